@@ -1,0 +1,67 @@
+"""The map every caller carries: which shell holds a market or an account, and how to call it.
+
+Owns a copy, never the truth: the supervisor's directory is the truth and pushes changes here.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from actors.messages import MarketRoute, ShellRoute, ShellState
+from actors.peer import Peer
+from engine.ids import shard_of_account
+
+
+class Routes:
+    """A caller's copy of the directory, updated in place.
+
+    Parameters
+    ----------
+    shards : int
+        Count of account shards, fixed for the life of the data.
+    """
+
+    def __init__(self, *, shards: int) -> None:
+        self.shards = shards
+        self.version = 0
+        self.markets: dict[int, MarketRoute] = {}
+        self.market_no_by_key: dict[str, int] = {}
+        self.shells: dict[str, ShellRoute] = {}
+        self._peers: dict[str, Peer] = {}
+
+    def update(
+        self,
+        *,
+        version: int,
+        shells: Iterable[ShellRoute],
+        markets: Iterable[MarketRoute],
+        peers: Mapping[str, Peer],
+    ) -> None:
+        """Take over what changed; an older version than the one held is ignored."""
+        if version < self.version:
+            return
+        self.version = version
+        self.shells.update((shell.name, shell) for shell in shells)
+        self._peers.update(peers)
+        for market in markets:
+            self.markets[market.market_no] = market
+            self.market_no_by_key[market.key] = market.market_no
+
+    def peer(self, shell: str) -> Peer | None:
+        """Return how to call a shell, or None while it has no live process."""
+        route = self.shells.get(shell)
+        if route is None or route.state not in (ShellState.SERVING, ShellState.QUARANTINED):
+            return None
+        return self._peers.get(shell)
+
+    def market_shell(self, market_no: int) -> str | None:
+        """Return the name of the shell that hosts a market, or None for an unknown market."""
+        route = self.markets.get(market_no)
+        return None if route is None else route.shell
+
+    def account_shell(self, account_no: int) -> str:
+        """Return the name of the shell that holds an account."""
+        return account_shell_name(shard_of_account(account_no, shards=self.shards))
+
+
+def account_shell_name(shard: int) -> str:
+    """Return the name of an account shard's shell."""
+    return f"account-{shard:03d}"

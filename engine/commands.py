@@ -1,0 +1,205 @@
+"""Commands a market or a ledger obeys: imperative, frozen, bounded, tagged for journal and wire.
+
+Owns what may be asked. Whether it is allowed is the state machines' business. Bounds are checked
+where bytes become commands (decoding refuses what does not fit, naming field and bound).
+"""
+
+from typing import Annotated, Final
+
+from msgspec import Meta, Struct
+
+from engine.ids import ACCOUNT_NO_MAX, MARKET_KEY_BYTES_MAX, MARKET_NO_MAX, SHARD_NO_MAX
+from engine.units import (
+    BALANCE_MINOR_MAX,
+    DEAD_HEAT_DEN_MAX,
+    LIMIT_MINOR_MAX,
+    ODDS_MILLI_MAX,
+    ODDS_MILLI_MIN,
+    OUTCOMES_MAX,
+    RATE_MICRO_MAX,
+    RATE_MICRO_ONE,
+    STAKE_MINOR_MAX,
+)
+
+WHY_CHARS_MAX: Final = 80
+NAME_CHARS_MAX: Final = 64
+
+MarketNoField = Annotated[int, Meta(ge=0, le=MARKET_NO_MAX)]
+AccountNoField = Annotated[int, Meta(ge=0, le=ACCOUNT_NO_MAX)]
+OddsField = Annotated[int, Meta(ge=ODDS_MILLI_MIN, le=ODDS_MILLI_MAX)]
+StakeField = Annotated[int, Meta(ge=1, le=STAKE_MINOR_MAX)]
+LimitField = Annotated[int, Meta(ge=0, le=LIMIT_MINOR_MAX)]
+AmountField = Annotated[int, Meta(ge=1, le=BALANCE_MINOR_MAX)]
+NameField = Annotated[str, Meta(min_length=1, max_length=NAME_CHARS_MAX)]
+WhyField = Annotated[str, Meta(max_length=WHY_CHARS_MAX)]
+KeyField = Annotated[str, Meta(min_length=3, max_length=MARKET_KEY_BYTES_MAX)]
+RefField = Annotated[str, Meta(pattern=r"^[!-~]{1,32}\Z")]
+CurrencyField = Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")]
+
+
+class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a market may take, in minor units of the book's base currency.
+
+    `outcome_liability_minor_max` bounds each outcome's liability and `market_liability_minor_max`
+    the worst outcome's; a bet is checked against the book as it would be with the bet in it.
+    """
+
+    stake_minor_min: StakeField = 1
+    stake_minor_max: StakeField = 1_000_000
+    payout_minor_max: LimitField = 100_000_000
+    outcome_liability_minor_max: LimitField = 500_000_000
+    market_liability_minor_max: LimitField = 500_000_000
+
+
+class Quote(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One outcome's new odds, and whether it is offered."""
+
+    outcome: Annotated[int, Meta(ge=0, lt=OUTCOMES_MAX)]
+    odds_milli: OddsField
+    active: bool = True
+
+
+class OutcomeResult(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How an outcome ended, in the Unified Odds Feed's three figures.
+
+    `void_halves` is the void factor in halves (0, 1, 2); the dead-heat factor is the fraction
+    `dead_heat_num / dead_heat_den`, exact, so that a third of a stake is a third.
+    """
+
+    won: bool
+    void_halves: Annotated[int, Meta(ge=0, le=2)] = 0
+    dead_heat_num: Annotated[int, Meta(ge=0, le=DEAD_HEAT_DEN_MAX)] = 1
+    dead_heat_den: Annotated[int, Meta(ge=1, le=DEAD_HEAT_DEN_MAX)] = 1
+
+
+class _Command(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="do"):
+    """Base of every command: the field `do` carries its name."""
+
+
+# --- markets -----------------------------------------------------------------------------------
+
+
+class CreateMarket(_Command, frozen=True, tag="create_market"):
+    """Create a market, INACTIVE, with its outcomes in order, first odds and limits."""
+
+    market_no: MarketNoField
+    key: KeyField
+    outcomes: Annotated[tuple[NameField, ...], Meta(min_length=1, max_length=OUTCOMES_MAX)]
+    odds_milli: Annotated[tuple[OddsField, ...], Meta(min_length=1, max_length=OUTCOMES_MAX)]
+    limits: Limits = Limits()
+
+
+class OpenMarket(_Command, frozen=True, tag="open_market"):
+    """Begin to take bets."""
+
+    market_no: MarketNoField
+
+
+class SetOdds(_Command, frozen=True, tag="set_odds"):
+    """Set the odds of some or all outcomes, at once."""
+
+    market_no: MarketNoField
+    quotes: Annotated[tuple[Quote, ...], Meta(min_length=1, max_length=OUTCOMES_MAX)]
+
+
+class SetLimits(_Command, frozen=True, tag="set_limits"):
+    """Replace a market's limits; bets taken earlier stand."""
+
+    market_no: MarketNoField
+    limits: Limits
+
+
+class SuspendMarket(_Command, frozen=True, tag="suspend_market"):
+    """Stop taking bets for a while; odds stay visible."""
+
+    market_no: MarketNoField
+    why: WhyField = ""
+
+
+class ResumeMarket(_Command, frozen=True, tag="resume_market"):
+    """Take bets again after a suspension."""
+
+    market_no: MarketNoField
+
+
+class HandOverMarket(_Command, frozen=True, tag="hand_over_market"):
+    """Suspend a pre-match market until the live producer's odds come."""
+
+    market_no: MarketNoField
+
+
+class CloseMarket(_Command, frozen=True, tag="close_market"):
+    """End betting for good; the result is awaited."""
+
+    market_no: MarketNoField
+
+
+class SettleMarket(_Command, frozen=True, tag="settle_market"):
+    """Settle every outcome; settling again with other results reverses and replaces."""
+
+    market_no: MarketNoField
+    results: Annotated[tuple[OutcomeResult, ...], Meta(min_length=1, max_length=OUTCOMES_MAX)]
+
+
+class CancelMarket(_Command, frozen=True, tag="cancel_market"):
+    """Void the market: every bet is refunded."""
+
+    market_no: MarketNoField
+    why: WhyField = ""
+
+
+class AckOutbox(_Command, frozen=True, tag="ack_outbox"):
+    """Forget the settlements a shard has applied, up to and including a sequence number."""
+
+    shard: Annotated[int, Meta(ge=0, le=SHARD_NO_MAX)]
+    upto: Annotated[int, Meta(ge=0)]
+
+
+MarketCommand = (
+    CreateMarket
+    | OpenMarket
+    | SetOdds
+    | SetLimits
+    | SuspendMarket
+    | ResumeMarket
+    | HandOverMarket
+    | CloseMarket
+    | SettleMarket
+    | CancelMarket
+    | AckOutbox
+)
+
+# --- ledger ------------------------------------------------------------------------------------
+
+
+class SetRate(_Command, frozen=True, tag="set_rate"):
+    """Set what one unit of a currency is worth in base currency, in millionths."""
+
+    currency: CurrencyField
+    rate_micro: Annotated[int, Meta(ge=1, le=RATE_MICRO_MAX)] = RATE_MICRO_ONE
+
+
+class OpenAccount(_Command, frozen=True, tag="open_account"):
+    """Open an account in one currency, which must have a rate."""
+
+    account_no: AccountNoField
+    currency: CurrencyField
+
+
+class Deposit(_Command, frozen=True, tag="deposit"):
+    """Pay money into an account, once for each `ref`."""
+
+    account_no: AccountNoField
+    amount_minor: AmountField
+    ref: RefField
+
+
+class Withdraw(_Command, frozen=True, tag="withdraw"):
+    """Pay money out of an account's available balance, once for each `ref`."""
+
+    account_no: AccountNoField
+    amount_minor: AmountField
+    ref: RefField
+
+
+LedgerCommand = SetRate | OpenAccount | Deposit | Withdraw

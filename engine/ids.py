@@ -1,0 +1,102 @@
+"""Identity of markets, bets and accounts, and the checks that keep it well formed.
+
+Owns the shape of every identifier; never allocates one (the account shard and the directory do).
+"""
+
+import re
+from typing import Final, NamedTuple, NewType
+
+MarketNo = NewType("MarketNo", int)
+AccountNo = NewType("AccountNo", int)
+BetId = NewType("BetId", int)
+ShardNo = NewType("ShardNo", int)
+
+MARKET_NO_MAX: Final = (1 << 32) - 1
+ACCOUNT_NO_MAX: Final = (1 << 32) - 1
+SHARD_BITS: Final = 48
+SHARD_NO_MAX: Final = (1 << 15) - 1
+"""Highest account shard; one bit is spared so that a bet id also fits a signed 64-bit integer."""
+BET_REF_BYTES_MAX: Final = 32
+MARKET_KEY_BYTES_MAX: Final = 128
+
+_REF: Final = re.compile(r"[!-~]{1,32}")
+_KEY: Final = re.compile(
+    r"(?P<fixture>[A-Za-z0-9:._-]{1,64})/(?P<type>[a-z0-9_:.-]{1,48})(?:\?(?P<specifiers>[!-~]+))?"
+)
+_SPECIFIER: Final = re.compile(r"[A-Za-z0-9_.:-]+=[A-Za-z0-9_.:+,/-]+")
+
+
+class MalformedIdError(ValueError):
+    """An identifier breaks its own grammar; the message names the rule."""
+
+
+class MarketKey(NamedTuple):
+    """A market's name in text: fixture, type and specifiers in canonical (sorted) order."""
+
+    fixture: str
+    type: str
+    specifiers: tuple[tuple[str, str], ...]
+
+    def __str__(self) -> str:
+        """Return ``fixture/type?key=value|key=value``."""
+        tail = "|".join(f"{key}={value}" for key, value in self.specifiers)
+        return f"{self.fixture}/{self.type}" + (f"?{tail}" if tail else "")
+
+
+def parse_market_key(text: str) -> MarketKey:
+    """Parse ``fixture/type?specifiers``; specifiers come back sorted, as their order means nothing.
+
+    Raises
+    ------
+    MalformedIdError
+        When the text is too long, breaks the grammar, or names a specifier twice.
+    """
+    if len(text.encode()) > MARKET_KEY_BYTES_MAX:
+        raise MalformedIdError(f"market key: at most {MARKET_KEY_BYTES_MAX} bytes")
+    match = _KEY.fullmatch(text)
+    if match is None:
+        raise MalformedIdError(f"market key: not fixture/type?key=value|...: {text!r}")
+    parts = match["specifiers"].split("|") if match["specifiers"] else []
+    if not all(_SPECIFIER.fullmatch(part) for part in parts):
+        raise MalformedIdError(f"market key: a specifier is not key=value: {text!r}")
+    pairs = [(key, value) for key, _, value in (part.partition("=") for part in parts)]
+    if len({key for key, _ in pairs}) != len(pairs):
+        raise MalformedIdError(f"market key: a specifier is given twice: {text!r}")
+    return MarketKey(match["fixture"], match["type"], tuple(sorted(pairs)))
+
+
+def bet_id(*, shard: int, serial: int) -> BetId:
+    """Join an account shard's number and its own rising serial into a bet id."""
+    assert 0 <= shard <= SHARD_NO_MAX
+    assert 0 < serial < 1 << SHARD_BITS
+    return BetId(shard << SHARD_BITS | serial)
+
+
+def shard_of_bet(bet: int) -> ShardNo:
+    """Return the account shard that gave out a bet id."""
+    return ShardNo(bet >> SHARD_BITS)
+
+
+def serial_of_bet(bet: int) -> int:
+    """Return a bet's serial within its account shard, from 1."""
+    return bet & ((1 << SHARD_BITS) - 1)
+
+
+def shard_of_account(account_no: int, *, shards: int) -> ShardNo:
+    """Return the shard that holds an account: its number modulo the count of shards."""
+    return ShardNo(account_no % shards)
+
+
+def check_bet_ref(ref: str) -> bytes:
+    """Return a client's bet reference as bytes.
+
+    Raises
+    ------
+    MalformedIdError
+        Unless it is 1 to 32 printable ASCII characters without a space.
+    """
+    if _REF.fullmatch(ref) is None:
+        raise MalformedIdError(
+            f"bet ref: 1 to {BET_REF_BYTES_MAX} printable ASCII characters, no space"
+        )
+    return ref.encode("ascii")

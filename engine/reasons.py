@@ -1,0 +1,147 @@
+"""Why a bet or a command was refused: numbered for good, in ranges, each with `retryable`.
+
+The ranges follow the Managed Trading Services of the industry so that its users feel at home;
+the wording is ours. A number is never reused and never changes its meaning.
+"""
+
+from enum import IntEnum
+from typing import Final
+
+
+class Reason(IntEnum):
+    """A refusal as data. `ACCEPTED` is the absence of one."""
+
+    ACCEPTED = 0
+
+    # 10x malformed
+    MALFORMED = 101
+    FIELD_OUT_OF_BOUNDS = 102
+    UNKNOWN_COMMAND = 103
+
+    # 20x structure of the slip
+    NO_SELECTION = 201
+
+    # 30x stake, odds and bounds
+    STAKE_TOO_SMALL = 301
+    STAKE_OVER_LIMIT = 302
+    ODDS_OUT_OF_BOUNDS = 303
+    AMOUNT_OUT_OF_BOUNDS = 304
+
+    # 40x market, outcome or fixture state
+    MARKET_UNKNOWN = 401
+    MARKET_INACTIVE = 402
+    MARKET_SUSPENDED = 403
+    MARKET_CLOSED = 404
+    MARKET_SETTLED = 405
+    MARKET_CANCELLED = 406
+    OUTCOME_UNKNOWN = 407
+    OUTCOME_INACTIVE = 408
+    TRANSITION_NOT_ALLOWED = 409
+    MARKET_EXISTS = 410
+    ALREADY_SETTLED = 411
+
+    # 43x odds moved
+    ODDS_CHANGED = 431
+    ODDS_WORSE = 432
+
+    # 50x configuration and payout caps
+    PAYOUT_OVER_CAP = 501
+
+    # 60x account, funds and duplicates
+    ACCOUNT_UNKNOWN = 601
+    INSUFFICIENT_FUNDS = 602
+    BET_REF_REUSED = 603
+    ACCOUNT_EXISTS = 604
+    ACCOUNT_CLOSED = 605
+    BET_UNKNOWN = 606
+    BALANCE_OVER_BOUND = 607
+    TRANSFER_REF_REUSED = 608
+
+    # 70x liability
+    MARKET_LIABILITY = 701
+    BET_LIABILITY = 702
+    OUTCOME_LIABILITY = 704
+
+    # 90x system
+    BUSY = 901
+    QUARANTINED = 902
+    UNKNOWN = 903
+    FENCED = 904
+    CAPACITY = 905
+    DISK_FULL = 906
+    RATE_LIMITED = 907
+    NOT_PERMITTED = 908
+    UNAVAILABLE = 909
+
+
+RETRYABLE: Final = frozenset(
+    {
+        Reason.STAKE_OVER_LIMIT,
+        Reason.MARKET_INACTIVE,
+        Reason.MARKET_SUSPENDED,
+        Reason.OUTCOME_INACTIVE,
+        Reason.ODDS_CHANGED,
+        Reason.ODDS_WORSE,
+        Reason.PAYOUT_OVER_CAP,
+        Reason.INSUFFICIENT_FUNDS,
+        Reason.MARKET_LIABILITY,
+        Reason.BET_LIABILITY,
+        Reason.OUTCOME_LIABILITY,
+        Reason.BUSY,
+        Reason.QUARANTINED,
+        Reason.UNKNOWN,
+        Reason.CAPACITY,
+        Reason.DISK_FULL,
+        Reason.RATE_LIMITED,
+        Reason.UNAVAILABLE,
+    }
+)
+"""Reasons after which the same selection may pass later, or with a changed stake or odds."""
+
+MESSAGES: Final[dict[Reason, str]] = {
+    Reason.ACCEPTED: "accepted",
+    Reason.MALFORMED: "the message does not fit its schema",
+    Reason.FIELD_OUT_OF_BOUNDS: "a field is outside its bounds",
+    Reason.UNKNOWN_COMMAND: "no such command",
+    Reason.NO_SELECTION: "the slip holds no selection",
+    Reason.STAKE_TOO_SMALL: "the stake is below the market's smallest",
+    Reason.STAKE_OVER_LIMIT: "the stake is over the limit for one bet",
+    Reason.ODDS_OUT_OF_BOUNDS: "the odds are outside 1.001 to 10000",
+    Reason.AMOUNT_OUT_OF_BOUNDS: "the amount is outside its bounds",
+    Reason.MARKET_UNKNOWN: "no such market",
+    Reason.MARKET_INACTIVE: "the market is not open",
+    Reason.MARKET_SUSPENDED: "the market is suspended",
+    Reason.MARKET_CLOSED: "the market is closed",
+    Reason.MARKET_SETTLED: "the market is settled",
+    Reason.MARKET_CANCELLED: "the market is cancelled",
+    Reason.OUTCOME_UNKNOWN: "the market has no such outcome",
+    Reason.OUTCOME_INACTIVE: "the outcome is not offered now",
+    Reason.TRANSITION_NOT_ALLOWED: "the market's state does not allow this",
+    Reason.MARKET_EXISTS: "a market of this number or key exists",
+    Reason.ALREADY_SETTLED: "the market is settled with these very results",
+    Reason.ODDS_CHANGED: "the odds have moved",
+    Reason.ODDS_WORSE: "the odds have shortened",
+    Reason.PAYOUT_OVER_CAP: "the payout is over the market's cap",
+    Reason.ACCOUNT_UNKNOWN: "no such account",
+    Reason.INSUFFICIENT_FUNDS: "the balance does not cover the stake",
+    Reason.BET_REF_REUSED: "this bet ref was used for another bet",
+    Reason.ACCOUNT_EXISTS: "an account of this number exists",
+    Reason.ACCOUNT_CLOSED: "the account is closed",
+    Reason.BET_UNKNOWN: "no bet of this ref or id",
+    Reason.BALANCE_OVER_BOUND: "the balance would pass its bound",
+    Reason.TRANSFER_REF_REUSED: "this transfer ref was used for another transfer",
+    Reason.MARKET_LIABILITY: "the market's liability limit is reached",
+    Reason.BET_LIABILITY: "the bet's liability is over its limit",
+    Reason.OUTCOME_LIABILITY: "the outcome's liability limit is reached",
+    Reason.BUSY: "the system is at capacity; nothing was booked",
+    Reason.QUARANTINED: "the market's journal is under inspection; nothing was booked",
+    Reason.UNKNOWN: "the answer did not arrive in time; ask for the bet's status",
+    Reason.FENCED: "the bet arrived after it had been given up",
+    Reason.CAPACITY: "the shell remembers as many bets as it may",
+    Reason.DISK_FULL: "the journal's disk is full; nothing was booked",
+    Reason.RATE_LIMITED: "too many messages on this connection",
+    Reason.NOT_PERMITTED: "the token's role does not allow this",
+    Reason.UNAVAILABLE: "the part that holds this is down; try again shortly",
+}
+
+assert set(MESSAGES) == set(Reason), "every reason has words"

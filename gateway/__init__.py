@@ -1,0 +1,1 @@
+"""Sockets, sessions, wire messages, auth, console and command line."""

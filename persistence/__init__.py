@@ -1,0 +1,1 @@
+"""Journals, snapshots, recovery and export: bytes in, bytes out, no rules."""

@@ -1,0 +1,1 @@
+"""The engine headless: matches, crowds, replays."""
