@@ -98,6 +98,12 @@ RETRYABLE: Final = frozenset(
 )
 """Reasons after which the same selection may pass later, or with a changed stake or odds."""
 
+UNRECORDED: Final = frozenset(
+    {Reason.BUSY, Reason.QUARANTINED, Reason.DISK_FULL, Reason.UNAVAILABLE, Reason.UNKNOWN}
+)
+"""Refusals that no journal remembers: a verdict for a bet sent once, and none for one sent twice,
+whose first sending may have been booked."""
+
 MESSAGES: Final[dict[Reason, str]] = {
     Reason.ACCEPTED: "accepted",
     Reason.MALFORMED: "the message does not fit its schema",
