@@ -1,0 +1,120 @@
+"""Every bound of a gateway, by name, with its default and what a client sees when it is reached.
+
+Owns the numbers and their documented answers; whoever holds the queue enforces them.
+"""
+
+from enum import IntEnum
+from typing import Annotated, Final
+
+from msgspec import Meta, Struct
+
+Port = Annotated[int, Meta(ge=0, le=65_535)]
+Count = Annotated[int, Meta(ge=1, le=1 << 24)]
+Bytes = Annotated[int, Meta(ge=1_024, le=1 << 28)]
+Millis = Annotated[int, Meta(ge=1, le=3_600_000)]
+Seconds = Annotated[int, Meta(ge=1, le=86_400)]
+
+PLACE_MANY_MAX: Final = 64
+"""Bets one `place_many` may carry: part of its schema."""
+COMMANDS_MAX: Final = 256
+"""Commands one `control` may carry: part of its schema."""
+PAGE_MAX: Final = 1_000
+"""Rows of one page of markets."""
+OPEN_BETS_MAX: Final = 100
+"""Rows of one page of open bets."""
+
+
+class CloseCode(IntEnum):
+    """Why a gateway closed a connection, beyond the codes that RFC 6455 gives."""
+
+    GOING_AWAY = 1001
+    """The gateway stops; connect again, to it or to another."""
+    UNSUPPORTED_DATA = 1003
+    """Text on the msgpack subprotocol, or binary on JSON."""
+    INVALID_DATA = 1007
+    """The payload is not msgpack, not JSON, or not UTF-8 at all."""
+    POLICY_VIOLATION = 1008
+    """Too many refused messages: outside the schemas, or not allowed to this role."""
+    TOKEN_EXPIRED = 4001
+    """The token's time has passed; connect with a new one."""
+    IDLE = 4002
+    """No sign of life, and no answer to a ping."""
+    TOO_SLOW = 4008
+    """Answers pile up unread; connect again, ask `status` for open refs, resume by version."""
+    RATE_LIMITED = 4029
+    """Far over the frame rate for long, in spite of RATE_LIMITED answers."""
+
+
+class GatewaySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Addresses and bounds of one gateway; `LIMITS` says what each bound answers."""
+
+    bets_host: str = "0.0.0.0"  # noqa: S104 - the public listener; control stays on loopback
+    bets_port: Port = 8480
+    control_host: str = "127.0.0.1"
+    control_port: Port = 8481
+    origins: tuple[str, ...] = ()
+    """Web origins that may connect; a client that sends no Origin (no browser) always may."""
+    metrics_on_bets: bool = True
+    """Whether the public listener, too, answers GET /metrics."""
+
+    connections_max: Count = 4_096
+    sessions_per_account_max: Count = 256
+    handshake_ms: Millis = 5_000
+    handshake_bytes_max: Bytes = 16_384
+    frame_bytes_max: Bytes = 16_384
+    control_frame_bytes_max: Bytes = 262_144
+    frames_a_second: Count = 5_000
+    frames_burst: Count = 5_000
+    frames_over_max: Count = 1_000
+    refused_messages_max: Count = 32
+    ping_after_s: Seconds = 20
+    pong_within_s: Seconds = 20
+    close_linger_ms: Millis = 1_000
+
+    odds_buffer_bytes: Bytes = 65_536
+    answers_buffer_bytes: Bytes = 1_048_576
+    stalled_max_s: Seconds = 60
+    subscriptions_max: Count = 1_024
+    queries_in_flight_max: Count = 16
+    control_in_flight_max: Count = 64
+
+    session_bets_in_flight_max: Count = 1_024
+    bets_in_flight_max: Count = 16_384
+    bet_deadline_ms: Millis = 4_000
+    call_timeout_ms: Millis = 1_500
+    control_timeout_ms: Millis = 5_000
+    batch_rows_max: Annotated[int, Meta(ge=1, le=4_096)] = 1_024
+    calls_in_flight_max: Annotated[int, Meta(ge=1, le=16)] = 2
+    verdict_linger_ms: Millis = 5
+    batch_pace_ms: Annotated[int, Meta(ge=0, le=1_000)] = 4
+
+
+LIMITS: Final[dict[str, str]] = {
+    "connections_max": "the HTTP answer 503, and the connection closes",
+    "sessions_per_account_max": "the handshake is refused with HTTP 429",
+    "handshake_ms": "the connection closes without an answer",
+    "handshake_bytes_max": "the HTTP answer 431, and the connection closes",
+    "frame_bytes_max": "close code 1009; control connections have control_frame_bytes_max",
+    "control_frame_bytes_max": "close code 1009",
+    "frames_a_second": "`bet` or `error` with code 907 (RATE_LIMITED); nothing was booked. A "
+    "`place_many` counts once for each of its bets; frames_burst may come at once",
+    "frames_burst": "as frames_a_second",
+    "frames_over_max": "close code 4029 after so many RATE_LIMITED answers in a row",
+    "refused_messages_max": "close code 1008 after so many messages outside the schemas or not "
+    "allowed to the token's role",
+    "ping_after_s": "a ping after so long a silence",
+    "pong_within_s": "close code 4002 when the ping is not answered",
+    "odds_buffer_bytes": "odds are conflated: once there is room, the latest state of each changed "
+    "market is sent, and versions in between are skipped",
+    "answers_buffer_bytes": "close code 4008: answers are never dropped",
+    "stalled_max_s": "close code 4008 when nothing at all could be written for so long",
+    "subscriptions_max": "`error` with code 905 (CAPACITY); earlier subscriptions stand",
+    "queries_in_flight_max": "`error` with code 901 (BUSY)",
+    "control_in_flight_max": "`error` with code 901 (BUSY); nothing was done",
+    "session_bets_in_flight_max": "`bet` rejected with reason 901 (BUSY); nothing was booked",
+    "bets_in_flight_max": "`bet` rejected with reason 901 (BUSY); nothing was booked",
+    "bet_deadline_ms": "`bet` unknown with reason 903 (UNKNOWN); ask `status` for the ref",
+    "call_timeout_ms": "`error` with code 909 (UNAVAILABLE) for queries; bets are sent again",
+    "control_timeout_ms": "a `refused` event with reason 903 (UNKNOWN): look at the book",
+}
+"""What a client sees at each bound; the message documentation prints this table."""
