@@ -1,11 +1,18 @@
 """The one door to numba: compile a kernel for a fixed signature, cached on disk.
 
-Owns how kernels are compiled, so that every one is compiled the same way; never what they compute.
+Owns how kernels are compiled, so that every one is compiled the same way, and what makes a cached
+one stale; never what they compute.
+
+numba's own cache looks at the file a kernel stands in and at nothing else: change a leaf or a
+constant in another file and yesterday's machine code is loaded without a word. Here a kernel's
+cache is stamped with everything it was compiled from: its file, the kernels it calls (each with
+its own stamp) and the numbers it reads from its module.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar, cast
 
+import numpy as np
 from numba import njit
 
 P = ParamSpec("P")
@@ -13,7 +20,7 @@ R = TypeVar("R")
 
 
 def kernel(
-    signature: str | Sequence[str] | Any | None = None,  # noqa: ANN401 - numba types carry no stubs
+    signature: str | list[str] | Any | None = None,
     *,
     inline: bool = False,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -30,8 +37,33 @@ def kernel(
     """
 
     def wrap(function: Callable[P, R]) -> Callable[P, R]:
-        options = {"cache": True, "nogil": True, "inline": "always" if inline else "never"}
-        compiled = njit(**options) if signature is None else njit(signature, **options)
-        return cast(Callable[P, R], compiled(function))
+        compiled = njit(cache=True, nogil=True, inline="always" if inline else "never")(function)
+        _stamp(compiled, function)
+        if signature is not None and hasattr(compiled, "disable_compile"):
+            for one in signature if isinstance(signature, list) else [signature]:
+                compiled.compile(one)
+            compiled.disable_compile()
+        return cast(Callable[P, R], compiled)
 
     return wrap
+
+
+def _stamp(compiled: Any, function: Callable[..., Any]) -> None:
+    """Add to a kernel's cache stamp the stamps of its leaves and the values of its constants."""
+    file = _cache_file(compiled)
+    if file is None:
+        return
+    parts: list[object] = []
+    for name in function.__code__.co_names:
+        value = function.__globals__.get(name)
+        leaf = _cache_file(value)
+        if leaf is not None:
+            parts.append((name, leaf._source_stamp))
+        elif isinstance(value, int | float | np.generic):
+            parts.append((name, repr(value)))
+    file._source_stamp = (file._source_stamp, tuple(parts))
+
+
+def _cache_file(compiled: Any) -> Any:
+    """Return the object behind a kernel's on-disk cache; None when it is not a compiled kernel."""
+    return getattr(getattr(compiled, "_cache", None), "_cache_file", None)

@@ -13,6 +13,10 @@ import numpy.typing as npt
 Rows = npt.NDArray[np.void]
 """A one-dimensional array of one of the record dtypes below."""
 
+U64s = npt.NDArray[np.uint64]
+I64s = npt.NDArray[np.int64]
+I32s = npt.NDArray[np.int32]
+
 
 class Policy(IntEnum):
     """What a bettor allows when the odds moved between seeing and placing."""
