@@ -50,8 +50,8 @@ def home_nb(table: U64s, hashed: np.uint64) -> int:
 def seek_nb(table: U64s, hashed: np.uint64, place: int) -> int:
     """Return the next place whose entry may be this hash's, or ``-1 - place`` of a free place.
 
-    The search begins at `place` and a free place ends it. Half of the hash is compared: the caller compares the key of `row_at_nb`, and goes on from the
-    next place when it is another's.
+    The search begins at `place` and a free place ends it. Half of the hash is compared: the
+    caller compares the key of `row_at_nb`, and goes on from the next place when it is another's.
     """
     tag = hashed >> _HALF
     if place >= table.size:
