@@ -62,7 +62,7 @@ class TokenSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Claims(Struct, frozen=True, kw_only=True):
-    """What a verified token says; `account` is -1 for a caller without one."""
+    """What a verified token says; callers other than bettors may have no account."""
 
     sub: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._@-]{1,48}\Z")]
     role: Role

@@ -1,0 +1,465 @@
+"""The messages that clients and gateways exchange: tagged, closed and bounded.
+
+Owns the words of both subprotocols; the bytes are `codec`'s, the behaviour the sessions'. What a
+client sends is refused when it has an unknown field or is out of bounds. What a gateway sends
+leaves out fields that are at their defaults, and clients must ignore fields they do not know.
+"""
+
+from typing import Annotated, Final, Literal
+
+from msgspec import Meta, Struct
+
+from engine.commands import (
+    AccountNoField,
+    CancelMarket,
+    CloseMarket,
+    HandOverMarket,
+    KeyField,
+    Limits,
+    MarketNoField,
+    OddsField,
+    OpenMarket,
+    RefField,
+    ResumeMarket,
+    SetLimits,
+    SetOdds,
+    SettleMarket,
+    StakeField,
+    SuspendMarket,
+    WhyField,
+)
+from engine.events import MarketEvent
+from engine.lifecycle import Status
+from engine.rows import BetResult, SlipState
+from engine.units import OUTCOMES_MAX
+from gateway.limits import COMMANDS_MAX, OPEN_BETS_MAX, PAGE_MAX, PLACE_MANY_MAX
+
+IdField = Annotated[int, Meta(ge=0, le=(1 << 32) - 1)]
+"""A request's number, chosen by the client and repeated in its answer."""
+VersionField = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
+OutcomeField = Annotated[int, Meta(ge=0, lt=OUTCOMES_MAX)]
+BetIdField = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
+FixtureField = Annotated[str, Meta(pattern=r"^[A-Za-z0-9:._-]{1,64}\Z")]
+PolicyWord = Literal["none", "higher", "any"]
+
+NAMES_MAX: Final = 1_024
+"""Names one `subscribe` or `unsubscribe` may carry of each kind."""
+
+POLICY_NUMBERS: Final[dict[str, int]] = {"none": 0, "higher": 1, "any": 2}
+STATUS_WORDS: Final[dict[int, str]] = {int(status): status.name.lower() for status in Status}
+SLIP_WORDS: Final[dict[int, str]] = {
+    SlipState.NONE: "none",
+    SlipState.PENDING: "pending",
+    SlipState.ACCEPTED: "accepted",
+    SlipState.REFUSED: "rejected",
+    SlipState.SETTLED: "settled",
+}
+RESULT_WORDS: Final[dict[int, str]] = {int(result): result.name.lower() for result in BetResult}
+
+
+class _Asked(
+    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", gc=False
+):
+    """Base of what a client sends."""
+
+
+class _Sent(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", gc=False):
+    """Base of what a gateway sends."""
+
+
+# --- from bettors --------------------------------------------------------------------------------
+
+
+class Place(_Asked, frozen=True, kw_only=True, tag="place"):
+    """Bet on one outcome, for the token's account; answered by `bet`.
+
+    `ref` is the client's own key of the bet: the same ref with the same content is the same bet
+    and gets the same answer, however often and wherever it is sent. `odds_milli` are the odds the
+    bettor saw; `policy` says what may happen when they moved (none: refuse, higher: take better
+    ones, any: take any).
+    """
+
+    ref: RefField
+    market: MarketNoField
+    outcome: OutcomeField
+    stake_minor: StakeField
+    odds_milli: OddsField
+    policy: PolicyWord = "none"
+
+
+class Selection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
+    """One bet of a `place_many`."""
+
+    ref: RefField
+    market: MarketNoField
+    outcome: OutcomeField
+    stake_minor: StakeField
+    odds_milli: OddsField
+    policy: PolicyWord = "none"
+
+
+class PlaceMany(_Asked, frozen=True, kw_only=True, tag="place_many"):
+    """Place several independent bets; each is answered by a `bet` of its own, in any order."""
+
+    id: IdField = 0
+    bets: Annotated[tuple[Selection, ...], Meta(min_length=1, max_length=PLACE_MANY_MAX)]
+
+
+class AskStatus(_Asked, frozen=True, kw_only=True, tag="status"):
+    """Ask what became of a bet of the token's account; answered by `slip` (or `error` 606)."""
+
+    id: IdField = 0
+    ref: RefField
+
+
+class AskBalance(_Asked, frozen=True, kw_only=True, tag="balance"):
+    """Ask for the account's money; answered by `balance`."""
+
+    id: IdField = 0
+
+
+class AskOpenBets(_Asked, frozen=True, kw_only=True, tag="open_bets"):
+    """Ask for the bets that are pending or unsettled, oldest first; answered by `open_bets`."""
+
+    id: IdField = 0
+    after_bet_id: BetIdField = 0
+    limit: Annotated[int, Meta(ge=1, le=OPEN_BETS_MAX)] = OPEN_BETS_MAX
+
+
+class WatchAccount(_Asked, frozen=True, kw_only=True, tag="watch_account"):
+    """Begin (or end) to receive `bet_event` messages of the token's account."""
+
+    id: IdField = 0
+    on: bool = True
+
+
+# --- from everyone -------------------------------------------------------------------------------
+
+
+class Seen(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
+    """A market whose image the client holds, and the version it has reached."""
+
+    market: MarketNoField
+    version: VersionField
+
+
+class Subscribe(_Asked, frozen=True, kw_only=True, tag="subscribe"):
+    """Follow markets by number, by key, by fixture, or all; answered by `subscribed`.
+
+    Each market then sends its `market` image, and `odds` whenever it changes. A market named in
+    `seen` sends only `odds`, and that only if it has moved past the version seen. Markets created
+    later join by themselves under `fixtures` and `all`.
+    """
+
+    id: IdField = 0
+    markets: Annotated[tuple[MarketNoField, ...], Meta(max_length=NAMES_MAX)] = ()
+    keys: Annotated[tuple[KeyField, ...], Meta(max_length=NAMES_MAX)] = ()
+    fixtures: Annotated[tuple[FixtureField, ...], Meta(max_length=NAMES_MAX)] = ()
+    all: bool = False
+    seen: Annotated[tuple[Seen, ...], Meta(max_length=NAMES_MAX)] = ()
+
+
+class Unsubscribe(_Asked, frozen=True, kw_only=True, tag="unsubscribe"):
+    """Stop following; `all` ends every subscription. Answered by `subscribed`."""
+
+    id: IdField = 0
+    markets: Annotated[tuple[MarketNoField, ...], Meta(max_length=NAMES_MAX)] = ()
+    fixtures: Annotated[tuple[FixtureField, ...], Meta(max_length=NAMES_MAX)] = ()
+    all: bool = False
+
+
+# --- from traders --------------------------------------------------------------------------------
+
+TraderCommand = (
+    OpenMarket
+    | SetOdds
+    | SetLimits
+    | SuspendMarket
+    | ResumeMarket
+    | HandOverMarket
+    | CloseMarket
+    | SettleMarket
+    | CancelMarket
+)
+"""What a control session may ask of a market; creation is the directory's business."""
+
+
+class Control(_Asked, frozen=True, kw_only=True, tag="control"):
+    """Command markets; answered by `controlled`: one event or refusal for each, in this order.
+
+    Commands on markets of one shell are applied in order and journaled with the token's identity;
+    commands on different shells run side by side.
+    """
+
+    id: IdField = 0
+    commands: Annotated[tuple[TraderCommand, ...], Meta(min_length=1, max_length=COMMANDS_MAX)]
+
+
+class SuspendAll(_Asked, frozen=True, kw_only=True, tag="suspend_all"):
+    """Suspend every market, or every market of a fixture; answered by `suspended_all`."""
+
+    id: IdField = 0
+    fixture: Annotated[str, Meta(pattern=r"^[A-Za-z0-9:._-]{0,64}\Z")] = ""
+    why: WhyField = ""
+
+
+class ListMarkets(_Asked, frozen=True, kw_only=True, tag="list"):
+    """Ask for a page of markets by number, after a number; answered by `markets`."""
+
+    id: IdField = 0
+    fixture: Annotated[str, Meta(pattern=r"^[A-Za-z0-9:._-]{0,64}\Z")] = ""
+    after: Annotated[int, Meta(ge=-1, le=(1 << 32) - 1)] = -1
+    limit: Annotated[int, Meta(ge=1, le=PAGE_MAX)] = 100
+
+
+class AskBook(_Asked, frozen=True, kw_only=True, tag="book"):
+    """Ask for a market's image with limits and liability per outcome; answered by `book`."""
+
+    id: IdField = 0
+    market: MarketNoField
+
+
+ClientMessage = (
+    Place
+    | PlaceMany
+    | AskStatus
+    | AskBalance
+    | AskOpenBets
+    | WatchAccount
+    | Subscribe
+    | Unsubscribe
+    | Control
+    | SuspendAll
+    | ListMarkets
+    | AskBook
+)
+
+# --- to everyone ---------------------------------------------------------------------------------
+
+
+class Welcome(_Sent, frozen=True, kw_only=True, tag="welcome"):
+    """The first message of a session: who the gateway takes the client for, and its bounds."""
+
+    role: str
+    sub: str
+    account: int | None = None
+    frame_bytes_max: int
+    frames_a_second: int
+    bets_in_flight_max: int
+    place_many_max: int = PLACE_MANY_MAX
+
+
+class Error(_Sent, frozen=True, kw_only=True, tag="error"):
+    """A message was refused; `code` is a reason number, `message` names field and bound.
+
+    `ref` and `id` repeat those of the message when they could be read.
+    """
+
+    code: int
+    message: str
+    ref: str = ""
+    id: int = 0
+
+
+class Subscribed(_Sent, frozen=True, kw_only=True, tag="subscribed"):
+    """Subscriptions stand; `markets` are followed now, `unknown` names nobody hosts."""
+
+    id: int = 0
+    markets: int = 0
+    unknown: tuple[str, ...] = ()
+
+
+class Market(_Sent, frozen=True, kw_only=True, tag="market"):
+    """A market's whole image; `version` is the sequence number that later `odds` continue."""
+
+    market: int
+    key: str
+    status: str
+    version: int
+    outcomes: tuple[str, ...]
+    odds_milli: tuple[int, ...]
+    active: tuple[bool, ...]
+
+
+class Odds(_Sent, frozen=True, kw_only=True, tag="odds"):
+    """A market's moving part in absolute values; versions rise and may skip, none is needed twice.
+
+    A client that holds an equal or later version ignores it.
+    """
+
+    market: int
+    version: int
+    status: str
+    odds_milli: tuple[int, ...]
+    active: tuple[bool, ...]
+
+
+# --- to bettors ----------------------------------------------------------------------------------
+
+
+class Bet(_Sent, frozen=True, kw_only=True, tag="bet"):
+    """The answer to a placed bet: accepted, rejected, or unknown (then ask `status`).
+
+    `reason` and `message` say why not; `retryable` whether the same selection may pass later or
+    with changed stake or odds; `stake_max_minor` is the highest stake that would have passed and
+    `odds_milli` the odds accepted, or now offered.
+    """
+
+    ref: str
+    state: str
+    bet_id: int = 0
+    odds_milli: int = 0
+    reason: int = 0
+    message: str = ""
+    retryable: bool = False
+    stake_max_minor: int = 0
+
+
+class SlipView(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """One bet as its account's books hold it: pending, accepted, rejected or settled."""
+
+    bet_id: int
+    ref: str
+    market: int
+    outcome: int
+    stake_minor: int
+    odds_milli: int
+    state: str
+    placed_at_ns: int
+    reason: int = 0
+    message: str = ""
+    stake_max_minor: int = 0
+    result: str = "none"
+    payout_minor: int = 0
+    settlement_no: int = 0
+
+
+class SlipAnswer(_Sent, frozen=True, kw_only=True, tag="slip"):
+    """What became of a bet."""
+
+    id: int = 0
+    slip: SlipView
+
+
+class BalanceAnswer(_Sent, frozen=True, kw_only=True, tag="balance"):
+    """The account's money, split by what may be done with it."""
+
+    id: int = 0
+    account: AccountNoField
+    currency: str
+    available_minor: int
+    pending_minor: int = 0
+    at_stake_minor: int = 0
+    owed_minor: int = 0
+
+
+class OpenBetsAnswer(_Sent, frozen=True, kw_only=True, tag="open_bets"):
+    """A page of open bets; `more` when the next page is not empty (ask after the last bet id)."""
+
+    id: int = 0
+    bets: tuple[SlipView, ...] = ()
+    more: bool = False
+
+
+class Watching(_Sent, frozen=True, kw_only=True, tag="watching"):
+    """Whether the account's `bet_event` messages come from now on."""
+
+    id: int = 0
+    on: bool = False
+
+
+class BetEvent(_Sent, frozen=True, kw_only=True, tag="bet_event"):
+    """Something happened to a bet of a watched account: posted, voided, settled or credited.
+
+    Events are a courtesy and may be lost when a process dies; `status` and `balance` are the
+    truth. `settlement_no` above 1 replaces an earlier settlement.
+    """
+
+    event: str
+    bet_id: int = 0
+    ref: str = ""
+    market: int = 0
+    odds_milli: int = 0
+    reason: int = 0
+    result: str = "none"
+    payout_minor: int = 0
+    settlement_no: int = 0
+    available_minor: int = 0
+
+
+# --- to traders ----------------------------------------------------------------------------------
+
+
+class Controlled(_Sent, frozen=True, kw_only=True, tag="controlled"):
+    """What each command did; `refused` events changed nothing, unless their reason is UNKNOWN."""
+
+    id: int = 0
+    events: tuple[MarketEvent, ...] = ()
+
+
+class SuspendedAll(_Sent, frozen=True, kw_only=True, tag="suspended_all"):
+    """How many markets were suspended, how many took no bets anyway, and which did not answer."""
+
+    id: int = 0
+    suspended: int = 0
+    unchanged: int = 0
+    failed: tuple[int, ...] = ()
+
+
+class MarketLine(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """One market of a list; version -1 when its prices have not arrived yet."""
+
+    market: int
+    key: str
+    shell: str
+    status: str = ""
+    version: int = -1
+
+
+class Markets(_Sent, frozen=True, kw_only=True, tag="markets"):
+    """A page of markets; `more` when there are higher numbers."""
+
+    id: int = 0
+    markets: tuple[MarketLine, ...] = ()
+    more: bool = False
+
+
+class Book(_Sent, frozen=True, kw_only=True, tag="book"):
+    """A market's prices and, in base currency, the book behind them.
+
+    `liability_minor[i]` is what the house pays if outcome i wins, less all stakes taken.
+    """
+
+    id: int = 0
+    market: int
+    key: str
+    status: str
+    version: int
+    outcomes: tuple[str, ...]
+    odds_milli: tuple[int, ...]
+    active: tuple[bool, ...]
+    limits: Limits
+    bets: int
+    stake_taken_minor: int
+    payout_minor: tuple[int, ...]
+    liability_minor: tuple[int, ...]
+    settlement_no: int = 0
+
+
+ServerMessage = (
+    Welcome
+    | Error
+    | Subscribed
+    | Market
+    | Odds
+    | Bet
+    | SlipAnswer
+    | BalanceAnswer
+    | OpenBetsAnswer
+    | Watching
+    | BetEvent
+    | Controlled
+    | SuspendedAll
+    | Markets
+    | Book
+)
