@@ -1,7 +1,7 @@
 """The ledger's kernels: reserve, post or void, settle, over fixed-width rows.
 
-Owns the arithmetic of the account shard's books. Never allocates: the caller sees to it that every array has room for the whole batch. Never
-refuses by exception: answers are rows and counts.
+Owns the arithmetic of the account shard's books. Never allocates: the caller sees to it that every
+array has room for the whole batch. Never refuses by exception: answers are rows and counts.
 """
 
 from typing import Any
