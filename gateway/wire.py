@@ -127,7 +127,7 @@ class AskOpenBets(_Asked, frozen=True, kw_only=True, tag="open_bets"):
 
 
 class WatchAccount(_Asked, frozen=True, kw_only=True, tag="watch_account"):
-    """Begin (or end) to receive `bet_event` messages of the token's account."""
+    """Begin (or end) to receive `bet_event` and `money_event` of the token's account."""
 
     id: IdField = 0
     on: bool = True
@@ -325,7 +325,7 @@ class SlipView(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     stake_minor: int
     odds_milli: int
     state: str
-    placed_at_ns: int
+    placed_at_ns: int = 0
     reason: int = 0
     message: str = ""
     stake_max_minor: int = 0
@@ -362,29 +362,31 @@ class OpenBetsAnswer(_Sent, frozen=True, kw_only=True, tag="open_bets"):
 
 
 class Watching(_Sent, frozen=True, kw_only=True, tag="watching"):
-    """Whether the account's `bet_event` messages come from now on."""
+    """Whether the account's events come from now on."""
 
     id: int = 0
     on: bool = False
 
 
 class BetEvent(_Sent, frozen=True, kw_only=True, tag="bet_event"):
-    """Something happened to a bet of a watched account: posted, voided, settled or credited.
+    """Something happened to a bet of a watched account.
 
-    Events are a courtesy and may be lost when a process dies; `status` and `balance` are the
-    truth. `settlement_no` above 1 replaces an earlier settlement.
+    `posted`: accepted, placed by another session on this gateway. `resolved`: the verdict of a bet
+    whose answer had been lost. `settled`: paid, lost or refunded; a `settlement_no` above 1
+    replaces an earlier settlement. Events may be lost with a process; `status` is the truth.
     """
 
-    event: str
-    bet_id: int = 0
+    event: Literal["posted", "resolved", "settled"]
+    slip: SlipView
+
+
+class MoneyEvent(_Sent, frozen=True, kw_only=True, tag="money_event"):
+    """Money came into a watched account, or left it; `balance` is the truth."""
+
+    event: Literal["deposited", "withdrawn"]
+    amount_minor: int
+    available_minor: int
     ref: str = ""
-    market: int = 0
-    odds_milli: int = 0
-    reason: int = 0
-    result: str = "none"
-    payout_minor: int = 0
-    settlement_no: int = 0
-    available_minor: int = 0
 
 
 # --- to traders ----------------------------------------------------------------------------------
@@ -458,6 +460,7 @@ ServerMessage = (
     | OpenBetsAnswer
     | Watching
     | BetEvent
+    | MoneyEvent
     | Controlled
     | SuspendedAll
     | Markets

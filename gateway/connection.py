@@ -1,0 +1,465 @@
+"""A session: who is calling, what they may ask, and where each message goes.
+
+Owns one caller's permissions, bets in flight and complaints. The per-bet path is flat: decode,
+make a ticket, hand it over; later encode the answer into the link's buffer. Everything slower runs
+as a bounded number of tasks. It never decides about a bet and never touches money.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final
+
+import msgspec
+
+from engine.commands import (
+    CancelMarket,
+    CloseMarket,
+    HandOverMarket,
+    OpenMarket,
+    ResumeMarket,
+    SetOdds,
+    SettleMarket,
+    SuspendMarket,
+)
+from engine.reasons import MESSAGES, RETRYABLE, Reason
+from gateway.accounts import Accounts
+from gateway.bets import BetAnswer, BetPath, Ticket
+from gateway.codec import Codec
+from gateway.control import ControlDesk
+from gateway.fanout import Fanout, Follower
+from gateway.limits import CloseCode, GatewaySettings
+from gateway.link import Link
+from gateway.metrics import Counters
+from gateway.tokens import Claims, Role
+from gateway.wire import (
+    POLICY_NUMBERS,
+    AskBalance,
+    AskBook,
+    AskOpenBets,
+    AskStatus,
+    Bet,
+    BetEvent,
+    Control,
+    Error,
+    ListMarkets,
+    MoneyEvent,
+    Place,
+    PlaceMany,
+    Selection,
+    ServerMessage,
+    Subscribe,
+    Subscribed,
+    SuspendAll,
+    Unsubscribe,
+    WatchAccount,
+    Watching,
+    Welcome,
+)
+
+logger = logging.getLogger("overround.gateway")
+audit_log = logging.getLogger("overround.audit")
+
+_WATCHING: Final = frozenset({Subscribe, Unsubscribe})
+_READING: Final = _WATCHING | {ListMarkets, AskBook}
+PERMISSIONS: Final[dict[tuple[str, Role], frozenset[type]]] = {
+    ("bets", Role.BETTOR): _WATCHING
+    | {Place, PlaceMany, AskStatus, AskBalance, AskOpenBets, WatchAccount},
+    ("bets", Role.TRADER): _WATCHING,
+    ("bets", Role.FEED): _WATCHING,
+    ("bets", Role.QUANT): _WATCHING,
+    ("control", Role.TRADER): _READING | {Control, SuspendAll},
+    ("control", Role.FEED): _READING | {Control},
+    ("control", Role.QUANT): _READING,
+}
+"""What each role may send on each listener; a pair that is missing is refused at the handshake."""
+
+FEED_COMMANDS: Final = frozenset(
+    {
+        OpenMarket,
+        SetOdds,
+        SuspendMarket,
+        ResumeMarket,
+        HandOverMarket,
+        CloseMarket,
+        SettleMarket,
+        CancelMarket,
+    }
+)
+"""What a feed may command: everything a fixture's life brings, but never limits."""
+
+_WORDS: Final = {reason: "" if reason is Reason.ACCEPTED else MESSAGES[reason] for reason in Reason}
+
+
+class TaskGroup:
+    """Tasks in the background, held until they end; a defect in one is logged, not lost."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine in the background."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            logger.error("a background task met a defect", exc_info=task.exception())
+
+    def cancel(self) -> None:
+        """Cancel what still runs."""
+        for task in list(self._tasks):
+            task.cancel()
+
+
+class Services:
+    """What every session of a gateway shares."""
+
+    def __init__(
+        self,
+        *,
+        settings: GatewaySettings,
+        counters: Counters,
+        bets: BetPath,
+        fanout: Fanout,
+        accounts: Accounts,
+        control: ControlDesk,
+    ) -> None:
+        self.settings = settings
+        self.counters = counters
+        self.bets = bets
+        self.fanout = fanout
+        self.accounts = accounts
+        self.control = control
+        self.tasks = TaskGroup()
+        self.sessions_by_account: dict[int, int] = {}
+
+    def deny(self, kind: str, *, peer: str, who: str, what: str) -> None:
+        """Count a denial and write its audit line."""
+        self.counters.deny(kind)
+        line = {"event": "denied", "kind": kind, "peer": peer, "who": who, "what": what[:200]}
+        audit_log.warning(msgspec.json.encode(line).decode())
+
+
+class ClientSession:
+    """One caller on one link, from the handshake on.
+
+    Parameters
+    ----------
+    door : str
+        Listener the caller came through: ``bets`` or ``control``.
+    link : Link
+        The connection.
+    codec : Codec
+        Its subprotocol.
+    claims : Claims
+        The verified token.
+    services : Services
+        The gateway's parts.
+    """
+
+    __slots__ = (
+        "_account",
+        "_allowed",
+        "_bets",
+        "_bets_in_flight",
+        "_codec",
+        "_decode",
+        "_expiry",
+        "_frame",
+        "_link",
+        "_place_allowed",
+        "_queries",
+        "_refused",
+        "_services",
+        "_watching",
+        "claims",
+        "follower",
+    )
+
+    def __init__(
+        self,
+        *,
+        door: str,
+        link: Link,
+        codec: Codec,
+        claims: Claims,
+        services: Services,
+        now_s: float,
+    ) -> None:
+        settings = services.settings
+        self.claims = claims
+        self.follower = Follower(link=link, codec=codec)
+        self._allowed = PERMISSIONS[door, claims.role]
+        self._place_allowed = Place in self._allowed
+        self._account = -1 if claims.account is None else claims.account
+        self._link = link
+        self._codec = codec
+        self._decode = codec.decode
+        self._frame = codec.frame
+        self._services = services
+        self._bets = services.bets
+        self._bets_in_flight = 0
+        self._queries = 0
+        self._refused = 0
+        self._watching = False
+        counts = services.sessions_by_account
+        if claims.account is not None:
+            counts[claims.account] = counts.get(claims.account, 0) + 1
+        self._expiry = asyncio.get_running_loop().call_later(
+            max(0.0, claims.exp - now_s), link.close, CloseCode.TOKEN_EXPIRED, "token expired"
+        )
+        control = door == "control"
+        self._send(
+            Welcome(
+                role=claims.role.value,
+                sub=claims.sub,
+                account=claims.account,
+                frame_bytes_max=(
+                    settings.control_frame_bytes_max if control else settings.frame_bytes_max
+                ),
+                frames_a_second=settings.frames_a_second,
+                bets_in_flight_max=settings.session_bets_in_flight_max,
+            )
+        )
+
+    def _send(self, message: ServerMessage) -> None:
+        self._link.send(self._frame(message))
+
+    # --- the link's side -----------------------------------------------------------------------
+
+    def on_payload(self, payload: bytes) -> None:
+        """Decode one message and send it on its way."""
+        self._services.counters.messages += 1
+        try:
+            message = self._decode(payload)
+        except (ValueError, RecursionError) as error:
+            self._complain(error, payload)
+            return
+        kind = type(message)
+        if kind is Place and self._place_allowed:
+            self._place(message)  # type: ignore[arg-type]
+        elif kind in self._allowed:
+            _HANDLERS[kind](self, message)
+        else:
+            self._deny(message, kind.__struct_config__.tag)  # type: ignore[arg-type]
+
+    def on_over_rate(self, payload: bytes) -> None:
+        """Refuse a message that came too soon, in the words its sender understands."""
+        try:
+            message = self._decode(payload)
+        except (ValueError, RecursionError) as error:
+            self._complain(error, payload)
+            return
+        if isinstance(message, Place):
+            self._reject(message.ref, Reason.RATE_LIMITED)
+        elif isinstance(message, PlaceMany):
+            for bet in message.bets:
+                self._reject(bet.ref, Reason.RATE_LIMITED)
+        else:
+            self._error(Reason.RATE_LIMITED, message.id, getattr(message, "ref", ""))
+
+    def on_room(self) -> None:
+        """Send the odds that were held back."""
+        self._services.fanout.catch_up(self.follower)
+
+    def on_lost(self) -> None:
+        """Let go of everything that knows this session; its bets go on without it."""
+        self._expiry.cancel()
+        self._services.fanout.leave(self.follower)
+        self._services.accounts.unwatch(self._account, self)
+        account = self.claims.account
+        if account is not None:
+            counts = self._services.sessions_by_account
+            counts[account] -= 1
+            if counts[account] == 0:
+                del counts[account]
+
+    # --- bets ------------------------------------------------------------------------------------
+
+    def _place(self, bet: Place | Selection) -> None:
+        if self._bets_in_flight >= self._services.settings.session_bets_in_flight_max:
+            self._services.counters.busy += 1
+            self._reject(bet.ref, Reason.BUSY)
+            return
+        self._bets_in_flight += 1
+        self._bets.place(
+            Ticket(
+                session=self,
+                ref=bet.ref,
+                ref_bytes=bet.ref.encode(),
+                account_no=self._account,
+                market_no=bet.market,
+                outcome=bet.outcome,
+                stake_minor=bet.stake_minor,
+                odds_milli=bet.odds_milli,
+                policy=POLICY_NUMBERS[bet.policy],
+            )
+        )
+
+    def _place_many(self, ask: PlaceMany) -> None:
+        self._link.spend(len(ask.bets) - 1)
+        for bet in ask.bets:
+            self._place(bet)
+
+    def on_bet_answer(self, ticket: Ticket, answer: BetAnswer) -> None:
+        """Write a bet's answer."""
+        self._bets_in_flight -= 1
+        reason = answer.reason
+        accounts = self._services.accounts
+        if accounts.watched and answer.state == "accepted":
+            accounts.posted(self, ticket, answer)
+        self._link.send(
+            self._frame(
+                Bet(
+                    ref=ticket.ref,
+                    state=answer.state,
+                    bet_id=answer.bet_id,
+                    odds_milli=answer.odds_milli,
+                    reason=int(reason),
+                    message=_WORDS[reason],
+                    retryable=reason in RETRYABLE,
+                    stake_max_minor=answer.stake_max_minor,
+                )
+            )
+        )
+
+    def _reject(self, ref: str, reason: Reason) -> None:
+        self._send(
+            Bet(
+                ref=ref,
+                state="rejected",
+                reason=int(reason),
+                message=_WORDS[reason],
+                retryable=reason in RETRYABLE,
+            )
+        )
+
+    # --- questions and commands ------------------------------------------------------------------
+
+    def _status(self, ask: AskStatus) -> None:
+        self._query(ask.id, ask.ref, self._services.accounts.status(self._account, ask))
+
+    def _balance(self, ask: AskBalance) -> None:
+        self._query(ask.id, "", self._services.accounts.balance(self._account, ask))
+
+    def _open_bets(self, ask: AskOpenBets) -> None:
+        self._query(ask.id, "", self._services.accounts.open_bets(self._account, ask))
+
+    def _control(self, ask: Control) -> None:
+        if self.claims.role is Role.FEED:
+            for command in ask.commands:
+                if type(command) not in FEED_COMMANDS:
+                    self._deny(ask, str(type(command).__struct_config__.tag))
+                    return
+        self._query(ask.id, "", self._services.control.control(self.claims.identity, ask))
+
+    def _suspend_all(self, ask: SuspendAll) -> None:
+        self._query(ask.id, "", self._services.control.suspend_all(self.claims.identity, ask))
+
+    def _book(self, ask: AskBook) -> None:
+        self._query(ask.id, "", self._services.control.book(ask))
+
+    def _list(self, ask: ListMarkets) -> None:
+        self._send(self._services.control.markets(ask))
+
+    def _query(self, number: int, ref: str, work: Coroutine[Any, Any, ServerMessage]) -> None:
+        """Run a question as a task of its own, if not too many run already."""
+        settings = self._services.settings
+        bound = (
+            settings.control_in_flight_max
+            if Control in self._allowed
+            else settings.queries_in_flight_max
+        )
+        if self._queries >= bound:
+            work.close()
+            self._services.counters.busy += 1
+            self._error(Reason.BUSY, number, ref)
+            return
+        self._queries += 1
+        self._services.tasks.spawn(self._answer(work))
+
+    async def _answer(self, work: Awaitable[ServerMessage]) -> None:
+        try:
+            self._send(await work)
+        finally:
+            self._queries -= 1
+
+    # --- subscriptions ---------------------------------------------------------------------------
+
+    def _subscribe(self, ask: Subscribe) -> None:
+        fanout = self._services.fanout
+        unknown = fanout.subscribe(
+            self.follower, ask, limit=self._services.settings.subscriptions_max
+        )
+        if unknown is None:
+            self._error(Reason.CAPACITY, ask.id)
+            return
+        count = fanout.followed(self.follower)
+        self._send(Subscribed(id=ask.id, markets=count, unknown=tuple(unknown)))
+        fanout.catch_up(self.follower)
+
+    def _unsubscribe(self, ask: Unsubscribe) -> None:
+        fanout = self._services.fanout
+        fanout.unsubscribe(self.follower, ask)
+        self._send(Subscribed(id=ask.id, markets=fanout.followed(self.follower)))
+
+    def _watch_account(self, ask: WatchAccount) -> None:
+        accounts = self._services.accounts
+        (accounts.watch if ask.on else accounts.unwatch)(self._account, self)
+        self._send(Watching(id=ask.id, on=ask.on))
+
+    def on_account_event(self, event: BetEvent | MoneyEvent) -> None:
+        """Write an account event."""
+        self._services.counters.account_events_out += 1
+        self._send(event)
+
+    # --- refusals --------------------------------------------------------------------------------
+
+    def _error(self, reason: Reason, number: int, ref: str = "") -> None:
+        self._send(Error(code=int(reason), message=MESSAGES[reason], ref=ref, id=number))
+
+    def _complain(self, error: Exception, payload: bytes) -> None:
+        self._services.counters.malformed += 1
+        complaint = self._codec.explain(error, payload)
+        self._send(
+            Error(
+                code=int(complaint.reason),
+                message=complaint.message,
+                ref=complaint.ref,
+                id=complaint.id,
+            )
+        )
+        if complaint.hostile:
+            self._link.close(CloseCode.INVALID_DATA, complaint.message[:100])
+        else:
+            self._count_refused()
+
+    def _deny(self, message: object, what: str) -> None:
+        self._services.deny("role", peer=self._link.peer, who=self.claims.identity, what=what)
+        number, ref = getattr(message, "id", 0), getattr(message, "ref", "")
+        self._error(Reason.NOT_PERMITTED, number, ref)
+        self._count_refused()
+
+    def _count_refused(self) -> None:
+        self._refused += 1
+        if self._refused >= self._services.settings.refused_messages_max:
+            self._link.close(CloseCode.POLICY_VIOLATION, "too many refused messages")
+
+
+_HANDLERS: Final[dict[type, Callable[[ClientSession, Any], None]]] = {
+    Place: ClientSession._place,
+    PlaceMany: ClientSession._place_many,
+    AskStatus: ClientSession._status,
+    AskBalance: ClientSession._balance,
+    AskOpenBets: ClientSession._open_bets,
+    WatchAccount: ClientSession._watch_account,
+    Subscribe: ClientSession._subscribe,
+    Unsubscribe: ClientSession._unsubscribe,
+    Control: ClientSession._control,
+    SuspendAll: ClientSession._suspend_all,
+    ListMarkets: ClientSession._list,
+    AskBook: ClientSession._book,
+}

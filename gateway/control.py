@@ -1,0 +1,206 @@
+"""Traders' commands on their way to the shells, and the books on their way back.
+
+Owns routing and the wording of what could not be reached; whether a command is allowed in a
+market's state is the engine's business. Every command carries its caller's identity, which the
+shell writes to the journal. A command is never sent twice: without an answer it is UNKNOWN.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from actors.messages import (
+    MarketControl,
+    decode_book_images,
+    decode_market_events,
+    encode,
+)
+from actors.peer import Peer, PeerError
+from actors.routes import Routes
+from engine.commands import SuspendMarket
+from engine.events import MarketEvent, MarketSuspended, Refused
+from engine.reasons import MESSAGES, Reason
+from gateway.fanout import Fanout
+from gateway.limits import GatewaySettings
+from gateway.metrics import Counters
+from gateway.wire import (
+    STATUS_WORDS,
+    AskBook,
+    Book,
+    Control,
+    Controlled,
+    Error,
+    ListMarkets,
+    MarketLine,
+    Markets,
+    ServerMessage,
+    SuspendAll,
+    SuspendedAll,
+    TraderCommand,
+)
+
+_COMMANDS_A_CALL: Final = 1_024
+_FAILED_SHOWN_MAX: Final = 1_000
+
+
+class ControlDesk:
+    """The way to every market shell.
+
+    Parameters
+    ----------
+    routes : Routes
+        Where markets live.
+    fanout : Fanout
+        The prices last heard, for lists.
+    settings : GatewaySettings
+        How long an answer may take.
+    counters : Counters
+        Told of every command.
+    """
+
+    def __init__(
+        self, *, routes: Routes, fanout: Fanout, settings: GatewaySettings, counters: Counters
+    ) -> None:
+        self._routes = routes
+        self._fanout = fanout
+        self._timeout_s = settings.control_timeout_ms / 1_000
+        self._counters = counters
+
+    async def control(self, by: str, ask: Control) -> ServerMessage:
+        """Run commands; the answer holds one event for each, in their order."""
+        return Controlled(id=ask.id, events=tuple(await self._run(by, ask.commands)))
+
+    async def suspend_all(self, by: str, ask: SuspendAll) -> ServerMessage:
+        """Suspend every market (of a fixture), whatever its image says: safety does not guess."""
+        prefix = f"{ask.fixture}/" if ask.fixture else ""
+        commands = [
+            SuspendMarket(market_no=route.market_no, why=ask.why)
+            for route in self._routes.markets.values()
+            if route.key.startswith(prefix)
+        ]
+        events = await self._run(by, commands)
+        suspended = sum(isinstance(event, MarketSuspended) for event in events)
+        failed = tuple(
+            command.market_no
+            for command, event in zip(commands, events, strict=True)
+            if isinstance(event, Refused) and event.reason is not Reason.TRANSITION_NOT_ALLOWED
+        )
+        return SuspendedAll(
+            id=ask.id,
+            suspended=suspended,
+            unchanged=len(events) - suspended - len(failed),
+            failed=failed[:_FAILED_SHOWN_MAX],
+        )
+
+    async def book(self, ask: AskBook) -> ServerMessage:
+        """Return a market's image with limits and liability."""
+        shell = self._routes.market_shell(ask.market)
+        if shell is None:
+            return _error(Reason.MARKET_UNKNOWN, ask.id)
+        peer = self._routes.peer(shell)
+        if peer is None:
+            return _error(Reason.UNAVAILABLE, ask.id)
+        try:
+            raw = await peer.ask("book_images", [ask.market], timeout_s=self._timeout_s)
+        except PeerError:
+            return _error(Reason.UNAVAILABLE, ask.id)
+        images = decode_book_images(raw)
+        if not images:
+            return _error(Reason.MARKET_UNKNOWN, ask.id)
+        image, prices = images[0], images[0].prices
+        return Book(
+            id=ask.id,
+            market=prices.market_no,
+            key=prices.key,
+            status=STATUS_WORDS[prices.status],
+            version=prices.version,
+            outcomes=prices.outcomes,
+            odds_milli=prices.odds_milli,
+            active=prices.active,
+            limits=image.limits,
+            bets=image.bets,
+            stake_taken_minor=image.stake_taken_minor,
+            payout_minor=image.payout_minor,
+            liability_minor=image.liability_minor,
+            settlement_no=image.settlement_no,
+        )
+
+    def markets(self, ask: ListMarkets) -> ServerMessage:
+        """Return a page of markets, ascending by number."""
+        lines, more = self.page(fixture=ask.fixture, after=ask.after, limit=ask.limit)
+        return Markets(id=ask.id, markets=tuple(lines), more=more)
+
+    def page(self, *, fixture: str, after: int, limit: int) -> tuple[list[MarketLine], bool]:
+        """Return up to `limit` markets with numbers over `after`, and whether there are more."""
+        prefix = f"{fixture}/" if fixture else ""
+        routes = self._routes.markets
+        numbers = sorted(
+            number
+            for number, route in routes.items()
+            if number > after and route.key.startswith(prefix)
+        )
+        lines = []
+        for number in numbers[:limit]:
+            topic = self._fanout.topics.get(number)
+            prices = None if topic is None else topic.prices
+            lines.append(
+                MarketLine(
+                    market=number,
+                    key=routes[number].key,
+                    shell=routes[number].shell,
+                    status="" if prices is None else STATUS_WORDS[prices.status],
+                    version=-1 if prices is None else prices.version,
+                )
+            )
+        return lines, len(numbers) > limit
+
+    # --- to the shells ---------------------------------------------------------------------------
+
+    async def _run(self, by: str, commands: Sequence[TraderCommand]) -> list[MarketEvent]:
+        """Run commands side by side over shells, in order within each."""
+        self._counters.control_commands += len(commands)
+        events: list[MarketEvent] = [_refused(Reason.UNKNOWN)] * len(commands)
+        places: dict[str, list[int]] = {}
+        for place, command in enumerate(commands):
+            shell = self._routes.market_shell(command.market_no)
+            if shell is None:
+                events[place] = _refused(Reason.MARKET_UNKNOWN, field="market_no")
+            else:
+                places.setdefault(shell, []).append(place)
+        answers = await asyncio.gather(
+            *(self._call(by, shell, [commands[i] for i in at]) for shell, at in places.items())
+        )
+        for at, answer in zip(places.values(), answers, strict=True):
+            for place, event in zip(at, answer, strict=True):
+                events[place] = event
+        return events
+
+    async def _call(
+        self, by: str, shell: str, commands: Sequence[TraderCommand]
+    ) -> list[MarketEvent]:
+        peer = self._routes.peer(shell)
+        if peer is None:
+            return [_refused(Reason.UNAVAILABLE)] * len(commands)
+        events: list[MarketEvent] = []
+        for start in range(0, len(commands), _COMMANDS_A_CALL):
+            events += await self._chunk(by, peer, commands[start : start + _COMMANDS_A_CALL])
+        return events
+
+    async def _chunk(
+        self, by: str, peer: Peer, commands: Sequence[TraderCommand]
+    ) -> list[MarketEvent]:
+        payload = encode(MarketControl(by=by, commands=tuple(commands)))
+        try:
+            raw = await peer.ask("control", payload, timeout_s=self._timeout_s)
+        except PeerError:
+            # It may have been done all the same: the book's version tells.
+            return [_refused(Reason.UNKNOWN)] * len(commands)
+        return decode_market_events(raw)
+
+
+def _refused(reason: Reason, *, field: str = "") -> Refused:
+    return Refused(reason=reason, field=field, message=MESSAGES[reason])
+
+
+def _error(reason: Reason, number: int) -> Error:
+    return Error(code=int(reason), message=MESSAGES[reason], id=number)
