@@ -19,6 +19,9 @@ from importlib import resources
 from itertools import accumulate, groupby, pairwise
 from typing import Final, NamedTuple, NoReturn
 
+from engine.pricing.football import MatchState, Period
+from engine.pricing.football import Score as PeriodScore
+
 COLUMNS: Final = (
     "match",
     "kick_off",
@@ -39,11 +42,18 @@ ADDED_MINUTES_MIN: Final = (2, 5, 1, 1)
 """Stoppage played after each period where no later goal tells of more: the source is silent."""
 PERIOD_MINUTES: Final = (45, 45, 15, 15)
 REGULAR_PERIODS: Final = 2
+PLAYED: Final = (
+    Period.FIRST_HALF,
+    Period.SECOND_HALF,
+    Period.EXTRA_FIRST,
+    Period.EXTRA_SECOND,
+)
 
 _GOAL: Final = re.compile(
     r"(?P<minute>\d{1,3})(?:\+(?P<stoppage>\d{1,2}))?(?P<side>[ha])(?P<kind>[po]?)"
 )
 _SCORE: Final = re.compile(r"(\d{1,2})-(\d{1,2})")
+_AFTER: Final = {2: Period.FULL_TIME, 4: Period.AFTER_EXTRA_TIME}
 _STARTS: Final = tuple(accumulate(PERIOD_MINUTES, initial=0))
 
 
@@ -204,16 +214,41 @@ class MatchTimeline:
         added_s = 60 * self.added_min[0] if minute > PERIOD_MINUTES[0] else 0
         return min(60 * minute + added_s, self.regular_s)
 
-    def model_minute(self, played_s: float) -> float:
-        """Return the minute, 0 to 90, of a match without stoppage that has as much left to play.
+    def state_at(self, played_s: float) -> MatchState:
+        """Return what the pricing model is told at a second of play; before 0 it is pre-match.
 
-        Stoppage stretches each half, so a second of play moves this by a little less than a
-        sixtieth; at the whistle it is 90.
+        Breaks take no play, so at the second of a whistle the next period has begun; after the
+        last one the match is over.
         """
-        clock = self.clock_at(min(played_s, self.regular_s - 1e-9))
-        begin_s = self.ends_s[clock.period - 1] if clock.period else 0
-        share = (min(played_s, self.regular_s) - begin_s) / (self.ends_s[clock.period] - begin_s)
-        return _STARTS[clock.period] + PERIOD_MINUTES[clock.period] * share
+        if played_s < 0:
+            return MatchState()
+        over = played_s >= self.ends_s[-1]
+        clock = self.clock_at(played_s)
+        periods = (*PLAYED, _AFTER[len(self.ends_s)])
+        tallies = [
+            _score(
+                [goal for goal in self.goals if goal.played_s <= played_s and _period(goal.at) == n]
+            )
+            for n in range(len(PLAYED))
+        ]
+        first, second, extra_first, extra_second = (
+            PeriodScore(home=tally.home, away=tally.away) for tally in tallies
+        )
+        return MatchState(
+            period=periods[-1] if over else periods[clock.period],
+            clock_s=60 * clock.minute + clock.second + clock.stoppage_s,
+            first_half=first,
+            second_half=second,
+            extra_first=extra_first,
+            extra_second=extra_second,
+        )
+
+    def regular_state_at(self, played_s: float) -> MatchState:
+        """Return the same for the ninety minutes alone, which end at `regular_s`."""
+        if played_s < self.regular_s:
+            return self.state_at(played_s)
+        state = self.state_at(self.regular_s)
+        return state.at(period=Period.FULL_TIME, clock_s=60 * _STARTS[REGULAR_PERIODS])
 
     def events(self) -> tuple[Event, ...]:
         """Return everything of note, in order; a goal comes before a whistle of its second."""

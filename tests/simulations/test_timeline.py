@@ -5,6 +5,8 @@ from itertools import pairwise
 
 import pytest
 
+from engine.pricing.axes import Scope
+from engine.pricing.football import Period
 from simulations.timeline import (
     COLUMNS,
     EventKind,
@@ -75,14 +77,26 @@ def test_events_stand_in_order_and_end_with_the_score(match: MatchTimeline):
     assert events[-1].score == (match.extra_time or match.full_time)
 
 
-def test_model_minute_runs_from_0_to_90_without_a_jump():
+def test_the_model_is_told_the_period_the_clock_and_the_goals_so_far():
     final = match_by_id("wc22-64")
-    minutes = [final.model_minute(second) for second in range(final.regular_s + 1)]
-    assert minutes[0] == 0
-    assert minutes[final.ends_s[0]] == 45
-    assert minutes[-1] == pytest.approx(90)
-    assert all(0 < b - a < 1 / 50 for a, b in pairwise(minutes))
-    assert final.model_minute(final.ends_s[-1]) == pytest.approx(90)
+    assert final.state_at(-1).period is Period.PRE_MATCH
+    assert final.state_at(0).period is Period.FIRST_HALF
+    assert final.state_at(final.ends_s[0] - 1).clock_s == 47 * 60 - 1
+    resumed = final.state_at(final.ends_s[0])
+    assert (resumed.period, resumed.clock_s) == (Period.SECOND_HALF, 2700)
+    assert (resumed.first_half.home, resumed.second_half.away) == (2, 0)
+    assert final.state_at(final.regular_s).period is Period.EXTRA_FIRST
+    assert final.state_at(final.ends_s[-1]).period is Period.AFTER_EXTRA_TIME
+    assert match_by_id("wc22-01").state_at(10_000).period is Period.FULL_TIME
+
+
+def test_the_ninety_minutes_end_at_the_whistle_with_the_score_that_settles():
+    for match in MATCHES:
+        state = match.regular_state_at(match.regular_s + 1)
+        assert state.period is Period.FULL_TIME
+        assert state.score(Scope.REGULAR) == match.full_time
+        assert state.score(Scope.FIRST_HALF) == match.half_time
+        assert match.regular_state_at(match.regular_s - 1).period is Period.SECOND_HALF
 
 
 def test_the_clock_stops_at_the_end_of_each_half_while_stoppage_runs():
