@@ -1,0 +1,244 @@
+"""Snapshots: a machine's whole state in one file, so that recovery need not begin at the beginning.
+
+Owns how a snapshot comes to be (temporary file, sync, rename, sync of the folder), how it is
+believed (frame, schema, state hash) and which are kept (two). Never touches the journal's chain.
+
+A crash at any step leaves the snapshots there were, with or without the new one, never half of it.
+"""
+
+import re
+import threading
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from msgspec import Struct
+
+from engine.canon import state_hash
+from persistence.chain import JournalNewerError, Point
+from persistence.disk import Disk, DiskError, DiskFullError
+from persistence.frames import Bad, pack, parse
+from persistence.records import EpochMark, Kind
+
+SCHEMA_VERSION: Final = 1
+"""Version of the machines' dumps, all of them; a change of one raises it."""
+SNAPSHOTS_KEPT: Final = 2
+SNAPSHOT_SUFFIX: Final = ".snapshot"
+TEMPORARY_SUFFIX: Final = ".tmp"
+SNAPSHOT_BYTES_MAX: Final = (1 << 32) - 1
+"""The largest state that fits a frame; a larger one stays in the journal alone."""
+_WRITE_BYTES: Final = 8 << 20
+_SNAPSHOT: Final = re.compile(r"(\d{20})\.snapshot")
+
+
+class SnapshotInvalidError(Exception):
+    """A snapshot is not what was written; an older one, or the journal, must serve."""
+
+
+class _Document(Struct, frozen=True, kw_only=True):
+    schema: int
+    machine: str
+    shard: int
+    state_hash: str
+    state: dict[str, Any]
+
+
+class _Schema(Struct, frozen=True):
+    schema: int
+
+
+class Snapshot(NamedTuple):
+    """A snapshot as read, its frame checked, its state not yet loaded."""
+
+    mark: EpochMark
+    point: Point
+    at_ns: int
+    state_hash: str
+    state: dict[str, Any]
+    bytes: int
+
+
+def snapshot_path(folder: Path, *, seq: int) -> Path:
+    """Return the name of the snapshot taken behind record `seq`."""
+    return folder / f"{seq:020d}{SNAPSHOT_SUFFIX}"
+
+
+def snapshot_paths(disk: Disk, folder: Path) -> list[Path]:
+    """Return a folder's snapshots, newest first."""
+    names = [name for name in disk.names(folder) if _SNAPSHOT.fullmatch(name)]
+    return [folder / name for name in reversed(names)]
+
+
+def write_snapshot(
+    disk: Disk,
+    folder: Path,
+    *,
+    mark: EpochMark,
+    point: Point,
+    at_ns: int,
+    state: dict[str, Any],
+) -> int:
+    """Write a state durably, or leave no trace of it.
+
+    Returns
+    -------
+    int
+        The file's length in bytes.
+
+    Raises
+    ------
+    DiskFullError
+        When there is no room (or the state is past `SNAPSHOT_BYTES_MAX`); nothing has changed.
+    """
+    document = _Document(
+        schema=SCHEMA_VERSION,
+        machine=mark.machine,
+        shard=mark.shard,
+        state_hash=state_hash(state),
+        state=state,
+    )
+    payload = msgspec.msgpack.encode(document)
+    if len(payload) > SNAPSHOT_BYTES_MAX:
+        raise DiskFullError(f"a state of {len(payload)} bytes is past what a snapshot holds")
+    parts, size, _ = pack(
+        [payload],
+        kind=Kind.SNAPSHOT,
+        epoch=point.epoch,
+        seq=point.seq,
+        at_ns=at_ns,
+        place=0,
+        previous_crc=point.crc,
+    )
+    path = snapshot_path(folder, seq=point.seq)
+    temporary = path.with_name(path.name + TEMPORARY_SUFFIX)
+    file = disk.create(temporary)
+    try:
+        file.allocate(size=size)
+        offset = 0
+        for part in parts:
+            for start in range(0, len(part), _WRITE_BYTES):
+                piece = memoryview(part)[start : start + _WRITE_BYTES]
+                file.write([piece], offset=offset)
+                offset += len(piece)
+        file.sync()
+    except DiskFullError:
+        disk.remove(temporary)
+        raise
+    finally:
+        file.close()
+    disk.rename(temporary, path)
+    disk.sync_folder(folder)
+    return size
+
+
+def read_snapshot(disk: Disk, path: Path) -> Snapshot:
+    """Read a snapshot and check all but the state itself.
+
+    Raises
+    ------
+    SnapshotInvalidError
+        When it is not whole.
+    JournalNewerError
+        When a newer release wrote it.
+    """
+    record = parse(disk.read(path), 0, path=path, bound=SNAPSHOT_BYTES_MAX)
+    if isinstance(record, Bad):
+        if record.newer:
+            raise JournalNewerError(path=path, offset=0, reason=record.reason)
+        raise SnapshotInvalidError(f"{path}: {record.reason}")
+    if record.kind != Kind.SNAPSHOT or path.name != snapshot_path(path, seq=record.seq).name:
+        raise SnapshotInvalidError(f"{path}: it is not the snapshot of that name")
+    try:
+        schema = msgspec.msgpack.decode(record.payload, type=_Schema).schema
+        if schema > SCHEMA_VERSION:
+            reason = f"written in schema {schema}; this release reads {SCHEMA_VERSION}"
+            raise JournalNewerError(path=path, offset=0, reason=reason)
+        document = msgspec.msgpack.decode(record.payload, type=_Document)
+    except msgspec.MsgspecError as error:
+        raise SnapshotInvalidError(f"{path}: {error}") from error
+    return Snapshot(
+        EpochMark(machine=document.machine, shard=document.shard),
+        Point(seq=record.seq, epoch=record.epoch, crc=record.previous_crc),
+        record.at_ns,
+        document.state_hash,
+        document.state,
+        record.end,
+    )
+
+
+def remove_temporaries(disk: Disk, folder: Path) -> None:
+    """Remove what a crash left half written."""
+    for name in disk.names(folder):
+        if name.endswith(SNAPSHOT_SUFFIX + TEMPORARY_SUFFIX):
+            disk.remove(folder / name)
+
+
+def keep_newest(disk: Disk, folder: Path) -> int:
+    """Remove all snapshots but the two newest; return the older one's seq, 0 if there is one."""
+    paths = snapshot_paths(disk, folder)
+    for path in paths[SNAPSHOTS_KEPT:]:
+        disk.remove(path)
+    kept = paths[:SNAPSHOTS_KEPT]
+    return int(kept[-1].stem) if len(kept) == SNAPSHOTS_KEPT else 0
+
+
+class SnapshotWriter:
+    """Write snapshots one at a time, on a thread of its own when it is to keep out of the way.
+
+    What is written was copied out of the machine beforehand: the thread shares nothing with it.
+    A crash loses at most the snapshot under way.
+    """
+
+    def __init__(self, disk: Disk, folder: Path, *, mark: EpochMark, aside: bool) -> None:
+        self._disk = disk
+        self._folder = folder
+        self._mark = mark
+        self._aside = aside
+        self._thread: threading.Thread | None = None
+        self._error: DiskError | None = None
+        self.last_bytes = 0
+
+    @property
+    def busy(self) -> bool:
+        """Whether a snapshot is under way or its end has not been looked at."""
+        return self._thread is not None
+
+    def begin(self, *, point: Point, at_ns: int, state: dict[str, Any]) -> None:
+        """Write a state; `finish` says how it went."""
+        assert self._thread is None
+
+        def write() -> None:
+            try:
+                self.last_bytes = write_snapshot(
+                    self._disk, self._folder, mark=self._mark, point=point, at_ns=at_ns, state=state
+                )
+            except DiskError as error:
+                self._error = error
+
+        self._error = None
+        if self._aside:
+            self._thread = threading.Thread(target=write, name="snapshot", daemon=True)
+            self._thread.start()
+        else:
+            write()
+
+    def finish(self, *, wait: bool) -> bool:
+        """Return whether the snapshot begun has ended; raise what stopped it.
+
+        Raises
+        ------
+        DiskFullError
+            When there was no room for it: nothing has changed.
+        DiskError
+            When the disk failed.
+        """
+        if self._thread is not None:
+            if wait:
+                self._thread.join()
+            if self._thread.is_alive():
+                return False
+            self._thread = None
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
+        return True
