@@ -1,0 +1,159 @@
+"""The decision kernel and the durable core in process, no Ray and no sockets."""
+
+import os
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from engine.commands import CreateMarket, Limits, OpenMarket
+from engine.ids import bet_id
+from engine.market import MarketMachine
+from engine.rows import BET, Rows
+from engine.units import LIMIT_MINOR_MAX, RATE_MICRO_ONE
+from persistence.disk import LocalDisk
+from persistence.durable import DurableMarkets
+from persistence.journal import JournalOptions
+from tests.bench.table import Row, median_of
+
+BATCH = 1_024
+RUNS = 5
+WIDE = Limits(
+    stake_minor_max=1_000_000,
+    payout_minor_max=LIMIT_MINOR_MAX,
+    outcome_liability_minor_max=LIMIT_MINOR_MAX,
+    market_liability_minor_max=LIMIT_MINOR_MAX,
+)
+
+
+def market_commands(count: int, *, outcomes: int = 3) -> list[CreateMarket | OpenMarket]:
+    """Return commands that create and open `count` markets with wide limits."""
+    names = tuple(f"o{index}" for index in range(outcomes))
+    commands: list[CreateMarket | OpenMarket] = []
+    for number in range(count):
+        commands.append(
+            CreateMarket(
+                market_no=number,
+                key=f"bench-{number}/1x2",
+                outcomes=names,
+                odds_milli=(2_500,) * outcomes,
+                limits=WIDE,
+            )
+        )
+        commands.append(OpenMarket(market_no=number))
+    return commands
+
+
+def bet_rows(count: int, *, markets: int, first: int = 1, outcomes: int = 3, seed: int = 7) -> Rows:
+    """Return `count` acceptable bets of shard 0 spread evenly at random over the markets."""
+    rng = np.random.default_rng(seed)
+    rows = np.zeros(count, BET)
+    rows["bet_id"] = np.arange(first, first + count, dtype=np.uint64) + np.uint64(
+        bet_id(shard=0, serial=1) - 1
+    )
+    rows["stake_minor"] = rng.integers(100, 10_000, count)
+    rows["account_no"] = rng.integers(0, 1_000, count)
+    rows["market_no"] = rng.integers(0, markets, count)
+    rows["outcome"] = rng.integers(0, outcomes, count)
+    rows["odds_milli"] = 2_500
+    rows["rate_micro"] = RATE_MICRO_ONE
+    return rows
+
+
+def machine_with(markets: int) -> MarketMachine:
+    """Return a machine with open markets."""
+    machine = MarketMachine()
+    for command in market_commands(markets):
+        machine.apply(command, 1)
+    return machine
+
+
+def seconds_per_bet(machine: MarketMachine, rows: Rows, *, batch: int = BATCH) -> float:
+    """Place rows in batches; return seconds a bet."""
+    started = time.perf_counter()
+    for at in range(0, len(rows), batch):
+        machine.place(rows[at : at + batch], at)
+    return (time.perf_counter() - started) / len(rows)
+
+
+def kernel_alone() -> list[Row]:
+    """Decide bets on the kernel, and on the same loop run by the interpreter on numpy rows."""
+    total = 1_024 * BATCH
+
+    def ours() -> float:
+        return 1 / seconds_per_bet(machine_with(1), bet_rows(total, markets=1))
+
+    def reference() -> float:
+        machine = machine_with(1)
+        with interpreted():
+            return 1 / seconds_per_bet(machine, bet_rows(4 * BATCH, markets=1))
+
+    ours_median, samples = median_of(ours, runs=RUNS)
+    ref_median, ref_samples = median_of(reference, runs=3)
+    return [
+        Row(
+            "decision kernel alone",
+            "bets/s",
+            ours_median,
+            ref_median,
+            "the same loop in plain Python over numpy rows",
+            "higher",
+            10_000_000,
+            "ours",
+            f"1 market, batches of {BATCH:,}, growth of the bet index included, {total:,} bets, "
+            f"median of {RUNS}",
+            samples,
+            ref_samples,
+        )
+    ]
+
+
+def durable_core() -> list[Row]:
+    """Place journaled and synced batches, beside a raw write and fdatasync of the same bytes."""
+    total = 256 * BATCH
+    written = 0
+
+    def ours() -> float:
+        nonlocal written
+        with tempfile.TemporaryDirectory(dir=".") as folder:
+            durable = DurableMarkets.open(
+                Path(folder), disk=LocalDisk(), at_ns=1, options=JournalOptions()
+            )
+            durable.control("bench", market_commands(1), 1)
+            rows = bet_rows(total, markets=1)
+            before = durable.journal_bytes
+            started = time.perf_counter()
+            for at in range(0, total, BATCH):
+                durable.place(rows[at : at + BATCH], at)
+            elapsed = time.perf_counter() - started
+            written = durable.journal_bytes - before
+            durable.close()
+        return total / elapsed
+
+    def reference() -> float:
+        chunk = os.urandom(written // (total // BATCH))
+        with tempfile.TemporaryDirectory(dir=".") as folder:
+            fd = os.open(Path(folder) / "raw", os.O_CREAT | os.O_WRONLY)
+            started = time.perf_counter()
+            for _ in range(total // BATCH):
+                os.write(fd, chunk)
+                os.fdatasync(fd)
+            elapsed = time.perf_counter() - started
+            os.close(fd)
+        return total / elapsed
+
+    ours_median, samples = median_of(ours, runs=RUNS)
+    ref_median, ref_samples = median_of(reference, runs=RUNS)
+    conditions = (
+        f"batches of {BATCH:,}, one fdatasync a batch, {written // (total // BATCH):,} bytes a "
+        f"batch, median of {RUNS}"
+    )
+    against = "raw write + fdatasync of the same bytes"
+    common = (samples, ref_samples)
+    return [
+        Row("market core, journaled and synced", "bets/s", ours_median, ref_median, against,
+            "higher", 0.5, "ratio", conditions, *common),
+        Row("market core, journaled and synced (absolute)", "bets/s", ours_median, ref_median,
+            against, "higher", 1_000_000, "ours", conditions, *common),
+    ]  # fmt: skip
