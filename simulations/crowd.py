@@ -1,0 +1,354 @@
+"""Bettors and their habits: what each would bet on the prices it sees, how much, and how often.
+
+Owns the habits and the drawing of orders from them. Pure and seeded: the generator is handed in,
+and the same generator, board and habit give the same orders. Never sends a bet, and knows neither
+limits nor balances: being refused is part of a crowd's life.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.ids import parse_market_key
+from engine.lifecycle import Status
+from engine.units import STAKE_MINOR_MAX
+from engine.views import PriceImage
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Random = np.random.Generator
+
+BETTORS_MAX: Final = 100_000
+ORDERS_MAX: Final = 1_000_000
+"""Orders one draw may ask for."""
+ROUND_MINOR: Final = 50
+"""Stakes are whole multiples of this where they are at least as large: people like round sums."""
+FAT_FINGER_FACTOR: Final = 1_000
+
+
+class Family(IntEnum):
+    """Kinds of market as bettors tell them apart."""
+
+    RESULT = 0
+    DOUBLE_CHANCE = 1
+    DRAW_NO_BET = 2
+    TOTAL = 3
+    HANDICAP = 4
+    BOTH_SCORE = 5
+    CORRECT_SCORE = 6
+    ODD_EVEN = 7
+    OTHER = 8
+
+
+_FAMILIES: Final = {
+    "1x2": Family.RESULT,
+    "double_chance": Family.DOUBLE_CHANCE,
+    "draw_no_bet": Family.DRAW_NO_BET,
+    "total": Family.TOTAL,
+    "handicap": Family.HANDICAP,
+    "both_teams_to_score": Family.BOTH_SCORE,
+    "correct_score": Family.CORRECT_SCORE,
+    "odd_even": Family.ODD_EVEN,
+}
+
+
+class Habit(IntEnum):
+    """What a bettor is like."""
+
+    FAVOURITE_BACKER = 0
+    DRAW_LOVER = 1
+    UNDERDOG_HUNTER = 2
+    GOALS_PUNTER = 3
+    """Bets on totals and on both teams scoring."""
+    SMALL_STAKES = 4
+    """Many small bets on anything."""
+    WHALE = 5
+    """Few bets, large enough to meet the limits."""
+    CHASER = 6
+    """Bets the moment a goal falls, on the prices from before it."""
+    FAT_FINGER = 7
+    """Slips a few zeros into a stake now and then."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manner:
+    """A habit in figures.
+
+    Attributes
+    ----------
+    share : float
+        Part of a crowd that has the habit.
+    think_s : float
+        Mean pause between two moments of betting, in seconds.
+    slips_max : int
+        Most bets placed in one such moment.
+    stake_minor, stake_spread : int, float
+        Median stake and the standard deviation of its logarithm.
+    bankroll_stakes : int
+        Money brought along, in median stakes.
+    policies : tuple of float
+        Chances of the policies none, higher and any.
+    tilt : float
+        Power of the implied probability in an outcome's appeal: above 0 the favourites draw,
+        below 0 the outsiders.
+    draw_appeal : float
+        Factor on outcomes that are the draw.
+    tastes : tuple of float
+        Appeal of each `Family`.
+    slip_chance : float
+        Chance of a stake a thousand times too large.
+    """
+
+    share: float
+    think_s: float
+    slips_max: int
+    stake_minor: int
+    stake_spread: float
+    bankroll_stakes: int
+    policies: tuple[float, float, float]
+    tilt: float
+    tastes: tuple[float, ...]
+    draw_appeal: float = 1.0
+    slip_chance: float = 0.0
+
+
+_ANYTHING: Final = (3.0, 1.0, 1.0, 2.0, 2.0, 1.5, 0.5, 0.5, 0.5)
+
+MANNERS: Final[dict[Habit, Manner]] = {
+    Habit.FAVOURITE_BACKER: Manner(
+        share=0.22,
+        think_s=1.2,
+        slips_max=2,
+        stake_minor=2_000,
+        stake_spread=0.6,
+        bankroll_stakes=200,
+        policies=(0.2, 0.6, 0.2),
+        tilt=2.5,
+        tastes=(4.0, 1.0, 1.5, 0.5, 1.5, 0.2, 0.0, 0.0, 0.2),
+    ),
+    Habit.DRAW_LOVER: Manner(
+        share=0.08,
+        think_s=1.5,
+        slips_max=1,
+        stake_minor=1_500,
+        stake_spread=0.5,
+        bankroll_stakes=150,
+        policies=(0.3, 0.6, 0.1),
+        tilt=0.5,
+        tastes=(1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.1, 0.0, 0.0),
+        draw_appeal=20.0,
+    ),
+    Habit.UNDERDOG_HUNTER: Manner(
+        share=0.14,
+        think_s=1.4,
+        slips_max=2,
+        stake_minor=800,
+        stake_spread=0.8,
+        bankroll_stakes=150,
+        policies=(0.1, 0.5, 0.4),
+        tilt=-0.7,
+        tastes=(3.0, 0.2, 1.0, 1.0, 1.5, 0.5, 0.6, 0.0, 0.3),
+    ),
+    Habit.GOALS_PUNTER: Manner(
+        share=0.18,
+        think_s=1.0,
+        slips_max=3,
+        stake_minor=1_500,
+        stake_spread=0.7,
+        bankroll_stakes=200,
+        policies=(0.3, 0.4, 0.3),
+        tilt=0.8,
+        tastes=(0.0, 0.0, 0.0, 4.0, 0.0, 2.0, 0.2, 1.0, 0.2),
+    ),
+    Habit.SMALL_STAKES: Manner(
+        share=0.18,
+        think_s=0.5,
+        slips_max=4,
+        stake_minor=150,
+        stake_spread=0.5,
+        bankroll_stakes=400,
+        policies=(0.2, 0.3, 0.5),
+        tilt=0.3,
+        tastes=_ANYTHING,
+    ),
+    Habit.WHALE: Manner(
+        share=0.05,
+        think_s=3.0,
+        slips_max=1,
+        stake_minor=90_000,
+        stake_spread=0.8,
+        bankroll_stakes=60,
+        policies=(0.5, 0.5, 0.0),
+        tilt=1.2,
+        tastes=(4.0, 0.5, 1.0, 2.0, 3.0, 0.5, 0.0, 0.0, 0.0),
+    ),
+    Habit.CHASER: Manner(
+        share=0.09,
+        think_s=2.0,
+        slips_max=3,
+        stake_minor=5_000,
+        stake_spread=0.5,
+        bankroll_stakes=120,
+        policies=(1.0, 0.0, 0.0),
+        tilt=0.0,
+        tastes=(2.0, 0.5, 1.0, 3.0, 2.0, 1.0, 0.0, 0.0, 0.0),
+    ),
+    Habit.FAT_FINGER: Manner(
+        share=0.06,
+        think_s=1.5,
+        slips_max=1,
+        stake_minor=1_000,
+        stake_spread=0.5,
+        bankroll_stakes=60,
+        policies=(0.4, 0.3, 0.3),
+        tilt=0.5,
+        tastes=_ANYTHING,
+        slip_chance=0.15,
+    ),
+}
+
+assert set(MANNERS) == set(Habit), "every habit has a manner"
+assert all(len(manner.tastes) == len(Family) for manner in MANNERS.values())
+
+
+class Bettor(NamedTuple):
+    """One of a crowd; `account_no` counts from the first account given to it."""
+
+    account_no: int
+    habit: Habit
+    bankroll_minor: int
+
+
+class Orders(NamedTuple):
+    """Bets to be placed, as columns of equal length; odds are those seen."""
+
+    market_no: Ints
+    outcome: Ints
+    stake_minor: Ints
+    odds_milli: Ints
+    policy: Ints
+
+
+class Board:
+    """All selections on offer at a glance, as columns.
+
+    Parameters
+    ----------
+    images : iterable of PriceImage
+        Markets as seen; those that take no bets and outcomes not offered are left out.
+    """
+
+    def __init__(self, images: Iterable[PriceImage]) -> None:
+        offered = [
+            (image.market_no, outcome, odds, _family(image.key), name == "draw")
+            for image in images
+            if image.status is Status.ACTIVE
+            for outcome, (name, odds, active) in enumerate(
+                zip(image.outcomes, image.odds_milli, image.active, strict=True)
+            )
+            if active
+        ]
+        columns = np.array(offered, np.int64).reshape(-1, 5)
+        self.market_no, self.outcome, self.odds_milli, self.family, self.draw = columns.T
+        self._lures: dict[Habit, Floats] = {}
+
+    def __len__(self) -> int:
+        return len(self.market_no)
+
+    def lure(self, habit: Habit) -> Floats:
+        """Return the running sum of the selections' appeal to a habit, the last being the total."""
+        lure = self._lures.get(habit)
+        if lure is None:
+            manner = MANNERS[habit]
+            appeal = np.array(manner.tastes)[self.family] * (1_000 / self.odds_milli) ** manner.tilt
+            appeal[self.draw == 1] *= manner.draw_appeal
+            lure = self._lures[habit] = np.cumsum(appeal)
+        return lure
+
+
+def _family(key: str) -> Family:
+    return _FAMILIES.get(parse_market_key(key).type, Family.OTHER)
+
+
+def crowd(count: int, *, rng: Random, first_account_no: int = 1) -> list[Bettor]:
+    """Gather bettors: every habit by its share, each at least once where there is room.
+
+    Parameters
+    ----------
+    count : int
+        Bettors, 1 to `BETTORS_MAX`.
+    rng : Generator
+        Shuffles the habits and varies the money brought along.
+    first_account_no : int
+        Account of the first; the others follow.
+    """
+    if not 1 <= count <= BETTORS_MAX:
+        raise ValueError(f"bettors: 1 to {BETTORS_MAX}, not {count}")
+    habits = list(Habit)[:count]
+    shares = np.array([MANNERS[habit].share for habit in Habit])
+    drawn = rng.choice(len(shares), size=count - len(habits), p=shares / shares.sum())
+    habits += [Habit(number) for number in drawn.tolist()]
+    rng.shuffle(habits)
+    purses = np.exp(0.4 * rng.standard_normal(count))
+    bettors = []
+    for number, (habit, purse) in enumerate(zip(habits, purses.tolist(), strict=True)):
+        manner = MANNERS[habit]
+        bankroll_minor = int(manner.stake_minor * manner.bankroll_stakes * purse)
+        bettors.append(Bettor(first_account_no + number, Habit(habit), bankroll_minor))
+    return bettors
+
+
+def think_s(habit: Habit, *, rng: Random) -> float:
+    """Return how long a bettor waits before its next bets, in seconds."""
+    return float(rng.exponential(MANNERS[habit].think_s))
+
+
+def slips(habit: Habit, *, rng: Random) -> int:
+    """Return how many bets a bettor places at once."""
+    return int(rng.integers(1, MANNERS[habit].slips_max, endpoint=True))
+
+
+def draw_orders(habit: Habit, board: Board, *, count: int, rng: Random) -> Orders:
+    """Draw what bettors of a habit would order from a board.
+
+    Parameters
+    ----------
+    habit : Habit
+        Whose manner decides selections, stakes and policies.
+    board : Board
+        Prices as seen; nothing on it that appeals gives no orders.
+    count : int
+        Orders wanted, at most `ORDERS_MAX`.
+    rng : Generator
+        Drawn from in a fixed order, so that a seed repeats itself.
+    """
+    if not 0 <= count <= ORDERS_MAX:
+        raise ValueError(f"orders: 0 to {ORDERS_MAX}, not {count}")
+    manner = MANNERS[habit]
+    lure = board.lure(habit)
+    if not len(lure) or lure[-1] <= 0:
+        count = 0
+    at = np.searchsorted(lure, rng.random(count) * (lure[-1] if count else 0), side="right")
+    at = np.minimum(at, len(lure) - 1)
+    stake = manner.stake_minor * np.exp(manner.stake_spread * rng.standard_normal(count))
+    stake = np.where(stake >= ROUND_MINOR, ROUND_MINOR * np.rint(stake / ROUND_MINOR), stake)
+    stake[rng.random(count) < manner.slip_chance] *= FAT_FINGER_FACTOR
+    bounds = np.cumsum(manner.policies)[:-1]
+    return Orders(
+        market_no=board.market_no[at],
+        outcome=board.outcome[at],
+        stake_minor=np.clip(stake, 1, STAKE_MINOR_MAX).astype(np.int64),
+        odds_milli=board.odds_milli[at],
+        policy=np.searchsorted(bounds, rng.random(count), side="right").astype(np.int64),
+    )
+
+
+def join_orders(parts: Sequence[Orders]) -> Orders:
+    """Put several draws behind one another."""
+    empty: Any = (np.zeros(0, np.int64),)
+    columns = zip(*parts, strict=True) if parts else [empty] * len(Orders._fields)
+    return Orders(*(np.concatenate(column) for column in columns))
