@@ -1,0 +1,322 @@
+"""The client library: bettors' and traders' sessions with a gateway, for tests, demos and users.
+
+Owns what a caller may ask. It never connects again by itself and never sends a bet twice: after
+`ConnectionLostError` the caller opens a new session and asks `status` for the refs that are open,
+or places them again with the same ref.
+
+    async with connect("ws://localhost:8480", token=token) as client:
+        await client.subscribe(fixtures=["wc22-64"])
+        bet = await client.place(ref="a1", market=3, outcome=0, stake_minor=500, odds_milli=2_500)
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Generator, Sequence
+from types import TracebackType
+from typing import Any, Generic, TypeVar
+
+from engine.commands import (
+    CancelMarket,
+    CloseMarket,
+    HandOverMarket,
+    Limits,
+    OpenMarket,
+    OutcomeResult,
+    Quote,
+    ResumeMarket,
+    SetLimits,
+    SetOdds,
+    SettleMarket,
+    SuspendMarket,
+)
+from engine.events import MarketEvent
+from engine.reasons import Reason
+from gateway.client_session import (
+    AccountEvent,
+    CodecWord,
+    ConnectionLostError,
+    GatewayError,
+    HandshakeRefusedError,
+    RefusedError,
+    Session,
+)
+from gateway.wire import (
+    AskBalance,
+    AskBook,
+    AskOpenBets,
+    AskStatus,
+    BalanceAnswer,
+    Bet,
+    Book,
+    Control,
+    Controlled,
+    ListMarkets,
+    Markets,
+    OpenBetsAnswer,
+    Place,
+    PlaceMany,
+    PolicyWord,
+    Selection,
+    SlipAnswer,
+    SlipView,
+    SuspendAll,
+    SuspendedAll,
+    TraderCommand,
+    WatchAccount,
+    Watching,
+)
+
+__all__ = [
+    "connect",
+    "connect_control",
+    "BettorSession",
+    "ControlSession",
+    "GatewayError",
+    "HandshakeRefusedError",
+    "ConnectionLostError",
+    "RefusedError",
+]
+
+S = TypeVar("S", bound=Session)
+
+
+class BettorSession(Session):
+    """A bettor's session: bets, money and the account's events."""
+
+    async def place(
+        self,
+        *,
+        ref: str,
+        market: int,
+        outcome: int,
+        stake_minor: int,
+        odds_milli: int,
+        policy: PolicyWord = "none",
+    ) -> Bet:
+        """Bet, and await the answer: accepted, rejected with its reason, or unknown.
+
+        Raises
+        ------
+        RefusedError
+            The message was outside its schema, or not allowed.
+        ConnectionLostError
+            The session ended first; ask `status` in the next one.
+        """
+        future = self.place_nowait(
+            ref=ref,
+            market=market,
+            outcome=outcome,
+            stake_minor=stake_minor,
+            odds_milli=odds_milli,
+            policy=policy,
+        )
+        if self._wire.paused:
+            await self.drain()
+        return await future
+
+    def place_nowait(
+        self,
+        *,
+        ref: str,
+        market: int,
+        outcome: int,
+        stake_minor: int,
+        odds_milli: int,
+        policy: PolicyWord = "none",
+    ) -> "asyncio.Future[Bet]":
+        """Bet, and return the future of the answer."""
+        self.send(
+            Place(
+                ref=ref,
+                market=market,
+                outcome=outcome,
+                stake_minor=stake_minor,
+                odds_milli=odds_milli,
+                policy=policy,
+            )
+        )
+        return self._expect(ref)
+
+    def send_place(self, bet: Place) -> None:
+        """Bet, and have `on_bet` called with the answer: the cheapest way to make load."""
+        self.send(bet)
+
+    async def place_many(self, bets: Sequence[Selection]) -> list[Bet]:
+        """Place independent bets in one message, and await all answers, in the order given."""
+        number = self._number()
+        refs = tuple(bet.ref for bet in bets)
+        self.send(PlaceMany(id=number, bets=tuple(bets)))
+        self._many[number] = refs
+        futures = [self._expect(ref) for ref in refs]
+        try:
+            return list(await asyncio.gather(*futures))
+        finally:
+            self._many.pop(number, None)
+
+    def _expect(self, ref: str) -> "asyncio.Future[Bet]":
+        future: asyncio.Future[Bet] = self._loop.create_future()
+        if ref in self._bets:
+            self._repeats.setdefault(ref, deque()).append(future)
+        else:
+            self._bets[ref] = future
+        return future
+
+    async def status(self, ref: str) -> SlipView | None:
+        """Return what became of a bet, or None when the account knows no such ref."""
+        try:
+            answer = await self._ask(AskStatus, SlipAnswer, ref=ref)
+        except RefusedError as error:
+            if error.reason is Reason.BET_UNKNOWN:
+                return None
+            raise
+        return answer.slip
+
+    async def balance(self) -> BalanceAnswer:
+        """Return the account's money."""
+        return await self._ask(AskBalance, BalanceAnswer)
+
+    async def open_bets(self, *, after_bet_id: int = 0, limit: int = 100) -> OpenBetsAnswer:
+        """Return a page of bets that are pending or unsettled, oldest first."""
+        return await self._ask(AskOpenBets, OpenBetsAnswer, after_bet_id=after_bet_id, limit=limit)
+
+    async def watch_account(self, *, on: bool = True) -> Watching:
+        """Begin (or end) to receive the account's events."""
+        return await self._ask(WatchAccount, Watching, on=on)
+
+    async def events(self) -> AsyncIterator[AccountEvent]:
+        """Yield the account's events, until the session is over."""
+        while True:
+            while self._events:
+                yield self._events.popleft()
+            if self.lost is not None:
+                return
+            await self._wait_news()
+
+
+class ControlSession(Session):
+    """A trader's, feed's or quant's session: markets, books and commands.
+
+    Each command method returns the market's event: what happened, or `Refused` with its reason.
+    """
+
+    async def control(self, commands: Sequence[TraderCommand]) -> tuple[MarketEvent, ...]:
+        """Run commands; one event or refusal for each, in their order."""
+        answer = await self._ask(Control, Controlled, commands=tuple(commands))
+        return answer.events
+
+    async def _command(self, command: TraderCommand) -> MarketEvent:
+        (event,) = await self.control([command])
+        return event
+
+    async def open_market(self, market: int) -> MarketEvent:
+        """Begin to take bets."""
+        return await self._command(OpenMarket(market_no=market))
+
+    async def suspend(self, market: int, *, why: str = "") -> MarketEvent:
+        """Stop taking bets for a while."""
+        return await self._command(SuspendMarket(market_no=market, why=why))
+
+    async def resume(self, market: int) -> MarketEvent:
+        """Take bets again."""
+        return await self._command(ResumeMarket(market_no=market))
+
+    async def hand_over(self, market: int) -> MarketEvent:
+        """Suspend until another producer's odds come."""
+        return await self._command(HandOverMarket(market_no=market))
+
+    async def close_market(self, market: int) -> MarketEvent:
+        """End betting for good."""
+        return await self._command(CloseMarket(market_no=market))
+
+    async def set_odds(self, market: int, quotes: Sequence[Quote]) -> MarketEvent:
+        """Set the odds of some or all outcomes, at once."""
+        return await self._command(SetOdds(market_no=market, quotes=tuple(quotes)))
+
+    async def set_limits(self, market: int, limits: Limits) -> MarketEvent:
+        """Replace a market's limits."""
+        return await self._command(SetLimits(market_no=market, limits=limits))
+
+    async def settle(self, market: int, results: Sequence[OutcomeResult]) -> MarketEvent:
+        """Settle every outcome, or settle again."""
+        return await self._command(SettleMarket(market_no=market, results=tuple(results)))
+
+    async def cancel(self, market: int, *, why: str = "") -> MarketEvent:
+        """Void the market: every bet is refunded."""
+        return await self._command(CancelMarket(market_no=market, why=why))
+
+    async def suspend_all(self, *, fixture: str = "", why: str = "") -> SuspendedAll:
+        """Suspend every market, or every market of a fixture."""
+        return await self._ask(SuspendAll, SuspendedAll, fixture=fixture, why=why)
+
+    async def list_markets(
+        self, *, fixture: str = "", after: int = -1, limit: int = 1_000
+    ) -> Markets:
+        """Return a page of markets, ascending by number."""
+        return await self._ask(ListMarkets, Markets, fixture=fixture, after=after, limit=limit)
+
+    async def book(self, market: int) -> Book:
+        """Return a market's image with limits and liability per outcome."""
+        return await self._ask(AskBook, Book, market=market)
+
+
+class Opening(Generic[S]):
+    """A session about to be opened: await it, or use it as an async context."""
+
+    def __init__(
+        self, session: type[S], url: str, *, token: str, codec: CodecWord, **options: Any
+    ) -> None:
+        self._kind = session
+        self._url = url
+        self._token = token
+        self._codec = codec
+        self._options = options
+        self._session: S | None = None
+
+    async def _open(self) -> S:
+        session = self._kind(self._codec)
+        await session.open(self._url, token=self._token, **self._options)
+        self._session = session
+        return session
+
+    def __await__(self) -> Generator[Any, None, S]:
+        return self._open().__await__()
+
+    async def __aenter__(self) -> S:
+        return await self._open()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+
+def connect(
+    url: str,
+    *,
+    token: str,
+    codec: CodecWord = "msgpack",
+    origin: str | None = None,
+    open_timeout_s: float = 10.0,
+) -> Opening[BettorSession]:
+    """Open a session on a gateway's bets listener."""
+    return Opening(
+        BettorSession, url, token=token, codec=codec, origin=origin, open_timeout_s=open_timeout_s
+    )
+
+
+def connect_control(
+    url: str,
+    *,
+    token: str,
+    codec: CodecWord = "msgpack",
+    origin: str | None = None,
+    open_timeout_s: float = 10.0,
+) -> Opening[ControlSession]:
+    """Open a session on a gateway's control listener."""
+    return Opening(
+        ControlSession, url, token=token, codec=codec, origin=origin, open_timeout_s=open_timeout_s
+    )
