@@ -10,12 +10,15 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from engine.commands import LedgerCommand, MarketCommand
-from engine.events import LedgerEvent, MarketEvent
-from engine.views import BookImage, PriceDelta, PriceImage
+from engine.commands import CreateMarket, LedgerCommand, MarketCommand
+from engine.events import LedgerEvent, MarketEvent, Refused
+from engine.views import Balance, BookImage, LedgerTotals, PriceDelta, PriceImage, Slip
 
 BATCH_ROWS_MAX: Final = 4_096
 """Rows one call between parts may carry; a caller with more makes more calls."""
+
+AUDIT_ROWS_MAX: Final = 131_072
+"""Rows of bets or slips one page of an audit carries."""
 
 
 class ShellState(StrEnum):
@@ -85,6 +88,22 @@ class ShellHealth(Struct, frozen=True, kw_only=True):
     why: str = ""
 
 
+class ShellStatus(Struct, frozen=True, kw_only=True):
+    """A shell as its supervisor knows it; `health` is its last answer to a tick.
+
+    `outage_ms` is how long the last outage took, from its discovery to serving again.
+    """
+
+    name: str
+    kind: str
+    generation: int
+    state: ShellState
+    restarts: int = 0
+    outage_ms: float = 0.0
+    why: str = ""
+    health: ShellHealth | None = None
+
+
 class ShellRoute(Struct, frozen=True, kw_only=True):
     """One shell as callers know it; `generation` rises with every process started for it."""
 
@@ -95,12 +114,65 @@ class ShellRoute(Struct, frozen=True, kw_only=True):
     shard: int = 0
 
 
+class AccountEventKind(StrEnum):
+    """What `on_account_events(payload, kind)` of a gateway is told about watched accounts."""
+
+    RESOLVED = "resolved"
+    """list[Slip]: the reconciler brought the verdict of bets whose answer had been lost."""
+    SETTLED = "settled"
+    """list[Slip]: a settlement or resettlement was booked."""
+    CREDITED = "credited"
+    """list[LedgerEvent]: money came in or went out."""
+
+
 class MarketRoute(Struct, frozen=True, kw_only=True):
     """Where a market lives."""
 
     market_no: int
     key: str
     shell: str
+
+
+class MarketAnswer(Struct, frozen=True, kw_only=True):
+    """What became of one market of a CreateMarkets: its route, or why there is none."""
+
+    key: str
+    route: MarketRoute | None = None
+    refused: Refused | None = None
+
+
+class CreateMarkets(Struct, frozen=True, kw_only=True):
+    """Markets to place and create; a `market_no` of 0 asks the directory for a number.
+
+    A key that exists is answered with its route, so the same request may be made again.
+    """
+
+    by: str
+    markets: tuple[CreateMarket, ...]
+
+
+class BooksReport(Struct, frozen=True, kw_only=True):
+    """What came of comparing markets' books with accounts', bet by bet.
+
+    `in_flight` counts bets whose verdict has not reached their account yet: neither agreement nor
+    difference. `quiet` says that no shard's books changed while they were read; only then is
+    `at_stake_minor` held against the slips. `differences` has the first few in words.
+    """
+
+    market_bets: int
+    slips: int
+    accepted: int
+    in_flight: int
+    differences: tuple[str, ...]
+    differences_found: int
+    totals: tuple[LedgerTotals, ...]
+    sums_to_zero: bool
+    quiet: bool
+
+    @property
+    def agree(self) -> bool:
+        """Say whether every accepted bet stands in both books alike, and money adds up."""
+        return self.differences_found == 0 and self.sums_to_zero
 
 
 encode = msgspec.msgpack.Encoder().encode
@@ -113,3 +185,11 @@ decode_price_images = msgspec.msgpack.Decoder(list[PriceImage]).decode
 decode_price_deltas = msgspec.msgpack.Decoder(list[PriceDelta]).decode
 decode_book_images = msgspec.msgpack.Decoder(list[BookImage]).decode
 decode_health = msgspec.msgpack.Decoder(ShellHealth).decode
+decode_shell_statuses = msgspec.msgpack.Decoder(list[ShellStatus]).decode
+decode_create_markets = msgspec.msgpack.Decoder(CreateMarkets).decode
+decode_market_answers = msgspec.msgpack.Decoder(list[MarketAnswer]).decode
+decode_slips = msgspec.msgpack.Decoder(list[Slip]).decode
+decode_slip = msgspec.msgpack.Decoder(Slip | None).decode
+decode_balance = msgspec.msgpack.Decoder(Balance | None).decode
+decode_totals = msgspec.msgpack.Decoder(list[LedgerTotals]).decode
+decode_books_report = msgspec.msgpack.Decoder(BooksReport).decode

@@ -1,6 +1,6 @@
 """How one part of the system calls another: ask and await, or tell and forget.
 
-Owns the calling convention and its three failures. `LocalPeer` runs the callee in this process
+Owns the calling convention and its failures. `LocalPeer` runs the callee in this process
 (tests, notebooks, embedded use); the cluster's own kind lives beside Ray. A call is never retried
 here: where money moves, re-sending is the caller's decision, with the same ids.
 """
@@ -19,6 +19,13 @@ class PeerDiedError(PeerError):
 
 class PeerTimeoutError(PeerError):
     """No answer within the time allowed; the callee may still run the call."""
+
+
+class PeerRefusedError(Exception):
+    """The callee did nothing and nothing changed: it is quarantined or its disk is full.
+
+    Not a PeerError: there is an answer, and it is that the work stays with the caller.
+    """
 
 
 class Peer(Protocol):

@@ -1,0 +1,212 @@
+"""The account shell: one process that holds one shard of accounts, its ledger and their journal.
+
+Owns no rule: a method decodes, calls the durable ledger, encodes. Gateways that watch an account
+hear, after the sync, what its owner could not know already: settlements, money in and out, and
+verdicts that came late.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+
+from actors.failstop import ExitProcess, leave
+from actors.messages import (
+    AUDIT_ROWS_MAX,
+    AccountEventKind,
+    BalanceQuery,
+    OpenBetsQuery,
+    StatusQuery,
+    decode_ledger_control,
+    decode_query,
+    encode,
+)
+from actors.shell import Shell, rows_of
+from engine.events import Deposited, LedgerEvent, Refused, Withdrawn
+from engine.reasons import MESSAGES, Reason
+from engine.rows import DECISION, RESERVATION, RESERVED, SETTLEMENT, Rows
+from engine.views import Balance, Slip
+from persistence.disk import Disk, LocalDisk
+from persistence.durable import DurableLedger, NotAppliedError
+from persistence.journal import JournalOptions
+
+
+class AccountShell(Shell[DurableLedger]):
+    """A shard of accounts and its journal, as one process offers them.
+
+    Parameters
+    ----------
+    name : str
+        The shell's name.
+    folder : str
+        Its journal's folder, which no other process writes to.
+    shard : int
+        The shard's number.
+    options : JournalOptions
+        Sizes of segments and snapshots.
+    quarantine : str
+        When not empty, why the journal must not be opened.
+    disk, clock, exit_process
+        What it stands on: the local disk, UTC nanoseconds, the way a process ends.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        folder: str,
+        shard: int,
+        options: JournalOptions,
+        quarantine: str = "",
+        disk: Disk | None = None,
+        clock: Callable[[], int] = time.time_ns,
+        exit_process: ExitProcess = leave,
+    ) -> None:
+        self._watched: dict[str, dict[int, None]] = {}
+
+        def open_durable(at_ns: int) -> DurableLedger:
+            return DurableLedger.open(
+                Path(folder), shard=shard, disk=disk or LocalDisk(), at_ns=at_ns, options=options
+            )
+
+        super().__init__(
+            name=name,
+            open_durable=open_durable,
+            quarantine=quarantine,
+            clock=clock,
+            exit_process=exit_process,
+        )
+
+    # --- bets ----------------------------------------------------------------------------------
+
+    def exchange(self, verdicts: bytes, reservations: bytes) -> bytes:
+        """Post or void earlier bets, then reserve stakes; RESERVED rows, on disk before return."""
+        return self._exchange(rows_of(verdicts, DECISION), rows_of(reservations, RESERVATION))
+
+    def resolve(self, verdicts: bytes) -> int:
+        """Post or void bets whose verdict had been lost, and tell their owners; return how many."""
+        rows = rows_of(verdicts, DECISION)
+        self._healthy()
+        self._exchange(rows, np.zeros(0, RESERVATION))
+        self._push_slips(AccountEventKind.RESOLVED, rows["bet_id"].tolist())
+        return len(rows)
+
+    def settle(self, rows: bytes) -> int:
+        """Apply settlements, each once, and tell the owners; return how many were new.
+
+        A return says that all of them are on disk, so the sender may forget them.
+
+        Raises
+        ------
+        PeerRefusedError
+            When nothing could be applied: quarantined, or the disk is full.
+        """
+        settlements = rows_of(rows, SETTLEMENT)
+        durable = self._healthy()
+        with self._fail_stop():
+            try:
+                applied = durable.settle(settlements, self._clock())
+            except NotAppliedError as error:
+                raise PeerRefusedError(f"{self.name}: {error}") from error
+        self._push_slips(AccountEventKind.SETTLED, applied["bet_id"].tolist())
+        return len(applied)
+
+    def pending(self, older_than_ns: int, limit: int) -> bytes:
+        """Return bets pending since before a time, as BET rows that fence; none in quarantine."""
+        durable = self._serving()
+        if durable is None:
+            return b""
+        return durable.machine.pending_before(at_ns=older_than_ns, limit=limit).tobytes()
+
+    def slips(self, start: int = 0, limit: int = AUDIT_ROWS_MAX) -> bytes:
+        """Return slips in the order they were made, as SLIP rows, from the `start`-th on."""
+        return self._reading().machine.slips()[start : start + limit].tobytes()
+
+    def books(self, start: int, limit: int) -> tuple[int, bytes, bytes]:
+        """Return, of one instant: the journal's seq, a page of slips, and the totals."""
+        return self._reading().seq, self.slips(start, limit), self.totals()
+
+    def _exchange(self, verdicts: Rows, reservations: Rows) -> bytes:
+        durable = self._serving()
+        if durable is None:
+            answers = np.zeros(len(reservations), RESERVED)
+            answers["reason"] = Reason.QUARANTINED
+            return answers.tobytes()
+        with self._fail_stop():
+            return durable.exchange(verdicts, reservations, self._clock()).tobytes()
+
+    # --- accounts --------------------------------------------------------------------------------
+
+    def control(self, payload: bytes) -> bytes:
+        """Apply LedgerControl in order as one record; return list[LedgerEvent]."""
+        asked = decode_ledger_control(payload)
+        durable = self._serving()
+        if durable is None:
+            message = f"{MESSAGES[Reason.QUARANTINED]} ({self.why})"
+            refused = Refused(reason=Reason.QUARANTINED, message=message)
+            return encode([refused for _ in asked.commands])
+        with self._fail_stop():
+            events = durable.control(asked.by, asked.commands, self._clock())
+        self._push_credits(events)
+        return encode(events)
+
+    def query(self, payload: bytes) -> bytes:
+        """Answer an AccountQuery: Slip, Balance, list[Slip] or None, in msgpack."""
+        machine = self._reading().machine
+        asked = decode_query(payload)
+        answer: Slip | Balance | list[Slip] | None
+        match asked:
+            case StatusQuery():
+                answer = machine.slip(account_no=asked.account_no, ref=asked.ref)
+            case BalanceQuery():
+                answer = machine.balance(asked.account_no)
+            case OpenBetsQuery():
+                answer = machine.open_slips(
+                    account_no=asked.account_no, after_bet_id=asked.after_bet_id, limit=asked.limit
+                )
+        return encode(answer)
+
+    def totals(self) -> bytes:
+        """Return list[LedgerTotals] in msgpack: each currency's books, which add up to zero."""
+        return encode(self._reading().machine.totals())
+
+    # --- watching ----------------------------------------------------------------------------------
+
+    def watch(self, gateway: str, account_nos: list[int]) -> None:
+        """Tell a gateway of these accounts' events too, until `unwatch` or its end."""
+        self._watched.setdefault(gateway, {}).update(dict.fromkeys(account_nos))
+
+    def unwatch(self, gateway: str, account_nos: list[int]) -> None:
+        """Tell a gateway of these accounts' events no more."""
+        watched = self._watched.get(gateway, {})
+        for account_no in account_nos:
+            watched.pop(account_no, None)
+
+    def _push_slips(self, kind: AccountEventKind, bet_ids: Iterable[int]) -> None:
+        if not any(self._watched.values()):
+            return
+        machine = self._reading().machine
+        slips = [slip for slip in map(machine.slip_by_id, bet_ids) if slip is not None]
+        self._push(kind, slips)
+
+    def _push_credits(self, events: Iterable[LedgerEvent]) -> None:
+        moved = [e for e in events if isinstance(e, Deposited | Withdrawn) and not e.known]
+        self._push(AccountEventKind.CREDITED, moved)
+
+    def _push(self, kind: AccountEventKind, of: Iterable[Slip | Deposited | Withdrawn]) -> None:
+        """Tell each gateway what concerns the accounts it watches."""
+        events = list(of)
+        for name, gateway in self._gateways.items():
+            watched = self._watched.get(name, {})
+            concerned = [event for event in events if event.account_no in watched]
+            if concerned:
+                gateway.tell("on_account_events", encode(concerned), kind.value)
+
+    # --- inside ------------------------------------------------------------------------------------
+
+    def _counts(self) -> dict[str, int]:
+        durable = self._durable
+        if durable is None or durable.machine is None:
+            return {}
+        return {"bets": durable.machine.slips_len}

@@ -1,0 +1,230 @@
+"""The journaled directory: every market's number, key, first specification and shell.
+
+Owns what a cold start must find before any shell is up. Whatever it answers is on disk first. It
+never forgets a market: a number given is given for ever.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from engine.commands import CreateMarket
+from engine.events import Refused
+from engine.ids import MARKET_NO_MAX, MalformedIdError, parse_market_key
+from engine.reasons import Reason
+from persistence.disk import Disk, DiskFullError
+from persistence.frames import Record
+from persistence.journal import Journal, JournalOptions
+from persistence.records import EpochMark, Kind
+
+MARKETS_IN_RECORD_MAX = 1_024
+"""Markets one record may carry; more go into several, each whole in itself."""
+
+
+class DirectoryMismatchError(ValueError):
+    """The settings contradict what the data was made with; the message names the setting."""
+
+
+class Founded(Struct, frozen=True, kw_only=True, tag_field="doc", tag="founded"):
+    """The data begins: the count of account shards never changes after this."""
+
+    account_shards: int
+
+
+class MarketsPlaced(Struct, frozen=True, kw_only=True, tag_field="doc", tag="markets_placed"):
+    """These markets have these numbers and live in these shells."""
+
+    by: str
+    markets: tuple[CreateMarket, ...]
+    shells: tuple[str, ...]
+
+
+class MarketsWithdrawn(Struct, frozen=True, kw_only=True, tag_field="doc", tag="withdrawn"):
+    """Their shell would not have them; numbers stay used, keys are free again."""
+
+    market_nos: tuple[int, ...]
+
+
+class LifeBegun(Struct, frozen=True, kw_only=True, tag_field="doc", tag="life_begun"):
+    """A process was started for a part; generations of a part only rise."""
+
+    part: str
+    generation: int
+
+
+Document = Founded | MarketsPlaced | MarketsWithdrawn | LifeBegun
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Document).decode
+
+
+class Placed(Struct, frozen=True, kw_only=True):
+    """A market as the directory holds it."""
+
+    command: CreateMarket
+    shell: str
+
+
+class Directory:
+    """The directory, open. Construct it with `open`.
+
+    Every change is written and synced before the method returns. `JournalBrokenError` and
+    `DiskFullError` of the journal pass through: after the first the process must start anew.
+    """
+
+    def __init__(self) -> None:
+        self.account_shards = 0
+        self.markets: dict[int, Placed] = {}
+        self.no_by_key: dict[str, int] = {}
+        self.generations: dict[str, int] = {}
+        self._highest_no = 0
+        self._journal: Journal | None = None
+
+    @classmethod
+    def open(
+        cls, folder: Path, *, disk: Disk, at_ns: int, options: JournalOptions, account_shards: int
+    ) -> "Directory":
+        """Read the directory, or found it.
+
+        Raises
+        ------
+        DirectoryMismatchError
+            When `account_shards` is not what the data was founded with.
+        JournalDamagedError, LockHeldError
+            From the journal, which has then not been changed.
+        """
+        directory = cls()
+        journal = Journal.open(
+            folder,
+            disk=disk,
+            at_ns=at_ns,
+            options=options,
+            mark=EpochMark(machine="directory"),
+            visit=directory._replay,
+        )
+        directory._journal = journal
+        try:
+            if directory.account_shards == 0:
+                directory._write([Founded(account_shards=account_shards)], at_ns=at_ns)
+            if directory.account_shards != account_shards:
+                raise DirectoryMismatchError(
+                    f"account_shards: {account_shards} is set, but this data was founded with "
+                    f"{directory.account_shards}"
+                )
+        except BaseException:
+            journal.close()
+            raise
+        return directory
+
+    @property
+    def epoch(self) -> int:
+        """Number of this start; it rises with every one."""
+        assert self._journal is not None
+        return self._journal.epoch
+
+    def check(self, market: CreateMarket) -> tuple[CreateMarket, Refused | None]:
+        """Return a specification with its key in canonical form, and why it cannot be placed.
+
+        A key that exists is refused with MARKET_EXISTS; callers that look it up first make
+        creation repeatable.
+        """
+        try:
+            key = str(parse_market_key(market.key))
+        except MalformedIdError as error:
+            return market, Refused(reason=Reason.MALFORMED, field="key", message=str(error))
+        market = msgspec.structs.replace(market, key=key)
+        if len(market.outcomes) != len(market.odds_milli):
+            message = f"{len(market.outcomes)} outcomes, {len(market.odds_milli)} odds"
+            return market, Refused(
+                reason=Reason.FIELD_OUT_OF_BOUNDS, field="odds_milli", message=message
+            )
+        if key in self.no_by_key:
+            return market, Refused(reason=Reason.MARKET_EXISTS, field="key", message=key)
+        if market.market_no in self.markets:
+            return market, Refused(
+                reason=Reason.MARKET_EXISTS, field="market_no", message=str(market.market_no)
+            )
+        return market, None
+
+    def place(
+        self, markets: Sequence[CreateMarket], *, shells: Sequence[str], by: str, at_ns: int
+    ) -> list[CreateMarket]:
+        """Write down checked markets and their shells; return them with their numbers.
+
+        A `market_no` of 0 is given the next free number, from 1.
+        """
+        numbered = self._number(markets)
+        documents: list[Document] = []
+        for start in range(0, len(numbered), MARKETS_IN_RECORD_MAX):
+            stop = start + MARKETS_IN_RECORD_MAX
+            documents.append(
+                MarketsPlaced(
+                    by=by, markets=tuple(numbered[start:stop]), shells=tuple(shells[start:stop])
+                )
+            )
+        self._write(documents, at_ns=at_ns)
+        return numbered
+
+    def withdraw(self, market_nos: Sequence[int], *, at_ns: int) -> None:
+        """Take back markets that their shell refused for good."""
+        self._write([MarketsWithdrawn(market_nos=tuple(market_nos))], at_ns=at_ns)
+
+    def begin_life(self, part: str, *, at_ns: int) -> int:
+        """Return the generation of a part's next process.
+
+        A full disk must keep no process from starting: then the number is kept in memory only, and
+        may be used again after a cold start.
+        """
+        generation = self.generations.get(part, 0) + 1
+        try:
+            self._write([LifeBegun(part=part, generation=generation)], at_ns=at_ns)
+        except DiskFullError:
+            self.generations[part] = generation
+        return generation
+
+    def close(self) -> None:
+        """Let go of the journal."""
+        if self._journal is not None:
+            self._journal.close()
+
+    def _number(self, markets: Sequence[CreateMarket]) -> list[CreateMarket]:
+        taken = max([self._highest_no, *(market.market_no for market in markets)])
+        numbered = []
+        for market in markets:
+            if market.market_no == 0:
+                taken += 1
+                numbered.append(msgspec.structs.replace(market, market_no=taken))
+            else:
+                numbered.append(market)
+        assert taken <= MARKET_NO_MAX, "market numbers are used up"
+        assert len({market.market_no for market in numbered}) == len(numbered)
+        return numbered
+
+    def _write(self, documents: Sequence[Document], *, at_ns: int) -> None:
+        assert self._journal is not None
+        for document in documents:
+            self._journal.append(Kind.DOCUMENT, at_ns=at_ns, parts=[_encode(document)])
+            self._journal.sync()
+            self._apply(document)
+
+    def _replay(self, record: Record) -> None:
+        if record.kind == Kind.DOCUMENT:
+            self._apply(_decode(record.payload.tobytes()))
+
+    def _apply(self, document: Document) -> None:
+        match document:
+            case Founded():
+                self.account_shards = document.account_shards
+            case MarketsPlaced():
+                for market, shell in zip(document.markets, document.shells, strict=True):
+                    self.markets[market.market_no] = Placed(command=market, shell=shell)
+                    self.no_by_key[market.key] = market.market_no
+                    self._highest_no = max(self._highest_no, market.market_no)
+            case MarketsWithdrawn():
+                for market_no in document.market_nos:
+                    placed = self.markets.pop(market_no)
+                    del self.no_by_key[placed.command.key]
+            case LifeBegun():
+                self.generations[document.part] = document.generation

@@ -1,0 +1,36 @@
+"""What a part does when its journal breaks: it ends its process at once.
+
+Owns the one reaction to a write or sync that failed. The state in memory may be ahead of the disk
+then, and nothing derived from it may leave the process; recovery starts from the disk.
+"""
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from persistence.journal import JournalBrokenError
+
+ExitProcess = Callable[[int], None]
+"""Ends the process, or in embedded use the part's life; does not return."""
+
+EXIT_JOURNAL_BROKEN: Final = 74
+"""Exit code of a process whose journal broke: EX_IOERR of sysexits."""
+
+
+@contextlib.contextmanager
+def fail_stop(name: str, exit_process: ExitProcess) -> Iterator[None]:
+    """End the process when the journal breaks inside the block."""
+    try:
+        yield
+    except JournalBrokenError as error:
+        sys.stderr.write(f"{name}: {error}; the process ends, recovery is from disk\n")
+        sys.stderr.flush()
+        exit_process(EXIT_JOURNAL_BROKEN)
+        raise
+
+
+def leave(code: int) -> None:
+    """End the process with no handler, flush or finalizer in between."""
+    os._exit(code)

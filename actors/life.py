@@ -1,0 +1,223 @@
+"""A shell's successive processes: bring up, watch, bury, and again, within a budget.
+
+Owns one task a shell, which is the only one to start or end its processes; so a shell never has
+two. Never knows what a shell does, and never gives up on seeing a process gone before the next.
+"""
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from actors.messages import ShellHealth, ShellState, decode_health
+from actors.peer import Peer, PeerError, PeerTimeoutError
+from actors.process import Launcher, PartSpec, Process
+from actors.settings import SupervisorSettings
+
+STOP_DEADLINE_S = 10.0
+"""How long a shell may take to close its journal before it is killed; nothing is lost either way."""
+
+
+class Life:
+    """What is known of one shell, through all its processes."""
+
+    def __init__(
+        self, *, name: str, kind: str, shard: int, factory: type, arguments: dict[str, Any]
+    ) -> None:
+        self.name = name
+        self.kind = kind
+        self.shard = shard
+        self.factory = factory
+        self.arguments = arguments
+        self.state = ShellState.STARTING
+        self.generation = 0
+        self.process: Process | None = None
+        self.health: ShellHealth | None = None
+        self.why = ""
+        self.outage_ms = 0.0
+        self.quarantine = ""
+        """Why the next process must not open its journal; set when the budget is spent."""
+        self.restarts: deque[float] = deque()
+        self.suspected = asyncio.Event()
+        self.settled = asyncio.Event()
+        """Set while the shell serves or is quarantined: whenever a process answers for it."""
+
+    @property
+    def peer(self) -> Peer:
+        """How to call the present process."""
+        assert self.process is not None
+        return self.process.peer
+
+
+class LifeKeeper:
+    """Keeps shells alive.
+
+    Parameters
+    ----------
+    launcher : Launcher
+        Starts processes.
+    settings : SupervisorSettings
+        Ticks, deadlines, back-off, budget.
+    recoveries_max : int
+        Shells that may be between start and first answer at once.
+    begin_life : callable
+        Gives the generation of a shell's next process, durably.
+    on_up : callable
+        Awaited when a process answers, before the shell is called SERVING.
+    on_change : callable
+        Told of every change of state.
+    clock : callable
+        Monotonic seconds.
+    rng : random.Random
+        Jitter.
+    """
+
+    def __init__(
+        self,
+        *,
+        launcher: Launcher,
+        settings: SupervisorSettings,
+        recoveries_max: int,
+        begin_life: Callable[[str], int],
+        on_up: Callable[[Life], Awaitable[None]],
+        on_change: Callable[[Life], None],
+        clock: Callable[[], float],
+        rng: random.Random,
+    ) -> None:
+        self._launcher = launcher
+        self._settings = settings
+        self._recoveries = asyncio.Semaphore(recoveries_max)
+        self._begin_life = begin_life
+        self._on_up = on_up
+        self._on_change = on_change
+        self._clock = clock
+        self._rng = rng
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    def keep(self, life: Life) -> None:
+        """Bring a shell up and keep it up, until `end`."""
+        self._tasks[life.name] = asyncio.get_running_loop().create_task(self._keep(life))
+
+    async def end(self, life: Life) -> None:
+        """Let a shell close its journal, and see its process gone."""
+        task = self._tasks.pop(life.name)
+        task.cancel()
+        await asyncio.wait({task})
+        if life.process is None:
+            return
+        try:
+            await life.process.peer.ask("stop", timeout_s=STOP_DEADLINE_S)
+        except PeerError:
+            pass  # then it is killed with its journal open, which recovery is made for
+        await self._bury(life)
+        self._enter(life, ShellState.DOWN, why="stopped")
+
+    async def _keep(self, life: Life) -> None:
+        down_at = self._clock()
+        while True:
+            await asyncio.sleep(self._pause_s(life))
+            if await self._bring_up(life):
+                life.outage_ms = (self._clock() - down_at) * 1_000 if life.restarts else 0.0
+                await self._watch(life)
+            down_at = self._clock()
+            self._enter(life, ShellState.DOWN, why=life.why)
+            await self._bury(life)
+            life.restarts.append(down_at)
+
+    def _pause_s(self, life: Life) -> float:
+        """Return how long to wait before the next start; a spent budget quarantines the shell.
+
+        The first restart in a window is immediate; each further one waits twice as long.
+        """
+        settings = self._settings
+        horizon = self._clock() - settings.restart_window_ms / 1_000
+        while life.restarts and life.restarts[0] < horizon:
+            life.restarts.popleft()
+        count = len(life.restarts)
+        if count > settings.restarts_max and not life.quarantine:
+            window_s = settings.restart_window_ms / 1_000
+            life.quarantine = f"{count} restarts in {window_s:g} s: {life.why}"
+        if count < 2:
+            return 0.0
+        pause_ms = min(settings.backoff_min_ms << min(count - 2, 30), settings.backoff_max_ms)
+        return pause_ms / 1_000 * self._rng.uniform(0.5, 1.5)
+
+    async def _bring_up(self, life: Life) -> bool:
+        """Start a process and wait for its first answer; False when it gave none."""
+        deadline_s = self._settings.start_deadline_ms / 1_000
+        async with self._recoveries:
+            life.generation = self._begin_life(life.name)
+            arguments = {**life.arguments, "quarantine": life.quarantine}
+            spec = PartSpec(
+                name=life.name,
+                generation=life.generation,
+                factory=life.factory,
+                arguments=arguments,
+            )
+            life.process = self._launcher.spawn(spec)
+            try:
+                answer = await life.process.peer.ask("tick", timeout_s=deadline_s)
+                life.health = decode_health(answer)
+                life.process.attach(life.health.pid)
+                life.why = life.health.why
+                life.state = life.health.state  # told to no one until it is fitted out
+                await self._on_up(life)
+            except Exception as error:  # noqa: BLE001 - whatever a start fails of, the next may not
+                life.why = f"start failed: {error!r}"
+                return False
+        self._enter(life, life.health.state, why=life.health.why)
+        return True
+
+    async def _watch(self, life: Life) -> None:
+        """Tick the process until it dies, freezes or fails; say why in `life.why`."""
+        assert life.process is not None
+        process = life.process
+        deadline_s = self._settings.tick_deadline_ms / 1_000
+        gone = asyncio.ensure_future(process.gone())
+        try:
+            while True:
+                beat = asyncio.ensure_future(process.peer.ask("tick", timeout_s=deadline_s))
+                await asyncio.wait({gone, beat}, return_when=asyncio.FIRST_COMPLETED)
+                if gone.done():
+                    beat.cancel()
+                    life.why = "its process is gone"
+                    return
+                health = decode_health(beat.result())
+                life.health = health
+                if health.state is not life.state:
+                    self._enter(life, health.state, why=health.why)
+                await self._rest(life, gone)
+        except PeerTimeoutError:
+            life.why = f"frozen: a tick went unanswered for {self._settings.tick_deadline_ms} ms"
+        except Exception as error:  # noqa: BLE001 - a shell that fails its tick is replaced
+            life.why = f"its tick failed: {error!r}"
+        finally:
+            gone.cancel()
+
+    async def _rest(self, life: Life, gone: "asyncio.Future[None]") -> None:
+        """Wait for the next tick's time, a suspicion or the process's end."""
+        suspected = asyncio.ensure_future(life.suspected.wait())
+        await asyncio.wait(
+            {gone, suspected},
+            timeout=self._settings.tick_ms / 1_000,
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+        suspected.cancel()
+        life.suspected.clear()
+
+    async def _bury(self, life: Life) -> None:
+        """Kill the process, if there is one, and return when it is gone."""
+        if life.process is not None:
+            life.process.kill()
+            await life.process.gone()
+            life.process = None
+
+    def _enter(self, life: Life, state: ShellState, *, why: str) -> None:
+        life.state = state
+        life.why = why
+        if state in (ShellState.SERVING, ShellState.QUARANTINED):
+            life.settled.set()
+        else:
+            life.settled.clear()
+        self._on_change(life)

@@ -1,0 +1,188 @@
+"""The market shell: one process that holds 1..N markets and their journal.
+
+Owns no rule: a method decodes, calls the durable machine, encodes; and what a control command or
+a repricing changed is published after the sync. A bet is decided, journaled and synced before
+`place` returns.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+
+from actors.failstop import ExitProcess, leave
+from actors.messages import AUDIT_ROWS_MAX, decode_market_control, encode
+from actors.repricing import Repricer, decode_reprice
+from actors.settings import MarketShellSettings
+from actors.shell import Shell, rows_of
+from engine.commands import MarketCommand
+from engine.events import LimitsSet, MarketCreated, MarketEvent, OutboxAcked, Refused
+from engine.reasons import MESSAGES, Reason
+from engine.rows import BET, DECISION, Rows
+from persistence.disk import Disk, LocalDisk
+from persistence.durable import DurableMarkets
+from persistence.journal import JournalOptions
+
+
+class MarketShell(Shell[DurableMarkets]):
+    """Markets and their journal, as one process offers them.
+
+    Parameters
+    ----------
+    name : str
+        The shell's name.
+    folder : str
+        Its journal's folder, which no other process writes to.
+    options : JournalOptions
+        Sizes of segments and snapshots.
+    settings : MarketShellSettings
+        Bounds of one call.
+    quarantine : str
+        When not empty, why the journal must not be opened.
+    disk, clock, exit_process
+        What it stands on: the local disk, UTC nanoseconds, the way a process ends.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        folder: str,
+        options: JournalOptions,
+        settings: MarketShellSettings | None = None,
+        quarantine: str = "",
+        disk: Disk | None = None,
+        clock: Callable[[], int] = time.time_ns,
+        exit_process: ExitProcess = leave,
+    ) -> None:
+        self._settings = settings or MarketShellSettings()
+        self._repricer = Repricer()
+
+        def open_durable(at_ns: int) -> DurableMarkets:
+            return DurableMarkets.open(
+                Path(folder), disk=disk or LocalDisk(), at_ns=at_ns, options=options
+            )
+
+        super().__init__(
+            name=name,
+            open_durable=open_durable,
+            quarantine=quarantine,
+            clock=clock,
+            exit_process=exit_process,
+        )
+
+    # --- bets ----------------------------------------------------------------------------------
+
+    def place(self, rows: bytes) -> bytes:
+        """Decide bets: BET rows in, DECISION rows out in the same order, on disk before return."""
+        bets = rows_of(rows, BET, rows_max=self._settings.batch_rows_max)
+        durable = self._serving()
+        if durable is None:
+            return _refuse_all(bets).tobytes()
+        with self._fail_stop():
+            return durable.place(bets, self._clock()).tobytes()
+
+    def bets(self, start: int = 0, limit: int = AUDIT_ROWS_MAX) -> bytes:
+        """Return remembered decisions in their order, as BET_RECORD rows, from the `start`-th on."""
+        return self._reading().machine.bets()[start : start + limit].tobytes()
+
+    # --- control -------------------------------------------------------------------------------
+
+    def control(self, payload: bytes) -> bytes:
+        """Apply MarketControl in order as one record; return list[MarketEvent], and publish."""
+        asked = decode_market_control(payload)
+        return encode(self._control(asked.by, asked.commands))
+
+    def reprice(self, payload: bytes) -> bytes:
+        """Price every market of a fixture hosted here anew; return list[MarketEvent], and publish.
+
+        Takes Reprice in msgpack. The odds are journaled, as the trader's would be; replay never
+        computes a price.
+        """
+        asked = decode_reprice(payload)
+        durable = self._serving()
+        if durable is None:
+            return encode([_quarantined(self.why)])
+        commands = self._repricer.commands(asked, durable.machine)
+        return encode(self._control(asked.by, commands) if commands else [])
+
+    def _control(self, by: str, commands: tuple[MarketCommand, ...]) -> list[MarketEvent]:
+        durable = self._serving()
+        if durable is None:
+            return [_quarantined(self.why) for _ in commands]
+        if len(commands) > self._settings.commands_max:
+            message = f"{len(commands)} commands, at most {self._settings.commands_max} in one call"
+            return [Refused(reason=Reason.CAPACITY, field="commands", message=message)] * len(
+                commands
+            )
+        with self._fail_stop():
+            events = durable.control(by, commands, self._clock())
+        self._publish(events)
+        return events
+
+    def _publish(self, events: Iterable[MarketEvent]) -> None:
+        """Hand what changed to every gateway, encoded once: images of new markets, else deltas."""
+        if not self._gateways:
+            return
+        machine = self._reading().machine
+        created = [event.market_no for event in events if isinstance(event, MarketCreated)]
+        touched = dict.fromkeys(
+            event.market_no
+            for event in events
+            if not isinstance(event, Refused | OutboxAcked | MarketCreated | LimitsSet)
+        )
+        if created:
+            self._tell("on_created", encode([machine.price_image(no) for no in created]))
+        if touched:
+            self._tell("on_prices", encode([machine.price_delta(no) for no in touched]))
+
+    # --- reads and upkeep ------------------------------------------------------------------------
+
+    def market_nos(self) -> list[int]:
+        """Return the numbers of the markets hosted here."""
+        return self._reading().machine.market_nos()
+
+    def price_images(self, market_nos: list[int] | None = None) -> bytes:
+        """Return list[PriceImage] of the markets asked for that are here, or of all."""
+        machine = self._reading().machine
+        return encode([machine.price_image(no) for no in self._present(market_nos)])
+
+    def book_images(self, market_nos: list[int] | None = None) -> bytes:
+        """Return list[BookImage] of the markets asked for that are here, or of all."""
+        machine = self._reading().machine
+        return encode([machine.book_image(no) for no in self._present(market_nos)])
+
+    def outbox(self, shard: int, limit: int) -> bytes:
+        """Return the oldest settlements that wait for an account shard, as SETTLEMENT rows."""
+        return self._reading().machine.outbox(shard=shard, limit=limit).tobytes()
+
+    def outbox_shards(self) -> list[int]:
+        """Return the account shards for which settlements wait; none while quarantined."""
+        durable = self._serving()
+        return [] if durable is None else durable.machine.outbox_shards()
+
+    def _present(self, market_nos: list[int] | None) -> list[int]:
+        here = self._reading().machine.market_nos()
+        if market_nos is None:
+            return here
+        wanted = dict.fromkeys(market_nos)
+        return [no for no in here if no in wanted]
+
+    def _counts(self) -> dict[str, int]:
+        durable = self._durable
+        if durable is None or durable.machine is None:
+            return {}
+        return {"markets": len(durable.machine.market_nos()), "bets": durable.machine.bets_len}
+
+
+def _quarantined(why: str) -> Refused:
+    message = f"{MESSAGES[Reason.QUARANTINED]} ({why})"
+    return Refused(reason=Reason.QUARANTINED, field="", message=message)
+
+
+def _refuse_all(bets: Rows) -> Rows:
+    decisions = np.zeros(len(bets), DECISION)
+    decisions["bet_id"] = bets["bet_id"]
+    decisions["reason"] = Reason.QUARANTINED
+    return decisions

@@ -1,0 +1,237 @@
+"""The reconciler: ferries settlements to accounts, resolves orphaned stakes, compares the books.
+
+Owns nothing durable: each step reads from shells what is left to do, so it may die at any instant
+and be started anew. Everything it hands over may be handed over twice; shells count it once. It
+never decides anything about a bet: the market's verdict is the bet's fate.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from msgspec import Struct
+
+from actors.books import ShardBooks, compare_books
+from actors.messages import (
+    AUDIT_ROWS_MAX,
+    MarketControl,
+    MarketRoute,
+    ShellRoute,
+    ShellState,
+    decode_totals,
+    encode,
+)
+from actors.peer import Peer, PeerError, PeerRefusedError
+from actors.routes import Routes, account_shell_name
+from actors.settings import ReconcilerSettings
+from engine.book import BET_RECORD
+from engine.commands import AckOutbox
+from engine.ledger_rows import SLIP
+from engine.reasons import UNRECORDED
+from engine.rows import BET, DECISION, SETTLEMENT, Rows
+
+BY = "reconciler"
+_NOT_NOW = (PeerError, PeerRefusedError)
+"""What leaves the work where it is, for the next step."""
+_UNRECORDED = np.array(sorted(UNRECORDED), np.uint16)
+
+
+class StepReport(Struct, kw_only=True):
+    """What one step did."""
+
+    settled: int = 0
+    resolved: int = 0
+    postponed: int = 0
+    """Errands that met a shell which was down, slow or refused; the next step runs them again."""
+
+
+class Reconciler:
+    """Squares the books of markets and accounts, step by step.
+
+    Parameters
+    ----------
+    shards : int
+        Count of account shards.
+    settings : ReconcilerSettings
+        Period, portions, deadlines.
+    clock : callable
+        UTC nanoseconds, for the age of pending stakes.
+    """
+
+    def __init__(
+        self,
+        *,
+        shards: int,
+        settings: ReconcilerSettings,
+        clock: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._routes = Routes(shards=shards)
+        self._settings = settings
+        self._clock = clock
+        self._timeout_s = settings.call_timeout_ms / 1_000
+        self._running: asyncio.Task[None] | None = None
+        self._stepping = asyncio.Lock()
+        self._report = StepReport()
+        self._done = StepReport()
+
+    # --- life --------------------------------------------------------------------------------------
+
+    def on_routes(
+        self,
+        version: int,
+        shells: Sequence[ShellRoute],
+        markets: Sequence[MarketRoute],
+        peers: Mapping[str, Peer],
+    ) -> None:
+        """Take over changed routes."""
+        self._routes.update(version=version, shells=shells, markets=markets, peers=peers)
+
+    async def start(self) -> None:
+        """Begin to step, once a period."""
+        if self._running is None:
+            self._running = asyncio.get_running_loop().create_task(self._run())
+
+    async def stop(self) -> None:
+        """End after the step under way."""
+        if self._running is not None:
+            async with self._stepping:
+                self._running.cancel()
+            self._running = None
+
+    def done(self) -> dict[str, int]:
+        """Return what all steps did so far."""
+        done = self._done
+        return {"settled": done.settled, "resolved": done.resolved, "postponed": done.postponed}
+
+    async def _run(self) -> None:
+        while True:
+            await self.step()
+            await asyncio.sleep(self._settings.period_ms / 1_000)
+
+    async def step(self) -> dict[str, int]:
+        """Carry what waits: settlements from every market, orphans from every account shard."""
+        async with self._stepping:
+            self._report = report = StepReport()
+            serving = [s for s in self._routes.shells.values() if s.state is ShellState.SERVING]
+            markets = [shell.name for shell in serving if shell.kind == "market"]
+            accounts = [shell.name for shell in serving if shell.kind == "account"]
+            await asyncio.gather(
+                *(self._errand(self._ferry(name)) for name in markets),
+                *(self._errand(self._resolve(name)) for name in accounts),
+            )
+            self._done.settled += report.settled
+            self._done.resolved += report.resolved
+            self._done.postponed += report.postponed
+        return {
+            "settled": report.settled,
+            "resolved": report.resolved,
+            "postponed": report.postponed,
+        }
+
+    async def _errand(self, errand: "asyncio.Future[None]") -> None:
+        try:
+            await errand
+        except _NOT_NOW:
+            self._report.postponed += 1
+
+    async def _ask(self, shell: str, method: str, *args: object) -> bytes:
+        peer = self._routes.peer(shell)
+        if peer is None:
+            raise PeerError(f"{shell} is down")
+        answer: bytes = await peer.ask(method, *args, timeout_s=self._timeout_s)
+        return answer
+
+    # --- settlements -------------------------------------------------------------------------------
+
+    async def _ferry(self, market: str) -> None:
+        """Carry one market shell's outbox to its accounts, portion by portion, in order."""
+        shards = await self._ask(market, "outbox_shards")
+        for shard in shards:
+            await self._errand(self._ferry_to(market, shard))
+
+    async def _ferry_to(self, market: str, shard: int) -> None:
+        limit = self._settings.chunk_rows
+        while True:
+            data = await self._ask(market, "outbox", shard, limit)
+            rows: Rows = np.frombuffer(data, SETTLEMENT)
+            if not len(rows):
+                return
+            await self._ask(account_shell_name(shard), "settle", data)
+            # On the account's disk: the market may forget. Should this be lost, all is carried
+            # again, and the account knows it.
+            ack = AckOutbox(shard=shard, upto=int(rows["outbox_seq"][-1]))
+            await self._ask(market, "control", encode(MarketControl(by=BY, commands=(ack,))))
+            self._report.settled += len(rows)
+            if len(rows) < limit:
+                return
+
+    # --- orphans -----------------------------------------------------------------------------------
+
+    async def _resolve(self, account: str) -> None:
+        """Ask the markets about stakes that have been pending for too long."""
+        before_ns = self._clock() - self._settings.orphan_after_ms * 1_000_000
+        data = await self._ask(account, "pending", before_ns, self._settings.chunk_rows)
+        rows: Rows = np.frombuffer(data, BET)
+        by_shell: dict[str, list[int]] = {}
+        for i, market_no in enumerate(rows["market_no"].tolist()):
+            shell = self._routes.market_shell(market_no)
+            if shell is None:
+                # No gateway sends a bet to a market it has no route to, but this copy of the
+                # routes may lag behind a gateway's: the stake waits.
+                self._report.postponed += 1
+            else:
+                by_shell.setdefault(shell, []).append(i)
+        for shell, indices in by_shell.items():
+            await self._errand(self._resolve_at(account, shell, rows[indices]))
+
+    async def _resolve_at(self, account: str, market: str, rows: Rows) -> None:
+        verdicts: Rows = np.frombuffer(await self._ask(market, "place", rows.tobytes()), DECISION)
+        recorded = ~np.isin(verdicts["reason"], _UNRECORDED)
+        if not recorded.all():
+            self._report.postponed += 1
+        if recorded.any():
+            await self._ask(account, "resolve", verdicts[recorded].tobytes())
+            self._report.resolved += int(recorded.sum())
+
+    # --- books -------------------------------------------------------------------------------------
+
+    async def compare(self) -> bytes:
+        """Compare all books bet by bet; return BooksReport in msgpack.
+
+        Accounts are read before markets: then every bet that stands in an account is in a market
+        already, and what a market accepted since is told from a difference by its number.
+
+        Raises
+        ------
+        PeerError, PeerRefusedError
+            When a shell cannot be read.
+        """
+        shells = self._routes.shells.values()
+        accounts = [shell for shell in shells if shell.kind == "account"]
+        shards = [await self._shard_books(shell.name, shell.shard) for shell in accounts]
+        pages = [np.zeros(0, BET_RECORD)]
+        for shell in shells:
+            if shell.kind == "market":
+                pages += await self._bets(shell.name)
+        return encode(compare_books(bets=np.concatenate(pages), shards=shards))
+
+    async def _shard_books(self, account: str, shard: int) -> ShardBooks:
+        pages: list[Rows] = []
+        seqs = set()
+        while True:
+            start = sum(map(len, pages))
+            seq, data, totals = await self._ask(account, "books", start, AUDIT_ROWS_MAX)
+            pages.append(np.frombuffer(data, SLIP))
+            seqs.add(seq)
+            if len(pages[-1]) < AUDIT_ROWS_MAX:
+                break
+        return ShardBooks(shard, np.concatenate(pages), decode_totals(totals), len(seqs) == 1)
+
+    async def _bets(self, market: str) -> list[Rows]:
+        pages: list[Rows] = []
+        while not pages or len(pages[-1]) == AUDIT_ROWS_MAX:
+            start = sum(map(len, pages))
+            data = await self._ask(market, "bets", start, AUDIT_ROWS_MAX)
+            pages.append(np.frombuffer(data, BET_RECORD))
+        return pages

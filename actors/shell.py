@@ -1,0 +1,169 @@
+"""What both kinds of shell have in common: a durable machine, or the reason why there is none.
+
+Owns opening (which never raises: a shell that cannot recover starts QUARANTINED), the tick, and
+telling gateways. Rules are the machines', the disk is persistence's.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Generic, TypeVar
+
+import numpy as np
+
+from actors.failstop import ExitProcess, fail_stop
+from actors.messages import BATCH_ROWS_MAX, ShellHealth, ShellState, encode
+from actors.peer import Peer, PeerRefusedError
+from engine.rows import Rows
+from persistence.durable import DurableLedger, DurableMarkets
+from persistence.journal import JournalBrokenError
+
+DurableT = TypeVar("DurableT", DurableMarkets, DurableLedger)
+
+WHY_CHARS_MAX: Final = 2_000
+"""Longest reason a shell gives for being quarantined."""
+
+
+class Shell(Generic[DurableT]):
+    """A durable machine behind methods that a process can be asked for.
+
+    Parameters
+    ----------
+    name : str
+        The shell's name.
+    open_durable : callable
+        Opens the machine and its journal at a time in nanoseconds.
+    quarantine : str
+        When not empty, why the journal must not be opened at all.
+    clock : callable
+        UTC nanoseconds.
+    exit_process : callable
+        Ends the process when the journal breaks.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        open_durable: Callable[[int], DurableT],
+        quarantine: str,
+        clock: Callable[[], int],
+        exit_process: ExitProcess,
+    ) -> None:
+        self.name = name
+        self.why = quarantine
+        self._clock = clock
+        self._exit_process = exit_process
+        self._gateways: dict[str, Peer] = {}
+        self._durable: DurableT | None = None
+        if quarantine:
+            return
+        try:
+            with self._fail_stop():
+                self._durable = open_durable(clock())
+                self.why = self._durable.why
+        except JournalBrokenError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a constructor that raises is dead for good
+            self.why = f"recovery failed: {error!r}"[:WHY_CHARS_MAX]
+
+    # --- for the supervisor ------------------------------------------------------------------------
+
+    def tick(self) -> bytes:
+        """Say how the shell is: ShellHealth in msgpack. Heartbeat and clock in one."""
+        durable = self._durable
+        state = ShellState.QUARANTINED if self.why else ShellState.SERVING
+        if durable is None:
+            health = ShellHealth(
+                name=self.name, state=state, pid=os.getpid(), epoch=0, seq=0, why=self.why
+            )
+        else:
+            recovery = durable.recovery
+            health = ShellHealth(
+                name=self.name,
+                state=state,
+                pid=os.getpid(),
+                epoch=durable.epoch,
+                seq=durable.seq,
+                journal_bytes=durable.journal_bytes,
+                recovered_bets=recovery.bets,
+                recovery_ms=recovery.ms,
+                why=self.why,
+                **self._counts(),
+            )
+        return encode(health)
+
+    def set_gateways(self, peers: Sequence[Peer]) -> None:
+        """Tell these gateways from now on, and no others."""
+        self._gateways = {peer.name: peer for peer in peers}
+
+    def state_hash(self) -> str:
+        """Return the hash of the machine's whole state."""
+        return self._reading().state_hash()
+
+    def stop(self) -> None:
+        """Close the journal; the process may then be ended."""
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Let go of journal and lock at once, as a process does that dies."""
+        if self._durable is not None:
+            self._durable.close()
+            self._durable = None
+        self.why = self.why or "the shell has been stopped"
+
+    # --- inside ------------------------------------------------------------------------------------
+
+    def _counts(self) -> dict[str, Any]:
+        """Return what a shell of this kind counts in its health."""
+        return {}
+
+    def _fail_stop(self) -> Any:  # noqa: ANN401 - a context manager
+        return fail_stop(self.name, self._exit_process)
+
+    def _serving(self) -> DurableT | None:
+        """Return the durable machine, or None in quarantine."""
+        return None if self.why else self._durable
+
+    def _healthy(self) -> DurableT:
+        """Return the durable machine for work that must not be lost.
+
+        Raises
+        ------
+        PeerRefusedError
+            In quarantine; the caller keeps the work and tries again later.
+        """
+        durable = self._serving()
+        if durable is None:
+            raise PeerRefusedError(f"{self.name}: {self.why}")
+        return durable
+
+    def _reading(self) -> DurableT:
+        """Return the durable machine for reads, which a damaged journal still allows.
+
+        Raises
+        ------
+        PeerRefusedError
+            When nothing could be recovered.
+        """
+        if self._durable is None or self._durable.machine is None:
+            raise PeerRefusedError(f"{self.name}: {self.why}")
+        return self._durable
+
+    def _tell(self, method: str, *args: Any) -> None:
+        for gateway in self._gateways.values():
+            gateway.tell(method, *args)
+
+
+def rows_of(data: bytes, dtype: np.dtype[Any], *, rows_max: int = BATCH_ROWS_MAX) -> Rows:
+    """Return a view of bytes as rows.
+
+    Raises
+    ------
+    ValueError
+        When the bytes are no whole number of rows, or more than `rows_max`: the caller's bug.
+    """
+    if len(data) > rows_max * dtype.itemsize:
+        message = f"{len(data) // dtype.itemsize} rows, at most {rows_max} in one call"
+        raise ValueError(message)
+    rows: Rows = np.frombuffer(data, dtype)
+    return rows

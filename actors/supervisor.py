@@ -1,0 +1,371 @@
+"""The supervisor: desired shells against live ones, one task of bringing up and watching for each.
+
+Owns which market lives where (through the directory), which processes run, and when one is given
+up. What survives its own crash: the directory, on disk; everything else it finds again by asking
+the shells. It never touches a bet, and no bet waits for it.
+"""
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from actors.account_shell import AccountShell
+from actors.directory import Directory
+from actors.life import Life, LifeKeeper
+from actors.market_shell import MarketShell
+from actors.messages import (
+    MarketAnswer,
+    MarketControl,
+    MarketRoute,
+    ShellRoute,
+    ShellState,
+    ShellStatus,
+    decode_create_markets,
+    decode_market_events,
+    encode,
+)
+from actors.peer import Peer, PeerError
+from actors.placement import Placement
+from actors.process import Launcher
+from actors.routes import account_shell_name
+from actors.settings import MarketShellSettings, SupervisorSettings
+from engine.commands import CreateMarket
+from engine.events import Refused
+from engine.reasons import RETRYABLE, Reason
+from persistence.disk import Disk, LocalDisk
+from persistence.journal import JournalOptions
+
+BY = "supervisor"
+
+
+class Supervisor:
+    """Keeps every shell of the data folder alive, or says why one is not.
+
+    Parameters
+    ----------
+    data_dir : str
+        Folder of the directory and of the shells' journals.
+    launcher : callable
+        Gives what starts processes, when the supervisor starts; so that it may live elsewhere.
+    settings, shell_settings, journal
+        Deadlines and budgets; what the shells are given.
+    clock : callable
+        Monotonic seconds, for budgets and outages.
+    clock_ns : callable
+        UTC nanoseconds, for the directory's records.
+    rng : random.Random
+        Jitter of the back-off.
+    cores : int
+        Shells that may recover at once, unless the settings say.
+    """
+
+    def __init__(
+        self,
+        *,
+        data_dir: str,
+        launcher: Callable[[], Launcher],
+        settings: SupervisorSettings,
+        shell_settings: MarketShellSettings,
+        journal: JournalOptions,
+        cores: int,
+        clock: Callable[[], float] = time.monotonic,
+        clock_ns: Callable[[], int] = time.time_ns,
+        rng: random.Random | None = None,
+        disk: Disk | None = None,
+    ) -> None:
+        self._folder = Path(data_dir)
+        self._make_launcher = launcher
+        self._settings = settings
+        self._shell_settings = shell_settings
+        self._journal = journal
+        self._cores = settings.recoveries_max or cores
+        self._clock = clock
+        self._clock_ns = clock_ns
+        self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
+        self._disk = disk or LocalDisk()
+        self._directory: Directory | None = None
+        self._placement = Placement(markets_per_actor=settings.markets_per_actor)
+        self._lives: dict[str, Life] = {}
+        self._gateways: dict[str, Peer] = {}
+        self._listeners: dict[str, Peer] = {}
+        self._refused: dict[int, Refused] = {}
+        self._version = 0
+
+    # --- start and stop --------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Open the directory and bring up every shell in it; return when each has an answer.
+
+        Account shards come first: a market shell has no use without them.
+
+        Raises
+        ------
+        DirectoryMismatchError, JournalDamagedError, LockHeldError
+            When the directory cannot be used; no shell has been started.
+        """
+        self._directory = Directory.open(
+            self._folder / "directory",
+            disk=self._disk,
+            at_ns=self._clock_ns(),
+            options=self._journal,
+            account_shards=self._settings.account_shards,
+        )
+        self._version = self._directory.epoch << 32
+        placed = [(p.command.key, p.shell) for p in self._directory.markets.values()]
+        self._placement = Placement(
+            markets_per_actor=self._settings.markets_per_actor, placed=placed
+        )
+        self._keeper = LifeKeeper(
+            launcher=self._make_launcher(),
+            settings=self._settings,
+            recoveries_max=self._cores,
+            begin_life=self._begin_life,
+            on_up=self._on_up,
+            on_change=self._on_change,
+            clock=self._clock,
+            rng=self._rng,
+        )
+        shards = range(self._settings.account_shards)
+        await self._run([self._account_life(shard) for shard in shards])
+        await self._run([self._market_life(name) for name in dict.fromkeys(s for _, s in placed)])
+
+    async def stop(self) -> None:
+        """End every shell in good order and close the directory."""
+        await asyncio.gather(*(self._keeper.end(life) for life in self._lives.values()))
+        if self._directory is not None:
+            self._directory.close()
+
+    async def _run(self, lives: Iterable[Life]) -> None:
+        fresh = [life for life in lives if life.name not in self._lives]
+        for life in fresh:
+            self._lives[life.name] = life
+            self._keeper.keep(life)
+        await asyncio.gather(*(life.settled.wait() for life in fresh))
+
+    def _account_life(self, shard: int) -> Life:
+        name = account_shell_name(shard)
+        arguments = {**self._shell_arguments(name), "shard": shard}
+        return Life(
+            name=name, kind="account", shard=shard, factory=AccountShell, arguments=arguments
+        )
+
+    def _market_life(self, name: str) -> Life:
+        arguments = {**self._shell_arguments(name), "settings": self._shell_settings}
+        return Life(name=name, kind="market", shard=0, factory=MarketShell, arguments=arguments)
+
+    def _shell_arguments(self, name: str) -> dict[str, Any]:
+        folder = str(self._folder / "shells" / name)
+        return {"name": name, "folder": folder, "options": self._journal}
+
+    def _begin_life(self, name: str) -> int:
+        assert self._directory is not None
+        return self._directory.begin_life(name, at_ns=self._clock_ns())
+
+    # --- markets ---------------------------------------------------------------------------------
+
+    async def create_markets(self, payload: bytes) -> bytes:
+        """Place and create markets; answer a route or a refusal for each, in order.
+
+        The directory is written before any shell hears of a market, so a crash at any point
+        leaves nothing that the next start, or the same request made again, does not finish.
+
+        Parameters
+        ----------
+        payload : bytes
+            CreateMarkets in msgpack.
+
+        Returns
+        -------
+        bytes
+            list[MarketAnswer] in msgpack.
+        """
+        request = decode_create_markets(payload)
+        directory = self._directory
+        assert directory is not None, "started"
+        keys: list[str] = []
+        refusals: dict[str, Refused] = {}
+        fresh: dict[str, CreateMarket] = {}
+        numbers: set[int] = set()
+        for asked in request.markets:
+            market, refused = directory.check(asked)
+            keys.append(market.key)
+            if refused is not None:
+                refusals.setdefault(market.key, refused)
+            elif market.market_no and market.market_no in numbers:
+                message = f"{market.market_no} is asked for twice"
+                refusals[market.key] = Refused(
+                    reason=Reason.MARKET_EXISTS, field="market_no", message=message
+                )
+            else:
+                fresh.setdefault(market.key, market)
+                numbers.add(market.market_no)
+        shells = self._placement.place(list(fresh))
+        directory.place(
+            list(fresh.values()), shells=shells, by=request.by, at_ns=self._clock_ns()
+        )
+        touched = [directory.markets[n].shell for n in map(directory.no_by_key.get, keys) if n]
+        await self._create_on(list(dict.fromkeys(touched)))
+        answers = [self._market_answer(key, refusals.get(key)) for key in keys]
+        self._withdraw(fresh)
+        self._tell_routes(shells=(), markets=[a.route for a in answers if a.route is not None])
+        return encode(answers)
+
+    async def _create_on(self, shells: list[str]) -> None:
+        """Have every market of these shells created, starting the shells that are new."""
+        up = [name for name in shells if name in self._lives]
+        await self._run([self._market_life(name) for name in shells])
+        for name in up:
+            life = self._lives[name]
+            await life.settled.wait()
+            with contextlib.suppress(PeerError):  # its next life creates what is missing
+                await self._create_missing(life)
+
+    async def _create_missing(self, life: Life) -> None:
+        """Create what the directory has for a shell and the shell has not."""
+        assert self._directory is not None
+        if life.state is not ShellState.SERVING:
+            return
+        known = set(await life.peer.ask("market_nos"))
+        missing = [
+            placed.command
+            for market_no, placed in self._directory.markets.items()
+            if placed.shell == life.name and market_no not in known
+        ]
+        bound = self._shell_settings.commands_max
+        for start in range(0, len(missing), bound):
+            commands = tuple(missing[start : start + bound])
+            answer = await life.peer.ask(
+                "control", encode(MarketControl(by=BY, commands=commands))
+            )
+            events = decode_market_events(answer)
+            for command, event in zip(commands, events, strict=True):
+                self._refused.pop(command.market_no, None)
+                if isinstance(event, Refused) and event.reason is not Reason.MARKET_EXISTS:
+                    self._refused[command.market_no] = event
+
+    def _market_answer(self, key: str, refused: Refused | None) -> MarketAnswer:
+        assert self._directory is not None
+        market_no = self._directory.no_by_key.get(key)
+        if market_no is None:
+            return MarketAnswer(key=key, refused=refused)
+        not_created = self._refused.get(market_no)
+        if not_created is not None:
+            return MarketAnswer(key=key, refused=not_created)
+        return MarketAnswer(key=key, route=self._market_route(market_no))
+
+    def _withdraw(self, keys: Iterable[str]) -> None:
+        """Take back new markets whose refusal no repetition would change."""
+        assert self._directory is not None
+        hopeless = []
+        for key in keys:
+            market_no = self._directory.no_by_key[key]
+            refused = self._refused.get(market_no)
+            if refused is not None and refused.reason not in RETRYABLE:
+                hopeless.append(market_no)
+                del self._refused[market_no]
+        if hopeless:
+            self._directory.withdraw(hopeless, at_ns=self._clock_ns())
+
+    def _market_route(self, market_no: int) -> MarketRoute:
+        assert self._directory is not None
+        placed = self._directory.markets[market_no]
+        return MarketRoute(market_no=market_no, key=placed.command.key, shell=placed.shell)
+
+    # --- who is told -----------------------------------------------------------------------------
+
+    async def add_gateway(self, name: str, peer: Peer) -> None:
+        """Tell a gateway all routes, now and at every change, and the shells of the gateway."""
+        self._gateways[name] = peer
+        self.add_listener(name, peer)
+        await self._introduce(self._lives.values())
+
+    def add_listener(self, name: str, peer: Peer) -> None:
+        """Tell a part all routes, now and at every change."""
+        self._listeners[name] = peer
+        peer.tell("on_routes", *self.routes())
+
+    async def remove_listener(self, name: str) -> None:
+        """Tell a part, and of it, no more."""
+        self._listeners.pop(name, None)
+        if self._gateways.pop(name, None) is not None:
+            await self._introduce(self._lives.values())
+
+    def routes(self) -> tuple[int, list[ShellRoute], list[MarketRoute], dict[str, Peer]]:
+        """Return everything a caller's map needs: version, shells, markets, peers."""
+        assert self._directory is not None
+        return (
+            self._version,
+            [self._shell_route(life) for life in self._lives.values()],
+            [self._market_route(market_no) for market_no in self._directory.markets],
+            {life.name: life.peer for life in self._lives.values() if life.process is not None},
+        )
+
+    def status(self) -> bytes:
+        """Return list[ShellStatus] in msgpack: how every shell fares."""
+        return encode([_status(life) for life in self._lives.values()])
+
+    def _tell_routes(self, *, shells: Iterable[Life], markets: list[MarketRoute]) -> None:
+        self._version += 1
+        routes = [self._shell_route(life) for life in shells]
+        peers = {life.name: life.peer for life in shells if life.process is not None}
+        for listener in self._listeners.values():
+            listener.tell("on_routes", self._version, routes, markets, peers)
+
+    def _shell_route(self, life: Life) -> ShellRoute:
+        return ShellRoute(
+            name=life.name,
+            kind=life.kind,
+            generation=life.generation,
+            state=life.state,
+            shard=life.shard,
+        )
+
+    async def _introduce(self, lives: Iterable[Life]) -> None:
+        """Tell shells which gateways there are; one that dies meanwhile is told by its next life."""
+        gateways = list(self._gateways.values())
+        for life in lives:
+            if life.state in (ShellState.SERVING, ShellState.QUARANTINED):
+                life.peer.tell("set_gateways", gateways)
+
+    # --- lives -----------------------------------------------------------------------------------
+
+    def suspect(self, name: str) -> None:
+        """Look at a shell now: a caller had no answer from it. Unknown names are ignored."""
+        life = self._lives.get(name)
+        if life is not None:
+            life.suspected.set()
+
+    async def release(self, name: str) -> None:
+        """Give a quarantined shell a new process and a full restart budget."""
+        life = self._lives[name]
+        life.quarantine = ""
+        life.restarts.clear()
+        life.settled.clear()
+        if life.process is not None:
+            life.process.kill()
+        await life.settled.wait()
+
+    async def _on_up(self, life: Life) -> None:
+        if life.kind == "market":
+            await self._create_missing(life)
+        await self._introduce([life])
+
+    def _on_change(self, life: Life) -> None:
+        self._tell_routes(shells=[life], markets=[])
+
+
+def _status(life: Life) -> ShellStatus:
+    return ShellStatus(
+        name=life.name,
+        kind=life.kind,
+        generation=life.generation,
+        state=life.state,
+        restarts=len(life.restarts),
+        outage_ms=life.outage_ms,
+        why=life.why,
+        health=life.health,
+    )
