@@ -379,11 +379,14 @@ class ClientSession:
             self._error(Reason.BUSY, number, ref)
             return
         self._queries += 1
-        self._services.tasks.spawn(self._answer(work))
+        self._services.tasks.spawn(self._answer(number, ref, work))
 
-    async def _answer(self, work: Awaitable[ServerMessage]) -> None:
+    async def _answer(self, number: int, ref: str, work: Awaitable[ServerMessage]) -> None:
         try:
             self._send(await work)
+        except Exception:  # the part that was asked met a defect: its caller still hears
+            logger.exception("a question of %s failed", self.claims.identity)
+            self._error(Reason.UNAVAILABLE, number, ref)
         finally:
             self._queries -= 1
 

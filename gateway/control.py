@@ -6,6 +6,7 @@ shell writes to the journal. A command is never sent twice: without an answer it
 """
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from typing import Final
 
@@ -38,6 +39,8 @@ from gateway.wire import (
     SuspendedAll,
     TraderCommand,
 )
+
+logger = logging.getLogger("overround.gateway")
 
 _COMMANDS_A_CALL: Final = 1_024
 _FAILED_SHOWN_MAX: Final = 1_000
@@ -192,8 +195,11 @@ class ControlDesk:
         payload = encode(MarketControl(by=by, commands=tuple(commands)))
         try:
             raw = await peer.ask("control", payload, timeout_s=self._timeout_s)
-        except PeerError:
-            # It may have been done all the same: the book's version tells.
+        except Exception as error:
+            # It may have been done all the same: the book's version tells. Whatever went wrong
+            # in one shell, the others' events must reach the trader.
+            if not isinstance(error, PeerError):
+                logger.exception("commands failed in %s", peer.name)
             return [_refused(Reason.UNKNOWN)] * len(commands)
         return decode_market_events(raw)
 

@@ -340,6 +340,9 @@ class Gateway:
             except PeerError:
                 self._to_heal.update(dict.fromkeys(numbers[start:]))
                 return False
+            except Exception:  # a quarantined shell may have nothing to show; others must not wait
+                logger.exception("%s does not show its markets", shell)
+                return True
             self.fanout.take_images(decode_price_images(raw))
         return True
 

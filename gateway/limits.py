@@ -25,16 +25,22 @@ OPEN_BETS_MAX: Final = 100
 
 
 class CloseCode(IntEnum):
-    """Why a gateway closed a connection, beyond the codes that RFC 6455 gives."""
+    """Why a gateway closes a connection."""
 
     GOING_AWAY = 1001
     """The gateway stops; connect again, to it or to another."""
+    PROTOCOL_ERROR = 1002
+    """A frame breaks RFC 6455."""
     UNSUPPORTED_DATA = 1003
     """Text on the msgpack subprotocol, or binary on JSON."""
     INVALID_DATA = 1007
     """The payload is not msgpack, not JSON, or not UTF-8 at all."""
     POLICY_VIOLATION = 1008
     """Too many refused messages: outside the schemas, or not allowed to this role."""
+    TOO_BIG = 1009
+    """A message is over its bound."""
+    INTERNAL_ERROR = 1011
+    """A defect of the gateway; what was asked is unknown."""
     TOKEN_EXPIRED = 4001
     """The token's time has passed; connect with a new one."""
     IDLE = 4002

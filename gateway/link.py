@@ -16,7 +16,6 @@ import socket
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from websockets.frames import CLOSE, PING, PONG, Frame
-from websockets.frames import CloseCode as WsCloseCode
 from websockets.http11 import Request, Response
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
@@ -190,7 +189,7 @@ class Link(asyncio.Protocol):
                 self._take(self._tail + data if self._tail else data)
         except Exception:
             logger.exception("a message from %s met a defect", self.peer)
-            self.close(WsCloseCode.INTERNAL_ERROR, "internal error")
+            self.close(CloseCode.INTERNAL_ERROR, "internal error")
 
     # --- frames in -----------------------------------------------------------------------------
 
