@@ -138,6 +138,7 @@ class Journal:
         """
         disk.make_folder(folder)
         lock = disk.lock(folder / LOCK_NAME)
+        holder: Lock | Journal = lock
         try:
             paths = segment_paths(disk, folder)
             reader = ChainReader(disk, paths, after=after)
@@ -146,10 +147,11 @@ class Journal:
                     visit(record)
             assert reader.tail is not None
             journal = cls(folder, disk=disk, options=options, lock=lock, tail=reader.tail)
+            holder = journal
             journal._closed_bytes = sum(disk.size(path) for path in paths[:-1])
             journal._begin(reader.tail, mark=mark, at_ns=at_ns)
         except BaseException:
-            lock.close()
+            holder.close()
             raise
         return journal
 
