@@ -104,6 +104,18 @@ def find_nb(table: U64s, keys: U64s, key: np.uint64) -> int:
         place += 1
 
 
+@kernel("void(uint64[::1], uint64, int64)")
+def enter_nb(table: U64s, key: np.uint64, row: int) -> None:
+    """Enter a key that the caller knows to be new."""
+    hashed = mix_nb(key)
+    place = home_nb(table, hashed)
+    while table[place] != 0:
+        place += 1
+        if place == table.size:
+            place = 0
+    put_nb(table, hashed, place, row)
+
+
 @kernel("void(uint64[::1], uint64[::1])")
 def grow_nb(old: U64s, new: U64s) -> None:
     """Carry every entry of a table into a larger, empty one."""
@@ -128,4 +140,13 @@ def fill_nb(table: U64s, keys: U64s, begin: int, end: int) -> int:
         if found >= 0:
             return row
         put_nb(table, mix_nb(key), -1 - found, row)
+    return -1
+
+
+@kernel("int64(uint64[::1], uint64[:])")
+def missing_nb(table: U64s, keys: U64s) -> int:
+    """Return the first row that the index does not find by its key, or -1 when it finds all."""
+    for row in range(keys.size):
+        if find_nb(table, keys, keys[row]) != row:
+            return row
     return -1

@@ -13,10 +13,13 @@ from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar, cast
 
 import numpy as np
-from numba import njit
+from numba import from_dtype, njit, types
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+Row = Any
+"""A row inside a kernel: its fields are attributes, and writing one writes the array."""
 
 
 def kernel(
@@ -46,6 +49,16 @@ def kernel(
         return cast(Callable[P, R], compiled)
 
     return wrap
+
+
+def rows_type(dtype: "np.dtype[Any]") -> Any:
+    """Return the type of contiguous rows of a record dtype that a kernel may change."""
+    return types.Array(from_dtype(dtype), 1, "C")
+
+
+def rows_in_type(dtype: "np.dtype[Any]") -> Any:
+    """Return the type of contiguous rows that a kernel only reads (bytes off a journal, say)."""
+    return types.Array(from_dtype(dtype), 1, "C", readonly=True)
 
 
 def _stamp(compiled: Any, function: Callable[..., Any]) -> None:

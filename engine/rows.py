@@ -14,6 +14,7 @@ Rows = npt.NDArray[np.void]
 """A one-dimensional array of one of the record dtypes below."""
 
 U64s = npt.NDArray[np.uint64]
+U32s = npt.NDArray[np.uint32]
 I64s = npt.NDArray[np.int64]
 I32s = npt.NDArray[np.int32]
 
@@ -58,14 +59,15 @@ FLAG_KNOWN: Final = 1
 _Field = tuple[str, str] | tuple[str, str, tuple[int, ...]]
 
 
-def _dtype(size: int, *fields: _Field) -> np.dtype[Any]:
+def row_dtype(size: int, *fields: _Field) -> np.dtype[Any]:
+    """Return the record dtype of these fields in this order; they must add up to `size` bytes."""
     dtype = np.dtype(list(fields))
     assert dtype.itemsize == size, f"{dtype.itemsize} bytes, the layout says {size}"
     assert size % 8 == 0, "rows keep 8-byte alignment"
     return dtype
 
 
-BET: Final = _dtype(
+BET: Final = row_dtype(
     40,
     ("bet_id", "<u8"),
     ("stake_minor", "<i8"),
@@ -80,7 +82,7 @@ BET: Final = _dtype(
 )
 """A bet on its way to a market: the odds are those the bettor saw."""
 
-DECISION: Final = _dtype(
+DECISION: Final = row_dtype(
     24,
     ("bet_id", "<u8"),
     ("stake_max_minor", "<i8"),
@@ -91,7 +93,7 @@ DECISION: Final = _dtype(
 """A market's verdict: odds accepted (or current), reason 0 for accepted, highest stake that
 would have passed (0: none). The same row is the verdict an account shard is told."""
 
-RESERVATION: Final = _dtype(
+RESERVATION: Final = row_dtype(
     56,
     ("ref", "<u8", (4,)),
     ("stake_minor", "<i8"),
@@ -104,7 +106,7 @@ RESERVATION: Final = _dtype(
 )
 """A bet on its way to an account shard: `ref` is the client's key, NUL-padded to 32 bytes."""
 
-RESERVED: Final = _dtype(
+RESERVED: Final = row_dtype(
     32,
     ("bet_id", "<u8"),
     ("stake_max_minor", "<i8"),
@@ -118,7 +120,7 @@ RESERVED: Final = _dtype(
 """A shard's answer to a reservation, in the order asked: `state` is a SlipState, FLAG_KNOWN says
 the ref was seen before (same content), and odds, reason and stake_max then repeat its verdict."""
 
-SETTLEMENT: Final = _dtype(
+SETTLEMENT: Final = row_dtype(
     32,
     ("bet_id", "<u8"),
     ("payout_minor", "<i8"),

@@ -1,0 +1,150 @@
+"""The book: every market, outcome and remembered bet of one machine, in arrays that grow.
+
+Owns the layouts of the book's rows and their memory. One row and not one array a field: a bet meets
+its market at random among thousands, and a row is one or two lines of cache where ten arrays would
+be ten. Never decides anything: the kernels do, and the market machine drives them.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+
+from engine.index import empty_table, grown_table
+from engine.index_nb import enter_nb
+from engine.rows import I32s, Rows, row_dtype
+
+MARKET: Final = row_dtype(
+    104,
+    ("market_no", "<u4"),
+    ("first_outcome", "<u4"),
+    ("outcomes", "<u2"),
+    ("status", "i1"),
+    ("pad", "u1"),
+    ("last_bet", "<u4"),
+    ("bets", "<i8"),
+    ("stake_taken_minor", "<i8"),
+    ("payout_worst_minor", "<i8"),
+    ("stake_minor_min", "<i8"),
+    ("stake_minor_max", "<i8"),
+    ("payout_minor_max", "<i8"),
+    ("outcome_liability_minor_max", "<i8"),
+    ("market_liability_minor_max", "<i8"),
+    ("version", "<u8"),
+    ("status_at_ns", "<i8"),
+    ("settlement_no", "<u4"),
+    ("pad_2", "<u4"),
+)
+"""A market, money in base currency. Its outcomes lie together from `first_outcome` on;
+`payout_worst_minor` is the largest payout among them; `last_bet` is one more than the record of
+the latest bet accepted (0: none), from which `earlier` leads back to all of them;
+`status_at_ns` is when the status last changed."""
+
+OUTCOME: Final = row_dtype(
+    16,
+    ("payout_minor", "<i8"),
+    ("odds_milli", "<i4"),
+    ("flags", "u1"),
+    ("void_halves", "u1"),
+    ("dead_heat_num", "u1"),
+    ("dead_heat_den", "u1"),
+)
+"""An outcome: what the house pays if it wins, in base currency, and once settled how it ended."""
+
+OUTCOME_ACTIVE: Final = 1
+"""On an outcome's flags: it is offered."""
+OUTCOME_WON: Final = 2
+"""On an outcome's flags: it won, as far as the latest settlement goes."""
+
+BET_RECORD: Final = row_dtype(
+    64,
+    ("bet_id", "<u8"),
+    ("stake_minor", "<i8"),
+    ("stake_max_minor", "<i8"),
+    ("at_ns", "<i8"),
+    ("account_no", "<u4"),
+    ("market_no", "<u4"),
+    ("odds_milli", "<i4"),
+    ("odds_seen_milli", "<i4"),
+    ("rate_micro", "<i4"),
+    ("outcome", "<u2"),
+    ("reason", "<u2"),
+    ("policy", "u1"),
+    ("flags", "u1"),
+    ("pad", "<u2"),
+    ("pad_2", "<u4"),
+)
+"""A decision as it is remembered, accepted or not, and never changed again: the bet as it came
+(`odds_seen_milli` are the bettor's) and the verdict (`odds_milli`, `reason`, `stake_max_minor`)."""
+
+MARKETS_ROOM_MIN: Final = 4
+BETS_ROOM_MIN: Final = 64
+
+
+class Book:
+    """Arrays of markets, outcomes and bets with their indices.
+
+    Attributes
+    ----------
+    markets, outcomes, records : Rows
+        MARKET, OUTCOME and BET_RECORD rows, of which the first `markets_len`, `outcomes_len` and
+        `bets_len` live. An array that grows is replaced: old views keep what they showed.
+    earlier : I32s
+        For each accepted bet, one more than the record of the same market's accepted bet before it.
+    market_table, bet_table : U64s
+        Hash indices by market number and bet id (see index_nb).
+    """
+
+    def __init__(self) -> None:
+        self.markets: Rows = np.zeros(MARKETS_ROOM_MIN, MARKET)
+        self.outcomes: Rows = np.zeros(2 * MARKETS_ROOM_MIN, OUTCOME)
+        self.records: Rows = np.zeros(BETS_ROOM_MIN, BET_RECORD)
+        self.earlier: I32s = np.zeros(BETS_ROOM_MIN, np.int32)
+        self.market_table = empty_table(MARKETS_ROOM_MIN)
+        self.bet_table = empty_table(BETS_ROOM_MIN)
+        self.markets_len = 0
+        self.outcomes_len = 0
+        self.bets_len = 0
+
+    def room_for_bets(self, count: int) -> None:
+        """Make room for `count` more bets, in memory and index: at least doubled when grown."""
+        wanted = self.bets_len + count
+        if wanted > self.records.size:
+            room = max(wanted, 2 * self.records.size)
+            self.records = _grown(self.records, self.bets_len, room)
+            self.earlier = _grown(self.earlier, self.bets_len, room)
+        self.bet_table = grown_table(self.bet_table, wanted)
+
+    def add_market(self, *, market_no: int, outcomes: int) -> int:
+        """Add a market and its outcomes, zeroed, and return its slot; the number must be new."""
+        slot, first = self.markets_len, self.outcomes_len
+        if slot == self.markets.size:
+            self.markets = _grown(self.markets, slot, 2 * slot)
+        if first + outcomes > self.outcomes.size:
+            room = max(first + outcomes, 2 * self.outcomes.size)
+            self.outcomes = _grown(self.outcomes, first, room)
+        market = self.markets[slot]
+        market["market_no"] = market_no
+        market["first_outcome"] = first
+        market["outcomes"] = outcomes
+        self.market_table = grown_table(self.market_table, slot + 1)
+        enter_nb(self.market_table, np.uint64(market_no), slot)
+        self.markets_len = slot + 1
+        self.outcomes_len = first + outcomes
+        return slot
+
+    def outcomes_of(self, slot: int) -> Rows:
+        """Return a view of one market's outcomes."""
+        market = self.markets[slot]
+        first = int(market["first_outcome"])
+        return self.outcomes[first : first + int(market["outcomes"])]
+
+    def liability_minor(self, slot: int) -> list[int]:
+        """Return per outcome what the house pays if it wins, less the stakes taken."""
+        taken = int(self.markets[slot]["stake_taken_minor"])
+        return [int(payout) - taken for payout in self.outcomes_of(slot)["payout_minor"]]
+
+
+def _grown(array: Any, live: int, room: int) -> Any:
+    larger = np.zeros(room, array.dtype)
+    larger[:live] = array[:live]
+    return larger

@@ -1,0 +1,227 @@
+"""A market machine's state as a document: written, read with care, and checked.
+
+Owns the layout of the dump and the invariants of the book. Figures that follow from others are in
+the dump too, and a reader compares them: a state that contradicts itself is refused, not repaired.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+
+from engine.book import (
+    BET_RECORD,
+    MARKET,
+    OUTCOME,
+    OUTCOME_ACTIVE,
+    OUTCOME_WON,
+    Book,
+)
+from engine.canon import BytesDigest, Reader, pack_rows
+from engine.ids import MalformedIdError, parse_market_key
+from engine.index import empty_table
+from engine.index_nb import fill_nb, missing_nb
+from engine.lifecycle import Status
+from engine.outbox import Outbox
+from engine.reasons import Reason
+from engine.rows import I32s, Rows
+from engine.settle_nb import audit_nb
+from engine.units import (
+    DEAD_HEAT_DEN_MAX,
+    LIMIT_MINOR_MAX,
+    ODDS_MILLI_MAX,
+    ODDS_MILLI_MIN,
+    OUTCOMES_MAX,
+    STAKE_MINOR_MAX,
+)
+
+LAYOUT: Final = 1
+"""Version of the dump; another is refused."""
+
+
+def document(
+    book: Book,
+    outbox: Outbox,
+    *,
+    keys: list[str],
+    names: list[tuple[str, ...]],
+    bets: BytesDigest | None,
+) -> dict[str, Any]:
+    """Return the canonical document; `bets` may stand in for the bytes of all bets."""
+    return {
+        "layout": LAYOUT,
+        "markets": pack_rows(book.markets[: book.markets_len]),
+        "outcomes": pack_rows(book.outcomes[: book.outcomes_len]),
+        "keys": list(keys),
+        "names": [list(outcomes) for outcomes in names],
+        "bets": pack_rows(book.records[: book.bets_len]) if bets is None else bets,
+        "outbox": outbox.dump(),
+    }
+
+
+def read(
+    data: object, *, bets_max: int, markets_max: int
+) -> tuple[Book, Outbox, list[str], list[tuple[str, ...]]]:
+    """Return what a document holds; a ValueError names the field that does not fit."""
+    reader = Reader(data, name="market_machine")
+    reader.only("layout", "markets", "outcomes", "keys", "names", "bets", "outbox")
+    reader.integer("layout", low=LAYOUT, high=LAYOUT)
+    book = Book()
+    markets = reader.rows("markets", MARKET, high=markets_max)
+    outcomes = reader.rows("outcomes", OUTCOME)
+    keys = reader.texts("keys", count=len(markets))
+    _read_keys(reader, keys)
+    names = _read_names(reader, markets)
+    why = _markets_fault(markets, len(outcomes))
+    if why:
+        raise reader.fail("markets", why)
+    why = _outcomes_fault(outcomes)
+    if why:
+        raise reader.fail("outcomes", why)
+    book.markets_len, book.outcomes_len = len(markets), len(outcomes)
+    if len(markets):
+        book.markets, book.outcomes = markets, outcomes
+    book.market_table = empty_table(len(markets))
+    if fill_nb(book.market_table, _numbers(markets), 0, len(markets)) >= 0:
+        raise reader.fail("markets", "a market's number is given twice")
+    _read_bets(reader, book, bets_max=bets_max)
+    return book, Outbox.load(reader.items("outbox")), keys, names
+
+
+def _read_keys(reader: Reader, keys: list[str]) -> None:
+    if len(dict.fromkeys(keys)) != len(keys):
+        raise reader.fail("keys", "a key is given twice")
+    for key in keys:
+        try:
+            canonical = str(parse_market_key(key))
+        except MalformedIdError as error:
+            raise reader.fail("keys", str(error)) from error
+        if canonical != key:
+            raise reader.fail("keys", f"{key!r} is not in canonical form")
+
+
+def _read_names(reader: Reader, markets: Rows) -> list[tuple[str, ...]]:
+    names: list[tuple[str, ...]] = []
+    items = reader.items("names", count=len(markets))
+    for count, outcomes in zip(markets["outcomes"].tolist(), items, strict=True):
+        if not isinstance(outcomes, list | tuple) or len(outcomes) != count:
+            raise reader.fail("names", "not one name an outcome")
+        if not all(isinstance(name, str) for name in outcomes):
+            raise reader.fail("names", "not strings")
+        names.append(tuple(outcomes))
+    return names
+
+
+def _read_bets(reader: Reader, book: Book, *, bets_max: int) -> None:
+    records = reader.rows("bets", BET_RECORD, high=bets_max)
+    book.bets_len = len(records)
+    book.bet_table = empty_table(len(records))
+    if len(records):
+        book.records = records
+        book.earlier = np.zeros(len(records), np.int32)
+    if fill_nb(book.bet_table, records["bet_id"], 0, len(records)) >= 0:
+        raise reader.fail("bets", "a bet id is given twice")
+    if not np.all(np.isin(records["reason"], [int(reason) for reason in Reason])):
+        raise reader.fail("bets", "a reason that does not exist")
+    why = _book_fault(book, book.earlier)
+    if why:
+        raise reader.fail("bets", why)
+
+
+def _markets_fault(markets: Rows, outcomes_len: int) -> str:
+    counts = markets["outcomes"].astype(np.int64)
+    firsts = np.cumsum(counts) - counts
+    if not np.array_equal(firsts, markets["first_outcome"]) or counts.sum() != outcomes_len:
+        return "first_outcome and outcomes do not follow each other"
+    if not _within(counts, 1, OUTCOMES_MAX):
+        return f"outcomes: 1 to {OUTCOMES_MAX}"
+    if not np.all(np.isin(markets["status"], [int(status) for status in Status])):
+        return "status: no such state"
+    if not _within(markets["stake_minor_min"], 1, STAKE_MINOR_MAX) or not np.all(
+        markets["stake_minor_min"] <= markets["stake_minor_max"]
+    ):
+        return f"stake_minor_min: 1 to {STAKE_MINOR_MAX} and to stake_minor_max"
+    if not _within(markets["stake_minor_max"], 1, STAKE_MINOR_MAX):
+        return f"stake_minor_max: 1 to {STAKE_MINOR_MAX}"
+    for name in ("payout_minor_max", "outcome_liability_minor_max", "market_liability_minor_max"):
+        if not _within(markets[name], 0, LIMIT_MINOR_MAX):
+            return f"{name}: 0 to {LIMIT_MINOR_MAX}"
+    return "" if np.all(markets["version"] >= 1) else "version: from 1"
+
+
+def _outcomes_fault(outcomes: Rows) -> str:
+    if not _within(outcomes["odds_milli"], ODDS_MILLI_MIN, ODDS_MILLI_MAX):
+        return f"odds_milli: {ODDS_MILLI_MIN} to {ODDS_MILLI_MAX}"
+    if not _within(outcomes["flags"], 0, OUTCOME_ACTIVE | OUTCOME_WON):
+        return "flags: no such flag"
+    if not _within(outcomes["void_halves"], 0, 2):
+        return "void_halves: 0 to 2"
+    if not _within(outcomes["dead_heat_den"], 1, DEAD_HEAT_DEN_MAX) or not np.all(
+        outcomes["dead_heat_num"] <= outcomes["dead_heat_den"]
+    ):
+        return f"dead_heat: a fraction over 1 to {DEAD_HEAT_DEN_MAX}"
+    return ""
+
+
+def _within(values: "np.ndarray[Any, Any]", low: int, high: int) -> bool:
+    return bool(np.all((values >= low) & (values <= high)))
+
+
+def _numbers(markets: Rows) -> "np.ndarray[Any, np.dtype[np.uint64]]":
+    return markets["market_no"].astype(np.uint64)
+
+
+def _book_fault(book: Book, earlier: I32s) -> str:
+    """Build the book again from its bets, the chain into `earlier`; say what differs."""
+    markets = book.markets[: book.markets_len]
+    outcomes = book.outcomes[: book.outcomes_len]
+    taken = np.zeros(len(markets), np.int64)
+    bets = np.zeros(len(markets), np.int64)
+    last_bet = np.zeros(len(markets), np.uint32)
+    payouts = np.zeros(len(outcomes), np.int64)
+    fault = audit_nb(
+        book.records[: book.bets_len],
+        markets,
+        book.market_table,
+        _numbers(markets),
+        earlier,
+        taken,
+        bets,
+        last_bet,
+        payouts,
+    )
+    if fault >= 0:
+        return f"bet {int(book.records[fault]['bet_id'])} cannot have been accepted"
+    if not np.array_equal(taken, markets["stake_taken_minor"]):
+        return "they do not add up to the markets' stake_taken_minor"
+    if not np.array_equal(bets, markets["bets"]):
+        return "they are not as many as the markets' bets"
+    if not np.array_equal(last_bet, markets["last_bet"]):
+        return "they do not end in the markets' last_bet"
+    if not np.array_equal(payouts, outcomes["payout_minor"]):
+        return "they do not add up to the outcomes' payout_minor"
+    if len(markets):
+        worst = np.maximum.reduceat(payouts, markets["first_outcome"].astype(np.int64))
+        if not np.array_equal(worst, markets["payout_worst_minor"]):
+            return "their largest payouts are not the markets' payout_worst_minor"
+    return ""
+
+
+def check(book: Book, outbox: Outbox, *, keys: list[str], names: list[tuple[str, ...]]) -> None:
+    """Assert every invariant of a book and its outbox."""
+    markets, outcomes = book.markets[: book.markets_len], book.outcomes[: book.outcomes_len]
+    assert not _markets_fault(markets, len(outcomes)), _markets_fault(markets, len(outcomes))
+    assert not _outcomes_fault(outcomes), _outcomes_fault(outcomes)
+    earlier = np.zeros(book.bets_len, np.int32)
+    fault = _book_fault(book, earlier)
+    assert not fault, fault
+    accepted = book.records["reason"][: book.bets_len] == Reason.ACCEPTED
+    assert np.array_equal(earlier[accepted], book.earlier[: book.bets_len][accepted])
+    bet_ids = book.records["bet_id"][: book.bets_len]
+    assert missing_nb(book.bet_table, bet_ids) < 0, "a bet is not found by its id"
+    assert np.count_nonzero(book.bet_table) == book.bets_len
+    assert missing_nb(book.market_table, _numbers(markets)) < 0, "a market is not found"
+    assert np.count_nonzero(book.market_table) == book.markets_len
+    assert [len(outcomes) for outcomes in names] == markets["outcomes"].tolist()
+    assert len(keys) == len(dict.fromkeys(keys)) == book.markets_len
+    assert all(str(parse_market_key(key)) == key for key in keys)
+    outbox.check()

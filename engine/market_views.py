@@ -1,0 +1,60 @@
+"""Pictures of a market, taken from the book.
+
+Owns how rows become what bettors and traders see; never changes one.
+"""
+
+from engine.book import OUTCOME_ACTIVE, Book
+from engine.commands import Limits
+from engine.lifecycle import Status
+from engine.rows import Rows
+from engine.views import BookImage, PriceDelta, PriceImage
+
+
+def price_image(book: Book, slot: int, *, key: str, names: tuple[str, ...]) -> PriceImage:
+    """Return what a bettor sees of a market."""
+    market, outcomes = book.markets[slot], book.outcomes_of(slot)
+    return PriceImage(
+        market_no=int(market["market_no"]),
+        key=key,
+        status=Status(int(market["status"])),
+        version=int(market["version"]),
+        outcomes=names,
+        odds_milli=tuple(outcomes["odds_milli"].tolist()),
+        active=_active(outcomes),
+    )
+
+
+def price_delta(book: Book, slot: int) -> PriceDelta:
+    """Return a market's moving part."""
+    market, outcomes = book.markets[slot], book.outcomes_of(slot)
+    return PriceDelta(
+        market_no=int(market["market_no"]),
+        version=int(market["version"]),
+        status=Status(int(market["status"])),
+        odds_milli=tuple(outcomes["odds_milli"].tolist()),
+        active=_active(outcomes),
+    )
+
+
+def book_image(book: Book, slot: int, *, key: str, names: tuple[str, ...]) -> BookImage:
+    """Return what a trader sees of a market."""
+    market = book.markets[slot]
+    return BookImage(
+        prices=price_image(book, slot, key=key, names=names),
+        limits=Limits(
+            stake_minor_min=int(market["stake_minor_min"]),
+            stake_minor_max=int(market["stake_minor_max"]),
+            payout_minor_max=int(market["payout_minor_max"]),
+            outcome_liability_minor_max=int(market["outcome_liability_minor_max"]),
+            market_liability_minor_max=int(market["market_liability_minor_max"]),
+        ),
+        bets=int(market["bets"]),
+        stake_taken_minor=int(market["stake_taken_minor"]),
+        payout_minor=tuple(book.outcomes_of(slot)["payout_minor"].tolist()),
+        liability_minor=tuple(book.liability_minor(slot)),
+        settlement_no=int(market["settlement_no"]),
+    )
+
+
+def _active(outcomes: Rows) -> tuple[bool, ...]:
+    return tuple((outcomes["flags"] & OUTCOME_ACTIVE).astype(bool).tolist())
