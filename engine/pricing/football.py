@@ -1,0 +1,226 @@
+"""The football model: what is believed of a match, what has happened in it, and nothing else.
+
+Owns the value objects a quant sets and a feed moves, their bounds, and how they are packed for the
+kernels. Never prices a market (fixture.py) and never reads a clock.
+"""
+
+from enum import IntEnum
+from math import isfinite
+from typing import Annotated, Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+from msgspec import Meta, Struct
+from msgspec.structs import replace
+
+from engine.pricing.axes import Scope
+from engine.pricing.football_nb import MODEL_COLUMNS, STATE_COLUMNS
+from engine.pricing.types import PERIOD_GOALS_MAX
+
+RATE_MAX: Final = 8.0
+"""Most goals a side may be expected to score in ninety minutes."""
+DEPENDENCE_MAX: Final = 0.3
+STOPPAGE_S_MAX: Final = 1800
+CLOCK_S_MAX: Final = 10_800
+RED_CARDS_MAX: Final = 4
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Side = Literal["home", "away"]
+
+
+class Period(IntEnum):
+    """Where a match stands; the clock matters only inside a period of play."""
+
+    PRE_MATCH = 0
+    FIRST_HALF = 1
+    HALF_TIME = 2
+    SECOND_HALF = 3
+    FULL_TIME = 4
+    """Ninety minutes are over: regular-time markets are decided, extra time may follow."""
+    EXTRA_FIRST = 5
+    EXTRA_HALF_TIME = 6
+    EXTRA_SECOND = 7
+    AFTER_EXTRA_TIME = 8
+
+
+PeriodGoals = Annotated[int, Meta(ge=0, le=PERIOD_GOALS_MAX)]
+
+
+class Score(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Goals of either side in some stretch of play."""
+
+    home: PeriodGoals = 0
+    away: PeriodGoals = 0
+
+
+_NIL: Final = Score()
+_FIELD_OF: Final = {
+    Period.FIRST_HALF: "first_half",
+    Period.SECOND_HALF: "second_half",
+    Period.EXTRA_FIRST: "extra_first",
+    Period.EXTRA_SECOND: "extra_second",
+}
+
+
+class MatchState(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What has happened: the period, the match clock, and the goals of each period.
+
+    `clock_s` counts from kick-off as broadcasters do: the second half starts at 2700, extra time
+    at 5400, and stoppage time runs past a period's end.
+    """
+
+    period: Period = Period.PRE_MATCH
+    clock_s: Annotated[int, Meta(ge=0, le=CLOCK_S_MAX)] = 0
+    first_half: Score = _NIL
+    second_half: Score = _NIL
+    extra_first: Score = _NIL
+    extra_second: Score = _NIL
+    home_red_cards: Annotated[int, Meta(ge=0, le=RED_CARDS_MAX)] = 0
+    away_red_cards: Annotated[int, Meta(ge=0, le=RED_CARDS_MAX)] = 0
+
+    def __post_init__(self) -> None:
+        """Refuse a state that no match can be in."""
+        _within("clock_s", self.clock_s, 0, CLOCK_S_MAX)
+        _within("home_red_cards", self.home_red_cards, 0, RED_CARDS_MAX)
+        _within("away_red_cards", self.away_red_cards, 0, RED_CARDS_MAX)
+        for period, field in _FIELD_OF.items():
+            score: Score = getattr(self, field)
+            _within(f"{field}.home", score.home, 0, PERIOD_GOALS_MAX)
+            _within(f"{field}.away", score.away, 0, PERIOD_GOALS_MAX)
+            if self.period < period and score != _NIL:
+                raise ValueError(f"{field}: goals before that period was reached")
+
+    def at(self, *, period: Period, clock_s: int) -> "MatchState":
+        """Return the state with the match moved on to a period and clock."""
+        return replace(self, period=period, clock_s=clock_s)
+
+    def scored(self, *, side: Side) -> "MatchState":
+        """Return the state with one more goal in the period being played.
+
+        Raises
+        ------
+        ValueError
+            When no play is going on, or the period holds no more goals.
+        """
+        field = _FIELD_OF.get(self.period)
+        if field is None:
+            raise ValueError(f"goal: none can be scored in {self.period.name}")
+        score: Score = getattr(self, field)
+        more = Score(
+            home=score.home + (side == "home"),
+            away=score.away + (side == "away"),
+        )
+        return replace(self, **{field: more})
+
+    def score(self, scope: Scope) -> tuple[int, int]:
+        """Return home and away goals so far in a scope."""
+        first, second = self.first_half, self.second_half
+        if scope is Scope.FIRST_HALF:
+            return first.home, first.away
+        if scope is Scope.SECOND_HALF:
+            return second.home, second.away
+        if scope is Scope.EXTRA_TIME:
+            first, second = self.extra_first, self.extra_second
+        return first.home + second.home, first.away + second.away
+
+    def over(self, scope: Scope) -> bool:
+        """Say whether a scope's score is final."""
+        ends = {
+            Scope.FIRST_HALF: Period.HALF_TIME,
+            Scope.SECOND_HALF: Period.FULL_TIME,
+            Scope.REGULAR: Period.FULL_TIME,
+            Scope.EXTRA_TIME: Period.AFTER_EXTRA_TIME,
+        }
+        return self.period >= ends[scope]
+
+
+class MatchModel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is believed: goals each side would score in ninety minutes, and how they fall.
+
+    Red-card factors multiply a side's remaining rate for each card of its own and of its
+    opponents; the defaults are those of Vecer, Kopriva and Ichiba (2009).
+    """
+
+    home_rate: float
+    away_rate: float
+    dependence: float = 0.0
+    """Dixon and Coles' rho: below zero, low draws are likelier than independence has them."""
+    first_half_share: float = 0.45
+    first_half_stoppage_s: int = 0
+    """Time expected to be added to a half, over which the rest of its goals is spread."""
+    second_half_stoppage_s: int = 0
+    extra_time_share: float = 1.0 / 3.0
+    """Goals of extra time as a share of ninety minutes'."""
+    red_card_own_factor: float = 2.0 / 3.0
+    red_card_opponent_factor: float = 5.0 / 4.0
+
+    def __post_init__(self) -> None:
+        """Refuse parameters out of bounds, or a dependence that makes a score's chance negative."""
+        _within("home_rate", self.home_rate, 0.0, RATE_MAX)
+        _within("away_rate", self.away_rate, 0.0, RATE_MAX)
+        _within("dependence", self.dependence, -DEPENDENCE_MAX, DEPENDENCE_MAX)
+        _within("first_half_share", self.first_half_share, 0.3, 0.6)
+        _within("first_half_stoppage_s", self.first_half_stoppage_s, 0, STOPPAGE_S_MAX)
+        _within("second_half_stoppage_s", self.second_half_stoppage_s, 0, STOPPAGE_S_MAX)
+        _within("extra_time_share", self.extra_time_share, 0.0, 1.0)
+        _within("red_card_own_factor", self.red_card_own_factor, 0.1, 1.0)
+        _within("red_card_opponent_factor", self.red_card_opponent_factor, 1.0, 3.0)
+        if not dependence_fits(
+            home_rate=self.home_rate, away_rate=self.away_rate, dependence=self.dependence
+        ):
+            raise ValueError("dependence: too strong for these rates: a score's chance is negative")
+
+
+def dependence_fits(*, home_rate: float, away_rate: float, dependence: float) -> bool:
+    """Say whether every Dixon-Coles factor is at least zero at these rates."""
+    return (
+        home_rate * away_rate * dependence <= 1.0
+        and home_rate * dependence >= -1.0
+        and away_rate * dependence >= -1.0
+    )
+
+
+def _within(field: str, value: float, low: float, high: float) -> None:
+    if not (isfinite(value) and low <= value <= high):
+        raise ValueError(f"{field}: must be from {low:g} to {high:g}, not {value!r}")
+
+
+def pack_model(model: MatchModel) -> Floats:
+    """Return the model as the kernels take it."""
+    packed = np.array(
+        (
+            model.home_rate,
+            model.away_rate,
+            model.dependence,
+            model.first_half_share,
+            model.first_half_stoppage_s,
+            model.second_half_stoppage_s,
+            model.extra_time_share,
+            model.red_card_own_factor,
+            model.red_card_opponent_factor,
+        ),
+        np.float64,
+    )
+    assert len(packed) == MODEL_COLUMNS
+    return packed
+
+
+def pack_state(state: MatchState) -> Ints:
+    """Return the state as the kernels take it."""
+    packed = np.array(
+        (
+            state.period,
+            state.clock_s,
+            state.first_half.home,
+            state.first_half.away,
+            state.second_half.home,
+            state.second_half.away,
+            *state.score(Scope.EXTRA_TIME),
+            state.home_red_cards,
+            state.away_red_cards,
+        ),
+        np.int64,
+    )
+    assert len(packed) == STATE_COLUMNS
+    return packed

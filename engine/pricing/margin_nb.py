@@ -1,0 +1,338 @@
+"""Kernels of the margin methods: probabilities to a book sum and back, many markets at once.
+
+Owns the arithmetic and its tolerance; never allocates, never answers NaN. A market that has no
+answer gets a status and zeros.
+"""
+
+from math import exp, log, sqrt
+from typing import Any, Final
+
+from numba import float64, int64
+
+from engine.jit import kernel
+
+PROPORTIONAL: Final = 0
+ADDITIVE: Final = 1
+POWER: Final = 2
+ODDS_RATIO: Final = 3
+SHIN: Final = 4
+STANDARD_ERROR: Final = 5
+METHODS: Final = 6
+SHIN_INVERSE: Final = 6
+"""Not a method: the form Shin's takes when a margin is removed."""
+
+ADD: Final = 0
+REMOVE: Final = 1
+
+SOLVED: Final = 0
+BAD_INPUT: Final = 1
+NO_SOLUTION: Final = 2
+OUT_OF_RANGE: Final = 3
+NOT_CONVERGED: Final = 4
+
+TOLERANCE: Final = 1e-12
+"""A solved market's sum is within this of its target, relative to the target."""
+_ITERATIONS_MAX: Final = 200
+_SMALLEST: Final = 1e-300
+
+
+@kernel()
+def tilted_nb(method: int, value: float, x: float, total: float) -> float:
+    """Return one probability moved by a method's parameter.
+
+    The parameters: POWER an exponent (1 leaves all as it is), ODDS_RATIO a ratio of odds (1), SHIN
+    the insiders' share of money (0), STANDARD_ERROR a number of standard errors (0). `total` is
+    the book's sum, which Shin's inverse needs.
+    """
+    if method == POWER:
+        return exp(x * log(value))
+    if method == ODDS_RATIO:
+        return value * x / (1.0 - value + value * x)
+    if method == SHIN:
+        return sqrt(x * value + (1.0 - x) * value * value)
+    if method == STANDARD_ERROR:
+        root = 0.5 * (sqrt(x * x + 4.0 * (1.0 - value)) - x)
+        return 1.0 - root * root
+    inside = sqrt(x * x + 4.0 * (1.0 - x) * value * value / total)
+    return 0.5 * (inside - x) / (1.0 - x)
+
+
+@kernel()
+def slope_nb(method: int, value: float, x: float, total: float) -> float:
+    """Return the derivative of `tilted_nb` by the parameter."""
+    if method == POWER:
+        return log(value) * exp(x * log(value))
+    if method == ODDS_RATIO:
+        below = 1.0 - value + value * x
+        return value * (1.0 - value) / (below * below)
+    if method == SHIN:
+        return 0.5 * (value - value * value) / sqrt(x * value + (1.0 - x) * value * value)
+    if method == STANDARD_ERROR:
+        under = sqrt(x * x + 4.0 * (1.0 - value))
+        if under <= 0.0:
+            return 0.0
+        root = 0.5 * (under - x)
+        return root * (1.0 - x / under)
+    square = value * value / total
+    inside = sqrt(x * x + 4.0 * (1.0 - x) * square)
+    rise = (x - 2.0 * square) / inside - 1.0
+    return 0.5 * (rise * (1.0 - x) + inside - x) / ((1.0 - x) * (1.0 - x))
+
+
+@kernel()
+def solve_nb(
+    method: int,
+    values: Any,
+    first: int,
+    last: int,
+    total: float,
+    target: float,
+    start: float,
+    low: float,
+    high: float,
+) -> float:
+    """Return the parameter at which the tilted values add up to `target`, or NaN (never passed on).
+
+    Newton from `start`, kept inside a bracket that shrinks with every value seen; each method's sum
+    rises or falls strictly with its parameter, so the bracket always holds the root.
+    """
+    x = start
+    for _ in range(_ITERATIONS_MAX):
+        reached = 0.0
+        slope = 0.0
+        for k in range(first, last):
+            if values[k] > 0.0:
+                reached += tilted_nb(method, values[k], x, total)
+                slope += slope_nb(method, values[k], x, total)
+        gap = reached - target
+        if abs(gap) <= TOLERANCE * target:
+            return x
+        if (gap > 0.0) == (slope > 0.0):
+            high = x
+        else:
+            low = x
+        following = x - gap / slope if slope != 0.0 else 0.5 * (low + high)
+        if not low < following < high:
+            following = 0.5 * (low + high) if high < 1e12 else 2.0 * x + 1.0
+        if following == x:
+            return x if abs(gap) <= 1e3 * TOLERANCE * target else float("nan")
+        x = following
+    return float("nan")
+
+
+@kernel()
+def zero_nb(moved: Any, first: int, last: int) -> None:
+    """Leave nothing of a market that has no answer."""
+    for k in range(first, last):
+        moved[k] = 0.0
+
+
+@kernel()
+def shift_nb(
+    method: int,
+    values: Any,
+    moved: Any,
+    first: int,
+    last: int,
+    total: float,
+    target: float,
+) -> float:
+    """Apply a method that has a closed form; return its parameter."""
+    if method == PROPORTIONAL:
+        factor = target / total
+        for k in range(first, last):
+            moved[k] = values[k] * factor
+        return factor
+    weights = 0.0
+    for k in range(first, last):
+        if values[k] > 0.0:
+            weights += 1.0 if method == ADDITIVE else sqrt(1.0 - values[k])
+    if not weights > 0.0:
+        return float("nan")
+    step = (target - total) / weights
+    for k in range(first, last):
+        if values[k] > 0.0:
+            weight = 1.0 if method == ADDITIVE else sqrt(1.0 - values[k])
+            moved[k] = values[k] + step * weight
+        else:
+            moved[k] = 0.0
+    return step if method == ADDITIVE else -step
+
+
+@kernel()
+def limits_nb(
+    method: int,
+    direction: int,
+    values: Any,
+    first: int,
+    last: int,
+    total: float,
+    target: float,
+    live: int,
+) -> int:
+    """Say whether a method can reach the target at all: SOLVED or NO_SOLUTION."""
+    certain = 0
+    roots = 0.0
+    for k in range(first, last):
+        if values[k] >= 1.0:
+            certain += 1
+        roots += sqrt(values[k])
+    if method == SHIN:
+        if direction == ADD:
+            reachable = total * (1.0 - 1e-9) <= target <= roots * roots
+        else:
+            reachable = target <= total * (1.0 + 1e-9) and certain == 0
+        return SOLVED if reachable else NO_SOLUTION
+    return SOLVED if certain < target < live else NO_SOLUTION
+
+
+@kernel()
+def market_nb(
+    method: int,
+    direction: int,
+    values: Any,
+    moved: Any,
+    parameter: Any,
+    market: int,
+    first: int,
+    last: int,
+    target: float,
+) -> int:
+    """Move one market's probabilities to a target sum; return a status."""
+    parameter[market] = 0.0
+    zero_nb(moved, first, last)
+    total = 0.0
+    live = 0
+    for k in range(first, last):
+        if not 0.0 <= values[k] <= 1.0:
+            return BAD_INPUT
+        if values[k] > 0.0:
+            if values[k] < _SMALLEST:
+                return BAD_INPUT
+            live += 1
+        total += values[k]
+    if live == 0 or not 0.0 < target < 1e6 or method < 0 or method >= METHODS:
+        return BAD_INPUT
+    if method in (PROPORTIONAL, ADDITIVE) or (method == STANDARD_ERROR and direction == REMOVE):
+        x = shift_nb(method, values, moved, first, last, total, target)
+        if not abs(x) < 1e12:
+            zero_nb(moved, first, last)
+            return NO_SOLUTION
+    else:
+        if abs(total - target) <= TOLERANCE * target:
+            for k in range(first, last):
+                moved[k] = values[k]
+            parameter[market] = 1.0 if method in (POWER, ODDS_RATIO) else 0.0
+            return SOLVED
+        status = limits_nb(method, direction, values, first, last, total, target, live)
+        if status != SOLVED:
+            return status
+        x = reach_nb(method, direction, values, moved, first, last, total, target)
+        if not abs(x) < 1e300:
+            zero_nb(moved, first, last)
+            return NOT_CONVERGED
+    parameter[market] = x
+    for k in range(first, last):
+        if values[k] > 0.0 and not 0.0 < moved[k] < 1.0:
+            return OUT_OF_RANGE
+    return SOLVED
+
+
+@kernel()
+def reach_nb(
+    method: int,
+    direction: int,
+    values: Any,
+    moved: Any,
+    first: int,
+    last: int,
+    total: float,
+    target: float,
+) -> float:
+    """Solve for a method's parameter, fill `moved`, and return the parameter (NaN: no answer)."""
+    form = method
+    low = 0.0
+    high = 1e15
+    start = 1.0
+    wanted = target
+    if method == SHIN:
+        start = 0.0
+        low = -1e-12
+        high = 1.0
+        if direction == REMOVE:
+            form = SHIN_INVERSE
+        else:
+            high = 1.0 + 1e-12
+            wanted = sqrt(target)
+    if method == STANDARD_ERROR:
+        start = 0.0
+        low = -1e15
+    x = solve_nb(form, values, first, last, total, wanted, start, low, high)
+    if not abs(x) < 1e300:
+        return x
+    scale = sqrt(target) if method == SHIN and direction == ADD else 1.0
+    for k in range(first, last):
+        moved[k] = scale * tilted_nb(form, values[k], x, total) if values[k] > 0.0 else 0.0
+    return x
+
+
+@kernel(
+    int64(
+        int64,
+        int64[::1],
+        float64[::1],
+        int64[::1],
+        float64[::1],
+        float64[::1],
+        float64[::1],
+        int64[::1],
+    )
+)
+def margins_nb(
+    direction: int,
+    methods: Any,
+    values: Any,
+    offsets: Any,
+    targets: Any,
+    moved: Any,
+    parameters: Any,
+    statuses: Any,
+) -> int:
+    """Move many markets to their target sums.
+
+    Parameters
+    ----------
+    direction : int
+        ADD (true probabilities to quoted ones) or REMOVE (quoted ones to true ones).
+    methods : int64[markets]
+        A method's number for each market.
+    values : float64[outcomes]
+        Probabilities of all markets, one after the other; a zero stays a zero.
+    offsets : int64[markets + 1]
+        Where each market begins.
+    targets : float64[markets]
+        The sum each market is to have.
+    moved : float64[outcomes]
+        Out: the answer; zeros where there is none.
+    parameters : float64[markets]
+        Out: the method's parameter.
+    statuses : int64[markets]
+        Out: SOLVED, or why not. OUT_OF_RANGE leaves the method's finite answer, of which some
+        value is not inside 0 to 1.
+
+    Returns
+    -------
+    int
+        Markets without an answer.
+    """
+    refused = 0
+    for market in range(len(methods)):
+        first, last = offsets[market], offsets[market + 1]
+        status = market_nb(
+            methods[market], direction, values, moved, parameters, market, first, last,
+            targets[market],
+        )  # fmt: skip
+        statuses[market] = status
+        if status != SOLVED:
+            refused += 1
+    return refused
