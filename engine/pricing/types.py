@@ -23,8 +23,8 @@ CORRECT_SCORE_GOALS_MAX: Final = 4
 PERIOD_GOALS_MAX: Final = 15
 """Goals one side may score in one period; two periods fit a goals axis."""
 
-_LINE: Final = re.compile(r"[+-]?\d{1,2}(?:\.(?:0|00|25|5|50|75))?")
-_START: Final = re.compile(r"(\d{1,2}):(\d{1,2})")
+_LINE: Final = re.compile(r"[+-]?\d{1,2}(?:\.(?:0|00|25|5|50|75))?", re.ASCII)
+_START: Final = re.compile(r"(\d{1,2}):(\d{1,2})", re.ASCII)
 _UP_TO: Final = re.compile(r"sr:[a-z_]+:([1-9])\+")
 _QUARTERS: Final = {"": 0, "0": 0, "00": 0, "25": 1, "5": 2, "50": 2, "75": 3}
 

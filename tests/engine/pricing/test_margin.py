@@ -1,0 +1,241 @@
+"""Margin methods: the field's figures, plain twins, round trips, and refusals."""
+
+from collections.abc import Callable
+from itertools import pairwise
+from math import log, nan, sqrt
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.pricing.margin import (
+    MarginRefused,
+    MarginSolved,
+    MarginStatus,
+    Method,
+    add_margin,
+    add_margins,
+    remove_margin,
+    remove_margins,
+)
+from tests.engine.pricing import twins
+
+SOLVED_BOTH_WAYS = [method for method in Method if method is not Method.PROPORTIONAL]
+
+
+def solved(answer: MarginSolved | MarginRefused) -> MarginSolved:
+    assert isinstance(answer, MarginSolved), answer
+    return answer
+
+
+def test_odds_ratio_gives_the_industrys_margin_key_at_115() -> None:
+    odds = solved(add_margin((0.40, 0.40, 0.20), book=1.15, method=Method.ODDS_RATIO)).values
+    assert odds == pytest.approx((2.195, 2.195, 4.187), abs=5e-4)
+
+
+def test_shin_gives_the_published_probabilities_and_insiders_share() -> None:
+    answer = solved(remove_margin((2.6, 2.4, 4.3), method=Method.SHIN))
+    assert answer.values == pytest.approx((0.37299406, 0.40477941, 0.22222653), abs=5e-9)
+    assert answer.parameter == pytest.approx(0.01694251, abs=5e-9)
+    other = solved(remove_margin((2.7, 2.3, 4.4), method=Method.SHIN))
+    assert other.values == pytest.approx((0.359344, 0.423244, 0.217412), abs=5e-7)
+    assert other.parameter == pytest.approx(0.0162, abs=5e-5)
+
+
+def test_standard_error_and_proportional_give_their_published_probabilities() -> None:
+    goto = solved(remove_margin((2.7, 2.3, 4.4), method=Method.STANDARD_ERROR)).values
+    assert goto == pytest.approx((0.359757, 0.424727, 0.215515), abs=1e-6)
+    scaled = solved(remove_margin((2.7, 2.3, 4.4), method=Method.PROPORTIONAL)).values
+    assert scaled == pytest.approx((0.358738, 0.421127, 0.220135), abs=5e-7)
+
+
+@given(first=st.floats(0.1, 0.9), book=st.floats(1.001, 1.08))
+def test_additive_is_shin_for_two_outcomes(first: float, book: float) -> None:
+    quoted = [value + (book - 1.0) / 2.0 for value in (first, 1.0 - first)]
+    odds = [1.0 / value for value in quoted]
+    additive = solved(remove_margin(odds, method=Method.ADDITIVE)).values
+    shin = solved(remove_margin(odds, method=Method.SHIN)).values
+    assert shin == pytest.approx(additive, abs=1e-9)
+
+
+def twin(method: Method, p: list[float], book: float) -> list[float]:
+    """Quote probabilities at a book sum by the definition of a method and bisection."""
+
+    def at_sum(quote: Callable[[float], list[float]], low: float, high: float) -> list[float]:
+        return quote(twins.bisect(lambda x: sum(quote(x)) - book, low, high))
+
+    match method:
+        case Method.PROPORTIONAL:
+            return [value * book for value in p]
+        case Method.ADDITIVE:
+            return [value + (book - 1.0) / len(p) for value in p]
+        case Method.POWER:
+            return at_sum(lambda k: [value**k for value in p], 1e-6, 3.0)
+        case Method.ODDS_RATIO:
+
+            def shifted(c: float) -> list[float]:
+                odds = [value / (1.0 - value) * np.exp(c) for value in p]
+                return [each / (1.0 + each) for each in odds]
+
+            return at_sum(shifted, -5.0, 40.0)
+        case Method.SHIN:
+            return at_sum(lambda z: twins.shin_quoted(p, z), 0.0, 1.0)
+        case Method.STANDARD_ERROR:
+
+            def quoted(value: float, step: float) -> float:
+                return twins.bisect(lambda q: q - step * sqrt(1.0 - q) - value, 0.0, 1.0)
+
+            return at_sum(lambda step: [quoted(value, step) for value in p], 0.0, 50.0)
+
+
+@st.composite
+def markets(draw: st.DrawFn) -> list[float]:
+    weights = draw(st.lists(st.floats(0.05, 1.0), min_size=2, max_size=8))
+    return [weight / sum(weights) for weight in weights]
+
+
+@pytest.mark.parametrize("method", Method)
+@given(p=markets(), book=st.floats(1.001, 1.25))
+@settings(max_examples=15, deadline=None)
+def test_every_method_equals_its_plain_twin(method: Method, p: list[float], book: float) -> None:
+    answer = add_margin(p, book=book, method=method)
+    expected = twin(method, p, book)
+    if max(expected) < 1.0 - 1e-9:
+        assert [1.0 / odds for odds in solved(answer).values] == pytest.approx(expected, abs=1e-8)
+
+
+@pytest.mark.parametrize("method", Method)
+@given(p=markets(), book=st.floats(0.97, 1.3))
+@settings(max_examples=60, deadline=None)
+def test_a_margin_put_on_comes_off_again(method: Method, p: list[float], book: float) -> None:
+    priced = add_margin(p, book=book, method=method)
+    if isinstance(priced, MarginRefused):
+        assert priced.status in (MarginStatus.OUT_OF_RANGE, MarginStatus.NO_SOLUTION)
+        return
+    assert sum(1.0 / odds for odds in priced.values) == pytest.approx(book, rel=1e-11)
+    if min(priced.values) > 1.0 + 1e-9:
+        assert solved(remove_margin(priced.values, method=method)).values == pytest.approx(
+            p, abs=1e-7
+        )
+
+
+@pytest.mark.parametrize("method", SOLVED_BOTH_WAYS)
+def test_longshots_carry_more_margin_than_favourites(method: Method) -> None:
+    p = (0.55, 0.27, 0.13, 0.05)
+    odds = solved(add_margin(p, book=1.1, method=method)).values
+    loads = [1.0 / (o * value) for o, value in zip(odds, p, strict=True)]
+    assert all(a < b for a, b in pairwise(loads))
+
+
+def test_odds_ratio_moves_every_log_odds_by_the_same_step() -> None:
+    p = (0.7, 0.2, 0.1)
+    answer = solved(add_margin(p, book=1.08, method=Method.ODDS_RATIO))
+    steps = [
+        log(1.0 / (odds - 1.0)) - log(value / (1.0 - value))
+        for odds, value in zip(answer.values, p, strict=True)
+    ]
+    assert steps == pytest.approx([log(answer.parameter)] * 3, abs=1e-10)
+
+
+def test_a_market_with_two_winners_is_quoted_at_twice_the_book() -> None:
+    odds = solved(
+        add_margin((0.8, 0.7, 0.5), book=1.05, method=Method.ODDS_RATIO, winners=2)
+    ).values
+    assert sum(1.0 / each for each in odds) == pytest.approx(2.1)
+
+
+@pytest.mark.parametrize(
+    ("p", "book", "method", "status"),
+    [
+        ((0.5, 0.4), 1.05, Method.ODDS_RATIO, MarginStatus.BAD_INPUT),
+        ((0.5, 0.5, 0.0), 1.05, Method.ODDS_RATIO, MarginStatus.BAD_INPUT),
+        ((1.2, -0.2), 1.05, Method.POWER, MarginStatus.BAD_INPUT),
+        ((nan, 0.5), 1.05, Method.SHIN, MarginStatus.BAD_INPUT),
+        ((), 1.05, Method.SHIN, MarginStatus.BAD_INPUT),
+        ((0.5, 0.5), 0.0, Method.ODDS_RATIO, MarginStatus.BAD_INPUT),
+        ((0.5, 0.5), nan, Method.PROPORTIONAL, MarginStatus.BAD_INPUT),
+        ((0.5, 0.5), float("inf"), Method.ODDS_RATIO, MarginStatus.BAD_INPUT),
+        ((0.5, 0.5), 2.0, Method.ODDS_RATIO, MarginStatus.NO_SOLUTION),
+        ((0.5, 0.5), 2.5, Method.POWER, MarginStatus.NO_SOLUTION),
+        ((0.9, 0.1), 1.7, Method.SHIN, MarginStatus.NO_SOLUTION),
+        ((0.5, 0.5), 0.95, Method.SHIN, MarginStatus.NO_SOLUTION),
+        ((0.97, 0.03), 1.05, Method.PROPORTIONAL, MarginStatus.OUT_OF_RANGE),
+        ((0.99, 0.01), 1.05, Method.ADDITIVE, MarginStatus.OUT_OF_RANGE),
+    ],
+)  # fmt: skip
+def test_an_impossible_book_is_refused(
+    p: tuple[float, ...], book: float, method: Method, status: MarginStatus
+) -> None:
+    answer = add_margin(p, book=book, method=method)
+    assert isinstance(answer, MarginRefused)
+    assert answer.status is status
+    assert answer.message
+
+
+@pytest.mark.parametrize("odds", [(1.0, 3.0), (nan, 2.0), (float("inf"), 1.5), (-2.0, 3.0), ()])
+def test_odds_that_are_no_odds_are_refused(odds: tuple[float, ...]) -> None:
+    answer = remove_margin(odds, method=Method.SHIN)
+    assert isinstance(answer, MarginRefused)
+    assert answer.status is MarginStatus.BAD_INPUT
+
+
+def test_additive_refuses_where_a_longshot_would_fall_below_nothing() -> None:
+    answer = remove_margin((1.02, 40.0, 100.0), method=Method.ADDITIVE)
+    assert answer == remove_margin((1.02, 40.0, 100.0), method=Method.ADDITIVE)
+    assert isinstance(remove_margin((1.02, 15.0, 200.0), method=Method.ADDITIVE), MarginRefused)
+
+
+@given(
+    values=st.lists(st.floats(allow_nan=True, allow_infinity=True), max_size=6),
+    target=st.floats(allow_nan=True, allow_infinity=True),
+    method=st.sampled_from(Method),
+)
+@settings(max_examples=300, deadline=None)
+def test_no_input_whatever_gives_back_nan(
+    values: list[float], target: float, method: Method
+) -> None:
+    flat, offsets = np.array(values, np.float64), np.array((0, len(values)), np.int64)
+    for moved in (
+        add_margins(flat, offsets, targets=np.array((target,)), methods=method),
+        remove_margins(flat, offsets, winners=np.array((target,)), methods=method),
+    ):
+        assert np.isfinite(moved.values).all()
+        assert np.isfinite(moved.parameters).all()
+
+
+@given(
+    p=st.lists(st.floats(1e-9, 1.0), min_size=2, max_size=30),
+    book=st.floats(1.0, 3.0),
+    method=st.sampled_from(Method),
+)
+@settings(max_examples=300, deadline=None)
+def test_a_solver_either_reaches_its_sum_or_says_it_cannot(
+    p: list[float], book: float, method: Method
+) -> None:
+    flat = np.array(p) / sum(p)
+    offsets = np.array((0, len(p)), np.int64)
+    moved = add_margins(flat, offsets, targets=np.array((book,)), methods=method)
+    status = MarginStatus(moved.statuses[0])
+    assert status is not MarginStatus.NOT_CONVERGED
+    if status in (MarginStatus.SOLVED, MarginStatus.OUT_OF_RANGE):
+        assert moved.values.sum() == pytest.approx(book, rel=1e-9)
+
+
+def test_ragged_markets_are_moved_each_by_its_own_method_and_sum() -> None:
+    books = (1.02, 1.10, 2.08, 1.05)
+    probabilities = ((0.5, 0.5), (0.2, 0.3, 0.1, 0.4), (0.8, 0.7, 0.5), (1.5, -0.5))
+    methods = (Method.SHIN, Method.POWER, Method.ODDS_RATIO, Method.POWER)
+    moved = add_margins(
+        np.concatenate(probabilities),
+        np.array((0, 2, 6, 9, 11), np.int64),
+        targets=np.array(books),
+        methods=np.array(methods, np.int64),
+    )
+    assert moved.statuses.tolist() == [0, 0, 0, MarginStatus.BAD_INPUT]
+    assert moved.values[9:].tolist() == [0.0, 0.0]
+    single = solved(add_margin(probabilities[1], book=1.10, method=Method.POWER))
+    assert moved.values[2:6] == pytest.approx([1.0 / odds for odds in single.values], rel=1e-14)
+    assert moved.parameters[1] == single.parameter
+    sums = np.add.reduceat(moved.values, [0, 2, 6])[:2]
+    assert sums == pytest.approx(books[:2])
