@@ -22,8 +22,10 @@ from actors.messages import (
     decode_query,
     encode,
 )
+from actors.peer import PeerRefusedError
 from actors.shell import Shell, rows_of
 from engine.events import Deposited, LedgerEvent, Refused, Withdrawn
+from engine.ledger import LedgerMachine
 from engine.reasons import MESSAGES, Reason
 from engine.rows import DECISION, RESERVATION, RESERVED, SETTLEMENT, Rows
 from engine.views import Balance, Slip
@@ -78,17 +80,27 @@ class AccountShell(Shell[DurableLedger]):
             exit_process=exit_process,
         )
 
-    # --- bets ----------------------------------------------------------------------------------
-
+    # --- bets ------------------------------------------------------------------------------------
     def exchange(self, verdicts: bytes, reservations: bytes) -> bytes:
-        """Post or void earlier bets, then reserve stakes; RESERVED rows, on disk before return."""
-        return self._exchange(rows_of(verdicts, DECISION), rows_of(reservations, RESERVATION))
+        """Post or void earlier bets, then reserve stakes; RESERVED rows, on disk before return.
+
+        Verdicts that a quarantined shell or a full disk did not take are not lost: their bets stay
+        pending, and the reconciler asks the market again.
+        """
+        posted, asked = rows_of(verdicts, DECISION), rows_of(reservations, RESERVATION)
+        try:
+            return self._exchange(posted, asked)
+        except NotAppliedError:
+            return b""
 
     def resolve(self, verdicts: bytes) -> int:
         """Post or void bets whose verdict had been lost, and tell their owners; return how many."""
         rows = rows_of(verdicts, DECISION)
         self._healthy()
-        self._exchange(rows, np.zeros(0, RESERVATION))
+        try:
+            self._exchange(rows, np.zeros(0, RESERVATION))
+        except NotAppliedError as error:
+            raise PeerRefusedError(f"{self.name}: {error}") from error
         self._push_slips(AccountEventKind.RESOLVED, rows["bet_id"].tolist())
         return len(rows)
 
@@ -114,14 +126,13 @@ class AccountShell(Shell[DurableLedger]):
 
     def pending(self, older_than_ns: int, limit: int) -> bytes:
         """Return bets pending since before a time, as BET rows that fence; none in quarantine."""
-        durable = self._serving()
-        if durable is None:
+        if self._serving() is None:
             return b""
-        return durable.machine.pending_before(at_ns=older_than_ns, limit=limit).tobytes()
+        return self._machine().pending_before(at_ns=older_than_ns, limit=limit).tobytes()
 
     def slips(self, start: int = 0, limit: int = AUDIT_ROWS_MAX) -> bytes:
         """Return slips in the order they were made, as SLIP rows, from the `start`-th on."""
-        return self._reading().machine.slips()[start : start + limit].tobytes()
+        return self._machine().slips()[start : start + limit].tobytes()
 
     def books(self, start: int, limit: int) -> tuple[int, bytes, bytes]:
         """Return, of one instant: the journal's seq, a page of slips, and the totals."""
@@ -137,7 +148,6 @@ class AccountShell(Shell[DurableLedger]):
             return durable.exchange(verdicts, reservations, self._clock()).tobytes()
 
     # --- accounts --------------------------------------------------------------------------------
-
     def control(self, payload: bytes) -> bytes:
         """Apply LedgerControl in order as one record; return list[LedgerEvent]."""
         asked = decode_ledger_control(payload)
@@ -153,7 +163,7 @@ class AccountShell(Shell[DurableLedger]):
 
     def query(self, payload: bytes) -> bytes:
         """Answer an AccountQuery: Slip, Balance, list[Slip] or None, in msgpack."""
-        machine = self._reading().machine
+        machine = self._machine()
         asked = decode_query(payload)
         answer: Slip | Balance | list[Slip] | None
         match asked:
@@ -169,10 +179,9 @@ class AccountShell(Shell[DurableLedger]):
 
     def totals(self) -> bytes:
         """Return list[LedgerTotals] in msgpack: each currency's books, which add up to zero."""
-        return encode(self._reading().machine.totals())
+        return encode(self._machine().totals())
 
-    # --- watching ----------------------------------------------------------------------------------
-
+    # --- watching --------------------------------------------------------------------------------
     def watch(self, gateway: str, account_nos: list[int]) -> None:
         """Tell a gateway of these accounts' events too, until `unwatch` or its end."""
         self._watched.setdefault(gateway, {}).update(dict.fromkeys(account_nos))
@@ -186,7 +195,7 @@ class AccountShell(Shell[DurableLedger]):
     def _push_slips(self, kind: AccountEventKind, bet_ids: Iterable[int]) -> None:
         if not any(self._watched.values()):
             return
-        machine = self._reading().machine
+        machine = self._machine()
         slips = [slip for slip in map(machine.slip_by_id, bet_ids) if slip is not None]
         self._push(kind, slips)
 
@@ -203,10 +212,14 @@ class AccountShell(Shell[DurableLedger]):
             if concerned:
                 gateway.tell("on_account_events", encode(concerned), kind.value)
 
-    # --- inside ------------------------------------------------------------------------------------
-
+    # --- inside ----------------------------------------------------------------------------------
     def _counts(self) -> dict[str, int]:
         durable = self._durable
         if durable is None or durable.machine is None:
             return {}
         return {"bets": durable.machine.slips_len}
+
+    def _machine(self) -> LedgerMachine:
+        machine = self._reading().machine
+        assert machine is not None, "else reading refuses"
+        return machine

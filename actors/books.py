@@ -75,7 +75,9 @@ def compare_books(*, bets: Rows, shards: Sequence[ShardBooks]) -> BooksReport:
     found += _unlike(pairs[stands], twins[stands])
     standing = (slips["state"] == SlipState.ACCEPTED) | (slips["state"] == SlipState.SETTLED)
     orphans = np.setdiff1d(slips["bet_id"][standing], accepted["bet_id"])
-    found += [f"bet {bet_id}: stands in its account, not accepted by any market" for bet_id in orphans]
+    found += [
+        f"bet {bet_id}: stands in its account, not accepted by any market" for bet_id in orphans
+    ]
     for books in shards:
         found += _money(books)
     totals = tuple(total for books in shards for total in books.totals)

@@ -5,6 +5,7 @@ two. Never knows what a shell does, and never gives up on seeing a process gone 
 """
 
 import asyncio
+import contextlib
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -16,7 +17,7 @@ from actors.process import Launcher, PartSpec, Process
 from actors.settings import SupervisorSettings
 
 STOP_DEADLINE_S = 10.0
-"""How long a shell may take to close its journal before it is killed; nothing is lost either way."""
+"""How long a shell may take to close its journal before it is killed; it loses nothing by that."""
 
 
 class Life:
@@ -106,10 +107,8 @@ class LifeKeeper:
         await asyncio.wait({task})
         if life.process is None:
             return
-        try:
+        with contextlib.suppress(PeerError):  # then its journal stays open, as in any crash
             await life.process.peer.ask("stop", timeout_s=STOP_DEADLINE_S)
-        except PeerError:
-            pass  # then it is killed with its journal open, which recovery is made for
         await self._bury(life)
         self._enter(life, ShellState.DOWN, why="stopped")
 
@@ -155,15 +154,15 @@ class LifeKeeper:
                 factory=life.factory,
                 arguments=arguments,
             )
-            life.process = self._launcher.spawn(spec)
             try:
+                life.process = self._launcher.spawn(spec)
                 answer = await life.process.peer.ask("tick", timeout_s=deadline_s)
                 life.health = decode_health(answer)
                 life.process.attach(life.health.pid)
                 life.why = life.health.why
                 life.state = life.health.state  # told to no one until it is fitted out
                 await self._on_up(life)
-            except Exception as error:  # noqa: BLE001 - whatever a start fails of, the next may not
+            except Exception as error:  # whatever a start fails of, the next may not
                 life.why = f"start failed: {error!r}"
                 return False
         self._enter(life, life.health.state, why=life.health.why)
@@ -178,7 +177,7 @@ class LifeKeeper:
         try:
             while True:
                 beat = asyncio.ensure_future(process.peer.ask("tick", timeout_s=deadline_s))
-                await asyncio.wait({gone, beat}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait((gone, beat), return_when=asyncio.FIRST_COMPLETED)
                 if gone.done():
                     beat.cancel()
                     life.why = "its process is gone"
@@ -190,7 +189,7 @@ class LifeKeeper:
                 await self._rest(life, gone)
         except PeerTimeoutError:
             life.why = f"frozen: a tick went unanswered for {self._settings.tick_deadline_ms} ms"
-        except Exception as error:  # noqa: BLE001 - a shell that fails its tick is replaced
+        except Exception as error:  # a shell that fails its tick is replaced
             life.why = f"its tick failed: {error!r}"
         finally:
             gone.cancel()
@@ -199,7 +198,7 @@ class LifeKeeper:
         """Wait for the next tick's time, a suspicion or the process's end."""
         suspected = asyncio.ensure_future(life.suspected.wait())
         await asyncio.wait(
-            {gone, suspected},
+            (gone, suspected),
             timeout=self._settings.tick_ms / 1_000,
             return_when=asyncio.FIRST_COMPLETED,
         )

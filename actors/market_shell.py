@@ -8,21 +8,25 @@ a repricing changed is published after the sync. A bet is decided, journaled and
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from actors.failstop import ExitProcess, leave
 from actors.messages import AUDIT_ROWS_MAX, decode_market_control, encode
-from actors.repricing import Repricer, decode_reprice
 from actors.settings import MarketShellSettings
 from actors.shell import Shell, rows_of
 from engine.commands import MarketCommand
 from engine.events import LimitsSet, MarketCreated, MarketEvent, OutboxAcked, Refused
+from engine.market import MarketMachine
 from engine.reasons import MESSAGES, Reason
 from engine.rows import BET, DECISION, Rows
 from persistence.disk import Disk, LocalDisk
 from persistence.durable import DurableMarkets
 from persistence.journal import JournalOptions
+
+if TYPE_CHECKING:
+    from actors.repricing import Repricer
 
 
 class MarketShell(Shell[DurableMarkets]):
@@ -57,7 +61,7 @@ class MarketShell(Shell[DurableMarkets]):
         exit_process: ExitProcess = leave,
     ) -> None:
         self._settings = settings or MarketShellSettings()
-        self._repricer = Repricer()
+        self._repricer: Repricer | None = None
 
         def open_durable(at_ns: int) -> DurableMarkets:
             return DurableMarkets.open(
@@ -72,8 +76,7 @@ class MarketShell(Shell[DurableMarkets]):
             exit_process=exit_process,
         )
 
-    # --- bets ----------------------------------------------------------------------------------
-
+    # --- bets ------------------------------------------------------------------------------------
     def place(self, rows: bytes) -> bytes:
         """Decide bets: BET rows in, DECISION rows out in the same order, on disk before return."""
         bets = rows_of(rows, BET, rows_max=self._settings.batch_rows_max)
@@ -84,11 +87,10 @@ class MarketShell(Shell[DurableMarkets]):
             return durable.place(bets, self._clock()).tobytes()
 
     def bets(self, start: int = 0, limit: int = AUDIT_ROWS_MAX) -> bytes:
-        """Return remembered decisions in their order, as BET_RECORD rows, from the `start`-th on."""
-        return self._reading().machine.bets()[start : start + limit].tobytes()
+        """Return remembered decisions in their order, as BET_RECORD rows, from `start` on."""
+        return self._machine().bets()[start : start + limit].tobytes()
 
-    # --- control -------------------------------------------------------------------------------
-
+    # --- control ---------------------------------------------------------------------------------
     def control(self, payload: bytes) -> bytes:
         """Apply MarketControl in order as one record; return list[MarketEvent], and publish."""
         asked = decode_market_control(payload)
@@ -100,11 +102,13 @@ class MarketShell(Shell[DurableMarkets]):
         Takes Reprice in msgpack. The odds are journaled, as the trader's would be; replay never
         computes a price.
         """
+        from actors.repricing import Repricer, decode_reprice  # noqa: PLC0415 - see that module
+
         asked = decode_reprice(payload)
-        durable = self._serving()
-        if durable is None:
+        if self._serving() is None:
             return encode([_quarantined(self.why)])
-        commands = self._repricer.commands(asked, durable.machine)
+        self._repricer = self._repricer or Repricer()
+        commands = self._repricer.commands(asked, self._machine())
         return encode(self._control(asked.by, commands) if commands else [])
 
     def _control(self, by: str, commands: tuple[MarketCommand, ...]) -> list[MarketEvent]:
@@ -125,7 +129,7 @@ class MarketShell(Shell[DurableMarkets]):
         """Hand what changed to every gateway, encoded once: images of new markets, else deltas."""
         if not self._gateways:
             return
-        machine = self._reading().machine
+        machine = self._machine()
         created = [event.market_no for event in events if isinstance(event, MarketCreated)]
         touched = dict.fromkeys(
             event.market_no
@@ -138,32 +142,30 @@ class MarketShell(Shell[DurableMarkets]):
             self._tell("on_prices", encode([machine.price_delta(no) for no in touched]))
 
     # --- reads and upkeep ------------------------------------------------------------------------
-
     def market_nos(self) -> list[int]:
         """Return the numbers of the markets hosted here."""
-        return self._reading().machine.market_nos()
+        return self._machine().market_nos()
 
     def price_images(self, market_nos: list[int] | None = None) -> bytes:
         """Return list[PriceImage] of the markets asked for that are here, or of all."""
-        machine = self._reading().machine
+        machine = self._machine()
         return encode([machine.price_image(no) for no in self._present(market_nos)])
 
     def book_images(self, market_nos: list[int] | None = None) -> bytes:
         """Return list[BookImage] of the markets asked for that are here, or of all."""
-        machine = self._reading().machine
+        machine = self._machine()
         return encode([machine.book_image(no) for no in self._present(market_nos)])
 
     def outbox(self, shard: int, limit: int) -> bytes:
         """Return the oldest settlements that wait for an account shard, as SETTLEMENT rows."""
-        return self._reading().machine.outbox(shard=shard, limit=limit).tobytes()
+        return self._machine().outbox(shard=shard, limit=limit).tobytes()
 
     def outbox_shards(self) -> list[int]:
         """Return the account shards for which settlements wait; none while quarantined."""
-        durable = self._serving()
-        return [] if durable is None else durable.machine.outbox_shards()
+        return [] if self._serving() is None else self._machine().outbox_shards()
 
     def _present(self, market_nos: list[int] | None) -> list[int]:
-        here = self._reading().machine.market_nos()
+        here = self._machine().market_nos()
         if market_nos is None:
             return here
         wanted = dict.fromkeys(market_nos)
@@ -173,7 +175,13 @@ class MarketShell(Shell[DurableMarkets]):
         durable = self._durable
         if durable is None or durable.machine is None:
             return {}
-        return {"markets": len(durable.machine.market_nos()), "bets": durable.machine.bets_len}
+        machine = durable.machine
+        return {"markets": len(machine.market_nos()), "bets": machine.bets_len}
+
+    def _machine(self) -> MarketMachine:
+        machine = self._reading().machine
+        assert machine is not None, "else reading refuses"
+        return machine
 
 
 def _quarantined(why: str) -> Refused:

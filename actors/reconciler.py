@@ -7,7 +7,8 @@ never decides anything about a bet: the market's verdict is the bet's fate.
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from msgspec import Struct
@@ -75,8 +76,7 @@ class Reconciler:
         self._report = StepReport()
         self._done = StepReport()
 
-    # --- life --------------------------------------------------------------------------------------
-
+    # --- life ------------------------------------------------------------------------------------
     def on_routes(
         self,
         version: int,
@@ -129,21 +129,19 @@ class Reconciler:
             "postponed": report.postponed,
         }
 
-    async def _errand(self, errand: "asyncio.Future[None]") -> None:
+    async def _errand(self, errand: Awaitable[None]) -> None:
         try:
             await errand
         except _NOT_NOW:
             self._report.postponed += 1
 
-    async def _ask(self, shell: str, method: str, *args: object) -> bytes:
+    async def _ask(self, shell: str, method: str, *args: object) -> Any:
         peer = self._routes.peer(shell)
         if peer is None:
             raise PeerError(f"{shell} is down")
-        answer: bytes = await peer.ask(method, *args, timeout_s=self._timeout_s)
-        return answer
+        return await peer.ask(method, *args, timeout_s=self._timeout_s)
 
-    # --- settlements -------------------------------------------------------------------------------
-
+    # --- settlements -----------------------------------------------------------------------------
     async def _ferry(self, market: str) -> None:
         """Carry one market shell's outbox to its accounts, portion by portion, in order."""
         shards = await self._ask(market, "outbox_shards")
@@ -166,8 +164,7 @@ class Reconciler:
             if len(rows) < limit:
                 return
 
-    # --- orphans -----------------------------------------------------------------------------------
-
+    # --- orphans ---------------------------------------------------------------------------------
     async def _resolve(self, account: str) -> None:
         """Ask the markets about stakes that have been pending for too long."""
         before_ns = self._clock() - self._settings.orphan_after_ms * 1_000_000
@@ -194,8 +191,7 @@ class Reconciler:
             await self._ask(account, "resolve", verdicts[recorded].tobytes())
             self._report.resolved += int(recorded.sum())
 
-    # --- books -------------------------------------------------------------------------------------
-
+    # --- books -----------------------------------------------------------------------------------
     async def compare(self) -> bytes:
         """Compare all books bet by bet; return BooksReport in msgpack.
 

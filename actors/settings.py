@@ -25,7 +25,7 @@ class ClusterSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     namespace: _Name = "overround"
     cpus: Annotated[int, Meta(ge=0, le=1_024)] = 0
     object_store_mib: Annotated[int, Meta(ge=76, le=65_536)] = 100
-    """Results of more than 100 KiB pass through it; books compared at the whistle are the largest."""
+    """Results of more than 100 KiB pass through it; the books that are compared are the largest."""
     log_to_driver: bool = False
     gateways: Annotated[int, Meta(ge=1, le=64)] = 1
 

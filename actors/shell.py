@@ -63,11 +63,10 @@ class Shell(Generic[DurableT]):
                 self.why = self._durable.why
         except JournalBrokenError:
             raise
-        except Exception as error:  # noqa: BLE001 - a constructor that raises is dead for good
+        except Exception as error:  # a constructor that raises is dead for good
             self.why = f"recovery failed: {error!r}"[:WHY_CHARS_MAX]
 
-    # --- for the supervisor ------------------------------------------------------------------------
-
+    # --- for the supervisor ----------------------------------------------------------------------
     def tick(self) -> bytes:
         """Say how the shell is: ShellHealth in msgpack. Heartbeat and clock in one."""
         durable = self._durable
@@ -111,13 +110,12 @@ class Shell(Generic[DurableT]):
             self._durable = None
         self.why = self.why or "the shell has been stopped"
 
-    # --- inside ------------------------------------------------------------------------------------
-
+    # --- inside ----------------------------------------------------------------------------------
     def _counts(self) -> dict[str, Any]:
         """Return what a shell of this kind counts in its health."""
         return {}
 
-    def _fail_stop(self) -> Any:  # noqa: ANN401 - a context manager
+    def _fail_stop(self) -> Any:
         return fail_stop(self.name, self._exit_process)
 
     def _serving(self) -> DurableT | None:

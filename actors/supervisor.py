@@ -15,6 +15,7 @@ from typing import Any
 
 from actors.account_shell import AccountShell
 from actors.directory import Directory
+from actors.failstop import ExitProcess, fail_stop, leave
 from actors.life import Life, LifeKeeper
 from actors.market_shell import MarketShell
 from actors.messages import (
@@ -61,6 +62,8 @@ class Supervisor:
         Jitter of the back-off.
     cores : int
         Shells that may recover at once, unless the settings say.
+    disk, exit_process
+        The directory's disk; what ends the process when its journal breaks.
     """
 
     def __init__(
@@ -76,7 +79,9 @@ class Supervisor:
         clock_ns: Callable[[], int] = time.time_ns,
         rng: random.Random | None = None,
         disk: Disk | None = None,
+        exit_process: ExitProcess = leave,
     ) -> None:
+        self._exit_process = exit_process
         self._folder = Path(data_dir)
         self._make_launcher = launcher
         self._settings = settings
@@ -96,7 +101,6 @@ class Supervisor:
         self._version = 0
 
     # --- start and stop --------------------------------------------------------------------------
-
     async def start(self) -> None:
         """Open the directory and bring up every shell in it; return when each has an answer.
 
@@ -163,10 +167,10 @@ class Supervisor:
 
     def _begin_life(self, name: str) -> int:
         assert self._directory is not None
-        return self._directory.begin_life(name, at_ns=self._clock_ns())
+        with fail_stop(BY, self._exit_process):
+            return self._directory.begin_life(name, at_ns=self._clock_ns())
 
     # --- markets ---------------------------------------------------------------------------------
-
     async def create_markets(self, payload: bytes) -> bytes:
         """Place and create markets; answer a route or a refusal for each, in order.
 
@@ -204,9 +208,10 @@ class Supervisor:
                 fresh.setdefault(market.key, market)
                 numbers.add(market.market_no)
         shells = self._placement.place(list(fresh))
-        directory.place(
-            list(fresh.values()), shells=shells, by=request.by, at_ns=self._clock_ns()
-        )
+        with fail_stop(BY, self._exit_process):
+            directory.place(
+                list(fresh.values()), shells=shells, by=request.by, at_ns=self._clock_ns()
+            )
         touched = [directory.markets[n].shell for n in map(directory.no_by_key.get, keys) if n]
         await self._create_on(list(dict.fromkeys(touched)))
         answers = [self._market_answer(key, refusals.get(key)) for key in keys]
@@ -238,9 +243,7 @@ class Supervisor:
         bound = self._shell_settings.commands_max
         for start in range(0, len(missing), bound):
             commands = tuple(missing[start : start + bound])
-            answer = await life.peer.ask(
-                "control", encode(MarketControl(by=BY, commands=commands))
-            )
+            answer = await life.peer.ask("control", encode(MarketControl(by=BY, commands=commands)))
             events = decode_market_events(answer)
             for command, event in zip(commands, events, strict=True):
                 self._refused.pop(command.market_no, None)
@@ -268,7 +271,8 @@ class Supervisor:
                 hopeless.append(market_no)
                 del self._refused[market_no]
         if hopeless:
-            self._directory.withdraw(hopeless, at_ns=self._clock_ns())
+            with fail_stop(BY, self._exit_process):
+                self._directory.withdraw(hopeless, at_ns=self._clock_ns())
 
     def _market_route(self, market_no: int) -> MarketRoute:
         assert self._directory is not None
@@ -276,7 +280,6 @@ class Supervisor:
         return MarketRoute(market_no=market_no, key=placed.command.key, shell=placed.shell)
 
     # --- who is told -----------------------------------------------------------------------------
-
     async def add_gateway(self, name: str, peer: Peer) -> None:
         """Tell a gateway all routes, now and at every change, and the shells of the gateway."""
         self._gateways[name] = peer
@@ -325,14 +328,13 @@ class Supervisor:
         )
 
     async def _introduce(self, lives: Iterable[Life]) -> None:
-        """Tell shells which gateways there are; one that dies meanwhile is told by its next life."""
+        """Tell shells which gateways there are; one that dies is told again in its next life."""
         gateways = list(self._gateways.values())
         for life in lives:
             if life.state in (ShellState.SERVING, ShellState.QUARANTINED):
                 life.peer.tell("set_gateways", gateways)
 
     # --- lives -----------------------------------------------------------------------------------
-
     def suspect(self, name: str) -> None:
         """Look at a shell now: a caller had no answer from it. Unknown names are ignored."""
         life = self._lives.get(name)

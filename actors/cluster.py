@@ -1,0 +1,188 @@
+"""Ray: the one file that knows it. Starts or joins a cluster, and runs plain classes as actors.
+
+Owns the settings that bind Ray to the rules of the house: loopback only, tokens on, no restarts, no
+retries. Never decides when a part starts or ends; that is the supervisor's. Ray is imported late
+because it reads its environment when it is imported.
+"""
+
+import asyncio
+import contextlib
+import os
+from typing import Any, Final
+
+from actors.peer import PeerDiedError, PeerTimeoutError
+from actors.process import PartSpec, PidWatch
+from actors.settings import ClusterSettings
+
+_LOCAL_ENV: Final = {
+    # Ray's switch for machines that are no cluster: every listener binds 127.0.0.1.
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    "RAY_AUTH_MODE": "token",
+}
+_ENV: Final = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DEDUP_LOGS": "0",
+}
+_MIB: Final = 1 << 20
+_CALLS_AT_ONCE_MAX: Final = 100_000
+"""Calls an async actor may have begun; its own bounds are tighter and have names."""
+
+
+def _ray() -> Any:
+    import ray  # noqa: PLC0415 - see the module's docstring
+
+    return ray
+
+
+class RayPeer:
+    """A part in another process. May be sent along in calls, and used in any event loop."""
+
+    def __init__(self, actor: Any, *, name: str) -> None:
+        self._actor = actor
+        self._name = name
+
+    @property
+    def name(self) -> str:
+        """Name of the part, the same in all its lives."""
+        return self._name
+
+    async def ask(self, method: str, /, *args: Any, timeout_s: float | None = None) -> Any:
+        """Call the actor once and await its answer."""
+        errors = _ray().exceptions
+        try:
+            reference = getattr(self._actor, method).remote(*args)
+            if timeout_s is None:
+                return await reference
+            return await asyncio.wait_for(reference, timeout_s)
+        except errors.RayTaskError as error:
+            raise error.cause from error
+        except TimeoutError as error:
+            raise PeerTimeoutError(f"{self._name}.{method}: {timeout_s} s passed") from error
+        except errors.RayError as error:
+            raise PeerDiedError(f"{self._name}.{method}: {type(error).__name__}") from error
+
+    def tell(self, method: str, /, *args: Any) -> None:
+        """Call the actor and drop its answer; to a dead one this does nothing."""
+        with contextlib.suppress(_ray().exceptions.RayError):
+            getattr(self._actor, method).remote(*args)
+
+
+class RayProcess:
+    """One actor, which is one operating-system process on the node of whoever launched it."""
+
+    def __init__(self, actor: Any, *, name: str) -> None:
+        self._actor = actor
+        self.peer = RayPeer(actor, name=name)
+        self._watch: PidWatch | None = None
+
+    def attach(self, pid: int) -> None:
+        """Hold the process by descriptor from now on."""
+        self._watch = PidWatch(pid)
+
+    def kill(self) -> None:
+        """Send SIGKILL, and tell Ray."""
+        if self._watch is not None:
+            self._watch.kill()
+        _ray().kill(self._actor, no_restart=True)
+
+    async def gone(self) -> None:
+        """Return when the kernel says so; before the first answer, when Ray does."""
+        if self._watch is not None:
+            await self._watch.gone()
+            return
+        with contextlib.suppress(Exception):
+            while True:
+                await self._actor.tick.remote()
+                await asyncio.sleep(0.05)
+
+
+class RayLauncher:
+    """Starts parts as actors on this very node, where the journals' disk is.
+
+    They are detached: a part outlives whoever started it, until it is killed or Ray ends.
+    """
+
+    def __init__(self, *, namespace: str) -> None:
+        ray = _ray()
+        self._namespace = namespace
+        self._classes: dict[type, Any] = {}
+        self._node = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
+            node_id=ray.get_runtime_context().get_node_id(), soft=False
+        )
+
+    def spawn(self, spec: PartSpec) -> RayProcess:
+        """Begin an actor; Ray neither restarts it nor retries a call to it."""
+        actor_class = self._classes.get(spec.factory)
+        if actor_class is None:
+            actor_class = self._classes[spec.factory] = _ray().remote(spec.factory)
+        actor = actor_class.options(
+            name=f"{spec.name}.{spec.generation}",
+            namespace=self._namespace,
+            lifetime="detached",
+            num_cpus=0,
+            max_restarts=0,
+            max_task_retries=0,
+            max_concurrency=_concurrency(spec.factory),
+            scheduling_strategy=self._node,
+        ).remote(**spec.arguments)
+        return RayProcess(actor, name=spec.name)
+
+
+def _concurrency(factory: type) -> int:
+    """Return 1 for a synchronous class, whose calls run one after another in order."""
+    methods = (getattr(factory, name) for name in dir(factory))
+    return _CALLS_AT_ONCE_MAX if any(map(asyncio.iscoroutinefunction, methods)) else 1
+
+
+class Cluster:
+    """A Ray instance of our own, or a place in somebody else's."""
+
+    def __init__(self, settings: ClusterSettings) -> None:
+        self.settings = settings
+        self._began = False
+
+    def start(self) -> None:
+        """Start a local Ray, or join the cluster at `settings.address`.
+
+        Does nothing in a process that is connected already.
+        """
+        os.environ.update(_ENV)
+        settings = self.settings
+        if not settings.address:
+            os.environ.update(_LOCAL_ENV)
+        ray = _ray()
+        if ray.is_initialized():
+            return
+        common = {
+            "namespace": settings.namespace,
+            "log_to_driver": settings.log_to_driver,
+            "logging_level": "ERROR",
+            "configure_logging": True,
+        }
+        if settings.address:
+            ray.init(address=settings.address, **common)
+        else:
+            ray.init(
+                num_cpus=settings.cpus or os.cpu_count(),
+                include_dashboard=False,
+                object_store_memory=settings.object_store_mib * _MIB,
+                **common,
+            )
+        self._began = True
+
+    def stop(self) -> None:
+        """Leave; a local Ray that was started here ends, and every actor with it."""
+        if self._began:
+            _ray().shutdown()
+            self._began = False
+
+    def launcher(self) -> RayLauncher:
+        """Return what starts actors on this node."""
+        return RayLauncher(namespace=self.settings.namespace)
+
+    def __enter__(self) -> "Cluster":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()

@@ -1,0 +1,304 @@
+"""The whole system brought up in order, on Ray or in this process, and taken down again.
+
+Owns the order: Ray, supervisor (directory, account shards, market shells), reconciler, gateways.
+It holds no state of its own that matters: what it started can be found again from the data folder.
+"""
+
+import asyncio
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any, Self
+
+from msgspec import Struct
+
+from actors.cluster import Cluster, RayLauncher
+from actors.local import LocalLauncher
+from actors.messages import (
+    BooksReport,
+    CreateMarkets,
+    LedgerControl,
+    MarketAnswer,
+    MarketControl,
+    ShellStatus,
+    decode_books_report,
+    decode_ledger_events,
+    decode_market_answers,
+    decode_market_events,
+    decode_shell_statuses,
+    encode,
+)
+from actors.peer import LocalPeer, Peer, PeerError
+from actors.process import Launcher, PartSpec, Process
+from actors.reconciler import Reconciler
+from actors.routes import Routes
+from actors.settings import (
+    ClusterSettings,
+    MarketShellSettings,
+    ReconcilerSettings,
+    SupervisorSettings,
+)
+from actors.supervisor import Supervisor
+from engine.commands import (
+    CreateMarket,
+    Deposit,
+    LedgerCommand,
+    MarketCommand,
+    OpenAccount,
+    SetRate,
+)
+from engine.events import LedgerEvent, MarketEvent
+from persistence.journal import JournalOptions
+
+BY = "system"
+_COMMANDS_IN_CALL_MAX = 4_096
+_START_TIMEOUT_S = 300.0
+
+
+class GatewayPart(Struct, frozen=True, kw_only=True):
+    """A gateway to run: its class and what its constructor is given besides name and supervisor.
+
+    The class is handed in because actors stand below gateways and import none.
+    """
+
+    factory: type
+    arguments: Mapping[str, Any] = {}
+
+
+class SystemSettings(Struct, frozen=True, kw_only=True):
+    """What the parts of a system are given."""
+
+    cluster: ClusterSettings = ClusterSettings()
+    supervisor: SupervisorSettings = SupervisorSettings()
+    reconciler: ReconcilerSettings = ReconcilerSettings()
+    markets: MarketShellSettings = MarketShellSettings()
+    journal: JournalOptions = JournalOptions()
+
+
+class System:
+    """A running bookmaker. Use it as an async context, or call `start` and `stop`.
+
+    Parameters
+    ----------
+    data_dir : str
+        Folder of everything durable.
+    settings : SystemSettings
+        What the parts are given.
+    gateways : sequence of GatewayPart
+        Gateways to run, after everything else is up.
+    embedded : bool
+        Run all parts in this process, with no Ray: for tests and notebooks.
+    """
+
+    def __init__(
+        self,
+        *,
+        data_dir: str,
+        settings: SystemSettings | None = None,
+        gateways: Sequence[GatewayPart] = (),
+        embedded: bool = False,
+    ) -> None:
+        self.settings = settings or SystemSettings()
+        self.routes = Routes(shards=self.settings.supervisor.account_shards)
+        self.gateways: list[Peer] = []
+        self.ports: list[dict[str, int]] = []
+        self._data_dir = os.path.abspath(data_dir)
+        self._gateway_parts = gateways
+        self._cluster = None if embedded else Cluster(self.settings.cluster)
+        self._launcher: Launcher | None = None
+        self._processes: list[Process] = []
+        self._supervisor: Peer | None = None
+        self._reconciler: Peer | None = None
+
+    @property
+    def supervisor(self) -> Peer:
+        """The supervisor, once started."""
+        assert self._supervisor is not None, "started"
+        return self._supervisor
+
+    @property
+    def reconciler(self) -> Peer:
+        """The reconciler, once started."""
+        assert self._reconciler is not None, "started"
+        return self._reconciler
+
+    # --- life ------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Bring everything up; what the data folder holds is there again when this returns."""
+        settings = self.settings
+        if self._cluster is not None:
+            await asyncio.to_thread(self._cluster.start)
+            self._launcher = self._cluster.launcher()
+        else:
+            self._launcher = LocalLauncher()
+        self._supervisor = self._part(
+            "supervisor",
+            Supervisor,
+            {
+                "data_dir": self._data_dir,
+                "launcher": self._launcher_maker(),
+                "settings": settings.supervisor,
+                "shell_settings": settings.markets,
+                "journal": settings.journal,
+                "cores": os.cpu_count() or 1,
+            },
+        )
+        await self.supervisor.ask("start", timeout_s=_START_TIMEOUT_S)
+        self._reconciler = self._part(
+            "reconciler",
+            Reconciler,
+            {
+                "shards": settings.supervisor.account_shards,
+                "settings": settings.reconciler,
+            },
+        )
+        await self.supervisor.ask("add_listener", "reconciler", self._reconciler)
+        await self._reconciler.ask("start")
+        for number, part in enumerate(self._gateway_parts):
+            await self._start_gateway(f"gateway-{number}", part)
+        await self.refresh()
+
+    async def _start_gateway(self, name: str, part: GatewayPart) -> None:
+        arguments = {**part.arguments, "name": name, "supervisor": self.supervisor}
+        peer = self._part(name, part.factory, arguments)
+        self.gateways.append(peer)
+        await self.supervisor.ask("add_gateway", name, peer)
+        self.ports.append(await peer.ask("start"))
+
+    async def stop(self) -> None:
+        """Take everything down in the opposite order; what was answered is on disk already."""
+        for part in (*self.gateways, self._reconciler, self._supervisor):
+            if part is not None:
+                try:
+                    await part.ask("stop", timeout_s=_START_TIMEOUT_S)
+                except PeerError:
+                    continue  # it is gone, which is what was asked for
+        for process in self._processes:
+            process.kill()
+        self._processes.clear()
+        self.gateways.clear()
+        self.ports.clear()
+        self._reconciler = self._supervisor = None
+        if self._cluster is not None:
+            await asyncio.to_thread(self._cluster.stop)
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self.start()
+        except BaseException:
+            await self.stop()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    def _part(self, name: str, factory: type, arguments: dict[str, Any]) -> Peer:
+        if self._cluster is None:
+            return LocalPeer(factory(**arguments), name=name)
+        assert self._launcher is not None
+        spec = PartSpec(name=name, generation=0, factory=factory, arguments=arguments)
+        self._processes.append(self._launcher.spawn(spec))
+        return self._processes[-1].peer
+
+    def _launcher_maker(self) -> Any:
+        if self._cluster is None:
+            return lambda: self._launcher
+        return partial(RayLauncher, namespace=self.settings.cluster.namespace)
+
+    # --- work ------------------------------------------------------------------------------------
+
+    async def refresh(self) -> Routes:
+        """Fetch the routes anew and return them."""
+        version, shells, markets, peers = await self.supervisor.ask("routes")
+        self.routes.update(version=version, shells=shells, markets=markets, peers=peers)
+        return self.routes
+
+    async def create_markets(
+        self, markets: Iterable[CreateMarket], *, by: str = BY
+    ) -> list[MarketAnswer]:
+        """Place and create markets; the answers come in order, and asking again is harmless."""
+        request = CreateMarkets(by=by, markets=tuple(markets))
+        answer = await self.supervisor.ask("create_markets", encode(request))
+        await self.refresh()
+        return decode_market_answers(answer)
+
+    async def control(
+        self, commands: Iterable[MarketCommand], *, by: str = BY
+    ) -> list[MarketEvent]:
+        """Send commands to the shells that host their markets, a call a shell, at once.
+
+        The events come back in the order of the commands.
+        """
+        listed = list(commands)
+        by_shell: dict[str, list[int]] = {}
+        for i, command in enumerate(listed):
+            shell = self.routes.market_shell(command.market_no)  # type: ignore[union-attr]
+            if shell is None:
+                raise KeyError(f"no route to the market of {command}")
+            by_shell.setdefault(shell, []).append(i)
+        events: list[MarketEvent | None] = [None] * len(listed)
+
+        async def send(shell: str, indices: list[int]) -> None:
+            payload = MarketControl(by=by, commands=tuple(listed[i] for i in indices))
+            answer = await self.peer(shell).ask("control", encode(payload))
+            for i, event in zip(indices, decode_market_events(answer), strict=True):
+                events[i] = event
+
+        await asyncio.gather(*(send(*item) for item in by_shell.items()))
+        return [event for event in events if event is not None]
+
+    async def open_accounts(
+        self, account_nos: Iterable[int], *, currency: str, rate_micro: int = 1_000_000
+    ) -> list[LedgerEvent]:
+        """Open accounts in a currency, whose rate is set first; one that exists is refused."""
+        for shard in range(self.routes.shards):
+            await self._ledger(shard, [SetRate(currency=currency, rate_micro=rate_micro)])
+        return await self._ledger_commands(
+            [OpenAccount(account_no=no, currency=currency) for no in account_nos]
+        )
+
+    async def deposit(self, deposits: Iterable[Deposit]) -> list[LedgerEvent]:
+        """Pay money into accounts, each deposit once for its ref."""
+        return await self._ledger_commands(list(deposits))
+
+    async def statuses(self) -> list[ShellStatus]:
+        """Return how every shell fares."""
+        return decode_shell_statuses(await self.supervisor.ask("status"))
+
+    async def compare_books(self) -> BooksReport:
+        """Compare markets' and accounts' books bet by bet."""
+        return decode_books_report(await self.reconciler.ask("compare"))
+
+    def peer(self, shell: str) -> Peer:
+        """Return how to call a shell.
+
+        Raises
+        ------
+        PeerError
+            While it has no live process, as far as the routes last fetched say.
+        """
+        peer = self.routes.peer(shell)
+        if peer is None:
+            raise PeerError(f"{shell} is down")
+        return peer
+
+    async def _ledger_commands(
+        self, commands: Sequence[OpenAccount | Deposit]
+    ) -> list[LedgerEvent]:
+        by_shard: dict[int, list[int]] = {}
+        for i, command in enumerate(commands):
+            by_shard.setdefault(command.account_no % self.routes.shards, []).append(i)
+        events: dict[int, LedgerEvent] = {}
+        for shard, indices in by_shard.items():
+            for start in range(0, len(indices), _COMMANDS_IN_CALL_MAX):
+                part = indices[start : start + _COMMANDS_IN_CALL_MAX]
+                answered = await self._ledger(shard, [commands[i] for i in part])
+                events.update(zip(part, answered, strict=True))
+        return [events[i] for i in range(len(commands))]
+
+    async def _ledger(self, shard: int, commands: Sequence[LedgerCommand]) -> list[LedgerEvent]:
+        shell = self.routes.account_shell(shard)
+        payload = LedgerControl(by=BY, commands=tuple(commands))
+        return decode_ledger_events(await self.peer(shell).ask("control", encode(payload)))
