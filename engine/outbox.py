@@ -60,6 +60,8 @@ class Outbox:
 
     def append(self, rows: Rows) -> None:
         """Append settlements, each to the shard that gave its bet id, in the order given."""
+        if len(rows) == 0:
+            return
         shards = (rows["bet_id"] >> np.uint64(SHARD_BITS)).astype(np.uint16)
         order = np.argsort(shards, kind="stable")
         present, begins = np.unique(shards[order], return_index=True)
