@@ -18,7 +18,7 @@ negative is `owed`. So a clawback larger than the balance leaves a debt, later c
 first, and `available` is never negative.
 """
 
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 
@@ -65,8 +65,8 @@ class LedgerMachine:
     ----------
     shard : int
         The shard's number: the upper bits of every bet id it gives out.
-    slips_max : int
-        Slips it may hold; past it a reservation is refused with CAPACITY.
+    slips_max, accounts_max, transfers_max : int
+        How much it may hold; what would pass a bound is refused with CAPACITY.
 
     Notes
     -----
@@ -80,8 +80,20 @@ class LedgerMachine:
     (HOLDING_MINOR_MAX), and a settlement past that is an error before anything has changed.
     """
 
-    def __init__(self, *, shard: int, slips_max: int = BETS_MAX) -> None:
-        self._books = LedgerBooks(shard=shard, slips_max=slips_max)
+    def __init__(
+        self,
+        *,
+        shard: int,
+        slips_max: int = BETS_MAX,
+        accounts_max: int = ACCOUNTS_MAX,
+        transfers_max: int = TRANSFERS_MAX,
+    ) -> None:
+        self._books = LedgerBooks(
+            shard=shard,
+            slips_max=slips_max,
+            accounts_max=accounts_max,
+            transfers_max=transfers_max,
+        )
 
     # --- the hot path ----------------------------------------------------------------------------
 
@@ -147,22 +159,21 @@ class LedgerMachine:
         Raises
         ------
         ValueError
-            When a row cannot come from a market (payout or result outside its bounds); nothing has
-            changed.
+            When the batch is longer than SETTLEMENTS_MAX or a row cannot come from a market
+            (payout or result outside its bounds); nothing has changed.
         """
         books = self._books
-        applied: Rows = np.empty(len(rows), SETTLEMENT)
-        count = 0
+        if len(rows) > SETTLEMENTS_MAX:
+            raise ValueError(f"{len(rows)} settlements in a batch, at most {SETTLEMENTS_MAX}")
         live = (books.slips, books.slips_len, books.accounts, books.bet_id_first)
         bad = impossible_settlement_nb(rows, *live)
         if bad >= 0:
             raise ValueError(f"settlement row {bad} is impossible: {rows[bad]}")
-        for begin in range(0, len(rows), SETTLEMENTS_MAX):
-            house_minor = np.zeros(len(books.currencies), np.int64)
-            piece = rows[begin : begin + SETTLEMENTS_MAX]
-            count += settle_nb(piece, applied[count:], *live, house_minor)
-            for currency, change_minor in enumerate(house_minor.tolist()):
-                books.house_minor[currency] += change_minor
+        applied: Rows = np.empty(len(rows), SETTLEMENT)
+        house_minor = np.zeros(len(books.currencies), np.int64)
+        count = settle_nb(rows, applied, *live, house_minor)
+        for currency, change_minor in enumerate(house_minor.tolist()):
+            books.house_minor[currency] += change_minor
         return applied[:count]
 
     def _make_room(self, count: int) -> None:
@@ -185,6 +196,8 @@ class LedgerMachine:
                 return self._transfer(command, TransferKind.DEPOSIT, at_ns)
             case Withdraw():
                 return self._transfer(command, TransferKind.WITHDRAWAL, at_ns)
+            case _:
+                assert_never(command)
 
     def _set_rate(self, command: SetRate) -> LedgerEvent:
         """Set a currency's rate for the bets to come; the rate is written on each slip."""
@@ -211,8 +224,8 @@ class LedgerMachine:
             return _refused(Reason.ACCOUNT_EXISTS, "account_no")
         if command.currency not in books.currencies:
             return _refused(Reason.FIELD_OUT_OF_BOUNDS, "currency", "this currency has no rate")
-        if books.accounts_len == ACCOUNTS_MAX:
-            return _refused(Reason.CAPACITY, "account_no", f"at most {ACCOUNTS_MAX} accounts")
+        if books.accounts_len == books.accounts_max:
+            return _refused(Reason.CAPACITY, "account_no", f"at most {books.accounts_max}")
         slot = books.add_account()
         books.accounts["account_no"][slot] = command.account_no
         books.accounts["currency"][slot] = books.currencies.index(command.currency)
@@ -239,8 +252,8 @@ class LedgerMachine:
             )
         if account < 0:
             return _refused(Reason.ACCOUNT_UNKNOWN, "account_no")
-        if books.transfers_len == TRANSFERS_MAX:
-            return _refused(Reason.CAPACITY, "ref", f"at most {TRANSFERS_MAX} transfers")
+        if books.transfers_len == books.transfers_max:
+            return _refused(Reason.CAPACITY, "ref", f"at most {books.transfers_max}")
         change_minor = amount_minor if kind == TransferKind.DEPOSIT else -amount_minor
         figures = books.accounts[account]
         holding_minor = sum(
@@ -396,7 +409,7 @@ class LedgerMachine:
         fault = row_fault(books) or books.rebuild() or first_fault(books)
         if fault:
             raise ValueError(f"ledger.{fault}")
-        machine = cls(shard=books.shard, slips_max=books.slips_max)
+        machine = cls(shard=books.shard)
         machine._books = books
         return machine
 

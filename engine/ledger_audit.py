@@ -6,7 +6,7 @@ a machine at work, an error for a dump that is being read.
 
 from collections.abc import Iterator
 from itertools import chain
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -15,6 +15,8 @@ from engine.ledger_books import LedgerBooks, exact_sum
 from engine.ledger_rows import TransferKind
 from engine.rows import BetResult, I64s, Rows, SlipState
 from engine.units import BALANCE_MINOR_MAX, PAYOUT_MINOR_MAX, RATE_MICRO_MAX, STAKE_MINOR_MAX
+
+HELD: Final = ("available_minor", "pending_minor", "at_stake_minor")
 
 
 def row_fault(books: LedgerBooks) -> str:
@@ -27,7 +29,7 @@ def row_fault(books: LedgerBooks) -> str:
 
 def first_fault(books: LedgerBooks) -> str:
     """Return the first broken invariant among rows each sound in itself, or an empty text."""
-    return _money_fault(books) or _chain_fault(books) or _index_fault(books)
+    return _sum_fault(books) or _money_fault(books) or _chain_fault(books) or _index_fault(books)
 
 
 _Rules = Iterator[tuple[str, Any]]
@@ -38,7 +40,7 @@ def _account_rules(books: LedgerBooks) -> _Rules:
     yield "accounts: currency without a rate", rows["currency"] < len(books.currencies)
     yield "accounts: open_first beyond the slips", rows["open_first"] <= books.slips_len
     yield "accounts: open_last beyond the slips", rows["open_last"] <= books.slips_len
-    for name in ("available_minor", "pending_minor", "at_stake_minor", "owed_minor"):
+    for name in (*HELD, "owed_minor"):
         yield f"accounts: {name} negative", rows[name] >= 0
     idle = (rows["available_minor"] == 0) | (rows["owed_minor"] == 0)
     yield "accounts: available and owed at once", idle
@@ -79,8 +81,19 @@ def _slip_rules(books: LedgerBooks) -> _Rules:
     yield "slips: chained though done", _is_open(rows) | ~chained
 
 
+def _sum_fault(books: LedgerBooks) -> str:
+    """Add up each currency's accounts as they stand: debits equal credits."""
+    accounts = books.live_accounts()
+    for currency, code in enumerate(books.currencies):
+        own = accounts[accounts["currency"] == currency]
+        held = sum(exact_sum(own[name]) for name in HELD) - exact_sum(own["owed_minor"])
+        if books.external_minor[currency] + books.house_minor[currency] + held != 0:
+            return f"accounts: {code} does not sum to zero"
+    return ""
+
+
 def _money_fault(books: LedgerBooks) -> str:
-    """Recompute every balance from slips and transfers, and each currency's sum."""
+    """Recompute every balance, and what came from outside, from slips and transfers."""
     accounts, slips, transfers = books.live_accounts(), books.live_slips(), books.live_transfers()
     state, stake = slips["state"], slips["stake_minor"]
     pending = _by_account(books, slips, np.where(state == SlipState.PENDING, stake, 0))
@@ -96,19 +109,10 @@ def _money_fault(books: LedgerBooks) -> str:
         return "accounts: at_stake_minor is not the stakes ACCEPTED"
     if not np.array_equal(accounts["available_minor"] - accounts["owed_minor"], balance):
         return "accounts: balance is not what transfers, stakes and payouts leave"
-    taken = np.where(state == SlipState.SETTLED, stake - slips["payout_minor"], 0)
-    house = _by_account(books, slips, taken)
     for currency, code in enumerate(books.currencies):
-        own = accounts["currency"] == currency
-        if books.external_minor[currency] != -exact_sum(carried[own]):
+        if books.external_minor[currency] != -exact_sum(carried[accounts["currency"] == currency]):
             return f"external_minor: {code} is not minus the net deposits"
-        if books.house_minor[currency] != exact_sum(house[own]):
-            return f"house_minor: {code} is not stakes less payouts of settled slips"
-        names = ("available_minor", "pending_minor", "at_stake_minor")
-        held = sum(exact_sum(accounts[name][own]) for name in names)
-        held -= exact_sum(accounts["owed_minor"][own])
-        if books.external_minor[currency] + books.house_minor[currency] + held != 0:
-            return f"accounts: {code} does not sum to zero"
+    # What is left is the house's: with all others right and a sum of zero, it is right too.
     return ""
 
 

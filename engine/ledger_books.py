@@ -31,6 +31,21 @@ from engine.units import BETS_MAX, RATE_MICRO_MAX
 
 ROWS_MIN: Final = 256
 """Rows an array begins with, and the least it grows by."""
+FIELDS: Final = (
+    "layout",
+    "shard",
+    "slips_max",
+    "accounts_max",
+    "transfers_max",
+    "currencies",
+    "rates_micro",
+    "external_minor",
+    "house_minor",
+    "accounts",
+    "transfers",
+    "slips",
+)
+"""What a dump holds."""
 
 
 class LedgerBooks:
@@ -40,11 +55,17 @@ class LedgerBooks:
     not in the dump (tables, the queue of pending slots, spare room) follows from what is.
     """
 
-    def __init__(self, *, shard: int, slips_max: int) -> None:
+    def __init__(
+        self, *, shard: int, slips_max: int, accounts_max: int, transfers_max: int
+    ) -> None:
         assert 0 <= shard <= SHARD_NO_MAX
         assert 0 <= slips_max <= BETS_MAX
+        assert 0 <= accounts_max <= ACCOUNTS_MAX
+        assert 0 <= transfers_max <= TRANSFERS_MAX
         self.shard = shard
         self.slips_max = slips_max
+        self.accounts_max = accounts_max
+        self.transfers_max = transfers_max
         self.bet_id_first = shard << SHARD_BITS | 1
         self.currencies: list[str] = []
         self.rates_micro = np.zeros(CURRENCIES_MAX, np.int32)
@@ -157,6 +178,8 @@ class LedgerBooks:
             "layout": LEDGER_LAYOUT,
             "shard": self.shard,
             "slips_max": self.slips_max,
+            "accounts_max": self.accounts_max,
+            "transfers_max": self.transfers_max,
             "currencies": list(self.currencies),
             "rates_micro": [int(rate) for rate in self.rates_micro[: len(self.currencies)]],
             "external_minor": [str(amount) for amount in self.external_minor],
@@ -176,11 +199,13 @@ class LedgerBooks:
             When a field is missing, unknown or of the wrong shape; the message names it.
         """
         reader = Reader(document, name="ledger")
-        reader.only(*LedgerBooks(shard=0, slips_max=0).dump())
+        reader.only(*FIELDS)
         reader.integer("layout", low=LEDGER_LAYOUT, high=LEDGER_LAYOUT)
         books = cls(
             shard=reader.integer("shard", low=0, high=SHARD_NO_MAX),
             slips_max=reader.integer("slips_max", low=0, high=BETS_MAX),
+            accounts_max=reader.integer("accounts_max", low=0, high=ACCOUNTS_MAX),
+            transfers_max=reader.integer("transfers_max", low=0, high=TRANSFERS_MAX),
         )
         books.currencies = reader.texts("currencies")
         count = len(books.currencies)
@@ -192,9 +217,9 @@ class LedgerBooks:
         books.rates_micro[:count] = rates
         books.external_minor = _amounts(reader, "external_minor", count)
         books.house_minor = _amounts(reader, "house_minor", count)
-        books.accounts = reader.rows("accounts", ACCOUNT, high=ACCOUNTS_MAX)
+        books.accounts = reader.rows("accounts", ACCOUNT, high=books.accounts_max)
         books.accounts_len = len(books.accounts)
-        books.transfers = reader.rows("transfers", TRANSFER, high=TRANSFERS_MAX)
+        books.transfers = reader.rows("transfers", TRANSFER, high=books.transfers_max)
         books.transfers_len = len(books.transfers)
         books.slips = reader.rows("slips", SLIP, high=books.slips_max)
         books.slips_len = len(books.slips)

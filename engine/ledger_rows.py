@@ -20,8 +20,8 @@ TRANSFERS_MAX: Final = 1 << 26
 """Deposits and withdrawals one shard remembers; past it they are refused with CAPACITY."""
 CURRENCIES_MAX: Final = 256
 """Currencies one shard may know; past it SetRate is refused with CAPACITY."""
-SETTLEMENTS_MAX: Final = 1 << 16
-"""Settlements applied in one kernel call; a longer batch is applied in pieces of this size."""
+SETTLEMENTS_MAX: Final = 1 << 18
+"""Settlements in one batch; a longer one is an error before anything has changed."""
 HOLDING_MINOR_MAX: Final = 1 << 62
 """Where a settlement is refused as impossible: no account can come to hold or owe so much."""
 

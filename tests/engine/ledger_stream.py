@@ -7,6 +7,7 @@ from random import Random
 import numpy as np
 
 from engine.commands import Deposit, LedgerCommand, OpenAccount, SetRate, Withdraw
+from engine.ledger import LedgerMachine
 from engine.reasons import Reason
 from engine.rows import DECISION, RESERVATION, SETTLEMENT, Rows
 from engine.units import STAKE_MINOR_MAX
@@ -32,12 +33,15 @@ class Turn:
         return len(self.commands) + len(self.verdicts) + len(self.wishes) + len(self.settlements)
 
 
-def turns(seed: int, *, accounts: int = 12, size: int = 40) -> Iterator[Turn]:
-    """Yield turns for ever; bet ids are guessed from how many slips there can be by then."""
+def turns(
+    seed: int, ledger: LedgerMachine, *, accounts: int = 12, size: int = 40
+) -> Iterator[Turn]:
+    """Yield turns for ever, aimed at the bets that this ledger has given out by then."""
     random = Random(seed)
-    made = 0
+    past: list[Rows] = []
     at_ns = 1_000
     while True:
+        made = ledger.slips_len
         at_ns += random.randrange(-5, 50)
         commands = [_command(random, accounts, made) for _ in range(random.randrange(size // 4))]
         verdicts = np.zeros(random.randrange(size), DECISION)
@@ -47,15 +51,20 @@ def turns(seed: int, *, accounts: int = 12, size: int = 40) -> Iterator[Turn]:
             row["odds_milli"] = random.randrange(1_001, 5_000)
             row["stake_max_minor"] = random.randrange(500)
         wishes = np.zeros(random.randrange(size), RESERVATION)
-        for row in wishes:
-            _wish(random, row, accounts, made)
+        for i in range(len(wishes)):
+            _wish(random, wishes[i], accounts)
+            if past and random.random() < 0.2:
+                wishes[i] = random.choice(past)
+                if random.random() < 0.2:
+                    _alter(random, wishes[i])
+            past.append(wishes[i].copy())
+        del past[:-200]
         settlements = np.zeros(random.randrange(size // 2), SETTLEMENT)
         for row in settlements:
             row["bet_id"] = _bet(random, made)
             row["payout_minor"] = random.choice((0, 0, 0, 20, random.randrange(600)))
             row["settlement_no"] = random.choice((0, 1, 1, 1, 2, 3, random.randrange(9)))
             row["result"] = random.randrange(1, 7)
-        made += len(wishes) * 2 // 3
         yield Turn(at_ns, commands, verdicts, wishes, settlements)
 
 
@@ -68,18 +77,28 @@ def _bet(random: Random, made: int) -> int:
     return bet(random.randrange(recent, made + 5))
 
 
-def _wish(random: Random, row: Rows, accounts: int, made: int) -> None:
+def _wish(random: Random, row: Rows, accounts: int) -> None:
     row["account_no"] = random.randrange(accounts + 1) * 5
-    fresh = random.random() < 0.8
-    row["ref"][0] = 0 if random.random() < 0.01 else 1 + random.randrange(made + 50)
-    row["ref"][1:] = random.randrange(1 << 64) if fresh else 0, 0, 1
+    row["ref"] = [1 + random.randrange(1 << 63) for _ in range(4)]
+    if random.random() < 0.01:
+        row["ref"][0] = 0
     row["stake_minor"] = random.choice((10, 20, 50, random.randrange(1, 400)))
     if random.random() < 0.03:
         row["stake_minor"] = random.choice(ODD_STAKES)
     row["market_no"] = random.randrange(2)
     row["odds_milli"] = random.choice((1_500, 2_500))
     row["outcome"] = random.randrange(2)
-    row["policy"] = 0 if random.random() < 0.9 else 2
+
+
+def _alter(random: Random, row: Rows) -> None:
+    """Change a wish that was made before: its content, its account, or one word of its ref."""
+    field = random.choice(("stake_minor", "market_no", "odds_milli", "outcome", "policy", "ref"))
+    if field == "ref":
+        row["ref"][random.randrange(4)] ^= np.uint64(1)
+    else:
+        row[field] = int(row[field]) ^ 1
+    if random.random() < 0.1:
+        row["account_no"] = (int(row["account_no"]) + 5) % 60
 
 
 def _command(random: Random, accounts: int, made: int) -> LedgerCommand:

@@ -1,8 +1,9 @@
 """The ledger's commands: rates, accounts, and transfers whose refs count once."""
 
+import numpy as np
 import pytest
 
-from engine.commands import Deposit, OpenAccount, SetRate, Withdraw
+from engine.commands import Deposit, OpenAccount, OpenMarket, SetRate, Withdraw
 from engine.events import AccountOpened, Deposited, RateSet, Refused, Withdrawn
 from engine.ledger import LedgerMachine
 from engine.ledger_books import exact_sum
@@ -173,9 +174,25 @@ def test_many_accounts_and_transfers_are_all_found_again():
     assert LedgerMachine.load(ledger.dump()).state_hash() == ledger.state_hash()
 
 
-def test_sums_past_64_bits_are_exact():
-    import numpy as np
+def test_accounts_and_transfers_have_bounds():
+    ledger = LedgerMachine(shard=SHARD, accounts_max=1, transfers_max=2)
+    ledger.apply(SetRate(currency="EUR"), 1)
+    ledger.apply(OpenAccount(account_no=7, currency="EUR"), 1)
+    refused = ledger.apply(OpenAccount(account_no=8, currency="EUR"), 1)
+    assert (refused.reason, refused.field) == (Reason.CAPACITY, "account_no")
+    into = [Deposit(account_no=7, amount_minor=5, ref=ref) for ref in "abca"]
+    events = [ledger.apply(command, 2) for command in into]
+    assert [type(event) for event in events] == [Deposited, Deposited, Refused, Deposited]
+    assert events[2].reason == Reason.CAPACITY
+    assert money(ledger) == (10, 0, 0, 0)
 
+
+def test_what_is_no_command_of_a_ledger_is_an_error():
+    with pytest.raises(AssertionError):
+        funded().apply(OpenMarket(market_no=1), 1)
+
+
+def test_sums_past_64_bits_are_exact():
     amounts = np.array([(1 << 62), (1 << 62), (1 << 62), -5, -(1 << 33) - 1], np.int64)
     assert exact_sum(amounts) == 3 * (1 << 62) - 5 - (1 << 33) - 1
     assert exact_sum(amounts[:0]) == 0

@@ -68,8 +68,8 @@ def test_a_hundred_thousand_random_steps_agree_with_the_plain_twin():
     twin = LedgerTwin(shard=SHARD, slips_max=BETS_MAX)
     steps = 0
     seen: dict[int, int] = {}
-    turns_with_debt = 0
-    for number, turn in enumerate(turns(18)):
+    turns_with_debt = known = 0
+    for number, turn in enumerate(turns(18, ledger)):
         for command in turn.commands:
             event = ledger.apply(command, turn.at_ns)
             reason = event.reason if isinstance(event, Refused) else Reason.ACCEPTED
@@ -87,6 +87,7 @@ def test_a_hundred_thousand_random_steps_agree_with_the_plain_twin():
         ledger.check()
         for reason in answers["reason"].tolist():
             seen[reason] = seen.get(reason, 0) + 1
+        known += int(np.count_nonzero(answers["flags"]))
         steps += turn.steps
         turns_with_debt += any(twin.owed_minor(no) for no in twin.currency)
         if number % 100 == 0 or steps >= TWIN_STEPS:
@@ -97,13 +98,14 @@ def test_a_hundred_thousand_random_steps_agree_with_the_plain_twin():
     rungs = (0, Reason.MALFORMED, Reason.STAKE_TOO_SMALL, Reason.AMOUNT_OUT_OF_BOUNDS)
     rungs += (Reason.ACCOUNT_UNKNOWN, Reason.INSUFFICIENT_FUNDS, Reason.BET_REF_REUSED)
     assert all(seen.get(rung, 0) > 10 for rung in rungs), seen
+    assert known > 1_000, "refs came again"
     assert turns_with_debt > 50, "clawbacks went beyond balances"
 
 
 def test_a_full_shard_agrees_with_the_plain_twin():
     ledger = LedgerMachine(shard=SHARD, slips_max=300)
     twin = LedgerTwin(shard=SHARD, slips_max=300)
-    for turn in islice(turns(5), 150):
+    for turn in islice(turns(5, ledger), 150):
         for command in turn.commands:
             ledger.apply(command, turn.at_ns)
             twin.apply(command)
@@ -121,7 +123,7 @@ def test_a_full_shard_agrees_with_the_plain_twin():
 @pytest.mark.parametrize("seed", range(3))
 def test_a_machine_loaded_at_any_step_goes_on_as_the_one_that_was_dumped(seed):
     ledger = LedgerMachine(shard=SHARD)
-    for turn in islice(turns(seed), 60):
+    for turn in islice(turns(seed, ledger), 60):
         restarted = LedgerMachine.load(ledger.dump())
         restarted.check()
         assert restarted.state_hash() == ledger.state_hash()
@@ -132,7 +134,7 @@ def test_a_machine_loaded_at_any_step_goes_on_as_the_one_that_was_dumped(seed):
 def test_the_hash_changes_with_every_step_that_changes_anything():
     ledger = LedgerMachine(shard=SHARD)
     hashes = {}
-    for turn in islice(turns(2), 200):
+    for turn in islice(turns(2, ledger), 200):
         feed(ledger, turn)
         document = repr(ledger.dump())
         assert hashes.setdefault(ledger.state_hash(), document) == document
@@ -157,7 +159,7 @@ def test_the_hash_knows_nothing_of_batches_growth_or_restarts():
     single = LedgerMachine(shard=SHARD)
     roomy = LedgerMachine(shard=SHARD)
     roomy.exchange(NO_VERDICTS, np.repeat(wish(), 50_000), 1)
-    for number, turn in enumerate(islice(turns(9), 200)):
+    for number, turn in enumerate(islice(turns(9, batched), 200)):
         feed(batched, turn)
         feed(roomy, turn)
         for part in one_by_one(turn):

@@ -15,6 +15,7 @@ from engine.rows import (
     SETTLEMENT,
     BetResult,
     Policy,
+    Rows,
     SlipState,
 )
 from engine.units import BALANCE_MINOR_MAX, PAYOUT_MINOR_MAX, STAKE_MINOR_MAX
@@ -417,18 +418,38 @@ def test_an_impossible_settlement_is_an_error_before_anything_has_changed(imposs
     assert ledger.state_hash() == before
 
 
-def test_a_settlement_batch_longer_than_one_piece_is_applied_whole():
-    count = SETTLEMENTS_MAX + 1_000
+def many(count: int, *, payout_minor: int) -> tuple[LedgerMachine, Rows]:
+    """A ledger with this many stakes of 1 reserved, and their settlements."""
     ledger = funded(amount_minor=count)
     wishes = np.repeat(wish(stake_minor=1), count)
     wishes["ref"][:, 0] = np.arange(1, count + 1)
-    bets = ledger.exchange(NO_VERDICTS, wishes, 10)["bet_id"]
-    paid = np.zeros(count, SETTLEMENT)
-    paid["bet_id"], paid["payout_minor"], paid["settlement_no"] = bets, 3, 1
-    paid["result"] = BetResult.WON
-    assert np.array_equal(ledger.settle(paid, 20), paid)
-    assert money(ledger) == (3 * count, 0, 0, 0)
-    assert ledger.totals()[0].house_minor == -2 * count
+    paid = np.repeat(settlement(0, payout_minor), count)
+    paid["bet_id"] = ledger.exchange(NO_VERDICTS, wishes, 10)["bet_id"]
+    return ledger, paid
+
+
+def test_a_settlement_batch_has_a_bound():
+    ledger, paid = many(SETTLEMENTS_MAX + 1, payout_minor=3)
+    before = ledger.state_hash()
+    with pytest.raises(ValueError, match=f"at most {SETTLEMENTS_MAX}"):
+        ledger.settle(paid, 20)
+    assert ledger.state_hash() == before
+    assert np.array_equal(ledger.settle(paid[:-1], 20), paid[:-1])
+    assert money(ledger) == (3 * SETTLEMENTS_MAX, 1, 0, 0)
+    assert ledger.totals()[0].house_minor == -2 * SETTLEMENTS_MAX
+
+
+def test_no_account_is_paid_until_its_column_overflows():
+    ledger, paid = many(2 * SETTLEMENTS_MAX + 1, payout_minor=PAYOUT_MINOR_MAX)
+    ledger.settle(paid[:SETTLEMENTS_MAX], 20)
+    ledger.settle(paid[SETTLEMENTS_MAX:-1], 20)
+    rich_minor = 2 * SETTLEMENTS_MAX * PAYOUT_MINOR_MAX
+    assert money(ledger) == (rich_minor, 1, 0, 0)
+    before = ledger.state_hash()
+    with pytest.raises(ValueError, match="settlement row 0 is impossible"):
+        ledger.settle(paid[-1:], 20)
+    assert ledger.state_hash() == before
+    assert ledger.totals()[0].house_minor == 2 * SETTLEMENTS_MAX - rich_minor
 
 
 # --- reading -------------------------------------------------------------------------------------
