@@ -283,13 +283,13 @@ class Supervisor:
     async def add_gateway(self, name: str, peer: Peer) -> None:
         """Tell a gateway all routes, now and at every change, and the shells of the gateway."""
         self._gateways[name] = peer
-        self.add_listener(name, peer)
+        await self.add_listener(name, peer)
         await self._introduce(self._lives.values())
 
-    def add_listener(self, name: str, peer: Peer) -> None:
-        """Tell a part all routes, now and at every change."""
+    async def add_listener(self, name: str, peer: Peer) -> None:
+        """Tell a part all routes at every change, and now: it knows them when this returns."""
         self._listeners[name] = peer
-        peer.tell("on_routes", *self.routes())
+        await peer.ask("on_routes", *self.routes())
 
     async def remove_listener(self, name: str) -> None:
         """Tell a part, and of it, no more."""
