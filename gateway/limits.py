@@ -69,8 +69,8 @@ class GatewaySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     handshake_bytes_max: Bytes = 16_384
     frame_bytes_max: Bytes = 16_384
     control_frame_bytes_max: Bytes = 262_144
-    frames_a_second: Count = 5_000
-    frames_burst: Count = 5_000
+    frames_a_second: Count = 10_000
+    frames_burst: Count = 10_000
     frames_over_max: Count = 1_000
     refused_messages_max: Count = 32
     ping_after_s: Seconds = 20

@@ -224,6 +224,9 @@ class Link(asyncio.Protocol):
             at = stop
             if self.closing:
                 return
+        if end - at >= 2 and data[at + 1] < 128:
+            self._strange(data[at:])  # not masked: a frame of no client, however short
+            return
         self._tail = data[at:]
 
     def _message(self, session: Session, payload: bytes) -> None:

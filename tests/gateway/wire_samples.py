@@ -1,0 +1,152 @@
+"""One sample of every message, whose bytes lie in tests/golden/wire_v1.json for good.
+
+Run as a module to write the file anew, which is a new version of the wire.
+"""
+
+import json
+from pathlib import Path
+
+from engine.commands import Limits, OutcomeResult, Quote, SetOdds, SettleMarket, SuspendMarket
+from engine.events import MarketSettled, MarketSuspended, Refused
+from engine.reasons import Reason
+from gateway import wire
+from gateway.codec import CODECS
+
+GOLDEN = Path(__file__).parent.parent / "golden" / "wire_v1.json"
+
+SLIP = wire.SlipView(
+    bet_id=(1 << 48) + 9,
+    ref="a1",
+    market=42,
+    outcome=2,
+    stake_minor=500,
+    odds_milli=2_500,
+    state="settled",
+    placed_at_ns=1_800_000_000_000_000_000,
+    result="won",
+    payout_minor=1_250,
+    settlement_no=1,
+)
+PRICES = {
+    "market": 42,
+    "key": "wc22-64/total?total=2.5",
+    "status": "active",
+    "version": 7,
+    "outcomes": ("over", "under"),
+    "odds_milli": (1_900, 2_050),
+    "active": (True, False),
+}
+
+ASKED: list[wire.ClientMessage] = [
+    wire.Place(ref="a1", market=42, outcome=2, stake_minor=500, odds_milli=2_500, policy="higher"),
+    wire.PlaceMany(
+        id=1,
+        bets=(wire.Selection(ref="a2", market=42, outcome=0, stake_minor=1, odds_milli=1_001),),
+    ),
+    wire.AskStatus(id=2, ref="a1"),
+    wire.AskBalance(id=3),
+    wire.AskOpenBets(id=4, after_bet_id=1 << 48, limit=10),
+    wire.WatchAccount(id=5, on=True),
+    wire.Subscribe(
+        id=6,
+        markets=(42,),
+        keys=("wc22-64/1x2",),
+        fixtures=("wc22-64",),
+        seen=(wire.Seen(market=42, version=7),),
+    ),
+    wire.Unsubscribe(id=7, markets=(42,), all=True),
+    wire.Control(
+        id=8,
+        commands=(
+            SuspendMarket(market_no=42, why="goal"),
+            SetOdds(market_no=42, quotes=(Quote(outcome=0, odds_milli=1_950),)),
+            SettleMarket(
+                market_no=42,
+                results=(
+                    OutcomeResult(won=True, dead_heat_den=2),
+                    OutcomeResult(won=False, void_halves=1),
+                ),
+            ),
+        ),
+    ),
+    wire.SuspendAll(id=9, fixture="wc22-64", why="VAR"),
+    wire.ListMarkets(id=10, after=41, limit=5),
+    wire.AskBook(id=11, market=42),
+]
+
+SENT: list[wire.ServerMessage] = [
+    wire.Welcome(
+        role="bettor",
+        sub="anna",
+        account=7,
+        frame_bytes_max=16_384,
+        frames_a_second=10_000,
+        bets_in_flight_max=1_024,
+    ),
+    wire.Error(code=102, message="Expected `int` >= 1 - at `$.stake_minor`", ref="a1", id=1),
+    wire.Subscribed(id=6, markets=14, unknown=("wc22-64/none",)),
+    wire.Market(**PRICES),
+    wire.Odds(market=42, version=8, status="suspended", odds_milli=(1_900,), active=(True,)),
+    wire.Bet(ref="a1", state="accepted", bet_id=(1 << 48) + 9, odds_milli=2_500),
+    wire.Bet(
+        ref="a2",
+        state="rejected",
+        bet_id=(1 << 48) + 10,
+        odds_milli=2_500,
+        reason=302,
+        message="the stake is over the limit for one bet",
+        retryable=True,
+        stake_max_minor=10_000,
+    ),
+    wire.SlipAnswer(id=2, slip=SLIP),
+    wire.BalanceAnswer(id=3, account=7, currency="EUR", available_minor=9_500, at_stake_minor=500),
+    wire.OpenBetsAnswer(id=4, bets=(SLIP,), more=True),
+    wire.Watching(id=5, on=True),
+    wire.BetEvent(event="settled", slip=SLIP),
+    wire.MoneyEvent(event="deposited", amount_minor=100, available_minor=9_600, ref="d1"),
+    wire.Controlled(
+        id=8,
+        events=(
+            MarketSuspended(market_no=42, version=9, why="goal"),
+            Refused(reason=Reason.MARKET_UNKNOWN, field="market_no", message="no such market"),
+            MarketSettled(
+                market_no=42,
+                version=10,
+                settlement_no=1,
+                results=(OutcomeResult(won=True),),
+                bets=3,
+                payout_minor=1_250,
+            ),
+        ),
+    ),
+    wire.SuspendedAll(id=9, suspended=13, unchanged=1, failed=(42,)),
+    wire.Markets(
+        id=10, markets=(wire.MarketLine(market=42, key="wc22-64/1x2", shell="market-00001"),)
+    ),
+    wire.Book(
+        id=11,
+        **PRICES,
+        limits=Limits(),
+        bets=3,
+        stake_taken_minor=1_500,
+        payout_minor=(2_850, 0),
+        liability_minor=(1_350, -1_500),
+    ),
+]
+
+
+def rendered() -> list[dict[str, str]]:
+    """Return every sample's bytes in both codecs."""
+    msgpack, text = CODECS["overround.v1.msgpack"], CODECS["overround.v1.json"]
+    return [
+        {
+            "message": type(message).__name__,
+            "msgpack": msgpack.encode(message).hex(),
+            "json": text.encode(message).decode(),
+        }
+        for message in (*ASKED, *SENT)
+    ]
+
+
+if __name__ == "__main__":
+    GOLDEN.write_text(json.dumps(rendered(), indent=1) + "\n", encoding="utf-8")
