@@ -141,7 +141,8 @@ def _payouts(bets: Rows, results: Mapping[int, Sequence[OutcomeResult]]) -> Ints
 
 
 def _repeats(ids: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    return ids[1:][ids[1:] == ids[:-1]]
+    repeated: npt.NDArray[Any] = ids[1:][ids[1:] == ids[:-1]]
+    return repeated
 
 
 def _name(found: list[str], what: str, bets: npt.NDArray[Any]) -> None:

@@ -1,0 +1,96 @@
+"""A match played in one process: money is kept, books agree, and a seed repeats itself anywhere."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from engine.lifecycle import Status
+from engine.reasons import Reason
+from simulations.headless import Headless, Play, play_match
+from simulations.timeline import match_by_id, world_cup_2022
+
+FINAL = match_by_id("wc22-64")
+SMALL = Play(seed=5, bettors=80, bets=3_000)
+
+
+def test_a_match_ends_with_sound_books():
+    headless = Headless(FINAL, SMALL)
+    outcome = headless.run()
+    assert outcome.sound, outcome.books.differences
+    headless.markets.check()
+    headless.ledger.check()
+    assert outcome.books.accepted > 1_000
+    assert headless.markets.outbox_shards() == []
+    assert all(image.status is Status.SETTLED for image in headless._prices())
+
+
+def test_money_is_conserved_across_ledger_and_books():
+    headless = Headless(FINAL, SMALL)
+    books = headless.run().books
+    (totals,) = headless.ledger.totals()
+    assert totals.house_minor == books.hold_minor
+    assert totals.pending_minor == totals.at_stake_minor == totals.owed_minor == 0
+    assert totals.available_minor == -totals.external_minor - books.hold_minor
+
+
+def test_same_seed_same_hashes_another_seed_others():
+    first, again = play_match(FINAL, SMALL), play_match(FINAL, SMALL)
+    other = play_match(FINAL, Play(seed=6, bettors=80, bets=3_000))
+    assert first == again
+    assert {first.market_hash, first.ledger_hash}.isdisjoint({other.market_hash, other.ledger_hash})
+
+
+@pytest.mark.parametrize("hash_seed", ["0", "4711"])
+def test_hashes_do_not_depend_on_the_interpreters_own_hashing(hash_seed):
+    script = (
+        "import json; from simulations.headless import *; from simulations.timeline import *;"
+        "o = play_match(match_by_id('wc22-64'), Play(seed=5, bettors=80, bets=3_000));"
+        "print(json.dumps([o.market_hash, o.ledger_hash]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONHASHSEED": hash_seed},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    here = play_match(FINAL, SMALL)
+    assert json.loads(done.stdout) == [here.market_hash, here.ledger_hash]
+
+
+def test_a_crowd_meets_the_refusals_that_real_ones_meet():
+    outcome = play_match(FINAL, Play(seed=1, bettors=400, bets=20_000))
+    met = set(outcome.books.refusals) | set(outcome.reserved_refusals)
+    assert {
+        Reason.MARKET_SUSPENDED,
+        Reason.ODDS_CHANGED,
+        Reason.STAKE_OVER_LIMIT,
+        Reason.INSUFFICIENT_FUNDS,
+    } <= met
+
+
+@pytest.mark.parametrize("match", world_cup_2022().values(), ids=lambda match: match.match)
+def test_every_match_on_file_can_be_played(match):
+    assert play_match(match, Play(seed=2, bettors=30, bets=300, step_s=120)).sound
+
+
+def test_the_house_keeps_about_its_margin_over_the_tournament():
+    books = [play_match(m, Play(seed=1, bets=2_000)).books for m in world_cup_2022().values()]
+    turnover = sum(book.turnover_minor for book in books)
+    assert -0.02 < sum(book.hold_minor for book in books) / turnover < 0.12
+
+
+def test_a_match_without_a_bet_is_played_too():
+    outcome = play_match(match_by_id("wc22-10"), Play(bets=0, bettors=1))
+    assert outcome.sound
+    assert outcome.books.bets == 0
+
+
+def test_a_book_takes_many_bets_quickly_enough_to_be_used():
+    outcome = play_match(FINAL, Play(seed=3, bettors=2_000, bets=100_000))
+    assert outcome.sound
+    assert outcome.books.bets > 80_000
