@@ -120,6 +120,17 @@ def extra_time_left_nb(period: int, clock_s: float, share: float) -> float:
 
 
 @kernel()
+def left_nb(model: Any, state: Any) -> tuple[float, float, float]:
+    """Return the goals to come in either half and in extra time, as shares of a match's."""
+    clock_s = float(state[1])
+    return (
+        first_half_left_nb(state[0], clock_s, model[3], model[4]),
+        second_half_left_nb(state[0], clock_s, model[3], model[5]),
+        extra_time_left_nb(state[0], clock_s, model[6]),
+    )
+
+
+@kernel()
 def goals_nb(pmf: Any, row: int, rate: float, start: int) -> int:
     """Fill a row with P(start + Poisson(rate) = k); return one past its last used place."""
     for k in range(GOALS):
@@ -146,6 +157,16 @@ def tilt_nb(home: int, away: int, home_rate: float, away_rate: float, dependence
     if home == 0:
         return -home_rate * away_rate * dependence if away == 0 else home_rate * dependence
     return away_rate * dependence if away == 0 else -dependence
+
+
+@kernel()
+def tilted_mass_nb(model: Any, pmf: Any) -> float:
+    """Return the sum of all tilted chances of the final score: one at kick-off."""
+    mass = 1.0
+    for i in range(2):
+        for j in range(2):
+            mass += pmf[0, i] * pmf[1, j] * tilt_nb(i, j, model[0], model[1], model[2])
+    return mass
 
 
 @kernel()
@@ -313,6 +334,43 @@ def gather_nb(features: Any, terms: Any, chances: Any, fair: Any) -> None:
         fair[outcome] = 1.0 if even > 1.0 - DUST else even
 
 
+@kernel()
+def halves_nb(
+    model: Any,
+    state: Any,
+    pmf: Any,
+    features: Any,
+    first_home: float,
+    first_away: float,
+    second_home: float,
+    second_away: float,
+    tilted: bool,  # noqa: FBT001
+    mass: float,
+) -> None:
+    """Fill the blocks of both halves from the goals each side has still to score in them.
+
+    The dependence is on the final score, so a half's score is tilted by what the other half is
+    expected to add to it.
+    """
+    home_to = goals_nb(pmf, 2, first_home, state[2])
+    away_to = goals_nb(pmf, 3, first_away, state[3])
+    later_home_to = goals_nb(pmf, 4, second_home, state[4])
+    later_away_to = goals_nb(pmf, 5, second_away, state[5])
+    for scope in range(FIRST_HALF, SECOND_HALF + 1):
+        at = scope * BLOCK
+        row = 2 * scope
+        other = 2 * (FIRST_HALF + SECOND_HALF - scope)
+        independent_nb(features, at, pmf, row, state[row], home_to, state[row + 1], away_to)
+        if tilted:
+            for i in range(2):
+                for j in range(2):
+                    tilt = tilt_given_nb(i, j, pmf, other, model[0], model[1], model[2])
+                    deposit_nb(features, at, i, j, pmf[row, i] * pmf[row + 1, j] * tilt)
+        accumulate_nb(features, at, 1.0 / mass)
+        home_to = later_home_to
+        away_to = later_away_to
+
+
 @kernel(
     int64(
         float64[::1],
@@ -363,59 +421,31 @@ def price_board_nb(
     int
         PRICED, or NO_MASS when the dependence leaves no reachable score any chance.
     """
-    period = state[0]
-    clock_s = float(state[1])
-    first = first_half_left_nb(period, clock_s, model[3], model[4])
-    second = second_half_left_nb(period, clock_s, model[3], model[5])
-    extra = extra_time_left_nb(period, clock_s, model[6])
+    first, second, extra = left_nb(model, state)
     home_now = model[0] * model[7] ** state[8] * model[8] ** state[9]
     away_now = model[1] * model[7] ** state[9] * model[8] ** state[8]
-    rate_h, rate_a, dependence = model[0], model[1], model[2]
     home_goals = state[2] + state[4]
     away_goals = state[3] + state[5]
-    tilted = dependence != 0.0 and home_goals <= 1 and away_goals <= 1
-    regular_home_to = goals_nb(pmf, 0, home_now * (first + second), home_goals)
-    regular_away_to = goals_nb(pmf, 1, away_now * (first + second), away_goals)
-    halves = scopes[FIRST_HALF] + scopes[SECOND_HALF] != 0
-    first_home_to = first_away_to = second_home_to = second_away_to = 0
-    if halves:
-        first_home_to = goals_nb(pmf, 2, home_now * first, state[2])
-        first_away_to = goals_nb(pmf, 3, away_now * first, state[3])
-        second_home_to = goals_nb(pmf, 4, home_now * second, state[4])
-        second_away_to = goals_nb(pmf, 5, away_now * second, state[5])
-    mass = 1.0
-    if tilted:
-        for i in range(2):
-            for j in range(2):
-                mass += pmf[0, i] * pmf[1, j] * tilt_nb(i, j, rate_h, rate_a, dependence)
-    if not mass > 1e-12:
+    tilted = model[2] != 0.0 and home_goals <= 1 and away_goals <= 1
+    home_to = goals_nb(pmf, 0, home_now * (first + second), home_goals)
+    away_to = goals_nb(pmf, 1, away_now * (first + second), away_goals)
+    mass = tilted_mass_nb(model, pmf) if tilted else 1.0
+    if not mass > DUST:
         return NO_MASS
-    scale = 1.0 / mass
     if scopes[REGULAR] != 0:
-        at = REGULAR * BLOCK
-        independent_nb(
-            features, at, pmf, 0, home_goals, regular_home_to, away_goals, regular_away_to
-        )
+        independent_nb(features, 0, pmf, 0, home_goals, home_to, away_goals, away_to)
         if tilted:
             for i in range(2):
                 for j in range(2):
-                    tilt = tilt_nb(i, j, rate_h, rate_a, dependence)
-                    deposit_nb(features, at, i, j, pmf[0, i] * pmf[1, j] * tilt)
-        accumulate_nb(features, at, scale)
-    if halves:
-        for scope in range(FIRST_HALF, SECOND_HALF + 1):
-            at = scope * BLOCK
-            row = 2 * scope
-            other = 4 if scope == FIRST_HALF else 2
-            home_to = first_home_to if scope == FIRST_HALF else second_home_to
-            away_to = first_away_to if scope == FIRST_HALF else second_away_to
-            independent_nb(features, at, pmf, row, state[row], home_to, state[row + 1], away_to)
-            if tilted:
-                for i in range(2):
-                    for j in range(2):
-                        tilt = tilt_given_nb(i, j, pmf, other, rate_h, rate_a, dependence)
-                        deposit_nb(features, at, i, j, pmf[row, i] * pmf[row + 1, j] * tilt)
-            accumulate_nb(features, at, scale)
+                    tilt = tilt_nb(i, j, model[0], model[1], model[2])
+                    deposit_nb(features, 0, i, j, pmf[0, i] * pmf[1, j] * tilt)
+        accumulate_nb(features, 0, 1.0 / mass)
+    if scopes[FIRST_HALF] + scopes[SECOND_HALF] != 0:
+        halves_nb(
+            model, state, pmf, features,
+            home_now * first, away_now * first, home_now * second, away_now * second,
+            tilted, mass,
+        )  # fmt: skip
     if scopes[EXTRA_TIME] != 0:
         at = EXTRA_TIME * BLOCK
         home_to = goals_nb(pmf, 6, home_now * extra, state[6])

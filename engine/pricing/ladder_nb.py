@@ -33,7 +33,7 @@ def rung_nb(prices: Any, odds: float, rounding: int) -> int:
         else:
             high = middle - 1
     if (
-        rounding == NEAREST
+        rounding != SHORTER
         and low + 1 < len(prices)
         and prices[low + 1] - odds < odds - prices[low]
     ):
@@ -75,7 +75,9 @@ def round_nb(quoted: Any, prices: Any, rounding: int, odds_milli: Any, places: A
             odds_milli[k] = prices[last]
             places[k] = ABOVE
         else:
-            odds_milli[k] = prices[rung_nb(prices, odds * (1.0 + 1e-12), rounding)]
+            if rounding == SHORTER:
+                odds *= 1.0 + 1e-12
+            odds_milli[k] = prices[rung_nb(prices, odds, rounding)]
             places[k] = ON_LADDER
             inside += 1
     return inside

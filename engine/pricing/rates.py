@@ -18,6 +18,7 @@ from engine.pricing.rates_nb import (
     NOT_CONVERGED,
     NOT_PROBABILITIES,
     RATE_OUT_OF_BOUNDS,
+    SCRATCH,
     rates_from_1x2_nb,
 )
 
@@ -98,7 +99,9 @@ def rates_from_1x2(
         return _refused(RatesStatus.DEPENDENCE_TOO_STRONG)
     rates = np.zeros(2)
     status = RatesStatus(
-        rates_from_1x2_nb(home / total, away / total, dependence, RATE_MAX, np.zeros(7), rates)
+        rates_from_1x2_nb(
+            home / total, away / total, dependence, RATE_MAX, np.zeros(SCRATCH), rates
+        )
     )
     if status is not RatesStatus.CONVERGED:
         return _refused(status)

@@ -19,7 +19,9 @@ NOT_CONVERGED: Final = 4
 
 TOLERANCE: Final = 1e-12
 """Home and away probabilities of the answer are each this near to those asked for."""
+SCRATCH: Final = 11
 _ITERATIONS_MAX: Final = 60
+_HALVINGS_MAX: Final = 40
 _STEP_MAX: Final = 1.0
 _TERMS: Final = 64
 _RATE_LOW: Final = 1e-6
@@ -84,9 +86,42 @@ def outcome_nb(home_rate: float, away_rate: float, dependence: float, out: Any) 
     return terms
 
 
+@kernel()
+def step_nb(home: float, away: float, work: Any, logs: Any) -> bool:
+    """Leave Newton's step for the rates' logarithms behind them; say whether there is one."""
+    home_rate, away_rate = exp(logs[0]), exp(logs[1])
+    hh, ha = work[3] * home_rate, work[4] * away_rate
+    ah, aa = work[5] * home_rate, work[6] * away_rate
+    determinant = hh * aa - ha * ah
+    if not abs(determinant) > 1e-300:
+        return False
+    home_gap, away_gap = home - work[0], away - work[2]
+    logs[2] = (home_gap * aa - away_gap * ha) / determinant
+    logs[3] = (hh * away_gap - ah * home_gap) / determinant
+    return True
+
+
+@kernel()
+def accept_nb(
+    home_rate: float, away_rate: float, dependence: float, rate_max: float, rates: Any
+) -> int:
+    """Hand over rates that fit the market, if a model may have them."""
+    if max(home_rate, away_rate) > rate_max * (1.0 + 1e-9):
+        return RATE_OUT_OF_BOUNDS
+    if (
+        home_rate * away_rate * dependence > 1.0
+        or home_rate * dependence < -1.0
+        or away_rate * dependence < -1.0
+    ):
+        return DEPENDENCE_TOO_STRONG
+    rates[0] = min(home_rate, rate_max)
+    rates[1] = min(away_rate, rate_max)
+    return CONVERGED
+
+
 @kernel(int64(float64, float64, float64, float64, float64[::1], float64[::1]))
 def rates_from_1x2_nb(
-    home: float, away: float, dependence: float, rate_max: float, work: Any, rates: Any
+    home: float, away: float, dependence: float, rate_max: float, scratch: Any, rates: Any
 ) -> int:
     """Find the two rates at which the model gives these home and away probabilities.
 
@@ -101,7 +136,7 @@ def rates_from_1x2_nb(
         Dixon and Coles' rho, held fixed.
     rate_max : float
         No rate above this is an answer.
-    work : float64[7]
+    scratch : float64[SCRATCH]
         Scratch.
     rates : float64[2]
         Out: home and away rate; zeros unless CONVERGED.
@@ -115,40 +150,22 @@ def rates_from_1x2_nb(
     rates[1] = 0.0
     if not (home > 0.0 and away > 0.0 and home + away < 1.0 and abs(dependence) <= 1.0):
         return NOT_PROBABILITIES
-    home_log = log(1.3)
-    away_log = log(1.1)
-    outcome_nb(exp(home_log), exp(away_log), dependence, work)
+    work, logs = scratch[:7], scratch[7:]
+    logs[0], logs[1] = log(1.3), log(1.1)
+    outcome_nb(exp(logs[0]), exp(logs[1]), dependence, work)
     error = max(abs(work[0] - home), abs(work[2] - away))
     high = log(rate_max) + 1e-9
     for _ in range(_ITERATIONS_MAX):
-        home_rate = exp(home_log)
-        away_rate = exp(away_log)
         if error <= TOLERANCE:
-            if home_log > high or away_log > high:
-                return RATE_OUT_OF_BOUNDS
-            if (
-                home_rate * away_rate * dependence > 1.0
-                or home_rate * dependence < -1.0
-                or away_rate * dependence < -1.0
-            ):
-                return DEPENDENCE_TOO_STRONG
-            rates[0] = min(home_rate, rate_max)
-            rates[1] = min(away_rate, rate_max)
-            return CONVERGED
-        hh, ha = work[3] * home_rate, work[4] * away_rate
-        ah, aa = work[5] * home_rate, work[6] * away_rate
-        determinant = hh * aa - ha * ah
-        if not abs(determinant) > 1e-300:
+            return accept_nb(exp(logs[0]), exp(logs[1]), dependence, rate_max, rates)
+        if not step_nb(home, away, work, logs):
             return NOT_CONVERGED
-        home_gap, away_gap = home - work[0], away - work[2]
-        home_step = (home_gap * aa - away_gap * ha) / determinant
-        away_step = (hh * away_gap - ah * home_gap) / determinant
-        longest = max(abs(home_step), abs(away_step))
+        longest = max(abs(logs[2]), abs(logs[3]))
         part = min(1.0, _STEP_MAX / longest) if longest > 0.0 else 1.0
         nearer = False
-        for _ in range(40):
-            home_next = home_log + part * home_step
-            away_next = away_log + part * away_step
+        for _ in range(_HALVINGS_MAX):
+            home_next = logs[0] + part * logs[2]
+            away_next = logs[1] + part * logs[3]
             if max(home_next, away_next) < high + _STEP_MAX:
                 outcome_nb(exp(home_next), exp(away_next), dependence, work)
                 error_next = max(abs(work[0] - home), abs(work[2] - away))
@@ -157,8 +174,8 @@ def rates_from_1x2_nb(
                     break
             part *= 0.5
         if not nearer:
-            return RATE_OUT_OF_BOUNDS if max(home_log, away_log) > high - 0.1 else NOT_CONVERGED
-        home_log, away_log, error = home_next, away_next, error_next
-        if min(home_log, away_log) < log(_RATE_LOW):
+            return RATE_OUT_OF_BOUNDS if max(logs[0], logs[1]) > high - 0.1 else NOT_CONVERGED
+        logs[0], logs[1], error = home_next, away_next, error_next
+        if min(logs[0], logs[1]) < log(_RATE_LOW):
             return RATE_OUT_OF_BOUNDS
     return NOT_CONVERGED

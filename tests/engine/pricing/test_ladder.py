@@ -84,7 +84,8 @@ def test_every_ladder_rises() -> None:
     ("first", "bands"),
     [
         (1_000, (Band(2_000, 10),)), (1_010, (Band(1_010, 10),)), (1_010, (Band(2_000, 7),)),
-        (1_010, (Band(2_000, 0),)), (1_001, (Band(11_000_001, 1_000),)), (1_001, (Band(200_000, 1),)),
+        (1_010, (Band(2_000, 0),)), (1_001, (Band(11_000_001, 1_000),)),
+        (1_001, (Band(200_000, 1),)),
     ],
 )  # fmt: skip
 def test_a_ladder_that_does_not_rise_or_leaves_the_bounds_is_refused(

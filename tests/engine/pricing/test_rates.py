@@ -115,7 +115,7 @@ def test_every_market_gets_rates_or_a_reason(
         assert found.status is not RatesStatus.CONVERGED
         assert found.message
         return
-    assert 0.0 < min(found.home, found.away)
+    assert min(found.home, found.away) > 0.0
     assert max(found.home, found.away) <= RATE_MAX
     MatchModel(home_rate=found.home, away_rate=found.away, dependence=dependence)
     out = np.zeros(7)
