@@ -97,8 +97,10 @@ class ChainReader:
     ----------
     disk : Disk
         Where the segments are.
-    paths : sequence of Path
-        Segments in order (`segment_paths`).
+    folder : Path
+        The journal.
+    paths : sequence of Path, optional
+        Only these of its segments, in order.
     after : Point or None
         Begin behind this record, which must be in the chain. None begins at the first record of
         the first segment and takes its predecessor on trust.
@@ -114,15 +116,18 @@ class ChainReader:
     def __init__(
         self,
         disk: Disk,
-        paths: Sequence[Path],
+        folder: Path,
         *,
+        paths: Sequence[Path] | None = None,
         after: Point | None = GENESIS,
         progress: Progress | None = None,
     ) -> None:
+        paths = segment_paths(disk, folder) if paths is None else paths
         skip = 0 if after is None else first_needed(paths, after=after)
         self.paths = list(paths[skip:])
         self.tail: Tail | None = None
         self._disk = disk
+        self._folder = folder
         self._after = after
         self._progress = progress
         self._seq = 0 if after is None else after.seq
@@ -132,6 +137,7 @@ class ChainReader:
     def __iter__(self) -> Iterator[Record]:
         """Yield each record behind the point, in order."""
         if not self.paths:
+            self._seq, self._crc = 0, None
             self.tail = Tail(self._point(), None, 0, 0, b"", 0)
         sizes = [self._disk.size(path) for path in self.paths] if self._progress else []
         for index, path in enumerate(self.paths):
@@ -145,7 +151,7 @@ class ChainReader:
         if self._seq < due:
             reason = f"the journal ends at record {self._seq}; a snapshot was taken at {due}"
             raise JournalDamagedError(
-                path=self.tail.path or Path(), offset=self.tail.offset, reason=reason
+                path=self.tail.path or self._folder, offset=self.tail.offset, reason=reason
             )
 
     def _point(self) -> Point:

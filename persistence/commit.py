@@ -217,6 +217,8 @@ class Durable(ABC, Generic[M]):
         due = max(self._options.snapshot_bytes, snapshots.last_bytes)
         if not snapshots.busy and self._bytes_since_snapshot >= due:
             self._begin_snapshot(at_ns)
+            if not snapshots.busy:
+                self._finish_snapshot(wait=True)
 
     def snapshot(self, at_ns: int) -> bool:
         """Take a snapshot now and wait for it; say whether it was written.
@@ -225,7 +227,8 @@ class Durable(ABC, Generic[M]):
         """
         if self._snapshots is None or self._journal is None:
             return False
-        self._finish_snapshot(wait=True)
+        if self._snapshots.busy:
+            self._finish_snapshot(wait=True)
         if self._journal.point == self._snapshot_point:
             return False
         self._begin_snapshot(at_ns)
@@ -240,8 +243,6 @@ class Durable(ABC, Generic[M]):
         self._bytes_since_snapshot = 0
         self._snapshot_point = self._journal.point
         self._snapshots.begin(point=self._snapshot_point, at_ns=at_ns, state=machine.dump())
-        if not self._snapshots.busy:
-            self._finish_snapshot(wait=True)
 
     def _finish_snapshot(self, *, wait: bool) -> None:
         """Look at how a snapshot ended, and drop what two of them make needless."""

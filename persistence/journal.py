@@ -141,7 +141,7 @@ class Journal:
         holder: Lock | Journal = lock
         try:
             paths = segment_paths(disk, folder)
-            reader = ChainReader(disk, paths, after=after)
+            reader = ChainReader(disk, folder, paths=paths, after=after)
             for record in reader:
                 if visit is not None:
                     visit(record)
@@ -250,7 +250,8 @@ class Journal:
         """Read the records numbered `seq` and up, as they lie on the disk now."""
         paths = segment_paths(self._disk, self.folder)
         starts = [path for path in paths if (first_seq_of(path) or 0) <= seq]
-        for record in ChainReader(self._disk, paths[max(0, len(starts) - 1) :], after=None):
+        paths = paths[max(0, len(starts) - 1) :]
+        for record in ChainReader(self._disk, self.folder, paths=paths, after=None):
             if record.seq >= seq:
                 yield record
 

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, Final, Generic, NamedTuple, TypeVar
 
-from engine.market import MarketMachine
 from msgspec import Struct
 
 from engine.ledger import LedgerMachine
+from engine.market import MarketMachine
 from persistence.chain import (
     GENESIS,
     ChainReader,
@@ -244,7 +244,7 @@ def rebuild(
     replay = blank()
     try:
         start = load_newest(disk, folder, replay)
-        for record in ChainReader(disk, segment_paths(disk, folder), after=start.point):
+        for record in ChainReader(disk, folder, after=start.point):
             if record.seq >= before_seq:
                 break
             replay.visit(record)
@@ -295,7 +295,7 @@ def replay_folder(
             except SnapshotInvalidError as error:
                 raise JournalDamagedError(path=path, offset=0, reason=str(error)) from error
             point, snapshot_seq = snapshot.point, snapshot.point.seq
-    reader = ChainReader(disk, paths, after=point, progress=progress)
+    reader = ChainReader(disk, folder, paths=paths, after=point, progress=progress)
     for record in reader:
         replay.visit(record)
         if visit is not None:
@@ -325,7 +325,7 @@ def blank_replay(mark: EpochMark) -> AnyReplay:
 def _mark_of(disk: Disk, folder: Path, paths: list[Path]) -> EpochMark:
     """Return who wrote a journal: an epoch's mark or a snapshot says it."""
     if first_seq_of(paths[0]) == 1:
-        for record in ChainReader(disk, paths[:1]):
+        for record in ChainReader(disk, folder, paths=paths[:1]):
             if record.kind == Kind.EPOCH:
                 return decode_epoch(record.payload)
     for path in snapshot_paths(disk, folder):

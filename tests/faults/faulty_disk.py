@@ -118,7 +118,7 @@ class FaultyDisk:
         self.trace: list[Call] = []
         self.locks: set[Path] = set()
         self.open_files = 0
-        self.reads = 0
+        self._inodes = 0
         self._faults: dict[str, tuple[int, type[DiskError]]] = {}
         self._files: dict[int, bytearray] = {}
         self._names: dict[Path, int] = {}
@@ -198,7 +198,6 @@ class FaultyDisk:
 
     def read(self, path: Path) -> Bytes:
         self.strike("read")
-        self.reads += 1
         data = np.empty(len(self._files[self._names[path]]), np.uint8)
         data[:] = np.frombuffer(self._files[self._names[path]], np.uint8)
         return data.data
@@ -247,7 +246,8 @@ class FaultyDisk:
         _apply_name(self._names, call)
 
     def _new_inode(self) -> int:
-        return sum(call.kind == "create" for call in self.trace) + 1
+        self._inodes += 1
+        return self._inodes
 
 
 def _apply_data(files: dict[int, bytearray], call: Call) -> None:

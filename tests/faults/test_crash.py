@@ -1,0 +1,145 @@
+"""Killed at every call and every byte, or robbed of power: nothing answered is lost or doubled."""
+
+import functools
+import random
+
+import pytest
+
+from persistence.chain import segment_paths
+from persistence.durable import DurableState
+from persistence.frames import ALIGN_BYTES, HEADER_BYTES
+from persistence.journal import Journal, JournalOptions
+from persistence.records import EpochMark, Kind
+from tests.faults.faulty_disk import FaultyDisk
+from tests.faults.lives import Life
+from tests.persistence.stories import FOLDER, STORIES
+
+SEEDS = 1_000
+
+
+@functools.cache
+def life(name: str) -> Life:
+    """Return a story lived with three snapshots on the way."""
+    return Life(STORIES[name], snapshots_after=(3, 7, 10))
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_a_kill_at_every_call_of_the_disk_loses_and_doubles_nothing(name: str) -> None:
+    lived = life(name)
+    for calls in range(len(lived.disk.trace) + 1):
+        lived.check_recovery(lived.disk.killed(calls=calls), calls=calls, go_on=True)
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_a_kill_inside_every_write_at_every_byte_loses_and_doubles_nothing(name: str) -> None:
+    lived = life(name)
+    for calls, call in enumerate(lived.disk.trace):
+        if call.kind != "write":
+            continue
+        stride = (
+            1 if len(call.data) <= 400 else 31
+        )  # snapshots are long and have steps of their own
+        for torn in range(1, len(call.data), stride):
+            disk = lived.disk.killed(calls=calls, torn=torn)
+            lived.check_recovery(disk, calls=calls, go_on=torn % 64 == 1)
+
+
+@pytest.mark.parametrize("part", range(4))
+@pytest.mark.parametrize("name", STORIES)
+def test_a_disk_that_forgets_what_was_not_synced_loses_nothing_answered(
+    name: str, part: int
+) -> None:
+    lived = life(name)
+    for seed in range(part, SEEDS // 2, 4):
+        calls = random.Random(seed).randrange(len(lived.disk.trace) + 1)
+        disk = lived.disk.powered_off(calls=calls, seed=seed)
+        lived.check_recovery(disk, calls=calls, go_on=seed % 8 == 0)
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_power_lost_during_recovery_loses_nothing_answered(name: str) -> None:
+    lived = life(name)
+    for seed in range(60):
+        rng = random.Random(seed)
+        calls = rng.randrange(len(lived.disk.trace) + 1)
+        disk = lived.disk.powered_off(calls=calls, seed=seed)
+        base = len(disk.trace)
+        steps = lived.check_recovery(disk, calls=calls)
+        for again in range(base, len(disk.trace) + 1):
+            twice = disk.powered_off(calls=again, seed=seed)
+            found = lived.check_recovery(twice, calls=calls)
+            # What was found when the recovery had ended stays found.
+            assert found == steps or again < len(disk.trace), (seed, again)
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_a_torn_tail_of_every_length_is_cut_and_reported(name: str) -> None:
+    lived = Life(STORIES[name], options=JournalOptions(allocate_bytes=64, snapshot_aside=False))
+    last = max(n for n, call in enumerate(lived.disk.trace) if call.kind == "write")
+    whole = lived.disk.trace[last].data
+    without_padding = HEADER_BYTES + int.from_bytes(whole[8:12], "little")
+    steps = len(lived.story.steps)
+    for torn in range(without_padding):
+        disk = lived.disk.killed(calls=last, torn=torn)
+        durable = lived.story.open(disk, options=lived.options)
+        left = len(whole[:torn].rstrip(b"\0"))
+        assert left <= durable.recovery.torn_bytes < left + ALIGN_BYTES
+        assert durable.state_hash() == lived.story.hashes[steps - 1]
+        lived.story.tell(durable, steps - 1)
+        assert durable.state_hash() == lived.story.hashes[steps]
+        durable.close()
+
+
+def test_rubbish_behind_the_last_record_is_cut_and_never_comes_back() -> None:
+    lived = Life(STORIES["markets"], options=JournalOptions(allocate_bytes=999))
+    files = lived.disk.files()
+    path = segment_paths(lived.disk, FOLDER)[-1]
+    used = len(files[path].rstrip(b"\0"))
+    for seed in range(50):
+        rng = random.Random(seed)
+        start = (used + 7) // 8 * 8
+        size = rng.randrange(1, 300)
+        rubbish = bytearray(files[path])
+        rubbish[start : start + size] = rng.randbytes(size)
+        disk = FaultyDisk.of(files | {path: bytes(rubbish)})
+        durable = lived.story.open(disk, options=lived.options)
+        assert durable.state is DurableState.SERVING
+        left = len(rubbish[start:].rstrip(b"\0"))
+        assert left <= durable.recovery.torn_bytes < left + ALIGN_BYTES
+        durable.close()
+        after = lived.story.open(disk, options=lived.options)
+        assert after.recovery.torn_bytes == 0
+        assert after.state_hash() == lived.story.hashes[-1]
+
+
+def test_a_commit_of_many_records_may_come_back_as_any_part_of_its_beginning() -> None:
+    """Of an unsynced commit a medium may keep later records and lose earlier: a torn tail."""
+    options = JournalOptions(allocate_bytes=4_096)
+
+    def opened(disk: FaultyDisk, seen: list[int] | None = None) -> Journal:
+        return Journal.open(
+            FOLDER,
+            disk=disk,
+            at_ns=1,
+            options=options,
+            mark=EpochMark(machine="test"),
+            visit=(lambda record: seen.append(record.seq)) if seen is not None else None,
+        )
+
+    disk = FaultyDisk()
+    journal = opened(disk)
+    journal.append(Kind.DOCUMENT, at_ns=1, parts=[b"synced"])
+    journal.sync()
+    for n in range(6):
+        journal.append(Kind.DOCUMENT, at_ns=1, parts=[bytes([n]) * 30])
+    found = set()
+    for seed in range(200):
+        seen: list[int] = []
+        cut = disk.powered_off(calls=len(disk.trace), seed=seed)
+        again = opened(cut, seen)
+        assert seen == list(range(1, len(seen) + 1))
+        assert len(seen) >= 2
+        found.add((len(seen), again.torn_bytes > 0))
+        again.close()
+    assert (2, True) in found
+    assert len(found) > 3
