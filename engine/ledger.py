@@ -67,6 +67,9 @@ class LedgerMachine:
         The shard's number: the upper bits of every bet id it gives out.
     slips_max, accounts_max, transfers_max : int
         How much it may hold; what would pass a bound is refused with CAPACITY.
+    ref_seed : int
+        64 bits that scatter the references which bettors choose, secret to them. It is no part of
+        the state: no answer and no hash depends on it, and a shard may take a new one each start.
 
     Notes
     -----
@@ -87,6 +90,7 @@ class LedgerMachine:
         slips_max: int = BETS_MAX,
         accounts_max: int = ACCOUNTS_MAX,
         transfers_max: int = TRANSFERS_MAX,
+        ref_seed: int = 0,
     ) -> None:
         self._books = LedgerBooks(
             shard=shard,
@@ -94,6 +98,7 @@ class LedgerMachine:
             accounts_max=accounts_max,
             transfers_max=transfers_max,
         )
+        self._books.ref_seed = np.uint64(ref_seed)
 
     # --- the hot path ----------------------------------------------------------------------------
 
@@ -132,6 +137,7 @@ class LedgerMachine:
             books.accounts,
             books.account_table,
             books.slip_table,
+            books.ref_seed,
             books.rates_micro,
             books.pending,
             books.pending_len,
@@ -397,8 +403,15 @@ class LedgerMachine:
         return self._books.dump()
 
     @classmethod
-    def load(cls, document: object) -> "LedgerMachine":
+    def load(cls, document: object, *, ref_seed: int = 0) -> "LedgerMachine":
         """Make a machine of a dump.
+
+        Parameters
+        ----------
+        document : object
+            What `dump` returned, here or elsewhere.
+        ref_seed : int
+            As for a new machine; not necessarily that of the machine which was dumped.
 
         Raises
         ------
@@ -406,6 +419,7 @@ class LedgerMachine:
             When a field does not fit, or the rows contradict one another; the message names where.
         """
         books = LedgerBooks.load(document)
+        books.ref_seed = np.uint64(ref_seed)
         fault = row_fault(books) or books.rebuild() or first_fault(books)
         if fault:
             raise ValueError(f"ledger.{fault}")

@@ -146,10 +146,12 @@ def _index_fault(books: LedgerBooks) -> str:
     slot = unfound_account_nb(books.account_table, accounts, books.accounts_len)
     if slot >= 0:
         return f"accounts: row {slot} is not found by its number"
-    slot = unfound_ref_nb(books.transfer_table, books.transfers, books.transfers_len, accounts)
+    slot = unfound_ref_nb(
+        books.transfer_table, books.ref_seed, books.transfers, books.transfers_len, accounts
+    )
     if slot >= 0:
         return f"transfers: row {slot} is not found by its ref"
-    slot = unfound_ref_nb(books.slip_table, books.slips, books.slips_len, accounts)
+    slot = unfound_ref_nb(books.slip_table, books.ref_seed, books.slips, books.slips_len, accounts)
     if slot >= 0:
         return f"slips: row {slot} is not found by its ref"
     return ""

@@ -66,15 +66,15 @@ def unfound_account_nb(table: U64s, accounts: Rows, count: int) -> int:
 
 @kernel(
     [
-        types.int64(WORDS, SLIPS, types.int64, ACCOUNTS),
-        types.int64(WORDS, TRANSFERS, types.int64, ACCOUNTS),
+        types.int64(WORDS, types.uint64, SLIPS, types.int64, ACCOUNTS),
+        types.int64(WORDS, types.uint64, TRANSFERS, types.int64, ACCOUNTS),
     ]
 )
-def unfound_ref_nb(table: U64s, rows: Rows, count: int, accounts: Rows) -> int:
+def unfound_ref_nb(table: U64s, seed: np.uint64, rows: Rows, count: int, accounts: Rows) -> int:
     """Return the first slip or transfer that its account and ref do not lead to, or -1."""
     for slot in range(count):
         row = rows[slot]
-        hashed = ref_hash_nb(accounts[row.account].account_no, row.ref)
+        hashed = ref_hash_nb(seed, accounts[row.account].account_no, row.ref)
         if find_ref_nb(table, rows, row.account, row.ref, hashed) != slot:
             return slot
     return -1

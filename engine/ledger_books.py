@@ -52,7 +52,8 @@ class LedgerBooks:
     """Everything an account shard knows.
 
     Slips, transfers and accounts are only ever appended; a slot, once given, is for good. What is
-    not in the dump (tables, the queue of pending slots, spare room) follows from what is.
+    not in the dump (tables and their seed, the queue of pending slots, spare room) changes no
+    answer and follows from what is.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class LedgerBooks:
         self.accounts_max = accounts_max
         self.transfers_max = transfers_max
         self.bet_id_first = shard << SHARD_BITS | 1
+        self.ref_seed = np.uint64(0)
         self.currencies: list[str] = []
         self.rates_micro = np.zeros(CURRENCIES_MAX, np.int32)
         self.external_minor: list[int] = []
@@ -94,12 +96,14 @@ class LedgerBooks:
     def transfer_slot(self, *, account: int, ref: U64s) -> int:
         """Return the slot of an account's transfer of this ref, or a negative number."""
         account_no = int(self.accounts["account_no"][account])
-        return find_by_ref_nb(self.transfer_table, self.transfers, account, account_no, ref)
+        return find_by_ref_nb(
+            self.transfer_table, self.ref_seed, self.transfers, account, account_no, ref
+        )
 
     def slip_slot(self, *, account: int, ref: U64s) -> int:
         """Return the slot of an account's slip of this ref, or a negative number."""
         account_no = int(self.accounts["account_no"][account])
-        return find_by_ref_nb(self.slip_table, self.slips, account, account_no, ref)
+        return find_by_ref_nb(self.slip_table, self.ref_seed, self.slips, account, account_no, ref)
 
     def live_accounts(self) -> Rows:
         """Return the accounts there are, as a view."""
@@ -164,7 +168,9 @@ class LedgerBooks:
 
     def index_transfer(self, slot: int) -> None:
         """Enter a transfer under its account and ref."""
-        twin = index_refs_nb(self.transfer_table, self.transfers, slot, slot + 1, self.accounts)
+        twin = index_refs_nb(
+            self.transfer_table, self.ref_seed, self.transfers, slot, slot + 1, self.accounts
+        )
         assert twin < 0, "an account's transfer refs are unique"
 
     # --- dump and load ---------------------------------------------------------------------------
@@ -192,6 +198,8 @@ class LedgerBooks:
     @classmethod
     def load(cls, document: object) -> "LedgerBooks":
         """Read a dump's fields; what the rows say to one another is the audit's to check.
+
+        The tables are empty until `rebuild`.
 
         Raises
         ------
@@ -243,11 +251,13 @@ class LedgerBooks:
         if twin >= 0:
             return f"accounts: row {twin} repeats an account number"
         twin = index_refs_nb(
-            self.transfer_table, self.transfers, 0, self.transfers_len, self.accounts
+            self.transfer_table, self.ref_seed, self.transfers, 0, self.transfers_len, self.accounts
         )
         if twin >= 0:
             return f"transfers: row {twin} repeats an account's ref"
-        twin = index_refs_nb(self.slip_table, self.slips, 0, self.slips_len, self.accounts)
+        twin = index_refs_nb(
+            self.slip_table, self.ref_seed, self.slips, 0, self.slips_len, self.accounts
+        )
         if twin >= 0:
             return f"slips: row {twin} repeats an account's ref"
         return ""

@@ -32,9 +32,13 @@ REF = types.Array(types.uint64, 1, "C", readonly=True)
 
 
 @kernel()
-def ref_hash_nb(account_no: Any, ref: Any) -> Any:
-    """Hash an account's number and a 32-byte reference."""
-    hashed = mix_nb(np.uint64(account_no))
+def ref_hash_nb(seed: Any, account_no: Any, ref: Any) -> Any:
+    """Hash an account's number and a 32-byte reference, by a seed that no bettor knows.
+
+    Bettors choose their references: without a seed one could prepare thousands of one hash, and
+    every search among them would walk them all.
+    """
+    hashed = mix_nb(np.uint64(account_no) ^ seed)
     for i in range(4):
         hashed = mix_on_nb(hashed, ref[i])
     return hashed
@@ -91,26 +95,30 @@ def index_accounts_nb(table: U64s, accounts: Rows, begin: int, end: int) -> int:
 
 @kernel(
     [
-        types.int64(WORDS, SLIPS, types.int64, types.uint64, REF),
-        types.int64(WORDS, TRANSFERS, types.int64, types.uint64, REF),
+        types.int64(WORDS, types.uint64, SLIPS, types.int64, types.uint64, REF),
+        types.int64(WORDS, types.uint64, TRANSFERS, types.int64, types.uint64, REF),
     ]
 )
-def find_by_ref_nb(table: U64s, rows: Rows, account: int, account_no: int, ref: U64s) -> int:
+def find_by_ref_nb(
+    table: U64s, seed: np.uint64, rows: Rows, account: int, account_no: int, ref: U64s
+) -> int:
     """Return the slot of an account's slip or transfer of this ref, or a negative number."""
-    return int(find_ref_nb(table, rows, account, ref, ref_hash_nb(account_no, ref)))
+    return int(find_ref_nb(table, rows, account, ref, ref_hash_nb(seed, account_no, ref)))
 
 
 @kernel(
     [
-        types.int64(WORDS, SLIPS, types.int64, types.int64, ACCOUNTS),
-        types.int64(WORDS, TRANSFERS, types.int64, types.int64, ACCOUNTS),
+        types.int64(WORDS, types.uint64, SLIPS, types.int64, types.int64, ACCOUNTS),
+        types.int64(WORDS, types.uint64, TRANSFERS, types.int64, types.int64, ACCOUNTS),
     ]
 )
-def index_refs_nb(table: U64s, rows: Rows, begin: int, end: int, accounts: Rows) -> int:
+def index_refs_nb(
+    table: U64s, seed: np.uint64, rows: Rows, begin: int, end: int, accounts: Rows
+) -> int:
     """Enter slips or transfers `begin` to `end`; return the first that was there, or -1."""
     for slot in range(begin, end):
         row = rows[slot]
-        hashed = ref_hash_nb(accounts[row.account].account_no, row.ref)
+        hashed = ref_hash_nb(seed, accounts[row.account].account_no, row.ref)
         found = find_ref_nb(table, rows, row.account, row.ref, hashed)
         if found >= 0:
             return slot

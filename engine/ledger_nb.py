@@ -168,6 +168,7 @@ def open_slip_nb(slips: Any, slot: Any, account: Any, account_slot: Any, wish: A
         ACCOUNTS,
         WORDS,
         WORDS,
+        types.uint64,
         RATES,
         SLOTS,
         types.int64,
@@ -184,6 +185,7 @@ def reserve_nb(
     accounts: Rows,
     account_table: U64s,
     ref_table: U64s,
+    ref_seed: np.uint64,
     rates_micro: Any,
     pending: Any,
     pending_len: int,
@@ -206,7 +208,7 @@ def reserve_nb(
         answer = answers[i]
         rate_micro = 0
         place = 0
-        hashed = ref_hash_nb(wish.account_no, wish.ref)
+        hashed = ref_hash_nb(ref_seed, wish.account_no, wish.ref)
         account_slot = find_no_nb(account_table, accounts, wish.account_no)
         if account_slot >= 0:
             rate_micro = rates_micro[accounts[account_slot].currency]
