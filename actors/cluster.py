@@ -134,6 +134,13 @@ def _concurrency(factory: type) -> int:
     return _CALLS_AT_ONCE_MAX if any(map(asyncio.iscoroutinefunction, methods)) else 1
 
 
+def _quieten() -> None:
+    """Keep Ray from printing on our terminal that an actor died: the supervisor tells it better."""
+    from ray._private import ray_logging  # noqa: PLC0415 - there is no public way
+
+    ray_logging.global_worker_stdstream_dispatcher.remove_handler("ray_print_logs")
+
+
 class Cluster:
     """A Ray instance of our own, or a place in somebody else's."""
 
@@ -169,6 +176,8 @@ class Cluster:
                 **common,
             )
         self._began = True
+        if not settings.log_to_driver:
+            _quieten()
 
     def stop(self) -> None:
         """Leave; a local Ray that was started here ends, and every actor with it."""

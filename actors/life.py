@@ -116,8 +116,7 @@ class LifeKeeper:
         down_at = self._clock()
         while True:
             await asyncio.sleep(self._pause_s(life))
-            if await self._bring_up(life):
-                life.outage_ms = (self._clock() - down_at) * 1_000 if life.restarts else 0.0
+            if await self._bring_up(life, down_at=down_at):
                 await self._watch(life)
             down_at = self._clock()
             self._enter(life, ShellState.DOWN, why=life.why)
@@ -142,7 +141,7 @@ class LifeKeeper:
         pause_ms = min(settings.backoff_min_ms << min(count - 2, 30), settings.backoff_max_ms)
         return pause_ms / 1_000 * self._rng.uniform(0.5, 1.5)
 
-    async def _bring_up(self, life: Life) -> bool:
+    async def _bring_up(self, life: Life, *, down_at: float) -> bool:
         """Start a process and wait for its first answer; False when it gave none."""
         deadline_s = self._settings.start_deadline_ms / 1_000
         async with self._recoveries:
@@ -165,6 +164,8 @@ class LifeKeeper:
             except Exception as error:  # whatever a start fails of, the next may not
                 life.why = f"start failed: {error!r}"
                 return False
+        if life.restarts:
+            life.outage_ms = (self._clock() - down_at) * 1_000
         self._enter(life, life.health.state, why=life.health.why)
         return True
 

@@ -1,0 +1,100 @@
+from pathlib import Path
+
+import pytest
+
+from actors.directory import Directory, DirectoryMismatchError
+from engine.reasons import Reason
+from persistence.disk import LocalDisk, LockHeldError
+from persistence.journal import JournalOptions
+from tests.actors.trade import market
+
+
+def open_directory(folder: Path, *, account_shards: int = 2) -> Directory:
+    return Directory.open(
+        folder,
+        disk=LocalDisk(),
+        at_ns=1,
+        options=JournalOptions(),
+        account_shards=account_shards,
+    )
+
+
+def place(directory: Directory, *keys: str, shell: str = "market-00000") -> list[int]:
+    markets = [market(key) for key in keys]
+    placed = directory.place(markets, shells=[shell] * len(keys), by="test", at_ns=2)
+    return [command.market_no for command in placed]
+
+
+def test_a_cold_start_finds_every_market(tmp_path: Path):
+    directory = open_directory(tmp_path)
+    assert place(directory, "a/1x2", "b/1x2") == [1, 2]
+    directory.close()
+    again = open_directory(tmp_path)
+    assert again.no_by_key == {"a/1x2": 1, "b/1x2": 2}
+    assert again.markets == directory.markets
+    assert place(again, "c/1x2") == [3]
+    assert again.epoch > directory.epoch
+    again.close()
+
+
+def test_a_number_that_was_given_is_never_given_again(tmp_path: Path):
+    directory = open_directory(tmp_path)
+    place(directory, "a/1x2", "b/1x2")
+    directory.withdraw([2], at_ns=3)
+    directory.close()
+    again = open_directory(tmp_path)
+    assert again.no_by_key == {"a/1x2": 1}
+    assert place(again, "b/1x2") == [3]
+    again.close()
+
+
+def test_numbers_given_by_hand_and_by_the_directory_do_not_meet(tmp_path: Path):
+    directory = open_directory(tmp_path)
+    markets = [market("a/1x2"), market("b/1x2", market_no=1), market("c/1x2", market_no=7)]
+    placed = directory.place(markets, shells=["s"] * 3, by="test", at_ns=1)
+    assert [command.market_no for command in placed] == [8, 1, 7]
+    directory.close()
+
+
+def test_specifiers_come_in_one_order(tmp_path: Path):
+    directory = open_directory(tmp_path)
+    checked, refused = directory.check(market("a/mix?z=1|b=2"))
+    assert (checked.key, refused) == ("a/mix?b=2|z=1", None)
+    directory.close()
+
+
+def test_a_malformed_or_taken_key_is_refused(tmp_path: Path):
+    directory = open_directory(tmp_path)
+    place(directory, "a/1x2")
+    _, malformed = directory.check(market("no key at all"))
+    _, taken = directory.check(market("a/1x2"))
+    _, number = directory.check(market("b/1x2", market_no=1))
+    assert malformed is not None
+    assert taken is not None
+    assert number is not None
+    assert (malformed.reason, taken.reason) == (Reason.MALFORMED, Reason.MARKET_EXISTS)
+    assert (number.reason, number.field) == (Reason.MARKET_EXISTS, "market_no")
+    directory.close()
+
+
+def test_the_count_of_shards_never_changes(tmp_path: Path):
+    open_directory(tmp_path, account_shards=2).close()
+    with pytest.raises(DirectoryMismatchError, match="account_shards: 3 .* founded with 2"):
+        open_directory(tmp_path, account_shards=3)
+    open_directory(tmp_path, account_shards=2).close()
+
+
+def test_two_directories_cannot_write_one_folder(tmp_path: Path):
+    directory = open_directory(tmp_path)
+    with pytest.raises(LockHeldError):
+        open_directory(tmp_path)
+    directory.close()
+
+
+def test_generations_rise_over_restarts(tmp_path: Path):
+    directory = open_directory(tmp_path)
+    assert [directory.begin_life("x", at_ns=1) for _ in range(2)] == [1, 2]
+    directory.close()
+    again = open_directory(tmp_path)
+    assert again.begin_life("x", at_ns=1) == 3
+    again.close()

@@ -1,0 +1,423 @@
+"""The supervisor in one process, on a virtual clock: no cluster, no waiting."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from actors.directory import DirectoryMismatchError
+from actors.local import LocalLauncher, LocalLife
+from actors.messages import (
+    CreateMarkets,
+    MarketAnswer,
+    ShellState,
+    ShellStatus,
+    decode_market_answers,
+    decode_price_images,
+    decode_shell_statuses,
+    encode,
+)
+from actors.peer import LocalPeer
+from actors.process import PartSpec
+from actors.routes import Routes
+from actors.settings import MarketShellSettings, SupervisorSettings
+from actors.supervisor import Supervisor
+from engine.commands import CreateMarket
+from engine.reasons import Reason
+from persistence.journal import JournalOptions
+from tests.actors.trade import bets_of, decisions_of, market, reservations
+from tests.actors.virtual import now_s, run_virtual
+
+MARKET = "market-00000"
+
+
+class Launcher(LocalLauncher):
+    """Also writes down every start, and lets a test have some of them fail or hang."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.starts: list[tuple[str, float]] = []
+        self.on_start: Callable[[LocalLife], None] = lambda life: None
+
+    def spawn(self, spec: PartSpec) -> LocalLife:
+        self.starts.append((spec.name, now_s()))
+        life = super().spawn(spec)
+        self.on_start(life)
+        return life
+
+    def starts_of(self, name: str) -> list[float]:
+        return [at_s for started, at_s in self.starts if started == name]
+
+
+class World:
+    """A supervisor, its launcher and a listener that follows its routes."""
+
+    def __init__(self, folder: Path, **settings: int) -> None:
+        self.launcher = Launcher()
+        self.settings = SupervisorSettings(**{"account_shards": 1, **settings})
+        self.routes = Routes(shards=1)
+        self.supervisor = Supervisor(
+            data_dir=str(folder),
+            launcher=lambda: self.launcher,
+            settings=self.settings,
+            shell_settings=MarketShellSettings(),
+            journal=JournalOptions(),
+            cores=2,
+            clock=now_s,
+            rng=random.Random(7),
+        )
+
+    def on_routes(self, version, shells, markets, peers) -> None:
+        self.routes.update(version=version, shells=shells, markets=markets, peers=peers)
+
+    async def __aenter__(self) -> "World":
+        await self.supervisor.start()
+        await self.supervisor.add_listener("me", LocalPeer(self, name="me"))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.supervisor.stop()
+
+    async def create(self, *markets: CreateMarket) -> list[MarketAnswer]:
+        request = encode(CreateMarkets(by="test", markets=markets))
+        answers = decode_market_answers(await self.supervisor.create_markets(request))
+        await asyncio.sleep(0)  # what was told along the way is heard in the next turn
+        return answers
+
+    def status(self, name: str = MARKET) -> ShellStatus:
+        found = [s for s in decode_shell_statuses(self.supervisor.status()) if s.name == name]
+        return found[0]
+
+    def life(self, name: str = MARKET) -> LocalLife:
+        return self.launcher.lives[name]
+
+    async def until(self, condition: Callable[[], bool], *, within_s: float = 600) -> None:
+        deadline = now_s() + within_s
+        while not condition():
+            assert now_s() < deadline, "the deadline has passed"
+            await asyncio.sleep(0.001)
+
+    async def until_serving(self, *, generation: int, name: str = MARKET) -> None:
+        def serves() -> bool:
+            status = self.status(name)
+            return status.generation == generation and status.state is ShellState.SERVING
+
+        await self.until(serves)
+
+    async def kill_over_and_over(self, times: int) -> None:
+        for _ in range(times):
+            life = self.life()
+            life.kill()
+            await self.until(lambda before=life: self.life() is not before)
+            await self.until(lambda: self.status().state is not ShellState.DOWN)
+
+
+def test_a_new_market_gets_a_shell_and_a_route(tmp_path: Path):
+    async def main():
+        async with World(tmp_path) as world:
+            (answer,) = await world.create(market())
+            assert answer.route is not None
+            assert answer.route.market_no == 1
+            assert world.routes.market_shell(1) == MARKET
+            peer = world.routes.peer(MARKET)
+            assert peer is not None
+            (image,) = decode_price_images(await peer.ask("price_images", None))
+            assert image.key == "cup-1/1x2"
+
+    run_virtual(main())
+
+
+def test_creating_the_same_markets_again_changes_nothing(tmp_path: Path):
+    async def main():
+        async with World(tmp_path) as world:
+            first = await world.create(market("a/1x2"), market("b/1x2"))
+            again = await world.create(market("b/1x2"), market("a/1x2"), market("a/1x2"))
+            assert again == [first[1], first[0], first[0]]
+
+    run_virtual(main())
+
+
+def test_a_hopeless_market_is_refused_and_its_key_stays_free(tmp_path: Path):
+    async def main():
+        async with World(tmp_path) as world:
+            lopsided = CreateMarket(
+                market_no=0, key="a/1x2", outcomes=("x", "x"), odds_milli=(2_000, 2_000)
+            )
+            malformed = market("not a key")
+            answers = await world.create(lopsided, malformed, market("b/1x2"))
+            assert answers[1].refused is not None
+            assert answers[1].refused.reason is Reason.MALFORMED
+            assert answers[2].route is not None
+            if answers[0].refused is not None:
+                (again,) = await world.create(market("a/1x2"))
+                assert again.route is not None
+
+    run_virtual(main())
+
+
+def test_everything_is_there_again_after_a_restart(tmp_path: Path):
+    async def main():
+        async with World(tmp_path) as world:
+            answers = await world.create(market("a/1x2"), market("b/1x2"))
+            hashes = [world.life(f"market-0000{n}").target.state_hash() for n in range(2)]
+        async with World(tmp_path) as world:
+            assert [world.routes.markets[no].key for no in (1, 2)] == ["a/1x2", "b/1x2"]
+            assert await world.create(market("a/1x2"), market("b/1x2")) == answers
+            assert hashes == [
+                world.life(f"market-0000{n}").target.state_hash() for n in range(2)
+            ]
+            assert world.status().generation == 2
+
+    run_virtual(main())
+
+
+def test_a_market_that_was_placed_but_never_created_is_created_at_the_next_start(tmp_path: Path):
+    async def main():
+        async with World(tmp_path) as world:
+            directory = world.supervisor._directory
+            assert directory is not None
+            directory.place([market()], shells=[MARKET], by="test", at_ns=1)
+        async with World(tmp_path) as world:
+            assert world.life().target.market_nos() == [1]
+
+    run_virtual(main())
+
+
+def test_another_count_of_shards_is_refused_before_any_shell_starts(tmp_path: Path):
+    async def main():
+        async with World(tmp_path):
+            pass
+        other = World(tmp_path, account_shards=2)
+        with pytest.raises(DirectoryMismatchError, match="account_shards"):
+            await other.supervisor.start()
+        assert other.launcher.starts == []
+
+    run_virtual(main())
+
+
+def test_a_dead_shell_is_replaced_at_once_and_its_routes_are_told(tmp_path: Path):
+    async def main():
+        async with World(tmp_path) as world:
+            await world.create(market())
+            version = world.routes.version
+            died_at = now_s()
+            world.life().kill()
+            await world.until_serving(generation=2)
+            assert now_s() - died_at < 0.05
+            assert world.routes.version > version
+            assert world.routes.shells[MARKET].generation == 2
+            peer = world.routes.peer(MARKET)
+            assert peer is not None
+            assert await peer.ask("market_nos") == [1]
+
+    run_virtual(main())
+
+
+def test_a_frozen_shell_is_killed_at_its_deadline_and_replaced(tmp_path: Path):
+    async def main():
+        async with World(tmp_path, tick_ms=250, tick_deadline_ms=2_000) as world:
+            await world.create(market())
+            frozen, frozen_at = world.life(), now_s()
+            frozen.freeze()
+            await world.until_serving(generation=2)
+            assert frozen.over
+            assert 2.0 <= now_s() - frozen_at <= 2.3
+            assert "frozen" not in world.status().why
+
+    run_virtual(main())
+
+
+def test_no_shell_waits_for_another_that_is_frozen(tmp_path: Path):
+    async def main():
+        async with World(tmp_path) as world:
+            await world.create(market("a/1x2"), market("b/1x2"))
+            world.life("market-00000").freeze()
+            world.life("market-00001").kill()
+            began = now_s()
+            await world.until_serving(generation=2, name="market-00001")
+            assert now_s() - began < 0.05
+            assert world.status("market-00000").generation == 1
+
+    run_virtual(main())
+
+
+def test_a_suspicion_is_looked_into_before_the_next_tick(tmp_path: Path):
+    async def main():
+        async with World(tmp_path, tick_ms=60_000, tick_deadline_ms=500) as world:
+            await world.create(market())
+            await asyncio.sleep(0.1)
+            world.life().freeze()
+            began = now_s()
+            world.supervisor.suspect(MARKET)
+            world.supervisor.suspect("market-99999")
+            await world.until_serving(generation=2)
+            assert 0.5 <= now_s() - began < 0.6
+
+    run_virtual(main())
+
+
+def test_pauses_between_restarts_double_with_jitter_up_to_their_bound(tmp_path: Path):
+    async def main():
+        settings = {"backoff_min_ms": 100, "backoff_max_ms": 1_000, "restarts_max": 7}
+        async with World(tmp_path, restart_window_ms=3_600_000, **settings) as world:
+            await world.create(market())
+            await world.kill_over_and_over(7)
+            starts = world.launcher.starts_of(MARKET)
+            pauses = [after - before for before, after in zip(starts, starts[1:], strict=False)]
+            assert pauses[0] < 0.01
+            wanted = [0.1, 0.2, 0.4, 0.8, 1.0, 1.0]
+            for pause, nominal in zip(pauses[1:], wanted, strict=True):
+                assert 0.5 * nominal <= pause <= 1.5 * nominal + 0.01
+            assert len({round(p / w, 6) for p, w in zip(pauses[1:], wanted, strict=True)}) > 1
+
+    run_virtual(main())
+
+
+def test_a_shell_past_its_restart_budget_is_quarantined_and_says_so(tmp_path: Path):
+    async def main():
+        async with World(tmp_path, restarts_max=3) as world:
+            await world.create(market())
+            await world.kill_over_and_over(4)
+            status = world.status()
+            assert status.state is ShellState.QUARANTINED
+            assert "4 restarts in 60 s" in status.why
+            peer = world.routes.peer(MARKET)
+            assert peer is not None
+            asked = reservations(["a"])
+            bets = bets_of(asked, bytes(32))
+            bets["bet_id"] = 5
+            (decision,) = decisions_of(await peer.ask("place", bets.tobytes()))
+            assert decision["bet_id"] == 5
+            assert decision["reason"] == Reason.QUARANTINED
+            assert len(world.launcher.starts_of(MARKET)) == 5
+
+    run_virtual(main())
+
+
+def test_a_released_shell_serves_again_with_nothing_lost(tmp_path: Path):
+    async def main():
+        async with World(tmp_path, restarts_max=1) as world:
+            await world.create(market())
+            await world.kill_over_and_over(2)
+            assert world.status().state is ShellState.QUARANTINED
+            await world.supervisor.release(MARKET)
+            assert world.status().state is ShellState.SERVING
+            assert world.life().target.market_nos() == [1]
+
+    run_virtual(main())
+
+
+def test_deaths_spread_over_many_windows_spend_no_budget(tmp_path: Path):
+    async def main():
+        async with World(tmp_path, restarts_max=2, restart_window_ms=10_000) as world:
+            await world.create(market())
+            for _ in range(6):
+                await world.kill_over_and_over(1)
+                await asyncio.sleep(11)
+            assert world.status().state is ShellState.SERVING
+
+    run_virtual(main())
+
+
+def test_when_all_die_at_once_no_more_than_a_shell_a_core_recovers_at_a_time(tmp_path: Path):
+    async def main():
+        async with World(tmp_path, recoveries_max=2) as world:
+            await world.create(*(market(f"f{n}/1x2") for n in range(7)))
+            starting: set[str] = set()
+            most = 0
+
+            def slow_start(life: LocalLife) -> None:
+                nonlocal most
+                starting.add(life.spec.name)
+                most = max(most, len(starting))
+                life.freeze()
+
+                def up() -> None:
+                    starting.discard(life.spec.name)
+                    life.thaw()
+
+                asyncio.get_running_loop().call_later(1.5, up)
+
+            world.launcher.on_start = slow_start
+            shells = [f"market-{n:05d}" for n in range(7)]
+            for name in shells:
+                world.life(name).kill()
+            began = now_s()
+            for name in shells:
+                await world.until_serving(generation=2, name=name)
+            assert most == 2
+            assert 6.0 <= now_s() - began < 6.1  # four rounds of two, 1.5 s each
+
+    run_virtual(main())
+
+
+def test_a_start_that_hangs_is_given_up_and_tried_again(tmp_path: Path):
+    async def main():
+        async with World(tmp_path, start_deadline_ms=5_000) as world:
+            await world.create(market())
+            hung: list[LocalLife] = []
+
+            def hang_once(life: LocalLife) -> None:
+                if not hung:
+                    hung.append(life)
+                    life.freeze()
+
+            world.launcher.on_start = hang_once
+            world.life().kill()
+            await world.until_serving(generation=3)
+            assert hung[0].over
+
+    run_virtual(main())
+
+
+def test_a_shell_with_a_damaged_journal_is_quarantined_and_the_others_go_on(tmp_path: Path):
+    async def main():
+        async with World(tmp_path) as world:
+            await world.create(market("a/1x2"), market("b/1x2"))
+        segment = sorted((tmp_path / "shells" / MARKET).glob("*"))
+        (path,) = [p for p in segment if p.stat().st_size > 100]
+        with path.open("r+b") as file:
+            file.seek(60)
+            file.write(b"\xff\xff")
+        async with World(tmp_path) as world:
+            assert world.status().state is ShellState.QUARANTINED
+            assert path.name in world.status().why
+            assert world.status("market-00001").state is ShellState.SERVING
+
+    run_virtual(main())
+
+
+def test_a_late_gateway_is_told_every_route_and_every_shell_of_it(tmp_path: Path):
+    class Gateway:
+        def __init__(self) -> None:
+            self.routes = Routes(shards=1)
+            self.images: list[str] = []
+
+        def on_routes(self, version, shells, markets, peers) -> None:
+            self.routes.update(version=version, shells=shells, markets=markets, peers=peers)
+
+        def on_created(self, payload: bytes) -> None:
+            self.images += [image.key for image in decode_price_images(payload)]
+
+        def on_prices(self, payload: bytes) -> None:
+            pass
+
+    async def main():
+        async with World(tmp_path) as world:
+            await world.create(market("a/1x2"))
+            gateway = Gateway()
+            await world.supervisor.add_gateway("gateway-0", LocalPeer(gateway, name="gateway-0"))
+            assert gateway.routes.market_shell(1) == MARKET
+            await world.create(market("b/1x2"))
+            await asyncio.sleep(0.01)
+            assert gateway.routes.market_no_by_key["b/1x2"] == 2
+            world.life().kill()
+            await world.until_serving(generation=2)
+            await asyncio.sleep(0.01)
+            assert world.life().target._gateways.keys() == {"gateway-0"}
+
+    run_virtual(main())
+
+
