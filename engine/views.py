@@ -50,8 +50,10 @@ class BookImage(Struct, frozen=True, kw_only=True):
 
 
 class Balance(Struct, frozen=True, kw_only=True):
-    """An account's money: `available` may be staked, `pending` waits for a market's verdict,
-    `at_stake` rides on accepted bets, `owed` is a clawback the balance did not cover.
+    """An account's money, split by what may be done with it.
+
+    `available` may be staked, `pending` waits for a market's verdict, `at_stake` rides on
+    accepted bets, `owed` is a clawback that the balance did not cover.
     """
 
     account_no: int
@@ -84,7 +86,8 @@ class Slip(Struct, frozen=True, kw_only=True):
 class LedgerTotals(Struct, frozen=True, kw_only=True):
     """One currency's books: the six figures always add up to zero.
 
-    `external` is minus the net deposits, `house` the profit taken from settled bets.
+    `external` is minus the net deposits, `house` the profit taken from settled bets; `owed` is a
+    claim on bettors and so zero or negative here.
     """
 
     currency: str
