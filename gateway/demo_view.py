@@ -1,0 +1,374 @@
+"""What the demo shows: a live terminal of the match, its prices, its book and its bettors.
+
+Owns how a `Scene` looks, in a terminal (rich) and as plain lines where there is none. Never asks
+anybody for anything: whoever runs the match fills the scene.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from rich.console import Console, Group, RenderableType
+from rich.layout import Layout
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+RATES_KEPT: Final = 60
+"""Seconds of betting that the sparkline shows."""
+LOG_KEPT: Final = 200
+MOVE_SHOWN_S: Final = 4.0
+"""How long an arrow stays beside odds that moved."""
+TALL_LINES: Final = 36
+"""Lines a terminal needs to show many events below the markets."""
+PLAIN_EVERY_MIN: Final = 5
+"""Match minutes between two status lines of the plain view."""
+_SPARKS: Final = " ▁▂▃▄▅▆▇█"
+_STATUS_STYLES: Final = {
+    "active": "green",
+    "suspended": "yellow",
+    "closed": "blue",
+    "settled": "cyan",
+    "down": "bold white on red",
+}
+_LOG_STYLES: Final = {"goal": "bold yellow", "kill": "bold red", "back": "bold green"}
+
+
+@dataclass
+class OutcomeLine:
+    """One outcome of the market that everybody watches."""
+
+    name: str
+    odds_milli: int = 0
+    active: bool = False
+    liability_minor: int = 0
+    move: int = 0
+    moved_at_s: float = -1e9
+
+    def quote(self, *, odds_milli: int, active: bool, now_s: float) -> None:
+        """Take new odds and remember which way they went."""
+        if self.odds_milli and odds_milli != self.odds_milli:
+            self.move = 1 if odds_milli > self.odds_milli else -1
+            self.moved_at_s = now_s
+        self.odds_milli, self.active = odds_milli, active
+
+
+@dataclass
+class MarketLine:
+    """One market: its state, its bets and the worst that it can cost."""
+
+    name: str
+    status: str = "inactive"
+    bets: int = 0
+    stake_minor: int = 0
+    worst_minor: int = 0
+    pid: int = 0
+    lives: int = 1
+
+
+@dataclass
+class LogLine:
+    """Something that happened, with what the clock showed."""
+
+    clock: str
+    text: str
+    kind: str = ""
+
+
+@dataclass
+class Scene:
+    """Everything there is to see; money in minor units of the book's currency."""
+
+    fixture: str
+    home: str
+    away: str
+    currency: str
+    speed: float
+    score: tuple[int, int] = (0, 0)
+    clock: str = "00:00"
+    minute: int = 0
+    phase: str = "starting"
+    share: float = 0.0
+    now_s: float = 0.0
+    result: list[OutcomeLine] = field(default_factory=list)
+    result_limit_minor: int = 0
+    markets: list[MarketLine] = field(default_factory=list)
+    bettors: int = 0
+    answered: int = 0
+    in_flight: int = 0
+    rates: deque[float] = field(default_factory=lambda: deque(maxlen=RATES_KEPT))
+    answers: dict[str, int] = field(default_factory=dict)
+    ack_p50_ms: float = 0.0
+    ack_p99_ms: float = 0.0
+    outage: str = ""
+    log: deque[LogLine] = field(default_factory=lambda: deque(maxlen=LOG_KEPT))
+
+
+class View(Protocol):
+    """Somewhere to look at a scene."""
+
+    def show(self, scene: Scene) -> None:
+        """Show how things stand."""
+        ...
+
+    def log(self, line: LogLine) -> None:
+        """Show that something happened; it is in the scene's log already."""
+        ...
+
+    def close(self) -> None:
+        """Give the terminal back."""
+        ...
+
+
+def money(amount_minor: int, *, cents: bool = True) -> str:
+    """Return an amount of minor units as people write it, 1234567 as ``12,345.67``."""
+    sign, whole = "-" if amount_minor < 0 else "", abs(amount_minor)
+    return f"{sign}{whole // 100:,}" + (f".{whole % 100:02d}" if cents else "")
+
+
+def odds_text(odds_milli: int) -> str:
+    """Return odds with as many decimals as matter: 2.18, 11.5, 240."""
+    if odds_milli < 10_000:
+        return f"{odds_milli / 1_000:.2f}"
+    return f"{odds_milli / 1_000:.1f}" if odds_milli < 100_000 else f"{odds_milli // 1_000}"
+
+
+# --- the terminal --------------------------------------------------------------------------------
+
+
+def render(scene: Scene, *, lines: int = 42) -> RenderableType:
+    """Return the whole screen, with fewer events where it has few lines."""
+    events = 10 if lines >= TALL_LINES else 5
+    screen = Layout()
+    screen.split_column(
+        Layout(_head(scene), name="head", size=5),
+        Layout(name="body"),
+        Layout(_log(scene, events=events - 2), name="log", size=events),
+    )
+    screen["body"].split_row(Layout(name="book", ratio=3), Layout(name="bets", ratio=2))
+    screen["book"].split_column(
+        Layout(_result(scene), name="result", size=7), Layout(_markets(scene), name="markets")
+    )
+    screen["bets"].split_column(
+        Layout(_pulse(scene), name="pulse", size=9), Layout(_answers(scene), name="answers")
+    )
+    return screen
+
+
+def _head(scene: Scene) -> RenderableType:
+    score = Text(justify="center")
+    score.append(f"{scene.home}  ", "bold white")
+    score.append(f" {scene.score[0]} - {scene.score[1]} ", "bold black on bright_yellow")
+    score.append(f"  {scene.away}", "bold white")
+    clock = Text(justify="center")
+    clock.append(f"{scene.clock}  ", "bold bright_yellow")
+    clock.append(scene.phase, "dim")
+    bar = ProgressBar(total=1.0, completed=scene.share, complete_style="bright_yellow")
+    return Panel(
+        Group(score, clock, bar),
+        title=f"[b]Overround[/b]  {scene.fixture}",
+        subtitle=f"[dim]{scene.speed:g} match minutes a minute[/dim]",
+        border_style="bright_yellow",
+    )
+
+
+def _result(scene: Scene) -> RenderableType:
+    table = Table(expand=True, box=None, padding=(0, 1), header_style="dim")
+    table.add_column("outcome")
+    table.add_column("odds", justify="right")
+    table.add_column("", width=1)
+    table.add_column("if it wins, the house", justify="right")
+    table.add_column("gains      pays", min_width=21, justify="center")
+    limit = max([scene.result_limit_minor // 4, *(abs(o.liability_minor) for o in scene.result)])
+    for outcome in scene.result:
+        fresh = scene.now_s - outcome.moved_at_s < MOVE_SHOWN_S and outcome.move
+        arrow = Text(" ")
+        if fresh:
+            up = outcome.move > 0
+            arrow = Text("▲" if up else "▼", "bright_green" if up else "bright_red")
+        odds = odds_text(outcome.odds_milli) if outcome.active else "-"
+        liability = outcome.liability_minor
+        style = "bright_red" if liability > 0 else "bright_green"
+        verb = "pays" if liability > 0 else "gains"
+        table.add_row(
+            Text(outcome.name, "bold"),
+            Text(odds, "bold bright_white" if fresh else "white"),
+            arrow,
+            Text(f"{verb} {money(abs(liability), cents=False)}", style),
+            _two_sided(liability, limit),
+        )
+    status = scene.markets[0].status if scene.markets else "inactive"
+    title = Text.assemble("1x2  ", (f" {status} ", _STATUS_STYLES.get(status, "dim")))
+    return Panel(table, title=title, title_align="left", border_style="dim")
+
+
+def _two_sided(amount: int, limit: int) -> Text:
+    """Draw an amount as a bar to the right of the middle, a negative one to the left."""
+    half = 10
+    cells = min(half, round(half * abs(amount) / limit)) if limit else 0
+    cells = max(cells, 1 if amount else 0)
+    left = "█" * cells if amount < 0 else ""
+    right = "█" * cells if amount > 0 else ""
+    return Text.assemble(
+        (left.rjust(half), "green"), ("│", "dim"), (right.ljust(half), "red"), no_wrap=True
+    )
+
+
+def _markets(scene: Scene) -> RenderableType:
+    table = Table(expand=True, box=None, padding=(0, 1), header_style="dim")
+    table.add_column("market", no_wrap=True)
+    table.add_column("state")
+    table.add_column("bets", justify="right")
+    table.add_column("staked", justify="right")
+    table.add_column("worst", justify="right")
+    table.add_column("process", justify="right")
+    for line in scene.markets:
+        worst = "bright_red" if line.worst_minor > 0 else "bright_green"
+        process = Text(str(line.pid) if line.pid else "-", "dim")
+        if line.lives > 1:
+            process.append(f" #{line.lives}", "bold bright_green")
+        table.add_row(
+            line.name,
+            Text(line.status, _STATUS_STYLES.get(line.status, "dim")),
+            f"{line.bets:,}",
+            money(line.stake_minor, cents=False),
+            Text(money(-line.worst_minor, cents=False), worst),
+            process,
+        )
+    return Panel(
+        table, title=f"markets, each its own process  [dim]{scene.currency}[/dim]",
+        title_align="left", border_style="dim",
+    )  # fmt: skip
+
+
+def sparkline(values: Iterable[float], *, width: int) -> str:
+    """Return the last values as a line of blocks, scaled to the highest."""
+    shown = list(values)[-width:]
+    top = max(shown, default=0.0)
+    if top <= 0:
+        return ""
+    return "".join(_SPARKS[max(1 if v > 0 else 0, round(8 * v / top))] for v in shown)
+
+
+def _pulse(scene: Scene) -> RenderableType:
+    rate = scene.rates[-1] if scene.rates else 0.0
+    table = Table.grid(expand=True, padding=(0, 1))
+    table.add_column(style="dim")
+    table.add_column(justify="right")
+    table.add_row("bettors connected", f"{scene.bettors}")
+    table.add_row("bets answered", Text(f"{scene.answered:,}", "bold"))
+    table.add_row("in flight", f"{scene.in_flight}")
+    p50, p99 = (f"{ms:.1f} ms" for ms in (scene.ack_p50_ms, scene.ack_p99_ms))
+    figures = (
+        ("p50 ", "dim"),
+        (p50, "bold bright_cyan"),
+        ("  p99 ", "dim"),
+        (p99, "bold bright_cyan"),
+    )
+    table.add_row("acknowledged in", Text.assemble(*figures))
+    table.add_row(Text(f"{rate:.0f} bets a second", "bold bright_green"), "")
+    spark = Text(sparkline(scene.rates, width=44), "bright_green", no_wrap=True)
+    return Panel(Group(table, spark), title="bets", title_align="left", border_style="dim")
+
+
+def _answers(scene: Scene) -> RenderableType:
+    table = Table.grid(expand=True, padding=(0, 1))
+    table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+    table.add_column(justify="right", width=7)
+    table.add_column(width=10)
+    top = max(scene.answers.values(), default=1)
+    ranked = sorted(scene.answers.items(), key=lambda item: (item[0] != "accepted", -item[1]))
+    for what, count in ranked:
+        style = "green" if what == "accepted" else "yellow"
+        bar = Text("█" * max(1, round(10 * count / top)), style)
+        table.add_row(Text(what, style), f"{count:,}", bar)
+    return Panel(table, title="answers", title_align="left", border_style="dim")
+
+
+def _log(scene: Scene, *, events: int) -> RenderableType:
+    lines = Table.grid(padding=(0, 1))
+    lines.add_column(style="dim", justify="right", min_width=12, no_wrap=True)
+    lines.add_column(overflow="ellipsis", no_wrap=True)
+    for line in list(scene.log)[-events:]:
+        lines.add_row(line.clock, Text(line.text, _LOG_STYLES.get(line.kind, "")))
+    subtitle = f"[bold white on red] {scene.outage} [/]" if scene.outage else None
+    return Panel(
+        lines,
+        title="events", title_align="left", subtitle=subtitle, border_style="dim",
+    )  # fmt: skip
+
+
+class TerminalView:
+    """The whole terminal, redrawn when asked; what was there comes back at the end."""
+
+    def __init__(self, console: Console) -> None:
+        self._live = Live(console=console, screen=True, auto_refresh=False, transient=True)
+        self._live.start()
+
+    def show(self, scene: Scene) -> None:
+        """Redraw."""
+        lines = self._live.console.height
+        self._live.update(render(scene, lines=lines), refresh=True)
+
+    def log(self, line: LogLine) -> None:
+        """Do nothing more: the next drawing shows it."""
+
+    def close(self) -> None:
+        """Give the terminal back as it was."""
+        self._live.stop()
+
+
+class PlainView:
+    """Lines, for logs and pipes: every event, and the state of play every few match minutes."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._shown_minute = -PLAIN_EVERY_MIN
+
+    def show(self, scene: Scene) -> None:
+        """Print a status line when enough of the match has passed."""
+        if scene.minute - self._shown_minute < PLAIN_EVERY_MIN or not scene.answered:
+            return
+        self._shown_minute = scene.minute
+        self._print(scene.clock, status_line(scene))
+
+    def log(self, line: LogLine) -> None:
+        """Print the event."""
+        self._print(line.clock, line.text)
+
+    def close(self) -> None:
+        """Leave everything printed."""
+
+    def _print(self, clock: str, text: str) -> None:
+        self._console.print(f"{clock:>12}  {text}", markup=False, highlight=False, soft_wrap=True)
+
+
+def status_line(scene: Scene) -> str:
+    """Return how things stand in one line."""
+    odds = " / ".join(odds_text(line.odds_milli) if line.active else "-" for line in scene.result)
+    books = " / ".join(money(line.liability_minor, cents=False) for line in scene.result)
+    rate = scene.rates[-1] if scene.rates else 0.0
+    return (
+        f"{scene.home} {scene.score[0]}-{scene.score[1]} {scene.away} | 1x2 {odds} | "
+        f"liability {books} {scene.currency} | {scene.answered:,} bets, {rate:.0f}/s | "
+        f"p50 {scene.ack_p50_ms:.1f} ms, p99 {scene.ack_p99_ms:.1f} ms | "
+        f"{_answers_line(scene.answers)}"
+    )
+
+
+def _answers_line(answers: dict[str, int]) -> str:
+    return ", ".join(f"{what} {count:,}" for what, count in sorted(answers.items()))
+
+
+def make_view(console: Console, *, plain: bool) -> View:
+    """Return the live view where there is a terminal and nobody asked for plain lines."""
+    return PlainView(console) if plain or not console.is_terminal else TerminalView(console)
+
+
+def pad(columns: Sequence[tuple[str, str]]) -> list[str]:
+    """Return names and values as lines in two columns."""
+    width = max((len(name) for name, _ in columns), default=0)
+    return [f"{name:<{width}}  {value}" for name, value in columns]
