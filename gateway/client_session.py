@@ -11,7 +11,12 @@ from typing import Any, Final, Literal, TypeVar, cast
 
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as _ws_connect
-from websockets.exceptions import InvalidHandshake, InvalidStatus, WebSocketException
+from websockets.exceptions import (
+    InvalidHandshake,
+    InvalidState,
+    InvalidStatus,
+    WebSocketException,
+)
 from websockets.frames import BINARY, TEXT, Frame
 from websockets.typing import Origin, Subprotocol
 
@@ -160,7 +165,11 @@ class Session:
             await self._welcomed
 
     async def close(self) -> None:
-        """Say goodbye; what is not answered yet fails with `ConnectionLostError`."""
+        """Say goodbye; what is not answered yet fails with `ConnectionLostError`.
+
+        Callbacks are not called any more.
+        """
+        self.on_bet = self.on_price = None
         self._flush()
         await self._wire.close()
 
@@ -194,10 +203,13 @@ class Session:
         if self.lost is not None:
             raise self.lost
         payload = self._codec.encode(message)
-        if self._codec.opcode == OP_BINARY:
-            self._wire.protocol.send_binary(payload)
-        else:
-            self._wire.protocol.send_text(payload)
+        try:
+            if self._codec.opcode == OP_BINARY:
+                self._wire.protocol.send_binary(payload)
+            else:
+                self._wire.protocol.send_text(payload)
+        except InvalidState as error:
+            raise ConnectionLostError(1006, "the connection is closing") from error
         if not self._flushing:
             self._flushing = True
             self._loop.call_soon(self._flush)
