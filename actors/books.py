@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from actors.messages import BooksReport
-from engine.ids import SHARD_BITS
+from engine.ids import serial_of_bet, shard_of_bet
 from engine.rows import Rows, SlipState
 from engine.views import LedgerTotals
 
@@ -62,7 +62,8 @@ def compare_books(*, bets: Rows, shards: Sequence[ShardBooks]) -> BooksReport:
     reserved = {books.shard: len(books.slips) for books in shards}
     for bet_id in accepted["bet_id"][~has_slip].tolist():
         # A slip made after its shard was read is no difference: its serial says so.
-        if bet_id & ((1 << SHARD_BITS) - 1) > reserved.get(bet_id >> SHARD_BITS, 0):
+        last_serial = reserved.get(shard_of_bet(bet_id))
+        if last_serial is not None and serial_of_bet(bet_id) > last_serial:
             in_flight += 1
         else:
             found.append(f"bet {bet_id}: accepted by its market, unknown to its account")

@@ -79,7 +79,7 @@ def test_a_malformed_or_taken_key_is_refused(tmp_path: Path):
 
 def test_the_count_of_shards_never_changes(tmp_path: Path):
     open_directory(tmp_path, account_shards=2).close()
-    with pytest.raises(DirectoryMismatchError, match="account_shards: 3 .* founded with 2"):
+    with pytest.raises(DirectoryMismatchError, match=r"account_shards: 3 .* founded with 2"):
         open_directory(tmp_path, account_shards=3)
     open_directory(tmp_path, account_shards=2).close()
 

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -142,17 +143,18 @@ def test_creating_the_same_markets_again_changes_nothing(tmp_path: Path):
 def test_a_hopeless_market_is_refused_and_its_key_stays_free(tmp_path: Path):
     async def main():
         async with World(tmp_path) as world:
-            lopsided = CreateMarket(
-                market_no=0, key="a/1x2", outcomes=("x", "x"), odds_milli=(2_000, 2_000)
-            )
-            malformed = market("not a key")
-            answers = await world.create(lopsided, malformed, market("b/1x2"))
-            assert answers[1].refused is not None
-            assert answers[1].refused.reason is Reason.MALFORMED
-            assert answers[2].route is not None
-            if answers[0].refused is not None:
-                (again,) = await world.create(market("a/1x2"))
-                assert again.route is not None
+            no_stake_fits = market("a/1x2", stake_minor_min=10, stake_minor_max=5)
+            answers = await world.create(no_stake_fits, market("not a key"), market("b/1x2"))
+            assert [a.refused and a.refused.reason for a in answers] == [
+                Reason.FIELD_OUT_OF_BOUNDS,
+                Reason.MALFORMED,
+                None,
+            ]
+            (again,) = await world.create(market("a/1x2"))
+            assert again.route is not None
+            assert again.route.market_no == 3
+        async with World(tmp_path) as world:
+            assert sorted(world.routes.market_no_by_key) == ["a/1x2", "b/1x2"]
 
     run_virtual(main())
 
@@ -165,9 +167,7 @@ def test_everything_is_there_again_after_a_restart(tmp_path: Path):
         async with World(tmp_path) as world:
             assert [world.routes.markets[no].key for no in (1, 2)] == ["a/1x2", "b/1x2"]
             assert await world.create(market("a/1x2"), market("b/1x2")) == answers
-            assert hashes == [
-                world.life(f"market-0000{n}").target.state_hash() for n in range(2)
-            ]
+            assert hashes == [world.life(f"market-0000{n}").target.state_hash() for n in range(2)]
             assert world.status().generation == 2
 
     run_virtual(main())
@@ -265,7 +265,7 @@ def test_pauses_between_restarts_double_with_jitter_up_to_their_bound(tmp_path: 
             await world.create(market())
             await world.kill_over_and_over(7)
             starts = world.launcher.starts_of(MARKET)
-            pauses = [after - before for before, after in zip(starts, starts[1:], strict=False)]
+            pauses = [after - before for before, after in pairwise(starts)]
             assert pauses[0] < 0.01
             wanted = [0.1, 0.2, 0.4, 0.8, 1.0, 1.0]
             for pause, nominal in zip(pauses[1:], wanted, strict=True):
@@ -419,5 +419,3 @@ def test_a_late_gateway_is_told_every_route_and_every_shell_of_it(tmp_path: Path
             assert world.life().target._gateways.keys() == {"gateway-0"}
 
     run_virtual(main())
-
-

@@ -1,0 +1,213 @@
+import contextlib
+from typing import Any
+
+import numpy as np
+import pytest
+
+from actors.account_shell import AccountShell
+from actors.failstop import EXIT_JOURNAL_BROKEN
+from actors.messages import (
+    AccountEventKind,
+    BalanceQuery,
+    LedgerControl,
+    OpenBetsQuery,
+    ShellState,
+    StatusQuery,
+    decode_balance,
+    decode_health,
+    decode_ledger_events,
+    decode_slip,
+    decode_slips,
+    decode_totals,
+    encode,
+)
+from actors.peer import PeerRefusedError
+from engine.commands import Deposit
+from engine.reasons import Reason
+from engine.rows import (
+    BET,
+    DECISION,
+    FLAG_FENCE,
+    FLAG_KNOWN,
+    RESERVED,
+    SETTLEMENT,
+    BetResult,
+    Rows,
+    SlipState,
+)
+from persistence.journal import JournalBrokenError, JournalOptions
+from tests.actors.test_market_shell import Ear, Ticks
+from tests.actors.trade import fund, reservations
+from tests.faults.faulty_disk import FaultyDisk
+
+FOLDER = "/shell"
+
+
+def shell_on(disk: FaultyDisk, **arguments: Any) -> AccountShell:
+    return AccountShell(
+        name="account-000",
+        folder=FOLDER,
+        shard=0,
+        options=JournalOptions(allocate_bytes=1, snapshot_aside=False),
+        disk=disk,
+        clock=arguments.pop("clock", Ticks()),
+        **arguments,
+    )
+
+
+def reserve(shell: AccountShell, *refs: str, account_no: int = 2) -> Rows:
+    asked = reservations(refs, account_no=account_no)
+    rows: Rows = np.frombuffer(shell.exchange(b"", asked.tobytes()), RESERVED)
+    return rows
+
+
+def verdicts(*bet_ids: int, reason: int = 0) -> bytes:
+    rows = np.zeros(len(bet_ids), DECISION)
+    rows["bet_id"] = bet_ids
+    rows["odds_milli"] = 2_000
+    rows["reason"] = reason
+    return rows.tobytes()
+
+
+def settlement(bet_id: int, *, payout_minor: int = 200) -> bytes:
+    rows = np.zeros(1, SETTLEMENT)
+    rows["bet_id"] = bet_id
+    rows["payout_minor"] = payout_minor
+    rows["outbox_seq"] = 1
+    rows["settlement_no"] = 1
+    rows["result"] = BetResult.WON
+    return rows.tobytes()
+
+
+def slip(shell: AccountShell, ref: str, *, account_no: int = 2) -> Any:
+    return decode_slip(shell.query(encode(StatusQuery(account_no=account_no, ref=ref))))
+
+
+def test_a_stake_is_reserved_posted_and_paid():
+    shell = shell_on(FaultyDisk())
+    fund(shell, [2], amount_minor=1_000)
+    (reserved,) = reserve(shell, "a")
+    assert reserved["state"] == SlipState.PENDING
+    shell.exchange(verdicts(reserved["bet_id"]), b"")
+    assert slip(shell, "a").state is SlipState.ACCEPTED
+    assert shell.settle(settlement(reserved["bet_id"])) == 1
+    assert shell.settle(settlement(reserved["bet_id"])) == 0
+    balance = decode_balance(shell.query(encode(BalanceQuery(account_no=2))))
+    assert balance is not None
+    assert balance.available_minor == 1_100
+
+
+def test_a_repeated_ref_gets_the_first_answer_across_a_kill():
+    disk = FaultyDisk()
+    shell = shell_on(disk)
+    fund(shell, [2])
+    (first,) = reserve(shell, "a")
+    again = shell_on(disk.killed(calls=len(disk.trace)))
+    (second,) = reserve(again, "a")
+    assert second["bet_id"] == first["bet_id"]
+    assert second["flags"] & FLAG_KNOWN
+    assert len(decode_slips(again.query(encode(OpenBetsQuery(account_no=2))))) == 1
+
+
+def test_watched_accounts_hear_of_settlements_late_verdicts_and_money():
+    shell, ear = shell_on(FaultyDisk()), Ear()
+    fund(shell, [2, 4])
+    shell.set_gateways([ear])
+    shell.watch(ear.name, [2])
+    mine, late = reserve(shell, "a", "b")["bet_id"].tolist()
+    (other,) = reserve(shell, "c", account_no=4)["bet_id"].tolist()
+    shell.exchange(verdicts(mine, other), b"")
+    assert ear.told == []
+    shell.settle(settlement(mine))
+    shell.settle(settlement(other))
+    shell.resolve(verdicts(late, reason=Reason.FENCED))
+    deposits = tuple(Deposit(account_no=no, amount_minor=5, ref=f"d{no}") for no in (2, 4, 2))
+    shell.control(encode(LedgerControl(by="cashier", commands=deposits)))
+    kinds = [kind for _, _, kind in ear.told]
+    assert kinds == [
+        AccountEventKind.SETTLED,
+        AccountEventKind.RESOLVED,
+        AccountEventKind.CREDITED,
+    ]
+    assert [s.ref for s in decode_slips(ear.told[0][1])] == ["a"]
+    assert [s.state for s in decode_slips(ear.told[1][1])] == [SlipState.REFUSED]
+    assert [e.ref for e in decode_ledger_events(ear.told[2][1])] == ["d2"]
+    shell.unwatch(ear.name, [2, 99])
+    shell.control(
+        encode(LedgerControl(by="x", commands=(Deposit(account_no=2, amount_minor=1, ref="z"),)))
+    )
+    assert len(ear.told) == 3
+
+
+def test_old_pending_bets_are_given_as_fences():
+    clock = Ticks()
+    shell = shell_on(FaultyDisk(), clock=clock)
+    fund(shell, [2])
+    reserve(shell, "a")
+    horizon = clock.at_ns + 1
+    reserve(shell, "b")
+    rows = np.frombuffer(shell.pending(horizon, 10), BET)
+    assert rows["flags"].tolist() == [FLAG_FENCE]
+    assert rows["stake_minor"].tolist() == [100]
+
+
+def test_pages_of_slips_and_totals_are_of_one_instant():
+    shell = shell_on(FaultyDisk())
+    fund(shell, [2])
+    reserve(shell, "a", "b", "c")
+    seq, page, totals = shell.books(1, 1)
+    assert seq == decode_health(shell.tick()).seq
+    assert len(page) == len(shell.slips()) // 3
+    (total,) = decode_totals(totals)
+    assert total.pending_minor == 300
+
+
+def test_a_broken_journal_ends_the_process_before_a_bet_id_is_given_out():
+    disk = FaultyDisk()
+    codes: list[int] = []
+    shell = shell_on(disk, exit_process=codes.append)
+    fund(shell, [2])
+    disk.fail("sync")
+    with pytest.raises(JournalBrokenError):
+        reserve(shell, "a")
+    assert codes == [EXIT_JOURNAL_BROKEN]
+
+
+def fill(disk: FaultyDisk, shell: AccountShell) -> None:
+    """Take all room, and then what the journal has allocated ahead."""
+    disk.capacity = sum(map(len, disk.files().values()))
+    with contextlib.suppress(PeerRefusedError):
+        while True:
+            shell.resolve(verdicts(999))
+
+
+def test_a_full_disk_loses_neither_settlement_nor_verdict():
+    disk = FaultyDisk()
+    shell = shell_on(disk)
+    fund(shell, [2])
+    (bet_id,) = reserve(shell, "a")["bet_id"].tolist()
+    fill(disk, shell)
+    before = shell.state_hash()
+    (refused,) = reserve(shell, "z")
+    assert (refused["reason"], refused["bet_id"]) == (Reason.DISK_FULL, 0)
+    with pytest.raises(PeerRefusedError):
+        shell.resolve(verdicts(bet_id))
+    with pytest.raises(PeerRefusedError):
+        shell.settle(settlement(bet_id))
+    assert shell.exchange(verdicts(bet_id), b"") == b""
+    assert shell.state_hash() == before
+    disk.capacity = None
+    shell.resolve(verdicts(bet_id))
+    assert shell.settle(settlement(bet_id)) == 1
+
+
+def test_a_quarantined_shard_reserves_nothing_and_keeps_work_with_its_sender():
+    shell = shell_on(FaultyDisk(), quarantine="restart budget spent")
+    assert decode_health(shell.tick()).state is ShellState.QUARANTINED
+    (refused,) = reserve(shell, "a")
+    assert (refused["reason"], refused["state"]) == (Reason.QUARANTINED, SlipState.NONE)
+    with pytest.raises(PeerRefusedError):
+        shell.settle(settlement(1))
+    with pytest.raises(PeerRefusedError):
+        shell.resolve(verdicts(1))
+    assert shell.pending(1 << 62, 10) == b""

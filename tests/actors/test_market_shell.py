@@ -1,0 +1,309 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from actors.failstop import EXIT_JOURNAL_BROKEN
+from actors.market_shell import MarketShell
+from actors.messages import (
+    ShellState,
+    decode_book_images,
+    decode_health,
+    decode_price_deltas,
+    decode_price_images,
+    encode,
+)
+from actors.peer import PeerRefusedError
+from actors.repricing import Reprice
+from actors.settings import MarketShellSettings
+from engine.commands import CreateMarket, OpenMarket, SetLimits, SettleMarket, SuspendMarket
+from engine.commands import Limits as MarketLimits
+from engine.events import MarketResumed, MarketSuspended, OddsSet, Refused
+from engine.lifecycle import Status
+from engine.pricing.football import MatchModel, MatchState
+from engine.pricing.types import outcome_names
+from engine.reasons import Reason
+from engine.rows import BET, Rows
+from persistence.journal import JournalBrokenError, JournalOptions
+from tests.actors.trade import (
+    HOME_WINS,
+    decisions_of,
+    events_of,
+    market,
+    market_control,
+    open_market,
+    settle_home,
+)
+from tests.faults.faulty_disk import FaultyDisk
+
+FOLDER = "/shell"
+
+
+class Ear:
+    """A gateway's end of the line."""
+
+    name = "gateway-0"
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, Any]] = []
+
+    async def ask(self, method: str, /, *args: Any, timeout_s: float | None = None) -> Any:
+        raise AssertionError("a shell never asks a gateway")
+
+    def tell(self, method: str, /, *args: Any) -> None:
+        self.told.append((method, *args))
+
+
+class Ticks:
+    """A clock that moves by one at every look."""
+
+    def __init__(self) -> None:
+        self.at_ns = 0
+
+    def __call__(self) -> int:
+        self.at_ns += 1
+        return self.at_ns
+
+
+def shell_on(disk: FaultyDisk, **arguments: Any) -> MarketShell:
+    return MarketShell(
+        name="market-00000",
+        folder=FOLDER,
+        options=JournalOptions(snapshot_aside=False),
+        disk=disk,
+        clock=Ticks(),
+        **arguments,
+    )
+
+
+def bets(*bet_ids: int, stake_minor: int = 100, market_no: int = 1) -> Rows:
+    rows: Rows = np.zeros(len(bet_ids), BET)
+    rows["bet_id"] = bet_ids
+    rows["stake_minor"] = stake_minor
+    rows["market_no"] = market_no
+    rows["odds_milli"] = 2_000
+    rows["rate_micro"] = 1_000_000
+    return rows
+
+
+def reasons(answer: bytes) -> list[int]:
+    return decisions_of(answer)["reason"].tolist()
+
+
+def test_bets_are_decided_and_found_again_after_a_kill():
+    disk = FaultyDisk()
+    shell = shell_on(disk)
+    open_market(shell)
+    answer = shell.place(bets(1, 2).tobytes())
+    assert reasons(answer) == [0, 0]
+    again = shell_on(disk.killed(calls=len(disk.trace)))
+    assert again.state_hash() == shell.state_hash()
+    repeated = decisions_of(again.place(bets(1, 2).tobytes()))
+    assert repeated["odds_milli"].tolist() == decisions_of(answer)["odds_milli"].tolist()
+
+
+def test_a_batch_over_its_bound_is_not_run():
+    shell = shell_on(FaultyDisk(), settings=MarketShellSettings(batch_rows_max=2))
+    open_market(shell)
+    with pytest.raises(ValueError, match="3 rows, at most 2"):
+        shell.place(bets(1, 2, 3).tobytes())
+    assert shell.bets() == b""
+
+
+def test_too_many_commands_in_one_call_are_refused_together():
+    shell = shell_on(FaultyDisk(), settings=MarketShellSettings(commands_max=1))
+    events = events_of(shell.control(market_control(market(market_no=1), market("b/1x2"))))
+    assert [event.reason for event in events] == [Reason.CAPACITY] * 2
+    assert shell.market_nos() == []
+
+
+def test_what_changed_is_published_once_after_the_sync():
+    disk = FaultyDisk()
+    shell, ear = shell_on(disk), Ear()
+    shell.set_gateways([ear])
+    shell.control(market_control(market(market_no=1), market("b/1x2", market_no=2)))
+    shell.control(market_control(OpenMarket(market_no=1), SuspendMarket(market_no=1)))
+    created, changed = ear.told
+    assert created[0] == "on_created"
+    assert [image.key for image in decode_price_images(created[1])] == ["cup-1/1x2", "b/1x2"]
+    assert changed[0] == "on_prices"
+    (delta,) = decode_price_deltas(changed[1])
+    assert (delta.market_no, delta.status, delta.version) == (1, Status.SUSPENDED, 3)
+    assert disk.trace[-1].kind == "sync"
+
+
+def test_what_bettors_cannot_see_is_not_published():
+    shell, ear = shell_on(FaultyDisk()), Ear()
+    open_market(shell)
+    shell.set_gateways([ear])
+    shell.control(market_control(SetLimits(market_no=1, limits=MarketLimits())))
+    shell.control(market_control(OpenMarket(market_no=1)))
+    assert ear.told == []
+
+
+def test_images_are_given_for_the_markets_asked_for_that_are_here():
+    shell = shell_on(FaultyDisk())
+    shell.control(market_control(market(market_no=1), market("b/1x2", market_no=2)))
+    assert [i.market_no for i in decode_price_images(shell.price_images([2, 99]))] == [2]
+    assert [i.prices.market_no for i in decode_book_images(shell.book_images())] == [1, 2]
+
+
+def test_the_tick_tells_what_the_shell_holds():
+    shell = shell_on(FaultyDisk())
+    open_market(shell)
+    shell.place(bets(1, 2, 3).tobytes())
+    health = decode_health(shell.tick())
+    assert (health.state, health.markets, health.bets) == (ShellState.SERVING, 1, 3)
+    assert (health.epoch, health.seq) == (1, 3)
+
+
+def test_a_broken_journal_ends_the_process_before_anything_is_answered():
+    disk = FaultyDisk()
+    codes: list[int] = []
+    shell, ear = shell_on(disk, exit_process=codes.append), Ear()
+    open_market(shell)
+    shell.set_gateways([ear])
+    disk.fail("sync")
+    with pytest.raises(JournalBrokenError):
+        shell.control(market_control(SuspendMarket(market_no=1)))
+    assert codes == [EXIT_JOURNAL_BROKEN]
+    assert ear.told == []
+    with pytest.raises(JournalBrokenError):
+        shell.place(bets(1).tobytes())
+    assert codes == [EXIT_JOURNAL_BROKEN] * 2
+
+
+def test_a_full_disk_refuses_bets_and_commands_until_there_is_room():
+    disk = FaultyDisk()
+    options = JournalOptions(allocate_bytes=1, snapshot_aside=False)
+    shell = MarketShell(name="m", folder=FOLDER, options=options, disk=disk, clock=Ticks())
+    open_market(shell)
+    disk.capacity = sum(map(len, disk.files().values()))
+    bet_id = 1
+    while reasons(shell.place(bets(bet_id).tobytes())) == [0]:  # the room that is allocated ahead
+        bet_id += 1
+    before = shell.state_hash()
+    assert reasons(shell.place(bets(bet_id).tobytes())) == [Reason.DISK_FULL]
+    (event,) = events_of(shell.control(market_control(SuspendMarket(market_no=1))))
+    assert isinstance(event, Refused)
+    assert event.reason is Reason.DISK_FULL
+    assert shell.state_hash() == before
+    disk.capacity = None
+    assert reasons(shell.place(bets(bet_id).tobytes())) == [0]
+
+
+def damaged() -> FaultyDisk:
+    disk = FaultyDisk()
+    shell = shell_on(disk)
+    open_market(shell)
+    shell.place(bets(1).tobytes())
+    shell.place(bets(2).tobytes())
+    files = disk.files()
+    (segment,) = [path for path in files if path.name != "lock"]
+    data = bytearray(files[segment])
+    data[100] ^= 1
+    return FaultyDisk.of({**files, segment: bytes(data)})
+
+
+def test_a_shell_with_a_damaged_journal_answers_quarantined():
+    shell = shell_on(damaged())
+    health = decode_health(shell.tick())
+    assert health.state is ShellState.QUARANTINED
+    assert "the checksum does not fit" in health.why
+    assert reasons(shell.place(bets(3, 4).tobytes())) == [Reason.QUARANTINED] * 2
+    events = events_of(shell.control(market_control(settle_home(), settle_home(2))))
+    assert [event.reason for event in events] == [Reason.QUARANTINED] * 2
+    assert shell.outbox_shards() == []
+
+
+def test_a_shell_that_cannot_open_its_journal_still_answers():
+    disk = FaultyDisk()
+    holder = shell_on(disk)
+    shell = shell_on(disk)
+    health = decode_health(shell.tick())
+    assert health.state is ShellState.QUARANTINED
+    assert "held by another" in health.why or "LockHeld" in health.why
+    assert reasons(shell.place(bets(1).tobytes())) == [Reason.QUARANTINED]
+    with pytest.raises(PeerRefusedError):
+        shell.price_images()
+    holder.stop()
+
+
+def test_a_shell_told_to_be_quarantined_never_touches_its_journal():
+    disk = FaultyDisk()
+    shell = shell_on(disk, quarantine="restart budget spent")
+    assert disk.trace == []
+    assert decode_health(shell.tick()).why == "restart budget spent"
+
+
+def test_a_stopped_shell_lets_its_successor_in():
+    disk = FaultyDisk()
+    first = shell_on(disk)
+    first.stop()
+    assert decode_health(first.tick()).state is ShellState.QUARANTINED
+    assert decode_health(shell_on(disk).tick()).state is ShellState.SERVING
+
+
+def football(key: str, market_no: int) -> CreateMarket:
+    names = outcome_names(key.split("/")[1], ())
+    return CreateMarket(
+        market_no=market_no, key=key, outcomes=names, odds_milli=(2_000,) * len(names)
+    )
+
+
+def reprice(**words: Any) -> bytes:
+    return encode(
+        Reprice(
+            by="feed:test",
+            fixture="cup-1",
+            model=MatchModel(home_rate=1.4, away_rate=1.1),
+            state=MatchState(),
+            **words,
+        )
+    )
+
+
+def test_repricing_suspends_prices_and_resumes_a_fixture_in_one_record():
+    shell, ear = shell_on(FaultyDisk()), Ear()
+    shell.control(market_control(football("cup-1/1x2", 1), football("cup-2/1x2", 2)))
+    shell.control(market_control(OpenMarket(market_no=1), OpenMarket(market_no=2)))
+    shell.set_gateways([ear])
+    seq = decode_health(shell.tick()).seq
+    events = events_of(shell.reprice(reprice(suspend="goal", resume=True)))
+    assert [type(event) for event in events] == [MarketSuspended, OddsSet, MarketResumed]
+    assert decode_health(shell.tick()).seq == seq + 1
+    ((method, payload),) = ear.told
+    assert method == "on_prices"
+    (delta,) = decode_price_deltas(payload)
+    assert (delta.market_no, delta.status) == (1, Status.ACTIVE)
+    assert delta.odds_milli != (2_000,) * 3
+
+
+def test_repricing_leaves_alone_what_is_over_or_unknown_to_the_model():
+    shell = shell_on(FaultyDisk())
+    unknown = CreateMarket(
+        market_no=3, key="cup-1/first_throw_in", outcomes=("a", "b"), odds_milli=(2_000, 2_000)
+    )
+    renamed = CreateMarket(
+        market_no=4, key="cup-1/1x2", outcomes=("a", "b", "c"), odds_milli=(2_000, 3_000, 4_000)
+    )
+    shell.control(market_control(football("cup-1/draw_no_bet", 1), unknown, renamed))
+    shell.control(market_control(OpenMarket(market_no=1), OpenMarket(market_no=3)))
+    shell.control(market_control(SettleMarket(market_no=1, results=HOME_WINS[:2])))
+    before = shell.state_hash()
+    assert events_of(shell.reprice(reprice(suspend="goal", resume=True))) == []
+    assert shell.state_hash() == before
+
+
+def test_odds_set_by_repricing_are_replayed_not_computed(tmp_path: Path):
+    options = JournalOptions(snapshot_aside=False)
+    arguments: dict[str, Any] = {"name": "m", "folder": str(tmp_path), "options": options}
+    shell = MarketShell(**arguments)
+    shell.control(market_control(football("cup-1/1x2", 1), OpenMarket(market_no=1)))
+    shell.reprice(reprice())
+    state_hash = shell.state_hash()
+    shell.stop()
+    again = MarketShell(**arguments)
+    assert again.state_hash() == state_hash
+    again.stop()
