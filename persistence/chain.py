@@ -10,7 +10,7 @@ record says how many of its commit came before it), and damage when anything lat
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -22,9 +22,6 @@ from persistence.records import Kind
 
 SEGMENT_SUFFIX: Final = ".journal"
 _SEGMENT: Final = re.compile(r"(\d{20})\.journal")
-
-Progress = Callable[[int, int], None]
-"""Called with the bytes read so far and the bytes there are."""
 
 
 class JournalDamagedError(Exception):
@@ -104,8 +101,6 @@ class ChainReader:
     after : Point or None
         Begin behind this record, which must be in the chain. None begins at the first record of
         the first segment and takes its predecessor on trust.
-    progress : callable, optional
-        Told after each segment how many bytes were read.
 
     Raises
     ------
@@ -120,7 +115,6 @@ class ChainReader:
         *,
         paths: Sequence[Path] | None = None,
         after: Point | None = GENESIS,
-        progress: Progress | None = None,
     ) -> None:
         paths = segment_paths(disk, folder) if paths is None else paths
         skip = 0 if after is None else first_needed(paths, after=after)
@@ -129,7 +123,6 @@ class ChainReader:
         self._disk = disk
         self._folder = folder
         self._after = after
-        self._progress = progress
         self._seq = 0 if after is None else after.seq
         self._epoch = 0 if after is None else after.epoch
         self._crc: int | None = None if after is None else after.crc
@@ -139,13 +132,10 @@ class ChainReader:
         if not self.paths:
             self._seq, self._crc = 0, None
             self.tail = Tail(self._point(), None, 0, 0, b"", 0)
-        sizes = [self._disk.size(path) for path in self.paths] if self._progress else []
         for index, path in enumerate(self.paths):
             last = index == len(self.paths) - 1
             self._enter(path, first=index == 0)
             yield from self._segment(path, last=last)
-            if self._progress:
-                self._progress(sum(sizes[: index + 1]), sum(sizes))
         assert self.tail is not None
         due = self._after.seq if self._after else 0
         if self._seq < due:

@@ -101,6 +101,7 @@ class Journal:
         self._place = 0
         self._closed_bytes = 0
         self._broken = ""
+        self._closed = False
 
     @classmethod
     def open(
@@ -238,7 +239,7 @@ class Journal:
 
     def close(self) -> None:
         """Let go of the file and the lock. Whatever was not synced stays unpromised."""
-        self._broken = self._broken or "the journal is closed"
+        self._closed = True
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -278,8 +279,8 @@ class Journal:
     # --- inside --------------------------------------------------------------------------------
 
     def _check(self) -> None:
-        if self._broken:
-            raise JournalBrokenError(self._broken)
+        if self._broken or self._closed:
+            raise JournalBrokenError(self._broken or f"{self.folder}: the journal is closed")
 
     def _break(self, what: str, error: DiskError) -> NoReturn:
         """Refuse everything from now on, and say so at once."""

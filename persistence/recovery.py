@@ -18,7 +18,6 @@ from persistence.chain import (
     ChainReader,
     JournalDamagedError,
     Point,
-    Progress,
     Tail,
     first_seq_of,
     segment_paths,
@@ -48,6 +47,7 @@ M = TypeVar("M", MarketMachine, LedgerMachine)
 
 MARKETS: Final = "markets"
 LEDGER: Final = "ledger"
+KNOWN_MACHINES: Final = frozenset({MARKETS, LEDGER})
 
 
 class RecoveryReport(Struct, frozen=True, kw_only=True):
@@ -265,12 +265,12 @@ def replay_folder(
     folder: Path,
     *,
     disk: Disk | None = None,
-    progress: Progress | None = None,
-    visit: Callable[[Record], None] | None = None,
+    visit: Callable[[Record, Any], None] | None = None,
 ) -> Replayed:
     """Replay a journal from as far back as it reaches, reading only and holding no lock.
 
-    It begins at record 1 while the first segment is there, else at the oldest snapshot.
+    It begins at record 1 while the first segment is there, else at the oldest snapshot. `visit` is
+    given each record and the machine that has just replayed it.
 
     Raises
     ------
@@ -283,7 +283,7 @@ def replay_folder(
     paths = segment_paths(disk, folder)
     if not paths:
         raise FileNotFoundError(f"{folder}: no journal is here")
-    replay = blank_replay(_mark_of(disk, folder, paths))
+    replay = blank_replay(mark_of(disk, folder))
     snapshot_seq = 0
     point = GENESIS
     if first_seq_of(paths[0]) != 1:
@@ -295,11 +295,11 @@ def replay_folder(
             except SnapshotInvalidError as error:
                 raise JournalDamagedError(path=path, offset=0, reason=str(error)) from error
             point, snapshot_seq = snapshot.point, snapshot.point.seq
-    reader = ChainReader(disk, folder, paths=paths, after=point, progress=progress)
+    reader = ChainReader(disk, folder, paths=paths, after=point)
     for record in reader:
         replay.visit(record)
         if visit is not None:
-            visit(record)
+            visit(record, replay.machine)
     assert reader.tail is not None
     return Replayed(replay, snapshot_seq, reader.tail)
 
@@ -322,9 +322,10 @@ def blank_replay(mark: EpochMark) -> AnyReplay:
     return LedgerReplay(shard=mark.shard) if mark.machine == LEDGER else MarketReplay()
 
 
-def _mark_of(disk: Disk, folder: Path, paths: list[Path]) -> EpochMark:
-    """Return who wrote a journal: an epoch's mark or a snapshot says it."""
-    if first_seq_of(paths[0]) == 1:
+def mark_of(disk: Disk, folder: Path) -> EpochMark:
+    """Return who wrote a journal: the mark of an epoch or a snapshot says it."""
+    paths = segment_paths(disk, folder)
+    if paths and first_seq_of(paths[0]) == 1:
         for record in ChainReader(disk, folder, paths=paths[:1]):
             if record.kind == Kind.EPOCH:
                 return decode_epoch(record.payload)

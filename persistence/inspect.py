@@ -1,0 +1,339 @@
+"""What a person may ask of a journal: print it, and check it from end to end.
+
+Owns the words in which records are shown. Reads only, holds no lock, and may look on while a shell
+writes. The one file of this package that knows rich.
+"""
+
+import contextlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from enum import IntEnum
+from pathlib import Path
+from typing import Any, Final, TextIO
+
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from engine.reasons import Reason
+from engine.rows import FLAG_FENCE, FLAG_KNOWN, BetResult, SlipState
+from persistence.chain import (
+    ChainReader,
+    JournalDamagedError,
+    Tail,
+    first_seq_of,
+    segment_paths,
+)
+from persistence.disk import DiskError, LocalDisk
+from persistence.frames import Record
+from persistence.records import (
+    Kind,
+    PayloadError,
+    decode_bets,
+    decode_epoch,
+    decode_exchange,
+    decode_ledger_control,
+    decode_market_control,
+    decode_settlements,
+)
+from persistence.recovery import KNOWN_MACHINES, mark_of, replay_folder
+from persistence.snapshot import SnapshotInvalidError, read_snapshot, snapshot_paths
+
+BAR_BYTES: Final = 8 << 20
+"""A journal from this size on gets a progress bar, where one is wanted."""
+_BIN_CHARS: Final = 200
+
+Step = Callable[[Record], None]
+
+
+def show(path: Path, *, limit: int, out: TextIO) -> bool:
+    """Print the records of a shell's folder or of one segment.
+
+    Parameters
+    ----------
+    path : Path
+        A folder, or a segment in it.
+    limit : int
+        Rows (bets, reservations, settlements, commands) to print; past it each record keeps its
+        line.
+    out : TextIO
+        Where to.
+
+    Returns
+    -------
+    bool
+        Whether everything was sound; what is not is named with file, offset and reason.
+    """
+    reader = _reader(path, out)
+    if reader is None:
+        return False
+    left = limit
+    hidden = 0
+    try:
+        for record in reader:
+            title, rows = _described(record)
+            out.write(f"{_line(record)}  {title}\n")
+            for row in rows[: max(0, left)]:
+                out.write(f"    {row}\n")
+            hidden += max(0, len(rows) - max(0, left))
+            left -= len(rows)
+    except (JournalDamagedError, DiskError) as error:
+        out.write(f"DAMAGED: {error}\n")
+        return False
+    if hidden:
+        out.write(f"({hidden:,} rows are not shown; --limit asks for more)\n")
+    _write_tail(reader.tail, out)
+    return True
+
+
+def verify(path: Path, *, out: TextIO, progress: bool) -> bool:
+    """Walk the chain of a journal, replay it, and hold every answer and snapshot against it.
+
+    A single segment has no state to begin with: its chain is walked and nothing is replayed.
+
+    Parameters
+    ----------
+    path : Path
+        A folder, or a segment in it.
+    out : TextIO
+        Where the findings go.
+    progress : bool
+        Whether a long journal may draw a bar on the terminal (on standard error).
+
+    Returns
+    -------
+    bool
+        Whether everything is as its writer left it.
+    """
+    reader = _reader(path, out)
+    if reader is None:
+        return False
+    counts: Counter[str] = Counter()
+    total = sum(segment.stat().st_size for segment in reader.paths)
+    try:
+        with _bar(total, wanted=progress) as step:
+
+            def count(record: Record) -> None:
+                counts[_kind(record)] += 1
+                step(record)
+
+            if path.is_dir() and mark_of(LocalDisk(), path).machine in KNOWN_MACHINES:
+                findings = _replayed(path, count)
+            else:
+                for record in reader:
+                    count(record)
+                findings = [_tail_words(reader.tail), "the chain is whole; nothing was replayed"]
+    except (JournalDamagedError, DiskError) as error:
+        out.write(f"DAMAGED: {error}\n")
+        return False
+    out.write(f"{path}\n")
+    for name, number in sorted(counts.items()):
+        out.write(f"  {number:>12,} {name}\n")
+    for line in findings:
+        out.write(f"  {line}\n")
+    return True
+
+
+def _replayed(folder: Path, count: Step) -> list[str]:
+    """Replay a folder, hold each snapshot against the state at its record, and return findings."""
+    disk = LocalDisk()
+    promised = {}
+    for path in snapshot_paths(disk, folder):
+        try:
+            promised[int(path.stem)] = read_snapshot(disk, path).state_hash
+        except SnapshotInvalidError as error:
+            raise JournalDamagedError(path=path, offset=0, reason=str(error)) from error
+
+    def visit(record: Record, machine: Any) -> None:
+        count(record)
+        expected = promised.get(record.seq)
+        if expected is not None and machine.state_hash() != expected:
+            reason = f"its state is not that behind record {record.seq}"
+            path = next(p for p in snapshot_paths(disk, folder) if int(p.stem) == record.seq)
+            raise JournalDamagedError(path=path, offset=0, reason=reason)
+
+    replayed = replay_folder(folder, disk=disk, visit=visit)
+    mark = replayed.replay.mark
+    begin = f"the snapshot at {replayed.snapshot_seq}" if replayed.snapshot_seq else "record 1"
+    who = f"{mark.machine} (shard {mark.shard})" if mark.shard else mark.machine
+    return [
+        f"{replayed.replay.bets:>12,} bets decided again as they were, from {begin} on",
+        f"{len(promised):>12,} snapshots hold what the records give",
+        _tail_words(replayed.tail),
+        f"state of {who}: {replayed.replay.machine.state_hash()}",
+    ]
+
+
+def _reader(path: Path, out: TextIO) -> ChainReader | None:
+    """Return a reader of a folder or segment; None, said on `out`, when it is neither."""
+    disk = LocalDisk()
+    if path.is_dir() and (paths := segment_paths(disk, path)):
+        # Of a journal whose first segments were dropped, the rest is walked on its own.
+        whole = first_seq_of(paths[0]) == 1
+        return ChainReader(disk, path) if whole else ChainReader(disk, path, after=None)
+    if path.is_file() and first_seq_of(path):
+        return ChainReader(disk, path.parent, paths=[path], after=None)
+    out.write(f"{path}: no journal is here (a shell's folder, or a segment in it)\n")
+    return None
+
+
+@contextlib.contextmanager
+def _bar(total: int, *, wanted: bool) -> Iterator[Step]:
+    """Yield what is called with each record, drawing a bar when the journal is long."""
+    if not wanted or total < BAR_BYTES:
+        yield lambda _record: None
+        return
+    columns = (TextColumn("{task.percentage:>3.0f}%"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("verify", total=total)
+        yield lambda record: bar.advance(task, record.end - record.offset)
+
+
+# --- words ------------------------------------------------------------------------------------
+
+
+def _kind(record: Record) -> str:
+    return Kind(record.kind).name if record.kind in set(Kind) else f"KIND {record.kind}"
+
+
+def _line(record: Record) -> str:
+    seconds, nanos = divmod(record.at_ns, 1_000_000_000)
+    try:
+        when = f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}.{nanos:09}"
+    except (OverflowError, ValueError):
+        when = f"{record.at_ns} ns"
+    return f"{record.seq:>8}  epoch {record.epoch}  {when}  {_kind(record)}"
+
+
+def _described(record: Record) -> tuple[str, list[str]]:
+    """Return a record's counts, and a line for each row or command in it."""
+    try:
+        return _DESCRIBERS.get(record.kind, _document)(record)
+    except PayloadError as error:
+        raise JournalDamagedError(
+            path=record.path, offset=record.offset, reason=f"record {record.seq}: {error}"
+        ) from error
+
+
+def _epoch(record: Record) -> tuple[str, list[str]]:
+    mark = decode_epoch(record.payload)
+    cut = f", {mark.cut_bytes} torn bytes cut" if mark.cut_bytes else ""
+    return f"{mark.machine}, shard {mark.shard}{cut}", []
+
+
+def _bets(record: Record) -> tuple[str, list[str]]:
+    bets, decisions = decode_bets(record.payload)
+    accepted = int((decisions["reason"] == 0).sum())
+    lines = [_bet(*pair) for pair in zip(bets, decisions, strict=True)]
+    return f"{len(bets)} bets, {accepted} accepted", lines
+
+
+def _bet(bet: Any, decision: Any) -> str:
+    fence = "fence of " if bet["flags"] & FLAG_FENCE else ""
+    return (
+        f"{fence}bet {bet['bet_id']}: account {bet['account_no']}, market {bet['market_no']}, "
+        f"outcome {bet['outcome']}, stake {bet['stake_minor']} at {_odds(bet['odds_milli'])}"
+        f" -> {_verdict(decision)}"
+    )
+
+
+def _verdict(decision: Any) -> str:
+    again = ", known" if decision["flags"] & FLAG_KNOWN else ""
+    if decision["reason"] == 0:
+        return f"accepted at {_odds(decision['odds_milli'])}{again}"
+    most = decision["stake_max_minor"]
+    return f"refused: {_reason(decision['reason'])}{f', at most {most}' if most else ''}{again}"
+
+
+def _exchange(record: Record) -> tuple[str, list[str]]:
+    verdicts, reservations, answers = decode_exchange(record.payload)
+    lines = [f"verdict on bet {each['bet_id']}: {_verdict(each)}" for each in verdicts]
+    for asked, answer in zip(reservations, answers, strict=True):
+        ref = asked["ref"].tobytes().rstrip(b"\0").decode("ascii", "replace")
+        again = ", known" if answer["flags"] & FLAG_KNOWN else ""
+        state = SlipState(answer["state"]).name if answer["bet_id"] else _reason(answer["reason"])
+        lines.append(
+            f"reservation {ref}: account {asked['account_no']}, market {asked['market_no']}, "
+            f"outcome {asked['outcome']}, stake {asked['stake_minor']} at "
+            f"{_odds(asked['odds_milli'])} -> bet {answer['bet_id']} {state}{again}"
+        )
+    return f"{len(verdicts)} verdicts, {len(reservations)} reservations", lines
+
+
+def _settlements(record: Record) -> tuple[str, list[str]]:
+    rows = decode_settlements(record.payload)
+    lines = [
+        f"bet {row['bet_id']}: {BetResult(row['result']).name}, payout {row['payout_minor']}, "
+        f"settlement {row['settlement_no']}"
+        for row in rows
+    ]
+    return f"{len(rows)} settlements", lines
+
+
+def _control(record: Record) -> tuple[str, list[str]]:
+    """Commands of either machine: the tags tell them apart."""
+    control: Any
+    try:
+        control = decode_market_control(record.payload)
+    except PayloadError:
+        control = decode_ledger_control(record.payload)
+    pairs = zip(control.commands, control.events, strict=True)
+    lines = [f"{_words(command)} -> {_words(event)}" for command, event in pairs]
+    return f"{len(lines)} commands by {control.by}", lines
+
+
+def _document(record: Record) -> tuple[str, list[str]]:
+    try:
+        document = str(msgspec.msgpack.decode(record.payload))
+    except msgspec.MsgspecError:
+        document = bytes(record.payload[:_BIN_CHARS]).hex()
+    return f"{len(record.payload)} bytes", [document]
+
+
+_DESCRIBERS: Final[dict[int, Callable[[Record], tuple[str, list[str]]]]] = {
+    Kind.EPOCH: _epoch,
+    Kind.BETS: _bets,
+    Kind.CONTROL: _control,
+    Kind.EXCHANGE: _exchange,
+    Kind.SETTLEMENTS: _settlements,
+}
+
+
+def _words(value: Any) -> str:
+    """Return a document in few words: what stands at its default goes without saying."""
+    if isinstance(value, IntEnum):
+        return value.name
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_words, value))}]"
+    if not isinstance(value, msgspec.Struct):
+        return str(value)
+    said = [
+        f"{field.name} {_words(given)}"
+        for field in msgspec.structs.fields(value)
+        if (given := getattr(value, field.name)) != field.default
+    ]
+    return f"{type(value).__name__}({', '.join(said)})"
+
+
+def _odds(milli: int) -> str:
+    return f"{int(milli) // 1_000}.{int(milli) % 1_000:03}"
+
+
+def _reason(number: int) -> str:
+    known = int(number) in set(Reason)
+    return f"{int(number)} {Reason(int(number)).name}" if known else str(int(number))
+
+
+def _tail_words(tail: Tail | None) -> str:
+    assert tail is not None
+    seq, torn = tail.point.seq, tail.torn_bytes
+    if torn:
+        return f"{torn:>12,} torn bytes behind record {seq}: the next start cuts them"
+    return f"{0:>12,} torn bytes: it ends cleanly behind record {seq}"
+
+
+def _write_tail(tail: Tail | None, out: TextIO) -> None:
+    assert tail is not None
+    if tail.torn_bytes:
+        out.write(f"{_tail_words(tail).strip()}\n")
