@@ -181,7 +181,7 @@ def _result(scene: Scene) -> RenderableType:
     table.add_column("odds", justify="right")
     table.add_column("", width=1)
     table.add_column("if it wins, the house", justify="right")
-    table.add_column("gains      pays", min_width=21, justify="center")
+    table.add_column("    gains │ pays", min_width=21, no_wrap=True)
     limit = max([scene.result_limit_minor // 4, *(abs(o.liability_minor) for o in scene.result)])
     for outcome in scene.result:
         fresh = scene.now_s - outcome.moved_at_s < MOVE_SHOWN_S and outcome.move

@@ -1,0 +1,159 @@
+"""Where a demo lives on disk, and how far it has come: the part of it that outlives its process.
+
+Owns the folders of runs and their progress file, replaced atomically. Bets, books and prices are
+the shells' journals; this only remembers which match was played, and up to which second.
+"""
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta, Struct
+
+PROGRESS: Final = "demo.json"
+LAYOUT: Final = 1
+RUNS_MAX: Final = 9_999
+_RUN: Final = re.compile(r"run-(\d{4})")
+_BYTES_MAX: Final = 4_096
+
+
+class DemoFolderError(Exception):
+    """A demo's folder cannot be used; the message says which and why."""
+
+
+class Progress(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a run was set up and how far it has come, in seconds of play.
+
+    `starts` counts the processes that played it, so that no two give a bet the same ref.
+    """
+
+    layout: Annotated[int, Meta(ge=LAYOUT, le=LAYOUT)] = LAYOUT
+    match: Annotated[str, Meta(min_length=1, max_length=40)]
+    seed: Annotated[int, Meta(ge=0, lt=1 << 63)]
+    bettors: Annotated[int, Meta(ge=1, le=10_000)]
+    markets: Annotated[int, Meta(ge=1, le=1_000)]
+    played_s: Annotated[float, Meta(ge=0.0, le=100_000.0)] = 0.0
+    killed: bool = False
+    closed: bool = False
+    starts: Annotated[int, Meta(ge=0, lt=1 << 31)] = 0
+
+
+class RunFolder:
+    """One run's folder.
+
+    Parameters
+    ----------
+    path : Path
+        The folder; it need not exist yet.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def data_dir(self) -> Path:
+        """Where the engine keeps what is durable."""
+        return self.path / "data"
+
+    def load(self) -> Progress:
+        """Read how far the run has come.
+
+        Raises
+        ------
+        DemoFolderError
+            When the file cannot be read or is not a progress file.
+        """
+        file = self.path / PROGRESS
+        try:
+            with file.open("rb") as stream:
+                return msgspec.json.decode(stream.read(_BYTES_MAX), type=Progress)
+        except OSError as error:
+            raise DemoFolderError(f"{file}: {error.strerror or error}") from error
+        except msgspec.DecodeError as error:
+            raise DemoFolderError(f"{file}: {error}") from error
+
+    def save(self, progress: Progress) -> None:
+        """Replace the progress file at once, or leave the old one.
+
+        Raises
+        ------
+        DemoFolderError
+            When it cannot be written.
+        """
+        file = self.path / PROGRESS
+        fresh = file.with_suffix(".new")
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            with fresh.open("wb") as stream:
+                stream.write(msgspec.json.encode(progress) + b"\n")
+                stream.flush()
+                os.fsync(stream.fileno())
+            fresh.replace(file)
+        except OSError as error:
+            raise DemoFolderError(f"{file}: {error.strerror or error}") from error
+
+
+def runs(base: Path) -> list[RunFolder]:
+    """Return the runs below a folder that got as far as a progress file, oldest first."""
+    try:
+        found = sorted(base.iterdir()) if base.is_dir() else []
+    except OSError as error:
+        raise DemoFolderError(f"{base}: {error.strerror or error}") from error
+    return [
+        RunFolder(path)
+        for path in found
+        if _RUN.fullmatch(path.name) and (path / PROGRESS).is_file()
+    ]
+
+
+def next_run(base: Path) -> RunFolder:
+    """Return the folder of a run that is not there yet.
+
+    Raises
+    ------
+    DemoFolderError
+        When there are too many.
+    """
+    numbers = [0]
+    if base.is_dir():
+        numbers += [int(match[1]) for p in base.iterdir() if (match := _RUN.fullmatch(p.name))]
+    if max(numbers) >= RUNS_MAX:
+        raise DemoFolderError(f"{base}: at most {RUNS_MAX} runs; remove some")
+    return RunFolder(base / f"run-{max(numbers) + 1:04d}")
+
+
+def choose_run(base: Path, asked: Progress, *, resume: bool) -> tuple[RunFolder, Progress]:
+    """Return the run to play: the newest one that is unfinished and as asked, else a new one.
+
+    Parameters
+    ----------
+    base : Path
+        Folder of runs.
+    asked : Progress
+        Match, seed, bettors and markets of a new run.
+    resume : bool
+        Take the newest run whatever it is, and however far it has come.
+
+    Raises
+    ------
+    DemoFolderError
+        When there is no run to resume, or its progress cannot be read.
+    """
+    there = runs(base)
+    if resume:
+        if not there:
+            raise DemoFolderError(f"{base}: no run to resume is here")
+        return there[-1], there[-1].load()
+    if there:
+        newest = there[-1].load()
+        same = (newest.match, newest.seed, newest.bettors, newest.markets) == (
+            asked.match,
+            asked.seed,
+            asked.bettors,
+            asked.markets,
+        )
+        if same and not newest.closed:
+            return there[-1], newest
+    return next_run(base), asked
