@@ -410,7 +410,7 @@ def price_board_nb(
     pmf : float64[PMF_ROWS, GOALS]
         Scratch.
     features : float64[SCOPES * BLOCK]
-        Scratch; the blocks stay readable after the call.
+        Scratch.
     chances : float64[outcomes, CHANCES]
         Out: chances to win, half win, push and half lose.
     fair : float64[outcomes]
@@ -447,10 +447,9 @@ def price_board_nb(
             tilted, mass,
         )  # fmt: skip
     if scopes[EXTRA_TIME] != 0:
-        at = EXTRA_TIME * BLOCK
         home_to = goals_nb(pmf, 6, home_now * extra, state[6])
         away_to = goals_nb(pmf, 7, away_now * extra, state[7])
-        independent_nb(features, at, pmf, 6, state[6], home_to, state[7], away_to)
-        accumulate_nb(features, at, 1.0)
+        independent_nb(features, EXTRA_TIME * BLOCK, pmf, 6, state[6], home_to, state[7], away_to)
+        accumulate_nb(features, EXTRA_TIME * BLOCK, 1.0)
     gather_nb(features, terms, chances, fair)
     return PRICED

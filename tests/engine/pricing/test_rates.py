@@ -141,9 +141,10 @@ def test_a_market_no_rates_can_make_is_refused(
 
 
 def test_a_dependence_that_does_not_fit_the_rates_is_refused() -> None:
-    found = rates_from_1x2(home=0.1, draw=0.12, away=0.78, dependence=-0.3)
-    assert isinstance(found, RatesRefused)
-    assert found.status is RatesStatus.DEPENDENCE_TOO_STRONG
+    for dependence in (-0.3, 0.5, float("nan")):
+        found = rates_from_1x2(home=0.1, draw=0.12, away=0.78, dependence=dependence)
+        assert isinstance(found, RatesRefused)
+        assert found.status is RatesStatus.DEPENDENCE_TOO_STRONG
 
 
 def test_supremacy_and_total_are_the_rates_difference_and_sum() -> None:
@@ -155,7 +156,15 @@ def test_supremacy_and_total_are_the_rates_difference_and_sum() -> None:
 
 @pytest.mark.parametrize(
     ("total", "supremacy"),
-    [(2.5, 2.5), (2.5, -3.0), (0.0, 0.0), (20.0, 1.0), (float("nan"), 0.0), (float("inf"), 0.0)],
+    [
+        (2.5, 2.5),
+        (2.5, -3.0),
+        (0.0, 0.0),
+        (20.0, 1.0),
+        (12.0, 6.0),
+        (float("nan"), 0.0),
+        (float("inf"), 0.0),
+    ],
 )
 def test_a_supremacy_no_rates_can_have_is_refused(total: float, supremacy: float) -> None:
     assert isinstance(rates_from_supremacy(total=total, supremacy=supremacy), RatesRefused)
