@@ -231,15 +231,19 @@ class Link(asyncio.Protocol):
 
     def _message(self, session: Session, payload: bytes) -> None:
         self._budget -= 1.0
-        if self._budget < 0.0 and not self._refill():
-            self._over += 1
-            self._listener.counters.rate_limited += 1
-            if self._over > self._settings.frames_over_max:
-                self.close(CloseCode.RATE_LIMITED, "far over the frame rate")
-            else:
-                session.on_over_rate(payload)
-            return
-        session.on_payload(payload)
+        if self._budget >= 0.0 or self._refill():
+            session.on_payload(payload)
+        elif self._note_over():
+            session.on_over_rate(payload)
+
+    def _note_over(self) -> bool:
+        """Count a frame over the rate; False when it was the last one to be forgiven."""
+        self._over += 1
+        self._listener.counters.rate_limited += 1
+        if self._over > self._settings.frames_over_max:
+            self.close(CloseCode.RATE_LIMITED, "far over the frame rate")
+            return False
+        return True
 
     def spend(self, frames: int) -> None:
         """Charge more frames to the rate than the one that carried them."""
@@ -266,20 +270,17 @@ class Link(asyncio.Protocol):
         self._pump()
 
     def _on_frame(self, frame: Frame) -> None:
-        if frame.opcode in (PING, PONG, CLOSE):
-            self._budget -= 1.0
-            if self._budget < 0.0 and not self._refill():
-                self._over += 1
-                if self._over > self._settings.frames_over_max:
-                    self.close(CloseCode.RATE_LIMITED, "far over the frame rate")
+        self._budget -= 1.0
+        if self._budget < 0.0 and not self._refill() and not self._note_over():
             return
+        if frame.opcode in (PING, PONG, CLOSE):
+            return  # the protocol has seen to it
         if self._fragment is None:
             if frame.opcode != self.codec.opcode:
                 self.close(CloseCode.UNSUPPORTED_DATA, f"{self.codec.subprotocol} frames only")
                 return
             self._fragment = bytearray()
         self._fragment += frame.data
-        self.spend(1)  # fragments are frames, too
         if frame.fin:
             payload, self._fragment = bytes(self._fragment), None
             if self.session is not None and not self.closing:

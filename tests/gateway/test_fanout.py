@@ -53,10 +53,13 @@ async def test_subscription_by_key_fixture_and_all_counts_each_market_once() -> 
         assert (await client.subscribe(markets=[2, 11])).markets == 3
         assert (await client.subscribe(all_markets=True)).markets == 5
         await until(lambda: len(client.prices) == 5)
+        await client.subscribe(markets=[1], fixtures=["cup-1"])
         heard: list[Market] = []
         client.on_price = heard.append
+        sent = house.gateway.counters.odds_out
         house.change(*(delta(no, version=2) for no in (1, 2, 11, 12, 21)))
         await until(lambda: len(heard) == 5)
+        assert house.gateway.counters.odds_out - sent == 5
         answer = await client.unsubscribe(everything=True)
         assert answer.markets == 0
         house.change(delta(1, version=3))
@@ -86,7 +89,8 @@ async def test_names_nobody_hosts_are_told() -> None:
 
 async def test_later_markets_join_a_fixture_and_all() -> None:
     async with (
-        open_house() as house, connect(house.bets_url, token=token()) as fixture,
+        open_house() as house,
+        connect(house.bets_url, token=token()) as fixture,
         connect(house.bets_url, token=token(), codec="json") as everything,
     ):
         await fixture.subscribe(fixtures=["cup-1"])
@@ -115,7 +119,9 @@ async def test_old_version_changes_nothing() -> None:
     async with open_house() as house, connect(house.bets_url, token=token()) as client:
         house.create(image(1, version=5))
         await client.subscribe(markets=[1])
-        house.change(delta(1, version=5), delta(1, version=4), delta(1, version=7))
+        house.change(delta(1, version=5), delta(1, version=4))
+        assert house.gateway.fanout.topics[1].prices == image(1, version=5)
+        house.change(delta(1, version=7))
         house.create(image(1, version=6))
         await until(lambda: client.prices[1].version == 7)
         assert house.gateway.fanout.topics[1].version == 7

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from engine.commands import Limits, OutcomeResult, Quote, SuspendMarket
+from actors.messages import MarketControl, MarketRoute, encode
+from engine.commands import CreateMarket, Deposit, Limits, OutcomeResult, Quote, SuspendMarket
 from engine.events import (
     LimitsSet,
     MarketCancelled,
@@ -270,8 +271,6 @@ async def test_watcher_hears_of_bets_settlements_and_money(town: Town) -> None:
             "won",
             1_250,
         )
-        from engine.commands import Deposit
-
         town.ledger(7, Deposit(account_no=7, amount_minor=10, ref="d2"))
         money = await asyncio.wait_for(anext(events), 5)
         assert money == MoneyEvent(
@@ -283,8 +282,6 @@ async def test_watcher_hears_of_bets_settlements_and_money(town: Town) -> None:
 
 
 async def test_watch_outlives_its_shard_s_process_and_ends_when_asked(town: Town) -> None:
-    from engine.commands import Deposit
-
     async with bettor(town) as client, bettor(town, account=8) as other:
         await client.watch_account()
         town.lower_shell("account-001")
@@ -417,6 +414,34 @@ async def test_raised_shell_s_prices_heal_what_was_missed(town: Town) -> None:
         town.lower_shell("market-a")
         town.raise_shell("market-a")
         await until(lambda: client.prices[1].status == "suspended")
+
+
+async def test_new_gateway_asks_the_shells_for_their_images(town: Town) -> None:
+    async with open_house() as house:
+        routes = town.gateway.routes
+        peers = {name: life.peer for name, life in town.lives.items()}
+        house.gateway.on_routes(
+            1, list(routes.shells.values()), list(routes.markets.values()), peers
+        )
+        async with connect(house.bets_url, token=token()) as client:
+            await client.subscribe(keys=["cup-0/1x2"])
+            await until(lambda: 1 in client.prices)
+            assert client.prices[1].status == "active"
+
+
+async def test_market_moved_by_a_route_alone_is_asked_for(town: Town) -> None:
+    town.lives["market-b"].target.set_gateways([])
+    create = CreateMarket(
+        market_no=9, key="cup-9/1x2", outcomes=("a", "b"), odds_milli=(2_000, 2_000)
+    )
+    payload = encode(MarketControl(by="test:setup", commands=(create,)))
+    town.lives["market-b"].target.control(payload)
+    route = MarketRoute(market_no=9, key="cup-9/1x2", shell="market-b")
+    town.version += 1
+    town.gateway.on_routes(town.version, [], [route], {})
+    async with bettor(town) as client:
+        await client.subscribe(fixtures=["cup-9"])
+        await until(lambda: 9 in client.prices)
 
 
 async def test_gateway_is_ready_when_all_accounts_are(town: Town) -> None:

@@ -5,6 +5,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from actors.account_shell import AccountShell
 from actors.local import LocalLauncher, LocalLife
 from actors.market_shell import MarketShell
@@ -119,8 +121,6 @@ class Town(House):
         return self.lives[name].target
 
     def totals(self) -> list[LedgerTotals]:
-        import msgspec
-
         decode = msgspec.msgpack.Decoder(list[LedgerTotals]).decode
         return [
             total
