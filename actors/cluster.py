@@ -24,6 +24,7 @@ _ENV: Final = {
     "RAY_DEDUP_LOGS": "0",
 }
 _MIB: Final = 1 << 20
+_GONE_POLL_S: Final = 0.05
 _CALLS_AT_ONCE_MAX: Final = 100_000
 """Calls an async actor may have begun; its own bounds are tighter and have names."""
 
@@ -90,10 +91,10 @@ class RayProcess:
         if self._watch is not None:
             await self._watch.gone()
             return
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(_ray().exceptions.RayError):
             while True:
-                await self._actor.tick.remote()
-                await asyncio.sleep(0.05)
+                await self._actor.__ray_ready__.remote()
+                await asyncio.sleep(_GONE_POLL_S)
 
 
 class RayLauncher:

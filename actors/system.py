@@ -176,6 +176,7 @@ class System:
                     continue  # it is gone, which is what was asked for
         for process in self._processes:
             process.kill()
+            await process.gone()
         self._processes.clear()
         self.gateways.clear()
         self.ports.clear()

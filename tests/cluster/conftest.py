@@ -1,0 +1,19 @@
+"""One Ray for the whole session; each test has a system of its own on it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from actors.cluster import Cluster
+from actors.settings import ClusterSettings
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A local Ray, started for the first test that needs it and ended with the session."""
+    running = Cluster(ClusterSettings())
+    running.start()
+    try:
+        yield running
+    finally:
+        running.stop()

@@ -1,0 +1,152 @@
+"""What Ray is allowed to do here, and what it carries."""
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actors.cluster import Cluster
+from actors.peer import Peer, PeerDiedError, PeerTimeoutError
+from actors.process import PartSpec
+from actors.system import System
+from tests.cluster.crowd import Crowd, open_book
+
+pytestmark = [pytest.mark.cluster]
+
+
+class Echo:
+    """A synchronous part."""
+
+    def pid(self) -> int:
+        return os.getpid()
+
+    def say(self, word: Any) -> Any:
+        return word
+
+    def fail(self) -> None:
+        raise LookupError("no such word")
+
+    def end(self) -> None:
+        os._exit(3)
+
+
+class Relay:
+    """An asynchronous part, which calls another."""
+
+    def __init__(self, *, to: Peer) -> None:
+        self._to = to
+        self._loop = ""
+
+    async def forward(self, word: str) -> tuple[str, str]:
+        loop = asyncio.get_running_loop()
+        return await self._to.ask("say", word, timeout_s=10), type(loop).__module__
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+def spawn(cluster: Cluster, name: str, factory: type, **arguments: Any) -> Any:
+    spec = PartSpec(name=name, generation=1, factory=factory, arguments=arguments)
+    return cluster.launcher().spawn(spec)
+
+
+async def test_parts_call_each_other_across_processes_on_uvloop(cluster: Cluster):
+    echo = spawn(cluster, "echo-a", Echo)
+    relay = spawn(cluster, "relay-a", Relay, to=echo.peer)
+    try:
+        assert await relay.peer.ask("forward", "hello") == ("hello", "uvloop")
+        assert await echo.peer.ask("pid") != os.getpid()
+        assert echo.peer.name == "echo-a"
+    finally:
+        for process in (relay, echo):
+            process.kill()
+            await process.gone()
+
+
+async def test_a_call_fails_as_its_callee_did(cluster: Cluster):
+    echo = spawn(cluster, "echo-b", Echo)
+    relay = spawn(cluster, "relay-b", Relay, to=echo.peer)
+    with pytest.raises(LookupError, match="no such word"):
+        await echo.peer.ask("fail")
+    with pytest.raises(PeerTimeoutError):
+        await relay.peer.ask("sleep", 60, timeout_s=0.05)
+    with pytest.raises(PeerDiedError):
+        await echo.peer.ask("end")
+    with pytest.raises(PeerDiedError):
+        await echo.peer.ask("say", "anyone?", timeout_s=10)
+    echo.peer.tell("say", "anyone?")
+    relay.kill()
+    await relay.gone()
+
+
+async def test_a_killed_part_is_seen_gone(cluster: Cluster):
+    echo = spawn(cluster, "echo-c", Echo)
+    pid = await echo.peer.ask("pid")
+    echo.attach(pid)
+    echo.kill()
+    await asyncio.wait_for(echo.gone(), 10)
+    echo.kill()
+
+
+def descendants(pid: int) -> list[int]:
+    found = [pid]
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in task.read_text().split():
+            found += descendants(int(child))
+    return found
+
+
+def listeners() -> list[str]:
+    """Return where this process and its children listen: addresses as the kernel writes them."""
+    inodes = set()
+    for pid in descendants(os.getpid()):
+        for fd in Path(f"/proc/{pid}/fd").glob("*"):
+            try:
+                target = os.readlink(fd)
+            except OSError:
+                continue
+            if target.startswith("socket:["):
+                inodes.add(target[8:-1])
+    found = []
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A" and fields[9] in inodes:
+                found.append(fields[1].rpartition(":")[0])
+    return found
+
+
+async def test_ray_listens_on_loopback_only(cluster: Cluster):
+    found = listeners()
+    assert len(found) > 5
+    v4, v6 = "0100007F", ("0000000000000000FFFF00000100007F", "00000000000000000000000001000000")
+    assert all(address in (v4, *v6) for address in found), found
+
+
+def test_ray_asks_for_its_token(cluster: Cluster):
+    assert os.environ["RAY_AUTH_MODE"] == "token"
+
+
+async def test_a_system_stopped_and_started_again_finds_everything(
+    cluster: Cluster, tmp_path: Path
+):
+    async with System(data_dir=str(tmp_path)) as system:
+        (market_no,) = await open_book(system)
+        async with Crowd(system) as crowd:
+            for number in range(50):
+                crowd.place(f"b{number}", account_no=number % 40, market_no=market_no)
+            await crowd.all_answered()
+        hashes = [await system.peer(s.name).ask("state_hash") for s in await system.statuses()]
+        routes = system.routes.markets
+    async with System(data_dir=str(tmp_path)) as system:
+        assert hashes == [
+            await system.peer(s.name).ask("state_hash") for s in await system.statuses()
+        ]
+        assert system.routes.markets == routes
+        async with Crowd(system) as crowd:
+            crowd.place("b7", account_no=7, market_no=market_no)
+            await crowd.all_answered()
+            assert crowd.answers["b7"].state == "accepted"
+        assert (await system.compare_books()).accepted == 50

@@ -1,0 +1,237 @@
+"""Real processes killed, frozen and raced, while real batches run."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from actors.messages import StatusQuery, decode_slip, encode
+from actors.settings import ReconcilerSettings, SupervisorSettings
+from actors.system import System, SystemSettings
+from engine.book import BET_RECORD
+from engine.commands import ResumeMarket, SuspendMarket
+from engine.events import MarketResumed, MarketSuspended
+from engine.market import MarketMachine
+from engine.reasons import Reason
+from engine.rows import BET, FLAG_KNOWN, Rows, SlipState
+from engine.views import Slip
+from persistence.chain import ChainReader
+from persistence.disk import LocalDisk
+from persistence.records import Kind, decode_bets, decode_market_control
+from tests.cluster.crowd import Crowd, open_book, serves_again, status, until
+
+pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("cluster")]
+
+MARKET = "market-00000"
+
+
+def system_in(folder: Path, *, markets_per_actor: int = 1, tick_deadline_ms: int = 2_000) -> System:
+    return System(
+        data_dir=str(folder),
+        settings=SystemSettings(
+            supervisor=SupervisorSettings(
+                markets_per_actor=markets_per_actor, tick_deadline_ms=tick_deadline_ms
+            ),
+            reconciler=ReconcilerSettings(orphan_after_ms=2_000),
+        ),
+    )
+
+
+async def slip_of(system: System, *, account_no: int, ref: str) -> Slip | None:
+    peer = system.peer(system.routes.account_shell(account_no))
+    return decode_slip(await peer.ask("query", encode(StatusQuery(account_no=account_no, ref=ref))))
+
+
+async def settled_down(system: System) -> bool:
+    """Say whether no bet is on its way any more."""
+    report = await system.compare_books()
+    return report.in_flight == 0 and not any(total.pending_minor for total in report.totals)
+
+
+async def books_are_square(system: System, crowd: Crowd) -> None:
+    """Await the end of every bet; then every answer, every slip and every book must agree."""
+    await crowd.all_answered()
+    await until(lambda: settled_down(system))
+    report = await system.compare_books()
+    assert report.agree, report.differences
+    assert report.quiet
+    accepted = [ref for ref, answer in crowd.answers.items() if answer.state == "accepted"]
+    unknown = [ref for ref, answer in crowd.answers.items() if answer.state == "unknown"]
+    standing = 0
+    for ref in accepted + unknown:
+        slip = await slip_of(system, account_no=crowd.tickets[ref].account_no, ref=ref)
+        stands = slip is not None and slip.state is SlipState.ACCEPTED
+        standing += stands
+        assert stands or ref in unknown, f"{ref} was acknowledged and is lost"
+    assert report.accepted == standing, "a bet nobody placed, or one bet twice"
+
+
+async def test_a_market_killed_mid_batch_under_load_loses_and_doubles_nothing(tmp_path: Path):
+    async with system_in(tmp_path) as system:
+        first, second = await open_book(system, markets=2)
+        async with Crowd(system, bet_deadline_ms=4_000) as crowd:
+            before = await status(system, MARKET)
+            assert before.health is not None
+            killed = False
+            for number in range(1_500):
+                crowd.place(
+                    f"b{number}", account_no=number % 40, market_no=(first, second)[number % 2]
+                )
+                if number % 25 == 0:
+                    await asyncio.sleep(0.005)
+                if not killed and len(crowd.answers) > 300:
+                    os.kill(before.health.pid, signal.SIGKILL)
+                    killed = True
+            assert killed
+            await until(lambda: serves_again(system, before))
+            await books_are_square(system, crowd)
+            assert crowd.count(Reason.ACCEPTED) > 1_000
+            after = await status(system, MARKET)
+            assert after.health is not None
+            assert after.health.recovered_bets > 0
+            assert after.outage_ms > 0
+
+
+async def test_an_account_shard_killed_under_load_loses_and_doubles_nothing(tmp_path: Path):
+    async with system_in(tmp_path) as system:
+        (market_no,) = await open_book(system)
+        async with Crowd(system, bet_deadline_ms=4_000) as crowd:
+            before = await status(system, "account-001")
+            assert before.health is not None
+            for number in range(800):
+                crowd.place(f"b{number}", account_no=number % 40, market_no=market_no)
+                if number % 25 == 0:
+                    await asyncio.sleep(0.005)
+                if number == 400:
+                    os.kill(before.health.pid, signal.SIGKILL)
+            await until(lambda: serves_again(system, before))
+            await books_are_square(system, crowd)
+
+
+async def test_a_frozen_shell_is_killed_and_replaced_and_never_writes_again(tmp_path: Path):
+    async with system_in(tmp_path, tick_deadline_ms=1_000) as system:
+        (market_no,) = await open_book(system)
+        async with Crowd(system, bet_deadline_ms=6_000, call_timeout_ms=500) as crowd:
+            before = await status(system, MARKET)
+            assert before.health is not None
+            os.kill(before.health.pid, signal.SIGSTOP)
+            for number in range(200):
+                crowd.place(f"b{number}", account_no=number % 40, market_no=market_no)
+            await until(lambda: serves_again(system, before))
+            await books_are_square(system, crowd)
+            after = await status(system, MARKET)
+            assert after.health is not None
+            assert after.health.epoch == before.health.epoch + 1
+            assert not Path(f"/proc/{before.health.pid}").exists()
+
+
+async def test_all_shells_killed_at_once_are_all_back_with_the_same_state(tmp_path: Path):
+    async with system_in(tmp_path) as system:
+        numbers = await open_book(system, markets=3)
+        async with Crowd(system) as crowd:
+            for number in range(120):
+                crowd.place(f"b{number}", account_no=number % 40, market_no=numbers[number % 3])
+            await books_are_square(system, crowd)
+            statuses = await system.statuses()
+            hashes = {s.name: await system.peer(s.name).ask("state_hash") for s in statuses}
+            for shell in statuses:
+                assert shell.health is not None
+                os.kill(shell.health.pid, signal.SIGKILL)
+            for shell in statuses:
+                await until(lambda before=shell: serves_again(system, before))
+            await system.refresh()
+            assert hashes == {s.name: await system.peer(s.name).ask("state_hash") for s in statuses}
+
+
+def acceptances_while_suspended(folder: Path, market_no: int) -> tuple[int, int, int]:
+    """Walk a shell's journal; return acceptances while suspended, while open, and suspensions."""
+    suspended = False
+    wrong = right = suspensions = 0
+    for record in ChainReader(LocalDisk(), folder):
+        if record.kind == Kind.CONTROL:
+            for event in decode_market_control(record.payload).events:
+                if isinstance(event, MarketSuspended) and event.market_no == market_no:
+                    suspended, suspensions = True, suspensions + 1
+                elif isinstance(event, MarketResumed) and event.market_no == market_no:
+                    suspended = False
+        elif record.kind == Kind.BETS:
+            bets, decisions = decode_bets(record.payload)
+            fresh = (bets["market_no"] == market_no) & (decisions["flags"] & FLAG_KNOWN == 0)
+            accepted = int((decisions["reason"][fresh] == 0).sum())
+            wrong, right = (wrong + accepted, right) if suspended else (wrong, right + accepted)
+    return wrong, right, suspensions
+
+
+async def test_no_bet_is_accepted_after_a_suspension_it_races(tmp_path: Path):
+    async with system_in(tmp_path) as system:
+        (market_no,) = await open_book(system)
+        async with Crowd(system) as crowd:
+            done = asyncio.Event()
+
+            async def trader() -> None:
+                while not done.is_set():
+                    await system.control([SuspendMarket(market_no=market_no, why="race")])
+                    await asyncio.sleep(0.003)
+                    await system.control([ResumeMarket(market_no=market_no)])
+                    await asyncio.sleep(0.003)
+
+            racing = asyncio.create_task(trader())
+            for number in range(1_500):
+                crowd.place(f"b{number}", account_no=number % 40, market_no=market_no)
+                if number % 10 == 0:
+                    await asyncio.sleep(0.002)
+            await crowd.all_answered()
+            done.set()
+            await racing
+            await books_are_square(system, crowd)
+        accepted, suspended = crowd.count(Reason.ACCEPTED), crowd.count(Reason.MARKET_SUSPENDED)
+        assert accepted + suspended == 1_500
+        assert min(accepted, suspended) > 0
+    wrong, right, suspensions = acceptances_while_suspended(tmp_path / "shells" / MARKET, market_no)
+    assert wrong == 0
+    assert right == accepted
+    assert suspensions > 10
+
+
+def serial_oracle(records: Rows, machine: MarketMachine) -> list[int]:
+    """Decide the same bets one at a time, in the order in which the shell took them."""
+    reasons = []
+    for record in records:
+        bet = np.zeros(1, BET)
+        for field in ("bet_id", "stake_minor", "account_no", "market_no", "rate_micro", "outcome"):
+            bet[field] = record[field]
+        bet["odds_milli"] = record["odds_seen_milli"]
+        bet["policy"] = record["policy"]
+        reasons.append(int(machine.place(bet, 1)[0]["reason"]))
+    return reasons
+
+
+async def test_a_thousand_bets_at_once_never_pass_a_limit_and_fall_as_one_by_one(tmp_path: Path):
+    limit_minor = 31_000  # 310 bets of 100 at 2.000 in the book at once
+    async with system_in(tmp_path) as system:
+        (market_no,) = await open_book(system, outcome_liability_minor_max=limit_minor)
+        async with Crowd(system) as crowd:
+            for number in range(1_000):
+                stake_minor = 100 + number % 7
+                crowd.place(
+                    f"b{number}",
+                    account_no=number % 40,
+                    market_no=market_no,
+                    stake_minor=stake_minor,
+                )
+            await books_are_square(system, crowd)
+        shell = system.peer(MARKET)
+        records = np.frombuffer(await shell.ask("bets"), BET_RECORD)
+        assert len(records) == 1_000
+        stakes = records["stake_minor"][records["reason"] == 0]
+        assert limit_minor - 106 < int(stakes.sum()) <= limit_minor
+        assert crowd.count(Reason.OUTCOME_LIABILITY) == 1_000 - len(stakes)
+    with_limits = MarketMachine()
+    for record in ChainReader(LocalDisk(), tmp_path / "shells" / MARKET):
+        if record.kind == Kind.CONTROL:
+            for command in decode_market_control(record.payload).commands:
+                with_limits.apply(command, 1)
+    assert serial_oracle(records, with_limits) == records["reason"].tolist()
