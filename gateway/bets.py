@@ -6,12 +6,14 @@ is `unknown`) and never lets one target's trouble hold back another's: each acco
 market shell has a lane of its own, with its own queue, its own few calls and its own retries.
 
 Bets gather in a lane while a call is out, so batches grow with the load; a lone bet leaves in the
-same turn of the event loop. Past `_PACE_FREE` bets in flight a lane also spaces its calls: a call
-costs the machine about 0.7 ms of processor time whatever it carries, so under load fewer, larger
-calls leave more of the machine for bets.
+same turn of the event loop. Past `_PACE_FREE` bets in flight the account lanes also space their
+calls: a call costs the machine about 0.7 ms of processor time whatever it carries, so under load
+fewer, larger calls leave more of the machine for bets. Market lanes need no rhythm of their own:
+they are fed by whole batches as they come back from an account.
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable, Iterable
 from struct import Struct
@@ -24,6 +26,8 @@ from engine.reasons import UNRECORDED, Reason
 from engine.rows import FLAG_KNOWN, SlipState
 from gateway.bet_stats import BetStats
 from gateway.limits import GatewaySettings
+
+logger = logging.getLogger("overround.gateway")
 
 RESERVATION_ROW: Final = Struct("<32sqIIiHBB")
 RESERVED_ROW: Final = Struct("<QqiiHBBI")
@@ -126,6 +130,12 @@ class _Lane:
         self.timer: asyncio.TimerHandle | None = None
 
 
+def _note(lane: _Lane, error: Exception) -> None:
+    """Log a shell's defect; that a process is gone is no news to whoever runs the system."""
+    if not isinstance(error, PeerError):
+        logger.error("%s met a defect", lane.name, exc_info=error)
+
+
 class BetPath:
     """All bets of one gateway, from `place` to the account's last word.
 
@@ -154,7 +164,7 @@ class BetPath:
         self._deadline_s = settings.bet_deadline_ms / 1_000
         self._call_timeout_s = settings.call_timeout_ms / 1_000
         self._linger_s = settings.verdict_linger_ms / 1_000
-        self._pace_max_s = settings.batch_pace_ms / 1_000
+        self._pace_s = settings.batch_pace_ms / 1_000
         self._accounts: dict[int, _Lane] = {}
         self._markets: dict[str, _Lane] = {}
         self._dirty: list[tuple[_Lane, Callable[[_Lane], None]]] = []
@@ -232,14 +242,14 @@ class BetPath:
         for lane, flush in dict(dirty).items():
             flush(lane)
 
-    def _may_call(self, lane: _Lane, flush: Callable[[_Lane], None]) -> Peer | None:
+    def _may_call(
+        self, lane: _Lane, flush: Callable[[_Lane], None], *, pace_s: float = 0.0
+    ) -> Peer | None:
         """Return the lane's peer if a call may leave now; else see that the lane wakes later."""
         if lane.calls >= self._settings.calls_in_flight_max:
             return None
         now = self._loop.time()
-        wait = lane.started_s - now
-        if self.in_flight > _PACE_FREE:
-            wait += self._pace_max_s
+        wait = lane.started_s + pace_s - now
         if wait <= 0:
             peer = self._routes.peer(lane.name)
             if peer is not None:
@@ -290,7 +300,8 @@ class BetPath:
             if lane.verdicts:
                 self._linger(lane)
             return
-        peer = self._may_call(lane, self._flush_account)
+        pace_s = self._pace_s if self.in_flight > _PACE_FREE else 0.0
+        peer = self._may_call(lane, self._flush_account, pace_s=pace_s)
         if peer is None:
             return
         rows_max = self._settings.batch_rows_max
@@ -331,7 +342,8 @@ class BetPath:
             answer: bytes = await peer.ask(
                 "exchange", b"".join(verdicts), rows, timeout_s=self._call_timeout_s
             )
-        except PeerError:
+        except Exception as error:  # a lane must come back whatever happened
+            _note(lane, error)
             # Both halves are safe to send again: a ref and a verdict each count once.
             lane.queue.extendleft(reversed(batch))
             lane.verdicts[:0] = verdicts
@@ -359,7 +371,7 @@ class BetPath:
                 )
         self._answer(answered)
 
-    # --- step 2: the market decides ----------------------------------------------------------------
+    # --- step 2: the market decides --------------------------------------------------------------
 
     def _to_market(self, ticket: Ticket) -> None:
         name = self._routes.market_shell(ticket.market_no)
@@ -405,7 +417,8 @@ class BetPath:
         self.stats.rows += len(rows)
         try:
             answer: bytes = await peer.ask("place", b"".join(rows), timeout_s=self._call_timeout_s)
-        except PeerError:
+        except Exception as error:  # a lane must come back whatever happened
+            _note(lane, error)
             lane.queue.extendleft(reversed(batch))
             self._back(lane, self._flush_market, failed=True)
             return

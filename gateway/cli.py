@@ -10,9 +10,13 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gateway.config import Config, ConfigError, describe, load_config
 from gateway.tokens import Role, SecretError, TokenError, load_key
+
+if TYPE_CHECKING:
+    _Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -45,25 +49,29 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-
-
-def _add_demo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    from gateway import demo  # noqa: PLC0415 - the demo brings Ray and the crowd along
-
+def _add_demo(commands: "_Commands") -> None:
     parser = commands.add_parser("demo", help="trade a World Cup match from kick-off to the books")
-    demo.add_arguments(parser)
-    parser.set_defaults(run=demo.run)
+    demo_arguments.add_arguments(parser)
+    parser.set_defaults(run=_demo)
+
+
+def _demo(args: argparse.Namespace, config: Config) -> int:
+    from gateway import demo  # noqa: PLC0415 - brings Ray and the crowd, which a token need not
+
+    return demo.run(args, config)
 
 
 def _serve(args: argparse.Namespace, config: Config) -> int:
-    from gateway import serve  # noqa: PLC0415 - starts Ray, which other commands need not wait for
+    from gateway import serve  # noqa: PLC0415 - brings the engine, which a token need not wait for
 
     return serve.run(args, config)
 
 
-def _add_serve(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_serve(commands: "_Commands") -> None:
     parser = commands.add_parser("serve", help="run the engine until interrupted")
-    parser.add_argument("--markets", type=Path, help="a TOML file of markets to create at the start")
+    parser.add_argument(
+        "--opening", type=Path, help="a TOML file of markets and accounts to begin with"
+    )
     parser.set_defaults(run=_serve)
 
 
@@ -83,8 +91,8 @@ def _token(args: argparse.Namespace, config: Config) -> int:
     return 0
 
 
-def _add_token(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = commands.add_parser("token", help="sign a token for a bettor, a trader, a feed or a quant")
+def _add_token(commands: "_Commands") -> None:
+    parser = commands.add_parser("token", help="sign a token for one role")
     parser.add_argument("--role", required=True, choices=[role.value for role in Role])
     parser.add_argument("--account", type=int, help="account number; a bettor needs one")
     parser.add_argument("--subject", help="who it is, as the journal will name them")
@@ -104,7 +112,7 @@ def _verify(args: argparse.Namespace, _config: Config) -> int:
     return 0 if verify(args.path, out=sys.stdout, progress=sys.stderr.isatty()) else 1
 
 
-def _add_journal(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_journal(commands: "_Commands") -> None:
     journal = commands.add_parser("journal", help="print or check a journal")
     actions = journal.add_subparsers(required=True, metavar="ACTION")
     for name, run, words in (
@@ -115,7 +123,7 @@ def _add_journal(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         parser.add_argument("path", type=Path, help="a shell's folder, or one segment of it")
         parser.set_defaults(run=run)
         if name == "show":
-            parser.add_argument("--limit", type=int, default=200, help="rows to print (default 200)")
+            parser.add_argument("--limit", type=int, default=200, help="rows to print (200)")
 
 
 def _config(_args: argparse.Namespace, config: Config) -> int:
@@ -130,7 +138,7 @@ def _asyncapi(_args: argparse.Namespace, _config: Config) -> int:
     return 0
 
 
-def _add_printers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_printers(commands: "_Commands") -> None:
     parser = commands.add_parser("config", help="print every setting as it now stands")
     parser.set_defaults(run=_config)
     parser = commands.add_parser("asyncapi", help="print the document that describes all messages")

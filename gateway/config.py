@@ -1,8 +1,8 @@
 """One TOML file, typed and checked: every setting has a default, a bound and an override.
 
 Owns how settings are found and how a wrong one is reported; each part defines its own section.
-A setting of the file is overridden by the environment: ``OVERROUND_GATEWAY__BETS_IN_FLIGHT_MAX=500``
-stands for ``bets_in_flight_max`` of section ``[gateway]``.
+A setting of the file is overridden by the environment: `OVERROUND_GATEWAY__PING_AFTER_S=5` stands
+for `ping_after_s` of section `[gateway]`.
 """
 
 import re

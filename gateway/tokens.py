@@ -153,22 +153,33 @@ def _claims(document: dict[str, Any]) -> Claims:
     return claims
 
 
+def load_secret(settings: TokenSettings, *, data_dir: Path) -> bytes:
+    """Return the signing secret: from the settings, their file, or the data folder's own file.
+
+    Raises
+    ------
+    SecretError
+        When the named file cannot be read.
+    """
+    if settings.secret:
+        return settings.secret.encode()
+    if settings.secret_file:
+        return _read(Path(settings.secret_file))
+    own = data_dir / "token.secret"
+    if not own.exists():
+        _create(own)
+    return _read(own)
+
+
 def load_key(settings: TokenSettings, *, data_dir: Path) -> TokenKey:
-    """Return the signing key: from the settings, their file, or the data folder's own file.
+    """Return what signs and verifies tokens.
 
     Raises
     ------
     SecretError
         When the named file cannot be read or the secret is too short.
     """
-    if settings.secret:
-        return TokenKey(settings.secret.encode())
-    if settings.secret_file:
-        return TokenKey(_read(Path(settings.secret_file)))
-    own = data_dir / "token.secret"
-    if not own.exists():
-        _create(own)
-    return TokenKey(_read(own))
+    return TokenKey(load_secret(settings, data_dir=data_dir))
 
 
 def _read(path: Path) -> bytes:

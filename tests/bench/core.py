@@ -31,7 +31,7 @@ def market_commands(count: int, *, outcomes: int = 3) -> list[CreateMarket | Ope
     """Return commands that create and open `count` markets with wide limits."""
     names = tuple(f"o{index}" for index in range(outcomes))
     commands: list[CreateMarket | OpenMarket] = []
-    for number in range(count):
+    for number in range(1, count + 1):
         commands.append(
             CreateMarket(
                 market_no=number,
@@ -54,7 +54,7 @@ def bet_rows(count: int, *, markets: int, first: int = 1, outcomes: int = 3, see
     )
     rows["stake_minor"] = rng.integers(100, 10_000, count)
     rows["account_no"] = rng.integers(0, 1_000, count)
-    rows["market_no"] = rng.integers(0, markets, count)
+    rows["market_no"] = rng.integers(1, markets + 1, count)
     rows["outcome"] = rng.integers(0, outcomes, count)
     rows["odds_milli"] = 2_500
     rows["rate_micro"] = RATE_MICRO_ONE
