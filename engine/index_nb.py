@@ -54,8 +54,8 @@ def seek_nb(table: U64s, hashed: np.uint64, place: int) -> int:
     caller compares the key of `row_at_nb`, and goes on from the next place when it is another's.
     """
     tag = hashed >> _HALF
-    if place >= table.size:
-        place -= table.size
+    if place == table.size:
+        place = 0
     while True:
         entry = table[place]
         if entry == 0:

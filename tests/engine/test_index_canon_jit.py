@@ -10,7 +10,7 @@ from engine.canon import BytesDigest, Reader, state_hash
 from engine.index import TABLE_SIZE_MIN, empty_table, grown_table
 from engine.index_nb import enter_nb, fill_nb, find_nb, missing_nb, mix_nb, mix_on_nb, seek_nb
 from engine.jit import kernel
-from tests.engine.twins import MASK_64, mix_twin
+from tests.engine.twins import MASK_64, mix_twin, unmix_twin
 
 WORDS = st.integers(0, MASK_64)
 
@@ -62,17 +62,26 @@ def test_key_given_twice_is_found_out_when_the_index_is_filled() -> None:
     assert fill_nb(empty_table(3), keys, 0, 3) == 2
 
 
-def test_search_goes_round_the_end_of_the_table() -> None:
-    keys = np.arange(200_000, dtype=np.uint64)
-    last = [int(key) for key in keys if mix_twin(int(key)) >> 58 == 63][:20]
-    array = np.array(last, np.uint64)
+def test_keys_that_share_half_a_hash_are_told_apart_even_round_the_end_of_the_table() -> None:
+    for half in (7, 0xFFFFFFFF):
+        keys = [unmix_twin(half << 32 | low) for low in range(20)]
+        assert [mix_twin(key) >> 32 for key in keys] == [half] * 20
+        array = np.array(keys[:19], np.uint64)
+        table = empty_table()
+        for row, key in enumerate(keys[:19]):
+            enter_nb(table, np.uint64(key), row)
+        assert missing_nb(table, array) == -1
+        assert find_nb(table, array, np.uint64(keys[19])) < 0
+        assert missing_nb(grown_table(table, 200), array) == -1
+
+
+def test_search_goes_on_at_the_start_of_the_table() -> None:
     table = empty_table()
-    for row, key in enumerate(last):
-        enter_nb(table, np.uint64(key), row)
-    assert table[0] != 0, "they all want the last place, so some went round"
-    assert missing_nb(table, array) == -1
-    stranger = np.uint64(mix_nb(np.uint64(next(k for k in range(10**6) if k not in last))))
-    assert seek_nb(table, stranger, table.size) < 0
+    hashed = np.uint64(0xFFFFFFFF << 32)
+    assert seek_nb(table, hashed, table.size - 1) == -table.size
+    assert seek_nb(table, hashed, table.size) == -1
+    enter_nb(table, np.uint64(unmix_twin(0)), 4)
+    assert seek_nb(table, np.uint64(0), table.size) == 0
 
 
 def test_index_that_lost_an_entry_says_which_row_is_missing() -> None:

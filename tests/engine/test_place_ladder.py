@@ -31,6 +31,7 @@ from tests.engine.market_make import (
     reasons,
     won,
 )
+from tests.engine.twins import unmix_twin
 
 
 def test_bet_within_every_limit_is_accepted_at_the_odds_it_saw() -> None:
@@ -249,7 +250,14 @@ def test_market_over_its_limit_asks_for_a_stake_that_brings_it_back() -> None:
     do(machine, SetLimits(market_no=1, limits=lower))
     liability = max(machine.book_image(1).liability_minor)
     assert liability == 1_050
-    assert reasons(machine, bet(2, stake=399, outcome=2, odds=2_900)) == [Reason.MARKET_LIABILITY]
+    other = {"outcome": 2, "odds": 2_900}
+    assert place(machine, bet(2, stake=399, **other)) == [(Reason.MARKET_LIABILITY, 2_900, 711, 0)]
+    small = Limits(
+        stake_minor_max=399, outcome_liability_minor_max=5_000, market_liability_minor_max=650
+    )
+    do(machine, SetLimits(market_no=1, limits=small))
+    assert place(machine, bet(4, stake=400, **other)) == [(Reason.STAKE_OVER_LIMIT, 2_900, 0, 0)]
+    do(machine, SetLimits(market_no=1, limits=lower))
     assert reasons(machine, bet(3, stake=400, outcome=2, odds=2_900)) == [Reason.ACCEPTED]
 
 
@@ -352,6 +360,16 @@ def test_a_thousand_bets_at_the_edge_of_a_limit_never_pass_it_whatever_the_batch
         assert max(machine.book_image(1).liability_minor) <= 2_900
     assert [reason == Reason.ACCEPTED for reason in answered] == expected
     assert 100 < sum(expected) < 1_000
+    machine.check()
+
+
+def test_bets_whose_ids_share_half_a_hash_are_told_apart() -> None:
+    ids = [unmix_twin(0xFFFFFFFF << 32 | low) for low in range(400)]
+    first, second = [number for number in ids if number < 1 << 63 and number % (1 << 48)][:2]
+    machine = open_machine()
+    bets = [(number, *bet(1)[1:]) for number in (first, second, first, second)]
+    assert [flags for *_, flags in place(machine, *bets)] == [0, 0, FLAG_KNOWN, FLAG_KNOWN]
+    assert machine.book_image(1).bets == 2
     machine.check()
 
 

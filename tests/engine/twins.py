@@ -28,6 +28,15 @@ def mix_twin(word: int) -> int:
     return word ^ word >> 33
 
 
+def unmix_twin(hashed: int) -> int:
+    """Return the word that is scattered to this hash."""
+    hashed ^= hashed >> 33
+    hashed = hashed * pow(0xC4CEB9FE1A85EC53, -1, 1 << 64) & MASK_64
+    hashed ^= hashed >> 33
+    hashed = hashed * pow(0xFF51AFD7ED558CCD, -1, 1 << 64) & MASK_64
+    return hashed ^ hashed >> 33
+
+
 def payback_twin(*, stake: int, odds: int, result: OutcomeResult) -> int:
     """Return what a settled bet gets back: the table as fractions, rounded down at the end."""
     void = Fraction(result.void_halves, 2)
