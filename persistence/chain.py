@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from persistence.disk import Bytes, Disk
+from persistence.disk import Bytes, Disk, DiskError
 from persistence.frames import ALIGN_BYTES, MAGIC, Bad, Record, parse
 from persistence.records import Kind
 
@@ -158,7 +158,11 @@ class ChainReader:
             raise JournalDamagedError(path=path, offset=0, reason=reason)
 
     def _segment(self, path: Path, *, last: bool) -> Iterator[Record]:
-        data = self._disk.read(path)
+        try:
+            data = self._disk.read(path)
+        except DiskError as error:
+            reason = f"it cannot be read: {error}"
+            raise JournalDamagedError(path=path, offset=0, reason=reason) from error
         offset = commit_offset = 0
         after_seq = self._after.seq if self._after else 0
         while True:

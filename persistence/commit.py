@@ -150,7 +150,7 @@ class Durable(ABC, Generic[M]):
     def close(self) -> None:
         """Wait for a snapshot under way and let go of the journal and its lock."""
         if self._snapshots is not None:
-            with contextlib.suppress(DiskError):  # the journal holds everything it was to hold
+            with contextlib.suppress(Exception):  # the journal holds everything it was to hold
                 self._snapshots.finish(wait=True)
         if self._journal is not None:
             self._journal.close()
@@ -255,8 +255,10 @@ class Durable(ABC, Generic[M]):
             covered = keep_newest(self._disk, self.folder)
             if covered:
                 self._journal.drop_before(covered + 1)
-        except DiskFullError as error:
-            self.snapshot_trouble = str(error)
-        except DiskError as error:
-            self._journal.mark_broken(f"{self.folder}: a snapshot failed: {error}")
-            raise JournalBrokenError(self._journal.broken) from error
+        except JournalBrokenError:
+            raise
+        except Exception as error:
+            if isinstance(error, DiskError) and not isinstance(error, DiskFullError):
+                self._journal.mark_broken(f"{self.folder}: a snapshot failed: {error}")
+                raise JournalBrokenError(self._journal.broken) from error
+            self.snapshot_trouble = repr(error)  # the journal holds everything without it

@@ -116,8 +116,6 @@ def disk_error(error: OSError) -> DiskError:
 def _translated() -> Iterator[None]:
     try:
         yield
-    except DiskError:
-        raise
     except OSError as error:
         raise disk_error(error) from error
 

@@ -83,7 +83,7 @@ def show(path: Path, *, limit: int, out: TextIO) -> bool:
         return False
     if hidden:
         out.write(f"({hidden:,} rows are not shown; --limit asks for more)\n")
-    _write_tail(reader.tail, out)
+    out.write(f"{_tail_words(reader.tail).strip()}\n")
     return True
 
 
@@ -154,6 +154,10 @@ def _replayed(folder: Path, count: Step) -> list[str]:
             raise JournalDamagedError(path=path, offset=0, reason=reason)
 
     replayed = replay_folder(folder, disk=disk, visit=visit)
+    due = max(promised, default=0)
+    if replayed.tail.point.seq < due:
+        reason = f"the journal ends at record {replayed.tail.point.seq}, before this snapshot"
+        raise JournalDamagedError(path=snapshot_paths(disk, folder)[0], offset=0, reason=reason)
     mark = replayed.replay.mark
     begin = f"the snapshot at {replayed.snapshot_seq}" if replayed.snapshot_seq else "record 1"
     who = f"{mark.machine} (shard {mark.shard})" if mark.shard else mark.machine
@@ -199,10 +203,7 @@ def _kind(record: Record) -> str:
 
 def _line(record: Record) -> str:
     seconds, nanos = divmod(record.at_ns, 1_000_000_000)
-    try:
-        when = f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}.{nanos:09}"
-    except (OverflowError, ValueError):
-        when = f"{record.at_ns} ns"
+    when = f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}.{nanos:09}"
     return f"{record.seq:>8}  epoch {record.epoch}  {when}  {_kind(record)}"
 
 
@@ -331,9 +332,3 @@ def _tail_words(tail: Tail | None) -> str:
     if torn:
         return f"{torn:>12,} torn bytes behind record {seq}: the next start cuts them"
     return f"{0:>12,} torn bytes: it ends cleanly behind record {seq}"
-
-
-def _write_tail(tail: Tail | None, out: TextIO) -> None:
-    assert tail is not None
-    if tail.torn_bytes:
-        out.write(f"{_tail_words(tail).strip()}\n")

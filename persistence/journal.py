@@ -239,6 +239,8 @@ class Journal:
 
     def close(self) -> None:
         """Let go of the file and the lock. Whatever was not synced stays unpromised."""
+        if self._closed:
+            return
         self._closed = True
         if self._file is not None:
             self._file.close()

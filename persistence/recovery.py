@@ -4,6 +4,7 @@ Owns replaying and what counts as a mismatch (damage). Never writes to a disk; t
 journal for writing hands its records in.
 """
 
+import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
@@ -47,6 +48,7 @@ M = TypeVar("M", MarketMachine, LedgerMachine)
 
 MARKETS: Final = "markets"
 LEDGER: Final = "ledger"
+_REPLAY_ERRORS: Final = (ValueError, TypeError, AssertionError, ArithmeticError, LookupError)
 KNOWN_MACHINES: Final = frozenset({MARKETS, LEDGER})
 
 
@@ -114,7 +116,7 @@ class Replay(ABC, Generic[M]):
             raise JournalDamagedError(
                 path=record.path, offset=record.offset, reason=reason
             ) from error
-        except (ValueError, TypeError, AssertionError, ArithmeticError, LookupError) as error:
+        except _REPLAY_ERRORS as error:
             # Whatever a machine raises here, it did not raise when the record was written.
             self.spoiled_seq = record.seq
             reason = f"record {record.seq} cannot be replayed: {error!r}"
@@ -134,7 +136,7 @@ class Replay(ABC, Generic[M]):
         try:
             self._check_mark(snapshot.mark)
             machine = self.load(snapshot.state)
-        except (MismatchError, ValueError) as error:
+        except (MismatchError, *_REPLAY_ERRORS) as error:
             raise SnapshotInvalidError(str(error)) from error
         real = machine.state_hash()
         if real != snapshot.state_hash:
@@ -327,8 +329,9 @@ def mark_of(disk: Disk, folder: Path) -> EpochMark:
     paths = segment_paths(disk, folder)
     if paths and first_seq_of(paths[0]) == 1:
         for record in ChainReader(disk, folder, paths=paths[:1]):
-            if record.kind == Kind.EPOCH:
+            with contextlib.suppress(PayloadError):  # replaying will say what is wrong with it
                 return decode_epoch(record.payload)
+            break
     for path in snapshot_paths(disk, folder):
         try:
             return read_snapshot(disk, path).mark

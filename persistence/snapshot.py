@@ -141,7 +141,11 @@ def read_snapshot(disk: Disk, path: Path) -> Snapshot:
     JournalNewerError
         When a newer release wrote it.
     """
-    record = parse(disk.read(path), 0, path=path, bound=SNAPSHOT_BYTES_MAX)
+    try:
+        data = disk.read(path)
+    except DiskError as error:
+        raise SnapshotInvalidError(f"{path}: it cannot be read: {error}") from error
+    record = parse(data, 0, path=path, bound=SNAPSHOT_BYTES_MAX)
     if isinstance(record, Bad):
         if record.newer:
             raise JournalNewerError(path=path, offset=0, reason=record.reason)
@@ -195,7 +199,7 @@ class SnapshotWriter:
         self._mark = mark
         self._aside = aside
         self._thread: threading.Thread | None = None
-        self._error: DiskError | None = None
+        self._error: Exception | None = None
         self.last_bytes = 0
 
     @property
@@ -212,7 +216,7 @@ class SnapshotWriter:
                 self.last_bytes = write_snapshot(
                     self._disk, self._folder, mark=self._mark, point=point, at_ns=at_ns, state=state
                 )
-            except DiskError as error:
+            except Exception as error:
                 self._error = error
 
         self._error = None
@@ -231,6 +235,8 @@ class SnapshotWriter:
             When there was no room for it: nothing has changed.
         DiskError
             When the disk failed.
+        Exception
+            Whatever else kept the state from being written; the disk is not to blame.
         """
         if self._thread is not None:
             if wait:

@@ -200,7 +200,10 @@ def test_a_payload_that_was_never_written_so_is_damage(
         assert payload != bytes(record.payload)
         return record._replace(payload=memoryview(payload))
 
-    assert_quarantined(life, rewritten(life, tamper), why=why)
+    disk = rewritten(life, tamper)
+    assert_quarantined(life, disk, why=why)
+    with pytest.raises(JournalDamagedError, match="journal at byte"):
+        replay_hash(FOLDER, disk=disk)
 
 
 @pytest.mark.parametrize("name", STORIES)

@@ -131,6 +131,14 @@ def test_a_disk_that_fails_under_a_snapshot_is_not_trusted_with_bets_either(kind
     assert MARKETS.open(disk).state_hash() == MARKETS.hashes[10]
 
 
+def test_a_segment_that_cannot_be_dropped_breaks_the_journal() -> None:
+    disk = FaultyDisk()
+    durable = at_step(MARKETS, disk, steps=10, snapshots=(2, 5))
+    disk.fail("remove", skip=1)
+    with pytest.raises(JournalBrokenError, match="drop of a segment"):
+        durable.snapshot(at_ns=10)
+
+
 def test_a_snapshot_at_the_same_record_is_not_taken_twice() -> None:
     durable = at_step(MARKETS, FaultyDisk(), steps=4)
     assert durable.snapshot(at_ns=4)
@@ -175,9 +183,12 @@ def test_bets_go_on_while_a_snapshot_is_written_aside() -> None:
     MARKETS.tell_all(durable)
     assert snapshot_paths(disk, FOLDER) == []
     assert durable.state_hash() == MARKETS.hashes[-1]
+    durable.maintain(at_ns=99)
     disk.sign.set()
+    assert durable.snapshot(at_ns=100)  # waits for the one under way
     durable.close()
-    assert snapshot_paths(disk, FOLDER) == [snapshot_path(FOLDER, seq=2)]
+    last = snapshot_path(FOLDER, seq=durable.seq)
+    assert snapshot_paths(disk, FOLDER) == [last, snapshot_path(FOLDER, seq=2)]
     assert MARKETS.open(disk).state_hash() == MARKETS.hashes[-1]
 
 

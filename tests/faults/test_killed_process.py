@@ -1,0 +1,74 @@
+"""Real processes on a real disk: killed at any moment, replayed under any hash seed."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from engine.market import MarketMachine
+from engine.rows import FLAG_KNOWN
+from persistence.disk import LockHeldError
+from persistence.recovery import replay_hash
+from tests.faults.bettor_process import BATCH, batch, opened
+from tests.golden.journal_v1 import FOLDER, HASHES
+from tests.persistence.stories import MARKETS, tell_bare
+
+ROOT = Path(__file__).parents[2]
+
+pytestmark = pytest.mark.faults
+
+
+def start(folder: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "tests.faults.bettor_process", str(folder)]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
+
+
+def killed_after(folder: Path, *, answers: int) -> int:
+    """Kill a bettor process once it has said so many answers; return the last batch answered."""
+    with start(folder) as process:
+        assert process.stdout is not None
+        for _ in range(answers):
+            last = int(process.stdout.readline())
+        with pytest.raises(LockHeldError, match=f"process {process.pid}"):
+            opened(folder)
+        process.kill()
+        process.wait(timeout=10)
+        rest = process.stdout.read().split(b"\n")
+        return int(rest[-2]) if len(rest) > 1 else last
+
+
+def test_a_killed_process_loses_no_answer_and_doubles_no_bet(tmp_path: Path) -> None:
+    for answers in (1, 300, 40):
+        last = killed_after(tmp_path, answers=answers)
+        durable = opened(tmp_path)
+        assert isinstance(durable.machine, MarketMachine)
+        found = durable.machine.bets_len // BATCH
+        assert found in {last + 1, last + 2}
+        oracle = MARKETS.bare()
+        tell_bare(oracle, MARKETS.steps[0], at_ns=1_000)
+        for number in range(found):
+            tell = oracle.place(batch(number), 1_000 + number)
+        assert durable.state_hash() == oracle.state_hash()
+        again = durable.place(batch(found - 1), 9)
+        assert (again["flags"] == FLAG_KNOWN).all()
+        again["flags"] = tell["flags"]
+        assert again.tobytes() == tell.tobytes()
+        durable.machine.check()
+        durable.close()
+    assert replay_hash(tmp_path) == durable.state_hash()
+
+
+def test_replay_under_other_hash_seeds_gives_the_golden_hash() -> None:
+    script = (
+        "import sys; from pathlib import Path; from persistence.recovery import replay_hash;"
+        f"[print(replay_hash(Path({str(FOLDER)!r}) / name)) for name in ('markets', 'ledger')]"
+    )
+    expected = {replay_hash(FOLDER / name) for name in ("markets", "ledger")}
+    assert all(each in HASHES.read_text() for each in expected)
+    for seed in ("0", "1", "4242"):
+        environment = os.environ | {"PYTHONHASHSEED": seed}
+        command = [sys.executable, "-c", script]
+        output = subprocess.check_output(command, cwd=ROOT, env=environment, text=True)
+        assert set(output.split()) == expected

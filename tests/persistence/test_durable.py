@@ -1,0 +1,180 @@
+"""Durable machines from their callers' side: what each call answers, and what a start reports."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.commands import CreateMarket, Deposit, OpenMarket, SetOdds
+from engine.rows import BET, DECISION, FLAG_KNOWN, RESERVATION, RESERVED, SETTLEMENT
+from persistence.disk import LocalDisk, LockHeldError
+from persistence.durable import DurableLedger, DurableMarkets, DurableState
+from persistence.journal import JournalBrokenError, JournalOptions
+from persistence.records import BY_CHARS_MAX, PayloadError
+from persistence.recovery import replay_hash
+from tests.faults.faulty_disk import FaultyDisk
+from tests.persistence.stories import (
+    FOLDER,
+    LEDGER,
+    MARKETS,
+    STORIES,
+    bets,
+    market,
+    reservations,
+    settlements,
+    verdicts,
+)
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_a_durable_machine_answers_as_the_bare_one_and_comes_back_the_same(
+    name: str, tmp_path: Path
+) -> None:
+    story = STORIES[name]
+    ticks = iter(range(0, 10_000_000, 1_500_000))
+    durable = story.open(LocalDisk(), folder=tmp_path / "one")
+    for number in range(len(story.steps)):
+        story.tell(durable, number)
+        assert durable.state_hash() == story.hashes[number + 1]
+        assert replay_hash(tmp_path / "one") == story.hashes[number + 1]
+    assert durable.epoch == 1
+    assert durable.journal_bytes > 1_000
+    durable.close()
+    extra = {"shard": 3} if story.kind is DurableLedger else {}
+    again = story.kind.open(
+        tmp_path / "one", disk=LocalDisk(), at_ns=9, clock=lambda: next(ticks), **extra
+    )
+    assert again.state is DurableState.SERVING
+    assert again.state_hash() == story.hashes[-1]
+    assert (again.epoch, again.seq) == (2, durable.seq + 1)
+    assert again.recovery.records == durable.seq
+    assert again.recovery.bets == sum(
+        len(step.arguments[-1]) for step in story.steps if step.call in {"place", "exchange"}
+    )
+    assert again.recovery.ms == 1.5
+    again.close()
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_a_second_process_may_not_open_the_folder(name: str) -> None:
+    story = STORIES[name]
+    disk = FaultyDisk()
+    first = story.open(disk)
+    with pytest.raises(LockHeldError):
+        story.open(disk)
+    story.tell_all(first)
+    first.close()
+    assert story.open(disk).state_hash() == story.hashes[-1]
+
+
+def test_the_same_bet_across_a_restart_gets_the_same_answer() -> None:
+    disk = FaultyDisk()
+    durable = MARKETS.open(disk)
+    MARKETS.tell(durable, 0)
+    first = durable.place(bets(1, 2, 3), 5)
+    durable.close()
+    durable = MARKETS.open(disk)
+    second = durable.place(bets(3, 1, 2), 9)
+    assert (second["flags"] & FLAG_KNOWN).all()
+    second["flags"] = 0
+    assert second[[1, 2, 0]].tobytes() == first.tobytes()
+
+
+def test_calls_without_content_write_nothing() -> None:
+    disk = FaultyDisk()
+    markets = MARKETS.open(disk)
+    shard = LEDGER.open(disk, folder=FOLDER / "ledger")
+    calls = len(disk.trace)
+    assert len(markets.place(np.zeros(0, BET), 1)) == 0
+    assert markets.control("trader:ada", [], 1) == []
+    answers = shard.exchange(np.zeros(0, DECISION), np.zeros(0, RESERVATION), 1)
+    assert answers.dtype == RESERVED
+    assert len(answers) == 0
+    assert len(shard.settle(np.zeros(0, SETTLEMENT), 1)) == 0
+    assert shard.control("ops", [], 1) == []
+    assert len(disk.trace) == calls
+
+
+def test_settlements_that_were_applied_before_are_not_journaled_again() -> None:
+    disk = FaultyDisk()
+    durable = LEDGER.open(disk)
+    LEDGER.tell_all(durable)
+    seq = durable.seq
+    assert len(durable.settle(settlements(1, 3), 99)) == 0
+    assert durable.seq == seq
+
+
+def test_rows_that_lie_apart_in_memory_are_journaled_as_they_are_read() -> None:
+    disk = FaultyDisk()
+    durable = MARKETS.open(disk)
+    MARKETS.tell(durable, 0)
+    spread = np.repeat(bets(1, 2, 3), 2)[::2]
+    durable.place(np.ascontiguousarray(spread), 5)
+    shuffled = bets(4, 5, 6)[::-1].copy()
+    durable.place(shuffled, 6)
+    before = durable.state_hash()
+    durable.close()
+    assert MARKETS.open(disk).state_hash() == before
+
+
+@pytest.mark.parametrize(
+    ("by", "command", "why"),
+    [
+        ("a" * (BY_CHARS_MAX + 1), market(5), "by: at most 128"),
+        ("ada", CreateMarket(market_no=5, key="", outcomes=("a",), odds_milli=(2_000,)), "key"),
+        ("ada", OpenMarket(market_no=-1), "market_no"),
+        ("ada", SetOdds(market_no=1, quotes=()), "quotes"),
+    ],
+)
+def test_a_command_that_recovery_could_not_read_is_refused_before_it_is_obeyed(
+    by: str, command: CreateMarket, why: str
+) -> None:
+    durable = MARKETS.open(FaultyDisk())
+    MARKETS.tell(durable, 0)
+    with pytest.raises(PayloadError, match=why):
+        durable.control(by, [command], 5)
+    assert durable.state_hash() == MARKETS.hashes[1]
+    MARKETS.tell_all(durable, start=1)
+
+
+def test_a_transfer_that_recovery_could_not_read_is_refused_before_it_is_obeyed() -> None:
+    durable = LEDGER.open(FaultyDisk())
+    LEDGER.tell(durable, 0)
+    with pytest.raises(PayloadError, match="amount_minor"):
+        durable.control("ops", [Deposit(account_no=7, amount_minor=0, ref="x")], 5)
+    assert durable.state_hash() == LEDGER.hashes[1]
+
+
+def test_a_batch_over_the_record_bound_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("persistence.journal.RECORD_BYTES_MAX", 6_000)
+    durable = MARKETS.open(FaultyDisk())
+    MARKETS.tell(durable, 0)
+    with pytest.raises(ValueError, match="over the bound"):
+        durable.place(bets(*range(1, 100)), 5)
+    assert durable.state_hash() == MARKETS.hashes[1]
+    MARKETS.tell_all(durable, start=1)
+
+
+def test_after_closing_reads_go_on_and_changes_do_not() -> None:
+    durable = MARKETS.open(FaultyDisk())
+    MARKETS.tell_all(durable)
+    durable.close()
+    assert durable.state_hash() == MARKETS.hashes[-1]
+    with pytest.raises(JournalBrokenError, match="closed"):
+        durable.place(bets(1), 9)
+    durable.close()
+
+
+def test_a_shard_opened_under_another_number_is_quarantined() -> None:
+    disk = FaultyDisk()
+    LEDGER.open(disk).close()
+    other = DurableLedger.open(FOLDER, shard=4, disk=disk, at_ns=1, options=JournalOptions())
+    assert other.state is DurableState.QUARANTINED
+    assert "written by ledger (shard 3), opened as ledger (shard 4)" in other.why
+    assert len(other.exchange(verdicts(), reservations("a"), 1)) == 1
+
+
+def test_options_have_defaults() -> None:
+    durable = DurableMarkets.open(FOLDER, disk=FaultyDisk(), at_ns=1)
+    assert durable.machine is not None
+    assert durable.machine.market_nos() == []

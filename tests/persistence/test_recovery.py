@@ -1,0 +1,178 @@
+"""Recovery's corners: whose journal it is, what cannot be read, and when nothing can be trusted."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from persistence.chain import (
+    GENESIS,
+    JournalDamagedError,
+    JournalNewerError,
+    Point,
+    segment_path,
+    segment_paths,
+)
+from persistence.durable import DurableState
+from persistence.frames import pack
+from persistence.records import EpochMark
+from persistence.recovery import (
+    LedgerReplay,
+    MarketReplay,
+    mark_of,
+    rebuild,
+    replay_folder,
+    replay_hash,
+)
+from persistence.snapshot import (
+    SnapshotInvalidError,
+    SnapshotWriter,
+    read_snapshot,
+    snapshot_path,
+    snapshot_paths,
+    write_snapshot,
+)
+from tests.faults.faulty_disk import FaultyDisk
+from tests.faults.lives import Life
+from tests.persistence.stories import FOLDER, LEDGER, MARKETS, STORIES
+
+
+def test_where_there_is_no_journal_there_is_no_hash(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="no journal is here"):
+        replay_hash(tmp_path)
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_a_journal_says_whose_it_is_by_its_first_record_or_its_snapshots(name: str) -> None:
+    whole = Life(STORIES[name]).disk
+    assert mark_of(whole, FOLDER).machine == name
+    cut = Life(STORIES[name], snapshots_after=(3, 6, 9)).disk
+    assert segment_paths(cut, FOLDER)[0] != segment_path(FOLDER, first_seq=1)
+    assert mark_of(cut, FOLDER).machine == name
+    newest, older = snapshot_paths(cut, FOLDER)
+    assert mark_of(FaultyDisk.of(cut.files() | {newest: b""}), FOLDER).machine == name
+    nothing = FaultyDisk.of(cut.files() | {newest: b"", older: b""})
+    assert mark_of(nothing, FOLDER) == EpochMark(machine="markets")
+    assert replay_folder(FOLDER, disk=cut).snapshot_seq == int(older.stem)
+
+
+def test_a_journal_without_its_beginning_and_with_a_spoiled_snapshot_has_no_hash() -> None:
+    life = Life(MARKETS, snapshots_after=(3, 6, 9))
+    _, older = snapshot_paths(life.disk, FOLDER)
+    with pytest.raises(JournalDamagedError, match=r"snapshot at byte 0"):
+        replay_hash(FOLDER, disk=FaultyDisk.of(life.disk.files() | {older: b"x"}))
+
+
+def test_an_unreadable_segment_is_damage_and_an_unreadable_snapshot_is_passed_over() -> None:
+    life = Life(MARKETS, snapshots_after=(5,))
+    life.disk.fail("read")
+    durable = MARKETS.open(life.disk)
+    assert "it cannot be read: [Errno 5] planted" in durable.recovery.snapshots_refused[0]
+    assert durable.state_hash() == MARKETS.hashes[-1]
+    durable.close()
+    life.disk.fail("read", skip=2)
+    durable = MARKETS.open(life.disk)
+    assert durable.state is DurableState.QUARANTINED
+    assert "it cannot be read" in durable.why
+
+
+def test_a_rebuild_stops_before_the_spoiled_record_or_gives_up() -> None:
+    life = Life(MARKETS)
+    found = rebuild(life.disk, FOLDER, MarketReplay, before_seq=5)
+    assert found is not None
+    assert found.machine.state_hash() == MARKETS.hashes[3]
+    whole = rebuild(life.disk, FOLDER, MarketReplay, before_seq=1_000)
+    assert whole is not None
+    assert whole.machine.state_hash() == MARKETS.hashes[-1]
+    life.disk.fail("read", skip=1)
+    assert rebuild(life.disk, FOLDER, MarketReplay, before_seq=1_000) is None
+
+
+def test_where_the_rebuild_fails_too_there_is_no_machine_to_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    life = Life(MARKETS)
+    monkeypatch.setattr("persistence.recovery.same_rows", lambda _given, _stored: False)
+    monkeypatch.setattr("persistence.commit.rebuild", lambda *_a, **_k: None)
+    durable = MARKETS.open(life.disk)
+    assert durable.state is DurableState.QUARANTINED
+    assert durable.machine is None
+    assert durable.state_hash() == ""
+    assert durable.seq == 0
+
+
+def snapshot(disk: FaultyDisk, state: dict[str, Any], *, seq: int = 1, machine: str) -> Path:
+    point = Point(seq=seq, epoch=1, crc=0)
+    mark = EpochMark(machine=machine, shard=3 if machine == "ledger" else 0)
+    write_snapshot(disk, FOLDER, mark=mark, point=point, at_ns=1, state=state)
+    return snapshot_path(FOLDER, seq=seq)
+
+
+def test_a_snapshot_under_another_name_is_not_believed() -> None:
+    disk = FaultyDisk()
+    path = snapshot(disk, MARKETS.bare().dump(), machine="markets")
+    disk.rename(path, snapshot_path(FOLDER, seq=7))
+    with pytest.raises(SnapshotInvalidError, match="not the snapshot of that name"):
+        read_snapshot(disk, snapshot_path(FOLDER, seq=7))
+
+
+def test_a_snapshot_of_another_machine_or_of_no_state_is_not_believed() -> None:
+    disk = FaultyDisk()
+    ledger = read_snapshot(disk, snapshot(disk, LEDGER.bare().dump(), machine="ledger"))
+    replay = MarketReplay()
+    with pytest.raises(SnapshotInvalidError, match="written by ledger"):
+        replay.start_from(ledger)
+    empty = read_snapshot(disk, snapshot(disk, {"nothing": 1}, machine="markets"))
+    with pytest.raises(SnapshotInvalidError):
+        replay.start_from(empty)
+    lying = read_snapshot(disk, snapshot(disk, MARKETS.bare().dump(), machine="markets"))
+    with pytest.raises(SnapshotInvalidError, match="its state hashes to"):
+        replay.start_from(lying._replace(state_hash="00"))
+    assert replay.last == GENESIS
+    replay.start_from(lying)
+    assert replay.last.seq == 1
+
+
+def test_a_snapshot_in_a_newer_layout_is_refused_cleanly(monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = FaultyDisk()
+    with monkeypatch.context() as patch:
+        patch.setattr("persistence.frames.LAYOUT_VERSION", 2)
+        path = snapshot(disk, MARKETS.bare().dump(), machine="markets")
+    with pytest.raises(JournalNewerError, match="layout version 2"):
+        read_snapshot(disk, path)
+
+
+def test_a_whole_frame_around_no_document_is_not_a_snapshot() -> None:
+    framed, _, _ = pack([b"\xc1"], kind=6, epoch=1, seq=1, at_ns=1, place=0, previous_crc=0)
+    path = snapshot_path(FOLDER, seq=1)
+    disk = FaultyDisk.of({path: b"".join(map(bytes, framed))})
+    with pytest.raises(SnapshotInvalidError):
+        read_snapshot(disk, path)
+
+
+def test_a_state_past_what_a_snapshot_holds_stays_in_the_journal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("persistence.snapshot.SNAPSHOT_BYTES_MAX", 100)
+    disk = FaultyDisk()
+    durable = MARKETS.open(disk)
+    MARKETS.tell(durable, 0)
+    assert not durable.snapshot(at_ns=1)
+    assert "past what a snapshot holds" in durable.snapshot_trouble
+    MARKETS.tell_all(durable, start=1)
+    assert durable.state_hash() == MARKETS.hashes[-1]
+
+
+@pytest.mark.parametrize("aside", [False, True])
+def test_a_state_that_cannot_be_encoded_is_trouble_and_not_success(aside: bool) -> None:
+    disk = FaultyDisk()
+    writer = SnapshotWriter(disk, FOLDER, mark=EpochMark(machine="markets"), aside=aside)
+    writer.begin(point=GENESIS, at_ns=1, state={"odd": object()})
+    with pytest.raises(TypeError):
+        writer.finish(wait=True)
+    assert disk.names(FOLDER) == []
+    assert writer.finish(wait=True)
+
+
+def test_a_replay_of_a_shard_knows_its_number() -> None:
+    assert LedgerReplay(shard=5).machine.state_hash() != LedgerReplay(shard=6).machine.state_hash()
