@@ -12,6 +12,7 @@ import numpy as np
 from engine.index import empty_table, grown_table
 from engine.index_nb import enter_nb
 from engine.rows import I32s, Rows, row_dtype
+from engine.units import BETS_MAX
 
 MARKET: Final = row_dtype(
     104,
@@ -78,6 +79,9 @@ BET_RECORD: Final = row_dtype(
 
 MARKETS_ROOM_MIN: Final = 4
 BETS_ROOM_MIN: Final = 64
+BETS_GROWTH: Final = 4
+"""How far the bets' memory grows at a time: zeroed memory costs nothing until it is written, so a
+large step saves copies and takes only addresses."""
 
 
 class Book:
@@ -106,10 +110,10 @@ class Book:
         self.bets_len = 0
 
     def room_for_bets(self, count: int) -> None:
-        """Make room for `count` more bets, in memory and index: at least doubled when grown."""
+        """Make room for `count` more bets, in memory and index, far enough to pay for the copy."""
         wanted = self.bets_len + count
         if wanted > self.records.size:
-            room = max(wanted, 2 * self.records.size)
+            room = max(wanted, min(BETS_GROWTH * self.records.size, BETS_MAX))
             self.records = _grown(self.records, self.bets_len, room)
             self.earlier = _grown(self.earlier, self.bets_len, room)
         self.bet_table = grown_table(self.bet_table, wanted)
