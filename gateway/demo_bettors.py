@@ -22,7 +22,7 @@ from gateway.client import (
     RefusedError,
     connect,
 )
-from gateway.wire import POLICY_NUMBERS, Bet, Market, PolicyWord
+from gateway.wire import POLICY_NUMBERS, Bet, BetEvent, Market, Place, PolicyWord
 from simulations.crowd import Bettor, Board, Habit, draw_orders, slips, think_s
 
 _POLICY_WORDS: Final[dict[int, PolicyWord]] = {0: "none", 1: "higher", 2: "any"}
@@ -186,9 +186,9 @@ class Bettors:
 
     async def _hear(self, session: BettorSession) -> None:
         async for event in session.events():
-            if event.event == "settled":
+            if isinstance(event, BetEvent) and event.event == "settled":
                 self.settlements += 1
-                self.paid_minor += event.payout_minor
+                self.paid_minor += event.slip.payout_minor
 
     async def _bet(
         self,
@@ -204,10 +204,20 @@ class Bettors:
                 return
             board = self._before_goal if chasing else self._look(session)
             orders = draw_orders(bettor.habit, board, count=slips(bettor.habit, rng=rng), rng=rng)
-            rows = zip(*(column.tolist() for column in orders), strict=True)
-            await asyncio.gather(
-                *(self._place(bettor, session, next(numbers), *row) for row in rows)
-            )
+            bets = [
+                Place(
+                    ref=f"{self._start_no}-{bettor.account_no}-{next(numbers)}",
+                    market=market_no,
+                    outcome=outcome,
+                    stake_minor=stake_minor,
+                    odds_milli=odds_milli,
+                    policy=_POLICY_WORDS[policy],
+                )
+                for market_no, outcome, stake_minor, odds_milli, policy in zip(
+                    *(column.tolist() for column in orders), strict=True
+                )
+            ]
+            await asyncio.gather(*(self._place(bettor, session, bet) for bet in bets))
 
     async def _pause(self, habit: Habit, rng: np.random.Generator) -> bool:
         """Think; say whether a goal ended the thinking of one who waits for goals."""
@@ -229,36 +239,26 @@ class Bettors:
             self._board = Board(map(image_of, session.prices.values()))
         return self._board
 
-    async def _place(
-        self,
-        bettor: Bettor,
-        session: BettorSession,
-        number: int,
-        market_no: int,
-        outcome: int,
-        stake_minor: int,
-        odds_milli: int,
-        policy: int,
-    ) -> None:
-        ref = f"{self._start_no}-{bettor.account_no}-{number}"
-        self._open_refs[bettor.account_no][ref] = None
+    async def _place(self, bettor: Bettor, session: BettorSession, bet: Place) -> None:
+        refs = self._open_refs[bettor.account_no]
+        refs[bet.ref] = None
         self.in_flight += 1
         try:
-            bet = await session.place(
-                ref=ref,
-                market=market_no,
-                outcome=outcome,
-                stake_minor=stake_minor,
-                odds_milli=odds_milli,
-                policy=_POLICY_WORDS[policy],
+            answer = await session.place(
+                ref=bet.ref,
+                market=bet.market,
+                outcome=bet.outcome,
+                stake_minor=bet.stake_minor,
+                odds_milli=bet.odds_milli,
+                policy=bet.policy,
             )
         except RefusedError as error:
             self._count(words(error.reason))
-            del self._open_refs[bettor.account_no][ref]
+            del refs[bet.ref]
             return
         finally:
             self.in_flight -= 1
-        self._heard(bettor, market_no, bet)
+        self._heard(bettor, bet.market, answer)
 
     def _heard(self, bettor: Bettor, market_no: int, bet: Bet) -> None:
         if bet.state == "unknown":

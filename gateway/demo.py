@@ -1,0 +1,154 @@
+"""The demo: a World Cup match traded from kick-off to closed books, and a market killed on the way.
+
+Owns the demo's words on the command line and its exit code; `demo_match` plays it. Imports little,
+so that the other commands need not wait for Ray and the crowd.
+"""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+from gateway.config import Config
+
+SPEED_MAX: Final = 100_000.0
+BETTORS_MAX: Final = 2_000
+MARKETS_MAX: Final = 15
+MINUTE_MAX: Final = 89
+EXIT_FAILED: Final = 1
+EXIT_WRONG_WORDS: Final = 2
+EXIT_INTERRUPTED: Final = 130
+NEVER: Final = 0
+"""A minute that does not come."""
+
+
+class Options(Struct, frozen=True, kw_only=True):
+    """What the command line asked for; `kill_minute` and `until_minute` are 0 for never."""
+
+    match: str
+    speed: float
+    bettors: int
+    markets: int
+    markets_per_actor: int
+    seed: int
+    kill_minute: int
+    until_minute: int
+    base_port: int
+    data_dir: Path
+    resume: bool
+    plain: bool
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the demo's options to its parser."""
+    add = parser.add_argument
+    add("--match", default="wc22-64", metavar="ID", help="wc22-01 to wc22-64 (default: the final)")
+    add(
+        "--speed",
+        type=_number(0.1, SPEED_MAX),
+        default=90.0,
+        metavar="N",
+        help="match minutes a minute (default 90)",
+    )
+    add("--bettors", type=_whole(1, BETTORS_MAX), default=60, metavar="N", help="default 60")
+    add(
+        "--markets",
+        type=_whole(1, MARKETS_MAX),
+        default=MARKETS_MAX,
+        metavar="N",
+        help=f"the first N of the fixture's {MARKETS_MAX} markets (default: all)",
+    )
+    add(
+        "--markets-per-actor",
+        type=_whole(1, MARKETS_MAX),
+        default=1,
+        metavar="N",
+        help="markets that share a process (default 1)",
+    )
+    add("--seed", type=_whole(0, 2**31), default=2022, metavar="N", help="of the bettors' choices")
+    add(
+        "--kill-minute",
+        type=_minute,
+        default=60,
+        metavar="M",
+        help="when the 1x2 market's process is killed, or none (default 60)",
+    )
+    add(
+        "--until",
+        type=_minute,
+        default=NEVER,
+        metavar="M",
+        dest="until_minute",
+        help="stop at this minute as Ctrl-C would; --resume plays on",
+    )
+    add(
+        "--base-port",
+        type=_whole(0, 65_534),
+        default=0,
+        metavar="P",
+        help="bets listen here and control on the next port (default: free ports)",
+    )
+    add("--data-dir", type=Path, metavar="DIR", help="folder of the runs (default: the settings')")
+    add("--resume", action="store_true", help="take up the newest run where its disk left it")
+    add("--plain", action="store_true", help="plain lines, also in a terminal")
+
+
+def run(args: argparse.Namespace, config: Config) -> int:
+    """Play the demo and return the exit code.
+
+    0 when every check passed, 1 when one failed, 2 for wrong words, 130 when it was stopped.
+    """
+    from gateway import demo_match  # noqa: PLC0415 - brings Ray and the crowd along
+    from gateway.demo_folder import DemoFolderError  # noqa: PLC0415
+    from simulations.timeline import UnknownMatchError  # noqa: PLC0415
+
+    options = Options(
+        match=args.match,
+        speed=args.speed,
+        bettors=args.bettors,
+        markets=args.markets,
+        markets_per_actor=args.markets_per_actor,
+        seed=args.seed,
+        kill_minute=args.kill_minute,
+        until_minute=args.until_minute,
+        base_port=args.base_port,
+        data_dir=args.data_dir or Path(config.data_dir) / "demo",
+        resume=args.resume,
+        plain=args.plain,
+    )
+    try:
+        return asyncio.run(demo_match.play(options, config))
+    except (DemoFolderError, UnknownMatchError) as error:
+        print(f"overround demo: {error}", file=sys.stderr)  # noqa: T201 - a command's own error
+        return EXIT_WRONG_WORDS
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        number = int(text) if text.isascii() and text.isdigit() and len(text) < 12 else -1
+        if not low <= number <= high:
+            raise argparse.ArgumentTypeError(f"{low} to {high}, not {text[:20]!r}")
+        return number
+
+    return parse
+
+
+def _number(low: float, high: float) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = -1.0
+        if not low <= number <= high:
+            raise argparse.ArgumentTypeError(f"{low:g} to {high:g}, not {text[:20]!r}")
+        return number
+
+    return parse
+
+
+def _minute(text: str) -> int:
+    return NEVER if text == "none" else _whole(1, MINUTE_MAX)(text)
