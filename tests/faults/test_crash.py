@@ -112,9 +112,12 @@ def test_rubbish_behind_the_last_record_is_cut_and_never_comes_back() -> None:
         assert after.state_hash() == lived.story.hashes[-1]
 
 
-def test_a_commit_of_many_records_may_come_back_as_any_part_of_its_beginning() -> None:
+@pytest.mark.parametrize("segment_bytes", [1 << 20, 256])
+def test_a_commit_of_many_records_may_come_back_as_any_part_of_its_beginning(
+    segment_bytes: int,
+) -> None:
     """Of an unsynced commit a medium may keep later records and lose earlier: a torn tail."""
-    options = JournalOptions(allocate_bytes=4_096)
+    options = JournalOptions(allocate_bytes=4_096, segment_bytes=segment_bytes)
 
     def opened(disk: FaultyDisk, seen: list[int] | None = None) -> Journal:
         return Journal.open(
@@ -138,8 +141,8 @@ def test_a_commit_of_many_records_may_come_back_as_any_part_of_its_beginning() -
         cut = disk.powered_off(calls=len(disk.trace), seed=seed)
         again = opened(cut, seen)
         assert seen == list(range(1, len(seen) + 1))
-        assert len(seen) >= 2
+        assert len(seen) >= (2 if segment_bytes > 256 else 5)
         found.add((len(seen), again.torn_bytes > 0))
         again.close()
-    assert (2, True) in found
-    assert len(found) > 3
+    assert len(found) > 2
+    assert any(torn for _, torn in found)
