@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gateway import demo
 from gateway.config import Config, ConfigError, describe, load_config
 from gateway.tokens import Role, SecretError, TokenError, load_key
 
@@ -51,14 +52,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_demo(commands: "_Commands") -> None:
     parser = commands.add_parser("demo", help="trade a World Cup match from kick-off to the books")
-    demo_arguments.add_arguments(parser)
-    parser.set_defaults(run=_demo)
-
-
-def _demo(args: argparse.Namespace, config: Config) -> int:
-    from gateway import demo  # noqa: PLC0415 - brings Ray and the crowd, which a token need not
-
-    return demo.run(args, config)
+    demo.add_arguments(parser)
+    parser.set_defaults(run=demo.run)
 
 
 def _serve(args: argparse.Namespace, config: Config) -> int:
