@@ -101,8 +101,7 @@ async def drive(plan: Plan) -> Result:
     sessions = [await connect(plan.url, token=token) for token in plan.tokens]
     share = plan.bets // len(sessions)
     bettors = [
-        Bettor(session, plan, number=number, share=share)
-        for number, session in enumerate(sessions)
+        Bettor(session, plan, number=number, share=share) for number, session in enumerate(sessions)
     ]
     cpu_s = time.process_time()
     started = time.perf_counter()

@@ -47,7 +47,11 @@ async def handler(connection: ServerConnection) -> None:
 async def main() -> None:
     """Serve on a free loopback port."""
     async with serve(
-        handler, "127.0.0.1", 0, compression=None, subprotocols=[MSGPACK_SUBPROTOCOL]  # type: ignore[list-item]
+        handler,
+        "127.0.0.1",
+        0,
+        compression=None,
+        subprotocols=[MSGPACK_SUBPROTOCOL],  # type: ignore[list-item]
     ) as server:
         print(next(iter(server.sockets)).getsockname()[1], flush=True)
         await asyncio.Future()

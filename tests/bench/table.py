@@ -1,4 +1,4 @@
-"""One row a measure: ours, the reference of the same run, their ratio and what was to be reached."""
+"""One row a measure: ours, the reference of the same run, their ratio, what was to be reached."""
 
 import json
 import os
@@ -75,7 +75,9 @@ def render(rows: Sequence[Row], console: Console) -> None:
         )
     console.print(table)
     for row in rows:
-        console.print(f"[bold]{row.measure}[/]: against {row.against}; {row.conditions}", style="dim")
+        console.print(
+            f"[bold]{row.measure}[/]: against {row.against}; {row.conditions}", style="dim"
+        )
 
 
 def write_json(rows: Sequence[Row], path: Path) -> None:

@@ -1,0 +1,50 @@
+"""`make bench`: every measure beside its reference, in one run on this machine."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+
+from tests.bench.core import durable_core, kernel_alone
+from tests.bench.fanout import fan_out
+from tests.bench.many_markets import many_markets
+from tests.bench.recovery import kill_to_serving, replay
+from tests.bench.table import Row, render, write_json
+from tests.bench.wire import over_the_wire
+
+MEASURES: dict[str, Callable[[], list[Row]]] = {
+    "wire": over_the_wire,
+    "core": durable_core,
+    "kernel": kernel_alone,
+    "replay": replay,
+    "kill": kill_to_serving,
+    "fanout": fan_out,
+    "markets": many_markets,
+}
+
+
+def main() -> int:
+    """Run the measures asked for, print the table, write the JSON."""
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument(
+        "measures", nargs="*", help=f"some of: {', '.join(MEASURES)} (default: all)"
+    )
+    parser.add_argument("--json", type=Path, default=Path("bench-results.json"))
+    args = parser.parse_args()
+    unknown = [name for name in args.measures if name not in MEASURES]
+    if unknown:
+        parser.error(f"no such measure: {', '.join(unknown)}")
+    console = Console(width=150)
+    rows: list[Row] = []
+    for name in args.measures or MEASURES:
+        console.print(f"measuring {name} ...", style="dim")
+        rows += MEASURES[name]()
+    render(rows, console)
+    write_json(rows, args.json)
+    console.print(f"written to {args.json}", style="dim")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

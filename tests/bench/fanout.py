@@ -1,0 +1,133 @@
+"""One price change to a thousand subscribers: when has the last one been served?
+
+The subscribers are bare sockets in one selector loop, cheap enough not to hide the server.
+"""
+
+import selectors
+import socket
+import statistics
+import subprocess
+import sys
+import time
+
+from websockets.client import ClientProtocol
+from websockets.frames import Frame, Opcode
+from websockets.typing import Subprotocol
+from websockets.uri import parse_uri
+
+from gateway.codec import MSGPACK, MSGPACK_SUBPROTOCOL
+from gateway.tokens import Role
+from gateway.wire import Subscribe
+from tests.bench.live import token
+from tests.bench.table import Row
+
+SUBSCRIBERS = 1_000
+CHANGES = 50
+RUNS = 5
+
+
+class Subscribers:
+    """A thousand sockets that have subscribed and heard what there was to hear."""
+
+    def __init__(self, port: int) -> None:
+        self._selector = selectors.EpollSelector()
+        credential = token(1, role=Role.QUANT)
+        self._sockets = [self._open(port, credential) for _ in range(SUBSCRIBERS)]
+
+    def _open(self, port: int, credential: str) -> socket.socket:
+        uri = parse_uri(f"ws://127.0.0.1:{port}/?token={credential}")
+        protocol = ClientProtocol(uri, subprotocols=[Subprotocol(MSGPACK_SUBPROTOCOL)])
+        sock = socket.create_connection(("127.0.0.1", port))
+        protocol.send_request(protocol.connect())
+        self._write(sock, protocol)
+        heard = 0
+        while heard < 1:  # the welcome
+            protocol.receive_data(sock.recv(65_536))
+            heard += sum(_is_data(event) for event in protocol.events_received())
+        protocol.send_binary(MSGPACK.encode(Subscribe(markets=(1,))))
+        self._write(sock, protocol)
+        sock.setblocking(False)
+        self._selector.register(sock, selectors.EVENT_READ)
+        return sock
+
+    @staticmethod
+    def _write(sock: socket.socket, protocol: ClientProtocol) -> None:
+        for data in protocol.data_to_send():
+            if data:
+                sock.sendall(data)
+
+    def settle(self, quiet_s: float = 0.3) -> None:
+        """Read until nothing has come for a while."""
+        while ready := self._selector.select(quiet_s):
+            for key, _ in ready:
+                assert isinstance(key.fileobj, socket.socket)
+                key.fileobj.recv(65_536)
+
+    def wait_all(self) -> None:
+        """Return when every socket has been readable once."""
+        waiting = {sock.fileno() for sock in self._sockets}
+        while waiting:
+            for key, _ in self._selector.select(5.0):
+                assert isinstance(key.fileobj, socket.socket)
+                key.fileobj.recv(65_536)
+                waiting.discard(key.fd)
+
+    def close(self) -> None:
+        """Close them all."""
+        for sock in self._sockets:
+            sock.close()
+        self._selector.close()
+
+
+def _is_data(event: object) -> bool:
+    return isinstance(event, Frame) and event.opcode in (Opcode.BINARY, Opcode.TEXT)
+
+
+def _median_ms(kind: str) -> float:
+    """Return the median time from the change to the last subscriber served, in milliseconds."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.bench.fanout_server", kind],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        subscribers = Subscribers(int(process.stdout.readline()))
+        subscribers.settle()
+        samples = []
+        for _ in range(CHANGES):
+            started = time.perf_counter()
+            process.stdin.write("\n")
+            process.stdin.flush()
+            subscribers.wait_all()
+            samples.append((time.perf_counter() - started) * 1_000)
+        subscribers.close()
+    finally:
+        process.stdin.close()
+        process.wait(timeout=10)
+    return statistics.median(samples)
+
+
+def fan_out() -> list[Row]:
+    """Measure both servers in turn, several times."""
+    ours: list[float] = []
+    reference: list[float] = []
+    for _ in range(RUNS):
+        ours.append(_median_ms("gateway"))
+        reference.append(_median_ms("broadcast"))
+    return [
+        Row(
+            f"a price change to {SUBSCRIBERS:,} subscribers, last one served",
+            "ms",
+            statistics.median(ours),
+            statistics.median(reference),
+            "websockets' own broadcast of the same message",
+            "lower",
+            1.5,
+            "ratio",
+            f"one gateway process, from the shell's message on; {CHANGES} changes a run, median of "
+            f"{RUNS} runs' medians",
+            ours,
+            reference,
+        )
+    ]
