@@ -1,4 +1,4 @@
-"""The bet path packs rows with `struct`; shells read them with numpy. They must be the same bytes."""
+"""The bet path packs rows with `struct`, shells read them with numpy: the same bytes."""
 
 from struct import Struct
 
@@ -14,13 +14,19 @@ CASES = {
         RESERVATION_ROW,
         RESERVATION,
         (REF, 101, 7, 42, 2_500, 2, 1, 0),
-        ("ref", "stake_minor", "account_no", "market_no", "odds_milli", "outcome", "policy", "flags"),
+        (
+            "ref", "stake_minor", "account_no", "market_no", "odds_milli",
+            "outcome", "policy", "flags",
+        ),
     ),
     "reserved": (
         RESERVED_ROW,
         RESERVED,
         (1 << 50, -1, 2_500, 1_000_000, 603, 3, 1, 0),
-        ("bet_id", "stake_max_minor", "odds_milli", "rate_micro", "reason", "state", "flags", "pad"),
+        (
+            "bet_id", "stake_max_minor", "odds_milli", "rate_micro",
+            "reason", "state", "flags", "pad",
+        ),
     ),
     "bet": (
         BET_ROW,
