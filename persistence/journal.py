@@ -12,9 +12,9 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Final, NoReturn, Self
+from typing import Annotated, Final, NoReturn, Self
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from persistence.chain import (
@@ -39,14 +39,15 @@ from persistence.records import EpochMark, Kind, encode_epoch
 
 LOCK_NAME: Final = "lock"
 _MIB: Final = 1 << 20
+_ZEROS: Final = memoryview(bytes(_MIB))
 
 
 class JournalBrokenError(RuntimeError):
     """A write or a sync failed: what is on the disk is known only to a fresh start."""
 
 
-class JournalOptions(Struct, frozen=True, kw_only=True):
-    """How a journal uses its disk, in bytes.
+class JournalOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a journal uses its disk, in bytes. The bounds are those of settings that people write.
 
     Parameters
     ----------
@@ -64,7 +65,7 @@ class JournalOptions(Struct, frozen=True, kw_only=True):
     """
 
     segment_bytes: int = 64 * _MIB
-    allocate_bytes: int = 4 * _MIB
+    allocate_bytes: int = _MIB
     snapshot_bytes: int = 64 * _MIB
     snapshot_aside: bool = True
 
@@ -349,18 +350,27 @@ class Journal:
         ):
             self._roll(size)
         elif self._offset + size > self._allocated:
-            self._allocated = self._grow(self._file, size=self._offset + size)
+            self._allocated = self._grow(
+                self._file, begin=self._allocated, size=self._offset + size
+            )
 
-    def _grow(self, file: DiskFile, *, size: int) -> int:
-        """Allocate at least `size` bytes and return how many; a full disk changes nothing."""
+    def _grow(self, file: DiskFile, *, begin: int, size: int) -> int:
+        """Allocate at least `size` bytes and return how many; a full disk changes nothing.
+
+        The room is filled with zeros besides: a sync over blocks that were written before takes
+        half the time of one that must first tell the file system that they are written now.
+        """
         ahead = min(size + self._options.allocate_bytes, self._options.segment_bytes)
+        room = max(size, ahead)
         try:
-            file.allocate(size=max(size, ahead))
+            file.allocate(size=room)
+            for start in range(begin, room, len(_ZEROS)):
+                file.write([_ZEROS[: room - start]], offset=start)
         except DiskFullError:
             raise
         except DiskError as error:
             self._break("allocation", error)
-        return max(size, ahead)
+        return room
 
     def _roll(self, size: int) -> None:
         """Begin a new segment. The old one is whole on the medium before the new one has a name."""
@@ -373,7 +383,7 @@ class Journal:
         except DiskError as error:
             self._break("creation of a segment", error)
         try:
-            allocated = self._grow(file, size=size)
+            allocated = self._grow(file, begin=0, size=size)
             file.sync()
             self._disk.sync_folder(self.folder)
         except DiskFullError:
