@@ -1,18 +1,21 @@
 """One TOML file, typed and checked: every setting has a default, a bound and an override.
 
-Owns how settings are found and how a wrong one is reported; each part defines its own section.
+Owns how settings are found, shown, and reported when wrong; each part defines its own section.
 A setting of the file is overridden by the environment: `OVERROUND_GATEWAY__PING_AFTER_S=5` stands
 for `ping_after_s` of section `[gateway]`.
 """
 
+import difflib
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
+from msgspec.inspect import BoolType, IntType, StrType, StructType, VarTupleType, type_info
+from msgspec.structs import replace
 
 from actors.settings import (
     ClusterSettings,
@@ -25,7 +28,13 @@ from gateway.tokens import TokenSettings
 from persistence.journal import JournalOptions
 
 ENV_PREFIX: Final = "OVERROUND_"
+CONFIG_BYTES_MAX: Final = 1 << 20
+"""Largest file of settings, or of an opening, that is read at all."""
+PORT_MAX: Final = 65_535
+_PATH_CHARS_MAX: Final = 4_096
+_SECRET: Final = ("tokens", "secret")
 _LOCATION: Final = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<where>[^`]*)`)?$", re.DOTALL)
+_UNKNOWN: Final = re.compile(r"unknown field `(?P<name>[^`]*)`")
 
 
 class ConfigError(ValueError):
@@ -35,7 +44,9 @@ class ConfigError(ValueError):
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Every setting of every part, by section."""
 
-    data_dir: str = "overround-data"
+    data_dir: Annotated[
+        str, Meta(min_length=1, max_length=_PATH_CHARS_MAX, pattern=r"^[^\x00]+\Z")
+    ] = "overround-data"
     cluster: ClusterSettings = field(default_factory=ClusterSettings)
     journal: JournalOptions = field(default_factory=JournalOptions)
     markets: MarketShellSettings = field(default_factory=MarketShellSettings)
@@ -43,6 +54,18 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     reconciler: ReconcilerSettings = field(default_factory=ReconcilerSettings)
     gateway: GatewaySettings = field(default_factory=GatewaySettings)
     tokens: TokenSettings = field(default_factory=TokenSettings)
+
+
+class Setting(NamedTuple):
+    """One setting as people meet it: section ("" for none), name, default, bound in words."""
+
+    section: str
+    name: str
+    default: Any
+    bound: str
+
+
+# --- reading -------------------------------------------------------------------------------------
 
 
 def load_config(path: Path | None = None, *, env: Mapping[str, str]) -> Config:
@@ -53,7 +76,8 @@ def load_config(path: Path | None = None, *, env: Mapping[str, str]) -> Config:
     path : Path, optional
         A TOML file; None for defaults and environment alone.
     env : mapping
-        Environment variables; those that do not start with ``OVERROUND_`` are ignored.
+        Environment variables; those that do not start with ``OVERROUND_`` are ignored. A setting
+        that is text takes its variable as it stands; any other is read as TOML.
 
     Raises
     ------
@@ -62,65 +86,201 @@ def load_config(path: Path | None = None, *, env: Mapping[str, str]) -> Config:
         bounds: the message names file or variable, key and bound.
     """
     document: dict[str, Any] = {}
-    source = "environment"
+    source = "settings"
     if path is not None:
         source = str(path)
-        try:
-            document = tomllib.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise ConfigError(f"{path}: {error.strerror or error}") from error
-        except UnicodeDecodeError as error:
-            raise ConfigError(f"{path}: not UTF-8 text") from error
-        except tomllib.TOMLDecodeError as error:
-            raise ConfigError(f"{path}: not TOML: {error}") from error
+        document = read_toml(path)
         _convert(document, source)  # the file's own mistakes are reported as the file's
-    overrides = {name: text for name, text in env.items() if name.startswith(ENV_PREFIX)}
-    for name in sorted(overrides):
-        _override(document, name, overrides[name])
+    for name in sorted(name for name in env if name.startswith(ENV_PREFIX)):
+        _override(document, name, env[name])
         _convert(document, name)
-    return _convert(document, source)
+    config = _convert(document, source)
+    _check_together(config, source)
+    return config
 
 
-def describe(config: Config) -> str:
-    """Return the settings as the TOML text that would give them."""
-    document: dict[str, Any] = msgspec.to_builtins(config)
-    lines = [f"{key} = {_toml(value)}" for key, value in document.items() if not _is_table(value)]
-    for key, table in document.items():
-        if _is_table(table):
-            lines += ["", f"[{key}]"]
-            lines += [f"{name} = {_toml(value)}" for name, value in table.items()]
-    return "\n".join(lines) + "\n"
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file that a person wrote.
+
+    Raises
+    ------
+    ConfigError
+        It cannot be read, is too large, or is not TOML; the message names the file and the place.
+    """
+    try:
+        with path.open("rb") as file:
+            text = file.read(CONFIG_BYTES_MAX + 1)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError(f"{path}: {why}") from error
+    if len(text) > CONFIG_BYTES_MAX:
+        raise ConfigError(f"{path}: larger than {CONFIG_BYTES_MAX} bytes")
+    try:
+        return tomllib.loads(text.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 text at byte {error.start}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{path}: not TOML: nested too deeply") from error
+    except ValueError as error:
+        raise ConfigError(f"{path}: not TOML: {error}") from error
 
 
-def _is_table(value: object) -> bool:
-    return isinstance(value, dict)
+def convert_error(error: msgspec.ValidationError, *, names: tuple[str, ...] = ()) -> str:
+    """Return what is wrong with a document, the place first; `names` are the fields it may have."""
+    match = _LOCATION.match(str(error))
+    assert match is not None, "the pattern matches every text"
+    where = f"{match['where']}: " if match["where"] else ""
+    unknown = _UNKNOWN.search(match["what"])
+    if unknown is None:
+        return f"{where}{match['what'][:1].lower()}{match['what'][1:]}"
+    near = difflib.get_close_matches(unknown["name"], names, n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return f"{where}no such setting: {unknown['name'][:80]}{hint}"
 
 
-def _toml(value: object) -> str:
-    # JSON's scalars and arrays are TOML's; None (a setting left open) has no TOML form.
-    return '""' if value is None else msgspec.json.encode(value).decode()
+def gateway_settings(config: Config) -> tuple[GatewaySettings, ...]:
+    """Return each gateway's own settings: those of the section, with ports two on for each.
+
+    A port of 0 stays 0: the system then chooses.
+    """
+    first = config.gateway
+
+    def ports(number: int) -> GatewaySettings:
+        bets, control = first.bets_port, first.control_port
+        return replace(
+            first,
+            bets_port=bets + 2 * number if bets else 0,
+            control_port=control + 2 * number if control else 0,
+        )
+
+    return tuple(ports(number) for number in range(config.cluster.gateways))
 
 
 def _convert(document: dict[str, Any], source: str) -> Config:
     try:
         return msgspec.convert(document, Config)
     except msgspec.ValidationError as error:
-        match = _LOCATION.match(str(error))
-        assert match is not None, "the pattern matches every text"
-        where = f"{match['where']}: " if match["where"] else ""
-        raise ConfigError(f"{source}: {where}{match['what']}") from error
+        names = tuple(name for one in settings() for name in (one.section, one.name))
+        raise ConfigError(f"{source}: {convert_error(error, names=names)}") from error
+
+
+def _check_together(config: Config, source: str) -> None:
+    """Refuse settings that are each in bounds and cannot hold together."""
+    gateways = gateway_settings(config)
+    ports = [port for one in gateways for port in (one.bets_port, one.control_port) if port]
+    if len(set(ports)) < len(ports):
+        raise ConfigError(
+            f"{source}: gateway.bets_port, gateway.control_port: {len(gateways)} gateways cannot "
+            f"share ports, and each takes the two that its predecessor has, plus 2"
+        )
+    if max(ports, default=0) > PORT_MAX:
+        raise ConfigError(
+            f"{source}: gateway.bets_port, gateway.control_port: with cluster.gateways = "
+            f"{len(gateways)} the last port is {max(ports)}, over {PORT_MAX}"
+        )
+    supervisor = config.supervisor
+    if supervisor.backoff_max_ms < supervisor.backoff_min_ms:
+        raise ConfigError(
+            f"{source}: supervisor.backoff_max_ms: {supervisor.backoff_max_ms} is below "
+            f"supervisor.backoff_min_ms, {supervisor.backoff_min_ms}"
+        )
+    if config.reconciler.orphan_after_ms <= config.gateway.bet_deadline_ms:
+        raise ConfigError(
+            f"{source}: reconciler.orphan_after_ms: {config.reconciler.orphan_after_ms} is not "
+            f"above gateway.bet_deadline_ms, {config.gateway.bet_deadline_ms}: stakes would be "
+            f"called orphans while their bets are on their way"
+        )
 
 
 def _override(document: dict[str, Any], name: str, text: str) -> None:
-    """Write one variable's value into the document, read as TOML where it is TOML."""
+    """Write one variable's value into the document."""
     *sections, key = name.removeprefix(ENV_PREFIX).lower().split("__")
     try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ConfigError(f"{name}: not UTF-8 text") from error
     table = document
     for section in sections:
         table = table.setdefault(section, {})
         if not isinstance(table, dict):
             raise ConfigError(f"{name}: {section} is a setting, not a section")
-    table[key] = value
+    table[key] = text if (*sections, key) in _texts() else _read_value(name, text)
+
+
+def _read_value(name: str, text: str) -> Any:
+    """Return what a variable's text means in TOML; text that is no TOML stands for itself."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except RecursionError as error:
+        raise ConfigError(f"{name}: nested too deeply") from error
+    except ValueError:
+        return text
+
+
+# --- showing -------------------------------------------------------------------------------------
+
+
+def describe(config: Config) -> str:
+    """Return the settings, with their bounds, as the TOML text that gives them.
+
+    The signing secret is not shown: where one is set, its line is a comment.
+    """
+    document: dict[str, Any] = msgspec.to_builtins(config)
+    lines: list[str] = []
+    section = ""
+    for one in settings():
+        if one.section != section:
+            section = one.section
+            lines += ["", f"[{section}]"]
+        table = document[section] if section else document
+        value = _toml(table[one.name])
+        if (section, one.name) == _SECRET and table[one.name]:
+            lines.append(f"# {one.name} is set, and not shown")
+        else:
+            lines.append(f"{one.name} = {value}  # {one.bound}")
+    return "\n".join(lines) + "\n"
+
+
+def settings() -> Iterator[Setting]:
+    """Yield every setting there is, those without a section first."""
+    root = type_info(Config)
+    assert isinstance(root, StructType)
+    for each in root.fields:
+        if not isinstance(each.type, StructType):
+            yield Setting("", each.name, each.default, _bound(each.type))
+    for section in root.fields:
+        if isinstance(section.type, StructType):
+            for each in section.type.fields:
+                yield Setting(section.name, each.name, each.default, _bound(each.type))
+
+
+def _texts() -> frozenset[tuple[str, ...]]:
+    """Return the settings that are text, as their path."""
+    return frozenset(
+        (one.section, one.name) if one.section else (one.name,)
+        for one in settings()
+        if isinstance(one.default, str)
+    )
+
+
+def _bound(kind: Any) -> str:
+    """Return in words what a setting may be."""
+    match kind:
+        case BoolType():
+            return "true or false"
+        case IntType(ge=low, le=high):
+            return f"{low} to {high}"
+        case StrType(pattern=str(pattern)) if kind.min_length is None:
+            return f"text matching {pattern}"
+        case StrType(max_length=int(most)):
+            return f"text, {kind.min_length or 0} to {most} characters"
+        case StrType():
+            return "text"
+        case VarTupleType(item_type=StrType()):
+            return "list of text"
+    raise TypeError(f"a setting of a kind that has no words: {kind}")
+
+
+def _toml(value: object) -> str:
+    # JSON's scalars and arrays are TOML's, but for one character that only JSON lets pass raw.
+    return msgspec.json.encode(value).decode().replace("\x7f", "\\u007F")

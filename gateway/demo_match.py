@@ -25,7 +25,8 @@ from gateway.demo_floor import Floor
 from gateway.demo_folder import Progress, RunFolder, choose_run
 from gateway.demo_scene import SceneKeeper
 from gateway.demo_view import Scene, make_view, money
-from gateway.serve import Opening, OpeningAccount, OpeningMarket, open_books, system_of
+from gateway.opening import Opening, OpeningAccount, OpeningMarket, open_books
+from gateway.serve import system_of
 from gateway.tokens import Role, load_key
 from simulations.crowd import Bettor, crowd
 from simulations.desk import RESULT, Desk, by_market_no, market_keys

@@ -1,95 +1,55 @@
 """`overround serve`: the whole system until it is interrupted.
 
-Owns the start from settings, the opening file and the words on the terminal, nothing durable.
+Owns the start from settings and the words on the terminal, nothing durable. SIGINT and SIGTERM end
+it in good order, also while it still starts; SIGHUP gives quarantined shells a new process.
 """
 
-import argparse
 import asyncio
+import contextlib
 import signal
 import sys
-import tomllib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Final
 
-import msgspec
-from msgspec import Meta, Struct
-
+from actors.directory import DirectoryMismatchError
+from actors.messages import ShellState
+from actors.peer import PeerError
 from actors.system import GatewayPart, System, SystemSettings
-from engine.commands import (
-    AccountNoField,
-    CreateMarket,
-    CurrencyField,
-    Deposit,
-    KeyField,
-    Limits,
-    NameField,
-    OddsField,
-    OpenMarket,
-)
-from engine.events import Refused
-from engine.units import BALANCE_MINOR_MAX, OUTCOMES_MAX
-from gateway.config import Config, ConfigError
+from gateway.config import Config, gateway_settings
 from gateway.gateway import Gateway
-from gateway.tokens import load_secret
+from gateway.opening import Opening, load_opening, open_books
+from gateway.tokens import load_key, load_secret
+from persistence.chain import JournalDamagedError
+from persistence.disk import LockHeldError
 
-_REF = "opening"
+EXIT_DONE: Final = 0
+EXIT_FAILED: Final = 1
+EXIT_INTERRUPTED: Final = 130
+_LOOK_S: Final = 1.0
 
-
-class OpeningMarket(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A market to create and open."""
-
-    key: KeyField
-    outcomes: Annotated[tuple[NameField, ...], Meta(min_length=1, max_length=OUTCOMES_MAX)]
-    odds_milli: Annotated[tuple[OddsField, ...], Meta(min_length=1, max_length=OUTCOMES_MAX)]
-    limits: Limits = Limits()
-
-
-class OpeningAccount(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An account to open, and what is paid into it once."""
-
-    account: AccountNoField
-    currency: CurrencyField = "EUR"
-    deposit_minor: Annotated[int, Meta(ge=0, le=BALANCE_MINOR_MAX)] = 0
-
-
-class Opening(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a fresh bookmaker begins with; applying it again changes nothing."""
-
-    markets: tuple[OpeningMarket, ...] = ()
-    accounts: tuple[OpeningAccount, ...] = ()
-
-
-def load_opening(path: Path) -> Opening:
-    """Read an opening file.
-
-    Raises
-    ------
-    ConfigError
-        It cannot be read, is not TOML, or a field is unknown or out of bounds.
-    """
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror or error}") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path}: not TOML: {error}") from error
-    try:
-        return msgspec.convert(document, Opening)
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"{path}: {error}") from error
+_START_ERRORS: Final = (
+    OSError,  # a port, the disk, a cluster that cannot be reached
+    PeerError,
+    LockHeldError,
+    JournalDamagedError,
+    DirectoryMismatchError,
+)
+"""What a start may meet that is no defect of ours: told in one line, with exit code 1."""
 
 
 def system_of(config: Config) -> System:
-    """Return the system that a configuration describes, not yet started."""
-    secret = load_secret(config.tokens, data_dir=Path(config.data_dir))
-    part = GatewayPart(
-        factory=Gateway,
-        arguments={
-            "shards": config.supervisor.account_shards,
-            "secret": secret,
-            "settings": config.gateway,
-        },
-    )
+    """Return the system that a configuration describes, not yet started.
+
+    Raises
+    ------
+    SecretError
+        The signing secret cannot be read, or is too short.
+    """
+    data_dir = Path(config.data_dir)
+    load_key(config.tokens, data_dir=data_dir)
+    secret = load_secret(config.tokens, data_dir=data_dir)
+    shards = config.supervisor.account_shards
     return System(
         data_dir=config.data_dir,
         settings=SystemSettings(
@@ -99,71 +59,124 @@ def system_of(config: Config) -> System:
             markets=config.markets,
             journal=config.journal,
         ),
-        gateways=[part] * config.cluster.gateways,
+        gateways=[
+            GatewayPart(
+                factory=Gateway,
+                arguments={"shards": shards, "secret": secret, "settings": settings},
+            )
+            for settings in gateway_settings(config)
+        ],
     )
 
 
-async def open_books(system: System, opening: Opening) -> list[str]:
-    """Create and open what is not there yet; return what was refused, in words."""
-    answers = await system.create_markets(
-        CreateMarket(
-            market_no=0,
-            key=market.key,
-            outcomes=market.outcomes,
-            odds_milli=market.odds_milli,
-            limits=market.limits,
+def run(opening: Path | None, config: Config) -> int:
+    """Serve until SIGINT or SIGTERM; return the exit code.
+
+    Parameters
+    ----------
+    opening : Path or None
+        A file of markets and accounts to begin with.
+    config : Config
+        All settings.
+
+    Raises
+    ------
+    ConfigError, SecretError
+        The opening file or the signing secret is wrong; nothing was started.
+    """
+    books = Opening() if opening is None else load_opening(opening)
+    system = system_of(config)
+    try:
+        return asyncio.run(_serve(system, books, config))
+    except _START_ERRORS as error:
+        sys.stderr.write(f"overround: cannot serve: {error}\n")
+        return EXIT_FAILED
+
+
+async def _serve(system: System, opening: Opening, config: Config) -> int:
+    stop, release = asyncio.Event(), asyncio.Event()
+    starting = asyncio.ensure_future(_start(system, opening, config))
+
+    def end() -> None:
+        stop.set()
+        starting.cancel()
+
+    loop = asyncio.get_running_loop()
+    handlers: dict[signal.Signals, Callable[[], None]] = {
+        signal.SIGINT: end,
+        signal.SIGTERM: end,
+        signal.SIGHUP: release.set,
+    }
+    for number, handler in handlers.items():
+        loop.add_signal_handler(number, handler)
+    try:
+        with contextlib.suppress(asyncio.CancelledError):
+            await starting
+        if stop.is_set():
+            _say("stopping before the start was over")
+            return EXIT_INTERRUPTED
+        _say("serving; interrupt to stop")
+        await _watch(system, stop, release)
+        _say("stopping; all that was answered is on disk")
+        return EXIT_DONE
+    finally:
+        await system.stop()
+
+
+async def _start(system: System, opening: Opening, config: Config) -> None:
+    """Bring everything up, open the books, and say what is where."""
+    await system.start()
+    for line in await open_books(system, opening):
+        _say(f"refused: {line}")
+    for number, (ports, settings) in enumerate(
+        zip(system.ports, gateway_settings(config), strict=True)
+    ):
+        _say(
+            f"gateway {number}: bets ws://{settings.bets_host}:{ports['bets']} "
+            f"control ws://{settings.control_host}:{ports['control']}"
         )
-        for market in opening.markets
-    )
-    refused = [
-        f"{answer.key}: {answer.refused.field} {answer.refused.message}"
-        for answer in answers
-        if answer.refused is not None
-    ]
-    numbers = [answer.route.market_no for answer in answers if answer.route is not None]
-    # A market that is open (or further) already refuses this, and that is as it should be.
-    await system.control([OpenMarket(market_no=number) for number in numbers])
-    for currency in dict.fromkeys(account.currency for account in opening.accounts):
-        await system.open_accounts(
-            [account.account for account in opening.accounts if account.currency == currency],
-            currency=currency,
-        )
-    deposits = await system.deposit(
-        Deposit(account_no=account.account, amount_minor=account.deposit_minor, ref=_REF)
-        for account in opening.accounts
-        if account.deposit_minor > 0
-    )
-    refused += [event.message for event in deposits if isinstance(event, Refused)]
-    return refused
+    for number, route in sorted(system.routes.markets.items()):
+        _say(f"market {number}: {route.key} in {route.shell}")
+
+
+async def _watch(system: System, stop: asyncio.Event, release: asyncio.Event) -> None:
+    """Say when a shell goes into quarantine or comes out of it, until it is time to stop."""
+    quarantined: dict[str, str] = {}
+    while not stop.is_set():
+        try:
+            statuses = await system.statuses()
+            now = {one.name: one.why for one in statuses if one.state is ShellState.QUARANTINED}
+            serving = {one.name for one in statuses if one.state is ShellState.SERVING}
+            for name, why in now.items():
+                if name not in quarantined:
+                    _say(f"QUARANTINED {name}: {why}")
+            for name in [name for name in quarantined if name in serving]:
+                _say(f"{name} serves again")
+            quarantined = {
+                name: why for name, why in {**quarantined, **now}.items() if name not in serving
+            }
+            if release.is_set():
+                release.clear()
+                for name in now:
+                    _say(f"releasing {name}")
+                    await system.supervisor.ask("release", name)
+                    quarantined.pop(name)
+        except PeerError as error:
+            _say(f"the supervisor does not answer: {error}")
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(_first(stop, release), _LOOK_S)
+
+
+async def _first(*events: asyncio.Event) -> None:
+    """Return when one of the events is set."""
+    tasks = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
 def _say(line: str) -> None:
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
-
-
-async def _serve(config: Config, opening: Opening) -> int:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for interrupt in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(interrupt, stop.set)
-    async with system_of(config) as system:
-        for line in await open_books(system, opening):
-            _say(f"refused: {line}")
-        for number, ports in enumerate(system.ports):
-            _say(
-                f"gateway {number}: bets ws://{config.gateway.bets_host}:{ports['bets']} "
-                f"control ws://{config.gateway.control_host}:{ports['control']}"
-            )
-        for number, route in sorted(system.routes.markets.items()):
-            _say(f"market {number}: {route.key} in {route.shell}")
-        _say("serving; interrupt to stop")
-        await stop.wait()
-        _say("stopping; all that was answered is on disk")
-    return 0
-
-
-def run(args: argparse.Namespace, config: Config) -> int:
-    """Serve until SIGINT or SIGTERM; return the exit code."""
-    opening = Opening() if args.opening is None else load_opening(args.opening)
-    return asyncio.run(_serve(config, opening))

@@ -1,0 +1,24 @@
+"""Kinds of command-line arguments: each turns a word into a value in bounds, or says the bounds.
+
+Owns the wording of what argparse then prints. Knows no command.
+"""
+
+import argparse
+from collections.abc import Callable
+from typing import Final
+
+_SHOWN_CHARS: Final = 20
+_DIGITS_MAX: Final = 19
+
+
+def whole(low: int, high: int) -> Callable[[str], int]:
+    """Return what reads a whole number from `low` (not below zero) to `high`, written in digits."""
+
+    def parse(text: str) -> int:
+        digits = text.isascii() and text.isdigit() and len(text) <= _DIGITS_MAX
+        number = int(text) if digits else -1
+        if not low <= number <= high:
+            raise argparse.ArgumentTypeError(f"{low} to {high}, not {text[:_SHOWN_CHARS]!r}")
+        return number
+
+    return parse
