@@ -8,6 +8,7 @@ because it reads its environment when it is imported.
 import asyncio
 import contextlib
 import os
+from collections.abc import Collection
 from typing import Any, Final
 
 from actors.peer import PeerDiedError, PeerTimeoutError
@@ -74,11 +75,26 @@ class RayProcess:
     def __init__(self, actor: Any, *, name: str) -> None:
         self._actor = actor
         self.peer = RayPeer(actor, name=name)
+        self.pid = 0
         self._watch: PidWatch | None = None
 
     def attach(self, pid: int) -> None:
         """Hold the process by descriptor from now on."""
+        self.pid = pid
         self._watch = PidWatch(pid)
+
+    async def find(self) -> None:
+        """Ask the actor for its process and hold it; for parts that have no tick to tell it.
+
+        Raises
+        ------
+        PeerDiedError
+            When the constructor failed or the process ended.
+        """
+        try:
+            self.attach(await self._actor.__ray_call__.remote(_pid_of))
+        except _ray().exceptions.RayError as error:
+            raise PeerDiedError(f"{self.peer.name}: {error}") from error
 
     def kill(self) -> None:
         """Send SIGKILL, and tell Ray."""
@@ -127,6 +143,22 @@ class RayLauncher:
             scheduling_strategy=self._node,
         ).remote(**spec.arguments)
         return RayProcess(actor, name=spec.name)
+
+    def running(self, names: Collection[str]) -> dict[str, tuple[int, RayProcess]]:
+        """Return the live actors of these parts; each has one, as its predecessor was buried."""
+        ray = _ray()
+        found: dict[str, tuple[int, RayProcess]] = {}
+        for entry in ray.util.list_named_actors(all_namespaces=True):
+            name, _, generation = entry["name"].rpartition(".")
+            if entry["namespace"] == self._namespace and name in names:
+                with contextlib.suppress(ValueError):  # it has ended since it was listed
+                    actor = ray.get_actor(entry["name"], self._namespace)
+                    found[name] = (int(generation), RayProcess(actor, name=name))
+        return found
+
+
+def _pid_of(_: object) -> int:
+    return os.getpid()
 
 
 def _concurrency(factory: type) -> int:

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import random
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from actors.messages import ShellHealth, ShellState, decode_health
@@ -72,6 +72,8 @@ class LifeKeeper:
         Monotonic seconds.
     rng : random.Random
         Jitter.
+    running : mapping
+        Generations and processes that an earlier keeper left; a shell begins with its own.
     """
 
     def __init__(
@@ -85,7 +87,9 @@ class LifeKeeper:
         on_change: Callable[[Life], None],
         clock: Callable[[], float],
         rng: random.Random,
+        running: Mapping[str, tuple[int, Process]],
     ) -> None:
+        self._running = dict(running)
         self._launcher = launcher
         self._settings = settings
         self._recoveries = asyncio.Semaphore(recoveries_max)
@@ -145,16 +149,8 @@ class LifeKeeper:
         """Start a process and wait for its first answer; False when it gave none."""
         deadline_s = self._settings.start_deadline_ms / 1_000
         async with self._recoveries:
-            life.generation = self._begin_life(life.name)
-            arguments = {**life.arguments, "quarantine": life.quarantine}
-            spec = PartSpec(
-                name=life.name,
-                generation=life.generation,
-                factory=life.factory,
-                arguments=arguments,
-            )
             try:
-                life.process = self._launcher.spawn(spec)
+                life.generation, life.process = self._adopt(life) or self._spawn(life)
                 answer = await life.process.peer.ask("tick", timeout_s=deadline_s)
                 life.health = decode_health(answer)
                 life.process.attach(life.health.pid)
@@ -168,6 +164,19 @@ class LifeKeeper:
             life.outage_ms = (self._clock() - down_at) * 1_000
         self._enter(life, life.health.state, why=life.health.why)
         return True
+
+    def _adopt(self, life: Life) -> tuple[int, Process] | None:
+        return self._running.pop(life.name, None)
+
+    def _spawn(self, life: Life) -> tuple[int, Process]:
+        generation = self._begin_life(life.name)
+        spec = PartSpec(
+            name=life.name,
+            generation=generation,
+            factory=life.factory,
+            arguments={**life.arguments, "quarantine": life.quarantine},
+        )
+        return generation, self._launcher.spawn(spec)
 
     async def _watch(self, life: Life) -> None:
         """Tick the process until it dies, freezes or fails; say why in `life.why`."""

@@ -6,6 +6,7 @@ survive one another: here they share a process and one event loop.
 
 import asyncio
 import os
+from collections.abc import Collection
 from typing import Any, NoReturn
 
 from actors.peer import LocalPeer, PeerDiedError, PeerTimeoutError
@@ -92,3 +93,11 @@ class LocalLauncher:
         life = LocalLife(spec)
         self.lives[spec.name] = life
         return life
+
+    def running(self, names: Collection[str]) -> dict[str, tuple[int, LocalLife]]:
+        """Return the lives of these parts that are not over."""
+        return {
+            name: (life.spec.generation, life)
+            for name, life in self.lives.items()
+            if name in names and not life.over
+        }

@@ -8,6 +8,7 @@ never started before its predecessor is seen gone.
 import asyncio
 import os
 import signal
+from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -50,6 +51,10 @@ class Launcher(Protocol):
 
     def spawn(self, spec: PartSpec) -> Process:
         """Begin a part's process and return at once; its first answer says that it is up."""
+        ...
+
+    def running(self, names: Collection[str]) -> Mapping[str, tuple[int, Process]]:
+        """Return processes of these parts that an earlier launcher began, with generations."""
         ...
 
 

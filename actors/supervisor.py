@@ -94,6 +94,7 @@ class Supervisor:
         self._disk = disk or LocalDisk()
         self._directory: Directory | None = None
         self._placement = Placement(markets_per_actor=settings.markets_per_actor)
+        self._keeper: LifeKeeper | None = None
         self._lives: dict[str, Life] = {}
         self._gateways: dict[str, Peer] = {}
         self._listeners: dict[str, Peer] = {}
@@ -104,7 +105,8 @@ class Supervisor:
     async def start(self) -> None:
         """Open the directory and bring up every shell in it; return when each has an answer.
 
-        Account shards come first: a market shell has no use without them.
+        Account shards come first: a market shell has no use without them. Shells that an earlier
+        supervisor left running are taken over as they are, and bets never notice.
 
         Raises
         ------
@@ -123,8 +125,12 @@ class Supervisor:
         self._placement = Placement(
             markets_per_actor=self._settings.markets_per_actor, placed=placed
         )
+        shards = range(self._settings.account_shards)
+        names = {account_shell_name(shard) for shard in shards} | {shell for _, shell in placed}
+        launcher = self._make_launcher()
         self._keeper = LifeKeeper(
-            launcher=self._make_launcher(),
+            launcher=launcher,
+            running=launcher.running(names),
             settings=self._settings,
             recoveries_max=self._cores,
             begin_life=self._begin_life,
@@ -133,17 +139,18 @@ class Supervisor:
             clock=self._clock,
             rng=self._rng,
         )
-        shards = range(self._settings.account_shards)
         await self._run([self._account_life(shard) for shard in shards])
         await self._run([self._market_life(name) for name in dict.fromkeys(s for _, s in placed)])
 
     async def stop(self) -> None:
         """End every shell in good order and close the directory."""
-        await asyncio.gather(*(self._keeper.end(life) for life in self._lives.values()))
+        if self._keeper is not None:
+            await asyncio.gather(*map(self._keeper.end, self._lives.values()))
         if self._directory is not None:
             self._directory.close()
 
     async def _run(self, lives: Iterable[Life]) -> None:
+        assert self._keeper is not None, "started"
         fresh = [life for life in lives if life.name not in self._lives]
         for life in fresh:
             self._lives[life.name] = life

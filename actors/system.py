@@ -2,17 +2,23 @@
 
 Owns the order: Ray, supervisor (directory, account shards, market shells), reconciler, gateways.
 It holds no state of its own that matters: what it started can be found again from the data folder.
+Of the parts that hold nothing durable (supervisor, reconciler, gateways) it starts each anew when
+its process ends; shells are the supervisor's to keep, and a new supervisor takes them over.
 """
 
 import asyncio
+import contextlib
+import logging
 import os
-from collections.abc import Iterable, Mapping, Sequence
+import time
+import zlib
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Self
 
 from msgspec import Struct
 
-from actors.cluster import Cluster, RayLauncher
+from actors.cluster import Cluster, RayLauncher, RayProcess
 from actors.local import LocalLauncher
 from actors.messages import (
     BooksReport,
@@ -29,7 +35,7 @@ from actors.messages import (
     encode,
 )
 from actors.peer import LocalPeer, Peer, PeerError
-from actors.process import Launcher, PartSpec, Process
+from actors.process import Launcher, PartSpec
 from actors.reconciler import Reconciler
 from actors.routes import Routes
 from actors.settings import (
@@ -53,6 +59,9 @@ from persistence.journal import JournalOptions
 BY = "system"
 _COMMANDS_IN_CALL_MAX = 4_096
 _START_TIMEOUT_S = 300.0
+_START_AGAIN_S = 0.25
+
+logger = logging.getLogger("overround.system")
 
 
 class GatewayPart(Struct, frozen=True, kw_only=True):
@@ -73,6 +82,24 @@ class SystemSettings(Struct, frozen=True, kw_only=True):
     reconciler: ReconcilerSettings = ReconcilerSettings()
     markets: MarketShellSettings = MarketShellSettings()
     journal: JournalOptions = JournalOptions()
+
+
+class _Part:
+    """A part that the system itself keeps: what to run, and what to do when it is up."""
+
+    def __init__(
+        self,
+        name: str,
+        factory: type,
+        arguments: Callable[[], dict[str, Any]],
+        on_up: Callable[[Peer], Awaitable[None]],
+    ) -> None:
+        self.name = name
+        self.factory = factory
+        self.arguments = arguments
+        self.on_up = on_up
+        self.peer: Peer | None = None
+        self.process: RayProcess | None = None
 
 
 class System:
@@ -106,9 +133,10 @@ class System:
         self._gateway_parts = gateways
         self._cluster = None if embedded else Cluster(self.settings.cluster)
         self._launcher: Launcher | None = None
-        self._processes: list[Process] = []
         self._supervisor: Peer | None = None
         self._reconciler: Peer | None = None
+        self._parts: list[_Part] = []
+        self._guards: list[asyncio.Task[None]] = []
 
     @property
     def supervisor(self) -> Peer:
@@ -126,58 +154,36 @@ class System:
 
     async def start(self) -> None:
         """Bring everything up; what the data folder holds is there again when this returns."""
-        settings = self.settings
         if self._cluster is not None:
             await asyncio.to_thread(self._cluster.start)
-            self._launcher = self._cluster.launcher()
+            self._launcher = self._make_launcher()()
         else:
             self._launcher = LocalLauncher()
-        self._supervisor = self._part(
-            "supervisor",
-            Supervisor,
-            {
-                "data_dir": self._data_dir,
-                "launcher": self._launcher_maker(),
-                "settings": settings.supervisor,
-                "shell_settings": settings.markets,
-                "journal": settings.journal,
-                "cores": os.cpu_count() or 1,
-            },
+        await self._keep(
+            _Part("supervisor", Supervisor, self._supervisor_arguments, self._supervise)
         )
-        await self.supervisor.ask("start", timeout_s=_START_TIMEOUT_S)
-        self._reconciler = self._part(
-            "reconciler",
-            Reconciler,
-            {
-                "shards": settings.supervisor.account_shards,
-                "settings": settings.reconciler,
-            },
+        await self._keep(
+            _Part("reconciler", Reconciler, self._reconciler_arguments, self._reconcile)
         )
-        await self.supervisor.ask("add_listener", "reconciler", self._reconciler)
-        await self._reconciler.ask("start")
-        for number, part in enumerate(self._gateway_parts):
-            await self._start_gateway(f"gateway-{number}", part)
+        for number, gateway in enumerate(self._gateway_parts):
+            name = f"gateway-{number}"
+            arguments = partial(self._gateway_arguments, name, gateway)
+            await self._keep(_Part(name, gateway.factory, arguments, partial(self._open, number)))
         await self.refresh()
-
-    async def _start_gateway(self, name: str, part: GatewayPart) -> None:
-        arguments = {**part.arguments, "name": name, "supervisor": self.supervisor}
-        peer = self._part(name, part.factory, arguments)
-        self.gateways.append(peer)
-        await self.supervisor.ask("add_gateway", name, peer)
-        self.ports.append(await peer.ask("start"))
 
     async def stop(self) -> None:
         """Take everything down in the opposite order; what was answered is on disk already."""
-        for part in (*self.gateways, self._reconciler, self._supervisor):
-            if part is not None:
-                try:
-                    await part.ask("stop", timeout_s=_START_TIMEOUT_S)
-                except PeerError:
-                    continue  # it is gone, which is what was asked for
-        for process in self._processes:
-            process.kill()
-            await process.gone()
-        self._processes.clear()
+        for guard in self._guards:
+            guard.cancel()
+        self._guards.clear()
+        for part in reversed(self._parts):
+            if part.peer is not None:
+                with contextlib.suppress(PeerError):  # it is gone, which is what was asked for
+                    await part.peer.ask("stop", timeout_s=_START_TIMEOUT_S)
+            if part.process is not None:
+                part.process.kill()
+                await part.process.gone()
+        self._parts.clear()
         self.gateways.clear()
         self.ports.clear()
         self._reconciler = self._supervisor = None
@@ -195,18 +201,94 @@ class System:
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
-    def _part(self, name: str, factory: type, arguments: dict[str, Any]) -> Peer:
-        if self._cluster is None:
-            return LocalPeer(factory(**arguments), name=name)
-        assert self._launcher is not None
-        spec = PartSpec(name=name, generation=0, factory=factory, arguments=arguments)
-        self._processes.append(self._launcher.spawn(spec))
-        return self._processes[-1].peer
+    async def _keep(self, part: "_Part") -> None:
+        """Start a part; on Ray, also start it anew whenever its process ends."""
+        self._parts.append(part)
+        await self._bring_up(part)
+        if part.process is not None:
+            self._guards.append(asyncio.create_task(self._guard(part)))
 
-    def _launcher_maker(self) -> Any:
+    async def _bring_up(self, part: "_Part") -> None:
         if self._cluster is None:
-            return lambda: self._launcher
-        return partial(RayLauncher, namespace=self.settings.cluster.namespace)
+            part.peer = LocalPeer(part.factory(**part.arguments()), name=part.name)
+        else:
+            assert isinstance(self._launcher, RayLauncher)
+            # Generations of these parts are times: Ray may not have let go of the last name yet.
+            spec = PartSpec(
+                name=part.name,
+                generation=time.time_ns(),
+                factory=part.factory,
+                arguments=part.arguments(),
+            )
+            part.process = self._launcher.spawn(spec)
+            await part.process.find()
+            part.peer = part.process.peer
+        await part.on_up(part.peer)
+
+    async def _guard(self, part: "_Part") -> None:
+        """Start a part anew whenever it ends: none of these holds what the disk does not."""
+        while True:
+            assert part.process is not None
+            await part.process.gone()
+            logger.warning("%s: its process is gone; it is started anew", part.name)
+            await asyncio.sleep(_START_AGAIN_S)
+            try:
+                await self._bring_up(part)
+            except Exception as error:
+                logger.warning("%s: did not start: %s", part.name, error)
+                part.process.kill()
+
+    def _make_launcher(self) -> Callable[[], Launcher]:
+        """Return what makes a launcher, here or in the supervisor's process.
+
+        Actors of each data folder have a namespace of their own, so that systems sharing a cluster
+        never take over one another's shells.
+        """
+        if self._cluster is None:
+            return lambda: self._launcher or LocalLauncher()
+        tag = zlib.crc32(self._data_dir.encode())
+        return partial(RayLauncher, namespace=f"{self.settings.cluster.namespace}-{tag:08x}")
+
+    def _supervisor_arguments(self) -> dict[str, Any]:
+        return {
+            "data_dir": self._data_dir,
+            "launcher": self._make_launcher(),
+            "settings": self.settings.supervisor,
+            "shell_settings": self.settings.markets,
+            "journal": self.settings.journal,
+            "cores": os.cpu_count() or 1,
+        }
+
+    def _reconciler_arguments(self) -> dict[str, Any]:
+        return {
+            "shards": self.settings.supervisor.account_shards,
+            "settings": self.settings.reconciler,
+        }
+
+    def _gateway_arguments(self, name: str, gateway: GatewayPart) -> dict[str, Any]:
+        return {**gateway.arguments, "name": name, "supervisor": self.supervisor}
+
+    async def _supervise(self, peer: Peer) -> None:
+        await peer.ask("start", timeout_s=_START_TIMEOUT_S)
+        self._supervisor = peer
+        # After a restart. One that is dead itself introduces itself when it is up again.
+        if self._reconciler is not None:
+            with contextlib.suppress(PeerError):
+                await peer.ask("add_listener", "reconciler", self._reconciler)
+        for gateway in self.gateways:
+            with contextlib.suppress(PeerError):
+                await peer.ask("add_gateway", gateway.name, gateway)
+
+    async def _reconcile(self, peer: Peer) -> None:
+        await self.supervisor.ask("add_listener", "reconciler", peer)
+        await peer.ask("start")
+        self._reconciler = peer
+
+    async def _open(self, number: int, peer: Peer) -> None:
+        await self.supervisor.ask("add_gateway", peer.name, peer)
+        ports = await peer.ask("start")
+        self.gateways[number : number + 1] = [peer]
+        self.ports[number : number + 1] = [ports]
 
     # --- work ------------------------------------------------------------------------------------
 
@@ -271,6 +353,10 @@ class System:
     async def compare_books(self) -> BooksReport:
         """Compare markets' and accounts' books bet by bet."""
         return decode_books_report(await self.reconciler.ask("compare"))
+
+    def pids(self) -> dict[str, int]:
+        """Return the process of each part that is not a shell; none when embedded."""
+        return {part.name: part.process.pid for part in self._parts if part.process is not None}
 
     def peer(self, shell: str) -> Peer:
         """Return how to call a shell.

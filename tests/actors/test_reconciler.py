@@ -53,6 +53,7 @@ class Line(LocalPeer):
 
     async def ask(self, method: str, /, *args: Any, timeout_s: float | None = None) -> Any:
         self.asked.append(method)
+        await asyncio.sleep(0)  # as on any real line, others get their turn
         if self.lose_calls.get(method, 0) > 0:
             self.lose_calls[method] -= 1
             raise PeerDiedError(f"{self.name}.{method}: lost on the way there")
@@ -325,6 +326,7 @@ def test_two_steps_never_overlap(world: World):
 
     run_virtual(main())
     assert world.lines[MARKET].asked.count("outbox_shards") == 3
+    assert [world.lines[a.name].asked.count("settle") for a in world.accounts] == [3, 3]
     assert world.house_minor() == -loss_minor
 
 

@@ -270,7 +270,8 @@ def test_pauses_between_restarts_double_with_jitter_up_to_their_bound(tmp_path: 
             wanted = [0.1, 0.2, 0.4, 0.8, 1.0, 1.0]
             for pause, nominal in zip(pauses[1:], wanted, strict=True):
                 assert 0.5 * nominal <= pause <= 1.5 * nominal + 0.01
-            assert len({round(p / w, 6) for p, w in zip(pauses[1:], wanted, strict=True)}) > 1
+            ratios = [pause / nominal for pause, nominal in zip(pauses[1:], wanted, strict=True)]
+            assert max(ratios) - min(ratios) > 0.1
 
     run_virtual(main())
 
@@ -417,5 +418,48 @@ def test_a_late_gateway_is_told_every_route_and_every_shell_of_it(tmp_path: Path
             await world.until_serving(generation=2)
             await asyncio.sleep(0.01)
             assert world.life().target._gateways.keys() == {"gateway-0"}
+
+    run_virtual(main())
+
+
+def test_a_new_supervisor_takes_over_the_shells_of_one_that_died(tmp_path: Path):
+    async def main():
+        first, second = World(tmp_path), World(tmp_path)
+        second.launcher.lives = first.launcher.lives
+        await first.supervisor.start()
+        await first.create(market())
+        life = first.life()
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+        assert first.supervisor._directory is not None
+        first.supervisor._directory.close()
+        async with second as world:
+            assert world.life() is life
+            assert world.launcher.starts == []
+            assert world.status().generation == 1
+            version = world.routes.version
+            life.kill()
+            await world.until_serving(generation=2)
+            assert world.routes.version > version
+
+    run_virtual(main())
+
+
+def test_no_successor_starts_before_its_predecessor_is_seen_gone(tmp_path: Path):
+    async def main():
+        async with World(tmp_path) as world:
+            await world.create(market())
+            dying, seen_gone_s = world.life(), []
+
+            async def slowly() -> None:
+                while not dying.over:
+                    await asyncio.sleep(0.01)
+                await asyncio.sleep(3)  # as a process does that dumps much memory
+                seen_gone_s.append(now_s())
+
+            dying.freeze()
+            dying.gone = slowly  # type: ignore[method-assign]
+            await world.until_serving(generation=2)
+            assert seen_gone_s[0] <= world.launcher.starts_of(MARKET)[1]
 
     run_virtual(main())

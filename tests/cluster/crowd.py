@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Self
 
 from actors.messages import ShellState, ShellStatus
+from actors.peer import PeerError
 from actors.system import System
 from engine.commands import CreateMarket, Deposit, Limits, OpenMarket
 from engine.reasons import Reason
@@ -94,7 +95,8 @@ class Crowd:
     async def _follow(self) -> None:
         while True:
             version = self._system.routes.version
-            await self._system.refresh()
+            with contextlib.suppress(PeerError):  # the supervisor, too, may be killed
+                await self._system.refresh()
             if self._system.routes.version != version:
                 self._path.wake()
             await asyncio.sleep(0.02)

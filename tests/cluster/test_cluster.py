@@ -120,7 +120,7 @@ def listeners() -> list[str]:
 
 async def test_ray_listens_on_loopback_only(cluster: Cluster):
     found = listeners()
-    assert len(found) > 5
+    assert len(found) > 2
     v4, v6 = "0100007F", ("0000000000000000FFFF00000100007F", "00000000000000000000000001000000")
     assert all(address in (v4, *v6) for address in found), found
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from actors.messages import StatusQuery, decode_slip, encode
+from actors.peer import PeerError
 from actors.settings import ReconcilerSettings, SupervisorSettings
 from actors.system import System, SystemSettings
 from engine.book import BET_RECORD
@@ -144,6 +145,41 @@ async def test_all_shells_killed_at_once_are_all_back_with_the_same_state(tmp_pa
                 await until(lambda before=shell: serves_again(system, before))
             await system.refresh()
             assert hashes == {s.name: await system.peer(s.name).ask("state_hash") for s in statuses}
+
+
+async def test_supervisor_and_reconciler_killed_come_back_and_no_bet_notices(tmp_path: Path):
+    async with system_in(tmp_path) as system:
+        (market_no,) = await open_book(system)
+        shells = {s.name: s.generation for s in await system.statuses()}
+        async with Crowd(system) as crowd:
+            parts = system.pids()
+            for number in range(400):
+                crowd.place(f"b{number}", account_no=number % 40, market_no=market_no)
+                if number == 100:
+                    os.kill(parts["supervisor"], signal.SIGKILL)
+                    os.kill(parts["reconciler"], signal.SIGKILL)
+                if number % 25 == 0:
+                    await asyncio.sleep(0.01)
+            await crowd.all_answered()
+            assert crowd.count(Reason.ACCEPTED) == 400
+            await until(lambda: all(system.pids()[name] != parts[name] for name in parts))
+            await until(lambda: answers(system))
+            await books_are_square(system, crowd)
+            assert {s.name: s.generation for s in await system.statuses()} == shells
+            before = await status(system, MARKET)
+            assert before.health is not None
+            os.kill(before.health.pid, signal.SIGKILL)
+            await until(lambda: serves_again(system, before))
+
+
+async def answers(system: System) -> bool:
+    """Say whether the parts that were killed do their work again."""
+    try:
+        await system.statuses()
+        await system.compare_books()
+    except PeerError:
+        return False
+    return True
 
 
 def acceptances_while_suspended(folder: Path, market_no: int) -> tuple[int, int, int]:
