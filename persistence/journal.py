@@ -54,8 +54,8 @@ class JournalOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     segment_bytes : int
         A segment is closed before it would grow past this.
     allocate_bytes : int
-        Room is taken ahead in steps of this size, so that a full disk is known before any state
-        changes.
+        Room is taken ahead in steps of this size and filled with zeros, so that a full disk is
+        known before any state changes, and a sync need not wait for the file system's own records.
     snapshot_bytes : int
         A snapshot is due when this much was journaled since the last, or as much as the last
         snapshot weighs, whichever is more: so writing snapshots never costs more than journaling.
@@ -64,9 +64,9 @@ class JournalOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         state. False writes them in the caller's.
     """
 
-    segment_bytes: int = 64 * _MIB
+    segment_bytes: Annotated[int, Meta(ge=64 << 10, le=64 << 30)] = 64 * _MIB
     allocate_bytes: int = _MIB
-    snapshot_bytes: int = 64 * _MIB
+    snapshot_bytes: Annotated[int, Meta(ge=64 << 10, le=1 << 40)] = 64 * _MIB
     snapshot_aside: bool = True
 
     def __post_init__(self) -> None:
@@ -273,6 +273,7 @@ class Journal:
             try:
                 size = self._disk.size(path)
                 self._disk.remove(path)
+                self._disk.sync_folder(self.folder)  # or a later removal might outlast this one
             except DiskError as error:
                 self._break("drop of a segment", error)
             self._closed_bytes -= size

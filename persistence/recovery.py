@@ -271,8 +271,8 @@ def replay_folder(
 ) -> Replayed:
     """Replay a journal from as far back as it reaches, reading only and holding no lock.
 
-    It begins at record 1 while the first segment is there, else at the oldest snapshot. `visit` is
-    given each record and the machine that has just replayed it.
+    It begins at record 1 while the first segment is there, else at the oldest snapshot from which
+    the segments go on. `visit` is given each record and the machine that has just replayed it.
 
     Raises
     ------
@@ -288,9 +288,10 @@ def replay_folder(
     replay = blank_replay(mark_of(disk, folder))
     snapshot_seq = 0
     point = GENESIS
-    if first_seq_of(paths[0]) != 1:
-        oldest = snapshot_paths(disk, folder)[-1:]
-        for path in oldest:
+    first_seq = first_seq_of(paths[0]) or 0
+    if first_seq != 1:
+        reaching = [p for p in snapshot_paths(disk, folder) if int(p.stem) + 1 >= first_seq]
+        for path in reaching[-1:]:
             try:
                 snapshot = read_snapshot(disk, path)
                 replay.start_from(snapshot)

@@ -7,6 +7,7 @@ A crash at any step leaves the snapshots there were, with or without the new one
 """
 
 import re
+import struct
 import threading
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -16,7 +17,7 @@ from msgspec import Struct
 
 from engine.canon import state_hash
 from persistence.chain import JournalNewerError, Point
-from persistence.disk import Disk, DiskError, DiskFullError
+from persistence.disk import Buffer, Disk, DiskError, DiskFullError
 from persistence.frames import Bad, pack, parse
 from persistence.records import EpochMark, Kind
 
@@ -28,6 +29,10 @@ TEMPORARY_SUFFIX: Final = ".tmp"
 SNAPSHOT_BYTES_MAX: Final = (1 << 32) - 1
 """The largest state that fits a frame; a larger one stays in the journal alone."""
 _WRITE_BYTES: Final = 8 << 20
+_LONG_BYTES: Final = 4_096
+_NESTED: Final = (bytes, dict, list, tuple)
+_HEADER_32: Final = struct.Struct(">BI")
+"""A msgpack header with a 32-bit count: of a map, an array or a run of bytes."""
 _SNAPSHOT: Final = re.compile(r"(\d{20})\.snapshot")
 
 
@@ -90,18 +95,20 @@ def write_snapshot(
     DiskFullError
         When there is no room (or the state is past `SNAPSHOT_BYTES_MAX`); nothing has changed.
     """
-    document = _Document(
-        schema=SCHEMA_VERSION,
-        machine=mark.machine,
-        shard=mark.shard,
-        state_hash=state_hash(state),
-        state=state,
-    )
-    payload = msgspec.msgpack.encode(document)
-    if len(payload) > SNAPSHOT_BYTES_MAX:
-        raise DiskFullError(f"a state of {len(payload)} bytes is past what a snapshot holds")
+    document = {
+        "schema": SCHEMA_VERSION,
+        "machine": mark.machine,
+        "shard": mark.shard,
+        "state_hash": state_hash(state),
+        "state": state,
+    }
+    payload: list[Buffer] = []
+    encode_parts(document, payload)
+    length = sum(map(len, payload))
+    if length > SNAPSHOT_BYTES_MAX:
+        raise DiskFullError(f"a state of {length} bytes is past what a snapshot holds")
     parts, size, _ = pack(
-        [payload],
+        payload,
         kind=Kind.SNAPSHOT,
         epoch=point.epoch,
         seq=point.seq,
@@ -129,6 +136,27 @@ def write_snapshot(
     disk.rename(temporary, path)
     disk.sync_folder(folder)
     return size
+
+
+def encode_parts(value: object, parts: list[Buffer]) -> None:
+    """Encode a document as msgpack in parts, copying none of its long runs of bytes.
+
+    A copy would hold the interpreter, and every bet with it, for as long as it takes.
+    """
+    if isinstance(value, dict):
+        parts.append(_HEADER_32.pack(0xDF, len(value)))
+        for key, item in value.items():
+            parts.append(msgspec.msgpack.encode(key))
+            encode_parts(item, parts)
+    elif isinstance(value, list | tuple) and any(isinstance(i, _NESTED) for i in value):
+        parts.append(_HEADER_32.pack(0xDD, len(value)))
+        for item in value:
+            encode_parts(item, parts)
+    elif isinstance(value, bytes) and len(value) >= _LONG_BYTES:
+        parts.append(_HEADER_32.pack(0xC6, len(value)))
+        parts.append(value)
+    else:
+        parts.append(msgspec.msgpack.encode(value))
 
 
 def read_snapshot(disk: Disk, path: Path) -> Snapshot:
@@ -182,6 +210,7 @@ def keep_newest(disk: Disk, folder: Path) -> int:
     paths = snapshot_paths(disk, folder)
     for path in paths[SNAPSHOTS_KEPT:]:
         disk.remove(path)
+        disk.sync_folder(folder)
     kept = paths[:SNAPSHOTS_KEPT]
     return int(kept[-1].stem) if len(kept) == SNAPSHOTS_KEPT else 0
 

@@ -49,6 +49,7 @@ def test_a_crash_at_each_step_of_a_snapshot_leaves_the_state_whole(name: str) ->
             lengths = range(1, len(call.data), max(1, len(call.data) // 40))
             images += [disk.killed(calls=calls, torn=torn) for torn in lengths]
         for image in images:
+            assert replay_hash(FOLDER, disk=image) == story.hashes[10]
             again = story.open(image)
             assert again.state is DurableState.SERVING, again.why
             assert again.state_hash() == story.hashes[10]

@@ -3,7 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from persistence.chain import (
     GENESIS,
@@ -27,6 +30,7 @@ from persistence.recovery import (
 from persistence.snapshot import (
     SnapshotInvalidError,
     SnapshotWriter,
+    encode_parts,
     read_snapshot,
     snapshot_path,
     snapshot_paths,
@@ -148,6 +152,22 @@ def test_a_whole_frame_around_no_document_is_not_a_snapshot() -> None:
     disk = FaultyDisk.of({path: b"".join(map(bytes, framed))})
     with pytest.raises(SnapshotInvalidError):
         read_snapshot(disk, path)
+
+
+LEAVES = st.integers(-(1 << 63), (1 << 64) - 1) | st.text() | st.binary() | st.none()
+
+
+@given(
+    st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)),
+    st.integers(0, 3),
+)
+def test_a_document_in_parts_is_the_document(value: Any, count: int) -> None:
+    long = bytes(5_000)
+    document = {"value": value, "long": [long] * count, "nested": [[long], {"deep": long}]}
+    parts: list[Any] = []
+    encode_parts(document, parts)
+    assert msgspec.msgpack.decode(b"".join(parts)) == document
+    assert sum(part is long for part in parts) == count + 2
 
 
 def test_a_state_past_what_a_snapshot_holds_stays_in_the_journal(
