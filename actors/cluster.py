@@ -168,10 +168,16 @@ def _concurrency(factory: type) -> int:
 
 
 def _quieten() -> None:
-    """Keep Ray from printing on our terminal that an actor died: the supervisor tells it better."""
-    from ray._private import ray_logging  # noqa: PLC0415 - there is no public way
+    """Keep Ray from printing on our terminal that an actor died: the supervisor tells it better.
 
-    ray_logging.global_worker_stdstream_dispatcher.remove_handler("ray_print_logs")
+    Ray prints it whatever `log_to_driver` says, and has no public switch for it.
+    """
+    from ray._private import worker  # noqa: PLC0415
+
+    def drop(*_: object, **__: object) -> None:
+        pass
+
+    worker.print_to_stdstream = drop
 
 
 class Cluster:
@@ -203,6 +209,7 @@ class Cluster:
             ray.init(address=settings.address, **common)
         else:
             ray.init(
+                address="local",  # whatever RAY_ADDRESS says
                 num_cpus=settings.cpus or os.cpu_count(),
                 include_dashboard=False,
                 object_store_memory=settings.object_store_mib * _MIB,

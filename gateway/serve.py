@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -101,26 +101,28 @@ async def _serve(system: System, opening: Opening, config: Config) -> int:
         stop.set()
         starting.cancel()
 
-    loop = asyncio.get_running_loop()
-    handlers: dict[signal.Signals, Callable[[], None]] = {
-        signal.SIGINT: end,
-        signal.SIGTERM: end,
-        signal.SIGHUP: release.set,
-    }
-    for number, handler in handlers.items():
-        loop.add_signal_handler(number, handler)
+    handlers = {signal.SIGINT: end, signal.SIGTERM: end, signal.SIGHUP: release.set}
+    _handle(handlers)
     try:
         with contextlib.suppress(asyncio.CancelledError):
             await starting
         if stop.is_set():
             _say("stopping before the start was over")
             return EXIT_INTERRUPTED
+        _handle(handlers)
         _say("serving; interrupt to stop")
         await _watch(system, stop, release)
         _say("stopping; all that was answered is on disk")
         return EXIT_DONE
     finally:
         await system.stop()
+
+
+def _handle(handlers: Mapping[signal.Signals, Callable[[], None]]) -> None:
+    """Install signal handlers; once more after Ray has come with its own, which print stacks."""
+    loop = asyncio.get_running_loop()
+    for number, handler in handlers.items():
+        loop.add_signal_handler(number, handler)
 
 
 async def _start(system: System, opening: Opening, config: Config) -> None:
