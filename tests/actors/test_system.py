@@ -1,0 +1,135 @@
+"""The whole system in one process, as notebooks run it."""
+
+from pathlib import Path
+
+import pytest
+
+from actors.directory import DirectoryMismatchError
+from actors.settings import ReconcilerSettings, SupervisorSettings
+from actors.system import GatewayPart, System, SystemSettings
+from engine.commands import Deposit, OpenMarket
+from engine.events import AccountOpened, Deposited, MarketOpened, Refused
+from engine.reasons import Reason
+from tests.actors.trade import bets_of, market, market_control, reservations, settle_home
+from tests.actors.virtual import run_virtual
+
+
+def system_in(folder: Path, *, account_shards: int = 2, **words: object) -> System:
+    settings = SystemSettings(
+        supervisor=SupervisorSettings(account_shards=account_shards, markets_per_actor=2),
+        reconciler=ReconcilerSettings(period_ms=100),
+    )
+    return System(data_dir=str(folder), settings=settings, embedded=True, **words)  # type: ignore[arg-type]
+
+
+def test_a_bet_is_placed_settled_and_paid_and_the_books_agree(tmp_path: Path):
+    async def main():
+        async with system_in(tmp_path) as system:
+            answers = await system.create_markets([market("a/1x2"), market("a/btts")])
+            numbers = [answer.route.market_no for answer in answers if answer.route]
+            opened = await system.control([OpenMarket(market_no=no) for no in reversed(numbers)])
+            assert [event.market_no for event in opened if isinstance(event, MarketOpened)] == [
+                2,
+                1,
+            ]
+            assert {route.shell for route in system.routes.markets.values()} == {"market-00000"}
+            accounts = await system.open_accounts([2, 3], currency="EUR")
+            assert [type(event) for event in accounts] == [AccountOpened] * 2
+            account = system.peer("account-000")
+            asked = reservations(["a"], account_no=2)
+            await system.deposit([Deposit(account_no=2, amount_minor=1_000, ref="d")])
+            bets = bets_of(asked, await account.ask("exchange", b"", asked.tobytes()))
+            decided = await system.peer("market-00000").ask("place", bets.tobytes())
+            await account.ask("exchange", decided, b"")
+            await system.control([settle_home()])
+            await system.reconciler.ask("step")
+            report = await system.compare_books()
+            assert report.agree
+            assert report.accepted == 1
+            (euro, _) = report.totals
+            assert (euro.available_minor, euro.house_minor) == (1_100, -100)
+
+    run_virtual(main())
+
+
+def test_money_and_accounts_are_the_same_when_asked_for_again(tmp_path: Path):
+    async def main():
+        deposit = Deposit(account_no=3, amount_minor=500, ref="first")
+        async with system_in(tmp_path) as system:
+            await system.open_accounts([3], currency="EUR")
+            await system.deposit([deposit])
+        async with system_in(tmp_path) as system:
+            (again,) = await system.open_accounts([3], currency="EUR")
+            assert isinstance(again, Refused)
+            assert again.reason is Reason.ACCOUNT_EXISTS
+            (known,) = await system.deposit([deposit])
+            assert isinstance(known, Deposited)
+            assert (known.known, known.available_minor) == (True, 500)
+
+    run_virtual(main())
+
+
+def test_a_system_that_cannot_start_lets_go_of_what_it_took(tmp_path: Path):
+    async def main():
+        async with system_in(tmp_path):
+            pass
+        with pytest.raises(DirectoryMismatchError, match="account_shards"):
+            async with system_in(tmp_path, account_shards=3):
+                pass
+        async with system_in(tmp_path) as system:
+            assert len(await system.statuses()) == 2
+
+    run_virtual(main())
+
+
+class Counter:
+    """A gateway that counts what it is told."""
+
+    def __init__(self, *, name: str, supervisor: object, port: int) -> None:
+        self.name = name
+        self.port = port
+        self.told: list[str] = []
+
+    def on_routes(self, *_: object) -> None:
+        self.told.append("on_routes")
+
+    def on_created(self, _: bytes) -> None:
+        self.told.append("on_created")
+
+    def on_prices(self, _: bytes) -> None:
+        self.told.append("on_prices")
+
+    async def start(self) -> dict[str, int]:
+        assert self.told == ["on_routes"], "routes come before the doors open"
+        return {"bets": self.port}
+
+    async def stop(self) -> None:
+        self.told.append("stop")
+
+    async def heard(self) -> list[str]:
+        return self.told
+
+
+def test_gateways_know_routes_before_they_open_and_hear_of_markets(tmp_path: Path):
+    async def main():
+        part = GatewayPart(factory=Counter, arguments={"port": 7})
+        async with system_in(tmp_path, gateways=[part]) as system:
+            assert system.ports == [{"bets": 7}]
+            await system.create_markets([market("a/1x2")])
+            await system.create_markets([market("a/btts")])
+            shell = system.peer("market-00000")
+            await shell.ask("control", market_control(OpenMarket(market_no=1)))
+            await system.reconciler.ask("step")
+            heard = await system.gateways[0].ask("heard")
+            assert {"on_routes", "on_created", "on_prices"} <= set(heard)
+
+    run_virtual(main())
+
+
+def test_a_shell_that_is_not_routed_cannot_be_asked(tmp_path: Path):
+    async def main():
+        async with system_in(tmp_path) as system:
+            with pytest.raises(KeyError):
+                await system.control([OpenMarket(market_no=9)])
+
+    run_virtual(main())
