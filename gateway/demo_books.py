@@ -143,10 +143,14 @@ async def close_books(
 
 
 def _sums(report: BooksReport) -> Check:
+    sums: dict[str, list[int]] = {}
+    for one in report.totals:
+        total = sums.setdefault(one.currency, [0, 0, 0])
+        for place, minor in enumerate((one.house_minor, one.available_minor, -one.external_minor)):
+            total[place] += minor
     figures = "; ".join(
-        f"{one.currency}: house {money(one.house_minor)}, bettors {money(one.available_minor)}, "
-        f"paid in {money(-one.external_minor)}"
-        for one in report.totals
+        f"{currency}: house {money(house)} + bettors {money(bettors)} = paid in {money(paid_in)}"
+        for currency, (house, bettors, paid_in) in sums.items()
     )
     passed = report.sums_to_zero and sums_to_zero(report.totals) and bool(report.totals)
     return Check(name="the ledger sums to zero", passed=passed, detail=figures or "no ledger")

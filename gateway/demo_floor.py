@@ -96,17 +96,17 @@ class Floor:
             state = self.match.regular_state_at(played_s)
             self._give(self.desk.reprice(state, prices, resume=not shut))
 
-    async def settle(self, *, deadline_s: float) -> bool:
-        """Close and settle all markets, again where no answer came; say whether all are settled."""
+    async def settle(self, *, deadline_s: float) -> list[str]:
+        """Close and settle all markets, again where no answer came; return those left unsettled."""
         state = self.match.regular_state_at(self.match.regular_s)
         loop = asyncio.get_running_loop()
         until_s = loop.time() + deadline_s
-        while any(image.status not in _NO_TRADE for image in self.prices):
+        while left := [image for image in self.prices if image.status not in _NO_TRADE]:
             if loop.time() >= until_s:
-                return False
-            self._give(self.desk.settle(state, self.prices))
+                break
+            self._give(self.desk.settle(state, left))
             await asyncio.sleep(_LOOK_S)
-        return True
+        return [f"{image.key} ({image.status.name.lower()})" for image in left]
 
     def ask_books(self) -> None:
         """Ask for every market's book, but for those not answered yet."""

@@ -31,7 +31,7 @@ class Progress(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     layout: Annotated[int, Meta(ge=LAYOUT, le=LAYOUT)] = LAYOUT
     match: Annotated[str, Meta(min_length=1, max_length=40)]
-    seed: Annotated[int, Meta(ge=0, lt=1 << 63)]
+    seed: Annotated[int, Meta(ge=0, le=1 << 31)]
     bettors: Annotated[int, Meta(ge=1, le=10_000)]
     markets: Annotated[int, Meta(ge=1, le=1_000)]
     played_s: Annotated[float, Meta(ge=0.0, le=100_000.0)] = 0.0

@@ -20,7 +20,14 @@ from gateway.client import connect_control
 from gateway.config import Config
 from gateway.demo import EXIT_FAILED, EXIT_INTERRUPTED, NEVER, Options
 from gateway.demo_bettors import Bettors
-from gateway.demo_books import Check, ClosedBooks, close_books, same_as_journal, settled_and_paid
+from gateway.demo_books import (
+    Check,
+    ClosedBooks,
+    close_books,
+    refusal_lines,
+    same_as_journal,
+    settled_and_paid,
+)
 from gateway.demo_floor import Floor
 from gateway.demo_folder import Progress, RunFolder, choose_run
 from gateway.demo_scene import SceneKeeper
@@ -37,8 +44,11 @@ FIRST_ACCOUNT: Final = 1
 TOKEN_S: Final = 86_400
 LOOK_S: Final = 0.05
 SAVE_S: Final = 1.0
-REPRICE_S: Final = 2.0
+REPRICE_S: Final = 1.5
 """Seconds between two pricings of a fixture in which nothing happens."""
+REPRICE_PLAYED_S: Final = 180
+"""The same in seconds of play, whichever comes first, for a match played fast."""
+REPRICE_S_MIN: Final = 0.2
 BACK_DEADLINE_S: Final = 90.0
 SETTLE_DEADLINE_S: Final = 90.0
 ANSWER_DEADLINE_S: Final = 20.0
@@ -289,7 +299,9 @@ class Demo:
     def _look(self, played_s: float) -> None:
         """Do what is due at this look at the clock."""
         show = self._show
-        self._floor.look(played_s, reprice=show.due("reprice", REPRICE_S))
+        every_s = min(REPRICE_S, REPRICE_PLAYED_S / self._options.speed)
+        reprice = show.due("reprice", max(every_s, REPRICE_S_MIN))
+        self._floor.look(played_s, reprice=reprice)
         minute = self._options.kill_minute
         wanted = minute != NEVER and not self._progress.killed
         if wanted and played_s >= self._match.played_at_minute(minute):
@@ -374,8 +386,9 @@ class Demo:
         self._show.log(
             f"full time: {match.home} {match.full_time} {match.away}; every market settles"
         )
-        if not await self._floor.settle(deadline_s=SETTLE_DEADLINE_S):
-            raise DemoFailedError("not every market could be settled in time")
+        unsettled = await self._floor.settle(deadline_s=SETTLE_DEADLINE_S)
+        if unsettled:
+            raise DemoFailedError(f"not settled in time: {', '.join(unsettled)}")
         await self._bettors.stop_betting(deadline_s=ANSWER_DEADLINE_S)
         left = await settled_and_paid(self._system, deadline_s=SETTLE_DEADLINE_S)
         if left:
@@ -423,6 +436,7 @@ class Demo:
         lines = [f"{match.home} {match.full_time} {match.away} after 90 minutes{after}"]
         lines += [f"{line.clock:>12}  {line.text}" for line in self._show.events]
         lines += books.lines()
+        lines += [f"refused {line}" for line in refusal_lines(books.audit)]
         if best is not None:
             name = best.habit.name.lower().replace("_", " ")
             lines.append(f"best bettor: a {name}, {money(gains[best])} {CURRENCY} up")

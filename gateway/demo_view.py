@@ -354,13 +354,13 @@ def status_line(scene: Scene) -> str:
     return (
         f"{scene.home} {scene.score[0]}-{scene.score[1]} {scene.away} | 1x2 {odds} | "
         f"liability {books} {scene.currency} | {scene.answered:,} bets, {rate:.0f}/s | "
-        f"p50 {scene.ack_p50_ms:.1f} ms, p99 {scene.ack_p99_ms:.1f} ms | "
-        f"{_answers_line(scene.answers)}"
+        f"p50 {scene.ack_p50_ms:.1f} ms, p99 {scene.ack_p99_ms:.1f} ms | {_answers_line(scene)}"
     )
 
 
-def _answers_line(answers: dict[str, int]) -> str:
-    return ", ".join(f"{what} {count:,}" for what, count in sorted(answers.items()))
+def _answers_line(scene: Scene) -> str:
+    accepted = scene.answers.get("accepted", 0)
+    return f"{accepted:,} accepted, {scene.answered - accepted:,} refused"
 
 
 def make_view(console: Console, *, plain: bool) -> View:
