@@ -94,31 +94,36 @@ def run(opening: Path | None, config: Config) -> int:
 
 
 async def _serve(system: System, opening: Opening, config: Config) -> int:
-    stop, release = asyncio.Event(), asyncio.Event()
-    starting = asyncio.ensure_future(_start(system, opening, config))
+    """Live until a signal ends it, at whatever point it then is."""
+    serving, release = asyncio.Event(), asyncio.Event()
 
-    def end() -> None:
-        stop.set()
-        starting.cancel()
+    async def live() -> None:
+        await _start(system, opening, config)
+        _handle(handlers)
+        serving.set()
+        _say("serving; interrupt to stop")
+        await _watch(system, release)
 
-    handlers = {signal.SIGINT: end, signal.SIGTERM: end, signal.SIGHUP: release.set}
+    life = asyncio.ensure_future(live())
+    handlers: dict[signal.Signals, Callable[[], object]] = {
+        signal.SIGINT: life.cancel,
+        signal.SIGTERM: life.cancel,
+        signal.SIGHUP: release.set,
+    }
     _handle(handlers)
     try:
         with contextlib.suppress(asyncio.CancelledError):
-            await starting
-        if stop.is_set():
+            await life
+        if not serving.is_set():
             _say("stopping before the start was over")
             return EXIT_INTERRUPTED
-        _handle(handlers)
-        _say("serving; interrupt to stop")
-        await _watch(system, stop, release)
         _say("stopping; all that was answered is on disk")
         return EXIT_DONE
     finally:
         await system.stop()
 
 
-def _handle(handlers: Mapping[signal.Signals, Callable[[], None]]) -> None:
+def _handle(handlers: Mapping[signal.Signals, Callable[[], object]]) -> None:
     """Install signal handlers; once more after Ray has come with its own, which print stacks."""
     loop = asyncio.get_running_loop()
     for number, handler in handlers.items():
@@ -141,42 +146,28 @@ async def _start(system: System, opening: Opening, config: Config) -> None:
         _say(f"market {number}: {route.key} in {route.shell}")
 
 
-async def _watch(system: System, stop: asyncio.Event, release: asyncio.Event) -> None:
-    """Say when a shell goes into quarantine or comes out of it, until it is time to stop."""
-    quarantined: dict[str, str] = {}
-    while not stop.is_set():
+async def _watch(system: System, release: asyncio.Event) -> None:
+    """Say when a shell goes into quarantine or comes out of it; let it out when asked to."""
+    said: dict[str, str] = {}
+    while True:
         try:
-            statuses = await system.statuses()
-            now = {one.name: one.why for one in statuses if one.state is ShellState.QUARANTINED}
-            serving = {one.name for one in statuses if one.state is ShellState.SERVING}
-            for name, why in now.items():
-                if name not in quarantined:
-                    _say(f"QUARANTINED {name}: {why}")
-            for name in [name for name in quarantined if name in serving]:
-                _say(f"{name} serves again")
-            quarantined = {
-                name: why for name, why in {**quarantined, **now}.items() if name not in serving
-            }
             if release.is_set():
                 release.clear()
-                for name in now:
+                for name in said:
                     _say(f"releasing {name}")
                     await system.supervisor.ask("release", name)
-                    quarantined.pop(name)
+                said = dict.fromkeys(said, "")
+            for shell in await system.statuses():
+                if shell.state is ShellState.QUARANTINED and said.get(shell.name) != shell.why:
+                    _say(f"QUARANTINED {shell.name}: {shell.why}")
+                    said[shell.name] = shell.why
+                elif shell.state is ShellState.SERVING and shell.name in said:
+                    _say(f"{shell.name} serves again")
+                    del said[shell.name]
         except PeerError as error:
             _say(f"the supervisor does not answer: {error}")
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(_first(stop, release), _LOOK_S)
-
-
-async def _first(*events: asyncio.Event) -> None:
-    """Return when one of the events is set."""
-    tasks = [asyncio.ensure_future(event.wait()) for event in events]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
+            await asyncio.wait_for(release.wait(), _LOOK_S)
 
 
 def _say(line: str) -> None:

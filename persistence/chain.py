@@ -11,8 +11,9 @@ record says how many of its commit came before it), and damage when anything lat
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -32,6 +33,10 @@ class JournalDamagedError(Exception):
         self.path = path
         self.offset = offset
         self.reason = reason
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by name, so that another process hears the same words."""
+        return partial(type(self), path=self.path, offset=self.offset, reason=self.reason), ()
 
 
 class JournalNewerError(JournalDamagedError):
