@@ -76,6 +76,12 @@ class MarketShell(Shell[DurableMarkets]):
             exit_process=exit_process,
         )
 
+    def tick(self) -> bytes:
+        """Use the quiet moment to have memory ready for bets to come, then say how the shell is."""
+        if self._serving() is not None:
+            self._machine().reserve(bets=self._settings.bets_ahead)
+        return super().tick()
+
     # --- bets ------------------------------------------------------------------------------------
     def place(self, rows: bytes) -> bytes:
         """Decide bets: BET rows in, DECISION rows out in the same order, on disk before return."""

@@ -37,6 +37,8 @@ class MarketShellSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Bets one call may carry; a larger batch is the caller's bug and is not run."""
     commands_max: Annotated[int, Meta(ge=1, le=65_536)] = 16_384
     """Commands one control record may carry; more are refused with CAPACITY."""
+    bets_ahead: Annotated[int, Meta(ge=0, le=1 << 20)] = 32_768
+    """Bets for which memory is made ready at every tick, so that no batch waits while it grows."""
 
 
 class SupervisorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -56,6 +58,8 @@ class SupervisorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
     restarts_max: Annotated[int, Meta(ge=1, le=1_000)] = 8
     """Restarts a shell may have in `restart_window_ms`; past it the shell is QUARANTINED."""
     restart_window_ms: _Millis = 60_000
+    spare_process: bool = True
+    """Keep one process waiting (some 110 MB) that takes a dead market shell's part at once."""
     recoveries_max: Annotated[int, Meta(ge=0, le=1_024)] = 0
     """Shells that may start or recover at once; 0: one for each core."""
 

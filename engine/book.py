@@ -83,6 +83,8 @@ BETS_GROWTH: Final = 4
 """How far the bets' memory grows at a time: zeroed memory costs nothing until it is written, so a
 large step saves copies and takes only addresses."""
 
+_PAGE_BYTES: Final = 4_096
+
 
 class Book:
     """Arrays of markets, outcomes and bets with their indices.
@@ -117,6 +119,17 @@ class Book:
             self.records = _grown(self.records, self.bets_len, room)
             self.earlier = _grown(self.earlier, self.bets_len, room)
         self.bet_table = grown_table(self.bet_table, wanted)
+
+    def touch_ahead(self, count: int) -> None:
+        """Have the memory of the next `count` bets really there, not only promised.
+
+        A page is mapped when it is first written, which costs about as much as deciding ten bets;
+        in the index every bet of a batch may meet a page of its own.
+        """
+        ahead = slice(self.bets_len, self.bets_len + count)
+        for array in (self.records[ahead], self.earlier[ahead]):
+            array.view(np.uint8)[::_PAGE_BYTES] = 0
+        self.bet_table[:: _PAGE_BYTES // 8] |= np.uint64(0)
 
     def add_market(self, *, market_no: int, outcomes: int) -> int:
         """Add a market and its outcomes, zeroed, and return its slot; the number must be new."""

@@ -158,7 +158,9 @@ class MarketMachine:
 
     def reserve(self, *, bets: int) -> None:
         """Make room for more bets ahead of time, so that no batch waits while memory grows."""
-        self._book.room_for_bets(max(0, min(bets, self._bets_max - self._book.bets_len)))
+        count = max(0, min(bets, self._bets_max - self._book.bets_len))
+        self._book.room_for_bets(count)
+        self._book.touch_ahead(count)
 
     @property
     def bets_len(self) -> int:

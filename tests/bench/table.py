@@ -50,6 +50,15 @@ def median_of(measure: Callable[[], float], *, runs: int) -> tuple[float, list[f
     return statistics.median(samples), samples
 
 
+def medians_of(
+    ours: Callable[[], float], reference: Callable[[], float], *, runs: int
+) -> tuple[float, float, list[float], list[float]]:
+    """Run two measures in turn, so that both see the same machine; return medians and samples."""
+    pairs = [(ours(), reference()) for _ in range(runs)]
+    samples, references = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    return statistics.median(samples), statistics.median(references), samples, references
+
+
 def figure(value: float) -> str:
     """Render a figure with three to four significant digits."""
     if value >= 1_000:

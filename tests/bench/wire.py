@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from actors.cluster import RayLauncher
 from actors.process import PartSpec
 from actors.system import System
 from tests.bench.driver import Plan, Result
@@ -106,8 +107,9 @@ async def _two_calls_two_syncs(bare: Any, folder: str) -> float:
 async def lone_bet(system: System) -> list[Row]:
     """Measure the acknowledgement of one bet at a time against what it cannot do without."""
     url = f"ws://127.0.0.1:{system.ports[0]['bets']}"
-    launcher = system.launcher
-    process = launcher.spawn(PartSpec(name="bare", generation=0, factory=Bare, arguments={}))
+    process = RayLauncher(namespace="bench").spawn(
+        PartSpec(name="bare", generation=0, factory=Bare, arguments={})
+    )
     ours: list[float] = []
     reference: list[float] = []
     try:
