@@ -8,10 +8,12 @@ because it reads its environment when it is imported.
 import asyncio
 import contextlib
 import os
-from collections.abc import Collection
+import sys
+import time
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from actors.peer import PeerDiedError, PeerTimeoutError
+from actors.peer import PeerDiedError, PeerError, PeerTimeoutError
 from actors.process import PartSpec, PidWatch
 from actors.settings import ClusterSettings
 
@@ -26,6 +28,10 @@ _ENV: Final = {
 }
 _MIB: Final = 1 << 20
 _GONE_POLL_S: Final = 0.05
+_PART_TIMEOUT_S: Final = 2.0
+_WARM_AFTER_S: Final = 2.0
+_VACANT: Final = "shell."
+"""How names of actors begin that take a part after their start."""
 _CALLS_AT_ONCE_MAX: Final = 100_000
 """Calls an async actor may have begun; its own bounds are tighter and have names."""
 
@@ -34,6 +40,10 @@ def _ray() -> Any:
     import ray  # noqa: PLC0415 - see the module's docstring
 
     return ray
+
+
+class ClusterError(RuntimeError):
+    """Ray cannot be started by the rules of the house; the message says what to change."""
 
 
 class RayPeer:
@@ -117,54 +127,136 @@ class RayLauncher:
     """Starts parts as actors on this very node, where the journals' disk is.
 
     They are detached: a part outlives whoever started it, until it is killed or Ray ends.
+
+    Parameters
+    ----------
+    namespace : str
+        Where actors have their names; what runs there already is found by `running`.
+    spare : type, optional
+        A synchronous class of which one process is kept waiting, its modules imported, so that a
+        dead part's successor need not begin with a new process.
     """
 
-    def __init__(self, *, namespace: str) -> None:
+    def __init__(self, *, namespace: str, spare: type | None = None) -> None:
         ray = _ray()
         self._namespace = namespace
         self._classes: dict[type, Any] = {}
+        self._vacancies: dict[type, type] = {}
+        self._spare_class = spare
+        self._spare: Any = None
+        self._warming: asyncio.TimerHandle | None = None
         self._node = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
             node_id=ray.get_runtime_context().get_node_id(), soft=False
         )
+        self._warm_later()
 
     def spawn(self, spec: PartSpec) -> RayProcess:
-        """Begin an actor; Ray neither restarts it nor retries a call to it."""
-        actor_class = self._classes.get(spec.factory)
+        """Begin an actor, or have the spare one take the part.
+
+        Ray neither restarts it nor retries a call to it.
+        """
+        if _is_async(spec.factory):
+            name = f"{spec.name}.{spec.generation}"
+            actor = self._create(spec.factory, name, _CALLS_AT_ONCE_MAX, spec.arguments)
+            return RayProcess(actor, name=spec.name)
+        actor = self._spare
+        if actor is None or spec.factory is not self._spare_class:
+            actor = self._vacant(spec.factory)
+        else:
+            self._spare = None
+            self._warm_later()
+        actor.take_part.remote(spec.name, spec.generation, spec.arguments)
+        return RayProcess(actor, name=spec.name)
+
+    async def running(self, names: Collection[str]) -> dict[str, tuple[int, RayProcess]]:
+        """Return the live actors of these parts; each has one, as its predecessor was buried."""
+        ray = _ray()
+        found: dict[str, tuple[int, RayProcess]] = {}
+        for entry in ray.util.list_named_actors(all_namespaces=True):
+            if entry["namespace"] != self._namespace or not entry["name"].startswith(_VACANT):
+                continue
+            try:
+                actor = ray.get_actor(entry["name"], self._namespace)
+                peer = RayPeer(actor, name=entry["name"])
+                name, generation = await peer.ask("part_taken", timeout_s=_PART_TIMEOUT_S)
+            except (ValueError, PeerError):
+                continue  # it has ended, or will not answer a supervisor either
+            if name in names:
+                found[name] = (generation, RayProcess(actor, name=name))
+            elif not name:
+                ray.kill(actor, no_restart=True)
+        return found
+
+    def close(self) -> None:
+        """End the spare process; parts that were taken are their supervisor's."""
+        if self._warming is not None:
+            self._warming.cancel()
+        if self._spare is not None:
+            _ray().kill(self._spare, no_restart=True)
+            self._spare = None
+
+    def _create(
+        self, factory: type, name: str, concurrency: int, arguments: Mapping[str, Any]
+    ) -> Any:
+        actor_class = self._classes.get(factory)
         if actor_class is None:
-            actor_class = self._classes[spec.factory] = _ray().remote(spec.factory)
-        actor = actor_class.options(
-            name=f"{spec.name}.{spec.generation}",
+            actor_class = self._classes[factory] = _ray().remote(factory)
+        return actor_class.options(
+            name=name,
             namespace=self._namespace,
             lifetime="detached",
             num_cpus=0,
             max_restarts=0,
             max_task_retries=0,
-            max_concurrency=_concurrency(spec.factory),
+            max_concurrency=concurrency,
             scheduling_strategy=self._node,
-        ).remote(**spec.arguments)
-        return RayProcess(actor, name=spec.name)
+        ).remote(**arguments)
 
-    def running(self, names: Collection[str]) -> dict[str, tuple[int, RayProcess]]:
-        """Return the live actors of these parts; each has one, as its predecessor was buried."""
-        ray = _ray()
-        found: dict[str, tuple[int, RayProcess]] = {}
-        for entry in ray.util.list_named_actors(all_namespaces=True):
-            name, _, generation = entry["name"].rpartition(".")
-            if entry["namespace"] == self._namespace and name in names:
-                with contextlib.suppress(ValueError):  # it has ended since it was listed
-                    actor = ray.get_actor(entry["name"], self._namespace)
-                    found[name] = (int(generation), RayProcess(actor, name=name))
-        return found
+    def _vacant(self, factory: type) -> Any:
+        vacancy = self._vacancies.get(factory)
+        if vacancy is None:
+            vacancy = self._vacancies[factory] = vacant(factory)
+        return self._create(vacancy, f"{_VACANT}{time.time_ns()}", 1, {})
+
+    def _warm_later(self) -> None:
+        """Begin a spare when the present start is over: it must not compete with it."""
+        if self._spare_class is not None:
+            loop = asyncio.get_running_loop()
+            self._warming = loop.call_later(_WARM_AFTER_S, self._warm)
+
+    def _warm(self) -> None:
+        assert self._spare_class is not None
+        self._spare = self._vacant(self._spare_class)
+
+
+def vacant(factory: type) -> type:
+    """Return a subclass that is constructed with nothing and becomes a part when it is told to.
+
+    Calls to a synchronous actor run in order, so whatever is asked after `take_part` finds the part
+    constructed.
+    """
+
+    def begin(self: Any) -> None:
+        self.part = ("", 0)
+
+    def take_part(self: Any, name: str, generation: int, arguments: dict[str, Any]) -> None:
+        self.part = (name, generation)
+        factory.__init__(self, **arguments)  # type: ignore[misc]
+
+    def part_taken(self: Any) -> tuple[str, int]:
+        part: tuple[str, int] = self.part
+        return part
+
+    body = {"__init__": begin, "take_part": take_part, "part_taken": part_taken}
+    return type(factory.__name__, (factory,), body)
+
+
+def _is_async(factory: type) -> bool:
+    return any(asyncio.iscoroutinefunction(getattr(factory, name)) for name in dir(factory))
 
 
 def _pid_of(_: object) -> int:
     return os.getpid()
-
-
-def _concurrency(factory: type) -> int:
-    """Return 1 for a synchronous class, whose calls run one after another in order."""
-    methods = (getattr(factory, name) for name in dir(factory))
-    return _CALLS_AT_ONCE_MAX if any(map(asyncio.iscoroutinefunction, methods)) else 1
 
 
 def _quieten() -> None:
@@ -191,11 +283,19 @@ class Cluster:
         """Start a local Ray, or join the cluster at `settings.address`.
 
         Does nothing in a process that is connected already.
+
+        Raises
+        ------
+        ClusterError
+            When Ray was imported before its environment could be set: it would listen to the
+            world, or without its token.
         """
-        os.environ.update(_ENV)
         settings = self.settings
-        if not settings.address:
-            os.environ.update(_LOCAL_ENV)
+        wanted = _ENV if settings.address else {**_ENV, **_LOCAL_ENV}
+        if "ray" in sys.modules and any(os.environ.get(k) != v for k, v in wanted.items()):
+            names = ", ".join(f"{key}={value}" for key, value in wanted.items())
+            raise ClusterError(f"import ray after this call, or set {names} before importing it")
+        os.environ.update(wanted)
         ray = _ray()
         if ray.is_initialized():
             return
@@ -226,7 +326,7 @@ class Cluster:
             self._began = False
 
     def launcher(self) -> RayLauncher:
-        """Return what starts actors on this node."""
+        """Return what starts actors on this node, one process at a time."""
         return RayLauncher(namespace=self.settings.namespace)
 
     def __enter__(self) -> "Cluster":

@@ -94,10 +94,13 @@ class LocalLauncher:
         self.lives[spec.name] = life
         return life
 
-    def running(self, names: Collection[str]) -> dict[str, tuple[int, LocalLife]]:
+    async def running(self, names: Collection[str]) -> dict[str, tuple[int, LocalLife]]:
         """Return the lives of these parts that are not over."""
         return {
             name: (life.spec.generation, life)
             for name, life in self.lives.items()
             if name in names and not life.over
         }
+
+    def close(self) -> None:
+        """Do nothing: lives that were begun are ended one by one."""

@@ -53,8 +53,12 @@ class Launcher(Protocol):
         """Begin a part's process and return at once; its first answer says that it is up."""
         ...
 
-    def running(self, names: Collection[str]) -> Mapping[str, tuple[int, Process]]:
+    async def running(self, names: Collection[str]) -> Mapping[str, tuple[int, Process]]:
         """Return processes of these parts that an earlier launcher began, with generations."""
+        ...
+
+    def close(self) -> None:
+        """Start nothing more; processes that were started go on."""
         ...
 
 

@@ -94,6 +94,7 @@ class Supervisor:
         self._disk = disk or LocalDisk()
         self._directory: Directory | None = None
         self._placement = Placement(markets_per_actor=settings.markets_per_actor)
+        self._launcher: Launcher | None = None
         self._keeper: LifeKeeper | None = None
         self._lives: dict[str, Life] = {}
         self._gateways: dict[str, Peer] = {}
@@ -127,10 +128,10 @@ class Supervisor:
         )
         shards = range(self._settings.account_shards)
         names = {account_shell_name(shard) for shard in shards} | {shell for _, shell in placed}
-        launcher = self._make_launcher()
+        launcher = self._launcher = self._make_launcher()
         self._keeper = LifeKeeper(
             launcher=launcher,
-            running=launcher.running(names),
+            running=await launcher.running(names),
             settings=self._settings,
             recoveries_max=self._cores,
             begin_life=self._begin_life,
@@ -146,6 +147,8 @@ class Supervisor:
         """End every shell in good order and close the directory."""
         if self._keeper is not None:
             await asyncio.gather(*map(self._keeper.end, self._lives.values()))
+        if self._launcher is not None:
+            self._launcher.close()
         if self._directory is not None:
             self._directory.close()
 

@@ -20,6 +20,7 @@ from msgspec import Struct
 
 from actors.cluster import Cluster, RayLauncher, RayProcess
 from actors.local import LocalLauncher
+from actors.market_shell import MarketShell
 from actors.messages import (
     BooksReport,
     CreateMarkets,
@@ -238,7 +239,7 @@ class System:
                 logger.warning("%s: did not start: %s", part.name, error)
                 part.process.kill()
 
-    def _make_launcher(self) -> Callable[[], Launcher]:
+    def _make_launcher(self, *, spare: type | None = None) -> Callable[[], Launcher]:
         """Return what makes a launcher, here or in the supervisor's process.
 
         Actors of each data folder have a namespace of their own, so that systems sharing a cluster
@@ -247,12 +248,15 @@ class System:
         if self._cluster is None:
             return lambda: self._launcher or LocalLauncher()
         tag = zlib.crc32(self._data_dir.encode())
-        return partial(RayLauncher, namespace=f"{self.settings.cluster.namespace}-{tag:08x}")
+        namespace = f"{self.settings.cluster.namespace}-{tag:08x}"
+        return partial(RayLauncher, namespace=namespace, spare=spare)
 
     def _supervisor_arguments(self) -> dict[str, Any]:
         return {
             "data_dir": self._data_dir,
-            "launcher": self._make_launcher(),
+            "launcher": self._make_launcher(
+                spare=MarketShell if self.settings.supervisor.spare_process else None
+            ),
             "settings": self.settings.supervisor,
             "shell_settings": self.settings.markets,
             "journal": self.settings.journal,

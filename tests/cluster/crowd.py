@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Self
 
 from actors.messages import ShellState, ShellStatus
@@ -133,3 +135,26 @@ class Crowd:
 
     def count(self, reason: Reason) -> int:
         return sum(a.reason is reason and a.state != "unknown" for a in self.answers.values())
+
+
+def descendants(pid: int) -> list[int]:
+    """Return a process and all its children's children."""
+    found = [pid]
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            children = task.read_text().split()
+        except OSError:
+            continue  # it has ended since it was listed
+        for child in children:
+            found += descendants(int(child))
+    return found
+
+
+def market_shell_pids() -> set[int]:
+    """Return the processes of market shells, with and without a part."""
+    found = set()
+    for pid in descendants(os.getpid()):
+        with contextlib.suppress(OSError):
+            if Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"ray::MarketShell"):
+                found.add(pid)
+    return found

@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from actors.cluster import Cluster
 from actors.peer import Peer, PeerDiedError, PeerTimeoutError
 from actors.process import PartSpec
 from actors.system import System
-from tests.cluster.crowd import Crowd, open_book
+from tests.cluster.crowd import Crowd, descendants, open_book
 
 pytestmark = [pytest.mark.cluster]
 
@@ -90,14 +92,6 @@ async def test_a_killed_part_is_seen_gone(cluster: Cluster):
     echo.kill()
 
 
-def descendants(pid: int) -> list[int]:
-    found = [pid]
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in task.read_text().split():
-            found += descendants(int(child))
-    return found
-
-
 def listeners() -> list[str]:
     """Return where this process and its children listen: addresses as the kernel writes them."""
     inodes = set()
@@ -125,8 +119,41 @@ async def test_ray_listens_on_loopback_only(cluster: Cluster):
     assert all(address in (v4, *v6) for address in found), found
 
 
-def test_ray_asks_for_its_token(cluster: Cluster):
-    assert os.environ["RAY_AUTH_MODE"] == "token"
+def run_python(program: str) -> subprocess.CompletedProcess[str]:
+    env = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=env,
+    )
+
+
+def test_ray_refuses_whoever_comes_without_its_token(cluster: Cluster):
+    import ray
+
+    address = ray.get_runtime_context().gcs_address
+    stranger = run_python(
+        "import os; os.environ['RAY_AUTH_MODE'] = 'disabled'\n"
+        "from ray._raylet import GcsClient\n"
+        f"GcsClient(address={address!r}).internal_kv_keys(b'')"
+    )
+    assert stranger.returncode != 0
+    assert "token" in stranger.stderr.lower()
+
+
+def test_ray_imported_too_early_is_refused_with_the_remedy():
+    early = run_python(
+        "import ray\n"
+        "from actors.cluster import Cluster\n"
+        "from actors.settings import ClusterSettings\n"
+        "Cluster(ClusterSettings()).start()"
+    )
+    assert early.returncode != 0
+    assert "ClusterError: import ray after this call" in early.stderr
+    assert "RAY_AUTH_MODE=token" in early.stderr
 
 
 async def test_a_system_stopped_and_started_again_finds_everything(

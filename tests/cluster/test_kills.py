@@ -22,7 +22,7 @@ from engine.views import Slip
 from persistence.chain import ChainReader
 from persistence.disk import LocalDisk
 from persistence.records import Kind, decode_bets, decode_market_control
-from tests.cluster.crowd import Crowd, open_book, serves_again, status, until
+from tests.cluster.crowd import Crowd, market_shell_pids, open_book, serves_again, status, until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("cluster")]
 
@@ -110,6 +110,24 @@ async def test_an_account_shard_killed_under_load_loses_and_doubles_nothing(tmp_
                     os.kill(before.health.pid, signal.SIGKILL)
             await until(lambda: serves_again(system, before))
             await books_are_square(system, crowd)
+
+
+async def test_a_waiting_process_takes_a_dead_shells_part_and_another_waits_then(tmp_path: Path):
+    async with system_in(tmp_path) as system:
+        (market_no,) = await open_book(system)
+        for _ in range(2):
+            before = await status(system, MARKET)
+            assert before.health is not None
+            await until(lambda: len(market_shell_pids()) == 2)
+            (spare,) = market_shell_pids() - {before.health.pid}
+            os.kill(before.health.pid, signal.SIGKILL)
+            await until(lambda shell=before: serves_again(system, shell))
+            after = await status(system, MARKET)
+            assert after.health is not None
+            assert after.health.pid == spare
+            assert after.health.markets == 1
+    assert market_no == 1
+    await until(lambda: not market_shell_pids())
 
 
 async def test_a_frozen_shell_is_killed_and_replaced_and_never_writes_again(tmp_path: Path):
