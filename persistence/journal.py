@@ -65,7 +65,7 @@ class JournalOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """
 
     segment_bytes: Annotated[int, Meta(ge=64 << 10, le=64 << 30)] = 64 * _MIB
-    allocate_bytes: int = _MIB
+    allocate_bytes: Annotated[int, Meta(ge=4 << 10, le=1 << 30)] = _MIB
     snapshot_bytes: Annotated[int, Meta(ge=64 << 10, le=1 << 40)] = 64 * _MIB
     snapshot_aside: bool = True
 
