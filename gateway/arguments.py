@@ -7,6 +7,10 @@ import argparse
 from collections.abc import Callable
 from typing import Final
 
+import msgspec
+
+from gateway.tokens import SubjectField
+
 _SHOWN_CHARS: Final = 20
 _DIGITS_MAX: Final = 19
 
@@ -22,3 +26,13 @@ def whole(low: int, high: int) -> Callable[[str], int]:
         return number
 
     return parse
+
+
+def subject(text: str) -> str:
+    """Read the name of a token's holder."""
+    try:
+        return msgspec.convert(text, SubjectField)
+    except msgspec.ValidationError as error:
+        raise argparse.ArgumentTypeError(
+            f"1 to 48 letters, digits, or . _ @ -, not {text[:_SHOWN_CHARS]!r}"
+        ) from error

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from engine.ids import ACCOUNT_NO_MAX
 from gateway import demo
-from gateway.arguments import whole
+from gateway.arguments import subject, whole
 from gateway.config import ENV_PREFIX, Config, ConfigError, describe, load_config
 from gateway.tokens import EXPIRES_S_MAX, Role, SecretError, TokenError, load_key
 
@@ -126,13 +126,13 @@ def _token(args: argparse.Namespace, config: Config) -> int:
     if args.role == Role.BETTOR and args.account is None:
         raise TokenError("token: a bettor needs --account")
     key = load_key(config.tokens, data_dir=Path(config.data_dir))
-    subject = args.subject
-    if subject is None:
-        subject = args.role if args.account is None else f"account-{args.account}"
+    sub = args.subject
+    if sub is None:
+        sub = args.role if args.account is None else f"account-{args.account}"
     expires_s = config.tokens.expires_s if args.expires_s is None else args.expires_s
     token = key.issue(
         role=Role(args.role),
-        sub=subject,
+        sub=sub,
         account=args.account,
         now_s=int(time.time()),
         expires_s=expires_s,
@@ -159,6 +159,7 @@ def _add_token(commands: "_Commands") -> None:
     )
     add(
         "--subject",
+        type=subject,
         metavar="NAME",
         help="who it is, as the journal will name them: 1 to 48 letters, digits, or . _ @ -",
     )

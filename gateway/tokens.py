@@ -19,9 +19,10 @@ from engine.commands import AccountNoField
 ALGORITHM: Final = "HS256"
 ISSUER: Final = "overround"
 SECRET_BYTES_MIN: Final = 32
-SUBJECT_CHARS_MAX: Final = 48
 TOKEN_CHARS_MAX: Final = 2_048
 EXPIRES_S_MAX: Final = 366 * 86_400
+
+SubjectField = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._@-]{1,48}\Z")]
 
 
 class Role(StrEnum):
@@ -64,7 +65,7 @@ class TokenSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Claims(Struct, frozen=True, kw_only=True):
     """What a verified token says; callers other than bettors may have no account."""
 
-    sub: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._@-]{1,48}\Z")]
+    sub: SubjectField
     role: Role
     exp: Annotated[int, Meta(ge=0)]
     account: AccountNoField | None = None
