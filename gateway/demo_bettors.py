@@ -13,7 +13,7 @@ import numpy as np
 from msgspec import Struct
 
 from engine.lifecycle import Status
-from engine.reasons import MESSAGES, Reason
+from engine.reasons import Reason
 from engine.views import PriceImage
 from gateway.client import (
     BettorSession,
@@ -299,8 +299,8 @@ class Bettors:
 
 
 def words(reason: Reason) -> str:
-    """Return a reason in words, without the part that explains."""
-    return MESSAGES[reason].partition(";")[0]
+    """Return a reason in few words: its name."""
+    return reason.name.lower().replace("_", " ")
 
 
 def image_of(market: Market) -> PriceImage:

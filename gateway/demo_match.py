@@ -43,6 +43,7 @@ CURRENCY: Final = "EUR"
 FIRST_ACCOUNT: Final = 1
 TOKEN_S: Final = 86_400
 LOOK_S: Final = 0.05
+BACK_LOOK_S: Final = 0.01
 SAVE_S: Final = 1.0
 REPRICE_S: Final = 1.5
 """Seconds between two pricings of a fixture in which nothing happens."""
@@ -239,7 +240,7 @@ class Demo:
             ),
         )
         refused = await open_books(self._system, opening)
-        if refused:
+        if refused and self._progress.starts == 1:
             raise DemoFailedError(f"the books could not be opened: {'; '.join(refused)}")
         statuses = await self._system.statuses()
         recovered = [status.health for status in statuses if status.health is not None]
@@ -345,15 +346,18 @@ class Demo:
         self._show.log(
             f"{RESULT}: process {before.health.pid} killed (SIGKILL) while bets arrive", "kill"
         )
+        self._show.scene.outage, self._show.down_no = f"{RESULT} is down", self._result_no
+        self._show.draw(self._floor, self._bettors)
         async with asyncio.timeout(BACK_DEADLINE_S):
             while True:
                 now = await self._status(shell)
-                gone = now.state is not ShellState.SERVING or now.generation == before.generation
                 took_s = loop.time() - killed_s
-                self._show.scene.outage = f"{RESULT} is down: {took_s:.1f} s" if gone else ""
-                if not gone:
+                if now.state is ShellState.SERVING and now.generation != before.generation:
                     break
-                await asyncio.sleep(LOOK_S)
+                self._show.scene.outage = f"{RESULT} is down: {took_s:.1f} s"
+                await asyncio.sleep(BACK_LOOK_S)
+        self._show.scene.outage, self._show.down_no = "", 0
+        self._show.scene.recovery = f"{RESULT} was down for {took_s:.2f} s"
         await self._system.refresh()
         health = decode_health(await self._system.peer(shell).ask("tick"))
         self._show.log(
@@ -364,6 +368,7 @@ class Demo:
         same, text = await same_as_journal(self._system, shell, self._folder.data_dir)
         words = f"hash {text[:16]} is its journal's" if same else f"NOT its journal's: {text}"
         self._show.log(f"{RESULT}: state {words}", "back" if same else "kill")
+        self._show.scene.recovery += f", state {words}"
         detail = f"down for {took_s:.2f} s, {health.recovered_bets:,} bets, {words}"
         self._checks.append(
             Check(name=f"the killed {RESULT} market came back whole", passed=same, detail=detail)

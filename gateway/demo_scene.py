@@ -46,6 +46,8 @@ class SceneKeeper:
     def __init__(self, scene: Scene, view: View, match: MatchTimeline) -> None:
         self.scene: Final = scene
         self.view: Final = view
+        self.down_no = 0
+        """A market known to be down, before the supervisor says so."""
         self.events: list[LogLine] = []
         """What is worth telling once more at the end."""
         self._match = match
@@ -137,8 +139,8 @@ class SceneKeeper:
         if status is not None:
             line.lives = status.restarts + 1
             line.pid = status.health.pid if status.health is not None else 0
-            if status.state is not ShellState.SERVING:
-                line.status, line.pid = status.state.value, 0
+            if status.state is not ShellState.SERVING or image.market_no == self.down_no:
+                line.status, line.pid = ShellState.DOWN.value, 0
         return line
 
     async def _ask_statuses(self, system: System) -> None:

@@ -24,6 +24,8 @@ MOVE_SHOWN_S: Final = 4.0
 """How long an arrow stays beside odds that moved."""
 TALL_LINES: Final = 36
 """Lines a terminal needs to show many events below the markets."""
+WIDE_COLUMNS: Final = 110
+"""Columns it needs to show every figure."""
 PLAIN_EVERY_MIN: Final = 5
 """Match minutes between two status lines of the plain view."""
 _SPARKS: Final = " ▁▂▃▄▅▆▇█"
@@ -104,6 +106,9 @@ class Scene:
     ack_p50_ms: float = 0.0
     ack_p99_ms: float = 0.0
     outage: str = ""
+    """What is down, while it is."""
+    recovery: str = ""
+    """What was down, and how long, once it is back."""
     log: deque[LogLine] = field(default_factory=lambda: deque(maxlen=LOG_KEPT))
 
 
@@ -139,9 +144,10 @@ def odds_text(odds_milli: int) -> str:
 # --- the terminal --------------------------------------------------------------------------------
 
 
-def render(scene: Scene, *, lines: int = 42) -> RenderableType:
-    """Return the whole screen, with fewer events where it has few lines."""
+def render(scene: Scene, *, lines: int = 42, columns: int = 120) -> RenderableType:
+    """Return the whole screen; a small one has fewer events and fewer columns."""
     events = 10 if lines >= TALL_LINES else 5
+    wide = columns >= WIDE_COLUMNS
     screen = Layout()
     screen.split_column(
         Layout(_head(scene), name="head", size=5),
@@ -150,7 +156,8 @@ def render(scene: Scene, *, lines: int = 42) -> RenderableType:
     )
     screen["body"].split_row(Layout(name="book", ratio=3), Layout(name="bets", ratio=2))
     screen["book"].split_column(
-        Layout(_result(scene), name="result", size=7), Layout(_markets(scene), name="markets")
+        Layout(_result(scene, wide=wide), name="result", size=7),
+        Layout(_markets(scene, wide=wide), name="markets"),
     )
     screen["bets"].split_column(
         Layout(_pulse(scene), name="pulse", size=9), Layout(_answers(scene), name="answers")
@@ -175,13 +182,14 @@ def _head(scene: Scene) -> RenderableType:
     )
 
 
-def _result(scene: Scene) -> RenderableType:
+def _result(scene: Scene, *, wide: bool) -> RenderableType:
     table = Table(expand=True, box=None, padding=(0, 1), header_style="dim")
     table.add_column("outcome")
     table.add_column("odds", justify="right")
     table.add_column("", width=1)
-    table.add_column("if it wins, the house", justify="right")
-    table.add_column("    gains │ pays", min_width=21, no_wrap=True)
+    table.add_column("if it wins, the house" if wide else "the house", justify="right")
+    if wide:
+        table.add_column("    gains │ pays", min_width=21, no_wrap=True)
     limit = max([scene.result_limit_minor // 4, *(abs(o.liability_minor) for o in scene.result)])
     for outcome in scene.result:
         fresh = scene.now_s - outcome.moved_at_s < MOVE_SHOWN_S and outcome.move
@@ -193,13 +201,13 @@ def _result(scene: Scene) -> RenderableType:
         liability = outcome.liability_minor
         style = "bright_red" if liability > 0 else "bright_green"
         verb = "pays" if liability > 0 else "gains"
-        table.add_row(
+        cells = [
             Text(outcome.name, "bold"),
             Text(odds, "bold bright_white" if fresh else "white"),
             arrow,
             Text(f"{verb} {money(abs(liability), cents=False)}", style),
-            _two_sided(liability, limit),
-        )
+        ]
+        table.add_row(*cells, *([_two_sided(liability, limit)] if wide else []))
     status = scene.markets[0].status if scene.markets else "inactive"
     title = Text.assemble("1x2  ", (f" {status} ", _STATUS_STYLES.get(status, "dim")))
     return Panel(table, title=title, title_align="left", border_style="dim")
@@ -217,29 +225,31 @@ def _two_sided(amount: int, limit: int) -> Text:
     )
 
 
-def _markets(scene: Scene) -> RenderableType:
+def _markets(scene: Scene, *, wide: bool) -> RenderableType:
     table = Table(expand=True, box=None, padding=(0, 1), header_style="dim")
     table.add_column("market", no_wrap=True)
     table.add_column("state")
     table.add_column("bets", justify="right")
-    table.add_column("staked", justify="right")
-    table.add_column("worst", justify="right")
-    table.add_column("process", justify="right")
+    table.add_column("worst", justify="right", no_wrap=True)
+    if wide:
+        table.add_column("staked", justify="right")
+        table.add_column("process", justify="right")
     for line in scene.markets:
         worst = "bright_red" if line.worst_minor > 0 else "bright_green"
         process = Text(str(line.pid) if line.pid else "-", "dim")
         if line.lives > 1:
             process.append(f" #{line.lives}", "bold bright_green")
-        table.add_row(
+        cells: list[RenderableType] = [
             line.name,
             Text(line.status, _STATUS_STYLES.get(line.status, "dim")),
             f"{line.bets:,}",
-            money(line.stake_minor, cents=False),
             Text(money(-line.worst_minor, cents=False), worst),
-            process,
-        )
+        ]
+        if wide:
+            cells += [money(line.stake_minor, cents=False), process]
+        table.add_row(*cells)
     return Panel(
-        table, title=f"markets, each its own process  [dim]{scene.currency}[/dim]",
+        table, title=f"markets  [dim]{scene.currency}[/dim]",
         title_align="left", border_style="dim",
     )  # fmt: skip
 
@@ -258,17 +268,11 @@ def _pulse(scene: Scene) -> RenderableType:
     table = Table.grid(expand=True, padding=(0, 1))
     table.add_column(style="dim")
     table.add_column(justify="right")
-    table.add_row("bettors connected", f"{scene.bettors}")
-    table.add_row("bets answered", Text(f"{scene.answered:,}", "bold"))
+    table.add_row("bettors", f"{scene.bettors}")
+    table.add_row("answered", Text(f"{scene.answered:,}", "bold"))
     table.add_row("in flight", f"{scene.in_flight}")
-    p50, p99 = (f"{ms:.1f} ms" for ms in (scene.ack_p50_ms, scene.ack_p99_ms))
-    figures = (
-        ("p50 ", "dim"),
-        (p50, "bold bright_cyan"),
-        ("  p99 ", "dim"),
-        (p99, "bold bright_cyan"),
-    )
-    table.add_row("acknowledged in", Text.assemble(*figures))
+    for name, ms in (("p50", scene.ack_p50_ms), ("p99", scene.ack_p99_ms)):
+        table.add_row(f"acknowledged, {name}", Text(f"{ms:.1f} ms", "bold bright_cyan"))
     table.add_row(Text(f"{rate:.0f} bets a second", "bold bright_green"), "")
     spark = Text(sparkline(scene.rates, width=44), "bright_green", no_wrap=True)
     return Panel(Group(table, spark), title="bets", title_align="left", border_style="dim")
@@ -277,13 +281,13 @@ def _pulse(scene: Scene) -> RenderableType:
 def _answers(scene: Scene) -> RenderableType:
     table = Table.grid(expand=True, padding=(0, 1))
     table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
-    table.add_column(justify="right", width=7)
-    table.add_column(width=10)
+    table.add_column(justify="right", min_width=5)
+    table.add_column(width=12)
     top = max(scene.answers.values(), default=1)
     ranked = sorted(scene.answers.items(), key=lambda item: (item[0] != "accepted", -item[1]))
     for what, count in ranked:
         style = "green" if what == "accepted" else "yellow"
-        bar = Text("█" * max(1, round(10 * count / top)), style)
+        bar = Text("█" * max(1, round(12 * count / top)), style)
         table.add_row(Text(what, style), f"{count:,}", bar)
     return Panel(table, title="answers", title_align="left", border_style="dim")
 
@@ -294,7 +298,9 @@ def _log(scene: Scene, *, events: int) -> RenderableType:
     lines.add_column(overflow="ellipsis", no_wrap=True)
     for line in list(scene.log)[-events:]:
         lines.add_row(line.clock, Text(line.text, _LOG_STYLES.get(line.kind, "")))
-    subtitle = f"[bold white on red] {scene.outage} [/]" if scene.outage else None
+    subtitle = f"[bold black on green] {scene.recovery} [/]" if scene.recovery else None
+    if scene.outage:
+        subtitle = f"[bold white on red] {scene.outage} [/]"
     return Panel(
         lines,
         title="events", title_align="left", subtitle=subtitle, border_style="dim",
@@ -310,8 +316,9 @@ class TerminalView:
 
     def show(self, scene: Scene) -> None:
         """Redraw."""
-        lines = self._live.console.height
-        self._live.update(render(scene, lines=lines), refresh=True)
+        size = self._live.console.size
+        screen = render(scene, lines=size.height, columns=size.width)
+        self._live.update(screen, refresh=True)
 
     def log(self, line: LogLine) -> None:
         """Do nothing more: the next drawing shows it."""

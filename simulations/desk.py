@@ -59,22 +59,22 @@ _ON_RESULTS: Final = Limits(
     stake_minor_min=10,
     stake_minor_max=200_000,
     payout_minor_max=5_000_000,
-    outcome_liability_minor_max=2_500_000,
-    market_liability_minor_max=2_500_000,
+    outcome_liability_minor_max=1_000_000,
+    market_liability_minor_max=1_000_000,
 )
 _ON_SCORES: Final = Limits(
     stake_minor_min=10,
     stake_minor_max=20_000,
     payout_minor_max=1_000_000,
-    outcome_liability_minor_max=1_500_000,
-    market_liability_minor_max=1_500_000,
+    outcome_liability_minor_max=750_000,
+    market_liability_minor_max=750_000,
 )
 _ON_THE_REST: Final = Limits(
     stake_minor_min=10,
     stake_minor_max=150_000,
     payout_minor_max=2_500_000,
-    outcome_liability_minor_max=1_000_000,
-    market_liability_minor_max=1_000_000,
+    outcome_liability_minor_max=500_000,
+    market_liability_minor_max=500_000,
 )
 _LIMITS: Final = {RESULT: _ON_RESULTS, "correct_score": _ON_SCORES}
 
