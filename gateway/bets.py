@@ -35,8 +35,11 @@ BET_ROW: Final = Struct("<QqIIiiHBBI")
 DECISION_ROW: Final = Struct("<QqiHH")
 """The rows of engine.rows as `struct` sees them; a test holds them to the dtypes byte by byte."""
 
-_PACE_FREE: Final = 64
-"""Bets in flight up to which no call is spaced: latency comes first while there is room."""
+_WAVES: Final = 3
+"""Parts into which the bets of an account shard fall: one at the account, one at the markets, one
+with the bettors. More, smaller parts would spend the machine on calls."""
+_WAVE_FREE: Final = 16
+"""Size up to which a wave never waits: latency comes first while there is room."""
 _RETRY_S: Final = 0.02
 """How soon a lane whose target is gone looks for it again; a route update wakes it at once."""
 _SWEEP_S: Final = 0.05
@@ -300,14 +303,21 @@ class BetPath:
             if lane.verdicts:
                 self._linger(lane)
             return
-        pace_s = self._pace_s if self.in_flight > _PACE_FREE else 0.0
-        peer = self._may_call(lane, self._flush_account, pace_s=pace_s)
+        peer = self._may_call(lane, self._flush_account, pace_s=self._pace_of(lane))
         if peer is None:
             return
         rows_max = self._settings.batch_rows_max
         verdicts, lane.verdicts = lane.verdicts[:rows_max], lane.verdicts[rows_max:]
         lane.verdicts_due = len(lane.verdicts) > 0
         self._start(self._exchange(lane, peer, self._take(lane), verdicts))
+
+    def _pace_of(self, lane: _Lane) -> float:
+        """Return how long after its last call an account lane lets the next one wait, in seconds.
+
+        A wave that is large enough leaves at once; a smaller one waits for company.
+        """
+        wave = self.in_flight // (_WAVES * self._routes.shards)
+        return 0.0 if wave <= _WAVE_FREE or len(lane.queue) >= wave else self._pace_s
 
     def _linger(self, lane: _Lane) -> None:
         """Give verdicts a short while to ride on a reservation before they travel alone."""
