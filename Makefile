@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+NOTEBOOKS_STAMP := $(VENV)/.installed-notebooks
 
 .PHONY: demo test bench lint notebooks clean setup
 
@@ -23,6 +24,14 @@ test: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m tests.bench $(ARGS)
+
+# Runs every notebook from top to bottom and leaves the pages in build/notebooks.
+notebooks: $(NOTEBOOKS_STAMP)
+	$(BIN)/python -m nbconvert --execute --to html --output-dir build/notebooks simulations/notebooks/*.ipynb
+
+$(NOTEBOOKS_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[notebooks]"
+	@touch $@
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .
