@@ -74,8 +74,6 @@ class Bettors:
     ) -> None:
         self.answers: Counter[str] = Counter()
         self.told: dict[int, Told] = {}
-        self.accepted_at_s: dict[int, float] = {}
-        """By market, when an acceptance was last heard, on the event loop's clock."""
         self.answered = 0
         self.in_flight = 0
         self.settlements = 0
@@ -258,16 +256,14 @@ class Bettors:
             return
         finally:
             self.in_flight -= 1
-        self._heard(bettor, bet.market, answer)
+        self._heard(bettor, answer)
 
-    def _heard(self, bettor: Bettor, market_no: int, bet: Bet) -> None:
+    def _heard(self, bettor: Bettor, bet: Bet) -> None:
         if bet.state == "unknown":
             self._count("unknown, asked again")
             return
         del self._open_refs[bettor.account_no][bet.ref]
         accepted = bet.state == "accepted"
-        if accepted:
-            self.accepted_at_s[market_no] = asyncio.get_running_loop().time()
         self._count("accepted" if accepted else words(Reason(bet.reason)))
         if bet.bet_id:
             self.told[bet.bet_id] = Told(accepted, bet.odds_milli, bet.reason)

@@ -136,7 +136,7 @@ async def close_books(
     found = audit(records, slips, results)
     checks = (
         _sums(report),
-        _agree(report, found, _untrue(records, told), len(told)),
+        _agree(report, found, told_otherwise(records, told), len(told)),
         await _replays(system, data_dir),
     )
     return ClosedBooks(audit=found, checks=checks, currency=currency)
@@ -168,7 +168,7 @@ def _agree(report: BooksReport, found: Audit, untrue: Sequence[str], told: int) 
     )
 
 
-def _untrue(records: Rows, told: Mapping[int, Told]) -> list[str]:
+def told_otherwise(records: Rows, told: Mapping[int, Told]) -> list[str]:
     """Return, in words, the answers that the markets' books do not bear out.
 
     A refusal by the account itself has no bet id and is not among them.

@@ -16,7 +16,8 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from actors.messages import ShellState, ShellStatus, decode_health
-from gateway.client import connect_control
+from actors.peer import PeerError
+from gateway.client import GatewayError, connect_control
 from gateway.config import Config
 from gateway.demo import EXIT_FAILED, EXIT_INTERRUPTED, NEVER, Options
 from gateway.demo_bettors import Bettors
@@ -120,6 +121,7 @@ class Demo:
         self._key = load_key(config.tokens, data_dir=self._folder.data_dir)
         self._interrupted = asyncio.Event()
         self._until_reached = False
+        self._played_s = progress.played_s
         self._floor: Floor
         self._bettors: Bettors
         self._crowd: list[Bettor] = []
@@ -134,6 +136,7 @@ class Demo:
             speed=options.speed,
         )
         self._show = SceneKeeper(scene, make_view(console, plain=options.plain), match)
+        self._show.set_clock(progress.played_s)
 
     def _own(self, config: Config) -> Config:
         """Return the settings of this run's bookmaker: its folder, its ports, a Ray of its own."""
@@ -172,11 +175,12 @@ class Demo:
                 work.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await work
+                self._save()
                 self._show.view.close()
                 self._console.print("stopped; `overround demo --resume` plays on", highlight=False)
                 return 0 if self._until_reached else EXIT_INTERRUPTED
             return work.result()
-        except (DemoFailedError, TimeoutError) as error:
+        except (DemoFailedError, GatewayError, PeerError, TimeoutError) as error:
             self._show.view.close()
             self._console.print(f"the demo failed: {error or 'out of time'}", highlight=False)
             return EXIT_FAILED
@@ -242,16 +246,19 @@ class Demo:
         refused = await open_books(self._system, opening)
         if refused and self._progress.starts == 1:
             raise DemoFailedError(f"the books could not be opened: {'; '.join(refused)}")
-        statuses = await self._system.statuses()
-        recovered = [status.health for status in statuses if status.health is not None]
-        bets = sum(health.recovered_bets for health in recovered)
         if self._progress.starts > 1:
-            slowest_ms = max((health.recovery_ms for health in recovered), default=0.0)
-            self._show.log(
-                f"back from disk: {len(statuses)} journals, {bets:,} decisions replayed, "
-                f"the slowest in {slowest_ms:.0f} ms"
-            )
+            await self._tell_recovery()
         self._result_no = self._system.routes.market_no_by_key[self._keys[0]]
+
+    async def _tell_recovery(self) -> None:
+        statuses = await self._system.statuses()
+        known = [one.health for one in statuses if one.health is not None]
+        bets = sum(health.bets for health in known if health.markets)
+        slowest_ms = max((health.recovery_ms for health in known), default=0.0)
+        self._show.log(
+            f"back from disk: {len(known)} journals with {bets:,} bets replayed, "
+            f"the slowest in {slowest_ms:.0f} ms"
+        )
 
     def _make_bettors(self, port: int) -> Bettors:
         return Bettors(
@@ -288,12 +295,13 @@ class Demo:
         while True:
             now_s = loop.time()
             played_s = min(begin_s + (now_s - began_s) * options.speed, float(until_s))
+            self._played_s = played_s
             self._show.set_clock(played_s)
             while due and due[0].played_s <= played_s:
                 self._happened(due.pop(0))
             self._look(played_s)
             if played_s >= until_s:
-                self._save(played_s)
+                self._save()
                 return until_s == match.regular_s
             await asyncio.sleep(LOOK_S)
 
@@ -310,10 +318,10 @@ class Demo:
             self._kill = asyncio.create_task(self._kill_result_market())
         show.look(self._system, self._floor, self._bettors)
         if show.due("save", SAVE_S):
-            self._save(played_s)
+            self._save()
 
-    def _save(self, played_s: float) -> None:
-        self._progress = replace(self._progress, played_s=played_s)
+    def _save(self) -> None:
+        self._progress = replace(self._progress, played_s=self._played_s)
         self._folder.save(self._progress)
 
     def _happened(self, event: Event) -> None:
@@ -403,7 +411,7 @@ class Demo:
             raise DemoFailedError(f"{unknown} bets stayed without an answer")
         self._show.log(
             f"bettors are paid: {self._bettors.settlements:,} settlements told to "
-            f"{self._bettors.connected} of them"
+            f"{self._bettors.connected} of them, {money(self._bettors.paid_minor)} {CURRENCY}"
         )
         state = match.regular_state_at(match.regular_s)
         results = by_market_no(self._floor.desk.results(state), self._floor.prices)
@@ -418,7 +426,8 @@ class Demo:
         books = replace(books, checks=(*books.checks, *self._checks))
         if books.sound:
             self._progress = replace(self._progress, closed=True)
-        self._save(float(match.regular_s))
+        self._played_s = float(match.regular_s)
+        self._save()
         balances = await self._bettors.balances()
         self._show.view.close()
         for line in self._report(books, balances):
