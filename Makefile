@@ -27,7 +27,8 @@ bench: $(STAMP)
 
 # Runs every notebook from top to bottom and leaves the pages in build/notebooks.
 notebooks: $(NOTEBOOKS_STAMP)
-	$(BIN)/python -m nbconvert --execute --to html --output-dir build/notebooks simulations/notebooks/*.ipynb
+	$(BIN)/python -m nbconvert --execute --log-level=ERROR \
+		--to html --output-dir build/notebooks simulations/notebooks/*.ipynb
 
 $(NOTEBOOKS_STAMP): $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[notebooks]"
