@@ -23,6 +23,14 @@ from engine.views import PriceImage
 _PRICED: Final = (Status.ACTIVE, Status.INACTIVE, Status.SUSPENDED, Status.HANDED_OVER)
 
 
+class Pricing(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a price is made of: the model of a match, where the match stands, and the margin."""
+
+    model: MatchModel
+    state: MatchState
+    margin: Margin = Margin()
+
+
 class Reprice(Struct, frozen=True, kw_only=True):
     """Price every market of a fixture that this shell hosts.
 

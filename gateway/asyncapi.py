@@ -29,6 +29,7 @@ _ANSWERS: Final[dict[type, tuple[type, ...]]] = {
     wire.Unsubscribe: (wire.Subscribed, wire.Error),
     wire.Control: (wire.Controlled, wire.Error),
     wire.SuspendAll: (wire.SuspendedAll, wire.Error),
+    wire.Reprice: (wire.Controlled, wire.Error),
     wire.ListMarkets: (wire.Markets, wire.Error),
     wire.AskBook: (wire.Book, wire.Error),
 }

@@ -15,6 +15,8 @@ from collections.abc import AsyncIterator, Generator, Sequence
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
+import msgspec
+
 from engine.commands import (
     CancelMarket,
     CloseMarket,
@@ -56,6 +58,7 @@ from gateway.wire import (
     Place,
     PlaceMany,
     PolicyWord,
+    Reprice,
     Selection,
     SlipAnswer,
     SlipView,
@@ -247,6 +250,34 @@ class ControlSession(Session):
     async def suspend_all(self, *, fixture: str = "", why: str = "") -> SuspendedAll:
         """Suspend every market, or every market of a fixture."""
         return await self._ask(SuspendAll, SuspendedAll, fixture=fixture, why=why)
+
+    async def reprice(
+        self, fixture: str, pricing: Any, *, suspend: str = "", resume: bool = False
+    ) -> tuple[MarketEvent, ...]:
+        """Have a fixture's markets priced in their shells, each shell's as one journal record.
+
+        Parameters
+        ----------
+        fixture : str
+            The fixture whose markets are priced; those the model does not know stay as they are.
+        pricing : Struct or mapping
+            `model`, `state` and optionally `margin` (engine.pricing: MatchModel, MatchState,
+            Margin).
+        suspend : str
+            When not empty, why active markets are suspended first.
+        resume : bool
+            Whether suspended markets take bets again afterwards.
+
+        Raises
+        ------
+        RefusedError
+            No market of this fixture, or a field of `pricing` is unknown or out of bounds.
+        """
+        document = msgspec.to_builtins(pricing)
+        answer = await self._ask(
+            Reprice, Controlled, fixture=fixture, pricing=document, suspend=suspend, resume=resume
+        )
+        return answer.events
 
     async def list_markets(
         self, *, fixture: str = "", after: int = -1, limit: int = 1_000

@@ -46,6 +46,7 @@ from gateway.wire import (
     MoneyEvent,
     Place,
     PlaceMany,
+    Reprice,
     Selection,
     ServerMessage,
     Subscribe,
@@ -68,8 +69,8 @@ PERMISSIONS: Final[dict[tuple[str, Role], frozenset[type]]] = {
     ("bets", Role.TRADER): _WATCHING,
     ("bets", Role.FEED): _WATCHING,
     ("bets", Role.QUANT): _WATCHING,
-    ("control", Role.TRADER): _READING | {Control, SuspendAll},
-    ("control", Role.FEED): _READING | {Control},
+    ("control", Role.TRADER): _READING | {Control, SuspendAll, Reprice},
+    ("control", Role.FEED): _READING | {Control, Reprice},
     ("control", Role.QUANT): _READING,
 }
 """What each role may send on each listener; a pair that is missing is refused at the handshake."""
@@ -359,6 +360,9 @@ class ClientSession:
     def _suspend_all(self, ask: SuspendAll) -> None:
         self._query(ask.id, "", self._services.control.suspend_all(self.claims.identity, ask))
 
+    def _reprice(self, ask: Reprice) -> None:
+        self._query(ask.id, "", self._services.control.reprice(self.claims.identity, ask))
+
     def _book(self, ask: AskBook) -> None:
         self._query(ask.id, "", self._services.control.book(ask))
 
@@ -463,6 +467,7 @@ _HANDLERS: Final[dict[type, Callable[[ClientSession, Any], None]]] = {
     Unsubscribe: ClientSession._unsubscribe,
     Control: ClientSession._control,
     SuspendAll: ClientSession._suspend_all,
+    Reprice: ClientSession._reprice,
     ListMarkets: ClientSession._list,
     AskBook: ClientSession._book,
 }

@@ -10,13 +10,15 @@ import logging
 from collections.abc import Sequence
 from typing import Final
 
+import msgspec
+
 from actors.messages import (
     MarketControl,
     decode_book_images,
     decode_market_events,
     encode,
 )
-from actors.peer import Peer, PeerError
+from actors.peer import PeerError
 from actors.routes import Routes
 from engine.commands import SuspendMarket
 from engine.events import MarketEvent, MarketSuspended, Refused
@@ -34,6 +36,7 @@ from gateway.wire import (
     ListMarkets,
     MarketLine,
     Markets,
+    Reprice,
     ServerMessage,
     SuspendAll,
     SuspendedAll,
@@ -94,6 +97,38 @@ class ControlDesk:
             unchanged=len(events) - suspended - len(failed),
             failed=failed[:_FAILED_SHOWN_MAX],
         )
+
+    async def reprice(self, by: str, ask: Reprice) -> ServerMessage:
+        """Have every shell of a fixture price its markets; the answer holds all their events."""
+        from actors import repricing  # noqa: PLC0415 - brings pricing, which bettors need not await
+
+        try:
+            pricing = msgspec.convert(ask.pricing, repricing.Pricing)
+        except msgspec.ValidationError as error:
+            return Error(
+                code=int(Reason.FIELD_OUT_OF_BOUNDS), message=f"pricing: {error}", id=ask.id
+            )
+        asked = repricing.Reprice(
+            by=by,
+            fixture=ask.fixture,
+            model=pricing.model,
+            state=pricing.state,
+            margin=pricing.margin,
+            suspend=ask.suspend,
+            resume=ask.resume,
+        )
+        prefix = f"{ask.fixture}/"
+        shells = dict.fromkeys(
+            route.shell for route in self._routes.markets.values() if route.key.startswith(prefix)
+        )
+        if not shells:
+            return Error(
+                code=int(Reason.MARKET_UNKNOWN), message=f"no market of {ask.fixture}", id=ask.id
+            )
+        self._counters.control_commands += 1
+        payload = encode(asked)
+        answers = await asyncio.gather(*(self._ask(shell, "reprice", payload) for shell in shells))
+        return Controlled(id=ask.id, events=tuple(event for events in answers for event in events))
 
     async def book(self, ask: AskBook) -> ServerMessage:
         """Return a market's image with limits and liability."""
@@ -181,26 +216,27 @@ class ControlDesk:
     async def _call(
         self, by: str, shell: str, commands: Sequence[TraderCommand]
     ) -> list[MarketEvent]:
-        peer = self._routes.peer(shell)
-        if peer is None:
-            return [_refused(Reason.UNAVAILABLE)] * len(commands)
         events: list[MarketEvent] = []
         for start in range(0, len(commands), _COMMANDS_A_CALL):
-            events += await self._chunk(by, peer, commands[start : start + _COMMANDS_A_CALL])
+            part = tuple(commands[start : start + _COMMANDS_A_CALL])
+            answer = await self._ask(shell, "control", encode(MarketControl(by=by, commands=part)))
+            # A shell that did not answer says so once, for each of them.
+            events += answer if len(answer) == len(part) else answer * len(part)
         return events
 
-    async def _chunk(
-        self, by: str, peer: Peer, commands: Sequence[TraderCommand]
-    ) -> list[MarketEvent]:
-        payload = encode(MarketControl(by=by, commands=tuple(commands)))
+    async def _ask(self, shell: str, method: str, payload: bytes) -> list[MarketEvent]:
+        """Return what a shell did, or one refusal: it is down, or what it did is unknown."""
+        peer = self._routes.peer(shell)
+        if peer is None:
+            return [_refused(Reason.UNAVAILABLE)]
         try:
-            raw = await peer.ask("control", payload, timeout_s=self._timeout_s)
+            raw = await peer.ask(method, payload, timeout_s=self._timeout_s)
         except Exception as error:
             # It may have been done all the same: the book's version tells. Whatever went wrong
             # in one shell, the others' events must reach the trader.
             if not isinstance(error, PeerError):
-                logger.exception("commands failed in %s", peer.name)
-            return [_refused(Reason.UNKNOWN)] * len(commands)
+                logger.exception("%s failed in %s", method, shell)
+            return [_refused(Reason.UNKNOWN)]
         return decode_market_events(raw)
 
 

@@ -5,7 +5,7 @@ client sends is refused when it has an unknown field or is out of bounds. What a
 leaves out fields that are at their defaults, and clients must ignore fields they do not know.
 """
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta, Struct
 
@@ -203,6 +203,23 @@ class SuspendAll(_Asked, frozen=True, kw_only=True, tag="suspend_all"):
     why: WhyField = ""
 
 
+class Reprice(_Asked, frozen=True, kw_only=True, tag="reprice"):
+    """Price a fixture's markets anew inside the shells that own them; answered by `controlled`.
+
+    `pricing` is an object of `model` (rates, dependence, shares), `state` (period, clock, goals,
+    red cards) and optionally `margin` (method, book sums, rounding); docs/pricing.md lists their
+    fields. With `suspend`, the reason, active markets are suspended first; with `resume` the
+    suspended ones take bets again afterwards. In each shell all of it is one journal record, so no
+    bet comes in between. The answer holds the events of every shell, market by market.
+    """
+
+    id: IdField = 0
+    fixture: FixtureField
+    pricing: Annotated[dict[str, Any], Meta(max_length=3)]
+    suspend: WhyField = ""
+    resume: bool = False
+
+
 class ListMarkets(_Asked, frozen=True, kw_only=True, tag="list"):
     """Ask for a page of markets by number, after a number; answered by `markets`."""
 
@@ -230,6 +247,7 @@ ClientMessage = (
     | Unsubscribe
     | Control
     | SuspendAll
+    | Reprice
     | ListMarkets
     | AskBook
 )

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from actors.messages import MarketControl, MarketRoute, encode
+from actors.repricing import Pricing
 from engine.commands import CreateMarket, Deposit, Limits, OutcomeResult, Quote, SuspendMarket
 from engine.events import (
     LimitsSet,
@@ -22,6 +23,7 @@ from engine.events import (
     OddsSet,
     Refused,
 )
+from engine.pricing.football import MatchModel, MatchState, Period
 from engine.reasons import Reason
 from gateway.client import (
     BettorSession,
@@ -370,6 +372,40 @@ async def test_suspend_all_stops_a_fixture_or_everything(town: Town) -> None:
         answer = await control.suspend_all()
         assert (answer.suspended, answer.unchanged, answer.failed) == (1, 2, ())
         assert (await client.place(ref="a2", **third)).reason == Reason.MARKET_SUSPENDED
+
+
+MODEL = MatchModel(home_rate=1.6, away_rate=1.2)
+KICK_OFF = MatchState().at(period=Period.FIRST_HALF, clock_s=60)
+
+
+async def test_fixture_is_priced_inside_its_shells(town: Town) -> None:
+    async with trader(town) as session:
+        await session.subscribe(all_markets=True)
+        await until(lambda: len(session.prices) == 3)
+        goal = Pricing(model=MODEL, state=KICK_OFF.scored(side="home"))
+        events = await session.reprice("cup-0", goal, suspend="goal", resume=True)
+        kinds = [type(event) for event in events]
+        assert kinds == [MarketSuspended] * 2 + [OddsSet] * 2 + [MarketResumed] * 2
+        await until(lambda: session.prices[1].version == events[-2].version)
+        home, draw, away = session.prices[1].odds_milli
+        assert home < draw < away
+        assert session.prices[1].status == "active"
+        assert session.prices[3].odds_milli == (2_500, 3_200, 3_000)
+
+
+async def test_pricing_out_of_bounds_is_refused_by_field_and_bound(town: Town) -> None:
+    async with trader(town) as session:
+        bad = {"model": {"home_rate": -1.0, "away_rate": 1.0}, "state": {}}
+        with pytest.raises(RefusedError, match=r"pricing: home_rate: must be from 0 to 8"):
+            await session.reprice("cup-0", bad)
+        with pytest.raises(RefusedError, match=r"pricing: .*unknown field `luck`"):
+            await session.reprice("cup-0", {"model": {"luck": 1}, "state": {}})
+        with pytest.raises(RefusedError, match="no market of cup-9"):
+            await session.reprice("cup-9", Pricing(model=MODEL, state=KICK_OFF))
+        town.lower_shell("market-a")
+        (event,) = await session.reprice("cup-0", Pricing(model=MODEL, state=KICK_OFF))
+        assert isinstance(event, Refused)
+        assert event.reason is Reason.UNAVAILABLE
 
 
 async def test_commands_to_a_shell_that_is_down_say_so(town: Town) -> None:

@@ -70,6 +70,16 @@ ASKED: list[wire.ClientMessage] = [
         ),
     ),
     wire.SuspendAll(id=9, fixture="wc22-64", why="VAR"),
+    wire.Reprice(
+        id=12,
+        fixture="wc22-64",
+        pricing={
+            "model": {"home_rate": 1.6, "away_rate": 1.25, "dependence": -0.1},
+            "state": {"period": 1, "clock_s": 1_380, "first_half": {"home": 1}},
+        },
+        suspend="goal",
+        resume=True,
+    ),
     wire.ListMarkets(id=10, after=41, limit=5),
     wire.AskBook(id=11, market=42),
 ]
