@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# The build backend warns of what an editable install of flat packages is; we know.
+PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check
 STAMP := $(VENV)/.installed
 NOTEBOOKS_STAMP := $(VENV)/.installed-notebooks
 
@@ -11,9 +13,10 @@ NOTEBOOKS_STAMP := $(VENV)/.installed-notebooks
 setup: $(STAMP)
 
 $(STAMP): setup.cfg pyproject.toml
+	@echo "setting up $(VENV): about a minute, once"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip "setuptools>=77"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	@$(PIP) --upgrade pip "setuptools>=77"
+	@$(PIP) --editable ".[dev]"
 	@touch $@
 
 demo: $(STAMP)
@@ -31,7 +34,7 @@ notebooks: $(NOTEBOOKS_STAMP)
 		--to html --output-dir build/notebooks simulations/notebooks/*.ipynb
 
 $(NOTEBOOKS_STAMP): $(STAMP)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[notebooks]"
+	@$(PIP) --editable ".[notebooks]"
 	@touch $@
 
 lint: $(STAMP)
