@@ -120,7 +120,7 @@ class Demo:
         self._system = system_of(config)
         self._key = load_key(config.tokens, data_dir=self._folder.data_dir)
         self._interrupted = asyncio.Event()
-        self._until_reached = False
+        self._stopped = False
         self._played_s = progress.played_s
         self._floor: Floor
         self._bettors: Bettors
@@ -164,22 +164,16 @@ class Demo:
         self._interrupted.set()
 
     async def run(self) -> int:
-        """Play until the books are closed, or until interrupted."""
+        """Play until the books are closed, or until stopped; return the exit code."""
         work = asyncio.create_task(self._run())
         stop = asyncio.create_task(self._interrupted.wait())
         try:
             await asyncio.wait([work, stop], return_when=asyncio.FIRST_COMPLETED)
-            if not work.done():
-                self._show.log("shutting down; everything answered is on disk")
-                self._show.view.show(self._show.scene)
-                work.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await work
-                self._save()
+            code = work.result() if work.done() else await self._interrupt(work)
+            if self._stopped:
                 self._show.view.close()
                 self._console.print("stopped; `overround demo --resume` plays on", highlight=False)
-                return 0 if self._until_reached else EXIT_INTERRUPTED
-            return work.result()
+            return code
         except (DemoFailedError, GatewayError, PeerError, TimeoutError) as error:
             self._show.view.close()
             self._console.print(f"the demo failed: {error or 'out of time'}", highlight=False)
@@ -188,36 +182,55 @@ class Demo:
             stop.cancel()
             self._show.view.close()
 
+    async def _interrupt(self, work: asyncio.Task[int]) -> int:
+        """Leave whatever is under way, in order, and remember where it was."""
+        self._show.log("shutting down; everything answered is on disk")
+        self._show.view.show(self._show.scene)
+        self._stopped = True
+        work.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await work
+        self._save()
+        return EXIT_INTERRUPTED
+
     async def _run(self) -> int:
         """Bring everything up, play, close the books, and take everything down again."""
-        self._show.log("starting Ray, the supervisor and the shells")
-        async with self._system:
-            await self._open_books()
-            ports = self._system.ports[0]
-            self._show.log(
-                f"bets ws://127.0.0.1:{ports['bets']}, control ws://127.0.0.1:{ports['control']}"
-            )
-            control = connect_control(
-                f"ws://127.0.0.1:{ports['control']}", token=self._token(Role.TRADER)
-            )
-            async with control as session:
-                self._floor = Floor(self._match, self._keys, session)
-                self._bettors = self._make_bettors(ports["bets"])
-                try:
-                    await self._floor.follow()
-                    await self._bettors.open()
-                    if await self._play():
-                        return await self._close()
-                    self._until_reached = True
-                    self._interrupted.set()
-                    await asyncio.Event().wait()  # until `run` cancels: as Ctrl-C does
-                finally:
-                    if self._kill is not None:
-                        self._kill.cancel()
-                    await self._bettors.close()
-                    await self._floor.close()
-                    await self._show.close()
-        return EXIT_FAILED
+        self._show.log("starting Ray, the supervisor, the account shards and the gateway")
+        starting = asyncio.create_task(self._show.starting())
+        try:
+            async with self._system:
+                await self._open_books()
+                return await self._trade(starting)
+        finally:
+            starting.cancel()
+
+    async def _trade(self, starting: asyncio.Task[None]) -> int:
+        """Let everybody in, play, and close the books."""
+        ports = self._system.ports[0]
+        self._show.log(
+            f"bets ws://127.0.0.1:{ports['bets']}, control ws://127.0.0.1:{ports['control']}"
+        )
+        control = connect_control(
+            f"ws://127.0.0.1:{ports['control']}", token=self._token(Role.TRADER)
+        )
+        async with control as session:
+            self._floor = Floor(self._match, self._keys, session)
+            self._bettors = self._make_bettors(ports["bets"])
+            try:
+                await self._floor.follow()
+                await self._bettors.open()
+                starting.cancel()
+                if await self._play():
+                    return await self._close()
+                self._show.log("shutting down; everything answered is on disk")
+                self._stopped = True
+                return 0
+            finally:
+                if self._kill is not None:
+                    self._kill.cancel()
+                await self._bettors.close()
+                await self._floor.close()
+                await self._show.close()
 
     async def _open_books(self) -> None:
         """Create what is not there yet: markets, accounts and the money on them."""
@@ -243,6 +256,7 @@ class Demo:
                 for bettor in self._crowd
             ),
         )
+        self._show.log(f"starting {len(self._keys)} markets and opening the books")
         refused = await open_books(self._system, opening)
         if refused and self._progress.starts == 1:
             raise DemoFailedError(f"the books could not be opened: {'; '.join(refused)}")

@@ -86,6 +86,15 @@ class SceneKeeper:
         scene.share = min(played_s / match.regular_s, 1.0)
         scene.score = match.score_at(min(played_s, match.regular_s))
 
+    async def starting(self) -> None:
+        """Show, until cancelled, for how long everything has been starting."""
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
+        while True:
+            self.scene.phase = f"starting, {loop.time() - began_s:.0f} s"
+            self.view.show(self.scene)
+            await asyncio.sleep(DRAW_S)
+
     # --- what the others know --------------------------------------------------------------------
 
     def look(self, system: System, floor: Floor, bettors: Bettors) -> None:
