@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 import numpy as np
-from engine.market import MarketMachine
 
 from engine.commands import LedgerCommand, MarketCommand
 from engine.events import LedgerEvent, MarketEvent, Refused
 from engine.ledger import LedgerMachine
+from engine.market import MarketMachine
 from engine.reasons import MESSAGES, Reason
 from engine.rows import BET, DECISION, RESERVATION, RESERVED, SETTLEMENT, Rows, SlipState
 from persistence.commit import Clock, Durable, DurableState
