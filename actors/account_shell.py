@@ -124,11 +124,18 @@ class AccountShell(Shell[DurableLedger]):
         self._push_slips(AccountEventKind.SETTLED, applied["bet_id"].tolist())
         return len(applied)
 
-    def pending(self, older_than_ns: int, limit: int) -> bytes:
-        """Return bets pending since before a time, as BET rows that fence; none in quarantine."""
+    def pending(self, older_than_ns: int, limit: int, after_bet_id: int = 0) -> bytes:
+        """Return bets pending since before a time, as BET rows that fence; none in quarantine.
+
+        They come by rising id; a caller asks for the next page with the last page's last id.
+        """
         if self._serving() is None:
             return b""
-        return self._machine().pending_before(at_ns=older_than_ns, limit=limit).tobytes()
+        return (
+            self._machine()
+            .pending_before(at_ns=older_than_ns, limit=limit, after_bet_id=after_bet_id)
+            .tobytes()
+        )
 
     def slips(self, start: int = 0, limit: int = AUDIT_ROWS_MAX) -> bytes:
         """Return slips in the order they were made, as SLIP rows, from the `start`-th on."""
@@ -162,13 +169,22 @@ class AccountShell(Shell[DurableLedger]):
         return encode(events)
 
     def query(self, payload: bytes) -> bytes:
-        """Answer an AccountQuery: Slip, Balance, list[Slip] or None, in msgpack."""
+        """Answer an AccountQuery: Slip, Balance, list[Slip] or None, in msgpack.
+
+        Raises
+        ------
+        PeerRefusedError
+            When nothing could be recovered; and in quarantine for a bet that is not found, as it
+            may stand behind the damage: "no such bet" would have it placed a second time.
+        """
         machine = self._machine()
         asked = decode_query(payload)
         answer: Slip | Balance | list[Slip] | None
         match asked:
             case StatusQuery():
                 answer = machine.slip(account_no=asked.account_no, ref=asked.ref)
+                if answer is None:
+                    self._healthy()
             case BalanceQuery():
                 answer = machine.balance(asked.account_no)
             case OpenBetsQuery():

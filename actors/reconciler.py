@@ -6,6 +6,7 @@ never decides anything about a bet: the market's verdict is the bet's fate.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
@@ -20,6 +21,7 @@ from actors.messages import (
     MarketRoute,
     ShellRoute,
     ShellState,
+    decode_market_events,
     decode_totals,
     encode,
 )
@@ -28,9 +30,12 @@ from actors.routes import Routes, account_shell_name
 from actors.settings import ReconcilerSettings
 from engine.book import BET_RECORD
 from engine.commands import AckOutbox
+from engine.events import OutboxAcked
 from engine.ledger_rows import SLIP
 from engine.reasons import UNRECORDED
 from engine.rows import BET, DECISION, SETTLEMENT, Rows
+
+logger = logging.getLogger("overround.reconciler")
 
 BY = "reconciler"
 _NOT_NOW = (PeerError, PeerRefusedError)
@@ -134,6 +139,9 @@ class Reconciler:
             await errand
         except _NOT_NOW:
             self._report.postponed += 1
+        except Exception:  # one shell's defect must not end the errands of all others
+            logger.exception("an errand met a defect; it is run again")
+            self._report.postponed += 1
 
     async def _ask(self, shell: str, method: str, *args: object) -> Any:
         peer = self._routes.peer(shell)
@@ -159,28 +167,42 @@ class Reconciler:
             # On the account's disk: the market may forget. Should this be lost, all is carried
             # again, and the account knows it.
             ack = AckOutbox(shard=shard, upto=int(rows["outbox_seq"][-1]))
-            await self._ask(market, "control", encode(MarketControl(by=BY, commands=(ack,))))
+            raw = await self._ask(market, "control", encode(MarketControl(by=BY, commands=(ack,))))
+            (acked,) = decode_market_events(raw)
+            if not isinstance(acked, OutboxAcked):
+                # Its disk is full, say: it would give the same rows again, and again.
+                raise PeerRefusedError(f"{market}: {acked}")
             self._report.settled += len(rows)
             if len(rows) < limit:
                 return
 
     # --- orphans ---------------------------------------------------------------------------------
     async def _resolve(self, account: str) -> None:
-        """Ask the markets about stakes that have been pending for too long."""
+        """Ask the markets about stakes that have been pending for too long, portion by portion.
+
+        Each portion begins behind the last: stakes that must wait (their market is down or in
+        quarantine) hold back no others.
+        """
         before_ns = self._clock() - self._settings.orphan_after_ms * 1_000_000
-        data = await self._ask(account, "pending", before_ns, self._settings.chunk_rows)
-        rows: Rows = np.frombuffer(data, BET)
-        by_shell: dict[str, list[int]] = {}
-        for i, market_no in enumerate(rows["market_no"].tolist()):
-            shell = self._routes.market_shell(market_no)
-            if shell is None:
-                # No gateway sends a bet to a market it has no route to, but this copy of the
-                # routes may lag behind a gateway's: the stake waits.
-                self._report.postponed += 1
-            else:
-                by_shell.setdefault(shell, []).append(i)
-        for shell, indices in by_shell.items():
-            await self._errand(self._resolve_at(account, shell, rows[indices]))
+        limit = self._settings.chunk_rows
+        after_bet_id = 0
+        while True:
+            data = await self._ask(account, "pending", before_ns, limit, after_bet_id)
+            rows: Rows = np.frombuffer(data, BET)
+            by_shell: dict[str, list[int]] = {}
+            for i, market_no in enumerate(rows["market_no"].tolist()):
+                shell = self._routes.market_shell(market_no)
+                if shell is None:
+                    # No gateway sends a bet to a market it has no route to, but this copy of the
+                    # routes may lag behind a gateway's: the stake waits.
+                    self._report.postponed += 1
+                else:
+                    by_shell.setdefault(shell, []).append(i)
+            for shell, indices in by_shell.items():
+                await self._errand(self._resolve_at(account, shell, rows[indices]))
+            if len(rows) < limit:
+                return
+            after_bet_id = int(rows["bet_id"][-1])
 
     async def _resolve_at(self, account: str, market: str, rows: Rows) -> None:
         verdicts: Rows = np.frombuffer(await self._ask(market, "place", rows.tobytes()), DECISION)

@@ -334,17 +334,29 @@ class LedgerMachine:
         count = open_slots_nb(books.slips, first, after_bet_id, slots)
         return [self._slip_at(slot) for slot in slots[:count].tolist()]
 
-    def pending_before(self, *, at_ns: int, limit: int) -> Rows:
+    def pending_before(self, *, at_ns: int, limit: int, after_bet_id: int = 0) -> Rows:
         """Return slips PENDING since before `at_ns` as BET rows, fences all, oldest first.
 
         The rows go to the market as they are: it repeats its verdict, or refuses the bet for good.
+
+        Parameters
+        ----------
+        at_ns : int
+            Slips placed at or after this are left out.
+        limit : int
+            Rows at most.
+        after_bet_id : int
+            Where the page before ended: only later bets are listed.
         """
         # Slots queue up as slips are made and leave when a look finds them resolved: each look
         # costs what is pending and what came since the last, and no verdict pays for the queue.
         books = self._books
         books.pending_len = drop_resolved_nb(books.pending, books.pending_len, books.slips)
-        bets: Rows = np.empty(max(0, min(limit, books.pending_len)), BET)
-        count = pending_bets_nb(books.pending, books.pending_len, books.slips, at_ns, bets)
+        live = books.pending[: books.pending_len]
+        after_slot = after_bet_id - books.bet_id_first
+        live = live[np.searchsorted(live, after_slot, side="right") :] if after_slot >= 0 else live
+        bets: Rows = np.empty(max(0, min(limit, len(live))), BET)
+        count = pending_bets_nb(live, len(live), books.slips, at_ns, bets)
         return bets[:count]
 
     def totals(self) -> list[LedgerTotals]:

@@ -15,7 +15,7 @@ from actors.messages import (
     decode_ledger_events,
     encode,
 )
-from actors.peer import PeerError
+from actors.peer import PeerError, PeerRefusedError
 from actors.routes import Routes
 from engine.events import Deposited, Withdrawn
 from engine.reasons import MESSAGES, Reason
@@ -120,7 +120,7 @@ class Accounts:
             return None
         try:
             answer: bytes = await peer.ask("query", encode(query), timeout_s=self._timeout_s)
-        except PeerError:
+        except (PeerError, PeerRefusedError):
             return None
         return answer
 

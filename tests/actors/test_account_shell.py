@@ -211,3 +211,21 @@ def test_a_quarantined_shard_reserves_nothing_and_keeps_work_with_its_sender():
     with pytest.raises(PeerRefusedError):
         shell.resolve(verdicts(1))
     assert shell.pending(1 << 62, 10) == b""
+
+
+def test_a_bet_behind_the_damage_is_not_called_unknown():
+    disk = FaultyDisk()
+    shell = shell_on(disk)
+    fund(shell, [2])
+    for ref in ("first-ref", "second-ref", "third-ref"):
+        reserve(shell, ref)
+    assert slip(shell, "fourth-ref") is None
+    files = disk.files()
+    (segment,) = [path for path in files if path.name != "lock"]
+    data = bytearray(files[segment])
+    data[data.index(b"second-ref")] ^= 1
+    shell = shell_on(FaultyDisk.of({**files, segment: bytes(data)}))
+    assert decode_health(shell.tick()).state is ShellState.QUARANTINED
+    assert slip(shell, "first-ref").state is SlipState.PENDING
+    with pytest.raises(PeerRefusedError):
+        slip(shell, "third-ref")

@@ -16,12 +16,14 @@ from actors.messages import (
     ShellState,
     decode_books_report,
     decode_totals,
+    encode,
 )
 from actors.peer import LocalPeer, PeerDiedError, PeerTimeoutError
 from actors.reconciler import Reconciler
 from actors.routes import account_shell_name
 from actors.settings import ReconcilerSettings
 from engine.commands import CancelMarket, SettleMarket
+from engine.events import Refused
 from engine.reasons import Reason
 from engine.rows import RESERVED, Rows, SlipState
 from persistence.journal import JournalOptions
@@ -192,10 +194,20 @@ def test_a_young_reservation_is_left_alone(world: World):
     assert world.state("a") is SlipState.PENDING
 
 
-def test_more_orphans_than_a_portion_are_resolved_step_by_step(world: World):
+def test_more_orphans_than_a_portion_are_resolved_portion_by_portion(world: World):
     world.reserve(*(f"a{n}" for n in range(5)))
     world.later(11)
-    assert [world.step()["resolved"] for _ in range(4)] == [2, 2, 1, 0]
+    assert [world.step()["resolved"] for _ in range(2)] == [5, 0]
+    assert world.lines[MARKET].asked.count("place") == 3
+
+
+def test_stakes_that_must_wait_hold_back_no_others(world: World):
+    world.reserve("w1", "w2", "w3", "w4", market_no=77)  # two portions of a market without a route
+    world.reserve("a")
+    world.later(11)
+    assert world.step()["resolved"] == 1
+    assert world.state("a") is SlipState.REFUSED
+    assert world.state("w1") is SlipState.PENDING
 
 
 def test_an_orphan_waits_for_a_market_that_is_down(world: World):
@@ -303,6 +315,35 @@ def test_a_market_killed_between_settling_and_the_ack_settles_again_for_nothing(
         world.step()
     assert world.house_minor() == -loss_minor
     assert world.market.outbox_shards() == []
+
+
+def test_an_ack_that_is_refused_ends_the_errand_until_the_next_step(world: World):
+    loss_minor = trade_and_settle(world)
+    control = world.market.control
+    world.market.control = lambda _: encode([Refused(reason=Reason.DISK_FULL)])  # type: ignore[method-assign]
+    report = world.step()
+    assert (report["settled"], report["postponed"]) == (0, 2)
+    assert world.lines[MARKET].asked.count("outbox") == 2
+    world.market.control = control  # type: ignore[method-assign]
+    assert world.step()["settled"] == 10
+    assert world.house_minor() == -loss_minor
+
+
+def test_a_defect_in_one_shell_ends_neither_the_step_nor_the_loop(world: World):
+    loss_minor = trade_and_settle(world)
+    settle = world.accounts[0].settle
+    world.accounts[0].settle = lambda _: 1 // 0  # type: ignore[method-assign]
+
+    async def main() -> None:
+        await world.reconciler.start()
+        await asyncio.sleep(1)
+        assert world.house_minor() == -loss_minor // 2
+        world.accounts[0].settle = settle  # type: ignore[method-assign]
+        await asyncio.sleep(1)
+        await world.reconciler.stop()
+
+    run_virtual(main())
+    assert world.house_minor() == -loss_minor
 
 
 def test_a_resettlement_reverses_and_replaces(world: World):
