@@ -156,7 +156,7 @@ class System:
     async def start(self) -> None:
         """Bring everything up; what the data folder holds is there again when this returns."""
         if self._cluster is not None:
-            await asyncio.to_thread(self._cluster.start)
+            await self._start_cluster(self._cluster)
             self._launcher = self._make_launcher()()
         else:
             self._launcher = LocalLauncher()
@@ -171,6 +171,15 @@ class System:
             arguments = partial(self._gateway_arguments, name, gateway)
             await self._keep(_Part(name, gateway.factory, arguments, partial(self._open, number)))
         await self.refresh()
+
+    async def _start_cluster(self, cluster: Cluster) -> None:
+        """Start Ray; cancelled on the way, see it through, so that `stop` finds all of it."""
+        starting = asyncio.ensure_future(asyncio.to_thread(cluster.start))
+        try:
+            await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            await asyncio.wait([starting])
+            raise
 
     async def stop(self) -> None:
         """Take everything down in the opposite order; what was answered is on disk already."""
