@@ -20,8 +20,8 @@ from actors.routes import Routes
 from engine.events import Deposited, Withdrawn
 from engine.reasons import MESSAGES, Reason
 from engine.views import Balance, Slip
-from gateway.bets import BetAnswer, Ticket
 from gateway.limits import GatewaySettings
+from gateway.ticket import BetAnswer, Ticket
 from gateway.wire import (
     RESULT_WORDS,
     SLIP_WORDS,

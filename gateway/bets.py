@@ -17,7 +17,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable
 from struct import Struct
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final
 
 from actors.peer import Peer, PeerError
 from actors.routes import Routes, account_shell_name
@@ -26,6 +26,7 @@ from engine.reasons import UNRECORDED, Reason
 from engine.rows import FLAG_KNOWN, SlipState
 from gateway.bet_stats import BetStats
 from gateway.limits import GatewaySettings
+from gateway.ticket import BetAnswer, Ticket
 
 logger = logging.getLogger("overround.gateway")
 
@@ -48,76 +49,6 @@ _SWEEP_S: Final = 0.05
 _REASONS: Final = {int(reason): reason for reason in Reason}
 
 
-class BetAnswer(NamedTuple):
-    """What a bettor hears: `state` is accepted, rejected or unknown."""
-
-    state: str
-    bet_id: int
-    odds_milli: int
-    reason: Reason
-    stake_max_minor: int
-
-
-class BetSession(Protocol):
-    """Who placed a bet and is told of it, exactly once."""
-
-    def on_bet_answer(self, ticket: "Ticket", answer: BetAnswer) -> None:
-        """Send the answer; must not block and must not raise."""
-        ...
-
-
-class Ticket:
-    """One bet on its way; the fields up to `policy` are the bettor's, the rest the path's."""
-
-    __slots__ = (
-        "account_no",
-        "answered",
-        "bet_id",
-        "born_s",
-        "market_no",
-        "odds_milli",
-        "outcome",
-        "policy",
-        "rate_micro",
-        "ref",
-        "ref_bytes",
-        "sends",
-        "session",
-        "shard",
-        "stake_minor",
-    )
-
-    def __init__(
-        self,
-        *,
-        session: BetSession,
-        ref: str,
-        ref_bytes: bytes,
-        account_no: int,
-        market_no: int,
-        outcome: int,
-        stake_minor: int,
-        odds_milli: int,
-        policy: int,
-    ) -> None:
-        self.session = session
-        self.ref = ref
-        self.ref_bytes = ref_bytes
-        self.account_no = account_no
-        self.market_no = market_no
-        self.outcome = outcome
-        self.stake_minor = stake_minor
-        self.odds_milli = odds_milli
-        self.policy = policy
-        self.born_s = 0.0
-        self.shard = 0
-        self.bet_id = 0
-        self.rate_micro = 0
-        self.sends = 0
-        """How often the market may have seen this bet; past 1, only a recorded verdict counts."""
-        self.answered = False
-
-
 class _Lane:
     """The way to one shell: what waits, how many calls are out, when the last one left."""
 
@@ -137,6 +68,14 @@ def _note(lane: _Lane, error: Exception) -> None:
     """Log a shell's defect; that a process is gone is no news to whoever runs the system."""
     if not isinstance(error, PeerError):
         logger.error("%s met a defect", lane.name, exc_info=error)
+
+
+def _whole(answer: bytes, row: Struct, count: int) -> bytes:
+    """Return an answer that has a row for each bet asked; anything else is the shell's defect."""
+    if len(answer) != count * row.size:
+        message = f"{len(answer)} bytes are not {count} rows of {row.size}"
+        raise ValueError(message)
+    return answer
 
 
 class BetPath:
@@ -175,6 +114,10 @@ class BetPath:
         self._born: deque[Ticket] = deque()
         self._sweeper: asyncio.TimerHandle | None = None
         self._calls: set[asyncio.Task[None]] = set()
+        self._shared: dict[int, float] = {}
+        """Bets that more than one ticket may send, and since when."""
+        self._voided: dict[int, tuple[float, BetAnswer]] = {}
+        """Refusals no market remembers, whose accounts may not know them yet, and since when."""
         self._loop = asyncio.get_running_loop()
         self._closed = False
 
@@ -281,6 +224,12 @@ class BetPath:
                 batch.append(ticket)
         return batch
 
+    def _forget_answered(self, lane: _Lane) -> None:
+        """Drop given-up bets from the head of a queue, which else grew while its target is down."""
+        queue = lane.queue
+        while queue and queue[0].answered:
+            queue.popleft()
+
     def _start(self, call: Any) -> None:
         task = self._loop.create_task(call)
         self._calls.add(task)
@@ -299,6 +248,7 @@ class BetPath:
     # --- step 1: reserve the stake (and tell earlier verdicts) ------------------------------------
 
     def _flush_account(self, lane: _Lane) -> None:
+        self._forget_answered(lane)
         if not lane.queue and not lane.verdicts_due:
             if lane.verdicts:
                 self._linger(lane)
@@ -352,6 +302,7 @@ class BetPath:
             answer: bytes = await peer.ask(
                 "exchange", b"".join(verdicts), rows, timeout_s=self._call_timeout_s
             )
+            self._reserved(batch, _whole(answer, RESERVED_ROW, len(batch)))
         except Exception as error:  # a lane must come back whatever happened
             _note(lane, error)
             # Both halves are safe to send again: a ref and a verdict each count once.
@@ -360,18 +311,23 @@ class BetPath:
             lane.verdicts_due = lane.verdicts_due or len(verdicts) > 0
             self._back(lane, self._flush_account, failed=True)
             return
-        self._reserved(batch, answer)
         self._back(lane, self._flush_account, failed=False)
 
     def _reserved(self, batch: list[Ticket], answer: bytes) -> None:
         answered: list[tuple[Ticket, BetAnswer]] = []
         for ticket, row in zip(batch, RESERVED_ROW.iter_unpack(answer), strict=True):
             bet_id, stake_max_minor, odds_milli, rate_micro, reason, state, flags, _ = row
-            if state == SlipState.PENDING:
+            if state == SlipState.PENDING and bet_id in self._voided:
+                # The account has not read yet that an earlier ticket's bet was refused. Sent now,
+                # it might be taken after all, with no stake behind it.
+                answered.append((ticket, self._voided[bet_id][1]))
+            elif state == SlipState.PENDING:
                 ticket.bet_id = bet_id
                 ticket.rate_micro = rate_micro
-                # A ref known from before may already have been sent by another gateway.
-                ticket.sends = 1 if flags & FLAG_KNOWN else 0
+                if flags & FLAG_KNOWN:
+                    # Another ticket, here or at another gateway, may have sent it or be about to.
+                    ticket.sends = max(ticket.sends, 1)
+                    self._shared[bet_id] = self._loop.time()
                 self._to_market(ticket)
             else:
                 accepted = state in (SlipState.ACCEPTED, SlipState.SETTLED)
@@ -393,6 +349,7 @@ class BetPath:
         self._touch(lane, self._flush_market)
 
     def _flush_market(self, lane: _Lane) -> None:
+        self._forget_answered(lane)
         if not lane.queue:
             return
         peer = self._may_call(lane, self._flush_market)
@@ -427,12 +384,12 @@ class BetPath:
         self.stats.rows += len(rows)
         try:
             answer: bytes = await peer.ask("place", b"".join(rows), timeout_s=self._call_timeout_s)
+            self._decided(batch, _whole(answer, DECISION_ROW, len(batch)))
         except Exception as error:  # a lane must come back whatever happened
             _note(lane, error)
             lane.queue.extendleft(reversed(batch))
             self._back(lane, self._flush_market, failed=True)
             return
-        self._decided(batch, answer)
         self._back(lane, self._flush_market, failed=False)
 
     def _decided(self, batch: list[Ticket], answer: bytes) -> None:
@@ -444,12 +401,15 @@ class BetPath:
             reason = _REASONS[code]
             verdict = answer[at : at + DECISION_ROW.size]
             at += DECISION_ROW.size
-            if ticket.sends > 1 and reason in UNRECORDED:
-                # An earlier sending may have been booked; this refusal does not know of it.
-                answered.append((ticket, BetAnswer("unknown", bet_id, 0, Reason.UNKNOWN, 0)))
-                continue
             word = "accepted" if code == 0 else "rejected"
-            answered.append((ticket, BetAnswer(word, bet_id, odds_milli, reason, stake_max_minor)))
+            told = BetAnswer(word, bet_id, odds_milli, reason, stake_max_minor)
+            if reason in UNRECORDED:
+                if ticket.sends > 1 or bet_id in self._shared:
+                    # Another sending may have been booked; this refusal does not know of it.
+                    answered.append((ticket, BetAnswer("unknown", bet_id, 0, Reason.UNKNOWN, 0)))
+                    continue
+                self._voided[bet_id] = (self._loop.time(), told)
+            answered.append((ticket, told))
             lane = touched.get(ticket.shard) or self._account_lane(ticket.shard)
             touched[ticket.shard] = lane
             lane.verdicts.append(verdict)
@@ -467,13 +427,13 @@ class BetPath:
             if ticket.answered:
                 continue
             ticket.answered = True
+            self.in_flight -= 1
             latencies.append(now - ticket.born_s)
             if answer.state == "unknown":
                 self.stats.unknown += 1
             else:
                 counts[answer.reason] = counts.get(answer.reason, 0) + 1
             ticket.session.on_bet_answer(ticket, answer)
-        self.in_flight -= len(latencies)
         if latencies:
             self.stats.observe(latencies)
 
@@ -488,7 +448,14 @@ class BetPath:
         born = self._born
         while born and (born[0].answered or born[0].born_s < horizon):
             self._give_up(born.popleft())
-        self._sweeper = self._loop.call_later(_SWEEP_S, self._sweep) if born else None
+        # By then every ticket of such a bet has been answered and its calls have come back.
+        horizon -= 2 * self._call_timeout_s
+        while self._shared and next(iter(self._shared.values())) < horizon:
+            del self._shared[next(iter(self._shared))]
+        while self._voided and next(iter(self._voided.values()))[0] < horizon:
+            del self._voided[next(iter(self._voided))]
+        waits = born or self._shared or self._voided
+        self._sweeper = self._loop.call_later(_SWEEP_S, self._sweep) if waits else None
 
     def _give_up(self, ticket: Ticket) -> None:
         if not ticket.answered:

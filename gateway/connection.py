@@ -24,13 +24,14 @@ from engine.commands import (
 )
 from engine.reasons import MESSAGES, RETRYABLE, Reason
 from gateway.accounts import Accounts
-from gateway.bets import BetAnswer, BetPath, Ticket
+from gateway.bets import BetPath
 from gateway.codec import Codec
 from gateway.control import ControlDesk
 from gateway.fanout import Fanout, Follower
 from gateway.limits import CloseCode, GatewaySettings
 from gateway.link import Link
 from gateway.metrics import Counters
+from gateway.ticket import BetAnswer, Ticket
 from gateway.tokens import Claims, Role
 from gateway.wire import (
     POLICY_NUMBERS,

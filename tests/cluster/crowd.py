@@ -13,8 +13,9 @@ from actors.peer import PeerError
 from actors.system import System
 from engine.commands import CreateMarket, Deposit, Limits, OpenMarket
 from engine.reasons import Reason
-from gateway.bets import BetAnswer, BetPath, Ticket
+from gateway.bets import BetPath
 from gateway.limits import GatewaySettings
+from gateway.ticket import BetAnswer, Ticket
 
 DEADLINE_S = 30.0
 """Far above what anything here takes; only a failure waits so long."""

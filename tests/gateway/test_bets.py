@@ -15,8 +15,9 @@ from engine.commands import SuspendMarket
 from engine.ids import check_bet_ref
 from engine.reasons import Reason
 from engine.rows import DECISION, SlipState
-from gateway.bets import BetAnswer, BetPath, Ticket
+from gateway.bets import BetPath
 from gateway.limits import GatewaySettings
+from gateway.ticket import BetAnswer, Ticket
 from tests.gateway.house import until
 from tests.gateway.town import BALANCE_MINOR, KEYS, SHARDS, SHELL_OF, Town, open_town
 
@@ -38,15 +39,17 @@ class Line:
 
     async def ask(self, method: str, /, *args: Any, timeout_s: float | None = None) -> Any:
         self.calls.append((method, len(args[-1])))
-        faulty, self.faults = self.faults > 0, max(0, self.faults - 1)
-        if faulty and self.fault == "call lost":
+        fault, self.faults = self.fault if self.faults else "", max(0, self.faults - 1)
+        if fault == "call lost":
             raise PeerDiedError("the call was lost")
-        if faulty and self.fault == "defect":
+        if fault == "defect":
             raise RuntimeError("the shell has a defect")
         answer = await self.peer.ask(method, *args, timeout_s=timeout_s)
-        if faulty and self.fault == "answer lost":
+        if fault == "answer lost":
             raise PeerDiedError("the answer was lost")
-        if faulty and self.fault == "not recorded":
+        if fault == "garbled":
+            return answer[:-8]
+        if fault == "not recorded":
             return _refused(answer, Reason.DISK_FULL)
         return answer
 
@@ -202,7 +205,7 @@ async def test_bet_past_the_bound_is_busy_at_once_and_touches_no_account(tmp_pat
         assert street.slip("c") is None
 
 
-@pytest.mark.parametrize("fault", ["call lost", "answer lost", "defect"])
+@pytest.mark.parametrize("fault", ["call lost", "answer lost", "defect", "garbled"])
 @pytest.mark.parametrize("stage", ["account", "market"])
 async def test_bet_is_booked_once_whatever_is_lost_on_the_way(
     street: Street, stage: str, fault: str
@@ -278,6 +281,40 @@ async def test_refusal_that_is_not_recorded_frees_the_stake_of_a_bet_sent_once(
     assert (answer.state, answer.reason) == ("rejected", Reason.DISK_FULL)
     await street.settled_in("a", SlipState.REFUSED)
     assert len(market.calls) == 1
+
+
+async def test_same_ref_placed_twice_is_not_taken_after_a_refusal_nobody_recorded(
+    tmp_path: Path,
+) -> None:
+    async with open_street(tmp_path, batch_rows_max=1) as street:
+        target = street.town.lives["market-a"].target
+        place, places = target.place, []
+
+        def full_once(rows: bytes) -> bytes:
+            places.append(rows)
+            if len(places) == 1:
+                return _refused(rows[:8] + bytes(16), Reason.DISK_FULL)
+            answer: bytes = place(rows)
+            return answer
+
+        target.place = full_once
+        # Both are reserved before the account hears that the first was refused.
+        street.place("a")
+        street.place("a")
+        await until(lambda: len(street.bettor.heard.get("a", [])) == 2)
+        await street.settled_in("a", SlipState.REFUSED)
+        assert [answer.state for answer in street.bettor.heard["a"]] == ["rejected"] * 2
+        assert target._machine().bets_len == 0
+
+
+async def test_bets_given_up_do_not_pile_up_while_their_market_is_down(tmp_path: Path) -> None:
+    async with open_street(tmp_path, bet_deadline_ms=50) as street:
+        street.tell({"market-a": ShellState.DOWN})
+        for number in range(5):
+            street.place(f"a{number}")
+            await street.bettor.answer(f"a{number}")
+        await until(lambda: not any(lane.queue for lane in street.path._markets.values()))
+        assert street.path.in_flight == 0
 
 
 async def test_same_ref_again_is_the_same_answer_and_one_bet(street: Street) -> None:
