@@ -169,7 +169,11 @@ class RayLauncher:
         return RayProcess(actor, name=spec.name)
 
     async def running(self, names: Collection[str]) -> dict[str, tuple[int, RayProcess]]:
-        """Return the live actors of these parts; each has one, as its predecessor was buried."""
+        """Return the live actors of these parts; each has one, as its predecessor was buried.
+
+        One that does not answer is killed: frozen or busy, it holds a journal's lock, and a part
+        that nobody adopts would keep its successor out for ever.
+        """
         ray = _ray()
         found: dict[str, tuple[int, RayProcess]] = {}
         for entry in ray.util.list_named_actors(all_namespaces=True):
@@ -179,8 +183,11 @@ class RayLauncher:
                 actor = ray.get_actor(entry["name"], self._namespace)
                 peer = RayPeer(actor, name=entry["name"])
                 name, generation = await peer.ask("part_taken", timeout_s=_PART_TIMEOUT_S)
+            except PeerTimeoutError:
+                ray.kill(actor, no_restart=True)
+                continue
             except (ValueError, PeerError):
-                continue  # it has ended, or will not answer a supervisor either
+                continue  # it has ended
             if name in names:
                 found[name] = (generation, RayProcess(actor, name=name))
             elif not name:

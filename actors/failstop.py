@@ -1,6 +1,6 @@
-"""What a part does when its journal breaks: it ends its process at once.
+"""What a part does when its journal breaks, or is another's: it ends its process at once.
 
-Owns the one reaction to a write or sync that failed. The state in memory may be ahead of the disk
+Owns the one reaction to a write or sync that failed, and to a lock that is held. The state in memory may be ahead of the disk
 then, and nothing derived from it may leave the process; recovery starts from the disk.
 """
 
@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from persistence.disk import LockHeldError
 from persistence.journal import JournalBrokenError
 
 ExitProcess = Callable[[int], None]
@@ -18,16 +19,24 @@ ExitProcess = Callable[[int], None]
 EXIT_JOURNAL_BROKEN: Final = 74
 """Exit code of a process whose journal broke: EX_IOERR of sysexits."""
 
+EXIT_LOCK_HELD: Final = 75
+"""Exit code of a process whose journal has a writer still: EX_TEMPFAIL of sysexits."""
+
 
 @contextlib.contextmanager
 def fail_stop(name: str, exit_process: ExitProcess) -> Iterator[None]:
-    """End the process when the journal breaks inside the block."""
+    """End the process when the journal breaks, or turns out to have a writer, inside the block."""
     try:
         yield
     except JournalBrokenError as error:
         sys.stderr.write(f"{name}: {error}; the process ends, recovery is from disk\n")
         sys.stderr.flush()
         exit_process(EXIT_JOURNAL_BROKEN)
+        raise
+    except LockHeldError as error:
+        sys.stderr.write(f"{name}: {error}; the process ends, and may be started again\n")
+        sys.stderr.flush()
+        exit_process(EXIT_LOCK_HELD)
         raise
 
 

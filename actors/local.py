@@ -24,7 +24,8 @@ class LocalLife:
         self._over = asyncio.Event()
         self._thawed = asyncio.Event()
         self._thawed.set()
-        self.target: Any = spec.factory(**spec.arguments, exit_process=self._on_exit)
+        self.target: Any = None
+        self.target = spec.factory(**spec.arguments, exit_process=self._on_exit)
         self.peer = _LifePeer(self)
 
     @property
@@ -41,7 +42,8 @@ class LocalLife:
         if not self.over:
             self._over.set()
             self._thawed.set()
-            self.target.abandon()
+            if self.target is not None:  # else its constructor ended it
+                self.target.abandon()
 
     def freeze(self) -> None:
         """Leave every call unanswered, as a stopped process does."""

@@ -6,6 +6,7 @@ never started before its predecessor is seen gone.
 """
 
 import asyncio
+import contextlib
 import os
 import signal
 from collections.abc import Collection, Mapping
@@ -82,7 +83,8 @@ class PidWatch:
     def kill(self) -> None:
         """Send SIGKILL, which also ends a stopped process."""
         if self._fd >= 0:
-            signal.pidfd_send_signal(self._fd, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it has ended; the loop will say so
+                signal.pidfd_send_signal(self._fd, signal.SIGKILL)
 
     async def gone(self) -> None:
         """Return when the process has ended."""

@@ -14,6 +14,7 @@ from actors.failstop import ExitProcess, fail_stop
 from actors.messages import BATCH_ROWS_MAX, ShellHealth, ShellState, encode
 from actors.peer import Peer, PeerRefusedError
 from engine.rows import Rows
+from persistence.disk import LockHeldError
 from persistence.durable import DurableLedger, DurableMarkets
 from persistence.journal import JournalBrokenError
 
@@ -61,7 +62,9 @@ class Shell(Generic[DurableT]):
             with self._fail_stop():
                 self._durable = open_durable(clock())
                 self.why = self._durable.why
-        except JournalBrokenError:
+        except (JournalBrokenError, LockHeldError):
+            # A predecessor that is not quite dead holds the lock. To be quarantined for that would
+            # outlast it: the supervisor tries again, within its budget.
             raise
         except Exception as error:  # a constructor that raises is dead for good
             self.why = f"recovery failed: {error!r}"[:WHY_CHARS_MAX]

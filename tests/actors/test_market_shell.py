@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from actors.failstop import EXIT_JOURNAL_BROKEN
+from actors.failstop import EXIT_JOURNAL_BROKEN, EXIT_LOCK_HELD
 from actors.market_shell import MarketShell
 from actors.messages import (
     ShellState,
@@ -25,6 +25,7 @@ from engine.pricing.football import MatchModel, MatchState
 from engine.pricing.types import outcome_names
 from engine.reasons import Reason
 from engine.rows import BET, Rows
+from persistence.disk import LockHeldError
 from persistence.journal import JournalBrokenError, JournalOptions
 from tests.actors.trade import (
     HOME_WINS,
@@ -219,15 +220,25 @@ def test_a_shell_with_a_damaged_journal_answers_quarantined():
 
 def test_a_shell_that_cannot_open_its_journal_still_answers():
     disk = FaultyDisk()
-    holder = shell_on(disk)
+    disk.make_folder = lambda _: 1 // 0  # type: ignore[method-assign]
     shell = shell_on(disk)
     health = decode_health(shell.tick())
     assert health.state is ShellState.QUARANTINED
-    assert "held by another" in health.why or "LockHeld" in health.why
+    assert "ZeroDivisionError" in health.why
     assert reasons(shell.place(bets(1).tobytes())) == [Reason.QUARANTINED]
     with pytest.raises(PeerRefusedError):
         shell.price_images()
+
+
+def test_a_shell_whose_journal_has_a_writer_still_ends_to_be_started_again():
+    disk = FaultyDisk()
+    holder = shell_on(disk)
+    codes: list[int] = []
+    with pytest.raises(LockHeldError):
+        shell_on(disk, exit_process=codes.append)
+    assert codes == [EXIT_LOCK_HELD]
     holder.stop()
+    assert decode_health(shell_on(disk).tick()).state is ShellState.SERVING
 
 
 def test_a_shell_told_to_be_quarantined_never_touches_its_journal():

@@ -102,6 +102,14 @@ async def test_a_stopped_process_is_killed_and_seen_gone():
         child.wait()
 
 
+async def test_a_kill_that_comes_too_late_is_no_error():
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    watch = PidWatch(child.pid)
+    child.communicate(b"\n")  # ended and reaped, before the event loop could hear of it
+    watch.kill()
+    await asyncio.wait_for(watch.gone(), 1)
+
+
 async def test_a_process_that_has_ended_and_been_reaped_is_gone_at_once():
     child = subprocess.Popen([sys.executable, "-c", ""])
     child.wait()

@@ -27,7 +27,8 @@ from actors.settings import MarketShellSettings, SupervisorSettings
 from actors.supervisor import Supervisor
 from engine.commands import CreateMarket
 from engine.reasons import Reason
-from persistence.journal import JournalOptions
+from persistence.disk import LocalDisk
+from persistence.journal import LOCK_NAME, JournalOptions
 from tests.actors.trade import bets_of, decisions_of, market, reservations
 from tests.actors.virtual import now_s, run_virtual
 
@@ -461,5 +462,21 @@ def test_no_successor_starts_before_its_predecessor_is_seen_gone(tmp_path: Path)
             dying.gone = slowly  # type: ignore[method-assign]
             await world.until_serving(generation=2)
             assert seen_gone_s[0] <= world.launcher.starts_of(MARKET)[1]
+
+    run_virtual(main())
+
+
+def test_a_shell_is_started_again_until_its_journal_has_no_other_writer(tmp_path: Path):
+    async def main():
+        async with World(tmp_path) as world:
+            await world.create(market())
+            life = world.life()
+            life.kill()
+            folder = tmp_path / "shells" / MARKET
+            lock = LocalDisk().lock(folder / LOCK_NAME)
+            await world.until(lambda: len(world.launcher.starts_of(MARKET)) > 4)
+            assert world.status().state is ShellState.DOWN
+            lock.close()
+            await world.until(lambda: world.status().state is ShellState.SERVING, within_s=5)
 
     run_virtual(main())

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from actors.cluster import Cluster
 from actors.peer import Peer, PeerDiedError, PeerTimeoutError
-from actors.process import PartSpec
+from actors.process import PartSpec, PidWatch
 from actors.system import System
 from tests.cluster.crowd import Crowd, descendants, open_book
 
@@ -90,6 +91,19 @@ async def test_a_killed_part_is_seen_gone(cluster: Cluster):
     echo.kill()
     await asyncio.wait_for(echo.gone(), 10)
     echo.kill()
+
+
+async def test_a_new_supervisor_ends_a_part_that_does_not_answer(cluster: Cluster):
+    echo = spawn(cluster, "echo-d", Echo)
+    pid = await echo.peer.ask("pid")
+    watch = PidWatch(pid)
+    assert set(await cluster.launcher().running({"echo-d"})) == {"echo-d"}
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        assert await cluster.launcher().running({"echo-d"}) == {}
+        await asyncio.wait_for(watch.gone(), 30)
+    finally:
+        watch.kill()
 
 
 def listeners() -> list[str]:
