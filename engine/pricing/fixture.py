@@ -5,14 +5,14 @@ command, never reads a clock, and remembers nothing that changes a price.
 """
 
 from collections.abc import Sequence
-from typing import Annotated, Final, NamedTuple
+from typing import Annotated, Final
 
 import numpy as np
 from msgspec import Meta, Struct
 
 from engine.commands import OutcomeResult, Quote
-from engine.ids import MarketKey, parse_market_key
-from engine.pricing.axes import Scope, feature_index
+from engine.pricing.axes import Scope
+from engine.pricing.compiled import CompiledMarket, CompiledMarkets
 from engine.pricing.football import (
     Floats,
     Ints,
@@ -21,27 +21,12 @@ from engine.pricing.football import (
     pack_model,
     pack_state,
 )
-from engine.pricing.football_nb import (
-    BLOCK,
-    CHANCES,
-    DUST,
-    GOALS,
-    PMF_ROWS,
-    PRICED,
-    SCOPES,
-    price_board_nb,
-)
 from engine.pricing.ladder import EXCHANGE, Ladder, Place, Rounding
+from engine.pricing.layout import DUST, ORDER_COLUMN
 from engine.pricing.margin import Method
 from engine.pricing.margin_nb import ADD, margins_nb
-from engine.pricing.types import (
-    MarketRules,
-    OutcomeRule,
-    market_rules,
-    results,
-)
+from engine.pricing.rules import outcome_result
 
-BOARD_MARKETS_MAX: Final = 4096
 FAIR_MIN: Final = 1e-4
 """An outcome less likely than this is not offered."""
 BOOK_MILLI_MAX: Final = 2_000
@@ -68,16 +53,6 @@ class Margin(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
                 raise ValueError(f"{name}: must be from 1000 to {BOOK_MILLI_MAX}")
 
 
-class _Market(NamedTuple):
-    """One market of a board, and the outcomes it holds in the board's arrays."""
-
-    key: str
-    parsed: MarketKey
-    rules: MarketRules
-    first: int
-    last: int
-
-
 class FixtureBoard:
     """Some markets of one football fixture, compiled to arrays.
 
@@ -102,50 +77,18 @@ class FixtureBoard:
     """
 
     def __init__(self, keys: Sequence[str], *, ladder: Ladder = EXCHANGE) -> None:
-        if not 0 < len(keys) <= BOARD_MARKETS_MAX:
-            raise ValueError(f"board: from 1 to {BOARD_MARKETS_MAX} markets")
-        parsed = [parse_market_key(key) for key in keys]
-        if len({str(key) for key in parsed}) != len(parsed):
-            raise ValueError("board: a market is named twice")
-        if len({key.fixture for key in parsed}) != 1:
-            raise ValueError("board: markets of several fixtures")
-        self.fixture: Final = parsed[0].fixture
+        self._compiled: Final = CompiledMarkets(keys)
+        self._markets: Final = self._compiled.markets
         self._ladder: Final = ladder
-        markets: list[_Market] = []
-        first = 0
-        for text, key in zip(keys, parsed, strict=True):
-            rules = market_rules(key.type, key.specifiers)
-            markets.append(_Market(text, key, rules, first, first + len(rules.outcomes)))
-            first = markets[-1].last
-        self._markets: Final = tuple(markets)
-        self._compile()
-
-    def _compile(self) -> None:
-        markets = self._markets
-        outcomes = markets[-1].last
-        self._offsets: Ints = np.array([0, *(market.last for market in markets)], np.int64)
-        self._terms: Ints = np.array(
-            [
-                _ends(market.rules.scope, rule)
-                for market in markets
-                for rule in market.rules.outcomes
-            ],
-            np.int64,
-        )
-        self._scopes: Ints = np.zeros(SCOPES, np.int64)
-        for market in markets:
-            self._scopes[market.rules.scope] = 1
-        self._pmf: Floats = np.zeros((PMF_ROWS, GOALS))
-        self._features: Floats = np.zeros(SCOPES * BLOCK)
-        self._chances: Floats = np.zeros((outcomes, CHANCES))
-        self._fair: Floats = np.zeros(outcomes)
+        self.fixture: Final = self._compiled.fixture
+        outcomes, markets = self._compiled.outcomes, len(keys)
         self._quoted: Floats = np.zeros(outcomes)
         self._odds_milli: Ints = np.zeros(outcomes, np.int64)
         self._places: Ints = np.zeros(outcomes, np.int64)
-        self._parameters: Floats = np.zeros(len(markets))
-        self._statuses: Ints = np.zeros(len(markets), np.int64)
-        self._methods: Ints = np.zeros(len(markets), np.int64)
-        self._targets: Floats = np.zeros(len(markets))
+        self._parameters: Floats = np.zeros(markets)
+        self._statuses: Ints = np.zeros(markets, np.int64)
+        self._methods: Ints = np.zeros(markets, np.int64)
+        self._targets: Floats = np.zeros(markets)
         self._margin: Margin | None = None
 
     @property
@@ -178,13 +121,13 @@ class FixtureBoard:
             has decided, or that is too one-sided for the ladder, is not active, and its odds are
             the end of the ladder it fell off.
         """
-        self._price(pack_model(model), pack_state(state))
+        self._compiled.price(pack_model(model), pack_state(state))
         self._set_margin(margin)
         margins_nb(
             ADD,
             self._methods,
-            self._fair,
-            self._offsets,
+            self._compiled.fair,
+            self._compiled.offsets,
             self._targets,
             self._quoted,
             self._parameters,
@@ -195,8 +138,8 @@ class FixtureBoard:
         )
         active = (
             ((self._places == Place.ON_LADDER) | (self._places == Place.ABOVE))
-            & (self._fair >= FAIR_MIN)
-            & (self._fair < 1.0)
+            & (self._compiled.fair >= FAIR_MIN)
+            & (self._compiled.fair < 1.0)
         ).tolist()
         odds_milli = self._odds_milli.tolist()
         return {
@@ -209,10 +152,18 @@ class FixtureBoard:
             for market in self._markets
         }
 
+    def fair(self, model: MatchModel, state: MatchState) -> Floats:
+        """Return all fair probabilities as one array, market after market: what a call costs least.
+
+        It is the board's own and is overwritten by whatever is priced next.
+        """
+        self._compiled.price(pack_model(model), pack_state(state))
+        return self._compiled.fair
+
     def probabilities(self, model: MatchModel, state: MatchState) -> dict[str, tuple[float, ...]]:
         """Return each outcome's fair probability: one over the odds that return the stake."""
-        self._price(pack_model(model), pack_state(state))
-        fair = self._fair.tolist()
+        self._compiled.price(pack_model(model), pack_state(state))
+        fair = self._compiled.fair.tolist()
         return {market.key: tuple(fair[market.first : market.last]) for market in self._markets}
 
     def chances(self, model: MatchModel, state: MatchState) -> dict[str, Floats]:
@@ -223,9 +174,10 @@ class FixtureBoard:
         dict[str, Floats]
             For each market key an array of shape (outcomes, 4); the rest of a row is to lose.
         """
-        self._price(pack_model(model), pack_state(state))
+        self._compiled.price(pack_model(model), pack_state(state))
         return {
-            market.key: self._chances[market.first : market.last].copy() for market in self._markets
+            market.key: self._compiled.chances[market.first : market.last].copy()
+            for market in self._markets
         }
 
     def decided(self, state: MatchState) -> tuple[str, ...]:
@@ -236,9 +188,11 @@ class FixtureBoard:
         """
         packed = pack_state(state)
         packed[1] = 0
-        self._price(_GOALS_GALORE, packed)
-        rest = 1.0 - self._chances.sum(axis=1)
-        sure = np.maximum(self._chances.max(axis=1), rest) >= 1.0 - DUST
+        # Whoever scored: that it is not known who leaves a market no less decided.
+        packed[ORDER_COLUMN:] = np.maximum(packed[ORDER_COLUMN:], 0)
+        self._compiled.price(_GOALS_GALORE, packed)
+        rest = 1.0 - self._compiled.chances.sum(axis=1)
+        sure = np.maximum(self._compiled.chances.max(axis=1), rest) >= 1.0 - DUST
         return tuple(
             market.key for market in self._markets if bool(sure[market.first : market.last].all())
         )
@@ -246,36 +200,24 @@ class FixtureBoard:
     def results(self, state: MatchState) -> dict[str, tuple[OutcomeResult, ...]]:
         """Settle the markets whose stretch of play is over; the others are left out.
 
-        Extra-time markets of a match that had none are left out too: they are cancelled.
+        Extra-time markets of a match that had none are left out too: they are cancelled. So are
+        markets on the order of goals while that is not known.
         """
+        plays = {scope: state.play(scope) for scope in Scope if state.over(scope)}
         return {
-            market.key: results(
-                market.parsed.type, market.parsed.specifiers, state.score(market.rules.scope)
+            market.key: tuple(
+                outcome_result(rule, plays[market.rules.scope]) for rule in market.rules.outcomes
             )
             for market in self._markets
-            if state.over(market.rules.scope)
+            if market.rules.scope in plays
+            and (plays[market.rules.scope].order is not None or not market.rules.needs_order)
         }
 
-    def _market(self, key: str) -> _Market:
+    def _market(self, key: str) -> CompiledMarket:
         for market in self._markets:
             if market.key == key:
                 return market
         raise KeyError(key)
-
-    def _price(self, model: Floats, state: Ints) -> None:
-        code = price_board_nb(
-            model,
-            state,
-            self._scopes,
-            self._terms,
-            self._pmf,
-            self._features,
-            self._chances,
-            self._fair,
-        )
-        if code != PRICED:
-            self._chances[:] = 0.0
-            self._fair[:] = 0.0
 
     def _set_margin(self, margin: Margin) -> None:
         if margin == self._margin:
@@ -287,15 +229,6 @@ class FixtureBoard:
             self._targets[number] = winners * book_milli / 1000.0
             self._methods[number] = margin.method if single else Method.ODDS_RATIO
         self._margin = margin
-
-
-def _ends(scope: Scope, rule: OutcomeRule) -> tuple[int, ...]:
-    """Return where the chances below each end of a rule's intervals stand in the features."""
-    return tuple(
-        feature_index(scope, rule.axis, end)
-        for interval in (rule.win, rule.half_win, rule.push, rule.half_lose)
-        for end in interval
-    )
 
 
 _GOALS_GALORE: Final = np.array((10.0, 10.0, 0.0, 0.5, 0.0, 0.0, 1.0, 1.0, 1.0))

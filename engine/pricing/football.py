@@ -4,6 +4,7 @@ Owns the value objects a quant sets and a feed moves, their bounds, and how they
 kernels. Never prices a market (fixture.py) and never reads a clock.
 """
 
+from collections.abc import Iterator
 from enum import IntEnum
 from math import isfinite
 from typing import Annotated, Final, Literal
@@ -13,8 +14,8 @@ import numpy.typing as npt
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from engine.pricing.axes import Scope
-from engine.pricing.football_nb import MODEL_COLUMNS, STATE_COLUMNS
+from engine.pricing.axes import Play, Scope
+from engine.pricing.layout import MODEL_COLUMNS, STATE_COLUMNS
 from engine.pricing.types import PERIOD_GOALS_MAX
 
 RATE_MAX: Final = 8.0
@@ -23,6 +24,8 @@ DEPENDENCE_MAX: Final = 0.3
 STOPPAGE_S_MAX: Final = 1800
 CLOCK_S_MAX: Final = 10_800
 RED_CARDS_MAX: Final = 4
+ORDER_CHARS_MAX: Final = 8 * PERIOD_GOALS_MAX
+"""Goals of both sides in four periods."""
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -61,13 +64,24 @@ _FIELD_OF: Final = {
     Period.EXTRA_FIRST: "extra_first",
     Period.EXTRA_SECOND: "extra_second",
 }
+_PERIODS_OF: Final = {
+    Scope.REGULAR: (Period.FIRST_HALF, Period.SECOND_HALF),
+    Scope.FIRST_HALF: (Period.FIRST_HALF,),
+    Scope.SECOND_HALF: (Period.SECOND_HALF,),
+    Scope.EXTRA_TIME: (Period.EXTRA_FIRST, Period.EXTRA_SECOND),
+    Scope.HALVES: (Period.FIRST_HALF, Period.SECOND_HALF),
+}
+_UNKNOWN: Final = -1
 
 
 class MatchState(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What has happened: the period, the match clock, and the goals of each period.
 
     `clock_s` counts from kick-off as broadcasters do: the second half starts at 2700, extra time
-    at 5400, and stoppage time runs past a period's end.
+    at 5400, and stoppage time runs past a period's end. `order` says who scored which goal: an
+    ``h`` or an ``a`` for each, oldest first, over the whole match. It may be left empty; then the
+    order is known where one side alone has scored in a period, and a market on it is neither
+    offered nor settled where it is not.
     """
 
     period: Period = Period.PRE_MATCH
@@ -78,6 +92,7 @@ class MatchState(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     extra_second: Score = _NIL
     home_red_cards: Annotated[int, Meta(ge=0, le=RED_CARDS_MAX)] = 0
     away_red_cards: Annotated[int, Meta(ge=0, le=RED_CARDS_MAX)] = 0
+    order: Annotated[str, Meta(max_length=ORDER_CHARS_MAX, pattern=r"^[ah]*\Z")] = ""
 
     def __post_init__(self) -> None:
         """Refuse a state that no match can be in."""
@@ -90,6 +105,11 @@ class MatchState(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             _within(f"{field}.away", score.away, 0, PERIOD_GOALS_MAX)
             if self.period < period and score != _NIL:
                 raise ValueError(f"{field}: goals before that period was reached")
+        if self.order and any(
+            (part.count("h"), part.count("a"), len(part)) != (score.home, score.away, goals)
+            for part, score, goals in self._parts()
+        ):
+            raise ValueError("order: must be an h or an a for each goal, period by period")
 
     def at(self, *, period: Period, clock_s: int) -> "MatchState":
         """Return the state with the match moved on to a period and clock."""
@@ -111,7 +131,8 @@ class MatchState(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             home=score.home + (side == "home"),
             away=score.away + (side == "away"),
         )
-        return replace(self, **{field: more})
+        before = self._order_in(tuple(_FIELD_OF))
+        return replace(self, **{field: more}, order="" if before is None else before + side[0])
 
     def score(self, scope: Scope) -> tuple[int, int]:
         """Return home and away goals so far in a scope."""
@@ -124,6 +145,38 @@ class MatchState(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             first, second = self.extra_first, self.extra_second
         return first.home + second.home, first.away + second.away
 
+    def order_of(self, scope: Scope) -> str | None:
+        """Return who scored which goal of a scope, ``h`` or ``a`` for each; None if not known."""
+        return self._order_in(_PERIODS_OF[scope])
+
+    def play(self, scope: Scope) -> Play:
+        """Return what a market of a scope is settled on."""
+        home, away = self.score(scope)
+        first = self.first_half
+        return Play(home, away, first.home, first.away, self.order_of(scope))
+
+    def _order_in(self, periods: tuple[Period, ...]) -> str | None:
+        """Join the order of some periods, all of them known or none."""
+        known = ""
+        for period, (part, score, goals) in zip(_FIELD_OF, self._parts(), strict=True):
+            if period not in periods:
+                continue
+            if not self.order and score.home and score.away:
+                return None
+            known += part if self.order else ("h" if score.home else "a") * goals
+        return known
+
+    def _parts(self) -> Iterator[tuple[str, Score, int]]:
+        """Cut the order into periods: each with its score and its number of goals."""
+        at = 0
+        last = Period.EXTRA_SECOND
+        for period, field in _FIELD_OF.items():
+            score: Score = getattr(self, field)
+            goals = score.home + score.away
+            end = ORDER_CHARS_MAX if period is last else at + goals
+            yield self.order[at:end], score, goals
+            at += goals
+
     def over(self, scope: Scope) -> bool:
         """Say whether a scope's score is final."""
         ends = {
@@ -131,6 +184,7 @@ class MatchState(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             Scope.SECOND_HALF: Period.FULL_TIME,
             Scope.REGULAR: Period.FULL_TIME,
             Scope.EXTRA_TIME: Period.AFTER_EXTRA_TIME,
+            Scope.HALVES: Period.FULL_TIME,
         }
         return self.period >= ends[scope]
 
@@ -206,6 +260,29 @@ def pack_model(model: MatchModel) -> Floats:
     return packed
 
 
+def _order_bits(state: MatchState) -> tuple[int, int, int, int]:
+    """Return for each scope with a score a number whose bit n is set when goal n + 1 was home's."""
+    bits: list[int] = []
+    counts: list[int] = []
+    at = 0
+    for score in (state.first_half, state.second_half, state.extra_first, state.extra_second):
+        home, goals = score.home, score.home + score.away
+        if state.order and goals:
+            part = state.order[at + goals - 1 : at - 1 if at else None : -1]
+            bits.append(int(part.replace("h", "1").replace("a", "0"), 2))
+        else:
+            bits.append((1 << home) - 1 if home in (0, goals) else _UNKNOWN)
+        counts.append(goals)
+        at += goals
+    first, second, extra_first, extra_second = bits
+    return (
+        _UNKNOWN if min(first, second) < 0 else first | second << counts[0],
+        first,
+        second,
+        _UNKNOWN if min(extra_first, extra_second) < 0 else extra_first | extra_second << counts[2],
+    )
+
+
 def pack_state(state: MatchState) -> Ints:
     """Return the state as the kernels take it."""
     packed = np.array(
@@ -219,6 +296,7 @@ def pack_state(state: MatchState) -> Ints:
             *state.score(Scope.EXTRA_TIME),
             state.home_red_cards,
             state.away_red_cards,
+            *_order_bits(state),
         ),
         np.int64,
     )

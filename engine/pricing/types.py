@@ -1,57 +1,34 @@
-"""Football's market types: their outcomes, and how a score settles each of them.
+"""Football's market types: their names and numbers, and how what was played settles each of them.
 
-Owns the table of types. A market is written once, as intervals on axes of the score, and both its
-price and its settlement are read off that; never a probability and never an amount of money.
+Owns the table of types. A market is written once, as intervals on axes, and both its price and its
+settlement are read off that; never a probability and never an amount of money.
 """
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
 from engine.commands import OutcomeResult
-from engine.pricing.axes import PLACES, Axis, Scope, cell
+from engine.pricing import rules
+from engine.pricing.axes import Axis, Play, Scope, needs_order
+from engine.pricing.rules import (
+    Build,
+    MarketTypeError,
+    OutcomeRule,
+    line_quarters,
+    outcome_result,
+)
+
+__all__ = [
+    "MARKET_TYPES", "PERIOD_GOALS_MAX", "MarketRules", "MarketType", "MarketTypeError",
+    "OutcomeRule", "Specifiers", "line_quarters", "market_rules", "outcome_names", "results",
+]  # fmt: skip
 
 Specifiers = tuple[tuple[str, str], ...]
 """Pairs of key and value, as ``engine.ids.parse_market_key`` gives them."""
 
-FAR: Final = 1 << 20
-"""An end of an interval past any score."""
-LINE_QUARTERS_MAX: Final = 120
-"""Lines reach 30 goals either way."""
-CORRECT_SCORE_GOALS_MAX: Final = 4
 PERIOD_GOALS_MAX: Final = 15
 """Goals one side may score in one period; two periods fit a goals axis."""
-
-_LINE: Final = re.compile(r"[+-]?\d{1,2}(?:\.(?:0|00|25|5|50|75))?", re.ASCII)
-_START: Final = re.compile(r"(\d{1,2}):(\d{1,2})", re.ASCII)
-_UP_TO: Final = re.compile(r"sr:[a-z_]+:([1-9])\+")
-_QUARTERS: Final = {"": 0, "0": 0, "00": 0, "25": 1, "5": 2, "50": 2, "75": 3}
-
-
-class MarketTypeError(ValueError):
-    """A market type or its specifiers are not in the table; the message names the rule."""
-
-
-class Interval(NamedTuple):
-    """Values from `low` up to but not including `high`."""
-
-    low: int
-    high: int
-
-
-NEVER: Final = Interval(0, 0)
-
-
-class OutcomeRule(NamedTuple):
-    """Which values of an axis win an outcome, half win it, refund it or half lose it."""
-
-    name: str
-    axis: Axis
-    win: Interval
-    half_win: Interval = NEVER
-    push: Interval = NEVER
-    half_lose: Interval = NEVER
 
 
 class MarketRules(NamedTuple):
@@ -60,6 +37,11 @@ class MarketRules(NamedTuple):
     scope: Scope
     winners: int
     outcomes: tuple[OutcomeRule, ...]
+
+    @property
+    def needs_order(self) -> bool:
+        """Whether it is settled by who scored which goal."""
+        return needs_order(self.outcomes[0].axis)
 
 
 class MarketType(NamedTuple):
@@ -73,165 +55,7 @@ class MarketType(NamedTuple):
     required: bool
     """Whether it needs them all, or falls back on a default."""
     winners: int
-    build: Callable[[Mapping[str, str]], tuple[OutcomeRule, ...]]
-
-
-# --- reading specifiers --------------------------------------------------------------------------
-
-
-def line_quarters(text: str) -> int:
-    """Return a line such as ``2.5`` or ``-0.25`` in quarters of a goal.
-
-    Raises
-    ------
-    MarketTypeError
-        Unless it is a decimal in quarter steps within 30 goals.
-    """
-    if _LINE.fullmatch(text) is None:
-        raise MarketTypeError(f"line: not a decimal in quarter steps: {text!r}")
-    whole, _, fraction = text.lstrip("+-").partition(".")
-    quarters = 4 * int(whole) + _QUARTERS[fraction]
-    if quarters > LINE_QUARTERS_MAX:
-        raise MarketTypeError(f"line: at most {LINE_QUARTERS_MAX // 4} goals: {text!r}")
-    return -quarters if text.startswith("-") else quarters
-
-
-def _total_quarters(text: str) -> int:
-    quarters = line_quarters(text)
-    if quarters < 1:
-        raise MarketTypeError(f"total: the line must be above nothing: {text!r}")
-    return quarters
-
-
-def _up_to(specifiers: Mapping[str, str], default: int) -> int:
-    text = specifiers.get("variant")
-    if text is None:
-        return default
-    match = _UP_TO.fullmatch(text)
-    if match is None:
-        raise MarketTypeError(f"variant: not of the form sr:name:6+: {text!r}")
-    return int(match[1])
-
-
-# --- outcome rules -------------------------------------------------------------------------------
-
-
-def _one(value: int) -> Interval:
-    return Interval(value, value + 1)
-
-
-def _above(value: int) -> Interval:
-    return Interval(value, FAR)
-
-
-def _below(value: int) -> Interval:
-    return Interval(-FAR, value)
-
-
-def _at_quarters(quarters: int) -> Interval:
-    return _one(quarters // 4) if quarters % 4 == 0 else NEVER
-
-
-def _over(name: str, axis: Axis, line: int) -> OutcomeRule:
-    """Win above a line in quarters: half on each neighbour of a quarter line."""
-    win = _above(-((-line - 2) // 4))
-    return OutcomeRule(
-        name, axis, win, _at_quarters(line + 1), _at_quarters(line), _at_quarters(line - 1)
-    )
-
-
-def _under(name: str, axis: Axis, line: int) -> OutcomeRule:
-    win = _below((line - 2) // 4 + 1)
-    return OutcomeRule(
-        name, axis, win, _at_quarters(line - 1), _at_quarters(line), _at_quarters(line + 1)
-    )
-
-
-def _three_way(specifiers: Mapping[str, str]) -> tuple[OutcomeRule, ...]:
-    start = 0
-    if "hcp" in specifiers:
-        match = _START.fullmatch(specifiers["hcp"])
-        if match is None:
-            raise MarketTypeError(f"hcp: not a start such as 0:1: {specifiers['hcp']!r}")
-        start = int(match[1]) - int(match[2])
-    return (
-        OutcomeRule("home", Axis.MARGIN, _above(1 - start)),
-        OutcomeRule("draw", Axis.MARGIN, _one(-start)),
-        OutcomeRule("away", Axis.MARGIN, _below(-start)),
-    )
-
-
-def _double_chance(_: Mapping[str, str]) -> tuple[OutcomeRule, ...]:
-    return (
-        OutcomeRule("home_or_draw", Axis.MARGIN, _above(0)),
-        OutcomeRule("home_or_away", Axis.DISTANCE, _above(1)),
-        OutcomeRule("draw_or_away", Axis.MARGIN, _below(1)),
-    )
-
-
-def _draw_no_bet(_: Mapping[str, str]) -> tuple[OutcomeRule, ...]:
-    return _over("home", Axis.MARGIN, 0), _under("away", Axis.MARGIN, 0)
-
-
-def _handicap(specifiers: Mapping[str, str]) -> tuple[OutcomeRule, ...]:
-    line = -line_quarters(specifiers["hcp"])
-    return _over("home", Axis.MARGIN, line), _under("away", Axis.MARGIN, line)
-
-
-def _total_on(axis: Axis) -> Callable[[Mapping[str, str]], tuple[OutcomeRule, ...]]:
-    def build(specifiers: Mapping[str, str]) -> tuple[OutcomeRule, ...]:
-        line = _total_quarters(specifiers["total"])
-        return _over("over", axis, line), _under("under", axis, line)
-
-    return build
-
-
-def _exact_on(axis: Axis, default: int) -> Callable[[Mapping[str, str]], tuple[OutcomeRule, ...]]:
-    def build(specifiers: Mapping[str, str]) -> tuple[OutcomeRule, ...]:
-        last = _up_to(specifiers, default)
-        exact = (OutcomeRule(str(goals), axis, _one(goals)) for goals in range(last))
-        return *exact, OutcomeRule(f"{last}+", axis, _above(last))
-
-    return build
-
-
-def _parity_on(axis: Axis) -> Callable[[Mapping[str, str]], tuple[OutcomeRule, ...]]:
-    rules = OutcomeRule("odd", axis, _one(1)), OutcomeRule("even", axis, _one(0))
-    return lambda _: rules
-
-
-def _yes_on(
-    axis: Axis, yes: Interval, no: Interval
-) -> Callable[[Mapping[str, str]], tuple[OutcomeRule, ...]]:
-    rules = OutcomeRule("yes", axis, yes), OutcomeRule("no", axis, no)
-    return lambda _: rules
-
-
-def _which_team_to_score(_: Mapping[str, str]) -> tuple[OutcomeRule, ...]:
-    names = ("none", "only_home", "only_away", "both")
-    return tuple(OutcomeRule(name, Axis.SCORERS, _one(value)) for value, name in enumerate(names))
-
-
-def _winning_margin(specifiers: Mapping[str, str]) -> tuple[OutcomeRule, ...]:
-    last = _up_to(specifiers, 3)
-    margins = range(1, last)
-    return (
-        OutcomeRule(f"home_by_{last}+", Axis.MARGIN, _above(last)),
-        *(OutcomeRule(f"home_by_{by}", Axis.MARGIN, _one(by)) for by in reversed(margins)),
-        OutcomeRule("draw", Axis.MARGIN, _one(0)),
-        *(OutcomeRule(f"away_by_{by}", Axis.MARGIN, _one(-by)) for by in margins),
-        OutcomeRule(f"away_by_{last}+", Axis.MARGIN, _below(1 - last)),
-    )
-
-
-def _correct_score(_: Mapping[str, str]) -> tuple[OutcomeRule, ...]:
-    goals = range(CORRECT_SCORE_GOALS_MAX + 1)
-    cells = (
-        OutcomeRule(f"{home}:{away}", Axis.CELL, _one(cell(home, away)))
-        for home in goals
-        for away in goals
-    )
-    return *cells, OutcomeRule("other", Axis.HIGHER, _above(CORRECT_SCORE_GOALS_MAX + 1))
+    build: Build
 
 
 # --- the table -----------------------------------------------------------------------------------
@@ -241,7 +65,9 @@ _PREFIXES: Final = {
     Scope.FIRST_HALF: "first_half_",
     Scope.SECOND_HALF: "second_half_",
     Scope.EXTRA_TIME: "extra_time_",
+    Scope.HALVES: "",
 }
+_EACH: Final = (Scope.REGULAR, Scope.FIRST_HALF, Scope.SECOND_HALF, Scope.EXTRA_TIME)
 
 
 class _Family(NamedTuple):
@@ -249,36 +75,128 @@ class _Family(NamedTuple):
 
     name: str
     uof_ids: tuple[int | None, ...]
-    build: Callable[[Mapping[str, str]], tuple[OutcomeRule, ...]]
+    """For ninety minutes, first half, second half, extra time, as far as it is offered; None where
+    it is ours alone."""
+    build: Build
     specifiers: tuple[str, ...] = ()
     required: bool = False
     winners: int = 1
+    scopes: tuple[Scope, ...] = _EACH
 
 
-_YES_LOWER: Final = _yes_on(Axis.LOWER, _above(1), _below(1))
+_YES, _NO = rules.above(1), rules.below(1)
+_NIL, _SOME = rules.one(0), rules.above(1)
+_ON: Final = (Scope.HALVES,)
+_TOTAL: Final = ("total",)
+_VARIANT: Final = ("variant",)
+
 _FAMILIES: Final = (
-    _Family("1x2", (1, 60, 83, 113), _three_way),
-    _Family("double_chance", (10, 63, 85, None), _double_chance, winners=2),
-    _Family("draw_no_bet", (11, 64, 86, None), _draw_no_bet),
-    _Family("european_handicap", (14, 65, 87), _three_way, ("hcp",), required=True),
-    _Family("winning_margin", (15,), _winning_margin, ("variant",)),
-    _Family("handicap", (16, 66, 88, 115), _handicap, ("hcp",), required=True),
-    _Family("total", (18, 68, 90, 116), _total_on(Axis.TOTAL), ("total",), required=True),
-    _Family("home_total", (19, 69, 91), _total_on(Axis.HOME), ("total",), required=True),
-    _Family("away_total", (20, 70, 92), _total_on(Axis.AWAY), ("total",), required=True),
-    _Family("exact_goals", (21, 71, 93), _exact_on(Axis.TOTAL, 6), ("variant",)),
-    _Family("home_exact_goals", (23,), _exact_on(Axis.HOME, 3), ("variant",)),
-    _Family("away_exact_goals", (24,), _exact_on(Axis.AWAY, 3), ("variant",)),
-    _Family("odd_even", (26, 74, 94), _parity_on(Axis.PARITY)),
-    _Family("home_odd_even", (27,), _parity_on(Axis.HOME_PARITY)),
-    _Family("away_odd_even", (28,), _parity_on(Axis.AWAY_PARITY)),
-    _Family("both_teams_to_score", (29, 75, 95), _YES_LOWER),
-    _Family("which_team_to_score", (30,), _which_team_to_score),
-    _Family("home_clean_sheet", (31, 76, 96), _yes_on(Axis.AWAY, _one(0), _above(1))),
-    _Family("away_clean_sheet", (32, 77, 97), _yes_on(Axis.HOME, _one(0), _above(1))),
-    _Family("home_win_to_nil", (33,), _yes_on(Axis.HOME_TO_NIL, _one(1), _one(0))),
-    _Family("away_win_to_nil", (34,), _yes_on(Axis.AWAY_TO_NIL, _one(1), _one(0))),
-    _Family("correct_score", (45, 81, 98), _correct_score),
+    _Family("1x2", (1, 60, 83, 113), rules.three_way),
+    _Family("next_goal", (8, 62, 84, 114), rules.nth_goal, ("goalnr",), required=True),
+    _Family("last_goal", (9, None, None), rules.each_of(Axis.LAST_GOAL, "home", "none", "away")),
+    _Family("double_chance", (10, 63, 85, None), rules.double_chance, winners=2),
+    _Family("draw_no_bet", (11, 64, 86, None), rules.draw_no_bet),
+    _Family("home_no_bet", (12, None, None), rules.home_no_bet),
+    _Family("away_no_bet", (13, None, None), rules.away_no_bet),
+    _Family("european_handicap", (14, 65, 87), rules.three_way, ("hcp",), required=True),
+    _Family("winning_margin", (15, None, None), rules.winning_margin, _VARIANT),
+    _Family("handicap", (16, 66, 88, 115), rules.handicap, ("hcp",), required=True),
+    _Family("total", (18, 68, 90, 116), rules.total_on(Axis.TOTAL), _TOTAL, required=True),
+    _Family("home_total", (19, 69, 91, None), rules.total_on(Axis.HOME), _TOTAL, required=True),
+    _Family("away_total", (20, 70, 92, None), rules.total_on(Axis.AWAY), _TOTAL, required=True),
+    _Family("exact_goals", (21, 71, 93), rules.exact_on(Axis.TOTAL, 6), _VARIANT),
+    _Family("home_exact_goals", (23, 72, None), rules.exact_on(Axis.HOME, 3), _VARIANT),
+    _Family("away_exact_goals", (24, 73, None), rules.exact_on(Axis.AWAY, 3), _VARIANT),
+    _Family("goal_range", (25, None, None), rules.goal_range, _VARIANT),
+    _Family("odd_even", (26, 74, 94), rules.parity_on(Axis.PARITY)),
+    _Family("home_odd_even", (27, None, None), rules.parity_on(Axis.HOME_PARITY)),
+    _Family("away_odd_even", (28, None, None), rules.parity_on(Axis.AWAY_PARITY)),
+    _Family("both_teams_to_score", (29, 75, 95, None), rules.yes_on(Axis.LOWER, _YES, _NO)),
+    _Family(
+        "which_team_to_score",
+        (30, None, None),
+        rules.each_of(Axis.SCORERS, "none", "only_home", "only_away", "both"),
+    ),
+    _Family("home_clean_sheet", (31, 76, 96), rules.yes_on(Axis.AWAY, _NIL, _SOME)),
+    _Family("away_clean_sheet", (32, 77, 97), rules.yes_on(Axis.HOME, _NIL, _SOME)),
+    _Family("home_win_to_nil", (33, None, None), rules.yes_on(Axis.HOME_TO_NIL, _YES, _NO)),
+    _Family("away_win_to_nil", (34, None, None), rules.yes_on(Axis.AWAY_TO_NIL, _YES, _NO)),
+    _Family("1x2_both_teams_to_score", (35, 78, 543), rules.result_and_both),
+    _Family(
+        "total_both_teams_to_score",
+        (36, None, None),
+        rules.total_and_both,
+        _TOTAL,
+        required=True,
+    ),
+    _Family("1x2_total", (37, 79, 544), rules.result_and_total, _TOTAL, required=True),
+    _Family("correct_score", (45, 81, 98), rules.correct_score),
+    _Family(
+        "double_chance_both_teams_to_score",
+        (546, 542, 545),
+        rules.double_chance_and_both,
+        winners=2,
+    ),
+    _Family(
+        "double_chance_total",
+        (547, None, None),
+        rules.double_chance_and_total,
+        _TOTAL,
+        required=True,
+        winners=2,
+    ),
+    _Family("half_time_full_time", (47,), rules.half_time_full_time, scopes=_ON),
+    _Family("home_win_both_halves", (48,), rules.both_halves(0), scopes=_ON),
+    _Family("away_win_both_halves", (49,), rules.both_halves(2), scopes=_ON),
+    _Family("home_win_either_half", (50,), rules.either_half(0), scopes=_ON),
+    _Family("away_win_either_half", (51,), rules.either_half(2), scopes=_ON),
+    _Family(
+        "highest_scoring_half",
+        (52,),
+        rules.each_of(Axis.RICHER_HALF, "first", "equal", "second"),
+        scopes=_ON,
+    ),
+    _Family(
+        "home_highest_scoring_half",
+        (53,),
+        rules.each_of(Axis.HOME_RICHER_HALF, "first", "equal", "second"),
+        scopes=_ON,
+    ),
+    _Family(
+        "away_highest_scoring_half",
+        (54,),
+        rules.each_of(Axis.AWAY_RICHER_HALF, "first", "equal", "second"),
+        scopes=_ON,
+    ),
+    _Family("halves_both_teams_to_score", (55,), rules.both_to_score_in_halves, scopes=_ON),
+    _Family(
+        "home_score_in_both_halves",
+        (56,),
+        rules.yes_on(Axis.HOME_IN_HALVES, rules.above(3), rules.below(3)),
+        scopes=_ON,
+    ),
+    _Family(
+        "away_score_in_both_halves",
+        (57,),
+        rules.yes_on(Axis.AWAY_IN_HALVES, rules.above(3), rules.below(3)),
+        scopes=_ON,
+    ),
+    _Family(
+        "both_halves_over",
+        (58,),
+        rules.every_half(Axis.POORER_TOTAL, over=True),
+        _TOTAL,
+        required=True,
+        scopes=_ON,
+    ),
+    _Family(
+        "both_halves_under",
+        (59,),
+        rules.every_half(Axis.RICHER_TOTAL, over=False),
+        _TOTAL,
+        required=True,
+        scopes=_ON,
+    ),
 )
 
 MARKET_TYPES: Final[dict[str, MarketType]] = {
@@ -292,7 +210,7 @@ MARKET_TYPES: Final[dict[str, MarketType]] = {
         family.build,
     )
     for family in _FAMILIES
-    for scope, uof_id in zip(Scope, family.uof_ids, strict=False)
+    for scope, uof_id in zip(family.scopes, family.uof_ids, strict=False)
 }
 
 
@@ -308,7 +226,7 @@ def market_rules(market_type: str, specifiers: Specifiers) -> MarketRules:
     row = MARKET_TYPES.get(market_type)
     if row is None:
         raise MarketTypeError(f"market type: not in the table: {market_type!r}")
-    given = dict(specifiers)
+    given: Mapping[str, str] = dict(specifiers)
     if (row.required and len(given) != len(row.specifiers)) or any(
         name not in row.specifiers for name in given
     ):
@@ -322,26 +240,13 @@ def outcome_names(market_type: str, specifiers: Specifiers) -> tuple[str, ...]:
     return tuple(rule.name for rule in market_rules(market_type, specifiers).outcomes)
 
 
-def outcome_result(rule: OutcomeRule, *, home: int, away: int) -> OutcomeResult:
-    """Settle one outcome by a score of its market's scope."""
-    value = PLACES[rule.axis].measure(home, away)
-
-    def within(interval: Interval) -> bool:
-        return interval.low <= value < interval.high
-
-    if within(rule.win):
-        return OutcomeResult(won=True)
-    if within(rule.half_win):
-        return OutcomeResult(won=True, void_halves=1)
-    if within(rule.push):
-        return OutcomeResult(won=False, void_halves=2)
-    if within(rule.half_lose):
-        return OutcomeResult(won=False, void_halves=1)
-    return OutcomeResult(won=False)
-
-
 def results(
-    market_type: str, specifiers: Specifiers, final_score: Sequence[int]
+    market_type: str,
+    specifiers: Specifiers,
+    final_score: Sequence[int],
+    *,
+    first_half: Sequence[int] | None = None,
+    order: str | None = None,
 ) -> tuple[OutcomeResult, ...]:
     """Settle every outcome of a market.
 
@@ -354,9 +259,30 @@ def results(
     final_score : Sequence[int]
         Home and away goals of the market's own scope: of the ninety minutes, not of extra time,
         for a type without prefix; of the first half for a ``first_half_`` type.
+    first_half : Sequence[int] | None
+        Home and away goals of the first half, for a type that is about both halves.
+    order : str | None
+        An ``h`` or an ``a`` for each goal of the scope, for a type about who scores which.
+
+    Raises
+    ------
+    MarketTypeError
+        When the type or specifiers are not in the table, goals are negative or do not add up, or
+        the type needs what was not given.
     """
     home, away = final_score
+    market = market_rules(market_type, specifiers)
     if min(home, away) < 0:
         raise MarketTypeError(f"score: goals cannot be negative: {home}:{away}")
-    rules = market_rules(market_type, specifiers).outcomes
-    return tuple(outcome_result(rule, home=home, away=away) for rule in rules)
+    if market.needs_order and (
+        order is None
+        or (order.count("h"), order.count("a"), len(order)) != (home, away, home + away)
+    ):
+        raise MarketTypeError(f"{market_type}: the order of {home}:{away} must be given")
+    first_home, first_away = first_half or (0, 0)
+    if market.scope is Scope.HALVES and (
+        first_half is None or not (0 <= first_home <= home and 0 <= first_away <= away)
+    ):
+        raise MarketTypeError(f"{market_type}: the first half of {home}:{away} must be given")
+    play = Play(home, away, first_home, first_away, order)
+    return tuple(outcome_result(rule, play) for rule in market.outcomes)

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from engine.commands import OutcomeResult
 from engine.ids import parse_market_key
+from engine.pricing.axes import Scope
 from engine.pricing.types import (
     MARKET_TYPES,
     MarketTypeError,
@@ -45,7 +46,10 @@ def winners(text: str, score: tuple[int, int]) -> list[str]:
     ("name", "uof_id"),
     [
         ("1x2", 1), ("double_chance", 10), ("draw_no_bet", 11), ("handicap", 16), ("total", 18),
-        ("odd_even", 26), ("both_teams_to_score", 29), ("correct_score", 45),
+        ("odd_even", 26), ("both_teams_to_score", 29), ("correct_score", 45), ("next_goal", 8),
+        ("first_half_next_goal", 62), ("last_goal", 9), ("goal_range", 25),
+        ("1x2_both_teams_to_score", 35), ("total_both_teams_to_score", 36), ("1x2_total", 37),
+        ("half_time_full_time", 47), ("first_half_1x2_total", 79), ("double_chance_total", 547),
     ],
 )  # fmt: skip
 def test_types_carry_the_numbers_of_the_unified_odds_feed(name: str, uof_id: int) -> None:
@@ -131,6 +135,14 @@ def test_totals_settle_in_halves_on_quarter_lines(
 @given(score=scores)
 def test_whole_outcomes_win_by_their_plain_meaning(score: tuple[int, int]) -> None:
     home, away = score
+    result = "home" if home > away else "away" if away > home else "draw"
+    both = "yes" if home and away else "no"
+    over = "over" if home + away > 2 else "under"
+    doubles = [
+        f"{one}_or_{other}"
+        for one, other in (("home", "draw"), ("home", "away"), ("draw", "away"))
+        if result in {one, other}
+    ]
     expected = {
         "1x2": ["home"] if home > away else ["away"] if away > home else ["draw"],
         "double_chance": [
@@ -170,12 +182,109 @@ def test_whole_outcomes_win_by_their_plain_meaning(score: tuple[int, int]) -> No
             else f"{'home' if home > away else 'away'}_by_"
             + (str(abs(home - away)) if abs(home - away) < 3 else "3+")
         ],
+        "goal_range": [
+            "0-1"
+            if home + away < 2
+            else "2-3"
+            if home + away < 4
+            else "4-6"
+            if home + away < 7
+            else "7+"
+        ],
+        "1x2_both_teams_to_score": [f"{result}_and_{both}"],
+        "1x2_total?total=2.5": [f"{result}_and_{over}"],
+        "total_both_teams_to_score?total=2.5": [f"{over}_and_{both}"],
+        "double_chance_both_teams_to_score": [f"{double}_and_{both}" for double in doubles],
+        "double_chance_total?total=2.5": [f"{double}_and_{over}" for double in doubles],
     }
     for text, names in expected.items():
         assert winners(text, score) == names, text
-    assert {market(text)[0] for text in expected} | {"draw_no_bet", "handicap", "total"} == {
-        name for name in MARKET_TYPES if not name.startswith(("first_", "second_", "extra_"))
+    refunding = {"draw_no_bet", "home_no_bet", "away_no_bet", "handicap", "total"}
+    assert {market(text)[0] for text in expected} | refunding == {
+        name
+        for name, row in MARKET_TYPES.items()
+        if row.scope is Scope.REGULAR and name not in {"next_goal", "last_goal"}
     }
+
+
+@given(first=scores, second=scores)
+def test_markets_on_both_halves_win_by_their_plain_meaning(
+    first: tuple[int, int], second: tuple[int, int]
+) -> None:
+    def result(score: tuple[int, int]) -> str:
+        return "home" if score[0] > score[1] else "away" if score[0] < score[1] else "draw"
+
+    def richer(one: int, other: int) -> str:
+        return "first" if one > other else "second" if one < other else "equal"
+
+    def yes(said: bool) -> str:
+        return "yes" if said else "no"
+
+    final = (first[0] + second[0], first[1] + second[1])
+    halves = [result(first), result(second)]
+    expected = {
+        "half_time_full_time": f"{result(first)}/{result(final)}",
+        "home_win_both_halves": yes(halves == ["home", "home"]),
+        "away_win_both_halves": yes(halves == ["away", "away"]),
+        "home_win_either_half": yes("home" in halves),
+        "away_win_either_half": yes("away" in halves),
+        "highest_scoring_half": richer(sum(first), sum(second)),
+        "home_highest_scoring_half": richer(first[0], second[0]),
+        "away_highest_scoring_half": richer(first[1], second[1]),
+        "halves_both_teams_to_score": f"{yes(all(first))}/{yes(all(second))}",
+        "home_score_in_both_halves": yes(first[0] > 0 and second[0] > 0),
+        "away_score_in_both_halves": yes(first[1] > 0 and second[1] > 0),
+        "both_halves_over?total=1.5": yes(min(sum(first), sum(second)) > 1),
+        "both_halves_under?total=1.5": yes(max(sum(first), sum(second)) < 2),
+    }
+    for text, name in expected.items():
+        names = outcome_names(*market(text))
+        settled = results(*market(text), final, first_half=first)
+        assert [n for n, r in zip(names, settled, strict=True) if r.won] == [name], text
+    assert {market(text)[0] for text in expected} == {
+        name for name, row in MARKET_TYPES.items() if row.scope is Scope.HALVES
+    }
+
+
+@given(order=st.text("ha", max_size=20), number=st.integers(1, 12))
+def test_a_goal_by_its_number_is_settled_by_the_order_of_goals(order: str, number: int) -> None:
+    score = (order.count("h"), order.count("a"))
+    names = {"h": "home", "a": "away", "": "none"}
+    for text, who in (
+        (f"next_goal?goalnr={number}", order[number - 1 : number]),
+        ("last_goal", order[-1:]),
+    ):
+        settled = results(*market(text), score, order=order)
+        won = [n for n, r in zip(outcome_names(*market(text)), settled, strict=True) if r.won]
+        assert won == [names[who]]
+
+
+@pytest.mark.parametrize("order", [None, "", "hh", "ha", "hahh", "xah"])
+def test_a_goal_by_its_number_is_not_settled_by_another_order(order: str | None) -> None:
+    with pytest.raises(MarketTypeError, match="order"):
+        results("next_goal", (("goalnr", "1"),), (2, 1), order=order)
+
+
+@pytest.mark.parametrize("first_half", [None, (3, 0), (0, 2), (-1, 0)])
+def test_both_halves_are_not_settled_by_another_first_half(
+    first_half: tuple[int, int] | None,
+) -> None:
+    with pytest.raises(MarketTypeError, match="first half"):
+        results("half_time_full_time", (), (2, 1), first_half=first_half)
+
+
+@pytest.mark.parametrize(
+    ("text", "score", "settled"),
+    [
+        ("home_no_bet", (1, 1), (WON, LOST)), ("home_no_bet", (0, 1), (LOST, WON)),
+        ("home_no_bet", (1, 0), (REFUND, REFUND)), ("away_no_bet", (1, 0), (WON, LOST)),
+        ("away_no_bet", (2, 2), (LOST, WON)), ("away_no_bet", (0, 3), (REFUND, REFUND)),
+    ],
+)  # fmt: skip
+def test_a_side_no_bet_refunds_when_that_side_wins(
+    text: str, score: tuple[int, int], settled: tuple[OutcomeResult, ...]
+) -> None:
+    assert results(*market(text), score) == settled
 
 
 @given(score=scores, quarters=st.integers(-30, 30))
@@ -219,7 +328,11 @@ def test_a_line_off_the_quarters_is_refused(text: str) -> None:
     [
         "correct_scores", "1x2?hcp=1", "total", "total?hcp=1", "total?total=0", "total?total=-1",
         "handicap", "handicap?hcp=0:1", "european_handicap?hcp=-1", "exact_goals?variant=6",
-        "total?total=2.5|variant=x", "extra_time_correct_score",
+        "total?total=2.5|variant=x", "extra_time_correct_score", "next_goal", "next_goal?goalnr=0",
+        "next_goal?goalnr=13", "next_goal?goalnr=01", "next_goal?goalnr=1.5", "last_goal?goalnr=1",
+        "1x2_total?total=2", "1x2_total?total=2.25", "double_chance_total?total=15.5",
+        "total_both_teams_to_score?total=-0.5", "both_halves_over?total=1",
+        "goal_range?variant=sr:goal_range:6+", "first_half_half_time_full_time",
     ],
 )  # fmt: skip
 def test_a_type_or_specifier_not_in_the_table_is_refused(text: str) -> None:

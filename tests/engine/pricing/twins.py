@@ -1,6 +1,7 @@
 """Plain-Python twins of the pricing kernels: slow, direct, and written from the definitions."""
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from math import exp, factorial, sqrt
 
 from engine.commands import OutcomeResult
@@ -10,6 +11,7 @@ from engine.pricing.types import Specifiers, results
 
 Grid = dict[tuple[int, int], float]
 GOALS = 26
+SCORED = (Scope.REGULAR, Scope.FIRST_HALF, Scope.SECOND_HALF, Scope.EXTRA_TIME)
 
 
 def intensity(share: float, part: float) -> float:
@@ -124,14 +126,21 @@ def category(result: OutcomeResult) -> int | None:
     return table[result.won, result.void_halves]
 
 
+@cache
+def categories(
+    market_type: str, specifiers: Specifiers, score: tuple[int, int]
+) -> tuple[int | None, ...]:
+    """Settle every outcome of a market by a score."""
+    return tuple(category(result) for result in results(market_type, specifiers, score))
+
+
 def chances(grid: Grid, market_type: str, specifiers: Specifiers) -> list[list[float]]:
     """Weigh every score's settlement by its chance."""
     rows: list[list[float]] = []
     for score, chance in grid.items():
-        settled = results(market_type, specifiers, score)
+        settled = categories(market_type, specifiers, score)
         rows = rows or [[0.0] * 4 for _ in settled]
-        for row, result in zip(rows, settled, strict=True):
-            place = category(result)
+        for row, place in zip(rows, settled, strict=True):
             if place is not None:
                 row[place] += chance
     return rows

@@ -1,0 +1,134 @@
+"""Markets compiled to arrays: what the kernels need to know of them, and nothing else.
+
+Owns the way from market keys to terms, masks and scratch; never a model, a margin or an odd.
+"""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from engine.ids import MarketKey, parse_market_key
+from engine.pricing.axes import feature_index, wanted_for
+from engine.pricing.football import Floats, Ints
+from engine.pricing.football_nb import PRICED, price_board_nb
+from engine.pricing.layout import (
+    CHANCES,
+    FEATURES,
+    GOALS,
+    HALF_LOSE,
+    HALF_WIN,
+    PLAIN,
+    PMF_ROWS,
+    PUSH,
+    SCOPES,
+    TERM_COLUMNS,
+    WIN,
+)
+from engine.pricing.rules import OutcomeRule
+from engine.pricing.types import MarketRules, market_rules
+
+BOARD_MARKETS_MAX: Final = 4096
+
+
+class CompiledMarket(NamedTuple):
+    """One market, and the outcomes it holds in the arrays."""
+
+    key: str
+    parsed: MarketKey
+    rules: MarketRules
+    first: int
+    last: int
+
+
+class CompiledMarkets:
+    """Markets of one fixture, compiled. Not to be shared between threads: scratch is its own.
+
+    Parameters
+    ----------
+    keys : Sequence[str]
+        Market keys of one fixture.
+
+    Raises
+    ------
+    MalformedIdError
+        When a key breaks the grammar of keys.
+    MarketTypeError
+        When a type or its specifiers are not in the table.
+    ValueError
+        When keys repeat, belong to several fixtures, or are too many.
+    """
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        if not 0 < len(keys) <= BOARD_MARKETS_MAX:
+            raise ValueError(f"board: from 1 to {BOARD_MARKETS_MAX} markets")
+        parsed = [parse_market_key(key) for key in keys]
+        if len({str(key) for key in parsed}) != len(parsed):
+            raise ValueError("board: a market is named twice")
+        if len({key.fixture for key in parsed}) != 1:
+            raise ValueError("board: markets of several fixtures")
+        self.fixture: Final = parsed[0].fixture
+        markets: list[CompiledMarket] = []
+        first = 0
+        for text, key in zip(keys, parsed, strict=True):
+            rules = market_rules(key.type, key.specifiers)
+            markets.append(CompiledMarket(text, key, rules, first, first + len(rules.outcomes)))
+            first = markets[-1].last
+        self.markets: Final = tuple(markets)
+        self.outcomes: Final = first
+        self.offsets: Final[Ints] = np.array([0, *(market.last for market in markets)], np.int64)
+        self.terms: Final[Ints] = np.array(
+            [
+                term
+                for market in markets
+                for outcome, rule in enumerate(market.rules.outcomes, market.first)
+                for term in _terms(market.rules, rule, outcome)
+            ],
+            np.int64,
+        ).reshape(-1, TERM_COLUMNS)
+        self.wanted: Final[Ints] = np.zeros(SCOPES, np.int64)
+        for market in markets:
+            for rule in market.rules.outcomes:
+                self.wanted[market.rules.scope] |= PLAIN | wanted_for(rule.axis)
+        self.pmf: Final[Floats] = np.zeros((PMF_ROWS, GOALS))
+        self.features: Final[Floats] = np.zeros(FEATURES)
+        self.chances: Final[Floats] = np.zeros((first, CHANCES))
+        self.fair: Final[Floats] = np.zeros(first)
+
+    def price(self, model: Floats, state: Ints) -> None:
+        """Fill `chances` and `fair` from a packed model and state; zeros where there is no model.
+
+        A score that the dependence rules out has none.
+        """
+        code = price_board_nb(
+            model,
+            state,
+            self.wanted,
+            self.terms,
+            self.pmf,
+            self.features,
+            self.chances,
+            self.fair,
+        )
+        if code != PRICED:
+            self.chances[:] = 0.0
+            self.fair[:] = 0.0
+
+
+def _terms(market: MarketRules, rule: OutcomeRule, outcome: int) -> list[tuple[int, int, int]]:
+    """Return the intervals of a rule as the kernel reads them; empty ones are left out."""
+    intervals = (
+        *((WIN, interval) for interval in (rule.win, *rule.also)),
+        (HALF_WIN, rule.half_win),
+        (PUSH, rule.push),
+        (HALF_LOSE, rule.half_lose),
+    )
+    ends = (
+        (
+            feature_index(market.scope, rule.axis, interval.low),
+            feature_index(market.scope, rule.axis, interval.high),
+            CHANCES * outcome + column,
+        )
+        for column, interval in intervals
+    )
+    return [term for term in ends if term[0] < term[1]]

@@ -1,0 +1,100 @@
+"""Where everything stands in the football kernels' arrays: axes, scopes, columns, rows.
+
+Owns the layout and nothing else: the kernels write by it, axes.py reads by it, and no number here
+means anything to a market.
+"""
+
+from typing import Final
+
+GOALS: Final = 32
+"""Length of a goals axis: one team's goals 0 to 31, the last place holding the tail beyond."""
+CELLS: Final = 8
+"""Scores below 8:8 have a cell of their own; all others share one."""
+CAPPED: Final = 16
+"""Totals of a joint axis count to 15; the last place holds all beyond."""
+GOAL_NUMBERS: Final = 12
+"""Goals of a scope, first to twelfth, that can be asked for by number."""
+
+# A scope is a stretch of play with a score of its own, and one feature block.
+REGULAR: Final = 0
+FIRST_HALF: Final = 1
+SECOND_HALF: Final = 2
+EXTRA_TIME: Final = 3
+BLOCKS: Final = 4
+HALVES: Final = 4
+"""Both halves of the ninety minutes side by side; its block is of another kind."""
+SCOPES: Final = 5
+
+# What is wanted of a scope: bits of a mask, for what costs more than the plain axes.
+PLAIN: Final = 1
+COMBINED: Final = 2
+ORDERED: Final = 4
+
+# A block holds, axis after axis, cumulative chances: entry k of an axis is P(value < first + k),
+# so an axis of n values takes n + 1 entries and an interval's chance is one subtraction.
+TOTAL_AT: Final = 0
+MARGIN_AT: Final = TOTAL_AT + 2 * GOALS
+HOME_AT: Final = MARGIN_AT + 2 * GOALS
+AWAY_AT: Final = HOME_AT + GOALS + 1
+LOWER_AT: Final = AWAY_AT + GOALS + 1
+HIGHER_AT: Final = LOWER_AT + GOALS + 1
+DISTANCE_AT: Final = HIGHER_AT + GOALS + 1
+CELL_AT: Final = DISTANCE_AT + GOALS + 1
+PARITY_AT: Final = CELL_AT + CELLS * CELLS + 2
+HOME_PARITY_AT: Final = PARITY_AT + 3
+AWAY_PARITY_AT: Final = HOME_PARITY_AT + 3
+HOME_TO_NIL_AT: Final = AWAY_PARITY_AT + 3
+AWAY_TO_NIL_AT: Final = HOME_TO_NIL_AT + 3
+SCORERS_AT: Final = AWAY_TO_NIL_AT + 3
+PLAIN_END: Final = SCORERS_AT + 5
+# Joint axes: a result (0 home, 1 draw, 2 away) or whether both scored (0 no, 1 yes), times the
+# axis that stands last in the name.
+RESULT_BOTH_AT: Final = PLAIN_END
+BOTH_TOTAL_AT: Final = RESULT_BOTH_AT + 7
+RESULT_TOTAL_AT: Final = BOTH_TOTAL_AT + 2 * CAPPED + 1
+COMBINED_END: Final = RESULT_TOTAL_AT + 3 * CAPPED + 1
+# Who scored: an axis of three values (0 home, 1 nobody, 2 away) for the last goal and for each
+# goal by its number.
+LAST_GOAL_AT: Final = COMBINED_END
+NTH_GOAL_AT: Final = LAST_GOAL_AT + 4
+BLOCK: Final = NTH_GOAL_AT + 4 * GOAL_NUMBERS
+
+# The block of both halves stands behind the others, its axes counted from HALVES_AT.
+HALVES_AT: Final = BLOCKS * BLOCK
+HALF_FULL_AT: Final = 0
+HALF_HALF_AT: Final = HALF_FULL_AT + 10
+RICHER_AT: Final = HALF_HALF_AT + 10
+HOME_RICHER_AT: Final = RICHER_AT + 4
+AWAY_RICHER_AT: Final = HOME_RICHER_AT + 4
+BOTH_HALVES_AT: Final = AWAY_RICHER_AT + 4
+HOME_HALVES_AT: Final = BOTH_HALVES_AT + 5
+AWAY_HALVES_AT: Final = HOME_HALVES_AT + 5
+POORER_TOTAL_AT: Final = AWAY_HALVES_AT + 5
+RICHER_TOTAL_AT: Final = POORER_TOTAL_AT + CAPPED + 1
+HALVES_BLOCK: Final = RICHER_TOTAL_AT + CAPPED + 1
+FEATURES: Final = HALVES_AT + HALVES_BLOCK
+
+# Rows of the scratch grid of goal distributions: two (home, away) for each scope with a score.
+PMF_ROWS: Final = 2 * BLOCKS
+
+# Columns of the packed model and state, in the order football.py packs them.
+MODEL_COLUMNS: Final = 9
+ORDER_COLUMN: Final = 10
+"""From here, for each scope with a score: bit n is set when goal n + 1 was home's; -1 unknown."""
+STATE_COLUMNS: Final = ORDER_COLUMN + BLOCKS
+
+# Columns of an outcome's chances, and of a term: features[high] - features[low] is added there.
+WIN: Final = 0
+HALF_WIN: Final = 1
+PUSH: Final = 2
+HALF_LOSE: Final = 3
+CHANCES: Final = 4
+TERM_LOW: Final = 0
+TERM_HIGH: Final = 1
+TERM_CHANCE: Final = 2
+"""The place in the flat chances: ``CHANCES * outcome + column``."""
+TERM_COLUMNS: Final = 3
+
+TAIL: Final = 1e-15
+DUST: Final = 1e-12
+"""A probability this near to 0 or 1 is rounding, and is taken for it."""
