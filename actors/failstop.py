@@ -1,7 +1,8 @@
 """What a part does when its journal breaks, or is another's: it ends its process at once.
 
-Owns the one reaction to a write or sync that failed, and to a lock that is held. The state in memory may be ahead of the disk
-then, and nothing derived from it may leave the process; recovery starts from the disk.
+Owns the one reaction to a write or sync that failed, and to a lock that is held. The state in
+memory may be ahead of the disk then, and nothing derived from it may leave the process; recovery
+starts from the disk.
 """
 
 import contextlib

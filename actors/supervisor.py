@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from actors.account_shell import AccountShell
-from actors.directory import Directory
+from actors.directory import MARKETS_IN_RECORD_MAX, Directory
 from actors.failstop import ExitProcess, fail_stop, leave
 from actors.life import Life, LifeKeeper
 from actors.market_shell import MarketShell
@@ -250,7 +250,7 @@ class Supervisor:
             for market_no, placed in self._directory.markets.items()
             if placed.shell == life.name and market_no not in known
         ]
-        bound = self._shell_settings.commands_max
+        bound = min(self._shell_settings.commands_max, MARKETS_IN_RECORD_MAX)
         for start in range(0, len(missing), bound):
             commands = tuple(missing[start : start + bound])
             answer = await life.peer.ask("control", encode(MarketControl(by=BY, commands=commands)))

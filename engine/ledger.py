@@ -129,8 +129,30 @@ class LedgerMachine:
         if len(reservations) == 0:
             return answers
         self._make_room(len(reservations))
-        slips_len = reserve_nb(
-            reservations,
+        slips_len = self._reserve(reservations, answers, slips_max=books.slips_max, at_ns=at_ns)
+        books.pending_len += slips_len - books.slips_len
+        books.slips_len = slips_len
+        return answers
+
+    def recall(self, reservations: Rows, *, otherwise: Reason) -> Rows:
+        """Answer reservations from what is remembered, changing nothing.
+
+        Returns
+        -------
+        Rows
+            RESERVED rows: for a known ref what `exchange` would answer, else a refusal with the
+            reason `otherwise`.
+        """
+        answers: Rows = np.empty(len(reservations), RESERVED)
+        self._reserve(reservations, answers, slips_max=0, at_ns=0)
+        fresh = (answers["state"] == SlipState.NONE) & (answers["reason"] == Reason.CAPACITY)
+        answers["reason"][fresh] = otherwise
+        return answers
+
+    def _reserve(self, wishes: Rows, answers: Rows, *, slips_max: int, at_ns: int) -> int:
+        books = self._books
+        return reserve_nb(
+            wishes,
             answers,
             books.slips,
             books.slips_len,
@@ -142,12 +164,9 @@ class LedgerMachine:
             books.pending,
             books.pending_len,
             books.bet_id_first,
-            books.slips_max,
+            slips_max,
             at_ns,
         )
-        books.pending_len += slips_len - books.slips_len
-        books.slips_len = slips_len
-        return answers
 
     def settle(self, rows: Rows, at_ns: int) -> Rows:  # noqa: ARG002 - every step carries its time
         """Pay out settled slips, each (bet, settlement number) once.

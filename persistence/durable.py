@@ -22,6 +22,7 @@ from engine.reasons import MESSAGES, Reason
 from engine.rows import BET, DECISION, RESERVATION, RESERVED, SETTLEMENT, Rows, SlipState
 from persistence.commit import Clock, Durable, DurableState
 from persistence.disk import Disk
+from persistence.frames import RECORD_BYTES_MAX
 from persistence.journal import JournalOptions
 from persistence.records import (
     BY_CHARS_MAX,
@@ -118,6 +119,8 @@ class DurableMarkets(Durable[MarketMachine]):
     def control(self, by: str, commands: Sequence[MarketCommand], at_ns: int) -> list[MarketEvent]:
         """Obey commands in order, durably, as one record; the answer has an event for each.
 
+        More than one record holds (RECORD_BYTES_MAX) are refused together, with CAPACITY.
+
         Raises
         ------
         PayloadError
@@ -127,6 +130,8 @@ class DurableMarkets(Durable[MarketMachine]):
         """
         encoded = checked_commands(by, commands, decode_market_commands)
         room = control_bytes(encoded, count=len(commands))
+        if room > RECORD_BYTES_MAX:
+            return [_refused(Reason.CAPACITY) for _ in commands]
         refusal = self._refusal(room, at_ns=at_ns) if commands else None
         if refusal is not None or not commands:
             return [_refused(refusal) for _ in commands if refusal is not None]
@@ -172,7 +177,8 @@ class DurableLedger(Durable[LedgerMachine]):
         Returns
         -------
         Rows
-            RESERVED rows, one for each reservation, in order.
+            RESERVED rows, one for each reservation, in order. On a full disk a known ref still
+            gets its first answer: "nothing was booked" would have its bet placed a second time.
 
         Raises
         ------
@@ -191,6 +197,8 @@ class DurableLedger(Durable[LedgerMachine]):
         if refusal is not None:
             if len(reservations) == 0:
                 raise NotAppliedError(refusal)
+            if refusal is Reason.DISK_FULL and self.machine is not None:
+                return self.machine.recall(reservations, otherwise=refusal)
             answers: Rows = np.zeros(len(reservations), RESERVED)
             answers["odds_milli"] = reservations["odds_milli"]
             answers["reason"] = refusal
@@ -234,6 +242,8 @@ class DurableLedger(Durable[LedgerMachine]):
     def control(self, by: str, commands: Sequence[LedgerCommand], at_ns: int) -> list[LedgerEvent]:
         """Obey commands in order, durably, as one record; the answer has an event for each.
 
+        More than one record holds (RECORD_BYTES_MAX) are refused together, with CAPACITY.
+
         Raises
         ------
         PayloadError
@@ -243,6 +253,8 @@ class DurableLedger(Durable[LedgerMachine]):
         """
         encoded = checked_commands(by, commands, decode_ledger_commands)
         room = control_bytes(encoded, count=len(commands))
+        if room > RECORD_BYTES_MAX:
+            return [_refused(Reason.CAPACITY) for _ in commands]
         refusal = self._refusal(room, at_ns=at_ns) if commands else None
         if refusal is not None or not commands:
             return [_refused(refusal) for _ in commands if refusal is not None]

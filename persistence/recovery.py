@@ -5,6 +5,7 @@ journal for writing hands its records in.
 """
 
 import contextlib
+import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
@@ -182,11 +183,11 @@ class LedgerReplay(Replay[LedgerMachine]):
 
     def blank(self) -> LedgerMachine:
         """Return a ledger without accounts."""
-        return LedgerMachine(shard=self.mark.shard)
+        return LedgerMachine(shard=self.mark.shard, ref_seed=secrets.randbits(64))
 
     def load(self, document: dict[str, Any]) -> LedgerMachine:
         """Return a ledger made of a dump."""
-        return LedgerMachine.load(document)
+        return LedgerMachine.load(document, ref_seed=secrets.randbits(64))
 
     def apply(self, record: Record) -> None:
         """Post, void, reserve, settle and obey again."""

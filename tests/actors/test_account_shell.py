@@ -190,6 +190,9 @@ def test_a_full_disk_loses_neither_settlement_nor_verdict():
     before = shell.state_hash()
     (refused,) = reserve(shell, "z")
     assert (refused["reason"], refused["bet_id"]) == (Reason.DISK_FULL, 0)
+    (known,) = reserve(shell, "a")
+    assert (known["state"], known["flags"]) == (SlipState.PENDING, FLAG_KNOWN)
+    assert known["bet_id"] == bet_id
     with pytest.raises(PeerRefusedError):
         shell.resolve(verdicts(bet_id))
     with pytest.raises(PeerRefusedError):

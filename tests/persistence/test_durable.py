@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from engine.commands import CreateMarket, Deposit, OpenMarket, SetOdds
+from engine.events import Refused
+from engine.reasons import Reason
 from engine.rows import BET, DECISION, FLAG_KNOWN, RESERVATION, RESERVED, SETTLEMENT
 from persistence.disk import LocalDisk, LockHeldError
 from persistence.durable import DurableLedger, DurableMarkets, DurableState
@@ -153,6 +155,27 @@ def test_a_batch_over_the_record_bound_changes_nothing(monkeypatch: pytest.Monke
         durable.place(bets(*range(1, 100)), 5)
     assert durable.state_hash() == MARKETS.hashes[1]
     MARKETS.tell_all(durable, start=1)
+
+
+def test_more_commands_than_a_record_holds_are_refused_together() -> None:
+    durable = MARKETS.open(FaultyDisk())
+    MARKETS.tell(durable, 0)
+    before = durable.state_hash()
+    events = durable.control("ada", [OpenMarket(market_no=1)] * 16_384, 5)
+    assert {event.reason for event in events if isinstance(event, Refused)} == {Reason.CAPACITY}
+    assert len(events) == 16_384
+    assert durable.state_hash() == before
+
+
+def test_refs_are_scattered_by_a_secret_of_each_start() -> None:
+    disk = FaultyDisk()
+    seeds = []
+    for _ in range(2):
+        durable = LEDGER.open(disk)
+        seeds.append(int(durable.machine._books.ref_seed))
+        durable.snapshot(5)
+        durable.close()
+    assert len({0, *seeds}) == 3
 
 
 def test_after_closing_reads_go_on_and_changes_do_not() -> None:
