@@ -190,6 +190,16 @@ def _check_together(config: Config, source: str) -> None:
             f"above gateway.bet_deadline_ms, {config.gateway.bet_deadline_ms}: stakes would be "
             f"called orphans while their bets are on their way"
         )
+    taken = config.markets.batch_rows_max
+    for name, sent in (
+        ("gateway.batch_rows_max", config.gateway.batch_rows_max),
+        ("reconciler.chunk_rows", config.reconciler.chunk_rows),
+    ):
+        if sent > taken:
+            raise ConfigError(
+                f"{source}: {name}: {sent} is over markets.batch_rows_max, {taken}: every full "
+                f"batch would be turned away"
+            )
 
 
 def _override(document: dict[str, Any], name: str, text: str) -> None:

@@ -60,6 +60,8 @@ def holds_together(config: Config) -> bool:
         and max(ports, default=0) <= 65_535
         and config.supervisor.backoff_min_ms <= config.supervisor.backoff_max_ms
         and config.reconciler.orphan_after_ms > config.gateway.bet_deadline_ms
+        and config.gateway.batch_rows_max <= config.markets.batch_rows_max
+        and config.reconciler.chunk_rows <= config.markets.batch_rows_max
     )
 
 
@@ -142,6 +144,8 @@ def test_each_gateway_has_two_ports_of_its_own() -> None:
         ("[cluster]\ngateways = 2\n[gateway]\ncontrol_port = 8482", ["cannot share"]),
         ("[supervisor]\nbackoff_min_ms = 20000", ["supervisor.backoff_max_ms", "10000", "20000"]),
         ("[gateway]\nbet_deadline_ms = 10000", ["reconciler.orphan_after_ms", "10000"]),
+        ("[markets]\nbatch_rows_max = 1023", ["gateway.batch_rows_max", "1024", "1023"]),
+        ("[markets]\nbatch_rows_max = 2047", ["reconciler.chunk_rows", "2048", "2047"]),
         ("a = 1\nb ?", ["not TOML", "line 2"]),
         ("a = 1\na = 2", ["not TOML", "overwrite"]),
         ("a = " + "[" * 5_000, ["not TOML"]),
