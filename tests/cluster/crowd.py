@@ -67,6 +67,7 @@ async def status(system: System, shell: str) -> ShellStatus:
 async def serves_again(system: System, before: ShellStatus) -> bool:
     """Say whether a later process of the shell serves."""
     now = await status(system, before.name)
+    assert now.state is not ShellState.QUARANTINED, now
     return now.generation > before.generation and now.state is ShellState.SERVING
 
 
