@@ -26,7 +26,12 @@ from persistence.recovery import (
     load_newest,
     rebuild,
 )
-from persistence.snapshot import SnapshotWriter, keep_newest, remove_temporaries
+from persistence.snapshot import (
+    SnapshotWriter,
+    keep_newest,
+    remove_temporaries,
+    snapshot_paths,
+)
 
 Clock = Callable[[], int]
 """Nanoseconds from some fixed instant; only differences are used, and only for reports."""
@@ -105,6 +110,11 @@ class Durable(ABC, Generic[M]):
 
     def _begin_snapshots(self, replay: Replay[M], start: Start) -> None:
         remove_temporaries(self._disk, self.folder)
+        for path in snapshot_paths(self._disk, self.folder):
+            if int(path.stem) > start.point.seq:
+                # It was not believed. Kept as one of two, it would let segments go that only the
+                # other can do without.
+                self._disk.remove(path)
         self._snapshots = SnapshotWriter(
             self._disk, self.folder, mark=replay.mark, aside=self._options.snapshot_aside
         )

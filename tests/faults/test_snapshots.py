@@ -87,6 +87,23 @@ def test_a_spoiled_snapshot_is_passed_over_for_the_older_one_and_named() -> None
         assert newest.name in refused
 
 
+def test_a_snapshot_that_was_not_believed_is_none_of_the_two_that_are_kept() -> None:
+    disk = FaultyDisk()
+    at_step(MARKETS, disk, steps=8, snapshots=(2, 5)).close()
+    spoiled, older = snapshot_paths(disk, FOLDER)
+    disk = FaultyDisk.of(disk.files() | {spoiled: b"nothing"})
+    durable = MARKETS.open(disk)
+    for number in (8, 9):
+        MARKETS.tell(durable, number)
+    assert durable.snapshot(at_ns=10)
+    durable.close()
+    newest, kept = snapshot_paths(disk, FOLDER)
+    assert kept == older
+    again = MARKETS.open(FaultyDisk.of(disk.files() | {newest: b"nothing"}))
+    assert again.state is DurableState.SERVING, again.why
+    assert again.state_hash() == MARKETS.hashes[10]
+
+
 def test_without_any_snapshot_that_can_be_believed_the_whole_journal_serves() -> None:
     life = Life(MARKETS, snapshots_after=(3,))
     (path,) = snapshot_paths(life.disk, FOLDER)
