@@ -156,7 +156,7 @@ class LifeKeeper:
                 life.process.attach(life.health.pid)
                 life.why = life.health.why
                 life.state = life.health.state  # told to no one until it is fitted out
-                await self._on_up(life)
+                await asyncio.wait_for(self._on_up(life), deadline_s)
             except Exception as error:  # whatever a start fails of, the next may not
                 life.why = f"start failed: {error!r}"
                 return False

@@ -374,6 +374,29 @@ def test_a_start_that_hangs_is_given_up_and_tried_again(tmp_path: Path):
     run_virtual(main())
 
 
+def test_a_shell_that_freezes_while_it_is_fitted_out_is_given_up_and_tried_again(tmp_path: Path):
+    async def main():
+        async with World(tmp_path, start_deadline_ms=5_000, recoveries_max=1) as world:
+            await world.create(market())
+
+            def freeze_after_first_tick(life: LocalLife) -> None:
+                tick = life.target.tick
+
+                def tick_once() -> bytes:
+                    life.freeze()
+                    answer: bytes = tick()
+                    return answer
+
+                life.target.tick = tick_once
+                world.launcher.on_start = lambda _: None
+
+            world.launcher.on_start = freeze_after_first_tick
+            world.life().kill()
+            await world.until_serving(generation=3)
+
+    run_virtual(main())
+
+
 def test_a_shell_with_a_damaged_journal_is_quarantined_and_the_others_go_on(tmp_path: Path):
     async def main():
         async with World(tmp_path) as world:
