@@ -6,14 +6,15 @@ a repricing changed is published after the sync. A bet is decided, journaled and
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from actors.failstop import ExitProcess, leave
 from actors.messages import AUDIT_ROWS_MAX, decode_market_control, encode
+from actors.peer import Peer
 from actors.settings import MarketShellSettings
 from actors.shell import Shell, rows_of
 from engine.commands import MarketCommand
@@ -27,6 +28,8 @@ from persistence.journal import JournalOptions
 
 if TYPE_CHECKING:
     from actors.repricing import Repricer
+
+_IMAGES_IN_CALL_MAX: Final = 1_024
 
 
 class MarketShell(Shell[DurableMarkets]):
@@ -81,6 +84,21 @@ class MarketShell(Shell[DurableMarkets]):
         if self._serving() is not None:
             self._machine().reserve(bets=self._settings.bets_ahead)
         return super().tick()
+
+    def set_gateways(self, peers: Sequence[Peer]) -> None:
+        """Tell these gateways from now on, beginning with how every market stands.
+
+        A gateway may have asked for images before it was known here; what changed in between it
+        would else not hear of.
+        """
+        super().set_gateways(peers)
+        if self._durable is None or self._durable.machine is None:
+            return
+        machine = self._durable.machine
+        numbers = machine.market_nos()
+        for start in range(0, len(numbers), _IMAGES_IN_CALL_MAX):
+            part = numbers[start : start + _IMAGES_IN_CALL_MAX]
+            self._tell("on_created", encode([machine.price_image(no) for no in part]))
 
     # --- bets ------------------------------------------------------------------------------------
     def place(self, rows: bytes) -> bytes:

@@ -26,6 +26,7 @@ class Routes:
         self.market_no_by_key: dict[str, int] = {}
         self.shells: dict[str, ShellRoute] = {}
         self._peers: dict[str, Peer] = {}
+        self._told: dict[str, int] = {}
 
     def update(
         self,
@@ -34,16 +35,24 @@ class Routes:
         shells: Iterable[ShellRoute],
         markets: Iterable[MarketRoute],
         peers: Mapping[str, Peer],
-    ) -> None:
-        """Take over what changed; an older version than the one held is ignored."""
-        if version < self.version:
-            return
-        self.version = version
-        self.shells.update((shell.name, shell) for shell in shells)
-        self._peers.update(peers)
+    ) -> list[ShellRoute]:
+        """Take over what changed; return the shells of which this is the latest word.
+
+        An update names only what changed, and updates may overtake one another on the way (an
+        asynchronous actor promises no order), so each shell has a version of its own here: what is
+        older than the last word on that very shell is ignored. Markets never move and never go.
+        """
+        self.version = max(self.version, version)
+        news = [shell for shell in shells if version >= self._told.get(shell.name, 0)]
+        for shell in news:
+            self._told[shell.name] = version
+            self.shells[shell.name] = shell
+            if shell.name in peers:
+                self._peers[shell.name] = peers[shell.name]
         for market in markets:
             self.markets[market.market_no] = market
             self.market_no_by_key[market.key] = market.market_no
+        return news
 
     def peer(self, shell: str) -> Peer | None:
         """Return how to call a shell, or None while it has no live process."""

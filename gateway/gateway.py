@@ -252,13 +252,11 @@ class Gateway:
         peers: Mapping[str, Peer],
     ) -> None:
         """Take over changed routes; shells with a new process are asked for what was missed."""
-        if version < self.routes.version:
-            return
         before = dict(self.routes.shells)
-        self.routes.update(version=version, shells=shells, markets=markets, peers=peers)
+        news = self.routes.update(version=version, shells=shells, markets=markets, peers=peers)
         for market in markets:
             self.fanout.know(market_no=market.market_no, key=market.key)
-        reborn = [shell.name for shell in shells if _renewed(before.get(shell.name), now=shell)]
+        reborn = [shell.name for shell in news if _renewed(before.get(shell.name), now=shell)]
         if self._services is not None:
             self._services.bets.wake()
             for name in reborn:

@@ -134,10 +134,21 @@ def test_what_changed_is_published_once_after_the_sync():
     assert disk.trace[-1].kind == "sync"
 
 
+def test_a_new_gateway_is_told_first_how_every_market_stands():
+    shell, ear = shell_on(FaultyDisk()), Ear()
+    open_market(shell)
+    shell.set_gateways([ear])
+    ((method, payload),) = ear.told
+    assert method == "on_created"
+    (image,) = decode_price_images(payload)
+    assert (image.market_no, image.status) == (1, Status.ACTIVE)
+
+
 def test_what_bettors_cannot_see_is_not_published():
     shell, ear = shell_on(FaultyDisk()), Ear()
     open_market(shell)
     shell.set_gateways([ear])
+    ear.told.clear()
     shell.control(market_control(SetLimits(market_no=1, limits=MarketLimits())))
     shell.control(market_control(OpenMarket(market_no=1)))
     assert ear.told == []
@@ -165,6 +176,7 @@ def test_a_broken_journal_ends_the_process_before_anything_is_answered():
     shell, ear = shell_on(disk, exit_process=codes.append), Ear()
     open_market(shell)
     shell.set_gateways([ear])
+    ear.told.clear()
     disk.fail("sync")
     with pytest.raises(JournalBrokenError):
         shell.control(market_control(SuspendMarket(market_no=1)))
@@ -280,6 +292,7 @@ def test_repricing_suspends_prices_and_resumes_a_fixture_in_one_record():
     shell.control(market_control(football("cup-1/1x2", 1), football("cup-2/1x2", 2)))
     shell.control(market_control(OpenMarket(market_no=1), OpenMarket(market_no=2)))
     shell.set_gateways([ear])
+    ear.told.clear()
     seq = decode_health(shell.tick()).seq
     events = events_of(shell.reprice(reprice(suspend="goal", resume=True)))
     assert [type(event) for event in events] == [MarketSuspended, OddsSet, MarketResumed]

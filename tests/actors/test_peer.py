@@ -134,6 +134,15 @@ def test_routes_take_changes_and_ignore_what_is_older():
     assert routes.account_shell(7) == "account-001"
     routes.update(version=4, shells=[shell(ShellState.DOWN)], markets=[], peers={})
     assert routes.peer("market-00000") is peer
+    late = ShellRoute(name="market-00001", kind="market", generation=1, state=ShellState.SERVING)
+    other = LocalPeer(Part(), name=late.name)
+    news = routes.update(
+        version=4, shells=[late, shell(ShellState.DOWN)], markets=[], peers={late.name: other}
+    )
+    assert news == [
+        late
+    ]  # overtaken by word of another shell, it is still the last word on its own
+    assert routes.peer(late.name) is other
     routes.update(version=6, shells=[shell(ShellState.DOWN)], markets=[], peers={})
     assert routes.peer("market-00000") is None
     assert routes.market_shell(4) == "market-00000"
