@@ -36,9 +36,9 @@ BET_ROW: Final = Struct("<QqIIiiHBBI")
 DECISION_ROW: Final = Struct("<QqiHH")
 """The rows of engine.rows as `struct` sees them; a test holds them to the dtypes byte by byte."""
 
-_WAVES: Final = 3
-"""Parts into which the bets of an account shard fall: one at the account, one at the markets, one
-with the bettors. More, smaller parts would spend the machine on calls."""
+_WAVES: Final = 2
+"""Parts into which the bets of an account shard fall: while one is with the markets the next one
+gathers. More, smaller parts would spend the machine on calls."""
 _WAVE_FREE: Final = 16
 """Size up to which a wave never waits: latency comes first while there is room."""
 _RETRY_S: Final = 0.02
