@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 # The build backend warns of what an editable install of flat packages is; we know.
 PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check
 STAMP := $(VENV)/.installed
+BENCH_STAMP := $(VENV)/.installed-bench
 NOTEBOOKS_STAMP := $(VENV)/.installed-notebooks
 
 .PHONY: demo test bench lint notebooks clean setup
@@ -25,8 +26,13 @@ demo: $(STAMP)
 test: $(STAMP)
 	$(BIN)/python -m pytest $(ARGS)
 
-bench: $(STAMP)
+bench: $(BENCH_STAMP)
 	$(BIN)/python -m tests.bench $(ARGS)
+
+# What only the measures need: libraries to be measured against.
+$(BENCH_STAMP): $(STAMP)
+	@$(PIP) --editable ".[bench]"
+	@touch $@
 
 # Runs every notebook from top to bottom and leaves the pages in build/notebooks.
 notebooks: $(NOTEBOOKS_STAMP)

@@ -42,57 +42,50 @@ class Axis(IntEnum):
     TOTAL = 0
     MARGIN = 1
     """Home goals less away goals."""
-    HOME = 2
-    AWAY = 3
-    LOWER = 4
-    """The goals of the side that scored fewer."""
-    HIGHER = 5
-    DISTANCE = 6
-    """The margin without its sign."""
-    CELL = 7
-    """``8 * home + away`` below 8:8, else 64."""
-    PARITY = 8
-    HOME_PARITY = 9
-    AWAY_PARITY = 10
-    HOME_TO_NIL = 11
-    AWAY_TO_NIL = 12
-    SCORERS = 13
+    SCORERS = 2
     """0 nobody, 1 home only, 2 away only, 3 both."""
-    RESULT_BOTH = 14
+    HOME = 3
+    AWAY = 4
+    PARITY = 5
+    HOME_PARITY = 6
+    AWAY_PARITY = 7
+    CELL = 8
+    """``8 * home + away`` below 8:8, else 64."""
+    RESULT_BOTH = 9
     """Twice the result (0 home, 1 draw, 2 away), and one more when both scored."""
-    BOTH_TOTAL = 15
+    BOTH_TOTAL = 10
     """The capped total, and ``CAPPED`` more when both scored."""
-    RESULT_TOTAL = 16
+    RESULT_TOTAL = 11
     """The capped total, and ``CAPPED`` more for each step of the result."""
-    LAST_GOAL = 17
+    LAST_GOAL = 12
     """0 home, 1 nobody, 2 away; so are the next twelve."""
-    GOAL_1 = 18
-    GOAL_2 = 19
-    GOAL_3 = 20
-    GOAL_4 = 21
-    GOAL_5 = 22
-    GOAL_6 = 23
-    GOAL_7 = 24
-    GOAL_8 = 25
-    GOAL_9 = 26
-    GOAL_10 = 27
-    GOAL_11 = 28
-    GOAL_12 = 29
-    HALF_FULL = 30
+    GOAL_1 = 13
+    GOAL_2 = 14
+    GOAL_3 = 15
+    GOAL_4 = 16
+    GOAL_5 = 17
+    GOAL_6 = 18
+    GOAL_7 = 19
+    GOAL_8 = 20
+    GOAL_9 = 21
+    GOAL_10 = 22
+    GOAL_11 = 23
+    GOAL_12 = 24
+    HALF_FULL = 25
     """Three times the first half's result, and the full-time result."""
-    HALF_HALF = 31
+    HALF_HALF = 26
     """Three times the first half's result, and the second half's."""
-    RICHER_HALF = 32
+    RICHER_HALF = 27
     """0 more goals in the first half, 1 as many, 2 fewer."""
-    HOME_RICHER_HALF = 33
-    AWAY_RICHER_HALF = 34
-    BOTH_IN_HALVES = 35
+    HOME_RICHER_HALF = 28
+    AWAY_RICHER_HALF = 29
+    BOTH_IN_HALVES = 30
     """1 when both scored in the first half, and 2 more when they did in the second."""
-    HOME_IN_HALVES = 36
-    AWAY_IN_HALVES = 37
-    POORER_TOTAL = 38
+    HOME_IN_HALVES = 31
+    AWAY_IN_HALVES = 32
+    POORER_TOTAL = 33
     """The capped total of the half with fewer goals."""
-    RICHER_TOTAL = 39
+    RICHER_TOTAL = 34
 
 
 class Place(NamedTuple):
@@ -153,18 +146,19 @@ def _of_halves(measure: Callable[[int, int, int, int], int]) -> Callable[[Play],
 _PLAIN: Final[dict[Axis, Place]] = {
     Axis.TOTAL: Place(layout.TOTAL_AT, 0, 2 * GOALS - 1, _of_score(lambda h, a: h + a)),
     Axis.MARGIN: Place(layout.MARGIN_AT, 1 - GOALS, 2 * GOALS - 1, _of_score(lambda h, a: h - a)),
+    Axis.SCORERS: Place(layout.SCORERS_AT, 0, 4, _of_score(lambda h, a: (h > 0) + 2 * (a > 0))),
+}
+
+_SIDES: Final[dict[Axis, Place]] = {
     Axis.HOME: Place(layout.HOME_AT, 0, GOALS, _of_score(lambda h, _: h)),
     Axis.AWAY: Place(layout.AWAY_AT, 0, GOALS, _of_score(lambda _, a: a)),
-    Axis.LOWER: Place(layout.LOWER_AT, 0, GOALS, _of_score(min)),
-    Axis.HIGHER: Place(layout.HIGHER_AT, 0, GOALS, _of_score(max)),
-    Axis.DISTANCE: Place(layout.DISTANCE_AT, 0, GOALS, _of_score(lambda h, a: abs(h - a))),
-    Axis.CELL: Place(layout.CELL_AT, 0, CELLS * CELLS + 1, _of_score(cell)),
     Axis.PARITY: Place(layout.PARITY_AT, 0, 2, _of_score(lambda h, a: (h + a) % 2)),
     Axis.HOME_PARITY: Place(layout.HOME_PARITY_AT, 0, 2, _of_score(lambda h, _: h % 2)),
     Axis.AWAY_PARITY: Place(layout.AWAY_PARITY_AT, 0, 2, _of_score(lambda _, a: a % 2)),
-    Axis.HOME_TO_NIL: Place(layout.HOME_TO_NIL_AT, 0, 2, _of_score(lambda h, a: int(h > a == 0))),
-    Axis.AWAY_TO_NIL: Place(layout.AWAY_TO_NIL_AT, 0, 2, _of_score(lambda h, a: int(a > h == 0))),
-    Axis.SCORERS: Place(layout.SCORERS_AT, 0, 4, _of_score(lambda h, a: (h > 0) + 2 * (a > 0))),
+}
+
+_CELLED: Final[dict[Axis, Place]] = {
+    Axis.CELL: Place(layout.CELL_AT, 0, CELLS * CELLS + 1, _of_score(cell)),
 }
 
 _COMBINED: Final[dict[Axis, Place]] = {
@@ -252,7 +246,15 @@ _HALVES: Final[dict[Axis, Place]] = {
     ),
 }
 
-PLACES: Final[dict[Axis, Place]] = {**_PLAIN, **_COMBINED, **_ORDERED, **_HALVES}
+_GROUPS: Final = {
+    layout.PLAIN: _PLAIN,
+    layout.SIDES: _SIDES,
+    layout.CELLED: _CELLED,
+    layout.COMBINED: _COMBINED,
+    layout.ORDERED: _ORDERED,
+}
+_OF_A_BLOCK: Final = {axis: place for group in _GROUPS.values() for axis, place in group.items()}
+PLACES: Final[dict[Axis, Place]] = {**_OF_A_BLOCK, **_HALVES}
 
 
 def _end_to_end(places: Mapping[Axis, Place], end: int) -> bool:
@@ -262,15 +264,16 @@ def _end_to_end(places: Mapping[Axis, Place], end: int) -> bool:
 
 
 assert list(PLACES) == list(Axis), "every axis has a place"
-assert _end_to_end({**_PLAIN, **_COMBINED, **_ORDERED}, BLOCK), "axes lie end to end"
+assert _end_to_end(_OF_A_BLOCK, BLOCK), "axes lie end to end"
 assert _end_to_end(_HALVES, layout.HALVES_BLOCK), "axes of both halves lie end to end"
 
 
 def wanted_for(axis: Axis) -> int:
-    """Return the bit of a scope's mask that makes the kernel fill an axis."""
-    if axis in _COMBINED:
-        return layout.COMBINED
-    return layout.ORDERED if axis in _ORDERED else layout.PLAIN
+    """Return the bits of a scope's mask that make the kernel fill an axis."""
+    for bit, group in _GROUPS.items():
+        if axis in group:
+            return layout.PLAIN | bit
+    return layout.PLAIN
 
 
 def needs_order(axis: Axis) -> bool:

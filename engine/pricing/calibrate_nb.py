@@ -376,7 +376,7 @@ def ends_nb(
 @kernel(
     int64(
         float64[::1], int64[::1], int64[::1], int64[:, ::1], float64[:, ::1], float64[::1],
-        float64[:, ::1], float64[::1], float64[::1], int64, float64, float64, float64[:, ::1],
+        float64[::1], float64[::1], float64[::1], int64, float64, float64, float64[:, ::1],
         float64[:, ::1], float64[::1], float64[::1], float64[::1],
     )
 )  # fmt: skip

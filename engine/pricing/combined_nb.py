@@ -11,10 +11,10 @@ from engine.pricing.grid_nb import sums_nb
 from engine.pricing.layout import (
     BOTH_TOTAL_AT,
     CAPPED,
+    CELLED_END,
     COMBINED_END,
     GOALS,
     MARGIN_AT,
-    PLAIN_END,
     RESULT_BOTH_AT,
     RESULT_TOTAL_AT,
     SCORERS_AT,
@@ -43,7 +43,7 @@ def combine_nb(
 
     What is left of a total once home wins and draws are taken off it is the away wins'.
     """
-    for k in range(at + PLAIN_END, at + COMBINED_END):
+    for k in range(at + CELLED_END, at + COMBINED_END):
         features[k] = 0.0
     margin = at + MARGIN_AT + GOALS
     home_win = 0.0

@@ -18,7 +18,6 @@ from engine.pricing.layout import (
     GOALS,
     HALF_LOSE,
     HALF_WIN,
-    PLAIN,
     PMF_ROWS,
     PUSH,
     SCOPES,
@@ -89,10 +88,10 @@ class CompiledMarkets:
         self.wanted: Final[Ints] = np.zeros(SCOPES, np.int64)
         for market in markets:
             for rule in market.rules.outcomes:
-                self.wanted[market.rules.scope] |= PLAIN | wanted_for(rule.axis)
+                self.wanted[market.rules.scope] |= wanted_for(rule.axis)
         self.pmf: Final[Floats] = np.zeros((PMF_ROWS, GOALS))
         self.features: Final[Floats] = np.zeros(FEATURES)
-        self.chances: Final[Floats] = np.zeros((first, CHANCES))
+        self.chances: Final[Floats] = np.zeros(CHANCES * first)
         self.fair: Final[Floats] = np.zeros(first)
 
     def price(self, model: Floats, state: Ints) -> None:

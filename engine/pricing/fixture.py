@@ -22,7 +22,7 @@ from engine.pricing.football import (
     pack_state,
 )
 from engine.pricing.ladder import EXCHANGE, Ladder, Place, Rounding
-from engine.pricing.layout import DUST, ORDER_COLUMN
+from engine.pricing.layout import CHANCES, DUST, ORDER_COLUMN
 from engine.pricing.margin import Method
 from engine.pricing.margin_nb import ADD, margins_nb
 from engine.pricing.rules import outcome_result
@@ -90,6 +90,11 @@ class FixtureBoard:
         self._methods: Ints = np.zeros(markets, np.int64)
         self._targets: Floats = np.zeros(markets)
         self._margin: Margin | None = None
+        # Packed forms of the model and the state that came last; both are frozen.
+        self._model: MatchModel | None = None
+        self._state: MatchState | None = None
+        self._packed_model: Floats = np.zeros(0)
+        self._packed_state: Ints = np.zeros(0, np.int64)
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -121,7 +126,7 @@ class FixtureBoard:
             has decided, or that is too one-sided for the ladder, is not active, and its odds are
             the end of the ladder it fell off.
         """
-        self._compiled.price(pack_model(model), pack_state(state))
+        self._price(model, state)
         self._set_margin(margin)
         margins_nb(
             ADD,
@@ -157,12 +162,12 @@ class FixtureBoard:
 
         It is the board's own and is overwritten by whatever is priced next.
         """
-        self._compiled.price(pack_model(model), pack_state(state))
+        self._price(model, state)
         return self._compiled.fair
 
     def probabilities(self, model: MatchModel, state: MatchState) -> dict[str, tuple[float, ...]]:
         """Return each outcome's fair probability: one over the odds that return the stake."""
-        self._compiled.price(pack_model(model), pack_state(state))
+        self._price(model, state)
         fair = self._compiled.fair.tolist()
         return {market.key: tuple(fair[market.first : market.last]) for market in self._markets}
 
@@ -174,11 +179,9 @@ class FixtureBoard:
         dict[str, Floats]
             For each market key an array of shape (outcomes, 4); the rest of a row is to lose.
         """
-        self._compiled.price(pack_model(model), pack_state(state))
-        return {
-            market.key: self._compiled.chances[market.first : market.last].copy()
-            for market in self._markets
-        }
+        self._price(model, state)
+        rows = self._compiled.chances.reshape(-1, CHANCES)
+        return {market.key: rows[market.first : market.last].copy() for market in self._markets}
 
     def decided(self, state: MatchState) -> tuple[str, ...]:
         """Return the keys of markets whose every outcome the score alone has settled.
@@ -191,8 +194,8 @@ class FixtureBoard:
         # Whoever scored: that it is not known who leaves a market no less decided.
         packed[ORDER_COLUMN:] = np.maximum(packed[ORDER_COLUMN:], 0)
         self._compiled.price(_GOALS_GALORE, packed)
-        rest = 1.0 - self._compiled.chances.sum(axis=1)
-        sure = np.maximum(self._compiled.chances.max(axis=1), rest) >= 1.0 - DUST
+        rows = self._compiled.chances.reshape(-1, CHANCES)
+        sure = np.maximum(rows.max(axis=1), 1.0 - rows.sum(axis=1)) >= 1.0 - DUST
         return tuple(
             market.key for market in self._markets if bool(sure[market.first : market.last].all())
         )
@@ -218,6 +221,13 @@ class FixtureBoard:
             if market.key == key:
                 return market
         raise KeyError(key)
+
+    def _price(self, model: MatchModel, state: MatchState) -> None:
+        if model is not self._model:
+            self._model, self._packed_model = model, pack_model(model)
+        if state is not self._state:
+            self._state, self._packed_state = state, pack_state(state)
+        self._compiled.price(self._packed_model, self._packed_state)
 
     def _set_margin(self, margin: Margin) -> None:
         if margin == self._margin:

@@ -262,6 +262,14 @@ def pack_model(model: MatchModel) -> Floats:
 
 def _order_bits(state: MatchState) -> tuple[int, int, int, int]:
     """Return for each scope with a score a number whose bit n is set when goal n + 1 was home's."""
+    if not (
+        state.order
+        or state.first_half != _NIL
+        or state.second_half != _NIL
+        or state.extra_first != _NIL
+        or state.extra_second != _NIL
+    ):
+        return 0, 0, 0, 0
     bits: list[int] = []
     counts: list[int] = []
     at = 0

@@ -12,10 +12,16 @@ from numba import float64, int64
 from engine.jit import kernel
 from engine.pricing.combined_nb import accumulate_combined_nb, combine_nb, deposit_combined_nb
 from engine.pricing.grid_nb import (
-    accumulate_nb,
-    deposit_nb,
+    accumulate_cells_nb,
+    accumulate_plain_nb,
+    accumulate_sides_nb,
+    cells_nb,
+    deposit_cell_nb,
+    deposit_plain_nb,
+    deposit_sides_nb,
     goals_nb,
-    independent_nb,
+    plain_nb,
+    sides_nb,
     tilt_given_nb,
     tilt_nb,
     tilted_mass_nb,
@@ -23,6 +29,7 @@ from engine.pricing.grid_nb import (
 from engine.pricing.halves_nb import joint_nb
 from engine.pricing.layout import (
     BLOCK,
+    CELLED,
     CHANCES,
     COMBINED,
     DUST,
@@ -36,6 +43,7 @@ from engine.pricing.layout import (
     PUSH,
     REGULAR,
     SECOND_HALF,
+    SIDES,
     TERM_CHANCE,
     TERM_HIGH,
     TERM_LOW,
@@ -58,12 +66,20 @@ def start_nb(
     home_to: int,
     away_now: int,
     away_to: int,
+    rate: float,
     share: float,
 ) -> None:
-    """Fill what is wanted of a block with masses of two independent goal counts."""
+    """Fill what is wanted of a block with masses of two independent goal counts.
+
+    `rate` is that of both sides' goals still to come, `share` what part of it is home's.
+    """
     at = scope * BLOCK
     row = 2 * scope
-    independent_nb(features, at, pmf, row, home_now, home_to, away_now, away_to)
+    plain_nb(features, at, pmf, row, home_now, home_to, away_now, away_to, rate)
+    if wanted & SIDES != 0:
+        sides_nb(features, at, pmf, row)
+    if wanted & CELLED != 0:
+        cells_nb(features, at, pmf, row, home_now, home_to, away_now, away_to)
     if wanted & COMBINED != 0:
         combine_nb(features, at, pmf, row, home_to, away_now, away_to)
     if wanted & ORDERED != 0:
@@ -83,7 +99,11 @@ def deposits_nb(
 ) -> None:
     """Add mass to one low score on every axis wanted of a block."""
     at = scope * BLOCK
-    deposit_nb(features, at, home, away, mass)
+    deposit_plain_nb(features, at, home, away, mass)
+    if wanted & SIDES != 0:
+        deposit_sides_nb(features, at, home, away, mass)
+    if wanted & CELLED != 0:
+        deposit_cell_nb(features, at, home, away, mass)
     if wanted & COMBINED != 0:
         deposit_combined_nb(features, at, home, away, mass)
     if wanted & ORDERED != 0:
@@ -96,7 +116,11 @@ def finish_nb(
 ) -> None:
     """Make every axis wanted of a block cumulative."""
     at = scope * BLOCK
-    accumulate_nb(features, at, scale)
+    accumulate_plain_nb(features, at, scale)
+    if wanted & SIDES != 0:
+        accumulate_sides_nb(features, at, scale)
+    if wanted & CELLED != 0:
+        accumulate_cells_nb(features, at, scale)
     if wanted & COMBINED != 0:
         accumulate_combined_nb(features, at, scale)
     if wanted & ORDERED != 0:
@@ -110,18 +134,17 @@ def gather_nb(features: Any, terms: Any, chances: Any, fair: Any) -> None:
     With chances w, h, p, l of winning, half winning, a push and half losing, odds o return one
     for one staked when ``(w + h/2) o = 1 - p - h/2 - l/2``; the fair probability is ``1 / o``.
     """
-    flat = chances.ravel()
-    for k in range(len(flat)):
-        flat[k] = 0.0
+    for k in range(len(chances)):
+        chances[k] = 0.0
     for k in range(terms.shape[0]):
         chance = features[terms[k, TERM_HIGH]] - features[terms[k, TERM_LOW]]
-        flat[terms[k, TERM_CHANCE]] += max(chance, 0.0)
+        chances[terms[k, TERM_CHANCE]] += max(chance, 0.0)
     for outcome in range(len(fair)):
         at = CHANCES * outcome
-        half_win = flat[at + HALF_WIN]
-        push = flat[at + PUSH]
-        half_lose = flat[at + HALF_LOSE]
-        even = flat[at + WIN]
+        half_win = chances[at + HALF_WIN]
+        push = chances[at + PUSH]
+        half_lose = chances[at + HALF_LOSE]
+        even = chances[at + WIN]
         if half_win + push + half_lose > 0.0:
             paid = even + 0.5 * half_win
             at_risk = 1.0 - push - 0.5 * (half_win + half_lose)
@@ -155,13 +178,13 @@ def halves_nb(
     away_to = goals_nb(pmf, 3, first_away, state[3])
     start_nb(
         features, FIRST_HALF, wanted[FIRST_HALF], pmf,
-        state[2], home_to, state[3], away_to, share,
+        state[2], home_to, state[3], away_to, first_home + first_away, share,
     )  # fmt: skip
     home_to = goals_nb(pmf, 4, second_home, state[4])
     away_to = goals_nb(pmf, 5, second_away, state[5])
     start_nb(
         features, SECOND_HALF, wanted[SECOND_HALF], pmf,
-        state[4], home_to, state[5], away_to, share,
+        state[4], home_to, state[5], away_to, second_home + second_away, share,
     )  # fmt: skip
     if wanted[HALVES] != 0:
         joint_nb(features, model, pmf, tilted, 1.0 / mass)
@@ -204,7 +227,10 @@ def features_nb(model: Any, state: Any, wanted: Any, pmf: Any, features: Any) ->
         return NO_MASS
     want = wanted[REGULAR]
     if want != 0:
-        start_nb(features, REGULAR, want, pmf, home_now, home_to, away_now, away_to, share)
+        start_nb(
+            features, REGULAR, want, pmf, home_now, home_to, away_now, away_to,
+            both * (first + second), share,
+        )  # fmt: skip
         if tilted:
             for i in range(2):
                 for j in range(2):
@@ -225,7 +251,10 @@ def features_nb(model: Any, state: Any, wanted: Any, pmf: Any, features: Any) ->
     if want != 0:
         home_to = goals_nb(pmf, 6, home_rate * extra, state[6])
         away_to = goals_nb(pmf, 7, away_rate * extra, state[7])
-        start_nb(features, EXTRA_TIME, want, pmf, state[6], home_to, state[7], away_to, share)
+        start_nb(
+            features, EXTRA_TIME, want, pmf, state[6], home_to, state[7], away_to, both * extra,
+            share,
+        )  # fmt: skip
         order = state[ORDER_COLUMN + EXTRA_TIME]
         finish_nb(features, EXTRA_TIME, want, 1.0, state[6] + state[7], order)
     return PRICED
@@ -239,7 +268,7 @@ def features_nb(model: Any, state: Any, wanted: Any, pmf: Any, features: Any) ->
         int64[:, ::1],
         float64[:, ::1],
         float64[::1],
-        float64[:, ::1],
+        float64[::1],
         float64[::1],
     )
 )
@@ -264,16 +293,17 @@ def price_board_nb(
         Period, clock in seconds, goals of first half, second half and extra time (home, away
         each), red cards (home, away), and for each scope with a score who scored in which order.
     wanted : int64[SCOPES]
-        What is wanted of each scope: a mask of PLAIN, COMBINED and ORDERED; 0 for nothing.
+        What is wanted of each scope: a mask of PLAIN (in every one), SIDES, CELLED,
+        COMBINED and ORDERED; 0 for nothing.
     terms : int64[terms, TERM_COLUMNS]
-        Intervals: the two ends as indices into `features`, and the flat place in `chances` to
+        Intervals: the two ends as indices into `features`, and the place in `chances` to
         which the chance between them is added.
     pmf : float64[PMF_ROWS, GOALS]
         Scratch.
     features : float64[FEATURES]
         Scratch.
-    chances : float64[outcomes, CHANCES]
-        Out: chances to win, half win, push and half lose.
+    chances : float64[CHANCES * outcomes]
+        Out: for each outcome the chances to win, half win, push and half lose.
     fair : float64[outcomes]
         Out: the fair probability, 0 where a push is certain.
 

@@ -1,7 +1,7 @@
-"""Kernels of one score: goal distributions, the Dixon-Coles tilt, and the plain axes of a block.
+"""Kernels of one score: goal distributions, the Dixon-Coles tilt, and a block's own axes.
 
-Owns the masses of every axis that is a function of one score; never knows what has been wanted of
-them, nor any other stretch of play.
+Owns the masses of total, margin, scorers, either side's goals and single scores; never knows what
+has been wanted of them, nor any other stretch of play.
 """
 
 from math import exp
@@ -11,20 +11,17 @@ from engine.jit import kernel
 from engine.pricing.layout import (
     AWAY_AT,
     AWAY_PARITY_AT,
-    AWAY_TO_NIL_AT,
     CELL_AT,
+    CELLED_END,
     CELLS,
-    DISTANCE_AT,
     GOALS,
-    HIGHER_AT,
     HOME_AT,
     HOME_PARITY_AT,
-    HOME_TO_NIL_AT,
-    LOWER_AT,
     MARGIN_AT,
     PARITY_AT,
     PLAIN_END,
     SCORERS_AT,
+    SIDES_END,
     TAIL,
     TOTAL_AT,
 )
@@ -47,6 +44,22 @@ def goals_nb(pmf: Any, row: int, rate: float, start: int) -> int:
         term *= rate / more
     pmf[row, k] = max(left, 0.0)
     return k + 1
+
+
+@kernel()
+def totals_nb(features: Any, first: int, rate: float, start: int) -> None:
+    """Fill the total's masses: two independent Poisson counts add up to one."""
+    term = exp(-rate)
+    left = 1.0
+    more = 0
+    k = start
+    while k < 2 * GOALS - 2 and left > TAIL:
+        features[first + k] = term
+        left -= term
+        more += 1
+        k += 1
+        term *= rate / more
+    features[first + k] = max(left, 0.0)
 
 
 @kernel()
@@ -89,24 +102,6 @@ def tilt_given_nb(
 
 
 @kernel()
-def deposit_nb(features: Any, at: int, home: int, away: int, mass: float) -> None:
-    """Add mass to one low score (each side at most one goal) on every axis but the distance."""
-    features[at + TOTAL_AT + 1 + home + away] += mass
-    features[at + MARGIN_AT + GOALS + home - away] += mass
-    features[at + HOME_AT + 1 + home] += mass
-    features[at + AWAY_AT + 1 + away] += mass
-    features[at + LOWER_AT + 1 + min(home, away)] += mass
-    features[at + HIGHER_AT + 1 + max(home, away)] += mass
-    features[at + CELL_AT + 1 + CELLS * home + away] += mass
-    features[at + PARITY_AT + 1 + (home + away) % 2] += mass
-    features[at + HOME_PARITY_AT + 1 + home] += mass
-    features[at + AWAY_PARITY_AT + 1 + away] += mass
-    features[at + HOME_TO_NIL_AT + 1 + (1 if home > away else 0)] += mass
-    features[at + AWAY_TO_NIL_AT + 1 + (1 if away > home else 0)] += mass
-    features[at + SCORERS_AT + 1 + home + 2 * away] += mass
-
-
-@kernel()
 def sums_nb(features: Any, at: int, size: int, scale: float) -> None:
     """Turn an axis of masses into cumulative chances, scaled."""
     running = 0.0
@@ -116,8 +111,110 @@ def sums_nb(features: Any, at: int, size: int, scale: float) -> None:
         features[k] = running
 
 
+# --- total, margin, scorers ----------------------------------------------------------------------
+
+
 @kernel()
-def independent_nb(
+def plain_nb(
+    features: Any,
+    at: int,
+    pmf: Any,
+    row: int,
+    home_from: int,
+    home_to: int,
+    away_from: int,
+    away_to: int,
+    rate: float,
+) -> None:
+    """Fill a block's plain axes with masses of two independent goal counts.
+
+    `rate` is that of both sides' goals still to come.
+    """
+    for k in range(at, at + PLAIN_END):
+        features[k] = 0.0
+    totals_nb(features, at + TOTAL_AT + 1, rate, home_from + away_from)
+    margin = at + MARGIN_AT + GOALS
+    for j in range(away_from, away_to):
+        mass = pmf[row + 1, j]
+        for i in range(home_from, home_to):
+            features[margin - j + i] += mass * pmf[row, i]
+    home_none = pmf[row, 0]
+    away_none = pmf[row + 1, 0]
+    scorers = at + SCORERS_AT + 1
+    features[scorers] = home_none * away_none
+    features[scorers + 1] = (1.0 - home_none) * away_none
+    features[scorers + 2] = (1.0 - away_none) * home_none
+    features[scorers + 3] = (1.0 - home_none) * (1.0 - away_none)
+
+
+@kernel()
+def deposit_plain_nb(features: Any, at: int, home: int, away: int, mass: float) -> None:
+    """Add mass to one low score (each side at most one goal) on the plain axes."""
+    features[at + TOTAL_AT + 1 + home + away] += mass
+    features[at + MARGIN_AT + GOALS + home - away] += mass
+    features[at + SCORERS_AT + 1 + home + 2 * away] += mass
+
+
+@kernel()
+def accumulate_plain_nb(features: Any, at: int, scale: float) -> None:
+    """Make the plain axes cumulative."""
+    sums_nb(features, at + TOTAL_AT, 2 * GOALS - 1, scale)
+    sums_nb(features, at + MARGIN_AT, 2 * GOALS - 1, scale)
+    sums_nb(features, at + SCORERS_AT, 4, scale)
+
+
+# --- either side's goals -------------------------------------------------------------------------
+
+
+@kernel()
+def sides_nb(features: Any, at: int, pmf: Any, row: int) -> None:
+    """Fill the axes of either side's goals and of what is odd or even."""
+    for k in range(at + PLAIN_END, at + SIDES_END):
+        features[k] = 0.0
+    home_odd = 0.0
+    away_odd = 0.0
+    for k in range(GOALS):
+        home = pmf[row, k]
+        away = pmf[row + 1, k]
+        features[at + HOME_AT + 1 + k] = home
+        features[at + AWAY_AT + 1 + k] = away
+        if k % 2 == 1:
+            home_odd += home
+            away_odd += away
+    odd = home_odd * (1.0 - away_odd) + (1.0 - home_odd) * away_odd
+    features[at + PARITY_AT + 1] = 1.0 - odd
+    features[at + PARITY_AT + 2] = odd
+    features[at + HOME_PARITY_AT + 1] = 1.0 - home_odd
+    features[at + HOME_PARITY_AT + 2] = home_odd
+    features[at + AWAY_PARITY_AT + 1] = 1.0 - away_odd
+    features[at + AWAY_PARITY_AT + 2] = away_odd
+
+
+@kernel()
+def deposit_sides_nb(features: Any, at: int, home: int, away: int, mass: float) -> None:
+    """Add mass to one low score on the sides' axes."""
+    features[at + HOME_AT + 1 + home] += mass
+    features[at + AWAY_AT + 1 + away] += mass
+    features[at + PARITY_AT + 1 + (home + away) % 2] += mass
+    features[at + HOME_PARITY_AT + 1 + home] += mass
+    features[at + AWAY_PARITY_AT + 1 + away] += mass
+
+
+@kernel()
+def accumulate_sides_nb(features: Any, at: int, scale: float) -> None:
+    """Make the sides' axes cumulative."""
+    sums_nb(features, at + HOME_AT, GOALS, scale)
+    sums_nb(features, at + AWAY_AT, GOALS, scale)
+    sums_nb(features, at + PARITY_AT, 2, scale)
+    sums_nb(features, at + HOME_PARITY_AT, 2, scale)
+    sums_nb(features, at + AWAY_PARITY_AT, 2, scale)
+
+
+# --- scores one by one ---------------------------------------------------------------------------
+
+
+@kernel()
+def cells_nb(
     features: Any,
     at: int,
     pmf: Any,
@@ -127,84 +224,25 @@ def independent_nb(
     away_from: int,
     away_to: int,
 ) -> None:
-    """Fill a block's axes with masses of two independent goal counts (distance comes later)."""
-    for k in range(at, at + PLAIN_END):
+    """Fill the axis of single scores; those beyond the cells share the last place."""
+    for k in range(at + SIDES_END, at + CELLED_END):
         features[k] = 0.0
-    away_row = row + 1
-    total = at + TOTAL_AT + 1
-    margin = at + MARGIN_AT + GOALS
-    for i in range(home_from, home_to):
-        mass = pmf[row, i]
-        for j in range(away_from, away_to):
-            features[total + i + j] += mass * pmf[away_row, j]
-    for j in range(away_from, away_to):
-        mass = pmf[away_row, j]
-        for i in range(home_from, home_to):
-            features[margin - j + i] += mass * pmf[row, i]
     inside = 0.0
     for i in range(home_from, min(home_to, CELLS)):
         for j in range(away_from, min(away_to, CELLS)):
-            mass = pmf[row, i] * pmf[away_row, j]
+            mass = pmf[row, i] * pmf[row + 1, j]
             features[at + CELL_AT + 1 + CELLS * i + j] = mass
             inside += mass
     features[at + CELL_AT + 1 + CELLS * CELLS] = max(1.0 - inside, 0.0)
-    home_below = 0.0
-    away_below = 0.0
-    home_even = 0.0
-    away_even = 0.0
-    for k in range(min(home_from, away_from), max(home_to, away_to)):
-        home = pmf[row, k]
-        away = pmf[away_row, k]
-        features[at + HOME_AT + 1 + k] = home
-        features[at + AWAY_AT + 1 + k] = away
-        home_below += home
-        away_below += away
-        features[at + HIGHER_AT + 1 + k] = home * away_below + (home_below - home) * away
-        features[at + LOWER_AT + 1 + k] = home * (1.0 - away_below + away) + away * (
-            1.0 - home_below
-        )
-        if k % 2 == 0:
-            home_even += home
-            away_even += away
-    even = home_even * away_even + (1.0 - home_even) * (1.0 - away_even)
-    features[at + PARITY_AT + 1] = even
-    features[at + PARITY_AT + 2] = 1.0 - even
-    features[at + HOME_PARITY_AT + 1] = home_even
-    features[at + HOME_PARITY_AT + 2] = 1.0 - home_even
-    features[at + AWAY_PARITY_AT + 1] = away_even
-    features[at + AWAY_PARITY_AT + 2] = 1.0 - away_even
-    home_none = pmf[row, 0]
-    away_none = pmf[away_row, 0]
-    home_only = (1.0 - home_none) * away_none
-    away_only = (1.0 - away_none) * home_none
-    features[at + HOME_TO_NIL_AT + 1] = 1.0 - home_only
-    features[at + HOME_TO_NIL_AT + 2] = home_only
-    features[at + AWAY_TO_NIL_AT + 1] = 1.0 - away_only
-    features[at + AWAY_TO_NIL_AT + 2] = away_only
-    features[at + SCORERS_AT + 1] = home_none * away_none
-    features[at + SCORERS_AT + 2] = home_only
-    features[at + SCORERS_AT + 3] = away_only
-    features[at + SCORERS_AT + 4] = (1.0 - home_none) * (1.0 - away_none)
 
 
 @kernel()
-def accumulate_nb(features: Any, at: int, scale: float) -> None:
-    """Fold the margin into the distance and make every plain axis of a block cumulative."""
-    margin = at + MARGIN_AT + GOALS
-    features[at + DISTANCE_AT + 1] = features[margin]
-    for k in range(1, GOALS):
-        features[at + DISTANCE_AT + 1 + k] = features[margin + k] + features[margin - k]
-    sums_nb(features, at + TOTAL_AT, 2 * GOALS - 1, scale)
-    sums_nb(features, at + MARGIN_AT, 2 * GOALS - 1, scale)
-    sums_nb(features, at + HOME_AT, GOALS, scale)
-    sums_nb(features, at + AWAY_AT, GOALS, scale)
-    sums_nb(features, at + LOWER_AT, GOALS, scale)
-    sums_nb(features, at + HIGHER_AT, GOALS, scale)
-    sums_nb(features, at + DISTANCE_AT, GOALS, scale)
+def deposit_cell_nb(features: Any, at: int, home: int, away: int, mass: float) -> None:
+    """Add mass to one low score's own cell."""
+    features[at + CELL_AT + 1 + CELLS * home + away] += mass
+
+
+@kernel()
+def accumulate_cells_nb(features: Any, at: int, scale: float) -> None:
+    """Make the axis of single scores cumulative."""
     sums_nb(features, at + CELL_AT, CELLS * CELLS + 1, scale)
-    sums_nb(features, at + PARITY_AT, 2, scale)
-    sums_nb(features, at + HOME_PARITY_AT, 2, scale)
-    sums_nb(features, at + AWAY_PARITY_AT, 2, scale)
-    sums_nb(features, at + HOME_TO_NIL_AT, 2, scale)
-    sums_nb(features, at + AWAY_TO_NIL_AT, 2, scale)
-    sums_nb(features, at + SCORERS_AT, 4, scale)

@@ -12,7 +12,6 @@ from typing import Any
 from engine.jit import kernel
 from engine.pricing.grid_nb import sums_nb, tilt_nb
 from engine.pricing.layout import (
-    AWAY_AT,
     AWAY_HALVES_AT,
     AWAY_RICHER_AT,
     BLOCK,
@@ -24,7 +23,6 @@ from engine.pricing.layout import (
     HALF_FULL_AT,
     HALF_HALF_AT,
     HALVES_AT,
-    HOME_AT,
     HOME_HALVES_AT,
     HOME_RICHER_AT,
     MARGIN_AT,
@@ -72,18 +70,23 @@ def results_nb(features: Any) -> None:
 
 
 @kernel()
-def compare_nb(features: Any, to: int, axis: int, size: int) -> None:
-    """Fill three masses: the first half has more of an axis, the halves are level, it has less."""
-    first = FIRST_HALF * BLOCK + axis + 1
-    second = SECOND_HALF * BLOCK + axis + 1
+def compare_nb(
+    features: Any, to: int, one: Any, first: int, other: Any, second: int, size: int
+) -> None:
+    """Fill three masses: the first half's count is higher, as high, lower than the second's.
+
+    The counts' masses stand in `one` from `first` on and in `other` from `second` on.
+    """
     first_below = 0.0
     second_below = 0.0
     for k in range(size):
-        features[to] += features[first + k] * second_below
-        features[to + 1] += features[first + k] * features[second + k]
-        features[to + 2] += features[second + k] * first_below
-        first_below += features[first + k]
-        second_below += features[second + k]
+        mass = one[first + k]
+        later = other[second + k]
+        features[to] += mass * second_below
+        features[to + 1] += mass * later
+        features[to + 2] += later * first_below
+        first_below += mass
+        second_below += later
 
 
 @kernel()
@@ -175,9 +178,11 @@ def joint_nb(features: Any, model: Any, pmf: Any, tilted: bool, scale: float) ->
         features[k] = 0.0
     at = HALVES_AT + 1
     results_nb(features)
-    compare_nb(features, at + RICHER_AT, TOTAL_AT, 2 * GOALS - 1)
-    compare_nb(features, at + HOME_RICHER_AT, HOME_AT, GOALS)
-    compare_nb(features, at + AWAY_RICHER_AT, AWAY_AT, GOALS)
+    first = FIRST_HALF * BLOCK + TOTAL_AT + 1
+    second = SECOND_HALF * BLOCK + TOTAL_AT + 1
+    compare_nb(features, at + RICHER_AT, features, first, features, second, 2 * GOALS - 1)
+    compare_nb(features, at + HOME_RICHER_AT, pmf[2], 0, pmf[4], 0, GOALS)
+    compare_nb(features, at + AWAY_RICHER_AT, pmf[3], 0, pmf[5], 0, GOALS)
     scorers = SCORERS_AT + 4
     scored_nb(
         features, at + BOTH_HALVES_AT,

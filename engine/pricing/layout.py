@@ -25,31 +25,32 @@ HALVES: Final = 4
 """Both halves of the ninety minutes side by side; its block is of another kind."""
 SCOPES: Final = 5
 
-# What is wanted of a scope: bits of a mask, for what costs more than the plain axes.
+# What is wanted of a scope: bits of a mask, one for each group of axes.
 PLAIN: Final = 1
-COMBINED: Final = 2
-ORDERED: Final = 4
+SIDES: Final = 2
+CELLED: Final = 4
+COMBINED: Final = 8
+ORDERED: Final = 16
 
 # A block holds, axis after axis, cumulative chances: entry k of an axis is P(value < first + k),
 # so an axis of n values takes n + 1 entries and an interval's chance is one subtraction.
 TOTAL_AT: Final = 0
 MARGIN_AT: Final = TOTAL_AT + 2 * GOALS
-HOME_AT: Final = MARGIN_AT + 2 * GOALS
+SCORERS_AT: Final = MARGIN_AT + 2 * GOALS
+PLAIN_END: Final = SCORERS_AT + 5
+# Each side's goals, and what is odd or even.
+HOME_AT: Final = PLAIN_END
 AWAY_AT: Final = HOME_AT + GOALS + 1
-LOWER_AT: Final = AWAY_AT + GOALS + 1
-HIGHER_AT: Final = LOWER_AT + GOALS + 1
-DISTANCE_AT: Final = HIGHER_AT + GOALS + 1
-CELL_AT: Final = DISTANCE_AT + GOALS + 1
-PARITY_AT: Final = CELL_AT + CELLS * CELLS + 2
+PARITY_AT: Final = AWAY_AT + GOALS + 1
 HOME_PARITY_AT: Final = PARITY_AT + 3
 AWAY_PARITY_AT: Final = HOME_PARITY_AT + 3
-HOME_TO_NIL_AT: Final = AWAY_PARITY_AT + 3
-AWAY_TO_NIL_AT: Final = HOME_TO_NIL_AT + 3
-SCORERS_AT: Final = AWAY_TO_NIL_AT + 3
-PLAIN_END: Final = SCORERS_AT + 5
+SIDES_END: Final = AWAY_PARITY_AT + 3
+# Scores one by one.
+CELL_AT: Final = SIDES_END
+CELLED_END: Final = CELL_AT + CELLS * CELLS + 2
 # Joint axes: a result (0 home, 1 draw, 2 away) or whether both scored (0 no, 1 yes), times the
 # axis that stands last in the name.
-RESULT_BOTH_AT: Final = PLAIN_END
+RESULT_BOTH_AT: Final = CELLED_END
 BOTH_TOTAL_AT: Final = RESULT_BOTH_AT + 7
 RESULT_TOTAL_AT: Final = BOTH_TOTAL_AT + 2 * CAPPED + 1
 COMBINED_END: Final = RESULT_TOTAL_AT + 3 * CAPPED + 1
@@ -92,7 +93,7 @@ CHANCES: Final = 4
 TERM_LOW: Final = 0
 TERM_HIGH: Final = 1
 TERM_CHANCE: Final = 2
-"""The place in the flat chances: ``CHANCES * outcome + column``."""
+"""The place in the chances: ``CHANCES * outcome + column``."""
 TERM_COLUMNS: Final = 3
 
 TAIL: Final = 1e-15

@@ -186,7 +186,7 @@ def double_chance(_: Mapping[str, str]) -> Rules:
     """Two results out of three."""
     return (
         OutcomeRule("home_or_draw", Axis.MARGIN, above(0)),
-        OutcomeRule("home_or_away", Axis.DISTANCE, above(1)),
+        OutcomeRule("home_or_away", Axis.MARGIN, above(1), also=(below(0),)),
         OutcomeRule("draw_or_away", Axis.MARGIN, below(1)),
     )
 
@@ -272,9 +272,10 @@ def parity_on(axis: Axis) -> Build:
     return fixed(OutcomeRule("odd", axis, one(1)), OutcomeRule("even", axis, one(0)))
 
 
-def yes_on(axis: Axis, yes: Interval, no: Interval) -> Build:
-    """Yes or no by the values of an axis."""
-    return fixed(OutcomeRule("yes", axis, yes), OutcomeRule("no", axis, no))
+def yes_on(axis: Axis, yes: Interval) -> Build:
+    """Yes within an interval of an axis, no on either side of it."""
+    no = OutcomeRule("no", axis, below(yes.low), also=(above(yes.high),))
+    return fixed(OutcomeRule("yes", axis, yes), no)
 
 
 def each_of(axis: Axis, *names: str) -> Build:
@@ -295,7 +296,10 @@ def correct_score(_: Mapping[str, str]) -> Rules:
         for home in goals
         for away in goals
     )
-    return *cells, OutcomeRule("other", Axis.HIGHER, above(CORRECT_SCORE_GOALS_MAX + 1))
+    beyond = goals.stop
+    more_away = (Interval(cell(home, beyond), cell(home + 1, 0)) for home in goals)
+    other = OutcomeRule("other", Axis.CELL, above(cell(beyond, 0)), also=tuple(more_away))
+    return *cells, other
 
 
 def nth_goal(specifiers: Mapping[str, str]) -> Rules:
@@ -377,11 +381,7 @@ both_to_score_in_halves: Final = fixed(
 
 def both_halves(side: int) -> Build:
     """Yes when a side (0 home, 2 away) wins both halves."""
-    value = 4 * side
-    return fixed(
-        OutcomeRule("yes", Axis.HALF_HALF, one(value)),
-        OutcomeRule("no", Axis.HALF_HALF, below(value), also=(above(value + 1),)),
-    )
+    return yes_on(Axis.HALF_HALF, one(4 * side))
 
 
 def either_half(side: int) -> Build:

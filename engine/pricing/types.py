@@ -84,8 +84,6 @@ class _Family(NamedTuple):
     scopes: tuple[Scope, ...] = _EACH
 
 
-_YES, _NO = rules.above(1), rules.below(1)
-_NIL, _SOME = rules.one(0), rules.above(1)
 _ON: Final = (Scope.HALVES,)
 _TOTAL: Final = ("total",)
 _VARIANT: Final = ("variant",)
@@ -111,16 +109,16 @@ _FAMILIES: Final = (
     _Family("odd_even", (26, 74, 94), rules.parity_on(Axis.PARITY)),
     _Family("home_odd_even", (27, None, None), rules.parity_on(Axis.HOME_PARITY)),
     _Family("away_odd_even", (28, None, None), rules.parity_on(Axis.AWAY_PARITY)),
-    _Family("both_teams_to_score", (29, 75, 95, None), rules.yes_on(Axis.LOWER, _YES, _NO)),
+    _Family("both_teams_to_score", (29, 75, 95, None), rules.yes_on(Axis.SCORERS, rules.one(3))),
     _Family(
         "which_team_to_score",
         (30, None, None),
         rules.each_of(Axis.SCORERS, "none", "only_home", "only_away", "both"),
     ),
-    _Family("home_clean_sheet", (31, 76, 96), rules.yes_on(Axis.AWAY, _NIL, _SOME)),
-    _Family("away_clean_sheet", (32, 77, 97), rules.yes_on(Axis.HOME, _NIL, _SOME)),
-    _Family("home_win_to_nil", (33, None, None), rules.yes_on(Axis.HOME_TO_NIL, _YES, _NO)),
-    _Family("away_win_to_nil", (34, None, None), rules.yes_on(Axis.AWAY_TO_NIL, _YES, _NO)),
+    _Family("home_clean_sheet", (31, 76, 96), rules.yes_on(Axis.SCORERS, rules.below(2))),
+    _Family("away_clean_sheet", (32, 77, 97), rules.yes_on(Axis.HOME, rules.one(0))),
+    _Family("home_win_to_nil", (33, None, None), rules.yes_on(Axis.SCORERS, rules.one(1))),
+    _Family("away_win_to_nil", (34, None, None), rules.yes_on(Axis.SCORERS, rules.one(2))),
     _Family("1x2_both_teams_to_score", (35, 78, 543), rules.result_and_both),
     _Family(
         "total_both_teams_to_score",
@@ -172,13 +170,13 @@ _FAMILIES: Final = (
     _Family(
         "home_score_in_both_halves",
         (56,),
-        rules.yes_on(Axis.HOME_IN_HALVES, rules.above(3), rules.below(3)),
+        rules.yes_on(Axis.HOME_IN_HALVES, rules.one(3)),
         scopes=_ON,
     ),
     _Family(
         "away_score_in_both_halves",
         (57,),
-        rules.yes_on(Axis.AWAY_IN_HALVES, rules.above(3), rules.below(3)),
+        rules.yes_on(Axis.AWAY_IN_HALVES, rules.one(3)),
         scopes=_ON,
     ),
     _Family(

@@ -9,6 +9,7 @@ from rich.console import Console
 from tests.bench.core import durable_core, kernel_alone
 from tests.bench.fanout import fan_out
 from tests.bench.many_markets import many_markets
+from tests.bench.pricing import pricing
 from tests.bench.recovery import kill_to_serving, replay
 from tests.bench.table import Row, render, write_json
 from tests.bench.wire import over_the_wire
@@ -17,6 +18,7 @@ MEASURES: dict[str, Callable[[], list[Row]]] = {
     "wire": over_the_wire,
     "core": durable_core,
     "kernel": kernel_alone,
+    "pricing": pricing,
     "replay": replay,
     "kill": kill_to_serving,
     "fanout": fan_out,

@@ -1,0 +1,308 @@
+"""Prices, calibration and margins beside penaltyblog, on the same machine and the same inputs.
+
+Every measure first checks that both come to the same answers, and says in its conditions how near;
+what penaltyblog does not do (or does otherwise) is named there too. Where ours is the kernel alone,
+its inputs packed as the reference's are numbers, another measure has the whole Python call.
+"""
+
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+from engine.pricing.catalogue import full_board
+from engine.pricing.compiled import CompiledMarkets
+from engine.pricing.fixture import FixtureBoard
+from engine.pricing.football import MatchModel, MatchState, Period, pack_model, pack_state
+from engine.pricing.football_nb import price_board_nb
+from engine.pricing.margin import Method, remove_margins
+from engine.pricing.rates import Rates, rates_from_1x2
+from tests.bench.table import Row, median_of
+
+RUNS = 7
+ABSENT = "penaltyblog is not installed: make bench installs it"
+AGAINST = "penaltyblog 1.13 (grid and properties)"
+TOTALS = [quarters / 4 for quarters in range(5, 19)]
+HANDICAPS = [quarters / 4 for quarters in range(-8, 9)]
+KEYS = (
+    "m/1x2",
+    "m/both_teams_to_score",
+    *(f"m/total?total={line:g}" for line in TOTALS),
+    *(f"m/handicap?hcp={line:g}" for line in HANDICAPS),
+)
+PRICES = 3 + 1 + 2 * len(TOTALS) + 2 * len(HANDICAPS)
+BOARD_PRICES_MIN = 200
+MARKETS = 10_000
+
+
+def penaltyblog() -> Any:
+    """Return the reference, or say what to do for it and return None."""
+    if find_spec("penaltyblog") is None:
+        print(ABSENT)
+        return None
+    import penaltyblog as reference
+
+    return reference
+
+
+def seconds(call: Callable[[], object], *, calls: int) -> float:
+    """Return the seconds that one call takes."""
+    started = time.perf_counter()
+    for _ in range(calls):
+        call()
+    return (time.perf_counter() - started) / calls
+
+
+def believed(count: int, *, seed: int = 7, dependence: float = 0.0) -> list[MatchModel]:
+    """Return models of as many different matches."""
+    rng = np.random.default_rng(seed)
+    return [
+        MatchModel(home_rate=home, away_rate=away, dependence=dependence)
+        for home, away in rng.uniform(0.6, 2.6, (count, 2)).tolist()
+    ]
+
+
+def reference_prices(reference: Any, model: MatchModel) -> list[float]:
+    """Price the 66 through penaltyblog: one call of its grid for both sides of a line."""
+    grid = reference.models.create_dixon_coles_grid(
+        model.home_rate, model.away_rate, model.dependence
+    )
+    prices = [*grid.home_draw_away, grid.btts_yes]
+    for line in TOTALS:
+        under, push, over = grid.totals(line)
+        prices += [over / (1.0 - push), under / (1.0 - push)]
+    for line in HANDICAPS:
+        chances = grid.asian_handicap_probs("home", line)
+        at_risk = 1.0 - chances["push"]
+        prices += [chances["win"] / at_risk, chances["lose"] / at_risk]
+    return prices
+
+
+def our_prices(board: FixtureBoard, model: MatchModel) -> np.ndarray:
+    """Price the same 66: ours has "no" beside "yes", which penaltyblog leaves to a subtraction."""
+    fair = board.fair(model, MatchState())
+    return np.concatenate((fair[:4], fair[5:]))
+
+
+def widest_gap(reference: Any, board: FixtureBoard, models: list[MatchModel]) -> float:
+    """Return how far apart the two are at most over some matches."""
+    return max(
+        float(np.abs(our_prices(board, model) - reference_prices(reference, model)).max())
+        for model in models
+    )
+
+
+def kernel_seconds(compiled: CompiledMarkets, models: list[MatchModel], state: MatchState) -> float:
+    """Return the seconds of one kernel call, the inputs packed beforehand."""
+    packed = [pack_model(model) for model in models]
+    at = pack_state(state)
+    arrays = (compiled.terms, compiled.pmf, compiled.features, compiled.chances, compiled.fair)
+
+    def price_all() -> None:
+        for model in packed:
+            price_board_nb(model, at, compiled.wanted, *arrays)
+
+    return seconds(price_all, calls=200) / len(models)
+
+
+def fixture_prices() -> list[Row]:
+    """Price 66 outcomes of a fixture, and a board of 200 and more."""
+    reference = penaltyblog()
+    if reference is None:
+        return []
+    board, compiled = FixtureBoard(KEYS), CompiledMarkets(KEYS)
+    bent, straight = believed(40, dependence=-0.1), believed(40)
+    same, swapped = widest_gap(reference, board, straight), widest_gap(reference, board, bent)
+    assert same < 1e-7, same
+    state = MatchState()
+
+    def kernel() -> float:
+        return 1 / kernel_seconds(compiled, bent, state)
+
+    def call() -> float:
+        return len(bent) / seconds(lambda: [board.fair(model, state) for model in bent], calls=100)
+
+    def theirs() -> float:
+        return len(bent) / seconds(lambda: [reference_prices(reference, m) for m in bent], calls=1)
+
+    ref_median, ref_samples = median_of(theirs, runs=RUNS)
+    conditions = (
+        f"1x2, both to score, totals and handicaps in quarter steps; {len(bent)} matches, "
+        f"dependence -0.1, median of {RUNS}; probabilities differ by at most {same:.0e} at "
+        f"dependence 0 (its grid ends at 15 goals) and by {swapped:.3f} at -0.1, where its 1:0 and "
+        f"0:1 are swapped; one call of it serves both sides of a line"
+    )
+    rows = []
+    for measure, goal, name, how in (
+        (kernel, 500, f"{PRICES} prices of a fixture", "kernel"),
+        (call, 250, f"{PRICES} prices of a fixture, from Python objects", "board.fair"),
+    ):
+        ours_median, samples = median_of(measure, runs=RUNS)
+        rows.append(
+            Row(
+                name, "fixtures/s", ours_median, ref_median, AGAINST, "higher", goal, "ratio",
+                f"{how}; {conditions}", samples, ref_samples,
+            )
+        )  # fmt: skip
+    return [*rows, *whole_board(1e6 / ref_median)]
+
+
+def whole_board(reference_us: float) -> list[Row]:
+    """Time the kernel on the head of the full board, and on all of it."""
+    model = MatchModel(home_rate=1.6, away_rate=1.3, dependence=-0.1)
+    level = MatchState(period=Period.FIRST_HALF, clock_s=600)
+    ahead = level.scored(side="home")
+    keys = full_board("m", model=model)
+    sizes = np.cumsum([len(market.rules.outcomes) for market in CompiledMarkets(keys).markets])
+    head = keys[: int(np.searchsorted(sizes, BOARD_PRICES_MIN)) + 1]
+    rows = []
+    for compiled, goal, kind in (
+        (CompiledMarkets(head), 5.0, "its first markets"),
+        (CompiledMarkets(keys), 10.0, "all of it"),
+    ):
+        board = FixtureBoard([market.key for market in compiled.markets])
+
+        def both(board: FixtureBoard = board) -> None:
+            board.fair(model, level)
+            board.fair(model, ahead)
+
+        def kernel(compiled: CompiledMarkets = compiled) -> float:
+            return 1e6 * kernel_seconds(compiled, [model] * 20, level)
+
+        median, samples = median_of(kernel, runs=RUNS)
+        call_us = 0.5e6 * seconds(both, calls=5_000)
+        rows.append(
+            Row(
+                f"probabilities of a board of {compiled.outcomes} prices",
+                "us",
+                median,
+                reference_us,
+                f"penaltyblog on {PRICES} of them",
+                "lower",
+                goal,
+                "ours",
+                f"the default board, {kind}: {len(compiled.markets)} markets with both halves, "
+                f"combinations and the order of goals, one kernel call in play, median of {RUNS}; "
+                f"{call_us:.1f} us for the Python call with a state that is new each time",
+                samples,
+            )
+        )
+    return rows
+
+
+def calibration() -> list[Row]:
+    """Find rates from 1x2 probabilities, and check either answer against what was asked."""
+    reference = penaltyblog()
+    if reference is None:
+        return []
+    board = FixtureBoard(["m/1x2"])
+    asked = [board.fair(model, MatchState()).tolist() for model in believed(100, seed=11)]
+
+    def ours() -> float:
+        took = seconds(
+            lambda: [rates_from_1x2(home=h, draw=d, away=a, dependence=0.0) for h, d, a in asked],
+            calls=20,
+        )
+        return len(asked) / took
+
+    def expectancy(probabilities: list[float], **options: Any) -> Any:
+        return reference.models.goal_expectancy(*probabilities, dc_adj=False, **options)
+
+    def theirs() -> float:
+        return len(asked) / seconds(lambda: [expectancy(row) for row in asked], calls=1)
+
+    def missed(home: float, away: float, row: list[float]) -> float:
+        model = MatchModel(home_rate=home, away_rate=away)
+        return float(np.abs(board.fair(model, MatchState()) - row).max())
+
+    gaps: dict[str, list[float]] = {"ours": [], "theirs": [], "tight": []}
+    apart = []
+    for row in asked:
+        found = rates_from_1x2(home=row[0], draw=row[1], away=row[2], dependence=0.0)
+        assert isinstance(found, Rates)
+        gaps["ours"].append(missed(found.home, found.away, row))
+        answer = expectancy(row)
+        gaps["theirs"].append(missed(answer["home_exp"], answer["away_exp"], row))
+        tight = expectancy(row, minimizer_options={"ftol": 1e-20, "gtol": 1e-14})
+        gaps["tight"].append(missed(tight["home_exp"], tight["away_exp"], row))
+        apart.append(max(abs(tight["home_exp"] - found.home), abs(tight["away_exp"] - found.away)))
+    ours_median, samples = median_of(ours, runs=RUNS)
+    ref_median, ref_samples = median_of(theirs, runs=3)
+    return [
+        Row(
+            "calibration from 1x2",
+            "fits/s",
+            ours_median,
+            ref_median,
+            "penaltyblog.goal_expectancy",
+            "higher",
+            300,
+            "ratio",
+            f"100 markets without margin; probabilities of the answer miss those asked for by "
+            f"{max(gaps['ours']):.0e} (ours, Newton to 1e-12) and {max(gaps['theirs']):.0e} (its "
+            f"default, which stops when the Brier score stands still), {max(gaps['tight']):.0e} "
+            f"when told to go on: then the rates differ by {max(apart):.0e}",
+            samples,
+            ref_samples,
+        )
+    ]
+
+
+def margins() -> list[Row]:
+    """Take margins off 10,000 markets of three outcomes by the two methods that need solving."""
+    reference = penaltyblog()
+    if reference is None:
+        return []
+    rng = np.random.default_rng(3)
+    true = rng.dirichlet((4.0, 2.5, 3.0), MARKETS).clip(0.02)
+    quoted = true / true.sum(axis=1, keepdims=True) * rng.uniform(1.02, 1.10, (MARKETS, 1))
+    odds = 1.0 / quoted.clip(None, 0.97)
+    flat = np.ascontiguousarray(1.0 / odds).ravel()
+    offsets = np.arange(0, flat.size + 1, 3)
+    rows = []
+    for method, name in ((Method.SHIN, "shin"), (Method.ODDS_RATIO, "odds_ratio")):
+        lists = odds.tolist()
+
+        def ours(method: Method = method) -> float:
+            winners = np.ones(MARKETS)
+            return MARKETS / seconds(
+                lambda: remove_margins(flat, offsets, winners=winners, methods=method), calls=3
+            )
+
+        def loop(name: str = name, lists: list[list[float]] = lists) -> list[list[float]]:
+            implied = reference.implied.calculate_implied
+            return [implied(row, method=name).probabilities for row in lists]
+
+        moved = remove_margins(flat, offsets, winners=np.ones(MARKETS), methods=method)
+        assert not moved.statuses.any()
+        started = time.perf_counter()
+        answers = loop()
+        took = time.perf_counter() - started
+        apart = float(np.abs(np.array(answers).ravel() - moved.values).max())
+        assert apart < 1e-6, apart
+        ours_median, samples = median_of(ours, runs=RUNS)
+        rows.append(
+            Row(
+                f"margin removal, {MARKETS:,} markets of 3, {name.replace('_', ' ')}",
+                "markets/s",
+                ours_median,
+                MARKETS / took,
+                "penaltyblog calculate_implied in a loop",
+                "higher",
+                200,
+                "ratio",
+                f"one call for all, sums to 1e-12; answers differ by at most {apart:.0e}; median "
+                f"of {RUNS}, the loop once",
+                samples,
+            )
+        )
+    return rows
+
+
+def pricing() -> list[Row]:
+    """Run every measure of prices."""
+    if penaltyblog() is None:
+        return []
+    return [*fixture_prices(), *calibration(), *margins()]
