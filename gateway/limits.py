@@ -102,8 +102,8 @@ LIMITS: Final[dict[str, str]] = {
     "handshake_bytes_max": "the HTTP answer 431, and the connection closes",
     "frame_bytes_max": "close code 1009; control connections have control_frame_bytes_max",
     "control_frame_bytes_max": "close code 1009",
-    "frames_a_second": "`bet` or `error` with code 907 (RATE_LIMITED); this sending was not booked. A "
-    "`place_many` counts once for each of its bets; frames_burst may come at once",
+    "frames_a_second": "`bet` or `error` with code 907 (RATE_LIMITED); this sending was not booked. "
+    "A `place_many` counts once for each of its bets; frames_burst may come at once",
     "frames_burst": "as frames_a_second",
     "frames_over_max": "close code 4029 after so many RATE_LIMITED answers in a row",
     "refused_messages_max": "close code 1008 after so many messages outside the schemas or not "
@@ -117,8 +117,8 @@ LIMITS: Final[dict[str, str]] = {
     "subscriptions_max": "`error` with code 905 (CAPACITY); earlier subscriptions stand",
     "queries_in_flight_max": "`error` with code 901 (BUSY)",
     "control_in_flight_max": "`error` with code 901 (BUSY); nothing was done",
-    "session_bets_in_flight_max": "`bet` rejected with reason 901 (BUSY); this sending was not booked",
-    "bets_in_flight_max": "`bet` rejected with reason 901 (BUSY); this sending was not booked",
+    "session_bets_in_flight_max": "`bet` rejected, reason 901 (BUSY); this sending was not booked",
+    "bets_in_flight_max": "`bet` rejected, reason 901 (BUSY); this sending was not booked",
     "bet_deadline_ms": "`bet` unknown with reason 903 (UNKNOWN); ask `status` for the ref",
     "call_timeout_ms": "`error` with code 909 (UNAVAILABLE) for queries; bets are sent again",
     "control_timeout_ms": "a `refused` event with reason 903 (UNKNOWN): look at the book",
