@@ -102,7 +102,7 @@ LIMITS: Final[dict[str, str]] = {
     "handshake_bytes_max": "the HTTP answer 431, and the connection closes",
     "frame_bytes_max": "close code 1009; control connections have control_frame_bytes_max",
     "control_frame_bytes_max": "close code 1009",
-    "frames_a_second": "`bet` or `error` with code 907 (RATE_LIMITED); this sending was not booked. "
+    "frames_a_second": "`bet` or `error` code 907 (RATE_LIMITED); this sending was not booked. "
     "A `place_many` counts once for each of its bets; frames_burst may come at once",
     "frames_burst": "as frames_a_second",
     "frames_over_max": "close code 4029 after so many RATE_LIMITED answers in a row",
