@@ -33,7 +33,8 @@ NOT_CONVERGED: Final = 4
 TOLERANCE: Final = 1e-12
 """A solved market's sum is within this of its target, relative to the target."""
 _ITERATIONS_MAX: Final = 200
-_SMALLEST: Final = 1e-300
+_SMALLEST: Final = 1e-150
+"""A probability below this is refused: its square would be nothing."""
 
 
 @kernel()
@@ -173,15 +174,19 @@ def limits_nb(
     """Say whether a method can reach the target at all: SOLVED or NO_SOLUTION."""
     certain = 0
     roots = 0.0
+    squares = 0.0
     for k in range(first, last):
         if values[k] >= 1.0:
             certain += 1
         roots += sqrt(values[k])
+        squares += values[k] * values[k]
     if method == SHIN:
         if direction == ADD:
             reachable = total * (1.0 - 1e-9) <= target <= roots * roots
         else:
-            reachable = target <= total * (1.0 + 1e-9) and certain == 0
+            # Were all the money insiders', each probability would be its square over the sum.
+            least = squares / total * (1.0 + 1e-9)
+            reachable = least < target <= total * (1.0 + 1e-9) and certain == 0
         return SOLVED if reachable else NO_SOLUTION
     return SOLVED if certain < target < live else NO_SOLUTION
 

@@ -119,39 +119,11 @@ def accept_nb(
     return CONVERGED
 
 
-@kernel(int64(float64, float64, float64, float64, float64[::1], float64[::1]))
-def rates_from_1x2_nb(
-    home: float, away: float, dependence: float, rate_max: float, scratch: Any, rates: Any
+@kernel()
+def newton_nb(
+    home: float, away: float, dependence: float, rate_max: float, work: Any, logs: Any, rates: Any
 ) -> int:
-    """Find the two rates at which the model gives these home and away probabilities.
-
-    Newton in the logarithms of the rates, its step held to a factor e and halved while it does not
-    bring the probabilities nearer.
-
-    Parameters
-    ----------
-    home, away : float
-        Probabilities without margin; the draw has the rest.
-    dependence : float
-        Dixon and Coles' rho, held fixed.
-    rate_max : float
-        No rate above this is an answer.
-    scratch : float64[SCRATCH]
-        Scratch.
-    rates : float64[2]
-        Out: home and away rate; zeros unless CONVERGED.
-
-    Returns
-    -------
-    int
-        CONVERGED, or why not.
-    """
-    rates[0] = 0.0
-    rates[1] = 0.0
-    if not (home > 0.0 and away > 0.0 and home + away < 1.0 and abs(dependence) <= 1.0):
-        return NOT_PROBABILITIES
-    work, logs = scratch[:7], scratch[7:]
-    logs[0], logs[1] = log(1.3), log(1.1)
+    """Search from the logarithms in `logs`; the other parameters are `rates_from_1x2_nb`'s."""
     outcome_nb(exp(logs[0]), exp(logs[1]), dependence, work)
     error = max(abs(work[0] - home), abs(work[2] - away))
     high = log(rate_max) + 1e-9
@@ -179,3 +151,48 @@ def rates_from_1x2_nb(
         if min(logs[0], logs[1]) < log(_RATE_LOW):
             return RATE_OUT_OF_BOUNDS
     return NOT_CONVERGED
+
+
+@kernel(int64(float64, float64, float64, float64, float64[::1], float64[::1]))
+def rates_from_1x2_nb(
+    home: float, away: float, dependence: float, rate_max: float, scratch: Any, rates: Any
+) -> int:
+    """Find the two rates at which the model gives these home and away probabilities.
+
+    Newton in the logarithms of the rates, its step held to a factor e and halved while it does not
+    bring the probabilities nearer. Where it leads nowhere from the rates of a common match, it
+    starts again from those of a mismatch either way, then from many goals and from few.
+
+    Parameters
+    ----------
+    home, away : float
+        Probabilities without margin; the draw has the rest.
+    dependence : float
+        Dixon and Coles' rho, held fixed.
+    rate_max : float
+        No rate above this is an answer.
+    scratch : float64[SCRATCH]
+        Scratch.
+    rates : float64[2]
+        Out: home and away rate; zeros unless CONVERGED.
+
+    Returns
+    -------
+    int
+        CONVERGED, or why not.
+    """
+    rates[0] = 0.0
+    rates[1] = 0.0
+    if not (home > 0.0 and away > 0.0 and home + away < 1.0 and abs(dependence) <= 1.0):
+        return NOT_PROBABILITIES
+    work, logs = scratch[:7], scratch[7:]
+    first = CONVERGED
+    for start in range(5):
+        logs[0] = log(1.3 if start == 0 else 5.0 if start in (1, 3) else 0.3)
+        logs[1] = log(1.1 if start == 0 else 5.0 if start in (2, 3) else 0.3)
+        status = newton_nb(home, away, dependence, rate_max, work, logs, rates)
+        if status in (CONVERGED, DEPENDENCE_TOO_STRONG):
+            return status
+        if start == 0:
+            first = status
+    return first

@@ -6,7 +6,7 @@ from math import log, nan, sqrt
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from engine.pricing.margin import (
@@ -191,6 +191,9 @@ def test_additive_refuses_where_a_longshot_would_fall_below_nothing() -> None:
     target=st.floats(allow_nan=True, allow_infinity=True),
     method=st.sampled_from(Method),
 )
+@example(values=[0.5], target=0.25, method=Method.SHIN)
+@example(values=[0.3, 1e-200, 1.0], target=2.0, method=Method.SHIN)
+@example(values=[1e-200, 0.5, 0.5], target=1.0, method=Method.SHIN)
 @settings(max_examples=300, deadline=None)
 def test_no_input_whatever_gives_back_nan(
     values: list[float], target: float, method: Method

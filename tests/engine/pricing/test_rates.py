@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from engine.pricing.axes import Scope
@@ -63,7 +63,9 @@ def test_probabilities_and_slopes_equal_a_plain_grid(rates: tuple[float, float, 
 
 
 @given(rates=believed())
-@settings(max_examples=60, deadline=None)
+@example(rates=(6.0, 0.25, 0.28125))
+@example(rates=(7.573179, 0.398656, 0.262483))
+@settings(max_examples=200, deadline=None)
 def test_rates_give_probabilities_that_give_the_rates_back(
     rates: tuple[float, float, float],
 ) -> None:
