@@ -90,7 +90,7 @@ class GatewaySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     call_timeout_ms: Millis = 1_500
     control_timeout_ms: Millis = 5_000
     batch_rows_max: Annotated[int, Meta(ge=1, le=4_096)] = 1_024
-    calls_in_flight_max: Annotated[int, Meta(ge=1, le=16)] = 1
+    calls_in_flight_max: Annotated[int, Meta(ge=1, le=16)] = 2
     verdict_linger_ms: Millis = 5
     batch_pace_ms: Annotated[int, Meta(ge=0, le=1_000)] = 8
 
