@@ -10,7 +10,7 @@ from engine.pricing.football import MatchModel, MatchState, Period
 from engine.pricing.types import Specifiers, results
 
 Grid = dict[tuple[int, int], float]
-GOALS = 26
+GOALS = 36
 SCORED = (Scope.REGULAR, Scope.FIRST_HALF, Scope.SECOND_HALF, Scope.EXTRA_TIME)
 
 
