@@ -9,6 +9,7 @@ from typing import Annotated, Final
 from msgspec import Meta, Struct
 
 from engine.ids import ACCOUNT_NO_MAX, MARKET_KEY_BYTES_MAX, MARKET_NO_MAX, SHARD_NO_MAX
+from engine.lifecycle import Status
 from engine.units import (
     BALANCE_MINOR_MAX,
     DEAD_HEAT_DEN_MAX,
@@ -23,6 +24,11 @@ from engine.units import (
 
 WHY_CHARS_MAX: Final = 80
 NAME_CHARS_MAX: Final = 64
+DEDUCTIONS_MAX: Final = 16
+"""Deductions of one settlement: non-runners declared at different times."""
+STEPS_MAX: Final = 16
+"""Commands that one message of a feed brings to one market."""
+DIGEST_MAX: Final = (1 << 32) - 1
 
 MarketNoField = Annotated[int, Meta(ge=0, le=MARKET_NO_MAX)]
 AccountNoField = Annotated[int, Meta(ge=0, le=ACCOUNT_NO_MAX)]
@@ -32,6 +38,8 @@ LimitField = Annotated[int, Meta(ge=0, le=LIMIT_MINOR_MAX)]
 AmountField = Annotated[int, Meta(ge=1, le=BALANCE_MINOR_MAX)]
 NameField = Annotated[str, Meta(min_length=1, max_length=NAME_CHARS_MAX)]
 WhyField = Annotated[str, Meta(max_length=WHY_CHARS_MAX)]
+TimeField = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
+"""Nanoseconds since 1970, UTC."""
 KeyField = Annotated[str, Meta(min_length=3, max_length=MARKET_KEY_BYTES_MAX)]
 RefField = Annotated[str, Meta(pattern=r"^[!-~]{1,32}\Z")]
 CurrencyField = Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")]
@@ -70,6 +78,19 @@ class OutcomeResult(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     void_halves: Annotated[int, Meta(ge=0, le=2)] = 0
     dead_heat_num: Annotated[int, Meta(ge=0, le=DEAD_HEAT_DEN_MAX)] = 1
     dead_heat_den: Annotated[int, Meta(ge=1, le=DEAD_HEAT_DEN_MAX)] = 1
+
+
+class Deduction(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What winning bets placed before a time lose, because an outcome was withdrawn then.
+
+    `keep_milli` thousandths are kept: of the winnings, as a bookmaker's Rule 4 has it, or of the
+    whole price (`of_price`), as an exchange reduces the odds of a win market. A bet takes the
+    first deduction whose `until_ns` lies after it, so each holds all that came later as well.
+    """
+
+    until_ns: TimeField
+    keep_milli: Annotated[int, Meta(ge=0, le=1_000)]
+    of_price: bool = False
 
 
 class _Command(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="do"):
@@ -135,10 +156,14 @@ class CloseMarket(_Command, frozen=True, tag="close_market"):
 
 
 class SettleMarket(_Command, frozen=True, tag="settle_market"):
-    """Settle every outcome; settling again with other results reverses and replaces."""
+    """Settle every outcome; settling again with other results reverses and replaces.
+
+    `deductions` stand in the order of their times.
+    """
 
     market_no: MarketNoField
     results: Annotated[tuple[OutcomeResult, ...], Meta(min_length=1, max_length=OUTCOMES_MAX)]
+    deductions: Annotated[tuple[Deduction, ...], Meta(max_length=DEDUCTIONS_MAX)] = ()
 
 
 class CancelMarket(_Command, frozen=True, tag="cancel_market"):
@@ -146,6 +171,83 @@ class CancelMarket(_Command, frozen=True, tag="cancel_market"):
 
     market_no: MarketNoField
     why: WhyField = ""
+
+
+class SetStatus(_Command, frozen=True, tag="set_status"):
+    """Bring a market to a status, by whichever move the life cycle allows; idempotent.
+
+    Only ACTIVE, INACTIVE, SUSPENDED and HANDED_OVER can be set so. A market that a trader
+    suspended is HELD: it becomes ACTIVE again by the trader's word alone.
+    """
+
+    market_no: MarketNoField
+    status: Status
+    why: WhyField = ""
+
+
+class CancelBets(_Command, frozen=True, tag="cancel_bets"):
+    """Refund the bets placed in a window, whatever became or becomes of the market.
+
+    The window reaches from `from_ns` up to but not including `until_ns`; None is open. The
+    market's status does not change, and a later settlement leaves these bets refunded.
+    """
+
+    market_no: MarketNoField
+    from_ns: TimeField | None = None
+    until_ns: TimeField | None = None
+    why: WhyField = ""
+
+
+class RollBackCancel(_Command, frozen=True, tag="roll_back_cancel"):
+    """Take back the cancellation of just this window; its bets stand as if it had never been.
+
+    Without a window it also takes back CancelMarket: the market is SETTLED again where results
+    stand, else SUSPENDED.
+    """
+
+    market_no: MarketNoField
+    from_ns: TimeField | None = None
+    until_ns: TimeField | None = None
+    why: WhyField = ""
+
+
+class RollBackSettlement(_Command, frozen=True, tag="roll_back_settlement"):
+    """Take back the results: payouts are reversed, bets are open again, the market SUSPENDED."""
+
+    market_no: MarketNoField
+    why: WhyField = ""
+
+
+FeedStep = (
+    OpenMarket
+    | SetOdds
+    | SuspendMarket
+    | ResumeMarket
+    | HandOverMarket
+    | CloseMarket
+    | SettleMarket
+    | CancelMarket
+    | SetStatus
+    | CancelBets
+    | RollBackCancel
+    | RollBackSettlement
+)
+
+
+class FeedUpdate(_Command, frozen=True, tag="feed_update"):
+    """Obey what one message of a feed says of this market, once.
+
+    The market remembers, for each `source`, the highest position obeyed and that message's
+    digest, in its journal: a lower position, or the same with the same digest, is refused with
+    FEED_POSITION_KNOWN and changes nothing. Every step names this market; a step that is refused
+    does not stop those after it.
+    """
+
+    market_no: MarketNoField
+    source: NameField
+    position: TimeField
+    steps: Annotated[tuple[FeedStep, ...], Meta(min_length=1, max_length=STEPS_MAX)]
+    digest: Annotated[int, Meta(ge=0, le=DIGEST_MAX)] = 0
 
 
 class AckOutbox(_Command, frozen=True, tag="ack_outbox"):
@@ -166,6 +268,11 @@ MarketCommand = (
     | CloseMarket
     | SettleMarket
     | CancelMarket
+    | SetStatus
+    | CancelBets
+    | RollBackCancel
+    | RollBackSettlement
+    | FeedUpdate
     | AckOutbox
 )
 

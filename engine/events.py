@@ -6,7 +6,8 @@ give them again.
 
 from msgspec import Struct
 
-from engine.commands import Limits, OutcomeResult, Quote
+from engine.commands import Deduction, Limits, OutcomeResult, Quote
+from engine.lifecycle import Status
 from engine.reasons import Reason
 
 
@@ -79,6 +80,7 @@ class MarketSettled(_MarketEvent, frozen=True, tag="market_settled"):
     results: tuple[OutcomeResult, ...]
     bets: int
     payout_minor: int
+    deductions: tuple[Deduction, ...] = ()
 
 
 class MarketCancelled(_MarketEvent, frozen=True, tag="market_cancelled"):
@@ -88,6 +90,70 @@ class MarketCancelled(_MarketEvent, frozen=True, tag="market_cancelled"):
     bets: int
     payout_minor: int
     why: str = ""
+
+
+class StatusSet(_MarketEvent, frozen=True, tag="status_set"):
+    """The market stands so; an unchanged version says it stood so before."""
+
+    status: Status
+    why: str = ""
+
+
+class BetsCancelled(_MarketEvent, frozen=True, tag="bets_cancelled"):
+    """The bets of a window are void: `bets` refunds worth `payout_minor` went to the outbox."""
+
+    settlement_no: int
+    from_ns: int | None
+    until_ns: int | None
+    bets: int
+    payout_minor: int
+    why: str = ""
+
+
+class CancelRolledBack(_MarketEvent, frozen=True, tag="cancel_rolled_back"):
+    """A cancellation is undone; `bets` bets are open, or settled by the results that stand."""
+
+    status: Status
+    settlement_no: int
+    from_ns: int | None
+    until_ns: int | None
+    bets: int
+    payout_minor: int
+    why: str = ""
+
+
+class SettlementRolledBack(_MarketEvent, frozen=True, tag="settlement_rolled_back"):
+    """The results stand no more: `bets` bets are open again."""
+
+    status: Status
+    settlement_no: int
+    bets: int
+    why: str = ""
+
+
+FeedStepEvent = (
+    Refused
+    | MarketOpened
+    | OddsSet
+    | MarketSuspended
+    | MarketResumed
+    | MarketHandedOver
+    | MarketClosed
+    | MarketSettled
+    | MarketCancelled
+    | StatusSet
+    | BetsCancelled
+    | CancelRolledBack
+    | SettlementRolledBack
+)
+
+
+class FeedApplied(_MarketEvent, frozen=True, tag="feed_applied"):
+    """A feed's message was obeyed; one event for each of its steps."""
+
+    source: str
+    position: int
+    events: tuple[FeedStepEvent, ...]
 
 
 class OutboxAcked(_Event, frozen=True, tag="outbox_acked"):
@@ -144,6 +210,11 @@ MarketEvent = (
     | MarketClosed
     | MarketSettled
     | MarketCancelled
+    | StatusSet
+    | BetsCancelled
+    | CancelRolledBack
+    | SettlementRolledBack
+    | FeedApplied
     | OutboxAcked
 )
 LedgerEvent = Refused | RateSet | AccountOpened | Deposited | Withdrawn

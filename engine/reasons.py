@@ -39,6 +39,11 @@ class Reason(IntEnum):
     TRANSITION_NOT_ALLOWED = 409
     MARKET_EXISTS = 410
     ALREADY_SETTLED = 411
+    FEED_POSITION_KNOWN = 412
+    MARKET_HELD = 413
+    WINDOW_UNKNOWN = 414
+    WINDOW_KNOWN = 415
+    NOT_SETTLED = 416
 
     # 43x odds moved
     ODDS_CHANGED = 431
@@ -125,6 +130,11 @@ MESSAGES: Final[dict[Reason, str]] = {
     Reason.TRANSITION_NOT_ALLOWED: "the market's state does not allow this",
     Reason.MARKET_EXISTS: "a market of this number or key exists",
     Reason.ALREADY_SETTLED: "the market is settled with these very results",
+    Reason.FEED_POSITION_KNOWN: "the market has obeyed this feed up to here already",
+    Reason.MARKET_HELD: "a trader suspended the market, and a trader must resume it",
+    Reason.WINDOW_UNKNOWN: "no cancellation of this window stands",
+    Reason.WINDOW_KNOWN: "the bets of this window are cancelled already",
+    Reason.NOT_SETTLED: "no results stand that could be taken back",
     Reason.ODDS_CHANGED: "the odds have moved",
     Reason.ODDS_WORSE: "the odds have shortened",
     Reason.PAYOUT_OVER_CAP: "the payout is over the market's cap",

@@ -1,0 +1,129 @@
+"""What an adapter wants done: the words between a feed's format and the markets.
+
+Owns the shape of an adapter: bytes and time in, intents out, no I/O and no clock. Market numbers
+are unknown here: an intent names a market by its key, and the desk that carries intents out writes
+the number into every command.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final, Protocol
+
+from msgspec import Struct
+
+from engine.commands import FeedStep, Limits
+from engine.views import PriceImage
+
+MARKET_NO_LATER: Final = 0
+"""What the commands of an intent name as their market: the desk writes the real number."""
+REFUSALS_KEPT: Final = 100
+"""Refused messages whose reason is kept for a person to read; all are counted."""
+
+
+class Mark(Struct, frozen=True, kw_only=True):
+    """Where a message stands in its feed, as a market remembers it (see FeedUpdate).
+
+    `source` names feed, producer and lane, such as ``uof:1/odds`` and ``uof:1/result``: within a
+    source, a later position overrules an earlier one. Positions are the feed's own times, in
+    milliseconds, and `digest` (crc32 of the message) tells messages of one millisecond apart.
+    """
+
+    source: str
+    position: int
+    digest: int = 0
+
+
+class Birth(Struct, frozen=True, kw_only=True):
+    """What a market is created with when it is met for the first time: INACTIVE until told."""
+
+    outcomes: tuple[str, ...]
+    limits: Limits | None = None
+
+
+class Fair(Struct, frozen=True, kw_only=True):
+    """True probabilities of a market's outcomes, in their order; the shell makes odds of them.
+
+    `winners` is how many outcomes win (2 for double chance, the places of a place market);
+    an outcome that is not `active` is not offered, and its probability is 0.
+    """
+
+    probabilities: tuple[float, ...]
+    active: tuple[bool, ...]
+    winners: int = 1
+
+
+class Tell(Struct, frozen=True, kw_only=True):
+    """One market's part of one message: created if unknown, priced if fair, then the steps.
+
+    Without `mark` the steps are given whenever asked: the watchdog's own words.
+    """
+
+    key: str
+    mark: Mark | None
+    steps: tuple[FeedStep, ...] = ()
+    fair: Fair | None = None
+    birth: Birth | None = None
+
+
+class PriceFixture(Struct, frozen=True, kw_only=True):
+    """Price every market of a fixture that our own model knows, from where the match stands.
+
+    `model` and `state` are those of the sport (see engine.pricing.sport).
+    """
+
+    fixture: str
+    mark: Mark
+    sport: str
+    model: Any
+    state: Any
+    suspend: str = ""
+    resume: bool = False
+
+
+class Recover(Struct, frozen=True, kw_only=True):
+    """Ask the provider to repeat what a producer said after a time (0: all that is current)."""
+
+    producer: int
+    after_ms: int
+    request_id: int
+
+
+Intent = Tell | PriceFixture | Recover
+
+
+class Received(Struct, frozen=True, kw_only=True):
+    """What came of one message; `refused` says why it meant nothing, in a few words, else empty.
+
+    `kind` is the message's own name, for counting.
+    """
+
+    kind: str
+    intents: tuple[Intent, ...] = ()
+    refused: str = ""
+
+
+class KnownMarket(Struct, frozen=True, kw_only=True):
+    """A market that exists already when an adapter begins, with the positions it remembers."""
+
+    image: PriceImage
+    positions: dict[str, int] = {}
+    results_stand: bool = False
+
+
+class Adapter(Protocol):
+    """One feed's format and habits, as a state machine that does no I/O."""
+
+    def resume(self, markets: Sequence[KnownMarket], *, at_ns: int) -> Received:
+        """Begin, with the markets of this feed that exist already."""
+        ...
+
+    def receive(self, body: bytes, *, at_ns: int) -> Received:
+        """Take one message as it came off the transport; never raises, whatever the bytes."""
+        ...
+
+    def tick(self, *, at_ns: int) -> Received:
+        """Take the time, at least once a second: watchdogs act on it."""
+        ...
+
+    def owns(self, key: str) -> bool:
+        """Say whether a market belongs to this feed, by its key."""
+        ...
