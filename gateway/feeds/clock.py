@@ -1,0 +1,62 @@
+"""Which of our own moments a feed means: windows and deadlines come in the provider's time.
+
+Owns the way from a feed's milliseconds to engine nanoseconds. Live, they are the same clock. Of a
+recording that is played again, they are not: a moment is then the one at which its message came.
+"""
+
+from bisect import bisect_left
+from typing import Final, Protocol
+
+MS_NS: Final = 1_000_000
+MOMENTS_MAX: Final = 1 << 16
+"""Moments of a recording that are kept; past it every second one is forgotten."""
+
+
+class FeedClock(Protocol):
+    """A feed's time in the engine's."""
+
+    def saw(self, *, feed_ms: int, at_ns: int) -> None:
+        """Learn that a message of this feed time came at this engine time."""
+        ...
+
+    def engine_ns(self, feed_ms: int) -> int:
+        """Return the engine's time for a moment of the feed."""
+        ...
+
+
+class LiveClock:
+    """Both sides keep UTC."""
+
+    def saw(self, *, feed_ms: int, at_ns: int) -> None:
+        """Nothing is to be learnt."""
+
+    def engine_ns(self, feed_ms: int) -> int:
+        """Return the same moment, in nanoseconds."""
+        return feed_ms * MS_NS
+
+
+class RecordedClock:
+    """A recording's time is the time at which the first message from then, or later, was played.
+
+    A moment after all that was played is the latest one seen: nothing can have been bet since.
+    """
+
+    def __init__(self) -> None:
+        self._feed_ms: list[int] = []
+        self._at_ns: list[int] = []
+
+    def saw(self, *, feed_ms: int, at_ns: int) -> None:
+        """Keep the moment, if it is later than all before it."""
+        if self._feed_ms and feed_ms <= self._feed_ms[-1]:
+            return
+        self._feed_ms.append(feed_ms)
+        self._at_ns.append(at_ns)
+        if len(self._feed_ms) > MOMENTS_MAX:
+            del self._feed_ms[1::2], self._at_ns[1::2]
+
+    def engine_ns(self, feed_ms: int) -> int:
+        """Return when that moment was played; 0 while nothing was."""
+        if not self._at_ns:
+            return 0
+        place = bisect_left(self._feed_ms, feed_ms)
+        return self._at_ns[min(place, len(self._at_ns) - 1)]
