@@ -111,7 +111,8 @@ async def close_books(
     system: System,
     *,
     data_dir: Path,
-    results: Mapping[int, Sequence[OutcomeResult]],
+    results: Mapping[int, Sequence[OutcomeResult]] | None = None,
+    dues_minor: Mapping[int, int] | None = None,
     told: Mapping[int, Told],
     currency: str,
 ) -> ClosedBooks:
@@ -123,8 +124,10 @@ async def close_books(
         Running, with nothing under way.
     data_dir : Path
         Where its journals are.
-    results : mapping
+    results : mapping, optional
         Results by market number, by which every payout is computed anew.
+    dues_minor : mapping, optional
+        What every accepted bet is owed, by bet id, where results do not say it all.
     told : mapping
         What bettors were told, by bet id.
     currency : str
@@ -133,7 +136,7 @@ async def close_books(
     report = await system.compare_books()
     records = await _rows(system, "market", "bets", BET_RECORD)
     slips = await _rows(system, "account", "slips", SLIP)
-    found = audit(records, slips, results)
+    found = audit(records, slips, results, dues_minor=dues_minor)
     checks = (
         _sums(report),
         _agree(report, found, told_otherwise(records, told), len(told)),

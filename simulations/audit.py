@@ -47,7 +47,11 @@ class Audit(NamedTuple):
 
 
 def audit(
-    records: Rows, slips: Rows, results: Mapping[int, Sequence[OutcomeResult]] | None = None
+    records: Rows,
+    slips: Rows,
+    results: Mapping[int, Sequence[OutcomeResult]] | None = None,
+    *,
+    dues_minor: Mapping[int, int] | None = None,
 ) -> Audit:
     """Hold every market's decisions against every account's slips, bet by bet.
 
@@ -60,6 +64,9 @@ def audit(
     results : mapping, optional
         Results by market number. Where given, every accepted bet must be settled and its payout
         is computed anew.
+    dues_minor : mapping, optional
+        The same where results alone do not say it (deductions, cancelled windows): what every
+        accepted bet is owed, by bet id (see dues).
 
     Returns
     -------
@@ -87,8 +94,12 @@ def audit(
         found, "accepted here, refused there", decided["bet_id"][stands != (decided["reason"] == 0)]
     )
     _name(found, "paid on a refusal", booked["bet_id"][~stands & (booked["payout_minor"] != 0)])
-    if results is not None:
-        due = _payouts(decided, results)
+    if results is not None or dues_minor is not None:
+        due = (
+            np.array([dues_minor.get(bet, -1) for bet in decided["bet_id"].tolist()], np.int64)
+            if dues_minor is not None
+            else _payouts(decided, results or {})
+        )
         wrong = stands & ((booked["payout_minor"] != due) | (booked["state"] != SlipState.SETTLED))
         _name(found, "not settled, or not as the results say", booked["bet_id"][wrong])
 
