@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 
 import numpy as np
 
-from engine.commands import LedgerCommand, MarketCommand
+from engine.commands import FeedUpdate, LedgerCommand, MarketCommand
 from engine.events import LedgerEvent, MarketEvent, Refused
 from engine.ledger import LedgerMachine
 from engine.market import MarketMachine
@@ -128,18 +128,7 @@ class DurableMarkets(Durable[MarketMachine]):
         JournalBrokenError
             When a write or sync failed, now or before. The process is to end.
         """
-        encoded = checked_commands(by, commands, decode_market_commands)
-        room = control_bytes(encoded, count=len(commands))
-        if room > RECORD_BYTES_MAX:
-            return [_refused(Reason.CAPACITY) for _ in commands]
-        refusal = self._refusal(room, at_ns=at_ns) if commands else None
-        if refusal is not None or not commands:
-            return [_refused(refusal) for _ in commands if refusal is not None]
-        with self._deciding() as machine:
-            events = [machine.apply(command, at_ns) for command in commands]
-            payload = encode_control(by=by, commands=encoded, events=events)
-            self._commit(Kind.CONTROL, at_ns=at_ns, parts=[payload])
-        return events
+        return _control(self, by, commands, at_ns, decode=decode_market_commands)
 
 
 class DurableLedger(Durable[LedgerMachine]):
@@ -251,18 +240,35 @@ class DurableLedger(Durable[LedgerMachine]):
         JournalBrokenError
             When a write or sync failed, now or before. The process is to end.
         """
-        encoded = checked_commands(by, commands, decode_ledger_commands)
-        room = control_bytes(encoded, count=len(commands))
-        if room > RECORD_BYTES_MAX:
-            return [_refused(Reason.CAPACITY) for _ in commands]
-        refusal = self._refusal(room, at_ns=at_ns) if commands else None
-        if refusal is not None or not commands:
-            return [_refused(refusal) for _ in commands if refusal is not None]
-        with self._deciding() as machine:
-            events = [machine.apply(command, at_ns) for command in commands]
-            payload = encode_control(by=by, commands=encoded, events=events)
-            self._commit(Kind.CONTROL, at_ns=at_ns, parts=[payload])
-        return events
+        return _control(self, by, commands, at_ns, decode=decode_ledger_commands)
+
+
+def _control(
+    durable: Durable[Any],
+    by: str,
+    commands: Sequence[Any],
+    at_ns: int,
+    *,
+    decode: Callable[[bytes], Sequence[Any]],
+) -> list[Any]:
+    """Obey commands as one record, or refuse them all alike."""
+    encoded = checked_commands(by, commands, decode)
+    room = control_bytes(encoded, events=sum(map(_events_of, commands)))
+    if room > RECORD_BYTES_MAX:
+        return [_refused(Reason.CAPACITY) for _ in commands]
+    refusal = durable._refusal(room, at_ns=at_ns) if commands else None
+    if refusal is not None or not commands:
+        return [_refused(refusal) for _ in commands if refusal is not None]
+    with durable._deciding() as machine:
+        events = [machine.apply(command, at_ns) for command in commands]
+        payload = encode_control(by=by, commands=encoded, events=events)
+        durable._commit(Kind.CONTROL, at_ns=at_ns, parts=[payload])
+    return events
+
+
+def _events_of(command: Any) -> int:
+    """Return how many events a command makes at most."""
+    return 1 + len(command.steps) if isinstance(command, FeedUpdate) else 1
 
 
 def checked_commands(
@@ -280,9 +286,9 @@ def checked_commands(
     return encoded
 
 
-def control_bytes(encoded: bytes, *, count: int) -> int:
+def control_bytes(encoded: bytes, *, events: int) -> int:
     """Return the room a control record may take: an event repeats at most its own command."""
-    return 2 * len(encoded) + EVENT_BYTES * (count + 1)
+    return 2 * len(encoded) + EVENT_BYTES * (events + 1)
 
 
 def _refused(reason: Reason) -> Refused:

@@ -192,7 +192,7 @@ def test_an_event_larger_than_the_room_kept_for_it_on_a_full_disk_ends_the_shell
 ) -> None:
     """The state has changed by then, so it may not go on; the next start has never seen it."""
     disk, durable, before = full(MARKETS, steps=8)
-    monkeypatch.setattr("persistence.durable.control_bytes", lambda _encoded, *, count: 0)
+    monkeypatch.setattr("persistence.durable.control_bytes", lambda _encoded, *, events: 0)
     disk.capacity = (disk.capacity or 0) + 60
     with pytest.raises(JournalBrokenError, match="a change was not journaled"):
         durable.control("trader:ada", [market(8)], 9)
