@@ -241,6 +241,7 @@ class MatchTimeline:
             second_half=second,
             extra_first=extra_first,
             extra_second=extra_second,
+            order="".join(goal.side.value for goal in self.goals if goal.played_s <= played_s),
         )
 
     def regular_state_at(self, played_s: float) -> MatchState:

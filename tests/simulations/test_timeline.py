@@ -173,3 +173,11 @@ def test_a_file_without_the_header_is_refused(text):
 def test_a_timeline_is_a_value():
     final = match_by_id("wc22-64")
     assert replace(final, full_time=Score(2, 2)) == final
+
+
+def test_the_state_says_who_scored_which_goal():
+    match = match_by_id("wc22-64")
+    order = match.state_at(match.ends_s[-1]).order
+    assert order == "".join(goal.side.value for goal in match.goals)
+    assert match.state_at(match.goals[2].played_s).order == order[:3]
+    assert match.state_at(match.goals[0].played_s - 1).order == ""
