@@ -5,10 +5,9 @@ command, never reads a clock, and remembers nothing that changes a price.
 """
 
 from collections.abc import Sequence
-from typing import Annotated, Final
+from typing import Final
 
 import numpy as np
-from msgspec import Meta, Struct
 
 from engine.commands import OutcomeResult, Quote
 from engine.pricing.axes import Scope
@@ -21,36 +20,13 @@ from engine.pricing.football import (
     pack_model,
     pack_state,
 )
-from engine.pricing.ladder import EXCHANGE, Ladder, Place, Rounding
+from engine.pricing.ladder import EXCHANGE, Ladder
 from engine.pricing.layout import CHANCES, DUST, ORDER_COLUMN
-from engine.pricing.margin import Method
-from engine.pricing.margin_nb import ADD, margins_nb
+from engine.pricing.lean import Lean
+from engine.pricing.quoting import FAIR_MIN, BookFigures, Margin, Quoter
 from engine.pricing.rules import outcome_result
 
-FAIR_MIN: Final = 1e-4
-"""An outcome less likely than this is not offered."""
-BOOK_MILLI_MAX: Final = 2_000
-
-BookField = Annotated[int, Meta(ge=1_000, le=BOOK_MILLI_MAX)]
-
-
-class Margin(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a board's odds hold above fair: a method and a book sum, in thousandths per winner.
-
-    `book_milli_by_type` overrides the book for some market types. Shin's method knows markets with
-    one winner only: where two outcomes win, the odds ratio stands in for it.
-    """
-
-    method: Method = Method.ODDS_RATIO
-    book_milli: BookField = 1_050
-    book_milli_by_type: dict[str, BookField] = {}
-    rounding: Rounding = Rounding.NEAREST
-
-    def __post_init__(self) -> None:
-        """Refuse a book that pays out more than it takes, or that no market can have."""
-        for name, book_milli in (("book_milli", self.book_milli), *self.book_milli_by_type.items()):
-            if not 1_000 <= book_milli <= BOOK_MILLI_MAX:
-                raise ValueError(f"{name}: must be from 1000 to {BOOK_MILLI_MAX}")
+__all__ = ["FAIR_MIN", "BookFigures", "FixtureBoard", "Margin"]
 
 
 class FixtureBoard:
@@ -79,17 +55,13 @@ class FixtureBoard:
     def __init__(self, keys: Sequence[str], *, ladder: Ladder = EXCHANGE) -> None:
         self._compiled: Final = CompiledMarkets(keys)
         self._markets: Final = self._compiled.markets
-        self._ladder: Final = ladder
         self.fixture: Final = self._compiled.fixture
-        outcomes, markets = self._compiled.outcomes, len(keys)
-        self._quoted: Floats = np.zeros(outcomes)
-        self._odds_milli: Ints = np.zeros(outcomes, np.int64)
-        self._places: Ints = np.zeros(outcomes, np.int64)
-        self._parameters: Floats = np.zeros(markets)
-        self._statuses: Ints = np.zeros(markets, np.int64)
-        self._methods: Ints = np.zeros(markets, np.int64)
-        self._targets: Floats = np.zeros(markets)
-        self._margin: Margin | None = None
+        self._quoter: Final = Quoter(
+            self._compiled.offsets,
+            np.array([market.rules.winners for market in self._markets], np.float64),
+            [market.parsed.type for market in self._markets],
+            ladder=ladder,
+        )
         # Packed forms of the model and the state that came last; both are frozen.
         self._model: MatchModel | None = None
         self._state: MatchState | None = None
@@ -106,7 +78,12 @@ class FixtureBoard:
         return tuple(rule.name for rule in self._market(key).rules.outcomes)
 
     def quotes(
-        self, model: MatchModel, state: MatchState, margin: Margin
+        self,
+        model: MatchModel,
+        state: MatchState,
+        margin: Margin,
+        lean: Lean | None = None,
+        figures: BookFigures | None = None,
     ) -> dict[str, tuple[Quote, ...]]:
         """Quote every outcome of every market.
 
@@ -118,6 +95,10 @@ class FixtureBoard:
             What has happened in it.
         margin : Margin
             What the odds hold above fair.
+        lean : Lean | None
+            How odds follow the book; None: not at all.
+        figures : BookFigures | None
+            The book of every outcome, in the board's order; None: nothing is leaned on.
 
         Returns
         -------
@@ -127,26 +108,9 @@ class FixtureBoard:
             the end of the ladder it fell off.
         """
         self._price(model, state)
-        self._set_margin(margin)
-        margins_nb(
-            ADD,
-            self._methods,
-            self._compiled.fair,
-            self._compiled.offsets,
-            self._targets,
-            self._quoted,
-            self._parameters,
-            self._statuses,
-        )
-        self._ladder.round_all(
-            self._quoted, self._odds_milli, self._places, rounding=margin.rounding
-        )
-        active = (
-            ((self._places == Place.ON_LADDER) | (self._places == Place.ABOVE))
-            & (self._compiled.fair >= FAIR_MIN)
-            & (self._compiled.fair < 1.0)
-        ).tolist()
-        odds_milli = self._odds_milli.tolist()
+        quoted = self._quoter.quote(self._compiled.fair, margin=margin, lean=lean, figures=figures)
+        active = quoted.offered.tolist()
+        odds_milli = quoted.odds_milli.tolist()
         return {
             market.key: tuple(
                 [
@@ -228,17 +192,6 @@ class FixtureBoard:
         if state is not self._state:
             self._state, self._packed_state = state, pack_state(state)
         self._compiled.price(self._packed_model, self._packed_state)
-
-    def _set_margin(self, margin: Margin) -> None:
-        if margin == self._margin:
-            return
-        for number, market in enumerate(self._markets):
-            book_milli = margin.book_milli_by_type.get(market.parsed.type, margin.book_milli)
-            winners = market.rules.winners
-            single = winners == 1 or margin.method is not Method.SHIN
-            self._targets[number] = winners * book_milli / 1000.0
-            self._methods[number] = margin.method if single else Method.ODDS_RATIO
-        self._margin = margin
 
 
 _GOALS_GALORE: Final = np.array((10.0, 10.0, 0.0, 0.5, 0.0, 0.0, 1.0, 1.0, 1.0))
