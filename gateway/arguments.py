@@ -20,10 +20,25 @@ def whole(low: int, high: int) -> Callable[[str], int]:
 
     def parse(text: str) -> int:
         digits = text.isascii() and text.isdigit() and len(text) <= _DIGITS_MAX
-        number = int(text) if digits else -1
-        if not low <= number <= high:
+        value = int(text) if digits else -1
+        if not low <= value <= high:
             raise argparse.ArgumentTypeError(f"{low} to {high}, not {text[:_SHOWN_CHARS]!r}")
-        return number
+        return value
+
+    return parse
+
+
+def number(low: float, high: float) -> Callable[[str], float]:
+    """Return what reads a number from `low` to `high`."""
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = low - 1.0
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{low:g} to {high:g}, not {text[:_SHOWN_CHARS]!r}")
+        return value
 
     return parse
 

@@ -7,12 +7,12 @@ so that the other commands need not wait for Ray and the crowd.
 import argparse
 import asyncio
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from msgspec import Struct
 
+from gateway.arguments import number, whole
 from gateway.config import Config
 
 SPEED_MAX: Final = 100_000.0
@@ -49,27 +49,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--match", default="wc22-64", metavar="ID", help="wc22-01 to wc22-64 (default: the final)")
     add(
         "--speed",
-        type=_number(0.1, SPEED_MAX),
+        type=number(0.1, SPEED_MAX),
         default=90.0,
         metavar="N",
         help="match minutes a minute (default 90)",
     )
-    add("--bettors", type=_whole(1, BETTORS_MAX), default=60, metavar="N", help="default 60")
+    add("--bettors", type=whole(1, BETTORS_MAX), default=60, metavar="N", help="default 60")
     add(
         "--markets",
-        type=_whole(1, MARKETS_MAX),
+        type=whole(1, MARKETS_MAX),
         default=MARKETS_MAX,
         metavar="N",
         help=f"the first N of the fixture's {MARKETS_MAX} markets (default: all)",
     )
     add(
         "--markets-per-actor",
-        type=_whole(1, MARKETS_MAX),
+        type=whole(1, MARKETS_MAX),
         default=1,
         metavar="N",
         help="markets that share a process (default 1)",
     )
-    add("--seed", type=_whole(0, 2**31), default=2022, metavar="N", help="of the bettors' choices")
+    add("--seed", type=whole(0, 2**31), default=2022, metavar="N", help="of the bettors' choices")
     add(
         "--kill-minute",
         type=_minute,
@@ -87,7 +87,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--base-port",
-        type=_whole(0, 65_534),
+        type=whole(0, 65_534),
         default=0,
         metavar="P",
         help="bets listen here and control on the next port (default: free ports)",
@@ -127,28 +127,5 @@ def run(args: argparse.Namespace, config: Config) -> int:
         return EXIT_WRONG_WORDS
 
 
-def _whole(low: int, high: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        number = int(text) if text.isascii() and text.isdigit() and len(text) < 12 else -1
-        if not low <= number <= high:
-            raise argparse.ArgumentTypeError(f"{low} to {high}, not {text[:20]!r}")
-        return number
-
-    return parse
-
-
-def _number(low: float, high: float) -> Callable[[str], float]:
-    def parse(text: str) -> float:
-        try:
-            number = float(text)
-        except ValueError:
-            number = -1.0
-        if not low <= number <= high:
-            raise argparse.ArgumentTypeError(f"{low:g} to {high:g}, not {text[:20]!r}")
-        return number
-
-    return parse
-
-
 def _minute(text: str) -> int:
-    return NEVER if text == "none" else _whole(1, MINUTE_MAX)(text)
+    return NEVER if text == "none" else whole(1, MINUTE_MAX)(text)
