@@ -10,8 +10,23 @@ from typing import Any, Final, Protocol
 
 from msgspec import Struct
 
+from actors.messages import Fair, KnownMarket
 from engine.commands import FeedStep, Limits
-from engine.views import PriceImage
+
+__all__ = [
+    "MARKET_NO_LATER",
+    "REFUSALS_KEPT",
+    "Adapter",
+    "Birth",
+    "Fair",
+    "Intent",
+    "KnownMarket",
+    "Mark",
+    "PriceFixture",
+    "Received",
+    "Recover",
+    "Tell",
+]
 
 MARKET_NO_LATER: Final = 0
 """What the commands of an intent name as their market: the desk writes the real number."""
@@ -37,18 +52,6 @@ class Birth(Struct, frozen=True, kw_only=True):
 
     outcomes: tuple[str, ...]
     limits: Limits | None = None
-
-
-class Fair(Struct, frozen=True, kw_only=True):
-    """True probabilities of a market's outcomes, in their order; the shell makes odds of them.
-
-    `winners` is how many outcomes win (2 for double chance, the places of a place market);
-    an outcome that is not `active` is not offered, and its probability is 0.
-    """
-
-    probabilities: tuple[float, ...]
-    active: tuple[bool, ...]
-    winners: int = 1
 
 
 class Tell(Struct, frozen=True, kw_only=True):
@@ -99,14 +102,6 @@ class Received(Struct, frozen=True, kw_only=True):
     kind: str
     intents: tuple[Intent, ...] = ()
     refused: str = ""
-
-
-class KnownMarket(Struct, frozen=True, kw_only=True):
-    """A market that exists already when an adapter begins, with the positions it remembers."""
-
-    image: PriceImage
-    positions: dict[str, int] = {}
-    results_stand: bool = False
 
 
 class Adapter(Protocol):
