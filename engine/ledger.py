@@ -11,7 +11,7 @@ and so negative). Every movement takes from one what it gives to another; the su
     deposit     external -> balance             reserve     available -> pending
     withdraw    balance -> external             post        pending -> at_stake
     settle      at_stake -> house,              void        pending -> balance
-                house -> balance (payout)
+                house -> balance (payout)       reopen      balance -> house -> at_stake
 
 `balance` is one signed figure shown as two: what is positive of it is `available`, what is
 negative is `owed`. So a clawback larger than the balance leaves a debt, later credits pay the debt
@@ -174,7 +174,8 @@ class LedgerMachine:
         A higher number reverses the earlier payout and replaces it; a lower or equal one, a bet of
         another shard and a refused slip are skipped. A slip that is still PENDING is posted first,
         at the odds it asked for: the settlement proves that the market accepted it, and the verdict
-        that comes too late changes nothing.
+        that comes too late changes nothing. A row without a result (BetResult.NONE) opens the bet
+        again: the payout is reversed, into debt if need be, and the stake is at stake once more.
 
         Returns
         -------
@@ -185,7 +186,7 @@ class LedgerMachine:
         ------
         ValueError
             When the batch is longer than SETTLEMENTS_MAX or a row cannot come from a market
-            (payout or result outside its bounds); nothing has changed.
+            (payout or result outside its bounds, a payout without a result); nothing has changed.
         """
         books = self._books
         if len(rows) > SETTLEMENTS_MAX:

@@ -73,7 +73,9 @@ def _slip_rules(books: LedgerBooks) -> _Rules:
     yield "slips: open_prev beyond the slips", rows["open_prev"] <= books.slips_len
     yield "slips: a reason without a refusal", (rows["reason"] != 0) == (state == SlipState.REFUSED)
     settled = state == SlipState.SETTLED
-    yield "slips: settled without a number", (rows["settlement_no"] > 0) == settled
+    numbered = rows["settlement_no"] > 0
+    yield "slips: settled without a number", numbered | ~settled
+    yield "slips: numbered but never accepted", ~numbered | settled | (state == SlipState.ACCEPTED)
     yield "slips: result out of bounds", rows["result"] <= BetResult.CANCELLED
     yield "slips: settled without a result", (rows["result"] > 0) == settled
     yield "slips: paid without a settlement", settled | (rows["payout_minor"] == 0)

@@ -47,7 +47,7 @@ ACCEPTED = int(SlipState.ACCEPTED)
 REFUSED = int(SlipState.REFUSED)
 SETTLED = int(SlipState.SETTLED)
 
-RESULT_FIRST = int(BetResult.WON)
+OPEN_AGAIN = int(BetResult.NONE)
 RESULT_LAST = int(BetResult.CANCELLED)
 
 MALFORMED = int(Reason.MALFORMED)
@@ -93,6 +93,38 @@ def close_slip_nb(slips: Any, account: Any, slip: Any) -> None:
         account.open_last = slip.open_prev
     slip.open_prev = 0
     slip.open_next = 0
+
+
+@kernel()
+def reopen_slip_nb(slips: Any, account: Any, slip: Any, slot: Any) -> None:
+    """Put a slip back into its account's chain of open slips, at its place by bet id.
+
+    The place is looked for from two sides at once, through the chain from its newest slip and
+    through all slips from this one back, so that it costs whichever is nearer: an account of few
+    open slips has a short chain, and one of many has the next of them close by.
+    """
+    before = np.int64(account.open_last)
+    near = np.int64(slot)
+    while before > slot:
+        if near == 0 or (
+            slips[near - 1].account == slip.account
+            and (slips[near - 1].state == PENDING or slips[near - 1].state == ACCEPTED)
+        ):
+            before = near
+            break
+        near -= 1
+        before = np.int64(slips[before - 1].open_prev)
+    slip.open_prev = before
+    if before:
+        slip.open_next = slips[before - 1].open_next
+        slips[before - 1].open_next = slot + 1
+    else:
+        slip.open_next = account.open_first
+        account.open_first = slot + 1
+    if slip.open_next:
+        slips[slip.open_next - 1].open_prev = slot + 1
+    else:
+        account.open_last = slot + 1
 
 
 # --- reserve ---------------------------------------------------------------------------------
@@ -303,14 +335,15 @@ def impossible_settlement_nb(
 ) -> int:
     """Return the first row that no market can have sent, or -1: looked for before any is applied.
 
-    Impossible is a payout outside 0 to PAYOUT_MINOR_MAX, a result without a name, and a credit to
-    an account that already holds or owes more than HOLDING_MINOR_MAX.
+    Impossible is a payout outside 0 to PAYOUT_MINOR_MAX, a result without a name, a payout of a bet
+    that is open again, and any change of an account that already holds or owes more than
+    HOLDING_MINOR_MAX.
     """
     for i in range(len(rows)):
         row = rows[i]
         if row.payout_minor < 0 or row.payout_minor > PAYOUT_MINOR_MAX:
             return i
-        if row.result < RESULT_FIRST or row.result > RESULT_LAST:
+        if row.result > RESULT_LAST or (row.result == OPEN_AGAIN and row.payout_minor != 0):
             return i
         slot = np.int64(row.bet_id) - bet_id_first
         if 0 <= slot < slips_len:
@@ -342,6 +375,9 @@ def settle_nb(
 ) -> int:
     """Settle slips; a higher settlement number reverses the earlier payout and replaces it.
 
+    A row without a result opens the bet again: what was paid comes back, the house gives the stake
+    back, and it is at stake as if it had never been settled, but for the number.
+
     Skipped: a bet this shard never gave out, a slip that was refused (its stake went back), and a
     settlement number not above the slip's. A PENDING slip is posted first: the market settles only
     what it accepted, so the settlement proves the verdict that was lost.
@@ -366,7 +402,13 @@ def settle_nb(
             account.pending_minor -= slip.stake_minor
             account.at_stake_minor += slip.stake_minor
             slip.state = ACCEPTED
-        if slip.state == ACCEPTED:
+        if row.result == OPEN_AGAIN:
+            if slip.state == SETTLED:
+                account.at_stake_minor += slip.stake_minor
+                house_minor[account.currency] -= slip.stake_minor
+                reopen_slip_nb(slips, account, slip, slot)
+                slip.state = ACCEPTED
+        elif slip.state == ACCEPTED:
             account.at_stake_minor -= slip.stake_minor
             house_minor[account.currency] += slip.stake_minor
             close_slip_nb(slips, account, slip)

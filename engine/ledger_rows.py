@@ -86,7 +86,8 @@ SLIP: Final = _dtype(
 """A bet slip, at slot = serial - 1. `odds_milli` is what the verdict said (until then what was
 asked), `asked_milli` stays what the bettor saw, so that a repeated ref can be told from a reused
 one. `open_next` and `open_prev` chain an account's open slips (PENDING, ACCEPTED) by rising bet id,
-as slots plus one; a slip that is done has both 0."""
+as slots plus one; a slip that is done has both 0. `settlement_no` is the last that was applied: a
+slip ACCEPTED with a number was settled once, or the market had it open again before it was."""
 
 TRANSFER: Final = _dtype(
     64,

@@ -65,6 +65,10 @@ def settlement(
     return row
 
 
+def open_again(bet: int, *, number: int = 2) -> Rows:
+    return settlement(bet, 0, number=number, result=BetResult.NONE)
+
+
 def rows(*parts: Rows) -> Rows:
     return np.concatenate(parts)
 

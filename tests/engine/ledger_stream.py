@@ -65,6 +65,8 @@ def turns(
             row["payout_minor"] = random.choice((0, 0, 0, 20, random.randrange(600)))
             row["settlement_no"] = random.choice((0, 1, 1, 1, 2, 3, random.randrange(9)))
             row["result"] = random.randrange(1, 7)
+            if random.random() < 0.2:
+                row["result"] = row["payout_minor"] = 0
         yield Turn(at_ns, commands, verdicts, wishes, settlements)
 
 

@@ -137,10 +137,11 @@ class LedgerTwin:
             if settlement_no <= slip.settlement_no:
                 continue
             currency = self.currency[slip.account_no]
-            if slip.state != SlipState.SETTLED:
-                self.house_minor[currency] += slip.stake_minor
-                self.holding_minor[slip.account_no] -= slip.stake_minor
-            slip.state = SlipState.SETTLED
+            taken = slip.state == SlipState.SETTLED
+            slip.state = SlipState.SETTLED if result else SlipState.ACCEPTED
+            moved_minor = slip.stake_minor * (bool(result) - taken)
+            self.house_minor[currency] += moved_minor
+            self.holding_minor[slip.account_no] -= moved_minor
             change_minor = payout_minor - slip.payout_minor
             self.balance_minor[slip.account_no] += change_minor
             self.holding_minor[slip.account_no] += change_minor

@@ -11,7 +11,7 @@ from engine.commands import SetRate
 from engine.events import Refused
 from engine.ledger import LedgerMachine
 from engine.reasons import Reason
-from engine.rows import DECISION, SETTLEMENT, SlipState
+from engine.rows import DECISION, SETTLEMENT, BetResult, SlipState
 from engine.units import BETS_MAX
 from tests.engine.ledger_make import (
     NO_VERDICTS,
@@ -20,6 +20,7 @@ from tests.engine.ledger_make import (
     bet,
     funded,
     money,
+    open_again,
     rows,
     settlement,
     verdict,
@@ -68,7 +69,7 @@ def test_a_hundred_thousand_random_steps_agree_with_the_plain_twin():
     twin = LedgerTwin(shard=SHARD, slips_max=BETS_MAX)
     steps = 0
     seen: dict[int, int] = {}
-    turns_with_debt = known = 0
+    turns_with_debt = known = reopened = 0
     for number, turn in enumerate(turns(18, ledger)):
         for command in turn.commands:
             event = ledger.apply(command, turn.at_ns)
@@ -89,6 +90,7 @@ def test_a_hundred_thousand_random_steps_agree_with_the_plain_twin():
             seen[reason] = seen.get(reason, 0) + 1
         known += int(np.count_nonzero(answers["flags"]))
         steps += turn.steps
+        reopened += int(np.count_nonzero(applied["result"] == BetResult.NONE))
         turns_with_debt += any(twin.owed_minor(no) for no in twin.currency)
         if number % 100 == 0 or steps >= TWIN_STEPS:
             compare(ledger, twin)
@@ -100,6 +102,7 @@ def test_a_hundred_thousand_random_steps_agree_with_the_plain_twin():
     assert all(seen.get(rung, 0) > 10 for rung in rungs), seen
     assert known > 1_000, "refs came again"
     assert turns_with_debt > 50, "clawbacks went beyond balances"
+    assert reopened > 1_000, "bets were open again"
 
 
 def test_a_full_shard_agrees_with_the_plain_twin():
@@ -138,7 +141,7 @@ def test_the_hash_changes_with_every_step_that_changes_anything():
         feed(ledger, turn)
         document = repr(ledger.dump())
         assert hashes.setdefault(ledger.state_hash(), document) == document
-    assert len(hashes) > 190
+    assert len(hashes) > 180
 
 
 def one_by_one(turn: Turn) -> Iterator[Turn]:
@@ -185,7 +188,7 @@ def test_refusals_and_repeats_leave_no_trace():
 
 
 def fates(random: Random, bets: list[int]) -> list[np.ndarray]:
-    """Decide every bet: refused, or accepted and settled one to three times."""
+    """Decide every bet: refused, or accepted and settled or opened again one to three times."""
     told = []
     for number in bets:
         if random.random() < 0.3:
@@ -193,6 +196,9 @@ def fates(random: Random, bets: list[int]) -> list[np.ndarray]:
             continue
         told.append(verdict(number))
         for settlement_no in range(1, random.randrange(1, 5)):
+            if random.random() < 0.25:
+                told.append(open_again(number, number=settlement_no))
+                continue
             payout_minor = random.choice((0, 100, 250, 5_000))
             told.append(settlement(number, payout_minor, number=settlement_no))
     return told

@@ -1,7 +1,11 @@
 """How bets end in the books: posted or voided once, settled, settled again, clawed back."""
 
+from functools import partial
+from random import Random
+
 import numpy as np
 import pytest
+from msgspec import structs
 
 from engine.commands import Deposit, Withdraw
 from engine.events import Deposited, Withdrawn
@@ -20,6 +24,7 @@ from tests.engine.ledger_make import (
     bet,
     funded,
     money,
+    open_again,
     reserve,
     resolve,
     settle,
@@ -222,15 +227,100 @@ def test_a_payout_over_the_balance_bound_is_credited_and_only_deposits_are_refus
     ledger.check()
 
 
+def open_ids(ledger: LedgerMachine, account_no: int = 7) -> list[int]:
+    return [slip.bet_id for slip in ledger.open_slips(account_no=account_no)]
+
+
+@pytest.mark.parametrize("payout_minor", [0, 100, 250])
+def test_a_bet_that_is_open_again_stands_as_it_did_before_it_was_settled(payout_minor):
+    ledger = funded()
+    reserve(ledger, wish())
+    resolve(ledger, verdict(bet(1), odds_milli=2_750))
+    before = ledger.slip_by_id(bet(1)), money(ledger), ledger.totals()
+    settle(ledger, settlement(bet(1), payout_minor))
+    again = open_again(bet(1))
+    assert settle(ledger, again).tobytes() == again.tobytes()
+    slip = ledger.slip_by_id(bet(1))
+    assert (slip.state, slip.result) == (SlipState.ACCEPTED, BetResult.NONE)
+    assert (slip.payout_minor, slip.settlement_no) == (0, 2)
+    assert (structs.replace(slip, settlement_no=0), money(ledger), ledger.totals()) == before
+    assert open_ids(ledger) == [bet(1)]
+    assert len(settle(ledger, settlement(bet(1), 250, number=2))) == 0
+    settle(ledger, settlement(bet(1), 275, number=3))
+    assert money(ledger) == (1_175, 0, 0, 0)
+
+
+def test_a_bet_opened_again_before_its_settlement_was_heard_only_takes_the_number():
+    ledger = funded()
+    reserve(ledger, wish())
+    resolve(ledger, verdict(bet(1)))
+    assert len(settle(ledger, open_again(bet(1), number=2))) == 1
+    assert money(ledger) == (900, 0, 100, 0)
+    assert ledger.slip_by_id(bet(1)).settlement_no == 2
+    assert len(settle(ledger, settlement(bet(1), 250, number=1), open_again(bet(1)))) == 0
+    settle(ledger, settlement(bet(1), 0, number=3, result=BetResult.LOST))
+    assert money(ledger) == (900, 0, 0, 0)
+
+
+@pytest.mark.parametrize("late", [Reason.ACCEPTED, Reason.FENCED])
+def test_a_pending_bet_that_is_open_again_is_posted_whatever_verdict_comes_late(late):
+    ledger = funded()
+    reserve(ledger, wish())
+    settle(ledger, open_again(bet(1)))
+    assert money(ledger) == (900, 0, 100, 0)
+    assert len(ledger.pending_before(at_ns=99, limit=9)) == 0
+    before = ledger.state_hash()
+    resolve(ledger, verdict(bet(1), late, odds_milli=2_600))
+    assert ledger.state_hash() == before
+
+
+def test_a_refused_bet_is_not_opened_again():
+    ledger = funded()
+    reserve(ledger, wish())
+    resolve(ledger, verdict(bet(1), Reason.ODDS_CHANGED))
+    assert len(settle(ledger, open_again(bet(1)))) == 0
+    assert money(ledger) == (1_000, 0, 0, 0)
+
+
+def test_a_payout_taken_back_with_the_bet_open_again_is_owed():
+    ledger = won_and_withdrawn()
+    settle(ledger, open_again(bet(1)))
+    assert money(ledger) == (0, 0, 100, 220)
+    totals = ledger.totals()[0]
+    assert (totals.owed_minor, totals.house_minor) == (-220, 0)
+    settle(ledger, settlement(bet(1), 250, number=3))
+    assert money(ledger) == (30, 0, 0, 0)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_bet_that_is_open_again_stands_at_its_place_among_the_open_ones(seed):
+    """Two bettors take turns at random; the audit walks both chains after every step."""
+    random = Random(seed)
+    count = 40
+    ledger = funded(accounts=(7, 8), amount_minor=10_000)
+    owners = [random.choice((7, 7, 8)) for _ in range(count)]
+    reserve(ledger, *(wish(f"r{i}", account_no=no) for i, no in enumerate(owners)))
+    stands = dict.fromkeys(range(count), True)
+    for number in range(1, 200):
+        i = random.randrange(count)
+        stands[i] = not stands[i] if random.random() < 0.9 else stands[i]
+        row = open_again if stands[i] else partial(settlement, payout_minor=0)
+        settle(ledger, row(bet(1 + i), number=number))
+        ledger.check()
+        for no in (7, 8):
+            own = [bet(1 + k) for k in range(count) if stands[k] and owners[k] == no]
+            assert open_ids(ledger, no) == own
+
+
 @pytest.mark.parametrize(
     "impossible",
     [
         settlement(bet(1), -1),
         settlement(bet(1), PAYOUT_MINOR_MAX + 1),
-        settlement(bet(1), 0, result=BetResult.NONE),
+        settlement(bet(1), 1, result=BetResult.NONE),
         settlement(bet(1), 0, result=7),
     ],
-    ids=["negative", "too much", "no result", "unknown result"],
+    ids=["negative", "too much", "paid while open", "unknown result"],
 )
 def test_an_impossible_settlement_is_an_error_before_anything_has_changed(impossible):
     ledger = funded()
