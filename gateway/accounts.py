@@ -19,6 +19,7 @@ from actors.peer import PeerError, PeerRefusedError
 from actors.routes import Routes
 from engine.events import Deposited, Withdrawn
 from engine.reasons import MESSAGES, Reason
+from engine.rows import SlipState
 from engine.views import Balance, Slip
 from gateway.limits import GatewaySettings
 from gateway.ticket import BetAnswer, Ticket
@@ -161,11 +162,8 @@ class Accounts:
                 if isinstance(event, Deposited | Withdrawn) and not event.known:
                     self._send(event.account_no, _money_event(event))
             return
-        word: Literal["resolved", "settled"] = (
-            "settled" if kind == AccountEventKind.SETTLED else "resolved"
-        )
         for slip in _decode_slips(payload):
-            self._send(slip.account_no, BetEvent(event=word, slip=slip_view(slip)))
+            self._send(slip.account_no, BetEvent(event=_word(kind, slip), slip=slip_view(slip)))
 
     def posted(self, placer: Watcher, ticket: Ticket, answer: BetAnswer) -> None:
         """Tell an account's other sessions on this gateway of a bet just accepted."""
@@ -194,6 +192,12 @@ class Accounts:
     def _send(self, account_no: int, event: BetEvent | MoneyEvent) -> None:
         for watcher in self._watchers.get(account_no, {}):
             watcher.on_account_event(event)
+
+
+def _word(kind: str, slip: Slip) -> Literal["resolved", "settled", "reopened"]:
+    if kind != AccountEventKind.SETTLED:
+        return "resolved"
+    return "settled" if slip.state is SlipState.SETTLED else "reopened"
 
 
 def _money_event(event: Deposited | Withdrawn) -> MoneyEvent:

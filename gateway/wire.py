@@ -391,10 +391,11 @@ class BetEvent(_Sent, frozen=True, kw_only=True, tag="bet_event"):
 
     `posted`: accepted, placed by another session on this gateway. `resolved`: the verdict of a bet
     whose answer had been lost. `settled`: paid, lost or refunded; a `settlement_no` above 1
-    replaces an earlier settlement. Events may be lost with a process; `status` is the truth.
+    replaces an earlier settlement. `reopened`: a settlement was taken back with what it paid, and
+    the bet is accepted as before. Events may be lost with a process; `status` is the truth.
     """
 
-    event: Literal["posted", "resolved", "settled"]
+    event: Literal["posted", "resolved", "settled", "reopened"]
     slip: SlipView
 
 

@@ -63,7 +63,7 @@ def audit(
         SLIP rows of all account shards (``LedgerMachine.slips``), any order.
     results : mapping, optional
         Results by market number. Where given, every accepted bet must be settled and its payout
-        is computed anew.
+        is computed anew, of the result alone: no window was cancelled and nothing deducted.
     dues_minor : mapping, optional
         The same where results alone do not say it (deductions, cancelled windows): what every
         accepted bet is owed, by bet id (see dues).
@@ -93,7 +93,9 @@ def audit(
     _name(
         found, "accepted here, refused there", decided["bet_id"][stands != (decided["reason"] == 0)]
     )
-    _name(found, "paid on a refusal", booked["bet_id"][~stands & (booked["payout_minor"] != 0)])
+    paid = booked["payout_minor"] != 0
+    _name(found, "paid on a refusal", booked["bet_id"][~stands & paid])
+    _name(found, "paid and open", booked["bet_id"][(booked["state"] == SlipState.ACCEPTED) & paid])
     if results is not None or dues_minor is not None:
         due = (
             np.array([dues_minor.get(bet, -1) for bet in decided["bet_id"].tolist()], np.int64)

@@ -69,13 +69,15 @@ def verdicts(*bet_ids: int, reason: int = 0) -> bytes:
     return rows.tobytes()
 
 
-def settlement(bet_id: int, *, payout_minor: int = 200) -> bytes:
+def settlement(
+    bet_id: int, *, payout_minor: int = 200, number: int = 1, result: BetResult = BetResult.WON
+) -> bytes:
     rows = np.zeros(1, SETTLEMENT)
     rows["bet_id"] = bet_id
     rows["payout_minor"] = payout_minor
     rows["outbox_seq"] = 1
-    rows["settlement_no"] = 1
-    rows["result"] = BetResult.WON
+    rows["settlement_no"] = number
+    rows["result"] = result
     return rows.tobytes()
 
 
@@ -137,6 +139,32 @@ def test_watched_accounts_hear_of_settlements_late_verdicts_and_money():
         encode(LedgerControl(by="x", commands=(Deposit(account_no=2, amount_minor=1, ref="z"),)))
     )
     assert len(ear.told) == 3
+
+
+def test_a_watched_account_hears_that_a_bet_is_open_again_and_a_kill_does_not_forget_it():
+    disk = FaultyDisk()
+    shell, ear = shell_on(disk), Ear()
+    fund(shell, [2], amount_minor=1_000)
+    (bet_id,) = reserve(shell, "a")["bet_id"].tolist()
+    shell.exchange(verdicts(bet_id), b"")
+    shell.settle(settlement(bet_id))
+    shell.set_gateways([ear])
+    shell.watch(ear.name, [2])
+    assert shell.settle(settlement(bet_id, payout_minor=0, number=2, result=BetResult.NONE)) == 1
+    ((_, told, kind),) = ear.told
+    (heard,) = decode_slips(told)
+    assert kind == AccountEventKind.SETTLED
+    assert (heard.state, heard.result, heard.payout_minor) == (
+        SlipState.ACCEPTED,
+        BetResult.NONE,
+        0,
+    )
+    again = shell_on(disk.killed(calls=len(disk.trace)))
+    assert again.state_hash() == shell.state_hash()
+    assert decode_slips(again.query(encode(OpenBetsQuery(account_no=2)))) == [heard]
+    balance = decode_balance(again.query(encode(BalanceQuery(account_no=2))))
+    assert balance is not None
+    assert (balance.available_minor, balance.at_stake_minor) == (900, 100)
 
 
 def test_old_pending_bets_are_given_as_fences():

@@ -27,6 +27,17 @@ SLIP = wire.SlipView(
     payout_minor=1_250,
     settlement_no=1,
 )
+REOPENED = wire.SlipView(
+    bet_id=(1 << 48) + 9,
+    ref="a1",
+    market=42,
+    outcome=2,
+    stake_minor=500,
+    odds_milli=2_500,
+    state="accepted",
+    placed_at_ns=1_800_000_000_000_000_000,
+    settlement_no=2,
+)
 PRICES = {
     "market": 42,
     "key": "wc22-64/total?total=2.5",
@@ -113,6 +124,7 @@ SENT: list[wire.ServerMessage] = [
     wire.OpenBetsAnswer(id=4, bets=(SLIP,), more=True),
     wire.Watching(id=5, on=True),
     wire.BetEvent(event="settled", slip=SLIP),
+    wire.BetEvent(event="reopened", slip=REOPENED),
     wire.MoneyEvent(event="deposited", amount_minor=100, available_minor=9_600, ref="d1"),
     wire.Controlled(
         id=8,

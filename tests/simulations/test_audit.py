@@ -90,6 +90,14 @@ def test_a_refused_bet_that_was_paid_is_named():
     assert audit(records, slips, RESULTS).differences == ("paid on a refusal: 1 bets (4)",)
 
 
+def test_an_open_bet_that_was_paid_is_named_without_results():
+    records, slips = books(*GOOD)
+    slips[0]["state"], slips[0]["payout_minor"] = SlipState.ACCEPTED, 0
+    assert audit(records, slips).differences == ()
+    slips[0]["payout_minor"] = 1
+    assert audit(records, slips).differences == ("paid and open: 1 bets (1)",)
+
+
 def test_a_bet_decided_twice_is_named():
     records, slips = books(*GOOD)
     twice = np.concatenate([records, records[:1]])

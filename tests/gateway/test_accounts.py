@@ -1,0 +1,63 @@
+"""What a watching session hears of its account's bets, as their shard books it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engine.rows import SETTLEMENT, BetResult
+from gateway.client import connect
+from gateway.wire import BetEvent
+from tests.gateway.house import WAIT_S, token
+from tests.gateway.town import Town, open_town
+
+BET: dict[str, Any] = {"market": 1, "outcome": 0, "stake_minor": 500, "odds_milli": 2_500}
+
+
+@pytest.fixture
+async def town(tmp_path: Path) -> AsyncIterator[Town]:
+    async with open_town(tmp_path) as town:
+        yield town
+        town.check()
+
+
+def settle(town: Town, bet_id: int, *, number: int, payout_minor: int, result: BetResult) -> None:
+    """Book a row as the reconciler would bring it."""
+    row = np.zeros(1, SETTLEMENT)
+    row["bet_id"] = bet_id
+    row["settlement_no"] = number
+    row["payout_minor"] = payout_minor
+    row["result"] = result
+    assert town.lives["account-001"].target.settle(row.tobytes()) == 1
+
+
+@pytest.mark.parametrize("codec", ["msgpack", "json"])
+async def test_a_bet_that_is_open_again_is_told_as_reopened_and_accepted(
+    town: Town, codec: Any
+) -> None:
+    async with connect(town.bets_url, token=token(), codec=codec) as client:
+        bet = await client.place(ref="a1", **BET)
+        assert bet.state == "accepted"
+        await client.watch_account()
+        events = client.events()
+        settle(town, bet.bet_id, number=1, payout_minor=1_250, result=BetResult.WON)
+        settle(town, bet.bet_id, number=2, payout_minor=0, result=BetResult.NONE)
+        settle(town, bet.bet_id, number=3, payout_minor=0, result=BetResult.LOST)
+        told = [await asyncio.wait_for(anext(events), WAIT_S) for _ in range(3)]
+        heard = [
+            (one.event, one.slip.state, one.slip.result, one.slip.payout_minor)
+            for one in told
+            if isinstance(one, BetEvent)
+        ]
+        assert heard == [
+            ("settled", "settled", "won", 1_250),
+            ("reopened", "accepted", "none", 0),
+            ("settled", "settled", "lost", 0),
+        ]
+        settle(town, bet.bet_id, number=4, payout_minor=0, result=BetResult.NONE)
+        (slip,) = (await client.open_bets()).bets
+        assert (slip.ref, slip.state, slip.settlement_no) == ("a1", "accepted", 4)
+        assert (await client.balance()).at_stake_minor == 500
