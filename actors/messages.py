@@ -120,7 +120,7 @@ class AccountEventKind(StrEnum):
     RESOLVED = "resolved"
     """list[Slip]: the reconciler brought the verdict of bets whose answer had been lost."""
     SETTLED = "settled"
-    """list[Slip]: a settlement or resettlement was booked."""
+    """list[Slip]: a settlement or resettlement was booked, or a bet is ACCEPTED again."""
     CREDITED = "credited"
     """list[LedgerEvent]: money came in or went out."""
 
@@ -149,6 +149,26 @@ class CreateMarkets(Struct, frozen=True, kw_only=True):
 
     by: str
     markets: tuple[CreateMarket, ...]
+
+
+class Fair(Struct, frozen=True, kw_only=True):
+    """True probabilities of a market's outcomes, in their order; the shell makes odds of them.
+
+    `winners` is how many outcomes win (2 for double chance, the places of a place market);
+    an outcome that is not `active` is not offered, and its probability is 0.
+    """
+
+    probabilities: tuple[float, ...]
+    active: tuple[bool, ...]
+    winners: int = 1
+
+
+class KnownMarket(Struct, frozen=True, kw_only=True):
+    """A market that has obeyed a feed, with the positions it remembers, by source."""
+
+    image: PriceImage
+    positions: dict[str, int] = {}
+    results_stand: bool = False
 
 
 class BooksReport(Struct, frozen=True, kw_only=True):
@@ -191,5 +211,6 @@ decode_market_answers = msgspec.msgpack.Decoder(list[MarketAnswer]).decode
 decode_slips = msgspec.msgpack.Decoder(list[Slip]).decode
 decode_slip = msgspec.msgpack.Decoder(Slip | None).decode
 decode_balance = msgspec.msgpack.Decoder(Balance | None).decode
+decode_known_markets = msgspec.msgpack.Decoder(list[KnownMarket]).decode
 decode_totals = msgspec.msgpack.Decoder(list[LedgerTotals]).decode
 decode_books_report = msgspec.msgpack.Decoder(BooksReport).decode
