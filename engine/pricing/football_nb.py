@@ -11,6 +11,7 @@ from numba import float64, int64
 
 from engine.jit import kernel
 from engine.pricing.combined_nb import accumulate_combined_nb, combine_nb, deposit_combined_nb
+from engine.pricing.gather_nb import gather_nb
 from engine.pricing.grid_nb import (
     accumulate_cells_nb,
     accumulate_plain_nb,
@@ -30,24 +31,16 @@ from engine.pricing.halves_nb import joint_nb
 from engine.pricing.layout import (
     BLOCK,
     CELLED,
-    CHANCES,
     COMBINED,
     DUST,
     EXTRA_TIME,
     FIRST_HALF,
-    HALF_LOSE,
-    HALF_WIN,
     HALVES,
     ORDER_COLUMN,
     ORDERED,
-    PUSH,
     REGULAR,
     SECOND_HALF,
     SIDES,
-    TERM_CHANCE,
-    TERM_HIGH,
-    TERM_LOW,
-    WIN,
 )
 from engine.pricing.left_nb import left_nb
 from engine.pricing.order_nb import accumulate_order_nb, deposit_order_nb, order_nb
@@ -125,33 +118,6 @@ def finish_nb(
         accumulate_combined_nb(features, at, scale)
     if wanted & ORDERED != 0:
         accumulate_order_nb(features, at, scale, scored, order)
-
-
-@kernel()
-def gather_nb(features: Any, terms: Any, chances: Any, fair: Any) -> None:
-    """Read every outcome's chances off the features and reduce them to one fair probability.
-
-    With chances w, h, p, l of winning, half winning, a push and half losing, odds o return one
-    for one staked when ``(w + h/2) o = 1 - p - h/2 - l/2``; the fair probability is ``1 / o``.
-    """
-    for k in range(len(chances)):
-        chances[k] = 0.0
-    for k in range(terms.shape[0]):
-        chance = features[terms[k, TERM_HIGH]] - features[terms[k, TERM_LOW]]
-        chances[terms[k, TERM_CHANCE]] += max(chance, 0.0)
-    for outcome in range(len(fair)):
-        at = CHANCES * outcome
-        half_win = chances[at + HALF_WIN]
-        push = chances[at + PUSH]
-        half_lose = chances[at + HALF_LOSE]
-        even = chances[at + WIN]
-        if half_win + push + half_lose > 0.0:
-            paid = even + 0.5 * half_win
-            at_risk = 1.0 - push - 0.5 * (half_win + half_lose)
-            even = paid / at_risk if at_risk > DUST else 0.0
-        if even < DUST:
-            even = 0.0
-        fair[outcome] = 1.0 if even > 1.0 - DUST else even
 
 
 @kernel()

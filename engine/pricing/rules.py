@@ -10,37 +10,37 @@ from itertools import product
 from typing import Final, NamedTuple
 
 from engine.commands import OutcomeResult
+from engine.pricing import lines
 from engine.pricing.axes import PLACES, Axis, Play, cell
 from engine.pricing.layout import CAPPED, GOAL_NUMBERS
+from engine.pricing.lines import (
+    NEVER,
+    Interval,
+    Line,
+    MarketTypeError,
+    above,
+    below,
+    line_result,
+    one,
+    over,
+    under,
+)
 
-FAR: Final = 1 << 20
-"""An end of an interval past any score."""
-LINE_QUARTERS_MAX: Final = 120
-"""Lines reach 30 goals either way."""
+__all__ = [
+    "NEVER", "Interval", "MarketTypeError", "OutcomeRule", "Rules", "below", "one",
+    "outcome_result",
+]  # fmt: skip
+
+LINE_GOALS_MAX: Final = 30
+"""Lines reach so many goals either way."""
 JOINT_LINE_MAX: Final = CAPPED - 1.5
 CORRECT_SCORE_GOALS_MAX: Final = 4
 GOAL_RANGES: Final = ((0, 1), (2, 3), (4, 6))
 """The ranges of goals below the open one, which begins where they end."""
 
-_LINE: Final = re.compile(r"[+-]?\d{1,2}(?:\.(?:0|00|25|5|50|75))?", re.ASCII)
 _START: Final = re.compile(r"(\d{1,2}):(\d{1,2})", re.ASCII)
 _UP_TO: Final = re.compile(r"sr:[a-z_]+:([1-9])\+")
 _GOAL_NUMBER: Final = re.compile(r"[1-9]\d?", re.ASCII)
-_QUARTERS: Final = {"": 0, "0": 0, "00": 0, "25": 1, "5": 2, "50": 2, "75": 3}
-
-
-class MarketTypeError(ValueError):
-    """A market type or its specifiers are not in the table; the message names the rule."""
-
-
-class Interval(NamedTuple):
-    """Values from `low` up to but not including `high`."""
-
-    low: int
-    high: int
-
-
-NEVER: Final = Interval(0, 0)
 
 
 class OutcomeRule(NamedTuple):
@@ -64,20 +64,7 @@ Build = Callable[[Mapping[str, str]], Rules]
 
 def outcome_result(rule: OutcomeRule, play: Play) -> OutcomeResult:
     """Settle one outcome by what was played of its market's scope."""
-    value = PLACES[rule.axis].measure(play)
-
-    def within(interval: Interval) -> bool:
-        return interval.low <= value < interval.high
-
-    if within(rule.win) or any(within(interval) for interval in rule.also):
-        return OutcomeResult(won=True)
-    if within(rule.half_win):
-        return OutcomeResult(won=True, void_halves=1)
-    if within(rule.push):
-        return OutcomeResult(won=False, void_halves=2)
-    if within(rule.half_lose):
-        return OutcomeResult(won=False, void_halves=1)
-    return OutcomeResult(won=False)
+    return line_result(Line(*rule[2:]), PLACES[rule.axis].measure(play))
 
 
 # --- reading specifiers --------------------------------------------------------------------------
@@ -91,13 +78,7 @@ def line_quarters(text: str) -> int:
     MarketTypeError
         Unless it is a decimal in quarter steps within 30 goals.
     """
-    if _LINE.fullmatch(text) is None:
-        raise MarketTypeError(f"line: not a decimal in quarter steps: {text!r}")
-    whole, _, fraction = text.lstrip("+-").partition(".")
-    quarters = 4 * int(whole) + _QUARTERS[fraction]
-    if quarters > LINE_QUARTERS_MAX:
-        raise MarketTypeError(f"line: at most {LINE_QUARTERS_MAX // 4} goals: {text!r}")
-    return -quarters if text.startswith("-") else quarters
+    return lines.line_quarters(text, most=LINE_GOALS_MAX, unit="goals")
 
 
 def _total_quarters(text: str) -> int:
@@ -127,44 +108,15 @@ def _up_to(specifiers: Mapping[str, str], default: int) -> int:
     return int(match[1])
 
 
-# --- intervals -----------------------------------------------------------------------------------
-
-
-def one(value: int) -> Interval:
-    """Return the interval of one value."""
-    return Interval(value, value + 1)
-
-
-def above(value: int) -> Interval:
-    """Return the values from one on."""
-    return Interval(value, FAR)
-
-
-def below(value: int) -> Interval:
-    """Return the values under one."""
-    return Interval(-FAR, value)
-
-
-def _at_quarters(quarters: int) -> Interval:
-    return one(quarters // 4) if quarters % 4 == 0 else NEVER
-
-
 # --- lines and results ---------------------------------------------------------------------------
 
 
 def _over(name: str, axis: Axis, line: int) -> OutcomeRule:
-    """Win above a line in quarters: half on each neighbour of a quarter line."""
-    win = above(-((-line - 2) // 4))
-    return OutcomeRule(
-        name, axis, win, _at_quarters(line + 1), _at_quarters(line), _at_quarters(line - 1)
-    )
+    return OutcomeRule(name, axis, *over(line))
 
 
 def _under(name: str, axis: Axis, line: int) -> OutcomeRule:
-    win = below((line - 2) // 4 + 1)
-    return OutcomeRule(
-        name, axis, win, _at_quarters(line - 1), _at_quarters(line), _at_quarters(line + 1)
-    )
+    return OutcomeRule(name, axis, *under(line))
 
 
 def three_way(specifiers: Mapping[str, str]) -> Rules:
