@@ -11,11 +11,11 @@ ScaleField = Annotated[int, Meta(ge=100, le=10**15)]
 
 
 class LinearLean(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="linear"):
-    """Move probabilities in proportion to excess liability.
+    """Move probabilities in proportion to themselves and to their excess liability.
 
-    An outcome whose payout is above the market's expected payout by `scale_minor` would be quoted
-    as if it were twice as likely, but for the cap: no probability moves by more than
-    `shift_milli_max` thousandths, nor by more than half of what is left to 0 or to 1.
+    An outcome that would pay `scale_minor` more than the market's expected payout is taken for
+    twice as likely, but for the cap: no probability moves by more than `shift_milli_max`
+    thousandths, nor by more than half of what is left to 0 or to 1.
     """
 
     scale_minor: ScaleField
@@ -56,6 +56,11 @@ class OptimalLean(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
     elasticity: Annotated[float, Meta(ge=0.1, le=100.0)] = 8.0
     tilt: Annotated[float, Meta(ge=-4.0, le=4.0)] = 0.0
     log_odds_milli_max: Annotated[int, Meta(ge=0, le=2_000)] = 250
+
+    def __post_init__(self) -> None:
+        """Refuse a bet larger than the risk tolerance: utility would forbid all but certainties."""
+        if self.bet_payout_minor > self.risk_minor:
+            raise ValueError(f"bet_payout_minor: at most risk_minor, {self.risk_minor}")
 
 
 Lean = LinearLean | LogOddsLean | OptimalLean

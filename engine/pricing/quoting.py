@@ -7,16 +7,20 @@ remembers nothing that changes a price.
 
 from collections.abc import Sequence
 from enum import IntFlag
-from typing import Annotated, Any, Final, NamedTuple
+from itertools import pairwise
+from typing import Annotated, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from msgspec import Meta, Struct
 
 from engine.pricing.ladder import EXCHANGE, Ladder, Place, Rounding
-from engine.pricing.lean import Lean
+from engine.pricing.lean import Lean, LinearLean, OptimalLean
+from engine.pricing.lean_nb import LINEAR, LOG_ODDS, lean_nb, optimal_nb, unlean_nb
 from engine.pricing.margin import Method
 from engine.pricing.margin_nb import ADD, margins_nb
+from engine.pricing.quoting_nb import FLOAT_ROWS, INT_ROWS, hold_books_nb, targets_nb
+from engine.units import ODDS_MILLI_MAX, ODDS_MILLI_MIN
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -26,26 +30,83 @@ FAIR_MIN: Final = 1e-4
 """An outcome less likely than this is not offered."""
 BOOK_MILLI_MAX: Final = 2_000
 
+BANDS_MAX: Final = 64
+"""Price bands that one margin key may have."""
+BOOK_WITHIN_MILLI_MAX: Final = 500
+
 BookField = Annotated[int, Meta(ge=1_000, le=BOOK_MILLI_MAX)]
+
+
+class MarginBand(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A book for markets whose favourite's fair odds are at most `to_milli`."""
+
+    to_milli: Annotated[int, Meta(ge=ODDS_MILLI_MIN, le=ODDS_MILLI_MAX)]
+    book_milli: BookField
+
+
+Bands = Annotated[tuple[MarginBand, ...], Meta(max_length=BANDS_MAX)]
 
 
 class Margin(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a board's odds hold above fair: a method and a book sum, in thousandths per winner.
 
-    `book_milli_by_type` overrides the book for some market types. Shin's method knows markets with
-    one winner only: where two outcomes win, the odds ratio stands in for it.
+    Shin's method knows markets with one winner only: where two outcomes win, the odds ratio stands
+    in for it.
+
+    Parameters
+    ----------
+    method : Method
+        How the excess is spread.
+    book_milli : int
+        The book of markets that no other key names.
+    book_milli_by_type : dict[str, int]
+        The book of some market types.
+    bands : tuple[MarginBand, ...]
+        Books by the fair odds of a market's favourite, for types not in `book_milli_by_type`; the
+        first band that reaches them is taken, past the last one `book_milli` is.
+    bands_by_type : dict[str, tuple[MarginBand, ...]]
+        The same for some types, before `book_milli_by_type`, which holds past the last band.
+    rounding : Rounding
+        Which neighbour on the ladder odds become.
+    book_within_milli : int | None
+        How far rounding may take a book from what was asked for, in thousandths per winner; None
+        takes every price for itself.
     """
 
     method: Method = Method.ODDS_RATIO
     book_milli: BookField = 1_050
     book_milli_by_type: dict[str, BookField] = {}
+    bands: Bands = ()
+    bands_by_type: dict[str, Bands] = {}
     rounding: Rounding = Rounding.NEAREST
+    book_within_milli: Annotated[int, Meta(ge=0, le=BOOK_WITHIN_MILLI_MAX)] | None = None
 
     def __post_init__(self) -> None:
         """Refuse a book that pays out more than it takes, or that no market can have."""
         for name, book_milli in (("book_milli", self.book_milli), *self.book_milli_by_type.items()):
-            if not 1_000 <= book_milli <= BOOK_MILLI_MAX:
-                raise ValueError(f"{name}: must be from 1000 to {BOOK_MILLI_MAX}")
+            _check(name, book_milli, 1_000, BOOK_MILLI_MAX)
+        for name, bands in (("bands", self.bands), *self.bands_by_type.items()):
+            _check(f"{name}: bands", len(bands), 0, BANDS_MAX)
+            ends = [band.to_milli for band in bands]
+            if any(a >= b for a, b in pairwise(ends)):
+                raise ValueError(f"{name}: bands must rise")
+            for band in bands:
+                _check(f"{name}: to_milli", band.to_milli, ODDS_MILLI_MIN, ODDS_MILLI_MAX)
+                _check(f"{name}: book_milli", band.book_milli, 1_000, BOOK_MILLI_MAX)
+        if self.book_within_milli is not None:
+            _check("book_within_milli", self.book_within_milli, 0, BOOK_WITHIN_MILLI_MAX)
+
+    def bands_of(self, market_type: str) -> tuple[MarginBand, ...]:
+        """Return the price bands that a market type is looked up in."""
+        named = self.bands_by_type.get(market_type)
+        if named is not None:
+            return named
+        return () if market_type in self.book_milli_by_type else self.bands
+
+
+def _check(name: str, value: int, low: int, high: int) -> None:
+    if not low <= value <= high:
+        raise ValueError(f"{name}: must be from {low} to {high}")
 
 
 class BookFigures(NamedTuple):
@@ -109,13 +170,24 @@ class Quoter:
         self._types: Final = tuple(market_types)
         self._ladder: Final = ladder
         self._quoted: Floats = np.zeros(outcomes)
+        self._leant: Floats = np.zeros(outcomes)
         self._odds_milli: Ints = np.zeros(outcomes, np.int64)
         self._places: Ints = np.zeros(outcomes, np.int64)
         self._parameters: Floats = np.zeros(markets)
         self._statuses: Ints = np.zeros(markets, np.int64)
+        self._leans: Ints = np.zeros(markets, np.int64)
+        self._holds: Ints = np.zeros(markets, np.int64)
         self._methods: Ints = np.zeros(markets, np.int64)
         self._targets: Floats = np.zeros(markets)
+        self._floats: Floats = np.zeros((FLOAT_ROWS, outcomes + 1))
+        self._ints: Ints = np.zeros((INT_ROWS, outcomes + 1), np.int64)
+        self._search: Floats = np.zeros((3, outcomes))
+        # The margin that came last, as columns.
         self._margin: Margin | None = None
+        self._books: Floats = np.zeros(markets)
+        self._band_offsets: Ints = np.zeros(markets + 1, np.int64)
+        self._band_ends: Floats = np.zeros(0)
+        self._band_books: Floats = np.zeros(0)
 
     def quote(
         self,
@@ -137,39 +209,102 @@ class Quoter:
             How odds follow the book; None: not at all.
         figures : BookFigures | None
             The book, per outcome; None: nothing is leaned on.
+
+        Raises
+        ------
+        ValueError
+            Unless there are as many probabilities, and payouts, as outcomes.
         """
-        self._set_margin(margin)
-        margins_nb(
-            ADD,
-            self._methods,
-            fair,
-            self._offsets,
-            self._targets,
-            self._quoted,
-            self._parameters,
-            self._statuses,
-        )
+        self._check_lengths(fair, figures)
+        if margin != self._margin:
+            self._set_margin(margin)
+        targets_nb(
+            fair, self._offsets, self._winners, self._band_offsets, self._band_ends,
+            self._band_books, self._books, self._targets,
+        )  # fmt: skip
+        self._leans[:] = 0
+        if lean is None or figures is None:
+            self._spread(fair, self._quoted)
+        else:
+            self._lean(fair, lean, figures.payout_minor.astype(np.float64))
         self._ladder.round_all(
             self._quoted, self._odds_milli, self._places, rounding=margin.rounding
         )
-        offered: Any = (
+        offered: Bools = (
             ((self._places == Place.ON_LADDER) | (self._places == Place.ABOVE))
             & (fair >= FAIR_MIN)
             & (fair < 1.0)
         )
-        return Quoted(
-            self._odds_milli, offered, (self._statuses != 0).astype(np.int64) * Shortfall.MARGIN
+        self._holds[:] = 0
+        if margin.book_within_milli is not None:
+            hold_books_nb(
+                self._quoted, offered, self._offsets, self._winners, self._ladder.prices_milli,
+                int(margin.rounding), margin.book_within_milli / 1000.0, self._odds_milli,
+                self._floats, self._ints, self._holds,
+            )  # fmt: skip
+        return Quoted(self._odds_milli, offered, self._shortfalls())
+
+    def _spread(self, probabilities: Floats, quoted: Floats) -> None:
+        """Put the margin on."""
+        margins_nb(
+            ADD, self._methods, probabilities, self._offsets, self._targets, quoted,
+            self._parameters, self._statuses,
+        )  # fmt: skip
+
+    def _lean(self, fair: Floats, lean: Lean, payouts: Floats) -> None:
+        """Fill the quoted probabilities with both lean and margin in them."""
+        if isinstance(lean, OptimalLean):
+            self._spread(fair, self._leant)
+            optimal_nb(
+                fair, self._leant, payouts, self._offsets, self._winners, float(lean.risk_minor),
+                float(lean.bet_payout_minor), lean.elasticity, lean.tilt,
+                lean.log_odds_milli_max / 1000.0, self._search, self._quoted, self._leans,
+            )  # fmt: skip
+            return
+        if isinstance(lean, LinearLean):
+            form, cap = LINEAR, lean.shift_milli_max / 1000.0
+        else:
+            form, cap = LOG_ODDS, lean.log_odds_milli_max / 1000.0
+        lean_nb(
+            form, fair, payouts, self._offsets, float(lean.scale_minor), cap, self._leant,
+            self._leans,
+        )  # fmt: skip
+        self._spread(self._leant, self._quoted)
+        # A method that reaches the book from the fair probabilities may not from the leant ones.
+        if unlean_nb(fair, self._offsets, self._statuses, self._leant, self._leans):
+            self._spread(self._leant, self._quoted)
+
+    def _shortfalls(self) -> Ints:
+        shortfalls: Ints = (
+            (self._statuses != 0) * int(Shortfall.MARGIN)
+            + (self._leans != 0) * int(Shortfall.LEAN)
+            + (self._holds != 0) * int(Shortfall.BOOK)
         )
+        return shortfalls
+
+    def _check_lengths(self, fair: Floats, figures: BookFigures | None) -> None:
+        outcomes = len(self._quoted)
+        if len(fair) != outcomes:
+            raise ValueError(f"fair: {outcomes} outcomes want as many, not {len(fair)}")
+        if figures is not None and len(figures.payout_minor) != outcomes:
+            raise ValueError(
+                f"payout_minor: {outcomes} outcomes want as many, not {len(figures.payout_minor)}"
+            )
 
     def _set_margin(self, margin: Margin) -> None:
-        if margin == self._margin:
-            return
+        """Write a margin's keys out by market."""
+        ends: list[float] = []
+        books: list[float] = []
         for number, market_type in enumerate(self._types):
             book_milli = margin.book_milli_by_type.get(market_type, margin.book_milli)
-            winners = float(self._winners[number])
-            single = winners == 1.0 or margin.method is not Method.SHIN
-            self._targets[number] = winners * book_milli / 1000.0
+            single = self._winners[number] == 1.0 or margin.method is not Method.SHIN
+            self._books[number] = book_milli / 1000.0
             self._methods[number] = margin.method if single else Method.ODDS_RATIO
+            for band in margin.bands_of(market_type):
+                ends.append(float(band.to_milli))
+                books.append(band.book_milli / 1000.0)
+            self._band_offsets[number + 1] = len(ends)
+        self._band_ends, self._band_books = np.array(ends), np.array(books)
         self._margin = margin
 
 

@@ -1,0 +1,351 @@
+"""Kernels of quoting: a market's book from its price, and prices whose book stays within limits.
+
+Owns the choice of book by price band and of rungs by the book's sum; never allocates, and never
+decides what is offered.
+"""
+
+from typing import Any, Final
+
+from numba import boolean, float64, int64
+
+from engine.jit import kernel
+from engine.pricing.ladder_nb import SHORTER, rung_nb
+
+NODES_MAX: Final = 2_000
+"""Choices of rungs looked at for one market: all there are where six outcomes or fewer move."""
+WALK_MAX: Final = 2_000
+"""Rungs walked for one market when its neighbours are not enough."""
+HELD: Final = 0
+OUTSIDE: Final = 1
+_SLACK: Final = 1e-9
+"""Sums this far outside the limits count as within: what is left of adding up."""
+
+# Rows of the float scratch: contributions of an outcome's three rungs, then the search's sums.
+_SHORT, _STAY, _LONG = 0, 1, 2
+_LEAST, _MOST, _SUM, _COST = 3, 4, 5, 6
+FLOAT_ROWS: Final = 7
+# Rows of the integer scratch.
+_ORDER, _RUNG, _CHOICE, _BEST = 0, 1, 2, 3
+INT_ROWS: Final = 4
+
+
+@kernel(
+    int64(
+        float64[::1], int64[::1], float64[::1], int64[::1], float64[::1], float64[::1],
+        float64[::1], float64[::1],
+    )
+)  # fmt: skip
+def targets_nb(
+    fair: Any,
+    offsets: Any,
+    winners: Any,
+    band_offsets: Any,
+    band_ends: Any,
+    band_books: Any,
+    books: Any,
+    targets: Any,
+) -> int:
+    """Fill the sums that markets are to have, by the fair price of each one's favourite.
+
+    Parameters
+    ----------
+    fair : float64[outcomes]
+        Fair probabilities, market after market.
+    offsets : int64[markets + 1]
+        Where each market begins.
+    winners : float64[markets]
+        Outcomes that win.
+    band_offsets : int64[markets + 1]
+        Where each market's bands begin; none leaves it to `books`.
+    band_ends, band_books : float64[bands]
+        The longest odds of a band in thousandths, and its book per winner.
+    books : float64[markets]
+        The book per winner past the last band.
+    targets : float64[markets]
+        Out: the sums.
+
+    Returns
+    -------
+    int
+        Markets whose book came from a band.
+    """
+    banded = 0
+    for market in range(len(offsets) - 1):
+        favourite = 0.0
+        for k in range(offsets[market], offsets[market + 1]):
+            favourite = max(favourite, fair[k])
+        book = books[market]
+        for band in range(band_offsets[market], band_offsets[market + 1]):
+            if favourite * band_ends[band] >= 1000.0 * (1.0 - 1e-12):
+                book = band_books[band]
+                banded += 1
+                break
+        targets[market] = winners[market] * book
+    return banded
+
+
+@kernel()
+def sort_nb(floats: Any, ints: Any, count: int) -> None:
+    """Order the movable outcomes by how much their rungs differ, most first (insertion)."""
+    for n in range(1, count):
+        k = ints[_ORDER, n]
+        width = floats[_SHORT, k] - floats[_LONG, k]
+        m = n
+        while m > 0:
+            before = ints[_ORDER, m - 1]
+            if floats[_SHORT, before] - floats[_LONG, before] >= width:
+                break
+            ints[_ORDER, m] = before
+            m -= 1
+        ints[_ORDER, m] = k
+
+
+@kernel()
+def search_nb(
+    quoted: Any, floats: Any, ints: Any, count: int, fixed: float, low: float, high: float
+) -> int:
+    """Choose each movable outcome's rung among three; return HELD, or OUTSIDE for the least above.
+
+    Depth first with bounds: a branch is left when its sums miss the limits or it costs no less
+    than the best found. The cost of a choice is how far it is from the probabilities asked for.
+    `_BEST` holds the choice; when nothing reaches the lower limit, every rung is the shortest.
+    """
+    floats[_LEAST, count] = 0.0
+    floats[_MOST, count] = 0.0
+    for n in range(count - 1, -1, -1):
+        k = ints[_ORDER, n]
+        floats[_LEAST, n] = floats[_LEAST, n + 1] + floats[_LONG, k]
+        floats[_MOST, n] = floats[_MOST, n + 1] + floats[_SHORT, k]
+        ints[_BEST, n] = _SHORT
+    above = 1e300
+    cheapest = 1e300
+    depth = 0
+    nodes = 0
+    floats[_SUM, 0] = fixed
+    floats[_COST, 0] = 0.0
+    ints[_CHOICE, 0] = -1
+    while depth >= 0:
+        ints[_CHOICE, depth] += 1
+        if ints[_CHOICE, depth] > 2 or nodes >= NODES_MAX:
+            depth -= 1
+            continue
+        nodes += 1
+        # Staying is tried first: it is the nearest rung.
+        tried = ints[_CHOICE, depth]
+        row = _STAY if tried == 0 else (_SHORT if tried == 1 else _LONG)
+        k = ints[_ORDER, depth]
+        if row != _STAY and floats[row, k] == floats[_STAY, k]:
+            continue
+        total = floats[_SUM, depth] + floats[row, k]
+        cost = floats[_COST, depth] + abs(floats[row, k] - quoted[k])
+        least = total + floats[_LEAST, depth + 1]
+        if least > high:
+            if cheapest >= 1e300 and least < above:
+                above = least
+                keep_nb(ints, depth, count)
+            continue
+        if total + floats[_MOST, depth + 1] < low or cost >= cheapest:
+            continue
+        if depth + 1 == count:
+            cheapest = cost
+            keep_nb(ints, depth, count)
+            continue
+        depth += 1
+        floats[_SUM, depth] = total
+        floats[_COST, depth] = cost
+        ints[_CHOICE, depth] = -1
+    return HELD if cheapest < 1e300 else OUTSIDE
+
+
+@kernel()
+def keep_nb(ints: Any, depth: int, count: int) -> None:
+    """Keep the choices made so far as the best; those not yet made are the longest."""
+    for n in range(count):
+        tried = ints[_CHOICE, n] if n <= depth else 2
+        ints[_BEST, n] = _STAY if tried == 0 else (_SHORT if tried == 1 else _LONG)
+
+
+@kernel()
+def walk_nb(
+    quoted: Any,
+    prices: Any,
+    ints: Any,
+    count: int,
+    total: float,
+    low: float,
+    high: float,
+    longest: int,
+) -> float:
+    """Move one rung at a time, the cheapest first, until the sum is within limits or none may move.
+
+    Down from above, no step goes below the lower limit; up from below, the first sum that reaches
+    it ends the walk. `longest` is 0 where no price may be lengthened.
+    """
+    for _ in range(WALK_MAX):
+        if low <= total <= high or (total > high and longest == 0):
+            break
+        step = 1 if total > high else -1
+        best = -1
+        cheapest = 1e300
+        change = 0.0
+        for n in range(count):
+            k = ints[_ORDER, n]
+            rung = ints[_RUNG, k] + step
+            if not 0 <= rung < len(prices):
+                continue
+            share = 1000.0 / prices[rung]
+            gain = share - 1000.0 / prices[rung - step]
+            if step > 0 and total + gain < low:
+                continue
+            cost = abs(share - quoted[k])
+            if cost < cheapest:
+                cheapest = cost
+                change = gain
+                best = k
+        if best < 0:
+            break
+        ints[_RUNG, best] += step
+        total += change
+    return total
+
+
+@kernel()
+def prepare_nb(
+    offered: Any,
+    prices: Any,
+    rounding: int,
+    first: int,
+    last: int,
+    odds_milli: Any,
+    floats: Any,
+    ints: Any,
+) -> int:
+    """Find the offered outcomes' rungs and their neighbours; return how many may move."""
+    count = 0
+    for k in range(first, last):
+        if offered[k]:
+            rung = rung_nb(prices, float(odds_milli[k]), rounding)
+            ints[_RUNG, k] = rung
+            ints[_ORDER, count] = k
+            count += 1
+            floats[_STAY, k] = 1000.0 / prices[rung]
+            floats[_SHORT, k] = 1000.0 / prices[max(rung - 1, 0)]
+            further = rung if rounding == SHORTER else min(rung + 1, len(prices) - 1)
+            floats[_LONG, k] = 1000.0 / prices[further]
+    return count
+
+
+@kernel()
+def hold_market_nb(
+    quoted: Any,
+    offered: Any,
+    prices: Any,
+    rounding: int,
+    first: int,
+    last: int,
+    winners: float,
+    within: float,
+    odds_milli: Any,
+    floats: Any,
+    ints: Any,
+) -> int:
+    """Keep one market's book within its limits; return HELD or OUTSIDE."""
+    target = 0.0
+    fixed = 0.0
+    total = 0.0
+    for k in range(first, last):
+        target += quoted[k]
+        share = 1000.0 / odds_milli[k] if offered[k] else quoted[k]
+        total += share
+        if not offered[k]:
+            fixed += share
+    low = max(target - within, winners) - _SLACK
+    high = target + within + _SLACK
+    if low <= total <= high:
+        return HELD
+    count = prepare_nb(offered, prices, rounding, first, last, odds_milli, floats, ints)
+    if count == 0:
+        return OUTSIDE
+    sort_nb(floats, ints, count)
+    search_nb(quoted, floats, ints, count, fixed, low, high)
+    total = fixed
+    for n in range(count):
+        k = ints[_ORDER, n]
+        row = ints[_BEST, n]
+        total += floats[row, k]
+        if row == _SHORT:
+            ints[_RUNG, k] = max(ints[_RUNG, k] - 1, 0)
+        elif row == _LONG and rounding != SHORTER:
+            ints[_RUNG, k] = min(ints[_RUNG, k] + 1, len(prices) - 1)
+    total = walk_nb(
+        quoted, prices, ints, count, total, low, high, 0 if rounding == SHORTER else 1
+    )  # fmt: skip
+    for n in range(count):
+        k = ints[_ORDER, n]
+        odds_milli[k] = prices[ints[_RUNG, k]]
+    return HELD if low <= total <= high else OUTSIDE
+
+
+@kernel(
+    int64(
+        float64[::1], boolean[::1], int64[::1], float64[::1], int64[::1], int64, float64,
+        int64[::1], float64[:, ::1], int64[:, ::1], int64[::1],
+    )
+)  # fmt: skip
+def hold_books_nb(
+    quoted: Any,
+    offered: Any,
+    offsets: Any,
+    winners: Any,
+    prices: Any,
+    rounding: int,
+    within: float,
+    odds_milli: Any,
+    floats: Any,
+    ints: Any,
+    statuses: Any,
+) -> int:
+    """Move rounded prices so that each market's book stays within limits of what was asked for.
+
+    The book of a market is the sum of one over the odds of what is offered, and of the quoted
+    probabilities of what is not; its target is the sum of the quoted probabilities.
+
+    Parameters
+    ----------
+    quoted : float64[outcomes]
+        Probabilities with the margin in them.
+    offered : bool[outcomes]
+        Outcomes whose prices may move.
+    offsets : int64[markets + 1]
+        Where each market begins.
+    winners : float64[markets]
+        Outcomes that win: no book falls below this.
+    prices : int64[rungs]
+        The ladder, rising, in thousandths.
+    rounding : int
+        NEAREST or SHORTER; with SHORTER no price gets longer.
+    within : float
+        How far from its target a book may be, per winner.
+    odds_milli : int64[outcomes]
+        In: rounded prices. Out: those that hold the book.
+    floats : float64[FLOAT_ROWS, outcomes + 1]
+        Working space.
+    ints : int64[INT_ROWS, outcomes + 1]
+        Working space.
+    statuses : int64[markets]
+        Out: HELD, or OUTSIDE where no choice holds it.
+
+    Returns
+    -------
+    int
+        Markets outside.
+    """
+    outside = 0
+    for market in range(len(offsets) - 1):
+        statuses[market] = hold_market_nb(
+            quoted, offered, prices, rounding, offsets[market], offsets[market + 1],
+            winners[market], within * winners[market], odds_milli, floats, ints,
+        )  # fmt: skip
+        if statuses[market] != HELD:
+            outside += 1
+    return outside

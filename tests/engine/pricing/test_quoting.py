@@ -1,0 +1,303 @@
+"""Quoting: margin keys, prices that hold a book, and what a quote admits it does not hold."""
+
+from collections.abc import Sequence
+from itertools import product
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from engine.pricing.ladder import CENTS, EXCHANGE, FINE, Band, Ladder, Rounding
+from engine.pricing.lean import LinearLean
+from engine.pricing.margin import Method
+from engine.pricing.quoting import (
+    BookFigures,
+    Margin,
+    MarginBand,
+    Quoted,
+    Quoter,
+    Shortfall,
+    quote,
+)
+from engine.pricing.quoting_nb import FLOAT_ROWS, INT_ROWS, hold_books_nb
+
+Floats = npt.NDArray[np.float64]
+COARSE = Ladder(first_milli=1_050, bands=(Band(3_000, 50), Band(10_000, 500), Band(50_000, 5_000)))
+LADDERS = st.sampled_from((EXCHANGE, CENTS, FINE, COARSE))
+
+
+@st.composite
+def chances(draw: st.DrawFn, *, largest: int = 6) -> list[float]:
+    weights = draw(st.lists(st.floats(0.02, 1.0), min_size=2, max_size=largest))
+    return [weight / sum(weights) for weight in weights]
+
+
+def one(
+    fair: Sequence[float],
+    *,
+    margin: Margin,
+    market_type: str = "1x2",
+    ladder: Ladder = EXCHANGE,
+    winners: float = 1.0,
+) -> Quoted:
+    return quote(
+        np.array(fair),
+        np.array((0, len(fair))),
+        np.array((winners,)),
+        (market_type,),
+        margin=margin,
+        ladder=ladder,
+    )
+
+
+def book(quoted: Quoted) -> float:
+    return float((1000.0 / quoted.odds_milli).sum())
+
+
+# --- margin keys ---------------------------------------------------------------------------------
+
+KEYS = Margin(
+    book_milli=1_050,
+    book_milli_by_type={"total": 1_040, "correct_score": 1_200},
+    bands=(
+        MarginBand(to_milli=1_500, book_milli=1_030),
+        MarginBand(to_milli=2_000, book_milli=1_060),
+    ),
+    bands_by_type={"correct_score": (MarginBand(to_milli=3_000, book_milli=1_150),)},
+)
+
+
+@pytest.mark.parametrize(
+    ("market_type", "favourite", "book_milli"),
+    [
+        ("1x2", 0.70, 1_030),
+        ("1x2", 1 / 1.5, 1_030),
+        ("1x2", 0.66, 1_060),
+        ("1x2", 0.50, 1_060),
+        ("1x2", 0.49, 1_050),
+        ("total", 0.70, 1_040),
+        ("total", 0.49, 1_040),
+        ("correct_score", 0.70, 1_150),
+        ("correct_score", 0.33, 1_200),
+    ],
+)
+def test_a_markets_type_and_its_favourites_price_select_its_book(
+    market_type: str, favourite: float, book_milli: int
+) -> None:
+    rest = (1.0 - favourite) / 3.0
+    quoted = one((rest, favourite, rest, rest), margin=KEYS, market_type=market_type, ladder=FINE)
+    assert book(quoted) == pytest.approx(book_milli / 1000.0, abs=4e-3)
+
+
+def test_markets_of_one_call_have_each_their_own_key() -> None:
+    fair = np.array((0.7, 0.3, 0.4, 0.3, 0.3, 0.6, 0.4))
+    quoted = quote(
+        fair, np.array((0, 2, 5, 7)), np.ones(3), ("1x2", "1x2", "total"), margin=KEYS, ladder=FINE
+    )
+    books = np.add.reduceat(1000.0 / quoted.odds_milli, (0, 2, 5))
+    assert books == pytest.approx((1.03, 1.05, 1.04), abs=2e-3)
+
+
+def test_two_winners_are_banded_by_the_likeliest_and_hold_twice_the_book() -> None:
+    quoted = one((0.8, 0.7, 0.5), margin=KEYS, market_type="x", ladder=FINE, winners=2.0)
+    assert book(quoted) == pytest.approx(2.06, abs=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "says"),
+    [
+        ("book_milli", 999, "book_milli: must be"),
+        ("book_milli_by_type", {"1x2": 2_001}, "1x2: must be"),
+        ("book_within_milli", -1, "book_within_milli: must be"),
+        ("book_within_milli", 501, "book_within_milli: must be"),
+        ("bands", (MarginBand(to_milli=2_000, book_milli=999),), "bands: book_milli"),
+        ("bands", (MarginBand(to_milli=900, book_milli=1_050),), "bands: to_milli"),
+        ("bands", tuple(MarginBand(to_milli=n, book_milli=1_050) for n in (3_000, 3_000)), "rise"),
+        (
+            "bands_by_type",
+            {"x": tuple(MarginBand(to_milli=2_000 + n, book_milli=1_050) for n in range(65))},
+            "x: bands",
+        ),
+    ],
+)
+def test_a_margin_outside_its_bounds_is_refused_by_field(
+    field: str, value: object, says: str
+) -> None:
+    with pytest.raises(ValueError, match=says):
+        Margin(**{field: value})  # type: ignore[arg-type]
+
+
+# --- rounding that holds the book ----------------------------------------------------------------
+
+
+def choices(
+    quoted: Floats, ladder: Ladder, rounding: Rounding
+) -> list[tuple[tuple[int, ...], float, float]]:
+    """Return every choice of neighbouring rungs: prices, the book, and the cost."""
+    prices = ladder.prices_milli.tolist()
+    options = []
+    for probability in quoted.tolist():
+        at = prices.index(ladder.odds_milli(probability, rounding=rounding))
+        steps = (-1, 0) if rounding is Rounding.SHORTER else (-1, 0, 1)
+        options.append([prices[at + n] for n in steps if 0 <= at + n < len(prices)])
+    return [
+        (
+            row,
+            sum(1000.0 / price for price in row),
+            sum(abs(1000.0 / price - q) for price, q in zip(row, quoted.tolist(), strict=True)),
+        )
+        for row in product(*options)
+    ]
+
+
+def held(
+    quoted: Floats, ladder: Ladder, *, within: float, rounding: Rounding = Rounding.NEAREST
+) -> tuple[list[int], int]:
+    """Round one market whose every outcome is offered, and hold its book."""
+    outcomes = len(quoted)
+    odds_milli, places = np.zeros(outcomes, np.int64), np.zeros(outcomes, np.int64)
+    ladder.round_all(quoted, odds_milli, places, rounding=rounding)
+    outside = hold_books_nb(
+        quoted,
+        np.ones(outcomes, np.bool_),
+        np.array((0, outcomes)),
+        np.ones(1),
+        ladder.prices_milli,
+        int(rounding),
+        within,
+        odds_milli,
+        np.zeros((FLOAT_ROWS, outcomes + 1)),
+        np.zeros((INT_ROWS, outcomes + 1), np.int64),
+        np.zeros(1, np.int64),
+    )
+    return odds_milli.tolist(), outside
+
+
+@given(
+    p=chances(),
+    book_sum=st.floats(1.0, 1.3),
+    within=st.floats(0.0, 0.02),
+    ladder=LADDERS,
+    rounding=st.sampled_from(Rounding),
+)
+@settings(max_examples=150, deadline=None)
+def test_a_book_is_held_whenever_any_choice_of_neighbouring_prices_holds_it(
+    p: list[float], book_sum: float, within: float, ladder: Ladder, rounding: Rounding
+) -> None:
+    quoted = np.array(p) * book_sum
+    assume(float(quoted.max()) < 1000.0 / ladder.shortest_milli)
+    assume(float(quoted.min()) > 1000.0 / ladder.longest_milli)
+    target = float(quoted.sum())
+    low, high = max(target - within, 1.0), target + within
+    found = choices(quoted, ladder, rounding)
+    inside = [cost for _, total, cost in found if low <= total <= high]
+    odds_milli, outside = held(quoted, ladder, within=within, rounding=rounding)
+    total = sum(1000.0 / price for price in odds_milli)
+    cost = sum(abs(1000.0 / price - q) for price, q in zip(odds_milli, quoted, strict=True))
+    if inside:
+        assert not outside
+        untouched = [ladder.odds_milli(q, rounding=rounding) for q in quoted.tolist()]
+        if odds_milli != untouched:
+            assert cost <= min(inside) + 1e-9
+    if outside:
+        assert total > high
+        assert total <= min(total for _, total, _ in found if total > high) + 1e-9
+    else:
+        assert low - 1e-8 <= total <= high + 1e-8
+    if rounding is Rounding.SHORTER:
+        shorter = [ladder.odds_milli(q, rounding=rounding) for q in quoted.tolist()]
+        assert all(a <= b for a, b in zip(odds_milli, shorter, strict=True))
+
+
+def test_prices_whose_book_drifted_are_moved_back() -> None:
+    fair = (0.37, 0.36, 0.27)
+    free = one(fair, margin=Margin(book_milli=1_050))
+    kept = one(fair, margin=Margin(book_milli=1_050, book_within_milli=1))
+    assert abs(book(free) - 1.05) > 1e-3
+    assert abs(book(kept) - 1.05) <= 1e-3 + 1e-9
+    assert kept.shortfalls.tolist() == [Shortfall.NONE]
+
+
+@given(p=chances(largest=40), within=st.integers(2, 20))
+@settings(max_examples=60, deadline=None)
+def test_a_large_markets_book_is_held_on_the_exchange_ladder(p: list[float], within: int) -> None:
+    quoted = one(p, margin=Margin(book_milli=1_100, book_within_milli=within, method=Method.POWER))
+    if not quoted.shortfalls.any() and quoted.offered.all():
+        assert abs(book(quoted) - 1.1) <= within / 1000.0 + 1e-8
+    assert book(quoted) >= 1.0
+
+
+def test_a_book_no_price_can_hold_is_the_nearest_above_and_says_so() -> None:
+    quoted = one((0.5, 0.5), margin=Margin(book_milli=1_000, book_within_milli=0), ladder=COARSE)
+    assert quoted.odds_milli.tolist() == [2_000, 2_000]
+    assert quoted.shortfalls.tolist() == [0]
+    odd = one((0.47, 0.53), margin=Margin(book_milli=1_000, book_within_milli=1), ladder=COARSE)
+    assert odd.shortfalls.tolist() == [Shortfall.BOOK]
+    assert 1.001 < book(odd) < 1.03
+
+
+def test_no_book_falls_under_one_however_wide_its_limits() -> None:
+    margin = Margin(book_milli=1_000, book_within_milli=500)
+    for favourite in np.linspace(0.3, 0.7, 81).tolist():
+        assert book(one((favourite, 1.0 - favourite), margin=margin)) >= 1.0 - 1e-8
+
+
+def test_outcomes_not_offered_keep_their_prices_and_count_as_asked_for() -> None:
+    fair = (0.9999 - 5e-5, 1.5e-4 - 1e-5, 1e-5)
+    fair = (*fair[:2], 1.0 - sum(fair[:2]))
+    margin = Margin(book_milli=1_001, book_within_milli=500)
+    quoted = one(fair, margin=margin)
+    assert quoted.offered.tolist() == [False, True, False]
+    assert quoted.odds_milli.tolist()[0] == 1_010
+
+
+# --- the pass ------------------------------------------------------------------------------------
+
+
+def test_a_method_without_an_answer_offers_nothing_and_says_so() -> None:
+    quoted = quote(
+        np.array((0.97, 0.03, 0.5, 0.5)),
+        np.array((0, 2, 4)),
+        np.ones(2),
+        ("a", "b"),
+        margin=Margin(method=Method.PROPORTIONAL),
+    )
+    assert quoted.shortfalls.tolist() == [Shortfall.MARGIN, 0]
+    assert quoted.offered.tolist() == [False, True, True, True]
+
+
+def test_a_quoter_forgets_what_it_quoted_before() -> None:
+    offsets, fair = np.array((0, 3)), np.array((0.5, 0.3, 0.2))
+    quoter = Quoter(offsets, np.ones(1), ("1x2",))
+    wanted = Margin(book_milli=1_060, book_within_milli=2)
+    first = quoter.quote(fair, margin=wanted).odds_milli.tolist()
+    figures = BookFigures(np.zeros(3, np.int64), np.array((10**6, 0, 0)))
+    lean = LinearLean(scale_minor=10**6)
+    quoter.quote(fair[::-1].copy(), margin=KEYS, lean=lean, figures=figures)
+    assert quoter.quote(fair, margin=wanted).odds_milli.tolist() == first
+
+
+@pytest.mark.parametrize(
+    "figures", [None, BookFigures(np.zeros(3, np.int64), np.zeros(3, np.int64))]
+)
+def test_an_empty_book_is_not_leaned_on(figures: BookFigures | None) -> None:
+    fair, offsets = np.array((0.5, 0.3, 0.2)), np.array((0, 3))
+    plain = quote(fair, offsets, np.ones(1), ("1x2",), margin=Margin())
+    leant = quote(
+        fair, offsets, np.ones(1), ("1x2",), margin=Margin(), figures=figures,
+        lean=LinearLean(scale_minor=10**5),
+    )  # fmt: skip
+    assert leant.odds_milli.tolist() == plain.odds_milli.tolist()
+
+
+def test_columns_of_other_lengths_are_refused() -> None:
+    quoter = Quoter(np.array((0, 3)), np.ones(1), ("1x2",))
+    with pytest.raises(ValueError, match="fair: 3 outcomes"):
+        quoter.quote(np.array((0.5, 0.5)), margin=Margin())
+    figures = BookFigures(np.zeros(3, np.int64), np.zeros(2, np.int64))
+    with pytest.raises(ValueError, match="payout_minor: 3 outcomes"):
+        quoter.quote(np.array((0.5, 0.3, 0.2)), margin=Margin(), figures=figures)
+    with pytest.raises(ValueError, match="as many winners and types"):
+        Quoter(np.array((0, 3)), np.ones(2), ("1x2",))
