@@ -11,6 +11,7 @@ import numpy as np
 
 from engine.index import empty_table, grown_table
 from engine.index_nb import enter_nb
+from engine.lifecycle import Status
 from engine.rows import I32s, Rows, row_dtype
 from engine.units import BETS_MAX
 
@@ -20,7 +21,7 @@ MARKET: Final = row_dtype(
     ("first_outcome", "<u4"),
     ("outcomes", "<u2"),
     ("status", "i1"),
-    ("pad", "u1"),
+    ("flags", "u1"),
     ("last_bet", "<u4"),
     ("bets", "<i8"),
     ("stake_taken_minor", "<i8"),
@@ -33,23 +34,30 @@ MARKET: Final = row_dtype(
     ("version", "<u8"),
     ("status_at_ns", "<i8"),
     ("settlement_no", "<u4"),
-    ("pad_2", "<u4"),
+    ("pad", "<u4"),
 )
 """A market, money in base currency. Its outcomes lie together from `first_outcome` on;
 `payout_worst_minor` is the largest payout among them; `last_bet` is one more than the record of
 the latest bet accepted (0: none), from which `earlier` leads back to all of them;
 `status_at_ns` is when the status last changed."""
 
+MARKET_HELD: Final = 1
+"""On a market's flags: a trader suspended it, and no feed may make it ACTIVE."""
+MARKET_RESULTS: Final = 2
+"""On a market's flags: results stand, whether or not the market was cancelled since."""
+
 OUTCOME: Final = row_dtype(
-    16,
+    24,
     ("payout_minor", "<i8"),
+    ("stake_minor", "<i8"),
     ("odds_milli", "<i4"),
     ("flags", "u1"),
     ("void_halves", "u1"),
     ("dead_heat_num", "u1"),
     ("dead_heat_den", "u1"),
 )
-"""An outcome: what the house pays if it wins, in base currency, and once settled how it ended."""
+"""An outcome: what the house pays if it wins and what was staked on it, in base currency, and while
+results stand how it ended."""
 
 OUTCOME_ACTIVE: Final = 1
 """On an outcome's flags: it is offered."""
@@ -154,6 +162,37 @@ class Book:
         market = self.markets[slot]
         first = int(market["first_outcome"])
         return self.outcomes[first : first + int(market["outcomes"])]
+
+    def status(self, slot: int) -> Status:
+        """Return a market's state."""
+        return Status(int(self.markets[slot]["status"]))
+
+    def version(self, slot: int) -> int:
+        """Return a market's visible sequence number."""
+        return int(self.markets[slot]["version"])
+
+    def touch(self, slot: int) -> int:
+        """Raise a market's version, since something visible changed, and return it."""
+        self.markets[slot]["version"] += 1
+        return self.version(slot)
+
+    def enter(self, slot: int, status: Status, at_ns: int) -> int:
+        """Enter a state and return the version then: a state entered again is no visible change."""
+        market = self.markets[slot]
+        if market["status"] == status:
+            return self.version(slot)
+        market["status"] = status
+        market["status_at_ns"] = at_ns
+        return self.touch(slot)
+
+    def flagged(self, slot: int, flag: int) -> bool:
+        """Say whether a flag is on a market."""
+        return bool(self.markets[slot]["flags"] & flag)
+
+    def flag(self, slot: int, flag: int, *, on: bool) -> None:
+        """Put a flag on a market, or take it off."""
+        flags = int(self.markets[slot]["flags"])
+        self.markets[slot]["flags"] = flags | flag if on else flags & ~flag
 
     def liability_minor(self, slot: int) -> list[int]:
         """Return per outcome what the house pays if it wins, less the stakes taken."""

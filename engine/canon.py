@@ -120,6 +120,19 @@ class Reader:
             raise self.fail(field, f"not an integer of {low} to {high}")
         return value
 
+    def integer_or_none(self, field: str, *, low: int, high: int) -> int | None:
+        """Return an integer between two bounds, both included, or None where that is given."""
+        if self._document.get(field) is None:
+            return None
+        return self.integer(field, low=low, high=high)
+
+    def boolean(self, field: str) -> bool:
+        """Return a truth value."""
+        value = self._document.get(field)
+        if not isinstance(value, bool):
+            raise self.fail(field, "not a boolean")
+        return value
+
     def text(self, field: str) -> str:
         """Return a string."""
         value = self._document.get(field)

@@ -29,6 +29,11 @@ DEDUCTIONS_MAX: Final = 16
 STEPS_MAX: Final = 16
 """Commands that one message of a feed brings to one market."""
 DIGEST_MAX: Final = (1 << 32) - 1
+CANCEL_WINDOWS_MAX: Final = 64
+"""Windows of cancelled bets that may stand in one market; past it CAPACITY refuses another."""
+SOURCES_MAX: Final = 32
+"""Sources one market may be told by; past it CAPACITY refuses the messages of another."""
+TIME_NS_MAX: Final = (1 << 63) - 1
 
 MarketNoField = Annotated[int, Meta(ge=0, le=MARKET_NO_MAX)]
 AccountNoField = Annotated[int, Meta(ge=0, le=ACCOUNT_NO_MAX)]
@@ -38,7 +43,7 @@ LimitField = Annotated[int, Meta(ge=0, le=LIMIT_MINOR_MAX)]
 AmountField = Annotated[int, Meta(ge=1, le=BALANCE_MINOR_MAX)]
 NameField = Annotated[str, Meta(min_length=1, max_length=NAME_CHARS_MAX)]
 WhyField = Annotated[str, Meta(max_length=WHY_CHARS_MAX)]
-TimeField = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
+TimeField = Annotated[int, Meta(ge=0, le=TIME_NS_MAX)]
 """Nanoseconds since 1970, UTC."""
 KeyField = Annotated[str, Meta(min_length=3, max_length=MARKET_KEY_BYTES_MAX)]
 RefField = Annotated[str, Meta(pattern=r"^[!-~]{1,32}\Z")]
@@ -85,7 +90,8 @@ class Deduction(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     `keep_milli` thousandths are kept: of the winnings, as a bookmaker's Rule 4 has it, or of the
     whole price (`of_price`), as an exchange reduces the odds of a win market. A bet takes the
-    first deduction whose `until_ns` lies after it, so each holds all that came later as well.
+    first deduction whose `until_ns` lies after it, so each holds all that came later as well. A
+    price is never reduced below what returns the stake.
     """
 
     until_ns: TimeField
@@ -131,14 +137,24 @@ class SetLimits(_Command, frozen=True, tag="set_limits"):
 
 
 class SuspendMarket(_Command, frozen=True, tag="suspend_market"):
-    """Stop taking bets for a while; odds stay visible."""
+    """Stop taking bets for a while; odds stay visible.
+
+    Given by itself, and not as a step of a feed's message, it also HOLDS the market: no feed makes
+    it ACTIVE until it is opened, resumed or handed over by such a command. A market that a feed has
+    suspended already (or deactivated, or handed over) is held where it stands: the event's version
+    is then unchanged.
+    """
 
     market_no: MarketNoField
     why: WhyField = ""
 
 
 class ResumeMarket(_Command, frozen=True, tag="resume_market"):
-    """Take bets again after a suspension."""
+    """Take bets again after a suspension.
+
+    A market that is held but that a feed has deactivated or handed over meanwhile is let go where
+    it stands, which StatusSet then tells: it is the feed's again to make ACTIVE.
+    """
 
     market_no: MarketNoField
 
@@ -158,7 +174,7 @@ class CloseMarket(_Command, frozen=True, tag="close_market"):
 class SettleMarket(_Command, frozen=True, tag="settle_market"):
     """Settle every outcome; settling again with other results reverses and replaces.
 
-    `deductions` stand in the order of their times.
+    `deductions` stand in the order of their times, each later than the one before it.
     """
 
     market_no: MarketNoField
@@ -176,8 +192,9 @@ class CancelMarket(_Command, frozen=True, tag="cancel_market"):
 class SetStatus(_Command, frozen=True, tag="set_status"):
     """Bring a market to a status, by whichever move the life cycle allows; idempotent.
 
-    Only ACTIVE, INACTIVE, SUSPENDED and HANDED_OVER can be set so. A market that a trader
-    suspended is HELD: it becomes ACTIVE again by the trader's word alone.
+    Only ACTIVE, INACTIVE, SUSPENDED and HANDED_OVER can be set so, and only while betting may come.
+    A market that a trader suspended is HELD: it becomes ACTIVE again by OpenMarket or ResumeMarket
+    alone, and MARKET_HELD refuses to set it so.
     """
 
     market_no: MarketNoField
@@ -188,8 +205,11 @@ class SetStatus(_Command, frozen=True, tag="set_status"):
 class CancelBets(_Command, frozen=True, tag="cancel_bets"):
     """Refund the bets placed in a window, whatever became or becomes of the market.
 
-    The window reaches from `from_ns` up to but not including `until_ns`; None is open. The
-    market's status does not change, and a later settlement leaves these bets refunded.
+    The window reaches from `from_ns` up to but not including `until_ns`; None is open. Whatever
+    its end, it covers only bets that were accepted before this command was obeyed: no bet is born
+    void. The market's status does not change, and a later settlement leaves these bets refunded. A
+    window that stands is refused with WINDOW_KNOWN, so that a command sent twice cancels no bet
+    that came between; bets accepted since are cancelled by naming another window.
     """
 
     market_no: MarketNoField
@@ -237,10 +257,10 @@ FeedStep = (
 class FeedUpdate(_Command, frozen=True, tag="feed_update"):
     """Obey what one message of a feed says of this market, once.
 
-    The market remembers, for each `source`, the highest position obeyed and that message's
-    digest, in its journal: a lower position, or the same with the same digest, is refused with
-    FEED_POSITION_KNOWN and changes nothing. Every step names this market; a step that is refused
-    does not stop those after it.
+    The market remembers, for each `source`, the highest position obeyed and the digests of the
+    messages that stood there, in its journal: a lower position, or the same with a known digest,
+    is refused with FEED_POSITION_KNOWN and changes nothing. Every step names this market; a step
+    that is refused does not stop those after it.
     """
 
     market_no: MarketNoField

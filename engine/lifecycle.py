@@ -32,9 +32,25 @@ class Action(IntEnum):
     SETTLE = 5
     CANCEL = 6
     HAND_OVER = 7
+    SET_ACTIVE = 8
+    SET_INACTIVE = 9
+    SET_SUSPENDED = 10
+    SET_HANDED_OVER = 11
+    REINSTATE = 12
+    """A cancellation is rolled back, and results stand."""
+    REOPEN = 13
+    """A cancellation or a settlement is rolled back, and no result stands."""
 
 
 _BETTING_STATES: Final = (Status.ACTIVE, Status.INACTIVE, Status.SUSPENDED, Status.HANDED_OVER)
+
+SETTING: Final[dict[Status, Action]] = {
+    Status.ACTIVE: Action.SET_ACTIVE,
+    Status.INACTIVE: Action.SET_INACTIVE,
+    Status.SUSPENDED: Action.SET_SUSPENDED,
+    Status.HANDED_OVER: Action.SET_HANDED_OVER,
+}
+"""What leads to a status that SetStatus may name, from any state in which betting may come."""
 
 TRANSITIONS: Final[dict[tuple[Status, Action], Status]] = {
     (Status.INACTIVE, Action.OPEN): Status.ACTIVE,
@@ -48,6 +64,10 @@ TRANSITIONS: Final[dict[tuple[Status, Action], Status]] = {
     (Status.SETTLED, Action.SETTLE): Status.SETTLED,
     **{(status, Action.CANCEL): Status.CANCELLED for status in (*_BETTING_STATES, Status.CLOSED)},
     (Status.SETTLED, Action.CANCEL): Status.CANCELLED,
+    **{(before, action): after for after, action in SETTING.items() for before in _BETTING_STATES},
+    (Status.CANCELLED, Action.REINSTATE): Status.SETTLED,
+    (Status.CANCELLED, Action.REOPEN): Status.SUSPENDED,
+    (Status.SETTLED, Action.REOPEN): Status.SUSPENDED,
 }
 """Every allowed move; a pair that is not here is refused with TRANSITION_NOT_ALLOWED."""
 

@@ -10,77 +10,54 @@ forgotten to make room, so a bet refused so can never be accepted later. A journ
 the bounds it was written with.
 """
 
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
 from engine import market_state
-from engine.book import OUTCOME_ACTIVE, Book
+from engine.book import MARKET_HELD, MARKET_RESULTS, OUTCOME_ACTIVE, Book
 from engine.canon import BytesDigest, state_hash
 from engine.commands import (
     AckOutbox,
     CancelMarket,
-    CloseMarket,
     CreateMarket,
-    HandOverMarket,
+    FeedStep,
+    FeedUpdate,
     Limits,
     MarketCommand,
-    OpenMarket,
-    ResumeMarket,
     SetLimits,
     SetOdds,
     SettleMarket,
-    SuspendMarket,
 )
 from engine.events import (
+    FeedApplied,
+    FeedStepEvent,
     LimitsSet,
-    MarketCancelled,
-    MarketClosed,
     MarketCreated,
     MarketEvent,
-    MarketHandedOver,
-    MarketOpened,
-    MarketResumed,
-    MarketSettled,
-    MarketSuspended,
     OddsSet,
     OutboxAcked,
     Refused,
 )
+from engine.feed_positions import FeedPositions
 from engine.ids import MalformedIdError, parse_market_key
 from engine.lifecycle import Action, Status, next_status
 from engine.market_checks import (
     create_fault,
+    feed_fault,
     limits_fault,
     out_of_bounds,
     quotes_fault,
-    results_fault,
 )
 from engine.market_views import book_image, price_delta, price_image
+from engine.moves import Moves
 from engine.outbox import Outbox
 from engine.place_nb import decide_all_nb, look_up_nb
 from engine.reasons import Reason
+from engine.resolution import Resolutions, Resolving
 from engine.rows import BET, DECISION, Rows
-from engine.settlement import (
-    canonical_result,
-    results_of,
-    settle_bets,
-    write_results,
-)
-from engine.units import (
-    BETS_MAX,
-    MARKETS_MAX,
-)
+from engine.units import BETS_MAX, MARKETS_MAX
 from engine.views import BookImage, PriceDelta, PriceImage
-
-_Move = OpenMarket | SuspendMarket | ResumeMarket | HandOverMarket | CloseMarket
-_ACTIONS: Final[dict[type[_Move], Action]] = {
-    OpenMarket: Action.OPEN,
-    SuspendMarket: Action.SUSPEND,
-    ResumeMarket: Action.RESUME,
-    HandOverMarket: Action.HAND_OVER,
-    CloseMarket: Action.CLOSE,
-}
 
 
 class MarketMachine:
@@ -99,6 +76,8 @@ class MarketMachine:
         self._markets_max = markets_max
         self._book = Book()
         self._outbox = Outbox()
+        self._resolutions = Resolutions(self._book, self._outbox)
+        self._positions = FeedPositions()
         self._slot_of: dict[int, int] = {}
         self._no_of: dict[str, int] = {}
         self._keys: list[str] = []
@@ -188,15 +167,38 @@ class MarketMachine:
                 field="market_no",
                 message=f"no market {command.market_no} here",
             )
-        if isinstance(command, SetOdds):
-            return self._set_odds(command, slot)
         if isinstance(command, SetLimits):
             return self._set_limits(command, slot)
-        if isinstance(command, SettleMarket):
-            return self._settle(command, slot, at_ns)
-        if isinstance(command, CancelMarket):
-            return self._cancel(command, slot, at_ns)
-        return self._move(command, slot, at_ns)
+        if isinstance(command, FeedUpdate):
+            return self._follow(command, slot, at_ns)
+        return self._obey(command, slot, at_ns, fed=False)
+
+    def _obey(self, command: FeedStep, slot: int, at_ns: int, *, fed: bool) -> FeedStepEvent:
+        """Obey a command that a feed may give as well (`fed`: it does, as a step)."""
+        if isinstance(command, SetOdds):
+            return self._set_odds(command, slot)
+        if not isinstance(command, Resolving):
+            followed = self._positions.followed(command.market_no)
+            return Moves(self._book).obey(command, slot, at_ns, fed=fed, followed=followed)
+        event = self._resolutions.obey(command, slot, at_ns)
+        ends_betting = isinstance(command, SettleMarket | CancelMarket)
+        if ends_betting and not fed and not isinstance(event, Refused):
+            self._book.flag(slot, MARKET_HELD, on=False)
+        return event
+
+    def _follow(self, command: FeedUpdate, slot: int, at_ns: int) -> MarketEvent:
+        refusal = feed_fault(command) or self._positions.fault(command)
+        if refusal is not None:
+            return refusal
+        self._positions.note(command)
+        events = tuple(self._obey(step, slot, at_ns, fed=True) for step in command.steps)
+        return FeedApplied(
+            market_no=command.market_no,
+            version=self._book.version(slot),
+            source=command.source,
+            position=command.position,
+            events=events,
+        )
 
     def _create(self, command: CreateMarket, at_ns: int) -> MarketEvent:
         try:
@@ -233,7 +235,7 @@ class MarketMachine:
         self._names.append(tuple(command.outcomes))
         return MarketCreated(market_no=command.market_no, version=1, key=key)
 
-    def _set_odds(self, command: SetOdds, slot: int) -> MarketEvent:
+    def _set_odds(self, command: SetOdds, slot: int) -> OddsSet | Refused:
         refusal = self._betting_over(slot)
         if refusal is not None:
             return refusal
@@ -248,7 +250,7 @@ class MarketMachine:
             changed |= flags != outcome["flags"] or quote.odds_milli != outcome["odds_milli"]
             outcome["odds_milli"] = quote.odds_milli
             outcome["flags"] = flags
-        version = self._touch(slot) if changed else self._version(slot)
+        version = self._book.touch(slot) if changed else self._book.version(slot)
         return OddsSet(market_no=command.market_no, version=version, quotes=command.quotes)
 
     def _set_limits(self, command: SetLimits, slot: int) -> MarketEvent:
@@ -257,65 +259,7 @@ class MarketMachine:
             return refusal
         self._write_limits(slot, command.limits)
         return LimitsSet(
-            market_no=command.market_no, version=self._version(slot), limits=command.limits
-        )
-
-    def _move(self, command: _Move, slot: int, at_ns: int) -> MarketEvent:
-        action = _ACTIONS[type(command)]
-        after = next_status(self._status(slot), action)
-        if after is None:
-            return self._not_allowed(slot, action)
-        number, version = command.market_no, self._enter(slot, after, at_ns)
-        if isinstance(command, SuspendMarket):
-            return MarketSuspended(market_no=number, version=version, why=command.why)
-        if isinstance(command, OpenMarket):
-            return MarketOpened(market_no=number, version=version)
-        if isinstance(command, ResumeMarket):
-            return MarketResumed(market_no=number, version=version)
-        if isinstance(command, HandOverMarket):
-            return MarketHandedOver(market_no=number, version=version)
-        return MarketClosed(market_no=number, version=version)
-
-    def _settle(self, command: SettleMarket, slot: int, at_ns: int) -> MarketEvent:
-        before = self._status(slot)
-        after = next_status(before, Action.SETTLE)
-        if after is None:
-            return self._not_allowed(slot, Action.SETTLE)
-        refusal = results_fault(command.results, outcomes=len(self._names[slot]))
-        if refusal is not None:
-            return refusal
-        results = tuple(canonical_result(result) for result in command.results)
-        if before == Status.SETTLED and results == results_of(self._book, slot):
-            return Refused(
-                reason=Reason.ALREADY_SETTLED,
-                field="results",
-                message=f"they stand since settlement {self._settlement_no(slot)}",
-            )
-        write_results(self._book, slot, results)
-        version = self._enter(slot, after, at_ns)
-        settlement_no, bets, payout = self._send(slot, cancelled=False)
-        return MarketSettled(
-            market_no=command.market_no,
-            version=version,
-            settlement_no=settlement_no,
-            results=command.results,
-            bets=bets,
-            payout_minor=payout,
-        )
-
-    def _cancel(self, command: CancelMarket, slot: int, at_ns: int) -> MarketEvent:
-        after = next_status(self._status(slot), Action.CANCEL)
-        if after is None:
-            return self._not_allowed(slot, Action.CANCEL)
-        version = self._enter(slot, after, at_ns)
-        settlement_no, bets, payout = self._send(slot, cancelled=True)
-        return MarketCancelled(
-            market_no=command.market_no,
-            version=version,
-            settlement_no=settlement_no,
-            bets=bets,
-            payout_minor=payout,
-            why=command.why,
+            market_no=command.market_no, version=self._book.version(slot), limits=command.limits
         )
 
     def _ack(self, command: AckOutbox) -> MarketEvent:
@@ -355,13 +299,27 @@ class MarketMachine:
         slot = self._slot_of[market_no]
         return book_image(self._book, slot, key=self._keys[slot], names=self._names[slot])
 
+    def feed_positions(self, market_no: int) -> dict[str, int]:
+        """Return the highest position obeyed by source; KeyError when there is no such market."""
+        assert self._slot_of[market_no] >= 0
+        return self._positions.of(market_no)
+
+    def results_stand(self, market_no: int) -> bool:
+        """Say whether a market has results; KeyError when there is no such market."""
+        return self._book.flagged(self._slot_of[market_no], MARKET_RESULTS)
+
     # --- state as a document ----------------------------------------------------------------------
 
-    def dump(self) -> dict[str, Any]:
-        """Return the whole state in canonical form (see canon)."""
-        return market_state.document(
-            self._book, self._outbox, keys=self._keys, names=self._names, bets=None
-        )
+    def dump(self, *, layout: int = market_state.LAYOUT) -> dict[str, Any]:
+        """Return the whole state in canonical form (see canon).
+
+        Parameters
+        ----------
+        layout : int
+            An older one gives what a release of that layout would have dumped, and leaves out what
+            it did not know of.
+        """
+        return market_state.document(self._parts(), bets=None, layout=layout)
 
     @classmethod
     def load(
@@ -371,7 +329,7 @@ class MarketMachine:
         bets_max: int = BETS_MAX,
         markets_max: int = MARKETS_MAX,
     ) -> "MarketMachine":
-        """Build a machine from a dump.
+        """Build a machine from a dump of this layout or an older one.
 
         Raises
         ------
@@ -379,18 +337,17 @@ class MarketMachine:
             When a field is missing, malformed, or contradicts another; the message names it.
         """
         machine = cls(bets_max=bets_max, markets_max=markets_max)
-        book, outbox, keys, names = market_state.read(
-            document, bets_max=bets_max, markets_max=markets_max
-        )
-        numbers = book.markets["market_no"][: book.markets_len].tolist()
-        machine._book, machine._outbox = book, outbox
-        machine._keys, machine._names = keys, names
+        parts = market_state.read(document, bets_max=bets_max, markets_max=markets_max)
+        numbers = parts.book.markets["market_no"][: parts.book.markets_len].tolist()
+        machine._book, machine._outbox = parts.book, parts.outbox
+        machine._resolutions, machine._positions = parts.resolutions, parts.positions
+        machine._keys, machine._names = parts.keys, parts.names
         machine._slot_of = {number: slot for slot, number in enumerate(numbers)}
-        machine._no_of = dict(zip(keys, numbers, strict=True))
+        machine._no_of = dict(zip(parts.keys, numbers, strict=True))
         return machine
 
-    def state_hash(self) -> str:
-        """Return the blake2b-128 of the canonical dump in hex.
+    def state_hash(self, *, layout: int = market_state.LAYOUT) -> str:
+        """Return the blake2b-128 of the canonical dump (of a layout) in hex.
 
         Bets are hashed once, when they are first asked for: the cost is that of the new ones.
         """
@@ -398,51 +355,28 @@ class MarketMachine:
             fresh = self._book.records[self._digested : self._book.bets_len]
             self._digest.extend(fresh.view(np.uint8).data)
             self._digested = self._book.bets_len
-        return state_hash(
-            market_state.document(
-                self._book, self._outbox, keys=self._keys, names=self._names, bets=self._digest
-            )
-        )
+        return state_hash(market_state.document(self._parts(), bets=self._digest, layout=layout))
 
     def check(self) -> None:
         """Assert every invariant of the state; the cost is that of reading every bet."""
-        market_state.check(self._book, self._outbox, keys=self._keys, names=self._names)
+        market_state.check(self._parts())
         numbers = self._book.markets["market_no"][: self._book.markets_len].tolist()
         assert self._slot_of == {number: slot for slot, number in enumerate(numbers)}
         assert self._no_of == dict(zip(self._keys, numbers, strict=True))
         assert self._book.bets_len <= self._bets_max
         assert self._book.markets_len <= self._markets_max
 
+    def _parts(self) -> market_state.Parts:
+        return market_state.Parts(
+            self._book,
+            self._outbox,
+            self._resolutions,
+            self._positions,
+            self._keys,
+            self._names,
+        )
+
     # --- one market's row -------------------------------------------------------------------------
-
-    def _status(self, slot: int) -> Status:
-        return Status(int(self._book.markets[slot]["status"]))
-
-    def _version(self, slot: int) -> int:
-        return int(self._book.markets[slot]["version"])
-
-    def _settlement_no(self, slot: int) -> int:
-        return int(self._book.markets[slot]["settlement_no"])
-
-    def _touch(self, slot: int) -> int:
-        self._book.markets[slot]["version"] += 1
-        return self._version(slot)
-
-    def _enter(self, slot: int, status: Status, at_ns: int) -> int:
-        """Enter a state and return the version then: a state entered again is no visible change."""
-        market = self._book.markets[slot]
-        if market["status"] == status:
-            return self._version(slot)
-        market["status"] = status
-        market["status_at_ns"] = at_ns
-        return self._touch(slot)
-
-    def _send(self, slot: int, *, cancelled: bool) -> tuple[int, int, int]:
-        """Settle a market's bets into the outbox under the next settlement number."""
-        self._book.markets[slot]["settlement_no"] += 1
-        rows, payout = settle_bets(self._book, slot, cancelled=cancelled)
-        self._outbox.append(rows)
-        return self._settlement_no(slot), len(rows), payout
 
     def _write_limits(self, slot: int, limits: Limits) -> None:
         market = self._book.markets[slot]
@@ -451,17 +385,11 @@ class MarketMachine:
 
     def _betting_over(self, slot: int) -> Refused | None:
         """Refuse what makes sense only while betting may still come: that is, be closed."""
-        if next_status(self._status(slot), Action.CLOSE) is not None:
+        status = self._book.status(slot)
+        if next_status(status, Action.CLOSE) is not None:
             return None
         return Refused(
             reason=Reason.TRANSITION_NOT_ALLOWED,
             field="market_no",
-            message=f"the market is {self._status(slot).name}",
-        )
-
-    def _not_allowed(self, slot: int, action: Action) -> Refused:
-        return Refused(
-            reason=Reason.TRANSITION_NOT_ALLOWED,
-            field="market_no",
-            message=f"{action.name} is not allowed when {self._status(slot).name}",
+            message=f"the market is {status.name}",
         )

@@ -6,9 +6,23 @@ has been through no decoder. Never looks at a market.
 
 from typing import Final
 
-from engine.commands import CreateMarket, Limits, OutcomeResult, Quote
+from engine.commands import (
+    DEDUCTIONS_MAX,
+    DIGEST_MAX,
+    NAME_CHARS_MAX,
+    STEPS_MAX,
+    TIME_NS_MAX,
+    CancelBets,
+    CreateMarket,
+    Deduction,
+    FeedUpdate,
+    Limits,
+    OutcomeResult,
+    Quote,
+)
 from engine.events import Refused
 from engine.ids import MARKET_NO_MAX
+from engine.lifecycle import Action, Status
 from engine.reasons import Reason
 from engine.settlement import result_fault
 from engine.units import (
@@ -31,6 +45,15 @@ _LIMIT_BOUNDS: Final = {
 def out_of_bounds(field: str, message: str) -> Refused:
     """Return the refusal of a field."""
     return Refused(reason=Reason.FIELD_OUT_OF_BOUNDS, field=field, message=message)
+
+
+def not_allowed(status: Status, action: Action) -> Refused:
+    """Return the refusal of a move that the table of the life cycle does not hold."""
+    return Refused(
+        reason=Reason.TRANSITION_NOT_ALLOWED,
+        field="market_no",
+        message=f"{action.name} is not allowed when {status.name}",
+    )
 
 
 def create_fault(command: CreateMarket) -> Refused | None:
@@ -94,4 +117,46 @@ def results_fault(results: tuple[OutcomeResult, ...], *, outcomes: int) -> Refus
         field, bound = result_fault(result)
         if field:
             return out_of_bounds(f"results[{at}].{field}", bound)
+    return None
+
+
+def deductions_fault(deductions: tuple[Deduction, ...]) -> Refused | None:
+    """Return why deductions cannot hold: a figure out of bounds, or times that do not rise."""
+    if len(deductions) > DEDUCTIONS_MAX:
+        return out_of_bounds("deductions", f"{DEDUCTIONS_MAX} at most")
+    last_ns = -1
+    for at, deduction in enumerate(deductions):
+        if not 0 <= deduction.keep_milli <= 1_000:
+            return out_of_bounds(f"deductions[{at}].keep_milli", "0 to 1000")
+        if not last_ns < deduction.until_ns <= TIME_NS_MAX:
+            return out_of_bounds(f"deductions[{at}].until_ns", f"{last_ns + 1} to {TIME_NS_MAX}")
+        last_ns = deduction.until_ns
+    return None
+
+
+def window_fault(command: CancelBets) -> Refused | None:
+    """Return why a window cannot be: an end out of bounds, or nothing between the two."""
+    for name in ("from_ns", "until_ns"):
+        end = getattr(command, name)
+        if end is not None and not 0 <= end <= TIME_NS_MAX:
+            return out_of_bounds(name, f"0 to {TIME_NS_MAX}")
+    if command.until_ns is not None and command.until_ns <= (command.from_ns or 0):
+        return out_of_bounds("until_ns", "not after from_ns")
+    return None
+
+
+def feed_fault(command: FeedUpdate) -> Refused | None:
+    """Return why a feed's message cannot be obeyed, apart from what its market remembers."""
+    if not 1 <= len(command.source) <= NAME_CHARS_MAX:
+        return out_of_bounds("source", f"1 to {NAME_CHARS_MAX} characters")
+    if not 0 <= command.position <= TIME_NS_MAX:
+        return out_of_bounds("position", f"0 to {TIME_NS_MAX}")
+    if not 0 <= command.digest <= DIGEST_MAX:
+        return out_of_bounds("digest", f"0 to {DIGEST_MAX}")
+    if not 1 <= len(command.steps) <= STEPS_MAX:
+        return out_of_bounds("steps", f"1 to {STEPS_MAX}")
+    for at, step in enumerate(command.steps):
+        if step.market_no != command.market_no:
+            message = f"step {at} names market {step.market_no}, not {command.market_no}"
+            return out_of_bounds("steps", message)
     return None

@@ -2,28 +2,36 @@
 
 Owns the layout of the dump and the invariants of the book. Figures that follow from others are in
 the dump too, and a reader compares them: a state that contradicts itself is refused, not repaired.
+
+Layout 1 knew no feeds, no windows and no deductions, and took no count of what is staked on an
+outcome. All of layout 2 that such a state has follows from it, so that a machine brought up from a
+dump of layout 1 is the one that its journal replays to.
 """
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from engine.book import (
     BET_RECORD,
     MARKET,
+    MARKET_HELD,
+    MARKET_RESULTS,
     OUTCOME,
     OUTCOME_ACTIVE,
     OUTCOME_WON,
     Book,
 )
 from engine.canon import BytesDigest, Reader, pack_rows
+from engine.feed_positions import FeedPositions
 from engine.ids import MalformedIdError, parse_market_key
 from engine.index import empty_table
 from engine.index_nb import fill_nb, missing_nb
 from engine.lifecycle import Status
 from engine.outbox import Outbox
 from engine.reasons import Reason
-from engine.rows import I32s, Rows
+from engine.resolution import Resolutions
+from engine.rows import I32s, Rows, row_dtype
 from engine.settle_nb import audit_nb
 from engine.units import (
     DEAD_HEAT_DEN_MAX,
@@ -34,47 +42,78 @@ from engine.units import (
     STAKE_MINOR_MAX,
 )
 
-LAYOUT: Final = 1
-"""Version of the dump; another is refused."""
+LAYOUT: Final = 2
+"""Version of the dump; older ones are read, a newer one is refused."""
+
+_OUTCOME_1: Final = row_dtype(
+    16,
+    ("payout_minor", "<i8"),
+    ("odds_milli", "<i4"),
+    ("flags", "u1"),
+    ("void_halves", "u1"),
+    ("dead_heat_num", "u1"),
+    ("dead_heat_den", "u1"),
+)
+"""An outcome in layout 1."""
+_FIELDS_1: Final = ("layout", "markets", "outcomes", "keys", "names", "bets", "outbox")
+_FIELDS_2: Final = (*_FIELDS_1, "windows", "deductions", "positions")
 
 
-def document(
-    book: Book,
-    outbox: Outbox,
-    *,
-    keys: list[str],
-    names: list[tuple[str, ...]],
-    bets: BytesDigest | None,
-) -> dict[str, Any]:
+class Parts(NamedTuple):
+    """What a machine's state is made of; keys and outcomes' names by slot."""
+
+    book: Book
+    outbox: Outbox
+    resolutions: Resolutions
+    positions: FeedPositions
+    keys: list[str]
+    names: list[tuple[str, ...]]
+
+
+def document(parts: Parts, *, bets: BytesDigest | None, layout: int) -> dict[str, Any]:
     """Return the canonical document; `bets` may stand in for the bytes of all bets."""
-    return {
-        "layout": LAYOUT,
-        "markets": pack_rows(book.markets[: book.markets_len]),
-        "outcomes": pack_rows(book.outcomes[: book.outcomes_len]),
-        "keys": list(keys),
-        "names": [list(outcomes) for outcomes in names],
+    book = parts.book
+    markets, outcomes = book.markets[: book.markets_len], book.outcomes[: book.outcomes_len]
+    if layout == 1:
+        markets, outcomes = markets.copy(), _as_outcomes_1(outcomes)
+        markets["flags"] = 0
+    common = {
+        "layout": layout,
+        "markets": pack_rows(markets),
+        "outcomes": pack_rows(outcomes),
+        "keys": list(parts.keys),
+        "names": [list(names) for names in parts.names],
         "bets": pack_rows(book.records[: book.bets_len]) if bets is None else bets,
-        "outbox": outbox.dump(),
+        "outbox": parts.outbox.dump(),
+    }
+    if layout == 1:
+        return common
+    assert layout == LAYOUT
+    return common | {
+        "windows": parts.resolutions.dump_windows(),
+        "deductions": parts.resolutions.dump_deductions(),
+        "positions": parts.positions.dump(),
     }
 
 
-def read(
-    data: object, *, bets_max: int, markets_max: int
-) -> tuple[Book, Outbox, list[str], list[tuple[str, ...]]]:
+def read(data: object, *, bets_max: int, markets_max: int) -> Parts:
     """Return what a document holds; a ValueError names the field that does not fit."""
     reader = Reader(data, name="market_machine")
-    reader.only("layout", "markets", "outcomes", "keys", "names", "bets", "outbox")
-    reader.integer("layout", low=LAYOUT, high=LAYOUT)
+    layout = reader.integer("layout", low=1, high=LAYOUT)
+    reader.only(*(_FIELDS_1 if layout == 1 else _FIELDS_2))
     book = Book()
     markets = reader.rows("markets", MARKET, high=markets_max)
-    outcomes = reader.rows("outcomes", OUTCOME)
+    outcomes = reader.rows("outcomes", _OUTCOME_1 if layout == 1 else OUTCOME)
+    if layout == 1:
+        _set_flags(markets)
+        outcomes = _from_outcomes_1(outcomes)
     keys = reader.texts("keys", count=len(markets))
     _read_keys(reader, keys)
     names = _read_names(reader, markets)
     why = _markets_fault(markets, len(outcomes))
     if why:
         raise reader.fail("markets", why)
-    why = _outcomes_fault(outcomes)
+    why = _outcomes_fault(outcomes, markets)
     if why:
         raise reader.fail("outcomes", why)
     book.markets_len, book.outcomes_len = len(markets), len(outcomes)
@@ -83,8 +122,47 @@ def read(
     book.market_table = empty_table(len(markets))
     if fill_nb(book.market_table, _numbers(markets), 0, len(markets)) >= 0:
         raise reader.fail("markets", "a market's number is given twice")
-    _read_bets(reader, book, bets_max=bets_max)
-    return book, Outbox.load(reader.items("outbox")), keys, names
+    _read_bets(reader, book, bets_max=bets_max, layout=layout)
+    outbox = Outbox.load(reader.items("outbox"))
+    resolutions, positions = Resolutions(book, outbox), FeedPositions()
+    if layout > 1:
+        resolutions.load(windows=reader.items("windows"), deductions=reader.items("deductions"))
+        positions = FeedPositions.load(reader.items("positions"))
+        if not _are_markets(positions.market_nos(), markets):
+            raise reader.fail("positions", "of a market that is not here")
+    return Parts(book, outbox, resolutions, positions, keys, names)
+
+
+def _set_flags(markets: Rows) -> None:
+    """Write the flags that follow from layout 1.
+
+    Only a trader's word suspended a market then, and every settlement and nothing but a
+    cancellation counted up `settlement_no`.
+    """
+    status = markets["status"]
+    held = np.where(status == Status.SUSPENDED, MARKET_HELD, 0)
+    settled = (status == Status.SETTLED) | (
+        (status == Status.CANCELLED) & (markets["settlement_no"] > 1)
+    )
+    markets["flags"] = held + np.where(settled, MARKET_RESULTS, 0)
+
+
+def _from_outcomes_1(outcomes_1: Rows) -> Rows:
+    outcomes: Rows = np.zeros(len(outcomes_1), OUTCOME)
+    for name in _OUTCOME_1.fields or ():
+        outcomes[name] = outcomes_1[name]
+    return outcomes
+
+
+def _as_outcomes_1(outcomes: Rows) -> Rows:
+    outcomes_1: Rows = np.zeros(len(outcomes), _OUTCOME_1)
+    for name in _OUTCOME_1.fields or ():
+        outcomes_1[name] = outcomes[name]
+    return outcomes_1
+
+
+def _are_markets(market_nos: list[int], markets: Rows) -> bool:
+    return bool(np.all(np.isin(np.array(market_nos, np.int64), markets["market_no"])))
 
 
 def _read_keys(reader: Reader, keys: list[str]) -> None:
@@ -111,7 +189,7 @@ def _read_names(reader: Reader, markets: Rows) -> list[tuple[str, ...]]:
     return names
 
 
-def _read_bets(reader: Reader, book: Book, *, bets_max: int) -> None:
+def _read_bets(reader: Reader, book: Book, *, bets_max: int, layout: int) -> None:
     records = reader.rows("bets", BET_RECORD, high=bets_max)
     book.bets_len = len(records)
     book.bet_table = empty_table(len(records))
@@ -122,7 +200,7 @@ def _read_bets(reader: Reader, book: Book, *, bets_max: int) -> None:
         raise reader.fail("bets", "a bet id is given twice")
     if not np.all(np.isin(records["reason"], [int(reason) for reason in Reason])):
         raise reader.fail("bets", "a reason that does not exist")
-    why = _book_fault(book, book.earlier)
+    why = _book_fault(book, book.earlier, without_stakes=layout == 1)
     if why:
         raise reader.fail("bets", why)
 
@@ -136,6 +214,14 @@ def _markets_fault(markets: Rows, outcomes_len: int) -> str:
         return f"outcomes: 1 to {OUTCOMES_MAX}"
     if not np.all(np.isin(markets["status"], [int(status) for status in Status])):
         return "status: no such state"
+    if not _within(markets["flags"], 0, MARKET_HELD | MARKET_RESULTS):
+        return "flags: no such flag"
+    held, stand = markets["flags"] & MARKET_HELD > 0, markets["flags"] & MARKET_RESULTS > 0
+    if np.any(held & (markets["status"] == Status.ACTIVE)):
+        return "flags: held and active"
+    settled, cancelled = (markets["status"] == s for s in (Status.SETTLED, Status.CANCELLED))
+    if np.any(settled & ~stand | stand & ~settled & ~cancelled):
+        return "flags: results stand in a market that is settled, or was when it was cancelled"
     if not _within(markets["stake_minor_min"], 1, STAKE_MINOR_MAX) or not np.all(
         markets["stake_minor_min"] <= markets["stake_minor_max"]
     ):
@@ -148,7 +234,7 @@ def _markets_fault(markets: Rows, outcomes_len: int) -> str:
     return "" if np.all(markets["version"] >= 1) else "version: from 1"
 
 
-def _outcomes_fault(outcomes: Rows) -> str:
+def _outcomes_fault(outcomes: Rows, markets: Rows) -> str:
     if not _within(outcomes["odds_milli"], ODDS_MILLI_MIN, ODDS_MILLI_MAX):
         return f"odds_milli: {ODDS_MILLI_MIN} to {ODDS_MILLI_MAX}"
     if not _within(outcomes["flags"], 0, OUTCOME_ACTIVE | OUTCOME_WON):
@@ -159,6 +245,9 @@ def _outcomes_fault(outcomes: Rows) -> str:
         outcomes["dead_heat_num"] <= outcomes["dead_heat_den"]
     ):
         return f"dead_heat: a fraction over 1 to {DEAD_HEAT_DEN_MAX}"
+    open_ended = np.repeat(markets["flags"] & MARKET_RESULTS == 0, markets["outcomes"])
+    if np.any(open_ended & ((outcomes["flags"] & OUTCOME_WON > 0) | (outcomes["void_halves"] > 0))):
+        return "flags: a result where none stands"
     return ""
 
 
@@ -170,14 +259,18 @@ def _numbers(markets: Rows) -> "np.ndarray[Any, np.dtype[np.uint64]]":
     return markets["market_no"].astype(np.uint64)
 
 
-def _book_fault(book: Book, earlier: I32s) -> str:
-    """Build the book again from its bets, the chain into `earlier`; say what differs."""
+def _book_fault(book: Book, earlier: I32s, *, without_stakes: bool = False) -> str:
+    """Build the book again from its bets, the chain into `earlier`; say what differs.
+
+    The book may come `without_stakes` of its outcomes: then they are written.
+    """
     markets = book.markets[: book.markets_len]
     outcomes = book.outcomes[: book.outcomes_len]
     taken = np.zeros(len(markets), np.int64)
     bets = np.zeros(len(markets), np.int64)
     last_bet = np.zeros(len(markets), np.uint32)
     payouts = np.zeros(len(outcomes), np.int64)
+    stakes = np.zeros(len(outcomes), np.int64)
     fault = audit_nb(
         book.records[: book.bets_len],
         markets,
@@ -188,6 +281,7 @@ def _book_fault(book: Book, earlier: I32s) -> str:
         bets,
         last_bet,
         payouts,
+        stakes,
     )
     if fault >= 0:
         return f"bet {int(book.records[fault]['bet_id'])} cannot have been accepted"
@@ -199,6 +293,10 @@ def _book_fault(book: Book, earlier: I32s) -> str:
         return "they do not end in the markets' last_bet"
     if not np.array_equal(payouts, outcomes["payout_minor"]):
         return "they do not add up to the outcomes' payout_minor"
+    if without_stakes:
+        outcomes["stake_minor"] = stakes
+    if not np.array_equal(stakes, outcomes["stake_minor"]):
+        return "they do not add up to the outcomes' stake_minor"
     if len(markets):
         worst = np.maximum.reduceat(payouts, markets["first_outcome"].astype(np.int64))
         if not np.array_equal(worst, markets["payout_worst_minor"]):
@@ -206,11 +304,12 @@ def _book_fault(book: Book, earlier: I32s) -> str:
     return ""
 
 
-def check(book: Book, outbox: Outbox, *, keys: list[str], names: list[tuple[str, ...]]) -> None:
-    """Assert every invariant of a book and its outbox."""
+def check(parts: Parts) -> None:
+    """Assert every invariant of a state."""
+    book = parts.book
     markets, outcomes = book.markets[: book.markets_len], book.outcomes[: book.outcomes_len]
     assert not _markets_fault(markets, len(outcomes)), _markets_fault(markets, len(outcomes))
-    assert not _outcomes_fault(outcomes), _outcomes_fault(outcomes)
+    assert not _outcomes_fault(outcomes, markets), _outcomes_fault(outcomes, markets)
     earlier = np.zeros(book.bets_len, np.int32)
     fault = _book_fault(book, earlier)
     assert not fault, fault
@@ -221,7 +320,11 @@ def check(book: Book, outbox: Outbox, *, keys: list[str], names: list[tuple[str,
     assert np.count_nonzero(book.bet_table) == book.bets_len
     assert missing_nb(book.market_table, _numbers(markets)) < 0, "a market is not found"
     assert np.count_nonzero(book.market_table) == book.markets_len
-    assert [len(outcomes) for outcomes in names] == markets["outcomes"].tolist()
-    assert len(keys) == len(dict.fromkeys(keys)) == book.markets_len
-    assert all(str(parse_market_key(key)) == key for key in keys)
-    outbox.check()
+    assert [len(outcomes) for outcomes in parts.names] == markets["outcomes"].tolist()
+    assert len(parts.keys) == len(dict.fromkeys(parts.keys)) == book.markets_len
+    assert all(str(parse_market_key(key)) == key for key in parts.keys)
+    parts.outbox.check()
+    parts.resolutions.check()
+    positions = parts.positions
+    assert FeedPositions.load(positions.dump()).dump() == positions.dump()
+    assert _are_markets(positions.market_nos(), markets)

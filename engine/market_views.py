@@ -3,7 +3,7 @@
 Owns how rows become what bettors and traders see; never changes one.
 """
 
-from engine.book import OUTCOME_ACTIVE, Book
+from engine.book import MARKET_HELD, MARKET_RESULTS, OUTCOME_ACTIVE, Book
 from engine.commands import Limits
 from engine.lifecycle import Status
 from engine.rows import Rows
@@ -38,7 +38,7 @@ def price_delta(book: Book, slot: int) -> PriceDelta:
 
 def book_image(book: Book, slot: int, *, key: str, names: tuple[str, ...]) -> BookImage:
     """Return what a trader sees of a market."""
-    market = book.markets[slot]
+    market, outcomes = book.markets[slot], book.outcomes_of(slot)
     return BookImage(
         prices=price_image(book, slot, key=key, names=names),
         limits=Limits(
@@ -50,9 +50,12 @@ def book_image(book: Book, slot: int, *, key: str, names: tuple[str, ...]) -> Bo
         ),
         bets=int(market["bets"]),
         stake_taken_minor=int(market["stake_taken_minor"]),
-        payout_minor=tuple(book.outcomes_of(slot)["payout_minor"].tolist()),
+        stake_minor=tuple(outcomes["stake_minor"].tolist()),
+        payout_minor=tuple(outcomes["payout_minor"].tolist()),
         liability_minor=tuple(book.liability_minor(slot)),
         settlement_no=int(market["settlement_no"]),
+        held=book.flagged(slot, MARKET_HELD),
+        results_stand=book.flagged(slot, MARKET_RESULTS),
     )
 
 

@@ -233,6 +233,7 @@ def decide_nb(row: Row, slot: int, markets: Rows, outcomes: Rows, record: Row, n
     market.stake_taken_minor += base
     market.bets += 1
     outcome.payout_minor += payout
+    outcome.stake_minor += base
     market.payout_worst_minor = max(market.payout_worst_minor, outcome.payout_minor)
     before = market.last_bet
     market.last_bet = number + 1

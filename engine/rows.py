@@ -17,6 +17,7 @@ U64s = npt.NDArray[np.uint64]
 U32s = npt.NDArray[np.uint32]
 I64s = npt.NDArray[np.int64]
 I32s = npt.NDArray[np.int32]
+U8s = npt.NDArray[np.uint8]
 
 
 class Policy(IntEnum):

@@ -7,13 +7,13 @@ to the book: a settlement is rows for the outbox, an audit is figures to compare
 from typing import Final
 
 import numpy as np
-from numba import int32, int64, types, uint32, uint64
+from numba import int32, int64, types, uint8, uint32, uint64
 
 from engine.book import BET_RECORD, MARKET, OUTCOME, OUTCOME_WON
 from engine.index_nb import find_nb
 from engine.jit import kernel, rows_in_type, rows_type
 from engine.reasons import Reason
-from engine.rows import SETTLEMENT, BetResult, I32s, I64s, Rows, U32s, U64s
+from engine.rows import SETTLEMENT, BetResult, I32s, I64s, Rows, U8s, U32s, U64s
 from engine.units import (
     ODDS_MILLI_MAX,
     ODDS_MILLI_MIN,
@@ -23,6 +23,7 @@ from engine.units import (
 )
 
 _ACCEPTED: Final = int(Reason.ACCEPTED)
+_NONE: Final = int(BetResult.NONE)
 _WON: Final = int(BetResult.WON)
 _LOST: Final = int(BetResult.LOST)
 _REFUNDED: Final = int(BetResult.REFUNDED)
@@ -69,6 +70,7 @@ def result_nb(won: int, void_halves: int) -> int:
     int64(
         rows_in_type(BET_RECORD),
         types.Array(int32, 1, "C"),
+        types.Array(uint8, 1, "C"),
         rows_in_type(OUTCOME),
         int64,
         int64,
@@ -79,16 +81,18 @@ def result_nb(won: int, void_halves: int) -> int:
 def settle_nb(
     records: Rows,
     numbers: I32s,
+    refunded: U8s,
     outcomes: Rows,
     first_outcome: int,
     settlement_no: int,
-    cancelled: int,
+    results_stand: int,
     rows: Rows,
 ) -> int:
     """Write one settlement row for each bet in `numbers`; return the payouts' sum, modulo 2^64.
 
-    The outcomes' results are those written in the book; `cancelled` refunds every bet instead.
-    `outbox_seq` is left to the outbox, which numbers each shard's rows.
+    A bet is refunded where `refunded` is 1; else it ends by the outcomes' results written in the
+    book, while `results_stand`; else it is open again. `outbox_seq` is left to the outbox, which
+    numbers each shard's rows.
     """
     total = 0
     for at in range(numbers.size):
@@ -96,9 +100,12 @@ def settle_nb(
         row = rows[at]
         row.bet_id = bet.bet_id
         row.settlement_no = settlement_no
-        if cancelled:
+        if refunded[at]:
             row.result = _CANCELLED
             row.payout_minor = bet.stake_minor
+        elif results_stand == 0:
+            row.result = _NONE
+            row.payout_minor = 0
         else:
             outcome = outcomes[first_outcome + np.int64(bet.outcome)]
             won = int(np.int64(outcome.flags & OUTCOME_WON))
@@ -127,6 +134,7 @@ def settle_nb(
         types.Array(int64, 1, "C"),
         types.Array(uint32, 1, "C"),
         types.Array(int64, 1, "C"),
+        types.Array(int64, 1, "C"),
     )
 )
 def audit_nb(
@@ -139,6 +147,7 @@ def audit_nb(
     bets: I64s,
     last_bet: U32s,
     payout_minor: I64s,
+    stake_minor: I64s,
 ) -> int:
     """Build the book again from its bets; return the first impossible record, or -1.
 
@@ -150,8 +159,8 @@ def audit_nb(
         Read for the place of each market's outcomes only.
     market_table, market_keys : uint64[:]
         The index of markets and their numbers.
-    earlier, stake_taken_minor, bets, last_bet, payout_minor
-        Receive the chain of accepted bets, the figures of each market, and each outcome's payout.
+    earlier, stake_taken_minor, bets, last_bet, payout_minor, stake_minor
+        Receive the chain of accepted bets, the figures of each market, and those of each outcome.
     """
     for number in range(records.size):
         bet = records[number]
@@ -173,6 +182,7 @@ def audit_nb(
         outcome = np.int64(markets[slot].first_outcome) + np.int64(bet.outcome)
         stake_taken_minor[slot] += base
         payout_minor[outcome] += base * bet.odds_milli // 1_000
+        stake_minor[outcome] += base
         bets[slot] += 1
         earlier[number] = last_bet[slot]
         last_bet[slot] = number + 1

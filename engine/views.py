@@ -37,16 +37,21 @@ class PriceDelta(Struct, frozen=True, kw_only=True):
 class BookImage(Struct, frozen=True, kw_only=True):
     """What a trader sees of a market: the prices and, in base currency, the book behind them.
 
-    `liability_minor[i]` is what the house pays if outcome i wins, less all stakes taken.
+    `stake_minor[i]` was taken on outcome i; `liability_minor[i]` is what the house pays if it wins,
+    less all stakes taken. A market that is `held` becomes ACTIVE by a trader's word alone;
+    `results_stand` also of a market that was cancelled after its settlement.
     """
 
     prices: PriceImage
     limits: Limits
     bets: int
     stake_taken_minor: int
+    stake_minor: tuple[int, ...]
     payout_minor: tuple[int, ...]
     liability_minor: tuple[int, ...]
     settlement_no: int
+    held: bool = False
+    results_stand: bool = False
 
 
 class Balance(Struct, frozen=True, kw_only=True):

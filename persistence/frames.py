@@ -28,7 +28,9 @@ from typing import Final, NamedTuple
 from persistence.disk import Buffer, Bytes
 
 MAGIC: Final = b"OVRJ"
-LAYOUT_VERSION: Final = 1
+LAYOUT_VERSION: Final = 2
+"""What is written; older layouts are read as well. Layout 2 brought what feeds ask of a market:
+every payload of layout 1 means the same in it."""
 HEADER_BYTES: Final = 40
 ALIGN_BYTES: Final = 8
 RECORD_BYTES_MAX: Final = 1 << 24
@@ -141,9 +143,9 @@ def parse(data: Bytes, offset: int, *, path: Path, bound: int = RECORD_BYTES_MAX
     real = zlib.crc32(data[start:end], zlib.crc32(data[offset : offset + _CRC_AT]))
     if real != crc:
         return Bad("the checksum does not fit")
-    if version != LAYOUT_VERSION:
+    if not 1 <= version <= LAYOUT_VERSION:
         return Bad(
-            f"written in layout version {version}; this release reads {LAYOUT_VERSION}",
+            f"written in layout version {version}; this release reads 1 to {LAYOUT_VERSION}",
             newer=version,
         )
     payload = data[start : start + length]

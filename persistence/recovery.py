@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from engine.ledger import LedgerMachine
 from engine.market import MarketMachine
+from engine.market_state import LAYOUT
 from persistence.chain import (
     GENESIS,
     ChainReader,
@@ -139,12 +140,24 @@ class Replay(ABC, Generic[M]):
             machine = self.load(snapshot.state)
         except (MismatchError, *_REPLAY_ERRORS) as error:
             raise SnapshotInvalidError(str(error)) from error
-        real = machine.state_hash()
+        real = hash_as_of(machine, snapshot.state)
         if real != snapshot.state_hash:
             message = f"its state hashes to {real}, it says {snapshot.state_hash}"
             raise SnapshotInvalidError(message)
         self.machine = machine
         self.last = snapshot.point
+
+
+def hash_as_of(machine: MarketMachine | LedgerMachine, state: dict[str, Any]) -> str:
+    """Return the hash that the release which dumped `state` would give a machine.
+
+    What an older layout does not hold follows from what it holds, so that a machine brought up from
+    it is verified whole. Ledgers have had one layout.
+    """
+    layout = state.get("layout")
+    if isinstance(machine, MarketMachine) and isinstance(layout, int) and 0 < layout < LAYOUT:
+        return machine.state_hash(layout=layout)
+    return machine.state_hash()
 
 
 class MarketReplay(Replay[MarketMachine]):

@@ -21,8 +21,9 @@ from persistence.disk import Buffer, Disk, DiskError, DiskFullError
 from persistence.frames import Bad, pack, parse
 from persistence.records import EpochMark, Kind
 
-SCHEMA_VERSION: Final = 1
-"""Version of the machines' dumps, all of them; a change of one raises it."""
+SCHEMA_VERSION: Final = 2
+"""Version of the machines' dumps, all of them; a change of one raises it. Older ones are read:
+each dump says its own layout."""
 SNAPSHOTS_KEPT: Final = 2
 SNAPSHOT_SUFFIX: Final = ".snapshot"
 TEMPORARY_SUFFIX: Final = ".tmp"
@@ -183,7 +184,7 @@ def read_snapshot(disk: Disk, path: Path) -> Snapshot:
     try:
         schema = msgspec.msgpack.decode(record.payload, type=_Schema).schema
         if schema > SCHEMA_VERSION:
-            reason = f"written in schema {schema}; this release reads {SCHEMA_VERSION}"
+            reason = f"written in schema {schema}; this release reads 1 to {SCHEMA_VERSION}"
             raise JournalNewerError(path=path, offset=0, reason=reason)
         document = msgspec.msgpack.decode(record.payload, type=_Document)
     except msgspec.MsgspecError as error:

@@ -9,6 +9,9 @@ from engine.commands import (
     OpenMarket,
     OutcomeResult,
     ResumeMarket,
+    RollBackCancel,
+    RollBackSettlement,
+    SetStatus,
     SettleMarket,
     SuspendMarket,
 )
@@ -20,7 +23,7 @@ from engine.events import (
     MarketSuspended,
     Refused,
 )
-from engine.lifecycle import BET_REFUSAL, TRANSITIONS, Action, Status, next_status
+from engine.lifecycle import BET_REFUSAL, SETTING, TRANSITIONS, Action, Status, next_status
 from engine.market import MarketMachine
 from engine.reasons import MESSAGES, RETRYABLE, Reason
 from tests.engine.market_make import AT_NS, create, do
@@ -34,6 +37,7 @@ COMMANDS = {
     Action.SETTLE: SettleMarket(market_no=1, results=(OutcomeResult(won=True),)),
     Action.CANCEL: CancelMarket(market_no=1),
     Action.HAND_OVER: HandOverMarket(market_no=1),
+    **{action: SetStatus(market_no=1, status=status) for status, action in SETTING.items()},
 }
 WAYS = {
     Status.INACTIVE: [],
@@ -57,13 +61,17 @@ def machine_in(status: Status) -> MarketMachine:
 
 
 @pytest.mark.parametrize("status", list(Status))
-@pytest.mark.parametrize("action", list(Action))
+@pytest.mark.parametrize("action", COMMANDS)
 def test_command_follows_the_table_or_changes_nothing(status, action) -> None:
     machine = machine_in(status)
     before, delta = machine.state_hash(), machine.price_delta(1)
     event = machine.apply(COMMANDS[action], AT_NS + 1)
     expected = next_status(status, action)
-    if expected is None:
+    if action == Action.SET_ACTIVE and status == Status.SUSPENDED:
+        assert isinstance(event, Refused)
+        assert event.reason == Reason.MARKET_HELD, "a trader suspended it"
+        assert machine.state_hash() == before
+    elif expected is None:
         assert isinstance(event, Refused)
         assert event.reason == Reason.TRANSITION_NOT_ALLOWED
         assert status.name in event.message
@@ -104,10 +112,32 @@ def test_handed_over_market_is_opened_not_resumed() -> None:
     assert next_status(Status.HANDED_OVER, Action.OPEN) == Status.ACTIVE
 
 
-def test_nothing_leads_out_of_a_cancelled_market_and_only_its_bets_out_of_a_settled_one() -> None:
-    assert not [move for move in TRANSITIONS if move[0] == Status.CANCELLED]
+def test_only_a_roll_back_leads_out_of_a_cancelled_market() -> None:
+    out_of_cancelled = [move for move in TRANSITIONS if move[0] == Status.CANCELLED]
+    assert [action for _, action in out_of_cancelled] == [Action.REINSTATE, Action.REOPEN]
+
+
+def test_only_its_bets_or_a_roll_back_lead_out_of_a_settled_market() -> None:
     out_of_settled = [action for status, action in TRANSITIONS if status == Status.SETTLED]
-    assert out_of_settled == [Action.SETTLE, Action.CANCEL]
+    assert out_of_settled == [Action.SETTLE, Action.CANCEL, Action.REOPEN]
+
+
+def test_a_roll_back_leads_where_the_table_says() -> None:
+    machine = machine_in(Status.SETTLED)
+    do(machine, CancelMarket(market_no=1), RollBackCancel(market_no=1))
+    assert machine.price_delta(1).status == TRANSITIONS[Status.CANCELLED, Action.REINSTATE]
+    do(machine, RollBackSettlement(market_no=1))
+    assert machine.price_delta(1).status == TRANSITIONS[Status.SETTLED, Action.REOPEN]
+    machine = machine_in(Status.CANCELLED)
+    do(machine, RollBackCancel(market_no=1))
+    assert machine.price_delta(1).status == TRANSITIONS[Status.CANCELLED, Action.REOPEN]
+
+
+def test_a_status_is_set_from_every_state_in_which_betting_may_come_and_from_no_other() -> None:
+    betting = {status for status, action in TRANSITIONS if action == Action.CLOSE}
+    for after, action in SETTING.items():
+        assert {status for status, one in TRANSITIONS if one == action} == betting
+        assert {next_status(status, action) for status in betting} == {after}
 
 
 def test_bets_are_taken_in_one_state_only() -> None:
