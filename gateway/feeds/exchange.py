@@ -1,0 +1,397 @@
+"""The exchange's stream as a feed: what its messages want done to our markets.
+
+Owns which of the exchange's markets are followed and the difference between what each should be and
+what was last told of it. Never does I/O and reads no clock: bytes and time in, intents out. Its
+memory is rebuilt from the stream's image and the markets that exist; what a restart cannot know
+again (the moment a withdrawal was seen) is taken from the exchange's own date.
+
+A market is told nothing until it has a fair price; from then on every message leads to one
+comparison of status, prices and results with what was said. What makes all prices doubtful (a
+silent, broken or late stream) holds every market suspended until the stream is whole again.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Final
+from zlib import crc32
+
+from msgspec import Meta, Struct
+
+from engine.commands import (
+    Deduction,
+    FeedStep,
+    Limits,
+    OutcomeResult,
+    RollBackSettlement,
+    SetStatus,
+    SettleMarket,
+)
+from engine.ids import MalformedIdError, parse_market_key
+from engine.lifecycle import Status
+from gateway.feeds.exchange_book import (
+    HEARTBEAT,
+    MARKETS_MAX,
+    RESUB_DELTA,
+    SEG_END,
+    SUB_IMAGE,
+    UNHEALTHY,
+    Heard,
+    StreamBook,
+)
+from gateway.feeds.exchange_fair import FairMarket, FairRules, moved_by
+from gateway.feeds.exchange_follow import CLOSED, Follower, Wish, market_key, unsupported
+from gateway.feeds.exchange_result import ResultRules, deductions
+from gateway.feeds.exchange_words import MarketChange, Message
+from gateway.feeds.intents import (
+    MARKET_NO_LATER,
+    Birth,
+    Fair,
+    Intent,
+    KnownMarket,
+    Mark,
+    Received,
+    Tell,
+)
+
+MS: Final = 1_000_000
+HEARTBEAT_MS: Final = 5_000
+"""The rate at which the exchange sends heartbeats when the subscription named none."""
+LATE: Final = "the exchange says its stream is late"
+SILENT: Final = "the exchange is silent"
+BROKEN: Final = "the stream broke off"
+
+
+class ExchangeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How an exchange is followed.
+
+    New prices are told when some runner's log-odds moved by `move_min` (0.01 is about 1% of the
+    odds), and at most every `every_ms`; the last is never lost. A stream that sends heartbeats and
+    is silent for `silence_heartbeats` of them is not believed; a recording has none and is.
+    """
+
+    fair: FairRules = FairRules()
+    result: ResultRules = ResultRules()
+    limits: Limits | None = None
+    move_min: Annotated[float, Meta(ge=0.0, le=10.0)] = 0.01
+    every_ms: Annotated[int, Meta(ge=0, le=60_000)] = 100
+    silence_heartbeats: Annotated[int, Meta(ge=2, le=100)] = 3
+    markets_max: Annotated[int, Meta(ge=1, le=MARKETS_MAX)] = MARKETS_MAX
+
+
+class ExchangeCounts(Struct):
+    """What was not followed or not settled, for the gauges."""
+
+    markets_refused: int = 0
+    results_refused: int = 0
+    deductions_unsure: int = 0
+
+
+class _Told:
+    """What one market was last told."""
+
+    __slots__ = (
+        "exists",
+        "fair",
+        "fair_at_ns",
+        "pending",
+        "results",
+        "stands",
+        "status",
+        "version",
+    )
+
+    def __init__(self) -> None:
+        self.exists = False
+        self.status: Status | None = None
+        self.version = 0
+        self.fair: FairMarket | None = None
+        self.fair_at_ns = 0
+        self.pending: Mark | None = None
+        self.results: tuple[tuple[OutcomeResult, ...], tuple[Deduction, ...]] | None = None
+        self.stands = False
+        """Results stand since before a restart; which, is not known here."""
+
+
+class ExchangeAdapter:
+    """One exchange stream followed, as an Adapter (see intents).
+
+    Parameters
+    ----------
+    feed : str
+        The feed's name: the start of its markets' keys and of its marks' sources.
+    settings : ExchangeSettings
+        How it is followed.
+    """
+
+    def __init__(self, *, feed: str = "exchange", settings: ExchangeSettings | None = None) -> None:
+        self.feed = feed
+        self.counts = ExchangeCounts()
+        self._settings = settings or ExchangeSettings()
+        self._book = StreamBook(markets_max=self._settings.markets_max)
+        self._followers: dict[str, Follower] = {}
+        self._told: dict[str, _Told] = {}
+        self._refused: dict[str, str] = {}
+        self._known: dict[str, KnownMarket] = {}
+        self._holds: dict[str, None] = {}
+        self._heartbeat_ms = 0
+        self._heard_at_ns = 0
+
+    # --- the adapter's four words -----------------------------------------------------------------
+
+    def owns(self, key: str) -> bool:
+        """Say whether a market belongs to this feed, by its key."""
+        return key.startswith(f"{self.feed}.")
+
+    def resume(self, markets: Sequence[KnownMarket], *, at_ns: int) -> Received:
+        """Begin with the markets that exist; those that take bets wait for the stream's image."""
+        self._heard_at_ns = at_ns
+        intents: list[Intent] = []
+        for known in markets:
+            market_id = dict(parse_market_key(known.image.key).specifiers).get("market")
+            if market_id is None or not self.owns(known.image.key):
+                continue
+            self._known[market_id] = known
+            if known.image.status == Status.ACTIVE:
+                step = SetStatus(
+                    market_no=MARKET_NO_LATER, status=Status.SUSPENDED, why="the feed began again"
+                )
+                intents.append(Tell(key=known.image.key, mark=None, steps=(step,)))
+        return Received(kind="resume", intents=tuple(intents))
+
+    def receive(self, body: bytes, *, at_ns: int) -> Received:
+        """Take one message of the stream; whatever the bytes, it is refused rather than raised."""
+        heard = self._book.receive(body)
+        message = heard.message
+        if message is None or heard.refused:
+            return Received(kind="mcm" if message else "unknown", refused=heard.refused)
+        if message.op == "mcm":
+            return self._change(heard, message, body, at_ns)
+        if message.op == "connection":
+            return self._connected(at_ns)
+        if message.op == "status":
+            failed = message.status_code == "FAILURE"
+            why = f"{message.error_code}: {message.error_message}" if failed else ""
+            return Received(kind="status", refused=why)
+        return Received(kind="unknown", refused=f"op {message.op!r} is not followed")
+
+    def tick(self, *, at_ns: int) -> Received:
+        """Notice a silent stream, and tell prices that waited their turn."""
+        silence_ms = self._settings.silence_heartbeats * self._heartbeat_ms
+        intents: list[Intent] = []
+        if silence_ms and at_ns - self._heard_at_ns > silence_ms * MS and self._followers:
+            intents += self._hold({SILENT: True}, at_ns)
+        for market_id, told in self._told.items():
+            if told.pending is not None and at_ns - told.fair_at_ns >= self._settings.every_ms * MS:
+                intents += self._compare(market_id, mark=told.pending, moved=False, at_ns=at_ns)
+        return Received(kind="tick", intents=tuple(intents))
+
+    # --- one message ------------------------------------------------------------------------------
+
+    def _connected(self, at_ns: int) -> Received:
+        """Believe no price until the stream says that all is told which went by meanwhile."""
+        self._heard_at_ns = at_ns
+        intents = self._hold({BROKEN: True}, at_ns) if self._followers else []
+        return Received(kind="connection", intents=tuple(intents))
+
+    def _change(self, heard: Heard, message: Message, body: bytes, at_ns: int) -> Received:
+        self._heard_at_ns = at_ns
+        if message.heartbeat_ms:
+            self._heartbeat_ms = message.heartbeat_ms
+        elif message.ct == HEARTBEAT and not self._heartbeat_ms:
+            self._heartbeat_ms = HEARTBEAT_MS
+        mark = Mark(
+            source=f"{self.feed}/odds", position=message.pt or 0, digest=crc32(body.strip())
+        )
+        changes = message.mc or []
+        refused = ""
+        for change in changes:
+            if change.market_definition is not None:
+                refused = self._define(change, message.pt or 0, at_ns) or refused
+        moved = {change.id for change in changes if change.rc}
+        whole = message.ct in (SUB_IMAGE, RESUB_DELTA)
+        ended = whole and message.segment_type in (None, SEG_END)
+        # What the message itself touches is told with its mark, the others without one.
+        before = tuple(self._holds)
+        self._set_holds(
+            {LATE: message.status == UNHEALTHY, SILENT: False} | ({BROKEN: False} if ended else {})
+        )
+        intents: list[Intent] = []
+        for market_id in (*heard.touched, *heard.gone):
+            intents += self._compare(market_id, mark=mark, moved=market_id in moved, at_ns=at_ns)
+        if before != tuple(self._holds):
+            told = {*heard.touched, *heard.gone}
+            intents += self._compare_all(at_ns, but=told)
+        kind = "heartbeat" if message.ct == HEARTBEAT else "image" if whole else "mcm"
+        return Received(kind=kind, intents=tuple(intents), refused="" if intents else refused)
+
+    def _define(self, change: MarketChange, published_ms: int, at_ns: int) -> str:
+        """Take a market's definition in; return why it is not followed, the first time."""
+        definition = change.market_definition
+        assert definition is not None
+        follower = self._followers.get(change.id)
+        if follower is None:
+            why = unsupported(definition)
+            try:
+                key = market_key(definition, change.id, feed=self.feed)
+            except MalformedIdError as error:
+                key, why = "", why or str(error)
+            if why or change.id not in self._book.markets:
+                return self._refuse(change.id, why or "no room for another market")
+            follower = self._follow(change.id, key, change)
+        follower.define(definition, published_ms=published_ms, at_ns=at_ns)
+        return ""
+
+    def _refuse(self, market_id: str, why: str) -> str:
+        if market_id in self._refused:
+            return ""
+        if len(self._refused) >= self._settings.markets_max:
+            self._refused.clear()
+        self._refused[market_id] = why
+        self.counts.markets_refused += 1
+        return f"market {market_id}: {why}"
+
+    def _follow(self, market_id: str, key: str, change: MarketChange) -> Follower:
+        assert change.market_definition is not None
+        if len(self._followers) >= 2 * self._settings.markets_max:
+            for gone in [name for name in self._followers if name not in self._book.markets]:
+                del self._followers[gone], self._told[gone]
+        known = self._known.pop(market_id, None)
+        told = self._told[market_id] = _Told()
+        if known is not None:
+            told.exists, told.stands = True, known.results_stand
+            takes_bets = known.image.status == Status.ACTIVE or known.results_stand
+            told.status = Status.SUSPENDED if takes_bets else known.image.status
+        follower = Follower(key, change.market_definition, known=known)
+        self._followers[market_id] = follower
+        return follower
+
+    # --- what all markets share -------------------------------------------------------------------
+
+    def _set_holds(self, holds: dict[str, bool]) -> None:
+        for why, holding in holds.items():
+            if holding:
+                self._holds[why] = None
+            else:
+                self._holds.pop(why, None)
+
+    def _hold(self, holds: dict[str, bool], at_ns: int) -> list[Intent]:
+        before = tuple(self._holds)
+        self._set_holds(holds)
+        return [] if before == tuple(self._holds) else list(self._compare_all(at_ns, but=set()))
+
+    def _compare_all(self, at_ns: int, *, but: set[str]) -> Iterator[Intent]:
+        for market_id in self._followers:
+            if market_id not in but:
+                yield from self._compare(market_id, mark=None, moved=False, at_ns=at_ns)
+
+    # --- one market -------------------------------------------------------------------------------
+
+    def _wish(self, market_id: str, follower: Follower, *, moved: bool) -> Wish:
+        market = self._book.markets.get(market_id)
+        if market is None or market.definition is None:
+            return Wish(Status.SUSPENDED, "no longer in the stream")
+        wish = follower.wish(
+            market, moved=moved, fair_rules=self._settings.fair, result_rules=self._settings.result
+        )
+        if wish.status == Status.ACTIVE and self._holds:
+            return Wish(Status.SUSPENDED, next(iter(self._holds)))
+        return wish
+
+    def _compare(
+        self, market_id: str, *, mark: Mark | None, moved: bool, at_ns: int
+    ) -> Iterator[Intent]:
+        """Say what a market should be that it was not told yet."""
+        follower = self._followers.get(market_id)
+        if follower is None:
+            return
+        told = self._told[market_id]
+        wish = self._wish(market_id, follower, moved=moved)
+        if not told.exists and wish.status != Status.ACTIVE:
+            return
+        told.exists = True
+        market = self._book.markets.get(market_id)
+        definition = market.definition if market is not None else None
+        if definition is not None and definition.status != CLOSED:
+            yield from self._unsettle(follower, told, mark)
+        version = definition.version if definition is not None else told.version
+        steps = _steps(told, wish, version=version)
+        told.status, told.version = wish.status, version
+        fair = self._fair(told, wish, at_ns=at_ns, now=bool(steps))
+        if fair is not None or steps:
+            told.pending = None
+            birth = Birth(outcomes=follower.outcomes, limits=self._settings.limits)
+            yield Tell(key=follower.key, mark=mark, steps=steps, fair=fair, birth=birth)
+        elif wish.fair is not None and mark is not None and self._moved(told, wish.fair):
+            told.pending = mark
+        if definition is not None and definition.status == CLOSED:
+            yield from self._settle(follower, told, wish, mark, place=definition.market_type)
+
+    def _moved(self, told: _Told, fair: FairMarket) -> bool:
+        return moved_by(told.fair, fair) >= self._settings.move_min
+
+    def _fair(self, told: _Told, wish: Wish, *, at_ns: int, now: bool) -> Fair | None:
+        """Return the prices to tell, if they moved and it is their turn.
+
+        A runner that came or went does not wait for the turn.
+        """
+        fair = wish.fair
+        if fair is None or not (now or self._moved(told, fair)):
+            return None
+        same = told.fair is not None and told.fair.offered == fair.offered
+        if not now and same and at_ns - told.fair_at_ns < self._settings.every_ms * MS:
+            return None
+        told.fair, told.fair_at_ns = fair, at_ns
+        return Fair(probabilities=fair.probabilities, active=fair.offered, winners=wish.winners)
+
+    def _unsettle(self, follower: Follower, told: _Told, mark: Mark | None) -> Iterator[Intent]:
+        """Take results back when the exchange opens again what it had closed."""
+        if told.results is None and not told.stands:
+            return
+        told.results, told.stands, told.status = None, False, Status.SUSPENDED
+        step = RollBackSettlement(market_no=MARKET_NO_LATER, why="the exchange opened it again")
+        yield Tell(key=follower.key, mark=self._result_mark(mark), steps=(step,))
+
+    def _settle(
+        self, follower: Follower, told: _Told, wish: Wish, mark: Mark | None, *, place: str
+    ) -> Iterator[Intent]:
+        """Tell results that are new, in their own lane."""
+        if wish.results is None:
+            self.counts.results_refused += mark is not None
+            return
+        lost = deductions(
+            follower.removals,
+            place=place in self._settings.result.place_types,
+            rules=self._settings.result,
+        )
+        if told.results == (wish.results, lost):
+            return
+        told.results = (wish.results, lost)
+        if told.stands and lost:
+            # Paid before a restart, by moments that cannot be known again: let it stand.
+            told.stands = False
+            self.counts.deductions_unsure += 1
+            return
+        told.stands = False
+        step = SettleMarket(market_no=MARKET_NO_LATER, results=wish.results, deductions=lost)
+        yield Tell(key=follower.key, mark=self._result_mark(mark), steps=(step,))
+
+    def _result_mark(self, mark: Mark | None) -> Mark | None:
+        if mark is None:
+            return None
+        return Mark(source=f"{self.feed}/result", position=mark.position, digest=mark.digest)
+
+
+def _steps(told: _Told, wish: Wish, *, version: int) -> tuple[FeedStep, ...]:
+    """Return the steps from what was told to what should be.
+
+    The exchange's version rises with every suspension: one that rose between two messages that
+    both say OPEN tells of a suspension nobody saw, and a bet that waits must not outlive it.
+    """
+    step = SetStatus(market_no=MARKET_NO_LATER, status=wish.status, why=wish.why)
+    if told.status != wish.status:
+        return (step,)
+    if wish.status == Status.ACTIVE and version > told.version:
+        between = SetStatus(
+            market_no=MARKET_NO_LATER, status=Status.SUSPENDED, why="the exchange's version rose"
+        )
+        return (between, step)
+    return ()

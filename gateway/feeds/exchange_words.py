@@ -1,0 +1,126 @@
+"""The words of an exchange's stream: its JSON messages as typed, bounded structures.
+
+Owns what a message may look like, in the field names of Betfair's Exchange Stream API (its public
+Swagger definition, 1.0.1423, and the pages on stream health and conflation). Never keeps anything:
+a message that does not fit is refused by the decoder, which names the field. Unknown fields are
+ignored, so that the exchange may add to its words.
+"""
+
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta, Struct
+
+MESSAGE_BYTES_MAX: Final = 16 << 20
+"""A longer message is refused unread. A whole subscription's image can be one line when it is not
+segmented: 200 markets of 14 runners with full ladders are about 6 MiB."""
+PRICE_MAX: Final = 1_000_000.0
+SIZE_MAX: Final = 1e15
+TIME_MS_MAX: Final = 1 << 53
+ID_CHARS_MAX: Final = 64
+RUNNERS_MAX: Final = 512
+
+Price = Annotated[float, Meta(ge=0.0, le=PRICE_MAX)]
+Size = Annotated[float, Meta(ge=0.0, le=SIZE_MAX)]
+Level = tuple[Price, Size]
+"""Price and size; a size of 0 takes the level away."""
+Place = tuple[Price, Price, Size]
+"""Index of the level from the best (0), its price and its size; a size of 0 takes it away."""
+TimeMs = Annotated[int, Meta(ge=0, le=TIME_MS_MAX)]
+Id = Annotated[str, Meta(min_length=1, max_length=ID_CHARS_MAX)]
+Word = Annotated[str, Meta(max_length=ID_CHARS_MAX)]
+Token = Annotated[str, Meta(max_length=4_096)]
+Number = Annotated[float, Meta(ge=-SIZE_MAX, le=SIZE_MAX)] | Word
+"""A number, or the exchange's words for what is none: NaN and Infinity."""
+
+
+class RunnerChange(Struct, gc=False):
+    """What moved in one runner's ladders; a field that is absent did not move."""
+
+    id: int
+    hc: float | None = None
+    atb: list[Level] | None = None
+    atl: list[Level] | None = None
+    trd: list[Level] | None = None
+    ltp: Price | None = None
+    tv: Size | None = None
+    batb: list[Place] | None = None
+    batl: list[Place] | None = None
+    bdatb: list[Place] | None = None
+    bdatl: list[Place] | None = None
+    spn: Number | None = None
+    spf: Number | None = None
+
+
+class RunnerDefinition(Struct, rename="camel", gc=False):
+    """A runner's standing: its status, what its removal takes off the others, its name if sent."""
+
+    id: int
+    status: Word = "ACTIVE"
+    hc: float | None = None
+    sort_priority: int = 0
+    adjustment_factor: Annotated[float, Meta(ge=0.0, le=100.0)] | None = None
+    removal_date: Word | None = None
+    name: Annotated[str, Meta(max_length=256)] | None = None
+
+
+class MarketDefinition(Struct, rename="camel", gc=False):
+    """A market's standing, whole: a definition replaces the one before it."""
+
+    status: Word
+    event_id: Id = ""
+    event_type_id: Word = ""
+    market_type: Word = ""
+    betting_type: Word = ""
+    in_play: bool = False
+    bet_delay: Annotated[int, Meta(ge=0, le=3_600)] = 0
+    number_of_winners: Annotated[int, Meta(ge=0, le=RUNNERS_MAX)] = 1
+    number_of_active_runners: int = 0
+    version: int = 0
+    market_time: Word = ""
+    runners: Annotated[list[RunnerDefinition], Meta(max_length=RUNNERS_MAX)] = []
+
+
+class MarketChange(Struct, rename="camel", gc=False):
+    """What moved in one market; `img` says it is everything, not a difference.
+
+    `con` says several changes were joined into this one.
+    """
+
+    id: Id
+    rc: list[RunnerChange] | None = None
+    img: bool | None = None
+    tv: Size | None = None
+    con: bool | None = None
+    market_definition: MarketDefinition | None = None
+
+
+class Message(Struct, rename="camel", gc=False):
+    """Any message the exchange sends; `op` says which of the fields mean something.
+
+    ``mcm`` is a market change (`ct`: SUB_IMAGE, RESUB_DELTA, HEARTBEAT, or none for a difference;
+    `status` 503 while the exchange itself is not up to date), ``connection`` the greeting,
+    ``status`` the answer to a request.
+    """
+
+    op: Word
+    pt: TimeMs | None = None
+    clk: Token | None = None
+    mc: list[MarketChange] | None = None
+    ct: Word | None = None
+    initial_clk: Token | None = None
+    id: int | None = None
+    segment_type: Word | None = None
+    heartbeat_ms: Annotated[int, Meta(ge=0, le=120_000)] | None = None
+    conflate_ms: Annotated[int, Meta(ge=0, le=120_000)] | None = None
+    status: int | None = None
+    status_code: Word | None = None
+    error_code: Word | None = None
+    error_message: Annotated[str, Meta(max_length=4_096)] | None = None
+    connection_closed: bool | None = None
+    connection_id: Word | None = None
+    connections_available: int | None = None
+
+
+decode_message = msgspec.json.Decoder(Message).decode
+"""Turn one message's bytes into a Message; ValidationError or DecodeError where they do not fit."""
