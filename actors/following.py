@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from actors.messages import Fair
+from actors.messages import Fair, Mark
 from engine.commands import FeedStep, FeedUpdate, MarketCommand, Quote, SetOdds
 from engine.events import Refused
 from engine.ids import parse_market_key
@@ -28,14 +28,11 @@ UPDATES_IN_CALL_MAX: Final = 1_024
 class Followed(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One market's part of one message: odds if `fair`, then the steps, in this order.
 
-    With a `source` both are one FeedUpdate at `position`; without, the steps are given as often as
-    they are asked.
+    With a `mark` both are one FeedUpdate; without, the steps are given as often as they are asked.
     """
 
     market_no: int
-    source: str = ""
-    position: int = 0
-    digest: int = 0
+    mark: Mark | None = None
     steps: tuple[FeedStep, ...] = ()
     fair: Fair | None = None
 
@@ -83,19 +80,22 @@ def follow_commands(
         steps = followed.steps
         if place in odds:
             steps = (odds[place], *steps)
-        if not followed.source:
+        if followed.mark is None:
             commands += steps
         elif steps:
-            commands.append(
-                FeedUpdate(
-                    market_no=followed.market_no,
-                    source=followed.source,
-                    position=followed.position,
-                    digest=followed.digest,
-                    steps=steps,
-                )
-            )
+            commands.append(feed_update(followed.market_no, followed.mark, steps))
     return commands, refused
+
+
+def feed_update(market_no: int, mark: Mark, steps: tuple[FeedStep, ...]) -> FeedUpdate:
+    """Return what has a market obey a message's steps once."""
+    return FeedUpdate(
+        market_no=market_no,
+        source=mark.source,
+        position=mark.position,
+        digest=mark.digest,
+        steps=steps,
+    )
 
 
 class _Fair:

@@ -1,8 +1,8 @@
 """The market shell: one process that holds 1..N markets and their journal.
 
-Owns no rule: a method decodes, calls the durable machine, encodes; and what a control command or
-a repricing changed is published after the sync. A bet is decided, journaled and synced before
-`place` returns.
+Owns no rule: a method decodes, calls the durable machine, encodes; and what a control command, a
+feed or a repricing changed is published after the sync. A bet is decided, journaled and synced
+before `place` returns.
 """
 
 import time
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from actors.failstop import ExitProcess, leave
-from actors.messages import AUDIT_ROWS_MAX, decode_market_control, encode
+from actors.messages import AUDIT_ROWS_MAX, KnownMarket, decode_market_control, encode
 from actors.peer import Peer
 from actors.settings import MarketShellSettings
 from actors.shell import Shell, rows_of
@@ -135,6 +135,22 @@ class MarketShell(Shell[DurableMarkets]):
         commands = self._repricer.commands(asked, self._machine())
         return encode(self._control(asked.by, commands) if commands else [])
 
+    def follow(self, payload: bytes) -> bytes:
+        """Obey parts of a feed's messages as one record; return list[MarketEvent], and publish.
+
+        Takes Follow in msgpack. Probabilities become odds here, by this book; it is the odds that
+        are journaled. Sent again, messages that were obeyed change nothing (see FeedUpdate).
+        """
+        from actors.following import decode_follow, follow_commands  # noqa: PLC0415 - see there
+
+        asked = decode_follow(payload)
+        if self._serving() is None:
+            return encode([_quarantined(self.why)])
+        commands, refused = follow_commands(asked, self._machine())
+        return encode(
+            [*refused, *self._control(asked.by, tuple(commands))] if commands else refused
+        )
+
     def _control(self, by: str, commands: tuple[MarketCommand, ...]) -> list[MarketEvent]:
         durable = self._serving()
         if durable is None:
@@ -174,6 +190,21 @@ class MarketShell(Shell[DurableMarkets]):
         """Return list[PriceImage] of the markets asked for that are here, or of all."""
         machine = self._machine()
         return encode([machine.price_image(no) for no in self._present(market_nos)])
+
+    def positions(self) -> bytes:
+        """Return list[KnownMarket] of the markets that any feed has told anything."""
+        machine = self._machine()
+        known = []
+        for number in machine.market_nos():
+            positions = machine.feed_positions(number)
+            if positions:
+                book = machine.book_image(number)
+                known.append(
+                    KnownMarket(
+                        image=book.prices, positions=positions, results_stand=book.results_stand
+                    )
+                )
+        return encode(known)
 
     def book_images(self, market_nos: list[int] | None = None) -> bytes:
         """Return list[BookImage] of the markets asked for that are here, or of all."""

@@ -151,6 +151,19 @@ class CreateMarkets(Struct, frozen=True, kw_only=True):
     markets: tuple[CreateMarket, ...]
 
 
+class Mark(Struct, frozen=True, kw_only=True):
+    """Where a message stands in its feed, as a market remembers it (see FeedUpdate).
+
+    `source` names feed, producer and lane, such as ``uof:1/odds`` and ``uof:1/result``: within a
+    source, a later position overrules an earlier one. Positions are the feed's own times, in
+    milliseconds, and `digest` (crc32 of the message) tells messages of one millisecond apart.
+    """
+
+    source: str
+    position: int
+    digest: int = 0
+
+
 class Fair(Struct, frozen=True, kw_only=True):
     """True probabilities of a market's outcomes, in their order; the shell makes odds of them.
 

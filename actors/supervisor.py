@@ -99,6 +99,7 @@ class Supervisor:
         self._lives: dict[str, Life] = {}
         self._gateways: dict[str, Peer] = {}
         self._listeners: dict[str, Peer] = {}
+        self._feeds: dict[str, Peer] = {}
         self._refused: dict[int, Refused] = {}
         self._version = 0
 
@@ -291,10 +292,26 @@ class Supervisor:
 
     # --- who is told -----------------------------------------------------------------------------
     async def add_gateway(self, name: str, peer: Peer) -> None:
-        """Tell a gateway all routes, now and at every change, and the shells of the gateway."""
+        """Tell a gateway all routes, now and at every change, and shells and feeds of it."""
         self._gateways[name] = peer
         await self.add_listener(name, peer)
+        if self._feeds:
+            await peer.ask("on_feeds", self._version, dict(self._feeds))
         await self._introduce(self._lives.values())
+        self._introduce_to_feeds()
+
+    async def add_feed(self, feed: str, peer: Peer) -> None:
+        """Tell gateways that this part takes a feed's messages now, and it of the gateways."""
+        self._feeds[feed] = peer
+        self._version += 1
+        for gateway in self._gateways.values():
+            gateway.tell("on_feeds", self._version, {feed: peer})
+        self._introduce_to_feeds()
+
+    def _introduce_to_feeds(self) -> None:
+        self._version += 1
+        for feed in self._feeds.values():
+            feed.tell("on_gateways", self._version, list(self._gateways.values()))
 
     async def add_listener(self, name: str, peer: Peer) -> None:
         """Tell a part all routes at every change, and now: it knows them when this returns."""

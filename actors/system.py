@@ -1,9 +1,10 @@
 """The whole system brought up in order, on Ray or in this process, and taken down again.
 
-Owns the order: Ray, supervisor (directory, account shards, market shells), reconciler, gateways.
-It holds no state of its own that matters: what it started can be found again from the data folder.
-Of the parts that hold nothing durable (supervisor, reconciler, gateways) it starts each anew when
-its process ends; shells are the supervisor's to keep, and a new supervisor takes them over.
+Owns the order: Ray, supervisor (directory, account shards, market shells), reconciler, feed desks,
+gateways. It holds no state of its own that matters: what it started can be found again from the
+data folder. Of the parts that hold nothing durable (supervisor, reconciler, desks, gateways) it
+starts each anew when its process ends; shells are the supervisor's to keep, and a new supervisor
+takes them over.
 """
 
 import asyncio
@@ -75,6 +76,14 @@ class GatewayPart(Struct, frozen=True, kw_only=True):
     arguments: Mapping[str, Any] = {}
 
 
+class FeedPart(Struct, frozen=True, kw_only=True):
+    """A feed's desk to run, as a gateway is; `feed` is the name by which sources push to it."""
+
+    feed: str
+    factory: type
+    arguments: Mapping[str, Any] = {}
+
+
 class SystemSettings(Struct, frozen=True, kw_only=True):
     """What the parts of a system are given."""
 
@@ -114,6 +123,8 @@ class System:
         What the parts are given.
     gateways : sequence of GatewayPart
         Gateways to run, after everything else is up.
+    feeds : sequence of FeedPart
+        Feeds to take, each through a desk of its own.
     embedded : bool
         Run all parts in this process, with no Ray: for tests and notebooks.
     """
@@ -124,14 +135,17 @@ class System:
         data_dir: str,
         settings: SystemSettings | None = None,
         gateways: Sequence[GatewayPart] = (),
+        feeds: Sequence[FeedPart] = (),
         embedded: bool = False,
     ) -> None:
         self.settings = settings or SystemSettings()
         self.routes = Routes(shards=self.settings.supervisor.account_shards)
         self.gateways: list[Peer] = []
         self.ports: list[dict[str, int]] = []
+        self.feeds: dict[str, Peer] = {}
         self._data_dir = os.path.abspath(data_dir)
         self._gateway_parts = gateways
+        self._feed_parts = feeds
         self._cluster = None if embedded else Cluster(self.settings.cluster)
         self._launcher: Launcher | None = None
         self._supervisor: Peer | None = None
@@ -166,6 +180,10 @@ class System:
         await self._keep(
             _Part("reconciler", Reconciler, self._reconciler_arguments, self._reconcile)
         )
+        for feed in self._feed_parts:
+            name = f"feed-{feed.feed}"
+            arguments = partial(self._feed_arguments, name, feed)
+            await self._keep(_Part(name, feed.factory, arguments, partial(self._feed, feed.feed)))
         for number, gateway in enumerate(self._gateway_parts):
             name = f"gateway-{number}"
             arguments = partial(self._gateway_arguments, name, gateway)
@@ -195,6 +213,7 @@ class System:
                 await part.process.gone()
         self._parts.clear()
         self.gateways.clear()
+        self.feeds.clear()
         self.ports.clear()
         self._reconciler = self._supervisor = None
         if self._cluster is not None:
@@ -281,6 +300,14 @@ class System:
     def _gateway_arguments(self, name: str, gateway: GatewayPart) -> dict[str, Any]:
         return {**gateway.arguments, "name": name, "supervisor": self.supervisor}
 
+    def _feed_arguments(self, name: str, feed: FeedPart) -> dict[str, Any]:
+        return {
+            **feed.arguments,
+            "name": name,
+            "feed": feed.feed,
+            "supervisor": self.supervisor,
+        }
+
     async def _supervise(self, peer: Peer) -> None:
         await peer.ask("start", timeout_s=_START_TIMEOUT_S)
         self._supervisor = peer
@@ -288,6 +315,10 @@ class System:
         if self._reconciler is not None:
             with contextlib.suppress(PeerError):
                 await peer.ask("add_listener", "reconciler", self._reconciler)
+        for feed, desk in self.feeds.items():
+            with contextlib.suppress(PeerError):
+                await self._introduce_feed(feed, desk)
+                await desk.ask("on_supervisor", peer)
         for gateway in self.gateways:
             with contextlib.suppress(PeerError):
                 await peer.ask("add_gateway", gateway.name, gateway)
@@ -296,6 +327,16 @@ class System:
         await self.supervisor.ask("add_listener", "reconciler", peer)
         await peer.ask("start")
         self._reconciler = peer
+
+    async def _feed(self, feed: str, peer: Peer) -> None:
+        await self.supervisor.ask("add_listener", peer.name, peer)
+        await peer.ask("start", timeout_s=_START_TIMEOUT_S)
+        await self.supervisor.ask("add_feed", feed, peer)
+        self.feeds[feed] = peer
+
+    async def _introduce_feed(self, feed: str, peer: Peer) -> None:
+        await self.supervisor.ask("add_listener", peer.name, peer)
+        await self.supervisor.ask("add_feed", feed, peer)
 
     async def _open(self, number: int, peer: Peer) -> None:
         await self.supervisor.ask("add_gateway", peer.name, peer)

@@ -104,6 +104,7 @@ class ControlDesk:
 
         try:
             pricing = msgspec.convert(ask.pricing, repricing.Pricing)
+            model, state = repricing.typed(pricing.sport, pricing.model, pricing.state)
         except msgspec.ValidationError as error:
             return Error(
                 code=int(Reason.FIELD_OUT_OF_BOUNDS), message=f"pricing: {error}", id=ask.id
@@ -111,9 +112,11 @@ class ControlDesk:
         asked = repricing.Reprice(
             by=by,
             fixture=ask.fixture,
-            model=pricing.model,
-            state=pricing.state,
+            model=model,
+            state=state,
+            sport=pricing.sport,
             margin=pricing.margin,
+            lean=pricing.lean,
             suspend=ask.suspend,
             resume=ask.resume,
         )

@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 
 from msgspec import Struct
 
-from actors.messages import Fair, KnownMarket
+from actors.messages import Fair, KnownMarket, Mark
 from engine.commands import FeedStep, Limits
 
 __all__ = [
@@ -32,19 +32,6 @@ MARKET_NO_LATER: Final = 0
 """What the commands of an intent name as their market: the desk writes the real number."""
 REFUSALS_KEPT: Final = 100
 """Refused messages whose reason is kept for a person to read; all are counted."""
-
-
-class Mark(Struct, frozen=True, kw_only=True):
-    """Where a message stands in its feed, as a market remembers it (see FeedUpdate).
-
-    `source` names feed, producer and lane, such as ``uof:1/odds`` and ``uof:1/result``: within a
-    source, a later position overrules an earlier one. Positions are the feed's own times, in
-    milliseconds, and `digest` (crc32 of the message) tells messages of one millisecond apart.
-    """
-
-    source: str
-    position: int
-    digest: int = 0
 
 
 class Birth(Struct, frozen=True, kw_only=True):

@@ -1,0 +1,199 @@
+"""Markets that a feed speaks of for the first time: created in batches, their messages waiting.
+
+Owns who waits for which market, and which markets are not to be. A market's messages reach it in
+their order once it exists. Creation may be asked for again and again: the directory knows a key
+that it has.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from actors.messages import (
+    CreateMarkets,
+    MarketAnswer,
+    MarketRoute,
+    decode_market_answers,
+    encode,
+)
+from actors.peer import Peer, PeerError
+from engine.commands import CreateMarket, Limits
+from engine.reasons import MESSAGES, RETRYABLE
+from engine.units import ODDS_MILLI_MIN
+from gateway.feeds.intents import Birth, Intent, PriceFixture, Tell
+from gateway.feeds.lanes import Work
+
+logger = logging.getLogger("overround.feeds")
+
+REFUSED_KEPT_MAX: Final = 65_536
+"""Markets whose creation was refused for good and is not asked for again; past it the oldest are
+forgotten, and asked for once more."""
+FIRST_ODDS_MILLI: Final = ODDS_MILLI_MIN
+"""What a market is created with, INACTIVE: should it be opened without odds, they harm nobody."""
+_CREATE_TIMEOUT_S: Final = 300.0
+_AGAIN_S: Final = 0.25
+
+_Waiting = list[tuple[Work, Tell]]
+
+
+class Births:
+    """The markets that are about to be.
+
+    Parameters
+    ----------
+    by : str
+        As whom the directory names the feed.
+    markets_in_call_max : int
+        How many are asked for at a time.
+    on_route : callable
+        Told where each new market lives, before anyone is told anything.
+    deliver : callable
+        Carries out what waited.
+    """
+
+    def __init__(
+        self,
+        *,
+        by: str,
+        markets_in_call_max: int,
+        on_route: Callable[[MarketRoute], None],
+        deliver: Callable[[Work, Intent], None],
+    ) -> None:
+        self.refused_total = 0
+        self._by = by
+        self._markets_in_call_max = markets_in_call_max
+        self._on_route = on_route
+        self._deliver = deliver
+        self._supervisor: Peer | None = None
+        self._news = asyncio.Event()
+        self._waiting: dict[str, _Waiting] = {}
+        self._births: dict[str, Birth] = {}
+        self._fixtures: dict[str, int] = {}
+        self._fixture_waiting: dict[str, list[tuple[Work, PriceFixture]]] = {}
+        self._refused: dict[str, str] = {}
+        self._numbers: dict[str, int] = {}
+        self._running: asyncio.Task[None] | None = None
+
+    def set_supervisor(self, supervisor: Peer) -> None:
+        """Ask this supervisor from now on."""
+        self._supervisor = supervisor
+        self._news.set()
+
+    def number_of(self, key: str) -> int | None:
+        """Return the number of a market that was created here, by the key that it was asked by."""
+        return self._numbers.get(key)
+
+    def expecting(self, fixture: str) -> bool:
+        """Say whether markets of a fixture are about to be."""
+        return fixture in self._fixtures
+
+    def await_birth(self, work: Work, tell: Tell) -> None:
+        """Create a market, or refuse what is said of one that is not to be."""
+        key = tell.key
+        waiting = self._waiting.get(key)
+        if waiting is not None:
+            waiting.append((work, tell))
+        elif key in self._refused:
+            work.part_done(self._refused[key])
+        elif tell.birth is None:
+            work.part_done(f"{key}: no such market")
+        else:
+            self._waiting[key] = [(work, tell)]
+            self._births[key] = tell.birth
+            fixture = key.partition("/")[0]
+            self._fixtures[fixture] = self._fixtures.get(fixture, 0) + 1
+            if self._running is None:
+                self._running = asyncio.get_running_loop().create_task(self._run())
+
+    def await_fixture(self, work: Work, asked: PriceFixture) -> None:
+        """Price a fixture when those of its markets that are about to be are there."""
+        self._fixture_waiting.setdefault(asked.fixture, []).append((work, asked))
+
+    def stop(self) -> None:
+        """Ask for no more."""
+        if self._running is not None:
+            self._running.cancel()
+
+    async def _run(self) -> None:
+        try:
+            await asyncio.sleep(0)  # the rest of the message may bring more
+            while self._waiting:
+                keys = list(self._waiting)[: self._markets_in_call_max]
+                for key, answer in zip(keys, await self._create(keys), strict=True):
+                    self._born(key, answer)
+        finally:
+            self._running = None
+
+    async def _create(self, keys: Sequence[str]) -> list[MarketAnswer]:
+        """Have markets created, however often it takes."""
+        payload = encode(
+            CreateMarkets(by=self._by, markets=tuple(_command(k, self._births[k]) for k in keys))
+        )
+        while True:
+            self._news.clear()
+            assert self._supervisor is not None, "set at the start"
+            try:
+                raw = await self._supervisor.ask(
+                    "create_markets", payload, timeout_s=_CREATE_TIMEOUT_S
+                )
+                return decode_market_answers(raw)
+            except PeerError as error:
+                logger.warning("%s: no markets yet: %s", self._by, error)
+            except Exception:
+                # It would not even read it: one market must not hold up the others.
+                logger.exception("%s: the supervisor cannot take what the feed says", self._by)
+                if len(keys) == 1:
+                    return [MarketAnswer(key=keys[0])]
+                return [answer for key in keys for answer in await self._create([key])]
+            try:
+                await asyncio.wait_for(self._news.wait(), _AGAIN_S)
+            except TimeoutError:
+                continue
+
+    def _born(self, key: str, answer: MarketAnswer) -> None:
+        """Let what waited for a market go on; what nobody can obey is refused."""
+        waiting = self._waiting.pop(key)
+        del self._births[key]
+        if answer.route is not None:
+            self._numbers[key] = answer.route.market_no
+            self._on_route(answer.route)
+            for work, tell in waiting:
+                self._deliver(work, tell)
+                work.part_done()
+        else:
+            why = self._refuse(key, answer)
+            for work, _ in waiting:
+                work.part_done(why)
+        fixture = key.partition("/")[0]
+        self._fixtures[fixture] -= 1
+        if self._fixtures[fixture] == 0:
+            del self._fixtures[fixture]
+            for work, asked in self._fixture_waiting.pop(fixture, ()):
+                self._deliver(work, asked)
+                work.part_done()
+
+    def _refuse(self, key: str, answer: MarketAnswer) -> str:
+        """Remember a refusal that no repetition changes; return it in words."""
+        self.refused_total += 1
+        refused = answer.refused
+        if refused is None:
+            why, for_good = f"{key}: a defect: it could not be asked for", True
+        else:
+            why = f"{key}: {refused.message or MESSAGES[refused.reason]}"
+            for_good = refused.reason not in RETRYABLE
+        if for_good:
+            self._refused[key] = why
+            while len(self._refused) > REFUSED_KEPT_MAX:
+                del self._refused[next(iter(self._refused))]
+        return why
+
+
+def _command(key: str, birth: Birth) -> CreateMarket:
+    return CreateMarket(
+        market_no=0,
+        key=key,
+        outcomes=birth.outcomes,
+        odds_milli=(FIRST_ODDS_MILLI,) * len(birth.outcomes),
+        limits=birth.limits or Limits(),
+    )
