@@ -3,11 +3,26 @@
 Owns the leans as data, each with its bounds and its cap. Never reads a book and never rounds.
 """
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
-ScaleField = Annotated[int, Meta(ge=100, le=10**15)]
+SCALE_MINOR_MIN: Final = 100
+SCALE_MINOR_MAX: Final = 10**15
+SHIFT_MILLI_MAX: Final = 500
+LOG_ODDS_MILLI_MAX: Final = 2_000
+BET_PAYOUT_MINOR_MAX: Final = 10**12
+ELASTICITY_MIN: Final = 0.1
+ELASTICITY_MAX: Final = 100.0
+TILT_MAX: Final = 4.0
+
+ScaleField = Annotated[int, Meta(ge=SCALE_MINOR_MIN, le=SCALE_MINOR_MAX)]
+LogOddsField = Annotated[int, Meta(ge=0, le=LOG_ODDS_MILLI_MAX)]
+
+
+def _check(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise ValueError(f"{name}: must be from {low} to {high}")
 
 
 class LinearLean(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="linear"):
@@ -19,7 +34,12 @@ class LinearLean(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     """
 
     scale_minor: ScaleField
-    shift_milli_max: Annotated[int, Meta(ge=0, le=500)] = 30
+    shift_milli_max: Annotated[int, Meta(ge=0, le=SHIFT_MILLI_MAX)] = 30
+
+    def __post_init__(self) -> None:
+        """Refuse a lean without scale, or one whose cap is none."""
+        _check("scale_minor", self.scale_minor, SCALE_MINOR_MIN, SCALE_MINOR_MAX)
+        _check("shift_milli_max", self.shift_milli_max, 0, SHIFT_MILLI_MAX)
 
 
 class LogOddsLean(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="log_odds"):
@@ -30,7 +50,12 @@ class LogOddsLean(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
     """
 
     scale_minor: ScaleField
-    log_odds_milli_max: Annotated[int, Meta(ge=0, le=2_000)] = 150
+    log_odds_milli_max: LogOddsField = 150
+
+    def __post_init__(self) -> None:
+        """Refuse a lean without scale, or one whose cap is none."""
+        _check("scale_minor", self.scale_minor, SCALE_MINOR_MIN, SCALE_MINOR_MAX)
+        _check("log_odds_milli_max", self.log_odds_milli_max, 0, LOG_ODDS_MILLI_MAX)
 
 
 class OptimalLean(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="optimal"):
@@ -52,15 +77,22 @@ class OptimalLean(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
     """
 
     risk_minor: ScaleField
-    bet_payout_minor: Annotated[int, Meta(ge=1, le=10**12)] = 10_000
-    elasticity: Annotated[float, Meta(ge=0.1, le=100.0)] = 8.0
-    tilt: Annotated[float, Meta(ge=-4.0, le=4.0)] = 0.0
-    log_odds_milli_max: Annotated[int, Meta(ge=0, le=2_000)] = 250
+    bet_payout_minor: Annotated[int, Meta(ge=1, le=BET_PAYOUT_MINOR_MAX)] = 10_000
+    elasticity: Annotated[float, Meta(ge=ELASTICITY_MIN, le=ELASTICITY_MAX)] = 8.0
+    tilt: Annotated[float, Meta(ge=-TILT_MAX, le=TILT_MAX)] = 0.0
+    log_odds_milli_max: LogOddsField = 250
 
     def __post_init__(self) -> None:
-        """Refuse a bet larger than the risk tolerance: utility would forbid all but certainties."""
-        if self.bet_payout_minor > self.risk_minor:
-            raise ValueError(f"bet_payout_minor: at most risk_minor, {self.risk_minor}")
+        """Refuse a field out of bounds, and a bet larger than the risk tolerance.
+
+        Utility would forbid such a bet at any price but a certainty's.
+        """
+        _check("risk_minor", self.risk_minor, SCALE_MINOR_MIN, SCALE_MINOR_MAX)
+        most = min(BET_PAYOUT_MINOR_MAX, self.risk_minor)
+        _check("bet_payout_minor", self.bet_payout_minor, 1, most)
+        _check("elasticity", self.elasticity, ELASTICITY_MIN, ELASTICITY_MAX)
+        _check("tilt", self.tilt, -TILT_MAX, TILT_MAX)
+        _check("log_odds_milli_max", self.log_odds_milli_max, 0, LOG_ODDS_MILLI_MAX)
 
 
 Lean = LinearLean | LogOddsLean | OptimalLean
