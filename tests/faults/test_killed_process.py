@@ -10,9 +10,10 @@ import pytest
 from engine.market import MarketMachine
 from engine.rows import FLAG_KNOWN
 from persistence.disk import LockHeldError
+from persistence.frames import LAYOUT_VERSION
 from persistence.recovery import replay_hash
 from tests.faults.bettor_process import BATCH, batch, opened
-from tests.golden.journal_v1 import FOLDER, HASHES
+from tests.golden.journals import FOLDERS, hashes
 from tests.persistence.stories import MARKETS, tell_bare
 
 ROOT = Path(__file__).parents[2]
@@ -61,12 +62,12 @@ def test_a_killed_process_loses_no_answer_and_doubles_no_bet(tmp_path: Path) -> 
 
 
 def test_replay_under_other_hash_seeds_gives_the_golden_hash() -> None:
+    folder = FOLDERS[LAYOUT_VERSION]
     script = (
         "import sys; from pathlib import Path; from persistence.recovery import replay_hash;"
-        f"[print(replay_hash(Path({str(FOLDER)!r}) / name)) for name in ('markets', 'ledger')]"
+        f"[print(replay_hash(Path({str(folder)!r}) / name)) for name in ('markets', 'ledger')]"
     )
-    expected = {replay_hash(FOLDER / name) for name in ("markets", "ledger")}
-    assert all(each in HASHES.read_text() for each in expected)
+    expected = set(hashes(LAYOUT_VERSION).values())
     for seed in ("0", "1", "4242"):
         environment = os.environ | {"PYTHONHASHSEED": seed}
         command = [sys.executable, "-c", script]

@@ -12,24 +12,45 @@ import numpy as np
 
 from engine.commands import (
     AckOutbox,
+    CancelBets,
+    CancelMarket,
+    CloseMarket,
     CreateMarket,
+    Deduction,
     Deposit,
+    FeedStep,
+    FeedUpdate,
+    HandOverMarket,
     Limits,
     OpenAccount,
     OpenMarket,
     OutcomeResult,
     Quote,
     ResumeMarket,
+    RollBackCancel,
+    RollBackSettlement,
+    SetLimits,
     SetOdds,
     SetRate,
+    SetStatus,
     SettleMarket,
     SuspendMarket,
     Withdraw,
 )
 from engine.ids import bet_id
 from engine.ledger import LedgerMachine
+from engine.lifecycle import Status
 from engine.market import MarketMachine
-from engine.rows import BET, DECISION, FLAG_FENCE, RESERVATION, SETTLEMENT, Policy, Rows
+from engine.rows import (
+    BET,
+    DECISION,
+    FLAG_FENCE,
+    RESERVATION,
+    SETTLEMENT,
+    BetResult,
+    Policy,
+    Rows,
+)
 from engine.units import RATE_MICRO_ONE
 from persistence.disk import Disk
 from persistence.durable import DurableLedger, DurableMarkets
@@ -48,6 +69,11 @@ class Step(NamedTuple):
 
     call: str
     arguments: tuple[Any, ...]
+
+
+def at_ns(number: int) -> int:
+    """Return the time of a step."""
+    return 1_000 + 10 * number
 
 
 def bets(*serials: int, market_no: int = 1, stake_minor: int = 500, flags: int = 0) -> Rows:
@@ -87,14 +113,16 @@ def verdicts(*serials: int, reason: int = 0) -> Rows:
     return rows
 
 
-def settlements(*serials: int, payout_minor: int = 1_250, settlement_no: int = 1) -> Rows:
+def settlements(
+    *serials: int, payout_minor: int = 1_250, settlement_no: int = 1, result: int = 1
+) -> Rows:
     """Return settlements of bets of shard 3."""
     rows = np.zeros(len(serials), SETTLEMENT)
     rows["bet_id"] = [bet_id(shard=SHARD, serial=serial) for serial in serials]
     rows["payout_minor"] = payout_minor
     rows["outbox_seq"] = np.arange(1, len(serials) + 1)
     rows["settlement_no"] = settlement_no
-    rows["result"] = 1
+    rows["result"] = result
     return rows
 
 
@@ -107,6 +135,11 @@ def market(market_no: int) -> CreateMarket:
         odds_milli=(2_500, 3_200, 2_900),
         limits=Limits(stake_minor_max=600),
     )
+
+
+def opened(market_no: int) -> OpenMarket:
+    """Return the command that opens a market."""
+    return OpenMarket(market_no=market_no)
 
 
 def results(winner: int) -> tuple[OutcomeResult, ...]:
@@ -132,6 +165,66 @@ MARKET_STEPS = [
     Step("control", ("reconciler", [AckOutbox(shard=SHARD, upto=2)])),
     Step("control", ("trader:ada", [SettleMarket(market_no=1, results=results(2))])),
 ]
+"""What markets could live through in layout 1."""
+
+
+def fed(lane: str, position: int, *steps: FeedStep, digest: int = 0) -> Step:
+    """Return the step in which a feed tells market 3 something."""
+    update = FeedUpdate(
+        market_no=3, source=f"uof:1/{lane}", position=position, digest=digest, steps=steps
+    )
+    return Step("control", ("feed:uof", [update]))
+
+
+def told(*commands: Any) -> Step:
+    """Return the step in which a trader gives commands."""
+    return Step("control", ("trader:ada", list(commands)))
+
+
+WINDOW = (at_ns(16), at_ns(17))
+"""The time of step 16 and no other."""
+
+MARKET_STEPS_2 = [
+    *MARKET_STEPS,
+    told(market(3), SetLimits(market_no=3, limits=Limits(stake_minor_max=800)), opened(3)),
+    Step("place", (bets(13, 14, 15, market_no=3),)),
+    Step("place", (bets(16, 17, 18, market_no=3),)),
+    fed("odds", 5_000, SetStatus(market_no=3, status=Status.SUSPENDED, why="corner")),
+    told(SuspendMarket(market_no=3, why="check")),
+    fed("odds", 5_000, SetStatus(market_no=3, status=Status.ACTIVE), digest=1),
+    fed("odds", 5_000, SetStatus(market_no=3, status=Status.ACTIVE), digest=1),
+    told(ResumeMarket(market_no=3), HandOverMarket(market_no=3)),
+    fed(
+        "odds", 5_001, opened(3), SetOdds(market_no=3, quotes=(Quote(outcome=1, odds_milli=1_900),))
+    ),
+    Step("place", (bets(19, 20, 21, market_no=3),)),
+    fed("result", 4_000, CancelBets(market_no=3, from_ns=WINDOW[0], until_ns=WINDOW[1])),
+    fed(
+        "result",
+        6_000,
+        CloseMarket(market_no=3),
+        SettleMarket(
+            market_no=3,
+            results=results(1),
+            deductions=(Deduction(until_ns=WINDOW[0], keep_milli=750),),
+        ),
+    ),
+    Step("place", (bets(22, market_no=3),)),
+    told(CancelBets(market_no=3, from_ns=at_ns(23), why="late"), CancelBets(market_no=3)),
+    told(RollBackCancel(market_no=3), RollBackCancel(market_no=3)),
+    told(CancelMarket(market_no=3), RollBackSettlement(market_no=3), RollBackCancel(market_no=3)),
+    fed("result", 7_000, RollBackCancel(market_no=3, from_ns=WINDOW[0], until_ns=WINDOW[1])),
+    fed(
+        "result",
+        8_000,
+        SettleMarket(
+            market_no=3,
+            results=results(0),
+            deductions=(Deduction(until_ns=at_ns(20), keep_milli=650, of_price=True),),
+        ),
+    ),
+    Step("control", ("reconciler", [AckOutbox(shard=SHARD, upto=9)])),
+]
 
 LEDGER_STEPS = [
     Step("control", ("ops", [SetRate(currency="EUR"), OpenAccount(account_no=7, currency="EUR")])),
@@ -146,6 +239,13 @@ LEDGER_STEPS = [
     Step("settle", (settlements(1, 3, 4),)),
     Step("settle", (settlements(1, payout_minor=0, settlement_no=2),)),
     Step("control", ("ops", [Withdraw(account_no=7, amount_minor=900, ref="w-2")])),
+]
+"""What an account shard could live through in layout 1."""
+
+LEDGER_STEPS_2 = [
+    *LEDGER_STEPS,
+    Step("settle", (settlements(1, 3, payout_minor=0, settlement_no=3, result=BetResult.NONE),)),
+    Step("settle", (settlements(1, settlement_no=4),)),
 ]
 
 D = TypeVar("D", DurableMarkets, DurableLedger)
@@ -186,11 +286,6 @@ class Story(Generic[D]):
             self.tell(durable, number)
 
 
-def at_ns(number: int) -> int:
-    """Return the time of a step."""
-    return 1_000 + 10 * number
-
-
 def tell_bare(machine: Any, step: Step, *, at_ns: int) -> None:
     """Do a step to a machine without a journal."""
     if step.call == "control":
@@ -203,3 +298,9 @@ def tell_bare(machine: Any, step: Step, *, at_ns: int) -> None:
 MARKETS = Story(MARKET_STEPS, DurableMarkets)
 LEDGER = Story(LEDGER_STEPS, DurableLedger)
 STORIES = {"markets": MARKETS, "ledger": LEDGER}
+"""Lives that a release of layout 1 could tell: short, to be killed at every byte."""
+STORIES_2 = {
+    "markets": Story(MARKET_STEPS_2, DurableMarkets),
+    "ledger": Story(LEDGER_STEPS_2, DurableLedger),
+}
+"""Those lives gone on with, through all that layout 2 brought."""

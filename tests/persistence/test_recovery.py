@@ -17,7 +17,7 @@ from persistence.chain import (
     segment_paths,
 )
 from persistence.durable import DurableState
-from persistence.frames import pack
+from persistence.frames import LAYOUT_VERSION, pack
 from persistence.records import EpochMark
 from persistence.recovery import (
     LedgerReplay,
@@ -140,9 +140,9 @@ def test_a_snapshot_of_another_machine_or_of_no_state_is_not_believed() -> None:
 def test_a_snapshot_in_a_newer_layout_is_refused_cleanly(monkeypatch: pytest.MonkeyPatch) -> None:
     disk = FaultyDisk()
     with monkeypatch.context() as patch:
-        patch.setattr("persistence.frames.LAYOUT_VERSION", 2)
+        patch.setattr("persistence.frames.LAYOUT_VERSION", LAYOUT_VERSION + 1)
         path = snapshot(disk, MARKETS.bare().dump(), machine="markets")
-    with pytest.raises(JournalNewerError, match="layout version 2"):
+    with pytest.raises(JournalNewerError, match=f"layout version {LAYOUT_VERSION + 1}"):
         read_snapshot(disk, path)
 
 

@@ -1,0 +1,178 @@
+"""A journal of any layout replays to its golden hash for good; a newer layout is left alone."""
+
+import io
+import shutil
+import sys
+import zlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.commands import CancelBets, FeedUpdate, RollBackSettlement, SetStatus
+from engine.events import BetsCancelled, FeedApplied, SettlementRolledBack
+from engine.lifecycle import Status
+from engine.market import MarketMachine
+from persistence.chain import JournalNewerError, segment_paths
+from persistence.disk import LocalDisk
+from persistence.durable import DurableState
+from persistence.frames import HEADER_BYTES, LAYOUT_VERSION
+from persistence.inspect import verify
+from persistence.recovery import MarketReplay, replay_folder, replay_hash
+from persistence.snapshot import (
+    SCHEMA_VERSION,
+    SnapshotInvalidError,
+    read_snapshot,
+    snapshot_path,
+    snapshot_paths,
+)
+from tests.golden.journals import FOLDERS, OPTIONS, hashes, live
+from tests.persistence.stories import STORIES, STORIES_2
+
+EVERY = [(layout, name) for layout in FOLDERS for name in STORIES_2]
+
+
+@pytest.fixture
+def copies(tmp_path: Path) -> dict[int, Path]:
+    """Return copies of the golden journals by layout, for opening writes."""
+    for layout, folder in FOLDERS.items():
+        shutil.copytree(folder, tmp_path / f"copy_{layout}")
+    return {layout: tmp_path / f"copy_{layout}" for layout in FOLDERS}
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if path.name != "lock")
+
+
+def hash_in(layout: int, machine: Any) -> str:
+    """Return a machine's state hash as the release of a layout would have given it."""
+    if isinstance(machine, MarketMachine):
+        return machine.state_hash(layout=layout)
+    return machine.state_hash()
+
+
+@pytest.mark.parametrize(("layout", "name"), EVERY)
+def test_a_golden_journal_replays_to_its_golden_hash(
+    layout: int, name: str, copies: dict[int, Path]
+) -> None:
+    golden, folder = hashes(layout)[name], copies[layout] / name
+    machine = replay_folder(FOLDERS[layout] / name).replay.machine
+    machine.check()
+    assert hash_in(layout, machine) == golden
+    durable = STORIES_2[name].open(LocalDisk(), folder=folder, options=OPTIONS)
+    assert durable.state is DurableState.SERVING
+    assert durable.recovery.snapshot_seq > 0
+    assert hash_in(layout, durable.machine) == golden
+    assert durable.state_hash() == machine.state_hash(), "from the snapshot or from record 1"
+    durable.close()
+    assert verify(folder, out=io.StringIO(), progress=False)
+    for path in snapshot_paths(LocalDisk(), folder):
+        path.unlink()
+    durable = STORIES_2[name].open(LocalDisk(), folder=folder, options=OPTIONS)
+    assert hash_in(layout, durable.machine) == golden
+    durable.close()
+
+
+@pytest.mark.parametrize("name", STORIES_2)
+def test_the_same_life_writes_the_golden_bytes_today(name: str, tmp_path: Path) -> None:
+    golden = FOLDERS[LAYOUT_VERSION] / name
+    assert live(name, tmp_path / name) == hashes(LAYOUT_VERSION)[name]
+    assert names(tmp_path / name) == names(golden)
+    for each in names(golden):
+        assert (tmp_path / name / each).read_bytes() == (golden / each).read_bytes(), each
+
+
+@pytest.mark.parametrize("name", STORIES_2)
+def test_a_life_of_layout_1_lived_today_comes_to_the_hash_it_came_to_then(name: str) -> None:
+    story = STORIES[name]
+    machine = story.bare()
+    for number, step in enumerate(story.steps):
+        tell_at = 1_000 + 10 * number
+        if step.call == "control":
+            for command in step.arguments[1]:
+                machine.apply(command, tell_at)
+        else:
+            getattr(machine, step.call)(*step.arguments, tell_at)
+    assert hash_in(1, machine) == hashes(1)[name]
+
+
+def test_a_journal_of_layout_1_goes_on_in_the_present_one(copies: dict[int, Path]) -> None:
+    folder = copies[1] / "markets"
+    durable = STORIES_2["markets"].open(LocalDisk(), folder=folder, options=OPTIONS)
+    told = SetStatus(market_no=2, status=Status.HANDED_OVER)
+    commands = [
+        CancelBets(market_no=1, until_ns=1_020),
+        RollBackSettlement(market_no=1),
+        FeedUpdate(market_no=2, source="uof:1/odds", position=7, steps=(told,)),
+    ]
+    events = durable.control("trader:ada", commands, 5_000)
+    assert [type(event) for event in events] == [
+        BetsCancelled,
+        SettlementRolledBack,
+        FeedApplied,
+    ]
+    assert durable.snapshot(at_ns=5_001)
+    wanted = durable.state_hash()
+    durable.close()
+    layouts = [
+        read_snapshot(LocalDisk(), path).state["layout"]
+        for path in snapshot_paths(LocalDisk(), folder)
+    ]
+    assert layouts == [2, 1]
+    assert verify(folder, out=io.StringIO(), progress=False), "records and snapshots of both"
+    assert replay_hash(folder) == wanted
+
+
+def test_a_lying_snapshot_of_layout_1_is_not_believed(copies: dict[int, Path]) -> None:
+    (path,) = snapshot_paths(LocalDisk(), copies[1] / "markets")
+    snapshot = read_snapshot(LocalDisk(), path)
+    lie = STORIES_2["markets"].bare().dump(layout=1)
+    replay = MarketReplay()
+    replay.start_from(snapshot)
+    with pytest.raises(SnapshotInvalidError, match="its state hashes to"):
+        replay.start_from(snapshot._replace(state=lie))
+
+
+@pytest.mark.parametrize("name", STORIES_2)
+def test_a_record_of_a_newer_layout_is_refused_cleanly(
+    name: str, copies: dict[int, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    newer = LAYOUT_VERSION + 1
+    folder = copies[LAYOUT_VERSION] / name
+    path = segment_paths(LocalDisk(), folder)[-1]
+    data = bytearray(path.read_bytes())
+    data[4] = newer
+    end = HEADER_BYTES + int.from_bytes(data[8:12], "little")
+    end += -end % 8
+    crc = zlib.crc32(data[HEADER_BYTES:end], zlib.crc32(data[: HEADER_BYTES - 4]))
+    data[HEADER_BYTES - 4 : HEADER_BYTES] = crc.to_bytes(4, "little")
+    path.write_bytes(data)
+    for snapshot in snapshot_paths(LocalDisk(), folder):
+        snapshot.unlink()
+    words = f"layout version {newer}; this release reads 1 to {LAYOUT_VERSION}"
+    with pytest.raises(JournalNewerError, match=words):
+        replay_hash(folder)
+    durable = STORIES_2[name].open(LocalDisk(), folder=folder, options=OPTIONS)
+    assert durable.state is DurableState.QUARANTINED
+    assert f"{path} at byte 0: written in {words}" in durable.why
+    assert path.read_bytes() == bytes(data)
+    assert not verify(folder, out=sys.stdout, progress=False)
+    assert f"written in {words}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", STORIES_2)
+def test_a_snapshot_of_a_newer_schema_is_refused_and_no_older_one_hides_it(
+    name: str, copies: dict[int, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story, folder, newer = STORIES_2[name], copies[LAYOUT_VERSION] / name, SCHEMA_VERSION + 1
+    with monkeypatch.context() as patch:
+        patch.setattr("persistence.snapshot.SCHEMA_VERSION", newer)
+        durable = story.open(LocalDisk(), folder=folder, options=OPTIONS)
+        assert durable.snapshot(at_ns=9)
+        seq = durable.seq
+        durable.close()
+    durable = story.open(LocalDisk(), folder=folder, options=OPTIONS)
+    assert durable.state is DurableState.QUARANTINED
+    where = snapshot_path(folder, seq=seq)
+    words = f"written in schema {newer}; this release reads 1 to {SCHEMA_VERSION}"
+    assert f"{where} at byte 0: {words}" in durable.why
