@@ -16,14 +16,11 @@ from engine.pricing.layout import (
     CHANCES,
     FEATURES,
     GOALS,
-    HALF_LOSE,
-    HALF_WIN,
     PMF_ROWS,
-    PUSH,
     SCOPES,
     TERM_COLUMNS,
-    WIN,
 )
+from engine.pricing.lines import Line, line_terms
 from engine.pricing.rules import OutcomeRule
 from engine.pricing.types import MarketRules, market_rules
 
@@ -116,18 +113,6 @@ class CompiledMarkets:
 
 def _terms(market: MarketRules, rule: OutcomeRule, outcome: int) -> list[tuple[int, int, int]]:
     """Return the intervals of a rule as the kernel reads them; empty ones are left out."""
-    intervals = (
-        *((WIN, interval) for interval in (rule.win, *rule.also)),
-        (HALF_WIN, rule.half_win),
-        (PUSH, rule.push),
-        (HALF_LOSE, rule.half_lose),
+    return line_terms(
+        Line(*rule[2:]), outcome, lambda value: feature_index(market.scope, rule.axis, value)
     )
-    ends = (
-        (
-            feature_index(market.scope, rule.axis, interval.low),
-            feature_index(market.scope, rule.axis, interval.high),
-            CHANCES * outcome + column,
-        )
-        for column, interval in intervals
-    )
-    return [term for term in ends if term[0] < term[1]]

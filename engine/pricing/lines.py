@@ -5,9 +5,11 @@ never a probability.
 """
 
 import re
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from engine.commands import OutcomeResult
+from engine.pricing.layout import CHANCES, HALF_LOSE, HALF_WIN, PUSH, WIN
 
 FAR: Final = 1 << 20
 """An end of an interval past anything that can be played."""
@@ -123,3 +125,29 @@ def line_result(line: Line, value: int) -> OutcomeResult:
     if within(line.half_lose):
         return OutcomeResult(won=False, void_halves=1)
     return OutcomeResult(won=False)
+
+
+def line_terms(line: Line, outcome: int, index: Callable[[int], int]) -> list[tuple[int, int, int]]:
+    """Return a line as ``gather_nb`` reads it: two ends in the features, and where it is added.
+
+    Parameters
+    ----------
+    line : Line
+        The line.
+    outcome : int
+        The outcome's number on its board.
+    index : Callable[[int], int]
+        Where the features keep the chance of values below one.
+    """
+    intervals = (
+        *((WIN, interval) for interval in (line.win, *line.also)),
+        (HALF_WIN, line.half_win),
+        (PUSH, line.push),
+        (HALF_LOSE, line.half_lose),
+    )
+    ends = (
+        (index(interval.low), index(interval.high), CHANCES * outcome + column)
+        for column, interval in intervals
+        if interval.low < interval.high
+    )
+    return [term for term in ends if term[0] != term[1]]
