@@ -129,16 +129,15 @@ def command_of(kind: str, one: object, two: object) -> MarketCommand:
 @given(st.lists(st.tuples(STEPS, st.booleans()), max_size=25))
 def test_journal_and_machine_owe_the_same_whatever_happened(steps) -> None:
     house = House()
-    given_windows: list[tuple[object, object]] = []
-    for (kind, one, two), by_feed in steps:
+    windows: list[tuple[object, object]] = []
+    for (kind, *words), by_feed in steps:
         if kind == "bet":
-            house.place(outcome=one, stake=two)
+            house.place(outcome=words[0], stake=words[1])
             continue
         if kind == "cancel":
-            given_windows.append((one, two))
-        if kind == "uncancel" and given_windows and by_feed:
-            one, two = given_windows[-1]
-        (house.feed if by_feed else house.do)(command_of(kind, one, two))
+            windows.append((words[0], words[1]))
+        known = windows[-1] if kind == "uncancel" and windows and by_feed else words
+        (house.feed if by_feed else house.do)(command_of(kind, *known))
     house.compare()
 
 
