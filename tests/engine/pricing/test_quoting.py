@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from engine.pricing.ladder import CENTS, EXCHANGE, FINE, Band, Ladder, Rounding
-from engine.pricing.lean import LinearLean
+from engine.pricing.lean import LinearLean, OptimalLean
 from engine.pricing.margin import Method
 from engine.pricing.quoting import (
     BookFigures,
@@ -238,6 +238,44 @@ def test_a_book_no_price_can_hold_is_the_nearest_above_and_says_so() -> None:
     assert 1.001 < book(odd) < 1.03
 
 
+def test_prices_go_further_than_their_neighbours_when_those_are_not_enough() -> None:
+    """What longshots at the ladder's longest price add to a book, two favourites give back."""
+    fair = (0.5, 0.4952, *[2e-4] * 24)
+    margin = Margin(book_milli=1_050, book_within_milli=2, method=Method.POWER)
+    quoted = one(fair, margin=margin, ladder=CENTS)
+    assert quoted.odds_milli.tolist()[2:] == [1_000_000] * 24
+    assert abs(book(quoted) - 1.05) <= 2e-3 + 1e-9
+    assert quoted.shortfalls.tolist() == [0]
+    free = one(fair, margin=Margin(book_milli=1_050, method=Method.POWER), ladder=CENTS)
+    apart = quoted.odds_milli[:2] - free.odds_milli[:2]
+    assert apart.max() > 10
+
+
+@given(p=chances(), off=st.integers(0, 5), shift=st.floats(-0.004, 0.004))
+@settings(max_examples=60, deadline=None)
+def test_what_is_not_offered_counts_as_asked_for_and_keeps_its_price(
+    p: list[float], off: int, shift: float
+) -> None:
+    quoted = np.array(p) * (1.05 + shift)
+    assume(len(p) > 2)
+    assume(float(quoted.max()) < 0.9)
+    off %= len(p)
+    offered = np.arange(len(p)) != off
+    odds_milli, places = np.zeros(len(p), np.int64), np.zeros(len(p), np.int64)
+    EXCHANGE.round_all(quoted, odds_milli, places)
+    odds_milli[off] = 5_000
+    statuses = np.zeros(1, np.int64)
+    hold_books_nb(
+        quoted, offered, np.array((0, len(p))), np.ones(1), EXCHANGE.prices_milli, 0, 0.003,
+        odds_milli, np.zeros((FLOAT_ROWS, len(p) + 1)), np.zeros((INT_ROWS, len(p) + 1), np.int64),
+        statuses,
+    )  # fmt: skip
+    assert odds_milli[off] == 5_000
+    total = float((1000.0 / odds_milli)[offered].sum() + quoted[off])
+    inside = abs(total - float(quoted.sum())) <= 0.003 + 1e-8
+    assert inside == (statuses[0] == 0)
+
+
 def test_no_book_falls_under_one_however_wide_its_limits() -> None:
     margin = Margin(book_milli=1_000, book_within_milli=500)
     for favourite in np.linspace(0.3, 0.7, 81).tolist():
@@ -277,6 +315,16 @@ def test_a_quoter_forgets_what_it_quoted_before() -> None:
     lean = LinearLean(scale_minor=10**6)
     quoter.quote(fair[::-1].copy(), margin=KEYS, lean=lean, figures=figures)
     assert quoter.quote(fair, margin=wanted).odds_milli.tolist() == first
+
+
+def test_a_quoter_forgets_what_it_could_not_hold_before() -> None:
+    offsets, fair = np.array((0, 3)), np.array((0.8, 0.7, 0.5))
+    quoter = Quoter(offsets, np.full(1, 2.0), ("double_chance",))
+    figures = BookFigures(np.zeros(3, np.int64), np.array((10**6, 0, 0)))
+    lean = OptimalLean(risk_minor=10**6)
+    leant = quoter.quote(fair, margin=Margin(), lean=lean, figures=figures)
+    assert leant.shortfalls.tolist() == [Shortfall.LEAN]
+    assert quoter.quote(fair, margin=Margin()).shortfalls.tolist() == [0]
 
 
 @pytest.mark.parametrize(
