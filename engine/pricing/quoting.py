@@ -1,8 +1,8 @@
 """Quoting: from fair probabilities to odds that may be offered, many markets in one pass.
 
 Owns the margin keys (which book a market of a type and a price has), the order of the steps (lean,
-margin, ladder) and what is offered. Never prices a model, never reads a book of its own accord, and
-remembers nothing that changes a price.
+margin, ladder, harmony) and what is offered. Never prices a model, never reads a book of its own
+accord, and remembers nothing that changes a price.
 """
 
 from collections.abc import Sequence
@@ -14,12 +14,13 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Meta, Struct
 
+from engine.pricing.harmony_nb import harmonise_nb
 from engine.pricing.ladder import EXCHANGE, Ladder, Place, Rounding
 from engine.pricing.lean import Lean, LinearLean, OptimalLean
 from engine.pricing.lean_nb import LINEAR, LOG_ODDS, lean_nb, optimal_nb, unlean_nb
 from engine.pricing.margin import Method
 from engine.pricing.margin_nb import ADD, margins_nb
-from engine.pricing.quoting_nb import FLOAT_ROWS, INT_ROWS, hold_books_nb, targets_nb
+from engine.pricing.quoting_nb import FLOAT_ROWS, INT_ROWS, OUTSIDE, hold_books_nb, targets_nb
 from engine.units import ODDS_MILLI_MAX, ODDS_MILLI_MIN
 
 Floats = npt.NDArray[np.float64]
@@ -71,6 +72,9 @@ class Margin(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     book_within_milli : int | None
         How far rounding may take a book from what was asked for, in thousandths per winner; None
         takes every price for itself.
+    harmonised : bool
+        Whether no odds are longer than fair, whatever leans and rounding ask for: then no stakes on
+        related markets win for sure (harmony.py).
     """
 
     method: Method = Method.ODDS_RATIO
@@ -80,6 +84,7 @@ class Margin(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     bands_by_type: dict[str, Bands] = {}
     rounding: Rounding = Rounding.NEAREST
     book_within_milli: Annotated[int, Meta(ge=0, le=BOOK_WITHIN_MILLI_MAX)] | None = None
+    harmonised: bool = True
 
     def __post_init__(self) -> None:
         """Refuse a book that pays out more than it takes, or that no market can have."""
@@ -242,6 +247,12 @@ class Quoter:
                 int(margin.rounding), margin.book_within_milli / 1000.0, self._odds_milli,
                 self._floats, self._ints, self._holds,
             )  # fmt: skip
+        if margin.harmonised:
+            above = harmonise_nb(
+                fair, self._offsets, self._ladder.prices_milli, self._odds_milli, offered
+            )
+            if above > 0 and margin.book_within_milli is not None:
+                self._flag_books(offered, margin.book_within_milli / 1000.0)
         return Quoted(self._odds_milli, offered, self._shortfalls())
 
     def _spread(self, probabilities: Floats, quoted: Floats) -> None:
@@ -273,6 +284,13 @@ class Quoter:
         # A method that reaches the book from the fair probabilities may not from the leant ones.
         if unlean_nb(fair, self._offsets, self._statuses, self._leant, self._leans):
             self._spread(self._leant, self._quoted)
+
+    def _flag_books(self, offered: Bools, within: float) -> None:
+        """Mark markets whose books prices capped at fair have taken past their limits."""
+        firsts = self._offsets[:-1]
+        held = np.add.reduceat(np.where(offered, 1000.0 / self._odds_milli, self._quoted), firsts)
+        asked = np.add.reduceat(self._quoted, firsts)
+        self._holds[held > asked + within * self._winners + 1e-9] = OUTSIDE
 
     def _shortfalls(self) -> Ints:
         shortfalls: Ints = (

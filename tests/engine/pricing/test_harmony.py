@@ -24,7 +24,9 @@ from engine.pricing.harmony import (
     harmonise,
     solve_game,
 )
-from engine.pricing.ladder import LADDERS, Ladder
+from engine.pricing.ladder import LADDERS, Band, Ladder
+from engine.pricing.lean import LogOddsLean
+from engine.pricing.quoting import BookFigures, Margin, Shortfall, quote
 from engine.pricing.types import MarketTypeError, results
 from tests.engine.pricing.test_football import models, states
 
@@ -399,3 +401,51 @@ def test_a_whole_board_at_no_margin_is_made_safe() -> None:
     assert find_sure_profit(board_of(keys, odds_milli, offered)) is not None
     harmonise(fair, offsets, odds_milli, offered)
     assert find_sure_profit(board_of(keys, odds_milli, offered)) is None
+
+
+# --- on a board ----------------------------------------------------------------------------------
+
+
+def lopsided(outcomes: int, seed: int) -> BookFigures:
+    """A book in which some outcomes have been taken heavily and others not at all."""
+    rng = np.random.default_rng(seed)
+    payout = rng.integers(0, 3, outcomes) * 400_000
+    return BookFigures(stake_minor=payout // 3, payout_minor=payout)
+
+
+def test_a_leaning_board_is_harmonised_unless_its_margin_says_otherwise() -> None:
+    """Every market leans on its own book; at no board may that be put together to a profit."""
+    board = FixtureBoard(FAMILY)
+    lean = LogOddsLean(scale_minor=1_000_000, log_odds_milli_max=400)
+    model = MatchModel(home_rate=1.5, away_rate=1.2)
+    outcomes = sum(len(board.outcomes(key)) for key in FAMILY)
+    found = {True: 0, False: 0}
+    for seed in range(20):
+        for harmonised in found:
+            margin = Margin(book_milli=1_030, harmonised=harmonised)
+            quoted = board.quotes(model, MatchState(), margin, lean, lopsided(outcomes, seed))
+            found[harmonised] += find_sure_profit(quoted) is not None
+    assert found[False] > 10
+    assert found[True] == 0
+
+
+def test_a_book_that_caps_take_past_its_limits_is_said_to_be_outside() -> None:
+    """A price of 10 is leant to 30: on a ladder this coarse there is nothing to give back to."""
+    ladder = Ladder(first_milli=1_100, bands=(Band(1_200, 100), Band(31_200, 10_000)))
+    fair, offsets = np.array((0.9, 0.1)), np.array((0, 2), np.int64)
+    lean = LogOddsLean(scale_minor=1_000, log_odds_milli_max=1_500)
+    figures = BookFigures(
+        stake_minor=np.array((1_000, 0), np.int64), payout_minor=np.array((9_000, 0), np.int64)
+    )
+    shortfalls = {}
+    for harmonised in (False, True):
+        margin = Margin(book_milli=1_010, book_within_milli=60, harmonised=harmonised)
+        quoted = quote(
+            fair, offsets, np.array((1.0,)), ("win",), margin=margin, ladder=ladder, lean=lean,
+            figures=figures,
+        )  # fmt: skip
+        shortfalls[harmonised] = Shortfall(int(quoted.shortfalls[0])), quoted.odds_milli.tolist()
+    assert shortfalls == {
+        False: (Shortfall.NONE, [1_100, 31_200]),
+        True: (Shortfall.BOOK, [1_100, 1_200]),
+    }
