@@ -14,6 +14,7 @@ from engine.reasons import MESSAGES, RETRYABLE, Reason
 from gateway import wire
 from gateway.codec import JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL
 from gateway.connection import FEED_COMMANDS, PERMISSIONS
+from gateway.feeds import wire as feed_wire
 from gateway.limits import LIMITS, CloseCode, GatewaySettings
 from gateway.tokens import Role
 from gateway.wire import ClientMessage, ServerMessage
@@ -32,17 +33,22 @@ _ANSWERS: Final[dict[type, tuple[type, ...]]] = {
     wire.Reprice: (wire.Controlled, wire.Error),
     wire.ListMarkets: (wire.Markets, wire.Error),
     wire.AskBook: (wire.Book, wire.Error),
+    feed_wire.FeedPush: (feed_wire.FeedPushed, wire.Error),
+    feed_wire.FeedAttach: (feed_wire.FeedAttached, wire.Error),
+    feed_wire.FeedWishDone: (wire.Error,),
+    feed_wire.AskFeedStats: (feed_wire.FeedStats, wire.Error),
 }
 _UNASKED: Final[dict[str, tuple[type, ...]]] = {
     "bets": (wire.Welcome, wire.Market, wire.Odds, wire.BetEvent, wire.MoneyEvent),
     "control": (wire.Welcome, wire.Market, wire.Odds),
+    "feed": (wire.Welcome, feed_wire.FeedWish),
 }
 
 _INTRODUCTION: Final = f"""\
-Two WebSocket listeners: `bets` for bettors, `control` for traders, feeds and quants (on loopback
-unless configured otherwise). Both speak two subprotocols with the same messages:
-`{MSGPACK_SUBPROTOCOL}` (one msgpack map in each binary frame) and `{JSON_SUBPROTOCOL}` (one JSON
-object in each text frame). Compression is never negotiated.
+Three WebSocket listeners: `bets` for bettors, `control` for traders, feeds and quants, `feed` for
+what providers say (both on loopback unless configured otherwise). All speak two subprotocols with
+the same messages: `{MSGPACK_SUBPROTOCOL}` (one msgpack map in each binary frame) and
+`{JSON_SUBPROTOCOL}` (one JSON object in each text frame). Compression is never negotiated.
 
 A signed token (JWT, HS256) comes in the handshake: `Authorization: Bearer TOKEN`, or
 `?token=TOKEN` where headers cannot be set. Its claims are `sub`, `role`, `exp`, `iss`
@@ -92,7 +98,7 @@ def build() -> dict[str, Any]:
                     for kind in _messages(door)
                 },
             }
-            for door in ("bets", "control")
+            for door in _UNASKED
         },
         "operations": _operations(),
         "components": {
@@ -133,6 +139,7 @@ def _servers() -> dict[str, Any]:
     words = {
         "bets": "Bettors; everyone may follow prices.",
         "control": "Traders, feeds and quants.",
+        "feed": "What providers say, message by message.",
     }
     return {
         door: {
@@ -141,13 +148,17 @@ def _servers() -> dict[str, Any]:
             "description": words[door],
             "security": [{"$ref": "#/components/securitySchemes/token"}],
         }
-        for door, port in (("bets", settings.bets_port), ("control", settings.control_port))
+        for door, port in (
+            ("bets", settings.bets_port),
+            ("control", settings.control_port),
+            ("feed", settings.feed_port),
+        )
     }
 
 
 def _operations() -> dict[str, Any]:
     operations: dict[str, Any] = {}
-    for door in ("bets", "control"):
+    for door in _UNASKED:
         channel = {"$ref": f"#/channels/{door}"}
 
         def refs(kinds: tuple[type, ...], door: str = door) -> list[dict[str, str]]:

@@ -1,4 +1,4 @@
-"""The client library: bettors' and traders' sessions with a gateway, for tests, demos and users.
+"""The client library: sessions of bettors, traders and feeds, for tests, demos and users.
 
 Owns what a caller may ask. It never connects again by itself and never sends a bet twice: after
 `ConnectionLostError` the caller opens a new session and asks `status` for the refs that are open,
@@ -42,6 +42,15 @@ from gateway.client_session import (
     RefusedError,
     Session,
 )
+from gateway.feeds.wire import (
+    AskFeedStats,
+    FeedAttach,
+    FeedAttached,
+    FeedPush,
+    FeedPushed,
+    FeedStats,
+    FeedWishDone,
+)
 from gateway.wire import (
     AskBalance,
     AskBook,
@@ -72,8 +81,10 @@ from gateway.wire import (
 __all__ = [
     "connect",
     "connect_control",
+    "connect_feed",
     "BettorSession",
     "ControlSession",
+    "FeedSession",
     "GatewayError",
     "HandshakeRefusedError",
     "ConnectionLostError",
@@ -290,6 +301,41 @@ class ControlSession(Session):
         return await self._ask(AskBook, Book, market=market)
 
 
+class FeedSession(Session):
+    """A source's session: a provider's messages in, and what the provider is to be asked for.
+
+    Wishes come to `on_wish` once `attach` was called.
+    """
+
+    def push(self, feed: str, bodies: Sequence[bytes]) -> "asyncio.Future[FeedPushed]":
+        """Send messages, in order; return the future of their answer, when all are obeyed.
+
+        After a `RefusedError` or `ConnectionLostError` all that is unanswered is to be sent again,
+        in order, in another session; it counts once all the same.
+        """
+        number = self._number()
+        future: asyncio.Future[FeedPushed] = self._loop.create_future()
+        self._requests[number] = future
+        future.add_done_callback(lambda _: self._requests.pop(number, None))
+        try:
+            self.send(FeedPush(id=number, feed=feed, bodies=tuple(bodies)))
+        except ConnectionLostError as error:
+            future.set_exception(error)
+        return future
+
+    async def attach(self, feed: str) -> FeedAttached:
+        """Begin to receive a feed's wishes, those that are open first."""
+        return await self._ask(FeedAttach, FeedAttached, feed=feed)
+
+    def wish_done(self, feed: str, *, producer: int, request_id: int) -> None:
+        """Say that the provider was asked for what a wish wanted."""
+        self.send(FeedWishDone(feed=feed, producer=producer, request_id=request_id))
+
+    async def stats(self, feed: str) -> FeedStats:
+        """Return how a feed fares."""
+        return await self._ask(AskFeedStats, FeedStats, feed=feed)
+
+
 class Opening(Generic[S]):
     """A session about to be opened: await it, or use it as an async context."""
 
@@ -350,4 +396,17 @@ def connect_control(
     """Open a session on a gateway's control listener."""
     return Opening(
         ControlSession, url, token=token, codec=codec, origin=origin, open_timeout_s=open_timeout_s
+    )
+
+
+def connect_feed(
+    url: str,
+    *,
+    token: str,
+    codec: CodecWord = "msgpack",
+    open_timeout_s: float = 10.0,
+) -> Opening[FeedSession]:
+    """Open a session on a gateway's feed listener."""
+    return Opening(
+        FeedSession, url, token=token, codec=codec, origin=None, open_timeout_s=open_timeout_s
     )

@@ -22,6 +22,7 @@ from websockets.typing import Origin, Subprotocol
 
 from engine.reasons import Reason
 from gateway.codec import JSON, MSGPACK, OP_BINARY, ServerDecoder
+from gateway.feeds.wire import FeedWish
 from gateway.wire import (
     Bet,
     BetEvent,
@@ -112,6 +113,8 @@ class Session:
         """Called with the new image at every change, before any waiter sees it."""
         self.on_bet: Callable[[Bet], None] | None = None
         """Called with answers to bets sent by `send_place`."""
+        self.on_wish: Callable[[FeedWish], None] | None = None
+        """Called with what a feed's provider is to be asked for."""
         self.errors: deque[Error] = deque(maxlen=1_024)
         """Errors that belong to no open request."""
         self._codec = MSGPACK if codec == "msgpack" else JSON
@@ -169,7 +172,7 @@ class Session:
 
         Callbacks are not called any more.
         """
-        self.on_bet = self.on_price = None
+        self.on_bet = self.on_price = self.on_wish = None
         self._flush()
         await self._wire.close()
 
@@ -257,6 +260,9 @@ class Session:
         elif kind is BetEvent or kind is MoneyEvent:
             self._events.append(cast(AccountEvent, message))
             self._news.set()
+        elif kind is FeedWish:
+            if self.on_wish is not None:
+                self.on_wish(cast(FeedWish, message))
         elif kind is Welcome:
             self.welcome = cast(Welcome, message)
             if not self._welcomed.done():

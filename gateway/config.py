@@ -23,6 +23,7 @@ from actors.settings import (
     ReconcilerSettings,
     SupervisorSettings,
 )
+from gateway.feeds.settings import ExchangeFeedSettings, UofFeedSettings
 from gateway.limits import GatewaySettings
 from gateway.tokens import TokenSettings
 from persistence.journal import JournalOptions
@@ -31,6 +32,8 @@ ENV_PREFIX: Final = "OVERROUND_"
 CONFIG_BYTES_MAX: Final = 1 << 20
 """Largest file of settings, or of an opening, that is read at all."""
 PORT_MAX: Final = 65_535
+PORTS: Final = 3
+"""Ports of one gateway: bets, control, feed."""
 _PATH_CHARS_MAX: Final = 4_096
 _SECRET: Final = ("tokens", "secret")
 _LOCATION: Final = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<where>[^`]*)`)?$", re.DOTALL)
@@ -53,6 +56,8 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     supervisor: SupervisorSettings = field(default_factory=SupervisorSettings)
     reconciler: ReconcilerSettings = field(default_factory=ReconcilerSettings)
     gateway: GatewaySettings = field(default_factory=GatewaySettings)
+    feed_uof: UofFeedSettings = field(default_factory=UofFeedSettings)
+    feed_exchange: ExchangeFeedSettings = field(default_factory=ExchangeFeedSettings)
     tokens: TokenSettings = field(default_factory=TokenSettings)
 
 
@@ -139,18 +144,19 @@ def convert_error(error: msgspec.ValidationError, *, names: tuple[str, ...] = ()
 
 
 def gateway_settings(config: Config) -> tuple[GatewaySettings, ...]:
-    """Return each gateway's own settings: those of the section, with ports two on for each.
+    """Return each gateway's own settings: those of the section, with ports three on for each.
 
     A port of 0 stays 0: the system then chooses.
     """
     first = config.gateway
 
     def ports(number: int) -> GatewaySettings:
-        bets, control = first.bets_port, first.control_port
+        bets, control, feed = first.bets_port, first.control_port, first.feed_port
         return replace(
             first,
-            bets_port=bets + 2 * number if bets else 0,
-            control_port=control + 2 * number if control else 0,
+            bets_port=bets + PORTS * number if bets else 0,
+            control_port=control + PORTS * number if control else 0,
+            feed_port=feed + PORTS * number if feed else 0,
         )
 
     return tuple(ports(number) for number in range(config.cluster.gateways))
@@ -167,16 +173,22 @@ def _convert(document: dict[str, Any], source: str) -> Config:
 def _check_together(config: Config, source: str) -> None:
     """Refuse settings that are each in bounds and cannot hold together."""
     gateways = gateway_settings(config)
-    ports = [port for one in gateways for port in (one.bets_port, one.control_port) if port]
+    names = "gateway.bets_port, gateway.control_port, gateway.feed_port"
+    ports = [
+        port
+        for one in gateways
+        for port in (one.bets_port, one.control_port, one.feed_port)
+        if port
+    ]
     if len(set(ports)) < len(ports):
         raise ConfigError(
-            f"{source}: gateway.bets_port, gateway.control_port: {len(gateways)} gateways cannot "
-            f"share ports, and each takes the two that its predecessor has, plus 2"
+            f"{source}: {names}: {len(gateways)} gateways cannot share ports, and each takes the "
+            f"three that its predecessor has, plus {PORTS}"
         )
     if max(ports, default=0) > PORT_MAX:
         raise ConfigError(
-            f"{source}: gateway.bets_port, gateway.control_port: with cluster.gateways = "
-            f"{len(gateways)} the last port is {max(ports)}, over {PORT_MAX}"
+            f"{source}: {names}: with cluster.gateways = {len(gateways)} the last port is "
+            f"{max(ports)}, over {PORT_MAX}"
         )
     supervisor = config.supervisor
     if supervisor.backoff_max_ms < supervisor.backoff_min_ms:

@@ -28,6 +28,8 @@ from gateway.bets import BetPath
 from gateway.codec import Codec
 from gateway.control import ControlDesk
 from gateway.fanout import Fanout, Follower
+from gateway.feeds.door import FeedAsk, FeedDoor
+from gateway.feeds.wire import AskFeedStats, FeedAttach, FeedPush, FeedWishDone
 from gateway.limits import CloseCode, GatewaySettings
 from gateway.link import Link
 from gateway.metrics import Counters
@@ -70,9 +72,10 @@ PERMISSIONS: Final[dict[tuple[str, Role], frozenset[type]]] = {
     ("bets", Role.TRADER): _WATCHING,
     ("bets", Role.FEED): _WATCHING,
     ("bets", Role.QUANT): _WATCHING,
-    ("control", Role.TRADER): _READING | {Control, SuspendAll, Reprice},
+    ("control", Role.TRADER): _READING | {Control, SuspendAll, Reprice, AskFeedStats},
     ("control", Role.FEED): _READING | {Control, Reprice},
     ("control", Role.QUANT): _READING,
+    ("feed", Role.FEED): frozenset({FeedPush, FeedAttach, FeedWishDone, AskFeedStats}),
 }
 """What each role may send on each listener; a pair that is missing is refused at the handshake."""
 
@@ -128,6 +131,7 @@ class Services:
         fanout: Fanout,
         accounts: Accounts,
         control: ControlDesk,
+        feeds: FeedDoor,
     ) -> None:
         self.settings = settings
         self.counters = counters
@@ -135,6 +139,7 @@ class Services:
         self.fanout = fanout
         self.accounts = accounts
         self.control = control
+        self.feeds = feeds
         self.tasks = TaskGroup()
         self.sessions_by_account: dict[int, int] = {}
 
@@ -151,7 +156,7 @@ class ClientSession:
     Parameters
     ----------
     door : str
-        Listener the caller came through: ``bets`` or ``control``.
+        Listener the caller came through: ``bets``, ``control`` or ``feed``.
     link : Link
         The connection.
     codec : Codec
@@ -213,15 +218,12 @@ class ClientSession:
         self._expiry = asyncio.get_running_loop().call_later(
             max(0.0, claims.exp - now_s), link.close, CloseCode.TOKEN_EXPIRED, "token expired"
         )
-        control = door == "control"
         self._send(
             Welcome(
                 role=claims.role.value,
                 sub=claims.sub,
                 account=claims.account,
-                frame_bytes_max=(
-                    settings.control_frame_bytes_max if control else settings.frame_bytes_max
-                ),
+                frame_bytes_max=settings.frame_bytes(door),
                 frames_a_second=settings.frames_a_second,
                 bets_in_flight_max=settings.session_bets_in_flight_max,
             )
@@ -272,6 +274,7 @@ class ClientSession:
         self._expiry.cancel()
         self._services.fanout.leave(self.follower)
         self._services.accounts.unwatch(self._account, self)
+        self._services.feeds.leave(self)
         account = self.claims.account
         if account is not None:
             counts = self._services.sessions_by_account
@@ -369,6 +372,9 @@ class ClientSession:
 
     def _list(self, ask: ListMarkets) -> None:
         self._send(self._services.control.markets(ask))
+
+    def _feed(self, ask: FeedAsk) -> None:
+        self._services.feeds.take(self, ask, self._send)
 
     def _query(self, number: int, ref: str, work: Coroutine[Any, Any, ServerMessage]) -> None:
         """Run a question as a task of its own, if not too many run already."""
@@ -471,4 +477,8 @@ _HANDLERS: Final[dict[type, Callable[[ClientSession, Any], None]]] = {
     Reprice: ClientSession._reprice,
     ListMarkets: ClientSession._list,
     AskBook: ClientSession._book,
+    FeedPush: ClientSession._feed,
+    FeedAttach: ClientSession._feed,
+    FeedWishDone: ClientSession._feed,
+    AskFeedStats: ClientSession._feed,
 }

@@ -154,6 +154,8 @@ class Demo:
                 bets_port=port,
                 control_host="127.0.0.1",
                 control_port=port + 1 if port else 0,
+                feed_host="127.0.0.1",
+                feed_port=port + 2 if port else 0,
             ),
         )
 

@@ -1,4 +1,4 @@
-"""The gateway: two listeners, the bet path, the fan-out, and what the rest of the system tells it.
+"""The gateway: its listeners, the bet path, the fan-out, and what the rest of the system tells it.
 
 Owns no durable state: everything here is rebuilt from the supervisor's routes and the shells'
 images, so a gateway may die at any instant. What lives in shells is asked for, never guessed.
@@ -31,6 +31,7 @@ from gateway.codec import Codec
 from gateway.connection import PERMISSIONS, ClientSession, Services
 from gateway.control import ControlDesk
 from gateway.fanout import Fanout
+from gateway.feeds.door import FeedDoor
 from gateway.http import Pages, Readiness
 from gateway.limits import GatewaySettings
 from gateway.link import Link
@@ -162,6 +163,7 @@ class Gateway:
         self.settings = settings or GatewaySettings()
         self.counters = Counters()
         self.fanout = Fanout(counters=self.counters, heal=self._heal)
+        self.feeds = FeedDoor(settings=self.settings, counters=self.counters)
         self._key = TokenKey(secret)
         self._clock_s = clock_s
         self._supervisor = supervisor
@@ -175,7 +177,7 @@ class Gateway:
     # --- life ------------------------------------------------------------------------------------
 
     async def start(self) -> dict[str, int]:
-        """Open both listeners and return their ports, by name: ``bets`` and ``control``."""
+        """Open the listeners; return their ports by name: ``bets``, ``control`` and ``feed``."""
         settings = self.settings
         bets = BetPath(routes=self.routes, settings=settings, suspect=self._suspect)
         accounts = Accounts(routes=self.routes, settings=settings, gateway=self.name)
@@ -189,24 +191,14 @@ class Gateway:
             fanout=self.fanout,
             accounts=accounts,
             control=control,
+            feeds=self.feeds,
         )
         metrics = GatewayMetrics(counters=self.counters, bets=bets.stats, gauges=self._gauges)
         flush_queue = FlushQueue(asyncio.get_running_loop())
-        for name, host, port, frame_bytes_max, shown in (
-            (
-                "bets",
-                settings.bets_host,
-                settings.bets_port,
-                settings.frame_bytes_max,
-                settings.metrics_on_bets,
-            ),
-            (
-                "control",
-                settings.control_host,
-                settings.control_port,
-                settings.control_frame_bytes_max,
-                True,
-            ),
+        for name, host, port, shown in (
+            ("bets", settings.bets_host, settings.bets_port, settings.metrics_on_bets),
+            ("control", settings.control_host, settings.control_port, True),
+            ("feed", settings.feed_host, settings.feed_port, True),
         ):
             pages = Pages(
                 fanout=self.fanout,
@@ -216,7 +208,7 @@ class Gateway:
             )
             door = _Door(
                 name=name,
-                frame_bytes_max=frame_bytes_max,
+                frame_bytes_max=settings.frame_bytes(name),
                 key=self._key,
                 services=services,
                 pages=pages,
@@ -275,6 +267,14 @@ class Gateway:
     def on_prices(self, payload: bytes) -> None:
         """Take changes of prices and states, and pass them on."""
         self.fanout.take_deltas(decode_price_deltas(payload))
+
+    def on_feeds(self, version: int, feeds: Mapping[str, Peer]) -> None:
+        """Take over which desks take which feeds."""
+        self.feeds.on_feeds(version, feeds)
+
+    def on_feed_wish(self, feed: str, payload: bytes) -> None:
+        """Pass on what a feed's provider is to be asked for."""
+        self.feeds.on_wish(feed, payload)
 
     def on_account_events(self, payload: bytes, kind: str) -> None:
         """Pass events of watched accounts to their owners."""

@@ -18,6 +18,10 @@ PLACE_MANY_MAX: Final = 64
 """Bets one `place_many` may carry: part of its schema."""
 COMMANDS_MAX: Final = 256
 """Commands one `control` may carry: part of its schema."""
+FEED_BODIES_MAX: Final = 256
+"""Messages one `feed_push` may carry: part of its schema."""
+FEED_BODY_BYTES_MAX: Final = 1 << 20
+"""Length of one message of a feed: part of its schema."""
 PAGE_MAX: Final = 1_000
 """Rows of one page of markets."""
 OPEN_BETS_MAX: Final = 100
@@ -58,6 +62,8 @@ class GatewaySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     bets_port: Port = 8480
     control_host: str = "127.0.0.1"
     control_port: Port = 8481
+    feed_host: str = "127.0.0.1"
+    feed_port: Port = 8482
     origins: tuple[str, ...] = ()
     """Web origins that may connect; a client that sends no Origin (no browser) always may."""
     metrics_on_bets: bool = True
@@ -69,6 +75,7 @@ class GatewaySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     handshake_bytes_max: Bytes = 16_384
     frame_bytes_max: Bytes = 16_384
     control_frame_bytes_max: Bytes = 262_144
+    feed_frame_bytes_max: Bytes = 4_194_304
     frames_a_second: Count = 10_000
     frames_burst: Count = 10_000
     frames_over_max: Count = 1_000
@@ -94,14 +101,26 @@ class GatewaySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     verdict_linger_ms: Millis = 5
     batch_pace_ms: Annotated[int, Meta(ge=0, le=1_000)] = 8
 
+    feed_pushes_in_flight_max: Count = 1_024
+    feed_pace_ms: Annotated[int, Meta(ge=0, le=1_000)] = 5
+
+    def frame_bytes(self, door: str) -> int:
+        """Return the largest message that a listener takes."""
+        return {
+            "control": self.control_frame_bytes_max,
+            "feed": self.feed_frame_bytes_max,
+        }.get(door, self.frame_bytes_max)
+
 
 LIMITS: Final[dict[str, str]] = {
     "connections_max": "the HTTP answer 503, and the connection closes",
     "sessions_per_account_max": "the handshake is refused with HTTP 429",
     "handshake_ms": "the connection closes without an answer",
     "handshake_bytes_max": "the HTTP answer 431, and the connection closes",
-    "frame_bytes_max": "close code 1009; control connections have control_frame_bytes_max",
+    "frame_bytes_max": "close code 1009; control connections have control_frame_bytes_max, and "
+    "feeds feed_frame_bytes_max",
     "control_frame_bytes_max": "close code 1009",
+    "feed_frame_bytes_max": "close code 1009",
     "frames_a_second": "`bet` or `error` code 907 (RATE_LIMITED); this sending was not booked. "
     "A `place_many` counts once for each of its bets; frames_burst may come at once",
     "frames_burst": "as frames_a_second",
@@ -121,6 +140,8 @@ LIMITS: Final[dict[str, str]] = {
     "bets_in_flight_max": "`bet` rejected, reason 901 (BUSY); this sending was not booked",
     "bet_deadline_ms": "`bet` unknown with reason 903 (UNKNOWN); ask `status` for the ref",
     "call_timeout_ms": "`error` with code 909 (UNAVAILABLE) for queries; bets are sent again",
+    "feed_pushes_in_flight_max": "`error` with code 901 (BUSY) for this push and all later ones of "
+    "the session; send what is unanswered again on a new one",
     "control_timeout_ms": "a `refused` event with reason 903 (UNKNOWN): look at the book",
 }
 """What a client sees at each bound; the message documentation prints this table."""

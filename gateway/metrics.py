@@ -37,6 +37,8 @@ class Counters:
         self.images_healed = 0
         self.account_events_out = 0
         self.control_commands = 0
+        self.feed_messages = 0
+        self.feed_refused = 0
         self.denied: dict[str, int] = {}
         self.close_codes: dict[int, int] = {}
 
@@ -64,6 +66,8 @@ _COUNTS: Final[dict[str, str]] = {
     "images_healed": "Market images fetched because a change did not fit the one held",
     "account_events_out": "Bet events sent to their owners",
     "control_commands": "Market commands received on control sessions",
+    "feed_messages": "Messages of feeds answered, those refused included",
+    "feed_refused": "Messages of feeds that meant nothing",
 }
 
 

@@ -32,14 +32,22 @@ from engine.events import MarketEvent
 from engine.lifecycle import Status
 from engine.rows import BetResult, SlipState
 from engine.units import OUTCOMES_MAX
+from gateway.feeds.wire import (
+    AskFeedStats,
+    FeedAttach,
+    FeedAttached,
+    FeedPush,
+    FeedPushed,
+    FeedStats,
+    FeedWish,
+    FeedWishDone,
+)
 from gateway.limits import COMMANDS_MAX, OPEN_BETS_MAX, PAGE_MAX, PLACE_MANY_MAX
+from gateway.wire_base import Asked, FixtureField, IdField, Sent
 
-IdField = Annotated[int, Meta(ge=0, le=(1 << 32) - 1)]
-"""A request's number, chosen by the client and repeated in its answer."""
 VersionField = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
 OutcomeField = Annotated[int, Meta(ge=0, lt=OUTCOMES_MAX)]
 BetIdField = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
-FixtureField = Annotated[str, Meta(pattern=r"^[A-Za-z0-9:._-]{1,64}\Z")]
 PolicyWord = Literal["none", "higher", "any"]
 
 NAMES_MAX: Final = 1_024
@@ -57,20 +65,10 @@ SLIP_WORDS: Final[dict[int, str]] = {
 RESULT_WORDS: Final[dict[int, str]] = {int(result): result.name.lower() for result in BetResult}
 
 
-class _Asked(
-    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", gc=False
-):
-    """Base of what a client sends."""
-
-
-class _Sent(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", gc=False):
-    """Base of what a gateway sends."""
-
-
 # --- from bettors --------------------------------------------------------------------------------
 
 
-class Place(_Asked, frozen=True, kw_only=True, tag="place"):
+class Place(Asked, frozen=True, kw_only=True, tag="place"):
     """Bet on one outcome, for the token's account; answered by `bet`.
 
     `ref` is the client's own key of the bet: the same ref with the same content is the same bet
@@ -98,27 +96,27 @@ class Selection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, g
     policy: PolicyWord = "none"
 
 
-class PlaceMany(_Asked, frozen=True, kw_only=True, tag="place_many"):
+class PlaceMany(Asked, frozen=True, kw_only=True, tag="place_many"):
     """Place several independent bets; each is answered by a `bet` of its own, in any order."""
 
     id: IdField = 0
     bets: Annotated[tuple[Selection, ...], Meta(min_length=1, max_length=PLACE_MANY_MAX)]
 
 
-class AskStatus(_Asked, frozen=True, kw_only=True, tag="status"):
+class AskStatus(Asked, frozen=True, kw_only=True, tag="status"):
     """Ask what became of a bet of the token's account; answered by `slip` (or `error` 606)."""
 
     id: IdField = 0
     ref: RefField
 
 
-class AskBalance(_Asked, frozen=True, kw_only=True, tag="balance"):
+class AskBalance(Asked, frozen=True, kw_only=True, tag="balance"):
     """Ask for the account's money; answered by `balance`."""
 
     id: IdField = 0
 
 
-class AskOpenBets(_Asked, frozen=True, kw_only=True, tag="open_bets"):
+class AskOpenBets(Asked, frozen=True, kw_only=True, tag="open_bets"):
     """Ask for the bets that are pending or unsettled, oldest first; answered by `open_bets`."""
 
     id: IdField = 0
@@ -126,7 +124,7 @@ class AskOpenBets(_Asked, frozen=True, kw_only=True, tag="open_bets"):
     limit: Annotated[int, Meta(ge=1, le=OPEN_BETS_MAX)] = OPEN_BETS_MAX
 
 
-class WatchAccount(_Asked, frozen=True, kw_only=True, tag="watch_account"):
+class WatchAccount(Asked, frozen=True, kw_only=True, tag="watch_account"):
     """Begin (or end) to receive `bet_event` and `money_event` of the token's account."""
 
     id: IdField = 0
@@ -143,7 +141,7 @@ class Seen(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=Fal
     version: VersionField
 
 
-class Subscribe(_Asked, frozen=True, kw_only=True, tag="subscribe"):
+class Subscribe(Asked, frozen=True, kw_only=True, tag="subscribe"):
     """Follow markets by number, by key, by fixture, or all; answered by `subscribed`.
 
     Each market then sends its `market` image, and `odds` whenever it changes. A market named in
@@ -159,7 +157,7 @@ class Subscribe(_Asked, frozen=True, kw_only=True, tag="subscribe"):
     seen: Annotated[tuple[Seen, ...], Meta(max_length=NAMES_MAX)] = ()
 
 
-class Unsubscribe(_Asked, frozen=True, kw_only=True, tag="unsubscribe"):
+class Unsubscribe(Asked, frozen=True, kw_only=True, tag="unsubscribe"):
     """Stop following; `all` ends every subscription. Answered by `subscribed`."""
 
     id: IdField = 0
@@ -184,7 +182,7 @@ TraderCommand = (
 """What a control session may ask of a market; creation is the directory's business."""
 
 
-class Control(_Asked, frozen=True, kw_only=True, tag="control"):
+class Control(Asked, frozen=True, kw_only=True, tag="control"):
     """Command markets; answered by `controlled`: one event or refusal for each, in this order.
 
     Commands on markets of one shell are applied in order and journaled with the token's identity;
@@ -195,7 +193,7 @@ class Control(_Asked, frozen=True, kw_only=True, tag="control"):
     commands: Annotated[tuple[TraderCommand, ...], Meta(min_length=1, max_length=COMMANDS_MAX)]
 
 
-class SuspendAll(_Asked, frozen=True, kw_only=True, tag="suspend_all"):
+class SuspendAll(Asked, frozen=True, kw_only=True, tag="suspend_all"):
     """Suspend every market, or every market of a fixture; answered by `suspended_all`."""
 
     id: IdField = 0
@@ -203,24 +201,25 @@ class SuspendAll(_Asked, frozen=True, kw_only=True, tag="suspend_all"):
     why: WhyField = ""
 
 
-class Reprice(_Asked, frozen=True, kw_only=True, tag="reprice"):
+class Reprice(Asked, frozen=True, kw_only=True, tag="reprice"):
     """Price a fixture's markets anew inside the shells that own them; answered by `controlled`.
 
-    `pricing` is an object of `model` (rates, dependence, shares), `state` (period, clock, goals,
-    red cards) and optionally `margin` (method, book sums, rounding); docs/pricing.md lists their
-    fields. With `suspend`, the reason, active markets are suspended first; with `resume` the
-    suspended ones take bets again afterwards. In each shell all of it is one journal record, so no
-    bet comes in between. The answer holds the events of every shell, market by market.
+    `pricing` is an object of `model` and `state` (of football: rates, dependence, shares; period,
+    clock, goals, red cards) and optionally `sport`, `margin` (method, book sums, rounding) and
+    `lean` (how odds follow the book); docs/pricing.md lists their fields. With `suspend`, the
+    reason, active markets are suspended first; with `resume` the suspended ones take bets again
+    afterwards. In each shell all of it is one journal record, so no bet comes in between. The
+    answer holds the events of every shell, market by market.
     """
 
     id: IdField = 0
     fixture: FixtureField
-    pricing: Annotated[dict[str, Any], Meta(max_length=3)]
+    pricing: Annotated[dict[str, Any], Meta(max_length=5)]
     suspend: WhyField = ""
     resume: bool = False
 
 
-class ListMarkets(_Asked, frozen=True, kw_only=True, tag="list"):
+class ListMarkets(Asked, frozen=True, kw_only=True, tag="list"):
     """Ask for a page of markets by number, after a number; answered by `markets`."""
 
     id: IdField = 0
@@ -229,7 +228,7 @@ class ListMarkets(_Asked, frozen=True, kw_only=True, tag="list"):
     limit: Annotated[int, Meta(ge=1, le=PAGE_MAX)] = 100
 
 
-class AskBook(_Asked, frozen=True, kw_only=True, tag="book"):
+class AskBook(Asked, frozen=True, kw_only=True, tag="book"):
     """Ask for a market's image with limits and liability per outcome; answered by `book`."""
 
     id: IdField = 0
@@ -250,12 +249,16 @@ ClientMessage = (
     | Reprice
     | ListMarkets
     | AskBook
+    | FeedPush
+    | FeedAttach
+    | FeedWishDone
+    | AskFeedStats
 )
 
 # --- to everyone ---------------------------------------------------------------------------------
 
 
-class Welcome(_Sent, frozen=True, kw_only=True, tag="welcome"):
+class Welcome(Sent, frozen=True, kw_only=True, tag="welcome"):
     """The first message of a session: who the gateway takes the client for, and its bounds."""
 
     role: str
@@ -267,7 +270,7 @@ class Welcome(_Sent, frozen=True, kw_only=True, tag="welcome"):
     place_many_max: int = PLACE_MANY_MAX
 
 
-class Error(_Sent, frozen=True, kw_only=True, tag="error"):
+class Error(Sent, frozen=True, kw_only=True, tag="error"):
     """A message was refused; `code` is a reason number, `message` names field and bound.
 
     `ref` and `id` repeat those of the message when they could be read.
@@ -279,7 +282,7 @@ class Error(_Sent, frozen=True, kw_only=True, tag="error"):
     id: int = 0
 
 
-class Subscribed(_Sent, frozen=True, kw_only=True, tag="subscribed"):
+class Subscribed(Sent, frozen=True, kw_only=True, tag="subscribed"):
     """Subscriptions stand; `markets` are followed now, `unknown` names nobody hosts."""
 
     id: int = 0
@@ -287,7 +290,7 @@ class Subscribed(_Sent, frozen=True, kw_only=True, tag="subscribed"):
     unknown: tuple[str, ...] = ()
 
 
-class Market(_Sent, frozen=True, kw_only=True, tag="market"):
+class Market(Sent, frozen=True, kw_only=True, tag="market"):
     """A market's whole image; `version` is the sequence number that later `odds` continue."""
 
     market: int
@@ -299,7 +302,7 @@ class Market(_Sent, frozen=True, kw_only=True, tag="market"):
     active: tuple[bool, ...]
 
 
-class Odds(_Sent, frozen=True, kw_only=True, tag="odds"):
+class Odds(Sent, frozen=True, kw_only=True, tag="odds"):
     """A market's moving part in absolute values; versions rise and may skip, none is needed twice.
 
     A client that holds an equal or later version ignores it.
@@ -315,7 +318,7 @@ class Odds(_Sent, frozen=True, kw_only=True, tag="odds"):
 # --- to bettors ----------------------------------------------------------------------------------
 
 
-class Bet(_Sent, frozen=True, kw_only=True, tag="bet"):
+class Bet(Sent, frozen=True, kw_only=True, tag="bet"):
     """The answer to a placed bet: accepted, rejected, or unknown (then ask `status`).
 
     `reason` and `message` say why not; `retryable` whether the same selection may pass later or
@@ -352,14 +355,14 @@ class SlipView(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     settlement_no: int = 0
 
 
-class SlipAnswer(_Sent, frozen=True, kw_only=True, tag="slip"):
+class SlipAnswer(Sent, frozen=True, kw_only=True, tag="slip"):
     """What became of a bet."""
 
     id: int = 0
     slip: SlipView
 
 
-class BalanceAnswer(_Sent, frozen=True, kw_only=True, tag="balance"):
+class BalanceAnswer(Sent, frozen=True, kw_only=True, tag="balance"):
     """The account's money, split by what may be done with it."""
 
     id: int = 0
@@ -371,7 +374,7 @@ class BalanceAnswer(_Sent, frozen=True, kw_only=True, tag="balance"):
     owed_minor: int = 0
 
 
-class OpenBetsAnswer(_Sent, frozen=True, kw_only=True, tag="open_bets"):
+class OpenBetsAnswer(Sent, frozen=True, kw_only=True, tag="open_bets"):
     """A page of open bets; `more` when the next page is not empty (ask after the last bet id)."""
 
     id: int = 0
@@ -379,14 +382,14 @@ class OpenBetsAnswer(_Sent, frozen=True, kw_only=True, tag="open_bets"):
     more: bool = False
 
 
-class Watching(_Sent, frozen=True, kw_only=True, tag="watching"):
+class Watching(Sent, frozen=True, kw_only=True, tag="watching"):
     """Whether the account's events come from now on."""
 
     id: int = 0
     on: bool = False
 
 
-class BetEvent(_Sent, frozen=True, kw_only=True, tag="bet_event"):
+class BetEvent(Sent, frozen=True, kw_only=True, tag="bet_event"):
     """Something happened to a bet of a watched account.
 
     `posted`: accepted, placed by another session on this gateway. `resolved`: the verdict of a bet
@@ -399,7 +402,7 @@ class BetEvent(_Sent, frozen=True, kw_only=True, tag="bet_event"):
     slip: SlipView
 
 
-class MoneyEvent(_Sent, frozen=True, kw_only=True, tag="money_event"):
+class MoneyEvent(Sent, frozen=True, kw_only=True, tag="money_event"):
     """Money came into a watched account, or left it; `balance` is the truth."""
 
     event: Literal["deposited", "withdrawn"]
@@ -411,14 +414,14 @@ class MoneyEvent(_Sent, frozen=True, kw_only=True, tag="money_event"):
 # --- to traders ----------------------------------------------------------------------------------
 
 
-class Controlled(_Sent, frozen=True, kw_only=True, tag="controlled"):
+class Controlled(Sent, frozen=True, kw_only=True, tag="controlled"):
     """What each command did; `refused` events changed nothing, unless their reason is UNKNOWN."""
 
     id: int = 0
     events: tuple[MarketEvent, ...] = ()
 
 
-class SuspendedAll(_Sent, frozen=True, kw_only=True, tag="suspended_all"):
+class SuspendedAll(Sent, frozen=True, kw_only=True, tag="suspended_all"):
     """How many markets were suspended, how many took no bets anyway, and which did not answer."""
 
     id: int = 0
@@ -437,7 +440,7 @@ class MarketLine(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False
     version: int = -1
 
 
-class Markets(_Sent, frozen=True, kw_only=True, tag="markets"):
+class Markets(Sent, frozen=True, kw_only=True, tag="markets"):
     """A page of markets; `more` when there are higher numbers."""
 
     id: int = 0
@@ -445,7 +448,7 @@ class Markets(_Sent, frozen=True, kw_only=True, tag="markets"):
     more: bool = False
 
 
-class Book(_Sent, frozen=True, kw_only=True, tag="book"):
+class Book(Sent, frozen=True, kw_only=True, tag="book"):
     """A market's prices and, in base currency, the book behind them.
 
     `liability_minor[i]` is what the house pays if outcome i wins, less all stakes taken.
@@ -484,4 +487,8 @@ ServerMessage = (
     | SuspendedAll
     | Markets
     | Book
+    | FeedPushed
+    | FeedAttached
+    | FeedWish
+    | FeedStats
 )

@@ -32,6 +32,7 @@ from actors.routes import Routes
 from engine.commands import FeedStep
 from engine.pricing.lean import Lean
 from engine.pricing.quoting import Margin
+from gateway.feeds.answers import BODIES_IN_CALL_MAX, Answer
 from gateway.feeds.births import Births
 from gateway.feeds.intents import (
     REFUSALS_KEPT,
@@ -46,8 +47,6 @@ from gateway.feeds.lanes import Errand, Lanes, Work
 
 logger = logging.getLogger("overround.feeds")
 
-BODIES_IN_CALL_MAX: Final = 1_024
-"""Messages one `accept` may carry; a caller with more makes more calls."""
 TICKETS_MAX: Final = 4_096
 """Answers kept for callers that have not fetched them; past it the oldest go, and their caller
 must send its messages again."""
@@ -77,18 +76,6 @@ class DeskSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     tick_ms: _Millis = 250
     margin: Margin = Margin()
     lean: Lean | None = None
-
-
-class Answer(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What came of a message: its kind, and why it meant nothing, if so."""
-
-    kind: str
-    refused: str = ""
-
-
-decode_answers = msgspec.msgpack.Decoder(list[Answer]).decode
-decode_wish = msgspec.msgpack.Decoder(Recover).decode
-decode_wishes = msgspec.msgpack.Decoder(list[Recover]).decode
 
 
 class FeedDesk:

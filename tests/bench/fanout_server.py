@@ -34,7 +34,7 @@ async def _lines() -> "asyncio.StreamReader":
 
 async def our_gateway() -> None:
     """Serve with the gateway; a change takes the way that a shell's message takes."""
-    settings = GatewaySettings(bets_host="127.0.0.1", bets_port=0, control_port=0)
+    settings = GatewaySettings(bets_host="127.0.0.1", bets_port=0, control_port=0, feed_port=0)
     gateway = Gateway(name="bench", shards=1, secret=SECRET, settings=settings, clock_s=time.time)
     ports = await gateway.start()
     image = PriceImage(

@@ -46,6 +46,7 @@ async def running(
         bets_host="127.0.0.1",
         bets_port=0,
         control_port=0,
+        feed_port=0,
         frames_a_second=1_000_000,
         frames_burst=1_000_000,
     )

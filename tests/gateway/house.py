@@ -110,6 +110,7 @@ async def open_house(
             "bets_host": "127.0.0.1",
             "bets_port": 0,
             "control_port": 0,
+            "feed_port": 0,
             "close_linger_ms": 200,
             **changes,
         }

@@ -95,7 +95,8 @@ def test_every_limit_has_a_documented_answer() -> None:
     settings = GatewaySettings()
     unanswered = {
         # Where to listen, and how batches are cut: a client sees nothing of these.
-        "bets_host", "bets_port", "control_host", "control_port", "origins", "metrics_on_bets",
+        "bets_host", "bets_port", "control_host", "control_port", "feed_host", "feed_port",
+        "origins", "metrics_on_bets", "feed_pace_ms",
         "batch_rows_max", "calls_in_flight_max", "verdict_linger_ms", "batch_pace_ms",
         "close_linger_ms",
     }  # fmt: skip

@@ -54,7 +54,12 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
 
 def holds_together(config: Config) -> bool:
     gateways = gateway_settings(config)
-    ports = [port for one in gateways for port in (one.bets_port, one.control_port) if port]
+    ports = [
+        port
+        for one in gateways
+        for port in (one.bets_port, one.control_port, one.feed_port)
+        if port
+    ]
     return (
         len(set(ports)) == len(ports)
         and max(ports, default=0) <= 65_535
@@ -106,10 +111,10 @@ def test_ports_may_be_swapped_by_two_variables() -> None:
     assert load_config(env=env).gateway.bets_port == 8481
 
 
-def test_each_gateway_has_two_ports_of_its_own() -> None:
+def test_each_gateway_has_three_ports_of_its_own() -> None:
     config = load_config(env={"OVERROUND_CLUSTER__GATEWAYS": "3"})
-    ports = [(one.bets_port, one.control_port) for one in gateway_settings(config)]
-    assert ports == [(8480, 8481), (8482, 8483), (8484, 8485)]
+    ports = [(one.bets_port, one.control_port, one.feed_port) for one in gateway_settings(config)]
+    assert ports == [(8480, 8481, 8482), (8483, 8484, 8485), (8486, 8487, 8488)]
 
 
 # --- wrong ones ----------------------------------------------------------------------------------
@@ -140,8 +145,8 @@ def test_each_gateway_has_two_ports_of_its_own() -> None:
         ('data_dir = "a\\u0000b"', ["data_dir"]),
         ("[gateway]\nbets_port = 8481", ["gateway.bets_port", "cannot share"]),
         ("[cluster]\ngateways = 2\n[gateway]\nbets_port = 65534", ["gateways = 2", "over 65535"]),
-        ("[cluster]\ngateways = 64\n[gateway]\nbets_port = 65500", ["65626, over 65535"]),
-        ("[cluster]\ngateways = 2\n[gateway]\ncontrol_port = 8482", ["cannot share"]),
+        ("[cluster]\ngateways = 64\n[gateway]\nbets_port = 65500", ["65689, over 65535"]),
+        ("[cluster]\ngateways = 2\n[gateway]\ncontrol_port = 8483", ["cannot share"]),
         ("[supervisor]\nbackoff_min_ms = 20000", ["supervisor.backoff_max_ms", "10000", "20000"]),
         ("[gateway]\nbet_deadline_ms = 10000", ["reconciler.orphan_after_ms", "10000"]),
         ("[markets]\nbatch_rows_max = 1023", ["gateway.batch_rows_max", "1024", "1023"]),

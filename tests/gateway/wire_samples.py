@@ -11,6 +11,7 @@ from engine.events import MarketSettled, MarketSuspended, Refused
 from engine.reasons import Reason
 from gateway import wire
 from gateway.codec import CODECS
+from gateway.feeds import wire as feed_wire
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "wire_v1.json"
 
@@ -93,6 +94,10 @@ ASKED: list[wire.ClientMessage] = [
     ),
     wire.ListMarkets(id=10, after=41, limit=5),
     wire.AskBook(id=11, market=42),
+    feed_wire.FeedPush(id=20, feed="uof", bodies=(b"<alive/>", b"<bet_stop/>")),
+    feed_wire.FeedAttach(id=21, feed="uof"),
+    feed_wire.FeedWishDone(id=22, feed="uof", producer=1, request_id=1_800_000_000_000),
+    feed_wire.AskFeedStats(id=23, feed="uof"),
 ]
 
 SENT: list[wire.ServerMessage] = [
@@ -153,6 +158,25 @@ SENT: list[wire.ServerMessage] = [
         stake_taken_minor=1_500,
         payout_minor=(2_850, 0),
         liability_minor=(1_350, -1_500),
+    ),
+    feed_wire.FeedPushed(
+        id=20,
+        results=(
+            feed_wire.FeedResult(kind="alive"),
+            feed_wire.FeedResult(kind="bet_stop", refused="no product"),
+        ),
+    ),
+    feed_wire.FeedAttached(id=21, feed="uof"),
+    feed_wire.FeedWish(feed="uof", producer=1, after_ms=1_800_000_000_000, request_id=7),
+    feed_wire.FeedStats(
+        id=23,
+        feed="uof",
+        kinds={"alive": 12, "odds_change": 340},
+        refused=1,
+        refusals=("bet_stop: no product",),
+        markets=64,
+        applied=900,
+        steps_refused={"feed_position_known": 3},
     ),
 ]
 

@@ -16,13 +16,8 @@ from actors.system import FeedPart, System, SystemSettings
 from engine.commands import OpenMarket, ResumeMarket, SuspendMarket
 from engine.lifecycle import Status
 from engine.views import PriceImage
-from gateway.feeds.desk import (
-    Answer,
-    DeskSettings,
-    FeedDesk,
-    decode_answers,
-    decode_wishes,
-)
+from gateway.feeds.answers import Answer, decode_answers, decode_wishes
+from gateway.feeds.desk import DeskSettings, FeedDesk
 from tests.actors.trade import market
 from tests.actors.virtual import run_virtual
 from tests.gateway.feeds.tiny import TinyAdapter, odds, price, recover, result

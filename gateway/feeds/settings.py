@@ -1,0 +1,42 @@
+"""The feeds of a system as its settings name them: one section each.
+
+Owns names, defaults and bounds. What they become (desks and adapters) is `parts`'; loads little, so
+that a command that serves no feed need not wait.
+"""
+
+from typing import Annotated, Final
+
+from msgspec import Meta, Struct
+
+_Millis = Annotated[int, Meta(ge=1, le=3_600_000)]
+
+
+class FeedSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every feed has: whether it is taken, what its odds hold, and how much is in hand."""
+
+    enabled: bool = False
+    book_milli: Annotated[int, Meta(ge=1_000, le=2_000)] = 1_050
+    lean_scale_minor: Annotated[int, Meta(ge=0, le=10**15)] = 0
+    lean_milli_max: Annotated[int, Meta(ge=0, le=2_000)] = 150
+    messages_max: Annotated[int, Meta(ge=1, le=1 << 20)] = 8_192
+    updates_in_call_max: Annotated[int, Meta(ge=1, le=1_024)] = 512
+    pace_ms: Annotated[int, Meta(ge=0, le=1_000)] = 5
+    call_timeout_ms: _Millis = 10_000
+
+
+class UofFeedSettings(FeedSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The Unified Odds Feed."""
+
+    own_prices: bool = False
+    silence_s: Annotated[int, Meta(ge=1, le=3_600)] = 20
+
+
+class ExchangeFeedSettings(FeedSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An exchange's stream."""
+
+    every_ms: Annotated[int, Meta(ge=0, le=60_000)] = 100
+    silence_heartbeats: Annotated[int, Meta(ge=2, le=100)] = 3
+
+
+FEEDS: Final = ("uof", "exchange")
+"""Feeds by name; the settings of each are section ``feed_NAME``."""
