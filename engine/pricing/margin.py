@@ -40,7 +40,9 @@ class Method(IntEnum):
     """How a book's excess is spread over its outcomes."""
 
     PROPORTIONAL = PROPORTIONAL
-    """Every probability times the same factor."""
+    """Every probability times the same factor; "multiplicative" where margins are taken off."""
+    MULTIPLICATIVE = PROPORTIONAL
+    """The same method by its other name."""
     ADDITIVE = ADDITIVE
     """The same amount on each."""
     POWER = POWER

@@ -1,13 +1,15 @@
 """A fixture's board: quotes, what is offered, what is decided, what is settled."""
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 
 from engine.commands import OutcomeResult, Quote
 from engine.ids import MalformedIdError
-from engine.pricing.fixture import FAIR_MIN, FixtureBoard, Margin
+from engine.pricing.fixture import FAIR_MIN, BookFigures, FixtureBoard, Margin
 from engine.pricing.football import MatchModel, MatchState, Period, Score
 from engine.pricing.ladder import CENTS, EXCHANGE, FINE
+from engine.pricing.lean import LinearLean, LogOddsLean, OptimalLean
 from engine.pricing.margin import Method
 from engine.pricing.types import MarketTypeError
 from engine.units import ODDS_MILLI_MAX, ODDS_MILLI_MIN
@@ -101,6 +103,36 @@ def test_outcomes_the_score_has_decided_are_not_offered() -> None:
         name for name, quote in zip(names, quotes["m/correct_score"], strict=True) if quote.active
     }
     assert offered <= {f"{home}:{away}" for home in (3, 4) for away in range(5)} | {"other"}
+
+
+def test_a_board_leans_on_the_book_of_the_outcome_it_belongs_to() -> None:
+    board = FixtureBoard(["m/1x2", "m/total?total=2.5"], ladder=FINE)
+    plain = board.quotes(MODEL, MatchState(), Margin())
+    payouts = np.array((0, 0, 0, 50_000, 0))
+    figures = BookFigures(payouts // 2, payouts)
+    for lean in (
+        LinearLean(scale_minor=100_000),
+        LogOddsLean(scale_minor=100_000),
+        OptimalLean(risk_minor=100_000),
+    ):
+        leant = board.quotes(MODEL, MatchState(), Margin(), lean=lean, figures=figures)
+        # Without a book the optimal form still spreads the margin as its demand model asks.
+        untouched = [quote.odds_milli for quote in plain["m/1x2"]]
+        near = 2e-2 if isinstance(lean, OptimalLean) else 0.0
+        assert [quote.odds_milli for quote in leant["m/1x2"]] == pytest.approx(untouched, rel=near)
+        over, under = (quote.odds_milli for quote in leant["m/total?total=2.5"])
+        first, second = (quote.odds_milli for quote in plain["m/total?total=2.5"])
+        assert over < first
+        assert under > second
+
+
+def test_a_boards_books_stay_within_what_was_asked_for() -> None:
+    board = FixtureBoard(["m/1x2", "m/total?total=2.5", "m/both_teams_to_score"])
+    for home in np.linspace(0.8, 2.4, 17).tolist():
+        model = MatchModel(home_rate=home, away_rate=1.1)
+        margin = Margin(book_milli=1_050, book_within_milli=5)
+        for row in board.quotes(model, MatchState(), margin).values():
+            assert abs(sum(1000.0 / quote.odds_milli for quote in row) - 1.05) <= 5e-3 + 1e-8
 
 
 def test_what_is_too_one_sided_for_the_ladder_is_not_offered_but_priced() -> None:

@@ -50,6 +50,33 @@ def test_standard_error_and_proportional_give_their_published_probabilities() ->
     assert scaled == pytest.approx((0.358738, 0.421127, 0.220135), abs=5e-7)
 
 
+@pytest.mark.parametrize(
+    ("method", "odds", "fair"),
+    [
+        (Method.SHIN, (2.6, 2.4, 4.3), (0.37299406, 0.40477941, 0.22222653)),
+        (Method.SHIN, (2.7, 2.3, 4.4), (0.359344, 0.423244, 0.217412)),
+        (Method.STANDARD_ERROR, (2.7, 2.3, 4.4), (0.359757, 0.424727, 0.215515)),
+        (Method.MULTIPLICATIVE, (2.7, 2.3, 4.4), (0.358738, 0.421127, 0.220135)),
+        (Method.ODDS_RATIO, (2.195, 2.195, 4.187), (0.40, 0.40, 0.20)),
+    ],
+)
+def test_the_fields_figures_hold_on_the_way_off_and_on_the_way_on(
+    method: Method, odds: tuple[float, ...], fair: tuple[float, ...]
+) -> None:
+    off = solved(remove_margin(odds, method=method)).values
+    assert off == pytest.approx(fair, abs=5e-5)
+    whole = [value / sum(fair) for value in fair]
+    book = sum(1.0 / each for each in odds)
+    assert solved(add_margin(whole, book=book, method=method)).values == pytest.approx(
+        odds, rel=2e-4
+    )
+
+
+def test_multiplicative_is_the_proportional_method_by_another_name() -> None:
+    assert Method.MULTIPLICATIVE is Method.PROPORTIONAL
+    assert "MULTIPLICATIVE" not in [method.name for method in Method]
+
+
 @given(first=st.floats(0.1, 0.9), book=st.floats(1.001, 1.08))
 def test_additive_is_shin_for_two_outcomes(first: float, book: float) -> None:
     quoted = [value + (book - 1.0) / 2.0 for value in (first, 1.0 - first)]
@@ -57,6 +84,11 @@ def test_additive_is_shin_for_two_outcomes(first: float, book: float) -> None:
     additive = solved(remove_margin(odds, method=Method.ADDITIVE)).values
     shin = solved(remove_margin(odds, method=Method.SHIN)).values
     assert shin == pytest.approx(additive, abs=1e-9)
+    on = [
+        solved(add_margin((first, 1.0 - first), book=book, method=method)).values
+        for method in (Method.ADDITIVE, Method.SHIN)
+    ]
+    assert on[1] == pytest.approx(on[0], rel=1e-9)
 
 
 def twin(method: Method, p: list[float], book: float) -> list[float]:
