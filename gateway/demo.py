@@ -87,10 +87,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--base-port",
-        type=whole(0, 65_534),
+        type=whole(0, 65_533),
         default=0,
         metavar="P",
-        help="bets listen here and control on the next port (default: free ports)",
+        help="bets listen here, control and feed on the next two ports (default: free ports)",
     )
     add("--data-dir", type=Path, metavar="DIR", help="folder of the runs (default: the settings')")
     add("--resume", action="store_true", help="take up the newest run where its disk left it")

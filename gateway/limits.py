@@ -20,7 +20,7 @@ COMMANDS_MAX: Final = 256
 """Commands one `control` may carry: part of its schema."""
 FEED_BODIES_MAX: Final = 256
 """Messages one `feed_push` may carry: part of its schema."""
-FEED_BODY_BYTES_MAX: Final = 1 << 20
+FEED_BODY_BYTES_MAX: Final = 16 << 20
 """Length of one message of a feed: part of its schema."""
 PAGE_MAX: Final = 1_000
 """Rows of one page of markets."""
@@ -75,7 +75,7 @@ class GatewaySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     handshake_bytes_max: Bytes = 16_384
     frame_bytes_max: Bytes = 16_384
     control_frame_bytes_max: Bytes = 262_144
-    feed_frame_bytes_max: Bytes = 4_194_304
+    feed_frame_bytes_max: Bytes = 33_554_432
     frames_a_second: Count = 10_000
     frames_burst: Count = 10_000
     frames_over_max: Count = 1_000

@@ -15,8 +15,9 @@ from typing import Final
 from actors.directory import DirectoryMismatchError
 from actors.messages import ShellState
 from actors.peer import PeerError
-from actors.system import GatewayPart, System, SystemSettings
+from actors.system import FeedPart, GatewayPart, System, SystemSettings
 from gateway.config import Config, gateway_settings
+from gateway.feeds.settings import FEEDS
 from gateway.gateway import Gateway
 from gateway.opening import Opening, load_opening, open_books
 from gateway.tokens import load_key, load_secret
@@ -66,7 +67,21 @@ def system_of(config: Config) -> System:
             )
             for settings in gateway_settings(config)
         ],
+        feeds=feed_parts(config),
     )
+
+
+def feed_parts(config: Config) -> list[FeedPart]:
+    """Return the desks of the feeds that are enabled."""
+    if not any(getattr(config, f"feed_{name}").enabled for name in FEEDS):
+        return []
+    from gateway.feeds import parts  # noqa: PLC0415 - brings adapters and prices along
+
+    return [
+        parts.feed_part(name, getattr(config, f"feed_{name}"))
+        for name in FEEDS
+        if getattr(config, f"feed_{name}").enabled
+    ]
 
 
 def run(opening: Path | None, config: Config) -> int:
@@ -140,8 +155,11 @@ async def _start(system: System, opening: Opening, config: Config) -> None:
     ):
         _say(
             f"gateway {number}: bets ws://{settings.bets_host}:{ports['bets']} "
-            f"control ws://{settings.control_host}:{ports['control']}"
+            f"control ws://{settings.control_host}:{ports['control']} "
+            f"feed ws://{settings.feed_host}:{ports['feed']}"
         )
+    for feed in system.feeds:
+        _say(f"feed {feed}: its desk takes messages")
     for number, route in sorted(system.routes.markets.items()):
         _say(f"market {number}: {route.key} in {route.shell}")
 

@@ -27,7 +27,10 @@ class FeedSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class UofFeedSettings(FeedSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The Unified Odds Feed."""
 
+    sports: tuple[str, ...] = ("football",)
+    from_probabilities: bool = False
     own_prices: bool = False
+    watch: bool = True
     silence_s: Annotated[int, Meta(ge=1, le=3_600)] = 20
 
 
