@@ -9,9 +9,24 @@ import msgspec
 import numpy as np
 import pytest
 
-from engine.book import BET_RECORD, MARKET, OUTCOME
+from engine.book import BET_RECORD, MARKET, MARKET_HELD, MARKET_RESULTS, OUTCOME
 from engine.canon import state_hash
-from engine.commands import AckOutbox, OpenMarket, SettleMarket
+from engine.commands import (
+    CANCEL_WINDOWS_MAX,
+    DEDUCTIONS_MAX,
+    SOURCES_MAX,
+    AckOutbox,
+    CancelBets,
+    CancelMarket,
+    Deduction,
+    FeedUpdate,
+    OpenMarket,
+    SetStatus,
+    SettleMarket,
+    SuspendMarket,
+)
+from engine.feed_positions import DIGESTS_KEPT
+from engine.lifecycle import Status
 from engine.market import MarketMachine
 from engine.rows import SETTLEMENT
 from tests.engine.market_make import AT_NS, bet, bet_rows, create, do, open_machine, place, won
@@ -30,8 +45,27 @@ def busy_machine() -> MarketMachine:
     return machine
 
 
+def told_machine() -> MarketMachine:
+    """Return a machine with something in every part that layout 2 brought as well."""
+    machine = busy_machine()
+    deductions = tuple(Deduction(until_ns=at, keep_milli=500) for at in (AT_NS + 1, AT_NS + 9))
+    stop = SetStatus(market_no=3, status=Status.SUSPENDED)
+    do(
+        machine,
+        CancelBets(market_no=1, until_ns=AT_NS),
+        CancelBets(market_no=1, from_ns=AT_NS, until_ns=AT_NS + 1),
+        SettleMarket(market_no=1, results=won(False, True, False), deductions=deductions),
+        FeedUpdate(market_no=3, source="b", position=5, digest=1, steps=(stop,)),
+        FeedUpdate(market_no=3, source="a", position=6, digest=2, steps=(stop,)),
+        FeedUpdate(market_no=3, source="a", position=6, digest=3, steps=(stop,)),
+        SuspendMarket(market_no=3),
+    )
+    machine.check()
+    return machine
+
+
 def test_dump_is_plain_and_survives_msgpack() -> None:
-    document = busy_machine().dump()
+    document = told_machine().dump()
     again = msgspec.msgpack.decode(msgspec.msgpack.encode(document))
     assert again == document
     assert MarketMachine.load(again).dump() == document
@@ -73,6 +107,24 @@ def test_hash_does_not_know_how_memory_grew() -> None:
         lambda machine: do(machine, AckOutbox(shard=0, upto=1)),
         lambda machine: do(machine, create(8)),
         lambda machine: do(machine, SettleMarket(market_no=1, results=won(True, False, False))),
+        lambda machine: do(machine, CancelBets(market_no=1)),
+        lambda machine: do(
+            machine,
+            FeedUpdate(
+                market_no=1,
+                source="s",
+                position=0,
+                steps=(SetStatus(market_no=1, status=Status.ACTIVE),),
+            ),
+        ),
+        lambda machine: do(
+            machine,
+            SettleMarket(
+                market_no=2,
+                results=won(True, False, False),
+                deductions=(Deduction(until_ns=1, keep_milli=9),),
+            ),
+        ),
     ],
 )
 def test_hash_tells_every_change(change) -> None:
@@ -112,13 +164,15 @@ def edit(document, field, dtype, at, **values):
     [
         (lambda d: None, "market_machine"),
         (lambda d: [], "market_machine"),
-        (lambda d: {**d, "layout": 2}, "layout"),
+        (lambda d: {**d, "layout": 3}, "layout"),
+        (lambda d: {**d, "layout": 0}, "layout"),
+        (lambda d: {**d, "layout": 1}, "deductions"),
         (lambda d: {**d, "layout": True}, "layout"),
         (lambda d: {name: d[name] for name in d if name != "bets"}, "bets"),
         (lambda d: {**d, "more": 1}, "more"),
         (lambda d: {**d, "markets": "text"}, "markets"),
         (lambda d: {**d, "markets": d["markets"][:-1]}, "markets"),
-        (lambda d: {**d, "outcomes": d["outcomes"][:-16]}, "markets"),
+        (lambda d: {**d, "outcomes": d["outcomes"][:-24]}, "markets"),
         (lambda d: {**d, "keys": d["keys"][:-1]}, "keys"),
         (lambda d: {**d, "keys": [d["keys"][0]] * 3}, "keys"),
         (lambda d: {**d, "keys": [*d["keys"][:2], "nonsense"]}, "keys"),
@@ -139,6 +193,14 @@ def edit(document, field, dtype, at, **values):
         (lambda d: edit(d, "markets", MARKET, 1, last_bet=1 << 31), "bets"),
         (lambda d: edit(d, "markets", MARKET, 1, payout_worst_minor=1), "bets"),
         (lambda d: edit(d, "outcomes", OUTCOME, 1, payout_minor=1), "bets"),
+        (lambda d: edit(d, "outcomes", OUTCOME, 1, stake_minor=1), "bets"),
+        (lambda d: edit(d, "markets", MARKET, 1, flags=4), "flags"),
+        (lambda d: edit(d, "markets", MARKET, 1, outcomes=0), "markets"),
+        (lambda d: edit(d, "markets", MARKET, 1, flags=0), "flags"),
+        (lambda d: edit(d, "markets", MARKET, 0, flags=MARKET_RESULTS), "flags"),
+        (lambda d: edit(d, "markets", MARKET, 0, flags=MARKET_HELD), "flags"),
+        (lambda d: edit(d, "outcomes", OUTCOME, 0, flags=3), "flags"),
+        (lambda d: edit(d, "outcomes", OUTCOME, 0, void_halves=1), "flags"),
         (lambda d: edit(d, "outcomes", OUTCOME, 1, odds_milli=5), "outcomes"),
         (lambda d: edit(d, "outcomes", OUTCOME, 1, flags=8), "outcomes"),
         (lambda d: edit(d, "outcomes", OUTCOME, 1, void_halves=3), "outcomes"),
@@ -172,6 +234,87 @@ def test_document_that_lies_is_refused_and_the_field_named(lie, field) -> None:
         MarketMachine.load(lie(busy_machine().dump()))
 
 
+def changed(document, field, at, **values):
+    items = [dict(item) for item in document[field]]
+    items[at] |= values
+    return {**document, field: items}
+
+
+def many(document, field, count, **values):
+    items = [
+        document[field][0] | {name: to(at) for name, to in values.items()} for at in range(count)
+    ]
+    return {**document, field: items}
+
+
+@pytest.mark.parametrize(
+    ("lie", "field"),
+    [
+        (lambda d: {name: d[name] for name in d if name != "windows"}, "windows"),
+        (lambda d: {**d, "windows": {}}, "windows"),
+        (lambda d: {**d, "windows": [7]}, "windows"),
+        (lambda d: {**d, "windows": d["windows"][::-1]}, "from_ns"),
+        (lambda d: {**d, "windows": d["windows"][:1] * 2}, "from_ns"),
+        (lambda d: changed(d, "windows", 1, until_ns=AT_NS), "from_ns"),
+        (lambda d: changed(d, "windows", 1, until_ns=-1), "until_ns"),
+        (lambda d: changed(d, "windows", 1, from_ns="a"), "from_ns"),
+        (lambda d: changed(d, "windows", 0, market_no=9), "market_no"),
+        (lambda d: changed(d, "windows", 0, bets=1_000), "bets"),
+        (lambda d: changed(d, "windows", 0, more=1), "more"),
+        (lambda d: many(d, "windows", CANCEL_WINDOWS_MAX + 1, from_ns=lambda at: at), "market_no"),
+        (lambda d: {**d, "deductions": d["deductions"][::-1]}, "until_ns"),
+        (lambda d: changed(d, "deductions", 0, keep_milli=1_001), "keep_milli"),
+        (lambda d: changed(d, "deductions", 0, of_price=1), "of_price"),
+        (lambda d: changed(d, "deductions", 1, market_no=3), "market_no"),
+        (lambda d: many(d, "deductions", DEDUCTIONS_MAX + 1, until_ns=lambda at: at), "market_no"),
+        (lambda d: {**d, "positions": d["positions"][::-1]}, "source"),
+        (lambda d: changed(d, "positions", 0, source=""), "source"),
+        (lambda d: changed(d, "positions", 0, source=5), "source"),
+        (lambda d: changed(d, "positions", 1, market_no=4), "positions"),
+        (lambda d: changed(d, "positions", 0, position=-1), "position"),
+        (lambda d: changed(d, "positions", 0, digests=[]), "digests"),
+        (lambda d: changed(d, "positions", 0, digests=[1, 1]), "digests"),
+        (lambda d: changed(d, "positions", 0, digests=[True]), "digests"),
+        (lambda d: changed(d, "positions", 0, digests=list(range(DIGESTS_KEPT + 1))), "digests"),
+        (lambda d: many(d, "positions", SOURCES_MAX + 1, source=lambda at: f"{at:03}"), "source"),
+    ],
+)
+def test_document_that_lies_of_what_layout_2_brought_is_refused(lie, field) -> None:
+    with pytest.raises(ValueError, match=rf"\b{field}\b"):
+        MarketMachine.load(lie(told_machine().dump()))
+
+
+def test_state_of_layout_1_is_read_and_what_it_did_not_say_follows_from_it() -> None:
+    machine = busy_machine()
+    do(machine, SuspendMarket(market_no=3), create(4), CancelMarket(market_no=4))
+    do(machine, create(5), SettleMarket(market_no=5, results=won(False, False, False)))
+    do(machine, CancelMarket(market_no=5))
+    old = machine.dump(layout=1)
+    assert sorted(old) == ["bets", "keys", "layout", "markets", "names", "outbox", "outcomes"]
+    assert len(old["outcomes"]) == 15 * 16
+    again = MarketMachine.load(old)
+    again.check()
+    assert again.dump() == machine.dump()
+    assert again.state_hash(layout=1) == state_hash(old) == machine.state_hash(layout=1)
+    assert again.book_image(3).held
+    assert [again.results_stand(number) for number in (1, 2, 3, 4, 5)] == [
+        False,
+        True,
+        False,
+        False,
+        True,
+    ]
+
+
+def test_a_dump_of_layout_1_leaves_out_what_it_did_not_know() -> None:
+    machine = told_machine()
+    old = MarketMachine.load(machine.dump(layout=1))
+    assert old.state_hash(layout=1) == machine.state_hash(layout=1)
+    assert old.state_hash() != machine.state_hash()
+    assert old.book_image(1) == machine.book_image(1)
+    assert old.feed_positions(3) == {}
+
+
 def test_more_bets_or_markets_than_the_bound_are_not_loaded() -> None:
     document = busy_machine().dump()
     with pytest.raises(ValueError, match=r"bets: more than 10"):
@@ -185,6 +328,8 @@ def test_more_bets_or_markets_than_the_bound_are_not_loaded() -> None:
     [
         lambda book: book.markets["stake_taken_minor"].__setitem__(0, 5),
         lambda book: book.outcomes["payout_minor"].__setitem__(0, 5),
+        lambda book: book.outcomes["stake_minor"].__setitem__(0, 5),
+        lambda book: book.markets["flags"].__setitem__(0, 8),
         lambda book: book.records["stake_minor"].__setitem__(0, 5_000),
         lambda book: book.earlier.__setitem__(5, 1),
         lambda book: book.bet_table.__setitem__(int(np.flatnonzero(book.bet_table)[0]), 0),

@@ -126,6 +126,7 @@ def assert_equal(machine: MarketMachine, twin: MarketsTwin) -> None:
             "limits": image.limits,
             "bets": image.bets,
             "stake_taken": image.stake_taken_minor,
+            "stakes": image.stake_minor,
             "payouts": image.payout_minor,
             "liability": image.liability_minor,
         } == twin.picture(number)

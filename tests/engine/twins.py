@@ -75,6 +75,12 @@ class MarketTwin:
     def stake_taken(self) -> int:
         return sum(self.base_of(bet) for bet, _ in self.taken)
 
+    def stakes(self) -> list[int]:
+        sums = [0] * len(self.odds)
+        for bet, _ in self.taken:
+            sums[bet[6]] += self.base_of(bet)
+        return sums
+
     def payouts(self) -> list[int]:
         sums = [0] * len(self.odds)
         for bet, odds in self.taken:
@@ -232,6 +238,7 @@ class MarketsTwin:
             "limits": market.limits,
             "bets": len(market.taken),
             "stake_taken": taken,
+            "stakes": tuple(market.stakes()),
             "payouts": tuple(payouts),
             "liability": tuple(payout - taken for payout in payouts),
         }
