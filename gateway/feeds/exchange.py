@@ -49,12 +49,15 @@ from gateway.feeds.intents import (
     KnownMarket,
     Mark,
     Received,
+    Recover,
     Tell,
 )
 
 MS: Final = 1_000_000
 HEARTBEAT_MS: Final = 5_000
 """The rate at which the exchange sends heartbeats when the subscription named none."""
+IMAGE_AGAIN_MS: Final = 10_000
+"""How often the image is asked for while differences come of a market that has none."""
 LATE: Final = "the exchange says its stream is late"
 SILENT: Final = "the exchange is silent"
 BROKEN: Final = "the stream broke off"
@@ -134,6 +137,8 @@ class ExchangeAdapter:
         self._holds: dict[str, None] = {}
         self._heartbeat_ms = 0
         self._heard_at_ns = 0
+        self._asked_at_ns: int | None = None
+        self._requests = 0
 
     # --- the adapter's four words -----------------------------------------------------------------
 
@@ -155,6 +160,8 @@ class ExchangeAdapter:
                     market_no=MARKET_NO_LATER, status=Status.SUSPENDED, why="the feed began again"
                 )
                 intents.append(Tell(key=known.image.key, mark=None, steps=(step,)))
+        if intents:
+            intents.append(self._image_again(at_ns))
         return Received(kind="resume", intents=tuple(intents))
 
     def receive(self, body: bytes, *, at_ns: int) -> Received:
@@ -220,8 +227,25 @@ class ExchangeAdapter:
         if before != tuple(self._holds):
             told = {*heard.touched, *heard.gone}
             intents += self._compare_all(at_ns, but=told)
+        intents += self._missing(heard, at_ns)
         kind = "heartbeat" if message.ct == HEARTBEAT else "image" if whole else "mcm"
         return Received(kind=kind, intents=tuple(intents), refused="" if intents else refused)
+
+    def _missing(self, heard: Heard, at_ns: int) -> Iterator[Intent]:
+        """Ask for the image when a market moves whose definition never came to us."""
+        markets = self._book.markets
+        bare = any(
+            market is not None and market.definition is None
+            for market in map(markets.get, heard.touched)
+        )
+        asked = self._asked_at_ns
+        if bare and (asked is None or at_ns - asked >= IMAGE_AGAIN_MS * MS):
+            yield self._image_again(at_ns)
+
+    def _image_again(self, at_ns: int) -> Recover:
+        self._asked_at_ns = at_ns
+        self._requests += 1
+        return Recover(producer=0, after_ms=0, request_id=self._requests)
 
     def _define(self, change: MarketChange, published_ms: int, at_ns: int) -> str:
         """Take a market's definition in; return why it is not followed, the first time."""

@@ -27,6 +27,9 @@ Level = tuple[Price, Size]
 Place = tuple[Price, Price, Size]
 """Index of the level from the best (0), its price and its size; a size of 0 takes it away."""
 TimeMs = Annotated[int, Meta(ge=0, le=TIME_MS_MAX)]
+RunnerNo = Annotated[int, Meta(ge=0, le=1 << 53)]
+Handicap = Annotated[float, Meta(ge=-PRICE_MAX, le=PRICE_MAX)]
+Count = Annotated[int, Meta(ge=-1, le=1 << 53)]
 Id = Annotated[str, Meta(min_length=1, max_length=ID_CHARS_MAX)]
 Word = Annotated[str, Meta(max_length=ID_CHARS_MAX)]
 Token = Annotated[str, Meta(max_length=4_096)]
@@ -37,8 +40,8 @@ Number = Annotated[float, Meta(ge=-SIZE_MAX, le=SIZE_MAX)] | Word
 class RunnerChange(Struct, gc=False):
     """What moved in one runner's ladders; a field that is absent did not move."""
 
-    id: int
-    hc: float | None = None
+    id: RunnerNo
+    hc: Handicap | None = None
     atb: list[Level] | None = None
     atl: list[Level] | None = None
     trd: list[Level] | None = None
@@ -55,10 +58,10 @@ class RunnerChange(Struct, gc=False):
 class RunnerDefinition(Struct, rename="camel", gc=False):
     """A runner's standing: its status, what its removal takes off the others, its name if sent."""
 
-    id: int
+    id: RunnerNo
     status: Word = "ACTIVE"
-    hc: float | None = None
-    sort_priority: int = 0
+    hc: Handicap | None = None
+    sort_priority: Count = 0
     adjustment_factor: Annotated[float, Meta(ge=0.0, le=100.0)] | None = None
     removal_date: Word | None = None
     name: Annotated[str, Meta(max_length=256)] | None = None
@@ -75,8 +78,8 @@ class MarketDefinition(Struct, rename="camel", gc=False):
     in_play: bool = False
     bet_delay: Annotated[int, Meta(ge=0, le=3_600)] = 0
     number_of_winners: Annotated[int, Meta(ge=0, le=RUNNERS_MAX)] = 1
-    number_of_active_runners: int = 0
-    version: int = 0
+    number_of_active_runners: Count = 0
+    version: Count = 0
     market_time: Word = ""
     runners: Annotated[list[RunnerDefinition], Meta(max_length=RUNNERS_MAX)] = []
 
@@ -109,18 +112,41 @@ class Message(Struct, rename="camel", gc=False):
     mc: list[MarketChange] | None = None
     ct: Word | None = None
     initial_clk: Token | None = None
-    id: int | None = None
+    id: Count | None = None
     segment_type: Word | None = None
     heartbeat_ms: Annotated[int, Meta(ge=0, le=120_000)] | None = None
     conflate_ms: Annotated[int, Meta(ge=0, le=120_000)] | None = None
-    status: int | None = None
+    status: Count | None = None
     status_code: Word | None = None
     error_code: Word | None = None
     error_message: Annotated[str, Meta(max_length=4_096)] | None = None
     connection_closed: bool | None = None
     connection_id: Word | None = None
-    connections_available: int | None = None
+    connections_available: Count | None = None
 
 
 decode_message = msgspec.json.Decoder(Message).decode
 """Turn one message's bytes into a Message; ValidationError or DecodeError where they do not fit."""
+
+
+class Envelope(Struct, rename="camel", gc=False):
+    """A message without its markets: what the session itself must know."""
+
+    op: Word
+    id: Count | None = None
+    ct: Word | None = None
+    clk: Token | None = None
+    initial_clk: Token | None = None
+    segment_type: Word | None = None
+    heartbeat_ms: Annotated[int, Meta(ge=0, le=120_000)] | None = None
+    conflate_ms: Annotated[int, Meta(ge=0, le=120_000)] | None = None
+    status_code: Word | None = None
+    error_code: Word | None = None
+    error_message: Annotated[str, Meta(max_length=4_096)] | None = None
+    connection_closed: bool | None = None
+    connection_id: Word | None = None
+    connections_available: Count | None = None
+
+
+decode_envelope = msgspec.json.Decoder(Envelope).decode
+"""Turn one message's bytes into an Envelope; its markets are skipped, not checked."""
