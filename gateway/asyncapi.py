@@ -14,6 +14,7 @@ from engine.reasons import MESSAGES, RETRYABLE, Reason
 from gateway import wire
 from gateway.codec import JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL
 from gateway.connection import FEED_COMMANDS, PERMISSIONS
+from gateway.exposure_wire import AskExposure, Exposure
 from gateway.feeds import wire as feed_wire
 from gateway.limits import LIMITS, CloseCode, GatewaySettings
 from gateway.tokens import Role
@@ -33,6 +34,7 @@ _ANSWERS: Final[dict[type, tuple[type, ...]]] = {
     wire.Reprice: (wire.Controlled, wire.Error),
     wire.ListMarkets: (wire.Markets, wire.Error),
     wire.AskBook: (wire.Book, wire.Error),
+    AskExposure: (Exposure, wire.Error),
     feed_wire.FeedPush: (feed_wire.FeedPushed, wire.Error),
     feed_wire.FeedAttach: (feed_wire.FeedAttached, wire.Error),
     feed_wire.FeedWishDone: (wire.Error,),

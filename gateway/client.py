@@ -42,6 +42,7 @@ from gateway.client_session import (
     RefusedError,
     Session,
 )
+from gateway.exposure_wire import AskExposure, Exposure
 from gateway.feeds.wire import (
     AskFeedStats,
     FeedAttach,
@@ -299,6 +300,29 @@ class ControlSession(Session):
     async def book(self, market: int) -> Book:
         """Return a market's image with limits and liability per outcome."""
         return await self._ask(AskBook, Book, market=market)
+
+    async def exposure(self, fixture: str, pricing: Any = None, *, goals: int = 8) -> Exposure:
+        """Return what a football fixture's open bets make or lose by score, in base currency.
+
+        Parameters
+        ----------
+        fixture : str
+            The fixture, of football.
+        pricing : Struct or mapping
+            `state` and `model`, both optional (engine.pricing: MatchState, MatchModel): scores
+            that can no longer happen are left out, and with a model the expected profit comes too.
+        goals : int
+            How many more goals of each side the rows of `profit_minor` reach, 0 to 31.
+
+        Raises
+        ------
+        RefusedError
+            No market of this fixture, or a field of `pricing` is unknown or out of bounds.
+        """
+        document = {} if pricing is None else msgspec.to_builtins(pricing)
+        return await self._ask(
+            AskExposure, Exposure, fixture=fixture, pricing=document, goals=goals
+        )
 
 
 class FeedSession(Session):

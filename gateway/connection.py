@@ -27,6 +27,7 @@ from gateway.accounts import Accounts
 from gateway.bets import BetPath
 from gateway.codec import Codec
 from gateway.control import ControlDesk
+from gateway.exposure_wire import AskExposure
 from gateway.fanout import Fanout, Follower
 from gateway.feeds.door import FeedAsk, FeedDoor
 from gateway.feeds.wire import AskFeedStats, FeedAttach, FeedPush, FeedWishDone
@@ -66,15 +67,16 @@ audit_log = logging.getLogger("overround.audit")
 
 _WATCHING: Final = frozenset({Subscribe, Unsubscribe})
 _READING: Final = _WATCHING | {ListMarkets, AskBook}
+_JUDGING: Final = _READING | {AskExposure}
 PERMISSIONS: Final[dict[tuple[str, Role], frozenset[type]]] = {
     ("bets", Role.BETTOR): _WATCHING
     | {Place, PlaceMany, AskStatus, AskBalance, AskOpenBets, WatchAccount},
     ("bets", Role.TRADER): _WATCHING,
     ("bets", Role.FEED): _WATCHING,
     ("bets", Role.QUANT): _WATCHING,
-    ("control", Role.TRADER): _READING | {Control, SuspendAll, Reprice, AskFeedStats},
+    ("control", Role.TRADER): _JUDGING | {Control, SuspendAll, Reprice, AskFeedStats},
     ("control", Role.FEED): _READING | {Control, Reprice},
-    ("control", Role.QUANT): _READING,
+    ("control", Role.QUANT): _JUDGING,
     ("feed", Role.FEED): frozenset({FeedPush, FeedAttach, FeedWishDone, AskFeedStats}),
 }
 """What each role may send on each listener; a pair that is missing is refused at the handshake."""
@@ -370,6 +372,9 @@ class ClientSession:
     def _book(self, ask: AskBook) -> None:
         self._query(ask.id, "", self._services.control.book(ask))
 
+    def _exposure(self, ask: AskExposure) -> None:
+        self._query(ask.id, "", self._services.control.exposure(ask))
+
     def _list(self, ask: ListMarkets) -> None:
         self._send(self._services.control.markets(ask))
 
@@ -477,6 +482,7 @@ _HANDLERS: Final[dict[type, Callable[[ClientSession, Any], None]]] = {
     Reprice: ClientSession._reprice,
     ListMarkets: ClientSession._list,
     AskBook: ClientSession._book,
+    AskExposure: ClientSession._exposure,
     FeedPush: ClientSession._feed,
     FeedAttach: ClientSession._feed,
     FeedWishDone: ClientSession._feed,

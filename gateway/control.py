@@ -23,6 +23,8 @@ from actors.routes import Routes
 from engine.commands import SuspendMarket
 from engine.events import MarketEvent, MarketSuspended, Refused
 from engine.reasons import MESSAGES, Reason
+from gateway.exposure import ExposureDesk
+from gateway.exposure_wire import AskExposure
 from gateway.fanout import Fanout
 from gateway.limits import GatewaySettings
 from gateway.metrics import Counters
@@ -71,6 +73,7 @@ class ControlDesk:
         self._fanout = fanout
         self._timeout_s = settings.control_timeout_ms / 1_000
         self._counters = counters
+        self._exposures = ExposureDesk(routes=routes, timeout_s=self._timeout_s)
 
     async def control(self, by: str, ask: Control) -> ServerMessage:
         """Run commands; the answer holds one event for each, in their order."""
@@ -165,6 +168,10 @@ class ControlDesk:
             liability_minor=image.liability_minor,
             settlement_no=image.settlement_no,
         )
+
+    async def exposure(self, ask: AskExposure) -> ServerMessage:
+        """Return what a fixture's open bets make or lose by score."""
+        return await self._exposures.exposure(ask)
 
     def markets(self, ask: ListMarkets) -> ServerMessage:
         """Return a page of markets, ascending by number."""

@@ -32,6 +32,7 @@ from engine.events import MarketEvent
 from engine.lifecycle import Status
 from engine.rows import BetResult, SlipState
 from engine.units import OUTCOMES_MAX
+from gateway.exposure_wire import AskExposure, Exposure
 from gateway.feeds.wire import (
     AskFeedStats,
     FeedAttach,
@@ -249,6 +250,7 @@ ClientMessage = (
     | Reprice
     | ListMarkets
     | AskBook
+    | AskExposure
     | FeedPush
     | FeedAttach
     | FeedWishDone
@@ -487,6 +489,7 @@ ServerMessage = (
     | SuspendedAll
     | Markets
     | Book
+    | Exposure
     | FeedPushed
     | FeedAttached
     | FeedWish

@@ -14,6 +14,7 @@ from math import floor
 from typing import Final, Literal, NamedTuple
 
 import numpy as np
+from msgspec import Struct
 
 from engine.ids import parse_market_key
 from engine.lifecycle import Status
@@ -48,6 +49,13 @@ _DECIDED: Final = (Status.SETTLED, Status.CANCELLED)
 _START: Final = MatchState()
 
 assert 4 * GRID_MARKETS_MAX * LIMIT_MINOR_MAX < 1 << 62, "twice a grid's money fits 64 bits"
+
+
+class Outlook(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What may be said of a match whose exposure is asked for; without a model nothing is expected."""
+
+    state: MatchState = _START
+    model: MatchModel | None = None
 
 
 class OffGrid(NamedTuple):

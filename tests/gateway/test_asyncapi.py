@@ -74,6 +74,9 @@ def _fits(value: Any, schema: dict[str, Any], schemas: dict[str, Any]) -> None:
         assert set(value) <= set(schema["properties"]), (value, schema)
         for name, item in value.items():
             _fits(item, schema["properties"][name], schemas)
+    elif schema.get("type") == "array" and "prefixItems" in schema:
+        for item, form in zip(value, schema["prefixItems"], strict=True):
+            _fits(item, form, schemas)
     elif schema.get("type") == "array" and "items" in schema:
         for item in value:
             _fits(item, schema["items"], schemas)

@@ -11,6 +11,7 @@ from engine.events import MarketSettled, MarketSuspended, Refused
 from engine.reasons import Reason
 from gateway import wire
 from gateway.codec import CODECS
+from gateway.exposure_wire import AskExposure, Exposure, OffGridMarket, ScoreProfit
 from gateway.feeds import wire as feed_wire
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "wire_v1.json"
@@ -94,6 +95,15 @@ ASKED: list[wire.ClientMessage] = [
     ),
     wire.ListMarkets(id=10, after=41, limit=5),
     wire.AskBook(id=11, market=42),
+    AskExposure(
+        id=12,
+        fixture="wc22-64",
+        pricing={
+            "model": {"home_rate": 1.6, "away_rate": 1.25, "dependence": -0.1},
+            "state": {"period": 1, "clock_s": 1_380, "first_half": {"home": 1}},
+        },
+        goals=1,
+    ),
     feed_wire.FeedPush(id=20, feed="uof", bodies=(b"<alive/>", b"<bet_stop/>")),
     feed_wire.FeedAttach(id=21, feed="uof"),
     feed_wire.FeedWishDone(id=22, feed="uof", producer=1, request_id=1_800_000_000_000),
@@ -158,6 +168,25 @@ SENT: list[wire.ServerMessage] = [
         stake_taken_minor=1_500,
         payout_minor=(2_850, 0),
         liability_minor=(1_350, -1_500),
+    ),
+    Exposure(
+        id=12,
+        fixture="wc22-64",
+        markets=41,
+        decided=1,
+        stake_minor=6_200,
+        worst=ScoreProfit(first_half=(1, 0), score=(2, 1), profit_minor=-4_150),
+        best=ScoreProfit(first_half=(1, 0), score=(1, 1), profit_minor=3_000),
+        expected_minor=310,
+        score_from=(1, 0),
+        profit_minor=((-500, 3_000), (-1_250, -4_150)),
+        off_grid_worst_minor=-900,
+        off_grid=(
+            OffGridMarket(
+                market=57, key="wc22-64/next_goal?goalnr=2", worst_minor=-900, why="order"
+            ),
+        ),
+        unheard=(58,),
     ),
     feed_wire.FeedPushed(
         id=20,
