@@ -129,6 +129,7 @@ SPORTS: Final[Mapping[str, AnySport]] = _Sports(
         "tennis": "engine.pricing.tennis",
         "basketball": "engine.pricing.basketball",
         "race": "engine.pricing.race",
+        "generic": "engine.pricing.generic",
     }
 )
 """Every sport that a shell prices: a new one is a module with a `SPORT`, and a line here."""

@@ -1,0 +1,101 @@
+"""Markets priced by hand or by a feed: what is said of them becomes odds and results."""
+
+import msgspec
+import numpy as np
+import pytest
+
+from engine.commands import OutcomeResult
+from engine.pricing.generic import SPORT, GenericModel, GenericState
+from engine.pricing.ladder import FINE
+from engine.pricing.lean import LogOddsLean
+from engine.pricing.margin import Method
+from engine.pricing.quoting import BookFigures, Margin
+from engine.pricing.sport import SPORTS, MarketTypeError, SportBoard
+
+KEYS = ("oscars24/best_picture", "oscars24/nominated?category=score|winners=2")
+NAMES = {KEYS[0]: ("Past Lives", "Oppenheimer", "other"), KEYS[1]: ("a", "b", "c", "d")}
+MODEL = GenericModel(
+    fair={
+        "best_picture": (0.2, 0.5, 0.3),
+        "nominated?category=score|winners=2": (0.8, 0.6, 0.4, 0.2),
+    }
+)
+
+
+def board() -> SportBoard:
+    return SportBoard("generic", KEYS, names=NAMES, ladder=FINE)
+
+
+def test_any_market_is_quoted_at_the_book_that_is_asked_for() -> None:
+    assert SPORTS["generic"] is SPORT
+    margin = Margin(method=Method.PROPORTIONAL, book_milli=1_100)
+    quotes = board().quotes(MODEL, GenericState(), margin)
+    assert [quote.odds_milli for quote in quotes[KEYS[0]]] == [4_545, 1_818, 3_030]
+    assert [quote.odds_milli for quote in quotes[KEYS[1]]] == [1_136, 1_515, 2_273, 4_545]
+    assert all(quote.active for row in quotes.values() for quote in row)
+
+
+def test_its_odds_lean_on_its_book_as_all_others_do() -> None:
+    payout = np.array((0, 900_000, 0, 0, 0, 0, 0), np.int64)
+    figures = BookFigures(stake_minor=payout // 2, payout_minor=payout)
+    lean = LogOddsLean(scale_minor=1_000_000)
+    leant = board().quotes(MODEL, GenericState(), Margin(), lean, figures)[KEYS[0]]
+    plain = board().quotes(MODEL, GenericState(), Margin())[KEYS[0]]
+    assert leant[1].odds_milli < plain[1].odds_milli
+    assert leant[0].odds_milli > plain[0].odds_milli
+
+
+@pytest.mark.parametrize(
+    "fair",
+    [
+        {}, {"best_picture": (0.5, 0.5)}, {"best_picture": (0.5, 0.5, 0.1)},
+        {"worst_picture": (0.2, 0.5, 0.3)},
+    ],
+)  # fmt: skip
+def test_what_is_not_said_in_full_is_not_offered(fair: dict[str, tuple[float, ...]]) -> None:
+    quotes = board().quotes(GenericModel(fair=fair), GenericState(), Margin())
+    assert not any(quote.active for row in quotes.values() for quote in row)
+
+
+def test_an_outcome_that_is_certain_or_out_of_it_is_not_offered() -> None:
+    model = GenericModel(fair={"best_picture": (0.0, 0.6, 0.4)})
+    quotes = board().quotes(model, GenericState(), Margin())
+    assert [quote.active for quote in quotes[KEYS[0]]] == [False, True, True]
+
+
+def test_results_are_those_given_and_end_the_offer() -> None:
+    won, lost = OutcomeResult(won=True), OutcomeResult(won=False)
+    state = GenericState(results={"best_picture": (lost, won, lost), "other": (won,)})
+    assert board().results(state) == {KEYS[0]: (lost, won, lost)}
+    quotes = board().quotes(MODEL, state, Margin())
+    assert not any(quote.active for quote in quotes[KEYS[0]])
+    assert all(quote.active for quote in quotes[KEYS[1]])
+    short = GenericState(results={"best_picture": (won,)})
+    assert board().results(short) == {}
+
+
+def test_a_model_comes_off_the_wire_with_its_bounds() -> None:
+    assert msgspec.json.decode(msgspec.json.encode(MODEL), type=GenericModel) == MODEL
+    with pytest.raises(msgspec.ValidationError, match="<= 1"):
+        msgspec.json.decode(b'{"fair": {"a": [1.5]}}', type=GenericModel)
+    for chance in (-0.1, 1.1, float("nan")):
+        with pytest.raises(ValueError, match="each from 0 to 1"):
+            GenericModel(fair={"a": (chance,)})
+    with pytest.raises(ValueError, match="at most 512 markets"):
+        GenericModel(fair={str(number): (1.0,) for number in range(513)})
+
+
+@pytest.mark.parametrize(
+    ("specifiers", "names", "message"),
+    [
+        ((), None, "by name"), ((), (), "by name"), ((), ("x",) * 513, "from 1 to 512"),
+        ((("winners", "3"),), ("a", "b"), "winners: from 1 to 2"),
+        ((("winners", "0"),), ("a", "b"), "winners: from 1 to 2"),
+        ((("winners", "many"),), ("a", "b"), "winners: from 1 to 2"),
+    ],
+)  # fmt: skip
+def test_a_market_without_outcomes_or_with_more_winners_is_refused(
+    specifiers: tuple[tuple[str, str], ...], names: tuple[str, ...] | None, message: str
+) -> None:
+    with pytest.raises(MarketTypeError, match=message):
+        SPORT.market("anything", specifiers, names)
