@@ -195,7 +195,6 @@ def edit(document, field, dtype, at, **values):
         (lambda d: edit(d, "outcomes", OUTCOME, 1, payout_minor=1), "bets"),
         (lambda d: edit(d, "outcomes", OUTCOME, 1, stake_minor=1), "bets"),
         (lambda d: edit(d, "markets", MARKET, 1, flags=4), "flags"),
-        (lambda d: edit(d, "markets", MARKET, 1, outcomes=0), "markets"),
         (lambda d: edit(d, "markets", MARKET, 1, flags=0), "flags"),
         (lambda d: edit(d, "markets", MARKET, 0, flags=MARKET_RESULTS), "flags"),
         (lambda d: edit(d, "markets", MARKET, 0, flags=MARKET_HELD), "flags"),
@@ -313,6 +312,14 @@ def test_a_dump_of_layout_1_leaves_out_what_it_did_not_know() -> None:
     assert old.state_hash() != machine.state_hash()
     assert old.book_image(1) == machine.book_image(1)
     assert old.feed_positions(3) == {}
+
+
+def test_a_market_without_outcomes_is_not_loaded() -> None:
+    machine = MarketMachine()
+    do(machine, create(1))
+    document = edit(machine.dump(), "markets", MARKET, 0, outcomes=0)
+    with pytest.raises(ValueError, match="markets: outcomes: 1 to"):
+        MarketMachine.load(document | {"names": [[]], "outcomes": b""})
 
 
 def test_more_bets_or_markets_than_the_bound_are_not_loaded() -> None:
