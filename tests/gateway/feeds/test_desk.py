@@ -1,95 +1,25 @@
 """The desk before real shells in one process: what a feed says happens once, in order."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from actors.local import LocalLauncher
-from actors.messages import decode_price_images
-from actors.peer import LocalPeer, PeerRefusedError
-from actors.settings import MarketShellSettings, SupervisorSettings
-from actors.system import FeedPart, System, SystemSettings
+from actors.peer import PeerRefusedError
 from engine.commands import OpenMarket, ResumeMarket, SuspendMarket
 from engine.lifecycle import Status
-from engine.views import PriceImage
-from gateway.feeds.answers import Answer, decode_answers, decode_wishes
-from gateway.feeds.desk import DeskSettings, FeedDesk
+from gateway.feeds.answers import Answer, decode_wishes
 from tests.actors.trade import market
 from tests.actors.virtual import run_virtual
+from tests.gateway.feeds.hall import open_hall
 from tests.gateway.feeds.tiny import TinyAdapter, odds, price, recover, result
-
-
-class Hall:
-    """A system with a desk in this process, and the words to look at both."""
-
-    def __init__(self, system: System) -> None:
-        self.system = system
-
-    @property
-    def desk(self) -> FeedDesk:
-        peer = self.system.feeds["tiny"]
-        assert isinstance(peer, LocalPeer)
-        return peer._target  # type: ignore[return-value]
-
-    @property
-    def adapter(self) -> TinyAdapter:
-        adapter = self.desk._adapter
-        assert isinstance(adapter, TinyAdapter)
-        return adapter
-
-    @property
-    def launcher(self) -> LocalLauncher:
-        launcher = self.system._launcher
-        assert isinstance(launcher, LocalLauncher)
-        return launcher
-
-    async def push(self, *bodies: bytes) -> list[Answer]:
-        return decode_answers(await self.system.feeds["tiny"].ask("push", list(bodies)))
-
-    async def images(self) -> dict[str, PriceImage]:
-        await self.system.refresh()
-        images: dict[str, PriceImage] = {}
-        for shell in self.system.routes.shells.values():
-            if shell.kind == "market":
-                raw = await self.system.peer(shell.name).ask("price_images")
-                images.update({image.key: image for image in decode_price_images(raw)})
-        return images
-
-
-@asynccontextmanager
-async def hall(
-    folder: Path,
-    *,
-    make_adapter: Callable[[], Any] = TinyAdapter,
-    markets_per_actor: int = 2,
-    commands_max: int = 16_384,
-    **settings: Any,
-) -> AsyncIterator[Hall]:
-    part = FeedPart(
-        feed="tiny",
-        factory=FeedDesk,
-        arguments={"make_adapter": make_adapter, "settings": DeskSettings(**settings)},
-    )
-    system = System(
-        data_dir=str(folder),
-        settings=SystemSettings(
-            supervisor=SupervisorSettings(markets_per_actor=markets_per_actor),
-            markets=MarketShellSettings(commands_max=commands_max),
-        ),
-        feeds=[part],
-        embedded=True,
-    )
-    async with system:
-        yield Hall(system)
 
 
 def test_a_message_creates_prices_and_opens_its_market_before_it_is_answered(tmp_path: Path):
     async def main():
-        async with hall(tmp_path) as it:
+        async with open_hall(tmp_path) as it:
             answers = await it.push(odds("cup-1/1x2", 5, 0.5, 0.3, 0.2))
             assert answers == [Answer(kind="odds")]
             image = (await it.images())["cup-1/1x2"]
@@ -102,7 +32,7 @@ def test_a_message_creates_prices_and_opens_its_market_before_it_is_answered(tmp
 
 def test_the_same_message_again_changes_nothing(tmp_path: Path):
     async def main():
-        async with hall(tmp_path) as it:
+        async with open_hall(tmp_path) as it:
             first = odds("cup-1/1x2", 5, 0.5, 0.3, 0.2)
             await it.push(first, odds("cup-1/1x2", 6, 0.2, 0.3, 0.5))
             before = await it.images()
@@ -115,7 +45,7 @@ def test_the_same_message_again_changes_nothing(tmp_path: Path):
 
 def test_messages_of_a_market_are_obeyed_in_their_order_while_it_is_born(tmp_path: Path):
     async def main():
-        async with hall(tmp_path) as it:
+        async with open_hall(tmp_path) as it:
             key = "cup-1/1x2"
             await it.push(
                 odds(key, 1, 0.5, 0.3, 0.2),
@@ -133,7 +63,7 @@ def test_messages_of_a_market_are_obeyed_in_their_order_while_it_is_born(tmp_pat
 
 def test_what_cannot_be_read_is_answered_counted_and_kept_with_its_reason(tmp_path: Path):
     async def main():
-        async with hall(tmp_path) as it:
+        async with open_hall(tmp_path) as it:
             answers = await it.push(b"<xml/>", odds("cup-1/1x2", 1, 0.5, 0.3, 0.2))
             assert [bool(answer.refused) for answer in answers] == [True, False]
             stats = it.desk.stats()
@@ -151,7 +81,7 @@ def test_an_adapter_with_a_defect_loses_one_message_and_no_other(tmp_path: Path)
             return super().receive(body, at_ns=at_ns)
 
     async def main():
-        async with hall(tmp_path, make_adapter=Broken) as it:
+        async with open_hall(tmp_path, make_adapter=Broken) as it:
             answers = await it.push(b"boom", odds("cup-1/1x2", 1, 0.5, 0.3, 0.2))
             assert [answer.refused for answer in answers] == ["a defect of the adapter", ""]
 
@@ -160,7 +90,7 @@ def test_an_adapter_with_a_defect_loses_one_message_and_no_other(tmp_path: Path)
 
 def test_a_market_that_may_not_be_is_refused_once_and_not_asked_for_again(tmp_path: Path):
     async def main():
-        async with hall(tmp_path) as it:
+        async with open_hall(tmp_path) as it:
             bad = "cup-1/no such type"
             (first,) = await it.push(odds(bad, 1, 0.5, 0.3, 0.2))
             (second,) = await it.push(odds(bad, 2, 0.5, 0.3, 0.2))
@@ -177,7 +107,7 @@ def test_a_market_that_may_not_be_is_refused_once_and_not_asked_for_again(tmp_pa
 
 def test_probabilities_that_do_not_fit_make_no_odds_and_hold_up_nobody(tmp_path: Path):
     async def main():
-        async with hall(tmp_path) as it:
+        async with open_hall(tmp_path) as it:
             await it.push(
                 odds("cup-1/1x2", 1, 0.5, 0.3, 0.2),
                 odds("cup-2/1x2", 1, 0.5, 0.5),
@@ -193,7 +123,7 @@ def test_probabilities_that_do_not_fit_make_no_odds_and_hold_up_nobody(tmp_path:
 
 def test_what_a_trader_suspended_no_feed_opens(tmp_path: Path):
     async def main():
-        async with hall(tmp_path) as it:
+        async with open_hall(tmp_path) as it:
             await it.push(odds("cup-1/1x2", 1, 0.5, 0.3, 0.2))
             await it.system.refresh()
             await it.system.control([SuspendMarket(market_no=1, why="rumours")], by="trader:a")
@@ -210,7 +140,7 @@ def test_what_a_trader_suspended_no_feed_opens(tmp_path: Path):
 
 def test_our_own_prices_reach_every_shell_of_a_fixture_once(tmp_path: Path):
     async def main():
-        async with hall(tmp_path, markets_per_actor=1) as it:
+        async with open_hall(tmp_path, markets_per_actor=1) as it:
             created = await it.system.create_markets(
                 [market("cup-1/1x2"), market("cup-1/draw_no_bet")]
             )
@@ -230,7 +160,7 @@ def test_our_own_prices_reach_every_shell_of_a_fixture_once(tmp_path: Path):
 
 def test_a_fixture_is_priced_after_those_of_its_markets_that_are_being_born(tmp_path: Path):
     async def main():
-        async with hall(tmp_path) as it:
+        async with open_hall(tmp_path) as it:
             await it.push(odds("cup-1/1x2", 6, status=None), price("cup-1", 7))
             assert (await it.images())["cup-1/1x2"].odds_milli != (1_001,) * 3
 
@@ -247,11 +177,11 @@ def test_a_shell_killed_in_mid_stream_ends_like_one_that_was_not(tmp_path: Path)
         )
 
     async def run(folder: Path, kills: Sequence[int]) -> tuple[Any, Any]:
-        async with hall(folder, pace_ms=0, updates_in_call_max=4) as it:
+        async with open_hall(folder, pace_ms=0, updates_in_call_max=4) as it:
             for start in range(0, 120, 12):
                 if start in kills:
                     tickets = [await it.desk.accept([message(start)])]
-                    it.launcher.lives["market-00001"].kill()
+                    it.life("market-00001").kill()
                     tickets.append(await it.desk.accept([message(start + i) for i in range(1, 12)]))
                     for ticket in tickets:
                         await it.desk.applied(ticket)
@@ -267,9 +197,9 @@ def test_a_shell_killed_in_mid_stream_ends_like_one_that_was_not(tmp_path: Path)
 
 def test_a_full_desk_takes_no_more_until_it_has_answered(tmp_path: Path):
     async def main():
-        async with hall(tmp_path, messages_max=2) as it:
+        async with open_hall(tmp_path, messages_max=2) as it:
             await it.push(odds("cup-1/1x2", 1, 0.5, 0.3, 0.2))
-            life = it.launcher.lives["market-00000"]
+            life = it.life("market-00000")
             life.freeze()
             first = await it.desk.accept([odds("cup-1/1x2", n, 0.5, 0.3, 0.2) for n in (2, 3)])
             second = asyncio.ensure_future(it.desk.accept([odds("cup-1/1x2", 4, status=-1)]))
@@ -287,11 +217,11 @@ def test_a_full_desk_takes_no_more_until_it_has_answered(tmp_path: Path):
 
 def test_a_desk_started_anew_resumes_from_what_markets_remember(tmp_path: Path):
     async def main():
-        async with hall(tmp_path) as it:
+        async with open_hall(tmp_path) as it:
             sent = [odds("cup-1/1x2", 5, 0.5, 0.3, 0.2), result("cup-2/1x2", 9, 1)]
             await it.push(*sent)
             before = await it.images()
-        async with hall(tmp_path) as it:
+        async with open_hall(tmp_path) as it:
             known = {m.image.key: (m.positions, m.results_stand) for m in it.adapter.resumed}
             assert known == {
                 "cup-1/1x2": ({"tiny:1/odds": 5}, False),
@@ -305,7 +235,7 @@ def test_a_desk_started_anew_resumes_from_what_markets_remember(tmp_path: Path):
 
 def test_a_wish_stays_until_it_is_done_and_a_later_one_replaces_it(tmp_path: Path):
     async def main():
-        async with hall(tmp_path) as it:
+        async with open_hall(tmp_path) as it:
             await it.push(recover(1_000, 1), recover(2_000, 2))
             (wish,) = decode_wishes(it.desk.wishes())
             assert (wish.after_ms, wish.request_id) == (2_000, 2)
@@ -319,7 +249,7 @@ def test_a_wish_stays_until_it_is_done_and_a_later_one_replaces_it(tmp_path: Pat
 
 def test_the_adapter_is_told_the_time(tmp_path: Path):
     async def main():
-        async with hall(tmp_path, tick_ms=100) as it:
+        async with open_hall(tmp_path, tick_ms=100) as it:
             await asyncio.sleep(1.05)
             assert it.adapter.ticks == 10
 
@@ -328,7 +258,7 @@ def test_the_adapter_is_told_the_time(tmp_path: Path):
 
 def test_a_ticket_is_good_once(tmp_path: Path):
     async def main():
-        async with hall(tmp_path) as it:
+        async with open_hall(tmp_path) as it:
             ticket = await it.desk.accept([odds("cup-1/1x2", 1, 0.5, 0.3, 0.2)])
             await it.desk.applied(ticket)
             with pytest.raises(PeerRefusedError):
@@ -348,7 +278,7 @@ def test_what_a_shell_cannot_read_is_refused_and_the_rest_goes_on(tmp_path: Path
             return type(received)(kind="odds", intents=(many,))
 
     async def main():
-        async with hall(tmp_path, make_adapter=TooMany) as it:
+        async with open_hall(tmp_path, make_adapter=TooMany) as it:
             await it.push(odds("cup-1/1x2", 1, 0.5, 0.3, 0.2), odds("cup-2/1x2", 1, 0.5, 0.3, 0.2))
             answers = await it.push(
                 odds("cup-1/1x2", 2, status=-1),
