@@ -25,6 +25,7 @@ from engine.commands import (
 from engine.ids import parse_market_key
 from engine.lifecycle import Status
 from engine.market import MarketMachine
+from engine.pricing.generic import GenericModel
 from engine.pricing.lean import Lean
 from engine.pricing.quoting import BookFigures, Margin
 from engine.pricing.sport import SPORTS, AnySport, MarketTypeError, SportBoard, outcome_names
@@ -150,6 +151,9 @@ class Repricer:
             no for no in machine.market_nos() if self._fixture(no, sport, machine) == asked.fixture
         ]
         images = [machine.price_image(no) for no in numbers]
+        if isinstance(asked.model, GenericModel):
+            model = asked.model
+            images = [image for image in images if model.speaks_of(parse_market_key(image.key))]
         return [image for image in images if image.status in _PRICED]
 
     def _fixture(self, market_no: int, sport: AnySport, machine: MarketMachine) -> str:

@@ -12,6 +12,7 @@ from typing import Annotated, Final, NamedTuple
 from msgspec import Meta, Struct
 
 from engine.commands import OutcomeResult
+from engine.ids import MarketKey
 from engine.pricing.ladder import Floats
 from engine.pricing.lines import MarketTypeError
 from engine.pricing.sport import Names, Pricer, Results, Specifiers, SportMarket
@@ -49,6 +50,10 @@ class GenericModel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             if not all(isfinite(chance) and 0.0 <= chance <= 1.0 for chance in chances):
                 raise ValueError(f"fair: {name}: each from 0 to 1")
 
+    def speaks_of(self, key: MarketKey) -> bool:
+        """Say whether a market is spoken of: of all others of a fixture nothing is meant."""
+        return _name(key.type, key.specifiers) in self.fair
+
 
 class GenericState(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How markets ended, by market; those that are not spoken of have not."""
@@ -60,6 +65,11 @@ class GenericState(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         ],
         Meta(max_length=GENERIC_MARKETS_MAX),
     ] = {}
+
+
+def _name(market_type: str, specifiers: Specifiers) -> str:
+    tail = "|".join(f"{key}={value}" for key, value in specifiers)
+    return f"{market_type}?{tail}" if tail else market_type
 
 
 class _Rules(NamedTuple):
@@ -90,9 +100,8 @@ class Generic:
         text = dict(specifiers).get("winners", "1")
         if _WINNERS.fullmatch(text) is None or int(text) > len(names):
             raise MarketTypeError(f"winners: from 1 to {len(names)}: {text!r}")
-        tail = "|".join(f"{key}={value}" for key, value in specifiers)
-        name = f"{market_type}?{tail}" if tail else market_type
-        return SportMarket(names, float(text), _Rules(name, len(names), int(text)))
+        rules = _Rules(_name(market_type, specifiers), len(names), int(text))
+        return SportMarket(names, float(text), rules)
 
     def pricer(self, markets: Sequence[SportMarket]) -> Pricer:
         """Return what copies what was said to where it belongs."""

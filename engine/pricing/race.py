@@ -113,30 +113,26 @@ class Race:
         return SportMarket(names or own, winners, RaceRules(row.kind, runners, places, outcomes))
 
     def pricer(self, markets: Sequence[SportMarket]) -> Pricer:
-        """Compile markets of one field.
+        """Compile markets of one race.
 
-        Nothing has a chance under a model of another field, nor has what names a non-runner.
-
-        Raises
-        ------
-        MarketTypeError
-            When fields differ.
+        Nothing has a chance under a model of another field than the market's, nor has what names a
+        non-runner.
         """
         rules: list[RaceRules] = [market.rules for market in markets]
-        runners = rules[0].runners
-        if any(one.runners != runners for one in rules):
-            raise MarketTypeError("runners: one race has as many in every market")
-        table = Places(
-            runners=runners,
-            places=max((one.places for one in rules if one.kind is Kind.PLACED), default=1),
-        )
-        depth = max(len(one.outcomes[0]) for one in rules)
+        fields = {runners: _Scratch(runners, rules) for runners in (one.runners for one in rules)}
 
         def price(model: RaceModel, state: RaceState, chances: Floats) -> None:
-            if len(model.win) != runners or len(state.withdrawn) >= runners:
+            runners = len(model.win)
+            left = [k for k in range(runners) if k + 1 not in state.withdrawn]
+            if runners not in fields or not left:
                 return
-            field = _Field(model, state, table, depth)
-            chances[:, 0] = [field.chance(one, pick) for one in rules for pick in one.outcomes]
+            field = _Field(model, left, fields[runners])
+            first = 0
+            for one in rules:
+                last = first + len(one.outcomes)
+                if one.runners == runners:
+                    chances[first:last, 0] = [field.chance(one, pick) for pick in one.outcomes]
+                first = last
 
         return price
 
@@ -190,16 +186,25 @@ def _runners(market_type: str, row: _Type, text: str | None, names: Names | None
 # --- prices --------------------------------------------------------------------------------------
 
 
+class _Scratch:
+    """What the markets of a field ask for: how many places, and how many runners in order."""
+
+    def __init__(self, runners: int, rules: Sequence[RaceRules]) -> None:
+        asked = [one for one in rules if one.runners == runners]
+        placed = [one.places for one in asked if one.kind is Kind.PLACED]
+        self.table: Final = Places(runners=runners, places=max(placed, default=1))
+        self.named: Final = max(len(one.outcomes[0]) for one in asked)
+
+
 class _Field:
     """The runners that are left, and the chances of their orders as far as markets ask."""
 
-    def __init__(self, model: RaceModel, state: RaceState, table: Places, depth: int) -> None:
-        left = [k for k in range(len(model.win)) if k + 1 not in state.withdrawn]
+    def __init__(self, model: RaceModel, left: Sequence[int], asked: _Scratch) -> None:
         win = np.array([model.win[k] for k in left])
         self._at: Final = {runner: at for at, runner in enumerate(left)}
-        self._placed: Final[Floats] = np.cumsum(table.chances(win, model), axis=0)
-        self._pairs: Final = forecasts(win, model) if depth >= 2 and len(left) >= 2 else None
-        self._triples: Final = tricasts(win, model) if depth >= 3 and len(left) >= 3 else None
+        self._placed: Final[Floats] = np.cumsum(asked.table.chances(win, model), axis=0)
+        self._pairs: Final = forecasts(win, model) if asked.named >= 2 and len(left) >= 2 else None
+        self._triples: Final = tricasts(win, model) if asked.named >= 3 and len(left) >= 3 else None
 
     def chance(self, rules: RaceRules, outcome: tuple[int, ...]) -> float:
         """Return the chance that an outcome wins; 0 where a runner of it is out."""

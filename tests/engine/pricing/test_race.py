@@ -169,9 +169,12 @@ def test_a_market_that_no_race_has_is_refused(
         SPORT.market(market_type, specifiers, names)
 
 
-def test_markets_of_two_fields_are_no_board() -> None:
-    with pytest.raises(MarketTypeError, match="as many in every market"):
-        SportBoard("race", ["r/win?runners=8", "r/place?places=2|runners=7"])
+def test_of_markets_of_two_fields_the_models_own_are_priced() -> None:
+    keys = ("r/win?runners=2", "r/win?runners=8", "r/tricast?runners=8")
+    chances = SportBoard("race", keys).probabilities(EIGHT, RaceState())
+    assert not any(chances[keys[0]])
+    assert chances[keys[1]] == pytest.approx(EIGHT.win)
+    assert sum(chances[keys[2]]) == pytest.approx(1.0)
 
 
 def test_the_largest_fields_fill_a_market_and_not_more() -> None:
