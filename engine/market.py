@@ -297,7 +297,10 @@ class MarketMachine:
     def book_image(self, market_no: int) -> BookImage:
         """Return what a trader sees of a market; KeyError when there is none of this number."""
         slot = self._slot_of[market_no]
-        return book_image(self._book, slot, key=self._keys[slot], names=self._names[slot])
+        windows = self._resolutions.windows_of(slot)
+        return book_image(
+            self._book, slot, key=self._keys[slot], names=self._names[slot], windows=windows
+        )
 
     def feed_positions(self, market_no: int) -> dict[str, int]:
         """Return the highest position obeyed by source; KeyError when there is no such market."""

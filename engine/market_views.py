@@ -36,7 +36,9 @@ def price_delta(book: Book, slot: int) -> PriceDelta:
     )
 
 
-def book_image(book: Book, slot: int, *, key: str, names: tuple[str, ...]) -> BookImage:
+def book_image(
+    book: Book, slot: int, *, key: str, names: tuple[str, ...], windows: int
+) -> BookImage:
     """Return what a trader sees of a market."""
     market, outcomes = book.markets[slot], book.outcomes_of(slot)
     return BookImage(
@@ -56,6 +58,7 @@ def book_image(book: Book, slot: int, *, key: str, names: tuple[str, ...]) -> Bo
         settlement_no=int(market["settlement_no"]),
         held=book.flagged(slot, MARKET_HELD),
         results_stand=book.flagged(slot, MARKET_RESULTS),
+        windows=windows,
     )
 
 

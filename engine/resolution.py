@@ -285,6 +285,10 @@ class Resolutions:
 
     # --- state as a document ----------------------------------------------------------------------
 
+    def windows_of(self, slot: int) -> int:
+        """Return how many windows of cancelled bets stand in a market."""
+        return len(self._windows.get(slot, ()))
+
     def dump_windows(self) -> list[dict[str, Any]]:
         """Return the windows in canonical form: markets as they were created, times rising."""
         numbers = self._book.markets["market_no"]

@@ -39,7 +39,8 @@ class BookImage(Struct, frozen=True, kw_only=True):
 
     `stake_minor[i]` was taken on outcome i; `liability_minor[i]` is what the house pays if it wins,
     less all stakes taken. A market that is `held` becomes ACTIVE by a trader's word alone;
-    `results_stand` also of a market that was cancelled after its settlement.
+    `results_stand` also of a market that was cancelled after its settlement. `windows` of cancelled
+    bets stand: these bets are refunded, and still in the figures.
     """
 
     prices: PriceImage
@@ -52,6 +53,7 @@ class BookImage(Struct, frozen=True, kw_only=True):
     settlement_no: int
     held: bool = False
     results_stand: bool = False
+    windows: int = 0
 
 
 class Balance(Struct, frozen=True, kw_only=True):

@@ -40,8 +40,8 @@ class OffGridMarket(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     """A market with open bets that the score does not settle, and the most it can lose by itself.
 
     `order`: who scores which goal settles it. `extra_time`: it is refunded if there is none.
-    `refunds`: settlements went out, some of its bets may stand refunded. `room`: the fixture has
-    too many markets. `unknown`: it has no rules here, and all of its outcomes may win.
+    `refunds`: bets of a window were cancelled, any may be among them. `room`: the fixture has too
+    many markets. `unknown`: it has no rules here, and all of its outcomes may win.
     """
 
     market: int

@@ -43,7 +43,7 @@ GRID_MARKETS_MAX: Final = 1024
 
 Why = Literal["order", "extra_time", "refunds", "room", "unknown"]
 """Why a market stands off the grid: who scores which goal settles it; extra time does, if there is
-any; some of its bets may be refunded already; the grid is full; or it has no rules here."""
+any; some of its bets were refunded; the grid is full; or it has no rules here."""
 
 _DECIDED: Final = (Status.SETTLED, Status.CANCELLED)
 _START: Final = MatchState()
@@ -52,7 +52,7 @@ assert 4 * GRID_MARKETS_MAX * LIMIT_MINOR_MAX < 1 << 62, "twice a grid's money f
 
 
 class Outlook(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What may be said of a match whose exposure is asked for; without a model nothing is expected."""
+    """What may be said of a match; without a model no profit is expected."""
 
     state: MatchState = _START
     model: MatchModel | None = None
@@ -119,8 +119,8 @@ class FixtureExposure:
     true one for each bet that half wins or half loses, and is itself rounded down.
 
     Only open bets count. What a settled or cancelled market made or lost is decided, and it leaves
-    the exposure until it is rolled back. In a market that is open though settlements went out, some
-    bets may stand refunded that its sums still hold (`refunds`).
+    the exposure until it is rolled back. Where bets were cancelled by a window, the sums still hold
+    what stands refunded (`refunds`).
     """
 
     def __init__(self, fixture: str) -> None:
@@ -240,7 +240,7 @@ class FixtureExposure:
             market = self._markets[number] = _Market(image, room=self._on_grid < GRID_MARKETS_MAX)
             self._on_grid += not market.apart
         market.decided = image.prices.status in _DECIDED
-        market.refunded = image.settlement_no > 0
+        market.refunded = image.windows > 0
         stakes, payouts = image.stake_minor, image.payout_minor
         market.stake_minor, market.payout_minor = stakes, payouts
         if not market.live:

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from engine.book import BET_RECORD, MARKET, MARKET_HELD, MARKET_RESULTS, OUTCOME
 from engine.canon import state_hash
@@ -310,7 +311,8 @@ def test_a_dump_of_layout_1_leaves_out_what_it_did_not_know() -> None:
     old = MarketMachine.load(machine.dump(layout=1))
     assert old.state_hash(layout=1) == machine.state_hash(layout=1)
     assert old.state_hash() != machine.state_hash()
-    assert old.book_image(1) == machine.book_image(1)
+    assert machine.book_image(1).windows > 0
+    assert old.book_image(1) == replace(machine.book_image(1), windows=0)
     assert old.feed_positions(3) == {}
 
 

@@ -8,11 +8,14 @@ import pytest
 from msgspec.structs import replace
 
 from engine.commands import (
+    CancelBets,
     CancelMarket,
     CreateMarket,
     MarketCommand,
     OpenMarket,
     OutcomeResult,
+    RollBackCancel,
+    RollBackSettlement,
     SettleMarket,
 )
 from engine.events import MarketSettled
@@ -303,6 +306,22 @@ def test_a_market_that_is_decided_leaves_the_exposure(decide: MarketCommand):
     assert (fixture.markets, fixture.decided, fixture.off_grid()) == (1, 1, ())
 
 
+def test_what_is_rolled_back_counts_again():
+    machine = opened("m1/1x2", "m1/total?total=2.5")
+    bet_at_random(machine, 30)
+    fixture = of(machine)
+    before = fixture.profits().least_minor
+    do(machine, SettleMarket(market_no=1, results=results_at("m1/1x2", ((0, 0), (1, 0)))))
+    fixture.update(images(machine))
+    do(machine, RollBackSettlement(market_no=1), CancelBets(market_no=2))
+    fixture.update(images(machine))
+    assert [(one.market_no, one.why) for one in fixture.off_grid()] == [(2, "refunds")]
+    do(machine, RollBackCancel(market_no=2))
+    assert fixture.update(images(machine)) == 2
+    assert (fixture.markets, fixture.decided, fixture.off_grid()) == (2, 0, ())
+    assert np.array_equal(fixture.profits().least_minor, before)
+
+
 # --- off the grid --------------------------------------------------------------------------------
 
 
@@ -327,6 +346,15 @@ def test_a_market_on_who_scores_never_loses_more_than_its_bound(seed):
             reached[key] = min(reached[key], image.stake_taken_minor - back)
     assert {key: one.worst_minor for key, one in listed.items()} == reached
     assert fixture.off_grid_worst_minor == sum(reached.values())
+
+
+def test_a_market_off_the_grid_is_listed_once_it_has_a_bet():
+    machine = opened("m1/last_goal", "m1/extra_time_1x2", "m1/custom")
+    fixture = of(machine)
+    assert (fixture.off_grid(), fixture.off_grid_worst_minor) == ((), 0)
+    place(machine, bet(1, market=3, odds=machine.price_image(3).odds_milli[0]))
+    fixture.update(images(machine))
+    assert [one.market_no for one in fixture.off_grid()] == [3]
 
 
 def test_extra_time_stands_off_the_grid_as_it_may_not_be_played():
@@ -363,13 +391,13 @@ def test_a_football_type_with_other_outcomes_is_not_taken_for_it():
 
 @pytest.mark.parametrize("seed", range(3))
 def test_whichever_bets_were_refunded_an_open_market_loses_no_more_than_its_bound(seed):
-    """Settled and open again, a market's sums may hold bets that stand refunded."""
+    """With a window of bets cancelled, a market's sums hold bets that stand refunded."""
     random = Random(seed)
     machine = opened("m1/handicap?hcp=-0.75", seed=seed)
     bet_at_random(machine, 12, seed=seed)
     (image,) = images(machine)
     fixture = FixtureExposure("m1")
-    fixture.update([replace(image, settlement_no=1)])
+    fixture.update([replace(image, windows=1)])
     (one,) = fixture.off_grid()
     assert (one.why, fixture.markets) == ("refunds", 0)
     bets = machine.bets()
@@ -385,7 +413,7 @@ def test_whichever_bets_were_refunded_an_open_market_loses_no_more_than_its_boun
         assert sum(live) // 2 >= one.worst_minor
         lowest = min(lowest, sum(profit for profit in lost if profit < 0) // 2)
     assert one.worst_minor == lowest
-    fixture.update([replace(image, settlement_no=0)])
+    fixture.update([image])
     assert fixture.off_grid() == ()
 
 
