@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from engine.commands import OutcomeResult, RollBackSettlement, SettleMarket
 from engine.rows import SETTLEMENT, BetResult
 from gateway.client import connect
 from gateway.wire import BetEvent
 from tests.gateway.house import WAIT_S, token
-from tests.gateway.town import Town, open_town
+from tests.gateway.town import BALANCE_MINOR, Town, open_town
 
 BET: dict[str, Any] = {"market": 1, "outcome": 0, "stake_minor": 500, "odds_milli": 2_500}
 
@@ -61,3 +62,23 @@ async def test_a_bet_that_is_open_again_is_told_as_reopened_and_accepted(
         (slip,) = (await client.open_bets()).bets
         assert (slip.ref, slip.state, slip.settlement_no) == ("a1", "accepted", 4)
         assert (await client.balance()).at_stake_minor == 500
+
+
+async def test_a_settlement_that_is_rolled_back_is_told_and_settled_again(town: Town) -> None:
+    won, lost = OutcomeResult(won=True), OutcomeResult(won=False)
+    async with connect(town.bets_url, token=token()) as client:
+        await client.place(ref="a1", **BET)
+        await client.watch_account()
+        events = client.events()
+        for command in (
+            SettleMarket(market_no=1, results=(won, lost, lost)),
+            RollBackSettlement(market_no=1, why="goal disallowed"),
+            SettleMarket(market_no=1, results=(lost, won, lost)),
+        ):
+            town.command(command)
+            town.ferry()
+        told = [await asyncio.wait_for(anext(events), WAIT_S) for _ in range(3)]
+        words = [(one.event, one.slip.payout_minor) for one in told if isinstance(one, BetEvent)]
+        assert words == [("settled", 1_250), ("reopened", 0), ("settled", 0)]
+        balance = await client.balance()
+        assert (balance.available_minor, balance.at_stake_minor) == (BALANCE_MINOR - 500, 0)
