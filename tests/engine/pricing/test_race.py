@@ -101,12 +101,35 @@ def test_a_non_runners_chance_goes_to_the_others_in_proportion() -> None:
 
 
 def test_a_race_is_quoted_at_its_book() -> None:
-    """Worked in docs/pricing.md."""
+    """Stated in docs/pricing.md."""
     keys = ["r/win?runners=8", "r/place?places=3|runners=8"]
     quotes = SportBoard("race", keys).quotes(EIGHT, RaceState(), Margin(book_milli=1_150))
     odds = {key: [quote.odds_milli for quote in row] for key, row in quotes.items()}
+    assert odds == {
+        keys[0]: [2_960, 4_400, 5_800, 8_600, 8_600, 14_000, 17_000, 21_000],
+        keys[1]: [1_340, 1_610, 1_890, 2_440, 2_440, 3_550, 4_100, 4_800],
+    }
     assert sum(1000 / each for each in odds[keys[0]]) == pytest.approx(1.15, abs=0.01)
     assert sum(1000 / each for each in odds[keys[1]]) == pytest.approx(3.45, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("order", "favourite", "outsider", "forecast", "tricast"),
+    [
+        (Order.HARVILLE, 0.7266, 0.1462, 0.0857, 0.0257),
+        (Order.STERN, 0.6909, 0.1661, 0.0801, 0.0218),
+        (Order.HENERY, 0.6542, 0.1888, 0.0745, 0.0183),
+    ],
+)
+def test_the_same_race_has_these_places_by_each_order(
+    order: Order, favourite: float, outsider: float, forecast: float, tricast: float
+) -> None:
+    """Stated in docs/pricing.md."""
+    keys = ["r/place?places=3|runners=8", "r/forecast?runners=8", "r/tricast?runners=8"]
+    model = RaceModel(win=EIGHT.win, order=order)
+    placed, pairs, triples = SportBoard("race", keys).probabilities(model, RaceState()).values()
+    assert (placed[0], placed[7]) == pytest.approx((favourite, outsider), abs=5e-5)
+    assert (pairs[0], triples[0]) == pytest.approx((forecast, tricast), abs=5e-5)
 
 
 def test_where_as_many_are_left_as_there_are_places_nothing_is_offered() -> None:
