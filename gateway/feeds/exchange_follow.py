@@ -96,8 +96,8 @@ def unsupported(definition: MarketDefinition) -> str:
         return f"betting type {definition.betting_type}: ODDS alone is followed"
     if definition.market_type in UNSUPPORTED_TYPES:
         return f"market type {definition.market_type} has two results in one bet"
-    if not definition.runners:
-        return "no runners"
+    if not definition.event_id or not definition.runners:
+        return "no event or no runners"
     return ""
 
 

@@ -71,7 +71,7 @@ class MarketDefinition(Struct, rename="camel", gc=False):
     """A market's standing, whole: a definition replaces the one before it."""
 
     status: Word
-    event_id: Id = ""
+    event_id: Word = ""
     event_type_id: Word = ""
     market_type: Word = ""
     betting_type: Word = ""

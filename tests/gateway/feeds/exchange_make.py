@@ -63,10 +63,10 @@ def definition(*runners: dict[str, Any], status: str = "OPEN", **words: Any) -> 
 
 
 def quoted(number: int, probability: float, *, size: float = 50.0, **words: Any) -> dict[str, Any]:
-    """A runner change that leaves one best price on each side of a probability."""
+    """A runner change to one best price on each side of a probability."""
     back = max(price for price in PRICES if 1.0 / price > probability)
     lay = min(price for price in PRICES if 1.0 / price < probability)
-    return {"id": number, "atb": [[back, size]], "atl": [[lay, size]], **words}
+    return {"id": number, "batb": [[0, back, size]], "batl": [[0, lay, size]], **words}
 
 
 class Exchange:
