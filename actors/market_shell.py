@@ -65,6 +65,7 @@ class MarketShell(Shell[DurableMarkets]):
     ) -> None:
         self._settings = settings or MarketShellSettings()
         self._repricer: Repricer | None = None
+        self._told: dict[int, int] = {}
 
         def open_durable(at_ns: int) -> DurableMarkets:
             return DurableMarkets.open(
@@ -166,7 +167,10 @@ class MarketShell(Shell[DurableMarkets]):
         return events
 
     def _publish(self, events: Iterable[MarketEvent]) -> None:
-        """Hand what changed to every gateway, encoded once: images of new markets, else deltas."""
+        """Hand what changed to every gateway, encoded once: images of new markets, else deltas.
+
+        A version told before is no change: a feed says most things twice.
+        """
         if not self._gateways:
             return
         machine = self._machine()
@@ -176,10 +180,13 @@ class MarketShell(Shell[DurableMarkets]):
             for event in events
             if not isinstance(event, Refused | OutboxAcked | MarketCreated | LimitsSet)
         )
+        deltas = [machine.price_delta(no) for no in touched]
+        changed = [each for each in deltas if each.version != self._told.get(each.market_no)]
+        self._told.update({each.market_no: each.version for each in changed})
         if created:
             self._tell("on_created", encode([machine.price_image(no) for no in created]))
-        if touched:
-            self._tell("on_prices", encode([machine.price_delta(no) for no in touched]))
+        if changed:
+            self._tell("on_prices", encode(changed))
 
     # --- reads and upkeep ------------------------------------------------------------------------
     def market_nos(self) -> list[int]:

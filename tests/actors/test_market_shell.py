@@ -17,7 +17,15 @@ from actors.messages import (
 from actors.peer import PeerRefusedError
 from actors.repricing import Reprice
 from actors.settings import MarketShellSettings
-from engine.commands import CreateMarket, OpenMarket, SetLimits, SettleMarket, SuspendMarket
+from engine.commands import (
+    CreateMarket,
+    FeedUpdate,
+    OpenMarket,
+    SetLimits,
+    SetStatus,
+    SettleMarket,
+    SuspendMarket,
+)
 from engine.commands import Limits as MarketLimits
 from engine.events import MarketResumed, MarketSuspended, OddsSet, Refused
 from engine.lifecycle import Status
@@ -152,6 +160,26 @@ def test_what_bettors_cannot_see_is_not_published():
     shell.control(market_control(SetLimits(market_no=1, limits=MarketLimits())))
     shell.control(market_control(OpenMarket(market_no=1)))
     assert ear.told == []
+
+
+def test_what_a_feed_says_again_or_in_vain_is_not_published():
+    shell, ear = shell_on(FaultyDisk()), Ear()
+    open_market(shell)
+    shell.set_gateways([ear])
+    stop = SetStatus(market_no=1, status=Status.SUSPENDED)
+    shell.control(market_control(stop))
+    ear.told.clear()
+    shell.control(market_control(stop))
+    open_again = OpenMarket(market_no=1)
+    update = FeedUpdate(market_no=1, source="f/odds", position=1, steps=(stop, open_again))
+    shell.control(market_control(update))
+    shell.control(market_control(update))
+    assert ear.told == []
+    active = SetStatus(market_no=1, status=Status.ACTIVE)
+    shell.control(market_control(FeedUpdate(market_no=1, source="f", position=2, steps=(active,))))
+    ((method, payload),) = ear.told
+    assert method == "on_prices"
+    assert [delta.status for delta in decode_price_deltas(payload)] == [Status.ACTIVE]
 
 
 def test_images_are_given_for_the_markets_asked_for_that_are_here():
