@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from engine.ids import ACCOUNT_NO_MAX
-from gateway import demo
+from gateway import demo, replay
 from gateway.arguments import subject, whole
 from gateway.config import ENV_PREFIX, Config, ConfigError, describe, load_config
 from gateway.tokens import EXPIRES_S_MAX, Role, SecretError, TokenError, load_key
@@ -71,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--config", type=Path, metavar="FILE", help="a TOML file of settings")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
     _add_demo(commands)
+    _add_replay(commands)
     _add_serve(commands)
     _add_token(commands)
     _add_journal(commands)
@@ -91,6 +92,18 @@ def _add_demo(commands: "_Commands") -> None:
     parser = _add(commands, "demo", "trade a World Cup match from kick-off to closed books")
     demo.add_arguments(parser)
     parser.set_defaults(run=demo.run)
+
+
+def _add_replay(commands: "_Commands") -> None:
+    parser = _add(
+        commands,
+        "replay",
+        "trade a recording of a feed from its first message to closed books",
+        epilog="Recordings of the Unified Odds Feed are XML messages, one a file or one a line; of "
+        "an exchange's stream, JSON lines; plain, gzip or bzip2.",
+    )
+    replay.add_arguments(parser)
+    parser.set_defaults(run=replay.run)
 
 
 # --- serve ---------------------------------------------------------------------------------------

@@ -53,7 +53,7 @@ class Bettors:
     url : str
         The gateway's bets listener.
     fixture : str
-        What they follow and bet on.
+        What they follow and bet on; empty for every market there is or will be.
     token : callable
         Gives a bettor's token by account number.
     seed : sequence of int
@@ -169,7 +169,10 @@ class Bettors:
             try:
                 token = self._token(bettor.account_no)
                 async with connect(self._url, token=token) as session:
-                    await session.subscribe(fixtures=[self._fixture])
+                    if self._fixture:
+                        await session.subscribe(fixtures=[self._fixture])
+                    else:
+                        await session.subscribe(all_markets=True)
                     await session.watch_account()
                     self._sessions[bettor.account_no] = session
                     paid = asyncio.create_task(self._hear(session))

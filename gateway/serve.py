@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -39,8 +39,15 @@ _START_ERRORS: Final = (
 """What a start may meet that is no defect of ours: told in one line, with exit code 1."""
 
 
-def system_of(config: Config) -> System:
+def system_of(config: Config, *, feeds: Sequence[FeedPart] | None = None) -> System:
     """Return the system that a configuration describes, not yet started.
+
+    Parameters
+    ----------
+    config : Config
+        All settings.
+    feeds : sequence of FeedPart, optional
+        The feeds' desks, where they are not those that are enabled.
 
     Raises
     ------
@@ -67,7 +74,7 @@ def system_of(config: Config) -> System:
             )
             for settings in gateway_settings(config)
         ],
-        feeds=feed_parts(config),
+        feeds=feed_parts(config) if feeds is None else feeds,
     )
 
 
