@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from tests.bench.core import durable_core, kernel_alone
+from tests.bench.exchange_parse import exchange_parse
 from tests.bench.fanout import fan_out
 from tests.bench.many_markets import many_markets
 from tests.bench.pricing import pricing
@@ -23,6 +24,7 @@ MEASURES: dict[str, Callable[[], list[Row]]] = {
     "kill": kill_to_serving,
     "fanout": fan_out,
     "markets": many_markets,
+    "exchange": exchange_parse,
 }
 
 
