@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 from zlib import crc32
 
 from msgspec import Meta, Struct
+from msgspec.msgpack import encode
+from msgspec.structs import replace
 
 from engine.commands import CancelMarket, FeedStep, Limits, SetOdds, SetStatus
 from engine.lifecycle import Status
@@ -156,7 +158,8 @@ class UofAdapter:
             return Received(kind="malformed", refused=str(error))
         if message.timestamp:
             self._clock.saw(feed_ms=message.timestamp, at_ns=at_ns)
-        self._digest = crc32(body)
+        # A message that is repeated by a recovery says so, and is the same message all the same.
+        self._digest = crc32(encode(replace(message, request_id=None)))
         kind, obey = self._words[type(message)]
         return Received(kind=kind, intents=tuple(obey(self, message, at_ns)))
 
