@@ -289,22 +289,33 @@ def table(rows: Sequence[Shaded]) -> str:
     return "\n".join(lines)
 
 
-LONG: Final = Trial(rounds=160)
-"""Four times the bets of the default trial: time for a book to come back into balance by itself."""
+TRIALS: Final = (
+    Trial(),
+    Trial(rounds=160),
+    Trial(margin=Margin(book_milli=1_050, book_within_milli=4, harmonised=False)),
+    Trial(rounds=160, margin=Margin(book_milli=1_050, book_within_milli=4, harmonised=False)),
+)
+"""The default, four times its bets (time for a book to come back into balance by itself), and both
+where a lean may take odds above fair."""
+
+
+def conditions(trial: Trial) -> str:
+    """Say in one line what a trial is."""
+    demand = trial.demand
+    return (
+        f"{trial.seeds} seeds of {trial.markets} markets, {trial.rounds} rounds of "
+        f"{demand.bets_per_round:g} bets a market at fair odds, paying "
+        f"{demand.bet_payout_minor / 100:,.0f}; book {trial.margin.book_milli}, odds above fair "
+        f"{'never' if trial.margin.harmonised else 'allowed'}; risk tolerance "
+        f"{trial.risk_minor / 100:,.0f}, elasticity {demand.elasticity:g}, tilt {demand.tilt:g}, "
+        f"fans {demand.fans_spread:g}"
+    )
 
 
 def main() -> None:
-    """Print the default trial and the long one: conditions, then the table."""
-    for trial in (Trial(), LONG):
-        demand = trial.demand
-        sys.stdout.write(
-            f"{trial.seeds} seeds of {trial.markets} markets, {trial.rounds} rounds of some "
-            f"{demand.bets_per_round:g} bets a market that pay "
-            f"{demand.bet_payout_minor / 100:,.0f}; book "
-            f"{trial.margin.book_milli}, risk tolerance {trial.risk_minor / 100:,.0f}, elasticity "
-            f"{demand.elasticity:g}, tilt {demand.tilt:g}, fans {demand.fans_spread:g}\n\n"
-            f"{table(compare(trial))}\n\n"
-        )
+    """Print the trials: conditions, then the table."""
+    for trial in TRIALS:
+        sys.stdout.write(f"{conditions(trial)}\n\n{table(compare(trial))}\n\n")
 
 
 if __name__ == "__main__":

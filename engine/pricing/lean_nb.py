@@ -16,9 +16,8 @@ LOG_ODDS: Final = 1
 
 LEANT: Final = 0
 MANY_WINNERS: Final = 1
-OUT_OF_REACH: Final = 2
-NOT_CONVERGED: Final = 3
-TOO_SHORT: Final = 4
+NOT_CONVERGED: Final = 2
+TOO_SHORT: Final = 3
 
 TOLERANCE: Final = 1e-12
 """A leant market's sum is within this of what it was, relative to it."""
@@ -26,6 +25,8 @@ EXCESS_MAX: Final = 10.0
 """An excess above this many scales counts as this many."""
 ROOM_SHARE: Final = 0.5
 """The linear form takes at most this share of what is left to 0 or to 1."""
+FLOOR_SHARE: Final = 0.02
+"""No reservation price is below this share of the fair probability: at nothing, gain is a line."""
 _ITERATIONS_MAX: Final = 100
 _LIVE_MIN: Final = 1e-9
 """An outcome nearer than this to 0 or to 1 stays as it is."""
@@ -219,7 +220,8 @@ def best_price_nb(
             low = price
         else:
             high = price
-        following = price - gap / bend_nb(fair, price, floor, elasticity, tilt)
+        bend = bend_nb(fair, price, floor, elasticity, tilt)
+        following = price - gap / bend if bend < 0.0 else low
         if not low < following < high:
             following = 0.5 * (low + high)
         if abs(following - price) <= 1e-15:
@@ -241,25 +243,55 @@ def reserve_nb(
         floors[k] = fair[k] * exp((payouts[k] - largest) / risk)
         total += floors[k]
     for k in range(first, last):
-        floors[k] = reservation_nb(floors[k] / total, appetite) if total > 0.0 else fair[k]
+        floor = reservation_nb(floors[k] / total, appetite) if total > 0.0 else fair[k]
+        floors[k] = max(floor, FLOOR_SHARE * fair[k])
 
 
 @kernel()
 def box_nb(
-    quoted: Any, floors: Any, lows: Any, highs: Any, k: int, cap: float, elasticity: float
+    quoted: Any,
+    floors: Any,
+    lows: Any,
+    highs: Any,
+    k: int,
+    least: float,
+    cap: float,
+    elasticity: float,
 ) -> None:
     """Fill the prices between which one outcome's price is sought: the cap, where gain is concave.
 
-    Past `(e + 1) r / (e - 1 + 2 r)` the gain rate bends upwards. An outcome whose whole cap is past
-    it is quoted at the low end: there its gain falls with its price.
+    None is below `least`, unless the price without a lean is. Past `(e + 1) r / (e - 1 + 2 r)` the
+    gain rate bends upwards. An outcome whose whole cap is past it is quoted at the low end: there
+    its gain falls with its price.
     """
-    factor = exp(cap)
-    lows[k] = quoted[k] / (quoted[k] + (1.0 - quoted[k]) * factor)
-    highs[k] = quoted[k] * factor / (1.0 - quoted[k] + quoted[k] * factor)
+    lows[k] = max(moved_nb(LOG_ODDS, quoted[k], -cap, cap), min(least, quoted[k]))
+    highs[k] = moved_nb(LOG_ODDS, quoted[k], cap, cap)
     under = elasticity - 1.0 + 2.0 * floors[k]
     if under > 0.0:
         bent = (elasticity + 1.0) * floors[k] / under * _CONCAVE_SHARE
         highs[k] = max(lows[k], min(highs[k], bent))
+
+
+@kernel()
+def edge_nb(
+    fair: Any,
+    quoted: Any,
+    highs: Any,
+    leant: Any,
+    first: int,
+    last: int,
+    cap: float,
+    missing: float,
+) -> None:
+    """Quote a market whose sum is past where gain is concave: from that edge evenly to the caps."""
+    room = 0.0
+    for k in range(first, last):
+        if live_nb(fair[k]) and live_nb(quoted[k]):
+            room += moved_nb(LOG_ODDS, quoted[k], cap, cap) - highs[k]
+    share = min(max(missing / room, 0.0), 1.0) if room > 0.0 else 0.0
+    for k in range(first, last):
+        if live_nb(fair[k]) and live_nb(quoted[k]):
+            leant[k] = highs[k] + share * (moved_nb(LOG_ODDS, quoted[k], cap, cap) - highs[k])
 
 
 @kernel()
@@ -272,6 +304,7 @@ def optimal_market_nb(
     leant: Any,
     first: int,
     last: int,
+    least: float,
     cap: float,
     elasticity: float,
     tilt: float,
@@ -282,7 +315,6 @@ def optimal_market_nb(
     for each, every price is found for itself, since the gain is a sum over outcomes.
     """
     target = 0.0
-    lowest = 0.0
     highest = 0.0
     low = 1e300
     high = -1e300
@@ -291,9 +323,8 @@ def optimal_market_nb(
     for k in range(first, last):
         leant[k] = quoted[k]
         if live_nb(fair[k]) and live_nb(quoted[k]):
-            box_nb(quoted, floors, lows, highs, k, cap, elasticity)
+            box_nb(quoted, floors, lows, highs, k, fair[k] * least, cap, elasticity)
             target += quoted[k]
-            lowest += lows[k]
             highest += highs[k]
             low = min(low, slope_nb(fair[k], highs[k], floors[k], elasticity, tilt))
             high = max(high, slope_nb(fair[k], lows[k], floors[k], elasticity, tilt))
@@ -301,8 +332,9 @@ def optimal_market_nb(
             live += 1
     if live < 2:
         return LEANT
-    if not lowest <= target * (1.0 + TOLERANCE) or not highest >= target * (1.0 - TOLERANCE):
-        return OUT_OF_REACH
+    if highest <= target * (1.0 + TOLERANCE):
+        edge_nb(fair, quoted, highs, leant, first, last, cap, target - highest)
+        return LEANT
     shadow /= live
     if not low < shadow < high:
         shadow = 0.5 * (low + high)
@@ -315,8 +347,9 @@ def optimal_market_nb(
                     fair[k], floors[k], lows[k], highs[k], leant[k], shadow, elasticity, tilt
                 )
                 gap += leant[k]
-                if lows[k] < leant[k] < highs[k]:
-                    slope += 1.0 / bend_nb(fair[k], leant[k], floors[k], elasticity, tilt)
+                bend = bend_nb(fair[k], leant[k], floors[k], elasticity, tilt)
+                if lows[k] < leant[k] < highs[k] and bend < 0.0:
+                    slope += 1.0 / bend
         if abs(gap) <= TOLERANCE * target:
             return LEANT
         if gap > 0.0:
@@ -346,6 +379,7 @@ def optimal_market_nb(
         float64,
         float64,
         float64,
+        float64,
         float64[:, ::1],
         float64[::1],
         int64[::1],
@@ -361,6 +395,7 @@ def optimal_nb(
     bet_payout: float,
     elasticity: float,
     tilt: float,
+    least: float,
     cap: float,
     scratch: Any,
     leant: Any,
@@ -382,6 +417,8 @@ def optimal_nb(
         The risk tolerance, and what the next bet would pay, in minor units.
     elasticity, tilt : float
         The demand model.
+    least : float
+        The lowest price in fair probabilities: 1 for none below fair, 0 for no such bound.
     cap : float
         How far a price's log-odds may move.
     scratch : float64[3, outcomes]
@@ -405,8 +442,8 @@ def optimal_nb(
         else:
             reserve_nb(fair, payouts, scratch[0], first, last, risk, bet_payout / risk)
             statuses[market] = optimal_market_nb(
-                fair, quoted, scratch[0], scratch[1], scratch[2], leant, first, last, cap,
-                elasticity, tilt,
+                fair, quoted, scratch[0], scratch[1], scratch[2], leant, first, last, least,
+                cap, elasticity, tilt,
             )  # fmt: skip
         if statuses[market] != LEANT:
             refused += 1
@@ -433,3 +470,31 @@ def unlean_nb(fair: Any, offsets: Any, margins: Any, leant: Any, statuses: Any) 
             statuses[market] = TOO_SHORT
             taken += 1
     return taken
+
+
+@kernel(int64(float64[::1], int64[::1], int64[::1], float64[::1]))
+def floor_nb(fair: Any, offsets: Any, margins: Any, quoted: Any) -> int:
+    """Take out of leant prices what is below fair, at the cost of what is above: sums are kept.
+
+    Every price keeps the same share of what it holds above fair, `max(q - p, 0)`; the share is what
+    is left of the margin over all of that. Markets whose margin has a status other than 0 are left.
+
+    Returns
+    -------
+    int
+        Markets that were changed.
+    """
+    changed = 0
+    for market in range(len(offsets) - 1):
+        first, last = offsets[market], offsets[market + 1]
+        above = 0.0
+        below = 0.0
+        for k in range(first, last):
+            above += max(quoted[k] - fair[k], 0.0)
+            below += max(fair[k] - quoted[k], 0.0)
+        if margins[market] != 0 or below == 0.0 or above < below:
+            continue
+        changed += 1
+        for k in range(first, last):
+            quoted[k] = fair[k] + max(quoted[k] - fair[k], 0.0) * (above - below) / above
+    return changed

@@ -17,7 +17,14 @@ from msgspec import Meta, Struct
 from engine.pricing.harmony_nb import harmonise_nb
 from engine.pricing.ladder import EXCHANGE, Ladder, Place, Rounding
 from engine.pricing.lean import Lean, LinearLean, OptimalLean
-from engine.pricing.lean_nb import LINEAR, LOG_ODDS, lean_nb, optimal_nb, unlean_nb
+from engine.pricing.lean_nb import (
+    LINEAR,
+    LOG_ODDS,
+    floor_nb,
+    lean_nb,
+    optimal_nb,
+    unlean_nb,
+)
 from engine.pricing.margin import Method
 from engine.pricing.margin_nb import ADD, margins_nb
 from engine.pricing.quoting_nb import FLOAT_ROWS, INT_ROWS, OUTSIDE, hold_books_nb, targets_nb
@@ -231,7 +238,8 @@ class Quoter:
         if lean is None or figures is None:
             self._spread(fair, self._quoted)
         else:
-            self._lean(fair, lean, figures.payout_minor.astype(np.float64))
+            payouts = figures.payout_minor.astype(np.float64)
+            self._lean(fair, lean, payouts, least=1.0 if margin.harmonised else 0.0)
         self._ladder.round_all(
             self._quoted, self._odds_milli, self._places, rounding=margin.rounding
         )
@@ -262,13 +270,16 @@ class Quoter:
             self._parameters, self._statuses,
         )  # fmt: skip
 
-    def _lean(self, fair: Floats, lean: Lean, payouts: Floats) -> None:
-        """Fill the quoted probabilities with both lean and margin in them."""
+    def _lean(self, fair: Floats, lean: Lean, payouts: Floats, *, least: float) -> None:
+        """Fill the quoted probabilities with both lean and margin in them.
+
+        With a `least` of 1 none is below fair: a lean then spends the margin and no more.
+        """
         if isinstance(lean, OptimalLean):
             self._spread(fair, self._leant)
             optimal_nb(
                 fair, self._leant, payouts, self._offsets, self._winners, float(lean.risk_minor),
-                float(lean.bet_payout_minor), lean.elasticity, lean.tilt,
+                float(lean.bet_payout_minor), lean.elasticity, lean.tilt, least,
                 lean.log_odds_milli_max / 1000.0, self._search, self._quoted, self._leans,
             )  # fmt: skip
             return
@@ -284,6 +295,8 @@ class Quoter:
         # A method that reaches the book from the fair probabilities may not from the leant ones.
         if unlean_nb(fair, self._offsets, self._statuses, self._leant, self._leans):
             self._spread(self._leant, self._quoted)
+        if least > 0.0:
+            floor_nb(fair, self._offsets, self._statuses, self._quoted)
 
     def _flag_books(self, offered: Bools, within: float) -> None:
         """Mark markets whose books prices capped at fair have taken past their limits."""

@@ -15,12 +15,14 @@ from engine.pricing.ladder import FINE
 from engine.pricing.lean import Lean, LinearLean, LogOddsLean, OptimalLean
 from engine.pricing.lean_nb import (
     EXCESS_MAX,
+    FLOOR_SHARE,
     LEANT,
     LINEAR,
     LOG_ODDS,
     MANY_WINNERS,
-    OUT_OF_REACH,
+    NOT_CONVERGED,
     ROOM_SHARE,
+    floor_nb,
     lean_nb,
     optimal_nb,
     reserve_nb,
@@ -153,7 +155,8 @@ def reservations(
         value * exp((paid - max(payouts)) / risk) for value, paid in zip(p, payouts, strict=True)
     ]
     tilted = [state / sum(states) for state in states]
-    return [risk / bet * log1p(q * expm1(bet / risk)) for q in tilted]
+    prices = [risk / bet * log1p(q * expm1(bet / risk)) for q in tilted]
+    return [max(r, FLOOR_SHARE * value) for r, value in zip(prices, p, strict=True)]
 
 
 def gain(
@@ -170,12 +173,12 @@ def gain(
 def optimal(
     p: Sequence[float], quoted: Sequence[float], payouts: Sequence[float], *,
     risk: float = 1e6, bet: float = 1e4, elasticity: float = 8.0, tilt: float = 0.0,
-    cap: float = 0.25, winners: float = 1.0,
+    cap: float = 0.25, winners: float = 1.0, least: float = 0.0,
 ) -> tuple[list[float], int]:  # fmt: skip
     out, statuses = np.zeros(len(p)), np.zeros(1, np.int64)
     optimal_nb(
         np.array(p), np.array(quoted), np.array(payouts), np.array((0, len(p))),
-        np.array((winners,)), risk, bet, elasticity, tilt, cap, np.zeros((3, len(p))), out,
+        np.array((winners,)), risk, bet, elasticity, tilt, least, cap, np.zeros((3, len(p))), out,
         statuses,
     )  # fmt: skip
     return out.tolist(), int(statuses[0])
@@ -202,6 +205,8 @@ def test_reservation_prices_leave_expected_utility_where_it_is(
 
     before = utility([-paid for paid in payouts])
     for outcome, floor in enumerate(floors.tolist()):
+        if floor <= FLOOR_SHARE * p[outcome]:
+            continue
         after = [bet * floor - paid - bet * (k == outcome) for k, paid in enumerate(payouts)]
         assert utility(after) == pytest.approx(before, rel=1e-9)
     assert floors.tolist() == pytest.approx(reservations(p, payouts, risk=risk, bet=bet), rel=1e-9)
@@ -227,13 +232,16 @@ def test_no_step_between_two_prices_gains_more(
     prices, status = optimal(
         p, quoted, payouts, risk=5e6, elasticity=elasticity, tilt=tilt, cap=cap
     )
-    if status == OUT_OF_REACH:
-        assert prices == quoted
-        return
     assert status == LEANT
     assert sum(prices) == pytest.approx(sum(quoted), abs=1e-11)
     floors = reservations(p, payouts, risk=5e6, bet=1e4)
     lows, highs = allowed(quoted, floors, elasticity=elasticity, cap=cap)
+    if sum(highs) <= sum(quoted):
+        caps = [1.0 / (1.0 + (1.0 - q) / q * exp(-cap)) for q in quoted]
+        share = (sum(quoted) - sum(highs)) / (sum(caps) - sum(highs))
+        edge = [high + share * (most - high) for high, most in zip(highs, caps, strict=True)]
+        assert prices == pytest.approx(edge, abs=1e-9)
+        return
     for u, low, high in zip(prices, lows, highs, strict=True):
         assert low - 1e-12 <= u <= high + 1e-12
     best = gain(p, prices, floors, elasticity=elasticity, tilt=tilt)
@@ -268,10 +276,10 @@ def test_no_other_lean_gains_more_at_the_same_book(
     p, payouts = market
     assume(max(p) < 0.85)
     quoted = margined(p, 1.05)
-    prices, status = optimal(p, quoted, payouts, risk=5e6, tilt=tilt, cap=0.5)
-    assume(status == LEANT)
+    prices, _ = optimal(p, quoted, payouts, risk=5e6, tilt=tilt, cap=0.5)
     floors = reservations(p, payouts, risk=5e6, bet=1e4)
     lows, highs = allowed(quoted, floors, elasticity=8.0, cap=0.5)
+    assume(sum(highs) > sum(quoted))
     best = gain(p, prices, floors, elasticity=8.0, tilt=tilt)
     for form, cap in ((LINEAR, 0.03), (LOG_ODDS, 0.15)):
         other = margined(leant(form, p, payouts, cap), 1.05)
@@ -280,6 +288,25 @@ def test_no_other_lean_gains_more_at_the_same_book(
     assert gain(p, quoted, floors, elasticity=8.0, tilt=tilt) <= best + 1e-10 or any(
         u > high for u, high in zip(quoted, highs, strict=True)
     )
+
+
+@given(market=books(), times=st.floats(1.0, 1e6), elasticity=st.floats(0.5, 30.0))
+@settings(max_examples=80, deadline=None)
+def test_however_lopsided_the_book_prices_lean_within_their_cap_and_hold_the_sum(
+    market: tuple[list[float], list[float]], times: float, elasticity: float
+) -> None:
+    p, payouts = market
+    assume(max(p) < 0.9)
+    quoted = margined(p, 1.05)
+    heaviest = max(range(len(p)), key=payouts.__getitem__)
+    payouts = [times * paid for paid in payouts]
+    prices, status = optimal(p, quoted, payouts, elasticity=elasticity)
+    assert status == LEANT
+    assert sum(prices) == pytest.approx(sum(quoted), abs=1e-9)
+    for before, after in zip(quoted, prices, strict=True):
+        assert abs(log(after / (1.0 - after)) - log(before / (1.0 - before))) <= 0.25 + 1e-9
+    if payouts[heaviest] - sorted(payouts)[-2] > 1e7:
+        assert prices[heaviest] > quoted[heaviest]
 
 
 def test_with_an_empty_book_and_no_bound_on_the_sum_the_best_price_is_the_root() -> None:
@@ -307,6 +334,69 @@ def test_the_optimal_form_has_no_answer_for_markets_with_many_winners() -> None:
     assert prices == [0.83, 0.73, 0.54]
 
 
+@given(market=books(), elasticity=st.floats(0.5, 15.0))
+@settings(max_examples=80, deadline=None)
+def test_where_no_odds_may_be_above_fair_the_best_prices_stop_there(
+    market: tuple[list[float], list[float]], elasticity: float
+) -> None:
+    p, payouts = market
+    assume(max(p) < 0.9)
+    quoted = margined(p, 1.05)
+    prices, status = optimal(p, quoted, payouts, risk=2e6, elasticity=elasticity, least=1.0)
+    assert status == LEANT
+    assert sum(prices) == pytest.approx(sum(quoted), abs=1e-9)
+    assert all(u >= value - 1e-12 for u, value in zip(prices, p, strict=True))
+
+
+def test_a_search_that_comes_to_no_rest_leaves_the_prices_of_the_margin_and_says_so() -> None:
+    """Demand this steep over a cap this wide has slopes forty orders of magnitude apart."""
+    p = [49 / 110, 3 / 110, 58 / 110]
+    quoted = margined(p, 1.05)
+    steep = {"risk": 2e4, "bet": 20.0, "elasticity": 100.0, "cap": 2.0, "least": 1.0}
+    prices, status = optimal(p, quoted, (0.0, 160_000.0, 0.0), **steep)
+    assert status == NOT_CONVERGED
+    assert prices == quoted
+    lean = OptimalLean(
+        risk_minor=20_000, bet_payout_minor=20, elasticity=100.0, log_odds_milli_max=2_000
+    )
+    figures = BookFigures(np.zeros(3, np.int64), np.array((0, 160_000, 0)))
+    fair, offsets = np.array(p), np.array((0, 3))
+    plain = quote(fair, offsets, np.ones(1), ("x",), margin=Margin())
+    answer = quote(fair, offsets, np.ones(1), ("x",), margin=Margin(), lean=lean, figures=figures)
+    assert answer.shortfalls.tolist() == [Shortfall.LEAN]
+    assert answer.odds_milli.tolist() == plain.odds_milli.tolist()
+
+
+# --- no odds above fair --------------------------------------------------------------------------
+
+
+@given(market=books(), form=st.sampled_from(FORMS))
+@settings(max_examples=80, deadline=None)
+def test_odds_above_fair_are_brought_back_at_the_others_cost(
+    market: tuple[list[float], list[float]], form: int
+) -> None:
+    p, payouts = market
+    assume(max(p) < 0.85)
+    prices = margined(leant(form, p, payouts, 0.2), 1.05)
+    out = np.array(prices)
+    offsets, margins = np.array((0, len(p))), np.zeros(1, np.int64)
+    changed = floor_nb(np.array(p), offsets, margins, out)
+    assert changed == any(q < value for q, value in zip(prices, p, strict=True))
+    above = sum(max(q - value, 0.0) for q, value in zip(prices, p, strict=True))
+    share = (sum(prices) - sum(p)) / above if changed else 1.0
+    expected = [value + share * max(q - value, 0.0) for q, value in zip(prices, p, strict=True)]
+    assert out.tolist() == pytest.approx(expected if changed else prices, abs=1e-12)
+    assert out.sum() == pytest.approx(1.05, abs=1e-9)
+    if changed:
+        assert (out >= np.array(p)).all()
+
+
+def test_markets_without_a_margin_are_left_as_they_are() -> None:
+    fair, prices = np.array((0.5, 0.5)), np.array((0.4, 0.7))
+    assert floor_nb(fair, np.array((0, 2)), np.array((2,)), prices) == 0
+    assert prices.tolist() == [0.4, 0.7]
+
+
 # --- through a quote -----------------------------------------------------------------------------
 
 LEANS: tuple[Lean, ...] = (
@@ -318,21 +408,24 @@ FAIR = np.array((0.45, 0.30, 0.25, 0.8, 0.7, 0.5))
 PAYOUTS = np.array((40_000, 10_000, 10_000, 5_000, 9_000, 5_000))
 
 
-def quoted_with(
-    lean: Lean | None, *, method: Method = Method.ODDS_RATIO
-) -> tuple[list[int], list[int]]:
+def quoted_with(lean: Lean | None, *, harmonised: bool = True) -> tuple[list[int], list[int]]:
     answer = quote(
         FAIR, np.array((0, 3, 6)), np.array((1.0, 2.0)), ("1x2", "double_chance"),
-        margin=Margin(method=method), ladder=FINE, lean=lean,
+        margin=Margin(harmonised=harmonised), ladder=FINE, lean=lean,
         figures=BookFigures(PAYOUTS // 2, PAYOUTS),
     )  # fmt: skip
     return answer.odds_milli.tolist(), answer.shortfalls.tolist()
 
 
+@pytest.mark.parametrize("harmonised", [True, False])
 @pytest.mark.parametrize("lean", LEANS)
-def test_a_leant_quote_is_shorter_where_the_book_would_pay_most(lean: Lean) -> None:
+def test_a_leant_quote_is_shorter_where_the_book_would_pay_most(
+    lean: Lean, harmonised: bool
+) -> None:
     plain, _ = quoted_with(None)
-    odds_milli, shortfalls = quoted_with(lean)
+    odds_milli, shortfalls = quoted_with(lean, harmonised=harmonised)
+    longest = float((FAIR[:3] * odds_milli[:3]).max()) / 1000.0
+    assert longest <= 1.0 if harmonised else longest > 1.0
     assert odds_milli[0] < plain[0]
     assert odds_milli[1] > plain[1]
     assert sum(1000.0 / each for each in odds_milli[:3]) == pytest.approx(1.05, abs=1e-3)
