@@ -99,8 +99,8 @@ class TennisState(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     def __post_init__(self) -> None:
         """Refuse a score that no match can have."""
-        _within("best_of", self.best_of, 3, 5)
-        if self.best_of == 4:
+
+        if self.best_of not in (3, 5):
             raise ValueError("best_of: must be 3 or 5")
         to_win = self.best_of // 2 + 1
         won = {"home": 0, "away": 0}
@@ -304,7 +304,7 @@ class _Compiled:
         for market in rules:
             first = outcome
             for line in market.lines:
-                terms += line_terms(line, outcome, market.span.index)
+                terms += line_terms(line, outcome, market.span.place)
                 idle = idle_line(market.span)
                 if market.span.idle:
                     terms.append((idle.low, idle.high, CHANCES * outcome + PUSH))

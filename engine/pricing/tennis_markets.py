@@ -41,7 +41,7 @@ class Span(NamedTuple):
     size: int
     idle: bool = False
 
-    def index(self, value: int) -> int:
+    def place(self, value: int) -> int:
         """Return where the chance of values below one stands; ends beyond the axis are cut."""
         return self.at + min(max(value - self.first, 0), self.size)
 

@@ -173,7 +173,7 @@ def coming_set_nb(
     features: Any, state: Any, number: int, ends: Any, games: Any, home_first: float,
     away_first: float,
 ) -> None:  # fmt: skip
-    """Fill the block of a set still to be ended, from the chances that it begins on either serve."""
+    """Fill the block of a set not yet over, from the chances that it begins on either serve."""
     at = MATCH_BLOCK + SET_BLOCK * number
     idle = max(1.0 - home_first - away_first, 0.0)
     for row in range(ENDS):
