@@ -166,8 +166,10 @@ class Bridge:
             Whatever ended the transport, once all that it gave is answered.
         """
         reading = asyncio.create_task(self._read())
+        end = None
         try:
             await self._carry()
+            end = self._end
         finally:
             reading.cancel()
             for task in list(self._tasks):
@@ -175,8 +177,8 @@ class Bridge:
             with contextlib.suppress(asyncio.CancelledError):
                 await reading
             await self._transport.close()
-        if self._end is not None:
-            raise self._end
+        if end is not None:
+            raise end
 
     # --- from the source -------------------------------------------------------------------------
 

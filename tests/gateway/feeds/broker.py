@@ -1,0 +1,155 @@
+"""A real RabbitMQ for tests: a process of its own on loopback, its files in a folder of the test.
+
+Nothing of the machine's own broker is touched: name, ports, port mapper, cookie and folders are all
+the test's, and both processes are ended by their ids.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import aio_pika
+import pytest
+
+SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+EPMD = Path("/usr/bin/epmd")
+FULL_SUITE = "OVERROUND_FULL_SUITE"
+"""Set where every test has to run: a broker that is missing is a failure then."""
+READY_S = 60.0
+ENDED_S = 20.0
+
+
+def require_broker() -> None:
+    if SERVER.exists() and EPMD.exists():
+        return
+    if os.environ.get(FULL_SUITE):
+        pytest.fail(f"{SERVER} is missing, and {FULL_SUITE} says that every test runs")
+    pytest.skip("rabbitmq-server is not installed")
+
+
+class Broker:
+    """A broker that can be ended and started again on the same files."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port, self._dist_port, epmd_port = _free_ports(3)
+        for name in ("home", "mnesia", "log"):
+            (folder / name).mkdir(parents=True)
+        (folder / "enabled_plugins").write_text("[].\n")
+        (folder / "rabbitmq.conf").write_text(
+            f"listeners.tcp.1 = 127.0.0.1:{self.port}\nloopback_users.guest = true\n"
+            "log.console = false\nvm_memory_high_watermark.absolute = 256MB\n"
+            "disk_free_limit.absolute = 1MB\n"
+        )
+        self._env = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder / "home"),
+            "ERL_EPMD_PORT": str(epmd_port),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODENAME": f"overround{os.getpid()}@localhost",
+            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODE_PORT": str(self.port),
+            "RABBITMQ_DIST_PORT": str(self._dist_port),
+            "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
+            "RABBITMQ_LOG_BASE": str(folder / "log"),
+            "RABBITMQ_PID_FILE": str(folder / "pid"),
+            "RABBITMQ_CONF_ENV_FILE": str(folder / "no-rabbitmq-env.conf"),
+            "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1 +sbwt none -kernel "
+            "inet_dist_use_interface {127,0,0,1}",
+        }
+        self._epmd: subprocess.Popen[bytes] | None = None
+        self._server: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"amqp://guest:guest@127.0.0.1:{self.port}/"
+
+    def start(self) -> None:
+        """Start, and return when a client can connect."""
+        if self._epmd is None:
+            self._epmd = self._spawn(EPMD, "-address", "127.0.0.1")
+        self._server = self._spawn(SERVER)
+        until_s = time.monotonic() + READY_S
+        while not (_listens(self.port) and asyncio.run(_connects(self.url))):
+            assert self._server.poll() is None, self.said
+            assert time.monotonic() < until_s, self.said
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        """End the broker as a crash does; `start` may follow."""
+        if self._server is not None:
+            _end(self._server)
+            self._server = None
+
+    def close(self) -> None:
+        """End everything."""
+        self.stop()
+        if self._epmd is not None:
+            _end(self._epmd)
+            self._epmd = None
+
+    @property
+    def said(self) -> str:
+        return (self.folder / "said.txt").read_text(encoding="utf-8", errors="replace")[-4_000:]
+
+    def _spawn(self, *words: str | Path) -> "subprocess.Popen[bytes]":
+        with (self.folder / "said.txt").open("ab") as out:
+            return subprocess.Popen(
+                words,
+                env=self._env,
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+
+@contextmanager
+def running_broker(folder: Path) -> Iterator[Broker]:
+    require_broker()
+    broker = Broker(folder)
+    try:
+        broker.start()
+        yield broker
+    finally:
+        broker.close()
+
+
+def _listens(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=2):
+        return True
+    return False
+
+
+async def _connects(url: str) -> bool:
+    try:
+        connection = await aio_pika.connect(url, timeout=2)
+    except (OSError, aio_pika.exceptions.AMQPError, TimeoutError):
+        return False
+    await connection.close()
+    return True
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """End a process and all of its session, which is ours alone."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait(ENDED_S)
+
+
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [int(one.getsockname()[1]) for one in sockets]
