@@ -18,6 +18,25 @@ STEPS = (
 )
 
 
+UNREAD = {
+    "bspMarket": False,
+    "bspReconciled": False,
+    "complete": True,
+    "crossMatching": True,
+    "discountAllowed": True,
+    "marketBaseRate": 5,
+    "marketTime": "2023-11-14T22:00:00.000Z",
+    "suspendTime": "2023-11-14T22:00:00.000Z",
+    "openDate": "2023-11-14T22:00:00.000Z",
+    "persistenceEnabled": True,
+    "regulators": ["MR_INT"],
+    "runnersVoidable": False,
+    "timezone": "GMT",
+    "turnInPlayEnabled": True,
+}
+"""Fields of a definition that mean nothing to us; other readers insist on them."""
+
+
 def ladder_prices() -> list[float]:
     """Every price of the exchange's ladder, from 1.01 to 1000."""
     prices, price = [], 1.01
@@ -57,6 +76,8 @@ def definition(*runners: dict[str, Any], status: str = "OPEN", **words: Any) -> 
         "betDelay": 0,
         "version": 1,
         "runners": list(runners),
+        "numberOfActiveRunners": len(runners),
+        **UNREAD,
         "someday": {"a": "field we do not know"},
         **words,
     }
