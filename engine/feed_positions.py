@@ -64,15 +64,13 @@ class FeedPositions:
         sources = self._reached.get(market_no, {})
         return {source: reached.position for source, reached in sorted(sources.items())}
 
-    def dump(self) -> list[dict[str, Any]]:
-        """Return the canonical form: one map a market and source, ascending."""
+    def dump(self) -> list[list[Any]]:
+        """Return the canonical form: market, source, position and digests, ascending.
+
+        A flat list for each and not a map: there may be 40,000, and bets wait for the copy.
+        """
         return [
-            {
-                "market_no": market_no,
-                "source": source,
-                "position": reached.position,
-                "digests": list(reached.digests),
-            }
+            [market_no, source, reached.position, *reached.digests]
             for market_no, sources in sorted(self._reached.items())
             for source, reached in sorted(sources.items())
         ]
@@ -82,20 +80,20 @@ class FeedPositions:
         """Rebuild positions from their canonical form; a ValueError names the field."""
         positions, last = FeedPositions(), (-1, "")
         for item in items:
-            reader = Reader(item, name="positions")
-            reader.only("market_no", "source", "position", "digests")
+            if not isinstance(item, list | tuple):
+                raise ValueError("positions: not a list")
+            given = dict(zip(("market_no", "source", "position"), item, strict=False))
+            reader = Reader(given, name="positions")
             market_no = reader.integer("market_no", low=0, high=MARKET_NO_MAX)
             source = reader.text("source")
             if (market_no, source) <= last or not 1 <= len(source) <= NAME_CHARS_MAX:
                 raise reader.fail("source", "out of order, given twice or of no fitting length")
-            reached = _Reached(
-                reader.integer("position", low=0, high=TIME_NS_MAX),
-                tuple(reader.items("digests")),
-            )
-            if not _digests_fit(reached.digests):
+            position = reader.integer("position", low=0, high=TIME_NS_MAX)
+            digests = tuple(item[3:])
+            if not _digests_fit(digests):
                 raise reader.fail("digests", f"1 to {DIGESTS_KEPT} integers, each once")
             sources = positions._reached.setdefault(market_no, {})
-            sources[source] = reached
+            sources[source] = _Reached(position, digests)
             if len(sources) > SOURCES_MAX:
                 raise reader.fail("source", f"more than {SOURCES_MAX} of one market")
             last = (market_no, source)

@@ -247,6 +247,12 @@ def many(document, field, count, **values):
     return {**document, field: items}
 
 
+def placed(document, place, at, *values):
+    items = [list(item) for item in document["positions"]]
+    items[at][place] = values if isinstance(place, slice) else values[0]
+    return {**document, "positions": items}
+
+
 @pytest.mark.parametrize(
     ("lie", "field"),
     [
@@ -268,15 +274,21 @@ def many(document, field, count, **values):
         (lambda d: changed(d, "deductions", 1, market_no=3), "market_no"),
         (lambda d: many(d, "deductions", DEDUCTIONS_MAX + 1, until_ns=lambda at: at), "market_no"),
         (lambda d: {**d, "positions": d["positions"][::-1]}, "source"),
-        (lambda d: changed(d, "positions", 0, source=""), "source"),
-        (lambda d: changed(d, "positions", 0, source=5), "source"),
-        (lambda d: changed(d, "positions", 1, market_no=4), "positions"),
-        (lambda d: changed(d, "positions", 0, position=-1), "position"),
-        (lambda d: changed(d, "positions", 0, digests=[]), "digests"),
-        (lambda d: changed(d, "positions", 0, digests=[1, 1]), "digests"),
-        (lambda d: changed(d, "positions", 0, digests=[True]), "digests"),
-        (lambda d: changed(d, "positions", 0, digests=list(range(DIGESTS_KEPT + 1))), "digests"),
-        (lambda d: many(d, "positions", SOURCES_MAX + 1, source=lambda at: f"{at:03}"), "source"),
+        (lambda d: placed(d, 1, 0, ""), "source"),
+        (lambda d: placed(d, 1, 0, 5), "source"),
+        (lambda d: placed(d, 0, 1, 4), "positions"),
+        (lambda d: placed(d, 0, 0, "3"), "market_no"),
+        (lambda d: placed(d, 2, 0, -1), "position"),
+        (lambda d: placed(d, slice(1, None), 0), "source"),
+        (lambda d: placed(d, slice(3, None), 0), "digests"),
+        (lambda d: placed(d, slice(3, None), 0, 1, 1), "digests"),
+        (lambda d: placed(d, slice(3, None), 0, True), "digests"),
+        (lambda d: placed(d, slice(3, None), 0, *range(DIGESTS_KEPT + 1)), "digests"),
+        (lambda d: {**d, "positions": [7]}, "positions"),
+        (
+            lambda d: {**d, "positions": [[3, f"{at:03}", 5, 1] for at in range(SOURCES_MAX + 1)]},
+            "source",
+        ),
     ],
 )
 def test_document_that_lies_of_what_layout_2_brought_is_refused(lie, field) -> None:
