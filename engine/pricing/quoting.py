@@ -183,6 +183,7 @@ class Quoter:
         self._ladder: Final = ladder
         self._quoted: Floats = np.zeros(outcomes)
         self._leant: Floats = np.zeros(outcomes)
+        self._unbound: Final[Floats] = np.zeros(outcomes)
         self._odds_milli: Ints = np.zeros(outcomes, np.int64)
         self._places: Ints = np.zeros(outcomes, np.int64)
         self._parameters: Floats = np.zeros(markets)
@@ -251,9 +252,10 @@ class Quoter:
         self._holds[:] = 0
         if margin.book_within_milli is not None:
             hold_books_nb(
-                self._quoted, offered, self._offsets, self._winners, self._ladder.prices_milli,
-                int(margin.rounding), margin.book_within_milli / 1000.0, self._odds_milli,
-                self._floats, self._ints, self._holds,
+                self._quoted, fair if margin.harmonised else self._unbound, offered,
+                self._offsets, self._winners, self._ladder.prices_milli, int(margin.rounding),
+                margin.book_within_milli / 1000.0, self._odds_milli, self._floats, self._ints,
+                self._holds,
             )  # fmt: skip
         if margin.harmonised:
             above = harmonise_nb(

@@ -9,6 +9,7 @@ from typing import Any, Final
 from numba import boolean, float64, int64
 
 from engine.jit import kernel
+from engine.pricing.harmony_nb import FAIR_SLACK
 from engine.pricing.ladder_nb import SHORTER, rung_nb
 
 NODES_MAX: Final = 2_000
@@ -25,8 +26,8 @@ _SHORT, _STAY, _LONG = 0, 1, 2
 _LEAST, _MOST, _SUM, _COST = 3, 4, 5, 6
 FLOAT_ROWS: Final = 7
 # Rows of the integer scratch.
-_ORDER, _RUNG, _CHOICE, _BEST = 0, 1, 2, 3
-INT_ROWS: Final = 4
+_ORDER, _RUNG, _CHOICE, _BEST, _CEILING = 0, 1, 2, 3, 4
+INT_ROWS: Final = 5
 
 
 @kernel(
@@ -174,15 +175,14 @@ def walk_nb(
     total: float,
     low: float,
     high: float,
-    longest: int,
 ) -> float:
     """Move one rung at a time, the cheapest first, until the sum is within limits or none may move.
 
     Down from above, no step goes below the lower limit; up from below, the first sum that reaches
-    it ends the walk. `longest` is 0 where no price may be lengthened.
+    it ends the walk. No price goes past its ceiling.
     """
     for _ in range(WALK_MAX):
-        if low <= total <= high or (total > high and longest == 0):
+        if low <= total <= high:
             break
         step = 1 if total > high else -1
         best = -1
@@ -191,7 +191,7 @@ def walk_nb(
         for n in range(count):
             k = ints[_ORDER, n]
             rung = ints[_RUNG, k] + step
-            if not 0 <= rung < len(prices):
+            if not 0 <= rung <= ints[_CEILING, k]:
                 continue
             share = 1000.0 / prices[rung]
             gain = share - 1000.0 / prices[rung - step]
@@ -211,6 +211,7 @@ def walk_nb(
 
 @kernel()
 def prepare_nb(
+    fair: Any,
     offered: Any,
     prices: Any,
     rounding: int,
@@ -220,24 +221,35 @@ def prepare_nb(
     floats: Any,
     ints: Any,
 ) -> int:
-    """Find the offered outcomes' rungs and their neighbours; return how many may move."""
+    """Find the offered outcomes' rungs, neighbours and ceilings; return how many may move.
+
+    No price is past the last rung, past fair where that is above 0, or, where rounding never
+    lengthens, past where it is. A price that is past fair comes down to it here.
+    """
     count = 0
     for k in range(first, last):
         if offered[k]:
             rung = rung_nb(prices, float(odds_milli[k]), rounding)
+            ceiling = rung if rounding == SHORTER else len(prices) - 1
+            if fair[k] > 0.0:
+                longest = 1000.0 * (1.0 + FAIR_SLACK) / fair[k]
+                ceiling = min(ceiling, rung_nb(prices, longest, SHORTER))
+            rung = min(rung, ceiling)
+            odds_milli[k] = prices[rung]
             ints[_RUNG, k] = rung
+            ints[_CEILING, k] = ceiling
             ints[_ORDER, count] = k
             count += 1
             floats[_STAY, k] = 1000.0 / prices[rung]
             floats[_SHORT, k] = 1000.0 / prices[max(rung - 1, 0)]
-            further = rung if rounding == SHORTER else min(rung + 1, len(prices) - 1)
-            floats[_LONG, k] = 1000.0 / prices[further]
+            floats[_LONG, k] = 1000.0 / prices[min(rung + 1, ceiling)]
     return count
 
 
 @kernel()
 def hold_market_nb(
     quoted: Any,
+    fair: Any,
     offered: Any,
     prices: Any,
     rounding: int,
@@ -250,6 +262,7 @@ def hold_market_nb(
     ints: Any,
 ) -> int:
     """Keep one market's book within its limits; return HELD or OUTSIDE."""
+    count = prepare_nb(fair, offered, prices, rounding, first, last, odds_milli, floats, ints)
     target = 0.0
     fixed = 0.0
     total = 0.0
@@ -263,7 +276,6 @@ def hold_market_nb(
     high = target + within + _SLACK
     if low <= total <= high:
         return HELD
-    count = prepare_nb(offered, prices, rounding, first, last, odds_milli, floats, ints)
     if count == 0:
         return OUTSIDE
     sort_nb(floats, ints, count)
@@ -275,11 +287,9 @@ def hold_market_nb(
         total += floats[row, k]
         if row == _SHORT:
             ints[_RUNG, k] = max(ints[_RUNG, k] - 1, 0)
-        elif row == _LONG and rounding != SHORTER:
-            ints[_RUNG, k] = min(ints[_RUNG, k] + 1, len(prices) - 1)
-    total = walk_nb(
-        quoted, prices, ints, count, total, low, high, 0 if rounding == SHORTER else 1
-    )  # fmt: skip
+        elif row == _LONG:
+            ints[_RUNG, k] = min(ints[_RUNG, k] + 1, ints[_CEILING, k])
+    total = walk_nb(quoted, prices, ints, count, total, low, high)
     for n in range(count):
         k = ints[_ORDER, n]
         odds_milli[k] = prices[ints[_RUNG, k]]
@@ -288,12 +298,14 @@ def hold_market_nb(
 
 @kernel(
     int64(
-        float64[::1], boolean[::1], int64[::1], float64[::1], int64[::1], int64, float64,
+        float64[::1], float64[::1], boolean[::1], int64[::1], float64[::1], int64[::1], int64,
+        float64,
         int64[::1], float64[:, ::1], int64[:, ::1], int64[::1],
     )
 )  # fmt: skip
 def hold_books_nb(
     quoted: Any,
+    fair: Any,
     offered: Any,
     offsets: Any,
     winners: Any,
@@ -314,6 +326,8 @@ def hold_books_nb(
     ----------
     quoted : float64[outcomes]
         Probabilities with the margin in them.
+    fair : float64[outcomes]
+        Fair probabilities, whose odds no price is to pass; 0 where one may.
     offered : bool[outcomes]
         Outcomes whose prices may move.
     offsets : int64[markets + 1]
@@ -343,7 +357,7 @@ def hold_books_nb(
     outside = 0
     for market in range(len(offsets) - 1):
         statuses[market] = hold_market_nb(
-            quoted, offered, prices, rounding, offsets[market], offsets[market + 1],
+            quoted, fair, offered, prices, rounding, offsets[market], offsets[market + 1],
             winners[market], within * winners[market], odds_milli, floats, ints,
         )  # fmt: skip
         if statuses[market] != HELD:

@@ -161,6 +161,7 @@ def held(
     ladder.round_all(quoted, odds_milli, places, rounding=rounding)
     outside = hold_books_nb(
         quoted,
+        np.zeros(outcomes),
         np.ones(outcomes, np.bool_),
         np.array((0, outcomes)),
         np.ones(1),
@@ -266,14 +267,32 @@ def test_what_is_not_offered_counts_as_asked_for_and_keeps_its_price(
     odds_milli[off] = 5_000
     statuses = np.zeros(1, np.int64)
     hold_books_nb(
-        quoted, offered, np.array((0, len(p))), np.ones(1), EXCHANGE.prices_milli, 0, 0.003,
-        odds_milli, np.zeros((FLOAT_ROWS, len(p) + 1)), np.zeros((INT_ROWS, len(p) + 1), np.int64),
-        statuses,
+        quoted, np.zeros(len(p)), offered, np.array((0, len(p))), np.ones(1),
+        EXCHANGE.prices_milli, 0, 0.003, odds_milli, np.zeros((FLOAT_ROWS, len(p) + 1)),
+        np.zeros((INT_ROWS, len(p) + 1), np.int64), statuses,
     )  # fmt: skip
     assert odds_milli[off] == 5_000
     total = float((1000.0 / odds_milli)[offered].sum() + quoted[off])
     inside = abs(total - float(quoted.sum())) <= 0.003 + 1e-8
     assert inside == (statuses[0] == 0)
+
+
+@given(p=chances(), within=st.integers(3, 20), ladder=st.sampled_from((EXCHANGE, CENTS)))
+@settings(max_examples=100, deadline=None)
+def test_a_book_is_held_without_any_odds_above_fair(
+    p: list[float], within: int, ladder: Ladder
+) -> None:
+    margin = Margin(book_milli=1_020, book_within_milli=within)
+    quoted = one(p, margin=margin, ladder=ladder)
+    for odds_milli, probability, offered in zip(
+        quoted.odds_milli.tolist(), p, quoted.offered.tolist(), strict=True
+    ):
+        assert not offered or odds_milli * probability <= 1000.0 * (1.0 + 1e-9)
+    off = book(quoted) - 1.02
+    if quoted.shortfalls.any():
+        assert off > within / 1000.0
+    elif quoted.offered.all():
+        assert abs(off) <= within / 1000.0 + 1e-8
 
 
 def test_no_book_falls_under_one_however_wide_its_limits() -> None:
