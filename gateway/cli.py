@@ -20,6 +20,7 @@ from engine.ids import ACCOUNT_NO_MAX
 from gateway import demo, replay
 from gateway.arguments import subject, whole
 from gateway.config import ENV_PREFIX, Config, ConfigError, describe, load_config
+from gateway.feeds import command
 from gateway.tokens import EXPIRES_S_MAX, Role, SecretError, TokenError, load_key
 
 if TYPE_CHECKING:
@@ -72,7 +73,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
     _add_demo(commands)
     _add_replay(commands)
+    _add_rehearse(commands)
     _add_serve(commands)
+    _add_feed(commands)
     _add_token(commands)
     _add_journal(commands)
     _add_config(commands)
@@ -106,6 +109,38 @@ def _add_replay(commands: "_Commands") -> None:
     parser.set_defaults(run=replay.run)
 
 
+def _rehearse(args: argparse.Namespace, _config: Config) -> int:
+    from gateway.feeds.uof_rehearsal import Rehearsal  # noqa: PLC0415 - loads the kernels
+    from simulations.timeline import UnknownMatchError, match_by_id  # noqa: PLC0415
+
+    try:
+        match = match_by_id(args.match)
+    except UnknownMatchError as error:
+        print(f"overround rehearse: {error}", file=sys.stderr)
+        return EXIT_WRONG
+    for body in Rehearsal(match, alive=args.alive).messages():
+        sys.stdout.buffer.write(body + b"\n")
+    return EXIT_DONE
+
+
+def _add_rehearse(commands: "_Commands") -> None:
+    parser = _add(
+        commands,
+        "rehearse",
+        "print a World Cup match as a provider of the Unified Odds Feed would tell it",
+        epilog="One message a line, in order: `overround rehearse wc22-64 > final.xml` makes a "
+        "recording for `overround replay` and `overround feed`.",
+    )
+    parser.add_argument("match", metavar="ID", help="wc22-01 to wc22-64")
+    parser.add_argument(
+        "--no-alive",
+        action="store_false",
+        dest="alive",
+        help="leave the producers' heartbeats out",
+    )
+    parser.set_defaults(run=_rehearse)
+
+
 # --- serve ---------------------------------------------------------------------------------------
 
 
@@ -130,6 +165,21 @@ def _add_serve(commands: "_Commands") -> None:
         help="a TOML file of markets, accounts and deposits; what is there already stays as it is",
     )
     parser.set_defaults(run=_serve)
+
+
+# --- feed ----------------------------------------------------------------------------------------
+
+
+def _add_feed(commands: "_Commands") -> None:
+    parser = _add(
+        commands,
+        "feed",
+        "carry a provider's messages to a running engine",
+        epilog="A message is acknowledged to its source when every market it speaks of has obeyed "
+        "it. Interrupted, it waits for what is on its way and says what was carried.",
+    )
+    command.add_arguments(parser)
+    parser.set_defaults(run=command.run)
 
 
 # --- token ---------------------------------------------------------------------------------------
