@@ -245,6 +245,16 @@ def test_a_market_that_the_live_producer_does_not_take_is_closed_by_the_other():
     assert house.status(TOTAL) is Status.INACTIVE
 
 
+def test_a_hand_over_between_live_producers_may_be_said_after_the_new_one_has_spoken():
+    house = floor()
+    house.hear(odds_change(market(1, THREE_WAY), at=1, product=1))
+    house.hear(odds_change(market(1, THREE_WAY), at=2, product=5))
+
+    house.hear(odds_change(market(1, status=-2), at=3, product=1))
+
+    assert house.status("1x2") is Status.ACTIVE
+
+
 # --- bet stops -----------------------------------------------------------------------------------
 
 

@@ -10,6 +10,7 @@ from engine.commands import (
     SuspendMarket,
 )
 from engine.lifecycle import Status
+from gateway.feeds import uof_results
 from gateway.feeds.intents import KnownMarket, Recover
 from gateway.feeds.producers import FULL, State
 from gateway.feeds.uof import UofAdapter, UofSettings
@@ -284,3 +285,28 @@ def _owner(house, key):
     if "uof:1/odds" in sources:
         return 1
     return 3 if sources else 0
+
+
+def test_old_news_that_comes_again_does_not_change_what_was_told_last():
+    house = floor(WATCHED)
+    house.recover(at=0)
+    house.hear(odds_change(market(1, THREE_WAY), at=5), at=5)
+    house.hear(odds_change(market(1, THREE_WAY, status=-1), at=10), at=10)
+    house.hear(odds_change(market(1, THREE_WAY), at=5, request_id=3), at=11)
+    house.tick(at=30_000)
+
+    house.recover(at=31_000)
+
+    assert house.status("1x2") is Status.SUSPENDED
+
+
+def test_results_past_the_bound_go_out_as_they_are(monkeypatch):
+    monkeypatch.setattr(uof_results, "HELD_MAX", 2)
+    house = floor(WATCHED)
+    house.hear(odds_change(market(1, THREE_WAY), at=1))
+    house.hear(about("bet_cancel", 1, at=9, more='end_time="5"'))
+    house.hear(about("bet_cancel", 1, at=8, more='end_time="4"'))
+
+    received = house.hear(bet_settlement(settled(1, HOME_WON), at=7))
+
+    assert [tell.mark.position - NOW_MS for tell in tells(received) if tell.mark] == [7, 8, 9]
