@@ -29,6 +29,16 @@ from gateway.tokens import TokenSettings
 from persistence.journal import JournalOptions
 
 ENV_PREFIX: Final = "OVERROUND_"
+NOT_SETTINGS: Final = frozenset(
+    {
+        "OVERROUND_AMQP_PASSWORD",
+        "OVERROUND_UOF_TOKEN",
+        "OVERROUND_EXCHANGE_APP_KEY",
+        "OVERROUND_EXCHANGE_SESSION",
+        "OVERROUND_EXCHANGE_CREDENTIALS",
+    }
+)
+"""Variables in which providers' secrets come to a bridge: no settings, and never shown."""
 CONFIG_BYTES_MAX: Final = 1 << 20
 """Largest file of settings, or of an opening, that is read at all."""
 PORT_MAX: Final = 65_535
@@ -81,7 +91,8 @@ def load_config(path: Path | None = None, *, env: Mapping[str, str]) -> Config:
     path : Path, optional
         A TOML file; None for defaults and environment alone.
     env : mapping
-        Environment variables; those that do not start with ``OVERROUND_`` are ignored. A setting
+        Environment variables; those that do not start with ``OVERROUND_`` are ignored, and so are
+        NOT_SETTINGS. A setting
         that is text takes its variable as it stands; any other is read as TOML.
 
     Raises
@@ -96,7 +107,8 @@ def load_config(path: Path | None = None, *, env: Mapping[str, str]) -> Config:
         source = str(path)
         document = read_toml(path)
         _convert(document, source)  # the file's own mistakes are reported as the file's
-    for name in sorted(name for name in env if name.startswith(ENV_PREFIX)):
+    named = {name for name in env if name.startswith(ENV_PREFIX)} - NOT_SETTINGS
+    for name in sorted(named):
         _override(document, name, env[name])
         _convert(document, name)
     config = _convert(document, source)

@@ -177,6 +177,22 @@ class AmqpTransport:
                 await asyncio.wait_for(connection.close(), self._settings.connect_s)
 
 
+def with_password(url: str, password: str) -> str:
+    """Return a broker's address with a password, where it has none of its own.
+
+    Raises
+    ------
+    ValueError
+        When it is not an ``amqp`` or ``amqps`` address.
+    """
+    parsed = URL(url)
+    if parsed.scheme not in ("amqp", "amqps") or not parsed.host:
+        raise ValueError("amqp: amqp:// or amqps://USER@HOST:PORT/VHOST")
+    if not password or parsed.password is not None:
+        return url
+    return str(parsed.with_user(parsed.user or "guest").with_password(password))
+
+
 def _with_heartbeat(settings: AmqpSettings) -> str:
     return str(URL(settings.url).update_query(heartbeat=str(settings.heartbeat_s)))
 

@@ -61,6 +61,7 @@ def environment(folder: Path) -> dict[str, str]:
         "OVERROUND_DATA_DIR": str(folder / "data"),
         "OVERROUND_GATEWAY__BETS_PORT": "0",
         "OVERROUND_GATEWAY__CONTROL_PORT": "0",
+        "OVERROUND_GATEWAY__FEED_PORT": "0",
     }
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.config import (
     CONFIG_BYTES_MAX,
+    NOT_SETTINGS,
     Config,
     ConfigError,
     Setting,
@@ -115,6 +116,10 @@ def test_each_gateway_has_three_ports_of_its_own() -> None:
     config = load_config(env={"OVERROUND_CLUSTER__GATEWAYS": "3"})
     ports = [(one.bets_port, one.control_port, one.feed_port) for one in gateway_settings(config)]
     assert ports == [(8480, 8481, 8482), (8483, 8484, 8485), (8486, 8487, 8488)]
+
+
+def test_secrets_of_providers_are_no_settings() -> None:
+    assert load_config(env=dict.fromkeys(NOT_SETTINGS, "word")) == Config()
 
 
 # --- wrong ones ----------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ import pytest
 
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 EPMD = Path("/usr/bin/epmd")
-FULL_SUITE = "OVERROUND_FULL_SUITE"
+FULL_SUITE = "CI_FULL_SUITE"
 """Set where every test has to run: a broker that is missing is a failure then."""
 READY_S = 60.0
 ENDED_S = 20.0

@@ -1,0 +1,77 @@
+"""Recovery asked over HTTP: the words of the request, and what counts as taken."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from gateway.feeds.recovery import RecoveryApi
+from gateway.feeds.wire import FeedWish
+
+
+@contextmanager
+def interface(*statuses: int) -> Iterator[tuple[str, list[tuple[str, str, str]]]]:
+    """Serve an interface that answers with these statuses in turn; yield it and what it heard."""
+    left, heard = list(statuses), []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            heard.append((self.command, self.path, self.headers["x-access-token"]))
+            self.send_response(left.pop(0))
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            return None
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/v1/", heard
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def wish(producer: int = 1, *, after_ms: int = 1_700_000_000_000) -> FeedWish:
+    return FeedWish(feed="uof", producer=producer, after_ms=after_ms, request_id=17)
+
+
+async def test_a_producer_is_asked_by_its_name_from_a_time_with_our_token():
+    with interface(202) as (url, heard):
+        assert await RecoveryApi(url, token="word").grant(wish())
+    path = "/v1/liveodds/recovery/initiate_request?request_id=17&after=1700000000000"
+    assert heard == [("POST", path, "word")]
+
+
+async def test_all_that_is_current_is_asked_for_without_a_time():
+    with interface(200) as (url, heard):
+        assert await RecoveryApi(url, token="word").grant(wish(3, after_ms=0))
+    assert heard[0][1] == "/v1/pre/recovery/initiate_request?request_id=17"
+
+
+async def test_a_provider_in_trouble_is_asked_again_and_one_that_refuses_is_not():
+    with interface(503, 202) as (url, heard):
+        assert await RecoveryApi(url, token="word").grant(wish())
+        assert len(heard) == 2
+    with interface(403) as (url, heard):
+        assert not await RecoveryApi(url, token="word").grant(wish())
+        assert len(heard) == 1
+
+
+async def test_a_producer_without_a_name_or_an_interface_out_of_reach_is_not_asked(
+    unused_tcp_port: int,
+):
+    with interface() as (url, heard):
+        assert not await RecoveryApi(url, token="word").grant(wish(99))
+        assert heard == []
+    api = RecoveryApi(f"http://127.0.0.1:{unused_tcp_port}", token="word", timeout_s=1.0)
+    assert not await api.grant(wish())
+
+
+def test_an_interface_is_an_http_address():
+    with pytest.raises(ValueError, match="http or https"):
+        RecoveryApi("file:///etc/passwd", token="word")
