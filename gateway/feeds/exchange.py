@@ -151,8 +151,10 @@ class ExchangeAdapter:
         self._heard_at_ns = at_ns
         intents: list[Intent] = []
         for known in markets:
+            if not self.owns(known.image.key):
+                continue
             market_id = dict(parse_market_key(known.image.key).specifiers).get("market")
-            if market_id is None or not self.owns(known.image.key):
+            if market_id is None:
                 continue
             self._known[market_id] = known
             if known.image.status == Status.ACTIVE:
@@ -191,6 +193,11 @@ class ExchangeAdapter:
                 intents += self._compare(market_id, mark=told.pending, moved=False, at_ns=at_ns)
         return Received(kind="tick", intents=tuple(intents))
 
+    def bet_delay_s(self, market_id: str) -> int:
+        """Return how long the exchange itself holds bets on a market: 0, or seconds in play."""
+        follower = self._followers.get(market_id)
+        return follower.bet_delay_s if follower is not None else 0
+
     # --- one message ------------------------------------------------------------------------------
 
     def _connected(self, at_ns: int) -> Received:
@@ -225,8 +232,7 @@ class ExchangeAdapter:
         for market_id in (*heard.touched, *heard.gone):
             intents += self._compare(market_id, mark=mark, moved=market_id in moved, at_ns=at_ns)
         if before != tuple(self._holds):
-            told = {*heard.touched, *heard.gone}
-            intents += self._compare_all(at_ns, but=told)
+            intents += self._compare_all(at_ns)
         intents += self._missing(heard, at_ns)
         kind = "heartbeat" if message.ct == HEARTBEAT else "image" if whole else "mcm"
         return Received(kind=kind, intents=tuple(intents), refused="" if intents else refused)
@@ -300,12 +306,11 @@ class ExchangeAdapter:
     def _hold(self, holds: dict[str, bool], at_ns: int) -> list[Intent]:
         before = tuple(self._holds)
         self._set_holds(holds)
-        return [] if before == tuple(self._holds) else list(self._compare_all(at_ns, but=set()))
+        return [] if before == tuple(self._holds) else list(self._compare_all(at_ns))
 
-    def _compare_all(self, at_ns: int, *, but: set[str]) -> Iterator[Intent]:
+    def _compare_all(self, at_ns: int) -> Iterator[Intent]:
         for market_id in self._followers:
-            if market_id not in but:
-                yield from self._compare(market_id, mark=None, moved=False, at_ns=at_ns)
+            yield from self._compare(market_id, mark=None, moved=False, at_ns=at_ns)
 
     # --- one market -------------------------------------------------------------------------------
 

@@ -58,10 +58,13 @@ def market_key(definition: MarketDefinition, market_id: str, *, feed: str) -> st
 def outcome_names(runners: Sequence[RunnerDefinition]) -> tuple[str, ...]:
     """Return a name for each runner: its own, else its id; the id follows where two are alike."""
     plain = [_plain_name(runner) for runner in runners]
-    return tuple(
+    names = tuple(
         _with_id(runner) if plain.count(name) > 1 else name
         for runner, name in zip(runners, plain, strict=True)
     )
+    if len(dict.fromkeys(names)) < len(names):
+        return tuple(_id_text(runner) for runner in runners)
+    return names
 
 
 def _id_text(runner: RunnerDefinition) -> str:
@@ -98,6 +101,9 @@ def unsupported(definition: MarketDefinition) -> str:
         return f"market type {definition.market_type} has two results in one bet"
     if not definition.event_id or not definition.runners:
         return "no event or no runners"
+    runner_ids = [runner_id_of(runner) for runner in definition.runners]
+    if len(dict.fromkeys(runner_ids)) < len(runner_ids):
+        return "a runner is listed twice"
     return ""
 
 

@@ -158,6 +158,7 @@ def test_turn_in_play_suspends_until_prices_come_under_it() -> None:
     following.open()
     turned = following.change(quoted(1, 0.6), quoted(2, 0.2), inPlay=True, betDelay=5, version=2)
     assert statuses(turned) == [(Status.SUSPENDED, "turned in-play")]
+    assert following.adapter.bet_delay_s(M) == 5
     assert statuses(following.change(quoted(1, 0.58))) == [(Status.ACTIVE, "")]
 
 
@@ -220,6 +221,20 @@ def test_names_that_are_alike_are_told_apart_by_id_and_bounded() -> None:
     birth = tells(following.open())[0].birth
     assert birth is not None
     assert birth.outcomes == ("The Draw (1)", "The Draw (2)", "x" * 64)
+
+
+def test_names_that_stay_alike_even_so_give_way_to_ids() -> None:
+    following = Following()
+    following.runners = [runner(1, name="A"), runner(2, name="A"), runner(3, name="A (1)")]
+    birth = tells(following.open())[0].birth
+    assert birth is not None
+    assert birth.outcomes == ("1", "2", "3")
+
+
+def test_runner_listed_twice_is_refused() -> None:
+    following = Following()
+    following.runners = [runner(1), runner(1)]
+    assert "listed twice" in following.change(quoted(1, 0.5)).refused
 
 
 def test_runners_without_names_go_by_their_ids() -> None:

@@ -216,6 +216,15 @@ def test_dead_heat_pays_each_half_and_a_wrong_result_is_taken_back() -> None:
     assert house.refusals() == []
 
 
+def test_market_that_the_exchange_takes_down_comes_back() -> None:
+    house = opened()
+    house.say(status="INACTIVE", version=2)
+    assert house.place(0) == Reason.MARKET_INACTIVE
+    house.say(quoted(1, 0.41), status="OPEN", version=3)
+    assert house.place(0) == Reason.ACCEPTED
+    assert house.refusals() == []
+
+
 def test_every_marked_word_is_one_update() -> None:
     house = opened()
     house.say(quoted(1, 0.45), quoted(2, 0.25), version=2)

@@ -89,6 +89,14 @@ def test_image_that_broke_off_is_not_resumed() -> None:
     assert "clk" not in subscribed(one)
 
 
+def test_image_without_clocks_is_not_resumed() -> None:
+    one = session()
+    number = subscribed(one)["id"]
+    one.receive(mcm(pt=1, id=number, ct="SUB_IMAGE", clk="a"), at_ns=0)
+    one.lost()
+    assert "clk" not in subscribed(one)
+
+
 def test_segmented_image_may_be_resumed_after_its_end() -> None:
     one = session()
     number = subscribed(one)["id"]
