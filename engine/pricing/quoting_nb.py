@@ -262,22 +262,29 @@ def hold_market_nb(
     ints: Any,
 ) -> int:
     """Keep one market's book within its limits; return HELD or OUTSIDE."""
-    count = prepare_nb(fair, offered, prices, rounding, first, last, odds_milli, floats, ints)
     target = 0.0
     fixed = 0.0
     total = 0.0
+    longer = False
     for k in range(first, last):
         target += quoted[k]
-        share = 1000.0 / odds_milli[k] if offered[k] else quoted[k]
-        total += share
-        if not offered[k]:
-            fixed += share
+        if offered[k]:
+            total += 1000.0 / odds_milli[k]
+            longer = longer or odds_milli[k] * fair[k] > 1000.0 * (1.0 + FAIR_SLACK)
+        else:
+            fixed += quoted[k]
     low = max(target - within, winners) - _SLACK
     high = target + within + _SLACK
-    if low <= total <= high:
+    if not longer and low <= fixed + total <= high:
         return HELD
+    count = prepare_nb(fair, offered, prices, rounding, first, last, odds_milli, floats, ints)
     if count == 0:
         return OUTSIDE
+    total = fixed
+    for n in range(count):
+        total += floats[_STAY, ints[_ORDER, n]]
+    if low <= total <= high:
+        return HELD
     sort_nb(floats, ints, count)
     search_nb(quoted, floats, ints, count, fixed, low, high)
     total = fixed
