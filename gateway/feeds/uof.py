@@ -80,11 +80,11 @@ class UofSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     `price_from` says whether the feed's odds are taken as they are, or made here from its
     probabilities where it gives them. With `own_prices` neither is: football markets that our model
-    knows are priced by the model, which is fitted to the feed's odds. Market numbers are shared
-    by all sports, so this is for a feed that is bound to football.
+    knows are priced by the model, which is fitted to the feed's odds.
     """
 
     sports: Annotated[tuple[str, ...], Meta(max_length=16)] = ("football",)
+    """The sport that the source binds (see UofTypes); none where it binds many."""
     price_from: Literal["odds", "probabilities"] = "odds"
     own_prices: bool = False
     early_betting: bool = True

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from engine.commands import NAME_CHARS_MAX
 from engine.ids import MalformedIdError, MarketKey, parse_market_key
-from engine.pricing.sport import SPORTS, AnySport, MarketTypeError, Specifiers
+from engine.pricing.sport import SPORTS, AnySport, MarketTypeError
 from engine.units import OUTCOMES_MAX
 from gateway.feeds.uof_messages import MARKET_ID_MAX, MarketName
 
@@ -129,22 +129,28 @@ class UofMarket(NamedTuple):
 class UofTypes:
     """The types of some sports, by the provider's numbers.
 
+    Messages do not say which sport an event is of, and sports share numbers: the first sport is
+    taken whose type takes the market's specifiers and has its outcomes. So a feed should name the
+    one sport that its source binds, or none. No two numbers ever come to one type: where sports
+    share a type's name, it is the first sport's, and the others' markets keep their numbers.
+
     Parameters
     ----------
     sports : Sequence[str]
-        Names in ``engine.pricing.sport.SPORTS``. Several sports may share a number: the first
-        whose type takes the market's specifiers and has its outcomes is taken.
+        Names in ``engine.pricing.sport.SPORTS``.
     """
 
     def __init__(self, sports: Sequence[str]) -> None:
-        self._types: dict[int, list[tuple[AnySport, str]]] = {}
+        self._types: dict[int, list[AnySport]] = {}
+        self._names: dict[tuple[int, str], str] = {}
         self._numbers: dict[str, int] = {}
-        for name in sports:
-            sport = SPORTS[name]
+        for sport in (SPORTS[name] for name in sports):
             for market_type, number in sport.market_types.items():
-                if number is not None:
-                    self._types.setdefault(number, []).append((sport, market_type))
-                    self._numbers.setdefault(market_type, number)
+                if number is None or self._numbers.get(market_type, number) != number:
+                    continue
+                self._numbers[market_type] = number
+                self._names[number, sport.name] = market_type
+                self._types.setdefault(number, []).append(sport)
 
     def market(
         self, event_id: str, name: MarketName, outcome_ids: Sequence[str]
@@ -166,8 +172,9 @@ class UofTypes:
         key = self.key(event_id, f"{GENERIC}{name.id}", name.specifiers)
         if isinstance(key, str):
             return key
-        for sport, market_type in self._types.get(name.id, ()):
-            typed = self._typed(sport, key._replace(type=market_type), outcome_ids)
+        for sport in self._types.get(name.id, ()):
+            market_type = self._names[name.id, sport.name]
+            typed = _typed(sport, key._replace(type=market_type), outcome_ids)
             if typed is not None:
                 return typed
         return UofMarket(str(key), "", tuple(outcome_ids), None)
@@ -191,32 +198,28 @@ class UofTypes:
     def known(self, key: MarketKey, outcomes: tuple[str, ...]) -> UofMarket:
         """Return what a market that exists already is."""
         number = self.number(key)
-        for sport, market_type in self._types.get(-1 if number is None else number, ()):
-            if market_type == key.type:
-                found = _asked(sport, market_type, key.specifiers)
-                if found is not None and found[0] == outcomes:
-                    return UofMarket(str(key), sport.name, outcomes, found[1])
+        for sport in self._types.get(-1 if number is None else number, ()):
+            found = _asked(sport, key)
+            if found is not None and found[0] == outcomes:
+                return UofMarket(str(key), sport.name, outcomes, found[1])
         return UofMarket(str(key), "", outcomes, None)
 
-    def _typed(
-        self, sport: AnySport, key: MarketKey, outcome_ids: Sequence[str]
-    ) -> UofMarket | None:
-        found = _asked(sport, key.type, key.specifiers)
-        if found is None:
-            return None
-        outcomes, winners = found
-        names = [OUTCOME_NAMES.get(outcome_id) for outcome_id in outcome_ids]
-        if not all(name in outcomes for name in names) or len(dict.fromkeys(names)) != len(names):
-            return None
-        return UofMarket(str(key), sport.name, outcomes, winners)
+
+def _typed(sport: AnySport, key: MarketKey, outcome_ids: Sequence[str]) -> UofMarket | None:
+    found = _asked(sport, key)
+    if found is None:
+        return None
+    outcomes, winners = found
+    names = [OUTCOME_NAMES.get(outcome_id) for outcome_id in outcome_ids]
+    if not all(name in outcomes for name in names) or len(dict.fromkeys(names)) != len(names):
+        return None
+    return UofMarket(str(key), sport.name, outcomes, winners)
 
 
-def _asked(
-    sport: AnySport, market_type: str, specifiers: Specifiers
-) -> tuple[tuple[str, ...], float] | None:
-    """Return a type's outcomes and winners, or None where the sport refuses the specifiers."""
+def _asked(sport: AnySport, key: MarketKey) -> tuple[tuple[str, ...], float] | None:
+    """Return a type's outcomes and winners, or None where it is not to be had so."""
     try:
-        market = sport.market(market_type, specifiers)
+        market = sport.market(key.type, key.specifiers)
     except MarketTypeError:
         return None
     return market.outcomes, market.winners
@@ -230,9 +233,3 @@ def _outcomes_fault(outcome_ids: Sequence[str]) -> str:
     if any(len(outcome_id) > NAME_CHARS_MAX for outcome_id in outcome_ids):
         return f"outcomes: an id has at most {NAME_CHARS_MAX} characters"
     return ""
-
-
-def outcome_place(market: UofMarket, outcome_id: str) -> int | None:
-    """Return which of a market's outcomes an id is; None where it is none of them."""
-    name = OUTCOME_NAMES.get(outcome_id, "") if market.sport else outcome_id
-    return market.outcomes.index(name) if name in market.outcomes else None

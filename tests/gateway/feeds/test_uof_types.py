@@ -5,8 +5,9 @@ import pytest
 from engine.ids import parse_market_key
 from engine.pricing.sport import SPORTS
 from engine.units import OUTCOMES_MAX
+from gateway.feeds.uof_book import Listed
 from gateway.feeds.uof_messages import MarketName
-from gateway.feeds.uof_types import OUTCOME_NAMES, UofMarket, UofTypes, outcome_place, stopped_by
+from gateway.feeds.uof_types import OUTCOME_NAMES, UofMarket, UofTypes, stopped_by
 
 TYPES = UofTypes(("football",))
 
@@ -46,7 +47,9 @@ def test_a_market_that_football_knows_has_its_type_and_its_outcomes_in_order(
 
     assert market.key == f"sr:match:5/{key}"
     assert market.outcomes == outcomes
-    assert [outcome_place(market, name) for name in ids.split()] == list(range(len(outcomes)))
+    assert [Listed(market, number).place(name) for name in ids.split()] == list(
+        range(len(outcomes))
+    )
 
 
 @pytest.mark.parametrize(
@@ -69,7 +72,7 @@ def test_an_outcome_id_is_the_outcome_that_the_provider_describes(
     number, specifiers, outcome_id, name
 ):
     market = found(number, [outcome_id], specifiers)
-    place = outcome_place(market, outcome_id)
+    place = Listed(market, number).place(outcome_id)
 
     assert market.sport == "football"
     assert place is not None
@@ -112,6 +115,56 @@ def test_any_other_market_keeps_its_number_and_its_outcome_ids(number, specifier
     assert parse_market_key(market.key).type == f"uof_{number}"
     assert market.outcomes == tuple(ids)
     assert market.winners is None
+
+
+@pytest.mark.parametrize(
+    ("sport", "number", "specifiers", "ids", "key"),
+    [
+        ("tennis", 186, "", "4 5", "winner"),
+        ("tennis", 188, "hcp=-1.5", "1714 1715", "set_handicap?hcp=-1.5"),
+        ("tennis", 204, "setnr=1|total=9.5", "12 13", "set_total_games?setnr=1|total=9.5"),
+        ("tennis", 1, "", "1 2 3", "uof_1"),
+        ("basketball", 219, "", "4 5", "winner"),
+        ("basketball", 225, "total=160.5", "12 13", "total?total=160.5"),
+        ("basketball", 18, "total=158.5", "12 13", "regular_total?total=158.5"),
+        ("basketball", 235, "quarternr=2", "1 2 3", "quarter_1x2?quarternr=2"),
+        ("", 1, "", "1 2 3", "uof_1"),
+        ("", 186, "", "4 5", "uof_186"),
+    ],
+)
+def test_a_number_is_what_the_feeds_sport_makes_of_it(sport, number, specifiers, ids, key):
+    types = UofTypes((sport,) if sport else ())
+
+    market = types.market("sr:match:5", MarketName(id=number, specifiers=specifiers), ids.split())
+
+    assert isinstance(market, UofMarket)
+    assert market.key == f"sr:match:5/{key}"
+    assert market.sport == ("" if key.startswith("uof_") else sport)
+    assert types.number(parse_market_key(market.key)) == number
+    assert types.known(parse_market_key(market.key), market.outcomes) == market
+
+
+def test_of_several_sports_no_two_markets_ever_have_one_key():
+    types = UofTypes(("football", "tennis", "basketball"))
+    line = "total=22.5"
+
+    named = [
+        (MarketName(id=18, specifiers=line), ("12", "13")),
+        (MarketName(id=225, specifiers=line), ("12", "13")),
+        (MarketName(id=186), ("4", "5")),
+        (MarketName(id=219), ("4", "5")),
+        (MarketName(id=16, specifiers="hcp=-1.5"), ("1714", "1715")),
+        (MarketName(id=223, specifiers="hcp=-1.5"), ("1714", "1715")),
+        (MarketName(id=18, specifiers="total=160.5"), ("12", "13")),
+    ]
+    keys = [str(types.market("sr:match:5", name, ids)[0]) for name, ids in named]
+
+    assert [key.partition("/")[2] for key in keys] == [
+        "total?total=22.5", "uof_225?total=22.5", "winner", "uof_219",
+        "handicap?hcp=-1.5", "uof_223?hcp=-1.5", "regular_total?total=160.5",
+    ]  # fmt: skip
+    numbers = [types.number(parse_market_key(key)) for key in keys]
+    assert numbers == [18, 225, 186, 219, 16, 223, 18]
 
 
 def test_the_order_of_specifiers_means_nothing():
