@@ -1,0 +1,146 @@
+"""A feed over real processes that are killed: every message is obeyed once, and none is lost."""
+
+import asyncio
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actors.messages import decode_known_markets, decode_price_images
+from actors.settings import SupervisorSettings
+from actors.system import FeedPart, GatewayPart, System, SystemSettings
+from engine.views import PriceImage
+from gateway.client import FeedSession, GatewayError, connect_feed
+from gateway.feeds.desk import DeskSettings, FeedDesk
+from gateway.gateway import Gateway
+from gateway.limits import GatewaySettings
+from gateway.tokens import Role, TokenKey
+from tests.cluster.crowd import serves_again, status, until
+from tests.gateway.feeds.tiny import TinyAdapter, odds
+
+pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("cluster")]
+
+SECRET = b"a secret of tests, thirty-two bytes and more"
+MESSAGES = 600
+KEYS = [f"cup-{n}/1x2" for n in range(6)]
+
+
+def message(number: int) -> bytes:
+    home = 0.3 + 0.03 * (number * 7 % 10)
+    state = -1 if number % 3 == 1 else 1
+    return odds(KEYS[number % 6], 10 + number, home, 0.9 - home, 0.1, status=state)
+
+
+def system_in(folder: Path) -> System:
+    settings = GatewaySettings(bets_host="127.0.0.1", bets_port=0, control_port=0, feed_port=0)
+    return System(
+        data_dir=str(folder),
+        settings=SystemSettings(supervisor=SupervisorSettings(markets_per_actor=3)),
+        feeds=[
+            FeedPart(
+                feed="tiny",
+                factory=FeedDesk,
+                arguments={"make_adapter": TinyAdapter, "settings": DeskSettings()},
+            )
+        ],
+        gateways=[
+            GatewayPart(
+                factory=Gateway, arguments={"shards": 2, "secret": SECRET, "settings": settings}
+            )
+        ],
+    )
+
+
+def token() -> str:
+    return TokenKey(SECRET).issue(
+        role=Role.FEED, sub="tiny", account=None, now_s=int(time.time()), expires_s=3_600
+    )
+
+
+class Source:
+    """Pushes all messages in order, and again from the first unanswered after any loss."""
+
+    def __init__(self, system: System) -> None:
+        self._system = system
+        self.answered = 0
+        self.lost = 0
+
+    async def run(self, *, pause_s: float) -> None:
+        while self.answered < MESSAGES:
+            try:
+                port = self._system.ports[0]["feed"]
+                async with connect_feed(f"ws://127.0.0.1:{port}", token=token()) as session:
+                    await self._push(session, pause_s)
+            except GatewayError:
+                self.lost += 1
+                await asyncio.sleep(0.1)
+
+    async def _push(self, session: FeedSession, pause_s: float) -> None:
+        pushes = []
+        try:
+            for number in range(self.answered, MESSAGES, 4):
+                pushes.append(session.push("tiny", [message(n) for n in range(number, number + 4)]))
+                await asyncio.sleep(pause_s)
+            await asyncio.gather(*pushes)
+        finally:
+            for push in pushes:
+                if not push.done() or push.exception() is not None:
+                    break
+                assert not any(result.refused for result in push.result().results)
+                self.answered += 4
+
+
+async def books(system: System) -> tuple[dict[str, PriceImage], dict[str, dict[str, int]]]:
+    await system.refresh()
+    images: dict[str, PriceImage] = {}
+    positions: dict[str, Any] = {}
+    for shell in system.routes.shells.values():
+        if shell.kind == "market":
+            peer = system.peer(shell.name)
+            images |= {i.key: i for i in decode_price_images(await peer.ask("price_images"))}
+            known = decode_known_markets(await peer.ask("positions"))
+            positions |= {market.image.key: market.positions for market in known}
+    return images, positions
+
+
+def expected(found: dict[str, PriceImage], calm: dict[str, PriceImage]) -> None:
+    """Compare what markets show, by key: numbers are given in the order of birth."""
+    assert {key: _shown(image) for key, image in found.items()} == {
+        key: _shown(image) for key, image in calm.items()
+    }
+
+
+def _shown(image: PriceImage) -> tuple[Any, ...]:
+    return (image.status, image.version, image.odds_milli, image.active)
+
+
+async def test_shells_and_the_desk_killed_in_mid_stream_leave_no_trace(tmp_path: Path):
+    async with system_in(tmp_path / "calm") as system:
+        await Source(system).run(pause_s=0)
+        calm, calm_positions = await books(system)
+    async with system_in(tmp_path / "killed") as system:
+        source = Source(system)
+        running = asyncio.create_task(source.run(pause_s=0.025))
+        await until(lambda: applied(system, 60))
+        before = await status(system, "market-00000")
+        assert before.health is not None
+        os.kill(before.health.pid, signal.SIGKILL)
+        await until(lambda: serves_again(system, before))
+        assert source.lost == 0, "a shell that dies is the desk's matter"
+        assert not running.done(), "the stream goes on"
+        desk = system.pids()["feed-tiny"]
+        os.kill(desk, signal.SIGKILL)
+        await until(lambda: system.pids()["feed-tiny"] != desk)
+        await asyncio.wait_for(running, 60)
+        assert source.lost >= 1, "a desk that dies is its source's matter"
+        found, positions = await books(system)
+    assert positions == calm_positions
+    expected(found, calm)
+
+
+async def applied(system: System, count: int) -> bool:
+    stats = await system.feeds["tiny"].ask("stats")
+    return bool(stats["applied"] >= count)
