@@ -66,7 +66,14 @@ def follow_commands(
     refused: list[Refused] = []
     priced: list[_Fair] = []
     for place, followed in enumerate(asked.updates):
-        if followed.fair is not None and followed.market_no in here:
+        if followed.fair is None:
+            continue
+        if followed.market_no not in here:
+            message = f"no market {followed.market_no} here"
+            refused.append(
+                Refused(reason=Reason.MARKET_UNKNOWN, field="market_no", message=message)
+            )
+        else:
             fair = _Fair(place, followed.market_no, followed.fair, machine)
             if fair.fault:
                 refused.append(
