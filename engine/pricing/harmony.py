@@ -9,10 +9,9 @@ probability measure return at most their stake together, so they cannot win in e
 probabilities of a fixture are of one measure, so it is enough that no odds exceed the fair ones.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from functools import lru_cache
-from itertools import product
 from math import gcd
 from typing import Final, NamedTuple
 
@@ -68,6 +67,10 @@ def harmonise(
     return harmonise_nb(fair, offsets, ladder.prices_milli, odds_milli, offered)
 
 
+class SearchStoppedError(Exception):
+    """A search was told to stop before it had an answer."""
+
+
 class PlannedStake(Struct, frozen=True, kw_only=True):
     """A part of a plan that wins for sure."""
 
@@ -90,7 +93,16 @@ class SureProfit(Struct, frozen=True, kw_only=True):
         return tuple(dict.fromkeys(stake.key for stake in self.stakes))
 
 
-def find_sure_profit(quotes: Mapping[str, Sequence[Quote]]) -> SureProfit | None:
+def _never() -> bool:
+    return False
+
+
+def find_sure_profit(
+    quotes: Mapping[str, Sequence[Quote]],
+    *,
+    score: tuple[int, int] = (0, 0),
+    stop: Callable[[], bool] = _never,
+) -> SureProfit | None:
     """Find stakes on offered outcomes that win whatever the score; None when there are none.
 
     The search is exact: it solves the game of a bettor who picks bets against a score that picks
@@ -102,26 +114,34 @@ def find_sure_profit(quotes: Mapping[str, Sequence[Quote]]) -> SureProfit | None
     quotes : Mapping[str, Sequence[Quote]]
         Quotes by market key: football markets of one fixture and one stretch of play, settled by
         its score. Outcomes that are not active are not on offer.
+    score : tuple[int, int]
+        Goals of that stretch so far, home and away: no score below them can still be.
+    stop : callable
+        Asked before every step of the search whether to give up.
 
     Raises
     ------
+    SearchStoppedError
+        When `stop` said so.
     MarketTypeError
         When a market is settled by more than one score, when scopes differ, or when a type or its
         specifiers are not in the table.
     MalformedIdError
         When a key breaks the grammar of keys.
     ValueError
-        When fixtures differ, a quote is of an outcome that the market does not have, or more than
-        `SEARCH_BETS_MAX` outcomes are offered.
+        When fixtures differ, a quote is of an outcome that the market does not have, more than
+        `SEARCH_BETS_MAX` outcomes are offered, or the score is not below `SEARCH_GOALS`.
     """
+    if not 0 <= min(score) <= max(score) < SEARCH_GOALS:
+        raise ValueError(f"score: goals from 0 to {SEARCH_GOALS - 1}")
     bets = _offered(quotes)
     if not bets:
         return None
-    rows = [_returns(bet.rule, bet.quote.odds_milli) for bet in bets]
+    rows = [_returns(bet.rule, bet.quote.odds_milli, score) for bet in bets]
     states = sorted(dict.fromkeys(zip(*rows, strict=True)))
     if not all(map(any, states)):
         return None  # A score in which nothing offered returns anything.
-    value, weights = solve_game([list(row) for row in zip(*states, strict=True)])
+    value, weights = solve_game([list(row) for row in zip(*states, strict=True)], stop)
     if value <= UNIT:
         return None
     common = gcd(*weights)
@@ -164,34 +184,44 @@ def _offered(quotes: Mapping[str, Sequence[Quote]]) -> list[_Bet]:
 
 
 @lru_cache(maxsize=1 << 12)
-def _settled(rule: OutcomeRule) -> tuple[OutcomeResult, ...]:
-    """Settle an outcome at every score."""
+def _settled(rule: OutcomeRule) -> tuple[tuple[OutcomeResult, ...], ...]:
+    """Settle an outcome at every score: by home goals, and in each by away goals."""
     return tuple(
-        outcome_result(rule, Play(home, away, 0, 0, None))
-        for home, away in product(range(SEARCH_GOALS), repeat=2)
+        tuple(outcome_result(rule, Play(home, away, 0, 0, None)) for away in range(SEARCH_GOALS))
+        for home in range(SEARCH_GOALS)
     )
 
 
-def _returns(rule: OutcomeRule, odds_milli: int) -> list[int]:
-    """Return what a bet gives back at every score, in half thousandths of its stake."""
+def _returns(rule: OutcomeRule, odds_milli: int, score: tuple[int, int]) -> list[int]:
+    """Return what a bet gives back from a score on, in half thousandths of its stake."""
     return [
         1_000 * result.void_halves + (2 - result.void_halves) * odds_milli * result.won
-        for result in _settled(rule)
+        for results in _settled(rule)[score[0] :]
+        for result in results[score[1] :]
     ]
 
 
-def solve_game(returns: list[list[int]]) -> tuple[Fraction, list[int]]:
+def solve_game(
+    returns: list[list[int]], stop: Callable[[], bool] = _never
+) -> tuple[Fraction, list[int]]:
     """Return the value of a game of bets (rows) against states (columns), and weights of the bets.
 
     Parameters
     ----------
     returns : list[list[int]]
         What each bet returns in each state: nothing below 0, in every state something above it.
+    stop : callable
+        Asked before every step whether to give up.
 
     Returns
     -------
     tuple[Fraction, list[int]]
         What the best mix of bets returns in the worst state, and that mix, in whole numbers.
+
+    Raises
+    ------
+    SearchStoppedError
+        When `stop` said so.
 
     Notes
     -----
@@ -206,6 +236,8 @@ def solve_game(returns: list[list[int]]) -> tuple[Fraction, list[int]]:
     columns, basis = list(range(states)), list(range(states, states + bets))
     scale = 1
     while any(entry < 0 for entry in goal[:-1]):
+        if stop():
+            raise SearchStoppedError("search: stopped before its end")
         column = min((k for k in range(states) if goal[k] < 0), key=lambda k: columns[k])
         row = min(
             (k for k in range(bets) if table[k][column] > 0),

@@ -19,6 +19,7 @@ from engine.pricing.football import MatchModel, MatchState, Period
 from engine.pricing.harmony import (
     SEARCH_BETS_MAX,
     UNIT,
+    SearchStoppedError,
     SureProfit,
     find_sure_profit,
     harmonise,
@@ -27,7 +28,7 @@ from engine.pricing.harmony import (
 from engine.pricing.ladder import LADDERS, Band, Ladder
 from engine.pricing.lean import LogOddsLean
 from engine.pricing.quoting import BookFigures, Margin, Shortfall, quote
-from engine.pricing.types import MarketTypeError, results
+from engine.pricing.types import MarketTypeError, market_rules, results
 from tests.engine.pricing.test_football import models, states
 
 FAMILY = (
@@ -137,6 +138,41 @@ def test_lines_of_goals_are_told_apart_by_every_score_that_matters() -> None:
     assert least(plan, board, [(0, 0), (1, 1), (3, 0), (2, 2), (9, 9)]) > 1
     board["m/total?total=3"] = quotes(2_300, 1_600)
     assert find_sure_profit(board) is None
+
+
+def test_a_score_that_can_no_longer_be_needs_no_stake() -> None:
+    """From 2:0 on it is 2:0 or over 2.5 goals: at 0:0 neither returns anything."""
+    scores = market_rules("correct_score", ()).outcomes
+    two_nil = [rule.name for rule in scores].index("2:0")
+    board = {
+        "m/correct_score": [Quote(outcome=two_nil, odds_milli=5_000)],
+        "m/total?total=2.5": quotes(1_300, 4_000),
+    }
+    assert find_sure_profit(board) is None
+    assert find_sure_profit(board, score=(1, 0)) is None
+    plan = find_sure_profit(board, score=(2, 0))
+    assert plan is not None
+    assert [(stake.key, stake.outcome, stake.stake) for stake in plan.stakes] == [
+        ("m/correct_score", two_nil, 13),
+        ("m/total?total=2.5", 0, 50),
+    ]
+    assert plan.return_micro == 1_031_746
+    with pytest.raises(ValueError, match="score: goals from 0 to 31"):
+        find_sure_profit(board, score=(0, 32))
+
+
+def test_a_search_stops_between_two_steps_when_told_to() -> None:
+    board = {"m/1x2": quotes(2_500, 3_400, 2_900), "m/double_chance": quotes(1_400, 1_250, 1_900)}
+    asked = []
+
+    def enough() -> bool:
+        asked.append(True)
+        return len(asked) > 2
+
+    with pytest.raises(SearchStoppedError):
+        find_sure_profit(board, stop=enough)
+    assert len(asked) == 3
+    assert find_sure_profit(board, stop=lambda: False) == find_sure_profit(board)
 
 
 bets3 = st.lists(
