@@ -130,6 +130,7 @@ class UofAdapter:
         self._held: Final = HeldResults()
         self._own: Final = self._own_prices()
         self._digest = 0
+        self._why = ""
 
     # --- the adapter's four words ----------------------------------------------------------------
 
@@ -161,7 +162,9 @@ class UofAdapter:
         # A message that is repeated by a recovery says so, and is the same message all the same.
         self._digest = crc32(encode(replace(message, request_id=None)))
         kind, obey = self._words[type(message)]
-        return Received(kind=kind, intents=tuple(obey(self, message, at_ns)))
+        self._why = ""
+        intents = tuple(obey(self, message, at_ns))
+        return Received(kind=kind, intents=intents, refused="" if intents else self._why)
 
     def tick(self, *, at_ns: int) -> Received:
         """Take the time: producers fall silent, recoveries are asked for again."""
@@ -260,6 +263,8 @@ class UofAdapter:
         """Return the status that a message gives a market, and why."""
         reason = message.betstop_reason
         why = "" if reason is None else f"bet stop reason {reason}"
+        if message.betting_status is not None:
+            why = f"betting status {message.betting_status} {why}".strip()
         if market.status == _CANCELLED_CODE:
             return Status.CANCELLED, why
         if market.status == _SETTLED_CODE:
@@ -267,7 +272,7 @@ class UofAdapter:
         status = Status(market.status)
         if status is Status.ACTIVE:
             if message.betting_status is not None and not self._settings.early_betting:
-                return Status.SUSPENDED, f"early, betting status {message.betting_status}"
+                return Status.SUSPENDED, f"early, {why}"
             if self._book.stopped_since(
                 message.event_id, message.product, market.name.id, message.timestamp
             ):
@@ -317,7 +322,8 @@ class UofAdapter:
         return [*stops, *tells]
 
     def _fixture_change(self, message: FixtureChange, _: int) -> Iterable[Intent]:
-        self._pass_over(f"fixture change {message.change_type or 0}", message.event_id)
+        kind = f"fixture change {message.change_type or 0}"
+        self.counts[kind] = self.counts.get(kind, 0) + 1
         lost = message.change_type == _COVERAGE and self._book.rank(message.product) > 0
         if message.change_type != _CANCELLED and not lost:
             return []
@@ -466,7 +472,8 @@ class UofAdapter:
 
     def _pass_over(self, reason: str, what: str) -> None:
         self.counts[reason] = self.counts.get(reason, 0) + 1
-        self.refusals.append(f"{reason}: {what}"[:300])
+        self._why = f"{reason}: {what}"[:300]
+        self.refusals.append(self._why)
 
     _words: Final[dict[type[AnyMessage], tuple[str, Callable[..., Iterable[Intent]]]]] = {
         OddsChange: ("odds_change", _odds_change),

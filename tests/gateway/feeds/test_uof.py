@@ -166,6 +166,7 @@ def test_early_betting_after_a_stop_can_be_left_to_others():
     bold.hear(body)
     careful.hear(body)
 
+    assert steps(bold.hear(body))[-1].why == "betting status 2"
     assert bold.status("1x2") is Status.ACTIVE
     assert careful.status("1x2") is Status.SUSPENDED
 
@@ -363,6 +364,15 @@ def test_what_is_no_message_is_refused_and_changes_nothing():
 
     assert (received.kind, received.intents) == ("malformed", ())
     assert received.refused == "odds_change: product: is missing"
+
+
+def test_a_message_of_which_nothing_could_be_followed_says_why():
+    house = floor()
+
+    assert house.hear(odds_change(market(7, status=0), at=1)).refused.startswith(
+        "market never seen: sr:match:77001: 7"
+    )
+    assert house.hear(odds_change(market(7, status=0), market(1, THREE_WAY), at=2)).refused == ""
 
 
 @given(st.binary(max_size=64))
