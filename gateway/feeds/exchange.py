@@ -170,8 +170,8 @@ class ExchangeAdapter:
         """Take one message of the stream; whatever the bytes, it is refused rather than raised."""
         heard = self._book.receive(body)
         message = heard.message
-        if message is None or heard.refused:
-            return Received(kind="mcm" if message else "unknown", refused=heard.refused)
+        if message is None or (message.op == "mcm" and message.pt is None):
+            return Received(kind="unknown", refused=heard.refused)
         if message.op == "mcm":
             return self._change(heard, message, body, at_ns)
         if message.op == "connection":
@@ -235,15 +235,18 @@ class ExchangeAdapter:
             intents += self._compare_all(at_ns)
         intents += self._missing(heard, at_ns)
         kind = "heartbeat" if message.ct == HEARTBEAT else "image" if whole else "mcm"
-        return Received(kind=kind, intents=tuple(intents), refused="" if intents else refused)
+        return Received(
+            kind=kind, intents=tuple(intents), refused=heard.refused or ("" if intents else refused)
+        )
 
     def _missing(self, heard: Heard, at_ns: int) -> Iterator[Intent]:
-        """Ask for the image when a market moves whose definition never came to us."""
+        """Ask for the image when a market moves whose definition, or last change, did not come."""
         markets = self._book.markets
         bare = any(
             market is not None and market.definition is None
             for market in map(markets.get, heard.touched)
         )
+        bare = bare or (bool(heard.refused) and any(name in self._told for name in heard.gone))
         asked = self._asked_at_ns
         if bare and (asked is None or at_ns - asked >= IMAGE_AGAIN_MS * MS):
             yield self._image_again(at_ns)

@@ -2,12 +2,15 @@
 
 Owns the caches that images fill and differences move, and the words needed to resume a stream.
 Never judges what a price means, never sends anything, reads no clock. A message that does not fit
-is refused whole and changes nothing; what cannot be kept within a bound is refused and counted.
+is refused and changes nothing; where only some of its markets do not fit, those are forgotten,
+since what they missed is unknown, and the others are served. What cannot be kept within a bound is
+refused and counted.
 
 Ladders are dictionaries by price, as the stream's own text spells it: exact, and put in order only
 when somebody looks and a price has come that was not there before. Thousandths are made on reading.
 """
 
+from contextlib import suppress
 from itertools import islice
 from typing import Final, NamedTuple
 
@@ -25,6 +28,9 @@ from gateway.feeds.exchange_words import (
     Place,
     RunnerChange,
     RunnerDefinition,
+    decode_loose,
+    decode_market_change,
+    decode_market_id,
     decode_message,
 )
 
@@ -42,6 +48,9 @@ SEG_START: Final = "SEG_START"
 SEG_END: Final = "SEG_END"
 UNHEALTHY: Final = 503
 """The mcm `status` of a stream whose own sources are late: prices are not to be trusted."""
+
+MALFORMED: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What a decoder raises at bytes that do not fit."""
 
 RunnerId = int | tuple[int, float]
 """A runner's selection id, with its handicap where it has one."""
@@ -292,7 +301,8 @@ class BookCounts(Struct):
 class Heard(Struct, frozen=True, gc=False):
     """What one message did: what it was, which markets it touched, which it left out, or a refusal.
 
-    `gone` are the markets that a whole image of the subscription no longer has.
+    `gone` are the markets that a whole image of the subscription no longer has, and those whose
+    change could not be read (then `refused` says why of the first).
     """
 
     message: Message | None
@@ -338,15 +348,41 @@ class StreamBook:
             return Heard(None, refused=f"message: at most {MESSAGE_BYTES_MAX} bytes")
         try:
             message = decode_message(body)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        except MALFORMED as error:
             self.counts.malformed += 1
-            return Heard(None, refused=f"message: {error}")
+            return self._salvage(body) or Heard(None, refused=f"message: {error}")
         if message.op != "mcm":
             return Heard(message)
         if message.pt is None:
             self.counts.malformed += 1
             return Heard(message, refused="pt: a market change has a publish time")
         return self._change(message, message.pt)
+
+    def _salvage(self, body: bytes) -> Heard | None:
+        """Serve the markets that can be read, forget the others; None if no market is at fault."""
+        try:
+            loose = decode_loose(body)
+        except MALFORMED:
+            return None
+        if loose.op != "mcm" or loose.pt is None:
+            return None
+        sound: list[MarketChange] = []
+        lost: dict[str, None] = {}
+        why = ""
+        for raw in loose.mc or ():
+            try:
+                sound.append(decode_market_change(raw))
+            except MALFORMED as error:
+                why = why or f"message: a market: {error}"
+                with suppress(*MALFORMED):
+                    lost[decode_market_id(raw).id] = None
+        message: Message = loose
+        message.mc = sound
+        heard = self._change(message, loose.pt)
+        for market_id in lost:
+            self.markets.pop(market_id, None)
+        touched = tuple(name for name in heard.touched if name not in lost)
+        return Heard(message, touched, (*heard.gone, *lost), why)
 
     def _change(self, message: Message, published_ms: int) -> Heard:
         if message.clk is not None:

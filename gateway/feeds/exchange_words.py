@@ -129,6 +129,21 @@ decode_message = msgspec.json.Decoder(Message).decode
 """Turn one message's bytes into a Message; ValidationError or DecodeError where they do not fit."""
 
 
+class LooseMessage(Message, rename="camel", gc=False):
+    """A message whose markets are not read yet: one that does not fit need not cost the others."""
+
+    mc: list[msgspec.Raw] | None = None  # type: ignore[assignment]
+
+
+class _MarketId(Struct):
+    id: Id
+
+
+decode_loose = msgspec.json.Decoder(LooseMessage).decode
+decode_market_change = msgspec.json.Decoder(MarketChange).decode
+decode_market_id = msgspec.json.Decoder(_MarketId).decode
+
+
 class Envelope(Struct, rename="camel", gc=False):
     """A message without its markets: what the session itself must know."""
 

@@ -521,6 +521,21 @@ def test_difference_without_a_definition_asks_for_the_image_now_and_then() -> No
     assert later.intents == (Recover(producer=0, after_ms=0, request_id=2),)
 
 
+def test_market_whose_change_cannot_be_read_is_suspended_until_its_image_comes() -> None:
+    following = Following()
+    following.open()
+    received = following.change({"id": 1, "batb": [[0, 2, -5]]})
+    assert "market" in received.refused
+    stop, again = received.intents
+    assert isinstance(stop, Tell)
+    assert [step.status for step in stop.steps if isinstance(step, SetStatus)] == [Status.SUSPENDED]
+    assert again == Recover(producer=0, after_ms=0, request_id=1)
+    assert following.change(quoted(1, 0.5)).intents == ()
+    assert statuses(
+        following.change(quoted(1, 0.5), quoted(2, 0.3), quoted(3, 0.2), version=1)
+    ) == [(Status.ACTIVE, "")]
+
+
 # --- anything at all ------------------------------------------------------------------------------
 
 STATUS = st.sampled_from(["OPEN", "SUSPENDED", "CLOSED", "INACTIVE", "ODD", ""])

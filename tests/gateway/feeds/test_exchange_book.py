@@ -197,6 +197,36 @@ def test_runners_past_their_bound_are_refused_and_counted() -> None:
 
 # --- nonsense -------------------------------------------------------------------------------------
 
+UNFIT = {
+    "negative size": {"rc": [{"id": 1, "atb": [[2, -1]]}]},
+    "level of three": {"rc": [{"id": 1, "atb": [[2, 1, 1]]}]},
+    "text for a price": {"rc": [{"id": 1, "atb": [["2", 1]]}]},
+    "runner without id": {"rc": [{"atb": [[2, 1]]}]},
+    "huge id": {"rc": [{"id": 10**30}]},
+    "too many runners": {
+        "marketDefinition": definition(*(runner(i) for i in range(RUNNERS_MAX + 1)))
+    },
+}
+
+
+@pytest.mark.parametrize("words", UNFIT.values(), ids=UNFIT)
+def test_market_that_does_not_fit_is_forgotten_and_the_others_are_served(
+    words: dict[str, Any],
+) -> None:
+    book = fed(mcm(image({"id": 1, "atb": [[2.0, 10]]}), other("1.6"), pt=1))
+    heard = book.receive(mcm(change(**words), {"id": "1.6", "tv": 7}, pt=9, clk="later"))
+    assert heard.refused
+    assert (heard.touched, heard.gone) == (("1.6",), (M,))
+    assert (list(book.markets), book.markets["1.6"].volume) == (["1.6"], 7.0)
+    assert (book.clk, book.counts.malformed) == ("later", 1)
+
+
+def test_market_without_an_id_costs_nobody_else_anything() -> None:
+    book = fed(mcm(image({"id": 1, "atb": [[2.0, 10]]}), pt=1))
+    heard = book.receive(mcm({"id": "x" * 1_000}, change(tv=7), pt=9))
+    assert (bool(heard.refused), heard.touched, heard.gone) == (True, (M,), ())
+
+
 NONSENSE = {
     "no JSON": b"{",
     "no text": b"\xff\xfe",
@@ -204,18 +234,9 @@ NONSENSE = {
     "no op": b"{}",
     "deep": b'{"op":' + b"[" * 5_000,
     "no publish time": line(op="mcm", mc=[]),
-    "negative size": mcm(change(rc=[{"id": 1, "atb": [[2, -1]]}]), pt=9),
-    "endless size": b'{"op":"mcm","pt":9,"mc":[{"id":"1.5","rc":[{"id":1,"atb":[[2,1e999]]}]}]}',
+    "markets in no list": line(op="mcm", pt=9, mc={"id": M}),
     "NaN": b'{"op":"mcm","pt":9,"mc":[{"id":"1.5","rc":[{"id":1,"atb":[[2,NaN]]}]}]}',
-    "level of three": mcm(change(rc=[{"id": 1, "atb": [[2, 1, 1]]}]), pt=9),
-    "text for a price": mcm(change(rc=[{"id": 1, "atb": [["2", 1]]}]), pt=9),
-    "runner without id": mcm(change(rc=[{"atb": [[2, 1]]}]), pt=9),
-    "huge id": b'{"op":"mcm","pt":9,"mc":[{"id":"1.5","rc":[{"id":' + b"9" * 30 + b"}]}]}",
     "negative time": line(op="mcm", pt=-1),
-    "endless market id": mcm({"id": "x" * 1_000}, pt=9),
-    "too many runners": mcm(
-        change(marketDefinition=definition(*(runner(i) for i in range(RUNNERS_MAX + 1)))), pt=9
-    ),
 }
 
 
