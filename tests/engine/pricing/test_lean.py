@@ -47,7 +47,9 @@ def books(draw: st.DrawFn) -> tuple[list[float], list[float]]:
 def leant(form: int, p: Sequence[float], payouts: Sequence[float], cap: float) -> list[float]:
     out, statuses = np.zeros(len(p)), np.zeros(1, np.int64)
     offsets = np.array((0, len(p)))
-    lean_nb(form, np.array(p), np.array(payouts), offsets, float(SCALE), cap, out, statuses)
+    lean_nb(
+        form, np.array(p), np.array(payouts, np.float64), offsets, float(SCALE), cap, out, statuses
+    )
     assert statuses[0] == LEANT
     return out.tolist()
 
@@ -389,6 +391,23 @@ def test_odds_above_fair_are_brought_back_at_the_others_cost(
     assert out.sum() == pytest.approx(1.05, abs=1e-9)
     if changed:
         assert (out >= np.array(p)).all()
+
+
+def test_a_quote_that_stops_at_fair_takes_from_all_the_others_alike() -> None:
+    fair, payouts = (0.4, 0.25, 0.2, 0.15), (60_000, 30_000, 0, 40_000)
+    lean = LogOddsLean(scale_minor=SCALE, log_odds_milli_max=500)
+    answer = quote(
+        np.array(fair), np.array((0, 4)), np.ones(1), ("x",), ladder=FINE, lean=lean,
+        margin=Margin(book_milli=1_040, book_within_milli=1),
+        figures=BookFigures(np.zeros(4, np.int64), np.array(payouts)),
+    )  # fmt: skip
+    prices = margined(leant(LOG_ODDS, fair, payouts, 0.5), 1.04)
+    above = sum(max(q - value, 0.0) for q, value in zip(prices, fair, strict=True))
+    assert prices[2] < fair[2]
+    expected = [
+        value + max(q - value, 0.0) * 0.04 / above for q, value in zip(prices, fair, strict=True)
+    ]
+    assert (1000.0 / answer.odds_milli).tolist() == pytest.approx(expected, abs=6e-4)
 
 
 def test_markets_without_a_margin_are_left_as_they_are() -> None:

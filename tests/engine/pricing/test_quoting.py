@@ -133,13 +133,16 @@ def test_a_margin_outside_its_bounds_is_refused_by_field(
 
 
 def choices(
-    quoted: Floats, ladder: Ladder, rounding: Rounding
+    quoted: Floats, ladder: Ladder, rounding: Rounding, fair: Sequence[float] | None = None
 ) -> list[tuple[tuple[int, ...], float, float]]:
     """Return every choice of neighbouring rungs: prices, the book, and the cost."""
-    prices = ladder.prices_milli.tolist()
     options = []
-    for probability in quoted.tolist():
+    for k, probability in enumerate(quoted.tolist()):
+        prices = ladder.prices_milli.tolist()
         at = prices.index(ladder.odds_milli(probability, rounding=rounding))
+        if fair is not None:
+            prices = [price for price in prices if price * fair[k] <= 1000.0 * (1.0 + 1e-12)]
+            at = min(at, len(prices) - 1)
         steps = (-1, 0) if rounding is Rounding.SHORTER else (-1, 0, 1)
         options.append([prices[at + n] for n in steps if 0 <= at + n < len(prices)])
     return [
@@ -153,7 +156,12 @@ def choices(
 
 
 def held(
-    quoted: Floats, ladder: Ladder, *, within: float, rounding: Rounding = Rounding.NEAREST
+    quoted: Floats,
+    ladder: Ladder,
+    *,
+    within: float,
+    rounding: Rounding = Rounding.NEAREST,
+    fair: Floats | None = None,
 ) -> tuple[list[int], int]:
     """Round one market whose every outcome is offered, and hold its book."""
     outcomes = len(quoted)
@@ -161,7 +169,7 @@ def held(
     ladder.round_all(quoted, odds_milli, places, rounding=rounding)
     outside = hold_books_nb(
         quoted,
-        np.zeros(outcomes),
+        np.zeros(outcomes) if fair is None else fair,
         np.ones(outcomes, np.bool_),
         np.array((0, outcomes)),
         np.ones(1),
@@ -275,6 +283,32 @@ def test_what_is_not_offered_counts_as_asked_for_and_keeps_its_price(
     total = float((1000.0 / odds_milli)[offered].sum() + quoted[off])
     inside = abs(total - float(quoted.sum())) <= 0.003 + 1e-8
     assert inside == (statuses[0] == 0)
+
+
+@given(
+    p=chances(),
+    nudges=st.lists(st.floats(-0.03, 0.03), min_size=6, max_size=6),
+    within=st.floats(0.0, 0.02),
+    ladder=st.sampled_from((EXCHANGE, CENTS, COARSE)),
+)
+@settings(max_examples=100, deadline=None)
+def test_of_the_prices_not_above_fair_those_are_found_that_hold_the_book(
+    p: list[float], nudges: list[float], within: float, ladder: Ladder
+) -> None:
+    quoted = np.array(
+        [1.03 * value * (1.0 + nudge) for value, nudge in zip(p, nudges, strict=False)]
+    )
+    assume(max(*p, float(quoted.max())) < 1000.0 / ladder.shortest_milli)
+    assume(float(quoted.min()) > 1000.0 / ladder.longest_milli)
+    target = float(quoted.sum())
+    low, high = max(target - within, 1.0), target + within
+    odds_milli, outside = held(quoted, ladder, within=within, fair=np.array(p))
+    total = sum(1000.0 / price for price in odds_milli)
+    for price, value in zip(odds_milli, p, strict=True):
+        assert price * value <= 1000.0 * (1.0 + 1e-12)
+    if any(low <= total <= high for _, total, _ in choices(quoted, ladder, Rounding.NEAREST, p)):
+        assert not outside
+    assert outside == (not low - 1e-8 <= total <= high + 1e-8)
 
 
 @given(p=chances(), within=st.integers(3, 20), ladder=st.sampled_from((EXCHANGE, CENTS)))
