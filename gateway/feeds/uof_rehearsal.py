@@ -136,7 +136,7 @@ class Rehearsal:
         self.event: Final = event or f"sr:match:{2_022_000 + int(match.match.rpartition('-')[2])}"
         self._board: Final = FixtureBoard([f"{self.event}/{key}" for key in keys])
         self._model: Final[MatchModel] = match_model(match)
-        self._markets: Final = [
+        self.markets: Final = [
             named(parse_market_key(key), self._board.outcomes(key)) for key in self._board.keys
         ]
         self._alive: Final = alive
@@ -161,8 +161,8 @@ class Rehearsal:
     def _before(self) -> Iterator[tuple[int, bytes]]:
         state = MatchState()
         for before_s in BEFORE_S:
-            yield self._odds(self.at_ms(-before_s), PREMATCH, state, status=1)
-        yield self._odds(self._kick_off_ms - 1_000, PREMATCH, state, status=-2)
+            yield self.odds(self.at_ms(-before_s), PREMATCH, state, status=1)
+        yield self.odds(self._kick_off_ms - 1_000, PREMATCH, state, status=-2)
 
     def _play(self) -> Iterator[tuple[int, bytes]]:
         match = self.match
@@ -171,8 +171,8 @@ class Rehearsal:
         for played_s in range(0, regular_s, EVERY_S):
             if any(goal <= played_s < goal + SHUT_S for goal in goals):
                 continue
-            yield self._odds(self.at_ms(played_s), LIVE, match.regular_state_at(played_s), status=1)
-        yield self._odds(self.at_ms(half_s) + 2_000, LIVE, match.regular_state_at(half_s), status=1)
+            yield self.odds(self.at_ms(played_s), LIVE, match.regular_state_at(played_s), status=1)
+        yield self.odds(self.at_ms(half_s) + 2_000, LIVE, match.regular_state_at(half_s), status=1)
         for goal in goals:
             yield from self._goal(goal, regular_s)
 
@@ -180,22 +180,22 @@ class Rehearsal:
         goal_ms, state = self.at_ms(goal_s), self.match.regular_state_at(goal_s)
         stop_ms = goal_ms + 1_000 * STOP_LATE_S
         yield stop_ms, self._message("bet_stop", stop_ms, LIVE, 'groups="all"')
-        yield self._odds(stop_ms + 500, LIVE, state, status=-1)
-        rows = "".join(f"<market {market.attributes}/>" for market in self._markets)
+        yield self.odds(stop_ms + 500, LIVE, state, status=-1)
+        rows = "".join(f"<market {market.attributes}/>" for market in self.markets)
         window = f'start_time="{goal_ms}" end_time="{stop_ms}"'
         cancel_ms = stop_ms + 1_500
         yield cancel_ms, self._message("bet_cancel", cancel_ms, LIVE, window, rows)
         open_s = goal_s + SHUT_S
         if open_s < regular_s:
             state = self.match.regular_state_at(open_s)
-            yield self._odds(self.at_ms(open_s), LIVE, state, status=1)
+            yield self.odds(self.at_ms(open_s), LIVE, state, status=1)
 
     def _after(self) -> Iterator[tuple[int, bytes]]:
         whistle_ms = self.at_ms(self.match.regular_s)
         state = self.match.regular_state_at(self.match.regular_s)
         results = self._board.results(state)
         yield whistle_ms, self._message("bet_stop", whistle_ms, LIVE, 'groups="all"')
-        yield self._odds(whistle_ms + 500, LIVE, state, status=0)
+        yield self.odds(whistle_ms + 500, LIVE, state, status=0)
         at_ms = whistle_ms + 1_000 * SCOUTED_S
         wrong = {
             key: tuple(reversed(rows)) if key == f"{self.event}/{_WRONG}" else rows
@@ -204,7 +204,7 @@ class Rehearsal:
         yield at_ms, self._settlement(at_ms, wrong, certainty=1)
         if f"{self.event}/{_WRONG}" in results:
             back_ms = at_ms + 1_000 * SCOUTED_S
-            (market,) = [one for one in self._markets if one.key == f"{self.event}/{_WRONG}"]
+            (market,) = [one for one in self.markets if one.key == f"{self.event}/{_WRONG}"]
             rows = f"<market {market.attributes}/>"
             yield back_ms, self._message("rollback_bet_settlement", back_ms, LIVE, "", rows)
         at_ms += 3_000 * SCOUTED_S
@@ -225,10 +225,19 @@ class Rehearsal:
         head = f'product="{producer}" event_id="{self.event}" timestamp="{at_ms}"'
         return f"<{kind} {head} {more}>{inside}</{kind}>".encode()
 
-    def _odds(
-        self, at_ms: int, producer: int, state: MatchState, *, status: int
+    def odds(
+        self,
+        at_ms: int,
+        producer: int,
+        state: MatchState,
+        *,
+        status: int,
+        only: Sequence[int] | None = None,
     ) -> tuple[int, bytes]:
-        """Return all markets as they stand; one that the score has decided is no longer active."""
+        """Return the markets as they stand, all or some of them, and when.
+
+        One that the score has decided is no longer active.
+        """
         quotes = self._board.quotes(self._model, state, MARGIN)
         fair = self._board.probabilities(self._model, state)
         decided = frozenset(self._board.decided(state))
@@ -239,7 +248,7 @@ class Rehearsal:
                 fair[market.key],
                 status=0 if market.key in decided else status,
             )
-            for market in self._markets
+            for market in (self.markets if only is None else [self.markets[i] for i in only])
         )
         inside = f"{_event_status(state)}<odds>{rows}</odds>"
         return at_ms, self._message("odds_change", at_ms, producer, "", inside)
@@ -249,7 +258,7 @@ class Rehearsal:
     ) -> bytes:
         rows = "".join(
             _result_row(market, results[market.key])
-            for market in self._markets
+            for market in self.markets
             if market.key in results
         )
         return self._message(

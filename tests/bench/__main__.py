@@ -9,6 +9,7 @@ from rich.console import Console
 from tests.bench.core import durable_core, kernel_alone
 from tests.bench.exchange_parse import exchange_parse
 from tests.bench.fanout import fan_out
+from tests.bench.feed import feeds
 from tests.bench.many_markets import many_markets
 from tests.bench.pricing import pricing
 from tests.bench.recovery import kill_to_serving, replay
@@ -25,6 +26,7 @@ MEASURES: dict[str, Callable[[], list[Row]]] = {
     "fanout": fan_out,
     "markets": many_markets,
     "exchange": exchange_parse,
+    "feeds": feeds,
 }
 
 

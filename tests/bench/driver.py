@@ -1,4 +1,6 @@
-"""The load: connections that keep a fixed number of bets in flight, in a process of its own.
+"""The load: connections that keep a fixed number of bets in flight, or send them at a fixed pace.
+
+In a process of its own.
 
 Drives gateway and echo server alike through `gateway.client`: the same encoding, decoding and
 bookkeeping. Reads a JSON plan on standard input, prints a JSON result.
@@ -32,6 +34,8 @@ class Plan:
     run: str
     outcomes: int = 3
     seed: int = 7
+    pace_s: float = 0.0
+    """Mean seconds between two bets of a connection, drawn as by chance; 0 keeps `in_flight`."""
 
 
 @dataclass
@@ -69,8 +73,21 @@ class Bettor:
 
     def start(self) -> None:
         """Send the first bets."""
+        if self._plan.pace_s:
+            self._later()
+            return
         for _ in range(min(self._plan.in_flight, self._left)):
             self._send()
+
+    def _later(self) -> None:
+        """Send the next bet when it is due, whatever became of those before it."""
+        if self._left > 0:
+            pause_s = self._rng.expovariate(1 / self._plan.pace_s)
+            asyncio.get_running_loop().call_later(pause_s, self._due)
+
+    def _due(self) -> None:
+        self._send()
+        self._later()
 
     def _send(self) -> None:
         self._sent += 1
@@ -91,7 +108,8 @@ class Bettor:
         key = bet.state if bet.reason == 0 else f"{bet.state} {bet.reason}"
         self.answers[key] = self.answers.get(key, 0) + 1
         if self._left > 0:
-            self._send()
+            if not self._plan.pace_s:
+                self._send()
         elif not self._open:
             self.done.set_result(None)
 

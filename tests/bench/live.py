@@ -6,13 +6,13 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
 
 from actors.settings import ReconcilerSettings, SupervisorSettings
-from actors.system import GatewayPart, System, SystemSettings
+from actors.system import FeedPart, GatewayPart, System, SystemSettings
 from engine.commands import Deposit
 from gateway.gateway import Gateway
 from gateway.limits import GatewaySettings
@@ -39,7 +39,11 @@ def token(account: int, *, role: Role = Role.BETTOR) -> str:
 
 @asynccontextmanager
 async def running(
-    *, markets: int, markets_per_actor: int = 1, settings: GatewaySettings | None = None
+    *,
+    markets: int,
+    markets_per_actor: int = 1,
+    settings: GatewaySettings | None = None,
+    feeds: Sequence[FeedPart] = (),
 ) -> AsyncIterator[System]:
     """Bring a system up on Ray in a fresh folder on this disk, and take it down."""
     gateway = settings or GatewaySettings(
@@ -65,6 +69,7 @@ async def running(
                     arguments={"shards": SHARDS, "secret": SECRET, "settings": gateway},
                 )
             ],
+            feeds=feeds,
         )
         async with system:
             commands = market_commands(markets)
