@@ -9,7 +9,10 @@ from engine.commands import (
     SetStatus,
 )
 from engine.lifecycle import Status
+from gateway.feeds import uof_book
 from gateway.feeds.uof import UofAdapter, UofSettings
+from gateway.feeds.uof_book import UofBook
+from gateway.feeds.uof_types import UofTypes
 from tests.gateway.feeds.uof_make import (
     EVENT,
     HOME_WON,
@@ -398,3 +401,16 @@ def test_every_step_of_an_odds_change_names_odds_before_the_status():
     received = house.hear(odds_change(market(1, THREE_WAY), at=1))
 
     assert [type(step) for step in steps(received)] == [SetOdds, SetStatus]
+
+
+def test_bet_stops_are_kept_for_so_many_events_and_so_many_of_each(monkeypatch):
+    monkeypatch.setattr(uof_book, "STOPPED_EVENTS_MAX", 1)
+    book = UofBook(UofTypes(("football",)), prematch=(3,))
+    for at_ms in range(10, 10 + uof_book.STOPS_MAX + 1):
+        book.stop(EVENT, 1, ("all",), at_ms)
+    assert book.stopped_since(EVENT, 1, 1, 10)
+    assert not book.stopped_since(EVENT, 3, 1, 10)
+
+    book.stop("sr:match:2", 1, ("all",), 99)
+
+    assert not book.stopped_since(EVENT, 1, 1, 10)

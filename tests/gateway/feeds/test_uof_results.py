@@ -211,3 +211,16 @@ def test_a_roll_back_without_a_producer_is_obeyed():
     body = about("rollback_bet_cancel", 1, at=3).replace(b' product="1"', b"")
 
     assert [type(step) for step in steps(house.hear(body))] == [RollBackCancel]
+
+
+def test_a_market_cancelled_by_its_status_comes_back_by_a_roll_back():
+    house = floor()
+    house.hear(odds_change(market(1, THREE_WAY), at=1))
+    house.hear(odds_change(market(1, status=-4), at=2))
+    assert house.status("1x2") is Status.CANCELLED
+
+    house.hear(about("rollback_bet_cancel", 1, at=3))
+    assert house.status("1x2") is Status.SUSPENDED
+
+    house.hear(odds_change(market(1, THREE_WAY), at=4))
+    assert house.status("1x2") is Status.ACTIVE

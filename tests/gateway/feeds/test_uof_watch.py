@@ -2,6 +2,7 @@
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from engine.commands import (
     CancelBets,
@@ -310,3 +311,44 @@ def test_results_past_the_bound_go_out_as_they_are(monkeypatch):
     received = house.hear(bet_settlement(settled(1, HOME_WON), at=7))
 
     assert [tell.mark.position - NOW_MS for tell in tells(received) if tell.mark] == [7, 8, 9]
+
+
+def test_a_recording_that_is_not_watched_is_trusted_whatever_its_heartbeats_say():
+    house = floor()
+    house.hear(odds_change(market(1, THREE_WAY), at=1))
+
+    for body in (
+        alive(at=2, subscribed=0),
+        f'<product_down product="1" timestamp="{NOW_MS + 3}"/>'.encode(),
+        snapshot_complete(at=4, request_id=1),
+    ):
+        assert house.hear(body).intents == ()
+    assert house.tick(at=100_000).intents == ()
+    assert house.status("1x2") is Status.ACTIVE
+
+
+def test_a_market_that_is_not_the_feeds_is_left_alone_by_a_restart():
+    house = floor()
+    house.hear(odds_change(market(1, THREE_WAY), at=1))
+    image = house.machine.price_image(1)
+    strangers = [replace(image, key=key) for key in (f"{EVENT}/no_such_type", "no key at all")]
+
+    adapter = UofAdapter("uof")
+    received = adapter.resume([KnownMarket(image=one) for one in strangers], at_ns=1)
+
+    assert received.intents == ()
+    assert adapter.counts == {"market unknown": 2}
+
+
+def test_odds_late_at_the_end_of_a_recovery_open_nothing_but_results_go_out():
+    house = floor(WATCHED)
+    house.hear(odds_change(market(1, THREE_WAY), at=1))
+    house.hear(alive(at=1), at=30_000)
+    request = house.asked[-1].request_id
+    house.hear(about("bet_cancel", 1, at=2, request_id=request), at=30_000)
+
+    received = house.hear(snapshot_complete(at=3, request_id=request), at=30_000)
+
+    assert len(tells(received)) == 1
+    assert house.adapter.producer_states() == {1: State.LATE}
+    assert house.status("1x2") is Status.SUSPENDED
