@@ -17,6 +17,7 @@ from gateway.connection import FEED_COMMANDS, PERMISSIONS
 from gateway.exposure_wire import AskExposure, Exposure
 from gateway.feeds import wire as feed_wire
 from gateway.limits import LIMITS, CloseCode, GatewaySettings
+from gateway.sure_profit_wire import AskSureProfit, SureProfit
 from gateway.tokens import Role
 from gateway.wire import ClientMessage, ServerMessage
 
@@ -35,6 +36,7 @@ _ANSWERS: Final[dict[type, tuple[type, ...]]] = {
     wire.ListMarkets: (wire.Markets, wire.Error),
     wire.AskBook: (wire.Book, wire.Error),
     AskExposure: (Exposure, wire.Error),
+    AskSureProfit: (SureProfit, wire.Error),
     feed_wire.FeedPush: (feed_wire.FeedPushed, wire.Error),
     feed_wire.FeedAttach: (feed_wire.FeedAttached, wire.Error),
     feed_wire.FeedWishDone: (wire.Error,),

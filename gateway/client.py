@@ -52,6 +52,7 @@ from gateway.feeds.wire import (
     FeedStats,
     FeedWishDone,
 )
+from gateway.sure_profit_wire import AskSureProfit, SureProfit
 from gateway.wire import (
     AskBalance,
     AskBook,
@@ -323,6 +324,25 @@ class ControlSession(Session):
         return await self._ask(
             AskExposure, Exposure, fixture=fixture, pricing=document, goals=goals
         )
+
+    async def sure_profit(self, fixture: str, state: Any = None) -> SureProfit:
+        """Return stakes on what a football fixture offers that win whatever the score, if any do.
+
+        Parameters
+        ----------
+        fixture : str
+            The fixture, of football.
+        state : Struct or mapping
+            What has happened (engine.pricing: MatchState): scores that can no longer be need no
+            stake. Without it the score is 0:0.
+
+        Raises
+        ------
+        RefusedError
+            No market of this fixture, or a field of `state` is unknown or out of bounds.
+        """
+        document = {} if state is None else msgspec.to_builtins(state)
+        return await self._ask(AskSureProfit, SureProfit, fixture=fixture, state=document)
 
 
 class FeedSession(Session):

@@ -34,6 +34,7 @@ from gateway.feeds.wire import AskFeedStats, FeedAttach, FeedPush, FeedWishDone
 from gateway.limits import CloseCode, GatewaySettings
 from gateway.link import Link
 from gateway.metrics import Counters
+from gateway.sure_profit_wire import AskSureProfit
 from gateway.ticket import BetAnswer, Ticket
 from gateway.tokens import Claims, Role
 from gateway.wire import (
@@ -67,7 +68,7 @@ audit_log = logging.getLogger("overround.audit")
 
 _WATCHING: Final = frozenset({Subscribe, Unsubscribe})
 _READING: Final = _WATCHING | {ListMarkets, AskBook}
-_JUDGING: Final = _READING | {AskExposure}
+_JUDGING: Final = _READING | {AskExposure, AskSureProfit}
 PERMISSIONS: Final[dict[tuple[str, Role], frozenset[type]]] = {
     ("bets", Role.BETTOR): _WATCHING
     | {Place, PlaceMany, AskStatus, AskBalance, AskOpenBets, WatchAccount},
@@ -375,6 +376,9 @@ class ClientSession:
     def _exposure(self, ask: AskExposure) -> None:
         self._query(ask.id, "", self._services.control.exposure(ask))
 
+    def _sure_profit(self, ask: AskSureProfit) -> None:
+        self._query(ask.id, "", self._services.control.sure_profit(ask))
+
     def _list(self, ask: ListMarkets) -> None:
         self._send(self._services.control.markets(ask))
 
@@ -483,6 +487,7 @@ _HANDLERS: Final[dict[type, Callable[[ClientSession, Any], None]]] = {
     ListMarkets: ClientSession._list,
     AskBook: ClientSession._book,
     AskExposure: ClientSession._exposure,
+    AskSureProfit: ClientSession._sure_profit,
     FeedPush: ClientSession._feed,
     FeedAttach: ClientSession._feed,
     FeedWishDone: ClientSession._feed,

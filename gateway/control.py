@@ -28,6 +28,8 @@ from gateway.exposure_wire import AskExposure
 from gateway.fanout import Fanout
 from gateway.limits import GatewaySettings
 from gateway.metrics import Counters
+from gateway.sure_profit import SureProfitDesk
+from gateway.sure_profit_wire import AskSureProfit
 from gateway.wire import (
     STATUS_WORDS,
     AskBook,
@@ -74,6 +76,7 @@ class ControlDesk:
         self._timeout_s = settings.control_timeout_ms / 1_000
         self._counters = counters
         self._exposures = ExposureDesk(routes=routes, timeout_s=self._timeout_s)
+        self._sure_profits = SureProfitDesk(fanout=fanout)
 
     async def control(self, by: str, ask: Control) -> ServerMessage:
         """Run commands; the answer holds one event for each, in their order."""
@@ -172,6 +175,10 @@ class ControlDesk:
     async def exposure(self, ask: AskExposure) -> ServerMessage:
         """Return what a fixture's open bets make or lose by score."""
         return await self._exposures.exposure(ask)
+
+    async def sure_profit(self, ask: AskSureProfit) -> ServerMessage:
+        """Return stakes on a fixture's offered outcomes that win whatever the score."""
+        return await self._sure_profits.sure_profit(ask)
 
     def markets(self, ask: ListMarkets) -> ServerMessage:
         """Return a page of markets, ascending by number."""

@@ -44,6 +44,7 @@ from gateway.feeds.wire import (
     FeedWishDone,
 )
 from gateway.limits import COMMANDS_MAX, OPEN_BETS_MAX, PAGE_MAX, PLACE_MANY_MAX
+from gateway.sure_profit_wire import AskSureProfit, SureProfit
 from gateway.wire_base import Asked, FixtureField, IdField, Sent
 
 VersionField = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
@@ -251,6 +252,7 @@ ClientMessage = (
     | ListMarkets
     | AskBook
     | AskExposure
+    | AskSureProfit
     | FeedPush
     | FeedAttach
     | FeedWishDone
@@ -490,6 +492,7 @@ ServerMessage = (
     | Markets
     | Book
     | Exposure
+    | SureProfit
     | FeedPushed
     | FeedAttached
     | FeedWish

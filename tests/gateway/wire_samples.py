@@ -13,6 +13,13 @@ from gateway import wire
 from gateway.codec import CODECS
 from gateway.exposure_wire import AskExposure, Exposure, OffGridMarket, ScoreProfit
 from gateway.feeds import wire as feed_wire
+from gateway.sure_profit_wire import (
+    AskSureProfit,
+    LeftOutMarket,
+    SurePlan,
+    SureProfit,
+    SureStake,
+)
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "wire_v1.json"
 
@@ -104,6 +111,7 @@ ASKED: list[wire.ClientMessage] = [
         },
         goals=1,
     ),
+    AskSureProfit(id=13, fixture="wc22-64", state={"period": 1, "first_half": {"home": 1}}),
     feed_wire.FeedPush(id=20, feed="uof", bodies=(b"<alive/>", b"<bet_stop/>")),
     feed_wire.FeedAttach(id=21, feed="uof"),
     feed_wire.FeedWishDone(id=22, feed="uof", producer=1, request_id=1_800_000_000_000),
@@ -187,6 +195,35 @@ SENT: list[wire.ServerMessage] = [
             ),
         ),
         unheard=(58,),
+    ),
+    SureProfit(
+        id=13,
+        fixture="wc22-64",
+        markets=41,
+        plans=(
+            SurePlan(
+                return_micro=1_079_545,
+                stakes=(
+                    SureStake(
+                        market=42,
+                        key="wc22-64/1x2",
+                        outcome=0,
+                        name="home",
+                        odds_milli=2_500,
+                        stake_micro=431_818,
+                    ),
+                    SureStake(
+                        market=43,
+                        key="wc22-64/double_chance",
+                        outcome=2,
+                        name="draw_or_away",
+                        odds_milli=1_900,
+                        stake_micro=568_182,
+                    ),
+                ),
+            ),
+        ),
+        left_out=(LeftOutMarket(market=57, key="wc22-64/next_goal?goalnr=2", why="order"),),
     ),
     feed_wire.FeedPushed(
         id=20,
