@@ -52,7 +52,7 @@ TICKETS_MAX: Final = 4_096
 must send its messages again."""
 WISHES_MAX: Final = 64
 """Producers whose recovery may be asked for at a time; past it the oldest wish goes."""
-_RESUME_WAIT_S: Final = 30.0
+_RESUME_WAIT_S: Final = 5.0
 _RESUME_AGAIN_S: Final = 0.1
 _SUSPECT_AGAIN_S: Final = 0.25
 
@@ -110,6 +110,7 @@ class FeedDesk:
         self.name = name
         self.feed = feed
         self.settings = settings or DeskSettings()
+        self._make_adapter = make_adapter
         self._adapter = make_adapter()
         self._supervisor = supervisor
         self._clock_ns = clock_ns
@@ -127,6 +128,7 @@ class FeedDesk:
             timeout_s=self.settings.call_timeout_ms / 1_000,
             suspect=self._suspect,
             on_room=self._on_room,
+            on_missed=self._on_missed,
         )
         self._births = Births(
             by=by,
@@ -143,6 +145,7 @@ class FeedDesk:
         self._room = asyncio.Event()
         self._resumed = asyncio.Event()
         self._ticking: asyncio.Task[None] | None = None
+        self._beginning: asyncio.Task[None] | None = None
         self._ticket = 0
         self._tickets: dict[int, tuple[list[Work], asyncio.Event]] = {}
         self._wishes: dict[int, Recover] = {}
@@ -156,20 +159,32 @@ class FeedDesk:
         """Learn from the shells what this feed has told them, and begin."""
         if self._ticking is not None:
             return
-        known = await self._known_markets()
-        self._carry_out_unasked(self._adapter.resume(known, at_ns=self._clock_ns()))
-        self._resumed.set()
+        await self._begin()
         self._ticking = asyncio.get_running_loop().create_task(self._tick())
 
     async def stop(self) -> None:
         """Let go of what is in hand: its source has no answer, and sends it again."""
-        if self._ticking is not None:
-            self._ticking.cancel()
+        for task in (self._ticking, self._beginning):
+            if task is not None:
+                task.cancel()
         self._lanes.stop()
         self._births.stop()
 
+    async def _begin(self) -> None:
+        """Have the adapter begin from what markets remember; no message is taken meanwhile."""
+        known = await self._known_markets()
+        self._adapter = self._make_adapter()
+        self._carry_out_unasked(self._adapter.resume(known, at_ns=self._clock_ns()))
+        self._resumed.set()
+
+    def _on_missed(self) -> None:
+        """Begin anew: a shell is back that missed something, which the provider is to repeat."""
+        if self._resumed.is_set():
+            self._resumed.clear()
+            self._beginning = asyncio.get_running_loop().create_task(self._begin())
+
     async def _known_markets(self) -> list[KnownMarket]:
-        """Ask every market shell what it has heard; one that stays down is left out."""
+        """Ask every market shell what it has heard; one that stays down is left out for now."""
         loop = asyncio.get_running_loop()
         until_s = loop.time() + _RESUME_WAIT_S
         known: list[KnownMarket] = []
@@ -180,6 +195,8 @@ class FeedDesk:
             left = [name for name, answer in zip(left, answers, strict=True) if answer is None]
             if left and loop.time() >= until_s:
                 logger.warning("%s: begins without %s", self.name, ", ".join(left))
+                for name in left:
+                    self._lanes.missed(name)
                 break
             if left:
                 await asyncio.sleep(_RESUME_AGAIN_S)
@@ -201,6 +218,7 @@ class FeedDesk:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(self.settings.tick_ms / 1_000)
+            await self._resumed.wait()
             try:
                 self._carry_out_unasked(self._adapter.tick(at_ns=self._clock_ns()))
             except Exception:

@@ -186,7 +186,10 @@ class Lane:
             else:
                 if not any(_for_later(event) for event in events):
                     self._lanes.stats.count(events)
-                    return [_nobody(events)] * len(batch)
+                    why = _nobody(events)
+                    if why:
+                        self._lanes.missed(self.shell)
+                    return [why] * len(batch)
             self._lanes.stats.calls_again += 1
             await self._wait(again_s)
             again_s = min(again_s * 2, _AGAIN_LAST_S)
@@ -233,6 +236,8 @@ class Lanes:
         Told of a shell that did not answer.
     on_room : callable
         Called whenever errands were answered.
+    on_missed : callable
+        Called when a shell serves again that had missed something.
     """
 
     def __init__(
@@ -248,6 +253,7 @@ class Lanes:
         timeout_s: float,
         suspect: Callable[[str], None],
         on_room: Callable[[], None],
+        on_missed: Callable[[], None],
     ) -> None:
         self.by: Final = by
         self.routes: Final = routes
@@ -260,7 +266,9 @@ class Lanes:
         self.on_room: Final = on_room
         self.stats: Final = LaneStats()
         self._lane_updates_max: Final = lane_updates_max
+        self._on_missed: Final = on_missed
         self._lanes: dict[str, Lane] = {}
+        self._missed: dict[str, None] = {}
 
     def add(self, shell: str, errand: Errand) -> None:
         """Queue an errand for a shell."""
@@ -287,9 +295,16 @@ class Lanes:
 
     def on_shell(self, shell: str, state: ShellState) -> None:
         """Take news of a shell: what waits for it need not wait any longer."""
+        if state is ShellState.SERVING and shell in self._missed:
+            del self._missed[shell]
+            self._on_missed()
         lane = self._lanes.get(shell)
         if lane is not None and state in (ShellState.SERVING, ShellState.QUARANTINED):
             lane.news.set()
+
+    def missed(self, shell: str) -> None:
+        """Note that a shell did not hear of something that will not be sent again."""
+        self._missed[shell] = None
 
     def stop(self) -> None:
         """End all calls; what was not answered is for the source to send again."""

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from actors.messages import ShellRoute, ShellState
 from actors.peer import PeerRefusedError
 from engine.commands import OpenMarket, ResumeMarket, SuspendMarket
 from engine.lifecycle import Status
 from gateway.feeds.answers import Answer, decode_wishes
+from gateway.feeds.desk import FeedDesk
 from tests.actors.trade import market
 from tests.actors.virtual import run_virtual
 from tests.gateway.feeds.hall import open_hall
@@ -243,6 +245,57 @@ def test_a_wish_stays_until_it_is_done_and_a_later_one_replaces_it(tmp_path: Pat
             assert it.desk.stats()["wishes"] == 1
             it.desk.wish_done(1, 2)
             assert it.desk.stats()["wishes"] == 0
+
+    run_virtual(main())
+
+
+def test_what_a_shell_in_quarantine_missed_is_asked_for_when_it_serves_again(tmp_path: Path):
+    async def main():
+        async with open_hall(tmp_path) as it:
+            await it.push(odds("cup-1/1x2", 1, 0.5, 0.3, 0.2))
+            shell = it.life("market-00000").target
+            first, shell.why = it.adapter, "inspected"
+            (answer,) = await it.push(odds("cup-1/1x2", 2, status=-1))
+            assert "inspection" in answer.refused
+            shell.why = ""
+            for version, state in enumerate((ShellState.QUARANTINED, ShellState.SERVING)):
+                route = ShellRoute(name=shell.name, kind="market", generation=1, state=state)
+                it.desk.on_routes((1 << 60) + version, [route], [], {})
+            await it.push(odds("cup-1/1x2", 3, 0.4, 0.3, 0.3))
+            assert it.adapter is not first
+            assert [market.positions for market in it.adapter.resumed] == [{"tiny:1/odds": 1}]
+            assert (await it.images())["cup-1/1x2"].status is Status.ACTIVE
+
+    run_virtual(main())
+
+
+def test_a_shell_that_was_down_when_the_desk_began_is_learnt_when_it_is_back(tmp_path: Path):
+    async def main():
+        async with open_hall(tmp_path) as it:
+            await it.push(odds("cup-1/1x2", 1, 0.5, 0.3, 0.2))
+            it.life("market-00000").freeze()
+            part = it.system.feeds["tiny"]._target  # type: ignore[attr-defined]
+            desk = FeedDesk(
+                name="second",
+                feed="tiny",
+                supervisor=it.system.supervisor,
+                make_adapter=TinyAdapter,
+                settings=part.settings,
+            )
+            desk.on_routes(*it.system._supervisor._target.routes())  # type: ignore[union-attr]
+            desk._routes.shells["market-00000"] = ShellRoute(
+                name="market-00000", kind="market", generation=1, state=ShellState.DOWN
+            )
+            await desk.start()
+            assert desk._adapter.resumed == []  # type: ignore[attr-defined]
+            it.life("market-00000").thaw()
+            back = ShellRoute(
+                name="market-00000", kind="market", generation=1, state=ShellState.SERVING
+            )
+            desk.on_routes(1 << 61, [back], [], {"market-00000": it.life("market-00000").peer})
+            await asyncio.sleep(0.1)
+            assert len(desk._adapter.resumed) == 1  # type: ignore[attr-defined]
+            await desk.stop()
 
     run_virtual(main())
 
