@@ -10,6 +10,8 @@ from typing import Final, Protocol
 MS_NS: Final = 1_000_000
 MOMENTS_MAX: Final = 1 << 16
 """Moments of a recording that are kept; past it every second one is forgotten."""
+ANSWERS_MAX: Final = 1 << 16
+"""Answers that are repeated as they were given; past it the oldest is worked out anew."""
 
 
 class FeedClock(Protocol):
@@ -39,11 +41,14 @@ class RecordedClock:
     """A recording's time is the time at which the first message from then, or later, was played.
 
     A moment after all that was played is the latest one seen: nothing can have been bet since.
+    What was answered once is answered again, though more was played since: a window that is taken
+    back must be the one that was given.
     """
 
     def __init__(self) -> None:
         self._feed_ms: list[int] = []
         self._at_ns: list[int] = []
+        self._answers: dict[int, int] = {}
 
     def saw(self, *, feed_ms: int, at_ns: int) -> None:
         """Keep the moment, if it is later than all before it."""
@@ -58,5 +63,10 @@ class RecordedClock:
         """Return when that moment was played; 0 while nothing was."""
         if not self._at_ns:
             return 0
-        place = bisect_left(self._feed_ms, feed_ms)
-        return self._at_ns[min(place, len(self._at_ns) - 1)]
+        answer = self._answers.get(feed_ms)
+        if answer is None:
+            place = bisect_left(self._feed_ms, feed_ms)
+            answer = self._answers[feed_ms] = self._at_ns[min(place, len(self._at_ns) - 1)]
+            if len(self._answers) > ANSWERS_MAX:
+                del self._answers[next(iter(self._answers))]
+        return answer

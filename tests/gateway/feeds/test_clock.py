@@ -1,5 +1,6 @@
 """A recording's moments are those at which it was played; a live feed's are its own."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,7 +40,7 @@ def test_later_in_the_feed_is_never_earlier_in_the_engine(seen: list[tuple[int, 
     recorded = RecordedClock()
     for at_ns, (feed_ms, _) in enumerate(seen):
         recorded.saw(feed_ms=feed_ms, at_ns=at_ns)
-    moments = sorted(feed_ms for feed_ms, _ in seen)
+    moments = sorted({feed_ms for feed_ms, _ in seen})
     engine = [recorded.engine_ns(feed_ms) for feed_ms in moments]
     assert engine == sorted(engine)
 
@@ -54,3 +55,21 @@ def test_a_long_recording_keeps_a_bounded_number_of_moments() -> None:
     middle = count // 2
     assert 0 <= recorded.engine_ns(middle) - middle <= 1
     assert len(recorded._at_ns) <= clock.MOMENTS_MAX
+
+
+def test_a_moment_that_was_named_once_stays_what_it_was() -> None:
+    recorded = RecordedClock()
+    recorded.saw(feed_ms=1_000, at_ns=50)
+    assert recorded.engine_ns(1_500) == 50
+    recorded.saw(feed_ms=2_000, at_ns=60)
+    assert recorded.engine_ns(1_500) == 50
+    assert recorded.engine_ns(1_501) == 60
+
+
+def test_answers_are_kept_in_a_bounded_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clock, "ANSWERS_MAX", 2)
+    recorded = RecordedClock()
+    recorded.saw(feed_ms=1_000, at_ns=50)
+    assert [recorded.engine_ns(ms) for ms in (1_001, 1_002, 1_003)] == [50] * 3
+    recorded.saw(feed_ms=2_000, at_ns=60)
+    assert [recorded.engine_ns(ms) for ms in (1_003, 1_001)] == [50, 60]
