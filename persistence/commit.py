@@ -5,6 +5,7 @@ and when a snapshot is taken. Which changes there are is `durable`'s; the rules 
 """
 
 import contextlib
+import gc
 from abc import ABC
 from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
@@ -252,7 +253,9 @@ class Durable(ABC, Generic[M]):
         assert machine is not None
         self._bytes_since_snapshot = 0
         self._snapshot_point = self._journal.point
-        self._snapshots.begin(point=self._snapshot_point, at_ns=at_ns, state=machine.dump())
+        with _no_collection():
+            state = machine.dump()
+        self._snapshots.begin(point=self._snapshot_point, at_ns=at_ns, state=state)
 
     def _finish_snapshot(self, *, wait: bool) -> None:
         """Look at how a snapshot ended, and drop what two of them make needless."""
@@ -272,3 +275,19 @@ class Durable(ABC, Generic[M]):
                 self._journal.mark_broken(f"{self.folder}: a snapshot failed: {error}")
                 raise JournalBrokenError(self._journal.broken) from error
             self.snapshot_trouble = repr(error)  # the journal holds everything without it
+
+
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    """Keep the garbage collector out of a copy that bets wait for.
+
+    A copy of 10,000 markets that remember four feeds each makes tens of thousands of containers,
+    none of them garbage: looking through them took ten times as long as making them.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

@@ -1,5 +1,6 @@
 """Durable machines from their callers' side: what each call answers, and what a start reports."""
 
+import gc
 from pathlib import Path
 
 import numpy as np
@@ -201,3 +202,15 @@ def test_options_have_defaults() -> None:
     durable = DurableMarkets.open(FOLDER, disk=FaultyDisk(), at_ns=1)
     assert durable.machine is not None
     assert durable.machine.market_nos() == []
+
+
+@pytest.mark.parametrize("collecting", [True, False])
+def test_a_snapshot_leaves_the_garbage_collector_as_it_found_it(collecting: bool) -> None:
+    durable = STORIES["markets"].open(FaultyDisk())
+    STORIES["markets"].tell(durable, 0)
+    (gc.enable if collecting else gc.disable)()
+    try:
+        assert durable.snapshot(at_ns=1)
+        assert gc.isenabled() is collecting
+    finally:
+        gc.enable()
