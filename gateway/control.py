@@ -169,7 +169,11 @@ class ControlDesk:
             stake_taken_minor=image.stake_taken_minor,
             payout_minor=image.payout_minor,
             liability_minor=image.liability_minor,
+            stake_minor=image.stake_minor,
             settlement_no=image.settlement_no,
+            held=image.held,
+            results_stand=image.results_stand,
+            windows=image.windows,
         )
 
     async def exposure(self, ask: AskExposure) -> ServerMessage:

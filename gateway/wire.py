@@ -455,7 +455,10 @@ class Markets(Sent, frozen=True, kw_only=True, tag="markets"):
 class Book(Sent, frozen=True, kw_only=True, tag="book"):
     """A market's prices and, in base currency, the book behind them.
 
-    `liability_minor[i]` is what the house pays if outcome i wins, less all stakes taken.
+    `stake_minor[i]` was taken on outcome i; `liability_minor[i]` is what the house pays if it wins,
+    less all stakes taken. A market that is `held` opens by a trader's word alone. `results_stand`
+    says that bets are settled, also where the market was cancelled later; `windows` of cancelled
+    bets are refunded.
     """
 
     id: int = 0
@@ -471,7 +474,11 @@ class Book(Sent, frozen=True, kw_only=True, tag="book"):
     stake_taken_minor: int
     payout_minor: tuple[int, ...]
     liability_minor: tuple[int, ...]
+    stake_minor: tuple[int, ...] = ()
     settlement_no: int = 0
+    held: bool = False
+    results_stand: bool = False
+    windows: int = 0
 
 
 ServerMessage = (

@@ -176,6 +176,7 @@ SENT: list[wire.ServerMessage] = [
         stake_taken_minor=1_500,
         payout_minor=(2_850, 0),
         liability_minor=(1_350, -1_500),
+        stake_minor=(1_500, 0),
     ),
     Exposure(
         id=12,
