@@ -75,7 +75,7 @@ def matches(
 ) -> dict[tuple[int, Sets], float]:
     """Return the chance of every match, by who serves first, a coin's toss, and its sets."""
     normal = [set_ends(serves, first, "7") for first in (0, 1)]
-    last = [set_ends(serves, first, final_set, 54) for first in (0, 1)]
+    last = [set_ends(serves, first, final_set, 32) for first in (0, 1)]
     going: dict[tuple[int, Sets], float] = {(0, ()): 0.5, (1, ()): 0.5}
     servers = {(0, ()): 0, (1, ()): 1}
     done: dict[tuple[int, Sets], float] = {}
