@@ -4,16 +4,22 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from engine.lifecycle import Status
-from gateway.feeds.bridge import Bridge, BridgeError, BridgeSettings, Incoming
+from gateway.feeds.bridge import (
+    PUSH_BODIES_MAX,
+    Bridge,
+    BridgeError,
+    BridgeSettings,
+    Incoming,
+)
 from gateway.feeds.wire import FeedWish
 from gateway.limits import FEED_BODY_BYTES_MAX
 from tests.gateway.feeds.hall import Hall, feed_token, open_hall
-from tests.gateway.feeds.tiny import odds, recover
+from tests.gateway.feeds.tiny import TinyAdapter, odds, recover
 from tests.gateway.house import token, until
 
 KEY = "cup-1/1x2"
@@ -140,6 +146,33 @@ async def test_a_lost_connection_has_what_was_not_answered_sent_again(tmp_path: 
         assert (shelf.left, carrier.counts.sent_again) == ({}, 49)
         assert hall.desk.stats()["applied"] == 50
         assert (await hall.images())["cup-0/1x2"].status is Status.SUSPENDED
+
+
+class Listener(TinyAdapter):
+    """Notes every message in the order in which it is taken."""
+
+    heard: ClassVar[list[bytes]] = []
+
+    def receive(self, body: bytes, *, at_ns: int) -> Any:
+        self.heard.append(body)
+        return super().receive(body, at_ns=at_ns)
+
+
+async def test_what_is_sent_again_comes_in_its_order_and_before_what_is_new(tmp_path: Path) -> None:
+    Listener.heard.clear()
+    async with open_hall(tmp_path, gateway={}, make_adapter=Listener) as hall:
+        await hall.push(odds("cup-0/1x2", 0, 0.5, 0.3, 0.2))
+        hall.life("market-00000").freeze()
+        bodies = [odds("cup-0/1x2", at, status=-1) for at in range(1, 500)]
+        carrier = bridge(hall, Shelf(bodies), pushes_max=2)
+        running = asyncio.create_task(carrier.run())
+        await until(lambda: len(Listener.heard) == 2 * PUSH_BODIES_MAX + 1)
+        for link in [link for door in hall.gateway._listeners for link in door.links]:
+            link.close(1001, "the test says so")
+        await until(lambda: carrier.counts.connections == 2)
+        hall.life("market-00000").thaw()
+        await running
+        assert Listener.heard[-499:] == bodies
 
 
 async def test_wishes_are_granted_once_and_reported(tmp_path: Path) -> None:
