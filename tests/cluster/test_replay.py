@@ -1,0 +1,110 @@
+"""`overround replay` as its users meet it: recordings against real processes, books closed."""
+
+import gzip
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.feeds.uof_rehearsal import KEYS, Rehearsal
+from simulations.timeline import match_by_id
+from tests.gateway.feeds.exchange_make import definition, mcm, quoted, runner
+
+pytestmark = pytest.mark.cluster
+
+OVERROUND = Path(sys.executable).with_name("overround")
+WITHIN_S = 120.0
+CHECKS = (
+    "the ledger sums to zero",
+    "accounts and markets agree bet by bet",
+    "replaying every journal gives the live state's hash",
+)
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    # Not pytest's own: Ray's workers write elsewhere, and this one is gone when the test is.
+    with tempfile.TemporaryDirectory(prefix="overround-replay-") as name:
+        yield Path(name)
+
+
+def replay(folder: Path, *words: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run the command to its end."""
+    return subprocess.run(
+        [OVERROUND, "replay", *words, "--plain", "--data-dir", folder / "runs"],
+        env={**os.environ, "OVERROUND_DATA_DIR": str(folder / "data")},
+        capture_output=True,
+        text=True,
+        timeout=WITHIN_S,
+        check=False,
+    )
+
+
+def race(messages: int) -> list[bytes]:
+    """Return a race's messages: an image of three runners, and then their prices moving."""
+    field = definition(*(runner(number) for number in (1, 2, 3)))
+    prices = [quoted(number, chance) for number, chance in ((1, 0.5), (2, 0.3), (3, 0.2))]
+    first = mcm({"id": "1.5", "marketDefinition": field, "rc": prices, "img": True}, pt=1_000)
+    moves = [
+        mcm({"id": "1.5", "rc": [quoted(1 + n % 3, 0.2 + (n % 29) / 100)]}, pt=1_000 + 500 * n)
+        for n in range(1, messages)
+    ]
+    return [first, *moves]
+
+
+def accepted(said: str) -> int:
+    """Return how many bets the report counts as accepted."""
+    found = re.search(r"^bets +([\d,]+) accepted", said, re.MULTILINE)
+    assert found is not None, said
+    return int(found[1].replace(",", ""))
+
+
+def test_a_match_is_traded_from_the_providers_words_to_closed_books(folder: Path) -> None:
+    path = folder / "final.xml"
+    told = Rehearsal(match_by_id("wc22-64")).messages()
+    path.write_bytes(b"\n".join(told) + b"\n")
+    done = replay(folder, path, "--speed", "3000", "--bettors", "12")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{len(KEYS)} settled, 0 void" in done.stdout
+    assert "1 rollback_bet_settlement" in done.stdout
+    for check in CHECKS:
+        assert f"check passed  {check}" in done.stdout
+    assert accepted(done.stdout) > 20
+
+
+def test_a_recording_that_breaks_off_is_traded_to_where_it_does_and_voided(folder: Path) -> None:
+    path = folder / "stream.gz"
+    whole = gzip.compress(b"\n".join(race(3_000)) + b"\n")
+    path.write_bytes(whole[: 3 * len(whole) // 4])
+    done = replay(folder, path, "--max", "--bettors", "12")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "damaged:" in done.stdout
+    assert "0 settled, 1 void" in done.stdout
+    for check in CHECKS:
+        assert f"check passed  {check}" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(b"a,b,c\n1,2,3\n", "neither JSON lines nor XML"), (b"", "neither JSON lines nor XML")],
+)
+def test_what_is_no_recording_is_refused_before_anything_starts(
+    folder: Path, content: bytes, words: str
+) -> None:
+    path = folder / "notes.csv"
+    path.write_bytes(content)
+    done = replay(folder, path)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert not (folder / "runs").exists()
+
+
+def test_a_recording_that_is_not_there_is_named(folder: Path) -> None:
+    done = replay(folder, folder / "absent.gz")
+    assert done.returncode == 2
+    assert "absent.gz" in done.stderr
