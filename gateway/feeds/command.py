@@ -93,6 +93,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         add("--token", default="", metavar="TOKEN", help="default: one signed with our own secret")
         add("--name", default="", metavar="FEED", help="the feed's name there (default: its kind)")
         add(
+            "--record",
+            type=Path,
+            metavar="FILE",
+            help="also write every message down, one a line: a recording for replay",
+        )
+        add(
             "--give-up-s",
             type=whole(0, 86_400),
             default=0,
@@ -114,8 +120,16 @@ def run(args: argparse.Namespace, config: Config) -> int:
 async def _run(args: argparse.Namespace, config: Config) -> int:
     from gateway.feeds.bridge import Bridge, BridgeSettings  # noqa: PLC0415 - brings the client
 
+    transport = _exchange(args) if args.kind == "exchange" else _uof(args)
+    if args.record is not None:
+        from gateway.feeds.recorder import Recorder  # noqa: PLC0415
+
+        try:
+            transport = Recorder(transport, args.record)
+        except OSError as error:
+            raise ValueError(f"--record {args.record}: {error.strerror or error}") from error
     bridge = Bridge(
-        transport=_exchange(args) if args.kind == "exchange" else _uof(args),
+        transport=transport,
         feed=args.name or args.kind,
         url=args.url or f"ws://{config.gateway.feed_host}:{config.gateway.feed_port}",
         token=_token(args, config),
