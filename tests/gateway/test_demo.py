@@ -130,7 +130,7 @@ def test_an_interrupted_match_comes_back_from_disk_and_is_played_to_its_end(demo
         (["--markets", "16"], "1 to 15"),
         (["--kill-minute", "90"], "1 to 89"),
         (["--until", "0"], "1 to 89"),
-        (["--base-port", "65535"], "0 to 65534"),
+        (["--base-port", "65535"], "0 to 65533"),
         (["--seed", "99999999999999999999"], "0 to 2147483648"),
     ],
 )
