@@ -106,14 +106,20 @@ class _Command(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, ta
 # --- markets -----------------------------------------------------------------------------------
 
 
-class CreateMarket(_Command, frozen=True, tag="create_market"):
-    """Create a market, INACTIVE, with its outcomes in order, first odds and limits."""
+class CreateMarket(_Command, frozen=True, tag="create_market", omit_defaults=True):
+    """Create a market, INACTIVE, with its outcomes in order, first odds and limits.
+
+    With `offered` false no outcome can be bet on, whatever the market's status, until its odds are
+    set: for markets whose first odds nobody means. (Written only where it is false, so that journals
+    without such markets stay readable to earlier releases.)
+    """
 
     market_no: MarketNoField
     key: KeyField
     outcomes: Annotated[tuple[NameField, ...], Meta(min_length=1, max_length=OUTCOMES_MAX)]
     odds_milli: Annotated[tuple[OddsField, ...], Meta(min_length=1, max_length=OUTCOMES_MAX)]
     limits: Limits = Limits()
+    offered: bool = True
 
 
 class OpenMarket(_Command, frozen=True, tag="open_market"):

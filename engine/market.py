@@ -221,7 +221,7 @@ class MarketMachine:
         slot = self._book.add_market(market_no=command.market_no, outcomes=count)
         outcomes = self._book.outcomes_of(slot)
         outcomes["odds_milli"] = command.odds_milli
-        outcomes["flags"] = OUTCOME_ACTIVE
+        outcomes["flags"] = OUTCOME_ACTIVE if command.offered else 0
         outcomes["dead_heat_num"] = 1
         outcomes["dead_heat_den"] = 1
         market = self._book.markets[slot]

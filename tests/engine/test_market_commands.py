@@ -59,6 +59,15 @@ def test_number_and_key_belong_to_one_market_however_the_key_is_spelled() -> Non
     assert refusal(machine, create(2, key="f/t?b=2|a=1")) == (Reason.MARKET_EXISTS, "key")
 
 
+def test_a_market_created_without_an_offer_takes_no_bet_until_odds_are_set() -> None:
+    machine = MarketMachine()
+    do(machine, changed(offered=False), OpenMarket(market_no=1))
+    assert machine.price_image(1).active == (False, False, False)
+    assert reasons(machine, bet(1)) == [Reason.OUTCOME_INACTIVE]
+    do(machine, SetOdds(market_no=1, quotes=(Quote(outcome=0, odds_milli=2_500),)))
+    assert reasons(machine, bet(2)) == [Reason.ACCEPTED]
+
+
 def changed(**fields: object) -> CreateMarket:
     """Return a create command with some fields replaced, past any decoder."""
     return msgspec.structs.replace(create(), **fields)
