@@ -126,7 +126,7 @@ def test_a_market_of_which_nothing_is_active_offers_nothing(shell: MarketShell) 
         Fair(probabilities=(0.5, 0.3, 0.2), active=(True,) * 3, winners=0),
     ],
 )
-def test_chances_that_cannot_be_are_refused_and_the_steps_are_obeyed(
+def test_chances_that_cannot_be_are_refused_and_open_nothing_at_older_odds(
     shell: MarketShell, fair: Fair
 ) -> None:
     before = image(shell).odds_milli
@@ -135,7 +135,7 @@ def test_chances_that_cannot_be_are_refused_and_the_steps_are_obeyed(
     assert (refused.reason, refused.field) == (Reason.FIELD_OUT_OF_BOUNDS, "fair")
     assert "cup-1/1x2" in refused.message
     assert isinstance(applied, FeedApplied)
-    assert (image(shell).odds_milli, image(shell).status) == (before, Status.ACTIVE)
+    assert (image(shell).odds_milli, image(shell).status) == (before, Status.SUSPENDED)
 
 
 def test_a_message_counts_once_and_a_later_one_overrules_it(shell: MarketShell) -> None:
