@@ -253,7 +253,8 @@ class ExchangeAdapter:
 
     def _image_again(self, at_ns: int) -> Recover:
         self._asked_at_ns = at_ns
-        self._requests += 1
+        # Numbers of an earlier life must not come again: who granted those would grant no more.
+        self._requests = max(self._requests + 1, at_ns // MS)
         return Recover(producer=0, after_ms=0, request_id=self._requests)
 
     def _define(self, change: MarketChange, published_ms: int, at_ns: int) -> str:

@@ -518,7 +518,20 @@ def test_difference_without_a_definition_asks_for_the_image_now_and_then() -> No
     assert first.intents == (Recover(producer=0, after_ms=0, request_id=1),)
     assert adapter.receive(body, at_ns=2).intents == ()
     later = adapter.receive(body, at_ns=2 + IMAGE_AGAIN_MS * MS)
-    assert later.intents == (Recover(producer=0, after_ms=0, request_id=2),)
+    assert later.intents == (Recover(producer=0, after_ms=0, request_id=IMAGE_AGAIN_MS),)
+
+
+def test_an_adapter_that_begins_anew_asks_under_numbers_that_were_not_used() -> None:
+    body = mcm({"id": M, "rc": [quoted(1, 0.5)]}, pt=1)
+    numbers = []
+    for life in (1, 2, 3):
+        adapter = ExchangeAdapter()
+        for again in (0, 1):
+            at_ns = (life * 100 + again * IMAGE_AGAIN_MS) * MS
+            (asked,) = adapter.receive(body, at_ns=at_ns).intents
+            assert isinstance(asked, Recover)
+            numbers.append(asked.request_id)
+    assert len(dict.fromkeys(numbers)) == len(numbers)
 
 
 def test_market_whose_change_cannot_be_read_is_suspended_until_its_image_comes() -> None:
@@ -529,7 +542,8 @@ def test_market_whose_change_cannot_be_read_is_suspended_until_its_image_comes()
     stop, again = received.intents
     assert isinstance(stop, Tell)
     assert [step.status for step in stop.steps if isinstance(step, SetStatus)] == [Status.SUSPENDED]
-    assert again == Recover(producer=0, after_ms=0, request_id=1)
+    assert isinstance(again, Recover)
+    assert (again.producer, again.after_ms) == (0, 0)
     assert following.change(quoted(1, 0.5)).intents == ()
     assert statuses(
         following.change(quoted(1, 0.5), quoted(2, 0.3), quoted(3, 0.2), version=1)
