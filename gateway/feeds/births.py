@@ -30,7 +30,7 @@ REFUSED_KEPT_MAX: Final = 65_536
 """Markets whose creation was refused for good and is not asked for again; past it the oldest are
 forgotten, and asked for once more."""
 FIRST_ODDS_MILLI: Final = ODDS_MILLI_MIN
-"""What a market is created with, INACTIVE: should it be opened without odds, they harm nobody."""
+"""What a market is created with, INACTIVE and not on offer: nobody can take these odds."""
 _CREATE_TIMEOUT_S: Final = 300.0
 _AGAIN_S: Final = 0.25
 
@@ -88,6 +88,10 @@ class Births:
         """Say whether markets of a fixture are about to be."""
         return fixture in self._fixtures
 
+    def awaited(self, key: str) -> bool:
+        """Say whether a market is about to be, and what is said of it waits."""
+        return key in self._waiting
+
     def await_birth(self, work: Work, tell: Tell) -> None:
         """Create a market, or refuse what is said of one that is not to be."""
         key = tell.key
@@ -107,7 +111,7 @@ class Births:
                 self._running = asyncio.get_running_loop().create_task(self._run())
 
     def await_fixture(self, work: Work, asked: PriceFixture) -> None:
-        """Price a fixture when those of its markets that are about to be are there."""
+        """Price a fixture again when those of its markets that are about to be are there."""
         self._fixture_waiting.setdefault(asked.fixture, []).append((work, asked))
 
     def stop(self) -> None:
@@ -196,4 +200,5 @@ def _command(key: str, birth: Birth) -> CreateMarket:
         outcomes=birth.outcomes,
         odds_milli=(FIRST_ODDS_MILLI,) * len(birth.outcomes),
         limits=birth.limits or Limits(),
+        offered=False,
     )

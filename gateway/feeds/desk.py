@@ -384,9 +384,11 @@ class FeedDesk:
             self._wish(intent)
 
     def _tell(self, work: Work, tell: Tell) -> None:
-        number = self._births.number_of(tell.key)
-        if number is None:
-            number = self._routes.market_no_by_key.get(tell.key)
+        number = None
+        if not self._births.awaited(tell.key):  # else its route came before those that wait
+            number = self._births.number_of(tell.key)
+            if number is None:
+                number = self._routes.market_no_by_key.get(tell.key)
         if number is None:
             work.deal()
             self._births.await_birth(work, tell)
@@ -398,10 +400,14 @@ class FeedDesk:
         self._lanes.add(shell, Errand(work, _followed(tell, number)))
 
     def _price(self, work: Work, asked: PriceFixture) -> None:
+        """Price what is there at once, and once more when markets about to be are there.
+
+        Bets on the others must not go on at the old prices meanwhile; what a market has obeyed, it
+        refuses the second time.
+        """
         if self._births.expecting(asked.fixture):
             work.deal()
             self._births.await_fixture(work, asked)
-            return
         for shell in self._fixture_shells.get(asked.fixture, ()):
             work.deal()
             self._lanes.add(shell, Errand(work, self._reprice(asked)))
