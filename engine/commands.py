@@ -110,8 +110,8 @@ class CreateMarket(_Command, frozen=True, tag="create_market", omit_defaults=Tru
     """Create a market, INACTIVE, with its outcomes in order, first odds and limits.
 
     With `offered` false no outcome can be bet on, whatever the market's status, until its odds are
-    set: for markets whose first odds nobody means. (Written only where it is false, so that journals
-    without such markets stay readable to earlier releases.)
+    set: for markets whose first odds nobody means. It is written only where it is false, so that
+    journals without such markets stay readable to earlier releases.
     """
 
     market_no: MarketNoField
