@@ -185,11 +185,14 @@ class Lane:
                 return [why for errand in batch for why in await self._send([errand])]
             else:
                 if not any(_for_later(event) for event in events):
+                    if len(batch) > 1 and _no_room(events):
+                        half = len(batch) // 2
+                        return [*await self._send(batch[:half]), *await self._send(batch[half:])]
                     self._lanes.stats.count(events)
                     why = _nobody(events)
                     if why:
                         self._lanes.missed(self.shell)
-                    return [why] * len(batch)
+                    return [why or _no_room(events)] * len(batch)
             self._lanes.stats.calls_again += 1
             await self._wait(again_s)
             again_s = min(again_s * 2, _AGAIN_LAST_S)
@@ -323,3 +326,13 @@ def _nobody(events: Sequence[MarketEvent]) -> str:
     if isinstance(first, Refused) and first.reason is Reason.QUARANTINED:
         return first.message
     return ""
+
+
+def _no_room(events: Sequence[MarketEvent]) -> str:
+    """Return why nothing of a batch was obeyed: it is more than a record or a market may hold."""
+    why = ""
+    for event in events:
+        if not isinstance(event, Refused) or event.reason is not Reason.CAPACITY:
+            return ""
+        why = why or event.message
+    return why
