@@ -3,7 +3,7 @@
 Owns the connection to the broker and the acknowledgement of messages. A message is acknowledged
 when it has been obeyed; what was not, the broker gives again to whoever comes next. Never reads a
 message. The broker's connection comes back by itself; receipts of the one before are worth nothing
-then, and its messages come again.
+then: the messages of a named queue come again, those of our own are gone with it, which is said.
 """
 
 import asyncio
@@ -83,14 +83,20 @@ class AmqpTransport:
         The broker, exchange and queue.
     grant : callable, optional
         Asks the provider to repeat something.
+    began : bytes
+        Given first on each connection whose queue is its own: what was not taken from the queue
+        before is gone with it, however short the time between. Empty: nothing is said.
     """
 
-    def __init__(self, settings: AmqpSettings, *, grant: Grant | None = None) -> None:
+    def __init__(
+        self, settings: AmqpSettings, *, grant: Grant | None = None, began: bytes = b""
+    ) -> None:
         if not 1 <= settings.prefetch <= PREFETCH_MAX:
             raise ValueError(f"prefetch: 1 to {PREFETCH_MAX}, not {settings.prefetch}")
         self.connections = 0
         self._settings = settings
         self._grant = grant
+        self._began = began if not settings.queue else b""
         self._connection: AbstractConnection | None = None
         self._inbox: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
         """What the broker gave and nobody took yet: `prefetch` at most; None ends it."""
@@ -116,6 +122,8 @@ class AmqpTransport:
                 await asyncio.sleep(settings.again_s)
                 continue
             self.connections += 1
+            if self._began:
+                yield Incoming(self._began)
             while (message := await self._inbox.get()) is not None:
                 yield Incoming(message.body, message)
             if not self._closed:
@@ -154,9 +162,12 @@ class AmqpTransport:
                 why = why.replace(password, "***")
             raise AmqpError(f"{settings.shown}: {why}") from None
 
-    async def acknowledge(self, receipts: Sequence[AbstractIncomingMessage]) -> None:
-        """Let the broker forget messages; those of a lost connection come again by themselves."""
-        for message in receipts:
+    async def acknowledge(self, receipts: Sequence[AbstractIncomingMessage | None]) -> None:
+        """Let the broker forget messages; those of a lost connection come again by themselves.
+
+        What the transport said itself has no receipt.
+        """
+        for message in filter(None, receipts):
             with contextlib.suppress(ChannelInvalidStateError, AMQPError, ConnectionError):
                 await message.ack()
 

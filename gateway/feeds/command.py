@@ -193,6 +193,7 @@ def _uof(args: argparse.Namespace) -> "Transport":
     from gateway.feeds.amqp import AmqpSettings, AmqpTransport, with_password  # noqa: PLC0415
     from gateway.feeds.recovery import RecoveryApi  # noqa: PLC0415
     from gateway.feeds.sources import FileTransport  # noqa: PLC0415
+    from gateway.feeds.uof_messages import SOURCE_BEGAN  # noqa: PLC0415
 
     if args.files is not None:
         return FileTransport(args.files, kind="uof")
@@ -207,7 +208,8 @@ def _uof(args: argparse.Namespace) -> "Transport":
         prefetch=args.prefetch,
         ca_file=args.ca_file,
     )
-    return AmqpTransport(settings, grant=None if api is None else api.grant)
+    grant = None if api is None else api.grant
+    return AmqpTransport(settings, grant=grant, began=SOURCE_BEGAN)
 
 
 def _exchange(args: argparse.Namespace) -> "Transport":

@@ -28,6 +28,8 @@ PRODUCERS_MAX: Final = 64
 ASKED_MAX: Final = 16
 """Recoveries of one producer under way; past it the oldest is waited for no more."""
 RATES_MAX: Final = 8
+ALL: Final = 0
+"""Every producer: no real one has this number."""
 FULL: Final = 0
 """A recovery of everything that is current, rather than of what was said after a time."""
 
@@ -209,11 +211,15 @@ class Producers:
         return News(tuple(turns), self._ask(known, at_ns))
 
     def product_down(self, producer: int) -> News:
-        """Take a producer's own word that it does not work."""
-        known = self._producer(producer)
+        """Take a producer's own word that it does not work, or for `ALL` that words are missing."""
         turns: list[Turn] = []
-        if known is not None:
-            self._turn_down(known, "producer down", turns)
+        if producer == ALL:
+            every, why = list(self._producers.values()), "feed interrupted"
+        else:
+            one, why = self._producer(producer), "producer down"
+            every = [] if one is None else [one]
+        for known in every:
+            self._turn_down(known, why, turns)
             known.heard_ns = None
         return News(tuple(turns))
 

@@ -53,6 +53,7 @@ from gateway.feeds.uof_messages import (
     RollbackBetCancel,
     RollbackBetSettlement,
     SnapshotComplete,
+    SourceBegan,
 )
 from gateway.feeds.uof_price import Priced, price
 from gateway.feeds.uof_results import (
@@ -486,6 +487,7 @@ class UofAdapter:
         Alive: ("alive", _alive),
         SnapshotComplete: ("snapshot_complete", _snapshot_complete),
         ProductDown: ("product_down", _product_down),
+        SourceBegan: ("source_began", _product_down),
     }
 
 

@@ -16,7 +16,9 @@ REQUEST_ID_MAX: Final = (1 << 63) - 1
 SCORE_MAX: Final = 9_999
 CARDS_MAX: Final = 99
 NO_PRODUCT: Final = 0
-"""Stands for the producer of a roll-back that names none."""
+"""Stands for the producer of a roll-back that names none, and for all where a source begins."""
+SOURCE_BEGAN: Final = b"<source_began/>"
+"""What a transport says first on a connection that does not go on where the last one ended."""
 
 
 class Message(Struct, frozen=True, kw_only=True):
@@ -172,6 +174,12 @@ class ProductDown(Message, frozen=True, kw_only=True):
     """A producer says of itself that it does not work."""
 
 
+class SourceBegan(ProductDown, frozen=True, kw_only=True):
+    """Not the provider's but the transport's word: before this, messages of any producer may be
+    missing, since the queue that held them is gone.
+    """
+
+
 AnyMessage = (
     OddsChange
     | BetStop
@@ -183,4 +191,5 @@ AnyMessage = (
     | Alive
     | SnapshotComplete
     | ProductDown
+    | SourceBegan
 )

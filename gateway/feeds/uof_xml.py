@@ -40,6 +40,7 @@ from gateway.feeds.uof_messages import (
     RollbackBetCancel,
     RollbackBetSettlement,
     SnapshotComplete,
+    SourceBegan,
     SportEventStatus,
 )
 
@@ -453,6 +454,11 @@ def _product_down(fields: _Fields) -> ProductDown:
     return ProductDown(product=product, timestamp=timestamp)
 
 
+def _source_began(fields: _Fields) -> SourceBegan:
+    del fields
+    return SourceBegan(product=NO_PRODUCT, timestamp=0)
+
+
 _READERS: Final[dict[str, Callable[[_Fields], AnyMessage]]] = {
     "odds_change": _odds_change,
     "bet_stop": _bet_stop,
@@ -464,5 +470,6 @@ _READERS: Final[dict[str, Callable[[_Fields], AnyMessage]]] = {
     "alive": _alive,
     "snapshot_complete": _snapshot_complete,
     "product_down": _product_down,
+    "source_began": _source_began,
 }
 KINDS: Final = tuple(_READERS)

@@ -14,6 +14,7 @@ from engine.lifecycle import Status
 from gateway.feeds.amqp import EXCHANGE, AmqpError, AmqpSettings, AmqpTransport
 from gateway.feeds.bridge import Bridge
 from gateway.feeds.uof import UofAdapter, UofSettings
+from gateway.feeds.uof_messages import SOURCE_BEGAN
 from tests.gateway.feeds.broker import Broker, running_broker
 from tests.gateway.feeds.hall import Hall, feed_token, open_hall
 from tests.gateway.house import until
@@ -237,6 +238,29 @@ async def test_a_queue_of_our_own_is_there_again_after_a_cut(
                     number += 1
                     await asyncio.sleep(0.01)
                 line.cut()
+
+
+async def test_each_connection_to_a_queue_of_our_own_begins_by_saying_so(
+    broker: Broker, tmp_path: Path
+) -> None:
+    async with provider(broker, "kept"), hall_of(tmp_path) as hall, Line(broker.port) as line:
+        url = f"amqp://guest:guest@127.0.0.1:{line.port}/"
+        for queue, expected in (("", 3), ("kept", 3)):
+            transport = AmqpTransport(
+                AmqpSettings(url=url, routing_keys=("#",), queue=queue, again_s=0.1),
+                began=SOURCE_BEGAN,
+            )
+            carrier = Bridge(transport=transport, feed="tiny", url=hall.feed_url, token=feed_token)
+            async with carrying(carrier):
+                for connection in (1, 2, 3):
+                    await until(lambda t=transport, c=connection: t.connections == c, wait_s=WAIT_S)
+                    if connection < 3:
+                        line.cut()
+                await until(
+                    lambda e=expected: hall.desk.stats()["kinds"] == {"source_began": e},
+                    wait_s=WAIT_S,
+                )
+            assert carrier.counts.answered == carrier.counts.read == (0 if queue else 3)
 
 
 async def test_a_broker_started_anew_is_found_again(broker: Broker, tmp_path: Path) -> None:

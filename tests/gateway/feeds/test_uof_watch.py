@@ -15,6 +15,7 @@ from gateway.feeds import uof_results
 from gateway.feeds.intents import KnownMarket, Recover
 from gateway.feeds.producers import FULL, State
 from gateway.feeds.uof import UofAdapter, UofSettings
+from gateway.feeds.uof_messages import SOURCE_BEGAN
 from tests.gateway.feeds.uof_make import (
     EVENT,
     HOME_WON,
@@ -90,6 +91,43 @@ def test_after_a_recovery_markets_stand_as_they_were_told_last():
 
     assert house.status("1x2") is Status.INACTIVE
     assert house.status(TOTAL) is Status.SETTLED
+
+
+def test_a_source_that_begins_anew_may_have_missed_something_however_soon_it_is_back():
+    house = floor(WATCHED)
+    house.recover(at=0, product=1)
+    house.recover(at=0, product=3)
+    house.hear(odds_change(market(1, THREE_WAY), at=1))
+    asked = len(house.asked)
+
+    house.hear(SOURCE_BEGAN, at=5_000)
+
+    assert house.status("1x2") is Status.SUSPENDED
+    for product in (1, 3):
+        house.hear(alive(at=10_000, product=product), at=10_000)
+    assert [(r.producer, r.after_ms) for r in house.asked[asked:]] == [(1, NOW_MS), (3, NOW_MS)]
+    stopped = bet_stop(at=4_000, more=f'request_id="{house.asked[asked].request_id}"')
+    house.hear(stopped, at=10_001)
+    for wish in house.asked[asked:]:
+        complete = snapshot_complete(at=10_002, product=wish.producer, request_id=wish.request_id)
+        house.hear(complete, at=10_002)
+    assert house.status("1x2") is Status.SUSPENDED
+    house.hear(odds_change(market(1, THREE_WAY), at=10_003))
+    assert house.status("1x2") is Status.ACTIVE
+
+
+def test_a_recovery_that_a_source_s_new_beginning_cut_short_does_not_count():
+    house = floor(WATCHED)
+    house.hear(alive(at=0), at=0)
+    cut_short = house.asked[-1].request_id
+    house.hear(odds_change(market(1, THREE_WAY), at=1))
+    house.hear(SOURCE_BEGAN, at=1_000)
+
+    house.hear(snapshot_complete(at=1_001, request_id=cut_short), at=1_001)
+
+    assert house.status("1x2") is Status.SUSPENDED
+    house.recover(at=10_000)
+    assert house.status("1x2") is Status.ACTIVE
 
 
 def test_a_producer_that_says_it_is_down_is_down():

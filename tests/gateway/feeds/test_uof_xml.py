@@ -19,6 +19,7 @@ from gateway.feeds.uof_messages import (
     RollbackBetCancel,
     RollbackBetSettlement,
     SnapshotComplete,
+    SourceBegan,
 )
 from gateway.feeds.uof_xml import (
     ATTRIBUTES_MAX,
@@ -70,6 +71,7 @@ SAMPLES = (
     alive(at=8),
     snapshot_complete(at=9, request_id=77),
     b'<product_down product="1" timestamp="10"/>',
+    b"<source_began/>",
 )
 
 
@@ -79,6 +81,7 @@ def test_every_kind_of_message_is_read_into_its_own_type():
     assert kinds == [
         OddsChange, BetStop, BetSettlement, BetCancel, RollbackBetSettlement, RollbackBetCancel,
         FixtureChange, Alive, SnapshotComplete, ProductDown,
+            SourceBegan,
     ]  # fmt: skip
     assert len(kinds) == len(KINDS)
 
