@@ -175,9 +175,7 @@ class ProductDown(Message, frozen=True, kw_only=True):
 
 
 class SourceBegan(ProductDown, frozen=True, kw_only=True):
-    """Not the provider's but the transport's word: before this, messages of any producer may be
-    missing, since the queue that held them is gone.
-    """
+    """The transport's word, not the provider's: before it, messages of anyone may be missing."""
 
 
 AnyMessage = (
