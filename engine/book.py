@@ -42,7 +42,7 @@ the latest bet accepted (0: none), from which `earlier` leads back to all of the
 `status_at_ns` is when the status last changed."""
 
 MARKET_HELD: Final = 1
-"""On a market's flags: a trader suspended it, and no feed may make it ACTIVE."""
+"""On a market's flags: a trader stopped it, and no feed may make it ACTIVE."""
 MARKET_RESULTS: Final = 2
 """On a market's flags: results stand, whether or not the market was cancelled since."""
 

@@ -172,7 +172,11 @@ class HandOverMarket(_Command, frozen=True, tag="hand_over_market"):
 
 
 class CloseMarket(_Command, frozen=True, tag="close_market"):
-    """End betting for good; the result is awaited."""
+    """End betting for good; the result is awaited.
+
+    Given by itself it also HOLDS the market, as a settlement or cancellation by itself does: if a
+    feed settles it and takes that back, a trader alone makes it ACTIVE.
+    """
 
     market_no: MarketNoField
 
@@ -199,7 +203,7 @@ class SetStatus(_Command, frozen=True, tag="set_status"):
     """Bring a market to a status, by whichever move the life cycle allows; idempotent.
 
     Only ACTIVE, INACTIVE, SUSPENDED and HANDED_OVER can be set so, and only while betting may come.
-    A market that a trader suspended is HELD: it becomes ACTIVE again by OpenMarket or ResumeMarket
+    A market that a trader stopped is HELD: it becomes ACTIVE again by OpenMarket or ResumeMarket
     alone, and MARKET_HELD refuses to set it so.
     """
 

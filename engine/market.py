@@ -183,7 +183,7 @@ class MarketMachine:
         event = self._resolutions.obey(command, slot, at_ns)
         ends_betting = isinstance(command, SettleMarket | CancelMarket)
         if ends_betting and not fed and not isinstance(event, Refused):
-            self._book.flag(slot, MARKET_HELD, on=False)
+            self._book.flag(slot, MARKET_HELD, on=True)
         return event
 
     def _follow(self, command: FeedUpdate, slot: int, at_ns: int) -> MarketEvent:

@@ -55,6 +55,7 @@ _OUTCOME_1: Final = row_dtype(
     ("dead_heat_den", "u1"),
 )
 """An outcome in layout 1."""
+_STOPPED: Final = (Status.SUSPENDED, Status.CLOSED, Status.SETTLED, Status.CANCELLED)
 _FIELDS_1: Final = ("layout", "markets", "outcomes", "keys", "names", "bets", "outbox")
 _FIELDS_2: Final = (*_FIELDS_1, "windows", "deductions", "positions")
 
@@ -136,11 +137,11 @@ def read(data: object, *, bets_max: int, markets_max: int) -> Parts:
 def _set_flags(markets: Rows) -> None:
     """Write the flags that follow from layout 1.
 
-    Only a trader's word suspended a market then, and every settlement and nothing but a
-    cancellation counted up `settlement_no`.
+    Only a trader's word stopped a market then, and every settlement and nothing but a cancellation
+    counted up `settlement_no`.
     """
     status = markets["status"]
-    held = np.where(status == Status.SUSPENDED, MARKET_HELD, 0)
+    held = np.where(np.isin(status, _STOPPED), MARKET_HELD, 0)
     settled = (status == Status.SETTLED) | (
         (status == Status.CANCELLED) & (markets["settlement_no"] > 1)
     )

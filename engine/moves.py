@@ -1,9 +1,10 @@
 """A market's moves: which command brings it to which status, and who may.
 
-Owns the hold. A trader's suspension HOLDS a market, and any other move of a trader's lets it go;
-what a feed says never touches the hold, and is refused with MARKET_HELD where it would make the
-market ACTIVE in spite of it. A hold outlives what a feed does meanwhile, the end of betting too: if
-that is rolled back, the market is held still. Never resolves a bet.
+Owns the hold. A trader's stop HOLDS a market: a suspension, and the end of betting, which a feed
+could take back. A trader's other moves let it go; what a feed says never touches the hold, and is
+refused with MARKET_HELD where it would make the market ACTIVE in spite of it. A hold outlives what
+a feed does meanwhile, the end of betting too: if that is rolled back, the market is held still.
+Never resolves a bet.
 """
 
 from typing import Final
@@ -82,7 +83,7 @@ class Moves:
             event = None if fed else self._hold_or_let_go(command, slot, followed=followed)
             return event or not_allowed(before, action)
         if not fed:
-            book.flag(slot, MARKET_HELD, on=isinstance(command, SuspendMarket))
+            book.flag(slot, MARKET_HELD, on=isinstance(command, SuspendMarket | CloseMarket))
         elif after == Status.ACTIVE and book.flagged(slot, MARKET_HELD):
             return _held("market_no")
         return _moved(command, book.enter(slot, after, at_ns))

@@ -131,7 +131,7 @@ MESSAGES: Final[dict[Reason, str]] = {
     Reason.MARKET_EXISTS: "a market of this number or key exists",
     Reason.ALREADY_SETTLED: "the market is settled with these very results",
     Reason.FEED_POSITION_KNOWN: "the market has obeyed this feed up to here already",
-    Reason.MARKET_HELD: "a trader suspended the market, and a trader must resume it",
+    Reason.MARKET_HELD: "a trader stopped the market, and a trader must resume it",
     Reason.WINDOW_UNKNOWN: "no cancellation of this window stands",
     Reason.WINDOW_KNOWN: "the bets of this window are cancelled already",
     Reason.NOT_SETTLED: "no results stand that could be taken back",

@@ -16,6 +16,7 @@ from engine.commands import (
     Deduction,
     FeedStep,
     OutcomeResult,
+    ResumeMarket,
     RollBackCancel,
     RollBackSettlement,
     SetStatus,
@@ -73,6 +74,7 @@ class ResolutionTwin:
     results: tuple[OutcomeResult, ...] | None = None
     deductions: tuple[Deduction, ...] = ()
     settlement_no: int = 0
+    held: bool = False
     said: dict[int, Row] = field(default_factory=dict)
     """The last row of each bet."""
 
@@ -100,10 +102,12 @@ class ResolutionTwin:
             self.bets.append(bet)
         return self.status == Status.ACTIVE
 
-    def tell(self, command: FeedStep) -> tuple[Reason, list[Row]]:
+    def tell(self, command: FeedStep, *, fed: bool) -> tuple[Reason, list[Row]]:
         """Return why a command is refused, or the rows it must send."""
-        reason = self.change(command)
-        resolves = not isinstance(command, SetStatus | CloseMarket)
+        reason = self.resume(fed=fed) if isinstance(command, ResumeMarket) else self.change(command)
+        ends = isinstance(command, SettleMarket | CancelMarket | CloseMarket)
+        self.held = self.held or (ends and not fed and reason == Reason.ACCEPTED)
+        resolves = not isinstance(command, SetStatus | CloseMarket | ResumeMarket)
         if reason != Reason.ACCEPTED or not resolves:
             return reason, []
         self.settlement_no += 1
@@ -116,6 +120,17 @@ class ResolutionTwin:
                 rows.append(Row(bet.serial, result, payout, self.settlement_no))
         self.said |= {row.serial: row for row in rows}
         return Reason.ACCEPTED, rows
+
+    def resume(self, *, fed: bool) -> Reason:
+        """Go on after a suspension, or let go of what is held."""
+        if self.status == Status.SUSPENDED:
+            if fed and self.held:
+                return Reason.MARKET_HELD
+            self.status = Status.ACTIVE
+        elif fed or self.status in OVER or not self.held:
+            return Reason.TRANSITION_NOT_ALLOWED
+        self.held = False
+        return Reason.ACCEPTED
 
     def change(self, command: FeedStep) -> Reason:
         """Change what stands."""
@@ -156,6 +171,8 @@ class ResolutionTwin:
             case SetStatus(status=status):
                 if self.status in OVER:
                     return Reason.TRANSITION_NOT_ALLOWED
+                if status == Status.ACTIVE and self.held:
+                    return Reason.MARKET_HELD
                 self.status = status
             case CloseMarket():
                 if self.status in OVER:

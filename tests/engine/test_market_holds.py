@@ -10,6 +10,7 @@ from engine.commands import (
     HandOverMarket,
     OpenMarket,
     ResumeMarket,
+    RollBackCancel,
     RollBackSettlement,
     SetStatus,
     SettleMarket,
@@ -177,26 +178,48 @@ def test_a_market_that_no_feed_spoke_to_is_held_only_from_a_suspension() -> None
     assert machine.book_image(1).held
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        HandOverMarket(market_no=1),
-        CloseMarket(market_no=1),
-        CancelMarket(market_no=1),
-        SettleMarket(market_no=1, results=won(True, False, False)),
-    ],
-)
-def test_a_trader_s_next_move_lets_a_market_go_and_a_feed_s_does_not(command) -> None:
+ENDS = [
+    CloseMarket(market_no=1),
+    CancelMarket(market_no=1),
+    SettleMarket(market_no=1, results=won(True, False, False)),
+]
+
+
+def test_a_trader_s_hand_over_lets_a_market_go_and_a_feed_s_does_not() -> None:
     for fed in (False, True):
         market = Followed()
         market.fed(OPEN)
         market.told(SUSPEND)
-        if fed:
-            market.fed(command)
-        else:
-            market.told(command)
-        assert market.status != Status.SUSPENDED
-        assert market.held == fed
+        (market.fed if fed else market.told)(HandOverMarket(market_no=1))
+        assert (market.status, market.held) == (Status.HANDED_OVER, fed)
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("held", [False, True])
+def test_no_feed_starts_again_what_a_trader_ended(end: FeedStep, held: bool) -> None:
+    market = Followed()
+    market.fed(OPEN)
+    if held:
+        market.told(SUSPEND)
+    market.told(end)
+    market.fed(SettleMarket(market_no=1, results=won(False, True, False)))
+    market.fed(RollBackSettlement(market_no=1))
+    market.fed(RollBackCancel(market_no=1))
+    assert (market.status, market.held) == (Status.SUSPENDED, True)
+    assert reason(market.set(Status.ACTIVE)) == Reason.MARKET_HELD
+    market.told(RESUME)
+    assert (market.status, market.held) == (Status.ACTIVE, False)
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("held", [False, True])
+def test_what_a_feed_ended_is_held_only_as_it_was_before(end: FeedStep, held: bool) -> None:
+    market = Followed()
+    market.fed(OPEN)
+    if held:
+        market.told(SUSPEND)
+    market.fed(end)
+    assert market.held == held
 
 
 def test_a_hold_outlives_a_settlement_that_a_feed_takes_back() -> None:
@@ -216,3 +239,10 @@ def test_a_refused_settlement_does_not_let_go() -> None:
     market.told(SUSPEND)
     market.told(SettleMarket(market_no=1, results=won(True)))
     assert market.held
+
+
+def test_a_refused_end_does_not_hold() -> None:
+    market = Followed()
+    market.fed(OPEN)
+    market.told(SettleMarket(market_no=1, results=won(True)))
+    assert not market.held

@@ -15,6 +15,7 @@ from engine.commands import (
     FeedStep,
     FeedUpdate,
     OutcomeResult,
+    ResumeMarket,
     RollBackCancel,
     RollBackSettlement,
     SetStatus,
@@ -66,6 +67,7 @@ commands = st.one_of(
             CancelMarket(market_no=1),
             CloseMarket(market_no=1),
             *[SetStatus(market_no=1, status=Status.ACTIVE)] * 3,
+            *[ResumeMarket(market_no=1)] * 2,
             SetStatus(market_no=1, status=Status.SUSPENDED),
         )
     ),
@@ -121,7 +123,7 @@ class Pair:
             (event,) = applied.events
         else:
             event = self.machine.apply(command, 12)
-        expected, rows = self.twin.tell(command)
+        expected, rows = self.twin.tell(command, fed=fed)
         reason = event.reason if isinstance(event, Refused) else Reason.ACCEPTED
         assert reason == expected
         assert rows_since(self.machine, sent) == rows
@@ -132,7 +134,7 @@ class Pair:
         """Hold everything against the twin, and go on from a dump."""
         machine, twin = self.machine, self.twin
         image = machine.book_image(1)
-        assert image.prices.status == twin.status
+        assert (image.prices.status, image.held) == (twin.status, twin.held)
         assert image.settlement_no == twin.settlement_no
         assert image.results_stand == (twin.results is not None)
         assert image.bets == len(twin.bets)
