@@ -45,6 +45,8 @@ MARKET_HELD: Final = 1
 """On a market's flags: a trader stopped it, and no feed may make it ACTIVE."""
 MARKET_RESULTS: Final = 2
 """On a market's flags: results stand, whether or not the market was cancelled since."""
+MARKET_AWAITED: Final = 4
+"""On a market's flags: it was created without an offer, for a feed that has yet to speak to it."""
 
 OUTCOME: Final = row_dtype(
     24,

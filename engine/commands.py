@@ -147,8 +147,8 @@ class SuspendMarket(_Command, frozen=True, tag="suspend_market"):
 
     Given by itself, and not as a step of a feed's message, it also HOLDS the market: no feed makes
     it ACTIVE until it is opened, resumed or handed over by such a command. A market that a feed has
-    suspended already (or deactivated, or handed over) is held where it stands: the event's version
-    is then unchanged.
+    suspended already (or deactivated, or handed over), or that was created for it without an offer,
+    is held where it stands: the event's version is then unchanged.
     """
 
     market_no: MarketNoField

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from engine import market_state
-from engine.book import MARKET_HELD, MARKET_RESULTS, OUTCOME_ACTIVE, Book
+from engine.book import MARKET_AWAITED, MARKET_HELD, MARKET_RESULTS, OUTCOME_ACTIVE, Book
 from engine.canon import BytesDigest, state_hash
 from engine.commands import (
     AckOutbox,
@@ -178,7 +178,9 @@ class MarketMachine:
         if isinstance(command, SetOdds):
             return self._set_odds(command, slot)
         if not isinstance(command, Resolving):
-            followed = self._positions.followed(command.market_no)
+            followed = self._positions.followed(command.market_no) or self._book.flagged(
+                slot, MARKET_AWAITED
+            )
             return Moves(self._book).obey(command, slot, at_ns, fed=fed, followed=followed)
         event = self._resolutions.obey(command, slot, at_ns)
         ends_betting = isinstance(command, SettleMarket | CancelMarket)
@@ -228,6 +230,7 @@ class MarketMachine:
         market["status"] = Status.INACTIVE
         market["version"] = 1
         market["status_at_ns"] = at_ns
+        market["flags"] = 0 if command.offered else MARKET_AWAITED
         self._write_limits(slot, command.limits)
         self._slot_of[command.market_no] = slot
         self._no_of[key] = command.market_no

@@ -15,6 +15,7 @@ import numpy as np
 from engine.book import (
     BET_RECORD,
     MARKET,
+    MARKET_AWAITED,
     MARKET_HELD,
     MARKET_RESULTS,
     OUTCOME,
@@ -215,7 +216,7 @@ def _markets_fault(markets: Rows, outcomes_len: int) -> str:
         return f"outcomes: 1 to {OUTCOMES_MAX}"
     if not np.all(np.isin(markets["status"], [int(status) for status in Status])):
         return "status: no such state"
-    if not _within(markets["flags"], 0, MARKET_HELD | MARKET_RESULTS):
+    if not _within(markets["flags"], 0, MARKET_HELD | MARKET_RESULTS | MARKET_AWAITED):
         return "flags: no such flag"
     held, stand = markets["flags"] & MARKET_HELD > 0, markets["flags"] & MARKET_RESULTS > 0
     if np.any(held & (markets["status"] == Status.ACTIVE)):

@@ -72,7 +72,7 @@ class Moves:
         fed : bool
             A feed says so, and not a trader.
         followed : bool
-            Some feed has spoken to this market, and may again.
+            Some feed has spoken to this market, or the market was made for one to speak to.
         """
         if isinstance(command, SetStatus):
             return self._set_status(command, slot, at_ns)
@@ -111,8 +111,8 @@ class Moves:
         """Suspend or resume, by a trader's word, a market that is not where that would move it.
 
         A feed that has stopped betting may start it again at any moment, so the trader's word must
-        count now. A market that no feed ever spoke to cannot become ACTIVE but by such a word, and
-        one whose betting is over not at all: they are refused as the table has it (None).
+        count now. A market that is no feed's becomes ACTIVE by such a word, and one whose betting
+        is over not at all: they are refused as the table has it (None).
         """
         book, number, version = self._book, command.market_no, self._book.version(slot)
         status, held = book.status(slot), book.flagged(slot, MARKET_HELD)

@@ -1,5 +1,6 @@
 """Statuses set by name, and the hold: what a trader stops, no feed starts again."""
 
+import msgspec
 import pytest
 
 from engine.commands import (
@@ -168,6 +169,17 @@ def test_a_held_market_that_a_feed_moved_is_let_go_where_it_stands(status) -> No
     assert reason(market.told(RESUME)) == Reason.TRANSITION_NOT_ALLOWED
     market.set(Status.ACTIVE)
     assert market.status == Status.ACTIVE
+
+
+def test_a_market_made_for_a_feed_is_held_before_that_feed_has_spoken() -> None:
+    market = Followed()
+    market.machine = MarketMachine()
+    do(market.machine, msgspec.structs.replace(create(), offered=False))
+    assert isinstance(market.told(SUSPEND), MarketSuspended)
+    assert (market.held, market.status) == (True, Status.INACTIVE)
+    assert reason(market.set(Status.ACTIVE)) == Reason.MARKET_HELD
+    market.told(RESUME)
+    assert reason(market.set(Status.ACTIVE)) == Reason.ACCEPTED
 
 
 def test_a_market_that_no_feed_spoke_to_is_held_only_from_a_suspension() -> None:
