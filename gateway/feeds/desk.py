@@ -143,6 +143,7 @@ class FeedDesk:
         self._in_hand = 0
         self._order: deque[Work] = deque()
         self._room = asyncio.Event()
+        self._taking = asyncio.Lock()
         self._resumed = asyncio.Event()
         self._ticking: asyncio.Task[None] | None = None
         self._beginning: asyncio.Task[None] | None = None
@@ -173,18 +174,31 @@ class FeedDesk:
     async def _begin(self) -> None:
         """Have the adapter begin from what markets remember; no message is taken meanwhile."""
         known = await self._known_markets()
-        self._adapter = self._make_adapter()
-        self._carry_out_unasked(self._adapter.resume(known, at_ns=self._clock_ns()))
+        adapter = self._make_adapter()
+        received = adapter.resume(known, at_ns=self._clock_ns())
+        self._adapter = adapter
+        self._carry_out_unasked(received)
         self._resumed.set()
 
     def _on_missed(self) -> None:
         """Begin anew: a shell is back that missed something, which the provider is to repeat."""
         if self._resumed.is_set():
             self._resumed.clear()
-            self._beginning = asyncio.get_running_loop().create_task(self._begin())
+            self._beginning = asyncio.get_running_loop().create_task(self._begin_anew())
+
+    async def _begin_anew(self) -> None:
+        """Begin, or go on with the adapter that is there: a defect must not end the feed."""
+        try:
+            await self._begin()
+        except Exception:
+            logger.exception("%s: could not begin anew", self.name)
+            self._resumed.set()
 
     async def _known_markets(self) -> list[KnownMarket]:
-        """Ask every market shell what it has heard; one that stays down is left out for now."""
+        """Ask every market shell what it has heard; one that cannot say is left out for now.
+
+        When it serves again, all begins anew: nobody has watched over its markets meanwhile.
+        """
         loop = asyncio.get_running_loop()
         until_s = loop.time() + _RESUME_WAIT_S
         known: list[KnownMarket] = []
@@ -210,8 +224,9 @@ class FeedDesk:
         timeout_s = self.settings.call_timeout_ms / 1_000
         try:
             return decode_known_markets(await peer.ask("positions", timeout_s=timeout_s))
-        except PeerRefusedError:
-            return []  # quarantined, with nothing recovered
+        except PeerRefusedError:  # quarantined, with nothing recovered
+            self._lanes.missed(shell)
+            return []
         except PeerError:
             return None
 
@@ -269,13 +284,15 @@ class FeedDesk:
         if len(bodies) > BODIES_IN_CALL_MAX:
             message = f"{len(bodies)} messages, at most {BODIES_IN_CALL_MAX} in one call"
             raise ValueError(message)
-        await self._resumed.wait()
-        while self._in_hand >= self.settings.messages_max or self._lanes.full:
-            self._room.clear()
-            await self._room.wait()
-        self._ticket += 1
         all_done = asyncio.Event()
-        works = [self._receive(body, all_done) for body in bodies]
+        async with self._taking:  # who waits for room longest is next
+            await self._resumed.wait()
+            while self._in_hand >= self.settings.messages_max or self._lanes.full:
+                self._room.clear()
+                await self._room.wait()
+            await self._resumed.wait()  # all may have begun anew meanwhile
+            works = [self._receive(body, all_done) for body in bodies]
+        self._ticket += 1
         self._tickets[self._ticket] = (works, all_done)
         while len(self._tickets) > TICKETS_MAX:
             del self._tickets[next(iter(self._tickets))]

@@ -1,6 +1,7 @@
 """The desk before real shells in one process: what a feed says happens once, in order."""
 
 import asyncio
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 from actors.messages import ShellRoute, ShellState
-from actors.peer import Peer, PeerRefusedError
+from actors.peer import PeerRefusedError
 from engine.commands import OpenMarket, ResumeMarket, SuspendMarket
 from engine.lifecycle import Status
 from gateway.feeds.answers import Answer, decode_wishes
@@ -170,92 +171,6 @@ def test_a_fixture_is_priced_after_those_of_its_markets_that_are_being_born(tmp_
     run_virtual(main())
 
 
-class Slow:
-    """A supervisor on a slow network: its answers, or its questions, wait until `go`."""
-
-    name = "supervisor"
-
-    def __init__(self, supervisor: Peer, *, asked_at_once: bool) -> None:
-        self.asked = asyncio.Event()
-        self.go = asyncio.Event()
-        self._supervisor = supervisor
-        self._asked_at_once = asked_at_once
-
-    async def ask(self, method: str, /, *args: Any, timeout_s: float | None = None) -> Any:
-        if self._asked_at_once:
-            answer = await self._supervisor.ask(method, *args, timeout_s=timeout_s)
-            self.asked.set()
-            await self.go.wait()
-            return answer
-        self.asked.set()
-        await self.go.wait()
-        return await self._supervisor.ask(method, *args, timeout_s=timeout_s)
-
-    def tell(self, method: str, /, *args: Any) -> None:
-        self._supervisor.tell(method, *args)
-
-
-def test_a_goal_s_prices_do_not_wait_for_markets_that_are_being_born(tmp_path: Path):
-    async def main():
-        async with open_hall(tmp_path) as it:
-            await it.push(odds("cup-1/1x2", 1, 0.5, 0.3, 0.2))
-            before = (await it.images())["cup-1/1x2"]
-            slow = Slow(it.system.supervisor, asked_at_once=False)
-            it.desk.on_supervisor(slow)
-            goal = {"period": 1, "clock_s": 600, "first_half": {"home": 1}}
-            new = "cup-1/1x2?half=1"
-            ticket = await it.desk.accept(
-                [
-                    odds(new, 2, status=1),
-                    price("cup-1", 3, state=goal, suspend="goal", resume=True),
-                ]
-            )
-            await slow.asked.wait()
-            await asyncio.sleep(0.1)
-            after = (await it.images())["cup-1/1x2"]
-            assert after.odds_milli[0] < before.odds_milli[0]
-            assert after.status is Status.ACTIVE
-            slow.go.set()
-            await it.desk.applied(ticket)
-            assert (await it.images())["cup-1/1x2"].odds_milli == after.odds_milli
-
-    run_virtual(main())
-
-
-def test_a_market_that_no_message_has_priced_offers_nothing_though_it_is_opened(tmp_path: Path):
-    async def main():
-        async with open_hall(tmp_path) as it:
-            await it.push(odds("cup-1/1x2", 1, status=1))
-            image = (await it.images())["cup-1/1x2"]
-            assert (image.status, image.active) == (Status.ACTIVE, (False,) * 3)
-            await it.push(odds("cup-1/1x2", 2, 0.5, 0.3, 0.2))
-            assert (await it.images())["cup-1/1x2"].active == (True,) * 3
-
-    run_virtual(main())
-
-
-def test_what_is_said_when_a_new_market_s_route_is_known_overtakes_nothing(tmp_path: Path):
-    async def main():
-        async with open_hall(tmp_path) as it:
-            slow = Slow(it.system.supervisor, asked_at_once=True)
-            it.desk.on_supervisor(slow)
-            first = await it.desk.accept([odds("cup-1/1x2", 1, 0.5, 0.3, 0.2)])
-            await slow.asked.wait()
-            await asyncio.sleep(0.1)
-            assert "cup-1/1x2" in it.desk._routes.market_no_by_key
-            second = await it.desk.accept([odds("cup-1/1x2", 2, status=-1)])
-            await asyncio.sleep(0.1)
-            slow.go.set()
-            await it.desk.applied(first)
-            await it.desk.applied(second)
-            image = (await it.images())["cup-1/1x2"]
-            assert image.status is Status.SUSPENDED
-            assert image.odds_milli[0] < image.odds_milli[2]
-            assert it.desk.stats()["steps_refused"] == {}
-
-    run_virtual(main())
-
-
 def test_a_shell_killed_in_mid_stream_ends_like_one_that_was_not(tmp_path: Path):
     keys = [f"cup-{n}/1x2" for n in range(6)]
 
@@ -383,6 +298,74 @@ def test_a_shell_that_was_down_when_the_desk_began_is_learnt_when_it_is_back(tmp
             await asyncio.sleep(0.1)
             assert len(desk._adapter.resumed) == 1  # type: ignore[attr-defined]
             await desk.stop()
+
+    run_virtual(main())
+
+
+def test_a_shell_in_quarantine_when_the_desk_began_is_learnt_when_it_serves_again(tmp_path: Path):
+    async def main():
+        async with open_hall(tmp_path) as it:
+            await it.push(odds("cup-1/1x2", 1, 0.5, 0.3, 0.2))
+            shell = it.life("market-00000").target
+            durable, shell._durable, shell.why = shell._durable, None, "inspected"
+            await it.desk._begin()
+            assert it.adapter.resumed == []
+            shell._durable, shell.why = durable, ""
+            back = ShellRoute(
+                name=shell.name, kind="market", generation=1, state=ShellState.SERVING
+            )
+            it.desk.on_routes(1 << 61, [back], [], {})
+            await asyncio.sleep(0.1)
+            assert [market.image.key for market in it.adapter.resumed] == ["cup-1/1x2"]
+
+    run_virtual(main())
+
+
+def test_a_defect_in_beginning_anew_leaves_the_feed_as_it_was(tmp_path: Path):
+    class Once(TinyAdapter):
+        lives = 0
+
+        def resume(self, markets: Sequence[Any], *, at_ns: int) -> Any:
+            Once.lives += 1
+            if Once.lives > 1:
+                raise ZeroDivisionError
+            return super().resume(markets, at_ns=at_ns)
+
+    async def main():
+        async with open_hall(tmp_path, make_adapter=Once) as it:
+            await it.push(odds("cup-1/1x2", 1, 0.5, 0.3, 0.2))
+            first = it.adapter
+            it.desk._on_missed()
+            await it.push(odds("cup-1/1x2", 2, status=-1))
+            assert (Once.lives, it.adapter) == (2, first)
+            assert (await it.images())["cup-1/1x2"].status is Status.SUSPENDED
+
+    run_virtual(main())
+
+
+def test_who_waits_for_room_longest_is_taken_next(tmp_path: Path):
+    async def main():
+        async with open_hall(tmp_path, messages_max=1) as it:
+            await it.push(odds("cup-1/1x2", 1, 0.5, 0.3, 0.2))
+            life = it.life("market-00000")
+            life.freeze()
+            heard: list[int] = []
+            receive = it.adapter.receive
+
+            def hear(body: bytes, *, at_ns: int) -> Any:
+                heard.append(json.loads(body)["at"])
+                return receive(body, at_ns=at_ns)
+
+            it.adapter.receive = hear  # type: ignore[method-assign]
+            calls = [
+                asyncio.ensure_future(it.push(odds("cup-1/1x2", n, 0.5, 0.3, 0.2)))
+                for n in range(2, 12)
+            ]
+            await asyncio.sleep(0.5)
+            life.thaw()
+            late = asyncio.ensure_future(it.push(odds("cup-1/1x2", 12, status=-1)))
+            await asyncio.gather(*calls, late)
+            assert heard == list(range(2, 13))
 
     run_virtual(main())
 
