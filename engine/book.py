@@ -47,6 +47,8 @@ MARKET_RESULTS: Final = 2
 """On a market's flags: results stand, whether or not the market was cancelled since."""
 MARKET_AWAITED: Final = 4
 """On a market's flags: it was created without an offer, for a feed that has yet to speak to it."""
+MARKET_VOIDED: Final = 8
+"""On a market's flags: a trader cancelled it, and no feed may take that back."""
 
 OUTCOME: Final = row_dtype(
     24,

@@ -232,7 +232,7 @@ class RollBackCancel(_Command, frozen=True, tag="roll_back_cancel"):
     """Take back the cancellation of just this window; its bets stand as if it had never been.
 
     Without a window it also takes back CancelMarket: the market is SETTLED again where results
-    stand, else SUSPENDED.
+    stand, else SUSPENDED. What a trader cancelled whole no feed takes back: MARKET_HELD refuses it.
     """
 
     market_no: MarketNoField

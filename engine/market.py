@@ -15,7 +15,14 @@ from typing import Any
 import numpy as np
 
 from engine import market_state
-from engine.book import MARKET_AWAITED, MARKET_HELD, MARKET_RESULTS, OUTCOME_ACTIVE, Book
+from engine.book import (
+    MARKET_AWAITED,
+    MARKET_HELD,
+    MARKET_RESULTS,
+    MARKET_VOIDED,
+    OUTCOME_ACTIVE,
+    Book,
+)
 from engine.canon import BytesDigest, state_hash
 from engine.commands import (
     AckOutbox,
@@ -25,6 +32,7 @@ from engine.commands import (
     FeedUpdate,
     Limits,
     MarketCommand,
+    RollBackCancel,
     SetLimits,
     SetOdds,
     SettleMarket,
@@ -50,7 +58,7 @@ from engine.market_checks import (
     quotes_fault,
 )
 from engine.market_views import book_image, price_delta, price_image
-from engine.moves import Moves
+from engine.moves import Moves, market_held
 from engine.outbox import Outbox
 from engine.place_nb import decide_all_nb, look_up_nb
 from engine.reasons import Reason
@@ -182,11 +190,22 @@ class MarketMachine:
                 slot, MARKET_AWAITED
             )
             return Moves(self._book).obey(command, slot, at_ns, fed=fed, followed=followed)
+        if fed and self._book.flagged(slot, MARKET_VOIDED) and _takes_all_back(command):
+            return market_held("market_no")
         event = self._resolutions.obey(command, slot, at_ns)
-        ends_betting = isinstance(command, SettleMarket | CancelMarket)
-        if ends_betting and not fed and not isinstance(event, Refused):
-            self._book.flag(slot, MARKET_HELD, on=True)
+        if not fed and not isinstance(event, Refused):
+            self._note_end(command, slot)
         return event
+
+    def _note_end(self, command: Resolving, slot: int) -> None:
+        """Remember that it was a trader who ended betting or voided the market, or undid that."""
+        book = self._book
+        if isinstance(command, SettleMarket | CancelMarket):
+            book.flag(slot, MARKET_HELD, on=True)
+        if isinstance(command, CancelMarket):
+            book.flag(slot, MARKET_VOIDED, on=True)
+        elif book.status(slot) != Status.CANCELLED:
+            book.flag(slot, MARKET_VOIDED, on=False)
 
     def _follow(self, command: FeedUpdate, slot: int, at_ns: int) -> MarketEvent:
         refusal = feed_fault(command) or self._positions.fault(command)
@@ -399,3 +418,10 @@ class MarketMachine:
             field="market_no",
             message=f"the market is {status.name}",
         )
+
+
+def _takes_all_back(command: Resolving) -> bool:
+    """Say whether a command takes the cancellation of a whole market back."""
+    if not isinstance(command, RollBackCancel):
+        return False
+    return command.from_ns is None and command.until_ns is None

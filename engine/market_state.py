@@ -18,6 +18,7 @@ from engine.book import (
     MARKET_AWAITED,
     MARKET_HELD,
     MARKET_RESULTS,
+    MARKET_VOIDED,
     OUTCOME,
     OUTCOME_ACTIVE,
     OUTCOME_WON,
@@ -146,7 +147,8 @@ def _set_flags(markets: Rows) -> None:
     settled = (status == Status.SETTLED) | (
         (status == Status.CANCELLED) & (markets["settlement_no"] > 1)
     )
-    markets["flags"] = held + np.where(settled, MARKET_RESULTS, 0)
+    voided = np.where(status == Status.CANCELLED, MARKET_VOIDED, 0)
+    markets["flags"] = held + voided + np.where(settled, MARKET_RESULTS, 0)
 
 
 def _from_outcomes_1(outcomes_1: Rows) -> Rows:
@@ -216,12 +218,15 @@ def _markets_fault(markets: Rows, outcomes_len: int) -> str:
         return f"outcomes: 1 to {OUTCOMES_MAX}"
     if not np.all(np.isin(markets["status"], [int(status) for status in Status])):
         return "status: no such state"
-    if not _within(markets["flags"], 0, MARKET_HELD | MARKET_RESULTS | MARKET_AWAITED):
+    flags = MARKET_HELD | MARKET_RESULTS | MARKET_AWAITED | MARKET_VOIDED
+    if not _within(markets["flags"], 0, flags):
         return "flags: no such flag"
     held, stand = markets["flags"] & MARKET_HELD > 0, markets["flags"] & MARKET_RESULTS > 0
     if np.any(held & (markets["status"] == Status.ACTIVE)):
         return "flags: held and active"
     settled, cancelled = (markets["status"] == s for s in (Status.SETTLED, Status.CANCELLED))
+    if np.any((markets["flags"] & MARKET_VOIDED > 0) & ~cancelled):
+        return "flags: voided and not cancelled"
     if np.any(settled & ~stand | stand & ~settled & ~cancelled):
         return "flags: results stand in a market that is settled, or was when it was cancelled"
     if not _within(markets["stake_minor_min"], 1, STAKE_MINOR_MAX) or not np.all(

@@ -85,7 +85,7 @@ class Moves:
         if not fed:
             book.flag(slot, MARKET_HELD, on=isinstance(command, SuspendMarket | CloseMarket))
         elif after == Status.ACTIVE and book.flagged(slot, MARKET_HELD):
-            return _held("market_no")
+            return market_held("market_no")
         return _moved(command, book.enter(slot, after, at_ns))
 
     def _set_status(self, command: SetStatus, slot: int, at_ns: int) -> StatusSet | Refused:
@@ -99,7 +99,7 @@ class Moves:
                 message=f"{book.status(slot).name} cannot be set to {Status(command.status).name}",
             )
         if after == Status.ACTIVE and book.flagged(slot, MARKET_HELD):
-            return _held("status")
+            return market_held("status")
         version = book.enter(slot, after, at_ns)
         return StatusSet(
             market_no=command.market_no, version=version, status=after, why=command.why
@@ -143,5 +143,6 @@ def _moved(command: _Move, version: int) -> FeedStepEvent:
     return MarketClosed(market_no=number, version=version)
 
 
-def _held(field: str) -> Refused:
+def market_held(field: str) -> Refused:
+    """Return the refusal of what a trader's word stands against."""
     return Refused(reason=Reason.MARKET_HELD, field=field, message=MESSAGES[Reason.MARKET_HELD])

@@ -75,6 +75,7 @@ class ResolutionTwin:
     deductions: tuple[Deduction, ...] = ()
     settlement_no: int = 0
     held: bool = False
+    voided: bool = False
     said: dict[int, Row] = field(default_factory=dict)
     """The last row of each bet."""
 
@@ -104,7 +105,11 @@ class ResolutionTwin:
 
     def tell(self, command: FeedStep, *, fed: bool) -> tuple[Reason, list[Row]]:
         """Return why a command is refused, or the rows it must send."""
+        if fed and self.voided and command == RollBackCancel(market_no=1):
+            return Reason.MARKET_HELD, []
         reason = self.resume(fed=fed) if isinstance(command, ResumeMarket) else self.change(command)
+        cancels = isinstance(command, CancelMarket) and not fed and reason == Reason.ACCEPTED
+        self.voided = self.status == Status.CANCELLED and (self.voided or cancels)
         ends = isinstance(command, SettleMarket | CancelMarket | CloseMarket)
         self.held = self.held or (ends and not fed and reason == Reason.ACCEPTED)
         resolves = not isinstance(command, SetStatus | CloseMarket | ResumeMarket)

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from engine.commands import (
+    CancelBets,
     CancelMarket,
     CloseMarket,
     FeedStep,
@@ -216,7 +217,8 @@ def test_no_feed_starts_again_what_a_trader_ended(end: FeedStep, held: bool) -> 
     market.told(end)
     market.fed(SettleMarket(market_no=1, results=won(False, True, False)))
     market.fed(RollBackSettlement(market_no=1))
-    market.fed(RollBackCancel(market_no=1))
+    if isinstance(end, CancelMarket):
+        market.told(RollBackCancel(market_no=1))
     assert (market.status, market.held) == (Status.SUSPENDED, True)
     assert reason(market.set(Status.ACTIVE)) == Reason.MARKET_HELD
     market.told(RESUME)
@@ -244,6 +246,20 @@ def test_a_hold_outlives_a_settlement_that_a_feed_takes_back() -> None:
     assert reason(market.set(Status.ACTIVE)) == Reason.MARKET_HELD
     market.told(RESUME)
     assert market.status == Status.ACTIVE
+
+
+def test_no_feed_takes_back_what_a_trader_cancelled_whole() -> None:
+    market = Followed()
+    market.fed(OPEN)
+    market.fed(CancelBets(market_no=1))
+    market.told(CancelMarket(market_no=1))
+    assert reason(market.fed(RollBackCancel(market_no=1))) == Reason.MARKET_HELD
+    assert market.status == Status.CANCELLED
+    market.told(RollBackCancel(market_no=1))
+    assert market.status == Status.SUSPENDED
+    market.fed(CancelMarket(market_no=1))
+    assert reason(market.fed(RollBackCancel(market_no=1))) == Reason.ACCEPTED, "its own word"
+    assert (market.status, market.held) == (Status.SUSPENDED, True)
 
 
 def test_a_refused_settlement_does_not_let_go() -> None:
