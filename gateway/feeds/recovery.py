@@ -11,7 +11,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 from gateway.feeds.wire import FeedWish
 
@@ -26,6 +26,13 @@ PRODUCTS: Final[Mapping[int, str]] = {
 _TRIES: Final = 3
 _AGAIN_S: Final = 0.5
 _ANSWER_BYTES_MAX: Final = 65_536
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """Take a redirection for the answer that it is: the token goes to nobody else."""
+
+    def redirect_request(self, *_: Any, **__: Any) -> None:
+        return None
 
 
 class RecoveryApi:
@@ -45,7 +52,7 @@ class RecoveryApi:
     Raises
     ------
     ValueError
-        When the address is neither http nor https.
+        When the address is neither http nor https, or the token fits no header.
     """
 
     def __init__(
@@ -58,10 +65,13 @@ class RecoveryApi:
     ) -> None:
         if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
             raise ValueError(f"api: an http or https address, not {url[:80]!r}")
+        if not (token.isascii() and token.isprintable()):
+            raise ValueError("api token: printable ASCII alone")
         self._url = url.rstrip("/")
         self._token = token
         self._timeout_s = timeout_s
         self._products = {**PRODUCTS, **(products or {})}
+        self._opener = urllib.request.build_opener(_NoRedirects)
 
     async def grant(self, wish: FeedWish) -> bool:
         """Ask for what a wish wants; say whether the provider has taken it."""
@@ -92,7 +102,7 @@ class RecoveryApi:
             address, data=b"", headers={TOKEN_HEADER: self._token}, method="POST"
         )
         try:
-            with urllib.request.urlopen(request, timeout=self._timeout_s) as answer:  # noqa: S310
+            with self._opener.open(request, timeout=self._timeout_s) as answer:
                 answer.read(_ANSWER_BYTES_MAX)
                 return int(answer.status)
         except urllib.error.HTTPError as error:

@@ -20,6 +20,12 @@ def interface(*statuses: int) -> Iterator[tuple[str, list[tuple[str, str, str]]]
         def do_POST(self) -> None:
             heard.append((self.command, self.path, self.headers["x-access-token"]))
             self.send_response(left.pop(0))
+            self.send_header("Location", "/elsewhere")
+            self.end_headers()
+
+        def do_GET(self) -> None:
+            heard.append((self.command, self.path, self.headers["x-access-token"]))
+            self.send_response(200)
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
@@ -51,6 +57,19 @@ async def test_all_that_is_current_is_asked_for_without_a_time():
     with interface(200) as (url, heard):
         assert await RecoveryApi(url, token="word").grant(wish(3, after_ms=0))
     assert heard[0][1] == "/v1/pre/recovery/initiate_request?request_id=17"
+
+
+async def test_a_redirection_is_no_answer_and_takes_our_token_nowhere():
+    with interface(302) as (url, heard):
+        assert not await RecoveryApi(url, token="word").grant(wish())
+    assert [method for method, _, _ in heard] == ["POST"]
+
+
+def test_a_token_that_fits_no_header_is_refused_and_not_shown():
+    for token in ("wo\nrd", "word\r", "w\u00f6rd"):
+        with pytest.raises(ValueError, match="printable ASCII") as refused:
+            RecoveryApi("https://api.example/v1", token=token)
+        assert token not in str(refused.value)
 
 
 async def test_a_provider_in_trouble_is_asked_again_and_one_that_refuses_is_not():
