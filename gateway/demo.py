@@ -17,7 +17,10 @@ from gateway.config import Config
 
 SPEED_MAX: Final = 100_000.0
 BETTORS_MAX: Final = 2_000
-MARKETS_MAX: Final = 15
+MARKETS_MAX: Final = 125
+MARKETS: Final = 15
+PROCESSES: Final = 15
+"""Market processes unless asked otherwise: what a small machine can bear."""
 MINUTE_MAX: Final = 89
 EXIT_FAILED: Final = 1
 EXIT_WRONG_WORDS: Final = 2
@@ -27,7 +30,10 @@ NEVER: Final = 0
 
 
 class Options(Struct, frozen=True, kw_only=True):
-    """What the command line asked for; `kill_minute` and `until_minute` are 0 for never."""
+    """What the command line asked for; `kill_minute` and `until_minute` are 0 for never.
+
+    `markets_per_actor` is 0 for as many as make `PROCESSES` at most.
+    """
 
     match: str
     speed: float
@@ -58,16 +64,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--markets",
         type=whole(1, MARKETS_MAX),
-        default=MARKETS_MAX,
+        default=MARKETS,
         metavar="N",
-        help=f"the first N of the fixture's {MARKETS_MAX} markets (default: all)",
+        help=f"how many the fixture offers, up to its whole board of {MARKETS_MAX} "
+        f"(default {MARKETS})",
     )
     add(
         "--markets-per-actor",
         type=whole(1, MARKETS_MAX),
-        default=1,
+        default=0,
         metavar="N",
-        help="markets that share a process (default 1)",
+        help="markets that share a process (default: what makes "
+        f"{PROCESSES} processes or fewer); the whole board: --markets 125 --markets-per-actor 25",
     )
     add("--seed", type=whole(0, 2**31), default=2022, metavar="N", help="of the bettors' choices")
     add(

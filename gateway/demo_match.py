@@ -19,7 +19,7 @@ from actors.messages import ShellState, ShellStatus, decode_health
 from actors.peer import PeerError
 from gateway.client import GatewayError, connect_control
 from gateway.config import Config
-from gateway.demo import EXIT_FAILED, EXIT_INTERRUPTED, NEVER, Options
+from gateway.demo import EXIT_FAILED, EXIT_INTERRUPTED, NEVER, PROCESSES, Options
 from gateway.demo_bettors import Bettors
 from gateway.demo_books import (
     Check,
@@ -31,7 +31,7 @@ from gateway.demo_books import (
 )
 from gateway.demo_floor import Floor
 from gateway.demo_folder import Progress, RunFolder, choose_run
-from gateway.demo_scene import SceneKeeper
+from gateway.demo_scene import SceneKeeper, exposure_of
 from gateway.demo_view import Scene, make_view, money
 from gateway.opening import Opening, OpeningAccount, OpeningMarket, open_books
 from gateway.serve import system_of
@@ -141,13 +141,12 @@ class Demo:
     def _own(self, config: Config) -> Config:
         """Return the settings of this run's bookmaker: its folder, its ports, a Ray of its own."""
         port = self._options.base_port
+        shared = self._options.markets_per_actor or -(-self._progress.markets // PROCESSES)
         return replace(
             config,
             data_dir=str(self._folder.data_dir),
             cluster=replace(config.cluster, address="", gateways=1),
-            supervisor=replace(
-                config.supervisor, markets_per_actor=self._options.markets_per_actor
-            ),
+            supervisor=replace(config.supervisor, markets_per_actor=shared),
             gateway=replace(
                 config.gateway,
                 bets_host="127.0.0.1",
@@ -220,6 +219,7 @@ class Demo:
             self._bettors = self._make_bettors(ports["bets"])
             try:
                 await self._floor.follow()
+                await self._floor.prepare(self._progress.played_s)
                 await self._bettors.open()
                 starting.cancel()
                 if await self._play():
@@ -415,6 +415,7 @@ class Demo:
         self._show.log(
             f"full time: {match.home} {match.full_time} {match.away}; every market settles"
         )
+        await self._floor.hear_exposure(match.regular_state_at(match.regular_s - 1))
         unsettled = await self._floor.settle(deadline_s=SETTLE_DEADLINE_S)
         if unsettled:
             raise DemoFailedError(f"not settled in time: {', '.join(unsettled)}")
@@ -466,6 +467,9 @@ class Demo:
         lines = [f"{match.home} {match.full_time} {match.away} after 90 minutes{after}"]
         lines += [f"{line.clock:>12}  {line.text}" for line in self._show.events]
         lines += books.lines()
+        if self._floor.exposure is not None:
+            words = exposure_of(self._floor.exposure).words()
+            lines.append(f"exposure before the whistle, in {CURRENCY}: {words}")
         lines += [f"refused {line}" for line in refusal_lines(books.audit)]
         if best is not None:
             name = best.habit.name.lower().replace("_", " ")

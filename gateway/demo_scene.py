@@ -19,10 +19,12 @@ from engine.views import PriceImage
 from gateway.bet_stats import quantile_s
 from gateway.demo_bettors import Bettors
 from gateway.demo_floor import Floor
-from gateway.demo_view import LogLine, MarketLine, OutcomeLine, Scene, View
+from gateway.demo_view import ExposureLine, LogLine, MarketLine, OutcomeLine, Scene, View
+from gateway.exposure_wire import Exposure
 from simulations.timeline import MatchTimeline
 
 FETCH_S: Final = 0.5
+EXPOSURE_S: Final = 1.0
 RATE_S: Final = 1.0
 DRAW_S: Final = 0.2
 LATENCY_LOOKS: Final = 20
@@ -103,6 +105,8 @@ class SceneKeeper:
             floor.ask_books()
             self._in_background("statuses", self._ask_statuses(system))
             self._in_background("gateway", self._ask_gateway(system))
+        if self.due("exposure", EXPOSURE_S):
+            floor.ask_exposure()
         if self.due("rate", RATE_S):
             self.scene.rates.append((bettors.answered - self._counted) / RATE_S)
             self._counted = bettors.answered
@@ -118,6 +122,8 @@ class SceneKeeper:
         prices = floor.prices
         if prices:
             self._draw_result(prices[0], floor)
+        if floor.exposure is not None:
+            scene.exposure = exposure_of(floor.exposure)
         scene.markets = [self._market_line(image, floor) for image in prices]
         self.view.show(scene)
 
@@ -187,6 +193,18 @@ class SceneKeeper:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def exposure_of(exposure: Exposure) -> ExposureLine:
+    """Return an exposure as it is shown."""
+    return ExposureLine(
+        worst=exposure.worst.score,
+        worst_minor=exposure.worst.profit_minor,
+        best=exposure.best.score,
+        best_minor=exposure.best.profit_minor,
+        expected_minor=exposure.expected_minor,
+        off_grid_minor=exposure.off_grid_worst_minor,
+    )
 
 
 def market_name(key: str) -> str:

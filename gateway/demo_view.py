@@ -28,6 +28,10 @@ WIDE_COLUMNS: Final = 110
 """Columns it needs to show every figure."""
 PLAIN_EVERY_MIN: Final = 5
 """Match minutes between two status lines of the plain view."""
+_HEAD_LINES: Final = 5
+_RESULT_LINES: Final = 7
+_FRAME_LINES: Final = 3
+"""Lines of the markets' panel that hold no market: its border and the head of its table."""
 _SPARKS: Final = " ▁▂▃▄▅▆▇█"
 _STATUS_STYLES: Final = {
     "active": "green",
@@ -72,6 +76,31 @@ class MarketLine:
 
 
 @dataclass
+class ExposureLine:
+    """What all open bets of the fixture make together, by how the match may end."""
+
+    worst: tuple[int, int]
+    worst_minor: int
+    best: tuple[int, int]
+    best_minor: int
+    expected_minor: int | None = None
+    off_grid_minor: int = 0
+    """What markets that no score settles can lose besides."""
+
+    def words(self) -> str:
+        """Return it in one line."""
+        parts = [
+            f"worst {money(self.worst_minor, cents=False)} at {_score(self.worst)}",
+            f"best {money(self.best_minor, cents=False)} at {_score(self.best)}",
+        ]
+        if self.expected_minor is not None:
+            parts.append(f"expected {money(self.expected_minor, cents=False)}")
+        if self.off_grid_minor:
+            parts.append(f"besides the score {money(self.off_grid_minor, cents=False)}")
+        return ", ".join(parts)
+
+
+@dataclass
 class LogLine:
     """Something that happened, with what the clock showed."""
 
@@ -98,6 +127,7 @@ class Scene:
     result: list[OutcomeLine] = field(default_factory=list)
     result_limit_minor: int = 0
     markets: list[MarketLine] = field(default_factory=list)
+    exposure: ExposureLine | None = None
     bettors: int = 0
     answered: int = 0
     in_flight: int = 0
@@ -141,27 +171,35 @@ def odds_text(odds_milli: int) -> str:
     return f"{odds_milli / 1_000:.1f}" if odds_milli < 100_000 else f"{odds_milli // 1_000}"
 
 
+def _score(goals: tuple[int, int]) -> str:
+    return f"{goals[0]}:{goals[1]}"
+
+
 # --- the terminal --------------------------------------------------------------------------------
 
 
 def render(scene: Scene, *, lines: int = 42, columns: int = 120) -> RenderableType:
     """Return the whole screen; a small one has fewer events and fewer columns."""
-    events = 10 if lines >= TALL_LINES else 5
+    tall = lines >= TALL_LINES
+    events = 10 if tall else 5
     wide = columns >= WIDE_COLUMNS
+    rows = lines - _HEAD_LINES - _RESULT_LINES - events - _FRAME_LINES
     screen = Layout()
     screen.split_column(
-        Layout(_head(scene), name="head", size=5),
+        Layout(_head(scene), name="head", size=_HEAD_LINES),
         Layout(name="body"),
         Layout(_log(scene, events=events - 2), name="log", size=events),
     )
     screen["body"].split_row(Layout(name="book", ratio=3), Layout(name="bets", ratio=2))
     screen["book"].split_column(
-        Layout(_result(scene, wide=wide), name="result", size=7),
-        Layout(_markets(scene, wide=wide), name="markets"),
+        Layout(_result(scene, wide=wide, exposed=not tall), name="result", size=_RESULT_LINES),
+        Layout(_markets(scene, wide=wide, rows=rows), name="markets"),
     )
-    screen["bets"].split_column(
-        Layout(_pulse(scene), name="pulse", size=9), Layout(_answers(scene), name="answers")
-    )
+    bets = [Layout(_pulse(scene), name="pulse", size=9)]
+    if tall:
+        off_grid = scene.exposure is not None and scene.exposure.off_grid_minor != 0
+        bets.append(Layout(_exposure(scene), name="exposure", size=6 if off_grid else 5))
+    screen["bets"].split_column(*bets, Layout(_answers(scene), name="answers"))
     return screen
 
 
@@ -182,7 +220,8 @@ def _head(scene: Scene) -> RenderableType:
     )
 
 
-def _result(scene: Scene, *, wide: bool) -> RenderableType:
+def _result(scene: Scene, *, wide: bool, exposed: bool) -> RenderableType:
+    """Return the market that everybody watches; with the exposure below where it has no panel."""
     table = Table(expand=True, box=None, padding=(0, 1), header_style="dim")
     table.add_column("outcome")
     table.add_column("odds", justify="right")
@@ -210,7 +249,48 @@ def _result(scene: Scene, *, wide: bool) -> RenderableType:
         table.add_row(*cells, *([_two_sided(liability, limit)] if wide else []))
     status = scene.markets[0].status if scene.markets else "inactive"
     title = Text.assemble("1x2  ", (f" {status} ", _STATUS_STYLES.get(status, "dim")))
-    return Panel(table, title=title, title_align="left", border_style="dim")
+    below = [_exposure_line(scene.exposure)] if exposed and scene.exposure is not None else []
+    return Panel(Group(table, *below), title=title, title_align="left", border_style="dim")
+
+
+def _exposure_line(exposure: ExposureLine) -> Text:
+    line = Text(" ", no_wrap=True, overflow="ellipsis")
+    for amount_minor, score in (
+        (exposure.worst_minor, exposure.worst),
+        (exposure.best_minor, exposure.best),
+    ):
+        line.append(money(amount_minor, cents=False), _money_style(amount_minor))
+        line.append(f" at {_score(score)} ", "dim")
+    if exposure.expected_minor is not None:
+        line.append(f"expect {money(exposure.expected_minor, cents=False)}")
+    return line
+
+
+def _exposure(scene: Scene) -> RenderableType:
+    """Return what all open bets of the fixture make, by how the match may end."""
+    table = Table.grid(expand=True, padding=(0, 1))
+    table.add_column(style="dim")
+    table.add_column(style="dim")
+    table.add_column(justify="right")
+    exposure = scene.exposure
+    if exposure is not None:
+        for name, score, amount_minor in (
+            ("worst", f"if it ends {_score(exposure.worst)}", exposure.worst_minor),
+            ("best", f"if it ends {_score(exposure.best)}", exposure.best_minor),
+            ("expected", "", exposure.expected_minor),
+            ("besides", "whatever the score", exposure.off_grid_minor or None),
+        ):
+            if amount_minor is not None:
+                amount = Text(money(amount_minor, cents=False), _money_style(amount_minor))
+                table.add_row(name, score, amount)
+    return Panel(
+        table, title=f"exposure  [dim]{scene.currency}[/dim]",
+        title_align="left", border_style="dim",
+    )  # fmt: skip
+
+
+def _money_style(amount_minor: int) -> str:
+    return "bright_red" if amount_minor < 0 else "bright_green"
 
 
 def _two_sided(amount: int, limit: int) -> Text:
@@ -225,7 +305,8 @@ def _two_sided(amount: int, limit: int) -> Text:
     )
 
 
-def _markets(scene: Scene, *, wide: bool) -> RenderableType:
+def _markets(scene: Scene, *, wide: bool, rows: int) -> RenderableType:
+    """Return as many markets as there is room for, and the others in one row."""
     table = Table(expand=True, box=None, padding=(0, 1), header_style="dim")
     table.add_column("market", no_wrap=True)
     table.add_column("state")
@@ -234,8 +315,8 @@ def _markets(scene: Scene, *, wide: bool) -> RenderableType:
     if wide:
         table.add_column("staked", justify="right")
         table.add_column("process", justify="right")
-    for line in scene.markets:
-        worst = "bright_red" if line.worst_minor > 0 else "bright_green"
+    shown = _most_watched(scene.markets, rows)
+    for line in shown:
         process = Text(str(line.pid) if line.pid else "-", "dim")
         if line.lives > 1:
             process.append(f" #{line.lives}", "bold bright_green")
@@ -243,15 +324,42 @@ def _markets(scene: Scene, *, wide: bool) -> RenderableType:
             line.name,
             Text(line.status, _STATUS_STYLES.get(line.status, "dim")),
             f"{line.bets:,}",
-            Text(money(-line.worst_minor, cents=False), worst),
+            Text(money(-line.worst_minor, cents=False), _money_style(-line.worst_minor)),
         ]
         if wide:
             cells += [money(line.stake_minor, cents=False), process]
         table.add_row(*cells)
+    if len(shown) < len(scene.markets):
+        table.add_row(*_others(scene.markets, shown)[: 6 if wide else 4])
     return Panel(
         table, title=f"markets  [dim]{scene.currency}[/dim]",
         title_align="left", border_style="dim",
     )  # fmt: skip
+
+
+def _most_watched(markets: Sequence[MarketLine], rows: int) -> list[MarketLine]:
+    """Return what there is room for in its order: what is down, and what can cost the most."""
+    if len(markets) <= rows:
+        return list(markets)
+    ranked = sorted(
+        range(len(markets)), key=lambda n: (markets[n].status != "down", -markets[n].worst_minor)
+    )
+    return [markets[n] for n in sorted(ranked[: max(rows - 1, 1)])]
+
+
+def _others(markets: Sequence[MarketLine], shown: Sequence[MarketLine]) -> list[RenderableType]:
+    """Return one row for all the markets that are not shown."""
+    hidden = [line for line in markets if not any(line is one for one in shown)]
+    active = sum(line.status == "active" for line in hidden)
+    worst_minor = max(line.worst_minor for line in hidden)
+    return [
+        Text(f"{len(hidden)} more", "dim"),
+        Text(f"{active} active", "dim"),
+        f"{sum(line.bets for line in hidden):,}",
+        Text(money(-worst_minor, cents=False), _money_style(-worst_minor)),
+        money(sum(line.stake_minor for line in hidden), cents=False),
+        "",
+    ]
 
 
 def sparkline(values: Iterable[float], *, width: int) -> str:
@@ -358,9 +466,10 @@ def status_line(scene: Scene) -> str:
     odds = " / ".join(odds_text(line.odds_milli) if line.active else "-" for line in scene.result)
     books = " / ".join(money(line.liability_minor, cents=False) for line in scene.result)
     rate = scene.rates[-1] if scene.rates else 0.0
+    exposed = "" if scene.exposure is None else f"exposure {scene.exposure.words()} | "
     return (
         f"{scene.home} {scene.score[0]}-{scene.score[1]} {scene.away} | 1x2 {odds} | "
-        f"liability {books} {scene.currency} | {scene.answered:,} bets, {rate:.0f}/s | "
+        f"liability {books} {scene.currency} | {exposed}{scene.answered:,} bets, {rate:.0f}/s | "
         f"p50 {scene.ack_p50_ms:.1f} ms, p99 {scene.ack_p99_ms:.1f} ms | {_answers_line(scene)}"
     )
 

@@ -2,11 +2,13 @@
 
 Owns the fixture's catalogue, its limits and margin, and the routine of a match: reprice as time
 passes, suspend on a goal, close what the score has decided, settle at the whistle. Never applies a
-command: it is handed the markets' prices and returns what should be done.
+command: it is handed the markets' prices and returns what should be done. Markets that live in
+shells are priced there, from `pricing`; markets in this process get the odds of `reprice`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from itertools import islice
+from typing import Any, Final
 
 from engine.commands import (
     CloseMarket,
@@ -23,6 +25,7 @@ from engine.commands import (
 )
 from engine.ids import parse_market_key
 from engine.lifecycle import Status
+from engine.pricing.catalogue import full_board
 from engine.pricing.fixture import FixtureBoard, Margin
 from engine.pricing.football import MatchModel, MatchState
 from engine.units import ODDS_MILLI_MIN
@@ -50,6 +53,8 @@ CATALOGUE: Final = (
     "odd_even",
 )
 """What a fixture offers, settled on ninety minutes and stoppage; the first ones matter most."""
+MARKETS_MAX: Final = 125
+"""Markets that every match can offer: the catalogue, and then the rest of its full board."""
 SUSPENDED_S: Final = 120
 """Seconds of play for which a goal keeps the markets shut."""
 MARGIN: Final = Margin(
@@ -80,16 +85,20 @@ _LIMITS: Final = {RESULT: _ON_RESULTS, "correct_score": _ON_SCORES}
 
 
 def market_keys(match: MatchTimeline, *, markets: int = len(CATALOGUE)) -> tuple[str, ...]:
-    """Return the keys of the first so many markets of the catalogue.
+    """Return the keys of the first so many markets: the catalogue's, then the full board's.
 
     Raises
     ------
     ValueError
-        Unless there are so many.
+        Unless it is from 1 to `MARKETS_MAX`.
     """
-    if not 1 <= markets <= len(CATALOGUE):
-        raise ValueError(f"markets: 1 to {len(CATALOGUE)}, not {markets}")
-    return tuple(f"{match.match}/{name}" for name in CATALOGUE[:markets])
+    if not 1 <= markets <= MARKETS_MAX:
+        raise ValueError(f"markets: 1 to {MARKETS_MAX}, not {markets}")
+    keys = dict.fromkeys(f"{match.match}/{name}" for name in CATALOGUE)
+    if markets > len(keys):
+        keys.update(dict.fromkeys(full_board(match.match, model=match_model(match))))
+    assert len(keys) >= markets, "every match has as many"
+    return tuple(islice(keys, markets))
 
 
 def match_model(match: MatchTimeline, *, strengths: Strengths | None = None) -> MatchModel:
@@ -117,15 +126,16 @@ class Desk:
 
     def __init__(self, match: MatchTimeline, keys: Sequence[str]) -> None:
         self.keys: Final = tuple(keys)
+        self.model: Final = match_model(match)
         self._board: Final = FixtureBoard(self.keys)
-        self._model: Final = match_model(match)
+        self._decided: tuple[MatchState, frozenset[str]] | None = None
 
     def create(self, state: MatchState, *, first_market_no: int = 0) -> list[CreateMarket]:
         """Return the commands that create the fixture's markets, at the state's prices.
 
         Numbers rise from `first_market_no`; 0 leaves numbering to whoever creates.
         """
-        quotes = self._board.quotes(self._model, state, MARGIN)
+        quotes = self._board.quotes(self.model, state, MARGIN)
         return [
             CreateMarket(
                 market_no=first_market_no + number if first_market_no else 0,
@@ -153,6 +163,27 @@ class Desk:
             if image.status is Status.ACTIVE
         ]
 
+    def pricing(self, state: MatchState) -> dict[str, Any]:
+        """Return what the shells price the fixture's markets from."""
+        return {"model": self.model, "state": state, "margin": MARGIN}
+
+    def decided(self, state: MatchState) -> frozenset[str]:
+        """Return the keys of the markets that the score alone has decided."""
+        # The clock decides nothing: what was worked out holds until a goal or a whistle.
+        score = state.at(period=state.period, clock_s=0)
+        if self._decided is None or self._decided[0] != score:
+            self._decided = score, frozenset(self._board.decided(score))
+        return self._decided[1]
+
+    def close(self, state: MatchState, prices: Iterable[PriceImage]) -> list[MarketCommand]:
+        """Close what the score has decided."""
+        decided = self.decided(state)
+        return [
+            CloseMarket(market_no=image.market_no)
+            for image in prices
+            if image.key in decided and image.status in (Status.ACTIVE, Status.SUSPENDED)
+        ]
+
     def reprice(
         self, state: MatchState, prices: Iterable[PriceImage], *, resume: bool
     ) -> list[MarketCommand]:
@@ -167,8 +198,8 @@ class Desk:
         resume : bool
             Whether suspended markets are to take bets again, at the new odds.
         """
-        quotes = self._board.quotes(self._model, state, MARGIN)
-        decided = frozenset(self._board.decided(state))
+        quotes = self._board.quotes(self.model, state, MARGIN)
+        decided = self.decided(state)
         commands: list[MarketCommand] = []
         for image in prices:
             if image.status not in (Status.ACTIVE, Status.SUSPENDED):

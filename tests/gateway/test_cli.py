@@ -90,7 +90,7 @@ def test_demo_help_shows_the_demos_own_options(overround: Overround) -> None:
         ("serve --open x", "--open"),
         ("demo --match-id 5", "--match-id"),
         ("demo --speed fast", "--speed"),
-        ("demo --markets 16", "1 to 15"),
+        ("demo --markets 126", "1 to 125"),
         ("token", "--role"),
         ("token --role king", "'king'"),
         ("token --role bettor", "--account"),

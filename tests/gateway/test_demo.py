@@ -93,6 +93,7 @@ def test_a_short_match_with_a_killed_market_ends_with_every_check_passed(demo):
     for event in ("kick-off", "GOAL France 81'", "half-time", "1x2: process", "bettors are paid"):
         assert event in run.text
     assert "Argentina 2-2 France after 90 minutes; 3-3 after extra time, 4-2" in run.text
+    assert "exposure before the whistle, in EUR: worst " in run.text
     assert run.progress()["closed"]
 
 
@@ -127,7 +128,7 @@ def test_an_interrupted_match_comes_back_from_disk_and_is_played_to_its_end(demo
         (["--speed", "nan"], "0.1 to 100000"),
         (["--bettors", "-1"], "1 to 2000"),
         (["--bettors", "1e3"], "1 to 2000"),
-        (["--markets", "16"], "1 to 15"),
+        (["--markets", "126"], "1 to 125"),
         (["--kill-minute", "90"], "1 to 89"),
         (["--until", "0"], "1 to 89"),
         (["--base-port", "65535"], "0 to 65533"),

@@ -6,6 +6,7 @@ import pytest
 from rich.console import Console
 
 from gateway.demo_view import (
+    ExposureLine,
     LogLine,
     MarketLine,
     OutcomeLine,
@@ -51,6 +52,7 @@ def scene() -> Scene:
         MarketLine("1x2", "down", 900, 900_000, 220_000, 0, 2),
         MarketLine("total 2.5", "closed", 12, 3_400, -3_400, 4_711),
     ]
+    made.exposure = ExposureLine((4, 2), -412_300, (2, 2), 300_000, 31_000, -5_000)
     made.rates.extend([0.0, 50.0, 100.0])
     made.log.append(LogLine("22:30", "GOAL Argentina 23' (penalty)", "goal"))
     return made
@@ -59,7 +61,7 @@ def scene() -> Scene:
 def drawn(made: Scene, *, width=120, height=42) -> str:
     console = Console(file=io.StringIO(), width=width, height=height, force_terminal=True)
     with console.capture() as capture:
-        console.print(render(made, lines=height))
+        console.print(render(made, lines=height, columns=width))
     return capture.get()
 
 
@@ -89,6 +91,12 @@ def plain_text(made: Scene, **size) -> str:
         "GOAL Argentina 23' (penalty)",
         "1x2 is down: 0.7 s",
         "World Cup 2022, Final",
+        "if it ends 4:2",
+        "-4,123",
+        "if it ends 2:2",
+        "3,000",
+        "310",
+        "-50",
     ],
 )
 def test_everything_in_the_scene_is_on_the_screen(shown):
@@ -119,6 +127,27 @@ def test_an_outcome_remembers_its_last_move():
 def test_a_screen_of_any_size_can_be_drawn(width, height):
     lines = drawn(scene(), width=width, height=height).splitlines()
     assert len(lines) <= height + 1
+
+
+def test_a_small_screen_tells_the_exposure_in_a_line_of_its_own():
+    console = Console(file=io.StringIO(), width=80, height=24)
+    with console.capture() as capture:
+        console.print(render(scene(), lines=24, columns=80))
+    assert " -4,123 at 4:2 3,000 at 2:2 expect 310 " in capture.get()
+
+
+def test_markets_that_find_no_room_are_one_row_and_what_can_cost_most_is_shown():
+    made = scene()
+    made.markets = [
+        MarketLine(f"line {n}", "active", 10, 1_000, 100 * (n % 7), 1) for n in range(60)
+    ]
+    made.markets[30] = MarketLine("in trouble", "down", 5, 1_000, 0)
+    made.markets[50] = MarketLine("dear", "active", 5, 1_000, 99_900, 1)
+    shown = plain_text(made, height=42)
+    for words in ("in trouble", "dear", "44 more", "44 active", "440"):
+        assert words in shown
+    assert shown.index("in trouble") < shown.index("dear") < shown.index("44 more")
+    assert "more" not in plain_text(scene())
 
 
 def test_an_empty_scene_can_be_drawn():
@@ -163,6 +192,7 @@ def test_without_a_terminal_events_and_status_are_plain_lines():
     lines = out.getvalue().splitlines()
     assert lines[0] == "       22:30  GOAL Argentina 23' (penalty)"
     assert len(lines) == 3
+    assert "| exposure worst -4,123 at 4:2, best 3,000 at 2:2, expected 310, " in lines[1]
     for shown in ("Argentina 2-1 France", "1.31 / 4.90 / -", "-4,123 / 2,200 / 0 EUR", "p99 14.1"):
         assert shown in lines[1]
     assert "\x1b" not in out.getvalue()

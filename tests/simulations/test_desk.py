@@ -6,7 +6,16 @@ from engine.commands import CloseMarket, ResumeMarket, SetOdds, SettleMarket, Su
 from engine.events import Refused
 from engine.lifecycle import Status
 from engine.market import MarketMachine
-from simulations.desk import CATALOGUE, MARGIN, Desk, by_market_no, market_keys, match_model
+from engine.pricing.fixture import FixtureBoard
+from simulations.desk import (
+    CATALOGUE,
+    MARGIN,
+    MARKETS_MAX,
+    Desk,
+    by_market_no,
+    market_keys,
+    match_model,
+)
 from simulations.timeline import match_by_id, world_cup_2022
 
 FINAL = match_by_id("wc22-64")
@@ -15,9 +24,9 @@ FINAL = match_by_id("wc22-64")
 class Floor:
     """A desk with its markets."""
 
-    def __init__(self, match=FINAL):
+    def __init__(self, match=FINAL, **offer):
         self.match, self.machine = match, MarketMachine()
-        self.desk = Desk(match, market_keys(match))
+        self.desk = Desk(match, market_keys(match, **offer))
         self.obey(self.desk.create(match.state_at(-1), first_market_no=1))
         self.obey(self.desk.open(self.prices()))
 
@@ -135,7 +144,48 @@ def test_nothing_settles_before_the_whistle():
     assert floor.desk.settle(state, floor.prices()) == []
 
 
-@pytest.mark.parametrize("markets", [0, len(CATALOGUE) + 1])
-def test_the_catalogue_is_bounded(markets):
-    with pytest.raises(ValueError, match="markets: 1 to"):
+@pytest.mark.parametrize("markets", [0, MARKETS_MAX + 1])
+def test_what_a_fixture_offers_is_bounded(markets):
+    with pytest.raises(ValueError, match="markets: 1 to 125"):
         market_keys(FINAL, markets=markets)
+
+
+@pytest.mark.parametrize("match", world_cup_2022().values(), ids=lambda match: match.match)
+def test_every_match_has_a_whole_board_that_begins_with_the_catalogue(match):
+    keys = market_keys(match, markets=MARKETS_MAX)
+    assert len(set(keys)) == MARKETS_MAX
+    assert keys[: len(CATALOGUE)] == market_keys(match)
+    assert market_keys(match, markets=20) == keys[:20]
+
+
+def test_a_whole_board_is_created_priced_and_settled_by_one_whistle():
+    floor = Floor(markets=MARKETS_MAX)
+    assert sum(len(image.outcomes) for image in floor.prices()) > 400
+    state = FINAL.regular_state_at(FINAL.ends_s[0])
+    asked = floor.obey(floor.desk.reprice(state, floor.prices(), resume=True))
+    assert CloseMarket in asked
+    assert floor.price("first_half_1x2").status is Status.CLOSED
+    floor.obey(floor.desk.settle(FINAL.regular_state_at(FINAL.regular_s), floor.prices()))
+    assert {image.status for image in floor.prices()} == {Status.SETTLED}
+
+
+def test_what_the_score_has_decided_closes_once():
+    floor = Floor()
+    state = FINAL.state_at(FINAL.goals[0].played_s)
+    asked = floor.desk.close(state, floor.prices())
+    assert [floor.machine.price_image(one.market_no).key for one in asked] == [
+        "wc22-64/total?total=0.5"
+    ]
+    floor.obey(asked)
+    assert floor.desk.close(state, floor.prices()) == []
+    assert floor.desk.decided(FINAL.state_at(0)) == frozenset()
+
+
+def test_shells_price_the_markets_as_the_desk_would():
+    floor, state = Floor(), FINAL.state_at(1_200)
+    floor.obey(floor.desk.reprice(state, floor.prices(), resume=True))
+    quotes = FixtureBoard(floor.desk.keys).quotes(**floor.desk.pricing(state))
+    for image in floor.prices():
+        for quote in quotes[image.key]:
+            assert image.active[quote.outcome] == quote.active
+            assert not quote.active or image.odds_milli[quote.outcome] == quote.odds_milli
