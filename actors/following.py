@@ -16,12 +16,14 @@ from actors.messages import Fair, Mark
 from engine.commands import (
     FeedStep,
     FeedUpdate,
+    HandOverMarket,
     MarketCommand,
     OpenMarket,
     Quote,
     ResumeMarket,
     SetOdds,
     SetStatus,
+    SuspendMarket,
 )
 from engine.events import Refused
 from engine.ids import parse_market_key
@@ -31,6 +33,12 @@ from engine.pricing.lean import Lean
 from engine.pricing.quoting import BookFigures, Margin, Quoted, quote
 from engine.reasons import Reason
 
+_STATUSES: Final[dict[type, Status]] = {
+    OpenMarket: Status.ACTIVE,
+    ResumeMarket: Status.ACTIVE,
+    SuspendMarket: Status.SUSPENDED,
+    HandOverMarket: Status.HANDED_OVER,
+}
 UPDATES_IN_CALL_MAX: Final = 1_024
 """Markets' parts of messages that one call may carry; a caller with more makes more calls."""
 
@@ -38,7 +46,8 @@ UPDATES_IN_CALL_MAX: Final = 1_024
 class Followed(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One market's part of one message: odds if `fair`, then the steps, in this order.
 
-    With a `mark` both are one FeedUpdate; without, the steps are given as often as they are asked.
+    With a `mark` both are one FeedUpdate; without, the steps are given as often as they are asked,
+    and those that move the market set its status, so that they heed a trader's hold and are none.
     """
 
     market_no: int
@@ -100,10 +109,21 @@ def follow_commands(
         elif followed.fair is not None:
             steps = tuple(map(_unpriced, steps))
         if followed.mark is None:
-            commands += steps
+            commands += map(_unmarked, steps)
         elif steps:
             commands.append(feed_update(followed.market_no, followed.mark, steps))
     return commands, refused
+
+
+def _unmarked(step: FeedStep) -> FeedStep:
+    """Return a step for a market that is not told who gives it: a feed moves it by its status.
+
+    A suspension by itself would be a trader's and hold the market, a resumption let it go.
+    """
+    status = _STATUSES.get(type(step))
+    if status is None:
+        return step
+    return SetStatus(market_no=step.market_no, status=status, why=getattr(step, "why", ""))
 
 
 def _unpriced(step: FeedStep) -> FeedStep:

@@ -17,7 +17,14 @@ from actors.messages import (
     encode,
 )
 from actors.repricing import Reprice
-from engine.commands import CreateMarket, FeedStep, OpenMarket, SetStatus, SuspendMarket
+from engine.commands import (
+    CreateMarket,
+    FeedStep,
+    OpenMarket,
+    ResumeMarket,
+    SetStatus,
+    SuspendMarket,
+)
 from engine.events import FeedApplied, OddsSet, Refused, StatusSet
 from engine.lifecycle import Status
 from engine.pricing.lean import LogOddsLean
@@ -159,6 +166,19 @@ def test_what_has_no_mark_is_obeyed_as_often_as_it_is_said(shell: MarketShell) -
         assert isinstance(event, StatusSet)
     assert image(shell).status is Status.SUSPENDED
     assert not any(isinstance(e, Refused) for e in follow(shell, said(2, ACTIVE)))
+
+
+def test_what_has_no_mark_neither_holds_nor_lets_go(shell: MarketShell) -> None:
+    suspend, resume = SuspendMarket(market_no=1, why="silence"), ResumeMarket(market_no=1)
+    follow(shell, said(1, ACTIVE), said(None, suspend, fair=None))
+    assert image(shell).status is Status.SUSPENDED
+    follow(shell, said(2, ACTIVE))
+    assert image(shell).status is Status.ACTIVE, "it was no trader's suspension"
+    shell.control(market_control(SuspendMarket(market_no=1)))
+    for step in (resume, OpenMarket(market_no=1)):
+        (refused,) = follow(shell, said(None, step, fair=None))
+        assert refused.reason is Reason.MARKET_HELD
+    assert image(shell).status is Status.SUSPENDED
 
 
 def test_many_updates_are_one_record_and_leave_as_one_message(shell: MarketShell) -> None:
