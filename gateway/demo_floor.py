@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from engine.commands import MarketCommand
 from engine.events import MarketEvent, OddsSet, Refused
 from engine.lifecycle import Status
+from engine.pricing.axes import Scope
 from engine.pricing.exposure import Outlook
 from engine.pricing.football import MatchState
 from engine.reasons import Reason
@@ -158,7 +159,12 @@ class Floor:
                 self._asking[number] = asyncio.create_task(self._ask_book(number))
 
     def ask_exposure(self) -> None:
-        """Ask for the fixture's exposure in the background, unless that is being asked already."""
+        """Ask for the fixture's exposure in the background, unless that is being asked already.
+
+        Once the whistle has gone there is one score left, and nothing to be exposed to.
+        """
+        if self._state.over(Scope.REGULAR):
+            return
         if self._asking_exposure is None or self._asking_exposure.done():
             self._asking_exposure = asyncio.create_task(self.hear_exposure(self._state))
 

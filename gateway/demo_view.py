@@ -96,7 +96,9 @@ class ExposureLine:
         if self.expected_minor is not None:
             parts.append(f"expected {money(self.expected_minor, cents=False)}")
         if self.off_grid_minor:
-            parts.append(f"besides the score {money(self.off_grid_minor, cents=False)}")
+            parts.append(
+                f"markets off the score {money(self.off_grid_minor, cents=False)} at worst"
+            )
         return ", ".join(parts)
 
 
@@ -255,14 +257,12 @@ def _result(scene: Scene, *, wide: bool, exposed: bool) -> RenderableType:
 
 def _exposure_line(exposure: ExposureLine) -> Text:
     line = Text(" ", no_wrap=True, overflow="ellipsis")
-    for amount_minor, score in (
-        (exposure.worst_minor, exposure.worst),
-        (exposure.best_minor, exposure.best),
-    ):
-        line.append(money(amount_minor, cents=False), _money_style(amount_minor))
-        line.append(f" at {_score(score)} ", "dim")
+    line.append(money(exposure.worst_minor, cents=False), _money_style(exposure.worst_minor))
+    line.append(f" at {_score(exposure.worst)} to ", "dim")
+    line.append(money(exposure.best_minor, cents=False), _money_style(exposure.best_minor))
+    line.append(f" at {_score(exposure.best)}", "dim")
     if exposure.expected_minor is not None:
-        line.append(f"expect {money(exposure.expected_minor, cents=False)}")
+        line.append(f", exp. {money(exposure.expected_minor, cents=False)}")
     return line
 
 
@@ -278,7 +278,7 @@ def _exposure(scene: Scene) -> RenderableType:
             ("worst", f"if it ends {_score(exposure.worst)}", exposure.worst_minor),
             ("best", f"if it ends {_score(exposure.best)}", exposure.best_minor),
             ("expected", "", exposure.expected_minor),
-            ("besides", "whatever the score", exposure.off_grid_minor or None),
+            ("off the score", "at worst", exposure.off_grid_minor or None),
         ):
             if amount_minor is not None:
                 amount = Text(money(amount_minor, cents=False), _money_style(amount_minor))

@@ -169,3 +169,8 @@ async def test_the_exposure_is_of_the_match_as_it_was_last_looked_at(town: Town)
                 await asyncio.sleep(0.002)
         assert floor.exposure.score_from == (1, 0)
         assert floor.exposure.expected_minor == 0
+        floor.exposure = None
+        floor.look(FINAL.regular_s, reprice=False)
+        floor.ask_exposure()
+        await floor.hear_exposure(FINAL.regular_state_at(FIRST_GOAL_S))
+        assert floor.exposure.score_from == (1, 0)

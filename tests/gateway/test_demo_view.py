@@ -133,7 +133,7 @@ def test_a_small_screen_tells_the_exposure_in_a_line_of_its_own():
     console = Console(file=io.StringIO(), width=80, height=24)
     with console.capture() as capture:
         console.print(render(scene(), lines=24, columns=80))
-    assert " -4,123 at 4:2 3,000 at 2:2 expect 310 " in capture.get()
+    assert " -4,123 at 4:2 to 3,000 at 2:2, exp. 310 " in capture.get()
 
 
 def test_markets_that_find_no_room_are_one_row_and_what_can_cost_most_is_shown():
