@@ -37,7 +37,6 @@ WISHES_KEPT_MAX: Final = 256
 """Wishes remembered as granted, so that none is granted twice."""
 _AGAIN_FIRST_S: Final = 0.1
 _AGAIN_LAST_S: Final = 5.0
-_LAST_ANSWERS_S: Final = 5.0
 
 assert PUSH_BODIES_MAX <= FEED_BODIES_MAX
 
@@ -82,6 +81,8 @@ class BridgeSettings(Struct, frozen=True, kw_only=True):
     """Pushes not yet answered; well within what a gateway takes."""
     give_up_s: float = 0.0
     """Without a gateway for so long, the bridge ends with an error; 0: it never does."""
+    last_answers_s: float = 5.0
+    """How long a bridge that was stopped awaits answers; what has none then comes again."""
 
 
 class BridgeCounts(Struct):
@@ -142,17 +143,23 @@ class Bridge:
         self._pushed: deque[_Push] = deque()
         self._unanswered = 0
         self._ended = False
+        self._running = False
         self._stopping = False
         self._end: BaseException | None = None
         self._fault: Exception | None = None
         self._news = asyncio.Event()
         self._room = asyncio.Event()
+        self._patience = asyncio.timeout(None)
         self._granted: dict[tuple[int, int], None] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def stop(self) -> None:
-        """Read no more, and end when what is on its way is answered, or soon."""
-        self._stopping = True
+        """Send no more, and end when what is on its way is answered, or soon."""
+        if not self._stopping:
+            self._stopping = True
+            if self._running:
+                loop = asyncio.get_running_loop()
+                self._patience.reschedule(loop.time() + self._settings.last_answers_s)
         self._tell()
 
     async def run(self) -> None:
@@ -168,9 +175,15 @@ class Bridge:
         reading = asyncio.create_task(self._read())
         end = None
         try:
-            await self._carry()
+            async with self._patience:
+                self._running = True
+                await self._carry()
             end = self._end
+        except TimeoutError:
+            if not self._patience.expired():
+                raise
         finally:
+            self._running = False
             reading.cancel()
             for task in list(self._tasks):
                 task.cancel()
@@ -230,9 +243,17 @@ class Bridge:
             if give_up_s and sought_s >= give_up_s:
                 raise BridgeError(f"no gateway at {self._url}: {why}")
             logger.warning("%s; again in %.1f s", why, again_s)
-            await asyncio.sleep(again_s)
+            await self._rest(again_s)
             sought_s += again_s
             again_s = min(again_s * 2, _AGAIN_LAST_S)
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait, but not when we are to stop."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while not self._stopping:
+                    self._news.clear()
+                    await self._news.wait()
 
     async def _serve(self, session: FeedSession) -> None:
         """Push and await answers on one connection; return when all is done."""
@@ -248,25 +269,19 @@ class Bridge:
         losing.add_done_callback(lambda _: self._tell())
         try:
             while not self._done:
+                self._news.clear()  # before all else: what comes from here on makes another turn
                 if session.lost is not None:
                     raise session.lost
                 if self._fault is not None:
                     raise self._fault
-                while self._to_send and len(self._pushed) < self._settings.pushes_max:
+                while self._may_push:
                     self._push(session)
                 await session.drain()
-                self._news.clear()
-                if self._stopping and not self._done:
-                    try:
-                        async with asyncio.timeout(_LAST_ANSWERS_S):
-                            await self._news.wait()
-                    except TimeoutError:
-                        return
-                elif not self._done and session.lost is None and self._fault is None:
-                    await self._news.wait()
+                await self._news.wait()
         finally:
             losing.cancel()
-        await asyncio.gather(*self._tasks)
+        # Their own words were told already; one that failed, or died with its source, ends nothing.
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     @property
     def _done(self) -> bool:
@@ -274,6 +289,13 @@ class Bridge:
         if self._stopping:
             return not self._pushed
         return self._ended and not self._to_send and not self._pushed
+
+    @property
+    def _may_push(self) -> bool:
+        """Say whether something is to be sent, and there is room for it on the way."""
+        if self._stopping or not self._to_send:
+            return False
+        return len(self._pushed) < self._settings.pushes_max
 
     def _push(self, session: FeedSession) -> None:
         messages = [self._to_send.popleft()]

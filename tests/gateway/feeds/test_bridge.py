@@ -199,6 +199,73 @@ async def test_a_bridge_that_is_stopped_waits_for_what_is_on_its_way(tmp_path: P
         assert shelf.left == {}
 
 
+class Spring(Shelf):
+    """A source that never runs dry."""
+
+    async def messages(self) -> AsyncIterator[Incoming]:
+        at = 1
+        while True:
+            self.left[at] = odds("cup-0/1x2", at, status=-1)
+            yield Incoming(self.left[at], at)
+            await asyncio.sleep(0)
+            at += 1
+
+
+async def test_a_bridge_that_is_stopped_sends_nothing_more_and_waits_no_longer_than_it_may(
+    tmp_path: Path,
+) -> None:
+    async with open_hall(tmp_path, gateway={}) as hall:
+        await hall.push(odds("cup-0/1x2", 0, 0.5, 0.3, 0.2))
+        hall.life("market-00000").freeze()
+        shelf = Spring([])
+        carrier = bridge(hall, shelf, last_answers_s=0.3)
+        running = asyncio.create_task(carrier.run())
+        await until(lambda: hall.desk.stats()["in_hand"] > 20)
+        carrier.stop()
+        async with asyncio.timeout(10):
+            await running
+        assert (carrier.counts.answered, shelf.closed) == (0, True)
+        assert len(shelf.left) >= carrier.counts.read
+        hall.life("market-00000").thaw()
+
+
+async def test_a_bridge_that_is_stopped_under_load_ends_with_the_answers_it_awaited(
+    tmp_path: Path,
+) -> None:
+    async with open_hall(tmp_path, gateway={}) as hall:
+        shelf = Spring([])
+        carrier = bridge(hall, shelf, last_answers_s=60)
+        running = asyncio.create_task(carrier.run())
+        await until(lambda: carrier.counts.answered > 100)
+        carrier.stop()
+        async with asyncio.timeout(30):
+            await running
+        assert carrier.counts.sent_again == 0
+        assert hall.desk.stats()["in_hand"] == 0
+
+
+async def test_a_bridge_without_a_gateway_is_stopped_at_once(unused_tcp_port: int) -> None:
+    nowhere = f"ws://127.0.0.1:{unused_tcp_port}"
+    lonely = Bridge(transport=Shelf(stream(1)), feed="tiny", url=nowhere, token=feed_token)
+    running = asyncio.create_task(lonely.run())
+    await until(lambda: lonely.counts.read == 1)
+    lonely.stop()
+    async with asyncio.timeout(30):
+        await running
+
+
+async def test_a_word_to_the_source_that_died_with_it_ends_nothing(tmp_path: Path) -> None:
+    class Gone(Shelf):
+        async def acknowledge(self, receipts: Sequence[Any]) -> None:
+            await super().acknowledge(receipts)
+            raise asyncio.CancelledError  # what a broker's client says to a lost connection
+
+    async with open_hall(tmp_path, gateway={}) as hall:
+        shelf = Gone(stream(20))
+        await bridge(hall, shelf).run()
+        assert shelf.left == {}
+
+
 async def test_a_message_that_no_gateway_would_take_is_dropped_and_counted(tmp_path: Path) -> None:
     async with open_hall(tmp_path, gateway={}) as hall:
         shelf = Shelf([b"x" * (FEED_BODY_BYTES_MAX + 1), *stream(1)])
