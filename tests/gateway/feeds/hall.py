@@ -10,6 +10,7 @@ from actors.messages import decode_price_images
 from actors.peer import LocalPeer
 from actors.settings import SupervisorSettings
 from actors.system import FeedPart, GatewayPart, System, SystemSettings
+from engine.pricing.sport import SPORTS
 from engine.views import PriceImage
 from gateway.feeds.answers import Answer, decode_answers
 from gateway.feeds.desk import DeskSettings, FeedDesk
@@ -18,6 +19,10 @@ from gateway.limits import GatewaySettings
 from gateway.tokens import Role
 from tests.gateway.feeds.tiny import TinyAdapter
 from tests.gateway.house import NOW_S, SECRET, token
+
+SPORTS["football"]
+"""Its kernels are compiled here where no cache has them, and not by the first shell of a test: that
+may take a minute, in which no connection of the same event loop has a heartbeat."""
 
 
 class Hall:
