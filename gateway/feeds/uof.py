@@ -137,7 +137,8 @@ class UofAdapter:
 
     def resume(self, markets: Sequence[KnownMarket], *, at_ns: int) -> Received:
         """Begin with the markets that exist; those that take bets wait for a recovery."""
-        del at_ns
+        if self._own is not None:
+            self._own.begin(at_ns=at_ns)
         intents: list[Intent] = []
         for known in markets:
             found = self._book.know(known, feed=self.feed)
@@ -214,13 +215,13 @@ class UofAdapter:
         if listed is not None:
             return listed
         if not market.outcomes:
-            self._pass_over("market never seen", _called(message, market.name))
+            self._pass_over("market never seen", message.called(market.name))
             return None
         added = self._book.add(
             message.event_id, market.name, [outcome.id for outcome in market.outcomes]
         )
         if isinstance(added, str):
-            self._pass_over("market refused", f"{_called(message, market.name)}: {added}")
+            self._pass_over("market refused", f"{message.called(market.name)}: {added}")
             return None
         return added
 
@@ -385,7 +386,7 @@ class UofAdapter:
     def _of_result(self, message: EventMessage, name: MarketName) -> Listed | None:
         listed = self._book.find(message.event_id, name)
         if listed is None:
-            self._pass_over("result of a market never seen", _called(message, name))
+            self._pass_over("result of a market never seen", message.called(name))
         return listed
 
     def _newer_result(self, listed: Listed, message: EventMessage) -> bool:
@@ -494,7 +495,3 @@ class UofAdapter:
 def _status(listed: Listed, mark: Mark | None, status: Status, why: str) -> Tell:
     step = SetStatus(market_no=MARKET_NO_LATER, status=status, why=why)
     return Tell(key=listed.market.key, mark=mark, steps=(step,))
-
-
-def _called(message: EventMessage, name: MarketName) -> str:
-    return f"{message.event_id}: {name.id} {name.specifiers}".strip()

@@ -35,6 +35,10 @@ class EventMessage(Message, frozen=True, kw_only=True):
 
     event_id: str
 
+    def called(self, name: "MarketName") -> str:
+        """Return in words which market of the event is meant."""
+        return f"{self.event_id}: {name.id} {name.specifiers}".strip()
+
 
 class MarketName(Struct, frozen=True, kw_only=True):
     """What identifies a market within its event: a number, and the provider's specifiers."""

@@ -7,6 +7,7 @@ only when nothing that the feed has shut would be opened by it.
 
 from collections.abc import Callable, Sequence
 from typing import Final
+from zlib import crc32
 
 from engine.commands import WHY_CHARS_MAX
 from engine.lifecycle import Status
@@ -36,7 +37,12 @@ class OwnPrices:
         self._book: Final = book
         self._trusted: Final = trusted
         self._matches: Final = Matches()
+        self._begun_ns = 0
         self._said = 0
+
+    def begin(self, *, at_ns: int) -> None:
+        """Learn when this life began, so that none of its orders is taken for one before it."""
+        self._begun_ns = at_ns
 
     def prices(self, listed: Listed) -> bool:
         """Say whether a market takes our price and not the feed's."""
@@ -76,7 +82,8 @@ class OwnPrices:
     def turn(self, producer: int, why: str) -> list[PriceFixture]:
         """Return the orders to stop a producer's matches, or to resume them where `why` is empty.
 
-        They have no message: their place is that of the news before them, told apart by a number.
+        They have no message: their place is that of the news before them, told apart by a number
+        and by the life that gives it.
         """
         events = {
             listed.market.key.partition("/")[0]: None
@@ -88,9 +95,8 @@ class OwnPrices:
             seen, seen_ms = self._matches.latest(event_id), self._matches.seen_ms(event_id)
             if seen is not None:
                 self._said += 1
-                orders.append(
-                    self._order(event_id, producer, seen_ms, seen, self._said, suspend=why)
-                )
+                digest = crc32(f"{self._begun_ns}/{self._said}".encode())
+                orders.append(self._order(event_id, producer, seen_ms, seen, digest, suspend=why))
         return orders
 
     def _order(

@@ -265,6 +265,21 @@ def test_our_prices_stop_while_their_producer_is_silent_and_resume_after_its_rec
     assert silent.mark.digest != back.mark.digest
 
 
+def test_an_order_to_stop_our_prices_is_not_taken_for_one_of_the_life_before():
+    def told(life: int) -> list[int]:
+        house = floor(UofSettings(own_prices=True))
+        house.adapter.resume([], at_ns=life)
+        house.recover(at=0)
+        house.hear(odds_change(*priced(MatchState()), at=1))
+        (silent,) = orders(house.tick(at=30_000))
+        house.hear(alive(at=31_000), at=31_000)
+        request = house.asked[-1].request_id
+        (back,) = orders(house.hear(snapshot_complete(at=31_001, request_id=request), at=31_001))
+        return [silent.mark.digest, back.mark.digest]
+
+    assert len(dict.fromkeys(told(1) + told(2))) == 4
+
+
 def test_nothing_of_it_happens_unless_it_is_asked_for():
     house = floor()
 
