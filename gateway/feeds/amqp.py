@@ -20,6 +20,7 @@ from aiormq.exceptions import ChannelInvalidStateError
 from msgspec import Struct
 from yarl import URL
 
+from gateway.feeds.authorities import verifying
 from gateway.feeds.bridge import Incoming
 from gateway.feeds.wire import FeedWish
 
@@ -209,9 +210,4 @@ def _with_heartbeat(settings: AmqpSettings) -> str:
 
 
 def _tls(settings: AmqpSettings) -> ssl.SSLContext | None:
-    """Return a context that verifies the broker's certificate and name, for ``amqps``."""
-    if URL(settings.url).scheme != "amqps":
-        return None
-    context = ssl.create_default_context(cafile=settings.ca_file or None)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
+    return verifying(settings.ca_file) if URL(settings.url).scheme == "amqps" else None

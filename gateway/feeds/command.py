@@ -115,6 +115,9 @@ def run(args: argparse.Namespace, config: Config) -> int:
     except ValueError as error:
         _complain(error)
         return EXIT_WRONG_WORDS
+    except _errors() as error:  # before anything was carried
+        _complain(error)
+        return EXIT_FAILED
 
 
 async def _run(args: argparse.Namespace, config: Config) -> int:

@@ -13,7 +13,6 @@ import contextlib
 import logging
 import os
 import random
-import ssl
 import stat
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
@@ -23,6 +22,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta, Struct
 
+from gateway.feeds.authorities import verifying
 from gateway.feeds.exchange_session import (
     Answer,
     Credentials,
@@ -140,7 +140,7 @@ class StreamSocket:
         self._rng = rng or random.SystemRandom()
         self._clock_ns = clock_ns
         self._sleep = sleep
-        self._tls = _tls(self._settings)
+        self._tls = verifying(self._settings.ca_file)
         self._writer: asyncio.StreamWriter | None = None
         self._refused: Credentials | None = None
         self._closed = False
@@ -244,10 +244,3 @@ class StreamSocket:
         if answer.verdict == Verdict.CREDENTIALS_REFUSED:
             self._refused = self.session.credentials
         raise ConnectionError(answer.why)
-
-
-def _tls(settings: StreamSettings) -> ssl.SSLContext:
-    """Return a context that verifies the exchange's certificate and name."""
-    context = ssl.create_default_context(cafile=settings.ca_file or None)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context

@@ -14,9 +14,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import aio_pika
 import pytest
+
+from tests.gateway.feeds.certificate import Certificate
 
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 EPMD = Path("/usr/bin/epmd")
@@ -35,18 +38,32 @@ def require_broker() -> None:
 
 
 class Broker:
-    """A broker that can be ended and started again on the same files."""
+    """A broker that can be ended and started again on the same files; with a certificate it
+    listens for TLS as well."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, *, certificate: Certificate | None = None, password: str = "guest"
+    ) -> None:
         self.folder = folder
-        self.port, self._dist_port, epmd_port = _free_ports(3)
+        self.port, self.tls_port, self._dist_port, epmd_port = _free_ports(4)
+        self._password = password
+        self._tls = certificate is not None
+        tls = ""
+        if certificate is not None:
+            tls = (
+                f"listeners.ssl.1 = 127.0.0.1:{self.tls_port}\n"
+                f"ssl_options.cacertfile = {certificate.cert}\n"
+                f"ssl_options.certfile = {certificate.cert}\n"
+                f"ssl_options.keyfile = {certificate.key}\n"
+                "ssl_options.verify = verify_none\n"
+            )
         for name in ("home", "mnesia", "log"):
             (folder / name).mkdir(parents=True)
         (folder / "enabled_plugins").write_text("[].\n")
         (folder / "rabbitmq.conf").write_text(
             f"listeners.tcp.1 = 127.0.0.1:{self.port}\nloopback_users.guest = true\n"
             "log.console = false\nvm_memory_high_watermark.absolute = 256MB\n"
-            "disk_free_limit.absolute = 1MB\n"
+            f"disk_free_limit.absolute = 1MB\ndefault_pass = {password}\n{tls}"
         )
         self._env = {
             "PATH": os.environ["PATH"],
@@ -71,7 +88,12 @@ class Broker:
 
     @property
     def url(self) -> str:
-        return f"amqp://guest:guest@127.0.0.1:{self.port}/"
+        return f"amqp://guest:{self._password}@127.0.0.1:{self.port}/"
+
+    @property
+    def tls_url(self) -> str:
+        """The listener for TLS, without a password."""
+        return f"amqps://guest@127.0.0.1:{self.tls_port}/"
 
     def start(self) -> None:
         """Start, and return when a client can connect."""
@@ -79,7 +101,8 @@ class Broker:
             self._epmd = self._spawn(EPMD, "-address", "127.0.0.1")
         self._server = self._spawn(SERVER)
         until_s = time.monotonic() + READY_S
-        while not (_listens(self.port) and asyncio.run(_connects(self.url))):
+        ports = [self.port, self.tls_port] if self._tls else [self.port]
+        while not (all(map(_listens, ports)) and asyncio.run(_connects(self.url))):
             assert self._server.poll() is None, self.said
             assert time.monotonic() < until_s, self.said
             time.sleep(0.1)
@@ -115,9 +138,9 @@ class Broker:
 
 
 @contextmanager
-def running_broker(folder: Path) -> Iterator[Broker]:
+def running_broker(folder: Path, **words: Any) -> Iterator[Broker]:
     require_broker()
-    broker = Broker(folder)
+    broker = Broker(folder, **words)
     try:
         broker.start()
         yield broker

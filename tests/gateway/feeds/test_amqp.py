@@ -9,6 +9,7 @@ from typing import Any
 
 import aio_pika
 import pytest
+from yarl import URL
 
 from engine.lifecycle import Status
 from gateway.feeds.amqp import EXCHANGE, AmqpError, AmqpSettings, AmqpTransport
@@ -16,6 +17,7 @@ from gateway.feeds.bridge import Bridge
 from gateway.feeds.uof import UofAdapter, UofSettings
 from gateway.feeds.uof_messages import SOURCE_BEGAN
 from tests.gateway.feeds.broker import Broker, running_broker
+from tests.gateway.feeds.certificate import Certificate, make_certificate
 from tests.gateway.feeds.hall import Hall, feed_token, open_hall
 from tests.gateway.house import until
 
@@ -26,8 +28,14 @@ WAIT_S = 60.0
 
 
 @pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    with running_broker(tmp_path_factory.mktemp("broker")) as broker:
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return make_certificate(tmp_path_factory.mktemp("tls"), "a broker of our own")
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory, certificate: Certificate) -> Iterator[Broker]:
+    folder = tmp_path_factory.mktemp("broker")
+    with running_broker(folder, certificate=certificate) as broker:
         yield broker
 
 
@@ -292,3 +300,67 @@ async def test_a_broker_that_refuses_us_is_told_without_our_password(
                 pass
         await transport.close()
         assert "secretword" not in str(raised.value)
+
+
+# --- TLS ------------------------------------------------------------------------------------------
+
+
+def secured(broker: Broker) -> str:
+    return str(URL(broker.tls_url).with_password("guest"))
+
+
+async def test_messages_come_over_tls_from_a_broker_whose_authority_we_trust(
+    broker: Broker, certificate: Certificate, tmp_path: Path
+) -> None:
+    async with hall_of(tmp_path) as hall, provider(broker, "secured") as say:
+        carrier = bridge(
+            hall, broker, secured(broker), queue="secured", ca_file=str(certificate.cert)
+        )
+        async with carrying(carrier):
+            await say.say(range(100))
+            await until(lambda: carrier.counts.answered == 100, wait_s=WAIT_S)
+        assert hall.desk.stats()["applied"] == 100
+    await until(lambda: forgotten(broker, "secured"), wait_s=WAIT_S)
+
+
+async def refused(url: str, **settings: Any) -> str:
+    transport = AmqpTransport(AmqpSettings(url=url, **settings))
+    with pytest.raises(AmqpError) as raised:
+        async for _ in transport.messages():
+            pass
+    await transport.close()
+    assert transport.connections == 0
+    return str(raised.value)
+
+
+async def test_a_broker_of_another_authority_or_another_name_is_refused_whatever_its_address_says(
+    broker: Broker, certificate: Certificate, tmp_path: Path
+) -> None:
+    other = make_certificate(tmp_path, "an authority of somebody else")
+    for words in ("", "?no_verify_ssl=1", "?verify=0", "?ssl_verify=false"):
+        for trusted in ("", str(other.cert)):
+            why = await refused(secured(broker) + words, ca_file=trusted)
+            assert "CERTIFICATE_VERIFY_FAILED" in why
+            assert "guest" not in why
+    by_name = secured(broker).replace("127.0.0.1", "localhost")
+    assert "Hostname mismatch" in await refused(by_name, ca_file=str(certificate.cert))
+    assert str(tmp_path / "none") in await refused(secured(broker), ca_file=str(tmp_path / "none"))
+
+
+async def test_a_listener_without_tls_hears_nothing_of_us_when_tls_was_asked_for(
+    certificate: Certificate,
+) -> None:
+    heard: list[bytes] = []
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append(await reader.read(65_536))
+        writer.write(b"AMQP\x00\x00\x09\x01")
+        writer.close()
+
+    server = await asyncio.start_server(listen, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        url = f"amqps://guest:secretword@127.0.0.1:{port}/"
+        assert "secretword" not in await refused(url, ca_file=str(certificate.cert))
+    assert [said[:2] for said in heard] == [b"\x16\x03"], "a TLS hello, once, and nothing else"
+    assert b"AMQP" not in heard[0]

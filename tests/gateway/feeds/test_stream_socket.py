@@ -2,21 +2,14 @@
 
 import asyncio
 import contextlib
-import datetime
-import ipaddress
 import json
 import logging
 import random
-import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from gateway.feeds.exchange_book import StreamBook
 from gateway.feeds.exchange_session import Credentials, Subscription
@@ -30,100 +23,16 @@ from gateway.feeds.stream_socket import (
     StreamSocket,
     read_credentials,
 )
+from tests.gateway.feeds.certificate import Certificate, make_certificate
 from tests.gateway.feeds.exchange_make import Exchange, line, mcm
+from tests.gateway.feeds.exchange_server import KEYS, Peer, exchange, refusing
 
 DEADLINE_S = 10.0
-KEYS = Credentials(app_key="key-of-ours", session="token-of-ours")
 
 
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A certificate of our own for the loopback address, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "an exchange of our own")])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(hours=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
-            critical=False,
-        )
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    folder = tmp_path_factory.mktemp("tls")
-    paths = folder / "cert.pem", folder / "key.pem"
-    paths[0].write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    paths[1].write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return paths
-
-
-class Peer:
-    """One accepted connection, seen from the exchange."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader, self.writer = reader, writer
-
-    async def heard(self) -> dict[str, Any]:
-        sent = await self.reader.readuntil(b"\r\n")
-        words: dict[str, Any] = json.loads(sent)
-        return words
-
-    async def say(self, body: bytes) -> None:
-        self.writer.write(body + b"\r\n")
-        await self.writer.drain()
-
-    async def welcome(self) -> dict[str, Any]:
-        """Greet, let in, and return the subscription that is asked for."""
-        await self.say(line(op="connection", connectionId="1"))
-        login = await self.heard()
-        assert (login["appKey"], login["session"]) == (KEYS.app_key, KEYS.session)
-        await self.say(line(op="status", id=login["id"], statusCode="SUCCESS"))
-        asked = await self.heard()
-        await self.say(line(op="status", id=asked["id"], statusCode="SUCCESS"))
-        return asked
-
-
-Part = Callable[[Peer], Awaitable[None]]
-
-
-@contextlib.asynccontextmanager
-async def exchange(certificate: tuple[Path, Path], *parts: Part) -> AsyncIterator[int]:
-    """A TLS server that plays one part on each connection; yields its port."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*certificate)
-    to_play = list(parts)
-    failures: list[BaseException] = []
-
-    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await to_play.pop(0)(Peer(reader, writer))
-        except (OSError, asyncio.IncompleteReadError):
-            pass
-        except BaseException as error:
-            failures.append(error)
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=context)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
-        await server.wait_closed()
-    assert failures == []
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return make_certificate(tmp_path_factory.mktemp("tls"), "an exchange of our own")
 
 
 class Waits:
@@ -140,11 +49,9 @@ class Waits:
         await asyncio.sleep(0)
 
 
-def stream(
-    port: int, certificate: tuple[Path, Path], *, waits: Waits, **words: Any
-) -> StreamSocket:
+def stream(port: int, certificate: Certificate, *, waits: Waits, **words: Any) -> StreamSocket:
     settings = StreamSettings(
-        host="127.0.0.1", port=port, ca_file=str(certificate[0]), **words.pop("settings", {})
+        host="127.0.0.1", port=port, ca_file=str(certificate.cert), **words.pop("settings", {})
     )
     return StreamSocket(
         subscription=Subscription(market_filter={"marketIds": ["1.5"]}),
@@ -171,7 +78,7 @@ def says(words: bytes) -> Callable[[bytes], bool]:
 
 
 async def test_broken_stream_is_taken_up_where_it_broke_off(
-    certificate: tuple[Path, Path],
+    certificate: Certificate,
 ) -> None:
     market = Exchange(1)
     image = json.loads(market.image())
@@ -214,7 +121,7 @@ async def test_broken_stream_is_taken_up_where_it_broke_off(
 
 
 async def test_silence_past_the_heartbeats_ends_the_connection(
-    certificate: tuple[Path, Path],
+    certificate: Certificate,
 ) -> None:
     async def silent(peer: Peer) -> None:
         asked = await peer.welcome()
@@ -231,7 +138,7 @@ async def test_silence_past_the_heartbeats_ends_the_connection(
 
 
 async def test_waits_grow_with_each_loss_in_a_row_up_to_their_bound(
-    certificate: tuple[Path, Path],
+    certificate: Certificate,
 ) -> None:
     async def hang_up(peer: Peer) -> None:
         peer.writer.close()
@@ -251,7 +158,7 @@ async def test_waits_grow_with_each_loss_in_a_row_up_to_their_bound(
 
 
 async def test_certificate_of_another_authority_is_never_accepted(
-    certificate: tuple[Path, Path], caplog: pytest.LogCaptureFixture
+    certificate: Certificate, caplog: pytest.LogCaptureFixture
 ) -> None:
     reached = asyncio.Event()
 
@@ -277,20 +184,8 @@ async def test_certificate_of_another_authority_is_never_accepted(
     assert "CERTIFICATE_VERIFY_FAILED" in caplog.text
 
 
-def refusing(code: str) -> Part:
-    async def refuse(peer: Peer) -> None:
-        await peer.say(line(op="connection", connectionId="1"))
-        login = await peer.heard()
-        words = f"{login['session']} is not known"
-        await peer.say(
-            line(op="status", id=1, statusCode="FAILURE", errorCode=code, errorMessage=words)
-        )
-
-    return refuse
-
-
 async def test_refused_credentials_are_not_sent_twice_and_never_logged(
-    certificate: tuple[Path, Path], caplog: pytest.LogCaptureFixture
+    certificate: Certificate, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     async with exchange(certificate, refusing("INVALID_SESSION_INFORMATION")) as port:
@@ -303,7 +198,7 @@ async def test_refused_credentials_are_not_sent_twice_and_never_logged(
 
 
 async def test_new_credentials_are_taken_up_without_a_restart(
-    certificate: tuple[Path, Path],
+    certificate: Certificate,
 ) -> None:
     async def serve(peer: Peer) -> None:
         asked = await peer.welcome()
@@ -318,7 +213,7 @@ async def test_new_credentials_are_taken_up_without_a_restart(
 
 
 async def test_request_that_can_never_be_granted_ends_the_stream(
-    certificate: tuple[Path, Path],
+    certificate: Certificate,
 ) -> None:
     async with exchange(certificate, refusing("SUBSCRIPTION_LIMIT_EXCEEDED")) as port:
         with pytest.raises(StreamRefusedError, match="SUBSCRIPTION_LIMIT_EXCEEDED"):
@@ -326,7 +221,7 @@ async def test_request_that_can_never_be_granted_ends_the_stream(
 
 
 async def test_whole_image_is_asked_for_again_on_the_same_connection(
-    certificate: tuple[Path, Path],
+    certificate: Certificate,
 ) -> None:
     async def serve(peer: Peer) -> None:
         asked = await peer.welcome()
