@@ -9,7 +9,7 @@ import logging
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -23,8 +23,9 @@ PRODUCTS: Final[Mapping[int, str]] = {
     9: "vto", 10: "vdr", 11: "vhc", 12: "vti", 15: "vci", 16: "vbi",
 }  # fmt: skip
 """Producers by number, as the interface's paths name them."""
-_TRIES: Final = 3
-_AGAIN_S: Final = 0.5
+AGAIN_S: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+"""Waits between tries at an interface that is out of reach or in trouble. Markets are suspended
+meanwhile, and whoever wished asks again only when the whole recovery has taken too long."""
 _ANSWER_BYTES_MAX: Final = 65_536
 
 
@@ -48,6 +49,8 @@ class RecoveryApi:
         How long one request may take.
     products : mapping
         Producers' names by number, over those known.
+    again_s : sequence of float
+        How long to wait before each further try.
 
     Raises
     ------
@@ -62,6 +65,7 @@ class RecoveryApi:
         token: str,
         timeout_s: float = 10.0,
         products: Mapping[int, str] | None = None,
+        again_s: Sequence[float] = AGAIN_S,
     ) -> None:
         if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
             raise ValueError(f"api: an http or https address, not {url[:80]!r}")
@@ -70,6 +74,7 @@ class RecoveryApi:
         self._url = url.rstrip("/")
         self._token = token
         self._timeout_s = timeout_s
+        self._again_s = tuple(again_s)
         self._products = {**PRODUCTS, **(products or {})}
         self._opener = urllib.request.build_opener(_NoRedirects)
 
@@ -84,15 +89,15 @@ class RecoveryApi:
             words["after"] = str(wish.after_ms)
         query = urllib.parse.urlencode(words)
         address = f"{self._url}/{product}/recovery/initiate_request?{query}"
-        for left in reversed(range(_TRIES)):
+        for wait_s in (*self._again_s, None):
             status = await asyncio.to_thread(self._post, address)
             if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
                 logger.info("recovery asked of %s after %d", product, wish.after_ms)
                 return True
             if 0 < status < HTTPStatus.INTERNAL_SERVER_ERROR:
                 break  # it was understood, and refused
-            if left:
-                await asyncio.sleep(_AGAIN_S)
+            if wait_s is not None:
+                await asyncio.sleep(wait_s)
         logger.warning("recovery of %s: status %d", product, status)
         return False
 

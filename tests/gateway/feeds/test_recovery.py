@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from gateway.feeds.recovery import RecoveryApi
+from gateway.feeds.recovery import AGAIN_S, RecoveryApi
 from gateway.feeds.wire import FeedWish
 
 
@@ -73,9 +73,9 @@ def test_a_token_that_fits_no_header_is_refused_and_not_shown():
 
 
 async def test_a_provider_in_trouble_is_asked_again_and_one_that_refuses_is_not():
-    with interface(503, 202) as (url, heard):
-        assert await RecoveryApi(url, token="word").grant(wish())
-        assert len(heard) == 2
+    with interface(503, 500, 503, 202) as (url, heard):
+        assert await RecoveryApi(url, token="word", again_s=(0.0,) * 3).grant(wish())
+        assert len(heard) == 4
     with interface(403) as (url, heard):
         assert not await RecoveryApi(url, token="word").grant(wish())
         assert len(heard) == 1
@@ -87,8 +87,13 @@ async def test_a_producer_without_a_name_or_an_interface_out_of_reach_is_not_ask
     with interface() as (url, heard):
         assert not await RecoveryApi(url, token="word").grant(wish(99))
         assert heard == []
-    api = RecoveryApi(f"http://127.0.0.1:{unused_tcp_port}", token="word", timeout_s=1.0)
+    url = f"http://127.0.0.1:{unused_tcp_port}"
+    api = RecoveryApi(url, token="word", timeout_s=1.0, again_s=(0.01, 0.01))
     assert not await api.grant(wish())
+
+
+def test_an_interface_in_trouble_is_given_a_minute():
+    assert sum(AGAIN_S) > 60
 
 
 def test_an_interface_is_an_http_address():
