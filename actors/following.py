@@ -16,29 +16,22 @@ from actors.messages import Fair, Mark
 from engine.commands import (
     FeedStep,
     FeedUpdate,
-    HandOverMarket,
     MarketCommand,
     OpenMarket,
     Quote,
     ResumeMarket,
     SetOdds,
     SetStatus,
-    SuspendMarket,
 )
 from engine.events import Refused
 from engine.ids import parse_market_key
 from engine.lifecycle import Status
 from engine.market import MarketMachine
+from engine.moves import as_fed
 from engine.pricing.lean import Lean
 from engine.pricing.quoting import BookFigures, Margin, Quoted, quote
 from engine.reasons import Reason
 
-_STATUSES: Final[dict[type, Status]] = {
-    OpenMarket: Status.ACTIVE,
-    ResumeMarket: Status.ACTIVE,
-    SuspendMarket: Status.SUSPENDED,
-    HandOverMarket: Status.HANDED_OVER,
-}
 UPDATES_IN_CALL_MAX: Final = 1_024
 """Markets' parts of messages that one call may carry; a caller with more makes more calls."""
 
@@ -109,21 +102,10 @@ def follow_commands(
         elif followed.fair is not None:
             steps = tuple(map(_unpriced, steps))
         if followed.mark is None:
-            commands += map(_unmarked, steps)
+            commands += map(as_fed, steps)
         elif steps:
             commands.append(feed_update(followed.market_no, followed.mark, steps))
     return commands, refused
-
-
-def _unmarked(step: FeedStep) -> FeedStep:
-    """Return a step for a market that is not told who gives it: a feed moves it by its status.
-
-    A suspension by itself would be a trader's and hold the market, a resumption let it go.
-    """
-    status = _STATUSES.get(type(step))
-    if status is None:
-        return step
-    return SetStatus(market_no=step.market_no, status=status, why=getattr(step, "why", ""))
 
 
 def _unpriced(step: FeedStep) -> FeedStep:

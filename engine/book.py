@@ -49,6 +49,8 @@ MARKET_AWAITED: Final = 4
 """On a market's flags: it was created without an offer, for a feed that has yet to speak to it."""
 MARKET_VOIDED: Final = 8
 """On a market's flags: a trader cancelled it, and no feed may take that back."""
+MARKET_FED_SHUT: Final = 16
+"""On a market's flags: the last that a feed said of its status was not ACTIVE."""
 
 OUTCOME: Final = row_dtype(
     24,

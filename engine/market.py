@@ -17,6 +17,7 @@ import numpy as np
 from engine import market_state
 from engine.book import (
     MARKET_AWAITED,
+    MARKET_FED_SHUT,
     MARKET_HELD,
     MARKET_RESULTS,
     MARKET_VOIDED,
@@ -192,7 +193,11 @@ class MarketMachine:
             return Moves(self._book).obey(command, slot, at_ns, fed=fed, followed=followed)
         if fed and self._book.flagged(slot, MARKET_VOIDED) and _takes_all_back(command):
             return market_held("market_no")
+        before = self._book.status(slot)
         event = self._resolutions.obey(command, slot, at_ns)
+        if fed and before != self._book.status(slot) == Status.SUSPENDED:
+            # Taken back by the feed: betting awaits the feed's word.
+            self._book.flag(slot, MARKET_FED_SHUT, on=True)
         if not fed and not isinstance(event, Refused):
             self._note_end(command, slot)
         return event

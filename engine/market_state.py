@@ -16,6 +16,7 @@ from engine.book import (
     BET_RECORD,
     MARKET,
     MARKET_AWAITED,
+    MARKET_FED_SHUT,
     MARKET_HELD,
     MARKET_RESULTS,
     MARKET_VOIDED,
@@ -218,12 +219,15 @@ def _markets_fault(markets: Rows, outcomes_len: int) -> str:
         return f"outcomes: 1 to {OUTCOMES_MAX}"
     if not np.all(np.isin(markets["status"], [int(status) for status in Status])):
         return "status: no such state"
-    flags = MARKET_HELD | MARKET_RESULTS | MARKET_AWAITED | MARKET_VOIDED
+    flags = MARKET_HELD | MARKET_RESULTS | MARKET_AWAITED | MARKET_VOIDED | MARKET_FED_SHUT
     if not _within(markets["flags"], 0, flags):
         return "flags: no such flag"
     held, stand = markets["flags"] & MARKET_HELD > 0, markets["flags"] & MARKET_RESULTS > 0
-    if np.any(held & (markets["status"] == Status.ACTIVE)):
+    active = markets["status"] == Status.ACTIVE
+    if np.any(held & active):
         return "flags: held and active"
+    if np.any((markets["flags"] & MARKET_FED_SHUT > 0) & active):
+        return "flags: stopped by a feed and active"
     settled, cancelled = (markets["status"] == s for s in (Status.SETTLED, Status.CANCELLED))
     if np.any((markets["flags"] & MARKET_VOIDED > 0) & ~cancelled):
         return "flags: voided and not cancelled"

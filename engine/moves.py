@@ -7,9 +7,9 @@ a feed does meanwhile, the end of betting too: if that is rolled back, the marke
 Never resolves a bet.
 """
 
-from typing import Final
+from typing import Any, Final, TypeVar
 
-from engine.book import MARKET_HELD, Book
+from engine.book import MARKET_FED_SHUT, MARKET_HELD, Book
 from engine.commands import (
     CloseMarket,
     HandOverMarket,
@@ -33,6 +33,7 @@ from engine.market_checks import not_allowed
 from engine.reasons import MESSAGES, Reason
 
 _Move = OpenMarket | SuspendMarket | ResumeMarket | HandOverMarket | CloseMarket
+C = TypeVar("C")
 Moving = _Move | SetStatus
 """The commands obeyed here."""
 _ACTIONS: Final[dict[type[_Move], Action]] = {
@@ -79,14 +80,27 @@ class Moves:
         book, action = self._book, _ACTIONS[type(command)]
         before = book.status(slot)
         after = next_status(before, action)
+        if fed and (after is not None or isinstance(command, SuspendMarket)):
+            self._heard(slot, active=after == Status.ACTIVE)
         if after is None:
             event = None if fed else self._hold_or_let_go(command, slot, followed=followed)
             return event or not_allowed(before, action)
-        if not fed:
-            book.flag(slot, MARKET_HELD, on=isinstance(command, SuspendMarket | CloseMarket))
-        elif after == Status.ACTIVE and book.flagged(slot, MARKET_HELD):
+        if fed and after == Status.ACTIVE and book.flagged(slot, MARKET_HELD):
             return market_held("market_no")
+        if not fed:
+            shut = book.flagged(slot, MARKET_HELD) and book.flagged(slot, MARKET_FED_SHUT)
+            book.flag(slot, MARKET_HELD, on=isinstance(command, SuspendMarket | CloseMarket))
+            if isinstance(command, ResumeMarket) and shut:
+                version = book.version(slot)
+                return StatusSet(market_no=command.market_no, version=version, status=before)
+        if after == Status.ACTIVE:
+            book.flag(slot, MARKET_FED_SHUT, on=False)
         return _moved(command, book.enter(slot, after, at_ns))
+
+    def _heard(self, slot: int, *, active: bool) -> None:
+        """Remember what a feed last wanted, whether or not it had its way."""
+        if next_status(self._book.status(slot), Action.SET_SUSPENDED) is not None:
+            self._book.flag(slot, MARKET_FED_SHUT, on=not active)
 
     def _set_status(self, command: SetStatus, slot: int, at_ns: int) -> StatusSet | Refused:
         book = self._book
@@ -98,6 +112,7 @@ class Moves:
                 field="status",
                 message=f"{book.status(slot).name} cannot be set to {Status(command.status).name}",
             )
+        self._heard(slot, active=after == Status.ACTIVE)
         if after == Status.ACTIVE and book.flagged(slot, MARKET_HELD):
             return market_held("status")
         version = book.enter(slot, after, at_ns)
@@ -141,6 +156,26 @@ def _moved(command: _Move, version: int) -> FeedStepEvent:
     if isinstance(command, HandOverMarket):
         return MarketHandedOver(market_no=number, version=version)
     return MarketClosed(market_no=number, version=version)
+
+
+_STATUSES: Final[dict[type, Status]] = {
+    OpenMarket: Status.ACTIVE,
+    ResumeMarket: Status.ACTIVE,
+    SuspendMarket: Status.SUSPENDED,
+    HandOverMarket: Status.HANDED_OVER,
+}
+
+
+def as_fed(command: C) -> C | SetStatus:
+    """Return a command as a feed gives it that does so outside of a FeedUpdate: moves by status.
+
+    A suspension by itself is a trader's and holds the market, a resumption lets it go.
+    """
+    status = _STATUSES.get(type(command))
+    if status is None:
+        return command
+    moved: Any = command
+    return SetStatus(market_no=moved.market_no, status=status, why=getattr(command, "why", ""))
 
 
 def market_held(field: str) -> Refused:

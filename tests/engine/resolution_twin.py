@@ -75,6 +75,8 @@ class ResolutionTwin:
     deductions: tuple[Deduction, ...] = ()
     settlement_no: int = 0
     held: bool = False
+    shut: bool = False
+    """Whether a feed last wanted it shut."""
     voided: bool = False
     said: dict[int, Row] = field(default_factory=dict)
     """The last row of each bet."""
@@ -107,7 +109,11 @@ class ResolutionTwin:
         """Return why a command is refused, or the rows it must send."""
         if fed and self.voided and command == RollBackCancel(market_no=1):
             return Reason.MARKET_HELD, []
+        before = self.status
         reason = self.resume(fed=fed) if isinstance(command, ResumeMarket) else self.change(command)
+        taken_back = isinstance(command, RollBackCancel | RollBackSettlement)
+        if fed and taken_back and before != self.status == Status.SUSPENDED:
+            self.shut = True
         cancels = isinstance(command, CancelMarket) and not fed and reason == Reason.ACCEPTED
         self.voided = self.status == Status.CANCELLED and (self.voided or cancels)
         ends = isinstance(command, SettleMarket | CancelMarket | CloseMarket)
@@ -129,9 +135,11 @@ class ResolutionTwin:
     def resume(self, *, fed: bool) -> Reason:
         """Go on after a suspension, or let go of what is held."""
         if self.status == Status.SUSPENDED:
+            self.shut = self.shut and not fed
             if fed and self.held:
                 return Reason.MARKET_HELD
-            self.status = Status.ACTIVE
+            if not (self.held and self.shut):
+                self.status, self.shut = Status.ACTIVE, False
         elif fed or self.status in OVER or not self.held:
             return Reason.TRANSITION_NOT_ALLOWED
         self.held = False
@@ -176,6 +184,7 @@ class ResolutionTwin:
             case SetStatus(status=status):
                 if self.status in OVER:
                     return Reason.TRANSITION_NOT_ALLOWED
+                self.shut = status != Status.ACTIVE
                 if status == Status.ACTIVE and self.held:
                     return Reason.MARKET_HELD
                 self.status = status

@@ -23,6 +23,7 @@ from engine.events import (
     FeedStepEvent,
     MarketEvent,
     MarketOpened,
+    MarketResumed,
     MarketSuspended,
     Refused,
     StatusSet,
@@ -170,6 +171,51 @@ def test_a_held_market_that_a_feed_moved_is_let_go_where_it_stands(status) -> No
     assert reason(market.told(RESUME)) == Reason.TRANSITION_NOT_ALLOWED
     market.set(Status.ACTIVE)
     assert market.status == Status.ACTIVE
+
+
+def test_a_market_that_a_feed_has_stopped_too_is_let_go_and_not_opened() -> None:
+    market = Followed()
+    market.told(SUSPEND)
+    market.set(Status.SUSPENDED)
+    version = market.machine.price_delta(1).version
+    let_go = StatusSet(market_no=1, version=version, status=Status.SUSPENDED)
+    assert market.told(RESUME) == let_go
+    assert (market.held, market.status) == (False, Status.SUSPENDED)
+    assert reason(market.set(Status.ACTIVE)) == Reason.ACCEPTED
+
+
+def test_what_a_feed_wants_of_a_held_market_is_remembered_though_refused() -> None:
+    market = Followed()
+    market.set(Status.SUSPENDED)
+    market.told(SUSPEND)
+    assert reason(market.set(Status.ACTIVE)) == Reason.MARKET_HELD
+    assert isinstance(market.told(RESUME), MarketResumed)
+    assert market.status == Status.ACTIVE
+
+
+def test_a_second_resumption_opens_what_a_feed_has_stopped() -> None:
+    market = Followed()
+    market.fed(SUSPEND)
+    market.told(SUSPEND)
+    assert isinstance(market.told(RESUME), StatusSet)
+    assert isinstance(market.told(RESUME), MarketResumed)
+    market.told(SUSPEND)
+    assert isinstance(market.told(RESUME), MarketResumed), "the feed's old word was overruled"
+
+
+def test_results_that_a_feed_takes_back_leave_the_market_for_the_feed_to_open() -> None:
+    market = Followed()
+    market.fed(SettleMarket(market_no=1, results=won(True, False, False)))
+    market.fed(RollBackSettlement(market_no=1))
+    market.told(SUSPEND)
+    assert isinstance(market.told(RESUME), StatusSet)
+
+
+def test_bets_that_a_feed_cancels_say_nothing_of_the_status() -> None:
+    market = Followed()
+    market.told(SUSPEND)
+    market.fed(CancelBets(market_no=1, until_ns=AT_NS + 1))
+    assert isinstance(market.told(RESUME), MarketResumed)
 
 
 def test_a_market_made_for_a_feed_is_held_before_that_feed_has_spoken() -> None:
