@@ -25,6 +25,7 @@ from engine.commands import (
 from engine.ids import parse_market_key
 from engine.lifecycle import Status
 from engine.market import MarketMachine
+from engine.moves import as_fed
 from engine.pricing.generic import GenericModel
 from engine.pricing.lean import Lean
 from engine.pricing.quoting import BookFigures, Margin
@@ -55,7 +56,8 @@ class Reprice(Struct, frozen=True, kw_only=True):
 
     `suspend` suspends the active ones first, saying why; `resume` resumes the suspended ones
     afterwards. All of it is one journal record: no bet comes in between. With a `mark` each market
-    obeys it once, as a feed's message.
+    obeys it once, as a feed's message. `fed` says that it is a feed's word without one: what a
+    trader holds stays held.
     """
 
     by: str
@@ -68,6 +70,7 @@ class Reprice(Struct, frozen=True, kw_only=True):
     mark: Mark | None = None
     suspend: Annotated[str, Meta(max_length=WHY_CHARS_MAX)] = ""
     resume: bool = False
+    fed: bool = False
 
 
 def decode_reprice(payload: bytes) -> Reprice:
@@ -135,7 +138,7 @@ class Repricer:
         commands += odds.values()
         if asked.resume:
             commands += [ResumeMarket(market_no=no) for no in suspended]
-        return tuple(commands)
+        return tuple(map(as_fed, commands) if asked.fed else commands)
 
     def _board(self, sport: str, images: list[PriceImage]) -> SportBoard:
         keys = tuple(image.key for image in images)

@@ -13,12 +13,13 @@ import msgspec
 from engine.reasons import MESSAGES, RETRYABLE, Reason
 from gateway import wire
 from gateway.codec import JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL
-from gateway.connection import FEED_COMMANDS, PERMISSIONS
+from gateway.connection import PERMISSIONS
 from gateway.exposure_wire import AskExposure, Exposure
 from gateway.feeds import wire as feed_wire
 from gateway.limits import LIMITS, CloseCode, GatewaySettings
 from gateway.sure_profit_wire import AskSureProfit, SureProfit
 from gateway.tokens import Role
+from gateway.trading import FEED_COMMANDS
 from gateway.wire import ClientMessage, ServerMessage
 
 _ANSWERS: Final[dict[type, tuple[type, ...]]] = {

@@ -18,6 +18,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from engine.commands import (
+    CancelBets,
     CancelMarket,
     CloseMarket,
     HandOverMarket,
@@ -26,6 +27,8 @@ from engine.commands import (
     OutcomeResult,
     Quote,
     ResumeMarket,
+    RollBackCancel,
+    RollBackSettlement,
     SetLimits,
     SetOdds,
     SettleMarket,
@@ -53,6 +56,7 @@ from gateway.feeds.wire import (
     FeedWishDone,
 )
 from gateway.sure_profit_wire import AskSureProfit, SureProfit
+from gateway.trading import TraderCommand
 from gateway.wire import (
     AskBalance,
     AskBook,
@@ -75,7 +79,6 @@ from gateway.wire import (
     SlipView,
     SuspendAll,
     SuspendedAll,
-    TraderCommand,
     WatchAccount,
     Watching,
 )
@@ -259,6 +262,26 @@ class ControlSession(Session):
     async def cancel(self, market: int, *, why: str = "") -> MarketEvent:
         """Void the market: every bet is refunded."""
         return await self._command(CancelMarket(market_no=market, why=why))
+
+    async def cancel_bets(
+        self, market: int, *, from_ns: int | None = None, until_ns: int | None = None, why: str = ""
+    ) -> MarketEvent:
+        """Void the bets placed from one time up to another, UTC nanoseconds; None is open."""
+        return await self._command(
+            CancelBets(market_no=market, from_ns=from_ns, until_ns=until_ns, why=why)
+        )
+
+    async def roll_back_cancel(
+        self, market: int, *, from_ns: int | None = None, until_ns: int | None = None, why: str = ""
+    ) -> MarketEvent:
+        """Take back the cancellation of just this window, or of the market."""
+        return await self._command(
+            RollBackCancel(market_no=market, from_ns=from_ns, until_ns=until_ns, why=why)
+        )
+
+    async def roll_back_settlement(self, market: int, *, why: str = "") -> MarketEvent:
+        """Take back the results: payouts are reversed and bets are open again."""
+        return await self._command(RollBackSettlement(market_no=market, why=why))
 
     async def suspend_all(self, *, fixture: str = "", why: str = "") -> SuspendedAll:
         """Suspend every market, or every market of a fixture."""

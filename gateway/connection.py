@@ -11,17 +11,9 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
-from engine.commands import (
-    CancelMarket,
-    CloseMarket,
-    HandOverMarket,
-    OpenMarket,
-    ResumeMarket,
-    SetOdds,
-    SettleMarket,
-    SuspendMarket,
-)
+from engine.moves import as_fed
 from engine.reasons import MESSAGES, RETRYABLE, Reason
 from gateway.accounts import Accounts
 from gateway.bets import BetPath
@@ -37,6 +29,7 @@ from gateway.metrics import Counters
 from gateway.sure_profit_wire import AskSureProfit
 from gateway.ticket import BetAnswer, Ticket
 from gateway.tokens import Claims, Role
+from gateway.trading import FEED_COMMANDS
 from gateway.wire import (
     POLICY_NUMBERS,
     AskBalance,
@@ -81,20 +74,6 @@ PERMISSIONS: Final[dict[tuple[str, Role], frozenset[type]]] = {
     ("feed", Role.FEED): frozenset({FeedPush, FeedAttach, FeedWishDone, AskFeedStats}),
 }
 """What each role may send on each listener; a pair that is missing is refused at the handshake."""
-
-FEED_COMMANDS: Final = frozenset(
-    {
-        OpenMarket,
-        SetOdds,
-        SuspendMarket,
-        ResumeMarket,
-        HandOverMarket,
-        CloseMarket,
-        SettleMarket,
-        CancelMarket,
-    }
-)
-"""What a feed may command: everything a fixture's life brings, but never limits."""
 
 _WORDS: Final = {reason: "" if reason is Reason.ACCEPTED else MESSAGES[reason] for reason in Reason}
 
@@ -362,13 +341,16 @@ class ClientSession:
                 if type(command) not in FEED_COMMANDS:
                     self._deny(ask, str(type(command).__struct_config__.tag))
                     return
+            # A feed's stop is no trader's: it holds nothing, and takes no hold off.
+            ask = replace(ask, commands=tuple(map(as_fed, ask.commands)))
         self._query(ask.id, "", self._services.control.control(self.claims.identity, ask))
 
     def _suspend_all(self, ask: SuspendAll) -> None:
         self._query(ask.id, "", self._services.control.suspend_all(self.claims.identity, ask))
 
     def _reprice(self, ask: Reprice) -> None:
-        self._query(ask.id, "", self._services.control.reprice(self.claims.identity, ask))
+        fed = self.claims.role is Role.FEED
+        self._query(ask.id, "", self._services.control.reprice(self.claims.identity, ask, fed=fed))
 
     def _book(self, ask: AskBook) -> None:
         self._query(ask.id, "", self._services.control.book(ask))

@@ -30,6 +30,7 @@ from gateway.limits import GatewaySettings
 from gateway.metrics import Counters
 from gateway.sure_profit import SureProfitDesk
 from gateway.sure_profit_wire import AskSureProfit
+from gateway.trading import TraderCommand
 from gateway.wire import (
     STATUS_WORDS,
     AskBook,
@@ -44,7 +45,6 @@ from gateway.wire import (
     ServerMessage,
     SuspendAll,
     SuspendedAll,
-    TraderCommand,
 )
 
 logger = logging.getLogger("overround.gateway")
@@ -104,8 +104,11 @@ class ControlDesk:
             failed=failed[:_FAILED_SHOWN_MAX],
         )
 
-    async def reprice(self, by: str, ask: Reprice) -> ServerMessage:
-        """Have every shell of a fixture price its markets; the answer holds all their events."""
+    async def reprice(self, by: str, ask: Reprice, *, fed: bool = False) -> ServerMessage:
+        """Have every shell of a fixture price its markets; the answer holds all their events.
+
+        `fed` says that a feed asks: what a trader holds stays held.
+        """
         from actors import repricing  # noqa: PLC0415 - brings pricing, which bettors need not await
 
         try:
@@ -125,6 +128,7 @@ class ControlDesk:
             lean=pricing.lean,
             suspend=ask.suspend,
             resume=ask.resume,
+            fed=fed,
         )
         prefix = f"{ask.fixture}/"
         shells = dict.fromkeys(

@@ -20,7 +20,8 @@ from engine.views import PriceImage
 from gateway.client import ConnectionLostError, ControlSession, RefusedError
 from gateway.demo_bettors import image_of
 from gateway.exposure_wire import Exposure
-from gateway.wire import Book, TraderCommand
+from gateway.trading import TraderCommand
+from gateway.wire import Book
 from simulations.desk import SUSPENDED_S, Desk
 from simulations.timeline import MatchTimeline
 

@@ -11,21 +11,12 @@ from msgspec import Meta, Struct
 
 from engine.commands import (
     AccountNoField,
-    CancelMarket,
-    CloseMarket,
-    HandOverMarket,
     KeyField,
     Limits,
     MarketNoField,
     OddsField,
-    OpenMarket,
     RefField,
-    ResumeMarket,
-    SetLimits,
-    SetOdds,
-    SettleMarket,
     StakeField,
-    SuspendMarket,
     WhyField,
 )
 from engine.events import MarketEvent
@@ -45,6 +36,7 @@ from gateway.feeds.wire import (
 )
 from gateway.limits import COMMANDS_MAX, OPEN_BETS_MAX, PAGE_MAX, PLACE_MANY_MAX
 from gateway.sure_profit_wire import AskSureProfit, SureProfit
+from gateway.trading import TraderCommand
 from gateway.wire_base import Asked, FixtureField, IdField, Sent
 
 VersionField = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
@@ -169,19 +161,6 @@ class Unsubscribe(Asked, frozen=True, kw_only=True, tag="unsubscribe"):
 
 
 # --- from traders --------------------------------------------------------------------------------
-
-TraderCommand = (
-    OpenMarket
-    | SetOdds
-    | SetLimits
-    | SuspendMarket
-    | ResumeMarket
-    | HandOverMarket
-    | CloseMarket
-    | SettleMarket
-    | CancelMarket
-)
-"""What a control session may ask of a market; creation is the directory's business."""
 
 
 class Control(Asked, frozen=True, kw_only=True, tag="control"):

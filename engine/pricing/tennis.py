@@ -99,7 +99,6 @@ class TennisState(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     def __post_init__(self) -> None:
         """Refuse a score that no match can have."""
-
         if self.best_of not in (3, 5):
             raise ValueError("best_of: must be 3 or 5")
         to_win = self.best_of // 2 + 1

@@ -12,6 +12,8 @@ from actors.messages import MarketControl, MarketRoute, encode
 from actors.repricing import Pricing
 from engine.commands import CreateMarket, Limits, OutcomeResult, Quote, SuspendMarket
 from engine.events import (
+    BetsCancelled,
+    CancelRolledBack,
     LimitsSet,
     MarketCancelled,
     MarketClosed,
@@ -22,6 +24,8 @@ from engine.events import (
     MarketSuspended,
     OddsSet,
     Refused,
+    SettlementRolledBack,
+    StatusSet,
 )
 from engine.pricing.football import MatchModel, MatchState, Period
 from engine.reasons import Reason
@@ -79,6 +83,37 @@ async def test_trader_runs_a_market_s_whole_life(town: Town) -> None:
         assert isinstance(await control.cancel(2, why="abandoned"), MarketCancelled)
         await until(lambda: client.prices[1].status == "settled")
         await until(lambda: client.prices[2].status == "cancelled")
+
+
+async def test_trader_voids_bets_of_a_window_and_takes_it_all_back(town: Town) -> None:
+    async with trader(town) as control, bettor(town) as client:
+        placed = await client.place(ref="a1", **BET)
+        assert placed.state == "accepted"
+        assert isinstance(await control.settle(1, [WON, LOST, LOST]), MarketSettled)
+        voided = await control.cancel_bets(1, from_ns=0, why="late")
+        assert isinstance(voided, BetsCancelled)
+        assert (voided.bets, voided.payout_minor) == (1, 500)
+        assert (await control.book(1)).windows == 1
+        back = await control.roll_back_cancel(1, from_ns=0)
+        assert isinstance(back, CancelRolledBack)
+        assert back.payout_minor == 1_250
+        assert isinstance(await control.roll_back_settlement(1, why="VAR"), SettlementRolledBack)
+        book = await control.book(1)
+        assert (book.status, book.results_stand, book.windows) == ("suspended", False, 0)
+
+
+async def test_feed_s_words_hold_nothing_and_take_no_hold_off(town: Town) -> None:
+    async with trader(town) as control, trader(town, role=Role.FEED) as feed:
+        stopped = await feed.suspend(1, why="goal")
+        assert isinstance(stopped, StatusSet)
+        assert not (await control.book(1)).held
+        assert isinstance(await control.suspend(1, why="check"), MarketSuspended)
+        refused = await feed.resume(1)
+        assert isinstance(refused, Refused)
+        assert refused.reason is Reason.MARKET_HELD
+        pricing = Pricing(model=MatchModel(home_rate=1.4, away_rate=1.1), state=MatchState())
+        await feed.reprice("cup-0", pricing, suspend="goal", resume=True)
+        assert (await control.book(1)).held
 
 
 async def test_commands_are_answered_one_by_one_in_their_order(town: Town) -> None:
