@@ -17,17 +17,13 @@ from engine.commands import (
     FeedStep,
     FeedUpdate,
     MarketCommand,
-    OpenMarket,
     Quote,
-    ResumeMarket,
     SetOdds,
-    SetStatus,
 )
 from engine.events import Refused
 from engine.ids import parse_market_key
-from engine.lifecycle import Status
 from engine.market import MarketMachine
-from engine.moves import as_fed
+from engine.moves import as_fed, unpriced
 from engine.pricing.lean import Lean
 from engine.pricing.quoting import BookFigures, Margin, Quoted, quote
 from engine.reasons import Reason
@@ -100,21 +96,12 @@ def follow_commands(
         if place in odds:
             steps = (odds[place], *steps)
         elif followed.fair is not None:
-            steps = tuple(map(_unpriced, steps))
+            steps = tuple(map(unpriced, steps))
         if followed.mark is None:
             commands += map(as_fed, steps)
         elif steps:
             commands.append(feed_update(followed.market_no, followed.mark, steps))
     return commands, refused
-
-
-def _unpriced(step: FeedStep) -> FeedStep:
-    """Return a step of a message whose odds could not be made: it opens nothing at older ones."""
-    if isinstance(step, OpenMarket | ResumeMarket) or (
-        isinstance(step, SetStatus) and step.status is Status.ACTIVE
-    ):
-        return SetStatus(market_no=step.market_no, status=Status.SUSPENDED, why="no price")
-    return step
 
 
 def feed_update(market_no: int, mark: Mark, steps: tuple[FeedStep, ...]) -> FeedUpdate:

@@ -33,6 +33,9 @@ from engine.pricing.sport import SPORTS, AnySport, MarketTypeError, SportBoard, 
 from engine.views import PriceImage
 
 FOOTBALL: Final = "football"
+BOARDS_MAX: Final = 1_024
+"""Compiled boards a shell keeps, one a fixture, and one more each time its markets change; past it
+the oldest is compiled anew when its fixture is next priced."""
 _PRICED: Final = (Status.ACTIVE, Status.INACTIVE, Status.SUSPENDED, Status.HANDED_OVER)
 
 SportField = Annotated[str, Meta(max_length=32)]
@@ -146,6 +149,8 @@ class Repricer:
         if board is None:
             names = {image.key: image.outcomes for image in images}
             board = self._boards[sport, keys] = SportBoard(sport, keys, names=names)
+            if len(self._boards) > BOARDS_MAX:
+                del self._boards[next(iter(self._boards))]
         return board
 
     def _priced_images(self, asked: Reprice, machine: MarketMachine) -> list[PriceImage]:

@@ -270,7 +270,8 @@ class FeedUpdate(_Command, frozen=True, tag="feed_update"):
     The market remembers, for each `source`, the highest position obeyed and the digests of the
     messages that stood there, in its journal: a lower position, or the same with a known digest,
     is refused with FEED_POSITION_KNOWN and changes nothing. Every step names this market; a step
-    that is refused does not stop those after it.
+    that is refused does not stop those after it, except that after odds that were refused the
+    market is suspended where a step would have opened it.
     """
 
     market_no: MarketNoField

@@ -59,7 +59,7 @@ from engine.market_checks import (
     quotes_fault,
 )
 from engine.market_views import book_image, price_delta, price_image
-from engine.moves import Moves, market_held
+from engine.moves import Moves, market_held, unpriced
 from engine.outbox import Outbox
 from engine.place_nb import decide_all_nb, look_up_nb
 from engine.reasons import Reason
@@ -217,13 +217,18 @@ class MarketMachine:
         if refusal is not None:
             return refusal
         self._positions.note(command)
-        events = tuple(self._obey(step, slot, at_ns, fed=True) for step in command.steps)
+        events: list[FeedStepEvent] = []
+        priced = True
+        for given in command.steps:
+            step = given if priced else unpriced(given)
+            events.append(self._obey(step, slot, at_ns, fed=True))
+            priced = priced and not (isinstance(step, SetOdds) and isinstance(events[-1], Refused))
         return FeedApplied(
             market_no=command.market_no,
             version=self._book.version(slot),
             source=command.source,
             position=command.position,
-            events=events,
+            events=tuple(events),
         )
 
     def _create(self, command: CreateMarket, at_ns: int) -> MarketEvent:

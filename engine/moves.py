@@ -178,6 +178,16 @@ def as_fed(command: C) -> C | SetStatus:
     return SetStatus(market_no=moved.market_no, status=status, why=getattr(command, "why", ""))
 
 
+def unpriced(command: C) -> C | SetStatus:
+    """Return a command of a message whose odds could not be set: it opens nothing at older ones."""
+    moved: Any = command
+    if _STATUSES.get(type(command)) is Status.ACTIVE or (
+        isinstance(command, SetStatus) and command.status is Status.ACTIVE
+    ):
+        return SetStatus(market_no=moved.market_no, status=Status.SUSPENDED, why="no price")
+    return command
+
+
 def market_held(field: str) -> Refused:
     """Return the refusal of what a trader's word stands against."""
     return Refused(reason=Reason.MARKET_HELD, field=field, message=MESSAGES[Reason.MARKET_HELD])

@@ -17,6 +17,7 @@ from engine.commands import (
     FeedUpdate,
     OpenMarket,
     Quote,
+    ResumeMarket,
     RollBackCancel,
     SetOdds,
     SetStatus,
@@ -146,6 +147,20 @@ def test_a_market_has_room_for_so_many_sources() -> None:
 )
 def test_a_message_out_of_bounds_is_refused_whole_and_names_the_field(command, field) -> None:
     assert refusal(open_machine(markets=2), command) == (Reason.FIELD_OUT_OF_BOUNDS, field)
+
+
+@pytest.mark.parametrize(
+    "opening", [SetStatus(market_no=1, status=Status.ACTIVE), ResumeMarket(market_no=1)]
+)
+def test_a_market_is_not_opened_by_a_message_whose_odds_were_refused(opening: FeedStep) -> None:
+    machine = open_machine()
+    nobody = SetOdds(market_no=1, quotes=(Quote(outcome=99, odds_milli=3_000),))
+    event = machine.apply(update(1, STOP, nobody, opening), AT_NS)
+    assert isinstance(event, FeedApplied)
+    assert isinstance(event.events[1], Refused)
+    assert isinstance(event.events[2], StatusSet)
+    assert event.events[2].why == "no price"
+    assert machine.price_delta(1).status is Status.SUSPENDED
 
 
 def test_a_message_to_a_market_nobody_knows_is_refused() -> None:
