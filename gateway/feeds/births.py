@@ -1,13 +1,15 @@
 """Markets that a feed speaks of for the first time: created in batches, their messages waiting.
 
-Owns who waits for which market, and which markets are not to be. A market's messages reach it in
-their order once it exists. Creation may be asked for again and again: the directory knows a key
-that it has.
+Owns who waits for which market, and which markets are not to be. What is said of a fixture's new
+markets, and what prices the fixture, waits until all of them exist and goes on in its order: a
+price that is older than a suspension must not come behind it. Creation may be asked for again and
+again: the directory knows a key that it has.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Final
 
 from actors.messages import (
@@ -34,7 +36,17 @@ FIRST_ODDS_MILLI: Final = ODDS_MILLI_MIN
 _CREATE_TIMEOUT_S: Final = 300.0
 _AGAIN_S: Final = 0.25
 
-_Waiting = list[tuple[Work, Tell]]
+
+class _Expected:
+    """A fixture with markets about to be, and what waits for them."""
+
+    __slots__ = ("keys", "left", "refused", "waiting")
+
+    def __init__(self) -> None:
+        self.keys: dict[str, None] = {}
+        self.left = 0
+        self.refused: dict[str, str] = {}
+        self.waiting: list[tuple[Work, Tell | PriceFixture]] = []
 
 
 class Births:
@@ -67,10 +79,8 @@ class Births:
         self._deliver = deliver
         self._supervisor: Peer | None = None
         self._news = asyncio.Event()
-        self._waiting: dict[str, _Waiting] = {}
         self._births: dict[str, Birth] = {}
-        self._fixtures: dict[str, int] = {}
-        self._fixture_waiting: dict[str, list[tuple[Work, PriceFixture]]] = {}
+        self._fixtures: dict[str, _Expected] = {}
         self._refused: dict[str, str] = {}
         self._numbers: dict[str, int] = {}
         self._running: asyncio.Task[None] | None = None
@@ -89,30 +99,31 @@ class Births:
         return fixture in self._fixtures
 
     def awaited(self, key: str) -> bool:
-        """Say whether a market is about to be, and what is said of it waits."""
-        return key in self._waiting
+        """Say whether what is said of a market waits: for itself, or others of its fixture."""
+        expected = self._fixtures.get(_fixture_of(key))
+        return expected is not None and key in expected.keys
 
     def await_birth(self, work: Work, tell: Tell) -> None:
         """Create a market, or refuse what is said of one that is not to be."""
-        key = tell.key
-        waiting = self._waiting.get(key)
-        if waiting is not None:
-            waiting.append((work, tell))
+        key, fixture = tell.key, _fixture_of(tell.key)
+        if self.awaited(key):
+            self._fixtures[fixture].waiting.append((work, tell))
         elif key in self._refused:
             work.part_done(self._refused[key])
         elif tell.birth is None:
             work.part_done(f"{key}: no such market")
         else:
-            self._waiting[key] = [(work, tell)]
+            expected = self._fixtures.setdefault(fixture, _Expected())
+            expected.keys[key] = None
+            expected.left += 1
+            expected.waiting.append((work, tell))
             self._births[key] = tell.birth
-            fixture = key.partition("/")[0]
-            self._fixtures[fixture] = self._fixtures.get(fixture, 0) + 1
             if self._running is None:
                 self._running = asyncio.get_running_loop().create_task(self._run())
 
     def await_fixture(self, work: Work, asked: PriceFixture) -> None:
         """Price a fixture again when those of its markets that are about to be are there."""
-        self._fixture_waiting.setdefault(asked.fixture, []).append((work, asked))
+        self._fixtures[asked.fixture].waiting.append((work, asked))
 
     def stop(self) -> None:
         """Ask for no more."""
@@ -122,8 +133,8 @@ class Births:
     async def _run(self) -> None:
         try:
             await asyncio.sleep(0)  # the rest of the message may bring more
-            while self._waiting:
-                keys = list(self._waiting)[: self._markets_in_call_max]
+            while self._births:
+                keys = list(islice(self._births, self._markets_in_call_max))
                 for key, answer in zip(keys, await self._create(keys), strict=True):
                     self._born(key, answer)
         finally:
@@ -156,26 +167,24 @@ class Births:
                 continue
 
     def _born(self, key: str, answer: MarketAnswer) -> None:
-        """Let what waited for a market go on; what nobody can obey is refused."""
-        waiting = self._waiting.pop(key)
+        """Let what waited for a fixture go on with its last market; refuse what nobody can obey."""
         del self._births[key]
+        fixture = _fixture_of(key)
+        expected = self._fixtures[fixture]
         if answer.route is not None:
             self._numbers[key] = answer.route.market_no
             self._on_route(answer.route)
-            for work, tell in waiting:
-                self._deliver(work, tell)
-                work.part_done()
         else:
-            why = self._refuse(key, answer)
-            for work, _ in waiting:
-                work.part_done(why)
-        fixture = key.partition("/")[0]
-        self._fixtures[fixture] -= 1
-        if self._fixtures[fixture] == 0:
-            del self._fixtures[fixture]
-            for work, asked in self._fixture_waiting.pop(fixture, ()):
-                self._deliver(work, asked)
-                work.part_done()
+            expected.refused[key] = self._refuse(key, answer)
+        expected.left -= 1
+        if expected.left:
+            return
+        del self._fixtures[fixture]
+        for work, intent in expected.waiting:
+            why = expected.refused.get(intent.key, "") if isinstance(intent, Tell) else ""
+            if not why:
+                self._deliver(work, intent)
+            work.part_done(why)
 
     def _refuse(self, key: str, answer: MarketAnswer) -> str:
         """Remember a refusal that no repetition changes; return it in words."""
@@ -202,3 +211,7 @@ def _command(key: str, birth: Birth) -> CreateMarket:
         limits=birth.limits or Limits(),
         offered=False,
     )
+
+
+def _fixture_of(key: str) -> str:
+    return key.partition("/")[0]

@@ -95,3 +95,49 @@ def test_what_is_said_when_a_new_market_s_route_is_known_overtakes_nothing(tmp_p
             assert it.desk.stats()["steps_refused"] == {}
 
     run_virtual(main())
+
+
+def test_a_price_comes_before_the_suspension_that_came_after_it(tmp_path: Path):
+    async def main():
+        async with open_hall(tmp_path) as it:
+            slow = Slow(it.system.supervisor, asked_at_once=False)
+            it.desk.on_supervisor(slow)
+            key = "cup-1/1x2"
+            said = [
+                odds(key, 1, status=-1),
+                price("cup-1", 2, resume=True),
+                odds(key, 3, status=-1),
+            ]
+            ticket = await it.desk.accept(said)
+            await slow.asked.wait()
+            slow.go.set()
+            await it.desk.applied(ticket)
+            assert (await it.images())[key].status is Status.SUSPENDED
+
+    run_virtual(main())
+
+
+def test_a_fixture_waits_for_all_its_markets_and_for_those_that_are_refused_no_longer(
+    tmp_path: Path,
+):
+    async def main():
+        async with open_hall(tmp_path, births_in_call_max=1) as it:
+            first, bad, last = "cup-1/1x2", "cup-1/no such type", "cup-1/1x2?half=1"
+            answers = await it.push(
+                odds(first, 1, status=1),
+                odds(bad, 1, status=1),
+                odds(last, 1, status=1),
+                price("cup-1", 2),
+                odds(first, 3, status=-1),
+                odds("cup-2/1x2", 1, 0.5, 0.3, 0.2),
+            )
+            assert [bool(answer.refused) for answer in answers] == [
+                False, True, False, False, False, False,
+            ]  # fmt: skip
+            images = await it.images()
+            assert images[first].status is Status.SUSPENDED
+            assert images[first].active == (True,) * 3
+            assert images["cup-2/1x2"].status is Status.ACTIVE
+            assert it.desk.stats()["in_hand"] == 0
+
+    run_virtual(main())

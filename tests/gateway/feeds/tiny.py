@@ -58,7 +58,7 @@ def _intents(said: dict[str, Any], digest: int) -> tuple[Intent, ...]:
     if said["kind"] == "recover":
         return (Recover(producer=1, after_ms=said["at"], request_id=said["request"]),)
     if said["kind"] == "price":
-        mark = Mark(source="tiny:1/odds", position=said["at"], digest=digest)
+        mark = Mark(source="tiny:1/price", position=said["at"], digest=digest)
         return (
             PriceFixture(
                 fixture=said["fixture"],
