@@ -176,6 +176,10 @@ class Session:
         self._flush()
         await self._wire.close()
 
+    def abort(self) -> None:
+        """End at once, with no goodbye: whoever should answer it may be gone."""
+        self._wire.transport.abort()
+
     async def wait_lost(self) -> ConnectionLostError:
         """Return when the session is over, with how it ended."""
         await self._wire.wait_closed()

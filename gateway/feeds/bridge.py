@@ -228,7 +228,11 @@ class Bridge:
                 async with connect_feed(self._url, token=self._token()) as session:
                     self.counts.connections += 1
                     again_s, sought_s = _AGAIN_FIRST_S, 0.0
-                    await self._serve(session)
+                    try:
+                        await self._serve(session)
+                    except asyncio.CancelledError:  # nobody waits for a goodbye any more
+                        session.abort()
+                        raise
                     return
             except HandshakeRefusedError as error:
                 if error.status in (401, 403):

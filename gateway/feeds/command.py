@@ -123,6 +123,8 @@ def run(args: argparse.Namespace, config: Config) -> int:
 async def _run(args: argparse.Namespace, config: Config) -> int:
     from gateway.feeds.bridge import Bridge, BridgeSettings  # noqa: PLC0415 - brings the client
 
+    if args.ca_file:
+        _check_authorities(args.ca_file)
     transport = _exchange(args) if args.kind == "exchange" else _uof(args)
     if args.record is not None:
         from gateway.feeds.recorder import Recorder  # noqa: PLC0415
@@ -162,6 +164,16 @@ async def _run(args: argparse.Namespace, config: Config) -> int:
     if failed:
         return EXIT_FAILED
     return EXIT_INTERRUPTED if interrupted.is_set() else EXIT_DONE
+
+
+def _check_authorities(path: str) -> None:
+    """Refuse a file of authorities that could verify nobody, before anybody is asked anything."""
+    from gateway.feeds.authorities import verifying  # noqa: PLC0415
+
+    try:
+        verifying(path)
+    except OSError as error:
+        raise ValueError(f"--ca-file: {error}") from error
 
 
 def _errors() -> tuple[type[Exception], ...]:

@@ -90,10 +90,14 @@ class Verdict(IntEnum):
 
 
 class Answer(Struct, frozen=True, gc=False):
-    """What a line leads to: lines to send, whether the feed wants it, a verdict and its why."""
+    """What a line leads to: lines to send, whether the feed wants it, a verdict and its why.
+
+    `instead` is what the feed gets in the line's place, where it might hold our credentials.
+    """
 
     send: tuple[bytes, ...] = ()
     deliver: bool = True
+    instead: bytes = b""
     verdict: Verdict = Verdict.GO_ON
     why: str = ""
 
@@ -200,16 +204,24 @@ class ExchangeSession:
 
     def _failed(self, envelope: Envelope) -> Answer:
         code = envelope.error_code or "UNKNOWN"
-        why = self.credentials.hide(f"{code}: {envelope.error_message or ''}"[:400])
+        shown, message = map(self.credentials.hide, (code, envelope.error_message or ""))
+        why = f"{shown}: {message}"[:400]
+        told = {
+            "op": "status",
+            "statusCode": "FAILURE",
+            "errorCode": shown,
+            "errorMessage": message,
+        }
+        verdict = Verdict.RECONNECT
         if code in CREDENTIAL_ERRORS:
-            return _leave(Verdict.CREDENTIALS_REFUSED, why)
-        if code == INVALID_CLOCK and self._resumable:
+            verdict = Verdict.CREDENTIALS_REFUSED
+        elif code == INVALID_CLOCK and self._resumable:
             self._forget_clocks()
             if not envelope.connection_closed:
-                return Answer(send=(self._subscribe(),), why=why)
+                return Answer(send=(self._subscribe(),), instead=_line(told), why=why)
         elif code in REQUEST_ERRORS:
-            return _leave(Verdict.REQUEST_REFUSED, why)
-        return _leave(Verdict.RECONNECT, why)
+            verdict = Verdict.REQUEST_REFUSED
+        return Answer(verdict=verdict, instead=_line(told), why=why)
 
     def _changed(self, envelope: Envelope) -> Answer:
         """Note clocks and pace; what an earlier subscription still sends is dropped."""

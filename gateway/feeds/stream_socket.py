@@ -217,7 +217,7 @@ class StreamSocket:
                     await writer.drain()
                 if answer.deliver:
                     self.counts.lines += 1
-                    yield line.rstrip(b"\r\n")
+                    yield (answer.instead or line).rstrip(b"\r\n")
                 self._obey(answer)
         finally:
             self._writer = None

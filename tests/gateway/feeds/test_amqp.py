@@ -19,6 +19,7 @@ from gateway.feeds.uof_messages import SOURCE_BEGAN
 from tests.gateway.feeds.broker import Broker, running_broker
 from tests.gateway.feeds.certificate import Certificate, make_certificate
 from tests.gateway.feeds.hall import Hall, feed_token, open_hall
+from tests.gateway.feeds.line import Line
 from tests.gateway.house import until
 
 KEYS = ("hi.-.live.odds_change.1", "hi.-.live.bet_stop.1")
@@ -169,43 +170,6 @@ async def test_what_a_killed_bridge_had_in_hand_comes_again_and_counts_once(
             await until(lambda: all_obeyed(hall, carrier, 400), wait_s=WAIT_S)
         assert await hall.images() == await undisturbed(tmp_path / "calm", 400)
     await until(lambda: forgotten(broker, "killed"), wait_s=WAIT_S)
-
-
-class Line:
-    """A way to the broker that can be cut."""
-
-    def __init__(self, port: int) -> None:
-        self._port = port
-        self._writers: set[asyncio.StreamWriter] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    async def __aenter__(self) -> "Line":
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._server.close()
-        self.cut()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    def cut(self) -> None:
-        for writer in self._writers:
-            writer.transport.abort()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        onward, back = await asyncio.open_connection("127.0.0.1", self._port)
-        self._writers |= {writer, back}
-        for source, sink in ((reader, back), (onward, writer)):
-            task = asyncio.create_task(self._copy(source, sink))
-            self._tasks.add(task)
-
-    async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
-            while data := await reader.read(65_536):
-                writer.write(data)
-                await writer.drain()
-        writer.close()
 
 
 async def test_a_broker_connection_that_is_cut_comes_back_and_nothing_is_lost_or_doubled(

@@ -62,8 +62,10 @@ def stream(port: int, certificate: Certificate, *, waits: Waits, **words: Any) -
     )
 
 
-async def read(socket: StreamSocket, *, until: Callable[[bytes], bool]) -> list[bytes]:
-    found: list[bytes] = []
+async def read(
+    socket: StreamSocket, *, until: Callable[[bytes], bool], found: list[bytes] | None = None
+) -> list[bytes]:
+    found = [] if found is None else found
     async with asyncio.timeout(DEADLINE_S), contextlib.aclosing(socket.lines()) as lines:
         async for body in lines:
             found.append(body)
@@ -190,8 +192,11 @@ async def test_refused_credentials_are_not_sent_twice_and_never_logged(
     caplog.set_level(logging.DEBUG)
     async with exchange(certificate, refusing("INVALID_SESSION_INFORMATION")) as port:
         socket = stream(port, certificate, waits=Waits())
+        given: list[bytes] = []
         with pytest.raises(StreamRefusedError, match="these credentials"):
-            await read(socket, until=says(b"never"))
+            await read(socket, until=says(b"never"), found=given)
+    assert b"*** is not known" in given[-1]
+    assert not [body for body in given if KEYS.session.encode() in body]
     assert "*** is not known" in caplog.text
     assert KEYS.session not in caplog.text
     assert KEYS.app_key not in caplog.text

@@ -1,0 +1,45 @@
+"""A way between two parts of a test that can be cut, or lose what comes back."""
+
+import asyncio
+import contextlib
+
+
+class Line:
+    """A port of its own that leads to another; with `mute` nothing comes back any more."""
+
+    def __init__(self, port: int) -> None:
+        self.mute = False
+        self._port = port
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> "Line":
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        self.cut()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def cut(self) -> None:
+        for writer in self._writers:
+            writer.transport.abort()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        onward, back = await asyncio.open_connection("127.0.0.1", self._port)
+        self._writers |= {writer, back}
+        for source, sink in ((reader, back), (onward, writer)):
+            task = asyncio.create_task(self._copy(source, sink, comes_back=source is onward))
+            self._tasks.add(task)
+
+    async def _copy(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, comes_back: bool
+    ) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65_536):
+                if not (comes_back and self.mute):
+                    writer.write(data)
+                    await writer.drain()
+        writer.close()
