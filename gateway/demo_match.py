@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import time
 from typing import Final
 
 import numpy as np
@@ -33,16 +32,21 @@ from gateway.demo_floor import Floor
 from gateway.demo_folder import Progress, RunFolder, choose_run
 from gateway.demo_scene import SceneKeeper, exposure_of
 from gateway.demo_view import Scene, make_view, money
-from gateway.opening import Opening, OpeningAccount, OpeningMarket, open_books
+from gateway.opening import Opening, OpeningMarket, open_books
 from gateway.serve import system_of
-from gateway.tokens import Role, load_key
+from gateway.tokens import Role
+from gateway.venue import (
+    CURRENCY,
+    FIRST_ACCOUNT,
+    Passes,
+    accounts_of,
+    interruptible,
+    own_config,
+)
 from simulations.crowd import Bettor, crowd
 from simulations.desk import RESULT, Desk, by_market_no, market_keys
 from simulations.timeline import Event, EventKind, MatchTimeline, match_by_id
 
-CURRENCY: Final = "EUR"
-FIRST_ACCOUNT: Final = 1
-TOKEN_S: Final = 86_400
 LOOK_S: Final = 0.05
 BACK_LOOK_S: Final = 0.01
 SAVE_S: Final = 1.0
@@ -75,14 +79,8 @@ async def play(options: Options, config: Config) -> int:
     folder.save(progress)
     console = Console()
     demo = Demo(options, config, match=match, folder=folder, progress=progress, console=console)
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, demo.interrupt)
-    try:
+    with interruptible(demo.interrupt):
         return await demo.run()
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
 
 
 class Demo:
@@ -118,7 +116,7 @@ class Demo:
         self._keys = market_keys(match, markets=progress.markets)
         config = self._own(config)
         self._system = system_of(config)
-        self._key = load_key(config.tokens, data_dir=self._folder.data_dir)
+        self._passes = Passes(config, sub="desk")
         self._interrupted = asyncio.Event()
         self._stopped = False
         self._played_s = progress.played_s
@@ -139,23 +137,13 @@ class Demo:
         self._show.set_clock(progress.played_s)
 
     def _own(self, config: Config) -> Config:
-        """Return the settings of this run's bookmaker: its folder, its ports, a Ray of its own."""
-        port = self._options.base_port
+        """Return the settings of this run's bookmaker."""
         shared = self._options.markets_per_actor or -(-self._progress.markets // PROCESSES)
-        return replace(
+        return own_config(
             config,
-            data_dir=str(self._folder.data_dir),
-            cluster=replace(config.cluster, address="", gateways=1),
-            supervisor=replace(config.supervisor, markets_per_actor=shared),
-            gateway=replace(
-                config.gateway,
-                bets_host="127.0.0.1",
-                bets_port=port,
-                control_host="127.0.0.1",
-                control_port=port + 1 if port else 0,
-                feed_host="127.0.0.1",
-                feed_port=port + 2 if port else 0,
-            ),
+            data_dir=self._folder.data_dir,
+            base_port=self._options.base_port,
+            markets_per_actor=shared,
         )
 
     # --- life ------------------------------------------------------------------------------------
@@ -212,7 +200,7 @@ class Demo:
             f"bets ws://127.0.0.1:{ports['bets']}, control ws://127.0.0.1:{ports['control']}"
         )
         control = connect_control(
-            f"ws://127.0.0.1:{ports['control']}", token=self._token(Role.TRADER)
+            f"ws://127.0.0.1:{ports['control']}", token=self._passes.of(Role.TRADER)
         )
         async with control as session:
             self._floor = Floor(self._match, self._keys, session)
@@ -249,14 +237,7 @@ class Demo:
                 )
                 for command in commands
             ),
-            accounts=tuple(
-                OpeningAccount(
-                    account=bettor.account_no,
-                    currency=CURRENCY,
-                    deposit_minor=bettor.bankroll_minor,
-                )
-                for bettor in self._crowd
-            ),
+            accounts=accounts_of(self._crowd),
         )
         self._show.log(f"starting {len(self._keys)} markets and opening the books")
         refused = await open_books(self._system, opening)
@@ -281,16 +262,9 @@ class Demo:
             self._crowd,
             url=f"ws://127.0.0.1:{port}",
             fixture=self._match.match,
-            token=lambda account_no: self._token(Role.BETTOR, account_no),
+            token=self._passes.bettor,
             seed=[self._progress.seed],
             start_no=self._progress.starts,
-        )
-
-    def _token(self, role: Role, account_no: int | None = None) -> str:
-        sub = "desk" if account_no is None else f"account-{account_no}"
-        now_s = int(time.time())
-        return self._key.issue(
-            role=role, sub=sub, now_s=now_s, expires_s=TOKEN_S, account=account_no
         )
 
     # --- play ------------------------------------------------------------------------------------

@@ -6,7 +6,6 @@ markets', who bets the crowd's; what every bet is owed is told from the journals
 
 import asyncio
 import contextlib
-import signal
 import time
 from collections import Counter, deque
 from functools import partial
@@ -36,19 +35,24 @@ from gateway.feeds.parts import feed_part
 from gateway.feeds.uof import UofAdapter, UofSettings
 from gateway.feeds.wire import FeedPushed
 from gateway.limits import FEED_BODIES_MAX
-from gateway.opening import Opening, OpeningAccount, open_books
+from gateway.opening import Opening, open_books
 from gateway.replay import AS_FAST_AS_IT_GOES, EXIT_FAILED, EXIT_INTERRUPTED, Options
 from gateway.replay_bettors import ReplayBettors
 from gateway.replay_view import ReplayScene, ReplayView, make_replay_view, moment
 from gateway.serve import system_of
-from gateway.tokens import Role, load_key
+from gateway.tokens import Role
+from gateway.venue import (
+    CURRENCY,
+    FIRST_ACCOUNT,
+    Passes,
+    accounts_of,
+    interruptible,
+    own_config,
+)
 from persistence.journal import JournalOptions
 from simulations.crowd import Bettor, crowd
 from simulations.dues import dues_minor
 
-CURRENCY: Final = "EUR"
-FIRST_ACCOUNT: Final = 1
-TOKEN_S: Final = 86_400
 NO_RESULT: Final = "the recording ended without a result"
 BODIES_A_PUSH_MAX: Final = 64
 PUSHES_MIN: Final = 200
@@ -144,14 +148,8 @@ async def play(options: Options, config: Config) -> int:
     recording = await asyncio.to_thread(survey, options.path, kind=options.kind)
     console = Console()
     run = Replay(options, config, recording=recording, console=console)
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, run.interrupt)
-    try:
+    with interruptible(run.interrupt):
         return await run.run()
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
 
 
 class Replay:
@@ -178,7 +176,7 @@ class Replay:
         self._folder = next_run(options.data_dir)
         config = self._own(config)
         self._system = system_of(config, feeds=[recorded_feed(recording, config)])
-        self._key = load_key(config.tokens, data_dir=self._folder.data_dir)
+        self._passes = Passes(config, sub="replay")
         self._interrupted = asyncio.Event()
         self._kinds: Counter[str] = Counter()
         self._refusals: Counter[str] = Counter()
@@ -188,26 +186,14 @@ class Replay:
         self._view: ReplayView = make_replay_view(console, plain=options.plain)
 
     def _own(self, config: Config) -> Config:
-        """Return the settings of this replay's bookmaker: folder, ports, its feed, its Ray."""
-        port = self._options.base_port
-        return replace(
+        """Return the settings of this replay's bookmaker, whose journals keep everything."""
+        config = own_config(
             config,
-            data_dir=str(self._folder.data_dir),
-            cluster=replace(config.cluster, address="", gateways=1),
-            supervisor=replace(
-                config.supervisor, markets_per_actor=self._options.markets_per_actor
-            ),
-            journal=JournalOptions(snapshot_bytes=ALL_JOURNAL_BYTES),
-            gateway=replace(
-                config.gateway,
-                bets_host="127.0.0.1",
-                bets_port=port,
-                control_host="127.0.0.1",
-                control_port=port + 1 if port else 0,
-                feed_host="127.0.0.1",
-                feed_port=port + 2 if port else 0,
-            ),
+            data_dir=self._folder.data_dir,
+            base_port=self._options.base_port,
+            markets_per_actor=self._options.markets_per_actor,
         )
+        return replace(config, journal=JournalOptions(snapshot_bytes=ALL_JOURNAL_BYTES))
 
     # --- life ------------------------------------------------------------------------------------
 
@@ -247,9 +233,9 @@ class Replay:
                 f"bets ws://127.0.0.1:{ports['bets']}, control ws://127.0.0.1:{ports['control']}, "
                 f"feed ws://127.0.0.1:{ports['feed']}"
             )
-            feed = connect_feed(f"ws://127.0.0.1:{ports['feed']}", token=self._token(Role.FEED))
+            feed = connect_feed(f"ws://127.0.0.1:{ports['feed']}", token=self._passes.of(Role.FEED))
             control = connect_control(
-                f"ws://127.0.0.1:{ports['control']}", token=self._token(Role.TRADER)
+                f"ws://127.0.0.1:{ports['control']}", token=self._passes.of(Role.TRADER)
             )
             async with feed as source, control as desk:
                 await desk.subscribe(all_markets=True)
@@ -269,16 +255,7 @@ class Replay:
     async def _open_books(self) -> None:
         rng = np.random.default_rng([self._options.seed])
         self._crowd = crowd(self._options.bettors, rng=rng, first_account_no=FIRST_ACCOUNT)
-        opening = Opening(
-            accounts=tuple(
-                OpeningAccount(
-                    account=bettor.account_no,
-                    currency=CURRENCY,
-                    deposit_minor=bettor.bankroll_minor,
-                )
-                for bettor in self._crowd
-            )
-        )
+        opening = Opening(accounts=accounts_of(self._crowd))
         refused = await open_books(self._system, opening)
         if refused:
             raise ReplayFailedError(f"the books could not be opened: {'; '.join(refused)}")
@@ -287,16 +264,9 @@ class Replay:
         return ReplayBettors(
             self._crowd,
             url=f"ws://127.0.0.1:{port}",
-            token=lambda account_no: self._token(Role.BETTOR, account_no),
+            token=self._passes.bettor,
             seed=self._options.seed,
             visits=self._options.visits,
-        )
-
-    def _token(self, role: Role, account_no: int | None = None) -> str:
-        sub = "replay" if account_no is None else f"account-{account_no}"
-        now_s = int(time.time())
-        return self._key.issue(
-            role=role, sub=sub, now_s=now_s, expires_s=TOKEN_S, account=account_no
         )
 
     def _say(self, line: str) -> None:
