@@ -234,6 +234,7 @@ class RayLauncher:
     def _warm(self) -> None:
         assert self._spare_class is not None
         self._spare = self._vacant(self._spare_class)
+        self._spare.warm.remote()
 
 
 def vacant(factory: type) -> type:
@@ -250,11 +251,14 @@ def vacant(factory: type) -> type:
         self.part = (name, generation)
         factory.__init__(self, **arguments)  # type: ignore[misc]
 
+    def warm(_: Any) -> None:
+        getattr(factory, "warm_up", lambda: None)()
+
     def part_taken(self: Any) -> tuple[str, int]:
         part: tuple[str, int] = self.part
         return part
 
-    body = {"__init__": begin, "take_part": take_part, "part_taken": part_taken}
+    body = {"__init__": begin, "take_part": take_part, "part_taken": part_taken, "warm": warm}
     return type(factory.__name__, (factory,), body)
 
 

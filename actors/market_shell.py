@@ -80,6 +80,13 @@ class MarketShell(Shell[DurableMarkets]):
             exit_process=exit_process,
         )
 
+    @staticmethod
+    def warm_up() -> None:
+        """Load, in a process that waits for its part, what is else loaded at its first use."""
+        from actors import repricing  # noqa: PLC0415 - see that module
+
+        repricing.warm_up()
+
     def tick(self) -> bytes:
         """Use the quiet moment to have memory ready for bets to come, then say how the shell is."""
         if self._serving() is not None:

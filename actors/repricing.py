@@ -26,6 +26,7 @@ from engine.ids import parse_market_key
 from engine.lifecycle import Status
 from engine.market import MarketMachine
 from engine.moves import as_fed
+from engine.pricing.football import MatchModel, MatchState
 from engine.pricing.generic import GenericModel
 from engine.pricing.lean import Lean
 from engine.pricing.quoting import BookFigures, Margin
@@ -202,3 +203,10 @@ def _priced_fixture(image: PriceImage, sport: AnySport) -> str:
     except MarketTypeError:
         return ""
     return key.fixture if names == image.outcomes else ""
+
+
+def warm_up() -> None:
+    """Price a match once: kernels are loaded when they are first called."""
+    key = "warm/1x2"
+    board = SportBoard(FOOTBALL, (key,), names={key: ("home", "draw", "away")})
+    board.quotes(MatchModel(home_rate=1.4, away_rate=1.1), MatchState(), Margin())

@@ -1,5 +1,8 @@
 """Repricing in a shell: which of a fixture's markets a sport's model moves."""
 
+import subprocess
+import sys
+
 import pytest
 
 from actors.repricing import Reprice, Repricer, typed
@@ -81,3 +84,12 @@ def test_a_model_that_no_race_has_does_not_reach_the_shell(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         typed("race", model, {})
+
+
+def test_what_a_waiting_process_warms_up_is_what_pricing_needs() -> None:
+    loaded = (
+        "import sys; from actors.market_shell import MarketShell; "
+        "assert 'actors.repricing' not in sys.modules; MarketShell.warm_up(); "
+        "assert 'engine.pricing.football_nb' in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", loaded], check=True)
