@@ -193,7 +193,12 @@ class Gateway:
             control=control,
             feeds=self.feeds,
         )
-        metrics = GatewayMetrics(counters=self.counters, bets=bets.stats, gauges=self._gauges)
+        metrics = GatewayMetrics(
+            counters=self.counters,
+            bets=bets.stats,
+            gauges=self._gauges,
+            feeds=self.feeds.figures.metrics,
+        )
         flush_queue = FlushQueue(asyncio.get_running_loop())
         for name, host, port, shown in (
             ("bets", settings.bets_host, settings.bets_port, settings.metrics_on_bets),
@@ -232,6 +237,7 @@ class Gateway:
         for listener in self._listeners:
             await listener.stop()
         self._services.tasks.cancel()
+        self.feeds.figures.stop()
         self._services = None
 
     # --- told by the others ----------------------------------------------------------------------

@@ -4,7 +4,7 @@ Owns plain integers, cheap enough to touch for every bet, and turns them into sa
 somebody asks; a registry of its own keeps the process's other metrics out.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -82,14 +82,22 @@ class GatewayMetrics(Collector):
         The bet path's answers and latencies.
     gauges : callable
         Returns the figures of this moment by name: connections, in_flight and so on.
+    feeds : callable
+        Returns the metrics of feeds, as their desks last said them.
     """
 
     def __init__(
-        self, *, counters: Counters, bets: BetStats, gauges: Callable[[], dict[str, int]]
+        self,
+        *,
+        counters: Counters,
+        bets: BetStats,
+        gauges: Callable[[], dict[str, int]],
+        feeds: Callable[[], Iterable[Metric]],
     ) -> None:
         self._counters = counters
         self._bets = bets
         self._gauges = gauges
+        self._feeds = feeds
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
 
@@ -118,6 +126,7 @@ class GatewayMetrics(Collector):
             closed.add_metric([str(code)], count)
         yield closed
         yield from self._bet_metrics()
+        yield from self._feeds()
 
     def _bet_metrics(self) -> Iterator[Metric]:
         answers = CounterMetricFamily(

@@ -19,6 +19,7 @@ from gateway.feeds.answers import (
     decode_wish,
     decode_wishes,
 )
+from gateway.feeds.figures import FeedFigures
 from gateway.feeds.intents import Recover
 from gateway.feeds.wire import (
     AskFeedStats,
@@ -166,6 +167,7 @@ class FeedDoor:
         self._timeout_s: Final = settings.control_timeout_ms / 1_000
         self._counters: Final = counters
         self._peers: dict[str, Peer] = {}
+        self.figures: Final = FeedFigures(self._peers, timeout_s=self._timeout_s)
         self._told: dict[str, int] = {}
         self._lanes: dict[object, dict[str, _Lane]] = {}
         self._attached: dict[str, dict[object, Send]] = {}
