@@ -24,7 +24,7 @@ from actors.settings import (
     SupervisorSettings,
 )
 from gateway.feeds.settings import ExchangeFeedSettings, UofFeedSettings
-from gateway.limits import GatewaySettings
+from gateway.limits import FEED_FRAME_BYTES_MIN, GatewaySettings
 from gateway.tokens import TokenSettings
 from persistence.journal import JournalOptions
 
@@ -201,6 +201,12 @@ def _check_together(config: Config, source: str) -> None:
         raise ConfigError(
             f"{source}: {names}: with cluster.gateways = {len(gateways)} the last port is "
             f"{max(ports)}, over {PORT_MAX}"
+        )
+    frame = config.gateway.feed_frame_bytes_max
+    if frame < FEED_FRAME_BYTES_MIN:
+        raise ConfigError(
+            f"{source}: gateway.feed_frame_bytes_max: {frame} is below {FEED_FRAME_BYTES_MIN}: a "
+            f"bridge's pushes would close its connection for ever"
         )
     supervisor = config.supervisor
     if supervisor.backoff_max_ms < supervisor.backoff_min_ms:

@@ -22,6 +22,8 @@ FEED_BODIES_MAX: Final = 256
 """Messages one `feed_push` may carry: part of its schema."""
 FEED_BODY_BYTES_MAX: Final = 16 << 20
 """Length of one message of a feed: part of its schema."""
+FEED_FRAME_BYTES_MIN: Final = (FEED_BODY_BYTES_MAX + (1 << 20)) * 4 // 3 + 65_536
+"""What the feed listener must take in one frame: a bridge's full push, with what JSON adds."""
 PAGE_MAX: Final = 1_000
 """Rows of one page of markets."""
 OPEN_BETS_MAX: Final = 100

@@ -25,7 +25,7 @@ from engine.events import Refused
 from engine.lifecycle import Status
 from gateway.client import FeedSession, GatewayError, connect_control, connect_feed
 from gateway.config import Config
-from gateway.demo_books import ClosedBooks, close_books, refusal_lines, settled_and_paid
+from gateway.demo_books import Check, ClosedBooks, close_books, refusal_lines, settled_and_paid
 from gateway.demo_folder import next_run
 from gateway.demo_view import money, pad
 from gateway.feeds.clock import RecordedClock
@@ -357,11 +357,21 @@ class Replay:
             told=self._bettors.told,
             currency=CURRENCY,
         )
+        books = replace(books, checks=(*books.checks, self._understood()))
         self.figures["bets"] = float(books.audit.bets)
         self._view.close()
         for line in self._report(books, settled=settled, voided=voided):
             self._say(line)
         return 0 if books.sound else EXIT_FAILED
+
+    def _understood(self) -> Check:
+        """Check that the recording is one: some message of it meant something."""
+        scene = self._scene
+        return Check(
+            name="the recording is one of the feed's",
+            passed=scene.refused < scene.messages,
+            detail=f"{scene.refused:,} of {scene.messages:,} messages were refused",
+        )
 
     async def _void_the_rest(self) -> tuple[int, int]:
         """Cancel every market without a result; return how many have one, and how many not."""

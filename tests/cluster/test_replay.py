@@ -108,3 +108,11 @@ def test_a_recording_that_is_not_there_is_named(folder: Path) -> None:
     done = replay(folder, folder / "absent.gz")
     assert done.returncode == 2
     assert "absent.gz" in done.stderr
+
+
+def test_a_recording_of_which_nothing_is_understood_fails_its_check(folder: Path) -> None:
+    path = folder / "strange.xml"
+    path.write_bytes(b"<greeting/>\n" * 20)
+    done = replay(folder, path, "--max", "--bettors", "2")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "check FAILED  the recording is one of the feed's (20 of 20" in done.stdout

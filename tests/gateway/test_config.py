@@ -154,6 +154,7 @@ def test_secrets_of_providers_are_no_settings() -> None:
         ("[cluster]\ngateways = 2\n[gateway]\ncontrol_port = 8483", ["cannot share"]),
         ("[supervisor]\nbackoff_min_ms = 20000", ["supervisor.backoff_max_ms", "10000", "20000"]),
         ("[gateway]\nbet_deadline_ms = 10000", ["reconciler.orphan_after_ms", "10000"]),
+        ("[gateway]\nfeed_frame_bytes_max = 1000000", ["gateway.feed_frame_bytes_max", "23833258"]),
         ("[markets]\nbatch_rows_max = 1023", ["gateway.batch_rows_max", "1024", "1023"]),
         ("[markets]\nbatch_rows_max = 2047", ["reconciler.chunk_rows", "2048", "2047"]),
         ("a = 1\nb ?", ["not TOML", "line 2"]),
