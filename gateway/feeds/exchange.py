@@ -8,6 +8,10 @@ again (the moment a withdrawal was seen) is taken from the exchange's own date.
 A market is told nothing until it has a fair price; from then on every message leads to one
 comparison of status, prices and results with what was said. What makes all prices doubtful (a
 silent, broken or late stream) holds every market suspended until the stream is whole again.
+
+What comes again, its answer lost on the way, takes the books back and then to where they were, and
+nobody is told. Nor is a market told what an earlier life of this adapter may have told it: it would
+refuse that, and waits for something newer.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,10 +21,8 @@ from zlib import crc32
 from msgspec import Meta, Struct
 
 from engine.commands import (
-    Deduction,
     FeedStep,
     Limits,
-    OutcomeResult,
     RollBackSettlement,
     SetStatus,
     SettleMarket,
@@ -35,11 +37,13 @@ from gateway.feeds.exchange_book import (
     SUB_IMAGE,
     UNHEALTHY,
     Heard,
+    Market,
     StreamBook,
 )
 from gateway.feeds.exchange_fair import FairMarket, FairRules, moved_by
 from gateway.feeds.exchange_follow import CLOSED, Follower, Wish, market_key, unsupported
 from gateway.feeds.exchange_result import ResultRules, deductions
+from gateway.feeds.exchange_told import Told
 from gateway.feeds.exchange_words import MarketChange, Message
 from gateway.feeds.intents import (
     MARKET_NO_LATER,
@@ -58,6 +62,8 @@ HEARTBEAT_MS: Final = 5_000
 """The rate at which the exchange sends heartbeats when the subscription named none."""
 IMAGE_AGAIN_MS: Final = 10_000
 """How often the image is asked for while differences come of a market that has none."""
+CONNECTIONS_KEPT_MAX: Final = 64
+"""Connections of the stream remembered, so that a greeting that comes again breaks nothing off."""
 LATE: Final = "the exchange says its stream is late"
 SILENT: Final = "the exchange is silent"
 BROKEN: Final = "the stream broke off"
@@ -88,32 +94,6 @@ class ExchangeCounts(Struct):
     deductions_unsure: int = 0
 
 
-class _Told:
-    """What one market was last told."""
-
-    __slots__ = (
-        "exists",
-        "fair",
-        "fair_at_ns",
-        "pending",
-        "results",
-        "stands",
-        "status",
-        "version",
-    )
-
-    def __init__(self) -> None:
-        self.exists = False
-        self.status: Status | None = None
-        self.version = 0
-        self.fair: FairMarket | None = None
-        self.fair_at_ns = 0
-        self.pending: Mark | None = None
-        self.results: tuple[tuple[OutcomeResult, ...], tuple[Deduction, ...]] | None = None
-        self.stands = False
-        """Results stand since before a restart; which, is not known here."""
-
-
 class ExchangeAdapter:
     """One exchange stream followed, as an Adapter (see intents).
 
@@ -131,7 +111,7 @@ class ExchangeAdapter:
         self._settings = settings or ExchangeSettings()
         self._book = StreamBook(markets_max=self._settings.markets_max)
         self._followers: dict[str, Follower] = {}
-        self._told: dict[str, _Told] = {}
+        self._told: dict[str, Told] = {}
         self._refused: dict[str, str] = {}
         self._known: dict[str, KnownMarket] = {}
         self._holds: dict[str, None] = {}
@@ -139,6 +119,7 @@ class ExchangeAdapter:
         self._heard_at_ns = 0
         self._asked_at_ns: int | None = None
         self._requests = 0
+        self._connections: dict[str, None] = {}
 
     # --- the adapter's four words -----------------------------------------------------------------
 
@@ -175,7 +156,7 @@ class ExchangeAdapter:
         if message.op == "mcm":
             return self._change(heard, message, body, at_ns)
         if message.op == "connection":
-            return self._connected(at_ns)
+            return self._connected(message, at_ns)
         if message.op == "status":
             failed = message.status_code == "FAILURE"
             why = f"{message.error_code}: {message.error_message}" if failed else ""
@@ -189,6 +170,8 @@ class ExchangeAdapter:
         if silence_ms and at_ns - self._heard_at_ns > silence_ms * MS and self._followers:
             intents += self._hold({SILENT: True}, at_ns)
         for market_id, told in self._told.items():
+            if told.rewound:
+                continue
             if told.pending is not None and at_ns - told.fair_at_ns >= self._settings.every_ms * MS:
                 intents += self._compare(market_id, mark=told.pending, moved=False, at_ns=at_ns)
         return Received(kind="tick", intents=tuple(intents))
@@ -200,9 +183,16 @@ class ExchangeAdapter:
 
     # --- one message ------------------------------------------------------------------------------
 
-    def _connected(self, at_ns: int) -> Received:
+    def _connected(self, message: Message, at_ns: int) -> Received:
         """Believe no price until the stream says that all is told which went by meanwhile."""
         self._heard_at_ns = at_ns
+        name = message.connection_id
+        if name in self._connections:
+            return Received(kind="connection")
+        if name:
+            self._connections[name] = None
+            if len(self._connections) > CONNECTIONS_KEPT_MAX:
+                del self._connections[next(iter(self._connections))]
         intents = self._hold({BROKEN: True}, at_ns) if self._followers else []
         return Received(kind="connection", intents=tuple(intents))
 
@@ -215,11 +205,18 @@ class ExchangeAdapter:
         mark = Mark(
             source=f"{self.feed}/odds", position=message.pt or 0, digest=crc32(body.strip())
         )
-        changes = message.mc or []
+        kind = _kind(message)
+        again = self._again(message, mark)
+        if again and len(again) == len(message.mc or ()):
+            return Received(kind=kind)
+        changes = [change for change in message.mc or () if change.id not in again]
         refused = ""
         for change in changes:
             if change.market_definition is not None:
                 refused = self._define(change, message.pt or 0, at_ns) or refused
+        for change in changes:
+            if change.id in self._told:
+                self._told[change.id].hear(mark)
         moved = {change.id for change in changes if change.rc}
         whole = message.ct in (SUB_IMAGE, RESUB_DELTA)
         ended = whole and message.segment_type in (None, SEG_END)
@@ -230,14 +227,23 @@ class ExchangeAdapter:
         )
         intents: list[Intent] = []
         for market_id in (*heard.touched, *heard.gone):
+            if market_id in again:
+                continue
             intents += self._compare(market_id, mark=mark, moved=market_id in moved, at_ns=at_ns)
         if before != tuple(self._holds):
             intents += self._compare_all(at_ns)
         intents += self._missing(heard, at_ns)
-        kind = "heartbeat" if message.ct == HEARTBEAT else "image" if whole else "mcm"
         return Received(
             kind=kind, intents=tuple(intents), refused=heard.refused or ("" if intents else refused)
         )
+
+    def _again(self, message: Message, mark: Mark) -> dict[str, None]:
+        """Return the markets that heard a message before."""
+        return {
+            change.id: None
+            for change in message.mc or ()
+            if change.id in self._told and self._told[change.id].hears_again(mark)
+        }
 
     def _missing(self, heard: Heard, at_ns: int) -> Iterator[Intent]:
         """Ask for the image when a market moves whose definition, or last change, did not come."""
@@ -289,9 +295,10 @@ class ExchangeAdapter:
             for gone in [name for name in self._followers if name not in self._book.markets]:
                 del self._followers[gone], self._told[gone]
         known = self._known.pop(market_id, None)
-        told = self._told[market_id] = _Told()
+        told = self._told[market_id] = Told()
         if known is not None:
             told.exists, told.stands = True, known.results_stand
+            told.known_ms = known.positions.get(f"{self.feed}/odds", -1)
             takes_bets = known.image.status == Status.ACTIVE or known.results_stand
             told.status = Status.SUSPENDED if takes_bets else known.image.status
         follower = Follower(key, change.market_definition, known=known)
@@ -342,6 +349,8 @@ class ExchangeAdapter:
             return
         told.exists = True
         market = self._book.markets.get(market_id)
+        if wish.status == Status.ACTIVE and (told.rewound or _refused(market, told)):
+            return
         definition = market.definition if market is not None else None
         if definition is not None and definition.status != CLOSED:
             yield from self._unsettle(follower, told, mark)
@@ -358,10 +367,10 @@ class ExchangeAdapter:
         if definition is not None and definition.status == CLOSED:
             yield from self._settle(follower, told, wish, mark, place=definition.market_type)
 
-    def _moved(self, told: _Told, fair: FairMarket) -> bool:
+    def _moved(self, told: Told, fair: FairMarket) -> bool:
         return moved_by(told.fair, fair) >= self._settings.move_min
 
-    def _fair(self, told: _Told, wish: Wish, *, at_ns: int, now: bool) -> Fair | None:
+    def _fair(self, told: Told, wish: Wish, *, at_ns: int, now: bool) -> Fair | None:
         """Return the prices to tell, if they moved and it is their turn.
 
         A runner that came or went does not wait for the turn.
@@ -375,7 +384,7 @@ class ExchangeAdapter:
         told.fair, told.fair_at_ns = fair, at_ns
         return Fair(probabilities=fair.probabilities, active=fair.offered, winners=wish.winners)
 
-    def _unsettle(self, follower: Follower, told: _Told, mark: Mark | None) -> Iterator[Intent]:
+    def _unsettle(self, follower: Follower, told: Told, mark: Mark | None) -> Iterator[Intent]:
         """Take results back when the exchange opens again what it had closed."""
         if told.results is None and not told.stands:
             return
@@ -384,7 +393,7 @@ class ExchangeAdapter:
         yield Tell(key=follower.key, mark=self._result_mark(mark), steps=(step,))
 
     def _settle(
-        self, follower: Follower, told: _Told, wish: Wish, mark: Mark | None, *, place: str
+        self, follower: Follower, told: Told, wish: Wish, mark: Mark | None, *, place: str
     ) -> Iterator[Intent]:
         """Tell results that are new, in their own lane."""
         if wish.results is None:
@@ -413,7 +422,18 @@ class ExchangeAdapter:
         return Mark(source=f"{self.feed}/result", position=mark.position, digest=mark.digest)
 
 
-def _steps(told: _Told, wish: Wish, *, version: int) -> tuple[FeedStep, ...]:
+def _kind(message: Message) -> str:
+    if message.ct == HEARTBEAT:
+        return "heartbeat"
+    return "image" if message.ct in (SUB_IMAGE, RESUB_DELTA) else "mcm"
+
+
+def _refused(market: Market | None, told: Told) -> bool:
+    """Say whether a market has obeyed, in an earlier life of ours, what is as new as its book."""
+    return market is not None and market.published_ms <= told.known_ms
+
+
+def _steps(told: Told, wish: Wish, *, version: int) -> tuple[FeedStep, ...]:
     """Return the steps from what was told to what should be.
 
     The exchange's version rises with every suspension: one that rose between two messages that

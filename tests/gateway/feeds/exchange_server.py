@@ -19,6 +19,7 @@ class Peer:
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer
+        self.name = str(writer.get_extra_info("peername")[1])
 
     async def heard(self) -> dict[str, Any]:
         sent = await self.reader.readuntil(b"\r\n")
@@ -31,7 +32,7 @@ class Peer:
 
     async def welcome(self) -> dict[str, Any]:
         """Greet, let in, and return the subscription that is asked for."""
-        await self.say(line(op="connection", connectionId="1"))
+        await self.say(line(op="connection", connectionId=self.name))
         login = await self.heard()
         assert (login["appKey"], login["session"]) == (KEYS.app_key, KEYS.session)
         await self.say(line(op="status", id=login["id"], statusCode="SUCCESS"))
@@ -74,7 +75,7 @@ def refusing(code: str) -> Part:
     """Return the part of an exchange that lets nobody in, and says their own words back."""
 
     async def refuse(peer: Peer) -> None:
-        await peer.say(line(op="connection", connectionId="1"))
+        await peer.say(line(op="connection", connectionId=peer.name))
         login = await peer.heard()
         words = f"{login['session']} is not known"
         await peer.say(
