@@ -13,6 +13,7 @@ import time
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
+from actors import heap
 from actors.peer import PeerDiedError, PeerError, PeerTimeoutError
 from actors.process import PartSpec, PidWatch
 from actors.settings import ClusterSettings
@@ -103,6 +104,19 @@ class RayProcess:
         """
         try:
             self.attach(await self._actor.__ray_call__.remote(_pid_of))
+        except _ray().exceptions.RayError as error:
+            raise PeerDiedError(f"{self.peer.name}: {error}") from error
+
+    async def settle(self) -> None:
+        """Have the process take what it began with for good (see `heap`).
+
+        Raises
+        ------
+        PeerDiedError
+            When it has ended.
+        """
+        try:
+            await self._actor.__ray_call__.remote(_settle)
         except _ray().exceptions.RayError as error:
             raise PeerDiedError(f"{self.peer.name}: {error}") from error
 
@@ -250,6 +264,7 @@ def vacant(factory: type) -> type:
     def take_part(self: Any, name: str, generation: int, arguments: dict[str, Any]) -> None:
         self.part = (name, generation)
         factory.__init__(self, **arguments)  # type: ignore[misc]
+        heap.settle_at_once()
 
     def warm(_: Any) -> None:
         getattr(factory, "warm_up", lambda: None)()
@@ -268,6 +283,10 @@ def _is_async(factory: type) -> bool:
 
 def _pid_of(_: object) -> int:
     return os.getpid()
+
+
+def _settle(_: object) -> None:
+    heap.settle()
 
 
 def _quieten() -> None:

@@ -253,6 +253,8 @@ class System:
             await part.process.find()
             part.peer = part.process.peer
         await part.on_up(part.peer)
+        if part.process is not None:
+            await part.process.settle()
 
     async def _guard(self, part: "_Part") -> None:
         """Start a part anew whenever it ends: none of these holds what the disk does not."""
