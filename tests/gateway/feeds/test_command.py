@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import sys
 from functools import partial
@@ -77,7 +78,8 @@ async def test_an_interrupted_bridge_says_what_it_carried(
     process.send_signal(signal.SIGINT)
     out, _ = await asyncio.wait_for(process.communicate(), 30)
     assert process.returncode == 130
-    assert out.startswith(b"1 messages read, 0 answered")
+    # The recording is read while a gateway is sought: it may not have begun.
+    assert re.match(rb"[01] messages read, 0 answered, ", out)
 
 
 async def test_a_feed_that_is_not_there_ends_it_with_its_words(tmp_path: Path) -> None:
