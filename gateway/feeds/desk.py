@@ -71,8 +71,9 @@ class DeskSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Markets that the supervisor is asked to create at a time."""
     call_timeout_ms: _Millis = 10_000
     """How long a shell may take; then it is asked again."""
-    pace_ms: Annotated[int, Meta(ge=0, le=1_000)] = 5
-    """Shortest time between two calls to one shell; a lone message never waits for it."""
+    pace_ms: Annotated[int, Meta(ge=0, le=1_000)] = 40
+    """Shortest time between two calls to one shell; a lone message does not wait for it, nor does
+    one that stops betting."""
     tick_ms: _Millis = 250
     margin: Margin = Margin()
     lean: Lean | None = None

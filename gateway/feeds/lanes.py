@@ -5,10 +5,12 @@ errand that a shell has not answered: a shell that is down is asked again when i
 message that it had obeyed all the same changes nothing the second time.
 
 While a call is out the next one gathers, so calls grow by themselves under load and a lone errand
-is not held back.
+is not held back. Between calls to one shell a pace is kept, as each costs both processes more than
+many errands do; what stops betting does not wait for it.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -21,7 +23,9 @@ from actors.messages import ShellState, decode_market_events, encode
 from actors.peer import PeerError
 from actors.repricing import Reprice
 from actors.routes import Routes
+from engine.commands import CloseMarket, FeedStep, HandOverMarket, SetStatus, SuspendMarket
 from engine.events import FeedApplied, MarketEvent, Refused
+from engine.lifecycle import Status
 from engine.pricing.lean import Lean
 from engine.pricing.quoting import Margin
 from engine.reasons import Reason
@@ -88,6 +92,19 @@ class Errand(msgspec.Struct, frozen=True):
     work: Work
     asked: Followed | Reprice
 
+    @property
+    def urgent(self) -> bool:
+        """Whether it stops betting, which no pace may put off."""
+        if isinstance(self.asked, Reprice):
+            return bool(self.asked.suspend)
+        return any(map(_stops, self.asked.steps))
+
+
+def _stops(step: FeedStep) -> bool:
+    if isinstance(step, SetStatus):
+        return step.status is not Status.ACTIVE
+    return isinstance(step, SuspendMarket | HandOverMarket | CloseMarket)
+
 
 class LaneStats:
     """What all lanes of a desk did."""
@@ -126,12 +143,15 @@ class Lane:
         self.shell = shell
         self.waiting: deque[Errand] = deque()
         self.news = asyncio.Event()
+        self._urgent = asyncio.Event()
         self._lanes = lanes
         self._running: asyncio.Task[None] | None = None
 
     def add(self, errand: Errand) -> None:
         """Queue an errand; the call that carries it starts at once when none is out."""
         self.waiting.append(errand)
+        if errand.urgent:
+            self._urgent.set()
         if self._running is None:
             self._running = asyncio.get_running_loop().create_task(self._run())
 
@@ -148,8 +168,11 @@ class Lane:
                 for why in await self._send(self._batch()):
                     self.waiting.popleft().work.part_done(why)
                 self._lanes.on_room()
+                if self._urgent.is_set() and not any(one.urgent for one in self.waiting):
+                    self._urgent.clear()
                 if self.waiting and loop.time() < next_s:
-                    await asyncio.sleep(next_s - loop.time())
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._urgent.wait(), next_s - loop.time())
         finally:
             self._running = None
 

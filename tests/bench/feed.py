@@ -251,7 +251,7 @@ async def busy_provider() -> list[Row]:
             answers_s: list[float] = []
             for run in range(BUSY_RUNS):
                 idle.append(await _paced_bets(bets, run=f"i{run}"))
-                bodies = provider.messages(int(FEED_A_MINUTE / 60 * (BUSY_S + 3)))
+                bodies = provider.messages(int(FEED_A_MINUTE / 60 * 2 * BUSY_S))
                 load = asyncio.create_task(_paced_bets(bets, run=f"b{run}"))
                 answers_s += await _push_at_pace(source, bodies, until=load)
                 busy.append(load.result())

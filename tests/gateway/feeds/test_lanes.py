@@ -14,7 +14,7 @@ from engine.pricing.quoting import Margin
 from engine.units import OUTCOMES_MAX
 from gateway.feeds.lanes import Errand, Lanes, Work
 from tests.actors.test_market_shell import shell_on
-from tests.actors.virtual import run_virtual
+from tests.actors.virtual import now_s, run_virtual
 from tests.faults.faulty_disk import FaultyDisk
 
 MARKETS = 512
@@ -38,7 +38,9 @@ def wide_shell() -> MarketShell:
     return shell
 
 
-def lanes_to(shell: MarketShell) -> Lanes:
+def lanes_to(
+    shell: MarketShell, *, pace_s: float = 0.0, updates_in_call_max: int = MARKETS
+) -> Lanes:
     routes = Routes(shards=1)
     route = ShellRoute(name="a", kind="market", generation=1, state=ShellState.SERVING)
     peers = {"a": LocalPeer(shell, name="a")}
@@ -48,9 +50,9 @@ def lanes_to(shell: MarketShell) -> Lanes:
         routes=routes,
         margin=Margin(),
         lean=None,
-        updates_in_call_max=MARKETS,
+        updates_in_call_max=updates_in_call_max,
         lane_updates_max=2 * MARKETS,
-        pace_s=0.0,
+        pace_s=pace_s,
         timeout_s=1.0,
         suspect=lambda _: None,
         on_room=lambda: None,
@@ -114,3 +116,38 @@ def test_what_no_record_or_market_has_room_for_is_answered_with_its_reason() -> 
         assert lanes.stats.refused["capacity"] == 1
 
     run_virtual(main())
+
+
+ACTIVE, SHUT = (
+    SetStatus(market_no=1, status=status) for status in (Status.ACTIVE, Status.SUSPENDED)
+)
+
+
+def one_market() -> MarketShell:
+    shell = shell_on(FaultyDisk())
+    create = CreateMarket(market_no=1, key="cup/x", outcomes=("a",), odds_milli=(2_000,))
+    shell.control(encode(MarketControl(by="trader:test", commands=(create,))))
+    return shell
+
+
+async def paced(*later: FeedStep) -> float:
+    """Return how long updates take, by the clock, of which a call takes one."""
+    lanes = lanes_to(one_market(), pace_s=60.0, updates_in_call_max=1)
+    began_s = now_s()
+    tasks = [
+        asyncio.create_task(told(lanes, said(1, source, step)))
+        for source, step in zip("abc", (ACTIVE, *later), strict=False)
+    ]
+    await asyncio.gather(*tasks)
+    lanes.stop()
+    return now_s() - began_s
+
+
+def test_an_update_behind_another_keeps_the_pace() -> None:
+    assert run_virtual(paced(ACTIVE)) == 60.0
+    assert run_virtual(paced(SHUT, ACTIVE)) == 60.0
+
+
+def test_what_stops_betting_keeps_no_pace_and_takes_along_what_waits() -> None:
+    assert run_virtual(paced(SHUT)) == 0.0
+    assert run_virtual(paced(ACTIVE, SHUT)) == 0.0
