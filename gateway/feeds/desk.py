@@ -71,7 +71,7 @@ class DeskSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Markets that the supervisor is asked to create at a time."""
     call_timeout_ms: _Millis = 10_000
     """How long a shell may take; then it is asked again."""
-    pace_ms: Annotated[int, Meta(ge=0, le=1_000)] = 40
+    pace_ms: Annotated[int, Meta(ge=0, le=1_000)] = 60
     """Shortest time between two calls to one shell; a lone message does not wait for it, nor does
     one that stops betting."""
     tick_ms: _Millis = 250
