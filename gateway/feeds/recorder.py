@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from gateway.feeds.bridge import Incoming, Transport
+from gateway.feeds.uof_messages import SOURCE_BEGAN
 from gateway.feeds.wire import FeedWish
 
 logger = logging.getLogger("overround.bridge")
@@ -65,6 +66,8 @@ class Recorder:
 
     def _write(self, body: bytes) -> None:
         file = self._file
+        if body == SOURCE_BEGAN:
+            return  # the transport's own word, and no provider's
         if file is not None and self._try(
             lambda: file.write(body.translate(_ONE_LINE).strip() + b"\n")
         ):

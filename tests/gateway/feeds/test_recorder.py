@@ -11,6 +11,7 @@ from gateway.feeds.bridge import Incoming
 from gateway.feeds.files import read_messages
 from gateway.feeds.recorder import Recorder
 from gateway.feeds.sources import FileTransport
+from gateway.feeds.uof_messages import SOURCE_BEGAN
 from gateway.feeds.wire import FeedWish
 
 ALIVE = b'<alive product="1"\n  timestamp="5" subscribed="1"/>\n'
@@ -51,6 +52,20 @@ async def test_messages_pass_unchanged_and_are_kept_one_a_line(tmp_path: Path) -
     kept = [recorded.body for recorded in read_messages(path)]
     assert kept == [ALIVE.strip().replace(b"\n", b" "), STOP]
     assert recorder.written == 2
+
+
+async def test_what_the_transport_says_itself_passes_and_is_not_kept(tmp_path: Path) -> None:
+    class Anew(Broker):
+        async def messages(self) -> AsyncIterator[Incoming]:
+            yield Incoming(SOURCE_BEGAN)
+            yield Incoming(STOP, 2)
+
+    path = tmp_path / "kept.xml"
+    recorder = Recorder(Anew(), path)
+    passed = [message.body async for message in recorder.messages()]
+    await recorder.close()
+    assert passed == [SOURCE_BEGAN, STOP]
+    assert [recorded.body for recorded in read_messages(path)] == [STOP]
 
 
 async def test_a_recording_goes_on_where_the_last_one_ended(tmp_path: Path) -> None:
