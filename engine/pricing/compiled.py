@@ -8,8 +8,9 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from engine.ids import MarketKey, parse_market_key
+from engine.ids import MarketKey
 from engine.pricing.axes import feature_index, wanted_for
+from engine.pricing.board import board_keys
 from engine.pricing.football import Floats, Ints
 from engine.pricing.football_nb import PRICED, price_board_nb
 from engine.pricing.layout import (
@@ -23,8 +24,6 @@ from engine.pricing.layout import (
 from engine.pricing.lines import Line, line_terms
 from engine.pricing.rules import OutcomeRule
 from engine.pricing.types import MarketRules, market_rules
-
-BOARD_MARKETS_MAX: Final = 4096
 
 
 class CompiledMarket(NamedTuple):
@@ -56,13 +55,7 @@ class CompiledMarkets:
     """
 
     def __init__(self, keys: Sequence[str]) -> None:
-        if not 0 < len(keys) <= BOARD_MARKETS_MAX:
-            raise ValueError(f"board: from 1 to {BOARD_MARKETS_MAX} markets")
-        parsed = [parse_market_key(key) for key in keys]
-        if len({str(key) for key in parsed}) != len(parsed):
-            raise ValueError("board: a market is named twice")
-        if len({key.fixture for key in parsed}) != 1:
-            raise ValueError("board: markets of several fixtures")
+        parsed = board_keys(keys)
         self.fixture: Final = parsed[0].fixture
         markets: list[CompiledMarket] = []
         first = 0

@@ -11,6 +11,7 @@ import numpy as np
 
 from engine.commands import OutcomeResult, Quote
 from engine.pricing.axes import Scope
+from engine.pricing.board import quotes_by_key
 from engine.pricing.compiled import CompiledMarket, CompiledMarkets
 from engine.pricing.football import (
     Floats,
@@ -109,17 +110,7 @@ class FixtureBoard:
         """
         self._price(model, state)
         quoted = self._quoter.quote(self._compiled.fair, margin=margin, lean=lean, figures=figures)
-        active = quoted.offered.tolist()
-        odds_milli = quoted.odds_milli.tolist()
-        return {
-            market.key: tuple(
-                [
-                    Quote(outcome=k - market.first, odds_milli=odds_milli[k], active=active[k])
-                    for k in range(market.first, market.last)
-                ]
-            )
-            for market in self._markets
-        }
+        return quotes_by_key(self._markets, quoted)
 
     def fair(self, model: MatchModel, state: MatchState) -> Floats:
         """Return all fair probabilities as one array, market after market: what a call costs least.

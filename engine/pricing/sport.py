@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple, Protocol, TypeVar, cast
 import numpy as np
 
 from engine.commands import OutcomeResult, Quote
-from engine.ids import parse_market_key
+from engine.pricing.board import board_keys, quotes_by_key
 from engine.pricing.gather_nb import fair_nb
 from engine.pricing.ladder import EXCHANGE, Floats, Ladder
 from engine.pricing.lean import Lean
@@ -20,11 +20,9 @@ from engine.pricing.lines import MarketTypeError
 from engine.pricing.quoting import BookFigures, Margin, Quoter
 
 __all__ = [
-    "BOARD_MARKETS_MAX", "SPORTS", "AnySport", "MarketTypeError", "Names", "Pricer", "Results",
+    "SPORTS", "AnySport", "MarketTypeError", "Names", "Pricer", "Results",
     "Specifiers", "Sport", "SportBoard", "SportMarket", "outcome_names",
 ]  # fmt: skip
-
-BOARD_MARKETS_MAX: Final = 4096
 
 Specifiers = tuple[tuple[str, str], ...]
 """Pairs of key and value, as ``engine.ids.parse_market_key`` gives them."""
@@ -192,13 +190,7 @@ class SportBoard:
         ladder: Ladder = EXCHANGE,
     ) -> None:
         self.sport: Final[AnySport] = SPORTS[sport] if isinstance(sport, str) else sport
-        if not 0 < len(keys) <= BOARD_MARKETS_MAX:
-            raise ValueError(f"board: from 1 to {BOARD_MARKETS_MAX} markets")
-        parsed = [parse_market_key(key) for key in keys]
-        if len({str(key) for key in parsed}) != len(parsed):
-            raise ValueError("board: a market is named twice")
-        if len({key.fixture for key in parsed}) != 1:
-            raise ValueError("board: markets of several fixtures")
+        parsed = board_keys(keys)
         self.fixture: Final = parsed[0].fixture
         listed: list[_Listed] = []
         first = 0
@@ -261,17 +253,7 @@ class SportBoard:
         quoted = self._quoter.quote(
             self.fair(model, state), margin=margin, lean=lean, figures=figures
         )
-        odds_milli = quoted.odds_milli.tolist()
-        offered = quoted.offered.tolist()
-        return {
-            row.key: tuple(
-                [
-                    Quote(outcome=k - row.first, odds_milli=odds_milli[k], active=offered[k])
-                    for k in range(row.first, row.last)
-                ]
-            )
-            for row in self._listed
-        }
+        return quotes_by_key(self._listed, quoted)
 
     def fair(self, model: Any, state: Any) -> Floats:
         """Return all fair probabilities as one array, market after market.

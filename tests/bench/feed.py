@@ -18,6 +18,7 @@ from gateway.config import Config
 from gateway.feeds.parts import feed_part
 from gateway.feeds.settings import UofFeedSettings
 from gateway.feeds.uof_rehearsal import LIVE, Rehearsal
+from gateway.feeds.wire import FeedPushed
 from gateway.replay import AS_FAST_AS_IT_GOES, Options
 from gateway.replay_run import Replay, survey
 from gateway.tokens import Role
@@ -32,7 +33,7 @@ FIXTURE = "sr:match:1"
 MATCH = "wc22-64"
 IDLE_GOALS = 200
 LOAD_BETS = 400_000
-LOAD_RUNS = 2
+LOAD_RUNS = 4
 IN_FLIGHT = 16
 BET_MARKETS = 4
 WITHIN_S = 30.0
@@ -153,9 +154,9 @@ async def goals() -> list[Row]:
                 await asyncio.sleep(1.5)  # the driver's own start
                 while not load.done():
                     loaded.append(await scene.goal_ms())
+                loaded.pop()  # the load ended during it
                 result = load.result()
                 rates.append(result.bets / result.seconds)
-            loaded = loaded[:-LOAD_RUNS] or loaded
         finally:
             await source.close()
             await watcher.close()
@@ -211,6 +212,7 @@ class Provider:
             one = Rehearsal(match, event=f"sr:match:{number}")
             self._rehearsals.append(one)
             self.markets += len(one.markets)
+        self.matches = len(self._rehearsals)
         self._states = [
             MatchState(period=Period.FIRST_HALF, clock_s=60 * minute) for minute in range(1, 45)
         ]
@@ -256,9 +258,10 @@ async def busy_provider() -> list[Row]:
                 answers_s += await _push_at_pace(source, bodies, until=load)
                 busy.append(load.result())
             flood = await _flood(source, provider.messages(FLOOD_MESSAGES))
+            shells = sum(one.kind == "market" for one in (await system.refresh()).shells.values())
         finally:
             await source.close()
-    return _busy_rows(provider, idle, busy, answers_s, flood)
+    return _busy_rows(provider, idle, busy, answers_s, flood, shells=shells)
 
 
 def _busy_rows(
@@ -267,11 +270,13 @@ def _busy_rows(
     busy: list[Result],
     answers_s: list[float],
     flood: float,
+    *,
+    shells: int,
 ) -> list[Row]:
     idle_p99 = statistics.median(result.p99_ms for result in idle)
     busy_p99 = statistics.median(result.p99_ms for result in busy)
     shared = (
-        f"{provider.markets:,} markets of {provider.markets // 23} matches live in 3 shells, "
+        f"{provider.markets:,} markets of {provider.matches} matches live in {shells} shells, "
         f"{MARKETS_A_MESSAGE} markets a message, one source"
     )
     return [
@@ -327,6 +332,7 @@ async def _push_at_pace(
     """Push as a provider does until the bets are done; return how long answers took."""
     loop = asyncio.get_running_loop()
     took: list[float] = []
+    pushes: list[asyncio.Future[FeedPushed]] = []
     began, sent = loop.time(), 0
     while not until.done():
         due = min(int((loop.time() - began) * FEED_A_MINUTE / 60) - sent, FLOOD_BODIES)
@@ -334,13 +340,12 @@ async def _push_at_pace(
             part = bodies[sent : sent + due]
             sent += len(part)
             pushed_s = loop.time()
-            source.push(FEED, part).add_done_callback(
-                lambda _, at_s=pushed_s: took.append(loop.time() - at_s)
-            )
+            pushed = source.push(FEED, part)
+            pushed.add_done_callback(lambda _, at_s=pushed_s: took.append(loop.time() - at_s))
+            pushes.append(pushed)
         await asyncio.sleep(PUSH_EVERY_S)
     elapsed_s = loop.time() - began
-    while len(took) == 0:
-        await asyncio.sleep(PUSH_EVERY_S)
+    _all_obeyed(await asyncio.gather(*pushes))
     assert sent / elapsed_s > 0.95 * FEED_A_MINUTE / 60, f"{sent} messages in {elapsed_s:.1f} s"
     return took
 
@@ -348,13 +353,20 @@ async def _push_at_pace(
 async def _flood(source: FeedSession, bodies: list[bytes]) -> float:
     """Push as fast as answers come; return messages a second."""
     began = time.perf_counter()
-    flying: list[asyncio.Future[object]] = []
+    pushes: list[asyncio.Future[FeedPushed]] = []
     for start in range(0, len(bodies), FLOOD_BODIES):
-        flying.append(source.push(FEED, bodies[start : start + FLOOD_BODIES]))  # type: ignore[arg-type]
-        if len(flying) >= PUSHES_IN_FLIGHT:
-            await flying.pop(0)
-    await asyncio.gather(*flying)
-    return len(bodies) / (time.perf_counter() - began)
+        pushes.append(source.push(FEED, bodies[start : start + FLOOD_BODIES]))
+        if len(pushes) >= PUSHES_IN_FLIGHT:
+            await pushes[-PUSHES_IN_FLIGHT]
+    answers = await asyncio.gather(*pushes)
+    took_s = time.perf_counter() - began
+    _all_obeyed(answers)
+    return len(bodies) / took_s
+
+
+def _all_obeyed(answers: Sequence[FeedPushed]) -> None:
+    refused = [one.refused for answer in answers for one in answer.results if one.refused]
+    assert not refused, f"{len(refused)} messages were refused, first: {refused[0]}"
 
 
 # --- a recording ---------------------------------------------------------------------------------

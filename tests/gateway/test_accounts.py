@@ -1,8 +1,6 @@
 """What a watching session hears of its account's bets, as their shard books it."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,16 +11,9 @@ from engine.rows import SETTLEMENT, BetResult
 from gateway.client import connect
 from gateway.wire import BetEvent
 from tests.gateway.house import WAIT_S, token
-from tests.gateway.town import BALANCE_MINOR, Town, open_town
+from tests.gateway.town import BALANCE_MINOR, Town
 
 BET: dict[str, Any] = {"market": 1, "outcome": 0, "stake_minor": 500, "odds_milli": 2_500}
-
-
-@pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[Town]:
-    async with open_town(tmp_path) as town:
-        yield town
-        town.check()
 
 
 def settle(town: Town, bet_id: int, *, number: int, payout_minor: int, result: BetResult) -> None:

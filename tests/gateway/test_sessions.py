@@ -1,7 +1,6 @@
 """Bettors end to end: gateway, shells and journals, over real sockets."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -18,29 +17,13 @@ from gateway.client import (
     connect_control,
 )
 from gateway.limits import CloseCode
-from gateway.tokens import Role
 from gateway.wire import BetEvent, MoneyEvent, Place, Selection
 from tests.gateway.house import open_house, token, until
-from tests.gateway.town import BALANCE_MINOR, Town, open_town
+from tests.gateway.town import BALANCE_MINOR, Town, bettor, open_town, trader
 
 BET: dict[str, Any] = {"market": 1, "outcome": 0, "stake_minor": 500, "odds_milli": 2_500}
 WON = OutcomeResult(won=True)
 LOST = OutcomeResult(won=False)
-
-
-@pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[Town]:
-    async with open_town(tmp_path) as town:
-        yield town
-        town.check()
-
-
-def bettor(town: Town, *, account: int = 7, codec: Any = "msgpack") -> Any:
-    return connect(town.bets_url, token=token(account=account), codec=codec)
-
-
-def trader(town: Town, *, role: Role = Role.TRADER) -> Any:
-    return connect_control(town.control_url, token=token(role))
 
 
 # --- bets ----------------------------------------------------------------------------------------

@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,30 +30,14 @@ from engine.reasons import Reason
 from gateway.client import (
     RefusedError,
     connect,
-    connect_control,
 )
 from gateway.tokens import Role
 from tests.gateway.house import open_house, token, until
-from tests.gateway.town import Town, open_town
+from tests.gateway.town import Town, bettor, trader
 
 BET: dict[str, Any] = {"market": 1, "outcome": 0, "stake_minor": 500, "odds_milli": 2_500}
 WON = OutcomeResult(won=True)
 LOST = OutcomeResult(won=False)
-
-
-@pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[Town]:
-    async with open_town(tmp_path) as town:
-        yield town
-        town.check()
-
-
-def bettor(town: Town, *, account: int = 7, codec: Any = "msgpack") -> Any:
-    return connect(town.bets_url, token=token(account=account), codec=codec)
-
-
-def trader(town: Town, *, role: Role = Role.TRADER) -> Any:
-    return connect_control(town.control_url, token=token(role))
 
 
 async def test_trader_runs_a_market_s_whole_life(town: Town) -> None:

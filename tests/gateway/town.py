@@ -36,8 +36,10 @@ from engine.commands import (
 from engine.events import Refused
 from engine.rows import SETTLEMENT
 from engine.views import LedgerTotals
+from gateway.client import connect, connect_control
+from gateway.tokens import Role
 from persistence.journal import JournalOptions
-from tests.gateway.house import House, open_house
+from tests.gateway.house import House, open_house, token
 
 SHARDS = 2
 OPTIONS = JournalOptions(segment_bytes=1 << 20, allocate_bytes=1 << 16)
@@ -174,3 +176,13 @@ async def open_town(folder: Path, **changes: Any) -> AsyncIterator[Town]:
             for life in town.lives.values():
                 if not life.over:
                     life.target.stop()
+
+
+def bettor(town: Town, *, account: int = 7, codec: Any = "msgpack") -> Any:
+    """Open a bettor's session."""
+    return connect(town.bets_url, token=token(account=account), codec=codec)
+
+
+def trader(town: Town, *, role: Role = Role.TRADER) -> Any:
+    """Open a trader's session, or another role's on the control listener."""
+    return connect_control(town.control_url, token=token(role))
