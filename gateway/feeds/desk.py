@@ -352,6 +352,7 @@ class FeedDesk:
             "steps_refused": dict(lanes.refused),
             "births_refused": self._births.refused_total,
             "wishes": len(self._wishes),
+            "passed_over": dict(self._adapter.passed_over()),
         }
 
     def _receive(self, body: bytes, done: asyncio.Event) -> Work:

@@ -19,6 +19,7 @@ from typing import Annotated, Final
 from zlib import crc32
 
 from msgspec import Meta, Struct
+from msgspec.structs import asdict
 
 from engine.commands import (
     FeedStep,
@@ -126,6 +127,14 @@ class ExchangeAdapter:
     def owns(self, key: str) -> bool:
         """Say whether a market belongs to this feed, by its key."""
         return key.startswith(f"{self.feed}.")
+
+    def passed_over(self) -> dict[str, int]:
+        """Return how often something was not followed, settled or kept, by what it was."""
+        counts = {**asdict(self._book.counts), **asdict(self.counts)}
+        counts["markets_refused"] = self._book.counts.markets_refused + self.counts.markets_refused
+        return {
+            name.replace("_", " "): count for name, count in counts.items() if name != "messages"
+        }
 
     def resume(self, markets: Sequence[KnownMarket], *, at_ns: int) -> Received:
         """Begin with the markets that exist; those that take bets wait for the stream's image."""

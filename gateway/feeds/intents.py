@@ -5,7 +5,7 @@ are unknown here: an intent names a market by its key, and the desk that carries
 the number into every command.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from msgspec import Struct
@@ -108,4 +108,8 @@ class Adapter(Protocol):
 
     def owns(self, key: str) -> bool:
         """Say whether a market belongs to this feed, by its key."""
+        ...
+
+    def passed_over(self) -> Mapping[str, int]:
+        """Return how often a part of a message was passed over, by why, for people to look at."""
         ...

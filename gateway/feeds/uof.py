@@ -180,6 +180,10 @@ class UofAdapter:
 
     # --- for people ------------------------------------------------------------------------------
 
+    def passed_over(self) -> dict[str, int]:
+        """Return how often a part of a message was passed over, by why."""
+        return dict(self.counts)
+
     def producer_states(self) -> dict[int, State]:
         """Return how every producer stands."""
         return self._producers.states()

@@ -92,7 +92,8 @@ class FeedStats(Sent, frozen=True, kw_only=True, tag="feed_stats"):
     """How a feed fares: messages by kind, the last refusals, what is in hand and for how long.
 
     `applied` counts parts of messages that a market obeyed, `steps_refused` what markets refused,
-    by reason: `feed_position_known` is a message that had been obeyed before.
+    by reason: `feed_position_known` is a message that had been obeyed before. `passed_over` counts
+    what a message said that was no use, though the rest of it may have been, by why.
     """
 
     id: int = 0
@@ -111,3 +112,4 @@ class FeedStats(Sent, frozen=True, kw_only=True, tag="feed_stats"):
     steps_refused: dict[str, int]
     births_refused: int = 0
     wishes: int = 0
+    passed_over: dict[str, int]

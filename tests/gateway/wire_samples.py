@@ -244,6 +244,7 @@ SENT: list[wire.ServerMessage] = [
         markets=64,
         applied=900,
         steps_refused={"feed_position_known": 3},
+        passed_over={"settlement refused": 1},
     ),
 ]
 

@@ -46,6 +46,15 @@ def test_the_same_message_again_changes_nothing(tmp_path: Path):
     run_virtual(main())
 
 
+def test_what_the_adapter_passed_over_is_among_the_figures(tmp_path: Path):
+    async def main():
+        async with open_hall(tmp_path) as it:
+            await asyncio.sleep(1.0)
+            assert it.desk.stats()["passed_over"]["ticks"] > 0
+
+    run_virtual(main())
+
+
 def test_messages_of_a_market_are_obeyed_in_their_order_while_it_is_born(tmp_path: Path):
     async def main():
         async with open_hall(tmp_path) as it:

@@ -209,6 +209,7 @@ def test_what_is_not_followed_is_refused_once_with_its_reason(
     again = following.change(quoted(1, 0.5), version=2)
     assert (again.refused, again.intents) == ("", ())
     assert following.adapter.counts.markets_refused == 1
+    assert following.adapter.passed_over()["markets refused"] == 1
 
 
 def test_names_that_are_alike_are_told_apart_by_id_and_bounded() -> None:

@@ -224,3 +224,13 @@ def test_a_market_cancelled_by_its_status_comes_back_by_a_roll_back():
 
     house.hear(odds_change(market(1, THREE_WAY), at=4))
     assert house.status("1x2") is Status.ACTIVE
+
+
+def test_a_settlement_refused_beside_one_that_is_obeyed_is_counted_for_people() -> None:
+    house = floor()
+    house.hear(odds_change(market(1, THREE_WAY), total(), at=1))
+    half = settled(18, (("12", 'result="1"'),), specifiers="total=2.5")
+    received = house.hear(bet_settlement(settled(1, HOME_WON), half, at=2))
+    assert not received.refused
+    assert house.status("1x2") is Status.SETTLED
+    assert house.adapter.passed_over() == {"settlement refused": 1}

@@ -42,6 +42,9 @@ class TinyAdapter:
         self.resumed = list(markets)
         return Received(kind="resume")
 
+    def passed_over(self) -> dict[str, int]:
+        return {"ticks": self.ticks}
+
     def tick(self, *, at_ns: int) -> Received:
         self.ticks += 1
         return Received(kind="tick")
