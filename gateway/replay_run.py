@@ -23,7 +23,7 @@ from actors.system import FeedPart
 from engine.commands import CancelMarket
 from engine.events import Refused
 from engine.lifecycle import Status
-from gateway.client import FeedSession, GatewayError, connect_control, connect_feed
+from gateway.client import ControlSession, FeedSession, GatewayError, connect_control, connect_feed
 from gateway.config import Config
 from gateway.demo_books import Check, ClosedBooks, close_books, refusal_lines, settled_and_paid
 from gateway.demo_folder import next_run
@@ -276,7 +276,6 @@ class Replay:
 
     async def _play(self, source: FeedSession) -> None:
         """Push the recording at its pace, and wait until all of it is obeyed."""
-        self._scene.phase = "playing"
         pace = Pace(self._options.speed, self._recording.first_ms)
         flying: deque[asyncio.Future[FeedPushed]] = deque()
         bodies: list[bytes] = []
@@ -319,11 +318,10 @@ class Replay:
                 self._refusals[result.refused] += 1
         self._bettors.played(self._scene.share)
 
-    async def _look(self, desk: object) -> None:
+    async def _look(self, desk: ControlSession) -> None:
         """Keep the scene and draw it."""
         while True:
-            prices = desk.prices  # type: ignore[attr-defined]
-            statuses = [market.status for market in prices.values()]
+            statuses = [market.status for market in desk.prices.values()]
             self._scene.markets, self._scene.active = len(statuses), statuses.count("active")
             answers = self._bettors.answers
             self._scene.accepted = answers["accepted"]

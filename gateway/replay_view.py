@@ -32,7 +32,6 @@ class ReplayScene:
     active: int = 0
     accepted: int = 0
     declined: int = 0
-    phase: str = "starting"
 
     @property
     def share(self) -> float:
