@@ -24,11 +24,11 @@ from actors.messages import (
 )
 from actors.peer import PeerRefusedError
 from actors.shell import Shell, rows_of
-from engine.events import Deposited, LedgerEvent, Refused, Withdrawn
-from engine.ledger import LedgerMachine
-from engine.reasons import MESSAGES, Reason
-from engine.rows import DECISION, RESERVATION, RESERVED, SETTLEMENT, Rows
-from engine.views import Balance, Slip
+from engine.common.events import Deposited, LedgerEvent, Refused, Withdrawn
+from engine.common.reasons import MESSAGES, Reason
+from engine.common.rows import DECISION, RESERVATION, RESERVED, SETTLEMENT, Rows
+from engine.common.views import Balance, Slip
+from engine.ledger.ledger import LedgerMachine
 from persistence.disk import Disk, LocalDisk
 from persistence.durable import DurableLedger, NotAppliedError
 from persistence.journal import JournalOptions

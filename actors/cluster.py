@@ -13,7 +13,7 @@ import time
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from actors import heap
+from actors.heap import freeze_heap, freeze_heap_at_once
 from actors.peer import PeerDiedError, PeerError, PeerTimeoutError
 from actors.process import PartSpec, PidWatch
 from actors.settings import ClusterSettings
@@ -108,7 +108,7 @@ class RayProcess:
             raise PeerDiedError(f"{self.peer.name}: {error}") from error
 
     async def settle(self) -> None:
-        """Have the process take what it began with for good (see `heap`).
+        """Have the process take what it began with for good (see actors.heap).
 
         Raises
         ------
@@ -264,7 +264,7 @@ def vacant(factory: type) -> type:
     def take_part(self: Any, name: str, generation: int, arguments: dict[str, Any]) -> None:
         self.part = (name, generation)
         factory.__init__(self, **arguments)  # type: ignore[misc]
-        heap.settle_at_once()
+        freeze_heap_at_once()
 
     def warm(_: Any) -> None:
         getattr(factory, "warm_up", lambda: None)()
@@ -286,7 +286,7 @@ def _pid_of(_: object) -> int:
 
 
 def _settle(_: object) -> None:
-    heap.settle()
+    freeze_heap()
 
 
 def _quieten() -> None:

@@ -10,10 +10,10 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from engine.commands import CreateMarket
-from engine.events import Refused
-from engine.ids import MARKET_NO_MAX, MalformedIdError, parse_market_key
-from engine.reasons import Reason
+from engine.common.commands import CreateMarket
+from engine.common.events import Refused
+from engine.common.ids import MARKET_NO_MAX, MalformedIdError, parse_market_key
+from engine.common.reasons import Reason
 from persistence.disk import Disk, DiskFullError
 from persistence.frames import Record
 from persistence.journal import Journal, JournalOptions

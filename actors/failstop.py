@@ -9,19 +9,13 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterator
-from typing import Final
 
+from actors.exit_codes import EXIT_JOURNAL_BROKEN, EXIT_LOCK_HELD
 from persistence.disk import LockHeldError
 from persistence.journal import JournalBrokenError
 
 ExitProcess = Callable[[int], None]
 """Ends the process, or in embedded use the part's life; does not return."""
-
-EXIT_JOURNAL_BROKEN: Final = 74
-"""Exit code of a process whose journal broke: EX_IOERR of sysexits."""
-
-EXIT_LOCK_HELD: Final = 75
-"""Exit code of a process whose journal has a writer still: EX_TEMPFAIL of sysexits."""
 
 
 @contextlib.contextmanager

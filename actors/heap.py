@@ -8,12 +8,12 @@ once a second and stopped everything for 60 to 90 ms; with them frozen it does n
 import gc
 
 
-def settle() -> None:
+def freeze_heap() -> None:
     """Take what is alive now for alive for ever, garbage first; for a process that has started."""
     gc.collect()
     gc.freeze()
 
 
-def settle_at_once() -> None:
+def freeze_heap_at_once() -> None:
     """Do the same without looking for garbage: for a process whose callers are waiting."""
     gc.freeze()

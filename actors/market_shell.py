@@ -17,17 +17,17 @@ from actors.messages import AUDIT_ROWS_MAX, KnownMarket, decode_market_control, 
 from actors.peer import Peer
 from actors.settings import MarketShellSettings
 from actors.shell import Shell, rows_of
-from engine.commands import MarketCommand
-from engine.events import LimitsSet, MarketCreated, MarketEvent, OutboxAcked, Refused
-from engine.market import MarketMachine
-from engine.reasons import MESSAGES, Reason
-from engine.rows import BET, DECISION, Rows
+from engine.common.commands import MarketCommand
+from engine.common.events import LimitsSet, MarketCreated, MarketEvent, OutboxAcked, Refused
+from engine.common.reasons import MESSAGES, Reason
+from engine.common.rows import BET, DECISION, Rows
+from engine.market.market import MarketMachine
 from persistence.disk import Disk, LocalDisk
 from persistence.durable import DurableMarkets
 from persistence.journal import JournalOptions
 
 if TYPE_CHECKING:
-    from actors.repricing import Repricer
+    from engine.pricing.repricing import Repricer
 
 _IMAGES_IN_CALL_MAX: Final = 1_024
 
@@ -83,9 +83,9 @@ class MarketShell(Shell[DurableMarkets]):
     @staticmethod
     def warm_up() -> None:
         """Load, in a process that waits for its part, what is else loaded at its first use."""
-        from actors import repricing  # noqa: PLC0415 - see that module
+        from engine.pricing.repricing import warm_up  # noqa: PLC0415 - see that module
 
-        repricing.warm_up()
+        warm_up()
 
     def tick(self) -> bytes:
         """Use the quiet moment to have memory ready for bets to come, then say how the shell is."""
@@ -134,7 +134,7 @@ class MarketShell(Shell[DurableMarkets]):
         Takes Reprice in msgpack. The odds are journaled, as the trader's would be; replay never
         computes a price.
         """
-        from actors.repricing import Repricer, decode_reprice  # noqa: PLC0415 - see that module
+        from engine.pricing.repricing import Repricer, decode_reprice  # noqa: PLC0415 - see that module
 
         asked = decode_reprice(payload)
         if self._serving() is None:
@@ -149,7 +149,7 @@ class MarketShell(Shell[DurableMarkets]):
         Takes Follow in msgpack. Probabilities become odds here, by this book; it is the odds that
         are journaled. Sent again, messages that were obeyed change nothing (see FeedUpdate).
         """
-        from actors.following import decode_follow, follow_commands  # noqa: PLC0415 - see there
+        from engine.pricing.following import decode_follow, follow_commands  # noqa: PLC0415 - see there
 
         asked = decode_follow(payload)
         if self._serving() is None:

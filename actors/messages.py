@@ -10,9 +10,9 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from engine.commands import CreateMarket, LedgerCommand, MarketCommand
-from engine.events import LedgerEvent, MarketEvent, Refused
-from engine.views import Balance, BookImage, LedgerTotals, PriceDelta, PriceImage, Slip
+from engine.common.commands import CreateMarket, LedgerCommand, MarketCommand
+from engine.common.events import LedgerEvent, MarketEvent, Refused
+from engine.common.views import Balance, BookImage, LedgerTotals, PriceDelta, PriceImage, Slip
 
 BATCH_ROWS_MAX: Final = 4_096
 """Rows one call between parts may carry; a caller with more makes more calls."""
@@ -149,31 +149,6 @@ class CreateMarkets(Struct, frozen=True, kw_only=True):
 
     by: str
     markets: tuple[CreateMarket, ...]
-
-
-class Mark(Struct, frozen=True, kw_only=True):
-    """Where a message stands in its feed, as a market remembers it (see FeedUpdate).
-
-    `source` names feed, producer and lane, such as ``uof:1/odds`` and ``uof:1/result``: within a
-    source, a later position overrules an earlier one. Positions are the feed's own times, in
-    milliseconds, and `digest` (crc32 of the message) tells messages of one millisecond apart.
-    """
-
-    source: str
-    position: int
-    digest: int = 0
-
-
-class Fair(Struct, frozen=True, kw_only=True):
-    """True probabilities of a market's outcomes, in their order; the shell makes odds of them.
-
-    `winners` is how many outcomes win (2 for double chance, the places of a place market);
-    an outcome that is not `active` is not offered, and its probability is 0.
-    """
-
-    probabilities: tuple[float, ...]
-    active: tuple[bool, ...]
-    winners: int = 1
 
 
 class KnownMarket(Struct, frozen=True, kw_only=True):

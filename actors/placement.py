@@ -6,7 +6,7 @@ what was decided is the directory's to remember.
 
 from collections.abc import Iterable, Sequence
 
-from engine.ids import parse_market_key
+from engine.common.ids import parse_market_key
 
 
 def market_shell_name(serial: int) -> str:

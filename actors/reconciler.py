@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 from msgspec import Struct
 
-from actors.books import ShardBooks, compare_books
 from actors.messages import (
     AUDIT_ROWS_MAX,
     MarketControl,
@@ -26,14 +25,15 @@ from actors.messages import (
     encode,
 )
 from actors.peer import Peer, PeerError, PeerRefusedError
+from actors.reconciliation import ShardBooks, compare_books
 from actors.routes import Routes, account_shell_name
 from actors.settings import ReconcilerSettings
-from engine.book import BET_RECORD
-from engine.commands import AckOutbox
-from engine.events import OutboxAcked
-from engine.ledger_rows import SLIP
-from engine.reasons import UNRECORDED
-from engine.rows import BET, DECISION, SETTLEMENT, Rows
+from engine.common.commands import AckOutbox
+from engine.common.events import OutboxAcked
+from engine.common.reasons import UNRECORDED
+from engine.common.rows import BET, DECISION, SETTLEMENT, Rows
+from engine.ledger.rows import SLIP
+from engine.market.book import BET_RECORD
 
 logger = logging.getLogger("overround.reconciler")
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from actors.messages import MarketRoute, ShellRoute, ShellState
 from actors.peer import Peer
-from engine.ids import shard_of_account
+from engine.common.ids import shard_of_account
 
 
 class Routes:

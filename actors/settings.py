@@ -7,8 +7,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from engine.ids import SHARD_NO_MAX
-from engine.units import MARKETS_MAX
+from engine.common.ids import SHARD_NO_MAX
+from engine.common.units import MARKETS_MAX
 
 _Millis = Annotated[int, Meta(ge=1, le=86_400_000)]
 _Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}\Z")]

@@ -13,7 +13,7 @@ import numpy as np
 from actors.failstop import ExitProcess, fail_stop
 from actors.messages import BATCH_ROWS_MAX, ShellHealth, ShellState, encode
 from actors.peer import Peer, PeerRefusedError
-from engine.rows import Rows
+from engine.common.rows import Rows
 from persistence.disk import LockHeldError
 from persistence.durable import DurableLedger, DurableMarkets
 from persistence.journal import JournalBrokenError

@@ -16,7 +16,6 @@ from typing import Any
 from actors.account_shell import AccountShell
 from actors.directory import MARKETS_IN_RECORD_MAX, Directory
 from actors.failstop import ExitProcess, fail_stop, leave
-from actors.life import Life, LifeKeeper
 from actors.market_shell import MarketShell
 from actors.messages import (
     MarketAnswer,
@@ -32,11 +31,12 @@ from actors.messages import (
 from actors.peer import Peer, PeerError
 from actors.placement import Placement
 from actors.process import Launcher
+from actors.process_keeper import Life, LifeKeeper
 from actors.routes import account_shell_name
 from actors.settings import MarketShellSettings, SupervisorSettings
-from engine.commands import CreateMarket
-from engine.events import Refused
-from engine.reasons import RETRYABLE, Reason
+from engine.common.commands import CreateMarket
+from engine.common.events import Refused
+from engine.common.reasons import RETRYABLE, Reason
 from persistence.disk import Disk, LocalDisk
 from persistence.journal import JournalOptions
 

@@ -47,7 +47,7 @@ from actors.settings import (
     SupervisorSettings,
 )
 from actors.supervisor import Supervisor
-from engine.commands import (
+from engine.common.commands import (
     CreateMarket,
     Deposit,
     LedgerCommand,
@@ -55,7 +55,7 @@ from engine.commands import (
     OpenAccount,
     SetRate,
 )
-from engine.events import LedgerEvent, MarketEvent
+from engine.common.events import LedgerEvent, MarketEvent
 from persistence.journal import JournalOptions
 
 BY = "system"

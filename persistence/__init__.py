@@ -1,1 +1,5 @@
-"""Journals, snapshots, recovery and export: bytes in, bytes out, no rules."""
+"""Journals, snapshots and recovery: bytes in, bytes out.
+
+What lives here: framing, checksums, segments, group commit, verification, inspection.
+What never does: rules of betting, processes, sockets.
+"""

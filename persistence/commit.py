@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Generic
 
-from engine.reasons import Reason
+from engine.common.reasons import Reason
 from persistence.chain import GENESIS, JournalDamagedError
 from persistence.disk import Buffer, Disk, DiskError, DiskFullError
 from persistence.journal import Journal, JournalBrokenError, JournalOptions

@@ -14,12 +14,12 @@ from typing import Any, Final, Self
 
 import numpy as np
 
-from engine.commands import FeedUpdate, LedgerCommand, MarketCommand
-from engine.events import LedgerEvent, MarketEvent, Refused
-from engine.ledger import LedgerMachine
-from engine.market import MarketMachine
-from engine.reasons import MESSAGES, Reason
-from engine.rows import BET, DECISION, RESERVATION, RESERVED, SETTLEMENT, Rows, SlipState
+from engine.common.commands import FeedUpdate, LedgerCommand, MarketCommand
+from engine.common.events import LedgerEvent, MarketEvent, Refused
+from engine.common.reasons import MESSAGES, Reason
+from engine.common.rows import BET, DECISION, RESERVATION, RESERVED, SETTLEMENT, Rows, SlipState
+from engine.ledger.ledger import LedgerMachine
+from engine.market.market import MarketMachine
 from persistence.commit import Clock, Durable, DurableState
 from persistence.disk import Disk
 from persistence.frames import RECORD_BYTES_MAX

@@ -16,8 +16,8 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from engine.reasons import Reason
-from engine.rows import FLAG_FENCE, FLAG_KNOWN, BetResult, SlipState
+from engine.common.reasons import Reason
+from engine.common.rows import FLAG_FENCE, FLAG_KNOWN, BetResult, SlipState
 from persistence.chain import (
     ChainReader,
     JournalDamagedError,

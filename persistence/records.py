@@ -13,9 +13,9 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from engine.commands import LedgerCommand, MarketCommand
-from engine.events import LedgerEvent, MarketEvent
-from engine.rows import BET, DECISION, RESERVATION, RESERVED, SETTLEMENT, Rows
+from engine.common.commands import LedgerCommand, MarketCommand
+from engine.common.events import LedgerEvent, MarketEvent
+from engine.common.rows import BET, DECISION, RESERVATION, RESERVED, SETTLEMENT, Rows
 from persistence.disk import Buffer, Bytes
 
 BY_CHARS_MAX: Final = 128

@@ -13,9 +13,9 @@ from typing import Any, ClassVar, Final, Generic, NamedTuple, TypeVar
 
 from msgspec import Struct
 
-from engine.ledger import LedgerMachine
-from engine.market import MarketMachine
-from engine.market_state import LAYOUT
+from engine.ledger.ledger import LedgerMachine
+from engine.market.market import MarketMachine
+from engine.market.state import LAYOUT
 from persistence.chain import (
     GENESIS,
     ChainReader,

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from msgspec import Struct
 
-from engine.canon import state_hash
+from engine.common.state_hash import state_hash
 from persistence.chain import JournalNewerError, Point
 from persistence.disk import Buffer, Disk, DiskError, DiskFullError
 from persistence.frames import Bad, pack, parse

@@ -1,1 +1,5 @@
-"""The engine headless: matches, crowds, replays."""
+"""The engine headless: matches, crowds, audits and studies without sockets.
+
+What lives here: timelines, bettors, a trader, expected payouts, notebooks.
+What never does: Ray, sockets, production services.
+"""

@@ -10,10 +10,10 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from engine.commands import OutcomeResult
-from engine.rows import Rows, SlipState
-from engine.units import OUTCOMES_MAX
-from engine.views import LedgerTotals
+from engine.common.commands import OutcomeResult
+from engine.common.rows import Rows, SlipState
+from engine.common.units import OUTCOMES_MAX
+from engine.common.views import LedgerTotals
 
 Ints = npt.NDArray[np.int64]
 

@@ -13,10 +13,10 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from engine.ids import parse_market_key
-from engine.lifecycle import Status
-from engine.units import STAKE_MINOR_MAX
-from engine.views import PriceImage
+from engine.common.ids import parse_market_key
+from engine.common.lifecycle import Status
+from engine.common.units import STAKE_MINOR_MAX
+from engine.common.views import PriceImage
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]

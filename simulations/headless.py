@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Meta, Struct
 
-from engine.commands import (
+from engine.common.commands import (
     AckOutbox,
     Deposit,
     LedgerCommand,
@@ -21,11 +21,11 @@ from engine.commands import (
     OutcomeResult,
     SetRate,
 )
-from engine.events import Refused
-from engine.ledger import LedgerMachine
-from engine.market import MarketMachine
-from engine.rows import BET, DECISION, RESERVATION, SETTLEMENT, Rows
-from engine.views import PriceImage
+from engine.common.events import Refused
+from engine.common.rows import BET, DECISION, RESERVATION, SETTLEMENT, Rows
+from engine.common.views import PriceImage
+from engine.ledger.ledger import LedgerMachine
+from engine.market.market import MarketMachine
 from simulations.audit import Audit, audit, sums_to_zero
 from simulations.crowd import (
     MANNERS,
@@ -37,8 +37,8 @@ from simulations.crowd import (
     draw_orders,
     join_orders,
 )
-from simulations.desk import CATALOGUE, SUSPENDED_S, Desk, by_market_no, market_keys
 from simulations.timeline import EventKind, MatchTimeline
+from simulations.trader import CATALOGUE, SUSPENDED_S, Desk, by_market_no, market_keys
 
 CURRENCY: Final = "EUR"
 BETS_MAX: Final = 10_000_000

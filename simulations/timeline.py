@@ -19,8 +19,8 @@ from importlib import resources
 from itertools import accumulate, groupby, pairwise
 from typing import Final, NamedTuple, NoReturn
 
-from engine.pricing.football import MatchState, Period
-from engine.pricing.football import Score as PeriodScore
+from engine.pricing.football.model import MatchState, Period
+from engine.pricing.football.model import Score as PeriodScore
 
 COLUMNS: Final = (
     "match",

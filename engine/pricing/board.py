@@ -6,8 +6,8 @@ Owns what every board has in common, whatever prices it. Never prices anything.
 from collections.abc import Iterable, Sequence
 from typing import Final, Protocol
 
-from engine.commands import Quote
-from engine.ids import MarketKey, parse_market_key
+from engine.common.commands import Quote
+from engine.common.ids import MarketKey, parse_market_key
 from engine.pricing.quoting import Quoted
 
 BOARD_MARKETS_MAX: Final = 4096

@@ -11,12 +11,12 @@ from typing import Annotated, Final, NamedTuple
 
 from msgspec import Meta, Struct
 
-from engine.commands import OutcomeResult
-from engine.ids import MarketKey
+from engine.common.commands import OutcomeResult
+from engine.common.ids import MarketKey
+from engine.common.units import OUTCOMES_MAX
 from engine.pricing.ladder import Floats
 from engine.pricing.lines import MarketTypeError
 from engine.pricing.sport import Names, Pricer, Results, Specifiers, SportMarket
-from engine.units import OUTCOMES_MAX
 
 GENERIC_MARKETS_MAX: Final = 512
 """Markets of one fixture that one model or state speaks of."""

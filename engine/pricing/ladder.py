@@ -11,8 +11,8 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from engine.common.units import ODDS_MILLI_MAX, ODDS_MILLI_MIN, OddsMilli
 from engine.pricing.ladder_nb import ABOVE, BELOW, NEAREST, NO_PRICE, ON_LADDER, SHORTER, round_nb
-from engine.units import ODDS_MILLI_MAX, ODDS_MILLI_MIN, OddsMilli
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

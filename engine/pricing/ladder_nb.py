@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from numba import float64, int64
 
-from engine.jit import kernel
+from engine.common.jit import kernel
 
 NEAREST: Final = 0
 SHORTER: Final = 1

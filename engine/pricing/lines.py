@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from engine.commands import OutcomeResult
-from engine.pricing.layout import CHANCES, HALF_LOSE, HALF_WIN, PUSH, WIN
+from engine.common.commands import OutcomeResult
+from engine.pricing.chances import CHANCES, HALF_LOSE, HALF_WIN, PUSH, WIN
 
 FAR: Final = 1 << 20
 """An end of an interval past anything that can be played."""

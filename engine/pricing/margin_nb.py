@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from numba import float64, int64
 
-from engine.jit import kernel
+from engine.common.jit import kernel
 
 PROPORTIONAL: Final = 0
 ADDITIVE: Final = 1

@@ -14,10 +14,14 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Meta, Struct
 
-from engine.pricing.harmony_nb import harmonise_nb
+from engine.common.units import ODDS_MILLI_MAX, ODDS_MILLI_MIN
+from engine.pricing.fair_cap_nb import harmonise_nb
 from engine.pricing.ladder import EXCHANGE, Ladder, Place, Rounding
-from engine.pricing.lean import Lean, LinearLean, OptimalLean
-from engine.pricing.lean_nb import (
+from engine.pricing.margin import Method
+from engine.pricing.margin_nb import ADD, margins_nb
+from engine.pricing.quoting_nb import FLOAT_ROWS, INT_ROWS, OUTSIDE, hold_books_nb, targets_nb
+from engine.pricing.skew import Lean, LinearLean, OptimalLean
+from engine.pricing.skew_nb import (
     LINEAR,
     LOG_ODDS,
     floor_nb,
@@ -25,10 +29,6 @@ from engine.pricing.lean_nb import (
     optimal_nb,
     unlean_nb,
 )
-from engine.pricing.margin import Method
-from engine.pricing.margin_nb import ADD, margins_nb
-from engine.pricing.quoting_nb import FLOAT_ROWS, INT_ROWS, OUTSIDE, hold_books_nb, targets_nb
-from engine.units import ODDS_MILLI_MAX, ODDS_MILLI_MIN
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

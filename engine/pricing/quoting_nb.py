@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from numba import boolean, float64, int64
 
-from engine.jit import kernel
-from engine.pricing.harmony_nb import FAIR_SLACK
+from engine.common.jit import kernel
+from engine.pricing.fair_cap_nb import FAIR_SLACK
 from engine.pricing.ladder_nb import SHORTER, rung_nb
 
 NODES_MAX: Final = 2_000

@@ -11,13 +11,13 @@ from typing import Any, Final, NamedTuple, Protocol, TypeVar, cast
 
 import numpy as np
 
-from engine.commands import OutcomeResult, Quote
+from engine.common.commands import OutcomeResult, Quote
 from engine.pricing.board import board_keys, quotes_by_key
-from engine.pricing.gather_nb import fair_nb
+from engine.pricing.fair_probabilities_nb import fair_nb
 from engine.pricing.ladder import EXCHANGE, Floats, Ladder
-from engine.pricing.lean import Lean
 from engine.pricing.lines import MarketTypeError
 from engine.pricing.quoting import BookFigures, Margin, Quoter
+from engine.pricing.skew import Lean
 
 __all__ = [
     "SPORTS", "AnySport", "MarketTypeError", "Names", "Pricer", "Results",
@@ -25,7 +25,7 @@ __all__ = [
 ]  # fmt: skip
 
 Specifiers = tuple[tuple[str, str], ...]
-"""Pairs of key and value, as ``engine.ids.parse_market_key`` gives them."""
+"""Pairs of key and value, as ``engine.common.ids.parse_market_key`` gives them."""
 Names = tuple[str, ...]
 Results = tuple[OutcomeResult, ...]
 Pricer = Callable[[Any, Any, Floats], None]
@@ -123,10 +123,10 @@ class _Sports(Mapping[str, AnySport]):
 
 SPORTS: Final[Mapping[str, AnySport]] = _Sports(
     {
-        "football": "engine.pricing.football_sport",
-        "tennis": "engine.pricing.tennis",
-        "basketball": "engine.pricing.basketball",
-        "race": "engine.pricing.race",
+        "football": "engine.pricing.football.sport",
+        "tennis": "engine.pricing.tennis.sport",
+        "basketball": "engine.pricing.basketball.sport",
+        "race": "engine.pricing.race.sport",
         "generic": "engine.pricing.generic",
     }
 )

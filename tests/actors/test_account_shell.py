@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from actors.account_shell import AccountShell
-from actors.failstop import EXIT_JOURNAL_BROKEN
+from actors.exit_codes import EXIT_JOURNAL_BROKEN
 from actors.messages import (
     AccountEventKind,
     BalanceQuery,
@@ -22,9 +22,9 @@ from actors.messages import (
     encode,
 )
 from actors.peer import PeerRefusedError
-from engine.commands import Deposit
-from engine.reasons import Reason
-from engine.rows import (
+from engine.common.commands import Deposit
+from engine.common.reasons import Reason
+from engine.common.rows import (
     BET,
     DECISION,
     FLAG_FENCE,

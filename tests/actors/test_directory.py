@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from actors.directory import Directory, DirectoryMismatchError
-from engine.reasons import Reason
+from engine.common.reasons import Reason
 from persistence.disk import LocalDisk, LockHeldError
 from persistence.journal import JournalOptions
 from tests.actors.trade import market

@@ -11,13 +11,13 @@ def run(program: str) -> None:
 def test_what_is_alive_is_frozen_and_what_is_not_is_gone() -> None:
     run(
         "import gc, weakref\n"
-        "from actors import heap\n"
+        "from actors.heap import freeze_heap, freeze_heap_at_once\n"
         "class Thing: pass\n"
         "lost, kept = Thing(), Thing()\n"
         "lost.itself = lost\n"
         "gone = weakref.ref(lost)\n"
         "del lost\n"
-        "heap.settle()\n"
+        "freeze_heap()\n"
         "assert gone() is None\n"
         "assert gc.get_freeze_count() > 1_000\n"
         "assert all(one is not kept for one in gc.get_objects())\n"
@@ -27,10 +27,10 @@ def test_what_is_alive_is_frozen_and_what_is_not_is_gone() -> None:
 def test_at_once_nothing_is_looked_for() -> None:
     run(
         "import gc\n"
-        "from actors import heap\n"
+        "from actors.heap import freeze_heap, freeze_heap_at_once\n"
         "gc.collect()\n"
         "before = gc.get_stats()[2]['collections']\n"
-        "heap.settle_at_once()\n"
+        "freeze_heap_at_once()\n"
         "assert gc.get_freeze_count() > 1_000\n"
         "assert gc.get_stats()[2]['collections'] == before\n"
     )

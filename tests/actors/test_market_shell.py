@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from actors.failstop import EXIT_JOURNAL_BROKEN, EXIT_LOCK_HELD
+from actors.exit_codes import EXIT_JOURNAL_BROKEN, EXIT_LOCK_HELD
 from actors.market_shell import MarketShell
 from actors.messages import (
     ShellState,
@@ -15,9 +15,8 @@ from actors.messages import (
     encode,
 )
 from actors.peer import PeerRefusedError
-from actors.repricing import Reprice
 from actors.settings import MarketShellSettings
-from engine.commands import (
+from engine.common.commands import (
     CreateMarket,
     FeedUpdate,
     OpenMarket,
@@ -26,13 +25,14 @@ from engine.commands import (
     SettleMarket,
     SuspendMarket,
 )
-from engine.commands import Limits as MarketLimits
-from engine.events import MarketResumed, MarketSuspended, OddsSet, Refused
-from engine.lifecycle import Status
-from engine.pricing.football import MatchModel, MatchState
-from engine.pricing.types import outcome_names
-from engine.reasons import Reason
-from engine.rows import BET, Rows
+from engine.common.commands import Limits as MarketLimits
+from engine.common.events import MarketResumed, MarketSuspended, OddsSet, Refused
+from engine.common.lifecycle import Status
+from engine.common.reasons import Reason
+from engine.common.rows import BET, Rows
+from engine.pricing.football.market_types import outcome_names
+from engine.pricing.football.model import MatchModel, MatchState
+from engine.pricing.repricing import Reprice
 from persistence.disk import LockHeldError
 from persistence.journal import JournalBrokenError, JournalOptions
 from tests.actors.trade import (

@@ -22,10 +22,10 @@ from actors.peer import LocalPeer, PeerDiedError, PeerTimeoutError
 from actors.reconciler import Reconciler
 from actors.routes import account_shell_name
 from actors.settings import ReconcilerSettings
-from engine.commands import CancelMarket, SettleMarket
-from engine.events import Refused
-from engine.reasons import Reason
-from engine.rows import RESERVED, Rows, SlipState
+from engine.common.commands import CancelMarket, SettleMarket
+from engine.common.events import Refused
+from engine.common.reasons import Reason
+from engine.common.rows import RESERVED, Rows, SlipState
 from persistence.journal import JournalOptions
 from tests.actors.test_account_shell import slip
 from tests.actors.trade import (

@@ -25,8 +25,8 @@ from actors.process import PartSpec
 from actors.routes import Routes
 from actors.settings import MarketShellSettings, SupervisorSettings
 from actors.supervisor import Supervisor
-from engine.commands import CreateMarket
-from engine.reasons import Reason
+from engine.common.commands import CreateMarket
+from engine.common.reasons import Reason
 from persistence.disk import LocalDisk
 from persistence.journal import LOCK_NAME, JournalOptions
 from tests.actors.trade import bets_of, decisions_of, market, reservations

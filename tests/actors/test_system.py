@@ -7,9 +7,9 @@ import pytest
 from actors.directory import DirectoryMismatchError
 from actors.settings import ReconcilerSettings, SupervisorSettings
 from actors.system import GatewayPart, System, SystemSettings
-from engine.commands import Deposit, OpenMarket
-from engine.events import AccountOpened, Deposited, MarketOpened, Refused
-from engine.reasons import Reason
+from engine.common.commands import Deposit, OpenMarket
+from engine.common.events import AccountOpened, Deposited, MarketOpened, Refused
+from engine.common.reasons import Reason
 from tests.actors.trade import bets_of, market, market_control, reservations, settle_home
 from tests.actors.virtual import run_virtual
 

@@ -12,7 +12,7 @@ from actors.messages import (
     decode_market_events,
     encode,
 )
-from engine.commands import (
+from engine.common.commands import (
     CreateMarket,
     Deposit,
     Limits,
@@ -23,7 +23,7 @@ from engine.commands import (
     SetRate,
     SettleMarket,
 )
-from engine.rows import BET, DECISION, RESERVATION, RESERVED, Rows
+from engine.common.rows import BET, DECISION, RESERVATION, RESERVED, Rows
 
 HOME_WINS = (OutcomeResult(won=True), OutcomeResult(won=False), OutcomeResult(won=False))
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.commands import CreateMarket, Limits, OpenMarket
-from engine.ids import bet_id
-from engine.market import MarketMachine
-from engine.rows import BET, Rows
-from engine.units import LIMIT_MINOR_MAX, RATE_MICRO_ONE
+from engine.common.commands import CreateMarket, Limits, OpenMarket
+from engine.common.ids import bet_id
+from engine.common.rows import BET, Rows
+from engine.common.units import LIMIT_MINOR_MAX, RATE_MICRO_ONE
+from engine.market.market import MarketMachine
 from persistence.disk import LocalDisk
 from persistence.durable import DurableMarkets
 from persistence.journal import JournalOptions

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 import uvloop
 
 from gateway.client import BettorSession, connect
-from gateway.wire import Bet, Place
+from gateway.messages.bettor import Bet, Place
 
 REF_CHARS = 16
 """Every ref has this length, so that the reference server can find it by position."""

@@ -10,8 +10,9 @@ import asyncio
 import uvloop
 from websockets.asyncio.server import ServerConnection, serve
 
-from gateway.codec import MSGPACK, MSGPACK_SUBPROTOCOL
-from gateway.wire import Bet, Place, Welcome
+from gateway.messages.base import Welcome
+from gateway.messages.bettor import Bet, Place
+from gateway.net.codec import MSGPACK, MSGPACK_SUBPROTOCOL
 from tests.bench.driver import REF_CHARS, a_bet
 
 _MARK = "r" * REF_CHARS

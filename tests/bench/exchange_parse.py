@@ -16,10 +16,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from gateway.feeds.exchange_book import StreamBook
-from gateway.feeds.files import EXCHANGE, read_messages
+from gateway.feeds.bridge.recordings import EXCHANGE, read_messages
+from gateway.feeds.exchange.order_book import StreamBook
 from tests.bench.table import Row
-from tests.gateway.feeds.exchange_make import recording
+from tests.gateway.feeds.exchange.builders import recording
 
 RUNS = 7
 MESSAGES = 18_529

@@ -15,9 +15,9 @@ from websockets.frames import Frame, Opcode
 from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
-from gateway.codec import MSGPACK, MSGPACK_SUBPROTOCOL
-from gateway.tokens import Role
-from gateway.wire import Subscribe
+from gateway.messages.market import Subscribe
+from gateway.net.codec import MSGPACK, MSGPACK_SUBPROTOCOL
+from gateway.session.tokens import Role
 from tests.bench.live import token
 from tests.bench.table import Row
 

@@ -12,12 +12,13 @@ import uvloop
 from websockets.asyncio.server import ServerConnection, broadcast, serve
 
 from actors.messages import encode
-from engine.lifecycle import Status
-from engine.views import PriceDelta, PriceImage
-from gateway.codec import MSGPACK, MSGPACK_SUBPROTOCOL
-from gateway.gateway import Gateway
-from gateway.limits import GatewaySettings
-from gateway.wire import Odds, Welcome
+from engine.common.lifecycle import Status
+from engine.common.views import PriceDelta, PriceImage
+from gateway.app import Gateway
+from gateway.messages.base import Welcome
+from gateway.messages.market import Odds
+from gateway.net.codec import MSGPACK, MSGPACK_SUBPROTOCOL
+from gateway.settings import GatewaySettings
 from tests.bench.live import SECRET
 
 ODDS = (2_500, 3_100, 2_900)

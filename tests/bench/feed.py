@@ -12,16 +12,16 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from actors.system import System
-from engine.pricing.football import MatchState, Period, Score
+from engine.pricing.football.model import MatchState, Period, Score
 from gateway.client import BettorSession, FeedSession, connect, connect_feed
-from gateway.config import Config
-from gateway.feeds.parts import feed_part
-from gateway.feeds.settings import UofFeedSettings
-from gateway.feeds.uof_rehearsal import LIVE, Rehearsal
-from gateway.feeds.wire import FeedPushed
-from gateway.replay import AS_FAST_AS_IT_GOES, Options
-from gateway.replay_run import Replay, survey
-from gateway.tokens import Role
+from gateway.configuration.config import Config
+from gateway.feeds.core.settings import UofFeedSettings
+from gateway.feeds.factory import feed_part
+from gateway.feeds.uof.generator import LIVE, Rehearsal
+from gateway.messages.feed import FeedPushed
+from gateway.replay.options import AS_FAST_AS_IT_GOES, ReplayOptions
+from gateway.replay.run import Replay, survey
+from gateway.session.tokens import Role
 from simulations.timeline import match_by_id, world_cup_2022
 from tests.bench.driver import Plan, Result
 from tests.bench.exchange_parse import messages, ours, timed
@@ -399,7 +399,7 @@ def whole_recording() -> list[Row]:
 
 
 async def _replay(path: Path, folder: Path) -> dict[str, float]:
-    options = Options(
+    options = ReplayOptions(
         path=path,
         kind="",
         speed=AS_FAST_AS_IT_GOES,

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from actors.settings import ReconcilerSettings, SupervisorSettings
 from actors.system import FeedPart, GatewayPart, System, SystemSettings
-from engine.commands import Deposit
-from gateway.gateway import Gateway
-from gateway.limits import GatewaySettings
-from gateway.tokens import Role, TokenKey
+from engine.common.commands import Deposit
+from gateway.app import Gateway
+from gateway.session.tokens import Role, TokenKey
+from gateway.settings import GatewaySettings
 from tests.bench.core import market_commands
 from tests.bench.driver import Plan, Result
 

@@ -4,10 +4,10 @@ The same ladder on the same rows, with a dictionary for the index and lists for 
 rows as Python integers at once, which is quicker than touching numpy fields one by one.
 """
 
-from engine.commands import Limits
-from engine.reasons import Reason
-from engine.rows import FLAG_FENCE, Policy, Rows
-from engine.units import ODDS_MILLI_MAX, ODDS_MILLI_MIN, STAKE_MINOR_MAX
+from engine.common.commands import Limits
+from engine.common.reasons import Reason
+from engine.common.rows import FLAG_FENCE, Policy, Rows
+from engine.common.units import ODDS_MILLI_MAX, ODDS_MILLI_MIN, STAKE_MINOR_MAX
 
 
 class PlainMarket:

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from engine.pricing.catalogue import full_board
-from engine.pricing.compiled import CompiledMarkets
-from engine.pricing.fixture import FixtureBoard
-from engine.pricing.football import MatchModel, MatchState, Period, pack_model, pack_state
-from engine.pricing.football_nb import price_board_nb
+from engine.pricing.football.catalogue import full_board
+from engine.pricing.football.compiled import CompiledMarkets
+from engine.pricing.football.fixture import FixtureBoard
+from engine.pricing.football.model import MatchModel, MatchState, Period, pack_model, pack_state
+from engine.pricing.football.model_nb import price_board_nb
+from engine.pricing.football.rates import Rates, rates_from_1x2
 from engine.pricing.margin import Method, remove_margins
-from engine.pricing.rates import Rates, rates_from_1x2
 from tests.bench.table import Row, median_of
 
 RUNS = 7

@@ -14,7 +14,7 @@ from actors.cluster import Cluster
 from actors.peer import Peer, PeerDiedError, PeerTimeoutError
 from actors.process import PartSpec, PidWatch
 from actors.system import System
-from tests.cluster.crowd import Crowd, descendants, open_book
+from tests.cluster.betting_crowd import Crowd, descendants, open_book
 
 pytestmark = [pytest.mark.cluster]
 

@@ -12,14 +12,14 @@ import pytest
 from actors.messages import decode_known_markets, decode_price_images
 from actors.settings import SupervisorSettings
 from actors.system import FeedPart, GatewayPart, System, SystemSettings
-from engine.views import PriceImage
+from engine.common.views import PriceImage
+from gateway.app import Gateway
 from gateway.client import FeedSession, GatewayError, connect_feed
-from gateway.feeds.desk import DeskSettings, FeedDesk
-from gateway.gateway import Gateway
-from gateway.limits import GatewaySettings
-from gateway.tokens import Role, TokenKey
-from tests.cluster.crowd import serves_again, status, until
-from tests.gateway.feeds.tiny import TinyAdapter, odds
+from gateway.feeds.core.pipeline import DeskSettings, FeedDesk
+from gateway.session.tokens import Role, TokenKey
+from gateway.settings import GatewaySettings
+from tests.cluster.betting_crowd import serves_again, status, until
+from tests.gateway.feeds.json_feed import TinyAdapter, odds
 
 pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("cluster")]
 

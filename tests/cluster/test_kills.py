@@ -12,17 +12,24 @@ from actors.messages import StatusQuery, decode_slip, encode
 from actors.peer import PeerError
 from actors.settings import ReconcilerSettings, SupervisorSettings
 from actors.system import System, SystemSettings
-from engine.book import BET_RECORD
-from engine.commands import ResumeMarket, SuspendMarket
-from engine.events import MarketResumed, MarketSuspended
-from engine.market import MarketMachine
-from engine.reasons import Reason
-from engine.rows import BET, FLAG_KNOWN, Rows, SlipState
-from engine.views import Slip
+from engine.common.commands import ResumeMarket, SuspendMarket
+from engine.common.events import MarketResumed, MarketSuspended
+from engine.common.reasons import Reason
+from engine.common.rows import BET, FLAG_KNOWN, Rows, SlipState
+from engine.common.views import Slip
+from engine.market.book import BET_RECORD
+from engine.market.market import MarketMachine
 from persistence.chain import ChainReader
 from persistence.disk import LocalDisk
 from persistence.records import Kind, decode_bets, decode_market_control
-from tests.cluster.crowd import Crowd, market_shell_pids, open_book, serves_again, status, until
+from tests.cluster.betting_crowd import (
+    Crowd,
+    market_shell_pids,
+    open_book,
+    serves_again,
+    status,
+    until,
+)
 
 pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("cluster")]
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.feeds.uof_rehearsal import KEYS, Rehearsal
+from gateway.feeds.uof.generator import KEYS, Rehearsal
 from simulations.timeline import match_by_id
-from tests.gateway.feeds.exchange_make import definition, mcm, quoted, runner
+from tests.gateway.feeds.exchange.builders import definition, mcm, quoted, runner
 
 pytestmark = pytest.mark.cluster
 

@@ -12,7 +12,7 @@ import numpy as np
 from persistence.disk import LocalDisk
 from persistence.durable import DurableMarkets
 from persistence.journal import JournalOptions
-from tests.persistence.stories import MARKETS, bets
+from tests.persistence.command_sequences import MARKETS, bets
 
 BATCH = 16
 OPTIONS = JournalOptions(segment_bytes=1 << 16, allocate_bytes=1 << 14, snapshot_bytes=1 << 17)

@@ -11,8 +11,8 @@ from persistence.frames import ALIGN_BYTES, HEADER_BYTES
 from persistence.journal import Journal, JournalOptions
 from persistence.records import EpochMark, Kind
 from tests.faults.faulty_disk import FaultyDisk
-from tests.faults.lives import Life
-from tests.persistence.stories import FOLDER, STORIES
+from tests.faults.recorded_run import Life
+from tests.persistence.command_sequences import FOLDER, STORIES
 
 SEEDS = 1_000
 

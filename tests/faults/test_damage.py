@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from engine.events import Refused
-from engine.reasons import Reason
-from engine.rows import SlipState
+from engine.common.events import Refused
+from engine.common.reasons import Reason
+from engine.common.rows import SlipState
 from persistence.chain import JournalDamagedError, segment_paths
 from persistence.durable import DurableState, NotAppliedError
 from persistence.frames import Record, pack, parse
@@ -16,8 +16,8 @@ from persistence.journal import JournalOptions
 from persistence.recovery import replay_hash
 from persistence.snapshot import snapshot_paths
 from tests.faults.faulty_disk import FaultyDisk
-from tests.faults.lives import Life
-from tests.persistence.stories import (
+from tests.faults.recorded_run import Life
+from tests.persistence.command_sequences import (
     FOLDER,
     LEDGER,
     MARKETS,

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from engine.market import MarketMachine
-from engine.rows import FLAG_KNOWN
+from engine.common.rows import FLAG_KNOWN
+from engine.market.market import MarketMachine
 from persistence.disk import LockHeldError
 from persistence.frames import LAYOUT_VERSION
 from persistence.recovery import replay_hash
 from tests.faults.bettor_process import BATCH, batch, opened
 from tests.golden.journals import FOLDERS, hashes
-from tests.persistence.stories import MARKETS, tell_bare
+from tests.persistence.command_sequences import MARKETS, tell_bare
 
 ROOT = Path(__file__).parents[2]
 

@@ -13,8 +13,8 @@ from persistence.journal import JournalBrokenError, JournalOptions
 from persistence.recovery import replay_hash
 from persistence.snapshot import snapshot_path, snapshot_paths
 from tests.faults.faulty_disk import FaultyDisk
-from tests.faults.lives import Life
-from tests.persistence.stories import FOLDER, MARKETS, STORIES, TINY
+from tests.faults.recorded_run import Life
+from tests.persistence.command_sequences import FOLDER, MARKETS, STORIES, TINY
 
 
 def at_step(story: Any, disk: FaultyDisk, *, steps: int, snapshots: tuple[int, ...] = ()) -> Any:

@@ -4,14 +4,14 @@ from typing import Any
 
 import pytest
 
-from engine.reasons import Reason
-from engine.rows import SlipState
+from engine.common.reasons import Reason
+from engine.common.rows import SlipState
 from persistence.commit import DurableState
 from persistence.disk import DiskFullError
 from persistence.durable import NotAppliedError
 from persistence.journal import JournalBrokenError, JournalOptions
 from tests.faults.faulty_disk import FaultyDisk
-from tests.persistence.stories import (
+from tests.persistence.command_sequences import (
     LEDGER,
     MARKETS,
     STORIES,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway.town import Town, open_town
+from tests.gateway.bookmaker import Town, open_town
 
 
 @pytest.fixture

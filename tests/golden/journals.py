@@ -15,7 +15,7 @@ from typing import Final
 from persistence.disk import LocalDisk
 from persistence.frames import LAYOUT_VERSION
 from persistence.journal import JournalOptions
-from tests.persistence.stories import STORIES_2
+from tests.persistence.command_sequences import STORIES_2
 
 FOLDERS: Final = {
     layout: Path(__file__).parent / f"journals_v{layout}" for layout in range(1, LAYOUT_VERSION + 1)

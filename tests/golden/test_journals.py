@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from engine.commands import CancelBets, FeedUpdate, RollBackSettlement, SetStatus
-from engine.events import BetsCancelled, FeedApplied, SettlementRolledBack
-from engine.lifecycle import Status
-from engine.market import MarketMachine
+from engine.common.commands import CancelBets, FeedUpdate, RollBackSettlement, SetStatus
+from engine.common.events import BetsCancelled, FeedApplied, SettlementRolledBack
+from engine.common.lifecycle import Status
+from engine.market.market import MarketMachine
 from persistence.chain import JournalNewerError, segment_paths
 from persistence.disk import LocalDisk
 from persistence.durable import DurableState
@@ -27,7 +27,7 @@ from persistence.snapshot import (
     snapshot_paths,
 )
 from tests.golden.journals import FOLDERS, OPTIONS, hashes, live
-from tests.persistence.stories import STORIES, STORIES_2
+from tests.persistence.command_sequences import STORIES, STORIES_2
 
 EVERY = [(layout, name) for layout in FOLDERS for name in STORIES_2]
 

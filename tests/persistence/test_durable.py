@@ -6,17 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.commands import CreateMarket, Deposit, OpenMarket, SetOdds
-from engine.events import Refused
-from engine.reasons import Reason
-from engine.rows import BET, DECISION, FLAG_KNOWN, RESERVATION, RESERVED, SETTLEMENT
+from engine.common.commands import CreateMarket, Deposit, OpenMarket, SetOdds
+from engine.common.events import Refused
+from engine.common.reasons import Reason
+from engine.common.rows import BET, DECISION, FLAG_KNOWN, RESERVATION, RESERVED, SETTLEMENT
 from persistence.disk import LocalDisk, LockHeldError
 from persistence.durable import DurableLedger, DurableMarkets, DurableState
 from persistence.journal import JournalBrokenError, JournalOptions
 from persistence.records import BY_CHARS_MAX, PayloadError
 from persistence.recovery import replay_hash
 from tests.faults.faulty_disk import FaultyDisk
-from tests.persistence.stories import (
+from tests.persistence.command_sequences import (
     FOLDER,
     LEDGER,
     MARKETS,

@@ -11,7 +11,7 @@ from persistence.inspect import show, verify
 from persistence.journal import Journal, JournalOptions
 from persistence.records import EpochMark, Kind
 from persistence.snapshot import read_snapshot, snapshot_paths, write_snapshot
-from tests.persistence.stories import LEDGER, MARKETS, STORIES
+from tests.persistence.command_sequences import LEDGER, MARKETS, STORIES
 
 DISK = LocalDisk()
 

@@ -37,8 +37,8 @@ from persistence.snapshot import (
     write_snapshot,
 )
 from tests.faults.faulty_disk import FaultyDisk
-from tests.faults.lives import Life
-from tests.persistence.stories import FOLDER, LEDGER, MARKETS, STORIES
+from tests.faults.recorded_run import Life
+from tests.persistence.command_sequences import FOLDER, LEDGER, MARKETS, STORIES
 
 
 def test_where_there_is_no_journal_there_is_no_hash(tmp_path: Path) -> None:

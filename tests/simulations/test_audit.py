@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from engine.book import BET_RECORD
-from engine.commands import OutcomeResult
-from engine.ledger_rows import SLIP
-from engine.reasons import Reason
-from engine.rows import SlipState
-from engine.views import LedgerTotals
+from engine.common.commands import OutcomeResult
+from engine.common.reasons import Reason
+from engine.common.rows import SlipState
+from engine.common.views import LedgerTotals
+from engine.ledger.rows import SLIP
+from engine.market.book import BET_RECORD
 from simulations.audit import DIFFERENCES_SHOWN_MAX, audit, sums_to_zero
 
 WON, LOST = OutcomeResult(won=True), OutcomeResult(won=False)

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from engine.lifecycle import Status
-from engine.rows import Policy
-from engine.units import STAKE_MINOR_MAX
-from engine.views import PriceImage
+from engine.common.lifecycle import Status
+from engine.common.rows import Policy
+from engine.common.units import STAKE_MINOR_MAX
+from engine.common.views import PriceImage
 from simulations.crowd import (
     BETTORS_MAX,
     MANNERS,

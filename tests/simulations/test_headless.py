@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from engine.lifecycle import Status
-from engine.reasons import Reason
+from engine.common.lifecycle import Status
+from engine.common.reasons import Reason
 from simulations.headless import Headless, Play, play_match
 from simulations.timeline import match_by_id, world_cup_2022
 

@@ -5,8 +5,8 @@ from itertools import pairwise
 
 import pytest
 
-from engine.pricing.axes import Scope
-from engine.pricing.football import Period
+from engine.pricing.football.axes import Scope
+from engine.pricing.football.model import Period
 from simulations.timeline import (
     COLUMNS,
     EventKind,

@@ -4,12 +4,12 @@ import msgspec
 import numpy as np
 import pytest
 
-from engine.commands import OutcomeResult
+from engine.common.commands import OutcomeResult
 from engine.pricing.generic import SPORT, GenericModel, GenericState
 from engine.pricing.ladder import FINE
-from engine.pricing.lean import LogOddsLean
 from engine.pricing.margin import Method
 from engine.pricing.quoting import BookFigures, Margin
+from engine.pricing.skew import LogOddsLean
 from engine.pricing.sport import SPORTS, MarketTypeError, SportBoard
 
 KEYS = ("oscars24/best_picture", "oscars24/nominated?category=score|winners=2")

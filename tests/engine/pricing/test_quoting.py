@@ -10,7 +10,6 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from engine.pricing.ladder import CENTS, EXCHANGE, FINE, Band, Ladder, Rounding
-from engine.pricing.lean import LinearLean, OptimalLean
 from engine.pricing.margin import Method
 from engine.pricing.quoting import (
     BookFigures,
@@ -22,6 +21,7 @@ from engine.pricing.quoting import (
     quote,
 )
 from engine.pricing.quoting_nb import FLOAT_ROWS, INT_ROWS, hold_books_nb
+from engine.pricing.skew import LinearLean, OptimalLean
 
 Floats = npt.NDArray[np.float64]
 COARSE = Ladder(first_milli=1_050, bands=(Band(3_000, 50), Band(10_000, 500), Band(50_000, 5_000)))

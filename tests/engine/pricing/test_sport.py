@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.ids import MalformedIdError
-from engine.pricing.fixture import FixtureBoard
-from engine.pricing.football import MatchModel, MatchState
+from engine.common.ids import MalformedIdError
+from engine.pricing.football.fixture import FixtureBoard
+from engine.pricing.football.model import MatchModel, MatchState
 from engine.pricing.ladder import CENTS
-from engine.pricing.lean import LinearLean
 from engine.pricing.lines import Interval, Line, line_result, line_terms, over, under
 from engine.pricing.quoting import BookFigures, Margin
+from engine.pricing.skew import LinearLean
 from engine.pricing.sport import SPORTS, MarketTypeError, SportBoard, outcome_names
-from tests.engine.pricing.test_football import BOARD, models, states
+from tests.engine.pricing.football.test_model import BOARD, models, states
 
 PAGE = Path(__file__).parents[3] / "docs" / "sports.md"
 FOOTBALL = SportBoard("football", BOARD.keys)

@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from math import exp, factorial, sqrt
 
-from engine.commands import OutcomeResult
-from engine.pricing.axes import Scope
-from engine.pricing.football import MatchModel, MatchState, Period
-from engine.pricing.types import Specifiers, results
+from engine.common.commands import OutcomeResult
+from engine.pricing.football.axes import Scope
+from engine.pricing.football.market_types import Specifiers, results
+from engine.pricing.football.model import MatchModel, MatchState, Period
 
 Grid = dict[tuple[int, int], float]
 GOALS = 36

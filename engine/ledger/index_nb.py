@@ -1,0 +1,126 @@
+"""Kernels that find a ledger's rows: accounts by number, slips and transfers by account and ref.
+
+Owns what identifies a row and how that is hashed (the table itself is index_nb's). A hit is always
+verified against the row, so that two keys of one hash are merely slow, never confused. Also names
+numba's types of the ledger's arrays, which all its kernels share.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import from_dtype, types
+
+from engine.common.index_nb import home_nb, mix_nb, mix_on_nb, put_nb, row_at_nb, seek_nb
+from engine.common.jit import kernel
+from engine.common.rows import Rows, U64s
+from engine.ledger.rows import ACCOUNT, SLIP, TRANSFER
+
+
+def array_of(dtype: np.dtype[Any], *, frozen: bool = False) -> Any:
+    """Return numba's type of rows of a dtype; `frozen` ones may come straight out of a message."""
+    return types.Array(from_dtype(dtype), 1, "C", readonly=frozen)
+
+
+ACCOUNTS = array_of(ACCOUNT)
+SLIPS = array_of(SLIP)
+TRANSFERS = array_of(TRANSFER)
+WORDS = types.Array(types.uint64, 1, "C")
+SLOTS = types.Array(types.uint32, 1, "C")
+RATES = types.Array(types.int32, 1, "C")
+SUMS = types.Array(types.int64, 1, "C")
+REF = types.Array(types.uint64, 1, "C", readonly=True)
+
+
+@kernel()
+def ref_hash_nb(seed: Any, account_no: Any, ref: Any) -> Any:
+    """Hash an account's number and a 32-byte reference, by a seed that no bettor knows.
+
+    Bettors choose their references: without a seed one could prepare thousands of one hash, and
+    every search among them would walk them all.
+    """
+    hashed = mix_nb(np.uint64(account_no) ^ seed)
+    for i in range(4):
+        hashed = mix_on_nb(hashed, ref[i])
+    return hashed
+
+
+@kernel()
+def find_ref_nb(table: Any, rows: Any, account: Any, ref: Any, hashed: Any) -> Any:
+    """Return the slot of the row with this account slot and ref, or ``-1 - place`` for it."""
+    place = seek_nb(table, hashed, home_nb(table, hashed))
+    while place >= 0:
+        slot = row_at_nb(table, place)
+        row = rows[slot]
+        if (
+            row.account == account
+            and row.ref[0] == ref[0]
+            and row.ref[1] == ref[1]
+            and row.ref[2] == ref[2]
+            and row.ref[3] == ref[3]
+        ):
+            return slot
+        place = seek_nb(table, hashed, place + 1)
+    return place
+
+
+@kernel()
+def find_no_nb(table: Any, accounts: Any, account_no: Any) -> Any:
+    """Return the slot of an account's number, or ``-1 - place`` for it."""
+    hashed = mix_nb(np.uint64(account_no))
+    place = seek_nb(table, hashed, home_nb(table, hashed))
+    while place >= 0:
+        slot = row_at_nb(table, place)
+        if accounts[slot].account_no == account_no:
+            return slot
+        place = seek_nb(table, hashed, place + 1)
+    return place
+
+
+@kernel(types.int64(WORDS, ACCOUNTS, types.uint64))
+def find_account_nb(table: U64s, accounts: Rows, account_no: int) -> int:
+    """Return an account's slot, or a negative number."""
+    return int(find_no_nb(table, accounts, account_no))
+
+
+@kernel(types.int64(WORDS, ACCOUNTS, types.int64, types.int64))
+def index_accounts_nb(table: U64s, accounts: Rows, begin: int, end: int) -> int:
+    """Enter the accounts `begin` to `end`; return the first that was there already, or -1."""
+    for slot in range(begin, end):
+        found = find_no_nb(table, accounts, accounts[slot].account_no)
+        if found >= 0:
+            return slot
+        put_nb(table, mix_nb(np.uint64(accounts[slot].account_no)), -1 - found, slot)
+    return -1
+
+
+@kernel(
+    [
+        types.int64(WORDS, types.uint64, SLIPS, types.int64, types.uint64, REF),
+        types.int64(WORDS, types.uint64, TRANSFERS, types.int64, types.uint64, REF),
+    ]
+)
+def find_by_ref_nb(
+    table: U64s, seed: np.uint64, rows: Rows, account: int, account_no: int, ref: U64s
+) -> int:
+    """Return the slot of an account's slip or transfer of this ref, or a negative number."""
+    return int(find_ref_nb(table, rows, account, ref, ref_hash_nb(seed, account_no, ref)))
+
+
+@kernel(
+    [
+        types.int64(WORDS, types.uint64, SLIPS, types.int64, types.int64, ACCOUNTS),
+        types.int64(WORDS, types.uint64, TRANSFERS, types.int64, types.int64, ACCOUNTS),
+    ]
+)
+def index_refs_nb(
+    table: U64s, seed: np.uint64, rows: Rows, begin: int, end: int, accounts: Rows
+) -> int:
+    """Enter slips or transfers `begin` to `end`; return the first that was there, or -1."""
+    for slot in range(begin, end):
+        row = rows[slot]
+        hashed = ref_hash_nb(seed, accounts[row.account].account_no, row.ref)
+        found = find_ref_nb(table, rows, row.account, row.ref, hashed)
+        if found >= 0:
+            return slot
+        put_nb(table, hashed, -1 - found, slot)
+    return -1

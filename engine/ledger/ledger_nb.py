@@ -1,0 +1,480 @@
+"""The ledger's kernels: reserve, post or void, settle, over fixed-width rows.
+
+Owns the arithmetic of the account shard's books. Never allocates: the caller sees to it that every
+array has room for the whole batch. Never refuses by exception: answers are rows and counts.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import types
+
+from engine.common.index_nb import put_nb
+from engine.common.jit import kernel
+from engine.common.reasons import Reason
+from engine.common.rows import (
+    BET,
+    DECISION,
+    FLAG_FENCE,
+    FLAG_KNOWN,
+    RESERVATION,
+    RESERVED,
+    SETTLEMENT,
+    BetResult,
+    I64s,
+    Rows,
+    SlipState,
+    U64s,
+)
+from engine.common.units import PAYOUT_MINOR_MAX, STAKE_MINOR_MAX
+from engine.ledger.index_nb import (
+    ACCOUNTS,
+    RATES,
+    SLIPS,
+    SLOTS,
+    SUMS,
+    WORDS,
+    array_of,
+    find_no_nb,
+    find_ref_nb,
+    ref_hash_nb,
+)
+from engine.ledger.rows import HOLDING_MINOR_MAX
+
+NONE = int(SlipState.NONE)
+PENDING = int(SlipState.PENDING)
+ACCEPTED = int(SlipState.ACCEPTED)
+REFUSED = int(SlipState.REFUSED)
+SETTLED = int(SlipState.SETTLED)
+
+OPEN_AGAIN = int(BetResult.NONE)
+RESULT_LAST = int(BetResult.CANCELLED)
+
+MALFORMED = int(Reason.MALFORMED)
+STAKE_TOO_SMALL = int(Reason.STAKE_TOO_SMALL)
+AMOUNT_OUT_OF_BOUNDS = int(Reason.AMOUNT_OUT_OF_BOUNDS)
+ACCOUNT_UNKNOWN = int(Reason.ACCOUNT_UNKNOWN)
+INSUFFICIENT_FUNDS = int(Reason.INSUFFICIENT_FUNDS)
+BET_REF_REUSED = int(Reason.BET_REF_REUSED)
+CAPACITY = int(Reason.CAPACITY)
+
+
+# --- money and open slips --------------------------------------------------------------------
+
+
+@kernel(inline=True)
+def shift_balance_nb(account: Any, change_minor: Any) -> None:
+    """Move an account's balance: what it owes is paid first, what it lacks it owes.
+
+    The balance is really one signed figure, shown as two of which one is always zero: `available`
+    is never negative.
+    """
+    net_minor = account.available_minor - account.owed_minor + change_minor
+    account.available_minor = max(net_minor, 0)
+    account.owed_minor = max(-net_minor, 0)
+
+
+@kernel(types.void(ACCOUNTS, types.int64, types.int64))
+def transfer_nb(accounts: Rows, account: int, change_minor: int) -> None:
+    """Move one account's balance by a deposit (positive) or withdrawal (negative)."""
+    shift_balance_nb(accounts[account], change_minor)
+
+
+@kernel()
+def close_slip_nb(slips: Any, account: Any, slip: Any) -> None:
+    """Take a slip out of its account's chain of open slips."""
+    if slip.open_prev:
+        slips[slip.open_prev - 1].open_next = slip.open_next
+    else:
+        account.open_first = slip.open_next
+    if slip.open_next:
+        slips[slip.open_next - 1].open_prev = slip.open_prev
+    else:
+        account.open_last = slip.open_prev
+    slip.open_prev = 0
+    slip.open_next = 0
+
+
+@kernel()
+def reopen_slip_nb(slips: Any, account: Any, slip: Any, slot: Any) -> None:
+    """Put a slip back into its account's chain of open slips, at its place by bet id.
+
+    The place is looked for from two sides at once, through the chain from its newest slip and
+    through all slips from this one back, so that it costs whichever is nearer: an account of few
+    open slips has a short chain, and one of many has the next of them close by.
+    """
+    before = np.int64(account.open_last)
+    near = np.int64(slot)
+    while before > slot:
+        if near == 0 or (
+            slips[near - 1].account == slip.account
+            and (slips[near - 1].state == PENDING or slips[near - 1].state == ACCEPTED)
+        ):
+            before = near
+            break
+        near -= 1
+        before = np.int64(slips[before - 1].open_prev)
+    slip.open_prev = before
+    if before:
+        slip.open_next = slips[before - 1].open_next
+        slips[before - 1].open_next = slot + 1
+    else:
+        slip.open_next = account.open_first
+        account.open_first = slot + 1
+    if slip.open_next:
+        slips[slip.open_next - 1].open_prev = slot + 1
+    else:
+        account.open_last = slot + 1
+
+
+# --- reserve ---------------------------------------------------------------------------------
+
+
+@kernel(inline=True)
+def answer_refusal_nb(
+    answer: Any, wish: Any, reason: Any, rate_micro: Any, most_minor: Any
+) -> None:
+    """Answer a reservation that made no slip; `most_minor` is the stake that would have passed."""
+    answer.bet_id = 0
+    answer.stake_max_minor = most_minor
+    answer.odds_milli = wish.odds_milli
+    answer.rate_micro = rate_micro
+    answer.reason = reason
+    answer.state = NONE
+    answer.flags = 0
+    answer.pad = 0
+
+
+@kernel(inline=True)
+def answer_slip_nb(answer: Any, slip: Any, flags: Any) -> None:
+    """Answer a reservation with the slip it made, now or earlier."""
+    answer.bet_id = slip.bet_id
+    answer.stake_max_minor = slip.stake_max_minor
+    answer.odds_milli = slip.odds_milli
+    answer.rate_micro = slip.rate_micro
+    answer.reason = slip.reason
+    answer.state = slip.state
+    answer.flags = flags
+    answer.pad = 0
+
+
+@kernel()
+def open_slip_nb(slips: Any, slot: Any, account: Any, account_slot: Any, wish: Any) -> None:
+    """Write a PENDING slip, chain it behind its account's others and move its stake."""
+    slip = slips[slot]
+    slip.stake_minor = wish.stake_minor
+    slip.stake_max_minor = 0
+    slip.payout_minor = 0
+    slip.account = account_slot
+    slip.account_no = wish.account_no
+    slip.market_no = wish.market_no
+    slip.settlement_no = 0
+    slip.odds_milli = wish.odds_milli
+    slip.asked_milli = wish.odds_milli
+    slip.outcome = wish.outcome
+    slip.reason = 0
+    slip.policy = wish.policy
+    slip.state = PENDING
+    slip.result = 0
+    for i in range(5):
+        slip.pad[i] = 0
+    for i in range(4):
+        slip.ref[i] = wish.ref[i]
+    slip.open_next = 0
+    slip.open_prev = account.open_last
+    if account.open_last:
+        slips[account.open_last - 1].open_next = slot + 1
+    else:
+        account.open_first = slot + 1
+    account.open_last = slot + 1
+    account.available_minor -= wish.stake_minor
+    account.pending_minor += wish.stake_minor
+
+
+@kernel(
+    types.int64(
+        array_of(RESERVATION, frozen=True),
+        array_of(RESERVED),
+        SLIPS,
+        types.int64,
+        ACCOUNTS,
+        WORDS,
+        WORDS,
+        types.uint64,
+        RATES,
+        SLOTS,
+        types.int64,
+        types.int64,
+        types.int64,
+        types.int64,
+    )
+)
+def reserve_nb(
+    wishes: Rows,
+    answers: Rows,
+    slips: Rows,
+    slips_len: int,
+    accounts: Rows,
+    account_table: U64s,
+    ref_table: U64s,
+    ref_seed: np.uint64,
+    rates_micro: Any,
+    pending: Any,
+    pending_len: int,
+    bet_id_first: int,
+    slips_max: int,
+    at_ns: int,
+) -> int:
+    """Reserve stakes: one answer for each wish, in order; the first rung that fails refuses.
+
+    Rungs: ref known (same content: the same slip again; other content: BET_REF_REUSED), capacity,
+    account, well-formed ref, stake bounds, funds. A refusal changes nothing and is not remembered.
+
+    Returns
+    -------
+    int
+        How many slips there are now; as many slots as came new were queued in `pending`.
+    """
+    for i in range(len(wishes)):
+        wish = wishes[i]
+        answer = answers[i]
+        rate_micro = 0
+        place = 0
+        hashed = ref_hash_nb(ref_seed, wish.account_no, wish.ref)
+        account_slot = find_no_nb(account_table, accounts, wish.account_no)
+        if account_slot >= 0:
+            rate_micro = rates_micro[accounts[account_slot].currency]
+            slot = find_ref_nb(ref_table, slips, account_slot, wish.ref, hashed)
+            place = -1 - slot
+            if slot >= 0:
+                slip = slips[slot]
+                if (
+                    slip.stake_minor == wish.stake_minor
+                    and slip.market_no == wish.market_no
+                    and slip.outcome == wish.outcome
+                    and slip.asked_milli == wish.odds_milli
+                    and slip.policy == wish.policy
+                ):
+                    answer_slip_nb(answer, slip, FLAG_KNOWN)
+                else:
+                    answer_refusal_nb(answer, wish, BET_REF_REUSED, rate_micro, 0)
+                continue
+        if slips_len >= slips_max:
+            answer_refusal_nb(answer, wish, CAPACITY, rate_micro, 0)
+            continue
+        if account_slot < 0:
+            answer_refusal_nb(answer, wish, ACCOUNT_UNKNOWN, 0, 0)
+            continue
+        account = accounts[account_slot]
+        most_minor = min(account.available_minor, STAKE_MINOR_MAX)
+        if wish.ref[0] == 0:
+            answer_refusal_nb(answer, wish, MALFORMED, rate_micro, 0)
+        elif wish.stake_minor < 1:
+            answer_refusal_nb(answer, wish, STAKE_TOO_SMALL, rate_micro, most_minor)
+        elif wish.stake_minor > STAKE_MINOR_MAX:
+            answer_refusal_nb(answer, wish, AMOUNT_OUT_OF_BOUNDS, rate_micro, most_minor)
+        elif wish.stake_minor > account.available_minor:
+            answer_refusal_nb(answer, wish, INSUFFICIENT_FUNDS, rate_micro, most_minor)
+        else:
+            slip = slips[slips_len]
+            slip.bet_id = bet_id_first + slips_len
+            slip.placed_at_ns = at_ns
+            slip.rate_micro = rate_micro
+            open_slip_nb(slips, slips_len, account, account_slot, wish)
+            put_nb(ref_table, hashed, place, slips_len)
+            pending[pending_len] = slips_len
+            pending_len += 1
+            slips_len += 1
+            answer_slip_nb(answer, slip, 0)
+    return slips_len
+
+
+# --- post, void, settle ------------------------------------------------------------------------
+
+
+@kernel(types.int64(array_of(DECISION, frozen=True), SLIPS, types.int64, ACCOUNTS, types.int64))
+def resolve_nb(
+    verdicts: Rows, slips: Rows, slips_len: int, accounts: Rows, bet_id_first: int
+) -> int:
+    """Post (reason 0) or void (any other) the PENDING slips that the verdicts name.
+
+    A verdict for a slip that is no longer PENDING, or that this shard never gave out, changes
+    nothing.
+
+    Returns
+    -------
+    int
+        How many slips were posted or voided.
+    """
+    resolved = 0
+    for i in range(len(verdicts)):
+        verdict = verdicts[i]
+        slot = np.int64(verdict.bet_id) - bet_id_first
+        if slot < 0 or slot >= slips_len or slips[slot].state != PENDING:
+            continue
+        slip = slips[slot]
+        account = accounts[slip.account]
+        slip.reason = verdict.reason
+        slip.odds_milli = verdict.odds_milli
+        slip.stake_max_minor = verdict.stake_max_minor
+        account.pending_minor -= slip.stake_minor
+        if verdict.reason == 0:
+            slip.state = ACCEPTED
+            account.at_stake_minor += slip.stake_minor
+        else:
+            slip.state = REFUSED
+            shift_balance_nb(account, slip.stake_minor)
+            close_slip_nb(slips, account, slip)
+        resolved += 1
+    return resolved
+
+
+@kernel(types.int64(array_of(SETTLEMENT, frozen=True), SLIPS, types.int64, ACCOUNTS, types.int64))
+def impossible_settlement_nb(
+    rows: Rows, slips: Rows, slips_len: int, accounts: Rows, bet_id_first: int
+) -> int:
+    """Return the first row that no market can have sent, or -1: looked for before any is applied.
+
+    Impossible is a payout outside 0 to PAYOUT_MINOR_MAX, a result without a name, a payout of a bet
+    that is open again, and any change of an account that already holds or owes more than
+    HOLDING_MINOR_MAX.
+    """
+    for i in range(len(rows)):
+        row = rows[i]
+        if row.payout_minor < 0 or row.payout_minor > PAYOUT_MINOR_MAX:
+            return i
+        if row.result > RESULT_LAST or (row.result == OPEN_AGAIN and row.payout_minor != 0):
+            return i
+        slot = np.int64(row.bet_id) - bet_id_first
+        if 0 <= slot < slips_len:
+            account = accounts[slips[slot].account]
+            if max(account.available_minor, account.owed_minor) > HOLDING_MINOR_MAX:
+                return i
+    return -1
+
+
+@kernel(
+    types.int64(
+        array_of(SETTLEMENT, frozen=True),
+        array_of(SETTLEMENT),
+        SLIPS,
+        types.int64,
+        ACCOUNTS,
+        types.int64,
+        SUMS,
+    )
+)
+def settle_nb(
+    rows: Rows,
+    applied: Rows,
+    slips: Rows,
+    slips_len: int,
+    accounts: Rows,
+    bet_id_first: int,
+    house_minor: I64s,
+) -> int:
+    """Settle slips; a higher settlement number reverses the earlier payout and replaces it.
+
+    A row without a result opens the bet again: what was paid comes back, the house gives the stake
+    back, and it is at stake as if it had never been settled, but for the number.
+
+    Skipped: a bet this shard never gave out, a slip that was refused (its stake went back), and a
+    settlement number not above the slip's. A PENDING slip is posted first: the market settles only
+    what it accepted, so the settlement proves the verdict that was lost.
+
+    Returns
+    -------
+    int
+        How many rows were applied; they stand in `applied`, and what the house took or paid is
+        added to `house_minor` by currency slot.
+    """
+    count = 0
+    for i in range(len(rows)):
+        row = rows[i]
+        slot = np.int64(row.bet_id) - bet_id_first
+        if slot < 0 or slot >= slips_len:
+            continue
+        slip = slips[slot]
+        if slip.state == REFUSED or row.settlement_no <= slip.settlement_no:
+            continue
+        account = accounts[slip.account]
+        if slip.state == PENDING:
+            account.pending_minor -= slip.stake_minor
+            account.at_stake_minor += slip.stake_minor
+            slip.state = ACCEPTED
+        if row.result == OPEN_AGAIN:
+            if slip.state == SETTLED:
+                account.at_stake_minor += slip.stake_minor
+                house_minor[account.currency] -= slip.stake_minor
+                reopen_slip_nb(slips, account, slip, slot)
+                slip.state = ACCEPTED
+        elif slip.state == ACCEPTED:
+            account.at_stake_minor -= slip.stake_minor
+            house_minor[account.currency] += slip.stake_minor
+            close_slip_nb(slips, account, slip)
+            slip.state = SETTLED
+        change_minor = row.payout_minor - slip.payout_minor
+        shift_balance_nb(account, change_minor)
+        house_minor[account.currency] -= change_minor
+        slip.payout_minor = row.payout_minor
+        slip.settlement_no = row.settlement_no
+        slip.result = row.result
+        applied[count] = row
+        count += 1
+    return count
+
+
+# --- reading ---------------------------------------------------------------------------------
+
+
+@kernel(types.int64(SLOTS, types.int64, SLIPS))
+def drop_resolved_nb(pending: Any, pending_len: int, slips: Rows) -> int:
+    """Close up a queue of slots to those still PENDING, in order; return how many they are."""
+    kept = 0
+    for i in range(pending_len):
+        if slips[pending[i]].state == PENDING:
+            pending[kept] = pending[i]
+            kept += 1
+    return kept
+
+
+@kernel(types.int64(SLOTS, types.int64, SLIPS, types.int64, array_of(BET)))
+def pending_bets_nb(pending: Any, pending_len: int, slips: Rows, at_ns: int, bets: Rows) -> int:
+    """Write the oldest slips PENDING since before `at_ns` as fences; return how many they are."""
+    count = 0
+    for i in range(pending_len):
+        if count == len(bets):
+            break
+        slip = slips[pending[i]]
+        if slip.placed_at_ns >= at_ns:
+            continue
+        bet = bets[count]
+        bet.bet_id = slip.bet_id
+        bet.stake_minor = slip.stake_minor
+        bet.account_no = slip.account_no
+        bet.market_no = slip.market_no
+        bet.odds_milli = slip.asked_milli
+        bet.rate_micro = slip.rate_micro
+        bet.outcome = slip.outcome
+        bet.policy = slip.policy
+        bet.flags = FLAG_FENCE
+        bet.pad = 0
+        count += 1
+    return count
+
+
+@kernel(types.int64(SLIPS, types.int64, types.uint64, SLOTS))
+def open_slots_nb(slips: Rows, first: int, after_bet_id: int, slots: Any) -> int:
+    """List an account's open slips after a bet id, oldest first; return how many were listed.
+
+    `first` is the account's `open_first`. The walk passes over open slips only, so it costs what
+    is open and not what was ever bet.
+    """
+    count = 0
+    at = first
+    while at and count < len(slots):
+        if slips[at - 1].bet_id > after_bet_id:
+            slots[count] = at - 1
+            count += 1
+        at = slips[at - 1].open_next
+    return count

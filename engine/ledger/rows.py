@@ -1,0 +1,103 @@
+"""The rows of which an account shard's books are made: one numpy dtype each, and their bounds.
+
+Owns the layouts and names what their small numbers mean; never changes a row. They are the bytes of
+a ledger's snapshot and of its state hash: a change of one is a new layout version.
+"""
+
+from enum import IntEnum
+from typing import Any, Final
+
+import numpy as np
+
+from engine.common.units import BALANCE_MINOR_MAX, BETS_MAX, PAYOUT_MINOR_MAX
+
+LEDGER_LAYOUT: Final = 1
+"""Version of the rows below; a dump of another version is refused."""
+
+ACCOUNTS_MAX: Final = 1 << 24
+"""Accounts one shard may hold; past it OpenAccount is refused with CAPACITY."""
+TRANSFERS_MAX: Final = 1 << 26
+"""Deposits and withdrawals one shard remembers; past it they are refused with CAPACITY."""
+CURRENCIES_MAX: Final = 256
+"""Currencies one shard may know; past it SetRate is refused with CAPACITY."""
+SETTLEMENTS_MAX: Final = 1 << 18
+"""Settlements in one batch; a longer one is an error before anything has changed."""
+HOLDING_MINOR_MAX: Final = 1 << 62
+"""Where a settlement is refused as impossible: no account can come to hold or owe so much."""
+
+assert HOLDING_MINOR_MAX + SETTLEMENTS_MAX * PAYOUT_MINOR_MAX < 1 << 63
+assert BALANCE_MINOR_MAX < HOLDING_MINOR_MAX
+assert max(BETS_MAX, TRANSFERS_MAX, ACCOUNTS_MAX) < 1 << 27, "an index entry has 27 bits of slot"
+
+
+class TransferKind(IntEnum):
+    """Which way a transfer went."""
+
+    DEPOSIT = 1
+    WITHDRAWAL = 2
+
+
+def _dtype(size: int, *fields: tuple[Any, ...]) -> np.dtype[Any]:
+    dtype = np.dtype(list(fields))
+    assert dtype.itemsize == size, f"{dtype.itemsize} bytes, the layout says {size}"
+    assert size % 8 == 0, "rows keep 8-byte alignment"
+    return dtype
+
+
+ACCOUNT: Final = _dtype(
+    48,
+    ("available_minor", "<i8"),
+    ("pending_minor", "<i8"),
+    ("at_stake_minor", "<i8"),
+    ("owed_minor", "<i8"),
+    ("account_no", "<u4"),
+    ("currency", "<u4"),
+    ("open_first", "<u4"),
+    ("open_last", "<u4"),
+)
+"""An account. One row and not a column for each figure: an account is met at random, a row is one
+line of cache. `currency` is a slot; `open_first` and `open_last` are one more than the slots of its
+oldest and newest open slip, 0 for none."""
+
+SLIP: Final = _dtype(
+    120,
+    ("bet_id", "<u8"),
+    ("stake_minor", "<i8"),
+    ("stake_max_minor", "<i8"),
+    ("payout_minor", "<i8"),
+    ("placed_at_ns", "<i8"),
+    ("account", "<u4"),
+    ("account_no", "<u4"),
+    ("market_no", "<u4"),
+    ("settlement_no", "<u4"),
+    ("odds_milli", "<i4"),
+    ("asked_milli", "<i4"),
+    ("rate_micro", "<i4"),
+    ("open_next", "<u4"),
+    ("open_prev", "<u4"),
+    ("outcome", "<u2"),
+    ("reason", "<u2"),
+    ("policy", "u1"),
+    ("state", "u1"),
+    ("result", "u1"),
+    ("pad", "u1", (5,)),
+    ("ref", "<u8", (4,)),
+)
+"""A bet slip, at slot = serial - 1. `odds_milli` is what the verdict said (until then what was
+asked), `asked_milli` stays what the bettor saw, so that a repeated ref can be told from a reused
+one. `open_next` and `open_prev` chain an account's open slips (PENDING, ACCEPTED) by rising bet id,
+as slots plus one; a slip that is done has both 0. `settlement_no` is the last that was applied: a
+slip ACCEPTED with a number was settled once, or the market had it open again before it was."""
+
+TRANSFER: Final = _dtype(
+    64,
+    ("ref", "<u8", (4,)),
+    ("amount_minor", "<i8"),
+    ("available_minor", "<i8"),
+    ("at_ns", "<i8"),
+    ("account", "<u4"),
+    ("kind", "u1"),
+    ("pad", "u1", (3,)),
+)
+"""A deposit or withdrawal, in the order applied; `available_minor` is the balance it left, so that
+the same ref again gets the same answer."""

@@ -1,0 +1,162 @@
+"""What a market command must look like before it is obeyed.
+
+Owns the bounds of its fields, checked again where they count: a command that was built in process
+has been through no decoder. Never looks at a market.
+"""
+
+from typing import Final
+
+from engine.common.commands import (
+    DEDUCTIONS_MAX,
+    DIGEST_MAX,
+    NAME_CHARS_MAX,
+    STEPS_MAX,
+    TIME_NS_MAX,
+    CancelBets,
+    CreateMarket,
+    Deduction,
+    FeedUpdate,
+    Limits,
+    OutcomeResult,
+    Quote,
+)
+from engine.common.events import Refused
+from engine.common.ids import MARKET_NO_MAX
+from engine.common.lifecycle import Action, Status
+from engine.common.reasons import Reason
+from engine.common.units import (
+    LIMIT_MINOR_MAX,
+    ODDS_MILLI_MAX,
+    ODDS_MILLI_MIN,
+    OUTCOMES_MAX,
+    STAKE_MINOR_MAX,
+)
+from engine.market.settlement import result_fault
+
+_LIMIT_BOUNDS: Final = {
+    "stake_minor_min": (1, STAKE_MINOR_MAX),
+    "stake_minor_max": (1, STAKE_MINOR_MAX),
+    "payout_minor_max": (0, LIMIT_MINOR_MAX),
+    "outcome_liability_minor_max": (0, LIMIT_MINOR_MAX),
+    "market_liability_minor_max": (0, LIMIT_MINOR_MAX),
+}
+
+
+def out_of_bounds(field: str, message: str) -> Refused:
+    """Return the refusal of a field."""
+    return Refused(reason=Reason.FIELD_OUT_OF_BOUNDS, field=field, message=message)
+
+
+def not_allowed(status: Status, action: Action) -> Refused:
+    """Return the refusal of a move that the table of the life cycle does not hold."""
+    return Refused(
+        reason=Reason.TRANSITION_NOT_ALLOWED,
+        field="market_no",
+        message=f"{action.name} is not allowed when {status.name}",
+    )
+
+
+def create_fault(command: CreateMarket) -> Refused | None:
+    """Return why a market cannot be made of this command, apart from its key and its limits."""
+    if not 0 <= command.market_no <= MARKET_NO_MAX:
+        return out_of_bounds("market_no", f"0 to {MARKET_NO_MAX}")
+    if not 1 <= len(command.outcomes) <= OUTCOMES_MAX:
+        return out_of_bounds("outcomes", f"1 to {OUTCOMES_MAX}")
+    if len(set(command.outcomes)) != len(command.outcomes):
+        return out_of_bounds("outcomes", "a name is given twice")
+    if len(command.odds_milli) != len(command.outcomes):
+        count = f"{len(command.outcomes)} outcomes, {len(command.odds_milli)} odds"
+        return out_of_bounds("odds_milli", count)
+    for at, odds_milli in enumerate(command.odds_milli):
+        if not ODDS_MILLI_MIN <= odds_milli <= ODDS_MILLI_MAX:
+            return Refused(
+                reason=Reason.ODDS_OUT_OF_BOUNDS,
+                field=f"odds_milli[{at}]",
+                message=f"{ODDS_MILLI_MIN} to {ODDS_MILLI_MAX}",
+            )
+    return None
+
+
+def limits_fault(limits: Limits) -> Refused | None:
+    """Return why these limits cannot hold: a figure out of bounds, or no stake left between two."""
+    for name, (low, high) in _LIMIT_BOUNDS.items():
+        if not low <= getattr(limits, name) <= high:
+            return out_of_bounds(f"limits.{name}", f"{low} to {high}")
+    if limits.stake_minor_min > limits.stake_minor_max:
+        return out_of_bounds("limits.stake_minor_min", "over limits.stake_minor_max")
+    return None
+
+
+def quotes_fault(quotes: tuple[Quote, ...], *, outcomes: int) -> Refused | None:
+    """Return why quotes cannot hold for a market of so many outcomes."""
+    quoted: dict[int, None] = {}
+    for at, quote in enumerate(quotes):
+        if not 0 <= quote.outcome < outcomes:
+            return Refused(
+                reason=Reason.OUTCOME_UNKNOWN,
+                field=f"quotes[{at}].outcome",
+                message=f"the market has outcomes 0 to {outcomes - 1}",
+            )
+        if quote.outcome in quoted:
+            return out_of_bounds(f"quotes[{at}].outcome", "an outcome is quoted twice")
+        if not ODDS_MILLI_MIN <= quote.odds_milli <= ODDS_MILLI_MAX:
+            return Refused(
+                reason=Reason.ODDS_OUT_OF_BOUNDS,
+                field=f"quotes[{at}].odds_milli",
+                message=f"{ODDS_MILLI_MIN} to {ODDS_MILLI_MAX}",
+            )
+        quoted[quote.outcome] = None
+    return None
+
+
+def results_fault(results: tuple[OutcomeResult, ...], *, outcomes: int) -> Refused | None:
+    """Return why results cannot settle a market of so many outcomes."""
+    if len(results) != outcomes:
+        return out_of_bounds("results", f"{outcomes} outcomes, {len(results)} results")
+    for at, result in enumerate(results):
+        field, bound = result_fault(result)
+        if field:
+            return out_of_bounds(f"results[{at}].{field}", bound)
+    return None
+
+
+def deductions_fault(deductions: tuple[Deduction, ...]) -> Refused | None:
+    """Return why deductions cannot hold: a figure out of bounds, or times that do not rise."""
+    if len(deductions) > DEDUCTIONS_MAX:
+        return out_of_bounds("deductions", f"{DEDUCTIONS_MAX} at most")
+    last_ns = -1
+    for at, deduction in enumerate(deductions):
+        if not 0 <= deduction.keep_milli <= 1_000:
+            return out_of_bounds(f"deductions[{at}].keep_milli", "0 to 1000")
+        if not last_ns < deduction.until_ns <= TIME_NS_MAX:
+            return out_of_bounds(f"deductions[{at}].until_ns", f"{last_ns + 1} to {TIME_NS_MAX}")
+        last_ns = deduction.until_ns
+    return None
+
+
+def window_fault(command: CancelBets) -> Refused | None:
+    """Return why a window cannot be: an end out of bounds, or nothing between the two."""
+    for name in ("from_ns", "until_ns"):
+        end = getattr(command, name)
+        if end is not None and not 0 <= end <= TIME_NS_MAX:
+            return out_of_bounds(name, f"0 to {TIME_NS_MAX}")
+    if command.until_ns is not None and command.until_ns <= (command.from_ns or 0):
+        return out_of_bounds("until_ns", "not after from_ns")
+    return None
+
+
+def feed_fault(command: FeedUpdate) -> Refused | None:
+    """Return why a feed's message cannot be obeyed, apart from what its market remembers."""
+    if not 1 <= len(command.source) <= NAME_CHARS_MAX:
+        return out_of_bounds("source", f"1 to {NAME_CHARS_MAX} characters")
+    if not 0 <= command.position <= TIME_NS_MAX:
+        return out_of_bounds("position", f"0 to {TIME_NS_MAX}")
+    if not 0 <= command.digest <= DIGEST_MAX:
+        return out_of_bounds("digest", f"0 to {DIGEST_MAX}")
+    if not 1 <= len(command.steps) <= STEPS_MAX:
+        return out_of_bounds("steps", f"1 to {STEPS_MAX}")
+    for at, step in enumerate(command.steps):
+        if step.market_no != command.market_no:
+            message = f"step {at} names market {step.market_no}, not {command.market_no}"
+            return out_of_bounds("steps", message)
+    return None

@@ -1,0 +1,132 @@
+"""What markets owe the account shards: settlements waiting to be applied, a queue for each shard.
+
+Owns the order and numbering of settlements: a shard's numbers rise by one and are never given
+twice, so that an ack up to a number is clear whatever was sent, lost or repeated. Never knows who
+carries them.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+
+from engine.common.ids import SHARD_BITS, SHARD_NO_MAX
+from engine.common.rows import SETTLEMENT, Rows
+from engine.common.state_hash import Reader, pack_rows
+
+SEQ_MAX: Final = (1 << 63) - 1
+
+
+class _Queue:
+    """One shard's waiting rows; those before `begin` are acknowledged and await compaction."""
+
+    def __init__(self, rows: Rows, *, next_seq: int) -> None:
+        self.rows = rows
+        self.begin = 0
+        self.end = len(rows)
+        self.next_seq = next_seq
+
+    def waiting(self) -> Rows:
+        return self.rows[self.begin : self.end]
+
+    def append(self, rows: Rows) -> None:
+        """Append rows under the next numbers; the memory at least doubles when it grows."""
+        if self.end + len(rows) > len(self.rows):
+            waiting = self.waiting()
+            larger = np.zeros(max(len(waiting) + len(rows), 2 * len(waiting)), SETTLEMENT)
+            larger[: len(waiting)] = waiting
+            self.rows, self.begin, self.end = larger, 0, len(waiting)
+        added = self.rows[self.end : self.end + len(rows)]
+        added[:] = rows
+        added["outbox_seq"] = np.arange(self.next_seq, self.next_seq + len(rows), dtype=np.uint64)
+        self.end += len(rows)
+        self.next_seq += len(rows)
+
+    def ack(self, upto: int) -> int:
+        """Forget the rows up to a number; return how many."""
+        forgotten = max(
+            0, min(upto - (self.next_seq - 1 - (self.end - self.begin)), self.end - self.begin)
+        )
+        self.begin += forgotten
+        if self.begin == self.end:
+            self.rows, self.begin, self.end = np.zeros(0, SETTLEMENT), 0, 0
+        return forgotten
+
+
+class Outbox:
+    """Settlements by account shard, oldest first."""
+
+    def __init__(self) -> None:
+        self._queues: dict[int, _Queue] = {}
+
+    def append(self, rows: Rows) -> None:
+        """Append settlements, each to the shard that gave its bet id, in the order given."""
+        if len(rows) == 0:
+            return
+        shards = (rows["bet_id"] >> np.uint64(SHARD_BITS)).astype(np.uint16)
+        order = np.argsort(shards, kind="stable")
+        present, begins = np.unique(shards[order], return_index=True)
+        ends = [*begins[1:].tolist(), len(rows)]
+        for shard, begin, end in zip(present.tolist(), begins.tolist(), ends, strict=True):
+            queue = self._queues.get(shard)
+            if queue is None:
+                queue = self._queues[shard] = _Queue(np.zeros(0, SETTLEMENT), next_seq=1)
+            queue.append(rows if len(present) == 1 else rows[order[begin:end]])
+
+    def waiting(self, *, shard: int, limit: int) -> Rows:
+        """Return a copy of a shard's oldest rows, `limit` at most."""
+        queue = self._queues.get(shard)
+        return np.zeros(0, SETTLEMENT) if queue is None else queue.waiting()[: max(limit, 0)].copy()
+
+    def shards(self) -> list[int]:
+        """Return the shards that something waits for, ascending."""
+        return sorted(shard for shard, queue in self._queues.items() if queue.begin < queue.end)
+
+    def last_seq(self, shard: int) -> int:
+        """Return the highest number given to a shard's rows, 0 for none."""
+        queue = self._queues.get(shard)
+        return 0 if queue is None else queue.next_seq - 1
+
+    def ack(self, *, shard: int, upto: int) -> int:
+        """Forget a shard's rows up to a number that was given; return how many."""
+        assert 0 <= upto <= self.last_seq(shard)
+        queue = self._queues.get(shard)
+        return 0 if queue is None else queue.ack(upto)
+
+    def dump(self) -> list[dict[str, Any]]:
+        """Return the canonical form: one map a shard ever served, ascending."""
+        return [
+            {"shard": shard, "next_seq": queue.next_seq, "rows": pack_rows(queue.waiting())}
+            for shard, queue in sorted(self._queues.items())
+        ]
+
+    @staticmethod
+    def load(items: list[Any]) -> "Outbox":
+        """Rebuild an outbox from its canonical form; a ValueError names the field."""
+        outbox, last = Outbox(), -1
+        for item in items:
+            reader = Reader(item, name="outbox")
+            reader.only("shard", "next_seq", "rows")
+            shard = reader.integer("shard", low=last + 1, high=SHARD_NO_MAX)
+            next_seq = reader.integer("next_seq", low=1, high=SEQ_MAX)
+            rows = reader.rows("rows", SETTLEMENT)
+            expected = np.arange(next_seq - len(rows), next_seq, dtype=np.int64)
+            if next_seq <= len(rows) or not np.array_equal(
+                rows["outbox_seq"], expected.astype(np.uint64)
+            ):
+                raise reader.fail("rows", "numbers that do not rise by one to next_seq")
+            if len(rows) and np.any(rows["bet_id"] >> np.uint64(SHARD_BITS) != shard):
+                raise reader.fail("rows", f"a bet of another shard than {shard}")
+            outbox._queues[shard] = _Queue(rows, next_seq=next_seq)
+            last = shard
+        return outbox
+
+    def check(self) -> None:
+        """Assert that every queue's numbers rise by one up to the last given, shard by shard."""
+        for shard, queue in self._queues.items():
+            rows = queue.waiting()
+            first = queue.next_seq - len(rows)
+            assert first >= 1
+            assert np.array_equal(
+                rows["outbox_seq"], np.arange(first, queue.next_seq, dtype=np.uint64)
+            )
+            assert np.all(rows["bet_id"] >> np.uint64(SHARD_BITS) == shard)

@@ -1,0 +1,341 @@
+"""A market machine's state as a document: written, read with care, and checked.
+
+Owns the layout of the dump and the invariants of the book. Figures that follow from others are in
+the dump too, and a reader compares them: a state that contradicts itself is refused, not repaired.
+
+Layout 1 knew no feeds, no windows and no deductions, and took no count of what is staked on an
+outcome. All of layout 2 that such a state has follows from it, so that a machine brought up from a
+dump of layout 1 is the one that its journal replays to.
+"""
+
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from engine.common.ids import MalformedIdError, parse_market_key
+from engine.common.index import empty_table
+from engine.common.index_nb import fill_nb, missing_nb
+from engine.common.lifecycle import Status
+from engine.common.reasons import Reason
+from engine.common.rows import I32s, Rows, row_dtype
+from engine.common.state_hash import BytesDigest, Reader, pack_rows
+from engine.common.units import (
+    DEAD_HEAT_DEN_MAX,
+    LIMIT_MINOR_MAX,
+    ODDS_MILLI_MAX,
+    ODDS_MILLI_MIN,
+    OUTCOMES_MAX,
+    STAKE_MINOR_MAX,
+)
+from engine.market.bet_resolution import Resolutions
+from engine.market.book import (
+    BET_RECORD,
+    MARKET,
+    MARKET_AWAITED,
+    MARKET_FED_SHUT,
+    MARKET_HELD,
+    MARKET_RESULTS,
+    MARKET_VOIDED,
+    OUTCOME,
+    OUTCOME_ACTIVE,
+    OUTCOME_WON,
+    Book,
+)
+from engine.market.feed_positions import FeedPositions
+from engine.market.outbox import Outbox
+from engine.market.settle_nb import audit_nb
+
+LAYOUT: Final = 2
+"""Version of the dump; older ones are read, a newer one is refused."""
+
+_OUTCOME_1: Final = row_dtype(
+    16,
+    ("payout_minor", "<i8"),
+    ("odds_milli", "<i4"),
+    ("flags", "u1"),
+    ("void_halves", "u1"),
+    ("dead_heat_num", "u1"),
+    ("dead_heat_den", "u1"),
+)
+"""An outcome in layout 1."""
+_STOPPED: Final = (Status.SUSPENDED, Status.CLOSED, Status.SETTLED, Status.CANCELLED)
+_FIELDS_1: Final = ("layout", "markets", "outcomes", "keys", "names", "bets", "outbox")
+_FIELDS_2: Final = (*_FIELDS_1, "windows", "deductions", "positions")
+
+
+class Parts(NamedTuple):
+    """What a machine's state is made of; keys and outcomes' names by slot."""
+
+    book: Book
+    outbox: Outbox
+    resolutions: Resolutions
+    positions: FeedPositions
+    keys: list[str]
+    names: list[tuple[str, ...]]
+
+
+def document(parts: Parts, *, bets: BytesDigest | None, layout: int) -> dict[str, Any]:
+    """Return the canonical document; `bets` may stand in for the bytes of all bets."""
+    book = parts.book
+    markets, outcomes = book.markets[: book.markets_len], book.outcomes[: book.outcomes_len]
+    if layout == 1:
+        markets, outcomes = markets.copy(), _as_outcomes_1(outcomes)
+        markets["flags"] = 0
+    common = {
+        "layout": layout,
+        "markets": pack_rows(markets),
+        "outcomes": pack_rows(outcomes),
+        "keys": list(parts.keys),
+        "names": [list(names) for names in parts.names],
+        "bets": pack_rows(book.records[: book.bets_len]) if bets is None else bets,
+        "outbox": parts.outbox.dump(),
+    }
+    if layout == 1:
+        return common
+    assert layout == LAYOUT
+    return common | {
+        "windows": parts.resolutions.dump_windows(),
+        "deductions": parts.resolutions.dump_deductions(),
+        "positions": parts.positions.dump(),
+    }
+
+
+def read(data: object, *, bets_max: int, markets_max: int) -> Parts:
+    """Return what a document holds; a ValueError names the field that does not fit."""
+    reader = Reader(data, name="market_machine")
+    layout = reader.integer("layout", low=1, high=LAYOUT)
+    reader.only(*(_FIELDS_1 if layout == 1 else _FIELDS_2))
+    book = Book()
+    markets = reader.rows("markets", MARKET, high=markets_max)
+    outcomes = reader.rows("outcomes", _OUTCOME_1 if layout == 1 else OUTCOME)
+    if layout == 1:
+        _set_flags(markets)
+        outcomes = _from_outcomes_1(outcomes)
+    keys = reader.texts("keys", count=len(markets))
+    _read_keys(reader, keys)
+    names = _read_names(reader, markets)
+    why = _markets_fault(markets, len(outcomes))
+    if why:
+        raise reader.fail("markets", why)
+    why = _outcomes_fault(outcomes, markets)
+    if why:
+        raise reader.fail("outcomes", why)
+    book.markets_len, book.outcomes_len = len(markets), len(outcomes)
+    if len(markets):
+        book.markets, book.outcomes = markets, outcomes
+    book.market_table = empty_table(len(markets))
+    if fill_nb(book.market_table, _numbers(markets), 0, len(markets)) >= 0:
+        raise reader.fail("markets", "a market's number is given twice")
+    _read_bets(reader, book, bets_max=bets_max, layout=layout)
+    outbox = Outbox.load(reader.items("outbox"))
+    resolutions, positions = Resolutions(book, outbox), FeedPositions()
+    if layout > 1:
+        resolutions.load(windows=reader.items("windows"), deductions=reader.items("deductions"))
+        positions = FeedPositions.load(reader.items("positions"))
+        if not _are_markets(positions.market_nos(), markets):
+            raise reader.fail("positions", "of a market that is not here")
+    return Parts(book, outbox, resolutions, positions, keys, names)
+
+
+def _set_flags(markets: Rows) -> None:
+    """Write the flags that follow from layout 1.
+
+    Only a trader's word stopped a market then, and every settlement and nothing but a cancellation
+    counted up `settlement_no`.
+    """
+    status = markets["status"]
+    held = np.where(np.isin(status, _STOPPED), MARKET_HELD, 0)
+    settled = (status == Status.SETTLED) | (
+        (status == Status.CANCELLED) & (markets["settlement_no"] > 1)
+    )
+    voided = np.where(status == Status.CANCELLED, MARKET_VOIDED, 0)
+    markets["flags"] = held + voided + np.where(settled, MARKET_RESULTS, 0)
+
+
+def _from_outcomes_1(outcomes_1: Rows) -> Rows:
+    outcomes: Rows = np.zeros(len(outcomes_1), OUTCOME)
+    for name in _OUTCOME_1.fields or ():
+        outcomes[name] = outcomes_1[name]
+    return outcomes
+
+
+def _as_outcomes_1(outcomes: Rows) -> Rows:
+    outcomes_1: Rows = np.zeros(len(outcomes), _OUTCOME_1)
+    for name in _OUTCOME_1.fields or ():
+        outcomes_1[name] = outcomes[name]
+    return outcomes_1
+
+
+def _are_markets(market_nos: list[int], markets: Rows) -> bool:
+    return bool(np.all(np.isin(np.array(market_nos, np.int64), markets["market_no"])))
+
+
+def _read_keys(reader: Reader, keys: list[str]) -> None:
+    if len(dict.fromkeys(keys)) != len(keys):
+        raise reader.fail("keys", "a key is given twice")
+    for key in keys:
+        try:
+            canonical = str(parse_market_key(key))
+        except MalformedIdError as error:
+            raise reader.fail("keys", str(error)) from error
+        if canonical != key:
+            raise reader.fail("keys", f"{key!r} is not in canonical form")
+
+
+def _read_names(reader: Reader, markets: Rows) -> list[tuple[str, ...]]:
+    names: list[tuple[str, ...]] = []
+    items = reader.items("names", count=len(markets))
+    for count, outcomes in zip(markets["outcomes"].tolist(), items, strict=True):
+        if not isinstance(outcomes, list | tuple) or len(outcomes) != count:
+            raise reader.fail("names", "not one name an outcome")
+        if not all(isinstance(name, str) for name in outcomes):
+            raise reader.fail("names", "not strings")
+        names.append(tuple(outcomes))
+    return names
+
+
+def _read_bets(reader: Reader, book: Book, *, bets_max: int, layout: int) -> None:
+    records = reader.rows("bets", BET_RECORD, high=bets_max)
+    book.bets_len = len(records)
+    book.bet_table = empty_table(len(records))
+    if len(records):
+        book.records = records
+        book.earlier = np.zeros(len(records), np.int32)
+    if fill_nb(book.bet_table, records["bet_id"], 0, len(records)) >= 0:
+        raise reader.fail("bets", "a bet id is given twice")
+    if not np.all(np.isin(records["reason"], [int(reason) for reason in Reason])):
+        raise reader.fail("bets", "a reason that does not exist")
+    why = _book_fault(book, book.earlier, without_stakes=layout == 1)
+    if why:
+        raise reader.fail("bets", why)
+
+
+def _markets_fault(markets: Rows, outcomes_len: int) -> str:
+    counts = markets["outcomes"].astype(np.int64)
+    firsts = np.cumsum(counts) - counts
+    if not np.array_equal(firsts, markets["first_outcome"]) or counts.sum() != outcomes_len:
+        return "first_outcome and outcomes do not follow each other"
+    if not _within(counts, 1, OUTCOMES_MAX):
+        return f"outcomes: 1 to {OUTCOMES_MAX}"
+    if not np.all(np.isin(markets["status"], [int(status) for status in Status])):
+        return "status: no such state"
+    flags = MARKET_HELD | MARKET_RESULTS | MARKET_AWAITED | MARKET_VOIDED | MARKET_FED_SHUT
+    if not _within(markets["flags"], 0, flags):
+        return "flags: no such flag"
+    held, stand = markets["flags"] & MARKET_HELD > 0, markets["flags"] & MARKET_RESULTS > 0
+    active = markets["status"] == Status.ACTIVE
+    if np.any(held & active):
+        return "flags: held and active"
+    if np.any((markets["flags"] & MARKET_FED_SHUT > 0) & active):
+        return "flags: stopped by a feed and active"
+    settled, cancelled = (markets["status"] == s for s in (Status.SETTLED, Status.CANCELLED))
+    if np.any((markets["flags"] & MARKET_VOIDED > 0) & ~cancelled):
+        return "flags: voided and not cancelled"
+    if np.any(settled & ~stand | stand & ~settled & ~cancelled):
+        return "flags: results stand in a market that is settled, or was when it was cancelled"
+    if not _within(markets["stake_minor_min"], 1, STAKE_MINOR_MAX) or not np.all(
+        markets["stake_minor_min"] <= markets["stake_minor_max"]
+    ):
+        return f"stake_minor_min: 1 to {STAKE_MINOR_MAX} and to stake_minor_max"
+    if not _within(markets["stake_minor_max"], 1, STAKE_MINOR_MAX):
+        return f"stake_minor_max: 1 to {STAKE_MINOR_MAX}"
+    for name in ("payout_minor_max", "outcome_liability_minor_max", "market_liability_minor_max"):
+        if not _within(markets[name], 0, LIMIT_MINOR_MAX):
+            return f"{name}: 0 to {LIMIT_MINOR_MAX}"
+    return "" if np.all(markets["version"] >= 1) else "version: from 1"
+
+
+def _outcomes_fault(outcomes: Rows, markets: Rows) -> str:
+    if not _within(outcomes["odds_milli"], ODDS_MILLI_MIN, ODDS_MILLI_MAX):
+        return f"odds_milli: {ODDS_MILLI_MIN} to {ODDS_MILLI_MAX}"
+    if not _within(outcomes["flags"], 0, OUTCOME_ACTIVE | OUTCOME_WON):
+        return "flags: no such flag"
+    if not _within(outcomes["void_halves"], 0, 2):
+        return "void_halves: 0 to 2"
+    if not _within(outcomes["dead_heat_den"], 1, DEAD_HEAT_DEN_MAX) or not np.all(
+        outcomes["dead_heat_num"] <= outcomes["dead_heat_den"]
+    ):
+        return f"dead_heat: a fraction over 1 to {DEAD_HEAT_DEN_MAX}"
+    open_ended = np.repeat(markets["flags"] & MARKET_RESULTS == 0, markets["outcomes"])
+    if np.any(open_ended & ((outcomes["flags"] & OUTCOME_WON > 0) | (outcomes["void_halves"] > 0))):
+        return "flags: a result where none stands"
+    return ""
+
+
+def _within(values: "np.ndarray[Any, Any]", low: int, high: int) -> bool:
+    return bool(np.all((values >= low) & (values <= high)))
+
+
+def _numbers(markets: Rows) -> "np.ndarray[Any, np.dtype[np.uint64]]":
+    return markets["market_no"].astype(np.uint64)
+
+
+def _book_fault(book: Book, earlier: I32s, *, without_stakes: bool = False) -> str:
+    """Build the book again from its bets, the chain into `earlier`; say what differs.
+
+    The book may come `without_stakes` of its outcomes: then they are written.
+    """
+    markets = book.markets[: book.markets_len]
+    outcomes = book.outcomes[: book.outcomes_len]
+    taken = np.zeros(len(markets), np.int64)
+    bets = np.zeros(len(markets), np.int64)
+    last_bet = np.zeros(len(markets), np.uint32)
+    payouts = np.zeros(len(outcomes), np.int64)
+    stakes = np.zeros(len(outcomes), np.int64)
+    fault = audit_nb(
+        book.records[: book.bets_len],
+        markets,
+        book.market_table,
+        _numbers(markets),
+        earlier,
+        taken,
+        bets,
+        last_bet,
+        payouts,
+        stakes,
+    )
+    if fault >= 0:
+        return f"bet {int(book.records[fault]['bet_id'])} cannot have been accepted"
+    if not np.array_equal(taken, markets["stake_taken_minor"]):
+        return "they do not add up to the markets' stake_taken_minor"
+    if not np.array_equal(bets, markets["bets"]):
+        return "they are not as many as the markets' bets"
+    if not np.array_equal(last_bet, markets["last_bet"]):
+        return "they do not end in the markets' last_bet"
+    if not np.array_equal(payouts, outcomes["payout_minor"]):
+        return "they do not add up to the outcomes' payout_minor"
+    if without_stakes:
+        outcomes["stake_minor"] = stakes
+    if not np.array_equal(stakes, outcomes["stake_minor"]):
+        return "they do not add up to the outcomes' stake_minor"
+    if len(markets):
+        worst = np.maximum.reduceat(payouts, markets["first_outcome"].astype(np.int64))
+        if not np.array_equal(worst, markets["payout_worst_minor"]):
+            return "their largest payouts are not the markets' payout_worst_minor"
+    return ""
+
+
+def check(parts: Parts) -> None:
+    """Assert every invariant of a state."""
+    book = parts.book
+    markets, outcomes = book.markets[: book.markets_len], book.outcomes[: book.outcomes_len]
+    assert not _markets_fault(markets, len(outcomes)), _markets_fault(markets, len(outcomes))
+    assert not _outcomes_fault(outcomes, markets), _outcomes_fault(outcomes, markets)
+    earlier = np.zeros(book.bets_len, np.int32)
+    fault = _book_fault(book, earlier)
+    assert not fault, fault
+    accepted = book.records["reason"][: book.bets_len] == Reason.ACCEPTED
+    assert np.array_equal(earlier[accepted], book.earlier[: book.bets_len][accepted])
+    bet_ids = book.records["bet_id"][: book.bets_len]
+    assert missing_nb(book.bet_table, bet_ids) < 0, "a bet is not found by its id"
+    assert np.count_nonzero(book.bet_table) == book.bets_len
+    assert missing_nb(book.market_table, _numbers(markets)) < 0, "a market is not found"
+    assert np.count_nonzero(book.market_table) == book.markets_len
+    assert [len(outcomes) for outcomes in parts.names] == markets["outcomes"].tolist()
+    assert len(parts.keys) == len(dict.fromkeys(parts.keys)) == book.markets_len
+    assert all(str(parse_market_key(key)) == key for key in parts.keys)
+    parts.outbox.check()
+    parts.resolutions.check()
+    positions = parts.positions
+    assert FeedPositions.load(positions.dump()).dump() == positions.dump()
+    assert _are_markets(positions.market_nos(), markets)

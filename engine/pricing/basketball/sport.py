@@ -1,0 +1,325 @@
+"""Basketball: what is believed of a game, what has happened in it, and its markets as a sport.
+
+Owns the value objects, their bounds, the table of types and how all of it is packed for the kernel.
+Never prices by itself (basketball_nb.py) and never reads a clock.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from math import isfinite
+from typing import Annotated, Final, NamedTuple
+
+import numpy as np
+from msgspec import Meta, Struct
+
+from engine.pricing.basketball import model_nb as kernels
+from engine.pricing.basketball.model_nb import price_basketball_nb
+from engine.pricing.chances import TERM_COLUMNS
+from engine.pricing.ladder import Floats, Ints
+from engine.pricing.lines import (
+    FAR,
+    Line,
+    MarketTypeError,
+    above,
+    below,
+    line_quarters,
+    line_result,
+    line_terms,
+    one,
+    over,
+    under,
+)
+from engine.pricing.sport import Names, Pricer, Results, Specifiers, SportMarket
+
+QUARTERS: Final = 4
+PERIODS_MAX: Final = 16
+"""Quarters and overtimes."""
+PERIOD_POINTS_MAX: Final = 150
+HANDICAP_MAX: Final = 100
+TOTAL_MAX: Final = 500
+
+_QUARTER: Final = re.compile(r"[1-4]", re.ASCII)
+
+
+class PeriodScore(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Points of either side in a quarter or an overtime."""
+
+    home: Annotated[int, Meta(ge=0, le=PERIOD_POINTS_MAX)] = 0
+    away: Annotated[int, Meta(ge=0, le=PERIOD_POINTS_MAX)] = 0
+
+
+class BasketballModel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is believed of the four quarters: home's margin and the total, each with its spread.
+
+    Margin and total are independent, and come evenly over the game; an overtime is more of the
+    same.
+    """
+
+    margin: Annotated[float, Meta(ge=-80, le=80)]
+    total: Annotated[float, Meta(ge=40, le=400)]
+    margin_sigma: Annotated[float, Meta(ge=2, le=40)] = 12.0
+    total_sigma: Annotated[float, Meta(ge=2, le=60)] = 18.0
+
+    def __post_init__(self) -> None:
+        """Refuse parameters out of bounds."""
+        _within("margin", self.margin, -80, 80)
+        _within("total", self.total, 40, 400)
+        _within("margin_sigma", self.margin_sigma, 2, 40)
+        _within("total_sigma", self.total_sigma, 2, 60)
+
+
+class BasketballState(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What has happened: points of each period that has begun, and the time left in the last one.
+
+    Four quarters, then overtimes for as long as the score is level. Before the game there are no
+    periods and `left_s` is 0, as it is in every break.
+    """
+
+    periods: Annotated[tuple[PeriodScore, ...], Meta(max_length=PERIODS_MAX)] = ()
+    left_s: Annotated[int, Meta(ge=0, le=1200)] = 0
+    quarter_s: Annotated[int, Meta(ge=60, le=1200)] = 720
+    """600 under FIBA's rules."""
+    overtime_s: Annotated[int, Meta(ge=60, le=1200)] = 300
+
+    def __post_init__(self) -> None:
+        """Refuse a state that no game can be in."""
+        _within("quarter_s", self.quarter_s, 60, 1200)
+        _within("overtime_s", self.overtime_s, 60, 1200)
+        if len(self.periods) > PERIODS_MAX:
+            raise ValueError(f"periods: at most {PERIODS_MAX}")
+        for number, period in enumerate(self.periods):
+            _within(f"periods[{number}].home", period.home, 0, PERIOD_POINTS_MAX)
+            _within(f"periods[{number}].away", period.away, 0, PERIOD_POINTS_MAX)
+        for number in range(QUARTERS, len(self.periods)):
+            home, away = self.score(0, number)
+            if home != away:
+                raise ValueError(f"periods: overtime after {home}:{away}")
+        length = self.quarter_s if len(self.periods) <= QUARTERS else self.overtime_s
+        _within("left_s", self.left_s, 0, length if self.periods else 0)
+
+    def score(self, first: int, last: int) -> tuple[int, int]:
+        """Return the points of periods, counted from 0, up to but not including the last."""
+        part = self.periods[first:last]
+        return sum(period.home for period in part), sum(period.away for period in part)
+
+    def finished(self) -> int:
+        """Return how many periods are over."""
+        return len(self.periods) - (self.left_s > 0)
+
+    @property
+    def over(self) -> bool:
+        """Whether the game is over: four quarters at least, and the score not level."""
+        home, away = self.score(0, PERIODS_MAX)
+        return self.finished() >= QUARTERS and self.left_s == 0 and home != away
+
+
+class BasketballRules(NamedTuple):
+    """A market: a scope, an axis of it, and a line for each outcome."""
+
+    scope: int
+    axis: int
+    names: tuple[str, ...]
+    lines: tuple[Line, ...]
+
+
+class BasketballType(NamedTuple):
+    """A row of the table; `uof_id` is the Unified Odds Feed's number, where we have one."""
+
+    name: str
+    uof_id: int | None
+    scope: int | None
+    """None: the quarter that ``quarternr`` names."""
+    specifiers: tuple[str, ...]
+    build: Callable[[int, Mapping[str, str]], BasketballRules]
+
+
+def _within(field: str, value: float, low: float, high: float) -> None:
+    if not (isfinite(value) and low <= value <= high):
+        raise ValueError(f"{field}: must be from {low:g} to {high:g}, not {value!r}")
+
+
+# --- the table -----------------------------------------------------------------------------------
+
+
+def _winner(scope: int, _: Mapping[str, str]) -> BasketballRules:
+    """Home or away; a level score refunds, where it can be final."""
+    return BasketballRules(scope, kernels.MARGIN, ("home", "away"), (over(0), under(0)))
+
+
+def _three_way(scope: int, _: Mapping[str, str]) -> BasketballRules:
+    lines = Line(above(1)), Line(one(0)), Line(below(0))
+    return BasketballRules(scope, kernels.MARGIN, ("home", "draw", "away"), lines)
+
+
+def _handicap(scope: int, given: Mapping[str, str]) -> BasketballRules:
+    line = -line_quarters(given["hcp"], most=HANDICAP_MAX, unit="points")
+    return BasketballRules(scope, kernels.MARGIN, ("home", "away"), (over(line), under(line)))
+
+
+def _total(axis: int) -> Callable[[int, Mapping[str, str]], BasketballRules]:
+    def build(scope: int, given: Mapping[str, str]) -> BasketballRules:
+        line = line_quarters(given["total"], most=TOTAL_MAX, unit="points")
+        if line < 1:
+            raise MarketTypeError(f"total: the line must be above nothing: {given['total']!r}")
+        return BasketballRules(scope, axis, ("over", "under"), (over(line), under(line)))
+
+    return build
+
+
+def _rows() -> list[BasketballType]:
+    both, home, away = _total(kernels.TOTAL), _total(kernels.HOME), _total(kernels.AWAY)
+    match, regular, half = kernels.MATCH, kernels.REGULAR, kernels.FIRST_HALF
+    hcp, line, number = ("hcp",), ("total",), ("quarternr",)
+    return [
+        BasketballType("winner", 219, match, (), _winner),
+        BasketballType("handicap", 223, match, hcp, _handicap),
+        BasketballType("total", 225, match, line, both),
+        BasketballType("home_total", 227, match, line, home),
+        BasketballType("away_total", 228, match, line, away),
+        BasketballType("1x2", 1, regular, (), _three_way),
+        BasketballType("draw_no_bet", 11, regular, (), _winner),
+        BasketballType("regular_handicap", 16, regular, hcp, _handicap),
+        BasketballType("regular_total", 18, regular, line, both),
+        BasketballType("first_half_1x2", 60, half, (), _three_way),
+        BasketballType("first_half_draw_no_bet", 64, half, (), _winner),
+        BasketballType("first_half_handicap", 66, half, hcp, _handicap),
+        BasketballType("first_half_total", 68, half, line, both),
+        BasketballType("first_half_home_total", 69, half, line, home),
+        BasketballType("first_half_away_total", 70, half, line, away),
+        BasketballType("quarter_1x2", 235, None, number, _three_way),
+        BasketballType("quarter_draw_no_bet", 302, None, number, _winner),
+        BasketballType("quarter_handicap", 303, None, (*hcp, *number), _handicap),
+        BasketballType("quarter_total", 236, None, (*number, *line), both),
+        BasketballType("quarter_home_total", None, None, (*number, *line), home),
+        BasketballType("quarter_away_total", None, None, (*number, *line), away),
+    ]
+
+
+BASKETBALL_TYPES: Final[dict[str, BasketballType]] = {row.name: row for row in _rows()}
+
+
+@lru_cache(maxsize=1 << 12)
+def basketball_rules(market_type: str, specifiers: Specifiers) -> BasketballRules:
+    """Return the rules of one market.
+
+    Raises
+    ------
+    MarketTypeError
+        When the type is not in the table or the specifiers are not those it takes.
+    """
+    row = BASKETBALL_TYPES.get(market_type)
+    if row is None:
+        raise MarketTypeError(f"market type: not in the table: {market_type!r}")
+    if tuple(name for name, _ in specifiers) != row.specifiers:
+        wanted = ", ".join(row.specifiers) or "none"
+        raise MarketTypeError(f"{market_type}: specifiers must be: {wanted}")
+    given = dict(specifiers)
+    scope = row.scope
+    if scope is None:
+        if _QUARTER.fullmatch(given["quarternr"]) is None:
+            raise MarketTypeError(f"quarternr: must be from 1 to 4: {given['quarternr']!r}")
+        scope = int(given["quarternr"]) - 1
+    return row.build(scope, given)
+
+
+# --- packing -------------------------------------------------------------------------------------
+
+_PERIODS: Final = {
+    **{quarter: (quarter, quarter + 1) for quarter in range(QUARTERS)},
+    kernels.FIRST_HALF: (0, 2),
+    kernels.REGULAR: (0, QUARTERS),
+    kernels.MATCH: (0, PERIODS_MAX),
+}
+"""The periods of a scope: the first, and one past the last."""
+
+
+def pack_model(model: BasketballModel, state: BasketballState) -> Floats:
+    """Return the model as the kernel takes it, with the length of an overtime."""
+    overtime = state.overtime_s / (QUARTERS * state.quarter_s)
+    figures = model.margin, model.margin_sigma, model.total, model.total_sigma, overtime
+    return np.array(figures, np.float64)
+
+
+def pack_state(state: BasketballState) -> Floats:
+    """Return the state as the kernel takes it: a row for each scope."""
+    packed = np.zeros((kernels.SCOPES, kernels.STATE_COLUMNS))
+    now, whole = len(state.periods), QUARTERS * state.quarter_s
+    for scope, (first, last) in _PERIODS.items():
+        left_s = state.quarter_s * max(min(last, QUARTERS) - max(first, now), 0)
+        if first < now <= last:
+            left_s += state.left_s
+        packed[scope] = *state.score(first, last), left_s / whole
+    return packed
+
+
+class _Compiled:
+    """Markets compiled to points and terms, with the kernel's scratch."""
+
+    def __init__(self, rules: Sequence[BasketballRules]) -> None:
+        points: dict[tuple[int, int, int], int] = {}
+        terms: list[tuple[int, int, int]] = []
+        outcome = 0
+        for market in rules:
+
+            def place(value: int, market: BasketballRules = market) -> int:
+                if abs(value) >= FAR:
+                    return kernels.EVERYTHING if value > 0 else kernels.NOTHING
+                point = (market.scope, market.axis, value)
+                return kernels.POINTS_AT + points.setdefault(point, len(points))
+
+            for line in market.lines:
+                terms += line_terms(line, outcome, place)
+                outcome += 1
+        self._points: Ints = np.array(list(points), np.int64).reshape(-1, kernels.POINT_COLUMNS)
+        self._terms: Ints = np.array(terms, np.int64).reshape(-1, TERM_COLUMNS)
+        self._features: Floats = np.zeros(kernels.POINTS_AT + len(points))
+        self._fair: Floats = np.zeros(outcome)
+
+    def price(self, model: BasketballModel, state: BasketballState, chances: Floats) -> None:
+        """Fill the chances of every outcome."""
+        price_basketball_nb(
+            pack_model(model, state),
+            pack_state(state),
+            self._points,
+            self._terms,
+            self._features,
+            chances.reshape(-1),
+            self._fair,
+        )
+
+
+class Basketball:
+    """Basketball in four quarters, with overtime until there is a winner."""
+
+    name: Final = "basketball"
+    model_type: Final = BasketballModel
+    state_type: Final = BasketballState
+    market_types: Final[Mapping[str, int | None]] = {
+        name: row.uof_id for name, row in BASKETBALL_TYPES.items()
+    }
+
+    def market(
+        self, market_type: str, specifiers: Specifiers, names: Names | None = None
+    ) -> SportMarket:
+        """Return what a market is: outcomes are fixed by its type."""
+        del names
+        rules = basketball_rules(market_type, specifiers)
+        return SportMarket(rules.names, 1, rules)
+
+    def pricer(self, markets: Sequence[SportMarket]) -> Pricer:
+        """Compile markets for the basketball kernel."""
+        return _Compiled([market.rules for market in markets]).price
+
+    def results(self, market: SportMarket, state: BasketballState) -> Results | None:
+        """Settle a market whose stretch of play is over."""
+        rules: BasketballRules = market.rules
+        first, last = _PERIODS[rules.scope]
+        if not (state.over if rules.scope == kernels.MATCH else state.finished() >= last):
+            return None
+        home, away = state.score(first, last)
+        value = (home - away, home + away, home, away)[rules.axis]
+        return tuple(line_result(line, value) for line in rules.lines)
+
+
+SPORT: Final = Basketball()

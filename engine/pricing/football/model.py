@@ -1,0 +1,312 @@
+"""The football model: what is believed of a match, what has happened in it, and nothing else.
+
+Owns the value objects a quant sets and a feed moves, their bounds, and how they are packed for the
+kernels. Never prices a market (fixture.py) and never reads a clock.
+"""
+
+from collections.abc import Iterator
+from enum import IntEnum
+from math import isfinite
+from typing import Annotated, Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+from msgspec import Meta, Struct
+from msgspec.structs import replace
+
+from engine.pricing.football.axes import Play, Scope
+from engine.pricing.football.layout import MODEL_COLUMNS, STATE_COLUMNS
+from engine.pricing.football.market_types import PERIOD_GOALS_MAX
+
+RATE_MAX: Final = 8.0
+"""Most goals a side may be expected to score in ninety minutes."""
+DEPENDENCE_MAX: Final = 0.3
+STOPPAGE_S_MAX: Final = 1800
+CLOCK_S_MAX: Final = 10_800
+RED_CARDS_MAX: Final = 4
+ORDER_CHARS_MAX: Final = 8 * PERIOD_GOALS_MAX
+"""Goals of both sides in four periods."""
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Side = Literal["home", "away"]
+
+
+class Period(IntEnum):
+    """Where a match stands; the clock matters only inside a period of play."""
+
+    PRE_MATCH = 0
+    FIRST_HALF = 1
+    HALF_TIME = 2
+    SECOND_HALF = 3
+    FULL_TIME = 4
+    """Ninety minutes are over: regular-time markets are decided, extra time may follow."""
+    EXTRA_FIRST = 5
+    EXTRA_HALF_TIME = 6
+    EXTRA_SECOND = 7
+    AFTER_EXTRA_TIME = 8
+
+
+PeriodGoals = Annotated[int, Meta(ge=0, le=PERIOD_GOALS_MAX)]
+
+
+class Score(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Goals of either side in some stretch of play."""
+
+    home: PeriodGoals = 0
+    away: PeriodGoals = 0
+
+
+_NIL: Final = Score()
+_FIELD_OF: Final = {
+    Period.FIRST_HALF: "first_half",
+    Period.SECOND_HALF: "second_half",
+    Period.EXTRA_FIRST: "extra_first",
+    Period.EXTRA_SECOND: "extra_second",
+}
+_PERIODS_OF: Final = {
+    Scope.REGULAR: (Period.FIRST_HALF, Period.SECOND_HALF),
+    Scope.FIRST_HALF: (Period.FIRST_HALF,),
+    Scope.SECOND_HALF: (Period.SECOND_HALF,),
+    Scope.EXTRA_TIME: (Period.EXTRA_FIRST, Period.EXTRA_SECOND),
+    Scope.HALVES: (Period.FIRST_HALF, Period.SECOND_HALF),
+}
+_UNKNOWN: Final = -1
+
+
+class MatchState(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What has happened: the period, the match clock, and the goals of each period.
+
+    `clock_s` counts from kick-off as broadcasters do: the second half starts at 2700, extra time
+    at 5400, and stoppage time runs past a period's end. `order` says who scored which goal: an
+    ``h`` or an ``a`` for each, oldest first, over the whole match. It may be left empty; then the
+    order is known where one side alone has scored in a period, and a market on it is neither
+    offered nor settled where it is not.
+    """
+
+    period: Period = Period.PRE_MATCH
+    clock_s: Annotated[int, Meta(ge=0, le=CLOCK_S_MAX)] = 0
+    first_half: Score = _NIL
+    second_half: Score = _NIL
+    extra_first: Score = _NIL
+    extra_second: Score = _NIL
+    home_red_cards: Annotated[int, Meta(ge=0, le=RED_CARDS_MAX)] = 0
+    away_red_cards: Annotated[int, Meta(ge=0, le=RED_CARDS_MAX)] = 0
+    order: Annotated[str, Meta(max_length=ORDER_CHARS_MAX, pattern=r"^[ah]*\Z")] = ""
+
+    def __post_init__(self) -> None:
+        """Refuse a state that no match can be in."""
+        _within("clock_s", self.clock_s, 0, CLOCK_S_MAX)
+        _within("home_red_cards", self.home_red_cards, 0, RED_CARDS_MAX)
+        _within("away_red_cards", self.away_red_cards, 0, RED_CARDS_MAX)
+        for period, field in _FIELD_OF.items():
+            score: Score = getattr(self, field)
+            _within(f"{field}.home", score.home, 0, PERIOD_GOALS_MAX)
+            _within(f"{field}.away", score.away, 0, PERIOD_GOALS_MAX)
+            if self.period < period and score != _NIL:
+                raise ValueError(f"{field}: goals before that period was reached")
+        if self.order and any(
+            (part.count("h"), part.count("a"), len(part)) != (score.home, score.away, goals)
+            for part, score, goals in self._parts()
+        ):
+            raise ValueError("order: must be an h or an a for each goal, period by period")
+
+    def at(self, *, period: Period, clock_s: int) -> "MatchState":
+        """Return the state with the match moved on to a period and clock."""
+        return replace(self, period=period, clock_s=clock_s)
+
+    def scored(self, *, side: Side) -> "MatchState":
+        """Return the state with one more goal in the period being played.
+
+        Raises
+        ------
+        ValueError
+            When no play is going on, or the period holds no more goals.
+        """
+        field = _FIELD_OF.get(self.period)
+        if field is None:
+            raise ValueError(f"goal: none can be scored in {self.period.name}")
+        score: Score = getattr(self, field)
+        more = Score(
+            home=score.home + (side == "home"),
+            away=score.away + (side == "away"),
+        )
+        before = self._order_in(tuple(_FIELD_OF))
+        return replace(self, **{field: more}, order="" if before is None else before + side[0])
+
+    def score(self, scope: Scope) -> tuple[int, int]:
+        """Return home and away goals so far in a scope."""
+        first, second = self.first_half, self.second_half
+        if scope is Scope.FIRST_HALF:
+            return first.home, first.away
+        if scope is Scope.SECOND_HALF:
+            return second.home, second.away
+        if scope is Scope.EXTRA_TIME:
+            first, second = self.extra_first, self.extra_second
+        return first.home + second.home, first.away + second.away
+
+    def order_of(self, scope: Scope) -> str | None:
+        """Return who scored which goal of a scope, ``h`` or ``a`` for each; None if not known."""
+        return self._order_in(_PERIODS_OF[scope])
+
+    def play(self, scope: Scope) -> Play:
+        """Return what a market of a scope is settled on."""
+        home, away = self.score(scope)
+        first = self.first_half
+        return Play(home, away, first.home, first.away, self.order_of(scope))
+
+    def _order_in(self, periods: tuple[Period, ...]) -> str | None:
+        """Join the order of some periods, all of them known or none."""
+        known = ""
+        for period, (part, score, goals) in zip(_FIELD_OF, self._parts(), strict=True):
+            if period not in periods:
+                continue
+            if not self.order and score.home and score.away:
+                return None
+            known += part if self.order else ("h" if score.home else "a") * goals
+        return known
+
+    def _parts(self) -> Iterator[tuple[str, Score, int]]:
+        """Cut the order into periods: each with its score and its number of goals."""
+        at = 0
+        last = Period.EXTRA_SECOND
+        for period, field in _FIELD_OF.items():
+            score: Score = getattr(self, field)
+            goals = score.home + score.away
+            end = ORDER_CHARS_MAX if period is last else at + goals
+            yield self.order[at:end], score, goals
+            at += goals
+
+    def over(self, scope: Scope) -> bool:
+        """Say whether a scope's score is final."""
+        ends = {
+            Scope.FIRST_HALF: Period.HALF_TIME,
+            Scope.SECOND_HALF: Period.FULL_TIME,
+            Scope.REGULAR: Period.FULL_TIME,
+            Scope.EXTRA_TIME: Period.AFTER_EXTRA_TIME,
+            Scope.HALVES: Period.FULL_TIME,
+        }
+        return self.period >= ends[scope]
+
+
+class MatchModel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is believed: goals each side would score in ninety minutes, and how they fall.
+
+    Red-card factors multiply a side's remaining rate for each card of its own and of its
+    opponents; the defaults are those of Vecer, Kopriva and Ichiba (2009).
+    """
+
+    home_rate: float
+    away_rate: float
+    dependence: float = 0.0
+    """Dixon and Coles' rho: below zero, low draws are likelier than independence has them."""
+    first_half_share: float = 0.45
+    first_half_stoppage_s: int = 0
+    """Time expected to be added to a half, over which the rest of its goals is spread."""
+    second_half_stoppage_s: int = 0
+    extra_time_share: float = 1.0 / 3.0
+    """Goals of extra time as a share of ninety minutes'."""
+    red_card_own_factor: float = 2.0 / 3.0
+    red_card_opponent_factor: float = 5.0 / 4.0
+
+    def __post_init__(self) -> None:
+        """Refuse parameters out of bounds, or a dependence that makes a score's chance negative."""
+        _within("home_rate", self.home_rate, 0.0, RATE_MAX)
+        _within("away_rate", self.away_rate, 0.0, RATE_MAX)
+        _within("dependence", self.dependence, -DEPENDENCE_MAX, DEPENDENCE_MAX)
+        _within("first_half_share", self.first_half_share, 0.3, 0.6)
+        _within("first_half_stoppage_s", self.first_half_stoppage_s, 0, STOPPAGE_S_MAX)
+        _within("second_half_stoppage_s", self.second_half_stoppage_s, 0, STOPPAGE_S_MAX)
+        _within("extra_time_share", self.extra_time_share, 0.0, 1.0)
+        _within("red_card_own_factor", self.red_card_own_factor, 0.1, 1.0)
+        _within("red_card_opponent_factor", self.red_card_opponent_factor, 1.0, 3.0)
+        if not dependence_fits(
+            home_rate=self.home_rate, away_rate=self.away_rate, dependence=self.dependence
+        ):
+            raise ValueError("dependence: too strong for these rates: a score's chance is negative")
+
+
+def dependence_fits(*, home_rate: float, away_rate: float, dependence: float) -> bool:
+    """Say whether every Dixon-Coles factor is at least zero at these rates."""
+    return (
+        home_rate * away_rate * dependence <= 1.0
+        and home_rate * dependence >= -1.0
+        and away_rate * dependence >= -1.0
+    )
+
+
+def _within(field: str, value: float, low: float, high: float) -> None:
+    if not (isfinite(value) and low <= value <= high):
+        raise ValueError(f"{field}: must be from {low:g} to {high:g}, not {value!r}")
+
+
+def pack_model(model: MatchModel) -> Floats:
+    """Return the model as the kernels take it."""
+    packed = np.array(
+        (
+            model.home_rate,
+            model.away_rate,
+            model.dependence,
+            model.first_half_share,
+            model.first_half_stoppage_s,
+            model.second_half_stoppage_s,
+            model.extra_time_share,
+            model.red_card_own_factor,
+            model.red_card_opponent_factor,
+        ),
+        np.float64,
+    )
+    assert len(packed) == MODEL_COLUMNS
+    return packed
+
+
+def _order_bits(state: MatchState) -> tuple[int, int, int, int]:
+    """Return for each scope with a score a number whose bit n is set when goal n + 1 was home's."""
+    if not (
+        state.order
+        or state.first_half != _NIL
+        or state.second_half != _NIL
+        or state.extra_first != _NIL
+        or state.extra_second != _NIL
+    ):
+        return 0, 0, 0, 0
+    bits: list[int] = []
+    counts: list[int] = []
+    at = 0
+    for score in (state.first_half, state.second_half, state.extra_first, state.extra_second):
+        home, goals = score.home, score.home + score.away
+        if state.order and goals:
+            part = state.order[at + goals - 1 : at - 1 if at else None : -1]
+            bits.append(int(part.replace("h", "1").replace("a", "0"), 2))
+        else:
+            bits.append((1 << home) - 1 if home in (0, goals) else _UNKNOWN)
+        counts.append(goals)
+        at += goals
+    first, second, extra_first, extra_second = bits
+    return (
+        _UNKNOWN if min(first, second) < 0 else first | second << counts[0],
+        first,
+        second,
+        _UNKNOWN if min(extra_first, extra_second) < 0 else extra_first | extra_second << counts[2],
+    )
+
+
+def pack_state(state: MatchState) -> Ints:
+    """Return the state as the kernels take it."""
+    packed = np.array(
+        (
+            state.period,
+            state.clock_s,
+            state.first_half.home,
+            state.first_half.away,
+            state.second_half.home,
+            state.second_half.away,
+            *state.score(Scope.EXTRA_TIME),
+            state.home_red_cards,
+            state.away_red_cards,
+            *_order_bits(state),
+        ),
+        np.int64,
+    )
+    assert len(packed) == STATE_COLUMNS
+    return packed

@@ -1,0 +1,288 @@
+"""The kernel of the football model: from rates and a match state to every chance of a board.
+
+Owns the order of the work: what is still to come, each scope's block, then the outcomes. Never
+allocates, never validates (football.py does), and never knows a market by name: an outcome is a few
+intervals on axes of the final score.
+"""
+
+from typing import Any, Final
+
+from numba import float64, int64
+
+from engine.common.jit import kernel
+from engine.pricing.chances import DUST
+from engine.pricing.fair_probabilities_nb import gather_nb
+from engine.pricing.football.combined_nb import (
+    accumulate_combined_nb,
+    combine_nb,
+    deposit_combined_nb,
+)
+from engine.pricing.football.goal_order_nb import accumulate_order_nb, deposit_order_nb, order_nb
+from engine.pricing.football.grid_nb import (
+    accumulate_cells_nb,
+    accumulate_plain_nb,
+    accumulate_sides_nb,
+    cells_nb,
+    deposit_cell_nb,
+    deposit_plain_nb,
+    deposit_sides_nb,
+    goals_nb,
+    plain_nb,
+    sides_nb,
+    tilt_given_nb,
+    tilt_nb,
+    tilted_mass_nb,
+)
+from engine.pricing.football.halves_nb import joint_nb
+from engine.pricing.football.layout import (
+    BLOCK,
+    CELLED,
+    COMBINED,
+    EXTRA_TIME,
+    FIRST_HALF,
+    HALVES,
+    ORDER_COLUMN,
+    ORDERED,
+    REGULAR,
+    SECOND_HALF,
+    SIDES,
+)
+from engine.pricing.football.remaining_goals_nb import left_nb
+
+PRICED: Final = 0
+NO_MASS: Final = 1
+
+
+@kernel()
+def start_nb(
+    features: Any,
+    scope: int,
+    wanted: int,
+    pmf: Any,
+    home_now: int,
+    home_to: int,
+    away_now: int,
+    away_to: int,
+    rate: float,
+    share: float,
+) -> None:
+    """Fill what is wanted of a block with masses of two independent goal counts.
+
+    `rate` is that of both sides' goals still to come, `share` what part of it is home's.
+    """
+    at = scope * BLOCK
+    row = 2 * scope
+    plain_nb(features, at, pmf, row, home_now, home_to, away_now, away_to, rate)
+    if wanted & SIDES != 0:
+        sides_nb(features, at, pmf, row)
+    if wanted & CELLED != 0:
+        cells_nb(features, at, pmf, row, home_now, home_to, away_now, away_to)
+    if wanted & COMBINED != 0:
+        combine_nb(features, at, pmf, row, home_to, away_now, away_to)
+    if wanted & ORDERED != 0:
+        order_nb(features, at, home_now + away_now, share)
+
+
+@kernel()
+def deposits_nb(
+    features: Any,
+    scope: int,
+    wanted: int,
+    home_now: int,
+    away_now: int,
+    home: int,
+    away: int,
+    mass: float,
+) -> None:
+    """Add mass to one low score on every axis wanted of a block."""
+    at = scope * BLOCK
+    deposit_plain_nb(features, at, home, away, mass)
+    if wanted & SIDES != 0:
+        deposit_sides_nb(features, at, home, away, mass)
+    if wanted & CELLED != 0:
+        deposit_cell_nb(features, at, home, away, mass)
+    if wanted & COMBINED != 0:
+        deposit_combined_nb(features, at, home, away, mass)
+    if wanted & ORDERED != 0:
+        deposit_order_nb(features, at, home_now, away_now, home, away, mass)
+
+
+@kernel()
+def finish_nb(
+    features: Any, scope: int, wanted: int, scale: float, scored: int, order: int
+) -> None:
+    """Make every axis wanted of a block cumulative."""
+    at = scope * BLOCK
+    accumulate_plain_nb(features, at, scale)
+    if wanted & SIDES != 0:
+        accumulate_sides_nb(features, at, scale)
+    if wanted & CELLED != 0:
+        accumulate_cells_nb(features, at, scale)
+    if wanted & COMBINED != 0:
+        accumulate_combined_nb(features, at, scale)
+    if wanted & ORDERED != 0:
+        accumulate_order_nb(features, at, scale, scored, order)
+
+
+@kernel()
+def halves_nb(
+    model: Any,
+    state: Any,
+    wanted: Any,
+    pmf: Any,
+    features: Any,
+    first_home: float,
+    first_away: float,
+    second_home: float,
+    second_away: float,
+    share: float,
+    tilted: bool,  # noqa: FBT001
+    mass: float,
+) -> None:
+    """Fill the blocks of both halves, and of the two together, from the goals still to be scored.
+
+    The dependence is on the final score, so a half's score is tilted by what the other half is
+    expected to add to it.
+    """
+    home_to = goals_nb(pmf, 2, first_home, state[2])
+    away_to = goals_nb(pmf, 3, first_away, state[3])
+    start_nb(
+        features, FIRST_HALF, wanted[FIRST_HALF], pmf,
+        state[2], home_to, state[3], away_to, first_home + first_away, share,
+    )  # fmt: skip
+    home_to = goals_nb(pmf, 4, second_home, state[4])
+    away_to = goals_nb(pmf, 5, second_away, state[5])
+    start_nb(
+        features, SECOND_HALF, wanted[SECOND_HALF], pmf,
+        state[4], home_to, state[5], away_to, second_home + second_away, share,
+    )  # fmt: skip
+    if wanted[HALVES] != 0:
+        joint_nb(features, model, pmf, tilted, 1.0 / mass)
+    for scope in range(FIRST_HALF, SECOND_HALF + 1):
+        if wanted[scope] == 0:
+            continue
+        row = 2 * scope
+        home_now = state[row]
+        away_now = state[row + 1]
+        if tilted:
+            other = 2 * (FIRST_HALF + SECOND_HALF - scope)
+            for i in range(2):
+                for j in range(2):
+                    tilt = tilt_given_nb(i, j, pmf, other, model[0], model[1], model[2])
+                    deposits_nb(
+                        features, scope, wanted[scope], home_now, away_now, i, j,
+                        pmf[row, i] * pmf[row + 1, j] * tilt,
+                    )  # fmt: skip
+        finish_nb(
+            features, scope, wanted[scope], 1.0 / mass, home_now + away_now,
+            state[ORDER_COLUMN + scope],
+        )  # fmt: skip
+
+
+@kernel()
+def features_nb(model: Any, state: Any, wanted: Any, pmf: Any, features: Any) -> int:
+    """Fill every block wanted; the parameters are those of `price_board_nb`."""
+    first, second, extra = left_nb(model, state)
+    home_rate = model[0] * model[7] ** state[8] * model[8] ** state[9]
+    away_rate = model[1] * model[7] ** state[9] * model[8] ** state[8]
+    both = home_rate + away_rate
+    share = home_rate / both if both > 0.0 else 0.5
+    home_now = state[2] + state[4]
+    away_now = state[3] + state[5]
+    tilted = model[2] != 0.0 and home_now <= 1 and away_now <= 1
+    home_to = goals_nb(pmf, 0, home_rate * (first + second), home_now)
+    away_to = goals_nb(pmf, 1, away_rate * (first + second), away_now)
+    mass = tilted_mass_nb(model, pmf) if tilted else 1.0
+    if not mass > DUST:
+        return NO_MASS
+    want = wanted[REGULAR]
+    if want != 0:
+        start_nb(
+            features, REGULAR, want, pmf, home_now, home_to, away_now, away_to,
+            both * (first + second), share,
+        )  # fmt: skip
+        if tilted:
+            for i in range(2):
+                for j in range(2):
+                    tilt = tilt_nb(i, j, model[0], model[1], model[2])
+                    deposits_nb(
+                        features, REGULAR, want, home_now, away_now, i, j,
+                        pmf[0, i] * pmf[1, j] * tilt,
+                    )  # fmt: skip
+        order = state[ORDER_COLUMN + REGULAR]
+        finish_nb(features, REGULAR, want, 1.0 / mass, home_now + away_now, order)
+    if wanted[FIRST_HALF] + wanted[SECOND_HALF] + wanted[HALVES] != 0:
+        halves_nb(
+            model, state, wanted, pmf, features,
+            home_rate * first, away_rate * first, home_rate * second, away_rate * second,
+            share, tilted, mass,
+        )  # fmt: skip
+    want = wanted[EXTRA_TIME]
+    if want != 0:
+        home_to = goals_nb(pmf, 6, home_rate * extra, state[6])
+        away_to = goals_nb(pmf, 7, away_rate * extra, state[7])
+        start_nb(
+            features, EXTRA_TIME, want, pmf, state[6], home_to, state[7], away_to, both * extra,
+            share,
+        )  # fmt: skip
+        order = state[ORDER_COLUMN + EXTRA_TIME]
+        finish_nb(features, EXTRA_TIME, want, 1.0, state[6] + state[7], order)
+    return PRICED
+
+
+@kernel(
+    int64(
+        float64[::1],
+        int64[::1],
+        int64[::1],
+        int64[:, ::1],
+        float64[:, ::1],
+        float64[::1],
+        float64[::1],
+        float64[::1],
+    )
+)
+def price_board_nb(
+    model: Any,
+    state: Any,
+    wanted: Any,
+    terms: Any,
+    pmf: Any,
+    features: Any,
+    chances: Any,
+    fair: Any,
+) -> int:
+    """Price every outcome of a board for one model and one match state.
+
+    Parameters
+    ----------
+    model : float64[MODEL_COLUMNS]
+        Home rate, away rate, dependence, first-half share, stoppage of either half in seconds,
+        extra-time share, red-card factors (own side, opponents).
+    state : int64[STATE_COLUMNS]
+        Period, clock in seconds, goals of first half, second half and extra time (home, away
+        each), red cards (home, away), and for each scope with a score who scored in which order.
+    wanted : int64[SCOPES]
+        What is wanted of each scope: a mask of PLAIN (in every one), SIDES, CELLED,
+        COMBINED and ORDERED; 0 for nothing.
+    terms : int64[terms, TERM_COLUMNS]
+        Intervals: the two ends as indices into `features`, and the place in `chances` to
+        which the chance between them is added.
+    pmf : float64[PMF_ROWS, GOALS]
+        Scratch.
+    features : float64[FEATURES]
+        Scratch.
+    chances : float64[CHANCES * outcomes]
+        Out: for each outcome the chances to win, half win, push and half lose.
+    fair : float64[outcomes]
+        Out: the fair probability, 0 where a push is certain.
+
+    Returns
+    -------
+    int
+        PRICED, or NO_MASS when the dependence leaves no reachable score any chance.
+    """
+    code = features_nb(model, state, wanted, pmf, features)
+    if code == PRICED:
+        gather_nb(features, terms, chances, fair)
+    return code

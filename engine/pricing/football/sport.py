@@ -1,0 +1,75 @@
+"""Football as one sport among others: its table, its model and its kernel behind the interface.
+
+Owns the translation and nothing else; `FixtureBoard` is the same markets with more to say of them
+(which are decided, for one).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+
+from engine.common.ids import MarketKey
+from engine.pricing.chances import CHANCES
+from engine.pricing.football.compiled import CompiledMarkets
+from engine.pricing.football.market_types import MARKET_TYPES, MarketRules, market_rules
+from engine.pricing.football.model import (
+    Floats,
+    MatchModel,
+    MatchState,
+    pack_model,
+    pack_state,
+)
+from engine.pricing.football.rules import outcome_result
+from engine.pricing.sport import Names, Pricer, Results, Specifiers, SportMarket
+
+
+class _Market(NamedTuple):
+    """A market's rules, and a key that says them."""
+
+    key: str
+    rules: MarketRules
+
+
+class Football:
+    """Association football, ninety minutes and extra time."""
+
+    name: Final = "football"
+    model_type: Final = MatchModel
+    state_type: Final = MatchState
+    market_types: Final[Mapping[str, int | None]] = {
+        name: row.uof_id for name, row in MARKET_TYPES.items()
+    }
+
+    def market(
+        self, market_type: str, specifiers: Specifiers, names: Names | None = None
+    ) -> SportMarket:
+        """Return what a market is: outcomes are fixed by its type."""
+        del names
+        rules = market_rules(market_type, specifiers)
+        listed = _Market(str(MarketKey("fixture", market_type, specifiers)), rules)
+        return SportMarket(tuple(rule.name for rule in rules.outcomes), rules.winners, listed)
+
+    def pricer(self, markets: Sequence[SportMarket]) -> Pricer:
+        """Compile markets for the football kernel."""
+        compiled = CompiledMarkets([market.rules.key for market in markets])
+
+        def price(model: MatchModel, state: MatchState, chances: Floats) -> None:
+            compiled.price(pack_model(model), pack_state(state))
+            chances[:] = compiled.chances.reshape(-1, CHANCES)
+
+        return price
+
+    def results(self, market: SportMarket, state: MatchState) -> Results | None:
+        """Settle a market whose stretch of play is over, if the order of goals it needs is known.
+
+        A market of an extra time that was not played is not settled: it is cancelled.
+        """
+        rules: MarketRules = market.rules.rules
+        if not state.over(rules.scope):
+            return None
+        play = state.play(rules.scope)
+        if rules.needs_order and play.order is None:
+            return None
+        return tuple(outcome_result(rule, play) for rule in rules.outcomes)
+
+
+SPORT: Final = Football()

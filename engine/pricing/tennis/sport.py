@@ -1,0 +1,407 @@
+"""Tennis: what is believed of a match, what has happened in it, and its markets as a sport.
+
+Owns the value objects, their bounds, what is a legal score, and how they are packed for the kernel.
+Never prices by itself (tennis_nb.py) and never reads a clock.
+"""
+
+from collections.abc import Mapping, Sequence
+from enum import IntEnum
+from math import isfinite
+from typing import Annotated, Final, Literal
+
+import numpy as np
+from msgspec import Meta, Struct
+from msgspec.structs import replace
+
+from engine.common.commands import OutcomeResult
+from engine.pricing.chances import CHANCES, DUST, PUSH, TERM_COLUMNS
+from engine.pricing.ladder import Floats, Ints
+from engine.pricing.lines import line_terms
+from engine.pricing.sport import Names, Pricer, Results, Specifiers, SportMarket
+from engine.pricing.tennis import layout
+from engine.pricing.tennis.market_types import TENNIS_TYPES, TennisRules, idle_line, tennis_rules
+from engine.pricing.tennis.model_nb import price_tennis_nb
+
+SERVE_MIN: Final = 0.05
+SERVE_MAX: Final = 0.95
+TIEBREAK_POINTS_MAX: Final = 99
+_ORDER_CHARS_MAX: Final = 4 * 13 + 2 * layout.GAMES_MAX
+
+Side = Literal["home", "away"]
+Games = Annotated[int, Meta(ge=0, le=layout.GAMES_MAX + 1)]
+Points = Annotated[int, Meta(ge=0, le=TIEBREAK_POINTS_MAX)]
+Serve = Annotated[float, Meta(ge=SERVE_MIN, le=SERVE_MAX)]
+
+
+class FinalSet(IntEnum):
+    """What happens at six games all in the last set; the others have a tie-break to seven."""
+
+    TIEBREAK_7 = layout.TIEBREAK_7
+    TIEBREAK_10 = layout.TIEBREAK_10
+    ADVANTAGE = layout.ADVANTAGE
+    """Play goes on until a side is two games ahead."""
+
+
+class SetScore(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Games of either side in a set."""
+
+    home: Games = 0
+    away: Games = 0
+
+
+class PointScore(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Points of either side in a game or a tie-break.
+
+    In a game 0 to 3 are love, 15, 30 and 40, and an advantage is 4 against 3: after any number of
+    deuces the score is 3:3 again. A tie-break counts its points.
+    """
+
+    home: Points = 0
+    away: Points = 0
+
+
+class TennisModel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is believed: the chance that each side wins a point on its own serve."""
+
+    home_serve: Serve
+    away_serve: Serve
+
+    def __post_init__(self) -> None:
+        """Refuse a chance out of bounds."""
+        for field in ("home_serve", "away_serve"):
+            value = getattr(self, field)
+            if not (isfinite(value) and SERVE_MIN <= value <= SERVE_MAX):
+                raise ValueError(f"{field}: must be from {SERVE_MIN:g} to {SERVE_MAX:g}: {value!r}")
+
+
+class TennisState(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What has happened: finished sets, games and points of the one being played, who serves.
+
+    `serving` is who serves the next point; None where that is not known, which makes it a coin's
+    toss. `order` says who won which game of the match, an ``h`` or an ``a`` each, oldest first; it
+    may be left empty, and then markets on single games already played are neither offered nor
+    settled, but where one side has won all of a set's games. `retired` ends the match: what play
+    has settled stands, the winner's market does where `winner_stands_after_sets` sets have been
+    finished, and all else is refunded.
+    """
+
+    best_of: Literal[3, 5] = 3
+    final_set: FinalSet = FinalSet.TIEBREAK_7
+    sets: Annotated[tuple[SetScore, ...], Meta(max_length=layout.SETS)] = ()
+    games: SetScore = SetScore()
+    points: PointScore = PointScore()
+    serving: Side | None = None
+    order: Annotated[str, Meta(max_length=_ORDER_CHARS_MAX, pattern=r"^[ah]*\Z")] = ""
+    retired: Side | None = None
+    """Who gave up, before or during the match."""
+    winner_stands_after_sets: Annotated[int, Meta(ge=0, le=layout.SETS)] = layout.SETS
+    """House rule: finished sets from which the side that goes through has won; 5 is never."""
+
+    def __post_init__(self) -> None:
+        """Refuse a score that no match can have."""
+        if self.best_of not in (3, 5):
+            raise ValueError("best_of: must be 3 or 5")
+        to_win = self.best_of // 2 + 1
+        won = {"home": 0, "away": 0}
+        for number, score in enumerate(self.sets):
+            if max(won.values()) == to_win:
+                raise ValueError(f"sets: set {number + 1} after the match was over")
+            if not set_over(score, self.how(number)):
+                raise ValueError(f"sets: set {number + 1} cannot end {score.home}:{score.away}")
+            won["home" if score.home > score.away else "away"] += 1
+        self._check_current(over=max(won.values()) == to_win)
+        if self.order and not self._order_fits():
+            raise ValueError("order: must be an h or an a for each game, set by set")
+        _within("winner_stands_after_sets", self.winner_stands_after_sets, 0, layout.SETS)
+
+    def how(self, number: int) -> FinalSet:
+        """Return what happens at six games all in a set, counted from 0."""
+        return self.final_set if number == self.best_of - 1 else FinalSet.TIEBREAK_7
+
+    @property
+    def over(self) -> bool:
+        """Whether a side has won the sets it needs."""
+        to_win = self.best_of // 2 + 1
+        home = sum(score.home > score.away for score in self.sets)
+        return max(home, len(self.sets) - home) == to_win
+
+    @property
+    def tiebreak(self) -> bool:
+        """Whether the game being played is a tie-break."""
+        games, how = self.games, self.how(len(self.sets))
+        return games.home == 6 and games.away == 6 and how is not FinalSet.ADVANTAGE
+
+    def first_server(self) -> int:
+        """Return who served first in the set being played: HOME, AWAY or UNKNOWN."""
+        if self.serving is None:
+            return layout.UNKNOWN
+        server = layout.HOME if self.serving == "home" else layout.AWAY
+        played = self.games.home + self.games.away
+        if self.tiebreak:
+            turn = (self.points.home + self.points.away) % 4
+            played += 0 if turn in (0, 3) else 1
+        return server if played % 2 == 0 else 1 - server
+
+    def point(self, *, to: Side) -> "TennisState":
+        """Return the state after the next point.
+
+        Raises
+        ------
+        ValueError
+            When the match is over.
+        """
+        if self.over:
+            raise ValueError("point: the match is over")
+        mine, other = (
+            (self.points.home, self.points.away)
+            if to == "home"
+            else (self.points.away, self.points.home)
+        )
+        mine += 1
+        how = self.how(len(self.sets))
+        game_to = 4 if not self.tiebreak else 10 if how is FinalSet.TIEBREAK_10 else 7
+        if mine >= game_to and mine - other >= 2:
+            return self._game(to)
+        if not self.tiebreak and mine == other == game_to:
+            mine = other = 3
+        points = (
+            PointScore(home=mine, away=other) if to == "home" else PointScore(home=other, away=mine)
+        )
+        serving = self.serving
+        if self.tiebreak and (mine + other) % 2 == 1:
+            serving = _OTHER[serving]
+        return replace(self, points=points, serving=serving)
+
+    def _game(self, to: Side) -> "TennisState":
+        """Return the state after a side has won the game being played."""
+        games = SetScore(
+            home=self.games.home + (to == "home"), away=self.games.away + (to == "away")
+        )
+        first: Side | None = _SIDES[self.first_server()]
+        serving = first if (games.home + games.away) % 2 == 0 else _OTHER[first]
+        ordered = bool(self.order) or (self.sets == () and self.games == _NO_GAMES)
+        order = self.order + to[0] if ordered else ""
+        if set_open(games, self.how(len(self.sets))):
+            return replace(self, games=games, points=_NO_POINTS, serving=serving, order=order)
+        return replace(
+            self,
+            sets=(*self.sets, games),
+            games=_NO_GAMES,
+            points=_NO_POINTS,
+            serving=serving,
+            order=order,
+        )
+
+    def _check_current(self, *, over: bool) -> None:
+        games, points, how = self.games, self.points, self.how(len(self.sets))
+        if over:
+            if games != _NO_GAMES or points != _NO_POINTS:
+                raise ValueError("games: the match is over")
+            return
+        _within("games.home", games.home, 0, layout.GAMES_MAX)
+        _within("games.away", games.away, 0, layout.GAMES_MAX)
+        if not set_open(games, how):
+            raise ValueError(f"games: a set cannot stand {games.home}:{games.away}")
+        if min(points.home, points.away) < 0:
+            raise ValueError("points: cannot be negative")
+        low, high = sorted((points.home, points.away))
+        if self.tiebreak:
+            to = 10 if how is FinalSet.TIEBREAK_10 else 7
+            if high > TIEBREAK_POINTS_MAX or (high >= to and high - low >= 2):
+                raise ValueError(
+                    f"points: a tie-break to {to} cannot stand {points.home}:{points.away}"
+                )
+        elif high > 4 or (high == 4 and low != 3):
+            raise ValueError(f"points: a game cannot stand {points.home}:{points.away}")
+
+    def _order_fits(self) -> bool:
+        """Say whether each set's part of the order leads to its score, and not past its end."""
+        at = 0
+        for number, score in enumerate((*self.sets, self.games)):
+            part = self.order[at : at + score.home + score.away]
+            at += score.home + score.away
+            if (part.count("h"), part.count("a")) != (score.home, score.away):
+                return False
+            prefixes = (part[:end] for end in range(len(part)))
+            if not all(
+                set_open(SetScore(home=p.count("h"), away=p.count("a")), self.how(number))
+                for p in prefixes
+            ):
+                return False
+        return at == len(self.order)
+
+
+_NO_GAMES: Final = SetScore()
+_NO_POINTS: Final = PointScore()
+_OTHER: Final[dict[Side | None, Side | None]] = {"home": "away", "away": "home", None: None}
+_SIDES: Final[tuple[Side | None, ...]] = ("home", "away", None)
+"""By HOME, AWAY and UNKNOWN."""
+
+
+def set_over(score: SetScore, how: FinalSet) -> bool:
+    """Say whether a set can end with a score."""
+    high, low = max(score.home, score.away), min(score.home, score.away)
+    if low < 0 or high > layout.GAMES_MAX + 1:
+        return False
+    if how is FinalSet.ADVANTAGE and high > 6:
+        return high - low == 2
+    return (high == 6 and low <= 4) or (high == 7 and low in (5, 6))
+
+
+def set_open(score: SetScore, how: FinalSet) -> bool:
+    """Say whether a set can stand at a score and go on."""
+    high, low = max(score.home, score.away), min(score.home, score.away)
+    if low < 0:
+        return False
+    if how is FinalSet.ADVANTAGE:
+        return high <= 5 or high - low <= 1
+    return high <= 5 or (high == 6 and low >= 5)
+
+
+def _within(field: str, value: int, low: int, high: int) -> None:
+    if not low <= value <= high:
+        raise ValueError(f"{field}: must be from {low} to {high}, not {value!r}")
+
+
+def pack_model(model: TennisModel) -> Floats:
+    """Return the model as the kernel takes it."""
+    return np.array((model.home_serve, model.away_serve), np.float64)
+
+
+def pack_state(state: TennisState) -> Ints:
+    """Return the state as the kernel takes it."""
+    packed = np.zeros(layout.STATE_COLUMNS, np.int64)
+    packed[layout.BEST_OF] = state.best_of
+    packed[layout.FINAL_SET] = state.final_set
+    packed[layout.FINISHED] = len(state.sets)
+    packed[layout.FIRST_SERVER] = state.first_server()
+    packed[layout.POINTS : layout.POINTS + 2] = state.points.home, state.points.away
+    at = 0
+    scores = (*state.sets, state.games)[: layout.SETS]
+    for number, score in enumerate(scores):
+        first = layout.SCORES + 2 * number
+        packed[first : first + 2] = score.home, score.away
+        games = score.home + score.away
+        part = state.order[at : at + games]
+        at += games
+        if not part and score.home and score.away:
+            packed[layout.WINNERS + number] = -1
+            continue
+        winners = part or "h" * score.home + "a" * score.away
+        bits = (1 << game for game, side in enumerate(winners[: layout.GAMES]) if side == "h")
+        packed[layout.WINNERS + number] = sum(bits)
+    return packed
+
+
+class _Compiled:
+    """Markets compiled to terms, with the kernel's scratch."""
+
+    def __init__(self, rules: Sequence[TennisRules]) -> None:
+        terms: list[tuple[int, int, int]] = []
+        self._slices: list[tuple[TennisRules, int, int]] = []
+        outcome = 0
+        for market in rules:
+            first = outcome
+            for line in market.lines:
+                terms += line_terms(line, outcome, market.span.place)
+                idle = idle_line(market.span)
+                if market.span.idle:
+                    terms.append((idle.low, idle.high, CHANCES * outcome + PUSH))
+                outcome += 1
+            self._slices.append((market, first, outcome))
+        self._terms: Ints = np.array(terms, np.int64).reshape(-1, TERM_COLUMNS)
+        self._scratch: Final = (
+            np.zeros((layout.POINTS_SIZE, layout.POINTS_SIZE)),
+            np.zeros((7, 7)),
+            np.zeros((layout.KINDS, 2, layout.ENDS)),
+            np.zeros((layout.KINDS, 2, layout.GAMES, 2)),
+            np.zeros((layout.STATES + 1, layout.SUMS)),
+            np.zeros(layout.STATES + 1),
+            np.zeros(layout.FEATURES),
+        )
+        self._fair: Floats = np.zeros(outcome)
+
+    def price(self, model: TennisModel, state: TennisState, chances: Floats) -> None:
+        """Fill the chances of every outcome; a market of another format is left at zeros."""
+        price_tennis_nb(
+            pack_model(model),
+            pack_state(state),
+            self._terms,
+            *self._scratch,
+            chances.reshape(-1),
+            self._fair,
+        )
+        for market, first, last in self._slices:
+            if market.best_of not in (0, state.best_of):
+                chances[first:last] = 0.0
+
+
+_EVEN: Final = TennisModel(home_serve=0.5, away_serve=0.5)
+"""Under it every score that can still be reached has a chance that can be told from 0."""
+_REFUND: Final = OutcomeResult(won=False, void_halves=2)
+_WON: Final = OutcomeResult(won=True)
+_LOST: Final = OutcomeResult(won=False)
+_SURE: Final = (
+    _WON,
+    OutcomeResult(won=True, void_halves=1),
+    _REFUND,
+    OutcomeResult(won=False, void_halves=1),
+)
+"""What an outcome's chances say when one of them is certain, column by column."""
+
+
+class Tennis:
+    """Tennis, best of three or five sets."""
+
+    name: Final = "tennis"
+    model_type: Final = TennisModel
+    state_type: Final = TennisState
+    market_types: Final[Mapping[str, int | None]] = {
+        name: row.uof_id for name, row in TENNIS_TYPES.items()
+    }
+
+    def market(
+        self, market_type: str, specifiers: Specifiers, names: Names | None = None
+    ) -> SportMarket:
+        """Return what a market is: outcomes are fixed by its type."""
+        del names
+        rules = tennis_rules(market_type, specifiers)
+        return SportMarket(rules.names, 1, rules)
+
+    def pricer(self, markets: Sequence[SportMarket]) -> Pricer:
+        """Compile markets for the tennis kernel."""
+        return _Compiled([market.rules for market in markets]).price
+
+    def results(self, market: SportMarket, state: TennisState) -> Results | None:
+        """Settle a market that no further point can change, or that a retirement has ended.
+
+        A set or a game that will not be played refunds, and so does what a retirement leaves
+        undecided, but for the match winner where the house rule says that it stands.
+        """
+        rules: TennisRules = market.rules
+        if rules.best_of not in (0, state.best_of):
+            return None
+        chances = np.zeros((len(market.outcomes), CHANCES))
+        _Compiled([rules]).price(_EVEN, state, chances)
+        settled = tuple(_sure(row) for row in chances.tolist())
+        if rules.game_no and not chances.any():
+            return None
+        if None not in settled:
+            return tuple(result for result in settled if result is not None)
+        if state.retired is None:
+            return None
+        if rules == _WINNER and len(state.sets) >= state.winner_stands_after_sets < layout.SETS:
+            return (_LOST, _WON) if state.retired == "home" else (_WON, _LOST)
+        return (_REFUND,) * len(settled)
+
+
+def _sure(chances: Sequence[float]) -> OutcomeResult | None:
+    """Return how an outcome is settled if its chances leave one way only."""
+    for chance, result in zip(chances, _SURE, strict=True):
+        if chance >= 1.0 - DUST:
+            return result
+    return _LOST if sum(chances) <= DUST else None
+
+
+_WINNER: Final = tennis_rules("winner", ())
+SPORT: Final = Tennis()

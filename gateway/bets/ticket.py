@@ -1,0 +1,78 @@
+"""One bet on its way through a gateway: what its bettor asked, how far it is, what is answered.
+
+Owns the record and nothing of the path; the rules are the shells'.
+"""
+
+from typing import NamedTuple, Protocol
+
+from engine.common.reasons import Reason
+
+
+class BetAnswer(NamedTuple):
+    """What a bettor hears: `state` is accepted, rejected or unknown."""
+
+    state: str
+    bet_id: int
+    odds_milli: int
+    reason: Reason
+    stake_max_minor: int
+
+
+class BetSession(Protocol):
+    """Who placed a bet and is told of it, exactly once."""
+
+    def on_bet_answer(self, ticket: "Ticket", answer: BetAnswer) -> None:
+        """Send the answer; must not block and must not raise."""
+        ...
+
+
+class Ticket:
+    """One bet on its way; the fields up to `policy` are the bettor's, the rest the path's."""
+
+    __slots__ = (
+        "account_no",
+        "answered",
+        "bet_id",
+        "born_s",
+        "market_no",
+        "odds_milli",
+        "outcome",
+        "policy",
+        "rate_micro",
+        "ref",
+        "ref_bytes",
+        "sends",
+        "session",
+        "shard",
+        "stake_minor",
+    )
+
+    def __init__(
+        self,
+        *,
+        session: BetSession,
+        ref: str,
+        ref_bytes: bytes,
+        account_no: int,
+        market_no: int,
+        outcome: int,
+        stake_minor: int,
+        odds_milli: int,
+        policy: int,
+    ) -> None:
+        self.session = session
+        self.ref = ref
+        self.ref_bytes = ref_bytes
+        self.account_no = account_no
+        self.market_no = market_no
+        self.outcome = outcome
+        self.stake_minor = stake_minor
+        self.odds_milli = odds_milli
+        self.policy = policy
+        self.born_s = 0.0
+        self.shard = 0
+        self.bet_id = 0
+        self.rate_micro = 0
+        self.sends = 0
+        """How often the market may have seen this bet; past 1, only a recorded verdict counts."""
+        self.answered = False

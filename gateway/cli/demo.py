@@ -1,0 +1,112 @@
+"""`overround demo`: a World Cup match traded from kick-off to closed books.
+
+Owns the arguments and the exit code; gateway.demo.match plays the match. Ray and the crowd are
+imported when the command runs, so that other commands do not wait for them.
+"""
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+from typing import Final
+
+from actors.exit_codes import EXIT_WRONG_ARGUMENTS
+from gateway.cli.arguments import number, whole
+from gateway.configuration.config import Config
+from gateway.demo.options import NEVER, PROCESSES, DemoOptions
+
+SPEED_MAX: Final = 100_000.0
+BETTORS_MAX: Final = 2_000
+MARKETS_MAX: Final = 125
+MARKETS: Final = 15
+MINUTE_MAX: Final = 89
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the demo's options to its parser."""
+    add = parser.add_argument
+    add("--match", default="wc22-64", metavar="ID", help="wc22-01 to wc22-64 (default: the final)")
+    add(
+        "--speed",
+        type=number(0.1, SPEED_MAX),
+        default=90.0,
+        metavar="N",
+        help="match minutes a minute (default 90)",
+    )
+    add("--bettors", type=whole(1, BETTORS_MAX), default=60, metavar="N", help="default 60")
+    add(
+        "--markets",
+        type=whole(1, MARKETS_MAX),
+        default=MARKETS,
+        metavar="N",
+        help=f"how many the fixture offers, up to its whole board of {MARKETS_MAX} "
+        f"(default {MARKETS})",
+    )
+    add(
+        "--markets-per-actor",
+        type=whole(1, MARKETS_MAX),
+        default=0,
+        metavar="N",
+        help="markets that share a process (default: what makes "
+        f"{PROCESSES} processes or fewer); the whole board: --markets 125 --markets-per-actor 25",
+    )
+    add("--seed", type=whole(0, 2**31), default=2022, metavar="N", help="of the bettors' choices")
+    add(
+        "--kill-minute",
+        type=_minute,
+        default=60,
+        metavar="M",
+        help="when the 1x2 market's process is killed, or none (default 60)",
+    )
+    add(
+        "--until",
+        type=_minute,
+        default=NEVER,
+        metavar="M",
+        dest="until_minute",
+        help="stop at this minute as Ctrl-C would; --resume plays on",
+    )
+    add(
+        "--base-port",
+        type=whole(0, 65_533),
+        default=0,
+        metavar="P",
+        help="bets listen here, control and feed on the next two ports (default: free ports)",
+    )
+    add("--data-dir", type=Path, metavar="DIR", help="folder of the runs (default: the settings')")
+    add("--resume", action="store_true", help="take up the newest run where its disk left it")
+    add("--plain", action="store_true", help="plain lines, also in a terminal")
+
+
+def run(args: argparse.Namespace, config: Config) -> int:
+    """Play the demo and return the exit code.
+
+    0 when every check passed, 1 when one failed, 2 for wrong words, 130 when it was stopped.
+    """
+    from gateway.demo.match import play  # noqa: PLC0415 - brings Ray and the crowd along
+    from gateway.demo.run_folder import DemoFolderError  # noqa: PLC0415
+    from simulations.timeline import UnknownMatchError  # noqa: PLC0415
+
+    options = DemoOptions(
+        match=args.match,
+        speed=args.speed,
+        bettors=args.bettors,
+        markets=args.markets,
+        markets_per_actor=args.markets_per_actor,
+        seed=args.seed,
+        kill_minute=args.kill_minute,
+        until_minute=args.until_minute,
+        base_port=args.base_port,
+        data_dir=args.data_dir or Path(config.data_dir) / "demo",
+        resume=args.resume,
+        plain=args.plain,
+    )
+    try:
+        return asyncio.run(play(options, config))
+    except (DemoFolderError, UnknownMatchError) as error:
+        print(f"overround demo: {error}", file=sys.stderr)  # noqa: T201 - a command's own error
+        return EXIT_WRONG_ARGUMENTS
+
+
+def _minute(text: str) -> int:
+    return NEVER if text == "none" else whole(1, MINUTE_MAX)(text)

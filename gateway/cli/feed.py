@@ -1,0 +1,264 @@
+"""`overround feed`: the bridge as a command, from a provider or a recording to the feed listener.
+
+Owns the command's words, its exit code and what it prints. Loads little until it runs.
+"""
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from actors.exit_codes import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_WRONG_ARGUMENTS
+from gateway.cli.arguments import whole
+from gateway.configuration.config import Config
+from gateway.feeds.core.settings import FEEDS
+from gateway.session.tokens import Role, load_key
+
+if TYPE_CHECKING:
+    from gateway.feeds.bridge.bridge import Bridge, Transport
+
+PASSWORD_VARIABLE: Final = "OVERROUND_AMQP_PASSWORD"  # noqa: S105 - names, not words
+API_TOKEN_VARIABLE: Final = "OVERROUND_UOF_TOKEN"  # noqa: S105
+PREFETCH_MAX: Final = 65_535
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the kinds of feeds, each with its own options."""
+    kinds = parser.add_subparsers(required=True, metavar="KIND", title="kinds", dest="kind")
+    uof = kinds.add_parser(
+        "uof",
+        help="the Unified Odds Feed",
+        description="Carry the Unified Odds Feed to a gateway.",
+        epilog=f"A broker's password may come in {PASSWORD_VARIABLE}, the token for --api comes in "
+        f"{API_TOKEN_VARIABLE}.",
+        allow_abbrev=False,
+    )
+    source = uof.add_mutually_exclusive_group(required=True)
+    source.add_argument("--amqp", metavar="URL", help="amqp:// or amqps://USER@HOST:PORT/VHOST")
+    source.add_argument("--files", type=Path, metavar="PATH", help="a recording: file or folder")
+    uof.add_argument("--api", metavar="URL", help="the provider's HTTP interface, for recoveries")
+    uof.add_argument(
+        "--exchange", default="unifiedfeed", metavar="NAME", help="default unifiedfeed"
+    )
+    uof.add_argument(
+        "--routing-key",
+        action="append",
+        dest="routing_keys",
+        metavar="KEY",
+        help="what to listen to (default: all); may be given several times",
+    )
+    uof.add_argument(
+        "--queue",
+        default="",
+        metavar="NAME",
+        help="a durable queue (default: one of our own, gone with us)",
+    )
+    uof.add_argument(
+        "--prefetch",
+        type=whole(1, PREFETCH_MAX),
+        default=2_048,
+        metavar="N",
+        help="messages in hand (default 2048)",
+    )
+    exchange = kinds.add_parser(
+        "exchange",
+        help="an exchange's stream",
+        description="Carry an exchange's stream to a gateway.",
+        epilog="Credentials come from a file that OVERROUND_EXCHANGE_CREDENTIALS names, or from "
+        "OVERROUND_EXCHANGE_APP_KEY and OVERROUND_EXCHANGE_SESSION.",
+        allow_abbrev=False,
+    )
+    source = exchange.add_mutually_exclusive_group(required=True)
+    source.add_argument("--tls", metavar="HOST:PORT", help="the exchange's stream")
+    source.add_argument("--files", type=Path, metavar="PATH", help="a recording: file or folder")
+    exchange.add_argument(
+        "--market",
+        action="append",
+        dest="markets",
+        metavar="ID",
+        help="a market to follow (default: all); may be given several times",
+    )
+    for kind in (uof, exchange):
+        add = kind.add_argument
+        add("--ca-file", default="", metavar="FILE", help="authorities to trust instead")
+        add("--url", default="", metavar="URL", help="the feed listener (default: the settings')")
+        add("--token", default="", metavar="TOKEN", help="default: one signed with our own secret")
+        add("--name", default="", metavar="FEED", help="the feed's name there (default: its kind)")
+        add(
+            "--record",
+            type=Path,
+            metavar="FILE",
+            help="also write every message down, one a line: a recording for replay",
+        )
+        add(
+            "--give-up-s",
+            type=whole(0, 86_400),
+            default=0,
+            metavar="S",
+            help="end when no gateway is found for so long (default 0: never)",
+        )
+
+
+def run(args: argparse.Namespace, config: Config) -> int:
+    """Carry a feed and return the exit code: 0 at its end, 1 if it failed, 130 when stopped."""
+    assert args.kind in FEEDS
+    try:
+        return asyncio.run(_run(args, config))
+    except ValueError as error:
+        _complain(error)
+        return EXIT_WRONG_ARGUMENTS
+    except _errors() as error:  # before anything was carried
+        _complain(error)
+        return EXIT_FAILED
+
+
+async def _run(args: argparse.Namespace, config: Config) -> int:
+    from gateway.feeds.bridge.bridge import Bridge, BridgeSettings  # noqa: PLC0415 - brings the client
+
+    if args.ca_file:
+        _check_authorities(args.ca_file)
+    transport = _exchange(args) if args.kind == "exchange" else _uof(args)
+    if args.record is not None:
+        from gateway.feeds.bridge.recorder import Recorder  # noqa: PLC0415
+
+        try:
+            transport = Recorder(transport, args.record)
+        except OSError as error:
+            raise ValueError(f"--record {args.record}: {error.strerror or error}") from error
+    bridge = Bridge(
+        transport=transport,
+        feed=args.name or args.kind,
+        url=args.url or f"ws://{config.gateway.feed_host}:{config.gateway.feed_port}",
+        token=_token(args, config),
+        settings=BridgeSettings(give_up_s=float(args.give_up_s)),
+    )
+    interrupted = asyncio.Event()
+    running = asyncio.ensure_future(bridge.run())
+
+    def interrupt() -> None:
+        if interrupted.is_set():
+            running.cancel()  # the second time somebody means it
+        interrupted.set()
+        bridge.stop()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, interrupt)
+    failed = False
+    try:
+        await running
+    except asyncio.CancelledError:
+        pass
+    except _errors() as error:
+        failed = True
+        _complain(error)
+    _tell(bridge)
+    if failed:
+        return EXIT_FAILED
+    return EXIT_INTERRUPTED if interrupted.is_set() else EXIT_DONE
+
+
+def _check_authorities(path: str) -> None:
+    """Refuse a file of authorities that could verify nobody, before anybody is asked anything."""
+    from gateway.feeds.tls import verifying  # noqa: PLC0415
+
+    try:
+        verifying(path)
+    except OSError as error:
+        raise ValueError(f"--ca-file: {error}") from error
+
+
+def _errors() -> tuple[type[Exception], ...]:
+    """Return what may end a bridge and is no defect of ours: told in one line."""
+    from gateway.feeds.bridge.amqp import AmqpError  # noqa: PLC0415 - brings the broker's client
+    from gateway.feeds.bridge.bridge import BridgeError  # noqa: PLC0415
+    from gateway.feeds.bridge.recordings import RecordingError  # noqa: PLC0415
+    from gateway.feeds.exchange.stream import (  # noqa: PLC0415
+        CredentialsError,
+        StreamRefusedError,
+    )
+
+    return (BridgeError, AmqpError, RecordingError, CredentialsError, StreamRefusedError, OSError)
+
+
+def _token(args: argparse.Namespace, config: Config) -> Callable[[], str]:
+    """Return what gives the token of each connection."""
+    if args.token:
+        token = str(args.token)
+        return lambda: token
+    key = load_key(config.tokens, data_dir=Path(config.data_dir))
+    return lambda: key.issue(
+        role=Role.FEED,
+        sub=args.name or args.kind,
+        account=None,
+        now_s=int(time.time()),
+        expires_s=config.tokens.expires_s,
+    )
+
+
+def _uof(args: argparse.Namespace) -> "Transport":
+    from gateway.feeds.bridge.amqp import AmqpSettings, AmqpTransport, with_password  # noqa: PLC0415
+    from gateway.feeds.bridge.transports import FileTransport  # noqa: PLC0415
+    from gateway.feeds.uof.messages import SOURCE_BEGAN  # noqa: PLC0415
+    from gateway.feeds.uof.recovery_api import RecoveryApi  # noqa: PLC0415
+
+    if args.files is not None:
+        return FileTransport(args.files, kind="uof")
+    api = None
+    if args.api:
+        api = RecoveryApi(args.api, token=os.environ.get(API_TOKEN_VARIABLE, ""))
+    settings = AmqpSettings(
+        url=with_password(args.amqp, os.environ.get(PASSWORD_VARIABLE, "")),
+        exchange=args.exchange,
+        routing_keys=tuple(args.routing_keys or ("#",)),
+        queue=args.queue,
+        prefetch=args.prefetch,
+        ca_file=args.ca_file,
+    )
+    grant = None if api is None else api.grant
+    return AmqpTransport(settings, grant=grant, began=SOURCE_BEGAN)
+
+
+def _exchange(args: argparse.Namespace) -> "Transport":
+    from gateway.feeds.bridge.transports import FileTransport, StreamTransport  # noqa: PLC0415
+    from gateway.feeds.exchange.session import Subscription  # noqa: PLC0415
+    from gateway.feeds.exchange.stream import (  # noqa: PLC0415
+        StreamSettings,
+        StreamSocket,
+        read_credentials,
+    )
+
+    if args.files is not None:
+        return FileTransport(args.files, kind="exchange")
+    host, _, port = args.tls.rpartition(":")
+    if not host or not port.isdigit():
+        raise ValueError(f"--tls: HOST:PORT, not {args.tls[:80]!r}")
+    wanted: dict[str, Any] = {"marketIds": args.markets} if args.markets else {}
+    stream = StreamSocket(
+        subscription=Subscription(market_filter=wanted),
+        credentials=lambda: read_credentials(os.environ),
+        settings=StreamSettings(host=host, port=int(port), ca_file=args.ca_file),
+    )
+    return StreamTransport(stream)
+
+
+def _tell(bridge: "Bridge") -> None:
+    """Print what was carried."""
+    counts = bridge.counts
+    lines = [
+        f"{counts.read} messages read, {counts.answered} answered, {counts.refused} refused, "
+        f"{counts.sent_again} sent again, {counts.too_long} too long; "
+        f"{counts.connections} connections, {counts.wishes} recoveries asked for"
+    ]
+    lines += [f"  {kind}: {count}" for kind, count in sorted(bridge.kinds.items())]
+    lines += [f"  refused {line}" for line in bridge.refusals]
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+def _complain(error: Exception) -> None:
+    sys.stderr.write(f"overround feed: {error}\n")

@@ -1,0 +1,103 @@
+"""`overround replay`: a recording traded again, from its first message to closed books.
+
+Owns the arguments and the exit code; gateway.replay.run plays the recording. Ray and the crowd are
+imported when the command runs, so that other commands do not wait for them.
+"""
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+from typing import Final
+
+from actors.exit_codes import EXIT_WRONG_ARGUMENTS
+from gateway.cli.arguments import number, whole
+from gateway.configuration.config import Config
+from gateway.replay.options import AS_FAST_AS_IT_GOES, ReplayOptions
+
+SPEED_MAX: Final = 1e9
+BETTORS_MAX: Final = 2_000
+VISITS_MAX: Final = 1e6
+MARKETS_PER_ACTOR_MAX: Final = 10_000
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options to its parser."""
+    add = parser.add_argument
+    add("path", type=Path, metavar="FILE", help="a recording, or a folder of messages")
+    add(
+        "--format",
+        choices=("uof", "exchange"),
+        default="",
+        dest="kind",
+        help="Unified Odds Feed XML, or an exchange's stream in JSON lines (default: as it looks)",
+    )
+    pace = parser.add_mutually_exclusive_group()
+    pace.add_argument(
+        "--speed",
+        type=number(1e-3, SPEED_MAX),
+        default=3_600.0,
+        metavar="N",
+        help="recorded seconds a second (default 3600: an hour a second)",
+    )
+    pace.add_argument(
+        "--max",
+        action="store_const",
+        const=AS_FAST_AS_IT_GOES,
+        dest="speed",
+        help="as fast as the system takes it",
+    )
+    add("--bettors", type=whole(1, BETTORS_MAX), default=40, metavar="N", help="default 40")
+    add(
+        "--visits",
+        type=number(0.01, VISITS_MAX),
+        default=25.0,
+        metavar="N",
+        help="times that a bettor comes to bet during the recording, on average (default 25)",
+    )
+    add(
+        "--markets-per-actor",
+        type=whole(1, MARKETS_PER_ACTOR_MAX),
+        default=256,
+        metavar="N",
+        help="markets that share a process (default 256)",
+    )
+    add("--seed", type=whole(0, 2**31), default=2022, metavar="N", help="of the bettors' choices")
+    add(
+        "--base-port",
+        type=whole(0, 65_533),
+        default=0,
+        metavar="P",
+        help="bets listen here, control and feed on the next two ports (default: free ports)",
+    )
+    add("--data-dir", type=Path, metavar="DIR", help="folder of the runs (default: the settings')")
+    add("--plain", action="store_true", help="plain lines, also in a terminal")
+
+
+def run(args: argparse.Namespace, config: Config) -> int:
+    """Replay a recording and return the exit code.
+
+    0 when every check passed, 1 when one failed, 2 when the recording cannot be read, 130 when it
+    was stopped.
+    """
+    from gateway.demo.run_folder import DemoFolderError  # noqa: PLC0415
+    from gateway.feeds.bridge.recordings import RecordingError  # noqa: PLC0415
+    from gateway.replay.run import play  # noqa: PLC0415 - brings Ray and the crowd along
+
+    options = ReplayOptions(
+        path=args.path,
+        kind=args.kind,
+        speed=args.speed,
+        bettors=args.bettors,
+        visits=args.visits,
+        markets_per_actor=args.markets_per_actor,
+        seed=args.seed,
+        base_port=args.base_port,
+        data_dir=args.data_dir or Path(config.data_dir) / "replay",
+        plain=args.plain,
+    )
+    try:
+        return asyncio.run(play(options, config))
+    except (DemoFolderError, RecordingError) as error:
+        print(f"overround replay: {error}", file=sys.stderr)  # noqa: T201 - a command's own error
+        return EXIT_WRONG_ARGUMENTS

@@ -1,0 +1,389 @@
+"""The part of the client library that every session shares: the wire, requests, prices.
+
+Owns one connection: what was asked and not answered yet, and the latest prices heard. See
+`client` for what bettors and traders call.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any, Final, Literal, TypeVar, cast
+
+from websockets.asyncio.client import ClientConnection
+from websockets.asyncio.client import connect as _ws_connect
+from websockets.exceptions import (
+    InvalidHandshake,
+    InvalidState,
+    InvalidStatus,
+    WebSocketException,
+)
+from websockets.frames import BINARY, TEXT, Frame
+from websockets.typing import Origin, Subprotocol
+
+from engine.common.reasons import Reason
+from gateway.messages.base import Error, Welcome
+from gateway.messages.bettor import Bet, BetEvent, MoneyEvent
+from gateway.messages.feed import FeedWish
+from gateway.messages.market import Market, Odds, Seen, Subscribe, Subscribed, Unsubscribe
+from gateway.net.codec import JSON, MSGPACK, OP_BINARY, ServerDecoder
+
+CodecWord = Literal["msgpack", "json"]
+AccountEvent = BetEvent | MoneyEvent
+EVENTS_KEPT_MAX: Final = 65_536
+"""Account events kept for a reader that is slow to take them; past it the oldest go."""
+
+A = TypeVar("A")
+
+
+class GatewayError(Exception):
+    """Something a gateway, or the way to it, did not do."""
+
+
+class HandshakeRefusedError(GatewayError):
+    """The gateway did not open a session; `status` is the HTTP status, 0 when there was none."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(f"{status}: {message}" if status else message)
+        self.status = status
+
+
+class ConnectionLostError(GatewayError):
+    """The session is over; what was not answered is unknown. `code` is the close code."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(f"connection lost: {code} {reason}".rstrip())
+        self.code = code
+        self.reason = reason
+
+
+class RefusedError(GatewayError):
+    """The gateway refused a message before it reached any book."""
+
+    def __init__(self, error: Error) -> None:
+        super().__init__(f"{error.code}: {error.message}")
+        self.reason = Reason(error.code)
+        self.error = error
+
+
+class _Wire(ClientConnection):
+    """A connection that hands whole messages to its session as they arrive, with no queue."""
+
+    session: "Session"
+
+    def process_event(self, event: Any) -> None:
+        """Take data frames straight to the session; the rest is the base's."""
+        if isinstance(event, Frame) and event.opcode in (TEXT, BINARY):
+            self.session.on_message(bytes(event.data))
+        else:
+            super().process_event(event)
+
+    def send_data(self) -> None:
+        """Write all that waits in one go."""
+        writes = self.protocol.data_to_send()
+        if writes and not writes[-1]:
+            self.protocol.writes = writes
+            super().send_data()  # an end of stream follows
+        elif writes:
+            self.transport.write(b"".join(writes))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the session."""
+        super().connection_lost(exc)
+        self.session.on_lost()
+
+
+class Session:
+    """What bettors and traders share: requests by number, subscriptions, prices."""
+
+    def __init__(self, codec: CodecWord) -> None:
+        self.welcome: Welcome = cast(Welcome, None)
+        self.prices: dict[int, Market] = {}
+        """Latest image of every market followed, by number."""
+        self.on_price: Callable[[Market], None] | None = None
+        """Called with the new image at every change, before any waiter sees it."""
+        self.on_bet: Callable[[Bet], None] | None = None
+        """Called with answers to bets sent by `send_place`."""
+        self.on_wish: Callable[[FeedWish], None] | None = None
+        """Called with what a feed's provider is to be asked for."""
+        self.errors: deque[Error] = deque(maxlen=1_024)
+        """Errors that belong to no open request."""
+        self._codec = MSGPACK if codec == "msgpack" else JSON
+        self._decode = ServerDecoder(self._codec).decode
+        self._loop = asyncio.get_running_loop()
+        self._wire: _Wire = cast(_Wire, None)
+        self._next_id = 0
+        self._requests: dict[int, asyncio.Future[Any]] = {}
+        self._bets: dict[str, asyncio.Future[Bet]] = {}
+        self._repeats: dict[str, deque[asyncio.Future[Bet]]] = {}
+        self._many: dict[int, tuple[str, ...]] = {}
+        self._changed: dict[int, None] = {}
+        self._events: deque[AccountEvent] = deque(maxlen=EVENTS_KEPT_MAX)
+        self._news = asyncio.Event()
+        self._welcomed: asyncio.Future[None] = self._loop.create_future()
+        self._flushing = False
+        self.lost: ConnectionLostError | None = None
+
+    # --- life ------------------------------------------------------------------------------------
+
+    async def open(
+        self, url: str, *, token: str, origin: str | None, open_timeout_s: float
+    ) -> None:
+        """Connect and await the gateway's welcome."""
+
+        def create(*args: Any, **kwargs: Any) -> _Wire:
+            wire = _Wire(*args, **kwargs)
+            wire.session = self
+            return wire
+
+        try:
+            self._wire = cast(
+                _Wire,
+                await _ws_connect(
+                    url,
+                    subprotocols=[Subprotocol(self._codec.subprotocol)],
+                    origin=None if origin is None else Origin(origin),
+                    compression=None,
+                    additional_headers={"Authorization": f"Bearer {token}"} if token else None,
+                    open_timeout=open_timeout_s,
+                    create_connection=cast(type[ClientConnection], create),
+                    proxy=None,
+                ),
+            )
+        except InvalidStatus as error:
+            body = bytes(error.response.body or b"").decode(errors="replace").strip()
+            raise HandshakeRefusedError(error.response.status_code, body) from error
+        except (InvalidHandshake, WebSocketException, OSError, TimeoutError) as error:
+            raise HandshakeRefusedError(0, f"{type(error).__name__}: {error}") from error
+        async with asyncio.timeout(open_timeout_s):
+            await self._welcomed
+
+    async def close(self) -> None:
+        """Say goodbye; what is not answered yet fails with `ConnectionLostError`.
+
+        Callbacks are not called any more.
+        """
+        self.on_bet = self.on_price = self.on_wish = None
+        self._flush()
+        await self._wire.close()
+
+    def abort(self) -> None:
+        """End at once, with no goodbye: whoever should answer it may be gone."""
+        self._wire.transport.abort()
+
+    async def wait_lost(self) -> ConnectionLostError:
+        """Return when the session is over, with how it ended."""
+        await self._wire.wait_closed()
+        assert self.lost is not None, "the wire told us"
+        return self.lost
+
+    def on_lost(self) -> None:
+        """Fail whatever still waits."""
+        protocol = self._wire.protocol if self._wire is not None else None
+        code = 1006 if protocol is None else protocol.close_code or 1006
+        reason = "" if protocol is None else protocol.close_reason or ""
+        self.lost = ConnectionLostError(code, reason)
+        waiting = [*self._requests.values(), *self._bets.values(), self._welcomed]
+        waiting += [future for again in self._repeats.values() for future in again]
+        self._requests.clear()
+        self._bets.clear()
+        self._repeats.clear()
+        for future in waiting:
+            if not future.done():
+                future.set_exception(self.lost)
+                future.exception()  # whoever dropped the future is not reproached for it
+        self._news.set()
+
+    # --- messages out ----------------------------------------------------------------------------
+
+    def send(self, message: Any) -> None:
+        """Send a message at the end of this turn of the event loop."""
+        if self.lost is not None:
+            raise self.lost
+        payload = self._codec.encode(message)
+        try:
+            if self._codec.opcode == OP_BINARY:
+                self._wire.protocol.send_binary(payload)
+            else:
+                self._wire.protocol.send_text(payload)
+        except InvalidState as error:
+            raise ConnectionLostError(1006, "the connection is closing") from error
+        if not self._flushing:
+            self._flushing = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flushing = False
+        if self.lost is None:
+            self._wire.send_data()
+
+    async def drain(self) -> None:
+        """Wait until the gateway has taken most of what was sent."""
+        self._flush()
+        await self._wire.drain()
+
+    def _number(self) -> int:
+        self._next_id = self._next_id % 0xFFFF_FFFF + 1
+        return self._next_id
+
+    async def _ask(self, kind: Callable[..., Any], answer: type[A], **fields: Any) -> A:
+        number = self._number()
+        future: asyncio.Future[A] = self._loop.create_future()
+        self._requests[number] = future
+        try:
+            self.send(kind(id=number, **fields))
+            result = await future
+        finally:
+            self._requests.pop(number, None)
+        assert isinstance(result, answer), "an answer is of its question's kind"
+        return result
+
+    # --- messages in -----------------------------------------------------------------------------
+
+    def on_message(self, payload: bytes) -> None:
+        """Take one message from the gateway."""
+        message = self._decode(payload)
+        kind = type(message)
+        if kind is Bet:
+            self._on_bet(cast(Bet, message))
+        elif kind is Odds:
+            self._on_odds(cast(Odds, message))
+        elif kind is Market:
+            self._on_image(cast(Market, message))
+        elif kind is Error:
+            self._on_error(cast(Error, message))
+        elif kind is BetEvent or kind is MoneyEvent:
+            self._events.append(cast(AccountEvent, message))
+            self._news.set()
+        elif kind is FeedWish:
+            if self.on_wish is not None:
+                self.on_wish(cast(FeedWish, message))
+        elif kind is Welcome:
+            self.welcome = cast(Welcome, message)
+            if not self._welcomed.done():
+                self._welcomed.set_result(None)
+        else:
+            future = self._requests.get(cast(Any, message).id)
+            if future is not None and not future.done():
+                future.set_result(message)
+
+    def _on_bet(self, bet: Bet) -> None:
+        future = self._bets.pop(bet.ref, None)
+        if future is None:
+            if self.on_bet is not None:
+                self.on_bet(bet)
+            return
+        if self._repeats:
+            self._promote(bet.ref)
+        if not future.done():
+            future.set_result(bet)
+
+    def _promote(self, ref: str) -> None:
+        """Let the next placing of the same ref wait for the next answer."""
+        again = self._repeats.get(ref)
+        if again is not None:
+            self._bets[ref] = again.popleft()
+            if not again:
+                del self._repeats[ref]
+
+    def _on_image(self, image: Market) -> None:
+        held = self.prices.get(image.market)
+        if held is None or held.version < image.version:
+            self._on_change(image)
+
+    def _on_odds(self, odds: Odds) -> None:
+        held = self.prices.get(odds.market)
+        if held is not None and held.version < odds.version:
+            self._on_change(
+                Market(
+                    market=held.market,
+                    key=held.key,
+                    status=odds.status,
+                    version=odds.version,
+                    outcomes=held.outcomes,
+                    odds_milli=odds.odds_milli,
+                    active=odds.active,
+                )
+            )
+
+    def _on_change(self, market: Market) -> None:
+        self.prices[market.market] = market
+        if self.on_price is not None:
+            self.on_price(market)
+        self._changed[market.market] = None
+        self._news.set()
+
+    def _on_error(self, error: Error) -> None:
+        refused = RefusedError(error)
+        future: asyncio.Future[Any] | None = None
+        if error.id:
+            future = self._requests.pop(error.id, None)
+            for ref in self._many.pop(error.id, ()):
+                self._fail_bet(ref, refused)
+        if future is None and error.ref and self._fail_bet(error.ref, refused):
+            return
+        if future is not None and not future.done():
+            future.set_exception(refused)
+        else:
+            self.errors.append(error)
+
+    def _fail_bet(self, ref: str, refused: RefusedError) -> bool:
+        future = self._bets.pop(ref, None)
+        if future is None:
+            return False
+        self._promote(ref)
+        if not future.done():
+            future.set_exception(refused)
+            future.exception()
+        return True
+
+    # --- prices ----------------------------------------------------------------------------------
+
+    async def subscribe(
+        self,
+        *,
+        markets: Sequence[int] = (),
+        keys: Sequence[str] = (),
+        fixtures: Sequence[str] = (),
+        all_markets: bool = False,
+        seen: Sequence[Seen] = (),
+    ) -> Subscribed:
+        """Follow markets; their images arrive in `prices`, their changes in `updates`."""
+        return await self._ask(
+            Subscribe,
+            Subscribed,
+            markets=tuple(markets),
+            keys=tuple(keys),
+            fixtures=tuple(fixtures),
+            all=all_markets,
+            seen=tuple(seen),
+        )
+
+    async def unsubscribe(
+        self, *, markets: Sequence[int] = (), fixtures: Sequence[str] = (), everything: bool = False
+    ) -> Subscribed:
+        """Stop following markets or fixtures as they were subscribed, or everything."""
+        return await self._ask(
+            Unsubscribe,
+            Subscribed,
+            markets=tuple(markets),
+            fixtures=tuple(fixtures),
+            all=everything,
+        )
+
+    async def updates(self) -> AsyncIterator[Market]:
+        """Yield each changed market's latest image, until the session is over.
+
+        A reader that is slower than the prices sees the latest only.
+        """
+        while True:
+            while self._changed:
+                number = next(iter(self._changed))
+                del self._changed[number]
+                yield self.prices[number]
+            if self.lost is not None:
+                return
+            await self._wait_news()
+
+    async def _wait_news(self) -> None:
+        self._news.clear()
+        await self._news.wait()

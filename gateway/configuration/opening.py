@@ -1,0 +1,184 @@
+"""The opening file: the markets, accounts and deposits that a bookmaker begins with.
+
+Owns the file's form and what applying it does. Applying it again changes nothing: markets that
+exist stay as they are, accounts stay open, and a deposit counts once for its account and ref.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta, Struct
+
+from actors.messages import MarketRoute, decode_price_images
+from actors.peer import PeerError, PeerRefusedError
+from actors.system import System
+from engine.common.commands import (
+    AccountNoField,
+    AmountField,
+    CreateMarket,
+    CurrencyField,
+    Deposit,
+    KeyField,
+    Limits,
+    NameField,
+    OddsField,
+    OpenMarket,
+    RefField,
+)
+from engine.common.events import Refused
+from engine.common.lifecycle import Status
+from engine.common.reasons import MESSAGES, Reason
+from engine.common.units import BALANCE_MINOR_MAX, OUTCOMES_MAX, RATE_MICRO_MAX, RATE_MICRO_ONE
+from gateway.configuration.config import ConfigError, convert_error, read_toml
+
+OPENING_REF: Final = "opening"
+"""Ref of the deposit that an account is opened with."""
+BY: Final = "opening"
+
+RateField = Annotated[int, Meta(ge=1, le=RATE_MICRO_MAX)]
+
+
+class OpeningMarket(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A market to create and open."""
+
+    key: KeyField
+    outcomes: Annotated[tuple[NameField, ...], Meta(min_length=1, max_length=OUTCOMES_MAX)]
+    odds_milli: Annotated[tuple[OddsField, ...], Meta(min_length=1, max_length=OUTCOMES_MAX)]
+    limits: Limits = Limits()
+
+
+class OpeningAccount(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An account to open, and what is paid into it once."""
+
+    account: AccountNoField
+    currency: CurrencyField = "EUR"
+    deposit_minor: Annotated[int, Meta(ge=0, le=BALANCE_MINOR_MAX)] = 0
+
+
+class OpeningDeposit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Money for an account, paid in once for its ref: a file may grow by one of these any time."""
+
+    account: AccountNoField
+    amount_minor: AmountField
+    ref: RefField
+
+
+class Opening(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a fresh bookmaker begins with.
+
+    `rates_micro` says what a unit of a currency is worth in base currency, in millionths; a
+    currency that is not in it is worth one.
+    """
+
+    rates_micro: dict[CurrencyField, RateField] = {}
+    markets: tuple[OpeningMarket, ...] = ()
+    accounts: tuple[OpeningAccount, ...] = ()
+    deposits: tuple[OpeningDeposit, ...] = ()
+
+
+_NAMES: Final = tuple(
+    name
+    for part in (Opening, OpeningMarket, OpeningAccount, OpeningDeposit, Limits)
+    for name in part.__struct_fields__
+)
+
+
+def load_opening(path: Path) -> Opening:
+    """Read an opening file.
+
+    Raises
+    ------
+    ConfigError
+        It cannot be read, is not TOML, or a field is unknown or out of bounds.
+    """
+    document = read_toml(path)
+    try:
+        return msgspec.convert(document, Opening)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{path}: {convert_error(error, names=_NAMES)}") from error
+
+
+async def open_books(system: System, opening: Opening) -> list[str]:
+    """Bring about what is not there yet; return what was refused or out of reach, in words."""
+    refused = await _open_markets(system, opening.markets)
+    refused += await _open_accounts(system, opening)
+    return refused
+
+
+async def _open_markets(system: System, markets: Iterable[OpeningMarket]) -> list[str]:
+    answers = await system.create_markets(
+        (
+            CreateMarket(
+                market_no=0,
+                key=market.key,
+                outcomes=market.outcomes,
+                odds_milli=market.odds_milli,
+                limits=market.limits,
+            )
+            for market in markets
+        ),
+        by=BY,
+    )
+    refused = [
+        f"market {answer.key}: {_words(answer.refused)}"
+        for answer in answers
+        if answer.refused is not None
+    ]
+    opened = await asyncio.gather(
+        *(_open_market(system, answer.route) for answer in answers if answer.route is not None)
+    )
+    return refused + [line for line in opened if line]
+
+
+async def _open_market(system: System, route: MarketRoute) -> str:
+    """Open a market that has never been open; whatever a trader did with it since stands."""
+    try:
+        raw = await system.peer(route.shell).ask("price_images", [route.market_no])
+        images = decode_price_images(raw)
+        if all(image.status is not Status.INACTIVE for image in images):
+            return ""
+        (event,) = await system.control([OpenMarket(market_no=route.market_no)], by=BY)
+    except (PeerError, PeerRefusedError) as error:
+        return f"market {route.key}: {error}"
+    return f"market {route.key}: {_words(event)}" if isinstance(event, Refused) else ""
+
+
+async def _open_accounts(system: System, opening: Opening) -> list[str]:
+    refused: list[str] = []
+    try:
+        for currency in dict.fromkeys(account.currency for account in opening.accounts):
+            numbers = [one.account for one in opening.accounts if one.currency == currency]
+            events = await system.open_accounts(
+                numbers,
+                currency=currency,
+                rate_micro=opening.rates_micro.get(currency, RATE_MICRO_ONE),
+            )
+            refused += [
+                f"account {number}: {_words(event)}"
+                for number, event in zip(numbers, events, strict=True)
+                if isinstance(event, Refused) and event.reason is not Reason.ACCOUNT_EXISTS
+            ]
+        deposits = [
+            Deposit(account_no=one.account, amount_minor=one.deposit_minor, ref=OPENING_REF)
+            for one in opening.accounts
+            if one.deposit_minor > 0
+        ]
+        deposits += [
+            Deposit(account_no=one.account, amount_minor=one.amount_minor, ref=one.ref)
+            for one in opening.deposits
+        ]
+        refused += [
+            f"deposit {deposit.ref} of account {deposit.account_no}: {_words(event)}"
+            for deposit, event in zip(deposits, await system.deposit(deposits), strict=True)
+            if isinstance(event, Refused)
+        ]
+    except (PeerError, PeerRefusedError) as error:
+        refused.append(f"accounts: {error}")
+    return refused
+
+
+def _words(refused: Refused) -> str:
+    return f"{refused.field} {refused.message or MESSAGES[refused.reason]}".strip()

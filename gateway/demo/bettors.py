@@ -1,0 +1,343 @@
+"""The demo's bettors: each on a WebSocket of its own, betting by its habit until the whistle.
+
+Owns their sessions, what they were answered and what they still wait for. Never looks behind the
+gateway: it knows what any bettor knows.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from typing import Any, Final
+
+import numpy as np
+from msgspec import Struct
+
+from engine.common.lifecycle import Status
+from engine.common.reasons import Reason
+from engine.common.views import PriceImage
+from gateway.client import (
+    BettorSession,
+    ConnectionLostError,
+    HandshakeRefusedError,
+    RefusedError,
+    connect,
+)
+from gateway.messages.bettor import POLICY_NUMBERS, Bet, BetEvent, Place, PolicyWord
+from gateway.messages.market import Market
+from simulations.crowd import Bettor, Board, Habit, draw_orders, slips, think_s
+
+_POLICY_WORDS: Final[dict[int, PolicyWord]] = {0: "none", 1: "higher", 2: "any"}
+_AGAIN_S: Final = 0.2
+_OPEN_DEADLINE_S: Final = 60.0
+_ASK_AGAIN_S: Final = 0.25
+CHASE_S: Final = 0.4
+"""Mean time in which a chaser reacts to a goal, in seconds."""
+
+assert {word: number for number, word in _POLICY_WORDS.items()} == POLICY_NUMBERS
+
+
+class Told(Struct, frozen=True):
+    """What a bettor was told of a bet; the books must say the same."""
+
+    accepted: bool
+    odds_milli: int
+    reason: int
+
+
+class Bettors:
+    """A crowd on the wire.
+
+    Parameters
+    ----------
+    bettors : sequence of Bettor
+        Who they are; their accounts must exist.
+    url : str
+        The gateway's bets listener.
+    fixture : str
+        What they follow and bet on; empty for every market there is or will be.
+    token : callable
+        Gives a bettor's token by account number.
+    seed : sequence of int
+        Seeds every bettor's choices, together with its account number.
+    start_no : int
+        How often this run has been started: part of every bet's ref.
+    """
+
+    def __init__(
+        self,
+        bettors: Sequence[Bettor],
+        *,
+        url: str,
+        fixture: str,
+        token: Callable[[int], str],
+        seed: Sequence[int],
+        start_no: int,
+    ) -> None:
+        self.answers: Counter[str] = Counter()
+        self.told: dict[int, Told] = {}
+        self.answered = 0
+        self.in_flight = 0
+        self.settlements = 0
+        self.paid_minor = 0
+        self._bettors: Final = tuple(bettors)
+        self._url = url
+        self._fixture = fixture
+        self._token = token
+        self._seed = tuple(seed)
+        self._start_no = start_no
+        self._sessions: dict[int, BettorSession] = {}
+        self._open_refs: dict[int, dict[str, None]] = {b.account_no: {} for b in bettors}
+        self._board = Board(())
+        self._seen: tuple[tuple[int, int], ...] = ()
+        self._before_goal = Board(())
+        self._betting = asyncio.Event()
+        self._whistle = asyncio.Event()
+        self._goal = asyncio.Event()
+        self._close = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def connected(self) -> int:
+        """Bettors with a session."""
+        return len(self._sessions)
+
+    # --- life ------------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Connect everybody; nobody bets before `start`.
+
+        Raises
+        ------
+        TimeoutError
+            When not all are connected in time.
+        """
+        self._tasks = [asyncio.create_task(self._live(bettor)) for bettor in self._bettors]
+        async with asyncio.timeout(_OPEN_DEADLINE_S):
+            while self.connected < len(self._bettors):
+                await asyncio.sleep(0.02)
+
+    def start(self) -> None:
+        """Let them bet."""
+        self._betting.set()
+
+    def shout_goal(self) -> None:
+        """Tell the chasers, who bet on the prices from before it, before the desk can act."""
+        self._before_goal = self._board
+        goal, self._goal = self._goal, asyncio.Event()
+        goal.set()
+
+    async def stop_betting(self, *, deadline_s: float) -> bool:
+        """Let nobody begin another bet, and wait for answers; say whether all were answered."""
+        self._whistle.set()
+        self._betting.set()
+        self._goal.set()
+        return await _within(deadline_s, lambda: self.in_flight == 0)
+
+    async def resolve(self, *, deadline_s: float) -> int:
+        """Ask what became of bets without an answer; return how many stay unknown."""
+        await _within(deadline_s, lambda: not any(self._open_refs.values()), self._ask_all)
+        return sum(map(len, self._open_refs.values()))
+
+    async def balances(self) -> dict[int, int]:
+        """Ask every bettor's available balance over its own session, in minor units."""
+        answers = {}
+        for account_no, session in list(self._sessions.items()):
+            try:
+                answers[account_no] = (await session.balance()).available_minor
+            except (ConnectionLostError, RefusedError):
+                continue
+        return answers
+
+    async def close(self) -> None:
+        """Send everybody home."""
+        self._whistle.set()
+        self._betting.set()
+        self._goal.set()
+        self._close.set()
+        done, late = await asyncio.wait(self._tasks, timeout=5.0) if self._tasks else ((), ())
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*done, *late, return_exceptions=True)
+        self._tasks.clear()
+
+    # --- one bettor ------------------------------------------------------------------------------
+
+    async def _live(self, bettor: Bettor) -> None:
+        """Be connected until sent home, and bet in between; a lost session is opened again."""
+        rng = np.random.default_rng([*self._seed, self._start_no, bettor.account_no])
+        numbers = iter(range(1 << 31))
+        while not self._close.is_set():
+            try:
+                token = self._token(bettor.account_no)
+                async with connect(self._url, token=token) as session:
+                    if self._fixture:
+                        await session.subscribe(fixtures=[self._fixture])
+                    else:
+                        await session.subscribe(all_markets=True)
+                    await session.watch_account()
+                    self._sessions[bettor.account_no] = session
+                    paid = asyncio.create_task(self._hear(session))
+                    try:
+                        await self._bet(bettor, session, rng, numbers)
+                        await _first(self._close.wait(), session.wait_lost())
+                    finally:
+                        del self._sessions[bettor.account_no]
+                        paid.cancel()
+            except (ConnectionLostError, HandshakeRefusedError, TimeoutError):
+                await asyncio.sleep(_AGAIN_S)
+
+    async def _hear(self, session: BettorSession) -> None:
+        async for event in session.events():
+            if isinstance(event, BetEvent) and event.event == "settled":
+                self.settlements += 1
+                self.paid_minor += event.slip.payout_minor
+
+    async def _bet(
+        self,
+        bettor: Bettor,
+        session: BettorSession,
+        rng: np.random.Generator,
+        numbers: Iterator[int],
+    ) -> None:
+        await self._betting.wait()
+        while not self._whistle.is_set():
+            chasing = await self._pause(bettor.habit, rng)
+            if self._whistle.is_set() or session.lost is not None:
+                return
+            board = self._before_goal if chasing else self._look(session)
+            orders = draw_orders(bettor.habit, board, count=slips(bettor.habit, rng=rng), rng=rng)
+            bets = [
+                Place(
+                    ref=f"{self._start_no}-{bettor.account_no}-{next(numbers)}",
+                    market=market_no,
+                    outcome=outcome,
+                    stake_minor=stake_minor,
+                    odds_milli=odds_milli,
+                    policy=_POLICY_WORDS[policy],
+                )
+                for market_no, outcome, stake_minor, odds_milli, policy in zip(
+                    *(column.tolist() for column in orders), strict=True
+                )
+            ]
+            await asyncio.gather(*(self._place(bettor, session, bet) for bet in bets))
+
+    async def _pause(self, habit: Habit, rng: np.random.Generator) -> bool:
+        """Think; say whether a goal ended the thinking of one who waits for goals."""
+        goal = self._goal if habit is Habit.CHASER else self._whistle
+        try:
+            await asyncio.wait_for(goal.wait(), think_s(habit, rng=rng))
+        except TimeoutError:
+            return False
+        if self._whistle.is_set():
+            return False
+        await asyncio.sleep(float(rng.exponential(CHASE_S)))
+        return True
+
+    def _look(self, session: BettorSession) -> Board:
+        """Return the board of what a session shows; bettors who see the same share it."""
+        seen = tuple((market.market, market.version) for market in session.prices.values())
+        if seen != self._seen:
+            self._seen = seen
+            self._board = Board(map(image_of, session.prices.values()))
+        return self._board
+
+    async def _place(self, bettor: Bettor, session: BettorSession, bet: Place) -> None:
+        refs = self._open_refs[bettor.account_no]
+        refs[bet.ref] = None
+        self.in_flight += 1
+        try:
+            answer = await session.place(
+                ref=bet.ref,
+                market=bet.market,
+                outcome=bet.outcome,
+                stake_minor=bet.stake_minor,
+                odds_milli=bet.odds_milli,
+                policy=bet.policy,
+            )
+        except RefusedError as error:
+            self._count(words(error.reason))
+            del refs[bet.ref]
+            return
+        finally:
+            self.in_flight -= 1
+        self._heard(bettor, answer)
+
+    def _heard(self, bettor: Bettor, bet: Bet) -> None:
+        if bet.state == "unknown":
+            self._count("unknown, asked again")
+            return
+        del self._open_refs[bettor.account_no][bet.ref]
+        accepted = bet.state == "accepted"
+        self._count("accepted" if accepted else words(Reason(bet.reason)))
+        if bet.bet_id:
+            self.told[bet.bet_id] = Told(accepted, bet.odds_milli, bet.reason)
+
+    def _count(self, what: str) -> None:
+        self.answers[what] += 1
+        self.answered += 1
+
+    # --- what stayed open ------------------------------------------------------------------------
+
+    async def _ask_all(self) -> None:
+        """Ask once for every ref without an answer."""
+        for account_no, refs in self._open_refs.items():
+            session = self._sessions.get(account_no)
+            if session is None:
+                continue
+            for ref in list(refs):
+                try:
+                    slip = await session.status(ref)
+                except (ConnectionLostError, RefusedError):
+                    break
+                if slip is None or slip.state == "rejected":
+                    del refs[ref]
+                elif slip.state in ("accepted", "settled"):
+                    del refs[ref]
+                    self.told[slip.bet_id] = Told(
+                        accepted=True, odds_milli=slip.odds_milli, reason=0
+                    )
+
+
+def words(reason: Reason) -> str:
+    """Return a reason in few words: its name."""
+    return reason.name.lower().replace("_", " ")
+
+
+def image_of(market: Market) -> PriceImage:
+    """Return a market as it came over the wire in the engine's own words."""
+    return PriceImage(
+        market_no=market.market,
+        key=market.key,
+        status=Status[market.status.upper()],
+        version=market.version,
+        outcomes=market.outcomes,
+        odds_milli=market.odds_milli,
+        active=market.active,
+    )
+
+
+async def _within(
+    deadline_s: float,
+    done: Callable[[], bool],
+    step: Callable[[], Awaitable[None]] | None = None,
+) -> bool:
+    """Wait until something is so, doing a step at every look; say whether it came to be."""
+    loop = asyncio.get_running_loop()
+    until_s = loop.time() + deadline_s
+    while not done():
+        if loop.time() >= until_s:
+            return False
+        if step is not None:
+            await step()
+        await asyncio.sleep(_ASK_AGAIN_S if step is not None else 0.01)
+    return True
+
+
+async def _first(*waits: Coroutine[Any, Any, object]) -> None:
+    """Return when one of several has come, and drop the others."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()

@@ -1,0 +1,254 @@
+"""Closing the demo's books: everybody paid, three checks that each pass or fail, and the figures.
+
+Owns what is checked and against what. It reads the shells' own books and their journals on disk,
+and holds both against what the bettors were told; it never corrects anything.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from msgspec import Struct
+
+from actors.messages import (
+    AUDIT_ROWS_MAX,
+    BooksReport,
+    decode_health,
+    decode_totals,
+)
+from actors.peer import PeerError, PeerRefusedError
+from actors.system import System
+from engine.common.commands import OutcomeResult
+from engine.common.reasons import Reason
+from engine.common.rows import Rows
+from engine.ledger.rows import SLIP
+from engine.market.book import BET_RECORD
+from gateway.demo.bettors import Told, words
+from gateway.demo.view import money, pad
+from persistence.chain import JournalDamagedError
+from persistence.disk import LocalDisk
+from persistence.recovery import MarketReplay, rebuild, replay_hash
+from simulations.audit import Audit, audit, sums_to_zero
+
+_LOOK_S: Final = 0.05
+_TRIES_MAX: Final = 400
+
+
+class Check(Struct, frozen=True, kw_only=True):
+    """One check: what must hold, whether it does, and the figures behind it."""
+
+    name: str
+    passed: bool
+    detail: str
+
+    def __str__(self) -> str:
+        """Return the line that is printed."""
+        return f"{'passed' if self.passed else 'FAILED'}  {self.name} ({self.detail})"
+
+
+class ClosedBooks(Struct, frozen=True, kw_only=True):
+    """The books after the whistle."""
+
+    audit: Audit
+    checks: tuple[Check, ...]
+    currency: str
+
+    @property
+    def sound(self) -> bool:
+        """Say whether every check passed."""
+        return all(check.passed for check in self.checks)
+
+    def lines(self) -> list[str]:
+        """Return everything that is printed."""
+        book = self.audit
+        refused = book.bets - book.accepted
+        figures = [
+            ("bets", f"{book.accepted:,} accepted, {refused:,} refused by their markets"),
+            ("turnover", f"{money(book.turnover_minor)} {self.currency}"),
+            ("payout", f"{money(book.payout_minor)} {self.currency}"),
+            ("hold", f"{money(book.hold_minor)} {self.currency} ({book.hold:.1%} of turnover)"),
+        ]
+        return [*pad(figures), *(f"check {check}" for check in self.checks)]
+
+
+async def settled_and_paid(system: System, *, deadline_s: float) -> str:
+    """Wait until every settlement has reached its account; return what is left, if anything is."""
+    loop = asyncio.get_running_loop()
+    until_s = loop.time() + deadline_s
+    while True:
+        left = await _left(system)
+        if not left or loop.time() >= until_s:
+            return left
+        await asyncio.sleep(_LOOK_S)
+
+
+async def _left(system: System) -> str:
+    try:
+        waiting = sum(
+            [
+                len(await system.peer(name).ask("outbox_shards"))
+                for name in _shells(system, "market")
+            ]
+        )
+        totals = [
+            one
+            for name in _shells(system, "account")
+            for one in decode_totals(await system.peer(name).ask("totals"))
+        ]
+    except (PeerError, PeerRefusedError) as error:
+        await system.refresh()
+        return str(error)
+    if waiting:
+        return f"{waiting} outboxes are not empty"
+    pending = sum(one.pending_minor for one in totals)
+    at_stake = sum(one.at_stake_minor for one in totals)
+    return f"{money(pending)} pending, {money(at_stake)} at stake" if pending or at_stake else ""
+
+
+async def close_books(
+    system: System,
+    *,
+    data_dir: Path,
+    results: Mapping[int, Sequence[OutcomeResult]] | None = None,
+    dues_minor: Mapping[int, int] | None = None,
+    told: Mapping[int, Told],
+    currency: str,
+) -> ClosedBooks:
+    """Check the books and add them up.
+
+    Parameters
+    ----------
+    system : System
+        Running, with nothing under way.
+    data_dir : Path
+        Where its journals are.
+    results : mapping, optional
+        Results by market number, by which every payout is computed anew.
+    dues_minor : mapping, optional
+        What every accepted bet is owed, by bet id, where results do not say it all.
+    told : mapping
+        What bettors were told, by bet id.
+    currency : str
+        For the figures.
+    """
+    report = await system.compare_books()
+    records = await _rows(system, "market", "bets", BET_RECORD)
+    slips = await _rows(system, "account", "slips", SLIP)
+    found = audit(records, slips, results, dues_minor=dues_minor)
+    checks = (
+        _sums(report),
+        _agree(report, found, told_otherwise(records, told), len(told)),
+        await _replays(system, data_dir),
+    )
+    return ClosedBooks(audit=found, checks=checks, currency=currency)
+
+
+def _sums(report: BooksReport) -> Check:
+    sums: dict[str, list[int]] = {}
+    for one in report.totals:
+        total = sums.setdefault(one.currency, [0, 0, 0])
+        for place, minor in enumerate((one.house_minor, one.available_minor, -one.external_minor)):
+            total[place] += minor
+    figures = "; ".join(
+        f"{currency}: house {money(house)} + bettors {money(bettors)} = paid in {money(paid_in)}"
+        for currency, (house, bettors, paid_in) in sums.items()
+    )
+    passed = report.sums_to_zero and sums_to_zero(report.totals) and bool(report.totals)
+    return Check(name="the ledger sums to zero", passed=passed, detail=figures or "no ledger")
+
+
+def _agree(report: BooksReport, found: Audit, untrue: Sequence[str], told: int) -> Check:
+    differences = [*report.differences, *found.differences, *untrue]
+    if report.in_flight or not report.quiet:
+        differences.append(f"{report.in_flight} verdicts are still under way")
+    detail = f"{found.bets:,} bets, {told:,} of them as their bettors were told in this session"
+    return Check(
+        name="accounts and markets agree bet by bet",
+        passed=report.agree and not differences,
+        detail="; ".join(differences) or detail,
+    )
+
+
+def told_otherwise(records: Rows, told: Mapping[int, Told]) -> list[str]:
+    """Return, in words, the answers that the markets' books do not bear out.
+
+    A refusal by the account itself has no bet id and is not among them.
+    """
+    ids = records["bet_id"].tolist()
+    reasons, odds = records["reason"].tolist(), records["odds_milli"].tolist()
+    book = dict(zip(ids, zip(reasons, odds, strict=True), strict=True))
+    wrong = []
+    for bet_id, answer in told.items():
+        reason, odds_milli = book.get(bet_id, (-1, 0))
+        if answer.accepted != (reason == 0) or (
+            answer.accepted and answer.odds_milli != odds_milli
+        ):
+            wrong.append(bet_id)
+    if not wrong:
+        return []
+    return [f"{len(wrong)} bettors were told otherwise than is booked, first bet {wrong[0]}"]
+
+
+async def _replays(system: System, data_dir: Path) -> Check:
+    unlike = []
+    names = _shells(system, "market") + _shells(system, "account")
+    for name in names:
+        live = await system.peer(name).ask("state_hash")
+        try:
+            replayed = await asyncio.to_thread(replay_hash, data_dir / "shells" / name)
+        except (JournalDamagedError, OSError) as error:
+            unlike.append(f"{name}: {error}")
+            continue
+        if live != replayed:
+            unlike.append(f"{name}: live {live}, replayed {replayed}")
+    return Check(
+        name="replaying every journal gives the live state's hash",
+        passed=not unlike and bool(names),
+        detail="; ".join(unlike) or f"{len(names)} journals",
+    )
+
+
+async def same_as_journal(system: System, shell: str, data_dir: Path) -> tuple[bool, str]:
+    """Compare a market shell that takes bets with its journal; return whether equal, and the hash.
+
+    The hash is taken between two looks that show nothing moved, and the journal is replayed up to
+    the record that was the last one then.
+    """
+    peer = system.peer(shell)
+    for _ in range(_TRIES_MAX):
+        before = await peer.ask("state_hash")
+        seq = decode_health(await peer.ask("tick")).seq
+        if before == await peer.ask("state_hash"):
+            break
+        await asyncio.sleep(0)
+    else:
+        return False, "the market never stood still"
+    folder = data_dir / "shells" / shell
+    replay = await asyncio.to_thread(rebuild, LocalDisk(), folder, MarketReplay, before_seq=seq + 1)
+    return replay is not None and replay.machine.state_hash() == before, before
+
+
+def _shells(system: System, kind: str) -> list[str]:
+    return [shell.name for shell in system.routes.shells.values() if shell.kind == kind]
+
+
+async def _rows(system: System, kind: str, method: str, dtype: "np.dtype[Any]") -> Rows:
+    """Return all rows of every shell of a kind."""
+    pages: list[Rows] = [np.zeros(0, dtype)]
+    for name in _shells(system, kind):
+        start = 0
+        while True:
+            page = np.frombuffer(await system.peer(name).ask(method, start, AUDIT_ROWS_MAX), dtype)
+            pages.append(page)
+            start += len(page)
+            if len(page) < AUDIT_ROWS_MAX:
+                break
+    return np.concatenate(pages)
+
+
+def refusal_lines(found: Audit) -> list[str]:
+    """Return the markets' refusals in words, the most frequent first."""
+    ranked = sorted(found.refusals.items(), key=lambda item: -item[1])
+    return pad([(f"{count:,}", words(Reason(reason))) for reason, count in ranked])

@@ -1,0 +1,100 @@
+"""A bookmaker of a run's own: its folder, its ports, its accounts, and tokens for whoever comes.
+
+Owns what demo and replay have in common before anything is played. Never what is played, and never
+who bets.
+"""
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+from msgspec.structs import replace
+
+from gateway.configuration.config import Config
+from gateway.configuration.opening import OpeningAccount
+from gateway.session.tokens import Role, load_key
+from simulations.crowd import Bettor
+
+CURRENCY: Final = "EUR"
+FIRST_ACCOUNT: Final = 1
+TOKEN_S: Final = 86_400
+
+
+def own_config(config: Config, *, data_dir: Path, base_port: int, markets_per_actor: int) -> Config:
+    """Return a run's own settings: its folder, a Ray of its own, one gateway on loopback.
+
+    Bets listen on `base_port`, control and feed on the next two; 0 leaves the choice to the system.
+    """
+    port = base_port
+    return replace(
+        config,
+        data_dir=str(data_dir),
+        cluster=replace(config.cluster, address="", gateways=1),
+        supervisor=replace(config.supervisor, markets_per_actor=markets_per_actor),
+        gateway=replace(
+            config.gateway,
+            bets_host="127.0.0.1",
+            bets_port=port,
+            control_host="127.0.0.1",
+            control_port=port + 1 if port else 0,
+            feed_host="127.0.0.1",
+            feed_port=port + 2 if port else 0,
+        ),
+    )
+
+
+class Passes:
+    """Tokens of a run, signed with its own secret.
+
+    Parameters
+    ----------
+    config : Config
+        The run's settings.
+    sub : str
+        What everybody but bettors is called in the journals.
+    """
+
+    def __init__(self, config: Config, *, sub: str) -> None:
+        self._key = load_key(config.tokens, data_dir=Path(config.data_dir))
+        self._sub = sub
+
+    def of(self, role: Role) -> str:
+        """Return a token for a role without an account."""
+        return self._issue(role, self._sub, None)
+
+    def bettor(self, account_no: int) -> str:
+        """Return a bettor's token."""
+        return self._issue(Role.BETTOR, f"account-{account_no}", account_no)
+
+    def _issue(self, role: Role, sub: str, account_no: int | None) -> str:
+        now_s = int(time.time())
+        return self._key.issue(
+            role=role, sub=sub, now_s=now_s, expires_s=TOKEN_S, account=account_no
+        )
+
+
+def accounts_of(bettors: Iterable[Bettor]) -> tuple[OpeningAccount, ...]:
+    """Return the accounts of a crowd, with what each brings along."""
+    return tuple(
+        OpeningAccount(
+            account=bettor.account_no, currency=CURRENCY, deposit_minor=bettor.bankroll_minor
+        )
+        for bettor in bettors
+    )
+
+
+@contextlib.contextmanager
+def interruptible(interrupt: Callable[[], None]) -> Iterator[None]:
+    """Have SIGINT and SIGTERM call this instead of ending the process."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, interrupt)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)

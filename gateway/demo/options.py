@@ -1,0 +1,34 @@
+"""What a demo run is asked for, as `overround demo` reads it from its arguments.
+
+Owns the typed options; gateway.cli.demo owns their names, bounds and defaults on the command line.
+"""
+
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+PROCESSES: Final = 15
+"""Market processes unless asked otherwise: what a small machine can bear."""
+NEVER: Final = 0
+"""A minute that does not come."""
+
+
+class DemoOptions(Struct, frozen=True, kw_only=True):
+    """What the command line asked for; `kill_minute` and `until_minute` are 0 for never.
+
+    `markets_per_actor` is 0 for as many as make `PROCESSES` at most.
+    """
+
+    match: str
+    speed: float
+    bettors: int
+    markets: int
+    markets_per_actor: int
+    seed: int
+    kill_minute: int
+    until_minute: int
+    base_port: int
+    data_dir: Path
+    resume: bool
+    plain: bool

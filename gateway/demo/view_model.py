@@ -1,0 +1,214 @@
+"""Keeps the demo's scene up to date: what the floor, the bettors, the gateway and the shells show.
+
+Owns the scene and how often each of its parts is fetched; never how it looks, and nothing that the
+match depends on: when an answer is late, the picture is.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Coroutine
+from typing import Any, Final
+
+import numpy as np
+
+from actors.messages import ShellState, ShellStatus
+from actors.peer import PeerError
+from actors.system import System
+from engine.common.ids import parse_market_key
+from engine.common.views import PriceImage
+from gateway.bets.stats import quantile_s
+from gateway.demo.bettors import Bettors
+from gateway.demo.trader import Floor
+from gateway.demo.view import ExposureLine, LogLine, MarketLine, OutcomeLine, Scene, View
+from gateway.messages.exposure import Exposure
+from simulations.timeline import MatchTimeline
+
+FETCH_S: Final = 0.5
+EXPOSURE_S: Final = 1.0
+RATE_S: Final = 1.0
+DRAW_S: Final = 0.2
+LATENCY_LOOKS: Final = 20
+"""Looks at the gateway's histogram that the shown latencies cover: ten seconds."""
+_PHASES: Final = ("first half", "second half")
+
+
+class SceneKeeper:
+    """A scene and those who know what is in it.
+
+    Parameters
+    ----------
+    scene : Scene
+        What is shown.
+    view : View
+        Where it is shown.
+    match : MatchTimeline
+        What is played.
+    """
+
+    def __init__(self, scene: Scene, view: View, match: MatchTimeline) -> None:
+        self.scene: Final = scene
+        self.view: Final = view
+        self.down_no = 0
+        """A market known to be down, before the supervisor says so."""
+        self.events: list[LogLine] = []
+        """What is worth telling once more at the end."""
+        self._match = match
+        self._due: dict[str, float] = {}
+        self._under_way: dict[str, asyncio.Task[None]] = {}
+        self._statuses: dict[str, ShellStatus] = {}
+        self._shell_of: dict[int, str] = {}
+        self._histograms: deque[np.ndarray[Any, np.dtype[np.int64]]] = deque(maxlen=LATENCY_LOOKS)
+        self._counted = 0
+
+    def due(self, what: str, every_s: float) -> bool:
+        """Say whether something is to be done again, and take it for done."""
+        now_s = asyncio.get_running_loop().time()
+        if now_s - self._due.get(what, -1e9) < every_s:
+            return False
+        self._due[what] = now_s
+        return True
+
+    # --- what the match tells --------------------------------------------------------------------
+
+    def log(self, text: str, kind: str = "") -> None:
+        """Note an event at the time of the match clock."""
+        line = LogLine(self.scene.clock, text, kind)
+        self.scene.log.append(line)
+        if kind:
+            self.events.append(line)
+        self.view.log(line)
+
+    def set_clock(self, played_s: float) -> None:
+        """Move clock and score to a second of play."""
+        match, scene = self._match, self.scene
+        clock = match.clock_at(min(played_s, match.regular_s - 1))
+        scene.clock = str(clock)
+        scene.minute = clock.minute + clock.stoppage_s // 60
+        scene.phase = _PHASES[clock.period] + (", stoppage" if clock.stoppage_s else "")
+        scene.share = min(played_s / match.regular_s, 1.0)
+        scene.score = match.score_at(min(played_s, match.regular_s))
+
+    async def starting(self) -> None:
+        """Show, until cancelled, for how long everything has been starting."""
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
+        while True:
+            self.scene.phase = f"starting, {loop.time() - began_s:.0f} s"
+            self.view.show(self.scene)
+            await asyncio.sleep(DRAW_S)
+
+    # --- what the others know --------------------------------------------------------------------
+
+    def look(self, system: System, floor: Floor, bettors: Bettors) -> None:
+        """Fetch what is due to be fetched, and draw when it is time."""
+        if self.due("fetch", FETCH_S):
+            floor.ask_books()
+            self._in_background("statuses", self._ask_statuses(system))
+            self._in_background("gateway", self._ask_gateway(system))
+        if self.due("exposure", EXPOSURE_S):
+            floor.ask_exposure()
+        if self.due("rate", RATE_S):
+            self.scene.rates.append((bettors.answered - self._counted) / RATE_S)
+            self._counted = bettors.answered
+        if self.due("draw", DRAW_S):
+            self.draw(floor, bettors)
+
+    def draw(self, floor: Floor, bettors: Bettors) -> None:
+        """Bring the scene up to date and show it."""
+        scene = self.scene
+        scene.now_s = asyncio.get_running_loop().time()
+        scene.bettors, scene.in_flight = bettors.connected, bettors.in_flight
+        scene.answered, scene.answers = bettors.answered, dict(bettors.answers)
+        prices = floor.prices
+        if prices:
+            self._draw_result(prices[0], floor)
+        if floor.exposure is not None:
+            scene.exposure = exposure_of(floor.exposure)
+        scene.markets = [self._market_line(image, floor) for image in prices]
+        self.view.show(scene)
+
+    def _draw_result(self, image: PriceImage, floor: Floor) -> None:
+        scene = self.scene
+        if not scene.result:
+            names = {"home": scene.home, "away": scene.away}
+            scene.result = [OutcomeLine(names.get(name, name)) for name in image.outcomes]
+        book = floor.books.get(image.market_no)
+        for number, line in enumerate(scene.result):
+            line.quote(
+                odds_milli=image.odds_milli[number],
+                active=image.active[number],
+                now_s=scene.now_s,
+            )
+            if book is not None:
+                line.liability_minor = book.liability_minor[number]
+        if book is not None:
+            scene.result_limit_minor = book.limits.outcome_liability_minor_max
+
+    def _market_line(self, image: PriceImage, floor: Floor) -> MarketLine:
+        line = MarketLine(market_name(image.key), image.status.name.lower())
+        book = floor.books.get(image.market_no)
+        if book is not None:
+            line.bets, line.stake_minor = book.bets, book.stake_taken_minor
+            line.worst_minor = max(book.liability_minor)
+        status = self._statuses.get(self._shell_of.get(image.market_no, ""))
+        if status is not None:
+            line.lives = status.restarts + 1
+            line.pid = status.health.pid if status.health is not None else 0
+            if status.state is not ShellState.SERVING or image.market_no == self.down_no:
+                line.status, line.pid = ShellState.DOWN.value, 0
+        return line
+
+    async def _ask_statuses(self, system: System) -> None:
+        for status in await system.statuses():
+            self._statuses[status.name] = status
+        self._shell_of = {no: route.shell for no, route in system.routes.markets.items()}
+
+    async def _ask_gateway(self, system: System) -> None:
+        stats = await system.gateways[0].ask("stats")
+        counts = np.array(stats.get("latency_counts", [0]), np.int64)
+        self._histograms.append(counts)
+        recent = counts - self._histograms[0] if len(self._histograms) > 1 else counts
+        self.scene.ack_p50_ms = 1_000 * quantile_s(recent, 0.5)
+        self.scene.ack_p99_ms = 1_000 * quantile_s(recent, 0.99)
+
+    def _in_background(self, what: str, work: Coroutine[Any, Any, None]) -> None:
+        """Do something unless the last time is still under way."""
+        if what in self._under_way:
+            work.close()
+            return
+
+        async def run() -> None:
+            try:
+                await work
+            except PeerError:
+                pass  # the picture stays as it is until the next look
+            finally:
+                del self._under_way[what]
+
+        self._under_way[what] = asyncio.create_task(run())
+
+    async def close(self) -> None:
+        """Leave nothing under way."""
+        tasks = list(self._under_way.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def exposure_of(exposure: Exposure) -> ExposureLine:
+    """Return an exposure as it is shown."""
+    return ExposureLine(
+        worst=exposure.worst.score,
+        worst_minor=exposure.worst.profit_minor,
+        best=exposure.best.score,
+        best_minor=exposure.best.profit_minor,
+        expected_minor=exposure.expected_minor,
+        off_grid_minor=exposure.off_grid_worst_minor,
+    )
+
+
+def market_name(key: str) -> str:
+    """Return a market's name for people: its type in words and its line."""
+    parsed = parse_market_key(key)
+    line = " ".join(value for _, value in parsed.specifiers)
+    return f"{parsed.type.replace('_', ' ')} {line}".rstrip()

@@ -1,0 +1,213 @@
+"""A feed over AMQP 0-9-1: a queue of our own, bound to the provider's exchange.
+
+Owns the connection to the broker and the acknowledgement of messages. A message is acknowledged
+when it has been obeyed; what was not, the broker gives again to whoever comes next. Never reads a
+message. The broker's connection comes back by itself; receipts of the one before are worth nothing
+then: the messages of a named queue come again, those of our own are gone with it, which is said.
+"""
+
+import asyncio
+import contextlib
+import logging
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Final
+
+import aio_pika
+from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
+from aio_pika.exceptions import AMQPError
+from aiormq.exceptions import ChannelInvalidStateError
+from msgspec import Struct
+from yarl import URL
+
+from gateway.feeds.bridge.bridge import Incoming
+from gateway.feeds.tls import verifying
+from gateway.messages.feed import FeedWish
+
+logger = logging.getLogger("overround.bridge")
+
+EXCHANGE: Final = "unifiedfeed"
+PREFETCH_MAX: Final = 65_535
+
+
+class AmqpError(Exception):
+    """The broker cannot be reached, or refuses what was asked; no password is ever in the words."""
+
+
+class AmqpSettings(Struct, frozen=True, kw_only=True):
+    """Which broker, and what of it.
+
+    Parameters
+    ----------
+    url : str
+        ``amqp://user:password@host:port/vhost``, or ``amqps://`` for TLS, whose certificate is
+        always verified.
+    exchange : str
+        The provider's exchange; it must exist.
+    routing_keys : tuple of str
+        What the queue is bound to.
+    queue : str
+        Empty: a queue of this connection alone, gone with it; what is missed then is recovered from
+        the provider. Named: one that outlasts us, durable where `durable` says so.
+    prefetch : int
+        Messages that the broker gives before the first is acknowledged.
+    ca_file : str
+        Replaces the system's authorities.
+    """
+
+    url: str
+    exchange: str = EXCHANGE
+    routing_keys: tuple[str, ...] = ("#",)
+    queue: str = ""
+    durable: bool = True
+    prefetch: int = 2_048
+    heartbeat_s: int = 30
+    connect_s: float = 10.0
+    again_s: float = 1.0
+    ca_file: str = ""
+
+    @property
+    def shown(self) -> str:
+        """The broker's address, without whoever asks it."""
+        return str(URL(self.url).with_user(None))
+
+
+Grant = Callable[[FeedWish], Awaitable[bool]]
+
+
+class AmqpTransport:
+    """Messages of one queue.
+
+    Parameters
+    ----------
+    settings : AmqpSettings
+        The broker, exchange and queue.
+    grant : callable, optional
+        Asks the provider to repeat something.
+    began : bytes
+        Given first on each connection whose queue is its own: what was not taken from the queue
+        before is gone with it, however short the time between. Empty: nothing is said.
+    """
+
+    def __init__(
+        self, settings: AmqpSettings, *, grant: Grant | None = None, began: bytes = b""
+    ) -> None:
+        if not 1 <= settings.prefetch <= PREFETCH_MAX:
+            raise ValueError(f"prefetch: 1 to {PREFETCH_MAX}, not {settings.prefetch}")
+        self.connections = 0
+        self._settings = settings
+        self._grant = grant
+        self._began = began if not settings.queue else b""
+        self._connection: AbstractConnection | None = None
+        self._inbox: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
+        """What the broker gave and nobody took yet: `prefetch` at most; None ends it."""
+        self._closed = False
+
+    async def messages(self) -> AsyncIterator[Incoming]:
+        """Give the queue's messages as they come, for ever.
+
+        Raises
+        ------
+        AmqpError
+            When the first connection fails, or the exchange is not there. Later ones are sought
+            again and again.
+        """
+        settings = self._settings
+        while not self._closed:
+            try:
+                await self._open()
+            except AmqpError as error:
+                if not self.connections:
+                    raise
+                logger.warning("%s; again in %.1f s", error, settings.again_s)
+                await asyncio.sleep(settings.again_s)
+                continue
+            self.connections += 1
+            if self._began:
+                yield Incoming(self._began)
+            while (message := await self._inbox.get()) is not None:
+                yield Incoming(message.body, message)
+            if not self._closed:
+                logger.warning("%s: the connection is lost", settings.shown)
+
+    async def _open(self) -> None:
+        """Connect, and have the queue's messages come into a new inbox, which a loss ends."""
+        settings = self._settings
+        inbox: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
+        try:
+            connection = await asyncio.wait_for(
+                aio_pika.connect(_with_heartbeat(settings), ssl_context=_tls(settings)),
+                settings.connect_s,
+            )
+            self._connection, self._inbox = connection, inbox
+            connection.close_callbacks.add(lambda *_: inbox.put_nowait(None))
+            channel = await connection.channel()
+            channel.close_callbacks.add(lambda *_: inbox.put_nowait(None))
+            await channel.set_qos(prefetch_count=settings.prefetch)
+            exchange = await channel.get_exchange(settings.exchange)
+            own = not settings.queue
+            queue = await channel.declare_queue(
+                settings.queue or None,
+                exclusive=own,
+                auto_delete=own,
+                durable=not own and settings.durable,
+            )
+            for key in settings.routing_keys:
+                await queue.bind(exchange, routing_key=key)
+            await queue.consume(inbox.put)
+        except (AMQPError, OSError, TimeoutError, ChannelInvalidStateError) as error:
+            await self._disconnect()
+            why = f"{type(error).__name__}: {error}"
+            password = URL(settings.url).password
+            if password:
+                why = why.replace(password, "***")
+            raise AmqpError(f"{settings.shown}: {why}") from None
+
+    async def acknowledge(self, receipts: Sequence[AbstractIncomingMessage | None]) -> None:
+        """Let the broker forget messages; those of a lost connection come again by themselves.
+
+        What the transport said itself has no receipt.
+        """
+        for message in filter(None, receipts):
+            with contextlib.suppress(ChannelInvalidStateError, AMQPError, ConnectionError):
+                await message.ack()
+
+    async def grant(self, wish: FeedWish) -> bool:
+        """Ask the provider, if there is a way to."""
+        return False if self._grant is None else await self._grant(wish)
+
+    async def close(self) -> None:
+        """End the connection; what was not acknowledged stays with the broker."""
+        self._closed = True
+        self._inbox.put_nowait(None)
+        await self._disconnect()
+
+    async def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(AMQPError, OSError, RuntimeError, TimeoutError):
+                await asyncio.wait_for(connection.close(), self._settings.connect_s)
+
+
+def with_password(url: str, password: str) -> str:
+    """Return a broker's address with a password, where it has none of its own.
+
+    Raises
+    ------
+    ValueError
+        When it is not an ``amqp`` or ``amqps`` address.
+    """
+    parsed = URL(url)
+    if parsed.scheme not in ("amqp", "amqps") or not parsed.host:
+        raise ValueError("amqp: amqp:// or amqps://USER@HOST:PORT/VHOST")
+    if not password or parsed.password is not None:
+        return url
+    return str(parsed.with_user(parsed.user or "guest").with_password(password))
+
+
+def _with_heartbeat(settings: AmqpSettings) -> str:
+    return str(URL(settings.url).update_query(heartbeat=str(settings.heartbeat_s)))
+
+
+def _tls(settings: AmqpSettings) -> ssl.SSLContext | None:
+    return verifying(settings.ca_file) if URL(settings.url).scheme == "amqps" else None

@@ -1,0 +1,150 @@
+"""Fair probabilities out of an exchange's ladders, and when there are none worth having.
+
+Owns the estimate of one runner between its best back and best lay, what is taken instead when one
+side is missing, and how a market's estimates are brought to its number of winners. Pure functions
+of what the book shows; never keeps anything and never makes odds.
+
+The estimate is the micro-price of an order book (Stoikov 2018: the mid weighted by the sizes of the
+opposite sides) in implied probability: money waiting to back pulls it towards the back price, money
+waiting to lay towards the lay price.
+"""
+
+from collections.abc import Sequence
+from math import log
+from typing import Annotated, Final, NamedTuple
+
+from msgspec import Meta, Struct
+
+from engine.pricing.margin import MarginRefused, Method, remove_margin
+from gateway.feeds.exchange.messages import Level
+
+DEPTH_MAX: Final = 10
+PROBABILITY_MIN: Final = 1e-6
+"""Below this a runner is not offered: no ladder of odds reaches so far."""
+
+
+class FairRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When a price is believed, and how.
+
+    `depth` levels of each side count, each `decay` times as much as the one before it. A pair of
+    best prices wider than `spread_max` in implied probability, or than `ratio_max` one over the
+    other, says nothing: then the last traded price stands in, held between them; with `last_alone`
+    it also stands in where both sides are empty. The estimates of a market must add up to its
+    winners within `sum_low` and `sum_high` times, or none is believed.
+    """
+
+    depth: Annotated[int, Meta(ge=1, le=DEPTH_MAX)] = 3
+    decay: Annotated[float, Meta(gt=0.0, le=1.0)] = 0.5
+    spread_max: Annotated[float, Meta(gt=0.0, le=1.0)] = 0.10
+    ratio_max: Annotated[float, Meta(ge=1.0, le=1_000.0)] = 3.0
+    last_alone: bool = True
+    sum_low: Annotated[float, Meta(gt=0.0, le=1.0)] = 0.90
+    sum_high: Annotated[float, Meta(ge=1.0, le=2.0)] = 1.12
+
+
+class RunnerPrices(NamedTuple):
+    """What one runner's book shows: best levels first, the last traded price or 0."""
+
+    backs: Sequence[Level]
+    lays: Sequence[Level]
+    last: float
+
+
+class FairMarket(NamedTuple):
+    """A market's probabilities, adding up to its winners; a runner without one is not offered."""
+
+    probabilities: tuple[float, ...]
+    offered: tuple[bool, ...]
+
+
+def weight(levels: Sequence[Level], rules: FairRules) -> float:
+    """Return the size of a side: its best levels, each counting `decay` of the one before."""
+    total, factor = 0.0, 1.0
+    for _, size in levels[: rules.depth]:
+        total += factor * size
+        factor *= rules.decay
+    return total
+
+
+def estimate(prices: RunnerPrices, rules: FairRules) -> float | None:
+    """Return one runner's probability before the market is brought to its winners.
+
+    Parameters
+    ----------
+    prices : RunnerPrices
+        The runner's best levels. To back at price b buys at probability 1/b, to lay at l sells at
+        1/l; the estimate lies between the two, whatever the sizes.
+    rules : FairRules
+        Depth, weights and what is believed.
+
+    Returns
+    -------
+    float | None
+        The probability, or None where nothing is to be believed.
+    """
+    high = 1.0 / prices.backs[0][0] if prices.backs and prices.backs[0][0] > 1.0 else 1.0
+    low = 1.0 / prices.lays[0][0] if prices.lays and prices.lays[0][0] > 1.0 else 0.0
+    both = high < 1.0 and low > 0.0
+    if both and low > high:
+        return None
+    if both and high - low <= rules.spread_max and high <= low * rules.ratio_max:
+        offered, wanted = weight(prices.backs, rules), weight(prices.lays, rules)
+        if offered + wanted > 0.0:
+            return (high * wanted + low * offered) / (offered + wanted)
+        return 0.5 * (high + low)
+    if prices.last <= 1.0 or (high == 1.0 and low == 0.0 and not rules.last_alone):
+        return None
+    return min(max(1.0 / prices.last, low), high)
+
+
+def fair_market(
+    runners: Sequence[RunnerPrices | None], *, winners: int, rules: FairRules
+) -> FairMarket | None:
+    """Return the fair probabilities of a market, or None where none is to be believed.
+
+    Parameters
+    ----------
+    runners : Sequence[RunnerPrices | None]
+        Every outcome in its order; None for one that is out of the race.
+    winners : int
+        How many of them win.
+    rules : FairRules
+        What is believed.
+
+    Returns
+    -------
+    FairMarket | None
+        Estimates are brought to the sum `winners` by the same ratio on each one's odds (Cheung
+        2015). A runner with no estimate of its own is not offered; the sum's bounds see to it that
+        it could not have had much of a chance.
+    """
+    raw = [estimate(prices, rules) if prices is not None else None for prices in runners]
+    known = [value for value in raw if value is not None and PROBABILITY_MIN <= value < 1.0]
+    if winners < 1 or len(known) <= winners:
+        return None
+    if not rules.sum_low <= sum(known) / winners <= rules.sum_high:
+        return None
+    solved = remove_margin(
+        [1.0 / value for value in known], method=Method.ODDS_RATIO, winners=winners
+    )
+    if isinstance(solved, MarginRefused):
+        return None
+    moved = iter(solved.values)
+    offered = tuple(value is not None and PROBABILITY_MIN <= value < 1.0 for value in raw)
+    return FairMarket(tuple(next(moved) if known else 0.0 for known in offered), offered)
+
+
+def moved_by(before: FairMarket | None, after: FairMarket) -> float:
+    """Return how far a market moved: the largest step of any runner's log-odds.
+
+    A runner that came or went is a move without bound.
+    """
+    if before is None or before.offered != after.offered:
+        return float("inf")
+    return max(
+        abs(log(q / (1.0 - q)) - log(p / (1.0 - p)))
+        for p, q, offered in zip(
+            before.probabilities, after.probabilities, after.offered, strict=True
+        )
+        if offered
+    )

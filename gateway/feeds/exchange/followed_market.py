@@ -1,0 +1,237 @@
+"""One exchange market as we follow it: what the stream says it should be here.
+
+Owns the names of its outcomes, which runner each of them is, what became of withdrawn ones, and
+the wish: status, fair prices, results. Never says what changed (the adapter compares wishes with
+what it told) and never reads a clock.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from engine.common.commands import NAME_CHARS_MAX, WHY_CHARS_MAX, OutcomeResult
+from engine.common.ids import parse_market_key
+from engine.common.lifecycle import Status
+from gateway.feeds.core.adapter import KnownMarket
+from gateway.feeds.exchange.fair_price import FairMarket, FairRules, RunnerPrices, fair_market
+from gateway.feeds.exchange.messages import MarketDefinition, RunnerDefinition
+from gateway.feeds.exchange.order_book import Market, RunnerId, runner_id_of
+from gateway.feeds.exchange.results import (
+    ACTIVE,
+    WITHDRAWN,
+    Removal,
+    ResultRules,
+    results,
+)
+
+MS: Final = 1_000_000
+ODDS: Final = "ODDS"
+OPEN: Final = "OPEN"
+CLOSED: Final = "CLOSED"
+INACTIVE: Final = "INACTIVE"
+UNSUPPORTED_TYPES: Final = ("EACH_WAY",)
+"""Market types of the exchange whose bets are not one outcome at one price."""
+
+
+class Wish(NamedTuple):
+    """What a market should be now: a status, and why it is not ACTIVE."""
+
+    status: Status
+    why: str = ""
+    fair: FairMarket | None = None
+    winners: int = 1
+    results: tuple[OutcomeResult, ...] | None = None
+
+
+def market_key(definition: MarketDefinition, market_id: str, *, feed: str) -> str:
+    """Return ``<feed>.<event>/<type>?market=<id>``: the exchange's own identity, in our grammar.
+
+    Raises
+    ------
+    MalformedIdError
+        When an id or the type has characters that no key may have.
+    """
+    text = f"{feed}.{definition.event_id}/{definition.market_type.lower()}?market={market_id}"
+    return str(parse_market_key(text))
+
+
+def outcome_names(runners: Sequence[RunnerDefinition]) -> tuple[str, ...]:
+    """Return a name for each runner: its own, else its id; the id follows where two are alike."""
+    plain = [_plain_name(runner) for runner in runners]
+    names = tuple(
+        _with_id(runner) if plain.count(name) > 1 else name
+        for runner, name in zip(runners, plain, strict=True)
+    )
+    if len(dict.fromkeys(names)) < len(names):
+        return tuple(_id_text(runner) for runner in runners)
+    return names
+
+
+def _id_text(runner: RunnerDefinition) -> str:
+    return f"{runner.id}@{runner.hc:g}" if runner.hc else str(runner.id)
+
+
+def _plain_name(runner: RunnerDefinition) -> str:
+    name = "".join(letter for letter in runner.name or "" if letter.isprintable())
+    return " ".join(name.split())[:NAME_CHARS_MAX].strip() or _id_text(runner)
+
+
+def _with_id(runner: RunnerDefinition) -> str:
+    tail = f" ({_id_text(runner)})"
+    return _plain_name(runner)[: NAME_CHARS_MAX - len(tail)].strip() + tail
+
+
+def match_outcomes(
+    runners: Sequence[RunnerDefinition], outcomes: Sequence[str]
+) -> tuple[RunnerId, ...] | None:
+    """Return which runner each outcome of an existing market is, or None where one is not found."""
+    runner_of: dict[str, RunnerId] = {}
+    for spell in (_plain_name, _with_id, _id_text):
+        for runner in runners:
+            runner_of.setdefault(spell(runner), runner_id_of(runner))
+    found = tuple(runner_of[name] for name in outcomes if name in runner_of)
+    return found if len(found) == len(outcomes) == len(dict.fromkeys(found)) else None
+
+
+def unsupported(definition: MarketDefinition) -> str:
+    """Return why a market is not followed, or nothing where it is."""
+    if definition.betting_type not in ("", ODDS):
+        return f"betting type {definition.betting_type}: ODDS alone is followed"
+    if definition.market_type in UNSUPPORTED_TYPES:
+        return f"market type {definition.market_type} has two results in one bet"
+    if not definition.event_id or not definition.runners:
+        return "no event or no runners"
+    runner_ids = [runner_id_of(runner) for runner in definition.runners]
+    if len(dict.fromkeys(runner_ids)) < len(runner_ids):
+        return "a runner is listed twice"
+    return ""
+
+
+def removal_date_ns(text: str | None) -> int | None:
+    """Return the exchange's date of a removal in nanoseconds, or None where it is none."""
+    try:
+        return int(datetime.fromisoformat(text or "").timestamp() * 1_000) * MS
+    except (ValueError, OverflowError):
+        return None
+
+
+class Follower:
+    """One market: its outcomes in our order, and what was seen of it.
+
+    Parameters
+    ----------
+    key : str
+        The market's key here.
+    definition : MarketDefinition
+        The first one met.
+    known : KnownMarket | None
+        The market as it exists here already, after a restart.
+    """
+
+    def __init__(
+        self, key: str, definition: MarketDefinition, *, known: KnownMarket | None
+    ) -> None:
+        self.key = key
+        self.outcomes = outcome_names(definition.runners)
+        order: tuple[RunnerId, ...] | None
+        order = tuple(runner_id_of(runner) for runner in definition.runners)
+        if known is not None:
+            self.outcomes = known.image.outcomes
+            order = match_outcomes(definition.runners, self.outcomes)
+        self.order = order or ()
+        self.blocked = "" if order else "its outcomes are not the exchange's runners"
+        self.removals: dict[RunnerId, Removal] = {}
+        self.in_play = definition.in_play
+        self.bet_delay_s = definition.bet_delay
+        self.version = definition.version
+        self._turned_ms: int | None = None
+        self._image_active = known.image.active if known is not None else None
+        self._index = {runner_id: i for i, runner_id in enumerate(self.order)}
+        self._seen = False
+
+    def define(self, definition: MarketDefinition, *, published_ms: int, at_ns: int) -> None:
+        """Take a definition in: withdrawals, the turn in-play, runners that were not there."""
+        for runner in definition.runners:
+            runner_id = runner_id_of(runner)
+            if runner_id not in self._index:
+                self.blocked = self.blocked or "a runner joined after the market was made"
+            if runner.status not in WITHDRAWN:
+                self.removals.pop(runner_id, None)
+                continue
+            factor = min(max(round((runner.adjustment_factor or 0.0) * 100), 0), 10_000)
+            seen = self.removals.get(runner_id)
+            since = seen.at_ns if seen else self._seen_at(runner, published_ms, at_ns)
+            self.removals[runner_id] = Removal(since, factor)
+        if definition.in_play and not self.in_play and definition.status == OPEN:
+            self._turned_ms = published_ms
+        self.in_play = definition.in_play
+        self.bet_delay_s = definition.bet_delay
+        self._seen = True
+
+    def _seen_at(self, runner: RunnerDefinition, published_ms: int, at_ns: int) -> int:
+        """Return when a withdrawal was first seen: now, or before a restart by its date.
+
+        A market that exists already and no longer offers the runner knew of it; then the
+        exchange's date stands in, moved by as much as our clock is ahead of its messages.
+        """
+        index = self._index.get(runner_id_of(runner))
+        if self._seen or self._image_active is None or index is None or self._image_active[index]:
+            return at_ns
+        date_ns = removal_date_ns(runner.removal_date)
+        return at_ns if date_ns is None else max(0, date_ns + at_ns - published_ms * MS)
+
+    def wish(
+        self, market: Market, *, moved: bool, fair_rules: FairRules, result_rules: ResultRules
+    ) -> Wish:
+        """Return what the market should be now, by the stream alone.
+
+        Parameters
+        ----------
+        market : Market
+            The book, with a definition.
+        moved : bool
+            Whether this message brought prices, which ends the wait after a turn in-play.
+        fair_rules, result_rules : FairRules, ResultRules
+            What is believed, and the exchange's rules of settlement.
+        """
+        definition = market.definition
+        assert definition is not None
+        found: tuple[OutcomeResult, ...] | str
+        if definition.status == CLOSED:
+            found = self.blocked if not self.order else ""
+            found = found or results(definition, self.order, rules=result_rules)
+            if isinstance(found, str):
+                return Wish(Status.SUSPENDED, found[:WHY_CHARS_MAX])
+            return Wish(Status.SUSPENDED, "closed", results=found)
+        if definition.status == INACTIVE:
+            return Wish(Status.INACTIVE)
+        if definition.status != OPEN:
+            return Wish(Status.SUSPENDED, f"exchange: {definition.status}"[:WHY_CHARS_MAX])
+        if self.blocked:
+            return Wish(Status.SUSPENDED, self.blocked)
+        if self._turned_ms is not None:
+            if not moved or market.published_ms <= self._turned_ms:
+                return Wish(Status.SUSPENDED, "turned in-play")
+            self._turned_ms = None
+        fair = self.fair(market, definition, rules=fair_rules)
+        if fair is None:
+            return Wish(Status.SUSPENDED, "no fair price")
+        return Wish(Status.ACTIVE, fair=fair, winners=definition.number_of_winners)
+
+    def fair(
+        self, market: Market, definition: MarketDefinition, *, rules: FairRules
+    ) -> FairMarket | None:
+        """Return the fair prices of the outcomes in our order."""
+        racing = {runner_id_of(runner) for runner in definition.runners if runner.status == ACTIVE}
+        prices: list[RunnerPrices | None] = []
+        for runner_id in self.order:
+            runner = market.runners.get(runner_id)
+            if runner is None or runner_id not in racing:
+                prices.append(None)
+            else:
+                prices.append(
+                    RunnerPrices(
+                        runner.best_backs(rules.depth), runner.best_lays(rules.depth), runner.last
+                    )
+                )
+        return fair_market(prices, winners=definition.number_of_winners, rules=rules)

@@ -1,0 +1,79 @@
+"""From the settings of a feed to the desk and the adapter that a system runs for it.
+
+Owns this translation and nothing else.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+from actors.system import FeedPart
+from engine.pricing.quoting import Margin
+from engine.pricing.skew import LogOddsLean
+from gateway.feeds.core.adapter import Adapter
+from gateway.feeds.core.pipeline import DeskSettings, FeedDesk
+from gateway.feeds.core.settings import ExchangeFeedSettings, FeedSettings, UofFeedSettings
+from gateway.feeds.exchange.adapter import ExchangeAdapter, ExchangeSettings
+from gateway.feeds.uof.adapter import UofAdapter, UofSettings
+from gateway.feeds.uof.producers import WatchSettings
+
+
+def feed_part(
+    feed: str,
+    settings: FeedSettings,
+    *,
+    make_adapter: Callable[[], Adapter] | None = None,
+) -> FeedPart:
+    """Return the part that takes a feed.
+
+    Parameters
+    ----------
+    feed : str
+        Its name.
+    settings : FeedSettings
+        Its section.
+    make_adapter : callable, optional
+        Makes another adapter than the section says: for a recording, say.
+    """
+    return FeedPart(
+        feed=feed,
+        factory=FeedDesk,
+        arguments={
+            "make_adapter": make_adapter or adapter_of(feed, settings),
+            "settings": desk_settings(settings),
+        },
+    )
+
+
+def desk_settings(settings: FeedSettings) -> DeskSettings:
+    """Return what a section says of the desk."""
+    lean = None
+    if settings.lean_scale_minor:
+        lean = LogOddsLean(
+            scale_minor=settings.lean_scale_minor, log_odds_milli_max=settings.lean_milli_max
+        )
+    return DeskSettings(
+        messages_max=settings.messages_max,
+        updates_in_call_max=settings.updates_in_call_max,
+        pace_ms=settings.pace_ms,
+        call_timeout_ms=settings.call_timeout_ms,
+        margin=Margin(book_milli=settings.book_milli),
+        lean=lean,
+    )
+
+
+def adapter_of(feed: str, settings: FeedSettings) -> Callable[[], Adapter]:
+    """Return what makes the adapter that a section asks for."""
+    if isinstance(settings, UofFeedSettings):
+        uof = UofSettings(
+            sports=settings.sports,
+            price_from="probabilities" if settings.from_probabilities else "odds",
+            own_prices=settings.own_prices,
+            watch=settings.watch,
+            producers=WatchSettings(silence_ms=settings.silence_s * 1_000),
+        )
+        return partial(UofAdapter, feed, uof)
+    assert isinstance(settings, ExchangeFeedSettings), "a kind of feed that nobody knows"
+    exchange = ExchangeSettings(
+        every_ms=settings.every_ms, silence_heartbeats=settings.silence_heartbeats
+    )
+    return partial(ExchangeAdapter, feed=feed, settings=exchange)

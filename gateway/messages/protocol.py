@@ -1,0 +1,92 @@
+"""The two closed unions of the protocol: every message a client or a gateway may send.
+
+Owns the unions that codecs decode with, and no message itself.
+"""
+
+from gateway.messages.arbitrage import AskSureProfit, SureProfit
+from gateway.messages.base import Error, Welcome
+from gateway.messages.bettor import (
+    AskBalance,
+    AskOpenBets,
+    AskStatus,
+    BalanceAnswer,
+    Bet,
+    BetEvent,
+    MoneyEvent,
+    OpenBetsAnswer,
+    Place,
+    PlaceMany,
+    SlipAnswer,
+    WatchAccount,
+    Watching,
+)
+from gateway.messages.exposure import AskExposure, Exposure
+from gateway.messages.feed import (
+    AskFeedStats,
+    FeedAttach,
+    FeedAttached,
+    FeedPush,
+    FeedPushed,
+    FeedStats,
+    FeedWish,
+    FeedWishDone,
+)
+from gateway.messages.market import Market, Odds, Subscribe, Subscribed, Unsubscribe
+from gateway.messages.trader import (
+    AskBook,
+    Book,
+    Control,
+    Controlled,
+    ListMarkets,
+    Markets,
+    Reprice,
+    SuspendAll,
+    SuspendedAll,
+)
+
+ClientMessage = (
+    Place
+    | PlaceMany
+    | AskStatus
+    | AskBalance
+    | AskOpenBets
+    | WatchAccount
+    | Subscribe
+    | Unsubscribe
+    | Control
+    | SuspendAll
+    | Reprice
+    | ListMarkets
+    | AskBook
+    | AskExposure
+    | AskSureProfit
+    | FeedPush
+    | FeedAttach
+    | FeedWishDone
+    | AskFeedStats
+)
+
+ServerMessage = (
+    Welcome
+    | Error
+    | Subscribed
+    | Market
+    | Odds
+    | Bet
+    | SlipAnswer
+    | BalanceAnswer
+    | OpenBetsAnswer
+    | Watching
+    | BetEvent
+    | MoneyEvent
+    | Controlled
+    | SuspendedAll
+    | Markets
+    | Book
+    | Exposure
+    | SureProfit
+    | FeedPushed
+    | FeedAttached
+    | FeedWish
+    | FeedStats
+)

@@ -1,0 +1,5 @@
+"""Connections and frames: bytes of TCP, HTTP and WebSocket.
+
+What lives here: one connection's protocol state, listening sockets, the two codecs.
+What never does: reading the meaning of a message.
+"""

@@ -1,0 +1,118 @@
+"""Bytes of the two subprotocols: msgpack in binary frames, JSON in text frames, the same messages.
+
+Owns encoding, decoding and the wording of what did not decode; never what a message does. Server
+frames are whole and unmasked, so they are built here once and written as they are to whoever
+should have them.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from msgspec import Struct
+
+from engine.common.reasons import Reason
+from gateway.messages.protocol import ClientMessage, ServerMessage
+
+MSGPACK_SUBPROTOCOL: Final = "overround.v1.msgpack"
+JSON_SUBPROTOCOL: Final = "overround.v1.json"
+
+OP_TEXT: Final = 1
+OP_BINARY: Final = 2
+MESSAGE_CHARS_MAX: Final = 200
+
+_FIN: Final = 0x80
+_BOUND: Final = re.compile(r"^Expected `\w+`(?: of length)? (?:matching regex|multiple of|[<>]=?)")
+
+
+class Complaint(NamedTuple):
+    """Why a payload was refused; `hostile` when it was no msgpack or JSON at all."""
+
+    reason: Reason
+    message: str
+    hostile: bool
+    ref: str
+    id: int
+
+
+class _Reference(Struct):
+    """The part of a refused message that tells its sender which one it was."""
+
+    ref: str = ""
+    id: int = 0
+
+
+class Codec:
+    """One subprotocol: encoder, decoder and frames.
+
+    Parameters
+    ----------
+    subprotocol : str
+        Name in the handshake.
+    index : int
+        Place of this codec's frame in a pair of frames (see `fanout`).
+    opcode : int
+        WebSocket opcode of its data frames.
+    """
+
+    __slots__ = ("_heads", "_reference", "decode", "encode", "index", "opcode", "subprotocol")
+
+    def __init__(self, *, subprotocol: str, index: int, opcode: int) -> None:
+        self.subprotocol = subprotocol
+        self.index = index
+        self.opcode = opcode
+        binary = opcode == OP_BINARY
+        formats: Any = msgspec.msgpack if binary else msgspec.json
+        self.encode: Callable[[Any], bytes] = formats.Encoder().encode
+        self.decode: Callable[[bytes], ClientMessage] = formats.Decoder(ClientMessage).decode
+        self._reference: Callable[[bytes], _Reference] = formats.Decoder(_Reference).decode
+        self._heads = tuple(bytes((_FIN | opcode, length)) for length in range(126))
+
+    def frame(self, message: ServerMessage) -> bytes:
+        """Return a message as the bytes of one WebSocket frame."""
+        payload: bytes = self.encode(message)
+        length = len(payload)
+        if length < 126:
+            return self._heads[length] + payload
+        if length < 65_536:
+            return bytes((_FIN | self.opcode, 126)) + length.to_bytes(2, "big") + payload
+        return bytes((_FIN | self.opcode, 127)) + length.to_bytes(8, "big") + payload
+
+    def explain(self, error: Exception, payload: bytes) -> Complaint:
+        """Say what was wrong with a payload that `decode` refused with `error`."""
+        text = str(error)[:MESSAGE_CHARS_MAX]
+        if not isinstance(error, msgspec.ValidationError):
+            if isinstance(error, RecursionError):
+                text = "nested too deeply"
+            return Complaint(Reason.MALFORMED, text, hostile=True, ref="", id=0)
+        if text.endswith(("`$.type`", "field `type`")):
+            reason = Reason.UNKNOWN_COMMAND
+        elif _BOUND.match(text):
+            reason = Reason.FIELD_OUT_OF_BOUNDS
+        else:
+            reason = Reason.MALFORMED
+        ref, number = self._name(payload)
+        return Complaint(reason, text, hostile=False, ref=ref, id=number)
+
+    def _name(self, payload: bytes) -> tuple[str, int]:
+        try:
+            named = self._reference(payload)
+        except (ValueError, RecursionError):
+            return "", 0
+        return named.ref[:32], named.id if 0 <= named.id < 1 << 32 else 0
+
+
+MSGPACK: Final = Codec(subprotocol=MSGPACK_SUBPROTOCOL, index=0, opcode=OP_BINARY)
+JSON: Final = Codec(subprotocol=JSON_SUBPROTOCOL, index=1, opcode=OP_TEXT)
+CODECS: Final[dict[str, Codec]] = {codec.subprotocol: codec for codec in (MSGPACK, JSON)}
+
+
+class ServerDecoder:
+    """The client library's side: payloads of a subprotocol to server messages."""
+
+    __slots__ = ("decode",)
+
+    def __init__(self, codec: Codec) -> None:
+        formats: Any = msgspec.msgpack if codec is MSGPACK else msgspec.json
+        self.decode: Callable[[bytes], ServerMessage] = formats.Decoder(ServerMessage).decode

@@ -1,0 +1,72 @@
+"""A replay's bettors: they come as often as there is recording, however fast it is played.
+
+Owns when they come. What they do then, and what they hear, is `demo_bettors`'.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from gateway.demo.bettors import Bettors
+from simulations.crowd import MANNERS, Bettor, Habit
+
+
+class ReplayBettors(Bettors):
+    """A crowd whose pauses are parts of a recording instead of seconds.
+
+    Parameters
+    ----------
+    bettors : sequence of Bettor
+        Who they are.
+    url : str
+        The gateway's bets listener.
+    token : callable
+        Gives a bettor's token by account number.
+    seed : int
+        Seeds every bettor's choices.
+    visits : float
+        How often a bettor comes while the whole recording is played, in the mean of the crowd;
+        habits that think for longer come less often.
+    """
+
+    def __init__(
+        self,
+        bettors: Sequence[Bettor],
+        *,
+        url: str,
+        token: Callable[[int], str],
+        seed: int,
+        visits: float,
+    ) -> None:
+        super().__init__(bettors, url=url, fixture="", token=token, seed=[seed], start_no=1)
+        think_s = [MANNERS[bettor.habit].think_s for bettor in bettors]
+        self._share_a_think_s = 1.0 / (visits * float(np.mean(think_s)))
+        self._share = 0.0
+        self._moved = asyncio.Event()
+
+    def played(self, share: float) -> None:
+        """Say which part of the recording, 0 to 1, has been played."""
+        self._share = share
+        moved, self._moved = self._moved, asyncio.Event()
+        moved.set()
+
+    async def _pause(self, habit: Habit, rng: np.random.Generator) -> bool:
+        """Wait for the next visit; nobody here knows of goals."""
+        think_s = float(rng.exponential(MANNERS[habit].think_s))
+        due = self._share + think_s * self._share_a_think_s
+        while self._share < due and not self._whistle.is_set():
+            await self._moved.wait()
+        return False
+
+    async def stop_betting(self, *, deadline_s: float) -> bool:
+        """Let nobody begin another bet, and wait for answers; say whether all were answered."""
+        self._whistle.set()
+        self.played(self._share)
+        return await super().stop_betting(deadline_s=deadline_s)
+
+    async def close(self) -> None:
+        """Send everybody home."""
+        self._whistle.set()
+        self.played(self._share)
+        await super().close()

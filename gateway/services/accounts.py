@@ -1,0 +1,238 @@
+"""What an owner may ask of an account, and the events pushed to those who watch it.
+
+Owns the questions in flight and the list of watching sessions; the money is the account shell's.
+"""
+
+from typing import Final, Literal, Protocol
+
+import msgspec
+
+from actors.messages import (
+    AccountEventKind,
+    BalanceQuery,
+    OpenBetsQuery,
+    StatusQuery,
+    decode_ledger_events,
+    encode,
+)
+from actors.peer import PeerError, PeerRefusedError
+from actors.routes import Routes
+from engine.common.events import Deposited, Withdrawn
+from engine.common.reasons import MESSAGES, Reason
+from engine.common.rows import SlipState
+from engine.common.views import Balance, Slip
+from gateway.bets.ticket import BetAnswer, Ticket
+from gateway.messages.base import Error
+from gateway.messages.bettor import (
+    RESULT_WORDS,
+    SLIP_WORDS,
+    AskBalance,
+    AskOpenBets,
+    AskStatus,
+    BalanceAnswer,
+    BetEvent,
+    MoneyEvent,
+    OpenBetsAnswer,
+    SlipAnswer,
+    SlipView,
+)
+from gateway.messages.protocol import ServerMessage
+from gateway.settings import GatewaySettings
+
+_decode_slip: Final = msgspec.msgpack.Decoder(Slip | None).decode
+_decode_balance: Final = msgspec.msgpack.Decoder(Balance | None).decode
+_decode_slips: Final = msgspec.msgpack.Decoder(list[Slip]).decode
+
+
+class Watcher(Protocol):
+    """A session that is told what happens to an account's bets."""
+
+    def on_account_event(self, event: BetEvent | MoneyEvent) -> None:
+        """Send one event."""
+        ...
+
+
+class Accounts:
+    """The way to every account shard.
+
+    Parameters
+    ----------
+    routes : Routes
+        Where accounts live.
+    settings : GatewaySettings
+        How long an answer may take.
+    gateway : str
+        This gateway's name, under which it asks shells for events.
+    """
+
+    def __init__(self, *, routes: Routes, settings: GatewaySettings, gateway: str) -> None:
+        self._routes = routes
+        self._timeout_s = settings.call_timeout_ms / 1_000
+        self._gateway = gateway
+        self._watchers: dict[int, dict[Watcher, None]] = {}
+
+    # --- questions -------------------------------------------------------------------------------
+
+    async def status(self, account_no: int, ask: AskStatus) -> ServerMessage:
+        """Return what became of a bet."""
+        raw = await self._query(account_no, StatusQuery(account_no=account_no, ref=ask.ref))
+        if raw is None:
+            return _unavailable(ask.id, ask.ref)
+        slip = _decode_slip(raw)
+        if slip is None:
+            return _error(Reason.BET_UNKNOWN, ask.id, ask.ref)
+        return SlipAnswer(id=ask.id, slip=slip_view(slip))
+
+    async def balance(self, account_no: int, ask: AskBalance) -> ServerMessage:
+        """Return an account's money."""
+        raw = await self._query(account_no, BalanceQuery(account_no=account_no))
+        if raw is None:
+            return _unavailable(ask.id)
+        money = _decode_balance(raw)
+        if money is None:
+            return _error(Reason.ACCOUNT_UNKNOWN, ask.id)
+        return BalanceAnswer(
+            id=ask.id,
+            account=money.account_no,
+            currency=money.currency,
+            available_minor=money.available_minor,
+            pending_minor=money.pending_minor,
+            at_stake_minor=money.at_stake_minor,
+            owed_minor=money.owed_minor,
+        )
+
+    async def open_bets(self, account_no: int, ask: AskOpenBets) -> ServerMessage:
+        """Return a page of open bets; one more than the page tells whether there are others."""
+        query = OpenBetsQuery(
+            account_no=account_no, after_bet_id=ask.after_bet_id, limit=ask.limit + 1
+        )
+        raw = await self._query(account_no, query)
+        if raw is None:
+            return _unavailable(ask.id)
+        slips = _decode_slips(raw)
+        page = tuple(slip_view(slip) for slip in slips[: ask.limit])
+        return OpenBetsAnswer(id=ask.id, bets=page, more=len(slips) > ask.limit)
+
+    async def _query(
+        self, account_no: int, query: StatusQuery | BalanceQuery | OpenBetsQuery
+    ) -> bytes | None:
+        peer = self._routes.peer(self._routes.account_shell(account_no))
+        if peer is None:
+            return None
+        try:
+            answer: bytes = await peer.ask("query", encode(query), timeout_s=self._timeout_s)
+        except (PeerError, PeerRefusedError):
+            return None
+        return answer
+
+    # --- events ----------------------------------------------------------------------------------
+
+    def watch(self, account_no: int, watcher: Watcher) -> None:
+        """Begin to tell a session of an account's bets."""
+        watchers = self._watchers.setdefault(account_no, {})
+        if not watchers:
+            self._tell(self._routes.account_shell(account_no), "watch", [account_no])
+        watchers[watcher] = None
+
+    def unwatch(self, account_no: int, watcher: Watcher) -> None:
+        """Stop telling a session."""
+        watchers = self._watchers.get(account_no)
+        if watchers is None or watcher not in watchers:
+            return
+        del watchers[watcher]
+        if not watchers:
+            del self._watchers[account_no]
+            self._tell(self._routes.account_shell(account_no), "unwatch", [account_no])
+
+    def renew(self, shell: str) -> None:
+        """Ask a shell that has a new process for the events watched there."""
+        numbers = [no for no in self._watchers if self._routes.account_shell(no) == shell]
+        if numbers:
+            self._tell(shell, "watch", numbers)
+
+    def _tell(self, shell: str, method: str, account_nos: list[int]) -> None:
+        peer = self._routes.peer(shell)
+        if peer is not None:
+            peer.tell(method, self._gateway, account_nos)
+
+    def publish(self, payload: bytes, kind: str) -> None:
+        """Send a shell's events to the sessions that watch those accounts."""
+        if kind == AccountEventKind.CREDITED:
+            for event in decode_ledger_events(payload):
+                if isinstance(event, Deposited | Withdrawn) and not event.known:
+                    self._send(event.account_no, _money_event(event))
+            return
+        for slip in _decode_slips(payload):
+            self._send(slip.account_no, BetEvent(event=_word(kind, slip), slip=slip_view(slip)))
+
+    def posted(self, placer: Watcher, ticket: Ticket, answer: BetAnswer) -> None:
+        """Tell an account's other sessions on this gateway of a bet just accepted."""
+        watchers = self._watchers.get(ticket.account_no)
+        if watchers is None or (len(watchers) == 1 and placer in watchers):
+            return
+        slip = SlipView(
+            bet_id=answer.bet_id,
+            ref=ticket.ref,
+            market=ticket.market_no,
+            outcome=ticket.outcome,
+            stake_minor=ticket.stake_minor,
+            odds_milli=answer.odds_milli,
+            state="accepted",
+        )
+        event = BetEvent(event="posted", slip=slip)
+        for watcher in watchers:
+            if watcher is not placer:
+                watcher.on_account_event(event)
+
+    @property
+    def watched(self) -> int:
+        """How many accounts are watched."""
+        return len(self._watchers)
+
+    def _send(self, account_no: int, event: BetEvent | MoneyEvent) -> None:
+        for watcher in self._watchers.get(account_no, {}):
+            watcher.on_account_event(event)
+
+
+def _word(kind: str, slip: Slip) -> Literal["resolved", "settled", "reopened"]:
+    if kind != AccountEventKind.SETTLED:
+        return "resolved"
+    return "settled" if slip.state is SlipState.SETTLED else "reopened"
+
+
+def _money_event(event: Deposited | Withdrawn) -> MoneyEvent:
+    return MoneyEvent(
+        event="deposited" if isinstance(event, Deposited) else "withdrawn",
+        amount_minor=event.amount_minor,
+        available_minor=event.available_minor,
+        ref=event.ref,
+    )
+
+
+def slip_view(slip: Slip) -> SlipView:
+    """Return a slip as clients see it."""
+    reason = Reason(slip.reason)
+    return SlipView(
+        bet_id=slip.bet_id,
+        ref=slip.ref,
+        market=slip.market_no,
+        outcome=slip.outcome,
+        stake_minor=slip.stake_minor,
+        odds_milli=slip.odds_milli,
+        state=SLIP_WORDS[slip.state],
+        placed_at_ns=slip.placed_at_ns,
+        reason=slip.reason,
+        message="" if reason is Reason.ACCEPTED else MESSAGES[reason],
+        stake_max_minor=slip.stake_max_minor,
+        result=RESULT_WORDS[slip.result],
+        payout_minor=slip.payout_minor,
+        settlement_no=slip.settlement_no,
+    )
+
+
+def _error(reason: Reason, number: int, ref: str = "") -> Error:
+    return Error(code=int(reason), message=MESSAGES[reason], ref=ref, id=number)
+
+
+def _unavailable(number: int, ref: str = "") -> Error:
+    return _error(Reason.UNAVAILABLE, number, ref)

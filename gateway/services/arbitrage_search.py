@@ -1,0 +1,142 @@
+"""The search of a fixture's prices for a sure profit: which markets it takes, and what it found.
+
+Owns how markets are put together by stretch of play, and what is left out and why. Pure: prices
+come in, and engine.pricing.arbitrage.search solves the game. Imported at its first use, because it
+loads pricing kernels that a gateway without traders does not need.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from msgspec import Struct
+
+from engine.common.commands import Quote
+from engine.common.ids import parse_market_key
+from engine.common.lifecycle import Status
+from engine.common.views import PriceImage
+from engine.pricing.arbitrage.search import (
+    SEARCH_BETS_MAX,
+    SearchStoppedError,
+    SureProfit,
+    find_sure_profit,
+)
+from engine.pricing.football.axes import Scope
+from engine.pricing.football.market_types import MarketRules, MarketTypeError, market_rules
+from engine.pricing.football.model import MatchState
+from gateway.messages.arbitrage import LeftOutMarket, SurePlan, SureStake, WhyLeftOut
+
+__all__ = ["Found", "MatchState", "search"]
+
+MICRO: Final = 1_000_000
+
+
+class Found(Struct, frozen=True, kw_only=True):
+    """What a search found: plans, the best first, how many markets it took, and what it left."""
+
+    markets: int
+    plans: tuple[SurePlan, ...]
+    left_out: tuple[LeftOutMarket, ...]
+
+
+def search(images: Iterable[PriceImage], state: MatchState, stop: Callable[[], bool]) -> Found:
+    """Search every stretch of play of a fixture by itself.
+
+    Parameters
+    ----------
+    images : iterable of PriceImage
+        The fixture's markets; those that take no bets are passed over.
+    state : MatchState
+        What has happened.
+    stop : callable
+        Asked before every step whether the time is up; what was not searched then is left out.
+    """
+    left_out: list[LeftOutMarket] = []
+    stretches: dict[Scope, list[PriceImage]] = {}
+    room: dict[Scope, int] = {}
+    for image in images:
+        if image.status is not Status.ACTIVE:
+            continue
+        rules = _rules_of(image)
+        why = _why_not(rules)
+        if rules is not None and not why:
+            left = room.setdefault(rules.scope, SEARCH_BETS_MAX) - sum(image.active)
+            if left < 0:
+                why = "room"
+            else:
+                room[rules.scope] = left
+                stretches.setdefault(rules.scope, []).append(image)
+        if why:
+            left_out.append(LeftOutMarket(market=image.market_no, key=image.key, why=why))
+    plans: list[SurePlan] = []
+    markets = 0
+    for scope, taken in stretches.items():
+        by_key = {image.key: image for image in taken}
+        quotes = {key: _quotes(image) for key, image in by_key.items()}
+        try:
+            plan = find_sure_profit(quotes, score=state.score(scope), stop=stop)
+        except SearchStoppedError:
+            left_out += [
+                LeftOutMarket(market=image.market_no, key=image.key, why="time") for image in taken
+            ]
+            continue
+        markets += len(taken)
+        if plan is not None:
+            plans.append(_plan(plan, by_key))
+    plans.sort(key=lambda plan: -plan.return_micro)
+    return Found(markets=markets, plans=tuple(plans), left_out=tuple(left_out))
+
+
+def _rules_of(image: PriceImage) -> MarketRules | None:
+    """Return a market's rules, if it is of a football type and has that type's outcomes."""
+    parsed = parse_market_key(image.key)
+    try:
+        rules = market_rules(parsed.type, parsed.specifiers)
+    except MarketTypeError:
+        return None
+    return rules if tuple(rule.name for rule in rules.outcomes) == image.outcomes else None
+
+
+def _why_not(rules: MarketRules | None) -> WhyLeftOut | None:
+    if rules is None:
+        return "unknown"
+    if rules.needs_order:
+        return "order"
+    return "halves" if rules.scope is Scope.HALVES else None
+
+
+def _quotes(image: PriceImage) -> tuple[Quote, ...]:
+    return tuple(
+        Quote(outcome=outcome, odds_milli=odds_milli)
+        for outcome, (odds_milli, active) in enumerate(
+            zip(image.odds_milli, image.active, strict=True)
+        )
+        if active
+    )
+
+
+def _plan(plan: SureProfit, images: dict[str, PriceImage]) -> SurePlan:
+    shares = _shares([stake.stake for stake in plan.stakes])
+    return SurePlan(
+        return_micro=plan.return_micro,
+        stakes=tuple(
+            SureStake(
+                market=images[stake.key].market_no,
+                key=stake.key,
+                outcome=stake.outcome,
+                name=images[stake.key].outcomes[stake.outcome],
+                odds_milli=images[stake.key].odds_milli[stake.outcome],
+                stake_micro=share,
+            )
+            for stake, share in zip(plan.stakes, shares, strict=True)
+        ),
+    )
+
+
+def _shares(stakes: Sequence[int]) -> list[int]:
+    """Return stakes as millionths that add up to a million; exact stakes may be of any size."""
+    total = sum(stakes)
+    shares = [stake * MICRO // total for stake in stakes]
+    rests = sorted(range(len(stakes)), key=lambda k: -(stakes[k] * MICRO % total))
+    for place in rests[: MICRO - sum(shares)]:
+        shares[place] += 1
+    return shares

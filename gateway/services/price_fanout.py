@@ -1,0 +1,316 @@
+"""Prices out: the last image of every market, and who follows it.
+
+Owns images and subscriptions. A change is encoded once per subprotocol and the same bytes go to
+every follower. Whoever has no room in its out-buffer gets, later, the latest state only: odds are
+absolute, so that what was skipped is not missed. It never waits for a follower and keeps nothing
+per follower but the numbers of markets it owes.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+from engine.common.ids import MalformedIdError, parse_market_key
+from engine.common.views import PriceDelta, PriceImage
+from gateway.counters import Counters
+from gateway.messages.market import STATUS_WORDS, Market, Odds, Subscribe, Unsubscribe
+from gateway.net.codec import JSON, MSGPACK, Codec
+from gateway.net.connection import Link
+
+_CODECS: Final = (MSGPACK, JSON)
+
+
+class Follower:
+    """A session's subscriptions, and the markets whose latest state it has still to be sent."""
+
+    __slots__ = ("all", "codec", "fixtures", "link", "markets", "owed")
+
+    def __init__(self, *, link: Link, codec: Codec) -> None:
+        self.link = link
+        self.codec = codec.index
+        self.markets: dict[int, None] = {}
+        self.fixtures: dict[str, None] = {}
+        self.all = False
+        self.owed: dict[int, bool] = {}
+        """Market number to whether its image (not only its odds) is owed."""
+
+    @property
+    def subscriptions(self) -> int:
+        """How many names are followed."""
+        return len(self.markets) + len(self.fixtures) + self.all
+
+
+class Topic:
+    """One market as the gateway last heard of it; without prices until its image has come."""
+
+    __slots__ = ("_images", "_odds", "_prices", "fixture", "followers", "key", "market_no")
+
+    def __init__(self, *, market_no: int, key: str) -> None:
+        self.market_no = market_no
+        self.key = key
+        self.fixture = key.partition("/")[0]
+        self.followers: dict[Follower, None] = {}
+        self._prices: PriceImage | None = None
+        self._images: list[bytes | None] = [None, None]
+        self._odds: list[bytes | None] = [None, None]
+
+    @property
+    def prices(self) -> PriceImage | None:
+        """The last image, or None before the first."""
+        return self._prices
+
+    @prices.setter
+    def prices(self, prices: PriceImage) -> None:
+        self._prices = prices
+        self._images = [None, None]
+        self._odds = [None, None]
+
+    @property
+    def version(self) -> int:
+        """The sequence number held, -1 before the first image."""
+        return -1 if self._prices is None else self._prices.version
+
+    def message(self) -> Market | None:
+        """Return the image as clients see it."""
+        prices = self._prices
+        if prices is None:
+            return None
+        return Market(
+            market=self.market_no,
+            key=prices.key,
+            status=STATUS_WORDS[prices.status],
+            version=prices.version,
+            outcomes=prices.outcomes,
+            odds_milli=prices.odds_milli,
+            active=prices.active,
+        )
+
+    def frame(self, codec: int, *, image: bool) -> bytes | None:
+        """Return the encoded image or odds, encoded at most once per version and subprotocol."""
+        prices = self._prices
+        if prices is None:
+            return None
+        cache = self._images if image else self._odds
+        frame = cache[codec]
+        if frame is None:
+            message = self.message() if image else None
+            frame = cache[codec] = _CODECS[codec].frame(
+                message
+                or Odds(
+                    market=self.market_no,
+                    version=prices.version,
+                    status=STATUS_WORDS[prices.status],
+                    odds_milli=prices.odds_milli,
+                    active=prices.active,
+                )
+            )
+        return frame
+
+
+class Fanout:
+    """All markets and all followers of one gateway.
+
+    Parameters
+    ----------
+    counters : Counters
+        Told of what went out and what was held back.
+    heal : callable
+        Called with a market's number when its image is needed from its shell; must not block.
+    """
+
+    def __init__(self, *, counters: Counters, heal: Callable[[int], None]) -> None:
+        self.topics: dict[int, Topic] = {}
+        self._numbers: dict[str, int] = {}
+        self._fixtures: dict[str, dict[int, None]] = {}
+        self._fixture_followers: dict[str, dict[Follower, None]] = {}
+        self._all_followers: dict[Follower, None] = {}
+        self._counters = counters
+        self._heal = heal
+
+    # --- from the shells -------------------------------------------------------------------------
+
+    def know(self, *, market_no: int, key: str) -> Topic:
+        """Take note that a market exists; its prices come later."""
+        topic = self.topics.get(market_no)
+        if topic is None:
+            topic = self.topics[market_no] = Topic(market_no=market_no, key=key)
+            self._numbers[key] = market_no
+            self._fixtures.setdefault(topic.fixture, {})[market_no] = None
+        return topic
+
+    def take_images(self, images: Iterable[PriceImage]) -> None:
+        """Take whole markets; one that is no newer than what is held changes nothing."""
+        for image in images:
+            topic = self.know(market_no=image.market_no, key=image.key)
+            if image.version > topic.version:
+                first = topic.prices is None
+                topic.prices = image
+                self._publish(topic, image=first)
+
+    def take_deltas(self, deltas: Iterable[PriceDelta]) -> None:
+        """Take changes; one that fits no image held has the market's image fetched."""
+        for delta in deltas:
+            self._counters.prices_in += 1
+            topic = self.topics.get(delta.market_no)
+            prices = None if topic is None else topic.prices
+            if topic is None or prices is None or len(delta.odds_milli) != len(prices.outcomes):
+                self._counters.images_healed += 1
+                self._heal(delta.market_no)
+            elif delta.version > prices.version:
+                topic.prices = PriceImage(
+                    market_no=prices.market_no,
+                    key=prices.key,
+                    status=delta.status,
+                    version=delta.version,
+                    outcomes=prices.outcomes,
+                    odds_milli=delta.odds_milli,
+                    active=delta.active,
+                )
+                self._publish(topic, image=False)
+
+    def missing(self) -> list[int]:
+        """Return the numbers of markets whose first image has not come."""
+        return [number for number, topic in self.topics.items() if topic.prices is None]
+
+    def _publish(self, topic: Topic, *, image: bool) -> None:
+        number = topic.market_no
+        sent = held = 0
+        for followers in (
+            topic.followers,
+            self._fixture_followers.get(topic.fixture, {}),
+            self._all_followers,
+        ):
+            for follower in followers:
+                if number in follower.owed:
+                    held += 1  # what is owed will be the latest then
+                    if image:
+                        follower.owed[number] = True
+                    continue
+                frame = topic.frame(follower.codec, image=image)
+                assert frame is not None, "a published market has prices"
+                if follower.link.send_odds(frame):
+                    sent += 1
+                else:
+                    held += 1
+                    follower.owed[number] = image
+        self._counters.odds_out += sent
+        self._counters.odds_conflated += held
+
+    # --- from the sessions -----------------------------------------------------------------------
+
+    def number(self, key: str) -> int | None:
+        """Return the number of a market by its key, specifiers in any order."""
+        number = self._numbers.get(key)
+        if number is None:
+            try:
+                number = self._numbers.get(str(parse_market_key(key)))
+            except MalformedIdError:
+                return None
+        return number
+
+    def subscribe(self, follower: Follower, ask: Subscribe, *, limit: int) -> list[str] | None:
+        """Follow what is asked; return the names nobody hosts, or None when over the limit.
+
+        Images (or, for markets seen before, odds) are owed from now on: `catch_up` sends them.
+        """
+        unknown: list[str] = []
+        numbers: list[int] = []
+        for market_no in ask.markets:
+            if market_no in self.topics:
+                numbers.append(market_no)
+            else:
+                unknown.append(str(market_no))
+        for key in ask.keys:
+            found = self.number(key)
+            if found is None:
+                unknown.append(key)
+            else:
+                numbers.append(found)
+        if follower.subscriptions + len(numbers) + len(ask.fixtures) + ask.all > limit:
+            return None
+        owed = dict.fromkeys(self._join(follower, numbers, ask))
+        seen = {line.market: line.version for line in ask.seen}
+        for number in owed:
+            version = seen.get(number)
+            topic = self.topics[number]
+            if topic.prices is None:
+                continue  # its image is published when it comes
+            if version is None:
+                follower.owed[number] = True
+            elif topic.version > version:
+                follower.owed.setdefault(number, False)
+        return unknown
+
+    def _join(self, follower: Follower, numbers: list[int], ask: Subscribe) -> Iterator[int]:
+        """Register a follower under each name, once for each market, and yield the markets."""
+        if ask.all and not follower.all:
+            self.leave(follower)
+            follower.all = True
+            self._all_followers[follower] = None
+            yield from self.topics
+        for fixture in ask.fixtures:
+            if not follower.all and fixture not in follower.fixtures:
+                follower.fixtures[fixture] = None
+                self._fixture_followers.setdefault(fixture, {})[follower] = None
+                for number in self._fixtures.get(fixture, ()):
+                    self._leave_market(follower, number)
+            yield from self._fixtures.get(fixture, ())
+        for number in numbers:
+            topic = self.topics[number]
+            if not follower.all and topic.fixture not in follower.fixtures:
+                follower.markets[number] = None
+                topic.followers[follower] = None
+            yield number
+
+    def unsubscribe(self, follower: Follower, ask: Unsubscribe) -> None:
+        """Stop following names as they were subscribed; `all` stops everything."""
+        if ask.all:
+            self.leave(follower)
+            return
+        for market_no in ask.markets:
+            self._leave_market(follower, market_no)
+        for fixture in ask.fixtures:
+            self._leave_fixture(follower, fixture)
+
+    def leave(self, follower: Follower) -> None:
+        """Forget a follower."""
+        for number in list(follower.markets):
+            self._leave_market(follower, number)
+        for fixture in list(follower.fixtures):
+            self._leave_fixture(follower, fixture)
+        self._all_followers.pop(follower, None)
+        follower.all = False
+        follower.owed.clear()
+
+    def _leave_market(self, follower: Follower, number: int) -> None:
+        if number in follower.markets:
+            del follower.markets[number]
+            self.topics[number].followers.pop(follower, None)
+            follower.owed.pop(number, None)
+
+    def _leave_fixture(self, follower: Follower, fixture: str) -> None:
+        if fixture in follower.fixtures:
+            del follower.fixtures[fixture]
+            followers = self._fixture_followers[fixture]
+            followers.pop(follower, None)
+            if not followers:
+                del self._fixture_followers[fixture]
+            for number in self._fixtures.get(fixture, ()):
+                follower.owed.pop(number, None)
+
+    def followed(self, follower: Follower) -> int:
+        """Return how many markets a follower follows now."""
+        if follower.all:
+            return len(self.topics)
+        fixtures = sum(len(self._fixtures.get(name, ())) for name in follower.fixtures)
+        return fixtures + len(follower.markets)
+
+    def catch_up(self, follower: Follower) -> None:
+        """Send what is owed for as long as there is room."""
+        owed = follower.owed
+        while owed:
+            number, image = next(iter(owed.items()))
+            frame = self.topics[number].frame(follower.codec, image=image)
+            if frame is not None and not follower.link.send_odds(frame):
+                return
+            del owed[number]
+            self._counters.odds_out += 1

@@ -1,0 +1,102 @@
+"""Admit or refuse one listener's connections.
+
+Owns the checks of a handshake: token, role and number of sessions. Every refusal is audited. The
+listener has checked path, origin and subprotocol before.
+"""
+
+from collections.abc import Callable
+from urllib.parse import parse_qs, urlsplit
+
+from websockets.datastructures import MultipleValuesError
+from websockets.http11 import Request
+
+from gateway.net.codec import Codec
+from gateway.net.connection import Link
+from gateway.services.http_pages import Pages
+from gateway.session.permissions import PERMISSIONS
+from gateway.session.services import Services
+from gateway.session.session import ClientSession
+from gateway.session.tokens import Claims, TokenError, TokenKey
+
+
+class Admission:
+    """Admit or refuse one listener's connections."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        frame_bytes_max: int,
+        key: TokenKey,
+        services: Services,
+        pages: Pages,
+        clock_s: Callable[[], float],
+    ) -> None:
+        self.name = name
+        self.frame_bytes_max = frame_bytes_max
+        self._key = key
+        self._services = services
+        self._pages = pages
+        self._clock_s = clock_s
+
+    def admit(self, link: Link, request: Request, codec: Codec) -> ClientSession | tuple[int, str]:
+        """Verify the token and open a session, or say with which HTTP status it is refused."""
+        now_s = self._clock_s()
+        try:
+            claims = self._key.verify(_token(request), now_s=now_s)
+        except TokenError as error:
+            self._services.deny("token", peer=link.peer, who="", what=str(error))
+            return 401, f"{error}\n"
+        if (self.name, claims.role) not in PERMISSIONS:
+            self._services.deny(
+                "door", peer=link.peer, who=claims.identity, what=f"listener {self.name}"
+            )
+            return 403, f"role {claims.role.value} may not use this listener\n"
+        if self._full(claims):
+            self._services.deny("sessions", peer=link.peer, who=claims.identity, what="too many")
+            return 429, "too many sessions of this account\n"
+        return ClientSession(
+            door=self.name,
+            link=link,
+            codec=codec,
+            claims=claims,
+            services=self._services,
+            now_s=now_s,
+        )
+
+    def _full(self, claims: Claims) -> bool:
+        sessions = self._services.sessions_by_account.get(claims.account or 0, 0)
+        return (
+            claims.account is not None
+            and sessions >= self._services.settings.sessions_per_account_max
+        )
+
+    def on_foreign(self, link: Link, request: Request, why: str) -> None:
+        """Write the audit line of a foreign origin."""
+        origin = ", ".join(request.headers.get_all("Origin"))
+        self._services.deny("origin", peer=link.peer, who=origin[:100], what=why)
+
+    def respond(self, request: Request) -> bytes:
+        """Answer a plain GET."""
+        return self._pages.respond(request)
+
+
+def _token(request: Request) -> str:
+    """Return the token of a handshake: the Authorization header, or the query's `token`."""
+    try:
+        header = request.headers.get("Authorization")
+    except MultipleValuesError as error:
+        raise TokenError("token: several Authorization headers") from error
+    if header is not None:
+        scheme, _, token = header.partition(" ")
+        if scheme.lower() != "bearer":
+            raise TokenError("token: Authorization is not Bearer")
+        return str(token.strip())
+    try:
+        query = parse_qs(urlsplit(request.path).query, max_num_fields=8)
+    except ValueError as error:
+        raise TokenError("token: the query cannot be read") from error
+    tokens = query.get("token", [])
+    if len(tokens) != 1:
+        raise TokenError("token: none given")
+    return tokens[0]

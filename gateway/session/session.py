@@ -1,0 +1,396 @@
+"""A session: who is calling, what they may ask, and where each message goes.
+
+Owns one caller's permissions, bets in flight and complaints. The per-bet path is flat: decode,
+make a ticket, hand it over; later encode the answer into the link's buffer. Everything slower runs
+as a bounded number of tasks. It never decides about a bet and never touches money.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from engine.common.reasons import MESSAGES, RETRYABLE, Reason
+from engine.market.status_transitions import as_fed
+from gateway.bets.ticket import BetAnswer, Ticket
+from gateway.feeds.core.ingress import FeedAsk
+from gateway.messages.arbitrage import AskSureProfit
+from gateway.messages.base import Error, Welcome
+from gateway.messages.bettor import (
+    POLICY_NUMBERS,
+    AskBalance,
+    AskOpenBets,
+    AskStatus,
+    Bet,
+    BetEvent,
+    MoneyEvent,
+    Place,
+    PlaceMany,
+    Selection,
+    WatchAccount,
+    Watching,
+)
+from gateway.messages.exposure import AskExposure
+from gateway.messages.feed import AskFeedStats, FeedAttach, FeedPush, FeedWishDone
+from gateway.messages.market import Subscribe, Subscribed, Unsubscribe
+from gateway.messages.protocol import ServerMessage
+from gateway.messages.trader import AskBook, Control, ListMarkets, Reprice, SuspendAll
+from gateway.net.codec import Codec
+from gateway.net.connection import Link
+from gateway.services.price_fanout import Follower
+from gateway.session.permissions import FEED_COMMANDS, PERMISSIONS
+from gateway.session.services import Services
+from gateway.session.tokens import Claims, Role
+from gateway.settings import CloseCode
+
+logger = logging.getLogger("overround.gateway")
+
+
+_WORDS: Final = {reason: "" if reason is Reason.ACCEPTED else MESSAGES[reason] for reason in Reason}
+
+
+class ClientSession:
+    """One caller on one link, from the handshake on.
+
+    Parameters
+    ----------
+    door : str
+        Listener the caller came through: ``bets``, ``control`` or ``feed``.
+    link : Link
+        The connection.
+    codec : Codec
+        Its subprotocol.
+    claims : Claims
+        The verified token.
+    services : Services
+        The gateway's parts.
+    """
+
+    __slots__ = (
+        "_account",
+        "_allowed",
+        "_bets",
+        "_bets_in_flight",
+        "_codec",
+        "_decode",
+        "_expiry",
+        "_frame",
+        "_link",
+        "_place_allowed",
+        "_queries",
+        "_refused",
+        "_services",
+        "_watching",
+        "claims",
+        "follower",
+    )
+
+    def __init__(
+        self,
+        *,
+        door: str,
+        link: Link,
+        codec: Codec,
+        claims: Claims,
+        services: Services,
+        now_s: float,
+    ) -> None:
+        settings = services.settings
+        self.claims = claims
+        self.follower = Follower(link=link, codec=codec)
+        self._allowed = PERMISSIONS[door, claims.role]
+        self._place_allowed = Place in self._allowed
+        self._account = -1 if claims.account is None else claims.account
+        self._link = link
+        self._codec = codec
+        self._decode = codec.decode
+        self._frame = codec.frame
+        self._services = services
+        self._bets = services.bets
+        self._bets_in_flight = 0
+        self._queries = 0
+        self._refused = 0
+        self._watching = False
+        counts = services.sessions_by_account
+        if claims.account is not None:
+            counts[claims.account] = counts.get(claims.account, 0) + 1
+        self._expiry = asyncio.get_running_loop().call_later(
+            max(0.0, claims.exp - now_s), link.close, CloseCode.TOKEN_EXPIRED, "token expired"
+        )
+        self._send(
+            Welcome(
+                role=claims.role.value,
+                sub=claims.sub,
+                account=claims.account,
+                frame_bytes_max=settings.frame_bytes(door),
+                frames_a_second=settings.frames_a_second,
+                bets_in_flight_max=settings.session_bets_in_flight_max,
+            )
+        )
+
+    def _send(self, message: ServerMessage) -> None:
+        self._link.send(self._frame(message))
+
+    # --- the link's side -----------------------------------------------------------------------
+
+    def on_payload(self, payload: bytes) -> None:
+        """Decode one message and send it on its way."""
+        self._services.counters.messages += 1
+        try:
+            message = self._decode(payload)
+        except (ValueError, RecursionError) as error:
+            self._complain(error, payload)
+            return
+        kind = type(message)
+        if kind is Place and self._place_allowed:
+            self._place(message)  # type: ignore[arg-type]
+        elif kind in self._allowed:
+            _HANDLERS[kind](self, message)
+        else:
+            self._deny(message, kind.__struct_config__.tag)  # type: ignore[arg-type]
+
+    def on_over_rate(self, payload: bytes) -> None:
+        """Refuse a message that came too soon, in the words its sender understands."""
+        try:
+            message = self._decode(payload)
+        except (ValueError, RecursionError) as error:
+            self._complain(error, payload)
+            return
+        if isinstance(message, Place):
+            self._reject(message.ref, Reason.RATE_LIMITED)
+        elif isinstance(message, PlaceMany):
+            for bet in message.bets:
+                self._reject(bet.ref, Reason.RATE_LIMITED)
+        else:
+            self._error(Reason.RATE_LIMITED, message.id, getattr(message, "ref", ""))
+
+    def on_room(self) -> None:
+        """Send the odds that were held back."""
+        self._services.fanout.catch_up(self.follower)
+
+    def on_lost(self) -> None:
+        """Let go of everything that knows this session; its bets go on without it."""
+        self._expiry.cancel()
+        self._services.fanout.leave(self.follower)
+        self._services.accounts.unwatch(self._account, self)
+        self._services.feeds.leave(self)
+        account = self.claims.account
+        if account is not None:
+            counts = self._services.sessions_by_account
+            counts[account] -= 1
+            if counts[account] == 0:
+                del counts[account]
+
+    # --- bets ------------------------------------------------------------------------------------
+
+    def _place(self, bet: Place | Selection) -> None:
+        if self._bets_in_flight >= self._services.settings.session_bets_in_flight_max:
+            self._services.counters.busy += 1
+            self._reject(bet.ref, Reason.BUSY)
+            return
+        self._bets_in_flight += 1
+        self._bets.place(
+            Ticket(
+                session=self,
+                ref=bet.ref,
+                ref_bytes=bet.ref.encode(),
+                account_no=self._account,
+                market_no=bet.market,
+                outcome=bet.outcome,
+                stake_minor=bet.stake_minor,
+                odds_milli=bet.odds_milli,
+                policy=POLICY_NUMBERS[bet.policy],
+            )
+        )
+
+    def _place_many(self, ask: PlaceMany) -> None:
+        self._link.spend(len(ask.bets) - 1)
+        for bet in ask.bets:
+            self._place(bet)
+
+    def on_bet_answer(self, ticket: Ticket, answer: BetAnswer) -> None:
+        """Write a bet's answer."""
+        self._bets_in_flight -= 1
+        reason = answer.reason
+        accounts = self._services.accounts
+        if accounts.watched and answer.state == "accepted":
+            accounts.posted(self, ticket, answer)
+        self._link.send(
+            self._frame(
+                Bet(
+                    ref=ticket.ref,
+                    state=answer.state,
+                    bet_id=answer.bet_id,
+                    odds_milli=answer.odds_milli,
+                    reason=int(reason),
+                    message=_WORDS[reason],
+                    retryable=reason in RETRYABLE,
+                    stake_max_minor=answer.stake_max_minor,
+                )
+            )
+        )
+
+    def _reject(self, ref: str, reason: Reason) -> None:
+        self._send(
+            Bet(
+                ref=ref,
+                state="rejected",
+                reason=int(reason),
+                message=_WORDS[reason],
+                retryable=reason in RETRYABLE,
+            )
+        )
+
+    # --- questions and commands ------------------------------------------------------------------
+
+    def _status(self, ask: AskStatus) -> None:
+        self._query(ask.id, ask.ref, self._services.accounts.status(self._account, ask))
+
+    def _balance(self, ask: AskBalance) -> None:
+        self._query(ask.id, "", self._services.accounts.balance(self._account, ask))
+
+    def _open_bets(self, ask: AskOpenBets) -> None:
+        self._query(ask.id, "", self._services.accounts.open_bets(self._account, ask))
+
+    def _control(self, ask: Control) -> None:
+        if self.claims.role is Role.FEED:
+            for command in ask.commands:
+                if type(command) not in FEED_COMMANDS:
+                    self._deny(ask, str(type(command).__struct_config__.tag))
+                    return
+            # A feed's stop is no trader's: it holds nothing, and takes no hold off.
+            ask = replace(ask, commands=tuple(map(as_fed, ask.commands)))
+        self._query(ask.id, "", self._services.control.control(self.claims.identity, ask))
+
+    def _suspend_all(self, ask: SuspendAll) -> None:
+        self._query(ask.id, "", self._services.control.suspend_all(self.claims.identity, ask))
+
+    def _reprice(self, ask: Reprice) -> None:
+        fed = self.claims.role is Role.FEED
+        self._query(ask.id, "", self._services.control.reprice(self.claims.identity, ask, fed=fed))
+
+    def _book(self, ask: AskBook) -> None:
+        self._query(ask.id, "", self._services.control.book(ask))
+
+    def _exposure(self, ask: AskExposure) -> None:
+        self._query(ask.id, "", self._services.control.exposure(ask))
+
+    def _sure_profit(self, ask: AskSureProfit) -> None:
+        self._query(ask.id, "", self._services.control.sure_profit(ask))
+
+    def _list(self, ask: ListMarkets) -> None:
+        self._send(self._services.control.markets(ask))
+
+    def _feed(self, ask: FeedAsk) -> None:
+        self._services.feeds.take(self, ask, self._send)
+
+    def _query(self, number: int, ref: str, work: Coroutine[Any, Any, ServerMessage]) -> None:
+        """Run a question as a task of its own, if not too many run already."""
+        settings = self._services.settings
+        bound = (
+            settings.control_in_flight_max
+            if Control in self._allowed
+            else settings.queries_in_flight_max
+        )
+        if self._queries >= bound:
+            work.close()
+            self._services.counters.busy += 1
+            self._error(Reason.BUSY, number, ref)
+            return
+        self._queries += 1
+        self._services.tasks.spawn(self._answer(number, ref, work))
+
+    async def _answer(self, number: int, ref: str, work: Awaitable[ServerMessage]) -> None:
+        try:
+            self._send(await work)
+        except Exception:  # the part that was asked met a defect: its caller still hears
+            logger.exception("a question of %s failed", self.claims.identity)
+            self._error(Reason.UNAVAILABLE, number, ref)
+        finally:
+            self._queries -= 1
+
+    # --- subscriptions ---------------------------------------------------------------------------
+
+    def _subscribe(self, ask: Subscribe) -> None:
+        fanout = self._services.fanout
+        unknown = fanout.subscribe(
+            self.follower, ask, limit=self._services.settings.subscriptions_max
+        )
+        if unknown is None:
+            self._error(Reason.CAPACITY, ask.id)
+            return
+        count = fanout.followed(self.follower)
+        self._send(Subscribed(id=ask.id, markets=count, unknown=tuple(unknown)))
+        fanout.catch_up(self.follower)
+
+    def _unsubscribe(self, ask: Unsubscribe) -> None:
+        fanout = self._services.fanout
+        fanout.unsubscribe(self.follower, ask)
+        self._send(Subscribed(id=ask.id, markets=fanout.followed(self.follower)))
+
+    def _watch_account(self, ask: WatchAccount) -> None:
+        accounts = self._services.accounts
+        (accounts.watch if ask.on else accounts.unwatch)(self._account, self)
+        self._send(Watching(id=ask.id, on=ask.on))
+
+    def on_account_event(self, event: BetEvent | MoneyEvent) -> None:
+        """Write an account event."""
+        self._services.counters.account_events_out += 1
+        self._send(event)
+
+    # --- refusals --------------------------------------------------------------------------------
+
+    def _error(self, reason: Reason, number: int, ref: str = "") -> None:
+        self._send(Error(code=int(reason), message=MESSAGES[reason], ref=ref, id=number))
+
+    def _complain(self, error: Exception, payload: bytes) -> None:
+        self._services.counters.malformed += 1
+        complaint = self._codec.explain(error, payload)
+        self._send(
+            Error(
+                code=int(complaint.reason),
+                message=complaint.message,
+                ref=complaint.ref,
+                id=complaint.id,
+            )
+        )
+        if complaint.hostile:
+            self._link.close(CloseCode.INVALID_DATA, complaint.message[:100])
+        else:
+            self._count_refused()
+
+    def _deny(self, message: object, what: str) -> None:
+        self._services.deny("role", peer=self._link.peer, who=self.claims.identity, what=what)
+        number, ref = getattr(message, "id", 0), getattr(message, "ref", "")
+        self._error(Reason.NOT_PERMITTED, number, ref)
+        self._count_refused()
+
+    def _count_refused(self) -> None:
+        self._refused += 1
+        if self._refused >= self._services.settings.refused_messages_max:
+            self._link.close(CloseCode.POLICY_VIOLATION, "too many refused messages")
+
+
+_HANDLERS: Final[dict[type, Callable[[ClientSession, Any], None]]] = {
+    Place: ClientSession._place,
+    PlaceMany: ClientSession._place_many,
+    AskStatus: ClientSession._status,
+    AskBalance: ClientSession._balance,
+    AskOpenBets: ClientSession._open_bets,
+    WatchAccount: ClientSession._watch_account,
+    Subscribe: ClientSession._subscribe,
+    Unsubscribe: ClientSession._unsubscribe,
+    Control: ClientSession._control,
+    SuspendAll: ClientSession._suspend_all,
+    Reprice: ClientSession._reprice,
+    ListMarkets: ClientSession._list,
+    AskBook: ClientSession._book,
+    AskExposure: ClientSession._exposure,
+    AskSureProfit: ClientSession._sure_profit,
+    FeedPush: ClientSession._feed,
+    FeedAttach: ClientSession._feed,
+    FeedWishDone: ClientSession._feed,
+    AskFeedStats: ClientSession._feed,
+}

@@ -1,0 +1,251 @@
+"""The trading desk of a football match: which markets it offers, and its commands as play goes on.
+
+Owns the fixture's catalogue, its limits and margin, and the routine of a match: reprice as time
+passes, suspend on a goal, close what the score has decided, settle at the whistle. Never applies a
+command: it is handed the markets' prices and returns what should be done. Markets that live in
+shells are priced there, from `pricing`; markets in this process get the odds of `reprice`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+from typing import Any, Final
+
+from engine.common.commands import (
+    CloseMarket,
+    CreateMarket,
+    Limits,
+    MarketCommand,
+    OpenMarket,
+    OutcomeResult,
+    Quote,
+    ResumeMarket,
+    SetOdds,
+    SettleMarket,
+    SuspendMarket,
+)
+from engine.common.ids import parse_market_key
+from engine.common.lifecycle import Status
+from engine.common.units import ODDS_MILLI_MIN
+from engine.common.views import PriceImage
+from engine.pricing.football.catalogue import full_board
+from engine.pricing.football.fixture import FixtureBoard, Margin
+from engine.pricing.football.model import MatchModel, MatchState
+from simulations.strength import Strengths, strengths_2022
+from simulations.timeline import MatchTimeline
+
+RESULT: Final = "1x2"
+"""The market that everybody watches."""
+CATALOGUE: Final = (
+    RESULT,
+    "double_chance",
+    "draw_no_bet",
+    "total?total=0.5",
+    "total?total=1.5",
+    "total?total=2.5",
+    "total?total=3.5",
+    "total?total=4.5",
+    "handicap?hcp=-1",
+    "handicap?hcp=-0.75",
+    "handicap?hcp=-0.25",
+    "handicap?hcp=0.5",
+    "both_teams_to_score",
+    "correct_score",
+    "odd_even",
+)
+"""What a fixture offers, settled on ninety minutes and stoppage; the first ones matter most."""
+MARKETS_MAX: Final = 125
+"""Markets that every match can offer: the catalogue, and then the rest of its full board."""
+SUSPENDED_S: Final = 120
+"""Seconds of play for which a goal keeps the markets shut."""
+MARGIN: Final = Margin(
+    book_milli=1_050, book_milli_by_type={"correct_score": 1_140, "odd_even": 1_040}
+)
+_ON_RESULTS: Final = Limits(
+    stake_minor_min=10,
+    stake_minor_max=200_000,
+    payout_minor_max=5_000_000,
+    outcome_liability_minor_max=1_000_000,
+    market_liability_minor_max=1_000_000,
+)
+_ON_SCORES: Final = Limits(
+    stake_minor_min=10,
+    stake_minor_max=20_000,
+    payout_minor_max=1_000_000,
+    outcome_liability_minor_max=750_000,
+    market_liability_minor_max=750_000,
+)
+_ON_THE_REST: Final = Limits(
+    stake_minor_min=10,
+    stake_minor_max=150_000,
+    payout_minor_max=2_500_000,
+    outcome_liability_minor_max=500_000,
+    market_liability_minor_max=500_000,
+)
+_LIMITS: Final = {RESULT: _ON_RESULTS, "correct_score": _ON_SCORES}
+
+
+def market_keys(match: MatchTimeline, *, markets: int = len(CATALOGUE)) -> tuple[str, ...]:
+    """Return the keys of the first so many markets: the catalogue's, then the full board's.
+
+    Raises
+    ------
+    ValueError
+        Unless it is from 1 to `MARKETS_MAX`.
+    """
+    if not 1 <= markets <= MARKETS_MAX:
+        raise ValueError(f"markets: 1 to {MARKETS_MAX}, not {markets}")
+    keys = dict.fromkeys(f"{match.match}/{name}" for name in CATALOGUE)
+    if markets > len(keys):
+        keys.update(dict.fromkeys(full_board(match.match, model=match_model(match))))
+    assert len(keys) >= markets, "every match has as many"
+    return tuple(islice(keys, markets))
+
+
+def match_model(match: MatchTimeline, *, strengths: Strengths | None = None) -> MatchModel:
+    """Return what is believed of a match on its eve, with the stoppage that it will have."""
+    expectation = (strengths or strengths_2022()).expect(home=match.home, away=match.away)
+    first_s, second_s = (60 * minutes for minutes in match.added_min[:2])
+    return MatchModel(
+        home_rate=expectation.home,
+        away_rate=expectation.away,
+        first_half_stoppage_s=first_s,
+        second_half_stoppage_s=second_s,
+    )
+
+
+class Desk:
+    """One fixture's desk.
+
+    Parameters
+    ----------
+    match : MatchTimeline
+        The fixture.
+    keys : sequence of str
+        Its markets.
+    """
+
+    def __init__(self, match: MatchTimeline, keys: Sequence[str]) -> None:
+        self.keys: Final = tuple(keys)
+        self.model: Final = match_model(match)
+        self._board: Final = FixtureBoard(self.keys)
+        self._decided: tuple[MatchState, frozenset[str]] | None = None
+
+    def create(self, state: MatchState, *, first_market_no: int = 0) -> list[CreateMarket]:
+        """Return the commands that create the fixture's markets, at the state's prices.
+
+        Numbers rise from `first_market_no`; 0 leaves numbering to whoever creates.
+        """
+        quotes = self._board.quotes(self.model, state, MARGIN)
+        return [
+            CreateMarket(
+                market_no=first_market_no + number if first_market_no else 0,
+                key=key,
+                outcomes=self._board.outcomes(key),
+                odds_milli=tuple(quote.odds_milli for quote in quotes[key]),
+                limits=_LIMITS.get(parse_market_key(key).type, _ON_THE_REST),
+            )
+            for number, key in enumerate(self.keys)
+        ]
+
+    def open(self, prices: Iterable[PriceImage]) -> list[MarketCommand]:
+        """Open what has never been open."""
+        return [
+            OpenMarket(market_no=image.market_no)
+            for image in prices
+            if image.status is Status.INACTIVE
+        ]
+
+    def suspend(self, prices: Iterable[PriceImage], *, why: str) -> list[MarketCommand]:
+        """Suspend what takes bets."""
+        return [
+            SuspendMarket(market_no=image.market_no, why=why)
+            for image in prices
+            if image.status is Status.ACTIVE
+        ]
+
+    def pricing(self, state: MatchState) -> dict[str, Any]:
+        """Return what the shells price the fixture's markets from."""
+        return {"model": self.model, "state": state, "margin": MARGIN}
+
+    def decided(self, state: MatchState) -> frozenset[str]:
+        """Return the keys of the markets that the score alone has decided."""
+        # The clock decides nothing: what was worked out holds until a goal or a whistle.
+        score = state.at(period=state.period, clock_s=0)
+        if self._decided is None or self._decided[0] != score:
+            self._decided = score, frozenset(self._board.decided(score))
+        return self._decided[1]
+
+    def close(self, state: MatchState, prices: Iterable[PriceImage]) -> list[MarketCommand]:
+        """Close what the score has decided."""
+        decided = self.decided(state)
+        return [
+            CloseMarket(market_no=image.market_no)
+            for image in prices
+            if image.key in decided and image.status in (Status.ACTIVE, Status.SUSPENDED)
+        ]
+
+    def reprice(
+        self, state: MatchState, prices: Iterable[PriceImage], *, resume: bool
+    ) -> list[MarketCommand]:
+        """Quote anew what has moved, and close what the score has decided.
+
+        Parameters
+        ----------
+        state : MatchState
+            The match as it stands.
+        prices : iterable of PriceImage
+            The fixture's markets as they stand.
+        resume : bool
+            Whether suspended markets are to take bets again, at the new odds.
+        """
+        quotes = self._board.quotes(self.model, state, MARGIN)
+        decided = self.decided(state)
+        commands: list[MarketCommand] = []
+        for image in prices:
+            if image.status not in (Status.ACTIVE, Status.SUSPENDED):
+                continue
+            if image.key in decided:
+                commands.append(CloseMarket(market_no=image.market_no))
+                continue
+            moved = _moved(image, quotes[image.key])
+            if moved:
+                commands.append(SetOdds(market_no=image.market_no, quotes=moved))
+            if resume and image.status is Status.SUSPENDED:
+                commands.append(ResumeMarket(market_no=image.market_no))
+        return commands
+
+    def results(self, state: MatchState) -> dict[str, tuple[OutcomeResult, ...]]:
+        """Return the results of the markets whose play is over, by key."""
+        return self._board.results(state)
+
+    def settle(self, state: MatchState, prices: Iterable[PriceImage]) -> list[MarketCommand]:
+        """Close and settle what the whistle has decided, unless it has been."""
+        results = self.results(state)
+        commands: list[MarketCommand] = []
+        for image in prices:
+            if image.status in (Status.SETTLED, Status.CANCELLED) or image.key not in results:
+                continue
+            if image.status is not Status.CLOSED:
+                commands.append(CloseMarket(market_no=image.market_no))
+            commands.append(SettleMarket(market_no=image.market_no, results=results[image.key]))
+        return commands
+
+
+def _moved(image: PriceImage, quotes: Sequence[Quote]) -> tuple[Quote, ...]:
+    """Return the quotes that differ from the image; odds not offered stay as they were."""
+    moved = []
+    for quote in quotes:
+        active, odds_milli = image.active[quote.outcome], image.odds_milli[quote.outcome]
+        if quote.active and (not active or quote.odds_milli != odds_milli):
+            moved.append(quote)
+        elif active and not quote.active:
+            kept = max(odds_milli, ODDS_MILLI_MIN)
+            moved.append(Quote(outcome=quote.outcome, odds_milli=kept, active=False))
+    return tuple(moved)
+
+
+def by_market_no(
+    results: Mapping[str, Sequence[OutcomeResult]], prices: Iterable[PriceImage]
+) -> dict[int, Sequence[OutcomeResult]]:
+    """Return results by market number instead of key."""
+    return {image.market_no: results[image.key] for image in prices if image.key in results}

@@ -1,0 +1,241 @@
+"""What holds of the ledger whatever happens to it, over seeded streams and against a plain twin."""
+
+from collections.abc import Iterator
+from itertools import islice
+from random import Random
+
+import numpy as np
+import pytest
+
+from engine.common.commands import SetRate
+from engine.common.events import Refused
+from engine.common.reasons import Reason
+from engine.common.rows import DECISION, SETTLEMENT, BetResult, SlipState
+from engine.common.units import BETS_MAX
+from engine.ledger.ledger import LedgerMachine
+from tests.engine.ledger.builders import (
+    NO_VERDICTS,
+    NO_WISHES,
+    SHARD,
+    bet,
+    funded,
+    money,
+    open_again,
+    rows,
+    settlement,
+    verdict,
+    wish,
+)
+from tests.engine.ledger.random_steps import Turn, turns
+from tests.engine.ledger.twin import LedgerTwin
+
+TWIN_STEPS = 100_000
+
+
+def feed(ledger: LedgerMachine, turn: Turn) -> list[object]:
+    """Give one turn to a machine; what comes back is what a journal would keep."""
+    given: list[object] = [ledger.apply(command, turn.at_ns) for command in turn.commands]
+    given.append(ledger.exchange(turn.verdicts, turn.wishes, turn.at_ns).tobytes())
+    given.append(ledger.settle(turn.settlements, turn.at_ns).tobytes())
+    return given
+
+
+def compare(ledger: LedgerMachine, twin: LedgerTwin) -> None:
+    """Hold every slip and every balance against the twin's."""
+    slips = ledger.slips()
+    names = ("bet_id", "account_no", "stake_minor", "odds_milli", "rate_micro", "placed_at_ns")
+    names += ("state", "reason", "stake_max_minor", "payout_minor", "settlement_no", "result")
+    assert len(slips) == len(twin.slips)
+    for name in names:
+        assert slips[name].tolist() == [getattr(slip, name) for slip in twin.slips], name
+    for no in twin.currency:
+        balance = ledger.balance(no)
+        assert balance.available_minor == twin.available_minor(no)
+        assert balance.owed_minor == twin.owed_minor(no)
+        assert balance.pending_minor == twin.staked_minor(no, SlipState.PENDING)
+        assert balance.at_stake_minor == twin.staked_minor(no, SlipState.ACCEPTED)
+        open_ids = [slip.bet_id for slip in ledger.open_slips(account_no=no, limit=1 << 20)]
+        states = (SlipState.PENDING, SlipState.ACCEPTED)
+        own = (slip for slip in twin.slips if slip.account_no == no and slip.state in states)
+        assert open_ids == [slip.bet_id for slip in own]
+    waiting = [slip.bet_id for slip in twin.slips if slip.state == SlipState.PENDING]
+    assert ledger.pending_before(at_ns=1 << 62, limit=1 << 20)["bet_id"].tolist() == waiting
+    house = {totals.currency: totals.house_minor for totals in ledger.totals()}
+    assert house == twin.house_minor
+
+
+def test_a_hundred_thousand_random_steps_agree_with_the_plain_twin():
+    ledger = LedgerMachine(shard=SHARD)
+    twin = LedgerTwin(shard=SHARD, slips_max=BETS_MAX)
+    steps = 0
+    seen: dict[int, int] = {}
+    turns_with_debt = known = reopened = 0
+    for number, turn in enumerate(turns(18, ledger)):
+        for command in turn.commands:
+            event = ledger.apply(command, turn.at_ns)
+            reason = event.reason if isinstance(event, Refused) else Reason.ACCEPTED
+            assert reason == twin.apply(command), command
+        answers = ledger.exchange(turn.verdicts, turn.wishes, turn.at_ns)
+        twin.resolve(turn.verdicts.tolist())
+        wishes = [(row["ref"].tolist(), *row.tolist()[1:]) for row in turn.wishes]
+        expected = twin.reserve(wishes, turn.at_ns)
+        assert [row[:7] for row in answers.tolist()] == expected
+        applied = ledger.settle(turn.settlements, turn.at_ns)
+        expected_applied = twin.settle(turn.settlements.tolist())
+        assert list(zip(applied["bet_id"], applied["settlement_no"], strict=True)) == (
+            expected_applied
+        )
+        ledger.check()
+        for reason in answers["reason"].tolist():
+            seen[reason] = seen.get(reason, 0) + 1
+        known += int(np.count_nonzero(answers["flags"]))
+        steps += turn.steps
+        reopened += int(np.count_nonzero(applied["result"] == BetResult.NONE))
+        turns_with_debt += any(twin.owed_minor(no) for no in twin.currency)
+        if number % 100 == 0 or steps >= TWIN_STEPS:
+            compare(ledger, twin)
+        if steps >= TWIN_STEPS:
+            break
+    assert min(np.bincount(ledger.slips()["state"])[1:]) > 100, "every state was met"
+    rungs = (0, Reason.MALFORMED, Reason.STAKE_TOO_SMALL, Reason.AMOUNT_OUT_OF_BOUNDS)
+    rungs += (Reason.ACCOUNT_UNKNOWN, Reason.INSUFFICIENT_FUNDS, Reason.BET_REF_REUSED)
+    assert all(seen.get(rung, 0) > 10 for rung in rungs), seen
+    assert known > 1_000, "refs came again"
+    assert turns_with_debt > 50, "clawbacks went beyond balances"
+    assert reopened > 1_000, "bets were open again"
+
+
+def test_a_full_shard_agrees_with_the_plain_twin():
+    ledger = LedgerMachine(shard=SHARD, slips_max=300)
+    twin = LedgerTwin(shard=SHARD, slips_max=300)
+    for turn in islice(turns(5, ledger), 150):
+        for command in turn.commands:
+            ledger.apply(command, turn.at_ns)
+            twin.apply(command)
+        answers = ledger.exchange(turn.verdicts, turn.wishes, turn.at_ns)
+        twin.resolve(turn.verdicts.tolist())
+        wishes = [(row["ref"].tolist(), *row.tolist()[1:]) for row in turn.wishes]
+        assert [row[:7] for row in answers.tolist()] == twin.reserve(wishes, turn.at_ns)
+        ledger.settle(turn.settlements, turn.at_ns)
+        twin.settle(turn.settlements.tolist())
+        ledger.check()
+    assert ledger.slips_len == 300
+    compare(ledger, twin)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_machine_loaded_at_any_step_goes_on_as_the_one_that_was_dumped(seed):
+    ledger = LedgerMachine(shard=SHARD)
+    for turn in islice(turns(seed, ledger), 60):
+        restarted = LedgerMachine.load(ledger.dump())
+        restarted.check()
+        assert restarted.state_hash() == ledger.state_hash()
+        assert feed(restarted, turn) == feed(ledger, turn)
+        assert restarted.dump() == ledger.dump()
+
+
+def test_the_hash_changes_with_every_step_that_changes_anything():
+    ledger = LedgerMachine(shard=SHARD)
+    hashes = {}
+    for turn in islice(turns(2, ledger), 200):
+        feed(ledger, turn)
+        document = repr(ledger.dump())
+        assert hashes.setdefault(ledger.state_hash(), document) == document
+    assert len(hashes) > 180
+
+
+def one_by_one(turn: Turn) -> Iterator[Turn]:
+    """Cut a turn into turns of a single step each, in the order the machine would take them."""
+    none = turn.settlements[:0]
+    for command in turn.commands:
+        yield Turn(turn.at_ns, [command], NO_VERDICTS, NO_WISHES, none)
+    for i in range(len(turn.verdicts)):
+        yield Turn(turn.at_ns, [], turn.verdicts[i : i + 1], NO_WISHES, none)
+    for i in range(len(turn.wishes)):
+        yield Turn(turn.at_ns, [], NO_VERDICTS, turn.wishes[i : i + 1], none)
+    for i in range(len(turn.settlements)):
+        yield Turn(turn.at_ns, [], NO_VERDICTS, NO_WISHES, turn.settlements[i : i + 1])
+
+
+def test_the_hash_knows_nothing_of_batches_growth_or_restarts():
+    batched = LedgerMachine(shard=SHARD)
+    single = LedgerMachine(shard=SHARD)
+    roomy = LedgerMachine(shard=SHARD)
+    roomy.exchange(NO_VERDICTS, np.repeat(wish(), 50_000), 1)
+    for number, turn in enumerate(islice(turns(9, batched), 200)):
+        feed(batched, turn)
+        feed(roomy, turn)
+        for part in one_by_one(turn):
+            feed(single, part)
+        if number % 9 == 4:
+            single = LedgerMachine.load(single.dump())
+            roomy.pending_before(at_ns=turn.at_ns, limit=3)
+    assert batched.slips_len > 500
+    assert batched.state_hash() == single.state_hash() == roomy.state_hash()
+
+
+def test_refusals_and_repeats_leave_no_trace():
+    ledger = funded()
+    ledger.exchange(NO_VERDICTS, wish(), 10)
+    before = ledger.state_hash()
+    for i in range(2_000):
+        reused = wish(stake_minor=101 + i)
+        ledger.exchange(
+            verdict(bet(99)), rows(reused, wish(f"n{i}", stake_minor=0), wish()), 20 + i
+        )
+    ledger.check()
+    assert ledger.state_hash() == before
+
+
+def fates(random: Random, bets: list[int]) -> list[np.ndarray]:
+    """Decide every bet: refused, or accepted and settled or opened again one to three times."""
+    told = []
+    for number in bets:
+        if random.random() < 0.3:
+            told.append(verdict(number, Reason.ODDS_WORSE, odds_milli=2_000))
+            continue
+        told.append(verdict(number))
+        for settlement_no in range(1, random.randrange(1, 5)):
+            if random.random() < 0.25:
+                told.append(open_again(number, number=settlement_no))
+                continue
+            payout_minor = random.choice((0, 100, 250, 5_000))
+            told.append(settlement(number, payout_minor, number=settlement_no))
+    return told
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_verdicts_and_settlements_converge_in_any_order_with_any_repeats(seed):
+    random = Random(seed)
+    start = funded(accounts=(7, 8), amount_minor=10_000)
+    wishes = [wish(f"r{i}", account_no=7 + i % 2, stake_minor=1 + i) for i in range(60)]
+    bets = start.exchange(NO_VERDICTS, rows(*wishes), 10)["bet_id"].tolist()
+    told = fates(random, bets)
+    ends = []
+    for _ in range(8):
+        ledger = LedgerMachine.load(start.dump())
+        mail = told + random.choices(told, k=len(told))
+        random.shuffle(mail)
+        for letter in mail:
+            if letter.dtype == DECISION:
+                ledger.exchange(letter, NO_WISHES, 20)
+            else:
+                assert letter.dtype == SETTLEMENT
+                ledger.settle(letter, 20)
+            money(ledger)
+        slips = ledger.slips()
+        ends.append(
+            (
+                [money(ledger, 7), money(ledger, 8)],
+                ledger.totals(),
+                slips[["state", "reason", "payout_minor", "settlement_no", "result"]].tolist(),
+            )
+        )
+    assert all(end == ends[0] for end in ends)
+
+
+def test_a_rate_that_changes_between_bets_leaves_all_money_alone():
+    ledger = funded()
+    before = money(ledger), ledger.totals()
+    ledger.apply(SetRate(currency="EUR", rate_micro=7), 5)
+    assert (money(ledger), ledger.totals()) == before

@@ -1,0 +1,123 @@
+"""What the ledger shows of itself: slips, balances, what waits too long, totals."""
+
+import numpy as np
+
+from engine.common.commands import Deposit, OpenAccount, SetRate
+from engine.common.events import Refused
+from engine.common.reasons import Reason
+from engine.common.rows import (
+    FLAG_FENCE,
+    SETTLEMENT,
+    BetResult,
+    Policy,
+)
+from tests.engine.ledger.builders import (
+    NO_VERDICTS,
+    NO_WISHES,
+    bet,
+    funded,
+    money,
+    reserve,
+    resolve,
+    settle,
+    settlement,
+    verdict,
+    wish,
+)
+
+
+def test_open_slips_come_in_pages_and_only_while_they_are_open():
+    ledger = funded(accounts=(7, 8))
+    for i in range(6):
+        reserve(ledger, wish(f"r{i}"), wish(f"r{i}", account_no=8))
+    mine = [bet(serial) for serial in (1, 3, 5, 7, 9, 11)]
+    resolve(ledger, verdict(mine[0]), verdict(mine[1], Reason.FENCED), verdict(mine[2]))
+    settle(ledger, settlement(mine[2], 0, result=BetResult.LOST), settlement(mine[5], 250))
+    ledger.check()
+
+    def page(**kwargs):
+        return [slip.bet_id for slip in ledger.open_slips(account_no=7, **kwargs)]
+
+    assert page() == [mine[0], mine[3], mine[4]]
+    assert page(limit=2) == [mine[0], mine[3]]
+    assert page(after_bet_id=mine[3]) == [mine[4]]
+    assert page(after_bet_id=mine[1], limit=1) == [mine[3]]
+    assert page(after_bet_id=mine[4]) == page(limit=0) == []
+    assert ledger.open_slips(account_no=99) == []
+
+
+def test_slips_pending_too_long_come_oldest_first_as_fences():
+    ledger = funded()
+    for i in range(5):
+        reserve(ledger, wish(f"r{i}", odds_milli=2_000 + i, policy=Policy.HIGHER), at_ns=10 * i)
+    resolve(ledger, verdict(bet(2)))
+    waiting = ledger.pending_before(at_ns=40, limit=10)
+    assert waiting["bet_id"].tolist() == [bet(1), bet(3), bet(4)]
+    assert set(waiting["flags"].tolist()) == {FLAG_FENCE}
+    assert waiting[1].tolist()[1:] == (100, 7, 1, 2_002, 1_000_000, 0, Policy.HIGHER, 1, 0)
+    assert ledger.pending_before(at_ns=41, limit=2)["bet_id"].tolist() == [bet(1), bet(3)]
+    rest = ledger.pending_before(at_ns=41, limit=2, after_bet_id=bet(3))
+    assert rest["bet_id"].tolist() == [bet(4), bet(5)]
+    assert len(ledger.pending_before(at_ns=41, limit=2, after_bet_id=bet(5))) == 0
+    assert len(ledger.pending_before(at_ns=0, limit=10)) == 0
+    assert len(ledger.pending_before(at_ns=41, limit=0)) == 0
+    ledger.check()
+
+
+def test_a_slip_whose_clock_stood_behind_is_still_found():
+    ledger = funded()
+    reserve(ledger, wish("a"), at_ns=100)
+    reserve(ledger, wish("b"), at_ns=50)
+    assert ledger.pending_before(at_ns=60, limit=9)["bet_id"].tolist() == [bet(2)]
+
+
+def test_what_is_not_there_reads_as_none():
+    ledger = funded()
+    reserve(ledger, wish())
+    assert ledger.balance(99) is None
+    assert ledger.balance(-1) is None
+    assert ledger.balance(1 << 40) is None
+    assert ledger.slip(account_no=7, ref="unknown") is None
+    assert ledger.slip(account_no=7, ref="not a ref") is None
+    assert ledger.slip(account_no=8, ref="a") is None
+    assert ledger.slip_by_id(bet(2)) is None
+    assert ledger.slip_by_id(1) is None
+    assert ledger.slip_by_id(bet(1)) == ledger.slip(account_no=7, ref="a")
+
+
+def test_a_slip_shows_the_reference_it_was_given():
+    ledger = funded()
+    longest = "x" * 32
+    reserve(ledger, wish(longest), wish("!~"))
+    assert ledger.slip_by_id(bet(1)).ref == longest
+    assert ledger.slip(account_no=7, ref="!~").bet_id == bet(2)
+
+
+def test_an_empty_exchange_answers_nothing():
+    ledger = funded()
+    before = ledger.state_hash()
+    assert len(ledger.exchange(NO_VERDICTS, NO_WISHES, 5)) == 0
+    assert len(ledger.settle(np.zeros(0, SETTLEMENT), 5)) == 0
+    assert ledger.state_hash() == before
+
+
+def test_each_currency_sums_to_zero_by_itself():
+    ledger = funded()
+    ledger.apply(SetRate(currency="JPY", rate_micro=6_000), 2)
+    ledger.apply(OpenAccount(account_no=8, currency="JPY"), 2)
+    ledger.apply(Deposit(account_no=8, amount_minor=50_000, ref="first"), 2)
+    answers = reserve(ledger, wish(), wish(account_no=8, stake_minor=9_000))
+    assert answers["rate_micro"].tolist() == [1_000_000, 6_000]
+    settle(ledger, settlement(bet(2), 0, result=BetResult.LOST))
+    money(ledger)
+    euro, yen = ledger.totals()
+    assert (euro.currency, euro.pending_minor, euro.house_minor) == ("EUR", 100, 0)
+    assert (yen.currency, yen.available_minor, yen.house_minor) == ("JPY", 41_000, 9_000)
+
+
+def test_slips_handed_out_are_a_copy():
+    ledger = funded()
+    reserve(ledger, wish())
+    ledger.slips()["stake_minor"] = 5
+    ledger.check()
+    assert not isinstance(ledger.apply(Deposit(account_no=7, amount_minor=1, ref="z"), 5), Refused)

@@ -1,0 +1,264 @@
+"""How stakes are reserved: the ladder, and references that count once."""
+
+import numpy as np
+import pytest
+
+from engine.common.commands import Deposit, OpenAccount, SetRate
+from engine.common.reasons import Reason
+from engine.common.rows import (
+    FLAG_KNOWN,
+    RESERVATION,
+    Policy,
+    SlipState,
+)
+from engine.common.units import STAKE_MINOR_MAX
+from engine.ledger.ledger import LedgerMachine
+from tests.engine.ledger.builders import (
+    NO_VERDICTS,
+    SHARD,
+    bet,
+    funded,
+    money,
+    reserve,
+    resolve,
+    rows,
+    verdict,
+    wish,
+)
+
+
+def test_a_reservation_moves_the_stake_from_available_to_pending():
+    ledger = funded()
+    answer = reserve(ledger, wish(stake_minor=300))[0]
+    assert answer["bet_id"] == bet(1)
+    assert (answer["state"], answer["reason"], answer["flags"]) == (SlipState.PENDING, 0, 0)
+    assert (answer["odds_milli"], answer["rate_micro"]) == (2_500, 1_000_000)
+    assert money(ledger) == (700, 300, 0, 0)
+
+
+def test_bet_ids_rise_by_one_and_carry_the_shard():
+    ledger = funded()
+    answers = reserve(ledger, wish("a"), wish("b", account_no=99), wish("c"))
+    assert answers["bet_id"].tolist() == [bet(1), 0, bet(2)]
+    assert ledger.slips()["bet_id"].tolist() == [bet(1), bet(2)]
+
+
+def test_the_same_ref_with_the_same_content_gives_the_same_slip():
+    ledger = funded()
+    first = reserve(ledger, wish())[0]
+    again = reserve(ledger, wish(), at_ns=99)[0]
+    assert again["bet_id"] == first["bet_id"]
+    assert again["flags"] == FLAG_KNOWN
+    assert again["state"] == SlipState.PENDING
+    assert money(ledger) == (900, 100, 0, 0)
+
+
+def test_the_same_ref_twice_in_one_batch_is_one_slip():
+    ledger = funded()
+    answers = reserve(ledger, wish(), wish("b"), wish())
+    assert answers["bet_id"].tolist() == [bet(1), bet(2), bet(1)]
+    assert answers["flags"].tolist() == [0, 0, FLAG_KNOWN]
+    assert money(ledger) == (800, 200, 0, 0)
+
+
+def test_the_same_bet_a_hundred_times_over_restarts_is_one_bet():
+    ledger = funded()
+    answers = []
+    for i in range(20):
+        answers += reserve(ledger, *[wish()] * 5, at_ns=i).tolist()
+        if i % 7 == 3:
+            ledger = LedgerMachine.load(ledger.dump())
+        if i == 9:
+            resolve(ledger, verdict(bet(1), odds_milli=2_400))
+    assert ledger.slips_len == 1
+    assert {answer[0] for answer in answers} == {bet(1)}
+    assert [answer[-2] for answer in answers] == [0] + [FLAG_KNOWN] * 99
+    assert len({answer[:-2] for answer in answers[50:]}) == 1
+    assert money(ledger) == (900, 0, 100, 0)
+
+
+def test_one_ref_on_two_accounts_is_two_bets():
+    ledger = funded(accounts=(7, 8))
+    answers = reserve(ledger, wish(account_no=7), wish(account_no=8))
+    assert answers["bet_id"].tolist() == [bet(1), bet(2)]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"stake_minor": 101},
+        {"stake_minor": 0},
+        {"odds_milli": 2_501},
+        {"market_no": 2},
+        {"outcome": 1},
+        {"policy": Policy.ANY},
+    ],
+    ids=lambda other: next(iter(other)),
+)
+def test_the_same_ref_with_other_content_is_refused_and_changes_nothing(other):
+    ledger = funded()
+    reserve(ledger, wish())
+    before = ledger.state_hash()
+    answer = reserve(ledger, wish(**other))[0]
+    assert answer["reason"] == Reason.BET_REF_REUSED
+    assert (answer["bet_id"], answer["state"], answer["flags"]) == (0, SlipState.NONE, 0)
+    assert ledger.state_hash() == before
+
+
+def test_content_is_what_was_asked_even_after_other_odds_were_given():
+    ledger = funded()
+    reserve(ledger, wish(odds_milli=2_500))
+    resolve(ledger, verdict(bet(1), odds_milli=2_600))
+    again, reused = reserve(ledger, wish(odds_milli=2_500), wish(odds_milli=2_600))
+    assert (again["flags"], again["odds_milli"]) == (FLAG_KNOWN, 2_600)
+    assert reused["reason"] == Reason.BET_REF_REUSED
+
+
+REFUSALS = [
+    ({"account_no": 99}, Reason.ACCOUNT_UNKNOWN, 0),
+    ({"account_no": 99, "stake_minor": 0}, Reason.ACCOUNT_UNKNOWN, 0),
+    ({"ref": "", "stake_minor": 0}, Reason.MALFORMED, 0),
+    ({"stake_minor": 0}, Reason.STAKE_TOO_SMALL, 1_000),
+    ({"stake_minor": -(1 << 63)}, Reason.STAKE_TOO_SMALL, 1_000),
+    ({"stake_minor": STAKE_MINOR_MAX + 1}, Reason.AMOUNT_OUT_OF_BOUNDS, 1_000),
+    ({"stake_minor": (1 << 63) - 1}, Reason.AMOUNT_OUT_OF_BOUNDS, 1_000),
+    ({"stake_minor": 1_001}, Reason.INSUFFICIENT_FUNDS, 1_000),
+]
+
+
+@pytest.mark.parametrize(("what", "reason", "most_minor"), REFUSALS)
+def test_a_refused_reservation_makes_no_slip_and_names_the_first_rung(what, reason, most_minor):
+    ledger = funded()
+    before = ledger.state_hash()
+    answer = reserve(ledger, wish(**what))[0]
+    assert answer["reason"] == reason
+    assert answer["stake_max_minor"] == most_minor
+    assert (answer["bet_id"], answer["state"], answer["flags"]) == (0, SlipState.NONE, 0)
+    assert ledger.state_hash() == before
+
+
+def test_a_stake_of_all_that_is_available_passes():
+    ledger = funded()
+    assert reserve(ledger, wish(stake_minor=1_000))[0]["reason"] == 0
+    assert money(ledger) == (0, 1_000, 0, 0)
+
+
+def test_the_largest_stake_passes_and_no_larger_is_offered():
+    ledger = funded(amount_minor=10 * STAKE_MINOR_MAX)
+    over, largest = reserve(
+        ledger, wish(stake_minor=STAKE_MINOR_MAX + 1), wish(stake_minor=STAKE_MINOR_MAX)
+    )
+    assert over["stake_max_minor"] == STAKE_MINOR_MAX
+    assert largest["reason"] == 0
+
+
+def test_funds_spent_earlier_in_the_batch_are_gone_for_the_later():
+    ledger = funded()
+    answers = reserve(ledger, wish("a", stake_minor=600), wish("b", stake_minor=600))
+    assert answers["reason"].tolist() == [0, Reason.INSUFFICIENT_FUNDS]
+    assert answers[1]["stake_max_minor"] == 400
+
+
+def test_a_verdict_frees_funds_for_a_reservation_of_the_same_exchange():
+    ledger = funded()
+    reserve(ledger, wish("a", stake_minor=1_000))
+    refusal = verdict(bet(1), Reason.ODDS_CHANGED)
+    answer = ledger.exchange(refusal, wish("b", stake_minor=1_000), 20)[0]
+    assert (answer["reason"], answer["bet_id"]) == (0, bet(2))
+
+
+def test_a_refusal_is_not_remembered_and_the_ref_may_try_again():
+    ledger = funded()
+    assert reserve(ledger, wish(stake_minor=2_000))[0]["reason"] == Reason.INSUFFICIENT_FUNDS
+    ledger.apply(Deposit(account_no=7, amount_minor=1_000, ref="more"), 15)
+    answer = reserve(ledger, wish(stake_minor=2_000))[0]
+    assert (answer["reason"], answer["flags"]) == (0, 0)
+
+
+def test_a_full_shard_refuses_new_bets_and_still_knows_the_old():
+    ledger = funded(slips_max=2)
+    answers = reserve(ledger, wish("a"), wish("b"), wish("c"), wish("a"), wish("b", stake_minor=1))
+    assert answers["reason"].tolist() == [0, 0, Reason.CAPACITY, 0, Reason.BET_REF_REUSED]
+    assert reserve(ledger, wish("c", account_no=99))[0]["reason"] == Reason.CAPACITY
+    assert ledger.slips_len == 2
+    ledger.check()
+
+
+def test_the_rate_of_its_day_stays_on_a_slip():
+    ledger = funded()
+    reserve(ledger, wish("a"))
+    ledger.apply(SetRate(currency="EUR", rate_micro=1_100_000), 12)
+    answers = reserve(ledger, wish("a"), wish("b"))
+    assert answers["rate_micro"].tolist() == [1_000_000, 1_100_000]
+
+
+def test_rows_straight_out_of_a_message_are_read_in_place():
+    ledger = funded()
+    frozen = np.frombuffer(rows(wish("a"), wish("b")).tobytes(), RESERVATION)
+    assert ledger.exchange(NO_VERDICTS, frozen, 10)["reason"].tolist() == [0, 0]
+
+
+def ref_hashes(account_no: np.ndarray, ref: np.ndarray) -> np.ndarray:
+    """The index's hash of many references (rows of four words), in numpy."""
+
+    def mix(word: np.ndarray) -> np.ndarray:
+        word = (word ^ (word >> np.uint64(33))) * np.uint64(0xFF51AFD7ED558CCD)
+        word = (word ^ (word >> np.uint64(33))) * np.uint64(0xC4CEB9FE1A85EC53)
+        return word ^ (word >> np.uint64(33))
+
+    hashed = mix(account_no.astype(np.uint64))
+    for column in range(4):
+        spread = (hashed << np.uint64(6)) + (hashed >> np.uint64(2))
+        hashed = mix(hashed ^ (ref[:, column] + np.uint64(0x9E3779B97F4A7C15) + spread))
+    return hashed
+
+
+def colliding(account_no: np.ndarray, ref: np.ndarray) -> tuple[int, int]:
+    """Two rows whose hashes agree in the upper half, which is all that a table keeps of them."""
+    halves = ref_hashes(account_no, ref) >> np.uint64(32)
+    order = np.argsort(halves, kind="stable")
+    same = np.flatnonzero(np.diff(halves[order]) == 0)
+    assert len(same), "among so many two agree"
+    return int(order[same[0]]), int(order[same[0] + 1])
+
+
+@pytest.mark.parametrize("word", range(4))
+def test_refs_of_one_hash_are_two_bets(word):
+    refs = np.ones((300_000, 4), np.uint64)
+    refs[:, word] = np.arange(1, len(refs) + 1)
+    pair = list(colliding(np.full(len(refs), 7), refs))
+    ledger = funded()
+    wishes = np.repeat(wish(), 2)
+    wishes["ref"] = refs[pair]
+    assert ledger.exchange(NO_VERDICTS, wishes, 10)["bet_id"].tolist() == [bet(1), bet(2)]
+    assert ledger.exchange(NO_VERDICTS, wishes, 11)["bet_id"].tolist() == [bet(1), bet(2)]
+    ledger.check()
+
+
+def test_one_ref_of_two_accounts_of_one_hash_is_two_bets():
+    numbers = np.arange(300_000)
+    refs = np.ones((len(numbers), 4), np.uint64)
+    pair = list(colliding(numbers, refs))
+    ledger = funded(accounts=pair)
+    wishes = np.repeat(wish(), 2)
+    wishes["ref"], wishes["account_no"] = 1, pair
+    assert ledger.exchange(NO_VERDICTS, wishes, 10)["bet_id"].tolist() == [bet(1), bet(2)]
+    ledger.check()
+
+
+def test_no_answer_and_no_hash_depends_on_the_seed_of_the_index():
+    plain = funded()
+    seeded = LedgerMachine.load(plain.dump(), ref_seed=(1 << 64) - 1)
+    fresh = LedgerMachine(shard=SHARD, ref_seed=1 << 63)
+    for command in (
+        SetRate(currency="EUR"),
+        OpenAccount(account_no=7, currency="EUR"),
+        Deposit(account_no=7, amount_minor=1_000, ref="first"),
+    ):
+        fresh.apply(command, 1)
+    for ledger in (plain, seeded, fresh):
+        answers = reserve(ledger, wish("a"), wish("b"), wish("a"))
+        assert answers["bet_id"].tolist() == [bet(1), bet(2), bet(1)]
+        assert ledger.slip(account_no=7, ref="b").bet_id == bet(2)
+        ledger.check()
+    assert plain.state_hash() == seeded.state_hash() == fresh.state_hash()

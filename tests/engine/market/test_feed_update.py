@@ -1,0 +1,212 @@
+"""A feed's messages: each counts once, in the order of its source, whatever is repeated."""
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.common.commands import (
+    DIGEST_MAX,
+    NAME_CHARS_MAX,
+    SOURCES_MAX,
+    STEPS_MAX,
+    TIME_NS_MAX,
+    CancelBets,
+    FeedStep,
+    FeedUpdate,
+    OpenMarket,
+    Quote,
+    ResumeMarket,
+    RollBackCancel,
+    SetOdds,
+    SetStatus,
+    SettleMarket,
+)
+from engine.common.events import FeedApplied, MarketSettled, OddsSet, Refused, StatusSet
+from engine.common.lifecycle import Status
+from engine.common.reasons import Reason
+from engine.market.feed_positions import DIGESTS_KEPT
+from engine.market.market import MarketMachine
+from tests.engine.market.builders import AT_NS, bet, do, open_machine, place, won
+
+STOP = SetStatus(market_no=1, status=Status.SUSPENDED)
+
+
+def update(
+    position: int, *steps: FeedStep, source: str = "uof:1/odds", digest: int = 0, market: int = 1
+) -> FeedUpdate:
+    return FeedUpdate(
+        market_no=market, source=source, position=position, digest=digest, steps=steps or (STOP,)
+    )
+
+
+def refusal(machine: MarketMachine, command: FeedUpdate) -> tuple[Reason, str]:
+    """Apply a message that must be refused and change nothing; return reason and field."""
+    before = machine.state_hash()
+    event = machine.apply(command, AT_NS)
+    assert isinstance(event, Refused), event
+    assert event.message
+    assert machine.state_hash() == before
+    return event.reason, event.field
+
+
+def test_steps_are_obeyed_in_order_and_told_together() -> None:
+    machine = open_machine()
+    quotes = (Quote(outcome=0, odds_milli=3_000),)
+    event = machine.apply(update(7, STOP, SetOdds(market_no=1, quotes=quotes)), AT_NS)
+    assert event == FeedApplied(
+        market_no=1,
+        version=4,
+        source="uof:1/odds",
+        position=7,
+        events=(
+            StatusSet(market_no=1, version=3, status=Status.SUSPENDED),
+            OddsSet(market_no=1, version=4, quotes=quotes),
+        ),
+    )
+    assert machine.feed_positions(1) == {"uof:1/odds": 7}
+    machine.check()
+
+
+def test_a_step_that_is_refused_stops_none_after_it_and_the_position_counts() -> None:
+    machine = open_machine()
+    steps = (
+        OpenMarket(market_no=1),
+        SettleMarket(market_no=1, results=won(True)),
+        SettleMarket(market_no=1, results=won(True, False, False)),
+    )
+    event = machine.apply(update(7, *steps), AT_NS)
+    assert isinstance(event, FeedApplied)
+    assert [type(each) for each in event.events] == [Refused, Refused, MarketSettled]
+    assert refusal(machine, update(7, *steps)) == (Reason.FEED_POSITION_KNOWN, "position")
+    event = machine.apply(update(8, OpenMarket(market_no=1)), AT_NS)
+    assert isinstance(event, FeedApplied)
+    assert event.version == machine.price_delta(1).version
+    assert machine.feed_positions(1) == {"uof:1/odds": 8}
+
+
+def test_what_was_obeyed_or_overtaken_is_known() -> None:
+    machine = open_machine()
+    do(machine, update(7, digest=3))
+    for command in (update(7, digest=3), update(6, digest=3), update(6, digest=4)):
+        assert refusal(machine, command) == (Reason.FEED_POSITION_KNOWN, "position")
+    do(machine, update(7, digest=4))
+    for command in (update(7, digest=3), update(7, digest=4)):
+        assert refusal(machine, command) == (Reason.FEED_POSITION_KNOWN, "position")
+    do(machine, update(8, digest=3), update(9, digest=3))
+
+
+def test_sources_and_markets_do_not_overtake_each_other() -> None:
+    machine = open_machine(markets=2)
+    other = SetStatus(market_no=2, status=Status.SUSPENDED)
+    do(
+        machine,
+        update(9),
+        update(5, source="uof:1/result"),
+        update(4, source="uof:3/odds"),
+        update(3, other, market=2),
+    )
+    assert machine.feed_positions(1) == {"uof:1/odds": 9, "uof:1/result": 5, "uof:3/odds": 4}
+    assert machine.feed_positions(2) == {"uof:1/odds": 3}
+    assert open_machine().feed_positions(1) == {}
+    with pytest.raises(KeyError):
+        machine.feed_positions(3)
+
+
+def test_at_one_position_so_many_messages_are_told_apart_and_then_the_oldest_is_forgotten() -> None:
+    machine = open_machine()
+    do(machine, *[update(7, digest=digest) for digest in range(DIGESTS_KEPT)])
+    assert refusal(machine, update(7, digest=0))[0] == Reason.FEED_POSITION_KNOWN
+    do(machine, update(7, digest=DIGESTS_KEPT))
+    assert refusal(machine, update(7, digest=1))[0] == Reason.FEED_POSITION_KNOWN
+    do(machine, update(7, digest=0))
+    assert MarketMachine.load(machine.dump()).dump() == machine.dump()
+
+
+def test_a_market_has_room_for_so_many_sources() -> None:
+    machine = open_machine()
+    do(machine, *[update(1, source=f"s{number:02}") for number in range(SOURCES_MAX)])
+    assert refusal(machine, update(1, source="more")) == (Reason.CAPACITY, "source")
+    do(machine, update(2, source="s00"))
+
+
+@pytest.mark.parametrize(
+    ("command", "field"),
+    [
+        (update(1, STOP, SetStatus(market_no=2, status=Status.ACTIVE)), "steps"),
+        (update(1, *[STOP] * (STEPS_MAX + 1)), "steps"),
+        (FeedUpdate(market_no=1, source="s", position=1, steps=()), "steps"),
+        (update(1, source=""), "source"),
+        (update(1, source="s" * (NAME_CHARS_MAX + 1)), "source"),
+        (update(-1), "position"),
+        (update(TIME_NS_MAX + 1), "position"),
+        (update(1, digest=-1), "digest"),
+        (update(1, digest=DIGEST_MAX + 1), "digest"),
+    ],
+)
+def test_a_message_out_of_bounds_is_refused_whole_and_names_the_field(command, field) -> None:
+    assert refusal(open_machine(markets=2), command) == (Reason.FIELD_OUT_OF_BOUNDS, field)
+
+
+@pytest.mark.parametrize(
+    "opening", [SetStatus(market_no=1, status=Status.ACTIVE), ResumeMarket(market_no=1)]
+)
+def test_a_market_is_not_opened_by_a_message_whose_odds_were_refused(opening: FeedStep) -> None:
+    machine = open_machine()
+    nobody = SetOdds(market_no=1, quotes=(Quote(outcome=99, odds_milli=3_000),))
+    event = machine.apply(update(1, STOP, nobody, opening), AT_NS)
+    assert isinstance(event, FeedApplied)
+    assert isinstance(event.events[1], Refused)
+    assert isinstance(event.events[2], StatusSet)
+    assert event.events[2].why == "no price"
+    assert machine.price_delta(1).status is Status.SUSPENDED
+
+
+def test_a_message_to_a_market_nobody_knows_is_refused() -> None:
+    other = SetStatus(market_no=9, status=Status.ACTIVE)
+    command = update(1, other, market=9)
+    assert refusal(open_machine(), command) == (Reason.MARKET_UNKNOWN, "market_no")
+
+
+STEPS = (
+    SetStatus(market_no=1, status=Status.ACTIVE),
+    STOP,
+    SetOdds(market_no=1, quotes=(Quote(outcome=0, odds_milli=1_500),)),
+    SetOdds(market_no=1, quotes=(Quote(outcome=0, odds_milli=1_600),)),
+    SettleMarket(market_no=1, results=won(True, False, False)),
+    SettleMarket(market_no=1, results=won(False, True, False)),
+    CancelBets(market_no=1, from_ns=5),
+    RollBackCancel(market_no=1, from_ns=5),
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    messages=st.lists(
+        st.tuples(
+            st.sampled_from(("uof:1/odds", "uof:1/result")),
+            st.integers(0, 2),
+            st.lists(st.sampled_from(STEPS), min_size=1, max_size=3),
+        ),
+        min_size=1,
+        max_size=12,
+    ),
+    seed=st.integers(0, 1 << 16),
+)
+def test_messages_repeated_in_any_order_leave_the_state_as_it_was(messages, seed) -> None:
+    once, again = open_machine(), open_machine()
+    for machine in (once, again):
+        place(machine, bet(1), bet(2, outcome=1, odds=3_200))
+    rng, said, positions = random.Random(seed), [], {"uof:1/odds": 0, "uof:1/result": 0}
+    for digest, (source, ahead, steps) in enumerate(messages):
+        positions[source] += ahead
+        message = update(positions[source], *steps, source=source, digest=digest)
+        assert isinstance(once.apply(message, AT_NS), FeedApplied)
+        said.append(message)
+        assert isinstance(again.apply(message, AT_NS), FeedApplied)
+        for repeated in rng.choices(said, k=rng.randrange(4)):
+            assert refusal(again, repeated)[0] == Reason.FEED_POSITION_KNOWN
+        again = MarketMachine.load(again.dump())
+    assert again.state_hash() == once.state_hash()
+    again.check()

@@ -1,0 +1,182 @@
+"""Resolutions against their twin: any order of settling, cancelling and taking back."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from engine.common.commands import (
+    CancelBets,
+    CancelMarket,
+    CloseMarket,
+    Deduction,
+    FeedStep,
+    FeedUpdate,
+    OutcomeResult,
+    ResumeMarket,
+    RollBackCancel,
+    RollBackSettlement,
+    SetStatus,
+    SettleMarket,
+)
+from engine.common.events import FeedApplied, MarketEvent, Refused
+from engine.common.lifecycle import Status
+from engine.common.reasons import Reason
+from engine.common.rows import BetResult, Policy
+from engine.market.market import MarketMachine
+from tests.engine.market.builders import bet, bet_rows, open_machine
+from tests.engine.market.resolution_twin import Placed, ResolutionTwin, Row
+
+ODDS = (2_500, 3_333, 1_900)
+TIMES = (None, 0, 4, 7, 10)
+
+times = st.sampled_from(TIMES)
+results = st.lists(
+    st.builds(
+        OutcomeResult,
+        won=st.booleans(),
+        void_halves=st.sampled_from((0, 0, 0, 1, 2)),
+        dead_heat_num=st.sampled_from((0, 1, 1, 1)),
+        dead_heat_den=st.sampled_from((1, 1, 2, 3)),
+    ),
+    min_size=3,
+    max_size=3,
+).map(tuple)
+deductions = st.lists(
+    st.builds(
+        Deduction,
+        until_ns=st.sampled_from((3, 6, 9)),
+        keep_milli=st.sampled_from((0, 333, 650, 1_000)),
+        of_price=st.booleans(),
+    ),
+    max_size=3,
+    unique_by=lambda one: one.until_ns,
+).map(lambda many: tuple(sorted(many, key=lambda one: one.until_ns)))
+commands = st.one_of(
+    st.builds(SettleMarket, market_no=st.just(1), results=results, deductions=deductions),
+    st.builds(CancelBets, market_no=st.just(1), from_ns=times, until_ns=times),
+    st.builds(CancelBets, market_no=st.just(1), from_ns=times, until_ns=times),
+    st.builds(RollBackCancel, market_no=st.just(1), from_ns=times, until_ns=times),
+    st.sampled_from(
+        (
+            RollBackCancel(market_no=1),
+            RollBackSettlement(market_no=1),
+            RollBackSettlement(market_no=1),
+            CancelMarket(market_no=1),
+            CloseMarket(market_no=1),
+            *[SetStatus(market_no=1, status=Status.ACTIVE)] * 3,
+            *[ResumeMarket(market_no=1)] * 2,
+            SetStatus(market_no=1, status=Status.SUSPENDED),
+        )
+    ),
+)
+batches = st.tuples(
+    st.integers(0, 11), st.lists(st.tuples(st.integers(0, 2), st.integers(1, 999)), max_size=4)
+)
+"""When, and for each bet its outcome and stake; clocks may be set back."""
+steps = st.one_of(batches, batches, commands, commands, commands)
+
+
+def rows_since(machine: MarketMachine, seq: int) -> list[Row]:
+    """Return the settlements sent after a number."""
+    rows = machine.outbox(shard=0, limit=1 << 20)
+    rows = rows[rows["outbox_seq"] > seq]
+    serials = (rows["bet_id"] & np.uint64((1 << 48) - 1)).tolist()
+    columns = (rows[name].tolist() for name in ("result", "payout_minor", "settlement_no"))
+    return [Row(*row) for row in zip(serials, *columns, strict=True)]
+
+
+def figures(event: MarketEvent) -> tuple[int, int]:
+    """Return how many bets an event says were resolved, and what they are paid."""
+    return getattr(event, "bets", 0), getattr(event, "payout_minor", 0)
+
+
+class Pair:
+    """A machine and its twin, told the same."""
+
+    def __init__(self) -> None:
+        self.machine = open_machine(odds=ODDS)
+        self.twin = ResolutionTwin(ODDS)
+        self.serial = 0
+        self.position = 0
+
+    def place(self, at_ns: int, wanted: Sequence[tuple[int, int]]) -> None:
+        bets = []
+        for outcome, stake in wanted:
+            self.serial += 1
+            bets.append(bet(self.serial, stake=stake, outcome=outcome, policy=Policy.ANY))
+            self.twin.place(Placed(self.serial, at_ns, outcome, stake, ODDS[outcome]))
+        self.machine.place(bet_rows(bets), at_ns)
+
+    def tell(self, command: FeedStep, *, fed: bool) -> None:
+        sent = self.machine._outbox.last_seq(0)
+        event: MarketEvent
+        if fed:
+            self.position += 1
+            update = FeedUpdate(
+                market_no=1, source="f/odds", position=self.position, steps=(command,)
+            )
+            applied = self.machine.apply(update, 12)
+            assert isinstance(applied, FeedApplied)
+            (event,) = applied.events
+        else:
+            event = self.machine.apply(command, 12)
+        expected, rows = self.twin.tell(command, fed=fed)
+        reason = event.reason if isinstance(event, Refused) else Reason.ACCEPTED
+        assert reason == expected
+        assert rows_since(self.machine, sent) == rows
+        if reason == Reason.ACCEPTED:
+            assert figures(event) == (len(rows), sum(row.payout for row in rows))
+
+    def check(self) -> None:
+        """Hold everything against the twin, and go on from a dump."""
+        machine, twin = self.machine, self.twin
+        image = machine.book_image(1)
+        assert (image.prices.status, image.held) == (twin.status, twin.held)
+        assert image.settlement_no == twin.settlement_no
+        assert image.results_stand == (twin.results is not None)
+        assert image.bets == len(twin.bets)
+        stakes: Counter[int] = Counter()
+        for one in twin.bets:
+            stakes[one.outcome] += one.stake
+        assert image.stake_minor == tuple(stakes[outcome] for outcome in range(3))
+        last = {row.serial: row for row in rows_since(machine, 0)}
+        for number, one in enumerate(twin.bets):
+            row = last.get(one.serial, Row(one.serial, BetResult.NONE, 0, 0))
+            assert (row.result, row.payout) == twin.resolution(number)
+        machine.check()
+        document = machine.dump()
+        self.machine = MarketMachine.load(document)
+        assert self.machine.dump() == document
+        assert self.machine.state_hash() == machine.state_hash()
+
+
+LOST = (OutcomeResult(won=False),) * 3
+
+
+@settings(max_examples=300, deadline=None)
+@given(stream=st.lists(st.tuples(steps, st.booleans()), min_size=1, max_size=20))
+@example(
+    stream=[
+        ((5, [(0, 100), (1, 50)]), True),
+        (CancelBets(market_no=1), True),
+        (SetStatus(market_no=1, status=Status.ACTIVE), True),
+        ((5, [(0, 10)]), True),
+        (SettleMarket(market_no=1, results=LOST), True),
+        (CancelMarket(market_no=1), True),
+        (RollBackSettlement(market_no=1), False),
+        (RollBackCancel(market_no=1), False),
+    ]
+)
+def test_every_bet_is_told_what_follows_from_what_stands_and_only_when_that_changes(
+    stream: Sequence[tuple[tuple[int, list[tuple[int, int]]] | FeedStep, bool]],
+) -> None:
+    pair = Pair()
+    for step, fed in stream:
+        if isinstance(step, tuple):
+            pair.place(*step)
+        else:
+            pair.tell(step, fed=fed)
+        pair.check()

@@ -1,0 +1,262 @@
+"""The machine against its plain twin: any stream of bets and commands, step by step."""
+
+import random
+from collections.abc import Sequence
+from itertools import pairwise
+
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from engine.common.commands import (
+    CancelMarket,
+    CloseMarket,
+    HandOverMarket,
+    Limits,
+    MarketCommand,
+    OpenMarket,
+    OutcomeResult,
+    Quote,
+    ResumeMarket,
+    SetLimits,
+    SetOdds,
+    SettleMarket,
+    SuspendMarket,
+)
+from engine.common.events import Refused
+from engine.common.lifecycle import Action
+from engine.common.reasons import Reason
+from engine.common.rows import Policy
+from engine.market.market import MarketMachine
+from tests.engine.market.builders import AT_NS, Bet, bet, create, open_machine, place
+from tests.engine.market.twin import MarketsTwin, MarketTwin
+
+MARKETS = (1, 2, 3_000_000_000)
+OUTCOMES = 3
+BETS_MAX = 40
+MOVES = {
+    Action.OPEN: OpenMarket,
+    Action.SUSPEND: SuspendMarket,
+    Action.RESUME: ResumeMarket,
+    Action.CLOSE: CloseMarket,
+    Action.HAND_OVER: HandOverMarket,
+    Action.CANCEL: CancelMarket,
+}
+
+odds_values = st.sampled_from((1_001, 1_500, 2_500, 2_501, 10_000_000))
+limits_values = st.builds(
+    lambda low, high, payout, outcome, market: Limits(
+        stake_minor_min=min(low, high),
+        stake_minor_max=max(low, high),
+        payout_minor_max=payout,
+        outcome_liability_minor_max=outcome,
+        market_liability_minor_max=market,
+    ),
+    st.sampled_from((1, 5, 50)),
+    st.sampled_from((20, 300, 1_000_000_000)),
+    st.sampled_from((0, 400, 2_000, 10**15)),
+    st.sampled_from((0, 500, 900, 10**15)),
+    st.sampled_from((0, 450, 1_000, 10**15)),
+)
+bets = st.builds(
+    bet,
+    st.integers(1, 50),
+    stake=st.one_of(st.integers(1, 400), st.sampled_from((0, -5, 10**9, 10**9 + 1))),
+    odds=st.one_of(odds_values, st.sampled_from((1_000, 10_000_001))),
+    market=st.sampled_from((*MARKETS, 9)),
+    outcome=st.sampled_from((0, 1, 2, OUTCOMES)),
+    shard=st.sampled_from((0, 3)),
+    rate=st.sampled_from((1_000_000, 333_333, 7_000_001, 1, 10**9, 0)),
+    policy=st.sampled_from((*Policy, Policy.ANY, Policy.ANY, 3)),
+    flags=st.sampled_from((0, 0, 0, 0, 1)),
+)
+quotes = st.lists(
+    st.builds(
+        Quote,
+        outcome=st.integers(0, OUTCOMES - 1),
+        odds_milli=odds_values,
+        active=st.sampled_from((True, True, False)),
+    ),
+    min_size=1,
+    max_size=3,
+    unique_by=lambda quote: quote.outcome,
+).map(tuple)
+market_nos = st.sampled_from(MARKETS)
+commands = st.one_of(
+    st.builds(
+        lambda action, number: MOVES[action](market_no=number),
+        st.sampled_from((*[Action.OPEN] * 4, *[Action.RESUME] * 3, *MOVES)),
+        market_nos,
+    ),
+    st.builds(SetOdds, market_no=market_nos, quotes=quotes),
+    st.builds(SetLimits, market_no=market_nos, limits=limits_values),
+    st.builds(
+        lambda number, won: SettleMarket(
+            market_no=number, results=tuple(OutcomeResult(won=one) for one in won)
+        ),
+        market_nos,
+        st.tuples(*[st.booleans()] * OUTCOMES),
+    ),
+)
+steps = st.one_of(st.lists(bets, max_size=12), st.lists(bets, max_size=12), commands)
+
+
+def tell(twin: MarketsTwin, command: MarketCommand) -> Reason:
+    """Apply a command to the twin."""
+    if isinstance(command, SetOdds):
+        wanted = [(quote.outcome, quote.odds_milli, quote.active) for quote in command.quotes]
+        return twin.set_odds(command.market_no, wanted)
+    if isinstance(command, SetLimits):
+        return twin.set_limits(command.market_no, command.limits)
+    if isinstance(command, SettleMarket):
+        return twin.move(command.market_no, Action.SETTLE)
+    action = next(action for action, kind in MOVES.items() if isinstance(command, kind))
+    return twin.move(command.market_no, action)
+
+
+def assert_equal(machine: MarketMachine, twin: MarketsTwin) -> None:
+    """Assert that the machine shows what the twin has added up."""
+    assert machine.bets_len == len(twin.known)
+    for number in machine.market_nos():
+        image = machine.book_image(number)
+        assert {
+            "status": image.prices.status,
+            "version": image.prices.version,
+            "odds": image.prices.odds_milli,
+            "active": image.prices.active,
+            "limits": image.limits,
+            "bets": image.bets,
+            "stake_taken": image.stake_taken_minor,
+            "stakes": image.stake_minor,
+            "payouts": image.payout_minor,
+            "liability": image.liability_minor,
+        } == twin.picture(number)
+
+
+def start(limits: Limits) -> tuple[MarketMachine, MarketsTwin]:
+    """Return machine and twin with the same markets."""
+    machine, twin = MarketMachine(bets_max=BETS_MAX), MarketsTwin(bets_max=BETS_MAX)
+    for number in MARKETS:
+        command = create(number, odds=(2_500, 1_500, 10_000), limits=limits)
+        machine.apply(command, AT_NS)
+        twin.create(number, command.odds_milli, limits)
+    for number in MARKETS[:2]:
+        machine.apply(OpenMarket(market_no=number), AT_NS)
+        twin.move(number, Action.OPEN)
+    return machine, twin
+
+
+@settings(max_examples=80, deadline=None)
+@given(limits=limits_values, stream=st.lists(steps, min_size=1, max_size=15))
+@example(limits=Limits(), stream=[[bet(1), bet(1, flags=1)], CancelMarket(market_no=1), [bet(2)]])
+def test_any_stream_is_answered_as_the_plain_twin_answers(
+    limits: Limits, stream: Sequence[list[Bet] | MarketCommand]
+) -> None:
+    machine, twin = start(limits)
+    for step in stream:
+        if isinstance(step, list):
+            assert place(machine, *step) == [twin.place(one) for one in step]
+        else:
+            event = machine.apply(step, AT_NS)
+            expected = tell(twin, step)
+            reason = event.reason if isinstance(event, Refused) else Reason.ACCEPTED
+            assert reason == expected or reason == Reason.ALREADY_SETTLED
+        assert_equal(machine, twin)
+        machine.check()
+        document = machine.dump()
+        again = MarketMachine.load(document, bets_max=BETS_MAX)
+        again.check()
+        assert again.dump() == document
+        assert again.state_hash() == machine.state_hash()
+        machine = again
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    limits=limits_values,
+    stream=st.lists(bets, min_size=1, max_size=40),
+    cuts=st.lists(st.integers(0, 40), max_size=6),
+)
+def test_batches_may_be_cut_anywhere(limits, stream, cuts) -> None:
+    whole, _ = start(limits)
+    pieces, _ = start(limits)
+    answers: list[tuple[int, int, int, int]] = []
+    bounds = [0, *sorted(cuts), len(stream)]
+    for begin, end in pairwise(bounds):
+        answers += place(pieces, *stream[begin:end])
+    assert place(whole, *stream) == answers
+    assert whole.state_hash() == pieces.state_hash()
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    limits=limits_values,
+    odds=odds_values,
+    rate=st.sampled_from((1_000_000, 333_333, 7_000_001, 999_999_999)),
+    earlier=st.lists(st.tuples(st.integers(1, 300), st.integers(0, 1)), max_size=8),
+    stake=st.integers(1, 10**9),
+)
+def test_alternative_stake_passes_and_one_more_does_not(limits, odds, rate, earlier, stake) -> None:
+    machine = open_machine(odds=(odds, 2_500), limits=limits)
+    seen = (odds, 2_500)
+    place(
+        machine,
+        *[
+            bet(serial, stake=taken, outcome=outcome, odds=seen[outcome])
+            for serial, (taken, outcome) in enumerate(earlier, start=1)
+        ],
+    )
+    reason, _, most, _ = place(machine, bet(100, stake=stake, odds=odds, rate=rate))[0]
+    if reason not in (302, 501, 701, 704):
+        assert most == 0
+        return
+    document = machine.dump()
+    if most:
+        assert place(MarketMachine.load(document), bet(101, stake=most, odds=odds, rate=rate)) == [
+            (Reason.ACCEPTED, odds, 0, 0)
+        ]
+    above = bet(102, stake=most + 1, odds=odds, rate=rate)
+    over, _, same, _ = place(MarketMachine.load(document), above)[0]
+    assert over != Reason.ACCEPTED
+    assert same in (most, 0)
+
+
+def test_long_stream_of_one_market_is_answered_as_the_twin_answers() -> None:
+    rng = random.Random(2022)
+    limits = Limits(
+        stake_minor_min=5,
+        stake_minor_max=900,
+        payout_minor_max=20_000,
+        outcome_liability_minor_max=9_000,
+        market_liability_minor_max=8_500,
+    )
+    machine, twin = MarketMachine(), MarketsTwin()
+    do_odds = (1_900, 2_500, 8_000, 26_000)
+    for number in range(4):
+        command = create(number, odds=do_odds, limits=limits)
+        for one in (command, OpenMarket(market_no=number)):
+            machine.apply(one, AT_NS)
+        twin.markets[number] = MarketTwin(list(do_odds), limits, active=[True] * 4)
+        twin.move(number, Action.OPEN)
+    serial, taken = 0, 0
+    for _ in range(60):
+        batch: list[Bet] = []
+        for _ in range(25):
+            serial += 1
+            outcome = rng.randrange(4)
+            batch.append(
+                bet(
+                    serial if rng.random() < 0.95 else rng.randint(1, serial),
+                    stake=rng.randint(1, 1_000),
+                    odds=do_odds[outcome],
+                    market=rng.randrange(4),
+                    outcome=outcome,
+                    policy=Policy.HIGHER,
+                    rate=rng.choice((1_000_000, 850_000)),
+                )
+            )
+        answers = place(machine, *batch)
+        assert answers == [twin.place(one) for one in batch]
+        taken += sum(reason == 0 for reason, *_ in answers)
+    assert_equal(machine, twin)
+    machine.check()
+    assert 100 < taken < serial

@@ -1,0 +1,299 @@
+"""Orders of finish: kernels against plain twins, formulas against races that are run."""
+
+from itertools import permutations
+from math import exp, factorial, sqrt
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.pricing.race.model import (
+    POWERS,
+    RUNNERS_MAX,
+    SETS_MAX,
+    Floats,
+    Order,
+    Places,
+    RaceModel,
+    RaceState,
+    forecasts,
+    order_chance,
+    place_weights,
+    places_max,
+    tricasts,
+)
+
+FIELD = (0.34, 0.22, 0.15, 0.11, 0.08, 0.06, 0.04)
+HARVILLE = RaceModel(win=FIELD, order=Order.HARVILLE)
+
+
+@st.composite
+def races(draw: st.DrawFn, most: int = 6) -> RaceModel:
+    weights = draw(st.lists(st.floats(0.02, 1.0), min_size=1, max_size=most))
+    powers = draw(st.lists(st.floats(0.2, 1.6), max_size=4))
+    return RaceModel(
+        win=tuple(weight / sum(weights) for weight in weights),
+        order=draw(st.sampled_from(Order)),
+        powers=(1.0, *powers) if powers else (),
+    )
+
+
+def placed(model: RaceModel, places: int) -> Floats:
+    return Places(runners=len(model.win), places=places).chances(np.array(model.win), model)
+
+
+def order_twin(model: RaceModel, order: tuple[int, ...]) -> float:
+    """Draw each place from who is left, in proportion to a power of the chances to win."""
+    powers = model.powers or POWERS[model.order]
+    left = list(range(len(model.win)))
+    chance = 1.0
+    for place, runner in enumerate(order):
+        power = powers[min(place, len(powers) - 1)]
+        chance *= model.win[runner] ** power / sum(model.win[k] ** power for k in left)
+        left.remove(runner)
+    return chance
+
+
+@given(model=races())
+@settings(max_examples=40, deadline=None)
+def test_places_are_the_sum_of_every_order_that_has_them(model: RaceModel) -> None:
+    runners = len(model.win)
+    expected = np.zeros((runners, runners))
+    for order in permutations(range(runners)):
+        chance = order_twin(model, order)
+        for place, runner in enumerate(order):
+            expected[place, runner] += chance
+    for places in range(1, runners + 1):
+        assert placed(model, places) == pytest.approx(expected[:places], abs=1e-12)
+
+
+@given(model=races())
+@settings(max_examples=40, deadline=None)
+def test_forecasts_and_tricasts_equal_their_plain_twin(model: RaceModel) -> None:
+    win, runners = np.array(model.win), range(len(model.win))
+    if len(runners) >= 2:
+        pairs = forecasts(win, model)
+        for order in permutations(runners, 2):
+            assert pairs[order] == pytest.approx(order_twin(model, order), rel=1e-12)
+        assert pairs.sum() == pytest.approx(1.0)
+        assert not pairs.diagonal().any()
+    if len(runners) >= 3:
+        triples = tricasts(win, model)
+        for order in permutations(runners, 3):
+            assert triples[order] == pytest.approx(order_twin(model, order), rel=1e-12)
+            named = tuple(runner + 1 for runner in order)
+            assert order_chance(model, named) == pytest.approx(triples[order], rel=1e-12)
+        assert triples.sum() == pytest.approx(1.0)
+
+
+@given(model=races(most=9))
+@settings(max_examples=30, deadline=None)
+def test_every_place_is_somebodys_and_everybody_has_one(model: RaceModel) -> None:
+    everywhere = placed(model, len(model.win))
+    assert everywhere.sum(axis=0) == pytest.approx(np.ones(len(model.win)))
+    assert everywhere.sum(axis=1) == pytest.approx(np.ones(len(model.win)))
+    assert everywhere[0] == pytest.approx(model.win)
+
+
+def test_harvilles_formula_in_three_runners() -> None:
+    """.5, .3, .2: the second favourite is second with .5 * .3/.5 + .2 * .3/.8."""
+    model = RaceModel(win=(0.5, 0.3, 0.2), order=Order.HARVILLE)
+    assert order_chance(model, (1, 2)) == pytest.approx(0.3)
+    assert order_chance(model, (3, 2, 1)) == pytest.approx(0.2 * 0.3 / 0.8)
+    assert placed(model, 2)[1, 1] == pytest.approx(0.3 + 0.075)
+
+
+def test_forty_runners_have_their_tricasts_and_their_first_five() -> None:
+    rng = np.random.default_rng(7)
+    win = rng.dirichlet(np.ones(RUNNERS_MAX))
+    model = RaceModel(win=tuple((win / win.sum()).tolist()), order=Order.HENERY)
+    triples = tricasts(np.array(model.win), model)
+    five = placed(model, 5)
+    assert places_max(RUNNERS_MAX) == 5
+    assert five.sum(axis=1) == pytest.approx(np.ones(5))
+    assert five[1] == pytest.approx(forecasts(np.array(model.win), model).sum(axis=0))
+    assert five[2] == pytest.approx(triples.sum(axis=(0, 1)))
+
+
+def test_places_are_bounded_by_the_sets_that_may_fill_them() -> None:
+    assert [places_max(runners) for runners in (1, 2, 17, 18, 40)] == [1, 2, 17, 9, 5]
+    assert SETS_MAX == 2**17
+    with pytest.raises(ValueError, match="from 1 to 5 of 40 runners"):
+        Places(runners=40, places=6)
+
+
+# --- the same process, run -----------------------------------------------------------------------
+
+
+def share(order: Floats, *runners: int) -> float:
+    """Return in how many of the races run these were first, second, ..."""
+    return float(np.all(order[:, : len(runners)] == runners, axis=1).mean())
+
+
+def test_harville_is_the_order_of_exponential_times() -> None:
+    rng = np.random.default_rng(20240601)
+    races_run = 200_000
+    times = rng.exponential(size=(races_run, len(FIELD))) / np.array(FIELD)
+    order = np.argsort(times, axis=1)
+    for named in ((0,), (1, 0), (0, 1, 2), (3, 0, 5), (6, 5, 4)):
+        chance = order_chance(HARVILLE, tuple(runner + 1 for runner in named))
+        assert share(order, *named) == pytest.approx(chance, abs=5 * sqrt(chance / races_run))
+    four = placed(HARVILLE, 4)
+    for runner in range(len(FIELD)):
+        for place in range(4):
+            assert float((order[:, place] == runner).mean()) == pytest.approx(
+                four[place, runner], abs=0.006
+            )
+
+
+SHAPE = 4
+GRID = 2_001
+
+
+def gamma_race(rates: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return densities and survivals of gamma times of shape 4 on a grid, and the grid."""
+    times = np.linspace(0.0, 16.0 * SHAPE / float(rates.max()), GRID)
+    scaled = times[None, :] * rates[:, None]
+    terms = [scaled**k / factorial(k) for k in range(SHAPE)]
+    survival = np.exp(-scaled) * sum(terms)
+    density = rates[:, None] * np.exp(-scaled) * scaled ** (SHAPE - 1) / factorial(SHAPE - 1)
+    return density, survival, times
+
+
+def normal_race(means: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return densities and survivals of normal times of variance 1 on a grid, and the grid."""
+    times = np.linspace(float(means.min()) - 8.0, float(means.max()) + 8.0, GRID)
+    density = np.exp(-0.5 * (times[None, :] - means[:, None]) ** 2) / sqrt(2.0 * np.pi)
+    step = times[1] - times[0]
+    cumulative = np.cumsum(density, axis=1) * step - 0.5 * density * step
+    return density, 1.0 - cumulative, times
+
+
+def exact(density: Floats, survival: Floats, times: Floats) -> tuple[Floats, Floats, Floats]:
+    """Integrate who is first, first and second, and first, second and third, over the times."""
+    runners, step = len(density), times[1] - times[0]
+    nobody = np.prod(survival, axis=0)
+    first = np.zeros(runners)
+    second = np.zeros((runners, runners))
+    third = np.zeros((runners, runners, runners))
+    for i in range(runners):
+        others = np.prod(np.delete(survival, i, axis=0), axis=0)
+        first[i] = (density[i] * others).sum() * step
+        for j in range(runners):
+            if j == i:
+                continue
+            others = np.prod(np.delete(survival, [i, j], axis=0), axis=0)
+            second[i, j] = (density[j] * (1.0 - survival[i]) * others).sum() * step
+            ahead = np.cumsum(density[j] * (1.0 - survival[i])) * step
+            for k in range(runners):
+                if k not in (i, j):
+                    others = np.prod(np.delete(survival, [i, j, k], axis=0), axis=0)
+                    third[i, j, k] = (density[k] * ahead * others).sum() * step
+    assert nobody[-1] < 1e-6
+    return first, second, third
+
+
+CHECKED = {
+    Order.STERN: (gamma_race, np.array((1.45, 1.25, 1.1, 1.0, 0.92, 0.85, 0.78, 0.7))),
+    Order.HENERY: (normal_race, np.array((-0.75, -0.45, -0.2, 0.0, 0.15, 0.3, 0.5, 0.7))),
+}
+
+
+@pytest.mark.parametrize("order", CHECKED)
+def test_discounted_orders_are_near_the_exact_ones_and_nearer_than_harvilles(order: Order) -> None:
+    """The discount is an approximation: this says how good, in the chances of pairs and triples."""
+    race, parameters = CHECKED[order]
+    first, second, third = exact(*race(parameters))
+    assert first.sum() == pytest.approx(1.0, abs=2e-3)
+    win = first / first.sum()
+    discounted = RaceModel(win=tuple(win.tolist()), order=order)
+    plain = RaceModel(win=tuple(win.tolist()), order=Order.HARVILLE)
+
+    def gap(exactly: Floats, model: RaceModel) -> float:
+        priced = forecasts(win, model) if exactly.ndim == 2 else tricasts(win, model)
+        return float(np.abs(priced - exactly).sum())
+
+    for exactly, near in ((second, 0.012), (third, 0.03)):
+        assert gap(exactly, discounted) < near
+        assert gap(exactly, plain) > 4.0 * gap(exactly, discounted)
+
+
+@pytest.mark.parametrize("order", CHECKED)
+def test_the_exact_integrals_are_the_races_that_are_run(order: Order) -> None:
+    race, parameters = CHECKED[order]
+    first, second, third = exact(*race(parameters))
+    rng = np.random.default_rng(8)
+    races_run = 150_000
+    shape = (races_run, len(parameters))
+    times = (
+        rng.gamma(SHAPE, size=shape) / parameters
+        if order is Order.STERN
+        else parameters + rng.normal(size=shape)
+    )
+    run = np.argsort(times, axis=1)
+    for named, chance in (
+        ((0,), first[0]), ((7,), first[7]), ((0, 1), second[0, 1]), ((6, 2), second[6, 2]),
+        ((0, 1, 2), third[0, 1, 2]), ((2, 0, 5), third[2, 0, 5]),
+    ):  # fmt: skip
+        assert share(run, *named) == pytest.approx(chance, abs=5 * sqrt(chance / races_run) + 2e-4)
+
+
+def test_a_favourite_is_placed_less_often_than_harville_says() -> None:
+    """That is what the corrections are for: beaten favourites are beaten by more than one."""
+    by_order = {
+        order: float(placed(RaceModel(win=FIELD, order=order), 3).sum(axis=0)[0]) for order in Order
+    }
+    assert by_order[Order.HARVILLE] > by_order[Order.STERN] > by_order[Order.HENERY]
+
+
+# --- models and states ---------------------------------------------------------------------------
+
+
+def test_powers_are_the_orders_own_unless_the_model_says_otherwise() -> None:
+    model = RaceModel(win=(0.5, 0.3, 0.2), order=Order.HENERY)
+    rows = place_weights(np.array(model.win), model, 8)
+    assert rows[1] == pytest.approx(np.array(model.win) ** 0.76)
+    assert rows[7] == pytest.approx(rows[5])
+    own = RaceModel(win=(0.5, 0.3, 0.2), powers=(1.0, 0.5))
+    assert place_weights(np.array(own.win), own, 3)[2] == pytest.approx(np.sqrt(own.win))
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"win": ()}, "win: from 1"), ({"win": (0.1,) * 41}, "win: from 1 to 40"),
+        ({"win": (0.5, 0.4)}, "add up"), ({"win": (1.0, 0.0)}, "win: each"),
+        ({"win": (1.5, -0.5)}, "win: each"), ({"win": (float("nan"), 0.5)}, "win: each"),
+        ({"win": (0.5, 0.5), "powers": (0.9,)}, "the first is 1"),
+        ({"win": (0.5, 0.5), "powers": (1.0, 0.0)}, "powers: at most"),
+        ({"win": (0.5, 0.5), "powers": (1.0,) * 9}, "powers: at most 8"),
+    ],
+)  # fmt: skip
+def test_a_model_that_no_race_has_is_refused(fields: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        RaceModel(**fields)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"withdrawn": (2, 1)}, "withdrawn: each"), ({"withdrawn": (1, 1)}, "withdrawn: each"),
+        ({"withdrawn": (0,)}, "withdrawn: runners"), ({"withdrawn": (41,)}, "withdrawn: runners"),
+        ({"positions": (2, 3)}, "positions: one more"), ({"positions": (1, 1, 2)}, "one more"),
+        ({"positions": (1, 3)}, "one more"), ({"positions": (0,) * 41}, "positions: at most 40"),
+        ({"positions": (1, 2), "withdrawn": (2,)}, "runner 2 was withdrawn"),
+    ],
+)  # fmt: skip
+def test_a_state_that_no_race_can_be_in_is_refused(
+    fields: dict[str, tuple[int, ...]], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        RaceState(**fields)
+
+
+def test_an_order_names_runners_of_the_race_once() -> None:
+    for order in ((1, 1), (8,), (0,)):
+        with pytest.raises(ValueError, match="different runners from 1 to 7"):
+            order_chance(HARVILLE, order)
+    assert order_chance(HARVILLE, ()) == exp(0.0)

@@ -1,0 +1,221 @@
+"""Each-way terms and deductions: the field's worked settlements, paid out by a market."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from engine.common.commands import CreateMarket, Deduction, OpenMarket, OutcomeResult, SettleMarket
+from engine.common.units import ODDS_MILLI_MAX, ODDS_MILLI_MIN
+from engine.market.market import MarketMachine
+from engine.pricing.race.model import RaceState
+from engine.pricing.race.sport import SPORT
+from engine.pricing.race.terms import (
+    DEDUCTION_MILLI_MAX,
+    HANDICAP,
+    RULE_4,
+    STANDARD,
+    EachWayBet,
+    EachWayTerms,
+    Withdrawal,
+    deduction_milli,
+    deductions,
+    each_way_terms,
+    place_odds_milli,
+)
+from tests.engine.market.builders import AT_NS, WIDE, bet, do, place
+
+FIFTH = EachWayTerms(places=3, odds_den=5)
+RUNNERS = ("runners", "8")
+
+
+def paid(
+    market_type: str,
+    *,
+    odds_milli: int,
+    stake_minor: int,
+    positions: tuple[int, ...],
+    places: int | None = None,
+    withdrawn: tuple[Withdrawal, ...] = (),
+) -> int:
+    """Bet on runner 1 in a market of its own, settle it by the positions, and return the payout."""
+    specifiers = (RUNNERS,) if places is None else (("places", str(places)), RUNNERS)
+    market = SPORT.market(market_type, specifiers)
+    machine = MarketMachine()
+    key = f"r/{market_type}?" + "|".join(f"{name}={value}" for name, value in specifiers)
+    results = SPORT.results(market, RaceState(positions=positions))
+    assert results is not None
+    do(
+        machine,
+        CreateMarket(
+            market_no=1,
+            key=key,
+            outcomes=market.outcomes,
+            odds_milli=(odds_milli,) * 8,
+            limits=WIDE,
+        ),
+        OpenMarket(market_no=1),
+    )
+    assert place(machine, bet(1, stake=stake_minor, odds=odds_milli))[0][0] == 0
+    do(machine, SettleMarket(market_no=1, results=results, deductions=deductions(withdrawn)))
+    return int(machine.outbox(shard=0, limit=1)["payout_minor"][0])
+
+
+def each_way(positions: tuple[int, ...], withdrawn: tuple[Withdrawal, ...] = ()) -> list[int]:
+    """Return what the halves of 10.00 each-way at 7/4, a fifth for three places, pay in cents."""
+    return [
+        paid(
+            part.market_type,
+            odds_milli=part.odds_milli,
+            stake_minor=part.stake_minor,
+            positions=positions,
+            places=int(dict(part.specifiers)["places"]) if part.specifiers else None,
+            withdrawn=withdrawn,
+        )
+        for part in EachWayBet(stake_minor=1_000, odds_milli=2_750, terms=FIFTH).parts()
+    ]
+
+
+FIRST, SECOND = (1, 2, 3, 4, 5, 6, 7, 8), (2, 1, 3, 4, 5, 6, 7, 8)
+AT_7_4 = Withdrawal(at_ns=AT_NS + 1, odds_milli=2_750)
+
+
+def test_ten_each_way_at_7_4_a_fifth_pays_41_when_it_wins_and_13_50_when_second() -> None:
+    assert each_way(FIRST) == [2_750, 1_350]
+    assert each_way(SECOND) == [0, 1_350]
+
+
+def test_the_same_after_35_per_cent_of_rule_4_pays_33_65_and_12_28_but_for_the_rounding() -> None:
+    """The halves are 21.375 and 12.275: two bets, and each is rounded down by itself."""
+    assert deduction_milli(RULE_4, odds_milli=AT_7_4.odds_milli) == 350
+    assert each_way(FIRST, (AT_7_4,)) == [2_137, 1_227]
+    assert each_way(SECOND, (AT_7_4,)) == [0, 1_227]
+    exact = [10.0 * (1.0 + profit * 0.65) for profit in (1.75, 0.35)]
+    assert sum(exact) == pytest.approx(33.65)
+    assert exact[1] == pytest.approx(12.275)
+
+
+def test_ten_at_8_1_after_25p_of_rule_4_returns_70() -> None:
+    at_3_1 = Withdrawal(at_ns=AT_NS + 1, odds_milli=4_000)
+    assert deduction_milli(RULE_4, odds_milli=4_000) == 250
+    assert paid(
+        "win", odds_milli=9_000, stake_minor=1_000, positions=FIRST, withdrawn=(at_3_1,)
+    ) == 7_000  # fmt: skip
+
+
+def test_sixty_at_6_in_a_dead_heat_of_three_pays_120() -> None:
+    tied = (1, 1, 1, 4, 5, 6, 7, 8)
+    assert paid("win", odds_milli=6_000, stake_minor=6_000, positions=tied) == 12_000
+
+
+# --- each-way terms ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("runners", "standard", "handicap"),
+    [
+        (4, None, None), (5, (2, 4), (2, 4)), (7, (2, 4), (2, 4)), (8, (3, 5), (3, 5)),
+        (12, (3, 5), (3, 4)), (15, (3, 5), (3, 4)), (16, (3, 5), (4, 4)), (40, (3, 5), (4, 4)),
+    ],
+)  # fmt: skip
+def test_terms_follow_the_size_of_the_field(
+    runners: int, standard: tuple[int, int] | None, handicap: tuple[int, int] | None
+) -> None:
+    for table, expected in ((STANDARD, standard), (HANDICAP, handicap)):
+        terms = each_way_terms(table, runners=runners)
+        assert (None if terms is None else (terms.places, terms.odds_den)) == expected
+    assert each_way_terms((), runners=runners) is None
+
+
+@given(
+    odds=st.integers(ODDS_MILLI_MIN, ODDS_MILLI_MAX), num=st.integers(1, 5), den=st.integers(5, 9)
+)
+def test_place_odds_are_a_fraction_of_the_winnings_rounded_down(
+    odds: int, num: int, den: int
+) -> None:
+    placed = place_odds_milli(
+        odds_milli=odds, terms=EachWayTerms(places=2, odds_num=num, odds_den=den)
+    )
+    assert ODDS_MILLI_MIN <= placed <= odds
+    if placed > ODDS_MILLI_MIN:
+        assert 0 <= (odds - 1_000) * num - (placed - 1_000) * den < den
+
+
+# --- deductions ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("odds_milli", "deducted"),
+    [
+        (1_010, 900), (1_111, 900), (1_120, 850), (1_200, 800), (1_250, 800), (1_300, 750),
+        (1_330, 700), (1_400, 700), (1_500, 650), (1_533, 650), (1_615, 600), (1_800, 550),
+        (1_910, 500), (2_000, 450), (2_200, 450), (2_250, 400), (2_500, 400), (2_750, 350),
+        (3_250, 300), (4_000, 250), (4_330, 200), (5_000, 200), (5_500, 150), (6_500, 150),
+        (7_000, 100), (10_000, 100), (11_000, 50), (15_000, 50), (15_500, 0), (101_000, 0),
+    ],
+)  # fmt: skip
+def test_the_scale_of_rule_4_is_the_usual_one(odds_milli: int, deducted: int) -> None:
+    assert deduction_milli(RULE_4, odds_milli=odds_milli) == deducted
+
+
+def test_a_house_may_have_a_scale_of_its_own_in_any_order() -> None:
+    house = tuple(replace(row, deduct_milli=row.deduct_milli // 2) for row in reversed(RULE_4))
+    assert deduction_milli(house, odds_milli=2_750) == 175
+
+
+def test_a_bet_bears_what_was_withdrawn_after_it_and_never_more_than_90p() -> None:
+    withdrawn = (
+        Withdrawal(at_ns=300, odds_milli=4_000),
+        Withdrawal(at_ns=100, odds_milli=1_500),
+        Withdrawal(at_ns=200, odds_milli=50_000),
+        Withdrawal(at_ns=300, odds_milli=11_000),
+    )
+    assert deductions(withdrawn) == (
+        Deduction(until_ns=100, keep_milli=1_000 - DEDUCTION_MILLI_MAX),
+        Deduction(until_ns=300, keep_milli=700),
+    )
+    assert deductions(()) == ()
+    assert deductions((Withdrawal(at_ns=1, odds_milli=20_000),)) == ()
+
+
+@given(
+    withdrawn=st.lists(
+        st.builds(
+            Withdrawal,
+            at_ns=st.integers(1, 20),
+            odds_milli=st.integers(ODDS_MILLI_MIN, 30_000),
+        ),
+        max_size=6,
+    ),
+    at_ns=st.integers(0, 21),
+)
+def test_deductions_are_what_a_walk_over_the_withdrawals_gives(
+    withdrawn: list[Withdrawal], at_ns: int
+) -> None:
+    expected = sum(
+        deduction_milli(RULE_4, odds_milli=one.odds_milli) for one in withdrawn if one.at_ns > at_ns
+    )
+    stands = deductions(withdrawn)
+    times = [one.until_ns for one in stands]
+    assert times == sorted(dict.fromkeys(times))
+    kept = next((one.keep_milli for one in stands if at_ns < one.until_ns), 1_000)
+    assert kept == 1_000 - min(expected, DEDUCTION_MILLI_MAX)
+
+
+def test_more_deductions_than_a_settlement_holds_are_refused() -> None:
+    many = [Withdrawal(at_ns=at, odds_milli=12_000) for at in range(1, 18)]
+    with pytest.raises(ValueError, match="at most 16"):
+        deductions(many)
+    assert len(deductions(many[:16])) == 16
+
+
+def test_a_loser_and_a_non_runner_bear_no_deduction() -> None:
+    lost = (2, 1, 3, 4, 5, 6, 7, 8)
+    assert (
+        paid("win", odds_milli=9_000, stake_minor=1_000, positions=lost, withdrawn=(AT_7_4,)) == 0
+    )
+    market = SPORT.market("win", (RUNNERS,))
+    state = RaceState(withdrawn=(1,), positions=(0, 1, 2, 3, 4, 5, 6, 7))
+    results = SPORT.results(market, state)
+    assert results is not None
+    assert results[0] == OutcomeResult(won=False, void_halves=2)

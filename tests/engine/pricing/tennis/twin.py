@@ -1,0 +1,231 @@
+"""Tennis by hand: every set that can be played, enumerated; every market settled from its games.
+
+The plain twin of the tennis kernels: recursion over scores and dictionaries of whole matches, with
+nothing of the kernels' tables, axes or sums.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from itertools import product
+from random import Random
+
+from engine.common.ids import parse_market_key
+
+Sets = tuple[tuple[int, int], ...]
+
+
+def game(p: float, own: int = 0, other: int = 0) -> float:
+    """Return the server's chance of a game by the number of points played, deuce by its series."""
+    if own >= 4 and own - other >= 2:
+        return 1.0
+    if other >= 4 and other - own >= 2:
+        return 0.0
+    if own == other == 3:
+        # p^2 + 2pq p^2 + (2pq)^2 p^2 + ...
+        return p * p * sum((2.0 * p * (1.0 - p)) ** n for n in range(400))
+    return p * game(p, own + 1, other) + (1.0 - p) * game(p, own, other + 1)
+
+
+def tiebreak(
+    to: int, first: int, serves: tuple[float, float], home: int = 0, away: int = 0
+) -> float:
+    """Return home's chance of a tie-break, played until it is all but sure to be over."""
+
+    @cache
+    def won(i: int, j: int) -> float:
+        if max(i, j) >= to and abs(i - j) >= 2:
+            return float(i > j)
+        if i + j > 2 * to + 240:
+            return 0.5
+        server = first if (i + j) % 4 in (0, 3) else 1 - first
+        p = serves[0] if server == 0 else 1.0 - serves[1]
+        return p * won(i + 1, j) + (1.0 - p) * won(i, j + 1)
+
+    return won(home, away)
+
+
+def set_ends(
+    serves: tuple[float, float], first: int, how: str, longest: int = 120
+) -> dict[tuple[int, int], float]:
+    """Return the chance of each score with which a set can end."""
+    holds = (game(serves[0]), 1.0 - game(serves[1]))
+    breaker = {"7": 7, "10": 10}.get(how)
+    reach: dict[tuple[int, int], float] = {(0, 0): 1.0}
+    ends: dict[tuple[int, int], float] = {}
+    while reach:
+        home, away = min(reach, key=sum)
+        mass = reach.pop((home, away))
+        if breaker and home == away == 6:
+            p = tiebreak(breaker, first, serves)
+        else:
+            p = holds[(home + away + first) % 2]
+        for score, part in (((home + 1, away), p), ((home, away + 1), 1.0 - p)):
+            high, low = max(score), min(score)
+            into = ends if _over(high, low, breaker) or high > longest else reach
+            into[score] = into.get(score, 0.0) + mass * part
+    return ends
+
+
+def _over(high: int, low: int, breaker: int | None) -> bool:
+    return high >= 6 and (high - low >= 2 or (breaker is not None and high == 7))
+
+
+def matches(
+    serves: tuple[float, float], best_of: int, final_set: str
+) -> dict[tuple[int, Sets], float]:
+    """Return the chance of every match, by who serves first, a coin's toss, and its sets."""
+    normal = [set_ends(serves, first, "7") for first in (0, 1)]
+    last = [set_ends(serves, first, final_set, 32) for first in (0, 1)]
+    going: dict[tuple[int, Sets], float] = {(0, ()): 0.5, (1, ()): 0.5}
+    servers = {(0, ()): 0, (1, ()): 1}
+    done: dict[tuple[int, Sets], float] = {}
+    while going:
+        (first, sets), mass = going.popitem()
+        server = servers[(first, sets)]
+        ends = (last if len(sets) == best_of - 1 else normal)[server]
+        for score, part in ends.items():
+            key = (first, (*sets, score))
+            won = sum(home > away for home, away in key[1])
+            if max(won, len(key[1]) - won) == best_of // 2 + 1:
+                done[key] = mass * part
+            else:
+                going[key] = mass * part
+                servers[key] = (server + score[0] + score[1]) % 2
+    return done
+
+
+def result(market: str, names: tuple[str, ...], sets: Sets) -> dict[str, float] | None:
+    """Return what each outcome pays of a stake at odds of two, by hand; None where it refunds.
+
+    A winner pays 2, a loser 0; both sides of a whole line that is met get their stake.
+    """
+    key = parse_market_key(market)
+    given = dict(key.specifiers)
+    part = sets
+    if "setnr" in given:
+        number = int(given["setnr"])
+        if number > len(sets):
+            return None
+        part = sets[number - 1 : number]
+    home, away = sum(h for h, _ in part), sum(a for _, a in part)
+    home_sets = sum(h > a for h, a in sets)
+    away_sets = len(sets) - home_sets
+    kind = key.type.removeprefix("set_") if "setnr" in given else key.type
+    won = _winner(kind, given, (home, away), (home_sets, away_sets), part)
+    return None if won is None else {name: float(name == won) for name in names}
+
+
+def _winner(
+    kind: str,
+    given: Mapping[str, str],
+    games: tuple[int, int],
+    in_sets: tuple[int, int],
+    part: Sets,
+) -> str | None:
+    home, away = games
+    if kind == "winner":
+        ahead = in_sets if "setnr" not in given else games
+        return "home" if ahead[0] > ahead[1] else "away"
+    if kind in ("game_handicap", "set_handicap"):
+        mine, theirs = games if kind == "game_handicap" else in_sets
+        gap = mine + float(given["hcp"]) - theirs
+        return None if gap == 0 else "home" if gap > 0 else "away"
+    if "total" in given:
+        counted = {
+            "total_games": home + away,
+            "home_total_games": home,
+            "away_total_games": away,
+            "total_sets": sum(in_sets),
+        }[kind]
+        line = float(given["total"])
+        return None if counted == line else "over" if counted > line else "under"
+    if kind == "odd_even_games":
+        return "odd" if (home + away) % 2 else "even"
+    if kind in ("home_to_win_a_set", "away_to_win_a_set"):
+        return "yes" if in_sets[kind == "away_to_win_a_set"] else "no"
+    if kind == "exact_sets":
+        return str(sum(in_sets))
+    if kind == "tiebreak":
+        return "yes" if sorted(games) == [6, 7] else "no"
+    if "setnr" in given:
+        return f"{home}:{away}" if max(part[0]) <= 7 else "other"
+    return f"{in_sets[0]}:{in_sets[1]}"
+
+
+def fair(
+    market: str, names: tuple[str, ...], played: Mapping[tuple[int, Sets], float]
+) -> list[float]:
+    """Return each outcome's fair probability: its chance to win if it does not refund."""
+    wins, sure = dict.fromkeys(names, 0.0), 0.0
+    for (_, sets), mass in played.items():
+        paid = result(market, names, sets)
+        if paid is not None:
+            sure += mass
+            for name in names:
+                wins[name] += mass * paid[name]
+    return [wins[name] / sure for name in names]
+
+
+def simulate(
+    serves: tuple[float, float], best_of: int, final_set: str, rng: Random
+) -> tuple[Sets, str]:
+    """Play a match point by point; return its sets, and who won each game of the first."""
+    server, first_games = rng.randrange(2), ""
+    sets: list[tuple[int, int]] = []
+    won = [0, 0]
+    while max(won) <= best_of // 2:
+        how = final_set if sum(won) == best_of - 1 else "7"
+        score, order = [0, 0], ""
+        while not _over(max(score), min(score), {"7": 7, "10": 10}.get(how)):
+            deciding = score == [6, 6] and how != "advantage"
+            side = _simulate_game(serves, server, int(how) if deciding else 0, rng)
+            score[side] += 1
+            order += "ha"[side]
+            server = 1 - server
+        first_games = first_games or order
+        won[score[1] > score[0]] += 1
+        sets.append((score[0], score[1]))
+    return tuple(sets), first_games
+
+
+def _simulate_game(serves: tuple[float, float], server: int, breaker: int, rng: Random) -> int:
+    points = [0, 0]
+    while max(points) < (breaker or 4) or abs(points[0] - points[1]) < 2:
+        turn = sum(points) % 4
+        who = server if not breaker or turn in (0, 3) else 1 - server
+        points[who if rng.random() < serves[who] else 1 - who] += 1
+    return int(points[1] > points[0])
+
+
+def keys(best_of: int, fixture: str = "m") -> list[str]:
+    """Return a board with every type of market, and lines that halve and lines that refund."""
+    variant = f"bestof:{best_of}"
+    rows = [
+        "winner", "odd_even_games", "home_to_win_a_set", "away_to_win_a_set",
+        f"correct_score?variant=sr:correct_score:{variant}",
+        f"exact_sets?variant=sr:exact_sets:{variant}",
+        *(f"game_handicap?hcp={line}" for line in ("-4.5", "-3", "0", "1.5", "6")),
+        *(f"set_handicap?hcp={line}" for line in ("-1.5", "-1", "0.5", "2")),
+        *(f"total_games?total={line}" for line in ("18.5", "22", "24.5", "35.5", "41")),
+        *(f"home_total_games?total={line}" for line in ("9.5", "12", "19.5")),
+        *(f"away_total_games?total={line}" for line in ("10.5", "13")),
+        *(f"total_sets?total={line}" for line in ("2.5", "3", "4.5")),
+    ]  # fmt: skip
+    for number in range(1, best_of + 1):
+        rows += [
+            f"set_{kind}?setnr={number}"
+            for kind in ("winner", "odd_even_games", "tiebreak", "correct_score")
+        ]
+        rows += [
+            f"set_game_handicap?hcp={hcp}|setnr={number}" for hcp in ("-2.5", "-2", "0.5", "3")
+        ]
+        rows += [
+            f"set_total_games?setnr={number}|total={line}" for line in ("8.5", "9", "10", "12.5")
+        ]
+    return [f"{fixture}/{row}" for row in rows]
+
+
+def game_keys(best_of: int, fixture: str = "m") -> list[str]:
+    """Return the markets on single games of every set."""
+    pairs = product(range(1, best_of + 1), (1, 2, 6, 7, 9, 12, 13))
+    return [f"{fixture}/set_game_winner?gamenr={game}|setnr={number}" for number, game in pairs]

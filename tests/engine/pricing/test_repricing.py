@@ -1,0 +1,95 @@
+"""Repricing in a shell: which of a fixture's markets a sport's model moves."""
+
+import subprocess
+import sys
+
+import pytest
+
+from engine.common.commands import CreateMarket, OpenMarket, SetOdds
+from engine.market.market import MarketMachine
+from engine.pricing.quoting import Margin
+from engine.pricing.repricing import Reprice, Repricer, typed
+from tests.engine.market.builders import WIDE, do
+
+MARKETS = (
+    ("r/win", ("Arkle", "Mill House", "Flyingbolt")),
+    ("r/place?places=2", ("Arkle", "Mill House", "Flyingbolt")),
+    ("r/forecast?runners=3", ("1-2", "1-3", "2-1", "2-3", "3-1", "3-2")),
+    ("r/first_fence_faller", ("yes", "no")),
+    ("r/1x2", ("home", "draw", "away")),
+)
+
+
+def machine() -> MarketMachine:
+    hosting = MarketMachine()
+    for number, (key, outcomes) in enumerate(MARKETS, 1):
+        do(
+            hosting,
+            CreateMarket(
+                market_no=number,
+                key=key,
+                outcomes=outcomes,
+                odds_milli=(3_000,) * len(outcomes),
+                limits=WIDE,
+            ),
+            OpenMarket(market_no=number),
+        )
+    return hosting
+
+
+def moved(sport: str, model: object, state: object) -> dict[int, list[bool]]:
+    """Reprice the fixture; return which outcomes of which markets are offered after it."""
+    typed_model, typed_state = typed(sport, model, state)
+    asked = Reprice(
+        by="trader", fixture="r", model=typed_model, state=typed_state, sport=sport,
+        margin=Margin(book_milli=1_100),
+    )  # fmt: skip
+    commands = Repricer().commands(asked, machine())
+    assert all(isinstance(command, SetOdds) for command in commands)
+    return {
+        command.market_no: [quote.active for quote in command.quotes]
+        for command in commands
+        if isinstance(command, SetOdds)
+    }
+
+
+def test_a_races_model_moves_the_races_markets_by_their_runners_names() -> None:
+    after = moved("race", {"win": [0.5, 0.3, 0.2]}, {"withdrawn": []})
+    assert after == {1: [True] * 3, 2: [True] * 3, 3: [True] * 6}
+
+
+def test_a_withdrawn_runner_is_off_every_market_that_names_it() -> None:
+    after = moved("race", {"win": [0.5, 0.3, 0.2]}, {"withdrawn": [2]})
+    assert after == {
+        1: [True, False, True],
+        2: [False, False, False],
+        3: [False, True, False, False, True, False],
+    }
+
+
+def test_what_is_priced_by_hand_moves_the_markets_it_names_and_no_others() -> None:
+    assert moved("generic", {"fair": {"first_fence_faller": [0.4, 0.6]}}, {}) == {4: [True, True]}
+    assert moved("generic", {"fair": {"second_fence_faller": [0.4, 0.6]}}, {}) == {}
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ({"win": [0.5, 0.6]}, "add up to 1"), ({"win": [2.0]}, "<= 1.0"),
+        ({"win": [0.5, 0.5], "order": "benter"}, "order"), ({"wins": [1.0]}, "unknown field"),
+    ],
+)  # fmt: skip
+def test_a_model_that_no_race_has_does_not_reach_the_shell(
+    model: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        typed("race", model, {})
+
+
+def test_what_a_waiting_process_warms_up_is_what_pricing_needs() -> None:
+    loaded = (
+        "import sys; from actors.market_shell import MarketShell; "
+        "assert 'engine.pricing.repricing' not in sys.modules; MarketShell.warm_up(); "
+        "assert 'engine.pricing.football.model_nb' in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", loaded], check=True)

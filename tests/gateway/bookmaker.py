@@ -1,0 +1,188 @@
+"""A gateway with real shells behind it in this process, their journals on a real disk."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from actors.account_shell import AccountShell
+from actors.local import LocalLauncher, LocalLife
+from actors.market_shell import MarketShell
+from actors.messages import (
+    LedgerControl,
+    MarketControl,
+    MarketRoute,
+    ShellRoute,
+    ShellState,
+    decode_ledger_events,
+    decode_market_events,
+    encode,
+)
+from actors.peer import LocalPeer
+from actors.process import PartSpec
+from actors.routes import account_shell_name
+from engine.common.commands import (
+    CreateMarket,
+    Deposit,
+    LedgerCommand,
+    Limits,
+    MarketCommand,
+    OpenAccount,
+    OpenMarket,
+    SetRate,
+)
+from engine.common.events import Refused
+from engine.common.rows import SETTLEMENT
+from engine.common.views import LedgerTotals
+from gateway.client import connect, connect_control
+from gateway.session.tokens import Role
+from persistence.journal import JournalOptions
+from tests.gateway.price_gateway import House, open_house, token
+
+SHARDS = 2
+OPTIONS = JournalOptions(segment_bytes=1 << 20, allocate_bytes=1 << 16)
+BALANCE_MINOR = 100_000
+ACCOUNTS = (7, 8)
+KEYS = {1: "cup-0/1x2", 2: "cup-0/total?total=2.5", 3: "cup-1/1x2"}
+SHELL_OF = {1: "market-a", 2: "market-a", 3: "market-b"}
+
+
+class Town(House):
+    """The house, two account shards and two market shells with three markets."""
+
+    def __init__(self, house: House, folder: Path) -> None:
+        super().__init__(house.gateway, house.ports)
+        self.folder = folder
+        self.launcher = LocalLauncher()
+        self.generations: dict[str, int] = {}
+        self.version = 0
+        self.lives: dict[str, LocalLife] = {}
+
+    def raise_shell(self, name: str) -> None:
+        """Start a shell's next life and tell the gateway."""
+        generation = self.generations[name] = self.generations.get(name, 0) + 1
+        arguments: dict[str, Any] = {
+            "name": name, "folder": str(self.folder / name), "options": OPTIONS,
+        }  # fmt: skip
+        account = name.startswith("account")
+        if account:
+            arguments["shard"] = int(name.rpartition("-")[2])
+        factory = AccountShell if account else MarketShell
+        spec = PartSpec(name=name, generation=generation, factory=factory, arguments=arguments)
+        life = self.lives[name] = self.launcher.spawn(spec)
+        life.target.set_gateways([LocalPeer(self.gateway, name=self.gateway.name)])
+        self.tell_routes(name, ShellState.SERVING)
+
+    def lower_shell(self, name: str) -> None:
+        """End a shell's life and tell the gateway."""
+        self.lives[name].kill()
+        self.tell_routes(name, ShellState.DOWN)
+
+    def tell_routes(self, name: str, state: ShellState) -> None:
+        self.version += 1
+        account = name.startswith("account")
+        route = ShellRoute(
+            name=name,
+            kind="account" if account else "market",
+            generation=self.generations[name],
+            state=state,
+            shard=int(name.rpartition("-")[2]) if account else 0,
+        )
+        markets = [
+            MarketRoute(market_no=no, key=key, shell=name)
+            for no, key in KEYS.items()
+            if SHELL_OF[no] == name
+        ]
+        self.gateway.on_routes(self.version, [route], markets, {name: self.lives[name].peer})
+
+    def command(self, *commands: MarketCommand) -> None:
+        """Command markets past the gateway, as a supervisor would."""
+        for command in commands:
+            shell = SHELL_OF[command.market_no]  # type: ignore[union-attr]
+            payload = encode(MarketControl(by="test:setup", commands=(command,)))
+            for event in decode_market_events(self.lives[shell].target.control(payload)):
+                assert not isinstance(event, Refused), event
+
+    def ledger(self, account_no: int, *commands: LedgerCommand) -> None:
+        payload = encode(LedgerControl(by="test:setup", commands=commands))
+        shell = self.lives[account_shell_name(account_no % SHARDS)].target
+        for event in decode_ledger_events(shell.control(payload)):
+            assert not isinstance(event, Refused), event
+
+    def ferry(self) -> None:
+        """Carry settlements from markets to accounts, as the reconciler does."""
+        for name in dict.fromkeys(SHELL_OF.values()):
+            for shard in self.lives[name].target.outbox_shards():
+                rows = self.lives[name].target.outbox(shard, 1_000)
+                assert len(rows) % SETTLEMENT.itemsize == 0
+                self.lives[account_shell_name(shard)].target.settle(rows)
+
+    def markets(self, name: str) -> Any:
+        return self.lives[name].target
+
+    def totals(self) -> list[LedgerTotals]:
+        decode = msgspec.msgpack.Decoder(list[LedgerTotals]).decode
+        return [
+            total
+            for shard in range(SHARDS)
+            for total in decode(self.lives[account_shell_name(shard)].target.totals())
+        ]
+
+    def check(self) -> None:
+        """Every currency adds up to zero in every shard."""
+        for total in self.totals():
+            assert (
+                total.external_minor
+                + total.available_minor
+                + total.pending_minor
+                + total.at_stake_minor
+                + total.owed_minor
+                + total.house_minor
+            ) == 0
+
+
+@asynccontextmanager
+async def open_town(folder: Path, **changes: Any) -> AsyncIterator[Town]:
+    async with open_house(**changes) as house:
+        town = Town(house, folder)
+        for shard in range(SHARDS):
+            town.raise_shell(account_shell_name(shard))
+        for name in dict.fromkeys(SHELL_OF.values()):
+            town.raise_shell(name)
+        for account in ACCOUNTS:
+            town.ledger(
+                account,
+                SetRate(currency="EUR"),
+                OpenAccount(account_no=account, currency="EUR"),
+                Deposit(account_no=account, amount_minor=BALANCE_MINOR, ref="start"),
+            )
+        for number, key in KEYS.items():
+            town.command(
+                CreateMarket(
+                    market_no=number,
+                    key=key,
+                    outcomes=("home", "draw", "away") if key.endswith("1x2") else ("over", "under"),
+                    odds_milli=(2_500, 3_200, 3_000) if key.endswith("1x2") else (1_900, 2_000),
+                    limits=Limits(stake_minor_max=10_000),
+                ),
+                OpenMarket(market_no=number),
+            )
+        try:
+            yield town
+        finally:
+            await town.gateway.stop()
+            for life in town.lives.values():
+                if not life.over:
+                    life.target.stop()
+
+
+def bettor(town: Town, *, account: int = 7, codec: Any = "msgpack") -> Any:
+    """Open a bettor's session."""
+    return connect(town.bets_url, token=token(account=account), codec=codec)
+
+
+def trader(town: Town, *, role: Role = Role.TRADER) -> Any:
+    """Open a trader's session, or another role's on the control listener."""
+    return connect_control(town.control_url, token=token(role))

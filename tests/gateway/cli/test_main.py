@@ -1,0 +1,385 @@
+"""The command line: every word answered, every wrong one named, and never a traceback."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from gateway.cli.main import main
+from gateway.configuration.config import Config, load_config
+from gateway.configuration.opening import Opening, load_opening
+from gateway.session.tokens import Role, TokenSettings, load_key
+from persistence.disk import LocalDisk
+from persistence.durable import DurableLedger, DurableMarkets
+from tests.persistence.command_sequences import LEDGER_STEPS, MARKET_STEPS, TINY, Story
+
+OVERROUND = Path(sys.executable).with_name("overround")
+OPENING = Path(__file__).parents[3] / "docs" / "example-opening.toml"
+SECRET = "x" * 32
+
+
+class Done(NamedTuple):
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+Overround = Callable[..., Done]
+
+
+@pytest.fixture
+def overround(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Overround:
+    """Run a command in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: str | Path) -> Done:
+        try:
+            code = main([str(word) for word in words])
+        except SystemExit as ended:  # argparse's way out
+            code = int(ended.code or 0)
+        said = capsys.readouterr()
+        assert "Traceback" not in said.err
+        return Done(code, said.out, said.err)
+
+    return run
+
+
+# --- words ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "",
+        "demo",
+        "serve",
+        "token",
+        "journal",
+        "journal show",
+        "journal verify",
+        "config",
+        "asyncapi",
+    ],
+)
+def test_every_command_explains_itself(overround: Overround, command: str) -> None:
+    done = overround(*command.split(), "--help")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith(f"usage: overround {command}".rstrip())
+
+
+def test_demo_help_shows_the_demos_own_options(overround: Overround) -> None:
+    out = overround("demo", "--help").out
+    assert all(option in out for option in ("--match", "--speed", "--resume", "--kill-minute"))
+
+
+@pytest.mark.parametrize(
+    ("command", "named"),
+    [
+        ("", "COMMAND"),
+        ("bogus", "'bogus'"),
+        ("config extra", "extra"),
+        ("serve --bogus", "--bogus"),
+        ("serve --open x", "--open"),
+        ("demo --match-id 5", "--match-id"),
+        ("demo --speed fast", "--speed"),
+        ("demo --markets 126", "1 to 125"),
+        ("token", "--role"),
+        ("token --role king", "'king'"),
+        ("token --role bettor", "--account"),
+        ("token --role bettor --account -1", "0 to 4294967295"),
+        ("token --role bettor --account 4294967296", "0 to 4294967295"),
+        ("token --role bettor --account 7.5", "0 to 4294967295"),
+        ("token --role bettor --account \u0667", "0 to 4294967295"),
+        (f"token --role bettor --account {'9' * 9_000}", "0 to 4294967295"),
+        ("token --role trader --expires-s 0", "1 to 31622400"),
+        ("token --role trader --expires-s 31622401", "1 to 31622400"),
+        ("token --role trader --subject a/b", "1 to 48 letters"),
+        (f"token --role trader --subject {'a' * 49}", "1 to 48 letters"),
+        ("journal", "ACTION"),
+        ("journal burn x", "'burn'"),
+        ("journal show", "path"),
+        ("journal show --limit -1 x", "0 to 1000000000"),
+        ("journal verify", "path"),
+        ("--config none.toml config", "none.toml: No such file"),
+        ("serve --opening none.toml", "none.toml: No such file"),
+    ],
+)
+def test_wrong_words_are_named_and_nothing_is_done(
+    overround: Overround, tmp_path: Path, command: str, named: str
+) -> None:
+    done = overround(*command.split())
+    assert (done.code, done.out) == (2, "")
+    assert named in done.err
+    assert len(done.err) < 1_000
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_version_is_the_packages(overround: Overround) -> None:
+    assert overround("--version") == (0, "overround 0.1.0\n", "")
+
+
+# --- settings ------------------------------------------------------------------------------------
+
+
+def test_config_prints_what_holds_as_a_file_that_gives_it(
+    overround: Overround, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("OVERROUND_GATEWAY__PING_AFTER_S", "5")
+    done = overround("config")
+    monkeypatch.delenv("OVERROUND_GATEWAY__PING_AFTER_S")
+    path = tmp_path / "settings.toml"
+    path.write_text(done.out, encoding="utf-8")
+    assert done.code == 0
+    assert load_config(path, env={}).gateway.ping_after_s == 5
+    assert overround("--config", path, "config").out == done.out
+
+
+@pytest.mark.parametrize("command", ["config", "serve", "demo", "token --role trader", "asyncapi"])
+def test_wrong_setting_stops_every_command(
+    overround: Overround, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: str
+) -> None:
+    monkeypatch.setenv("OVERROUND_GATEWAY__PING_AFTER_S", "0")
+    done = overround(*command.split())
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("overround: OVERROUND_GATEWAY__PING_AFTER_S: gateway.ping_after_s: ")
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- tokens --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "role", "sub", "account"),
+    [
+        ("--role bettor --account 7", Role.BETTOR, "account-7", 7),
+        ("--role bettor --account 0 --subject anna", Role.BETTOR, "anna", 0),
+        ("--role trader", Role.TRADER, "trader", None),
+        ("--role feed --subject uof", Role.FEED, "uof", None),
+        ("--role quant --subject a@b.example", Role.QUANT, "a@b.example", None),
+    ],
+)
+def test_token_says_what_was_asked_for(
+    overround: Overround, words: str, role: Role, sub: str, account: int | None
+) -> None:
+    before_s = int(time.time())
+    done = overround("token", *words.split(), "--expires-s", "60")
+    assert done.code == 0
+    key = load_key(TokenSettings(), data_dir=Path(Config().data_dir))
+    claims = key.verify(done.out.strip(), now_s=before_s)
+    assert (claims.role, claims.sub, claims.account) == (role, sub, account)
+    assert before_s + 60 <= claims.exp <= int(time.time()) + 60
+
+
+def test_token_lasts_as_long_as_the_settings_say(
+    overround: Overround, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OVERROUND_TOKENS__SECRET", SECRET)
+    monkeypatch.setenv("OVERROUND_TOKENS__EXPIRES_S", "5")
+    before_s = int(time.time())
+    token = overround("token", "--role", "trader").out.strip()
+    key = load_key(TokenSettings(secret=SECRET), data_dir=Path("unused"))
+    assert before_s + 5 <= key.verify(token, now_s=before_s).exp <= int(time.time()) + 5
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "why"),
+    [
+        ("OVERROUND_TOKENS__SECRET", "short", "at least 32 bytes"),
+        ("OVERROUND_TOKENS__SECRET_FILE", "none.secret", "none.secret: No such file or directory"),
+        ("OVERROUND_DATA_DIR", "/dev/null/data", "/dev/null/data/token.secret: Not a directory"),
+    ],
+)
+@pytest.mark.parametrize("command", ["token --role trader", "serve"])
+def test_secret_that_cannot_be_used_is_told_before_anything_starts(
+    overround: Overround,
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+    variable: str,
+    value: str,
+    why: str,
+) -> None:
+    monkeypatch.setenv(variable, value)
+    done = overround(*command.split())
+    assert (done.code, done.out) == (2, "")
+    assert done.err == f"overround: token secret: {why}\n"
+
+
+def test_token_waits_for_neither_ray_nor_kernels() -> None:
+    program = (
+        "import sys; from gateway.cli.main import main; main(['config']);"
+        "slow = {'ray', 'numba', 'rich', 'simulations'} & set(sys.modules);"
+        "assert not slow, slow"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, timeout=60)
+
+
+# --- journals ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["markets", "ledger"])
+def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """Return a shell's folder with a life in it, of several segments."""
+    folder = tmp_path / "data" / "shell"
+    folder.parent.mkdir()
+    if request.param == "markets":
+        _live(Story(MARKET_STEPS, DurableMarkets), folder)
+    else:
+        _live(Story(LEDGER_STEPS, DurableLedger), folder)
+    return folder
+
+
+def _live(story: Story[DurableMarkets] | Story[DurableLedger], folder: Path) -> None:
+    durable = story.open(LocalDisk(), folder=folder, options=TINY)
+    story.tell_all(durable)  # type: ignore[arg-type]
+    durable.close()
+
+
+def segments(folder: Path) -> list[Path]:
+    found = sorted(folder.glob("*.journal"))
+    assert len(found) > 1
+    return found
+
+
+def test_sound_journal_is_shown_and_verified(overround: Overround, journal: Path) -> None:
+    shown = overround("journal", "show", journal)
+    assert (shown.code, shown.err) == (0, "")
+    assert "0 torn bytes: it ends cleanly" in shown.out
+    verified = overround("journal", "verify", journal)
+    assert (verified.code, verified.err) == (0, "")
+    assert "state of " in verified.out
+
+
+def test_one_segment_is_shown_and_walked(overround: Overround, journal: Path) -> None:
+    for path in segments(journal):
+        assert overround("journal", "show", path).code == 0
+        assert "nothing was replayed" in overround("journal", "verify", path).out
+
+
+def test_limit_hides_rows_and_says_so(overround: Overround, journal: Path) -> None:
+    done = overround("journal", "show", "--limit", "0", journal)
+    assert done.code == 0
+    assert "rows are not shown; --limit asks for more" in done.out
+
+
+def test_torn_journal_is_sound_and_says_what_the_next_start_cuts(
+    overround: Overround, journal: Path
+) -> None:
+    last = segments(journal)[-1]
+    content = last.read_bytes().rstrip(b"\0")
+    last.write_bytes(content[:-9])
+    for action in ("show", "verify"):
+        done = overround("journal", action, journal)
+        assert done.code == 0
+        assert "torn bytes behind record" in done.out
+
+
+def test_damaged_journal_is_named_with_file_offset_and_reason(
+    overround: Overround, journal: Path
+) -> None:
+    first = segments(journal)[0]
+    content = bytearray(first.read_bytes())
+    content[150] ^= 1
+    first.write_bytes(content)
+    for action in ("show", "verify"):
+        done = overround("journal", action, journal)
+        assert done.code == 1
+        assert f"DAMAGED: {first} at byte " in done.out
+
+
+def test_missing_segment_in_the_middle_is_damage(overround: Overround, journal: Path) -> None:
+    segments(journal)[1].unlink()
+    for action in ("show", "verify"):
+        done = overround("journal", action, journal)
+        assert (done.code, "DAMAGED" in done.out) == (1, True)
+
+
+def test_what_is_no_journal_is_told_so(overround: Overround, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    text = tmp_path / "notes.txt"
+    text.write_text("no journal", encoding="utf-8")
+    for path in (tmp_path / "missing", empty, text, Path("/dev/null")):
+        for action in ("show", "verify"):
+            done = overround("journal", action, path)
+            assert done.code == 1
+            assert (
+                done.out == f"{path}: no journal is here (a shell's folder, or a segment in it)\n"
+            )
+
+
+@pytest.mark.parametrize("content", [b"", b"\0" * 4_096, b"foreign " * 512])
+def test_file_with_a_segments_name_and_other_content_is_no_crash(
+    overround: Overround, tmp_path: Path, content: bytes
+) -> None:
+    path = tmp_path / f"{1:020}.journal"
+    path.write_bytes(content)
+    for where in (path, tmp_path):
+        for action in ("show", "verify"):
+            assert overround("journal", action, where).code in (0, 1)
+
+
+def test_path_that_the_system_refuses_is_told_in_words(overround: Overround) -> None:
+    done = overround("journal", "show", "x" * 5_000)
+    assert done.code == 1
+    assert "name too long" in done.err
+
+
+def test_reader_that_has_seen_enough_ends_the_printing_quietly() -> None:
+    printing = subprocess.Popen(
+        [OVERROUND, "asyncapi"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert printing.stdout is not None
+    assert printing.stderr is not None
+    printing.stdout.close()
+    assert printing.wait(60) == 141
+    assert printing.stderr.read() == b""
+    printing.stderr.close()
+
+
+# --- documents -----------------------------------------------------------------------------------
+
+
+def test_asyncapi_prints_the_document_that_is_kept(overround: Overround) -> None:
+    done = overround("asyncapi")
+    kept = (OPENING.parent / "asyncapi.yaml").read_text(encoding="utf-8")
+    assert (done.code, done.out) == (0, kept)
+
+
+def test_example_opening_is_one() -> None:
+    opening = load_opening(OPENING)
+    assert [market.key for market in opening.markets] == ["wc22-64/1x2", "wc22-64/total?total=2.5"]
+    assert [account.account for account in opening.accounts] == [7]
+    assert opening != Opening()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("market = 1", "no such setting: market; did you mean markets?"),
+        ("[[markets]]\nkey = 'a/b'", "markets[0]: object missing required field `outcomes`"),
+        ("[[accounts]]\naccount = -1", "accounts[0].account: expected `int` >= 0"),
+        ("[[accounts]]\naccount = 1\ncurrency = 'euro'", "accounts[0].currency"),
+        ("[[deposits]]\naccount = 1\namount_minor = 0\nref = 'a'", "deposits[0].amount_minor"),
+        ("[[deposits]]\naccount = 1\namount_minor = 1\nref = 'a b'", "deposits[0].ref"),
+        ("[rates_micro]\neuro = 1", "rates_micro"),
+        ("[rates_micro]\nUSD = 0", "rates_micro"),
+    ],
+)
+def test_wrong_opening_is_named_with_field_and_bound(
+    overround: Overround, tmp_path: Path, text: str, words: str
+) -> None:
+    path = tmp_path / "opening.toml"
+    path.write_text(text, encoding="utf-8")
+    done = overround("serve", "--opening", path)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith(f"overround: {path}: ")
+    assert words in done.err
+    assert [each.name for each in tmp_path.iterdir()] == ["opening.toml"]

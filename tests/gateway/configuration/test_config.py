@@ -1,0 +1,259 @@
+"""Settings: found in order, shown as they can be read again, named with their bound if wrong."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.configuration.config import (
+    CONFIG_BYTES_MAX,
+    NOT_SETTINGS,
+    Config,
+    ConfigError,
+    Setting,
+    describe,
+    gateway_settings,
+    load_config,
+)
+from gateway.configuration.config import settings as all_settings
+
+OPERATIONS = Path(__file__).parents[3] / "docs" / "operations.md"
+
+
+def written(folder: Path, text: str | bytes) -> Path:
+    path = folder / "settings.toml"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+def values(one: Setting) -> st.SearchStrategy[Any]:
+    """Return what a setting may be."""
+    if isinstance(one.default, bool):
+        return st.booleans()
+    if isinstance(one.default, int):
+        low, high = map(int, one.bound.split(" to "))
+        return st.sampled_from([low, one.default, high]) | st.integers(low, high)
+    if isinstance(one.default, tuple):
+        return st.lists(st.text(max_size=20), max_size=3).map(tuple)
+    if one.name == "namespace":
+        return st.from_regex(r"[A-Za-z0-9_.-]{1,64}", fullmatch=True)
+    text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1)
+    return st.just("") if one.name == "secret" else text.map(lambda words: words[:200])
+
+
+@st.composite
+def documents(draw: st.DrawFn) -> dict[str, Any]:
+    document: dict[str, Any] = {}
+    for one in draw(st.lists(st.sampled_from(list(all_settings())), max_size=8)):
+        table = document.setdefault(one.section, {}) if one.section else document
+        table[one.name] = draw(values(one))
+    return document
+
+
+def holds_together(config: Config) -> bool:
+    gateways = gateway_settings(config)
+    ports = [
+        port
+        for one in gateways
+        for port in (one.bets_port, one.control_port, one.feed_port)
+        if port
+    ]
+    return (
+        len(set(ports)) == len(ports)
+        and max(ports, default=0) <= 65_535
+        and config.supervisor.backoff_min_ms <= config.supervisor.backoff_max_ms
+        and config.reconciler.orphan_after_ms > config.gateway.bet_deadline_ms
+        and config.gateway.batch_rows_max <= config.markets.batch_rows_max
+        and config.reconciler.chunk_rows <= config.markets.batch_rows_max
+    )
+
+
+# --- finding -------------------------------------------------------------------------------------
+
+
+def test_every_setting_has_a_default_that_holds() -> None:
+    assert load_config(env={}) == Config()
+
+
+def test_environment_wins_over_the_file_and_the_file_over_defaults(tmp_path: Path) -> None:
+    path = written(tmp_path, 'data_dir = "a"\n[gateway]\nbets_port = 1000\nping_after_s = 7\n')
+    env = {"OVERROUND_GATEWAY__BETS_PORT": "2000", "PATH": "/bin"}
+    config = load_config(path, env=env)
+    assert (config.data_dir, config.gateway.bets_port, config.gateway.ping_after_s) == (
+        "a",
+        2000,
+        7,
+    )
+
+
+@pytest.mark.parametrize("text", ["2024", "true", "'quoted'", '"quoted"', "", "[1]", "a b"])
+def test_variable_of_a_text_setting_is_taken_as_it_stands(text: str) -> None:
+    assert load_config(env={"OVERROUND_TOKENS__SECRET": text}).tokens.secret == text
+
+
+def test_variable_of_another_setting_is_read_as_toml() -> None:
+    config = load_config(
+        env={
+            "OVERROUND_GATEWAY__METRICS_ON_BETS": "false",
+            "OVERROUND_GATEWAY__ORIGINS": '["https://a.example", "https://b.example"]',
+            "OVERROUND_JOURNAL__SEGMENT_BYTES": "1_000_000",
+        }
+    )
+    assert config.gateway.metrics_on_bets is False
+    assert config.gateway.origins == ("https://a.example", "https://b.example")
+    assert config.journal.segment_bytes == 1_000_000
+
+
+def test_ports_may_be_swapped_by_two_variables() -> None:
+    env = {"OVERROUND_GATEWAY__BETS_PORT": "8481", "OVERROUND_GATEWAY__CONTROL_PORT": "8480"}
+    assert load_config(env=env).gateway.bets_port == 8481
+
+
+def test_each_gateway_has_three_ports_of_its_own() -> None:
+    config = load_config(env={"OVERROUND_CLUSTER__GATEWAYS": "3"})
+    ports = [(one.bets_port, one.control_port, one.feed_port) for one in gateway_settings(config)]
+    assert ports == [(8480, 8481, 8482), (8483, 8484, 8485), (8486, 8487, 8488)]
+
+
+def test_secrets_of_providers_are_no_settings() -> None:
+    assert load_config(env=dict.fromkeys(NOT_SETTINGS, "word")) == Config()
+
+
+# --- wrong ones ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("nonsense = 1", ["no such setting: nonsense"]),
+        ("[gateway]\nbets_prot = 1", ["gateway: no such setting: bets_prot", "mean bets_port?"]),
+        ("[gatway]\nbets_port = 1", ["no such setting: gatway", "mean gateway?"]),
+        ("[journal]\nsegment = 1", ["journal: no such setting: segment"]),
+        ("[gateway]\nping_after_s = 0", ["gateway.ping_after_s", ">= 1"]),
+        ("[gateway]\nping_after_s = 86401", ["gateway.ping_after_s", "<= 86400"]),
+        ("[gateway]\nping_after_s = '5'", ["gateway.ping_after_s", "`int`", "`str`"]),
+        ("[gateway]\nping_after_s = 5.5", ["gateway.ping_after_s", "`int`", "`float`"]),
+        ("[gateway]\nping_after_s = true", ["gateway.ping_after_s", "`int`", "`bool`"]),
+        ("[gateway]\norigins = 'x'", ["gateway.origins", "`array`"]),
+        ("[gateway]\norigins = ['a', 1]", ["gateway.origins[1]", "`str`"]),
+        ("gateway = 5", ["gateway", "`object`"]),
+        (
+            "[supervisor]\nmarkets_per_actor = 18446744073709551616",
+            ["supervisor.markets_per_actor"],
+        ),
+        ("[journal]\nallocate_bytes = 1", ["journal.allocate_bytes", ">= 4096"]),
+        ("[cluster]\nnamespace = 'a b'", ["cluster.namespace", "regex"]),
+        ("data_dir = ''", ["data_dir", "length >= 1"]),
+        ('data_dir = "a\\u0000b"', ["data_dir"]),
+        ("[gateway]\nbets_port = 8481", ["gateway.bets_port", "cannot share"]),
+        ("[cluster]\ngateways = 2\n[gateway]\nbets_port = 65534", ["gateways = 2", "over 65535"]),
+        ("[cluster]\ngateways = 64\n[gateway]\nbets_port = 65500", ["65689, over 65535"]),
+        ("[cluster]\ngateways = 2\n[gateway]\ncontrol_port = 8483", ["cannot share"]),
+        ("[supervisor]\nbackoff_min_ms = 20000", ["supervisor.backoff_max_ms", "10000", "20000"]),
+        ("[gateway]\nbet_deadline_ms = 10000", ["reconciler.orphan_after_ms", "10000"]),
+        ("[gateway]\nfeed_frame_bytes_max = 1000000", ["gateway.feed_frame_bytes_max", "23833258"]),
+        ("[markets]\nbatch_rows_max = 1023", ["gateway.batch_rows_max", "1024", "1023"]),
+        ("[markets]\nbatch_rows_max = 2047", ["reconciler.chunk_rows", "2048", "2047"]),
+        ("a = 1\nb ?", ["not TOML", "line 2"]),
+        ("a = 1\na = 2", ["not TOML", "overwrite"]),
+        ("a = " + "[" * 5_000, ["not TOML"]),
+        ("a = " + "9" * 5_000, ["not TOML"]),
+        (b"a = '\xff'", ["not UTF-8", "byte 5"]),
+        (b"\x00", ["not TOML"]),
+        (b"#" * (CONFIG_BYTES_MAX + 1), ["larger than 1048576 bytes"]),
+    ],
+)
+def test_wrong_file_is_named_with_key_and_bound(
+    tmp_path: Path, text: str | bytes, words: list[str]
+) -> None:
+    path = written(tmp_path, text)
+    with pytest.raises(ConfigError) as caught:
+        load_config(path, env={})
+    said = str(caught.value)
+    assert said.startswith(f"{path}: ")
+    assert all(word in said for word in words), said
+
+
+def test_file_that_cannot_be_read_is_named_with_the_reason(tmp_path: Path) -> None:
+    for path, why in (
+        (tmp_path / "none.toml", "No such file"),
+        (tmp_path, "Is a directory"),
+        (Path("a\0b"), "null byte"),
+        (tmp_path / ("x" * 300), "name too long"),
+    ):
+        with pytest.raises(ConfigError, match=why):
+            load_config(path, env={})
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("OVERROUND_GATEWAY__PING_AFTER_S", "0", ["gateway.ping_after_s", ">= 1"]),
+        ("OVERROUND_GATEWAY__PING_AFTER_S", "soon", ["gateway.ping_after_s", "`int`"]),
+        ("OVERROUND_GATEWAY__PING_AFTER_S", "", ["gateway.ping_after_s", "`int`"]),
+        ("OVERROUND_GATEWAY__PING_AFTER_S", "9" * 5_000, ["gateway.ping_after_s"]),
+        ("OVERROUND_GATEWAY__PING_AFTER_S", "2020-01-01", ["gateway.ping_after_s"]),
+        ("OVERROUND_GATEWAY__ORIGINS", "[" * 5_000, ["nested too deeply"]),
+        ("OVERROUND_GATEWAY__ORIGINS", "https://a", ["gateway.origins", "`array`"]),
+        ("OVERROUND_GATEWAY__PING", "5", ["gateway: no such setting: ping"]),
+        ("OVERROUND_PING_AFTER_S", "5", ["no such setting: ping_after_s"]),
+        ("OVERROUND_GATEWAY", "5", ["gateway"]),
+        ("OVERROUND_", "5", ["no such setting"]),
+        ("OVERROUND_DATA_DIR__X", "5", ["data_dir", "`str`"]),
+        ("OVERROUND_DATA_DIR", "", ["data_dir", "length >= 1"]),
+        ("OVERROUND_DATA_DIR", "\udcff", ["not UTF-8"]),
+    ],
+)
+def test_wrong_variable_is_named_with_key_and_bound(name: str, text: str, words: list[str]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config(env={name: text})
+    said = str(caught.value)
+    assert said.startswith(f"{name}: ")
+    assert all(word in said for word in words), said
+
+
+def test_variable_below_a_setting_is_refused() -> None:
+    env = {"OVERROUND_DATA_DIR": "a", "OVERROUND_DATA_DIR__B": "c"}
+    with pytest.raises(ConfigError, match="OVERROUND_DATA_DIR__B: data_dir is a setting"):
+        load_config(env=env)
+
+
+# --- showing -------------------------------------------------------------------------------------
+
+
+@settings(max_examples=60)
+@given(document=documents())
+def test_what_is_shown_loads_back_to_the_same_settings(
+    document: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    config = msgspec.convert(document, Config)
+    path = written(tmp_path_factory.mktemp("shown"), describe(config))
+    if holds_together(config):
+        assert load_config(path, env={}) == config
+    else:
+        with pytest.raises(ConfigError):
+            load_config(path, env={})
+
+
+def test_secret_is_not_shown() -> None:
+    secret = "a secret of more than thirty-two bytes"
+    shown = describe(load_config(env={"OVERROUND_TOKENS__SECRET": secret}))
+    assert secret not in shown
+    assert "# secret is set, and not shown" in shown
+
+
+def test_operations_page_lists_every_setting_with_default_and_bound() -> None:
+    page = OPERATIONS.read_text(encoding="utf-8")
+    table = page[page.index("| setting | default |") :].partition("\n\n")[0]
+    listed = [line for line in table.splitlines() if line.startswith("| `")]
+    rows = {line.split("`")[1]: line for line in listed}
+    for one in all_settings():
+        name = f"{one.section}.{one.name}" if one.section else one.name
+        default = msgspec.json.encode(one.default).decode()
+        assert rows[name].startswith(f"| `{name}` | {default} | {one.bound} | "), name
+    assert set(rows) == {
+        f"{one.section}.{one.name}" if one.section else one.name for one in all_settings()
+    }

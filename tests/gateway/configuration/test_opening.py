@@ -1,0 +1,98 @@
+"""The opening file on a real system in this process: it begins things, and never undoes any."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from actors.messages import decode_price_images, decode_totals
+from actors.system import System, SystemSettings
+from engine.common.commands import HandOverMarket, SuspendMarket
+from engine.common.lifecycle import Status
+from gateway.configuration.opening import (
+    Opening,
+    OpeningAccount,
+    OpeningDeposit,
+    OpeningMarket,
+    load_opening,
+    open_books,
+)
+from persistence.journal import JournalOptions
+
+OPENING = load_opening(Path(__file__).parents[3] / "docs" / "example-opening.toml")
+ACCOUNT = OPENING.accounts[0].account
+
+
+@pytest.fixture
+async def system(tmp_path: Path) -> AsyncIterator[System]:
+    settings = SystemSettings(journal=JournalOptions(allocate_bytes=65_536))
+    async with System(data_dir=str(tmp_path), settings=settings, embedded=True) as running:
+        yield running
+
+
+async def statuses(system: System) -> list[Status]:
+    found = []
+    for number, route in sorted(system.routes.markets.items()):
+        raw = await system.peer(route.shell).ask("price_images", [number])
+        found += [image.status for image in decode_price_images(raw)]
+    return found
+
+
+async def money_minor(system: System) -> list[int]:
+    """Return what the bettors of each currency have, from the ledgers' totals."""
+    found = []
+    for shard in range(system.routes.shards):
+        shell = system.peer(system.routes.account_shell(shard))
+        totals = decode_totals(await shell.ask("totals"))
+        found += [one.available_minor for one in totals if one.available_minor]
+    return found
+
+
+async def test_opening_creates_opens_and_funds(system: System) -> None:
+    assert await open_books(system, OPENING) == []
+    assert await statuses(system) == [Status.ACTIVE, Status.ACTIVE]
+    assert await money_minor(system) == [100_000]
+
+
+async def test_opening_twice_changes_nothing(system: System) -> None:
+    await open_books(system, OPENING)
+    await system.control([SuspendMarket(market_no=1), HandOverMarket(market_no=2)])
+    assert await open_books(system, OPENING) == []
+    assert await statuses(system) == [Status.SUSPENDED, Status.HANDED_OVER]
+    assert await money_minor(system) == [100_000]
+
+
+async def test_new_deposit_in_the_file_is_paid_in_once(system: System) -> None:
+    await open_books(system, OPENING)
+    more = OpeningDeposit(account=ACCOUNT, amount_minor=1, ref="more")
+    grown = Opening(accounts=OPENING.accounts, deposits=(*OPENING.deposits, more))
+    for _ in range(2):
+        assert await open_books(system, grown) == []
+        assert await money_minor(system) == [100_001]
+
+
+async def test_what_is_refused_is_said_and_the_rest_is_done(system: System) -> None:
+    market = OpeningMarket(key="f/1x2", outcomes=("a", "b"), odds_milli=(2_000, 2_000))
+    opening = Opening(
+        markets=(
+            OpeningMarket(key="no key", outcomes=("a",), odds_milli=(2_000,)),
+            OpeningMarket(key="f/x", outcomes=("a", "b"), odds_milli=(2_000,)),
+            market,
+        ),
+        accounts=(OpeningAccount(account=1, deposit_minor=5),),
+        deposits=(
+            OpeningDeposit(account=2, amount_minor=5, ref="a"),
+            OpeningDeposit(account=1, amount_minor=6, ref="opening"),
+            OpeningDeposit(account=1, amount_minor=7, ref="b"),
+        ),
+    )
+    refused = await open_books(system, opening)
+    assert [line.split(":")[0] for line in refused] == [
+        "market no key",
+        "market f/x",
+        "deposit a of account 2",
+        "deposit opening of account 1",
+    ]
+    assert all(len(line.split(": ")[1]) > 5 for line in refused)
+    assert await statuses(system) == [Status.ACTIVE]
+    assert await money_minor(system) == [12]

@@ -1,0 +1,127 @@
+"""The demo's closing checks: they pass on sound books, and each fails on what it is there for."""
+
+import numpy as np
+import pytest
+
+from actors.system import System
+from engine.common.commands import CreateMarket, Deposit
+from engine.common.reasons import Reason
+from engine.market.book import BET_RECORD
+from gateway.demo.bettors import Told, words
+from gateway.demo.closing import (
+    Check,
+    ClosedBooks,
+    close_books,
+    refusal_lines,
+    same_as_journal,
+    settled_and_paid,
+    told_otherwise,
+)
+from simulations.audit import Audit
+
+SHELL = "market-00000"
+
+
+@pytest.fixture
+async def system(tmp_path):
+    async with System(data_dir=str(tmp_path), embedded=True) as running:
+        market = CreateMarket(
+            market_no=0, key="x/1x2", outcomes=("a", "b"), odds_milli=(2_000, 2_000)
+        )
+        (answer,) = await running.create_markets([market])
+        assert answer.refused is None
+        await running.open_accounts([1, 2], currency="EUR")
+        await running.deposit([Deposit(account_no=1, amount_minor=500, ref="first")])
+        yield running
+
+
+async def closed(system, tmp_path, told=None):
+    return await close_books(system, data_dir=tmp_path, results={}, told=told or {}, currency="EUR")
+
+
+async def test_sound_books_pass_all_three_checks(system, tmp_path):
+    books = await closed(system, tmp_path)
+    assert books.sound
+    assert len(books.checks) == 3
+    lines = books.lines()
+    assert "check passed  the ledger sums to zero" in "\n".join(lines)
+    assert "bettors 5.00 = paid in 5.00" in "\n".join(lines)
+    assert lines[1] == "turnover  0.00 EUR"
+
+
+async def test_nothing_is_left_to_settle_where_nothing_was_bet(system):
+    assert await settled_and_paid(system, deadline_s=5.0) == ""
+
+
+async def test_a_bettor_who_was_told_otherwise_fails_the_second_check(system, tmp_path):
+    told = {77: Told(accepted=True, odds_milli=2_000, reason=0)}
+    books = await closed(system, tmp_path, told)
+    assert [check.passed for check in books.checks] == [True, False, True]
+    assert "first bet 77" in books.checks[1].detail
+    assert not books.sound
+
+
+async def test_a_journal_that_lost_a_bit_fails_the_third_check(system, tmp_path):
+    for path in (tmp_path / "shells" / SHELL).iterdir():
+        if path.stat().st_size <= 256:
+            continue
+        data = bytearray(path.read_bytes())
+        data[150] ^= 1
+        path.write_bytes(data)
+    books = await closed(system, tmp_path)
+    assert [check.passed for check in books.checks] == [True, True, False]
+    assert SHELL in books.checks[2].detail
+    assert str(books.checks[2]).startswith("FAILED  replaying every journal")
+
+
+async def test_a_market_at_work_equals_its_journal(system, tmp_path):
+    same, state_hash = await same_as_journal(system, SHELL, tmp_path)
+    assert same
+    assert state_hash == await system.peer(SHELL).ask("state_hash")
+
+
+def records(*rows):
+    made = np.zeros(len(rows), BET_RECORD)
+    for row, (bet_id, odds, reason) in zip(made, rows, strict=True):
+        row["bet_id"], row["odds_milli"], row["reason"] = bet_id, odds, reason
+    return made
+
+
+@pytest.mark.parametrize(
+    ("answer", "true"),
+    [
+        (Told(accepted=True, odds_milli=2_500, reason=0), True),
+        (Told(accepted=True, odds_milli=2_400, reason=0), False),
+        (Told(accepted=False, odds_milli=2_500, reason=403), False),
+    ],
+)
+def test_an_acceptance_must_stand_in_the_book_at_its_odds(answer, true):
+    assert (told_otherwise(records((1, 2_500, 0)), {1: answer}) == []) is true
+
+
+@pytest.mark.parametrize(
+    ("answer", "true"),
+    [
+        (Told(accepted=False, odds_milli=9, reason=403), True),
+        (Told(accepted=True, odds_milli=2_500, reason=0), False),
+    ],
+)
+def test_a_refusal_must_be_one_in_the_book(answer, true):
+    assert (told_otherwise(records((1, 2_500, 403)), {1: answer}) == []) is true
+
+
+def test_one_failed_check_makes_the_books_unsound():
+    figures = Audit(3, 2, 1_000, 400, {403: 1}, ())
+    good = Check(name="a", passed=True, detail="b")
+    bad = Check(name="c", passed=False, detail="d")
+    assert ClosedBooks(audit=figures, checks=(good,), currency="EUR").sound
+    books = ClosedBooks(audit=figures, checks=(good, bad), currency="EUR")
+    assert not books.sound
+    assert books.lines()[-1] == "check FAILED  c (d)"
+    assert books.lines()[3] == "hold      6.00 EUR (60.0% of turnover)"
+
+
+def test_refusals_are_ranked_in_words():
+    figures = Audit(3, 0, 0, 0, {403: 2, 704: 1_500}, ())
+    assert refusal_lines(figures) == ["1,500  outcome liability", "2      market suspended"]
+    assert words(Reason.STAKE_OVER_LIMIT) == "stake over limit"

@@ -1,0 +1,216 @@
+"""The demo's view: what a scene holds is on the screen, at any size, and in plain lines."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from gateway.demo.view import (
+    ExposureLine,
+    LogLine,
+    MarketLine,
+    OutcomeLine,
+    PlainView,
+    Scene,
+    TerminalView,
+    make_view,
+    money,
+    odds_text,
+    render,
+    sparkline,
+)
+
+
+def scene() -> Scene:
+    made = Scene(
+        fixture="World Cup 2022, Final",
+        home="Argentina",
+        away="France",
+        currency="EUR",
+        speed=90,
+        score=(2, 1),
+        clock="79:45",
+        minute=79,
+        phase="second half",
+        share=0.8,
+        now_s=100.0,
+        result_limit_minor=2_500_000,
+        bettors=60,
+        answered=5_123,
+        in_flight=3,
+        answers={"the market is suspended": 211, "accepted": 4_912},
+        ack_p50_ms=3.25,
+        ack_p99_ms=14.1,
+        outage="1x2 is down: 0.7 s",
+    )
+    made.result = [
+        OutcomeLine("Argentina", 1_310, True, -412_345, -1, 99.0),
+        OutcomeLine("draw", 4_900, True, 220_000, 1, 99.0),
+        OutcomeLine("France", 23_000, False, 0),
+    ]
+    made.markets = [
+        MarketLine("1x2", "down", 900, 900_000, 220_000, 0, 2),
+        MarketLine("total 2.5", "closed", 12, 3_400, -3_400, 4_711),
+    ]
+    made.exposure = ExposureLine((4, 2), -412_300, (2, 2), 300_000, 31_000, -5_000)
+    made.rates.extend([0.0, 50.0, 100.0])
+    made.log.append(LogLine("22:30", "GOAL Argentina 23' (penalty)", "goal"))
+    return made
+
+
+def drawn(made: Scene, *, width=120, height=42) -> str:
+    console = Console(file=io.StringIO(), width=width, height=height, force_terminal=True)
+    with console.capture() as capture:
+        console.print(render(made, lines=height, columns=width))
+    return capture.get()
+
+
+def plain_text(made: Scene, **size) -> str:
+    console = Console(file=io.StringIO(), width=size.get("width", 120), height=42)
+    with console.capture() as capture:
+        console.print(render(made))
+    return capture.get()
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        "Argentina   2 - 1   France",
+        "79:45",
+        "1.31",
+        "gains 4,123",
+        "pays 2,200",
+        "5,123",
+        "100 bets a second",
+        "the market is suspended",
+        "acknowledged, p50",
+        "3.2 ms",
+        "14.1 ms",
+        "4711",
+        "#2",
+        "GOAL Argentina 23' (penalty)",
+        "1x2 is down: 0.7 s",
+        "World Cup 2022, Final",
+        "if it ends 4:2",
+        "-4,123",
+        "if it ends 2:2",
+        "3,000",
+        "310",
+        "-50",
+    ],
+)
+def test_everything_in_the_scene_is_on_the_screen(shown):
+    assert shown in plain_text(scene())
+
+
+def test_arrows_show_which_way_odds_moved_and_fade():
+    made = scene()
+    text = plain_text(made)
+    assert "▼" in text
+    assert "▲" in text
+    made.now_s = 200.0
+    assert "▲" not in plain_text(made)
+
+
+def test_an_outcome_remembers_its_last_move():
+    line = OutcomeLine("draw")
+    line.quote(odds_milli=3_000, active=True, now_s=1.0)
+    assert line.move == 0
+    line.quote(odds_milli=3_200, active=True, now_s=2.0)
+    line.quote(odds_milli=3_200, active=True, now_s=3.0)
+    assert (line.move, line.moved_at_s) == (1, 2.0)
+    line.quote(odds_milli=2_900, active=False, now_s=4.0)
+    assert (line.move, line.active) == (-1, False)
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (100, 30), (200, 60), (40, 12)])
+def test_a_screen_of_any_size_can_be_drawn(width, height):
+    lines = drawn(scene(), width=width, height=height).splitlines()
+    assert len(lines) <= height + 1
+
+
+def test_a_small_screen_tells_the_exposure_in_a_line_of_its_own():
+    console = Console(file=io.StringIO(), width=80, height=24)
+    with console.capture() as capture:
+        console.print(render(scene(), lines=24, columns=80))
+    assert " -4,123 at 4:2 to 3,000 at 2:2, exp. 310 " in capture.get()
+
+
+def test_markets_that_find_no_room_are_one_row_and_what_can_cost_most_is_shown():
+    made = scene()
+    made.markets = [
+        MarketLine(f"line {n}", "active", 10, 1_000, 100 * (n % 7), 1) for n in range(60)
+    ]
+    made.markets[30] = MarketLine("in trouble", "down", 5, 1_000, 0)
+    made.markets[50] = MarketLine("dear", "active", 5, 1_000, 99_900, 1)
+    shown = plain_text(made, height=42)
+    for words in ("in trouble", "dear", "44 more", "44 active", "440"):
+        assert words in shown
+    assert shown.index("in trouble") < shown.index("dear") < shown.index("44 more")
+    assert "more" not in plain_text(scene())
+
+
+def test_an_empty_scene_can_be_drawn():
+    empty = Scene(fixture="f", home="A", away="B", currency="EUR", speed=1)
+    assert "0 - 0" in plain_text(empty)
+
+
+@pytest.mark.parametrize(
+    ("amount_minor", "text"),
+    [(0, "0.00"), (5, "0.05"), (1_234_567, "12,345.67"), (-250, "-2.50"), (-99, "-0.99")],
+)
+def test_money_is_written_to_the_cent(amount_minor, text):
+    assert money(amount_minor) == text
+    assert money(amount_minor, cents=False) == text.rpartition(".")[0]
+
+
+@pytest.mark.parametrize(
+    ("odds_milli", "text"),
+    [(1_010, "1.01"), (9_990, "9.99"), (11_500, "11.5"), (240_000, "240"), (1_000_000, "1000")],
+)
+def test_odds_have_as_many_decimals_as_matter(odds_milli, text):
+    assert odds_text(odds_milli) == text
+
+
+def test_a_sparkline_is_scaled_to_its_highest_value():
+    assert sparkline([0, 1, 4, 8], width=10) == " ▁▄█"
+    assert sparkline([1, 8, 8], width=2) == "██"
+    assert sparkline([0, 0], width=5) == ""
+    assert sparkline([], width=5) == ""
+
+
+def test_without_a_terminal_events_and_status_are_plain_lines():
+    out = io.StringIO()
+    made, view = scene(), make_view(Console(file=out, width=80), plain=False)
+    assert isinstance(view, PlainView)
+    view.log(made.log[0])
+    view.show(made)
+    view.show(made)
+    made.minute += 5
+    view.show(made)
+    view.close()
+    lines = out.getvalue().splitlines()
+    assert lines[0] == "       22:30  GOAL Argentina 23' (penalty)"
+    assert len(lines) == 3
+    assert "| exposure worst -4,123 at 4:2, best 3,000 at 2:2, expected 310, " in lines[1]
+    for shown in ("Argentina 2-1 France", "1.31 / 4.90 / -", "-4,123 / 2,200 / 0 EUR", "p99 14.1"):
+        assert shown in lines[1]
+    assert "\x1b" not in out.getvalue()
+
+
+def test_a_terminal_gets_the_live_view_and_is_given_back():
+    out = io.StringIO()
+    view = make_view(Console(file=out, force_terminal=True, width=120, height=40), plain=False)
+    assert isinstance(view, TerminalView)
+    made = scene()
+    view.log(made.log[0])
+    view.show(made)
+    view.close()
+    view.close()
+    assert "Argentina" in out.getvalue()
+    assert out.getvalue().rstrip().endswith("\x1b[?25h") or "\x1b[?1049l" in out.getvalue()
+
+
+def test_plain_lines_can_be_asked_for_in_a_terminal():
+    console = Console(file=io.StringIO(), force_terminal=True)
+    assert isinstance(make_view(console, plain=True), PlainView)

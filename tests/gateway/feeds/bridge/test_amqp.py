@@ -1,0 +1,330 @@
+"""Messages over a real RabbitMQ: each is obeyed once, whoever dies between broker and market."""
+
+import asyncio
+import contextlib
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import aio_pika
+import pytest
+from yarl import URL
+
+from engine.common.lifecycle import Status
+from gateway.feeds.bridge.amqp import EXCHANGE, AmqpError, AmqpSettings, AmqpTransport
+from gateway.feeds.bridge.bridge import Bridge
+from gateway.feeds.uof.adapter import UofAdapter, UofSettings
+from gateway.feeds.uof.messages import SOURCE_BEGAN
+from tests.gateway.feeds.breakable_link import Line
+from tests.gateway.feeds.bridge.broker import Broker, running_broker
+from tests.gateway.feeds.certificate import Certificate, make_certificate
+from tests.gateway.feeds.feed_system import Hall, feed_token, open_hall
+from tests.gateway.price_gateway import until
+
+KEYS = ("hi.-.live.odds_change.1", "hi.-.live.bet_stop.1")
+FIRST_MS = 1_800_000_000_000
+WAIT_S = 60.0
+"""Far above what anything here takes; only a failure waits so long."""
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return make_certificate(tmp_path_factory.mktemp("tls"), "a broker of our own")
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory, certificate: Certificate) -> Iterator[Broker]:
+    folder = tmp_path_factory.mktemp("broker")
+    with running_broker(folder, certificate=certificate) as broker:
+        yield broker
+
+
+def odds_change(number: int) -> bytes:
+    """The n-th message: one of three matches, its odds ever different, every fourth suspended."""
+    home, draw, away = 1.5 + number % 50 / 50, 3.1, 4.2
+    status = -1 if number % 4 == 3 else 1
+    return (
+        f'<odds_change product="1" event_id="sr:match:{number % 3}" '
+        f'timestamp="{FIRST_MS + number}"><odds><market id="1" status="{status}">'
+        f'<outcome id="1" odds="{home:.2f}" active="1"/><outcome id="2" odds="{draw}" active="1"/>'
+        f'<outcome id="3" odds="{away}" active="1"/></market></odds></odds_change>'
+    ).encode()
+
+
+class Provider:
+    """What publishes to the broker's exchange."""
+
+    def __init__(self, exchange: Any) -> None:
+        self._exchange = exchange
+
+    async def say(self, numbers: Sequence[int]) -> None:
+        for number in numbers:
+            message = aio_pika.Message(
+                odds_change(number), delivery_mode=aio_pika.DeliveryMode.PERSISTENT
+            )
+            await self._exchange.publish(message, routing_key=KEYS[0])
+
+
+@contextlib.asynccontextmanager
+async def provider(broker: Broker, *queues: str):
+    """Open the provider's exchange, with nobody's messages in queues of these names."""
+    async with await aio_pika.connect(broker.url) as connection:
+        channel = await connection.channel()
+        exchange = await channel.declare_exchange(EXCHANGE, "topic", durable=True)
+        for queue in queues:
+            declared = await channel.declare_queue(queue, durable=True)
+            await declared.bind(exchange, routing_key="#")
+            await declared.purge()
+        yield Provider(exchange)
+
+
+def hall_of(folder: Path) -> Any:
+    adapter = partial(UofAdapter, "tiny", UofSettings(watch=False))
+    return open_hall(folder, make_adapter=adapter, gateway={})
+
+
+def bridge(hall: Hall, broker: Broker, url: str = "", **settings: Any) -> Bridge:
+    transport = AmqpTransport(
+        AmqpSettings(url=url or broker.url, routing_keys=("#",), again_s=0.1, **settings)
+    )
+    return Bridge(transport=transport, feed="tiny", url=hall.feed_url, token=feed_token)
+
+
+@contextlib.asynccontextmanager
+async def carrying(carrier: Bridge):
+    running = asyncio.create_task(carrier.run())
+    try:
+        yield running
+    finally:
+        carrier.stop()
+        async with asyncio.timeout(20):
+            with contextlib.suppress(asyncio.CancelledError):
+                await running
+
+
+def all_obeyed(hall: Hall, carrier: Bridge, count: int) -> bool:
+    """Say whether all is applied, and what came a second time answered as well."""
+    return hall.desk.stats()["applied"] == count and carrier.counts.answered == carrier.counts.read
+
+
+async def undisturbed(folder: Path, count: int) -> dict[str, Any]:
+    async with hall_of(folder) as hall:
+        await hall.push(*(odds_change(number) for number in range(count)))
+        return await hall.images()
+
+
+async def forgotten(broker: Broker, queue: str) -> bool:
+    """Say whether the broker holds nothing more of a queue that nobody reads."""
+    async with await aio_pika.connect(broker.url) as connection:
+        channel = await connection.channel()
+        declared = await channel.declare_queue(queue, passive=True)
+        return declared.declaration_result.message_count == 0
+
+
+async def test_every_message_of_the_broker_is_obeyed_and_forgotten_by_it(
+    broker: Broker, tmp_path: Path
+) -> None:
+    async with provider(broker, "plain") as say, hall_of(tmp_path) as hall:
+        carrier = bridge(hall, broker, queue="plain", prefetch=64)
+        async with carrying(carrier):
+            await say.say(range(300))
+            await until(lambda: carrier.counts.answered == 300, wait_s=WAIT_S)
+        images = await hall.images()
+        assert images == await undisturbed(tmp_path / "calm", 300)
+        assert {image.status for image in images.values()} <= {Status.ACTIVE, Status.SUSPENDED}
+        assert hall.desk.stats()["applied"] == 300
+    await until(lambda: forgotten(broker, "plain"), wait_s=WAIT_S)
+
+
+async def test_a_queue_of_our_own_hears_all_from_when_it_is_there_and_goes_with_us(
+    broker: Broker, tmp_path: Path
+) -> None:
+    async with provider(broker) as say, hall_of(tmp_path) as hall:
+        carrier = bridge(hall, broker)
+        async with carrying(carrier):
+            await until(lambda: carrier.counts.connections == 1)
+            number = 0
+            while not carrier.counts.answered:  # until the queue is bound
+                await say.say([number])
+                number += 1
+                await asyncio.sleep(0.01)
+            await say.say(range(number, number + 30))
+            await until(lambda: hall.desk.stats()["applied"] >= 31, wait_s=WAIT_S)
+
+
+async def test_what_a_killed_bridge_had_in_hand_comes_again_and_counts_once(
+    broker: Broker, tmp_path: Path
+) -> None:
+    async with provider(broker, "killed") as say, hall_of(tmp_path) as hall:
+        await say.say(range(400))
+        for bound in (40, 120, 240):
+            carrier = bridge(hall, broker, queue="killed", prefetch=100)
+            running = asyncio.create_task(carrier.run())
+            await until(lambda bound=bound: hall.desk.stats()["applied"] >= bound, wait_s=WAIT_S)
+            running.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await running
+        carrier = bridge(hall, broker, queue="killed")
+        async with carrying(carrier):
+            await until(lambda: all_obeyed(hall, carrier, 400), wait_s=WAIT_S)
+        assert await hall.images() == await undisturbed(tmp_path / "calm", 400)
+    await until(lambda: forgotten(broker, "killed"), wait_s=WAIT_S)
+
+
+async def test_a_broker_connection_that_is_cut_comes_back_and_nothing_is_lost_or_doubled(
+    broker: Broker, tmp_path: Path
+) -> None:
+    async with (
+        provider(broker, "cut") as say,
+        hall_of(tmp_path) as hall,
+        Line(broker.port) as line,
+    ):
+        url = f"amqp://guest:guest@127.0.0.1:{line.port}/"
+        carrier = bridge(hall, broker, url, queue="cut", prefetch=50)
+        async with carrying(carrier):
+            for part in range(4):
+                await say.say(range(part * 100, part * 100 + 100))
+                await until(
+                    lambda p=part: hall.desk.stats()["applied"] >= p * 100 + 10, wait_s=WAIT_S
+                )
+                line.cut()
+            await until(lambda: carrier._transport.connections == 5, wait_s=WAIT_S)
+            await until(lambda: all_obeyed(hall, carrier, 400), wait_s=WAIT_S)
+        assert carrier.counts.read > 400, "some came a second time"
+        assert await hall.images() == await undisturbed(tmp_path / "calm", 400)
+
+
+async def test_a_queue_of_our_own_is_there_again_after_a_cut(
+    broker: Broker, tmp_path: Path
+) -> None:
+    async with provider(broker) as say, hall_of(tmp_path) as hall, Line(broker.port) as line:
+        carrier = bridge(hall, broker, f"amqp://guest:guest@127.0.0.1:{line.port}/")
+        async with carrying(carrier):
+            number = 0
+            for connection in (1, 2):
+                await until(lambda c=connection: carrier._transport.connections == c, wait_s=WAIT_S)
+                before = carrier.counts.answered
+                while carrier.counts.answered == before:
+                    await say.say([number])
+                    number += 1
+                    await asyncio.sleep(0.01)
+                line.cut()
+
+
+async def test_each_connection_to_a_queue_of_our_own_begins_by_saying_so(
+    broker: Broker, tmp_path: Path
+) -> None:
+    async with provider(broker, "kept"), hall_of(tmp_path) as hall, Line(broker.port) as line:
+        url = f"amqp://guest:guest@127.0.0.1:{line.port}/"
+        for queue, expected in (("", 3), ("kept", 3)):
+            transport = AmqpTransport(
+                AmqpSettings(url=url, routing_keys=("#",), queue=queue, again_s=0.1),
+                began=SOURCE_BEGAN,
+            )
+            carrier = Bridge(transport=transport, feed="tiny", url=hall.feed_url, token=feed_token)
+            async with carrying(carrier):
+                for connection in (1, 2, 3):
+                    await until(lambda t=transport, c=connection: t.connections == c, wait_s=WAIT_S)
+                    if connection < 3:
+                        line.cut()
+                await until(
+                    lambda e=expected: hall.desk.stats()["kinds"] == {"source_began": e},
+                    wait_s=WAIT_S,
+                )
+            assert carrier.counts.answered == carrier.counts.read == (0 if queue else 3)
+
+
+async def test_a_broker_started_anew_is_found_again(broker: Broker, tmp_path: Path) -> None:
+    async with hall_of(tmp_path) as hall:
+        carrier = bridge(hall, broker, queue="anew")
+        async with carrying(carrier):
+            for first in (0, 50):
+                async with provider(broker, "anew") as say:
+                    await say.say(range(first, first + 50))
+                    await until(
+                        lambda f=first: hall.desk.stats()["applied"] == f + 50, wait_s=WAIT_S
+                    )
+                if first == 0:
+                    await asyncio.to_thread(broker.stop)
+                    await asyncio.to_thread(broker.start)
+
+
+async def test_a_broker_that_refuses_us_is_told_without_our_password(
+    broker: Broker, tmp_path: Path
+) -> None:
+    for url, settings in (
+        (f"amqp://guest:secretword@127.0.0.1:{broker.port}/", {}),
+        (broker.url, {"exchange": "no such exchange"}),
+        ("amqp://guest:secretword@127.0.0.1:1/", {"connect_s": 2.0}),
+    ):
+        transport = AmqpTransport(AmqpSettings(url=url, **settings))
+        with pytest.raises(AmqpError, match=r"amqp://127\.0\.0\.1") as raised:
+            async for _ in transport.messages():
+                pass
+        await transport.close()
+        assert "secretword" not in str(raised.value)
+
+
+# --- TLS ------------------------------------------------------------------------------------------
+
+
+def secured(broker: Broker) -> str:
+    return str(URL(broker.tls_url).with_password("guest"))
+
+
+async def test_messages_come_over_tls_from_a_broker_whose_authority_we_trust(
+    broker: Broker, certificate: Certificate, tmp_path: Path
+) -> None:
+    async with hall_of(tmp_path) as hall, provider(broker, "secured") as say:
+        carrier = bridge(
+            hall, broker, secured(broker), queue="secured", ca_file=str(certificate.cert)
+        )
+        async with carrying(carrier):
+            await say.say(range(100))
+            await until(lambda: carrier.counts.answered == 100, wait_s=WAIT_S)
+        assert hall.desk.stats()["applied"] == 100
+    await until(lambda: forgotten(broker, "secured"), wait_s=WAIT_S)
+
+
+async def refused(url: str, **settings: Any) -> str:
+    transport = AmqpTransport(AmqpSettings(url=url, **settings))
+    with pytest.raises(AmqpError) as raised:
+        async for _ in transport.messages():
+            pass
+    await transport.close()
+    assert transport.connections == 0
+    return str(raised.value)
+
+
+async def test_a_broker_of_another_authority_or_another_name_is_refused_whatever_its_address_says(
+    broker: Broker, certificate: Certificate, tmp_path: Path
+) -> None:
+    other = make_certificate(tmp_path, "an authority of somebody else")
+    for words in ("", "?no_verify_ssl=1", "?verify=0", "?ssl_verify=false"):
+        for trusted in ("", str(other.cert)):
+            why = await refused(secured(broker) + words, ca_file=trusted)
+            assert "CERTIFICATE_VERIFY_FAILED" in why
+            assert "guest" not in why
+    by_name = secured(broker).replace("127.0.0.1", "localhost")
+    assert "Hostname mismatch" in await refused(by_name, ca_file=str(certificate.cert))
+    assert str(tmp_path / "none") in await refused(secured(broker), ca_file=str(tmp_path / "none"))
+
+
+async def test_a_listener_without_tls_hears_nothing_of_us_when_tls_was_asked_for(
+    certificate: Certificate,
+) -> None:
+    heard: list[bytes] = []
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append(await reader.read(65_536))
+        writer.write(b"AMQP\x00\x00\x09\x01")
+        writer.close()
+
+    server = await asyncio.start_server(listen, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        url = f"amqps://guest:secretword@127.0.0.1:{port}/"
+        assert "secretword" not in await refused(url, ca_file=str(certificate.cert))
+    assert [said[:2] for said in heard] == [b"\x16\x03"], "a TLS hello, once, and nothing else"
+    assert b"AMQP" not in heard[0]

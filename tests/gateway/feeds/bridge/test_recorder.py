@@ -1,0 +1,106 @@
+"""What a feed brings is written down as it comes, and reads back as the same messages."""
+
+import logging
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.feeds.bridge.bridge import Incoming
+from gateway.feeds.bridge.recorder import Recorder
+from gateway.feeds.bridge.recordings import read_messages
+from gateway.feeds.bridge.transports import FileTransport
+from gateway.feeds.uof.messages import SOURCE_BEGAN
+from gateway.messages.feed import FeedWish
+
+ALIVE = b'<alive product="1"\n  timestamp="5" subscribed="1"/>\n'
+STOP = b'<bet_stop event_id="sr:match:1" product="1" timestamp="6" groups="all"/>'
+
+
+class Broker:
+    """A source of two messages that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.acknowledged: list[Any] = []
+        self.wishes: list[FeedWish] = []
+        self.closed = False
+
+    async def messages(self) -> AsyncIterator[Incoming]:
+        yield Incoming(ALIVE, 1)
+        yield Incoming(STOP, 2)
+
+    async def acknowledge(self, receipts: Sequence[Any]) -> None:
+        self.acknowledged += receipts
+
+    async def grant(self, wish: FeedWish) -> bool:
+        self.wishes.append(wish)
+        return True
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+async def test_messages_pass_unchanged_and_are_kept_one_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "kept.xml"
+    recorder = Recorder(Broker(), path)
+    assert [message async for message in recorder.messages()] == [
+        Incoming(ALIVE, 1),
+        Incoming(STOP, 2),
+    ]
+    await recorder.close()
+    kept = [recorded.body for recorded in read_messages(path)]
+    assert kept == [ALIVE.strip().replace(b"\n", b" "), STOP]
+    assert recorder.written == 2
+
+
+async def test_what_the_transport_says_itself_passes_and_is_not_kept(tmp_path: Path) -> None:
+    class Anew(Broker):
+        async def messages(self) -> AsyncIterator[Incoming]:
+            yield Incoming(SOURCE_BEGAN)
+            yield Incoming(STOP, 2)
+
+    path = tmp_path / "kept.xml"
+    recorder = Recorder(Anew(), path)
+    passed = [message.body async for message in recorder.messages()]
+    await recorder.close()
+    assert passed == [SOURCE_BEGAN, STOP]
+    assert [recorded.body for recorded in read_messages(path)] == [STOP]
+
+
+async def test_a_recording_goes_on_where_the_last_one_ended(tmp_path: Path) -> None:
+    path = tmp_path / "kept.xml"
+    for _ in range(2):
+        recorder = Recorder(Broker(), path)
+        assert len([message async for message in recorder.messages()]) == 2
+        await recorder.close()
+    again = FileTransport(path, kind="uof")
+    assert len([message async for message in again.messages()]) == 4
+
+
+async def test_the_source_hears_everything_else_as_before(tmp_path: Path) -> None:
+    broker = Broker()
+    recorder = Recorder(broker, tmp_path / "kept.xml")
+    wish = FeedWish(feed="uof", producer=1, after_ms=0, request_id=7)
+    await recorder.acknowledge([1, 2])
+    assert await recorder.grant(wish)
+    await recorder.close()
+    await recorder.close()
+    assert (broker.acknowledged, broker.wishes, broker.closed) == ([1, 2], [wish], True)
+
+
+async def test_a_full_disk_ends_the_recording_and_not_the_feed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    recorder = Recorder(Broker(), Path("/dev/full"))
+    with caplog.at_level(logging.ERROR, logger="overround.bridge"):
+        passed = [message async for message in recorder.messages()]
+        await recorder.acknowledge([1])
+        await recorder.close()
+    assert len(passed) == 2
+    assert "the recording ends" in caplog.text
+
+
+def test_a_file_that_cannot_be_opened_is_said_at_once(tmp_path: Path) -> None:
+    with pytest.raises(IsADirectoryError):
+        Recorder(Broker(), tmp_path)

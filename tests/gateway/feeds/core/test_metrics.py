@@ -1,0 +1,150 @@
+"""What a gateway shows Prometheus of its feeds: the desks' last words, and no wait for them."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from actors.peer import LocalPeer, PeerDiedError
+from gateway.feeds.core import metrics as figures
+from gateway.feeds.core.metrics import KINDS_SHOWN_MAX, FeedFigures
+from tests.gateway.feeds.feed_system import Hall, open_hall
+from tests.gateway.feeds.json_feed import odds, recover
+from tests.gateway.price_gateway import until
+
+
+async def scrape(hall: Hall) -> dict[str, float]:
+    """Read a gateway's page as Prometheus does; return the samples of feeds by name and labels."""
+    port = hall.system.ports[0]["feed"]
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /metrics HTTP/1.1\r\nHost: us\r\n\r\n")
+    page = (await reader.read()).partition(b"\r\n\r\n")[2].decode()
+    writer.close()
+    return {
+        ",".join([sample.name, *sample.labels.values()]).removeprefix("overround_feed_"): (
+            sample.value
+        )
+        for family in text_string_to_metric_families(page)
+        for sample in family.samples
+        if sample.name.startswith("overround_feed_")
+    }
+
+
+@pytest.fixture
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(figures, "FIGURES_EVERY_S", 0.01)
+
+
+def shows(hall: Hall, name: str, true: Callable[[float], bool]) -> Any:
+    async def look() -> bool:
+        return true((await scrape(hall)).get(name, -1.0))
+
+    return look
+
+
+async def test_a_scrape_shows_what_each_desk_said_last(tmp_path: Path, often: None) -> None:
+    async with open_hall(tmp_path, gateway={}) as hall:
+        assert await scrape(hall) == {}, "nothing was said yet, and nobody waited"
+        bodies = [odds("cup-1/1x2", at, 0.5, 0.3, 0.2) for at in (1, 2)]
+        await hall.push(*bodies, b"nonsense", recover(5, 1))
+        expected = {
+            "messages_total,tiny,odds": 2,
+            "messages_total,tiny,unreadable": 1,
+            "messages_total,tiny,recover": 1,
+            "refused_total,tiny": 1,
+            "in_hand,tiny": 0,
+            "lag_ms,tiny": 0,
+            "wishes_open,tiny": 1,
+            "markets,tiny": 1,
+        }
+
+        async def all_is_shown() -> bool:
+            shown = await scrape(hall)
+            return shown.pop("figures_age_seconds,tiny", -1.0) >= 0 and shown == expected
+
+        await until(all_is_shown)
+
+
+async def test_what_a_feed_has_in_hand_and_since_when_is_shown(tmp_path: Path, often: None) -> None:
+    async with open_hall(tmp_path, gateway={}) as hall:
+        await hall.push(odds("cup-1/1x2", 1, 0.5, 0.3, 0.2))
+        hall.life("market-00000").freeze()
+        pushing = asyncio.create_task(hall.push(odds("cup-1/1x2", 2, status=-1)))
+        await until(shows(hall, "in_hand,tiny", lambda count: count == 1))
+        await until(shows(hall, "lag_ms,tiny", lambda lag: lag > 0))
+        hall.life("market-00000").thaw()
+        await pushing
+        await until(shows(hall, "in_hand,tiny", lambda count: count == 0))
+
+
+class Desk:
+    """A desk that says what it is told to, or dies."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.alive = True
+        self.kinds = {"odds": 1}
+        self.hurry = asyncio.Event()
+        self.hurry.set()
+
+    async def stats(self) -> dict[str, Any]:
+        self.asked += 1
+        await self.hurry.wait()
+        if not self.alive:
+            raise PeerDiedError("gone")
+        bare = dict.fromkeys(("refused", "in_hand", "lag_ms", "wishes", "markets"), 0)
+        return {"kinds": dict(self.kinds), **bare}
+
+
+def figures_of(desk: Desk) -> FeedFigures:
+    return FeedFigures({"one": LocalPeer(desk, name="feed-one")}, timeout_s=1.0)
+
+
+def values(shown: FeedFigures, name: str) -> list[float]:
+    return [
+        sample.value
+        for family in shown.metrics()
+        for sample in family.samples
+        if sample.name == f"overround_feed_{name}"
+    ]
+
+
+async def test_a_desk_that_is_slow_or_gone_keeps_its_last_figures_and_holds_up_no_reader(
+    often: None,
+) -> None:
+    desk = Desk()
+    shown = figures_of(desk)
+    desk.hurry.clear()
+    for _ in range(100):
+        assert values(shown, "messages_total") == []
+        await asyncio.sleep(0)
+    assert desk.asked == 1, "however many read"
+    desk.hurry.set()
+    await until(lambda: values(shown, "messages_total") == [1])
+    desk.alive = False
+    asked = desk.asked
+    await until(lambda: desk.asked > asked + 2)
+    assert values(shown, "messages_total") == [1]
+    assert values(shown, "figures_age_seconds")[0] > 0
+    desk.alive = True
+    desk.kinds["odds"] = 7
+    await until(lambda: values(shown, "messages_total") == [7])
+    shown.stop()
+
+
+async def test_desks_are_left_alone_when_nobody_reads_and_kinds_shown_are_bounded(
+    monkeypatch: pytest.MonkeyPatch, often: None
+) -> None:
+    monkeypatch.setattr(figures, "READ_WITHIN_S", 0.05)
+    desk = Desk()
+    desk.kinds = {f"kind {number}": 1 for number in range(KINDS_SHOWN_MAX + 9)}
+    shown = figures_of(desk)
+    assert desk.asked == 0
+    values(shown, "in_hand")
+    await until(lambda: shown._asking is None)
+    assert desk.asked >= 1
+    assert len(values(shown, "messages_total")) == KINDS_SHOWN_MAX
+    shown.stop()

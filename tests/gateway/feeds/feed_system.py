@@ -1,0 +1,114 @@
+"""A whole system in this process with the tests' own feed, and a gateway on real sockets."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from actors.local import LocalLauncher, LocalLife
+from actors.messages import decode_price_images
+from actors.peer import LocalPeer
+from actors.settings import SupervisorSettings
+from actors.system import FeedPart, GatewayPart, System, SystemSettings
+from engine.common.views import PriceImage
+from engine.pricing.sport import SPORTS
+from gateway.app import Gateway
+from gateway.feeds.core.messages import Answer, decode_answers
+from gateway.feeds.core.pipeline import DeskSettings, FeedDesk
+from gateway.session.tokens import Role
+from gateway.settings import GatewaySettings
+from tests.gateway.feeds.json_feed import TinyAdapter
+from tests.gateway.price_gateway import NOW_S, SECRET, token
+
+SPORTS["football"]
+"""Its kernels are compiled here where no cache has them, and not by the first shell of a test: that
+may take a minute, in which no connection of the same event loop has a heartbeat."""
+
+
+class Hall:
+    """A system with a desk, and the words to look at both."""
+
+    def __init__(self, system: System) -> None:
+        self.system = system
+
+    @property
+    def desk(self) -> FeedDesk:
+        peer = self.system.feeds["tiny"]
+        assert isinstance(peer, LocalPeer)
+        return peer._target  # type: ignore[return-value]
+
+    @property
+    def adapter(self) -> TinyAdapter:
+        adapter = self.desk._adapter
+        assert isinstance(adapter, TinyAdapter)
+        return adapter
+
+    @property
+    def feed_url(self) -> str:
+        return f"ws://127.0.0.1:{self.system.ports[0]['feed']}"
+
+    @property
+    def gateway(self) -> Gateway:
+        peer = self.system.gateways[0]
+        assert isinstance(peer, LocalPeer)
+        return peer._target  # type: ignore[return-value]
+
+    def life(self, shell: str) -> LocalLife:
+        launcher = self.system._launcher
+        assert isinstance(launcher, LocalLauncher)
+        return launcher.lives[shell]
+
+    async def push(self, *bodies: bytes) -> list[Answer]:
+        return decode_answers(await self.system.feeds["tiny"].ask("push", list(bodies)))
+
+    async def images(self) -> dict[str, PriceImage]:
+        await self.system.refresh()
+        images: dict[str, PriceImage] = {}
+        for shell in self.system.routes.shells.values():
+            if shell.kind == "market":
+                raw = await self.system.peer(shell.name).ask("price_images")
+                images.update({image.key: image for image in decode_price_images(raw)})
+        return images
+
+
+@asynccontextmanager
+async def open_hall(
+    folder: Path,
+    *,
+    make_adapter: Callable[[], Any] = TinyAdapter,
+    markets_per_actor: int = 2,
+    gateway: dict[str, Any] | None = None,
+    **settings: Any,
+) -> AsyncIterator[Hall]:
+    """Open a hall; with `gateway` there are doors as well, under these settings."""
+    part = FeedPart(
+        feed="tiny",
+        factory=FeedDesk,
+        arguments={"make_adapter": make_adapter, "settings": DeskSettings(**settings)},
+    )
+    doors = []
+    if gateway is not None:
+        words = {
+            "bets_host": "127.0.0.1", "bets_port": 0, "control_port": 0, "feed_port": 0,
+            "close_linger_ms": 200, **gateway,
+        }  # fmt: skip
+        arguments = {
+            "shards": 2,
+            "secret": SECRET,
+            "settings": GatewaySettings(**words),
+            "clock_s": lambda: NOW_S,
+        }
+        doors = [GatewayPart(factory=Gateway, arguments=arguments)]
+    system = System(
+        data_dir=str(folder),
+        settings=SystemSettings(supervisor=SupervisorSettings(markets_per_actor=markets_per_actor)),
+        gateways=doors,
+        feeds=[part],
+        embedded=True,
+    )
+    async with system:
+        yield Hall(system)
+
+
+def feed_token() -> str:
+    return token(Role.FEED)

@@ -1,0 +1,114 @@
+"""A feed of the tests' own: JSON messages, and an adapter that takes them as they are.
+
+{"kind": "odds", "at": 5, "key": "cup-1/1x2", "fair": [0.5, 0.3, 0.2], "status": 1}
+{"kind": "result", "at": 9, "key": "cup-1/1x2", "won": 0}
+"""
+
+import json
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+from engine.common.commands import FeedStep, OutcomeResult, SetStatus, SettleMarket
+from engine.common.lifecycle import Status
+from gateway.feeds.core.adapter import (
+    MARKET_NO_LATER,
+    Birth,
+    Fair,
+    Intent,
+    KnownMarket,
+    Mark,
+    PriceFixture,
+    Received,
+    Recover,
+    Tell,
+)
+
+OUTCOMES = ("home", "draw", "away")
+
+
+class TinyAdapter:
+    """Takes the messages above, asks for a recovery when told to, and notes how it began."""
+
+    def __init__(self) -> None:
+        self.resumed: list[KnownMarket] = []
+        self.ticks = 0
+        self.silent_after_ticks = 0
+
+    def owns(self, key: str) -> bool:
+        return key.startswith("cup-")
+
+    def resume(self, markets: Sequence[KnownMarket], *, at_ns: int) -> Received:
+        self.resumed = list(markets)
+        return Received(kind="resume")
+
+    def passed_over(self) -> dict[str, int]:
+        return {"ticks": self.ticks}
+
+    def tick(self, *, at_ns: int) -> Received:
+        self.ticks += 1
+        return Received(kind="tick")
+
+    def receive(self, body: bytes, *, at_ns: int) -> Received:
+        try:
+            said = json.loads(body)
+            return Received(kind=said["kind"], intents=_intents(said, zlib.crc32(body)))
+        except (ValueError, KeyError, TypeError) as error:
+            return Received(kind="unreadable", refused=f"not ours: {error}"[:80])
+
+
+def _intents(said: dict[str, Any], digest: int) -> tuple[Intent, ...]:
+    if said["kind"] == "recover":
+        return (Recover(producer=1, after_ms=said["at"], request_id=said["request"]),)
+    if said["kind"] == "price":
+        mark = Mark(source="tiny:1/price", position=said["at"], digest=digest)
+        return (
+            PriceFixture(
+                fixture=said["fixture"],
+                mark=mark,
+                sport="football",
+                model={"home_rate": 1.5, "away_rate": 1.2},
+                state=said.get("state", {}),
+                suspend=said.get("suspend", ""),
+                resume=said.get("resume", False),
+            ),
+        )
+    steps: list[FeedStep] = []
+    if "status" in said:
+        steps.append(SetStatus(market_no=MARKET_NO_LATER, status=Status(said["status"])))
+    if "won" in said:
+        results = tuple(OutcomeResult(won=i == said["won"]) for i in range(3))
+        steps.append(SettleMarket(market_no=MARKET_NO_LATER, results=results))
+    fair = said.get("fair")
+    lane = "result" if said["kind"] == "result" else "odds"
+    return tuple(
+        Tell(
+            key=key,
+            mark=Mark(source=f"tiny:1/{lane}", position=said["at"], digest=digest),
+            steps=tuple(steps),
+            fair=None if fair is None else Fair(probabilities=tuple(fair), active=(True,) * 3),
+            birth=None if said.get("unborn") else Birth(outcomes=OUTCOMES),
+        )
+        for key in [said["key"], *said.get("more", ())]
+    )
+
+
+def odds(key: str, at: int, *fair: float, status: int | None = 1, **more: Any) -> bytes:
+    said: dict[str, Any] = {"kind": "odds", "key": key, "at": at, **more}
+    if fair:
+        said["fair"] = fair
+    if status is not None:
+        said["status"] = status
+    return json.dumps(said).encode()
+
+
+def result(key: str, at: int, won: int) -> bytes:
+    return json.dumps({"kind": "result", "key": key, "at": at, "won": won}).encode()
+
+
+def recover(at: int, request: int) -> bytes:
+    return json.dumps({"kind": "recover", "at": at, "request": request}).encode()
+
+
+def price(fixture: str, at: int, **more: Any) -> bytes:
+    return json.dumps({"kind": "price", "fixture": fixture, "at": at, **more}).encode()

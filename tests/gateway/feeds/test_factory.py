@@ -1,0 +1,47 @@
+"""What a feed's section of the settings becomes."""
+
+from engine.pricing.skew import LogOddsLean
+from gateway.configuration.config import load_config
+from gateway.configuration.system import feed_parts
+from gateway.feeds.core.pipeline import DeskSettings, FeedDesk
+from gateway.feeds.core.settings import FEEDS, ExchangeFeedSettings, UofFeedSettings
+from gateway.feeds.exchange.adapter import ExchangeAdapter
+from gateway.feeds.factory import desk_settings, feed_part
+from gateway.feeds.uof.adapter import UofAdapter
+
+
+def test_no_feed_has_a_desk_until_it_is_enabled() -> None:
+    assert feed_parts(load_config(env={})) == []
+    parts = feed_parts(
+        load_config(env={f"OVERROUND_FEED_{n.upper()}__ENABLED": "true" for n in FEEDS})
+    )
+    assert [part.feed for part in parts] == list(FEEDS)
+    assert {part.factory for part in parts} == {FeedDesk}
+
+
+def test_each_section_makes_its_own_adapter() -> None:
+    made = [
+        feed_part(feed, settings).arguments["make_adapter"]()
+        for feed, settings in (
+            ("uof", UofFeedSettings(own_prices=True, watch=False)),
+            ("exchange", ExchangeFeedSettings(every_ms=5)),
+        )
+    ]
+    assert [type(adapter) for adapter in made] == [UofAdapter, ExchangeAdapter]
+    assert made[0].owns("sr:match:7/1x2")
+    assert not made[1].owns("sr:match:7/1x2")
+
+
+def test_margin_lean_and_bounds_are_those_of_the_section() -> None:
+    assert desk_settings(UofFeedSettings()) == DeskSettings()
+    settings = desk_settings(
+        UofFeedSettings(book_milli=1_080, lean_scale_minor=5_000, lean_milli_max=90, messages_max=7)
+    )
+    assert settings.margin.book_milli == 1_080
+    assert settings.lean == LogOddsLean(scale_minor=5_000, log_odds_milli_max=90)
+    assert settings.messages_max == 7
+
+
+def test_another_adapter_may_stand_in_for_the_section_s() -> None:
+    part = feed_part("uof", UofFeedSettings(), make_adapter=ExchangeAdapter)
+    assert part.arguments["make_adapter"] is ExchangeAdapter

@@ -1,0 +1,312 @@
+"""One sample of every message, whose bytes lie in tests/golden/wire_v1.json for good.
+
+Run as a module to write the file anew, which is a new version of the wire.
+"""
+
+import json
+from pathlib import Path
+
+from engine.common.commands import (
+    Limits,
+    OutcomeResult,
+    Quote,
+    SetOdds,
+    SettleMarket,
+    SuspendMarket,
+)
+from engine.common.events import MarketSettled, MarketSuspended, Refused
+from engine.common.reasons import Reason
+from gateway.messages.arbitrage import (
+    AskSureProfit,
+    LeftOutMarket,
+    SurePlan,
+    SureProfit,
+    SureStake,
+)
+from gateway.messages.base import Error, Welcome
+from gateway.messages.bettor import (
+    AskBalance,
+    AskOpenBets,
+    AskStatus,
+    BalanceAnswer,
+    Bet,
+    BetEvent,
+    MoneyEvent,
+    OpenBetsAnswer,
+    Place,
+    PlaceMany,
+    Selection,
+    SlipAnswer,
+    SlipView,
+    WatchAccount,
+    Watching,
+)
+from gateway.messages.exposure import AskExposure, Exposure, OffGridMarket, ScoreProfit
+from gateway.messages.feed import (
+    AskFeedStats,
+    FeedAttach,
+    FeedAttached,
+    FeedPush,
+    FeedPushed,
+    FeedResult,
+    FeedStats,
+    FeedWish,
+    FeedWishDone,
+)
+from gateway.messages.market import Market, Odds, Seen, Subscribe, Subscribed, Unsubscribe
+from gateway.messages.protocol import ClientMessage, ServerMessage
+from gateway.messages.trader import (
+    AskBook,
+    Book,
+    Control,
+    Controlled,
+    ListMarkets,
+    MarketLine,
+    Markets,
+    Reprice,
+    SuspendAll,
+    SuspendedAll,
+)
+from gateway.net.codec import CODECS
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "wire_v1.json"
+
+SLIP = SlipView(
+    bet_id=(1 << 48) + 9,
+    ref="a1",
+    market=42,
+    outcome=2,
+    stake_minor=500,
+    odds_milli=2_500,
+    state="settled",
+    placed_at_ns=1_800_000_000_000_000_000,
+    result="won",
+    payout_minor=1_250,
+    settlement_no=1,
+)
+REOPENED = SlipView(
+    bet_id=(1 << 48) + 9,
+    ref="a1",
+    market=42,
+    outcome=2,
+    stake_minor=500,
+    odds_milli=2_500,
+    state="accepted",
+    placed_at_ns=1_800_000_000_000_000_000,
+    settlement_no=2,
+)
+PRICES = {
+    "market": 42,
+    "key": "wc22-64/total?total=2.5",
+    "status": "active",
+    "version": 7,
+    "outcomes": ("over", "under"),
+    "odds_milli": (1_900, 2_050),
+    "active": (True, False),
+}
+
+ASKED: list[ClientMessage] = [
+    Place(ref="a1", market=42, outcome=2, stake_minor=500, odds_milli=2_500, policy="higher"),
+    PlaceMany(
+        id=1,
+        bets=(Selection(ref="a2", market=42, outcome=0, stake_minor=1, odds_milli=1_001),),
+    ),
+    AskStatus(id=2, ref="a1"),
+    AskBalance(id=3),
+    AskOpenBets(id=4, after_bet_id=1 << 48, limit=10),
+    WatchAccount(id=5, on=True),
+    Subscribe(
+        id=6,
+        markets=(42,),
+        keys=("wc22-64/1x2",),
+        fixtures=("wc22-64",),
+        seen=(Seen(market=42, version=7),),
+    ),
+    Unsubscribe(id=7, markets=(42,), all=True),
+    Control(
+        id=8,
+        commands=(
+            SuspendMarket(market_no=42, why="goal"),
+            SetOdds(market_no=42, quotes=(Quote(outcome=0, odds_milli=1_950),)),
+            SettleMarket(
+                market_no=42,
+                results=(
+                    OutcomeResult(won=True, dead_heat_den=2),
+                    OutcomeResult(won=False, void_halves=1),
+                ),
+            ),
+        ),
+    ),
+    SuspendAll(id=9, fixture="wc22-64", why="VAR"),
+    Reprice(
+        id=12,
+        fixture="wc22-64",
+        pricing={
+            "model": {"home_rate": 1.6, "away_rate": 1.25, "dependence": -0.1},
+            "state": {"period": 1, "clock_s": 1_380, "first_half": {"home": 1}},
+        },
+        suspend="goal",
+        resume=True,
+    ),
+    ListMarkets(id=10, after=41, limit=5),
+    AskBook(id=11, market=42),
+    AskExposure(
+        id=12,
+        fixture="wc22-64",
+        pricing={
+            "model": {"home_rate": 1.6, "away_rate": 1.25, "dependence": -0.1},
+            "state": {"period": 1, "clock_s": 1_380, "first_half": {"home": 1}},
+        },
+        goals=1,
+    ),
+    AskSureProfit(id=13, fixture="wc22-64", state={"period": 1, "first_half": {"home": 1}}),
+    FeedPush(id=20, feed="uof", bodies=(b"<alive/>", b"<bet_stop/>")),
+    FeedAttach(id=21, feed="uof"),
+    FeedWishDone(id=22, feed="uof", producer=1, request_id=1_800_000_000_000),
+    AskFeedStats(id=23, feed="uof"),
+]
+
+SENT: list[ServerMessage] = [
+    Welcome(
+        role="bettor",
+        sub="anna",
+        account=7,
+        frame_bytes_max=16_384,
+        frames_a_second=10_000,
+        bets_in_flight_max=1_024,
+    ),
+    Error(code=102, message="Expected `int` >= 1 - at `$.stake_minor`", ref="a1", id=1),
+    Subscribed(id=6, markets=14, unknown=("wc22-64/none",)),
+    Market(**PRICES),
+    Odds(market=42, version=8, status="suspended", odds_milli=(1_900,), active=(True,)),
+    Bet(ref="a1", state="accepted", bet_id=(1 << 48) + 9, odds_milli=2_500),
+    Bet(
+        ref="a2",
+        state="rejected",
+        bet_id=(1 << 48) + 10,
+        odds_milli=2_500,
+        reason=302,
+        message="the stake is over the limit for one bet",
+        retryable=True,
+        stake_max_minor=10_000,
+    ),
+    SlipAnswer(id=2, slip=SLIP),
+    BalanceAnswer(id=3, account=7, currency="EUR", available_minor=9_500, at_stake_minor=500),
+    OpenBetsAnswer(id=4, bets=(SLIP,), more=True),
+    Watching(id=5, on=True),
+    BetEvent(event="settled", slip=SLIP),
+    BetEvent(event="reopened", slip=REOPENED),
+    MoneyEvent(event="deposited", amount_minor=100, available_minor=9_600, ref="d1"),
+    Controlled(
+        id=8,
+        events=(
+            MarketSuspended(market_no=42, version=9, why="goal"),
+            Refused(reason=Reason.MARKET_UNKNOWN, field="market_no", message="no such market"),
+            MarketSettled(
+                market_no=42,
+                version=10,
+                settlement_no=1,
+                results=(OutcomeResult(won=True),),
+                bets=3,
+                payout_minor=1_250,
+            ),
+        ),
+    ),
+    SuspendedAll(id=9, suspended=13, unchanged=1, failed=(42,)),
+    Markets(id=10, markets=(MarketLine(market=42, key="wc22-64/1x2", shell="market-00001"),)),
+    Book(
+        id=11,
+        **PRICES,
+        limits=Limits(),
+        bets=3,
+        stake_taken_minor=1_500,
+        payout_minor=(2_850, 0),
+        liability_minor=(1_350, -1_500),
+        stake_minor=(1_500, 0),
+    ),
+    Exposure(
+        id=12,
+        fixture="wc22-64",
+        markets=41,
+        decided=1,
+        stake_minor=6_200,
+        worst=ScoreProfit(first_half=(1, 0), score=(2, 1), profit_minor=-4_150),
+        best=ScoreProfit(first_half=(1, 0), score=(1, 1), profit_minor=3_000),
+        expected_minor=310,
+        score_from=(1, 0),
+        profit_minor=((-500, 3_000), (-1_250, -4_150)),
+        off_grid_worst_minor=-900,
+        off_grid=(
+            OffGridMarket(
+                market=57, key="wc22-64/next_goal?goalnr=2", worst_minor=-900, why="order"
+            ),
+        ),
+        unheard=(58,),
+    ),
+    SureProfit(
+        id=13,
+        fixture="wc22-64",
+        markets=41,
+        plans=(
+            SurePlan(
+                return_micro=1_079_545,
+                stakes=(
+                    SureStake(
+                        market=42,
+                        key="wc22-64/1x2",
+                        outcome=0,
+                        name="home",
+                        odds_milli=2_500,
+                        stake_micro=431_818,
+                    ),
+                    SureStake(
+                        market=43,
+                        key="wc22-64/double_chance",
+                        outcome=2,
+                        name="draw_or_away",
+                        odds_milli=1_900,
+                        stake_micro=568_182,
+                    ),
+                ),
+            ),
+        ),
+        left_out=(LeftOutMarket(market=57, key="wc22-64/next_goal?goalnr=2", why="order"),),
+    ),
+    FeedPushed(
+        id=20,
+        results=(
+            FeedResult(kind="alive"),
+            FeedResult(kind="bet_stop", refused="no product"),
+        ),
+    ),
+    FeedAttached(id=21, feed="uof"),
+    FeedWish(feed="uof", producer=1, after_ms=1_800_000_000_000, request_id=7),
+    FeedStats(
+        id=23,
+        feed="uof",
+        kinds={"alive": 12, "odds_change": 340},
+        refused=1,
+        refusals=("bet_stop: no product",),
+        markets=64,
+        applied=900,
+        steps_refused={"feed_position_known": 3},
+        passed_over={"settlement refused": 1},
+    ),
+]
+
+
+def rendered() -> list[dict[str, str]]:
+    """Return every sample's bytes in both codecs."""
+    msgpack, text = CODECS["overround.v1.msgpack"], CODECS["overround.v1.json"]
+    return [
+        {
+            "message": type(message).__name__,
+            "msgpack": msgpack.encode(message).hex(),
+            "json": text.encode(message).decode(),
+        }
+        for message in (*ASKED, *SENT)
+    ]
+
+
+if __name__ == "__main__":
+    GOLDEN.write_text(json.dumps(rendered(), indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,109 @@
+"""The document tells what the code does: it is made from the schemas, and kept as it is made."""
+
+import json
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+
+from gateway.messages.asyncapi import build, document
+from gateway.messages.protocol import ClientMessage, ServerMessage
+from gateway.net.codec import JSON
+from gateway.settings import LIMITS, CloseCode, GatewaySettings
+from tests.gateway.messages.samples import ASKED, SENT
+
+FILE = Path(__file__).parents[3] / "docs" / "asyncapi.yaml"
+
+
+def test_file_is_what_the_schemas_give() -> None:
+    assert FILE.read_text(encoding="utf-8") == document(), "overround asyncapi > docs/asyncapi.yaml"
+
+
+def test_text_is_yaml_of_the_very_document() -> None:
+    assert yaml.safe_load(document()) == json.loads(json.dumps(build()))
+
+
+def test_every_reference_leads_somewhere() -> None:
+    whole = json.loads(json.dumps(build()))
+
+    def follow(node: Any) -> None:
+        if isinstance(node, dict):
+            for key, value in node.items():
+                if key == "$ref":
+                    target: Any = whole
+                    for step in value.removeprefix("#/").split("/"):
+                        target = target[step]
+                else:
+                    follow(value)
+        elif isinstance(node, list):
+            for item in node:
+                follow(item)
+
+    follow(whole)
+
+
+def test_every_message_is_described_and_can_be_reached() -> None:
+    whole = build()
+    messages = whole["components"]["messages"]
+    assert len(messages) == len(get_args(ClientMessage)) + len(get_args(ServerMessage))
+    assert all(message["summary"] for message in messages.values())
+    reached = {name for channel in whole["channels"].values() for name in channel["messages"]}
+    assert reached == set(messages)
+
+
+def test_samples_fit_the_schemas_word_by_word() -> None:
+    """A light validator of our own: closed objects, required fields, consts, nested references."""
+    schemas = json.loads(json.dumps(build()["components"]["schemas"]))
+    for message in (*ASKED, *SENT):
+        _fits(json.loads(JSON.encode(message)), schemas[type(message).__name__], schemas)
+
+
+def _fits(value: Any, schema: dict[str, Any], schemas: dict[str, Any]) -> None:
+    if "$ref" in schema:
+        schema = schemas[schema["$ref"].rpartition("/")[2]]
+    if "anyOf" in schema:
+        options = [option for option in schema["anyOf"] if _is_option(value, option, schemas)]
+        assert options, (value, schema)
+        schema = options[0]
+        if "$ref" in schema:
+            schema = schemas[schema["$ref"].rpartition("/")[2]]
+    if "enum" in schema:
+        assert value in schema["enum"]
+    if schema.get("type") == "object" and "properties" in schema:
+        assert set(schema.get("required", ())) <= set(value)
+        assert set(value) <= set(schema["properties"]), (value, schema)
+        for name, item in value.items():
+            _fits(item, schema["properties"][name], schemas)
+    elif schema.get("type") == "array" and "prefixItems" in schema:
+        for item, form in zip(value, schema["prefixItems"], strict=True):
+            _fits(item, form, schemas)
+    elif schema.get("type") == "array" and "items" in schema:
+        for item in value:
+            _fits(item, schema["items"], schemas)
+    elif schema.get("type") == "integer":
+        assert isinstance(value, int)
+        assert value >= schema.get("minimum", value)
+        assert value <= schema.get("maximum", value)
+
+
+def _is_option(value: Any, option: dict[str, Any], schemas: dict[str, Any]) -> bool:
+    try:
+        _fits(value, option, schemas)
+    except (AssertionError, TypeError):
+        return False
+    return True
+
+
+def test_every_limit_has_a_documented_answer() -> None:
+    settings = GatewaySettings()
+    unanswered = {
+        # Where to listen, and how batches are cut: a client sees nothing of these.
+        "bets_host", "bets_port", "control_host", "control_port", "feed_host", "feed_port",
+        "origins", "metrics_on_bets", "feed_pace_ms",
+        "batch_rows_max", "calls_in_flight_max", "verdict_linger_ms", "batch_pace_ms",
+        "close_linger_ms",
+    }  # fmt: skip
+    assert set(LIMITS) == set(settings.__struct_fields__) - unanswered
+    text = document()
+    assert all(f"| {name} | {getattr(settings, name)} |" in text for name in LIMITS)
+    assert all(f"| {code.value} |" in text for code in CloseCode)

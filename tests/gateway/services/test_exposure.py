@@ -1,0 +1,163 @@
+"""A fixture's exposure over a real socket: of all its shells, and never more than known."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.common.commands import OutcomeResult
+from engine.common.reasons import Reason
+from engine.pricing.football.exposure import Outlook
+from engine.pricing.football.model import MatchModel, MatchState, Period, Score
+from gateway.client import RefusedError, connect, connect_control
+from gateway.messages.exposure import OffGridMarket, ScoreProfit
+from gateway.services import exposure
+from gateway.session.tokens import Role
+from tests.gateway import bookmaker
+from tests.gateway.bookmaker import Town, open_town
+from tests.gateway.price_gateway import token
+
+CODECS = pytest.mark.parametrize("codec", ["msgpack", "json"])
+LOST = OutcomeResult(won=False)
+
+
+@pytest.fixture
+async def town(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Town]:
+    """One fixture over two shells: market-a has 1 and 2 of it, market-b 4 and 5."""
+    for number, key in ((4, "cup-0/first_half_1x2"), (5, "cup-0/by_how_many_corners")):
+        monkeypatch.setitem(bookmaker.KEYS, number, key)
+        monkeypatch.setitem(bookmaker.SHELL_OF, number, "market-b")
+    async with open_town(tmp_path) as town:
+        yield town
+        town.check()
+
+
+def control(town: Town, *, role: Role = Role.TRADER, codec: Any = "msgpack") -> Any:
+    return connect_control(town.control_url, token=token(role), codec=codec)
+
+
+async def bet(town: Town, market: int, outcome: int, odds_milli: int, *, stake: int = 100) -> None:
+    async with connect(town.bets_url, token=token()) as client:
+        placed = await client.place(
+            ref=f"m{market}o{outcome}s{stake}",
+            market=market,
+            outcome=outcome,
+            stake_minor=stake,
+            odds_milli=odds_milli,
+        )
+        assert placed.state == "accepted"
+
+
+@CODECS
+@pytest.mark.parametrize("role", [Role.TRADER, Role.QUANT])
+async def test_profit_by_score_is_of_every_shell_of_the_fixture(
+    town: Town, role: Role, codec: str
+) -> None:
+    await bet(town, 1, 0, 2_500)
+    await bet(town, 2, 0, 1_900, stake=200)
+    await bet(town, 4, 1, 3_200)
+    await bet(town, 3, 0, 2_500)
+    async with control(town, role=role, codec=codec) as session:
+        answer = await session.exposure("cup-0", goals=2)
+    assert (answer.fixture, answer.markets, answer.stake_minor) == ("cup-0", 3, 400)
+    assert answer.worst == ScoreProfit(first_half=(0, 0), score=(2, 1), profit_minor=-550)
+    assert answer.best == ScoreProfit(first_half=(0, 1), score=(0, 1), profit_minor=400)
+    # At a draw at the break 320 go back, over 2.5 goals 380, to a home win 250.
+    assert answer.profit_minor == ((80, 80, 80), (-170, 80, -300), (-170, -550, -300))
+    assert (answer.off_grid, answer.unheard, answer.expected_minor) == ((), (), None)
+
+
+async def test_what_has_happened_is_left_out_and_what_is_believed_is_expected(town: Town) -> None:
+    await bet(town, 1, 0, 2_500)
+    led = MatchState(period=Period.HALF_TIME, first_half=Score(home=0, away=2))
+    over = MatchState(period=Period.FULL_TIME, first_half=Score(home=0, away=2))
+    model = MatchModel(home_rate=1.5, away_rate=1.1)
+    async with control(town) as session:
+        answer = await session.exposure("cup-0", Outlook(state=led, model=model), goals=3)
+        assert answer.score_from == (0, 2)
+        assert answer.profit_minor == ((100,) * 4,) * 3 + ((-150, 100, 100, 100),)
+        assert answer.worst == ScoreProfit(first_half=(0, 2), score=(3, 2), profit_minor=-150)
+        assert -150 < answer.expected_minor < 100
+        answer = await session.exposure("cup-0", {"state": over, "model": model})
+        assert (answer.profit_minor, answer.expected_minor) == (((100,),), 100)
+
+
+async def test_it_follows_bets_and_settlements(town: Town) -> None:
+    async with control(town) as session:
+        empty = await session.exposure("cup-0")
+        assert empty.worst == empty.best
+        await bet(town, 2, 1, 2_000)
+        assert (await session.exposure("cup-0")).worst.profit_minor == -100
+        await bet(town, 2, 0, 1_900)
+        assert (await session.exposure("cup-0")).worst.profit_minor == 0
+        await session.settle(2, [OutcomeResult(won=True), LOST])
+        answer = await session.exposure("cup-0")
+        assert (answer.worst.profit_minor, answer.best.profit_minor) == (0, 0)
+        assert (answer.markets, answer.decided, answer.stake_minor) == (2, 1, 0)
+
+
+async def test_a_market_without_rules_is_stated_apart(town: Town) -> None:
+    await bet(town, 5, 1, 2_000, stake=300)
+    async with control(town) as session:
+        answer = await session.exposure("cup-0")
+    corners = OffGridMarket(
+        market=5, key="cup-0/by_how_many_corners", worst_minor=-300, why="unknown"
+    )
+    assert answer.off_grid == (corners,)
+    assert (answer.off_grid_worst_minor, answer.stake_minor) == (-300, 0)
+
+
+async def test_a_shell_that_does_not_answer_is_named_by_its_markets(town: Town) -> None:
+    await bet(town, 1, 0, 2_500)
+    await bet(town, 4, 0, 2_500)
+    async with control(town) as session:
+        town.lower_shell("market-b")
+        answer = await session.exposure("cup-0")
+        assert (answer.unheard, answer.stake_minor) == ((4, 5), 100)
+        town.raise_shell("market-b")
+        answer = await session.exposure("cup-0")
+        assert (answer.unheard, answer.stake_minor) == ((), 200)
+        town.lower_shell("market-b")
+        answer = await session.exposure("cup-0")
+        assert (answer.unheard, answer.stake_minor) == ((4, 5), 200)
+
+
+async def test_questions_side_by_side_and_more_fixtures_than_are_kept(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exposure, "FIXTURES_MAX", 1)
+    await bet(town, 1, 0, 2_500)
+    await bet(town, 3, 0, 2_500, stake=300)
+    async with control(town) as session:
+        asked = [session.exposure(fixture) for fixture in ("cup-0", "cup-1") * 4]
+        answers = await asyncio.gather(*asked)
+    assert [answer.stake_minor for answer in answers] == [100, 300] * 4
+    assert [answer.worst.profit_minor for answer in answers] == [-150, -450] * 4
+
+
+@pytest.mark.parametrize(
+    ("fixture", "pricing", "reason", "words"),
+    [
+        ("cup-9", None, Reason.MARKET_UNKNOWN, "no market of cup-9"),
+        ("cup-0", {"margin": {}}, Reason.FIELD_OUT_OF_BOUNDS, "pricing: .*margin"),
+        ("cup-0", {"state": {"period": 12}}, Reason.FIELD_OUT_OF_BOUNDS, "pricing: .*period"),
+        ("cup-0", {"model": {"home_rate": 9.0, "away_rate": 1.0}}, Reason.FIELD_OUT_OF_BOUNDS,
+         "home_rate: must be from 0 to 8"),
+    ],
+)  # fmt: skip
+async def test_what_cannot_be_answered_is_refused_by_name(
+    town: Town, fixture: str, pricing: Any, reason: Reason, words: str
+) -> None:
+    async with control(town) as session:
+        with pytest.raises(RefusedError, match=words) as refused:
+            await session.exposure(fixture, pricing)
+        assert refused.value.reason == reason
+
+
+async def test_a_feed_may_not_ask(town: Town) -> None:
+    async with control(town, role=Role.FEED) as session:
+        with pytest.raises(RefusedError) as refused:
+            await session.exposure("cup-0")
+        assert refused.value.reason == Reason.NOT_PERMITTED

@@ -1,0 +1,302 @@
+"""Bettors end to end: gateway, shells and journals, over real sockets."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.common.commands import Deposit, OutcomeResult
+from engine.common.reasons import Reason
+from gateway.client import (
+    BettorSession,
+    ConnectionLostError,
+    HandshakeRefusedError,
+    RefusedError,
+    connect,
+    connect_control,
+)
+from gateway.messages.bettor import BetEvent, MoneyEvent, Place, Selection
+from gateway.settings import CloseCode
+from tests.gateway.bookmaker import BALANCE_MINOR, Town, bettor, open_town, trader
+from tests.gateway.price_gateway import open_house, token, until
+
+BET: dict[str, Any] = {"market": 1, "outcome": 0, "stake_minor": 500, "odds_milli": 2_500}
+WON = OutcomeResult(won=True)
+LOST = OutcomeResult(won=False)
+
+
+# --- bets ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("codec", ["msgpack", "json"])
+async def test_bet_is_accepted_and_stands_in_the_books(town: Town, codec: Any) -> None:
+    async with bettor(town, codec=codec) as client:
+        bet = await client.place(ref="a1", **BET)
+        assert (bet.state, bet.odds_milli, bet.reason) == ("accepted", 2_500, 0)
+        assert bet.bet_id >> 48 == 7 % 2
+        slip = await client.status("a1")
+        assert (slip.bet_id, slip.stake_minor, slip.market) == (bet.bet_id, 500, 1)
+        await until(lambda: _at_stake(client, 500))
+        balance = await client.balance()
+        assert (balance.available_minor, balance.currency) == (BALANCE_MINOR - 500, "EUR")
+        page = await client.open_bets()
+        assert ([s.ref for s in page.bets], page.more) == (["a1"], False)
+
+
+async def _at_stake(client: BettorSession, stake_minor: int) -> bool:
+    return (await client.balance()).at_stake_minor == stake_minor
+
+
+REJECTIONS = {
+    "stake over the limit": ({"stake_minor": 10_001}, Reason.STAKE_OVER_LIMIT),
+    "odds moved": ({"odds_milli": 2_600}, Reason.ODDS_CHANGED),
+    "odds shortened": ({"odds_milli": 2_600, "policy": "higher"}, Reason.ODDS_WORSE),
+    "no such outcome": ({"outcome": 3}, Reason.OUTCOME_UNKNOWN),
+    "no such market": ({"market": 99}, Reason.MARKET_UNKNOWN),
+    "no such funds": ({"stake_minor": BALANCE_MINOR + 1}, Reason.INSUFFICIENT_FUNDS),
+}
+
+
+@pytest.mark.parametrize("case", REJECTIONS)
+async def test_bet_is_rejected_with_its_reason(town: Town, case: str) -> None:
+    change, reason = REJECTIONS[case]
+    async with bettor(town) as client:
+        bet = await client.place(ref="a1", **BET | change)
+        assert (bet.state, bet.reason) == ("rejected", reason)
+        assert bet.message
+        if reason is Reason.STAKE_OVER_LIMIT:
+            assert bet.stake_max_minor == 10_000
+            assert bet.retryable
+        if reason is Reason.ODDS_CHANGED:
+            assert bet.odds_milli == 2_500
+        await until(lambda: _back(client))
+
+
+async def _back(client: BettorSession) -> bool:
+    return (await client.balance()).available_minor == BALANCE_MINOR
+
+
+async def test_account_that_does_not_exist_is_told_so(town: Town) -> None:
+    async with bettor(town, account=55) as client:
+        assert (await client.place(ref="a1", **BET)).reason == Reason.ACCOUNT_UNKNOWN
+        with pytest.raises(RefusedError) as raised:
+            await client.balance()
+        assert raised.value.reason is Reason.ACCOUNT_UNKNOWN
+        assert await client.status("a1") is None
+
+
+async def test_same_bet_a_hundred_times_over_many_connections_is_one_bet(town: Town) -> None:
+    """Equal answers before and after every shell was ended and raised again."""
+    answers = []
+    for _ in range(2):
+        clients = [await bettor(town) for _ in range(5)]
+        answers += await asyncio.gather(
+            *(client.place(ref="a1", **BET) for client in clients for _ in range(10))
+        )
+        for client in clients:
+            await client.close()
+        for name in town.lives:
+            town.lower_shell(name)
+            town.raise_shell(name)
+    assert len(answers) == 100
+    assert {answer.state for answer in answers} == {"accepted"}
+    assert len(set(answers)) == 1
+    async with bettor(town) as client:
+        assert len((await client.open_bets()).bets) == 1
+        assert (await client.balance()).available_minor == BALANCE_MINOR - 500
+
+
+async def test_same_ref_with_another_stake_changes_nothing(town: Town) -> None:
+    async with bettor(town) as client:
+        await client.place(ref="a1", **BET)
+        again = await client.place(ref="a1", **BET | {"stake_minor": 501})
+        assert (again.state, again.reason) == ("rejected", Reason.BET_REF_REUSED)
+        assert (await client.balance()).available_minor == BALANCE_MINOR - 500
+
+
+async def test_same_ref_of_another_account_is_another_bet(town: Town) -> None:
+    async with bettor(town) as one, bettor(town, account=8) as other:
+        bets = await asyncio.gather(one.place(ref="a", **BET), other.place(ref="a", **BET))
+        assert [bet.state for bet in bets] == ["accepted", "accepted"]
+        assert bets[0].bet_id != bets[1].bet_id
+        slip = await other.status("a")
+        assert slip is not None
+        assert slip.bet_id == bets[1].bet_id
+
+
+async def test_place_many_answers_each_bet_by_itself(town: Town) -> None:
+    async with bettor(town) as client:
+        selections = [
+            Selection(ref="m0", **BET),
+            Selection(ref="m1", **BET | {"market": 3, "outcome": 2, "odds_milli": 3_000}),
+            Selection(ref="m2", **BET | {"stake_minor": 20_000}),
+        ]
+        bets = await client.place_many(selections)
+        assert [bet.ref for bet in bets] == ["m0", "m1", "m2"]
+        assert [bet.state for bet in bets] == ["accepted", "accepted", "rejected"]
+
+
+async def test_place_many_out_of_bounds_fails_as_a_whole(town: Town) -> None:
+    async with bettor(town) as client:
+        selections = [Selection(ref="m0", **BET), Selection(ref="m1", **BET | {"stake_minor": 0})]
+        with pytest.raises(RefusedError) as raised:
+            await client.place_many(selections)
+        assert raised.value.reason is Reason.FIELD_OUT_OF_BOUNDS
+        assert "$.bets[1].stake_minor" in str(raised.value)
+        assert await client.status("m0") is None
+
+
+async def test_bets_over_a_session_s_bound_are_busy_at_once(tmp_path: Path) -> None:
+    async with (
+        open_town(tmp_path, session_bets_in_flight_max=3) as town,
+        bettor(town) as client,
+    ):
+        bets = await asyncio.gather(*(client.place(ref=f"b{i}", **BET) for i in range(8)))
+        reasons = [bet.reason for bet in bets]
+        assert reasons == [Reason.ACCEPTED] * 3 + [Reason.BUSY] * 5
+        assert await client.status("b7") is None
+        assert (await client.place(ref="b7", **BET)).state == "accepted"
+        town.check()
+
+
+async def test_lost_answer_is_unknown_and_then_status_says_accepted(tmp_path: Path) -> None:
+    """The market commits and its answer is lost with its process."""
+    async with open_town(tmp_path, bet_deadline_ms=300) as town, bettor(town) as client:
+        market = town.lives["market-a"]
+        placed = asyncio.Event()
+        place = market.target.place
+
+        async def place_and_die(rows: bytes) -> bytes:
+            place(rows)
+            town.lower_shell("market-a")
+            placed.set()
+            await asyncio.Event().wait()
+            raise AssertionError("never answered")
+
+        market.target.place = place_and_die
+        future = client.place_nowait(ref="a1", **BET)
+        await asyncio.wait_for(placed.wait(), 5)
+        bet = await future
+        assert (bet.state, bet.reason) == ("unknown", Reason.UNKNOWN)
+        slip = await client.status("a1")
+        assert slip is not None
+        assert slip.state == "pending"
+        town.raise_shell("market-a")
+        assert (await client.place(ref="a1", **BET)).state == "accepted"
+        await until(lambda: _is(client, "a1", "accepted"))
+        assert (await client.balance()).available_minor == BALANCE_MINOR - 500
+        town.check()
+
+
+async def _is(client: BettorSession, ref: str, state: str) -> bool:
+    slip = await client.status(ref)
+    return slip is not None and slip.state == state
+
+
+async def test_question_to_a_shard_that_is_down_is_unavailable(town: Town) -> None:
+    async with bettor(town) as client:
+        town.lower_shell("account-001")
+        for question in (client.balance(), client.status("x"), client.open_bets()):
+            with pytest.raises(RefusedError) as raised:
+                await question
+            assert raised.value.reason is Reason.UNAVAILABLE
+        town.raise_shell("account-001")
+        assert (await client.balance()).available_minor == BALANCE_MINOR
+
+
+async def test_load_bets_answer_by_callback(town: Town) -> None:
+    async with bettor(town) as client:
+        answers: dict[str, str] = {}
+        client.on_bet = lambda bet: answers.__setitem__(bet.ref, bet.state)
+        for i in range(50):
+            client.send_place(Place(ref=f"l{i}", **BET | {"stake_minor": 1}))
+        await until(lambda: len(answers) == 50)
+        assert set(answers.values()) == {"accepted"}
+        page = await client.open_bets(limit=30)
+        rest = await client.open_bets(after_bet_id=page.bets[-1].bet_id, limit=30)
+        assert (len(page.bets), page.more, len(rest.bets), rest.more) == (30, True, 20, False)
+
+
+# --- account events ------------------------------------------------------------------------------
+
+
+async def test_watcher_hears_of_bets_settlements_and_money(town: Town) -> None:
+    async with bettor(town) as placing, bettor(town, codec="json") as watching:
+        assert (await watching.watch_account()).on
+        events = watching.events()
+        await placing.place(ref="a1", **BET)
+        posted = await asyncio.wait_for(anext(events), 5)
+        assert isinstance(posted, BetEvent)
+        assert (posted.event, posted.slip.ref, posted.slip.odds_milli) == ("posted", "a1", 2_500)
+        await until(lambda: _at_stake(placing, 500))
+        async with trader(town) as control:
+            await control.settle(1, [WON, LOST, LOST])
+        town.ferry()
+        settled = await asyncio.wait_for(anext(events), 5)
+        assert isinstance(settled, BetEvent)
+        assert (settled.event, settled.slip.result, settled.slip.payout_minor) == (
+            "settled",
+            "won",
+            1_250,
+        )
+        town.ledger(7, Deposit(account_no=7, amount_minor=10, ref="d2"))
+        money = await asyncio.wait_for(anext(events), 5)
+        assert money == MoneyEvent(
+            event="deposited",
+            amount_minor=10,
+            available_minor=BALANCE_MINOR - 500 + 1_250 + 10,
+            ref="d2",
+        )
+
+
+async def test_watch_outlives_its_shard_s_process_and_ends_when_asked(town: Town) -> None:
+    async with bettor(town) as client, bettor(town, account=8) as other:
+        await client.watch_account()
+        town.lower_shell("account-001")
+        town.raise_shell("account-001")
+        await asyncio.sleep(0)
+        town.ledger(7, Deposit(account_no=7, amount_minor=10, ref="d2"))
+        events = client.events()
+        assert isinstance(await asyncio.wait_for(anext(events), 5), MoneyEvent)
+        assert not (await client.watch_account(on=False)).on
+        await until(lambda: not town.gateway.stats()["accounts_watched"])
+        town.ledger(7, Deposit(account_no=7, amount_minor=10, ref="d3"))
+        await client.balance()
+        assert not client._events
+        assert not other._events
+
+
+# --- the client ----------------------------------------------------------------------------------
+
+
+async def test_client_says_how_a_handshake_was_refused() -> None:
+    async with open_house() as house:
+        with pytest.raises(HandshakeRefusedError, match="expired") as raised:
+            await connect(house.bets_url, token=token(expires_s=-1))
+        assert raised.value.status == 401
+        with pytest.raises(HandshakeRefusedError) as raised:
+            await connect_control(house.control_url, token=token())
+        assert raised.value.status == 403
+        port = house.ports["bets"]
+    with pytest.raises(HandshakeRefusedError) as raised:
+        await connect(f"ws://127.0.0.1:{port}", token=token())
+    assert raised.value.status == 0
+
+
+async def test_client_says_how_the_connection_was_lost(town: Town) -> None:
+    client = await bettor(town)
+    town.lower_shell("market-a")
+    future = client.place_nowait(ref="a1", **BET)
+    await client.drain()
+    await until(lambda: town.gateway.stats()["bets_in_flight"] > 0)
+    stopping = asyncio.create_task(town.gateway.stop())
+    bet = await future
+    assert bet.state == "unknown"
+    lost = await client.wait_lost()
+    await stopping
+    assert lost.code == CloseCode.GOING_AWAY
+    with pytest.raises(ConnectionLostError):
+        await client.balance()
+    assert [market async for market in client.updates()] == []
+    town.raise_shell("market-a")

@@ -1,0 +1,306 @@
+"""Two short lives, of some markets and of an account shard, told step by step to any machine.
+
+Owns the steps that persistence's tests put through durable machines and through bare ones (the
+oracle: what the state is to be after each step).
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import numpy as np
+
+from engine.common.commands import (
+    AckOutbox,
+    CancelBets,
+    CancelMarket,
+    CloseMarket,
+    CreateMarket,
+    Deduction,
+    Deposit,
+    FeedStep,
+    FeedUpdate,
+    HandOverMarket,
+    Limits,
+    OpenAccount,
+    OpenMarket,
+    OutcomeResult,
+    Quote,
+    ResumeMarket,
+    RollBackCancel,
+    RollBackSettlement,
+    SetLimits,
+    SetOdds,
+    SetRate,
+    SetStatus,
+    SettleMarket,
+    SuspendMarket,
+    Withdraw,
+)
+from engine.common.ids import bet_id
+from engine.common.lifecycle import Status
+from engine.common.rows import (
+    BET,
+    DECISION,
+    FLAG_FENCE,
+    RESERVATION,
+    SETTLEMENT,
+    BetResult,
+    Policy,
+    Rows,
+)
+from engine.common.units import RATE_MICRO_ONE
+from engine.ledger.ledger import LedgerMachine
+from engine.market.market import MarketMachine
+from persistence.disk import Disk
+from persistence.durable import DurableLedger, DurableMarkets
+from persistence.journal import JournalOptions
+
+FOLDER = Path("/shells/one")
+SHARD = 3
+TINY = JournalOptions(
+    segment_bytes=1_024, allocate_bytes=256, snapshot_bytes=1 << 40, snapshot_aside=False
+)
+"""Segments that roll often, and no snapshot but those asked for."""
+
+
+class Step(NamedTuple):
+    """One call: the method's name and its arguments before the time."""
+
+    call: str
+    arguments: tuple[Any, ...]
+
+
+def at_ns(number: int) -> int:
+    """Return the time of a step."""
+    return 1_000 + 10 * number
+
+
+def bets(*serials: int, market_no: int = 1, stake_minor: int = 500, flags: int = 0) -> Rows:
+    """Return bets of shard 3, the outcome following from the serial."""
+    rows = np.zeros(len(serials), BET)
+    for row, serial in zip(rows, serials, strict=True):
+        row["bet_id"] = bet_id(shard=SHARD, serial=serial)
+        row["stake_minor"] = stake_minor + serial
+        row["account_no"] = 7
+        row["market_no"] = market_no
+        row["odds_milli"] = 2_500
+        row["rate_micro"] = RATE_MICRO_ONE
+        row["outcome"] = serial % 3
+        row["policy"] = Policy.ANY
+        row["flags"] = flags
+    return rows
+
+
+def reservations(*refs: str, stake_minor: int = 500) -> Rows:
+    """Return reservations of account 7."""
+    rows = np.zeros(len(refs), RESERVATION)
+    for row, ref in zip(rows, refs, strict=True):
+        row["ref"] = np.frombuffer(ref.encode().ljust(32, b"\0"), np.uint64)
+        row["stake_minor"] = stake_minor
+        row["account_no"] = 7
+        row["market_no"] = 1
+        row["odds_milli"] = 2_500
+    return rows
+
+
+def verdicts(*serials: int, reason: int = 0) -> Rows:
+    """Return verdicts on bets of shard 3."""
+    rows = np.zeros(len(serials), DECISION)
+    rows["bet_id"] = [bet_id(shard=SHARD, serial=serial) for serial in serials]
+    rows["odds_milli"] = 2_500
+    rows["reason"] = reason
+    return rows
+
+
+def settlements(
+    *serials: int, payout_minor: int = 1_250, settlement_no: int = 1, result: int = 1
+) -> Rows:
+    """Return settlements of bets of shard 3."""
+    rows = np.zeros(len(serials), SETTLEMENT)
+    rows["bet_id"] = [bet_id(shard=SHARD, serial=serial) for serial in serials]
+    rows["payout_minor"] = payout_minor
+    rows["outbox_seq"] = np.arange(1, len(serials) + 1)
+    rows["settlement_no"] = settlement_no
+    rows["result"] = result
+    return rows
+
+
+def market(market_no: int) -> CreateMarket:
+    """Return a market of three outcomes that takes small stakes only."""
+    return CreateMarket(
+        market_no=market_no,
+        key=f"m{market_no}/1x2",
+        outcomes=("home", "draw", "away"),
+        odds_milli=(2_500, 3_200, 2_900),
+        limits=Limits(stake_minor_max=600),
+    )
+
+
+def opened(market_no: int) -> OpenMarket:
+    """Return the command that opens a market."""
+    return OpenMarket(market_no=market_no)
+
+
+def results(winner: int) -> tuple[OutcomeResult, ...]:
+    """Return three results of which one won."""
+    return tuple(OutcomeResult(won=index == winner) for index in range(3))
+
+
+SHORTENED = SetOdds(market_no=1, quotes=(Quote(outcome=0, odds_milli=2_100),))
+
+MARKET_STEPS = [
+    Step("control", ("trader:ada", [market(1), OpenMarket(market_no=1), market(2)])),
+    Step("place", (bets(1, 2, 3),)),
+    Step("place", (bets(4, market_no=2),)),
+    Step("control", ("feed:uof", [SuspendMarket(market_no=1, why="goal")])),
+    Step("place", (bets(5, 6),)),
+    Step("control", ("feed:uof", [SHORTENED])),
+    Step("control", ("trader:ada", [ResumeMarket(market_no=1), OpenMarket(market_no=9)])),
+    Step("place", (bets(7, 8, 9, 2),)),
+    Step("place", (bets(10, flags=FLAG_FENCE),)),
+    Step("place", (bets(11, stake_minor=5_000),)),
+    Step("control", ("trader:ada", [SettleMarket(market_no=1, results=results(0))])),
+    Step("place", (bets(12),)),
+    Step("control", ("reconciler", [AckOutbox(shard=SHARD, upto=2)])),
+    Step("control", ("trader:ada", [SettleMarket(market_no=1, results=results(2))])),
+]
+"""What markets could live through in layout 1."""
+
+
+def fed(lane: str, position: int, *steps: FeedStep, digest: int = 0) -> Step:
+    """Return the step in which a feed tells market 3 something."""
+    update = FeedUpdate(
+        market_no=3, source=f"uof:1/{lane}", position=position, digest=digest, steps=steps
+    )
+    return Step("control", ("feed:uof", [update]))
+
+
+def told(*commands: Any) -> Step:
+    """Return the step in which a trader gives commands."""
+    return Step("control", ("trader:ada", list(commands)))
+
+
+WINDOW = (at_ns(16), at_ns(17))
+"""The time of step 16 and no other."""
+
+MARKET_STEPS_2 = [
+    *MARKET_STEPS,
+    told(market(3), SetLimits(market_no=3, limits=Limits(stake_minor_max=800)), opened(3)),
+    Step("place", (bets(13, 14, 15, market_no=3),)),
+    Step("place", (bets(16, 17, 18, market_no=3),)),
+    fed("odds", 5_000, SetStatus(market_no=3, status=Status.SUSPENDED, why="corner")),
+    told(SuspendMarket(market_no=3, why="check")),
+    fed("odds", 5_000, SetStatus(market_no=3, status=Status.ACTIVE), digest=1),
+    fed("odds", 5_000, SetStatus(market_no=3, status=Status.ACTIVE), digest=1),
+    told(ResumeMarket(market_no=3), HandOverMarket(market_no=3)),
+    fed(
+        "odds", 5_001, opened(3), SetOdds(market_no=3, quotes=(Quote(outcome=1, odds_milli=1_900),))
+    ),
+    Step("place", (bets(19, 20, 21, market_no=3),)),
+    fed("result", 4_000, CancelBets(market_no=3, from_ns=WINDOW[0], until_ns=WINDOW[1])),
+    fed(
+        "result",
+        6_000,
+        CloseMarket(market_no=3),
+        SettleMarket(
+            market_no=3,
+            results=results(1),
+            deductions=(Deduction(until_ns=WINDOW[0], keep_milli=750),),
+        ),
+    ),
+    Step("place", (bets(22, market_no=3),)),
+    told(CancelBets(market_no=3, from_ns=at_ns(23), why="late"), CancelBets(market_no=3)),
+    told(RollBackCancel(market_no=3), RollBackCancel(market_no=3)),
+    told(CancelMarket(market_no=3), RollBackSettlement(market_no=3), RollBackCancel(market_no=3)),
+    fed("result", 7_000, RollBackCancel(market_no=3, from_ns=WINDOW[0], until_ns=WINDOW[1])),
+    fed(
+        "result",
+        8_000,
+        SettleMarket(
+            market_no=3,
+            results=results(0),
+            deductions=(Deduction(until_ns=at_ns(20), keep_milli=650, of_price=True),),
+        ),
+    ),
+    Step("control", ("reconciler", [AckOutbox(shard=SHARD, upto=9)])),
+]
+
+LEDGER_STEPS = [
+    Step("control", ("ops", [SetRate(currency="EUR"), OpenAccount(account_no=7, currency="EUR")])),
+    Step("control", ("ops", [Deposit(account_no=7, amount_minor=5_000, ref="d-1")])),
+    Step("exchange", (verdicts(), reservations("a", "b"))),
+    Step("exchange", (verdicts(1), reservations("c", "a"))),
+    Step("control", ("ops", [Withdraw(account_no=7, amount_minor=9_999, ref="w-1")])),
+    Step("exchange", (verdicts(2, reason=302), reservations("d", stake_minor=50_000))),
+    Step("exchange", (verdicts(3), reservations("e", "f", "g"))),
+    Step("settle", (settlements(1, 3),)),
+    Step("exchange", (verdicts(4, 5), reservations())),
+    Step("settle", (settlements(1, 3, 4),)),
+    Step("settle", (settlements(1, payout_minor=0, settlement_no=2),)),
+    Step("control", ("ops", [Withdraw(account_no=7, amount_minor=900, ref="w-2")])),
+]
+"""What an account shard could live through in layout 1."""
+
+LEDGER_STEPS_2 = [
+    *LEDGER_STEPS,
+    Step("settle", (settlements(1, 3, payout_minor=0, settlement_no=3, result=BetResult.NONE),)),
+    Step("settle", (settlements(1, settlement_no=4),)),
+]
+
+D = TypeVar("D", DurableMarkets, DurableLedger)
+
+
+class Story(Generic[D]):
+    """A life, and how to open the durable machine that lives it."""
+
+    def __init__(self, steps: Sequence[Step], kind: type[D]) -> None:
+        self.steps = list(steps)
+        self.kind = kind
+        machine = self.bare()
+        self.hashes = [machine.state_hash()]
+        """The oracle: state hashes before the first step and after each."""
+        for number, step in enumerate(self.steps):
+            tell_bare(machine, step, at_ns=at_ns(number))
+            self.hashes.append(machine.state_hash())
+
+    def bare(self) -> Any:
+        """Return an empty machine without a journal."""
+        return LedgerMachine(shard=SHARD) if self.kind is DurableLedger else MarketMachine()
+
+    def open(
+        self, disk: Disk, *, folder: Path = FOLDER, options: JournalOptions = TINY, now_ns: int = 1
+    ) -> D:
+        """Open the durable machine."""
+        extra = {"shard": SHARD} if self.kind is DurableLedger else {}
+        return self.kind.open(folder, disk=disk, at_ns=now_ns, options=options, **extra)
+
+    def tell(self, durable: D, number: int) -> Any:
+        """Do step `number` (from 0) and return its answer."""
+        step = self.steps[number]
+        return getattr(durable, step.call)(*step.arguments, at_ns(number))
+
+    def tell_all(self, durable: D, *, start: int = 0) -> None:
+        """Do every step from `start` on."""
+        for number in range(start, len(self.steps)):
+            self.tell(durable, number)
+
+
+def tell_bare(machine: Any, step: Step, *, at_ns: int) -> None:
+    """Do a step to a machine without a journal."""
+    if step.call == "control":
+        for command in step.arguments[1]:
+            machine.apply(command, at_ns)
+    else:
+        getattr(machine, step.call)(*step.arguments, at_ns)
+
+
+MARKETS = Story(MARKET_STEPS, DurableMarkets)
+LEDGER = Story(LEDGER_STEPS, DurableLedger)
+STORIES = {"markets": MARKETS, "ledger": LEDGER}
+"""Lives that a release of layout 1 could tell: short, to be killed at every byte."""
+STORIES_2 = {
+    "markets": Story(MARKET_STEPS_2, DurableMarkets),
+    "ledger": Story(LEDGER_STEPS_2, DurableLedger),
+}
+"""Those lives gone on with, through all that layout 2 brought."""

@@ -1,0 +1,165 @@
+"""What bets are owed, told from the journal alone, is what the machine says last of each bet."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.common.commands import (
+    CancelBets,
+    CancelMarket,
+    CreateMarket,
+    Deduction,
+    FeedUpdate,
+    MarketCommand,
+    OpenMarket,
+    OutcomeResult,
+    RollBackCancel,
+    RollBackSettlement,
+    SettleMarket,
+)
+from engine.common.rows import BetResult, Policy
+from persistence.disk import Disk
+from persistence.durable import DurableMarkets
+from persistence.journal import JournalOptions
+from simulations.expected_payouts import OPEN, dues_minor
+from tests.engine.market.builders import WIDE, bet, bet_rows
+from tests.faults.faulty_disk import FaultyDisk
+
+FOLDER = Path("/shells/one")
+WON, LOST, HALF = (
+    OutcomeResult(won=True),
+    OutcomeResult(won=False),
+    OutcomeResult(won=True, void_halves=1),
+)
+TIED = OutcomeResult(won=True, dead_heat_num=1, dead_heat_den=3)
+
+
+class House:
+    """One market, its bets, and the last word of each bet that went to the outbox."""
+
+    def __init__(self, options: JournalOptions | None = None) -> None:
+        self.disk: Disk = FaultyDisk()
+        self.at_ns = 1_000
+        self.durable = DurableMarkets.open(FOLDER, disk=self.disk, at_ns=0, options=options)
+        self.said: dict[int, int] = {}
+        self.placed = 0
+        self.position = 0
+        self.do(
+            CreateMarket(
+                market_no=1, key="f/x", outcomes=("a", "b"), odds_milli=(9_000, 2_137), limits=WIDE
+            )
+        )
+        self.do(OpenMarket(market_no=1))
+
+    def do(self, command: MarketCommand) -> None:
+        """Give a command and hear what it sends out."""
+        self.at_ns += 10
+        self.durable.control("test", [command], self.at_ns)
+        machine = self.durable.machine
+        assert machine is not None
+        for row in machine.outbox(shard=0, limit=100_000):
+            if row["result"] == BetResult.NONE:
+                self.said.pop(int(row["bet_id"]), None)
+            else:
+                self.said[int(row["bet_id"])] = int(row["payout_minor"])
+
+    def feed(self, command: MarketCommand) -> None:
+        """Give a command as a feed does."""
+        self.position += 1
+        self.do(
+            FeedUpdate(market_no=1, source="f/odds", position=self.position, steps=(command,))  # type: ignore[arg-type]
+        )
+
+    def place(self, *, outcome: int, stake: int) -> None:
+        """Place a bet; it may be refused."""
+        self.at_ns += 10
+        self.placed += 1
+        rows = bet_rows([bet(self.placed, outcome=outcome, stake=stake, policy=Policy.ANY)])
+        self.durable.place(rows, self.at_ns)
+        self.durable.place(rows, self.at_ns)  # the same again: one bet
+
+    def compare(self) -> dict[int, int]:
+        """Assert that journal and machine agree; return the dues."""
+        machine = self.durable.machine
+        assert machine is not None
+        bets = machine.bets()
+        accepted = bets["bet_id"][bets["reason"] == 0].tolist()
+        dues = dues_minor([FOLDER], disk=self.disk)
+        assert dues == {number: self.said.get(number, OPEN) for number in accepted}
+        return dues
+
+
+TIMES = st.none() | st.integers(990, 1_300)
+RESULTS = st.sampled_from([(WON, LOST), (LOST, WON), (HALF, LOST), (TIED, LOST), (LOST, HALF)])
+CUTS = st.lists(
+    st.tuples(st.integers(990, 1_300), st.integers(0, 1_000), st.booleans()), max_size=3
+)
+STEPS = st.one_of(
+    st.tuples(st.just("bet"), st.integers(0, 1), st.integers(1, 10_001)),
+    st.tuples(st.just("settle"), RESULTS, CUTS),
+    st.tuples(st.just("cancel"), TIMES, TIMES),
+    st.tuples(st.just("uncancel"), TIMES, TIMES),
+    st.tuples(st.just("unsettle"), st.none(), st.none()),
+    st.tuples(st.just("void"), st.none(), st.none()),
+)
+
+
+def command_of(kind: str, one: object, two: object) -> MarketCommand:
+    """Return the command of a drawn step."""
+    match kind:
+        case "settle":
+            cuts = sorted({cut[0]: cut for cut in two}.values())  # type: ignore[attr-defined]
+            deductions = tuple(
+                Deduction(until_ns=until, keep_milli=keep, of_price=price)
+                for until, keep, price in cuts
+            )
+            return SettleMarket(market_no=1, results=one, deductions=deductions)  # type: ignore[arg-type]
+        case "cancel":
+            return CancelBets(market_no=1, from_ns=one, until_ns=two)  # type: ignore[arg-type]
+        case "uncancel":
+            return RollBackCancel(market_no=1, from_ns=one, until_ns=two)  # type: ignore[arg-type]
+        case "unsettle":
+            return RollBackSettlement(market_no=1)
+        case _:
+            return CancelMarket(market_no=1)
+
+
+@given(st.lists(st.tuples(STEPS, st.booleans()), max_size=25))
+def test_journal_and_machine_owe_the_same_whatever_happened(steps) -> None:
+    house = House()
+    windows: list[tuple[object, object]] = []
+    for (kind, *words), by_feed in steps:
+        if kind == "bet":
+            house.place(outcome=words[0], stake=words[1])
+            continue
+        if kind == "cancel":
+            windows.append((words[0], words[1]))
+        known = windows[-1] if kind == "uncancel" and windows and by_feed else words
+        (house.feed if by_feed else house.do)(command_of(kind, *known))
+    house.compare()
+
+
+def test_bets_before_a_withdrawal_are_paid_less() -> None:
+    house = House()
+    house.place(outcome=0, stake=10_00)
+    cut = Deduction(until_ns=house.at_ns + 1, keep_milli=750)
+    house.place(outcome=0, stake=10_00)
+    house.do(SettleMarket(market_no=1, results=(WON, LOST), deductions=(cut,)))
+    assert list(house.compare().values()) == [70_00, 90_00]
+
+
+def test_a_story_without_its_beginning_is_refused() -> None:
+    options = JournalOptions(segment_bytes=4_096, allocate_bytes=1, snapshot_aside=False)
+    house = House(options)
+    for _ in range(2):
+        for _ in range(40):
+            house.place(outcome=0, stake=10)
+        assert house.durable.snapshot(at_ns=house.at_ns)
+    with pytest.raises(ValueError, match="beginning is gone"):
+        dues_minor([FOLDER], disk=house.disk)
+
+
+def test_no_journals_owe_nothing() -> None:
+    assert dues_minor([]) == {}
