@@ -226,7 +226,7 @@ class AccountShell(Shell[DurableLedger]):
             watched = self._watched.get(name, {})
             concerned = [event for event in events if event.account_no in watched]
             if concerned:
-                gateway.tell("on_account_events", encode(concerned), kind.value)
+                gateway.notify("on_account_events", encode(concerned), kind.value)
 
     # --- inside ----------------------------------------------------------------------------------
     def _counts(self) -> dict[str, int]:

@@ -74,7 +74,7 @@ class RayPeer:
         except errors.RayError as error:
             raise PeerDiedError(f"{self._name}.{method}: {type(error).__name__}") from error
 
-    def tell(self, method: str, /, *args: Any) -> None:
+    def notify(self, method: str, /, *args: Any) -> None:
         """Call the actor and drop its answer; to a dead one this does nothing."""
         with contextlib.suppress(_ray().exceptions.RayError):
             getattr(self._actor, method).remote(*args)

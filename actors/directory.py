@@ -47,14 +47,14 @@ class MarketsWithdrawn(Struct, frozen=True, kw_only=True, tag_field="doc", tag="
     market_nos: tuple[int, ...]
 
 
-class LifeBegun(Struct, frozen=True, kw_only=True, tag_field="doc", tag="life_begun"):
+class ProcessBegun(Struct, frozen=True, kw_only=True, tag_field="doc", tag="life_begun"):
     """A process was started for a part; generations of a part only rise."""
 
     part: str
     generation: int
 
 
-Document = Founded | MarketsPlaced | MarketsWithdrawn | LifeBegun
+Document = Founded | MarketsPlaced | MarketsWithdrawn | ProcessBegun
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Document).decode
@@ -171,7 +171,7 @@ class Directory:
         """Take back markets that their shell refused for good."""
         self._write([MarketsWithdrawn(market_nos=tuple(market_nos))], at_ns=at_ns)
 
-    def begin_life(self, part: str, *, at_ns: int) -> int:
+    def begin_process(self, part: str, *, at_ns: int) -> int:
         """Return the generation of a part's next process.
 
         A full disk must keep no process from starting: then the number is kept in memory only, and
@@ -179,7 +179,7 @@ class Directory:
         """
         generation = self.generations.get(part, 0) + 1
         try:
-            self._write([LifeBegun(part=part, generation=generation)], at_ns=at_ns)
+            self._write([ProcessBegun(part=part, generation=generation)], at_ns=at_ns)
         except DiskFullError:
             self.generations[part] = generation
         return generation
@@ -226,5 +226,5 @@ class Directory:
                 for market_no in document.market_nos:
                     placed = self.markets.pop(market_no)
                     del self.no_by_key[placed.command.key]
-            case LifeBegun():
+            case ProcessBegun():
                 self.generations[document.part] = document.generation

@@ -13,7 +13,7 @@ from actors.peer import LocalPeer, PeerDiedError, PeerTimeoutError
 from actors.process import PartSpec
 
 
-class LocalLife:
+class LocalProcess:
     """One life of a part in this process; its own peer and its own kill switch.
 
     A part that ends its process (`exit_process`, handed to its constructor) ends only this life.
@@ -26,7 +26,7 @@ class LocalLife:
         self._thawed.set()
         self.target: Any = None
         self.target = spec.factory(**spec.arguments, exit_process=self._on_exit)
-        self.peer = _LifePeer(self)
+        self.peer = _ProcessPeer(self)
 
     @property
     def over(self) -> bool:
@@ -71,16 +71,16 @@ class LocalLife:
         raise PeerDiedError(f"{self.spec.name}: ended itself with code {code}")
 
 
-class _LifePeer(LocalPeer):
+class _ProcessPeer(LocalPeer):
     """Calls into one life."""
 
-    def __init__(self, life: LocalLife) -> None:
-        super().__init__(life.target, name=life.spec.name)
-        self._life = life
+    def __init__(self, process: LocalProcess) -> None:
+        super().__init__(process.target, name=process.spec.name)
+        self._process = process
 
     async def ask(self, method: str, /, *args: Any, timeout_s: float | None = None) -> Any:
         """Call the part, unless its life is over or frozen."""
-        await self._life.admit(f"{self.name}.{method}", timeout_s)
+        await self._process.admit(f"{self.name}.{method}", timeout_s)
         return await super().ask(method, *args, timeout_s=timeout_s)
 
 
@@ -88,20 +88,20 @@ class LocalLauncher:
     """Starts lives in this process and remembers the latest of each part by name."""
 
     def __init__(self) -> None:
-        self.lives: dict[str, LocalLife] = {}
+        self.processes: dict[str, LocalProcess] = {}
 
-    def spawn(self, spec: PartSpec) -> LocalLife:
+    def spawn(self, spec: PartSpec) -> LocalProcess:
         """Construct the part here and now."""
-        life = LocalLife(spec)
-        self.lives[spec.name] = life
-        return life
+        process = LocalProcess(spec)
+        self.processes[spec.name] = process
+        return process
 
-    async def running(self, names: Collection[str]) -> dict[str, tuple[int, LocalLife]]:
+    async def running(self, names: Collection[str]) -> dict[str, tuple[int, LocalProcess]]:
         """Return the lives of these parts that are not over."""
         return {
-            name: (life.spec.generation, life)
-            for name, life in self.lives.items()
-            if name in names and not life.over
+            name: (process.spec.generation, process)
+            for name, process in self.processes.items()
+            if name in names and not process.over
         }
 
     def close(self) -> None:

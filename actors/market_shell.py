@@ -65,7 +65,7 @@ class MarketShell(Shell[DurableMarkets]):
     ) -> None:
         self._settings = settings or MarketShellSettings()
         self._repricer: Repricer | None = None
-        self._told: dict[int, int] = {}
+        self._sent: dict[int, int] = {}
 
         def open_durable(at_ns: int) -> DurableMarkets:
             return DurableMarkets.open(
@@ -106,7 +106,7 @@ class MarketShell(Shell[DurableMarkets]):
         numbers = machine.market_nos()
         for start in range(0, len(numbers), _IMAGES_IN_CALL_MAX):
             part = numbers[start : start + _IMAGES_IN_CALL_MAX]
-            self._tell("on_created", encode([machine.price_image(no) for no in part]))
+            self._notify("on_created", encode([machine.price_image(no) for no in part]))
 
     # --- bets ------------------------------------------------------------------------------------
     def place(self, rows: bytes) -> bytes:
@@ -188,12 +188,12 @@ class MarketShell(Shell[DurableMarkets]):
             if not isinstance(event, Refused | OutboxAcked | MarketCreated | LimitsSet)
         )
         deltas = [machine.price_delta(no) for no in touched]
-        changed = [each for each in deltas if each.version != self._told.get(each.market_no)]
-        self._told.update({each.market_no: each.version for each in changed})
+        changed = [each for each in deltas if each.version != self._sent.get(each.market_no)]
+        self._sent.update({each.market_no: each.version for each in changed})
         if created:
-            self._tell("on_created", encode([machine.price_image(no) for no in created]))
+            self._notify("on_created", encode([machine.price_image(no) for no in created]))
         if changed:
-            self._tell("on_prices", encode(changed))
+            self._notify("on_prices", encode(changed))
 
     # --- reads and upkeep ------------------------------------------------------------------------
     def market_nos(self) -> list[int]:

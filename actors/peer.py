@@ -40,7 +40,7 @@ class Peer(Protocol):
         """Call and await the answer; raises PeerDiedError or PeerTimeoutError."""
         ...
 
-    def tell(self, method: str, /, *args: Any) -> None:
+    def notify(self, method: str, /, *args: Any) -> None:
         """Call and forget: no answer, no error, no order against `ask`."""
         ...
 
@@ -51,7 +51,7 @@ class LocalPeer:
     def __init__(self, target: object, *, name: str) -> None:
         self._target = target
         self._name = name
-        self._told: set[asyncio.Task[Any]] = set()
+        self._sent: set[asyncio.Task[Any]] = set()
 
     @property
     def name(self) -> str:
@@ -68,8 +68,8 @@ class LocalPeer:
                 raise PeerTimeoutError(f"{self._name}.{method}: {timeout_s} s passed") from error
         return answer
 
-    def tell(self, method: str, /, *args: Any) -> None:
+    def notify(self, method: str, /, *args: Any) -> None:
         """Run the method soon; its answer is dropped."""
         task = asyncio.get_running_loop().create_task(self.ask(method, *args))
-        self._told.add(task)
-        task.add_done_callback(self._told.discard)
+        self._sent.add(task)
+        task.add_done_callback(self._sent.discard)

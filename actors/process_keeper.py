@@ -20,7 +20,7 @@ STOP_DEADLINE_S = 10.0
 """How long a shell may take to close its journal before it is killed; it loses nothing by that."""
 
 
-class Life:
+class ShellProcess:
     """What is known of one shell, through all its processes."""
 
     def __init__(
@@ -51,7 +51,7 @@ class Life:
         return self.process.peer
 
 
-class LifeKeeper:
+class ProcessKeeper:
     """Keeps shells alive.
 
     Parameters
@@ -82,9 +82,9 @@ class LifeKeeper:
         launcher: Launcher,
         settings: SupervisorSettings,
         recoveries_max: int,
-        begin_life: Callable[[str], int],
-        on_up: Callable[[Life], Awaitable[None]],
-        on_change: Callable[[Life], None],
+        begin_process: Callable[[str], int],
+        on_up: Callable[[ShellProcess], Awaitable[None]],
+        on_change: Callable[[ShellProcess], None],
         clock: Callable[[], float],
         rng: random.Random,
         running: Mapping[str, tuple[int, Process]],
@@ -93,95 +93,101 @@ class LifeKeeper:
         self._launcher = launcher
         self._settings = settings
         self._recoveries = asyncio.Semaphore(recoveries_max)
-        self._begin_life = begin_life
+        self._begin_process = begin_process
         self._on_up = on_up
         self._on_change = on_change
         self._clock = clock
         self._rng = rng
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
-    def keep(self, life: Life) -> None:
+    def keep(self, shell_process: ShellProcess) -> None:
         """Bring a shell up and keep it up, until `end`."""
-        self._tasks[life.name] = asyncio.get_running_loop().create_task(self._keep(life))
+        self._tasks[shell_process.name] = asyncio.get_running_loop().create_task(
+            self._keep(shell_process)
+        )
 
-    async def end(self, life: Life) -> None:
+    async def end(self, shell_process: ShellProcess) -> None:
         """Let a shell close its journal, and see its process gone."""
-        task = self._tasks.pop(life.name)
+        task = self._tasks.pop(shell_process.name)
         task.cancel()
         await asyncio.wait({task})
-        if life.process is None:
+        if shell_process.process is None:
             return
         with contextlib.suppress(PeerError):  # then its journal stays open, as in any crash
-            await life.process.peer.ask("stop", timeout_s=STOP_DEADLINE_S)
-        await self._bury(life)
-        self._enter(life, ShellState.DOWN, why="stopped")
+            await shell_process.process.peer.ask("stop", timeout_s=STOP_DEADLINE_S)
+        await self._reap(shell_process)
+        self._enter(shell_process, ShellState.DOWN, why="stopped")
 
-    async def _keep(self, life: Life) -> None:
+    async def _keep(self, shell_process: ShellProcess) -> None:
         down_at = self._clock()
         while True:
-            await asyncio.sleep(self._pause_s(life))
-            if await self._bring_up(life, down_at=down_at):
-                await self._watch(life)
+            await asyncio.sleep(self._pause_s(shell_process))
+            if await self._bring_up(shell_process, down_at=down_at):
+                await self._watch(shell_process)
             down_at = self._clock()
-            self._enter(life, ShellState.DOWN, why=life.why)
-            await self._bury(life)
-            life.restarts.append(down_at)
+            self._enter(shell_process, ShellState.DOWN, why=shell_process.why)
+            await self._reap(shell_process)
+            shell_process.restarts.append(down_at)
 
-    def _pause_s(self, life: Life) -> float:
+    def _pause_s(self, shell_process: ShellProcess) -> float:
         """Return how long to wait before the next start; a spent budget quarantines the shell.
 
         The first restart in a window is immediate; each further one waits twice as long.
         """
         settings = self._settings
         horizon = self._clock() - settings.restart_window_ms / 1_000
-        while life.restarts and life.restarts[0] < horizon:
-            life.restarts.popleft()
-        count = len(life.restarts)
-        if count > settings.restarts_max and not life.quarantine:
+        while shell_process.restarts and shell_process.restarts[0] < horizon:
+            shell_process.restarts.popleft()
+        count = len(shell_process.restarts)
+        if count > settings.restarts_max and not shell_process.quarantine:
             window_s = settings.restart_window_ms / 1_000
-            life.quarantine = f"{count} restarts in {window_s:g} s: {life.why}"
+            shell_process.quarantine = f"{count} restarts in {window_s:g} s: {shell_process.why}"
         if count < 2:
             return 0.0
         pause_ms = min(settings.backoff_min_ms << min(count - 2, 30), settings.backoff_max_ms)
         return pause_ms / 1_000 * self._rng.uniform(0.5, 1.5)
 
-    async def _bring_up(self, life: Life, *, down_at: float) -> bool:
+    async def _bring_up(self, shell_process: ShellProcess, *, down_at: float) -> bool:
         """Start a process and wait for its first answer; False when it gave none."""
         deadline_s = self._settings.start_deadline_ms / 1_000
         async with self._recoveries:
             try:
-                life.generation, life.process = self._adopt(life) or self._spawn(life)
-                answer = await life.process.peer.ask("tick", timeout_s=deadline_s)
-                life.health = decode_health(answer)
-                life.process.attach(life.health.pid)
-                life.why = life.health.why
-                life.state = life.health.state  # told to no one until it is fitted out
-                await asyncio.wait_for(self._on_up(life), deadline_s)
+                shell_process.generation, shell_process.process = self._adopt(
+                    shell_process
+                ) or self._spawn(shell_process)
+                answer = await shell_process.process.peer.ask("tick", timeout_s=deadline_s)
+                shell_process.health = decode_health(answer)
+                shell_process.process.attach(shell_process.health.pid)
+                shell_process.why = shell_process.health.why
+                shell_process.state = (
+                    shell_process.health.state
+                )  # told to no one until it is fitted out
+                await asyncio.wait_for(self._on_up(shell_process), deadline_s)
             except Exception as error:  # whatever a start fails of, the next may not
-                life.why = f"start failed: {error!r}"
+                shell_process.why = f"start failed: {error!r}"
                 return False
-        if life.restarts:
-            life.outage_ms = (self._clock() - down_at) * 1_000
-        self._enter(life, life.health.state, why=life.health.why)
+        if shell_process.restarts:
+            shell_process.outage_ms = (self._clock() - down_at) * 1_000
+        self._enter(shell_process, shell_process.health.state, why=shell_process.health.why)
         return True
 
-    def _adopt(self, life: Life) -> tuple[int, Process] | None:
-        return self._running.pop(life.name, None)
+    def _adopt(self, shell_process: ShellProcess) -> tuple[int, Process] | None:
+        return self._running.pop(shell_process.name, None)
 
-    def _spawn(self, life: Life) -> tuple[int, Process]:
-        generation = self._begin_life(life.name)
+    def _spawn(self, shell_process: ShellProcess) -> tuple[int, Process]:
+        generation = self._begin_process(shell_process.name)
         spec = PartSpec(
-            name=life.name,
+            name=shell_process.name,
             generation=generation,
-            factory=life.factory,
-            arguments={**life.arguments, "quarantine": life.quarantine},
+            factory=shell_process.factory,
+            arguments={**shell_process.arguments, "quarantine": shell_process.quarantine},
         )
         return generation, self._launcher.spawn(spec)
 
-    async def _watch(self, life: Life) -> None:
-        """Tick the process until it dies, freezes or fails; say why in `life.why`."""
-        assert life.process is not None
-        process = life.process
+    async def _watch(self, shell_process: ShellProcess) -> None:
+        """Tick the process until it dies, freezes or fails; say why in `shell_process.why`."""
+        assert shell_process.process is not None
+        process = shell_process.process
         deadline_s = self._settings.tick_deadline_ms / 1_000
         gone = asyncio.ensure_future(process.gone())
         try:
@@ -190,43 +196,45 @@ class LifeKeeper:
                 await asyncio.wait((gone, beat), return_when=asyncio.FIRST_COMPLETED)
                 if gone.done():
                     beat.cancel()
-                    life.why = "its process is gone"
+                    shell_process.why = "its process is gone"
                     return
                 health = decode_health(beat.result())
-                life.health = health
-                if health.state is not life.state:
-                    self._enter(life, health.state, why=health.why)
-                await self._rest(life, gone)
+                shell_process.health = health
+                if health.state is not shell_process.state:
+                    self._enter(shell_process, health.state, why=health.why)
+                await self._rest(shell_process, gone)
         except PeerTimeoutError:
-            life.why = f"frozen: a tick went unanswered for {self._settings.tick_deadline_ms} ms"
+            shell_process.why = (
+                f"frozen: a tick went unanswered for {self._settings.tick_deadline_ms} ms"
+            )
         except Exception as error:  # a shell that fails its tick is replaced
-            life.why = f"its tick failed: {error!r}"
+            shell_process.why = f"its tick failed: {error!r}"
         finally:
             gone.cancel()
 
-    async def _rest(self, life: Life, gone: "asyncio.Future[None]") -> None:
+    async def _rest(self, shell_process: ShellProcess, gone: "asyncio.Future[None]") -> None:
         """Wait for the next tick's time, a suspicion or the process's end."""
-        suspected = asyncio.ensure_future(life.suspected.wait())
+        suspected = asyncio.ensure_future(shell_process.suspected.wait())
         await asyncio.wait(
             (gone, suspected),
             timeout=self._settings.tick_ms / 1_000,
             return_when=asyncio.FIRST_COMPLETED,
         )
         suspected.cancel()
-        life.suspected.clear()
+        shell_process.suspected.clear()
 
-    async def _bury(self, life: Life) -> None:
+    async def _reap(self, shell_process: ShellProcess) -> None:
         """Kill the process, if there is one, and return when it is gone."""
-        if life.process is not None:
-            life.process.kill()
-            await life.process.gone()
-            life.process = None
+        if shell_process.process is not None:
+            shell_process.process.kill()
+            await shell_process.process.gone()
+            shell_process.process = None
 
-    def _enter(self, life: Life, state: ShellState, *, why: str) -> None:
-        life.state = state
-        life.why = why
+    def _enter(self, shell_process: ShellProcess, state: ShellState, *, why: str) -> None:
+        shell_process.state = state
+        shell_process.why = why
         if state in (ShellState.SERVING, ShellState.QUARANTINED):
-            life.settled.set()
+            shell_process.settled.set()
         else:
-            life.settled.clear()
-        self._on_change(life)
+            shell_process.settled.clear()
+        self._on_change(shell_process)

@@ -122,8 +122,8 @@ class Reconciler:
             markets = [shell.name for shell in serving if shell.kind == "market"]
             accounts = [shell.name for shell in serving if shell.kind == "account"]
             await asyncio.gather(
-                *(self._errand(self._ferry(name)) for name in markets),
-                *(self._errand(self._resolve(name)) for name in accounts),
+                *(self._task(self._ferry(name)) for name in markets),
+                *(self._task(self._resolve(name)) for name in accounts),
             )
             self._done.settled += report.settled
             self._done.resolved += report.resolved
@@ -134,9 +134,9 @@ class Reconciler:
             "postponed": report.postponed,
         }
 
-    async def _errand(self, errand: Awaitable[None]) -> None:
+    async def _task(self, task: Awaitable[None]) -> None:
         try:
-            await errand
+            await task
         except _NOT_NOW:
             self._report.postponed += 1
         except Exception:  # one shell's defect must not end the errands of all others
@@ -154,7 +154,7 @@ class Reconciler:
         """Carry one market shell's outbox to its accounts, portion by portion, in order."""
         shards = await self._ask(market, "outbox_shards")
         for shard in shards:
-            await self._errand(self._ferry_to(market, shard))
+            await self._task(self._ferry_to(market, shard))
 
     async def _ferry_to(self, market: str, shard: int) -> None:
         limit = self._settings.chunk_rows
@@ -199,7 +199,7 @@ class Reconciler:
                 else:
                     by_shell.setdefault(shell, []).append(i)
             for shell, indices in by_shell.items():
-                await self._errand(self._resolve_at(account, shell, rows[indices]))
+                await self._task(self._resolve_at(account, shell, rows[indices]))
             if len(rows) < limit:
                 return
             after_bet_id = int(rows["bet_id"][-1])

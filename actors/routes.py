@@ -26,7 +26,7 @@ class Routes:
         self.market_no_by_key: dict[str, int] = {}
         self.shells: dict[str, ShellRoute] = {}
         self._peers: dict[str, Peer] = {}
-        self._told: dict[str, int] = {}
+        self._sent: dict[str, int] = {}
 
     def update(
         self,
@@ -43,9 +43,9 @@ class Routes:
         older than the last word on that very shell is ignored. Markets never move and never go.
         """
         self.version = max(self.version, version)
-        news = [shell for shell in shells if version >= self._told.get(shell.name, 0)]
+        news = [shell for shell in shells if version >= self._sent.get(shell.name, 0)]
         for shell in news:
-            self._told[shell.name] = version
+            self._sent[shell.name] = version
             self.shells[shell.name] = shell
             if shell.name in peers:
                 self._peers[shell.name] = peers[shell.name]

@@ -150,9 +150,9 @@ class Shell(Generic[DurableT]):
             raise PeerRefusedError(f"{self.name}: {self.why}")
         return self._durable
 
-    def _tell(self, method: str, *args: Any) -> None:
+    def _notify(self, method: str, *args: Any) -> None:
         for gateway in self._gateways.values():
-            gateway.tell(method, *args)
+            gateway.notify(method, *args)
 
 
 def rows_of(data: bytes, dtype: np.dtype[Any], *, rows_max: int = BATCH_ROWS_MAX) -> Rows:

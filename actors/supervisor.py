@@ -31,7 +31,7 @@ from actors.messages import (
 from actors.peer import Peer, PeerError
 from actors.placement import Placement
 from actors.process import Launcher
-from actors.process_keeper import Life, LifeKeeper
+from actors.process_keeper import ProcessKeeper, ShellProcess
 from actors.routes import account_shell_name
 from actors.settings import MarketShellSettings, SupervisorSettings
 from engine.common.commands import CreateMarket
@@ -95,8 +95,8 @@ class Supervisor:
         self._directory: Directory | None = None
         self._placement = Placement(markets_per_actor=settings.markets_per_actor)
         self._launcher: Launcher | None = None
-        self._keeper: LifeKeeper | None = None
-        self._lives: dict[str, Life] = {}
+        self._keeper: ProcessKeeper | None = None
+        self._processes: dict[str, ShellProcess] = {}
         self._gateways: dict[str, Peer] = {}
         self._listeners: dict[str, Peer] = {}
         self._feeds: dict[str, Peer] = {}
@@ -130,56 +130,64 @@ class Supervisor:
         shards = range(self._settings.account_shards)
         names = {account_shell_name(shard) for shard in shards} | {shell for _, shell in placed}
         launcher = self._launcher = self._make_launcher()
-        self._keeper = LifeKeeper(
+        self._keeper = ProcessKeeper(
             launcher=launcher,
             running=await launcher.running(names),
             settings=self._settings,
             recoveries_max=self._cores,
-            begin_life=self._begin_life,
+            begin_process=self._begin_process,
             on_up=self._on_up,
             on_change=self._on_change,
             clock=self._clock,
             rng=self._rng,
         )
-        await self._run([self._account_life(shard) for shard in shards])
-        await self._run([self._market_life(name) for name in dict.fromkeys(s for _, s in placed)])
+        await self._run([self._account_process(shard) for shard in shards])
+        await self._run(
+            [self._market_process(name) for name in dict.fromkeys(s for _, s in placed)]
+        )
 
     async def stop(self) -> None:
         """End every shell in good order and close the directory."""
         if self._keeper is not None:
-            await asyncio.gather(*map(self._keeper.end, self._lives.values()))
+            await asyncio.gather(*map(self._keeper.end, self._processes.values()))
         if self._launcher is not None:
             self._launcher.close()
         if self._directory is not None:
             self._directory.close()
 
-    async def _run(self, lives: Iterable[Life]) -> None:
+    async def _run(self, shell_processes: Iterable[ShellProcess]) -> None:
         assert self._keeper is not None, "started"
-        fresh = [life for life in lives if life.name not in self._lives]
-        for life in fresh:
-            self._lives[life.name] = life
-            self._keeper.keep(life)
-        await asyncio.gather(*(life.settled.wait() for life in fresh))
+        fresh = [
+            shell_process
+            for shell_process in shell_processes
+            if shell_process.name not in self._processes
+        ]
+        for shell_process in fresh:
+            self._processes[shell_process.name] = shell_process
+            self._keeper.keep(shell_process)
+        await asyncio.gather(*(shell_process.settled.wait() for shell_process in fresh))
 
-    def _account_life(self, shard: int) -> Life:
+    def _account_process(self, shard: int) -> ShellProcess:
         name = account_shell_name(shard)
         arguments = {**self._shell_arguments(name), "shard": shard}
-        return Life(
+        return ShellProcess(
             name=name, kind="account", shard=shard, factory=AccountShell, arguments=arguments
         )
 
-    def _market_life(self, name: str) -> Life:
+    def _market_process(self, name: str) -> ShellProcess:
         arguments = {**self._shell_arguments(name), "settings": self._shell_settings}
-        return Life(name=name, kind="market", shard=0, factory=MarketShell, arguments=arguments)
+        return ShellProcess(
+            name=name, kind="market", shard=0, factory=MarketShell, arguments=arguments
+        )
 
     def _shell_arguments(self, name: str) -> dict[str, Any]:
         folder = str(self._folder / "shells" / name)
         return {"name": name, "folder": folder, "options": self._journal}
 
-    def _begin_life(self, name: str) -> int:
+    def _begin_process(self, name: str) -> int:
         assert self._directory is not None
         with fail_stop(BY, self._exit_process):
-            return self._directory.begin_life(name, at_ns=self._clock_ns())
+            return self._directory.begin_process(name, at_ns=self._clock_ns())
 
     # --- markets ---------------------------------------------------------------------------------
     async def create_markets(self, payload: bytes) -> bytes:
@@ -227,34 +235,36 @@ class Supervisor:
         await self._create_on(list(dict.fromkeys(touched)))
         answers = [self._market_answer(key, refusals.get(key)) for key in keys]
         self._withdraw(fresh)
-        self._tell_routes(shells=(), markets=[a.route for a in answers if a.route is not None])
+        self._notify_routes(shells=(), markets=[a.route for a in answers if a.route is not None])
         return encode(answers)
 
     async def _create_on(self, shells: list[str]) -> None:
         """Have every market of these shells created, starting the shells that are new."""
-        up = [name for name in shells if name in self._lives]
-        await self._run([self._market_life(name) for name in shells])
+        up = [name for name in shells if name in self._processes]
+        await self._run([self._market_process(name) for name in shells])
         for name in up:
-            life = self._lives[name]
-            await life.settled.wait()
+            shell_process = self._processes[name]
+            await shell_process.settled.wait()
             with contextlib.suppress(PeerError):  # its next life creates what is missing
-                await self._create_missing(life)
+                await self._create_missing(shell_process)
 
-    async def _create_missing(self, life: Life) -> None:
+    async def _create_missing(self, shell_process: ShellProcess) -> None:
         """Create what the directory has for a shell and the shell has not."""
         assert self._directory is not None
-        if life.state is not ShellState.SERVING:
+        if shell_process.state is not ShellState.SERVING:
             return
-        known = set(await life.peer.ask("market_nos"))
+        known = set(await shell_process.peer.ask("market_nos"))
         missing = [
             placed.command
             for market_no, placed in self._directory.markets.items()
-            if placed.shell == life.name and market_no not in known
+            if placed.shell == shell_process.name and market_no not in known
         ]
         bound = min(self._shell_settings.commands_max, MARKETS_IN_RECORD_MAX)
         for start in range(0, len(missing), bound):
             commands = tuple(missing[start : start + bound])
-            answer = await life.peer.ask("control", encode(MarketControl(by=BY, commands=commands)))
+            answer = await shell_process.peer.ask(
+                "control", encode(MarketControl(by=BY, commands=commands))
+            )
             events = decode_market_events(answer)
             for command, event in zip(commands, events, strict=True):
                 self._refused.pop(command.market_no, None)
@@ -297,7 +307,7 @@ class Supervisor:
         await self.add_listener(name, peer)
         if self._feeds:
             await peer.ask("on_feeds", self._version, dict(self._feeds))
-        await self._introduce(self._lives.values())
+        await self._introduce(self._processes.values())
         self._introduce_to_feeds()
 
     async def add_feed(self, feed: str, peer: Peer) -> None:
@@ -305,13 +315,13 @@ class Supervisor:
         self._feeds[feed] = peer
         self._version += 1
         for gateway in self._gateways.values():
-            gateway.tell("on_feeds", self._version, {feed: peer})
+            gateway.notify("on_feeds", self._version, {feed: peer})
         self._introduce_to_feeds()
 
     def _introduce_to_feeds(self) -> None:
         self._version += 1
         for feed in self._feeds.values():
-            feed.tell("on_gateways", self._version, list(self._gateways.values()))
+            feed.notify("on_gateways", self._version, list(self._gateways.values()))
 
     async def add_listener(self, name: str, peer: Peer) -> None:
         """Tell a part all routes at every change, and now: it knows them when this returns."""
@@ -322,79 +332,87 @@ class Supervisor:
         """Tell a part, and of it, no more."""
         self._listeners.pop(name, None)
         if self._gateways.pop(name, None) is not None:
-            await self._introduce(self._lives.values())
+            await self._introduce(self._processes.values())
 
     def routes(self) -> tuple[int, list[ShellRoute], list[MarketRoute], dict[str, Peer]]:
         """Return everything a caller's map needs: version, shells, markets, peers."""
         assert self._directory is not None
         return (
             self._version,
-            [self._shell_route(life) for life in self._lives.values()],
+            [self._shell_route(shell_process) for shell_process in self._processes.values()],
             [self._market_route(market_no) for market_no in self._directory.markets],
-            {life.name: life.peer for life in self._lives.values() if life.process is not None},
+            {
+                shell_process.name: shell_process.peer
+                for shell_process in self._processes.values()
+                if shell_process.process is not None
+            },
         )
 
     def status(self) -> bytes:
         """Return list[ShellStatus] in msgpack: how every shell fares."""
-        return encode([_status(life) for life in self._lives.values()])
+        return encode([_status(shell_process) for shell_process in self._processes.values()])
 
-    def _tell_routes(self, *, shells: Iterable[Life], markets: list[MarketRoute]) -> None:
+    def _notify_routes(self, *, shells: Iterable[ShellProcess], markets: list[MarketRoute]) -> None:
         self._version += 1
-        routes = [self._shell_route(life) for life in shells]
-        peers = {life.name: life.peer for life in shells if life.process is not None}
+        routes = [self._shell_route(shell_process) for shell_process in shells]
+        peers = {
+            shell_process.name: shell_process.peer
+            for shell_process in shells
+            if shell_process.process is not None
+        }
         for listener in self._listeners.values():
-            listener.tell("on_routes", self._version, routes, markets, peers)
+            listener.notify("on_routes", self._version, routes, markets, peers)
 
-    def _shell_route(self, life: Life) -> ShellRoute:
+    def _shell_route(self, shell_process: ShellProcess) -> ShellRoute:
         return ShellRoute(
-            name=life.name,
-            kind=life.kind,
-            generation=life.generation,
-            state=life.state,
-            shard=life.shard,
+            name=shell_process.name,
+            kind=shell_process.kind,
+            generation=shell_process.generation,
+            state=shell_process.state,
+            shard=shell_process.shard,
         )
 
-    async def _introduce(self, lives: Iterable[Life]) -> None:
+    async def _introduce(self, shell_processes: Iterable[ShellProcess]) -> None:
         """Tell shells which gateways there are; one that dies is told again in its next life."""
         gateways = list(self._gateways.values())
-        for life in lives:
-            if life.state in (ShellState.SERVING, ShellState.QUARANTINED):
-                life.peer.tell("set_gateways", gateways)
+        for shell_process in shell_processes:
+            if shell_process.state in (ShellState.SERVING, ShellState.QUARANTINED):
+                shell_process.peer.notify("set_gateways", gateways)
 
     # --- lives -----------------------------------------------------------------------------------
     def suspect(self, name: str) -> None:
         """Look at a shell now: a caller had no answer from it. Unknown names are ignored."""
-        life = self._lives.get(name)
-        if life is not None:
-            life.suspected.set()
+        shell_process = self._processes.get(name)
+        if shell_process is not None:
+            shell_process.suspected.set()
 
     async def release(self, name: str) -> None:
         """Give a quarantined shell a new process and a full restart budget."""
-        life = self._lives[name]
-        life.quarantine = ""
-        life.restarts.clear()
-        life.settled.clear()
-        if life.process is not None:
-            life.process.kill()
-        await life.settled.wait()
+        shell_process = self._processes[name]
+        shell_process.quarantine = ""
+        shell_process.restarts.clear()
+        shell_process.settled.clear()
+        if shell_process.process is not None:
+            shell_process.process.kill()
+        await shell_process.settled.wait()
 
-    async def _on_up(self, life: Life) -> None:
-        if life.kind == "market":
-            await self._create_missing(life)
-        await self._introduce([life])
+    async def _on_up(self, shell_process: ShellProcess) -> None:
+        if shell_process.kind == "market":
+            await self._create_missing(shell_process)
+        await self._introduce([shell_process])
 
-    def _on_change(self, life: Life) -> None:
-        self._tell_routes(shells=[life], markets=[])
+    def _on_change(self, shell_process: ShellProcess) -> None:
+        self._notify_routes(shells=[shell_process], markets=[])
 
 
-def _status(life: Life) -> ShellStatus:
+def _status(shell_process: ShellProcess) -> ShellStatus:
     return ShellStatus(
-        name=life.name,
-        kind=life.kind,
-        generation=life.generation,
-        state=life.state,
-        restarts=len(life.restarts),
-        outage_ms=life.outage_ms,
-        why=life.why,
-        health=life.health,
+        name=shell_process.name,
+        kind=shell_process.kind,
+        generation=shell_process.generation,
+        state=shell_process.state,
+        restarts=len(shell_process.restarts),
+        outage_ms=shell_process.outage_ms,
+        why=shell_process.why,
+        health=shell_process.health,
     )

@@ -317,10 +317,10 @@ class System:
         if self._reconciler is not None:
             with contextlib.suppress(PeerError):
                 await peer.ask("add_listener", "reconciler", self._reconciler)
-        for feed, desk in self.feeds.items():
+        for feed, pipeline in self.feeds.items():
             with contextlib.suppress(PeerError):
-                await self._introduce_feed(feed, desk)
-                await desk.ask("on_supervisor", peer)
+                await self._introduce_feed(feed, pipeline)
+                await pipeline.ask("on_supervisor", peer)
         for gateway in self.gateways:
             with contextlib.suppress(PeerError):
                 await peer.ask("add_gateway", gateway.name, gateway)

@@ -23,11 +23,11 @@ from actors.peer import Peer, PeerError
 from actors.routes import Routes
 from gateway.bets.path import BetPath
 from gateway.counters import Counters
-from gateway.feeds.core.ingress import FeedDoor
+from gateway.feeds.core.ingress import FeedIngress
 from gateway.net.connection import FlushQueue
 from gateway.net.listener import Listener
 from gateway.services.accounts import Accounts
-from gateway.services.control import ControlDesk
+from gateway.services.control import ControlService
 from gateway.services.http_pages import Pages, Readiness
 from gateway.services.metrics import GatewayMetrics
 from gateway.services.price_fanout import Fanout
@@ -77,7 +77,7 @@ class Gateway:
         self.settings = settings or GatewaySettings()
         self.counters = Counters()
         self.fanout = Fanout(counters=self.counters, heal=self._heal)
-        self.feeds = FeedDoor(settings=self.settings, counters=self.counters)
+        self.feeds = FeedIngress(settings=self.settings, counters=self.counters)
         self._key = TokenKey(secret)
         self._clock_s = clock_s
         self._supervisor = supervisor
@@ -95,7 +95,7 @@ class Gateway:
         settings = self.settings
         bets = BetPath(routes=self.routes, settings=settings, suspect=self._suspect)
         accounts = Accounts(routes=self.routes, settings=settings, gateway=self.name)
-        control = ControlDesk(
+        control = ControlService(
             routes=self.routes, fanout=self.fanout, settings=settings, counters=self.counters
         )
         services = self._services = Services(
@@ -195,9 +195,9 @@ class Gateway:
         """Take over which desks take which feeds."""
         self.feeds.on_feeds(version, feeds)
 
-    def on_feed_wish(self, feed: str, payload: bytes) -> None:
+    def on_feed_request(self, feed: str, payload: bytes) -> None:
         """Pass on what a feed's provider is to be asked for."""
-        self.feeds.on_wish(feed, payload)
+        self.feeds.on_request(feed, payload)
 
     def on_account_events(self, payload: bytes, kind: str) -> None:
         """Pass events of watched accounts to their owners."""
@@ -276,12 +276,12 @@ class Gateway:
         now_s = asyncio.get_running_loop().time()
         if now_s - self._suspected_s.get(shell, -1.0) >= _SUSPECT_AGAIN_S:
             self._suspected_s[shell] = now_s
-            self._supervisor.tell("suspect", shell)
+            self._supervisor.notify("suspect", shell)
 
     def _gauges(self) -> dict[str, int]:
         services = self._services
         return {
-            "connections": sum(len(listener.links) for listener in self._listeners),
+            "connections": sum(len(listener.connections) for listener in self._listeners),
             "bets_in_flight": 0 if services is None else services.bets.in_flight,
             "markets": len(self.routes.markets),
             "accounts_watched": 0 if services is None else services.accounts.watched,

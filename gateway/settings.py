@@ -106,12 +106,12 @@ class GatewaySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     feed_pushes_in_flight_max: Count = 1_024
     feed_pace_ms: Annotated[int, Meta(ge=0, le=1_000)] = 30
 
-    def frame_bytes(self, door: str) -> int:
+    def frame_bytes(self, listener: str) -> int:
         """Return the largest message that a listener takes."""
         return {
             "control": self.control_frame_bytes_max,
             "feed": self.feed_frame_bytes_max,
-        }.get(door, self.frame_bytes_max)
+        }.get(listener, self.frame_bytes_max)
 
 
 LIMITS: Final[dict[str, str]] = {

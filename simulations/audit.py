@@ -51,7 +51,7 @@ def audit(
     slips: Rows,
     results: Mapping[int, Sequence[OutcomeResult]] | None = None,
     *,
-    dues_minor: Mapping[int, int] | None = None,
+    expected_payouts_minor: Mapping[int, int] | None = None,
 ) -> Audit:
     """Hold every market's decisions against every account's slips, bet by bet.
 
@@ -96,10 +96,13 @@ def audit(
     paid = booked["payout_minor"] != 0
     _name(found, "paid on a refusal", booked["bet_id"][~stands & paid])
     _name(found, "paid and open", booked["bet_id"][(booked["state"] == SlipState.ACCEPTED) & paid])
-    if results is not None or dues_minor is not None:
+    if results is not None or expected_payouts_minor is not None:
         due = (
-            np.array([dues_minor.get(bet, -1) for bet in decided["bet_id"].tolist()], np.int64)
-            if dues_minor is not None
+            np.array(
+                [expected_payouts_minor.get(bet, -1) for bet in decided["bet_id"].tolist()],
+                np.int64,
+            )
+            if expected_payouts_minor is not None
             else _payouts(decided, results or {})
         )
         wrong = stands & ((booked["payout_minor"] != due) | (booked["state"] != SlipState.SETTLED))

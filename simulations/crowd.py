@@ -56,7 +56,7 @@ _FAMILIES: Final = {
 }
 
 
-class Habit(IntEnum):
+class Profile(IntEnum):
     """What a bettor is like."""
 
     FAVOURITE_BACKER = 0
@@ -75,7 +75,7 @@ class Habit(IntEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Manner:
+class Behaviour:
     """A habit in figures.
 
     Attributes
@@ -118,8 +118,8 @@ class Manner:
 
 _ANYTHING: Final = (3.0, 1.0, 1.0, 2.0, 2.0, 1.5, 0.5, 0.5, 0.5)
 
-MANNERS: Final[dict[Habit, Manner]] = {
-    Habit.FAVOURITE_BACKER: Manner(
+BEHAVIOURS: Final[dict[Profile, Behaviour]] = {
+    Profile.FAVOURITE_BACKER: Behaviour(
         share=0.22,
         think_s=1.2,
         slips_max=2,
@@ -130,7 +130,7 @@ MANNERS: Final[dict[Habit, Manner]] = {
         tilt=2.5,
         tastes=(4.0, 1.0, 1.5, 0.5, 1.5, 0.2, 0.0, 0.0, 0.2),
     ),
-    Habit.DRAW_LOVER: Manner(
+    Profile.DRAW_LOVER: Behaviour(
         share=0.08,
         think_s=1.5,
         slips_max=1,
@@ -142,7 +142,7 @@ MANNERS: Final[dict[Habit, Manner]] = {
         tastes=(1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.1, 0.0, 0.0),
         draw_appeal=20.0,
     ),
-    Habit.UNDERDOG_HUNTER: Manner(
+    Profile.UNDERDOG_HUNTER: Behaviour(
         share=0.14,
         think_s=1.4,
         slips_max=2,
@@ -153,7 +153,7 @@ MANNERS: Final[dict[Habit, Manner]] = {
         tilt=-0.7,
         tastes=(3.0, 0.2, 1.0, 1.0, 1.5, 0.5, 0.6, 0.0, 0.3),
     ),
-    Habit.GOALS_PUNTER: Manner(
+    Profile.GOALS_PUNTER: Behaviour(
         share=0.18,
         think_s=1.0,
         slips_max=3,
@@ -164,7 +164,7 @@ MANNERS: Final[dict[Habit, Manner]] = {
         tilt=0.8,
         tastes=(0.0, 0.0, 0.0, 4.0, 0.0, 2.0, 0.2, 1.0, 0.2),
     ),
-    Habit.SMALL_STAKES: Manner(
+    Profile.SMALL_STAKES: Behaviour(
         share=0.18,
         think_s=0.5,
         slips_max=4,
@@ -175,7 +175,7 @@ MANNERS: Final[dict[Habit, Manner]] = {
         tilt=0.3,
         tastes=_ANYTHING,
     ),
-    Habit.WHALE: Manner(
+    Profile.WHALE: Behaviour(
         share=0.05,
         think_s=3.0,
         slips_max=1,
@@ -186,7 +186,7 @@ MANNERS: Final[dict[Habit, Manner]] = {
         tilt=1.2,
         tastes=(4.0, 0.5, 1.0, 2.0, 3.0, 0.5, 0.0, 0.0, 0.0),
     ),
-    Habit.CHASER: Manner(
+    Profile.CHASER: Behaviour(
         share=0.09,
         think_s=2.0,
         slips_max=3,
@@ -197,7 +197,7 @@ MANNERS: Final[dict[Habit, Manner]] = {
         tilt=0.0,
         tastes=(2.0, 0.5, 1.0, 3.0, 2.0, 1.0, 0.0, 0.0, 0.0),
     ),
-    Habit.FAT_FINGER: Manner(
+    Profile.FAT_FINGER: Behaviour(
         share=0.06,
         think_s=1.5,
         slips_max=1,
@@ -211,15 +211,15 @@ MANNERS: Final[dict[Habit, Manner]] = {
     ),
 }
 
-assert set(MANNERS) == set(Habit), "every habit has a manner"
-assert all(len(manner.tastes) == len(Family) for manner in MANNERS.values())
+assert set(BEHAVIOURS) == set(Profile), "every habit has a manner"
+assert all(len(behaviour.tastes) == len(Family) for behaviour in BEHAVIOURS.values())
 
 
 class Bettor(NamedTuple):
     """One of a crowd; `account_no` counts from the first account given to it."""
 
     account_no: int
-    habit: Habit
+    profile: Profile
     bankroll_minor: int
 
 
@@ -254,20 +254,23 @@ class Board:
         ]
         columns = np.array(offered, np.int64).reshape(-1, 5)
         self.market_no, self.outcome, self.odds_milli, self.family, self.draw = columns.T
-        self._lures: dict[Habit, Floats] = {}
+        self._lures: dict[Profile, Floats] = {}
 
     def __len__(self) -> int:
         return len(self.market_no)
 
-    def lure(self, habit: Habit) -> Floats:
+    def attraction(self, profile: Profile) -> Floats:
         """Return the running sum of the selections' appeal to a habit, the last being the total."""
-        lure = self._lures.get(habit)
-        if lure is None:
-            manner = MANNERS[habit]
-            appeal = np.array(manner.tastes)[self.family] * (1_000 / self.odds_milli) ** manner.tilt
-            appeal[self.draw == 1] *= manner.draw_appeal
-            lure = self._lures[habit] = np.cumsum(appeal)
-        return lure
+        attraction = self._lures.get(profile)
+        if attraction is None:
+            behaviour = BEHAVIOURS[profile]
+            appeal = (
+                np.array(behaviour.tastes)[self.family]
+                * (1_000 / self.odds_milli) ** behaviour.tilt
+            )
+            appeal[self.draw == 1] *= behaviour.draw_appeal
+            attraction = self._lures[profile] = np.cumsum(appeal)
+        return attraction
 
 
 def _family(key: str) -> Family:
@@ -288,31 +291,31 @@ def crowd(count: int, *, rng: Random, first_account_no: int = 1) -> list[Bettor]
     """
     if not 1 <= count <= BETTORS_MAX:
         raise ValueError(f"bettors: 1 to {BETTORS_MAX}, not {count}")
-    habits = list(Habit)[:count]
-    shares = np.array([MANNERS[habit].share for habit in Habit])
-    drawn = rng.choice(len(shares), size=count - len(habits), p=shares / shares.sum())
-    habits += [Habit(number) for number in drawn.tolist()]
-    rng.shuffle(habits)
+    profiles = list(Profile)[:count]
+    shares = np.array([BEHAVIOURS[profile].share for profile in Profile])
+    drawn = rng.choice(len(shares), size=count - len(profiles), p=shares / shares.sum())
+    profiles += [Profile(number) for number in drawn.tolist()]
+    rng.shuffle(profiles)
     purses = np.exp(0.4 * rng.standard_normal(count))
     bettors = []
-    for number, (habit, purse) in enumerate(zip(habits, purses.tolist(), strict=True)):
-        manner = MANNERS[habit]
-        bankroll_minor = int(manner.stake_minor * manner.bankroll_stakes * purse)
-        bettors.append(Bettor(first_account_no + number, Habit(habit), bankroll_minor))
+    for number, (profile, purse) in enumerate(zip(profiles, purses.tolist(), strict=True)):
+        behaviour = BEHAVIOURS[profile]
+        bankroll_minor = int(behaviour.stake_minor * behaviour.bankroll_stakes * purse)
+        bettors.append(Bettor(first_account_no + number, Profile(profile), bankroll_minor))
     return bettors
 
 
-def think_s(habit: Habit, *, rng: Random) -> float:
+def think_s(profile: Profile, *, rng: Random) -> float:
     """Return how long a bettor waits before its next bets, in seconds."""
-    return float(rng.exponential(MANNERS[habit].think_s))
+    return float(rng.exponential(BEHAVIOURS[profile].think_s))
 
 
-def slips(habit: Habit, *, rng: Random) -> int:
+def slips(profile: Profile, *, rng: Random) -> int:
     """Return how many bets a bettor places at once."""
-    return int(rng.integers(1, MANNERS[habit].slips_max, endpoint=True))
+    return int(rng.integers(1, BEHAVIOURS[profile].slips_max, endpoint=True))
 
 
-def draw_orders(habit: Habit, board: Board, *, count: int, rng: Random) -> Orders:
+def draw_orders(profile: Profile, board: Board, *, count: int, rng: Random) -> Orders:
     """Draw what bettors of a habit would order from a board.
 
     Parameters
@@ -328,16 +331,18 @@ def draw_orders(habit: Habit, board: Board, *, count: int, rng: Random) -> Order
     """
     if not 0 <= count <= ORDERS_MAX:
         raise ValueError(f"orders: 0 to {ORDERS_MAX}, not {count}")
-    manner = MANNERS[habit]
-    lure = board.lure(habit)
-    if not len(lure) or lure[-1] <= 0:
+    behaviour = BEHAVIOURS[profile]
+    attraction = board.attraction(profile)
+    if not len(attraction) or attraction[-1] <= 0:
         count = 0
-    at = np.searchsorted(lure, rng.random(count) * (lure[-1] if count else 0), side="right")
-    at = np.minimum(at, len(lure) - 1)
-    stake = manner.stake_minor * np.exp(manner.stake_spread * rng.standard_normal(count))
+    at = np.searchsorted(
+        attraction, rng.random(count) * (attraction[-1] if count else 0), side="right"
+    )
+    at = np.minimum(at, len(attraction) - 1)
+    stake = behaviour.stake_minor * np.exp(behaviour.stake_spread * rng.standard_normal(count))
     stake = np.where(stake >= ROUND_MINOR, ROUND_MINOR * np.rint(stake / ROUND_MINOR), stake)
-    stake[rng.random(count) < manner.slip_chance] *= FAT_FINGER_FACTOR
-    bounds = np.cumsum(manner.policies)[:-1]
+    stake[rng.random(count) < behaviour.slip_chance] *= FAT_FINGER_FACTOR
+    bounds = np.cumsum(behaviour.policies)[:-1]
     return Orders(
         market_no=board.market_no[at],
         outcome=board.outcome[at],

@@ -112,7 +112,7 @@ class _Market:
         return odds
 
 
-def dues_minor(folders: Iterable[Path], *, disk: Disk | None = None) -> dict[int, int]:
+def expected_payouts_minor(folders: Iterable[Path], *, disk: Disk | None = None) -> dict[int, int]:
     """Return by bet id what each accepted bet is owed, in minor units of its own currency.
 
     Parameters
@@ -129,7 +129,7 @@ def dues_minor(folders: Iterable[Path], *, disk: Disk | None = None) -> dict[int
     JournalDamagedError
         At the first thing that is not as written.
     """
-    dues: dict[int, int] = {}
+    payouts: dict[int, int] = {}
     for folder in folders:
         markets: dict[int, _Market] = {}
 
@@ -141,8 +141,8 @@ def dues_minor(folders: Iterable[Path], *, disk: Disk | None = None) -> dict[int
             raise ValueError(f"{folder}: the journal's beginning is gone")
         for market in markets.values():
             for number, bet in enumerate(market.bets):
-                dues[bet.bet_id] = market.due_minor(number)
-    return dues
+                payouts[bet.bet_id] = market.due_minor(number)
+    return payouts
 
 
 def _take(record: Record, markets: dict[int, _Market]) -> None:

@@ -28,17 +28,17 @@ from engine.ledger.ledger import LedgerMachine
 from engine.market.market import MarketMachine
 from simulations.audit import Audit, audit, sums_to_zero
 from simulations.crowd import (
-    MANNERS,
+    BEHAVIOURS,
     Bettor,
     Board,
-    Habit,
     Orders,
+    Profile,
     crowd,
     draw_orders,
     join_orders,
 )
 from simulations.timeline import EventKind, MatchTimeline
-from simulations.trader import CATALOGUE, SUSPENDED_S, Desk, by_market_no, market_keys
+from simulations.trader import CATALOGUE, SUSPENDED_S, MatchTrader, by_market_no, market_keys
 
 CURRENCY: Final = "EUR"
 BETS_MAX: Final = 10_000_000
@@ -100,7 +100,7 @@ class Headless:
         self.play: Final = play
         self.markets: Final = MarketMachine()
         self.ledger: Final = LedgerMachine(shard=SHARD)
-        self.desk: Final = Desk(match, market_keys(match, markets=play.markets))
+        self.trader: Final = MatchTrader(match, market_keys(match, markets=play.markets))
         self._rng: Final = np.random.default_rng(play.seed)
         self._kick_off_ns = int(match.kick_off.timestamp()) * 1_000_000_000
         self._verdicts: Rows = np.zeros(0, DECISION)
@@ -108,8 +108,10 @@ class Headless:
         self._reserved_refusals: dict[int, int] = {}
         self._bettors = crowd(play.bettors, rng=self._rng)
         self._accounts = {
-            habit: np.array([b.account_no for b in self._bettors if b.habit is habit], np.uint32)
-            for habit in Habit
+            profile: np.array(
+                [b.account_no for b in self._bettors if b.profile is profile], np.uint32
+            )
+            for profile in Profile
         }
         self._busyness = _busyness(self._bettors)
 
@@ -126,19 +128,19 @@ class Headless:
             fallen = any(begin_s <= goal_s < end_s for goal_s in goals)
             if fallen:
                 stale = Board(self._prices())
-                self._obey(self.desk.suspend(self._prices(), why="goal"), begin_s)
+                self._obey(self.trader.suspend(self._prices(), why="goal"), begin_s)
                 shut_until_s = begin_s + SUSPENDED_S
             state = self.match.regular_state_at(end_s - 1)
             shut = begin_s < shut_until_s
-            self._obey(self.desk.reprice(state, self._prices(), resume=not shut), begin_s)
+            self._obey(self.trader.reprice(state, self._prices(), resume=not shut), begin_s)
             self._bet(count, Board(self._prices()), stale, fallen=fallen, played_s=begin_s)
             stale = stale if shut else None
         return self._whistle()
 
     def _open(self) -> None:
         state = self.match.state_at(-1)
-        self._obey(self.desk.create(state, first_market_no=1), 0)
-        self._obey(self.desk.open(self._prices()), 0)
+        self._obey(self.trader.create(state, first_market_no=1), 0)
+        self._obey(self.trader.open(self._prices()), 0)
         accounts: list[LedgerCommand] = [SetRate(currency=CURRENCY)]
         for bettor in self._bettors:
             amount = max(1, int(bettor.bankroll_minor * self.play.bankroll_factor))
@@ -156,12 +158,12 @@ class Headless:
         self.ledger.exchange(self._verdicts, np.zeros(0, RESERVATION), at_ns)
         self._verdicts = np.zeros(0, DECISION)
         state = self.match.regular_state_at(end_s)
-        self._obey(self.desk.settle(state, self._prices()), end_s)
+        self._obey(self.trader.settle(state, self._prices()), end_s)
         while len(rows := self.markets.outbox(shard=SHARD, limit=OUTBOX_ROWS)):
             self.ledger.settle(rows.astype(SETTLEMENT, copy=True), at_ns)
             self._obey([AckOutbox(shard=SHARD, upto=int(rows["outbox_seq"][-1]))], end_s)
         results: Mapping[int, Sequence[OutcomeResult]] = by_market_no(
-            self.desk.results(state), self._prices()
+            self.trader.results(state), self._prices()
         )
         return Outcome(
             books=audit(self.markets.bets(), self.ledger.slips(), results),
@@ -195,15 +197,15 @@ class Headless:
     ) -> None:
         """Let the crowd bet: chasers on what they still remember, the others on what they see."""
         busyness = self._busyness.copy()
-        busyness[Habit.CHASER] *= CHASE_FACTOR if fallen else 1.0
+        busyness[Profile.CHASER] *= CHASE_FACTOR if fallen else 1.0
         counts = self._rng.multinomial(count, busyness / busyness.sum()).tolist()
         parts, accounts = [], []
-        for habit, wanted in zip(Habit, counts, strict=True):
-            seen = stale if stale is not None and habit is Habit.CHASER else board
-            orders = draw_orders(habit, seen, count=wanted, rng=self._rng)
+        for profile, wanted in zip(Profile, counts, strict=True):
+            seen = stale if stale is not None and profile is Profile.CHASER else board
+            orders = draw_orders(profile, seen, count=wanted, rng=self._rng)
             parts.append(orders)
-            at = self._rng.integers(0, max(len(self._accounts[habit]), 1), len(orders.outcome))
-            accounts.append(self._accounts[habit][at])
+            at = self._rng.integers(0, max(len(self._accounts[profile]), 1), len(orders.outcome))
+            accounts.append(self._accounts[profile][at])
         self._place(join_orders(parts), np.concatenate(accounts), self._at_ns(played_s))
 
     def _place(self, orders: Orders, accounts: npt.NDArray[np.uint32], at_ns: int) -> None:
@@ -252,10 +254,10 @@ class Headless:
 
 def _busyness(bettors: Sequence[Bettor]) -> npt.NDArray[np.float64]:
     """Return how many bets a second each habit's bettors place together."""
-    rates = np.zeros(len(Habit))
+    rates = np.zeros(len(Profile))
     for bettor in bettors:
-        manner = MANNERS[bettor.habit]
-        rates[bettor.habit] += (1 + manner.slips_max) / 2 / manner.think_s
+        behaviour = BEHAVIOURS[bettor.profile]
+        rates[bettor.profile] += (1 + behaviour.slips_max) / 2 / behaviour.think_s
     return rates
 
 

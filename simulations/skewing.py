@@ -22,7 +22,7 @@ from engine.common.units import LIMIT_MINOR_MAX, RATE_MICRO_ONE, STAKE_MINOR_MAX
 from engine.market.market import MarketMachine
 from engine.pricing.ladder import CENTS
 from engine.pricing.quoting import BookFigures, Margin, Quoted, Quoter, Shortfall
-from engine.pricing.skew import Lean, LinearLean, LogOddsLean, OptimalLean
+from engine.pricing.skew import LinearSkew, LogOddsSkew, OptimalSkew, Skew
 
 Floats = npt.NDArray[np.float64]
 Random = np.random.Generator
@@ -77,7 +77,7 @@ class Shaded(Struct, frozen=True, kw_only=True):
     outcomes, as a share of turnover. `unleant` counts the quotes that held no lean after all.
     """
 
-    lean: str
+    skew: str
     books: int
     turnover_minor: float
     profit_minor: float
@@ -133,8 +133,8 @@ class Crowd:
 class _House:
     """Markets that are quoted and bet on, round after round."""
 
-    def __init__(self, trial: Trial, crowd: Crowd, lean: Lean | None) -> None:
-        self._trial, self._crowd, self._lean = trial, crowd, lean
+    def __init__(self, trial: Trial, crowd: Crowd, skew: Skew | None) -> None:
+        self._trial, self._crowd, self._skew = trial, crowd, skew
         self._markets = MarketMachine()
         offsets = np.arange(0, len(crowd.fair) + 1, len(OUTCOMES))
         types = (MARKET_TYPE,) * trial.markets
@@ -166,9 +166,9 @@ class _House:
                 payout_minor=np.concatenate([book.payout_minor for book in books]),
             )
         quoted = self._quoter.quote(
-            self._crowd.fair, margin=self._trial.margin, lean=self._lean, figures=figures
+            self._crowd.fair, margin=self._trial.margin, skew=self._skew, figures=figures
         )
-        self.unleant += int((quoted.shortfalls & Shortfall.LEAN != 0).sum())
+        self.unleant += int((quoted.shortfalls & Shortfall.SKEW != 0).sum())
         odds = [tuple(row) for row in quoted.odds_milli.reshape(-1, len(OUTCOMES)).tolist()]
         for number, row in enumerate(odds):
             self._set(number, row)
@@ -194,13 +194,13 @@ class _House:
             assert not isinstance(event, Refused), event
 
 
-def leans(trial: Trial) -> dict[str, Lean | None]:
+def skews(trial: Trial) -> dict[str, Skew | None]:
     """Return the leans compared: each follows the book at the trial's risk tolerance."""
     return {
         "none": None,
-        "linear": LinearLean(scale_minor=trial.risk_minor, shift_milli_max=60),
-        "log-odds": LogOddsLean(scale_minor=trial.risk_minor, log_odds_milli_max=250),
-        "optimal": OptimalLean(
+        "linear": LinearSkew(scale_minor=trial.risk_minor, shift_milli_max=60),
+        "log-odds": LogOddsSkew(scale_minor=trial.risk_minor, log_odds_milli_max=250),
+        "optimal": OptimalSkew(
             risk_minor=trial.risk_minor,
             bet_payout_minor=trial.demand.bet_payout_minor,
             elasticity=trial.demand.elasticity,
@@ -210,13 +210,13 @@ def leans(trial: Trial) -> dict[str, Lean | None]:
     }
 
 
-def shade(name: str, lean: Lean | None, trial: Trial) -> Shaded:
+def shade(name: str, skew: Skew | None, trial: Trial) -> Shaded:
     """Let every seed's crowd bet against one lean, and weigh the final books."""
     turnovers, profits, chances = [], [], []
     unleant = 0
     for seed in range(trial.seeds):
         crowd = Crowd(trial, seed=seed)
-        house = _House(trial, crowd, lean)
+        house = _House(trial, crowd, skew)
         turnover, profit = house.run()
         turnovers.append(turnover)
         profits.append(profit)
@@ -247,7 +247,7 @@ def _weigh(name: str, final: _Books, *, risk_minor: int, unleant: int) -> Shaded
     utility = (chances * np.exp(-profit / risk_minor)).sum(axis=1)
     average = float(utility.mean())
     return Shaded(
-        lean=name,
+        skew=name,
         books=books,
         turnover_minor=float(turnover.mean()),
         profit_minor=mean,
@@ -263,19 +263,19 @@ def _weigh(name: str, final: _Books, *, risk_minor: int, unleant: int) -> Shaded
 
 def compare(trial: Trial) -> list[Shaded]:
     """Run a trial with no lean and with each form of it."""
-    return [shade(name, lean, trial) for name, lean in leans(trial).items()]
+    return [shade(name, skew, trial) for name, skew in skews(trial).items()]
 
 
 def table(rows: Sequence[Shaded]) -> str:
     """Lay results out as a table in Markdown, money in major units."""
     head = (
-        "lean", "turnover", "profit", "of turnover", "sd", "5%", "worst outcome", "imbalance",
+        "skew", "turnover", "profit", "of turnover", "sd", "5%", "worst outcome", "imbalance",
         "certain",
     )  # fmt: skip
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     for row in rows:
         cells = (
-            row.lean,
+            row.skew,
             f"{row.turnover_minor / 100:,.0f}",
             f"{row.profit_minor / 100:,.1f}",
             f"{row.profit_minor / row.turnover_minor:.2%}",
@@ -292,8 +292,8 @@ def table(rows: Sequence[Shaded]) -> str:
 TRIALS: Final = (
     Trial(),
     Trial(rounds=160),
-    Trial(margin=Margin(book_milli=1_050, book_within_milli=4, harmonised=False)),
-    Trial(rounds=160, margin=Margin(book_milli=1_050, book_within_milli=4, harmonised=False)),
+    Trial(margin=Margin(book_milli=1_050, book_within_milli=4, capped=False)),
+    Trial(rounds=160, margin=Margin(book_milli=1_050, book_within_milli=4, capped=False)),
 )
 """The default, four times its bets (time for a book to come back into balance by itself), and both
 where a lean may take odds above fair."""
@@ -306,7 +306,7 @@ def conditions(trial: Trial) -> str:
         f"{trial.seeds} seeds of {trial.markets} markets, {trial.rounds} rounds of "
         f"{demand.bets_per_round:g} bets a market at fair odds, paying "
         f"{demand.bet_payout_minor / 100:,.0f}; book {trial.margin.book_milli}, odds above fair "
-        f"{'never' if trial.margin.harmonised else 'allowed'}; risk tolerance "
+        f"{'never' if trial.margin.capped else 'allowed'}; risk tolerance "
         f"{trial.risk_minor / 100:,.0f}, elasticity {demand.elasticity:g}, tilt {demand.tilt:g}, "
         f"fans {demand.fans_spread:g}"
     )

@@ -113,7 +113,7 @@ def match_model(match: MatchTimeline, *, strengths: Strengths | None = None) -> 
     )
 
 
-class Desk:
+class MatchTrader:
     """One fixture's desk.
 
     Parameters

@@ -10,9 +10,9 @@ from engine.common.jit import kernel
 from engine.common.rows import Rows, U64s
 from engine.ledger.index_nb import (
     ACCOUNTS,
+    REF_U64S,
     SLIPS,
     TRANSFERS,
-    WORDS,
     find_no_nb,
     find_ref_nb,
     ref_hash_nb,
@@ -55,7 +55,7 @@ def chain_fault_nb(accounts: Rows, slips: Rows, opened: int) -> int:
     return met
 
 
-@kernel(types.int64(WORDS, ACCOUNTS, types.int64))
+@kernel(types.int64(REF_U64S, ACCOUNTS, types.int64))
 def unfound_account_nb(table: U64s, accounts: Rows, count: int) -> int:
     """Return the first account that its number does not lead to, or -1."""
     for slot in range(count):
@@ -66,8 +66,8 @@ def unfound_account_nb(table: U64s, accounts: Rows, count: int) -> int:
 
 @kernel(
     [
-        types.int64(WORDS, types.uint64, SLIPS, types.int64, ACCOUNTS),
-        types.int64(WORDS, types.uint64, TRANSFERS, types.int64, ACCOUNTS),
+        types.int64(REF_U64S, types.uint64, SLIPS, types.int64, ACCOUNTS),
+        types.int64(REF_U64S, types.uint64, TRANSFERS, types.int64, ACCOUNTS),
     ]
 )
 def unfound_ref_nb(table: U64s, seed: np.uint64, rows: Rows, count: int, accounts: Rows) -> int:

@@ -24,7 +24,7 @@ def array_of(dtype: np.dtype[Any], *, frozen: bool = False) -> Any:
 ACCOUNTS = array_of(ACCOUNT)
 SLIPS = array_of(SLIP)
 TRANSFERS = array_of(TRANSFER)
-WORDS = types.Array(types.uint64, 1, "C")
+REF_U64S = types.Array(types.uint64, 1, "C")
 SLOTS = types.Array(types.uint32, 1, "C")
 RATES = types.Array(types.int32, 1, "C")
 SUMS = types.Array(types.int64, 1, "C")
@@ -76,13 +76,13 @@ def find_no_nb(table: Any, accounts: Any, account_no: Any) -> Any:
     return place
 
 
-@kernel(types.int64(WORDS, ACCOUNTS, types.uint64))
+@kernel(types.int64(REF_U64S, ACCOUNTS, types.uint64))
 def find_account_nb(table: U64s, accounts: Rows, account_no: int) -> int:
     """Return an account's slot, or a negative number."""
     return int(find_no_nb(table, accounts, account_no))
 
 
-@kernel(types.int64(WORDS, ACCOUNTS, types.int64, types.int64))
+@kernel(types.int64(REF_U64S, ACCOUNTS, types.int64, types.int64))
 def index_accounts_nb(table: U64s, accounts: Rows, begin: int, end: int) -> int:
     """Enter the accounts `begin` to `end`; return the first that was there already, or -1."""
     for slot in range(begin, end):
@@ -95,8 +95,8 @@ def index_accounts_nb(table: U64s, accounts: Rows, begin: int, end: int) -> int:
 
 @kernel(
     [
-        types.int64(WORDS, types.uint64, SLIPS, types.int64, types.uint64, REF),
-        types.int64(WORDS, types.uint64, TRANSFERS, types.int64, types.uint64, REF),
+        types.int64(REF_U64S, types.uint64, SLIPS, types.int64, types.uint64, REF),
+        types.int64(REF_U64S, types.uint64, TRANSFERS, types.int64, types.uint64, REF),
     ]
 )
 def find_by_ref_nb(
@@ -108,8 +108,8 @@ def find_by_ref_nb(
 
 @kernel(
     [
-        types.int64(WORDS, types.uint64, SLIPS, types.int64, types.int64, ACCOUNTS),
-        types.int64(WORDS, types.uint64, TRANSFERS, types.int64, types.int64, ACCOUNTS),
+        types.int64(REF_U64S, types.uint64, SLIPS, types.int64, types.int64, ACCOUNTS),
+        types.int64(REF_U64S, types.uint64, TRANSFERS, types.int64, types.int64, ACCOUNTS),
     ]
 )
 def index_refs_nb(

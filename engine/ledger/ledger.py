@@ -149,10 +149,10 @@ class LedgerMachine:
         answers["reason"][fresh] = otherwise
         return answers
 
-    def _reserve(self, wishes: Rows, answers: Rows, *, slips_max: int, at_ns: int) -> int:
+    def _reserve(self, reservations: Rows, answers: Rows, *, slips_max: int, at_ns: int) -> int:
         books = self._books
         return reserve_nb(
-            wishes,
+            reservations,
             answers,
             books.slips,
             books.slips_len,
@@ -262,7 +262,7 @@ class LedgerMachine:
         """Move money across the border; a ref that is known answers first, and as it did then."""
         books = self._books
         amount_minor = command.amount_minor
-        ref = ref_words(command.ref)
+        ref = ref_u64s(command.ref)
         if ref is None:
             return _refused(Reason.MALFORMED, "ref", "1 to 32 printable characters, no space")
         account = books.account_slot(command.account_no)
@@ -321,7 +321,7 @@ class LedgerMachine:
 
     def slip(self, *, account_no: int, ref: str) -> Slip | None:
         """Return an account's slip by the bettor's own reference, or None."""
-        words = ref_words(ref)
+        words = ref_u64s(ref)
         account = self._books.account_slot(account_no)
         if words is None or account < 0:
             return None
@@ -469,7 +469,7 @@ class LedgerMachine:
         assert not fault, fault
 
 
-def ref_words(ref: str) -> U64s | None:
+def ref_u64s(ref: str) -> U64s | None:
     """Return a reference as the four words of a row, or None when it is malformed."""
     try:
         data = check_bet_ref(ref)

@@ -30,10 +30,10 @@ from engine.common.units import PAYOUT_MINOR_MAX, STAKE_MINOR_MAX
 from engine.ledger.index_nb import (
     ACCOUNTS,
     RATES,
+    REF_U64S,
     SLIPS,
     SLOTS,
     SUMS,
-    WORDS,
     array_of,
     find_no_nb,
     find_ref_nb,
@@ -132,12 +132,12 @@ def reopen_slip_nb(slips: Any, account: Any, slip: Any, slot: Any) -> None:
 
 @kernel(inline=True)
 def answer_refusal_nb(
-    answer: Any, wish: Any, reason: Any, rate_micro: Any, most_minor: Any
+    answer: Any, reservation: Any, reason: Any, rate_micro: Any, most_minor: Any
 ) -> None:
     """Answer a reservation that made no slip; `most_minor` is the stake that would have passed."""
     answer.bet_id = 0
     answer.stake_max_minor = most_minor
-    answer.odds_milli = wish.odds_milli
+    answer.odds_milli = reservation.odds_milli
     answer.rate_micro = rate_micro
     answer.reason = reason
     answer.state = NONE
@@ -159,27 +159,27 @@ def answer_slip_nb(answer: Any, slip: Any, flags: Any) -> None:
 
 
 @kernel()
-def open_slip_nb(slips: Any, slot: Any, account: Any, account_slot: Any, wish: Any) -> None:
+def open_slip_nb(slips: Any, slot: Any, account: Any, account_slot: Any, reservation: Any) -> None:
     """Write a PENDING slip, chain it behind its account's others and move its stake."""
     slip = slips[slot]
-    slip.stake_minor = wish.stake_minor
+    slip.stake_minor = reservation.stake_minor
     slip.stake_max_minor = 0
     slip.payout_minor = 0
     slip.account = account_slot
-    slip.account_no = wish.account_no
-    slip.market_no = wish.market_no
+    slip.account_no = reservation.account_no
+    slip.market_no = reservation.market_no
     slip.settlement_no = 0
-    slip.odds_milli = wish.odds_milli
-    slip.asked_milli = wish.odds_milli
-    slip.outcome = wish.outcome
+    slip.odds_milli = reservation.odds_milli
+    slip.asked_milli = reservation.odds_milli
+    slip.outcome = reservation.outcome
     slip.reason = 0
-    slip.policy = wish.policy
+    slip.policy = reservation.policy
     slip.state = PENDING
     slip.result = 0
     for i in range(5):
         slip.pad[i] = 0
     for i in range(4):
-        slip.ref[i] = wish.ref[i]
+        slip.ref[i] = reservation.ref[i]
     slip.open_next = 0
     slip.open_prev = account.open_last
     if account.open_last:
@@ -187,8 +187,8 @@ def open_slip_nb(slips: Any, slot: Any, account: Any, account_slot: Any, wish: A
     else:
         account.open_first = slot + 1
     account.open_last = slot + 1
-    account.available_minor -= wish.stake_minor
-    account.pending_minor += wish.stake_minor
+    account.available_minor -= reservation.stake_minor
+    account.pending_minor += reservation.stake_minor
 
 
 @kernel(
@@ -198,8 +198,8 @@ def open_slip_nb(slips: Any, slot: Any, account: Any, account_slot: Any, wish: A
         SLIPS,
         types.int64,
         ACCOUNTS,
-        WORDS,
-        WORDS,
+        REF_U64S,
+        REF_U64S,
         types.uint64,
         RATES,
         SLOTS,
@@ -210,7 +210,7 @@ def open_slip_nb(slips: Any, slot: Any, account: Any, account_slot: Any, wish: A
     )
 )
 def reserve_nb(
-    wishes: Rows,
+    reservations: Rows,
     answers: Rows,
     slips: Rows,
     slips_len: int,
@@ -235,52 +235,52 @@ def reserve_nb(
     int
         How many slips there are now; as many slots as came new were queued in `pending`.
     """
-    for i in range(len(wishes)):
-        wish = wishes[i]
+    for i in range(len(reservations)):
+        reservation = reservations[i]
         answer = answers[i]
         rate_micro = 0
         place = 0
-        hashed = ref_hash_nb(ref_seed, wish.account_no, wish.ref)
-        account_slot = find_no_nb(account_table, accounts, wish.account_no)
+        hashed = ref_hash_nb(ref_seed, reservation.account_no, reservation.ref)
+        account_slot = find_no_nb(account_table, accounts, reservation.account_no)
         if account_slot >= 0:
             rate_micro = rates_micro[accounts[account_slot].currency]
-            slot = find_ref_nb(ref_table, slips, account_slot, wish.ref, hashed)
+            slot = find_ref_nb(ref_table, slips, account_slot, reservation.ref, hashed)
             place = -1 - slot
             if slot >= 0:
                 slip = slips[slot]
                 if (
-                    slip.stake_minor == wish.stake_minor
-                    and slip.market_no == wish.market_no
-                    and slip.outcome == wish.outcome
-                    and slip.asked_milli == wish.odds_milli
-                    and slip.policy == wish.policy
+                    slip.stake_minor == reservation.stake_minor
+                    and slip.market_no == reservation.market_no
+                    and slip.outcome == reservation.outcome
+                    and slip.asked_milli == reservation.odds_milli
+                    and slip.policy == reservation.policy
                 ):
                     answer_slip_nb(answer, slip, FLAG_KNOWN)
                 else:
-                    answer_refusal_nb(answer, wish, BET_REF_REUSED, rate_micro, 0)
+                    answer_refusal_nb(answer, reservation, BET_REF_REUSED, rate_micro, 0)
                 continue
         if slips_len >= slips_max:
-            answer_refusal_nb(answer, wish, CAPACITY, rate_micro, 0)
+            answer_refusal_nb(answer, reservation, CAPACITY, rate_micro, 0)
             continue
         if account_slot < 0:
-            answer_refusal_nb(answer, wish, ACCOUNT_UNKNOWN, 0, 0)
+            answer_refusal_nb(answer, reservation, ACCOUNT_UNKNOWN, 0, 0)
             continue
         account = accounts[account_slot]
         most_minor = min(account.available_minor, STAKE_MINOR_MAX)
-        if wish.ref[0] == 0:
-            answer_refusal_nb(answer, wish, MALFORMED, rate_micro, 0)
-        elif wish.stake_minor < 1:
-            answer_refusal_nb(answer, wish, STAKE_TOO_SMALL, rate_micro, most_minor)
-        elif wish.stake_minor > STAKE_MINOR_MAX:
-            answer_refusal_nb(answer, wish, AMOUNT_OUT_OF_BOUNDS, rate_micro, most_minor)
-        elif wish.stake_minor > account.available_minor:
-            answer_refusal_nb(answer, wish, INSUFFICIENT_FUNDS, rate_micro, most_minor)
+        if reservation.ref[0] == 0:
+            answer_refusal_nb(answer, reservation, MALFORMED, rate_micro, 0)
+        elif reservation.stake_minor < 1:
+            answer_refusal_nb(answer, reservation, STAKE_TOO_SMALL, rate_micro, most_minor)
+        elif reservation.stake_minor > STAKE_MINOR_MAX:
+            answer_refusal_nb(answer, reservation, AMOUNT_OUT_OF_BOUNDS, rate_micro, most_minor)
+        elif reservation.stake_minor > account.available_minor:
+            answer_refusal_nb(answer, reservation, INSUFFICIENT_FUNDS, rate_micro, most_minor)
         else:
             slip = slips[slips_len]
             slip.bet_id = bet_id_first + slips_len
             slip.placed_at_ns = at_ns
             slip.rate_micro = rate_micro
-            open_slip_nb(slips, slips_len, account, account_slot, wish)
+            open_slip_nb(slips, slips_len, account, account_slot, reservation)
             put_nb(ref_table, hashed, place, slips_len)
             pending[pending_len] = slips_len
             pending_len += 1

@@ -8,7 +8,7 @@ are of one measure, so it is enough that no odds exceed the fair ones.
 import numpy as np
 import numpy.typing as npt
 
-from engine.pricing.fair_cap_nb import harmonise_nb
+from engine.pricing.fair_cap_nb import cap_at_fair_nb
 from engine.pricing.ladder import EXCHANGE, Ladder
 
 Floats = npt.NDArray[np.float64]
@@ -16,7 +16,7 @@ Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 
-def harmonise(
+def cap_at_fair(
     fair: Floats,
     offsets: Ints,
     odds_milli: Ints,
@@ -41,4 +41,4 @@ def harmonise(
     ladder : Ladder
         The odds that may be quoted, among them all `odds_milli` that are offered.
     """
-    return harmonise_nb(fair, offsets, ladder.prices_milli, odds_milli, offered)
+    return cap_at_fair_nb(fair, offsets, ladder.prices_milli, odds_milli, offered)

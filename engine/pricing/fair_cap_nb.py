@@ -16,7 +16,7 @@ than a minor unit on any stake."""
 
 
 @kernel(int64(float64[::1], int64[::1], int64[::1], int64[::1], boolean[::1]))
-def harmonise_nb(fair: Any, offsets: Any, prices: Any, odds_milli: Any, offered: Any) -> int:
+def cap_at_fair_nb(fair: Any, offsets: Any, prices: Any, odds_milli: Any, offered: Any) -> int:
     """Bring every offered price down to fair; return how many were above it.
 
     What that adds to a market's book its other outcomes get back, in proportion to the margin that

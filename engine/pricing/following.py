@@ -26,7 +26,7 @@ from engine.market.market import MarketMachine
 from engine.market.status_transitions import as_fed, unpriced
 from engine.pricing.fair_probabilities import Fair, Mark
 from engine.pricing.quoting import BookFigures, Margin, Quoted, quote
-from engine.pricing.skew import Lean
+from engine.pricing.skew import Skew
 
 UPDATES_IN_CALL_MAX: Final = 1_024
 """Markets' parts of messages that one call may carry; a caller with more makes more calls."""
@@ -51,7 +51,7 @@ class Follow(Struct, frozen=True, kw_only=True):
     by: str
     updates: tuple[Followed, ...]
     margin: Margin = Margin()
-    lean: Lean | None = None
+    skew: Skew | None = None
 
 
 decode_follow = msgspec.msgpack.Decoder(Follow).decode
@@ -176,7 +176,7 @@ def _quote(markets: list[_Fair], asked: Follow, machine: MarketMachine) -> Quote
     offsets = np.cumsum([0, *(len(fair.quoted) for fair in markets)]).astype(np.int64)
     chances = [fair.source.probabilities[i] for fair in markets for i in fair.quoted]
     figures = None
-    if asked.lean is not None:
+    if asked.skew is not None:
         books = [machine.book_image(fair.market_no) for fair in markets]
         stakes, payouts = zip(
             *(
@@ -195,6 +195,6 @@ def _quote(markets: list[_Fair], asked: Follow, machine: MarketMachine) -> Quote
         np.array([float(fair.source.winners) for fair in markets]),
         [fair.type for fair in markets],
         margin=asked.margin,
-        lean=asked.lean,
+        skew=asked.skew,
         figures=figures,
     )

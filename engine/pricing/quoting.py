@@ -15,18 +15,18 @@ import numpy.typing as npt
 from msgspec import Meta, Struct
 
 from engine.common.units import ODDS_MILLI_MAX, ODDS_MILLI_MIN
-from engine.pricing.fair_cap_nb import harmonise_nb
+from engine.pricing.fair_cap_nb import cap_at_fair_nb
 from engine.pricing.ladder import EXCHANGE, Ladder, Place, Rounding
 from engine.pricing.margin import Method
 from engine.pricing.margin_nb import ADD, margins_nb
 from engine.pricing.quoting_nb import FLOAT_ROWS, INT_ROWS, OUTSIDE, hold_books_nb, targets_nb
-from engine.pricing.skew import Lean, LinearLean, OptimalLean
+from engine.pricing.skew import LinearSkew, OptimalSkew, Skew
 from engine.pricing.skew_nb import (
     LINEAR,
     LOG_ODDS,
     floor_nb,
-    lean_nb,
     optimal_nb,
+    skew_nb,
     unlean_nb,
 )
 
@@ -91,7 +91,7 @@ class Margin(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     bands_by_type: dict[str, Bands] = {}
     rounding: Rounding = Rounding.NEAREST
     book_within_milli: Annotated[int, Meta(ge=0, le=BOOK_WITHIN_MILLI_MAX)] | None = None
-    harmonised: bool = True
+    capped: bool = True
 
     def __post_init__(self) -> None:
         """Refuse a book that pays out more than it takes, or that no market can have."""
@@ -134,7 +134,7 @@ class Shortfall(IntFlag):
     NONE = 0
     MARGIN = 1
     """The method has no answer at this book: nothing of the market is offered."""
-    LEAN = 2
+    SKEW = 2
     """The lean has no answer: the market is quoted without one."""
     BOOK = 4
     """No choice of prices keeps the book within its limits: it is the nearest above."""
@@ -188,7 +188,7 @@ class Quoter:
         self._places: Ints = np.zeros(outcomes, np.int64)
         self._parameters: Floats = np.zeros(markets)
         self._statuses: Ints = np.zeros(markets, np.int64)
-        self._leans: Ints = np.zeros(markets, np.int64)
+        self._skews: Ints = np.zeros(markets, np.int64)
         self._holds: Ints = np.zeros(markets, np.int64)
         self._methods: Ints = np.zeros(markets, np.int64)
         self._targets: Floats = np.zeros(markets)
@@ -207,7 +207,7 @@ class Quoter:
         fair: Floats,
         *,
         margin: Margin,
-        lean: Lean | None = None,
+        skew: Skew | None = None,
         figures: BookFigures | None = None,
     ) -> Quoted:
         """Quote every outcome of every market.
@@ -235,12 +235,12 @@ class Quoter:
             fair, self._offsets, self._winners, self._band_offsets, self._band_ends,
             self._band_books, self._books, self._targets,
         )  # fmt: skip
-        self._leans[:] = 0
-        if lean is None or figures is None:
+        self._skews[:] = 0
+        if skew is None or figures is None:
             self._spread(fair, self._quoted)
         else:
             payouts = figures.payout_minor.astype(np.float64)
-            self._lean(fair, lean, payouts, least=1.0 if margin.harmonised else 0.0)
+            self._skew(fair, skew, payouts, least=1.0 if margin.capped else 0.0)
         self._ladder.round_all(
             self._quoted, self._odds_milli, self._places, rounding=margin.rounding
         )
@@ -252,13 +252,13 @@ class Quoter:
         self._holds[:] = 0
         if margin.book_within_milli is not None:
             hold_books_nb(
-                self._quoted, fair if margin.harmonised else self._unbound, offered,
+                self._quoted, fair if margin.capped else self._unbound, offered,
                 self._offsets, self._winners, self._ladder.prices_milli, int(margin.rounding),
                 margin.book_within_milli / 1000.0, self._odds_milli, self._floats, self._ints,
                 self._holds,
             )  # fmt: skip
-        if margin.harmonised:
-            above = harmonise_nb(
+        if margin.capped:
+            above = cap_at_fair_nb(
                 fair, self._offsets, self._ladder.prices_milli, self._odds_milli, offered
             )
             if above > 0 and margin.book_within_milli is not None:
@@ -272,30 +272,30 @@ class Quoter:
             self._parameters, self._statuses,
         )  # fmt: skip
 
-    def _lean(self, fair: Floats, lean: Lean, payouts: Floats, *, least: float) -> None:
+    def _skew(self, fair: Floats, skew: Skew, payouts: Floats, *, least: float) -> None:
         """Fill the quoted probabilities with both lean and margin in them.
 
         With a `least` of 1 none is below fair: a lean then spends the margin and no more.
         """
-        if isinstance(lean, OptimalLean):
+        if isinstance(skew, OptimalSkew):
             self._spread(fair, self._leant)
             optimal_nb(
-                fair, self._leant, payouts, self._offsets, self._winners, float(lean.risk_minor),
-                float(lean.bet_payout_minor), lean.elasticity, lean.tilt, least,
-                lean.log_odds_milli_max / 1000.0, self._search, self._quoted, self._leans,
+                fair, self._leant, payouts, self._offsets, self._winners, float(skew.risk_minor),
+                float(skew.bet_payout_minor), skew.elasticity, skew.tilt, least,
+                skew.log_odds_milli_max / 1000.0, self._search, self._quoted, self._skews,
             )  # fmt: skip
             return
-        if isinstance(lean, LinearLean):
-            form, cap = LINEAR, lean.shift_milli_max / 1000.0
+        if isinstance(skew, LinearSkew):
+            form, cap = LINEAR, skew.shift_milli_max / 1000.0
         else:
-            form, cap = LOG_ODDS, lean.log_odds_milli_max / 1000.0
-        lean_nb(
-            form, fair, payouts, self._offsets, float(lean.scale_minor), cap, self._leant,
-            self._leans,
+            form, cap = LOG_ODDS, skew.log_odds_milli_max / 1000.0
+        skew_nb(
+            form, fair, payouts, self._offsets, float(skew.scale_minor), cap, self._leant,
+            self._skews,
         )  # fmt: skip
         self._spread(self._leant, self._quoted)
         # A method that reaches the book from the fair probabilities may not from the leant ones.
-        if unlean_nb(fair, self._offsets, self._statuses, self._leant, self._leans):
+        if unlean_nb(fair, self._offsets, self._statuses, self._leant, self._skews):
             self._spread(self._leant, self._quoted)
         if least > 0.0:
             floor_nb(fair, self._offsets, self._statuses, self._quoted)
@@ -310,7 +310,7 @@ class Quoter:
     def _shortfalls(self) -> Ints:
         shortfalls: Ints = (
             (self._statuses != 0) * int(Shortfall.MARGIN)
-            + (self._leans != 0) * int(Shortfall.LEAN)
+            + (self._skews != 0) * int(Shortfall.SKEW)
             + (self._holds != 0) * int(Shortfall.BOOK)
         )
         return shortfalls
@@ -349,7 +349,7 @@ def quote(
     *,
     margin: Margin,
     ladder: Ladder = EXCHANGE,
-    lean: Lean | None = None,
+    skew: Skew | None = None,
     figures: BookFigures | None = None,
 ) -> Quoted:
     """Quote many markets once: `Quoter` for markets that will be quoted again.
@@ -374,4 +374,4 @@ def quote(
         The book, per outcome; None: nothing is leaned on.
     """
     quoter = Quoter(offsets, winners, market_types, ladder=ladder)
-    return quoter.quote(fair, margin=margin, lean=lean, figures=figures)
+    return quoter.quote(fair, margin=margin, skew=skew, figures=figures)

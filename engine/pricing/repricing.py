@@ -30,7 +30,7 @@ from engine.pricing.following import feed_update
 from engine.pricing.football.model import MatchModel, MatchState
 from engine.pricing.generic import GenericModel
 from engine.pricing.quoting import BookFigures, Margin
-from engine.pricing.skew import Lean
+from engine.pricing.skew import Skew
 from engine.pricing.sport import SPORTS, AnySport, MarketTypeError, SportBoard, outcome_names
 
 FOOTBALL: Final = "football"
@@ -52,7 +52,7 @@ class Pricing(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     state: Any
     sport: SportField = FOOTBALL
     margin: Margin = Margin()
-    lean: Lean | None = None
+    skew: Skew | None = None
 
 
 class Reprice(Struct, frozen=True, kw_only=True):
@@ -70,7 +70,7 @@ class Reprice(Struct, frozen=True, kw_only=True):
     state: Any
     sport: str = FOOTBALL
     margin: Margin = Margin()
-    lean: Lean | None = None
+    skew: Skew | None = None
     mark: Mark | None = None
     suspend: Annotated[str, Meta(max_length=WHY_CHARS_MAX)] = ""
     resume: bool = False
@@ -119,9 +119,9 @@ class Repricer:
         images = self._priced_images(asked, machine)
         if not images:
             return ()
-        figures = None if asked.lean is None else _figures(images, machine)
+        figures = None if asked.skew is None else _figures(images, machine)
         quotes = self._board(asked.sport, images).quotes(
-            asked.model, asked.state, asked.margin, asked.lean, figures
+            asked.model, asked.state, asked.margin, asked.skew, figures
         )
         odds = {
             image.market_no: SetOdds(market_no=image.market_no, quotes=quotes[image.key])

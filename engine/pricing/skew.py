@@ -25,7 +25,7 @@ def _check(name: str, value: float, low: float, high: float) -> None:
         raise ValueError(f"{name}: must be from {low} to {high}")
 
 
-class LinearLean(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="linear"):
+class LinearSkew(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="linear"):
     """Move probabilities in proportion to themselves and to their excess liability.
 
     An outcome that would pay `scale_minor` more than the market's expected payout is taken for
@@ -42,7 +42,7 @@ class LinearLean(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
         _check("shift_milli_max", self.shift_milli_max, 0, SHIFT_MILLI_MAX)
 
 
-class LogOddsLean(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="log_odds"):
+class LogOddsSkew(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="log_odds"):
     """Move log-odds in proportion to excess liability.
 
     An excess of `scale_minor` moves the log-odds by 1, but for the cap: no log-odds move by more
@@ -58,7 +58,7 @@ class LogOddsLean(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
         _check("log_odds_milli_max", self.log_odds_milli_max, 0, LOG_ODDS_MILLI_MAX)
 
 
-class OptimalLean(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="optimal"):
+class OptimalSkew(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="optimal"):
     """Quote what earns most for its risk, under a model of demand.
 
     Parameters
@@ -95,5 +95,5 @@ class OptimalLean(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
         _check("log_odds_milli_max", self.log_odds_milli_max, 0, LOG_ODDS_MILLI_MAX)
 
 
-Lean = LinearLean | LogOddsLean | OptimalLean
+Skew = LinearSkew | LogOddsSkew | OptimalSkew
 """Which way odds follow the book."""

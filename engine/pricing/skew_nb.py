@@ -62,7 +62,7 @@ def rise_nb(form: int, probability: float, excess: float, cap: float) -> float:
 
 
 @kernel()
-def lean_market_nb(
+def skew_market_nb(
     form: int, fair: Any, payouts: Any, leant: Any, first: int, last: int, scale: float, cap: float
 ) -> int:
     """Lean one market by the linear or the log-odds form; return a status.
@@ -123,7 +123,7 @@ def lean_market_nb(
 @kernel(
     int64(int64, float64[::1], float64[::1], int64[::1], float64, float64, float64[::1], int64[::1])
 )
-def lean_nb(
+def skew_nb(
     form: int,
     fair: Any,
     payouts: Any,
@@ -161,7 +161,7 @@ def lean_nb(
     """
     refused = 0
     for market in range(len(offsets) - 1):
-        statuses[market] = lean_market_nb(
+        statuses[market] = skew_market_nb(
             form, fair, payouts, leant, offsets[market], offsets[market + 1], scale, cap
         )
         if statuses[market] != LEANT:

@@ -17,7 +17,7 @@ from engine.pricing.fair_probabilities_nb import fair_nb
 from engine.pricing.ladder import EXCHANGE, Floats, Ladder
 from engine.pricing.lines import MarketTypeError
 from engine.pricing.quoting import BookFigures, Margin, Quoter
-from engine.pricing.skew import Lean
+from engine.pricing.skew import Skew
 
 __all__ = [
     "SPORTS", "AnySport", "MarketTypeError", "Names", "Pricer", "Results",
@@ -226,7 +226,7 @@ class SportBoard:
         model: Any,
         state: Any,
         margin: Margin,
-        lean: Lean | None = None,
+        skew: Skew | None = None,
         figures: BookFigures | None = None,
     ) -> dict[str, tuple[Quote, ...]]:
         """Quote every outcome of every market.
@@ -251,7 +251,7 @@ class SportBoard:
             decided, or that is too one-sided for the ladder, is not active.
         """
         quoted = self._quoter.quote(
-            self.fair(model, state), margin=margin, lean=lean, figures=figures
+            self.fair(model, state), margin=margin, skew=skew, figures=figures
         )
         return quotes_by_key(self._listed, quoted)
 

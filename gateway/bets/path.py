@@ -49,14 +49,14 @@ _SWEEP_S: Final = 0.05
 _REASONS: Final = {int(reason): reason for reason in Reason}
 
 
-class _Lane:
+class _CallQueue:
     """The way to one shell: what waits, how many calls are out, when the last one left."""
 
-    __slots__ = ("calls", "name", "queue", "started_s", "timer", "verdicts", "verdicts_due")
+    __slots__ = ("calls", "name", "started_s", "timer", "verdicts", "verdicts_due", "waiting")
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.queue: deque[Ticket] = deque()
+        self.waiting: deque[Ticket] = deque()
         self.verdicts: list[bytes] = []
         self.verdicts_due = False
         self.calls = 0
@@ -64,10 +64,10 @@ class _Lane:
         self.timer: asyncio.TimerHandle | None = None
 
 
-def _note(lane: _Lane, error: Exception) -> None:
+def _note(queue: _CallQueue, error: Exception) -> None:
     """Log a shell's defect; that a process is gone is no news to whoever runs the system."""
     if not isinstance(error, PeerError):
-        logger.error("%s met a defect", lane.name, exc_info=error)
+        logger.error("%s met a defect", queue.name, exc_info=error)
 
 
 def _whole(answer: bytes, row: Struct, count: int) -> bytes:
@@ -107,11 +107,11 @@ class BetPath:
         self._call_timeout_s = settings.call_timeout_ms / 1_000
         self._linger_s = settings.verdict_linger_ms / 1_000
         self._pace_s = settings.batch_pace_ms / 1_000
-        self._accounts: dict[int, _Lane] = {}
-        self._markets: dict[str, _Lane] = {}
-        self._dirty: list[tuple[_Lane, Callable[[_Lane], None]]] = []
+        self._accounts: dict[int, _CallQueue] = {}
+        self._markets: dict[str, _CallQueue] = {}
+        self._dirty: list[tuple[_CallQueue, Callable[[_CallQueue], None]]] = []
         self._flushing = False
-        self._born: deque[Ticket] = deque()
+        self._received: deque[Ticket] = deque()
         self._sweeper: asyncio.TimerHandle | None = None
         self._calls: set[asyncio.Task[None]] = set()
         self._shared: dict[int, float] = {}
@@ -136,21 +136,21 @@ class BetPath:
             self._refuse(ticket, Reason.MARKET_UNKNOWN)
             return
         self.in_flight += 1
-        ticket.born_s = self._loop.time()
+        ticket.received_s = self._loop.time()
         ticket.shard = shard_of_account(ticket.account_no, shards=self._routes.shards)
-        self._born.append(ticket)
+        self._received.append(ticket)
         if self._sweeper is None:
             self._sweeper = self._loop.call_later(_SWEEP_S, self._sweep)
-        lane = self._account_lane(ticket.shard)
-        lane.queue.append(ticket)
-        self._touch(lane, self._flush_account)
+        queue = self._account_queue(ticket.shard)
+        queue.waiting.append(ticket)
+        self._touch(queue, self._flush_account)
 
     def wake(self) -> None:
         """Try every lane again; called when routes changed."""
-        for lane in self._accounts.values():
-            self._touch(lane, self._flush_account)
-        for lane in self._markets.values():
-            self._touch(lane, self._flush_market)
+        for queue in self._accounts.values():
+            self._touch(queue, self._flush_account)
+        for queue in self._markets.values():
+            self._touch(queue, self._flush_market)
 
     async def close(self) -> None:
         """Take no more bets, let calls that are out come back, and answer what is left."""
@@ -161,23 +161,23 @@ class BetPath:
             task.cancel()
         if self._sweeper is not None:
             self._sweeper.cancel()
-        for lane in (*self._accounts.values(), *self._markets.values()):
-            if lane.timer is not None:
-                lane.timer.cancel()
-        while self._born:
-            self._give_up(self._born.popleft())
+        for queue in (*self._accounts.values(), *self._markets.values()):
+            if queue.timer is not None:
+                queue.timer.cancel()
+        while self._received:
+            self._give_up(self._received.popleft())
 
     # --- lanes ---------------------------------------------------------------------------------
 
-    def _account_lane(self, shard: int) -> _Lane:
-        lane = self._accounts.get(shard)
-        if lane is None:
-            lane = self._accounts[shard] = _Lane(account_shell_name(shard))
-        return lane
+    def _account_queue(self, shard: int) -> _CallQueue:
+        queue = self._accounts.get(shard)
+        if queue is None:
+            queue = self._accounts[shard] = _CallQueue(account_shell_name(shard))
+        return queue
 
-    def _touch(self, lane: _Lane, flush: Callable[[_Lane], None]) -> None:
+    def _touch(self, queue: _CallQueue, flush: Callable[[_CallQueue], None]) -> None:
         """Have a lane looked at once, at the end of this turn of the event loop."""
-        self._dirty.append((lane, flush))
+        self._dirty.append((queue, flush))
         if not self._flushing:
             self._flushing = True
             self._loop.call_soon(self._flush)
@@ -185,101 +185,105 @@ class BetPath:
     def _flush(self) -> None:
         self._flushing = False
         dirty, self._dirty = self._dirty, []
-        for lane, flush in dict(dirty).items():
-            flush(lane)
+        for queue, flush in dict(dirty).items():
+            flush(queue)
 
     def _may_call(
-        self, lane: _Lane, flush: Callable[[_Lane], None], *, pace_s: float = 0.0
+        self, queue: _CallQueue, flush: Callable[[_CallQueue], None], *, pace_s: float = 0.0
     ) -> Peer | None:
         """Return the lane's peer if a call may leave now; else see that the lane wakes later."""
-        if lane.calls >= self._settings.calls_in_flight_max:
+        if queue.calls >= self._settings.calls_in_flight_max:
             return None
         now = self._loop.time()
-        wait = lane.started_s + pace_s - now
+        wait = queue.started_s + pace_s - now
         if wait <= 0:
-            peer = self._routes.peer(lane.name)
+            peer = self._routes.peer(queue.name)
             if peer is not None:
-                lane.started_s = now
-                lane.calls += 1
+                queue.started_s = now
+                queue.calls += 1
                 return peer
             wait = _RETRY_S
-        self._wake_later(lane, flush, wait)
+        self._wake_later(queue, flush, wait)
         return None
 
-    def _wake_later(self, lane: _Lane, flush: Callable[[_Lane], None], delay_s: float) -> None:
-        if lane.timer is None:
-            lane.timer = self._loop.call_later(delay_s, self._on_timer, lane, flush)
+    def _wake_later(
+        self, queue: _CallQueue, flush: Callable[[_CallQueue], None], delay_s: float
+    ) -> None:
+        if queue.timer is None:
+            queue.timer = self._loop.call_later(delay_s, self._on_timer, queue, flush)
 
-    def _on_timer(self, lane: _Lane, flush: Callable[[_Lane], None]) -> None:
-        lane.timer = None
-        flush(lane)
+    def _on_timer(self, queue: _CallQueue, flush: Callable[[_CallQueue], None]) -> None:
+        queue.timer = None
+        flush(queue)
 
-    def _take(self, lane: _Lane) -> list[Ticket]:
+    def _take(self, queue: _CallQueue) -> list[Ticket]:
         """Take up to one batch of tickets that still have someone waiting for them."""
-        queue = lane.queue
+        waiting = queue.waiting
         batch: list[Ticket] = []
-        while queue and len(batch) < self._settings.batch_rows_max:
-            ticket = queue.popleft()
+        while waiting and len(batch) < self._settings.batch_rows_max:
+            ticket = waiting.popleft()
             if not ticket.answered:
                 batch.append(ticket)
         return batch
 
-    def _forget_answered(self, lane: _Lane) -> None:
+    def _forget_answered(self, queue: _CallQueue) -> None:
         """Drop given-up bets from the head of a queue, which else grew while its target is down."""
-        queue = lane.queue
-        while queue and queue[0].answered:
-            queue.popleft()
+        waiting = queue.waiting
+        while waiting and waiting[0].answered:
+            waiting.popleft()
 
     def _start(self, call: Any) -> None:
         task = self._loop.create_task(call)
         self._calls.add(task)
         task.add_done_callback(self._calls.discard)
 
-    def _back(self, lane: _Lane, flush: Callable[[_Lane], None], *, failed: bool) -> None:
+    def _back(
+        self, queue: _CallQueue, flush: Callable[[_CallQueue], None], *, failed: bool
+    ) -> None:
         """Note that a call came back; after a failure the lane rests before it tries again."""
-        lane.calls -= 1
+        queue.calls -= 1
         if failed:
             if self.suspect is not None:
-                self.suspect(lane.name)
-            self._wake_later(lane, flush, _RETRY_S)
+                self.suspect(queue.name)
+            self._wake_later(queue, flush, _RETRY_S)
         else:
-            self._touch(lane, flush)
+            self._touch(queue, flush)
 
     # --- step 1: reserve the stake (and tell earlier verdicts) ------------------------------------
 
-    def _flush_account(self, lane: _Lane) -> None:
-        self._forget_answered(lane)
-        if not lane.queue and not lane.verdicts_due:
-            if lane.verdicts:
-                self._linger(lane)
+    def _flush_account(self, queue: _CallQueue) -> None:
+        self._forget_answered(queue)
+        if not queue.waiting and not queue.verdicts_due:
+            if queue.verdicts:
+                self._linger(queue)
             return
-        peer = self._may_call(lane, self._flush_account, pace_s=self._pace_of(lane))
+        peer = self._may_call(queue, self._flush_account, pace_s=self._pace_of(queue))
         if peer is None:
             return
         rows_max = self._settings.batch_rows_max
-        verdicts, lane.verdicts = lane.verdicts[:rows_max], lane.verdicts[rows_max:]
-        lane.verdicts_due = len(lane.verdicts) > 0
-        self._start(self._exchange(lane, peer, self._take(lane), verdicts))
+        verdicts, queue.verdicts = queue.verdicts[:rows_max], queue.verdicts[rows_max:]
+        queue.verdicts_due = len(queue.verdicts) > 0
+        self._start(self._exchange(queue, peer, self._take(queue), verdicts))
 
-    def _pace_of(self, lane: _Lane) -> float:
+    def _pace_of(self, queue: _CallQueue) -> float:
         """Return how long after its last call an account lane lets the next one wait, in seconds.
 
         A wave that is large enough leaves at once; a smaller one waits for company.
         """
         wave = self.in_flight // (_WAVES * self._routes.shards)
-        return 0.0 if wave <= _WAVE_FREE or len(lane.queue) >= wave else self._pace_s
+        return 0.0 if wave <= _WAVE_FREE or len(queue.waiting) >= wave else self._pace_s
 
-    def _linger(self, lane: _Lane) -> None:
+    def _linger(self, queue: _CallQueue) -> None:
         """Give verdicts a short while to ride on a reservation before they travel alone."""
 
-        def due(lane: _Lane) -> None:
-            lane.verdicts_due = len(lane.verdicts) > 0
-            self._flush_account(lane)
+        def due(queue: _CallQueue) -> None:
+            queue.verdicts_due = len(queue.verdicts) > 0
+            self._flush_account(queue)
 
-        self._wake_later(lane, due, self._linger_s)
+        self._wake_later(queue, due, self._linger_s)
 
     async def _exchange(
-        self, lane: _Lane, peer: Peer, batch: list[Ticket], verdicts: list[bytes]
+        self, queue: _CallQueue, peer: Peer, batch: list[Ticket], verdicts: list[bytes]
     ) -> None:
         pack = RESERVATION_ROW.pack
         rows = b"".join(
@@ -304,14 +308,14 @@ class BetPath:
             )
             self._reserved(batch, _whole(answer, RESERVED_ROW, len(batch)))
         except Exception as error:  # a lane must come back whatever happened
-            _note(lane, error)
+            _note(queue, error)
             # Both halves are safe to send again: a ref and a verdict each count once.
-            lane.queue.extendleft(reversed(batch))
-            lane.verdicts[:0] = verdicts
-            lane.verdicts_due = lane.verdicts_due or len(verdicts) > 0
-            self._back(lane, self._flush_account, failed=True)
+            queue.waiting.extendleft(reversed(batch))
+            queue.verdicts[:0] = verdicts
+            queue.verdicts_due = queue.verdicts_due or len(verdicts) > 0
+            self._back(queue, self._flush_account, failed=True)
             return
-        self._back(lane, self._flush_account, failed=False)
+        self._back(queue, self._flush_account, failed=False)
 
     def _reserved(self, batch: list[Ticket], answer: bytes) -> None:
         answered: list[tuple[Ticket, BetAnswer]] = []
@@ -342,26 +346,26 @@ class BetPath:
     def _to_market(self, ticket: Ticket) -> None:
         name = self._routes.market_shell(ticket.market_no)
         assert name is not None, "a market never leaves the directory"
-        lane = self._markets.get(name)
-        if lane is None:
-            lane = self._markets[name] = _Lane(name)
-        lane.queue.append(ticket)
-        self._touch(lane, self._flush_market)
+        queue = self._markets.get(name)
+        if queue is None:
+            queue = self._markets[name] = _CallQueue(name)
+        queue.waiting.append(ticket)
+        self._touch(queue, self._flush_market)
 
-    def _flush_market(self, lane: _Lane) -> None:
-        self._forget_answered(lane)
-        if not lane.queue:
+    def _flush_market(self, queue: _CallQueue) -> None:
+        self._forget_answered(queue)
+        if not queue.waiting:
             return
-        peer = self._may_call(lane, self._flush_market)
+        peer = self._may_call(queue, self._flush_market)
         if peer is None:
             return
-        batch = self._take(lane)
+        batch = self._take(queue)
         if batch:
-            self._start(self._decide(lane, peer, batch))
+            self._start(self._decide(queue, peer, batch))
         else:
-            lane.calls -= 1
+            queue.calls -= 1
 
-    async def _decide(self, lane: _Lane, peer: Peer, batch: list[Ticket]) -> None:
+    async def _decide(self, queue: _CallQueue, peer: Peer, batch: list[Ticket]) -> None:
         pack = BET_ROW.pack
         rows = []
         for t in batch:
@@ -386,15 +390,15 @@ class BetPath:
             answer: bytes = await peer.ask("place", b"".join(rows), timeout_s=self._call_timeout_s)
             self._decided(batch, _whole(answer, DECISION_ROW, len(batch)))
         except Exception as error:  # a lane must come back whatever happened
-            _note(lane, error)
-            lane.queue.extendleft(reversed(batch))
-            self._back(lane, self._flush_market, failed=True)
+            _note(queue, error)
+            queue.waiting.extendleft(reversed(batch))
+            self._back(queue, self._flush_market, failed=True)
             return
-        self._back(lane, self._flush_market, failed=False)
+        self._back(queue, self._flush_market, failed=False)
 
     def _decided(self, batch: list[Ticket], answer: bytes) -> None:
         answered: list[tuple[Ticket, BetAnswer]] = []
-        touched: dict[int, _Lane] = {}
+        touched: dict[int, _CallQueue] = {}
         at = 0
         for ticket, row in zip(batch, DECISION_ROW.iter_unpack(answer), strict=True):
             bet_id, stake_max_minor, odds_milli, code, _ = row
@@ -410,11 +414,11 @@ class BetPath:
                     continue
                 self._voided[bet_id] = (self._loop.time(), told)
             answered.append((ticket, told))
-            lane = touched.get(ticket.shard) or self._account_lane(ticket.shard)
-            touched[ticket.shard] = lane
-            lane.verdicts.append(verdict)
-        for lane in touched.values():
-            self._touch(lane, self._flush_account)
+            queue = touched.get(ticket.shard) or self._account_queue(ticket.shard)
+            touched[ticket.shard] = queue
+            queue.verdicts.append(verdict)
+        for queue in touched.values():
+            self._touch(queue, self._flush_account)
         self._answer(answered)
 
     # --- out -----------------------------------------------------------------------------------
@@ -428,7 +432,7 @@ class BetPath:
                 continue
             ticket.answered = True
             self.in_flight -= 1
-            latencies.append(now - ticket.born_s)
+            latencies.append(now - ticket.received_s)
             if answer.state == "unknown":
                 self.stats.unknown += 1
             else:
@@ -445,16 +449,16 @@ class BetPath:
     def _sweep(self) -> None:
         """Answer `unknown` to bets past their deadline; they stand in order of birth."""
         horizon = self._loop.time() - self._deadline_s
-        born = self._born
-        while born and (born[0].answered or born[0].born_s < horizon):
-            self._give_up(born.popleft())
+        received = self._received
+        while received and (received[0].answered or received[0].received_s < horizon):
+            self._give_up(received.popleft())
         # By then every ticket of such a bet has been answered and its calls have come back.
         horizon -= 2 * self._call_timeout_s
         while self._shared and next(iter(self._shared.values())) < horizon:
             del self._shared[next(iter(self._shared))]
         while self._voided and next(iter(self._voided.values()))[0] < horizon:
             del self._voided[next(iter(self._voided))]
-        waits = born or self._shared or self._voided
+        waits = received or self._shared or self._voided
         self._sweeper = self._loop.call_later(_SWEEP_S, self._sweep) if waits else None
 
     def _give_up(self, ticket: Ticket) -> None:

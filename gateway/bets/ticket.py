@@ -33,12 +33,12 @@ class Ticket:
         "account_no",
         "answered",
         "bet_id",
-        "born_s",
         "market_no",
         "odds_milli",
         "outcome",
         "policy",
         "rate_micro",
+        "received_s",
         "ref",
         "ref_bytes",
         "sends",
@@ -69,7 +69,7 @@ class Ticket:
         self.stake_minor = stake_minor
         self.odds_milli = odds_milli
         self.policy = policy
-        self.born_s = 0.0
+        self.received_s = 0.0
         self.shard = 0
         self.bet_id = 0
         self.rate_micro = 0

@@ -157,7 +157,7 @@ async def _run(args: argparse.Namespace, config: Config) -> int:
     except _errors() as error:
         failed = True
         _complain(error)
-    _tell(bridge)
+    _notify(bridge)
     if failed:
         return EXIT_FAILED
     return EXIT_INTERRUPTED if interrupted.is_set() else EXIT_DONE
@@ -220,8 +220,8 @@ def _uof(args: argparse.Namespace) -> "Transport":
         prefetch=args.prefetch,
         ca_file=args.ca_file,
     )
-    grant = None if api is None else api.grant
-    return AmqpTransport(settings, grant=grant, began=SOURCE_BEGAN)
+    request = None if api is None else api.request
+    return AmqpTransport(settings, request=request, began=SOURCE_BEGAN)
 
 
 def _exchange(args: argparse.Namespace) -> "Transport":
@@ -247,13 +247,13 @@ def _exchange(args: argparse.Namespace) -> "Transport":
     return StreamTransport(stream)
 
 
-def _tell(bridge: "Bridge") -> None:
+def _notify(bridge: "Bridge") -> None:
     """Print what was carried."""
     counts = bridge.counts
     lines = [
         f"{counts.read} messages read, {counts.answered} answered, {counts.refused} refused, "
         f"{counts.sent_again} sent again, {counts.too_long} too long; "
-        f"{counts.connections} connections, {counts.wishes} recoveries asked for"
+        f"{counts.connections} connections, {counts.requests} recoveries asked for"
     ]
     lines += [f"  {kind}: {count}" for kind, count in sorted(bridge.kinds.items())]
     lines += [f"  refused {line}" for line in bridge.refusals]

@@ -38,12 +38,12 @@ from engine.common.events import MarketEvent
 from engine.common.reasons import Reason
 from gateway.client.session import (
     AccountEvent,
-    CodecWord,
+    CodecName,
     ConnectionLostError,
     RefusedError,
     Session,
 )
-from gateway.messages.arbitrage import AskSureProfit, SureProfit
+from gateway.messages.arbitrage import Arbitrage, AskArbitrage
 from gateway.messages.bettor import (
     AskBalance,
     AskOpenBets,
@@ -53,7 +53,7 @@ from gateway.messages.bettor import (
     OpenBetsAnswer,
     Place,
     PlaceMany,
-    PolicyWord,
+    PolicyName,
     Selection,
     SlipAnswer,
     SlipView,
@@ -67,8 +67,8 @@ from gateway.messages.feed import (
     FeedAttached,
     FeedPush,
     FeedPushed,
+    FeedRequestDone,
     FeedStats,
-    FeedWishDone,
 )
 from gateway.messages.trader import (
     AskBook,
@@ -97,7 +97,7 @@ class BettorSession(Session):
         outcome: int,
         stake_minor: int,
         odds_milli: int,
-        policy: PolicyWord = "none",
+        policy: PolicyName = "none",
     ) -> Bet:
         """Bet, and await the answer: accepted, rejected with its reason, or unknown.
 
@@ -128,7 +128,7 @@ class BettorSession(Session):
         outcome: int,
         stake_minor: int,
         odds_milli: int,
-        policy: PolicyWord = "none",
+        policy: PolicyName = "none",
     ) -> "asyncio.Future[Bet]":
         """Bet, and return the future of the answer."""
         self.send(
@@ -196,7 +196,7 @@ class BettorSession(Session):
                 yield self._events.popleft()
             if self.lost is not None:
                 return
-            await self._wait_news()
+            await self._wait_update()
 
 
 class ControlSession(Session):
@@ -335,7 +335,7 @@ class ControlSession(Session):
             AskExposure, Exposure, fixture=fixture, pricing=document, goals=goals
         )
 
-    async def sure_profit(self, fixture: str, state: Any = None) -> SureProfit:
+    async def arbitrage(self, fixture: str, state: Any = None) -> Arbitrage:
         """Return stakes on what a football fixture offers that win whatever the score, if any do.
 
         Parameters
@@ -352,13 +352,13 @@ class ControlSession(Session):
             No market of this fixture, or a field of `state` is unknown or out of bounds.
         """
         document = {} if state is None else msgspec.to_builtins(state)
-        return await self._ask(AskSureProfit, SureProfit, fixture=fixture, state=document)
+        return await self._ask(AskArbitrage, Arbitrage, fixture=fixture, state=document)
 
 
 class FeedSession(Session):
     """A source's session: a provider's messages in, and what the provider is to be asked for.
 
-    Wishes come to `on_wish` once `attach` was called.
+    Wishes come to `on_request` once `attach` was called.
     """
 
     def push(self, feed: str, bodies: Sequence[bytes]) -> "asyncio.Future[FeedPushed]":
@@ -381,9 +381,9 @@ class FeedSession(Session):
         """Begin to receive a feed's wishes, those that are open first."""
         return await self._ask(FeedAttach, FeedAttached, feed=feed)
 
-    def wish_done(self, feed: str, *, producer: int, request_id: int) -> None:
+    def request_done(self, feed: str, *, producer: int, request_id: int) -> None:
         """Say that the provider was asked for what a wish wanted."""
-        self.send(FeedWishDone(feed=feed, producer=producer, request_id=request_id))
+        self.send(FeedRequestDone(feed=feed, producer=producer, request_id=request_id))
 
     async def stats(self, feed: str) -> FeedStats:
         """Return how a feed fares."""
@@ -394,7 +394,7 @@ class Opening(Generic[S]):
     """A session about to be opened: await it, or use it as an async context."""
 
     def __init__(
-        self, session: type[S], url: str, *, token: str, codec: CodecWord, **options: Any
+        self, session: type[S], url: str, *, token: str, codec: CodecName, **options: Any
     ) -> None:
         self._kind = session
         self._url = url
@@ -429,7 +429,7 @@ def connect(
     url: str,
     *,
     token: str,
-    codec: CodecWord = "msgpack",
+    codec: CodecName = "msgpack",
     origin: str | None = None,
     open_timeout_s: float = 10.0,
 ) -> Opening[BettorSession]:
@@ -443,7 +443,7 @@ def connect_control(
     url: str,
     *,
     token: str,
-    codec: CodecWord = "msgpack",
+    codec: CodecName = "msgpack",
     origin: str | None = None,
     open_timeout_s: float = 10.0,
 ) -> Opening[ControlSession]:
@@ -457,7 +457,7 @@ def connect_feed(
     url: str,
     *,
     token: str,
-    codec: CodecWord = "msgpack",
+    codec: CodecName = "msgpack",
     open_timeout_s: float = 10.0,
 ) -> Opening[FeedSession]:
     """Open a session on a gateway's feed listener."""

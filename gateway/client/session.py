@@ -23,11 +23,11 @@ from websockets.typing import Origin, Subprotocol
 from engine.common.reasons import Reason
 from gateway.messages.base import Error, Welcome
 from gateway.messages.bettor import Bet, BetEvent, MoneyEvent
-from gateway.messages.feed import FeedWish
+from gateway.messages.feed import FeedRequest
 from gateway.messages.market import Market, Odds, Seen, Subscribe, Subscribed, Unsubscribe
 from gateway.net.codec import JSON, MSGPACK, OP_BINARY, ServerDecoder
 
-CodecWord = Literal["msgpack", "json"]
+CodecName = Literal["msgpack", "json"]
 AccountEvent = BetEvent | MoneyEvent
 EVENTS_KEPT_MAX: Final = 65_536
 """Account events kept for a reader that is slow to take them; past it the oldest go."""
@@ -95,7 +95,7 @@ class _Wire(ClientConnection):
 class Session:
     """What bettors and traders share: requests by number, subscriptions, prices."""
 
-    def __init__(self, codec: CodecWord) -> None:
+    def __init__(self, codec: CodecName) -> None:
         self.welcome: Welcome = cast(Welcome, None)
         self.prices: dict[int, Market] = {}
         """Latest image of every market followed, by number."""
@@ -103,7 +103,7 @@ class Session:
         """Called with the new image at every change, before any waiter sees it."""
         self.on_bet: Callable[[Bet], None] | None = None
         """Called with answers to bets sent by `send_place`."""
-        self.on_wish: Callable[[FeedWish], None] | None = None
+        self.on_request: Callable[[FeedRequest], None] | None = None
         """Called with what a feed's provider is to be asked for."""
         self.errors: deque[Error] = deque(maxlen=1_024)
         """Errors that belong to no open request."""
@@ -118,7 +118,7 @@ class Session:
         self._many: dict[int, tuple[str, ...]] = {}
         self._changed: dict[int, None] = {}
         self._events: deque[AccountEvent] = deque(maxlen=EVENTS_KEPT_MAX)
-        self._news = asyncio.Event()
+        self._arrived = asyncio.Event()
         self._welcomed: asyncio.Future[None] = self._loop.create_future()
         self._flushing = False
         self.lost: ConnectionLostError | None = None
@@ -162,7 +162,7 @@ class Session:
 
         Callbacks are not called any more.
         """
-        self.on_bet = self.on_price = self.on_wish = None
+        self.on_bet = self.on_price = self.on_request = None
         self._flush()
         await self._wire.close()
 
@@ -191,7 +191,7 @@ class Session:
             if not future.done():
                 future.set_exception(self.lost)
                 future.exception()  # whoever dropped the future is not reproached for it
-        self._news.set()
+        self._arrived.set()
 
     # --- messages out ----------------------------------------------------------------------------
 
@@ -253,10 +253,10 @@ class Session:
             self._on_error(cast(Error, message))
         elif kind is BetEvent or kind is MoneyEvent:
             self._events.append(cast(AccountEvent, message))
-            self._news.set()
-        elif kind is FeedWish:
-            if self.on_wish is not None:
-                self.on_wish(cast(FeedWish, message))
+            self._arrived.set()
+        elif kind is FeedRequest:
+            if self.on_request is not None:
+                self.on_request(cast(FeedRequest, message))
         elif kind is Welcome:
             self.welcome = cast(Welcome, message)
             if not self._welcomed.done():
@@ -310,7 +310,7 @@ class Session:
         if self.on_price is not None:
             self.on_price(market)
         self._changed[market.market] = None
-        self._news.set()
+        self._arrived.set()
 
     def _on_error(self, error: Error) -> None:
         refused = RefusedError(error)
@@ -382,8 +382,8 @@ class Session:
                 yield self.prices[number]
             if self.lost is not None:
                 return
-            await self._wait_news()
+            await self._wait_update()
 
-    async def _wait_news(self) -> None:
-        self._news.clear()
-        await self._news.wait()
+    async def _wait_update(self) -> None:
+        self._arrived.clear()
+        await self._arrived.wait()

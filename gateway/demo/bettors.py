@@ -22,21 +22,21 @@ from gateway.client import (
     RefusedError,
     connect,
 )
-from gateway.messages.bettor import POLICY_NUMBERS, Bet, BetEvent, Place, PolicyWord
+from gateway.messages.bettor import POLICY_NUMBERS, Bet, BetEvent, Place, PolicyName
 from gateway.messages.market import Market
-from simulations.crowd import Bettor, Board, Habit, draw_orders, slips, think_s
+from simulations.crowd import Bettor, Board, Profile, draw_orders, slips, think_s
 
-_POLICY_WORDS: Final[dict[int, PolicyWord]] = {0: "none", 1: "higher", 2: "any"}
+_POLICY_NAMES: Final[dict[int, PolicyName]] = {0: "none", 1: "higher", 2: "any"}
 _AGAIN_S: Final = 0.2
 _OPEN_DEADLINE_S: Final = 60.0
 _ASK_AGAIN_S: Final = 0.25
 CHASE_S: Final = 0.4
 """Mean time in which a chaser reacts to a goal, in seconds."""
 
-assert {word: number for number, word in _POLICY_WORDS.items()} == POLICY_NUMBERS
+assert {word: number for number, word in _POLICY_NAMES.items()} == POLICY_NUMBERS
 
 
-class Told(Struct, frozen=True):
+class ReceivedAnswer(Struct, frozen=True):
     """What a bettor was told of a bet; the books must say the same."""
 
     accepted: bool
@@ -74,7 +74,7 @@ class Bettors:
         start_no: int,
     ) -> None:
         self.answers: Counter[str] = Counter()
-        self.told: dict[int, Told] = {}
+        self.told: dict[int, ReceivedAnswer] = {}
         self.answered = 0
         self.in_flight = 0
         self.settlements = 0
@@ -201,11 +201,13 @@ class Bettors:
     ) -> None:
         await self._betting.wait()
         while not self._whistle.is_set():
-            chasing = await self._pause(bettor.habit, rng)
+            chasing = await self._pause(bettor.profile, rng)
             if self._whistle.is_set() or session.lost is not None:
                 return
             board = self._before_goal if chasing else self._look(session)
-            orders = draw_orders(bettor.habit, board, count=slips(bettor.habit, rng=rng), rng=rng)
+            orders = draw_orders(
+                bettor.profile, board, count=slips(bettor.profile, rng=rng), rng=rng
+            )
             bets = [
                 Place(
                     ref=f"{self._start_no}-{bettor.account_no}-{next(numbers)}",
@@ -213,7 +215,7 @@ class Bettors:
                     outcome=outcome,
                     stake_minor=stake_minor,
                     odds_milli=odds_milli,
-                    policy=_POLICY_WORDS[policy],
+                    policy=_POLICY_NAMES[policy],
                 )
                 for market_no, outcome, stake_minor, odds_milli, policy in zip(
                     *(column.tolist() for column in orders), strict=True
@@ -221,11 +223,11 @@ class Bettors:
             ]
             await asyncio.gather(*(self._place(bettor, session, bet) for bet in bets))
 
-    async def _pause(self, habit: Habit, rng: np.random.Generator) -> bool:
+    async def _pause(self, profile: Profile, rng: np.random.Generator) -> bool:
         """Think; say whether a goal ended the thinking of one who waits for goals."""
-        goal = self._goal if habit is Habit.CHASER else self._whistle
+        goal = self._goal if profile is Profile.CHASER else self._whistle
         try:
-            await asyncio.wait_for(goal.wait(), think_s(habit, rng=rng))
+            await asyncio.wait_for(goal.wait(), think_s(profile, rng=rng))
         except TimeoutError:
             return False
         if self._whistle.is_set():
@@ -270,7 +272,7 @@ class Bettors:
         accepted = bet.state == "accepted"
         self._count("accepted" if accepted else words(Reason(bet.reason)))
         if bet.bet_id:
-            self.told[bet.bet_id] = Told(accepted, bet.odds_milli, bet.reason)
+            self.told[bet.bet_id] = ReceivedAnswer(accepted, bet.odds_milli, bet.reason)
 
     def _count(self, what: str) -> None:
         self.answers[what] += 1
@@ -293,7 +295,7 @@ class Bettors:
                     del refs[ref]
                 elif slip.state in ("accepted", "settled"):
                     del refs[ref]
-                    self.told[slip.bet_id] = Told(
+                    self.told[slip.bet_id] = ReceivedAnswer(
                         accepted=True, odds_milli=slip.odds_milli, reason=0
                     )
 

@@ -25,7 +25,7 @@ from engine.common.reasons import Reason
 from engine.common.rows import Rows
 from engine.ledger.rows import SLIP
 from engine.market.book import BET_RECORD
-from gateway.demo.bettors import Told, words
+from gateway.demo.bettors import ReceivedAnswer, words
 from gateway.demo.view import money, pad
 from persistence.chain import JournalDamagedError
 from persistence.disk import LocalDisk
@@ -112,8 +112,8 @@ async def close_books(
     *,
     data_dir: Path,
     results: Mapping[int, Sequence[OutcomeResult]] | None = None,
-    dues_minor: Mapping[int, int] | None = None,
-    told: Mapping[int, Told],
+    expected_payouts_minor: Mapping[int, int] | None = None,
+    told: Mapping[int, ReceivedAnswer],
     currency: str,
 ) -> ClosedBooks:
     """Check the books and add them up.
@@ -136,10 +136,10 @@ async def close_books(
     report = await system.compare_books()
     records = await _rows(system, "market", "bets", BET_RECORD)
     slips = await _rows(system, "account", "slips", SLIP)
-    found = audit(records, slips, results, dues_minor=dues_minor)
+    found = audit(records, slips, results, expected_payouts_minor=expected_payouts_minor)
     checks = (
         _sums(report),
-        _agree(report, found, told_otherwise(records, told), len(told)),
+        _agree(report, found, contradicted_answers(records, told), len(told)),
         await _replays(system, data_dir),
     )
     return ClosedBooks(audit=found, checks=checks, currency=currency)
@@ -171,7 +171,7 @@ def _agree(report: BooksReport, found: Audit, untrue: Sequence[str], told: int) 
     )
 
 
-def told_otherwise(records: Rows, told: Mapping[int, Told]) -> list[str]:
+def contradicted_answers(records: Rows, told: Mapping[int, ReceivedAnswer]) -> list[str]:
     """Return, in words, the answers that the markets' books do not bear out.
 
     A refusal by the account itself has no bet id and is not among them.

@@ -40,13 +40,13 @@ from gateway.demo.environment import (
 )
 from gateway.demo.options import NEVER, PROCESSES, DemoOptions
 from gateway.demo.run_folder import Progress, RunFolder, choose_run
-from gateway.demo.trader import Floor
+from gateway.demo.trader import Trader
 from gateway.demo.view import Scene, make_view, money
-from gateway.demo.view_model import SceneKeeper, exposure_of
+from gateway.demo.view_model import SceneUpdater, exposure_of
 from gateway.session.tokens import Role
 from simulations.crowd import Bettor, crowd
 from simulations.timeline import Event, EventKind, MatchTimeline, match_by_id
-from simulations.trader import RESULT, Desk, by_market_no, market_keys
+from simulations.trader import RESULT, MatchTrader, by_market_no, market_keys
 
 LOOK_S: Final = 0.05
 BACK_LOOK_S: Final = 0.01
@@ -117,11 +117,11 @@ class Demo:
         self._keys = market_keys(match, markets=progress.markets)
         config = self._own(config)
         self._system = system_of(config)
-        self._passes = Passes(config, sub="desk")
+        self._passes = Passes(config, sub="trader")
         self._interrupted = asyncio.Event()
         self._stopped = False
         self._played_s = progress.played_s
-        self._floor: Floor
+        self._trader: Trader
         self._bettors: Bettors
         self._crowd: list[Bettor] = []
         self._result_no = 0
@@ -134,7 +134,7 @@ class Demo:
             currency=CURRENCY,
             speed=options.speed,
         )
-        self._show = SceneKeeper(scene, make_view(console, plain=options.plain), match)
+        self._show = SceneUpdater(scene, make_view(console, plain=options.plain), match)
         self._show.set_clock(progress.played_s)
 
     def _own(self, config: Config) -> Config:
@@ -204,11 +204,11 @@ class Demo:
             f"ws://127.0.0.1:{ports['control']}", token=self._passes.of(Role.TRADER)
         )
         async with control as session:
-            self._floor = Floor(self._match, self._keys, session)
+            self._trader = Trader(self._match, self._keys, session)
             self._bettors = self._make_bettors(ports["bets"])
             try:
-                await self._floor.follow()
-                await self._floor.prepare(self._progress.played_s)
+                await self._trader.follow()
+                await self._trader.prepare(self._progress.played_s)
                 await self._bettors.open()
                 starting.cancel()
                 if await self._play():
@@ -220,14 +220,14 @@ class Demo:
                 if self._kill is not None:
                     self._kill.cancel()
                 await self._bettors.close()
-                await self._floor.close()
+                await self._trader.close()
                 await self._show.close()
 
     async def _open_books(self) -> None:
         """Create what is not there yet: markets, accounts and the money on them."""
         rng = np.random.default_rng([self._progress.seed])
         self._crowd = crowd(self._progress.bettors, rng=rng, first_account_no=FIRST_ACCOUNT)
-        commands = Desk(self._match, self._keys).create(self._match.state_at(-1))
+        commands = MatchTrader(self._match, self._keys).create(self._match.state_at(-1))
         opening = Opening(
             markets=tuple(
                 OpeningMarket(
@@ -301,13 +301,13 @@ class Demo:
         show = self._show
         every_s = min(REPRICE_S, REPRICE_PLAYED_S / self._options.speed)
         reprice = show.due("reprice", max(every_s, REPRICE_S_MIN))
-        self._floor.look(played_s, reprice=reprice)
+        self._trader.look(played_s, reprice=reprice)
         minute = self._options.kill_minute
         wanted = minute != NEVER and not self._progress.killed
         if wanted and played_s >= self._match.played_at_minute(minute):
             self._progress = replace(self._progress, killed=True)
             self._kill = asyncio.create_task(self._kill_result_market())
-        show.look(self._system, self._floor, self._bettors)
+        show.look(self._system, self._trader, self._bettors)
         if show.due("save", SAVE_S):
             self._save()
 
@@ -346,7 +346,7 @@ class Demo:
             f"{RESULT}: process {before.health.pid} killed (SIGKILL) while bets arrive", "kill"
         )
         self._show.scene.outage, self._show.down_no = f"{RESULT} is down", self._result_no
-        self._show.draw(self._floor, self._bettors)
+        self._show.draw(self._trader, self._bettors)
         async with asyncio.timeout(BACK_DEADLINE_S):
             while True:
                 now = await self._status(shell)
@@ -390,8 +390,8 @@ class Demo:
         self._show.log(
             f"full time: {match.home} {match.full_time} {match.away}; every market settles"
         )
-        await self._floor.hear_exposure(match.regular_state_at(match.regular_s - 1))
-        unsettled = await self._floor.settle(deadline_s=SETTLE_DEADLINE_S)
+        await self._trader.on_exposure(match.regular_state_at(match.regular_s - 1))
+        unsettled = await self._trader.settle(deadline_s=SETTLE_DEADLINE_S)
         if unsettled:
             raise DemoFailedError(f"not settled in time: {', '.join(unsettled)}")
         await self._bettors.stop_betting(deadline_s=ANSWER_DEADLINE_S)
@@ -406,8 +406,8 @@ class Demo:
             f"{self._bettors.connected} of them, {money(self._bettors.paid_minor)} {CURRENCY}"
         )
         state = match.regular_state_at(match.regular_s)
-        results = by_market_no(self._floor.desk.results(state), self._floor.prices)
-        self._show.draw(self._floor, self._bettors)
+        results = by_market_no(self._trader.trader.results(state), self._trader.prices)
+        self._show.draw(self._trader, self._bettors)
         books = await close_books(
             self._system,
             data_dir=folder.data_dir,
@@ -442,11 +442,11 @@ class Demo:
         lines = [f"{match.home} {match.full_time} {match.away} after 90 minutes{after}"]
         lines += [f"{line.clock:>12}  {line.text}" for line in self._show.events]
         lines += books.lines()
-        if self._floor.exposure is not None:
-            words = exposure_of(self._floor.exposure).words()
+        if self._trader.exposure is not None:
+            words = exposure_of(self._trader.exposure).words()
             lines.append(f"exposure before the whistle, in {CURRENCY}: {words}")
         lines += [f"refused {line}" for line in refusal_lines(books.audit)]
         if best is not None:
-            name = best.habit.name.lower().replace("_", " ")
+            name = best.profile.name.lower().replace("_", " ")
             lines.append(f"best bettor: a {name}, {money(gains[best])} {CURRENCY} up")
         return lines

@@ -22,7 +22,7 @@ from gateway.demo.bettors import image_of
 from gateway.messages.exposure import Exposure
 from gateway.messages.trader import Book, TraderCommand
 from simulations.timeline import MatchTimeline
-from simulations.trader import SUSPENDED_S, Desk
+from simulations.trader import SUSPENDED_S, MatchTrader
 
 BOOKS_ASKED_MAX: Final = 16
 """Books that one look asks for; the market that everybody watches is always among them."""
@@ -43,7 +43,7 @@ class _Held(NamedTuple):
     goals: int
 
 
-class Floor:
+class Trader:
     """A trader at work.
 
     Parameters
@@ -58,7 +58,7 @@ class Floor:
 
     def __init__(self, match: MatchTimeline, keys: Sequence[str], session: ControlSession) -> None:
         self.match: Final = match
-        self.desk: Final = Desk(match, keys)
+        self.trader: Final = MatchTrader(match, keys)
         self.books: dict[int, Book] = {}
         """Latest book of every market, by number."""
         self.exposure: Exposure | None = None
@@ -100,7 +100,7 @@ class Floor:
     async def prepare(self, played_s: float) -> None:
         """Have everything priced before anybody bets: a shell's first pricing takes a second."""
         state = self._state = self.match.regular_state_at(played_s)
-        await asyncio.gather(self._send_reprice(state, "", resume=False), self.hear_exposure(state))
+        await asyncio.gather(self._send_reprice(state, "", resume=False), self.on_exposure(state))
 
     def shut(self, played_s: float) -> bool:
         """Say whether a goal of the last moments keeps the markets shut."""
@@ -131,8 +131,8 @@ class Floor:
         if self._repricing and now_s - self._repriced_s < _PATIENCE_S:
             return
         prices = self.prices
-        self._give(self.desk.close(state, prices))
-        self._give(self.desk.suspend(self._behind(prices, shut=shut), why="goal"))
+        self._give(self.trader.close(state, prices))
+        self._give(self.trader.suspend(self._behind(prices, shut=shut), why="goal"))
         reopen = not shut and now_s - self._reopened_s >= _AGAIN_S and self._left_shut(prices)
         if reprice or reopen:
             self._reprice(state, resume=not shut)
@@ -145,7 +145,7 @@ class Floor:
         while left := [image for image in self.prices if image.status not in _NO_TRADE]:
             if loop.time() >= until_s:
                 break
-            self._give(self.desk.settle(state, left))
+            self._give(self.trader.settle(state, left))
             await asyncio.sleep(_LOOK_S)
         return [f"{image.key} ({image.status.name.lower()})" for image in left]
 
@@ -166,11 +166,11 @@ class Floor:
         if self._state.over(Scope.REGULAR):
             return
         if self._asking_exposure is None or self._asking_exposure.done():
-            self._asking_exposure = asyncio.create_task(self.hear_exposure(self._state))
+            self._asking_exposure = asyncio.create_task(self.on_exposure(self._state))
 
-    async def hear_exposure(self, state: MatchState) -> None:
+    async def on_exposure(self, state: MatchState) -> None:
         """Ask for the fixture's exposure in a state; without an answer the last one stays."""
-        outlook = Outlook(state=state, model=self.desk.model)
+        outlook = Outlook(state=state, model=self.trader.model)
         try:
             self.exposure = await self._session.exposure(self.match.match, outlook, goals=0)
         except (ConnectionLostError, RefusedError):
@@ -202,7 +202,7 @@ class Floor:
 
     def _left_shut(self, prices: Iterable[PriceImage]) -> bool:
         """Say whether anything is suspended that no goal keeps shut and no score has decided."""
-        decided = self.desk.decided(self._state)
+        decided = self.trader.decided(self._state)
         return any(
             image.status is Status.SUSPENDED and image.key not in decided for image in prices
         )
@@ -221,7 +221,7 @@ class Floor:
     async def _send_reprice(self, state: MatchState, suspend: str, *, resume: bool) -> None:
         try:
             events = await self._session.reprice(
-                self.match.match, self.desk.pricing(state), suspend=suspend, resume=resume
+                self.match.match, self.trader.pricing(state), suspend=suspend, resume=resume
             )
         except (ConnectionLostError, RefusedError):
             self.refused += 1

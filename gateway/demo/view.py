@@ -72,7 +72,7 @@ class MarketLine:
     stake_minor: int = 0
     worst_minor: int = 0
     pid: int = 0
-    lives: int = 1
+    processes: int = 1
 
 
 @dataclass
@@ -318,8 +318,8 @@ def _markets(scene: Scene, *, wide: bool, rows: int) -> RenderableType:
     shown = _most_watched(scene.markets, rows)
     for line in shown:
         process = Text(str(line.pid) if line.pid else "-", "dim")
-        if line.lives > 1:
-            process.append(f" #{line.lives}", "bold bright_green")
+        if line.processes > 1:
+            process.append(f" #{line.processes}", "bold bright_green")
         cells: list[RenderableType] = [
             line.name,
             Text(line.status, _STATUS_STYLES.get(line.status, "dim")),

@@ -18,7 +18,7 @@ from engine.common.ids import parse_market_key
 from engine.common.views import PriceImage
 from gateway.bets.stats import quantile_s
 from gateway.demo.bettors import Bettors
-from gateway.demo.trader import Floor
+from gateway.demo.trader import Trader
 from gateway.demo.view import ExposureLine, LogLine, MarketLine, OutcomeLine, Scene, View
 from gateway.messages.exposure import Exposure
 from simulations.timeline import MatchTimeline
@@ -32,7 +32,7 @@ LATENCY_LOOKS: Final = 20
 _PHASES: Final = ("first half", "second half")
 
 
-class SceneKeeper:
+class SceneUpdater:
     """A scene and those who know what is in it.
 
     Parameters
@@ -99,40 +99,40 @@ class SceneKeeper:
 
     # --- what the others know --------------------------------------------------------------------
 
-    def look(self, system: System, floor: Floor, bettors: Bettors) -> None:
+    def look(self, system: System, trader: Trader, bettors: Bettors) -> None:
         """Fetch what is due to be fetched, and draw when it is time."""
         if self.due("fetch", FETCH_S):
-            floor.ask_books()
+            trader.ask_books()
             self._in_background("statuses", self._ask_statuses(system))
             self._in_background("gateway", self._ask_gateway(system))
         if self.due("exposure", EXPOSURE_S):
-            floor.ask_exposure()
+            trader.ask_exposure()
         if self.due("rate", RATE_S):
             self.scene.rates.append((bettors.answered - self._counted) / RATE_S)
             self._counted = bettors.answered
         if self.due("draw", DRAW_S):
-            self.draw(floor, bettors)
+            self.draw(trader, bettors)
 
-    def draw(self, floor: Floor, bettors: Bettors) -> None:
+    def draw(self, trader: Trader, bettors: Bettors) -> None:
         """Bring the scene up to date and show it."""
         scene = self.scene
         scene.now_s = asyncio.get_running_loop().time()
         scene.bettors, scene.in_flight = bettors.connected, bettors.in_flight
         scene.answered, scene.answers = bettors.answered, dict(bettors.answers)
-        prices = floor.prices
+        prices = trader.prices
         if prices:
-            self._draw_result(prices[0], floor)
-        if floor.exposure is not None:
-            scene.exposure = exposure_of(floor.exposure)
-        scene.markets = [self._market_line(image, floor) for image in prices]
+            self._draw_result(prices[0], trader)
+        if trader.exposure is not None:
+            scene.exposure = exposure_of(trader.exposure)
+        scene.markets = [self._market_line(image, trader) for image in prices]
         self.view.show(scene)
 
-    def _draw_result(self, image: PriceImage, floor: Floor) -> None:
+    def _draw_result(self, image: PriceImage, trader: Trader) -> None:
         scene = self.scene
         if not scene.result:
             names = {"home": scene.home, "away": scene.away}
             scene.result = [OutcomeLine(names.get(name, name)) for name in image.outcomes]
-        book = floor.books.get(image.market_no)
+        book = trader.books.get(image.market_no)
         for number, line in enumerate(scene.result):
             line.quote(
                 odds_milli=image.odds_milli[number],
@@ -144,15 +144,15 @@ class SceneKeeper:
         if book is not None:
             scene.result_limit_minor = book.limits.outcome_liability_minor_max
 
-    def _market_line(self, image: PriceImage, floor: Floor) -> MarketLine:
+    def _market_line(self, image: PriceImage, trader: Trader) -> MarketLine:
         line = MarketLine(market_name(image.key), image.status.name.lower())
-        book = floor.books.get(image.market_no)
+        book = trader.books.get(image.market_no)
         if book is not None:
             line.bets, line.stake_minor = book.bets, book.stake_taken_minor
             line.worst_minor = max(book.liability_minor)
         status = self._statuses.get(self._shell_of.get(image.market_no, ""))
         if status is not None:
-            line.lives = status.restarts + 1
+            line.processes = status.restarts + 1
             line.pid = status.health.pid if status.health is not None else 0
             if status.state is not ShellState.SERVING or image.market_no == self.down_no:
                 line.status, line.pid = ShellState.DOWN.value, 0

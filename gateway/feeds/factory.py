@@ -8,9 +8,9 @@ from functools import partial
 
 from actors.system import FeedPart
 from engine.pricing.quoting import Margin
-from engine.pricing.skew import LogOddsLean
+from engine.pricing.skew import LogOddsSkew
 from gateway.feeds.core.adapter import Adapter
-from gateway.feeds.core.pipeline import DeskSettings, FeedDesk
+from gateway.feeds.core.pipeline import FeedPipeline, PipelineSettings
 from gateway.feeds.core.settings import ExchangeFeedSettings, FeedSettings, UofFeedSettings
 from gateway.feeds.exchange.adapter import ExchangeAdapter, ExchangeSettings
 from gateway.feeds.uof.adapter import UofAdapter, UofSettings
@@ -36,28 +36,28 @@ def feed_part(
     """
     return FeedPart(
         feed=feed,
-        factory=FeedDesk,
+        factory=FeedPipeline,
         arguments={
             "make_adapter": make_adapter or adapter_of(feed, settings),
-            "settings": desk_settings(settings),
+            "settings": pipeline_settings(settings),
         },
     )
 
 
-def desk_settings(settings: FeedSettings) -> DeskSettings:
+def pipeline_settings(settings: FeedSettings) -> PipelineSettings:
     """Return what a section says of the desk."""
-    lean = None
-    if settings.lean_scale_minor:
-        lean = LogOddsLean(
-            scale_minor=settings.lean_scale_minor, log_odds_milli_max=settings.lean_milli_max
+    skew = None
+    if settings.skew_scale_minor:
+        skew = LogOddsSkew(
+            scale_minor=settings.skew_scale_minor, log_odds_milli_max=settings.skew_milli_max
         )
-    return DeskSettings(
+    return PipelineSettings(
         messages_max=settings.messages_max,
         updates_in_call_max=settings.updates_in_call_max,
         pace_ms=settings.pace_ms,
         call_timeout_ms=settings.call_timeout_ms,
         margin=Margin(book_milli=settings.book_milli),
-        lean=lean,
+        skew=skew,
     )
 
 

@@ -12,8 +12,8 @@ from gateway.messages.base import Asked, FixtureField, IdField, Sent
 WhyLeftOut = Literal["halves", "order", "room", "time", "unheard", "unknown"]
 
 
-class AskSureProfit(Asked, frozen=True, kw_only=True, tag="sure_profit"):
-    """Ask for stakes on a football fixture that win whatever the score; answered by `sure_profit`.
+class AskArbitrage(Asked, frozen=True, kw_only=True, tag="arbitrage"):
+    """Ask for stakes on a football fixture that win whatever the score; answered by `arbitrage`.
 
     Prices are those that clients see, of active markets and offered outcomes. `state` is what has
     happened (as in `reprice`): a plan need not win at a score that can no longer be. Without it
@@ -25,7 +25,7 @@ class AskSureProfit(Asked, frozen=True, kw_only=True, tag="sure_profit"):
     state: Annotated[dict[str, Any], Meta(max_length=16)] = field(default_factory=dict)
 
 
-class SureStake(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+class ArbitrageStake(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A part of a plan: `stake_micro` is its share of all stakes, in millionths."""
 
     market: int
@@ -36,14 +36,14 @@ class SureStake(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False)
     stake_micro: int
 
 
-class SurePlan(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ArbitragePlan(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Stakes that return `return_micro` millionths of their sum, or more, at every score.
 
     Of all mixes of what is offered on one stretch of play it is the one that earns most for sure.
     """
 
     return_micro: int
-    stakes: tuple[SureStake, ...]
+    stakes: tuple[ArbitrageStake, ...]
 
 
 class LeftOutMarket(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -59,7 +59,7 @@ class LeftOutMarket(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     why: WhyLeftOut
 
 
-class SureProfit(Sent, frozen=True, kw_only=True, tag="sure_profit"):
+class Arbitrage(Sent, frozen=True, kw_only=True, tag="arbitrage"):
     """Plans that win whatever the score, the most profitable first; none where nothing wins.
 
     Each stretch of play (the ninety minutes, a half, extra time) is searched by itself and has one
@@ -69,7 +69,7 @@ class SureProfit(Sent, frozen=True, kw_only=True, tag="sure_profit"):
     id: int = 0
     fixture: str
     markets: int = 0
-    plans: tuple[SurePlan, ...] = ()
+    plans: tuple[ArbitragePlan, ...] = ()
     left_out: tuple[LeftOutMarket, ...] = ()
 
     @property

@@ -11,7 +11,7 @@ from typing import Any, Final, get_args
 import msgspec
 
 from engine.common.reasons import MESSAGES, RETRYABLE, Reason
-from gateway.messages.arbitrage import AskSureProfit, SureProfit
+from gateway.messages.arbitrage import Arbitrage, AskArbitrage
 from gateway.messages.base import Error, Welcome
 from gateway.messages.bettor import (
     AskBalance,
@@ -35,9 +35,9 @@ from gateway.messages.feed import (
     FeedAttached,
     FeedPush,
     FeedPushed,
+    FeedRequest,
+    FeedRequestDone,
     FeedStats,
-    FeedWish,
-    FeedWishDone,
 )
 from gateway.messages.market import Market, Odds, Subscribe, Subscribed, Unsubscribe
 from gateway.messages.protocol import ClientMessage, ServerMessage
@@ -72,16 +72,16 @@ _ANSWERS: Final[dict[type, tuple[type, ...]]] = {
     ListMarkets: (Markets, Error),
     AskBook: (Book, Error),
     AskExposure: (Exposure, Error),
-    AskSureProfit: (SureProfit, Error),
+    AskArbitrage: (Arbitrage, Error),
     FeedPush: (FeedPushed, Error),
     FeedAttach: (FeedAttached, Error),
-    FeedWishDone: (Error,),
+    FeedRequestDone: (Error,),
     AskFeedStats: (FeedStats, Error),
 }
 _UNASKED: Final[dict[str, tuple[type, ...]]] = {
     "bets": (Welcome, Market, Odds, BetEvent, MoneyEvent),
     "control": (Welcome, Market, Odds),
-    "feed": (Welcome, FeedWish),
+    "feed": (Welcome, FeedRequest),
 }
 
 _INTRODUCTION: Final = f"""\
@@ -130,15 +130,15 @@ def build() -> dict[str, Any]:
         "defaultContentType": "application/json",
         "servers": _servers(),
         "channels": {
-            door: {
+            listener: {
                 "address": "/",
-                "servers": [{"$ref": f"#/servers/{door}"}],
+                "servers": [{"$ref": f"#/servers/{listener}"}],
                 "messages": {
                     _name(kind): {"$ref": f"#/components/messages/{_name(kind)}"}
-                    for kind in _messages(door)
+                    for kind in _messages(listener)
                 },
             }
-            for door in _UNASKED
+            for listener in _UNASKED
         },
         "operations": _operations(),
         "components": {
@@ -161,17 +161,17 @@ def _name(kind: type) -> str:
 _SENT_TAGS: Final = frozenset(str(kind.__struct_config__.tag) for kind in get_args(ServerMessage))
 
 
-def _messages(door: str) -> list[type]:
+def _messages(listener: str) -> list[type]:
     """Return all messages of a listener, questions first, each once."""
-    asked = [kind for kind in get_args(ClientMessage) if _roles(door, kind)]
-    sent = dict.fromkeys(_UNASKED[door])
+    asked = [kind for kind in get_args(ClientMessage) if _roles(listener, kind)]
+    sent = dict.fromkeys(_UNASKED[listener])
     for kind in asked:
         sent.update(dict.fromkeys(_ANSWERS[kind]))
     return [*asked, *sent]
 
 
-def _roles(door: str, kind: type) -> list[str]:
-    return [role.value for role in Role if kind in PERMISSIONS.get((door, role), ())]
+def _roles(listener: str, kind: type) -> list[str]:
+    return [role.value for role in Role if kind in PERMISSIONS.get((listener, role), ())]
 
 
 def _servers() -> dict[str, Any]:
@@ -182,13 +182,13 @@ def _servers() -> dict[str, Any]:
         "feed": "What providers say, message by message.",
     }
     return {
-        door: {
+        listener: {
             "host": f"localhost:{port}",
             "protocol": "ws",
-            "description": words[door],
+            "description": words[listener],
             "security": [{"$ref": "#/components/securitySchemes/token"}],
         }
-        for door, port in (
+        for listener, port in (
             ("bets", settings.bets_port),
             ("control", settings.control_port),
             ("feed", settings.feed_port),
@@ -198,17 +198,17 @@ def _servers() -> dict[str, Any]:
 
 def _operations() -> dict[str, Any]:
     operations: dict[str, Any] = {}
-    for door in _UNASKED:
-        channel = {"$ref": f"#/channels/{door}"}
+    for listener in _UNASKED:
+        channel = {"$ref": f"#/channels/{listener}"}
 
-        def refs(kinds: tuple[type, ...], door: str = door) -> list[dict[str, str]]:
-            return [{"$ref": f"#/channels/{door}/messages/{_name(kind)}"} for kind in kinds]
+        def refs(kinds: tuple[type, ...], listener: str = listener) -> list[dict[str, str]]:
+            return [{"$ref": f"#/channels/{listener}/messages/{_name(kind)}"} for kind in kinds]
 
         for kind in get_args(ClientMessage):
-            roles = _roles(door, kind)
+            roles = _roles(listener, kind)
             if not roles:
                 continue
-            operations[f"{door}.{_name(kind)}"] = {
+            operations[f"{listener}.{_name(kind)}"] = {
                 "action": "receive",
                 "channel": channel,
                 "summary": _summary(kind),
@@ -216,8 +216,8 @@ def _operations() -> dict[str, Any]:
                 "messages": refs((kind,)),
                 "reply": {"channel": channel, "messages": refs(_ANSWERS[kind])},
             }
-        for kind in _UNASKED[door]:
-            operations[f"{door}.{_name(kind)}"] = {
+        for kind in _UNASKED[listener]:
+            operations[f"{listener}.{_name(kind)}"] = {
                 "action": "send",
                 "channel": channel,
                 "summary": _summary(kind),
@@ -316,9 +316,9 @@ def _entry(head: str, item: Any, depth: int) -> list[str]:
 
 def _scalar(value: Any) -> str:
     """Return a scalar as JSON, which YAML reads the same way; plain words stay plain."""
-    if isinstance(value, str) and value.replace("_", "a").isalpha() and value not in _YAML_WORDS:
+    if isinstance(value, str) and value.replace("_", "a").isalpha() and value not in _YAML_KEYWORDS:
         return value
     return json.dumps(value, ensure_ascii=False)
 
 
-_YAML_WORDS: Final = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
+_YAML_KEYWORDS: Final = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})

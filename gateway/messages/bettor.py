@@ -14,11 +14,11 @@ from engine.common.rows import BetResult, SlipState
 from gateway.messages.base import Asked, BetIdField, IdField, OutcomeField, Sent
 from gateway.settings import OPEN_BETS_MAX, PLACE_MANY_MAX
 
-PolicyWord = Literal["none", "higher", "any"]
+PolicyName = Literal["none", "higher", "any"]
 
 POLICY_NUMBERS: Final[dict[str, int]] = {"none": 0, "higher": 1, "any": 2}
 
-SLIP_WORDS: Final[dict[int, str]] = {
+SLIP_STATE_NAMES: Final[dict[int, str]] = {
     SlipState.NONE: "none",
     SlipState.PENDING: "pending",
     SlipState.ACCEPTED: "accepted",
@@ -26,7 +26,7 @@ SLIP_WORDS: Final[dict[int, str]] = {
     SlipState.SETTLED: "settled",
 }
 
-RESULT_WORDS: Final[dict[int, str]] = {int(result): result.name.lower() for result in BetResult}
+RESULT_NAMES: Final[dict[int, str]] = {int(result): result.name.lower() for result in BetResult}
 
 
 class Place(Asked, frozen=True, kw_only=True, tag="place"):
@@ -43,7 +43,7 @@ class Place(Asked, frozen=True, kw_only=True, tag="place"):
     outcome: OutcomeField
     stake_minor: StakeField
     odds_milli: OddsField
-    policy: PolicyWord = "none"
+    policy: PolicyName = "none"
 
 
 class Selection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
@@ -54,7 +54,7 @@ class Selection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, g
     outcome: OutcomeField
     stake_minor: StakeField
     odds_milli: OddsField
-    policy: PolicyWord = "none"
+    policy: PolicyName = "none"
 
 
 class PlaceMany(Asked, frozen=True, kw_only=True, tag="place_many"):

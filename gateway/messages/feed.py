@@ -35,8 +35,8 @@ class FeedAttach(Asked, frozen=True, kw_only=True, tag="feed_attach"):
     feed: FeedField
 
 
-class FeedWishDone(Asked, frozen=True, kw_only=True, tag="feed_wish_done"):
-    """Say that the provider was asked for what a `feed_wish` wanted; answered only if refused."""
+class FeedRequestDone(Asked, frozen=True, kw_only=True, tag="feed_request_done"):
+    """Say that the provider was asked what a `feed_request` said; answered only if refused."""
 
     id: IdField = 0
     feed: FeedField
@@ -75,11 +75,12 @@ class FeedAttached(Sent, frozen=True, kw_only=True, tag="feed_attached"):
     feed: str = ""
 
 
-class FeedWish(Sent, frozen=True, kw_only=True, tag="feed_wish"):
+class FeedRequest(Sent, frozen=True, kw_only=True, tag="feed_request"):
     """Ask the provider to repeat what a producer said after a time, in its own milliseconds.
 
     `after_ms` 0 asks for all that is current. `request_id` goes with the question and comes back in
-    the provider's last message of the repetition. Say `feed_wish_done` when the provider was asked.
+    the provider's last message of the repetition. Send `feed_request_done` once the provider was
+    asked.
     """
 
     feed: str
@@ -110,6 +111,6 @@ class FeedStats(Sent, frozen=True, kw_only=True, tag="feed_stats"):
     updates: int = 0
     applied: int = 0
     steps_refused: dict[str, int]
-    births_refused: int = 0
-    wishes: int = 0
+    creations_refused: int = 0
+    requests: int = 0
     passed_over: dict[str, int]

@@ -14,7 +14,7 @@ from gateway.messages.base import Asked, FixtureField, IdField, Sent, VersionFie
 NAMES_MAX: Final = 1_024
 """Names one `subscribe` or `unsubscribe` may carry of each kind."""
 
-STATUS_WORDS: Final[dict[int, str]] = {int(status): status.name.lower() for status in Status}
+STATUS_NAMES: Final[dict[int, str]] = {int(status): status.name.lower() for status in Status}
 
 
 class Seen(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):

@@ -3,7 +3,7 @@
 Owns the unions that codecs decode with, and no message itself.
 """
 
-from gateway.messages.arbitrage import AskSureProfit, SureProfit
+from gateway.messages.arbitrage import Arbitrage, AskArbitrage
 from gateway.messages.base import Error, Welcome
 from gateway.messages.bettor import (
     AskBalance,
@@ -27,9 +27,9 @@ from gateway.messages.feed import (
     FeedAttached,
     FeedPush,
     FeedPushed,
+    FeedRequest,
+    FeedRequestDone,
     FeedStats,
-    FeedWish,
-    FeedWishDone,
 )
 from gateway.messages.market import Market, Odds, Subscribe, Subscribed, Unsubscribe
 from gateway.messages.trader import (
@@ -59,10 +59,10 @@ ClientMessage = (
     | ListMarkets
     | AskBook
     | AskExposure
-    | AskSureProfit
+    | AskArbitrage
     | FeedPush
     | FeedAttach
-    | FeedWishDone
+    | FeedRequestDone
     | AskFeedStats
 )
 
@@ -84,9 +84,9 @@ ServerMessage = (
     | Markets
     | Book
     | Exposure
-    | SureProfit
+    | Arbitrage
     | FeedPushed
     | FeedAttached
-    | FeedWish
+    | FeedRequest
     | FeedStats
 )

@@ -69,7 +69,7 @@ class Reprice(Asked, frozen=True, kw_only=True, tag="reprice"):
 
     `pricing` is an object of `model` and `state` (of football: rates, dependence, shares; period,
     clock, goals, red cards) and optionally `sport`, `margin` (method, book sums, rounding) and
-    `lean` (how odds follow the book); docs/pricing.md lists their fields. With `suspend`, the
+    `skew` (how odds follow the book); docs/pricing.md lists their fields. With `suspend`, the
     reason, active markets are suspended first; with `resume` the suspended ones take bets again
     afterwards. In each shell all of it is one journal record, so no bet comes in between. The
     answer holds the events of every shell, market by market.

@@ -67,11 +67,13 @@ class Admission(Protocol):
     name: str
     frame_bytes_max: int
 
-    def admit(self, link: "Link", request: Request, codec: Codec) -> Session | tuple[int, str]:
+    def admit(
+        self, connection: "Connection", request: Request, codec: Codec
+    ) -> Session | tuple[int, str]:
         """Return the caller's session, or the HTTP status and text that refuse it."""
         ...
 
-    def on_foreign(self, link: "Link", request: Request, why: str) -> None:
+    def on_foreign(self, connection: "Connection", request: Request, why: str) -> None:
         """Note a handshake that was refused for its origin."""
         ...
 
@@ -83,22 +85,22 @@ class Admission(Protocol):
 class FlushQueue:
     """Links with something to write at the end of this turn of the event loop."""
 
-    __slots__ = ("_links", "_loop")
+    __slots__ = ("_connections", "_loop")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._links: list["Link"] = []
+        self._connections: list[Connection] = []
 
-    def add(self, link: "Link") -> None:
+    def add(self, connection: "Connection") -> None:
         """Have a link flushed once, soon."""
-        if not self._links:
+        if not self._connections:
             self._loop.call_soon(self._flush)
-        self._links.append(link)
+        self._connections.append(connection)
 
     def _flush(self) -> None:
-        links, self._links = self._links, []
-        for link in links:
-            link.flush()
+        connections, self._connections = self._connections, []
+        for connection in connections:
+            connection.flush()
 
 
 class Listener(Protocol):
@@ -112,16 +114,16 @@ class Listener(Protocol):
     settings: GatewaySettings
     subprotocols: Sequence[Subprotocol]
 
-    def enter(self, link: "Link") -> bool:
+    def enter(self, connection: "Connection") -> bool:
         """Count a connection in; False when there are too many."""
         ...
 
-    def leave(self, link: "Link") -> None:
+    def leave(self, connection: "Connection") -> None:
         """Count a connection out."""
         ...
 
 
-class Link(asyncio.Protocol):
+class Connection(asyncio.Protocol):
     """One connection, from the handshake to the last byte."""
 
     __slots__ = (
@@ -142,13 +144,13 @@ class Link(asyncio.Protocol):
         "_transport",
         "closing",
         "codec",
-        "heard_s",
         "out",
         "out_bytes",
         "paused",
         "paused_s",
         "peer",
         "pinged_s",
+        "received_s",
         "session",
     )
 
@@ -179,7 +181,7 @@ class Link(asyncio.Protocol):
         self.out_bytes = 0
         self.paused = False
         self.paused_s = 0.0
-        self.heard_s = 0.0
+        self.received_s = 0.0
         self.pinged_s = 0.0
         self.closing = False
         self.peer = ""
@@ -189,7 +191,7 @@ class Link(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take a new connection, or turn it away when there are too many."""
         self._transport = cast(asyncio.Transport, transport)
-        self.heard_s = self._budget_s = self._loop.time()
+        self.received_s = self._budget_s = self._loop.time()
         name = transport.get_extra_info("peername")
         self.peer = f"{name[0]}:{name[1]}" if isinstance(name, tuple) else str(name)
         raw = transport.get_extra_info("socket")
@@ -227,7 +229,7 @@ class Link(asyncio.Protocol):
         if self.closing:
             return
         self._transport.resume_reading()
-        self.heard_s = self._loop.time()
+        self.received_s = self._loop.time()
         self.flush()
         if not self.paused and self.session is not None:
             self.session.on_room()
@@ -240,7 +242,7 @@ class Link(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take a chunk: one piece of a handshake, or any number of frames."""
-        self.heard_s = self._loop.time()
+        self.received_s = self._loop.time()
         if self.closing:
             return  # a farewell was said; what still comes is not read
         try:
@@ -490,7 +492,7 @@ class Link(asyncio.Protocol):
 
     # --- time ----------------------------------------------------------------------------------
 
-    def look(self, now_s: float) -> None:
+    def check_timeouts(self, now_s: float) -> None:
         """Close what has been silent or stalled for too long, ping what has been silent."""
         if self.closing or self.session is None:
             return
@@ -499,7 +501,7 @@ class Link(asyncio.Protocol):
                 self._listener.counters.slow_closed += 1
                 self.close(CloseCode.TOO_SLOW, "nothing could be written")
             return
-        silent_s = now_s - self.heard_s
+        silent_s = now_s - self.received_s
         if silent_s < self._settings.ping_after_s:
             self.pinged_s = 0.0
         elif self.pinged_s == 0.0:

@@ -1,7 +1,7 @@
-"""Listening sockets: who may come in, how many, and the clock that looks after those inside.
+"""Listening sockets: who may come in, how many, and the timer that checks their time-outs.
 
-Owns the set of links of each port; what a link does is its own business (see `link`), and whom it
-serves the door's.
+Owns the set of connections of each port. What a connection does is in gateway.net.connection, and
+who is admitted is decided by the listener's `Admission`.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from websockets.typing import Origin, Subprotocol
 
 from gateway.counters import Counters
 from gateway.net.codec import CODECS
-from gateway.net.connection import Admission, FlushQueue, Link
+from gateway.net.connection import Admission, Connection, FlushQueue
 from gateway.settings import CloseCode, GatewaySettings
 
 _SWEEP_S: Final = 0.5
@@ -52,13 +52,15 @@ class Listener:
             *(Origin(origin) for origin in settings.origins),
         ]
         self.subprotocols: Sequence[Subprotocol] = [Subprotocol(name) for name in CODECS]
-        self.links: dict[Link, None] = {}
+        self.connections: dict[Connection, None] = {}
         self._server: asyncio.Server | None = None
         self._sweeper: asyncio.TimerHandle | None = None
 
     async def start(self, host: str, port: int) -> int:
         """Listen, and return the port (the one given, or the one that 0 stood for)."""
-        self._server = await self.loop.create_server(lambda: Link(self), host, port, backlog=4_096)
+        self._server = await self.loop.create_server(
+            lambda: Connection(self), host, port, backlog=4_096
+        )
         self._sweeper = self.loop.call_later(_SWEEP_S, self._sweep)
         return int(self._server.sockets[0].getsockname()[1])
 
@@ -69,24 +71,24 @@ class Listener:
         self._server.close()
         if self._sweeper is not None:
             self._sweeper.cancel()
-        for link in list(self.links):
-            link.close(CloseCode.GOING_AWAY, "the gateway stops")
+        for connection in list(self.connections):
+            connection.close(CloseCode.GOING_AWAY, "the gateway stops")
         deadline = self.loop.time() + 2 * self.settings.close_linger_ms / 1_000
-        while self.links and self.loop.time() < deadline:
+        while self.connections and self.loop.time() < deadline:
             await asyncio.sleep(0.005)
         self._server = None
 
-    def enter(self, link: Link) -> bool:
+    def enter(self, connection: Connection) -> bool:
         """Count a connection in; False when there are too many."""
-        self.links[link] = None
-        return len(self.links) <= self.settings.connections_max
+        self.connections[connection] = None
+        return len(self.connections) <= self.settings.connections_max
 
-    def leave(self, link: Link) -> None:
+    def leave(self, connection: Connection) -> None:
         """Count a connection out."""
-        self.links.pop(link, None)
+        self.connections.pop(connection, None)
 
     def _sweep(self) -> None:
         now = self.loop.time()
-        for link in list(self.links):
-            link.look(now)
+        for connection in list(self.connections):
+            connection.check_timeouts(now)
         self._sweeper = self.loop.call_later(_SWEEP_S, self._sweep)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from gateway.demo.bettors import Bettors
-from simulations.crowd import MANNERS, Bettor, Habit
+from simulations.crowd import BEHAVIOURS, Bettor, Profile
 
 
 class ReplayBettors(Bettors):
@@ -40,7 +40,7 @@ class ReplayBettors(Bettors):
         visits: float,
     ) -> None:
         super().__init__(bettors, url=url, fixture="", token=token, seed=[seed], start_no=1)
-        think_s = [MANNERS[bettor.habit].think_s for bettor in bettors]
+        think_s = [BEHAVIOURS[bettor.profile].think_s for bettor in bettors]
         self._share_a_think_s = 1.0 / (visits * float(np.mean(think_s)))
         self._share = 0.0
         self._moved = asyncio.Event()
@@ -51,9 +51,9 @@ class ReplayBettors(Bettors):
         moved, self._moved = self._moved, asyncio.Event()
         moved.set()
 
-    async def _pause(self, habit: Habit, rng: np.random.Generator) -> bool:
+    async def _pause(self, profile: Profile, rng: np.random.Generator) -> bool:
         """Wait for the next visit; nobody here knows of goals."""
-        think_s = float(rng.exponential(MANNERS[habit].think_s))
+        think_s = float(rng.exponential(BEHAVIOURS[profile].think_s))
         due = self._share + think_s * self._share_a_think_s
         while self._share < due and not self._whistle.is_set():
             await self._moved.wait()

@@ -58,7 +58,7 @@ from gateway.session.tokens import Role
 from gateway.settings import FEED_BODIES_MAX
 from persistence.journal import JournalOptions
 from simulations.crowd import Bettor, crowd
-from simulations.expected_payouts import dues_minor
+from simulations.expected_payouts import expected_payouts_minor
 
 NO_RESULT: Final = "the recording ended without a result"
 BODIES_A_PUSH_MAX: Final = 64
@@ -244,13 +244,13 @@ class Replay:
             control = connect_control(
                 f"ws://127.0.0.1:{ports['control']}", token=self._passes.of(Role.TRADER)
             )
-            async with feed as source, control as desk:
-                await desk.subscribe(all_markets=True)
+            async with feed as source, control as pipeline:
+                await pipeline.subscribe(all_markets=True)
                 self._bettors = self._make_bettors(ports["bets"])
                 try:
                     await self._bettors.open()
                     self._bettors.start()
-                    looking = asyncio.create_task(self._look(desk))
+                    looking = asyncio.create_task(self._look(pipeline))
                     try:
                         await self._play(source)
                     finally:
@@ -325,10 +325,10 @@ class Replay:
                 self._refusals[result.refused] += 1
         self._bettors.played(self._scene.share)
 
-    async def _look(self, desk: ControlSession) -> None:
+    async def _look(self, pipeline: ControlSession) -> None:
         """Keep the scene and draw it."""
         while True:
-            statuses = [market.status for market in desk.prices.values()]
+            statuses = [market.status for market in pipeline.prices.values()]
             self._scene.markets, self._scene.active = len(statuses), statuses.count("active")
             answers = self._bettors.answers
             self._scene.accepted = answers["accepted"]
@@ -354,11 +354,11 @@ class Replay:
             for name in shells
             if self._system.routes.shells[name].kind == "market"
         ]
-        dues = await asyncio.to_thread(dues_minor, folders)
+        payouts = await asyncio.to_thread(expected_payouts_minor, folders)
         books = await close_books(
             self._system,
             data_dir=self._folder.data_dir,
-            dues_minor=dues,
+            expected_payouts_minor=payouts,
             told=self._bettors.told,
             currency=CURRENCY,
         )

@@ -24,8 +24,8 @@ from engine.common.views import Balance, Slip
 from gateway.bets.ticket import BetAnswer, Ticket
 from gateway.messages.base import Error
 from gateway.messages.bettor import (
-    RESULT_WORDS,
-    SLIP_WORDS,
+    RESULT_NAMES,
+    SLIP_STATE_NAMES,
     AskBalance,
     AskOpenBets,
     AskStatus,
@@ -131,7 +131,7 @@ class Accounts:
         """Begin to tell a session of an account's bets."""
         watchers = self._watchers.setdefault(account_no, {})
         if not watchers:
-            self._tell(self._routes.account_shell(account_no), "watch", [account_no])
+            self._notify(self._routes.account_shell(account_no), "watch", [account_no])
         watchers[watcher] = None
 
     def unwatch(self, account_no: int, watcher: Watcher) -> None:
@@ -142,18 +142,18 @@ class Accounts:
         del watchers[watcher]
         if not watchers:
             del self._watchers[account_no]
-            self._tell(self._routes.account_shell(account_no), "unwatch", [account_no])
+            self._notify(self._routes.account_shell(account_no), "unwatch", [account_no])
 
     def renew(self, shell: str) -> None:
         """Ask a shell that has a new process for the events watched there."""
         numbers = [no for no in self._watchers if self._routes.account_shell(no) == shell]
         if numbers:
-            self._tell(shell, "watch", numbers)
+            self._notify(shell, "watch", numbers)
 
-    def _tell(self, shell: str, method: str, account_nos: list[int]) -> None:
+    def _notify(self, shell: str, method: str, account_nos: list[int]) -> None:
         peer = self._routes.peer(shell)
         if peer is not None:
-            peer.tell(method, self._gateway, account_nos)
+            peer.notify(method, self._gateway, account_nos)
 
     def publish(self, payload: bytes, kind: str) -> None:
         """Send a shell's events to the sessions that watch those accounts."""
@@ -219,12 +219,12 @@ def slip_view(slip: Slip) -> SlipView:
         outcome=slip.outcome,
         stake_minor=slip.stake_minor,
         odds_milli=slip.odds_milli,
-        state=SLIP_WORDS[slip.state],
+        state=SLIP_STATE_NAMES[slip.state],
         placed_at_ns=slip.placed_at_ns,
         reason=slip.reason,
         message="" if reason is Reason.ACCEPTED else MESSAGES[reason],
         stake_max_minor=slip.stake_max_minor,
-        result=RESULT_WORDS[slip.result],
+        result=RESULT_NAMES[slip.result],
         payout_minor=slip.payout_minor,
         settlement_no=slip.settlement_no,
     )

@@ -14,7 +14,7 @@ import msgspec
 
 from engine.common.reasons import Reason
 from engine.common.views import PriceImage
-from gateway.messages.arbitrage import AskSureProfit, LeftOutMarket, SureProfit
+from gateway.messages.arbitrage import Arbitrage, AskArbitrage, LeftOutMarket
 from gateway.messages.base import Error
 from gateway.messages.protocol import ServerMessage
 from gateway.services.price_fanout import Fanout, Topic
@@ -44,7 +44,7 @@ class _Kept(NamedTuple):
     found: "Found"
 
 
-class SureProfitDesk:
+class ArbitrageService:
     """The way from prices to plans.
 
     One fixture is searched at a time, beside the event loop and not on it; questions meanwhile
@@ -61,7 +61,7 @@ class SureProfitDesk:
         self._kept: dict[str, _Kept] = {}
         self._searching = asyncio.Lock()
 
-    async def sure_profit(self, ask: AskSureProfit) -> ServerMessage:
+    async def arbitrage(self, ask: AskArbitrage) -> ServerMessage:
         """Search what the fixture offers for stakes that win whatever the score."""
         module = await asyncio.to_thread(import_module, _SEARCH)
         try:
@@ -84,7 +84,7 @@ class SureProfitDesk:
             for topic in topics
             if topic.prices is None
         ]
-        return SureProfit(
+        return Arbitrage(
             id=ask.id,
             fixture=ask.fixture,
             markets=found.markets,

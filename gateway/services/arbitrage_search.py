@@ -16,14 +16,14 @@ from engine.common.lifecycle import Status
 from engine.common.views import PriceImage
 from engine.pricing.arbitrage.search import (
     SEARCH_BETS_MAX,
+    Arbitrage,
     SearchStoppedError,
-    SureProfit,
-    find_sure_profit,
+    find_arbitrage,
 )
 from engine.pricing.football.axes import Scope
 from engine.pricing.football.market_types import MarketRules, MarketTypeError, market_rules
 from engine.pricing.football.model import MatchState
-from gateway.messages.arbitrage import LeftOutMarket, SurePlan, SureStake, WhyLeftOut
+from gateway.messages.arbitrage import ArbitragePlan, ArbitrageStake, LeftOutMarket, WhyLeftOut
 
 __all__ = ["Found", "MatchState", "search"]
 
@@ -34,7 +34,7 @@ class Found(Struct, frozen=True, kw_only=True):
     """What a search found: plans, the best first, how many markets it took, and what it left."""
 
     markets: int
-    plans: tuple[SurePlan, ...]
+    plans: tuple[ArbitragePlan, ...]
     left_out: tuple[LeftOutMarket, ...]
 
 
@@ -67,13 +67,13 @@ def search(images: Iterable[PriceImage], state: MatchState, stop: Callable[[], b
                 stretches.setdefault(rules.scope, []).append(image)
         if why:
             left_out.append(LeftOutMarket(market=image.market_no, key=image.key, why=why))
-    plans: list[SurePlan] = []
+    plans: list[ArbitragePlan] = []
     markets = 0
     for scope, taken in stretches.items():
         by_key = {image.key: image for image in taken}
         quotes = {key: _quotes(image) for key, image in by_key.items()}
         try:
-            plan = find_sure_profit(quotes, score=state.score(scope), stop=stop)
+            plan = find_arbitrage(quotes, score=state.score(scope), stop=stop)
         except SearchStoppedError:
             left_out += [
                 LeftOutMarket(market=image.market_no, key=image.key, why="time") for image in taken
@@ -114,12 +114,12 @@ def _quotes(image: PriceImage) -> tuple[Quote, ...]:
     )
 
 
-def _plan(plan: SureProfit, images: dict[str, PriceImage]) -> SurePlan:
+def _plan(plan: Arbitrage, images: dict[str, PriceImage]) -> ArbitragePlan:
     shares = _shares([stake.stake for stake in plan.stakes])
-    return SurePlan(
+    return ArbitragePlan(
         return_micro=plan.return_micro,
         stakes=tuple(
-            SureStake(
+            ArbitrageStake(
                 market=images[stake.key].market_no,
                 key=stake.key,
                 outcome=stake.outcome,

@@ -24,10 +24,10 @@ from engine.common.commands import SuspendMarket
 from engine.common.events import MarketEvent, MarketSuspended, Refused
 from engine.common.reasons import MESSAGES, Reason
 from gateway.counters import Counters
-from gateway.messages.arbitrage import AskSureProfit
+from gateway.messages.arbitrage import AskArbitrage
 from gateway.messages.base import Error
 from gateway.messages.exposure import AskExposure
-from gateway.messages.market import STATUS_WORDS
+from gateway.messages.market import STATUS_NAMES
 from gateway.messages.protocol import ServerMessage
 from gateway.messages.trader import (
     AskBook,
@@ -42,8 +42,8 @@ from gateway.messages.trader import (
     SuspendedAll,
     TraderCommand,
 )
-from gateway.services.arbitrage import SureProfitDesk
-from gateway.services.exposure import ExposureDesk
+from gateway.services.arbitrage import ArbitrageService
+from gateway.services.exposure import ExposureService
 from gateway.services.price_fanout import Fanout
 from gateway.settings import GatewaySettings
 
@@ -53,7 +53,7 @@ _COMMANDS_A_CALL: Final = 1_024
 _FAILED_SHOWN_MAX: Final = 1_000
 
 
-class ControlDesk:
+class ControlService:
     """The way to every market shell.
 
     Parameters
@@ -75,8 +75,8 @@ class ControlDesk:
         self._fanout = fanout
         self._timeout_s = settings.control_timeout_ms / 1_000
         self._counters = counters
-        self._exposures = ExposureDesk(routes=routes, timeout_s=self._timeout_s)
-        self._sure_profits = SureProfitDesk(fanout=fanout)
+        self._exposures = ExposureService(routes=routes, timeout_s=self._timeout_s)
+        self._arbitrage = ArbitrageService(fanout=fanout)
 
     async def control(self, by: str, ask: Control) -> ServerMessage:
         """Run commands; the answer holds one event for each, in their order."""
@@ -125,7 +125,7 @@ class ControlDesk:
             state=state,
             sport=pricing.sport,
             margin=pricing.margin,
-            lean=pricing.lean,
+            skew=pricing.skew,
             suspend=ask.suspend,
             resume=ask.resume,
             fed=fed,
@@ -163,7 +163,7 @@ class ControlDesk:
             id=ask.id,
             market=prices.market_no,
             key=prices.key,
-            status=STATUS_WORDS[prices.status],
+            status=STATUS_NAMES[prices.status],
             version=prices.version,
             outcomes=prices.outcomes,
             odds_milli=prices.odds_milli,
@@ -184,9 +184,9 @@ class ControlDesk:
         """Return what a fixture's open bets make or lose by score."""
         return await self._exposures.exposure(ask)
 
-    async def sure_profit(self, ask: AskSureProfit) -> ServerMessage:
+    async def arbitrage(self, ask: AskArbitrage) -> ServerMessage:
         """Return stakes on a fixture's offered outcomes that win whatever the score."""
-        return await self._sure_profits.sure_profit(ask)
+        return await self._arbitrage.arbitrage(ask)
 
     def markets(self, ask: ListMarkets) -> ServerMessage:
         """Return a page of markets, ascending by number."""
@@ -211,7 +211,7 @@ class ControlDesk:
                     market=number,
                     key=routes[number].key,
                     shell=routes[number].shell,
-                    status="" if prices is None else STATUS_WORDS[prices.status],
+                    status="" if prices is None else STATUS_NAMES[prices.status],
                     version=-1 if prices is None else prices.version,
                 )
             )

@@ -32,7 +32,7 @@ _BOOKS_IN_CALL_MAX: Final = 1_024
 _PRICING: Final = "engine.pricing.football.exposure"
 
 
-class ExposureDesk:
+class ExposureService:
     """The way from books to exposure.
 
     One fixture is laid out at a time, beside the event loop and not on it: bets do not wait. Each

@@ -14,7 +14,7 @@ from websockets.http11 import Request
 
 from gateway.messages.trader import Markets
 from gateway.net.codec import JSON
-from gateway.services.control import ControlDesk
+from gateway.services.control import ControlService
 from gateway.services.metrics import CONTENT_TYPE, GatewayMetrics
 from gateway.services.price_fanout import Fanout
 from gateway.settings import PAGE_MAX
@@ -50,7 +50,7 @@ class Pages:
     ----------
     fanout : Fanout
         Images.
-    control : ControlDesk
+    control : ControlService
         Lists of markets.
     metrics : GatewayMetrics or None
         None where metrics are not shown.
@@ -62,7 +62,7 @@ class Pages:
         self,
         *,
         fanout: Fanout,
-        control: ControlDesk,
+        control: ControlService,
         metrics: GatewayMetrics | None,
         readiness: Callable[[], Readiness],
     ) -> None:

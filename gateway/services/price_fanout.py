@@ -12,9 +12,9 @@ from typing import Final
 from engine.common.ids import MalformedIdError, parse_market_key
 from engine.common.views import PriceDelta, PriceImage
 from gateway.counters import Counters
-from gateway.messages.market import STATUS_WORDS, Market, Odds, Subscribe, Unsubscribe
+from gateway.messages.market import STATUS_NAMES, Market, Odds, Subscribe, Unsubscribe
 from gateway.net.codec import JSON, MSGPACK, Codec
-from gateway.net.connection import Link
+from gateway.net.connection import Connection
 
 _CODECS: Final = (MSGPACK, JSON)
 
@@ -22,10 +22,10 @@ _CODECS: Final = (MSGPACK, JSON)
 class Follower:
     """A session's subscriptions, and the markets whose latest state it has still to be sent."""
 
-    __slots__ = ("all", "codec", "fixtures", "link", "markets", "owed")
+    __slots__ = ("all", "codec", "connection", "fixtures", "markets", "owed")
 
-    def __init__(self, *, link: Link, codec: Codec) -> None:
-        self.link = link
+    def __init__(self, *, connection: Connection, codec: Codec) -> None:
+        self.connection = connection
         self.codec = codec.index
         self.markets: dict[int, None] = {}
         self.fixtures: dict[str, None] = {}
@@ -77,7 +77,7 @@ class Topic:
         return Market(
             market=self.market_no,
             key=prices.key,
-            status=STATUS_WORDS[prices.status],
+            status=STATUS_NAMES[prices.status],
             version=prices.version,
             outcomes=prices.outcomes,
             odds_milli=prices.odds_milli,
@@ -98,7 +98,7 @@ class Topic:
                 or Odds(
                     market=self.market_no,
                     version=prices.version,
-                    status=STATUS_WORDS[prices.status],
+                    status=STATUS_NAMES[prices.status],
                     odds_milli=prices.odds_milli,
                     active=prices.active,
                 )
@@ -187,7 +187,7 @@ class Fanout:
                     continue
                 frame = topic.frame(follower.codec, image=image)
                 assert frame is not None, "a published market has prices"
-                if follower.link.send_odds(frame):
+                if follower.connection.send_odds(frame):
                     sent += 1
                 else:
                     held += 1
@@ -310,7 +310,7 @@ class Fanout:
         while owed:
             number, image = next(iter(owed.items()))
             frame = self.topics[number].frame(follower.codec, image=image)
-            if frame is not None and not follower.link.send_odds(frame):
+            if frame is not None and not follower.connection.send_odds(frame):
                 return
             del owed[number]
             self._counters.odds_out += 1

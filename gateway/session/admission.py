@@ -11,7 +11,7 @@ from websockets.datastructures import MultipleValuesError
 from websockets.http11 import Request
 
 from gateway.net.codec import Codec
-from gateway.net.connection import Link
+from gateway.net.connection import Connection
 from gateway.services.http_pages import Pages
 from gateway.session.permissions import PERMISSIONS
 from gateway.session.services import Services
@@ -39,25 +39,29 @@ class Admission:
         self._pages = pages
         self._clock_s = clock_s
 
-    def admit(self, link: Link, request: Request, codec: Codec) -> ClientSession | tuple[int, str]:
+    def admit(
+        self, connection: Connection, request: Request, codec: Codec
+    ) -> ClientSession | tuple[int, str]:
         """Verify the token and open a session, or say with which HTTP status it is refused."""
         now_s = self._clock_s()
         try:
             claims = self._key.verify(_token(request), now_s=now_s)
         except TokenError as error:
-            self._services.deny("token", peer=link.peer, who="", what=str(error))
+            self._services.deny("token", peer=connection.peer, who="", what=str(error))
             return 401, f"{error}\n"
         if (self.name, claims.role) not in PERMISSIONS:
             self._services.deny(
-                "door", peer=link.peer, who=claims.identity, what=f"listener {self.name}"
+                "door", peer=connection.peer, who=claims.identity, what=f"listener {self.name}"
             )
             return 403, f"role {claims.role.value} may not use this listener\n"
         if self._full(claims):
-            self._services.deny("sessions", peer=link.peer, who=claims.identity, what="too many")
+            self._services.deny(
+                "sessions", peer=connection.peer, who=claims.identity, what="too many"
+            )
             return 429, "too many sessions of this account\n"
         return ClientSession(
-            door=self.name,
-            link=link,
+            listener=self.name,
+            connection=connection,
             codec=codec,
             claims=claims,
             services=self._services,
@@ -71,10 +75,10 @@ class Admission:
             and sessions >= self._services.settings.sessions_per_account_max
         )
 
-    def on_foreign(self, link: Link, request: Request, why: str) -> None:
+    def on_foreign(self, connection: Connection, request: Request, why: str) -> None:
         """Write the audit line of a foreign origin."""
         origin = ", ".join(request.headers.get_all("Origin"))
-        self._services.deny("origin", peer=link.peer, who=origin[:100], what=why)
+        self._services.deny("origin", peer=connection.peer, who=origin[:100], what=why)
 
     def respond(self, request: Request) -> bytes:
         """Answer a plain GET."""

@@ -18,7 +18,7 @@ from engine.common.commands import (
     SettleMarket,
     SuspendMarket,
 )
-from gateway.messages.arbitrage import AskSureProfit
+from gateway.messages.arbitrage import AskArbitrage
 from gateway.messages.bettor import (
     AskBalance,
     AskOpenBets,
@@ -28,7 +28,7 @@ from gateway.messages.bettor import (
     WatchAccount,
 )
 from gateway.messages.exposure import AskExposure
-from gateway.messages.feed import AskFeedStats, FeedAttach, FeedPush, FeedWishDone
+from gateway.messages.feed import AskFeedStats, FeedAttach, FeedPush, FeedRequestDone
 from gateway.messages.market import Subscribe, Unsubscribe
 from gateway.messages.trader import AskBook, Control, ListMarkets, Reprice, SuspendAll
 from gateway.session.tokens import Role
@@ -52,7 +52,7 @@ FEED_COMMANDS: Final = frozenset(
 
 _WATCHING: Final = frozenset({Subscribe, Unsubscribe})
 _READING: Final = _WATCHING | {ListMarkets, AskBook}
-_JUDGING: Final = _READING | {AskExposure, AskSureProfit}
+_JUDGING: Final = _READING | {AskExposure, AskArbitrage}
 PERMISSIONS: Final[dict[tuple[str, Role], frozenset[type]]] = {
     ("bets", Role.BETTOR): _WATCHING
     | {Place, PlaceMany, AskStatus, AskBalance, AskOpenBets, WatchAccount},
@@ -62,6 +62,6 @@ PERMISSIONS: Final[dict[tuple[str, Role], frozenset[type]]] = {
     ("control", Role.TRADER): _JUDGING | {Control, SuspendAll, Reprice, AskFeedStats},
     ("control", Role.FEED): _READING | {Control, Reprice},
     ("control", Role.QUANT): _JUDGING,
-    ("feed", Role.FEED): frozenset({FeedPush, FeedAttach, FeedWishDone, AskFeedStats}),
+    ("feed", Role.FEED): frozenset({FeedPush, FeedAttach, FeedRequestDone, AskFeedStats}),
 }
 """What each role may send on each listener; a pair that is missing is refused at the handshake."""

@@ -12,9 +12,9 @@ import msgspec
 
 from gateway.bets.path import BetPath
 from gateway.counters import Counters
-from gateway.feeds.core.ingress import FeedDoor
+from gateway.feeds.core.ingress import FeedIngress
 from gateway.services.accounts import Accounts
-from gateway.services.control import ControlDesk
+from gateway.services.control import ControlService
 from gateway.services.price_fanout import Fanout
 from gateway.settings import GatewaySettings
 
@@ -56,8 +56,8 @@ class Services:
         bets: BetPath,
         fanout: Fanout,
         accounts: Accounts,
-        control: ControlDesk,
-        feeds: FeedDoor,
+        control: ControlService,
+        feeds: FeedIngress,
     ) -> None:
         self.settings = settings
         self.counters = counters

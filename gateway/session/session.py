@@ -16,7 +16,7 @@ from engine.common.reasons import MESSAGES, RETRYABLE, Reason
 from engine.market.status_transitions import as_fed
 from gateway.bets.ticket import BetAnswer, Ticket
 from gateway.feeds.core.ingress import FeedAsk
-from gateway.messages.arbitrage import AskSureProfit
+from gateway.messages.arbitrage import AskArbitrage
 from gateway.messages.base import Error, Welcome
 from gateway.messages.bettor import (
     POLICY_NUMBERS,
@@ -33,12 +33,12 @@ from gateway.messages.bettor import (
     Watching,
 )
 from gateway.messages.exposure import AskExposure
-from gateway.messages.feed import AskFeedStats, FeedAttach, FeedPush, FeedWishDone
+from gateway.messages.feed import AskFeedStats, FeedAttach, FeedPush, FeedRequestDone
 from gateway.messages.market import Subscribe, Subscribed, Unsubscribe
 from gateway.messages.protocol import ServerMessage
 from gateway.messages.trader import AskBook, Control, ListMarkets, Reprice, SuspendAll
 from gateway.net.codec import Codec
-from gateway.net.connection import Link
+from gateway.net.connection import Connection
 from gateway.services.price_fanout import Follower
 from gateway.session.permissions import FEED_COMMANDS, PERMISSIONS
 from gateway.session.services import Services
@@ -74,10 +74,10 @@ class ClientSession:
         "_bets",
         "_bets_in_flight",
         "_codec",
+        "_connection",
         "_decode",
         "_expiry",
         "_frame",
-        "_link",
         "_place_allowed",
         "_queries",
         "_refused",
@@ -90,8 +90,8 @@ class ClientSession:
     def __init__(
         self,
         *,
-        door: str,
-        link: Link,
+        listener: str,
+        connection: Connection,
         codec: Codec,
         claims: Claims,
         services: Services,
@@ -99,11 +99,11 @@ class ClientSession:
     ) -> None:
         settings = services.settings
         self.claims = claims
-        self.follower = Follower(link=link, codec=codec)
-        self._allowed = PERMISSIONS[door, claims.role]
+        self.follower = Follower(connection=connection, codec=codec)
+        self._allowed = PERMISSIONS[listener, claims.role]
         self._place_allowed = Place in self._allowed
         self._account = -1 if claims.account is None else claims.account
-        self._link = link
+        self._connection = connection
         self._codec = codec
         self._decode = codec.decode
         self._frame = codec.frame
@@ -117,21 +117,21 @@ class ClientSession:
         if claims.account is not None:
             counts[claims.account] = counts.get(claims.account, 0) + 1
         self._expiry = asyncio.get_running_loop().call_later(
-            max(0.0, claims.exp - now_s), link.close, CloseCode.TOKEN_EXPIRED, "token expired"
+            max(0.0, claims.exp - now_s), connection.close, CloseCode.TOKEN_EXPIRED, "token expired"
         )
         self._send(
             Welcome(
                 role=claims.role.value,
                 sub=claims.sub,
                 account=claims.account,
-                frame_bytes_max=settings.frame_bytes(door),
+                frame_bytes_max=settings.frame_bytes(listener),
                 frames_a_second=settings.frames_a_second,
                 bets_in_flight_max=settings.session_bets_in_flight_max,
             )
         )
 
     def _send(self, message: ServerMessage) -> None:
-        self._link.send(self._frame(message))
+        self._connection.send(self._frame(message))
 
     # --- the link's side -----------------------------------------------------------------------
 
@@ -206,7 +206,7 @@ class ClientSession:
         )
 
     def _place_many(self, ask: PlaceMany) -> None:
-        self._link.spend(len(ask.bets) - 1)
+        self._connection.spend(len(ask.bets) - 1)
         for bet in ask.bets:
             self._place(bet)
 
@@ -217,7 +217,7 @@ class ClientSession:
         accounts = self._services.accounts
         if accounts.watched and answer.state == "accepted":
             accounts.posted(self, ticket, answer)
-        self._link.send(
+        self._connection.send(
             self._frame(
                 Bet(
                     ref=ticket.ref,
@@ -277,8 +277,8 @@ class ClientSession:
     def _exposure(self, ask: AskExposure) -> None:
         self._query(ask.id, "", self._services.control.exposure(ask))
 
-    def _sure_profit(self, ask: AskSureProfit) -> None:
-        self._query(ask.id, "", self._services.control.sure_profit(ask))
+    def _arbitrage(self, ask: AskArbitrage) -> None:
+        self._query(ask.id, "", self._services.control.arbitrage(ask))
 
     def _list(self, ask: ListMarkets) -> None:
         self._send(self._services.control.markets(ask))
@@ -357,12 +357,12 @@ class ClientSession:
             )
         )
         if complaint.hostile:
-            self._link.close(CloseCode.INVALID_DATA, complaint.message[:100])
+            self._connection.close(CloseCode.INVALID_DATA, complaint.message[:100])
         else:
             self._count_refused()
 
     def _deny(self, message: object, what: str) -> None:
-        self._services.deny("role", peer=self._link.peer, who=self.claims.identity, what=what)
+        self._services.deny("role", peer=self._connection.peer, who=self.claims.identity, what=what)
         number, ref = getattr(message, "id", 0), getattr(message, "ref", "")
         self._error(Reason.NOT_PERMITTED, number, ref)
         self._count_refused()
@@ -370,7 +370,7 @@ class ClientSession:
     def _count_refused(self) -> None:
         self._refused += 1
         if self._refused >= self._services.settings.refused_messages_max:
-            self._link.close(CloseCode.POLICY_VIOLATION, "too many refused messages")
+            self._connection.close(CloseCode.POLICY_VIOLATION, "too many refused messages")
 
 
 _HANDLERS: Final[dict[type, Callable[[ClientSession, Any], None]]] = {
@@ -388,9 +388,9 @@ _HANDLERS: Final[dict[type, Callable[[ClientSession, Any], None]]] = {
     ListMarkets: ClientSession._list,
     AskBook: ClientSession._book,
     AskExposure: ClientSession._exposure,
-    AskSureProfit: ClientSession._sure_profit,
+    AskArbitrage: ClientSession._arbitrage,
     FeedPush: ClientSession._feed,
     FeedAttach: ClientSession._feed,
-    FeedWishDone: ClientSession._feed,
+    FeedRequestDone: ClientSession._feed,
     AskFeedStats: ClientSession._feed,
 }

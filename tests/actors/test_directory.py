@@ -93,8 +93,8 @@ def test_two_directories_cannot_write_one_folder(tmp_path: Path):
 
 def test_generations_rise_over_restarts(tmp_path: Path):
     directory = open_directory(tmp_path)
-    assert [directory.begin_life("x", at_ns=1) for _ in range(2)] == [1, 2]
+    assert [directory.begin_process("x", at_ns=1) for _ in range(2)] == [1, 2]
     directory.close()
     again = open_directory(tmp_path)
-    assert again.begin_life("x", at_ns=1) == 3
+    assert again.begin_process("x", at_ns=1) == 3
     again.close()

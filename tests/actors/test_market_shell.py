@@ -60,7 +60,7 @@ class Ear:
     async def ask(self, method: str, /, *args: Any, timeout_s: float | None = None) -> Any:
         raise AssertionError("a shell never asks a gateway")
 
-    def tell(self, method: str, /, *args: Any) -> None:
+    def notify(self, method: str, /, *args: Any) -> None:
         self.told.append((method, *args))
 
 

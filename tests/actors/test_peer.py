@@ -51,7 +51,7 @@ def test_what_is_told_is_heard_in_order():
         part = Part()
         peer = LocalPeer(part, name="part")
         for number in range(5):
-            peer.tell("hear", number)
+            peer.notify("hear", number)
         await asyncio.sleep(0.1)
         assert part.heard == list(range(5))
 
@@ -60,27 +60,27 @@ def test_what_is_told_is_heard_in_order():
 
 def test_a_life_ends_once_and_for_all():
     async def main():
-        life = LocalLauncher().spawn(
+        local_process = LocalLauncher().spawn(
             PartSpec(name="part", generation=1, factory=Part, arguments={})
         )
-        life.kill()
-        life.kill()
-        await life.gone()
-        assert life.target.abandoned == 1
+        local_process.kill()
+        local_process.kill()
+        await local_process.gone()
+        assert local_process.target.abandoned == 1
         with pytest.raises(PeerDiedError):
-            await life.peer.ask("double", 1)
+            await local_process.peer.ask("double", 1)
 
     run_virtual(main())
 
 
 def test_a_part_that_ends_its_process_ends_only_its_own_life():
     async def main():
-        life = LocalLauncher().spawn(
+        local_process = LocalLauncher().spawn(
             PartSpec(name="part", generation=1, factory=Part, arguments={})
         )
         with pytest.raises(PeerDiedError, match="code 74"):
-            await life.peer.ask("leave")
-        assert life.over
+            await local_process.peer.ask("leave")
+        assert local_process.over
 
     run_virtual(main())
 

@@ -94,7 +94,7 @@ class World:
         fund(self.accounts[1], range(1, 20, 2))
         self.reconciler = Reconciler(shards=2, settings=ReconcilerSettings(**settings), clock=clock)
         self.lines = {s.name: Line(s, name=s.name) for s in (*self.accounts, self.market)}
-        self.tell_routes()
+        self.notify_routes()
 
     def open_market_shell(self) -> MarketShell:
         return MarketShell(
@@ -104,7 +104,7 @@ class World:
             clock=self.clock,
         )
 
-    def tell_routes(self, *, market_state: ShellState = ShellState.SERVING) -> None:
+    def notify_routes(self, *, market_state: ShellState = ShellState.SERVING) -> None:
         shells = [
             ShellRoute(
                 name=shell.name,
@@ -126,7 +126,7 @@ class World:
         self.market.abandon()
         self.market = self.open_market_shell()
         self.lines[MARKET] = Line(self.market, name=MARKET)
-        self.tell_routes()
+        self.notify_routes()
 
     def reserve(self, *refs: str, account_no: int = 2, market_no: int = 1) -> Rows:
         """Reserve stakes and return the BET rows a gateway would send on."""
@@ -213,10 +213,10 @@ def test_stakes_that_must_wait_hold_back_no_others(world: World):
 def test_an_orphan_waits_for_a_market_that_is_down(world: World):
     world.reserve("a")
     world.later(11)
-    world.tell_routes(market_state=ShellState.DOWN)
+    world.notify_routes(market_state=ShellState.DOWN)
     assert world.step()["postponed"] == 1
     assert world.state("a") is SlipState.PENDING
-    world.tell_routes()
+    world.notify_routes()
     assert world.step()["resolved"] == 1
 
 
@@ -231,7 +231,7 @@ def test_a_refusal_the_market_did_not_write_down_is_no_verdict(world: World):
         quarantine="under inspection",
     )
     world.lines[MARKET] = Line(world.market, name=MARKET)
-    world.tell_routes()
+    world.notify_routes()
     world.later(11)
     assert world.step()["resolved"] == 0
     assert world.state("a") is SlipState.PENDING

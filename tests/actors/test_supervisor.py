@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from actors.directory import DirectoryMismatchError
-from actors.local import LocalLauncher, LocalLife
+from actors.local import LocalLauncher, LocalProcess
 from actors.messages import (
     CreateMarkets,
     MarketAnswer,
@@ -41,13 +41,13 @@ class Launcher(LocalLauncher):
     def __init__(self) -> None:
         super().__init__()
         self.starts: list[tuple[str, float]] = []
-        self.on_start: Callable[[LocalLife], None] = lambda life: None
+        self.on_start: Callable[[LocalProcess], None] = lambda local_process: None
 
-    def spawn(self, spec: PartSpec) -> LocalLife:
+    def spawn(self, spec: PartSpec) -> LocalProcess:
         self.starts.append((spec.name, now_s()))
-        life = super().spawn(spec)
-        self.on_start(life)
-        return life
+        local_process = super().spawn(spec)
+        self.on_start(local_process)
+        return local_process
 
     def starts_of(self, name: str) -> list[float]:
         return [at_s for started, at_s in self.starts if started == name]
@@ -92,8 +92,8 @@ class World:
         found = [s for s in decode_shell_statuses(self.supervisor.status()) if s.name == name]
         return found[0]
 
-    def life(self, name: str = MARKET) -> LocalLife:
-        return self.launcher.lives[name]
+    def local_process(self, name: str = MARKET) -> LocalProcess:
+        return self.launcher.local_processes[name]
 
     async def until(self, condition: Callable[[], bool], *, within_s: float = 600) -> None:
         deadline = now_s() + within_s
@@ -110,9 +110,9 @@ class World:
 
     async def kill_over_and_over(self, times: int) -> None:
         for _ in range(times):
-            life = self.life()
-            life.kill()
-            await self.until(lambda before=life: self.life() is not before)
+            local_process = self.local_process()
+            local_process.kill()
+            await self.until(lambda before=local_process: self.local_process() is not before)
             await self.until(lambda: self.status().state is not ShellState.DOWN)
 
 
@@ -164,11 +164,13 @@ def test_everything_is_there_again_after_a_restart(tmp_path: Path):
     async def main():
         async with World(tmp_path) as world:
             answers = await world.create(market("a/1x2"), market("b/1x2"))
-            hashes = [world.life(f"market-0000{n}").target.state_hash() for n in range(2)]
+            hashes = [world.local_process(f"market-0000{n}").target.state_hash() for n in range(2)]
         async with World(tmp_path) as world:
             assert [world.routes.markets[no].key for no in (1, 2)] == ["a/1x2", "b/1x2"]
             assert await world.create(market("a/1x2"), market("b/1x2")) == answers
-            assert hashes == [world.life(f"market-0000{n}").target.state_hash() for n in range(2)]
+            assert hashes == [
+                world.local_process(f"market-0000{n}").target.state_hash() for n in range(2)
+            ]
             assert world.status().generation == 2
 
     run_virtual(main())
@@ -181,7 +183,7 @@ def test_a_market_that_was_placed_but_never_created_is_created_at_the_next_start
             assert directory is not None
             directory.place([market()], shells=[MARKET], by="test", at_ns=1)
         async with World(tmp_path) as world:
-            assert world.life().target.market_nos() == [1]
+            assert world.local_process().target.market_nos() == [1]
 
     run_virtual(main())
 
@@ -204,7 +206,7 @@ def test_a_dead_shell_is_replaced_at_once_and_its_routes_are_told(tmp_path: Path
             await world.create(market())
             version = world.routes.version
             died_at = now_s()
-            world.life().kill()
+            world.local_process().kill()
             await world.until_serving(generation=2)
             assert now_s() - died_at < 0.05
             assert world.routes.version > version
@@ -220,7 +222,7 @@ def test_a_frozen_shell_is_killed_at_its_deadline_and_replaced(tmp_path: Path):
     async def main():
         async with World(tmp_path, tick_ms=250, tick_deadline_ms=2_000) as world:
             await world.create(market())
-            frozen, frozen_at = world.life(), now_s()
+            frozen, frozen_at = world.local_process(), now_s()
             frozen.freeze()
             await world.until_serving(generation=2)
             assert frozen.over
@@ -234,8 +236,8 @@ def test_no_shell_waits_for_another_that_is_frozen(tmp_path: Path):
     async def main():
         async with World(tmp_path) as world:
             await world.create(market("a/1x2"), market("b/1x2"))
-            world.life("market-00000").freeze()
-            world.life("market-00001").kill()
+            world.local_process("market-00000").freeze()
+            world.local_process("market-00001").kill()
             began = now_s()
             await world.until_serving(generation=2, name="market-00001")
             assert now_s() - began < 0.05
@@ -249,7 +251,7 @@ def test_a_suspicion_is_looked_into_before_the_next_tick(tmp_path: Path):
         async with World(tmp_path, tick_ms=60_000, tick_deadline_ms=500) as world:
             await world.create(market())
             await asyncio.sleep(0.1)
-            world.life().freeze()
+            world.local_process().freeze()
             began = now_s()
             world.supervisor.suspect(MARKET)
             world.supervisor.suspect("market-99999")
@@ -306,7 +308,7 @@ def test_a_released_shell_serves_again_with_nothing_lost(tmp_path: Path):
             assert world.status().state is ShellState.QUARANTINED
             await world.supervisor.release(MARKET)
             assert world.status().state is ShellState.SERVING
-            assert world.life().target.market_nos() == [1]
+            assert world.local_process().target.market_nos() == [1]
 
     run_virtual(main())
 
@@ -330,22 +332,22 @@ def test_when_all_die_at_once_no_more_than_a_shell_a_core_recovers_at_a_time(tmp
             starting: set[str] = set()
             most = 0
 
-            def slow_start(life: LocalLife) -> None:
+            def slow_start(local_process: LocalProcess) -> None:
                 nonlocal most
-                starting.add(life.spec.name)
+                starting.add(local_process.spec.name)
                 most = max(most, len(starting))
-                life.freeze()
+                local_process.freeze()
 
                 def up() -> None:
-                    starting.discard(life.spec.name)
-                    life.thaw()
+                    starting.discard(local_process.spec.name)
+                    local_process.thaw()
 
                 asyncio.get_running_loop().call_later(1.5, up)
 
             world.launcher.on_start = slow_start
             shells = [f"market-{n:05d}" for n in range(7)]
             for name in shells:
-                world.life(name).kill()
+                world.local_process(name).kill()
             began = now_s()
             for name in shells:
                 await world.until_serving(generation=2, name=name)
@@ -359,15 +361,15 @@ def test_a_start_that_hangs_is_given_up_and_tried_again(tmp_path: Path):
     async def main():
         async with World(tmp_path, start_deadline_ms=5_000) as world:
             await world.create(market())
-            hung: list[LocalLife] = []
+            hung: list[LocalProcess] = []
 
-            def hang_once(life: LocalLife) -> None:
+            def hang_once(local_process: LocalProcess) -> None:
                 if not hung:
-                    hung.append(life)
-                    life.freeze()
+                    hung.append(local_process)
+                    local_process.freeze()
 
             world.launcher.on_start = hang_once
-            world.life().kill()
+            world.local_process().kill()
             await world.until_serving(generation=3)
             assert hung[0].over
 
@@ -379,19 +381,19 @@ def test_a_shell_that_freezes_while_it_is_fitted_out_is_given_up_and_tried_again
         async with World(tmp_path, start_deadline_ms=5_000, recoveries_max=1) as world:
             await world.create(market())
 
-            def freeze_after_first_tick(life: LocalLife) -> None:
-                tick = life.target.tick
+            def freeze_after_first_tick(local_process: LocalProcess) -> None:
+                tick = local_process.target.tick
 
                 def tick_once() -> bytes:
-                    life.freeze()
+                    local_process.freeze()
                     answer: bytes = tick()
                     return answer
 
-                life.target.tick = tick_once
+                local_process.target.tick = tick_once
                 world.launcher.on_start = lambda _: None
 
             world.launcher.on_start = freeze_after_first_tick
-            world.life().kill()
+            world.local_process().kill()
             await world.until_serving(generation=3)
 
     run_virtual(main())
@@ -438,10 +440,10 @@ def test_a_late_gateway_is_told_every_route_and_every_shell_of_it(tmp_path: Path
             await world.create(market("b/1x2"))
             await asyncio.sleep(0.01)
             assert gateway.routes.market_no_by_key["b/1x2"] == 2
-            world.life().kill()
+            world.local_process().kill()
             await world.until_serving(generation=2)
             await asyncio.sleep(0.01)
-            assert world.life().target._gateways.keys() == {"gateway-0"}
+            assert world.local_process().target._gateways.keys() == {"gateway-0"}
 
     run_virtual(main())
 
@@ -449,20 +451,20 @@ def test_a_late_gateway_is_told_every_route_and_every_shell_of_it(tmp_path: Path
 def test_a_new_supervisor_takes_over_the_shells_of_one_that_died(tmp_path: Path):
     async def main():
         first, second = World(tmp_path), World(tmp_path)
-        second.launcher.lives = first.launcher.lives
+        second.launcher.local_processes = first.launcher.local_processes
         await first.supervisor.start()
         await first.create(market())
-        life = first.life()
+        local_process = first.local_process()
         for task in asyncio.all_tasks() - {asyncio.current_task()}:
             task.cancel()
         assert first.supervisor._directory is not None
         first.supervisor._directory.close()
         async with second as world:
-            assert world.life() is life
+            assert world.local_process() is local_process
             assert world.launcher.starts == []
             assert world.status().generation == 1
             version = world.routes.version
-            life.kill()
+            local_process.kill()
             await world.until_serving(generation=2)
             assert world.routes.version > version
 
@@ -473,7 +475,7 @@ def test_no_successor_starts_before_its_predecessor_is_seen_gone(tmp_path: Path)
     async def main():
         async with World(tmp_path) as world:
             await world.create(market())
-            dying, seen_gone_s = world.life(), []
+            dying, seen_gone_s = world.local_process(), []
 
             async def slowly() -> None:
                 while not dying.over:
@@ -493,8 +495,8 @@ def test_a_shell_is_started_again_until_its_journal_has_no_other_writer(tmp_path
     async def main():
         async with World(tmp_path) as world:
             await world.create(market())
-            life = world.life()
-            life.kill()
+            local_process = world.local_process()
+            local_process.kill()
             folder = tmp_path / "shells" / MARKET
             lock = LocalDisk().lock(folder / LOCK_NAME)
             await world.until(lambda: len(world.launcher.starts_of(MARKET)) > 4)

@@ -81,7 +81,7 @@ class Crowd:
         self._path = BetPath(
             routes=system.routes,
             settings=GatewaySettings(**settings),
-            suspect=lambda shell: system.supervisor.tell("suspect", shell),
+            suspect=lambda shell: system.supervisor.notify("suspect", shell),
         )
         self._following: asyncio.Task[None] | None = None
 

@@ -79,7 +79,7 @@ async def test_a_call_fails_as_its_callee_did(cluster: Cluster):
         await echo.peer.ask("end")
     with pytest.raises(PeerDiedError):
         await echo.peer.ask("say", "anyone?", timeout_s=10)
-    echo.peer.tell("say", "anyone?")
+    echo.peer.notify("say", "anyone?")
     relay.kill()
     await relay.gone()
 

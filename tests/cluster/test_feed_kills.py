@@ -15,7 +15,7 @@ from actors.system import FeedPart, GatewayPart, System, SystemSettings
 from engine.common.views import PriceImage
 from gateway.app import Gateway
 from gateway.client import FeedSession, GatewayError, connect_feed
-from gateway.feeds.core.pipeline import DeskSettings, FeedDesk
+from gateway.feeds.core.pipeline import FeedPipeline, PipelineSettings
 from gateway.session.tokens import Role, TokenKey
 from gateway.settings import GatewaySettings
 from tests.cluster.betting_crowd import serves_again, status, until
@@ -42,8 +42,8 @@ def system_in(folder: Path) -> System:
         feeds=[
             FeedPart(
                 feed="tiny",
-                factory=FeedDesk,
-                arguments={"make_adapter": TinyAdapter, "settings": DeskSettings()},
+                factory=FeedPipeline,
+                arguments={"make_adapter": TinyAdapter, "settings": PipelineSettings()},
             )
         ],
         gateways=[
@@ -131,9 +131,9 @@ async def test_shells_and_the_desk_killed_in_mid_stream_leave_no_trace(tmp_path:
         await until(lambda: serves_again(system, before))
         assert source.lost == 0, "a shell that dies is the desk's matter"
         assert not running.done(), "the stream goes on"
-        desk = system.pids()["feed-tiny"]
-        os.kill(desk, signal.SIGKILL)
-        await until(lambda: system.pids()["feed-tiny"] != desk)
+        pipeline = system.pids()["feed-tiny"]
+        os.kill(pipeline, signal.SIGKILL)
+        await until(lambda: system.pids()["feed-tiny"] != pipeline)
         await asyncio.wait_for(running, 60)
         assert source.lost >= 1, "a desk that dies is its source's matter"
         found, positions = await books(system)

@@ -22,7 +22,7 @@ def opened(folder: Path) -> DurableMarkets:
     """Recover the folder, and make its market when it is new."""
     durable = DurableMarkets.open(folder, disk=LocalDisk(), at_ns=1, options=OPTIONS)
     if durable.machine is not None and not durable.machine.market_nos():
-        MARKETS.tell(durable, 0)
+        MARKETS.notify(durable, 0)
     return durable
 
 

@@ -9,10 +9,10 @@ from typing import Any
 from persistence.durable import DurableState
 from persistence.journal import JournalOptions
 from tests.faults.faulty_disk import FaultyDisk
-from tests.persistence.command_sequences import TINY, Story
+from tests.persistence.command_sequences import TINY, CommandSequence
 
 
-class Life:
+class RecordedRun:
     """A story told to the end on a disk whose every call is known.
 
     `snapshots_after` names the steps after which a snapshot is taken.
@@ -20,19 +20,19 @@ class Life:
 
     def __init__(
         self,
-        story: Story[Any],
+        sequence: CommandSequence[Any],
         *,
         snapshots_after: Sequence[int] = (),
         options: JournalOptions = TINY,
     ) -> None:
-        self.story = story
+        self.sequence = sequence
         self.options = options
         self.disk = FaultyDisk()
-        durable = story.open(self.disk, options=options)
+        durable = sequence.open(self.disk, options=options)
         self.answered_at = [len(self.disk.trace)]
         """Calls of the disk done when the answer to each step was given; first: the opening."""
-        for number in range(len(story.steps)):
-            story.tell(durable, number)
+        for number in range(len(sequence.steps)):
+            sequence.notify(durable, number)
             self.answered_at.append(len(self.disk.trace))
             if number in snapshots_after:
                 assert durable.snapshot(at_ns=number)
@@ -47,20 +47,20 @@ class Life:
 
         Everything answered is there; of what was not, the one step under way may be.
         """
-        durable = self.story.open(disk, options=self.options, now_ns=5)
+        durable = self.sequence.open(disk, options=self.options, now_ns=5)
         assert durable.state is DurableState.SERVING, durable.why
         assert durable.machine is not None
         answered = self.answered(calls)
-        hashes = self.story.hashes
+        hashes = self.sequence.hashes
         found = durable.state_hash()
         assert found in hashes[answered : answered + 2], (calls, answered, durable.recovery)
         steps = hashes.index(found, answered)
         if go_on:
             durable.machine.check()
-            self.story.tell_all(durable, start=steps)
+            self.sequence.send_all(durable, start=steps)
             assert durable.state_hash() == hashes[-1]
             durable.close()
-            again = self.story.open(disk, options=self.options, now_ns=6)
+            again = self.sequence.open(disk, options=self.options, now_ns=6)
             assert again.state_hash() == hashes[-1]
             assert again.recovery.torn_bytes == 0
             again.close()

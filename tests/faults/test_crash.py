@@ -11,89 +11,91 @@ from persistence.frames import ALIGN_BYTES, HEADER_BYTES
 from persistence.journal import Journal, JournalOptions
 from persistence.records import EpochMark, Kind
 from tests.faults.faulty_disk import FaultyDisk
-from tests.faults.recorded_run import Life
-from tests.persistence.command_sequences import FOLDER, STORIES
+from tests.faults.recorded_run import RecordedRun
+from tests.persistence.command_sequences import FOLDER, SEQUENCES
 
 SEEDS = 1_000
 
 
 @functools.cache
-def life(name: str) -> Life:
+def local_process(name: str) -> RecordedRun:
     """Return a story lived with three snapshots on the way."""
-    return Life(STORIES[name], snapshots_after=(3, 7, 10))
+    return RecordedRun(SEQUENCES[name], snapshots_after=(3, 7, 10))
 
 
-@pytest.mark.parametrize("name", STORIES)
+@pytest.mark.parametrize("name", SEQUENCES)
 def test_a_kill_at_every_call_of_the_disk_loses_and_doubles_nothing(name: str) -> None:
-    lived = life(name)
-    for calls in range(len(lived.disk.trace) + 1):
-        lived.check_recovery(lived.disk.killed(calls=calls), calls=calls, go_on=True)
+    recorded = local_process(name)
+    for calls in range(len(recorded.disk.trace) + 1):
+        recorded.check_recovery(recorded.disk.killed(calls=calls), calls=calls, go_on=True)
 
 
-@pytest.mark.parametrize("name", STORIES)
+@pytest.mark.parametrize("name", SEQUENCES)
 def test_a_kill_inside_every_write_at_every_byte_loses_and_doubles_nothing(name: str) -> None:
-    lived = life(name)
-    for calls, call in enumerate(lived.disk.trace):
+    recorded = local_process(name)
+    for calls, call in enumerate(recorded.disk.trace):
         if call.kind != "write":
             continue
         stride = (
             1 if len(call.data) <= 400 else 31
         )  # snapshots are long and have steps of their own
         for torn in range(1, len(call.data), stride):
-            disk = lived.disk.killed(calls=calls, torn=torn)
-            lived.check_recovery(disk, calls=calls, go_on=torn % 64 == 1)
+            disk = recorded.disk.killed(calls=calls, torn=torn)
+            recorded.check_recovery(disk, calls=calls, go_on=torn % 64 == 1)
 
 
 @pytest.mark.parametrize("part", range(4))
-@pytest.mark.parametrize("name", STORIES)
+@pytest.mark.parametrize("name", SEQUENCES)
 def test_a_disk_that_forgets_what_was_not_synced_loses_nothing_answered(
     name: str, part: int
 ) -> None:
-    lived = life(name)
+    recorded = local_process(name)
     for seed in range(part, SEEDS // 2, 4):
-        calls = random.Random(seed).randrange(len(lived.disk.trace) + 1)
-        disk = lived.disk.powered_off(calls=calls, seed=seed)
-        lived.check_recovery(disk, calls=calls, go_on=seed % 8 == 0)
+        calls = random.Random(seed).randrange(len(recorded.disk.trace) + 1)
+        disk = recorded.disk.powered_off(calls=calls, seed=seed)
+        recorded.check_recovery(disk, calls=calls, go_on=seed % 8 == 0)
 
 
-@pytest.mark.parametrize("name", STORIES)
+@pytest.mark.parametrize("name", SEQUENCES)
 def test_power_lost_during_recovery_loses_nothing_answered(name: str) -> None:
-    lived = life(name)
+    recorded = local_process(name)
     for seed in range(60):
         rng = random.Random(seed)
-        calls = rng.randrange(len(lived.disk.trace) + 1)
-        disk = lived.disk.powered_off(calls=calls, seed=seed)
+        calls = rng.randrange(len(recorded.disk.trace) + 1)
+        disk = recorded.disk.powered_off(calls=calls, seed=seed)
         base = len(disk.trace)
-        steps = lived.check_recovery(disk, calls=calls)
+        steps = recorded.check_recovery(disk, calls=calls)
         for again in range(base, len(disk.trace) + 1):
             twice = disk.powered_off(calls=again, seed=seed)
-            found = lived.check_recovery(twice, calls=calls)
+            found = recorded.check_recovery(twice, calls=calls)
             # What was found when the recovery had ended stays found.
             assert found == steps or again < len(disk.trace), (seed, again)
 
 
-@pytest.mark.parametrize("name", STORIES)
+@pytest.mark.parametrize("name", SEQUENCES)
 def test_a_torn_tail_of_every_length_is_cut_and_reported(name: str) -> None:
-    lived = Life(STORIES[name], options=JournalOptions(allocate_bytes=64, snapshot_aside=False))
-    last = max(n for n, call in enumerate(lived.disk.trace) if call.kind == "write")
-    whole = lived.disk.trace[last].data
+    recorded = RecordedRun(
+        SEQUENCES[name], options=JournalOptions(allocate_bytes=64, snapshot_aside=False)
+    )
+    last = max(n for n, call in enumerate(recorded.disk.trace) if call.kind == "write")
+    whole = recorded.disk.trace[last].data
     without_padding = HEADER_BYTES + int.from_bytes(whole[8:12], "little")
-    steps = len(lived.story.steps)
+    steps = len(recorded.sequence.steps)
     for torn in range(without_padding):
-        disk = lived.disk.killed(calls=last, torn=torn)
-        durable = lived.story.open(disk, options=lived.options)
+        disk = recorded.disk.killed(calls=last, torn=torn)
+        durable = recorded.sequence.open(disk, options=recorded.options)
         left = len(whole[:torn].rstrip(b"\0"))
         assert left <= durable.recovery.torn_bytes < left + ALIGN_BYTES
-        assert durable.state_hash() == lived.story.hashes[steps - 1]
-        lived.story.tell(durable, steps - 1)
-        assert durable.state_hash() == lived.story.hashes[steps]
+        assert durable.state_hash() == recorded.sequence.hashes[steps - 1]
+        recorded.sequence.notify(durable, steps - 1)
+        assert durable.state_hash() == recorded.sequence.hashes[steps]
         durable.close()
 
 
 def test_rubbish_behind_the_last_record_is_cut_and_never_comes_back() -> None:
-    lived = Life(STORIES["markets"], options=JournalOptions(allocate_bytes=999))
-    files = lived.disk.files()
-    path = segment_paths(lived.disk, FOLDER)[-1]
+    recorded = RecordedRun(SEQUENCES["markets"], options=JournalOptions(allocate_bytes=999))
+    files = recorded.disk.files()
+    path = segment_paths(recorded.disk, FOLDER)[-1]
     used = len(files[path].rstrip(b"\0"))
     for seed in range(50):
         rng = random.Random(seed)
@@ -102,14 +104,14 @@ def test_rubbish_behind_the_last_record_is_cut_and_never_comes_back() -> None:
         rubbish = bytearray(files[path])
         rubbish[start : start + size] = rng.randbytes(size)
         disk = FaultyDisk.of(files | {path: bytes(rubbish)})
-        durable = lived.story.open(disk, options=lived.options)
+        durable = recorded.sequence.open(disk, options=recorded.options)
         assert durable.state is DurableState.SERVING
         left = len(rubbish[start:].rstrip(b"\0"))
         assert left <= durable.recovery.torn_bytes < left + ALIGN_BYTES
         durable.close()
-        after = lived.story.open(disk, options=lived.options)
+        after = recorded.sequence.open(disk, options=recorded.options)
         assert after.recovery.torn_bytes == 0
-        assert after.state_hash() == lived.story.hashes[-1]
+        assert after.state_hash() == recorded.sequence.hashes[-1]
 
 
 @pytest.mark.parametrize("segment_bytes", [1 << 20, 256])

@@ -14,7 +14,7 @@ from persistence.frames import LAYOUT_VERSION
 from persistence.recovery import replay_hash
 from tests.faults.bettor_process import BATCH, batch, opened
 from tests.golden.journals import FOLDERS, hashes
-from tests.persistence.command_sequences import MARKETS, tell_bare
+from tests.persistence.command_sequences import MARKETS, apply_bare
 
 ROOT = Path(__file__).parents[2]
 
@@ -48,14 +48,14 @@ def test_a_killed_process_loses_no_answer_and_doubles_no_bet(tmp_path: Path) -> 
         found = durable.machine.bets_len // BATCH
         assert found in {last + 1, last + 2}
         oracle = MARKETS.bare()
-        tell_bare(oracle, MARKETS.steps[0], at_ns=1_000)
+        apply_bare(oracle, MARKETS.steps[0], at_ns=1_000)
         for number in range(found):
-            tell = oracle.place(batch(number), 1_000 + number)
+            notify = oracle.place(batch(number), 1_000 + number)
         assert durable.state_hash() == oracle.state_hash()
         again = durable.place(batch(found - 1), 9)
         assert (again["flags"] == FLAG_KNOWN).all()
-        again["flags"] = tell["flags"]
-        assert again.tobytes() == tell.tobytes()
+        again["flags"] = notify["flags"]
+        assert again.tobytes() == notify.tobytes()
         durable.machine.check()
         durable.close()
     assert replay_hash(tmp_path) == durable.state_hash()

@@ -13,25 +13,25 @@ from persistence.journal import JournalBrokenError, JournalOptions
 from persistence.recovery import replay_hash
 from persistence.snapshot import snapshot_path, snapshot_paths
 from tests.faults.faulty_disk import FaultyDisk
-from tests.faults.recorded_run import Life
-from tests.persistence.command_sequences import FOLDER, MARKETS, STORIES, TINY
+from tests.faults.recorded_run import RecordedRun
+from tests.persistence.command_sequences import FOLDER, MARKETS, SEQUENCES, TINY
 
 
-def at_step(story: Any, disk: FaultyDisk, *, steps: int, snapshots: tuple[int, ...] = ()) -> Any:
-    durable = story.open(disk)
+def at_step(sequence: Any, disk: FaultyDisk, *, steps: int, snapshots: tuple[int, ...] = ()) -> Any:
+    durable = sequence.open(disk)
     for number in range(steps):
-        story.tell(durable, number)
+        sequence.notify(durable, number)
         if number in snapshots:
             assert durable.snapshot(at_ns=number)
     return durable
 
 
-@pytest.mark.parametrize("name", STORIES)
+@pytest.mark.parametrize("name", SEQUENCES)
 def test_a_crash_at_each_step_of_a_snapshot_leaves_the_state_whole(name: str) -> None:
     """The third snapshot: it replaces the first, and segments go with it."""
-    story = STORIES[name]
+    sequence = SEQUENCES[name]
     disk = FaultyDisk()
-    durable = at_step(story, disk, steps=10, snapshots=(2, 5))
+    durable = at_step(sequence, disk, steps=10, snapshots=(2, 5))
     before = len(disk.trace)
     segments = len(segment_paths(disk, FOLDER))
     assert durable.snapshot(at_ns=10)
@@ -49,34 +49,34 @@ def test_a_crash_at_each_step_of_a_snapshot_leaves_the_state_whole(name: str) ->
             lengths = range(1, len(call.data), max(1, len(call.data) // 40))
             images += [disk.killed(calls=calls, torn=torn) for torn in lengths]
         for image in images:
-            assert replay_hash(FOLDER, disk=image) == story.hashes[10]
-            again = story.open(image)
+            assert replay_hash(FOLDER, disk=image) == sequence.hashes[10]
+            again = sequence.open(image)
             assert again.state is DurableState.SERVING, again.why
-            assert again.state_hash() == story.hashes[10]
+            assert again.state_hash() == sequence.hashes[10]
             assert again.recovery.snapshot_seq > 0
             assert not [n for n in image.names(FOLDER) if n.endswith(".tmp")]
-            story.tell_all(again, start=10)
-            assert again.state_hash() == story.hashes[-1]
+            sequence.send_all(again, start=10)
+            assert again.state_hash() == sequence.hashes[-1]
 
 
-@pytest.mark.parametrize("name", STORIES)
+@pytest.mark.parametrize("name", SEQUENCES)
 def test_snapshot_and_tail_give_the_whole_replay_at_every_step(name: str) -> None:
-    story = STORIES[name]
+    sequence = SEQUENCES[name]
     whole = FaultyDisk()
-    at_step(story, whole, steps=len(story.steps)).close()
-    assert replay_hash(FOLDER, disk=whole) == story.hashes[-1]
-    for number in range(len(story.steps)):
-        life = Life(story, snapshots_after=(number,))
-        again = story.open(life.disk)
+    at_step(sequence, whole, steps=len(sequence.steps)).close()
+    assert replay_hash(FOLDER, disk=whole) == sequence.hashes[-1]
+    for number in range(len(sequence.steps)):
+        local_process = RecordedRun(sequence, snapshots_after=(number,))
+        again = sequence.open(local_process.disk)
         assert again.recovery.snapshot_seq > number
         assert again.recovery.records == again.seq - 1 - again.recovery.snapshot_seq
-        assert again.state_hash() == story.hashes[-1]
+        assert again.state_hash() == sequence.hashes[-1]
 
 
 def test_a_spoiled_snapshot_is_passed_over_for_the_older_one_and_named() -> None:
-    life = Life(MARKETS, snapshots_after=(3, 7))
-    newest, older = snapshot_paths(life.disk, FOLDER)
-    files = life.disk.files()
+    local_process = RecordedRun(MARKETS, snapshots_after=(3, 7))
+    newest, older = snapshot_paths(local_process.disk, FOLDER)
+    files = local_process.disk.files()
     for seed in range(100):
         spoiled = bytearray(files[newest])
         spoiled[random.Random(seed).randrange(len(spoiled))] ^= 1 << seed % 8
@@ -94,7 +94,7 @@ def test_a_snapshot_that_was_not_believed_is_none_of_the_two_that_are_kept() -> 
     disk = FaultyDisk.of(disk.files() | {spoiled: b"nothing"})
     durable = MARKETS.open(disk)
     for number in (8, 9):
-        MARKETS.tell(durable, number)
+        MARKETS.notify(durable, number)
     assert durable.snapshot(at_ns=10)
     durable.close()
     newest, kept = snapshot_paths(disk, FOLDER)
@@ -105,17 +105,17 @@ def test_a_snapshot_that_was_not_believed_is_none_of_the_two_that_are_kept() -> 
 
 
 def test_without_any_snapshot_that_can_be_believed_the_whole_journal_serves() -> None:
-    life = Life(MARKETS, snapshots_after=(3,))
-    (path,) = snapshot_paths(life.disk, FOLDER)
-    again = MARKETS.open(FaultyDisk.of(life.disk.files() | {path: b"nothing"}))
+    local_process = RecordedRun(MARKETS, snapshots_after=(3,))
+    (path,) = snapshot_paths(local_process.disk, FOLDER)
+    again = MARKETS.open(FaultyDisk.of(local_process.disk.files() | {path: b"nothing"}))
     assert again.state_hash() == MARKETS.hashes[-1]
     assert again.recovery.snapshot_seq == 0
 
 
 def test_with_segments_dropped_and_no_snapshot_left_to_believe_the_shell_is_quarantined() -> None:
-    life = Life(MARKETS, snapshots_after=(3, 7, 10))
-    files = life.disk.files()
-    files |= dict.fromkeys(snapshot_paths(life.disk, FOLDER), b"nothing")
+    local_process = RecordedRun(MARKETS, snapshots_after=(3, 7, 10))
+    files = local_process.disk.files()
+    files |= dict.fromkeys(snapshot_paths(local_process.disk, FOLDER), b"nothing")
     again = MARKETS.open(FaultyDisk.of(files))
     assert again.state is DurableState.QUARANTINED
     assert "where 1 was due" in again.why
@@ -131,7 +131,7 @@ def test_a_full_disk_puts_a_snapshot_off_and_leaves_no_trace_of_it() -> None:
     assert "no space left" in durable.snapshot_trouble
     assert disk.names(FOLDER) == names
     disk.capacity = None
-    MARKETS.tell(durable, 8)
+    MARKETS.notify(durable, 8)
     assert durable.snapshot(at_ns=9)
     assert durable.snapshot_trouble == ""
 
@@ -144,7 +144,7 @@ def test_a_disk_that_fails_under_a_snapshot_is_not_trusted_with_bets_either(kind
     with pytest.raises(JournalBrokenError, match="planted"):
         durable.snapshot(at_ns=10)
     with pytest.raises(JournalBrokenError):
-        MARKETS.tell(durable, 10)
+        MARKETS.notify(durable, 10)
     durable.close()
     assert MARKETS.open(disk).state_hash() == MARKETS.hashes[10]
 
@@ -168,16 +168,16 @@ def test_snapshots_come_by_themselves_once_enough_was_journaled(aside: bool) -> 
     options = JournalOptions(
         segment_bytes=1_024, allocate_bytes=256, snapshot_bytes=600, snapshot_aside=aside
     )
-    for name, story in STORIES.items():
+    for name, sequence in SEQUENCES.items():
         disk = FaultyDisk()
-        durable = story.open(disk, options=options)
-        story.tell_all(durable)
+        durable = sequence.open(disk, options=options)
+        sequence.send_all(durable)
         durable.maintain(at_ns=99)
         durable.close()
         assert snapshot_paths(disk, FOLDER), name
-        again = story.open(disk, options=options)
+        again = sequence.open(disk, options=options)
         assert again.recovery.snapshot_seq > 0
-        assert again.state_hash() == story.hashes[-1]
+        assert again.state_hash() == sequence.hashes[-1]
         again.close()
 
 
@@ -198,7 +198,7 @@ def test_bets_go_on_while_a_snapshot_is_written_aside() -> None:
 
     disk = Held()
     durable = MARKETS.open(disk, options=options)
-    MARKETS.tell_all(durable)
+    MARKETS.send_all(durable)
     assert snapshot_paths(disk, FOLDER) == []
     assert durable.state_hash() == MARKETS.hashes[-1]
     durable.maintain(at_ns=99)
@@ -215,16 +215,16 @@ def test_a_snapshot_that_failed_aside_is_found_out_at_the_next_bet() -> None:
     for error in (DiskFullError, OSError):
         disk = FaultyDisk()
         durable = MARKETS.open(disk, options=options)
-        MARKETS.tell(durable, 0)
+        MARKETS.notify(durable, 0)
         disk.fail("rename", error=DiskFullError) if error is DiskFullError else disk.fail("rename")
-        MARKETS.tell(durable, 1)
+        MARKETS.notify(durable, 1)
         assert durable._snapshots._thread is None or durable._snapshots._thread.join() is None
         if error is DiskFullError:
-            MARKETS.tell(durable, 2)
+            MARKETS.notify(durable, 2)
             assert "planted" in durable.snapshot_trouble
         else:
             with pytest.raises(JournalBrokenError, match="planted"):
-                MARKETS.tell(durable, 2)
+                MARKETS.notify(durable, 2)
         durable.close()
 
 

@@ -14,7 +14,7 @@ from tests.faults.faulty_disk import FaultyDisk
 from tests.persistence.command_sequences import (
     LEDGER,
     MARKETS,
-    STORIES,
+    SEQUENCES,
     TINY,
     bets,
     market,
@@ -26,31 +26,31 @@ from tests.persistence.command_sequences import (
 BARE = JournalOptions(allocate_bytes=1, segment_bytes=1 << 20, snapshot_aside=False)
 
 
-def told(story: Any, disk: FaultyDisk, *, steps: int, options: JournalOptions = TINY) -> Any:
-    durable = story.open(disk, options=options)
+def told(sequence: Any, disk: FaultyDisk, *, steps: int, options: JournalOptions = TINY) -> Any:
+    durable = sequence.open(disk, options=options)
     for number in range(steps):
-        story.tell(durable, number)
+        sequence.notify(durable, number)
     return durable
 
 
 @pytest.mark.parametrize("kind", ["sync", "write"])
-@pytest.mark.parametrize("name", STORIES)
+@pytest.mark.parametrize("name", SEQUENCES)
 def test_after_the_first_failure_nothing_is_answered_and_recovery_replays_exactly(
     name: str, kind: str
 ) -> None:
     """The kernel may claim success the next time, and keep in memory what is not on the medium."""
-    story = STORIES[name]
+    sequence = SEQUENCES[name]
     options = JournalOptions(allocate_bytes=1 << 14)  # the failing call is that of the record
-    for step in range(len(story.steps)):
+    for step in range(len(sequence.steps)):
         disk = FaultyDisk()
-        durable = told(story, disk, steps=step, options=options)
+        durable = told(sequence, disk, steps=step, options=options)
         disk.fail(kind)
         with pytest.raises(JournalBrokenError, match="planted"):
-            story.tell(durable, step)
+            sequence.notify(durable, step)
         calls = len(disk.trace)
-        for later in range(step, len(story.steps)):
+        for later in range(step, len(sequence.steps)):
             with pytest.raises(JournalBrokenError):
-                story.tell(durable, later)
+                sequence.notify(durable, later)
         with pytest.raises(JournalBrokenError):
             _ = durable.machine
         with pytest.raises(JournalBrokenError):
@@ -58,18 +58,18 @@ def test_after_the_first_failure_nothing_is_answered_and_recovery_replays_exactl
         assert len(disk.trace) == calls
         durable.close()
         # The process starts again and reads what the kernel remembers.
-        again = story.open(disk, options=options)
-        steps = story.hashes.index(again.state_hash(), step)
+        again = sequence.open(disk, options=options)
+        steps = sequence.hashes.index(again.state_hash(), step)
         assert steps in {step, step + 1}
         # What it has read stays true when the power goes right afterwards.
         for seed in range(5):
             dark = disk.powered_off(calls=len(disk.trace), seed=seed)
-            assert story.open(dark, options=options).state_hash() == again.state_hash()
-        story.tell_all(again, start=steps)
-        assert again.state_hash() == story.hashes[-1]
+            assert sequence.open(dark, options=options).state_hash() == again.state_hash()
+        sequence.send_all(again, start=steps)
+        assert again.state_hash() == sequence.hashes[-1]
         # And without the kernel's memory the disk holds all that was answered.
         lost = disk.powered_off(calls=calls, seed=step)
-        assert story.open(lost, options=options).state_hash() in story.hashes[step : step + 2]
+        assert sequence.open(lost, options=options).state_hash() in sequence.hashes[step : step + 2]
 
 
 def test_an_error_inside_a_machine_ends_the_shell_before_memory_and_disk_part() -> None:
@@ -89,7 +89,7 @@ def test_an_impossible_settlement_is_refused_before_anything_changes() -> None:
     with pytest.raises(ValueError, match="impossible"):
         durable.settle(settlements(1, payout_minor=-1), 9)
     assert durable.state_hash() == LEDGER.hashes[7]
-    LEDGER.tell_all(durable, start=7)
+    LEDGER.send_all(durable, start=7)
     assert durable.state_hash() == LEDGER.hashes[-1]
 
 
@@ -100,13 +100,13 @@ def fill(disk: FaultyDisk) -> None:
     disk.capacity = sum(map(len, disk.files().values()))
 
 
-def full(story: Any, *, steps: int) -> tuple[FaultyDisk, Any, str]:
+def full(sequence: Any, *, steps: int) -> tuple[FaultyDisk, Any, str]:
     """Return a disk that has just become full, with no room left that was allocated ahead."""
     roomy = FaultyDisk()
-    told(story, roomy, steps=steps, options=BARE).close()
+    told(sequence, roomy, steps=steps, options=BARE).close()
     used = {path: data.rstrip(b"\0") for path, data in roomy.files().items()}
     disk = FaultyDisk.of({path: data + bytes(-len(data) % 8) for path, data in used.items()})
-    durable = story.open(disk, options=BARE)
+    durable = sequence.open(disk, options=BARE)
     fill(disk)
     return disk, durable, durable.state_hash()
 
@@ -125,7 +125,7 @@ def test_a_full_disk_refuses_bets_with_that_reason_until_it_is_freed() -> None:
     assert len(disk.trace) == calls
     assert durable.state is DurableState.SERVING
     disk.capacity = None
-    MARKETS.tell_all(durable, start=8)
+    MARKETS.send_all(durable, start=8)
     assert durable.state_hash() == MARKETS.hashes[-1]
     durable.close()
     assert MARKETS.open(disk).state_hash() == MARKETS.hashes[-1]
@@ -144,35 +144,35 @@ def test_a_full_disk_refuses_reservations_and_settlements_until_it_is_freed() ->
     assert durable.state_hash() == before
     assert durable.machine.balance(7) is not None
     disk.capacity = None
-    LEDGER.tell_all(durable, start=7)
+    LEDGER.send_all(durable, start=7)
     durable.close()
     assert LEDGER.open(disk).state_hash() == LEDGER.hashes[-1]
 
 
-@pytest.mark.parametrize("name", STORIES)
+@pytest.mark.parametrize("name", SEQUENCES)
 def test_a_disk_that_fills_anywhere_tears_nothing(name: str) -> None:
-    story = STORIES[name]
+    sequence = SEQUENCES[name]
     roomy = FaultyDisk()
-    told(story, roomy, steps=len(story.steps)).close()
+    told(sequence, roomy, steps=len(sequence.steps)).close()
     most = sum(map(len, roomy.files().values()))
     for capacity in range(0, most, 97):
         disk = FaultyDisk(capacity=capacity)
-        durable = story.open(disk)
+        durable = sequence.open(disk)
         done = 0
-        for number in range(len(story.steps)):
+        for number in range(len(sequence.steps)):
             before = durable.state_hash()
             try:
-                story.tell(durable, number)
+                sequence.notify(durable, number)
             except NotAppliedError:
                 break
-            if durable.state_hash() == before != story.hashes[number + 1]:
+            if durable.state_hash() == before != sequence.hashes[number + 1]:
                 break
             done = number + 1
         disk.capacity = None
         again = disk.killed(calls=len(disk.trace))
-        assert story.open(again).state_hash() == story.hashes[done]
-        story.tell_all(durable, start=done)
-        assert durable.state_hash() == story.hashes[-1]
+        assert sequence.open(again).state_hash() == sequence.hashes[done]
+        sequence.send_all(durable, start=done)
+        assert durable.state_hash() == sequence.hashes[-1]
 
 
 def test_a_restart_on_a_full_disk_answers_reads_and_resumes_when_freed() -> None:
@@ -182,7 +182,7 @@ def test_a_restart_on_a_full_disk_answers_reads_and_resumes_when_freed() -> None
     assert again.state_hash() == before
     assert again.place(bets(30), 9)["reason"].tolist() == [Reason.DISK_FULL]
     disk.capacity = None
-    MARKETS.tell_all(again, start=8)
+    MARKETS.send_all(again, start=8)
     assert again.state_hash() == MARKETS.hashes[-1]
     assert again.epoch == 3
 

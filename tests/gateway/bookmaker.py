@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from actors.account_shell import AccountShell
-from actors.local import LocalLauncher, LocalLife
+from actors.local import LocalLauncher, LocalProcess
 from actors.market_shell import MarketShell
 from actors.messages import (
     LedgerControl,
@@ -39,7 +39,7 @@ from engine.common.views import LedgerTotals
 from gateway.client import connect, connect_control
 from gateway.session.tokens import Role
 from persistence.journal import JournalOptions
-from tests.gateway.price_gateway import House, open_house, token
+from tests.gateway.price_gateway import PriceGateway, open_price_gateway, token
 
 SHARDS = 2
 OPTIONS = JournalOptions(segment_bytes=1 << 20, allocate_bytes=1 << 16)
@@ -49,16 +49,16 @@ KEYS = {1: "cup-0/1x2", 2: "cup-0/total?total=2.5", 3: "cup-1/1x2"}
 SHELL_OF = {1: "market-a", 2: "market-a", 3: "market-b"}
 
 
-class Town(House):
+class Bookmaker(PriceGateway):
     """The house, two account shards and two market shells with three markets."""
 
-    def __init__(self, house: House, folder: Path) -> None:
-        super().__init__(house.gateway, house.ports)
+    def __init__(self, system: PriceGateway, folder: Path) -> None:
+        super().__init__(system.gateway, system.ports)
         self.folder = folder
         self.launcher = LocalLauncher()
         self.generations: dict[str, int] = {}
         self.version = 0
-        self.lives: dict[str, LocalLife] = {}
+        self.local_processes: dict[str, LocalProcess] = {}
 
     def raise_shell(self, name: str) -> None:
         """Start a shell's next life and tell the gateway."""
@@ -71,16 +71,16 @@ class Town(House):
             arguments["shard"] = int(name.rpartition("-")[2])
         factory = AccountShell if account else MarketShell
         spec = PartSpec(name=name, generation=generation, factory=factory, arguments=arguments)
-        life = self.lives[name] = self.launcher.spawn(spec)
-        life.target.set_gateways([LocalPeer(self.gateway, name=self.gateway.name)])
-        self.tell_routes(name, ShellState.SERVING)
+        local_process = self.local_processes[name] = self.launcher.spawn(spec)
+        local_process.target.set_gateways([LocalPeer(self.gateway, name=self.gateway.name)])
+        self.notify_routes(name, ShellState.SERVING)
 
     def lower_shell(self, name: str) -> None:
         """End a shell's life and tell the gateway."""
-        self.lives[name].kill()
-        self.tell_routes(name, ShellState.DOWN)
+        self.local_processes[name].kill()
+        self.notify_routes(name, ShellState.DOWN)
 
-    def tell_routes(self, name: str, state: ShellState) -> None:
+    def notify_routes(self, name: str, state: ShellState) -> None:
         self.version += 1
         account = name.startswith("account")
         route = ShellRoute(
@@ -95,39 +95,41 @@ class Town(House):
             for no, key in KEYS.items()
             if SHELL_OF[no] == name
         ]
-        self.gateway.on_routes(self.version, [route], markets, {name: self.lives[name].peer})
+        self.gateway.on_routes(
+            self.version, [route], markets, {name: self.local_processes[name].peer}
+        )
 
     def command(self, *commands: MarketCommand) -> None:
         """Command markets past the gateway, as a supervisor would."""
         for command in commands:
             shell = SHELL_OF[command.market_no]  # type: ignore[union-attr]
             payload = encode(MarketControl(by="test:setup", commands=(command,)))
-            for event in decode_market_events(self.lives[shell].target.control(payload)):
+            for event in decode_market_events(self.local_processes[shell].target.control(payload)):
                 assert not isinstance(event, Refused), event
 
     def ledger(self, account_no: int, *commands: LedgerCommand) -> None:
         payload = encode(LedgerControl(by="test:setup", commands=commands))
-        shell = self.lives[account_shell_name(account_no % SHARDS)].target
+        shell = self.local_processes[account_shell_name(account_no % SHARDS)].target
         for event in decode_ledger_events(shell.control(payload)):
             assert not isinstance(event, Refused), event
 
     def ferry(self) -> None:
         """Carry settlements from markets to accounts, as the reconciler does."""
         for name in dict.fromkeys(SHELL_OF.values()):
-            for shard in self.lives[name].target.outbox_shards():
-                rows = self.lives[name].target.outbox(shard, 1_000)
+            for shard in self.local_processes[name].target.outbox_shards():
+                rows = self.local_processes[name].target.outbox(shard, 1_000)
                 assert len(rows) % SETTLEMENT.itemsize == 0
-                self.lives[account_shell_name(shard)].target.settle(rows)
+                self.local_processes[account_shell_name(shard)].target.settle(rows)
 
     def markets(self, name: str) -> Any:
-        return self.lives[name].target
+        return self.local_processes[name].target
 
     def totals(self) -> list[LedgerTotals]:
         decode = msgspec.msgpack.Decoder(list[LedgerTotals]).decode
         return [
             total
             for shard in range(SHARDS)
-            for total in decode(self.lives[account_shell_name(shard)].target.totals())
+            for total in decode(self.local_processes[account_shell_name(shard)].target.totals())
         ]
 
     def check(self) -> None:
@@ -144,22 +146,22 @@ class Town(House):
 
 
 @asynccontextmanager
-async def open_town(folder: Path, **changes: Any) -> AsyncIterator[Town]:
-    async with open_house(**changes) as house:
-        town = Town(house, folder)
+async def open_bookmaker(folder: Path, **changes: Any) -> AsyncIterator[Bookmaker]:
+    async with open_price_gateway(**changes) as system:
+        bookmaker = Bookmaker(system, folder)
         for shard in range(SHARDS):
-            town.raise_shell(account_shell_name(shard))
+            bookmaker.raise_shell(account_shell_name(shard))
         for name in dict.fromkeys(SHELL_OF.values()):
-            town.raise_shell(name)
+            bookmaker.raise_shell(name)
         for account in ACCOUNTS:
-            town.ledger(
+            bookmaker.ledger(
                 account,
                 SetRate(currency="EUR"),
                 OpenAccount(account_no=account, currency="EUR"),
                 Deposit(account_no=account, amount_minor=BALANCE_MINOR, ref="start"),
             )
         for number, key in KEYS.items():
-            town.command(
+            bookmaker.command(
                 CreateMarket(
                     market_no=number,
                     key=key,
@@ -170,19 +172,19 @@ async def open_town(folder: Path, **changes: Any) -> AsyncIterator[Town]:
                 OpenMarket(market_no=number),
             )
         try:
-            yield town
+            yield bookmaker
         finally:
-            await town.gateway.stop()
-            for life in town.lives.values():
-                if not life.over:
-                    life.target.stop()
+            await bookmaker.gateway.stop()
+            for local_process in bookmaker.local_processes.values():
+                if not local_process.over:
+                    local_process.target.stop()
 
 
-def bettor(town: Town, *, account: int = 7, codec: Any = "msgpack") -> Any:
+def bettor(bookmaker: Bookmaker, *, account: int = 7, codec: Any = "msgpack") -> Any:
     """Open a bettor's session."""
-    return connect(town.bets_url, token=token(account=account), codec=codec)
+    return connect(bookmaker.bets_url, token=token(account=account), codec=codec)
 
 
-def trader(town: Town, *, role: Role = Role.TRADER) -> Any:
+def trader(bookmaker: Bookmaker, *, role: Role = Role.TRADER) -> Any:
     """Open a trader's session, or another role's on the control listener."""
-    return connect_control(town.control_url, token=token(role))
+    return connect_control(bookmaker.control_url, token=token(role))

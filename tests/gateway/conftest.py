@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway.bookmaker import Town, open_town
+from tests.gateway.bookmaker import Bookmaker, open_bookmaker
 
 
 @pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[Town]:
+async def bookmaker(tmp_path: Path) -> AsyncIterator[Bookmaker]:
     """The common town; at the end every currency adds up to zero."""
-    async with open_town(tmp_path) as town:
-        yield town
-        town.check()
+    async with open_bookmaker(tmp_path) as bookmaker:
+        yield bookmaker
+        bookmaker.check()

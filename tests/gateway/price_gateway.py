@@ -62,7 +62,7 @@ def delta(
     )
 
 
-class House:
+class PriceGateway:
     """The gateway, its ports, and the words to drive it."""
 
     def __init__(self, gateway: Gateway, ports: dict[str, int]) -> None:
@@ -102,9 +102,9 @@ class House:
 
 
 @asynccontextmanager
-async def open_house(
+async def open_price_gateway(
     *, clock_s: Callable[[], float] = lambda: NOW_S, **changes: Any
-) -> AsyncIterator[House]:
+) -> AsyncIterator[PriceGateway]:
     settings = GatewaySettings(
         **{
             "bets_host": "127.0.0.1",
@@ -118,7 +118,7 @@ async def open_house(
     gateway = Gateway(name="gateway-0", shards=2, secret=SECRET, settings=settings, clock_s=clock_s)
     ports = await gateway.start()
     try:
-        yield House(gateway, ports)
+        yield PriceGateway(gateway, ports)
     finally:
         await gateway.stop()
 

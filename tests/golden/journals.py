@@ -15,7 +15,7 @@ from typing import Final
 from persistence.disk import LocalDisk
 from persistence.frames import LAYOUT_VERSION
 from persistence.journal import JournalOptions
-from tests.persistence.command_sequences import STORIES_2
+from tests.persistence.command_sequences import SEQUENCES_2
 
 FOLDERS: Final = {
     layout: Path(__file__).parent / f"journals_v{layout}" for layout in range(1, LAYOUT_VERSION + 1)
@@ -33,14 +33,14 @@ def hashes(layout: int) -> dict[str, str]:
 
 def live(name: str, folder: Path) -> str:
     """Tell a story in a folder, with one snapshot and one restart; return the state hash."""
-    story = STORIES_2[name]
-    durable = story.open(LocalDisk(), folder=folder, options=OPTIONS)
-    for number in range(len(story.steps)):
-        story.tell(durable, number)
+    sequence = SEQUENCES_2[name]
+    durable = sequence.open(LocalDisk(), folder=folder, options=OPTIONS)
+    for number in range(len(sequence.steps)):
+        sequence.notify(durable, number)
         if number == SNAPSHOT_AFTER[name]:
             assert durable.snapshot(at_ns=7)
             durable.close()
-            durable = story.open(LocalDisk(), folder=folder, options=OPTIONS, now_ns=2)
+            durable = sequence.open(LocalDisk(), folder=folder, options=OPTIONS, now_ns=2)
     durable.close()
     return durable.state_hash()
 
@@ -50,7 +50,7 @@ def make() -> None:
     folder = FOLDERS[LAYOUT_VERSION]
     shutil.rmtree(folder, ignore_errors=True)
     golden = {}
-    for name in STORIES_2:
+    for name in SEQUENCES_2:
         golden[name] = live(name, folder / name)
         (folder / name / "lock").unlink()
     (folder / "hashes.json").write_text(json.dumps(golden, indent=2) + "\n")

@@ -27,9 +27,9 @@ from persistence.snapshot import (
     snapshot_paths,
 )
 from tests.golden.journals import FOLDERS, OPTIONS, hashes, live
-from tests.persistence.command_sequences import STORIES, STORIES_2
+from tests.persistence.command_sequences import SEQUENCES, SEQUENCES_2
 
-EVERY = [(layout, name) for layout in FOLDERS for name in STORIES_2]
+EVERY = [(layout, name) for layout in FOLDERS for name in SEQUENCES_2]
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_a_golden_journal_replays_to_its_golden_hash(
     machine = replay_folder(FOLDERS[layout] / name).replay.machine
     machine.check()
     assert hash_in(layout, machine) == golden
-    durable = STORIES_2[name].open(LocalDisk(), folder=folder, options=OPTIONS)
+    durable = SEQUENCES_2[name].open(LocalDisk(), folder=folder, options=OPTIONS)
     assert durable.state is DurableState.SERVING
     assert durable.recovery.snapshot_seq > 0
     assert hash_in(layout, durable.machine) == golden
@@ -68,12 +68,12 @@ def test_a_golden_journal_replays_to_its_golden_hash(
     assert verify(folder, out=io.StringIO(), progress=False)
     for path in snapshot_paths(LocalDisk(), folder):
         path.unlink()
-    durable = STORIES_2[name].open(LocalDisk(), folder=folder, options=OPTIONS)
+    durable = SEQUENCES_2[name].open(LocalDisk(), folder=folder, options=OPTIONS)
     assert hash_in(layout, durable.machine) == golden
     durable.close()
 
 
-@pytest.mark.parametrize("name", STORIES_2)
+@pytest.mark.parametrize("name", SEQUENCES_2)
 def test_the_same_life_writes_the_golden_bytes_today(name: str, tmp_path: Path) -> None:
     golden = FOLDERS[LAYOUT_VERSION] / name
     assert live(name, tmp_path / name) == hashes(LAYOUT_VERSION)[name]
@@ -82,23 +82,23 @@ def test_the_same_life_writes_the_golden_bytes_today(name: str, tmp_path: Path) 
         assert (tmp_path / name / each).read_bytes() == (golden / each).read_bytes(), each
 
 
-@pytest.mark.parametrize("name", STORIES_2)
+@pytest.mark.parametrize("name", SEQUENCES_2)
 def test_a_life_of_layout_1_lived_today_comes_to_the_hash_it_came_to_then(name: str) -> None:
-    story = STORIES[name]
-    machine = story.bare()
-    for number, step in enumerate(story.steps):
-        tell_at = 1_000 + 10 * number
+    sequence = SEQUENCES[name]
+    machine = sequence.bare()
+    for number, step in enumerate(sequence.steps):
+        notify_at = 1_000 + 10 * number
         if step.call == "control":
             for command in step.arguments[1]:
-                machine.apply(command, tell_at)
+                machine.apply(command, notify_at)
         else:
-            getattr(machine, step.call)(*step.arguments, tell_at)
+            getattr(machine, step.call)(*step.arguments, notify_at)
     assert hash_in(1, machine) == hashes(1)[name]
 
 
 def test_a_journal_of_layout_1_goes_on_in_the_present_one(copies: dict[int, Path]) -> None:
     folder = copies[1] / "markets"
-    durable = STORIES_2["markets"].open(LocalDisk(), folder=folder, options=OPTIONS)
+    durable = SEQUENCES_2["markets"].open(LocalDisk(), folder=folder, options=OPTIONS)
     told = SetStatus(market_no=2, status=Status.HANDED_OVER)
     commands = [
         CancelBets(market_no=1, until_ns=1_020),
@@ -126,14 +126,14 @@ def test_a_journal_of_layout_1_goes_on_in_the_present_one(copies: dict[int, Path
 def test_a_lying_snapshot_of_layout_1_is_not_believed(copies: dict[int, Path]) -> None:
     (path,) = snapshot_paths(LocalDisk(), copies[1] / "markets")
     snapshot = read_snapshot(LocalDisk(), path)
-    lie = STORIES_2["markets"].bare().dump(layout=1)
+    lie = SEQUENCES_2["markets"].bare().dump(layout=1)
     replay = MarketReplay()
     replay.start_from(snapshot)
     with pytest.raises(SnapshotInvalidError, match="its state hashes to"):
         replay.start_from(snapshot._replace(state=lie))
 
 
-@pytest.mark.parametrize("name", STORIES_2)
+@pytest.mark.parametrize("name", SEQUENCES_2)
 def test_a_record_of_a_newer_layout_is_refused_cleanly(
     name: str, copies: dict[int, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -152,7 +152,7 @@ def test_a_record_of_a_newer_layout_is_refused_cleanly(
     words = f"layout version {newer}; this release reads 1 to {LAYOUT_VERSION}"
     with pytest.raises(JournalNewerError, match=words):
         replay_hash(folder)
-    durable = STORIES_2[name].open(LocalDisk(), folder=folder, options=OPTIONS)
+    durable = SEQUENCES_2[name].open(LocalDisk(), folder=folder, options=OPTIONS)
     assert durable.state is DurableState.QUARANTINED
     assert f"{path} at byte 0: written in {words}" in durable.why
     assert path.read_bytes() == bytes(data)
@@ -160,18 +160,18 @@ def test_a_record_of_a_newer_layout_is_refused_cleanly(
     assert f"written in {words}" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", STORIES_2)
+@pytest.mark.parametrize("name", SEQUENCES_2)
 def test_a_snapshot_of_a_newer_schema_is_refused_and_no_older_one_hides_it(
     name: str, copies: dict[int, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    story, folder, newer = STORIES_2[name], copies[LAYOUT_VERSION] / name, SCHEMA_VERSION + 1
+    sequence, folder, newer = SEQUENCES_2[name], copies[LAYOUT_VERSION] / name, SCHEMA_VERSION + 1
     with monkeypatch.context() as patch:
         patch.setattr("persistence.snapshot.SCHEMA_VERSION", newer)
-        durable = story.open(LocalDisk(), folder=folder, options=OPTIONS)
+        durable = sequence.open(LocalDisk(), folder=folder, options=OPTIONS)
         assert durable.snapshot(at_ns=9)
         seq = durable.seq
         durable.close()
-    durable = story.open(LocalDisk(), folder=folder, options=OPTIONS)
+    durable = sequence.open(LocalDisk(), folder=folder, options=OPTIONS)
     assert durable.state is DurableState.QUARANTINED
     where = snapshot_path(folder, seq=seq)
     words = f"written in schema {newer}; this release reads 1 to {SCHEMA_VERSION}"

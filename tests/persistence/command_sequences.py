@@ -251,7 +251,7 @@ LEDGER_STEPS_2 = [
 D = TypeVar("D", DurableMarkets, DurableLedger)
 
 
-class Story(Generic[D]):
+class CommandSequence(Generic[D]):
     """A life, and how to open the durable machine that lives it."""
 
     def __init__(self, steps: Sequence[Step], kind: type[D]) -> None:
@@ -261,7 +261,7 @@ class Story(Generic[D]):
         self.hashes = [machine.state_hash()]
         """The oracle: state hashes before the first step and after each."""
         for number, step in enumerate(self.steps):
-            tell_bare(machine, step, at_ns=at_ns(number))
+            apply_bare(machine, step, at_ns=at_ns(number))
             self.hashes.append(machine.state_hash())
 
     def bare(self) -> Any:
@@ -275,18 +275,18 @@ class Story(Generic[D]):
         extra = {"shard": SHARD} if self.kind is DurableLedger else {}
         return self.kind.open(folder, disk=disk, at_ns=now_ns, options=options, **extra)
 
-    def tell(self, durable: D, number: int) -> Any:
+    def notify(self, durable: D, number: int) -> Any:
         """Do step `number` (from 0) and return its answer."""
         step = self.steps[number]
         return getattr(durable, step.call)(*step.arguments, at_ns(number))
 
-    def tell_all(self, durable: D, *, start: int = 0) -> None:
+    def send_all(self, durable: D, *, start: int = 0) -> None:
         """Do every step from `start` on."""
         for number in range(start, len(self.steps)):
-            self.tell(durable, number)
+            self.notify(durable, number)
 
 
-def tell_bare(machine: Any, step: Step, *, at_ns: int) -> None:
+def apply_bare(machine: Any, step: Step, *, at_ns: int) -> None:
     """Do a step to a machine without a journal."""
     if step.call == "control":
         for command in step.arguments[1]:
@@ -295,12 +295,12 @@ def tell_bare(machine: Any, step: Step, *, at_ns: int) -> None:
         getattr(machine, step.call)(*step.arguments, at_ns)
 
 
-MARKETS = Story(MARKET_STEPS, DurableMarkets)
-LEDGER = Story(LEDGER_STEPS, DurableLedger)
-STORIES = {"markets": MARKETS, "ledger": LEDGER}
+MARKETS = CommandSequence(MARKET_STEPS, DurableMarkets)
+LEDGER = CommandSequence(LEDGER_STEPS, DurableLedger)
+SEQUENCES = {"markets": MARKETS, "ledger": LEDGER}
 """Lives that a release of layout 1 could tell: short, to be killed at every byte."""
-STORIES_2 = {
-    "markets": Story(MARKET_STEPS_2, DurableMarkets),
-    "ledger": Story(LEDGER_STEPS_2, DurableLedger),
+SEQUENCES_2 = {
+    "markets": CommandSequence(MARKET_STEPS_2, DurableMarkets),
+    "ledger": CommandSequence(LEDGER_STEPS_2, DurableLedger),
 }
 """Those lives gone on with, through all that layout 2 brought."""

@@ -20,7 +20,7 @@ from tests.persistence.command_sequences import (
     FOLDER,
     LEDGER,
     MARKETS,
-    STORIES,
+    SEQUENCES,
     bets,
     market,
     reservations,
@@ -29,51 +29,51 @@ from tests.persistence.command_sequences import (
 )
 
 
-@pytest.mark.parametrize("name", STORIES)
+@pytest.mark.parametrize("name", SEQUENCES)
 def test_a_durable_machine_answers_as_the_bare_one_and_comes_back_the_same(
     name: str, tmp_path: Path
 ) -> None:
-    story = STORIES[name]
+    sequence = SEQUENCES[name]
     ticks = iter(range(0, 10_000_000, 1_500_000))
-    durable = story.open(LocalDisk(), folder=tmp_path / "one")
-    for number in range(len(story.steps)):
-        story.tell(durable, number)
-        assert durable.state_hash() == story.hashes[number + 1]
-        assert replay_hash(tmp_path / "one") == story.hashes[number + 1]
+    durable = sequence.open(LocalDisk(), folder=tmp_path / "one")
+    for number in range(len(sequence.steps)):
+        sequence.notify(durable, number)
+        assert durable.state_hash() == sequence.hashes[number + 1]
+        assert replay_hash(tmp_path / "one") == sequence.hashes[number + 1]
     assert durable.epoch == 1
     assert durable.journal_bytes > 1_000
     durable.close()
-    extra = {"shard": 3} if story.kind is DurableLedger else {}
-    again = story.kind.open(
+    extra = {"shard": 3} if sequence.kind is DurableLedger else {}
+    again = sequence.kind.open(
         tmp_path / "one", disk=LocalDisk(), at_ns=9, clock=lambda: next(ticks), **extra
     )
     assert again.state is DurableState.SERVING
-    assert again.state_hash() == story.hashes[-1]
+    assert again.state_hash() == sequence.hashes[-1]
     assert (again.epoch, again.seq) == (2, durable.seq + 1)
     assert again.recovery.records == durable.seq
     assert again.recovery.bets == sum(
-        len(step.arguments[-1]) for step in story.steps if step.call in {"place", "exchange"}
+        len(step.arguments[-1]) for step in sequence.steps if step.call in {"place", "exchange"}
     )
     assert again.recovery.ms == 1.5
     again.close()
 
 
-@pytest.mark.parametrize("name", STORIES)
+@pytest.mark.parametrize("name", SEQUENCES)
 def test_a_second_process_may_not_open_the_folder(name: str) -> None:
-    story = STORIES[name]
+    sequence = SEQUENCES[name]
     disk = FaultyDisk()
-    first = story.open(disk)
+    first = sequence.open(disk)
     with pytest.raises(LockHeldError):
-        story.open(disk)
-    story.tell_all(first)
+        sequence.open(disk)
+    sequence.send_all(first)
     first.close()
-    assert story.open(disk).state_hash() == story.hashes[-1]
+    assert sequence.open(disk).state_hash() == sequence.hashes[-1]
 
 
 def test_the_same_bet_across_a_restart_gets_the_same_answer() -> None:
     disk = FaultyDisk()
     durable = MARKETS.open(disk)
-    MARKETS.tell(durable, 0)
+    MARKETS.notify(durable, 0)
     first = durable.place(bets(1, 2, 3), 5)
     durable.close()
     durable = MARKETS.open(disk)
@@ -101,7 +101,7 @@ def test_calls_without_content_write_nothing() -> None:
 def test_settlements_that_were_applied_before_are_not_journaled_again() -> None:
     disk = FaultyDisk()
     durable = LEDGER.open(disk)
-    LEDGER.tell_all(durable)
+    LEDGER.send_all(durable)
     seq = durable.seq
     assert len(durable.settle(settlements(1, 3), 99)) == 0
     assert durable.seq == seq
@@ -110,7 +110,7 @@ def test_settlements_that_were_applied_before_are_not_journaled_again() -> None:
 def test_rows_that_lie_apart_in_memory_are_journaled_as_they_are_read() -> None:
     disk = FaultyDisk()
     durable = MARKETS.open(disk)
-    MARKETS.tell(durable, 0)
+    MARKETS.notify(durable, 0)
     spread = np.repeat(bets(1, 2, 3), 2)[::2]
     durable.place(np.ascontiguousarray(spread), 5)
     shuffled = bets(4, 5, 6)[::-1].copy()
@@ -133,16 +133,16 @@ def test_a_command_that_recovery_could_not_read_is_refused_before_it_is_obeyed(
     by: str, command: CreateMarket, why: str
 ) -> None:
     durable = MARKETS.open(FaultyDisk())
-    MARKETS.tell(durable, 0)
+    MARKETS.notify(durable, 0)
     with pytest.raises(PayloadError, match=why):
         durable.control(by, [command], 5)
     assert durable.state_hash() == MARKETS.hashes[1]
-    MARKETS.tell_all(durable, start=1)
+    MARKETS.send_all(durable, start=1)
 
 
 def test_a_transfer_that_recovery_could_not_read_is_refused_before_it_is_obeyed() -> None:
     durable = LEDGER.open(FaultyDisk())
-    LEDGER.tell(durable, 0)
+    LEDGER.notify(durable, 0)
     with pytest.raises(PayloadError, match="amount_minor"):
         durable.control("ops", [Deposit(account_no=7, amount_minor=0, ref="x")], 5)
     assert durable.state_hash() == LEDGER.hashes[1]
@@ -151,16 +151,16 @@ def test_a_transfer_that_recovery_could_not_read_is_refused_before_it_is_obeyed(
 def test_a_batch_over_the_record_bound_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("persistence.journal.RECORD_BYTES_MAX", 6_000)
     durable = MARKETS.open(FaultyDisk())
-    MARKETS.tell(durable, 0)
+    MARKETS.notify(durable, 0)
     with pytest.raises(ValueError, match="over the bound"):
         durable.place(bets(*range(1, 100)), 5)
     assert durable.state_hash() == MARKETS.hashes[1]
-    MARKETS.tell_all(durable, start=1)
+    MARKETS.send_all(durable, start=1)
 
 
 def test_more_commands_than_a_record_holds_are_refused_together() -> None:
     durable = MARKETS.open(FaultyDisk())
-    MARKETS.tell(durable, 0)
+    MARKETS.notify(durable, 0)
     before = durable.state_hash()
     events = durable.control("ada", [OpenMarket(market_no=1)] * 16_384, 5)
     assert {event.reason for event in events if isinstance(event, Refused)} == {Reason.CAPACITY}
@@ -181,7 +181,7 @@ def test_refs_are_scattered_by_a_secret_of_each_start() -> None:
 
 def test_after_closing_reads_go_on_and_changes_do_not() -> None:
     durable = MARKETS.open(FaultyDisk())
-    MARKETS.tell_all(durable)
+    MARKETS.send_all(durable)
     durable.close()
     assert durable.state_hash() == MARKETS.hashes[-1]
     with pytest.raises(JournalBrokenError, match="closed"):
@@ -206,8 +206,8 @@ def test_options_have_defaults() -> None:
 
 @pytest.mark.parametrize("collecting", [True, False])
 def test_a_snapshot_leaves_the_garbage_collector_as_it_found_it(collecting: bool) -> None:
-    durable = STORIES["markets"].open(FaultyDisk())
-    STORIES["markets"].tell(durable, 0)
+    durable = SEQUENCES["markets"].open(FaultyDisk())
+    SEQUENCES["markets"].notify(durable, 0)
     (gc.enable if collecting else gc.disable)()
     try:
         assert durable.snapshot(at_ns=1)

@@ -11,12 +11,12 @@ from persistence.inspect import show, verify
 from persistence.journal import Journal, JournalOptions
 from persistence.records import EpochMark, Kind
 from persistence.snapshot import read_snapshot, snapshot_paths, write_snapshot
-from tests.persistence.command_sequences import LEDGER, MARKETS, STORIES
+from tests.persistence.command_sequences import LEDGER, MARKETS, SEQUENCES
 
 DISK = LocalDisk()
 
 
-@pytest.fixture(params=list(STORIES))
+@pytest.fixture(params=list(SEQUENCES))
 def name(request: pytest.FixtureRequest) -> str:
     return request.param
 
@@ -24,8 +24,8 @@ def name(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def folder(name: str, tmp_path: Path) -> Path:
     """Return a journal with one snapshot, of several segments."""
-    durable = STORIES[name].open(DISK, folder=tmp_path / name)
-    STORIES[name].tell_all(durable)
+    durable = SEQUENCES[name].open(DISK, folder=tmp_path / name)
+    SEQUENCES[name].send_all(durable)
     durable.snapshot(at_ns=99)
     durable.close()
     return tmp_path / name
@@ -45,7 +45,7 @@ def verified(path: Path, *, good: bool = True, progress: bool = False) -> str:
 
 def test_bets_are_shown_with_their_decisions(tmp_path: Path) -> None:
     durable = MARKETS.open(DISK, folder=tmp_path)
-    MARKETS.tell_all(durable)
+    MARKETS.send_all(durable)
     durable.close()
     text = shown(tmp_path)
     for line in (
@@ -64,7 +64,7 @@ def test_bets_are_shown_with_their_decisions(tmp_path: Path) -> None:
 
 def test_a_ledger_is_shown_in_its_own_words(tmp_path: Path) -> None:
     durable = LEDGER.open(DISK, folder=tmp_path)
-    LEDGER.tell_all(durable)
+    LEDGER.send_all(durable)
     durable.close()
     text = shown(tmp_path)
     for line in (
@@ -91,7 +91,7 @@ def test_past_the_limit_records_keep_their_line_and_rows_are_counted(folder: Pat
 
 def test_a_sound_journal_verifies_with_counts_and_hash(name: str, folder: Path) -> None:
     text = verified(folder)
-    assert STORIES[name].hashes[-1] in text
+    assert SEQUENCES[name].hashes[-1] in text
     assert "1 EPOCH" in text
     assert "1 snapshots hold what the records give" in text
     assert "from record 1 on" in text
@@ -106,16 +106,16 @@ def test_one_segment_is_walked_without_a_replay(folder: Path) -> None:
 def test_a_journal_without_its_first_segments_verifies_from_its_oldest_snapshot(
     name: str, tmp_path: Path
 ) -> None:
-    story = STORIES[name]
-    durable = story.open(DISK, folder=tmp_path)
-    for number in range(len(story.steps)):
-        story.tell(durable, number)
+    sequence = SEQUENCES[name]
+    durable = sequence.open(DISK, folder=tmp_path)
+    for number in range(len(sequence.steps)):
+        sequence.notify(durable, number)
         if number in {5, 8}:
             durable.snapshot(at_ns=number)
     durable.close()
     assert segment_paths(DISK, tmp_path)[0].name > f"{1:020d}"
     text = verified(tmp_path)
-    assert story.hashes[-1] in text
+    assert sequence.hashes[-1] in text
     assert "from the snapshot at 7 on" in text
     assert shown(tmp_path)
     oldest = snapshot_paths(DISK, tmp_path)[-1]
@@ -147,7 +147,7 @@ def test_a_snapshot_that_is_not_the_state_behind_its_record_fails_the_check(
     """Whole in itself, and of another history."""
     (path,) = snapshot_paths(DISK, folder)
     real = read_snapshot(DISK, path)
-    state = STORIES[name].bare().dump()
+    state = SEQUENCES[name].bare().dump()
     write_snapshot(DISK, folder, mark=real.mark, point=real.point, at_ns=1, state=state)
     assert "its state is not that behind record" in verified(folder, good=False)
 

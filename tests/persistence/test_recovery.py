@@ -37,8 +37,8 @@ from persistence.snapshot import (
     write_snapshot,
 )
 from tests.faults.faulty_disk import FaultyDisk
-from tests.faults.recorded_run import Life
-from tests.persistence.command_sequences import FOLDER, LEDGER, MARKETS, STORIES
+from tests.faults.recorded_run import ShellProcess
+from tests.persistence.command_sequences import FOLDER, LEDGER, MARKETS, SEQUENCES
 
 
 def test_where_there_is_no_journal_there_is_no_hash(tmp_path: Path) -> None:
@@ -46,11 +46,11 @@ def test_where_there_is_no_journal_there_is_no_hash(tmp_path: Path) -> None:
         replay_hash(tmp_path)
 
 
-@pytest.mark.parametrize("name", STORIES)
+@pytest.mark.parametrize("name", SEQUENCES)
 def test_a_journal_says_whose_it_is_by_its_first_record_or_its_snapshots(name: str) -> None:
-    whole = Life(STORIES[name]).disk
+    whole = ShellProcess(SEQUENCES[name]).disk
     assert mark_of(whole, FOLDER).machine == name
-    cut = Life(STORIES[name], snapshots_after=(3, 6, 9)).disk
+    cut = ShellProcess(SEQUENCES[name], snapshots_after=(3, 6, 9)).disk
     assert segment_paths(cut, FOLDER)[0] != segment_path(FOLDER, first_seq=1)
     assert mark_of(cut, FOLDER).machine == name
     newest, older = snapshot_paths(cut, FOLDER)
@@ -61,44 +61,44 @@ def test_a_journal_says_whose_it_is_by_its_first_record_or_its_snapshots(name: s
 
 
 def test_a_journal_without_its_beginning_and_with_a_spoiled_snapshot_has_no_hash() -> None:
-    life = Life(MARKETS, snapshots_after=(3, 6, 9))
-    _, older = snapshot_paths(life.disk, FOLDER)
+    local_process = ShellProcess(MARKETS, snapshots_after=(3, 6, 9))
+    _, older = snapshot_paths(local_process.disk, FOLDER)
     with pytest.raises(JournalDamagedError, match=r"snapshot at byte 0"):
-        replay_hash(FOLDER, disk=FaultyDisk.of(life.disk.files() | {older: b"x"}))
+        replay_hash(FOLDER, disk=FaultyDisk.of(local_process.disk.files() | {older: b"x"}))
 
 
 def test_an_unreadable_segment_is_damage_and_an_unreadable_snapshot_is_passed_over() -> None:
-    life = Life(MARKETS, snapshots_after=(5,))
-    life.disk.fail("read")
-    durable = MARKETS.open(life.disk)
+    local_process = ShellProcess(MARKETS, snapshots_after=(5,))
+    local_process.disk.fail("read")
+    durable = MARKETS.open(local_process.disk)
     assert "it cannot be read: [Errno 5] planted" in durable.recovery.snapshots_refused[0]
     assert durable.state_hash() == MARKETS.hashes[-1]
     durable.close()
-    life.disk.fail("read", skip=2)
-    durable = MARKETS.open(life.disk)
+    local_process.disk.fail("read", skip=2)
+    durable = MARKETS.open(local_process.disk)
     assert durable.state is DurableState.QUARANTINED
     assert "it cannot be read" in durable.why
 
 
 def test_a_rebuild_stops_before_the_spoiled_record_or_gives_up() -> None:
-    life = Life(MARKETS)
-    found = rebuild(life.disk, FOLDER, MarketReplay, before_seq=5)
+    local_process = ShellProcess(MARKETS)
+    found = rebuild(local_process.disk, FOLDER, MarketReplay, before_seq=5)
     assert found is not None
     assert found.machine.state_hash() == MARKETS.hashes[3]
-    whole = rebuild(life.disk, FOLDER, MarketReplay, before_seq=1_000)
+    whole = rebuild(local_process.disk, FOLDER, MarketReplay, before_seq=1_000)
     assert whole is not None
     assert whole.machine.state_hash() == MARKETS.hashes[-1]
-    life.disk.fail("read", skip=1)
-    assert rebuild(life.disk, FOLDER, MarketReplay, before_seq=1_000) is None
+    local_process.disk.fail("read", skip=1)
+    assert rebuild(local_process.disk, FOLDER, MarketReplay, before_seq=1_000) is None
 
 
 def test_where_the_rebuild_fails_too_there_is_no_machine_to_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    life = Life(MARKETS)
+    local_process = ShellProcess(MARKETS)
     monkeypatch.setattr("persistence.recovery.same_rows", lambda _given, _stored: False)
     monkeypatch.setattr("persistence.commit.rebuild", lambda *_a, **_k: None)
-    durable = MARKETS.open(life.disk)
+    durable = MARKETS.open(local_process.disk)
     assert durable.state is DurableState.QUARANTINED
     assert durable.machine is None
     assert durable.state_hash() == ""
@@ -176,10 +176,10 @@ def test_a_state_past_what_a_snapshot_holds_stays_in_the_journal(
     monkeypatch.setattr("persistence.snapshot.SNAPSHOT_BYTES_MAX", 100)
     disk = FaultyDisk()
     durable = MARKETS.open(disk)
-    MARKETS.tell(durable, 0)
+    MARKETS.notify(durable, 0)
     assert not durable.snapshot(at_ns=1)
     assert "past what a snapshot holds" in durable.snapshot_trouble
-    MARKETS.tell_all(durable, start=1)
+    MARKETS.send_all(durable, start=1)
     assert durable.state_hash() == MARKETS.hashes[-1]
 
 

@@ -8,12 +8,12 @@ from engine.common.rows import Policy
 from engine.common.units import STAKE_MINOR_MAX
 from engine.common.views import PriceImage
 from simulations.crowd import (
+    BEHAVIOURS,
     BETTORS_MAX,
-    MANNERS,
     ORDERS_MAX,
     Board,
     Family,
-    Habit,
+    Profile,
     crowd,
     draw_orders,
     join_orders,
@@ -47,18 +47,18 @@ def rng(seed: int = 7):
     return np.random.default_rng(seed)
 
 
-@pytest.mark.parametrize("habit", Habit)
-def test_same_seed_same_orders(habit):
-    first, second = (draw_orders(habit, Board(BOARD), count=50, rng=rng()) for _ in range(2))
-    other = draw_orders(habit, Board(BOARD), count=50, rng=rng(8))
+@pytest.mark.parametrize("profile", Profile)
+def test_same_seed_same_orders(profile):
+    first, second = (draw_orders(profile, Board(BOARD), count=50, rng=rng()) for _ in range(2))
+    other = draw_orders(profile, Board(BOARD), count=50, rng=rng(8))
     assert all((a == b).all() for a, b in zip(first, second, strict=True))
     assert not all((a == b).all() for a, b in zip(first, other, strict=True))
 
 
-@pytest.mark.parametrize("habit", Habit)
-def test_orders_name_odds_that_are_on_the_board(habit):
+@pytest.mark.parametrize("profile", Profile)
+def test_orders_name_odds_that_are_on_the_board(profile):
     prices = {(i.market_no, n): odds for i in BOARD for n, odds in enumerate(i.odds_milli)}
-    orders = draw_orders(habit, Board(BOARD), count=500, rng=rng())
+    orders = draw_orders(profile, Board(BOARD), count=500, rng=rng())
     assert len(orders.stake_minor) == 500
     for no, outcome, odds in zip(orders.market_no, orders.outcome, orders.odds_milli, strict=True):
         assert prices[no, outcome] == odds
@@ -70,38 +70,38 @@ def test_orders_name_odds_that_are_on_the_board(habit):
 def test_favourite_backers_take_shorter_odds_than_underdog_hunters():
     results = [BOARD[0]]
     favourite, underdog = (
-        draw_orders(habit, Board(results), count=2_000, rng=rng()).odds_milli.mean()
-        for habit in (Habit.FAVOURITE_BACKER, Habit.UNDERDOG_HUNTER)
+        draw_orders(profile, Board(results), count=2_000, rng=rng()).odds_milli.mean()
+        for profile in (Profile.FAVOURITE_BACKER, Profile.UNDERDOG_HUNTER)
     )
     assert favourite < 2_000 < 3_500 < underdog
 
 
 def test_draw_lovers_take_the_draw():
-    orders = draw_orders(Habit.DRAW_LOVER, Board(BOARD[:1]), count=1_000, rng=rng())
+    orders = draw_orders(Profile.DRAW_LOVER, Board(BOARD[:1]), count=1_000, rng=rng())
     assert (orders.outcome == 1).mean() > 0.8
 
 
 def test_goals_punters_stay_away_from_results():
-    orders = draw_orders(Habit.GOALS_PUNTER, Board(BOARD), count=1_000, rng=rng())
+    orders = draw_orders(Profile.GOALS_PUNTER, Board(BOARD), count=1_000, rng=rng())
     assert 1 not in orders.market_no
     assert 3 not in orders.market_no
     assert (orders.market_no == 2).mean() > 0.5
 
 
 def test_chasers_insist_on_the_odds_they_saw():
-    orders = draw_orders(Habit.CHASER, Board(BOARD), count=100, rng=rng())
+    orders = draw_orders(Profile.CHASER, Board(BOARD), count=100, rng=rng())
     assert set(orders.policy.tolist()) == {Policy.NONE}
 
 
 def test_fat_fingers_slip_now_and_then():
-    stakes = draw_orders(Habit.FAT_FINGER, Board(BOARD), count=2_000, rng=rng()).stake_minor
-    assert 0.1 < (stakes > 100 * MANNERS[Habit.FAT_FINGER].stake_minor).mean() < 0.2
+    stakes = draw_orders(Profile.FAT_FINGER, Board(BOARD), count=2_000, rng=rng()).stake_minor
+    assert 0.1 < (stakes > 100 * BEHAVIOURS[Profile.FAT_FINGER].stake_minor).mean() < 0.2
 
 
 def test_all_three_policies_occur_by_their_chances():
-    policies = draw_orders(Habit.FAVOURITE_BACKER, Board(BOARD), count=4_000, rng=rng()).policy
+    policies = draw_orders(Profile.FAVOURITE_BACKER, Board(BOARD), count=4_000, rng=rng()).policy
     shares = np.bincount(policies, minlength=3) / len(policies)
-    assert shares == pytest.approx(MANNERS[Habit.FAVOURITE_BACKER].policies, abs=0.03)
+    assert shares == pytest.approx(BEHAVIOURS[Profile.FAVOURITE_BACKER].policies, abs=0.03)
 
 
 def test_suspended_markets_and_withdrawn_outcomes_are_not_on_the_board():
@@ -118,7 +118,7 @@ def test_suspended_markets_and_withdrawn_outcomes_are_not_on_the_board():
 
 @pytest.mark.parametrize("images", [[], [image(4, "correct_score", 8_000)]])
 def test_a_board_without_appeal_draws_no_orders(images):
-    orders = draw_orders(Habit.WHALE, Board(images), count=10, rng=rng())
+    orders = draw_orders(Profile.WHALE, Board(images), count=10, rng=rng())
     assert [len(column) for column in orders] == [0] * 5
 
 
@@ -126,16 +126,16 @@ def test_a_crowd_has_every_habit_and_repeats_itself_by_seed():
     bettors = crowd(60, rng=rng(), first_account_no=100)
     assert bettors == crowd(60, rng=rng(), first_account_no=100)
     assert bettors != crowd(60, rng=rng(8), first_account_no=100)
-    assert {bettor.habit for bettor in bettors} == set(Habit)
+    assert {bettor.profile for bettor in bettors} == set(Profile)
     assert [bettor.account_no for bettor in bettors] == list(range(100, 160))
     assert all(bettor.bankroll_minor > 0 for bettor in bettors)
 
 
 def test_pauses_and_slips_follow_the_manner():
     generator = rng()
-    pauses = [think_s(Habit.WHALE, rng=generator) for _ in range(2_000)]
-    assert np.mean(pauses) == pytest.approx(MANNERS[Habit.WHALE].think_s, rel=0.1)
-    counts = {slips(Habit.SMALL_STAKES, rng=generator) for _ in range(200)}
+    pauses = [think_s(Profile.WHALE, rng=generator) for _ in range(2_000)]
+    assert np.mean(pauses) == pytest.approx(BEHAVIOURS[Profile.WHALE].think_s, rel=0.1)
+    counts = {slips(Profile.SMALL_STAKES, rng=generator) for _ in range(200)}
     assert counts == {1, 2, 3, 4}
 
 
@@ -148,10 +148,10 @@ def test_a_crowd_is_bounded(count):
 @pytest.mark.parametrize("count", [-1, ORDERS_MAX + 1])
 def test_a_draw_is_bounded(count):
     with pytest.raises(ValueError, match="orders: 0 to"):
-        draw_orders(Habit.WHALE, Board(BOARD), count=count, rng=rng())
+        draw_orders(Profile.WHALE, Board(BOARD), count=count, rng=rng())
 
 
 def test_draws_join_end_to_end():
-    one = draw_orders(Habit.WHALE, Board(BOARD), count=3, rng=rng())
+    one = draw_orders(Profile.WHALE, Board(BOARD), count=3, rng=rng())
     assert len(join_orders([one, one]).market_no) == 6
     assert len(join_orders([]).market_no) == 0

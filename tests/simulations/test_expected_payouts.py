@@ -23,7 +23,7 @@ from engine.common.rows import BetResult, Policy
 from persistence.disk import Disk
 from persistence.durable import DurableMarkets
 from persistence.journal import JournalOptions
-from simulations.expected_payouts import OPEN, dues_minor
+from simulations.expected_payouts import OPEN, expected_payouts_minor
 from tests.engine.market.builders import WIDE, bet, bet_rows
 from tests.faults.faulty_disk import FaultyDisk
 
@@ -36,7 +36,7 @@ WON, LOST, HALF = (
 TIED = OutcomeResult(won=True, dead_heat_num=1, dead_heat_den=3)
 
 
-class House:
+class PriceGateway:
     """One market, its bets, and the last word of each bet that went to the outbox."""
 
     def __init__(self, options: JournalOptions | None = None) -> None:
@@ -86,9 +86,9 @@ class House:
         assert machine is not None
         bets = machine.bets()
         accepted = bets["bet_id"][bets["reason"] == 0].tolist()
-        dues = dues_minor([FOLDER], disk=self.disk)
-        assert dues == {number: self.said.get(number, OPEN) for number in accepted}
-        return dues
+        payouts = expected_payouts_minor([FOLDER], disk=self.disk)
+        assert payouts == {number: self.said.get(number, OPEN) for number in accepted}
+        return payouts
 
 
 TIMES = st.none() | st.integers(990, 1_300)
@@ -128,7 +128,7 @@ def command_of(kind: str, one: object, two: object) -> MarketCommand:
 
 @given(st.lists(st.tuples(STEPS, st.booleans()), max_size=25))
 def test_journal_and_machine_owe_the_same_whatever_happened(steps) -> None:
-    house = House()
+    house = PriceGateway()
     windows: list[tuple[object, object]] = []
     for (kind, *words), by_feed in steps:
         if kind == "bet":
@@ -142,7 +142,7 @@ def test_journal_and_machine_owe_the_same_whatever_happened(steps) -> None:
 
 
 def test_bets_before_a_withdrawal_are_paid_less() -> None:
-    house = House()
+    house = PriceGateway()
     house.place(outcome=0, stake=10_00)
     cut = Deduction(until_ns=house.at_ns + 1, keep_milli=750)
     house.place(outcome=0, stake=10_00)
@@ -152,14 +152,14 @@ def test_bets_before_a_withdrawal_are_paid_less() -> None:
 
 def test_a_story_without_its_beginning_is_refused() -> None:
     options = JournalOptions(segment_bytes=4_096, allocate_bytes=1, snapshot_aside=False)
-    house = House(options)
+    house = PriceGateway(options)
     for _ in range(2):
         for _ in range(40):
             house.place(outcome=0, stake=10)
         assert house.durable.snapshot(at_ns=house.at_ns)
     with pytest.raises(ValueError, match="beginning is gone"):
-        dues_minor([FOLDER], disk=house.disk)
+        expected_payouts_minor([FOLDER], disk=house.disk)
 
 
 def test_no_journals_owe_nothing() -> None:
-    assert dues_minor([]) == {}
+    assert expected_payouts_minor([]) == {}

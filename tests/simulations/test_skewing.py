@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 
 from engine.pricing.quoting import Margin, Quoted
-from engine.pricing.skew import LinearLean
-from simulations.skewing import OUTCOMES, Crowd, Demand, Trial, compare, leans, shade, table
+from engine.pricing.skew import LinearSkew
+from simulations.skewing import OUTCOMES, Crowd, Demand, Trial, compare, shade, skews, table
 
 FEW = Trial(seeds=12, markets=10)
 
 
 @pytest.fixture(scope="module")
 def few():
-    return {row.lean: row for row in compare(FEW)}
+    return {row.skew: row for row in compare(FEW)}
 
 
 def test_every_lean_narrows_the_spread_to_half_at_most(few):
@@ -41,17 +41,17 @@ def test_the_optimal_leans_objective_is_at_least_the_others_within_error(few):
 
 def test_a_lean_that_may_not_move_prices_is_no_lean():
     small = Trial(seeds=2, markets=3, rounds=10)
-    held = shade("held", LinearLean(scale_minor=small.risk_minor, shift_milli_max=0), small)
+    held = shade("held", LinearSkew(scale_minor=small.risk_minor, shift_milli_max=0), small)
     free = shade("held", None, small)
     assert held == free
 
 
 def test_the_same_seeds_give_the_same_figures():
     small = Trial(seeds=2, markets=3, rounds=10)
-    lean = leans(small)["optimal"]
-    assert shade("x", lean, small) == shade("x", lean, small)
+    skew = skews(small)["optimal"]
+    assert shade("x", skew, small) == shade("x", skew, small)
     other = Trial(seeds=2, markets=3, rounds=10, demand=Demand(tilt=0.0))
-    assert shade("x", lean, small) != shade("x", lean, other)
+    assert shade("x", skew, small) != shade("x", skew, other)
 
 
 def test_a_crowd_is_the_same_whatever_it_is_quoted():

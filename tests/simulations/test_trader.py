@@ -12,7 +12,7 @@ from simulations.trader import (
     CATALOGUE,
     MARGIN,
     MARKETS_MAX,
-    Desk,
+    MatchTrader,
     by_market_no,
     market_keys,
     match_model,
@@ -21,14 +21,14 @@ from simulations.trader import (
 FINAL = match_by_id("wc22-64")
 
 
-class Floor:
+class Trader:
     """A desk with its markets."""
 
     def __init__(self, match=FINAL, **offer):
         self.match, self.machine = match, MarketMachine()
-        self.desk = Desk(match, market_keys(match, **offer))
-        self.obey(self.desk.create(match.state_at(-1), first_market_no=1))
-        self.obey(self.desk.open(self.prices()))
+        self.trader = MatchTrader(match, market_keys(match, **offer))
+        self.obey(self.trader.create(match.state_at(-1), first_market_no=1))
+        self.obey(self.trader.open(self.prices()))
 
     def prices(self):
         return [self.machine.price_image(no) for no in self.machine.market_nos()]
@@ -44,15 +44,15 @@ class Floor:
 
 
 def test_a_fixture_offers_a_dozen_markets_or_more_that_all_open():
-    floor = Floor()
+    floor = Trader()
     assert len(CATALOGUE) >= 12
     assert len(set(CATALOGUE)) == len(CATALOGUE)
     assert all(image.status is Status.ACTIVE for image in floor.prices())
-    assert floor.desk.open(floor.prices()) == []
+    assert floor.trader.open(floor.prices()) == []
 
 
 def test_every_opening_book_holds_its_margin():
-    for image in Floor().prices():
+    for image in Trader().prices():
         offered = [odds for odds, on in zip(image.odds_milli, image.active, strict=True) if on]
         winners = 2 if "double_chance" in image.key else 1
         assert 1.02 < sum(1_000 / odds for odds in offered) / winners < 1.16
@@ -68,21 +68,21 @@ def test_every_match_on_file_has_a_model(match):
 
 
 def test_a_goal_suspends_every_market_that_takes_bets():
-    floor = Floor()
-    assert set(floor.obey(floor.desk.suspend(floor.prices(), why="goal"))) == {SuspendMarket}
+    floor = Trader()
+    assert set(floor.obey(floor.trader.suspend(floor.prices(), why="goal"))) == {SuspendMarket}
     assert all(image.status is Status.SUSPENDED for image in floor.prices())
-    assert floor.desk.suspend(floor.prices(), why="goal") == []
+    assert floor.trader.suspend(floor.prices(), why="goal") == []
 
 
 def test_after_a_goal_the_markets_reprice_and_reopen_and_the_decided_close():
-    floor = Floor()
+    floor = Trader()
     before = floor.price("1x2").odds_milli
-    floor.obey(floor.desk.suspend(floor.prices(), why="goal"))
+    floor.obey(floor.trader.suspend(floor.prices(), why="goal"))
     state = FINAL.state_at(FINAL.goals[0].played_s)
-    kept_shut = floor.obey(floor.desk.reprice(state, floor.prices(), resume=False))
+    kept_shut = floor.obey(floor.trader.reprice(state, floor.prices(), resume=False))
     assert ResumeMarket not in kept_shut
     assert floor.price("1x2").status is Status.SUSPENDED
-    floor.obey(floor.desk.reprice(state, floor.prices(), resume=True))
+    floor.obey(floor.trader.reprice(state, floor.prices(), resume=True))
     after = floor.price("1x2")
     assert after.status is Status.ACTIVE
     assert after.odds_milli[0] < before[0]
@@ -92,16 +92,16 @@ def test_after_a_goal_the_markets_reprice_and_reopen_and_the_decided_close():
 
 
 def test_what_has_not_moved_is_not_quoted_again():
-    floor = Floor()
+    floor = Trader()
     state = FINAL.state_at(600)
-    assert set(floor.obey(floor.desk.reprice(state, floor.prices(), resume=True))) == {SetOdds}
-    assert floor.desk.reprice(state, floor.prices(), resume=True) == []
+    assert set(floor.obey(floor.trader.reprice(state, floor.prices(), resume=True))) == {SetOdds}
+    assert floor.trader.reprice(state, floor.prices(), resume=True) == []
 
 
 def test_scores_that_can_no_longer_be_are_withdrawn():
-    floor = Floor()
+    floor = Trader()
     state = FINAL.state_at(FINAL.goals[1].played_s)
-    floor.obey(floor.desk.reprice(state, floor.prices(), resume=False))
+    floor.obey(floor.trader.reprice(state, floor.prices(), resume=False))
     scores = floor.price("correct_score")
     offered = dict(zip(scores.outcomes, scores.active, strict=True))
     assert not offered["0:0"]
@@ -110,14 +110,14 @@ def test_scores_that_can_no_longer_be_are_withdrawn():
 
 
 def test_the_whistle_settles_every_market_on_the_ninety_minutes():
-    floor = Floor()
+    floor = Trader()
     state = FINAL.regular_state_at(FINAL.regular_s)
-    asked = floor.obey(floor.desk.settle(state, floor.prices()))
+    asked = floor.obey(floor.trader.settle(state, floor.prices()))
     assert asked.count(SettleMarket) == len(CATALOGUE)
     assert asked.count(CloseMarket) == len(CATALOGUE)
     assert all(image.status is Status.SETTLED for image in floor.prices())
-    assert floor.desk.settle(state, floor.prices()) == []
-    results = by_market_no(floor.desk.results(state), floor.prices())
+    assert floor.trader.settle(state, floor.prices()) == []
+    results = by_market_no(floor.trader.results(state), floor.prices())
     won = {
         image.key.partition("/")[2]: [
             name
@@ -139,9 +139,9 @@ def test_the_whistle_settles_every_market_on_the_ninety_minutes():
 
 
 def test_nothing_settles_before_the_whistle():
-    floor = Floor()
+    floor = Trader()
     state = FINAL.regular_state_at(FINAL.regular_s - 1)
-    assert floor.desk.settle(state, floor.prices()) == []
+    assert floor.trader.settle(state, floor.prices()) == []
 
 
 @pytest.mark.parametrize("markets", [0, MARKETS_MAX + 1])
@@ -159,32 +159,32 @@ def test_every_match_has_a_whole_board_that_begins_with_the_catalogue(match):
 
 
 def test_a_whole_board_is_created_priced_and_settled_by_one_whistle():
-    floor = Floor(markets=MARKETS_MAX)
+    floor = Trader(markets=MARKETS_MAX)
     assert sum(len(image.outcomes) for image in floor.prices()) > 400
     state = FINAL.regular_state_at(FINAL.ends_s[0])
-    asked = floor.obey(floor.desk.reprice(state, floor.prices(), resume=True))
+    asked = floor.obey(floor.trader.reprice(state, floor.prices(), resume=True))
     assert CloseMarket in asked
     assert floor.price("first_half_1x2").status is Status.CLOSED
-    floor.obey(floor.desk.settle(FINAL.regular_state_at(FINAL.regular_s), floor.prices()))
+    floor.obey(floor.trader.settle(FINAL.regular_state_at(FINAL.regular_s), floor.prices()))
     assert {image.status for image in floor.prices()} == {Status.SETTLED}
 
 
 def test_what_the_score_has_decided_closes_once():
-    floor = Floor()
+    floor = Trader()
     state = FINAL.state_at(FINAL.goals[0].played_s)
-    asked = floor.desk.close(state, floor.prices())
+    asked = floor.trader.close(state, floor.prices())
     assert [floor.machine.price_image(one.market_no).key for one in asked] == [
         "wc22-64/total?total=0.5"
     ]
     floor.obey(asked)
-    assert floor.desk.close(state, floor.prices()) == []
-    assert floor.desk.decided(FINAL.state_at(0)) == frozenset()
+    assert floor.trader.close(state, floor.prices()) == []
+    assert floor.trader.decided(FINAL.state_at(0)) == frozenset()
 
 
 def test_shells_price_the_markets_as_the_desk_would():
-    floor, state = Floor(), FINAL.state_at(1_200)
-    floor.obey(floor.desk.reprice(state, floor.prices(), resume=True))
-    quotes = FixtureBoard(floor.desk.keys).quotes(**floor.desk.pricing(state))
+    floor, state = Trader(), FINAL.state_at(1_200)
+    floor.obey(floor.trader.reprice(state, floor.prices(), resume=True))
+    quotes = FixtureBoard(floor.trader.keys).quotes(**floor.trader.pricing(state))
     for image in floor.prices():
         for quote in quotes[image.key]:
             assert image.active[quote.outcome] == quote.active

@@ -50,7 +50,7 @@ class PlannedStake(Struct, frozen=True, kw_only=True):
     """In whole units of any size; all stakes of a plan share no divisor."""
 
 
-class SureProfit(Struct, frozen=True, kw_only=True):
+class Arbitrage(Struct, frozen=True, kw_only=True):
     """Stakes that return more than they cost whatever the score: of all plans the most for sure."""
 
     stakes: tuple[PlannedStake, ...]
@@ -67,12 +67,12 @@ def _never() -> bool:
     return False
 
 
-def find_sure_profit(
+def find_arbitrage(
     quotes: Mapping[str, Sequence[Quote]],
     *,
     score: tuple[int, int] = (0, 0),
     stop: Callable[[], bool] = _never,
-) -> SureProfit | None:
+) -> Arbitrage | None:
     """Find stakes on offered outcomes that win whatever the score; None when there are none.
 
     The search is exact: it solves the game of a bettor who picks bets against a score that picks
@@ -115,7 +115,7 @@ def find_sure_profit(
     if value <= UNIT:
         return None
     common = gcd(*weights)
-    return SureProfit(
+    return Arbitrage(
         stakes=tuple(
             PlannedStake(key=bet.key, outcome=bet.quote.outcome, stake=weight // common)
             for bet, weight in zip(bets, weights, strict=True)

@@ -26,7 +26,7 @@ from engine.pricing.football.model import (
 from engine.pricing.football.rules import outcome_result
 from engine.pricing.ladder import EXCHANGE, Ladder
 from engine.pricing.quoting import FAIR_MIN, BookFigures, Margin, Quoter
-from engine.pricing.skew import Lean
+from engine.pricing.skew import Skew
 
 __all__ = ["FAIR_MIN", "BookFigures", "FixtureBoard", "Margin"]
 
@@ -84,7 +84,7 @@ class FixtureBoard:
         model: MatchModel,
         state: MatchState,
         margin: Margin,
-        lean: Lean | None = None,
+        skew: Skew | None = None,
         figures: BookFigures | None = None,
     ) -> dict[str, tuple[Quote, ...]]:
         """Quote every outcome of every market.
@@ -110,7 +110,7 @@ class FixtureBoard:
             the end of the ladder it fell off.
         """
         self._price(model, state)
-        quoted = self._quoter.quote(self._compiled.fair, margin=margin, lean=lean, figures=figures)
+        quoted = self._quoter.quote(self._compiled.fair, margin=margin, skew=skew, figures=figures)
         return quotes_by_key(self._markets, quoted)
 
     def fair(self, model: MatchModel, state: MatchState) -> Floats:

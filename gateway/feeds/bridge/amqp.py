@@ -22,7 +22,7 @@ from yarl import URL
 
 from gateway.feeds.bridge.bridge import Incoming
 from gateway.feeds.tls import verifying
-from gateway.messages.feed import FeedWish
+from gateway.messages.feed import FeedRequest
 
 logger = logging.getLogger("overround.bridge")
 
@@ -72,7 +72,7 @@ class AmqpSettings(Struct, frozen=True, kw_only=True):
         return str(URL(self.url).with_user(None))
 
 
-Grant = Callable[[FeedWish], Awaitable[bool]]
+Request = Callable[[FeedRequest], Awaitable[bool]]
 
 
 class AmqpTransport:
@@ -90,13 +90,13 @@ class AmqpTransport:
     """
 
     def __init__(
-        self, settings: AmqpSettings, *, grant: Grant | None = None, began: bytes = b""
+        self, settings: AmqpSettings, *, request: Request | None = None, began: bytes = b""
     ) -> None:
         if not 1 <= settings.prefetch <= PREFETCH_MAX:
             raise ValueError(f"prefetch: 1 to {PREFETCH_MAX}, not {settings.prefetch}")
         self.connections = 0
         self._settings = settings
-        self._grant = grant
+        self._request_recovery = request
         self._began = began if not settings.queue else b""
         self._connection: AbstractConnection | None = None
         self._inbox: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
@@ -172,9 +172,9 @@ class AmqpTransport:
             with contextlib.suppress(ChannelInvalidStateError, AMQPError, ConnectionError):
                 await message.ack()
 
-    async def grant(self, wish: FeedWish) -> bool:
+    async def request(self, request: FeedRequest) -> bool:
         """Ask the provider, if there is a way to."""
-        return False if self._grant is None else await self._grant(wish)
+        return False if self._request_recovery is None else await self._request_recovery(request)
 
     async def close(self) -> None:
         """End the connection; what was not acknowledged stays with the broker."""

@@ -24,7 +24,7 @@ from gateway.client import (
     RefusedError,
     connect_feed,
 )
-from gateway.messages.feed import FeedPushed, FeedWish
+from gateway.messages.feed import FeedPushed, FeedRequest
 from gateway.settings import FEED_BODIES_MAX, FEED_BODY_BYTES_MAX
 
 logger = logging.getLogger("overround.bridge")
@@ -33,7 +33,7 @@ PUSH_BODIES_MAX: Final = 128
 PUSH_BYTES_MAX: Final = 1 << 20
 """A push is closed when it has grown to this; one message alone may be longer."""
 REFUSALS_SHOWN_MAX: Final = 20
-WISHES_KEPT_MAX: Final = 256
+REQUESTS_KEPT_MAX: Final = 256
 """Wishes remembered as granted, so that none is granted twice."""
 _AGAIN_FIRST_S: Final = 0.1
 _AGAIN_LAST_S: Final = 5.0
@@ -63,7 +63,7 @@ class Transport(Protocol):
         """Let the source forget messages: their markets have obeyed them."""
         ...
 
-    async def grant(self, wish: FeedWish) -> bool:
+    async def request(self, request: FeedRequest) -> bool:
         """Ask the provider to repeat something; say whether it was asked."""
         ...
 
@@ -93,7 +93,7 @@ class BridgeCounts(Struct):
     refused: int = 0
     sent_again: int = 0
     connections: int = 0
-    wishes: int = 0
+    requests: int = 0
     too_long: int = 0
 
 
@@ -147,10 +147,10 @@ class Bridge:
         self._stopping = False
         self._end: BaseException | None = None
         self._fault: Exception | None = None
-        self._news = asyncio.Event()
+        self._changed = asyncio.Event()
         self._room = asyncio.Event()
         self._patience = asyncio.timeout(None)
-        self._granted: dict[tuple[int, int], None] = {}
+        self._requested: dict[tuple[int, int], None] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def stop(self) -> None:
@@ -160,7 +160,7 @@ class Bridge:
             if self._running:
                 loop = asyncio.get_running_loop()
                 self._patience.reschedule(loop.time() + self._settings.last_answers_s)
-        self._tell()
+        self._notify()
 
     async def run(self) -> None:
         """Carry messages until there are no more, or `stop` is called.
@@ -209,15 +209,15 @@ class Bridge:
                         continue
                     self._unanswered += 1
                     self._to_send.append(message)
-                    self._tell()
+                    self._notify()
         except Exception as error:  # told once all that came before is answered
             self._end = error
         finally:
             self._ended = True
-            self._tell()
+            self._notify()
 
-    def _tell(self) -> None:
-        self._news.set()
+    def _notify(self) -> None:
+        self._changed.set()
 
     # --- to the gateway --------------------------------------------------------------------------
 
@@ -256,13 +256,13 @@ class Bridge:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while not self._stopping:
-                    self._news.clear()
-                    await self._news.wait()
+                    self._changed.clear()
+                    await self._changed.wait()
 
     async def _serve(self, session: FeedSession) -> None:
         """Push and await answers on one connection; return when all is done."""
         self._fault = None
-        session.on_wish = lambda wish: self._on_wish(session, wish)
+        session.on_request = lambda request: self._on_request(session, request)
         try:
             await session.attach(self._feed)
         except RefusedError as error:
@@ -270,10 +270,10 @@ class Bridge:
                 raise BridgeError(str(error)) from error
             raise
         losing = asyncio.create_task(session.wait_lost())
-        losing.add_done_callback(lambda _: self._tell())
+        losing.add_done_callback(lambda _: self._notify())
         try:
             while not self._done:
-                self._news.clear()  # before all else: what comes from here on makes another turn
+                self._changed.clear()  # before all else: what comes from here on makes another turn
                 if session.lost is not None:
                     raise session.lost
                 if self._fault is not None:
@@ -281,7 +281,7 @@ class Bridge:
                 while self._may_push:
                     self._push(session)
                 await session.drain()
-                await self._news.wait()
+                await self._changed.wait()
         finally:
             losing.cancel()
         # Their own words were told already; one that failed, or died with its source, ends nothing.
@@ -329,7 +329,7 @@ class Bridge:
             self._unanswered -= len(push.messages)
             self._room.set()
             self._spawn(self._transport.acknowledge([message.receipt for message in push.messages]))
-        self._tell()
+        self._notify()
 
     def _count(self, answer: FeedPushed) -> None:
         for result in answer.results:
@@ -348,21 +348,23 @@ class Bridge:
 
     # --- wishes ----------------------------------------------------------------------------------
 
-    def _on_wish(self, session: FeedSession, wish: FeedWish) -> None:
-        name = (wish.producer, wish.request_id)
-        if name not in self._granted:
-            self._granted[name] = None
-            while len(self._granted) > WISHES_KEPT_MAX:
-                del self._granted[next(iter(self._granted))]
-            self._spawn(self._grant(session, wish))
+    def _on_request(self, session: FeedSession, request: FeedRequest) -> None:
+        name = (request.producer, request.request_id)
+        if name not in self._requested:
+            self._requested[name] = None
+            while len(self._requested) > REQUESTS_KEPT_MAX:
+                del self._requested[next(iter(self._requested))]
+            self._spawn(self._request_recovery(session, request))
 
-    async def _grant(self, session: FeedSession, wish: FeedWish) -> None:
-        if not await self._transport.grant(wish):
-            self._granted.pop((wish.producer, wish.request_id), None)
+    async def _request_recovery(self, session: FeedSession, request: FeedRequest) -> None:
+        if not await self._transport.request(request):
+            self._requested.pop((request.producer, request.request_id), None)
             return
-        self.counts.wishes += 1
+        self.counts.requests += 1
         with contextlib.suppress(ConnectionLostError):
-            session.wish_done(wish.feed, producer=wish.producer, request_id=wish.request_id)
+            session.request_done(
+                request.feed, producer=request.producer, request_id=request.request_id
+            )
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)

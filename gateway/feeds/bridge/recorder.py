@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Final
 
 from gateway.feeds.bridge.bridge import Incoming, Transport
 from gateway.feeds.uof.messages import SOURCE_BEGAN
-from gateway.messages.feed import FeedWish
+from gateway.messages.feed import FeedRequest
 
 logger = logging.getLogger("overround.bridge")
 
@@ -53,9 +53,9 @@ class Recorder:
             self._try(self._file.flush)
         await self._transport.acknowledge(receipts)
 
-    async def grant(self, wish: FeedWish) -> bool:
+    async def request(self, request: FeedRequest) -> bool:
         """Ask the provider to repeat something."""
-        return await self._transport.grant(wish)
+        return await self._transport.request(request)
 
     async def close(self) -> None:
         """End the source, and close the file."""

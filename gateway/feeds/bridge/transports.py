@@ -10,7 +10,7 @@ from typing import Any
 from gateway.feeds.bridge.bridge import Incoming
 from gateway.feeds.bridge.recordings import messages
 from gateway.feeds.exchange.stream import StreamSocket
-from gateway.messages.feed import FeedWish
+from gateway.messages.feed import FeedRequest
 
 
 class FileTransport:
@@ -36,9 +36,9 @@ class FileTransport:
     async def acknowledge(self, receipts: Sequence[Any]) -> None:
         """Nothing is to be done: a file keeps what it has."""
 
-    async def grant(self, wish: FeedWish) -> bool:
+    async def request(self, request: FeedRequest) -> bool:
         """Say that nobody was asked: a recording repeats nothing."""
-        del wish
+        del request
         return False
 
     async def close(self) -> None:
@@ -65,9 +65,9 @@ class StreamTransport:
     async def acknowledge(self, receipts: Sequence[Any]) -> None:
         """Nothing is to be done: what is missing is asked for as a whole image."""
 
-    async def grant(self, wish: FeedWish) -> bool:
+    async def request(self, request: FeedRequest) -> bool:
         """Ask for the whole image again, whatever was missed."""
-        del wish
+        del request
         await self._stream.image_again()
         return True
 

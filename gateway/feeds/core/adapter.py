@@ -18,15 +18,15 @@ __all__ = [
     "MARKET_NO_LATER",
     "REFUSALS_KEPT",
     "Adapter",
-    "Birth",
+    "NewMarket",
     "Fair",
-    "Intent",
+    "Action",
     "KnownMarket",
     "Mark",
     "PriceFixture",
     "Received",
-    "Recover",
-    "Tell",
+    "RecoveryRequest",
+    "MarketUpdate",
 ]
 
 MARKET_NO_LATER: Final = 0
@@ -35,14 +35,14 @@ REFUSALS_KEPT: Final = 100
 """Refused messages whose reason is kept for a person to read; all are counted."""
 
 
-class Birth(Struct, frozen=True, kw_only=True):
+class NewMarket(Struct, frozen=True, kw_only=True):
     """What a market is created with when it is met for the first time: INACTIVE until told."""
 
     outcomes: tuple[str, ...]
     limits: Limits | None = None
 
 
-class Tell(Struct, frozen=True, kw_only=True):
+class MarketUpdate(Struct, frozen=True, kw_only=True):
     """One market's part of one message: created if unknown, priced if fair, then the steps.
 
     Without `mark` the steps are given whenever asked: the watchdog's own words.
@@ -52,7 +52,7 @@ class Tell(Struct, frozen=True, kw_only=True):
     mark: Mark | None
     steps: tuple[FeedStep, ...] = ()
     fair: Fair | None = None
-    birth: Birth | None = None
+    new_market: NewMarket | None = None
 
 
 class PriceFixture(Struct, frozen=True, kw_only=True):
@@ -70,7 +70,7 @@ class PriceFixture(Struct, frozen=True, kw_only=True):
     resume: bool = False
 
 
-class Recover(Struct, frozen=True, kw_only=True):
+class RecoveryRequest(Struct, frozen=True, kw_only=True):
     """Ask the provider to repeat what a producer said after a time (0: all that is current)."""
 
     producer: int
@@ -78,7 +78,7 @@ class Recover(Struct, frozen=True, kw_only=True):
     request_id: int
 
 
-Intent = Tell | PriceFixture | Recover
+Action = MarketUpdate | PriceFixture | RecoveryRequest
 
 
 class Received(Struct, frozen=True, kw_only=True):
@@ -88,7 +88,7 @@ class Received(Struct, frozen=True, kw_only=True):
     """
 
     kind: str
-    intents: tuple[Intent, ...] = ()
+    actions: tuple[Action, ...] = ()
     refused: str = ""
 
 

@@ -7,7 +7,7 @@ recording that is played again, they are not: a moment is then the one at which 
 from bisect import bisect_left
 from typing import Final, Protocol
 
-MS_NS: Final = 1_000_000
+NS_PER_MS: Final = 1_000_000
 MOMENTS_MAX: Final = 1 << 16
 """Moments of a recording that are kept; past it every second one is forgotten."""
 ANSWERS_MAX: Final = 1 << 16
@@ -34,7 +34,7 @@ class LiveClock:
 
     def engine_ns(self, feed_ms: int) -> int:
         """Return the same moment, in nanoseconds."""
-        return feed_ms * MS_NS
+        return feed_ms * NS_PER_MS
 
 
 class RecordedClock:

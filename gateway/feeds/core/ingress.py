@@ -14,12 +14,12 @@ from typing import Any, Final
 from actors.peer import Peer, PeerError, PeerRefusedError
 from engine.common.reasons import MESSAGES, Reason
 from gateway.counters import Counters
-from gateway.feeds.core.adapter import Recover
+from gateway.feeds.core.adapter import RecoveryRequest
 from gateway.feeds.core.messages import (
     BODIES_IN_CALL_MAX,
     decode_answers,
-    decode_wish,
-    decode_wishes,
+    decode_request,
+    decode_requests,
 )
 from gateway.feeds.core.metrics import FeedFigures
 from gateway.messages.base import Error
@@ -29,10 +29,10 @@ from gateway.messages.feed import (
     FeedAttached,
     FeedPush,
     FeedPushed,
+    FeedRequest,
+    FeedRequestDone,
     FeedResult,
     FeedStats,
-    FeedWish,
-    FeedWishDone,
 )
 from gateway.messages.protocol import ServerMessage
 from gateway.settings import GatewaySettings
@@ -40,7 +40,7 @@ from gateway.settings import GatewaySettings
 logger = logging.getLogger("overround.gateway")
 
 Send = Callable[[ServerMessage], None]
-FeedAsk = FeedPush | FeedAttach | FeedWishDone | AskFeedStats
+FeedAsk = FeedPush | FeedAttach | FeedRequestDone | AskFeedStats
 
 _AGAIN: Final = "send all that is unanswered again, in order, on a new connection"
 
@@ -55,11 +55,11 @@ class _Push:
         self.bodies = ask.bodies
 
 
-class _Lane:
+class _PushQueue:
     """One session's pushes to one feed: taken in order, answered when they are obeyed."""
 
-    def __init__(self, door: "FeedDoor", feed: str, send: Send) -> None:
-        self._door = door
+    def __init__(self, ingress: "FeedIngress", feed: str, send: Send) -> None:
+        self._ingress = ingress
         self._feed = feed
         self._send = send
         self._waiting: deque[_Push] = deque()
@@ -70,7 +70,7 @@ class _Lane:
 
     def push(self, ask: FeedPush) -> None:
         """Take a push, or refuse it; after a refusal nothing more is taken from this session."""
-        if self._fault is None and self._in_flight >= self._door.pushes_in_flight_max:
+        if self._fault is None and self._in_flight >= self._ingress.pushes_in_flight_max:
             self._fault = Reason.BUSY
         if self._fault is not None:
             self._refuse(ask.id)
@@ -94,13 +94,13 @@ class _Lane:
 
     async def _take(self) -> None:
         """Have the desk take what waits, call after call."""
-        loop, pace_s = asyncio.get_running_loop(), self._door.pace_s
+        loop, pace_s = asyncio.get_running_loop(), self._ingress.pace_s
         while self._waiting:
             next_s = loop.time() + pace_s
             pushes = self._gather()
             bodies = [body for push in pushes for body in push.bodies]
             try:
-                peer = self._door.peer(self._feed)
+                peer = self._ingress.peer(self._feed)
                 ticket = await peer.ask("accept", bodies)
             except Exception as error:
                 self._fail(error, pushes)
@@ -132,7 +132,7 @@ class _Lane:
             part = answers[start : start + len(push.bodies)]
             start += len(push.bodies)
             self._in_flight -= 1
-            self._door.count(part_len=len(part), refused=sum(bool(a.refused) for a in part))
+            self._ingress.count(part_len=len(part), refused=sum(bool(a.refused) for a in part))
             results = tuple(FeedResult(kind=a.kind, refused=a.refused) for a in part)
             self._send(FeedPushed(id=push.id, results=results))
 
@@ -151,7 +151,7 @@ class _Lane:
         )
 
 
-class FeedDoor:
+class FeedIngress:
     """All feeds of a gateway, by name, and the sessions that serve them.
 
     Parameters
@@ -169,8 +169,8 @@ class FeedDoor:
         self._counters: Final = counters
         self._peers: dict[str, Peer] = {}
         self.figures: Final = FeedFigures(self._peers, timeout_s=self._timeout_s)
-        self._told: dict[str, int] = {}
-        self._lanes: dict[object, dict[str, _Lane]] = {}
+        self._sent: dict[str, int] = {}
+        self._queues: dict[object, dict[str, _PushQueue]] = {}
         self._attached: dict[str, dict[object, Send]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -179,14 +179,14 @@ class FeedDoor:
     def on_feeds(self, version: int, feeds: Mapping[str, Peer]) -> None:
         """Take over which part takes which feed; an older word on a feed is ignored."""
         for feed, peer in feeds.items():
-            if version >= self._told.get(feed, 0):
-                self._told[feed] = version
+            if version >= self._sent.get(feed, 0):
+                self._sent[feed] = version
                 self._peers[feed] = peer
 
-    def on_wish(self, feed: str, payload: bytes) -> None:
+    def on_request(self, feed: str, payload: bytes) -> None:
         """Pass on what a feed's provider is to be asked for."""
         for send in self._attached.get(feed, {}).values():
-            send(_wish(feed, decode_wish(payload)))
+            send(_request(feed, decode_request(payload)))
 
     # --- sessions --------------------------------------------------------------------------------
 
@@ -197,22 +197,22 @@ class FeedDoor:
             message = f"feed: no such feed; there are: {there}"
             send(Error(code=int(Reason.FIELD_OUT_OF_BOUNDS), message=message, id=ask.id))
         elif isinstance(ask, FeedPush):
-            lanes = self._lanes.setdefault(session, {})
-            if ask.feed not in lanes:
-                lanes[ask.feed] = _Lane(self, ask.feed, send)
-            lanes[ask.feed].push(ask)
+            queues = self._queues.setdefault(session, {})
+            if ask.feed not in queues:
+                queues[ask.feed] = _PushQueue(self, ask.feed, send)
+            queues[ask.feed].push(ask)
         elif isinstance(ask, FeedAttach):
             self._attached.setdefault(ask.feed, {})[session] = send
             self._spawn(self._attach(ask, send))
-        elif isinstance(ask, FeedWishDone):
-            self._peers[ask.feed].tell("wish_done", ask.producer, ask.request_id)
+        elif isinstance(ask, FeedRequestDone):
+            self._peers[ask.feed].notify("request_done", ask.producer, ask.request_id)
         else:
             self._spawn(self._stats(ask, send))
 
     def leave(self, session: object) -> None:
         """Let go of a session; what it pushed goes on without it."""
-        for lane in self._lanes.pop(session, {}).values():
-            lane.stop()
+        for queue in self._queues.pop(session, {}).values():
+            queue.stop()
         for sessions in self._attached.values():
             sessions.pop(session, None)
 
@@ -234,11 +234,11 @@ class FeedDoor:
         """Answer, and then hand over what was wished for while nobody listened."""
         send(FeedAttached(id=ask.id, feed=ask.feed))
         try:
-            raw = await self._peers[ask.feed].ask("wishes", timeout_s=self._timeout_s)
+            raw = await self._peers[ask.feed].ask("requests", timeout_s=self._timeout_s)
         except PeerError:
             return  # it tells its wishes again when it is there again
-        for wish in decode_wishes(raw):
-            send(_wish(ask.feed, wish))
+        for request in decode_requests(raw):
+            send(_request(ask.feed, request))
 
     async def _stats(self, ask: AskFeedStats, send: Send) -> None:
         try:
@@ -251,7 +251,10 @@ class FeedDoor:
         send(FeedStats(id=ask.id, **fields))
 
 
-def _wish(feed: str, wish: Recover) -> FeedWish:
-    return FeedWish(
-        feed=feed, producer=wish.producer, after_ms=wish.after_ms, request_id=wish.request_id
+def _request(feed: str, request: RecoveryRequest) -> FeedRequest:
+    return FeedRequest(
+        feed=feed,
+        producer=request.producer,
+        after_ms=request.after_ms,
+        request_id=request.request_id,
     )

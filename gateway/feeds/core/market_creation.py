@@ -23,7 +23,7 @@ from actors.peer import Peer, PeerError
 from engine.common.commands import CreateMarket, Limits
 from engine.common.reasons import MESSAGES, RETRYABLE
 from engine.common.units import ODDS_MILLI_MIN
-from gateway.feeds.core.adapter import Birth, Intent, PriceFixture, Tell
+from gateway.feeds.core.adapter import Action, MarketUpdate, NewMarket, PriceFixture
 from gateway.feeds.core.shell_queue import Work
 
 logger = logging.getLogger("overround.feeds")
@@ -46,10 +46,10 @@ class _Expected:
         self.keys: dict[str, None] = {}
         self.left = 0
         self.refused: dict[str, str] = {}
-        self.waiting: list[tuple[Work, Tell | PriceFixture]] = []
+        self.waiting: list[tuple[Work, MarketUpdate | PriceFixture]] = []
 
 
-class Births:
+class MarketCreation:
     """The markets that are about to be.
 
     Parameters
@@ -70,7 +70,7 @@ class Births:
         by: str,
         markets_in_call_max: int,
         on_route: Callable[[MarketRoute], None],
-        deliver: Callable[[Work, Intent], None],
+        deliver: Callable[[Work, Action], None],
     ) -> None:
         self.refused_total = 0
         self._by = by
@@ -78,8 +78,8 @@ class Births:
         self._on_route = on_route
         self._deliver = deliver
         self._supervisor: Peer | None = None
-        self._news = asyncio.Event()
-        self._births: dict[str, Birth] = {}
+        self._changed = asyncio.Event()
+        self._creation: dict[str, NewMarket] = {}
         self._fixtures: dict[str, _Expected] = {}
         self._refused: dict[str, str] = {}
         self._numbers: dict[str, int] = {}
@@ -88,7 +88,7 @@ class Births:
     def set_supervisor(self, supervisor: Peer) -> None:
         """Ask this supervisor from now on."""
         self._supervisor = supervisor
-        self._news.set()
+        self._changed.set()
 
     def number_of(self, key: str) -> int | None:
         """Return the number of a market that was created here, by the key that it was asked by."""
@@ -103,25 +103,25 @@ class Births:
         expected = self._fixtures.get(_fixture_of(key))
         return expected is not None and key in expected.keys
 
-    def await_birth(self, work: Work, tell: Tell) -> None:
+    def wait_created(self, work: Work, notify: MarketUpdate) -> None:
         """Create a market, or refuse what is said of one that is not to be."""
-        key, fixture = tell.key, _fixture_of(tell.key)
+        key, fixture = notify.key, _fixture_of(notify.key)
         if self.awaited(key):
-            self._fixtures[fixture].waiting.append((work, tell))
+            self._fixtures[fixture].waiting.append((work, notify))
         elif key in self._refused:
             work.part_done(self._refused[key])
-        elif tell.birth is None:
+        elif notify.new_market is None:
             work.part_done(f"{key}: no such market")
         else:
             expected = self._fixtures.setdefault(fixture, _Expected())
             expected.keys[key] = None
             expected.left += 1
-            expected.waiting.append((work, tell))
-            self._births[key] = tell.birth
+            expected.waiting.append((work, notify))
+            self._creation[key] = notify.new_market
             if self._running is None:
                 self._running = asyncio.get_running_loop().create_task(self._run())
 
-    def await_fixture(self, work: Work, asked: PriceFixture) -> None:
+    def wait_fixture_created(self, work: Work, asked: PriceFixture) -> None:
         """Price a fixture again when those of its markets that are about to be are there."""
         self._fixtures[asked.fixture].waiting.append((work, asked))
 
@@ -133,20 +133,20 @@ class Births:
     async def _run(self) -> None:
         try:
             await asyncio.sleep(0)  # the rest of the message may bring more
-            while self._births:
-                keys = list(islice(self._births, self._markets_in_call_max))
+            while self._creation:
+                keys = list(islice(self._creation, self._markets_in_call_max))
                 for key, answer in zip(keys, await self._create(keys), strict=True):
-                    self._born(key, answer)
+                    self._received(key, answer)
         finally:
             self._running = None
 
     async def _create(self, keys: Sequence[str]) -> list[MarketAnswer]:
         """Have markets created, however often it takes."""
         payload = encode(
-            CreateMarkets(by=self._by, markets=tuple(_command(k, self._births[k]) for k in keys))
+            CreateMarkets(by=self._by, markets=tuple(_command(k, self._creation[k]) for k in keys))
         )
         while True:
-            self._news.clear()
+            self._changed.clear()
             assert self._supervisor is not None, "set at the start"
             try:
                 raw = await self._supervisor.ask(
@@ -162,13 +162,13 @@ class Births:
                     return [MarketAnswer(key=keys[0])]
                 return [answer for key in keys for answer in await self._create([key])]
             try:
-                await asyncio.wait_for(self._news.wait(), _AGAIN_S)
+                await asyncio.wait_for(self._changed.wait(), _AGAIN_S)
             except TimeoutError:
                 continue
 
-    def _born(self, key: str, answer: MarketAnswer) -> None:
+    def _received(self, key: str, answer: MarketAnswer) -> None:
         """Let what waited for a fixture go on with its last market; refuse what nobody can obey."""
-        del self._births[key]
+        del self._creation[key]
         fixture = _fixture_of(key)
         expected = self._fixtures[fixture]
         if answer.route is not None:
@@ -180,10 +180,10 @@ class Births:
         if expected.left:
             return
         del self._fixtures[fixture]
-        for work, intent in expected.waiting:
-            why = expected.refused.get(intent.key, "") if isinstance(intent, Tell) else ""
+        for work, action in expected.waiting:
+            why = expected.refused.get(action.key, "") if isinstance(action, MarketUpdate) else ""
             if not why:
-                self._deliver(work, intent)
+                self._deliver(work, action)
             work.part_done(why)
 
     def _refuse(self, key: str, answer: MarketAnswer) -> str:
@@ -202,13 +202,13 @@ class Births:
         return why
 
 
-def _command(key: str, birth: Birth) -> CreateMarket:
+def _command(key: str, new_market: NewMarket) -> CreateMarket:
     return CreateMarket(
         market_no=0,
         key=key,
-        outcomes=birth.outcomes,
-        odds_milli=(FIRST_ODDS_MILLI,) * len(birth.outcomes),
-        limits=birth.limits or Limits(),
+        outcomes=new_market.outcomes,
+        odds_milli=(FIRST_ODDS_MILLI,) * len(new_market.outcomes),
+        limits=new_market.limits or Limits(),
         offered=False,
     )
 

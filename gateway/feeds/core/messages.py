@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from gateway.feeds.core.adapter import Recover
+from gateway.feeds.core.adapter import RecoveryRequest
 
 BODIES_IN_CALL_MAX: Final = 1_024
 """Messages one `accept` may carry; a caller with more makes more calls."""
@@ -22,5 +22,5 @@ class Answer(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 decode_answers = msgspec.msgpack.Decoder(list[Answer]).decode
-decode_wish = msgspec.msgpack.Decoder(Recover).decode
-decode_wishes = msgspec.msgpack.Decoder(list[Recover]).decode
+decode_request = msgspec.msgpack.Decoder(RecoveryRequest).decode
+decode_requests = msgspec.msgpack.Decoder(list[RecoveryRequest]).decode

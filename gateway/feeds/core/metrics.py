@@ -25,7 +25,7 @@ KINDS_SHOWN_MAX: Final = 64
 _GAUGES: Final[dict[str, tuple[str, str]]] = {
     "in_hand": ("in_hand", "Messages of a feed that are not obeyed yet"),
     "lag_ms": ("lag_ms", "Age of the oldest message in hand, in milliseconds"),
-    "wishes": ("wishes_open", "Recoveries that the provider is still to be asked for"),
+    "requests": ("requests_open", "Recoveries that the provider is still to be asked for"),
     "markets": ("markets", "Markets of a feed"),
 }
 

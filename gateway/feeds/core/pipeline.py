@@ -31,26 +31,26 @@ from engine.common.commands import FeedStep
 from engine.pricing.following import UPDATES_IN_CALL_MAX, Followed
 from engine.pricing.quoting import Margin
 from engine.pricing.repricing import Reprice
-from engine.pricing.skew import Lean
+from engine.pricing.skew import Skew
 from gateway.feeds.core.adapter import (
     REFUSALS_KEPT,
+    Action,
     Adapter,
-    Intent,
+    MarketUpdate,
     PriceFixture,
     Received,
-    Recover,
-    Tell,
+    RecoveryRequest,
 )
-from gateway.feeds.core.market_creation import Births
+from gateway.feeds.core.market_creation import MarketCreation
 from gateway.feeds.core.messages import BODIES_IN_CALL_MAX, Answer
-from gateway.feeds.core.shell_queue import Errand, Lanes, Work
+from gateway.feeds.core.shell_queue import ShellQueues, Task, Work
 
 logger = logging.getLogger("overround.feeds")
 
 TICKETS_MAX: Final = 4_096
 """Answers kept for callers that have not fetched them; past it the oldest go, and their caller
 must send its messages again."""
-WISHES_MAX: Final = 64
+REQUESTS_MAX: Final = 64
 """Producers whose recovery may be asked for at a time; past it the oldest wish goes."""
 _RESUME_WAIT_S: Final = 5.0
 _RESUME_AGAIN_S: Final = 0.1
@@ -59,15 +59,15 @@ _SUSPECT_AGAIN_S: Final = 0.25
 _Millis = Annotated[int, Meta(ge=1, le=3_600_000)]
 
 
-class DeskSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class PipelineSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Bounds of a desk; each says what happens when it is reached."""
 
     messages_max: Annotated[int, Meta(ge=1, le=1 << 20)] = 8_192
     """Messages in hand; past it no more are accepted until some are answered."""
-    lane_updates_max: Annotated[int, Meta(ge=1, le=1 << 20)] = 16_384
+    queue_updates_max: Annotated[int, Meta(ge=1, le=1 << 20)] = 16_384
     """Parts of messages that wait for one shell; past it, the same."""
     updates_in_call_max: Annotated[int, Meta(ge=1, le=UPDATES_IN_CALL_MAX)] = 512
-    births_in_call_max: Annotated[int, Meta(ge=1, le=1_024)] = 256
+    creations_in_call_max: Annotated[int, Meta(ge=1, le=1_024)] = 256
     """Markets that the supervisor is asked to create at a time."""
     call_timeout_ms: _Millis = 10_000
     """How long a shell may take; then it is asked again."""
@@ -76,10 +76,10 @@ class DeskSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     one that stops betting."""
     tick_ms: _Millis = 250
     margin: Margin = Margin()
-    lean: Lean | None = None
+    skew: Skew | None = None
 
 
-class FeedDesk:
+class FeedPipeline:
     """One feed's desk; a plain class that `actors` wraps.
 
     Parameters
@@ -92,7 +92,7 @@ class FeedDesk:
         Creates markets, and is told of shells that do not answer.
     make_adapter : callable
         Makes the adapter.
-    settings : DeskSettings
+    settings : PipelineSettings
         Bounds, margin and lean.
     clock_ns : callable
         UTC nanoseconds, for the adapter.
@@ -105,12 +105,12 @@ class FeedDesk:
         feed: str,
         supervisor: Peer,
         make_adapter: Callable[[], Adapter],
-        settings: DeskSettings | None = None,
+        settings: PipelineSettings | None = None,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self.name = name
         self.feed = feed
-        self.settings = settings or DeskSettings()
+        self.settings = settings or PipelineSettings()
         self._make_adapter = make_adapter
         self._adapter = make_adapter()
         self._supervisor = supervisor
@@ -118,26 +118,26 @@ class FeedDesk:
         self._routes = Routes(shards=1)
         self._fixture_shells: dict[str, dict[str, None]] = {}
         by = f"feed:{feed}"
-        self._lanes = Lanes(
+        self._queues = ShellQueues(
             by=by,
             routes=self._routes,
             margin=self.settings.margin,
-            lean=self.settings.lean,
+            skew=self.settings.skew,
             updates_in_call_max=self.settings.updates_in_call_max,
-            lane_updates_max=self.settings.lane_updates_max,
+            queue_updates_max=self.settings.queue_updates_max,
             pace_s=self.settings.pace_ms / 1_000,
             timeout_s=self.settings.call_timeout_ms / 1_000,
             suspect=self._suspect,
             on_room=self._on_room,
             on_missed=self._on_missed,
         )
-        self._births = Births(
+        self._creation = MarketCreation(
             by=by,
-            markets_in_call_max=self.settings.births_in_call_max,
+            markets_in_call_max=self.settings.creations_in_call_max,
             on_route=self._learn,
             deliver=self._carry_out,
         )
-        self._births.set_supervisor(supervisor)
+        self._creation.set_supervisor(supervisor)
         self._gateways: dict[str, Peer] = {}
         self._gateways_version = -1
         self._suspected_s: dict[str, float] = {}
@@ -150,7 +150,7 @@ class FeedDesk:
         self._beginning: asyncio.Task[None] | None = None
         self._ticket = 0
         self._tickets: dict[int, tuple[list[Work], asyncio.Event]] = {}
-        self._wishes: dict[int, Recover] = {}
+        self._requests: dict[int, RecoveryRequest] = {}
         self._kinds: dict[str, int] = {}
         self._refused = 0
         self._refusals: deque[str] = deque(maxlen=REFUSALS_KEPT)
@@ -169,8 +169,8 @@ class FeedDesk:
         for task in (self._ticking, self._beginning):
             if task is not None:
                 task.cancel()
-        self._lanes.stop()
-        self._births.stop()
+        self._queues.stop()
+        self._creation.stop()
 
     async def _begin(self) -> None:
         """Have the adapter begin from what markets remember; no message is taken meanwhile."""
@@ -211,7 +211,7 @@ class FeedDesk:
             if left and loop.time() >= until_s:
                 logger.warning("%s: begins without %s", self.name, ", ".join(left))
                 for name in left:
-                    self._lanes.missed(name)
+                    self._queues.missed(name)
                 break
             if left:
                 await asyncio.sleep(_RESUME_AGAIN_S)
@@ -226,7 +226,7 @@ class FeedDesk:
         try:
             return decode_known_markets(await peer.ask("positions", timeout_s=timeout_s))
         except PeerRefusedError:  # quarantined, with nothing recovered
-            self._lanes.missed(shell)
+            self._queues.missed(shell)
             return []
         except PeerError:
             return None
@@ -254,20 +254,20 @@ class FeedDesk:
         for market in markets:
             self._index(market)
         for shell in news:
-            self._lanes.on_shell(shell.name, shell.state)
+            self._queues.on_shell(shell.name, shell.state)
 
     def on_gateways(self, version: int, peers: Sequence[Peer]) -> None:
         """Tell these gateways what the provider is to be asked for, and no others."""
         if version > self._gateways_version:
             self._gateways_version = version
             self._gateways = {peer.name: peer for peer in peers}
-            for wish in self._wishes.values():
-                self._tell_wish(wish)
+            for request in self._requests.values():
+                self._notify_request(request)
 
     def on_supervisor(self, supervisor: Peer) -> None:
         """Ask this supervisor from now on: the one before is gone."""
         self._supervisor = supervisor
-        self._births.set_supervisor(supervisor)
+        self._creation.set_supervisor(supervisor)
 
     # --- messages --------------------------------------------------------------------------------
 
@@ -288,7 +288,7 @@ class FeedDesk:
         all_done = asyncio.Event()
         async with self._taking:  # who waits for room longest is next
             await self._resumed.wait()
-            while self._in_hand >= self.settings.messages_max or self._lanes.full:
+            while self._in_hand >= self.settings.messages_max or self._queues.full:
                 self._room.clear()
                 await self._room.wait()
             await self._resumed.wait()  # all may have begun anew meanwhile
@@ -321,19 +321,19 @@ class FeedDesk:
         """Take messages and return their answers (see `applied`) once they are obeyed."""
         return await self.applied(await self.accept(bodies))
 
-    def wishes(self) -> bytes:
+    def requests(self) -> bytes:
         """Return list[Recover] in msgpack: what the provider is still to be asked for."""
-        return encode(list(self._wishes.values()))
+        return encode(list(self._requests.values()))
 
-    def wish_done(self, producer: int, request_id: int) -> None:
+    def request_done(self, producer: int, request_id: int) -> None:
         """Forget a wish: the provider has been asked."""
-        wish = self._wishes.get(producer)
-        if wish is not None and wish.request_id == request_id:
-            del self._wishes[producer]
+        request = self._requests.get(producer)
+        if request is not None and request.request_id == request_id:
+            del self._requests[producer]
 
     def stats(self) -> dict[str, Any]:
         """Return figures for views and benches; `lag_ms` is the age of the oldest in hand."""
-        lanes = self._lanes.stats
+        queue_stats = self._queues.stats
         oldest = self._order[0].began_s if self._order else None
         now_s = asyncio.get_running_loop().time()
         return {
@@ -342,16 +342,16 @@ class FeedDesk:
             "refused": self._refused,
             "refusals": list(self._refusals),
             "in_hand": self._in_hand,
-            "waiting": self._lanes.waiting,
+            "waiting": self._queues.waiting,
             "lag_ms": 0 if oldest is None else int((now_s - oldest) * 1_000),
             "markets": sum(map(self._adapter.owns, self._routes.market_no_by_key)),
-            "calls": lanes.calls,
-            "calls_again": lanes.calls_again,
-            "updates": lanes.updates,
-            "applied": lanes.applied,
-            "steps_refused": dict(lanes.refused),
-            "births_refused": self._births.refused_total,
-            "wishes": len(self._wishes),
+            "calls": queue_stats.calls,
+            "calls_again": queue_stats.calls_again,
+            "updates": queue_stats.updates,
+            "applied": queue_stats.applied,
+            "steps_refused": dict(queue_stats.refused),
+            "creations_refused": self._creation.refused_total,
+            "requests": len(self._requests),
             "passed_over": dict(self._adapter.passed_over()),
         }
 
@@ -381,42 +381,42 @@ class FeedDesk:
         )
         self._in_hand += 1
         self._order.append(work)
-        for intent in received.intents:
-            self._carry_out(work, intent)
-        work.dealt()
+        for action in received.actions:
+            self._carry_out(work, action)
+        work.parts_added()
         return work
 
     def _carry_out_unasked(self, received: Received) -> None:
         """Carry out what nobody waits for: the watchdog's words."""
         work = Work(kind=received.kind, refused="", began_s=0.0, on_done=lambda _: None)
-        for intent in received.intents:
-            self._carry_out(work, intent)
+        for action in received.actions:
+            self._carry_out(work, action)
 
     # --- intents ---------------------------------------------------------------------------------
 
-    def _carry_out(self, work: Work, intent: Intent) -> None:
-        if isinstance(intent, Tell):
-            self._tell(work, intent)
-        elif isinstance(intent, PriceFixture):
-            self._price(work, intent)
+    def _carry_out(self, work: Work, action: Action) -> None:
+        if isinstance(action, MarketUpdate):
+            self._notify(work, action)
+        elif isinstance(action, PriceFixture):
+            self._price(work, action)
         else:
-            self._wish(intent)
+            self._request(action)
 
-    def _tell(self, work: Work, tell: Tell) -> None:
+    def _notify(self, work: Work, notify: MarketUpdate) -> None:
         number = None
-        if not self._births.awaited(tell.key):  # else its route came before those that wait
-            number = self._births.number_of(tell.key)
+        if not self._creation.awaited(notify.key):  # else its route came before those that wait
+            number = self._creation.number_of(notify.key)
             if number is None:
-                number = self._routes.market_no_by_key.get(tell.key)
+                number = self._routes.market_no_by_key.get(notify.key)
         if number is None:
-            work.deal()
-            self._births.await_birth(work, tell)
+            work.add_part()
+            self._creation.wait_created(work, notify)
             return
-        if tell.fair is None and not tell.steps:
+        if notify.fair is None and not notify.steps:
             return  # it was only to be born
         shell = self._routes.markets[number].shell
-        work.deal()
-        self._lanes.add(shell, Errand(work, _followed(tell, number)))
+        work.add_part()
+        self._queues.add(shell, Task(work, _followed(notify, number)))
 
     def _price(self, work: Work, asked: PriceFixture) -> None:
         """Price what is there at once, and once more when markets about to be are there.
@@ -424,38 +424,38 @@ class FeedDesk:
         Bets on the others must not go on at the old prices meanwhile; what a market has obeyed, it
         refuses the second time.
         """
-        if self._births.expecting(asked.fixture):
-            work.deal()
-            self._births.await_fixture(work, asked)
+        if self._creation.expecting(asked.fixture):
+            work.add_part()
+            self._creation.wait_fixture_created(work, asked)
         for shell in self._fixture_shells.get(asked.fixture, ()):
-            work.deal()
-            self._lanes.add(shell, Errand(work, self._reprice(asked)))
+            work.add_part()
+            self._queues.add(shell, Task(work, self._reprice(asked)))
 
     def _reprice(self, asked: PriceFixture) -> Reprice:
         return Reprice(
-            by=self._lanes.by,
+            by=self._queues.by,
             fixture=asked.fixture,
             sport=asked.sport,
             model=asked.model,
             state=asked.state,
             margin=self.settings.margin,
-            lean=self.settings.lean,
+            skew=self.settings.skew,
             mark=asked.mark,
             suspend=asked.suspend,
             resume=asked.resume,
         )
 
-    def _wish(self, wish: Recover) -> None:
+    def _request(self, request: RecoveryRequest) -> None:
         """Keep a wish until it is done; a later one of the same producer replaces it."""
-        self._wishes.pop(wish.producer, None)
-        self._wishes[wish.producer] = wish
-        while len(self._wishes) > WISHES_MAX:
-            del self._wishes[next(iter(self._wishes))]
-        self._tell_wish(wish)
+        self._requests.pop(request.producer, None)
+        self._requests[request.producer] = request
+        while len(self._requests) > REQUESTS_MAX:
+            del self._requests[next(iter(self._requests))]
+        self._notify_request(request)
 
-    def _tell_wish(self, wish: Recover) -> None:
+    def _notify_request(self, request: RecoveryRequest) -> None:
         for gateway in self._gateways.values():
-            gateway.tell("on_feed_wish", self.feed, encode(wish))
+            gateway.notify("on_feed_request", self.feed, encode(request))
 
     # --- inside ----------------------------------------------------------------------------------
 
@@ -480,16 +480,16 @@ class FeedDesk:
         if now_s - self._suspected_s.get(shell, -1.0) >= _SUSPECT_AGAIN_S:
             self._suspected_s[shell] = now_s
             with contextlib.suppress(PeerError):
-                self._supervisor.tell("suspect", shell)
+                self._supervisor.notify("suspect", shell)
 
 
-def _followed(tell: Tell, market_no: int) -> Followed:
+def _followed(notify: MarketUpdate, market_no: int) -> Followed:
     """Return a market's part of a message, the market's number written into every command."""
     return Followed(
         market_no=market_no,
-        mark=tell.mark,
-        steps=tuple([_of_market(step, market_no) for step in tell.steps]),
-        fair=tell.fair,
+        mark=notify.mark,
+        steps=tuple([_of_market(step, market_no) for step in notify.steps]),
+        fair=notify.fair,
     )
 
 

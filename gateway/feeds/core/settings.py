@@ -16,8 +16,8 @@ class FeedSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     enabled: bool = False
     book_milli: Annotated[int, Meta(ge=1_000, le=2_000)] = 1_050
-    lean_scale_minor: Annotated[int, Meta(ge=0, le=10**15)] = 0
-    lean_milli_max: Annotated[int, Meta(ge=0, le=2_000)] = 150
+    skew_scale_minor: Annotated[int, Meta(ge=0, le=10**15)] = 0
+    skew_milli_max: Annotated[int, Meta(ge=0, le=2_000)] = 150
     messages_max: Annotated[int, Meta(ge=1, le=1 << 20)] = 8_192
     updates_in_call_max: Annotated[int, Meta(ge=1, le=1_024)] = 512
     pace_ms: Annotated[int, Meta(ge=0, le=1_000)] = 60

@@ -28,7 +28,7 @@ from engine.common.reasons import Reason
 from engine.pricing.following import Follow, Followed
 from engine.pricing.quoting import Margin
 from engine.pricing.repricing import Reprice
-from engine.pricing.skew import Lean
+from engine.pricing.skew import Skew
 
 logger = logging.getLogger("overround.feeds")
 
@@ -53,7 +53,7 @@ class Work:
         self.why = ""
         self._on_done = on_done
 
-    def deal(self) -> None:
+    def add_part(self) -> None:
         """Count one more part that has to be answered."""
         self.parts += 1
         self.left += 1
@@ -67,7 +67,7 @@ class Work:
         if self.left == 0:
             self._on_done(self)
 
-    def dealt(self) -> None:
+    def parts_added(self) -> None:
         """Say that all parts are dealt out."""
         self.left -= 1
         if self.left == 0:
@@ -86,7 +86,7 @@ class Work:
         return self.why
 
 
-class Errand(msgspec.Struct, frozen=True):
+class Task(msgspec.Struct, frozen=True):
     """A part of a message, for one shell: what to follow, or what to price anew."""
 
     work: Work
@@ -106,7 +106,7 @@ def _stops(step: FeedStep) -> bool:
     return isinstance(step, SuspendMarket | HandOverMarket | CloseMarket)
 
 
-class LaneStats:
+class ShellQueueStats:
     """What all lanes of a desk did."""
 
     def __init__(self) -> None:
@@ -128,7 +128,7 @@ class LaneStats:
                 self.refused[name] = self.refused.get(name, 0) + 1
 
 
-class Lane:
+class ShellQueue:
     """One shell's errands, in order.
 
     Parameters
@@ -139,18 +139,18 @@ class Lane:
         What all lanes of the desk share.
     """
 
-    def __init__(self, shell: str, lanes: "Lanes") -> None:
+    def __init__(self, shell: str, queues: "ShellQueues") -> None:
         self.shell = shell
-        self.waiting: deque[Errand] = deque()
+        self.waiting: deque[Task] = deque()
         self.news = asyncio.Event()
         self._urgent = asyncio.Event()
-        self._lanes = lanes
+        self._queues = queues
         self._running: asyncio.Task[None] | None = None
 
-    def add(self, errand: Errand) -> None:
+    def add(self, task: Task) -> None:
         """Queue an errand; the call that carries it starts at once when none is out."""
-        self.waiting.append(errand)
-        if errand.urgent:
+        self.waiting.append(task)
+        if task.urgent:
             self._urgent.set()
         if self._running is None:
             self._running = asyncio.get_running_loop().create_task(self._run())
@@ -161,13 +161,13 @@ class Lane:
             self._running.cancel()
 
     async def _run(self) -> None:
-        loop, pace_s = asyncio.get_running_loop(), self._lanes.pace_s
+        loop, pace_s = asyncio.get_running_loop(), self._queues.pace_s
         try:
             while self.waiting:
                 next_s = loop.time() + pace_s
                 for why in await self._send(self._batch()):
                     self.waiting.popleft().work.part_done(why)
-                self._lanes.on_room()
+                self._queues.on_room()
                 if self._urgent.is_set() and not any(one.urgent for one in self.waiting):
                     self._urgent.clear()
                 if self.waiting and loop.time() < next_s:
@@ -176,58 +176,58 @@ class Lane:
         finally:
             self._running = None
 
-    def _batch(self) -> list[Errand]:
+    def _batch(self) -> list[Task]:
         """Return what one call takes: a run of updates, or one repricing."""
-        batch: list[Errand] = []
-        for errand in self.waiting:
-            if isinstance(errand.asked, Reprice):
-                return batch or [errand]
-            batch.append(errand)
-            if len(batch) == self._lanes.updates_in_call_max:
+        batch: list[Task] = []
+        for task in self.waiting:
+            if isinstance(task.asked, Reprice):
+                return batch or [task]
+            batch.append(task)
+            if len(batch) == self._queues.updates_in_call_max:
                 break
         return batch
 
-    async def _send(self, batch: Sequence[Errand]) -> list[str]:
+    async def _send(self, batch: Sequence[Task]) -> list[str]:
         """Have a batch answered, however often it takes; return for each why nobody obeyed it."""
         asked = batch[0].asked
         if isinstance(asked, Reprice):
             method, payload = "reprice", encode(asked)
         else:
-            method, payload = "follow", self._lanes.payload(batch)
+            method, payload = "follow", self._queues.payload(batch)
         again_s = _AGAIN_FIRST_S
         while True:
             try:
                 events = await self._call(method, payload)
             except PeerError:
-                self._lanes.suspect(self.shell)
+                self._queues.suspect(self.shell)
             except Exception:
                 # The shell would not even read it: one errand must not hold up the others.
                 if len(batch) == 1:
                     logger.exception("%s cannot take what the feed says", self.shell)
                     return ["a defect: the shell could not read it"]
-                return [why for errand in batch for why in await self._send([errand])]
+                return [why for task in batch for why in await self._send([task])]
             else:
                 if not any(_for_later(event) for event in events):
                     if len(batch) > 1 and _no_room(events):
                         half = len(batch) // 2
                         return [*await self._send(batch[:half]), *await self._send(batch[half:])]
-                    self._lanes.stats.count(events)
+                    self._queues.stats.count(events)
                     why = _nobody(events)
                     if why:
-                        self._lanes.missed(self.shell)
+                        self._queues.missed(self.shell)
                     return [why or _no_room(events)] * len(batch)
-            self._lanes.stats.calls_again += 1
+            self._queues.stats.calls_again += 1
             await self._wait(again_s)
             again_s = min(again_s * 2, _AGAIN_LAST_S)
 
     async def _call(self, method: str, payload: bytes) -> list[MarketEvent]:
-        peer = self._lanes.routes.peer(self.shell)
+        peer = self._queues.routes.peer(self.shell)
         if peer is None:
             raise PeerError(f"{self.shell} is down")
-        stats = self._lanes.stats
+        stats = self._queues.stats
         stats.calls += 1
         return decode_market_events(
-            await peer.ask(method, payload, timeout_s=self._lanes.timeout_s)
+            await peer.ask(method, payload, timeout_s=self._queues.timeout_s)
         )
 
     async def _wait(self, seconds: float) -> None:
@@ -239,7 +239,7 @@ class Lane:
             return
 
 
-class Lanes:
+class ShellQueues:
     """The lanes of a desk to all shells.
 
     Parameters
@@ -272,9 +272,9 @@ class Lanes:
         by: str,
         routes: Routes,
         margin: Margin,
-        lean: Lean | None,
+        skew: Skew | None,
         updates_in_call_max: int,
-        lane_updates_max: int,
+        queue_updates_max: int,
         pace_s: float,
         timeout_s: float,
         suspect: Callable[[str], None],
@@ -284,49 +284,49 @@ class Lanes:
         self.by: Final = by
         self.routes: Final = routes
         self.margin: Final = margin
-        self.lean: Final = lean
+        self.skew: Final = skew
         self.updates_in_call_max: Final = updates_in_call_max
         self.pace_s: Final = pace_s
         self.timeout_s: Final = timeout_s
         self.suspect: Final = suspect
         self.on_room: Final = on_room
-        self.stats: Final = LaneStats()
-        self._lane_updates_max: Final = lane_updates_max
+        self.stats: Final = ShellQueueStats()
+        self._queue_updates_max: Final = queue_updates_max
         self._on_missed: Final = on_missed
-        self._lanes: dict[str, Lane] = {}
+        self._queues: dict[str, ShellQueue] = {}
         self._missed: dict[str, None] = {}
 
-    def add(self, shell: str, errand: Errand) -> None:
+    def add(self, shell: str, task: Task) -> None:
         """Queue an errand for a shell."""
-        lane = self._lanes.get(shell)
-        if lane is None:
-            lane = self._lanes[shell] = Lane(shell, self)
+        queue = self._queues.get(shell)
+        if queue is None:
+            queue = self._queues[shell] = ShellQueue(shell, self)
         self.stats.updates += 1
-        lane.add(errand)
+        queue.add(task)
 
-    def payload(self, batch: Sequence[Errand]) -> bytes:
+    def payload(self, batch: Sequence[Task]) -> bytes:
         """Return the call that carries these updates."""
-        updates = tuple(errand.asked for errand in batch if isinstance(errand.asked, Followed))
-        return encode(Follow(by=self.by, updates=updates, margin=self.margin, lean=self.lean))
+        updates = tuple(task.asked for task in batch if isinstance(task.asked, Followed))
+        return encode(Follow(by=self.by, updates=updates, margin=self.margin, skew=self.skew))
 
     @property
     def full(self) -> bool:
         """Say whether any shell has as much waiting for it as may wait."""
-        return any(len(lane.waiting) >= self._lane_updates_max for lane in self._lanes.values())
+        return any(len(queue.waiting) >= self._queue_updates_max for queue in self._queues.values())
 
     @property
     def waiting(self) -> int:
         """How many parts of messages are not answered yet."""
-        return sum(len(lane.waiting) for lane in self._lanes.values())
+        return sum(len(queue.waiting) for queue in self._queues.values())
 
     def on_shell(self, shell: str, state: ShellState) -> None:
         """Take news of a shell: what waits for it need not wait any longer."""
         if state is ShellState.SERVING and shell in self._missed:
             del self._missed[shell]
             self._on_missed()
-        lane = self._lanes.get(shell)
-        if lane is not None and state in (ShellState.SERVING, ShellState.QUARANTINED):
-            lane.news.set()
+        queue = self._queues.get(shell)
+        if queue is not None and state in (ShellState.SERVING, ShellState.QUARANTINED):
+            queue.news.set()
 
     def missed(self, shell: str) -> None:
         """Note that a shell did not hear of something that will not be sent again."""
@@ -334,8 +334,8 @@ class Lanes:
 
     def stop(self) -> None:
         """End all calls; what was not answered is for the source to send again."""
-        for lane in self._lanes.values():
-            lane.stop()
+        for queue in self._queues.values():
+            queue.stop()
 
 
 def _for_later(event: MarketEvent) -> bool:

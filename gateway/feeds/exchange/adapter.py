@@ -32,17 +32,23 @@ from engine.common.ids import MalformedIdError, parse_market_key
 from engine.common.lifecycle import Status
 from gateway.feeds.core.adapter import (
     MARKET_NO_LATER,
-    Birth,
+    Action,
     Fair,
-    Intent,
     KnownMarket,
     Mark,
+    MarketUpdate,
+    NewMarket,
     Received,
-    Recover,
-    Tell,
+    RecoveryRequest,
 )
 from gateway.feeds.exchange.fair_price import FairMarket, FairRules, moved_by
-from gateway.feeds.exchange.followed_market import CLOSED, Follower, Wish, market_key, unsupported
+from gateway.feeds.exchange.followed_market import (
+    CLOSED,
+    DesiredStatus,
+    Follower,
+    market_key,
+    unsupported,
+)
 from gateway.feeds.exchange.messages import MarketChange, Message
 from gateway.feeds.exchange.order_book import (
     HEARTBEAT,
@@ -51,14 +57,14 @@ from gateway.feeds.exchange.order_book import (
     SEG_END,
     SUB_IMAGE,
     UNHEALTHY,
-    Heard,
     Market,
     StreamBook,
+    StreamUpdate,
 )
 from gateway.feeds.exchange.results import ResultRules, deductions
-from gateway.feeds.exchange.sent_state import Told
+from gateway.feeds.exchange.sent_state import SentState
 
-MS: Final = 1_000_000
+NS_PER_MS: Final = 1_000_000
 HEARTBEAT_MS: Final = 5_000
 """The rate at which the exchange sends heartbeats when the subscription named none."""
 IMAGE_AGAIN_MS: Final = 10_000
@@ -112,12 +118,12 @@ class ExchangeAdapter:
         self._settings = settings or ExchangeSettings()
         self._book = StreamBook(markets_max=self._settings.markets_max)
         self._followers: dict[str, Follower] = {}
-        self._told: dict[str, Told] = {}
+        self._sent: dict[str, SentState] = {}
         self._refused: dict[str, str] = {}
         self._known: dict[str, KnownMarket] = {}
         self._holds: dict[str, None] = {}
         self._heartbeat_ms = 0
-        self._heard_at_ns = 0
+        self._received_at_ns = 0
         self._asked_at_ns: int | None = None
         self._requests = 0
         self._connections: dict[str, None] = {}
@@ -138,8 +144,8 @@ class ExchangeAdapter:
 
     def resume(self, markets: Sequence[KnownMarket], *, at_ns: int) -> Received:
         """Begin with the markets that exist; those that take bets wait for the stream's image."""
-        self._heard_at_ns = at_ns
-        intents: list[Intent] = []
+        self._received_at_ns = at_ns
+        actions: list[Action] = []
         for known in markets:
             if not self.owns(known.image.key):
                 continue
@@ -151,10 +157,10 @@ class ExchangeAdapter:
                 step = SetStatus(
                     market_no=MARKET_NO_LATER, status=Status.SUSPENDED, why="the feed began again"
                 )
-                intents.append(Tell(key=known.image.key, mark=None, steps=(step,)))
-        if intents:
-            intents.append(self._image_again(at_ns))
-        return Received(kind="resume", intents=tuple(intents))
+                actions.append(MarketUpdate(key=known.image.key, mark=None, steps=(step,)))
+        if actions:
+            actions.append(self._image_again(at_ns))
+        return Received(kind="resume", actions=tuple(actions))
 
     def receive(self, body: bytes, *, at_ns: int) -> Received:
         """Take one message of the stream; whatever the bytes, it is refused rather than raised."""
@@ -175,15 +181,18 @@ class ExchangeAdapter:
     def tick(self, *, at_ns: int) -> Received:
         """Notice a silent stream, and tell prices that waited their turn."""
         silence_ms = self._settings.silence_heartbeats * self._heartbeat_ms
-        intents: list[Intent] = []
-        if silence_ms and at_ns - self._heard_at_ns > silence_ms * MS and self._followers:
-            intents += self._hold({SILENT: True}, at_ns)
-        for market_id, told in self._told.items():
-            if told.rewound:
+        actions: list[Action] = []
+        if silence_ms and at_ns - self._received_at_ns > silence_ms * NS_PER_MS and self._followers:
+            actions += self._hold({SILENT: True}, at_ns)
+        for market_id, sent in self._sent.items():
+            if sent.rewound:
                 continue
-            if told.pending is not None and at_ns - told.fair_at_ns >= self._settings.every_ms * MS:
-                intents += self._compare(market_id, mark=told.pending, moved=False, at_ns=at_ns)
-        return Received(kind="tick", intents=tuple(intents))
+            if (
+                sent.pending is not None
+                and at_ns - sent.fair_at_ns >= self._settings.every_ms * NS_PER_MS
+            ):
+                actions += self._compare(market_id, mark=sent.pending, moved=False, at_ns=at_ns)
+        return Received(kind="tick", actions=tuple(actions))
 
     def bet_delay_s(self, market_id: str) -> int:
         """Return how long the exchange itself holds bets on a market: 0, or seconds in play."""
@@ -194,7 +203,7 @@ class ExchangeAdapter:
 
     def _connected(self, message: Message, at_ns: int) -> Received:
         """Believe no price until the stream says that all is told which went by meanwhile."""
-        self._heard_at_ns = at_ns
+        self._received_at_ns = at_ns
         name = message.connection_id
         if name in self._connections:
             return Received(kind="connection")
@@ -202,11 +211,11 @@ class ExchangeAdapter:
             self._connections[name] = None
             if len(self._connections) > CONNECTIONS_KEPT_MAX:
                 del self._connections[next(iter(self._connections))]
-        intents = self._hold({BROKEN: True}, at_ns) if self._followers else []
-        return Received(kind="connection", intents=tuple(intents))
+        actions = self._hold({BROKEN: True}, at_ns) if self._followers else []
+        return Received(kind="connection", actions=tuple(actions))
 
-    def _change(self, heard: Heard, message: Message, body: bytes, at_ns: int) -> Received:
-        self._heard_at_ns = at_ns
+    def _change(self, heard: StreamUpdate, message: Message, body: bytes, at_ns: int) -> Received:
+        self._received_at_ns = at_ns
         if message.heartbeat_ms:
             self._heartbeat_ms = message.heartbeat_ms
         elif message.ct == HEARTBEAT and not self._heartbeat_ms:
@@ -224,8 +233,8 @@ class ExchangeAdapter:
             if change.market_definition is not None:
                 refused = self._define(change, message.pt or 0, at_ns) or refused
         for change in changes:
-            if change.id in self._told:
-                self._told[change.id].hear(mark)
+            if change.id in self._sent:
+                self._sent[change.id].hear(mark)
         moved = {change.id for change in changes if change.rc}
         whole = message.ct in (SUB_IMAGE, RESUB_DELTA)
         ended = whole and message.segment_type in (None, SEG_END)
@@ -234,16 +243,16 @@ class ExchangeAdapter:
         self._set_holds(
             {LATE: message.status == UNHEALTHY, SILENT: False} | ({BROKEN: False} if ended else {})
         )
-        intents: list[Intent] = []
+        actions: list[Action] = []
         for market_id in (*heard.touched, *heard.gone):
             if market_id in again:
                 continue
-            intents += self._compare(market_id, mark=mark, moved=market_id in moved, at_ns=at_ns)
+            actions += self._compare(market_id, mark=mark, moved=market_id in moved, at_ns=at_ns)
         if before != tuple(self._holds):
-            intents += self._compare_all(at_ns)
-        intents += self._missing(heard, at_ns)
+            actions += self._compare_all(at_ns)
+        actions += self._missing(heard, at_ns)
         return Received(
-            kind=kind, intents=tuple(intents), refused=heard.refused or ("" if intents else refused)
+            kind=kind, actions=tuple(actions), refused=heard.refused or ("" if actions else refused)
         )
 
     def _again(self, message: Message, mark: Mark) -> dict[str, None]:
@@ -251,26 +260,26 @@ class ExchangeAdapter:
         return {
             change.id: None
             for change in message.mc or ()
-            if change.id in self._told and self._told[change.id].hears_again(mark)
+            if change.id in self._sent and self._sent[change.id].is_repeated(mark)
         }
 
-    def _missing(self, heard: Heard, at_ns: int) -> Iterator[Intent]:
+    def _missing(self, heard: StreamUpdate, at_ns: int) -> Iterator[Action]:
         """Ask for the image when a market moves whose definition, or last change, did not come."""
         markets = self._book.markets
         bare = any(
             market is not None and market.definition is None
             for market in map(markets.get, heard.touched)
         )
-        bare = bare or (bool(heard.refused) and any(name in self._told for name in heard.gone))
+        bare = bare or (bool(heard.refused) and any(name in self._sent for name in heard.gone))
         asked = self._asked_at_ns
-        if bare and (asked is None or at_ns - asked >= IMAGE_AGAIN_MS * MS):
+        if bare and (asked is None or at_ns - asked >= IMAGE_AGAIN_MS * NS_PER_MS):
             yield self._image_again(at_ns)
 
-    def _image_again(self, at_ns: int) -> Recover:
+    def _image_again(self, at_ns: int) -> RecoveryRequest:
         self._asked_at_ns = at_ns
         # Numbers of an earlier life must not come again: who granted those would grant no more.
-        self._requests = max(self._requests + 1, at_ns // MS)
-        return Recover(producer=0, after_ms=0, request_id=self._requests)
+        self._requests = max(self._requests + 1, at_ns // NS_PER_MS)
+        return RecoveryRequest(producer=0, after_ms=0, request_id=self._requests)
 
     def _define(self, change: MarketChange, published_ms: int, at_ns: int) -> str:
         """Take a market's definition in; return why it is not followed, the first time."""
@@ -302,14 +311,14 @@ class ExchangeAdapter:
         assert change.market_definition is not None
         if len(self._followers) >= 2 * self._settings.markets_max:
             for gone in [name for name in self._followers if name not in self._book.markets]:
-                del self._followers[gone], self._told[gone]
+                del self._followers[gone], self._sent[gone]
         known = self._known.pop(market_id, None)
-        told = self._told[market_id] = Told()
+        sent = self._sent[market_id] = SentState()
         if known is not None:
-            told.exists, told.stands = True, known.results_stand
-            told.known_ms = known.positions.get(f"{self.feed}/odds", -1)
+            sent.exists, sent.stands = True, known.results_stand
+            sent.known_ms = known.positions.get(f"{self.feed}/odds", -1)
             takes_bets = known.image.status == Status.ACTIVE or known.results_stand
-            told.status = Status.SUSPENDED if takes_bets else known.image.status
+            sent.status = Status.SUSPENDED if takes_bets else known.image.status
         follower = Follower(key, change.market_definition, known=known)
         self._followers[market_id] = follower
         return follower
@@ -323,89 +332,99 @@ class ExchangeAdapter:
             else:
                 self._holds.pop(why, None)
 
-    def _hold(self, holds: dict[str, bool], at_ns: int) -> list[Intent]:
+    def _hold(self, holds: dict[str, bool], at_ns: int) -> list[Action]:
         before = tuple(self._holds)
         self._set_holds(holds)
         return [] if before == tuple(self._holds) else list(self._compare_all(at_ns))
 
-    def _compare_all(self, at_ns: int) -> Iterator[Intent]:
+    def _compare_all(self, at_ns: int) -> Iterator[Action]:
         for market_id in self._followers:
             yield from self._compare(market_id, mark=None, moved=False, at_ns=at_ns)
 
     # --- one market -------------------------------------------------------------------------------
 
-    def _wish(self, market_id: str, follower: Follower, *, moved: bool) -> Wish:
+    def _desired(self, market_id: str, follower: Follower, *, moved: bool) -> DesiredStatus:
         market = self._book.markets.get(market_id)
         if market is None or market.definition is None:
-            return Wish(Status.SUSPENDED, "no longer in the stream")
-        wish = follower.wish(
+            return DesiredStatus(Status.SUSPENDED, "no longer in the stream")
+        desired = follower.desired(
             market, moved=moved, fair_rules=self._settings.fair, result_rules=self._settings.result
         )
-        if wish.status == Status.ACTIVE and self._holds:
-            return Wish(Status.SUSPENDED, next(iter(self._holds)))
-        return wish
+        if desired.status == Status.ACTIVE and self._holds:
+            return DesiredStatus(Status.SUSPENDED, next(iter(self._holds)))
+        return desired
 
     def _compare(
         self, market_id: str, *, mark: Mark | None, moved: bool, at_ns: int
-    ) -> Iterator[Intent]:
+    ) -> Iterator[Action]:
         """Say what a market should be that it was not told yet."""
         follower = self._followers.get(market_id)
         if follower is None:
             return
-        told = self._told[market_id]
-        wish = self._wish(market_id, follower, moved=moved)
-        if not told.exists and wish.status != Status.ACTIVE:
+        sent = self._sent[market_id]
+        desired = self._desired(market_id, follower, moved=moved)
+        if not sent.exists and desired.status != Status.ACTIVE:
             return
-        told.exists = True
+        sent.exists = True
         market = self._book.markets.get(market_id)
-        if wish.status == Status.ACTIVE and (told.rewound or _refused(market, told)):
+        if desired.status == Status.ACTIVE and (sent.rewound or _refused(market, sent)):
             return
         definition = market.definition if market is not None else None
         if definition is not None and definition.status != CLOSED:
-            yield from self._unsettle(follower, told, mark)
-        version = definition.version if definition is not None else told.version
-        steps = _steps(told, wish, version=version)
-        told.status, told.version = wish.status, version
-        fair = self._fair(told, wish, at_ns=at_ns, now=bool(steps))
+            yield from self._unsettle(follower, sent, mark)
+        version = definition.version if definition is not None else sent.version
+        steps = _steps(sent, desired, version=version)
+        sent.status, sent.version = desired.status, version
+        fair = self._fair(sent, desired, at_ns=at_ns, now=bool(steps))
         if fair is not None or steps:
-            told.pending = None
-            birth = Birth(outcomes=follower.outcomes, limits=self._settings.limits)
-            yield Tell(key=follower.key, mark=mark, steps=steps, fair=fair, birth=birth)
-        elif wish.fair is not None and mark is not None and self._moved(told, wish.fair):
-            told.pending = mark
+            sent.pending = None
+            new_market = NewMarket(outcomes=follower.outcomes, limits=self._settings.limits)
+            yield MarketUpdate(
+                key=follower.key, mark=mark, steps=steps, fair=fair, new_market=new_market
+            )
+        elif desired.fair is not None and mark is not None and self._moved(sent, desired.fair):
+            sent.pending = mark
         if definition is not None and definition.status == CLOSED:
-            yield from self._settle(follower, told, wish, mark, place=definition.market_type)
+            yield from self._settle(follower, sent, desired, mark, place=definition.market_type)
 
-    def _moved(self, told: Told, fair: FairMarket) -> bool:
-        return moved_by(told.fair, fair) >= self._settings.move_min
+    def _moved(self, sent: SentState, fair: FairMarket) -> bool:
+        return moved_by(sent.fair, fair) >= self._settings.move_min
 
-    def _fair(self, told: Told, wish: Wish, *, at_ns: int, now: bool) -> Fair | None:
+    def _fair(
+        self, sent: SentState, desired: DesiredStatus, *, at_ns: int, now: bool
+    ) -> Fair | None:
         """Return the prices to tell, if they moved and it is their turn.
 
         A runner that came or went does not wait for the turn.
         """
-        fair = wish.fair
-        if fair is None or not (now or self._moved(told, fair)):
+        fair = desired.fair
+        if fair is None or not (now or self._moved(sent, fair)):
             return None
-        same = told.fair is not None and told.fair.offered == fair.offered
-        if not now and same and at_ns - told.fair_at_ns < self._settings.every_ms * MS:
+        same = sent.fair is not None and sent.fair.offered == fair.offered
+        if not now and same and at_ns - sent.fair_at_ns < self._settings.every_ms * NS_PER_MS:
             return None
-        told.fair, told.fair_at_ns = fair, at_ns
-        return Fair(probabilities=fair.probabilities, active=fair.offered, winners=wish.winners)
+        sent.fair, sent.fair_at_ns = fair, at_ns
+        return Fair(probabilities=fair.probabilities, active=fair.offered, winners=desired.winners)
 
-    def _unsettle(self, follower: Follower, told: Told, mark: Mark | None) -> Iterator[Intent]:
+    def _unsettle(self, follower: Follower, sent: SentState, mark: Mark | None) -> Iterator[Action]:
         """Take results back when the exchange opens again what it had closed."""
-        if told.results is None and not told.stands:
+        if sent.results is None and not sent.stands:
             return
-        told.results, told.stands, told.status = None, False, Status.SUSPENDED
+        sent.results, sent.stands, sent.status = None, False, Status.SUSPENDED
         step = RollBackSettlement(market_no=MARKET_NO_LATER, why="the exchange opened it again")
-        yield Tell(key=follower.key, mark=self._result_mark(mark), steps=(step,))
+        yield MarketUpdate(key=follower.key, mark=self._result_mark(mark), steps=(step,))
 
     def _settle(
-        self, follower: Follower, told: Told, wish: Wish, mark: Mark | None, *, place: str
-    ) -> Iterator[Intent]:
+        self,
+        follower: Follower,
+        sent: SentState,
+        desired: DesiredStatus,
+        mark: Mark | None,
+        *,
+        place: str,
+    ) -> Iterator[Action]:
         """Tell results that are new, in their own lane."""
-        if wish.results is None:
+        if desired.results is None:
             self.counts.results_refused += mark is not None
             return
         lost = deductions(
@@ -413,17 +432,17 @@ class ExchangeAdapter:
             place=place in self._settings.result.place_types,
             rules=self._settings.result,
         )
-        if told.results == (wish.results, lost):
+        if sent.results == (desired.results, lost):
             return
-        told.results = (wish.results, lost)
-        if told.stands and lost:
+        sent.results = (desired.results, lost)
+        if sent.stands and lost:
             # Paid before a restart, by moments that cannot be known again: let it stand.
-            told.stands = False
+            sent.stands = False
             self.counts.deductions_unsure += 1
             return
-        told.stands = False
-        step = SettleMarket(market_no=MARKET_NO_LATER, results=wish.results, deductions=lost)
-        yield Tell(key=follower.key, mark=self._result_mark(mark), steps=(step,))
+        sent.stands = False
+        step = SettleMarket(market_no=MARKET_NO_LATER, results=desired.results, deductions=lost)
+        yield MarketUpdate(key=follower.key, mark=self._result_mark(mark), steps=(step,))
 
     def _result_mark(self, mark: Mark | None) -> Mark | None:
         if mark is None:
@@ -437,21 +456,21 @@ def _kind(message: Message) -> str:
     return "image" if message.ct in (SUB_IMAGE, RESUB_DELTA) else "mcm"
 
 
-def _refused(market: Market | None, told: Told) -> bool:
+def _refused(market: Market | None, sent: SentState) -> bool:
     """Say whether a market has obeyed, in an earlier life of ours, what is as new as its book."""
-    return market is not None and market.published_ms <= told.known_ms
+    return market is not None and market.published_ms <= sent.known_ms
 
 
-def _steps(told: Told, wish: Wish, *, version: int) -> tuple[FeedStep, ...]:
+def _steps(sent: SentState, desired: DesiredStatus, *, version: int) -> tuple[FeedStep, ...]:
     """Return the steps from what was told to what should be.
 
     The exchange's version rises with every suspension: one that rose between two messages that
     both say OPEN tells of a suspension nobody saw, and a bet that waits must not outlive it.
     """
-    step = SetStatus(market_no=MARKET_NO_LATER, status=wish.status, why=wish.why)
-    if told.status != wish.status:
+    step = SetStatus(market_no=MARKET_NO_LATER, status=desired.status, why=desired.why)
+    if sent.status != desired.status:
         return (step,)
-    if wish.status == Status.ACTIVE and version > told.version:
+    if desired.status == Status.ACTIVE and version > sent.version:
         between = SetStatus(
             market_no=MARKET_NO_LATER, status=Status.SUSPENDED, why="the exchange's version rose"
         )

@@ -24,7 +24,7 @@ from gateway.feeds.exchange.results import (
     results,
 )
 
-MS: Final = 1_000_000
+NS_PER_MS: Final = 1_000_000
 ODDS: Final = "ODDS"
 OPEN: Final = "OPEN"
 CLOSED: Final = "CLOSED"
@@ -33,7 +33,7 @@ UNSUPPORTED_TYPES: Final = ("EACH_WAY",)
 """Market types of the exchange whose bets are not one outcome at one price."""
 
 
-class Wish(NamedTuple):
+class DesiredStatus(NamedTuple):
     """What a market should be now: a status, and why it is not ACTIVE."""
 
     status: Status
@@ -110,7 +110,7 @@ def unsupported(definition: MarketDefinition) -> str:
 def removal_date_ns(text: str | None) -> int | None:
     """Return the exchange's date of a removal in nanoseconds, or None where it is none."""
     try:
-        return int(datetime.fromisoformat(text or "").timestamp() * 1_000) * MS
+        return int(datetime.fromisoformat(text or "").timestamp() * 1_000) * NS_PER_MS
     except (ValueError, OverflowError):
         return None
 
@@ -178,11 +178,11 @@ class Follower:
         if self._seen or self._image_active is None or index is None or self._image_active[index]:
             return at_ns
         date_ns = removal_date_ns(runner.removal_date)
-        return at_ns if date_ns is None else max(0, date_ns + at_ns - published_ms * MS)
+        return at_ns if date_ns is None else max(0, date_ns + at_ns - published_ms * NS_PER_MS)
 
-    def wish(
+    def desired(
         self, market: Market, *, moved: bool, fair_rules: FairRules, result_rules: ResultRules
-    ) -> Wish:
+    ) -> DesiredStatus:
         """Return what the market should be now, by the stream alone.
 
         Parameters
@@ -201,22 +201,22 @@ class Follower:
             found = self.blocked if not self.order else ""
             found = found or results(definition, self.order, rules=result_rules)
             if isinstance(found, str):
-                return Wish(Status.SUSPENDED, found[:WHY_CHARS_MAX])
-            return Wish(Status.SUSPENDED, "closed", results=found)
+                return DesiredStatus(Status.SUSPENDED, found[:WHY_CHARS_MAX])
+            return DesiredStatus(Status.SUSPENDED, "closed", results=found)
         if definition.status == INACTIVE:
-            return Wish(Status.INACTIVE)
+            return DesiredStatus(Status.INACTIVE)
         if definition.status != OPEN:
-            return Wish(Status.SUSPENDED, f"exchange: {definition.status}"[:WHY_CHARS_MAX])
+            return DesiredStatus(Status.SUSPENDED, f"exchange: {definition.status}"[:WHY_CHARS_MAX])
         if self.blocked:
-            return Wish(Status.SUSPENDED, self.blocked)
+            return DesiredStatus(Status.SUSPENDED, self.blocked)
         if self._turned_ms is not None:
             if not moved or market.published_ms <= self._turned_ms:
-                return Wish(Status.SUSPENDED, "turned in-play")
+                return DesiredStatus(Status.SUSPENDED, "turned in-play")
             self._turned_ms = None
         fair = self.fair(market, definition, rules=fair_rules)
         if fair is None:
-            return Wish(Status.SUSPENDED, "no fair price")
-        return Wish(Status.ACTIVE, fair=fair, winners=definition.number_of_winners)
+            return DesiredStatus(Status.SUSPENDED, "no fair price")
+        return DesiredStatus(Status.ACTIVE, fair=fair, winners=definition.number_of_winners)
 
     def fair(
         self, market: Market, definition: MarketDefinition, *, rules: FairRules

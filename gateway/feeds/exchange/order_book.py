@@ -298,7 +298,7 @@ class BookCounts(Struct):
     ladders_forgotten: int = 0
 
 
-class Heard(Struct, frozen=True, gc=False):
+class StreamUpdate(Struct, frozen=True, gc=False):
     """What one message did: what it was, which markets it touched, which it left out, or a refusal.
 
     `gone` are the markets that a whole image of the subscription no longer has, and those whose
@@ -329,7 +329,7 @@ class StreamBook:
         self._markets_max = markets_max
         self._imaging: dict[str, None] | None = None
 
-    def receive(self, body: bytes) -> Heard:
+    def receive(self, body: bytes) -> StreamUpdate:
         """Take one message of the stream.
 
         Parameters
@@ -345,20 +345,20 @@ class StreamBook:
         self.counts.messages += 1
         if len(body) > MESSAGE_BYTES_MAX:
             self.counts.malformed += 1
-            return Heard(None, refused=f"message: at most {MESSAGE_BYTES_MAX} bytes")
+            return StreamUpdate(None, refused=f"message: at most {MESSAGE_BYTES_MAX} bytes")
         try:
             message = decode_message(body)
         except MALFORMED as error:
             self.counts.malformed += 1
-            return self._salvage(body) or Heard(None, refused=f"message: {error}")
+            return self._salvage(body) or StreamUpdate(None, refused=f"message: {error}")
         if message.op != "mcm":
-            return Heard(message)
+            return StreamUpdate(message)
         if message.pt is None:
             self.counts.malformed += 1
-            return Heard(message, refused="pt: a market change has a publish time")
+            return StreamUpdate(message, refused="pt: a market change has a publish time")
         return self._change(message, message.pt)
 
-    def _salvage(self, body: bytes) -> Heard | None:
+    def _salvage(self, body: bytes) -> StreamUpdate | None:
         """Serve the markets that can be read, forget the others; None if no market is at fault."""
         try:
             loose = decode_loose(body)
@@ -382,9 +382,9 @@ class StreamBook:
         for market_id in lost:
             self.markets.pop(market_id, None)
         touched = tuple(name for name in heard.touched if name not in lost)
-        return Heard(message, touched, (*heard.gone, *lost), why)
+        return StreamUpdate(message, touched, (*heard.gone, *lost), why)
 
-    def _change(self, message: Message, published_ms: int) -> Heard:
+    def _change(self, message: Message, published_ms: int) -> StreamUpdate:
         if message.clk is not None:
             self.clk = message.clk
         if message.initial_clk is not None:
@@ -393,7 +393,7 @@ class StreamBook:
         changes = message.mc
         if message.ct is None and len(changes or ()) == 1:
             touched = self._take((changes or [])[0], published_ms)
-            return Heard(message, (touched,) if touched else ())
+            return StreamUpdate(message, (touched,) if touched else ())
         if message.ct == SUB_IMAGE and message.segment_type in (None, SEG_START):
             self._imaging = {}
         touched_all: dict[str, None] = {}
@@ -404,7 +404,7 @@ class StreamBook:
                 self._imaging[change.id] = None
             if self._take(change, published_ms):
                 touched_all[change.id] = None
-        return Heard(message, tuple(touched_all), self._end_image(message))
+        return StreamUpdate(message, tuple(touched_all), self._end_image(message))
 
     def _end_image(self, message: Message) -> tuple[str, ...]:
         """Forget what a whole image of the subscription left out, when its last part is here."""

@@ -14,7 +14,7 @@ MOMENT_MESSAGES_MAX: Final = 256
 """Messages of one market and millisecond that are told apart; past it the moment begins anew."""
 
 
-class Told:
+class SentState:
     """What one market was last told."""
 
     __slots__ = (
@@ -49,7 +49,7 @@ class Told:
         self.rewound = False
         """Whether what came again is not at its end yet: the book is of an earlier moment."""
 
-    def hears_again(self, mark: Mark) -> bool:
+    def is_repeated(self, mark: Mark) -> bool:
         """Say whether a message was heard before: a market's moments only rise."""
         if mark.position < self.newest_ms:
             self.rewound = True

@@ -19,7 +19,7 @@ from msgspec import Meta, Struct
 from gateway.feeds.exchange.messages import Envelope, decode_envelope
 from gateway.feeds.exchange.order_book import RESUB_DELTA, SEG_END, SUB_IMAGE
 
-MS: Final = 1_000_000
+NS_PER_MS: Final = 1_000_000
 ANSWER_WITHIN_MS: Final = 15_000
 """The exchange closes a connection that says nothing for so long; we wait no longer either."""
 SILENT_HEARTBEATS: Final = 3
@@ -128,7 +128,7 @@ class ExchangeSession:
         self._heartbeat_ms = subscription.heartbeat_ms
         self._request_no = 0
         self._subscription_no = 0
-        self._heard_at_ns = 0
+        self._received_at_ns = 0
 
     @property
     def clocks(self) -> tuple[str, str]:
@@ -144,7 +144,7 @@ class ExchangeSession:
 
     def connected(self, *, at_ns: int) -> None:
         """Begin a connection; the exchange speaks first."""
-        self.stage, self.whole, self._heard_at_ns = Stage.GREETING, False, at_ns
+        self.stage, self.whole, self._received_at_ns = Stage.GREETING, False, at_ns
         self._heartbeat_ms = self._subscription.heartbeat_ms
 
     def lost(self) -> None:
@@ -153,7 +153,10 @@ class ExchangeSession:
 
     def tick(self, *, at_ns: int) -> Answer:
         """Take the time: a silent connection is given up."""
-        if self.stage == Stage.CLOSED or at_ns - self._heard_at_ns <= self.patience_ms * MS:
+        if (
+            self.stage == Stage.CLOSED
+            or at_ns - self._received_at_ns <= self.patience_ms * NS_PER_MS
+        ):
             return Answer(deliver=False)
         return _leave(Verdict.RECONNECT, f"silent for {self.patience_ms} ms")
 
@@ -164,7 +167,7 @@ class ExchangeSession:
 
     def receive(self, line: bytes, *, at_ns: int) -> Answer:
         """Take one line; what cannot be read goes on to the feed, which counts it."""
-        self._heard_at_ns = at_ns
+        self._received_at_ns = at_ns
         try:
             envelope = decode_envelope(line)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -206,7 +209,7 @@ class ExchangeSession:
         code = envelope.error_code or "UNKNOWN"
         shown, message = map(self.credentials.hide, (code, envelope.error_message or ""))
         why = f"{shown}: {message}"[:400]
-        told = {
+        sent = {
             "op": "status",
             "statusCode": "FAILURE",
             "errorCode": shown,
@@ -218,10 +221,10 @@ class ExchangeSession:
         elif code == INVALID_CLOCK and self._resumable:
             self._forget_clocks()
             if not envelope.connection_closed:
-                return Answer(send=(self._subscribe(),), instead=_line(told), why=why)
+                return Answer(send=(self._subscribe(),), instead=_line(sent), why=why)
         elif code in REQUEST_ERRORS:
             verdict = Verdict.REQUEST_REFUSED
-        return Answer(verdict=verdict, instead=_line(told), why=why)
+        return Answer(verdict=verdict, instead=_line(sent), why=why)
 
     def _changed(self, envelope: Envelope) -> Answer:
         """Note clocks and pace; what an earlier subscription still sends is dropped."""

@@ -22,12 +22,12 @@ from engine.common.units import MARKETS_MAX
 from gateway.feeds.core.adapter import (
     MARKET_NO_LATER,
     REFUSALS_KEPT,
-    Birth,
-    Intent,
+    Action,
     KnownMarket,
     Mark,
+    MarketUpdate,
+    NewMarket,
     Received,
-    Tell,
 )
 from gateway.feeds.core.clock import FeedClock, LiveClock
 from gateway.feeds.uof.market_registry import (
@@ -54,7 +54,7 @@ from gateway.feeds.uof.messages import (
     SnapshotComplete,
     SourceBegan,
 )
-from gateway.feeds.uof.producers import MS_NS, News, Producers, State, WatchSettings
+from gateway.feeds.uof.producers import NS_PER_MS, Producers, ProducerUpdate, State, WatchSettings
 from gateway.feeds.uof.quotes import Priced, price
 from gateway.feeds.uof.results import (
     HeldResults,
@@ -139,7 +139,7 @@ class UofAdapter:
         """Begin with the markets that exist; those that take bets wait for a recovery."""
         if self._own is not None:
             self._own.begin(at_ns=at_ns)
-        intents: list[Intent] = []
+        actions: list[Action] = []
         for known in markets:
             found = self._book.know(known, feed=self.feed)
             if found is None:
@@ -149,8 +149,8 @@ class UofAdapter:
             for producer, newest_ms in heard.items():
                 self._producers.resume(producer, newest_ms=newest_ms)
             if listed.open and not self._trusted(listed.owner):
-                intents.append(_status(listed, None, Status.SUSPENDED, "feed restarted"))
-        return Received(kind="resume", intents=tuple(intents))
+                actions.append(_status(listed, None, Status.SUSPENDED, "feed restarted"))
+        return Received(kind="resume", actions=tuple(actions))
 
     def receive(self, body: bytes, *, at_ns: int) -> Received:
         """Take one message; a body that is none is refused and changes nothing."""
@@ -165,14 +165,14 @@ class UofAdapter:
         self._digest = crc32(encode(replace(message, request_id=None)))
         kind, obey = self._words[type(message)]
         self._why = ""
-        intents = tuple(obey(self, message, at_ns))
-        return Received(kind=kind, intents=intents, refused="" if intents else self._why)
+        actions = tuple(obey(self, message, at_ns))
+        return Received(kind=kind, actions=actions, refused="" if actions else self._why)
 
     def tick(self, *, at_ns: int) -> Received:
         """Take the time: producers fall silent, recoveries are asked for again."""
         if not self._settings.watch:
             return Received(kind="tick")
-        return Received(kind="tick", intents=tuple(self._follow(self._producers.tick(at_ns=at_ns))))
+        return Received(kind="tick", actions=tuple(self._follow(self._producers.tick(at_ns=at_ns))))
 
     def owns(self, key: str) -> bool:
         """Say whether a market belongs to this feed: its fixture is one of the provider's urns."""
@@ -194,24 +194,24 @@ class UofAdapter:
 
     # --- odds ------------------------------------------------------------------------------------
 
-    def _odds_change(self, message: OddsChange, _: int) -> Iterable[Intent]:
+    def _odds_change(self, message: OddsChange, _: int) -> Iterable[Action]:
         found = [(market, self._listed(message, market)) for market in message.markets]
         seen = self._own.see(message, found) if self._own is not None else None
         tells = [
-            tell
+            notify
             for market, listed in found
             if listed is not None
-            for tell in self._tell_odds(message, market, listed)
+            for notify in self._tell_odds(message, market, listed)
         ]
         if self._own is None or seen is None:
             return tells
         # Markets must be there before they are priced, and priced before they are opened.
-        births = [
-            Tell(key=listed.market.key, mark=None, birth=self._birth(listed))
+        new_markets = [
+            MarketUpdate(key=listed.market.key, mark=None, new_market=self._new_market(listed))
             for _, listed in found
             if listed is not None and self._own.prices(listed)
         ]
-        return [*births, self._own.price(message, seen, self._digest), *tells]
+        return [*new_markets, self._own.price(message, seen, self._digest), *tells]
 
     def _listed(self, message: OddsChange, market: MarketOdds) -> Listed | None:
         """Return the market that is meant, kept from now on if it is new."""
@@ -231,13 +231,13 @@ class UofAdapter:
 
     def _tell_odds(
         self, message: OddsChange, market: MarketOdds, listed: Listed
-    ) -> tuple[Tell, ...]:
+    ) -> tuple[MarketUpdate, ...]:
         """Return what a market is to do: nothing where the message has no say in it."""
         wanted, why = self._wanted(message, market)
         if not self._book.speaks_for(listed, message.product, wanted, message.timestamp):
             self._pass_over("handed over", listed.market.key)
             return ()
-        fresh = listed.owner != message.product or message.timestamp >= listed.told_ms
+        fresh = listed.owner != message.product or message.timestamp >= listed.sent_ms
         priced = Priced()
         if market.outcomes and wanted is not Status.CANCELLED and not self._own_price(listed):
             priced = price(listed, market, from_odds=self._settings.price_from == "odds")
@@ -246,7 +246,7 @@ class UofAdapter:
         if wanted is Status.ACTIVE and market.status == 1:
             wanted, why = self._priced_status(message, market, listed, priced, why)
         if fresh:
-            listed.owner, listed.told, listed.told_ms = message.product, wanted, message.timestamp
+            listed.owner, listed.told, listed.sent_ms = message.product, wanted, message.timestamp
             listed.priced = listed.priced or priced.done
             if priced.odds_milli:
                 listed.odds_milli = priced.odds_milli
@@ -256,14 +256,14 @@ class UofAdapter:
             else self._set_status(message.product, wanted, why)
         )
         odds = (SetOdds(market_no=MARKET_NO_LATER, quotes=priced.quotes),) if priced.quotes else ()
-        tell = Tell(
+        notify = MarketUpdate(
             key=listed.market.key,
             mark=self._mark(odds_source(self.feed, message.product), message.timestamp),
             steps=(*odds, step),
             fair=priced.fair,
-            birth=self._birth(listed),
+            new_market=self._new_market(listed),
         )
-        return (tell,)
+        return (notify,)
 
     def _wanted(self, message: OddsChange, market: MarketOdds) -> tuple[Status, str]:
         """Return the status that a message gives a market, and why."""
@@ -305,20 +305,20 @@ class UofAdapter:
             status, why = Status.SUSPENDED, "feed recovering"
         return SetStatus(market_no=MARKET_NO_LATER, status=status, why=why)
 
-    def _bet_stop(self, message: BetStop, _: int) -> Iterable[Intent]:
+    def _bet_stop(self, message: BetStop, _: int) -> Iterable[Action]:
         self._book.stop(message.event_id, message.product, message.groups, message.timestamp)
         status = Status.INACTIVE if message.market_status == 0 else Status.SUSPENDED
         why = f"bet stop: {'|'.join(message.groups)}"[:80]
         mark = self._mark(odds_source(self.feed, message.product), message.timestamp)
-        tells: list[Intent] = []
+        tells: list[Action] = []
         for listed in self._book.of_event(message.event_id):
             if (
                 listed.owner == message.product
                 and listed.told is Status.ACTIVE
-                and listed.told_ms <= message.timestamp
+                and listed.sent_ms <= message.timestamp
                 and stopped_by(listed.number, message.groups)
             ):
-                listed.told, listed.told_ms = status, message.timestamp
+                listed.told, listed.sent_ms = status, message.timestamp
                 tells.append(_status(listed, mark, status, why))
         if self._own is None:
             return tells
@@ -327,21 +327,21 @@ class UofAdapter:
         )
         return [*stops, *tells]
 
-    def _fixture_change(self, message: FixtureChange, _: int) -> Iterable[Intent]:
+    def _fixture_change(self, message: FixtureChange, _: int) -> Iterable[Action]:
         kind = f"fixture change {message.change_type or 0}"
         self.counts[kind] = self.counts.get(kind, 0) + 1
         lost = message.change_type == _COVERAGE and self._book.rank(message.product) > 0
         if message.change_type != _CANCELLED and not lost:
             return []
         why = "fixture cancelled" if message.change_type == _CANCELLED else "coverage ended"
-        tells: list[Intent] = []
+        tells: list[Action] = []
         for listed in self._book.of_event(message.event_id):
             mine = listed.owner == message.product or message.change_type == _CANCELLED
-            if not mine or not listed.open or listed.told_ms > message.timestamp > 0:
+            if not mine or not listed.open or listed.sent_ms > message.timestamp > 0:
                 continue
             mark = None
             if message.timestamp:
-                listed.told_ms = message.timestamp
+                listed.sent_ms = message.timestamp
                 mark = self._mark(odds_source(self.feed, listed.owner), message.timestamp)
             listed.told = Status.SUSPENDED
             tells.append(_status(listed, mark, Status.SUSPENDED, why))
@@ -349,7 +349,7 @@ class UofAdapter:
 
     # --- results ---------------------------------------------------------------------------------
 
-    def _bet_settlement(self, message: BetSettlement, _: int) -> Iterable[Intent]:
+    def _bet_settlement(self, message: BetSettlement, _: int) -> Iterable[Action]:
         for market in message.markets:
             listed = self._of_result(message, market.name)
             if listed is None:
@@ -362,13 +362,13 @@ class UofAdapter:
                 listed.settled, listed.certainty = True, message.certainty
             yield from self._result(message, listed, step)
 
-    def _bet_cancel(self, message: BetCancel, _: int) -> Iterable[Intent]:
+    def _bet_cancel(self, message: BetCancel, _: int) -> Iterable[Action]:
         for market in message.markets:
             listed = self._of_result(message, market.name)
             if listed is not None:
                 yield from self._result(message, listed, cancel(message, market, self._clock))
 
-    def _rollback_bet_settlement(self, message: RollbackBetSettlement, _: int) -> Iterable[Intent]:
+    def _rollback_bet_settlement(self, message: RollbackBetSettlement, _: int) -> Iterable[Action]:
         for market in message.markets:
             listed = self._of_result(message, market.name)
             if listed is None:
@@ -379,7 +379,7 @@ class UofAdapter:
                 listed.told = Status.SUSPENDED
             yield from self._result(message, listed, roll_back_settlement())
 
-    def _rollback_bet_cancel(self, message: RollbackBetCancel, _: int) -> Iterable[Intent]:
+    def _rollback_bet_cancel(self, message: RollbackBetCancel, _: int) -> Iterable[Action]:
         for market in message.markets:
             listed = self._of_result(message, market.name)
             if listed is not None:
@@ -398,19 +398,19 @@ class UofAdapter:
         listed.result_ms = max(listed.result_ms, message.timestamp)
         return newer
 
-    def _result(self, message: EventMessage, listed: Listed, step: FeedStep) -> list[Tell]:
+    def _result(self, message: EventMessage, listed: Listed, step: FeedStep) -> list[MarketUpdate]:
         """Return what goes out now: nothing while the producer's results may be out of order."""
         mark = self._mark(result_source(self.feed, message.product), message.timestamp)
-        tell = Tell(key=listed.market.key, mark=mark, steps=(step,))
+        notify = MarketUpdate(key=listed.market.key, mark=mark, steps=(step,))
         product = message.product
         complete = self._producers.state(product) in (State.UP, State.LATE)
         if product == NO_PRODUCT or complete or not self._settings.watch:
-            return [tell]
-        return self._held.hold(product, tell)
+            return [notify]
+        return self._held.hold(product, notify)
 
     # --- producers -------------------------------------------------------------------------------
 
-    def _alive(self, message: Alive, at_ns: int) -> Iterable[Intent]:
+    def _alive(self, message: Alive, at_ns: int) -> Iterable[Action]:
         if not self._settings.watch:
             return []
         late_ns = at_ns - self._clock.engine_ns(message.timestamp)
@@ -419,38 +419,38 @@ class UofAdapter:
                 message.product,
                 timestamp_ms=message.timestamp,
                 subscribed=message.subscribed,
-                late_ms=max(late_ns // MS_NS, 0),
+                late_ms=max(late_ns // NS_PER_MS, 0),
                 at_ns=at_ns,
             )
         )
 
-    def _snapshot_complete(self, message: SnapshotComplete, _: int) -> Iterable[Intent]:
-        intents = self._follow(self._producers.complete(message.product, message.request_id))
+    def _snapshot_complete(self, message: SnapshotComplete, _: int) -> Iterable[Action]:
+        actions = self._follow(self._producers.complete(message.product, message.request_id))
         if self._producers.state(message.product) is State.LATE:
-            intents = [*self._held.release(message.product), *intents]
-        return intents
+            actions = [*self._held.release(message.product), *actions]
+        return actions
 
-    def _product_down(self, message: ProductDown, _: int) -> Iterable[Intent]:
+    def _product_down(self, message: ProductDown, _: int) -> Iterable[Action]:
         if not self._settings.watch:
             return []
         return self._follow(self._producers.product_down(message.product))
 
-    def _follow(self, news: News) -> list[Intent]:
+    def _follow(self, news: ProducerUpdate) -> list[Action]:
         """Return what a producer's turn means for its markets, and theirs only."""
-        intents: list[Intent] = []
+        actions: list[Action] = []
         for turn in news.turns:
             if turn.up:
-                intents += self._held.release(turn.producer)
+                actions += self._held.release(turn.producer)
             status = Status.ACTIVE if turn.up else Status.SUSPENDED
             why = turn.why or "feed back"
-            intents += [
+            actions += [
                 _status(listed, None, status, why)
                 for listed in self._book
                 if listed.owner == turn.producer and listed.open
             ]
             if self._own is not None:
-                intents += self._own.turn(turn.producer, turn.why)
-        return [*intents, *news.recovers]
+                actions += self._own.turn(turn.producer, turn.why)
+        return [*actions, *news.recovers]
 
     def _trusted(self, producer: int) -> bool:
         return not self._settings.watch or self._producers.is_up(producer)
@@ -473,15 +473,15 @@ class UofAdapter:
     def _mark(self, source: str, position_ms: int) -> Mark:
         return Mark(source=source, position=position_ms, digest=self._digest)
 
-    def _birth(self, listed: Listed) -> Birth:
-        return Birth(outcomes=listed.market.outcomes, limits=self._settings.limits)
+    def _new_market(self, listed: Listed) -> NewMarket:
+        return NewMarket(outcomes=listed.market.outcomes, limits=self._settings.limits)
 
     def _pass_over(self, reason: str, what: str) -> None:
         self.counts[reason] = self.counts.get(reason, 0) + 1
         self._why = f"{reason}: {what}"[:300]
         self.refusals.append(self._why)
 
-    _words: Final[dict[type[AnyMessage], tuple[str, Callable[..., Iterable[Intent]]]]] = {
+    _words: Final[dict[type[AnyMessage], tuple[str, Callable[..., Iterable[Action]]]]] = {
         OddsChange: ("odds_change", _odds_change),
         BetStop: ("bet_stop", _bet_stop),
         BetSettlement: ("bet_settlement", _bet_settlement),
@@ -496,6 +496,6 @@ class UofAdapter:
     }
 
 
-def _status(listed: Listed, mark: Mark | None, status: Status, why: str) -> Tell:
+def _status(listed: Listed, mark: Mark | None, status: Status, why: str) -> MarketUpdate:
     step = SetStatus(market_no=MARKET_NO_LATER, status=status, why=why)
-    return Tell(key=listed.market.key, mark=mark, steps=(step,))
+    return MarketUpdate(key=listed.market.key, mark=mark, steps=(step,))

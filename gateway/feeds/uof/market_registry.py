@@ -30,8 +30,17 @@ class Listed:
     """One market of the feed."""
 
     __slots__ = (
-        "certainty", "market", "number", "odds_milli", "owner", "places", "priced", "result_ms",
-        "settled", "told", "told_ms",
+        "certainty",
+        "market",
+        "number",
+        "odds_milli",
+        "owner",
+        "places",
+        "priced",
+        "result_ms",
+        "sent_ms",
+        "settled",
+        "told",
     )  # fmt: skip
 
     def __init__(self, market: UofMarket, number: int) -> None:
@@ -45,7 +54,7 @@ class Listed:
         """The producer whose word counts."""
         self.told = Status.INACTIVE
         """What the owner said last, whatever the watchdog made of it."""
-        self.told_ms = 0
+        self.sent_ms = 0
         self.settled = False
         self.result_ms = 0
         self.certainty = 0
@@ -137,7 +146,7 @@ class UofBook:
         listed.result_ms = max(_heard(known.positions, feed, "result").values(), default=0)
         if heard:
             listed.owner = max(heard, key=lambda producer: (self.rank(producer), heard[producer]))
-            listed.told_ms = heard[listed.owner]
+            listed.sent_ms = heard[listed.owner]
         return listed, heard
 
     def rank(self, producer: int) -> int:
@@ -158,7 +167,7 @@ class UofBook:
             return False
         if listed.told is Status.HANDED_OVER or self.rank(producer) > self.rank(listed.owner):
             return True
-        return self.rank(producer) == self.rank(listed.owner) and at_ms >= listed.told_ms
+        return self.rank(producer) == self.rank(listed.owner) and at_ms >= listed.sent_ms
 
     # --- bet stops -------------------------------------------------------------------------------
 
@@ -219,12 +228,12 @@ def price_source(feed: str, producer: int) -> str:
     return f"{feed}:{producer}/price"
 
 
-def _heard(positions: dict[str, int], feed: str, lane: str) -> dict[int, int]:
+def _heard(positions: dict[str, int], feed: str, channel: str) -> dict[int, int]:
     """Return each producer's position in a lane of this feed."""
     heard: dict[int, int] = {}
     for source, position in positions.items():
         whose, _, rest = source.rpartition(":")
-        number, _, own_lane = rest.partition("/")
-        if whose == feed and own_lane == lane and number.isascii() and number.isdigit():
+        number, _, own_channel = rest.partition("/")
+        if whose == feed and own_channel == channel and number.isascii() and number.isdigit():
             heard[int(number)] = position
     return heard

@@ -17,9 +17,9 @@ from typing import Annotated, Final, NamedTuple
 
 from msgspec import Meta, Struct, field
 
-from gateway.feeds.core.adapter import Recover
+from gateway.feeds.core.adapter import RecoveryRequest
 
-MS_NS: Final = 1_000_000
+NS_PER_MS: Final = 1_000_000
 _MINUTE_MS: Final = 60_000
 _HOUR_MS: Final = 60 * _MINUTE_MS
 _DAY_MS: Final = 24 * _HOUR_MS
@@ -113,14 +113,14 @@ class Turn(NamedTuple):
     why: str = ""
 
 
-class News(NamedTuple):
+class ProducerUpdate(NamedTuple):
     """What follows from a heartbeat or from time: turns in their order, and what to ask for."""
 
     turns: tuple[Turn, ...] = ()
-    recovers: tuple[Recover, ...] = ()
+    recovers: tuple[RecoveryRequest, ...] = ()
 
 
-_NOTHING: Final = News()
+_NOTHING: Final = ProducerUpdate()
 
 
 class _Producer:
@@ -129,7 +129,7 @@ class _Producer:
     def __init__(self, number: int) -> None:
         self.number = number
         self.state = State.DOWN
-        self.heard_ns: int | None = None
+        self.received_ns: int | None = None
         self.feed_ms = 0
         self.good_ms: int | None = None
         """Up to here nothing is missing."""
@@ -177,7 +177,7 @@ class Producers:
 
     def alive(
         self, producer: int, *, timestamp_ms: int, subscribed: bool, late_ms: int, at_ns: int
-    ) -> News:
+    ) -> ProducerUpdate:
         """Take a heartbeat.
 
         Parameters
@@ -193,7 +193,7 @@ class Producers:
         if known is None:
             return _NOTHING
         silence_ms = self._settings.silence_ms
-        silent = known.heard_ns is None or at_ns - known.heard_ns > silence_ms * MS_NS
+        silent = known.received_ns is None or at_ns - known.received_ns > silence_ms * NS_PER_MS
         if timestamp_ms <= known.feed_ms and not silent:
             return _NOTHING  # repeated, or overtaken
         turns: list[Turn] = []
@@ -203,14 +203,14 @@ class Producers:
             self._turn_down(known, "feed gap", turns)
         elif not subscribed and known.state is not State.RECOVERING:
             self._turn_down(known, "feed not subscribed", turns)
-        known.heard_ns, known.feed_ms = at_ns, timestamp_ms
+        known.received_ns, known.feed_ms = at_ns, timestamp_ms
         known.late = 0 < self._settings.late_ms < late_ms
         if known.state in (State.UP, State.LATE):
             known.good_ms = timestamp_ms
             self._settle(known, turns)
-        return News(tuple(turns), self._ask(known, at_ns))
+        return ProducerUpdate(tuple(turns), self._ask(known, at_ns))
 
-    def product_down(self, producer: int) -> News:
+    def product_down(self, producer: int) -> ProducerUpdate:
         """Take a producer's own word that it does not work, or for `ALL` that words are missing."""
         turns: list[Turn] = []
         if producer == ALL:
@@ -220,10 +220,10 @@ class Producers:
             every = [] if one is None else [one]
         for known in every:
             self._turn_down(known, why, turns)
-            known.heard_ns = None
-        return News(tuple(turns))
+            known.received_ns = None
+        return ProducerUpdate(tuple(turns))
 
-    def complete(self, producer: int, request_id: int | None) -> News:
+    def complete(self, producer: int, request_id: int | None) -> ProducerUpdate:
         """Take the end of a recovery; of one that nobody waits for, nothing follows."""
         known = self._producers.get(producer)
         if known is None or known.state is not State.RECOVERING or request_id not in known.asked:
@@ -233,18 +233,18 @@ class Producers:
         known.state = State.LATE
         turns: list[Turn] = []
         self._settle(known, turns)
-        return News(tuple(turns))
+        return ProducerUpdate(tuple(turns))
 
-    def tick(self, *, at_ns: int) -> News:
+    def tick(self, *, at_ns: int) -> ProducerUpdate:
         """Take the time: silence begins, recoveries are asked for again."""
         turns: list[Turn] = []
-        recovers: list[Recover] = []
+        recovers: list[RecoveryRequest] = []
         for known in self._producers.values():
             if self._is_silent(known, at_ns):
                 self._turn_down(known, "feed silent", turns)
             else:
                 recovers += self._ask(known, at_ns)
-        return News(tuple(turns), tuple(recovers))
+        return ProducerUpdate(tuple(turns), tuple(recovers))
 
     # --- inside ----------------------------------------------------------------------------------
 
@@ -255,8 +255,8 @@ class Producers:
         return known
 
     def _is_silent(self, known: _Producer, at_ns: int) -> bool:
-        heard_ns = known.heard_ns
-        return heard_ns is None or at_ns - heard_ns > self._settings.silence_ms * MS_NS
+        received_ns = known.received_ns
+        return received_ns is None or at_ns - received_ns > self._settings.silence_ms * NS_PER_MS
 
     def _turn_down(self, known: _Producer, why: str, turns: list[Turn]) -> None:
         """Lose trust; what was asked for may have been lost with the rest."""
@@ -274,23 +274,25 @@ class Producers:
             turns.append(Turn(known.number, up=True))
             known.state = State.UP
 
-    def _ask(self, known: _Producer, at_ns: int) -> tuple[Recover, ...]:
+    def _ask(self, known: _Producer, at_ns: int) -> tuple[RecoveryRequest, ...]:
         """Ask for what was missed, unless it is under way or has been asked too often."""
         if known.state in (State.UP, State.LATE):
             return ()
-        timeout_ns = self._settings.recovery_timeout_ms * MS_NS
+        timeout_ns = self._settings.recovery_timeout_ms * NS_PER_MS
         if any(at_ns - asked_ns < timeout_ns for asked_ns in known.asked.values()):
             return ()
         after_ms = self._after_ms(known)
         if not self._allowed(known.feed_ms, after_ms, at_ns):
             return ()
         # Numbers of an earlier process must not come again: they may still be under way.
-        self._request_id = max(self._request_id + 1, at_ns // (1_000 * MS_NS))
+        self._request_id = max(self._request_id + 1, at_ns // (1_000 * NS_PER_MS))
         known.asked[self._request_id] = at_ns
         while len(known.asked) > ASKED_MAX:
             del known.asked[next(iter(known.asked))]
         known.state = State.RECOVERING
-        return (Recover(producer=known.number, after_ms=after_ms, request_id=self._request_id),)
+        return (
+            RecoveryRequest(producer=known.number, after_ms=after_ms, request_id=self._request_id),
+        )
 
     def _after_ms(self, known: _Producer) -> int:
         """Return from when on to recover: all that is current where the window does not reach."""
@@ -310,14 +312,14 @@ class Producers:
         last = len(self._rates) - 1
         place = next((n for n, rate in enumerate(self._rates) if age_ms < rate.age_ms), last)
         rate, times = self._rates[place], self._requests[place]
-        longest_ns = max(rate.within_ms, rate.more_within_ms) * MS_NS
+        longest_ns = max(rate.within_ms, rate.more_within_ms) * NS_PER_MS
         while times and at_ns - times[0] > longest_ns:
             times.popleft()
         for count, within_ms in (
             (rate.requests_max, rate.within_ms),
             (rate.more_max, rate.more_within_ms),
         ):
-            if sum(at_ns - time_ns <= within_ms * MS_NS for time_ns in times) >= count:
+            if sum(at_ns - time_ns <= within_ms * NS_PER_MS for time_ns in times) >= count:
                 return False
         times.append(at_ns)
         return True

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
-from gateway.messages.feed import FeedWish
+from gateway.messages.feed import FeedRequest
 
 logger = logging.getLogger("overround.bridge")
 
@@ -78,21 +78,21 @@ class RecoveryApi:
         self._products = {**PRODUCTS, **(products or {})}
         self._opener = urllib.request.build_opener(_NoRedirects)
 
-    async def grant(self, wish: FeedWish) -> bool:
+    async def request(self, request: FeedRequest) -> bool:
         """Ask for what a wish wants; say whether the provider has taken it."""
-        product = self._products.get(wish.producer)
+        product = self._products.get(request.producer)
         if product is None:
-            logger.warning("recovery of producer %d: no product of this number", wish.producer)
+            logger.warning("recovery of producer %d: no product of this number", request.producer)
             return False
-        words = {"request_id": str(wish.request_id)}
-        if wish.after_ms:
-            words["after"] = str(wish.after_ms)
+        words = {"request_id": str(request.request_id)}
+        if request.after_ms:
+            words["after"] = str(request.after_ms)
         query = urllib.parse.urlencode(words)
         address = f"{self._url}/{product}/recovery/initiate_request?{query}"
         for wait_s in (*self._again_s, None):
             status = await asyncio.to_thread(self._post, address)
             if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
-                logger.info("recovery asked of %s after %d", product, wish.after_ms)
+                logger.info("recovery asked of %s after %d", product, request.after_ms)
                 return True
             if 0 < status < HTTPStatus.INTERNAL_SERVER_ERROR:
                 break  # it was understood, and refused

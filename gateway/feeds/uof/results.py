@@ -14,7 +14,7 @@ from engine.common.commands import (
     RollBackSettlement,
     SettleMarket,
 )
-from gateway.feeds.core.adapter import MARKET_NO_LATER, Tell
+from gateway.feeds.core.adapter import MARKET_NO_LATER, MarketUpdate
 from gateway.feeds.core.clock import FeedClock
 from gateway.feeds.uof.market_registry import Listed
 from gateway.feeds.uof.messages import (
@@ -103,7 +103,7 @@ class HeldResults:
     """
 
     def __init__(self) -> None:
-        self._held: dict[int, list[tuple[int, int, Tell]]] = {}
+        self._held: dict[int, list[tuple[int, int, MarketUpdate]]] = {}
         self._count = 0
         self._arrived = 0
         self.overflows = 0
@@ -111,19 +111,19 @@ class HeldResults:
     def __len__(self) -> int:
         return self._count
 
-    def hold(self, producer: int, tell: Tell) -> list[Tell]:
+    def hold(self, producer: int, notify: MarketUpdate) -> list[MarketUpdate]:
         """Keep a result; return those that must go out because there is no more room."""
-        assert tell.mark is not None, "results have a place in their feed"
+        assert notify.mark is not None, "results have a place in their feed"
         self._arrived += 1
-        self._held.setdefault(producer, []).append((tell.mark.position, self._arrived, tell))
+        self._held.setdefault(producer, []).append((notify.mark.position, self._arrived, notify))
         self._count += 1
         if self._count <= HELD_MAX:
             return []
         self.overflows += 1
-        return [tell for number in list(self._held) for tell in self.release(number)]
+        return [notify for number in list(self._held) for notify in self.release(number)]
 
-    def release(self, producer: int) -> list[Tell]:
+    def release(self, producer: int) -> list[MarketUpdate]:
         """Return a producer's results by their times; of one time, as they came."""
         held = sorted(self._held.pop(producer, []), key=lambda entry: entry[:2])
         self._count -= len(held)
-        return [tell for _, _, tell in held]
+        return [notify for _, _, notify in held]

@@ -21,15 +21,15 @@ from engine.common.state_hash import BytesDigest, Reader, state_hash
 from engine.market import place_nb
 from tests.engine.market.twin import MASK_64, mix_twin, unmix_twin
 
-WORDS = st.integers(0, MASK_64)
+REF_U64S = st.integers(0, MASK_64)
 
 
-@given(WORDS)
+@given(REF_U64S)
 def test_mix_is_the_twin_s(word: int) -> None:
     assert mix_nb(np.uint64(word)) == mix_twin(word)
 
 
-@given(st.lists(WORDS, min_size=4, max_size=4))
+@given(st.lists(REF_U64S, min_size=4, max_size=4))
 def test_chained_words_depend_on_their_order(words: list[int]) -> None:
     def chain(values: list[int]) -> int:
         seed = np.uint64(0)
@@ -42,7 +42,7 @@ def test_chained_words_depend_on_their_order(words: list[int]) -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(WORDS, max_size=300, unique=True), WORDS)
+@given(st.lists(REF_U64S, max_size=300, unique=True), REF_U64S)
 def test_index_finds_what_a_dict_finds_however_it_grew(keys: list[int], other: int) -> None:
     array = np.array(keys, np.uint64)
     table, twin = empty_table(), {}

@@ -10,18 +10,18 @@ from engine.common.ids import bet_id
 from engine.common.reasons import Reason
 from engine.common.rows import DECISION, RESERVATION, SETTLEMENT, BetResult, Policy, Rows
 from engine.common.units import BETS_MAX
-from engine.ledger.ledger import LedgerMachine, ref_words
+from engine.ledger.ledger import LedgerMachine, ref_u64s
 
 SHARD = 3
 NO_VERDICTS: Rows = np.zeros(0, DECISION)
-NO_WISHES: Rows = np.zeros(0, RESERVATION)
+NO_REQUESTS: Rows = np.zeros(0, RESERVATION)
 
 
 def bet(serial: int) -> int:
     return bet_id(shard=SHARD, serial=serial)
 
 
-def wish(
+def reservation(
     ref: str = "a",
     *,
     account_no: int = 7,
@@ -32,7 +32,7 @@ def wish(
     policy: int = Policy.NONE,
 ) -> Rows:
     row = np.zeros(1, RESERVATION)
-    words = ref_words(ref) if ref else (0, 0, 0, 0)
+    words = ref_u64s(ref) if ref else (0, 0, 0, 0)
     row["ref"] = words
     row["account_no"] = account_no
     row["stake_minor"] = stake_minor
@@ -73,12 +73,12 @@ def rows(*parts: Rows) -> Rows:
     return np.concatenate(parts)
 
 
-def reserve(ledger: LedgerMachine, *wishes: Rows, at_ns: int = 10) -> Rows:
-    return ledger.exchange(NO_VERDICTS, rows(*wishes), at_ns)
+def reserve(ledger: LedgerMachine, *reservations: Rows, at_ns: int = 10) -> Rows:
+    return ledger.exchange(NO_VERDICTS, rows(*reservations), at_ns)
 
 
 def resolve(ledger: LedgerMachine, *verdicts: Rows, at_ns: int = 20) -> None:
-    assert len(ledger.exchange(rows(*verdicts), NO_WISHES, at_ns)) == 0
+    assert len(ledger.exchange(rows(*verdicts), NO_REQUESTS, at_ns)) == 0
 
 
 def settle(ledger: LedgerMachine, *settlements: Rows, at_ns: int = 30) -> Rows:

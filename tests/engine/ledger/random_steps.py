@@ -25,12 +25,14 @@ class Turn:
     at_ns: int
     commands: list[LedgerCommand]
     verdicts: Rows
-    wishes: Rows
+    reservations: Rows
     settlements: Rows
 
     @property
     def steps(self) -> int:
-        return len(self.commands) + len(self.verdicts) + len(self.wishes) + len(self.settlements)
+        return (
+            len(self.commands) + len(self.verdicts) + len(self.reservations) + len(self.settlements)
+        )
 
 
 def turns(
@@ -50,14 +52,14 @@ def turns(
             row["reason"] = random.choice(VERDICTS)
             row["odds_milli"] = random.randrange(1_001, 5_000)
             row["stake_max_minor"] = random.randrange(500)
-        wishes = np.zeros(random.randrange(size), RESERVATION)
-        for i in range(len(wishes)):
-            _wish(random, wishes[i], accounts)
+        reservations = np.zeros(random.randrange(size), RESERVATION)
+        for i in range(len(reservations)):
+            _reservation(random, reservations[i], accounts)
             if past and random.random() < 0.2:
-                wishes[i] = random.choice(past)
+                reservations[i] = random.choice(past)
                 if random.random() < 0.2:
-                    _alter(random, wishes[i])
-            past.append(wishes[i].copy())
+                    _alter(random, reservations[i])
+            past.append(reservations[i].copy())
         del past[:-200]
         settlements = np.zeros(random.randrange(size // 2), SETTLEMENT)
         for row in settlements:
@@ -67,7 +69,7 @@ def turns(
             row["result"] = random.randrange(1, 7)
             if random.random() < 0.2:
                 row["result"] = row["payout_minor"] = 0
-        yield Turn(at_ns, commands, verdicts, wishes, settlements)
+        yield Turn(at_ns, commands, verdicts, reservations, settlements)
 
 
 def _bet(random: Random, made: int) -> int:
@@ -79,7 +81,7 @@ def _bet(random: Random, made: int) -> int:
     return bet(random.randrange(recent, made + 5))
 
 
-def _wish(random: Random, row: Rows, accounts: int) -> None:
+def _reservation(random: Random, row: Rows, accounts: int) -> None:
     row["account_no"] = random.randrange(accounts + 1) * 5
     row["ref"] = [1 + random.randrange(1 << 63) for _ in range(4)]
     if random.random() < 0.01:

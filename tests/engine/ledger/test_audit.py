@@ -16,12 +16,12 @@ from tests.engine.ledger.builders import (
     SHARD,
     bet,
     funded,
+    reservation,
     reserve,
     resolve,
     settle,
     settlement,
     verdict,
-    wish,
 )
 from tests.engine.ledger.random_steps import turns
 
@@ -31,7 +31,7 @@ DTYPES = {"accounts": ACCOUNT, "transfers": TRANSFER, "slips": SLIP}
 def lived() -> LedgerMachine:
     """Two accounts; of the first, slip rows 0, 2 and 4 are open, 1 is refused, 3 is settled."""
     ledger = funded(accounts=(7, 8))
-    reserve(ledger, *[wish(ref) for ref in "abcde"], wish("f", account_no=8))
+    reserve(ledger, *[reservation(ref) for ref in "abcde"], reservation("f", account_no=8))
     resolve(ledger, verdict(bet(2), 905), verdict(bet(3)))
     settle(ledger, settlement(bet(4), 250))
     ledger.check()
@@ -218,7 +218,7 @@ def rebuilt() -> LedgerBooks:
     for turn in islice(turns(4, ledger), 60):
         for command in turn.commands:
             ledger.apply(command, turn.at_ns)
-        ledger.exchange(turn.verdicts, turn.wishes, turn.at_ns)
+        ledger.exchange(turn.verdicts, turn.reservations, turn.at_ns)
     books = LedgerBooks.load(ledger.dump())
     assert row_fault(books) == books.rebuild() == first_fault(books) == ""
     return books

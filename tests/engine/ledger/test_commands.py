@@ -10,7 +10,7 @@ from engine.common.units import BALANCE_MINOR_MAX, RATE_MICRO_MAX
 from engine.ledger.ledger import LedgerMachine
 from engine.ledger.rows import CURRENCIES_MAX
 from engine.ledger.tables import exact_sum
-from tests.engine.ledger.builders import SHARD, funded, money, reserve, wish
+from tests.engine.ledger.builders import SHARD, funded, money, reservation, reserve
 
 
 def test_no_currency_has_a_rate_until_one_is_set():
@@ -39,7 +39,7 @@ def test_an_account_number_outside_its_bounds_is_refused(account_no):
 
 def test_the_lowest_and_highest_account_numbers_are_two_accounts():
     ledger = funded(accounts=(0, (1 << 32) - 1))
-    assert reserve(ledger, wish(account_no=0))[0]["reason"] == 0
+    assert reserve(ledger, reservation(account_no=0))[0]["reason"] == 0
     assert money(ledger, 0) == (900, 100, 0, 0)
     assert money(ledger, (1 << 32) - 1) == (1_000, 0, 0, 0)
 
@@ -115,7 +115,7 @@ def test_a_transfer_ref_belongs_to_its_account():
 
 def test_a_transfer_ref_and_a_bet_ref_do_not_meet():
     ledger = funded()
-    assert reserve(ledger, wish("first"))[0]["reason"] == 0
+    assert reserve(ledger, reservation("first"))[0]["reason"] == 0
     ledger.check()
 
 
@@ -143,7 +143,7 @@ def test_a_transfer_ref_and_a_bet_ref_do_not_meet():
 )
 def test_a_refused_transfer_names_the_first_rung_and_changes_nothing(command, reason):
     ledger = funded()
-    reserve(ledger, wish())
+    reserve(ledger, reservation())
     before = ledger.state_hash()
     assert ledger.apply(command, 5).reason == reason
     assert ledger.state_hash() == before

@@ -14,17 +14,17 @@ from engine.common.rows import DECISION, SETTLEMENT, BetResult, SlipState
 from engine.common.units import BETS_MAX
 from engine.ledger.ledger import LedgerMachine
 from tests.engine.ledger.builders import (
+    NO_REQUESTS,
     NO_VERDICTS,
-    NO_WISHES,
     SHARD,
     bet,
     funded,
     money,
     open_again,
+    reservation,
     rows,
     settlement,
     verdict,
-    wish,
 )
 from tests.engine.ledger.random_steps import Turn, turns
 from tests.engine.ledger.twin import LedgerTwin
@@ -35,7 +35,7 @@ TWIN_STEPS = 100_000
 def feed(ledger: LedgerMachine, turn: Turn) -> list[object]:
     """Give one turn to a machine; what comes back is what a journal would keep."""
     given: list[object] = [ledger.apply(command, turn.at_ns) for command in turn.commands]
-    given.append(ledger.exchange(turn.verdicts, turn.wishes, turn.at_ns).tobytes())
+    given.append(ledger.exchange(turn.verdicts, turn.reservations, turn.at_ns).tobytes())
     given.append(ledger.settle(turn.settlements, turn.at_ns).tobytes())
     return given
 
@@ -75,10 +75,10 @@ def test_a_hundred_thousand_random_steps_agree_with_the_plain_twin():
             event = ledger.apply(command, turn.at_ns)
             reason = event.reason if isinstance(event, Refused) else Reason.ACCEPTED
             assert reason == twin.apply(command), command
-        answers = ledger.exchange(turn.verdicts, turn.wishes, turn.at_ns)
+        answers = ledger.exchange(turn.verdicts, turn.reservations, turn.at_ns)
         twin.resolve(turn.verdicts.tolist())
-        wishes = [(row["ref"].tolist(), *row.tolist()[1:]) for row in turn.wishes]
-        expected = twin.reserve(wishes, turn.at_ns)
+        reservations = [(row["ref"].tolist(), *row.tolist()[1:]) for row in turn.reservations]
+        expected = twin.reserve(reservations, turn.at_ns)
         assert [row[:7] for row in answers.tolist()] == expected
         applied = ledger.settle(turn.settlements, turn.at_ns)
         expected_applied = twin.settle(turn.settlements.tolist())
@@ -112,10 +112,10 @@ def test_a_full_shard_agrees_with_the_plain_twin():
         for command in turn.commands:
             ledger.apply(command, turn.at_ns)
             twin.apply(command)
-        answers = ledger.exchange(turn.verdicts, turn.wishes, turn.at_ns)
+        answers = ledger.exchange(turn.verdicts, turn.reservations, turn.at_ns)
         twin.resolve(turn.verdicts.tolist())
-        wishes = [(row["ref"].tolist(), *row.tolist()[1:]) for row in turn.wishes]
-        assert [row[:7] for row in answers.tolist()] == twin.reserve(wishes, turn.at_ns)
+        reservations = [(row["ref"].tolist(), *row.tolist()[1:]) for row in turn.reservations]
+        assert [row[:7] for row in answers.tolist()] == twin.reserve(reservations, turn.at_ns)
         ledger.settle(turn.settlements, turn.at_ns)
         twin.settle(turn.settlements.tolist())
         ledger.check()
@@ -148,20 +148,20 @@ def one_by_one(turn: Turn) -> Iterator[Turn]:
     """Cut a turn into turns of a single step each, in the order the machine would take them."""
     none = turn.settlements[:0]
     for command in turn.commands:
-        yield Turn(turn.at_ns, [command], NO_VERDICTS, NO_WISHES, none)
+        yield Turn(turn.at_ns, [command], NO_VERDICTS, NO_REQUESTS, none)
     for i in range(len(turn.verdicts)):
-        yield Turn(turn.at_ns, [], turn.verdicts[i : i + 1], NO_WISHES, none)
-    for i in range(len(turn.wishes)):
-        yield Turn(turn.at_ns, [], NO_VERDICTS, turn.wishes[i : i + 1], none)
+        yield Turn(turn.at_ns, [], turn.verdicts[i : i + 1], NO_REQUESTS, none)
+    for i in range(len(turn.reservations)):
+        yield Turn(turn.at_ns, [], NO_VERDICTS, turn.reservations[i : i + 1], none)
     for i in range(len(turn.settlements)):
-        yield Turn(turn.at_ns, [], NO_VERDICTS, NO_WISHES, turn.settlements[i : i + 1])
+        yield Turn(turn.at_ns, [], NO_VERDICTS, NO_REQUESTS, turn.settlements[i : i + 1])
 
 
 def test_the_hash_knows_nothing_of_batches_growth_or_restarts():
     batched = LedgerMachine(shard=SHARD)
     single = LedgerMachine(shard=SHARD)
     roomy = LedgerMachine(shard=SHARD)
-    roomy.exchange(NO_VERDICTS, np.repeat(wish(), 50_000), 1)
+    roomy.exchange(NO_VERDICTS, np.repeat(reservation(), 50_000), 1)
     for number, turn in enumerate(islice(turns(9, batched), 200)):
         feed(batched, turn)
         feed(roomy, turn)
@@ -176,12 +176,14 @@ def test_the_hash_knows_nothing_of_batches_growth_or_restarts():
 
 def test_refusals_and_repeats_leave_no_trace():
     ledger = funded()
-    ledger.exchange(NO_VERDICTS, wish(), 10)
+    ledger.exchange(NO_VERDICTS, reservation(), 10)
     before = ledger.state_hash()
     for i in range(2_000):
-        reused = wish(stake_minor=101 + i)
+        reused = reservation(stake_minor=101 + i)
         ledger.exchange(
-            verdict(bet(99)), rows(reused, wish(f"n{i}", stake_minor=0), wish()), 20 + i
+            verdict(bet(99)),
+            rows(reused, reservation(f"n{i}", stake_minor=0), reservation()),
+            20 + i,
         )
     ledger.check()
     assert ledger.state_hash() == before
@@ -208,8 +210,10 @@ def fates(random: Random, bets: list[int]) -> list[np.ndarray]:
 def test_verdicts_and_settlements_converge_in_any_order_with_any_repeats(seed):
     random = Random(seed)
     start = funded(accounts=(7, 8), amount_minor=10_000)
-    wishes = [wish(f"r{i}", account_no=7 + i % 2, stake_minor=1 + i) for i in range(60)]
-    bets = start.exchange(NO_VERDICTS, rows(*wishes), 10)["bet_id"].tolist()
+    reservations = [
+        reservation(f"r{i}", account_no=7 + i % 2, stake_minor=1 + i) for i in range(60)
+    ]
+    bets = start.exchange(NO_VERDICTS, rows(*reservations), 10)["bet_id"].tolist()
     told = fates(random, bets)
     ends = []
     for _ in range(8):
@@ -218,7 +222,7 @@ def test_verdicts_and_settlements_converge_in_any_order_with_any_repeats(seed):
         random.shuffle(mail)
         for letter in mail:
             if letter.dtype == DECISION:
-                ledger.exchange(letter, NO_WISHES, 20)
+                ledger.exchange(letter, NO_REQUESTS, 20)
             else:
                 assert letter.dtype == SETTLEMENT
                 ledger.settle(letter, 20)

@@ -12,24 +12,24 @@ from engine.common.rows import (
     Policy,
 )
 from tests.engine.ledger.builders import (
+    NO_REQUESTS,
     NO_VERDICTS,
-    NO_WISHES,
     bet,
     funded,
     money,
+    reservation,
     reserve,
     resolve,
     settle,
     settlement,
     verdict,
-    wish,
 )
 
 
 def test_open_slips_come_in_pages_and_only_while_they_are_open():
     ledger = funded(accounts=(7, 8))
     for i in range(6):
-        reserve(ledger, wish(f"r{i}"), wish(f"r{i}", account_no=8))
+        reserve(ledger, reservation(f"r{i}"), reservation(f"r{i}", account_no=8))
     mine = [bet(serial) for serial in (1, 3, 5, 7, 9, 11)]
     resolve(ledger, verdict(mine[0]), verdict(mine[1], Reason.FENCED), verdict(mine[2]))
     settle(ledger, settlement(mine[2], 0, result=BetResult.LOST), settlement(mine[5], 250))
@@ -49,7 +49,9 @@ def test_open_slips_come_in_pages_and_only_while_they_are_open():
 def test_slips_pending_too_long_come_oldest_first_as_fences():
     ledger = funded()
     for i in range(5):
-        reserve(ledger, wish(f"r{i}", odds_milli=2_000 + i, policy=Policy.HIGHER), at_ns=10 * i)
+        reserve(
+            ledger, reservation(f"r{i}", odds_milli=2_000 + i, policy=Policy.HIGHER), at_ns=10 * i
+        )
     resolve(ledger, verdict(bet(2)))
     waiting = ledger.pending_before(at_ns=40, limit=10)
     assert waiting["bet_id"].tolist() == [bet(1), bet(3), bet(4)]
@@ -66,14 +68,14 @@ def test_slips_pending_too_long_come_oldest_first_as_fences():
 
 def test_a_slip_whose_clock_stood_behind_is_still_found():
     ledger = funded()
-    reserve(ledger, wish("a"), at_ns=100)
-    reserve(ledger, wish("b"), at_ns=50)
+    reserve(ledger, reservation("a"), at_ns=100)
+    reserve(ledger, reservation("b"), at_ns=50)
     assert ledger.pending_before(at_ns=60, limit=9)["bet_id"].tolist() == [bet(2)]
 
 
 def test_what_is_not_there_reads_as_none():
     ledger = funded()
-    reserve(ledger, wish())
+    reserve(ledger, reservation())
     assert ledger.balance(99) is None
     assert ledger.balance(-1) is None
     assert ledger.balance(1 << 40) is None
@@ -88,7 +90,7 @@ def test_what_is_not_there_reads_as_none():
 def test_a_slip_shows_the_reference_it_was_given():
     ledger = funded()
     longest = "x" * 32
-    reserve(ledger, wish(longest), wish("!~"))
+    reserve(ledger, reservation(longest), reservation("!~"))
     assert ledger.slip_by_id(bet(1)).ref == longest
     assert ledger.slip(account_no=7, ref="!~").bet_id == bet(2)
 
@@ -96,7 +98,7 @@ def test_a_slip_shows_the_reference_it_was_given():
 def test_an_empty_exchange_answers_nothing():
     ledger = funded()
     before = ledger.state_hash()
-    assert len(ledger.exchange(NO_VERDICTS, NO_WISHES, 5)) == 0
+    assert len(ledger.exchange(NO_VERDICTS, NO_REQUESTS, 5)) == 0
     assert len(ledger.settle(np.zeros(0, SETTLEMENT), 5)) == 0
     assert ledger.state_hash() == before
 
@@ -106,7 +108,7 @@ def test_each_currency_sums_to_zero_by_itself():
     ledger.apply(SetRate(currency="JPY", rate_micro=6_000), 2)
     ledger.apply(OpenAccount(account_no=8, currency="JPY"), 2)
     ledger.apply(Deposit(account_no=8, amount_minor=50_000, ref="first"), 2)
-    answers = reserve(ledger, wish(), wish(account_no=8, stake_minor=9_000))
+    answers = reserve(ledger, reservation(), reservation(account_no=8, stake_minor=9_000))
     assert answers["rate_micro"].tolist() == [1_000_000, 6_000]
     settle(ledger, settlement(bet(2), 0, result=BetResult.LOST))
     money(ledger)
@@ -117,7 +119,7 @@ def test_each_currency_sums_to_zero_by_itself():
 
 def test_slips_handed_out_are_a_copy():
     ledger = funded()
-    reserve(ledger, wish())
+    reserve(ledger, reservation())
     ledger.slips()["stake_minor"] = 5
     ledger.check()
     assert not isinstance(ledger.apply(Deposit(account_no=7, amount_minor=1, ref="z"), 5), Refused)

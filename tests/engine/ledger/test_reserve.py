@@ -19,17 +19,17 @@ from tests.engine.ledger.builders import (
     bet,
     funded,
     money,
+    reservation,
     reserve,
     resolve,
     rows,
     verdict,
-    wish,
 )
 
 
 def test_a_reservation_moves_the_stake_from_available_to_pending():
     ledger = funded()
-    answer = reserve(ledger, wish(stake_minor=300))[0]
+    answer = reserve(ledger, reservation(stake_minor=300))[0]
     assert answer["bet_id"] == bet(1)
     assert (answer["state"], answer["reason"], answer["flags"]) == (SlipState.PENDING, 0, 0)
     assert (answer["odds_milli"], answer["rate_micro"]) == (2_500, 1_000_000)
@@ -38,15 +38,15 @@ def test_a_reservation_moves_the_stake_from_available_to_pending():
 
 def test_bet_ids_rise_by_one_and_carry_the_shard():
     ledger = funded()
-    answers = reserve(ledger, wish("a"), wish("b", account_no=99), wish("c"))
+    answers = reserve(ledger, reservation("a"), reservation("b", account_no=99), reservation("c"))
     assert answers["bet_id"].tolist() == [bet(1), 0, bet(2)]
     assert ledger.slips()["bet_id"].tolist() == [bet(1), bet(2)]
 
 
 def test_the_same_ref_with_the_same_content_gives_the_same_slip():
     ledger = funded()
-    first = reserve(ledger, wish())[0]
-    again = reserve(ledger, wish(), at_ns=99)[0]
+    first = reserve(ledger, reservation())[0]
+    again = reserve(ledger, reservation(), at_ns=99)[0]
     assert again["bet_id"] == first["bet_id"]
     assert again["flags"] == FLAG_KNOWN
     assert again["state"] == SlipState.PENDING
@@ -55,7 +55,7 @@ def test_the_same_ref_with_the_same_content_gives_the_same_slip():
 
 def test_the_same_ref_twice_in_one_batch_is_one_slip():
     ledger = funded()
-    answers = reserve(ledger, wish(), wish("b"), wish())
+    answers = reserve(ledger, reservation(), reservation("b"), reservation())
     assert answers["bet_id"].tolist() == [bet(1), bet(2), bet(1)]
     assert answers["flags"].tolist() == [0, 0, FLAG_KNOWN]
     assert money(ledger) == (800, 200, 0, 0)
@@ -65,7 +65,7 @@ def test_the_same_bet_a_hundred_times_over_restarts_is_one_bet():
     ledger = funded()
     answers = []
     for i in range(20):
-        answers += reserve(ledger, *[wish()] * 5, at_ns=i).tolist()
+        answers += reserve(ledger, *[reservation()] * 5, at_ns=i).tolist()
         if i % 7 == 3:
             ledger = LedgerMachine.load(ledger.dump())
         if i == 9:
@@ -79,7 +79,7 @@ def test_the_same_bet_a_hundred_times_over_restarts_is_one_bet():
 
 def test_one_ref_on_two_accounts_is_two_bets():
     ledger = funded(accounts=(7, 8))
-    answers = reserve(ledger, wish(account_no=7), wish(account_no=8))
+    answers = reserve(ledger, reservation(account_no=7), reservation(account_no=8))
     assert answers["bet_id"].tolist() == [bet(1), bet(2)]
 
 
@@ -97,9 +97,9 @@ def test_one_ref_on_two_accounts_is_two_bets():
 )
 def test_the_same_ref_with_other_content_is_refused_and_changes_nothing(other):
     ledger = funded()
-    reserve(ledger, wish())
+    reserve(ledger, reservation())
     before = ledger.state_hash()
-    answer = reserve(ledger, wish(**other))[0]
+    answer = reserve(ledger, reservation(**other))[0]
     assert answer["reason"] == Reason.BET_REF_REUSED
     assert (answer["bet_id"], answer["state"], answer["flags"]) == (0, SlipState.NONE, 0)
     assert ledger.state_hash() == before
@@ -107,9 +107,9 @@ def test_the_same_ref_with_other_content_is_refused_and_changes_nothing(other):
 
 def test_content_is_what_was_asked_even_after_other_odds_were_given():
     ledger = funded()
-    reserve(ledger, wish(odds_milli=2_500))
+    reserve(ledger, reservation(odds_milli=2_500))
     resolve(ledger, verdict(bet(1), odds_milli=2_600))
-    again, reused = reserve(ledger, wish(odds_milli=2_500), wish(odds_milli=2_600))
+    again, reused = reserve(ledger, reservation(odds_milli=2_500), reservation(odds_milli=2_600))
     assert (again["flags"], again["odds_milli"]) == (FLAG_KNOWN, 2_600)
     assert reused["reason"] == Reason.BET_REF_REUSED
 
@@ -130,7 +130,7 @@ REFUSALS = [
 def test_a_refused_reservation_makes_no_slip_and_names_the_first_rung(what, reason, most_minor):
     ledger = funded()
     before = ledger.state_hash()
-    answer = reserve(ledger, wish(**what))[0]
+    answer = reserve(ledger, reservation(**what))[0]
     assert answer["reason"] == reason
     assert answer["stake_max_minor"] == most_minor
     assert (answer["bet_id"], answer["state"], answer["flags"]) == (0, SlipState.NONE, 0)
@@ -139,14 +139,16 @@ def test_a_refused_reservation_makes_no_slip_and_names_the_first_rung(what, reas
 
 def test_a_stake_of_all_that_is_available_passes():
     ledger = funded()
-    assert reserve(ledger, wish(stake_minor=1_000))[0]["reason"] == 0
+    assert reserve(ledger, reservation(stake_minor=1_000))[0]["reason"] == 0
     assert money(ledger) == (0, 1_000, 0, 0)
 
 
 def test_the_largest_stake_passes_and_no_larger_is_offered():
     ledger = funded(amount_minor=10 * STAKE_MINOR_MAX)
     over, largest = reserve(
-        ledger, wish(stake_minor=STAKE_MINOR_MAX + 1), wish(stake_minor=STAKE_MINOR_MAX)
+        ledger,
+        reservation(stake_minor=STAKE_MINOR_MAX + 1),
+        reservation(stake_minor=STAKE_MINOR_MAX),
     )
     assert over["stake_max_minor"] == STAKE_MINOR_MAX
     assert largest["reason"] == 0
@@ -154,47 +156,54 @@ def test_the_largest_stake_passes_and_no_larger_is_offered():
 
 def test_funds_spent_earlier_in_the_batch_are_gone_for_the_later():
     ledger = funded()
-    answers = reserve(ledger, wish("a", stake_minor=600), wish("b", stake_minor=600))
+    answers = reserve(ledger, reservation("a", stake_minor=600), reservation("b", stake_minor=600))
     assert answers["reason"].tolist() == [0, Reason.INSUFFICIENT_FUNDS]
     assert answers[1]["stake_max_minor"] == 400
 
 
 def test_a_verdict_frees_funds_for_a_reservation_of_the_same_exchange():
     ledger = funded()
-    reserve(ledger, wish("a", stake_minor=1_000))
+    reserve(ledger, reservation("a", stake_minor=1_000))
     refusal = verdict(bet(1), Reason.ODDS_CHANGED)
-    answer = ledger.exchange(refusal, wish("b", stake_minor=1_000), 20)[0]
+    answer = ledger.exchange(refusal, reservation("b", stake_minor=1_000), 20)[0]
     assert (answer["reason"], answer["bet_id"]) == (0, bet(2))
 
 
 def test_a_refusal_is_not_remembered_and_the_ref_may_try_again():
     ledger = funded()
-    assert reserve(ledger, wish(stake_minor=2_000))[0]["reason"] == Reason.INSUFFICIENT_FUNDS
+    assert reserve(ledger, reservation(stake_minor=2_000))[0]["reason"] == Reason.INSUFFICIENT_FUNDS
     ledger.apply(Deposit(account_no=7, amount_minor=1_000, ref="more"), 15)
-    answer = reserve(ledger, wish(stake_minor=2_000))[0]
+    answer = reserve(ledger, reservation(stake_minor=2_000))[0]
     assert (answer["reason"], answer["flags"]) == (0, 0)
 
 
 def test_a_full_shard_refuses_new_bets_and_still_knows_the_old():
     ledger = funded(slips_max=2)
-    answers = reserve(ledger, wish("a"), wish("b"), wish("c"), wish("a"), wish("b", stake_minor=1))
+    answers = reserve(
+        ledger,
+        reservation("a"),
+        reservation("b"),
+        reservation("c"),
+        reservation("a"),
+        reservation("b", stake_minor=1),
+    )
     assert answers["reason"].tolist() == [0, 0, Reason.CAPACITY, 0, Reason.BET_REF_REUSED]
-    assert reserve(ledger, wish("c", account_no=99))[0]["reason"] == Reason.CAPACITY
+    assert reserve(ledger, reservation("c", account_no=99))[0]["reason"] == Reason.CAPACITY
     assert ledger.slips_len == 2
     ledger.check()
 
 
 def test_the_rate_of_its_day_stays_on_a_slip():
     ledger = funded()
-    reserve(ledger, wish("a"))
+    reserve(ledger, reservation("a"))
     ledger.apply(SetRate(currency="EUR", rate_micro=1_100_000), 12)
-    answers = reserve(ledger, wish("a"), wish("b"))
+    answers = reserve(ledger, reservation("a"), reservation("b"))
     assert answers["rate_micro"].tolist() == [1_000_000, 1_100_000]
 
 
 def test_rows_straight_out_of_a_message_are_read_in_place():
     ledger = funded()
-    frozen = np.frombuffer(rows(wish("a"), wish("b")).tobytes(), RESERVATION)
+    frozen = np.frombuffer(rows(reservation("a"), reservation("b")).tobytes(), RESERVATION)
     assert ledger.exchange(NO_VERDICTS, frozen, 10)["reason"].tolist() == [0, 0]
 
 
@@ -228,10 +237,10 @@ def test_refs_of_one_hash_are_two_bets(word):
     refs[:, word] = np.arange(1, len(refs) + 1)
     pair = list(colliding(np.full(len(refs), 7), refs))
     ledger = funded()
-    wishes = np.repeat(wish(), 2)
-    wishes["ref"] = refs[pair]
-    assert ledger.exchange(NO_VERDICTS, wishes, 10)["bet_id"].tolist() == [bet(1), bet(2)]
-    assert ledger.exchange(NO_VERDICTS, wishes, 11)["bet_id"].tolist() == [bet(1), bet(2)]
+    reservations = np.repeat(reservation(), 2)
+    reservations["ref"] = refs[pair]
+    assert ledger.exchange(NO_VERDICTS, reservations, 10)["bet_id"].tolist() == [bet(1), bet(2)]
+    assert ledger.exchange(NO_VERDICTS, reservations, 11)["bet_id"].tolist() == [bet(1), bet(2)]
     ledger.check()
 
 
@@ -240,9 +249,9 @@ def test_one_ref_of_two_accounts_of_one_hash_is_two_bets():
     refs = np.ones((len(numbers), 4), np.uint64)
     pair = list(colliding(numbers, refs))
     ledger = funded(accounts=pair)
-    wishes = np.repeat(wish(), 2)
-    wishes["ref"], wishes["account_no"] = 1, pair
-    assert ledger.exchange(NO_VERDICTS, wishes, 10)["bet_id"].tolist() == [bet(1), bet(2)]
+    reservations = np.repeat(reservation(), 2)
+    reservations["ref"], reservations["account_no"] = 1, pair
+    assert ledger.exchange(NO_VERDICTS, reservations, 10)["bet_id"].tolist() == [bet(1), bet(2)]
     ledger.check()
 
 
@@ -257,7 +266,7 @@ def test_no_answer_and_no_hash_depends_on_the_seed_of_the_index():
     ):
         fresh.apply(command, 1)
     for ledger in (plain, seeded, fresh):
-        answers = reserve(ledger, wish("a"), wish("b"), wish("a"))
+        answers = reserve(ledger, reservation("a"), reservation("b"), reservation("a"))
         assert answers["bet_id"].tolist() == [bet(1), bet(2), bet(1)]
         assert ledger.slip(account_no=7, ref="b").bet_id == bet(2)
         ledger.check()

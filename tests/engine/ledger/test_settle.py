@@ -25,18 +25,18 @@ from tests.engine.ledger.builders import (
     funded,
     money,
     open_again,
+    reservation,
     reserve,
     resolve,
     settle,
     settlement,
     verdict,
-    wish,
 )
 
 
 def test_an_accepted_bet_moves_from_pending_to_at_stake_at_the_odds_given():
     ledger = funded()
-    reserve(ledger, wish())
+    reserve(ledger, reservation())
     resolve(ledger, verdict(bet(1), odds_milli=2_750))
     slip = ledger.slip_by_id(bet(1))
     assert (slip.state, slip.odds_milli, slip.reason) == (SlipState.ACCEPTED, 2_750, 0)
@@ -45,11 +45,11 @@ def test_an_accepted_bet_moves_from_pending_to_at_stake_at_the_odds_given():
 
 def test_a_refused_bet_gives_its_stake_back_and_keeps_why():
     ledger = funded()
-    reserve(ledger, wish())
+    reserve(ledger, reservation())
     refusal = verdict(bet(1), Reason.STAKE_OVER_LIMIT, odds_milli=2_400, stake_max_minor=60)
     resolve(ledger, refusal)
     assert money(ledger) == (1_000, 0, 0, 0)
-    answer = reserve(ledger, wish())[0]
+    answer = reserve(ledger, reservation())[0]
     assert answer["flags"] == FLAG_KNOWN
     assert (answer["bet_id"], answer["state"]) == (bet(1), SlipState.REFUSED)
     assert (answer["reason"], answer["stake_max_minor"]) == (Reason.STAKE_OVER_LIMIT, 60)
@@ -62,7 +62,7 @@ def test_a_refused_bet_gives_its_stake_back_and_keeps_why():
 @pytest.mark.parametrize("second", [Reason.ACCEPTED, Reason.MARKET_SUSPENDED])
 def test_a_pending_transfer_resolves_once(first, second):
     ledger = funded()
-    reserve(ledger, wish())
+    reserve(ledger, reservation())
     resolve(ledger, verdict(bet(1), first))
     before = ledger.state_hash()
     resolve(ledger, verdict(bet(1), second, odds_milli=9_000, stake_max_minor=5))
@@ -73,7 +73,7 @@ def test_a_pending_transfer_resolves_once(first, second):
 @pytest.mark.parametrize("unknown", [0, bet(2), bet(0x7FFF) + (1 << 48), 1, (1 << 64) - 1])
 def test_a_verdict_for_a_bet_of_another_shard_changes_nothing(unknown):
     ledger = funded()
-    reserve(ledger, wish())
+    reserve(ledger, reservation())
     before = ledger.state_hash()
     resolve(ledger, verdict(unknown), verdict(unknown, Reason.FENCED))
     assert len(settle(ledger, settlement(unknown, 250))) == 0
@@ -93,7 +93,7 @@ def test_a_verdict_for_a_bet_of_another_shard_changes_nothing(unknown):
 )
 def test_a_settlement_pays_out_and_the_house_takes_the_rest(result, payout_minor, house_minor):
     ledger = funded()
-    reserve(ledger, wish())
+    reserve(ledger, reservation())
     resolve(ledger, verdict(bet(1)))
     applied = settle(ledger, settlement(bet(1), payout_minor, result=result))
     assert applied["bet_id"].tolist() == [bet(1)]
@@ -106,7 +106,7 @@ def test_a_settlement_pays_out_and_the_house_takes_the_rest(result, payout_minor
 
 def test_a_settlement_number_counts_once_and_a_lower_one_not_at_all():
     ledger = funded()
-    reserve(ledger, wish())
+    reserve(ledger, reservation())
     resolve(ledger, verdict(bet(1)))
     two = settlement(bet(1), 250, number=2)
     applied = settle(ledger, two, two, settlement(bet(1), 999, number=1))
@@ -119,7 +119,7 @@ def test_a_settlement_number_counts_once_and_a_lower_one_not_at_all():
 
 def test_a_resettlement_reverses_and_replaces():
     ledger = funded()
-    reserve(ledger, wish())
+    reserve(ledger, reservation())
     resolve(ledger, verdict(bet(1)))
     settle(ledger, settlement(bet(1), 0, number=1, result=BetResult.LOST))
     settle(ledger, settlement(bet(1), 250, number=2))
@@ -132,7 +132,7 @@ def test_a_resettlement_reverses_and_replaces():
 
 def test_a_settlement_of_a_pending_bet_posts_it_first_at_the_odds_asked():
     ledger = funded()
-    reserve(ledger, wish(odds_milli=2_500))
+    reserve(ledger, reservation(odds_milli=2_500))
     settle(ledger, settlement(bet(1), 260))
     assert money(ledger) == (1_160, 0, 0, 0)
     slip = ledger.slip_by_id(bet(1))
@@ -143,7 +143,7 @@ def test_a_settlement_of_a_pending_bet_posts_it_first_at_the_odds_asked():
 @pytest.mark.parametrize("late", [Reason.ACCEPTED, Reason.FENCED])
 def test_a_verdict_after_the_settlement_changes_nothing(late):
     ledger = funded()
-    reserve(ledger, wish())
+    reserve(ledger, reservation())
     settle(ledger, settlement(bet(1), 260))
     before = ledger.state_hash()
     resolve(ledger, verdict(bet(1), late, odds_milli=2_600))
@@ -152,7 +152,7 @@ def test_a_verdict_after_the_settlement_changes_nothing(late):
 
 def test_a_refused_bet_is_not_settled():
     ledger = funded()
-    reserve(ledger, wish())
+    reserve(ledger, reservation())
     resolve(ledger, verdict(bet(1), Reason.ODDS_CHANGED))
     assert len(settle(ledger, settlement(bet(1), 250))) == 0
     assert money(ledger) == (1_000, 0, 0, 0)
@@ -161,7 +161,7 @@ def test_a_refused_bet_is_not_settled():
 def won_and_withdrawn() -> LedgerMachine:
     """An account whose 250 of winnings on bet 1 are gone but for 30, before a clawback."""
     ledger = funded()
-    reserve(ledger, wish())
+    reserve(ledger, reservation())
     resolve(ledger, verdict(bet(1)))
     settle(ledger, settlement(bet(1), 250))
     ledger.apply(Withdraw(account_no=7, amount_minor=1_120, ref="out"), 40)
@@ -174,7 +174,9 @@ def test_a_clawback_beyond_the_balance_is_owed():
     settle(ledger, settlement(bet(1), 0, number=2, result=BetResult.LOST))
     assert money(ledger) == (0, 0, 0, 220)
     assert ledger.totals()[0].owed_minor == -220
-    assert reserve(ledger, wish("b", stake_minor=1))[0]["reason"] == Reason.INSUFFICIENT_FUNDS
+    assert (
+        reserve(ledger, reservation("b", stake_minor=1))[0]["reason"] == Reason.INSUFFICIENT_FUNDS
+    )
 
 
 def test_a_deposit_pays_what_is_owed_first():
@@ -197,7 +199,7 @@ def test_what_is_owed_leaves_room_for_a_deposit_to_the_bound():
 
 def test_a_returned_stake_and_a_payout_pay_what_is_owed_first():
     ledger = won_and_withdrawn()
-    reserve(ledger, wish("b", stake_minor=10), wish("c", stake_minor=20))
+    reserve(ledger, reservation("b", stake_minor=10), reservation("c", stake_minor=20))
     settle(ledger, settlement(bet(1), 220, number=2))
     assert money(ledger) == (0, 30, 0, 30)
     resolve(ledger, verdict(bet(2), Reason.FENCED))
@@ -214,7 +216,7 @@ def test_a_clawback_put_right_again_leaves_no_debt():
 
 def test_a_payout_over_the_balance_bound_is_credited_and_only_deposits_are_refused():
     ledger = funded(amount_minor=BALANCE_MINOR_MAX)
-    reserve(ledger, wish(stake_minor=STAKE_MINOR_MAX, odds_milli=10_000_000))
+    reserve(ledger, reservation(stake_minor=STAKE_MINOR_MAX, odds_milli=10_000_000))
     one = Deposit(account_no=7, amount_minor=1, ref="one")
     assert ledger.apply(one, 12).reason == Reason.BALANCE_OVER_BOUND
     settle(ledger, settlement(bet(1), PAYOUT_MINOR_MAX))
@@ -234,7 +236,7 @@ def open_ids(ledger: LedgerMachine, account_no: int = 7) -> list[int]:
 @pytest.mark.parametrize("payout_minor", [0, 100, 250])
 def test_a_bet_that_is_open_again_stands_as_it_did_before_it_was_settled(payout_minor):
     ledger = funded()
-    reserve(ledger, wish())
+    reserve(ledger, reservation())
     resolve(ledger, verdict(bet(1), odds_milli=2_750))
     before = ledger.slip_by_id(bet(1)), money(ledger), ledger.totals()
     settle(ledger, settlement(bet(1), payout_minor))
@@ -252,7 +254,7 @@ def test_a_bet_that_is_open_again_stands_as_it_did_before_it_was_settled(payout_
 
 def test_a_bet_opened_again_before_its_settlement_was_heard_only_takes_the_number():
     ledger = funded()
-    reserve(ledger, wish())
+    reserve(ledger, reservation())
     resolve(ledger, verdict(bet(1)))
     assert len(settle(ledger, open_again(bet(1), number=2))) == 1
     assert money(ledger) == (900, 0, 100, 0)
@@ -265,7 +267,7 @@ def test_a_bet_opened_again_before_its_settlement_was_heard_only_takes_the_numbe
 @pytest.mark.parametrize("late", [Reason.ACCEPTED, Reason.FENCED])
 def test_a_pending_bet_that_is_open_again_is_posted_whatever_verdict_comes_late(late):
     ledger = funded()
-    reserve(ledger, wish())
+    reserve(ledger, reservation())
     settle(ledger, open_again(bet(1)))
     assert money(ledger) == (900, 0, 100, 0)
     assert len(ledger.pending_before(at_ns=99, limit=9)) == 0
@@ -276,7 +278,7 @@ def test_a_pending_bet_that_is_open_again_is_posted_whatever_verdict_comes_late(
 
 def test_a_refused_bet_is_not_opened_again():
     ledger = funded()
-    reserve(ledger, wish())
+    reserve(ledger, reservation())
     resolve(ledger, verdict(bet(1), Reason.ODDS_CHANGED))
     assert len(settle(ledger, open_again(bet(1)))) == 0
     assert money(ledger) == (1_000, 0, 0, 0)
@@ -299,7 +301,7 @@ def test_a_bet_that_is_open_again_stands_at_its_place_among_the_open_ones(seed):
     count = 40
     ledger = funded(accounts=(7, 8), amount_minor=10_000)
     owners = [random.choice((7, 7, 8)) for _ in range(count)]
-    reserve(ledger, *(wish(f"r{i}", account_no=no) for i, no in enumerate(owners)))
+    reserve(ledger, *(reservation(f"r{i}", account_no=no) for i, no in enumerate(owners)))
     stands = dict.fromkeys(range(count), True)
     for number in range(1, 200):
         i = random.randrange(count)
@@ -324,7 +326,7 @@ def test_a_bet_that_is_open_again_stands_at_its_place_among_the_open_ones(seed):
 )
 def test_an_impossible_settlement_is_an_error_before_anything_has_changed(impossible):
     ledger = funded()
-    reserve(ledger, wish())
+    reserve(ledger, reservation())
     before = ledger.state_hash()
     with pytest.raises(ValueError, match="settlement row 1 is impossible"):
         settle(ledger, settlement(bet(1), 250), impossible)
@@ -334,10 +336,10 @@ def test_an_impossible_settlement_is_an_error_before_anything_has_changed(imposs
 def many(count: int, *, payout_minor: int) -> tuple[LedgerMachine, Rows]:
     """A ledger with this many stakes of 1 reserved, and their settlements."""
     ledger = funded(amount_minor=count)
-    wishes = np.repeat(wish(stake_minor=1), count)
-    wishes["ref"][:, 0] = np.arange(1, count + 1)
+    reservations = np.repeat(reservation(stake_minor=1), count)
+    reservations["ref"][:, 0] = np.arange(1, count + 1)
     paid = np.repeat(settlement(0, payout_minor), count)
-    paid["bet_id"] = ledger.exchange(NO_VERDICTS, wishes, 10)["bet_id"]
+    paid["bet_id"] = ledger.exchange(NO_VERDICTS, reservations, 10)["bet_id"]
     return ledger, paid
 
 

@@ -105,7 +105,7 @@ class ResolutionTwin:
             self.bets.append(bet)
         return self.status == Status.ACTIVE
 
-    def tell(self, command: FeedStep, *, fed: bool) -> tuple[Reason, list[Row]]:
+    def notify(self, command: FeedStep, *, fed: bool) -> tuple[Reason, list[Row]]:
         """Return why a command is refused, or the rows it must send."""
         if fed and self.voided and command == RollBackCancel(market_no=1):
             return Reason.MARKET_HELD, []

@@ -110,7 +110,7 @@ class Pair:
             self.twin.place(Placed(self.serial, at_ns, outcome, stake, ODDS[outcome]))
         self.machine.place(bet_rows(bets), at_ns)
 
-    def tell(self, command: FeedStep, *, fed: bool) -> None:
+    def notify(self, command: FeedStep, *, fed: bool) -> None:
         sent = self.machine._outbox.last_seq(0)
         event: MarketEvent
         if fed:
@@ -123,7 +123,7 @@ class Pair:
             (event,) = applied.events
         else:
             event = self.machine.apply(command, 12)
-        expected, rows = self.twin.tell(command, fed=fed)
+        expected, rows = self.twin.notify(command, fed=fed)
         reason = event.reason if isinstance(event, Refused) else Reason.ACCEPTED
         assert reason == expected
         assert rows_since(self.machine, sent) == rows
@@ -178,5 +178,5 @@ def test_every_bet_is_told_what_follows_from_what_stands_and_only_when_that_chan
         if isinstance(step, tuple):
             pair.place(*step)
         else:
-            pair.tell(step, fed=fed)
+            pair.notify(step, fed=fed)
         pair.check()

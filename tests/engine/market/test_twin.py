@@ -100,7 +100,7 @@ commands = st.one_of(
 steps = st.one_of(st.lists(bets, max_size=12), st.lists(bets, max_size=12), commands)
 
 
-def tell(twin: MarketsTwin, command: MarketCommand) -> Reason:
+def notify(twin: MarketsTwin, command: MarketCommand) -> Reason:
     """Apply a command to the twin."""
     if isinstance(command, SetOdds):
         wanted = [(quote.outcome, quote.odds_milli, quote.active) for quote in command.quotes]
@@ -157,7 +157,7 @@ def test_any_stream_is_answered_as_the_plain_twin_answers(
             assert place(machine, *step) == [twin.place(one) for one in step]
         else:
             event = machine.apply(step, AT_NS)
-            expected = tell(twin, step)
+            expected = notify(twin, step)
             reason = event.reason if isinstance(event, Refused) else Reason.ACCEPTED
             assert reason == expected or reason == Reason.ALREADY_SETTLED
         assert_equal(machine, twin)

@@ -24,7 +24,7 @@ from engine.pricing.fair_probabilities import Fair, Mark
 from engine.pricing.following import UPDATES_IN_CALL_MAX, Follow, Followed
 from engine.pricing.quoting import Margin
 from engine.pricing.repricing import Reprice
-from engine.pricing.skew import LogOddsLean
+from engine.pricing.skew import LogOddsSkew
 from tests.actors.test_market_shell import Ear, bets, shell_on
 from tests.actors.trade import events_of, market, market_control, settle_home
 from tests.faults.faulty_disk import FaultyDisk
@@ -91,8 +91,8 @@ def test_odds_lean_on_the_book_of_the_market_itself(shell: MarketShell) -> None:
     rows["odds_milli"] = image(shell).odds_milli[0]
     shell.place(rows.tobytes())
     before = image(shell).odds_milli
-    lean = LogOddsLean(scale_minor=100_000, log_odds_milli_max=200)
-    follow(shell, said(2), lean=lean)
+    skew = LogOddsSkew(scale_minor=100_000, log_odds_milli_max=200)
+    follow(shell, said(2), skew=skew)
     after = image(shell).odds_milli
     assert after[0] < before[0], "what was backed is shortened"
     assert after[1] > before[1]

@@ -9,7 +9,7 @@ from engine.pricing.generic import SPORT, GenericModel, GenericState
 from engine.pricing.ladder import FINE
 from engine.pricing.margin import Method
 from engine.pricing.quoting import BookFigures, Margin
-from engine.pricing.skew import LogOddsLean
+from engine.pricing.skew import LogOddsSkew
 from engine.pricing.sport import SPORTS, MarketTypeError, SportBoard
 
 KEYS = ("oscars24/best_picture", "oscars24/nominated?category=score|winners=2")
@@ -38,8 +38,8 @@ def test_any_market_is_quoted_at_the_book_that_is_asked_for() -> None:
 def test_its_odds_lean_on_its_book_as_all_others_do() -> None:
     payout = np.array((0, 900_000, 0, 0, 0, 0, 0), np.int64)
     figures = BookFigures(stake_minor=payout // 2, payout_minor=payout)
-    lean = LogOddsLean(scale_minor=1_000_000)
-    leant = board().quotes(MODEL, GenericState(), Margin(), lean, figures)[KEYS[0]]
+    skew = LogOddsSkew(scale_minor=1_000_000)
+    leant = board().quotes(MODEL, GenericState(), Margin(), skew, figures)[KEYS[0]]
     plain = board().quotes(MODEL, GenericState(), Margin())[KEYS[0]]
     assert leant[1].odds_milli < plain[1].odds_milli
     assert leant[0].odds_milli > plain[0].odds_milli

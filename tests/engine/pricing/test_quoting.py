@@ -21,7 +21,7 @@ from engine.pricing.quoting import (
     quote,
 )
 from engine.pricing.quoting_nb import FLOAT_ROWS, INT_ROWS, hold_books_nb
-from engine.pricing.skew import LinearLean, OptimalLean
+from engine.pricing.skew import LinearSkew, OptimalSkew
 
 Floats = npt.NDArray[np.float64]
 COARSE = Ladder(first_milli=1_050, bands=(Band(3_000, 50), Band(10_000, 500), Band(50_000, 5_000)))
@@ -365,8 +365,8 @@ def test_a_quoter_forgets_what_it_quoted_before() -> None:
     wanted = Margin(book_milli=1_060, book_within_milli=2)
     first = quoter.quote(fair, margin=wanted).odds_milli.tolist()
     figures = BookFigures(np.zeros(3, np.int64), np.array((10**6, 0, 0)))
-    lean = LinearLean(scale_minor=10**6)
-    quoter.quote(fair[::-1].copy(), margin=KEYS, lean=lean, figures=figures)
+    skew = LinearSkew(scale_minor=10**6)
+    quoter.quote(fair[::-1].copy(), margin=KEYS, skew=skew, figures=figures)
     assert quoter.quote(fair, margin=wanted).odds_milli.tolist() == first
 
 
@@ -374,9 +374,9 @@ def test_a_quoter_forgets_what_it_could_not_hold_before() -> None:
     offsets, fair = np.array((0, 3)), np.array((0.8, 0.7, 0.5))
     quoter = Quoter(offsets, np.full(1, 2.0), ("double_chance",))
     figures = BookFigures(np.zeros(3, np.int64), np.array((10**6, 0, 0)))
-    lean = OptimalLean(risk_minor=10**6)
-    leant = quoter.quote(fair, margin=Margin(), lean=lean, figures=figures)
-    assert leant.shortfalls.tolist() == [Shortfall.LEAN]
+    skew = OptimalSkew(risk_minor=10**6)
+    leant = quoter.quote(fair, margin=Margin(), skew=skew, figures=figures)
+    assert leant.shortfalls.tolist() == [Shortfall.SKEW]
     assert quoter.quote(fair, margin=Margin()).shortfalls.tolist() == [0]
 
 
@@ -388,7 +388,7 @@ def test_an_empty_book_is_not_leaned_on(figures: BookFigures | None) -> None:
     plain = quote(fair, offsets, np.ones(1), ("1x2",), margin=Margin())
     leant = quote(
         fair, offsets, np.ones(1), ("1x2",), margin=Margin(), figures=figures,
-        lean=LinearLean(scale_minor=10**5),
+        skew=LinearSkew(scale_minor=10**5),
     )  # fmt: skip
     assert leant.odds_milli.tolist() == plain.odds_milli.tolist()
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from engine.pricing.ladder import FINE
 from engine.pricing.margin import Method, add_margin
 from engine.pricing.quoting import BookFigures, Margin, Shortfall, quote
-from engine.pricing.skew import Lean, LinearLean, LogOddsLean, OptimalLean
+from engine.pricing.skew import LinearSkew, LogOddsSkew, OptimalSkew, Skew
 from engine.pricing.skew_nb import (
     EXCESS_MAX,
     FLOOR_SHARE,
@@ -25,9 +25,9 @@ from engine.pricing.skew_nb import (
     NOT_CONVERGED,
     ROOM_SHARE,
     floor_nb,
-    lean_nb,
     optimal_nb,
     reserve_nb,
+    skew_nb,
 )
 from tests.engine.pricing import twins
 
@@ -47,7 +47,7 @@ def books(draw: st.DrawFn) -> tuple[list[float], list[float]]:
 def leant(form: int, p: Sequence[float], payouts: Sequence[float], cap: float) -> list[float]:
     out, statuses = np.zeros(len(p)), np.zeros(1, np.int64)
     offsets = np.array((0, len(p)))
-    lean_nb(
+    skew_nb(
         form, np.array(p), np.array(payouts, np.float64), offsets, float(SCALE), cap, out, statuses
     )
     assert statuses[0] == LEANT
@@ -358,14 +358,14 @@ def test_a_search_that_comes_to_no_rest_leaves_the_prices_of_the_margin_and_says
     prices, status = optimal(p, quoted, (0.0, 160_000.0, 0.0), **steep)
     assert status == NOT_CONVERGED
     assert prices == quoted
-    lean = OptimalLean(
+    skew = OptimalSkew(
         risk_minor=20_000, bet_payout_minor=20, elasticity=100.0, log_odds_milli_max=2_000
     )
     figures = BookFigures(np.zeros(3, np.int64), np.array((0, 160_000, 0)))
     fair, offsets = np.array(p), np.array((0, 3))
     plain = quote(fair, offsets, np.ones(1), ("x",), margin=Margin())
-    answer = quote(fair, offsets, np.ones(1), ("x",), margin=Margin(), lean=lean, figures=figures)
-    assert answer.shortfalls.tolist() == [Shortfall.LEAN]
+    answer = quote(fair, offsets, np.ones(1), ("x",), margin=Margin(), skew=skew, figures=figures)
+    assert answer.shortfalls.tolist() == [Shortfall.SKEW]
     assert answer.odds_milli.tolist() == plain.odds_milli.tolist()
 
 
@@ -395,9 +395,9 @@ def test_odds_above_fair_are_brought_back_at_the_others_cost(
 
 def test_a_quote_that_stops_at_fair_takes_from_all_the_others_alike() -> None:
     fair, payouts = (0.4, 0.25, 0.2, 0.15), (60_000, 30_000, 0, 40_000)
-    lean = LogOddsLean(scale_minor=SCALE, log_odds_milli_max=500)
+    skew = LogOddsSkew(scale_minor=SCALE, log_odds_milli_max=500)
     answer = quote(
-        np.array(fair), np.array((0, 4)), np.ones(1), ("x",), ladder=FINE, lean=lean,
+        np.array(fair), np.array((0, 4)), np.ones(1), ("x",), ladder=FINE, skew=skew,
         margin=Margin(book_milli=1_040, book_within_milli=1),
         figures=BookFigures(np.zeros(4, np.int64), np.array(payouts)),
     )  # fmt: skip
@@ -418,39 +418,37 @@ def test_markets_without_a_margin_are_left_as_they_are() -> None:
 
 # --- through a quote -----------------------------------------------------------------------------
 
-LEANS: tuple[Lean, ...] = (
-    LinearLean(scale_minor=SCALE),
-    LogOddsLean(scale_minor=SCALE),
-    OptimalLean(risk_minor=SCALE, bet_payout_minor=1_000),
+SKEWS: tuple[Skew, ...] = (
+    LinearSkew(scale_minor=SCALE),
+    LogOddsSkew(scale_minor=SCALE),
+    OptimalSkew(risk_minor=SCALE, bet_payout_minor=1_000),
 )
 FAIR = np.array((0.45, 0.30, 0.25, 0.8, 0.7, 0.5))
 PAYOUTS = np.array((40_000, 10_000, 10_000, 5_000, 9_000, 5_000))
 
 
-def quoted_with(lean: Lean | None, *, harmonised: bool = True) -> tuple[list[int], list[int]]:
+def quoted_with(skew: Skew | None, *, capped: bool = True) -> tuple[list[int], list[int]]:
     answer = quote(
         FAIR, np.array((0, 3, 6)), np.array((1.0, 2.0)), ("1x2", "double_chance"),
-        margin=Margin(harmonised=harmonised), ladder=FINE, lean=lean,
+        margin=Margin(capped=capped), ladder=FINE, skew=skew,
         figures=BookFigures(PAYOUTS // 2, PAYOUTS),
     )  # fmt: skip
     return answer.odds_milli.tolist(), answer.shortfalls.tolist()
 
 
 @pytest.mark.parametrize("harmonised", [True, False])
-@pytest.mark.parametrize("lean", LEANS)
-def test_a_leant_quote_is_shorter_where_the_book_would_pay_most(
-    lean: Lean, harmonised: bool
-) -> None:
+@pytest.mark.parametrize("skew", SKEWS)
+def test_a_leant_quote_is_shorter_where_the_book_would_pay_most(skew: Skew, capped: bool) -> None:
     plain, _ = quoted_with(None)
-    odds_milli, shortfalls = quoted_with(lean, harmonised=harmonised)
+    odds_milli, shortfalls = quoted_with(skew, capped=capped)
     longest = float((FAIR[:3] * odds_milli[:3]).max()) / 1000.0
-    assert longest <= 1.0 if harmonised else longest > 1.0
+    assert longest <= 1.0 if capped else longest > 1.0
     assert odds_milli[0] < plain[0]
     assert odds_milli[1] > plain[1]
     assert sum(1000.0 / each for each in odds_milli[:3]) == pytest.approx(1.05, abs=1e-3)
     assert sum(1000.0 / each for each in odds_milli[3:]) == pytest.approx(2.10, abs=2e-3)
-    if isinstance(lean, OptimalLean):
-        assert shortfalls == [0, Shortfall.LEAN]
+    if isinstance(skew, OptimalSkew):
+        assert shortfalls == [0, Shortfall.SKEW]
         assert odds_milli[3:] == plain[3:]
     else:
         assert shortfalls == [0, 0]
@@ -460,18 +458,18 @@ def test_a_lean_that_puts_the_book_out_of_reach_is_taken_off_and_says_so() -> No
     fair, offsets = np.array((0.94, 0.06)), np.array((0, 2))
     margin = Margin(method=Method.PROPORTIONAL, book_milli=1_050)
     figures = BookFigures(np.zeros(2, np.int64), np.array((10**6, 0)))
-    lean = LinearLean(scale_minor=10**5, shift_milli_max=30)
+    skew = LinearSkew(scale_minor=10**5, shift_milli_max=30)
     plain = quote(fair, offsets, np.ones(1), ("x",), margin=margin, ladder=FINE)
     answer = quote(
-        fair, offsets, np.ones(1), ("x",), margin=margin, ladder=FINE, lean=lean, figures=figures
+        fair, offsets, np.ones(1), ("x",), margin=margin, ladder=FINE, skew=skew, figures=figures
     )
-    assert answer.shortfalls.tolist() == [Shortfall.LEAN]
+    assert answer.shortfalls.tolist() == [Shortfall.SKEW]
     assert answer.odds_milli.tolist() == plain.odds_milli.tolist()
 
 
 def test_leans_are_read_from_text_by_their_tag_and_within_bounds() -> None:
-    for lean in LEANS:
-        assert msgspec.json.decode(msgspec.json.encode(lean), type=Lean) == lean
+    for skew in SKEWS:
+        assert msgspec.json.decode(msgspec.json.encode(skew), type=Skew) == skew
     for text in (
         b'{"type":"linear","scale_minor":99}',
         b'{"type":"linear","scale_minor":1000,"shift_milli_max":501}',
@@ -482,25 +480,25 @@ def test_leans_are_read_from_text_by_their_tag_and_within_bounds() -> None:
         b'{"type":"linear","scale_minor":1000,"depth":1}',
     ):
         with pytest.raises(msgspec.ValidationError):
-            msgspec.json.decode(text, type=Lean)
+            msgspec.json.decode(text, type=Skew)
 
 
 @pytest.mark.parametrize(
     ("form", "fields", "says"),
     [
-        (LinearLean, {"scale_minor": 99}, "scale_minor"),
-        (LinearLean, {"scale_minor": 1_000, "shift_milli_max": -1}, "shift_milli_max"),
-        (LogOddsLean, {"scale_minor": 10**15 + 1}, "scale_minor"),
-        (LogOddsLean, {"scale_minor": 1_000, "log_odds_milli_max": 2_001}, "log_odds_milli_max"),
-        (OptimalLean, {"risk_minor": 1}, "risk_minor"),
-        (OptimalLean, {"risk_minor": 1_000, "bet_payout_minor": 1_001}, "bet_payout_minor"),
-        (OptimalLean, {"risk_minor": 10**6, "elasticity": float("nan")}, "elasticity"),
-        (OptimalLean, {"risk_minor": 10**6, "tilt": 4.5}, "tilt"),
-        (OptimalLean, {"risk_minor": 10**6, "log_odds_milli_max": -1}, "log_odds_milli_max"),
+        (LinearSkew, {"scale_minor": 99}, "scale_minor"),
+        (LinearSkew, {"scale_minor": 1_000, "shift_milli_max": -1}, "shift_milli_max"),
+        (LogOddsSkew, {"scale_minor": 10**15 + 1}, "scale_minor"),
+        (LogOddsSkew, {"scale_minor": 1_000, "log_odds_milli_max": 2_001}, "log_odds_milli_max"),
+        (OptimalSkew, {"risk_minor": 1}, "risk_minor"),
+        (OptimalSkew, {"risk_minor": 1_000, "bet_payout_minor": 1_001}, "bet_payout_minor"),
+        (OptimalSkew, {"risk_minor": 10**6, "elasticity": float("nan")}, "elasticity"),
+        (OptimalSkew, {"risk_minor": 10**6, "tilt": 4.5}, "tilt"),
+        (OptimalSkew, {"risk_minor": 10**6, "log_odds_milli_max": -1}, "log_odds_milli_max"),
     ],
 )
 def test_a_lean_outside_its_bounds_is_refused_by_field(
-    form: type[Lean], fields: dict[str, float], says: str
+    form: type[Skew], fields: dict[str, float], says: str
 ) -> None:
     with pytest.raises(ValueError, match=f"{says}: must be"):
         form(**fields)

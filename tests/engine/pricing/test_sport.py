@@ -17,7 +17,7 @@ from engine.pricing.football.model import MatchModel, MatchState
 from engine.pricing.ladder import CENTS
 from engine.pricing.lines import Interval, Line, line_result, line_terms, over, under
 from engine.pricing.quoting import BookFigures, Margin
-from engine.pricing.skew import LinearLean
+from engine.pricing.skew import LinearSkew
 from engine.pricing.sport import SPORTS, MarketTypeError, SportBoard, outcome_names
 from tests.engine.pricing.football.test_model import BOARD, models, states
 
@@ -40,12 +40,12 @@ def test_a_lean_and_a_ladder_reach_the_quotes() -> None:
     figures = BookFigures(
         np.array((90_000, 0, 0, 0, 0), np.int64), np.array((180_000, 0, 0, 0, 0), np.int64)
     )
-    lean = LinearLean(scale_minor=100_000)
+    skew = LinearSkew(scale_minor=100_000)
     ours = SportBoard("football", keys, ladder=CENTS)
     theirs = FixtureBoard(keys, ladder=CENTS)
-    leaned = ours.quotes(model, MatchState(), Margin(), lean, figures)
-    assert leaned == theirs.quotes(model, MatchState(), Margin(), lean, figures)
-    assert leaned["m/1x2"] != ours.quotes(model, MatchState(), Margin())["m/1x2"]
+    skewed = ours.quotes(model, MatchState(), Margin(), skew, figures)
+    assert skewed == theirs.quotes(model, MatchState(), Margin(), skew, figures)
+    assert skewed["m/1x2"] != ours.quotes(model, MatchState(), Margin())["m/1x2"]
 
 
 @pytest.mark.parametrize("name", ["football", "tennis", "basketball"])

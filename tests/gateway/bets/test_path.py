@@ -18,7 +18,7 @@ from engine.common.rows import DECISION, SlipState
 from gateway.bets.path import BetPath
 from gateway.bets.ticket import BetAnswer, Ticket
 from gateway.settings import GatewaySettings
-from tests.gateway.bookmaker import BALANCE_MINOR, KEYS, SHARDS, SHELL_OF, Town, open_town
+from tests.gateway.bookmaker import BALANCE_MINOR, KEYS, SHARDS, SHELL_OF, Bookmaker, open_bookmaker
 from tests.gateway.price_gateway import until
 
 ACCOUNT = 7
@@ -53,8 +53,8 @@ class Line:
             return _refused(answer, Reason.DISK_FULL)
         return answer
 
-    def tell(self, method: str, /, *args: Any) -> None:
-        self.peer.tell(method, *args)
+    def notify(self, method: str, /, *args: Any) -> None:
+        self.peer.notify(method, *args)
 
 
 def _refused(answer: bytes, reason: Reason) -> bytes:
@@ -79,13 +79,16 @@ class Bettor:
         return only
 
 
-class Street:
+class BetPathShells:
     """A bet path, its lines, and the town behind them."""
 
-    def __init__(self, town: Town, **changes: Any) -> None:
-        self.town = town
+    def __init__(self, bookmaker: Bookmaker, **changes: Any) -> None:
+        self.bookmaker = bookmaker
         self.routes = Routes(shards=SHARDS)
-        self.lines = {name: Line(life.peer) for name, life in town.lives.items()}
+        self.lines = {
+            name: Line(local_process.peer)
+            for name, local_process in bookmaker.local_processes.items()
+        }
         self.suspected: list[str] = []
         self.bettor = Bettor()
         self.path = BetPath(
@@ -93,9 +96,9 @@ class Street:
             settings=GatewaySettings(**{"bet_deadline_ms": 2_000, **changes}),
             suspect=self.suspected.append,
         )
-        self.tell(dict.fromkeys(self.lines, ShellState.SERVING))
+        self.notify(dict.fromkeys(self.lines, ShellState.SERVING))
 
-    def tell(self, states: dict[str, ShellState]) -> None:
+    def notify(self, states: dict[str, ShellState]) -> None:
         self.routes.update(
             version=self.routes.version + 1,
             shells=[
@@ -122,7 +125,7 @@ class Street:
         self.path.place(Ticket(session=self.bettor, ref=ref, ref_bytes=raw, **(bet | changes)))
 
     def slip(self, ref: str) -> Any:
-        shell = self.town.lives[self.account.name].target
+        shell = self.bookmaker.local_processes[self.account.name].target
         return shell._machine().slip(account_no=ACCOUNT, ref=ref)
 
     async def settled_in(self, ref: str, state: SlipState) -> None:
@@ -130,164 +133,164 @@ class Street:
 
 
 @asynccontextmanager
-async def open_street(folder: Path, **changes: Any) -> AsyncIterator[Street]:
-    async with open_town(folder) as town:
-        street = Street(town, **changes)
+async def open_shells(folder: Path, **changes: Any) -> AsyncIterator[BetPathShells]:
+    async with open_bookmaker(folder) as bookmaker:
+        shells = BetPathShells(bookmaker, **changes)
         try:
-            yield street
+            yield shells
         finally:
-            await street.path.close()
-            town.check()
+            await shells.path.close()
+            bookmaker.check()
 
 
 @pytest.fixture
-async def street(tmp_path: Path) -> AsyncIterator[Street]:
-    async with open_street(tmp_path) as street:
-        yield street
+async def shells(tmp_path: Path) -> AsyncIterator[BetPathShells]:
+    async with open_shells(tmp_path) as shells:
+        yield shells
 
 
-async def test_bet_is_reserved_decided_answered_and_posted(street: Street) -> None:
-    street.place("a")
-    answer = await street.bettor.answer("a")
+async def test_bet_is_reserved_decided_answered_and_posted(shells: BetPathShells) -> None:
+    shells.place("a")
+    answer = await shells.bettor.answer("a")
     assert (answer.state, answer.odds_milli) == ("accepted", 2_500)
-    await street.settled_in("a", SlipState.ACCEPTED)
-    assert street.path.in_flight == 0
+    await shells.settled_in("a", SlipState.ACCEPTED)
+    assert shells.path.in_flight == 0
 
 
-async def test_refused_bet_gives_its_stake_back(street: Street) -> None:
+async def test_refused_bet_gives_its_stake_back(shells: BetPathShells) -> None:
     payload = encode(MarketControl(by="t", commands=(SuspendMarket(market_no=1),)))
-    street.town.lives["market-a"].target.control(payload)
-    street.place("a")
-    answer = await street.bettor.answer("a")
+    shells.bookmaker.local_processes["market-a"].target.control(payload)
+    shells.place("a")
+    answer = await shells.bettor.answer("a")
     assert (answer.state, answer.reason) == ("rejected", Reason.MARKET_SUSPENDED)
-    await street.settled_in("a", SlipState.REFUSED)
-    shell = street.town.lives[street.account.name].target
+    await shells.settled_in("a", SlipState.REFUSED)
+    shell = shells.bookmaker.local_processes[shells.account.name].target
     assert shell._machine().balance(ACCOUNT).available_minor == BALANCE_MINOR
 
 
-async def test_bets_of_one_turn_travel_in_one_call(street: Street) -> None:
+async def test_bets_of_one_turn_travel_in_one_call(shells: BetPathShells) -> None:
     for i in range(50):
-        street.place(f"b{i}", stake_minor=10)
-    await street.bettor.answer("b49")
-    assert street.account.calls[0] == ("exchange", 50 * 56)
-    assert street.lines["market-a"].calls == [("place", 50 * 40)]
+        shells.place(f"b{i}", stake_minor=10)
+    await shells.bettor.answer("b49")
+    assert shells.account.calls[0] == ("exchange", 50 * 56)
+    assert shells.lines["market-a"].calls == [("place", 50 * 40)]
 
 
 async def test_batch_is_cut_at_its_bound(tmp_path: Path) -> None:
-    async with open_street(tmp_path, batch_rows_max=16) as street:
+    async with open_shells(tmp_path, batch_rows_max=16) as shells:
         for i in range(50):
-            street.place(f"b{i}", stake_minor=10)
-        await until(lambda: len(street.bettor.heard) == 50)
-        assert {answers[0].state for answers in street.bettor.heard.values()} == {"accepted"}
-        assert max(size for _, size in street.account.calls) <= 16 * 56
+            shells.place(f"b{i}", stake_minor=10)
+        await until(lambda: len(shells.bettor.heard) == 50)
+        assert {answers[0].state for answers in shells.bettor.heard.values()} == {"accepted"}
+        assert max(size for _, size in shells.account.calls) <= 16 * 56
 
 
-async def test_verdict_travels_alone_when_no_other_bet_comes(street: Street) -> None:
-    street.place("a")
-    await street.settled_in("a", SlipState.ACCEPTED)
-    assert [size for _, size in street.account.calls] == [56, 0]
+async def test_verdict_travels_alone_when_no_other_bet_comes(shells: BetPathShells) -> None:
+    shells.place("a")
+    await shells.settled_in("a", SlipState.ACCEPTED)
+    assert [size for _, size in shells.account.calls] == [56, 0]
 
 
-async def test_market_nobody_hosts_is_refused_and_touches_no_account(street: Street) -> None:
-    street.place("a", market_no=99)
-    (answer,) = street.bettor.heard["a"]
+async def test_market_nobody_hosts_is_refused_and_touches_no_account(shells: BetPathShells) -> None:
+    shells.place("a", market_no=99)
+    (answer,) = shells.bettor.heard["a"]
     assert (answer.state, answer.reason) == ("rejected", Reason.MARKET_UNKNOWN)
-    assert street.account.calls == []
+    assert shells.account.calls == []
 
 
 async def test_bet_past_the_bound_is_busy_at_once_and_touches_no_account(tmp_path: Path) -> None:
-    async with open_street(tmp_path, bets_in_flight_max=2) as street:
+    async with open_shells(tmp_path, bets_in_flight_max=2) as shells:
         for ref in "abc":
-            street.place(ref)
-        (answer,) = street.bettor.heard["c"]
+            shells.place(ref)
+        (answer,) = shells.bettor.heard["c"]
         assert (answer.state, answer.reason) == ("rejected", Reason.BUSY)
-        assert (await street.bettor.answer("a")).state == "accepted"
-        assert street.slip("c") is None
+        assert (await shells.bettor.answer("a")).state == "accepted"
+        assert shells.slip("c") is None
 
 
 @pytest.mark.parametrize("fault", ["call lost", "answer lost", "defect", "garbled"])
 @pytest.mark.parametrize("stage", ["account", "market"])
 async def test_bet_is_booked_once_whatever_is_lost_on_the_way(
-    street: Street, stage: str, fault: str
+    shells: BetPathShells, stage: str, fault: str
 ) -> None:
-    line = street.account if stage == "account" else street.lines["market-a"]
+    line = shells.account if stage == "account" else shells.lines["market-a"]
     line.fail(fault, times=3)
-    street.place("a")
-    assert (await street.bettor.answer("a")).state == "accepted"
-    await street.settled_in("a", SlipState.ACCEPTED)
-    assert line.name in street.suspected
-    shell = street.town.lives[street.account.name].target
+    shells.place("a")
+    assert (await shells.bettor.answer("a")).state == "accepted"
+    await shells.settled_in("a", SlipState.ACCEPTED)
+    assert line.name in shells.suspected
+    shell = shells.bookmaker.local_processes[shells.account.name].target
     assert shell._machine().balance(ACCOUNT).available_minor == BALANCE_MINOR - 500
-    assert street.town.lives["market-a"].target._machine().bets_len == 1
+    assert shells.bookmaker.local_processes["market-a"].target._machine().bets_len == 1
 
 
-async def test_lost_verdict_is_told_again_until_it_is_posted(street: Street) -> None:
-    street.place("a")
-    await street.bettor.answer("a")
-    street.account.fail("call lost", times=5)
-    await street.settled_in("a", SlipState.ACCEPTED)
+async def test_lost_verdict_is_told_again_until_it_is_posted(shells: BetPathShells) -> None:
+    shells.place("a")
+    await shells.bettor.answer("a")
+    shells.account.fail("call lost", times=5)
+    await shells.settled_in("a", SlipState.ACCEPTED)
 
 
-async def test_shell_that_is_down_holds_back_only_its_own_bets(street: Street) -> None:
-    street.tell({"market-a": ShellState.DOWN})
-    street.place("a", market_no=1)
-    street.place("b", market_no=3)
-    assert (await street.bettor.answer("b")).state == "accepted"
-    assert "a" not in street.bettor.heard
-    street.tell({"market-a": ShellState.SERVING})
-    assert (await street.bettor.answer("a")).state == "accepted"
+async def test_shell_that_is_down_holds_back_only_its_own_bets(shells: BetPathShells) -> None:
+    shells.notify({"market-a": ShellState.DOWN})
+    shells.place("a", market_no=1)
+    shells.place("b", market_no=3)
+    assert (await shells.bettor.answer("b")).state == "accepted"
+    assert "a" not in shells.bettor.heard
+    shells.notify({"market-a": ShellState.SERVING})
+    assert (await shells.bettor.answer("a")).state == "accepted"
 
 
 async def test_silence_to_the_deadline_is_unknown_never_a_refusal(tmp_path: Path) -> None:
-    async with open_street(tmp_path, bet_deadline_ms=200) as street:
-        street.tell({"market-a": ShellState.DOWN})
-        street.place("a")
-        answer = await street.bettor.answer("a")
+    async with open_shells(tmp_path, bet_deadline_ms=200) as shells:
+        shells.notify({"market-a": ShellState.DOWN})
+        shells.place("a")
+        answer = await shells.bettor.answer("a")
         assert (answer.state, answer.reason) == ("unknown", Reason.UNKNOWN)
-        assert street.slip("a").state == SlipState.PENDING
-        assert street.path.in_flight == 0
+        assert shells.slip("a").state == SlipState.PENDING
+        assert shells.path.in_flight == 0
         # Given up is given up: the bet does not arrive later by this path.
-        street.tell({"market-a": ShellState.SERVING})
-        street.place("b")
-        await street.bettor.answer("b")
-        assert street.slip("a").state == SlipState.PENDING
+        shells.notify({"market-a": ShellState.SERVING})
+        shells.place("b")
+        await shells.bettor.answer("b")
+        assert shells.slip("a").state == SlipState.PENDING
 
 
 async def test_refusal_that_is_not_recorded_is_no_verdict_for_a_bet_sent_twice(
-    street: Street,
+    shells: BetPathShells,
 ) -> None:
-    market = street.lines["market-a"]
+    market = shells.lines["market-a"]
     market.fail("answer lost")
-    street.place("a")
+    shells.place("a")
     await until(lambda: len(market.calls) == 1)
     market.fail("not recorded", times=1)
-    answer = await street.bettor.answer("a")
+    answer = await shells.bettor.answer("a")
     assert answer.state == "unknown"
-    assert street.slip("a").state == SlipState.PENDING  # the reconciler will find it accepted
+    assert shells.slip("a").state == SlipState.PENDING  # the reconciler will find it accepted
 
 
 async def test_refusal_that_is_not_recorded_frees_the_stake_of_a_bet_sent_once(
-    street: Street,
+    shells: BetPathShells,
 ) -> None:
-    street.tell({"market-a": ShellState.SERVING})
-    market = street.lines["market-a"]
-    target = street.town.lives["market-a"].target
+    shells.notify({"market-a": ShellState.SERVING})
+    market = shells.lines["market-a"]
+    target = shells.bookmaker.local_processes["market-a"].target
     target.place = lambda rows: _refused(
         b"".join(rows[at : at + 8] + bytes(16) for at in range(0, len(rows), 40)),
         Reason.DISK_FULL,
     )
-    street.place("a")
-    answer = await street.bettor.answer("a")
+    shells.place("a")
+    answer = await shells.bettor.answer("a")
     assert (answer.state, answer.reason) == ("rejected", Reason.DISK_FULL)
-    await street.settled_in("a", SlipState.REFUSED)
+    await shells.settled_in("a", SlipState.REFUSED)
     assert len(market.calls) == 1
 
 
 async def test_same_ref_placed_twice_is_not_taken_after_a_refusal_nobody_recorded(
     tmp_path: Path,
 ) -> None:
-    async with open_street(tmp_path, batch_rows_max=1) as street:
-        target = street.town.lives["market-a"].target
+    async with open_shells(tmp_path, batch_rows_max=1) as shells:
+        target = shells.bookmaker.local_processes["market-a"].target
         place, places = target.place, []
 
         def full_once(rows: bytes) -> bytes:
@@ -299,57 +302,57 @@ async def test_same_ref_placed_twice_is_not_taken_after_a_refusal_nobody_recorde
 
         target.place = full_once
         # Both are reserved before the account hears that the first was refused.
-        street.place("a")
-        street.place("a")
-        await until(lambda: len(street.bettor.heard.get("a", [])) == 2)
-        await street.settled_in("a", SlipState.REFUSED)
-        assert [answer.state for answer in street.bettor.heard["a"]] == ["rejected"] * 2
+        shells.place("a")
+        shells.place("a")
+        await until(lambda: len(shells.bettor.heard.get("a", [])) == 2)
+        await shells.settled_in("a", SlipState.REFUSED)
+        assert [answer.state for answer in shells.bettor.heard["a"]] == ["rejected"] * 2
         assert target._machine().bets_len == 0
 
 
 async def test_bets_given_up_do_not_pile_up_while_their_market_is_down(tmp_path: Path) -> None:
-    async with open_street(tmp_path, bet_deadline_ms=50) as street:
-        street.tell({"market-a": ShellState.DOWN})
+    async with open_shells(tmp_path, bet_deadline_ms=50) as shells:
+        shells.notify({"market-a": ShellState.DOWN})
         for number in range(5):
-            street.place(f"a{number}")
-            await street.bettor.answer(f"a{number}")
-        await until(lambda: not any(lane.queue for lane in street.path._markets.values()))
-        assert street.path.in_flight == 0
+            shells.place(f"a{number}")
+            await shells.bettor.answer(f"a{number}")
+        await until(lambda: not any(lane.queue for lane in shells.path._markets.values()))
+        assert shells.path.in_flight == 0
 
 
-async def test_same_ref_again_is_the_same_answer_and_one_bet(street: Street) -> None:
-    street.place("a")
-    first = await street.bettor.answer("a")
-    await street.settled_in("a", SlipState.ACCEPTED)
-    street.place("a")
-    street.place("a")
-    await until(lambda: len(street.bettor.heard["a"]) == 3)
-    assert {answer.bet_id for answer in street.bettor.heard["a"]} == {first.bet_id}
-    assert {answer.state for answer in street.bettor.heard["a"]} == {"accepted"}
-    street.place("a", stake_minor=501)
-    await until(lambda: len(street.bettor.heard["a"]) == 4)
-    last = street.bettor.heard["a"][-1]
+async def test_same_ref_again_is_the_same_answer_and_one_bet(shells: BetPathShells) -> None:
+    shells.place("a")
+    first = await shells.bettor.answer("a")
+    await shells.settled_in("a", SlipState.ACCEPTED)
+    shells.place("a")
+    shells.place("a")
+    await until(lambda: len(shells.bettor.heard["a"]) == 3)
+    assert {answer.bet_id for answer in shells.bettor.heard["a"]} == {first.bet_id}
+    assert {answer.state for answer in shells.bettor.heard["a"]} == {"accepted"}
+    shells.place("a", stake_minor=501)
+    await until(lambda: len(shells.bettor.heard["a"]) == 4)
+    last = shells.bettor.heard["a"][-1]
     assert (last.state, last.reason) == ("rejected", Reason.BET_REF_REUSED)
-    assert street.town.lives["market-a"].target._machine().bets_len == 1
+    assert shells.bookmaker.local_processes["market-a"].target._machine().bets_len == 1
 
 
 async def test_path_that_closes_answers_what_is_left(tmp_path: Path) -> None:
-    async with open_street(tmp_path) as street:
-        street.tell({"market-a": ShellState.DOWN})
-        street.place("a")
-        await until(lambda: len(street.account.calls) == 1)
-        await street.path.close()
-        (answer,) = street.bettor.heard["a"]
+    async with open_shells(tmp_path) as shells:
+        shells.notify({"market-a": ShellState.DOWN})
+        shells.place("a")
+        await until(lambda: len(shells.account.calls) == 1)
+        await shells.path.close()
+        (answer,) = shells.bettor.heard["a"]
         assert answer.state == "unknown"
-        street.place("b")
-        assert street.bettor.heard["b"][0].reason is Reason.BUSY
+        shells.place("b")
+        assert shells.bettor.heard["b"][0].reason is Reason.BUSY
 
 
-async def test_statistics_count_every_answer(street: Street) -> None:
-    street.place("a")
-    street.place("b", market_no=99)
-    await street.bettor.answer("a")
-    stats = street.path.stats
+async def test_statistics_count_every_answer(shells: BetPathShells) -> None:
+    shells.place("a")
+    shells.place("b", market_no=99)
+    await shells.bettor.answer("a")
+    stats = shells.path.stats
     assert stats.answers == {Reason.ACCEPTED: 1, Reason.MARKET_UNKNOWN: 1}
     assert stats.answered == 2
     assert 0 < stats.quantile_s(0.5) <= stats.quantile_s(0.99)

@@ -15,7 +15,7 @@ from actors.exit_codes import EXIT_FAILED, EXIT_WRONG_ARGUMENTS
 from gateway.cli.main import main
 from gateway.feeds.bridge.amqp import with_password
 from gateway.feeds.uof.adapter import UofAdapter, UofSettings
-from tests.gateway.feeds.feed_system import feed_token, open_hall
+from tests.gateway.feeds.feed_system import feed_token, open_feed_system
 from tests.gateway.price_gateway import until
 
 OVERROUND = Path(sys.executable).with_name("overround")
@@ -41,17 +41,17 @@ async def run(*words: str | Path, folder: Path, env: dict[str, str] | None = Non
     )
 
 
-def hall_of(folder: Path) -> Any:
+def system_of_feeds(folder: Path) -> Any:
     adapter = partial(UofAdapter, "tiny", UofSettings(watch=False))
-    return open_hall(folder / "hall", make_adapter=adapter, gateway={})
+    return open_feed_system(folder / "hall", make_adapter=adapter, gateway={})
 
 
 async def test_a_recording_is_carried_and_its_counts_are_told(tmp_path: Path) -> None:
     recording = tmp_path / "messages.xml"
     recording.write_text("".join(map(odds_change, range(1, 21))) + "<nonsense/>\n")
-    async with hall_of(tmp_path) as hall:
+    async with system_of_feeds(tmp_path) as feed_system:
         process = await run(
-            "uof", "--files", recording, "--url", hall.feed_url, "--token", feed_token(),
+            "uof", "--files", recording, "--url", feed_system.feed_url, "--token", feed_token(),
             "--name", "tiny", folder=tmp_path,
         )  # fmt: skip
         out, err = await asyncio.wait_for(process.communicate(), 30)
@@ -59,7 +59,7 @@ async def test_a_recording_is_carried_and_its_counts_are_told(tmp_path: Path) ->
         words = out.decode()
         assert words.startswith("21 messages read, 21 answered, 1 refused, 0 sent again")
         assert "odds_change: 20" in words
-        assert hall.desk.stats()["applied"] == 20
+        assert feed_system.pipeline.stats()["applied"] == 20
 
 
 async def test_an_interrupted_bridge_says_what_it_carried(
@@ -86,9 +86,9 @@ async def test_an_interrupted_bridge_says_what_it_carried(
 async def test_a_feed_that_is_not_there_ends_it_with_its_words(tmp_path: Path) -> None:
     recording = tmp_path / "messages.xml"
     recording.write_text(odds_change(1))
-    async with hall_of(tmp_path) as hall:
+    async with system_of_feeds(tmp_path) as feed_system:
         process = await run(
-            "uof", "--files", recording, "--url", hall.feed_url, "--token", feed_token(),
+            "uof", "--files", recording, "--url", feed_system.feed_url, "--token", feed_token(),
             folder=tmp_path,
         )  # fmt: skip
         _, err = await asyncio.wait_for(process.communicate(), 30)

@@ -27,7 +27,7 @@ from tests.gateway.feeds.bridge.broker import Broker, running_broker
 from tests.gateway.feeds.certificate import Certificate, make_certificate
 from tests.gateway.feeds.exchange.builders import definition, mcm, quoted, runner
 from tests.gateway.feeds.exchange.stream_server import KEYS, Peer, exchange, refusing
-from tests.gateway.feeds.feed_system import Hall, feed_token, open_hall
+from tests.gateway.feeds.feed_system import FeedSystem, feed_token, open_feed_system
 from tests.gateway.price_gateway import until
 
 OVERROUND = Path(sys.executable).with_name("overround")
@@ -109,9 +109,9 @@ def odds_change(number: int) -> bytes:
     ).encode()
 
 
-def uof_hall(folder: Path) -> Any:
+def uof_system(folder: Path) -> Any:
     adapter = partial(UofAdapter, "tiny", UofSettings(watch=False))
-    return open_hall(folder, make_adapter=adapter, gateway={})
+    return open_feed_system(folder, make_adapter=adapter, gateway={})
 
 
 @contextlib.asynccontextmanager
@@ -141,14 +141,14 @@ async def holds(broker: Broker, name: str, count: int) -> bool:
 
 def uof(
     broker: Broker,
-    hall: Hall,
+    feed_system: FeedSystem,
     ca: Path,
     *words: str | Path,
     folder: Path,
     password: str = PASSWORD,
 ) -> Any:
     return command(
-        "uof", "--amqp", broker.tls_url, "--ca-file", ca, "--url", hall.feed_url, *words,
+        "uof", "--amqp", broker.tls_url, "--ca-file", ca, "--url", feed_system.feed_url, *words,
         folder=folder, env={PASSWORD_VARIABLE: password},
     )  # fmt: skip
 
@@ -157,26 +157,26 @@ async def test_a_broker_s_messages_are_carried_over_tls_and_written_down(
     broker: Broker, certificate: Certificate, tmp_path: Path
 ) -> None:
     recording = tmp_path / "messages.xml"
-    async with queue_of(broker, "carried") as say, uof_hall(tmp_path / "live") as hall:
+    async with queue_of(broker, "carried") as say, uof_system(tmp_path / "live") as feed_system:
         words = ("--queue", "carried", "--record", recording)
-        async with uof(broker, hall, certificate.cert, *words, folder=tmp_path) as running:
+        async with uof(broker, feed_system, certificate.cert, *words, folder=tmp_path) as running:
             await say(0, 50)
-            await until(lambda: hall.desk.stats()["applied"] == 50, wait_s=WAIT_S)
+            await until(lambda: feed_system.pipeline.stats()["applied"] == 50, wait_s=WAIT_S)
             code, out, err = await running.ended(stop=True)
         assert (code, err) == (EXIT_INTERRUPTED, "")
         assert out.startswith("50 messages read, 50 answered, 0 refused, 0 sent again, 0 too long")
         assert "  odds_change: 50\n" in out
-        live = await hall.images()
+        live = await feed_system.images()
     await until(partial(holds, broker, "carried", 0), wait_s=WAIT_S)
     kept = recording.read_bytes()
     assert kept.splitlines() == [odds_change(number) for number in range(50)]
     assert PASSWORD.encode() not in kept
-    async with uof_hall(tmp_path / "again") as hall:
-        words = ("uof", "--files", recording, "--url", hall.feed_url)
+    async with uof_system(tmp_path / "again") as feed_system:
+        words = ("uof", "--files", recording, "--url", feed_system.feed_url)
         async with command(*words, folder=tmp_path) as running:
             code, out, err = await running.ended()
         assert (code, err) == (EXIT_DONE, "")
-        assert await hall.images() == live
+        assert await feed_system.images() == live
 
 
 async def test_a_command_interrupted_twice_waits_for_nothing_and_the_broker_keeps_all_of_it(
@@ -184,18 +184,18 @@ async def test_a_command_interrupted_twice_waits_for_nothing_and_the_broker_keep
 ) -> None:
     async with (
         queue_of(broker, "unanswered") as say,
-        uof_hall(tmp_path) as hall,
-        Line(int(hall.feed_url.rpartition(":")[2])) as line,
+        uof_system(tmp_path) as feed_system,
+        Line(int(feed_system.feed_url.rpartition(":")[2])) as line,
     ):
         way = f"ws://127.0.0.1:{line.port}"
         words = ("--queue", "unanswered", "--url", way)
-        async with uof(broker, hall, certificate.cert, *words, folder=tmp_path) as running:
+        async with uof(broker, feed_system, certificate.cert, *words, folder=tmp_path) as running:
             await say(0, 1)
             await until(partial(holds, broker, "unanswered", 0), wait_s=WAIT_S)
-            await until(lambda: hall.desk.stats()["applied"] == 1, wait_s=WAIT_S)
+            await until(lambda: feed_system.pipeline.stats()["applied"] == 1, wait_s=WAIT_S)
             line.mute = True
             await say(1, 21)
-            await until(lambda: hall.desk.stats()["applied"] == 21, wait_s=WAIT_S)
+            await until(lambda: feed_system.pipeline.stats()["applied"] == 21, wait_s=WAIT_S)
             running.process.send_signal(signal.SIGTERM)
             code, out, _ = await running.ended(stop=True)
         assert code == EXIT_INTERRUPTED
@@ -203,21 +203,25 @@ async def test_a_command_interrupted_twice_waits_for_nothing_and_the_broker_keep
         assert carried is not None
         left = 21 - int(carried[1])
         await until(partial(holds, broker, "unanswered", left), wait_s=WAIT_S)
-        async with uof(broker, hall, certificate.cert, *words[:2], folder=tmp_path) as running:
+        async with uof(
+            broker, feed_system, certificate.cert, *words[:2], folder=tmp_path
+        ) as running:
             await until(
-                lambda: hall.desk.stats()["steps_refused"] == {"feed_position_known": left},
+                lambda: (
+                    feed_system.pipeline.stats()["steps_refused"] == {"feed_position_known": left}
+                ),
                 wait_s=WAIT_S,
             )
             await running.ended(stop=True)
-        assert hall.desk.stats()["applied"] == 21
+        assert feed_system.pipeline.stats()["applied"] == 21
 
 
 async def test_a_broker_of_another_authority_ends_the_command_before_it_said_who_it_is(
     broker: Broker, stranger: Certificate, tmp_path: Path
 ) -> None:
     async with (
-        uof_hall(tmp_path) as hall,
-        uof(broker, hall, stranger.cert, folder=tmp_path) as running,
+        uof_system(tmp_path) as feed_system,
+        uof(broker, feed_system, stranger.cert, folder=tmp_path) as running,
     ):
         code, out, err = await running.ended()
     assert code == EXIT_FAILED
@@ -230,8 +234,10 @@ async def test_a_wrong_password_is_told_without_it(
     broker: Broker, certificate: Certificate, tmp_path: Path
 ) -> None:
     async with (
-        uof_hall(tmp_path) as hall,
-        uof(broker, hall, certificate.cert, folder=tmp_path, password=KEYS.session) as running,
+        uof_system(tmp_path) as feed_system,
+        uof(
+            broker, feed_system, certificate.cert, folder=tmp_path, password=KEYS.session
+        ) as running,
     ):
         code, _, err = await running.ended()
     assert code == EXIT_FAILED
@@ -241,15 +247,15 @@ async def test_a_wrong_password_is_told_without_it(
 # --- an exchange ----------------------------------------------------------------------------------
 
 
-def exchange_hall(folder: Path) -> Any:
+def exchange_system(folder: Path) -> Any:
     adapter = partial(ExchangeAdapter, feed="tiny", settings=ExchangeSettings(every_ms=0))
-    return open_hall(folder, make_adapter=adapter, gateway={})
+    return open_feed_system(folder, make_adapter=adapter, gateway={})
 
 
-def stream(port: int, hall_url: str, ca: Path, *words: str | Path, folder: Path, **env: str) -> Any:
+def stream(port: int, feed_url: str, ca: Path, *words: str | Path, folder: Path, **env: str) -> Any:
     keys = {APP_KEY_VARIABLE: KEYS.app_key, SESSION_VARIABLE: KEYS.session}
     return command(
-        "exchange", "--tls", f"127.0.0.1:{port}", "--ca-file", ca, "--url", hall_url, *words,
+        "exchange", "--tls", f"127.0.0.1:{port}", "--ca-file", ca, "--url", feed_url, *words,
         folder=folder, env=env or keys,
     )  # fmt: skip
 
@@ -285,18 +291,25 @@ async def test_an_exchange_s_stream_is_carried_and_taken_up_again_where_it_broke
         await peer.reader.read()
 
     recording = tmp_path / "stream.jsonl"
-    async with exchange_hall(tmp_path) as hall, exchange(certificate, first, second) as port:
+    async with (
+        exchange_system(tmp_path) as feed_system,
+        exchange(certificate, first, second) as port,
+    ):
         words = ("--market", "1.5", "--record", recording)
         async with stream(
-            port, hall.feed_url, certificate.cert, *words, folder=tmp_path
+            port, feed_system.feed_url, certificate.cert, *words, folder=tmp_path
         ) as running:
-            await until(lambda: hall.desk.stats()["kinds"].get("mcm") == 10, wait_s=WAIT_S)
-            await until(lambda: hall.desk.stats()["in_hand"] == 0, wait_s=WAIT_S)
+            await until(
+                lambda: feed_system.pipeline.stats()["kinds"].get("mcm") == 10, wait_s=WAIT_S
+            )
+            await until(lambda: feed_system.pipeline.stats()["in_hand"] == 0, wait_s=WAIT_S)
             cut.set()
-            await until(lambda: hall.desk.stats()["kinds"].get("image") == 2, wait_s=WAIT_S)
-            await until(lambda: hall.desk.stats()["in_hand"] == 0, wait_s=WAIT_S)
+            await until(
+                lambda: feed_system.pipeline.stats()["kinds"].get("image") == 2, wait_s=WAIT_S
+            )
+            await until(lambda: feed_system.pipeline.stats()["in_hand"] == 0, wait_s=WAIT_S)
             code, out, err = await running.ended(stop=True)
-        (market,) = (await hall.images()).values()
+        (market,) = (await feed_system.images()).values()
         assert market.status is Status.ACTIVE
     assert code == EXIT_INTERRUPTED
     assert "exchange stream lost" in err
@@ -318,9 +331,11 @@ async def test_an_exchange_that_refuses_our_credentials_is_asked_no_second_time(
     path.write_text(json.dumps({"app_key": KEYS.app_key, "session": KEYS.session}))
     path.chmod(0o600)
     part = refusing("INVALID_SESSION_INFORMATION")
-    async with exchange_hall(tmp_path) as hall, exchange(certificate, part) as port:
+    async with exchange_system(tmp_path) as feed_system, exchange(certificate, part) as port:
         env = {FILE_VARIABLE: str(path)}
-        async with stream(port, hall.feed_url, certificate.cert, folder=tmp_path, **env) as running:
+        async with stream(
+            port, feed_system.feed_url, certificate.cert, folder=tmp_path, **env
+        ) as running:
             code, out, err = await running.ended()
     assert code == EXIT_FAILED
     assert "*** is not known" in err
@@ -337,9 +352,9 @@ async def test_an_exchange_of_another_authority_never_hears_our_credentials(
         heard.append(peer)
 
     async with (
-        exchange_hall(tmp_path) as hall,
+        exchange_system(tmp_path) as feed_system,
         exchange(certificate, *[meet] * 9) as port,
-        stream(port, hall.feed_url, stranger.cert, folder=tmp_path) as running,
+        stream(port, feed_system.feed_url, stranger.cert, folder=tmp_path) as running,
     ):
         assert running.process.stderr is not None
         said = await asyncio.wait_for(running.process.stderr.readline(), WAIT_S)

@@ -15,7 +15,7 @@ from gateway.configuration.opening import Opening, load_opening
 from gateway.session.tokens import Role, TokenSettings, load_key
 from persistence.disk import LocalDisk
 from persistence.durable import DurableLedger, DurableMarkets
-from tests.persistence.command_sequences import LEDGER_STEPS, MARKET_STEPS, TINY, Story
+from tests.persistence.command_sequences import LEDGER_STEPS, MARKET_STEPS, TINY, CommandSequence
 
 OVERROUND = Path(sys.executable).with_name("overround")
 OPENING = Path(__file__).parents[3] / "docs" / "example-opening.toml"
@@ -230,15 +230,17 @@ def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     folder = tmp_path / "data" / "shell"
     folder.parent.mkdir()
     if request.param == "markets":
-        _live(Story(MARKET_STEPS, DurableMarkets), folder)
+        _live(CommandSequence(MARKET_STEPS, DurableMarkets), folder)
     else:
-        _live(Story(LEDGER_STEPS, DurableLedger), folder)
+        _live(CommandSequence(LEDGER_STEPS, DurableLedger), folder)
     return folder
 
 
-def _live(story: Story[DurableMarkets] | Story[DurableLedger], folder: Path) -> None:
-    durable = story.open(LocalDisk(), folder=folder, options=TINY)
-    story.tell_all(durable)  # type: ignore[arg-type]
+def _live(
+    sequence: CommandSequence[DurableMarkets] | CommandSequence[DurableLedger], folder: Path
+) -> None:
+    durable = sequence.open(LocalDisk(), folder=folder, options=TINY)
+    sequence.send_all(durable)  # type: ignore[arg-type]
     durable.close()
 
 

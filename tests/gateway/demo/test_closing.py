@@ -12,10 +12,10 @@ from gateway.demo.closing import (
     Check,
     ClosedBooks,
     close_books,
+    contradicted_answers,
     refusal_lines,
     same_as_journal,
     settled_and_paid,
-    told_otherwise,
 )
 from simulations.audit import Audit
 
@@ -96,7 +96,7 @@ def records(*rows):
     ],
 )
 def test_an_acceptance_must_stand_in_the_book_at_its_odds(answer, true):
-    assert (told_otherwise(records((1, 2_500, 0)), {1: answer}) == []) is true
+    assert (contradicted_answers(records((1, 2_500, 0)), {1: answer}) == []) is true
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_an_acceptance_must_stand_in_the_book_at_its_odds(answer, true):
     ],
 )
 def test_a_refusal_must_be_one_in_the_book(answer, true):
-    assert (told_otherwise(records((1, 2_500, 403)), {1: answer}) == []) is true
+    assert (contradicted_answers(records((1, 2_500, 403)), {1: answer}) == []) is true
 
 
 def test_one_failed_check_makes_the_books_unsound():

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from actors.local import LocalLauncher, LocalLife
+from actors.local import LocalLauncher, LocalProcess
 from actors.messages import decode_price_images
 from actors.peer import LocalPeer
 from actors.settings import SupervisorSettings
@@ -14,7 +14,7 @@ from engine.common.views import PriceImage
 from engine.pricing.sport import SPORTS
 from gateway.app import Gateway
 from gateway.feeds.core.messages import Answer, decode_answers
-from gateway.feeds.core.pipeline import DeskSettings, FeedDesk
+from gateway.feeds.core.pipeline import FeedPipeline, PipelineSettings
 from gateway.session.tokens import Role
 from gateway.settings import GatewaySettings
 from tests.gateway.feeds.json_feed import TinyAdapter
@@ -25,21 +25,21 @@ SPORTS["football"]
 may take a minute, in which no connection of the same event loop has a heartbeat."""
 
 
-class Hall:
+class FeedSystem:
     """A system with a desk, and the words to look at both."""
 
     def __init__(self, system: System) -> None:
         self.system = system
 
     @property
-    def desk(self) -> FeedDesk:
+    def pipeline(self) -> FeedPipeline:
         peer = self.system.feeds["tiny"]
         assert isinstance(peer, LocalPeer)
         return peer._target  # type: ignore[return-value]
 
     @property
     def adapter(self) -> TinyAdapter:
-        adapter = self.desk._adapter
+        adapter = self.pipeline._adapter
         assert isinstance(adapter, TinyAdapter)
         return adapter
 
@@ -53,10 +53,10 @@ class Hall:
         assert isinstance(peer, LocalPeer)
         return peer._target  # type: ignore[return-value]
 
-    def life(self, shell: str) -> LocalLife:
+    def local_process(self, shell: str) -> LocalProcess:
         launcher = self.system._launcher
         assert isinstance(launcher, LocalLauncher)
-        return launcher.lives[shell]
+        return launcher.local_processes[shell]
 
     async def push(self, *bodies: bytes) -> list[Answer]:
         return decode_answers(await self.system.feeds["tiny"].ask("push", list(bodies)))
@@ -72,19 +72,19 @@ class Hall:
 
 
 @asynccontextmanager
-async def open_hall(
+async def open_feed_system(
     folder: Path,
     *,
     make_adapter: Callable[[], Any] = TinyAdapter,
     markets_per_actor: int = 2,
     gateway: dict[str, Any] | None = None,
     **settings: Any,
-) -> AsyncIterator[Hall]:
+) -> AsyncIterator[FeedSystem]:
     """Open a hall; with `gateway` there are doors as well, under these settings."""
     part = FeedPart(
         feed="tiny",
-        factory=FeedDesk,
-        arguments={"make_adapter": make_adapter, "settings": DeskSettings(**settings)},
+        factory=FeedPipeline,
+        arguments={"make_adapter": make_adapter, "settings": PipelineSettings(**settings)},
     )
     doors = []
     if gateway is not None:
@@ -107,7 +107,7 @@ async def open_hall(
         embedded=True,
     )
     async with system:
-        yield Hall(system)
+        yield FeedSystem(system)
 
 
 def feed_token() -> str:

@@ -13,15 +13,15 @@ from engine.common.commands import FeedStep, OutcomeResult, SetStatus, SettleMar
 from engine.common.lifecycle import Status
 from gateway.feeds.core.adapter import (
     MARKET_NO_LATER,
-    Birth,
+    Action,
     Fair,
-    Intent,
     KnownMarket,
     Mark,
+    MarketUpdate,
+    NewMarket,
     PriceFixture,
     Received,
-    Recover,
-    Tell,
+    RecoveryRequest,
 )
 
 OUTCOMES = ("home", "draw", "away")
@@ -52,14 +52,14 @@ class TinyAdapter:
     def receive(self, body: bytes, *, at_ns: int) -> Received:
         try:
             said = json.loads(body)
-            return Received(kind=said["kind"], intents=_intents(said, zlib.crc32(body)))
+            return Received(kind=said["kind"], actions=_actions(said, zlib.crc32(body)))
         except (ValueError, KeyError, TypeError) as error:
             return Received(kind="unreadable", refused=f"not ours: {error}"[:80])
 
 
-def _intents(said: dict[str, Any], digest: int) -> tuple[Intent, ...]:
+def _actions(said: dict[str, Any], digest: int) -> tuple[Action, ...]:
     if said["kind"] == "recover":
-        return (Recover(producer=1, after_ms=said["at"], request_id=said["request"]),)
+        return (RecoveryRequest(producer=1, after_ms=said["at"], request_id=said["request"]),)
     if said["kind"] == "price":
         mark = Mark(source="tiny:1/price", position=said["at"], digest=digest)
         return (
@@ -82,12 +82,12 @@ def _intents(said: dict[str, Any], digest: int) -> tuple[Intent, ...]:
     fair = said.get("fair")
     lane = "result" if said["kind"] == "result" else "odds"
     return tuple(
-        Tell(
+        MarketUpdate(
             key=key,
             mark=Mark(source=f"tiny:1/{lane}", position=said["at"], digest=digest),
             steps=tuple(steps),
             fair=None if fair is None else Fair(probabilities=tuple(fair), active=(True,) * 3),
-            birth=None if said.get("unborn") else Birth(outcomes=OUTCOMES),
+            new_market=None if said.get("unborn") else NewMarket(outcomes=OUTCOMES),
         )
         for key in [said["key"], *said.get("more", ())]
     )

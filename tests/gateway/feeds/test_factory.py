@@ -1,12 +1,12 @@
 """What a feed's section of the settings becomes."""
 
-from engine.pricing.skew import LogOddsLean
+from engine.pricing.skew import LogOddsSkew
 from gateway.configuration.config import load_config
 from gateway.configuration.system import feed_parts
-from gateway.feeds.core.pipeline import DeskSettings, FeedDesk
+from gateway.feeds.core.pipeline import FeedPipeline, PipelineSettings
 from gateway.feeds.core.settings import FEEDS, ExchangeFeedSettings, UofFeedSettings
 from gateway.feeds.exchange.adapter import ExchangeAdapter
-from gateway.feeds.factory import desk_settings, feed_part
+from gateway.feeds.factory import feed_part, pipeline_settings
 from gateway.feeds.uof.adapter import UofAdapter
 
 
@@ -16,7 +16,7 @@ def test_no_feed_has_a_desk_until_it_is_enabled() -> None:
         load_config(env={f"OVERROUND_FEED_{n.upper()}__ENABLED": "true" for n in FEEDS})
     )
     assert [part.feed for part in parts] == list(FEEDS)
-    assert {part.factory for part in parts} == {FeedDesk}
+    assert {part.factory for part in parts} == {FeedPipeline}
 
 
 def test_each_section_makes_its_own_adapter() -> None:
@@ -33,12 +33,12 @@ def test_each_section_makes_its_own_adapter() -> None:
 
 
 def test_margin_lean_and_bounds_are_those_of_the_section() -> None:
-    assert desk_settings(UofFeedSettings()) == DeskSettings()
-    settings = desk_settings(
-        UofFeedSettings(book_milli=1_080, lean_scale_minor=5_000, lean_milli_max=90, messages_max=7)
+    assert pipeline_settings(UofFeedSettings()) == PipelineSettings()
+    settings = pipeline_settings(
+        UofFeedSettings(book_milli=1_080, skew_scale_minor=5_000, skew_milli_max=90, messages_max=7)
     )
     assert settings.margin.book_milli == 1_080
-    assert settings.lean == LogOddsLean(scale_minor=5_000, log_odds_milli_max=90)
+    assert settings.skew == LogOddsSkew(scale_minor=5_000, log_odds_milli_max=90)
     assert settings.messages_max == 7
 
 

@@ -17,11 +17,11 @@ from engine.common.commands import (
 from engine.common.events import MarketSettled, MarketSuspended, Refused
 from engine.common.reasons import Reason
 from gateway.messages.arbitrage import (
-    AskSureProfit,
+    Arbitrage,
+    ArbitragePlan,
+    ArbitrageStake,
+    AskArbitrage,
     LeftOutMarket,
-    SurePlan,
-    SureProfit,
-    SureStake,
 )
 from gateway.messages.base import Error, Welcome
 from gateway.messages.bettor import (
@@ -48,10 +48,10 @@ from gateway.messages.feed import (
     FeedAttached,
     FeedPush,
     FeedPushed,
+    FeedRequest,
+    FeedRequestDone,
     FeedResult,
     FeedStats,
-    FeedWish,
-    FeedWishDone,
 )
 from gateway.messages.market import Market, Odds, Seen, Subscribe, Subscribed, Unsubscribe
 from gateway.messages.protocol import ClientMessage, ServerMessage
@@ -159,10 +159,10 @@ ASKED: list[ClientMessage] = [
         },
         goals=1,
     ),
-    AskSureProfit(id=13, fixture="wc22-64", state={"period": 1, "first_half": {"home": 1}}),
+    AskArbitrage(id=13, fixture="wc22-64", state={"period": 1, "first_half": {"home": 1}}),
     FeedPush(id=20, feed="uof", bodies=(b"<alive/>", b"<bet_stop/>")),
     FeedAttach(id=21, feed="uof"),
-    FeedWishDone(id=22, feed="uof", producer=1, request_id=1_800_000_000_000),
+    FeedRequestDone(id=22, feed="uof", producer=1, request_id=1_800_000_000_000),
     AskFeedStats(id=23, feed="uof"),
 ]
 
@@ -243,15 +243,15 @@ SENT: list[ServerMessage] = [
         ),
         unheard=(58,),
     ),
-    SureProfit(
+    Arbitrage(
         id=13,
         fixture="wc22-64",
         markets=41,
         plans=(
-            SurePlan(
+            ArbitragePlan(
                 return_micro=1_079_545,
                 stakes=(
-                    SureStake(
+                    ArbitrageStake(
                         market=42,
                         key="wc22-64/1x2",
                         outcome=0,
@@ -259,7 +259,7 @@ SENT: list[ServerMessage] = [
                         odds_milli=2_500,
                         stake_micro=431_818,
                     ),
-                    SureStake(
+                    ArbitrageStake(
                         market=43,
                         key="wc22-64/double_chance",
                         outcome=2,
@@ -280,7 +280,7 @@ SENT: list[ServerMessage] = [
         ),
     ),
     FeedAttached(id=21, feed="uof"),
-    FeedWish(feed="uof", producer=1, after_ms=1_800_000_000_000, request_id=7),
+    FeedRequest(feed="uof", producer=1, after_ms=1_800_000_000_000, request_id=7),
     FeedStats(
         id=23,
         feed="uof",

@@ -12,7 +12,15 @@ from engine.common.reasons import Reason
 from gateway.client import connect
 from gateway.session.tokens import Role
 from gateway.settings import CloseCode
-from tests.gateway.price_gateway import NOW_S, SECRET, House, image, open_house, token, until
+from tests.gateway.price_gateway import (
+    NOW_S,
+    SECRET,
+    PriceGateway,
+    image,
+    open_price_gateway,
+    token,
+    until,
+)
 from tests.gateway.raw_client import (
     BINARY,
     CLOSE,
@@ -37,9 +45,9 @@ PLACE = {
 }
 
 
-async def serves(house: House) -> bool:
+async def serves(system: PriceGateway) -> bool:
     """Say whether an honest client is served after all that."""
-    async with connect(house.bets_url, token=token(account=99)) as client:
+    async with connect(system.bets_url, token=token(account=99)) as client:
         bet = await client.place(ref="ok", market=404, outcome=0, stake_minor=1, odds_milli=2_000)
         return bet.reason == Reason.MARKET_UNKNOWN
 
@@ -82,13 +90,13 @@ PROTOCOL_VIOLATIONS = {
 @pytest.mark.parametrize("case", PROTOCOL_VIOLATIONS)
 async def test_violation_is_closed_with_its_code_and_others_are_served(case: str) -> None:
     data, code = PROTOCOL_VIOLATIONS[case]
-    async with open_house() as house:
-        async with shaken(house.ports["bets"], token=token()) as raw:
+    async with open_price_gateway() as system:
+        async with shaken(system.ports["bets"], token=token()) as raw:
             raw.send(data)
             assert (await raw.farewell()).code == code
-        assert await serves(house)
-        await until(lambda: not house.gateway.stats()["connections"])
-        assert house.gateway.stats()["counters"]["close_codes"][code] == 1
+        assert await serves(system)
+        await until(lambda: not system.gateway.stats()["connections"])
+        assert system.gateway.stats()["counters"]["close_codes"][code] == 1
 
 
 @pytest.mark.parametrize(
@@ -102,8 +110,8 @@ async def test_violation_is_closed_with_its_code_and_others_are_served(case: str
 )
 async def test_broken_msgpack_is_closed_as_invalid_data(payload: bytes) -> None:
     async with (
-        open_house() as house,
-        shaken(house.ports["bets"], token=token(), subprotocol="overround.v1.msgpack") as raw,
+        open_price_gateway() as system,
+        shaken(system.ports["bets"], token=token(), subprotocol="overround.v1.msgpack") as raw,
     ):
         raw.send(frame(BINARY, payload))
         assert (await raw.farewell()).code == CloseCode.INVALID_DATA
@@ -112,8 +120,8 @@ async def test_broken_msgpack_is_closed_as_invalid_data(payload: bytes) -> None:
 async def test_list_that_claims_to_be_endless_is_refused_before_it_is_read() -> None:
     payload = b"\x82\xa4type\xaaplace_many\xa4bets\xdd\xff\xff\xff\xff"
     async with (
-        open_house() as house,
-        shaken(house.ports["bets"], token=token(), subprotocol="overround.v1.msgpack") as raw,
+        open_price_gateway() as system,
+        shaken(system.ports["bets"], token=token(), subprotocol="overround.v1.msgpack") as raw,
     ):
         raw.send(frame(BINARY, payload))
         error = await raw.message()
@@ -147,7 +155,7 @@ REFUSED = {
 @pytest.mark.parametrize("case", REFUSED)
 async def test_message_outside_its_schema_is_refused_by_field_and_bound(case: str) -> None:
     change, reason, words = REFUSED[case]
-    async with open_house() as house, shaken(house.ports["bets"], token=token()) as raw:
+    async with open_price_gateway() as system, shaken(system.ports["bets"], token=token()) as raw:
         raw.send(json_frame(**PLACE | change))
         error = await raw.message()
         assert error["type"] == "error"
@@ -159,23 +167,23 @@ async def test_message_outside_its_schema_is_refused_by_field_and_bound(case: st
 
 
 async def test_deep_nesting_is_refused_within_the_frame_bound() -> None:
-    async with open_house(frame_bytes_max=1 << 20) as house:
-        async with shaken(house.ports["bets"], token=token()) as raw:
+    async with open_price_gateway(frame_bytes_max=1 << 20) as system:
+        async with shaken(system.ports["bets"], token=token()) as raw:
             raw.send(frame(TEXT, b'{"type":' + b"[" * 900_000))
             farewell = await raw.farewell()
             assert farewell.code in (CloseCode.INVALID_DATA, 0)
-        async with shaken(house.ports["bets"], token=token()) as raw:
+        async with shaken(system.ports["bets"], token=token()) as raw:
             raw.send(frame(TEXT, b'{"zz":' + b"[" * 900_000))
             farewell = await raw.farewell()
             assert farewell.code == CloseCode.INVALID_DATA
             assert "nested" in farewell.reason
-        assert await serves(house)
+        assert await serves(system)
 
 
 async def test_sender_of_many_refused_messages_is_closed() -> None:
     async with (
-        open_house(refused_messages_max=5) as house,
-        shaken(house.ports["bets"], token=token()) as raw,
+        open_price_gateway(refused_messages_max=5) as system,
+        shaken(system.ports["bets"], token=token()) as raw,
     ):
         raw.send(*[json_frame(type="nonsense", id=i) for i in range(9)])
         farewell = await raw.farewell()
@@ -195,9 +203,9 @@ async def test_frames_in_any_pieces_are_the_same_messages() -> None:
         + frame(PONG, b"")
         + frame(TEXT, place)
     )
-    async with open_house() as house:
+    async with open_price_gateway() as system:
         for size in (1, 2, 3, 7, 50, 333, len(stream)):
-            async with shaken(house.ports["bets"], token=token()) as raw:
+            async with shaken(system.ports["bets"], token=token()) as raw:
                 for at in range(0, len(stream), size):
                     raw.send(stream[at : at + size])
                     await asyncio.sleep(0)
@@ -209,14 +217,20 @@ async def test_frames_in_any_pieces_are_the_same_messages() -> None:
 @pytest.mark.parametrize("flood", [frame(CONT, b"", fin=False), frame(PING, b""), frame(PONG, b"")])
 async def test_flood_of_frames_that_say_nothing_is_closed(flood: bytes) -> None:
     settings = {"frames_burst": 100, "frames_a_second": 1, "frames_over_max": 10}
-    async with open_house(**settings) as house, shaken(house.ports["bets"], token=token()) as raw:
+    async with (
+        open_price_gateway(**settings) as system,
+        shaken(system.ports["bets"], token=token()) as raw,
+    ):
         raw.send(frame(TEXT, b"", fin=False), flood * 500)
         assert (await raw.farewell()).code == CloseCode.RATE_LIMITED
 
 
 async def test_rate_is_answered_first_and_closed_later() -> None:
     settings = {"frames_burst": 10, "frames_a_second": 1, "frames_over_max": 20}
-    async with open_house(**settings) as house, shaken(house.ports["bets"], token=token()) as raw:
+    async with (
+        open_price_gateway(**settings) as system,
+        shaken(system.ports["bets"], token=token()) as raw,
+    ):
         raw.send(*[json_frame(**PLACE | {"ref": f"r{i}"}) for i in range(40)])
         farewell = await raw.farewell()
     reasons = [message["reason"] for message in farewell.messages]
@@ -227,7 +241,10 @@ async def test_rate_is_answered_first_and_closed_later() -> None:
 async def test_each_bet_of_a_place_many_counts_for_the_rate() -> None:
     bet = {name: value for name, value in PLACE.items() if name != "type"}
     settings = {"frames_burst": 64, "frames_a_second": 1}
-    async with open_house(**settings) as house, shaken(house.ports["bets"], token=token()) as raw:
+    async with (
+        open_price_gateway(**settings) as system,
+        shaken(system.ports["bets"], token=token()) as raw,
+    ):
         raw.send(json_frame(type="place_many", id=1, bets=[bet] * 64), json_frame(**PLACE))
         reasons = [(await raw.message())["reason"] for _ in range(65)]
     assert reasons == [Reason.MARKET_UNKNOWN] * 64 + [Reason.RATE_LIMITED]
@@ -280,9 +297,9 @@ BAD_TOKENS = {
 async def test_bad_token_is_refused_with_401_and_audited(
     case: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with open_house() as house:
+    async with open_price_gateway() as system:
         with caplog.at_level(logging.WARNING, logger="overround.audit"):
-            async with tcp(house.ports["bets"]) as raw:
+            async with tcp(system.ports["bets"]) as raw:
                 raw.send(handshake(token=BAD_TOKENS[case]()))
                 head = await raw.head()
         assert head.startswith(b"HTTP/1.1 401")
@@ -290,21 +307,21 @@ async def test_bad_token_is_refused_with_401_and_audited(
         (line,) = [json.loads(r.message) for r in caplog.records if r.name == "overround.audit"]
         assert line["event"] == "denied"
         assert line["kind"] == "token"
-        assert house.gateway.stats()["counters"]["denied"] == {"token": 1}
+        assert system.gateway.stats()["counters"]["denied"] == {"token": 1}
 
 
 async def test_token_in_the_query_opens_a_session() -> None:
-    async with open_house() as house:
+    async with open_price_gateway() as system:
         path = f"/?token={token()}"
-        async with shaken(house.ports["bets"], token=None, path=path) as raw:
+        async with shaken(system.ports["bets"], token=None, path=path) as raw:
             raw.send(json_frame(**PLACE))
             assert (await raw.message())["reason"] == Reason.MARKET_UNKNOWN
 
 
 async def test_session_ends_when_its_token_expires() -> None:
     async with (
-        open_house(clock_s=lambda: NOW_S + 3_599.95) as house,
-        shaken(house.ports["bets"], token=token()) as raw,
+        open_price_gateway(clock_s=lambda: NOW_S + 3_599.95) as system,
+        shaken(system.ports["bets"], token=token()) as raw,
     ):
         assert (await raw.farewell()).code == CloseCode.TOKEN_EXPIRED
 
@@ -313,7 +330,7 @@ async def test_session_ends_when_its_token_expires() -> None:
 async def test_foreign_origin_is_refused_and_audited(
     origins: tuple[str, ...], status: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with open_house(origins=origins) as house, tcp(house.ports["bets"]) as raw:
+    async with open_price_gateway(origins=origins) as system, tcp(system.ports["bets"]) as raw:
         raw.send(handshake(token=token(), extra=["Origin: https://book.example"]))
         head = await raw.head()
         assert head.split()[1] == status
@@ -323,7 +340,7 @@ async def test_foreign_origin_is_refused_and_audited(
 
 async def test_compression_is_declined() -> None:
     offer = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits"
-    async with open_house() as house, tcp(house.ports["bets"]) as raw:
+    async with open_price_gateway() as system, tcp(system.ports["bets"]) as raw:
         raw.send(handshake(token=token(), extra=[offer]))
         head = await raw.head()
         assert head.startswith(b"HTTP/1.1 101")
@@ -352,39 +369,39 @@ BAD_HANDSHAKES = {
 @pytest.mark.parametrize("case", BAD_HANDSHAKES)
 async def test_bad_handshake_gets_its_http_status(case: str) -> None:
     data, status = BAD_HANDSHAKES[case]
-    async with open_house() as house:
-        async with tcp(house.ports["bets"]) as raw:
+    async with open_price_gateway() as system:
+        async with tcp(system.ports["bets"]) as raw:
             raw.send(data)
             head = await raw.head()
             assert head.split()[1] == status, head
             await raw.rest()
-        assert await serves(house)
+        assert await serves(system)
 
 
 async def test_slow_handshake_is_cut_off_in_time() -> None:
-    async with open_house(handshake_ms=100) as house, tcp(house.ports["bets"]) as raw:
+    async with open_price_gateway(handshake_ms=100) as system, tcp(system.ports["bets"]) as raw:
         raw.send(b"GET / HTTP/1.1\r\n")
         assert await raw.rest() == b""
-        assert house.gateway.stats()["connections"] == 0
+        assert system.gateway.stats()["connections"] == 0
 
 
 async def test_connection_over_the_bound_is_told_so() -> None:
-    async with open_house(connections_max=2) as house:
-        port = house.ports["bets"]
+    async with open_price_gateway(connections_max=2) as system:
+        port = system.ports["bets"]
         async with tcp(port), shaken(port, token=token()), tcp(port) as raw:
             assert (await raw.head()).startswith(b"HTTP/1.1 503")
             await raw.rest()
-        await until(lambda: not house.gateway.stats()["connections"])
-        assert await serves(house)
+        await until(lambda: not system.gateway.stats()["connections"])
+        assert await serves(system)
 
 
 async def test_sessions_of_one_account_are_bounded() -> None:
-    async with open_house(sessions_per_account_max=1) as house:
-        async with shaken(house.ports["bets"], token=token()), tcp(house.ports["bets"]) as raw:
+    async with open_price_gateway(sessions_per_account_max=1) as system:
+        async with shaken(system.ports["bets"], token=token()), tcp(system.ports["bets"]) as raw:
             raw.send(handshake(token=token()))
             assert (await raw.head()).startswith(b"HTTP/1.1 429")
-        await until(lambda: not house.gateway.stats()["connections"])
-        async with shaken(house.ports["bets"], token=token()):
+        await until(lambda: not system.gateway.stats()["connections"])
+        async with shaken(system.ports["bets"], token=token()):
             pass
 
 
@@ -402,7 +419,7 @@ TRADER_COMMANDS = [
 async def test_bettor_calling_a_trader_command_is_denied_and_audited(
     message: dict[str, object], caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with open_house() as house, shaken(house.ports["bets"], token=token()) as raw:
+    async with open_price_gateway() as system, shaken(system.ports["bets"], token=token()) as raw:
         raw.send(json_frame(**message))
         error = await raw.message()
         assert error["code"] == Reason.NOT_PERMITTED
@@ -410,18 +427,18 @@ async def test_bettor_calling_a_trader_command_is_denied_and_audited(
         (line,) = [json.loads(r.message) for r in caplog.records if r.name == "overround.audit"]
         assert line["who"] == "bettor:bettor-1"
         assert line["what"] == message["type"]
-        assert house.gateway.stats()["counters"]["control_commands"] == 0
+        assert system.gateway.stats()["counters"]["control_commands"] == 0
 
 
 async def test_bettor_who_keeps_trying_is_closed() -> None:
     async with (
-        open_house(refused_messages_max=3) as house,
-        shaken(house.ports["bets"], token=token()) as raw,
+        open_price_gateway(refused_messages_max=3) as system,
+        shaken(system.ports["bets"], token=token()) as raw,
     ):
         raw.send(json_frame(**TRADER_COMMANDS[1]) * 5)
         farewell = await raw.farewell()
     assert farewell.code == CloseCode.POLICY_VIOLATION
-    assert house.gateway.stats()["counters"]["denied"] == {"role": 3}
+    assert system.gateway.stats()["counters"]["denied"] == {"role": 3}
 
 
 @pytest.mark.parametrize(
@@ -434,8 +451,8 @@ async def test_bettor_who_keeps_trying_is_closed() -> None:
         (Role.TRADER, "bets", b"101"),
     ],
 )
-async def test_each_role_has_its_doors(role: Role, door: str, status: bytes) -> None:
-    async with open_house() as house, tcp(house.ports[door]) as raw:
+async def test_each_role_has_its_doors(role: Role, listener: str, status: bytes) -> None:
+    async with open_price_gateway() as system, tcp(system.ports[listener]) as raw:
         raw.send(handshake(token=token(role)))
         assert (await raw.head()).split()[1] == status
 
@@ -457,15 +474,18 @@ async def test_each_role_has_its_doors(role: Role, door: str, status: bytes) -> 
     ],
 )
 async def test_role_that_may_not_is_denied(role: Role, message: dict[str, object]) -> None:
-    async with open_house() as house, shaken(house.ports["control"], token=token(role)) as raw:
+    async with (
+        open_price_gateway() as system,
+        shaken(system.ports["control"], token=token(role)) as raw,
+    ):
         raw.send(json_frame(**message))
         assert (await raw.message())["code"] == Reason.NOT_PERMITTED
 
 
 async def test_trader_on_the_public_door_may_only_watch() -> None:
-    async with open_house() as house:
-        house.create(image(1))
-        async with shaken(house.ports["bets"], token=token(Role.TRADER)) as raw:
+    async with open_price_gateway() as system:
+        system.create(image(1))
+        async with shaken(system.ports["bets"], token=token(Role.TRADER)) as raw:
             raw.send(json_frame(**TRADER_COMMANDS[0]))
             assert (await raw.message())["code"] == Reason.NOT_PERMITTED
             raw.send(json_frame(type="subscribe", all=True))
@@ -473,14 +493,17 @@ async def test_trader_on_the_public_door_may_only_watch() -> None:
 
 
 async def test_stopping_gateway_says_goodbye() -> None:
-    async with open_house() as house, shaken(house.ports["bets"], token=token()) as raw:
-        await house.gateway.stop()
+    async with open_price_gateway() as system, shaken(system.ports["bets"], token=token()) as raw:
+        await system.gateway.stop()
         assert (await raw.farewell()).code == CloseCode.GOING_AWAY
 
 
 async def test_silent_connection_is_pinged_then_closed() -> None:
     settings = {"ping_after_s": 1, "pong_within_s": 1}
-    async with open_house(**settings) as house, shaken(house.ports["bets"], token=token()) as raw:
+    async with (
+        open_price_gateway(**settings) as system,
+        shaken(system.ports["bets"], token=token()) as raw,
+    ):
         opcode, _ = await raw.frame()
         assert opcode == PING
         assert (await raw.farewell()).code == CloseCode.IDLE

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from tests.gateway.bookmaker import open_town
+from tests.gateway.bookmaker import open_bookmaker
 from tests.gateway.net import test_hostile as hostile
 from tests.gateway.services import test_price_fanout as fanout
 from tests.gateway.session import test_sessions as sessions
@@ -40,8 +40,8 @@ def test_violation_is_closed_with_its_code(case: str) -> None:
 
 def test_bets_are_served(tmp_path: Path) -> None:
     async def run() -> None:
-        async with open_town(tmp_path) as town:
-            await sessions.test_load_bets_answer_by_callback(town)
-            town.check()
+        async with open_bookmaker(tmp_path) as bookmaker:
+            await sessions.test_load_bets_answer_by_callback(bookmaker)
+            bookmaker.check()
 
     uvloop.run(run())

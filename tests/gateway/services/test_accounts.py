@@ -10,34 +10,36 @@ from engine.common.commands import OutcomeResult, RollBackSettlement, SettleMark
 from engine.common.rows import SETTLEMENT, BetResult
 from gateway.client import connect
 from gateway.messages.bettor import BetEvent
-from tests.gateway.bookmaker import BALANCE_MINOR, Town
+from tests.gateway.bookmaker import BALANCE_MINOR, Bookmaker
 from tests.gateway.price_gateway import WAIT_S, token
 
 BET: dict[str, Any] = {"market": 1, "outcome": 0, "stake_minor": 500, "odds_milli": 2_500}
 
 
-def settle(town: Town, bet_id: int, *, number: int, payout_minor: int, result: BetResult) -> None:
+def settle(
+    bookmaker: Bookmaker, bet_id: int, *, number: int, payout_minor: int, result: BetResult
+) -> None:
     """Book a row as the reconciler would bring it."""
     row = np.zeros(1, SETTLEMENT)
     row["bet_id"] = bet_id
     row["settlement_no"] = number
     row["payout_minor"] = payout_minor
     row["result"] = result
-    assert town.lives["account-001"].target.settle(row.tobytes()) == 1
+    assert bookmaker.local_processes["account-001"].target.settle(row.tobytes()) == 1
 
 
 @pytest.mark.parametrize("codec", ["msgpack", "json"])
 async def test_a_bet_that_is_open_again_is_told_as_reopened_and_accepted(
-    town: Town, codec: Any
+    bookmaker: Bookmaker, codec: Any
 ) -> None:
-    async with connect(town.bets_url, token=token(), codec=codec) as client:
+    async with connect(bookmaker.bets_url, token=token(), codec=codec) as client:
         bet = await client.place(ref="a1", **BET)
         assert bet.state == "accepted"
         await client.watch_account()
         events = client.events()
-        settle(town, bet.bet_id, number=1, payout_minor=1_250, result=BetResult.WON)
-        settle(town, bet.bet_id, number=2, payout_minor=0, result=BetResult.NONE)
-        settle(town, bet.bet_id, number=3, payout_minor=0, result=BetResult.LOST)
+        settle(bookmaker, bet.bet_id, number=1, payout_minor=1_250, result=BetResult.WON)
+        settle(bookmaker, bet.bet_id, number=2, payout_minor=0, result=BetResult.NONE)
+        settle(bookmaker, bet.bet_id, number=3, payout_minor=0, result=BetResult.LOST)
         told = [await asyncio.wait_for(anext(events), WAIT_S) for _ in range(3)]
         heard = [
             (one.event, one.slip.state, one.slip.result, one.slip.payout_minor)
@@ -49,15 +51,17 @@ async def test_a_bet_that_is_open_again_is_told_as_reopened_and_accepted(
             ("reopened", "accepted", "none", 0),
             ("settled", "settled", "lost", 0),
         ]
-        settle(town, bet.bet_id, number=4, payout_minor=0, result=BetResult.NONE)
+        settle(bookmaker, bet.bet_id, number=4, payout_minor=0, result=BetResult.NONE)
         (slip,) = (await client.open_bets()).bets
         assert (slip.ref, slip.state, slip.settlement_no) == ("a1", "accepted", 4)
         assert (await client.balance()).at_stake_minor == 500
 
 
-async def test_a_settlement_that_is_rolled_back_is_told_and_settled_again(town: Town) -> None:
+async def test_a_settlement_that_is_rolled_back_is_told_and_settled_again(
+    bookmaker: Bookmaker,
+) -> None:
     won, lost = OutcomeResult(won=True), OutcomeResult(won=False)
-    async with connect(town.bets_url, token=token()) as client:
+    async with connect(bookmaker.bets_url, token=token()) as client:
         await client.place(ref="a1", **BET)
         await client.watch_account()
         events = client.events()
@@ -66,8 +70,8 @@ async def test_a_settlement_that_is_rolled_back_is_told_and_settled_again(town: 
             RollBackSettlement(market_no=1, why="goal disallowed"),
             SettleMarket(market_no=1, results=(lost, won, lost)),
         ):
-            town.command(command)
-            town.ferry()
+            bookmaker.command(command)
+            bookmaker.ferry()
         told = [await asyncio.wait_for(anext(events), WAIT_S) for _ in range(3)]
         words = [(one.event, one.slip.payout_minor) for one in told if isinstance(one, BetEvent)]
         assert words == [("settled", 1_250), ("reopened", 0), ("settled", 0)]

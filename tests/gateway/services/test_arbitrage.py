@@ -18,47 +18,49 @@ from engine.pricing.football.market_types import market_rules, results
 from engine.pricing.football.model import MatchModel, MatchState, Period, Score
 from engine.pricing.quoting import Margin
 from gateway.client import ControlSession, RefusedError, connect_control
-from gateway.messages.arbitrage import LeftOutMarket, SurePlan, SureStake
+from gateway.messages.arbitrage import ArbitragePlan, ArbitrageStake, LeftOutMarket
 from gateway.services import arbitrage
 from gateway.services.arbitrage_search import search
 from gateway.session.tokens import Role
-from tests.gateway import bookmaker
-from tests.gateway.bookmaker import Town, open_town
+from tests.gateway.bookmaker import KEYS as HOSTED_KEYS
+from tests.gateway.bookmaker import SHELL_OF, Bookmaker, open_bookmaker
 from tests.gateway.price_gateway import token, until
 
 CODECS = pytest.mark.parametrize("codec", ["msgpack", "json"])
 
 
 @pytest.fixture
-async def town(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Town]:
+async def bookmaker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bookmaker]:
     """One fixture over two shells: market-a has 1 and 2 of it, market-b 4, 5 and 6."""
     more = {4: "cup-0/total?total=2", 5: "cup-0/by_how_many_corners", 6: "cup-0/first_half_1x2"}
     for number, key in more.items():
-        monkeypatch.setitem(bookmaker.KEYS, number, key)
-        monkeypatch.setitem(bookmaker.SHELL_OF, number, "market-b")
-    async with open_town(tmp_path) as town:
-        yield town
-        town.check()
+        monkeypatch.setitem(HOSTED_KEYS, number, key)
+        monkeypatch.setitem(SHELL_OF, number, "market-b")
+    async with open_bookmaker(tmp_path) as bookmaker:
+        yield bookmaker
+        bookmaker.check()
 
 
-def control(town: Town, *, role: Role = Role.TRADER, codec: Any = "msgpack") -> Any:
-    return connect_control(town.control_url, token=token(role), codec=codec)
+def control(bookmaker: Bookmaker, *, role: Role = Role.TRADER, codec: Any = "msgpack") -> Any:
+    return connect_control(bookmaker.control_url, token=token(role), codec=codec)
 
 
-async def set_odds(town: Town, session: ControlSession, market: int, *odds_milli: int) -> None:
+async def set_odds(
+    bookmaker: Bookmaker, session: ControlSession, market: int, *odds_milli: int
+) -> None:
     """Set odds by hand, and wait until they are what clients see."""
     event = await session.set_odds(
         market, [Quote(outcome=k, odds_milli=odds) for k, odds in enumerate(odds_milli)]
     )
-    await seen(town, event)
+    await seen(bookmaker, event)
 
 
-async def seen(town: Town, event: Any) -> None:
-    topic = town.gateway.fanout.topics[event.market_no]
+async def seen(bookmaker: Bookmaker, event: Any) -> None:
+    topic = bookmaker.gateway.fanout.topics[event.market_no]
     await until(lambda: topic.version >= event.version)
 
 
-def least(plan: SurePlan, *, away_from: int = 0) -> float:
+def least(plan: ArbitragePlan, *, away_from: int = 0) -> float:
     """Return what a plan gives back at the worst score, by the settlement of its markets."""
     return min(
         sum(stake.stake_micro * returned(stake, (home, away)) for stake in plan.stakes)
@@ -66,7 +68,7 @@ def least(plan: SurePlan, *, away_from: int = 0) -> float:
     )
 
 
-def returned(stake: SureStake, score: tuple[int, int]) -> float:
+def returned(stake: ArbitrageStake, score: tuple[int, int]) -> float:
     key = parse_market_key(stake.key)
     result = results(key.type, key.specifiers, score)[stake.outcome]
     void = result.void_halves / 2
@@ -74,11 +76,11 @@ def returned(stake: SureStake, score: tuple[int, int]) -> float:
 
 
 async def test_prices_that_agree_win_for_nobody_and_what_no_score_settles_is_named(
-    town: Town,
+    bookmaker: Bookmaker,
 ) -> None:
-    async with control(town) as session:
-        await set_odds(town, session, 4, 1_700, 2_000)
-        answer = await session.sure_profit("cup-0")
+    async with control(bookmaker) as session:
+        await set_odds(bookmaker, session, 4, 1_700, 2_000)
+        answer = await session.arbitrage("cup-0")
     assert (answer.fixture, answer.found, answer.plans, answer.markets) == ("cup-0", False, (), 4)
     corners = LeftOutMarket(market=5, key="cup-0/by_how_many_corners", why="unknown")
     assert answer.left_out == (corners,)
@@ -87,12 +89,12 @@ async def test_prices_that_agree_win_for_nobody_and_what_no_score_settles_is_nam
 @CODECS
 @pytest.mark.parametrize("role", [Role.TRADER, Role.QUANT])
 async def test_odds_set_by_hand_that_can_be_beaten_are_told_with_the_stakes(
-    town: Town, role: Role, codec: str
+    bookmaker: Bookmaker, role: Role, codec: str
 ) -> None:
-    async with control(town) as trader, control(town, role=role, codec=codec) as session:
+    async with control(bookmaker) as trader, control(bookmaker, role=role, codec=codec) as session:
         # Under 2.5 is at 2.00: over 2 at 2.60 wins from three goals on, and is refunded at two.
-        await set_odds(town, trader, 4, 2_600, 1_500)
-        answer = await session.sure_profit("cup-0")
+        await set_odds(bookmaker, trader, 4, 2_600, 1_500)
+        answer = await session.arbitrage("cup-0")
         (plan,) = answer.plans
         assert answer.found
         staked = {(stake.key, stake.name): stake.stake_micro for stake in plan.stakes}
@@ -104,48 +106,48 @@ async def test_odds_set_by_hand_that_can_be_beaten_are_told_with_the_stakes(
         assert least(plan) == pytest.approx(plan.return_micro, abs=5)
         odds = {(stake.market, stake.outcome): stake.odds_milli for stake in plan.stakes}
         assert odds == {(2, 1): 2_000, (4, 0): 2_600}
-        await set_odds(town, trader, 4, 1_700, 2_000)
-        assert not (await session.sure_profit("cup-0")).found
+        await set_odds(bookmaker, trader, 4, 1_700, 2_000)
+        assert not (await session.arbitrage("cup-0")).found
 
 
-async def test_the_harmoniser_leaves_nothing_that_is_found_without_it(town: Town) -> None:
+async def test_the_harmoniser_leaves_nothing_that_is_found_without_it(bookmaker: Bookmaker) -> None:
     """Each market at a book of 100: rounding to the ladder alone is a gift on some pair."""
     model = MatchModel(home_rate=1.45, away_rate=1.2)
     found = []
-    async with control(town) as session:
-        for harmonised in (False, True):
-            margin = Margin(book_milli=1_000, harmonised=harmonised)
+    async with control(bookmaker) as session:
+        for capped in (False, True):
+            margin = Margin(book_milli=1_000, capped=capped)
             events = await session.reprice(
                 "cup-0", {"model": model, "state": MatchState(), "margin": margin}
             )
             for event in events:
-                await seen(town, event)
-            found.append((await session.sure_profit("cup-0")).found)
+                await seen(bookmaker, event)
+            found.append((await session.arbitrage("cup-0")).found)
     assert found == [True, False]
 
 
-async def test_a_suspended_market_is_no_part_of_a_plan(town: Town) -> None:
-    async with control(town) as session:
-        await set_odds(town, session, 4, 2_600, 1_500)
-        await seen(town, await session.suspend(4))
-        answer = await session.sure_profit("cup-0")
+async def test_a_suspended_market_is_no_part_of_a_plan(bookmaker: Bookmaker) -> None:
+    async with control(bookmaker) as session:
+        await set_odds(bookmaker, session, 4, 2_600, 1_500)
+        await seen(bookmaker, await session.suspend(4))
+        answer = await session.arbitrage("cup-0")
     assert (answer.found, answer.markets) == (False, 3)
 
 
 async def test_every_stretch_of_play_is_searched_by_itself_and_the_best_plan_comes_first(
-    town: Town,
+    bookmaker: Bookmaker,
 ) -> None:
-    async with control(town) as session:
-        await set_odds(town, session, 4, 2_600, 1_500)
-        await set_odds(town, session, 6, 3_100, 3_100, 3_100)
-        answer = await session.sure_profit("cup-0")
+    async with control(bookmaker) as session:
+        await set_odds(bookmaker, session, 4, 2_600, 1_500)
+        await set_odds(bookmaker, session, 6, 3_100, 3_100, 3_100)
+        answer = await session.arbitrage("cup-0")
     second, first = answer.plans
     assert {stake.key for stake in first.stakes} == {"cup-0/first_half_1x2"}
     assert (second.return_micro, first.return_micro) == (1_130_434, 1_033_333)
     assert [stake.stake_micro for stake in first.stakes] == [333_334, 333_333, 333_333]
 
 
-async def test_what_has_happened_rules_scores_out(town: Town) -> None:
+async def test_what_has_happened_rules_scores_out(bookmaker: Bookmaker) -> None:
     """From 0:2 on it is 0:2 or over 2.5 goals."""
     state = MatchState(period=Period.SECOND_HALF, first_half=Score(home=0, away=2), clock_s=2_800)
     prices = [
@@ -201,34 +203,34 @@ def test_a_search_that_takes_too_long_leaves_the_rest_out() -> None:
 
 
 async def test_what_was_not_done_in_time_is_searched_again(
-    town: Town, monkeypatch: pytest.MonkeyPatch
+    bookmaker: Bookmaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with control(town) as session:
-        await set_odds(town, session, 4, 2_600, 1_500)
+    async with control(bookmaker) as session:
+        await set_odds(bookmaker, session, 4, 2_600, 1_500)
         monkeypatch.setattr(arbitrage, "SEARCH_S_MAX", 0.0)
-        answer = await session.sure_profit("cup-0")
+        answer = await session.arbitrage("cup-0")
         assert {market.why for market in answer.left_out} == {"time", "unknown"}
         monkeypatch.setattr(arbitrage, "SEARCH_S_MAX", 3.0)
-        assert (await session.sure_profit("cup-0")).found
+        assert (await session.arbitrage("cup-0")).found
 
 
 async def test_questions_side_by_side_and_more_fixtures_than_are_kept(
-    town: Town, monkeypatch: pytest.MonkeyPatch
+    bookmaker: Bookmaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(arbitrage, "FIXTURES_MAX", 1)
-    async with control(town) as session:
-        await set_odds(town, session, 4, 2_600, 1_500)
+    async with control(bookmaker) as session:
+        await set_odds(bookmaker, session, 4, 2_600, 1_500)
         answers = await asyncio.gather(
-            *(session.sure_profit(fixture) for fixture in ("cup-0", "cup-1") * 4)
+            *(session.arbitrage(fixture) for fixture in ("cup-0", "cup-1") * 4)
         )
     assert [answer.found for answer in answers] == [True, False] * 4
     assert [answer.markets for answer in answers] == [4, 1] * 4
 
 
-async def test_a_market_whose_prices_have_not_come_is_named(town: Town) -> None:
-    town.gateway.fanout.know(market_no=99, key="cup-0/odd_even")
-    async with control(town) as session:
-        answer = await session.sure_profit("cup-0")
+async def test_a_market_whose_prices_have_not_come_is_named(bookmaker: Bookmaker) -> None:
+    bookmaker.gateway.fanout.know(market_no=99, key="cup-0/odd_even")
+    async with control(bookmaker) as session:
+        answer = await session.arbitrage("cup-0")
     assert LeftOutMarket(market=99, key="cup-0/odd_even", why="unheard") in answer.left_out
 
 
@@ -241,16 +243,16 @@ async def test_a_market_whose_prices_have_not_come_is_named(town: Town) -> None:
     ],
 )
 async def test_what_cannot_be_answered_is_refused_by_name(
-    town: Town, fixture: str, state: Any, reason: Reason, words: str
+    bookmaker: Bookmaker, fixture: str, state: Any, reason: Reason, words: str
 ) -> None:
-    async with control(town) as session:
+    async with control(bookmaker) as session:
         with pytest.raises(RefusedError, match=words) as refused:
-            await session.sure_profit(fixture, state)
+            await session.arbitrage(fixture, state)
         assert refused.value.reason == reason
 
 
-async def test_a_feed_may_not_ask(town: Town) -> None:
-    async with control(town, role=Role.FEED) as session:
+async def test_a_feed_may_not_ask(bookmaker: Bookmaker) -> None:
+    async with control(bookmaker, role=Role.FEED) as session:
         with pytest.raises(RefusedError) as refused:
-            await session.sure_profit("cup-0")
+            await session.arbitrage("cup-0")
         assert refused.value.reason == Reason.NOT_PERMITTED

@@ -15,8 +15,8 @@ from gateway.client import RefusedError, connect, connect_control
 from gateway.messages.exposure import OffGridMarket, ScoreProfit
 from gateway.services import exposure
 from gateway.session.tokens import Role
-from tests.gateway import bookmaker
-from tests.gateway.bookmaker import Town, open_town
+from tests.gateway.bookmaker import KEYS as HOSTED_KEYS
+from tests.gateway.bookmaker import SHELL_OF, Bookmaker, open_bookmaker
 from tests.gateway.price_gateway import token
 
 CODECS = pytest.mark.parametrize("codec", ["msgpack", "json"])
@@ -24,22 +24,24 @@ LOST = OutcomeResult(won=False)
 
 
 @pytest.fixture
-async def town(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Town]:
+async def bookmaker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bookmaker]:
     """One fixture over two shells: market-a has 1 and 2 of it, market-b 4 and 5."""
     for number, key in ((4, "cup-0/first_half_1x2"), (5, "cup-0/by_how_many_corners")):
-        monkeypatch.setitem(bookmaker.KEYS, number, key)
-        monkeypatch.setitem(bookmaker.SHELL_OF, number, "market-b")
-    async with open_town(tmp_path) as town:
-        yield town
-        town.check()
+        monkeypatch.setitem(HOSTED_KEYS, number, key)
+        monkeypatch.setitem(SHELL_OF, number, "market-b")
+    async with open_bookmaker(tmp_path) as bookmaker:
+        yield bookmaker
+        bookmaker.check()
 
 
-def control(town: Town, *, role: Role = Role.TRADER, codec: Any = "msgpack") -> Any:
-    return connect_control(town.control_url, token=token(role), codec=codec)
+def control(bookmaker: Bookmaker, *, role: Role = Role.TRADER, codec: Any = "msgpack") -> Any:
+    return connect_control(bookmaker.control_url, token=token(role), codec=codec)
 
 
-async def bet(town: Town, market: int, outcome: int, odds_milli: int, *, stake: int = 100) -> None:
-    async with connect(town.bets_url, token=token()) as client:
+async def bet(
+    bookmaker: Bookmaker, market: int, outcome: int, odds_milli: int, *, stake: int = 100
+) -> None:
+    async with connect(bookmaker.bets_url, token=token()) as client:
         placed = await client.place(
             ref=f"m{market}o{outcome}s{stake}",
             market=market,
@@ -53,13 +55,13 @@ async def bet(town: Town, market: int, outcome: int, odds_milli: int, *, stake: 
 @CODECS
 @pytest.mark.parametrize("role", [Role.TRADER, Role.QUANT])
 async def test_profit_by_score_is_of_every_shell_of_the_fixture(
-    town: Town, role: Role, codec: str
+    bookmaker: Bookmaker, role: Role, codec: str
 ) -> None:
-    await bet(town, 1, 0, 2_500)
-    await bet(town, 2, 0, 1_900, stake=200)
-    await bet(town, 4, 1, 3_200)
-    await bet(town, 3, 0, 2_500)
-    async with control(town, role=role, codec=codec) as session:
+    await bet(bookmaker, 1, 0, 2_500)
+    await bet(bookmaker, 2, 0, 1_900, stake=200)
+    await bet(bookmaker, 4, 1, 3_200)
+    await bet(bookmaker, 3, 0, 2_500)
+    async with control(bookmaker, role=role, codec=codec) as session:
         answer = await session.exposure("cup-0", goals=2)
     assert (answer.fixture, answer.markets, answer.stake_minor) == ("cup-0", 3, 400)
     assert answer.worst == ScoreProfit(first_half=(0, 0), score=(2, 1), profit_minor=-550)
@@ -69,12 +71,14 @@ async def test_profit_by_score_is_of_every_shell_of_the_fixture(
     assert (answer.off_grid, answer.unheard, answer.expected_minor) == ((), (), None)
 
 
-async def test_what_has_happened_is_left_out_and_what_is_believed_is_expected(town: Town) -> None:
-    await bet(town, 1, 0, 2_500)
+async def test_what_has_happened_is_left_out_and_what_is_believed_is_expected(
+    bookmaker: Bookmaker,
+) -> None:
+    await bet(bookmaker, 1, 0, 2_500)
     led = MatchState(period=Period.HALF_TIME, first_half=Score(home=0, away=2))
     over = MatchState(period=Period.FULL_TIME, first_half=Score(home=0, away=2))
     model = MatchModel(home_rate=1.5, away_rate=1.1)
-    async with control(town) as session:
+    async with control(bookmaker) as session:
         answer = await session.exposure("cup-0", Outlook(state=led, model=model), goals=3)
         assert answer.score_from == (0, 2)
         assert answer.profit_minor == ((100,) * 4,) * 3 + ((-150, 100, 100, 100),)
@@ -84,13 +88,13 @@ async def test_what_has_happened_is_left_out_and_what_is_believed_is_expected(to
         assert (answer.profit_minor, answer.expected_minor) == (((100,),), 100)
 
 
-async def test_it_follows_bets_and_settlements(town: Town) -> None:
-    async with control(town) as session:
+async def test_it_follows_bets_and_settlements(bookmaker: Bookmaker) -> None:
+    async with control(bookmaker) as session:
         empty = await session.exposure("cup-0")
         assert empty.worst == empty.best
-        await bet(town, 2, 1, 2_000)
+        await bet(bookmaker, 2, 1, 2_000)
         assert (await session.exposure("cup-0")).worst.profit_minor == -100
-        await bet(town, 2, 0, 1_900)
+        await bet(bookmaker, 2, 0, 1_900)
         assert (await session.exposure("cup-0")).worst.profit_minor == 0
         await session.settle(2, [OutcomeResult(won=True), LOST])
         answer = await session.exposure("cup-0")
@@ -98,9 +102,9 @@ async def test_it_follows_bets_and_settlements(town: Town) -> None:
         assert (answer.markets, answer.decided, answer.stake_minor) == (2, 1, 0)
 
 
-async def test_a_market_without_rules_is_stated_apart(town: Town) -> None:
-    await bet(town, 5, 1, 2_000, stake=300)
-    async with control(town) as session:
+async def test_a_market_without_rules_is_stated_apart(bookmaker: Bookmaker) -> None:
+    await bet(bookmaker, 5, 1, 2_000, stake=300)
+    async with control(bookmaker) as session:
         answer = await session.exposure("cup-0")
     corners = OffGridMarket(
         market=5, key="cup-0/by_how_many_corners", worst_minor=-300, why="unknown"
@@ -109,28 +113,28 @@ async def test_a_market_without_rules_is_stated_apart(town: Town) -> None:
     assert (answer.off_grid_worst_minor, answer.stake_minor) == (-300, 0)
 
 
-async def test_a_shell_that_does_not_answer_is_named_by_its_markets(town: Town) -> None:
-    await bet(town, 1, 0, 2_500)
-    await bet(town, 4, 0, 2_500)
-    async with control(town) as session:
-        town.lower_shell("market-b")
+async def test_a_shell_that_does_not_answer_is_named_by_its_markets(bookmaker: Bookmaker) -> None:
+    await bet(bookmaker, 1, 0, 2_500)
+    await bet(bookmaker, 4, 0, 2_500)
+    async with control(bookmaker) as session:
+        bookmaker.lower_shell("market-b")
         answer = await session.exposure("cup-0")
         assert (answer.unheard, answer.stake_minor) == ((4, 5), 100)
-        town.raise_shell("market-b")
+        bookmaker.raise_shell("market-b")
         answer = await session.exposure("cup-0")
         assert (answer.unheard, answer.stake_minor) == ((), 200)
-        town.lower_shell("market-b")
+        bookmaker.lower_shell("market-b")
         answer = await session.exposure("cup-0")
         assert (answer.unheard, answer.stake_minor) == ((4, 5), 200)
 
 
 async def test_questions_side_by_side_and_more_fixtures_than_are_kept(
-    town: Town, monkeypatch: pytest.MonkeyPatch
+    bookmaker: Bookmaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(exposure, "FIXTURES_MAX", 1)
-    await bet(town, 1, 0, 2_500)
-    await bet(town, 3, 0, 2_500, stake=300)
-    async with control(town) as session:
+    await bet(bookmaker, 1, 0, 2_500)
+    await bet(bookmaker, 3, 0, 2_500, stake=300)
+    async with control(bookmaker) as session:
         asked = [session.exposure(fixture) for fixture in ("cup-0", "cup-1") * 4]
         answers = await asyncio.gather(*asked)
     assert [answer.stake_minor for answer in answers] == [100, 300] * 4
@@ -148,16 +152,16 @@ async def test_questions_side_by_side_and_more_fixtures_than_are_kept(
     ],
 )  # fmt: skip
 async def test_what_cannot_be_answered_is_refused_by_name(
-    town: Town, fixture: str, pricing: Any, reason: Reason, words: str
+    bookmaker: Bookmaker, fixture: str, pricing: Any, reason: Reason, words: str
 ) -> None:
-    async with control(town) as session:
+    async with control(bookmaker) as session:
         with pytest.raises(RefusedError, match=words) as refused:
             await session.exposure(fixture, pricing)
         assert refused.value.reason == reason
 
 
-async def test_a_feed_may_not_ask(town: Town) -> None:
-    async with control(town, role=Role.FEED) as session:
+async def test_a_feed_may_not_ask(bookmaker: Bookmaker) -> None:
+    async with control(bookmaker, role=Role.FEED) as session:
         with pytest.raises(RefusedError) as refused:
             await session.exposure("cup-0")
         assert refused.value.reason == Reason.NOT_PERMITTED

@@ -7,16 +7,21 @@ import pytest
 
 from engine.common.lifecycle import Status
 from gateway.client import connect
-from tests.gateway.price_gateway import House, delta, image, open_house, token
+from tests.gateway.price_gateway import PriceGateway, delta, image, open_price_gateway, token
 from tests.gateway.raw_client import tcp
 
 KEY = "wc22-64/total?total=2.5"
 
 
 async def get(
-    house: House, path: str, *, method: str = "GET", door: str = "bets", extra: Sequence[str] = ()
+    system: PriceGateway,
+    path: str,
+    *,
+    method: str = "GET",
+    listener: str = "bets",
+    extra: Sequence[str] = (),
 ) -> tuple[int, dict[str, str], bytes]:
-    async with tcp(house.ports[door]) as raw:
+    async with tcp(system.ports[listener]) as raw:
         lines = [f"{method} {path} HTTP/1.1", "Host: localhost", *extra, "", ""]
         raw.send("\r\n".join(lines).encode())
         head, _, body = (await raw.rest()).partition(b"\r\n\r\n")
@@ -25,23 +30,23 @@ async def get(
 
 
 @pytest.mark.parametrize("door", ["bets", "control"])
-async def test_living_gateway_is_healthy(door: str) -> None:
-    async with open_house() as house:
-        assert (await get(house, "/healthz", door=door))[0] == 200
+async def test_living_gateway_is_healthy(listener: str) -> None:
+    async with open_price_gateway() as system:
+        assert (await get(system, "/healthz", listener=listener))[0] == 200
 
 
 async def test_gateway_without_its_account_shards_is_not_ready() -> None:
-    async with open_house() as house:
-        status, headers, body = await get(house, "/readyz")
+    async with open_price_gateway() as system:
+        status, headers, body = await get(system, "/readyz")
         assert (status, headers["Content-Type"]) == (503, "application/json")
         assert json.loads(body)["ready"] is False
 
 
 async def test_metrics_tell_what_happened() -> None:
-    async with open_house() as house:
-        async with connect(house.bets_url, token=token()) as client:
+    async with open_price_gateway() as system:
+        async with connect(system.bets_url, token=token()) as client:
             await client.place(ref="a", market=9, outcome=0, stake_minor=1, odds_milli=2_000)
-        _, headers, body = await get(house, "/metrics", door="control")
+        _, headers, body = await get(system, "/metrics", listener="control")
         text = body.decode()
         assert headers["Content-Type"].startswith("text/plain")
         assert "overround_gateway_sessions_opened_total 1.0" in text
@@ -50,16 +55,16 @@ async def test_metrics_tell_what_happened() -> None:
 
 
 async def test_metrics_may_be_kept_from_the_public() -> None:
-    async with open_house(metrics_on_bets=False) as house:
-        assert (await get(house, "/metrics"))[0] == 404
-        assert (await get(house, "/metrics", door="control"))[0] == 200
+    async with open_price_gateway(metrics_on_bets=False) as system:
+        assert (await get(system, "/metrics"))[0] == 404
+        assert (await get(system, "/metrics", listener="control"))[0] == 200
 
 
 @pytest.mark.parametrize("key", [KEY, "wc22-64%2Ftotal%3Ftotal%3D2.5", "wc22-64/total%3Ftotal=2.5"])
 async def test_market_image_has_its_version_as_etag(key: str) -> None:
-    async with open_house() as house:
-        house.create(image(42, version=3, key=KEY))
-        status, headers, body = await get(house, f"/v1/markets/{key}")
+    async with open_price_gateway() as system:
+        system.create(image(42, version=3, key=KEY))
+        status, headers, body = await get(system, f"/v1/markets/{key}")
         assert (status, headers["ETag"]) == (200, '"3"')
         assert "max-age" in headers["Cache-Control"]
         assert json.loads(body) == {
@@ -75,23 +80,23 @@ async def test_market_image_has_its_version_as_etag(key: str) -> None:
 
 
 async def test_image_that_is_known_is_not_sent_again_until_it_moves() -> None:
-    async with open_house() as house:
-        house.create(image(42, version=3, key=KEY))
+    async with open_price_gateway() as system:
+        system.create(image(42, version=3, key=KEY))
         path = f"/v1/markets/{KEY}"
         known = ['If-None-Match: "2", "3"']
-        status, headers, body = await get(house, path, extra=known)
+        status, headers, body = await get(system, path, extra=known)
         assert (status, headers["ETag"], body) == (304, '"3"', b"")
-        house.change(delta(42, version=4, status=Status.SUSPENDED))
-        status, headers, body = await get(house, path, extra=known)
+        system.change(delta(42, version=4, status=Status.SUSPENDED))
+        status, headers, body = await get(system, path, extra=known)
         assert (status, headers["ETag"]) == (200, '"4"')
         assert json.loads(body)["status"] == "suspended"
 
 
 async def test_head_has_the_headers_and_no_body() -> None:
-    async with open_house() as house:
-        house.create(image(42, key=KEY))
-        _, want, body = await get(house, f"/v1/markets/{KEY}")
-        status, headers, nothing = await get(house, f"/v1/markets/{KEY}", method="HEAD")
+    async with open_price_gateway() as system:
+        system.create(image(42, key=KEY))
+        _, want, body = await get(system, f"/v1/markets/{KEY}")
+        status, headers, nothing = await get(system, f"/v1/markets/{KEY}", method="HEAD")
         assert (status, headers, nothing) == (200, want, b"")
         assert headers["Content-Length"] == str(len(body))
 
@@ -100,23 +105,23 @@ async def test_head_has_the_headers_and_no_body() -> None:
     "path", ["/", "/nothing", "/v1/markets/none", "/v1/markets/%ff%00", "/v1/marketsX", "*"]
 )
 async def test_unknown_page_is_404(path: str) -> None:
-    async with open_house() as house:
-        assert (await get(house, path))[0] == 404
+    async with open_price_gateway() as system:
+        assert (await get(system, path))[0] == 404
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
 async def test_other_methods_are_405(method: str) -> None:
-    async with open_house() as house:
-        status, headers, _ = await get(house, "/healthz", method=method)
+    async with open_price_gateway() as system:
+        status, headers, _ = await get(system, "/healthz", method=method)
         assert (status, headers["Allow"]) == (405, "GET, HEAD")
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=9999", "limit=x", "after=x"])
 async def test_list_out_of_bounds_is_400(query: str) -> None:
-    async with open_house() as house:
-        assert (await get(house, f"/v1/markets?{query}"))[0] == 400
+    async with open_price_gateway() as system:
+        assert (await get(system, f"/v1/markets?{query}"))[0] == 400
 
 
 async def test_path_over_its_bound_is_400() -> None:
-    async with open_house() as house:
-        assert (await get(house, "/v1/markets/" + "x" * 2_000))[0] == 400
+    async with open_price_gateway() as system:
+        assert (await get(system, "/v1/markets/" + "x" * 2_000))[0] == 400

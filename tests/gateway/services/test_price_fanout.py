@@ -11,30 +11,35 @@ from engine.common.lifecycle import Status
 from engine.common.reasons import Reason
 from gateway.client import BettorSession, RefusedError, connect
 from gateway.messages.market import Market, Seen
-from gateway.net.connection import Link
+from gateway.net.connection import Connection
 from gateway.settings import CloseCode
-from tests.gateway.price_gateway import House, delta, image, open_house, token, until
+from tests.gateway.price_gateway import PriceGateway, delta, image, open_price_gateway, token, until
 from tests.gateway.raw_client import PONG, Raw, handshake, json_frame
 
 
-def links(house: House) -> list[Link]:
-    return [link for listener in house.gateway._listeners for link in listener.links]
+def connections(system: PriceGateway) -> list[Connection]:
+    return [
+        connection for listener in system.gateway._listeners for connection in listener.connections
+    ]
 
 
-def buffered(link: Link) -> int:
-    return link.out_bytes + link._transport.get_write_buffer_size()
+def buffered(connection: Connection) -> int:
+    return connection.out_bytes + connection._transport.get_write_buffer_size()
 
 
 @pytest.mark.parametrize("codec", ["msgpack", "json"])
 async def test_subscriber_gets_the_image_and_then_every_change(codec: Any) -> None:
-    async with open_house() as house, connect(house.bets_url, token=token(), codec=codec) as client:
-        house.create(image(1), image(2))
+    async with (
+        open_price_gateway() as system,
+        connect(system.bets_url, token=token(), codec=codec) as client,
+    ):
+        system.create(image(1), image(2))
         heard: list[Market] = []
         client.on_price = heard.append
         assert (await client.subscribe(markets=[1])).markets == 1
         await until(lambda: 1 in client.prices)
-        house.change(delta(1, version=2, odds=(2_000, 4_000)), delta(2, version=2))
-        house.change(delta(1, version=3, odds=(2_000, 4_100), status=Status.SUSPENDED))
+        system.change(delta(1, version=2, odds=(2_000, 4_000)), delta(2, version=2))
+        system.change(delta(1, version=3, odds=(2_000, 4_100), status=Status.SUSPENDED))
         await until(lambda: client.prices[1].version == 3)
         assert [(m.version, m.odds_milli, m.status) for m in heard] == [
             (1, (2_500, 3_100), "active"),
@@ -45,8 +50,8 @@ async def test_subscriber_gets_the_image_and_then_every_change(codec: Any) -> No
 
 
 async def test_subscription_by_key_fixture_and_all_counts_each_market_once() -> None:
-    async with open_house() as house, connect(house.bets_url, token=token()) as client:
-        house.create(*(image(no) for no in (1, 2, 11, 12, 21)))
+    async with open_price_gateway() as system, connect(system.bets_url, token=token()) as client:
+        system.create(*(image(no) for no in (1, 2, 11, 12, 21)))
         key = "cup-0/market?no=1"
         assert (await client.subscribe(keys=[key], markets=[1])).markets == 1
         assert (await client.subscribe(fixtures=["cup-0"])).markets == 2
@@ -56,32 +61,32 @@ async def test_subscription_by_key_fixture_and_all_counts_each_market_once() -> 
         await client.subscribe(markets=[1], fixtures=["cup-1"])
         heard: list[Market] = []
         client.on_price = heard.append
-        sent = house.gateway.counters.odds_out
-        house.change(*(delta(no, version=2) for no in (1, 2, 11, 12, 21)))
+        sent = system.gateway.counters.odds_out
+        system.change(*(delta(no, version=2) for no in (1, 2, 11, 12, 21)))
         await until(lambda: len(heard) == 5)
-        assert house.gateway.counters.odds_out - sent == 5
+        assert system.gateway.counters.odds_out - sent == 5
         answer = await client.unsubscribe(everything=True)
         assert answer.markets == 0
-        house.change(delta(1, version=3))
+        system.change(delta(1, version=3))
         await client.subscribe(markets=[2])
         assert client.prices[1].version == 2
 
 
 async def test_unsubscribed_market_or_fixture_is_heard_no_more() -> None:
-    async with open_house() as house, connect(house.bets_url, token=token()) as client:
-        house.create(image(1), image(11), image(12))
+    async with open_price_gateway() as system, connect(system.bets_url, token=token()) as client:
+        system.create(image(1), image(11), image(12))
         await client.subscribe(markets=[1], fixtures=["cup-1"])
         assert (await client.unsubscribe(markets=[1])).markets == 2
         assert (await client.unsubscribe(fixtures=["cup-1"])).markets == 0
-        house.change(delta(1, version=2), delta(11, version=2))
+        system.change(delta(1, version=2), delta(11, version=2))
         await client.subscribe(markets=[12])
         await until(lambda: 12 in client.prices)
         assert {no: market.version for no, market in client.prices.items()} == {1: 1, 11: 1, 12: 1}
 
 
 async def test_names_nobody_hosts_are_told() -> None:
-    async with open_house() as house, connect(house.bets_url, token=token()) as client:
-        house.create(image(1))
+    async with open_price_gateway() as system, connect(system.bets_url, token=token()) as client:
+        system.create(image(1))
         answer = await client.subscribe(markets=[1, 9], keys=["cup-0/none", "nonsense"])
         assert answer.unknown == ("9", "cup-0/none", "nonsense")
         assert answer.markets == 1
@@ -89,20 +94,20 @@ async def test_names_nobody_hosts_are_told() -> None:
 
 async def test_later_markets_join_a_fixture_and_all() -> None:
     async with (
-        open_house() as house,
-        connect(house.bets_url, token=token()) as fixture,
-        connect(house.bets_url, token=token(), codec="json") as everything,
+        open_price_gateway() as system,
+        connect(system.bets_url, token=token()) as fixture,
+        connect(system.bets_url, token=token(), codec="json") as everything,
     ):
         await fixture.subscribe(fixtures=["cup-1"])
         await everything.subscribe(all_markets=True)
-        house.create(image(1), image(11))
+        system.create(image(1), image(11))
         await until(lambda: len(everything.prices) == 2 and len(fixture.prices) == 1)
         assert fixture.prices[11] == everything.prices[11]
 
 
 async def test_resumed_subscription_sends_only_what_moved() -> None:
-    async with open_house() as house, connect(house.bets_url, token=token()) as client:
-        house.create(*(image(no, version=5) for no in (1, 2, 3)))
+    async with open_price_gateway() as system, connect(system.bets_url, token=token()) as client:
+        system.create(*(image(no, version=5) for no in (1, 2, 3)))
         client.prices[1] = Market(
             market=1, key="k/x", status="active", version=4, outcomes=("a", "b"),
             odds_milli=(2_000, 2_000), active=(True, True),
@@ -116,54 +121,57 @@ async def test_resumed_subscription_sends_only_what_moved() -> None:
 
 
 async def test_old_version_changes_nothing() -> None:
-    async with open_house() as house, connect(house.bets_url, token=token()) as client:
-        house.create(image(1, version=5))
+    async with open_price_gateway() as system, connect(system.bets_url, token=token()) as client:
+        system.create(image(1, version=5))
         await client.subscribe(markets=[1])
-        house.change(delta(1, version=5), delta(1, version=4))
-        assert house.gateway.fanout.topics[1].prices == image(1, version=5)
-        house.change(delta(1, version=7))
-        house.create(image(1, version=6))
+        system.change(delta(1, version=5), delta(1, version=4))
+        assert system.gateway.fanout.topics[1].prices == image(1, version=5)
+        system.change(delta(1, version=7))
+        system.create(image(1, version=6))
         await until(lambda: client.prices[1].version == 7)
-        assert house.gateway.fanout.topics[1].version == 7
+        assert system.gateway.fanout.topics[1].version == 7
 
 
 async def test_subscriptions_are_bounded() -> None:
     async with (
-        open_house(subscriptions_max=2) as house,
-        connect(house.bets_url, token=token()) as client,
+        open_price_gateway(subscriptions_max=2) as system,
+        connect(system.bets_url, token=token()) as client,
     ):
-        house.create(*(image(no) for no in range(5)))
+        system.create(*(image(no) for no in range(5)))
         await client.subscribe(markets=[0, 1])
         with pytest.raises(RefusedError) as raised:
             await client.subscribe(markets=[2])
         assert raised.value.reason is Reason.CAPACITY
-        house.change(delta(1, version=2))
+        system.change(delta(1, version=2))
         await until(lambda: client.prices[1].version == 2)
 
 
 async def test_one_change_reaches_many_as_the_very_same_bytes() -> None:
     async with AsyncExitStack() as stack:
-        house = await stack.enter_async_context(open_house())
-        house.create(image(1))
+        system = await stack.enter_async_context(open_price_gateway())
+        system.create(image(1))
         clients: list[BettorSession] = []
         for number in range(200):
-            opening = connect(house.bets_url, token=token(account=number))
+            opening = connect(system.bets_url, token=token(account=number))
             clients.append(await stack.enter_async_context(opening))
         await asyncio.gather(*(client.subscribe(markets=[1]) for client in clients))
-        house.change(delta(1, version=2))
-        topic = house.gateway.fanout.topics[1]
+        system.change(delta(1, version=2))
+        topic = system.gateway.fanout.topics[1]
         frame = topic.frame(0, image=False)
-        assert all(link.out == [frame] and link.out[0] is frame for link in links(house))
+        assert all(
+            connection.out == [frame] and connection.out[0] is frame
+            for connection in connections(system)
+        )
         assert topic._odds[1] is None, "no JSON was made: nobody speaks it"
         await until(lambda: all(client.prices[1].version == 2 for client in clients))
 
 
-async def deaf(stack: AsyncExitStack, house: House, *, account: int = 99) -> Raw:
+async def deaf(stack: AsyncExitStack, system: PriceGateway, *, account: int = 99) -> Raw:
     """Connect a client with a small receive buffer that reads no more after its welcome."""
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
     sock.setblocking(False)
-    await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", house.ports["bets"]))
+    await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", system.ports["bets"]))
     reader, writer = await asyncio.open_connection(sock=sock, limit=1_024)
     stack.callback(writer.close)
     raw = Raw(reader, writer)
@@ -177,27 +185,27 @@ async def test_deaf_subscriber_costs_bounded_memory_and_holds_nobody_back() -> N
     markets, rounds = 200, 200
     bound = 32_768
     async with AsyncExitStack() as stack:
-        house = await stack.enter_async_context(open_house(odds_buffer_bytes=bound))
-        house.create(*(image(no) for no in range(markets)))
-        raw = await deaf(stack, house)
-        (slow,) = links(house)
+        system = await stack.enter_async_context(open_price_gateway(odds_buffer_bytes=bound))
+        system.create(*(image(no) for no in range(markets)))
+        raw = await deaf(stack, system)
+        (slow,) = connections(system)
         # What the kernel takes is not ours to bound; keep it small so that ours is reached.
         slow._transport.get_extra_info("socket").setsockopt(
             socket.SOL_SOCKET, socket.SO_SNDBUF, 8_192
         )
-        client = await stack.enter_async_context(connect(house.bets_url, token=token()))
+        client = await stack.enter_async_context(connect(system.bets_url, token=token()))
         raw.send(json_frame(type="subscribe", all=True))
         await client.subscribe(all_markets=True)
         worst = 0
         for version in range(2, rounds + 2):
-            house.change(*(delta(no, version=version) for no in range(markets)))
+            system.change(*(delta(no, version=version) for no in range(markets)))
             await asyncio.sleep(0)
             worst = max(worst, buffered(slow))
             if version % 50 == 0:
                 await until(lambda v=version: all(m.version == v for m in client.prices.values()))  # type: ignore[misc]
         assert slow.paused
         assert worst <= 3 * bound
-        assert house.gateway.counters.odds_conflated > markets * rounds // 2
+        assert system.gateway.counters.odds_conflated > markets * rounds // 2
         # It wakes up, and within bounded bytes holds the latest state of every market.
         versions: dict[int, int] = {}
         messages = 0
@@ -213,11 +221,11 @@ async def test_deaf_subscriber_costs_bounded_memory_and_holds_nobody_back() -> N
 
 async def test_client_that_leaves_answers_unread_is_closed_as_too_slow() -> None:
     async with AsyncExitStack() as stack:
-        house = await stack.enter_async_context(
-            open_house(odds_buffer_bytes=4_096, answers_buffer_bytes=8_192)
+        system = await stack.enter_async_context(
+            open_price_gateway(odds_buffer_bytes=4_096, answers_buffer_bytes=8_192)
         )
-        raw = await deaf(stack, house)
-        (slow,) = links(house)
+        raw = await deaf(stack, system)
+        (slow,) = connections(system)
         slow._transport.get_extra_info("socket").setsockopt(
             socket.SOL_SOCKET, socket.SO_SNDBUF, 8_192
         )
@@ -243,35 +251,37 @@ async def test_client_that_leaves_answers_unread_is_closed_as_too_slow() -> None
         assert worst < 128_000
         farewell = await raw.farewell()
         assert farewell.code == CloseCode.TOO_SLOW
-        assert house.gateway.counters.slow_closed == 1
+        assert system.gateway.counters.slow_closed == 1
 
 
 async def test_stalled_client_is_closed_in_the_end() -> None:
     async with AsyncExitStack() as stack:
-        house = await stack.enter_async_context(
-            open_house(odds_buffer_bytes=4_096, stalled_max_s=1)
+        system = await stack.enter_async_context(
+            open_price_gateway(odds_buffer_bytes=4_096, stalled_max_s=1)
         )
-        house.create(*(image(no) for no in range(500)))
-        raw = await deaf(stack, house)
+        system.create(*(image(no) for no in range(500)))
+        raw = await deaf(stack, system)
         raw.send(json_frame(type="subscribe", all=True))
-        await until(lambda: any(link.paused for link in links(house)) or _push(house))
-        await until(lambda: not links(house), wait_s=8)
-        assert house.gateway.counters.close_codes[CloseCode.TOO_SLOW] == 1
+        await until(
+            lambda: any(connection.paused for connection in connections(system)) or _push(system)
+        )
+        await until(lambda: not connections(system), wait_s=8)
+        assert system.gateway.counters.close_codes[CloseCode.TOO_SLOW] == 1
         assert (await raw.farewell()).messages
 
 
 _versions = iter(range(2, 1 << 30))
 
 
-def _push(house: House) -> bool:
+def _push(system: PriceGateway) -> bool:
     version = next(_versions)
-    house.change(*(delta(no, version=version) for no in range(500)))
+    system.change(*(delta(no, version=version) for no in range(500)))
     return False
 
 
 async def test_ping_is_answered_between_messages() -> None:
     async with AsyncExitStack() as stack:
-        house = await stack.enter_async_context(open_house())
-        raw = await deaf(stack, house)
+        system = await stack.enter_async_context(open_price_gateway())
+        raw = await deaf(stack, system)
         raw.send(b"\x89\x82\x00\x00\x00\x00hi")
         assert await raw.frame() == (PONG, b"hi")

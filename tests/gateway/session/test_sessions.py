@@ -18,8 +18,8 @@ from gateway.client import (
 )
 from gateway.messages.bettor import BetEvent, MoneyEvent, Place, Selection
 from gateway.settings import CloseCode
-from tests.gateway.bookmaker import BALANCE_MINOR, Town, bettor, open_town, trader
-from tests.gateway.price_gateway import open_house, token, until
+from tests.gateway.bookmaker import BALANCE_MINOR, Bookmaker, bettor, open_bookmaker, trader
+from tests.gateway.price_gateway import open_price_gateway, token, until
 
 BET: dict[str, Any] = {"market": 1, "outcome": 0, "stake_minor": 500, "odds_milli": 2_500}
 WON = OutcomeResult(won=True)
@@ -30,8 +30,8 @@ LOST = OutcomeResult(won=False)
 
 
 @pytest.mark.parametrize("codec", ["msgpack", "json"])
-async def test_bet_is_accepted_and_stands_in_the_books(town: Town, codec: Any) -> None:
-    async with bettor(town, codec=codec) as client:
+async def test_bet_is_accepted_and_stands_in_the_books(bookmaker: Bookmaker, codec: Any) -> None:
+    async with bettor(bookmaker, codec=codec) as client:
         bet = await client.place(ref="a1", **BET)
         assert (bet.state, bet.odds_milli, bet.reason) == ("accepted", 2_500, 0)
         assert bet.bet_id >> 48 == 7 % 2
@@ -59,9 +59,9 @@ REJECTIONS = {
 
 
 @pytest.mark.parametrize("case", REJECTIONS)
-async def test_bet_is_rejected_with_its_reason(town: Town, case: str) -> None:
+async def test_bet_is_rejected_with_its_reason(bookmaker: Bookmaker, case: str) -> None:
     change, reason = REJECTIONS[case]
-    async with bettor(town) as client:
+    async with bettor(bookmaker) as client:
         bet = await client.place(ref="a1", **BET | change)
         assert (bet.state, bet.reason) == ("rejected", reason)
         assert bet.message
@@ -77,8 +77,8 @@ async def _back(client: BettorSession) -> bool:
     return (await client.balance()).available_minor == BALANCE_MINOR
 
 
-async def test_account_that_does_not_exist_is_told_so(town: Town) -> None:
-    async with bettor(town, account=55) as client:
+async def test_account_that_does_not_exist_is_told_so(bookmaker: Bookmaker) -> None:
+    async with bettor(bookmaker, account=55) as client:
         assert (await client.place(ref="a1", **BET)).reason == Reason.ACCOUNT_UNKNOWN
         with pytest.raises(RefusedError) as raised:
             await client.balance()
@@ -86,37 +86,39 @@ async def test_account_that_does_not_exist_is_told_so(town: Town) -> None:
         assert await client.status("a1") is None
 
 
-async def test_same_bet_a_hundred_times_over_many_connections_is_one_bet(town: Town) -> None:
+async def test_same_bet_a_hundred_times_over_many_connections_is_one_bet(
+    bookmaker: Bookmaker,
+) -> None:
     """Equal answers before and after every shell was ended and raised again."""
     answers = []
     for _ in range(2):
-        clients = [await bettor(town) for _ in range(5)]
+        clients = [await bettor(bookmaker) for _ in range(5)]
         answers += await asyncio.gather(
             *(client.place(ref="a1", **BET) for client in clients for _ in range(10))
         )
         for client in clients:
             await client.close()
-        for name in town.lives:
-            town.lower_shell(name)
-            town.raise_shell(name)
+        for name in bookmaker.local_processes:
+            bookmaker.lower_shell(name)
+            bookmaker.raise_shell(name)
     assert len(answers) == 100
     assert {answer.state for answer in answers} == {"accepted"}
     assert len(set(answers)) == 1
-    async with bettor(town) as client:
+    async with bettor(bookmaker) as client:
         assert len((await client.open_bets()).bets) == 1
         assert (await client.balance()).available_minor == BALANCE_MINOR - 500
 
 
-async def test_same_ref_with_another_stake_changes_nothing(town: Town) -> None:
-    async with bettor(town) as client:
+async def test_same_ref_with_another_stake_changes_nothing(bookmaker: Bookmaker) -> None:
+    async with bettor(bookmaker) as client:
         await client.place(ref="a1", **BET)
         again = await client.place(ref="a1", **BET | {"stake_minor": 501})
         assert (again.state, again.reason) == ("rejected", Reason.BET_REF_REUSED)
         assert (await client.balance()).available_minor == BALANCE_MINOR - 500
 
 
-async def test_same_ref_of_another_account_is_another_bet(town: Town) -> None:
-    async with bettor(town) as one, bettor(town, account=8) as other:
+async def test_same_ref_of_another_account_is_another_bet(bookmaker: Bookmaker) -> None:
+    async with bettor(bookmaker) as one, bettor(bookmaker, account=8) as other:
         bets = await asyncio.gather(one.place(ref="a", **BET), other.place(ref="a", **BET))
         assert [bet.state for bet in bets] == ["accepted", "accepted"]
         assert bets[0].bet_id != bets[1].bet_id
@@ -125,8 +127,8 @@ async def test_same_ref_of_another_account_is_another_bet(town: Town) -> None:
         assert slip.bet_id == bets[1].bet_id
 
 
-async def test_place_many_answers_each_bet_by_itself(town: Town) -> None:
-    async with bettor(town) as client:
+async def test_place_many_answers_each_bet_by_itself(bookmaker: Bookmaker) -> None:
+    async with bettor(bookmaker) as client:
         selections = [
             Selection(ref="m0", **BET),
             Selection(ref="m1", **BET | {"market": 3, "outcome": 2, "odds_milli": 3_000}),
@@ -137,8 +139,8 @@ async def test_place_many_answers_each_bet_by_itself(town: Town) -> None:
         assert [bet.state for bet in bets] == ["accepted", "accepted", "rejected"]
 
 
-async def test_place_many_out_of_bounds_fails_as_a_whole(town: Town) -> None:
-    async with bettor(town) as client:
+async def test_place_many_out_of_bounds_fails_as_a_whole(bookmaker: Bookmaker) -> None:
+    async with bettor(bookmaker) as client:
         selections = [Selection(ref="m0", **BET), Selection(ref="m1", **BET | {"stake_minor": 0})]
         with pytest.raises(RefusedError) as raised:
             await client.place_many(selections)
@@ -149,27 +151,30 @@ async def test_place_many_out_of_bounds_fails_as_a_whole(town: Town) -> None:
 
 async def test_bets_over_a_session_s_bound_are_busy_at_once(tmp_path: Path) -> None:
     async with (
-        open_town(tmp_path, session_bets_in_flight_max=3) as town,
-        bettor(town) as client,
+        open_bookmaker(tmp_path, session_bets_in_flight_max=3) as bookmaker,
+        bettor(bookmaker) as client,
     ):
         bets = await asyncio.gather(*(client.place(ref=f"b{i}", **BET) for i in range(8)))
         reasons = [bet.reason for bet in bets]
         assert reasons == [Reason.ACCEPTED] * 3 + [Reason.BUSY] * 5
         assert await client.status("b7") is None
         assert (await client.place(ref="b7", **BET)).state == "accepted"
-        town.check()
+        bookmaker.check()
 
 
 async def test_lost_answer_is_unknown_and_then_status_says_accepted(tmp_path: Path) -> None:
     """The market commits and its answer is lost with its process."""
-    async with open_town(tmp_path, bet_deadline_ms=300) as town, bettor(town) as client:
-        market = town.lives["market-a"]
+    async with (
+        open_bookmaker(tmp_path, bet_deadline_ms=300) as bookmaker,
+        bettor(bookmaker) as client,
+    ):
+        market = bookmaker.local_processes["market-a"]
         placed = asyncio.Event()
         place = market.target.place
 
         async def place_and_die(rows: bytes) -> bytes:
             place(rows)
-            town.lower_shell("market-a")
+            bookmaker.lower_shell("market-a")
             placed.set()
             await asyncio.Event().wait()
             raise AssertionError("never answered")
@@ -182,11 +187,11 @@ async def test_lost_answer_is_unknown_and_then_status_says_accepted(tmp_path: Pa
         slip = await client.status("a1")
         assert slip is not None
         assert slip.state == "pending"
-        town.raise_shell("market-a")
+        bookmaker.raise_shell("market-a")
         assert (await client.place(ref="a1", **BET)).state == "accepted"
         await until(lambda: _is(client, "a1", "accepted"))
         assert (await client.balance()).available_minor == BALANCE_MINOR - 500
-        town.check()
+        bookmaker.check()
 
 
 async def _is(client: BettorSession, ref: str, state: str) -> bool:
@@ -194,19 +199,19 @@ async def _is(client: BettorSession, ref: str, state: str) -> bool:
     return slip is not None and slip.state == state
 
 
-async def test_question_to_a_shard_that_is_down_is_unavailable(town: Town) -> None:
-    async with bettor(town) as client:
-        town.lower_shell("account-001")
+async def test_question_to_a_shard_that_is_down_is_unavailable(bookmaker: Bookmaker) -> None:
+    async with bettor(bookmaker) as client:
+        bookmaker.lower_shell("account-001")
         for question in (client.balance(), client.status("x"), client.open_bets()):
             with pytest.raises(RefusedError) as raised:
                 await question
             assert raised.value.reason is Reason.UNAVAILABLE
-        town.raise_shell("account-001")
+        bookmaker.raise_shell("account-001")
         assert (await client.balance()).available_minor == BALANCE_MINOR
 
 
-async def test_load_bets_answer_by_callback(town: Town) -> None:
-    async with bettor(town) as client:
+async def test_load_bets_answer_by_callback(bookmaker: Bookmaker) -> None:
+    async with bettor(bookmaker) as client:
         answers: dict[str, str] = {}
         client.on_bet = lambda bet: answers.__setitem__(bet.ref, bet.state)
         for i in range(50):
@@ -221,8 +226,8 @@ async def test_load_bets_answer_by_callback(town: Town) -> None:
 # --- account events ------------------------------------------------------------------------------
 
 
-async def test_watcher_hears_of_bets_settlements_and_money(town: Town) -> None:
-    async with bettor(town) as placing, bettor(town, codec="json") as watching:
+async def test_watcher_hears_of_bets_settlements_and_money(bookmaker: Bookmaker) -> None:
+    async with bettor(bookmaker) as placing, bettor(bookmaker, codec="json") as watching:
         assert (await watching.watch_account()).on
         events = watching.events()
         await placing.place(ref="a1", **BET)
@@ -230,9 +235,9 @@ async def test_watcher_hears_of_bets_settlements_and_money(town: Town) -> None:
         assert isinstance(posted, BetEvent)
         assert (posted.event, posted.slip.ref, posted.slip.odds_milli) == ("posted", "a1", 2_500)
         await until(lambda: _at_stake(placing, 500))
-        async with trader(town) as control:
+        async with trader(bookmaker) as control:
             await control.settle(1, [WON, LOST, LOST])
-        town.ferry()
+        bookmaker.ferry()
         settled = await asyncio.wait_for(anext(events), 5)
         assert isinstance(settled, BetEvent)
         assert (settled.event, settled.slip.result, settled.slip.payout_minor) == (
@@ -240,7 +245,7 @@ async def test_watcher_hears_of_bets_settlements_and_money(town: Town) -> None:
             "won",
             1_250,
         )
-        town.ledger(7, Deposit(account_no=7, amount_minor=10, ref="d2"))
+        bookmaker.ledger(7, Deposit(account_no=7, amount_minor=10, ref="d2"))
         money = await asyncio.wait_for(anext(events), 5)
         assert money == MoneyEvent(
             event="deposited",
@@ -250,18 +255,18 @@ async def test_watcher_hears_of_bets_settlements_and_money(town: Town) -> None:
         )
 
 
-async def test_watch_outlives_its_shard_s_process_and_ends_when_asked(town: Town) -> None:
-    async with bettor(town) as client, bettor(town, account=8) as other:
+async def test_watch_outlives_its_shard_s_process_and_ends_when_asked(bookmaker: Bookmaker) -> None:
+    async with bettor(bookmaker) as client, bettor(bookmaker, account=8) as other:
         await client.watch_account()
-        town.lower_shell("account-001")
-        town.raise_shell("account-001")
+        bookmaker.lower_shell("account-001")
+        bookmaker.raise_shell("account-001")
         await asyncio.sleep(0)
-        town.ledger(7, Deposit(account_no=7, amount_minor=10, ref="d2"))
+        bookmaker.ledger(7, Deposit(account_no=7, amount_minor=10, ref="d2"))
         events = client.events()
         assert isinstance(await asyncio.wait_for(anext(events), 5), MoneyEvent)
         assert not (await client.watch_account(on=False)).on
-        await until(lambda: not town.gateway.stats()["accounts_watched"])
-        town.ledger(7, Deposit(account_no=7, amount_minor=10, ref="d3"))
+        await until(lambda: not bookmaker.gateway.stats()["accounts_watched"])
+        bookmaker.ledger(7, Deposit(account_no=7, amount_minor=10, ref="d3"))
         await client.balance()
         assert not client._events
         assert not other._events
@@ -271,26 +276,26 @@ async def test_watch_outlives_its_shard_s_process_and_ends_when_asked(town: Town
 
 
 async def test_client_says_how_a_handshake_was_refused() -> None:
-    async with open_house() as house:
+    async with open_price_gateway() as system:
         with pytest.raises(HandshakeRefusedError, match="expired") as raised:
-            await connect(house.bets_url, token=token(expires_s=-1))
+            await connect(system.bets_url, token=token(expires_s=-1))
         assert raised.value.status == 401
         with pytest.raises(HandshakeRefusedError) as raised:
-            await connect_control(house.control_url, token=token())
+            await connect_control(system.control_url, token=token())
         assert raised.value.status == 403
-        port = house.ports["bets"]
+        port = system.ports["bets"]
     with pytest.raises(HandshakeRefusedError) as raised:
         await connect(f"ws://127.0.0.1:{port}", token=token())
     assert raised.value.status == 0
 
 
-async def test_client_says_how_the_connection_was_lost(town: Town) -> None:
-    client = await bettor(town)
-    town.lower_shell("market-a")
+async def test_client_says_how_the_connection_was_lost(bookmaker: Bookmaker) -> None:
+    client = await bettor(bookmaker)
+    bookmaker.lower_shell("market-a")
     future = client.place_nowait(ref="a1", **BET)
     await client.drain()
-    await until(lambda: town.gateway.stats()["bets_in_flight"] > 0)
-    stopping = asyncio.create_task(town.gateway.stop())
+    await until(lambda: bookmaker.gateway.stats()["bets_in_flight"] > 0)
+    stopping = asyncio.create_task(bookmaker.gateway.stop())
     bet = await future
     assert bet.state == "unknown"
     lost = await client.wait_lost()
@@ -299,4 +304,4 @@ async def test_client_says_how_the_connection_was_lost(town: Town) -> None:
     with pytest.raises(ConnectionLostError):
         await client.balance()
     assert [market async for market in client.updates()] == []
-    town.raise_shell("market-a")
+    bookmaker.raise_shell("market-a")

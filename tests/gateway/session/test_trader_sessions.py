@@ -32,16 +32,16 @@ from gateway.client import (
     connect,
 )
 from gateway.session.tokens import Role
-from tests.gateway.bookmaker import Town, bettor, trader
-from tests.gateway.price_gateway import open_house, token, until
+from tests.gateway.bookmaker import Bookmaker, bettor, trader
+from tests.gateway.price_gateway import open_price_gateway, token, until
 
 BET: dict[str, Any] = {"market": 1, "outcome": 0, "stake_minor": 500, "odds_milli": 2_500}
 WON = OutcomeResult(won=True)
 LOST = OutcomeResult(won=False)
 
 
-async def test_trader_runs_a_market_s_whole_life(town: Town) -> None:
-    async with trader(town) as control, bettor(town) as client:
+async def test_trader_runs_a_market_s_whole_life(bookmaker: Bookmaker) -> None:
+    async with trader(bookmaker) as control, bettor(bookmaker) as client:
         await client.subscribe(all_markets=True)
         assert isinstance(await control.suspend(1, why="goal"), MarketSuspended)
         assert (await client.place(ref="a0", **BET)).reason == Reason.MARKET_SUSPENDED
@@ -67,8 +67,8 @@ async def test_trader_runs_a_market_s_whole_life(town: Town) -> None:
         await until(lambda: client.prices[2].status == "cancelled")
 
 
-async def test_trader_voids_bets_of_a_window_and_takes_it_all_back(town: Town) -> None:
-    async with trader(town) as control, bettor(town) as client:
+async def test_trader_voids_bets_of_a_window_and_takes_it_all_back(bookmaker: Bookmaker) -> None:
+    async with trader(bookmaker) as control, bettor(bookmaker) as client:
         placed = await client.place(ref="a1", **BET)
         assert placed.state == "accepted"
         assert isinstance(await control.settle(1, [WON, LOST, LOST]), MarketSettled)
@@ -84,8 +84,8 @@ async def test_trader_voids_bets_of_a_window_and_takes_it_all_back(town: Town) -
         assert (book.status, book.results_stand, book.windows) == ("suspended", False, 0)
 
 
-async def test_feed_s_words_hold_nothing_and_take_no_hold_off(town: Town) -> None:
-    async with trader(town) as control, trader(town, role=Role.FEED) as feed:
+async def test_feed_s_words_hold_nothing_and_take_no_hold_off(bookmaker: Bookmaker) -> None:
+    async with trader(bookmaker) as control, trader(bookmaker, role=Role.FEED) as feed:
         stopped = await feed.suspend(1, why="goal")
         assert isinstance(stopped, StatusSet)
         assert not (await control.book(1)).held
@@ -98,8 +98,8 @@ async def test_feed_s_words_hold_nothing_and_take_no_hold_off(town: Town) -> Non
         assert (await control.book(1)).held
 
 
-async def test_commands_are_answered_one_by_one_in_their_order(town: Town) -> None:
-    async with trader(town) as control:
+async def test_commands_are_answered_one_by_one_in_their_order(bookmaker: Bookmaker) -> None:
+    async with trader(bookmaker) as control:
         numbers = (3, 99, 1, 3, 2)
         events = await control.control([SuspendMarket(market_no=no) for no in numbers])
         assert [type(event) for event in events] == [
@@ -111,15 +111,15 @@ async def test_commands_are_answered_one_by_one_in_their_order(town: Town) -> No
         assert events[3].reason is Reason.TRANSITION_NOT_ALLOWED
 
 
-async def test_trader_s_identity_is_in_the_journal(town: Town) -> None:
-    async with trader(town) as control, trader(town, role=Role.FEED) as feed:
+async def test_trader_s_identity_is_in_the_journal(bookmaker: Bookmaker) -> None:
+    async with trader(bookmaker) as control, trader(bookmaker, role=Role.FEED) as feed:
         await control.suspend(1, why="by hand")
         await feed.suspend(3, why="by feed")
     for name in ("market-a", "market-b"):
-        town.lives[name].target.stop()
+        bookmaker.local_processes[name].target.stop()
     journal = {
         name: b"".join(
-            p.read_bytes() for p in sorted((town.folder / name).rglob("*")) if p.is_file()
+            p.read_bytes() for p in sorted((bookmaker.folder / name).rglob("*")) if p.is_file()
         )
         for name in ("market-a", "market-b")
     }
@@ -127,12 +127,12 @@ async def test_trader_s_identity_is_in_the_journal(town: Town) -> None:
     assert b"feed:feed-1" in journal["market-b"]
     assert b"feed:feed-1" not in journal["market-a"]
     for name in ("market-a", "market-b"):
-        town.lower_shell(name)
-        town.raise_shell(name)
+        bookmaker.lower_shell(name)
+        bookmaker.raise_shell(name)
 
 
-async def test_suspend_all_stops_a_fixture_or_everything(town: Town) -> None:
-    async with trader(town) as control, bettor(town) as client:
+async def test_suspend_all_stops_a_fixture_or_everything(bookmaker: Bookmaker) -> None:
+    async with trader(bookmaker) as control, bettor(bookmaker) as client:
         answer = await control.suspend_all(fixture="cup-0", why="VAR")
         assert (answer.suspended, answer.unchanged, answer.failed) == (2, 0, ())
         third = BET | {"market": 3}
@@ -146,8 +146,8 @@ MODEL = MatchModel(home_rate=1.6, away_rate=1.2)
 KICK_OFF = MatchState().at(period=Period.FIRST_HALF, clock_s=60)
 
 
-async def test_fixture_is_priced_inside_its_shells(town: Town) -> None:
-    async with trader(town) as session:
+async def test_fixture_is_priced_inside_its_shells(bookmaker: Bookmaker) -> None:
+    async with trader(bookmaker) as session:
         await session.subscribe(all_markets=True)
         await until(lambda: len(session.prices) == 3)
         goal = Pricing(model=MODEL, state=KICK_OFF.scored(side="home"))
@@ -161,8 +161,8 @@ async def test_fixture_is_priced_inside_its_shells(town: Town) -> None:
         assert session.prices[3].odds_milli == (2_500, 3_200, 3_000)
 
 
-async def test_pricing_out_of_bounds_is_refused_by_field_and_bound(town: Town) -> None:
-    async with trader(town) as session:
+async def test_pricing_out_of_bounds_is_refused_by_field_and_bound(bookmaker: Bookmaker) -> None:
+    async with trader(bookmaker) as session:
         bad = {"model": {"home_rate": -1.0, "away_rate": 1.0}, "state": {}}
         with pytest.raises(RefusedError, match=r"pricing: home_rate: must be from 0 to 8"):
             await session.reprice("cup-0", bad)
@@ -170,15 +170,15 @@ async def test_pricing_out_of_bounds_is_refused_by_field_and_bound(town: Town) -
             await session.reprice("cup-0", {"model": {"luck": 1}, "state": {}})
         with pytest.raises(RefusedError, match="no market of cup-9"):
             await session.reprice("cup-9", Pricing(model=MODEL, state=KICK_OFF))
-        town.lower_shell("market-a")
+        bookmaker.lower_shell("market-a")
         (event,) = await session.reprice("cup-0", Pricing(model=MODEL, state=KICK_OFF))
         assert isinstance(event, Refused)
         assert event.reason is Reason.UNAVAILABLE
 
 
-async def test_commands_to_a_shell_that_is_down_say_so(town: Town) -> None:
-    async with trader(town) as control:
-        town.lower_shell("market-b")
+async def test_commands_to_a_shell_that_is_down_say_so(bookmaker: Bookmaker) -> None:
+    async with trader(bookmaker) as control:
+        bookmaker.lower_shell("market-b")
         events = await control.control([SuspendMarket(market_no=no) for no in (1, 3)])
         assert isinstance(events[0], MarketSuspended)
         assert events[1] == Refused(reason=Reason.UNAVAILABLE, message=events[1].message)  # type: ignore[union-attr]
@@ -190,12 +190,12 @@ async def test_commands_to_a_shell_that_is_down_say_so(town: Town) -> None:
         with pytest.raises(RefusedError) as raised:
             await control.book(99)
         assert raised.value.reason is Reason.MARKET_UNKNOWN
-        town.raise_shell("market-b")
+        bookmaker.raise_shell("market-b")
         assert (await control.suspend_all()).suspended == 1
 
 
-async def test_list_is_paged_by_number(town: Town) -> None:
-    async with trader(town, role=Role.QUANT) as control:
+async def test_list_is_paged_by_number(bookmaker: Bookmaker) -> None:
+    async with trader(bookmaker, role=Role.QUANT) as control:
         page = await control.list_markets(limit=2)
         assert [(line.market, line.key, line.shell) for line in page.markets] == [
             (1, "cup-0/1x2", "market-a"),
@@ -208,49 +208,51 @@ async def test_list_is_paged_by_number(town: Town) -> None:
         assert [m.market for m in (await control.list_markets(fixture="cup-1")).markets] == [3]
 
 
-async def test_raised_shell_s_prices_heal_what_was_missed(town: Town) -> None:
-    async with bettor(town) as client:
+async def test_raised_shell_s_prices_heal_what_was_missed(bookmaker: Bookmaker) -> None:
+    async with bettor(bookmaker) as client:
         await client.subscribe(all_markets=True)
         await until(lambda: len(client.prices) == 3)
-        town.lives["market-a"].target.set_gateways([])
-        town.command(SuspendMarket(market_no=1))
+        bookmaker.local_processes["market-a"].target.set_gateways([])
+        bookmaker.command(SuspendMarket(market_no=1))
         assert client.prices[1].status == "active"
-        town.lower_shell("market-a")
-        town.raise_shell("market-a")
+        bookmaker.lower_shell("market-a")
+        bookmaker.raise_shell("market-a")
         await until(lambda: client.prices[1].status == "suspended")
 
 
-async def test_new_gateway_asks_the_shells_for_their_images(town: Town) -> None:
-    async with open_house() as house:
-        routes = town.gateway.routes
-        peers = {name: life.peer for name, life in town.lives.items()}
-        house.gateway.on_routes(
+async def test_new_gateway_asks_the_shells_for_their_images(bookmaker: Bookmaker) -> None:
+    async with open_price_gateway() as system:
+        routes = bookmaker.gateway.routes
+        peers = {
+            name: local_process.peer for name, local_process in bookmaker.local_processes.items()
+        }
+        system.gateway.on_routes(
             1, list(routes.shells.values()), list(routes.markets.values()), peers
         )
-        async with connect(house.bets_url, token=token()) as client:
+        async with connect(system.bets_url, token=token()) as client:
             await client.subscribe(keys=["cup-0/1x2"])
             await until(lambda: 1 in client.prices)
             assert client.prices[1].status == "active"
 
 
-async def test_market_moved_by_a_route_alone_is_asked_for(town: Town) -> None:
-    town.lives["market-b"].target.set_gateways([])
+async def test_market_moved_by_a_route_alone_is_asked_for(bookmaker: Bookmaker) -> None:
+    bookmaker.local_processes["market-b"].target.set_gateways([])
     create = CreateMarket(
         market_no=9, key="cup-9/1x2", outcomes=("a", "b"), odds_milli=(2_000, 2_000)
     )
     payload = encode(MarketControl(by="test:setup", commands=(create,)))
-    town.lives["market-b"].target.control(payload)
+    bookmaker.local_processes["market-b"].target.control(payload)
     route = MarketRoute(market_no=9, key="cup-9/1x2", shell="market-b")
-    town.version += 1
-    town.gateway.on_routes(town.version, [], [route], {})
-    async with bettor(town) as client:
+    bookmaker.version += 1
+    bookmaker.gateway.on_routes(bookmaker.version, [], [route], {})
+    async with bettor(bookmaker) as client:
         await client.subscribe(fixtures=["cup-9"])
         await until(lambda: 9 in client.prices)
 
 
-async def test_gateway_is_ready_when_all_accounts_are(town: Town) -> None:
+async def test_gateway_is_ready_when_all_accounts_are(bookmaker: Bookmaker) -> None:
     async def ready() -> tuple[int, dict[str, Any]]:
-        reader, writer = await asyncio.open_connection("127.0.0.1", town.ports["bets"])
+        reader, writer = await asyncio.open_connection("127.0.0.1", bookmaker.ports["bets"])
         writer.write(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n")
         head, _, body = (await reader.read()).partition(b"\r\n\r\n")
         writer.close()
@@ -258,7 +260,7 @@ async def test_gateway_is_ready_when_all_accounts_are(town: Town) -> None:
 
     status, document = await ready()
     assert (status, document["ready"], document["markets"]) == (200, True, 3)
-    town.lower_shell("account-000")
+    bookmaker.lower_shell("account-000")
     status, document = await ready()
     assert (status, document["ready"]) == (503, False)
-    town.raise_shell("account-000")
+    bookmaker.raise_shell("account-000")

@@ -15,12 +15,12 @@ from engine.common.ids import MalformedIdError, parse_market_key
 from engine.pricing.arbitrage.search import (
     SEARCH_BETS_MAX,
     UNIT,
+    Arbitrage,
     SearchStoppedError,
-    SureProfit,
-    find_sure_profit,
+    find_arbitrage,
     solve_game,
 )
-from engine.pricing.fair_cap import harmonise
+from engine.pricing.fair_cap import cap_at_fair
 from engine.pricing.football.catalogue import full_board
 from engine.pricing.football.compiled import CompiledMarkets
 from engine.pricing.football.fixture import FixtureBoard
@@ -28,7 +28,7 @@ from engine.pricing.football.market_types import MarketTypeError, market_rules, 
 from engine.pricing.football.model import MatchModel, MatchState, Period
 from engine.pricing.ladder import LADDERS, Band, Ladder
 from engine.pricing.quoting import BookFigures, Margin, Shortfall, quote
-from engine.pricing.skew import LogOddsLean
+from engine.pricing.skew import LogOddsSkew
 from tests.engine.pricing.football.test_model import models, states
 
 FAMILY = (
@@ -52,7 +52,7 @@ def returned(key: str, quote: Quote, score: tuple[int, int]) -> Fraction:
     return void + (1 - void) * result.won * Fraction(quote.odds_milli, 1000)
 
 
-def least(plan: SureProfit, board: Mapping[str, Sequence[Quote]], scores: Any) -> Fraction:
+def least(plan: Arbitrage, board: Mapping[str, Sequence[Quote]], scores: Any) -> Fraction:
     """Return what a plan gives back at the worst of some scores, over what it stakes."""
     total = sum(stake.stake for stake in plan.stakes)
     return min(
@@ -88,7 +88,7 @@ def certificate(rows: list[list[int]]) -> bool:
 
 def test_home_and_the_double_chance_against_it_can_win_for_sure() -> None:
     board = {"m/1x2": quotes(2_500, 3_400, 2_900), "m/double_chance": quotes(1_400, 1_250, 1_900)}
-    plan = find_sure_profit(board)
+    plan = find_arbitrage(board)
     assert plan is not None
     stakes = [(stake.key, stake.outcome, stake.stake) for stake in plan.stakes]
     assert stakes == [("m/1x2", 0, 19), ("m/double_chance", 2, 25)]
@@ -98,9 +98,9 @@ def test_home_and_the_double_chance_against_it_can_win_for_sure() -> None:
 
 def test_draw_no_bet_and_handicap_0_can_win_for_sure_though_a_draw_refunds() -> None:
     board = {"m/draw_no_bet": quotes(2_050, 1_800), "m/handicap?hcp=0": quotes(1_850, 2_060)}
-    assert find_sure_profit(board) is None
+    assert find_arbitrage(board) is None
     board["m/1x2"] = quotes(2_700, 3_700, 2_800)
-    plan = find_sure_profit(board)
+    plan = find_arbitrage(board)
     assert plan is not None
     assert least(plan, board, SCORES.values()) > 1
     assert "m/1x2" in plan.keys
@@ -114,13 +114,13 @@ def test_an_outcome_that_is_not_offered_is_no_part_of_a_plan() -> None:
     board["m/1x2"] = [
         Quote(outcome=0, odds_milli=2_500, active=False), *quotes(2_500, 3_400, 2_900)[1:]
     ]  # fmt: skip
-    assert find_sure_profit(board) is None
-    assert find_sure_profit({}) is None
+    assert find_arbitrage(board) is None
+    assert find_arbitrage({}) is None
 
 
 def test_fair_odds_win_for_sure_by_nothing_and_a_thousandth_more_by_something() -> None:
-    assert find_sure_profit({"m/odd_even": quotes(2_000, 2_000)}) is None
-    plan = find_sure_profit({"m/odd_even": quotes(2_001, 2_000)})
+    assert find_arbitrage({"m/odd_even": quotes(2_000, 2_000)}) is None
+    plan = find_arbitrage({"m/odd_even": quotes(2_001, 2_000)})
     assert plan is not None
     assert [stake.stake for stake in plan.stakes] == [2_000, 2_001]
     assert plan.return_micro == 1_000_249
@@ -129,7 +129,7 @@ def test_fair_odds_win_for_sure_by_nothing_and_a_thousandth_more_by_something() 
 def test_lines_of_goals_are_told_apart_by_every_score_that_matters() -> None:
     """Over 2 with under 3 loses at most a part of itself: at 2 and at 3 one of them is refunded."""
     board = {"m/total?total=2": quotes(2_500, 1_500), "m/total?total=3": quotes(2_000, 1_900)}
-    plan = find_sure_profit(board)
+    plan = find_arbitrage(board)
     assert plan is not None
     assert [(stake.key, stake.outcome) for stake in plan.stakes] == [
         ("m/total?total=2", 0),
@@ -137,7 +137,7 @@ def test_lines_of_goals_are_told_apart_by_every_score_that_matters() -> None:
     ]
     assert least(plan, board, [(0, 0), (1, 1), (3, 0), (2, 2), (9, 9)]) > 1
     board["m/total?total=3"] = quotes(2_300, 1_600)
-    assert find_sure_profit(board) is None
+    assert find_arbitrage(board) is None
 
 
 def test_a_score_that_can_no_longer_be_needs_no_stake() -> None:
@@ -148,9 +148,9 @@ def test_a_score_that_can_no_longer_be_needs_no_stake() -> None:
         "m/correct_score": [Quote(outcome=two_nil, odds_milli=5_000)],
         "m/total?total=2.5": quotes(1_300, 4_000),
     }
-    assert find_sure_profit(board) is None
-    assert find_sure_profit(board, score=(1, 0)) is None
-    plan = find_sure_profit(board, score=(2, 0))
+    assert find_arbitrage(board) is None
+    assert find_arbitrage(board, score=(1, 0)) is None
+    plan = find_arbitrage(board, score=(2, 0))
     assert plan is not None
     assert [(stake.key, stake.outcome, stake.stake) for stake in plan.stakes] == [
         ("m/correct_score", two_nil, 13),
@@ -158,7 +158,7 @@ def test_a_score_that_can_no_longer_be_needs_no_stake() -> None:
     ]
     assert plan.return_micro == 1_031_746
     with pytest.raises(ValueError, match="score: goals from 0 to 31"):
-        find_sure_profit(board, score=(0, 32))
+        find_arbitrage(board, score=(0, 32))
 
 
 def test_a_search_stops_between_two_steps_when_told_to() -> None:
@@ -170,9 +170,9 @@ def test_a_search_stops_between_two_steps_when_told_to() -> None:
         return len(asked) > 2
 
     with pytest.raises(SearchStoppedError):
-        find_sure_profit(board, stop=enough)
+        find_arbitrage(board, stop=enough)
     assert len(asked) == 3
-    assert find_sure_profit(board, stop=lambda: False) == find_sure_profit(board)
+    assert find_arbitrage(board, stop=lambda: False) == find_arbitrage(board)
 
 
 bets3 = st.lists(
@@ -214,7 +214,7 @@ def test_the_search_finds_a_plan_exactly_when_no_prices_of_the_results_rule_it_o
         for key, row in board.items()
         for quote in row
     ]
-    plan = find_sure_profit(board)
+    plan = find_arbitrage(board)
     assert (plan is None) == certificate(rows)
     if plan is not None:
         worst = least(plan, board, SCORES.values())
@@ -255,13 +255,13 @@ def test_a_search_of_what_does_not_hang_on_one_score_is_refused(
     board: Mapping[str, Sequence[Quote]], error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message):
-        find_sure_profit(board)
+        find_arbitrage(board)
 
 
 # --- the harmoniser ------------------------------------------------------------------------------
 
 
-def leaned(
+def skewed(
     fair: Sequence[float], book: float, nudges: Sequence[float], ladder: Ladder
 ) -> tuple[Any, Any]:
     """Quote each probability at a book and move its odds by a nudge, each on its own."""
@@ -332,7 +332,7 @@ def family_case(
     model: MatchModel, state: MatchState, book: float, ladder: Ladder, nudges: list[float]
 ) -> tuple[Any, Any, Any, Any]:
     fair, offsets = priced(KEYS, model, state)
-    odds_milli, offered = leaned(fair, book, nudges, ladder)
+    odds_milli, offered = skewed(fair, book, nudges, ladder)
     return fair, offsets, odds_milli, offered
 
 
@@ -344,7 +344,7 @@ def test_the_kernel_equals_its_plain_twin(
     fair, offsets, odds_milli, offered = family_case(model, state, book, ladder, nudges)
     odds, active = odds_milli.tolist(), offered.tolist()
     capped_twin(fair.tolist(), offsets.tolist(), odds, active, ladder.prices_milli.tolist())
-    harmonise(fair, offsets, odds_milli, offered, ladder=ladder)
+    cap_at_fair(fair, offsets, odds_milli, offered, ladder=ladder)
     assert (odds_milli.tolist(), offered.tolist()) == (odds, active)
 
 
@@ -354,8 +354,8 @@ def test_harmonised_odds_never_win_for_sure(
     model: MatchModel, state: MatchState, book: float, ladder: Ladder, nudges: list[float]
 ) -> None:
     fair, offsets, odds_milli, offered = family_case(model, state, book, ladder, nudges)
-    harmonise(fair, offsets, odds_milli, offered, ladder=ladder)
-    plan = find_sure_profit(board_of(KEYS, odds_milli, offered))
+    cap_at_fair(fair, offsets, odds_milli, offered, ladder=ladder)
+    plan = find_arbitrage(board_of(KEYS, odds_milli, offered))
     # Odds that are fair to the last digit of a float may seem to win by its rounding.
     assert plan is None or plan.return_micro == 1_000_000, plan
 
@@ -368,7 +368,7 @@ def test_a_price_is_capped_at_fair_on_the_ladder_and_no_book_is_less_than_it_was
     fair, offsets, odds_milli, offered = family_case(model, state, book, ladder, nudges)
     before, was_offered = odds_milli.copy(), offered.copy()
     above = int((was_offered & (before * fair > 1000.0 * (1 + 1e-12))).sum())
-    assert harmonise(fair, offsets, odds_milli, offered, ladder=ladder) == above
+    assert cap_at_fair(fair, offsets, odds_milli, offered, ladder=ladder) == above
     assert not (offered & ~was_offered).any()
     assert (odds_milli[~was_offered] == before[~was_offered]).all()
     assert np.isin(odds_milli, ladder.prices_milli).all()
@@ -379,7 +379,7 @@ def test_a_price_is_capped_at_fair_on_the_ladder_and_no_book_is_less_than_it_was
             1000.0 / before[k] for k in stays
         ) * (1.0 - 1e-9)
     again, still = odds_milli.copy(), offered.copy()
-    assert harmonise(fair, offsets, again, still, ladder=ladder) == 0
+    assert cap_at_fair(fair, offsets, again, still, ladder=ladder) == 0
     assert (again == odds_milli).all()
     assert (still == offered).all()
 
@@ -394,10 +394,10 @@ def test_leaned_markets_win_for_sure_without_the_harmoniser_and_never_with_it() 
         fair, offsets = priced(KEYS, model, MatchState())
         ladder = list(LADDERS.values())[int(rng.integers(3))]
         nudges = rng.uniform(-0.08, 0.08, len(fair)).tolist()
-        odds_milli, offered = leaned(fair, 1.03, nudges, ladder)
-        before += find_sure_profit(board_of(KEYS, odds_milli, offered)) is not None
-        harmonise(fair, offsets, odds_milli, offered, ladder=ladder)
-        after += find_sure_profit(board_of(KEYS, odds_milli, offered)) is not None
+        odds_milli, offered = skewed(fair, 1.03, nudges, ladder)
+        before += find_arbitrage(board_of(KEYS, odds_milli, offered)) is not None
+        cap_at_fair(fair, offsets, odds_milli, offered, ladder=ladder)
+        after += find_arbitrage(board_of(KEYS, odds_milli, offered)) is not None
     assert before > 60
     assert after == 0
 
@@ -408,7 +408,7 @@ def test_what_a_capped_price_adds_to_the_book_its_neighbours_get_back() -> None:
     odds_milli = np.array((2_240, 3_150, 3_600), np.int64)
     offered = np.ones(3, np.bool_)
     book = float((1000.0 / odds_milli).sum())
-    assert harmonise(fair, np.array((0, 3), np.int64), odds_milli, offered) == 1
+    assert cap_at_fair(fair, np.array((0, 3), np.int64), odds_milli, offered) == 1
     assert odds_milli[0] == 2_100
     assert odds_milli[1] >= 3_150
     assert odds_milli[2] > 3_600
@@ -418,7 +418,7 @@ def test_what_a_capped_price_adds_to_the_book_its_neighbours_get_back() -> None:
 def test_an_outcome_whose_fair_odds_the_ladder_does_not_have_is_not_offered() -> None:
     fair = np.array((0.995, 0.005))
     odds_milli, offered = np.array((1_010, 100_000), np.int64), np.ones(2, np.bool_)
-    assert harmonise(fair, np.array((0, 2), np.int64), odds_milli, offered) == 1
+    assert cap_at_fair(fair, np.array((0, 2), np.int64), odds_milli, offered) == 1
     assert offered.tolist() == [False, True]
     assert odds_milli.tolist() == [1_010, 100_000]
 
@@ -433,10 +433,10 @@ def test_a_whole_board_at_no_margin_is_made_safe() -> None:
         and not key.endswith(("last_goal", "half_time_full_time"))
     ]  # fmt: skip
     fair, offsets = priced(keys, model, MatchState(period=Period.PRE_MATCH))
-    odds_milli, offered = leaned(fair, 1.0, [0.0] * len(fair), LADDERS["exchange"])
-    assert find_sure_profit(board_of(keys, odds_milli, offered)) is not None
-    harmonise(fair, offsets, odds_milli, offered)
-    assert find_sure_profit(board_of(keys, odds_milli, offered)) is None
+    odds_milli, offered = skewed(fair, 1.0, [0.0] * len(fair), LADDERS["exchange"])
+    assert find_arbitrage(board_of(keys, odds_milli, offered)) is not None
+    cap_at_fair(fair, offsets, odds_milli, offered)
+    assert find_arbitrage(board_of(keys, odds_milli, offered)) is None
 
 
 # --- on a board ----------------------------------------------------------------------------------
@@ -452,15 +452,15 @@ def lopsided(outcomes: int, seed: int) -> BookFigures:
 def test_a_leaning_board_is_harmonised_unless_its_margin_says_otherwise() -> None:
     """Every market leans on its own book; at no board may that be put together to a profit."""
     board = FixtureBoard(FAMILY)
-    lean = LogOddsLean(scale_minor=1_000_000, log_odds_milli_max=400)
+    skew = LogOddsSkew(scale_minor=1_000_000, log_odds_milli_max=400)
     model = MatchModel(home_rate=1.5, away_rate=1.2)
     outcomes = sum(len(board.outcomes(key)) for key in FAMILY)
     found = {True: 0, False: 0}
     for seed in range(20):
-        for harmonised in found:
-            margin = Margin(book_milli=1_030, harmonised=harmonised)
-            quoted = board.quotes(model, MatchState(), margin, lean, lopsided(outcomes, seed))
-            found[harmonised] += find_sure_profit(quoted) is not None
+        for capped in found:
+            margin = Margin(book_milli=1_030, capped=capped)
+            quoted = board.quotes(model, MatchState(), margin, skew, lopsided(outcomes, seed))
+            found[capped] += find_arbitrage(quoted) is not None
     assert found[False] > 10
     assert found[True] == 0
 
@@ -469,18 +469,18 @@ def test_a_book_that_caps_take_past_its_limits_is_said_to_be_outside() -> None:
     """A price of 10 is leant to 30: on a ladder this coarse there is nothing to give back to."""
     ladder = Ladder(first_milli=1_100, bands=(Band(1_200, 100), Band(31_200, 10_000)))
     fair, offsets = np.array((0.9, 0.1)), np.array((0, 2), np.int64)
-    lean = LogOddsLean(scale_minor=1_000, log_odds_milli_max=1_500)
+    skew = LogOddsSkew(scale_minor=1_000, log_odds_milli_max=1_500)
     figures = BookFigures(
         stake_minor=np.array((1_000, 0), np.int64), payout_minor=np.array((9_000, 0), np.int64)
     )
     shortfalls = {}
-    for harmonised in (False, True):
-        margin = Margin(book_milli=1_010, book_within_milli=60, harmonised=harmonised)
+    for capped in (False, True):
+        margin = Margin(book_milli=1_010, book_within_milli=60, capped=capped)
         quoted = quote(
-            fair, offsets, np.array((1.0,)), ("win",), margin=margin, ladder=ladder, lean=lean,
+            fair, offsets, np.array((1.0,)), ("win",), margin=margin, ladder=ladder, skew=skew,
             figures=figures,
         )  # fmt: skip
-        shortfalls[harmonised] = Shortfall(int(quoted.shortfalls[0])), quoted.odds_milli.tolist()
+        shortfalls[capped] = Shortfall(int(quoted.shortfalls[0])), quoted.odds_milli.tolist()
     assert shortfalls == {
         False: (Shortfall.NONE, [1_100, 31_200]),
         True: (Shortfall.BOOK, [1_100, 1_200]),

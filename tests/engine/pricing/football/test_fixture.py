@@ -12,7 +12,7 @@ from engine.pricing.football.market_types import MarketTypeError
 from engine.pricing.football.model import MatchModel, MatchState, Period, Score
 from engine.pricing.ladder import CENTS, EXCHANGE, FINE
 from engine.pricing.margin import Method
-from engine.pricing.skew import LinearLean, LogOddsLean, OptimalLean
+from engine.pricing.skew import LinearSkew, LogOddsSkew, OptimalSkew
 from tests.engine.pricing.football.test_model import BOARD, models, states
 
 MODEL = MatchModel(home_rate=1.55, away_rate=1.15, dependence=-0.08)
@@ -110,15 +110,15 @@ def test_a_board_leans_on_the_book_of_the_outcome_it_belongs_to() -> None:
     plain = board.quotes(MODEL, MatchState(), Margin())
     payouts = np.array((0, 0, 0, 50_000, 0))
     figures = BookFigures(payouts // 2, payouts)
-    for lean in (
-        LinearLean(scale_minor=100_000),
-        LogOddsLean(scale_minor=100_000),
-        OptimalLean(risk_minor=100_000),
+    for skew in (
+        LinearSkew(scale_minor=100_000),
+        LogOddsSkew(scale_minor=100_000),
+        OptimalSkew(risk_minor=100_000),
     ):
-        leant = board.quotes(MODEL, MatchState(), Margin(), lean=lean, figures=figures)
+        leant = board.quotes(MODEL, MatchState(), Margin(), skew=skew, figures=figures)
         # Without a book the optimal form still spreads the margin as its demand model asks.
         untouched = [quote.odds_milli for quote in plain["m/1x2"]]
-        near = 2e-2 if isinstance(lean, OptimalLean) else 0.0
+        near = 2e-2 if isinstance(skew, OptimalSkew) else 0.0
         assert [quote.odds_milli for quote in leant["m/1x2"]] == pytest.approx(untouched, rel=near)
         over, under = (quote.odds_milli for quote in leant["m/total?total=2.5"])
         first, second = (quote.odds_milli for quote in plain["m/total?total=2.5"])

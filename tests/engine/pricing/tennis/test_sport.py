@@ -49,9 +49,9 @@ def states(draw: st.DrawFn) -> TennisState:
         serving=draw(st.sampled_from(("home", "away", None))),
     )
     rng = Random(draw(st.integers(0, 1 << 32)))
-    lean = draw(st.sampled_from((0.5, 0.5, 0.35, 0.7)))
+    skew = draw(st.sampled_from((0.5, 0.5, 0.35, 0.7)))
     for _ in range(draw(st.integers(0, 320))):
-        after = state.point(to="home" if rng.random() < lean else "away")
+        after = state.point(to="home" if rng.random() < skew else "away")
         if after.over:
             break
         state = after

@@ -19,7 +19,7 @@ from gateway.feeds.uof.messages import SOURCE_BEGAN
 from tests.gateway.feeds.breakable_link import Line
 from tests.gateway.feeds.bridge.broker import Broker, running_broker
 from tests.gateway.feeds.certificate import Certificate, make_certificate
-from tests.gateway.feeds.feed_system import Hall, feed_token, open_hall
+from tests.gateway.feeds.feed_system import FeedSystem, feed_token, open_feed_system
 from tests.gateway.price_gateway import until
 
 KEYS = ("hi.-.live.odds_change.1", "hi.-.live.bet_stop.1")
@@ -79,16 +79,16 @@ async def provider(broker: Broker, *queues: str):
         yield Provider(exchange)
 
 
-def hall_of(folder: Path) -> Any:
+def system_of_feeds(folder: Path) -> Any:
     adapter = partial(UofAdapter, "tiny", UofSettings(watch=False))
-    return open_hall(folder, make_adapter=adapter, gateway={})
+    return open_feed_system(folder, make_adapter=adapter, gateway={})
 
 
-def bridge(hall: Hall, broker: Broker, url: str = "", **settings: Any) -> Bridge:
+def bridge(feed_system: FeedSystem, broker: Broker, url: str = "", **settings: Any) -> Bridge:
     transport = AmqpTransport(
         AmqpSettings(url=url or broker.url, routing_keys=("#",), again_s=0.1, **settings)
     )
-    return Bridge(transport=transport, feed="tiny", url=hall.feed_url, token=feed_token)
+    return Bridge(transport=transport, feed="tiny", url=feed_system.feed_url, token=feed_token)
 
 
 @contextlib.asynccontextmanager
@@ -103,15 +103,18 @@ async def carrying(carrier: Bridge):
                 await running
 
 
-def all_obeyed(hall: Hall, carrier: Bridge, count: int) -> bool:
+def all_obeyed(feed_system: FeedSystem, carrier: Bridge, count: int) -> bool:
     """Say whether all is applied, and what came a second time answered as well."""
-    return hall.desk.stats()["applied"] == count and carrier.counts.answered == carrier.counts.read
+    return (
+        feed_system.pipeline.stats()["applied"] == count
+        and carrier.counts.answered == carrier.counts.read
+    )
 
 
 async def undisturbed(folder: Path, count: int) -> dict[str, Any]:
-    async with hall_of(folder) as hall:
-        await hall.push(*(odds_change(number) for number in range(count)))
-        return await hall.images()
+    async with system_of_feeds(folder) as feed_system:
+        await feed_system.push(*(odds_change(number) for number in range(count)))
+        return await feed_system.images()
 
 
 async def forgotten(broker: Broker, queue: str) -> bool:
@@ -125,23 +128,23 @@ async def forgotten(broker: Broker, queue: str) -> bool:
 async def test_every_message_of_the_broker_is_obeyed_and_forgotten_by_it(
     broker: Broker, tmp_path: Path
 ) -> None:
-    async with provider(broker, "plain") as say, hall_of(tmp_path) as hall:
-        carrier = bridge(hall, broker, queue="plain", prefetch=64)
+    async with provider(broker, "plain") as say, system_of_feeds(tmp_path) as feed_system:
+        carrier = bridge(feed_system, broker, queue="plain", prefetch=64)
         async with carrying(carrier):
             await say.say(range(300))
             await until(lambda: carrier.counts.answered == 300, wait_s=WAIT_S)
-        images = await hall.images()
+        images = await feed_system.images()
         assert images == await undisturbed(tmp_path / "calm", 300)
         assert {image.status for image in images.values()} <= {Status.ACTIVE, Status.SUSPENDED}
-        assert hall.desk.stats()["applied"] == 300
+        assert feed_system.pipeline.stats()["applied"] == 300
     await until(lambda: forgotten(broker, "plain"), wait_s=WAIT_S)
 
 
 async def test_a_queue_of_our_own_hears_all_from_when_it_is_there_and_goes_with_us(
     broker: Broker, tmp_path: Path
 ) -> None:
-    async with provider(broker) as say, hall_of(tmp_path) as hall:
-        carrier = bridge(hall, broker)
+    async with provider(broker) as say, system_of_feeds(tmp_path) as feed_system:
+        carrier = bridge(feed_system, broker)
         async with carrying(carrier):
             await until(lambda: carrier.counts.connections == 1)
             number = 0
@@ -150,25 +153,27 @@ async def test_a_queue_of_our_own_hears_all_from_when_it_is_there_and_goes_with_
                 number += 1
                 await asyncio.sleep(0.01)
             await say.say(range(number, number + 30))
-            await until(lambda: hall.desk.stats()["applied"] >= 31, wait_s=WAIT_S)
+            await until(lambda: feed_system.pipeline.stats()["applied"] >= 31, wait_s=WAIT_S)
 
 
 async def test_what_a_killed_bridge_had_in_hand_comes_again_and_counts_once(
     broker: Broker, tmp_path: Path
 ) -> None:
-    async with provider(broker, "killed") as say, hall_of(tmp_path) as hall:
+    async with provider(broker, "killed") as say, system_of_feeds(tmp_path) as feed_system:
         await say.say(range(400))
         for bound in (40, 120, 240):
-            carrier = bridge(hall, broker, queue="killed", prefetch=100)
+            carrier = bridge(feed_system, broker, queue="killed", prefetch=100)
             running = asyncio.create_task(carrier.run())
-            await until(lambda bound=bound: hall.desk.stats()["applied"] >= bound, wait_s=WAIT_S)
+            await until(
+                lambda bound=bound: feed_system.pipeline.stats()["applied"] >= bound, wait_s=WAIT_S
+            )
             running.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await running
-        carrier = bridge(hall, broker, queue="killed")
+        carrier = bridge(feed_system, broker, queue="killed")
         async with carrying(carrier):
-            await until(lambda: all_obeyed(hall, carrier, 400), wait_s=WAIT_S)
-        assert await hall.images() == await undisturbed(tmp_path / "calm", 400)
+            await until(lambda: all_obeyed(feed_system, carrier, 400), wait_s=WAIT_S)
+        assert await feed_system.images() == await undisturbed(tmp_path / "calm", 400)
     await until(lambda: forgotten(broker, "killed"), wait_s=WAIT_S)
 
 
@@ -177,29 +182,34 @@ async def test_a_broker_connection_that_is_cut_comes_back_and_nothing_is_lost_or
 ) -> None:
     async with (
         provider(broker, "cut") as say,
-        hall_of(tmp_path) as hall,
+        system_of_feeds(tmp_path) as feed_system,
         Line(broker.port) as line,
     ):
         url = f"amqp://guest:guest@127.0.0.1:{line.port}/"
-        carrier = bridge(hall, broker, url, queue="cut", prefetch=50)
+        carrier = bridge(feed_system, broker, url, queue="cut", prefetch=50)
         async with carrying(carrier):
             for part in range(4):
                 await say.say(range(part * 100, part * 100 + 100))
                 await until(
-                    lambda p=part: hall.desk.stats()["applied"] >= p * 100 + 10, wait_s=WAIT_S
+                    lambda p=part: feed_system.pipeline.stats()["applied"] >= p * 100 + 10,
+                    wait_s=WAIT_S,
                 )
                 line.cut()
             await until(lambda: carrier._transport.connections == 5, wait_s=WAIT_S)
-            await until(lambda: all_obeyed(hall, carrier, 400), wait_s=WAIT_S)
+            await until(lambda: all_obeyed(feed_system, carrier, 400), wait_s=WAIT_S)
         assert carrier.counts.read > 400, "some came a second time"
-        assert await hall.images() == await undisturbed(tmp_path / "calm", 400)
+        assert await feed_system.images() == await undisturbed(tmp_path / "calm", 400)
 
 
 async def test_a_queue_of_our_own_is_there_again_after_a_cut(
     broker: Broker, tmp_path: Path
 ) -> None:
-    async with provider(broker) as say, hall_of(tmp_path) as hall, Line(broker.port) as line:
-        carrier = bridge(hall, broker, f"amqp://guest:guest@127.0.0.1:{line.port}/")
+    async with (
+        provider(broker) as say,
+        system_of_feeds(tmp_path) as feed_system,
+        Line(broker.port) as line,
+    ):
+        carrier = bridge(feed_system, broker, f"amqp://guest:guest@127.0.0.1:{line.port}/")
         async with carrying(carrier):
             number = 0
             for connection in (1, 2):
@@ -215,35 +225,42 @@ async def test_a_queue_of_our_own_is_there_again_after_a_cut(
 async def test_each_connection_to_a_queue_of_our_own_begins_by_saying_so(
     broker: Broker, tmp_path: Path
 ) -> None:
-    async with provider(broker, "kept"), hall_of(tmp_path) as hall, Line(broker.port) as line:
+    async with (
+        provider(broker, "kept"),
+        system_of_feeds(tmp_path) as feed_system,
+        Line(broker.port) as line,
+    ):
         url = f"amqp://guest:guest@127.0.0.1:{line.port}/"
         for queue, expected in (("", 3), ("kept", 3)):
             transport = AmqpTransport(
                 AmqpSettings(url=url, routing_keys=("#",), queue=queue, again_s=0.1),
                 began=SOURCE_BEGAN,
             )
-            carrier = Bridge(transport=transport, feed="tiny", url=hall.feed_url, token=feed_token)
+            carrier = Bridge(
+                transport=transport, feed="tiny", url=feed_system.feed_url, token=feed_token
+            )
             async with carrying(carrier):
                 for connection in (1, 2, 3):
                     await until(lambda t=transport, c=connection: t.connections == c, wait_s=WAIT_S)
                     if connection < 3:
                         line.cut()
                 await until(
-                    lambda e=expected: hall.desk.stats()["kinds"] == {"source_began": e},
+                    lambda e=expected: feed_system.pipeline.stats()["kinds"] == {"source_began": e},
                     wait_s=WAIT_S,
                 )
             assert carrier.counts.answered == carrier.counts.read == (0 if queue else 3)
 
 
 async def test_a_broker_started_anew_is_found_again(broker: Broker, tmp_path: Path) -> None:
-    async with hall_of(tmp_path) as hall:
-        carrier = bridge(hall, broker, queue="anew")
+    async with system_of_feeds(tmp_path) as feed_system:
+        carrier = bridge(feed_system, broker, queue="anew")
         async with carrying(carrier):
             for first in (0, 50):
                 async with provider(broker, "anew") as say:
                     await say.say(range(first, first + 50))
                     await until(
-                        lambda f=first: hall.desk.stats()["applied"] == f + 50, wait_s=WAIT_S
+                        lambda f=first: feed_system.pipeline.stats()["applied"] == f + 50,
+                        wait_s=WAIT_S,
                     )
                 if first == 0:
                     await asyncio.to_thread(broker.stop)
@@ -276,14 +293,14 @@ def secured(broker: Broker) -> str:
 async def test_messages_come_over_tls_from_a_broker_whose_authority_we_trust(
     broker: Broker, certificate: Certificate, tmp_path: Path
 ) -> None:
-    async with hall_of(tmp_path) as hall, provider(broker, "secured") as say:
+    async with system_of_feeds(tmp_path) as feed_system, provider(broker, "secured") as say:
         carrier = bridge(
-            hall, broker, secured(broker), queue="secured", ca_file=str(certificate.cert)
+            feed_system, broker, secured(broker), queue="secured", ca_file=str(certificate.cert)
         )
         async with carrying(carrier):
             await say.say(range(100))
             await until(lambda: carrier.counts.answered == 100, wait_s=WAIT_S)
-        assert hall.desk.stats()["applied"] == 100
+        assert feed_system.pipeline.stats()["applied"] == 100
     await until(lambda: forgotten(broker, "secured"), wait_s=WAIT_S)
 
 

@@ -12,7 +12,7 @@ from gateway.feeds.bridge.recorder import Recorder
 from gateway.feeds.bridge.recordings import read_messages
 from gateway.feeds.bridge.transports import FileTransport
 from gateway.feeds.uof.messages import SOURCE_BEGAN
-from gateway.messages.feed import FeedWish
+from gateway.messages.feed import FeedRequest
 
 ALIVE = b'<alive product="1"\n  timestamp="5" subscribed="1"/>\n'
 STOP = b'<bet_stop event_id="sr:match:1" product="1" timestamp="6" groups="all"/>'
@@ -23,7 +23,7 @@ class Broker:
 
     def __init__(self) -> None:
         self.acknowledged: list[Any] = []
-        self.wishes: list[FeedWish] = []
+        self.requests: list[FeedRequest] = []
         self.closed = False
 
     async def messages(self) -> AsyncIterator[Incoming]:
@@ -33,8 +33,8 @@ class Broker:
     async def acknowledge(self, receipts: Sequence[Any]) -> None:
         self.acknowledged += receipts
 
-    async def grant(self, wish: FeedWish) -> bool:
-        self.wishes.append(wish)
+    async def request(self, request: FeedRequest) -> bool:
+        self.requests.append(request)
         return True
 
     async def close(self) -> None:
@@ -81,12 +81,12 @@ async def test_a_recording_goes_on_where_the_last_one_ended(tmp_path: Path) -> N
 async def test_the_source_hears_everything_else_as_before(tmp_path: Path) -> None:
     broker = Broker()
     recorder = Recorder(broker, tmp_path / "kept.xml")
-    wish = FeedWish(feed="uof", producer=1, after_ms=0, request_id=7)
+    request = FeedRequest(feed="uof", producer=1, after_ms=0, request_id=7)
     await recorder.acknowledge([1, 2])
-    assert await recorder.grant(wish)
+    assert await recorder.request(request)
     await recorder.close()
     await recorder.close()
-    assert (broker.acknowledged, broker.wishes, broker.closed) == ([1, 2], [wish], True)
+    assert (broker.acknowledged, broker.requests, broker.closed) == ([1, 2], [request], True)
 
 
 async def test_a_full_disk_ends_the_recording_and_not_the_feed(

@@ -10,7 +10,7 @@ from gateway.feeds.bridge.transports import StreamTransport
 from gateway.feeds.exchange.adapter import ExchangeAdapter
 from tests.gateway.feeds.exchange.builders import Exchange, line
 from tests.gateway.feeds.exchange.test_stream import Peer, Waits, certificate, exchange, stream
-from tests.gateway.feeds.feed_system import feed_token, open_hall
+from tests.gateway.feeds.feed_system import feed_token, open_feed_system
 from tests.gateway.price_gateway import until
 
 __all__ = ["certificate"]
@@ -37,15 +37,15 @@ async def test_an_exchange_s_stream_is_followed_and_asked_for_its_image_again(
     adapter = partial(ExchangeAdapter, feed="tiny")
     async with (
         exchange(certificate, play) as port,
-        open_hall(tmp_path, make_adapter=adapter, gateway={}, tick_ms=20) as hall,
+        open_feed_system(tmp_path, make_adapter=adapter, gateway={}, tick_ms=20) as feed_system,
     ):
         source = StreamTransport(stream(port, certificate, waits=Waits()))
-        carrier = Bridge(transport=source, feed="tiny", url=hall.feed_url, token=feed_token)
+        carrier = Bridge(transport=source, feed="tiny", url=feed_system.feed_url, token=feed_token)
         running = asyncio.create_task(carrier.run())
-        await until(lambda: carrier.counts.wishes >= 1)
+        await until(lambda: carrier.counts.requests >= 1)
         await until(lambda: carrier.kinds.get("image") == 2)
         over.set()
         carrier.stop()
         await running
         assert carrier.counts.refused == 0
-        assert hall.desk.stats()["wishes"] == 0
+        assert feed_system.pipeline.stats()["requests"] == 0

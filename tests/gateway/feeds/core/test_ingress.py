@@ -17,11 +17,11 @@ from gateway.client import (
     connect_control,
     connect_feed,
 )
-from gateway.client.session import CodecWord
-from gateway.messages.feed import FeedPush, FeedResult, FeedWish
+from gateway.client.session import CodecName
+from gateway.messages.feed import FeedPush, FeedRequest, FeedResult
 from gateway.session.tokens import Role
 from gateway.settings import FEED_BODIES_MAX, CloseCode
-from tests.gateway.feeds.feed_system import Hall, feed_token, open_hall
+from tests.gateway.feeds.feed_system import FeedSystem, feed_token, open_feed_system
 from tests.gateway.feeds.json_feed import odds, recover
 from tests.gateway.price_gateway import token, until
 
@@ -29,8 +29,8 @@ KEY = "cup-1/1x2"
 
 
 @pytest.fixture
-async def hall(tmp_path: Path) -> AsyncIterator[Hall]:
-    async with open_hall(tmp_path, gateway={}) as it:
+async def feed_system(tmp_path: Path) -> AsyncIterator[FeedSystem]:
+    async with open_feed_system(tmp_path, gateway={}) as it:
         yield it
 
 
@@ -40,62 +40,66 @@ def priced(at: int, **more: Any) -> bytes:
 
 @pytest.mark.parametrize("codec", ["msgpack", "json"])
 async def test_a_push_is_answered_message_by_message_when_it_is_obeyed(
-    hall: Hall, codec: CodecWord
+    feed_system: FeedSystem, codec: CodecName
 ) -> None:
-    async with connect_feed(hall.feed_url, token=feed_token(), codec=codec) as source:
+    async with connect_feed(feed_system.feed_url, token=feed_token(), codec=codec) as source:
         answer = await source.push("tiny", [priced(1), b"nonsense", priced(2, status=-1)])
         assert [result.kind for result in answer.results] == ["odds", "unreadable", "odds"]
         assert [bool(result.refused) for result in answer.results] == [False, True, False]
-        assert (await hall.images())[KEY].status is Status.SUSPENDED
+        assert (await feed_system.images())[KEY].status is Status.SUSPENDED
         stats = await source.stats("tiny")
         assert (stats.kinds, stats.refused, stats.applied) == ({"odds": 2, "unreadable": 1}, 1, 2)
-    assert hall.gateway.counters.feed_messages == 3
-    assert hall.gateway.counters.feed_refused == 1
+    assert feed_system.gateway.counters.feed_messages == 3
+    assert feed_system.gateway.counters.feed_refused == 1
 
 
-async def test_pushes_of_a_session_are_taken_in_their_order(hall: Hall) -> None:
-    async with connect_feed(hall.feed_url, token=feed_token()) as source:
+async def test_pushes_of_a_session_are_taken_in_their_order(feed_system: FeedSystem) -> None:
+    async with connect_feed(feed_system.feed_url, token=feed_token()) as source:
         pushes = [
             source.push("tiny", [odds(KEY, at, status=1 if at % 2 else -1)]) for at in range(1, 200)
         ]
         for push in pushes:
             assert (await push).results == (FeedResult(kind="odds"),)
-    assert hall.desk.stats()["steps_refused"] == {}, "none overtook another"
-    assert hall.desk.stats()["applied"] == 199
+    assert feed_system.pipeline.stats()["steps_refused"] == {}, "none overtook another"
+    assert feed_system.pipeline.stats()["applied"] == 199
 
 
-async def test_prices_of_a_feed_reach_who_follows_them(hall: Hall) -> None:
-    bets_url = f"ws://127.0.0.1:{hall.system.ports[0]['bets']}"
+async def test_prices_of_a_feed_reach_who_follows_them(feed_system: FeedSystem) -> None:
+    bets_url = f"ws://127.0.0.1:{feed_system.system.ports[0]['bets']}"
     async with (
         connect(bets_url, token=token()) as bettor,
-        connect_feed(hall.feed_url, token=feed_token()) as source,
+        connect_feed(feed_system.feed_url, token=feed_token()) as source,
     ):
         await bettor.subscribe(fixtures=["cup-1"])
         await source.push("tiny", [priced(1)])
         await until(lambda: any(m.status == "active" for m in bettor.prices.values()))
 
 
-async def test_a_feed_that_is_not_there_is_named_beside_those_that_are(hall: Hall) -> None:
-    async with connect_feed(hall.feed_url, token=feed_token()) as source:
+async def test_a_feed_that_is_not_there_is_named_beside_those_that_are(
+    feed_system: FeedSystem,
+) -> None:
+    async with connect_feed(feed_system.feed_url, token=feed_token()) as source:
         with pytest.raises(RefusedError, match="there are: tiny") as raised:
             await source.push("other", [b"x"])
         assert raised.value.reason is Reason.FIELD_OUT_OF_BOUNDS
 
 
 @pytest.mark.parametrize("role", [Role.BETTOR, Role.TRADER, Role.QUANT])
-async def test_only_feeds_come_in_by_this_door(hall: Hall, role: Role) -> None:
+async def test_only_feeds_come_in_by_this_door(feed_system: FeedSystem, role: Role) -> None:
     with pytest.raises(HandshakeRefusedError) as raised:
-        await connect_feed(hall.feed_url, token=token(role))
+        await connect_feed(feed_system.feed_url, token=token(role))
     assert raised.value.status == 403
 
 
-async def test_a_feed_pushes_by_no_other_door_and_commands_by_none_of_these(hall: Hall) -> None:
-    url = f"ws://127.0.0.1:{hall.system.ports[0]['control']}"
+async def test_a_feed_pushes_by_no_other_door_and_commands_by_none_of_these(
+    feed_system: FeedSystem,
+) -> None:
+    url = f"ws://127.0.0.1:{feed_system.system.ports[0]['control']}"
     async with connect_control(url, token=feed_token()) as control:
         control.send(FeedPush(id=7, feed="tiny", bodies=(priced(1),)))
         await until(lambda: len(control.errors) == 1)
         assert control.errors[0].code == Reason.NOT_PERMITTED
-    async with connect_control(hall.feed_url, token=feed_token()) as source:
+    async with connect_control(feed_system.feed_url, token=feed_token()) as source:
         with pytest.raises(RefusedError) as raised:
             await source.suspend(1)
         assert raised.value.reason is Reason.NOT_PERMITTED
@@ -104,8 +108,8 @@ async def test_a_feed_pushes_by_no_other_door_and_commands_by_none_of_these(hall
 async def test_too_many_bodies_in_a_push_are_refused_and_too_long_a_frame_ends_the_session(
     tmp_path: Path,
 ) -> None:
-    async with open_hall(tmp_path, gateway={"feed_frame_bytes_max": 65_536}) as hall:
-        async with connect_feed(hall.feed_url, token=feed_token()) as source:
+    async with open_feed_system(tmp_path, gateway={"feed_frame_bytes_max": 65_536}) as feed_system:
+        async with connect_feed(feed_system.feed_url, token=feed_token()) as source:
             assert source.welcome.frame_bytes_max == 65_536
             with pytest.raises(RefusedError):
                 await source.push("tiny", [b"x"] * (FEED_BODIES_MAX + 1))
@@ -114,56 +118,60 @@ async def test_too_many_bodies_in_a_push_are_refused_and_too_long_a_frame_ends_t
             with pytest.raises(ConnectionLostError) as raised:
                 await source.push("tiny", [b"x" * 70_000])
             assert raised.value.code == CloseCode.TOO_BIG
-        assert await hall.push(priced(1)), "the desk never heard of it"
+        assert await feed_system.push(priced(1)), "the desk never heard of it"
 
 
 async def test_too_many_pushes_are_busy_and_nothing_more_is_taken_on_that_session(
     tmp_path: Path,
 ) -> None:
-    async with open_hall(tmp_path, gateway={"feed_pushes_in_flight_max": 2}) as hall:
-        await hall.push(priced(1))
-        hall.life("market-00000").freeze()
-        async with connect_feed(hall.feed_url, token=feed_token()) as source:
+    async with open_feed_system(tmp_path, gateway={"feed_pushes_in_flight_max": 2}) as feed_system:
+        await feed_system.push(priced(1))
+        feed_system.local_process("market-00000").freeze()
+        async with connect_feed(feed_system.feed_url, token=feed_token()) as source:
             waiting = [source.push("tiny", [priced(at)]) for at in (2, 3)]
             for at in (4, 5):
                 with pytest.raises(RefusedError) as raised:
                     await source.push("tiny", [priced(at)])
                 assert raised.value.reason is Reason.BUSY
-            hall.life("market-00000").thaw()
+            feed_system.local_process("market-00000").thaw()
             for push in waiting:
                 await push
             with pytest.raises(RefusedError):
                 await source.push("tiny", [priced(6)])
-        async with connect_feed(hall.feed_url, token=feed_token()) as source:
+        async with connect_feed(feed_system.feed_url, token=feed_token()) as source:
             assert await source.push("tiny", [priced(4), priced(5), priced(6)])
 
 
-async def test_wishes_reach_those_who_listen_now_and_those_who_come_later(hall: Hall) -> None:
-    heard: list[FeedWish] = []
-    wish = FeedWish(feed="tiny", producer=1, after_ms=1_000, request_id=9)
-    async with connect_feed(hall.feed_url, token=feed_token()) as source:
-        source.on_wish = heard.append
+async def test_wishes_reach_those_who_listen_now_and_those_who_come_later(
+    feed_system: FeedSystem,
+) -> None:
+    heard: list[FeedRequest] = []
+    request = FeedRequest(feed="tiny", producer=1, after_ms=1_000, request_id=9)
+    async with connect_feed(feed_system.feed_url, token=feed_token()) as source:
+        source.on_request = heard.append
         await source.attach("tiny")
         await source.push("tiny", [recover(1_000, 9)])
-        await until(lambda: heard == [wish])
-    async with connect_feed(hall.feed_url, token=feed_token()) as source:
-        source.on_wish = heard.append
+        await until(lambda: heard == [request])
+    async with connect_feed(feed_system.feed_url, token=feed_token()) as source:
+        source.on_request = heard.append
         await source.attach("tiny")
-        await until(lambda: heard == [wish, wish])
-        source.wish_done("tiny", producer=1, request_id=9)
-        await until(lambda: hall.desk.stats()["wishes"] == 0)
+        await until(lambda: heard == [request, request])
+        source.request_done("tiny", producer=1, request_id=9)
+        await until(lambda: feed_system.pipeline.stats()["requests"] == 0)
 
 
-async def test_a_session_that_ends_leaves_its_messages_to_be_obeyed(hall: Hall) -> None:
-    await hall.push(priced(1))
-    hall.life("market-00000").freeze()
-    async with connect_feed(hall.feed_url, token=feed_token()) as source:
+async def test_a_session_that_ends_leaves_its_messages_to_be_obeyed(
+    feed_system: FeedSystem,
+) -> None:
+    await feed_system.push(priced(1))
+    feed_system.local_process("market-00000").freeze()
+    async with connect_feed(feed_system.feed_url, token=feed_token()) as source:
         push = source.push("tiny", [odds(KEY, 2, status=-1)])
-        await until(lambda: hall.desk.stats()["in_hand"] == 1)
+        await until(lambda: feed_system.pipeline.stats()["in_hand"] == 1)
     assert isinstance(push.exception(), ConnectionLostError)
-    hall.life("market-00000").thaw()
-    await until(lambda: hall.desk.stats()["in_hand"] == 0)
-    assert (await hall.images())[KEY].status is Status.SUSPENDED
+    feed_system.local_process("market-00000").thaw()
+    await until(lambda: feed_system.pipeline.stats()["in_hand"] == 0)
+    assert (await feed_system.images())[KEY].status is Status.SUSPENDED
 
 
 class Dead:
@@ -174,23 +182,23 @@ class Dead:
     async def ask(self, *_: Any, **__: Any) -> Any:
         raise PeerDiedError("feed-tiny")
 
-    def tell(self, *_: Any) -> None:
+    def notify(self, *_: Any) -> None:
         return None
 
 
 async def test_a_desk_that_died_takes_nothing_more_until_its_source_begins_again(
-    hall: Hall,
+    feed_system: FeedSystem,
 ) -> None:
-    async with connect_feed(hall.feed_url, token=feed_token()) as source:
+    async with connect_feed(feed_system.feed_url, token=feed_token()) as source:
         await source.push("tiny", [priced(1)])
-        living = hall.system.feeds["tiny"]
-        hall.gateway.on_feeds(1 << 60, {"tiny": Dead()})
+        living = feed_system.system.feeds["tiny"]
+        feed_system.gateway.on_feeds(1 << 60, {"tiny": Dead()})
         with pytest.raises(RefusedError, match="again") as raised:
             await source.push("tiny", [priced(2)])
         assert raised.value.reason is Reason.UNAVAILABLE
-        hall.gateway.on_feeds((1 << 60) + 1, {"tiny": living})
+        feed_system.gateway.on_feeds((1 << 60) + 1, {"tiny": living})
         with pytest.raises(RefusedError):
             await source.push("tiny", [priced(3)])
-    async with connect_feed(hall.feed_url, token=feed_token()) as source:
+    async with connect_feed(feed_system.feed_url, token=feed_token()) as source:
         await source.push("tiny", [priced(2), priced(3)])
-    assert hall.desk.stats()["applied"] == 3
+    assert feed_system.pipeline.stats()["applied"] == 3

@@ -7,7 +7,7 @@ from typing import Any
 from actors.peer import Peer
 from engine.common.lifecycle import Status
 from tests.actors.virtual import run_virtual
-from tests.gateway.feeds.feed_system import open_hall
+from tests.gateway.feeds.feed_system import open_feed_system
 from tests.gateway.feeds.json_feed import odds, price
 
 
@@ -32,20 +32,20 @@ class Slow:
         await self.go.wait()
         return await self._supervisor.ask(method, *args, timeout_s=timeout_s)
 
-    def tell(self, method: str, /, *args: Any) -> None:
-        self._supervisor.tell(method, *args)
+    def notify(self, method: str, /, *args: Any) -> None:
+        self._supervisor.notify(method, *args)
 
 
 def test_a_goal_s_prices_do_not_wait_for_markets_that_are_being_born(tmp_path: Path):
     async def main():
-        async with open_hall(tmp_path) as it:
+        async with open_feed_system(tmp_path) as it:
             await it.push(odds("cup-1/1x2", 1, 0.5, 0.3, 0.2))
             before = (await it.images())["cup-1/1x2"]
             slow = Slow(it.system.supervisor, asked_at_once=False)
-            it.desk.on_supervisor(slow)
+            it.pipeline.on_supervisor(slow)
             goal = {"period": 1, "clock_s": 600, "first_half": {"home": 1}}
             new = "cup-1/1x2?half=1"
-            ticket = await it.desk.accept(
+            ticket = await it.pipeline.accept(
                 [
                     odds(new, 2, status=1),
                     price("cup-1", 3, state=goal, suspend="goal", resume=True),
@@ -57,7 +57,7 @@ def test_a_goal_s_prices_do_not_wait_for_markets_that_are_being_born(tmp_path: P
             assert after.odds_milli[0] < before.odds_milli[0]
             assert after.status is Status.ACTIVE
             slow.go.set()
-            await it.desk.applied(ticket)
+            await it.pipeline.applied(ticket)
             assert (await it.images())["cup-1/1x2"].odds_milli == after.odds_milli
 
     run_virtual(main())
@@ -65,7 +65,7 @@ def test_a_goal_s_prices_do_not_wait_for_markets_that_are_being_born(tmp_path: P
 
 def test_a_market_that_no_message_has_priced_offers_nothing_though_it_is_opened(tmp_path: Path):
     async def main():
-        async with open_hall(tmp_path) as it:
+        async with open_feed_system(tmp_path) as it:
             await it.push(odds("cup-1/1x2", 1, status=1))
             image = (await it.images())["cup-1/1x2"]
             assert (image.status, image.active) == (Status.ACTIVE, (False,) * 3)
@@ -77,41 +77,41 @@ def test_a_market_that_no_message_has_priced_offers_nothing_though_it_is_opened(
 
 def test_what_is_said_when_a_new_market_s_route_is_known_overtakes_nothing(tmp_path: Path):
     async def main():
-        async with open_hall(tmp_path) as it:
+        async with open_feed_system(tmp_path) as it:
             slow = Slow(it.system.supervisor, asked_at_once=True)
-            it.desk.on_supervisor(slow)
-            first = await it.desk.accept([odds("cup-1/1x2", 1, 0.5, 0.3, 0.2)])
+            it.pipeline.on_supervisor(slow)
+            first = await it.pipeline.accept([odds("cup-1/1x2", 1, 0.5, 0.3, 0.2)])
             await slow.asked.wait()
             await asyncio.sleep(0.1)
-            assert "cup-1/1x2" in it.desk._routes.market_no_by_key
-            second = await it.desk.accept([odds("cup-1/1x2", 2, status=-1)])
+            assert "cup-1/1x2" in it.pipeline._routes.market_no_by_key
+            second = await it.pipeline.accept([odds("cup-1/1x2", 2, status=-1)])
             await asyncio.sleep(0.1)
             slow.go.set()
-            await it.desk.applied(first)
-            await it.desk.applied(second)
+            await it.pipeline.applied(first)
+            await it.pipeline.applied(second)
             image = (await it.images())["cup-1/1x2"]
             assert image.status is Status.SUSPENDED
             assert image.odds_milli[0] < image.odds_milli[2]
-            assert it.desk.stats()["steps_refused"] == {}
+            assert it.pipeline.stats()["steps_refused"] == {}
 
     run_virtual(main())
 
 
 def test_a_price_comes_before_the_suspension_that_came_after_it(tmp_path: Path):
     async def main():
-        async with open_hall(tmp_path) as it:
+        async with open_feed_system(tmp_path) as it:
             slow = Slow(it.system.supervisor, asked_at_once=False)
-            it.desk.on_supervisor(slow)
+            it.pipeline.on_supervisor(slow)
             key = "cup-1/1x2"
             said = [
                 odds(key, 1, status=-1),
                 price("cup-1", 2, resume=True),
                 odds(key, 3, status=-1),
             ]
-            ticket = await it.desk.accept(said)
+            ticket = await it.pipeline.accept(said)
             await slow.asked.wait()
             slow.go.set()
-            await it.desk.applied(ticket)
+            await it.pipeline.applied(ticket)
             assert (await it.images())[key].status is Status.SUSPENDED
 
     run_virtual(main())
@@ -121,7 +121,7 @@ def test_a_fixture_waits_for_all_its_markets_and_for_those_that_are_refused_no_l
     tmp_path: Path,
 ):
     async def main():
-        async with open_hall(tmp_path, births_in_call_max=1) as it:
+        async with open_feed_system(tmp_path, creations_in_call_max=1) as it:
             first, bad, last = "cup-1/1x2", "cup-1/no such type", "cup-1/1x2?half=1"
             answers = await it.push(
                 odds(first, 1, status=1),
@@ -138,6 +138,6 @@ def test_a_fixture_waits_for_all_its_markets_and_for_those_that_are_refused_no_l
             assert images[first].status is Status.SUSPENDED
             assert images[first].active == (True,) * 3
             assert images["cup-2/1x2"].status is Status.ACTIVE
-            assert it.desk.stats()["in_hand"] == 0
+            assert it.pipeline.stats()["in_hand"] == 0
 
     run_virtual(main())

@@ -11,14 +11,14 @@ from prometheus_client.parser import text_string_to_metric_families
 from actors.peer import LocalPeer, PeerDiedError
 from gateway.feeds.core import metrics as figures
 from gateway.feeds.core.metrics import KINDS_SHOWN_MAX, FeedFigures
-from tests.gateway.feeds.feed_system import Hall, open_hall
+from tests.gateway.feeds.feed_system import FeedSystem, open_feed_system
 from tests.gateway.feeds.json_feed import odds, recover
 from tests.gateway.price_gateway import until
 
 
-async def scrape(hall: Hall) -> dict[str, float]:
+async def scrape(feed_system: FeedSystem) -> dict[str, float]:
     """Read a gateway's page as Prometheus does; return the samples of feeds by name and labels."""
-    port = hall.system.ports[0]["feed"]
+    port = feed_system.system.ports[0]["feed"]
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(b"GET /metrics HTTP/1.1\r\nHost: us\r\n\r\n")
     page = (await reader.read()).partition(b"\r\n\r\n")[2].decode()
@@ -38,18 +38,18 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(figures, "FIGURES_EVERY_S", 0.01)
 
 
-def shows(hall: Hall, name: str, true: Callable[[float], bool]) -> Any:
+def shows(feed_system: FeedSystem, name: str, true: Callable[[float], bool]) -> Any:
     async def look() -> bool:
-        return true((await scrape(hall)).get(name, -1.0))
+        return true((await scrape(feed_system)).get(name, -1.0))
 
     return look
 
 
 async def test_a_scrape_shows_what_each_desk_said_last(tmp_path: Path, often: None) -> None:
-    async with open_hall(tmp_path, gateway={}) as hall:
-        assert await scrape(hall) == {}, "nothing was said yet, and nobody waited"
+    async with open_feed_system(tmp_path, gateway={}) as feed_system:
+        assert await scrape(feed_system) == {}, "nothing was said yet, and nobody waited"
         bodies = [odds("cup-1/1x2", at, 0.5, 0.3, 0.2) for at in (1, 2)]
-        await hall.push(*bodies, b"nonsense", recover(5, 1))
+        await feed_system.push(*bodies, b"nonsense", recover(5, 1))
         expected = {
             "messages_total,tiny,odds": 2,
             "messages_total,tiny,unreadable": 1,
@@ -57,27 +57,27 @@ async def test_a_scrape_shows_what_each_desk_said_last(tmp_path: Path, often: No
             "refused_total,tiny": 1,
             "in_hand,tiny": 0,
             "lag_ms,tiny": 0,
-            "wishes_open,tiny": 1,
+            "requests_open,tiny": 1,
             "markets,tiny": 1,
         }
 
         async def all_is_shown() -> bool:
-            shown = await scrape(hall)
+            shown = await scrape(feed_system)
             return shown.pop("figures_age_seconds,tiny", -1.0) >= 0 and shown == expected
 
         await until(all_is_shown)
 
 
 async def test_what_a_feed_has_in_hand_and_since_when_is_shown(tmp_path: Path, often: None) -> None:
-    async with open_hall(tmp_path, gateway={}) as hall:
-        await hall.push(odds("cup-1/1x2", 1, 0.5, 0.3, 0.2))
-        hall.life("market-00000").freeze()
-        pushing = asyncio.create_task(hall.push(odds("cup-1/1x2", 2, status=-1)))
-        await until(shows(hall, "in_hand,tiny", lambda count: count == 1))
-        await until(shows(hall, "lag_ms,tiny", lambda lag: lag > 0))
-        hall.life("market-00000").thaw()
+    async with open_feed_system(tmp_path, gateway={}) as feed_system:
+        await feed_system.push(odds("cup-1/1x2", 1, 0.5, 0.3, 0.2))
+        feed_system.local_process("market-00000").freeze()
+        pushing = asyncio.create_task(feed_system.push(odds("cup-1/1x2", 2, status=-1)))
+        await until(shows(feed_system, "in_hand,tiny", lambda count: count == 1))
+        await until(shows(feed_system, "lag_ms,tiny", lambda lag: lag > 0))
+        feed_system.local_process("market-00000").thaw()
         await pushing
-        await until(shows(hall, "in_hand,tiny", lambda count: count == 0))
+        await until(shows(feed_system, "in_hand,tiny", lambda count: count == 0))
 
 
 class Desk:
@@ -95,12 +95,12 @@ class Desk:
         await self.hurry.wait()
         if not self.alive:
             raise PeerDiedError("gone")
-        bare = dict.fromkeys(("refused", "in_hand", "lag_ms", "wishes", "markets"), 0)
+        bare = dict.fromkeys(("refused", "in_hand", "lag_ms", "requests", "markets"), 0)
         return {"kinds": dict(self.kinds), **bare}
 
 
-def figures_of(desk: Desk) -> FeedFigures:
-    return FeedFigures({"one": LocalPeer(desk, name="feed-one")}, timeout_s=1.0)
+def figures_of(pipeline: Desk) -> FeedFigures:
+    return FeedFigures({"one": LocalPeer(pipeline, name="feed-one")}, timeout_s=1.0)
 
 
 def values(shown: FeedFigures, name: str) -> list[float]:
@@ -115,22 +115,22 @@ def values(shown: FeedFigures, name: str) -> list[float]:
 async def test_a_desk_that_is_slow_or_gone_keeps_its_last_figures_and_holds_up_no_reader(
     often: None,
 ) -> None:
-    desk = Desk()
-    shown = figures_of(desk)
-    desk.hurry.clear()
+    pipeline = Desk()
+    shown = figures_of(pipeline)
+    pipeline.hurry.clear()
     for _ in range(100):
         assert values(shown, "messages_total") == []
         await asyncio.sleep(0)
-    assert desk.asked == 1, "however many read"
-    desk.hurry.set()
+    assert pipeline.asked == 1, "however many read"
+    pipeline.hurry.set()
     await until(lambda: values(shown, "messages_total") == [1])
-    desk.alive = False
-    asked = desk.asked
-    await until(lambda: desk.asked > asked + 2)
+    pipeline.alive = False
+    asked = pipeline.asked
+    await until(lambda: pipeline.asked > asked + 2)
     assert values(shown, "messages_total") == [1]
     assert values(shown, "figures_age_seconds")[0] > 0
-    desk.alive = True
-    desk.kinds["odds"] = 7
+    pipeline.alive = True
+    pipeline.kinds["odds"] = 7
     await until(lambda: values(shown, "messages_total") == [7])
     shown.stop()
 
@@ -139,12 +139,12 @@ async def test_desks_are_left_alone_when_nobody_reads_and_kinds_shown_are_bounde
     monkeypatch: pytest.MonkeyPatch, often: None
 ) -> None:
     monkeypatch.setattr(figures, "READ_WITHIN_S", 0.05)
-    desk = Desk()
-    desk.kinds = {f"kind {number}": 1 for number in range(KINDS_SHOWN_MAX + 9)}
-    shown = figures_of(desk)
-    assert desk.asked == 0
+    pipeline = Desk()
+    pipeline.kinds = {f"kind {number}": 1 for number in range(KINDS_SHOWN_MAX + 9)}
+    shown = figures_of(pipeline)
+    assert pipeline.asked == 0
     values(shown, "in_hand")
     await until(lambda: shown._asking is None)
-    assert desk.asked >= 1
+    assert pipeline.asked >= 1
     assert len(values(shown, "messages_total")) == KINDS_SHOWN_MAX
     shown.stop()

@@ -13,7 +13,7 @@ from engine.common.units import OUTCOMES_MAX
 from engine.pricing.fair_probabilities import Fair, Mark
 from engine.pricing.following import Followed
 from engine.pricing.quoting import Margin
-from gateway.feeds.core.shell_queue import Errand, Lanes, Work
+from gateway.feeds.core.shell_queue import ShellQueues, Task, Work
 from tests.actors.test_market_shell import shell_on
 from tests.actors.virtual import now_s, run_virtual
 from tests.faults.faulty_disk import FaultyDisk
@@ -41,18 +41,18 @@ def wide_shell() -> MarketShell:
 
 def lanes_to(
     shell: MarketShell, *, pace_s: float = 0.0, updates_in_call_max: int = MARKETS
-) -> Lanes:
+) -> ShellQueues:
     routes = Routes(shards=1)
     route = ShellRoute(name="a", kind="market", generation=1, state=ShellState.SERVING)
     peers = {"a": LocalPeer(shell, name="a")}
     routes.update(version=1, shells=[route], markets=(), peers=peers)
-    return Lanes(
+    return ShellQueues(
         by="feed:test",
         routes=routes,
         margin=Margin(),
-        lean=None,
+        skew=None,
         updates_in_call_max=updates_in_call_max,
-        lane_updates_max=2 * MARKETS,
+        queue_updates_max=2 * MARKETS,
         pace_s=pace_s,
         timeout_s=1.0,
         suspect=lambda _: None,
@@ -61,7 +61,7 @@ def lanes_to(
     )
 
 
-async def told(lanes: Lanes, *updates: Followed) -> list[str]:
+async def told(lanes: ShellQueues, *updates: Followed) -> list[str]:
     """Return for each update why it was not obeyed, once all are answered."""
     done = asyncio.Event()
     left = [len(updates)]
@@ -73,9 +73,9 @@ async def told(lanes: Lanes, *updates: Followed) -> list[str]:
 
     works = [Work(kind="odds", refused="", began_s=0.0, on_done=on_done) for _ in updates]
     for work, update in zip(works, updates, strict=True):
-        work.deal()
-        lanes.add("a", Errand(work, update))
-        work.dealt()
+        work.add_part()
+        lanes.add("a", Task(work, update))
+        work.parts_added()
     await done.wait()
     return [work.verdict for work in works]
 

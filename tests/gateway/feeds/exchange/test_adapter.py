@@ -17,13 +17,13 @@ from engine.common.commands import (
 from engine.common.ids import parse_market_key
 from engine.common.lifecycle import Status
 from engine.common.views import PriceImage
-from gateway.feeds.core.adapter import KnownMarket, Received, Recover, Tell
+from gateway.feeds.core.adapter import KnownMarket, MarketUpdate, Received, RecoveryRequest
 from gateway.feeds.exchange.adapter import IMAGE_AGAIN_MS, ExchangeAdapter, ExchangeSettings
 from tests.gateway.feeds.exchange.builders import definition, line, mcm, quoted, runner
 
 M = "1.5"
 KEY = "exchange.77/win?market=1.5"
-MS = 1_000_000
+NS_PER_MS = 1_000_000
 EAGER = ExchangeSettings(every_ms=0)
 
 
@@ -39,7 +39,7 @@ class Following:
     @property
     def at_ns(self) -> int:
         """Our clock is ten seconds ahead of the exchange's."""
-        return (self.pt + 10_000) * MS
+        return (self.pt + 10_000) * NS_PER_MS
 
     def say(self, body: bytes) -> Received:
         return self.adapter.receive(body, at_ns=self.at_ns)
@@ -59,13 +59,13 @@ class Following:
         self.runners[number - 1] |= {"status": status, **words}
 
 
-def tells(received: Received) -> list[Tell]:
+def tells(received: Received) -> list[MarketUpdate]:
     assert received.refused == ""
-    return [intent for intent in received.intents if isinstance(intent, Tell)]
+    return [action for action in received.actions if isinstance(action, MarketUpdate)]
 
 
 def steps(received: Received) -> list[FeedStep]:
-    return [step for tell in tells(received) for step in tell.steps]
+    return [step for notify in tells(received) for step in notify.steps]
 
 
 def statuses(received: Received) -> list[tuple[Status, str]]:
@@ -76,26 +76,26 @@ def statuses(received: Received) -> list[tuple[Status, str]]:
 
 
 def test_first_prices_open_the_market_with_its_names_and_fair_chances() -> None:
-    (tell,) = tells(Following().open())
-    assert tell.key == KEY
-    assert str(parse_market_key(tell.key)) == KEY
-    assert tell.birth is not None
-    assert tell.birth.outcomes == ("Horse 1", "Horse 2", "Horse 3")
-    assert tell.mark is not None
-    assert (tell.mark.source, tell.mark.position) == ("exchange/odds", 1_000)
-    assert tell.mark.digest != 0
-    assert tell.steps == (SetStatus(market_no=0, status=Status.ACTIVE),)
-    assert tell.fair is not None
-    assert tell.fair.probabilities == pytest.approx((0.5, 0.3, 0.2), abs=0.02)
-    assert sum(tell.fair.probabilities) == pytest.approx(1.0)
+    (notify,) = tells(Following().open())
+    assert notify.key == KEY
+    assert str(parse_market_key(notify.key)) == KEY
+    assert notify.new_market is not None
+    assert notify.new_market.outcomes == ("Horse 1", "Horse 2", "Horse 3")
+    assert notify.mark is not None
+    assert (notify.mark.source, notify.mark.position) == ("exchange/odds", 1_000)
+    assert notify.mark.digest != 0
+    assert notify.steps == (SetStatus(market_no=0, status=Status.ACTIVE),)
+    assert notify.fair is not None
+    assert notify.fair.probabilities == pytest.approx((0.5, 0.3, 0.2), abs=0.02)
+    assert sum(notify.fair.probabilities) == pytest.approx(1.0)
 
 
 def test_market_without_prices_is_told_nothing_and_closing_it_neither() -> None:
     following = Following()
-    assert following.change().intents == ()
-    assert following.change(status="SUSPENDED").intents == ()
+    assert following.change().actions == ()
+    assert following.change(status="SUSPENDED").actions == ()
     following.status(1, "WINNER")
-    assert following.change(status="CLOSED").intents == ()
+    assert following.change(status="CLOSED").actions == ()
 
 
 def test_small_moves_are_not_told_and_larger_ones_are() -> None:
@@ -103,24 +103,24 @@ def test_small_moves_are_not_told_and_larger_ones_are() -> None:
     following.open()
     nudged = quoted(1, 0.5)
     nudged["batb"][0][2] *= 1.05
-    assert following.change(nudged).intents == ()
-    (tell,) = tells(following.change(quoted(1, 0.52), quoted(2, 0.28)))
-    assert (tell.steps, tell.fair is not None) == ((), True)
+    assert following.change(nudged).actions == ()
+    (notify,) = tells(following.change(quoted(1, 0.52), quoted(2, 0.28)))
+    assert (notify.steps, notify.fair is not None) == ((), True)
 
 
 def test_moves_wait_their_turn_and_the_last_is_told_by_the_tick_under_its_own_mark() -> None:
     following = Following(ExchangeSettings(every_ms=5_000))
     following.open()
-    assert following.change(quoted(1, 0.55), quoted(2, 0.25)).intents == ()
-    assert following.change(quoted(1, 0.6), quoted(2, 0.2)).intents == ()
-    assert following.adapter.tick(at_ns=following.at_ns).intents == ()
+    assert following.change(quoted(1, 0.55), quoted(2, 0.25)).actions == ()
+    assert following.change(quoted(1, 0.6), quoted(2, 0.2)).actions == ()
+    assert following.adapter.tick(at_ns=following.at_ns).actions == ()
     following.pt += 3_000
-    (tell,) = tells(following.adapter.tick(at_ns=following.at_ns))
-    assert tell.fair is not None
-    assert tell.fair.probabilities[0] == pytest.approx(0.6, abs=0.02)
-    assert tell.mark is not None
-    assert tell.mark.position == 3_000
-    assert following.adapter.tick(at_ns=following.at_ns).intents == ()
+    (notify,) = tells(following.adapter.tick(at_ns=following.at_ns))
+    assert notify.fair is not None
+    assert notify.fair.probabilities[0] == pytest.approx(0.6, abs=0.02)
+    assert notify.mark is not None
+    assert notify.mark.position == 3_000
+    assert following.adapter.tick(at_ns=following.at_ns).actions == ()
 
 
 def test_suspension_and_return_follow_the_exchange() -> None:
@@ -129,7 +129,7 @@ def test_suspension_and_return_follow_the_exchange() -> None:
     assert statuses(following.change(status="SUSPENDED", version=2)) == [
         (Status.SUSPENDED, "exchange: SUSPENDED")
     ]
-    assert following.change(quoted(1, 0.6), quoted(2, 0.2)).intents == ()
+    assert following.change(quoted(1, 0.6), quoted(2, 0.2)).actions == ()
     back = following.change(status="OPEN", version=3)
     assert statuses(back) == [(Status.ACTIVE, "")]
     fair = tells(back)[0].fair
@@ -150,7 +150,7 @@ def test_suspension_that_nobody_saw_is_told_by_the_version_that_rose() -> None:
         Status.SUSPENDED,
         Status.ACTIVE,
     ]
-    assert following.change(version=2).intents == ()
+    assert following.change(version=2).actions == ()
 
 
 def test_turn_in_play_suspends_until_prices_come_under_it() -> None:
@@ -179,7 +179,7 @@ def test_several_markets_of_one_message_are_told_apart() -> None:
         }
         for name, kind in (("1.1", "MATCH_ODDS"), ("1.2", "TO_QUALIFY"))
     ]
-    keys = [tell.key for tell in tells(adapter.receive(mcm(*changes, pt=1), at_ns=1))]
+    keys = [notify.key for notify in tells(adapter.receive(mcm(*changes, pt=1), at_ns=1))]
     assert keys == ["betfair.77/match_odds?market=1.1", "betfair.77/to_qualify?market=1.2"]
     assert all(adapter.owns(key) for key in keys)
     assert not adapter.owns("exchange.77/win?market=1.1")
@@ -205,9 +205,9 @@ def test_what_is_not_followed_is_refused_once_with_its_reason(
     following = Following(**words)
     first = following.change(quoted(1, 0.5), quoted(2, 0.5))
     assert why in first.refused
-    assert (first.intents, following.adapter.counts.markets_refused) == ((), 1)
+    assert (first.actions, following.adapter.counts.markets_refused) == ((), 1)
     again = following.change(quoted(1, 0.5), version=2)
-    assert (again.refused, again.intents) == ("", ())
+    assert (again.refused, again.actions) == ("", ())
     assert following.adapter.counts.markets_refused == 1
     assert following.adapter.passed_over()["markets refused"] == 1
 
@@ -219,17 +219,17 @@ def test_names_that_are_alike_are_told_apart_by_id_and_bounded() -> None:
         runner(2, name=" The  Draw\x00"),
         runner(3, name="x" * 99),
     ]
-    birth = tells(following.open())[0].birth
-    assert birth is not None
-    assert birth.outcomes == ("The Draw (1)", "The Draw (2)", "x" * 64)
+    new_market = tells(following.open())[0].new_market
+    assert new_market is not None
+    assert new_market.outcomes == ("The Draw (1)", "The Draw (2)", "x" * 64)
 
 
 def test_names_that_stay_alike_even_so_give_way_to_ids() -> None:
     following = Following()
     following.runners = [runner(1, name="A"), runner(2, name="A"), runner(3, name="A (1)")]
-    birth = tells(following.open())[0].birth
-    assert birth is not None
-    assert birth.outcomes == ("1", "2", "3")
+    new_market = tells(following.open())[0].new_market
+    assert new_market is not None
+    assert new_market.outcomes == ("1", "2", "3")
 
 
 def test_runner_listed_twice_is_refused() -> None:
@@ -241,9 +241,9 @@ def test_runner_listed_twice_is_refused() -> None:
 def test_runners_without_names_go_by_their_ids() -> None:
     following = Following()
     following.runners = [runner(i) for i in (1, 2, 3)]
-    birth = tells(following.open())[0].birth
-    assert birth is not None
-    assert birth.outcomes == ("1", "2", "3")
+    new_market = tells(following.open())[0].new_market
+    assert new_market is not None
+    assert new_market.outcomes == ("1", "2", "3")
 
 
 def test_runner_that_joins_late_suspends_the_market_for_good_and_results_still_count() -> None:
@@ -281,7 +281,7 @@ def test_closing_stops_bets_and_settles_in_the_lane_of_results() -> None:
     assert settle.mark.digest == stop.mark.digest
     lost, won = OutcomeResult(won=False), OutcomeResult(won=True)
     assert settle.steps == (SettleMarket(market_no=0, results=(lost, won, lost)),)
-    assert closed(following, "LOSER", "WINNER", "LOSER").intents == ()
+    assert closed(following, "LOSER", "WINNER", "LOSER").actions == ()
 
 
 def test_corrected_results_are_settled_again_and_a_reopened_market_is_rolled_back() -> None:
@@ -317,10 +317,10 @@ def test_withdrawn_runner_is_off_at_once_and_the_others_are_priced_again() -> No
     following = Following(ExchangeSettings(every_ms=60_000))
     following.open()
     following.status(3, "REMOVED", adjustmentFactor=20.0)
-    (tell,) = tells(following.change(quoted(1, 0.62), quoted(2, 0.38), version=1))
-    assert tell.fair is not None
-    assert tell.fair.active == (True, True, False)
-    assert tell.fair.probabilities == pytest.approx((0.62, 0.38, 0.0), abs=0.02)
+    (notify,) = tells(following.change(quoted(1, 0.62), quoted(2, 0.38), version=1))
+    assert notify.fair is not None
+    assert notify.fair.active == (True, True, False)
+    assert notify.fair.probabilities == pytest.approx((0.62, 0.38, 0.0), abs=0.02)
 
 
 def test_deductions_name_the_moments_we_saw_and_the_product_of_what_came_later() -> None:
@@ -376,30 +376,30 @@ def beat(following: Following, **words: Any) -> Received:
 def test_late_stream_suspends_every_market_until_it_says_it_is_well() -> None:
     following = Following()
     following.open()
-    (tell,) = tells(beat(following, status=503))
-    assert tell.mark is None
-    assert tell.steps == (
+    (notify,) = tells(beat(following, status=503))
+    assert notify.mark is None
+    assert notify.steps == (
         SetStatus(market_no=0, status=Status.SUSPENDED, why="the exchange says its stream is late"),
     )
-    assert beat(following, status=503).intents == ()
-    (tell,) = tells(beat(following))
-    assert tell.steps == (SetStatus(market_no=0, status=Status.ACTIVE),)
-    assert tell.fair is not None
+    assert beat(following, status=503).actions == ()
+    (notify,) = tells(beat(following))
+    assert notify.steps == (SetStatus(market_no=0, status=Status.ACTIVE),)
+    assert notify.fair is not None
 
 
 def test_silent_stream_suspends_only_once_it_is_known_to_send_heartbeats() -> None:
     following = Following()
     following.open()
     following.pt += 10**9
-    assert following.adapter.tick(at_ns=following.at_ns).intents == ()
+    assert following.adapter.tick(at_ns=following.at_ns).actions == ()
     beat(following, heartbeatMs=1_000)
     following.pt += 3_000
-    assert following.adapter.tick(at_ns=following.at_ns).intents == ()
+    assert following.adapter.tick(at_ns=following.at_ns).actions == ()
     following.pt += 1
     assert statuses(following.adapter.tick(at_ns=following.at_ns)) == [
         (Status.SUSPENDED, "the exchange is silent")
     ]
-    assert following.adapter.tick(at_ns=following.at_ns).intents == ()
+    assert following.adapter.tick(at_ns=following.at_ns).actions == ()
     assert statuses(beat(following)) == [(Status.ACTIVE, "")]
 
 
@@ -408,10 +408,10 @@ def test_new_connection_suspends_until_all_that_was_missed_is_told() -> None:
     following.open()
     greeted = following.say(line(op="connection", connectionId="1"))
     assert statuses(greeted) == [(Status.SUSPENDED, "the stream broke off")]
-    assert beat(following).intents == ()
+    assert beat(following).actions == ()
     following.pt += 1
     part = mcm({"id": M, "tv": 1}, pt=following.pt, ct="RESUB_DELTA", segmentType="SEG_START")
-    assert following.say(part).intents == ()
+    assert following.say(part).actions == ()
     end = mcm({"id": M, "tv": 1}, pt=following.pt, ct="RESUB_DELTA", segmentType="SEG_END")
     assert statuses(following.say(end)) == [(Status.ACTIVE, "")]
 
@@ -460,7 +460,7 @@ def test_known_markets_that_take_bets_wait_for_the_image_which_is_asked_for() ->
     received = resumed(following, known("Horse 1", "Horse 2", "Horse 3"))
     assert statuses(received) == [(Status.SUSPENDED, "the feed began again")]
     assert tells(received)[0].mark is None
-    assert isinstance(received.intents[-1], Recover)
+    assert isinstance(received.actions[-1], RecoveryRequest)
     assert statuses(following.open()) == [(Status.ACTIVE, "")]
 
 
@@ -475,7 +475,7 @@ def test_known_outcomes_keep_their_order_whatever_the_exchange_sends_first() -> 
 def test_known_market_of_other_outcomes_is_never_opened_or_settled() -> None:
     following = Following()
     resumed(following, known("Home", "Away"))
-    assert following.open().intents == ()
+    assert following.open().actions == ()
     received = closed(following, "WINNER", "LOSER", "LOSER")
     assert not [step for step in steps(received) if not isinstance(step, SetStatus)]
 
@@ -487,7 +487,9 @@ def test_withdrawal_from_before_the_restart_is_dated_by_the_exchange_on_our_cloc
     following.change(quoted(1, 0.6), quoted(2, 0.4))
     settle = steps(closed(following, "WINNER", "LOSER", "REMOVED"))[-1]
     assert isinstance(settle, SettleMarket)
-    assert settle.deductions == (Deduction(until_ns=10_250 * MS, keep_milli=500, of_price=True),)
+    assert settle.deductions == (
+        Deduction(until_ns=10_250 * NS_PER_MS, keep_milli=500, of_price=True),
+    )
 
 
 def test_withdrawal_that_the_market_did_not_know_of_is_dated_now() -> None:
@@ -502,35 +504,35 @@ def test_withdrawal_that_the_market_did_not_know_of_is_dated_now() -> None:
 
 
 def test_standing_results_are_told_again_but_not_when_moments_are_unsure() -> None:
-    for withdrawn, told in (("LOSER", 1), ("REMOVED", 0)):
+    for withdrawn, sent in (("LOSER", 1), ("REMOVED", 0)):
         following = Following()
         market = known("Horse 1", "Horse 2", "Horse 3", status=Status.SETTLED, results_stand=True)
         resumed(following, market)
         following.status(3, withdrawn, adjustmentFactor=50.0)
         found = steps(closed(following, "WINNER", "LOSER", withdrawn))
-        assert sum(isinstance(step, SettleMarket) for step in found) == told
-        assert following.adapter.counts.deductions_unsure == 1 - told
+        assert sum(isinstance(step, SettleMarket) for step in found) == sent
+        assert following.adapter.counts.deductions_unsure == 1 - sent
 
 
 def test_difference_without_a_definition_asks_for_the_image_now_and_then() -> None:
     adapter = ExchangeAdapter()
     body = mcm({"id": M, "rc": [quoted(1, 0.5)]}, pt=1)
     first = adapter.receive(body, at_ns=1)
-    assert first.intents == (Recover(producer=0, after_ms=0, request_id=1),)
-    assert adapter.receive(body, at_ns=2).intents == ()
-    later = adapter.receive(body, at_ns=2 + IMAGE_AGAIN_MS * MS)
-    assert later.intents == (Recover(producer=0, after_ms=0, request_id=IMAGE_AGAIN_MS),)
+    assert first.actions == (RecoveryRequest(producer=0, after_ms=0, request_id=1),)
+    assert adapter.receive(body, at_ns=2).actions == ()
+    later = adapter.receive(body, at_ns=2 + IMAGE_AGAIN_MS * NS_PER_MS)
+    assert later.actions == (RecoveryRequest(producer=0, after_ms=0, request_id=IMAGE_AGAIN_MS),)
 
 
 def test_an_adapter_that_begins_anew_asks_under_numbers_that_were_not_used() -> None:
     body = mcm({"id": M, "rc": [quoted(1, 0.5)]}, pt=1)
     numbers = []
-    for life in (1, 2, 3):
+    for local_process in (1, 2, 3):
         adapter = ExchangeAdapter()
         for again in (0, 1):
-            at_ns = (life * 100 + again * IMAGE_AGAIN_MS) * MS
-            (asked,) = adapter.receive(body, at_ns=at_ns).intents
-            assert isinstance(asked, Recover)
+            at_ns = (local_process * 100 + again * IMAGE_AGAIN_MS) * NS_PER_MS
+            (asked,) = adapter.receive(body, at_ns=at_ns).actions
+            assert isinstance(asked, RecoveryRequest)
             numbers.append(asked.request_id)
     assert len(dict.fromkeys(numbers)) == len(numbers)
 
@@ -540,12 +542,12 @@ def test_market_whose_change_cannot_be_read_is_suspended_until_its_image_comes()
     following.open()
     received = following.change({"id": 1, "batb": [[0, 2, -5]]})
     assert "market" in received.refused
-    stop, again = received.intents
-    assert isinstance(stop, Tell)
+    stop, again = received.actions
+    assert isinstance(stop, MarketUpdate)
     assert [step.status for step in stop.steps if isinstance(step, SetStatus)] == [Status.SUSPENDED]
-    assert isinstance(again, Recover)
+    assert isinstance(again, RecoveryRequest)
     assert (again.producer, again.after_ms) == (0, 0)
-    assert following.change(quoted(1, 0.5)).intents == ()
+    assert following.change(quoted(1, 0.5)).actions == ()
     assert statuses(
         following.change(quoted(1, 0.5), quoted(2, 0.3), quoted(3, 0.2), version=1)
     ) == [(Status.ACTIVE, "")]
@@ -577,7 +579,7 @@ def test_whatever_is_said_active_means_priced_and_open_and_nothing_is_told_twice
     said: list[tuple[str, list[str], list[float | None], bool, int, str | None, int | None]],
 ) -> None:
     adapter = ExchangeAdapter(settings=EAGER)
-    told: SetStatus | None = None
+    sent: SetStatus | None = None
     for pt, (status, found, chances, in_play, version, ct, health) in enumerate(said, start=1):
         runners = [runner(i, one) for i, one in enumerate(found)]
         words = {"status": status, "inPlay": in_play, "version": version}
@@ -585,14 +587,14 @@ def test_whatever_is_said_active_means_priced_and_open_and_nothing_is_told_twice
         market = {"id": M, "marketDefinition": definition(*runners, **words), "rc": moved}
         extra = {"ct": ct} if ct else {}
         body = mcm(market, pt=pt, **extra, **({"status": health} if health else {}))
-        received = adapter.receive(body, at_ns=pt * MS)
+        received = adapter.receive(body, at_ns=pt * NS_PER_MS)
         for step in steps(received):
             if isinstance(step, SetStatus):
-                told = step
-        if told is not None and told.status == Status.ACTIVE:
+                sent = step
+        if sent is not None and sent.status == Status.ACTIVE:
             assert (status, health) == ("OPEN", None)
-        for tell in tells(received):
-            assert tell.steps or tell.fair
-            if tell.fair is not None:
-                assert sum(tell.fair.probabilities) == pytest.approx(1.0)
-        assert adapter.receive(body, at_ns=pt * MS).intents == () or in_play
+        for notify in tells(received):
+            assert notify.steps or notify.fair
+            if notify.fair is not None:
+                assert sum(notify.fair.probabilities) == pytest.approx(1.0)
+        assert adapter.receive(body, at_ns=pt * NS_PER_MS).actions == () or in_play

@@ -12,17 +12,17 @@ from engine.common.rows import BetResult
 from engine.common.units import ODDS_MILLI_MIN
 from engine.market.market import MarketMachine
 from engine.pricing.following import Follow, Followed, follow_commands
-from gateway.feeds.core.adapter import KnownMarket, Received, Tell
+from gateway.feeds.core.adapter import KnownMarket, MarketUpdate, Received
 from gateway.feeds.exchange.adapter import ExchangeAdapter, ExchangeSettings
 from tests.engine.market.builders import bet, bet_rows
 from tests.gateway.feeds.exchange.builders import definition, mcm, quoted, runner
 
-MS = 1_000_000
+NS_PER_MS = 1_000_000
 NO = 1
 PER_BET = 1_000
 
 
-class House:
+class PriceGateway:
     """The adapter's intents carried out on a market machine, as the desk and a shell do it."""
 
     def __init__(self, **words: Any) -> None:
@@ -38,7 +38,7 @@ class House:
 
     @property
     def at_ns(self) -> int:
-        return self.pt * MS
+        return self.pt * NS_PER_MS
 
     def say(self, *moved: dict[str, Any], **words: Any) -> None:
         self.pt += 1_000
@@ -56,21 +56,21 @@ class House:
 
     def carry_out(self, received: Received) -> None:
         assert received.refused == ""
-        tells = [intent for intent in received.intents if isinstance(intent, Tell)]
-        for tell in tells:
+        tells = [action for action in received.actions if isinstance(action, MarketUpdate)]
+        for notify in tells:
             if NO not in self.machine.market_nos():
-                assert tell.birth is not None
+                assert notify.new_market is not None
                 self.machine.apply(
                     CreateMarket(
                         market_no=NO,
-                        key=tell.key,
-                        outcomes=tell.birth.outcomes,
-                        odds_milli=(ODDS_MILLI_MIN,) * len(tell.birth.outcomes),
+                        key=notify.key,
+                        outcomes=notify.new_market.outcomes,
+                        odds_milli=(ODDS_MILLI_MIN,) * len(notify.new_market.outcomes),
                     ),
                     self.at_ns,
                 )
-            steps = tuple(msgspec.structs.replace(step, market_no=NO) for step in tell.steps)
-            part = Followed(market_no=NO, mark=tell.mark, steps=steps, fair=tell.fair)
+            steps = tuple(msgspec.structs.replace(step, market_no=NO) for step in notify.steps)
+            part = Followed(market_no=NO, mark=notify.mark, steps=steps, fair=notify.fair)
             commands, refused = follow_commands(
                 Follow(by="exchange", updates=(part,)), self.machine
             )
@@ -103,8 +103,8 @@ class House:
         return [event for event in inner if isinstance(event, Refused)]
 
 
-def opened(**words: Any) -> House:
-    house = House(**words)
+def opened(**words: Any) -> PriceGateway:
+    house = PriceGateway(**words)
     house.say(quoted(1, 0.4), quoted(2, 0.3), quoted(3, 0.2), quoted(4, 0.1))
     return house
 

@@ -259,12 +259,12 @@ def test_any_bytes_are_taken_without_raising(body: bytes) -> None:
     StreamBook().receive(body)
 
 
-WORDS = st.sampled_from(
+REF_U64S = st.sampled_from(
     ["op", "mcm", "pt", "mc", "id", "rc", "img", "atb", "batb", "marketDefinition", "runners", "hc"]
 )
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-3, 1 << 70) | st.floats(allow_nan=False) | WORDS,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=5),
+    st.none() | st.booleans() | st.integers(-3, 1 << 70) | st.floats(allow_nan=False) | REF_U64S,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(REF_U64S, inner, max_size=5),
     max_leaves=20,
 )
 

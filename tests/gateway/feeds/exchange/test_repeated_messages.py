@@ -12,7 +12,7 @@ from engine.common.lifecycle import Status
 from gateway.feeds.exchange.adapter import ExchangeAdapter, ExchangeSettings
 from gateway.feeds.exchange.order_book import StreamBook
 from tests.gateway.feeds.exchange.builders import Exchange, definition, line, mcm, quoted, runner
-from tests.gateway.feeds.feed_system import Hall, open_hall
+from tests.gateway.feeds.feed_system import FeedSystem, open_feed_system
 from tests.gateway.price_gateway import until
 
 
@@ -39,9 +39,9 @@ def test_a_window_of_messages_that_comes_again_in_order_leaves_the_same_books(
     assert twice.markets[market.market_id].picture() == once.markets[market.market_id].picture()
 
 
-def hall_of(folder: Path) -> Any:
+def system_of_feeds(folder: Path) -> Any:
     adapter = partial(ExchangeAdapter, feed="tiny", settings=ExchangeSettings(every_ms=0))
-    return open_hall(folder, make_adapter=adapter, markets_per_actor=8)
+    return open_feed_system(folder, make_adapter=adapter, markets_per_actor=8)
 
 
 def greeting(number: int) -> bytes:
@@ -67,19 +67,21 @@ WINDOW = (greeting(1), image(1_000, 0.5, "1.5", "1.6"), *(
 ))  # fmt: skip
 
 
-async def board(hall: Hall) -> dict[str, Any]:
-    return {key: (image.status, image.odds_milli) for key, image in (await hall.images()).items()}
+async def board(feed_system: FeedSystem) -> dict[str, Any]:
+    return {
+        key: (image.status, image.odds_milli) for key, image in (await feed_system.images()).items()
+    }
 
 
 async def test_a_gateway_s_loss_that_has_all_sent_again_moves_no_market(tmp_path: Path) -> None:
-    async with hall_of(tmp_path) as hall:
-        await hall.push(*WINDOW)
-        before = await board(hall)
+    async with system_of_feeds(tmp_path) as feed_system:
+        await feed_system.push(*WINDOW)
+        before = await board(feed_system)
         assert {status for status, _ in before.values()} == {Status.ACTIVE}
-        await hall.push(*WINDOW[2:])
-        assert await board(hall) == before
-        await hall.push(move(2_000, 0.6))
-        after = await board(hall)
+        await feed_system.push(*WINDOW[2:])
+        assert await board(feed_system) == before
+        await feed_system.push(move(2_000, 0.6))
+        after = await board(feed_system)
         assert after.keys() == before.keys()
         assert after != before
 
@@ -87,18 +89,18 @@ async def test_a_gateway_s_loss_that_has_all_sent_again_moves_no_market(tmp_path
 async def test_no_old_price_is_believed_while_a_connection_s_beginning_comes_again(
     tmp_path: Path,
 ) -> None:
-    async with hall_of(tmp_path) as hall:
-        await hall.push(*WINDOW)
-        before = await board(hall)
+    async with system_of_feeds(tmp_path) as feed_system:
+        await feed_system.push(*WINDOW)
+        before = await board(feed_system)
         for body in WINDOW:
-            await hall.push(body)
-            assert await board(hall) == before
-        await hall.push(greeting(2))
-        assert {status for status, _ in (await board(hall)).values()} == {Status.SUSPENDED}
-        await hall.push(*WINDOW)
-        assert {status for status, _ in (await board(hall)).values()} == {Status.SUSPENDED}
-        await hall.push(image(3_000, 0.75, "1.5", "1.6"))
-        after = await board(hall)
+            await feed_system.push(body)
+            assert await board(feed_system) == before
+        await feed_system.push(greeting(2))
+        assert {status for status, _ in (await board(feed_system)).values()} == {Status.SUSPENDED}
+        await feed_system.push(*WINDOW)
+        assert {status for status, _ in (await board(feed_system)).values()} == {Status.SUSPENDED}
+        await feed_system.push(image(3_000, 0.75, "1.5", "1.6"))
+        after = await board(feed_system)
         assert {status for status, _ in after.values()} == {Status.ACTIVE}
         assert after["tiny.77/win?market=1.5"] == before["tiny.77/win?market=1.5"]
 
@@ -106,18 +108,18 @@ async def test_no_old_price_is_believed_while_a_connection_s_beginning_comes_aga
 async def test_a_new_desk_that_hears_the_old_first_still_opens_the_market_at_the_new(
     tmp_path: Path,
 ) -> None:
-    async with hall_of(tmp_path) as hall:
-        await hall.push(*WINDOW)
-        before = await board(hall)
-    async with hall_of(tmp_path) as hall:
-        await hall.push(*WINDOW[2:], *WINDOW)
+    async with system_of_feeds(tmp_path) as feed_system:
+        await feed_system.push(*WINDOW)
+        before = await board(feed_system)
+    async with system_of_feeds(tmp_path) as feed_system:
+        await feed_system.push(*WINDOW[2:], *WINDOW)
 
         async def all_suspended() -> bool:
-            now = await board(hall)
+            now = await board(feed_system)
             return {status for status, _ in now.values()} == {Status.SUSPENDED}
 
         await until(all_suspended)  # the adapter's own word, which nobody was to answer
-        await hall.push(image(3_000, 0.75, "1.5", "1.6"))
-        after = await board(hall)
+        await feed_system.push(image(3_000, 0.75, "1.5", "1.6"))
+        after = await board(feed_system)
         assert {status for status, _ in after.values()} == {Status.ACTIVE}
         assert after["tiny.77/win?market=1.5"] == before["tiny.77/win?market=1.5"]

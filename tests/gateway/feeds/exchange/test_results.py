@@ -72,40 +72,40 @@ def test_outcome_of_ours_that_the_exchange_no_longer_lists_leaves_no_result() ->
 # --- deductions -----------------------------------------------------------------------------------
 
 
-def told(*removals: tuple[int, int], place: bool = False) -> list[tuple[int, int, bool]]:
+def sent(*removals: tuple[int, int], place: bool = False) -> list[tuple[int, int, bool]]:
     seen = {i: Removal(at_ns, factor) for i, (at_ns, factor) in enumerate(removals)}
     found = deductions(seen, place=place, rules=RULES)
     return [(one.until_ns, one.keep_milli, one.of_price) for one in found]
 
 
 def test_one_withdrawal_takes_its_factor_off_the_price() -> None:
-    assert told((50, 2_500)) == [(50, 750, True)]
+    assert sent((50, 2_500)) == [(50, 750, True)]
 
 
 def test_place_market_takes_it_off_the_winnings() -> None:
-    assert told((50, 2_500), place=True) == [(50, 750, False)]
+    assert sent((50, 2_500), place=True) == [(50, 750, False)]
 
 
 def test_earlier_bets_meet_every_later_withdrawal_as_well() -> None:
-    assert told((20, 555), (10, 714)) == [(10, 877, True), (20, 945, True)]
+    assert sent((20, 555), (10, 714)) == [(10, 877, True), (20, 945, True)]
 
 
 def test_withdrawals_seen_at_once_are_one() -> None:
-    assert told((10, 1_000), (10, 2_000)) == [(10, 720, True)]
+    assert sent((10, 1_000), (10, 2_000)) == [(10, 720, True)]
 
 
 def test_small_factors_are_not_applied_in_a_win_market_but_are_in_a_place_market() -> None:
-    assert told((10, 249)) == []
-    assert told((10, 250)) == [(10, 975, True)]
-    assert told((10, 249), place=True) == [(10, 975, False)]
-    assert told((10, 0), place=True) == []
+    assert sent((10, 249)) == []
+    assert sent((10, 250)) == [(10, 975, True)]
+    assert sent((10, 249), place=True) == [(10, 975, False)]
+    assert sent((10, 0), place=True) == []
 
 
 @given(st.lists(st.tuples(st.integers(1, 9), st.integers(250, 10_000)), max_size=DEDUCTIONS_MAX))
 def test_each_deduction_is_the_product_of_its_own_and_all_later_ones(
     removals: list[tuple[int, int]],
 ) -> None:
-    found = told(*removals)
+    found = sent(*removals)
     assert [one[0] for one in found] == sorted({at_ns for at_ns, _ in removals})
     for until_ns, keep_milli, _ in found:
         exact = Fraction(1_000)
@@ -117,6 +117,6 @@ def test_each_deduction_is_the_product_of_its_own_and_all_later_ones(
 
 def test_past_the_bound_the_cheapest_withdrawals_are_left_out() -> None:
     removals = [(at_ns, 300 + at_ns) for at_ns in range(1, DEDUCTIONS_MAX + 3)]
-    found = told(*removals)
+    found = sent(*removals)
     assert len(found) == DEDUCTIONS_MAX
     assert found[0][0] == 3

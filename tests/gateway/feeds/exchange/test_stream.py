@@ -84,11 +84,11 @@ async def test_broken_stream_is_taken_up_where_it_broke_off(
 ) -> None:
     market = Exchange(1)
     image = json.loads(market.image())
-    told: list[dict[str, Any]] = []
+    sent: list[dict[str, Any]] = []
 
     async def first(peer: Peer) -> None:
         asked = await peer.welcome()
-        told.append(asked)
+        sent.append(asked)
         words = image | {"id": asked["id"], "ct": "SUB_IMAGE", "initialClk": "i0"}
         await peer.say(line(**words))
         await peer.say(market.move())
@@ -99,7 +99,7 @@ async def test_broken_stream_is_taken_up_where_it_broke_off(
 
     async def second(peer: Peer) -> None:
         asked = await peer.welcome()
-        told.append(asked)
+        sent.append(asked)
         words = json.loads(market.image()) | {"id": asked["id"], "ct": "RESUB_DELTA", "clk": "c3"}
         await peer.say(line(**words))
         await peer.say(market.move())
@@ -110,8 +110,8 @@ async def test_broken_stream_is_taken_up_where_it_broke_off(
     async with exchange(certificate, first, second) as port:
         socket = stream(port, certificate, waits=waits)
         lines = await read(socket, until=says(b'"end"'))
-    assert "clk" not in told[0]
-    assert (told[1]["initialClk"], told[1]["clk"]) == ("i0", "c2")
+    assert "clk" not in sent[0]
+    assert (sent[1]["initialClk"], sent[1]["clk"]) == ("i0", "c2")
     assert any(b'"status":503' in body for body in lines)
     assert len(waits.seconds) == 1
     assert (socket.counts.connections, socket.counts.losses) == (2, 1)

@@ -12,7 +12,7 @@ from engine.common.units import ODDS_MILLI_MIN
 from engine.common.views import PriceImage
 from engine.market.market import MarketMachine
 from engine.pricing.following import Follow, Followed, follow_commands
-from gateway.feeds.core.adapter import Intent, Received, Recover, Tell
+from gateway.feeds.core.adapter import Action, MarketUpdate, Received, RecoveryRequest
 from gateway.feeds.uof.adapter import UofAdapter, UofSettings
 
 EVENT = "sr:match:77001"
@@ -127,27 +127,27 @@ def _head(at: int, product: int, event: str, request_id: int | None) -> str:
     return f'event_id="{event}" product="{product}" timestamp="{NOW_MS + at}"{asked}'
 
 
-class Floor:
+class Trader:
     """Markets that obey what an adapter wants, in order: a desk without a network."""
 
     def __init__(self, adapter: UofAdapter) -> None:
         self.adapter = adapter
         self.machine = MarketMachine()
         self.numbers: dict[str, int] = {}
-        self.asked: list[Recover] = []
+        self.asked: list[RecoveryRequest] = []
         self.events: list[MarketEvent] = []
 
     def hear(self, body: bytes, *, at: int | None = None, clock: int = 0) -> Received:
         """Give the adapter a message, `at` or `clock` milliseconds after NOW_MS."""
         at_ms = NOW_MS + (clock if at is None else at)
         received = self.adapter.receive(body, at_ns=at_ms * NS)
-        self.carry_out(received.intents, at_ms * NS)
+        self.carry_out(received.actions, at_ms * NS)
         return received
 
     def tick(self, *, at: int) -> Received:
         """Give the adapter the time."""
         received = self.adapter.tick(at_ns=(NOW_MS + at) * NS)
-        self.carry_out(received.intents, (NOW_MS + at) * NS)
+        self.carry_out(received.actions, (NOW_MS + at) * NS)
         return received
 
     def recover(self, *, at: int, product: int = 1) -> None:
@@ -158,29 +158,29 @@ class Floor:
         done = snapshot_complete(at=at, product=product, request_id=request.request_id)
         self.hear(done, at=at)
 
-    def carry_out(self, intents: Sequence[Intent], at_ns: int) -> None:
-        for intent in intents:
-            if isinstance(intent, Recover):
-                self.asked.append(intent)
-            elif isinstance(intent, Tell):
-                self._tell(intent, at_ns)
+    def carry_out(self, actions: Sequence[Action], at_ns: int) -> None:
+        for action in actions:
+            if isinstance(action, RecoveryRequest):
+                self.asked.append(action)
+            elif isinstance(action, MarketUpdate):
+                self._notify(action, at_ns)
 
-    def _tell(self, tell: Tell, at_ns: int) -> None:
-        number = self.numbers.get(tell.key)
+    def _notify(self, notify: MarketUpdate, at_ns: int) -> None:
+        number = self.numbers.get(notify.key)
         if number is None:
-            assert tell.birth is not None, f"{tell.key} is told before it is born"
-            assert str(parse_market_key(tell.key)) == tell.key
-            number = self.numbers[tell.key] = len(self.numbers) + 1
+            assert notify.new_market is not None, f"{notify.key} is told before it is born"
+            assert str(parse_market_key(notify.key)) == notify.key
+            number = self.numbers[notify.key] = len(self.numbers) + 1
             created = CreateMarket(
                 market_no=number,
-                key=tell.key,
-                outcomes=tell.birth.outcomes,
-                odds_milli=(ODDS_MILLI_MIN,) * len(tell.birth.outcomes),
-                limits=tell.birth.limits or Limits(),
+                key=notify.key,
+                outcomes=notify.new_market.outcomes,
+                odds_milli=(ODDS_MILLI_MIN,) * len(notify.new_market.outcomes),
+                limits=notify.new_market.limits or Limits(),
             )
             assert not isinstance(self.machine.apply(created, at_ns), Refused)
-        steps = tuple(_numbered(step, number) for step in tell.steps)
-        update = Followed(market_no=number, mark=tell.mark, steps=steps, fair=tell.fair)
+        steps = tuple(_numbered(step, number) for step in notify.steps)
+        update = Followed(market_no=number, mark=notify.mark, steps=steps, fair=notify.fair)
         commands, refused = follow_commands(Follow(by="feed", updates=(update,)), self.machine)
         assert not refused, refused
         for command in commands:
@@ -210,16 +210,16 @@ def _numbered(step: FeedStep, number: int) -> FeedStep:
     return replace(step, market_no=number)
 
 
-def floor(settings: UofSettings = UNWATCHED) -> Floor:
+def floor(settings: UofSettings = UNWATCHED) -> Trader:
     """Return markets that obey a feed called uof."""
-    return Floor(UofAdapter("uof", settings))
+    return Trader(UofAdapter("uof", settings))
 
 
 def steps(received: Received) -> list[FeedStep]:
     """Return the steps that a message has markets take."""
-    return [step for tell in tells(received) for step in tell.steps]
+    return [step for notify in tells(received) for step in notify.steps]
 
 
-def tells(received: Received) -> list[Tell]:
+def tells(received: Received) -> list[MarketUpdate]:
     """Return what a message tells markets."""
-    return [intent for intent in received.intents if isinstance(intent, Tell)]
+    return [action for action in received.actions if isinstance(action, MarketUpdate)]

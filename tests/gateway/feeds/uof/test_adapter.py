@@ -277,7 +277,7 @@ def test_a_bet_stop_suspends_only_active_markets():
 
     received = house.hear(bet_stop(at=2))
 
-    assert [tell.key for tell in tells(received)] == [f"{EVENT}/1x2"]
+    assert [notify.key for notify in tells(received)] == [f"{EVENT}/1x2"]
     assert house.status("1x2") is Status.SUSPENDED
     assert house.status("draw_no_bet") is Status.INACTIVE
     assert house.status("odd_even") is Status.HANDED_OVER
@@ -354,7 +354,7 @@ def test_other_changes_of_a_fixture_are_counted(kind):
     house = floor()
     house.hear(odds_change(market(1, THREE_WAY), at=1))
 
-    assert house.hear(fixture_change(kind, at=2)).intents == ()
+    assert house.hear(fixture_change(kind, at=2)).actions == ()
     assert house.adapter.counts == {f"fixture change {kind}": 1}
 
 
@@ -366,7 +366,7 @@ def test_what_is_no_message_is_refused_and_changes_nothing():
 
     received = house.adapter.receive(b"<odds_change/>", at_ns=1)
 
-    assert (received.kind, received.intents) == ("malformed", ())
+    assert (received.kind, received.actions) == ("malformed", ())
     assert received.refused == "odds_change: product: is missing"
 
 

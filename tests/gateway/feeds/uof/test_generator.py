@@ -11,7 +11,7 @@ from gateway.feeds.uof.messages import BetSettlement, BetStop, OddsChange
 from gateway.feeds.uof.types import UofTypes
 from gateway.feeds.uof.xml import read
 from simulations.timeline import match_by_id
-from tests.gateway.feeds.uof.builders import EVENT, UNWATCHED, Floor
+from tests.gateway.feeds.uof.builders import EVENT, UNWATCHED, Trader
 
 FINAL = match_by_id("wc22-64")
 
@@ -55,7 +55,7 @@ def test_the_confirmed_results_are_the_scores() -> None:
 
 def test_markets_that_obey_it_end_settled_by_the_score() -> None:
     told = Rehearsal(FINAL, event=EVENT, alive=False)
-    floor = Floor(UofAdapter("uof", UNWATCHED))
+    floor = Trader(UofAdapter("uof", UNWATCHED))
     for number, body in enumerate(told.messages()):
         assert not floor.hear(body, at=number).refused
     for key in KEYS:

@@ -15,7 +15,7 @@ from tests.gateway.feeds.uof.builders import (
     TOTAL,
     UNWATCHED,
     WATCHED,
-    Floor,
+    Trader,
     about,
     alive,
     bet_settlement,
@@ -31,14 +31,14 @@ from tests.gateway.feeds.uof.builders import (
 DRAWN = (("1", 'result="0"'), ("2", 'result="1"'), ("3", 'result="0"'))
 
 
-def bet_at(house: Floor, serial: int, *, at: int, outcome: int = 0, odds: int = 2100) -> int:
+def bet_at(house: Trader, serial: int, *, at: int, outcome: int = 0, odds: int = 2100) -> int:
     """Bet on the match winner `at` milliseconds after NOW_MS; return the reason."""
     number = house.numbers[f"{EVENT}/1x2"]
     rows = bet_rows([bet(serial, market=number, outcome=outcome, odds=odds)])
     return int(house.machine.place(rows, (NOW_MS + at) * NS)["reason"][0])
 
 
-def resolved(house: Floor) -> list[tuple[int, str, int]]:
+def resolved(house: Trader) -> list[tuple[int, str, int]]:
     """Return what every bet has come to by now: its serial, its result and its payout."""
     last: dict[int, tuple[str, int]] = {}
     for row in house.machine.outbox(shard=0, limit=1_000):
@@ -47,7 +47,7 @@ def resolved(house: Floor) -> list[tuple[int, str, int]]:
     return [(serial, *said) for serial, said in sorted(last.items())]
 
 
-def opened() -> Floor:
+def opened() -> Trader:
     house = floor()
     house.hear(odds_change(market(1, THREE_WAY), at=0))
     return house

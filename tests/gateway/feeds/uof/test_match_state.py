@@ -6,7 +6,7 @@ from engine.common.commands import SetOdds, SetStatus
 from engine.common.lifecycle import Status
 from engine.pricing.football.fixture import FixtureBoard
 from engine.pricing.football.model import MatchModel, MatchState, Period, Score
-from gateway.feeds.core.adapter import PriceFixture, Tell
+from gateway.feeds.core.adapter import MarketUpdate, PriceFixture
 from gateway.feeds.uof.adapter import UofSettings
 from gateway.feeds.uof.match_state import match_state
 from gateway.feeds.uof.messages import PeriodScore, SportEventStatus
@@ -59,7 +59,7 @@ def priced(state, *, model=TRUTH, status=1):
 
 
 def orders(received):
-    return [intent for intent in received.intents if isinstance(intent, PriceFixture)]
+    return [action for action in received.actions if isinstance(action, PriceFixture)]
 
 
 # --- where a match stands ------------------------------------------------------------------------
@@ -152,14 +152,21 @@ def test_markets_that_the_model_knows_take_its_price_and_the_others_the_feeds():
     )
 
     told = {
-        intent.key.partition("/")[2]: [type(step) for step in intent.steps]
-        for intent in received.intents
-        if isinstance(intent, Tell) and intent.steps
+        action.key.partition("/")[2]: [type(step) for step in action.steps]
+        for action in received.actions
+        if isinstance(action, MarketUpdate) and action.steps
     }
     assert told["1x2"] == told["total?total=2.5"] == [SetStatus]
     assert told["uof_40"] == [SetOdds, SetStatus]
-    kinds = [type(intent) for intent in received.intents]
-    assert kinds == [Tell, Tell, PriceFixture, Tell, Tell, Tell]
+    kinds = [type(action) for action in received.actions]
+    assert kinds == [
+        MarketUpdate,
+        MarketUpdate,
+        PriceFixture,
+        MarketUpdate,
+        MarketUpdate,
+        MarketUpdate,
+    ]
 
 
 def test_without_a_model_a_market_of_its_kind_stays_shut():
@@ -238,7 +245,7 @@ def test_the_prematch_producer_does_not_price_a_match_that_the_live_one_has():
     other = MatchModel(home_rate=2.5, away_rate=0.5)
     received = house.hear(odds_change(*priced(MatchState(), model=other), at=2, product=3))
 
-    assert received.intents == ()
+    assert received.actions == ()
 
 
 def test_a_bet_stop_stops_our_prices_too():
@@ -266,9 +273,9 @@ def test_our_prices_stop_while_their_producer_is_silent_and_resume_after_its_rec
 
 
 def test_an_order_to_stop_our_prices_is_not_taken_for_one_of_the_life_before():
-    def told(life: int) -> list[int]:
+    def told(local_process: int) -> list[int]:
         house = floor(UofSettings(own_prices=True))
-        house.adapter.resume([], at_ns=life)
+        house.adapter.resume([], at_ns=local_process)
         house.recover(at=0)
         house.hear(odds_change(*priced(MatchState()), at=1))
         (silent,) = orders(house.tick(at=30_000))

@@ -11,7 +11,7 @@ from engine.common.commands import (
     SuspendMarket,
 )
 from engine.common.lifecycle import Status
-from gateway.feeds.core.adapter import KnownMarket, Recover
+from gateway.feeds.core.adapter import KnownMarket, RecoveryRequest
 from gateway.feeds.uof import results as uof_results
 from gateway.feeds.uof.adapter import UofAdapter, UofSettings
 from gateway.feeds.uof.messages import SOURCE_BEGAN
@@ -63,7 +63,7 @@ def test_silence_suspends_that_producers_markets_only_and_recovery_reopens_them(
 
     received = house.tick(at=21_000)
 
-    assert [tell.key for tell in tells(received)] == [f"{EVENT}/1x2"]
+    assert [notify.key for notify in tells(received)] == [f"{EVENT}/1x2"]
     assert tells(received)[0].mark is None
     assert house.status("1x2") is Status.SUSPENDED
     assert house.status("odd_even") is Status.ACTIVE
@@ -108,8 +108,10 @@ def test_a_source_that_begins_anew_may_have_missed_something_however_soon_it_is_
     assert [(r.producer, r.after_ms) for r in house.asked[asked:]] == [(1, NOW_MS), (3, NOW_MS)]
     stopped = bet_stop(at=4_000, more=f'request_id="{house.asked[asked].request_id}"')
     house.hear(stopped, at=10_001)
-    for wish in house.asked[asked:]:
-        complete = snapshot_complete(at=10_002, product=wish.producer, request_id=wish.request_id)
+    for request in house.asked[asked:]:
+        complete = snapshot_complete(
+            at=10_002, product=request.producer, request_id=request.request_id
+        )
         house.hear(complete, at=10_002)
     assert house.status("1x2") is Status.SUSPENDED
     house.hear(odds_change(market(1, THREE_WAY), at=10_003))
@@ -165,11 +167,11 @@ def test_results_wait_for_the_recovery_and_go_out_by_their_times():
     house.hear(alive(at=31_000), at=31_000)
     request = house.asked[-1].request_id
 
-    assert house.hear(bet_settlement(settled(1, HOME_WON), at=32_000)).intents == ()
-    assert house.hear(about("bet_cancel", 1, at=25_000, request_id=request)).intents == ()
+    assert house.hear(bet_settlement(settled(1, HOME_WON), at=32_000)).actions == ()
+    assert house.hear(about("bet_cancel", 1, at=25_000, request_id=request)).actions == ()
     received = house.hear(snapshot_complete(at=33_000, request_id=request))
 
-    positions = [tell.mark.position for tell in tells(received) if tell.mark is not None]
+    positions = [notify.mark.position for notify in tells(received) if notify.mark is not None]
     assert [type(step) for step in steps(received)] == [CancelBets, SettleMarket]
     assert positions == [NOW_MS + 25_000, NOW_MS + 32_000]
 
@@ -212,8 +214,8 @@ def test_after_a_restart_open_markets_wait_for_a_recovery():
     adapter, received = restarted(house, [heard] * 3)
 
     house.adapter = adapter
-    house.carry_out(received.intents, NOW_MS * NS)
-    assert [tell.key for tell in tells(received)] == [f"{EVENT}/1x2", f"{EVENT}/uof_40"]
+    house.carry_out(received.actions, NOW_MS * NS)
+    assert [notify.key for notify in tells(received)] == [f"{EVENT}/1x2", f"{EVENT}/uof_40"]
     assert house.status("1x2") is Status.SUSPENDED
     house.recover(at=70_000)
     assert 0 < house.asked[-1].after_ms < NOW_MS
@@ -239,7 +241,7 @@ def test_a_settled_market_is_not_opened_by_a_restart():
     house.hear(bet_settlement(settled(1, HOME_WON), at=2))
     _, received = restarted(house, [{"uof:1/odds": NOW_MS + 1, "uof:1/result": NOW_MS + 2}])
 
-    assert received.intents == ()
+    assert received.actions == ()
 
 
 def test_markets_of_others_are_not_this_feeds():
@@ -300,20 +302,21 @@ def test_nothing_is_opened_by_a_producer_that_is_down_whatever_happens(messages)
             received = house.tick(at=at)
         now_up = {n for n, s in house.adapter.producer_states().items() if s is State.UP}
         touched = {"odds": 2, "complete": 0, "down": 0, "stop": 0, "alive": 0}.get(kind)
-        for tell in tells(received):
+        for notify in tells(received):
             opens = any(
-                isinstance(step, SetStatus) and step.status is Status.ACTIVE for step in tell.steps
+                isinstance(step, SetStatus) and step.status is Status.ACTIVE
+                for step in notify.steps
             )
-            owner = _owner(house, tell.key)
+            owner = _owner(house, notify.key)
             assert not opens or owner in now_up
-            if tell.mark is None:
+            if notify.mark is None:
                 assert owner in up ^ now_up
             elif touched is not None:
-                assert tell.mark.source == f"uof:{said[touched]}/odds"
+                assert notify.mark.source == f"uof:{said[touched]}/odds"
         for key in house.numbers:
             if _owner(house, key) not in now_up:
                 assert house.status(key.partition("/")[2]) is not Status.ACTIVE
-        assert all(isinstance(r, Recover) for r in house.asked)
+        assert all(isinstance(r, RecoveryRequest) for r in house.asked)
 
 
 def _owner(house, key):
@@ -348,7 +351,7 @@ def test_results_past_the_bound_go_out_as_they_are(monkeypatch):
 
     received = house.hear(bet_settlement(settled(1, HOME_WON), at=7))
 
-    assert [tell.mark.position - NOW_MS for tell in tells(received) if tell.mark] == [7, 8, 9]
+    assert [notify.mark.position - NOW_MS for notify in tells(received) if notify.mark] == [7, 8, 9]
 
 
 def test_a_recording_that_is_not_watched_is_trusted_whatever_its_heartbeats_say():
@@ -360,8 +363,8 @@ def test_a_recording_that_is_not_watched_is_trusted_whatever_its_heartbeats_say(
         f'<product_down product="1" timestamp="{NOW_MS + 3}"/>'.encode(),
         snapshot_complete(at=4, request_id=1),
     ):
-        assert house.hear(body).intents == ()
-    assert house.tick(at=100_000).intents == ()
+        assert house.hear(body).actions == ()
+    assert house.tick(at=100_000).actions == ()
     assert house.status("1x2") is Status.ACTIVE
 
 
@@ -374,7 +377,7 @@ def test_a_market_that_is_not_the_feeds_is_left_alone_by_a_restart():
     adapter = UofAdapter("uof")
     received = adapter.resume([KnownMarket(image=one) for one in strangers], at_ns=1)
 
-    assert received.intents == ()
+    assert received.actions == ()
     assert adapter.counts == {"market unknown": 2}
 
 

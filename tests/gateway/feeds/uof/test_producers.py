@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.feeds.core.adapter import Recover
+from gateway.feeds.core.adapter import RecoveryRequest
 from gateway.feeds.uof.producers import (
     FULL,
     PRODUCERS_MAX,
     PROVIDER_RATES,
-    News,
     Producers,
+    ProducerUpdate,
     State,
     Turn,
     WatchSettings,
@@ -28,10 +28,10 @@ class Watch:
 
     def __init__(self, settings: WatchSettings | None = None) -> None:
         self.producers = Producers(settings or WatchSettings())
-        self.asked: list[Recover] = []
+        self.asked: list[RecoveryRequest] = []
         self.turns: list[Turn] = []
 
-    def alive(self, at: int, *, producer=1, sent=None, subscribed=True, late=0) -> News:
+    def alive(self, at: int, *, producer=1, sent=None, subscribed=True, late=0) -> ProducerUpdate:
         news = self.producers.alive(
             producer,
             timestamp_ms=T0_MS + (at if sent is None else sent),
@@ -41,14 +41,14 @@ class Watch:
         )
         return self.note(news)
 
-    def tick(self, at: int) -> News:
+    def tick(self, at: int) -> ProducerUpdate:
         return self.note(self.producers.tick(at_ns=(T0_MS + at) * NS))
 
-    def complete(self, producer=1, request_id=None) -> News:
+    def complete(self, producer=1, request_id=None) -> ProducerUpdate:
         request = self.asked[-1].request_id if request_id is None else request_id
         return self.note(self.producers.complete(producer, request))
 
-    def note(self, news: News) -> News:
+    def note(self, news: ProducerUpdate) -> ProducerUpdate:
         self.asked += news.recovers
         self.turns += news.turns
         return news
@@ -74,9 +74,9 @@ def test_twenty_seconds_without_a_heartbeat_take_it_down_and_no_sooner():
     watch = Watch()
     watch.up()
 
-    assert watch.tick(20_000) == News()
+    assert watch.tick(20_000) == ProducerUpdate()
     assert watch.tick(20_001).turns == (Turn(1, up=False, why="feed silent"),)
-    assert watch.tick(30_000) == News()
+    assert watch.tick(30_000) == ProducerUpdate()
 
 
 def test_only_the_silent_producer_goes_down():
@@ -149,7 +149,7 @@ def test_not_subscribed_is_down_but_is_expected_while_recovering():
     watch = Watch()
     watch.alive(0, subscribed=False)
     assert watch.producers.state(1) is State.RECOVERING
-    assert watch.alive(10_000, subscribed=False) == News()
+    assert watch.alive(10_000, subscribed=False) == ProducerUpdate()
     watch.complete()
 
     news = watch.alive(20_000, subscribed=False)
@@ -171,9 +171,9 @@ def test_the_end_of_a_recovery_that_nobody_waits_for_means_nothing():
     watch = Watch()
     watch.alive(0)
 
-    assert watch.complete(request_id=4711) == News()
-    assert watch.note(watch.producers.complete(1, None)) == News()
-    assert watch.complete(producer=3) == News()
+    assert watch.complete(request_id=4711) == ProducerUpdate()
+    assert watch.note(watch.producers.complete(1, None)) == ProducerUpdate()
+    assert watch.complete(producer=3) == ProducerUpdate()
     assert not watch.producers.is_up(1)
 
 
@@ -184,7 +184,7 @@ def test_a_recovery_begun_before_a_silence_does_not_end_it():
     watch.tick(30_000)
     watch.alive(31_000)
 
-    assert watch.complete(request_id=old) == News()
+    assert watch.complete(request_id=old) == ProducerUpdate()
     assert watch.complete().turns == (Turn(1, up=True),)
 
 
@@ -209,7 +209,7 @@ def test_late_heartbeats_take_it_down_and_it_is_up_again_without_a_recovery():
     assert watch.alive(10_000, late=20_001).turns == (Turn(1, up=False, why="feed late"),)
     assert watch.producers.state(1) is State.LATE
     news = watch.alive(20_000)
-    assert news == News((Turn(1, up=True),))
+    assert news == ProducerUpdate((Turn(1, up=True),))
     assert len(watch.asked) == 1
 
 
@@ -261,7 +261,7 @@ def test_a_producer_too_many_is_never_trusted():
     for number in range(1, PRODUCERS_MAX + 1):
         watch.alive(0, producer=number)
 
-    assert watch.alive(0, producer=PRODUCERS_MAX + 1) == News()
+    assert watch.alive(0, producer=PRODUCERS_MAX + 1) == ProducerUpdate()
     assert watch.producers.state(PRODUCERS_MAX + 1) is State.DOWN
 
 

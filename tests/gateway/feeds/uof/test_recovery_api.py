@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from gateway.feeds.uof.recovery_api import AGAIN_S, RecoveryApi
-from gateway.messages.feed import FeedWish
+from gateway.messages.feed import FeedRequest
 
 
 @contextmanager
@@ -42,26 +42,26 @@ def interface(*statuses: int) -> Iterator[tuple[str, list[tuple[str, str, str]]]
         server.server_close()
 
 
-def wish(producer: int = 1, *, after_ms: int = 1_700_000_000_000) -> FeedWish:
-    return FeedWish(feed="uof", producer=producer, after_ms=after_ms, request_id=17)
+def request(producer: int = 1, *, after_ms: int = 1_700_000_000_000) -> FeedRequest:
+    return FeedRequest(feed="uof", producer=producer, after_ms=after_ms, request_id=17)
 
 
 async def test_a_producer_is_asked_by_its_name_from_a_time_with_our_token():
     with interface(202) as (url, heard):
-        assert await RecoveryApi(url, token="word").grant(wish())
+        assert await RecoveryApi(url, token="word").request(request())
     path = "/v1/liveodds/recovery/initiate_request?request_id=17&after=1700000000000"
     assert heard == [("POST", path, "word")]
 
 
 async def test_all_that_is_current_is_asked_for_without_a_time():
     with interface(200) as (url, heard):
-        assert await RecoveryApi(url, token="word").grant(wish(3, after_ms=0))
+        assert await RecoveryApi(url, token="word").request(request(3, after_ms=0))
     assert heard[0][1] == "/v1/pre/recovery/initiate_request?request_id=17"
 
 
 async def test_a_redirection_is_no_answer_and_takes_our_token_nowhere():
     with interface(302) as (url, heard):
-        assert not await RecoveryApi(url, token="word").grant(wish())
+        assert not await RecoveryApi(url, token="word").request(request())
     assert [method for method, _, _ in heard] == ["POST"]
 
 
@@ -74,10 +74,10 @@ def test_a_token_that_fits_no_header_is_refused_and_not_shown():
 
 async def test_a_provider_in_trouble_is_asked_again_and_one_that_refuses_is_not():
     with interface(503, 500, 503, 202) as (url, heard):
-        assert await RecoveryApi(url, token="word", again_s=(0.0,) * 3).grant(wish())
+        assert await RecoveryApi(url, token="word", again_s=(0.0,) * 3).request(request())
         assert len(heard) == 4
     with interface(403) as (url, heard):
-        assert not await RecoveryApi(url, token="word").grant(wish())
+        assert not await RecoveryApi(url, token="word").request(request())
         assert len(heard) == 1
 
 
@@ -85,11 +85,11 @@ async def test_a_producer_without_a_name_or_an_interface_out_of_reach_is_not_ask
     unused_tcp_port: int,
 ):
     with interface() as (url, heard):
-        assert not await RecoveryApi(url, token="word").grant(wish(99))
+        assert not await RecoveryApi(url, token="word").request(request(99))
         assert heard == []
     url = f"http://127.0.0.1:{unused_tcp_port}"
     api = RecoveryApi(url, token="word", timeout_s=1.0, again_s=(0.01, 0.01))
-    assert not await api.grant(wish())
+    assert not await api.request(request())
 
 
 def test_an_interface_in_trouble_is_given_a_minute():

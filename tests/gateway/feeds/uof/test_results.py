@@ -98,7 +98,7 @@ def test_a_settlement_that_leaves_an_outcome_open_is_refused_and_counted(results
 
     received = house.hear(bet_settlement(settled(1, results), at=2))
 
-    assert received.intents == ()
+    assert received.actions == ()
     assert house.adapter.counts == {"settlement refused": 1}
     assert house.status("1x2") is Status.ACTIVE
 
@@ -125,7 +125,7 @@ def test_results_of_a_market_never_seen_are_counted():
         about("rollback_bet_cancel", 1, at=3),
         about("rollback_bet_settlement", 1, at=4),
     ):
-        assert house.hear(body).intents == ()
+        assert house.hear(body).actions == ()
     assert house.adapter.counts == {"result of a market never seen": 4}
 
 
