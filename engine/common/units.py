@@ -14,6 +14,9 @@ OddsMilli = NewType("OddsMilli", int)
 Nanos = NewType("Nanos", int)
 """Nanoseconds since 1970-01-01 UTC, stamped by a shell."""
 
+NS_PER_MS: Final = 1_000_000
+"""Nanoseconds in a millisecond: providers give milliseconds, the engine keeps nanoseconds."""
+
 ODDS_MILLI_MIN: Final = 1_001
 ODDS_MILLI_MAX: Final = 10_000_000
 STAKE_MINOR_MAX: Final = 1_000_000_000

@@ -30,6 +30,7 @@ from engine.common.commands import (
 )
 from engine.common.ids import MalformedIdError, parse_market_key
 from engine.common.lifecycle import Status
+from engine.common.units import NS_PER_MS
 from gateway.feeds.core.adapter import (
     MARKET_NO_LATER,
     Action,
@@ -64,7 +65,6 @@ from gateway.feeds.exchange.order_book import (
 from gateway.feeds.exchange.results import ResultRules, deductions
 from gateway.feeds.exchange.sent_state import SentState
 
-NS_PER_MS: Final = 1_000_000
 HEARTBEAT_MS: Final = 5_000
 """The rate at which the exchange sends heartbeats when the subscription named none."""
 IMAGE_AGAIN_MS: Final = 10_000

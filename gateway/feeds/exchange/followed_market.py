@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from engine.common.commands import NAME_CHARS_MAX, WHY_CHARS_MAX, OutcomeResult
 from engine.common.ids import parse_market_key
 from engine.common.lifecycle import Status
+from engine.common.units import NS_PER_MS
 from gateway.feeds.core.adapter import KnownMarket
 from gateway.feeds.exchange.fair_price import FairMarket, FairRules, RunnerPrices, fair_market
 from gateway.feeds.exchange.messages import MarketDefinition, RunnerDefinition
@@ -24,7 +25,6 @@ from gateway.feeds.exchange.results import (
     results,
 )
 
-NS_PER_MS: Final = 1_000_000
 ODDS: Final = "ODDS"
 OPEN: Final = "OPEN"
 CLOSED: Final = "CLOSED"

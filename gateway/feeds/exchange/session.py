@@ -16,10 +16,10 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta, Struct
 
+from engine.common.units import NS_PER_MS
 from gateway.feeds.exchange.messages import Envelope, decode_envelope
 from gateway.feeds.exchange.order_book import RESUB_DELTA, SEG_END, SUB_IMAGE
 
-NS_PER_MS: Final = 1_000_000
 ANSWER_WITHIN_MS: Final = 15_000
 """The exchange closes a connection that says nothing for so long; we wait no longer either."""
 SILENT_HEARTBEATS: Final = 3

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from engine.common.commands import CancelMarket, FeedStep, Limits, SetOdds, SetStatus
 from engine.common.lifecycle import Status
-from engine.common.units import MARKETS_MAX
+from engine.common.units import MARKETS_MAX, NS_PER_MS
 from gateway.feeds.core.adapter import (
     MARKET_NO_LATER,
     REFUSALS_KEPT,
@@ -54,7 +54,7 @@ from gateway.feeds.uof.messages import (
     SnapshotComplete,
     SourceBegan,
 )
-from gateway.feeds.uof.producers import NS_PER_MS, Producers, ProducerUpdate, State, WatchSettings
+from gateway.feeds.uof.producers import Producers, ProducerUpdate, State, WatchSettings
 from gateway.feeds.uof.quotes import Priced, price
 from gateway.feeds.uof.results import (
     HeldResults,

@@ -17,9 +17,9 @@ from typing import Annotated, Final, NamedTuple
 
 from msgspec import Meta, Struct, field
 
+from engine.common.units import NS_PER_MS
 from gateway.feeds.core.adapter import RecoveryRequest
 
-NS_PER_MS: Final = 1_000_000
 _MINUTE_MS: Final = 60_000
 _HOUR_MS: Final = 60 * _MINUTE_MS
 _DAY_MS: Final = 24 * _HOUR_MS
