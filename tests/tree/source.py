@@ -87,9 +87,7 @@ def definitions(module: Module) -> Iterator[Definition]:
     """Yield the names a module defines: the module, classes, functions, parameters, variables."""
     yield Definition(module.path.stem, 1)
     for node in ast.walk(module.tree):
-        if isinstance(node, ast.ClassDef) or isinstance(
-            node, ast.FunctionDef | ast.AsyncFunctionDef
-        ):
+        if isinstance(node, (ast.ClassDef, ast.FunctionDef | ast.AsyncFunctionDef)):
             yield Definition(node.name, node.lineno)
         elif isinstance(node, ast.arg):
             yield Definition(node.arg, node.lineno)

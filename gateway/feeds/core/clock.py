@@ -7,7 +7,8 @@ recording that is played again, they are not: a moment is then the one at which 
 from bisect import bisect_left
 from typing import Final, Protocol
 
-NS_PER_MS: Final = 1_000_000
+from engine.common.units import NS_PER_MS
+
 MOMENTS_MAX: Final = 1 << 16
 """Moments of a recording that are kept; past it every second one is forgotten."""
 ANSWERS_MAX: Final = 1 << 16

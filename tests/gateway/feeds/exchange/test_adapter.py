@@ -16,6 +16,7 @@ from engine.common.commands import (
 )
 from engine.common.ids import parse_market_key
 from engine.common.lifecycle import Status
+from engine.common.units import NS_PER_MS
 from engine.common.views import PriceImage
 from gateway.feeds.core.adapter import KnownMarket, MarketUpdate, Received, RecoveryRequest
 from gateway.feeds.exchange.adapter import IMAGE_AGAIN_MS, ExchangeAdapter, ExchangeSettings
@@ -23,7 +24,6 @@ from tests.gateway.feeds.exchange.builders import definition, line, mcm, quoted,
 
 M = "1.5"
 KEY = "exchange.77/win?market=1.5"
-NS_PER_MS = 1_000_000
 EAGER = ExchangeSettings(every_ms=0)
 
 

@@ -9,7 +9,7 @@ from engine.common.events import FeedApplied, Refused
 from engine.common.lifecycle import Status
 from engine.common.reasons import Reason
 from engine.common.rows import BetResult
-from engine.common.units import ODDS_MILLI_MIN
+from engine.common.units import NS_PER_MS, ODDS_MILLI_MIN
 from engine.market.market import MarketMachine
 from engine.pricing.following import Follow, Followed, follow_commands
 from gateway.feeds.core.adapter import KnownMarket, MarketUpdate, Received
@@ -17,7 +17,6 @@ from gateway.feeds.exchange.adapter import ExchangeAdapter, ExchangeSettings
 from tests.engine.market.builders import bet, bet_rows
 from tests.gateway.feeds.exchange.builders import definition, mcm, quoted, runner
 
-NS_PER_MS = 1_000_000
 NO = 1
 PER_BET = 1_000
 
