@@ -93,7 +93,7 @@ class World:
         return found[0]
 
     def local_process(self, name: str = MARKET) -> LocalProcess:
-        return self.launcher.local_processes[name]
+        return self.launcher.processes[name]
 
     async def until(self, condition: Callable[[], bool], *, within_s: float = 600) -> None:
         deadline = now_s() + within_s
@@ -451,7 +451,7 @@ def test_a_late_gateway_is_told_every_route_and_every_shell_of_it(tmp_path: Path
 def test_a_new_supervisor_takes_over_the_shells_of_one_that_died(tmp_path: Path):
     async def main():
         first, second = World(tmp_path), World(tmp_path)
-        second.launcher.local_processes = first.launcher.local_processes
+        second.launcher.processes = first.launcher.processes
         await first.supervisor.start()
         await first.create(market())
         local_process = first.local_process()

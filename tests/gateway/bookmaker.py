@@ -58,7 +58,7 @@ class Bookmaker(PriceGateway):
         self.launcher = LocalLauncher()
         self.generations: dict[str, int] = {}
         self.version = 0
-        self.local_processes: dict[str, LocalProcess] = {}
+        self.processes: dict[str, LocalProcess] = {}
 
     def raise_shell(self, name: str) -> None:
         """Start a shell's next life and tell the gateway."""
@@ -71,13 +71,13 @@ class Bookmaker(PriceGateway):
             arguments["shard"] = int(name.rpartition("-")[2])
         factory = AccountShell if account else MarketShell
         spec = PartSpec(name=name, generation=generation, factory=factory, arguments=arguments)
-        local_process = self.local_processes[name] = self.launcher.spawn(spec)
+        local_process = self.processes[name] = self.launcher.spawn(spec)
         local_process.target.set_gateways([LocalPeer(self.gateway, name=self.gateway.name)])
         self.notify_routes(name, ShellState.SERVING)
 
     def lower_shell(self, name: str) -> None:
         """End a shell's life and tell the gateway."""
-        self.local_processes[name].kill()
+        self.processes[name].kill()
         self.notify_routes(name, ShellState.DOWN)
 
     def notify_routes(self, name: str, state: ShellState) -> None:
@@ -95,41 +95,39 @@ class Bookmaker(PriceGateway):
             for no, key in KEYS.items()
             if SHELL_OF[no] == name
         ]
-        self.gateway.on_routes(
-            self.version, [route], markets, {name: self.local_processes[name].peer}
-        )
+        self.gateway.on_routes(self.version, [route], markets, {name: self.processes[name].peer})
 
     def command(self, *commands: MarketCommand) -> None:
         """Command markets past the gateway, as a supervisor would."""
         for command in commands:
             shell = SHELL_OF[command.market_no]  # type: ignore[union-attr]
             payload = encode(MarketControl(by="test:setup", commands=(command,)))
-            for event in decode_market_events(self.local_processes[shell].target.control(payload)):
+            for event in decode_market_events(self.processes[shell].target.control(payload)):
                 assert not isinstance(event, Refused), event
 
     def ledger(self, account_no: int, *commands: LedgerCommand) -> None:
         payload = encode(LedgerControl(by="test:setup", commands=commands))
-        shell = self.local_processes[account_shell_name(account_no % SHARDS)].target
+        shell = self.processes[account_shell_name(account_no % SHARDS)].target
         for event in decode_ledger_events(shell.control(payload)):
             assert not isinstance(event, Refused), event
 
     def ferry(self) -> None:
         """Carry settlements from markets to accounts, as the reconciler does."""
         for name in dict.fromkeys(SHELL_OF.values()):
-            for shard in self.local_processes[name].target.outbox_shards():
-                rows = self.local_processes[name].target.outbox(shard, 1_000)
+            for shard in self.processes[name].target.outbox_shards():
+                rows = self.processes[name].target.outbox(shard, 1_000)
                 assert len(rows) % SETTLEMENT.itemsize == 0
-                self.local_processes[account_shell_name(shard)].target.settle(rows)
+                self.processes[account_shell_name(shard)].target.settle(rows)
 
     def markets(self, name: str) -> Any:
-        return self.local_processes[name].target
+        return self.processes[name].target
 
     def totals(self) -> list[LedgerTotals]:
         decode = msgspec.msgpack.Decoder(list[LedgerTotals]).decode
         return [
             total
             for shard in range(SHARDS)
-            for total in decode(self.local_processes[account_shell_name(shard)].target.totals())
+            for total in decode(self.processes[account_shell_name(shard)].target.totals())
         ]
 
     def check(self) -> None:
@@ -175,7 +173,7 @@ async def open_bookmaker(folder: Path, **changes: Any) -> AsyncIterator[Bookmake
             yield bookmaker
         finally:
             await bookmaker.gateway.stop()
-            for local_process in bookmaker.local_processes.values():
+            for local_process in bookmaker.processes.values():
                 if not local_process.over:
                     local_process.target.stop()
 

@@ -86,8 +86,7 @@ class BetPathShells:
         self.bookmaker = bookmaker
         self.routes = Routes(shards=SHARDS)
         self.lines = {
-            name: Line(local_process.peer)
-            for name, local_process in bookmaker.local_processes.items()
+            name: Line(local_process.peer) for name, local_process in bookmaker.processes.items()
         }
         self.suspected: list[str] = []
         self.bettor = Bettor()
@@ -125,7 +124,7 @@ class BetPathShells:
         self.path.place(Ticket(session=self.bettor, ref=ref, ref_bytes=raw, **(bet | changes)))
 
     def slip(self, ref: str) -> Any:
-        shell = self.bookmaker.local_processes[self.account.name].target
+        shell = self.bookmaker.processes[self.account.name].target
         return shell._machine().slip(account_no=ACCOUNT, ref=ref)
 
     async def settled_in(self, ref: str, state: SlipState) -> None:
@@ -159,12 +158,12 @@ async def test_bet_is_reserved_decided_answered_and_posted(shells: BetPathShells
 
 async def test_refused_bet_gives_its_stake_back(shells: BetPathShells) -> None:
     payload = encode(MarketControl(by="t", commands=(SuspendMarket(market_no=1),)))
-    shells.bookmaker.local_processes["market-a"].target.control(payload)
+    shells.bookmaker.processes["market-a"].target.control(payload)
     shells.place("a")
     answer = await shells.bettor.answer("a")
     assert (answer.state, answer.reason) == ("rejected", Reason.MARKET_SUSPENDED)
     await shells.settled_in("a", SlipState.REFUSED)
-    shell = shells.bookmaker.local_processes[shells.account.name].target
+    shell = shells.bookmaker.processes[shells.account.name].target
     assert shell._machine().balance(ACCOUNT).available_minor == BALANCE_MINOR
 
 
@@ -219,9 +218,9 @@ async def test_bet_is_booked_once_whatever_is_lost_on_the_way(
     assert (await shells.bettor.answer("a")).state == "accepted"
     await shells.settled_in("a", SlipState.ACCEPTED)
     assert line.name in shells.suspected
-    shell = shells.bookmaker.local_processes[shells.account.name].target
+    shell = shells.bookmaker.processes[shells.account.name].target
     assert shell._machine().balance(ACCOUNT).available_minor == BALANCE_MINOR - 500
-    assert shells.bookmaker.local_processes["market-a"].target._machine().bets_len == 1
+    assert shells.bookmaker.processes["market-a"].target._machine().bets_len == 1
 
 
 async def test_lost_verdict_is_told_again_until_it_is_posted(shells: BetPathShells) -> None:
@@ -274,7 +273,7 @@ async def test_refusal_that_is_not_recorded_frees_the_stake_of_a_bet_sent_once(
 ) -> None:
     shells.notify({"market-a": ShellState.SERVING})
     market = shells.lines["market-a"]
-    target = shells.bookmaker.local_processes["market-a"].target
+    target = shells.bookmaker.processes["market-a"].target
     target.place = lambda rows: _refused(
         b"".join(rows[at : at + 8] + bytes(16) for at in range(0, len(rows), 40)),
         Reason.DISK_FULL,
@@ -290,7 +289,7 @@ async def test_same_ref_placed_twice_is_not_taken_after_a_refusal_nobody_recorde
     tmp_path: Path,
 ) -> None:
     async with open_shells(tmp_path, batch_rows_max=1) as shells:
-        target = shells.bookmaker.local_processes["market-a"].target
+        target = shells.bookmaker.processes["market-a"].target
         place, places = target.place, []
 
         def full_once(rows: bytes) -> bytes:
@@ -333,7 +332,7 @@ async def test_same_ref_again_is_the_same_answer_and_one_bet(shells: BetPathShel
     await until(lambda: len(shells.bettor.heard["a"]) == 4)
     last = shells.bettor.heard["a"][-1]
     assert (last.state, last.reason) == ("rejected", Reason.BET_REF_REUSED)
-    assert shells.bookmaker.local_processes["market-a"].target._machine().bets_len == 1
+    assert shells.bookmaker.processes["market-a"].target._machine().bets_len == 1
 
 
 async def test_path_that_closes_answers_what_is_left(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ class FeedSystem:
     def local_process(self, shell: str) -> LocalProcess:
         launcher = self.system._launcher
         assert isinstance(launcher, LocalLauncher)
-        return launcher.local_processes[shell]
+        return launcher.processes[shell]
 
     async def push(self, *bodies: bytes) -> list[Answer]:
         return decode_answers(await self.system.feeds["tiny"].ask("push", list(bodies)))

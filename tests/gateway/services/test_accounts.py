@@ -25,7 +25,7 @@ def settle(
     row["settlement_no"] = number
     row["payout_minor"] = payout_minor
     row["result"] = result
-    assert bookmaker.local_processes["account-001"].target.settle(row.tobytes()) == 1
+    assert bookmaker.processes["account-001"].target.settle(row.tobytes()) == 1
 
 
 @pytest.mark.parametrize("codec", ["msgpack", "json"])

@@ -98,7 +98,7 @@ async def test_same_bet_a_hundred_times_over_many_connections_is_one_bet(
         )
         for client in clients:
             await client.close()
-        for name in bookmaker.local_processes:
+        for name in bookmaker.processes:
             bookmaker.lower_shell(name)
             bookmaker.raise_shell(name)
     assert len(answers) == 100
@@ -168,7 +168,7 @@ async def test_lost_answer_is_unknown_and_then_status_says_accepted(tmp_path: Pa
         open_bookmaker(tmp_path, bet_deadline_ms=300) as bookmaker,
         bettor(bookmaker) as client,
     ):
-        market = bookmaker.local_processes["market-a"]
+        market = bookmaker.processes["market-a"]
         placed = asyncio.Event()
         place = market.target.place
 

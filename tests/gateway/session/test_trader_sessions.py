@@ -116,7 +116,7 @@ async def test_trader_s_identity_is_in_the_journal(bookmaker: Bookmaker) -> None
         await control.suspend(1, why="by hand")
         await feed.suspend(3, why="by feed")
     for name in ("market-a", "market-b"):
-        bookmaker.local_processes[name].target.stop()
+        bookmaker.processes[name].target.stop()
     journal = {
         name: b"".join(
             p.read_bytes() for p in sorted((bookmaker.folder / name).rglob("*")) if p.is_file()
@@ -212,7 +212,7 @@ async def test_raised_shell_s_prices_heal_what_was_missed(bookmaker: Bookmaker) 
     async with bettor(bookmaker) as client:
         await client.subscribe(all_markets=True)
         await until(lambda: len(client.prices) == 3)
-        bookmaker.local_processes["market-a"].target.set_gateways([])
+        bookmaker.processes["market-a"].target.set_gateways([])
         bookmaker.command(SuspendMarket(market_no=1))
         assert client.prices[1].status == "active"
         bookmaker.lower_shell("market-a")
@@ -223,9 +223,7 @@ async def test_raised_shell_s_prices_heal_what_was_missed(bookmaker: Bookmaker) 
 async def test_new_gateway_asks_the_shells_for_their_images(bookmaker: Bookmaker) -> None:
     async with open_price_gateway() as system:
         routes = bookmaker.gateway.routes
-        peers = {
-            name: local_process.peer for name, local_process in bookmaker.local_processes.items()
-        }
+        peers = {name: local_process.peer for name, local_process in bookmaker.processes.items()}
         system.gateway.on_routes(
             1, list(routes.shells.values()), list(routes.markets.values()), peers
         )
@@ -236,12 +234,12 @@ async def test_new_gateway_asks_the_shells_for_their_images(bookmaker: Bookmaker
 
 
 async def test_market_moved_by_a_route_alone_is_asked_for(bookmaker: Bookmaker) -> None:
-    bookmaker.local_processes["market-b"].target.set_gateways([])
+    bookmaker.processes["market-b"].target.set_gateways([])
     create = CreateMarket(
         market_no=9, key="cup-9/1x2", outcomes=("a", "b"), odds_milli=(2_000, 2_000)
     )
     payload = encode(MarketControl(by="test:setup", commands=(create,)))
-    bookmaker.local_processes["market-b"].target.control(payload)
+    bookmaker.processes["market-b"].target.control(payload)
     route = MarketRoute(market_no=9, key="cup-9/1x2", shell="market-b")
     bookmaker.version += 1
     bookmaker.gateway.on_routes(bookmaker.version, [], [route], {})

@@ -336,11 +336,11 @@ def test_a_shell_in_quarantine_when_the_desk_began_is_learnt_when_it_serves_agai
 
 def test_a_defect_in_beginning_anew_leaves_the_feed_as_it_was(tmp_path: Path):
     class Once(TinyAdapter):
-        local_processes = 0
+        resumes = 0
 
         def resume(self, markets: Sequence[Any], *, at_ns: int) -> Any:
-            Once.local_processes += 1
-            if Once.local_processes > 1:
+            Once.resumes += 1
+            if Once.resumes > 1:
                 raise ZeroDivisionError
             return super().resume(markets, at_ns=at_ns)
 
@@ -350,7 +350,7 @@ def test_a_defect_in_beginning_anew_leaves_the_feed_as_it_was(tmp_path: Path):
             first = it.adapter
             it.pipeline._on_missed()
             await it.push(odds("cup-1/1x2", 2, status=-1))
-            assert (Once.local_processes, it.adapter) == (2, first)
+            assert (Once.resumes, it.adapter) == (2, first)
             assert (await it.images())["cup-1/1x2"].status is Status.SUSPENDED
 
     run_virtual(main())
