@@ -1,8 +1,9 @@
-"""Cap odds at fair, so that no stakes on related markets win whatever happens.
+"""Cap odds at fair, so that no combination of stakes on related markets wins for certain.
 
-Owns the cap. The certificate is a measure: bets that each return at most their stake on average
-under one probability measure return at most their stake together. Fair probabilities of a fixture
-are of one measure, so it is enough that no odds exceed the fair ones.
+Owns the typed call of the cap's kernel; never prices an outcome. Why the cap is enough: under one
+probability measure, bets that each return at most their stake on average return at most their total
+stake on average, so some result loses or breaks even. A fixture's fair probabilities belong to one
+measure, so it is enough that no odds exceed the fair odds.
 """
 
 import numpy as np
@@ -24,21 +25,23 @@ def cap_at_fair(
     *,
     ladder: Ladder = EXCHANGE,
 ) -> int:
-    """Shorten what is longer than fair, in place, and return how many outcomes were.
+    """Shorten odds that are longer than fair, in place; return how many were.
 
     Parameters
     ----------
     fair : Floats
-        Fair probabilities, market after market: one over the odds that return the stake. All of
-        one measure, as a board's are.
+        Fair probabilities, market after market: one over the odds that return the stake on average.
+        All belong to one probability measure, as a board's do.
     offsets : Ints
-        Where each market begins, and the end.
+        Index of each market's first outcome, and the end.
     odds_milli : Ints
-        The odds. What a shortened price adds to its market's book, the market's other outcomes get
-        back, as far as the ladder goes and never past fair; so no book is less than it was.
+        In and out: the odds. Shortened odds raise their market's book sum; the market's other
+        outcomes are lengthened to give that back, as far as the ladder goes and never past fair. So
+        no market's book sum falls.
     offered : Bools
-        Which outcomes are offered; one whose fair odds are below the ladder no longer is.
+        In and out: which outcomes are offered. An outcome whose fair odds are shorter than the
+        ladder's shortest is withdrawn.
     ladder : Ladder
-        The odds that may be quoted, among them all `odds_milli` that are offered.
+        The odds that may be quoted. Every offered value of `odds_milli` is one of them.
     """
     return cap_at_fair_nb(fair, offsets, ladder.prices_milli, odds_milli, offered)

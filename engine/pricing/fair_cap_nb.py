@@ -1,6 +1,6 @@
-"""Kernel of the harmoniser: caps odds at fair, and keeps the book they were quoted at.
+"""Cap odds at fair and keep each market's book sum: the kernel.
 
-Owns the caps; never allocates, never offers an outcome, and knows no market's rules.
+Owns the cap; never allocates, never starts to offer an outcome, and knows no market's rules.
 """
 
 from typing import Any, Final
@@ -11,29 +11,30 @@ from engine.common.jit import kernel
 from engine.pricing.ladder_nb import SHORTER, rung_nb
 
 FAIR_SLACK: Final = 1e-12
-"""Odds over fair by less than this share are fair: it is the rounding of a probability, and less
-than a minor unit on any stake."""
+"""Odds above fair by no more than this share count as fair. The difference is a probability's
+rounding and less than one minor unit on any stake."""
 
 
 @kernel(int64(float64[::1], int64[::1], int64[::1], int64[::1], boolean[::1]))
 def cap_at_fair_nb(fair: Any, offsets: Any, prices: Any, odds_milli: Any, offered: Any) -> int:
-    """Bring every offered price down to fair; return how many were above it.
+    """Shorten all offered odds that are longer than fair; return how many were.
 
-    What that adds to a market's book its other outcomes get back, in proportion to the margin that
-    each has: their odds lengthen, never past fair, and the book is never less than it was.
+    Shortened odds raise a market's book sum. The market's other outcomes give that back, each in
+    proportion to its margin: their odds lengthen, never past fair, and the sum never falls.
 
     Parameters
     ----------
     fair : float64[n]
-        Fair probabilities, market after market, all of one measure.
+        Fair probabilities, market after market, all of one probability measure.
     offsets : int64[markets + 1]
-        Where each market begins, and the end.
+        Index of each market's first outcome, and the end.
     prices : int64[rungs]
         The ladder, rising, in thousandths.
     odds_milli : int64[n]
         In and out: the odds.
     offered : boolean[n]
-        In and out: what is offered; an outcome that has no price as short as fair no longer is.
+        In and out: which outcomes are offered. An outcome whose fair odds are shorter than the
+        ladder's shortest is withdrawn.
     """
     capped = 0
     shortest = prices[0]

@@ -1,18 +1,18 @@
-"""Fair probabilities of one market, and where the message that brought them stands in its feed.
+"""Define the fair probabilities of one market, and a message's position in its feed.
 
-Owns two small structures that feeds, shells and pricing exchange. Loads no kernel, so that a
-process that only passes them on does not wait for pricing.
+Owns two structures that feeds, shells and pricing exchange. Imports no kernel, so that a process
+that only forwards them does not wait for kernels to load.
 """
 
 from msgspec import Struct
 
 
 class Mark(Struct, frozen=True, kw_only=True):
-    """Where a message stands in its feed, as a market remembers it (see FeedUpdate).
+    """A message's position in its feed, as a market remembers it (see FeedUpdate).
 
-    `source` names feed, producer and lane, such as ``uof:1/odds`` and ``uof:1/result``: within a
+    `source` names feed, producer and channel, such as ``uof:1/odds`` and ``uof:1/result``: within a
     source, a later position overrules an earlier one. Positions are the feed's own times, in
-    milliseconds, and `digest` (crc32 of the message) tells messages of one millisecond apart.
+    milliseconds; `digest` (crc32 of the message) distinguishes messages of one millisecond.
     """
 
     source: str
@@ -21,10 +21,10 @@ class Mark(Struct, frozen=True, kw_only=True):
 
 
 class Fair(Struct, frozen=True, kw_only=True):
-    """True probabilities of a market's outcomes, in their order; the shell makes odds of them.
+    """Fair probabilities of a market's outcomes, in order; the market shell makes odds of them.
 
-    `winners` is how many outcomes win (2 for double chance, the places of a place market);
-    an outcome that is not `active` is not offered, and its probability is 0.
+    `winners` is how many outcomes win: 2 for double chance, the number of places for a place
+    market. An outcome that is not `active` has probability 0 and is not offered.
     """
 
     probabilities: tuple[float, ...]

@@ -11,7 +11,7 @@ import numpy as np
 
 from engine.common.commands import OutcomeResult, Quote
 from engine.pricing.board import quotes_by_key
-from engine.pricing.chances import CHANCES, DUST
+from engine.pricing.chances import CERTAINTY_SLACK, CHANCES
 from engine.pricing.football.axes import Scope
 from engine.pricing.football.compiled import CompiledMarket, CompiledMarkets
 from engine.pricing.football.layout import ORDER_COLUMN
@@ -151,7 +151,7 @@ class FixtureBoard:
         packed[ORDER_COLUMN:] = np.maximum(packed[ORDER_COLUMN:], 0)
         self._compiled.price(_GOALS_GALORE, packed)
         rows = self._compiled.chances.reshape(-1, CHANCES)
-        sure = np.maximum(rows.max(axis=1), 1.0 - rows.sum(axis=1)) >= 1.0 - DUST
+        sure = np.maximum(rows.max(axis=1), 1.0 - rows.sum(axis=1)) >= 1.0 - CERTAINTY_SLACK
         return tuple(
             market.key for market in self._markets if bool(sure[market.first : market.last].all())
         )

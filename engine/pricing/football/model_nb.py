@@ -10,7 +10,7 @@ from typing import Any, Final
 from numba import float64, int64
 
 from engine.common.jit import kernel
-from engine.pricing.chances import DUST
+from engine.pricing.chances import CERTAINTY_SLACK
 from engine.pricing.fair_probabilities_nb import gather_nb
 from engine.pricing.football.combined_nb import (
     accumulate_combined_nb,
@@ -193,7 +193,7 @@ def features_nb(model: Any, state: Any, wanted: Any, pmf: Any, features: Any) ->
     home_to = goals_nb(pmf, 0, home_rate * (first + second), home_now)
     away_to = goals_nb(pmf, 1, away_rate * (first + second), away_now)
     mass = tilted_mass_nb(model, pmf) if tilted else 1.0
-    if not mass > DUST:
+    if not mass > CERTAINTY_SLACK:
         return NO_MASS
     want = wanted[REGULAR]
     if want != 0:

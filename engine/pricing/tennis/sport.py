@@ -14,7 +14,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from engine.common.commands import OutcomeResult
-from engine.pricing.chances import CHANCES, DUST, PUSH, TERM_COLUMNS
+from engine.pricing.chances import CERTAINTY_SLACK, CHANCES, PUSH, TERM_COLUMNS
 from engine.pricing.ladder import Floats, Ints
 from engine.pricing.lines import line_terms
 from engine.pricing.sport import Names, Pricer, Results, Specifiers, SportMarket
@@ -398,9 +398,9 @@ class Tennis:
 def _sure(chances: Sequence[float]) -> OutcomeResult | None:
     """Return how an outcome is settled if its chances leave one way only."""
     for chance, result in zip(chances, _SURE, strict=True):
-        if chance >= 1.0 - DUST:
+        if chance >= 1.0 - CERTAINTY_SLACK:
             return result
-    return _LOST if sum(chances) <= DUST else None
+    return _LOST if sum(chances) <= CERTAINTY_SLACK else None
 
 
 _WINNER: Final = tennis_rules("winner", ())
