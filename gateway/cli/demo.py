@@ -5,15 +5,20 @@ imported when the command runs, so that other commands do not wait for them.
 """
 
 import argparse
-import asyncio
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+import uvloop
 
 from actors.exit_codes import EXIT_WRONG_ARGUMENTS
-from gateway.cli.arguments import number, whole
+from gateway.cli.arguments import add_command, number, whole
 from gateway.configuration.config import Config
 from gateway.demo.options import NEVER, PROCESSES, DemoOptions
+
+if TYPE_CHECKING:
+    from gateway.cli.arguments import Commands
 
 SPEED_MAX: Final = 100_000.0
 BETTORS_MAX: Final = 2_000
@@ -22,9 +27,14 @@ MARKETS: Final = 15
 MINUTE_MAX: Final = 89
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the demo's options to its parser."""
-    add = parser.add_argument
+def add(commands: "Commands") -> None:
+    """Add the command."""
+    parser = add_command(commands, "demo", "trade a World Cup match from kick-off to closed books")
+    _add_options(parser.add_argument)
+    parser.set_defaults(run=run)
+
+
+def _add_options(add: Callable[..., object]) -> None:
     add("--match", default="wc22-64", metavar="ID", help="wc22-01 to wc22-64 (default: the final)")
     add(
         "--speed",
@@ -102,9 +112,9 @@ def run(args: argparse.Namespace, config: Config) -> int:
         plain=args.plain,
     )
     try:
-        return asyncio.run(play(options, config))
+        return uvloop.run(play(options, config))
     except (DemoFolderError, UnknownMatchError) as error:
-        print(f"overround demo: {error}", file=sys.stderr)  # noqa: T201 - a command's own error
+        sys.stderr.write(f"overround demo: {error}\n")
         return EXIT_WRONG_ARGUMENTS
 
 

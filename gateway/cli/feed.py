@@ -1,6 +1,7 @@
-"""`overround feed`: the bridge as a command, from a provider or a recording to the feed listener.
+"""`overround feed`: carry a provider's messages, or a recording, to the feed listener.
 
-Owns the command's words, its exit code and what it prints. Loads little until it runs.
+Owns the arguments, the exit code and what is printed; gateway.feeds.bridge carries the messages.
+Brokers' clients and TLS are imported when the command runs.
 """
 
 import argparse
@@ -13,23 +14,39 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import uvloop
+
 from actors.exit_codes import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_WRONG_ARGUMENTS
-from gateway.cli.arguments import whole
+from gateway.cli.arguments import add_command, whole
 from gateway.configuration.config import Config
 from gateway.feeds.core.settings import FEEDS
 from gateway.session.tokens import Role, load_key
 
 if TYPE_CHECKING:
+    from gateway.cli.arguments import Commands
     from gateway.feeds.bridge.bridge import Bridge, Transport
 
-PASSWORD_VARIABLE: Final = "OVERROUND_AMQP_PASSWORD"  # noqa: S105 - names, not words
+PASSWORD_VARIABLE: Final = "OVERROUND_AMQP_PASSWORD"  # noqa: S105 - a name
 API_TOKEN_VARIABLE: Final = "OVERROUND_UOF_TOKEN"  # noqa: S105
 PREFETCH_MAX: Final = 65_535
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the kinds of feeds, each with its own options."""
+def add(commands: "Commands") -> None:
+    """Add the command and the kinds of feeds, each with options of its own."""
+    parser = add_command(
+        commands,
+        "feed",
+        "carry a provider's messages to a running engine",
+        epilog="A message is acknowledged to its source when every market it names has applied it. "
+        "When interrupted, the command waits for messages in flight and prints what it carried.",
+    )
     kinds = parser.add_subparsers(required=True, metavar="KIND", title="kinds", dest="kind")
+    for kind in (_add_uof(kinds), _add_exchange(kinds)):
+        _add_common(kind.add_argument)
+    parser.set_defaults(run=run)
+
+
+def _add_uof(kinds: "Commands") -> argparse.ArgumentParser:
     uof = kinds.add_parser(
         "uof",
         help="the Unified Odds Feed",
@@ -41,30 +58,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source = uof.add_mutually_exclusive_group(required=True)
     source.add_argument("--amqp", metavar="URL", help="amqp:// or amqps://USER@HOST:PORT/VHOST")
     source.add_argument("--files", type=Path, metavar="PATH", help="a recording: file or folder")
-    uof.add_argument("--api", metavar="URL", help="the provider's HTTP interface, for recoveries")
-    uof.add_argument(
-        "--exchange", default="unifiedfeed", metavar="NAME", help="default unifiedfeed"
-    )
-    uof.add_argument(
+    option = uof.add_argument
+    option("--api", metavar="URL", help="the provider's HTTP interface, for recovery requests")
+    option("--exchange", default="unifiedfeed", metavar="NAME", help="default unifiedfeed")
+    option(
         "--routing-key",
         action="append",
         dest="routing_keys",
         metavar="KEY",
-        help="what to listen to (default: all); may be given several times",
+        help="what to subscribe to (default: all); may be given several times",
     )
-    uof.add_argument(
+    option(
         "--queue",
         default="",
         metavar="NAME",
-        help="a durable queue (default: one of our own, gone with us)",
+        help="a durable queue (default: a temporary queue of this process)",
     )
-    uof.add_argument(
+    option(
         "--prefetch",
         type=whole(1, PREFETCH_MAX),
         default=2_048,
         metavar="N",
-        help="messages in hand (default 2048)",
+        help="messages in flight (default 2048)",
     )
+    return uof
+
+
+def _add_exchange(kinds: "Commands") -> argparse.ArgumentParser:
     exchange = kinds.add_parser(
         "exchange",
         help="an exchange's stream",
@@ -83,37 +103,39 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="ID",
         help="a market to follow (default: all); may be given several times",
     )
-    for kind in (uof, exchange):
-        add = kind.add_argument
-        add("--ca-file", default="", metavar="FILE", help="authorities to trust instead")
-        add("--url", default="", metavar="URL", help="the feed listener (default: the settings')")
-        add("--token", default="", metavar="TOKEN", help="default: one signed with our own secret")
-        add("--name", default="", metavar="FEED", help="the feed's name there (default: its kind)")
-        add(
-            "--record",
-            type=Path,
-            metavar="FILE",
-            help="also write every message down, one a line: a recording for replay",
-        )
-        add(
-            "--give-up-s",
-            type=whole(0, 86_400),
-            default=0,
-            metavar="S",
-            help="end when no gateway is found for so long (default 0: never)",
-        )
+    return exchange
+
+
+def _add_common(option: Callable[..., object]) -> None:
+    option("--ca-file", default="", metavar="FILE", help="certificate authorities to trust instead")
+    option("--url", default="", metavar="URL", help="the feed listener (default: the settings')")
+    option("--token", default="", metavar="TOKEN", help="default: signed with the settings' secret")
+    option("--name", default="", metavar="FEED", help="the feed's name there (default: its kind)")
+    option(
+        "--record",
+        type=Path,
+        metavar="FILE",
+        help="also write every message to a file, one a line: a recording for replay",
+    )
+    option(
+        "--give-up-s",
+        type=whole(0, 86_400),
+        default=0,
+        metavar="S",
+        help="end when no gateway is reachable for so long (default 0: never)",
+    )
 
 
 def run(args: argparse.Namespace, config: Config) -> int:
     """Carry a feed and return the exit code: 0 at its end, 1 if it failed, 130 when stopped."""
     assert args.kind in FEEDS
     try:
-        return asyncio.run(_run(args, config))
+        return uvloop.run(_run(args, config))
     except ValueError as error:
-        _complain(error)
+        _print_error(error)
         return EXIT_WRONG_ARGUMENTS
-    except _errors() as error:  # before anything was carried
-        _complain(error)
+    except _errors() as error:  # before any message was carried
+        _print_error(error)
         return EXIT_FAILED
 
 
@@ -142,7 +164,7 @@ async def _run(args: argparse.Namespace, config: Config) -> int:
 
     def interrupt() -> None:
         if interrupted.is_set():
-            running.cancel()  # the second time somebody means it
+            running.cancel()  # a second signal ends it at once
         interrupted.set()
         bridge.stop()
 
@@ -156,15 +178,15 @@ async def _run(args: argparse.Namespace, config: Config) -> int:
         pass
     except _errors() as error:
         failed = True
-        _complain(error)
-    _notify(bridge)
+        _print_error(error)
+    _report(bridge)
     if failed:
         return EXIT_FAILED
     return EXIT_INTERRUPTED if interrupted.is_set() else EXIT_DONE
 
 
 def _check_authorities(path: str) -> None:
-    """Refuse a file of authorities that could verify nobody, before anybody is asked anything."""
+    """Refuse an unusable file of certificate authorities before any connection is made."""
     from gateway.feeds.tls import verifying  # noqa: PLC0415
 
     try:
@@ -174,7 +196,7 @@ def _check_authorities(path: str) -> None:
 
 
 def _errors() -> tuple[type[Exception], ...]:
-    """Return what may end a bridge and is no defect of ours: told in one line."""
+    """Return the errors of the surroundings, which end the command with one line."""
     from gateway.feeds.bridge.amqp import AmqpError  # noqa: PLC0415 - brings the broker's client
     from gateway.feeds.bridge.bridge import BridgeError  # noqa: PLC0415
     from gateway.feeds.bridge.recordings import RecordingError  # noqa: PLC0415
@@ -187,7 +209,7 @@ def _errors() -> tuple[type[Exception], ...]:
 
 
 def _token(args: argparse.Namespace, config: Config) -> Callable[[], str]:
-    """Return what gives the token of each connection."""
+    """Return a function that gives a token for each new connection."""
     if args.token:
         token = str(args.token)
         return lambda: token
@@ -247,18 +269,18 @@ def _exchange(args: argparse.Namespace) -> "Transport":
     return StreamTransport(stream)
 
 
-def _notify(bridge: "Bridge") -> None:
+def _report(bridge: "Bridge") -> None:
     """Print what was carried."""
     counts = bridge.counts
     lines = [
         f"{counts.read} messages read, {counts.answered} answered, {counts.refused} refused, "
         f"{counts.sent_again} sent again, {counts.too_long} too long; "
-        f"{counts.connections} connections, {counts.requests} recoveries asked for"
+        f"{counts.connections} connections, {counts.requests} recovery requests"
     ]
     lines += [f"  {kind}: {count}" for kind, count in sorted(bridge.kinds.items())]
     lines += [f"  refused {line}" for line in bridge.refusals]
     sys.stdout.write("\n".join(lines) + "\n")
 
 
-def _complain(error: Exception) -> None:
+def _print_error(error: Exception) -> None:
     sys.stderr.write(f"overround feed: {error}\n")

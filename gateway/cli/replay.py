@@ -5,15 +5,19 @@ imported when the command runs, so that other commands do not wait for them.
 """
 
 import argparse
-import asyncio
 import sys
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+import uvloop
 
 from actors.exit_codes import EXIT_WRONG_ARGUMENTS
-from gateway.cli.arguments import number, whole
+from gateway.cli.arguments import add_command, number, whole
 from gateway.configuration.config import Config
 from gateway.replay.options import AS_FAST_AS_IT_GOES, ReplayOptions
+
+if TYPE_CHECKING:
+    from gateway.cli.arguments import Commands
 
 SPEED_MAX: Final = 1e9
 BETTORS_MAX: Final = 2_000
@@ -21,8 +25,20 @@ VISITS_MAX: Final = 1e6
 MARKETS_PER_ACTOR_MAX: Final = 10_000
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's options to its parser."""
+def add(commands: "Commands") -> None:
+    """Add the command."""
+    parser = add_command(
+        commands,
+        "replay",
+        "trade a recording of a feed from its first message to closed books",
+        epilog="Recordings of the Unified Odds Feed are XML messages, one a file or one a line; of "
+        "an exchange's stream, JSON lines; plain, gzip or bzip2.",
+    )
+    _add_options(parser)
+    parser.set_defaults(run=run)
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("path", type=Path, metavar="FILE", help="a recording, or a folder of messages")
     add(
@@ -97,7 +113,7 @@ def run(args: argparse.Namespace, config: Config) -> int:
         plain=args.plain,
     )
     try:
-        return asyncio.run(play(options, config))
+        return uvloop.run(play(options, config))
     except (DemoFolderError, RecordingError) as error:
-        print(f"overround replay: {error}", file=sys.stderr)  # noqa: T201 - a command's own error
+        sys.stderr.write(f"overround replay: {error}\n")
         return EXIT_WRONG_ARGUMENTS

@@ -1,144 +1,40 @@
-"""`overround serve`: the whole system until it is interrupted.
+"""`overround serve`: run the whole system until it is interrupted.
 
-Owns the start from settings and the words on the terminal, nothing durable. SIGINT and SIGTERM end
-it in good order, also while it still starts; SIGHUP gives quarantined shells a new process.
+Owns the arguments; gateway.cli.serving runs the system. The engine and Ray are imported when the
+command runs, so that other commands do not wait for them.
 """
 
-import asyncio
-import contextlib
-import signal
-import sys
-from collections.abc import Callable, Mapping
+import argparse
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING
 
-from actors.directory import DirectoryMismatchError
-from actors.exit_codes import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED
-from actors.messages import ShellState
-from actors.peer import PeerError
-from actors.system import System
-from gateway.configuration.config import Config, gateway_settings
-from gateway.configuration.opening import Opening, load_opening, open_books
-from gateway.configuration.system import system_of
-from persistence.chain import JournalDamagedError
-from persistence.disk import LockHeldError
+from gateway.cli.arguments import add_command
+from gateway.configuration.config import Config
 
-_LOOK_S: Final = 1.0
-
-_START_ERRORS: Final = (
-    OSError,  # a port, the disk, a cluster that cannot be reached
-    PeerError,
-    LockHeldError,
-    JournalDamagedError,
-    DirectoryMismatchError,
-)
-"""What a start may meet that is no defect of ours: told in one line, with exit code 1."""
+if TYPE_CHECKING:
+    from gateway.cli.arguments import Commands
 
 
-def run(opening: Path | None, config: Config) -> int:
-    """Serve until SIGINT or SIGTERM; return the exit code.
-
-    Parameters
-    ----------
-    opening : Path or None
-        A file of markets and accounts to begin with.
-    config : Config
-        All settings.
-
-    Raises
-    ------
-    ConfigError, SecretError
-        The opening file or the signing secret is wrong; nothing was started.
-    """
-    books = Opening() if opening is None else load_opening(opening)
-    system = system_of(config)
-    try:
-        return asyncio.run(_serve(system, books, config))
-    except _START_ERRORS as error:
-        sys.stderr.write(f"overround: cannot serve: {error}\n")
-        return EXIT_FAILED
+def add(commands: "Commands") -> None:
+    """Add the command."""
+    parser = add_command(
+        commands,
+        "serve",
+        "run the engine until interrupted",
+        epilog="SIGINT and SIGTERM end it in good order; SIGHUP gives quarantined shells a new "
+        "process. Everything that was answered is on disk at any instant.",
+    )
+    parser.add_argument(
+        "--opening",
+        type=Path,
+        metavar="FILE",
+        help="a TOML file of markets, accounts and deposits; what is there already stays as it is",
+    )
+    parser.set_defaults(run=run)
 
 
-async def _serve(system: System, opening: Opening, config: Config) -> int:
-    """Live until a signal ends it, at whatever point it then is."""
-    serving, release = asyncio.Event(), asyncio.Event()
+def run(args: argparse.Namespace, config: Config) -> int:
+    """Serve until a signal ends it; return the exit code."""
+    from gateway.cli.serving import serve  # noqa: PLC0415 - loads the engine and Ray
 
-    async def live() -> None:
-        await _start(system, opening, config)
-        _handle(handlers)
-        serving.set()
-        _say("serving; interrupt to stop")
-        await _watch(system, release)
-
-    life = asyncio.ensure_future(live())
-    handlers: dict[signal.Signals, Callable[[], object]] = {
-        signal.SIGINT: life.cancel,
-        signal.SIGTERM: life.cancel,
-        signal.SIGHUP: release.set,
-    }
-    _handle(handlers)
-    try:
-        with contextlib.suppress(asyncio.CancelledError):
-            await life
-        if not serving.is_set():
-            _say("stopping before the start was over")
-            return EXIT_INTERRUPTED
-        _say("stopping; all that was answered is on disk")
-        return EXIT_DONE
-    finally:
-        await system.stop()
-
-
-def _handle(handlers: Mapping[signal.Signals, Callable[[], object]]) -> None:
-    """Install signal handlers; once more after Ray has come with its own, which print stacks."""
-    loop = asyncio.get_running_loop()
-    for number, handler in handlers.items():
-        loop.add_signal_handler(number, handler)
-
-
-async def _start(system: System, opening: Opening, config: Config) -> None:
-    """Bring everything up, open the books, and say what is where."""
-    await system.start()
-    for line in await open_books(system, opening):
-        _say(f"refused: {line}")
-    for number, (ports, settings) in enumerate(
-        zip(system.ports, gateway_settings(config), strict=True)
-    ):
-        _say(
-            f"gateway {number}: bets ws://{settings.bets_host}:{ports['bets']} "
-            f"control ws://{settings.control_host}:{ports['control']} "
-            f"feed ws://{settings.feed_host}:{ports['feed']}"
-        )
-    for feed in system.feeds:
-        _say(f"feed {feed}: its desk takes messages")
-    for number, route in sorted(system.routes.markets.items()):
-        _say(f"market {number}: {route.key} in {route.shell}")
-
-
-async def _watch(system: System, release: asyncio.Event) -> None:
-    """Say when a shell goes into quarantine or comes out of it; let it out when asked to."""
-    said: dict[str, str] = {}
-    while True:
-        try:
-            if release.is_set():
-                release.clear()
-                for name in said:
-                    _say(f"releasing {name}")
-                    await system.supervisor.ask("release", name)
-                said = dict.fromkeys(said, "")
-            for shell in await system.statuses():
-                if shell.state is ShellState.QUARANTINED and said.get(shell.name) != shell.why:
-                    _say(f"QUARANTINED {shell.name}: {shell.why}")
-                    said[shell.name] = shell.why
-                elif shell.state is ShellState.SERVING and shell.name in said:
-                    _say(f"{shell.name} serves again")
-                    del said[shell.name]
-        except PeerError as error:
-            _say(f"the supervisor does not answer: {error}")
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(release.wait(), _LOOK_S)
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+    return serve(args.opening, config)

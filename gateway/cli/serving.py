@@ -1,0 +1,148 @@
+"""Run the system that settings describe until a signal ends it.
+
+Owns the order of start and stop, the signal handlers and the lines on the terminal, and nothing
+durable. SIGINT and SIGTERM stop the system in good order, also while it still starts. SIGHUP
+gives quarantined shells a new process.
+"""
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+import uvloop
+
+from actors.directory import DirectoryMismatchError
+from actors.exit_codes import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED
+from actors.messages import ShellState
+from actors.peer import PeerError
+from actors.system import System
+from gateway.configuration.config import Config, gateway_settings
+from gateway.configuration.opening import Opening, load_opening, open_books
+from gateway.configuration.system import system_of
+from persistence.chain import JournalDamagedError
+from persistence.disk import LockHeldError
+
+_STATUS_PERIOD_S: Final = 1.0
+"""Seconds between two questions to the supervisor for the states of the shells."""
+
+_START_ERRORS: Final = (
+    OSError,  # a port, the disk, a cluster that cannot be reached
+    PeerError,
+    LockHeldError,
+    JournalDamagedError,
+    DirectoryMismatchError,
+)
+"""Errors of the surroundings, not of the code: one line on the terminal and exit code 1."""
+
+
+def serve(opening: Path | None, config: Config) -> int:
+    """Serve until SIGINT or SIGTERM; return the exit code.
+
+    Parameters
+    ----------
+    opening : Path or None
+        A file of markets and accounts to begin with.
+    config : Config
+        All settings.
+
+    Raises
+    ------
+    ConfigError, SecretError
+        The opening file or the signing secret is wrong; nothing was started.
+    """
+    to_open = Opening() if opening is None else load_opening(opening)
+    system = system_of(config)
+    try:
+        return uvloop.run(_serve(system, to_open, config))
+    except _START_ERRORS as error:
+        sys.stderr.write(f"overround: cannot serve: {error}\n")
+        return EXIT_FAILED
+
+
+async def _serve(system: System, opening: Opening, config: Config) -> int:
+    """Start, watch, and stop when a signal comes, whether or not the start was over."""
+    serving, release = asyncio.Event(), asyncio.Event()
+
+    async def start_and_watch() -> None:
+        await _start(system, opening, config)
+        _handle(handlers)
+        serving.set()
+        _say("serving; interrupt to stop")
+        await _watch(system, release)
+
+    running = asyncio.ensure_future(start_and_watch())
+    handlers: dict[signal.Signals, Callable[[], object]] = {
+        signal.SIGINT: running.cancel,
+        signal.SIGTERM: running.cancel,
+        signal.SIGHUP: release.set,
+    }
+    _handle(handlers)
+    try:
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
+        if not serving.is_set():
+            _say("stopping before the start was over")
+            return EXIT_INTERRUPTED
+        _say("stopping; all that was answered is on disk")
+        return EXIT_DONE
+    finally:
+        await system.stop()
+
+
+def _handle(handlers: Mapping[signal.Signals, Callable[[], object]]) -> None:
+    """Install signal handlers. Ray installs its own, which print stacks, so this runs twice."""
+    loop = asyncio.get_running_loop()
+    for number, handler in handlers.items():
+        loop.add_signal_handler(number, handler)
+
+
+async def _start(system: System, opening: Opening, config: Config) -> None:
+    """Start the system, apply the opening file, and print where everything is."""
+    await system.start()
+    for line in await open_books(system, opening):
+        _say(f"refused: {line}")
+    for number, (ports, settings) in enumerate(
+        zip(system.ports, gateway_settings(config), strict=True)
+    ):
+        _say(
+            f"gateway {number}: bets ws://{settings.bets_host}:{ports['bets']} "
+            f"control ws://{settings.control_host}:{ports['control']} "
+            f"feed ws://{settings.feed_host}:{ports['feed']}"
+        )
+    for feed in system.feeds:
+        _say(f"feed {feed}: its pipeline takes messages")
+    for number, route in sorted(system.routes.markets.items()):
+        _say(f"market {number}: {route.key} in {route.shell}")
+
+
+async def _watch(system: System, release: asyncio.Event) -> None:
+    """Print each change into or out of quarantine; release quarantined shells on SIGHUP."""
+    said: dict[str, str] = {}
+    while True:
+        try:
+            if release.is_set():
+                release.clear()
+                for name in said:
+                    _say(f"releasing {name}")
+                    await system.supervisor.ask("release", name)
+                said = dict.fromkeys(said, "")
+            for shell in await system.statuses():
+                if shell.state is ShellState.QUARANTINED and said.get(shell.name) != shell.why:
+                    _say(f"QUARANTINED {shell.name}: {shell.why}")
+                    said[shell.name] = shell.why
+                elif shell.state is ShellState.SERVING and shell.name in said:
+                    _say(f"{shell.name} serves again")
+                    del said[shell.name]
+        except PeerError as error:
+            _say(f"the supervisor does not answer: {error}")
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(release.wait(), _STATUS_PERIOD_S)
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
