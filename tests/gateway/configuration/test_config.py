@@ -19,6 +19,7 @@ from gateway.configuration.config import (
     load_config,
 )
 from gateway.configuration.config import settings as all_settings
+from gateway.settings import FEED_FRAME_BYTES_MIN
 
 OPERATIONS = Path(__file__).parents[3] / "docs" / "operations.md"
 
@@ -66,6 +67,7 @@ def holds_together(config: Config) -> bool:
         and max(ports, default=0) <= 65_535
         and config.supervisor.backoff_min_ms <= config.supervisor.backoff_max_ms
         and config.reconciler.orphan_after_ms > config.gateway.bet_deadline_ms
+        and config.gateway.feed_frame_bytes_max >= FEED_FRAME_BYTES_MIN
         and config.gateway.batch_rows_max <= config.markets.batch_rows_max
         and config.reconciler.chunk_rows <= config.markets.batch_rows_max
     )
