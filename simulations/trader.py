@@ -28,7 +28,7 @@ from engine.common.lifecycle import Status
 from engine.common.units import ODDS_MILLI_MIN
 from engine.common.views import PriceImage
 from engine.pricing.football.catalogue import full_board
-from engine.pricing.football.fixture import FixtureBoard, Margin
+from engine.pricing.football.fixture_board import FixtureBoard, Margin
 from engine.pricing.football.model import MatchModel, MatchState
 from simulations.strength import Strengths, strengths_2022
 from simulations.timeline import MatchTimeline

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from engine.pricing.football.catalogue import full_board
-from engine.pricing.football.compiled import CompiledMarkets
-from engine.pricing.football.fixture import FixtureBoard
+from engine.pricing.football.compiled_markets import CompiledMarkets
+from engine.pricing.football.fixture_board import FixtureBoard
 from engine.pricing.football.model import MatchModel, MatchState, Period, pack_model, pack_state
 from engine.pricing.football.model_nb import price_board_nb
 from engine.pricing.football.rates import Rates, rates_from_1x2

@@ -6,7 +6,7 @@ from engine.common.commands import CloseMarket, ResumeMarket, SetOdds, SettleMar
 from engine.common.events import Refused
 from engine.common.lifecycle import Status
 from engine.market.market import MarketMachine
-from engine.pricing.football.fixture import FixtureBoard
+from engine.pricing.football.fixture_board import FixtureBoard
 from simulations.timeline import match_by_id, world_cup_2022
 from simulations.trader import (
     CATALOGUE,

@@ -23,7 +23,7 @@ from engine.common.commands import OutcomeResult, Quote
 from engine.common.ids import parse_market_key
 from engine.pricing.football.axes import Play, Scope
 from engine.pricing.football.market_types import market_rules
-from engine.pricing.football.rules import MarketTypeError, OutcomeRule, outcome_result
+from engine.pricing.football.outcome_rules import MarketTypeError, OutcomeRule, outcome_result
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from engine.pricing.football import calibration_nb as kernels
-from engine.pricing.football.compiled import CompiledMarkets
+from engine.pricing.football.compiled_markets import CompiledMarkets
 from engine.pricing.football.model import (
     DEPENDENCE_MAX,
     RATE_MAX,

@@ -7,7 +7,7 @@ that is quoted.
 from collections.abc import Sequence
 from typing import Final
 
-from engine.pricing.football.fixture import FixtureBoard
+from engine.pricing.football.fixture_board import FixtureBoard
 from engine.pricing.football.model import MatchModel, MatchState
 
 _PLAIN: Final = (

@@ -22,11 +22,11 @@ from engine.common.units import LIMIT_MINOR_MAX
 from engine.common.views import BookImage
 from engine.pricing.chances import CHANCES
 from engine.pricing.football.axes import PLACES, Axis, Scope
-from engine.pricing.football.fixture import FixtureBoard
+from engine.pricing.football.fixture_board import FixtureBoard
 from engine.pricing.football.market_types import MarketRules, market_rules
 from engine.pricing.football.model import Floats, Ints, MatchModel, MatchState
-from engine.pricing.football.rules import OutcomeRule
-from engine.pricing.football.scores import (
+from engine.pricing.football.outcome_rules import OutcomeRule
+from engine.pricing.football.score_cells import (
     FULL_SIDE,
     HALF_SIDE,
     Box,

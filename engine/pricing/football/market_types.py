@@ -9,9 +9,9 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from engine.common.commands import OutcomeResult
-from engine.pricing.football import rules
+from engine.pricing.football import outcome_rules as rules
 from engine.pricing.football.axes import Axis, Play, Scope, needs_order
-from engine.pricing.football.rules import (
+from engine.pricing.football.outcome_rules import (
     Build,
     MarketTypeError,
     OutcomeRule,

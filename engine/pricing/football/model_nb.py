@@ -12,28 +12,13 @@ from numba import float64, int64
 from engine.common.jit import kernel
 from engine.pricing.chances import CERTAINTY_SLACK
 from engine.pricing.fair_probabilities_nb import gather_nb
-from engine.pricing.football.combined_nb import (
+from engine.pricing.football.both_halves_nb import joint_nb
+from engine.pricing.football.combined_axes_nb import (
     accumulate_combined_nb,
     combine_nb,
     deposit_combined_nb,
 )
 from engine.pricing.football.goal_order_nb import accumulate_order_nb, deposit_order_nb, order_nb
-from engine.pricing.football.grid_nb import (
-    accumulate_cells_nb,
-    accumulate_plain_nb,
-    accumulate_sides_nb,
-    cells_nb,
-    deposit_cell_nb,
-    deposit_plain_nb,
-    deposit_sides_nb,
-    goals_nb,
-    plain_nb,
-    sides_nb,
-    tilt_given_nb,
-    tilt_nb,
-    tilted_mass_nb,
-)
-from engine.pricing.football.halves_nb import joint_nb
 from engine.pricing.football.layout import (
     BLOCK,
     CELLED,
@@ -48,6 +33,21 @@ from engine.pricing.football.layout import (
     SIDES,
 )
 from engine.pricing.football.remaining_goals_nb import left_nb
+from engine.pricing.football.score_axes_nb import (
+    accumulate_cells_nb,
+    accumulate_plain_nb,
+    accumulate_sides_nb,
+    cells_nb,
+    deposit_cell_nb,
+    deposit_plain_nb,
+    deposit_sides_nb,
+    goals_nb,
+    plain_nb,
+    sides_nb,
+    tilt_given_nb,
+    tilt_nb,
+    tilted_mass_nb,
+)
 
 PRICED: Final = 0
 NO_MASS: Final = 1

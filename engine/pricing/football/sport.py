@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from engine.common.ids import MarketKey
 from engine.pricing.chances import CHANCES
-from engine.pricing.football.compiled import CompiledMarkets
+from engine.pricing.football.compiled_markets import CompiledMarkets
 from engine.pricing.football.market_types import MARKET_TYPES, MarketRules, market_rules
 from engine.pricing.football.model import (
     Floats,
@@ -18,7 +18,7 @@ from engine.pricing.football.model import (
     pack_model,
     pack_state,
 )
-from engine.pricing.football.rules import outcome_result
+from engine.pricing.football.outcome_rules import outcome_result
 from engine.pricing.sport import Names, Pricer, Results, Specifiers, SportMarket
 
 

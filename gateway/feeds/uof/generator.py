@@ -14,7 +14,7 @@ from xml.sax.saxutils import quoteattr
 
 from engine.common.commands import OutcomeResult, Quote
 from engine.common.ids import MarketKey, parse_market_key
-from engine.pricing.football.fixture import FixtureBoard, Margin
+from engine.pricing.football.fixture_board import FixtureBoard, Margin
 from engine.pricing.football.market_types import MARKET_TYPES
 from engine.pricing.football.model import MatchModel, MatchState, Period, Score
 from gateway.feeds.uof.types import OUTCOME_NAMES

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.common.ids import MalformedIdError
-from engine.pricing.football.fixture import FixtureBoard
+from engine.pricing.football.fixture_board import FixtureBoard
 from engine.pricing.football.model import MatchModel, MatchState
 from engine.pricing.ladder import CENTS
 from engine.pricing.lines import Interval, Line, line_result, line_terms, over, under

@@ -9,7 +9,7 @@ import pytest
 
 from engine.common.lifecycle import Status
 from engine.common.views import PriceImage
-from engine.pricing.football.fixture import FixtureBoard
+from engine.pricing.football.fixture_board import FixtureBoard
 from gateway.client import ControlSession, connect_control
 from gateway.demo import trader as trader_module
 from gateway.demo.trader import Trader

@@ -22,8 +22,8 @@ from engine.pricing.arbitrage.search import (
 )
 from engine.pricing.fair_cap import cap_at_fair
 from engine.pricing.football.catalogue import full_board
-from engine.pricing.football.compiled import CompiledMarkets
-from engine.pricing.football.fixture import FixtureBoard
+from engine.pricing.football.compiled_markets import CompiledMarkets
+from engine.pricing.football.fixture_board import FixtureBoard
 from engine.pricing.football.market_types import MarketTypeError, market_rules, results
 from engine.pricing.football.model import MatchModel, MatchState, Period
 from engine.pricing.ladder import LADDERS, Band, Ladder

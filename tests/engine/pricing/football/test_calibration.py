@@ -16,7 +16,7 @@ from engine.pricing.football.calibration import (
     calibrate,
 )
 from engine.pricing.football.calibration_nb import TOLERANCE
-from engine.pricing.football.fixture import FixtureBoard, Margin
+from engine.pricing.football.fixture_board import FixtureBoard, Margin
 from engine.pricing.football.market_types import MarketTypeError
 from engine.pricing.football.model import RATE_MAX, MatchModel, MatchState, Period, Score
 from engine.pricing.football.rates import Rates, rates_from_1x2

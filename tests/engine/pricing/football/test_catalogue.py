@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from engine.common.ids import MalformedIdError, parse_market_key
 from engine.pricing.football.catalogue import full_board
-from engine.pricing.football.fixture import FixtureBoard, Margin
+from engine.pricing.football.fixture_board import FixtureBoard, Margin
 from engine.pricing.football.model import MatchModel, MatchState
 
 EVEN = MatchModel(home_rate=1.5, away_rate=1.3, dependence=-0.08)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.pricing.football.axes import Scope
-from engine.pricing.football.fixture import FixtureBoard, Margin
+from engine.pricing.football.fixture_board import FixtureBoard, Margin
 from engine.pricing.football.market_types import MARKET_TYPES
 from engine.pricing.football.model import MatchModel, MatchState, Period, Score
 from tests.engine.pricing import twins

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from engine.common.ids import parse_market_key
 from engine.pricing.football.axes import Scope
-from engine.pricing.football.fixture import FixtureBoard
+from engine.pricing.football.fixture_board import FixtureBoard
 from engine.pricing.football.market_types import MARKET_TYPES, market_rules
 from engine.pricing.football.model import MatchModel, MatchState, Period, Score
 from tests.engine.pricing import twins

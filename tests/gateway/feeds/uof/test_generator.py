@@ -4,7 +4,7 @@ import pytest
 
 from engine.common.ids import parse_market_key
 from engine.common.lifecycle import Status
-from engine.pricing.football.fixture import FixtureBoard
+from engine.pricing.football.fixture_board import FixtureBoard
 from gateway.feeds.uof.adapter import UofAdapter
 from gateway.feeds.uof.generator import KEYS, LIVE, PREMATCH, Rehearsal, RehearsalError, named
 from gateway.feeds.uof.messages import BetSettlement, BetStop, OddsChange

@@ -4,7 +4,7 @@ import pytest
 
 from engine.common.commands import SetOdds, SetStatus
 from engine.common.lifecycle import Status
-from engine.pricing.football.fixture import FixtureBoard
+from engine.pricing.football.fixture_board import FixtureBoard
 from engine.pricing.football.model import MatchModel, MatchState, Period, Score
 from gateway.feeds.core.adapter import MarketUpdate, PriceFixture
 from gateway.feeds.uof.adapter import UofSettings

@@ -13,7 +13,7 @@ from engine.common.commands import OutcomeResult, Quote
 from engine.pricing.board import quotes_by_key
 from engine.pricing.chances import CERTAINTY_SLACK, CHANCES
 from engine.pricing.football.axes import Scope
-from engine.pricing.football.compiled import CompiledMarket, CompiledMarkets
+from engine.pricing.football.compiled_markets import CompiledMarket, CompiledMarkets
 from engine.pricing.football.layout import ORDER_COLUMN
 from engine.pricing.football.model import (
     Floats,
@@ -23,7 +23,7 @@ from engine.pricing.football.model import (
     pack_model,
     pack_state,
 )
-from engine.pricing.football.rules import outcome_result
+from engine.pricing.football.outcome_rules import outcome_result
 from engine.pricing.ladder import EXCHANGE, Ladder
 from engine.pricing.quoting import FAIR_MIN, BookFigures, Margin, Quoter
 from engine.pricing.skew import Skew

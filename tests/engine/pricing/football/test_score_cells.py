@@ -7,7 +7,7 @@ import pytest
 
 from engine.pricing.football.axes import _HALVES, _ORDERED, PLACES, Axis, Play, Scope
 from engine.pricing.football.model import MatchState, Period, Score
-from engine.pricing.football.scores import (
+from engine.pricing.football.score_cells import (
     FULL_SIDE,
     HALF_SIDE,
     axis_values,

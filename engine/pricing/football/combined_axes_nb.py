@@ -7,7 +7,6 @@ never knows another stretch of play.
 from typing import Any
 
 from engine.common.jit import kernel
-from engine.pricing.football.grid_nb import sums_nb
 from engine.pricing.football.layout import (
     BOTH_TOTAL_AT,
     CAPPED,
@@ -20,6 +19,7 @@ from engine.pricing.football.layout import (
     SCORERS_AT,
     TOTAL_AT,
 )
+from engine.pricing.football.score_axes_nb import sums_nb
 
 
 @kernel()

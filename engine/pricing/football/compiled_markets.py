@@ -16,7 +16,7 @@ from engine.pricing.football.layout import FEATURES, GOALS, PMF_ROWS, SCOPES
 from engine.pricing.football.market_types import MarketRules, market_rules
 from engine.pricing.football.model import Floats, Ints
 from engine.pricing.football.model_nb import PRICED, price_board_nb
-from engine.pricing.football.rules import OutcomeRule
+from engine.pricing.football.outcome_rules import OutcomeRule
 from engine.pricing.lines import Line, line_terms
 
 

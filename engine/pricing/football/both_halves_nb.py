@@ -10,7 +10,6 @@ Owns the block of both halves; never the blocks of either half.
 from typing import Any
 
 from engine.common.jit import kernel
-from engine.pricing.football.grid_nb import sums_nb, tilt_nb
 from engine.pricing.football.layout import (
     AWAY_HALVES_AT,
     AWAY_RICHER_AT,
@@ -33,6 +32,7 @@ from engine.pricing.football.layout import (
     SECOND_HALF,
     TOTAL_AT,
 )
+from engine.pricing.football.score_axes_nb import sums_nb, tilt_nb
 
 
 @kernel()

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from engine.common.commands import OutcomeResult, Quote
 from engine.common.ids import MalformedIdError
 from engine.common.units import ODDS_MILLI_MAX, ODDS_MILLI_MIN
-from engine.pricing.football.fixture import FAIR_MIN, BookFigures, FixtureBoard, Margin
+from engine.pricing.football.fixture_board import FAIR_MIN, BookFigures, FixtureBoard, Margin
 from engine.pricing.football.market_types import MarketTypeError
 from engine.pricing.football.model import MatchModel, MatchState, Period, Score
 from engine.pricing.ladder import CENTS, EXCHANGE, FINE
