@@ -6,10 +6,13 @@ BIN := $(VENV)/bin
 # The build backend warns of what an editable install of flat packages is; we know.
 PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check
 STAMP := $(VENV)/.installed
+LOWEST := .venv-lowest
+LOWEST_PIP := PYTHONWARNINGS=ignore $(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check
+LOWEST_STAMP := $(LOWEST)/.installed
 BENCH_STAMP := $(VENV)/.installed-bench
 NOTEBOOKS_STAMP := $(VENV)/.installed-notebooks
 
-.PHONY: demo test bench lint notebooks clean setup
+.PHONY: demo test test-lowest bench lint notebooks clean setup
 
 setup: $(STAMP)
 
@@ -17,7 +20,7 @@ $(STAMP): setup.cfg pyproject.toml
 	@echo "setting up $(VENV): about a minute, once"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(PIP) --upgrade pip "setuptools>=77"
-	@$(PIP) --editable ".[dev]"
+	@$(PIP) --editable ".[test,lint]"
 	@touch $@
 
 demo: $(STAMP)
@@ -25,6 +28,17 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest $(ARGS)
+
+# The same tests on the lowest version of every package that setup.cfg allows.
+test-lowest: $(LOWEST_STAMP)
+	$(LOWEST)/bin/python -m pytest $(ARGS)
+
+$(LOWEST_STAMP): setup.cfg .ci/lowest.py
+	@test -x $(LOWEST)/bin/python || $(PYTHON) -m venv $(LOWEST)
+	@$(LOWEST)/bin/python .ci/lowest.py setup.cfg >$(LOWEST)/constraints.txt
+	@$(LOWEST_PIP) --upgrade pip "setuptools>=77"
+	@$(LOWEST_PIP) --constraint $(LOWEST)/constraints.txt --editable ".[test]"
+	@touch $@
 
 bench: $(BENCH_STAMP)
 	$(BIN)/python -m tests.bench $(ARGS)
@@ -50,5 +64,5 @@ lint: $(STAMP)
 	$(BIN)/lint-imports --config setup.cfg
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage build dist ./*.egg-info overround-data
+	rm -rf $(VENV) $(LOWEST) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage build dist ./*.egg-info overround-data
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
