@@ -1,9 +1,9 @@
-"""What a feed says of this shell's markets, made into commands: odds where it gives chances.
+"""Turn a feed's messages about hosted markets into market commands.
 
-Owns the way from fair probabilities to a market's odds, by margin, lean and ladder, and from a
-message's place in its feed to a FeedUpdate, which a market obeys once. Never decides whether a
-command is allowed. Loaded at its first use: a shell that must take bets again does not wait for
-pricing kernels.
+Owns two steps: fair probabilities become odds by margin, skew and ladder, and the parts of a marked
+message become one FeedUpdate, which a market applies once. Never decides whether a command is
+allowed. A market shell imports this module at its first use, so that a restarted shell takes bets
+before the pricing kernels are loaded.
 """
 
 from typing import Final
@@ -29,14 +29,15 @@ from engine.pricing.quoting import BookFigures, Margin, Quoted, quote
 from engine.pricing.skew import Skew
 
 UPDATES_IN_CALL_MAX: Final = 1_024
-"""Markets' parts of messages that one call may carry; a caller with more makes more calls."""
+"""Updates that one call may carry; a caller with more makes several calls."""
 
 
 class Followed(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One market's part of one message: odds if `fair`, then the steps, in this order.
+    """One market's part of one message: odds if `fair` is given, then the steps, in this order.
 
-    With a `mark` both are one FeedUpdate; without, the steps are given as often as they are asked,
-    and those that move the market set its status, so that they heed a trader's hold and are none.
+    With a `mark`, odds and steps are one FeedUpdate, which the market applies once. Without a mark
+    the steps are applied as often as they are sent, and a step that changes the market's status
+    becomes a SetStatus: it neither sets nor releases a trader's hold.
     """
 
     market_no: int
@@ -46,7 +47,7 @@ class Followed(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Follow(Struct, frozen=True, kw_only=True):
-    """Parts of messages for one shell's markets, in order, journaled as one record."""
+    """Updates for one shell's markets, in order; their commands are journaled as one record."""
 
     by: str
     updates: tuple[Followed, ...]
@@ -58,54 +59,38 @@ decode_follow = msgspec.msgpack.Decoder(Follow).decode
 
 
 def follow_commands(
-    asked: Follow, machine: MarketMachine
+    request: Follow, machine: MarketMachine
 ) -> tuple[list[MarketCommand], list[Refused]]:
-    """Return what the markets are to obey, in order, and which probabilities made no odds.
+    """Return the commands for the markets, in order, and a refusal per update that is not priced.
+
+    An update whose probabilities are refused keeps its steps, but none of them opens the market.
 
     Raises
     ------
     ValueError
-        When there are more updates than one call may carry: the caller's bug.
+        When there are more than `UPDATES_IN_CALL_MAX` updates: a bug of the caller.
     """
-    if len(asked.updates) > UPDATES_IN_CALL_MAX:
-        message = f"{len(asked.updates)} updates, at most {UPDATES_IN_CALL_MAX} in one call"
+    if len(request.updates) > UPDATES_IN_CALL_MAX:
+        message = f"{len(request.updates)} updates, at most {UPDATES_IN_CALL_MAX} in one call"
         raise ValueError(message)
-    here = frozenset(machine.market_nos())
-    refused: list[Refused] = []
-    priced: list[_Fair] = []
-    for place, followed in enumerate(asked.updates):
-        if followed.fair is None:
-            continue
-        if followed.market_no not in here:
-            message = f"no market {followed.market_no} here"
-            refused.append(
-                Refused(reason=Reason.MARKET_UNKNOWN, field="market_no", message=message)
-            )
-        else:
-            fair = _Fair(place, followed.market_no, followed.fair, machine)
-            if fair.fault:
-                refused.append(
-                    Refused(reason=Reason.FIELD_OUT_OF_BOUNDS, field="fair", message=fair.fault)
-                )
-            else:
-                priced.append(fair)
-    odds = _odds(priced, asked, machine)
+    markets, refused = _priced_markets(request, machine)
+    odds = _odds(markets, request, machine)
     commands: list[MarketCommand] = []
-    for place, followed in enumerate(asked.updates):
-        steps = followed.steps
-        if place in odds:
-            steps = (odds[place], *steps)
-        elif followed.fair is not None:
+    for index, update in enumerate(request.updates):
+        steps = update.steps
+        if index in odds:
+            steps = (odds[index], *steps)
+        elif update.fair is not None:
             steps = tuple(map(unpriced, steps))
-        if followed.mark is None:
+        if update.mark is None:
             commands += map(as_fed, steps)
         elif steps:
-            commands.append(feed_update(followed.market_no, followed.mark, steps))
+            commands.append(feed_update(update.market_no, update.mark, steps))
     return commands, refused
 
 
 def feed_update(market_no: int, mark: Mark, steps: tuple[FeedStep, ...]) -> FeedUpdate:
-    """Return what has a market obey a message's steps once."""
+    """Return the command by which a market applies a message's steps once."""
     return FeedUpdate(
         market_no=market_no,
         source=mark.source,
@@ -115,17 +100,21 @@ def feed_update(market_no: int, mark: Mark, steps: tuple[FeedStep, ...]) -> Feed
     )
 
 
-class _Fair:
-    """The probabilities of one market that are to be quoted; `fault` says why they are not."""
+class _PricedMarket:
+    """One update's fair probabilities and the market they belong to.
 
-    __slots__ = ("fault", "held_milli", "market_no", "place", "quoted", "source", "type")
+    `index` is the update's index in the request, `quoted` holds the indices of the outcomes to
+    quote, and `fault` says why the probabilities are refused, or is empty.
+    """
 
-    def __init__(self, place: int, market_no: int, fair: Fair, machine: MarketMachine) -> None:
+    __slots__ = ("fair", "fault", "index", "market_no", "odds_milli", "quoted", "type")
+
+    def __init__(self, index: int, market_no: int, fair: Fair, machine: MarketMachine) -> None:
         image = machine.price_image(market_no)
-        self.place = place
+        self.index = index
         self.market_no = market_no
-        self.source = fair
-        self.held_milli = image.odds_milli
+        self.fair = fair
+        self.odds_milli = image.odds_milli
         self.type = parse_market_key(image.key).type
         self.quoted: list[int] = []
         self.fault = ""
@@ -133,56 +122,81 @@ class _Fair:
         if given != count or len(fair.active) != count:
             self.fault = f"{image.key} has {count} outcomes, not {given}"
         elif fair.winners < 1 or not all(0.0 <= p <= 1.0 for p in fair.probabilities):
-            self.fault = f"{image.key}: probabilities lie from 0 to 1, winners from 1"
+            self.fault = f"{image.key}: probabilities must be from 0 to 1, winners at least 1"
         else:
             self.quoted = [i for i in range(count) if fair.active[i] and fair.probabilities[i] > 0]
 
-
-def _odds(priced: list[_Fair], asked: Follow, machine: MarketMachine) -> dict[int, SetOdds]:
-    """Return each priced update's odds, by its place; all are quoted in one pass.
-
-    An outcome that is not on offer keeps the odds that it had, and takes no part in the book.
-    """
-    markets = [fair for fair in priced if fair.quoted]
-    odds = {
-        fair.place: SetOdds(
-            market_no=fair.market_no,
-            quotes=tuple(
-                Quote(outcome=i, odds_milli=milli, active=False)
-                for i, milli in enumerate(fair.held_milli)
-            ),
-        )
-        for fair in priced
-        if not fair.quoted
-    }
-    if not markets:
-        return odds
-    quoted = _quote(markets, asked, machine)
-    odds_milli, offered = quoted.odds_milli.tolist(), quoted.offered.tolist()
-    first = 0
-    for fair in markets:
-        quotes = [
+    def unchanged_quotes(self) -> list[Quote]:
+        """Return a quote for each outcome at its present odds, not offered."""
+        return [
             Quote(outcome=i, odds_milli=milli, active=False)
-            for i, milli in enumerate(fair.held_milli)
+            for i, milli in enumerate(self.odds_milli)
         ]
-        for k, i in enumerate(fair.quoted, start=first):
-            quotes[i] = Quote(outcome=i, odds_milli=odds_milli[k], active=offered[k])
-        first += len(fair.quoted)
-        odds[fair.place] = SetOdds(market_no=fair.market_no, quotes=tuple(quotes))
-    return odds
 
 
-def _quote(markets: list[_Fair], asked: Follow, machine: MarketMachine) -> Quoted:
-    offsets = np.cumsum([0, *(len(fair.quoted) for fair in markets)]).astype(np.int64)
-    chances = [fair.source.probabilities[i] for fair in markets for i in fair.quoted]
+def _priced_markets(
+    request: Follow, machine: MarketMachine
+) -> tuple[list[_PricedMarket], list[Refused]]:
+    """Return the markets whose probabilities can be quoted, and the refusals of the others."""
+    hosted = frozenset(machine.market_nos())
+    markets: list[_PricedMarket] = []
+    refused: list[Refused] = []
+    for index, update in enumerate(request.updates):
+        if update.fair is None:
+            continue
+        if update.market_no not in hosted:
+            message = f"market {update.market_no} is not hosted by this shell"
+            refused.append(
+                Refused(reason=Reason.MARKET_UNKNOWN, field="market_no", message=message)
+            )
+            continue
+        market = _PricedMarket(index, update.market_no, update.fair, machine)
+        if market.fault:
+            refused.append(
+                Refused(reason=Reason.FIELD_OUT_OF_BOUNDS, field="fair", message=market.fault)
+            )
+        else:
+            markets.append(market)
+    return markets, refused
+
+
+def _odds(
+    markets: list[_PricedMarket], request: Follow, machine: MarketMachine
+) -> dict[int, SetOdds]:
+    """Return each priced update's odds, by the update's index; all are quoted in one pass.
+
+    An outcome that is not offered keeps its odds and takes no part in the book sum.
+    """
+    quotes = {market.index: market.unchanged_quotes() for market in markets}
+    quoted_markets = [market for market in markets if market.quoted]
+    if quoted_markets:
+        quoted = _quote(quoted_markets, request, machine)
+        odds_milli, offered = quoted.odds_milli.tolist(), quoted.offered.tolist()
+        first = 0
+        for market in quoted_markets:
+            for k, i in enumerate(market.quoted, start=first):
+                quotes[market.index][i] = Quote(
+                    outcome=i, odds_milli=odds_milli[k], active=offered[k]
+                )
+            first += len(market.quoted)
+    return {
+        market.index: SetOdds(market_no=market.market_no, quotes=tuple(quotes[market.index]))
+        for market in markets
+    }
+
+
+def _quote(markets: list[_PricedMarket], request: Follow, machine: MarketMachine) -> Quoted:
+    """Quote the outcomes of all markets that are to be quoted; each has at least one."""
+    offsets = np.cumsum([0, *(len(market.quoted) for market in markets)]).astype(np.int64)
+    fair = [market.fair.probabilities[i] for market in markets for i in market.quoted]
     figures = None
-    if asked.skew is not None:
-        books = [machine.book_image(fair.market_no) for fair in markets]
+    if request.skew is not None:
+        books = [machine.book_image(market.market_no) for market in markets]
         stakes, payouts = zip(
             *(
                 (book.stake_minor[i], book.payout_minor[i])
-                for fair, book in zip(markets, books, strict=True)
-                for i in fair.quoted
+                for market, book in zip(markets, books, strict=True)
+                for i in market.quoted
             ),
             strict=True,
         )
@@ -190,11 +204,11 @@ def _quote(markets: list[_Fair], asked: Follow, machine: MarketMachine) -> Quote
             stake_minor=np.array(stakes, np.int64), payout_minor=np.array(payouts, np.int64)
         )
     return quote(
-        np.array(chances),
+        np.array(fair),
         offsets,
-        np.array([float(fair.source.winners) for fair in markets]),
-        [fair.type for fair in markets],
-        margin=asked.margin,
-        skew=asked.skew,
+        np.array([float(market.fair.winners) for market in markets]),
+        [market.type for market in markets],
+        margin=request.margin,
+        skew=request.skew,
         figures=figures,
     )

@@ -1,7 +1,8 @@
-"""The price ladder: which odds may be quoted, and how a probability is rounded to one of them.
+"""Define the ladders of odds that may be quoted, and round probabilities to them.
 
-Owns the ladders, which are data, and the step from float to integer: past this file a price is
-`odds_milli`. Never spreads a margin and never decides whether an outcome is offered.
+Owns the ladders, which are data, and the step from float to integer: after this step odds are
+`odds_milli`. Never adds a margin and never decides whether an outcome is offered. The odds on a
+ladder are called its prices.
 """
 
 from collections.abc import Sequence
@@ -21,26 +22,26 @@ RUNGS_MAX: Final = 100_000
 
 
 class Rounding(IntEnum):
-    """Which neighbour odds between two prices become."""
+    """To which neighbouring price odds between two prices are rounded."""
 
     NEAREST = NEAREST
     SHORTER = SHORTER
 
 
 class Place(IntEnum):
-    """Where odds fell."""
+    """Where the unrounded odds lie relative to the ladder."""
 
     ON_LADDER = ON_LADDER
     BELOW = BELOW
-    """Shorter than the shortest price, which is what was returned."""
+    """Shorter than the shortest price, which is returned."""
     ABOVE = ABOVE
-    """Longer than the longest price, which is what was returned."""
+    """Longer than the longest price, which is returned."""
     NO_PRICE = NO_PRICE
-    """Not a probability above 0 and below 1."""
+    """The probability is not above 0 and below 1."""
 
 
 class Band(NamedTuple):
-    """Prices up to and including `to_milli` go in steps of `step_milli`."""
+    """Prices up to and including `to_milli` rise in steps of `step_milli`."""
 
     to_milli: int
     step_milli: int
@@ -54,7 +55,13 @@ class Ladder:
     first_milli : int
         The shortest price.
     bands : Sequence[Band]
-        Steps onwards from it; each band ends on a step of its own.
+        Steps from there on; each band ends on one of its own steps.
+
+    Raises
+    ------
+    ValueError
+        When the bands do not rise or do not end on a step, or when prices leave the engine's bounds
+        of odds or are more than `RUNGS_MAX`.
     """
 
     def __init__(self, *, first_milli: int, bands: Sequence[Band]) -> None:
@@ -85,14 +92,14 @@ class Ladder:
         return len(self.prices_milli)
 
     def odds_milli(self, quoted: float, *, rounding: Rounding = Rounding.NEAREST) -> OddsMilli:
-        """Return the price for a quoted probability, an end of the ladder where it is beyond it.
+        """Return the price for a quoted probability; beyond the ladder, the nearer end of it.
 
         Parameters
         ----------
         quoted : float
             A probability with the margin in it: one over the odds.
         rounding : Rounding
-            Which neighbour to take.
+            To which neighbour odds between two prices are rounded.
         """
         odds_milli = np.zeros(1, np.int64)
         round_nb(
@@ -143,6 +150,6 @@ FINE: Final = Ladder(
     first_milli=1_001,
     bands=(Band(5_000, 1), Band(20_000, 10), Band(100_000, 100), Band(10_000_000, 1_000)),
 )
-"""As fine as odds in thousandths go where prices are short."""
+"""Thousandths to 5, hundredths to 20, tenths to 100, whole numbers to 10,000."""
 
 LADDERS: Final[dict[str, Ladder]] = {"exchange": EXCHANGE, "cents": CENTS, "fine": FINE}

@@ -1,4 +1,4 @@
-"""Kernels of the price ladder: quoted probabilities to odds in thousandths.
+"""Round quoted probabilities to the prices of a ladder, in thousandths: the kernels.
 
 Owns the rounding; never allocates, and never decides what is offered.
 """
@@ -20,9 +20,9 @@ NO_PRICE: Final = 3
 
 @kernel()
 def rung_nb(prices: Any, odds: float, rounding: int) -> int:
-    """Return the index of the price for odds in thousandths inside the ladder (bisection).
+    """Return the index of the price for odds (in thousandths) within the ladder, by bisection.
 
-    NEAREST takes the shorter price on a tie; SHORTER never gives more than the odds.
+    NEAREST takes the shorter price on a tie; SHORTER never returns a price above the odds.
     """
     low = 0
     high = len(prices) - 1
@@ -54,7 +54,7 @@ def round_nb(quoted: Any, prices: Any, rounding: int, odds_milli: Any, places: A
     rounding : int
         NEAREST or SHORTER.
     odds_milli : int64[n]
-        Out: the price; an end of the ladder where the odds are beyond it.
+        Out: the price; the nearer end of the ladder where the odds are beyond it.
     places : int64[n]
         Out: ON_LADDER, BELOW its shortest price, ABOVE its longest, or NO_PRICE (the probability
         is not above 0 and below 1).

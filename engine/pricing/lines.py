@@ -1,7 +1,7 @@
-"""Lines: how a whole number that was played wins, halves, refunds or loses an outcome.
+"""Define lines: which values of a count win, half win, refund, half lose or lose an outcome.
 
-Owns the arithmetic of half, whole and quarter lines, for every sport; never a market's name, and
-never a probability.
+Owns the arithmetic of half, whole and quarter lines for every sport; never knows a market's name or
+a probability.
 """
 
 import re
@@ -11,15 +11,15 @@ from typing import Final, NamedTuple
 from engine.common.commands import OutcomeResult
 from engine.pricing.chances import CHANCES, HALF_LOSE, HALF_WIN, PUSH, WIN
 
-FAR: Final = 1 << 20
-"""An end of an interval past anything that can be played."""
+UNBOUNDED: Final = 1 << 20
+"""The end of an interval without a bound: no sport counts this far."""
 
 _LINE: Final = re.compile(r"[+-]?\d{1,3}(?:\.(?:0|00|25|5|50|75))?", re.ASCII)
 _QUARTERS: Final = {"": 0, "0": 0, "00": 0, "25": 1, "5": 2, "50": 2, "75": 3}
 
 
 class MarketTypeError(ValueError):
-    """A market type or its specifiers are not in the table; the message names the rule."""
+    """A market type or its specifiers are not in the table; the message states the rule."""
 
 
 class Interval(NamedTuple):
@@ -35,7 +35,7 @@ NEVER: Final = Interval(0, 0)
 class Line(NamedTuple):
     """Which values win an outcome, half win it, refund it or half lose it; all others lose it.
 
-    `also` holds further values that win, where they do not lie side by side.
+    `also` holds further intervals that win, where the winning values are not contiguous.
     """
 
     win: Interval
@@ -46,21 +46,21 @@ class Line(NamedTuple):
 
 
 def line_quarters(text: str, *, most: int, unit: str) -> int:
-    """Return a line such as ``2.5`` or ``-0.25`` in quarters of what is counted.
+    """Return a line such as ``2.5`` or ``-0.25`` in quarters of one unit (10 and -1).
 
     Parameters
     ----------
     text : str
         The line as a specifier has it.
     most : int
-        How far lines reach either way.
+        The largest line, positive or negative, in units.
     unit : str
-        What is counted, for the message of a refusal.
+        What is counted (goals, games), for the message of a refusal.
 
     Raises
     ------
     MarketTypeError
-        Unless it is a decimal in quarter steps within reach.
+        When the text is not a decimal in quarter steps, or is beyond `most`.
     """
     if _LINE.fullmatch(text) is None:
         raise MarketTypeError(f"line: not a decimal in quarter steps: {text!r}")
@@ -77,17 +77,20 @@ def one(value: int) -> Interval:
 
 
 def above(value: int) -> Interval:
-    """Return the values from one on."""
-    return Interval(value, FAR)
+    """Return the interval of a value and all above it."""
+    return Interval(value, UNBOUNDED)
 
 
 def below(value: int) -> Interval:
-    """Return the values under one."""
-    return Interval(-FAR, value)
+    """Return the interval of all values below one."""
+    return Interval(-UNBOUNDED, value)
 
 
 def over(quarters: int) -> Line:
-    """Win above a line in quarters: half on each neighbour of a quarter line."""
+    """Return the line that wins above a number of quarters.
+
+    A quarter line places half the stake on each of the two neighbouring half and whole lines.
+    """
     return Line(
         above(-((-quarters - 2) // 4)),
         _at_quarters(quarters + 1),
@@ -97,7 +100,7 @@ def over(quarters: int) -> Line:
 
 
 def under(quarters: int) -> Line:
-    """Win below a line in quarters."""
+    """Return the line that wins below a number of quarters (see `over`)."""
     return Line(
         below((quarters - 2) // 4 + 1),
         _at_quarters(quarters - 1),
@@ -111,7 +114,7 @@ def _at_quarters(quarters: int) -> Interval:
 
 
 def line_result(line: Line, value: int) -> OutcomeResult:
-    """Settle an outcome by the value that was played."""
+    """Settle an outcome by the value at the end of play."""
 
     def within(interval: Interval) -> bool:
         return interval.low <= value < interval.high
@@ -128,16 +131,16 @@ def line_result(line: Line, value: int) -> OutcomeResult:
 
 
 def line_terms(line: Line, outcome: int, index: Callable[[int], int]) -> list[tuple[int, int, int]]:
-    """Return a line as ``gather_nb`` reads it: two ends in the features, and where it is added.
+    """Return a line as terms for ``gather_nb``: low and high feature, and the chance to add to.
 
     Parameters
     ----------
     line : Line
         The line.
     outcome : int
-        The outcome's number on its board.
+        The outcome's index on its board.
     index : Callable[[int], int]
-        Where the features keep the chance of values below one.
+        Maps a value to the index of the feature that holds the chance of all values below it.
     """
     intervals = (
         *((WIN, interval) for interval in (line.win, *line.also)),

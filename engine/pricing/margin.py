@@ -1,7 +1,7 @@
-"""Margin: from probabilities to the odds of a book, and from a book's odds back to probabilities.
+"""Add a margin to probabilities, and remove the margin from odds.
 
-Owns the methods' names, what each can and cannot do, and the typed door to their kernels. Never
-rounds to a ladder and never looks at money: a book here is a sum of implied probabilities.
+Owns the methods' names, their refusals, and the typed calls of their kernels. Never rounds to a
+ladder and never handles money: a book here is the sum of a market's implied probabilities.
 """
 
 from collections.abc import Sequence
@@ -37,26 +37,26 @@ SUM_TOLERANCE: Final = 1e-6
 
 
 class Method(IntEnum):
-    """How a book's excess is spread over its outcomes."""
+    """How a book's excess over fair is distributed over its outcomes."""
 
     PROPORTIONAL = PROPORTIONAL
-    """Every probability times the same factor; "multiplicative" where margins are taken off."""
+    """Multiply every probability by the same factor."""
     MULTIPLICATIVE = PROPORTIONAL
-    """The same method by its other name."""
+    """Another name of PROPORTIONAL, common for the removal of margins."""
     ADDITIVE = ADDITIVE
-    """The same amount on each."""
+    """Add the same amount to each probability."""
     POWER = POWER
-    """Every probability to the same power."""
+    """Raise every probability to the same power."""
     ODDS_RATIO = ODDS_RATIO
-    """The same step on each log-odds (Cheung 2015)."""
+    """Move every log-odds by the same step (Cheung 2015)."""
     SHIN = SHIN
     """Insiders hold a share z of the money (Shin 1992, 1993; Jullien and Salanie 1994)."""
     STANDARD_ERROR = STANDARD_ERROR
-    """The same number of standard errors off each quoted probability ("goto")."""
+    """Fair is ``q - x sqrt(1 - q)``: x standard errors off each quoted q ("goto")."""
 
 
 class MarginStatus(IntEnum):
-    """Whether a market has an answer, and why not."""
+    """Whether a market has an answer, or why it has none."""
 
     SOLVED = SOLVED
     BAD_INPUT = BAD_INPUT
@@ -75,10 +75,10 @@ MESSAGES: Final[dict[MarginStatus, str]] = {
 
 
 class MarginSolved(Struct, frozen=True, kw_only=True):
-    """One market's answer: decimal odds or probabilities, and the method's own parameter.
+    """One market's decimal odds (`add_margin`) or probabilities (`remove_margin`).
 
-    The parameter is a factor (proportional), a step (additive), an exponent (power), a ratio of
-    odds (odds ratio), the insiders' share z (Shin), or standard errors (standard error).
+    `parameter` is the method's: a factor (proportional), a step (additive), an exponent (power), a
+    ratio of odds (odds ratio), the insiders' share z (Shin), or standard errors (standard error).
     """
 
     values: tuple[float, ...]
@@ -86,14 +86,17 @@ class MarginSolved(Struct, frozen=True, kw_only=True):
 
 
 class MarginRefused(Struct, frozen=True, kw_only=True):
-    """No answer, and why."""
+    """The reason why one market has no answer."""
 
     status: MarginStatus
     message: str
 
 
-class Moved(Struct, frozen=True, kw_only=True):
-    """Many markets' answers, ragged as they came: `statuses` holds a MarginStatus for each."""
+class MarginsMoved(Struct, frozen=True, kw_only=True):
+    """The moved probabilities of many markets, market after market.
+
+    `parameters` and `statuses` (of `MarginStatus`) hold one entry for each market.
+    """
 
     values: Floats
     parameters: Floats
@@ -102,11 +105,11 @@ class Moved(Struct, frozen=True, kw_only=True):
 
 def _move(
     direction: int, values: Floats, offsets: Ints, targets: Floats, methods: Ints | Method
-) -> Moved:
+) -> MarginsMoved:
     markets = len(offsets) - 1
     if isinstance(methods, Method):
         methods = np.full(markets, methods, np.int64)
-    moved = Moved(
+    moved = MarginsMoved(
         values=np.zeros(len(values)),
         parameters=np.zeros(markets),
         statuses=np.zeros(markets, np.int64),
@@ -119,24 +122,24 @@ def _move(
 
 def add_margins(
     probabilities: Floats, offsets: Ints, *, targets: Floats, methods: Ints | Method
-) -> Moved:
-    """Spread margins over many markets.
+) -> MarginsMoved:
+    """Add margins to many markets.
 
     Parameters
     ----------
     probabilities : Floats
-        True probabilities, market after market.
+        Fair probabilities, market after market.
     offsets : Ints
-        Where each market begins, and the end: one more than there are markets.
+        Index of each market's first outcome, and the end: one more than there are markets.
     targets : Floats
-        For each market the sum its quoted probabilities are to have: the book, times the number
+        For each market the target sum of its quoted probabilities: the book sum times the number
         of outcomes that win (2 for double chance).
     methods : Ints | Method
-        One method for all, or one for each.
+        One method for all markets, or one for each.
 
     Returns
     -------
-    Moved
+    MarginsMoved
         Quoted probabilities; decimal odds are one over them.
     """
     return _move(ADD, probabilities, offsets, targets, methods)
@@ -144,12 +147,12 @@ def add_margins(
 
 def remove_margins(
     quoted: Floats, offsets: Ints, *, winners: Floats, methods: Ints | Method
-) -> Moved:
-    """Take margins off many markets: the mirror of `add_margins`, to sums of `winners`."""
+) -> MarginsMoved:
+    """Remove the margins of many markets: the inverse of `add_margins`, to sums of `winners`."""
     return _move(REMOVE, quoted, offsets, winners, methods)
 
 
-def _single(direction: int, values: Floats, target: float, method: Method) -> Moved:
+def _single(direction: int, values: Floats, target: float, method: Method) -> MarginsMoved:
     return _move(
         direction, values, np.array((0, len(values)), np.int64), np.array((target,)), method
     )
@@ -167,11 +170,11 @@ def add_margin(
     Parameters
     ----------
     probabilities : Sequence[float]
-        True probabilities, all above zero, adding up to `winners` within ``SUM_TOLERANCE``.
+        Fair probabilities, all above zero, adding up to `winners` within ``SUM_TOLERANCE``.
     book : float
-        Sum of the implied probabilities over the winners: 1.05 for a margin of five per cent.
+        Sum of the implied probabilities over `winners`: 1.05 for a margin of five per cent.
     method : Method
-        How the excess is spread.
+        How the excess is distributed.
     winners : int
         Outcomes that win: 1, but 2 for double chance. Shin's model has one winner.
     """
@@ -194,7 +197,7 @@ def add_margin(
 def remove_margin(
     odds: Sequence[float], *, method: Method, winners: int = 1
 ) -> MarginSolved | MarginRefused:
-    """Return the probabilities behind one market's decimal odds (each above 1)."""
+    """Return one market's fair probabilities from its decimal odds (each above 1)."""
     quoted = np.array(odds, np.float64)
     if not (quoted > 1.0).all() or not np.isfinite(quoted).all():
         return _refused(MarginStatus.BAD_INPUT)

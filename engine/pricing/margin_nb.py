@@ -1,7 +1,7 @@
-"""Kernels of the margin methods: probabilities to a book sum and back, many markets at once.
+"""Move probabilities to a book sum and back by the margin methods: the kernels.
 
-Owns the arithmetic and its tolerance; never allocates, never answers NaN. A market that has no
-answer gets a status and zeros.
+Owns the arithmetic and its tolerance; never allocates, never answers NaN. A market without an
+answer gets a status and zeros (OUT_OF_RANGE keeps the method's finite values).
 """
 
 from math import exp, log, sqrt
@@ -19,7 +19,7 @@ SHIN: Final = 4
 STANDARD_ERROR: Final = 5
 METHODS: Final = 6
 SHIN_INVERSE: Final = 6
-"""Not a method: the form Shin's takes when a margin is removed."""
+"""Not a method of its own: the inverse of Shin's, for removing a margin."""
 
 ADD: Final = 0
 REMOVE: Final = 1
@@ -34,16 +34,16 @@ TOLERANCE: Final = 1e-12
 """A solved market's sum is within this of its target, relative to the target."""
 _ITERATIONS_MAX: Final = 200
 _SMALLEST: Final = 1e-150
-"""A probability below this is refused: its square would be nothing."""
+"""A probability below this is refused: its square would underflow to 0."""
 
 
 @kernel()
-def tilted_nb(method: int, value: float, x: float, total: float) -> float:
-    """Return one probability moved by a method's parameter.
+def moved_by_nb(method: int, value: float, x: float, total: float) -> float:
+    """Return one probability moved by a method with parameter `x`.
 
-    The parameters: POWER an exponent (1 leaves all as it is), ODDS_RATIO a ratio of odds (1), SHIN
-    the insiders' share of money (0), STANDARD_ERROR a number of standard errors (0). `total` is
-    the book's sum, which Shin's inverse needs.
+    `x` is, with the value that changes nothing in parentheses: POWER an exponent (1), ODDS_RATIO a
+    ratio of odds (1), SHIN and SHIN_INVERSE the insiders' share of the money (0), STANDARD_ERROR a
+    number of standard errors (0). `total` is the market's present sum; SHIN_INVERSE alone uses it.
     """
     if method == POWER:
         return exp(x * log(value))
@@ -59,8 +59,8 @@ def tilted_nb(method: int, value: float, x: float, total: float) -> float:
 
 
 @kernel()
-def slope_nb(method: int, value: float, x: float, total: float) -> float:
-    """Return the derivative of `tilted_nb` by the parameter."""
+def moved_by_slope_nb(method: int, value: float, x: float, total: float) -> float:
+    """Return the derivative of `moved_by_nb` by the parameter `x`."""
     if method == POWER:
         return log(value) * exp(x * log(value))
     if method == ODDS_RATIO:
@@ -92,10 +92,11 @@ def solve_nb(
     low: float,
     high: float,
 ) -> float:
-    """Return the parameter at which the tilted values add up to `target`, or NaN (never passed on).
+    """Return the parameter at which the moved values add up to `target`; NaN where not found.
 
-    Newton from `start`, kept inside a bracket that shrinks with every value seen; each method's sum
-    rises or falls strictly with its parameter, so the bracket always holds the root.
+    Newton's steps from `start`, within a bracket that shrinks with every step. Each method's sum
+    rises or falls strictly with its parameter, so the bracket always contains the root. Callers
+    turn NaN into a status.
     """
     x = start
     for _ in range(_ITERATIONS_MAX):
@@ -103,8 +104,8 @@ def solve_nb(
         slope = 0.0
         for k in range(first, last):
             if values[k] > 0.0:
-                reached += tilted_nb(method, values[k], x, total)
-                slope += slope_nb(method, values[k], x, total)
+                reached += moved_by_nb(method, values[k], x, total)
+                slope += moved_by_slope_nb(method, values[k], x, total)
         gap = reached - target
         if abs(gap) <= TOLERANCE * target:
             return x
@@ -112,24 +113,24 @@ def solve_nb(
             high = x
         else:
             low = x
-        following = x - gap / slope if slope != 0.0 else 0.5 * (low + high)
-        if not low < following < high:
-            following = 0.5 * (low + high) if high < 1e12 else 2.0 * x + 1.0
-        if following == x:
+        next_x = x - gap / slope if slope != 0.0 else 0.5 * (low + high)
+        if not low < next_x < high:
+            next_x = 0.5 * (low + high) if high < 1e12 else 2.0 * x + 1.0
+        if next_x == x:
             return x if abs(gap) <= 1e3 * TOLERANCE * target else float("nan")
-        x = following
+        x = next_x
     return float("nan")
 
 
 @kernel()
-def zero_nb(moved: Any, first: int, last: int) -> None:
-    """Leave nothing of a market that has no answer."""
+def clear_nb(moved: Any, first: int, last: int) -> None:
+    """Set a market's values to 0."""
     for k in range(first, last):
         moved[k] = 0.0
 
 
 @kernel()
-def shift_nb(
+def closed_form_nb(
     method: int,
     values: Any,
     moved: Any,
@@ -138,7 +139,7 @@ def shift_nb(
     total: float,
     target: float,
 ) -> float:
-    """Apply a method that has a closed form; return its parameter."""
+    """Apply a method that has a closed form; return its parameter, NaN where it has no answer."""
     if method == PROPORTIONAL:
         factor = target / total
         for k in range(first, last):
@@ -161,7 +162,7 @@ def shift_nb(
 
 
 @kernel()
-def limits_nb(
+def reachable_nb(
     method: int,
     direction: int,
     values: Any,
@@ -169,9 +170,9 @@ def limits_nb(
     last: int,
     total: float,
     target: float,
-    live: int,
+    positive: int,
 ) -> int:
-    """Say whether a method can reach the target at all: SOLVED or NO_SOLUTION."""
+    """Return SOLVED if a method can reach the target sum, else NO_SOLUTION."""
     certain = 0
     roots = 0.0
     squares = 0.0
@@ -184,15 +185,15 @@ def limits_nb(
         if direction == ADD:
             reachable = total * (1.0 - 1e-9) <= target <= roots * roots
         else:
-            # Were all the money insiders', each probability would be its square over the sum.
-            least = squares / total * (1.0 + 1e-9)
-            reachable = least < target <= total * (1.0 + 1e-9) and certain == 0
+            # If insiders held all the money, each probability would be its square over the sum.
+            lowest = squares / total * (1.0 + 1e-9)
+            reachable = lowest < target <= total * (1.0 + 1e-9) and certain == 0
         return SOLVED if reachable else NO_SOLUTION
-    return SOLVED if certain < target < live else NO_SOLUTION
+    return SOLVED if certain < target < positive else NO_SOLUTION
 
 
 @kernel()
-def market_nb(
+def move_market_nb(
     method: int,
     direction: int,
     values: Any,
@@ -203,25 +204,28 @@ def market_nb(
     last: int,
     target: float,
 ) -> int:
-    """Move one market's probabilities to a target sum; return a status."""
+    """Move one market's probabilities to a target sum; return a status.
+
+    `moved` receives the values of outcomes `first` to `last`; `parameter[market]` the parameter.
+    """
     parameter[market] = 0.0
-    zero_nb(moved, first, last)
+    clear_nb(moved, first, last)
     total = 0.0
-    live = 0
+    positive = 0
     for k in range(first, last):
         if not 0.0 <= values[k] <= 1.0:
             return BAD_INPUT
         if values[k] > 0.0:
             if values[k] < _SMALLEST:
                 return BAD_INPUT
-            live += 1
+            positive += 1
         total += values[k]
-    if live == 0 or not 0.0 < target < 1e6 or method < 0 or method >= METHODS:
+    if positive == 0 or not 0.0 < target < 1e6 or method < 0 or method >= METHODS:
         return BAD_INPUT
     if method in (PROPORTIONAL, ADDITIVE) or (method == STANDARD_ERROR and direction == REMOVE):
-        x = shift_nb(method, values, moved, first, last, total, target)
+        x = closed_form_nb(method, values, moved, first, last, total, target)
         if not abs(x) < 1e12:
-            zero_nb(moved, first, last)
+            clear_nb(moved, first, last)
             return NO_SOLUTION
     else:
         if abs(total - target) <= TOLERANCE * target:
@@ -229,12 +233,12 @@ def market_nb(
                 moved[k] = values[k]
             parameter[market] = 1.0 if method in (POWER, ODDS_RATIO) else 0.0
             return SOLVED
-        status = limits_nb(method, direction, values, first, last, total, target, live)
+        status = reachable_nb(method, direction, values, first, last, total, target, positive)
         if status != SOLVED:
             return status
-        x = reach_nb(method, direction, values, moved, first, last, total, target)
+        x = solve_method_nb(method, direction, values, moved, first, last, total, target)
         if not abs(x) < 1e300:
-            zero_nb(moved, first, last)
+            clear_nb(moved, first, last)
             return NOT_CONVERGED
     parameter[market] = x
     for k in range(first, last):
@@ -244,7 +248,7 @@ def market_nb(
 
 
 @kernel()
-def reach_nb(
+def solve_method_nb(
     method: int,
     direction: int,
     values: Any,
@@ -254,12 +258,12 @@ def reach_nb(
     total: float,
     target: float,
 ) -> float:
-    """Solve for a method's parameter, fill `moved`, and return the parameter (NaN: no answer)."""
+    """Solve for a method's parameter, fill `moved`, and return the parameter (NaN: not found)."""
     form = method
     low = 0.0
     high = 1e15
     start = 1.0
-    wanted = target
+    sum_target = target
     if method == SHIN:
         start = 0.0
         low = -1e-12
@@ -268,16 +272,16 @@ def reach_nb(
             form = SHIN_INVERSE
         else:
             high = 1.0 + 1e-12
-            wanted = sqrt(target)
+            sum_target = sqrt(target)
     if method == STANDARD_ERROR:
         start = 0.0
         low = -1e15
-    x = solve_nb(form, values, first, last, total, wanted, start, low, high)
+    x = solve_nb(form, values, first, last, total, sum_target, start, low, high)
     if not abs(x) < 1e300:
         return x
     scale = sqrt(target) if method == SHIN and direction == ADD else 1.0
     for k in range(first, last):
-        moved[k] = scale * tilted_nb(form, values[k], x, total) if values[k] > 0.0 else 0.0
+        moved[k] = scale * moved_by_nb(form, values[k], x, total) if values[k] > 0.0 else 0.0
     return x
 
 
@@ -310,20 +314,20 @@ def margins_nb(
     direction : int
         ADD (true probabilities to quoted ones) or REMOVE (quoted ones to true ones).
     methods : int64[markets]
-        A method's number for each market.
+        The method of each market (PROPORTIONAL to STANDARD_ERROR).
     values : float64[outcomes]
-        Probabilities of all markets, one after the other; a zero stays a zero.
+        Probabilities of all markets, market after market; a zero stays a zero.
     offsets : int64[markets + 1]
-        Where each market begins.
+        Index of each market's first outcome, and the end.
     targets : float64[markets]
-        The sum each market is to have.
+        The target sum of each market.
     moved : float64[outcomes]
-        Out: the answer; zeros where there is none.
+        Out: the moved probabilities; zeros where there is no answer.
     parameters : float64[markets]
         Out: the method's parameter.
     statuses : int64[markets]
-        Out: SOLVED, or why not. OUT_OF_RANGE leaves the method's finite answer, of which some
-        value is not inside 0 to 1.
+        Out: SOLVED, or why there is no answer. With OUT_OF_RANGE `moved` holds the method's finite
+        values, at least one of which is not above 0 and below 1.
 
     Returns
     -------
@@ -333,7 +337,7 @@ def margins_nb(
     refused = 0
     for market in range(len(methods)):
         first, last = offsets[market], offsets[market + 1]
-        status = market_nb(
+        status = move_market_nb(
             methods[market], direction, values, moved, parameters, market, first, last,
             targets[market],
         )  # fmt: skip

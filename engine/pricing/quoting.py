@@ -1,8 +1,8 @@
-"""Quoting: from fair probabilities to odds that may be offered, many markets in one pass.
+"""Quote odds from fair probabilities, for many markets in one pass.
 
-Owns the margin keys (which book a market of a type and a price has), the order of the steps (lean,
-margin, ladder, harmony) and what is offered. Never prices a model, never reads a book of its own
-accord, and remembers nothing that changes a price.
+Owns the margin keys (which book sum a market has, by its type and its favourite's odds), the order
+of the steps (skew, margin, ladder, cap at fair) and which outcomes are offered. Never evaluates a
+model and never reads a liability book; quotes do not depend on earlier calls.
 """
 
 from collections.abc import Sequence
@@ -21,14 +21,8 @@ from engine.pricing.margin import Method
 from engine.pricing.margin_nb import ADD, margins_nb
 from engine.pricing.quoting_nb import FLOAT_ROWS, INT_ROWS, OUTSIDE, hold_books_nb, targets_nb
 from engine.pricing.skew import LinearSkew, OptimalSkew, Skew
-from engine.pricing.skew_nb import (
-    LINEAR,
-    LOG_ODDS,
-    floor_nb,
-    optimal_nb,
-    skew_nb,
-    unlean_nb,
-)
+from engine.pricing.skew_nb import LINEAR, LOG_ODDS, drop_skew_nb, floor_at_fair_nb, skew_nb
+from engine.pricing.skew_optimal_nb import optimal_nb
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -37,16 +31,18 @@ Bools = npt.NDArray[np.bool_]
 FAIR_MIN: Final = 1e-4
 """An outcome less likely than this is not offered."""
 BOOK_MILLI_MAX: Final = 2_000
+"""The largest book sum per winner, in thousandths."""
 
 BANDS_MAX: Final = 64
-"""Price bands that one margin key may have."""
+"""Bands that one margin key may have."""
 BOOK_WITHIN_MILLI_MAX: Final = 500
+"""The largest allowed deviation of a book sum per winner, in thousandths."""
 
 BookField = Annotated[int, Meta(ge=1_000, le=BOOK_MILLI_MAX)]
 
 
 class MarginBand(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A book for markets whose favourite's fair odds are at most `to_milli`."""
+    """The book sum of markets whose favourite's fair odds are at most `to_milli`."""
 
     to_milli: Annotated[int, Meta(ge=ODDS_MILLI_MIN, le=ODDS_MILLI_MAX)]
     book_milli: BookField
@@ -56,32 +52,33 @@ Bands = Annotated[tuple[MarginBand, ...], Meta(max_length=BANDS_MAX)]
 
 
 class Margin(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a board's odds hold above fair: a method and a book sum, in thousandths per winner.
+    """The margin of a board: a method, and book sums in thousandths per winner.
 
-    Shin's method knows markets with one winner only: where two outcomes win, the odds ratio stands
-    in for it.
+    A market's book sum is the sum of one over its odds. Shin's method is defined for markets with
+    one winner; where more outcomes win, the odds ratio method replaces it.
 
     Parameters
     ----------
     method : Method
-        How the excess is spread.
+        How the excess over fair is distributed over a market's outcomes.
     book_milli : int
-        The book of markets that no other key names.
+        The book sum of markets that no other key covers.
     book_milli_by_type : dict[str, int]
-        The book of some market types.
+        The book sum of some market types.
     bands : tuple[MarginBand, ...]
-        Books by the fair odds of a market's favourite, for types not in `book_milli_by_type`; the
-        first band that reaches them is taken, past the last one `book_milli` is.
+        Book sums by the fair odds of a market's favourite, for types not in `book_milli_by_type`.
+        The first band that reaches these odds applies; past the last band `book_milli` does.
     bands_by_type : dict[str, tuple[MarginBand, ...]]
-        The same for some types, before `book_milli_by_type`, which holds past the last band.
+        The same for some types. They take precedence over `book_milli_by_type`, which applies past
+        the last band.
     rounding : Rounding
-        Which neighbour on the ladder odds become.
+        To which neighbour on the ladder odds are rounded.
     book_within_milli : int | None
-        How far rounding may take a book from what was asked for, in thousandths per winner; None
-        takes every price for itself.
-    harmonised : bool
-        Whether no odds are longer than fair, whatever leans and rounding ask for: then no stakes on
-        related markets win for sure (harmony.py).
+        How far rounding may move a book sum from its target, in thousandths per winner. None rounds
+        each outcome's odds separately.
+    capped : bool
+        Whether odds are capped at fair, whatever skew and rounding give; then no combination of
+        stakes on related markets wins for certain (see `engine.pricing.fair_cap`).
     """
 
     method: Method = Method.ODDS_RATIO
@@ -94,7 +91,7 @@ class Margin(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     capped: bool = True
 
     def __post_init__(self) -> None:
-        """Refuse a book that pays out more than it takes, or that no market can have."""
+        """Refuse book sums, bands and deviations out of bounds; no book sum is below 1."""
         for name, book_milli in (("book_milli", self.book_milli), *self.book_milli_by_type.items()):
             _check(name, book_milli, 1_000, BOOK_MILLI_MAX)
         for name, bands in (("bands", self.bands), *self.bands_by_type.items()):
@@ -109,7 +106,7 @@ class Margin(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             _check("book_within_milli", self.book_within_milli, 0, BOOK_WITHIN_MILLI_MAX)
 
     def bands_of(self, market_type: str) -> tuple[MarginBand, ...]:
-        """Return the price bands that a market type is looked up in."""
+        """Return the bands that apply to a market type."""
         named = self.bands_by_type.get(market_type)
         if named is not None:
             return named
@@ -122,22 +119,22 @@ def _check(name: str, value: int, low: int, high: int) -> None:
 
 
 class BookFigures(NamedTuple):
-    """What a book has taken and would pay, per outcome, in the base currency's minor units."""
+    """Stakes taken and payouts due per outcome, in the base currency's minor units."""
 
     stake_minor: Ints
     payout_minor: Ints
 
 
 class Shortfall(IntFlag):
-    """What a market's quotes do not hold of what was asked for."""
+    """Which parts of a margin and a skew a market's quotes do not have."""
 
     NONE = 0
     MARGIN = 1
-    """The method has no answer at this book: nothing of the market is offered."""
+    """The method has no answer at this book sum: no outcome of the market is offered."""
     SKEW = 2
-    """The lean has no answer: the market is quoted without one."""
+    """The skew has no answer: the market is quoted without it."""
     BOOK = 4
-    """No choice of prices keeps the book within its limits: it is the nearest above."""
+    """No choice of odds keeps the book sum within its limits: it is the nearest found above."""
 
 
 class Quoted(NamedTuple):
@@ -149,21 +146,26 @@ class Quoted(NamedTuple):
 
 
 class Quoter:
-    """Some markets whose shape is known, quoted together as often as their prices move.
+    """Markets of fixed outcomes, quoted together at every change of their probabilities.
 
-    Not to be shared between threads: the arrays it works in and answers with are its own, and are
-    overwritten by the next call.
+    Not to be shared between threads: calls use the quoter's own arrays and return some of them, and
+    the next call overwrites them.
 
     Parameters
     ----------
     offsets : Ints
-        Where each market begins among the outcomes, and the end: one more than there are markets.
+        Index of each market's first outcome, and the end: one more than there are markets.
     winners : Floats
         For each market how many outcomes win.
     market_types : Sequence[str]
-        For each market its type, by which margins are looked up.
+        For each market its type, by which the margin's keys are chosen.
     ladder : Ladder
         The odds that may be quoted.
+
+    Raises
+    ------
+    ValueError
+        When winners and types are not one for each market.
     """
 
     def __init__(
@@ -176,26 +178,26 @@ class Quoter:
     ) -> None:
         markets, outcomes = len(offsets) - 1, int(offsets[-1])
         if len(winners) != markets or len(market_types) != markets:
-            raise ValueError(f"quoting: {markets} markets want as many winners and types")
+            raise ValueError(f"quoting: {markets} markets need as many winners and types")
         self._offsets: Final = np.ascontiguousarray(offsets, np.int64)
         self._winners: Final = np.ascontiguousarray(winners, np.float64)
         self._types: Final = tuple(market_types)
         self._ladder: Final = ladder
         self._quoted: Floats = np.zeros(outcomes)
-        self._leant: Floats = np.zeros(outcomes)
-        self._unbound: Final[Floats] = np.zeros(outcomes)
+        self._skewed: Floats = np.zeros(outcomes)
+        self._uncapped: Final[Floats] = np.zeros(outcomes)
         self._odds_milli: Ints = np.zeros(outcomes, np.int64)
         self._places: Ints = np.zeros(outcomes, np.int64)
         self._parameters: Floats = np.zeros(markets)
-        self._statuses: Ints = np.zeros(markets, np.int64)
-        self._skews: Ints = np.zeros(markets, np.int64)
-        self._holds: Ints = np.zeros(markets, np.int64)
+        self._margin_statuses: Ints = np.zeros(markets, np.int64)
+        self._skew_statuses: Ints = np.zeros(markets, np.int64)
+        self._book_statuses: Ints = np.zeros(markets, np.int64)
         self._methods: Ints = np.zeros(markets, np.int64)
         self._targets: Floats = np.zeros(markets)
-        self._floats: Floats = np.zeros((FLOAT_ROWS, outcomes + 1))
-        self._ints: Ints = np.zeros((INT_ROWS, outcomes + 1), np.int64)
-        self._search: Floats = np.zeros((3, outcomes))
-        # The margin that came last, as columns.
+        self._float_scratch: Floats = np.zeros((FLOAT_ROWS, outcomes + 1))
+        self._int_scratch: Ints = np.zeros((INT_ROWS, outcomes + 1), np.int64)
+        self._skew_scratch: Floats = np.zeros((3, outcomes))
+        # The margin of the last call, as columns.
         self._margin: Margin | None = None
         self._books: Floats = np.zeros(markets)
         self._band_offsets: Ints = np.zeros(markets + 1, np.int64)
@@ -217,30 +219,30 @@ class Quoter:
         fair : Floats
             Fair probabilities, market after market.
         margin : Margin
-            What the odds hold above fair.
-        lean : Lean | None
+            The margin to add.
+        skew : Skew | None
             How odds follow the book; None: not at all.
         figures : BookFigures | None
-            The book, per outcome; None: nothing is leaned on.
+            The books, per outcome; None: no skew is applied.
 
         Raises
         ------
         ValueError
-            Unless there are as many probabilities, and payouts, as outcomes.
+            When there are not as many probabilities, or payouts, as outcomes.
         """
         self._check_lengths(fair, figures)
         if margin != self._margin:
-            self._set_margin(margin)
+            self._compile_margin(margin)
         targets_nb(
             fair, self._offsets, self._winners, self._band_offsets, self._band_ends,
             self._band_books, self._books, self._targets,
         )  # fmt: skip
-        self._skews[:] = 0
+        self._skew_statuses[:] = 0
         if skew is None or figures is None:
-            self._spread(fair, self._quoted)
+            self._add_margin(fair, self._quoted)
         else:
             payouts = figures.payout_minor.astype(np.float64)
-            self._skew(fair, skew, payouts, least=1.0 if margin.capped else 0.0)
+            self._skew(fair, skew, payouts, floor_share=1.0 if margin.capped else 0.0)
         self._ladder.round_all(
             self._quoted, self._odds_milli, self._places, rounding=margin.rounding
         )
@@ -249,13 +251,13 @@ class Quoter:
             & (fair >= FAIR_MIN)
             & (fair < 1.0)
         )
-        self._holds[:] = 0
+        self._book_statuses[:] = 0
         if margin.book_within_milli is not None:
             hold_books_nb(
-                self._quoted, fair if margin.capped else self._unbound, offered,
+                self._quoted, fair if margin.capped else self._uncapped, offered,
                 self._offsets, self._winners, self._ladder.prices_milli, int(margin.rounding),
-                margin.book_within_milli / 1000.0, self._odds_milli, self._floats, self._ints,
-                self._holds,
+                margin.book_within_milli / 1000.0, self._odds_milli, self._float_scratch,
+                self._int_scratch, self._book_statuses,
             )  # fmt: skip
         if margin.capped:
             above = cap_at_fair_nb(
@@ -265,24 +267,25 @@ class Quoter:
                 self._flag_books(offered, margin.book_within_milli / 1000.0)
         return Quoted(self._odds_milli, offered, self._shortfalls())
 
-    def _spread(self, probabilities: Floats, quoted: Floats) -> None:
-        """Put the margin on."""
+    def _add_margin(self, probabilities: Floats, quoted: Floats) -> None:
+        """Fill quoted probabilities by adding the margin to `probabilities`."""
         margins_nb(
             ADD, self._methods, probabilities, self._offsets, self._targets, quoted,
-            self._parameters, self._statuses,
+            self._parameters, self._margin_statuses,
         )  # fmt: skip
 
-    def _skew(self, fair: Floats, skew: Skew, payouts: Floats, *, least: float) -> None:
-        """Fill the quoted probabilities with both lean and margin in them.
+    def _skew(self, fair: Floats, skew: Skew, payouts: Floats, *, floor_share: float) -> None:
+        """Fill the quoted probabilities, with skew and margin in them.
 
-        With a `least` of 1 none is below fair: a lean then spends the margin and no more.
+        With a `floor_share` of 1 none is below fair: the skew then uses up the margin at most.
         """
         if isinstance(skew, OptimalSkew):
-            self._spread(fair, self._leant)
+            self._add_margin(fair, self._skewed)
             optimal_nb(
-                fair, self._leant, payouts, self._offsets, self._winners, float(skew.risk_minor),
-                float(skew.bet_payout_minor), skew.elasticity, skew.tilt, least,
-                skew.log_odds_milli_max / 1000.0, self._search, self._quoted, self._skews,
+                fair, self._skewed, payouts, self._offsets, self._winners, float(skew.risk_minor),
+                float(skew.bet_payout_minor), skew.elasticity, skew.tilt, floor_share,
+                skew.log_odds_milli_max / 1000.0, self._skew_scratch, self._quoted,
+                self._skew_statuses,
             )  # fmt: skip
             return
         if isinstance(skew, LinearSkew):
@@ -290,42 +293,44 @@ class Quoter:
         else:
             form, cap = LOG_ODDS, skew.log_odds_milli_max / 1000.0
         skew_nb(
-            form, fair, payouts, self._offsets, float(skew.scale_minor), cap, self._leant,
-            self._skews,
+            form, fair, payouts, self._offsets, float(skew.scale_minor), cap, self._skewed,
+            self._skew_statuses,
         )  # fmt: skip
-        self._spread(self._leant, self._quoted)
-        # A method that reaches the book from the fair probabilities may not from the leant ones.
-        if unlean_nb(fair, self._offsets, self._statuses, self._leant, self._skews):
-            self._spread(self._leant, self._quoted)
-        if least > 0.0:
-            floor_nb(fair, self._offsets, self._statuses, self._quoted)
+        self._add_margin(self._skewed, self._quoted)
+        # A method may reach the book sum from the fair probabilities and not from the skewed ones.
+        if drop_skew_nb(
+            fair, self._offsets, self._margin_statuses, self._skewed, self._skew_statuses
+        ):
+            self._add_margin(self._skewed, self._quoted)
+        if floor_share > 0.0:
+            floor_at_fair_nb(fair, self._offsets, self._margin_statuses, self._quoted)
 
     def _flag_books(self, offered: Bools, within: float) -> None:
-        """Mark markets whose books prices capped at fair have taken past their limits."""
+        """Flag the markets whose book sum the cap at fair has moved above its limit."""
         firsts = self._offsets[:-1]
-        held = np.add.reduceat(np.where(offered, 1000.0 / self._odds_milli, self._quoted), firsts)
-        asked = np.add.reduceat(self._quoted, firsts)
-        self._holds[held > asked + within * self._winners + 1e-9] = OUTSIDE
+        sums = np.add.reduceat(np.where(offered, 1000.0 / self._odds_milli, self._quoted), firsts)
+        targets = np.add.reduceat(self._quoted, firsts)
+        self._book_statuses[sums > targets + within * self._winners + 1e-9] = OUTSIDE
 
     def _shortfalls(self) -> Ints:
         shortfalls: Ints = (
-            (self._statuses != 0) * int(Shortfall.MARGIN)
-            + (self._skews != 0) * int(Shortfall.SKEW)
-            + (self._holds != 0) * int(Shortfall.BOOK)
+            (self._margin_statuses != 0) * int(Shortfall.MARGIN)
+            + (self._skew_statuses != 0) * int(Shortfall.SKEW)
+            + (self._book_statuses != 0) * int(Shortfall.BOOK)
         )
         return shortfalls
 
     def _check_lengths(self, fair: Floats, figures: BookFigures | None) -> None:
         outcomes = len(self._quoted)
         if len(fair) != outcomes:
-            raise ValueError(f"fair: {outcomes} outcomes want as many, not {len(fair)}")
+            raise ValueError(f"fair: {outcomes} outcomes need as many, not {len(fair)}")
         if figures is not None and len(figures.payout_minor) != outcomes:
             raise ValueError(
-                f"payout_minor: {outcomes} outcomes want as many, not {len(figures.payout_minor)}"
+                f"payout_minor: {outcomes} outcomes need as many, not {len(figures.payout_minor)}"
             )
 
-    def _set_margin(self, margin: Margin) -> None:
-        """Write a margin's keys out by market."""
+    def _compile_margin(self, margin: Margin) -> None:
+        """Resolve a margin's keys to columns: method, book sum and bands of each market."""
         ends: list[float] = []
         books: list[float] = []
         for number, market_type in enumerate(self._types):
@@ -352,26 +357,31 @@ def quote(
     skew: Skew | None = None,
     figures: BookFigures | None = None,
 ) -> Quoted:
-    """Quote many markets once: `Quoter` for markets that will be quoted again.
+    """Quote many markets once; use a `Quoter` for markets that are quoted repeatedly.
 
     Parameters
     ----------
     fair : Floats
         Fair probabilities, market after market.
     offsets : Ints
-        Where each market begins, and the end.
+        Index of each market's first outcome, and the end.
     winners : Floats
         For each market how many outcomes win.
     market_types : Sequence[str]
-        For each market its type, by which margins are looked up.
+        For each market its type, by which the margin's keys are chosen.
     margin : Margin
-        What the odds hold above fair.
+        The margin to add.
     ladder : Ladder
         The odds that may be quoted.
-    lean : Lean | None
+    skew : Skew | None
         How odds follow the book; None: not at all.
     figures : BookFigures | None
-        The book, per outcome; None: nothing is leaned on.
+        The books, per outcome; None: no skew is applied.
+
+    Raises
+    ------
+    ValueError
+        When arrays do not have one entry for each market or outcome.
     """
     quoter = Quoter(offsets, winners, market_types, ladder=ladder)
     return quoter.quote(fair, margin=margin, skew=skew, figures=figures)

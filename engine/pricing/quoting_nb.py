@@ -1,7 +1,7 @@
-"""Kernels of quoting: a market's book from its price, and prices whose book stays within limits.
+"""Choose book sums by band, and ladder prices that keep a book sum within limits: the kernels.
 
-Owns the choice of book by price band and of rungs by the book's sum; never allocates, and never
-decides what is offered.
+Owns the choice of a market's book sum by its favourite's fair odds, and of prices by the sum of one
+over them; never allocates, and never decides what is offered. A rung is an index into the ladder.
 """
 
 from typing import Any, Final
@@ -13,15 +13,15 @@ from engine.pricing.fair_cap_nb import FAIR_SLACK
 from engine.pricing.ladder_nb import SHORTER, rung_nb
 
 NODES_MAX: Final = 2_000
-"""Choices of rungs looked at for one market: all there are where six outcomes or fewer move."""
+"""Choices of rungs tried for one market: all there are where at most six outcomes move."""
 WALK_MAX: Final = 2_000
-"""Rungs walked for one market when its neighbours are not enough."""
+"""Single-rung moves for one market when no choice among neighbouring rungs is within limits."""
 HELD: Final = 0
 OUTSIDE: Final = 1
 _SLACK: Final = 1e-9
-"""Sums this far outside the limits count as within: what is left of adding up."""
+"""A sum outside the limits by no more than this counts as within: it is rounding."""
 
-# Rows of the float scratch: contributions of an outcome's three rungs, then the search's sums.
+# Rows of the float scratch: one over the odds at an outcome's three rungs, then the search's sums.
 _SHORT, _STAY, _LONG = 0, 1, 2
 _LEAST, _MOST, _SUM, _COST = 3, 4, 5, 6
 FLOAT_ROWS: Final = 7
@@ -46,29 +46,29 @@ def targets_nb(
     books: Any,
     targets: Any,
 ) -> int:
-    """Fill the sums that markets are to have, by the fair price of each one's favourite.
+    """Fill each market's target sum, chosen by the fair odds of its favourite.
 
     Parameters
     ----------
     fair : float64[outcomes]
         Fair probabilities, market after market.
     offsets : int64[markets + 1]
-        Where each market begins.
+        Index of each market's first outcome, and the end.
     winners : float64[markets]
         Outcomes that win.
     band_offsets : int64[markets + 1]
-        Where each market's bands begin; none leaves it to `books`.
+        Index of each market's first band, and the end; `books` applies where there is no band.
     band_ends, band_books : float64[bands]
-        The longest odds of a band in thousandths, and its book per winner.
+        The longest odds of a band in thousandths, and its book sum per winner.
     books : float64[markets]
-        The book per winner past the last band.
+        The book sum per winner past the last band.
     targets : float64[markets]
-        Out: the sums.
+        Out: the target sums.
 
     Returns
     -------
     int
-        Markets whose book came from a band.
+        Markets whose book sum came from a band.
     """
     banded = 0
     for market in range(len(offsets) - 1):
@@ -87,7 +87,7 @@ def targets_nb(
 
 @kernel()
 def sort_nb(floats: Any, ints: Any, count: int) -> None:
-    """Order the movable outcomes by how much their rungs differ, most first (insertion)."""
+    """Sort the movable outcomes by how far apart their rungs are, widest first (insertion sort)."""
     for n in range(1, count):
         k = ints[_ORDER, n]
         width = floats[_SHORT, k] - floats[_LONG, k]
@@ -105,11 +105,13 @@ def sort_nb(floats: Any, ints: Any, count: int) -> None:
 def search_nb(
     quoted: Any, floats: Any, ints: Any, count: int, fixed: float, low: float, high: float
 ) -> int:
-    """Choose each movable outcome's rung among three; return HELD, or OUTSIDE for the least above.
+    """Choose each movable outcome's rung among three; return HELD or OUTSIDE.
 
-    Depth first with bounds: a branch is left when its sums miss the limits or it costs no less
-    than the best found. The cost of a choice is how far it is from the probabilities asked for.
-    `_BEST` holds the choice; when nothing reaches the lower limit, every rung is the shortest.
+    Depth-first branch and bound: a branch is cut when no sum in it is within the limits, or when
+    its cost is not below the best found. The cost is the sum of the absolute differences between
+    one over the odds and the quoted probabilities. Row `_BEST` holds the choice: the cheapest
+    within the limits, else the lowest sum found above them, else (all sums are below) the shortest
+    prices.
     """
     floats[_LEAST, count] = 0.0
     floats[_MOST, count] = 0.0
@@ -131,7 +133,7 @@ def search_nb(
             depth -= 1
             continue
         nodes += 1
-        # Staying is tried first: it is the nearest rung.
+        # The present rung is tried first: it is the nearest.
         tried = ints[_CHOICE, depth]
         row = _STAY if tried == 0 else (_SHORT if tried == 1 else _LONG)
         k = ints[_ORDER, depth]
@@ -160,7 +162,7 @@ def search_nb(
 
 @kernel()
 def keep_nb(ints: Any, depth: int, count: int) -> None:
-    """Keep the choices made so far as the best; those not yet made are the longest."""
+    """Store the choices up to `depth` as the best; outcomes behind it take their longest rung."""
     for n in range(count):
         tried = ints[_CHOICE, n] if n <= depth else 2
         ints[_BEST, n] = _STAY if tried == 0 else (_SHORT if tried == 1 else _LONG)
@@ -176,10 +178,11 @@ def walk_nb(
     low: float,
     high: float,
 ) -> float:
-    """Move one rung at a time, the cheapest first, until the sum is within limits or none may move.
+    """Move one outcome by one rung, the cheapest, until the sum is within the limits; return it.
 
-    Down from above, no step goes below the lower limit; up from below, the first sum that reaches
-    it ends the walk. No price goes past its ceiling.
+    Moves from above the upper limit never go below the lower one; moves from below end with the
+    first sum that reaches the lower limit. No rung exceeds its ceiling. The walk also ends when no
+    move is allowed, and after `WALK_MAX` moves.
     """
     for _ in range(WALK_MAX):
         if low <= total <= high:
@@ -223,8 +226,8 @@ def prepare_nb(
 ) -> int:
     """Find the offered outcomes' rungs, neighbours and ceilings; return how many may move.
 
-    No price is past the last rung, past fair where that is above 0, or, where rounding never
-    lengthens, past where it is. A price that is past fair comes down to it here.
+    A ceiling is the lowest of: the last rung, the longest price not above fair (where `fair` is
+    above 0), and the present rung (with SHORTER). Odds above their ceiling are shortened to it.
     """
     count = 0
     for k in range(first, last):
@@ -261,7 +264,7 @@ def hold_market_nb(
     floats: Any,
     ints: Any,
 ) -> int:
-    """Keep one market's book within its limits; return HELD or OUTSIDE."""
+    """Keep one market's book sum within its limits; return HELD or OUTSIDE."""
     target = 0.0
     fixed = 0.0
     total = 0.0
@@ -324,42 +327,42 @@ def hold_books_nb(
     ints: Any,
     statuses: Any,
 ) -> int:
-    """Move rounded prices so that each market's book stays within limits of what was asked for.
+    """Move rounded odds so that each market's book sum stays within limits of its target.
 
-    The book of a market is the sum of one over the odds of what is offered, and of the quoted
-    probabilities of what is not; its target is the sum of the quoted probabilities.
+    The book sum of a market adds one over the odds of offered outcomes and the quoted probabilities
+    of the others; its target is the sum of all quoted probabilities.
 
     Parameters
     ----------
     quoted : float64[outcomes]
         Probabilities with the margin in them.
     fair : float64[outcomes]
-        Fair probabilities, whose odds no price is to pass; 0 where one may.
+        Fair probabilities: no odds may exceed one over them; 0 for outcomes without this cap.
     offered : bool[outcomes]
-        Outcomes whose prices may move.
+        Outcomes whose odds may move.
     offsets : int64[markets + 1]
-        Where each market begins.
+        Index of each market's first outcome, and the end.
     winners : float64[markets]
-        Outcomes that win: no book falls below this.
+        Outcomes that win: no book sum falls below this.
     prices : int64[rungs]
         The ladder, rising, in thousandths.
     rounding : int
-        NEAREST or SHORTER; with SHORTER no price gets longer.
+        NEAREST or SHORTER; with SHORTER no odds lengthen.
     within : float
-        How far from its target a book may be, per winner.
+        How far a book sum may be from its target, per winner.
     odds_milli : int64[outcomes]
-        In: rounded prices. Out: those that hold the book.
+        In: rounded odds. Out: odds whose book sum is within the limits, where there are such.
     floats : float64[FLOAT_ROWS, outcomes + 1]
         Working space.
     ints : int64[INT_ROWS, outcomes + 1]
         Working space.
     statuses : int64[markets]
-        Out: HELD, or OUTSIDE where no choice holds it.
+        Out: HELD, or OUTSIDE where the book sum is not within its limits.
 
     Returns
     -------
     int
-        Markets outside.
+        Markets that are OUTSIDE.
     """
     outside = 0
     for market in range(len(offsets) - 1):

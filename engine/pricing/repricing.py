@@ -1,9 +1,9 @@
-"""A fixture's markets priced anew inside the shell that owns them.
+"""Reprice a fixture's hosted markets from a sport's model and the fixture's state.
 
-Owns the way from a fixture's state to odds commands for the markets hosted here. Never decides what
-a trader decided: settled, closed and cancelled markets are left alone, and so is a market that the
-sport does not know. Loaded at its first use: a shell that must take bets again does not wait for
-pricing kernels.
+Owns the step from model and state to commands for the markets that one shell hosts. Never changes a
+market that is closed, settled or cancelled, or one that the sport does not know. A market shell
+imports this module at its first use, so that a restarted shell takes bets before the pricing
+kernels are loaded.
 """
 
 from typing import Annotated, Any, Final
@@ -35,17 +35,17 @@ from engine.pricing.sport import SPORTS, AnySport, MarketTypeError, SportBoard, 
 
 FOOTBALL: Final = "football"
 BOARDS_MAX: Final = 1_024
-"""Compiled boards a shell keeps, one a fixture, and one more each time its markets change; past it
-the oldest is compiled anew when its fixture is next priced."""
+"""Compiled boards that a shell keeps: one per fixture, and one more whenever its markets change.
+Above this number the oldest is dropped, and compiled again at its fixture's next repricing."""
 _PRICED: Final = (Status.ACTIVE, Status.INACTIVE, Status.SUSPENDED, Status.HANDED_OVER)
 
 SportField = Annotated[str, Meta(max_length=32)]
 
 
 class Pricing(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a price is made of: a sport's model and state, the margin, and how the book leans.
+    """What odds are computed from: a sport's model and state, the margin, and the skew.
 
-    Without a `sport` it is football.
+    The sport is football unless `sport` names another.
     """
 
     model: Any
@@ -56,12 +56,12 @@ class Pricing(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Reprice(Struct, frozen=True, kw_only=True):
-    """Price every market of a fixture that this shell hosts.
+    """Reprice every market of a fixture that this shell hosts.
 
-    `suspend` suspends the active ones first, saying why; `resume` resumes the suspended ones
-    afterwards. All of it is one journal record: no bet comes in between. With a `mark` each market
-    obeys it once, as a feed's message. `fed` says that it is a feed's word without one: what a
-    trader holds stays held.
+    `suspend`, a reason, suspends the active markets first; `resume` resumes the suspended ones
+    afterwards. All of it is one journal record, so no bet is placed in between. With a `mark` each
+    market applies the commands once, as a feed's message. `fed` marks a feed's request without a
+    mark: its commands neither set nor release a trader's hold.
     """
 
     by: str
@@ -78,71 +78,72 @@ class Reprice(Struct, frozen=True, kw_only=True):
 
 
 def decode_reprice(payload: bytes) -> Reprice:
-    """Read a Reprice, its model and state as the sport has them.
+    """Decode a Reprice and convert its model and state to the sport's types.
 
     Raises
     ------
     msgspec.ValidationError
-        When something is unknown or out of bounds; the message names the field.
+        When the sport or a field is unknown, or a value is out of bounds; the message names the
+        field.
     """
-    asked = _decode(payload)
-    model, state = typed(asked.sport, asked.model, asked.state)
-    return msgspec.structs.replace(asked, model=model, state=state)
+    request = _decode(payload)
+    model, state = convert_pricing(request.sport, request.model, request.state)
+    return msgspec.structs.replace(request, model=model, state=state)
 
 
-def typed(sport: str, model: Any, state: Any) -> tuple[Any, Any]:
-    """Return documents as a sport's model and state.
+def convert_pricing(sport: str, model: Any, state: Any) -> tuple[Any, Any]:
+    """Convert decoded dictionaries to a sport's model and state.
 
     Raises
     ------
     msgspec.ValidationError
-        When there is no such sport, or a field is unknown or out of bounds.
+        When the sport or a field is unknown, or a value is out of bounds.
     """
     if sport not in SPORTS:
         raise msgspec.ValidationError(f"sport: one of {', '.join(SPORTS)} - at `$.sport`")
-    known = SPORTS[sport]
-    return msgspec.convert(model, known.model_type), msgspec.convert(state, known.state_type)
+    rules = SPORTS[sport]
+    return msgspec.convert(model, rules.model_type), msgspec.convert(state, rules.state_type)
 
 
 _decode = msgspec.msgpack.Decoder(Reprice).decode
 
 
 class Repricer:
-    """Boards of the fixtures that a shell hosts, each compiled once."""
+    """Make the commands of repricings; keeps each fixture's compiled board for the next one."""
 
     def __init__(self) -> None:
         self._fixture_of: dict[tuple[str, int], str] = {}
         self._boards: dict[tuple[str, tuple[str, ...]], SportBoard] = {}
 
-    def commands(self, asked: Reprice, machine: MarketMachine) -> tuple[MarketCommand, ...]:
-        """Return what to do to the fixture's markets; nothing where none is hosted or priced."""
-        images = self._priced_images(asked, machine)
+    def commands(self, request: Reprice, machine: MarketMachine) -> tuple[MarketCommand, ...]:
+        """Return the commands for the fixture's markets; none where no market is priced."""
+        images = self._priced_images(request, machine)
         if not images:
             return ()
-        figures = None if asked.skew is None else _figures(images, machine)
-        quotes = self._board(asked.sport, images).quotes(
-            asked.model, asked.state, asked.margin, asked.skew, figures
+        figures = None if request.skew is None else _figures(images, machine)
+        quotes = self._board(request.sport, images).quotes(
+            request.model, request.state, request.margin, request.skew, figures
         )
         odds = {
             image.market_no: SetOdds(market_no=image.market_no, quotes=quotes[image.key])
             for image in images
         }
-        if asked.mark is not None:
-            mark = asked.mark
+        if request.mark is not None:
+            mark = request.mark
             return tuple(
-                feed_update(image.market_no, mark, _steps(asked, image, odds[image.market_no]))
+                feed_update(image.market_no, mark, _steps(request, image, odds[image.market_no]))
                 for image in images
             )
         commands: list[MarketCommand] = []
         suspended = [image.market_no for image in images if image.status is Status.SUSPENDED]
-        if asked.suspend:
+        if request.suspend:
             active = [image.market_no for image in images if image.status is Status.ACTIVE]
-            commands += [SuspendMarket(market_no=no, why=asked.suspend) for no in active]
+            commands += [SuspendMarket(market_no=no, why=request.suspend) for no in active]
             suspended += active
         commands += odds.values()
-        if asked.resume:
+        if request.resume:
             commands += [ResumeMarket(market_no=no) for no in suspended]
-        return tuple(map(as_fed, commands) if asked.fed else commands)
+        return tuple(map(as_fed, commands) if request.fed else commands)
 
     def _board(self, sport: str, images: list[PriceImage]) -> SportBoard:
         keys = tuple(image.key for image in images)
@@ -154,19 +155,21 @@ class Repricer:
                 del self._boards[next(iter(self._boards))]
         return board
 
-    def _priced_images(self, asked: Reprice, machine: MarketMachine) -> list[PriceImage]:
-        sport = SPORTS[asked.sport]
+    def _priced_images(self, request: Reprice, machine: MarketMachine) -> list[PriceImage]:
+        sport = SPORTS[request.sport]
         numbers = [
-            no for no in machine.market_nos() if self._fixture(no, sport, machine) == asked.fixture
+            no
+            for no in machine.market_nos()
+            if self._fixture(no, sport, machine) == request.fixture
         ]
         images = [machine.price_image(no) for no in numbers]
-        if isinstance(asked.model, GenericModel):
-            model = asked.model
-            images = [image for image in images if model.speaks_of(parse_market_key(image.key))]
+        if isinstance(request.model, GenericModel):
+            model = request.model
+            images = [image for image in images if model.has_market(parse_market_key(image.key))]
         return [image for image in images if image.status in _PRICED]
 
     def _fixture(self, market_no: int, sport: AnySport, machine: MarketMachine) -> str:
-        """Return the fixture of a market, empty where the sport does not price it."""
+        """Return a market's fixture; an empty text where the sport does not price the market."""
         fixture = self._fixture_of.get((sport.name, market_no))
         if fixture is None:
             fixture = _priced_fixture(machine.price_image(market_no), sport)
@@ -174,20 +177,20 @@ class Repricer:
         return fixture
 
 
-def _steps(asked: Reprice, image: PriceImage, odds: SetOdds) -> tuple[FeedStep, ...]:
-    """Return one market's part of a feed's message."""
+def _steps(request: Reprice, image: PriceImage, odds: SetOdds) -> tuple[FeedStep, ...]:
+    """Return one market's steps of a marked repricing."""
     steps: list[FeedStep] = [odds]
     suspended = image.status is Status.SUSPENDED
-    if asked.suspend and image.status is Status.ACTIVE:
-        steps.insert(0, SuspendMarket(market_no=image.market_no, why=asked.suspend))
+    if request.suspend and image.status is Status.ACTIVE:
+        steps.insert(0, SuspendMarket(market_no=image.market_no, why=request.suspend))
         suspended = True
-    if asked.resume and suspended:
+    if request.resume and suspended:
         steps.append(ResumeMarket(market_no=image.market_no))
     return tuple(steps)
 
 
 def _figures(images: list[PriceImage], machine: MarketMachine) -> BookFigures:
-    """Return the books of some markets as one array an item, market after market."""
+    """Return stakes and payouts of the markets' books per outcome, market after market."""
     books = [machine.book_image(image.market_no) for image in images]
     return BookFigures(
         stake_minor=np.array([minor for book in books for minor in book.stake_minor], np.int64),
@@ -196,7 +199,7 @@ def _figures(images: list[PriceImage], machine: MarketMachine) -> BookFigures:
 
 
 def _priced_fixture(image: PriceImage, sport: AnySport) -> str:
-    """Return a market's fixture if the sport knows its type and its outcomes are the type's."""
+    """Return a market's fixture if the sport has its type with these very outcomes, else ``""``."""
     key = parse_market_key(image.key)
     try:
         names = outcome_names(sport, key.type, key.specifiers, image.outcomes)
@@ -206,7 +209,7 @@ def _priced_fixture(image: PriceImage, sport: AnySport) -> str:
 
 
 def warm_up() -> None:
-    """Price a match once: kernels are loaded when they are first called."""
+    """Price one match, which loads the football kernels."""
     key = "warm/1x2"
     board = SportBoard(FOOTBALL, (key,), names={key: ("home", "draw", "away")})
     board.quotes(MatchModel(home_rate=1.4, away_rate=1.1), MatchState(), Margin())

@@ -1,6 +1,6 @@
-"""Leaning on the book: how far odds follow what a market's book has taken.
+"""Define the skews: how far odds follow the liability in a market's book.
 
-Owns the leans as data, each with its bounds and its cap. Never reads a book and never rounds.
+Owns the three forms as data, each with its bounds and its cap. Never reads a book, never rounds.
 """
 
 from typing import Annotated, Final
@@ -26,54 +26,54 @@ def _check(name: str, value: float, low: float, high: float) -> None:
 
 
 class LinearSkew(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="linear"):
-    """Move probabilities in proportion to themselves and to their excess liability.
+    """Move probabilities in proportion to themselves and to their excess payout.
 
-    An outcome that would pay `scale_minor` more than the market's expected payout is taken for
-    twice as likely, but for the cap: no probability moves by more than `shift_milli_max`
-    thousandths, nor by more than half of what is left to 0 or to 1.
+    The probability of an outcome that would pay `scale_minor` more than the market's expected
+    payout doubles, within the cap: no probability moves by more than `shift_milli_max` thousandths,
+    nor by more than half of its distance to 0 or to 1.
     """
 
     scale_minor: ScaleField
     shift_milli_max: Annotated[int, Meta(ge=0, le=SHIFT_MILLI_MAX)] = 30
 
     def __post_init__(self) -> None:
-        """Refuse a lean without scale, or one whose cap is none."""
+        """Refuse a scale or a cap out of bounds."""
         _check("scale_minor", self.scale_minor, SCALE_MINOR_MIN, SCALE_MINOR_MAX)
         _check("shift_milli_max", self.shift_milli_max, 0, SHIFT_MILLI_MAX)
 
 
 class LogOddsSkew(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="log_odds"):
-    """Move log-odds in proportion to excess liability.
+    """Move log-odds in proportion to the excess payout.
 
-    An excess of `scale_minor` moves the log-odds by 1, but for the cap: no log-odds move by more
-    than `log_odds_milli_max` thousandths.
+    An excess of `scale_minor` over the market's expected payout moves the log-odds by 1, within the
+    cap: no log-odds move by more than `log_odds_milli_max` thousandths.
     """
 
     scale_minor: ScaleField
     log_odds_milli_max: LogOddsField = 150
 
     def __post_init__(self) -> None:
-        """Refuse a lean without scale, or one whose cap is none."""
+        """Refuse a scale or a cap out of bounds."""
         _check("scale_minor", self.scale_minor, SCALE_MINOR_MIN, SCALE_MINOR_MAX)
         _check("log_odds_milli_max", self.log_odds_milli_max, 0, LOG_ODDS_MILLI_MAX)
 
 
 class OptimalSkew(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="optimal"):
-    """Quote what earns most for its risk, under a model of demand.
+    """Quote the probabilities that gain most for their risk, under a model of demand.
 
     Parameters
     ----------
     risk_minor : int
         Risk tolerance: one over the coefficient of absolute risk aversion.
     bet_payout_minor : int
-        What the bet that comes next would pay.
+        What the next bet would pay.
     elasticity : float
-        Power of the ratio of odds (quoted over fair) in the rate at which bets come.
+        Power of the ratio of odds (quoted over fair) in the rate at which bets arrive.
     tilt : float
-        Power of the fair probability in that rate: above 0 the favourites draw.
+        Power of the fair probability in that rate: above 0 favourites attract more bets.
     log_odds_milli_max : int
-        The cap: how far a quoted price's log-odds may be from where the margin alone puts them, in
-        thousandths.
+        The cap: how far a quoted probability's log-odds may be from those that the margin alone
+        gives, in thousandths.
     """
 
     risk_minor: ScaleField
@@ -85,7 +85,7 @@ class OptimalSkew(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
     def __post_init__(self) -> None:
         """Refuse a field out of bounds, and a bet larger than the risk tolerance.
 
-        Utility would forbid such a bet at any price but a certainty's.
+        Expected utility would refuse such a bet at any odds but those of a certain outcome.
         """
         _check("risk_minor", self.risk_minor, SCALE_MINOR_MIN, SCALE_MINOR_MAX)
         most = min(BET_PAYOUT_MINOR_MAX, self.risk_minor)
@@ -96,4 +96,4 @@ class OptimalSkew(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
 
 
 Skew = LinearSkew | LogOddsSkew | OptimalSkew
-"""Which way odds follow the book."""
+"""The form in which odds follow the book."""

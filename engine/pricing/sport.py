@@ -1,8 +1,8 @@
-"""Sports: the one small interface between what a sport knows and what a board does with it.
+"""Define what a sport provides, list the sports, and quote and settle any sport's markets.
 
-Owns the interface, the registry, and the board that quotes and settles any sport's markets. Never
-knows a rule of any game: a sport says what a market's outcomes are, how likely each is, and how
-what was played settles them; margins, leans, ladders and offers are the same for all.
+Owns the interface `Sport`, the registry `SPORTS` and the board. Never knows a rule of any game: a
+sport gives a market's outcomes, the chance of each, and their results; margin, skew, ladder and
+offer are the same for all sports.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,17 +29,17 @@ Specifiers = tuple[tuple[str, str], ...]
 Names = tuple[str, ...]
 Results = tuple[OutcomeResult, ...]
 Pricer = Callable[[Any, Any, Floats], None]
-"""Takes a model, a state, and `chances` of shape (outcomes, 4), zeros: the chances of winning,
-half winning, a push and half losing, to be filled market after market."""
+"""A function of a model, a state, and `chances`, an array of zeros of shape (outcomes, 4): it fills
+the chances to win, half win, push and half lose, market after market."""
 
 ModelT_co = TypeVar("ModelT_co", covariant=True)
 StateT = TypeVar("StateT")
 
 
 class SportMarket(NamedTuple):
-    """One market as its sport knows it: outcomes in order, and how many of them win.
+    """One market as its sport defines it: outcomes in order, and how many of them win.
 
-    `rules` is the sport's own, and is handed back to it untouched.
+    `rules` is the sport's own data; the board only passes it back to the sport.
     """
 
     outcomes: Names
@@ -48,10 +48,10 @@ class SportMarket(NamedTuple):
 
 
 class Sport(Protocol[ModelT_co, StateT]):
-    """What a sport has to say: everything that `SportBoard` does not know.
+    """What a sport provides to `SportBoard`.
 
-    Models and states are frozen msgspec structs that refuse what cannot be, naming the field, so
-    that they can come off a wire as they are.
+    Models and states are frozen msgspec structs. They refuse impossible values and name the field,
+    so that they can be decoded from a message without further checks.
     """
 
     @property
@@ -60,20 +60,20 @@ class Sport(Protocol[ModelT_co, StateT]):
 
     @property
     def model_type(self) -> type[ModelT_co]:
-        """What is believed of a fixture."""
+        """The type of a fixture's model: the parameters that prices depend on."""
 
     @property
     def state_type(self) -> type[StateT]:
-        """What has happened in it; without arguments, a fixture that has not begun."""
+        """The type of a fixture's state; built without arguments, a fixture before its start."""
 
     @property
     def market_types(self) -> Mapping[str, int | None]:
-        """Its market types, and the Unified Odds Feed's number of each where it has one."""
+        """The sport's market types, and the Unified Odds Feed's number of each or None."""
 
     def market(
         self, market_type: str, specifiers: Specifiers, names: Names | None = None
     ) -> SportMarket:
-        """Return what a market is.
+        """Return a market's definition.
 
         Parameters
         ----------
@@ -82,31 +82,32 @@ class Sport(Protocol[ModelT_co, StateT]):
         specifiers : Specifiers
             The market's specifiers, sorted.
         names : Names | None
-            The outcomes with which the market was created, where they are known: a sport whose
-            outcomes are its own runners takes them; one whose types fix them need not look.
+            The outcomes the market was created with, where the caller knows them. A sport whose
+            outcomes are a fixture's own runners uses them; a sport whose market types fix the
+            outcomes may ignore them.
 
         Raises
         ------
         MarketTypeError
-            When the sport has no such type, or the specifiers are not those it takes.
+            When the sport has no such type, or the type has other specifiers.
         """
 
     def pricer(self, markets: Sequence[SportMarket]) -> Pricer:
-        """Compile markets of one fixture: return what fills their chances, again and again.
+        """Compile markets of one fixture: return a function that fills their chances at each call.
 
-        It may keep scratch of its own: a board is not shared between threads. What the model
-        rules out is left at zeros, and is not offered.
+        The function may keep scratch arrays: a board is not shared between threads. It leaves
+        outcomes that the model rules out at zeros; these are not offered.
         """
 
     def results(self, market: SportMarket, state: StateT) -> Results | None:
-        """Settle a market by what was played; None while that does not settle it."""
+        """Settle a market by the state; None while the state does not decide it."""
 
 
 AnySport = Sport[Any, Any]
 
 
 class _Sports(Mapping[str, AnySport]):
-    """The sports by name, each imported when it is first asked for: kernels take time to load."""
+    """The sports by name; each is imported at its first use, since kernels take time to load."""
 
     def __init__(self, modules: Mapping[str, str]) -> None:
         self._modules: Final = dict(modules)
@@ -130,13 +131,13 @@ SPORTS: Final[Mapping[str, AnySport]] = _Sports(
         "generic": "engine.pricing.generic",
     }
 )
-"""Every sport that a shell prices: a new one is a module with a `SPORT`, and a line here."""
+"""Every sport that a shell prices. A new sport is a module with a `SPORT`, and a line here."""
 
 
 def outcome_names(
     sport: AnySport, market_type: str, specifiers: Specifiers, names: Names | None = None
 ) -> Names:
-    """Return a market's outcomes in order, which is the order of its odds and results.
+    """Return a market's outcomes in the order of its odds and results.
 
     Raises
     ------
@@ -146,8 +147,8 @@ def outcome_names(
     return sport.market(market_type, specifiers, names).outcomes
 
 
-class _Listed(NamedTuple):
-    """A market of a board, and the outcomes it holds in the arrays."""
+class _Entry(NamedTuple):
+    """A market of a board, and the range of its outcomes in the board's arrays."""
 
     key: str
     market: SportMarket
@@ -156,18 +157,18 @@ class _Listed(NamedTuple):
 
 
 class SportBoard:
-    """Some markets of one fixture, compiled by its sport.
+    """Markets of one fixture, compiled by their sport, that are quoted and settled together.
 
-    Not to be shared between threads: scratch arrays are its own.
+    Not to be shared between threads: calls use the board's own scratch arrays.
 
     Parameters
     ----------
     sport : AnySport | str
         A sport, or its name in `SPORTS`.
     keys : Sequence[str]
-        Market keys of one fixture, in the order in which quotes are wanted.
+        Market keys of one fixture, in the order of the quotes to return.
     names : Mapping[str, Names] | None
-        The outcomes of markets by key, where a sport has none of its own to give.
+        The outcomes of markets by key, for sports whose market types do not fix them.
     ladder : Ladder
         The odds that may be quoted.
 
@@ -176,9 +177,9 @@ class SportBoard:
     MalformedIdError
         When a key breaks the grammar of keys.
     MarketTypeError
-        When the sport has no such type, or the specifiers are not those it takes.
+        When the sport has no such type, or the type has other specifiers.
     ValueError
-        When keys repeat, belong to several fixtures, or are too many.
+        When keys repeat, belong to several fixtures, or are none or too many.
     """
 
     def __init__(
@@ -192,31 +193,37 @@ class SportBoard:
         self.sport: Final[AnySport] = SPORTS[sport] if isinstance(sport, str) else sport
         parsed = board_keys(keys)
         self.fixture: Final = parsed[0].fixture
-        listed: list[_Listed] = []
+        entries: list[_Entry] = []
         first = 0
         for text, key in zip(keys, parsed, strict=True):
             market = self.sport.market(key.type, key.specifiers, (names or {}).get(text))
-            listed.append(_Listed(text, market, first, first + len(market.outcomes)))
-            first = listed[-1].last
-        self._listed: Final = tuple(listed)
-        self._price: Final = self.sport.pricer([row.market for row in listed])
+            entries.append(_Entry(text, market, first, first + len(market.outcomes)))
+            first = entries[-1].last
+        self._entries: Final = tuple(entries)
+        self._price: Final = self.sport.pricer([row.market for row in entries])
         self._chances: Final[Floats] = np.zeros((first, 4))
         self._fair: Final[Floats] = np.zeros(first)
         self._quoter: Final = Quoter(
-            np.array([0, *(row.last for row in listed)], np.int64),
-            np.array([row.market.winners for row in listed], np.float64),
+            np.array([0, *(row.last for row in entries)], np.int64),
+            np.array([row.market.winners for row in entries], np.float64),
             [key.type for key in parsed],
             ladder=ladder,
         )
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The board's market keys, as they were given."""
-        return tuple(row.key for row in self._listed)
+        """The board's market keys, as the caller gave them."""
+        return tuple(row.key for row in self._entries)
 
     def outcomes(self, key: str) -> Names:
-        """Return the outcome names of one of the board's markets."""
-        for row in self._listed:
+        """Return the outcome names of one of the board's markets.
+
+        Raises
+        ------
+        KeyError
+            When the market is not on the board.
+        """
+        for row in self._entries:
             if row.key == key:
                 return row.market.outcomes
         raise KeyError(key)
@@ -233,51 +240,51 @@ class SportBoard:
 
         Parameters
         ----------
-        model : Model
-            What is believed of the fixture: one of the sport's `model_type`.
-        state : State
-            What has happened in it: one of the sport's `state_type`.
+        model : Any
+            The fixture's model, of the sport's `model_type`.
+        state : Any
+            The fixture's state, of the sport's `state_type`.
         margin : Margin
-            What the odds hold above fair.
-        lean : Lean | None
+            The margin to add.
+        skew : Skew | None
             How odds follow the book; None: not at all.
         figures : BookFigures | None
-            The book per outcome, in the board's order; None: nothing is leaned on.
+            The books per outcome, in the board's order; None: no skew is applied.
 
         Returns
         -------
         dict[str, tuple[Quote, ...]]
-            For each market key, in the board's order, a quote for each outcome. One that is
-            decided, or that is too one-sided for the ladder, is not active.
+            For each market key, in the board's order, a quote for each outcome. An outcome that is
+            decided, or too likely or unlikely to be quoted, is not active.
         """
         quoted = self._quoter.quote(
             self.fair(model, state), margin=margin, skew=skew, figures=figures
         )
-        return quotes_by_key(self._listed, quoted)
+        return quotes_by_key(self._entries, quoted)
 
     def fair(self, model: Any, state: Any) -> Floats:
         """Return all fair probabilities as one array, market after market.
 
-        It is the board's own and is overwritten by whatever is priced next.
+        The array belongs to the board: the next call overwrites it.
         """
         self._fill(model, state)
         fair_nb(self._chances.reshape(-1), self._fair)
         return self._fair
 
     def probabilities(self, model: Any, state: Any) -> dict[str, tuple[float, ...]]:
-        """Return each outcome's fair probability: one over the odds that return the stake."""
+        """Return each market's fair probabilities: one over the odds that on average break even."""
         fair = self.fair(model, state).tolist()
-        return {row.key: tuple(fair[row.first : row.last]) for row in self._listed}
+        return {row.key: tuple(fair[row.first : row.last]) for row in self._entries}
 
     def chances(self, model: Any, state: Any) -> dict[str, Floats]:
-        """Return each market's chances to win, half win, push and half lose, a row an outcome."""
+        """Return each market's chances to win, half win, push and half lose: a row per outcome."""
         self._fill(model, state)
-        return {row.key: self._chances[row.first : row.last].copy() for row in self._listed}
+        return {row.key: self._chances[row.first : row.last].copy() for row in self._entries}
 
     def results(self, state: Any) -> dict[str, Results]:
-        """Settle the markets that what was played has settled; the others are left out."""
-        settled = ((row.key, self.sport.results(row.market, state)) for row in self._listed)
-        return {key: results for key, results in settled if results is not None}
+        """Return the results of the markets that the state decides, by market key."""
+        results = ((row.key, self.sport.results(row.market, state)) for row in self._entries)
+        return {key: decided for key, decided in results if decided is not None}
 
     def _fill(self, model: Any, state: Any) -> None:
         self._chances[:] = 0.0

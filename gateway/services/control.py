@@ -113,7 +113,7 @@ class ControlService:
 
         try:
             pricing = msgspec.convert(ask.pricing, repricing.Pricing)
-            model, state = repricing.typed(pricing.sport, pricing.model, pricing.state)
+            model, state = repricing.convert_pricing(pricing.sport, pricing.model, pricing.state)
         except msgspec.ValidationError as error:
             return Error(
                 code=int(Reason.FIELD_OUT_OF_BOUNDS), message=f"pricing: {error}", id=ask.id

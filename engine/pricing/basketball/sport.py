@@ -18,7 +18,7 @@ from engine.pricing.basketball.model_nb import price_basketball_nb
 from engine.pricing.chances import TERM_COLUMNS
 from engine.pricing.ladder import Floats, Ints
 from engine.pricing.lines import (
-    FAR,
+    UNBOUNDED,
     Line,
     MarketTypeError,
     above,
@@ -263,7 +263,7 @@ class _Compiled:
         for market in rules:
 
             def place(value: int, market: BasketballRules = market) -> int:
-                if abs(value) >= FAR:
+                if abs(value) >= UNBOUNDED:
                     return kernels.EVERYTHING if value > 0 else kernels.NOTHING
                 point = (market.scope, market.axis, value)
                 return kernels.POINTS_AT + points.setdefault(point, len(points))

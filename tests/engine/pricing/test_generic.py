@@ -88,7 +88,7 @@ def test_a_model_comes_off_the_wire_with_its_bounds() -> None:
 @pytest.mark.parametrize(
     ("specifiers", "names", "message"),
     [
-        ((), None, "by name"), ((), (), "by name"), ((), ("x",) * 513, "from 1 to 512"),
+        ((), None, "names of 1 to 512"), ((), (), "names of 1 to 512"), ((), ("x",) * 513, "names of 1 to 512"),
         ((("winners", "3"),), ("a", "b"), "winners: from 1 to 2"),
         ((("winners", "0"),), ("a", "b"), "winners: from 1 to 2"),
         ((("winners", "many"),), ("a", "b"), "winners: from 1 to 2"),

@@ -8,7 +8,7 @@ import pytest
 from engine.common.commands import CreateMarket, OpenMarket, SetOdds
 from engine.market.market import MarketMachine
 from engine.pricing.quoting import Margin
-from engine.pricing.repricing import Reprice, Repricer, typed
+from engine.pricing.repricing import Reprice, Repricer, convert_pricing
 from tests.engine.market.builders import WIDE, do
 
 MARKETS = (
@@ -39,7 +39,7 @@ def machine() -> MarketMachine:
 
 def moved(sport: str, model: object, state: object) -> dict[int, list[bool]]:
     """Reprice the fixture; return which outcomes of which markets are offered after it."""
-    typed_model, typed_state = typed(sport, model, state)
+    typed_model, typed_state = convert_pricing(sport, model, state)
     asked = Reprice(
         by="trader", fixture="r", model=typed_model, state=typed_state, sport=sport,
         margin=Margin(book_milli=1_100),
@@ -83,7 +83,7 @@ def test_a_model_that_no_race_has_does_not_reach_the_shell(
     model: dict[str, object], message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
-        typed("race", model, {})
+        convert_pricing("race", model, {})
 
 
 def test_what_a_waiting_process_warms_up_is_what_pricing_needs() -> None:
