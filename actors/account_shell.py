@@ -1,8 +1,8 @@
-"""The account shell: one process that holds one shard of accounts, its ledger and their journal.
+"""The account shell: one process that holds one shard of accounts, its ledger and its journal.
 
-Owns no rule: a method decodes, calls the durable ledger, encodes. Gateways that watch an account
-hear, after the sync, what its owner could not know already: settlements, money in and out, and
-verdicts that came late.
+Owns decoding, the call of the durable ledger, and encoding; never a rule. After the sync, gateways
+that watch an account are notified of what its owner cannot know from an answer: settlements, money
+in and out, and verdicts that came late.
 """
 
 import time
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from actors.failstop import ExitProcess, leave
+from actors.failstop import ExitProcess, exit_at_once
 from actors.messages import (
     AUDIT_ROWS_MAX,
     AccountEventKind,
@@ -35,7 +35,7 @@ from persistence.journal import JournalOptions
 
 
 class AccountShell(Shell[DurableLedger]):
-    """A shard of accounts and its journal, as one process offers them.
+    """A shard of accounts and its journal, as other processes call them.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class AccountShell(Shell[DurableLedger]):
     quarantine : str
         When not empty, why the journal must not be opened.
     disk, clock, exit_process
-        What it stands on: the local disk, UTC nanoseconds, the way a process ends.
+        The journal's disk, a clock in UTC nanoseconds, and what ends the process.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class AccountShell(Shell[DurableLedger]):
         quarantine: str = "",
         disk: Disk | None = None,
         clock: Callable[[], int] = time.time_ns,
-        exit_process: ExitProcess = leave,
+        exit_process: ExitProcess = exit_at_once,
     ) -> None:
         self._watched: dict[str, dict[int, None]] = {}
 
@@ -82,19 +82,34 @@ class AccountShell(Shell[DurableLedger]):
 
     # --- bets ------------------------------------------------------------------------------------
     def exchange(self, verdicts: bytes, reservations: bytes) -> bytes:
-        """Post or void earlier bets, then reserve stakes; RESERVED rows, on disk before return.
+        """Post or void earlier bets, then reserve stakes; all is on disk before the return.
 
-        Verdicts that a quarantined shell or a full disk did not take are not lost: their bets stay
+        Verdicts that a quarantined shell or a full disk does not take are not lost: their bets stay
         pending, and the reconciler asks the market again.
+
+        Parameters
+        ----------
+        verdicts, reservations : bytes
+            DECISION rows and RESERVATION rows.
+
+        Returns
+        -------
+        bytes
+            RESERVED rows, one for each reservation, in order.
         """
-        posted, asked = rows_of(verdicts, DECISION), rows_of(reservations, RESERVATION)
         try:
-            return self._exchange(posted, asked)
+            return self._exchange(rows_of(verdicts, DECISION), rows_of(reservations, RESERVATION))
         except NotAppliedError:
             return b""
 
     def resolve(self, verdicts: bytes) -> int:
-        """Post or void bets whose verdict had been lost, and tell their owners; return how many."""
+        """Post or void bets whose verdict had been lost, and notify their owners; return how many.
+
+        Raises
+        ------
+        PeerRefusedError
+            When nothing was applied: quarantined, or the disk is full.
+        """
         rows = rows_of(verdicts, DECISION)
         self._healthy()
         try:
@@ -105,14 +120,14 @@ class AccountShell(Shell[DurableLedger]):
         return len(rows)
 
     def settle(self, rows: bytes) -> int:
-        """Apply settlements, each once, and tell the owners; return how many were new.
+        """Apply settlements, each once, and notify the owners; return how many were new.
 
-        A return says that all of them are on disk, so the sender may forget them.
+        At the return all of them are on disk, so the sender may forget them.
 
         Raises
         ------
         PeerRefusedError
-            When nothing could be applied: quarantined, or the disk is full.
+            When nothing was applied: quarantined, or the disk is full.
         """
         settlements = rows_of(rows, SETTLEMENT)
         durable = self._healthy()
@@ -127,7 +142,7 @@ class AccountShell(Shell[DurableLedger]):
     def pending(self, older_than_ns: int, limit: int, after_bet_id: int = 0) -> bytes:
         """Return bets pending since before a time, as BET rows that fence; none in quarantine.
 
-        They come by rising id; a caller asks for the next page with the last page's last id.
+        Rows are sorted by bet id; the next page is requested with the last page's last id.
         """
         if self._serving() is None:
             return b""
@@ -138,11 +153,11 @@ class AccountShell(Shell[DurableLedger]):
         )
 
     def slips(self, start: int = 0, limit: int = AUDIT_ROWS_MAX) -> bytes:
-        """Return slips in the order they were made, as SLIP rows, from the `start`-th on."""
+        """Return slips in order of creation, as SLIP rows, from the `start`-th on."""
         return self._machine().slips()[start : start + limit].tobytes()
 
-    def books(self, start: int, limit: int) -> tuple[int, bytes, bytes]:
-        """Return, of one instant: the journal's seq, a page of slips, and the totals."""
+    def slips_and_totals(self, start: int, limit: int) -> tuple[int, bytes, bytes]:
+        """Return, of one instant: the journal's seq, a page of slips, and the ledger totals."""
         return self._reading().seq, self.slips(start, limit), self.totals()
 
     def _exchange(self, verdicts: Rows, reservations: Rows) -> bytes:
@@ -156,15 +171,15 @@ class AccountShell(Shell[DurableLedger]):
 
     # --- accounts --------------------------------------------------------------------------------
     def control(self, payload: bytes) -> bytes:
-        """Apply LedgerControl in order as one record; return list[LedgerEvent]."""
-        asked = decode_ledger_control(payload)
+        """Apply LedgerControl in order as one record; return list[LedgerEvent]; both in msgpack."""
+        request = decode_ledger_control(payload)
         durable = self._serving()
         if durable is None:
             message = f"{MESSAGES[Reason.QUARANTINED]} ({self.why})"
             refused = Refused(reason=Reason.QUARANTINED, message=message)
-            return encode([refused for _ in asked.commands])
+            return encode([refused for _ in request.commands])
         with self._fail_stop():
-            events = durable.control(asked.by, asked.commands, self._clock())
+            events = durable.control(request.by, request.commands, self._clock())
         self._push_credits(events)
         return encode(events)
 
@@ -174,36 +189,36 @@ class AccountShell(Shell[DurableLedger]):
         Raises
         ------
         PeerRefusedError
-            When nothing could be recovered; and in quarantine for a bet that is not found, as it
-            may stand behind the damage: "no such bet" would have it placed a second time.
+            When nothing could be recovered; and in quarantine for a bet that is not found: its
+            record may lie behind the damage, and the answer None would have it placed twice.
         """
         machine = self._machine()
-        asked = decode_query(payload)
+        query = decode_query(payload)
         answer: Slip | Balance | list[Slip] | None
-        match asked:
+        match query:
             case StatusQuery():
-                answer = machine.slip(account_no=asked.account_no, ref=asked.ref)
+                answer = machine.slip(account_no=query.account_no, ref=query.ref)
                 if answer is None:
                     self._healthy()
             case BalanceQuery():
-                answer = machine.balance(asked.account_no)
+                answer = machine.balance(query.account_no)
             case OpenBetsQuery():
                 answer = machine.open_slips(
-                    account_no=asked.account_no, after_bet_id=asked.after_bet_id, limit=asked.limit
+                    account_no=query.account_no, after_bet_id=query.after_bet_id, limit=query.limit
                 )
         return encode(answer)
 
     def totals(self) -> bytes:
-        """Return list[LedgerTotals] in msgpack: each currency's books, which add up to zero."""
+        """Return list[LedgerTotals] in msgpack: each currency's totals, which sum to zero."""
         return encode(self._machine().totals())
 
     # --- watching --------------------------------------------------------------------------------
     def watch(self, gateway: str, account_nos: list[int]) -> None:
-        """Tell a gateway of these accounts' events too, until `unwatch` or its end."""
+        """Notify a gateway of these accounts' events too, until `unwatch` or the gateway's end."""
         self._watched.setdefault(gateway, {}).update(dict.fromkeys(account_nos))
 
     def unwatch(self, gateway: str, account_nos: list[int]) -> None:
-        """Tell a gateway of these accounts' events no more."""
+        """Stop notifying a gateway of these accounts' events."""
         watched = self._watched.get(gateway, {})
         for account_no in account_nos:
             watched.pop(account_no, None)
@@ -220,13 +235,13 @@ class AccountShell(Shell[DurableLedger]):
         self._push(AccountEventKind.CREDITED, moved)
 
     def _push(self, kind: AccountEventKind, of: Iterable[Slip | Deposited | Withdrawn]) -> None:
-        """Tell each gateway what concerns the accounts it watches."""
+        """Send each gateway the events of the accounts it watches."""
         events = list(of)
         for name, gateway in self._gateways.items():
             watched = self._watched.get(name, {})
-            concerned = [event for event in events if event.account_no in watched]
-            if concerned:
-                gateway.notify("on_account_events", encode(concerned), kind.value)
+            relevant = [event for event in events if event.account_no in watched]
+            if relevant:
+                gateway.notify("on_account_events", encode(relevant), kind.value)
 
     # --- inside ----------------------------------------------------------------------------------
     def _counts(self) -> dict[str, int]:
@@ -237,5 +252,5 @@ class AccountShell(Shell[DurableLedger]):
 
     def _machine(self) -> LedgerMachine:
         machine = self._reading().machine
-        assert machine is not None, "else reading refuses"
+        assert machine is not None, "_reading refuses without a machine"
         return machine

@@ -1,7 +1,7 @@
 """Delays between attempts at something that fails: doubling, bounded and with jitter.
 
 Owns the arithmetic of every retry in the system. It never retries by itself: the caller makes the
-attempts and says how each ended.
+attempts and reports how each ended.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ class BackOff:
 
     After the n-th failure in a row the delay is ``minimum_s * 2 ** (n - 1)``, at most `maximum_s`,
     and shortened by a random share of up to `jitter`, so that many callers of one target do not
-    come back together.
+    retry together.
 
     Parameters
     ----------
@@ -68,12 +68,25 @@ class BackOff:
         self.failures = 0
         """Failures in a row."""
 
+    def delay_s(self, failures: int) -> float:
+        """Return the delay after so many failures in a row, in seconds.
+
+        For a caller that counts failures itself, for example those in a window; `failed` counts
+        them for the others.
+
+        Parameters
+        ----------
+        failures : int
+            At least 1.
+        """
+        # The exponent is bounded so that years of failures do not overflow the float.
+        delay_s = min(self._minimum_s * 2.0 ** min(failures - 1, 64), self._maximum_s)
+        return delay_s * (1.0 - self._jitter * self._uniform())
+
     def failed(self) -> float:
         """Note that an attempt failed just now; return the seconds until the next one is due."""
-        # The exponent is bounded so that years of failures do not overflow the float.
-        delay_s = min(self._minimum_s * 2.0 ** min(self.failures, 64), self._maximum_s)
-        delay_s *= 1.0 - self._jitter * self._uniform()
         self.failures += 1
+        delay_s = self.delay_s(self.failures)
         self._next_s = self._clock_s() + delay_s
         return delay_s
 

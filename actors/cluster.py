@@ -1,54 +1,160 @@
-"""Ray: the one file that knows it. Starts or joins a cluster, and runs plain classes as actors.
+"""Start or join a Ray cluster, and run plain classes as Ray's actors.
 
-Owns the settings that bind Ray to the rules of the house: loopback only, tokens on, no restarts, no
-retries. Never decides when a part starts or ends; that is the supervisor's. Ray is imported late
-because it reads its environment when it is imported.
+Owns every use of Ray, its undocumented internals included, and the settings that this project
+requires of it: listeners on loopback only, tokens on, no restarts and no retries of Ray's own,
+uvloop under asynchronous actors. Never decides when a part starts or ends; the supervisor and the
+system do. Ray is imported late because it reads its environment when it is imported.
 """
 
 import asyncio
 import contextlib
+import ipaddress
 import os
 import sys
 import time
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from typing import Any, Final
+
+import uvloop
 
 from actors.heap import freeze_heap, freeze_heap_at_once
 from actors.peer import PeerDiedError, PeerError, PeerTimeoutError
-from actors.process import PartSpec, PidWatch
+from actors.process import PartSpec, PidWatch, check_pidfd
 from actors.settings import ClusterSettings
 
-_LOCAL_ENV: Final = {
-    # Ray's switch for machines that are no cluster: every listener binds 127.0.0.1.
-    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-    "RAY_AUTH_MODE": "token",
-}
 _ENV: Final = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DEDUP_LOGS": "0",
 }
+"""Switches of every Ray that is started or joined here; both are documented."""
+_LOCAL_ENV: Final = {
+    # Undocumented: turns addressing of clusters off, and then every listener binds 127.0.0.1.
+    # `check_loopback` asserts the effect.
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    # Undocumented: asynchronous actors run on uvloop. `check_uvloop` asserts the effect.
+    "RAY_USE_UVLOOP": "1",
+    "RAY_AUTH_MODE": "token",
+}
+"""Further switches of a Ray that is started here; its processes inherit them."""
+_INTERNALS: Final = {
+    "_private.worker.print_to_stdstream": "replaced, so that it prints no actor's end",
+    "_private.ray_constants.ENABLE_RAY_CLUSTER": "false while Ray binds loopback only",
+    "nodes": "the address to which a local Ray bound",
+}
+"""Attributes of Ray on which no documented interface depends, and what each is used for."""
 _MIB: Final = 1 << 20
 _GONE_POLL_S: Final = 0.05
 _PART_TIMEOUT_S: Final = 2.0
-_WARM_AFTER_S: Final = 2.0
+_SPARE_AFTER_S: Final = 2.0
 _VACANT: Final = "shell."
-"""How names of actors begin that take a part after their start."""
+"""First characters of the names of actors that take a part after their start."""
 _CALLS_AT_ONCE_MAX: Final = 100_000
-"""Calls an async actor may have begun; its own bounds are tighter and have names."""
-
-
-def _ray() -> Any:
-    import ray  # noqa: PLC0415 - see the module's docstring
-
-    return ray
+"""Calls that an asynchronous actor may run at once; its own bounds are lower and have names."""
 
 
 class ClusterError(RuntimeError):
-    """Ray cannot be started by the rules of the house; the message says what to change."""
+    """Ray does not meet what this project requires of it; the message says what to change."""
 
 
+# --- undocumented internals of Ray ---------------------------------------------------------------
+def check_internals(ray: Any) -> None:
+    """Check that Ray has the undocumented attributes that are used here.
+
+    Parameters
+    ----------
+    ray : module
+        Ray, imported.
+
+    Raises
+    ------
+    ClusterError
+        Names Ray's version and every attribute that is missing.
+    """
+    missing = []
+    for path, use in _INTERNALS.items():
+        found = ray
+        for name in path.split("."):
+            found = getattr(found, name, None)
+        if found is None:
+            missing.append(f"ray.{path} ({use})")
+    if missing:
+        raise ClusterError(
+            f"Ray {ray.__version__} has no {', no '.join(missing)}: install another version of Ray,"
+            " or adapt actors/cluster.py"
+        )
+
+
+def check_loopback(ray: Any) -> None:
+    """Check that a local Ray binds loopback addresses only.
+
+    Parameters
+    ----------
+    ray : module
+        Ray, imported, and connected if its nodes are to be checked.
+
+    Raises
+    ------
+    ClusterError
+        When Ray disregards RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0.
+    """
+    addresses = [node["NodeManagerAddress"] for node in ray.nodes()] if ray.is_initialized() else []
+    outside = [a for a in addresses if not ipaddress.ip_address(a).is_loopback]
+    if outside or ray._private.ray_constants.ENABLE_RAY_CLUSTER:
+        where = f" on {', '.join(outside)}" if outside else ""
+        raise ClusterError(
+            f"Ray {ray.__version__} disregards RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0 and would listen"
+            f" beyond loopback{where}: install another version of Ray"
+        )
+
+
+def check_uvloop(loop: asyncio.AbstractEventLoop, *, ray_version: str) -> None:
+    """Check that an asynchronous actor runs on uvloop, as its throughput was measured on it.
+
+    Parameters
+    ----------
+    loop : asyncio.AbstractEventLoop
+        The actor's event loop, which Ray creates before the actor.
+    ray_version : str
+        For the message.
+
+    Raises
+    ------
+    ClusterError
+        When the loop is not uvloop's.
+    """
+    if not isinstance(loop, uvloop.Loop):
+        name = f"{type(loop).__module__}.{type(loop).__qualname__}"
+        raise ClusterError(
+            f"Ray {ray_version} runs asynchronous actors on {name} and not on uvloop: set "
+            "RAY_USE_UVLOOP=1 and install uvloop on every node of the cluster"
+        )
+
+
+def _silence(ray: Any) -> None:
+    """Keep Ray from printing on this terminal that an actor ended; the supervisor reports it.
+
+    Ray prints it whatever `log_to_driver` says, and has no public switch for it.
+    """
+
+    def drop(*_: object, **__: object) -> None:
+        pass
+
+    ray._private.worker.print_to_stdstream = drop
+
+
+@lru_cache(maxsize=1)
+def _ray() -> Any:
+    """Import Ray, and check its internals at the first call."""
+    import ray  # noqa: PLC0415 - see the module's docstring
+
+    check_internals(ray)
+    return ray
+
+
+# --- actors --------------------------------------------------------------------------------------
 class RayPeer:
-    """A part in another process. May be sent along in calls, and used in any event loop."""
+    """A part in another process. May be sent in calls, and used in any event loop."""
 
     def __init__(self, actor: Any, *, name: str) -> None:
         self._actor = actor
@@ -56,7 +162,7 @@ class RayPeer:
 
     @property
     def name(self) -> str:
-        """Name of the part, the same in all its lives."""
+        """Name of the part, the same in all its processes."""
         return self._name
 
     async def ask(self, method: str, /, *args: Any, timeout_s: float | None = None) -> Any:
@@ -75,13 +181,13 @@ class RayPeer:
             raise PeerDiedError(f"{self._name}.{method}: {type(error).__name__}") from error
 
     def notify(self, method: str, /, *args: Any) -> None:
-        """Call the actor and drop its answer; to a dead one this does nothing."""
+        """Call the actor and drop its answer; does nothing once the actor has ended."""
         with contextlib.suppress(_ray().exceptions.RayError):
             getattr(self._actor, method).remote(*args)
 
 
 class RayProcess:
-    """One actor, which is one operating-system process on the node of whoever launched it."""
+    """One actor, which is one operating-system process on the launcher's node."""
 
     def __init__(self, actor: Any, *, name: str) -> None:
         self._actor = actor
@@ -90,84 +196,88 @@ class RayProcess:
         self._watch: PidWatch | None = None
 
     def attach(self, pid: int) -> None:
-        """Hold the process by descriptor from now on."""
+        """Hold the process by pidfd from now on."""
         self.pid = pid
         self._watch = PidWatch(pid)
 
-    async def find(self) -> None:
-        """Ask the actor for its process and hold it; for parts that have no tick to tell it.
+    async def identify(self) -> None:
+        """Ask the actor for its process id and attach it; for parts that answer no tick.
 
         Raises
         ------
         PeerDiedError
             When the constructor failed or the process ended.
+        ClusterError
+            When the actor is asynchronous and does not run on uvloop.
         """
-        try:
-            self.attach(await self._actor.__ray_call__.remote(_pid_of))
-        except _ray().exceptions.RayError as error:
-            raise PeerDiedError(f"{self.peer.name}: {error}") from error
+        self.attach(await self._call("process_id"))
 
-    async def settle(self) -> None:
-        """Have the process take what it began with for good (see actors.heap).
+    async def freeze_heap(self) -> None:
+        """Freeze the part's start-up objects in its process (see actors.heap).
 
         Raises
         ------
         PeerDiedError
-            When it has ended.
+            When the process has ended.
         """
-        try:
-            await self._actor.__ray_call__.remote(_settle)
-        except _ray().exceptions.RayError as error:
-            raise PeerDiedError(f"{self.peer.name}: {error}") from error
+        await self._call("freeze_heap")
 
     def kill(self) -> None:
-        """Send SIGKILL, and tell Ray."""
+        """Send SIGKILL, and let Ray forget the actor."""
         if self._watch is not None:
             self._watch.kill()
         _ray().kill(self._actor, no_restart=True)
 
-    async def gone(self) -> None:
-        """Return when the kernel says so; before the first answer, when Ray does."""
+    async def wait_gone(self) -> None:
+        """Return when the process has ended: by pidfd, or by Ray before a pid is attached."""
         if self._watch is not None:
-            await self._watch.gone()
+            await self._watch.wait_gone()
             return
         with contextlib.suppress(_ray().exceptions.RayError):
             while True:
-                await self._actor.__ray_ready__.remote()
+                await self._actor.process_id.remote()
                 await asyncio.sleep(_GONE_POLL_S)
+
+    async def _call(self, method: str) -> Any:
+        errors = _ray().exceptions
+        try:
+            return await getattr(self._actor, method).remote()
+        except errors.RayTaskError as error:
+            raise error.cause from error
+        except errors.RayError as error:
+            raise PeerDiedError(f"{self.peer.name}: {error}") from error
 
 
 class RayLauncher:
-    """Starts parts as actors on this very node, where the journals' disk is.
+    """Start parts as actors on this node, where the journals' disk is.
 
-    They are detached: a part outlives whoever started it, until it is killed or Ray ends.
+    They are detached: a part outlives the process that started it, until it is killed or Ray ends.
 
     Parameters
     ----------
     namespace : str
-        Where actors have their names; what runs there already is found by `running`.
+        Ray's namespace of the actors; `running` finds what runs in it already.
     spare : type, optional
-        A synchronous class of which one process is kept waiting, its modules imported, so that a
-        dead part's successor need not begin with a new process.
+        A synchronous class of which one idle process is kept, its modules imported, so that the
+        successor of a dead part need not start a process.
     """
 
     def __init__(self, *, namespace: str, spare: type | None = None) -> None:
         ray = _ray()
         self._namespace = namespace
         self._classes: dict[type, Any] = {}
-        self._vacancies: dict[type, type] = {}
         self._spare_class = spare
         self._spare: Any = None
-        self._warming: asyncio.TimerHandle | None = None
+        self._spare_start: asyncio.TimerHandle | None = None
         self._node = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
             node_id=ray.get_runtime_context().get_node_id(), soft=False
         )
-        self._warm_later()
+        self._start_spare_later()
 
     def spawn(self, spec: PartSpec) -> RayProcess:
-        """Begin an actor, or have the spare one take the part.
+        """Begin an actor, or let the spare one take the part.
 
-        Ray neither restarts it nor retries a call to it.
+        Ray neither restarts the actor nor retries a call to it.
         """
         if _is_async(spec.factory):
             name = f"{spec.name}.{spec.generation}"
@@ -175,18 +285,18 @@ class RayLauncher:
             return RayProcess(actor, name=spec.name)
         actor = self._spare
         if actor is None or spec.factory is not self._spare_class:
-            actor = self._vacant(spec.factory)
+            actor = self._create_vacant(spec.factory)
         else:
             self._spare = None
-            self._warm_later()
+            self._start_spare_later()
         actor.take_part.remote(spec.name, spec.generation, spec.arguments)
         return RayProcess(actor, name=spec.name)
 
     async def running(self, names: Collection[str]) -> dict[str, tuple[int, RayProcess]]:
-        """Return the live actors of these parts; each has one, as its predecessor was buried.
+        """Return the running actors of these parts; each part has one at most.
 
-        One that does not answer is killed: frozen or busy, it holds a journal's lock, and a part
-        that nobody adopts would keep its successor out for ever.
+        An actor that does not answer is killed: frozen or busy, it holds a journal's lock, and if
+        nobody took it over, its successor could never open the journal.
         """
         ray = _ray()
         found: dict[str, tuple[int, RayProcess]] = {}
@@ -201,7 +311,7 @@ class RayLauncher:
                 ray.kill(actor, no_restart=True)
                 continue
             except (ValueError, PeerError):
-                continue  # it has ended
+                continue  # the actor has ended since it was listed
             if name in names:
                 found[name] = (generation, RayProcess(actor, name=name))
             elif not name:
@@ -209,9 +319,9 @@ class RayLauncher:
         return found
 
     def close(self) -> None:
-        """End the spare process; parts that were taken are their supervisor's."""
-        if self._warming is not None:
-            self._warming.cancel()
+        """End the spare process; parts that were started belong to their supervisor."""
+        if self._spare_start is not None:
+            self._spare_start.cancel()
         if self._spare is not None:
             _ray().kill(self._spare, no_restart=True)
             self._spare = None
@@ -221,7 +331,8 @@ class RayLauncher:
     ) -> Any:
         actor_class = self._classes.get(factory)
         if actor_class is None:
-            actor_class = self._classes[factory] = _ray().remote(factory)
+            body = async_actor(factory) if _is_async(factory) else vacant_actor(factory)
+            actor_class = self._classes[factory] = _ray().remote(body)
         return actor_class.options(
             name=name,
             namespace=self._namespace,
@@ -233,28 +344,25 @@ class RayLauncher:
             scheduling_strategy=self._node,
         ).remote(**arguments)
 
-    def _vacant(self, factory: type) -> Any:
-        vacancy = self._vacancies.get(factory)
-        if vacancy is None:
-            vacancy = self._vacancies[factory] = vacant(factory)
-        return self._create(vacancy, f"{_VACANT}{time.time_ns()}", 1, {})
+    def _create_vacant(self, factory: type) -> Any:
+        return self._create(factory, f"{_VACANT}{time.time_ns()}", 1, {})
 
-    def _warm_later(self) -> None:
-        """Begin a spare when the present start is over: it must not compete with it."""
+    def _start_spare_later(self) -> None:
+        """Start a spare process after the present start, with which it must not compete."""
         if self._spare_class is not None:
             loop = asyncio.get_running_loop()
-            self._warming = loop.call_later(_WARM_AFTER_S, self._warm)
+            self._spare_start = loop.call_later(_SPARE_AFTER_S, self._start_spare)
 
-    def _warm(self) -> None:
+    def _start_spare(self) -> None:
         assert self._spare_class is not None
-        self._spare = self._vacant(self._spare_class)
+        self._spare = self._create_vacant(self._spare_class)
         self._spare.warm.remote()
 
 
-def vacant(factory: type) -> type:
-    """Return a subclass that is constructed with nothing and becomes a part when it is told to.
+def vacant_actor(factory: type) -> type:
+    """Return a subclass of a synchronous class that is constructed empty and takes a part later.
 
-    Calls to a synchronous actor run in order, so whatever is asked after `take_part` finds the part
+    Calls to a synchronous actor run in order, so every call after `take_part` finds the part
     constructed.
     """
 
@@ -273,37 +381,34 @@ def vacant(factory: type) -> type:
         part: tuple[str, int] = self.part
         return part
 
-    body = {"__init__": begin, "take_part": take_part, "part_taken": part_taken, "warm": warm}
+    def process_id(_: Any) -> int:
+        return os.getpid()
+
+    methods = (take_part, warm, part_taken, process_id)
+    body = {"__init__": begin, **{method.__name__: method for method in methods}}
     return type(factory.__name__, (factory,), body)
+
+
+def async_actor(factory: type) -> type:
+    """Return a subclass of an asynchronous class that also answers for its process."""
+
+    async def process_id(_: Any) -> int:
+        check_uvloop(asyncio.get_running_loop(), ray_version=_ray().__version__)
+        return os.getpid()
+
+    async def freeze(_: Any) -> None:
+        freeze_heap()
+
+    return type(factory.__name__, (factory,), {"process_id": process_id, "freeze_heap": freeze})
 
 
 def _is_async(factory: type) -> bool:
     return any(asyncio.iscoroutinefunction(getattr(factory, name)) for name in dir(factory))
 
 
-def _pid_of(_: object) -> int:
-    return os.getpid()
-
-
-def _settle(_: object) -> None:
-    freeze_heap()
-
-
-def _quieten() -> None:
-    """Keep Ray from printing on our terminal that an actor died: the supervisor tells it better.
-
-    Ray prints it whatever `log_to_driver` says, and has no public switch for it.
-    """
-    from ray._private import worker  # noqa: PLC0415
-
-    def drop(*_: object, **__: object) -> None:
-        pass
-
-    worker.print_to_stdstream = drop
-
-
+# --- cluster -------------------------------------------------------------------------------------
 class Cluster:
-    """A Ray instance of our own, or a place in somebody else's."""
+    """A Ray that is started here, or a connection to a running cluster."""
 
     def __init__(self, settings: ClusterSettings) -> None:
         self.settings = settings
@@ -317,15 +422,19 @@ class Cluster:
         Raises
         ------
         ClusterError
-            When Ray was imported before its environment could be set: it would listen to the
-            world, or without its token.
+            When Ray was imported before its environment could be set, which would leave it open to
+            the network or without its token; when it lacks an internal that is used here; or when
+            it binds other addresses than loopback.
+        PidfdMissingError
+            When processes cannot be held by pidfd.
         """
+        check_pidfd()
         settings = self.settings
-        wanted = _ENV if settings.address else {**_ENV, **_LOCAL_ENV}
-        if "ray" in sys.modules and any(os.environ.get(k) != v for k, v in wanted.items()):
-            names = ", ".join(f"{key}={value}" for key, value in wanted.items())
+        required = _ENV if settings.address else {**_ENV, **_LOCAL_ENV}
+        if "ray" in sys.modules and any(os.environ.get(k) != v for k, v in required.items()):
+            names = ", ".join(f"{key}={value}" for key, value in required.items())
             raise ClusterError(f"import ray after this call, or set {names} before importing it")
-        os.environ.update(wanted)
+        os.environ.update(required)
         ray = _ray()
         if ray.is_initialized():
             return
@@ -337,7 +446,9 @@ class Cluster:
         }
         if settings.address:
             ray.init(address=settings.address, **common)
+            self._began = True
         else:
+            check_loopback(ray)
             ray.init(
                 address="local",  # whatever RAY_ADDRESS says
                 num_cpus=settings.cpus or os.cpu_count(),
@@ -345,18 +456,23 @@ class Cluster:
                 object_store_memory=settings.object_store_mib * _MIB,
                 **common,
             )
-        self._began = True
+            self._began = True
+            try:
+                check_loopback(ray)
+            except ClusterError:
+                self.stop()
+                raise
         if not settings.log_to_driver:
-            _quieten()
+            _silence(ray)
 
     def stop(self) -> None:
-        """Leave; a local Ray that was started here ends, and every actor with it."""
+        """Leave the cluster; a Ray that was started here ends, and every actor with it."""
         if self._began:
             _ray().shutdown()
             self._began = False
 
     def launcher(self) -> RayLauncher:
-        """Return what starts actors on this node, one process at a time."""
+        """Return a launcher of actors on this node."""
         return RayLauncher(namespace=self.settings.namespace)
 
     def __enter__(self) -> "Cluster":

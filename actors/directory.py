@@ -1,7 +1,7 @@
 """The journaled directory: every market's number, key, first specification and shell.
 
-Owns what a cold start must find before any shell is up. Whatever it answers is on disk first. It
-never forgets a market: a number given is given for ever.
+Owns what a cold start needs before any shell is up. Every change is on disk before it is answered.
+Never gives a market's number to another market, even after the first was withdrawn.
 """
 
 from collections.abc import Sequence
@@ -20,21 +20,21 @@ from persistence.journal import Journal, JournalOptions
 from persistence.records import EpochMark, Kind
 
 MARKETS_IN_RECORD_MAX = 1_024
-"""Markets one record may carry; more go into several, each whole in itself."""
+"""Most markets of one record; more markets go into several records, each complete."""
 
 
 class DirectoryMismatchError(ValueError):
-    """The settings contradict what the data was made with; the message names the setting."""
+    """The settings contradict those the data was created with; the message names the setting."""
 
 
 class Founded(Struct, frozen=True, kw_only=True, tag_field="doc", tag="founded"):
-    """The data begins: the count of account shards never changes after this."""
+    """The first document: the count of account shards, which never changes afterwards."""
 
     account_shards: int
 
 
 class MarketsPlaced(Struct, frozen=True, kw_only=True, tag_field="doc", tag="markets_placed"):
-    """These markets have these numbers and live in these shells."""
+    """Markets with their numbers, and the shell of each; both tuples have the same order."""
 
     by: str
     markets: tuple[CreateMarket, ...]
@@ -42,13 +42,13 @@ class MarketsPlaced(Struct, frozen=True, kw_only=True, tag_field="doc", tag="mar
 
 
 class MarketsWithdrawn(Struct, frozen=True, kw_only=True, tag_field="doc", tag="withdrawn"):
-    """Their shell would not have them; numbers stay used, keys are free again."""
+    """Markets that their shell refused; their numbers stay used, their keys are free again."""
 
     market_nos: tuple[int, ...]
 
 
 class ProcessBegun(Struct, frozen=True, kw_only=True, tag_field="doc", tag="life_begun"):
-    """A process was started for a part; generations of a part only rise."""
+    """A process is about to be started for a part; a part's generations only rise."""
 
     part: str
     generation: int
@@ -61,7 +61,7 @@ _decode = msgspec.msgpack.Decoder(Document).decode
 
 
 class Placed(Struct, frozen=True, kw_only=True):
-    """A market as the directory holds it."""
+    """A market in the directory: how it was specified first, and its shell."""
 
     command: CreateMarket
     shell: str
@@ -86,14 +86,14 @@ class Directory:
     def open(
         cls, folder: Path, *, disk: Disk, at_ns: int, options: JournalOptions, account_shards: int
     ) -> "Directory":
-        """Read the directory, or found it.
+        """Open the directory of a folder, or create it there.
 
         Raises
         ------
         DirectoryMismatchError
             When `account_shards` is not what the data was founded with.
         JournalDamagedError, LockHeldError
-            From the journal, which has then not been changed.
+            From the journal, which is unchanged then.
         """
         directory = cls()
         journal = Journal.open(
@@ -120,15 +120,15 @@ class Directory:
 
     @property
     def epoch(self) -> int:
-        """Number of this start; it rises with every one."""
+        """Number of this start; it rises with every start."""
         assert self._journal is not None
         return self._journal.epoch
 
     def check(self, market: CreateMarket) -> tuple[CreateMarket, Refused | None]:
         """Return a specification with its key in canonical form, and why it cannot be placed.
 
-        A key that exists is refused with MARKET_EXISTS; callers that look it up first make
-        creation repeatable.
+        A key that exists is refused with MARKET_EXISTS; a caller that looks the key up first can
+        repeat a creation.
         """
         try:
             key = str(parse_market_key(market.key))
@@ -151,7 +151,7 @@ class Directory:
     def place(
         self, markets: Sequence[CreateMarket], *, shells: Sequence[str], by: str, at_ns: int
     ) -> list[CreateMarket]:
-        """Write down checked markets and their shells; return them with their numbers.
+        """Write checked markets and their shells to disk; return the markets with their numbers.
 
         A `market_no` of 0 is given the next free number, from 1.
         """
@@ -168,14 +168,14 @@ class Directory:
         return numbered
 
     def withdraw(self, market_nos: Sequence[int], *, at_ns: int) -> None:
-        """Take back markets that their shell refused for good."""
+        """Withdraw markets that their shell refused with a reason no retry would change."""
         self._write([MarketsWithdrawn(market_nos=tuple(market_nos))], at_ns=at_ns)
 
     def begin_process(self, part: str, *, at_ns: int) -> int:
         """Return the generation of a part's next process.
 
-        A full disk must keep no process from starting: then the number is kept in memory only, and
-        may be used again after a cold start.
+        A full disk must not keep a process from starting: the number is then kept in memory only,
+        and may be used again after a cold start.
         """
         generation = self.generations.get(part, 0) + 1
         try:
@@ -185,7 +185,7 @@ class Directory:
         return generation
 
     def close(self) -> None:
-        """Let go of the journal."""
+        """Close the journal and release its lock."""
         if self._journal is not None:
             self._journal.close()
 

@@ -1,8 +1,8 @@
-"""What a part does when its journal breaks, or is another's: it ends its process at once.
+"""End a part's process at once when its journal breaks or has another writer.
 
-Owns the one reaction to a write or sync that failed, and to a lock that is held. The state in
-memory may be ahead of the disk then, and nothing derived from it may leave the process; recovery
-starts from the disk.
+Owns the one reaction to a failed write or sync, and to a lock that is held. After a failed write
+the state in memory may be ahead of the disk, and nothing derived from it may leave the process;
+recovery starts from the disk. Never repairs or retries anything.
 """
 
 import contextlib
@@ -15,12 +15,25 @@ from persistence.disk import LockHeldError
 from persistence.journal import JournalBrokenError
 
 ExitProcess = Callable[[int], None]
-"""Ends the process, or in embedded use the part's life; does not return."""
+"""Ends the process with an exit code, or in embedded use only the part; does not return."""
 
 
 @contextlib.contextmanager
 def fail_stop(name: str, exit_process: ExitProcess) -> Iterator[None]:
-    """End the process when the journal breaks, or turns out to have a writer, inside the block."""
+    """End the process when, inside the block, the journal breaks or its lock is held.
+
+    Parameters
+    ----------
+    name : str
+        The part's name, for the message on stderr.
+    exit_process : callable
+        Called with EXIT_JOURNAL_BROKEN or EXIT_LOCK_HELD.
+
+    Raises
+    ------
+    JournalBrokenError, LockHeldError
+        When `exit_process` returns, as a test's stand-in does.
+    """
     try:
         yield
     except JournalBrokenError as error:
@@ -29,12 +42,12 @@ def fail_stop(name: str, exit_process: ExitProcess) -> Iterator[None]:
         exit_process(EXIT_JOURNAL_BROKEN)
         raise
     except LockHeldError as error:
-        sys.stderr.write(f"{name}: {error}; the process ends, and may be started again\n")
+        sys.stderr.write(f"{name}: {error}; the process ends and may be started again\n")
         sys.stderr.flush()
         exit_process(EXIT_LOCK_HELD)
         raise
 
 
-def leave(code: int) -> None:
-    """End the process with no handler, flush or finalizer in between."""
+def exit_at_once(code: int) -> None:
+    """End the process without running handlers, flushing buffers or finalizing objects."""
     os._exit(code)

@@ -1,7 +1,7 @@
-"""Parts run in this very process: for tests, notebooks and embedded use, with no cluster.
+"""Run parts in this process, with no cluster: for tests, notebooks and embedded use.
 
-Owns in-process lives that can be ended and frozen like real ones. Never used where parts must
-survive one another: here they share a process and one event loop.
+Owns stand-ins for processes that can be killed and frozen as real ones can. Never used where parts
+must survive one another: here they share a process and one event loop.
 """
 
 import asyncio
@@ -14,14 +14,19 @@ from actors.process import PartSpec
 
 
 class LocalProcess:
-    """One life of a part in this process; its own peer and its own kill switch.
+    """A `Process` that runs its part here: with a peer of its own, killed and frozen by itself.
 
-    A part that ends its process (`exit_process`, handed to its constructor) ends only this life.
+    The part receives `exit_process`, which ends this local process and not the operating system's.
+
+    Parameters
+    ----------
+    spec : PartSpec
+        The part, which is constructed here.
     """
 
     def __init__(self, spec: PartSpec) -> None:
         self.spec = spec
-        self._over = asyncio.Event()
+        self._gone = asyncio.Event()
         self._thawed = asyncio.Event()
         self._thawed.set()
         self.target: Any = None
@@ -29,20 +34,20 @@ class LocalProcess:
         self.peer = _ProcessPeer(self)
 
     @property
-    def over(self) -> bool:
-        """Say whether this life has ended."""
-        return self._over.is_set()
+    def ended(self) -> bool:
+        """Whether this local process has ended."""
+        return self._gone.is_set()
 
     def attach(self, pid: int) -> None:
-        """Accept the process id, which is everybody's here."""
+        """Accept the process id, which every local process shares."""
         assert pid == os.getpid()
 
     def kill(self) -> None:
-        """End this life: calls fail from now on, files and locks are let go."""
-        if not self.over:
-            self._over.set()
+        """End this local process: later calls fail, and the part's files and locks are released."""
+        if not self.ended:
+            self._gone.set()
             self._thawed.set()
-            if self.target is not None:  # else its constructor ended it
+            if self.target is not None:  # None: the constructor ended the process
                 self.target.abandon()
 
     def freeze(self) -> None:
@@ -50,20 +55,28 @@ class LocalProcess:
         self._thawed.clear()
 
     def thaw(self) -> None:
-        """Answer again."""
+        """Answer calls again, those that wait included."""
         self._thawed.set()
 
-    async def gone(self) -> None:
-        """Return when this life has ended."""
-        await self._over.wait()
+    async def wait_gone(self) -> None:
+        """Return when this local process has ended."""
+        await self._gone.wait()
 
     async def admit(self, what: str, timeout_s: float | None) -> None:
-        """Let a call in, or raise what a caller of a real process would see."""
+        """Let a call in, or raise what the caller of a real process would get.
+
+        Raises
+        ------
+        PeerTimeoutError
+            When the process stays frozen for `timeout_s`.
+        PeerDiedError
+            When the process has ended.
+        """
         try:
             await asyncio.wait_for(self._thawed.wait(), timeout_s)
         except TimeoutError as error:
             raise PeerTimeoutError(f"{what}: {timeout_s} s passed") from error
-        if self.over:
+        if self.ended:
             raise PeerDiedError(f"{what}: the part has ended")
 
     def _on_exit(self, code: int) -> NoReturn:
@@ -72,37 +85,36 @@ class LocalProcess:
 
 
 class _ProcessPeer(LocalPeer):
-    """Calls into one life."""
+    """The peer of one local process."""
 
     def __init__(self, process: LocalProcess) -> None:
         super().__init__(process.target, name=process.spec.name)
         self._process = process
 
     async def ask(self, method: str, /, *args: Any, timeout_s: float | None = None) -> Any:
-        """Call the part, unless its life is over or frozen."""
+        """Call the part, unless its process has ended or is frozen."""
         await self._process.admit(f"{self.name}.{method}", timeout_s)
         return await super().ask(method, *args, timeout_s=timeout_s)
 
 
 class LocalLauncher:
-    """Starts lives in this process and remembers the latest of each part by name."""
+    """A `Launcher` of local processes, which keeps the latest process of each part by name."""
 
     def __init__(self) -> None:
         self.processes: dict[str, LocalProcess] = {}
 
     def spawn(self, spec: PartSpec) -> LocalProcess:
-        """Construct the part here and now."""
-        process = LocalProcess(spec)
-        self.processes[spec.name] = process
+        """Construct the part in this process."""
+        process = self.processes[spec.name] = LocalProcess(spec)
         return process
 
     async def running(self, names: Collection[str]) -> dict[str, tuple[int, LocalProcess]]:
-        """Return the lives of these parts that are not over."""
+        """Return the local processes of these parts that have not ended."""
         return {
             name: (process.spec.generation, process)
             for name, process in self.processes.items()
-            if name in names and not process.over
+            if name in names and not process.ended
         }
 
     def close(self) -> None:
-        """Do nothing: lives that were begun are ended one by one."""
+        """Do nothing: local processes are ended one by one."""

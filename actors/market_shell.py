@@ -1,7 +1,7 @@
-"""The market shell: one process that holds 1..N markets and their journal.
+"""The market shell: one process that holds one or more markets and their journal.
 
-Owns no rule: a method decodes, calls the durable machine, encodes; and what a control command, a
-feed or a repricing changed is published after the sync. A bet is decided, journaled and synced
+Owns decoding, the call of the durable machine, encoding, and publishing after the sync what a
+control command, a feed or a repricing changed; never a rule. A bet is decided, journaled and synced
 before `place` returns.
 """
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from actors.failstop import ExitProcess, leave
+from actors.failstop import ExitProcess, exit_at_once
 from actors.messages import AUDIT_ROWS_MAX, KnownMarket, decode_market_control, encode
 from actors.peer import Peer
 from actors.settings import MarketShellSettings
@@ -33,7 +33,7 @@ _IMAGES_IN_CALL_MAX: Final = 1_024
 
 
 class MarketShell(Shell[DurableMarkets]):
-    """Markets and their journal, as one process offers them.
+    """Markets and their journal, as other processes call them.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class MarketShell(Shell[DurableMarkets]):
     quarantine : str
         When not empty, why the journal must not be opened.
     disk, clock, exit_process
-        What it stands on: the local disk, UTC nanoseconds, the way a process ends.
+        The journal's disk, a clock in UTC nanoseconds, and what ends the process.
     """
 
     def __init__(
@@ -61,11 +61,11 @@ class MarketShell(Shell[DurableMarkets]):
         quarantine: str = "",
         disk: Disk | None = None,
         clock: Callable[[], int] = time.time_ns,
-        exit_process: ExitProcess = leave,
+        exit_process: ExitProcess = exit_at_once,
     ) -> None:
         self._settings = settings or MarketShellSettings()
         self._repricer: Repricer | None = None
-        self._sent: dict[int, int] = {}
+        self._published_version: dict[int, int] = {}
 
         def open_durable(at_ns: int) -> DurableMarkets:
             return DurableMarkets.open(
@@ -82,22 +82,22 @@ class MarketShell(Shell[DurableMarkets]):
 
     @staticmethod
     def warm_up() -> None:
-        """Load, in a process that waits for its part, what is else loaded at its first use."""
+        """Load the pricing code, which else loads at first use; for a process that waits idle."""
         from engine.pricing.repricing import warm_up  # noqa: PLC0415 - see that module
 
         warm_up()
 
     def tick(self) -> bytes:
-        """Use the quiet moment to have memory ready for bets to come, then say how the shell is."""
+        """Reserve memory for coming bets, so that no batch waits for it, then return the health."""
         if self._serving() is not None:
             self._machine().reserve(bets=self._settings.bets_ahead)
         return super().tick()
 
     def set_gateways(self, peers: Sequence[Peer]) -> None:
-        """Tell these gateways from now on, beginning with how every market stands.
+        """Notify these gateways from now on, first of every market's present image.
 
-        A gateway may have asked for images before it was known here; what changed in between it
-        would else not hear of.
+        A gateway may have fetched images before this shell knew the gateway; without these images
+        it would miss what changed in between.
         """
         super().set_gateways(peers)
         if self._durable is None or self._durable.machine is None:
@@ -110,7 +110,15 @@ class MarketShell(Shell[DurableMarkets]):
 
     # --- bets ------------------------------------------------------------------------------------
     def place(self, rows: bytes) -> bytes:
-        """Decide bets: BET rows in, DECISION rows out in the same order, on disk before return."""
+        """Decide bets, given as BET rows; return DECISION rows in the same order.
+
+        Every decision is on disk before the return.
+
+        Raises
+        ------
+        ValueError
+            When the batch is larger than `batch_rows_max`; no bet of it is decided.
+        """
         bets = rows_of(rows, BET, rows_max=self._settings.batch_rows_max)
         durable = self._serving()
         if durable is None:
@@ -119,44 +127,45 @@ class MarketShell(Shell[DurableMarkets]):
             return durable.place(bets, self._clock()).tobytes()
 
     def bets(self, start: int = 0, limit: int = AUDIT_ROWS_MAX) -> bytes:
-        """Return remembered decisions in their order, as BET_RECORD rows, from `start` on."""
+        """Return recorded decisions in their order, as BET_RECORD rows, from the `start`-th on."""
         return self._machine().bets()[start : start + limit].tobytes()
 
     # --- control ---------------------------------------------------------------------------------
     def control(self, payload: bytes) -> bytes:
-        """Apply MarketControl in order as one record; return list[MarketEvent], and publish."""
-        asked = decode_market_control(payload)
-        return encode(self._control(asked.by, asked.commands))
+        """Apply MarketControl in order as one record, and publish; return list[MarketEvent]."""
+        request = decode_market_control(payload)
+        return encode(self._control(request.by, request.commands))
 
     def reprice(self, payload: bytes) -> bytes:
-        """Price every market of a fixture hosted here anew; return list[MarketEvent], and publish.
+        """Reprice every market of a fixture hosted here, and publish; return list[MarketEvent].
 
-        Takes Reprice in msgpack. The odds are journaled, as the trader's would be; replay never
-        computes a price.
+        Takes Reprice in msgpack. The odds are journaled, as a trader's are; replay never computes
+        a price.
         """
         from engine.pricing.repricing import Repricer, decode_reprice  # noqa: PLC0415 - see that module
 
-        asked = decode_reprice(payload)
+        request = decode_reprice(payload)
         if self._serving() is None:
             return encode([_quarantined(self.why)])
         self._repricer = self._repricer or Repricer()
-        commands = self._repricer.commands(asked, self._machine())
-        return encode(self._control(asked.by, commands) if commands else [])
+        commands = self._repricer.commands(request, self._machine())
+        return encode(self._control(request.by, commands) if commands else [])
 
     def follow(self, payload: bytes) -> bytes:
-        """Obey parts of a feed's messages as one record; return list[MarketEvent], and publish.
+        """Apply parts of a feed's messages as one record, and publish; return list[MarketEvent].
 
-        Takes Follow in msgpack. Probabilities become odds here, by this book; it is the odds that
-        are journaled. Sent again, messages that were obeyed change nothing (see FeedUpdate).
+        Takes Follow in msgpack. Probabilities become odds here, by the market's own book, and the
+        odds are journaled. A message that was applied changes nothing when it is sent again (see
+        FeedUpdate).
         """
         from engine.pricing.following import decode_follow, follow_commands  # noqa: PLC0415 - see there
 
-        asked = decode_follow(payload)
+        request = decode_follow(payload)
         if self._serving() is None:
             return encode([_quarantined(self.why)])
-        commands, refused = follow_commands(asked, self._machine())
+        commands, refused = follow_commands(request, self._machine())
         return encode(
-            [*refused, *self._control(asked.by, tuple(commands))] if commands else refused
+            [*refused, *self._control(request.by, tuple(commands))] if commands else refused
         )
 
     def _control(self, by: str, commands: tuple[MarketCommand, ...]) -> list[MarketEvent]:
@@ -174,9 +183,9 @@ class MarketShell(Shell[DurableMarkets]):
         return events
 
     def _publish(self, events: Iterable[MarketEvent]) -> None:
-        """Hand what changed to every gateway, encoded once: images of new markets, else deltas.
+        """Send every gateway what changed, encoded once: images of new markets, else deltas.
 
-        A version told before is no change: a feed says most things twice.
+        A version that was published before is not sent again: feeds repeat most messages.
         """
         if not self._gateways:
             return
@@ -188,8 +197,9 @@ class MarketShell(Shell[DurableMarkets]):
             if not isinstance(event, Refused | OutboxAcked | MarketCreated | LimitsSet)
         )
         deltas = [machine.price_delta(no) for no in touched]
-        changed = [each for each in deltas if each.version != self._sent.get(each.market_no)]
-        self._sent.update({each.market_no: each.version for each in changed})
+        published = self._published_version
+        changed = [delta for delta in deltas if delta.version != published.get(delta.market_no)]
+        published.update({delta.market_no: delta.version for delta in changed})
         if created:
             self._notify("on_created", encode([machine.price_image(no) for no in created]))
         if changed:
@@ -201,12 +211,12 @@ class MarketShell(Shell[DurableMarkets]):
         return self._machine().market_nos()
 
     def price_images(self, market_nos: list[int] | None = None) -> bytes:
-        """Return list[PriceImage] of the markets asked for that are here, or of all."""
+        """Return list[PriceImage] of those of the given markets that are hosted here, or of all."""
         machine = self._machine()
         return encode([machine.price_image(no) for no in self._present(market_nos)])
 
     def positions(self) -> bytes:
-        """Return list[KnownMarket] of the markets that any feed has told anything."""
+        """Return list[KnownMarket] of the markets that a feed has updated."""
         machine = self._machine()
         known = []
         for number in machine.market_nos():
@@ -221,12 +231,12 @@ class MarketShell(Shell[DurableMarkets]):
         return encode(known)
 
     def book_images(self, market_nos: list[int] | None = None) -> bytes:
-        """Return list[BookImage] of the markets asked for that are here, or of all."""
+        """Return list[BookImage] of those of the given markets that are hosted here, or of all."""
         machine = self._machine()
         return encode([machine.book_image(no) for no in self._present(market_nos)])
 
     def outbox(self, shard: int, limit: int) -> bytes:
-        """Return the oldest settlements that wait for an account shard, as SETTLEMENT rows."""
+        """Return the oldest settlements that wait for an account shard: SETTLEMENT rows."""
         return self._machine().outbox(shard=shard, limit=limit).tobytes()
 
     def outbox_shards(self) -> list[int]:
@@ -249,7 +259,7 @@ class MarketShell(Shell[DurableMarkets]):
 
     def _machine(self) -> MarketMachine:
         machine = self._reading().machine
-        assert machine is not None, "else reading refuses"
+        assert machine is not None, "_reading refuses without a machine"
         return machine
 
 

@@ -1,7 +1,7 @@
-"""What shells, supervisor, reconciler and gateways say to one another besides rows of bets.
+"""Messages between shells, supervisor, reconciler and gateways, besides rows of bets.
 
-Owns the msgpack documents of the inside; the outside's messages are the gateway's. Each side is
-the same release, so these carry no version.
+Owns the internal msgpack messages; never those of the public protocol, which are the gateway's.
+All parts run the same release, so internal messages carry no version.
 """
 
 from enum import StrEnum
@@ -15,26 +15,26 @@ from engine.common.events import LedgerEvent, MarketEvent, Refused
 from engine.common.views import Balance, BookImage, LedgerTotals, PriceDelta, PriceImage, Slip
 
 BATCH_ROWS_MAX: Final = 4_096
-"""Rows one call between parts may carry; a caller with more makes more calls."""
+"""Most rows of one call between parts; a caller with more rows makes more calls."""
 
 AUDIT_ROWS_MAX: Final = 131_072
-"""Rows of bets or slips one page of an audit carries."""
+"""Rows of bets or slips in one page of an audit."""
 
 
 class ShellState(StrEnum):
-    """What a shell will do for a caller."""
+    """Whether a shell serves calls."""
 
     STARTING = "starting"
     SERVING = "serving"
     QUARANTINED = "quarantined"
-    """Its journal is damaged in the middle: it answers reads and refuses the rest."""
+    """Its journal is damaged or its restart budget is spent: it answers reads, refuses the rest."""
     DOWN = "down"
 
 
 class MarketControl(Struct, frozen=True, kw_only=True):
     """Commands for one shell's markets, applied in order, journaled as one record.
 
-    `by` is the identity that asked, for example ``trader:anna`` or ``feed:uof``.
+    `by` is the identity that sent them, for example ``trader:anna`` or ``feed:uof``.
     """
 
     by: str
@@ -49,20 +49,20 @@ class LedgerControl(Struct, frozen=True, kw_only=True):
 
 
 class StatusQuery(Struct, frozen=True, kw_only=True, tag_field="q", tag="status"):
-    """What became of a bet? Answered with a Slip or None."""
+    """Query one bet by its ref; the answer is a Slip or None."""
 
     account_no: int
     ref: str
 
 
 class BalanceQuery(Struct, frozen=True, kw_only=True, tag_field="q", tag="balance"):
-    """How much has an account? Answered with a Balance or None."""
+    """Query an account's balance; the answer is a Balance or None."""
 
     account_no: int
 
 
 class OpenBetsQuery(Struct, frozen=True, kw_only=True, tag_field="q", tag="open_bets"):
-    """Which bets are pending or accepted and unsettled? Slips, oldest first, after a bet id."""
+    """Query the pending and the unsettled accepted bets: Slips, oldest first, after a bet id."""
 
     account_no: int
     after_bet_id: int = 0
@@ -89,9 +89,9 @@ class ShellHealth(Struct, frozen=True, kw_only=True):
 
 
 class ShellStatus(Struct, frozen=True, kw_only=True):
-    """A shell as its supervisor knows it; `health` is its last answer to a tick.
+    """A shell as its supervisor knows it; `health` is the shell's last answer to a tick.
 
-    `outage_ms` is how long the last outage took, from its discovery to serving again.
+    `outage_ms` is the length of the last outage, from its discovery until the shell served again.
     """
 
     name: str
@@ -105,7 +105,7 @@ class ShellStatus(Struct, frozen=True, kw_only=True):
 
 
 class ShellRoute(Struct, frozen=True, kw_only=True):
-    """One shell as callers know it; `generation` rises with every process started for it."""
+    """One shell as callers know it; `generation` rises with every process of the shell."""
 
     name: str
     kind: str  # "market" or "account"
@@ -115,18 +115,18 @@ class ShellRoute(Struct, frozen=True, kw_only=True):
 
 
 class AccountEventKind(StrEnum):
-    """What `on_account_events(payload, kind)` of a gateway is told about watched accounts."""
+    """The kind of a gateway's `on_account_events(payload, kind)`, and the type of its payload."""
 
     RESOLVED = "resolved"
-    """list[Slip]: the reconciler brought the verdict of bets whose answer had been lost."""
+    """list[Slip]: the reconciler delivered the verdict of bets whose answer had been lost."""
     SETTLED = "settled"
     """list[Slip]: a settlement or resettlement was booked, or a bet is ACCEPTED again."""
     CREDITED = "credited"
-    """list[LedgerEvent]: money came in or went out."""
+    """list[LedgerEvent]: a deposit or a withdrawal was booked."""
 
 
 class MarketRoute(Struct, frozen=True, kw_only=True):
-    """Where a market lives."""
+    """Which shell hosts a market."""
 
     market_no: int
     key: str
@@ -134,7 +134,7 @@ class MarketRoute(Struct, frozen=True, kw_only=True):
 
 
 class MarketAnswer(Struct, frozen=True, kw_only=True):
-    """What became of one market of a CreateMarkets: its route, or why there is none."""
+    """The answer for one market of a CreateMarkets: its route, or why there is none."""
 
     key: str
     route: MarketRoute | None = None
@@ -142,9 +142,9 @@ class MarketAnswer(Struct, frozen=True, kw_only=True):
 
 
 class CreateMarkets(Struct, frozen=True, kw_only=True):
-    """Markets to place and create; a `market_no` of 0 asks the directory for a number.
+    """Markets to place and create; a `market_no` of 0 lets the directory choose a number.
 
-    A key that exists is answered with its route, so the same request may be made again.
+    A key that exists is answered with its route, so the same request may be sent again.
     """
 
     by: str
@@ -152,19 +152,23 @@ class CreateMarkets(Struct, frozen=True, kw_only=True):
 
 
 class KnownMarket(Struct, frozen=True, kw_only=True):
-    """A market that has obeyed a feed, with the positions it remembers, by source."""
+    """A market that a feed has updated, with its last position of each source.
+
+    `results_stand` says that the market's results are in force.
+    """
 
     image: PriceImage
     positions: dict[str, int] = {}
     results_stand: bool = False
 
 
-class BooksReport(Struct, frozen=True, kw_only=True):
-    """What came of comparing markets' books with accounts', bet by bet.
+class ReconciliationReport(Struct, frozen=True, kw_only=True):
+    """The result of comparing markets' bets with accounts' slips, bet by bet.
 
     `in_flight` counts bets whose verdict has not reached their account yet: neither agreement nor
-    difference. `quiet` says that no shard's books changed while they were read; only then is
-    `at_stake_minor` held against the slips. `differences` has the first few in words.
+    difference. `quiet` says that no shard changed while its slips were read; only then are
+    `at_stake_minor` and `pending_minor` compared with the slips. `differences` describes the first
+    few of `differences_found` differences.
     """
 
     market_bets: int
@@ -179,7 +183,7 @@ class BooksReport(Struct, frozen=True, kw_only=True):
 
     @property
     def agree(self) -> bool:
-        """Say whether every accepted bet stands in both books alike, and money adds up."""
+        """Whether every accepted bet has an equal slip, and every currency's totals sum to zero."""
         return self.differences_found == 0 and self.sums_to_zero
 
 
@@ -201,4 +205,4 @@ decode_slip = msgspec.msgpack.Decoder(Slip | None).decode
 decode_balance = msgspec.msgpack.Decoder(Balance | None).decode
 decode_known_markets = msgspec.msgpack.Decoder(list[KnownMarket]).decode
 decode_totals = msgspec.msgpack.Decoder(list[LedgerTotals]).decode
-decode_books_report = msgspec.msgpack.Decoder(BooksReport).decode
+decode_reconciliation_report = msgspec.msgpack.Decoder(ReconciliationReport).decode

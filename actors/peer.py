@@ -1,8 +1,8 @@
-"""How one part of the system calls another: ask and await, or tell and forget.
+"""How one part of the system calls another: `ask` for an answer, or `notify` without one.
 
-Owns the calling convention and its failures. `LocalPeer` runs the callee in this process
-(tests, notebooks, embedded use); the cluster's own kind lives beside Ray. A call is never retried
-here: where money moves, re-sending is the caller's decision, with the same ids.
+Owns the calling convention and its failures. `LocalPeer` runs the callee in this process (tests,
+notebooks, embedded use); the peer of a Ray actor is in cluster.py. Never retries a call: where
+money moves, sending again is the caller's decision, with the same ids.
 """
 
 import asyncio
@@ -10,52 +10,68 @@ from typing import Any, Protocol
 
 
 class PeerError(Exception):
-    """A call has no answer. Whether the callee ran it is unknown."""
+    """A call has no answer. Whether the callee ran the call is unknown."""
 
 
 class PeerDiedError(PeerError):
-    """The callee's process is gone, or went while it held the call."""
+    """The callee's process has ended, before the call or during it."""
 
 
 class PeerTimeoutError(PeerError):
-    """No answer within the time allowed; the callee may still run the call."""
+    """No answer came within the time allowed; the callee may still run the call."""
 
 
 class PeerRefusedError(Exception):
     """The callee did nothing and nothing changed: it is quarantined or its disk is full.
 
-    Not a PeerError: there is an answer, and it is that the work stays with the caller.
+    Not a PeerError: the callee answered, and the work stays with the caller.
     """
 
 
 class Peer(Protocol):
-    """A part of the system that answers by method name."""
+    """A part of the system whose methods are called by name."""
 
     @property
     def name(self) -> str:
-        """Unique name of the part, stable across its restarts."""
+        """Unique name of the part, the same in all its processes."""
         ...
 
     async def ask(self, method: str, /, *args: Any, timeout_s: float | None = None) -> Any:
-        """Call and await the answer; raises PeerDiedError or PeerTimeoutError."""
+        """Call a method and return its answer.
+
+        Raises
+        ------
+        PeerDiedError
+            When the callee's process has ended.
+        PeerTimeoutError
+            When `timeout_s` passed without an answer.
+        """
         ...
 
     def notify(self, method: str, /, *args: Any) -> None:
-        """Call and forget: no answer, no error, no order against `ask`."""
+        """Call a method and drop its answer and its error; no order against `ask` is promised."""
         ...
 
 
 class LocalPeer:
-    """A peer in this very process: methods run on the caller's event loop, in call order."""
+    """A part in this process: its methods run on the caller's event loop, in call order.
+
+    Parameters
+    ----------
+    target : object
+        The part.
+    name : str
+        The part's name.
+    """
 
     def __init__(self, target: object, *, name: str) -> None:
         self._target = target
         self._name = name
-        self._sent: set[asyncio.Task[Any]] = set()
+        self._notifications: set[asyncio.Task[Any]] = set()
 
     @property
     def name(self) -> str:
-        """Name given at construction."""
+        """The name given at construction."""
         return self._name
 
     async def ask(self, method: str, /, *args: Any, timeout_s: float | None = None) -> Any:
@@ -69,7 +85,7 @@ class LocalPeer:
         return answer
 
     def notify(self, method: str, /, *args: Any) -> None:
-        """Run the method soon; its answer is dropped."""
+        """Run the method in a later turn of the event loop and drop its answer."""
         task = asyncio.get_running_loop().create_task(self.ask(method, *args))
-        self._sent.add(task)
-        task.add_done_callback(self._sent.discard)
+        self._notifications.add(task)
+        task.add_done_callback(self._notifications.discard)

@@ -1,7 +1,7 @@
-"""Which shell hosts a market: a pure policy over counts and names.
+"""Decide which shell hosts a new market: a pure policy over counts and names.
 
-Owns the rule (fill up to `markets_per_actor`, keep a fixture's markets together) and nothing else:
-what was decided is the directory's to remember.
+Owns the rule (fill a shell up to `markets_per_actor`, keep a fixture's markets together). Never
+stores a decision; the directory does.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,19 +10,19 @@ from engine.common.ids import parse_market_key
 
 
 def market_shell_name(serial: int) -> str:
-    """Return the name of the market shell that was the `serial`-th to be made, from 0."""
+    """Return the name of the `serial`-th market shell to be created, from 0."""
     return f"market-{serial:05d}"
 
 
 class Placement:
-    """How full each market shell is, and of which fixtures.
+    """The number of markets in each shell, and the latest shell of each fixture.
 
     Parameters
     ----------
     markets_per_actor : int
         How many markets one shell may host.
     placed : iterable of (key, shell)
-        What the directory holds already, in its order.
+        The markets that the directory holds, in its order.
     """
 
     def __init__(self, *, markets_per_actor: int, placed: Iterable[tuple[str, str]] = ()) -> None:
@@ -36,28 +36,28 @@ class Placement:
     def place(self, keys: Sequence[str]) -> list[str]:
         """Return a shell's name for each key, in order; new names where no shell has room.
 
-        A fixture that fits a shell whole is not split over two: it goes where its markets are
-        already, else to the newest shell if all its markets in `keys` fit there, else to a new one.
+        A fixture whose markets all fit one shell is not split over two. It goes to its latest
+        shell, else to the newest shell if all its markets in `keys` fit there, else to a new one.
         """
         fixtures = [parse_market_key(key).fixture for key in keys]
-        waiting: dict[str, int] = {}
+        unplaced: dict[str, int] = {}
         for fixture in fixtures:
-            waiting[fixture] = waiting.get(fixture, 0) + 1
+            unplaced[fixture] = unplaced.get(fixture, 0) + 1
         shells = []
         for fixture in fixtures:
-            shell = self._room_for(fixture, wanted=waiting[fixture])
-            waiting[fixture] -= 1
+            shell = self._shell_for(fixture, unplaced=unplaced[fixture])
+            unplaced[fixture] -= 1
             self._note(fixture, shell)
             shells.append(shell)
         return shells
 
-    def _room_for(self, fixture: str, *, wanted: int) -> str:
-        home = self._latest_of_fixture.get(fixture)
-        if home is not None and self._load[home] < self._markets_per_actor:
-            return home
+    def _shell_for(self, fixture: str, *, unplaced: int) -> str:
+        shell = self._latest_of_fixture.get(fixture)
+        if shell is not None and self._load[shell] < self._markets_per_actor:
+            return shell
         if self._latest is not None:
             room = self._markets_per_actor - self._load[self._latest]
-            if room >= min(wanted, self._markets_per_actor):
+            if room >= min(unplaced, self._markets_per_actor):
                 return self._latest
         return market_shell_name(len(self._load))
 

@@ -1,8 +1,8 @@
-"""A part's process as its supervisor sees it: how to start one, end one, and see it gone.
+"""A part's process as its supervisor sees it: start it, kill it, and wait until it has ended.
 
-Owns the agreement between the supervisor and whatever carries processes (Ray, or this very
-process in embedded use), and the kernel's word on whether a local process lives. A successor is
-never started before its predecessor is seen gone.
+Owns the contract between the supervisor and what runs the processes (Ray, or this process in
+embedded use), and pidfds, by which the kernel reports the end of a local process. Never decides
+when a process starts; the supervisor starts a successor only after the predecessor has ended.
 """
 
 import asyncio
@@ -27,23 +27,23 @@ class PartSpec(Struct, frozen=True, kw_only=True):
 
 
 class Process(Protocol):
-    """One life of a part."""
+    """One process of a part, from its start to its end."""
 
     @property
     def peer(self) -> Peer:
-        """How to call it."""
+        """How to call the part in this process."""
         ...
 
     def attach(self, pid: int) -> None:
-        """Take note of its process id, which its first answer tells."""
+        """Note the process id, which the part's first answer reports."""
         ...
 
     def kill(self) -> None:
-        """End it at once, whatever it does; harmless when it is gone."""
+        """End the process at once, whatever it does; harmless after its end."""
         ...
 
-    async def gone(self) -> None:
-        """Return when it is gone."""
+    async def wait_gone(self) -> None:
+        """Return when the process has ended."""
         ...
 
 
@@ -51,7 +51,7 @@ class Launcher(Protocol):
     """Starts processes."""
 
     def spawn(self, spec: PartSpec) -> Process:
-        """Begin a part's process and return at once; its first answer says that it is up."""
+        """Begin a part's process and return at once; the part's first answer reports it is up."""
         ...
 
     async def running(self, names: Collection[str]) -> Mapping[str, tuple[int, Process]]:
@@ -59,14 +59,48 @@ class Launcher(Protocol):
         ...
 
     def close(self) -> None:
-        """Start nothing more; processes that were started go on."""
+        """Start nothing more; processes that were started keep running."""
         ...
 
 
-class PidWatch:
-    """A local process held by descriptor, so that neither a signal nor a death is mistaken.
+class PidfdMissingError(RuntimeError):
+    """Neither Python nor the kernel offers pidfds here; the message names what is needed."""
 
-    A process id may be given to another process; a descriptor of it may not.
+
+def check_pidfd(os_module: Any = os, signal_module: Any = signal) -> None:
+    """Check that processes can be held by pidfd.
+
+    Parameters
+    ----------
+    os_module, signal_module
+        Where `pidfd_open` and `pidfd_send_signal` are looked up.
+
+    Raises
+    ------
+    PidfdMissingError
+        When a function is missing, or the kernel (or a sandbox round it) refuses the call.
+    """
+    needed = "processes are held by pidfd: Linux 5.3 or later and its system calls are needed"
+    for module, function in ((os_module, "pidfd_open"), (signal_module, "pidfd_send_signal")):
+        if not hasattr(module, function):
+            raise PidfdMissingError(f"{needed}; this Python has no {function}")
+    try:
+        fd = os_module.pidfd_open(os.getpid())
+    except OSError as error:
+        raise PidfdMissingError(f"{needed}; pidfd_open failed: {error}") from error
+    os.close(fd)
+
+
+class PidWatch:
+    """A local process held by pidfd.
+
+    The kernel may give a process id to another process after the first has ended, so a signal by id
+    could reach the wrong one; a pidfd always means the same process.
+
+    Parameters
+    ----------
+    pid : int
+        A running process, or one that has ended: then `wait_gone` returns at once.
     """
 
     def __init__(self, pid: int) -> None:
@@ -83,15 +117,16 @@ class PidWatch:
     def kill(self) -> None:
         """Send SIGKILL, which also ends a stopped process."""
         if self._fd >= 0:
-            with contextlib.suppress(ProcessLookupError):  # it has ended; the loop will say so
+            # A process that has ended already is reported by the event loop.
+            with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._fd, signal.SIGKILL)
 
-    async def gone(self) -> None:
+    async def wait_gone(self) -> None:
         """Return when the process has ended."""
         await self._gone.wait()
 
     def close(self) -> None:
-        """Let go of the descriptor."""
+        """Close the pidfd."""
         if self._fd >= 0:
             self._loop.remove_reader(self._fd)
             os.close(self._fd)

@@ -1,7 +1,7 @@
-"""A shell's successive processes: bring up, watch, bury, and again, within a budget.
+"""Start, monitor, reap and restart one shell's process within a restart budget.
 
-Owns one task a shell, which is the only one to start or end its processes; so a shell never has
-two. Never knows what a shell does, and never gives up on seeing a process gone before the next.
+Owns one task per shell, which alone starts and ends the shell's processes, so a shell never has
+two. Never knows what a shell does, and never starts a process before the last one has ended.
 """
 
 import asyncio
@@ -9,19 +9,38 @@ import contextlib
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
+from actors.back_off import BackOff
 from actors.messages import ShellHealth, ShellState, decode_health
 from actors.peer import Peer, PeerError, PeerTimeoutError
 from actors.process import Launcher, PartSpec, Process
 from actors.settings import SupervisorSettings
 
-STOP_DEADLINE_S = 10.0
-"""How long a shell may take to close its journal before it is killed; it loses nothing by that."""
+STOP_DEADLINE_S: Final = 10.0
+"""Time a shell has to close its journal before it is killed; a kill loses nothing either."""
+_LONGEST_SHARE: Final = 1.5
+"""Pauses are spread evenly over 0.5 to 1.5 times those that the settings state."""
+_JITTER: Final = 2 / 3
+"""The share of the longest pause that jitter may take off: 1.5 * (1 - 2/3) = 0.5."""
 
 
 class ShellProcess:
-    """What is known of one shell, through all its processes."""
+    """What the supervisor knows of one shell: what to run, and its process of the moment.
+
+    Parameters
+    ----------
+    name : str
+        The shell's name.
+    kind : str
+        "market" or "account".
+    shard : int
+        The account shard's number; 0 for a market shell.
+    factory : type
+        The shell's class.
+    arguments : dict
+        What its constructor is given besides `quarantine`.
+    """
 
     def __init__(
         self, *, name: str, kind: str, shard: int, factory: type, arguments: dict[str, Any]
@@ -40,19 +59,20 @@ class ShellProcess:
         self.quarantine = ""
         """Why the next process must not open its journal; set when the budget is spent."""
         self.restarts: deque[float] = deque()
+        """When processes went down in the present window, in seconds of the keeper's clock."""
         self.suspected = asyncio.Event()
-        self.settled = asyncio.Event()
-        """Set while the shell serves or is quarantined: whenever a process answers for it."""
+        self.answering = asyncio.Event()
+        """Set while a process answers for the shell, which serves or is quarantined."""
 
     @property
     def peer(self) -> Peer:
-        """How to call the present process."""
+        """How to call the shell in its present process."""
         assert self.process is not None
         return self.process.peer
 
 
 class ProcessKeeper:
-    """Keeps shells alive.
+    """Keep one process running for each shell.
 
     Parameters
     ----------
@@ -62,18 +82,18 @@ class ProcessKeeper:
         Ticks, deadlines, back-off, budget.
     recoveries_max : int
         Shells that may be between start and first answer at once.
-    begin_life : callable
-        Gives the generation of a shell's next process, durably.
+    begin_process : callable
+        Returns the generation of a shell's next process, durably.
     on_up : callable
         Awaited when a process answers, before the shell is called SERVING.
     on_change : callable
-        Told of every change of state.
+        Called after every change of a shell's state.
     clock : callable
         Monotonic seconds.
     rng : random.Random
         Jitter.
     running : mapping
-        Generations and processes that an earlier keeper left; a shell begins with its own.
+        Generations and processes that an earlier keeper left; a shell takes over its own.
     """
 
     def __init__(
@@ -97,144 +117,140 @@ class ProcessKeeper:
         self._on_up = on_up
         self._on_change = on_change
         self._clock = clock
-        self._rng = rng
+        self._back_off = BackOff(
+            settings.backoff_min_ms / 1_000 * _LONGEST_SHARE,
+            settings.backoff_max_ms / 1_000 * _LONGEST_SHARE,
+            jitter=_JITTER,
+            clock_s=clock,
+            uniform=rng.random,
+        )
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
-    def keep(self, shell_process: ShellProcess) -> None:
-        """Bring a shell up and keep it up, until `end`."""
-        self._tasks[shell_process.name] = asyncio.get_running_loop().create_task(
-            self._keep(shell_process)
-        )
+    def keep(self, shell: ShellProcess) -> None:
+        """Start a shell, and restart it whenever its process fails, until `end`."""
+        self._tasks[shell.name] = asyncio.get_running_loop().create_task(self._keep(shell))
 
-    async def end(self, shell_process: ShellProcess) -> None:
-        """Let a shell close its journal, and see its process gone."""
-        task = self._tasks.pop(shell_process.name)
+    async def end(self, shell: ShellProcess) -> None:
+        """Let a shell close its journal, and return when its process has ended."""
+        task = self._tasks.pop(shell.name)
         task.cancel()
         await asyncio.wait({task})
-        if shell_process.process is None:
+        if shell.process is None:
             return
-        with contextlib.suppress(PeerError):  # then its journal stays open, as in any crash
-            await shell_process.process.peer.ask("stop", timeout_s=STOP_DEADLINE_S)
-        await self._reap(shell_process)
-        self._enter(shell_process, ShellState.DOWN, why="stopped")
+        # A shell that does not answer leaves its journal open, as after any crash.
+        with contextlib.suppress(PeerError):
+            await shell.process.peer.ask("stop", timeout_s=STOP_DEADLINE_S)
+        await self._reap(shell)
+        self._set_state(shell, ShellState.DOWN, why="stopped")
 
-    async def _keep(self, shell_process: ShellProcess) -> None:
+    async def _keep(self, shell: ShellProcess) -> None:
         down_at = self._clock()
         while True:
-            await asyncio.sleep(self._pause_s(shell_process))
-            if await self._bring_up(shell_process, down_at=down_at):
-                await self._watch(shell_process)
+            await asyncio.sleep(self._pause_s(shell))
+            if await self._start(shell, down_at=down_at):
+                await self._monitor(shell)
             down_at = self._clock()
-            self._enter(shell_process, ShellState.DOWN, why=shell_process.why)
-            await self._reap(shell_process)
-            shell_process.restarts.append(down_at)
+            self._set_state(shell, ShellState.DOWN, why=shell.why)
+            await self._reap(shell)
+            shell.restarts.append(down_at)
 
-    def _pause_s(self, shell_process: ShellProcess) -> float:
-        """Return how long to wait before the next start; a spent budget quarantines the shell.
+    def _pause_s(self, shell: ShellProcess) -> float:
+        """Return the pause before the next start; a spent budget quarantines the shell.
 
-        The first restart in a window is immediate; each further one waits twice as long.
+        The first restart in a window is immediate; the pause before each later one doubles.
         """
-        settings = self._settings
-        horizon = self._clock() - settings.restart_window_ms / 1_000
-        while shell_process.restarts and shell_process.restarts[0] < horizon:
-            shell_process.restarts.popleft()
-        count = len(shell_process.restarts)
-        if count > settings.restarts_max and not shell_process.quarantine:
-            window_s = settings.restart_window_ms / 1_000
-            shell_process.quarantine = f"{count} restarts in {window_s:g} s: {shell_process.why}"
-        if count < 2:
-            return 0.0
-        pause_ms = min(settings.backoff_min_ms << min(count - 2, 30), settings.backoff_max_ms)
-        return pause_ms / 1_000 * self._rng.uniform(0.5, 1.5)
+        window_s = self._settings.restart_window_ms / 1_000
+        horizon = self._clock() - window_s
+        while shell.restarts and shell.restarts[0] < horizon:
+            shell.restarts.popleft()
+        restarts = len(shell.restarts)
+        if restarts > self._settings.restarts_max and not shell.quarantine:
+            shell.quarantine = f"{restarts} restarts in {window_s:g} s: {shell.why}"
+        return self._back_off.delay_s(restarts - 1) if restarts > 1 else 0.0
 
-    async def _bring_up(self, shell_process: ShellProcess, *, down_at: float) -> bool:
-        """Start a process and wait for its first answer; False when it gave none."""
+    async def _start(self, shell: ShellProcess, *, down_at: float) -> bool:
+        """Take over or start a process and wait for its first answer; False when none came."""
         deadline_s = self._settings.start_deadline_ms / 1_000
         async with self._recoveries:
             try:
-                shell_process.generation, shell_process.process = self._adopt(
-                    shell_process
-                ) or self._spawn(shell_process)
-                answer = await shell_process.process.peer.ask("tick", timeout_s=deadline_s)
-                shell_process.health = decode_health(answer)
-                shell_process.process.attach(shell_process.health.pid)
-                shell_process.why = shell_process.health.why
-                shell_process.state = (
-                    shell_process.health.state
-                )  # told to no one until it is fitted out
-                await asyncio.wait_for(self._on_up(shell_process), deadline_s)
-            except Exception as error:  # whatever a start fails of, the next may not
-                shell_process.why = f"start failed: {error!r}"
+                shell.generation, shell.process = self._take_over(shell) or self._spawn(shell)
+                answer = await shell.process.peer.ask("tick", timeout_s=deadline_s)
+                shell.health = decode_health(answer)
+                shell.process.attach(shell.health.pid)
+                shell.why = shell.health.why
+                # Nobody is notified of this state before `on_up` has fitted the shell out.
+                shell.state = shell.health.state
+                await asyncio.wait_for(self._on_up(shell), deadline_s)
+            except Exception as error:  # the next start may succeed, whatever this one failed of
+                shell.why = f"start failed: {error!r}"
                 return False
-        if shell_process.restarts:
-            shell_process.outage_ms = (self._clock() - down_at) * 1_000
-        self._enter(shell_process, shell_process.health.state, why=shell_process.health.why)
+        if shell.restarts:
+            shell.outage_ms = (self._clock() - down_at) * 1_000
+        self._set_state(shell, shell.health.state, why=shell.health.why)
         return True
 
-    def _adopt(self, shell_process: ShellProcess) -> tuple[int, Process] | None:
-        return self._running.pop(shell_process.name, None)
+    def _take_over(self, shell: ShellProcess) -> tuple[int, Process] | None:
+        return self._running.pop(shell.name, None)
 
-    def _spawn(self, shell_process: ShellProcess) -> tuple[int, Process]:
-        generation = self._begin_process(shell_process.name)
+    def _spawn(self, shell: ShellProcess) -> tuple[int, Process]:
+        generation = self._begin_process(shell.name)
         spec = PartSpec(
-            name=shell_process.name,
+            name=shell.name,
             generation=generation,
-            factory=shell_process.factory,
-            arguments={**shell_process.arguments, "quarantine": shell_process.quarantine},
+            factory=shell.factory,
+            arguments={**shell.arguments, "quarantine": shell.quarantine},
         )
         return generation, self._launcher.spawn(spec)
 
-    async def _watch(self, shell_process: ShellProcess) -> None:
-        """Tick the process until it dies, freezes or fails; say why in `shell_process.why`."""
-        assert shell_process.process is not None
-        process = shell_process.process
+    async def _monitor(self, shell: ShellProcess) -> None:
+        """Tick the process until it ends, freezes or fails; put the reason into `shell.why`."""
+        assert shell.process is not None
+        process = shell.process
         deadline_s = self._settings.tick_deadline_ms / 1_000
-        gone = asyncio.ensure_future(process.gone())
+        gone = asyncio.ensure_future(process.wait_gone())
         try:
             while True:
-                beat = asyncio.ensure_future(process.peer.ask("tick", timeout_s=deadline_s))
-                await asyncio.wait((gone, beat), return_when=asyncio.FIRST_COMPLETED)
+                tick = asyncio.ensure_future(process.peer.ask("tick", timeout_s=deadline_s))
+                await asyncio.wait((gone, tick), return_when=asyncio.FIRST_COMPLETED)
                 if gone.done():
-                    beat.cancel()
-                    shell_process.why = "its process is gone"
+                    tick.cancel()
+                    shell.why = "its process is gone"
                     return
-                health = decode_health(beat.result())
-                shell_process.health = health
-                if health.state is not shell_process.state:
-                    self._enter(shell_process, health.state, why=health.why)
-                await self._rest(shell_process, gone)
+                health = decode_health(tick.result())
+                shell.health = health
+                if health.state is not shell.state:
+                    self._set_state(shell, health.state, why=health.why)
+                await self._wait_for_tick(shell, gone)
         except PeerTimeoutError:
-            shell_process.why = (
-                f"frozen: a tick went unanswered for {self._settings.tick_deadline_ms} ms"
-            )
+            shell.why = f"frozen: a tick went unanswered for {self._settings.tick_deadline_ms} ms"
         except Exception as error:  # a shell that fails its tick is replaced
-            shell_process.why = f"its tick failed: {error!r}"
+            shell.why = f"its tick failed: {error!r}"
         finally:
             gone.cancel()
 
-    async def _rest(self, shell_process: ShellProcess, gone: "asyncio.Future[None]") -> None:
-        """Wait for the next tick's time, a suspicion or the process's end."""
-        suspected = asyncio.ensure_future(shell_process.suspected.wait())
+    async def _wait_for_tick(self, shell: ShellProcess, gone: "asyncio.Future[None]") -> None:
+        """Return when the next tick is due, a caller suspects the shell, or its process ends."""
+        suspected = asyncio.ensure_future(shell.suspected.wait())
         await asyncio.wait(
             (gone, suspected),
             timeout=self._settings.tick_ms / 1_000,
             return_when=asyncio.FIRST_COMPLETED,
         )
         suspected.cancel()
-        shell_process.suspected.clear()
+        shell.suspected.clear()
 
-    async def _reap(self, shell_process: ShellProcess) -> None:
-        """Kill the process, if there is one, and return when it is gone."""
-        if shell_process.process is not None:
-            shell_process.process.kill()
-            await shell_process.process.gone()
-            shell_process.process = None
+    async def _reap(self, shell: ShellProcess) -> None:
+        """Kill the process, if there is one, and return when it has ended."""
+        if shell.process is not None:
+            shell.process.kill()
+            await shell.process.wait_gone()
+            shell.process = None
 
-    def _enter(self, shell_process: ShellProcess, state: ShellState, *, why: str) -> None:
-        shell_process.state = state
-        shell_process.why = why
+    def _set_state(self, shell: ShellProcess, state: ShellState, *, why: str) -> None:
+        shell.state = state
+        shell.why = why
         if state in (ShellState.SERVING, ShellState.QUARANTINED):
-            shell_process.settled.set()
+            shell.answering.set()
         else:
-            shell_process.settled.clear()
-        self._on_change(shell_process)
+            shell.answering.clear()
+        self._on_change(shell)

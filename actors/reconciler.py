@@ -1,8 +1,8 @@
-"""The reconciler: ferries settlements to accounts, resolves orphaned stakes, compares the books.
+"""Carry settlements to accounts, resolve orphaned stakes, and compare bets with slips.
 
-Owns nothing durable: each step reads from shells what is left to do, so it may die at any instant
-and be started anew. Everything it hands over may be handed over twice; shells count it once. It
-never decides anything about a bet: the market's verdict is the bet's fate.
+Owns nothing durable: each step reads from the shells what is left to do, so the reconciler may end
+at any instant and be started again. Whatever it delivers may be delivered twice; shells apply it
+once. It never decides anything about a bet: the market's verdict does.
 """
 
 import asyncio
@@ -25,13 +25,14 @@ from actors.messages import (
     encode,
 )
 from actors.peer import Peer, PeerError, PeerRefusedError
-from actors.reconciliation import ShardBooks, compare_books
+from actors.reconciliation import ShardSlips, compare_bets_and_slips
 from actors.routes import Routes, account_shell_name
 from actors.settings import ReconcilerSettings
 from engine.common.commands import AckOutbox
 from engine.common.events import OutboxAcked
 from engine.common.reasons import UNRECORDED
 from engine.common.rows import BET, DECISION, SETTLEMENT, Rows
+from engine.common.units import NS_PER_MS
 from engine.ledger.rows import SLIP
 from engine.market.book import BET_RECORD
 
@@ -39,21 +40,25 @@ logger = logging.getLogger("overround.reconciler")
 
 BY = "reconciler"
 _NOT_NOW = (PeerError, PeerRefusedError)
-"""What leaves the work where it is, for the next step."""
+"""Errors that leave the work to the next step."""
 _UNRECORDED = np.array(sorted(UNRECORDED), np.uint16)
 
 
 class StepReport(Struct, kw_only=True):
-    """What one step did."""
+    """What one step did, or all steps together."""
 
     settled: int = 0
     resolved: int = 0
     postponed: int = 0
-    """Errands that met a shell which was down, slow or refused; the next step runs them again."""
+    """Tasks that met a shell which was down, slow or refused; the next step repeats them."""
+
+    def as_dict(self) -> dict[str, int]:
+        """Return the counts by name."""
+        return {"settled": self.settled, "resolved": self.resolved, "postponed": self.postponed}
 
 
 class Reconciler:
-    """Squares the books of markets and accounts, step by step.
+    """Bring accounts in line with markets, step by step.
 
     Parameters
     ----------
@@ -81,7 +86,7 @@ class Reconciler:
         self._report = StepReport()
         self._done = StepReport()
 
-    # --- life ------------------------------------------------------------------------------------
+    # --- start and stop --------------------------------------------------------------------------
     def on_routes(
         self,
         version: int,
@@ -89,16 +94,16 @@ class Reconciler:
         markets: Sequence[MarketRoute],
         peers: Mapping[str, Peer],
     ) -> None:
-        """Take over changed routes."""
+        """Apply changed routes."""
         self._routes.update(version=version, shells=shells, markets=markets, peers=peers)
 
     async def start(self) -> None:
-        """Begin to step, once a period."""
+        """Begin to step, once per period."""
         if self._running is None:
             self._running = asyncio.get_running_loop().create_task(self._run())
 
     async def stop(self) -> None:
-        """End after the step under way."""
+        """End after the present step."""
         if self._running is not None:
             async with self._stepping:
                 self._running.cancel()
@@ -106,8 +111,7 @@ class Reconciler:
 
     def done(self) -> dict[str, int]:
         """Return what all steps did so far."""
-        done = self._done
-        return {"settled": done.settled, "resolved": done.resolved, "postponed": done.postponed}
+        return self._done.as_dict()
 
     async def _run(self) -> None:
         while True:
@@ -115,32 +119,28 @@ class Reconciler:
             await asyncio.sleep(self._settings.period_ms / 1_000)
 
     async def step(self) -> dict[str, int]:
-        """Carry what waits: settlements from every market, orphans from every account shard."""
+        """Carry the settlements of every market shell and resolve the orphans of every account."""
         async with self._stepping:
             self._report = report = StepReport()
             serving = [s for s in self._routes.shells.values() if s.state is ShellState.SERVING]
             markets = [shell.name for shell in serving if shell.kind == "market"]
             accounts = [shell.name for shell in serving if shell.kind == "account"]
             await asyncio.gather(
-                *(self._task(self._ferry(name)) for name in markets),
-                *(self._task(self._resolve(name)) for name in accounts),
+                *(self._attempt(self._carry_settlements(name)) for name in markets),
+                *(self._attempt(self._resolve_orphans(name)) for name in accounts),
             )
             self._done.settled += report.settled
             self._done.resolved += report.resolved
             self._done.postponed += report.postponed
-        return {
-            "settled": report.settled,
-            "resolved": report.resolved,
-            "postponed": report.postponed,
-        }
+        return report.as_dict()
 
-    async def _task(self, task: Awaitable[None]) -> None:
+    async def _attempt(self, task: Awaitable[None]) -> None:
         try:
             await task
         except _NOT_NOW:
             self._report.postponed += 1
-        except Exception:  # one shell's defect must not end the errands of all others
-            logger.exception("an errand met a defect; it is run again")
+        except Exception:  # one shell's defect must not end the tasks of all others
+            logger.exception("a task of this step failed; the next step repeats it")
             self._report.postponed += 1
 
     async def _ask(self, shell: str, method: str, *args: object) -> Any:
@@ -150,13 +150,14 @@ class Reconciler:
         return await peer.ask(method, *args, timeout_s=self._timeout_s)
 
     # --- settlements -----------------------------------------------------------------------------
-    async def _ferry(self, market: str) -> None:
-        """Carry one market shell's outbox to its accounts, portion by portion, in order."""
+    async def _carry_settlements(self, market: str) -> None:
+        """Carry one market shell's outbox to its account shards."""
         shards = await self._ask(market, "outbox_shards")
         for shard in shards:
-            await self._task(self._ferry_to(market, shard))
+            await self._attempt(self._carry_settlements_to(market, shard))
 
-    async def _ferry_to(self, market: str, shard: int) -> None:
+    async def _carry_settlements_to(self, market: str, shard: int) -> None:
+        """Carry an outbox's settlements to one account shard, portion by portion, in order."""
         limit = self._settings.chunk_rows
         while True:
             data = await self._ask(market, "outbox", shard, limit)
@@ -164,26 +165,26 @@ class Reconciler:
             if not len(rows):
                 return
             await self._ask(account_shell_name(shard), "settle", data)
-            # On the account's disk: the market may forget. Should this be lost, all is carried
-            # again, and the account knows it.
+            # The rows are on the account's disk, so the market may drop them. If this command is
+            # lost, the same rows are carried again, and the account applies none of them twice.
             ack = AckOutbox(shard=shard, upto=int(rows["outbox_seq"][-1]))
             raw = await self._ask(market, "control", encode(MarketControl(by=BY, commands=(ack,))))
             (acked,) = decode_market_events(raw)
             if not isinstance(acked, OutboxAcked):
-                # Its disk is full, say: it would give the same rows again, and again.
+                # The market kept the rows, for example on a full disk: it would give them for ever.
                 raise PeerRefusedError(f"{market}: {acked}")
             self._report.settled += len(rows)
             if len(rows) < limit:
                 return
 
     # --- orphans ---------------------------------------------------------------------------------
-    async def _resolve(self, account: str) -> None:
+    async def _resolve_orphans(self, account: str) -> None:
         """Ask the markets about stakes that have been pending for too long, portion by portion.
 
-        Each portion begins behind the last: stakes that must wait (their market is down or in
-        quarantine) hold back no others.
+        Each portion starts behind the last one, so stakes that must wait (their market is down or
+        quarantined) do not hold back others.
         """
-        before_ns = self._clock() - self._settings.orphan_after_ms * 1_000_000
+        before_ns = self._clock() - self._settings.orphan_after_ms * NS_PER_MS
         limit = self._settings.chunk_rows
         after_bet_id = 0
         while True:
@@ -194,17 +195,18 @@ class Reconciler:
                 shell = self._routes.market_shell(market_no)
                 if shell is None:
                     # No gateway sends a bet to a market it has no route to, but this copy of the
-                    # routes may lag behind a gateway's: the stake waits.
+                    # routes may be older than a gateway's: the stake waits.
                     self._report.postponed += 1
                 else:
                     by_shell.setdefault(shell, []).append(i)
             for shell, indices in by_shell.items():
-                await self._task(self._resolve_at(account, shell, rows[indices]))
+                await self._attempt(self._resolve_at(account, shell, rows[indices]))
             if len(rows) < limit:
                 return
             after_bet_id = int(rows["bet_id"][-1])
 
     async def _resolve_at(self, account: str, market: str, rows: Rows) -> None:
+        """Fetch a market shell's verdicts on pending bets and deliver those it has recorded."""
         verdicts: Rows = np.frombuffer(await self._ask(market, "place", rows.tobytes()), DECISION)
         recorded = ~np.isin(verdicts["reason"], _UNRECORDED)
         if not recorded.all():
@@ -213,12 +215,12 @@ class Reconciler:
             await self._ask(account, "resolve", verdicts[recorded].tobytes())
             self._report.resolved += int(recorded.sum())
 
-    # --- books -----------------------------------------------------------------------------------
+    # --- comparison ------------------------------------------------------------------------------
     async def compare(self) -> bytes:
-        """Compare all books bet by bet; return BooksReport in msgpack.
+        """Compare all bets with all slips; return ReconciliationReport in msgpack.
 
-        Accounts are read before markets: then every bet that stands in an account is in a market
-        already, and what a market accepted since is told from a difference by its number.
+        Slips are read before bets: every bet whose slip is in force is then in its market already,
+        and a bet that a market accepted later is recognised by its serial number.
 
         Raises
         ------
@@ -227,24 +229,24 @@ class Reconciler:
         """
         shells = self._routes.shells.values()
         accounts = [shell for shell in shells if shell.kind == "account"]
-        shards = [await self._shard_books(shell.name, shell.shard) for shell in accounts]
+        shards = [await self._slips(shell.name, shell.shard) for shell in accounts]
         pages = [np.zeros(0, BET_RECORD)]
         for shell in shells:
             if shell.kind == "market":
                 pages += await self._bets(shell.name)
-        return encode(compare_books(bets=np.concatenate(pages), shards=shards))
+        return encode(compare_bets_and_slips(bets=np.concatenate(pages), shards=shards))
 
-    async def _shard_books(self, account: str, shard: int) -> ShardBooks:
+    async def _slips(self, account: str, shard: int) -> ShardSlips:
         pages: list[Rows] = []
         seqs = set()
         while True:
             start = sum(map(len, pages))
-            seq, data, totals = await self._ask(account, "books", start, AUDIT_ROWS_MAX)
+            seq, data, totals = await self._ask(account, "slips_and_totals", start, AUDIT_ROWS_MAX)
             pages.append(np.frombuffer(data, SLIP))
             seqs.add(seq)
             if len(pages[-1]) < AUDIT_ROWS_MAX:
                 break
-        return ShardBooks(shard, np.concatenate(pages), decode_totals(totals), len(seqs) == 1)
+        return ShardSlips(shard, np.concatenate(pages), decode_totals(totals), len(seqs) == 1)
 
     async def _bets(self, market: str) -> list[Rows]:
         pages: list[Rows] = []

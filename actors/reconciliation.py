@@ -1,16 +1,16 @@
-"""Markets' books against accounts', bet by bet: arrays in, differences out.
+"""Compare markets' bets with accounts' slips, bet by bet: arrays in, differences out.
 
-Owns the comparison and nothing else; who fetches the rows is the reconciler's business. It shares
-no code with either machine, so that a mistake in one is not repeated here.
+Owns the comparison. Never fetches a row, which the reconciler does, and shares no code with the
+market's or the ledger's machine, so that a defect of either is not repeated here.
 """
 
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from actors.messages import BooksReport
+from actors.messages import ReconciliationReport
 from engine.common.ids import serial_of_bet, shard_of_bet
 from engine.common.rows import Rows, SlipState
 from engine.common.views import LedgerTotals
@@ -19,18 +19,13 @@ DIFFERENCES_SHOWN_MAX: Final = 20
 
 _Bools = npt.NDArray[np.bool_]
 _FIELDS: Final = ("stake_minor", "odds_milli", "outcome", "market_no", "account_no")
-_MONEY: Final = (
-    "external_minor",
-    "available_minor",
-    "pending_minor",
-    "at_stake_minor",
-    "owed_minor",
-    "house_minor",
-)
 
 
-class ShardBooks(NamedTuple):
-    """One account shard's slips and totals, in SLIP rows; `quiet`: all of one instant."""
+class ShardSlips(NamedTuple):
+    """One account shard's slips and ledger totals.
+
+    `slips` are SLIP rows. `quiet` says that the slips and the totals are of one instant.
+    """
 
     shard: int
     slips: Rows
@@ -38,69 +33,87 @@ class ShardBooks(NamedTuple):
     quiet: bool
 
 
-def compare_books(*, bets: Rows, shards: Sequence[ShardBooks]) -> BooksReport:
-    """Compare every accepted bet with its slip, and the slips with the money.
+def compare_bets_and_slips(*, bets: Rows, shards: Sequence[ShardSlips]) -> ReconciliationReport:
+    """Compare every accepted bet with its slip, and the slips with the ledger totals.
 
     Parameters
     ----------
     bets : Rows
         BET_RECORD rows of all market shells, read after the slips were.
-    shards : sequence of ShardBooks
+    shards : sequence of ShardSlips
         All account shards.
     """
-    found: list[str] = []
-    slips = _sorted(np.concatenate([books.slips for books in shards]))
-    accepted = _sorted(bets[bets["reason"] == 0])
-    twice = accepted["bet_id"][1:][accepted["bet_id"][1:] == accepted["bet_id"][:-1]]
-    found += [f"bet {bet_id}: accepted by two shells" for bet_id in twice]
-    at = np.searchsorted(slips["bet_id"], accepted["bet_id"])
-    at_safe = np.minimum(at, max(len(slips) - 1, 0))
-    has_slip: _Bools = np.zeros(len(accepted), np.bool_)
-    if len(slips):
-        has_slip = slips["bet_id"][at_safe] == accepted["bet_id"]
-    in_flight = 0
-    reserved = {books.shard: len(books.slips) for books in shards}
-    for bet_id in accepted["bet_id"][~has_slip].tolist():
-        # A slip made after its shard was read is no difference: its serial says so.
-        last_serial = reserved.get(shard_of_bet(bet_id))
-        if last_serial is not None and serial_of_bet(bet_id) > last_serial:
-            in_flight += 1
-        else:
-            found.append(f"bet {bet_id}: accepted by its market, unknown to its account")
-    pairs, twins = accepted[has_slip], slips[at_safe[has_slip]]
+    slips = _by_bet_id(np.concatenate([shard.slips for shard in shards]))
+    accepted = _by_bet_id(bets[bets["reason"] == 0])
+    has_slip, slip_at = _match(accepted, slips)
+    unknown, late = _without_slip(accepted["bet_id"][~has_slip].tolist(), shards)
+    paired, twins = accepted[has_slip], slips[slip_at[has_slip]]
     state = twins["state"]
-    in_flight += int((state == SlipState.PENDING).sum())
-    for bet_id in pairs["bet_id"][state == SlipState.REFUSED].tolist():
-        found.append(f"bet {bet_id}: accepted by its market, refused in its account")
-    stands = (state == SlipState.ACCEPTED) | (state == SlipState.SETTLED)
-    found += _unlike(pairs[stands], twins[stands])
-    standing = (slips["state"] == SlipState.ACCEPTED) | (slips["state"] == SlipState.SETTLED)
-    orphans = np.setdiff1d(slips["bet_id"][standing], accepted["bet_id"])
-    found += [
-        f"bet {bet_id}: stands in its account, not accepted by any market" for bet_id in orphans
+    refused = paired["bet_id"][state == SlipState.REFUSED].tolist()
+    in_force = _in_force(twins)
+    orphans = np.setdiff1d(slips["bet_id"][_in_force(slips)], accepted["bet_id"])
+    twice = accepted["bet_id"][1:][accepted["bet_id"][1:] == accepted["bet_id"][:-1]]
+    differences = [
+        *(f"bet {bet_id}: accepted by two shells" for bet_id in twice),
+        *(f"bet {bet_id}: accepted by its market, unknown to its account" for bet_id in unknown),
+        *(f"bet {bet_id}: accepted by its market, refused in its account" for bet_id in refused),
+        *_field_differences(paired[in_force], twins[in_force]),
+        *(f"bet {bet_id}: stands in its account, not accepted by any market" for bet_id in orphans),
     ]
-    for books in shards:
-        found += _money(books)
-    totals = tuple(total for books in shards for total in books.totals)
-    return BooksReport(
+    for shard in shards:
+        differences += _money_differences(shard)
+    totals = tuple(total for shard in shards for total in shard.totals)
+    return ReconciliationReport(
         market_bets=len(bets),
         slips=len(slips),
         accepted=len(accepted),
-        in_flight=in_flight,
-        differences=tuple(found[:DIFFERENCES_SHOWN_MAX]),
-        differences_found=len(found),
+        in_flight=late + int((state == SlipState.PENDING).sum()),
+        differences=tuple(differences[:DIFFERENCES_SHOWN_MAX]),
+        differences_found=len(differences),
         totals=totals,
-        sums_to_zero=all(_sum(total) == 0 for total in totals),
-        quiet=all(books.quiet for books in shards),
+        sums_to_zero=all(_sum_minor(total) == 0 for total in totals),
+        quiet=all(shard.quiet for shard in shards),
     )
 
 
-def _sorted(rows: Rows) -> Rows:
+def _by_bet_id(rows: Rows) -> Rows:
     ordered: Rows = rows[np.argsort(rows["bet_id"], kind="stable")]
     return ordered
 
 
-def _unlike(bets: Rows, slips: Rows) -> list[str]:
+def _match(accepted: Rows, slips: Rows) -> tuple[_Bools, npt.NDArray[np.intp]]:
+    """Return for each bet whether it has a slip, and the slip's index where it has one."""
+    index = np.searchsorted(slips["bet_id"], accepted["bet_id"])
+    index = np.minimum(index, max(len(slips) - 1, 0))
+    has_slip: _Bools = np.zeros(len(accepted), np.bool_)
+    if len(slips):
+        has_slip = slips["bet_id"][index] == accepted["bet_id"]
+    return has_slip, index
+
+
+def _in_force(slips: Rows) -> _Bools:
+    in_force: _Bools = (slips["state"] == SlipState.ACCEPTED) | (
+        slips["state"] == SlipState.SETTLED
+    )
+    return in_force
+
+
+def _without_slip(bet_ids: list[int], shards: Sequence[ShardSlips]) -> tuple[list[int], int]:
+    """Split accepted bets that have no slip into the unknown ones, and a count of late ones.
+
+    A slip made after its shard was read is no difference: its serial number is above the count of
+    slips read.
+    """
+    last_serial = {shard.shard: len(shard.slips) for shard in shards}
+    unknown = []
+    for bet_id in bet_ids:
+        last = last_serial.get(shard_of_bet(bet_id))
+        if last is None or serial_of_bet(bet_id) <= last:
+            unknown.append(bet_id)
+    return unknown, len(bet_ids) - len(unknown)
+
+
+def _field_differences(bets: Rows, slips: Rows) -> list[str]:
     found = []
     for field in _FIELDS:
         wrong = np.flatnonzero(bets[field].astype(np.int64) != slips[field].astype(np.int64))
@@ -112,22 +125,28 @@ def _unlike(bets: Rows, slips: Rows) -> list[str]:
     return found
 
 
-def _money(books: ShardBooks) -> list[str]:
-    """Hold a shard's sums against its slips; over all currencies, as slips do not name theirs."""
-    if not books.quiet:
+def _money_differences(shard: ShardSlips) -> list[str]:
+    """Compare a shard's totals with its slips, over all currencies: slips do not name theirs."""
+    if not shard.quiet:
         return []
     found = []
     for state, field in (
         (SlipState.ACCEPTED, "at_stake_minor"),
         (SlipState.PENDING, "pending_minor"),
     ):
-        stakes = int(books.slips["stake_minor"][books.slips["state"] == state].sum())
-        booked = sum(getattr(total, field) for total in books.totals)
+        stakes = int(shard.slips["stake_minor"][shard.slips["state"] == state].sum())
+        booked = sum(getattr(total, field) for total in shard.totals)
         if stakes != booked:
-            found.append(f"shard {books.shard}: {field} is {booked}, its slips add up to {stakes}")
+            found.append(f"shard {shard.shard}: {field} is {booked}, its slips add up to {stakes}")
     return found
 
 
-def _sum(total: LedgerTotals) -> int:
-    figures: list[Any] = [getattr(total, field) for field in _MONEY]
-    return sum(figures)
+def _sum_minor(total: LedgerTotals) -> int:
+    return (
+        total.external_minor
+        + total.available_minor
+        + total.pending_minor
+        + total.at_stake_minor
+        + total.owed_minor
+        + total.house_minor
+    )

@@ -1,6 +1,7 @@
-"""The map every caller carries: which shell holds a market or an account, and how to call it.
+"""A caller's routes: which shell holds a market or an account, and how to call that shell.
 
-Owns a copy, never the truth: the supervisor's directory is the truth and pushes changes here.
+Owns a copy of the supervisor's directory, which sends its changes. Never decides where a market or
+an account belongs.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,7 +17,7 @@ class Routes:
     Parameters
     ----------
     shards : int
-        Count of account shards, fixed for the life of the data.
+        Count of account shards, which never changes for one data folder.
     """
 
     def __init__(self, *, shards: int) -> None:
@@ -26,7 +27,7 @@ class Routes:
         self.market_no_by_key: dict[str, int] = {}
         self.shells: dict[str, ShellRoute] = {}
         self._peers: dict[str, Peer] = {}
-        self._sent: dict[str, int] = {}
+        self._shell_version: dict[str, int] = {}
 
     def update(
         self,
@@ -36,23 +37,24 @@ class Routes:
         markets: Iterable[MarketRoute],
         peers: Mapping[str, Peer],
     ) -> list[ShellRoute]:
-        """Take over what changed; return the shells of which this is the latest word.
+        """Apply an update; return the shells whose routes it set.
 
         An update names only what changed, and updates may overtake one another on the way (an
-        asynchronous actor promises no order), so each shell has a version of its own here: what is
-        older than the last word on that very shell is ignored. Markets never move and never go.
+        asynchronous actor promises no order). So each shell's route has a version of its own, and
+        an update older than that version leaves the shell's route as it is. Markets never move to
+        another shell.
         """
         self.version = max(self.version, version)
-        news = [shell for shell in shells if version >= self._sent.get(shell.name, 0)]
-        for shell in news:
-            self._sent[shell.name] = version
+        changed = [shell for shell in shells if version >= self._shell_version.get(shell.name, 0)]
+        for shell in changed:
+            self._shell_version[shell.name] = version
             self.shells[shell.name] = shell
             if shell.name in peers:
                 self._peers[shell.name] = peers[shell.name]
         for market in markets:
             self.markets[market.market_no] = market
             self.market_no_by_key[market.key] = market.market_no
-        return news
+        return changed
 
     def peer(self, shell: str) -> Peer | None:
         """Return how to call a shell, or None while it has no live process."""

@@ -1,6 +1,7 @@
 """Settings of the shells, their supervisor, the reconciler and the cluster: typed, bounded.
 
-Owns names, defaults and bounds; where the values come from is the configuration's business.
+Owns names, defaults and bounds. Never reads a file or the environment; the gateway's configuration
+does.
 """
 
 from typing import Annotated
@@ -15,60 +16,64 @@ _Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}\Z")]
 
 
 class ClusterSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which Ray carries the actors.
+    """Which Ray runs the actors.
 
-    An empty `address` starts one on this machine's loopback; another joins a running cluster, whose
-    addresses, tokens and limits are its operator's. `cpus` 0 takes what the machine has.
+    An empty `address` starts a Ray on this machine's loopback. Any other joins a running cluster,
+    whose addresses, tokens and limits its operator sets. `cpus` 0 uses every core.
     """
 
     address: Annotated[str, Meta(max_length=256)] = ""
     namespace: _Name = "overround"
     cpus: Annotated[int, Meta(ge=0, le=1_024)] = 0
     object_store_mib: Annotated[int, Meta(ge=76, le=65_536)] = 100
-    """Results of more than 100 KiB pass through it; the books that are compared are the largest."""
+    """Answers of more than 100 KiB pass through it; pages of an audit are the largest."""
     log_to_driver: bool = False
     gateways: Annotated[int, Meta(ge=1, le=64)] = 1
 
 
 class MarketShellSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What every market shell does alike."""
+    """Bounds that every market shell shares."""
 
     batch_rows_max: Annotated[int, Meta(ge=1, le=65_536)] = 4_096
-    """Bets one call may carry; a larger batch is the caller's bug and is not run."""
+    """Most bets of one call; a larger batch is the caller's bug, and none of it is decided."""
     commands_max: Annotated[int, Meta(ge=1, le=65_536)] = 16_384
-    """Commands one control record may carry; more are refused with CAPACITY."""
+    """Most commands of one control record; more are refused together with CAPACITY."""
     bets_ahead: Annotated[int, Meta(ge=0, le=1 << 20)] = 32_768
-    """Bets for which memory is made ready at every tick, so that no batch waits while it grows."""
+    """Bets for which memory is reserved at every tick, so that no batch waits while it grows."""
 
 
 class SupervisorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How many processes there are, and how long one may be silent or how often it may die."""
+    """How many processes run, how long each may leave a call unanswered, how often it may end."""
 
     account_shards: Annotated[int, Meta(ge=1, le=SHARD_NO_MAX + 1)] = 2
     """Fixed for the life of the data: an account's shard is its number modulo this."""
     markets_per_actor: Annotated[int, Meta(ge=1, le=MARKETS_MAX)] = 1
     tick_ms: _Millis = 250
     tick_deadline_ms: _Millis = 2_000
-    """A shell that leaves a tick unanswered this long is frozen: it is killed and replaced."""
+    """A shell that leaves a tick unanswered for this long is frozen: it is killed and replaced."""
     start_deadline_ms: _Millis = 120_000
-    """The same for a shell that recovers its journal."""
+    """The same deadline for the first tick, while the shell recovers its journal."""
     backoff_min_ms: _Millis = 100
-    """Pause before the second restart in a window; each further one doubles it, with jitter."""
+    """Pause before the second restart in a window; it doubles before each later one.
+
+    Each pause is multiplied by a random number from 0.5 to 1.5.
+    """
     backoff_max_ms: _Millis = 10_000
+    """Longest such pause, before the random number."""
     restarts_max: Annotated[int, Meta(ge=1, le=1_000)] = 8
-    """Restarts a shell may have in `restart_window_ms`; past it the shell is QUARANTINED."""
+    """Restarts a shell may have in `restart_window_ms`; after one more it is QUARANTINED."""
     restart_window_ms: _Millis = 60_000
     spare_process: bool = True
-    """Keep one process waiting (some 110 MB) that takes a dead market shell's part at once."""
+    """Keep one idle process (some 110 MB) that takes the place of a dead market shell at once."""
     recoveries_max: Annotated[int, Meta(ge=0, le=1_024)] = 0
-    """Shells that may start or recover at once; 0: one for each core."""
+    """Shells that may start or recover at once; 0: one per core."""
 
 
 class ReconcilerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How often the books are squared, and in what portions."""
+    """How often settlements are carried and orphans resolved, and in what portions."""
 
     period_ms: _Millis = 200
     orphan_after_ms: _Millis = 10_000
-    """Age at which a pending stake is taken for orphaned; well above a gateway's bet deadline."""
+    """Age at which a pending stake counts as orphaned; well above a gateway's bet deadline."""
     chunk_rows: Annotated[int, Meta(ge=1, le=4_096)] = 2_048
     call_timeout_ms: _Millis = 10_000

@@ -1,7 +1,8 @@
-"""What both kinds of shell have in common: a durable machine, or the reason why there is none.
+"""What market and account shells share: a durable machine, or the reason why there is none.
 
-Owns opening (which never raises: a shell that cannot recover starts QUARANTINED), the tick, and
-telling gateways. Rules are the machines', the disk is persistence's.
+Owns opening (a shell that cannot recover starts QUARANTINED instead of raising), the tick, and
+notifying gateways. Never holds a rule, which is the machine's, and never touches the disk, which is
+persistence's.
 """
 
 import os
@@ -21,24 +22,29 @@ from persistence.journal import JournalBrokenError
 DurableT = TypeVar("DurableT", DurableMarkets, DurableLedger)
 
 WHY_CHARS_MAX: Final = 2_000
-"""Longest reason a shell gives for being quarantined."""
+"""Longest reason a shell reports for being quarantined."""
 
 
 class Shell(Generic[DurableT]):
-    """A durable machine behind methods that a process can be asked for.
+    """A durable machine behind methods that other processes call.
 
     Parameters
     ----------
     name : str
         The shell's name.
     open_durable : callable
-        Opens the machine and its journal at a time in nanoseconds.
+        Opens the machine and its journal, given the time in UTC nanoseconds.
     quarantine : str
         When not empty, why the journal must not be opened at all.
     clock : callable
         UTC nanoseconds.
     exit_process : callable
-        Ends the process when the journal breaks.
+        Ends the process when the journal breaks or has another writer.
+
+    Raises
+    ------
+    JournalBrokenError, LockHeldError
+        When `exit_process` returns, as a test's stand-in does.
     """
 
     def __init__(
@@ -63,15 +69,15 @@ class Shell(Generic[DurableT]):
                 self._durable = open_durable(clock())
                 self.why = self._durable.why
         except (JournalBrokenError, LockHeldError):
-            # A predecessor that is not quite dead holds the lock. To be quarantined for that would
-            # outlast it: the supervisor tries again, within its budget.
+            # A predecessor that has not ended yet holds the lock. A quarantine would outlast it, so
+            # this process ends and the supervisor starts another, within its budget.
             raise
-        except Exception as error:  # a constructor that raises is dead for good
+        except Exception as error:  # Ray never calls an actor whose constructor raised
             self.why = f"recovery failed: {error!r}"[:WHY_CHARS_MAX]
 
     # --- for the supervisor ----------------------------------------------------------------------
     def tick(self) -> bytes:
-        """Say how the shell is: ShellHealth in msgpack. Heartbeat and clock in one."""
+        """Return ShellHealth in msgpack; called at every tick of the supervisor, as a heartbeat."""
         durable = self._durable
         state = ShellState.QUARANTINED if self.why else ShellState.SERVING
         if durable is None:
@@ -95,7 +101,7 @@ class Shell(Generic[DurableT]):
         return encode(health)
 
     def set_gateways(self, peers: Sequence[Peer]) -> None:
-        """Tell these gateways from now on, and no others."""
+        """Notify these gateways from now on, and no others."""
         self._gateways = {peer.name: peer for peer in peers}
 
     def state_hash(self) -> str:
@@ -107,7 +113,7 @@ class Shell(Generic[DurableT]):
         self.abandon()
 
     def abandon(self) -> None:
-        """Let go of journal and lock at once, as a process does that dies."""
+        """Release journal and lock at once, as the end of the process does."""
         if self._durable is not None:
             self._durable.close()
             self._durable = None
@@ -115,7 +121,7 @@ class Shell(Generic[DurableT]):
 
     # --- inside ----------------------------------------------------------------------------------
     def _counts(self) -> dict[str, Any]:
-        """Return what a shell of this kind counts in its health."""
+        """Return the counts that a shell of this kind adds to its health."""
         return {}
 
     def _fail_stop(self) -> Any:
@@ -126,12 +132,12 @@ class Shell(Generic[DurableT]):
         return None if self.why else self._durable
 
     def _healthy(self) -> DurableT:
-        """Return the durable machine for work that must not be lost.
+        """Return the durable machine, for work that must not be lost.
 
         Raises
         ------
         PeerRefusedError
-            In quarantine; the caller keeps the work and tries again later.
+            In quarantine; the caller keeps the work and sends it again later.
         """
         durable = self._serving()
         if durable is None:
@@ -139,7 +145,7 @@ class Shell(Generic[DurableT]):
         return durable
 
     def _reading(self) -> DurableT:
-        """Return the durable machine for reads, which a damaged journal still allows.
+        """Return the durable machine, for reads, which a damaged journal still allows.
 
         Raises
         ------
@@ -161,7 +167,8 @@ def rows_of(data: bytes, dtype: np.dtype[Any], *, rows_max: int = BATCH_ROWS_MAX
     Raises
     ------
     ValueError
-        When the bytes are no whole number of rows, or more than `rows_max`: the caller's bug.
+        When the bytes are not a whole number of rows, or more than `rows_max` rows: the caller's
+        bug.
     """
     if len(data) > rows_max * dtype.itemsize:
         message = f"{len(data) // dtype.itemsize} rows, at most {rows_max} in one call"

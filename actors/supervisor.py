@@ -1,21 +1,21 @@
-"""The supervisor: desired shells against live ones, one task of bringing up and watching for each.
+"""Keep every shell of the data folder running, place and create markets, and publish the routes.
 
-Owns which market lives where (through the directory), which processes run, and when one is given
-up. What survives its own crash: the directory, on disk; everything else it finds again by asking
-the shells. It never touches a bet, and no bet waits for it.
+Owns which market lives in which shell (through the directory), which processes run, and when a
+process is given up. The directory survives a crash of the supervisor, on disk; everything else is
+found again by asking the shells. Never handles a bet, and no bet waits for the supervisor.
 """
 
 import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from actors.account_shell import AccountShell
 from actors.directory import MARKETS_IN_RECORD_MAX, Directory
-from actors.failstop import ExitProcess, fail_stop, leave
+from actors.failstop import ExitProcess, exit_at_once, fail_stop
 from actors.market_shell import MarketShell
 from actors.messages import (
     MarketAnswer,
@@ -44,14 +44,14 @@ BY = "supervisor"
 
 
 class Supervisor:
-    """Keeps every shell of the data folder alive, or says why one is not.
+    """Keep every shell of the data folder running, or report why one is not.
 
     Parameters
     ----------
     data_dir : str
         Folder of the directory and of the shells' journals.
     launcher : callable
-        Gives what starts processes, when the supervisor starts; so that it may live elsewhere.
+        Returns what starts processes; called by `start`, in the supervisor's own process.
     settings, shell_settings, journal
         Deadlines and budgets; what the shells are given.
     clock : callable
@@ -61,7 +61,7 @@ class Supervisor:
     rng : random.Random
         Jitter of the back-off.
     cores : int
-        Shells that may recover at once, unless the settings say.
+        Shells that may recover at once, unless the settings state a number.
     disk, exit_process
         The directory's disk; what ends the process when its journal breaks.
     """
@@ -79,7 +79,7 @@ class Supervisor:
         clock_ns: Callable[[], int] = time.time_ns,
         rng: random.Random | None = None,
         disk: Disk | None = None,
-        exit_process: ExitProcess = leave,
+        exit_process: ExitProcess = exit_at_once,
     ) -> None:
         self._exit_process = exit_process
         self._folder = Path(data_dir)
@@ -96,19 +96,19 @@ class Supervisor:
         self._placement = Placement(markets_per_actor=settings.markets_per_actor)
         self._launcher: Launcher | None = None
         self._keeper: ProcessKeeper | None = None
-        self._processes: dict[str, ShellProcess] = {}
+        self._shells: dict[str, ShellProcess] = {}
+        self._subscribers: dict[str, Peer] = {}
         self._gateways: dict[str, Peer] = {}
-        self._listeners: dict[str, Peer] = {}
         self._feeds: dict[str, Peer] = {}
         self._refused: dict[int, Refused] = {}
         self._version = 0
 
     # --- start and stop --------------------------------------------------------------------------
     async def start(self) -> None:
-        """Open the directory and bring up every shell in it; return when each has an answer.
+        """Open the directory and start every shell in it; return when each has an answer.
 
-        Account shards come first: a market shell has no use without them. Shells that an earlier
-        supervisor left running are taken over as they are, and bets never notice.
+        Account shards come first, because a market shell is useless without them. Shells that an
+        earlier supervisor left running are taken over as they are, without interrupting bets.
 
         Raises
         ------
@@ -141,31 +141,27 @@ class Supervisor:
             clock=self._clock,
             rng=self._rng,
         )
-        await self._run([self._account_process(shard) for shard in shards])
-        await self._run(
-            [self._market_process(name) for name in dict.fromkeys(s for _, s in placed)]
-        )
+        await self._start_shells([self._account_process(shard) for shard in shards])
+        market_shells = dict.fromkeys(shell for _, shell in placed)
+        await self._start_shells([self._market_process(name) for name in market_shells])
 
     async def stop(self) -> None:
-        """End every shell in good order and close the directory."""
+        """Stop every shell, each after it has closed its journal, and close the directory."""
         if self._keeper is not None:
-            await asyncio.gather(*map(self._keeper.end, self._processes.values()))
+            await asyncio.gather(*map(self._keeper.end, self._shells.values()))
         if self._launcher is not None:
             self._launcher.close()
         if self._directory is not None:
             self._directory.close()
 
-    async def _run(self, shell_processes: Iterable[ShellProcess]) -> None:
+    async def _start_shells(self, shells: Iterable[ShellProcess]) -> None:
+        """Start the shells that are not kept yet, and return when each answers."""
         assert self._keeper is not None, "started"
-        fresh = [
-            shell_process
-            for shell_process in shell_processes
-            if shell_process.name not in self._processes
-        ]
-        for shell_process in fresh:
-            self._processes[shell_process.name] = shell_process
-            self._keeper.keep(shell_process)
-        await asyncio.gather(*(shell_process.settled.wait() for shell_process in fresh))
+        fresh = [shell for shell in shells if shell.name not in self._shells]
+        for shell in fresh:
+            self._shells[shell.name] = shell
+            self._keeper.keep(shell)
+        await asyncio.gather(*(shell.answering.wait() for shell in fresh))
 
     def _account_process(self, shard: int) -> ShellProcess:
         name = account_shell_name(shard)
@@ -193,8 +189,8 @@ class Supervisor:
     async def create_markets(self, payload: bytes) -> bytes:
         """Place and create markets; answer a route or a refusal for each, in order.
 
-        The directory is written before any shell hears of a market, so a crash at any point
-        leaves nothing that the next start, or the same request made again, does not finish.
+        The directory is written before any shell is asked to create a market, so whatever a crash
+        leaves unfinished is finished by the next start, or by the same request sent again.
 
         Parameters
         ----------
@@ -209,63 +205,45 @@ class Supervisor:
         request = decode_create_markets(payload)
         directory = self._directory
         assert directory is not None, "started"
-        keys: list[str] = []
-        refusals: dict[str, Refused] = {}
-        fresh: dict[str, CreateMarket] = {}
-        numbers: set[int] = set()
-        for asked in request.markets:
-            market, refused = directory.check(asked)
-            keys.append(market.key)
-            if refused is not None:
-                refusals.setdefault(market.key, refused)
-            elif market.market_no and market.market_no in numbers:
-                message = f"{market.market_no} is asked for twice"
-                refusals[market.key] = Refused(
-                    reason=Reason.MARKET_EXISTS, field="market_no", message=message
-                )
-            else:
-                fresh.setdefault(market.key, market)
-                numbers.add(market.market_no)
+        keys, fresh, refusals = _check(request.markets, directory)
         shells = self._placement.place(list(fresh))
         with fail_stop(BY, self._exit_process):
             directory.place(
                 list(fresh.values()), shells=shells, by=request.by, at_ns=self._clock_ns()
             )
-        touched = [directory.markets[n].shell for n in map(directory.no_by_key.get, keys) if n]
-        await self._create_on(list(dict.fromkeys(touched)))
+        hosts = [directory.markets[n].shell for n in map(directory.no_by_key.get, keys) if n]
+        await self._create_on(list(dict.fromkeys(hosts)))
         answers = [self._market_answer(key, refusals.get(key)) for key in keys]
         self._withdraw(fresh)
-        self._notify_routes(shells=(), markets=[a.route for a in answers if a.route is not None])
+        self._publish_routes(shells=(), markets=[a.route for a in answers if a.route is not None])
         return encode(answers)
 
-    async def _create_on(self, shells: list[str]) -> None:
-        """Have every market of these shells created, starting the shells that are new."""
-        up = [name for name in shells if name in self._processes]
-        await self._run([self._market_process(name) for name in shells])
+    async def _create_on(self, names: list[str]) -> None:
+        """Create every missing market of these shells, and start the shells that are new."""
+        up = [name for name in names if name in self._shells]
+        await self._start_shells([self._market_process(name) for name in names])
         for name in up:
-            shell_process = self._processes[name]
-            await shell_process.settled.wait()
-            with contextlib.suppress(PeerError):  # its next life creates what is missing
-                await self._create_missing(shell_process)
+            shell = self._shells[name]
+            await shell.answering.wait()
+            with contextlib.suppress(PeerError):  # its next process creates what is missing
+                await self._create_missing(shell)
 
-    async def _create_missing(self, shell_process: ShellProcess) -> None:
-        """Create what the directory has for a shell and the shell has not."""
+    async def _create_missing(self, shell: ShellProcess) -> None:
+        """Create the markets that the directory has for a shell and the shell does not have."""
         assert self._directory is not None
-        if shell_process.state is not ShellState.SERVING:
+        if shell.state is not ShellState.SERVING:
             return
-        known = set(await shell_process.peer.ask("market_nos"))
+        present = set(await shell.peer.ask("market_nos"))
         missing = [
             placed.command
             for market_no, placed in self._directory.markets.items()
-            if placed.shell == shell_process.name and market_no not in known
+            if placed.shell == shell.name and market_no not in present
         ]
         bound = min(self._shell_settings.commands_max, MARKETS_IN_RECORD_MAX)
         for start in range(0, len(missing), bound):
             commands = tuple(missing[start : start + bound])
-            answer = await shell_process.peer.ask(
-                "control", encode(MarketControl(by=BY, commands=commands))
-            )
-            events = decode_market_events(answer)
+            payload = encode(MarketControl(by=BY, commands=commands))
+            events = decode_market_events(await shell.peer.ask("control", payload))
             for command, event in zip(commands, events, strict=True):
                 self._refused.pop(command.market_no, None)
                 if isinstance(event, Refused) and event.reason is not Reason.MARKET_EXISTS:
@@ -282,137 +260,164 @@ class Supervisor:
         return MarketAnswer(key=key, route=self._market_route(market_no))
 
     def _withdraw(self, keys: Iterable[str]) -> None:
-        """Take back new markets whose refusal no repetition would change."""
+        """Withdraw new markets that their shell refused with a reason no retry would change."""
         assert self._directory is not None
-        hopeless = []
+        withdrawn = []
         for key in keys:
             market_no = self._directory.no_by_key[key]
             refused = self._refused.get(market_no)
             if refused is not None and refused.reason not in RETRYABLE:
-                hopeless.append(market_no)
+                withdrawn.append(market_no)
                 del self._refused[market_no]
-        if hopeless:
+        if withdrawn:
             with fail_stop(BY, self._exit_process):
-                self._directory.withdraw(hopeless, at_ns=self._clock_ns())
+                self._directory.withdraw(withdrawn, at_ns=self._clock_ns())
+
+    # --- routes, gateways and feeds --------------------------------------------------------------
+    async def subscribe_routes(self, name: str, peer: Peer) -> None:
+        """Send a part all routes, now and at every change; the part has them at the return."""
+        self._subscribers[name] = peer
+        await peer.ask("on_routes", *self.routes())
+
+    async def add_gateway(self, name: str, peer: Peer) -> None:
+        """Send a gateway all routes and feeds, and announce the gateway to shells and feeds."""
+        self._gateways[name] = peer
+        await self.subscribe_routes(name, peer)
+        if self._feeds:
+            await peer.ask("on_feeds", self._version, dict(self._feeds))
+        self._send_gateways_to_shells(self._shells.values())
+        self._send_gateways_to_feeds()
+
+    async def add_feed(self, feed: str, peer: Peer) -> None:
+        """Announce to the gateways the part that takes a feed's messages, and them to the part."""
+        self._feeds[feed] = peer
+        self._version += 1
+        for gateway in self._gateways.values():
+            gateway.notify("on_feeds", self._version, {feed: peer})
+        self._send_gateways_to_feeds()
+
+    def routes(self) -> tuple[int, list[ShellRoute], list[MarketRoute], dict[str, Peer]]:
+        """Return everything that a caller's `Routes` holds: version, shells, markets, peers."""
+        assert self._directory is not None
+        return (
+            self._version,
+            [_shell_route(shell) for shell in self._shells.values()],
+            [self._market_route(market_no) for market_no in self._directory.markets],
+            _peers(self._shells.values()),
+        )
+
+    def status(self) -> bytes:
+        """Return the status of every shell: list[ShellStatus] in msgpack."""
+        return encode([_status(shell) for shell in self._shells.values()])
+
+    def _publish_routes(
+        self, *, shells: Sequence[ShellProcess], markets: list[MarketRoute]
+    ) -> None:
+        self._version += 1
+        routes = [_shell_route(shell) for shell in shells]
+        peers = _peers(shells)
+        for subscriber in self._subscribers.values():
+            subscriber.notify("on_routes", self._version, routes, markets, peers)
 
     def _market_route(self, market_no: int) -> MarketRoute:
         assert self._directory is not None
         placed = self._directory.markets[market_no]
         return MarketRoute(market_no=market_no, key=placed.command.key, shell=placed.shell)
 
-    # --- who is told -----------------------------------------------------------------------------
-    async def add_gateway(self, name: str, peer: Peer) -> None:
-        """Tell a gateway all routes, now and at every change, and shells and feeds of it."""
-        self._gateways[name] = peer
-        await self.add_listener(name, peer)
-        if self._feeds:
-            await peer.ask("on_feeds", self._version, dict(self._feeds))
-        await self._introduce(self._processes.values())
-        self._introduce_to_feeds()
+    def _send_gateways_to_shells(self, shells: Iterable[ShellProcess]) -> None:
+        """Send shells the list of gateways; a shell receives it again in its next process."""
+        gateways = list(self._gateways.values())
+        for shell in shells:
+            if shell.state in (ShellState.SERVING, ShellState.QUARANTINED):
+                shell.peer.notify("set_gateways", gateways)
 
-    async def add_feed(self, feed: str, peer: Peer) -> None:
-        """Tell gateways that this part takes a feed's messages now, and it of the gateways."""
-        self._feeds[feed] = peer
-        self._version += 1
-        for gateway in self._gateways.values():
-            gateway.notify("on_feeds", self._version, {feed: peer})
-        self._introduce_to_feeds()
-
-    def _introduce_to_feeds(self) -> None:
+    def _send_gateways_to_feeds(self) -> None:
         self._version += 1
         for feed in self._feeds.values():
             feed.notify("on_gateways", self._version, list(self._gateways.values()))
 
-    async def add_listener(self, name: str, peer: Peer) -> None:
-        """Tell a part all routes at every change, and now: it knows them when this returns."""
-        self._listeners[name] = peer
-        await peer.ask("on_routes", *self.routes())
-
-    async def remove_listener(self, name: str) -> None:
-        """Tell a part, and of it, no more."""
-        self._listeners.pop(name, None)
-        if self._gateways.pop(name, None) is not None:
-            await self._introduce(self._processes.values())
-
-    def routes(self) -> tuple[int, list[ShellRoute], list[MarketRoute], dict[str, Peer]]:
-        """Return everything a caller's map needs: version, shells, markets, peers."""
-        assert self._directory is not None
-        return (
-            self._version,
-            [self._shell_route(shell_process) for shell_process in self._processes.values()],
-            [self._market_route(market_no) for market_no in self._directory.markets],
-            {
-                shell_process.name: shell_process.peer
-                for shell_process in self._processes.values()
-                if shell_process.process is not None
-            },
-        )
-
-    def status(self) -> bytes:
-        """Return list[ShellStatus] in msgpack: how every shell fares."""
-        return encode([_status(shell_process) for shell_process in self._processes.values()])
-
-    def _notify_routes(self, *, shells: Iterable[ShellProcess], markets: list[MarketRoute]) -> None:
-        self._version += 1
-        routes = [self._shell_route(shell_process) for shell_process in shells]
-        peers = {
-            shell_process.name: shell_process.peer
-            for shell_process in shells
-            if shell_process.process is not None
-        }
-        for listener in self._listeners.values():
-            listener.notify("on_routes", self._version, routes, markets, peers)
-
-    def _shell_route(self, shell_process: ShellProcess) -> ShellRoute:
-        return ShellRoute(
-            name=shell_process.name,
-            kind=shell_process.kind,
-            generation=shell_process.generation,
-            state=shell_process.state,
-            shard=shell_process.shard,
-        )
-
-    async def _introduce(self, shell_processes: Iterable[ShellProcess]) -> None:
-        """Tell shells which gateways there are; one that dies is told again in its next life."""
-        gateways = list(self._gateways.values())
-        for shell_process in shell_processes:
-            if shell_process.state in (ShellState.SERVING, ShellState.QUARANTINED):
-                shell_process.peer.notify("set_gateways", gateways)
-
-    # --- lives -----------------------------------------------------------------------------------
+    # --- shells ----------------------------------------------------------------------------------
     def suspect(self, name: str) -> None:
-        """Look at a shell now: a caller had no answer from it. Unknown names are ignored."""
-        shell_process = self._processes.get(name)
-        if shell_process is not None:
-            shell_process.suspected.set()
+        """Tick a shell now, because a caller had no answer from it; unknown names are ignored."""
+        shell = self._shells.get(name)
+        if shell is not None:
+            shell.suspected.set()
 
     async def release(self, name: str) -> None:
         """Give a quarantined shell a new process and a full restart budget."""
-        shell_process = self._processes[name]
-        shell_process.quarantine = ""
-        shell_process.restarts.clear()
-        shell_process.settled.clear()
-        if shell_process.process is not None:
-            shell_process.process.kill()
-        await shell_process.settled.wait()
+        shell = self._shells[name]
+        shell.quarantine = ""
+        shell.restarts.clear()
+        shell.answering.clear()
+        if shell.process is not None:
+            shell.process.kill()
+        await shell.answering.wait()
 
-    async def _on_up(self, shell_process: ShellProcess) -> None:
-        if shell_process.kind == "market":
-            await self._create_missing(shell_process)
-        await self._introduce([shell_process])
+    async def _on_up(self, shell: ShellProcess) -> None:
+        if shell.kind == "market":
+            await self._create_missing(shell)
+        self._send_gateways_to_shells([shell])
 
-    def _on_change(self, shell_process: ShellProcess) -> None:
-        self._notify_routes(shells=[shell_process], markets=[])
+    def _on_change(self, shell: ShellProcess) -> None:
+        self._publish_routes(shells=[shell], markets=[])
 
 
-def _status(shell_process: ShellProcess) -> ShellStatus:
+def _check(
+    requested: Iterable[CreateMarket], directory: Directory
+) -> tuple[list[str], dict[str, CreateMarket], dict[str, Refused]]:
+    """Check requested markets against the directory and against one another.
+
+    Returns
+    -------
+    keys : list of str
+        The canonical key of every request, in order.
+    fresh : dict
+        The markets to place, by key.
+    refusals : dict
+        Why a market is not placed, by key; MARKET_EXISTS for a key that the directory has.
+    """
+    keys: list[str] = []
+    fresh: dict[str, CreateMarket] = {}
+    refusals: dict[str, Refused] = {}
+    numbers: set[int] = set()
+    for request in requested:
+        market, refused = directory.check(request)
+        keys.append(market.key)
+        if refused is not None:
+            refusals.setdefault(market.key, refused)
+        elif market.market_no and market.market_no in numbers:
+            message = f"{market.market_no} is asked for twice"
+            refusals[market.key] = Refused(
+                reason=Reason.MARKET_EXISTS, field="market_no", message=message
+            )
+        else:
+            fresh.setdefault(market.key, market)
+            numbers.add(market.market_no)
+    return keys, fresh, refusals
+
+
+def _shell_route(shell: ShellProcess) -> ShellRoute:
+    return ShellRoute(
+        name=shell.name,
+        kind=shell.kind,
+        generation=shell.generation,
+        state=shell.state,
+        shard=shell.shard,
+    )
+
+
+def _peers(shells: Iterable[ShellProcess]) -> dict[str, Peer]:
+    return {shell.name: shell.peer for shell in shells if shell.process is not None}
+
+
+def _status(shell: ShellProcess) -> ShellStatus:
     return ShellStatus(
-        name=shell_process.name,
-        kind=shell_process.kind,
-        generation=shell_process.generation,
-        state=shell_process.state,
-        restarts=len(shell_process.restarts),
-        outage_ms=shell_process.outage_ms,
-        why=shell_process.why,
-        health=shell_process.health,
+        name=shell.name,
+        kind=shell.kind,
+        generation=shell.generation,
+        state=shell.state,
+        restarts=len(shell.restarts),
+        outage_ms=shell.outage_ms,
+        why=shell.why,
+        health=shell.health,
     )

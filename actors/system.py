@@ -1,10 +1,9 @@
-"""The whole system brought up in order, on Ray or in this process, and taken down again.
+"""Start the whole system in order, on Ray or in this process, and stop it again.
 
-Owns the order: Ray, supervisor (directory, account shards, market shells), reconciler, feed desks,
-gateways. It holds no state of its own that matters: what it started can be found again from the
-data folder. Of the parts that hold nothing durable (supervisor, reconciler, desks, gateways) it
-starts each anew when its process ends; shells are the supervisor's to keep, and a new supervisor
-takes them over.
+Owns the order: Ray, supervisor (directory, account shards, market shells), reconciler, feed
+pipelines, gateways. It restarts the parts that hold nothing durable (supervisor, reconciler,
+pipelines, gateways) when their processes end. It never restarts a shell, which the supervisor does,
+and holds no durable state: everything is found again from the data folder.
 """
 
 import asyncio
@@ -19,20 +18,21 @@ from typing import Any, Self
 
 from msgspec import Struct
 
+from actors.back_off import BackOff
 from actors.cluster import Cluster, RayLauncher, RayProcess
 from actors.local import LocalLauncher
 from actors.market_shell import MarketShell
 from actors.messages import (
-    BooksReport,
     CreateMarkets,
     LedgerControl,
     MarketAnswer,
     MarketControl,
+    ReconciliationReport,
     ShellStatus,
-    decode_books_report,
     decode_ledger_events,
     decode_market_answers,
     decode_market_events,
+    decode_reconciliation_report,
     decode_shell_statuses,
     encode,
 )
@@ -61,15 +61,15 @@ from persistence.journal import JournalOptions
 BY = "system"
 _COMMANDS_IN_CALL_MAX = 4_096
 _START_TIMEOUT_S = 300.0
-_START_AGAIN_S = 0.25
+_RESTART_AFTER_S = 0.25
 
 logger = logging.getLogger("overround.system")
 
 
 class GatewayPart(Struct, frozen=True, kw_only=True):
-    """A gateway to run: its class and what its constructor is given besides name and supervisor.
+    """A gateway to run: its class and its constructor's arguments besides name and supervisor.
 
-    The class is handed in because actors stand below gateways and import none.
+    The class is an argument because `actors` is a layer below `gateway` and must not import it.
     """
 
     factory: type
@@ -77,7 +77,7 @@ class GatewayPart(Struct, frozen=True, kw_only=True):
 
 
 class FeedPart(Struct, frozen=True, kw_only=True):
-    """A feed's desk to run, as a gateway is; `feed` is the name by which sources push to it."""
+    """A feed's pipeline to run, like a gateway; `feed` is the name to which sources push."""
 
     feed: str
     factory: type
@@ -95,7 +95,7 @@ class SystemSettings(Struct, frozen=True, kw_only=True):
 
 
 class _Part:
-    """A part that the system itself keeps: what to run, and what to do when it is up."""
+    """A part that the system keeps running: its class, its arguments, and what follows a start."""
 
     def __init__(
         self,
@@ -113,7 +113,7 @@ class _Part:
 
 
 class System:
-    """A running bookmaker. Use it as an async context, or call `start` and `stop`.
+    """A running bookmaker: an async context manager, or `start` and `stop`.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ class System:
     gateways : sequence of GatewayPart
         Gateways to run, after everything else is up.
     feeds : sequence of FeedPart
-        Feeds to take, each through a desk of its own.
+        Feeds to follow, each through a pipeline of its own.
     embedded : bool
         Run all parts in this process, with no Ray: for tests and notebooks.
     """
@@ -151,7 +151,7 @@ class System:
         self._supervisor: Peer | None = None
         self._reconciler: Peer | None = None
         self._parts: list[_Part] = []
-        self._guards: list[asyncio.Task[None]] = []
+        self._restarters: list[asyncio.Task[None]] = []
 
     @property
     def supervisor(self) -> Peer:
@@ -165,33 +165,35 @@ class System:
         assert self._reconciler is not None, "started"
         return self._reconciler
 
-    # --- life ------------------------------------------------------------------------------------
+    # --- start and stop --------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Bring everything up; what the data folder holds is there again when this returns."""
+        """Start every part; at the return, everything that the data folder holds is served."""
         if self._cluster is not None:
             await self._start_cluster(self._cluster)
             self._launcher = self._make_launcher()()
         else:
             self._launcher = LocalLauncher()
         await self._keep(
-            _Part("supervisor", Supervisor, self._supervisor_arguments, self._supervise)
+            _Part("supervisor", Supervisor, self._supervisor_arguments, self._supervisor_up)
         )
         await self._keep(
-            _Part("reconciler", Reconciler, self._reconciler_arguments, self._reconcile)
+            _Part("reconciler", Reconciler, self._reconciler_arguments, self._reconciler_up)
         )
         for feed in self._feed_parts:
             name = f"feed-{feed.feed}"
             arguments = partial(self._feed_arguments, name, feed)
-            await self._keep(_Part(name, feed.factory, arguments, partial(self._feed, feed.feed)))
+            on_up = partial(self._feed_up, feed.feed)
+            await self._keep(_Part(name, feed.factory, arguments, on_up))
         for number, gateway in enumerate(self._gateway_parts):
             name = f"gateway-{number}"
             arguments = partial(self._gateway_arguments, name, gateway)
-            await self._keep(_Part(name, gateway.factory, arguments, partial(self._open, number)))
+            on_up = partial(self._gateway_up, number)
+            await self._keep(_Part(name, gateway.factory, arguments, on_up))
         await self.refresh()
 
     async def _start_cluster(self, cluster: Cluster) -> None:
-        """Start Ray; cancelled on the way, see it through, so that `stop` finds all of it."""
+        """Start Ray; a cancellation waits for the end of the start, so that `stop` can end Ray."""
         starting = asyncio.ensure_future(asyncio.to_thread(cluster.start))
         try:
             await asyncio.shield(starting)
@@ -200,17 +202,17 @@ class System:
             raise
 
     async def stop(self) -> None:
-        """Take everything down in the opposite order; what was answered is on disk already."""
-        for guard in self._guards:
-            guard.cancel()
-        self._guards.clear()
+        """Stop every part in the opposite order; whatever was answered is on disk already."""
+        for restarter in self._restarters:
+            restarter.cancel()
+        self._restarters.clear()
         for part in reversed(self._parts):
             if part.peer is not None:
-                with contextlib.suppress(PeerError):  # it is gone, which is what was asked for
+                with contextlib.suppress(PeerError):  # a process that has ended is stopped
                     await part.peer.ask("stop", timeout_s=_START_TIMEOUT_S)
             if part.process is not None:
                 part.process.kill()
-                await part.process.gone()
+                await part.process.wait_gone()
         self._parts.clear()
         self.gateways.clear()
         self.feeds.clear()
@@ -231,18 +233,18 @@ class System:
         await self.stop()
 
     async def _keep(self, part: "_Part") -> None:
-        """Start a part; on Ray, also start it anew whenever its process ends."""
+        """Start a part; on Ray, also restart it whenever its process ends."""
         self._parts.append(part)
-        await self._bring_up(part)
+        await self._start_part(part)
         if part.process is not None:
-            self._guards.append(asyncio.create_task(self._guard(part)))
+            self._restarters.append(asyncio.create_task(self._restart_when_gone(part)))
 
-    async def _bring_up(self, part: "_Part") -> None:
+    async def _start_part(self, part: "_Part") -> None:
         if self._cluster is None:
             part.peer = LocalPeer(part.factory(**part.arguments()), name=part.name)
         else:
             assert isinstance(self._launcher, RayLauncher)
-            # Generations of these parts are times: Ray may not have let go of the last name yet.
+            # A time as generation makes the actor's name new: Ray may still hold the last one.
             spec = PartSpec(
                 name=part.name,
                 generation=time.time_ns(),
@@ -250,30 +252,35 @@ class System:
                 arguments=part.arguments(),
             )
             part.process = self._launcher.spawn(spec)
-            await part.process.find()
+            await part.process.identify()
             part.peer = part.process.peer
         await part.on_up(part.peer)
         if part.process is not None:
-            await part.process.settle()
+            await part.process.freeze_heap()
 
-    async def _guard(self, part: "_Part") -> None:
-        """Start a part anew whenever it ends: none of these holds what the disk does not."""
+    async def _restart_when_gone(self, part: "_Part") -> None:
+        """Start a part again whenever its process ends; it held nothing that the disk does not."""
+        loop = asyncio.get_running_loop()
+        back_off = BackOff(_RESTART_AFTER_S, _RESTART_AFTER_S, clock_s=loop.time)
         while True:
             assert part.process is not None
-            await part.process.gone()
-            logger.warning("%s: its process is gone; it is started anew", part.name)
-            await asyncio.sleep(_START_AGAIN_S)
+            await part.process.wait_gone()
+            logger.warning("%s: its process is gone; it is started again", part.name)
+            back_off.failed()
+            await back_off.wait()
             try:
-                await self._bring_up(part)
+                await self._start_part(part)
             except Exception as error:
                 logger.warning("%s: did not start: %s", part.name, error)
                 part.process.kill()
+            else:
+                back_off.succeeded()
 
     def _make_launcher(self, *, spare: type | None = None) -> Callable[[], Launcher]:
-        """Return what makes a launcher, here or in the supervisor's process.
+        """Return a callable that makes a launcher, here or in the supervisor's process.
 
-        Actors of each data folder have a namespace of their own, so that systems sharing a cluster
-        never take over one another's shells.
+        Each data folder's actors have a namespace of their own, so that systems which share a
+        cluster never take over one another's shells.
         """
         if self._cluster is None:
             return lambda: self._launcher or LocalLauncher()
@@ -310,46 +317,44 @@ class System:
             "supervisor": self.supervisor,
         }
 
-    async def _supervise(self, peer: Peer) -> None:
+    async def _supervisor_up(self, peer: Peer) -> None:
         await peer.ask("start", timeout_s=_START_TIMEOUT_S)
         self._supervisor = peer
-        # After a restart. One that is dead itself introduces itself when it is up again.
+        # After a restart, the new supervisor learns of the other parts here. A part that has ended
+        # meanwhile is announced by its own restart.
         if self._reconciler is not None:
             with contextlib.suppress(PeerError):
-                await peer.ask("add_listener", "reconciler", self._reconciler)
+                await peer.ask("subscribe_routes", "reconciler", self._reconciler)
         for feed, pipeline in self.feeds.items():
             with contextlib.suppress(PeerError):
-                await self._introduce_feed(feed, pipeline)
+                await peer.ask("subscribe_routes", pipeline.name, pipeline)
+                await peer.ask("add_feed", feed, pipeline)
                 await pipeline.ask("on_supervisor", peer)
         for gateway in self.gateways:
             with contextlib.suppress(PeerError):
                 await peer.ask("add_gateway", gateway.name, gateway)
 
-    async def _reconcile(self, peer: Peer) -> None:
-        await self.supervisor.ask("add_listener", "reconciler", peer)
+    async def _reconciler_up(self, peer: Peer) -> None:
+        await self.supervisor.ask("subscribe_routes", "reconciler", peer)
         await peer.ask("start")
         self._reconciler = peer
 
-    async def _feed(self, feed: str, peer: Peer) -> None:
-        await self.supervisor.ask("add_listener", peer.name, peer)
+    async def _feed_up(self, feed: str, peer: Peer) -> None:
+        await self.supervisor.ask("subscribe_routes", peer.name, peer)
         await peer.ask("start", timeout_s=_START_TIMEOUT_S)
         await self.supervisor.ask("add_feed", feed, peer)
         self.feeds[feed] = peer
 
-    async def _introduce_feed(self, feed: str, peer: Peer) -> None:
-        await self.supervisor.ask("add_listener", peer.name, peer)
-        await self.supervisor.ask("add_feed", feed, peer)
-
-    async def _open(self, number: int, peer: Peer) -> None:
+    async def _gateway_up(self, number: int, peer: Peer) -> None:
         await self.supervisor.ask("add_gateway", peer.name, peer)
         ports = await peer.ask("start")
         self.gateways[number : number + 1] = [peer]
         self.ports[number : number + 1] = [ports]
 
-    # --- work ------------------------------------------------------------------------------------
+    # --- calls -----------------------------------------------------------------------------------
 
     async def refresh(self) -> Routes:
-        """Fetch the routes anew and return them."""
+        """Fetch the present routes and return them."""
         version, shells, markets, peers = await self.supervisor.ask("routes")
         self.routes.update(version=version, shells=shells, markets=markets, peers=peers)
         return self.routes
@@ -357,7 +362,7 @@ class System:
     async def create_markets(
         self, markets: Iterable[CreateMarket], *, by: str = BY
     ) -> list[MarketAnswer]:
-        """Place and create markets; the answers come in order, and asking again is harmless."""
+        """Place and create markets; the answers come in order, and repeating a call is harmless."""
         request = CreateMarkets(by=by, markets=tuple(markets))
         answer = await self.supervisor.ask("create_markets", encode(request))
         await self.refresh()
@@ -366,9 +371,19 @@ class System:
     async def control(
         self, commands: Iterable[MarketCommand], *, by: str = BY
     ) -> list[MarketEvent]:
-        """Send commands to the shells that host their markets, a call a shell, at once.
+        """Send commands to the shells that host their markets, one call per shell, in parallel.
 
-        The events come back in the order of the commands.
+        Returns
+        -------
+        list of MarketEvent
+            In the order of the commands.
+
+        Raises
+        ------
+        KeyError
+            When a command's market has no route.
+        PeerError
+            When a shell is down or does not answer.
         """
         listed = list(commands)
         by_shell: dict[str, list[int]] = {}
@@ -391,7 +406,7 @@ class System:
     async def open_accounts(
         self, account_nos: Iterable[int], *, currency: str, rate_micro: int = 1_000_000
     ) -> list[LedgerEvent]:
-        """Open accounts in a currency, whose rate is set first; one that exists is refused."""
+        """Set a currency's rate, then open accounts in it; an account that exists is refused."""
         for shard in range(self.routes.shards):
             await self._ledger(shard, [SetRate(currency=currency, rate_micro=rate_micro)])
         return await self._ledger_commands(
@@ -399,19 +414,19 @@ class System:
         )
 
     async def deposit(self, deposits: Iterable[Deposit]) -> list[LedgerEvent]:
-        """Pay money into accounts, each deposit once for its ref."""
+        """Pay money into accounts; a deposit whose ref is known is not paid twice."""
         return await self._ledger_commands(list(deposits))
 
     async def statuses(self) -> list[ShellStatus]:
-        """Return how every shell fares."""
+        """Return the status of every shell."""
         return decode_shell_statuses(await self.supervisor.ask("status"))
 
-    async def compare_books(self) -> BooksReport:
-        """Compare markets' and accounts' books bet by bet."""
-        return decode_books_report(await self.reconciler.ask("compare"))
+    async def compare_bets_and_slips(self) -> ReconciliationReport:
+        """Compare all markets' bets with all accounts' slips."""
+        return decode_reconciliation_report(await self.reconciler.ask("compare"))
 
     def pids(self) -> dict[str, int]:
-        """Return the process of each part that is not a shell; none when embedded."""
+        """Return the process id of each part that is not a shell; none when embedded."""
         return {part.name: part.process.pid for part in self._parts if part.process is not None}
 
     def peer(self, shell: str) -> Peer:
@@ -420,7 +435,7 @@ class System:
         Raises
         ------
         PeerError
-            While it has no live process, as far as the routes last fetched say.
+            While the shell has no running process, by the routes that were fetched last.
         """
         peer = self.routes.peer(shell)
         if peer is None:

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from actors.messages import (
     AUDIT_ROWS_MAX,
-    BooksReport,
+    ReconciliationReport,
     decode_health,
     decode_totals,
 )
@@ -133,7 +133,7 @@ async def close_books(
     currency : str
         For the figures.
     """
-    report = await system.compare_books()
+    report = await system.compare_bets_and_slips()
     records = await _rows(system, "market", "bets", BET_RECORD)
     slips = await _rows(system, "account", "slips", SLIP)
     found = audit(records, slips, results, expected_payouts_minor=expected_payouts_minor)
@@ -145,7 +145,7 @@ async def close_books(
     return ClosedBooks(audit=found, checks=checks, currency=currency)
 
 
-def _sums(report: BooksReport) -> Check:
+def _sums(report: ReconciliationReport) -> Check:
     sums: dict[str, list[int]] = {}
     for one in report.totals:
         total = sums.setdefault(one.currency, [0, 0, 0])
@@ -159,7 +159,7 @@ def _sums(report: BooksReport) -> Check:
     return Check(name="the ledger sums to zero", passed=passed, detail=figures or "no ledger")
 
 
-def _agree(report: BooksReport, found: Audit, untrue: Sequence[str], told: int) -> Check:
+def _agree(report: ReconciliationReport, found: Audit, untrue: Sequence[str], told: int) -> Check:
     differences = [*report.differences, *found.differences, *untrue]
     if report.in_flight or not report.quiet:
         differences.append(f"{report.in_flight} verdicts are still under way")

@@ -183,7 +183,7 @@ def test_pages_of_slips_and_totals_are_of_one_instant():
     shell = shell_on(FaultyDisk())
     fund(shell, [2])
     reserve(shell, "a", "b", "c")
-    seq, page, totals = shell.books(1, 1)
+    seq, page, totals = shell.slips_and_totals(1, 1)
     assert seq == decode_health(shell.tick()).seq
     assert len(page) == len(shell.slips()) // 3
     (total,) = decode_totals(totals)

@@ -65,7 +65,7 @@ def test_a_life_ends_once_and_for_all():
         )
         local_process.kill()
         local_process.kill()
-        await local_process.gone()
+        await local_process.wait_gone()
         assert local_process.target.abandoned == 1
         with pytest.raises(PeerDiedError):
             await local_process.peer.ask("double", 1)
@@ -80,7 +80,7 @@ def test_a_part_that_ends_its_process_ends_only_its_own_life():
         )
         with pytest.raises(PeerDiedError, match="code 74"):
             await local_process.peer.ask("leave")
-        assert local_process.over
+        assert local_process.ended
 
     run_virtual(main())
 
@@ -90,7 +90,7 @@ async def test_a_stopped_process_is_killed_and_seen_gone():
     try:
         watch = PidWatch(child.pid)
         child.send_signal(19)  # SIGSTOP
-        gone = asyncio.ensure_future(watch.gone())
+        gone = asyncio.ensure_future(watch.wait_gone())
         await asyncio.sleep(0)
         assert not gone.done()
         watch.kill()
@@ -107,14 +107,14 @@ async def test_a_kill_that_comes_too_late_is_no_error():
     watch = PidWatch(child.pid)
     child.communicate(b"\n")  # ended and reaped, before the event loop could hear of it
     watch.kill()
-    await asyncio.wait_for(watch.gone(), 1)
+    await asyncio.wait_for(watch.wait_gone(), 1)
 
 
 async def test_a_process_that_has_ended_and_been_reaped_is_gone_at_once():
     child = subprocess.Popen([sys.executable, "-c", ""])
     child.wait()
     watch = PidWatch(child.pid)
-    await asyncio.wait_for(watch.gone(), 1)
+    await asyncio.wait_for(watch.wait_gone(), 1)
     watch.kill()
 
 

@@ -10,11 +10,11 @@ import pytest
 from actors.account_shell import AccountShell
 from actors.market_shell import MarketShell
 from actors.messages import (
-    BooksReport,
     MarketRoute,
+    ReconciliationReport,
     ShellRoute,
     ShellState,
-    decode_books_report,
+    decode_reconciliation_report,
     decode_totals,
     encode,
 )
@@ -142,8 +142,8 @@ class World:
     def step(self) -> dict[str, int]:
         return run_virtual(self.reconciler.step())
 
-    def compare(self) -> BooksReport:
-        return decode_books_report(run_virtual(self.reconciler.compare()))
+    def compare(self) -> ReconciliationReport:
+        return decode_reconciliation_report(run_virtual(self.reconciler.compare()))
 
     def later(self, seconds: float) -> None:
         self.now_ns += int(seconds * SECOND_NS)

@@ -76,7 +76,7 @@ class World:
 
     async def __aenter__(self) -> "World":
         await self.supervisor.start()
-        await self.supervisor.add_listener("me", LocalPeer(self, name="me"))
+        await self.supervisor.subscribe_routes("me", LocalPeer(self, name="me"))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -225,7 +225,7 @@ def test_a_frozen_shell_is_killed_at_its_deadline_and_replaced(tmp_path: Path):
             frozen, frozen_at = world.local_process(), now_s()
             frozen.freeze()
             await world.until_serving(generation=2)
-            assert frozen.over
+            assert frozen.ended
             assert 2.0 <= now_s() - frozen_at <= 2.3
             assert "frozen" not in world.status().why
 
@@ -371,7 +371,7 @@ def test_a_start_that_hangs_is_given_up_and_tried_again(tmp_path: Path):
             world.launcher.on_start = hang_once
             world.local_process().kill()
             await world.until_serving(generation=3)
-            assert hung[0].over
+            assert hung[0].ended
 
     run_virtual(main())
 
@@ -478,13 +478,13 @@ def test_no_successor_starts_before_its_predecessor_is_seen_gone(tmp_path: Path)
             dying, seen_gone_s = world.local_process(), []
 
             async def slowly() -> None:
-                while not dying.over:
+                while not dying.ended:
                     await asyncio.sleep(0.01)
                 await asyncio.sleep(3)  # as a process does that dumps much memory
                 seen_gone_s.append(now_s())
 
             dying.freeze()
-            dying.gone = slowly  # type: ignore[method-assign]
+            dying.wait_gone = slowly  # type: ignore[method-assign]
             await world.until_serving(generation=2)
             assert seen_gone_s[0] <= world.launcher.starts_of(MARKET)[1]
 

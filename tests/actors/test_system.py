@@ -43,7 +43,7 @@ def test_a_bet_is_placed_settled_and_paid_and_the_books_agree(tmp_path: Path):
             await account.ask("exchange", decided, b"")
             await system.control([settle_home()])
             await system.reconciler.ask("step")
-            report = await system.compare_books()
+            report = await system.compare_bets_and_slips()
             assert report.agree
             assert report.accepted == 1
             (euro, _) = report.totals

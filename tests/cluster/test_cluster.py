@@ -65,7 +65,7 @@ async def test_parts_call_each_other_across_processes_on_uvloop(cluster: Cluster
     finally:
         for process in (relay, echo):
             process.kill()
-            await process.gone()
+            await process.wait_gone()
 
 
 async def test_a_call_fails_as_its_callee_did(cluster: Cluster):
@@ -81,7 +81,7 @@ async def test_a_call_fails_as_its_callee_did(cluster: Cluster):
         await echo.peer.ask("say", "anyone?", timeout_s=10)
     echo.peer.notify("say", "anyone?")
     relay.kill()
-    await relay.gone()
+    await relay.wait_gone()
 
 
 async def test_a_killed_part_is_seen_gone(cluster: Cluster):
@@ -89,7 +89,7 @@ async def test_a_killed_part_is_seen_gone(cluster: Cluster):
     pid = await echo.peer.ask("pid")
     echo.attach(pid)
     echo.kill()
-    await asyncio.wait_for(echo.gone(), 10)
+    await asyncio.wait_for(echo.wait_gone(), 10)
     echo.kill()
 
 
@@ -101,7 +101,7 @@ async def test_a_new_supervisor_ends_a_part_that_does_not_answer(cluster: Cluste
     os.kill(pid, signal.SIGSTOP)
     try:
         assert await cluster.launcher().running({"echo-d"}) == {}
-        await asyncio.wait_for(watch.gone(), 30)
+        await asyncio.wait_for(watch.wait_gone(), 30)
     finally:
         watch.kill()
 
@@ -190,4 +190,4 @@ async def test_a_system_stopped_and_started_again_finds_everything(
             crowd.place("b7", account_no=7, market_no=market_no)
             await crowd.all_answered()
             assert crowd.answers["b7"].state == "accepted"
-        assert (await system.compare_books()).accepted == 50
+        assert (await system.compare_bets_and_slips()).accepted == 50

@@ -55,7 +55,7 @@ async def slip_of(system: System, *, account_no: int, ref: str) -> Slip | None:
 
 async def settled_down(system: System) -> bool:
     """Say whether no bet is on its way any more."""
-    report = await system.compare_books()
+    report = await system.compare_bets_and_slips()
     return report.in_flight == 0 and not any(total.pending_minor for total in report.totals)
 
 
@@ -63,7 +63,7 @@ async def books_are_square(system: System, crowd: Crowd) -> None:
     """Await the end of every bet; then every answer, every slip and every book must agree."""
     await crowd.all_answered()
     await until(lambda: settled_down(system))
-    report = await system.compare_books()
+    report = await system.compare_bets_and_slips()
     assert report.agree, report.differences
     assert report.quiet
     accepted = [ref for ref, answer in crowd.answers.items() if answer.state == "accepted"]
@@ -201,7 +201,7 @@ async def answers(system: System) -> bool:
     """Say whether the parts that were killed do their work again."""
     try:
         await system.statuses()
-        await system.compare_books()
+        await system.compare_bets_and_slips()
     except PeerError:
         return False
     return True

@@ -174,7 +174,7 @@ async def open_bookmaker(folder: Path, **changes: Any) -> AsyncIterator[Bookmake
         finally:
             await bookmaker.gateway.stop()
             for local_process in bookmaker.processes.values():
-                if not local_process.over:
+                if not local_process.ended:
                     local_process.target.stop()
 
 
