@@ -1,4 +1,4 @@
-"""What a feed says of a shell's markets: chances become odds there, and count once."""
+"""Following a feed: a market shell makes odds of probabilities and applies a message once."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -37,7 +37,7 @@ def mark(position: int, *, source: str = "uof:1/odds", digest: int = 0) -> Mark:
     return Mark(source=source, position=position, digest=digest)
 
 
-def said(
+def update(
     position: int | None = 1,
     *steps: FeedStep,
     fair: Fair | None = EVEN,
@@ -48,13 +48,13 @@ def said(
     return Followed(market_no=market_no, mark=at, steps=steps, fair=fair)
 
 
-def follow(shell: MarketShell, *updates: Followed, **words: Any) -> Sequence[Any]:
-    return events_of(shell.follow(encode(Follow(by="feed:uof", updates=updates, **words))))
+def follow(shell: MarketShell, *updates: Followed, **fields: Any) -> Sequence[Any]:
+    return events_of(shell.follow(encode(Follow(by="feed:uof", updates=updates, **fields))))
 
 
 def image(shell: MarketShell, market_no: int = 1) -> PriceImage:
-    (found,) = decode_price_images(shell.price_images([market_no]))
-    return found
+    (image_now,) = decode_price_images(shell.price_images([market_no]))
+    return image_now
 
 
 @pytest.fixture
@@ -64,37 +64,36 @@ def shell() -> MarketShell:
     return shell
 
 
-def book_sum(found: PriceImage) -> float:
-    offered = zip(found.odds_milli, found.active, strict=True)
+def book_sum(image_now: PriceImage) -> float:
+    offered = zip(image_now.odds_milli, image_now.active, strict=True)
     return sum(1_000 / milli for milli, active in offered if active)
 
 
-def test_chances_become_odds_and_come_before_the_steps(shell: MarketShell) -> None:
-    (event,) = follow(shell, said(1, ACTIVE))
+def test_probabilities_become_odds_that_are_set_before_the_steps(shell: MarketShell) -> None:
+    (event,) = follow(shell, update(1, ACTIVE))
     assert isinstance(event, FeedApplied)
     assert [type(step) for step in event.events] == [OddsSet, StatusSet]
-    found = image(shell)
-    assert found.status is Status.ACTIVE
-    assert found.odds_milli[0] < 2_000 < found.odds_milli[1] < found.odds_milli[2]
-    assert book_sum(found) == pytest.approx(1.05, abs=0.01)
+    image_now = image(shell)
+    assert image_now.status is Status.ACTIVE
+    assert image_now.odds_milli[0] < 2_000 < image_now.odds_milli[1] < image_now.odds_milli[2]
+    assert book_sum(image_now) == pytest.approx(1.05, abs=0.01)
 
 
-def test_the_margin_is_the_call_s(shell: MarketShell) -> None:
-    follow(shell, said(1, ACTIVE), margin=Margin(book_milli=1_200))
+def test_odds_have_the_margin_of_the_request(shell: MarketShell) -> None:
+    follow(shell, update(1, ACTIVE), margin=Margin(book_milli=1_200))
     assert book_sum(image(shell)) == pytest.approx(1.2, abs=0.02)
 
 
-def test_odds_lean_on_the_book_of_the_market_itself(shell: MarketShell) -> None:
-    follow(shell, said(1, ACTIVE))
-    shell.place(bets(1, stake_minor=1_000_000)[:0].tobytes())
+def test_odds_are_skewed_by_the_markets_own_book(shell: MarketShell) -> None:
+    follow(shell, update(1, ACTIVE))
     rows = bets(1, 2, stake_minor=50_000)
     rows["odds_milli"] = image(shell).odds_milli[0]
     shell.place(rows.tobytes())
     before = image(shell).odds_milli
     skew = LogOddsSkew(scale_minor=100_000, log_odds_milli_max=200)
-    follow(shell, said(2), skew=skew)
+    follow(shell, update(2), skew=skew)
     after = image(shell).odds_milli
-    assert after[0] < before[0], "what was backed is shortened"
+    assert after[0] < before[0], "the odds of the backed outcome shorten"
     assert after[1] > before[1]
     assert after[2] > before[2]
 
@@ -104,15 +103,15 @@ def test_an_outcome_that_is_not_active_keeps_its_odds_and_is_not_offered(
 ) -> None:
     fair = Fair(probabilities=(0.6, 0.0, 0.4), active=(True, False, True))
     before = image(shell).odds_milli
-    follow(shell, said(1, fair=fair))
-    found = image(shell)
-    assert found.active == (True, False, True)
-    assert found.odds_milli[1] == before[1]
-    assert book_sum(found) == pytest.approx(1.05, abs=0.01)
+    follow(shell, update(1, fair=fair))
+    image_now = image(shell)
+    assert image_now.active == (True, False, True)
+    assert image_now.odds_milli[1] == before[1]
+    assert book_sum(image_now) == pytest.approx(1.05, abs=0.01)
 
 
-def test_a_market_of_which_nothing_is_active_offers_nothing(shell: MarketShell) -> None:
-    follow(shell, said(1, ACTIVE, fair=Fair(probabilities=(0.0,) * 3, active=(False,) * 3)))
+def test_a_market_without_active_outcomes_offers_none(shell: MarketShell) -> None:
+    follow(shell, update(1, ACTIVE, fair=Fair(probabilities=(0.0,) * 3, active=(False,) * 3)))
     assert image(shell).active == (False, False, False)
 
 
@@ -127,11 +126,11 @@ def test_a_market_of_which_nothing_is_active_offers_nothing(shell: MarketShell) 
         Fair(probabilities=(0.5, 0.3, 0.2), active=(True,) * 3, winners=0),
     ],
 )
-def test_chances_that_cannot_be_are_refused_and_open_nothing_at_older_odds(
+def test_impossible_probabilities_are_refused_and_do_not_open_the_market_at_its_old_odds(
     shell: MarketShell, fair: Fair
 ) -> None:
     before = image(shell).odds_milli
-    refused, applied = follow(shell, said(1, ACTIVE, fair=fair))
+    refused, applied = follow(shell, update(1, ACTIVE, fair=fair))
     assert isinstance(refused, Refused)
     assert (refused.reason, refused.field) == (Reason.FIELD_OUT_OF_BOUNDS, "fair")
     assert "cup-1/1x2" in refused.message
@@ -139,43 +138,43 @@ def test_chances_that_cannot_be_are_refused_and_open_nothing_at_older_odds(
     assert (image(shell).odds_milli, image(shell).status) == (before, Status.SUSPENDED)
 
 
-def test_a_message_counts_once_and_a_later_one_overrules_it(shell: MarketShell) -> None:
-    follow(shell, said(5, ACTIVE))
+def test_a_message_is_applied_once_and_a_later_one_overrules_it(shell: MarketShell) -> None:
+    follow(shell, update(5, ACTIVE))
     before = image(shell)
     other = Fair(probabilities=(0.2, 0.3, 0.5), active=(True,) * 3)
     for position in (5, 4):
-        (event,) = follow(shell, said(position, fair=other))
+        (event,) = follow(shell, update(position, fair=other))
         assert isinstance(event, Refused)
         assert event.reason is Reason.FEED_POSITION_KNOWN
     assert image(shell) == before
-    follow(shell, said(5, fair=other, digest=1))
+    follow(shell, update(5, fair=other, digest=1))
     assert image(shell).odds_milli[0] > image(shell).odds_milli[2]
 
 
-def test_what_has_no_mark_is_obeyed_as_often_as_it_is_said(shell: MarketShell) -> None:
+def test_steps_without_a_mark_are_applied_at_every_request(shell: MarketShell) -> None:
     down = SetStatus(market_no=1, status=Status.SUSPENDED, why="silent")
-    follow(shell, said(1, ACTIVE))
+    follow(shell, update(1, ACTIVE))
     for _ in range(2):
-        (event,) = follow(shell, said(None, down, fair=None))
+        (event,) = follow(shell, update(None, down, fair=None))
         assert isinstance(event, StatusSet)
     assert image(shell).status is Status.SUSPENDED
-    assert not any(isinstance(e, Refused) for e in follow(shell, said(2, ACTIVE)))
+    assert not any(isinstance(e, Refused) for e in follow(shell, update(2, ACTIVE)))
 
 
-def test_what_has_no_mark_neither_holds_nor_lets_go(shell: MarketShell) -> None:
+def test_steps_without_a_mark_neither_set_nor_release_a_traders_hold(shell: MarketShell) -> None:
     suspend, resume = SuspendMarket(market_no=1, why="silence"), ResumeMarket(market_no=1)
-    follow(shell, said(1, ACTIVE), said(None, suspend, fair=None))
+    follow(shell, update(1, ACTIVE), update(None, suspend, fair=None))
     assert image(shell).status is Status.SUSPENDED
-    follow(shell, said(2, ACTIVE))
-    assert image(shell).status is Status.ACTIVE, "it was no trader's suspension"
+    follow(shell, update(2, ACTIVE))
+    assert image(shell).status is Status.ACTIVE, "no trader holds the market"
     shell.control(market_control(SuspendMarket(market_no=1)))
     for step in (resume, OpenMarket(market_no=1)):
-        (refused,) = follow(shell, said(None, step, fair=None))
+        (refused,) = follow(shell, update(None, step, fair=None))
         assert refused.reason is Reason.MARKET_HELD
     assert image(shell).status is Status.SUSPENDED
 
 
-def test_many_updates_are_one_record_and_leave_as_one_message(shell: MarketShell) -> None:
+def test_many_updates_are_one_journal_record_and_one_price_message(shell: MarketShell) -> None:
     disk = FaultyDisk()
     shell, ear = shell_on(disk), Ear()
     numbers = range(1, 41)
@@ -183,77 +182,79 @@ def test_many_updates_are_one_record_and_leave_as_one_message(shell: MarketShell
     shell.set_gateways([ear])
     ear.told.clear()
     synced = sum(call.kind == "sync" for call in disk.trace)
-    follow(shell, *(said(1, market_no=no) for no in numbers))
+    follow(shell, *(update(1, market_no=no) for no in numbers))
     assert sum(call.kind == "sync" for call in disk.trace) == synced + 1
     ((method, payload),) = ear.told
     assert method == "on_prices"
     assert [delta.market_no for delta in decode_price_deltas(payload)] == list(numbers)
 
 
-def test_replay_gives_the_very_odds_and_positions_and_prices_nothing(
+def test_replay_restores_odds_and_positions_without_pricing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     disk = FaultyDisk()
     shell = shell_on(disk)
     shell.control(market_control(market("cup-1/1x2", market_no=1)))
-    follow(shell, said(1, ACTIVE), said(2, settle_home()))
+    follow(shell, update(1, ACTIVE), update(2, settle_home()))
     monkeypatch.setattr("engine.pricing.quoting.Quoter.quote", None)
-    again = shell_on(disk.killed(calls=len(disk.trace)))
-    assert again.state_hash() == shell.state_hash()
-    assert again.positions() == shell.positions()
+    restarted = shell_on(disk.killed(calls=len(disk.trace)))
+    assert restarted.state_hash() == shell.state_hash()
+    assert restarted.positions() == shell.positions()
 
 
-def test_positions_are_told_of_markets_that_a_feed_has_told_anything(shell: MarketShell) -> None:
+def test_positions_are_listed_for_markets_that_a_feed_has_updated(shell: MarketShell) -> None:
     shell.control(market_control(market("cup-2/1x2", market_no=2)))
     assert decode_known_markets(shell.positions()) == []
     result = Followed(market_no=1, mark=mark(9, source="uof:1/result"), steps=(settle_home(),))
-    follow(shell, said(5, ACTIVE), result)
+    follow(shell, update(5, ACTIVE), result)
     (known,) = decode_known_markets(shell.positions())
     assert known.image.key == "cup-1/1x2"
     assert known.positions == {"uof:1/odds": 5, "uof:1/result": 9}
     assert known.results_stand
 
 
-def test_a_market_that_is_not_here_is_refused_and_holds_up_no_other(shell: MarketShell) -> None:
-    missing, applied = follow(shell, said(1, market_no=9), said(1, ACTIVE))
+def test_an_update_of_a_market_not_hosted_is_refused_and_the_others_are_applied(
+    shell: MarketShell,
+) -> None:
+    missing, applied = follow(shell, update(1, market_no=9), update(1, ACTIVE))
     assert isinstance(missing, Refused)
     assert missing.reason is Reason.MARKET_UNKNOWN
     assert isinstance(applied, FeedApplied)
 
 
-def test_nothing_to_say_writes_nothing(shell: MarketShell) -> None:
+def test_an_update_without_steps_or_probabilities_journals_nothing(shell: MarketShell) -> None:
     before = shell.state_hash()
-    assert follow(shell, said(1, fair=None)) == []
+    assert follow(shell, update(1, fair=None)) == []
     assert shell.state_hash() == before
 
 
-def test_more_than_a_call_may_carry_is_not_run(shell: MarketShell) -> None:
+def test_more_updates_than_one_call_may_carry_are_an_error(shell: MarketShell) -> None:
     with pytest.raises(ValueError, match=f"at most {UPDATES_IN_CALL_MAX}"):
-        follow(shell, *[said(1)] * (UPDATES_IN_CALL_MAX + 1))
+        follow(shell, *[update(1)] * (UPDATES_IN_CALL_MAX + 1))
 
 
-def test_a_shell_in_quarantine_obeys_no_feed() -> None:
+def test_a_shell_in_quarantine_refuses_feed_updates() -> None:
     shell = shell_on(FaultyDisk(), quarantine="inspected")
-    (event,) = follow(shell, said(1))
+    (event,) = follow(shell, update(1))
     assert isinstance(event, Refused)
     assert event.reason is Reason.QUARANTINED
 
 
-# --- prices of our own ---------------------------------------------------------------------------
+# --- odds from a model ---------------------------------------------------------------------------
 
 
-def reprice(shell: MarketShell, **words: Any) -> Sequence[Any]:
-    asked: dict[str, Any] = {
+def reprice(shell: MarketShell, **fields: Any) -> Sequence[Any]:
+    request: dict[str, Any] = {
         "by": "feed:uof",
         "fixture": "cup-1",
         "model": {"home_rate": 1.6, "away_rate": 1.1},
         "state": {},
-        **words,
+        **fields,
     }
-    return events_of(shell.reprice(encode(Reprice(**asked))))
+    return events_of(shell.reprice(encode(Reprice(**request))))
 
 
-def test_a_marked_repricing_is_obeyed_once_by_every_market_of_the_fixture() -> None:
+def test_a_marked_repricing_is_applied_once_by_every_market_of_the_fixture() -> None:
     shell = shell_on(FaultyDisk())
     shell.control(
         market_control(
@@ -271,12 +272,12 @@ def test_a_marked_repricing_is_obeyed_once_by_every_market_of_the_fixture() -> N
     assert [type(event) for event in events] == [FeedApplied] * 2
     assert (image(shell, 1).status, image(shell, 2).status) == (Status.ACTIVE, Status.INACTIVE)
     before = [image(shell, no) for no in (1, 2)]
-    again = reprice(shell, mark=mark(7), model={"home_rate": 0.5, "away_rate": 2.5})
-    assert [event.reason for event in again] == [Reason.FEED_POSITION_KNOWN] * 2
+    repeated = reprice(shell, mark=mark(7), model={"home_rate": 0.5, "away_rate": 2.5})
+    assert [event.reason for event in repeated] == [Reason.FEED_POSITION_KNOWN] * 2
     assert [image(shell, no) for no in (1, 2)] == before
 
 
-def test_a_marked_repricing_does_not_open_what_a_trader_holds() -> None:
+def test_a_marked_repricing_does_not_open_a_market_that_a_trader_holds() -> None:
     shell = shell_on(FaultyDisk())
     shell.control(market_control(market("cup-1/1x2", market_no=1), OpenMarket(market_no=1)))
     shell.control(market_control(SuspendMarket(market_no=1, why="rumours")))
@@ -284,7 +285,7 @@ def test_a_marked_repricing_does_not_open_what_a_trader_holds() -> None:
     assert image(shell).status is Status.SUSPENDED
 
 
-def test_each_sport_prices_its_own_markets_and_there_are_no_others() -> None:
+def test_a_repricing_changes_markets_of_its_sport_alone_and_unknown_sports_are_refused() -> None:
     shell = shell_on(FaultyDisk())
     winner = CreateMarket(
         market_no=2, key="cup-1/winner", outcomes=("home", "away"), odds_milli=(2_000, 2_000)

@@ -1,4 +1,4 @@
-"""Markets priced by hand or by a feed: what is said of them becomes odds and results."""
+"""Generic markets: given probabilities become odds, and given results settle them."""
 
 import msgspec
 import numpy as np
@@ -26,7 +26,7 @@ def board() -> SportBoard:
     return SportBoard("generic", KEYS, names=NAMES, ladder=FINE)
 
 
-def test_any_market_is_quoted_at_the_book_that_is_asked_for() -> None:
+def test_any_market_is_quoted_at_the_requested_book_sum() -> None:
     assert SPORTS["generic"] is SPORT
     margin = Margin(method=Method.PROPORTIONAL, book_milli=1_100)
     quotes = board().quotes(MODEL, GenericState(), margin)
@@ -35,14 +35,14 @@ def test_any_market_is_quoted_at_the_book_that_is_asked_for() -> None:
     assert all(quote.active for row in quotes.values() for quote in row)
 
 
-def test_its_odds_lean_on_its_book_as_all_others_do() -> None:
+def test_odds_are_skewed_by_the_book() -> None:
     payout = np.array((0, 900_000, 0, 0, 0, 0, 0), np.int64)
     figures = BookFigures(stake_minor=payout // 2, payout_minor=payout)
     skew = LogOddsSkew(scale_minor=1_000_000)
-    leant = board().quotes(MODEL, GenericState(), Margin(), skew, figures)[KEYS[0]]
+    skewed = board().quotes(MODEL, GenericState(), Margin(), skew, figures)[KEYS[0]]
     plain = board().quotes(MODEL, GenericState(), Margin())[KEYS[0]]
-    assert leant[1].odds_milli < plain[1].odds_milli
-    assert leant[0].odds_milli > plain[0].odds_milli
+    assert skewed[1].odds_milli < plain[1].odds_milli
+    assert skewed[0].odds_milli > plain[0].odds_milli
 
 
 @pytest.mark.parametrize(
@@ -52,18 +52,20 @@ def test_its_odds_lean_on_its_book_as_all_others_do() -> None:
         {"worst_picture": (0.2, 0.5, 0.3)},
     ],
 )  # fmt: skip
-def test_what_is_not_said_in_full_is_not_offered(fair: dict[str, tuple[float, ...]]) -> None:
+def test_a_market_without_complete_probabilities_is_not_offered(
+    fair: dict[str, tuple[float, ...]],
+) -> None:
     quotes = board().quotes(GenericModel(fair=fair), GenericState(), Margin())
     assert not any(quote.active for row in quotes.values() for quote in row)
 
 
-def test_an_outcome_that_is_certain_or_out_of_it_is_not_offered() -> None:
+def test_an_outcome_without_a_chance_is_not_offered() -> None:
     model = GenericModel(fair={"best_picture": (0.0, 0.6, 0.4)})
     quotes = board().quotes(model, GenericState(), Margin())
     assert [quote.active for quote in quotes[KEYS[0]]] == [False, True, True]
 
 
-def test_results_are_those_given_and_end_the_offer() -> None:
+def test_given_results_settle_a_market_and_end_its_offer() -> None:
     won, lost = OutcomeResult(won=True), OutcomeResult(won=False)
     state = GenericState(results={"best_picture": (lost, won, lost), "other": (won,)})
     assert board().results(state) == {KEYS[0]: (lost, won, lost)}
@@ -74,7 +76,7 @@ def test_results_are_those_given_and_end_the_offer() -> None:
     assert board().results(short) == {}
 
 
-def test_a_model_comes_off_the_wire_with_its_bounds() -> None:
+def test_a_model_is_decoded_within_its_bounds() -> None:
     assert msgspec.json.decode(msgspec.json.encode(MODEL), type=GenericModel) == MODEL
     with pytest.raises(msgspec.ValidationError, match="<= 1"):
         msgspec.json.decode(b'{"fair": {"a": [1.5]}}', type=GenericModel)
@@ -88,7 +90,8 @@ def test_a_model_comes_off_the_wire_with_its_bounds() -> None:
 @pytest.mark.parametrize(
     ("specifiers", "names", "message"),
     [
-        ((), None, "names of 1 to 512"), ((), (), "names of 1 to 512"), ((), ("x",) * 513, "names of 1 to 512"),
+        ((), None, "names of 1 to 512"), ((), (), "names of 1 to 512"),
+        ((), ("x",) * 513, "names of 1 to 512"),
         ((("winners", "3"),), ("a", "b"), "winners: from 1 to 2"),
         ((("winners", "0"),), ("a", "b"), "winners: from 1 to 2"),
         ((("winners", "many"),), ("a", "b"), "winners: from 1 to 2"),

@@ -1,4 +1,4 @@
-"""The price ladder: which prices there are, and how odds are rounded to them."""
+"""The ladders: their prices, and how odds are rounded to them."""
 
 from itertools import pairwise
 
@@ -49,7 +49,7 @@ def test_rounding_equals_a_search_of_the_whole_ladder(
 
 
 @pytest.mark.parametrize("ladder", [EXCHANGE, CENTS])
-def test_a_price_of_the_ladder_stays_what_it_is(ladder: Ladder) -> None:
+def test_a_price_of_the_ladder_is_rounded_to_itself(ladder: Ladder) -> None:
     for price in ladder.prices_milli.tolist():
         for rounding in Rounding:
             assert ladder.odds_milli(1000.0 / price, rounding=rounding) == price
@@ -71,7 +71,7 @@ def test_a_tie_goes_to_the_shorter_price() -> None:
     [(0.9999, 1_010), (1.0, 1_010), (7.0, 1_010), (1e-7, 1_000_000), (0.0, 1_000_000),
      (-1.0, 1_000_000), (float("nan"), 1_000_000), (float("inf"), 1_010)],
 )  # fmt: skip
-def test_odds_beyond_the_ladder_are_its_ends(quoted: float, price: int) -> None:
+def test_odds_beyond_the_ladder_are_rounded_to_its_ends(quoted: float, price: int) -> None:
     assert EXCHANGE.odds_milli(quoted) == price
 
 

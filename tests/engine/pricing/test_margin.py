@@ -1,4 +1,4 @@
-"""Margin methods: the field's figures, plain twins, round trips, and refusals."""
+"""Margin methods: published figures, plain twins, round trips, and refusals."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -60,14 +60,14 @@ def test_standard_error_and_proportional_give_their_published_probabilities() ->
         (Method.ODDS_RATIO, (2.195, 2.195, 4.187), (0.40, 0.40, 0.20)),
     ],
 )
-def test_the_fields_figures_hold_on_the_way_off_and_on_the_way_on(
+def test_published_figures_hold_when_removing_and_when_adding_a_margin(
     method: Method, odds: tuple[float, ...], fair: tuple[float, ...]
 ) -> None:
     off = solved(remove_margin(odds, method=method)).values
     assert off == pytest.approx(fair, abs=5e-5)
-    whole = [value / sum(fair) for value in fair]
+    scaled_fair = [value / sum(fair) for value in fair]
     book = sum(1.0 / each for each in odds)
-    assert solved(add_margin(whole, book=book, method=method)).values == pytest.approx(
+    assert solved(add_margin(scaled_fair, book=book, method=method)).values == pytest.approx(
         odds, rel=2e-4
     )
 
@@ -140,7 +140,9 @@ def test_every_method_equals_its_plain_twin(method: Method, p: list[float], book
 @pytest.mark.parametrize("method", Method)
 @given(p=markets(), book=st.floats(0.97, 1.3))
 @settings(max_examples=60, deadline=None)
-def test_a_margin_put_on_comes_off_again(method: Method, p: list[float], book: float) -> None:
+def test_removing_an_added_margin_restores_the_probabilities(
+    method: Method, p: list[float], book: float
+) -> None:
     priced = add_margin(p, book=book, method=method)
     if isinstance(priced, MarginRefused):
         assert priced.status in (MarginStatus.OUT_OF_RANGE, MarginStatus.NO_SOLUTION)
@@ -153,7 +155,7 @@ def test_a_margin_put_on_comes_off_again(method: Method, p: list[float], book: f
 
 
 @pytest.mark.parametrize("method", SOLVED_BOTH_WAYS)
-def test_longshots_carry_more_margin_than_favourites(method: Method) -> None:
+def test_longshots_have_more_margin_than_favourites(method: Method) -> None:
     p = (0.55, 0.27, 0.13, 0.05)
     odds = solved(add_margin(p, book=1.1, method=method)).values
     loads = [1.0 / (o * value) for o, value in zip(odds, p, strict=True)]
@@ -196,7 +198,7 @@ def test_a_market_with_two_winners_is_quoted_at_twice_the_book() -> None:
         ((0.99, 0.01), 1.05, Method.ADDITIVE, MarginStatus.OUT_OF_RANGE),
     ],
 )  # fmt: skip
-def test_an_impossible_book_is_refused(
+def test_a_book_sum_that_a_method_cannot_reach_is_refused(
     p: tuple[float, ...], book: float, method: Method, status: MarginStatus
 ) -> None:
     answer = add_margin(p, book=book, method=method)
@@ -206,13 +208,13 @@ def test_an_impossible_book_is_refused(
 
 
 @pytest.mark.parametrize("odds", [(1.0, 3.0), (nan, 2.0), (float("inf"), 1.5), (-2.0, 3.0), ()])
-def test_odds_that_are_no_odds_are_refused(odds: tuple[float, ...]) -> None:
+def test_impossible_odds_are_refused(odds: tuple[float, ...]) -> None:
     answer = remove_margin(odds, method=Method.SHIN)
     assert isinstance(answer, MarginRefused)
     assert answer.status is MarginStatus.BAD_INPUT
 
 
-def test_additive_refuses_where_a_longshot_would_fall_below_nothing() -> None:
+def test_additive_refuses_where_a_probability_would_be_negative() -> None:
     answer = remove_margin((1.02, 15.0, 200.0), method=Method.ADDITIVE)
     assert isinstance(answer, MarginRefused)
     assert answer.status is MarginStatus.OUT_OF_RANGE
@@ -227,9 +229,7 @@ def test_additive_refuses_where_a_longshot_would_fall_below_nothing() -> None:
 @example(values=[0.3, 1e-200, 1.0], target=2.0, method=Method.SHIN)
 @example(values=[1e-200, 0.5, 0.5], target=1.0, method=Method.SHIN)
 @settings(max_examples=300, deadline=None)
-def test_no_input_whatever_gives_back_nan(
-    values: list[float], target: float, method: Method
-) -> None:
+def test_no_input_gives_nan(values: list[float], target: float, method: Method) -> None:
     flat, offsets = np.array(values, np.float64), np.array((0, len(values)), np.int64)
     for moved in (
         add_margins(flat, offsets, targets=np.array((target,)), methods=method),
@@ -245,7 +245,7 @@ def test_no_input_whatever_gives_back_nan(
     method=st.sampled_from(Method),
 )
 @settings(max_examples=300, deadline=None)
-def test_a_solver_either_reaches_its_sum_or_says_it_cannot(
+def test_a_solver_reaches_its_sum_or_returns_a_status(
     p: list[float], book: float, method: Method
 ) -> None:
     flat = np.array(p) / sum(p)

@@ -1,4 +1,4 @@
-"""Quoting: margin keys, prices that hold a book, and what a quote admits it does not hold."""
+"""Quoting: margin keys, odds that keep a book sum within limits, and shortfalls."""
 
 from collections.abc import Sequence
 from itertools import product
@@ -34,7 +34,7 @@ def chances(draw: st.DrawFn, *, largest: int = 6) -> list[float]:
     return [weight / sum(weights) for weight in weights]
 
 
-def one(
+def quote_one(
     fair: Sequence[float],
     *,
     margin: Margin,
@@ -87,11 +87,13 @@ def test_a_markets_type_and_its_favourites_price_select_its_book(
     market_type: str, favourite: float, book_milli: int
 ) -> None:
     rest = (1.0 - favourite) / 3.0
-    quoted = one((rest, favourite, rest, rest), margin=KEYS, market_type=market_type, ladder=FINE)
+    quoted = quote_one(
+        (rest, favourite, rest, rest), margin=KEYS, market_type=market_type, ladder=FINE
+    )
     assert book(quoted) == pytest.approx(book_milli / 1000.0, abs=4e-3)
 
 
-def test_markets_of_one_call_have_each_their_own_key() -> None:
+def test_each_market_of_one_call_has_its_own_key() -> None:
     fair = np.array((0.7, 0.3, 0.4, 0.3, 0.3, 0.6, 0.4))
     quoted = quote(
         fair, np.array((0, 2, 5, 7)), np.ones(3), ("1x2", "1x2", "total"), margin=KEYS, ladder=FINE
@@ -100,13 +102,13 @@ def test_markets_of_one_call_have_each_their_own_key() -> None:
     assert books == pytest.approx((1.03, 1.05, 1.04), abs=2e-3)
 
 
-def test_two_winners_are_banded_by_the_likeliest_and_hold_twice_the_book() -> None:
-    quoted = one((0.8, 0.7, 0.5), margin=KEYS, market_type="x", ladder=FINE, winners=2.0)
+def test_a_market_with_two_winners_is_banded_by_its_favourite_at_twice_the_book_sum() -> None:
+    quoted = quote_one((0.8, 0.7, 0.5), margin=KEYS, market_type="x", ladder=FINE, winners=2.0)
     assert book(quoted) == pytest.approx(2.06, abs=2e-3)
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "says"),
+    ("field", "value", "message"),
     [
         ("book_milli", 999, "book_milli: must be"),
         ("book_milli_by_type", {"1x2": 2_001}, "1x2: must be"),
@@ -123,23 +125,34 @@ def test_two_winners_are_banded_by_the_likeliest_and_hold_twice_the_book() -> No
     ],
 )
 def test_a_margin_outside_its_bounds_is_refused_by_field(
-    field: str, value: object, says: str
+    field: str, value: object, message: str
 ) -> None:
-    with pytest.raises(ValueError, match=says):
+    with pytest.raises(ValueError, match=message):
         Margin(**{field: value})  # type: ignore[arg-type]
 
 
-# --- rounding that holds the book ----------------------------------------------------------------
+# --- rounding that keeps the book sum ------------------------------------------------------------
+
+
+def rounded(prices: list[int], quoted: float, rounding: Rounding) -> int:
+    """Return the index of the price to which one over a probability is rounded, by a full search.
+
+    The shorter price wins a tie; a price counts as reached within 1e-12.
+    """
+    odds = 1000.0 / quoted
+    if rounding is Rounding.SHORTER:
+        return max(k for k, price in enumerate(prices) if price <= odds * (1.0 + 1e-12))
+    return min(range(len(prices)), key=lambda k: (abs(prices[k] - odds), prices[k]))
 
 
 def choices(
     quoted: Floats, ladder: Ladder, rounding: Rounding, fair: Sequence[float] | None = None
 ) -> list[tuple[tuple[int, ...], float, float]]:
-    """Return every choice of neighbouring rungs: prices, the book, and the cost."""
+    """Return every choice of neighbouring prices: the prices, the book sum, and the cost."""
     options = []
     for k, probability in enumerate(quoted.tolist()):
         prices = ladder.prices_milli.tolist()
-        at = prices.index(ladder.odds_milli(probability, rounding=rounding))
+        at = rounded(prices, probability, rounding)
         if fair is not None:
             prices = [price for price in prices if price * fair[k] <= 1000.0 * (1.0 + 1e-12)]
             at = min(at, len(prices) - 1)
@@ -163,7 +176,7 @@ def held(
     rounding: Rounding = Rounding.NEAREST,
     fair: Floats | None = None,
 ) -> tuple[list[int], int]:
-    """Round one market whose every outcome is offered, and hold its book."""
+    """Round one market of which every outcome is offered, and keep its book sum within limits."""
     outcomes = len(quoted)
     odds_milli, places = np.zeros(outcomes, np.int64), np.zeros(outcomes, np.int64)
     ladder.round_all(quoted, odds_milli, places, rounding=rounding)
@@ -192,7 +205,7 @@ def held(
     rounding=st.sampled_from(Rounding),
 )
 @settings(max_examples=150, deadline=None)
-def test_a_book_is_held_whenever_any_choice_of_neighbouring_prices_holds_it(
+def test_a_book_sum_is_within_limits_whenever_neighbouring_prices_can_hold_it(
     p: list[float], book_sum: float, within: float, ladder: Ladder, rounding: Rounding
 ) -> None:
     quoted = np.array(p) * book_sum
@@ -203,12 +216,13 @@ def test_a_book_is_held_whenever_any_choice_of_neighbouring_prices_holds_it(
     found = choices(quoted, ladder, rounding)
     inside = [cost for _, total, cost in found if low <= total <= high]
     odds_milli, outside = held(quoted, ladder, within=within, rounding=rounding)
+    prices = ladder.prices_milli.tolist()
+    nearest = [prices[rounded(prices, q, rounding)] for q in quoted.tolist()]
     total = sum(1000.0 / price for price in odds_milli)
     cost = sum(abs(1000.0 / price - q) for price, q in zip(odds_milli, quoted, strict=True))
     if inside:
         assert not outside
-        untouched = [ladder.odds_milli(q, rounding=rounding) for q in quoted.tolist()]
-        if odds_milli != untouched:
+        if odds_milli != nearest:
             assert cost <= min(inside) + 1e-9
     if outside:
         assert total > high
@@ -216,14 +230,13 @@ def test_a_book_is_held_whenever_any_choice_of_neighbouring_prices_holds_it(
     else:
         assert low - 1e-8 <= total <= high + 1e-8
     if rounding is Rounding.SHORTER:
-        shorter = [ladder.odds_milli(q, rounding=rounding) for q in quoted.tolist()]
-        assert all(a <= b for a, b in zip(odds_milli, shorter, strict=True))
+        assert all(a <= b for a, b in zip(odds_milli, nearest, strict=True))
 
 
-def test_prices_whose_book_drifted_are_moved_back() -> None:
+def test_odds_whose_book_sum_drifts_in_rounding_are_moved_back() -> None:
     fair = (0.37, 0.36, 0.27)
-    free = one(fair, margin=Margin(book_milli=1_050))
-    kept = one(fair, margin=Margin(book_milli=1_050, book_within_milli=1))
+    free = quote_one(fair, margin=Margin(book_milli=1_050))
+    kept = quote_one(fair, margin=Margin(book_milli=1_050, book_within_milli=1))
     assert abs(book(free) - 1.05) > 1e-3
     assert abs(book(kept) - 1.05) <= 1e-3 + 1e-9
     assert kept.shortfalls.tolist() == [Shortfall.NONE]
@@ -231,38 +244,46 @@ def test_prices_whose_book_drifted_are_moved_back() -> None:
 
 @given(p=chances(largest=40), within=st.integers(2, 20))
 @settings(max_examples=60, deadline=None)
-def test_a_large_markets_book_is_held_on_the_exchange_ladder(p: list[float], within: int) -> None:
-    quoted = one(p, margin=Margin(book_milli=1_100, book_within_milli=within, method=Method.POWER))
+def test_a_large_markets_book_sum_is_held_on_the_exchange_ladder(
+    p: list[float], within: int
+) -> None:
+    quoted = quote_one(
+        p, margin=Margin(book_milli=1_100, book_within_milli=within, method=Method.POWER)
+    )
     if not quoted.shortfalls.any() and quoted.offered.all():
         assert abs(book(quoted) - 1.1) <= within / 1000.0 + 1e-8
     assert book(quoted) >= 1.0
 
 
-def test_a_book_no_price_can_hold_is_the_nearest_above_and_says_so() -> None:
-    quoted = one((0.5, 0.5), margin=Margin(book_milli=1_000, book_within_milli=0), ladder=COARSE)
+def test_a_book_sum_that_no_odds_reach_is_the_nearest_above_and_is_flagged() -> None:
+    quoted = quote_one(
+        (0.5, 0.5), margin=Margin(book_milli=1_000, book_within_milli=0), ladder=COARSE
+    )
     assert quoted.odds_milli.tolist() == [2_000, 2_000]
     assert quoted.shortfalls.tolist() == [0]
-    odd = one((0.47, 0.53), margin=Margin(book_milli=1_000, book_within_milli=1), ladder=COARSE)
+    odd = quote_one(
+        (0.47, 0.53), margin=Margin(book_milli=1_000, book_within_milli=1), ladder=COARSE
+    )
     assert odd.shortfalls.tolist() == [Shortfall.BOOK]
     assert 1.001 < book(odd) < 1.03
 
 
-def test_prices_go_further_than_their_neighbours_when_those_are_not_enough() -> None:
-    """What longshots at the ladder's longest price add to a book, two favourites give back."""
+def test_odds_move_past_their_neighbours_when_those_are_not_enough() -> None:
+    """Longshots at the longest price raise the book sum; two favourites must give that back."""
     fair = (0.5, 0.4952, *[2e-4] * 24)
     margin = Margin(book_milli=1_050, book_within_milli=2, method=Method.POWER)
-    quoted = one(fair, margin=margin, ladder=CENTS)
+    quoted = quote_one(fair, margin=margin, ladder=CENTS)
     assert quoted.odds_milli.tolist()[2:] == [1_000_000] * 24
     assert abs(book(quoted) - 1.05) <= 2e-3 + 1e-9
     assert quoted.shortfalls.tolist() == [0]
-    free = one(fair, margin=Margin(book_milli=1_050, method=Method.POWER), ladder=CENTS)
+    free = quote_one(fair, margin=Margin(book_milli=1_050, method=Method.POWER), ladder=CENTS)
     apart = quoted.odds_milli[:2] - free.odds_milli[:2]
     assert apart.max() > 10
 
 
 @given(p=chances(), off=st.integers(0, 5), shift=st.floats(-0.004, 0.004))
 @settings(max_examples=60, deadline=None)
-def test_what_is_not_offered_counts_as_asked_for_and_keeps_its_price(
+def test_an_outcome_not_offered_counts_with_its_probability_and_keeps_its_odds(
     p: list[float], off: int, shift: float
 ) -> None:
     quoted = np.array(p) * (1.05 + shift)
@@ -292,7 +313,7 @@ def test_what_is_not_offered_counts_as_asked_for_and_keeps_its_price(
     ladder=st.sampled_from((EXCHANGE, CENTS, COARSE)),
 )
 @settings(max_examples=100, deadline=None)
-def test_of_the_prices_not_above_fair_those_are_found_that_hold_the_book(
+def test_odds_not_above_fair_hold_the_book_sum_where_any_can(
     p: list[float], nudges: list[float], within: float, ladder: Ladder
 ) -> None:
     quoted = np.array(
@@ -313,11 +334,11 @@ def test_of_the_prices_not_above_fair_those_are_found_that_hold_the_book(
 
 @given(p=chances(), within=st.integers(3, 20), ladder=st.sampled_from((EXCHANGE, CENTS)))
 @settings(max_examples=100, deadline=None)
-def test_a_book_is_held_without_any_odds_above_fair(
+def test_a_book_sum_is_held_without_odds_above_fair(
     p: list[float], within: int, ladder: Ladder
 ) -> None:
     margin = Margin(book_milli=1_020, book_within_milli=within)
-    quoted = one(p, margin=margin, ladder=ladder)
+    quoted = quote_one(p, margin=margin, ladder=ladder)
     for odds_milli, probability, offered in zip(
         quoted.odds_milli.tolist(), p, quoted.offered.tolist(), strict=True
     ):
@@ -329,25 +350,25 @@ def test_a_book_is_held_without_any_odds_above_fair(
         assert abs(off) <= within / 1000.0 + 1e-8
 
 
-def test_no_book_falls_under_one_however_wide_its_limits() -> None:
+def test_no_book_sum_is_below_one_however_wide_its_limits() -> None:
     margin = Margin(book_milli=1_000, book_within_milli=500)
     for favourite in np.linspace(0.3, 0.7, 81).tolist():
-        assert book(one((favourite, 1.0 - favourite), margin=margin)) >= 1.0 - 1e-8
+        assert book(quote_one((favourite, 1.0 - favourite), margin=margin)) >= 1.0 - 1e-8
 
 
-def test_outcomes_not_offered_keep_their_prices_and_count_as_asked_for() -> None:
+def test_outcomes_too_likely_or_unlikely_are_not_offered() -> None:
     fair = (0.9999 - 5e-5, 1.5e-4 - 1e-5, 1e-5)
     fair = (*fair[:2], 1.0 - sum(fair[:2]))
     margin = Margin(book_milli=1_001, book_within_milli=500)
-    quoted = one(fair, margin=margin)
+    quoted = quote_one(fair, margin=margin)
     assert quoted.offered.tolist() == [False, True, False]
     assert quoted.odds_milli.tolist()[0] == 1_010
 
 
-# --- the pass ------------------------------------------------------------------------------------
+# --- a whole quote -------------------------------------------------------------------------------
 
 
-def test_a_method_without_an_answer_offers_nothing_and_says_so() -> None:
+def test_a_market_whose_method_has_no_answer_is_not_offered_and_is_flagged() -> None:
     quoted = quote(
         np.array((0.97, 0.03, 0.5, 0.5)),
         np.array((0, 2, 4)),
@@ -359,7 +380,7 @@ def test_a_method_without_an_answer_offers_nothing_and_says_so() -> None:
     assert quoted.offered.tolist() == [False, True, True, True]
 
 
-def test_a_quoter_forgets_what_it_quoted_before() -> None:
+def test_a_quote_does_not_depend_on_earlier_quotes() -> None:
     offsets, fair = np.array((0, 3)), np.array((0.5, 0.3, 0.2))
     quoter = Quoter(offsets, np.ones(1), ("1x2",))
     wanted = Margin(book_milli=1_060, book_within_milli=2)
@@ -370,27 +391,27 @@ def test_a_quoter_forgets_what_it_quoted_before() -> None:
     assert quoter.quote(fair, margin=wanted).odds_milli.tolist() == first
 
 
-def test_a_quoter_forgets_what_it_could_not_hold_before() -> None:
+def test_shortfalls_do_not_depend_on_earlier_quotes() -> None:
     offsets, fair = np.array((0, 3)), np.array((0.8, 0.7, 0.5))
     quoter = Quoter(offsets, np.full(1, 2.0), ("double_chance",))
     figures = BookFigures(np.zeros(3, np.int64), np.array((10**6, 0, 0)))
     skew = OptimalSkew(risk_minor=10**6)
-    leant = quoter.quote(fair, margin=Margin(), skew=skew, figures=figures)
-    assert leant.shortfalls.tolist() == [Shortfall.SKEW]
+    skewed = quoter.quote(fair, margin=Margin(), skew=skew, figures=figures)
+    assert skewed.shortfalls.tolist() == [Shortfall.SKEW]
     assert quoter.quote(fair, margin=Margin()).shortfalls.tolist() == [0]
 
 
 @pytest.mark.parametrize(
     "figures", [None, BookFigures(np.zeros(3, np.int64), np.zeros(3, np.int64))]
 )
-def test_an_empty_book_is_not_leaned_on(figures: BookFigures | None) -> None:
+def test_an_empty_book_skews_nothing(figures: BookFigures | None) -> None:
     fair, offsets = np.array((0.5, 0.3, 0.2)), np.array((0, 3))
     plain = quote(fair, offsets, np.ones(1), ("1x2",), margin=Margin())
-    leant = quote(
+    skewed = quote(
         fair, offsets, np.ones(1), ("1x2",), margin=Margin(), figures=figures,
         skew=LinearSkew(scale_minor=10**5),
     )  # fmt: skip
-    assert leant.odds_milli.tolist() == plain.odds_milli.tolist()
+    assert skewed.odds_milli.tolist() == plain.odds_milli.tolist()
 
 
 def test_columns_of_other_lengths_are_refused() -> None:

@@ -1,4 +1,4 @@
-"""Repricing in a shell: which of a fixture's markets a sport's model moves."""
+"""Repricing in a shell: which of a fixture's markets get odds from a sport's model."""
 
 import subprocess
 import sys
@@ -37,14 +37,14 @@ def machine() -> MarketMachine:
     return hosting
 
 
-def moved(sport: str, model: object, state: object) -> dict[int, list[bool]]:
-    """Reprice the fixture; return which outcomes of which markets are offered after it."""
+def offered_after(sport: str, model: object, state: object) -> dict[int, list[bool]]:
+    """Reprice the fixture; return for each repriced market which outcomes are offered."""
     typed_model, typed_state = convert_pricing(sport, model, state)
-    asked = Reprice(
+    request = Reprice(
         by="trader", fixture="r", model=typed_model, state=typed_state, sport=sport,
         margin=Margin(book_milli=1_100),
     )  # fmt: skip
-    commands = Repricer().commands(asked, machine())
+    commands = Repricer().commands(request, machine())
     assert all(isinstance(command, SetOdds) for command in commands)
     return {
         command.market_no: [quote.active for quote in command.quotes]
@@ -53,13 +53,13 @@ def moved(sport: str, model: object, state: object) -> dict[int, list[bool]]:
     }
 
 
-def test_a_races_model_moves_the_races_markets_by_their_runners_names() -> None:
-    after = moved("race", {"win": [0.5, 0.3, 0.2]}, {"withdrawn": []})
+def test_a_race_model_reprices_the_race_markets_of_its_runners() -> None:
+    after = offered_after("race", {"win": [0.5, 0.3, 0.2]}, {"withdrawn": []})
     assert after == {1: [True] * 3, 2: [True] * 3, 3: [True] * 6}
 
 
-def test_a_withdrawn_runner_is_off_every_market_that_names_it() -> None:
-    after = moved("race", {"win": [0.5, 0.3, 0.2]}, {"withdrawn": [2]})
+def test_a_withdrawn_runner_is_not_offered_in_any_market() -> None:
+    after = offered_after("race", {"win": [0.5, 0.3, 0.2]}, {"withdrawn": [2]})
     assert after == {
         1: [True, False, True],
         2: [False, False, False],
@@ -67,9 +67,11 @@ def test_a_withdrawn_runner_is_off_every_market_that_names_it() -> None:
     }
 
 
-def test_what_is_priced_by_hand_moves_the_markets_it_names_and_no_others() -> None:
-    assert moved("generic", {"fair": {"first_fence_faller": [0.4, 0.6]}}, {}) == {4: [True, True]}
-    assert moved("generic", {"fair": {"second_fence_faller": [0.4, 0.6]}}, {}) == {}
+def test_a_generic_model_reprices_the_markets_it_names_and_no_others() -> None:
+    assert offered_after("generic", {"fair": {"first_fence_faller": [0.4, 0.6]}}, {}) == {
+        4: [True, True]
+    }
+    assert offered_after("generic", {"fair": {"second_fence_faller": [0.4, 0.6]}}, {}) == {}
 
 
 @pytest.mark.parametrize(
@@ -79,14 +81,14 @@ def test_what_is_priced_by_hand_moves_the_markets_it_names_and_no_others() -> No
         ({"win": [0.5, 0.5], "order": "benter"}, "order"), ({"wins": [1.0]}, "unknown field"),
     ],
 )  # fmt: skip
-def test_a_model_that_no_race_has_does_not_reach_the_shell(
+def test_an_impossible_race_model_is_refused_at_decoding(
     model: dict[str, object], message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
         convert_pricing("race", model, {})
 
 
-def test_what_a_waiting_process_warms_up_is_what_pricing_needs() -> None:
+def test_warming_up_a_shell_loads_the_pricing_kernels() -> None:
     loaded = (
         "import sys; from actors.market_shell import MarketShell; "
         "assert 'engine.pricing.repricing' not in sys.modules; MarketShell.warm_up(); "

@@ -1,4 +1,4 @@
-"""Sports: one interface, one board; football behind it is what it was; the page's sport works."""
+"""The sport interface and its board, lines, and the sport that docs/sports.md writes."""
 
 import re
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ FOOTBALL = SportBoard("football", BOARD.keys)
 
 @given(model=models(), state=states())
 @settings(max_examples=25, deadline=None)
-def test_football_is_quoted_and_settled_as_its_own_board_does(
+def test_the_sport_board_quotes_and_settles_football_as_the_fixture_board_does(
     model: MatchModel, state: MatchState
 ) -> None:
     assert FOOTBALL.quotes(model, state, Margin()) == BOARD.quotes(model, state, Margin())
@@ -35,7 +35,7 @@ def test_football_is_quoted_and_settled_as_its_own_board_does(
     assert FOOTBALL.results(state) == BOARD.results(state)
 
 
-def test_a_lean_and_a_ladder_reach_the_quotes() -> None:
+def test_skew_and_ladder_change_the_quotes() -> None:
     keys, model = ["m/1x2", "m/total?total=2.5"], MatchModel(home_rate=1.4, away_rate=1.1)
     figures = BookFigures(
         np.array((90_000, 0, 0, 0, 0), np.int64), np.array((180_000, 0, 0, 0, 0), np.int64)
@@ -49,7 +49,7 @@ def test_a_lean_and_a_ladder_reach_the_quotes() -> None:
 
 
 @pytest.mark.parametrize("name", ["football", "tennis", "basketball"])
-def test_every_sport_has_its_types_and_comes_off_a_wire(name: str) -> None:
+def test_every_sport_has_market_types_and_refuses_unknown_fields(name: str) -> None:
     sport = SPORTS[name]
     assert sport.name == name
     assert len(sport.market_types) > 10
@@ -68,7 +68,7 @@ def test_sports_are_listed_by_name() -> None:
         SPORTS["quidditch"]
 
 
-def test_a_markets_outcomes_can_be_asked_for_without_a_board() -> None:
+def test_a_markets_outcomes_are_known_without_a_board() -> None:
     assert outcome_names(SPORTS["football"], "1x2", ()) == ("home", "draw", "away")
     assert outcome_names(SPORTS["tennis"], "set_winner", (("setnr", "2"),)) == ("home", "away")
     assert FOOTBALL.outcomes("m/1x2") == ("home", "draw", "away")
@@ -86,15 +86,15 @@ def test_a_markets_outcomes_can_be_asked_for_without_a_board() -> None:
         (["not a key"], MalformedIdError),
     ],
 )
-def test_a_board_that_cannot_be_is_refused(keys: list[str], error: type[Exception]) -> None:
+def test_a_board_of_impossible_keys_is_refused(keys: list[str], error: type[Exception]) -> None:
     with pytest.raises(error):
         SportBoard("tennis", keys)
 
 
 @given(quarters=st.integers(-120, 120), value=st.integers(-40, 40))
 @settings(max_examples=200, deadline=None)
-def test_a_quarter_line_is_half_of_each_neighbour(quarters: int, value: int) -> None:
-    """What one unit at odds of three returns, by the two half bets that a quarter line is."""
+def test_a_quarter_line_is_half_of_each_neighbouring_line(quarters: int, value: int) -> None:
+    """A quarter line is two bets of half the stake: compare the returns of 1 at odds of 3."""
 
     def returns(line: Line) -> float:
         result = line_result(line, value)
@@ -110,17 +110,17 @@ def test_a_quarter_line_is_half_of_each_neighbour(quarters: int, value: int) -> 
         assert returns(build(quarters)) == expected
 
 
-def test_a_lines_terms_skip_what_is_empty() -> None:
+def test_the_terms_of_a_line_skip_empty_intervals() -> None:
     line = Line(Interval(1, 3), push=Interval(0, 1), also=(Interval(5, 6),))
     assert line_terms(line, 2, lambda value: 10 + value) == [(11, 13, 8), (15, 16, 8), (10, 11, 10)]
 
 
 def blocks() -> Iterator[str]:
-    """Yield the page's Python blocks in order."""
+    """Yield the document's Python blocks in order."""
     yield from re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
 
 
-def test_the_page_runs_and_its_sport_keeps_the_rules() -> None:
+def test_the_code_of_the_sports_document_runs_and_its_sport_keeps_the_rules() -> None:
     names: dict[str, Any] = {"__name__": "page"}
     for number, block in enumerate(blocks()):
         exec(compile(block, f"{PAGE.name}[{number}]", "exec"), names)
