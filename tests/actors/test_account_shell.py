@@ -1,5 +1,6 @@
+"""The account shell on a faulty disk: stakes, settlements, notifications, and its failures."""
+
 import contextlib
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,11 +13,9 @@ from actors.messages import (
     LedgerControl,
     OpenBetsQuery,
     ShellState,
-    StatusQuery,
     decode_balance,
     decode_health,
     decode_ledger_events,
-    decode_slip,
     decode_slips,
     decode_totals,
     encode,
@@ -35,29 +34,15 @@ from engine.common.rows import (
     Rows,
     SlipState,
 )
-from persistence.journal import JournalBrokenError, JournalOptions
-from tests.actors.test_market_shell import Ear, Ticks
-from tests.actors.trade import fund, reservations
+from persistence.journal import JournalBrokenError
+from tests.actors.stand_ins import RecordingGateway, TickingClock
+from tests.actors.trade import account_shell_on, fund, reservations, slip
 from tests.faults.faulty_disk import FaultyDisk
-
-FOLDER = "/shell"
-
-
-def shell_on(disk: FaultyDisk, **arguments: Any) -> AccountShell:
-    return AccountShell(
-        name="account-000",
-        folder=FOLDER,
-        shard=0,
-        options=JournalOptions(allocate_bytes=1, snapshot_aside=False),
-        disk=disk,
-        clock=arguments.pop("clock", Ticks()),
-        **arguments,
-    )
 
 
 def reserve(shell: AccountShell, *refs: str, account_no: int = 2) -> Rows:
-    asked = reservations(refs, account_no=account_no)
-    rows: Rows = np.frombuffer(shell.exchange(b"", asked.tobytes()), RESERVED)
+    requests = reservations(refs, account_no=account_no)
+    rows: Rows = np.frombuffer(shell.exchange(b"", requests.tobytes()), RESERVED)
     return rows
 
 
@@ -81,12 +66,8 @@ def settlement(
     return rows.tobytes()
 
 
-def slip(shell: AccountShell, ref: str, *, account_no: int = 2) -> Any:
-    return decode_slip(shell.query(encode(StatusQuery(account_no=account_no, ref=ref))))
-
-
 def test_a_stake_is_reserved_posted_and_paid():
-    shell = shell_on(FaultyDisk())
+    shell = account_shell_on(FaultyDisk())
     fund(shell, [2], amount_minor=1_000)
     (reserved,) = reserve(shell, "a")
     assert reserved["state"] == SlipState.PENDING
@@ -101,75 +82,75 @@ def test_a_stake_is_reserved_posted_and_paid():
 
 def test_a_repeated_ref_gets_the_first_answer_across_a_kill():
     disk = FaultyDisk()
-    shell = shell_on(disk)
+    shell = account_shell_on(disk)
     fund(shell, [2])
     (first,) = reserve(shell, "a")
-    again = shell_on(disk.killed(calls=len(disk.trace)))
-    (second,) = reserve(again, "a")
+    restarted = account_shell_on(disk.killed(calls=len(disk.trace)))
+    (second,) = reserve(restarted, "a")
     assert second["bet_id"] == first["bet_id"]
     assert second["flags"] & FLAG_KNOWN
-    assert len(decode_slips(again.query(encode(OpenBetsQuery(account_no=2))))) == 1
+    assert len(decode_slips(restarted.query(encode(OpenBetsQuery(account_no=2))))) == 1
 
 
-def test_watched_accounts_hear_of_settlements_late_verdicts_and_money():
-    shell, ear = shell_on(FaultyDisk()), Ear()
+def test_gateways_receive_settlements_late_verdicts_and_money_of_watched_accounts():
+    shell, gateway = account_shell_on(FaultyDisk()), RecordingGateway()
     fund(shell, [2, 4])
-    shell.set_gateways([ear])
-    shell.watch(ear.name, [2])
+    shell.set_gateways([gateway])
+    shell.watch(gateway.name, [2])
     mine, late = reserve(shell, "a", "b")["bet_id"].tolist()
     (other,) = reserve(shell, "c", account_no=4)["bet_id"].tolist()
     shell.exchange(verdicts(mine, other), b"")
-    assert ear.told == []
+    assert gateway.notified == []
     shell.settle(settlement(mine))
     shell.settle(settlement(other))
     shell.resolve(verdicts(late, reason=Reason.FENCED))
     deposits = tuple(Deposit(account_no=no, amount_minor=5, ref=f"d{no}") for no in (2, 4, 2))
     shell.control(encode(LedgerControl(by="cashier", commands=deposits)))
-    kinds = [kind for _, _, kind in ear.told]
+    kinds = [kind for _, _, kind in gateway.notified]
     assert kinds == [
         AccountEventKind.SETTLED,
         AccountEventKind.RESOLVED,
         AccountEventKind.CREDITED,
     ]
-    assert [s.ref for s in decode_slips(ear.told[0][1])] == ["a"]
-    assert [s.state for s in decode_slips(ear.told[1][1])] == [SlipState.REFUSED]
-    assert [e.ref for e in decode_ledger_events(ear.told[2][1])] == ["d2"]
-    shell.unwatch(ear.name, [2, 99])
+    assert [s.ref for s in decode_slips(gateway.notified[0][1])] == ["a"]
+    assert [s.state for s in decode_slips(gateway.notified[1][1])] == [SlipState.REFUSED]
+    assert [e.ref for e in decode_ledger_events(gateway.notified[2][1])] == ["d2"]
+    shell.unwatch(gateway.name, [2, 99])
     shell.control(
         encode(LedgerControl(by="x", commands=(Deposit(account_no=2, amount_minor=1, ref="z"),)))
     )
-    assert len(ear.told) == 3
+    assert len(gateway.notified) == 3
 
 
-def test_a_watched_account_hears_that_a_bet_is_open_again_and_a_kill_does_not_forget_it():
+def test_a_reopened_bet_is_sent_to_the_gateway_and_survives_a_kill():
     disk = FaultyDisk()
-    shell, ear = shell_on(disk), Ear()
+    shell, gateway = account_shell_on(disk), RecordingGateway()
     fund(shell, [2], amount_minor=1_000)
     (bet_id,) = reserve(shell, "a")["bet_id"].tolist()
     shell.exchange(verdicts(bet_id), b"")
     shell.settle(settlement(bet_id))
-    shell.set_gateways([ear])
-    shell.watch(ear.name, [2])
+    shell.set_gateways([gateway])
+    shell.watch(gateway.name, [2])
     assert shell.settle(settlement(bet_id, payout_minor=0, number=2, result=BetResult.NONE)) == 1
-    ((_, told, kind),) = ear.told
-    (heard,) = decode_slips(told)
+    ((_, payload, kind),) = gateway.notified
+    (reopened,) = decode_slips(payload)
     assert kind == AccountEventKind.SETTLED
-    assert (heard.state, heard.result, heard.payout_minor) == (
+    assert (reopened.state, reopened.result, reopened.payout_minor) == (
         SlipState.ACCEPTED,
         BetResult.NONE,
         0,
     )
-    again = shell_on(disk.killed(calls=len(disk.trace)))
-    assert again.state_hash() == shell.state_hash()
-    assert decode_slips(again.query(encode(OpenBetsQuery(account_no=2)))) == [heard]
-    balance = decode_balance(again.query(encode(BalanceQuery(account_no=2))))
+    restarted = account_shell_on(disk.killed(calls=len(disk.trace)))
+    assert restarted.state_hash() == shell.state_hash()
+    assert decode_slips(restarted.query(encode(OpenBetsQuery(account_no=2)))) == [reopened]
+    balance = decode_balance(restarted.query(encode(BalanceQuery(account_no=2))))
     assert balance is not None
     assert (balance.available_minor, balance.at_stake_minor) == (900, 100)
 
 
-def test_old_pending_bets_are_given_as_fences():
-    clock = Ticks()
-    shell = shell_on(FaultyDisk(), clock=clock)
+def test_old_pending_bets_are_returned_as_fences():
+    clock = TickingClock()
+    shell = account_shell_on(FaultyDisk(), clock=clock)
     fund(shell, [2])
     reserve(shell, "a")
     horizon = clock.at_ns + 1
@@ -180,7 +161,7 @@ def test_old_pending_bets_are_given_as_fences():
 
 
 def test_pages_of_slips_and_totals_are_of_one_instant():
-    shell = shell_on(FaultyDisk())
+    shell = account_shell_on(FaultyDisk())
     fund(shell, [2])
     reserve(shell, "a", "b", "c")
     seq, page, totals = shell.slips_and_totals(1, 1)
@@ -190,10 +171,10 @@ def test_pages_of_slips_and_totals_are_of_one_instant():
     assert total.pending_minor == 300
 
 
-def test_a_broken_journal_ends_the_process_before_a_bet_id_is_given_out():
+def test_a_broken_journal_ends_the_process_before_a_bet_id_is_returned():
     disk = FaultyDisk()
     codes: list[int] = []
-    shell = shell_on(disk, exit_process=codes.append)
+    shell = account_shell_on(disk, exit_process=codes.append)
     fund(shell, [2])
     disk.fail("sync")
     with pytest.raises(JournalBrokenError):
@@ -202,7 +183,7 @@ def test_a_broken_journal_ends_the_process_before_a_bet_id_is_given_out():
 
 
 def fill(disk: FaultyDisk, shell: AccountShell) -> None:
-    """Take all room, and then what the journal has allocated ahead."""
+    """Use up the disk, and then what the journal has allocated ahead."""
     disk.capacity = sum(map(len, disk.files().values()))
     with contextlib.suppress(PeerRefusedError):
         while True:
@@ -211,7 +192,7 @@ def fill(disk: FaultyDisk, shell: AccountShell) -> None:
 
 def test_a_full_disk_loses_neither_settlement_nor_verdict():
     disk = FaultyDisk()
-    shell = shell_on(disk)
+    shell = account_shell_on(disk)
     fund(shell, [2])
     (bet_id,) = reserve(shell, "a")["bet_id"].tolist()
     fill(disk, shell)
@@ -232,8 +213,8 @@ def test_a_full_disk_loses_neither_settlement_nor_verdict():
     assert shell.settle(settlement(bet_id)) == 1
 
 
-def test_a_quarantined_shard_reserves_nothing_and_keeps_work_with_its_sender():
-    shell = shell_on(FaultyDisk(), quarantine="restart budget spent")
+def test_a_quarantined_shard_reserves_nothing_and_refuses_settlements_and_verdicts():
+    shell = account_shell_on(FaultyDisk(), quarantine="restart budget spent")
     assert decode_health(shell.tick()).state is ShellState.QUARANTINED
     (refused,) = reserve(shell, "a")
     assert (refused["reason"], refused["state"]) == (Reason.QUARANTINED, SlipState.NONE)
@@ -244,9 +225,9 @@ def test_a_quarantined_shard_reserves_nothing_and_keeps_work_with_its_sender():
     assert shell.pending(1 << 62, 10) == b""
 
 
-def test_a_bet_behind_the_damage_is_not_called_unknown():
+def test_a_query_for_a_bet_behind_the_damage_is_refused():
     disk = FaultyDisk()
-    shell = shell_on(disk)
+    shell = account_shell_on(disk)
     fund(shell, [2])
     for ref in ("first-ref", "second-ref", "third-ref"):
         reserve(shell, ref)
@@ -255,7 +236,7 @@ def test_a_bet_behind_the_damage_is_not_called_unknown():
     (segment,) = [path for path in files if path.name != "lock"]
     data = bytearray(files[segment])
     data[data.index(b"second-ref")] ^= 1
-    shell = shell_on(FaultyDisk.of({**files, segment: bytes(data)}))
+    shell = account_shell_on(FaultyDisk.of({**files, segment: bytes(data)}))
     assert decode_health(shell.tick()).state is ShellState.QUARANTINED
     assert slip(shell, "first-ref").state is SlipState.PENDING
     with pytest.raises(PeerRefusedError):

@@ -1,7 +1,8 @@
+"""The market shell on a faulty disk: decisions, control, publishing, and its failures."""
+
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from actors.exit_codes import EXIT_JOURNAL_BROKEN, EXIT_LOCK_HELD
@@ -29,91 +30,44 @@ from engine.common.commands import Limits as MarketLimits
 from engine.common.events import MarketResumed, MarketSuspended, OddsSet, Refused
 from engine.common.lifecycle import Status
 from engine.common.reasons import Reason
-from engine.common.rows import BET, Rows
 from engine.pricing.football.market_types import outcome_names
 from engine.pricing.football.model import MatchModel, MatchState
 from engine.pricing.repricing import Reprice
 from persistence.disk import LockHeldError
 from persistence.journal import JournalBrokenError, JournalOptions
+from tests.actors.stand_ins import RecordingGateway
 from tests.actors.trade import (
     HOME_WINS,
+    bets,
     decisions_of,
     events_of,
     market,
     market_control,
+    market_shell_on,
     open_market,
     settle_home,
 )
 from tests.faults.faulty_disk import FaultyDisk
-
-FOLDER = "/shell"
-
-
-class Ear:
-    """A gateway's end of the line."""
-
-    name = "gateway-0"
-
-    def __init__(self) -> None:
-        self.told: list[tuple[str, Any]] = []
-
-    async def ask(self, method: str, /, *args: Any, timeout_s: float | None = None) -> Any:
-        raise AssertionError("a shell never asks a gateway")
-
-    def notify(self, method: str, /, *args: Any) -> None:
-        self.told.append((method, *args))
-
-
-class Ticks:
-    """A clock that moves by one at every look."""
-
-    def __init__(self) -> None:
-        self.at_ns = 0
-
-    def __call__(self) -> int:
-        self.at_ns += 1
-        return self.at_ns
-
-
-def shell_on(disk: FaultyDisk, **arguments: Any) -> MarketShell:
-    return MarketShell(
-        name="market-00000",
-        folder=FOLDER,
-        options=JournalOptions(snapshot_aside=False),
-        disk=disk,
-        clock=Ticks(),
-        **arguments,
-    )
-
-
-def bets(*bet_ids: int, stake_minor: int = 100, market_no: int = 1) -> Rows:
-    rows: Rows = np.zeros(len(bet_ids), BET)
-    rows["bet_id"] = bet_ids
-    rows["stake_minor"] = stake_minor
-    rows["market_no"] = market_no
-    rows["odds_milli"] = 2_000
-    rows["rate_micro"] = 1_000_000
-    return rows
 
 
 def reasons(answer: bytes) -> list[int]:
     return decisions_of(answer)["reason"].tolist()
 
 
-def test_bets_are_decided_and_found_again_after_a_kill():
+def test_decisions_are_repeated_after_a_kill():
     disk = FaultyDisk()
-    shell = shell_on(disk)
+    shell = market_shell_on(disk)
     open_market(shell)
     answer = shell.place(bets(1, 2).tobytes())
     assert reasons(answer) == [0, 0]
-    again = shell_on(disk.killed(calls=len(disk.trace)))
-    assert again.state_hash() == shell.state_hash()
-    repeated = decisions_of(again.place(bets(1, 2).tobytes()))
+    restarted = market_shell_on(disk.killed(calls=len(disk.trace)))
+    assert restarted.state_hash() == shell.state_hash()
+    repeated = decisions_of(restarted.place(bets(1, 2).tobytes()))
     assert repeated["odds_milli"].tolist() == decisions_of(answer)["odds_milli"].tolist()
 
 
-def test_a_batch_over_its_bound_is_not_run():
-    shell = shell_on(FaultyDisk(), settings=MarketShellSettings(batch_rows_max=2))
+def test_no_bet_of_a_batch_over_its_bound_is_decided():
+    shell = market_shell_on(FaultyDisk(), settings=MarketShellSettings(batch_rows_max=2))
     open_market(shell)
     with pytest.raises(ValueError, match="3 rows, at most 2"):
         shell.place(bets(1, 2, 3).tobytes())
@@ -121,19 +75,19 @@ def test_a_batch_over_its_bound_is_not_run():
 
 
 def test_too_many_commands_in_one_call_are_refused_together():
-    shell = shell_on(FaultyDisk(), settings=MarketShellSettings(commands_max=1))
+    shell = market_shell_on(FaultyDisk(), settings=MarketShellSettings(commands_max=1))
     events = events_of(shell.control(market_control(market(market_no=1), market("b/1x2"))))
     assert [event.reason for event in events] == [Reason.CAPACITY] * 2
     assert shell.market_nos() == []
 
 
-def test_what_changed_is_published_once_after_the_sync():
+def test_changes_are_published_once_after_the_sync():
     disk = FaultyDisk()
-    shell, ear = shell_on(disk), Ear()
-    shell.set_gateways([ear])
+    shell, gateway = market_shell_on(disk), RecordingGateway()
+    shell.set_gateways([gateway])
     shell.control(market_control(market(market_no=1), market("b/1x2", market_no=2)))
     shell.control(market_control(OpenMarket(market_no=1), SuspendMarket(market_no=1)))
-    created, changed = ear.told
+    created, changed = gateway.notified
     assert created[0] == "on_created"
     assert [image.key for image in decode_price_images(created[1])] == ["cup-1/1x2", "b/1x2"]
     assert changed[0] == "on_prices"
@@ -142,55 +96,55 @@ def test_what_changed_is_published_once_after_the_sync():
     assert disk.trace[-1].kind == "sync"
 
 
-def test_a_new_gateway_is_told_first_how_every_market_stands():
-    shell, ear = shell_on(FaultyDisk()), Ear()
+def test_a_new_gateway_receives_every_markets_image_first():
+    shell, gateway = market_shell_on(FaultyDisk()), RecordingGateway()
     open_market(shell)
-    shell.set_gateways([ear])
-    ((method, payload),) = ear.told
+    shell.set_gateways([gateway])
+    ((method, payload),) = gateway.notified
     assert method == "on_created"
     (image,) = decode_price_images(payload)
     assert (image.market_no, image.status) == (1, Status.ACTIVE)
 
 
-def test_what_bettors_cannot_see_is_not_published():
-    shell, ear = shell_on(FaultyDisk()), Ear()
+def test_changes_that_bettors_cannot_see_are_not_published():
+    shell, gateway = market_shell_on(FaultyDisk()), RecordingGateway()
     open_market(shell)
-    shell.set_gateways([ear])
-    ear.told.clear()
+    shell.set_gateways([gateway])
+    gateway.notified.clear()
     shell.control(market_control(SetLimits(market_no=1, limits=MarketLimits())))
     shell.control(market_control(OpenMarket(market_no=1)))
-    assert ear.told == []
+    assert gateway.notified == []
 
 
-def test_what_a_feed_says_again_or_in_vain_is_not_published():
-    shell, ear = shell_on(FaultyDisk()), Ear()
+def test_a_feeds_repeated_or_refused_updates_are_not_published():
+    shell, gateway = market_shell_on(FaultyDisk()), RecordingGateway()
     open_market(shell)
-    shell.set_gateways([ear])
+    shell.set_gateways([gateway])
     stop = SetStatus(market_no=1, status=Status.SUSPENDED)
     shell.control(market_control(stop))
-    ear.told.clear()
+    gateway.notified.clear()
     shell.control(market_control(stop))
     open_again = OpenMarket(market_no=1)
     update = FeedUpdate(market_no=1, source="f/odds", position=1, steps=(stop, open_again))
     shell.control(market_control(update))
     shell.control(market_control(update))
-    assert ear.told == []
+    assert gateway.notified == []
     active = SetStatus(market_no=1, status=Status.ACTIVE)
     shell.control(market_control(FeedUpdate(market_no=1, source="f", position=2, steps=(active,))))
-    ((method, payload),) = ear.told
+    ((method, payload),) = gateway.notified
     assert method == "on_prices"
     assert [delta.status for delta in decode_price_deltas(payload)] == [Status.ACTIVE]
 
 
-def test_images_are_given_for_the_markets_asked_for_that_are_here():
-    shell = shell_on(FaultyDisk())
+def test_images_are_returned_for_hosted_markets_only():
+    shell = market_shell_on(FaultyDisk())
     shell.control(market_control(market(market_no=1), market("b/1x2", market_no=2)))
     assert [i.market_no for i in decode_price_images(shell.price_images([2, 99]))] == [2]
     assert [i.prices.market_no for i in decode_book_images(shell.book_images())] == [1, 2]
 
 
-def test_the_tick_tells_what_the_shell_holds():
-    shell = shell_on(FaultyDisk())
+def test_the_tick_reports_counts_epoch_and_seq():
+    shell = market_shell_on(FaultyDisk())
     open_market(shell)
     shell.place(bets(1, 2, 3).tobytes())
     health = decode_health(shell.tick())
@@ -201,15 +155,16 @@ def test_the_tick_tells_what_the_shell_holds():
 def test_a_broken_journal_ends_the_process_before_anything_is_answered():
     disk = FaultyDisk()
     codes: list[int] = []
-    shell, ear = shell_on(disk, exit_process=codes.append), Ear()
+    shell = market_shell_on(disk, exit_process=codes.append)
+    gateway = RecordingGateway()
     open_market(shell)
-    shell.set_gateways([ear])
-    ear.told.clear()
+    shell.set_gateways([gateway])
+    gateway.notified.clear()
     disk.fail("sync")
     with pytest.raises(JournalBrokenError):
         shell.control(market_control(SuspendMarket(market_no=1)))
     assert codes == [EXIT_JOURNAL_BROKEN]
-    assert ear.told == []
+    assert gateway.notified == []
     with pytest.raises(JournalBrokenError):
         shell.place(bets(1).tobytes())
     assert codes == [EXIT_JOURNAL_BROKEN] * 2
@@ -218,11 +173,12 @@ def test_a_broken_journal_ends_the_process_before_anything_is_answered():
 def test_a_full_disk_refuses_bets_and_commands_until_there_is_room():
     disk = FaultyDisk()
     options = JournalOptions(allocate_bytes=1, snapshot_aside=False)
-    shell = MarketShell(name="m", folder=FOLDER, options=options, disk=disk, clock=Ticks())
+    shell = market_shell_on(disk, options=options)
     open_market(shell)
     disk.capacity = sum(map(len, disk.files().values()))
     bet_id = 1
-    while reasons(shell.place(bets(bet_id).tobytes())) == [0]:  # the room that is allocated ahead
+    # What the journal has allocated ahead is used up first.
+    while reasons(shell.place(bets(bet_id).tobytes())) == [0]:
         bet_id += 1
     before = shell.state_hash()
     assert reasons(shell.place(bets(bet_id).tobytes())) == [Reason.DISK_FULL]
@@ -236,7 +192,7 @@ def test_a_full_disk_refuses_bets_and_commands_until_there_is_room():
 
 def damaged() -> FaultyDisk:
     disk = FaultyDisk()
-    shell = shell_on(disk)
+    shell = market_shell_on(disk)
     open_market(shell)
     shell.place(bets(1).tobytes())
     shell.place(bets(2).tobytes())
@@ -248,7 +204,7 @@ def damaged() -> FaultyDisk:
 
 
 def test_a_shell_with_a_damaged_journal_answers_quarantined():
-    shell = shell_on(damaged())
+    shell = market_shell_on(damaged())
     health = decode_health(shell.tick())
     assert health.state is ShellState.QUARANTINED
     assert "the checksum does not fit" in health.why
@@ -260,40 +216,40 @@ def test_a_shell_with_a_damaged_journal_answers_quarantined():
 
 def test_a_shell_that_cannot_open_its_journal_still_answers():
     disk = FaultyDisk()
-    disk.make_folder = lambda _: 1 // 0  # type: ignore[method-assign]
-    shell = shell_on(disk)
+    disk.fail("make folder")
+    shell = market_shell_on(disk)
     health = decode_health(shell.tick())
     assert health.state is ShellState.QUARANTINED
-    assert "ZeroDivisionError" in health.why
+    assert "planted in make folder" in health.why
     assert reasons(shell.place(bets(1).tobytes())) == [Reason.QUARANTINED]
     with pytest.raises(PeerRefusedError):
         shell.price_images()
 
 
-def test_a_shell_whose_journal_has_a_writer_still_ends_to_be_started_again():
+def test_a_shell_whose_journal_has_another_writer_ends_its_process():
     disk = FaultyDisk()
-    holder = shell_on(disk)
+    holder = market_shell_on(disk)
     codes: list[int] = []
     with pytest.raises(LockHeldError):
-        shell_on(disk, exit_process=codes.append)
+        market_shell_on(disk, exit_process=codes.append)
     assert codes == [EXIT_LOCK_HELD]
     holder.stop()
-    assert decode_health(shell_on(disk).tick()).state is ShellState.SERVING
+    assert decode_health(market_shell_on(disk).tick()).state is ShellState.SERVING
 
 
-def test_a_shell_told_to_be_quarantined_never_touches_its_journal():
+def test_a_shell_started_in_quarantine_never_touches_its_journal():
     disk = FaultyDisk()
-    shell = shell_on(disk, quarantine="restart budget spent")
+    shell = market_shell_on(disk, quarantine="restart budget spent")
     assert disk.trace == []
     assert decode_health(shell.tick()).why == "restart budget spent"
 
 
-def test_a_stopped_shell_lets_its_successor_in():
+def test_a_stopped_shell_releases_its_journal_to_its_successor():
     disk = FaultyDisk()
-    first = shell_on(disk)
+    first = market_shell_on(disk)
     first.stop()
     assert decode_health(first.tick()).state is ShellState.QUARANTINED
-    assert decode_health(shell_on(disk).tick()).state is ShellState.SERVING
+    assert decode_health(market_shell_on(disk).tick()).state is ShellState.SERVING
 
 
 def football(key: str, market_no: int) -> CreateMarket:
@@ -303,37 +259,37 @@ def football(key: str, market_no: int) -> CreateMarket:
     )
 
 
-def reprice(**words: Any) -> bytes:
+def reprice(**fields: Any) -> bytes:
     return encode(
         Reprice(
             by="feed:test",
             fixture="cup-1",
             model=MatchModel(home_rate=1.4, away_rate=1.1),
             state=MatchState(),
-            **words,
+            **fields,
         )
     )
 
 
 def test_repricing_suspends_prices_and_resumes_a_fixture_in_one_record():
-    shell, ear = shell_on(FaultyDisk()), Ear()
+    shell, gateway = market_shell_on(FaultyDisk()), RecordingGateway()
     shell.control(market_control(football("cup-1/1x2", 1), football("cup-2/1x2", 2)))
     shell.control(market_control(OpenMarket(market_no=1), OpenMarket(market_no=2)))
-    shell.set_gateways([ear])
-    ear.told.clear()
+    shell.set_gateways([gateway])
+    gateway.notified.clear()
     seq = decode_health(shell.tick()).seq
     events = events_of(shell.reprice(reprice(suspend="goal", resume=True)))
     assert [type(event) for event in events] == [MarketSuspended, OddsSet, MarketResumed]
     assert decode_health(shell.tick()).seq == seq + 1
-    ((method, payload),) = ear.told
+    ((method, payload),) = gateway.notified
     assert method == "on_prices"
     (delta,) = decode_price_deltas(payload)
     assert (delta.market_no, delta.status) == (1, Status.ACTIVE)
     assert delta.odds_milli != (2_000,) * 3
 
 
-def test_repricing_leaves_alone_what_is_over_or_unknown_to_the_model():
-    shell = shell_on(FaultyDisk())
+def test_repricing_skips_settled_markets_and_those_the_model_does_not_price():
+    shell = market_shell_on(FaultyDisk())
     unknown = CreateMarket(
         market_no=3, key="cup-1/first_throw_in", outcomes=("a", "b"), odds_milli=(2_000, 2_000)
     )
@@ -348,7 +304,7 @@ def test_repricing_leaves_alone_what_is_over_or_unknown_to_the_model():
     assert shell.state_hash() == before
 
 
-def test_odds_set_by_repricing_are_replayed_not_computed(tmp_path: Path):
+def test_odds_set_by_repricing_are_replayed_from_the_journal(tmp_path: Path):
     options = JournalOptions(snapshot_aside=False)
     arguments: dict[str, Any] = {"name": "m", "folder": str(tmp_path), "options": options}
     shell = MarketShell(**arguments)
@@ -356,6 +312,6 @@ def test_odds_set_by_repricing_are_replayed_not_computed(tmp_path: Path):
     shell.reprice(reprice())
     state_hash = shell.state_hash()
     shell.stop()
-    again = MarketShell(**arguments)
-    assert again.state_hash() == state_hash
-    again.stop()
+    restarted = MarketShell(**arguments)
+    assert restarted.state_hash() == state_hash
+    restarted.stop()

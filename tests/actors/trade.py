@@ -1,15 +1,19 @@
-"""Words in which tests of shells trade: markets, accounts and rows of bets."""
+"""Build shells, markets, accounts and rows of bets, settlements and verdicts for tests."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from actors.account_shell import AccountShell
+from actors.market_shell import MarketShell
 from actors.messages import (
     LedgerControl,
     MarketControl,
+    StatusQuery,
     decode_ledger_events,
     decode_market_events,
+    decode_slip,
     encode,
 )
 from engine.common.commands import (
@@ -24,8 +28,33 @@ from engine.common.commands import (
     SettleMarket,
 )
 from engine.common.rows import BET, DECISION, RESERVATION, RESERVED, Rows
+from persistence.journal import JournalOptions
+from tests.actors.stand_ins import TickingClock
+from tests.faults.faulty_disk import FaultyDisk
 
+FOLDER = "/shell"
 HOME_WINS = (OutcomeResult(won=True), OutcomeResult(won=False), OutcomeResult(won=False))
+
+
+def market_shell_on(disk: FaultyDisk, **arguments: Any) -> MarketShell:
+    return MarketShell(
+        name="market-00000",
+        folder=FOLDER,
+        disk=disk,
+        clock=TickingClock(),
+        **{"options": JournalOptions(snapshot_aside=False), **arguments},
+    )
+
+
+def account_shell_on(disk: FaultyDisk, **arguments: Any) -> AccountShell:
+    return AccountShell(
+        name="account-000",
+        folder=FOLDER,
+        shard=0,
+        options=JournalOptions(allocate_bytes=1, snapshot_aside=False),
+        disk=disk,
+        **{"clock": TickingClock(), **arguments},
+    )
 
 
 def market(key: str = "cup-1/1x2", *, market_no: int = 0, **limits: int) -> CreateMarket:
@@ -80,15 +109,30 @@ def reservations(
     return rows
 
 
-def bets_of(asked: Rows, answer: bytes) -> Rows:
-    """The BET rows that a gateway would send for reservations that were answered PENDING."""
+def bets_of(requests: Rows, answer: bytes) -> Rows:
+    """Return the BET rows that a gateway sends after its reservations were answered PENDING."""
     reserved: Rows = np.frombuffer(answer, RESERVED)
-    rows: Rows = np.zeros(len(asked), BET)
+    rows: Rows = np.zeros(len(requests), BET)
     for field in ("stake_minor", "account_no", "market_no", "odds_milli", "outcome", "policy"):
-        rows[field] = asked[field]
+        rows[field] = requests[field]
     rows["bet_id"] = reserved["bet_id"]
     rows["rate_micro"] = reserved["rate_micro"]
     return rows
+
+
+def bets(*bet_ids: int, stake_minor: int = 100, market_no: int = 1) -> Rows:
+    """Return BET rows at odds of 2.000 on a market's first outcome."""
+    rows: Rows = np.zeros(len(bet_ids), BET)
+    rows["bet_id"] = bet_ids
+    rows["stake_minor"] = stake_minor
+    rows["market_no"] = market_no
+    rows["odds_milli"] = 2_000
+    rows["rate_micro"] = 1_000_000
+    return rows
+
+
+def slip(shell: AccountShell, ref: str, *, account_no: int = 2) -> Any:
+    return decode_slip(shell.query(encode(StatusQuery(account_no=account_no, ref=ref))))
 
 
 def decisions_of(answer: bytes) -> Rows:

@@ -25,8 +25,15 @@ from engine.pricing.following import UPDATES_IN_CALL_MAX, Follow, Followed
 from engine.pricing.quoting import Margin
 from engine.pricing.repricing import Reprice
 from engine.pricing.skew import LogOddsSkew
-from tests.actors.test_market_shell import Ear, bets, shell_on
-from tests.actors.trade import events_of, market, market_control, settle_home
+from tests.actors.stand_ins import RecordingGateway
+from tests.actors.trade import (
+    bets,
+    events_of,
+    market,
+    market_control,
+    market_shell_on,
+    settle_home,
+)
 from tests.faults.faulty_disk import FaultyDisk
 
 EVEN = Fair(probabilities=(0.5, 0.3, 0.2), active=(True, True, True))
@@ -59,7 +66,7 @@ def image(shell: MarketShell, market_no: int = 1) -> PriceImage:
 
 @pytest.fixture
 def shell() -> MarketShell:
-    shell = shell_on(FaultyDisk())
+    shell = market_shell_on(FaultyDisk())
     shell.control(market_control(market("cup-1/1x2", market_no=1)))
     return shell
 
@@ -176,15 +183,15 @@ def test_steps_without_a_mark_neither_set_nor_release_a_traders_hold(shell: Mark
 
 def test_many_updates_are_one_journal_record_and_one_price_message(shell: MarketShell) -> None:
     disk = FaultyDisk()
-    shell, ear = shell_on(disk), Ear()
+    shell, gateway = market_shell_on(disk), RecordingGateway()
     numbers = range(1, 41)
     shell.control(market_control(*(market(f"cup-{no}/1x2", market_no=no) for no in numbers)))
-    shell.set_gateways([ear])
-    ear.told.clear()
+    shell.set_gateways([gateway])
+    gateway.notified.clear()
     synced = sum(call.kind == "sync" for call in disk.trace)
     follow(shell, *(update(1, market_no=no) for no in numbers))
     assert sum(call.kind == "sync" for call in disk.trace) == synced + 1
-    ((method, payload),) = ear.told
+    ((method, payload),) = gateway.notified
     assert method == "on_prices"
     assert [delta.market_no for delta in decode_price_deltas(payload)] == list(numbers)
 
@@ -193,11 +200,11 @@ def test_replay_restores_odds_and_positions_without_pricing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     disk = FaultyDisk()
-    shell = shell_on(disk)
+    shell = market_shell_on(disk)
     shell.control(market_control(market("cup-1/1x2", market_no=1)))
     follow(shell, update(1, ACTIVE), update(2, settle_home()))
     monkeypatch.setattr("engine.pricing.quoting.Quoter.quote", None)
-    restarted = shell_on(disk.killed(calls=len(disk.trace)))
+    restarted = market_shell_on(disk.killed(calls=len(disk.trace)))
     assert restarted.state_hash() == shell.state_hash()
     assert restarted.positions() == shell.positions()
 
@@ -234,7 +241,7 @@ def test_more_updates_than_one_call_may_carry_are_an_error(shell: MarketShell) -
 
 
 def test_a_shell_in_quarantine_refuses_feed_updates() -> None:
-    shell = shell_on(FaultyDisk(), quarantine="inspected")
+    shell = market_shell_on(FaultyDisk(), quarantine="inspected")
     (event,) = follow(shell, update(1))
     assert isinstance(event, Refused)
     assert event.reason is Reason.QUARANTINED
@@ -255,7 +262,7 @@ def reprice(shell: MarketShell, **fields: Any) -> Sequence[Any]:
 
 
 def test_a_marked_repricing_is_applied_once_by_every_market_of_the_fixture() -> None:
-    shell = shell_on(FaultyDisk())
+    shell = market_shell_on(FaultyDisk())
     shell.control(
         market_control(
             market("cup-1/1x2", market_no=1),
@@ -278,7 +285,7 @@ def test_a_marked_repricing_is_applied_once_by_every_market_of_the_fixture() -> 
 
 
 def test_a_marked_repricing_does_not_open_a_market_that_a_trader_holds() -> None:
-    shell = shell_on(FaultyDisk())
+    shell = market_shell_on(FaultyDisk())
     shell.control(market_control(market("cup-1/1x2", market_no=1), OpenMarket(market_no=1)))
     shell.control(market_control(SuspendMarket(market_no=1, why="rumours")))
     reprice(shell, mark=mark(7), suspend="goal", resume=True)
@@ -286,7 +293,7 @@ def test_a_marked_repricing_does_not_open_a_market_that_a_trader_holds() -> None
 
 
 def test_a_repricing_changes_markets_of_its_sport_alone_and_unknown_sports_are_refused() -> None:
-    shell = shell_on(FaultyDisk())
+    shell = market_shell_on(FaultyDisk())
     winner = CreateMarket(
         market_no=2, key="cup-1/winner", outcomes=("home", "away"), odds_milli=(2_000, 2_000)
     )

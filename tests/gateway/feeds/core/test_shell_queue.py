@@ -14,7 +14,7 @@ from engine.pricing.fair_probabilities import Fair, Mark
 from engine.pricing.following import Followed
 from engine.pricing.quoting import Margin
 from gateway.feeds.core.shell_queue import ShellQueues, Task, Work
-from tests.actors.test_market_shell import shell_on
+from tests.actors.trade import market_shell_on
 from tests.actors.virtual import now_s, run_virtual
 from tests.faults.faulty_disk import FaultyDisk
 
@@ -24,7 +24,7 @@ EVEN = Fair(probabilities=(1 / OUTCOMES_MAX,) * OUTCOMES_MAX, active=(True,) * O
 
 
 def wide_shell() -> MarketShell:
-    shell = shell_on(FaultyDisk())
+    shell = market_shell_on(FaultyDisk())
     names = tuple(f"o{number}" for number in range(OUTCOMES_MAX))
     commands = tuple(
         CreateMarket(
@@ -125,7 +125,7 @@ ACTIVE, SHUT = (
 
 
 def one_market() -> MarketShell:
-    shell = shell_on(FaultyDisk())
+    shell = market_shell_on(FaultyDisk())
     create = CreateMarket(market_no=1, key="cup/x", outcomes=("a",), odds_milli=(2_000,))
     shell.control(encode(MarketControl(by="trader:test", commands=(create,))))
     return shell
