@@ -1,8 +1,8 @@
-"""The kernel of the basketball model: a lead and a total as Brownian motion, and overtime.
+"""Price basketball from a lead and a total in Brownian motion, with overtime: the kernels.
 
-Home's lead with a part f of the game to go is normal with mean ``lead + f mu`` and variance
-``f sigma^2`` (Stern 1994, JASA 89); the points to come are normal too, and independent of it. Both
-are rounded to whole points. Owns the arithmetic; never knows a market by name.
+With a share f of the game left, home's final lead is normal with mean ``lead + f mu`` and variance
+``f sigma^2`` (Stern 1994, JASA 89). The points still to be scored are normal and independent of the
+lead. Both are rounded to whole points. Owns the arithmetic; never knows a market by name.
 """
 
 from math import erfc, sqrt
@@ -25,37 +25,41 @@ REGULAR: Final = 5
 MATCH: Final = 6
 SCOPES: Final = 7
 
-# Columns of the packed model; of a scope's row in the packed state; and of a point asked for.
+# Columns of the packed model.
 MODEL_MARGIN: Final = 0
 MODEL_MARGIN_SIGMA: Final = 1
 MODEL_TOTAL: Final = 2
 MODEL_TOTAL_SIGMA: Final = 3
 MODEL_OVERTIME: Final = 4
-"""An overtime's part of the four quarters."""
+"""The length of an overtime as a share of the four quarters."""
 MODEL_COLUMNS: Final = 5
+
+# Columns of a scope's row in the packed state.
 HOME_NOW: Final = 0
 AWAY_NOW: Final = 1
 LEFT: Final = 2
-"""The part of the four quarters still to be played in the scope, or in its overtime."""
+"""The share of the four quarters left to play in the scope, or in its overtime."""
 STATE_COLUMNS: Final = 3
+
+# Columns of a point: a requested value on an axis of a scope.
 POINT_SCOPE: Final = 0
 POINT_AXIS: Final = 1
 POINT_VALUE: Final = 2
 POINT_COLUMNS: Final = 3
 
-# Features: nothing, everything, then a point each.
-NOTHING: Final = 0
-EVERYTHING: Final = 1
+# Features: the constants 0 and 1, then one for each point.
+IMPOSSIBLE: Final = 0
+CERTAIN: Final = 1
 POINTS_AT: Final = 2
 
 OVERTIMES: Final = 8
-"""Overtimes told apart in a total; the last one holds all further ones."""
+"""Overtimes that a total distinguishes; the last one stands for all further ones."""
 _ROOT_HALF: Final = sqrt(0.5)
 
 
 @kernel()
 def below_nb(value: int, mean: float, variance: float) -> float:
-    """Return the chance that a rounded normal is below a whole number."""
+    """Return the chance that a rounded normal variable is below a whole number."""
     gap = value - 0.5 - mean
     if not variance > 0.0:
         return 1.0 if gap > 0.0 else 0.0
@@ -64,7 +68,7 @@ def below_nb(value: int, mean: float, variance: float) -> float:
 
 @kernel()
 def at_nb(value: int, mean: float, variance: float) -> float:
-    """Return the chance that a rounded normal is a whole number."""
+    """Return the chance that a rounded normal variable equals a whole number."""
     return below_nb(value + 1, mean, variance) - below_nb(value, mean, variance)
 
 
@@ -72,7 +76,7 @@ def at_nb(value: int, mean: float, variance: float) -> float:
 def lead_nb(value: int, model: Any, lead: float, left: float, overtime: int) -> float:
     """Return the chance that the final lead is below a value.
 
-    Where `overtime` is 1 a level score is played on, one overtime after the other, until it is not.
+    Where `overtime` is 1, overtimes follow a level score until it is not level.
     """
     mean, variance = model[MODEL_MARGIN], model[MODEL_MARGIN_SIGMA] ** 2
     chance = below_nb(value, lead + left * mean, left * variance)
@@ -80,17 +84,17 @@ def lead_nb(value: int, model: Any, lead: float, left: float, overtime: int) -> 
         return chance
     level = at_nb(0, lead + left * mean, left * variance)
     extra = model[MODEL_OVERTIME]
-    again = at_nb(0, extra * mean, extra * variance)
+    still_level = at_nb(0, extra * mean, extra * variance)
     later = below_nb(value, extra * mean, extra * variance)
     if value >= 1:
         chance -= level
-        later -= again
-    return chance + level * later / (1.0 - again)
+        later -= still_level
+    return chance + level * later / (1.0 - still_level)
 
 
 @kernel()
 def total_nb(value: int, model: Any, now: float, lead: float, left: float, overtime: int) -> float:
-    """Return the chance that the points of both sides end below a value."""
+    """Return the chance that the final total of both sides is below a value."""
     if value <= now:
         return 0.0
     mean, variance = model[MODEL_TOTAL], model[MODEL_TOTAL_SIGMA] ** 2
@@ -115,10 +119,10 @@ def total_nb(value: int, model: Any, now: float, lead: float, left: float, overt
 def side_nb(
     value: int, model: Any, now: float, lead: float, left: float, sign: float, overtime: int
 ) -> float:
-    """Return the chance that one side's points end below a value; `sign` is -1 for away.
+    """Return the chance that one side's final points are below a value; `sign` is -1 for away.
 
-    A side's points are half of the total and half of the margin. Where overtime follows, the four
-    quarters ended level, so that each side has half of their total.
+    A side's points are half of the total plus half of its lead. Where overtime follows, the four
+    quarters ended level, so each side has half of their total.
     """
     if value <= now:
         return 0.0
@@ -160,11 +164,11 @@ def price_basketball_nb(
     model : float64[MODEL_COLUMNS]
         Expected margin and its sigma, expected total and its sigma, an overtime's length.
     state : float64[SCOPES, STATE_COLUMNS]
-        For each scope what either side has scored in it, and how much of it is to come.
+        For each scope the points of either side, and the share of the four quarters left in it.
     points : int64[points, POINT_COLUMNS]
-        What is asked: the chance that an axis of a scope ends below a value.
+        Requested chances: that an axis of a scope ends below a value.
     terms : int64[terms, TERM_COLUMNS]
-        Intervals: two ends in `features`, and where in `chances` the chance between them goes.
+        Intervals: index of the low and high feature, and of the chance they add to.
     features : float64[POINTS_AT + points]
         Scratch.
     chances : float64[CHANCES * outcomes]
@@ -172,8 +176,8 @@ def price_basketball_nb(
     fair : float64[outcomes]
         Out: the fair probability.
     """
-    features[NOTHING] = 0.0
-    features[EVERYTHING] = 1.0
+    features[IMPOSSIBLE] = 0.0
+    features[CERTAIN] = 1.0
     for k in range(points.shape[0]):
         scope, axis, value = points[k, POINT_SCOPE], points[k, POINT_AXIS], points[k, POINT_VALUE]
         home, away, left = state[scope, HOME_NOW], state[scope, AWAY_NOW], state[scope, LEFT]

@@ -1,7 +1,7 @@
-"""Basketball: what is believed of a game, what has happened in it, and its markets as a sport.
+"""Define basketball's model, state and market types, and price and settle its markets.
 
-Owns the value objects, their bounds, the table of types and how all of it is packed for the kernel.
-Never prices by itself (basketball_nb.py) and never reads a clock.
+Owns the value objects, their bounds, the table of types and the packing for the kernel. The
+arithmetic is in model_nb.py; this module never reads a clock.
 """
 
 import re
@@ -43,17 +43,16 @@ _QUARTER: Final = re.compile(r"[1-4]", re.ASCII)
 
 
 class PeriodScore(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Points of either side in a quarter or an overtime."""
+    """Points of each side in a quarter or an overtime."""
 
     home: Annotated[int, Meta(ge=0, le=PERIOD_POINTS_MAX)] = 0
     away: Annotated[int, Meta(ge=0, le=PERIOD_POINTS_MAX)] = 0
 
 
 class BasketballModel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is believed of the four quarters: home's margin and the total, each with its spread.
+    """Expected margin (home minus away) and total of the four quarters, each with its sigma.
 
-    Margin and total are independent, and come evenly over the game; an overtime is more of the
-    same.
+    Margin and total are independent and accrue evenly over the game, overtimes included.
     """
 
     margin: Annotated[float, Meta(ge=-80, le=80)]
@@ -70,10 +69,10 @@ class BasketballModel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class BasketballState(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What has happened: points of each period that has begun, and the time left in the last one.
+    """Points of each period that has begun, and the seconds left in the last of them.
 
-    Four quarters, then overtimes for as long as the score is level. Before the game there are no
-    periods and `left_s` is 0, as it is in every break.
+    Periods are four quarters, then overtimes while the score is level. Before the game there are no
+    periods; `left_s` is 0 then and in every break.
     """
 
     periods: Annotated[tuple[PeriodScore, ...], Meta(max_length=PERIODS_MAX)] = ()
@@ -83,7 +82,7 @@ class BasketballState(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     overtime_s: Annotated[int, Meta(ge=60, le=1200)] = 300
 
     def __post_init__(self) -> None:
-        """Refuse a state that no game can be in."""
+        """Refuse an impossible state."""
         _within("quarter_s", self.quarter_s, 60, 1200)
         _within("overtime_s", self.overtime_s, 60, 1200)
         if len(self.periods) > PERIODS_MAX:
@@ -99,17 +98,17 @@ class BasketballState(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         _within("left_s", self.left_s, 0, length if self.periods else 0)
 
     def score(self, first: int, last: int) -> tuple[int, int]:
-        """Return the points of periods, counted from 0, up to but not including the last."""
+        """Return each side's points in periods `first` up to but not including `last`, from 0."""
         part = self.periods[first:last]
         return sum(period.home for period in part), sum(period.away for period in part)
 
     def finished(self) -> int:
-        """Return how many periods are over."""
+        """Return the number of finished periods."""
         return len(self.periods) - (self.left_s > 0)
 
     @property
     def over(self) -> bool:
-        """Whether the game is over: four quarters at least, and the score not level."""
+        """Whether the game is over: at least four finished quarters, and the score not level."""
         home, away = self.score(0, PERIODS_MAX)
         return self.finished() >= QUARTERS and self.left_s == 0 and home != away
 
@@ -124,12 +123,12 @@ class BasketballRules(NamedTuple):
 
 
 class BasketballType(NamedTuple):
-    """A row of the table; `uof_id` is the Unified Odds Feed's number, where we have one."""
+    """A row of the table; `uof_id` is the Unified Odds Feed's number, or None."""
 
     name: str
     uof_id: int | None
     scope: int | None
-    """None: the quarter that ``quarternr`` names."""
+    """None: the quarter that the specifier ``quarternr`` gives."""
     specifiers: tuple[str, ...]
     build: Callable[[int, Mapping[str, str]], BasketballRules]
 
@@ -143,7 +142,7 @@ def _within(field: str, value: float, low: float, high: float) -> None:
 
 
 def _winner(scope: int, _: Mapping[str, str]) -> BasketballRules:
-    """Home or away; a level score refunds, where it can be final."""
+    """Home or away; a final level score refunds."""
     return BasketballRules(scope, kernels.MARGIN, ("home", "away"), (over(0), under(0)))
 
 
@@ -161,7 +160,7 @@ def _total(axis: int) -> Callable[[int, Mapping[str, str]], BasketballRules]:
     def build(scope: int, given: Mapping[str, str]) -> BasketballRules:
         line = line_quarters(given["total"], most=TOTAL_MAX, unit="points")
         if line < 1:
-            raise MarketTypeError(f"total: the line must be above nothing: {given['total']!r}")
+            raise MarketTypeError(f"total: the line must be above 0: {given['total']!r}")
         return BasketballRules(scope, axis, ("over", "under"), (over(line), under(line)))
 
     return build
@@ -235,21 +234,21 @@ _PERIODS: Final = {
 
 
 def pack_model(model: BasketballModel, state: BasketballState) -> Floats:
-    """Return the model as the kernel takes it, with the length of an overtime."""
+    """Return the model as the kernel's array, with the length of an overtime."""
     overtime = state.overtime_s / (QUARTERS * state.quarter_s)
     figures = model.margin, model.margin_sigma, model.total, model.total_sigma, overtime
     return np.array(figures, np.float64)
 
 
 def pack_state(state: BasketballState) -> Floats:
-    """Return the state as the kernel takes it: a row for each scope."""
+    """Return the state as the kernel's array: a row for each scope."""
     packed = np.zeros((kernels.SCOPES, kernels.STATE_COLUMNS))
-    now, whole = len(state.periods), QUARTERS * state.quarter_s
+    begun, game_s = len(state.periods), QUARTERS * state.quarter_s
     for scope, (first, last) in _PERIODS.items():
-        left_s = state.quarter_s * max(min(last, QUARTERS) - max(first, now), 0)
-        if first < now <= last:
+        left_s = state.quarter_s * max(min(last, QUARTERS) - max(first, begun), 0)
+        if first < begun <= last:
             left_s += state.left_s
-        packed[scope] = *state.score(first, last), left_s / whole
+        packed[scope] = *state.score(first, last), left_s / game_s
     return packed
 
 
@@ -264,7 +263,7 @@ class _Compiled:
 
             def place(value: int, market: BasketballRules = market) -> int:
                 if abs(value) >= UNBOUNDED:
-                    return kernels.EVERYTHING if value > 0 else kernels.NOTHING
+                    return kernels.CERTAIN if value > 0 else kernels.IMPOSSIBLE
                 point = (market.scope, market.axis, value)
                 return kernels.POINTS_AT + points.setdefault(point, len(points))
 
@@ -302,7 +301,7 @@ class Basketball:
     def market(
         self, market_type: str, specifiers: Specifiers, names: Names | None = None
     ) -> SportMarket:
-        """Return what a market is: outcomes are fixed by its type."""
+        """Return a market's definition; its type fixes the outcomes."""
         del names
         rules = basketball_rules(market_type, specifiers)
         return SportMarket(rules.names, 1, rules)
@@ -312,7 +311,7 @@ class Basketball:
         return _Compiled([market.rules for market in markets]).price
 
     def results(self, market: SportMarket, state: BasketballState) -> Results | None:
-        """Settle a market whose stretch of play is over."""
+        """Settle a market whose periods are over."""
         rules: BasketballRules = market.rules
         first, last = _PERIODS[rules.scope]
         if not (state.over if rules.scope == kernels.MATCH else state.finished() >= last):

@@ -2,5 +2,5 @@
 
 What lives here: chances of finishing orders, each-way terms, deductions for non-runners, settlement
 rules.
-What never does: margins, ladders and skew, which every sport shares.
+What never does: margins, ladders and skew, which all sports share.
 """

@@ -1,8 +1,8 @@
-"""Kernels of races: the chances of orders of finish, from weights for each place.
+"""Compute the chances of finishing orders from weights for each place: the kernels.
 
-Owns the sums over orders; never allocates, never knows a market or where weights come from. In all
-of them row m of `weights` says how the (m + 1)-th place is drawn: among the runners that are left,
-in proportion to it. All weights are above 0.
+Owns the sums over orders; never allocates, never knows a market or the source of the weights. Row m
+of `weights` belongs to place m + 1: it is drawn among the remaining runners in proportion to their
+weights in that row. All weights are above 0.
 """
 
 from typing import Any
@@ -46,7 +46,7 @@ def tricast_nb(weights: Any, chances: Any) -> None:
     weights : float64[>=3, n]
         Weights of the places.
     chances : float64[n, n, n]
-        Out; 0 where a runner is named twice.
+        Out; 0 where a runner occurs twice.
     """
     runners = weights.shape[1]
     firsts = 0.0
@@ -74,6 +74,20 @@ def tricast_nb(weights: Any, chances: Any) -> None:
                 chances[i, j, k] = pair * weights[2, k] / left if k != i and k != j else 0.0
 
 
+@kernel(inline=True)
+def next_set_nb(chosen: Any, size: int, runners: int) -> None:
+    """Advance `chosen`, the rising members of a set of runners, to the next set by rank.
+
+    The last set of its size is left with no meaning; no caller uses it.
+    """
+    k = 0
+    while k < size and chosen[k] + 1 == (chosen[k + 1] if k + 1 < size else runners):
+        chosen[k] = k
+        k += 1
+    if k < size:
+        chosen[k] += 1
+
+
 @kernel(
     void(
         float64[:, ::1],
@@ -87,38 +101,35 @@ def tricast_nb(weights: Any, chances: Any) -> None:
 def places_nb(
     weights: Any, binomials: Any, chosen: Any, sets: Any, next_sets: Any, chances: Any
 ) -> None:
-    """Fill chances[m, i] that runner i takes the (m + 1)-th place.
+    """Fill chances[m, i] that runner i takes place m + 1.
 
-    Who comes next depends on which runners are in, and not on their order: so a place is drawn for
-    every *set* of runners that may have filled the places before it, of which there are C(n, m),
-    and not for every order, of which there are m! times as many. Sets stand in the arrays by their
-    rank among the sets of their size (the sum of C(a_k, k + 1) over its members a_0 < a_1 < ...),
-    which is also the order in which they are walked.
+    The chance of the next place depends on which runners fill the earlier places, not on their
+    order. So a place is drawn once for every *set* of m runners that may fill the m places before
+    it, of which there are C(n, m), and not for every order, of which there are m! times as many.
+    Sets are indexed by their rank among the sets of their size, the sum of C(a_k, k + 1) over the
+    members a_0 < a_1 < ..., and are visited in the order of ranks.
 
     Parameters
     ----------
     weights : float64[places, n]
-        Weights of the places; at most n of them.
+        Weights of the places; at most n places.
     binomials : int64[n + 1, places + 1]
         C(a, k).
     chosen : int64[places + 1]
         Scratch: the members of a set, rising.
     sets, next_sets : float64[C(n, places - 1) or more]
-        Scratch: the chance of each set, for as many places as are filled.
+        Scratch: the chance of each set of m, and of m + 1, runners.
     chances : float64[places, n]
         Out.
     """
     places = weights.shape[0]
     runners = weights.shape[1]
-    for m in range(places):
-        for i in range(runners):
-            chances[m, i] = 0.0
+    chances[:, :] = 0.0
     sets[0] = 1.0
     for m in range(places):
         more = m + 1 < places
         if more:
-            for rank in range(binomials[runners, m + 1]):
-                next_sets[rank] = 0.0
+            next_sets[: binomials[runners, m + 1]] = 0.0
         for k in range(m):
             chosen[k] = k
         for rank in range(binomials[runners, m]):
@@ -130,7 +141,7 @@ def places_nb(
                 else:
                     left += weights[m, i]
             share = sets[rank] / left
-            # The rank of the set with i in it: members above i move up one place.
+            # The rank of the set with i in it: members above i move up by one index.
             below = 0
             above = 0
             for k in range(m):
@@ -147,13 +158,7 @@ def places_nb(
                 chances[m, i] += chance
                 if more:
                     next_sets[below + binomials[i, at + 1] + above] += chance
-            # The next set of this size, in the order of ranks.
-            k = 0
-            while k < m and chosen[k] + 1 == (chosen[k + 1] if k + 1 < m else runners):
-                chosen[k] = k
-                k += 1
-            if k < m:
-                chosen[k] += 1
+            next_set_nb(chosen, m, runners)
         if more:
             for rank in range(binomials[runners, m + 1]):
                 sets[rank] = next_sets[rank]

@@ -1,7 +1,7 @@
-"""The race model: what is believed of a field of runners, and what has become of them.
+"""Define a race's model and state, and compute the chances of its finishing orders.
 
-Owns the value objects, their bounds, and the chances of orders of finish; never prices a market
-(race.py), and never knows a bet.
+Owns the value objects, their bounds, and the chances of orders and places. Never prices a market
+(race/sport.py does) and never knows a bet.
 """
 
 from enum import StrEnum
@@ -19,22 +19,23 @@ Floats = npt.NDArray[np.float64]
 
 RUNNERS_MAX: Final = 40
 WIN_MIN: Final = 1e-9
-"""A runner that cannot win is a runner all the same: it may still be second."""
+"""The lowest chance to win. It is above 0, since the other places are drawn by powers of it."""
 SUM_TOLERANCE: Final = 1e-6
+"""How far the chances to win may be from adding up to 1."""
 POWERS_MAX: Final = 8
 SETS_MAX: Final = 1 << 17
-"""Sets of runners, of every size, that may have filled the places before the last."""
+"""The most sets of runners, of all sizes, that may fill the places before the last one priced."""
 
 
 class Order(StrEnum):
-    """How the places behind the winner are drawn."""
+    """The model by which the places behind the winner are drawn."""
 
     HARVILLE = "harville"
     """In proportion to the chances to win (Harville, JASA 68, 1973): times are exponential."""
     STERN = "stern"
-    """As when times are gamma of shape 4 (Stern, JASA 85, 1990), by discounting."""
+    """Approximates gamma times of shape 4 (Stern, JASA 85, 1990) by discounting."""
     HENERY = "henery"
-    """As when times are normal (Henery, JRSS B 43, 1981), by discounting."""
+    """Approximates normal times (Henery, JRSS B 43, 1981) by discounting."""
 
 
 POWERS: Final[dict[Order, tuple[float, ...]]] = {
@@ -42,9 +43,9 @@ POWERS: Final[dict[Order, tuple[float, ...]]] = {
     Order.STERN: (1.0, 0.88, 0.81, 0.76, 0.71, 0.67),
     Order.HENERY: (1.0, 0.76, 0.62, 0.56, 0.49, 0.44),
 }
-"""Discounts: each place is drawn in proportion to a power of the chances to win, and the last power
-stands for all places behind it. Lo and Bacon-Shone's for the second and third (The Statistician 43,
-1994); from the fourth on ours, fitted to simulated races of 8 to 12 runners."""
+"""Discounts: each place is drawn in proportion to a power of the chances to win; the last power
+applies to all further places. The second and third place have the powers of Lo and Bacon-Shone (The
+Statistician 43, 1994); the others are fitted here to simulated races of 8 to 12 runners."""
 
 Chance = Annotated[float, Meta(gt=0.0, le=1.0)]
 Power = Annotated[float, Meta(gt=0.0, le=4.0)]
@@ -52,10 +53,10 @@ Runner = Annotated[int, Meta(ge=1, le=RUNNERS_MAX)]
 
 
 class RaceModel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is believed of a race before any runner is withdrawn.
+    """The chances of a race before any runner is withdrawn.
 
-    `win` holds each runner's chance to win; they add up to one. `powers` overrides those of
-    `order`, from the winner's place on; the first is 1, or `win` would not be what it says.
+    `win` holds each runner's chance to win; they add up to 1. `powers` replaces the powers of
+    `order`, from the first place on; the first power is 1, so that `win` is the chance to win.
     """
 
     win: Annotated[tuple[Chance, ...], Meta(min_length=1, max_length=RUNNERS_MAX)]
@@ -63,7 +64,7 @@ class RaceModel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     powers: Annotated[tuple[Power, ...], Meta(max_length=POWERS_MAX)] = ()
 
     def __post_init__(self) -> None:
-        """Refuse chances that are none and powers that are not weights."""
+        """Refuse impossible chances, and powers out of bounds."""
         if not 1 <= len(self.win) <= RUNNERS_MAX:
             raise ValueError(f"win: from 1 to {RUNNERS_MAX} runners")
         if not all(isfinite(chance) and WIN_MIN <= chance <= 1.0 for chance in self.win):
@@ -77,11 +78,11 @@ class RaceModel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class RaceState(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What has happened: who was withdrawn, and once the race is run who finished where.
+    """The withdrawn runners and, once the result is known, each runner's position.
 
-    Runners have numbers from 1. `positions` holds for each runner its place, equal for those in a
-    dead heat (1, 1, 3, ...), 0 for one that did not finish or was withdrawn; it is empty until the
-    result is known.
+    Runners have numbers from 1. `positions` holds each runner's finishing position: runners in a
+    dead heat have the same (1, 1, 3, ...), and 0 stands for a runner that was withdrawn or did not
+    finish. It is empty until the result is known.
     """
 
     withdrawn: Annotated[tuple[Runner, ...], Meta(max_length=RUNNERS_MAX)] = ()
@@ -90,7 +91,7 @@ class RaceState(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = ()
 
     def __post_init__(self) -> None:
-        """Refuse a state that no race can be in."""
+        """Refuse an impossible state."""
         if not all(1 <= runner <= RUNNERS_MAX for runner in self.withdrawn):
             raise ValueError(f"withdrawn: runners from 1 to {RUNNERS_MAX}")
         if list(self.withdrawn) != sorted(dict.fromkeys(self.withdrawn)):
@@ -105,26 +106,26 @@ class RaceState(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
                 raise ValueError(f"positions: runner {runner} was withdrawn")
 
     def without(self, runner: int) -> "RaceState":
-        """Return the state once a runner is withdrawn."""
+        """Return the state after a runner is withdrawn."""
         return replace(self, withdrawn=tuple(sorted((*self.withdrawn, runner))))
 
     def finished(self, positions: tuple[int, ...]) -> "RaceState":
-        """Return the state once the result is known."""
+        """Return the state with the result."""
         return replace(self, positions=positions)
 
 
 def place_weights(win: Floats, model: RaceModel, places: int) -> Floats:
-    """Return for each place and runner the weight with which it is drawn.
+    """Return weights[place, runner] with which each runner is drawn for each place.
 
     Parameters
     ----------
     win : Floats
-        Chances of the runners that are left, or multiples of them: a withdrawn runner's chance
-        goes to the others in proportion to theirs.
+        Chances to win of the runners that are not withdrawn, or multiples of them. A withdrawn
+        runner's chance so goes to the others in proportion to theirs.
     model : RaceModel
-        How the places are drawn.
+        The model by which places are drawn.
     places : int
-        How many.
+        Number of places.
     """
     powers = model.powers or POWERS[model.order]
     return np.array(
@@ -133,12 +134,12 @@ def place_weights(win: Floats, model: RaceModel, places: int) -> Floats:
 
 
 def order_chance(model: RaceModel, order: tuple[int, ...]) -> float:
-    """Return the chance that runners (numbers from 1) finish first, second, ... in that order.
+    """Return the chance that runners (numbers from 1) finish first, second, ... in this order.
 
     Raises
     ------
     ValueError
-        When a runner is named twice or is not in the race.
+        When a runner occurs twice or is not in the race.
     """
     if len({*order}) != len(order) or not all(1 <= runner <= len(model.win) for runner in order):
         raise ValueError(f"order: different runners from 1 to {len(model.win)}")
@@ -166,7 +167,7 @@ def tricasts(win: Floats, model: RaceModel) -> Floats:
 
 
 def places_max(runners: int) -> int:
-    """Return how many places of a field can be priced: all of 17 runners, five of 40."""
+    """Return how many places of a field can be priced within `SETS_MAX`: 17 of 17, 5 of 40."""
     places, sets = 0, 0
     while places < runners and sets + comb(runners, places) <= SETS_MAX:
         sets += comb(runners, places)
@@ -175,14 +176,19 @@ def places_max(runners: int) -> int:
 
 
 class Places:
-    """Chances of places, with the scratch that they take; not to be shared between threads.
+    """Computes chances of places in scratch arrays of its own; not to be shared between threads.
 
     Parameters
     ----------
     runners : int
         The size of the field.
     places : int
-        The most places that will be asked for: up to `places_max`.
+        The number of places to compute, at most `places_max`.
+
+    Raises
+    ------
+    ValueError
+        When there are more places than `places_max`, or none.
     """
 
     def __init__(self, *, runners: int, places: int) -> None:
@@ -198,7 +204,7 @@ class Places:
         self._next: Final[Floats] = np.zeros(sets)
 
     def chances(self, win: Floats, model: RaceModel) -> Floats:
-        """Return chances[m, i] that runner i of those left (from 0) takes the (m + 1)-th place."""
+        """Return chances[m, i] that runner i (from 0) of those in `win` takes place m + 1."""
         places = min(self._places, len(win))
         chances = np.zeros((places, len(win)))
         places_nb(

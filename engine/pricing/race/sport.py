@@ -1,7 +1,7 @@
-"""Races as a sport: market types of horse and greyhound racing, their prices and their settlement.
+"""Define the market types of horse and greyhound racing, and price and settle them.
 
-Owns the table of types, which orders of finish win each outcome, and what a dead heat or a
-non-runner does to it. Never reads a time and never deducts from a price (race_terms.py).
+Owns the table of types, the orders of finish that win each outcome, and the effect of dead heats
+and non-runners. Never reads a time and never applies deductions (race/terms.py).
 """
 
 import re
@@ -16,6 +16,7 @@ import numpy as np
 
 from engine.common.commands import OutcomeResult
 from engine.common.units import DEAD_HEAT_DEN_MAX, OUTCOMES_MAX
+from engine.pricing.chances import WIN
 from engine.pricing.ladder import Floats
 from engine.pricing.lines import MarketTypeError
 from engine.pricing.race.model import (
@@ -33,7 +34,7 @@ _COUNT: Final = re.compile(r"[1-9]\d?", re.ASCII)
 
 
 class Kind(Enum):
-    """What a bet says of the runners it names."""
+    """What an outcome states about its runners."""
 
     PLACED = "each among the first few"
     ORDERED = "first, second, ... in the order named"
@@ -43,9 +44,9 @@ class Kind(Enum):
 class _Type(NamedTuple):
     kind: Kind
     named: int
-    """Runners that an outcome names."""
+    """Runners per outcome."""
     places: int | None
-    """Places that win; None: a specifier says."""
+    """Places that win; None: the specifier ``places`` gives them."""
 
 
 TYPES: Final[Mapping[str, _Type]] = {
@@ -66,7 +67,7 @@ _MARKS: Final = {Kind.PLACED: "", Kind.ORDERED: "-", Kind.ANY_ORDER: "+"}
 
 
 class RaceRules(NamedTuple):
-    """A market of a field: what its outcomes are, each as the runners (from 0) that it names."""
+    """A market of a field; an outcome is the tuple of its runners, numbered from 0."""
 
     kind: Kind
     runners: int
@@ -85,10 +86,10 @@ class Race:
     def market(
         self, market_type: str, specifiers: Specifiers, names: Names | None = None
     ) -> SportMarket:
-        """Return what a market is.
+        """Return a market's definition.
 
-        Outcomes are numbers of runners, or `names` where one runner makes an outcome. The size of
-        the field is the specifier ``runners``, or follows from how many `names` there are.
+        Outcomes are numbers of runners, or `names` where an outcome has one runner. The size of the
+        field is the specifier ``runners``, or follows from the number of `names`.
         """
         row = TYPES.get(market_type)
         if row is None:
@@ -102,7 +103,7 @@ class Race:
         if places is None:
             places = _count("places", given.get("places", ""), places_max(runners))
         if places > runners:
-            raise MarketTypeError(f"{market_type}: needs {places} runners")
+            raise MarketTypeError(f"{market_type}: needs at least {places} runners")
         picks = permutations if row.kind is Kind.ORDERED else combinations
         outcomes = tuple(picks(range(runners), row.named))
         mark = _MARKS[row.kind]
@@ -115,23 +116,28 @@ class Race:
     def pricer(self, markets: Sequence[SportMarket]) -> Pricer:
         """Compile markets of one race.
 
-        Nothing has a chance under a model of another field than the market's, nor has what names a
-        non-runner.
+        All chances are 0 in a market of another field than the model's, and those of outcomes with
+        a non-runner.
         """
         rules: list[RaceRules] = [market.rules for market in markets]
-        fields = {runners: _Scratch(runners, rules) for runners in (one.runners for one in rules)}
+        needs = {
+            runners: _FieldNeeds(runners, rules)
+            for runners in dict.fromkeys(market.runners for market in rules)
+        }
 
         def price(model: RaceModel, state: RaceState, chances: Floats) -> None:
             runners = len(model.win)
             left = [k for k in range(runners) if k + 1 not in state.withdrawn]
-            if runners not in fields or not left:
+            if runners not in needs or not left:
                 return
-            field = _Field(model, left, fields[runners])
+            field = _FieldChances(model, left, needs[runners])
             first = 0
-            for one in rules:
-                last = first + len(one.outcomes)
-                if one.runners == runners:
-                    chances[first:last, 0] = [field.chance(one, pick) for pick in one.outcomes]
+            for market in rules:
+                last = first + len(market.outcomes)
+                if market.runners == runners:
+                    chances[first:last, WIN] = [
+                        field.chance(market, outcome) for outcome in market.outcomes
+                    ]
                 first = last
 
         return price
@@ -139,8 +145,9 @@ class Race:
     def results(self, market: SportMarket, state: RaceState) -> Results | None:
         """Settle a market once the result is known: dead heats as fractions, non-runners void.
 
-        None, for a trader to settle, where fewer finished than an outcome names, and where so many
-        ran a dead heat that a share has a denominator above `DEAD_HEAT_DEN_MAX`.
+        Return None, so that a trader settles the market, where fewer runners finished than an
+        outcome has, and where a dead heat gives a share with a denominator above
+        `DEAD_HEAT_DEN_MAX`.
         """
         rules: RaceRules = market.rules
         if len(state.positions) != rules.runners:
@@ -148,10 +155,10 @@ class Race:
         finished = sum(position > 0 for position in state.positions)
         if finished < len(rules.outcomes[0]):
             return None
-        settled = tuple(_result(rules, state, outcome) for outcome in rules.outcomes)
-        if any(one.dead_heat_den > DEAD_HEAT_DEN_MAX for one in settled):
+        results = tuple(_result(rules, state, outcome) for outcome in rules.outcomes)
+        if any(result.dead_heat_den > DEAD_HEAT_DEN_MAX for result in results):
             return None
-        return settled
+        return results
 
 
 SPORT: Final = Race()
@@ -167,7 +174,7 @@ def _count(name: str, text: str, most: int) -> int:
 
 
 def _runners(market_type: str, row: _Type, text: str | None, names: Names | None) -> int:
-    """Return the size of the field, of which a market must hold every outcome."""
+    """Return the size of the field; a market must have every outcome of that field."""
     count = _COUNTS[row.kind]
     most = max(n for n in range(1, RUNNERS_MAX + 1) if count(n, row.named) <= OUTCOMES_MAX)
     if text is not None:
@@ -175,44 +182,44 @@ def _runners(market_type: str, row: _Type, text: str | None, names: Names | None
     elif names is None:
         raise MarketTypeError(f"{market_type}: runners, or the outcomes' names, must be given")
     else:
-        fields = [n for n in range(1, most + 1) if count(n, row.named) == len(names)]
-        runners = fields[0] if fields else 0
+        sizes = [n for n in range(1, most + 1) if count(n, row.named) == len(names)]
+        runners = sizes[0] if sizes else 0
     outcomes = count(runners, row.named)
     if outcomes < 1 or (names is not None and len(names) != outcomes):
-        raise MarketTypeError(f"{market_type}: names of no field, or of another")
+        raise MarketTypeError(f"{market_type}: the number of outcomes fits no field, or another")
     return runners
 
 
-# --- prices --------------------------------------------------------------------------------------
+# --- chances -------------------------------------------------------------------------------------
 
 
-class _Scratch:
-    """What the markets of a field ask for: how many places, and how many runners in order."""
+class _FieldNeeds:
+    """What the markets of one field size need: the most places, and the most runners in order."""
 
     def __init__(self, runners: int, rules: Sequence[RaceRules]) -> None:
-        asked = [one for one in rules if one.runners == runners]
-        placed = [one.places for one in asked if one.kind is Kind.PLACED]
+        markets = [market for market in rules if market.runners == runners]
+        placed = [market.places for market in markets if market.kind is Kind.PLACED]
         self.table: Final = Places(runners=runners, places=max(placed, default=1))
-        self.named: Final = max(len(one.outcomes[0]) for one in asked)
+        self.named: Final = max(len(market.outcomes[0]) for market in markets)
 
 
-class _Field:
-    """The runners that are left, and the chances of their orders as far as markets ask."""
+class _FieldChances:
+    """The chances of places, pairs and triples of the runners left, as far as markets need them."""
 
-    def __init__(self, model: RaceModel, left: Sequence[int], asked: _Scratch) -> None:
+    def __init__(self, model: RaceModel, left: Sequence[int], needs: _FieldNeeds) -> None:
         win = np.array([model.win[k] for k in left])
-        self._at: Final = {runner: at for at, runner in enumerate(left)}
-        self._placed: Final[Floats] = np.cumsum(asked.table.chances(win, model), axis=0)
-        self._pairs: Final = forecasts(win, model) if asked.named >= 2 and len(left) >= 2 else None
-        self._triples: Final = tricasts(win, model) if asked.named >= 3 and len(left) >= 3 else None
+        self._index: Final = {runner: index for index, runner in enumerate(left)}
+        self._placed: Final[Floats] = np.cumsum(needs.table.chances(win, model), axis=0)
+        self._pairs: Final = forecasts(win, model) if needs.named >= 2 and len(left) >= 2 else None
+        self._triples: Final = tricasts(win, model) if needs.named >= 3 and len(left) >= 3 else None
 
     def chance(self, rules: RaceRules, outcome: tuple[int, ...]) -> float:
-        """Return the chance that an outcome wins; 0 where a runner of it is out."""
-        if any(runner not in self._at for runner in outcome):
+        """Return the chance that an outcome wins; 0 where one of its runners is withdrawn."""
+        if any(runner not in self._index for runner in outcome):
             return 0.0
-        picks = tuple(self._at[runner] for runner in outcome)
+        picks = tuple(self._index[runner] for runner in outcome)
         if rules.kind is Kind.PLACED:
-            if rules.places >= len(self._at):
+            if rules.places >= len(self._index):
                 return 1.0
             return float(self._placed[rules.places - 1, picks[0]])
         chances = self._pairs if len(picks) == 2 else self._triples
@@ -237,10 +244,10 @@ def _result(rules: RaceRules, state: RaceState, outcome: tuple[int, ...]) -> Out
 
 
 def _share(rules: RaceRules, positions: Sequence[int], outcome: tuple[int, ...]) -> Fraction:
-    """Return which part of a stake wins: of all ways to part the dead heats, how many win it.
+    """Return the share of a stake that wins: of all ways to break the dead heats, those that win.
 
-    Runners in a dead heat share the places from theirs on, as many as they are, and every order of
-    them is as good as any other.
+    The n runners of a dead heat share the n places from their position on; all orders of them count
+    equally.
     """
     if rules.kind is Kind.PLACED:
         position = positions[outcome[0]]

@@ -1,7 +1,7 @@
-"""Terms of races: each-way terms by the size of the field, and deductions for non-runners.
+"""Compute each-way terms by the size of the field, and deductions for non-runners.
 
-Owns the tables, which differ by house and are configuration, and the arithmetic on them. Never
-settles a bet: what is worked out here goes into markets' odds and into `SettleMarket.deductions`.
+Owns the tables, which differ between bookmakers and are configuration, and the arithmetic on them.
+Never settles a bet: the results go into markets' odds and into `SettleMarket.deductions`.
 """
 
 from collections.abc import Sequence
@@ -14,12 +14,13 @@ from engine.common.units import ODDS_MILLI_MIN
 from engine.pricing.race.model import RUNNERS_MAX
 
 DEDUCTION_MILLI_MAX: Final = 900
-"""Most that is deducted from winnings, however many are withdrawn: 90p in the pound."""
+"""The largest deduction from winnings at any number of withdrawals: 90p in the pound."""
 ROWS_MAX: Final = 64
+"""The most rows of a table."""
 
 
 class EachWayTerms(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How many places an each-way bet's second half has, and the fraction of the odds it pays."""
+    """The places that win an each-way bet's place part, and the fraction of the odds it pays."""
 
     places: Annotated[int, Meta(ge=1, le=RUNNERS_MAX)]
     odds_num: Annotated[int, Meta(ge=1, le=100)] = 1
@@ -27,7 +28,7 @@ class EachWayTerms(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class EachWayRow(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Terms for fields from a number of runners on, up to the next row's; None: win only."""
+    """Terms for fields of `runners` and more, up to the next row's; None: win only."""
 
     runners: Annotated[int, Meta(ge=1, le=RUNNERS_MAX)]
     terms: EachWayTerms | None = None
@@ -41,14 +42,14 @@ def _row(runners: int, places: int, odds_den: int) -> EachWayRow:
 
 
 STANDARD: Final[EachWayTable] = (EachWayRow(runners=1), _row(5, 2, 4), _row(8, 3, 5))
-"""What most houses pay on horses: a quarter for two places from five runners, a fifth for three
-from eight."""
+"""The terms of most bookmakers for horses: a quarter of the odds for two places from five runners,
+a fifth for three places from eight."""
 HANDICAP: Final[EachWayTable] = (*STANDARD, _row(12, 3, 4), _row(16, 4, 4))
-"""Handicaps: a quarter from twelve runners, for four places from sixteen."""
+"""The same for handicaps: a quarter for three places from twelve runners, for four from sixteen."""
 
 
 def each_way_terms(table: Sequence[EachWayRow], *, runners: int) -> EachWayTerms | None:
-    """Return the terms for a field of as many runners as are left; None where there are none."""
+    """Return the terms for a number of runners left; None where no terms apply."""
     rows = [row for row in table if row.runners <= runners]
     return max(rows, key=lambda row: row.runners).terms if rows else None
 
@@ -56,13 +57,13 @@ def each_way_terms(table: Sequence[EachWayRow], *, runners: int) -> EachWayTerms
 def place_odds_milli(*, odds_milli: int, terms: EachWayTerms) -> int:
     """Return the odds of an each-way bet's place part, rounded down to a thousandth.
 
-    They are ``1 + (odds - 1) * fraction``, and at least the shortest odds there are.
+    They are ``1 + (odds - 1) * fraction``, and at least `ODDS_MILLI_MIN`.
     """
     return max(1_000 + (odds_milli - 1_000) * terms.odds_num // terms.odds_den, ODDS_MILLI_MIN)
 
 
 class EachWayPart(NamedTuple):
-    """One of the two bets: which market type takes it, at which odds."""
+    """One of the two bets of an each-way bet: its market type, specifiers, odds and stake."""
 
     market_type: str
     specifiers: tuple[tuple[str, str], ...]
@@ -71,15 +72,15 @@ class EachWayPart(NamedTuple):
 
 
 class EachWayBet(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An each-way bet: a stake to win and as much again to be placed."""
+    """An each-way bet: a stake to win and the same stake to be placed."""
 
     stake_minor: StakeField
-    """Of each part: the bettor pays twice as much."""
+    """The stake of each part; the bettor pays twice this amount."""
     odds_milli: OddsField
     terms: EachWayTerms
 
     def parts(self) -> tuple[EachWayPart, EachWayPart]:
-        """Return the two bets, which stand and are settled each on its own."""
+        """Return the two bets, to win and to be placed; each is settled separately."""
         odds = place_odds_milli(odds_milli=self.odds_milli, terms=self.terms)
         places = (("places", str(self.terms.places)),)
         return (
@@ -92,7 +93,7 @@ class EachWayBet(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class DeductionRow(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a runner withdrawn at odds up to `to_milli` takes off winnings, in thousandths."""
+    """The deduction from winnings, in thousandths, for runners withdrawn at odds to `to_milli`."""
 
     to_milli: OddsField
     deduct_milli: Annotated[int, Meta(ge=0, le=DEDUCTION_MILLI_MAX)]
@@ -109,17 +110,17 @@ RULE_4: Final[DeductionTable] = tuple(
     )
 )  # fmt: skip
 """The usual scale of Tattersalls' Rule 4(c): 90p in the pound at 1/9 and shorter, down to 5p
-at 14/1 and nothing beyond. Fractional prices stand as the thousandths they are rounded up to."""
+at 14/1, and no deduction at longer odds. Fractional odds are rounded up to thousandths."""
 
 
 def deduction_milli(table: Sequence[DeductionRow], *, odds_milli: int) -> int:
-    """Return what a runner withdrawn at these odds takes off winnings; 0 past the table's end."""
+    """Return the deduction for a runner withdrawn at these odds; 0 past the table's end."""
     rows = [row for row in table if odds_milli <= row.to_milli]
     return min(rows, key=lambda row: row.to_milli).deduct_milli if rows else 0
 
 
 class Withdrawal(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A runner taken out, when, and at which odds it stood then."""
+    """The time at which a runner was withdrawn, and its odds at that time."""
 
     at_ns: TimeField
     odds_milli: OddsField
@@ -128,29 +129,29 @@ class Withdrawal(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 def deductions(
     withdrawals: Sequence[Withdrawal], *, table: Sequence[DeductionRow] = RULE_4
 ) -> tuple[Deduction, ...]:
-    """Return what a settlement deducts from winners, as `SettleMarket` takes it.
+    """Return the deductions from winners for `SettleMarket`.
 
-    A bet bears what was withdrawn after it was placed, added up, and never more than
+    A bet's deduction is the sum over the runners withdrawn after it was placed, at most
     `DEDUCTION_MILLI_MAX`.
 
     Raises
     ------
     ValueError
-        When more than `DEDUCTIONS_MAX` different deductions come of it.
+        When there are more than `DEDUCTIONS_MAX` different deductions.
     """
     total = 0
     by_time: dict[int, int] = {}
-    for withdrawal in sorted(withdrawals, key=lambda one: one.at_ns, reverse=True):
+    for withdrawal in sorted(withdrawals, key=lambda each: each.at_ns, reverse=True):
         total += deduction_milli(table, odds_milli=withdrawal.odds_milli)
         by_time[withdrawal.at_ns] = min(total, DEDUCTION_MILLI_MAX)
     latest: dict[int, int] = {}
     for at_ns, deducted in by_time.items():
         latest.setdefault(deducted, at_ns)
-    stands = [
+    rows = [
         Deduction(until_ns=at_ns, keep_milli=1_000 - deducted)
         for deducted, at_ns in reversed(latest.items())
         if deducted > 0
     ]
-    if len(stands) > DEDUCTIONS_MAX:
+    if len(rows) > DEDUCTIONS_MAX:
         raise ValueError(f"deductions: at most {DEDUCTIONS_MAX} different ones")
-    return tuple(stands)
+    return tuple(rows)

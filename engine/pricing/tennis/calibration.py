@@ -1,8 +1,8 @@
-"""Tennis calibration: from the odds of a match to the two serves that price it so.
+"""Find the two serve probabilities whose prices match the odds of a tennis match.
 
-Brackets over the kernel that prices boards, one inside the other: for every mean of the two serves
-the winner tells their difference, and a total of games, which rises with the mean, tells that.
-Never guesses: odds without an answer get a refusal that says why.
+Owns two nested bracketed searches over the pricing kernel. The inner one finds the difference of
+the two serves from the odds of the winner; the outer one finds their mean from a total of games,
+which rises with the mean. Never guesses: odds without an answer get a refusal with its reason.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,35 +17,36 @@ from engine.pricing.sport import SportBoard
 from engine.pricing.tennis.sport import SERVE_MAX, SERVE_MIN, TennisModel, TennisState
 
 TOLERANCE: Final = 1e-10
-"""An answer's probabilities are each this near to those asked for."""
+"""A model's probabilities are each within this of the odds' fair probabilities."""
 SERVE_MEAN: Final = 0.62
-"""The mean of both serves where no total tells it: between women's and men's tours."""
+"""The mean of both serves where no total is given: between women's and men's tours."""
 
 MEAN_MIN: Final = 0.5
-"""Below it breaks are the rule and totals of games rise again: no answer is there."""
+"""The lowest mean. Below it most games are breaks of serve and totals of games rise as the mean
+falls, so a total does not determine the mean."""
 MEAN_MAX: Final = 0.8
 _ROUNDS_MAX: Final = 80
-_REST: Final = 1e-14
+_ROOT_TOLERANCE: Final = 1e-14
 
 
 class TennisFit(IntEnum):
-    """Whether two serves were found, and why not."""
+    """Whether two serves were found, or why not."""
 
     CONVERGED = 0
     NOT_ODDS = 1
     OUT_OF_BOUNDS = 2
-    """No two serves of the model price these odds."""
+    """No two serves within bounds have these prices."""
 
 
 class TennisCalibrated(Struct, frozen=True, kw_only=True):
-    """A model, and its widest gap to the fair probabilities of the odds."""
+    """A model, and its largest absolute difference from the odds' fair probabilities."""
 
     model: TennisModel
     error: float
 
 
 class TennisRefused(Struct, frozen=True, kw_only=True):
-    """No model, and why."""
+    """The reason why no model was found."""
 
     status: TennisFit
     message: str
@@ -59,61 +60,63 @@ def calibrate_tennis(
     mean: float = SERVE_MEAN,
     method: Method = Method.ODDS_RATIO,
 ) -> TennisCalibrated | TennisRefused:
-    """Find the two serves behind the odds of a match.
+    """Find the two serves whose prices match the odds of a match.
 
     Parameters
     ----------
     winner : Sequence[float]
         Decimal odds of home and away.
     total : tuple[str, Sequence[float]] | None
-        A line of ``total_games`` and the decimal odds of over and under; None: the mean is held.
+        A line of ``total_games`` and the decimal odds of over and under; None: `mean` is used.
     state : TennisState | None
-        The format and the score to which the odds belong; None: best of three, not begun.
+        The format and the score to which the odds belong; None: best of three, before the start.
     mean : float
-        The mean of both serves, where no total tells it.
+        The mean of both serves where no total is given.
     method : Method
-        How the margin is taken off.
+        How the margin is removed.
 
     Returns
     -------
     TennisCalibrated | TennisRefused
-        Serves whose mean is within its bounds and whose prices are within ``TOLERANCE``.
+        Serves whose mean is within its bounds and whose prices are within ``TOLERANCE``, or why
+        there are none.
 
     Raises
     ------
     MarketTypeError
-        When the line is none.
+        When the line is not a line of ``total_games``.
     ValueError
         When the mean is out of its bounds.
     """
     keys = ["fixture/winner", *([f"fixture/total_games?total={total[0]}"] if total else [])]
-    asked: list[float] = []
+    targets: list[float] = []
     for odds in (winner, *([total[1]] if total else [])):
         fair = remove_margin(odds, method=method)
         if len(odds) != 2 or isinstance(fair, MarginRefused):
             return TennisRefused(
-                status=TennisFit.NOT_ODDS, message=f"two odds that hold a book, please: {odds!r}"
+                status=TennisFit.NOT_ODDS,
+                message=f"odds: must be two, each above 1, with a margin to remove: {odds!r}",
             )
-        asked.append(fair.values[0])
+        targets.append(fair.values[0])
     if not MEAN_MIN <= mean <= MEAN_MAX:
         raise ValueError(f"mean: must be from {MEAN_MIN:g} to {MEAN_MAX:g}: {mean!r}")
-    search = _Search(SportBoard("tennis", keys), asked, state or TennisState())
+    search = _Search(SportBoard("tennis", keys), targets, state or TennisState())
     return search.run(mean, has_total=total is not None)
 
 
 class _Search:
-    """The kernel as two functions to be brought to nothing, one inside the other."""
+    """The search for two serves, by the differences of a board's prices from their targets."""
 
-    def __init__(self, board: SportBoard, asked: Sequence[float], state: TennisState) -> None:
-        self._board, self._asked, self._state = board, asked, state
+    def __init__(self, board: SportBoard, targets: Sequence[float], state: TennisState) -> None:
+        self._board, self._targets, self._state = board, targets, state
 
     def gaps(self, model: TennisModel) -> list[float]:
-        """Return how far the first outcome of each market is from what is asked."""
+        """Return for each market the first outcome's fair probability less its target."""
         fair: Floats = self._board.fair(model, self._state)[::2]
-        return [float(found) - asked for found, asked in zip(fair, self._asked, strict=True)]
+        return [float(found) - target for found, target in zip(fair, self._targets, strict=True)]
 
     def at_mean(self, mean: float) -> TennisModel:
-        """Return serves of this mean that come nearest to what is asked of the winner."""
+        """Return the serves of this mean whose price of the winner is nearest its target."""
         most = 2.0 * min(SERVE_MAX - mean, mean - SERVE_MIN)
 
         def serves(difference: float) -> TennisModel:
@@ -126,7 +129,7 @@ class _Search:
         return serves(_root(lambda gap: self.gaps(serves(gap))[0], -most, most))
 
     def run(self, mean: float, *, has_total: bool) -> TennisCalibrated | TennisRefused:
-        """Return the serves, or that there are none."""
+        """Return the calibrated serves, or a refusal."""
         if has_total:
             mean = _root(lambda at: self.gaps(self.at_mean(at))[1], MEAN_MIN, MEAN_MAX)
         model = self.at_mean(mean)
@@ -139,10 +142,10 @@ class _Search:
 
 
 def _root(gap: Callable[[float], float], low: float, high: float) -> float:
-    """Return where a rising function is nothing, or the end that is nearest to it.
+    """Return the root of a rising function, or the end of the bracket nearest to it.
 
-    Regula falsi as the Illinois method has it: an end that stays twice counts half, and a bisection
-    follows where the bracket will not shrink.
+    Regula falsi with the Illinois rule: the value at an end kept twice is halved. Every eighth step
+    is a bisection, so that the bracket shrinks.
     """
     at_low, at_high = gap(low), gap(high)
     if at_low >= 0.0:
@@ -155,7 +158,7 @@ def _root(gap: Callable[[float], float], low: float, high: float) -> float:
         if count % 8 == 7 or not low < middle < high:
             middle = (low + high) / 2.0
         found = gap(middle)
-        if abs(found) <= _REST or high - low <= _REST:
+        if abs(found) <= _ROOT_TOLERANCE or high - low <= _ROOT_TOLERANCE:
             break
         if found < 0.0:
             low, at_low = middle, found

@@ -1,6 +1,6 @@
-"""Where everything stands in the tennis kernels' arrays: axes, blocks, rows, columns.
+"""Define the layout of the tennis kernels' arrays: axes, blocks, rows and columns.
 
-Owns the layout and nothing else: the kernels write by it, tennis_markets.py reads by it.
+Owns the layout; computes nothing. The kernels write by it, and market_types.py reads by it.
 """
 
 from typing import Final
@@ -8,7 +8,7 @@ from typing import Final
 SETS: Final = 5
 """Sets of the longest match."""
 
-# How a final set ends at six games all; every other set is decided by a tie-break to seven.
+# What decides a final set at six games all; a tie-break to seven decides every other set.
 TIEBREAK_7: Final = 0
 TIEBREAK_10: Final = 1
 ADVANTAGE: Final = 2
@@ -17,27 +17,27 @@ HOME: Final = 0
 AWAY: Final = 1
 UNKNOWN: Final = 2
 
-# How a set can end: 6:0 to 6:4, 7:5, 7:6, the same for the other side, and past that, in an
-# advantage set, two games apart (8:6 home, 8:6 away, 9:7 home, ...).
+# Rows of final set scores: home's 6:0 to 6:4, 7:5 and 7:6, the same for away, and then the ends of
+# an advantage set, two games apart: 8:6 home, 8:6 away, 9:7 home, ...
 SHORT_ENDS: Final = 14
 LONG: Final = 80
-"""Ends past 7:6 that are told apart; the last one of either side holds all that is longer."""
+"""Rows per side for scores past 7:6; the last row of each side stands for all longer scores."""
 ENDS: Final = SHORT_ENDS + 2 * LONG
 GAMES_MAX: Final = 5 + LONG
-"""Games of one side in a set that is being played."""
+"""The most games of one side in an unfinished set."""
 
-# Axes are cumulative: entry k is P(value < first + k), so that n values take n + 1 entries. An
-# axis of a set or of a game has one more value, that it is not played, in one more entry.
+# Axes are cumulative: entry k is P(value < first + k), so n values need n + 1 entries. An axis of a
+# set or of a game has one further value, "not played", in one further entry.
 TOTAL_SIZE: Final = 256
 MARGIN_FIRST: Final = -32
 MARGIN_SIZE: Final = 64
 SIDE_SIZE: Final = 128
 SET_CELLS: Final = 4
-"""A score in sets is 4 * home + away."""
+"""The value of a score in sets is 4 * home + away."""
 CELLS: Final = 8
-"""A score in games is 8 * home + away, and 64 when a side has more than seven."""
+"""The value of a score in games is 8 * home + away, and 64 when a side has more than seven."""
 GAMES: Final = 13
-"""Games of a set that can be asked for by number."""
+"""Games of a set that a market can refer to by number."""
 
 # The match's block.
 TOTAL_AT: Final = 0
@@ -50,7 +50,7 @@ SET_MARGIN_AT: Final = SETS_AT + SET_CELLS * SET_CELLS + 1
 SET_TOTAL_AT: Final = SET_MARGIN_AT + 8
 MATCH_BLOCK: Final = SET_TOTAL_AT + SETS + 2
 
-# A set's block, counted from its start.
+# A set's block: offsets from its start.
 IN_SET_WINNER: Final = 0
 IN_SET_TOTAL: Final = IN_SET_WINNER + 4
 IN_SET_MARGIN: Final = IN_SET_TOTAL + TOTAL_SIZE + 2
@@ -70,20 +70,20 @@ FIRST_SERVER: Final = 3
 POINTS: Final = 4
 """Points of the game being played: home, away."""
 SCORES: Final = 6
-"""Games of each set: home, away; the set being played stands behind the finished ones."""
+"""Games of each set: home, away. The set being played follows the finished ones."""
 WINNERS: Final = SCORES + 2 * SETS
-"""For each set, bit n is set when game n + 1 was home's; -1 where that is not known."""
+"""For each set: bit n is set when home won game n + 1; -1 where the order is not known."""
 STATE_COLUMNS: Final = WINNERS + SETS
 
-# Scratch: three kinds of set (the one being played, a fresh one, a fresh final one), by who serves
-# first, and the games won so far by score in sets and server.
+# Scratch: three kinds of set (the one being played, a set not yet begun, a final set not yet
+# begun), each by first server; and distributions of games so far by score in sets and server.
 CURRENT: Final = 0
 FRESH: Final = 1
 FINAL: Final = 2
 KINDS: Final = 3
 POINTS_SIZE: Final = 12
 STATES: Final = 18
-"""2 * (3 * home sets + away sets) + who serves first in the next one."""
+"""States between sets: 2 * (3 * home sets + away sets) + the first server of the next set."""
 SUM_MARGIN: Final = TOTAL_SIZE
 SUM_HOME: Final = SUM_MARGIN + MARGIN_SIZE
 SUM_AWAY: Final = SUM_HOME + SIDE_SIZE

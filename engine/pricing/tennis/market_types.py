@@ -1,7 +1,7 @@
-"""Tennis's market types: their names and numbers, and which values of which axis win each outcome.
+"""Define tennis's market types: names, feed numbers, and the values that win each outcome.
 
-Owns the table of types. A market is written once, as lines on axes of the kernel's features; its
-price and its settlement are both read off that. Never a probability.
+Owns the table of types. A market is defined once, as lines on axes of the kernel's features; its
+price and its settlement both follow from that definition. Never computes a probability.
 """
 
 import re
@@ -31,9 +31,9 @@ _BEST_OF: Final = re.compile(r"sr:[a-z_]+:bestof:([35])", re.ASCII)
 
 
 class Span(NamedTuple):
-    """Where features keep an axis: offset, first value, how many; and whether it can be idle.
+    """An axis in the features: offset, first value, number of values.
 
-    An axis of a set or a game has one more value behind the others: it was not played.
+    With `idle` the axis belongs to a set or a game and has one further value: not played.
     """
 
     at: int
@@ -42,15 +42,15 @@ class Span(NamedTuple):
     idle: bool = False
 
     def place(self, value: int) -> int:
-        """Return where the chance of values below one stands; ends beyond the axis are cut."""
+        """Return the index of the chance of all values below one, clipped to the axis."""
         return self.at + min(max(value - self.first, 0), self.size)
 
 
 class TennisRules(NamedTuple):
-    """A market: its axis, a line for each outcome, and what else it hangs on.
+    """A market: its axis, a line for each outcome, and what else its price depends on.
 
-    `best_of` is the format a market is written for (0: any); `game` is the number of the game it
-    is about in set `set_no`, both counted from 1.
+    `best_of` is the match format that the market is defined for (0: any). `game_no` is the game in
+    set `set_no` that the market is about; both count from 1, and 0 stands for none.
     """
 
     span: Span
@@ -62,7 +62,7 @@ class TennisRules(NamedTuple):
 
 
 class TennisType(NamedTuple):
-    """A row of the table; `uof_id` is the Unified Odds Feed's number, where we have one."""
+    """A row of the table; `uof_id` is the Unified Odds Feed's number, or None."""
 
     name: str
     uof_id: int | None
@@ -94,7 +94,7 @@ def _line(text: str, most: int, unit: str) -> int:
 def _total_line(text: str, most: int, unit: str) -> int:
     quarters = _line(text, most, unit)
     if quarters < 1:
-        raise MarketTypeError(f"total: the line must be above nothing: {text!r}")
+        raise MarketTypeError(f"total: the line must be above 0: {text!r}")
     return quarters
 
 
@@ -112,7 +112,7 @@ def _best_of(given: Mapping[str, str]) -> int:
     return int(match[1])
 
 
-# --- kinds of question ---------------------------------------------------------------------------
+# --- kinds of market -----------------------------------------------------------------------------
 
 
 def _winner(_: Mapping[str, str]) -> TennisRules:
@@ -164,17 +164,17 @@ def _exact_sets(given: Mapping[str, str]) -> TennisRules:
 
 
 def _wins_a_set(*, home: bool) -> Callable[[Mapping[str, str]], TennisRules]:
-    """Yes when a side wins a set at least: it fails to when it loses them all."""
+    """Yes when the side wins at least one set, no when it loses all sets."""
     cells = layout.SET_CELLS
-    nil = [(0, won) if home else (won, 0) for won in range(cells)]
-    values = sorted(cells * home_sets + away_sets for home_sets, away_sets in nil)
-    yes = [value for value in range(cells * cells) if value not in values]
+    without_a_set = [(0, won) if home else (won, 0) for won in range(cells)]
+    no = sorted(cells * home_sets + away_sets for home_sets, away_sets in without_a_set)
+    yes = [value for value in range(cells * cells) if value not in no]
 
-    def line(of: list[int]) -> Line:
-        first, *others = (one(value) for value in of)
+    def line(values: list[int]) -> Line:
+        first, *others = (one(value) for value in values)
         return Line(first, also=tuple(others))
 
-    rules = TennisRules(_SETS, ("yes", "no"), (line(yes), line(values)))
+    rules = TennisRules(_SETS, ("yes", "no"), (line(yes), line(no)))
     return lambda _: rules
 
 
@@ -202,7 +202,7 @@ def _set_total(given: Mapping[str, str]) -> TennisRules:
 
 
 def _set_score(given: Mapping[str, str]) -> TennisRules:
-    """Each score of a set to 7:6, and any other, which only an advantage set can have."""
+    """Each score of a set up to 7:6, and "other", which only an advantage set can end with."""
     cells = layout.CELLS
     span, number = _in_set(given, layout.IN_SET_CELL, 0, cells * cells + 1)
     scores = [*_SET_SCORES, *((away, home) for home, away in _SET_SCORES)]
@@ -278,6 +278,6 @@ def tennis_rules(market_type: str, specifiers: Specifiers) -> TennisRules:
 
 
 def idle_line(span: Span) -> Interval:
-    """Return the ends, in features, of the chance that a market's set or game is not played."""
+    """Return the feature indices whose difference is the chance of a set or game not played."""
     end = span.at + span.size
     return Interval(end, end + 1) if span.idle else Interval(end, end)

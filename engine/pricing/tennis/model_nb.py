@@ -1,8 +1,8 @@
-"""The kernel of the tennis model: from two serves and a score to every chance of a board.
+"""Price every outcome of a tennis board from two serves and a score: the kernels.
 
-Owns the order of the work: a game, a set by who serves first in it, the match set by set with the
-games won so far, then the outcomes. Never allocates, never validates (tennis.py does), and never
-knows a market by name.
+Owns the computation in order: games, sets by first server, the match set by set with the games won
+so far, then the outcomes. Never allocates, never validates (tennis/sport.py does), and never knows
+a market by name.
 """
 
 from typing import Any
@@ -67,7 +67,7 @@ from engine.pricing.tennis.set_nb import (
 
 @kernel()
 def cumulate_nb(features: Any, at: int, size: int) -> None:
-    """Make an axis cumulative whose chances stand one place on from their values."""
+    """Make an axis cumulative; the chance of value k is at ``at + 1 + k`` before the call."""
     features[at] = 0.0
     for k in range(at + 1, at + size + 1):
         features[k] += features[k - 1]
@@ -75,7 +75,7 @@ def cumulate_nb(features: Any, at: int, size: int) -> None:
 
 @kernel()
 def kinds_nb(model: Any, state: Any, table: Any, reach: Any, ends: Any, games: Any) -> None:
-    """Fill how sets of each kind end and go, by who serves first in them."""
+    """Fill final scores and game winners of each kind of set, by first server."""
     number = state[FINISHED]
     home = state[SCORES + 2 * number]
     away = state[SCORES + 2 * number + 1]
@@ -88,11 +88,11 @@ def kinds_nb(model: Any, state: Any, table: Any, reach: Any, ends: Any, games: A
             at_last = kind == FINAL or (kind == CURRENT and number == final)
             how = state[FINAL_SET] if at_last else TIEBREAK_7
             to = 10 if how == TIEBREAK_10 else 7
-            fresh = tiebreak_nb(table, to, first, 0, 0, model[0], model[1])
+            tiebreak = tiebreak_nb(table, to, first, 0, 0, model[0], model[1])
             if kind != CURRENT:
                 set_nb(
                     ends[kind, first], games[kind, first], reach, how, 0, 0, first,
-                    home_game if first == 0 else away_game, home_game, away_game, fresh,
+                    home_game if first == 0 else away_game, home_game, away_game, tiebreak,
                 )  # fmt: skip
                 continue
             if home == 6 and away == 6 and how != ADVANTAGE:
@@ -103,13 +103,13 @@ def kinds_nb(model: Any, state: Any, table: Any, reach: Any, ends: Any, games: A
                 now = 1.0 - game_nb(table, model[1], away_points, home_points)
             set_nb(
                 ends[kind, first], games[kind, first], reach, how, home, away, first,
-                now, home_game, away_game, fresh,
+                now, home_game, away_game, tiebreak,
             )  # fmt: skip
 
 
 @kernel()
 def put_end_nb(features: Any, at: int, home: int, away: int, mass: float) -> None:
-    """Add the chance that a set is played and ends at a score."""
+    """Add the chance `mass` that a set ends at a score to the set's axes."""
     long = max(home, away) >= CELLS
     features[at + IN_SET_WINNER + 1 + (0 if home > away else 1)] += mass
     features[at + IN_SET_TOTAL + 1 + home + away] += mass
@@ -121,7 +121,7 @@ def put_end_nb(features: Any, at: int, home: int, away: int, mass: float) -> Non
 
 @kernel()
 def close_set_nb(features: Any, at: int, idle: float) -> None:
-    """Make a set's axes cumulative, and write the chance that it is not played behind each."""
+    """Make a set's axes cumulative, with the chance `idle` that it is not played as last value."""
     for k in range(6):
         if k == 0:
             axis, size = IN_SET_WINNER, 2
@@ -145,7 +145,7 @@ def close_set_nb(features: Any, at: int, idle: float) -> None:
 
 @kernel()
 def past_set_nb(features: Any, state: Any, number: int) -> None:
-    """Fill the block of a set that is over; a game whose winner is not known stays at nothing."""
+    """Fill the block of a finished set; a game whose winner is not known keeps chances of 0."""
     at = MATCH_BLOCK + SET_BLOCK * number
     home = state[SCORES + 2 * number]
     away = state[SCORES + 2 * number + 1]
@@ -158,7 +158,7 @@ def past_set_nb(features: Any, state: Any, number: int) -> None:
 
 @kernel()
 def past_games_nb(features: Any, state: Any, number: int) -> None:
-    """Fill who won the games of a set that are over, where that is known."""
+    """Fill the winners of a set's finished games, where they are known."""
     at = MATCH_BLOCK + SET_BLOCK * number + IN_SET_GAMES
     winners = state[WINNERS + number]
     played = state[SCORES + 2 * number] + state[SCORES + 2 * number + 1]
@@ -173,7 +173,7 @@ def coming_set_nb(
     features: Any, state: Any, number: int, ends: Any, games: Any, home_first: float,
     away_first: float,
 ) -> None:  # fmt: skip
-    """Fill the block of a set not yet over, from the chances that it begins on either serve."""
+    """Fill the block of an unfinished set, from the chances that home or away serves first."""
     at = MATCH_BLOCK + SET_BLOCK * number
     idle = max(1.0 - home_first - away_first, 0.0)
     for row in range(ENDS):
@@ -200,7 +200,10 @@ def coming_set_nb(
 
 @kernel()
 def carry_nb(into: Any, source: Any, top: int, home: int, away: int, mass: float) -> None:
-    """Add games to the sums of games so far; `top` is one more than any total so far."""
+    """Add a set's games to the distributions of games so far.
+
+    `mass` is the chance of the set's score ``home:away``; `top` is above every total so far.
+    """
     for k in range(top):
         value = source[k]
         if value > 0.0:
@@ -222,7 +225,10 @@ def carry_nb(into: Any, source: Any, top: int, home: int, away: int, mass: float
 
 @kernel()
 def finish_match_nb(features: Any, sums: Any, base_home: int, base_away: int) -> None:
-    """Turn the sums of games into the match's cumulative axes."""
+    """Fill the match's cumulative axes from the distributions of games in unfinished sets.
+
+    `base_home` and `base_away` are the games of the finished sets.
+    """
     for k in range(TOTAL_SIZE - base_home - base_away):
         mass = sums[k]
         features[TOTAL_AT + 1 + k + base_home + base_away] += mass
@@ -249,7 +255,7 @@ def finish_match_nb(features: Any, sums: Any, base_home: int, base_away: int) ->
 
 @kernel()
 def put_sets_nb(features: Any, home: int, away: int, mass: float) -> None:
-    """Add the chance that the match ends at a score in sets."""
+    """Add the chance `mass` that the match ends at a score in sets."""
     features[SETS_AT + 1 + SET_CELLS * home + away] += mass
     features[SET_MARGIN_AT + 1 + home - away + 3] += mass
     features[SET_TOTAL_AT + 1 + home + away] += mass
@@ -260,7 +266,7 @@ def features_nb(
     model: Any, state: Any, table: Any, reach: Any, ends: Any, games: Any, sums: Any, masses: Any,
     features: Any,
 ) -> None:  # fmt: skip
-    """Fill every block; the parameters are those of `price_tennis_nb`."""
+    """Fill all features; the parameters are those of `price_tennis_nb`."""
     features[:] = 0.0
     to_win = state[BEST_OF] // 2 + 1
     finished = state[FINISHED]
@@ -317,7 +323,7 @@ def play_set_nb(
     features: Any, sums: Any, masses: Any, at: int, ends: Any, home: int, away: int, to_win: int,
     top: int,
 ) -> None:  # fmt: skip
-    """Carry one score in sets and server over the set that is played from it."""
+    """Add the states that one score in sets and first server leads to after the next set."""
     over = masses.shape[0] - 1
     first = at % 2
     for row in range(ENDS):
@@ -377,14 +383,15 @@ def price_tennis_nb(
     Parameters
     ----------
     model : float64[2]
-        The chances that home wins a point on home's serve, and away one on away's.
+        The chances that home wins a point on home's serve, and that away does on away's.
     state : int64[STATE_COLUMNS]
-        The format and the score, as `tennis.pack_state` lays them out.
+        The format and the score, as `pack_state` of tennis/sport.py fills them.
     terms : int64[terms, TERM_COLUMNS]
-        Intervals: two ends in `features`, and where in `chances` the chance between them goes.
+        Intervals: index of the low and high feature, and of the chance they add to.
     table, reach, ends, games, sums, masses : float64
-        Scratch: points, games of a set, ends and games of each kind of set by first server, sums
-        of games and chance by score in sets and server, the match's end last.
+        Scratch: chances by points; chances by games in a set; final scores and game winners of each
+        kind of set by first server; distributions of games, and the chance, of each score in sets
+        and first server, with the end of the match last.
     features : float64[FEATURES]
         Scratch.
     chances : float64[CHANCES * outcomes]

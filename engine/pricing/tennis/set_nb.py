@@ -1,7 +1,7 @@
-"""Kernels from points to games, tie-breaks and sets of tennis.
+"""Compute the chances of games, tie-breaks and sets of tennis from two serves: the kernels.
 
-Points are independent and have one chance on each side's serve (Barnett and Clarke 2005, Newton
-and Keller 2005). Owns what a game, a tie-break and a set come to from any score; never knows a
+Points are independent, with one probability on each side's serve (Barnett and Clarke 2005, Newton
+and Keller 2005). Owns the chances from any score of a game, a tie-break or a set; never knows a
 match or a market.
 """
 
@@ -17,14 +17,16 @@ from engine.pricing.tennis.layout import (
     SHORT_ENDS,
 )
 
-_NOTHING: Final = 1e-18
+_MASS_MIN: Final = 1e-18
+"""Below this probability an advantage set's remaining scores are not computed one by one."""
 
 
 @kernel()
 def game_nb(table: Any, serve: float, own: int, other: int) -> float:
-    """Return the chance that the server wins a game from some points (4 is the advantage).
+    """Return the chance that the server wins a game from a score (4 against 3 is the advantage).
 
-    From deuce it is ``p^2 / (p^2 + q^2)``: two points in a row, before the other has two.
+    From deuce it is ``p^2 / (p^2 + q^2)``: two points in a row before the receiver wins two in a
+    row. `own` and `other` are the points of server and receiver.
     """
     lost = 1.0 - serve
     deuce = serve * serve / (serve * serve + lost * lost)
@@ -37,15 +39,18 @@ def game_nb(table: Any, serve: float, own: int, other: int) -> float:
             if i == 3 and j == 3:
                 table[i, j] = deuce
                 continue
-            won = 1.0 if i == 3 else table[i + 1, j]
-            gone = 0.0 if j == 3 else table[i, j + 1]
-            table[i, j] = serve * won + lost * gone
+            after_win = 1.0 if i == 3 else table[i + 1, j]
+            after_loss = 0.0 if j == 3 else table[i, j + 1]
+            table[i, j] = serve * after_win + lost * after_loss
     return float(table[own, other])
 
 
 @kernel()
 def point_nb(first: int, played: int, home_serve: float, away_serve: float) -> float:
-    """Return the chance that home wins a tie-break's next point: one serve, then two each."""
+    """Return the chance that home wins a tie-break's next point.
+
+    `first` serves one point, then the sides serve two points each in turn.
+    """
     turn = played % 4
     server = first if turn == 0 or turn == 3 else 1 - first
     return home_serve if server == 0 else 1.0 - away_serve
@@ -55,10 +60,10 @@ def point_nb(first: int, played: int, home_serve: float, away_serve: float) -> f
 def tiebreak_nb(
     table: Any, to: int, first: int, home: int, away: int, home_serve: float, away_serve: float
 ) -> float:
-    """Return the chance that home wins a tie-break to so many points from some score.
+    """Return the chance that home wins a tie-break to `to` points from a score.
 
-    From any level score near the end each side serves once in the next two points, so it is
-    ``w / (w + l)`` with the chances to win and to lose both.
+    From a level score of at least ``to - 1`` each side serves one of the next two points, so the
+    chance is ``w / (w + l)`` with the chances w and l to win and to lose both.
     """
     both = home_serve * (1.0 - away_serve)
     none = (1.0 - home_serve) * away_serve
@@ -74,16 +79,16 @@ def tiebreak_nb(
             if i == last and j == last:
                 table[i, j] = level
                 continue
-            won = 1.0 if i == last else table[i + 1, j]
-            gone = 0.0 if j == last else table[i, j + 1]
+            after_win = 1.0 if i == last else table[i + 1, j]
+            after_loss = 0.0 if j == last else table[i, j + 1]
             chance = point_nb(first, i + j, home_serve, away_serve)
-            table[i, j] = chance * won + (1.0 - chance) * gone
+            table[i, j] = chance * after_win + (1.0 - chance) * after_loss
     return float(table[home, away])
 
 
 @kernel()
 def end_nb(home: int, away: int) -> int:
-    """Return the row of a set that ended at a score; scores too long share the last ones."""
+    """Return the row of a set's final score; scores beyond the layout share the last rows."""
     lost = min(home, away)
     if lost > 6 or max(home, away) > 7:
         row = SHORT_ENDS + 2 * min(lost - 6, LONG - 1)
@@ -93,7 +98,7 @@ def end_nb(home: int, away: int) -> int:
 
 @kernel()
 def won_nb(row: int) -> int:
-    """Return the games of the side that won a set of a row."""
+    """Return the winner's games in the final score of a row."""
     if row >= SHORT_ENDS:
         return 8 + (row - SHORT_ENDS) // 2
     lost = row % 7
@@ -102,7 +107,7 @@ def won_nb(row: int) -> int:
 
 @kernel()
 def lost_nb(row: int) -> int:
-    """Return the games of the side that lost a set of a row."""
+    """Return the loser's games in the final score of a row."""
     if row >= SHORT_ENDS:
         return 6 + (row - SHORT_ENDS) // 2
     return row % 7
@@ -110,7 +115,7 @@ def lost_nb(row: int) -> int:
 
 @kernel()
 def home_won_nb(row: int) -> bool:
-    """Say whether home won a set of a row."""
+    """Return whether home won the set in the final score of a row."""
     return row % 2 == 0 if row >= SHORT_ENDS else row < 7
 
 
@@ -119,10 +124,10 @@ def advantage_nb(
     ends: Any, games: Any, mass: float, home: int, away: int, first: int,
     now: float, home_game: float, away_game: float,
 ) -> None:  # fmt: skip
-    """Fill how a set goes on past six games all until a side is two ahead.
+    """Add the ends of an advantage set from six games all on, until a side is two games ahead.
 
-    `now` is the chance that home wins the game being played, `home_game` and `away_game` those of
-    a fresh one on either serve.
+    `mass` is the chance of the score ``home:away``, `now` the chance that home wins the game being
+    played; `home_game` and `away_game` are home's chances in a game that begins on either serve.
     """
     level = min(home, away)
     chance = now
@@ -140,7 +145,7 @@ def advantage_nb(
             games[GAMES - 1, 1] += mass * (1.0 - chance)
         both = chance * other
         none = (1.0 - chance) * (1.0 - other)
-        scale = 1.0 / (both + none) if level - 6 >= LONG - 1 or mass < _NOTHING else 1.0
+        scale = 1.0 / (both + none) if level - 6 >= LONG - 1 or mass < _MASS_MIN else 1.0
         ends[end_nb(level + 2, level)] += mass * both * scale
         ends[end_nb(level, level + 2)] += mass * none * scale
         mass = mass * (1.0 - both - none) if scale == 1.0 else 0.0
@@ -153,28 +158,28 @@ def set_nb(
     ends: Any, games: Any, reach: Any, how: int, home: int, away: int, first: int,
     now: float, home_game: float, away_game: float, tiebreak: float,
 ) -> None:  # fmt: skip
-    """Fill how a set ends and who wins each of its games, from a score in games.
+    """Fill the chances of a set's final scores and of who wins each game, from a score in games.
 
     Parameters
     ----------
     ends : float64[ENDS]
-        Out: the chance of each end.
+        Out: the chance of each final score, by row.
     games : float64[GAMES, 2]
         Out: the chances that a game is played and won by home, and by away.
     reach : float64[7, 7]
         Scratch.
     how : int
-        What happens at six games all.
+        What decides the set at six games all: TIEBREAK_7, TIEBREAK_10 or ADVANTAGE.
     home, away : int
         Games so far.
     first : int
-        Who served first in the set.
+        The side that served first in the set.
     now : float
         The chance that home wins the game (or tie-break) being played.
     home_game, away_game : float
-        The chance that home wins a fresh game on home's serve, and on away's.
+        The chance that home wins a game that begins on home's serve, and on away's.
     tiebreak : float
-        The chance that home wins a fresh tie-break.
+        The chance that home wins a tie-break from its start.
     """
     ends[:] = 0.0
     games[:, :] = 0.0
@@ -214,5 +219,5 @@ def set_nb(
     ends[end_nb(6, 7)] += mass * (1.0 - chance)
 
 
-assert POINTS_SIZE >= 10, "a tie-break to ten fits the table"
-assert ENDS == SHORT_ENDS + 2 * LONG, "ends lie end to end"
+assert POINTS_SIZE >= 10, "the table must hold a tie-break to ten"
+assert ENDS == SHORT_ENDS + 2 * LONG, "rows of final scores must be contiguous"

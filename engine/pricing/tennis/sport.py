@@ -1,7 +1,7 @@
-"""Tennis: what is believed of a match, what has happened in it, and its markets as a sport.
+"""Define tennis's model and state, and price and settle its markets.
 
-Owns the value objects, their bounds, what is a legal score, and how they are packed for the kernel.
-Never prices by itself (tennis_nb.py) and never reads a clock.
+Owns the value objects, their bounds, the legal scores and the packing for the kernel. The
+arithmetic is in model_nb.py; this module never reads a clock.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,26 +34,26 @@ Serve = Annotated[float, Meta(ge=SERVE_MIN, le=SERVE_MAX)]
 
 
 class FinalSet(IntEnum):
-    """What happens at six games all in the last set; the others have a tie-break to seven."""
+    """What decides the last set at six games all; other sets have a tie-break to seven."""
 
     TIEBREAK_7 = layout.TIEBREAK_7
     TIEBREAK_10 = layout.TIEBREAK_10
     ADVANTAGE = layout.ADVANTAGE
-    """Play goes on until a side is two games ahead."""
+    """The set continues until a side is two games ahead."""
 
 
 class SetScore(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Games of either side in a set."""
+    """Games of each side in a set."""
 
     home: Games = 0
     away: Games = 0
 
 
 class PointScore(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Points of either side in a game or a tie-break.
+    """Points of each side in a game or a tie-break.
 
-    In a game 0 to 3 are love, 15, 30 and 40, and an advantage is 4 against 3: after any number of
-    deuces the score is 3:3 again. A tie-break counts its points.
+    In a game 0 to 3 are love, 15, 30 and 40; 4 against 3 is the advantage, and deuce is 3:3 however
+    often it occurs. In a tie-break points are counted as played.
     """
 
     home: Points = 0
@@ -61,7 +61,7 @@ class PointScore(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class TennisModel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is believed: the chance that each side wins a point on its own serve."""
+    """The chance of each side to win a point on its own serve."""
 
     home_serve: Serve
     away_serve: Serve
@@ -75,14 +75,14 @@ class TennisModel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class TennisState(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What has happened: finished sets, games and points of the one being played, who serves.
+    """Finished sets, games and points of the set being played, the server, and a retirement.
 
-    `serving` is who serves the next point; None where that is not known, which makes it a coin's
-    toss. `order` says who won which game of the match, an ``h`` or an ``a`` each, oldest first; it
-    may be left empty, and then markets on single games already played are neither offered nor
-    settled, but where one side has won all of a set's games. `retired` ends the match: what play
-    has settled stands, the winner's market does where `winner_stands_after_sets` sets have been
-    finished, and all else is refunded.
+    `serving` is the side that serves the next point; None where it is not known, and then each side
+    has a chance of one half. `order` holds the winner of each game of the match, ``h`` or ``a``,
+    oldest first. It may be empty: then markets on single games already played are neither offered
+    nor settled, unless one side has won all games of the set. `retired` ends the match: markets
+    that play has decided are settled by it, the match winner is settled if at least
+    `winner_stands_after_sets` sets are finished, and all other markets are refunded.
     """
 
     best_of: Literal[3, 5] = 3
@@ -93,12 +93,12 @@ class TennisState(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     serving: Side | None = None
     order: Annotated[str, Meta(max_length=_ORDER_CHARS_MAX, pattern=r"^[ah]*\Z")] = ""
     retired: Side | None = None
-    """Who gave up, before or during the match."""
+    """The side that retired, before or during the match."""
     winner_stands_after_sets: Annotated[int, Meta(ge=0, le=layout.SETS)] = layout.SETS
-    """House rule: finished sets from which the side that goes through has won; 5 is never."""
+    """House rule: the finished sets from which the other side wins by a retirement; 5: never."""
 
     def __post_init__(self) -> None:
-        """Refuse a score that no match can have."""
+        """Refuse an impossible score."""
         if self.best_of not in (3, 5):
             raise ValueError("best_of: must be 3 or 5")
         to_win = self.best_of // 2 + 1
@@ -115,12 +115,12 @@ class TennisState(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         _within("winner_stands_after_sets", self.winner_stands_after_sets, 0, layout.SETS)
 
     def how(self, number: int) -> FinalSet:
-        """Return what happens at six games all in a set, counted from 0."""
+        """Return what decides a set (counted from 0) at six games all."""
         return self.final_set if number == self.best_of - 1 else FinalSet.TIEBREAK_7
 
     @property
     def over(self) -> bool:
-        """Whether a side has won the sets it needs."""
+        """Whether a side has won the match."""
         to_win = self.best_of // 2 + 1
         home = sum(score.home > score.away for score in self.sets)
         return max(home, len(self.sets) - home) == to_win
@@ -132,7 +132,7 @@ class TennisState(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         return games.home == 6 and games.away == 6 and how is not FinalSet.ADVANTAGE
 
     def first_server(self) -> int:
-        """Return who served first in the set being played: HOME, AWAY or UNKNOWN."""
+        """Return the side that served first in the set being played: HOME, AWAY or UNKNOWN."""
         if self.serving is None:
             return layout.UNKNOWN
         server = layout.HOME if self.serving == "home" else layout.AWAY
@@ -215,11 +215,11 @@ class TennisState(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
             raise ValueError(f"points: a game cannot stand {points.home}:{points.away}")
 
     def _order_fits(self) -> bool:
-        """Say whether each set's part of the order leads to its score, and not past its end."""
-        at = 0
+        """Return whether each set's part of the order gives its score and no earlier end."""
+        start = 0
         for number, score in enumerate((*self.sets, self.games)):
-            part = self.order[at : at + score.home + score.away]
-            at += score.home + score.away
+            part = self.order[start : start + score.home + score.away]
+            start += score.home + score.away
             if (part.count("h"), part.count("a")) != (score.home, score.away):
                 return False
             prefixes = (part[:end] for end in range(len(part)))
@@ -228,18 +228,18 @@ class TennisState(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
                 for p in prefixes
             ):
                 return False
-        return at == len(self.order)
+        return start == len(self.order)
 
 
 _NO_GAMES: Final = SetScore()
 _NO_POINTS: Final = PointScore()
 _OTHER: Final[dict[Side | None, Side | None]] = {"home": "away", "away": "home", None: None}
 _SIDES: Final[tuple[Side | None, ...]] = ("home", "away", None)
-"""By HOME, AWAY and UNKNOWN."""
+"""Indexed by HOME, AWAY and UNKNOWN."""
 
 
 def set_over(score: SetScore, how: FinalSet) -> bool:
-    """Say whether a set can end with a score."""
+    """Return whether a set can end with a score."""
     high, low = max(score.home, score.away), min(score.home, score.away)
     if low < 0 or high > layout.GAMES_MAX + 1:
         return False
@@ -249,7 +249,7 @@ def set_over(score: SetScore, how: FinalSet) -> bool:
 
 
 def set_open(score: SetScore, how: FinalSet) -> bool:
-    """Say whether a set can stand at a score and go on."""
+    """Return whether a score is possible in a set that is not over."""
     high, low = max(score.home, score.away), min(score.home, score.away)
     if low < 0:
         return False
@@ -264,26 +264,26 @@ def _within(field: str, value: int, low: int, high: int) -> None:
 
 
 def pack_model(model: TennisModel) -> Floats:
-    """Return the model as the kernel takes it."""
+    """Return the model as the kernel's array."""
     return np.array((model.home_serve, model.away_serve), np.float64)
 
 
 def pack_state(state: TennisState) -> Ints:
-    """Return the state as the kernel takes it."""
+    """Return the state as the kernel's array (`STATE_COLUMNS`)."""
     packed = np.zeros(layout.STATE_COLUMNS, np.int64)
     packed[layout.BEST_OF] = state.best_of
     packed[layout.FINAL_SET] = state.final_set
     packed[layout.FINISHED] = len(state.sets)
     packed[layout.FIRST_SERVER] = state.first_server()
     packed[layout.POINTS : layout.POINTS + 2] = state.points.home, state.points.away
-    at = 0
+    start = 0
     scores = (*state.sets, state.games)[: layout.SETS]
     for number, score in enumerate(scores):
         first = layout.SCORES + 2 * number
         packed[first : first + 2] = score.home, score.away
         games = score.home + score.away
-        part = state.order[at : at + games]
-        at += games
+        part = state.order[start : start + games]
+        start += games
         if not part and score.home and score.away:
             packed[layout.WINNERS + number] = -1
             continue
@@ -322,7 +322,7 @@ class _Compiled:
         self._fair: Floats = np.zeros(outcome)
 
     def price(self, model: TennisModel, state: TennisState, chances: Floats) -> None:
-        """Fill the chances of every outcome; a market of another format is left at zeros."""
+        """Fill the chances of every outcome; markets of another match format get zeros."""
         price_tennis_nb(
             pack_model(model),
             pack_state(state),
@@ -337,17 +337,17 @@ class _Compiled:
 
 
 _EVEN: Final = TennisModel(home_serve=0.5, away_serve=0.5)
-"""Under it every score that can still be reached has a chance that can be told from 0."""
+"""Under this model every score that can still occur has a chance above `CERTAINTY_SLACK`."""
 _REFUND: Final = OutcomeResult(won=False, void_halves=2)
 _WON: Final = OutcomeResult(won=True)
 _LOST: Final = OutcomeResult(won=False)
-_SURE: Final = (
+_RESULTS: Final = (
     _WON,
     OutcomeResult(won=True, void_halves=1),
     _REFUND,
     OutcomeResult(won=False, void_halves=1),
 )
-"""What an outcome's chances say when one of them is certain, column by column."""
+"""The result of an outcome when one of its chances is certain, by column of the chances."""
 
 
 class Tennis:
@@ -363,7 +363,7 @@ class Tennis:
     def market(
         self, market_type: str, specifiers: Specifiers, names: Names | None = None
     ) -> SportMarket:
-        """Return what a market is: outcomes are fixed by its type."""
+        """Return a market's definition; its type fixes the outcomes."""
         del names
         rules = tennis_rules(market_type, specifiers)
         return SportMarket(rules.names, 1, rules)
@@ -375,29 +375,29 @@ class Tennis:
     def results(self, market: SportMarket, state: TennisState) -> Results | None:
         """Settle a market that no further point can change, or that a retirement has ended.
 
-        A set or a game that will not be played refunds, and so does what a retirement leaves
-        undecided, but for the match winner where the house rule says that it stands.
+        Markets on a set or a game that will not be played are refunded. A retirement refunds the
+        undecided markets, except the match winner where the house rule lets it stand.
         """
         rules: TennisRules = market.rules
         if rules.best_of not in (0, state.best_of):
             return None
         chances = np.zeros((len(market.outcomes), CHANCES))
         _Compiled([rules]).price(_EVEN, state, chances)
-        settled = tuple(_sure(row) for row in chances.tolist())
+        results = tuple(_certain_result(row) for row in chances.tolist())
         if rules.game_no and not chances.any():
             return None
-        if None not in settled:
-            return tuple(result for result in settled if result is not None)
+        if None not in results:
+            return tuple(result for result in results if result is not None)
         if state.retired is None:
             return None
         if rules == _WINNER and len(state.sets) >= state.winner_stands_after_sets < layout.SETS:
             return (_LOST, _WON) if state.retired == "home" else (_WON, _LOST)
-        return (_REFUND,) * len(settled)
+        return (_REFUND,) * len(results)
 
 
-def _sure(chances: Sequence[float]) -> OutcomeResult | None:
-    """Return how an outcome is settled if its chances leave one way only."""
-    for chance, result in zip(chances, _SURE, strict=True):
+def _certain_result(chances: Sequence[float]) -> OutcomeResult | None:
+    """Return an outcome's result if its chances leave only one, else None."""
+    for chance, result in zip(chances, _RESULTS, strict=True):
         if chance >= 1.0 - CERTAINTY_SLACK:
             return result
     return _LOST if sum(chances) <= CERTAINTY_SLACK else None
