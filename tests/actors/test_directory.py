@@ -1,3 +1,5 @@
+"""The journaled directory across restarts."""
+
 from pathlib import Path
 
 import pytest
@@ -29,26 +31,26 @@ def test_a_cold_start_finds_every_market(tmp_path: Path):
     directory = open_directory(tmp_path)
     assert place(directory, "a/1x2", "b/1x2") == [1, 2]
     directory.close()
-    again = open_directory(tmp_path)
-    assert again.no_by_key == {"a/1x2": 1, "b/1x2": 2}
-    assert again.markets == directory.markets
-    assert place(again, "c/1x2") == [3]
-    assert again.epoch > directory.epoch
-    again.close()
+    reopened = open_directory(tmp_path)
+    assert reopened.no_by_key == {"a/1x2": 1, "b/1x2": 2}
+    assert reopened.markets == directory.markets
+    assert place(reopened, "c/1x2") == [3]
+    assert reopened.epoch > directory.epoch
+    reopened.close()
 
 
-def test_a_number_that_was_given_is_never_given_again(tmp_path: Path):
+def test_the_number_of_a_withdrawn_market_is_never_given_again(tmp_path: Path):
     directory = open_directory(tmp_path)
     place(directory, "a/1x2", "b/1x2")
     directory.withdraw([2], at_ns=3)
     directory.close()
-    again = open_directory(tmp_path)
-    assert again.no_by_key == {"a/1x2": 1}
-    assert place(again, "b/1x2") == [3]
-    again.close()
+    reopened = open_directory(tmp_path)
+    assert reopened.no_by_key == {"a/1x2": 1}
+    assert place(reopened, "b/1x2") == [3]
+    reopened.close()
 
 
-def test_numbers_given_by_hand_and_by_the_directory_do_not_meet(tmp_path: Path):
+def test_requested_and_assigned_numbers_never_collide(tmp_path: Path):
     directory = open_directory(tmp_path)
     markets = [market("a/1x2"), market("b/1x2", market_no=1), market("c/1x2", market_no=7)]
     placed = directory.place(markets, shells=["s"] * 3, by="test", at_ns=1)
@@ -56,7 +58,7 @@ def test_numbers_given_by_hand_and_by_the_directory_do_not_meet(tmp_path: Path):
     directory.close()
 
 
-def test_specifiers_come_in_one_order(tmp_path: Path):
+def test_a_checked_key_has_its_specifiers_sorted(tmp_path: Path):
     directory = open_directory(tmp_path)
     checked, refused = directory.check(market("a/mix?z=1|b=2"))
     assert (checked.key, refused) == ("a/mix?b=2|z=1", None)
@@ -95,6 +97,6 @@ def test_generations_rise_over_restarts(tmp_path: Path):
     directory = open_directory(tmp_path)
     assert [directory.begin_process("x", at_ns=1) for _ in range(2)] == [1, 2]
     directory.close()
-    again = open_directory(tmp_path)
-    assert again.begin_process("x", at_ns=1) == 3
-    again.close()
+    reopened = open_directory(tmp_path)
+    assert reopened.begin_process("x", at_ns=1) == 3
+    reopened.close()

@@ -1,4 +1,4 @@
-"""What a process begins with is not looked through again."""
+"""Frozen objects are exempt from later collections."""
 
 import subprocess
 import sys
@@ -8,7 +8,7 @@ def run(program: str) -> None:
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
-def test_what_is_alive_is_frozen_and_what_is_not_is_gone() -> None:
+def test_live_objects_are_frozen_and_garbage_is_collected() -> None:
     run(
         "import gc, weakref\n"
         "from actors.heap import freeze_heap, freeze_heap_at_once\n"
@@ -24,7 +24,7 @@ def test_what_is_alive_is_frozen_and_what_is_not_is_gone() -> None:
     )
 
 
-def test_at_once_nothing_is_looked_for() -> None:
+def test_freezing_at_once_runs_no_collection() -> None:
     run(
         "import gc\n"
         "from actors.heap import freeze_heap, freeze_heap_at_once\n"

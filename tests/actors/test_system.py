@@ -14,15 +14,15 @@ from tests.actors.trade import bets_of, market, market_control, reservations, se
 from tests.actors.virtual import run_virtual
 
 
-def system_in(folder: Path, *, account_shards: int = 2, **words: object) -> System:
+def system_in(folder: Path, *, account_shards: int = 2, **arguments: object) -> System:
     settings = SystemSettings(
         supervisor=SupervisorSettings(account_shards=account_shards, markets_per_actor=2),
         reconciler=ReconcilerSettings(period_ms=100),
     )
-    return System(data_dir=str(folder), settings=settings, embedded=True, **words)  # type: ignore[arg-type]
+    return System(data_dir=str(folder), settings=settings, embedded=True, **arguments)  # type: ignore[arg-type]
 
 
-def test_a_bet_is_placed_settled_and_paid_and_the_books_agree(tmp_path: Path):
+def test_a_bet_is_placed_settled_and_paid_and_agrees_with_its_slip(tmp_path: Path):
     async def main():
         async with system_in(tmp_path) as system:
             answers = await system.create_markets([market("a/1x2"), market("a/btts")])
@@ -36,9 +36,9 @@ def test_a_bet_is_placed_settled_and_paid_and_the_books_agree(tmp_path: Path):
             accounts = await system.open_accounts([2, 3], currency="EUR")
             assert [type(event) for event in accounts] == [AccountOpened] * 2
             account = system.peer("account-000")
-            asked = reservations(["a"], account_no=2)
+            requests = reservations(["a"], account_no=2)
             await system.deposit([Deposit(account_no=2, amount_minor=1_000, ref="d")])
-            bets = bets_of(asked, await account.ask("exchange", b"", asked.tobytes()))
+            bets = bets_of(requests, await account.ask("exchange", b"", requests.tobytes()))
             decided = await system.peer("market-00000").ask("place", bets.tobytes())
             await account.ask("exchange", decided, b"")
             await system.control([settle_home()])
@@ -52,16 +52,16 @@ def test_a_bet_is_placed_settled_and_paid_and_the_books_agree(tmp_path: Path):
     run_virtual(main())
 
 
-def test_money_and_accounts_are_the_same_when_asked_for_again(tmp_path: Path):
+def test_repeated_accounts_and_deposits_change_nothing_after_a_restart(tmp_path: Path):
     async def main():
         deposit = Deposit(account_no=3, amount_minor=500, ref="first")
         async with system_in(tmp_path) as system:
             await system.open_accounts([3], currency="EUR")
             await system.deposit([deposit])
         async with system_in(tmp_path) as system:
-            (again,) = await system.open_accounts([3], currency="EUR")
-            assert isinstance(again, Refused)
-            assert again.reason is Reason.ACCOUNT_EXISTS
+            (existing,) = await system.open_accounts([3], currency="EUR")
+            assert isinstance(existing, Refused)
+            assert existing.reason is Reason.ACCOUNT_EXISTS
             (known,) = await system.deposit([deposit])
             assert isinstance(known, Deposited)
             assert (known.known, known.available_minor) == (True, 500)
@@ -69,7 +69,7 @@ def test_money_and_accounts_are_the_same_when_asked_for_again(tmp_path: Path):
     run_virtual(main())
 
 
-def test_a_system_that_cannot_start_lets_go_of_what_it_took(tmp_path: Path):
+def test_a_system_that_cannot_start_releases_its_journals(tmp_path: Path):
     async def main():
         async with system_in(tmp_path):
             pass
@@ -82,37 +82,37 @@ def test_a_system_that_cannot_start_lets_go_of_what_it_took(tmp_path: Path):
     run_virtual(main())
 
 
-class Counter:
-    """A gateway that counts what it is told."""
+class CountingGateway:
+    """A gateway that records its notifications."""
 
     def __init__(self, *, name: str, supervisor: object, port: int) -> None:
         self.name = name
         self.port = port
-        self.told: list[str] = []
+        self.received: list[str] = []
 
     def on_routes(self, *_: object) -> None:
-        self.told.append("on_routes")
+        self.received.append("on_routes")
 
     def on_created(self, _: bytes) -> None:
-        self.told.append("on_created")
+        self.received.append("on_created")
 
     def on_prices(self, _: bytes) -> None:
-        self.told.append("on_prices")
+        self.received.append("on_prices")
 
     async def start(self) -> dict[str, int]:
-        assert self.told == ["on_routes"], "routes come before the doors open"
+        assert self.received == ["on_routes"], "routes come before listeners open"
         return {"bets": self.port}
 
     async def stop(self) -> None:
-        self.told.append("stop")
+        self.received.append("stop")
 
-    async def heard(self) -> list[str]:
-        return self.told
+    def notifications(self) -> list[str]:
+        return self.received
 
 
-def test_gateways_know_routes_before_they_open_and_hear_of_markets(tmp_path: Path):
+def test_gateways_have_routes_before_they_open_and_receive_changes_of_markets(tmp_path: Path):
     async def main():
-        part = GatewayPart(factory=Counter, arguments={"port": 7})
+        part = GatewayPart(factory=CountingGateway, arguments={"port": 7})
         async with system_in(tmp_path, gateways=[part]) as system:
             assert system.ports == [{"bets": 7}]
             await system.create_markets([market("a/1x2")])
@@ -120,13 +120,13 @@ def test_gateways_know_routes_before_they_open_and_hear_of_markets(tmp_path: Pat
             shell = system.peer("market-00000")
             await shell.ask("control", market_control(OpenMarket(market_no=1)))
             await system.reconciler.ask("step")
-            heard = await system.gateways[0].ask("heard")
-            assert {"on_routes", "on_created", "on_prices"} <= set(heard)
+            received = await system.gateways[0].ask("notifications")
+            assert {"on_routes", "on_created", "on_prices"} == set(received)
 
     run_virtual(main())
 
 
-def test_a_shell_that_is_not_routed_cannot_be_asked(tmp_path: Path):
+def test_a_command_for_a_market_without_a_route_raises(tmp_path: Path):
     async def main():
         async with system_in(tmp_path) as system:
             with pytest.raises(KeyError):

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from actors.cluster import Cluster
+from actors.exit_codes import EXIT_FAILED
 from actors.peer import Peer, PeerDiedError, PeerTimeoutError
 from actors.process import PartSpec, PidWatch
 from actors.system import System
@@ -32,7 +33,7 @@ class Echo:
         raise LookupError("no such word")
 
     def end(self) -> None:
-        os._exit(3)
+        os._exit(EXIT_FAILED)
 
 
 class Relay:
