@@ -1,4 +1,4 @@
-"""Basketball: a lead and a total in Brownian motion, from any moment, and what settles what."""
+"""Basketball: chances of lead and total from any state, overtime, and results."""
 
 from random import Random
 from statistics import NormalDist
@@ -58,7 +58,7 @@ models = st.builds(
 
 @st.composite
 def states(draw: st.DrawFn) -> BasketballState:
-    """Draw a moment of a game, its overtimes among them."""
+    """Draw a state of a game, overtimes included."""
     count = draw(st.integers(0, 6))
     rng = Random(draw(st.integers(0, 1 << 20)))
     periods: list[PeriodScore] = []
@@ -72,7 +72,7 @@ def states(draw: st.DrawFn) -> BasketballState:
 
 
 def below(value: int, mean: float, variance: float) -> float:
-    """Return a rounded normal's chance to be below a whole number, by the library."""
+    """Return the chance that a rounded normal is below a whole number, by the standard library."""
     if variance == 0.0:
         return float(mean < value - 0.5)
     return NormalDist(mean, variance**0.5).cdf(value - 0.5)
@@ -83,8 +83,8 @@ def below(value: int, mean: float, variance: float) -> float:
 
 @pytest.mark.parametrize("lead", [-15, -10, -5, 0, 5, 10, 15])
 @pytest.mark.parametrize("played", [1, 2, 3])
-def test_a_lead_is_worth_what_sterns_formula_says(lead: int, played: int) -> None:
-    """Phi((l + (1 - t) mu) / (sigma sqrt(1 - t))); ours is in whole points, with overtime."""
+def test_the_chance_to_win_from_a_lead_is_sterns_formula(lead: int, played: int) -> None:
+    """Phi((l + (1 - t) mu) / (sigma sqrt(1 - t))); the model has whole points and overtime."""
     left = 1.0 - played / 4.0
     formula = NormalDist().cdf((lead + left * 4.87) / (15.82 * left**0.5))
     periods = [PeriodScore(home=30, away=30)] * played
@@ -95,8 +95,8 @@ def test_a_lead_is_worth_what_sterns_formula_says(lead: int, played: int) -> Non
     assert found[0] == pytest.approx(formula, abs=2.5e-3)
 
 
-def test_home_teams_win_as_often_as_in_the_paper() -> None:
-    """0.62 before the game; a home team ten behind after a quarter still wins 32 in 100."""
+def test_home_teams_win_as_often_as_in_sterns_paper() -> None:
+    """0.62 before the game; a home team ten points behind after a quarter wins 32 games of 100."""
     board = SportBoard("basketball", ["g/winner"])
     assert board.fair(STERN, BasketballState())[0] == pytest.approx(0.62, abs=0.005)
     behind = BasketballState(periods=(PeriodScore(home=20, away=30),))
@@ -105,10 +105,10 @@ def test_home_teams_win_as_often_as_in_the_paper() -> None:
 
 @given(model=models, state=states(), line=st.integers(-120, 120))
 @settings(max_examples=60, deadline=None)
-def test_a_spread_agrees_with_its_plain_twin(
+def test_a_handicap_equals_its_plain_twin(
     model: BasketballModel, state: BasketballState, line: int
 ) -> None:
-    """The last stretch that began, and, where it ends level, overtimes until one does not."""
+    """The rest of the period being played, and after a level score overtimes until one decides."""
     count = len(state.periods)
     left = state.left_s / 2880 + (4 - count) / 4 if count <= 4 else state.left_s / 2880
     lead = sum(period.home - period.away for period in state.periods)
@@ -135,8 +135,8 @@ def test_a_spread_agrees_with_its_plain_twin(
 # --- whole boards --------------------------------------------------------------------------------
 
 
-def test_every_market_agrees_with_games_that_were_played() -> None:
-    """Quarters drawn one by one; each stretch is rounded on its own, as the model has it."""
+def test_every_market_agrees_with_simulated_games() -> None:
+    """Draw quarters one by one; each market's span is rounded separately, as in the model."""
     rng, count = np.random.default_rng(11), 60_000
     model = BasketballModel(margin=-3.0, total=209, margin_sigma=12.5, total_sigma=17)
     margins = rng.normal(model.margin / 4, model.margin_sigma / 2, (count, 4))
@@ -148,7 +148,7 @@ def test_every_market_agrees_with_games_that_were_played() -> None:
         given = dict(pair.split("=") for pair in key.partition("?")[2].split("|") if pair)
         scope = next((name for name in spans if kind.startswith(name)), "")
         if not scope and kind not in ("1x2", "draw_no_bet"):
-            continue  # with overtime: the next test's
+            continue  # markets with overtime are in the next test
         part = spans.get(scope) or slice(0, 4)
         if scope == "quarter":
             part = slice(int(given["quarternr"]) - 1, int(given["quarternr"]))
@@ -168,7 +168,7 @@ def _first_wins(kind: str, given: dict[str, str], margin: Floats, total: Floats)
     return np.asarray(np.round(sides[kind]) - float(given["total"]) >= 0.5)
 
 
-def test_overtime_markets_agree_with_games_that_were_played_on() -> None:
+def test_overtime_markets_agree_with_simulated_overtimes() -> None:
     rng, count = np.random.default_rng(5), 200_000
     model = BasketballModel(margin=1.0, total=200, margin_sigma=9, total_sigma=14)
     state = BasketballState(
@@ -195,14 +195,14 @@ def test_overtime_markets_agree_with_games_that_were_played_on() -> None:
         np.round((total - lead) / 2) > 94.5,
     ]  # fmt: skip
     for key, won in zip(keys, played, strict=True):
-        # A side's points take overtime's margin as it comes, not as it is known to end: 0.02.
+        # The model does not condition a side's points on an overtime's being decisive: 0.02.
         within = 0.02 if "e_total" in key or "y_total" in key else 0.005
         assert found[key][0] == pytest.approx(float(won.mean()), abs=within), key
 
 
 @given(model=models, state=states())
 @settings(max_examples=40, deadline=None)
-def test_every_market_adds_up_to_its_one_winner(
+def test_the_chances_of_every_market_add_up_to_1(
     model: BasketballModel, state: BasketballState
 ) -> None:
     for key, row in BOARD.probabilities(model, state).items():
@@ -214,7 +214,7 @@ def test_every_market_adds_up_to_its_one_winner(
 
 @given(model=models, state=states())
 @settings(max_examples=25, deadline=None)
-def test_sides_that_change_places_change_prices(
+def test_exchanging_the_sides_exchanges_their_prices(
     model: BasketballModel, state: BasketballState
 ) -> None:
     turned = msgspec.structs.replace(model, margin=-model.margin)
@@ -232,7 +232,7 @@ def test_sides_that_change_places_change_prices(
 
 @given(model=models, state=states())
 @settings(max_examples=30, deadline=None)
-def test_what_is_over_is_settled_and_not_offered(
+def test_a_decided_market_is_settled_and_not_offered(
     model: BasketballModel, state: BasketballState
 ) -> None:
     quotes = BOARD.quotes(model, state, Margin())
@@ -247,7 +247,7 @@ def test_what_is_over_is_settled_and_not_offered(
 # --- results and refusals ------------------------------------------------------------------------
 
 
-def test_results_are_those_of_each_markets_own_stretch_of_play() -> None:
+def test_each_market_is_settled_by_the_score_of_its_own_periods() -> None:
     keys = ["g/winner", "g/1x2", "g/draw_no_bet", "g/total?total=200", "g/first_half_1x2",
             "g/handicap?hcp=-2", "g/handicap?hcp=-2.25", "g/quarter_1x2?quarternr=4"]  # fmt: skip
     board = SportBoard("basketball", keys)
@@ -277,7 +277,7 @@ def test_results_are_those_of_each_markets_own_stretch_of_play() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "named"),
+    ("fields", "field"),
     [
         ({"left_s": 10}, "left_s"),
         ({"periods": (PeriodScore(),), "left_s": 721}, "left_s"),
@@ -287,8 +287,8 @@ def test_results_are_those_of_each_markets_own_stretch_of_play() -> None:
         ({"quarter_s": 10}, "quarter_s"),
     ],
 )
-def test_a_state_that_cannot_be_is_refused(fields: dict[str, object], named: str) -> None:
-    with pytest.raises(ValueError, match=named):
+def test_an_impossible_state_is_refused(fields: dict[str, object], field: str) -> None:
+    with pytest.raises(ValueError, match=field):
         BasketballState(**fields)  # type: ignore[arg-type]
 
 
@@ -307,11 +307,11 @@ def test_a_model_out_of_bounds_is_refused(fields: dict[str, float]) -> None:
         "total?total=0", "quarter_1x2?quarternr=5", "quarter_total?quarternr=1",
     ],
 )  # fmt: skip
-def test_a_market_that_basketball_does_not_have_is_refused(market: str) -> None:
+def test_an_unknown_market_type_or_specifier_is_refused(market: str) -> None:
     with pytest.raises(MarketTypeError):
         SportBoard("basketball", [f"g/{market}"])
 
 
-def test_numbers_are_the_feeds() -> None:
+def test_the_feed_numbers_of_market_types_are_unique() -> None:
     numbers = [row.uof_id for row in BASKETBALL_TYPES.values() if row.uof_id is not None]
     assert len(set(numbers)) == len(numbers)

@@ -1,7 +1,7 @@
-"""Orders of finish: kernels against plain twins, formulas against races that are run."""
+"""Finishing orders: kernels against plain twins, and formulas against simulated races."""
 
 from itertools import permutations
-from math import exp, factorial, sqrt
+from math import factorial, sqrt
 
 import numpy as np
 import pytest
@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.pricing.race.model import (
-    POWERS,
     RUNNERS_MAX,
     SETS_MAX,
     Floats,
@@ -43,9 +42,17 @@ def placed(model: RaceModel, places: int) -> Floats:
     return Places(runners=len(model.win), places=places).chances(np.array(model.win), model)
 
 
+DISCOUNTS = {
+    "harville": (1.0,),
+    "stern": (1.0, 0.88, 0.81, 0.76, 0.71, 0.67),
+    "henery": (1.0, 0.76, 0.62, 0.56, 0.49, 0.44),
+}
+"""Powers by place; the second and third are those of Lo and Bacon-Shone (1994)."""
+
+
 def order_twin(model: RaceModel, order: tuple[int, ...]) -> float:
-    """Draw each place from who is left, in proportion to a power of the chances to win."""
-    powers = model.powers or POWERS[model.order]
+    """Draw each place among the runners left, in proportion to a power of the chances to win."""
+    powers = model.powers or DISCOUNTS[model.order.value]
     left = list(range(len(model.win)))
     chance = 1.0
     for place, runner in enumerate(order):
@@ -57,7 +64,7 @@ def order_twin(model: RaceModel, order: tuple[int, ...]) -> float:
 
 @given(model=races())
 @settings(max_examples=40, deadline=None)
-def test_places_are_the_sum_of_every_order_that_has_them(model: RaceModel) -> None:
+def test_the_chance_of_a_place_is_the_sum_over_all_orders(model: RaceModel) -> None:
     runners = len(model.win)
     expected = np.zeros((runners, runners))
     for order in permutations(range(runners)):
@@ -89,7 +96,7 @@ def test_forecasts_and_tricasts_equal_their_plain_twin(model: RaceModel) -> None
 
 @given(model=races(most=9))
 @settings(max_examples=30, deadline=None)
-def test_every_place_is_somebodys_and_everybody_has_one(model: RaceModel) -> None:
+def test_the_chances_of_each_place_and_of_each_runner_add_up_to_1(model: RaceModel) -> None:
     everywhere = placed(model, len(model.win))
     assert everywhere.sum(axis=0) == pytest.approx(np.ones(len(model.win)))
     assert everywhere.sum(axis=1) == pytest.approx(np.ones(len(model.win)))
@@ -104,7 +111,7 @@ def test_harvilles_formula_in_three_runners() -> None:
     assert placed(model, 2)[1, 1] == pytest.approx(0.3 + 0.075)
 
 
-def test_forty_runners_have_their_tricasts_and_their_first_five() -> None:
+def test_forty_runners_have_tricasts_and_five_places() -> None:
     rng = np.random.default_rng(7)
     win = rng.dirichlet(np.ones(RUNNERS_MAX))
     model = RaceModel(win=tuple((win / win.sum()).tolist()), order=Order.HENERY)
@@ -116,29 +123,29 @@ def test_forty_runners_have_their_tricasts_and_their_first_five() -> None:
     assert five[2] == pytest.approx(triples.sum(axis=(0, 1)))
 
 
-def test_places_are_bounded_by_the_sets_that_may_fill_them() -> None:
+def test_the_number_of_places_is_bounded_by_the_sets_of_runners() -> None:
     assert [places_max(runners) for runners in (1, 2, 17, 18, 40)] == [1, 2, 17, 9, 5]
     assert SETS_MAX == 2**17
     with pytest.raises(ValueError, match="from 1 to 5 of 40 runners"):
         Places(runners=40, places=6)
 
 
-# --- the same process, run -----------------------------------------------------------------------
+# --- simulated races -----------------------------------------------------------------------------
 
 
 def share(order: Floats, *runners: int) -> float:
-    """Return in how many of the races run these were first, second, ..."""
+    """Return the share of the simulated races in which these runners are first, second, ..."""
     return float(np.all(order[:, : len(runners)] == runners, axis=1).mean())
 
 
 def test_harville_is_the_order_of_exponential_times() -> None:
     rng = np.random.default_rng(20240601)
-    races_run = 200_000
-    times = rng.exponential(size=(races_run, len(FIELD))) / np.array(FIELD)
+    count = 200_000
+    times = rng.exponential(size=(count, len(FIELD))) / np.array(FIELD)
     order = np.argsort(times, axis=1)
     for named in ((0,), (1, 0), (0, 1, 2), (3, 0, 5), (6, 5, 4)):
         chance = order_chance(HARVILLE, tuple(runner + 1 for runner in named))
-        assert share(order, *named) == pytest.approx(chance, abs=5 * sqrt(chance / races_run))
+        assert share(order, *named) == pytest.approx(chance, abs=5 * sqrt(chance / count))
     four = placed(HARVILLE, 4)
     for runner in range(len(FIELD)):
         for place in range(4):
@@ -171,7 +178,7 @@ def normal_race(means: Floats) -> tuple[Floats, Floats, Floats]:
 
 
 def exact(density: Floats, survival: Floats, times: Floats) -> tuple[Floats, Floats, Floats]:
-    """Integrate who is first, first and second, and first, second and third, over the times."""
+    """Integrate over the times the chances to be first, first two, and first three in order."""
     runners, step = len(density), times[1] - times[0]
     nobody = np.prod(survival, axis=0)
     first = np.zeros(runners)
@@ -201,8 +208,8 @@ CHECKED = {
 
 
 @pytest.mark.parametrize("order", CHECKED)
-def test_discounted_orders_are_near_the_exact_ones_and_nearer_than_harvilles(order: Order) -> None:
-    """The discount is an approximation: this says how good, in the chances of pairs and triples."""
+def test_discounted_orders_are_nearer_the_exact_ones_than_harvilles(order: Order) -> None:
+    """The discount is an approximation; the bounds are its errors summed over pairs and triples."""
     race, parameters = CHECKED[order]
     first, second, third = exact(*race(parameters))
     assert first.sum() == pytest.approx(1.0, abs=2e-3)
@@ -220,12 +227,12 @@ def test_discounted_orders_are_near_the_exact_ones_and_nearer_than_harvilles(ord
 
 
 @pytest.mark.parametrize("order", CHECKED)
-def test_the_exact_integrals_are_the_races_that_are_run(order: Order) -> None:
+def test_the_exact_integrals_agree_with_simulated_races(order: Order) -> None:
     race, parameters = CHECKED[order]
     first, second, third = exact(*race(parameters))
     rng = np.random.default_rng(8)
-    races_run = 150_000
-    shape = (races_run, len(parameters))
+    count = 150_000
+    shape = (count, len(parameters))
     times = (
         rng.gamma(SHAPE, size=shape) / parameters
         if order is Order.STERN
@@ -236,11 +243,11 @@ def test_the_exact_integrals_are_the_races_that_are_run(order: Order) -> None:
         ((0,), first[0]), ((7,), first[7]), ((0, 1), second[0, 1]), ((6, 2), second[6, 2]),
         ((0, 1, 2), third[0, 1, 2]), ((2, 0, 5), third[2, 0, 5]),
     ):  # fmt: skip
-        assert share(run, *named) == pytest.approx(chance, abs=5 * sqrt(chance / races_run) + 2e-4)
+        assert share(run, *named) == pytest.approx(chance, abs=5 * sqrt(chance / count) + 2e-4)
 
 
-def test_a_favourite_is_placed_less_often_than_harville_says() -> None:
-    """That is what the corrections are for: beaten favourites are beaten by more than one."""
+def test_a_favourite_is_placed_less_often_than_by_harville() -> None:
+    """The discounts correct Harville: a favourite that does not win is often further back."""
     by_order = {
         order: float(placed(RaceModel(win=FIELD, order=order), 3).sum(axis=0)[0]) for order in Order
     }
@@ -250,7 +257,7 @@ def test_a_favourite_is_placed_less_often_than_harville_says() -> None:
 # --- models and states ---------------------------------------------------------------------------
 
 
-def test_powers_are_the_orders_own_unless_the_model_says_otherwise() -> None:
+def test_the_powers_of_a_model_replace_those_of_its_order() -> None:
     model = RaceModel(win=(0.5, 0.3, 0.2), order=Order.HENERY)
     rows = place_weights(np.array(model.win), model, 8)
     assert rows[1] == pytest.approx(np.array(model.win) ** 0.76)
@@ -270,7 +277,7 @@ def test_powers_are_the_orders_own_unless_the_model_says_otherwise() -> None:
         ({"win": (0.5, 0.5), "powers": (1.0,) * 9}, "powers: at most 8"),
     ],
 )  # fmt: skip
-def test_a_model_that_no_race_has_is_refused(fields: dict[str, object], message: str) -> None:
+def test_an_impossible_model_is_refused(fields: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         RaceModel(**fields)  # type: ignore[arg-type]
 
@@ -285,15 +292,13 @@ def test_a_model_that_no_race_has_is_refused(fields: dict[str, object], message:
         ({"positions": (1, 2), "withdrawn": (2,)}, "runner 2 was withdrawn"),
     ],
 )  # fmt: skip
-def test_a_state_that_no_race_can_be_in_is_refused(
-    fields: dict[str, tuple[int, ...]], message: str
-) -> None:
+def test_an_impossible_state_is_refused(fields: dict[str, tuple[int, ...]], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         RaceState(**fields)
 
 
-def test_an_order_names_runners_of_the_race_once() -> None:
+def test_an_order_holds_runners_of_the_race_once_each() -> None:
     for order in ((1, 1), (8,), (0,)):
         with pytest.raises(ValueError, match="different runners from 1 to 7"):
             order_chance(HARVILLE, order)
-    assert order_chance(HARVILLE, ()) == exp(0.0)
+    assert order_chance(HARVILLE, ()) == 1.0

@@ -1,4 +1,4 @@
-"""Race markets: what their outcomes are, how likely each is, and how positions settle them."""
+"""Race markets: their outcomes, the chance of each, and their results by finishing positions."""
 
 from collections.abc import Sequence
 from fractions import Fraction
@@ -12,7 +12,7 @@ from engine.common.commands import OutcomeResult
 from engine.common.units import OUTCOMES_MAX
 from engine.pricing.quoting import Margin
 from engine.pricing.race.model import Order, RaceModel, RaceState, order_chance
-from engine.pricing.race.sport import SPORT, TYPES, Kind
+from engine.pricing.race.sport import SPORT
 from engine.pricing.sport import SPORTS, MarketTypeError, SportBoard, outcome_names
 
 EIGHT = RaceModel(win=(0.3, 0.2, 0.15, 0.1, 0.1, 0.06, 0.05, 0.04))
@@ -22,6 +22,16 @@ KEYS = (
     "r/tricast?runners=8", "r/reverse_tricast?runners=8",
 )  # fmt: skip
 WINNERS = (1, 2, 3, 3, 1, 1, 1, 1)
+RULES: dict[str, tuple[str, int, int | None]] = {
+    "win": ("placed", 1, 1),
+    "place": ("placed", 1, None),
+    "each_way": ("placed", 1, None),
+    "forecast": ("in order", 2, 2),
+    "reverse_forecast": ("any order", 2, 2),
+    "tricast": ("in order", 3, 3),
+    "reverse_tricast": ("any order", 3, 3),
+}
+"""Each market type: what wins, runners per outcome, and the places (None: a specifier)."""
 LOST, VOID = OutcomeResult(won=False), OutcomeResult(won=False, void_halves=2)
 
 
@@ -44,8 +54,9 @@ def settle(
 # --- prices --------------------------------------------------------------------------------------
 
 
-def test_races_are_a_sport_of_the_registry() -> None:
+def test_race_is_a_registered_sport_with_its_outcome_names() -> None:
     assert SPORTS["race"] is SPORT
+    assert set(SPORT.market_types) == set(RULES)
     assert outcome_names(SPORT, "forecast", (("runners", "3"),)) == (
         "1-2", "1-3", "2-1", "2-3", "3-1", "3-2",
     )  # fmt: skip
@@ -55,7 +66,7 @@ def test_races_are_a_sport_of_the_registry() -> None:
 
 
 @pytest.mark.parametrize("order", Order)
-def test_a_markets_chances_add_up_to_its_winners(order: Order) -> None:
+def test_the_chances_of_a_market_add_up_to_its_winners(order: Order) -> None:
     board = SportBoard("race", KEYS)
     model = RaceModel(win=EIGHT.win, order=order)
     for state in (RaceState(), RaceState(withdrawn=(1, 5))):
@@ -65,11 +76,11 @@ def test_a_markets_chances_add_up_to_its_winners(order: Order) -> None:
     assert probabilities[KEYS[0]][0] == probabilities[KEYS[4]][0] == 0.0
 
 
-def test_every_markets_chances_are_those_of_the_orders_that_win_it() -> None:
+def test_the_chance_of_an_outcome_is_the_sum_over_the_orders_that_win_it() -> None:
     model = RaceModel(win=(0.4, 0.25, 0.2, 0.1, 0.05), order=Order.HENERY)
     keys = [
-        f"r/{name}?" + ("places=2|" if row.places is None else "") + "runners=5"
-        for name, row in TYPES.items()
+        f"r/{name}?" + ("places=2|" if places is None else "") + "runners=5"
+        for name, (_, _, places) in RULES.items()
     ]
     board = SportBoard("race", keys)
     for withdrawn in ((), (2,)):
@@ -100,7 +111,7 @@ def test_a_non_runners_chance_goes_to_the_others_in_proportion() -> None:
     assert [quote.active for quote in quotes["r/win?runners=8"]] == [True, False, *[True] * 6]
 
 
-def test_a_race_is_quoted_at_its_book() -> None:
+def test_a_race_is_quoted_at_its_book_sum() -> None:
     """Stated in docs/pricing.md."""
     keys = ["r/win?runners=8", "r/place?places=3|runners=8"]
     quotes = SportBoard("race", keys).quotes(EIGHT, RaceState(), Margin(book_milli=1_150))
@@ -121,7 +132,7 @@ def test_a_race_is_quoted_at_its_book() -> None:
         (Order.HENERY, 0.6542, 0.1888, 0.0745, 0.0183),
     ],
 )
-def test_the_same_race_has_these_places_by_each_order(
+def test_the_places_of_the_documents_example_by_each_order(
     order: Order, favourite: float, outsider: float, forecast: float, tricast: float
 ) -> None:
     """Stated in docs/pricing.md."""
@@ -132,14 +143,14 @@ def test_the_same_race_has_these_places_by_each_order(
     assert (pairs[0], triples[0]) == pytest.approx((forecast, tricast), abs=5e-5)
 
 
-def test_where_as_many_are_left_as_there_are_places_nothing_is_offered() -> None:
+def test_a_place_market_is_not_offered_when_every_runner_left_is_placed() -> None:
     board = SportBoard("race", ["r/place?places=3|runners=4"])
     model = RaceModel(win=(0.4, 0.3, 0.2, 0.1))
     quotes = board.quotes(model, RaceState(withdrawn=(4,)), Margin())
     assert not any(quote.active for quote in quotes["r/place?places=3|runners=4"])
 
 
-def test_nothing_has_a_chance_under_a_model_of_another_field_or_of_nobody() -> None:
+def test_chances_are_0_for_a_model_of_another_field_and_without_runners() -> None:
     board = SportBoard("race", KEYS)
     other = RaceModel(win=(0.5, 0.5))
     assert not any(map(any, board.probabilities(other, RaceState()).values()))
@@ -150,7 +161,7 @@ def test_nothing_has_a_chance_under_a_model_of_another_field_or_of_nobody() -> N
         assert sum(board.probabilities(EIGHT, state)["r/win?runners=8"]) == pytest.approx(1.0)
 
 
-def test_runners_have_the_names_with_which_the_market_was_created() -> None:
+def test_outcomes_have_the_names_the_market_was_created_with() -> None:
     key = "r/place?places=2"
     names = ("Arkle", "Mill House", "Flyingbolt")
     board = SportBoard("race", [key], names={key: names})
@@ -182,7 +193,7 @@ def test_runners_have_the_names_with_which_the_market_was_created() -> None:
         ("reverse_tricast", (("runners", "16"),), None, "runners: from 1 to 15"),
     ],
 )  # fmt: skip
-def test_a_market_that_no_race_has_is_refused(
+def test_an_unknown_market_type_or_specifier_is_refused(
     market_type: str,
     specifiers: tuple[tuple[str, str], ...],
     names: tuple[str, ...] | None,
@@ -192,7 +203,7 @@ def test_a_market_that_no_race_has_is_refused(
         SPORT.market(market_type, specifiers, names)
 
 
-def test_of_markets_of_two_fields_the_models_own_are_priced() -> None:
+def test_only_markets_of_the_models_field_size_are_priced() -> None:
     keys = ("r/win?runners=2", "r/win?runners=8", "r/tricast?runners=8")
     chances = SportBoard("race", keys).probabilities(EIGHT, RaceState())
     assert not any(chances[keys[0]])
@@ -200,7 +211,7 @@ def test_of_markets_of_two_fields_the_models_own_are_priced() -> None:
     assert sum(chances[keys[2]]) == pytest.approx(1.0)
 
 
-def test_the_largest_fields_fill_a_market_and_not_more() -> None:
+def test_the_largest_field_of_a_type_fits_one_market() -> None:
     for name, runners in (
         ("forecast", 23), ("reverse_forecast", 32), ("tricast", 9), ("reverse_tricast", 15),
     ):  # fmt: skip
@@ -211,14 +222,14 @@ def test_the_largest_fields_fill_a_market_and_not_more() -> None:
 # --- settlement ----------------------------------------------------------------------------------
 
 
-def test_the_first_few_are_placed_and_the_rest_lose() -> None:
+def test_placed_runners_win_and_the_others_lose() -> None:
     assert settle("win", "", (2, 1, 3, 0)) == {"1": LOST, "2": won(), "3": LOST, "4": LOST}
     assert settle("place", "places=2", (2, 1, 3, 0)) == {
         "1": won(), "2": won(), "3": LOST, "4": LOST
     }  # fmt: skip
 
 
-def test_a_dead_heat_shares_the_places_it_reaches() -> None:
+def test_runners_in_a_dead_heat_share_the_places_they_reach() -> None:
     three = settle("win", "", (1, 1, 1, 4))
     assert three == {"1": won(1, 3), "2": won(1, 3), "3": won(1, 3), "4": LOST}
     for_second = settle("place", "places=2", (1, 2, 2, 4))
@@ -230,7 +241,7 @@ def test_a_dead_heat_shares_the_places_it_reaches() -> None:
     assert three_for_two["2"] == won(2, 3)
 
 
-def test_forecasts_share_a_dead_heat_too() -> None:
+def test_forecasts_share_a_dead_heat() -> None:
     first = settle("forecast", "", (1, 1, 3))
     assert first == {
         "1-2": won(1, 2), "1-3": LOST, "2-1": won(1, 2), "2-3": LOST, "3-1": LOST, "3-2": LOST
@@ -240,7 +251,7 @@ def test_forecasts_share_a_dead_heat_too() -> None:
     assert second == {"1+2": won(1, 2), "1+3": won(1, 2), "2+3": LOST}
 
 
-def test_a_non_runner_is_void_and_so_is_what_names_it() -> None:
+def test_outcomes_with_a_non_runner_are_void() -> None:
     assert settle("win", "", (1, 0, 2), (2,)) == {"1": won(), "2": VOID, "3": LOST}
     forecast = settle("forecast", "", (1, 0, 2), (2,))
     assert forecast == {
@@ -248,7 +259,7 @@ def test_a_non_runner_is_void_and_so_is_what_names_it() -> None:
     }  # fmt: skip
 
 
-def test_what_the_result_does_not_settle_is_left_to_a_trader() -> None:
+def test_a_result_that_does_not_decide_a_market_leaves_it_unsettled() -> None:
     assert settle("win", "", (0, 0, 0)) is None
     assert settle("forecast", "", (1, 0, 0)) is None
     assert settle("tricast", "", (1, 2, 0, 0)) is None
@@ -259,8 +270,8 @@ def test_what_the_result_does_not_settle_is_left_to_a_trader() -> None:
     assert settle("tricast", "", (1,) * 6) is None  # A share of 1 in 120 is no dead heat of ours.
 
 
-def parted(positions: Sequence[int]) -> list[tuple[int, ...]]:
-    """Return every order of finish, each runner's place, to which the dead heats can be parted."""
+def finishing_orders(positions: Sequence[int]) -> list[tuple[int, ...]]:
+    """Return all orders of finish that break the dead heats; an order lists runners from 0."""
     groups: dict[int, list[int]] = {}
     for runner, position in enumerate(positions):
         if position:
@@ -271,31 +282,31 @@ def parted(positions: Sequence[int]) -> list[tuple[int, ...]]:
 
 @given(
     ranks=st.lists(st.integers(0, 4), min_size=3, max_size=5),
-    name=st.sampled_from(list(TYPES)),
+    name=st.sampled_from(list(RULES)),
     places=st.integers(1, 3),
 )
 @settings(max_examples=150, deadline=None)
-def test_a_share_is_the_part_of_all_ways_to_part_a_dead_heat(
+def test_a_share_is_the_fraction_of_all_ways_to_break_the_dead_heats(
     ranks: list[int], name: str, places: int
 ) -> None:
     """A rank of 0 did not finish; equal ranks ran a dead heat."""
     positions = [1 + sum(0 < one < rank for one in ranks) if rank else 0 for rank in ranks]
-    row = TYPES[name]
-    specifiers = f"places={places}" if row.places is None else ""
+    wins_by, per_outcome, fixed_places = RULES[name]
+    specifiers = f"places={places}" if fixed_places is None else ""
     results = settle(name, specifiers, positions)
-    ways = parted(positions)
-    if len(ways[0]) < row.named or not any(positions):
+    ways = finishing_orders(positions)
+    if len(ways[0]) < per_outcome or not any(positions):
         assert results is None
         return
     assert results is not None
-    reach = row.places or places
+    reach = fixed_places or places
     for outcome, result in results.items():
         picks = [int(text) - 1 for text in outcome.replace("+", "-").split("-")]
         wins = 0
         for way in ways:
-            if row.kind is Kind.PLACED:
+            if wins_by == "placed":
                 wins += picks[0] in way[:reach]
-            elif row.kind is Kind.ORDERED:
+            elif wins_by == "in order":
                 wins += list(way[:reach]) == picks
             else:
                 wins += sorted(way[:reach]) == picks

@@ -1,4 +1,4 @@
-"""Each-way terms and deductions: the field's worked settlements, paid out by a market."""
+"""Each-way terms and deductions: published worked settlements, paid out by a market."""
 
 import pytest
 from hypothesis import given
@@ -62,7 +62,7 @@ def paid(
 
 
 def each_way(positions: tuple[int, ...], withdrawn: tuple[Withdrawal, ...] = ()) -> list[int]:
-    """Return what the halves of 10.00 each-way at 7/4, a fifth for three places, pay in cents."""
+    """Return the payouts, in cents, of both parts of 10.00 each-way at 7/4, a fifth, 3 places."""
     return [
         paid(
             part.market_type,
@@ -85,8 +85,10 @@ def test_ten_each_way_at_7_4_a_fifth_pays_41_when_it_wins_and_13_50_when_second(
     assert each_way(SECOND) == [0, 1_350]
 
 
-def test_the_same_after_35_per_cent_of_rule_4_pays_33_65_and_12_28_but_for_the_rounding() -> None:
-    """The halves are 21.375 and 12.275: two bets, and each is rounded down by itself."""
+def test_the_same_bet_after_a_deduction_of_35_per_cent_pays_33_65_and_12_28_before_rounding() -> (
+    None
+):
+    """The parts pay 21.375 and 12.275; they are two bets, and each payout is rounded down."""
     assert deduction_milli(RULE_4, odds_milli=AT_7_4.odds_milli) == 350
     assert each_way(FIRST, (AT_7_4,)) == [2_137, 1_227]
     assert each_way(SECOND, (AT_7_4,)) == [0, 1_227]
@@ -118,7 +120,7 @@ def test_sixty_at_6_in_a_dead_heat_of_three_pays_120() -> None:
         (12, (3, 5), (3, 4)), (15, (3, 5), (3, 4)), (16, (3, 5), (4, 4)), (40, (3, 5), (4, 4)),
     ],
 )  # fmt: skip
-def test_terms_follow_the_size_of_the_field(
+def test_each_way_terms_depend_on_the_number_of_runners(
     runners: int, standard: tuple[int, int] | None, handicap: tuple[int, int] | None
 ) -> None:
     for table, expected in ((STANDARD, standard), (HANDICAP, handicap)):
@@ -154,16 +156,16 @@ def test_place_odds_are_a_fraction_of_the_winnings_rounded_down(
         (7_000, 100), (10_000, 100), (11_000, 50), (15_000, 50), (15_500, 0), (101_000, 0),
     ],
 )  # fmt: skip
-def test_the_scale_of_rule_4_is_the_usual_one(odds_milli: int, deducted: int) -> None:
+def test_the_scale_of_rule_4(odds_milli: int, deducted: int) -> None:
     assert deduction_milli(RULE_4, odds_milli=odds_milli) == deducted
 
 
-def test_a_house_may_have_a_scale_of_its_own_in_any_order() -> None:
-    house = tuple(replace(row, deduct_milli=row.deduct_milli // 2) for row in reversed(RULE_4))
-    assert deduction_milli(house, odds_milli=2_750) == 175
+def test_a_bookmakers_own_scale_may_be_in_any_order() -> None:
+    scale = tuple(replace(row, deduct_milli=row.deduct_milli // 2) for row in reversed(RULE_4))
+    assert deduction_milli(scale, odds_milli=2_750) == 175
 
 
-def test_a_bet_bears_what_was_withdrawn_after_it_and_never_more_than_90p() -> None:
+def test_a_deduction_counts_later_withdrawals_and_is_at_most_90p() -> None:
     withdrawn = (
         Withdrawal(at_ns=300, odds_milli=4_000),
         Withdrawal(at_ns=100, odds_milli=1_500),
@@ -189,16 +191,16 @@ def test_a_bet_bears_what_was_withdrawn_after_it_and_never_more_than_90p() -> No
     ),
     at_ns=st.integers(0, 21),
 )
-def test_deductions_are_what_a_walk_over_the_withdrawals_gives(
+def test_deductions_equal_the_sum_over_later_withdrawals(
     withdrawn: list[Withdrawal], at_ns: int
 ) -> None:
     expected = sum(
         deduction_milli(RULE_4, odds_milli=one.odds_milli) for one in withdrawn if one.at_ns > at_ns
     )
-    stands = deductions(withdrawn)
-    times = [one.until_ns for one in stands]
+    rows = deductions(withdrawn)
+    times = [one.until_ns for one in rows]
     assert times == sorted(dict.fromkeys(times))
-    kept = next((one.keep_milli for one in stands if at_ns < one.until_ns), 1_000)
+    kept = next((one.keep_milli for one in rows if at_ns < one.until_ns), 1_000)
     assert kept == 1_000 - min(expected, DEDUCTION_MILLI_MAX)
 
 
@@ -209,7 +211,7 @@ def test_more_deductions_than_a_settlement_holds_are_refused() -> None:
     assert len(deductions(many[:16])) == 16
 
 
-def test_a_loser_and_a_non_runner_bear_no_deduction() -> None:
+def test_losers_and_non_runners_have_no_deduction() -> None:
     lost = (2, 1, 3, 4, 5, 6, 7, 8)
     assert (
         paid("win", odds_milli=9_000, stake_minor=1_000, positions=lost, withdrawn=(AT_7_4,)) == 0

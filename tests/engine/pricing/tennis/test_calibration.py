@@ -1,4 +1,4 @@
-"""Tennis calibration: serves come back from their own odds, and what has no serves is refused."""
+"""Tennis calibration: recover serves from their own odds, and refuse odds without serves."""
 
 import pytest
 from hypothesis import given, settings
@@ -28,7 +28,9 @@ def odds_of(model: TennisModel, state: TennisState, line: str) -> list[tuple[flo
 
 @given(mean=st.floats(0.56, 0.72), gap=st.floats(-0.14, 0.14), best_of=st.sampled_from((3, 5)))
 @settings(max_examples=30, deadline=None)
-def test_serves_come_back_from_their_own_odds(mean: float, gap: float, best_of: int) -> None:
+def test_calibration_recovers_the_serves_that_gave_the_odds(
+    mean: float, gap: float, best_of: int
+) -> None:
     model = TennisModel(home_serve=mean + gap / 2, away_serve=mean - gap / 2)
     state = TennisState(best_of=best_of)  # type: ignore[arg-type]
     line = "22.5" if best_of == 3 else "38.5"
@@ -40,14 +42,14 @@ def test_serves_come_back_from_their_own_odds(mean: float, gap: float, best_of: 
     assert found.model.away_serve == pytest.approx(model.away_serve, abs=1e-6)
 
 
-def test_without_a_total_the_mean_is_held() -> None:
+def test_without_a_total_the_given_mean_is_used() -> None:
     found = calibrate_tennis((1.5, 2.6), mean=0.65)
     assert isinstance(found, TennisCalibrated)
     assert found.model.home_serve + found.model.away_serve == pytest.approx(1.3)
     assert found.model.home_serve > found.model.away_serve
 
 
-def test_odds_in_play_are_fitted_from_their_score() -> None:
+def test_odds_in_play_are_calibrated_from_their_score() -> None:
     state = TennisState(sets=(SetScore(home=6, away=3),), games=SetScore(away=2), serving="home")
     model = TennisModel(home_serve=0.63, away_serve=0.64)
     winner, total = odds_of(model, state, "22.5")
@@ -65,7 +67,7 @@ def test_odds_in_play_are_fitted_from_their_score() -> None:
         ((1.9, 1.9), ("22.5", (900.0, 1.001)), TennisFit.OUT_OF_BOUNDS),
     ],
 )
-def test_odds_without_serves_are_refused(
+def test_odds_that_no_serves_have_are_refused(
     winner: tuple[float, ...], total: tuple[str, tuple[float, ...]] | None, status: TennisFit
 ) -> None:
     found = calibrate_tennis(winner, total=total)
@@ -74,6 +76,6 @@ def test_odds_without_serves_are_refused(
     assert found.message
 
 
-def test_a_line_that_is_none_is_an_error() -> None:
+def test_an_impossible_line_is_an_error() -> None:
     with pytest.raises(MarketTypeError):
         calibrate_tennis((1.9, 1.9), total=("22.3", (1.9, 1.9)))

@@ -1,4 +1,4 @@
-"""Tennis: games, sets and matches from two serves, in play from any score, and what is settled."""
+"""Tennis: chances of games, sets and matches from any score, quotes, results and refusals."""
 
 from collections import Counter
 from random import Random
@@ -14,7 +14,14 @@ from engine.pricing.quoting import Margin
 from engine.pricing.sport import MarketTypeError, SportBoard
 from engine.pricing.tennis.layout import ADVANTAGE, ENDS, GAMES, POINTS_SIZE
 from engine.pricing.tennis.market_types import TENNIS_TYPES
-from engine.pricing.tennis.set_nb import game_nb, lost_nb, set_nb, tiebreak_nb, won_nb
+from engine.pricing.tennis.set_nb import (
+    game_nb,
+    home_won_nb,
+    lost_nb,
+    set_nb,
+    tiebreak_nb,
+    won_nb,
+)
 from engine.pricing.tennis.sport import (
     SERVE_MAX,
     SERVE_MIN,
@@ -33,7 +40,7 @@ BOARDS = {
     best_of: SportBoard("tennis", [*twin.keys(best_of), *twin.game_keys(best_of)])
     for best_of in (3, 5)
 }
-HOWS = {FinalSet.TIEBREAK_7: "7", FinalSet.TIEBREAK_10: "10", FinalSet.ADVANTAGE: "advantage"}
+FINAL_SETS = {FinalSet.TIEBREAK_7: "7", FinalSet.TIEBREAK_10: "10", FinalSet.ADVANTAGE: "advantage"}
 REFUND = OutcomeResult(won=False, void_halves=2)
 
 serves = st.floats(0.35, 0.85)
@@ -42,16 +49,16 @@ models = st.builds(TennisModel, home_serve=serves, away_serve=serves)
 
 @st.composite
 def states(draw: st.DrawFn) -> TennisState:
-    """Draw a score that a match can have, by playing to it."""
+    """Draw a possible score by playing points from the start of a match."""
     state = TennisState(
         best_of=draw(st.sampled_from((3, 5))),
         final_set=draw(st.sampled_from(FinalSet)),
         serving=draw(st.sampled_from(("home", "away", None))),
     )
     rng = Random(draw(st.integers(0, 1 << 32)))
-    skew = draw(st.sampled_from((0.5, 0.5, 0.35, 0.7)))
+    home_chance = draw(st.sampled_from((0.5, 0.5, 0.35, 0.7)))
     for _ in range(draw(st.integers(0, 320))):
-        after = state.point(to="home" if rng.random() < skew else "away")
+        after = state.point(to="home" if rng.random() < home_chance else "away")
         if after.over:
             break
         state = after
@@ -67,12 +74,12 @@ def next_point(model: TennisModel, state: TennisState) -> float:
 
 
 @pytest.mark.parametrize(("p", "won"), [(0.55, 0.6231), (0.60, 0.7357), (0.70, 0.9008)])
-def test_a_game_is_worth_what_tables_say(p: float, won: float) -> None:
+def test_the_chance_of_a_game_is_that_of_published_tables(p: float, won: float) -> None:
     assert game_nb(np.zeros((POINTS_SIZE, POINTS_SIZE)), p, 0, 0) == pytest.approx(won, abs=5e-5)
 
 
 @pytest.mark.parametrize("p", [0.3, 0.5, 0.62, 0.9])
-def test_a_game_meets_its_closed_form(p: float) -> None:
+def test_the_chance_of_a_game_equals_its_closed_form(p: float) -> None:
     """p^4 (1 + 4q + 10q^2) + 20 (pq)^3 p^2 / (p^2 + q^2)."""
     q = 1.0 - p
     closed = p**4 * (1 + 4 * q + 10 * q * q) + 20 * (p * q) ** 3 * p * p / (p * p + q * q)
@@ -83,7 +90,7 @@ def test_a_game_meets_its_closed_form(p: float) -> None:
 
 @given(p=serves, own=st.integers(0, 3), other=st.integers(0, 3))
 @settings(max_examples=40, deadline=None)
-def test_a_game_agrees_with_its_twin(p: float, own: int, other: int) -> None:
+def test_a_game_equals_its_plain_twin(p: float, own: int, other: int) -> None:
     table = np.full((POINTS_SIZE, POINTS_SIZE), 7.0)
     assert game_nb(table, p, own, other) == pytest.approx(twin.game(p, own, other), abs=1e-12)
 
@@ -93,7 +100,7 @@ def test_a_game_agrees_with_its_twin(p: float, own: int, other: int) -> None:
     points=st.tuples(st.integers(0, 14), st.integers(0, 14)),
 )  # fmt: skip
 @settings(max_examples=40, deadline=None)
-def test_a_tie_break_agrees_with_its_twin(
+def test_a_tie_break_equals_its_plain_twin(
     home: float, away: float, to: int, first: int, points: tuple[int, int]
 ) -> None:
     assume(max(points) < to or abs(points[0] - points[1]) < 2)
@@ -103,8 +110,21 @@ def test_a_tie_break_agrees_with_its_twin(
     )
 
 
-def test_who_serves_first_in_a_tie_break_does_not_matter() -> None:
-    """Each side serves as often, near enough: Riddle (1988) shows it for the set as a whole."""
+def row_of(home: int, away: int) -> int:
+    """Return the row of a final score as the layout documents it.
+
+    Rows 0 to 6 are home's 6:0 to 6:4, 7:5 and 7:6, rows 7 to 13 away's; from 14 on rows alternate
+    between home and away: 8:6, 6:8, 9:7, 7:9, ...
+    """
+    short = [(6, 0), (6, 1), (6, 2), (6, 3), (6, 4), (7, 5), (7, 6)]
+    order = [*short, *((lost, won) for won, lost in short)]
+    for lost in range(6, 80):
+        order += [(lost + 2, lost), (lost, lost + 2)]
+    return order.index((home, away))
+
+
+def test_the_first_server_does_not_change_the_chance_of_a_tie_break() -> None:
+    """Both sides serve nearly equally often; Riddle (1988) proves the like for a set."""
     table = np.zeros((POINTS_SIZE, POINTS_SIZE))
     sides = [tiebreak_nb(table, 7, first, 0, 0, 0.7, 0.6) for first in (0, 1)]
     assert sides[0] == pytest.approx(sides[1], abs=1e-12)
@@ -112,7 +132,7 @@ def test_who_serves_first_in_a_tie_break_does_not_matter() -> None:
 
 @given(home=serves, away=serves, first=st.integers(0, 1), how=st.sampled_from(("7", "advantage")))
 @settings(max_examples=25, deadline=None)
-def test_a_set_agrees_with_its_twin(home: float, away: float, first: int, how: str) -> None:
+def test_a_set_equals_its_plain_twin(home: float, away: float, first: int, how: str) -> None:
     ends, games = np.zeros(ENDS), np.zeros((GAMES, 2))
     held, lost = twin.game(home), 1.0 - twin.game(away)
     set_nb(
@@ -123,14 +143,13 @@ def test_a_set_agrees_with_its_twin(home: float, away: float, first: int, how: s
     for (home_games, away_games), chance in expected.items():
         if max(home_games, away_games) > 60:
             continue
-        rows = [
-            row
-            for row in range(ENDS)
-            if (won_nb(row), lost_nb(row))
-            == (max(home_games, away_games), min(home_games, away_games))
-        ]
-        row = rows[0] if home_games > away_games else rows[1]
+        row = row_of(home_games, away_games)
         assert ends[row] == pytest.approx(chance, abs=1e-11), (home_games, away_games)
+        assert (won_nb(row), lost_nb(row)) == (
+            max(home_games, away_games),
+            min(home_games, away_games),
+        )
+        assert home_won_nb(row) == (home_games > away_games)
     assert ends.sum() == pytest.approx(1.0, abs=1e-12)
     assert games[0].sum() == pytest.approx(1.0, abs=1e-12)
 
@@ -140,10 +159,10 @@ def test_a_set_agrees_with_its_twin(home: float, away: float, first: int, how: s
 
 @pytest.mark.parametrize("how", FinalSet)
 @pytest.mark.parametrize("serve", [(0.66, 0.61), (0.52, 0.71)])
-def test_every_market_agrees_with_all_matches_enumerated(
+def test_every_market_equals_the_sum_over_all_matches(
     how: FinalSet, serve: tuple[float, float]
 ) -> None:
-    played = twin.matches(serve, 3, HOWS[how])
+    played = twin.matches(serve, 3, FINAL_SETS[how])
     model = TennisModel(home_serve=serve[0], away_serve=serve[1])
     found = BOARDS[3].probabilities(model, TennisState(final_set=how))
     for key in twin.keys(3):
@@ -152,14 +171,12 @@ def test_every_market_agrees_with_all_matches_enumerated(
 
 
 @pytest.mark.parametrize(("best_of", "how"), [(3, FinalSet.TIEBREAK_10), (5, FinalSet.ADVANTAGE)])
-def test_every_market_agrees_with_matches_played_point_by_point(
-    best_of: int, how: FinalSet
-) -> None:
+def test_every_market_agrees_with_simulated_matches(best_of: int, how: FinalSet) -> None:
     rng, serve, count = Random(20_250), (0.64, 0.6), 3_000
     sets: Counter[twin.Sets] = Counter()
     firsts: Counter[str] = Counter()
     for _ in range(count):
-        played, order = twin.simulate(serve, best_of, HOWS[how], rng)
+        played, order = twin.simulate(serve, best_of, FINAL_SETS[how], rng)
         sets[played] += 1
         firsts[order[4]] += 1
     seen = {(0, key): share / count for key, share in sets.items()}
@@ -191,10 +208,10 @@ def test_every_market_agrees_with_matches_played_point_by_point(
 
 @given(model=models, state=states())
 @settings(max_examples=60, deadline=None)
-def test_a_price_is_the_mean_of_what_the_next_point_makes_of_it(
+def test_a_chance_is_the_mean_of_the_chances_after_the_next_point(
     model: TennisModel, state: TennisState
 ) -> None:
-    """Every chance of every market, from any score: no drift for anyone to bet on."""
+    """Chances are a martingale: no score has a predictable change of the price."""
     assume(state.serving is not None)
     board, p = BOARDS[state.best_of], next_point(model, state)
     now = board.chances(model, state)
@@ -207,7 +224,9 @@ def test_a_price_is_the_mean_of_what_the_next_point_makes_of_it(
 
 @given(model=models, state=states())
 @settings(max_examples=25, deadline=None)
-def test_an_unknown_server_is_a_coins_toss(model: TennisModel, state: TennisState) -> None:
+def test_an_unknown_server_is_either_side_with_a_chance_of_one_half(
+    model: TennisModel, state: TennisState
+) -> None:
     board = BOARDS[state.best_of]
     sides: tuple[Side, Side] = ("home", "away")
     home, away = (
@@ -220,7 +239,7 @@ def test_an_unknown_server_is_a_coins_toss(model: TennisModel, state: TennisStat
 
 @given(model=models, state=states())
 @settings(max_examples=40, deadline=None)
-def test_every_market_adds_up_to_its_one_winner(model: TennisModel, state: TennisState) -> None:
+def test_the_chances_of_every_market_add_up_to_1(model: TennisModel, state: TennisState) -> None:
     board = BOARDS[state.best_of]
     for key, chances in board.chances(model, state).items():
         assert (chances >= 0.0).all()
@@ -232,7 +251,7 @@ def test_every_market_adds_up_to_its_one_winner(model: TennisModel, state: Tenni
 
 
 def _check_sums(board: SportBoard, model: TennisModel, state: TennisState) -> None:
-    """See that fair prices add up, as nearly as what is all but sure to refund allows."""
+    """Check that fair probabilities add up to 1, within the error of nearly certain refunds."""
     played = {key: 1.0 - rows[0, 2] for key, rows in board.chances(model, state).items()}
     for key, row in board.probabilities(model, state).items():
         near = 1e-9 + 1e-15 / max(played[key], 1e-15)
@@ -241,7 +260,9 @@ def _check_sums(board: SportBoard, model: TennisModel, state: TennisState) -> No
 
 @given(model=models, state=states())
 @settings(max_examples=25, deadline=None)
-def test_sides_that_change_places_change_prices(model: TennisModel, state: TennisState) -> None:
+def test_exchanging_the_sides_exchanges_their_prices(
+    model: TennisModel, state: TennisState
+) -> None:
     turned = TennisModel(home_serve=model.away_serve, away_serve=model.home_serve)
     other: dict[Side | None, Side | None] = {"home": "away", "away": "home", None: None}
     mirrored = TennisState(
@@ -265,8 +286,8 @@ def test_sides_that_change_places_change_prices(model: TennisModel, state: Tenni
 # --- quotes and results --------------------------------------------------------------------------
 
 
-def test_a_match_being_played_quotes_these() -> None:
-    """Worked in docs/sports.md."""
+def test_the_quotes_of_the_documents_example() -> None:
+    """The example is worked in docs/sports.md."""
     board = SportBoard("tennis", ["m/winner", "m/total_games?total=22.5", "m/set_winner?setnr=1"])
     odds = board.quotes(TennisModel(home_serve=0.65, away_serve=0.62), TennisState(), Margin())
     assert {key: tuple(quote.odds_milli for quote in row) for key, row in odds.items()} == {
@@ -276,7 +297,7 @@ def test_a_match_being_played_quotes_these() -> None:
     }
 
 
-def test_what_is_decided_is_not_offered_and_is_settled() -> None:
+def test_a_decided_market_is_settled_and_not_offered() -> None:
     board = BOARDS[3]
     state = TennisState(sets=(SetScore(home=6, away=4),), games=SetScore(home=5), serving="home")
     quotes = board.quotes(MODEL, state, Margin())
@@ -291,7 +312,7 @@ def test_what_is_decided_is_not_offered_and_is_settled() -> None:
 
 @given(state=states(), seed=st.integers(0, 1 << 20))
 @settings(max_examples=15, deadline=None)
-def test_what_is_settled_stays_settled_to_the_end(state: TennisState, seed: int) -> None:
+def test_a_result_does_not_change_until_the_end_of_the_match(state: TennisState, seed: int) -> None:
     board, rng = BOARDS[state.best_of], Random(seed)
     early = board.results(state)
     while not state.over:
@@ -306,7 +327,7 @@ def test_what_is_settled_stays_settled_to_the_end(state: TennisState, seed: int)
         assert list(last[key]) == expected, key
 
 
-def test_a_game_is_settled_by_the_order_of_games_and_refunded_when_not_played() -> None:
+def test_a_game_is_settled_by_the_order_of_games_and_refunded_if_not_played() -> None:
     state = TennisState(sets=(SetScore(home=6, away=1),), order="hahhhhh", serving="home")
     results = BOARDS[3].results(state)
     names = {game: f"m/set_game_winner?gamenr={game}|setnr=1" for game in (1, 2, 7, 9)}
@@ -323,7 +344,7 @@ def test_a_game_is_settled_by_the_order_of_games_and_refunded_when_not_played() 
     assert [result.won for result in whitewash[names[1]]] == [True, False]
 
 
-def test_a_retirement_leaves_what_is_decided_and_refunds_the_rest() -> None:
+def test_a_retirement_settles_decided_markets_and_refunds_the_others() -> None:
     state = TennisState(
         sets=(SetScore(home=7, away=6),), games=SetScore(away=4), serving="home", retired="away"
     )
@@ -334,14 +355,16 @@ def test_a_retirement_leaves_what_is_decided_and_refunds_the_rest() -> None:
     results = board.results(state)
     assert results["m/winner"] == (REFUND, REFUND)
     assert [result.won for result in results["m/set_winner?setnr=1"]] == [True, False]
-    # Whatever had come, there would have been more than 16 games, and maybe 31.
+    # Any continuation has more than 16 games, and some have 31.
     assert [result.won for result in results["m/total_games?total=16.5"]] == [True, False]
     assert results["m/total_games?total=30.5"] == (REFUND, REFUND)
     assert results["m/set_winner?setnr=2"] == (REFUND, REFUND)
 
 
 @pytest.mark.parametrize(("stands", "won"), [(1, [True, False]), (2, [False, False])])
-def test_the_winner_stands_where_the_house_says_so(stands: int, won: list[bool]) -> None:
+def test_the_match_winner_of_a_retirement_stands_by_the_house_rule(
+    stands: int, won: list[bool]
+) -> None:
     state = TennisState(
         sets=(SetScore(home=4, away=6),), retired="away", winner_stands_after_sets=stands
     )
@@ -353,7 +376,7 @@ def test_the_winner_stands_where_the_house_says_so(stands: int, won: list[bool])
 
 
 @pytest.mark.parametrize(
-    ("fields", "named"),
+    ("fields", "field"),
     [
         ({"best_of": 4}, "best_of"),
         ({"sets": (SetScore(home=6, away=5),)}, "sets: set 1"),
@@ -372,15 +395,15 @@ def test_the_winner_stands_where_the_house_says_so(stands: int, won: list[bool])
         ({"winner_stands_after_sets": 6}, "winner_stands_after_sets"),
     ],
 )
-def test_a_score_that_cannot_be_is_refused(fields: dict[str, object], named: str) -> None:
-    with pytest.raises(ValueError, match=named):
+def test_an_impossible_score_is_refused(fields: dict[str, object], field: str) -> None:
+    with pytest.raises(ValueError, match=field):
         msgspec.structs.replace(TennisState(), **fields)
     raw = msgspec.msgpack.encode({key: msgspec.to_builtins(value) for key, value in fields.items()})
     with pytest.raises(msgspec.ValidationError):
         msgspec.msgpack.decode(raw, type=TennisState)
 
 
-def test_an_advantage_set_may_go_on_where_a_tie_break_would_be() -> None:
+def test_an_advantage_set_continues_past_six_games_all() -> None:
     one_all = (SetScore(home=6), SetScore(away=6))
     long = SetScore(home=11, away=10)
     assert not set_open(long, FinalSet.TIEBREAK_10)
@@ -408,7 +431,7 @@ def test_a_serve_out_of_bounds_is_refused(value: float) -> None:
         "set_game_winner?gamenr=14|setnr=1", "game_handicap?hcp=x",
     ],
 )  # fmt: skip
-def test_a_market_that_tennis_does_not_have_is_refused(market: str) -> None:
+def test_an_unknown_market_type_or_specifier_is_refused(market: str) -> None:
     with pytest.raises(MarketTypeError):
         SportBoard("tennis", [f"m/{market}"])
 
@@ -420,14 +443,14 @@ def test_a_market_of_another_format_is_neither_offered_nor_settled() -> None:
     assert board.results(TennisState(sets=(SetScore(home=6),) * 2)) == {}
 
 
-def test_numbers_are_the_feeds() -> None:
+def test_the_feed_numbers_of_market_types_are_unique() -> None:
     numbers = [row.uof_id for row in TENNIS_TYPES.values() if row.uof_id is not None]
     assert len(set(numbers)) == len(numbers)
     assert {row.name: row.uof_id for row in TENNIS_TYPES.values()}["winner"] == 186
 
 
 @pytest.mark.parametrize(("home", "away"), [(SERVE_MIN, SERVE_MAX), (SERVE_MAX, SERVE_MAX)])
-def test_serves_at_the_ends_of_their_bounds_still_add_up(home: float, away: float) -> None:
+def test_prices_add_up_to_1_at_the_bounds_of_the_serves(home: float, away: float) -> None:
     model = TennisModel(home_serve=home, away_serve=away)
     state = TennisState(best_of=5, final_set=FinalSet.ADVANTAGE)
     _check_sums(BOARDS[5], model, state)

@@ -1,7 +1,7 @@
-"""Tennis by hand: every set that can be played, enumerated; every market settled from its games.
+"""The plain twin of the tennis kernels: enumerate all matches and settle every market by hand.
 
-The plain twin of the tennis kernels: recursion over scores and dictionaries of whole matches, with
-nothing of the kernels' tables, axes or sums.
+It uses recursion over scores and dictionaries of matches, and none of the kernels' tables, axes or
+sums.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ Sets = tuple[tuple[int, int], ...]
 
 
 def game(p: float, own: int = 0, other: int = 0) -> float:
-    """Return the server's chance of a game by the number of points played, deuce by its series."""
+    """Return the server's chance of a game by recursion over points, deuce by its series."""
     if own >= 4 and own - other >= 2:
         return 1.0
     if other >= 4 and other - own >= 2:
@@ -29,7 +29,7 @@ def game(p: float, own: int = 0, other: int = 0) -> float:
 def tiebreak(
     to: int, first: int, serves: tuple[float, float], home: int = 0, away: int = 0
 ) -> float:
-    """Return home's chance of a tie-break, played until it is all but sure to be over."""
+    """Return home's chance of a tie-break, by recursion up to 240 points past its regular end."""
 
     @cache
     def won(i: int, j: int) -> float:
@@ -47,7 +47,7 @@ def tiebreak(
 def set_ends(
     serves: tuple[float, float], first: int, how: str, longest: int = 120
 ) -> dict[tuple[int, int], float]:
-    """Return the chance of each score with which a set can end."""
+    """Return the chance of each final score of a set."""
     holds = (game(serves[0]), 1.0 - game(serves[1]))
     breaker = {"7": 7, "10": 10}.get(how)
     reach: dict[tuple[int, int], float] = {(0, 0): 1.0}
@@ -73,7 +73,7 @@ def _over(high: int, low: int, breaker: int | None) -> bool:
 def matches(
     serves: tuple[float, float], best_of: int, final_set: str
 ) -> dict[tuple[int, Sets], float]:
-    """Return the chance of every match, by who serves first, a coin's toss, and its sets."""
+    """Return the chance of every match by first server (each with one half) and its sets."""
     normal = [set_ends(serves, first, "7") for first in (0, 1)]
     last = [set_ends(serves, first, final_set, 32) for first in (0, 1)]
     going: dict[tuple[int, Sets], float] = {(0, ()): 0.5, (1, ()): 0.5}
@@ -95,9 +95,9 @@ def matches(
 
 
 def result(market: str, names: tuple[str, ...], sets: Sets) -> dict[str, float] | None:
-    """Return what each outcome pays of a stake at odds of two, by hand; None where it refunds.
+    """Return 1 for the outcome that wins and 0 for the others; None where the market refunds.
 
-    A winner pays 2, a loser 0; both sides of a whole line that is met get their stake.
+    A market refunds when its set is not played, and when a whole line is met exactly.
     """
     key = parse_market_key(market)
     given = dict(key.specifiers)
@@ -169,7 +169,7 @@ def fair(
 def simulate(
     serves: tuple[float, float], best_of: int, final_set: str, rng: Random
 ) -> tuple[Sets, str]:
-    """Play a match point by point; return its sets, and who won each game of the first."""
+    """Simulate a match; return its sets, and the winner of each game of the first set."""
     server, first_games = rng.randrange(2), ""
     sets: list[tuple[int, int]] = []
     won = [0, 0]
@@ -198,7 +198,7 @@ def _simulate_game(serves: tuple[float, float], server: int, breaker: int, rng: 
 
 
 def keys(best_of: int, fixture: str = "m") -> list[str]:
-    """Return a board with every type of market, and lines that halve and lines that refund."""
+    """Return the keys of every market type, with half lines and whole lines."""
     variant = f"bestof:{best_of}"
     rows = [
         "winner", "odd_even_games", "home_to_win_a_set", "away_to_win_a_set",
