@@ -18,21 +18,21 @@ SEEDS = 1_000
 
 
 @functools.cache
-def local_process(name: str) -> RecordedRun:
+def recorded_run(name: str) -> RecordedRun:
     """Return a story lived with three snapshots on the way."""
     return RecordedRun(SEQUENCES[name], snapshots_after=(3, 7, 10))
 
 
 @pytest.mark.parametrize("name", SEQUENCES)
 def test_a_kill_at_every_call_of_the_disk_loses_and_doubles_nothing(name: str) -> None:
-    recorded = local_process(name)
+    recorded = recorded_run(name)
     for calls in range(len(recorded.disk.trace) + 1):
         recorded.check_recovery(recorded.disk.killed(calls=calls), calls=calls, go_on=True)
 
 
 @pytest.mark.parametrize("name", SEQUENCES)
 def test_a_kill_inside_every_write_at_every_byte_loses_and_doubles_nothing(name: str) -> None:
-    recorded = local_process(name)
+    recorded = recorded_run(name)
     for calls, call in enumerate(recorded.disk.trace):
         if call.kind != "write":
             continue
@@ -49,7 +49,7 @@ def test_a_kill_inside_every_write_at_every_byte_loses_and_doubles_nothing(name:
 def test_a_disk_that_forgets_what_was_not_synced_loses_nothing_answered(
     name: str, part: int
 ) -> None:
-    recorded = local_process(name)
+    recorded = recorded_run(name)
     for seed in range(part, SEEDS // 2, 4):
         calls = random.Random(seed).randrange(len(recorded.disk.trace) + 1)
         disk = recorded.disk.powered_off(calls=calls, seed=seed)
@@ -58,7 +58,7 @@ def test_a_disk_that_forgets_what_was_not_synced_loses_nothing_answered(
 
 @pytest.mark.parametrize("name", SEQUENCES)
 def test_power_lost_during_recovery_loses_nothing_answered(name: str) -> None:
-    recorded = local_process(name)
+    recorded = recorded_run(name)
     for seed in range(60):
         rng = random.Random(seed)
         calls = rng.randrange(len(recorded.disk.trace) + 1)

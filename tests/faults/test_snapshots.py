@@ -66,17 +66,17 @@ def test_snapshot_and_tail_give_the_whole_replay_at_every_step(name: str) -> Non
     at_step(sequence, whole, steps=len(sequence.steps)).close()
     assert replay_hash(FOLDER, disk=whole) == sequence.hashes[-1]
     for number in range(len(sequence.steps)):
-        local_process = RecordedRun(sequence, snapshots_after=(number,))
-        again = sequence.open(local_process.disk)
+        recorded = RecordedRun(sequence, snapshots_after=(number,))
+        again = sequence.open(recorded.disk)
         assert again.recovery.snapshot_seq > number
         assert again.recovery.records == again.seq - 1 - again.recovery.snapshot_seq
         assert again.state_hash() == sequence.hashes[-1]
 
 
 def test_a_spoiled_snapshot_is_passed_over_for_the_older_one_and_named() -> None:
-    local_process = RecordedRun(MARKETS, snapshots_after=(3, 7))
-    newest, older = snapshot_paths(local_process.disk, FOLDER)
-    files = local_process.disk.files()
+    recorded = RecordedRun(MARKETS, snapshots_after=(3, 7))
+    newest, older = snapshot_paths(recorded.disk, FOLDER)
+    files = recorded.disk.files()
     for seed in range(100):
         spoiled = bytearray(files[newest])
         spoiled[random.Random(seed).randrange(len(spoiled))] ^= 1 << seed % 8
@@ -105,17 +105,17 @@ def test_a_snapshot_that_was_not_believed_is_none_of_the_two_that_are_kept() -> 
 
 
 def test_without_any_snapshot_that_can_be_believed_the_whole_journal_serves() -> None:
-    local_process = RecordedRun(MARKETS, snapshots_after=(3,))
-    (path,) = snapshot_paths(local_process.disk, FOLDER)
-    again = MARKETS.open(FaultyDisk.of(local_process.disk.files() | {path: b"nothing"}))
+    recorded = RecordedRun(MARKETS, snapshots_after=(3,))
+    (path,) = snapshot_paths(recorded.disk, FOLDER)
+    again = MARKETS.open(FaultyDisk.of(recorded.disk.files() | {path: b"nothing"}))
     assert again.state_hash() == MARKETS.hashes[-1]
     assert again.recovery.snapshot_seq == 0
 
 
 def test_with_segments_dropped_and_no_snapshot_left_to_believe_the_shell_is_quarantined() -> None:
-    local_process = RecordedRun(MARKETS, snapshots_after=(3, 7, 10))
-    files = local_process.disk.files()
-    files |= dict.fromkeys(snapshot_paths(local_process.disk, FOLDER), b"nothing")
+    recorded = RecordedRun(MARKETS, snapshots_after=(3, 7, 10))
+    files = recorded.disk.files()
+    files |= dict.fromkeys(snapshot_paths(recorded.disk, FOLDER), b"nothing")
     again = MARKETS.open(FaultyDisk.of(files))
     assert again.state is DurableState.QUARANTINED
     assert "where 1 was due" in again.why

@@ -37,7 +37,7 @@ from persistence.snapshot import (
     write_snapshot,
 )
 from tests.faults.faulty_disk import FaultyDisk
-from tests.faults.recorded_run import ShellProcess
+from tests.faults.recorded_run import RecordedRun
 from tests.persistence.command_sequences import FOLDER, LEDGER, MARKETS, SEQUENCES
 
 
@@ -48,9 +48,9 @@ def test_where_there_is_no_journal_there_is_no_hash(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", SEQUENCES)
 def test_a_journal_says_whose_it_is_by_its_first_record_or_its_snapshots(name: str) -> None:
-    whole = ShellProcess(SEQUENCES[name]).disk
+    whole = RecordedRun(SEQUENCES[name]).disk
     assert mark_of(whole, FOLDER).machine == name
-    cut = ShellProcess(SEQUENCES[name], snapshots_after=(3, 6, 9)).disk
+    cut = RecordedRun(SEQUENCES[name], snapshots_after=(3, 6, 9)).disk
     assert segment_paths(cut, FOLDER)[0] != segment_path(FOLDER, first_seq=1)
     assert mark_of(cut, FOLDER).machine == name
     newest, older = snapshot_paths(cut, FOLDER)
@@ -61,44 +61,44 @@ def test_a_journal_says_whose_it_is_by_its_first_record_or_its_snapshots(name: s
 
 
 def test_a_journal_without_its_beginning_and_with_a_spoiled_snapshot_has_no_hash() -> None:
-    local_process = ShellProcess(MARKETS, snapshots_after=(3, 6, 9))
-    _, older = snapshot_paths(local_process.disk, FOLDER)
+    recorded = RecordedRun(MARKETS, snapshots_after=(3, 6, 9))
+    _, older = snapshot_paths(recorded.disk, FOLDER)
     with pytest.raises(JournalDamagedError, match=r"snapshot at byte 0"):
-        replay_hash(FOLDER, disk=FaultyDisk.of(local_process.disk.files() | {older: b"x"}))
+        replay_hash(FOLDER, disk=FaultyDisk.of(recorded.disk.files() | {older: b"x"}))
 
 
 def test_an_unreadable_segment_is_damage_and_an_unreadable_snapshot_is_passed_over() -> None:
-    local_process = ShellProcess(MARKETS, snapshots_after=(5,))
-    local_process.disk.fail("read")
-    durable = MARKETS.open(local_process.disk)
+    recorded = RecordedRun(MARKETS, snapshots_after=(5,))
+    recorded.disk.fail("read")
+    durable = MARKETS.open(recorded.disk)
     assert "it cannot be read: [Errno 5] planted" in durable.recovery.snapshots_refused[0]
     assert durable.state_hash() == MARKETS.hashes[-1]
     durable.close()
-    local_process.disk.fail("read", skip=2)
-    durable = MARKETS.open(local_process.disk)
+    recorded.disk.fail("read", skip=2)
+    durable = MARKETS.open(recorded.disk)
     assert durable.state is DurableState.QUARANTINED
     assert "it cannot be read" in durable.why
 
 
 def test_a_rebuild_stops_before_the_spoiled_record_or_gives_up() -> None:
-    local_process = ShellProcess(MARKETS)
-    found = rebuild(local_process.disk, FOLDER, MarketReplay, before_seq=5)
+    recorded = RecordedRun(MARKETS)
+    found = rebuild(recorded.disk, FOLDER, MarketReplay, before_seq=5)
     assert found is not None
     assert found.machine.state_hash() == MARKETS.hashes[3]
-    whole = rebuild(local_process.disk, FOLDER, MarketReplay, before_seq=1_000)
+    whole = rebuild(recorded.disk, FOLDER, MarketReplay, before_seq=1_000)
     assert whole is not None
     assert whole.machine.state_hash() == MARKETS.hashes[-1]
-    local_process.disk.fail("read", skip=1)
-    assert rebuild(local_process.disk, FOLDER, MarketReplay, before_seq=1_000) is None
+    recorded.disk.fail("read", skip=1)
+    assert rebuild(recorded.disk, FOLDER, MarketReplay, before_seq=1_000) is None
 
 
 def test_where_the_rebuild_fails_too_there_is_no_machine_to_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    local_process = ShellProcess(MARKETS)
+    recorded = RecordedRun(MARKETS)
     monkeypatch.setattr("persistence.recovery.same_rows", lambda _given, _stored: False)
     monkeypatch.setattr("persistence.commit.rebuild", lambda *_a, **_k: None)
-    durable = MARKETS.open(local_process.disk)
+    durable = MARKETS.open(recorded.disk)
     assert durable.state is DurableState.QUARANTINED
     assert durable.machine is None
     assert durable.state_hash() == ""
