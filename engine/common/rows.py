@@ -1,17 +1,19 @@
-"""Fixed-width rows that travel between shells and lie in journals: one numpy dtype each.
+"""Fixed-width rows that shells exchange and journals hold, and the small numbers in them.
 
-Owns the layouts. They are bytes on disk and on the wire between actors: little-endian, explicit
-offsets, and a change of one is a new journal version.
+Owns the layouts: one dtype each, and the `struct.Struct` that follows from it. A row is bytes on
+disk and between actors, little-endian and without gaps: changing a layout is a new journal version.
+Never fills, reads or checks a row.
 """
-
 from enum import IntEnum
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from engine.common.row_layout import row_dtype, row_struct
+
 Rows = npt.NDArray[np.void]
-"""A one-dimensional array of one of the record dtypes below."""
+"""A one-dimensional array of a record dtype, of those below or of a machine's own."""
 
 U64s = npt.NDArray[np.uint64]
 U32s = npt.NDArray[np.uint32]
@@ -21,29 +23,33 @@ U8s = npt.NDArray[np.uint8]
 
 
 class Policy(IntEnum):
-    """What a bettor allows when the odds moved between seeing and placing."""
+    """Which change of the odds a bettor accepts between seeing the odds and placing the bet."""
 
     NONE = 0
+    """Any change refuses the bet."""
     HIGHER = 1
+    """Only higher odds are taken."""
     ANY = 2
+    """The current odds are taken."""
 
 
 class SlipState(IntEnum):
-    """Where a bet stands in its account's books."""
+    """State of a bet's slip at its account."""
 
     NONE = 0
     """No slip exists: the reservation itself was refused."""
     PENDING = 1
-    """Stake reserved, the market has not been heard yet."""
+    """The stake is reserved and the market's verdict has not arrived."""
     ACCEPTED = 2
     REFUSED = 3
     SETTLED = 4
 
 
 class BetResult(IntEnum):
-    """How a bet ended, in the words a bettor reads."""
+    """How a bet ended, as its bettor is shown it."""
 
     NONE = 0
+    """The bet is open: not settled yet, or opened again by a rollback."""
     WON = 1
     LOST = 2
     REFUNDED = 3
@@ -53,20 +59,10 @@ class BetResult(IntEnum):
 
 
 FLAG_FENCE: Final = 1
-"""On a BET row: do not decide; report what was decided, or refuse the id for good (FENCED)."""
+"""On a BET row: do not decide. Repeat the decision on this bet id, or refuse the id for good
+(FENCED) when there is none."""
 FLAG_KNOWN: Final = 1
-"""On a DECISION or RESERVED row: this repeats an earlier answer."""
-
-_Field = tuple[str, str] | tuple[str, str, tuple[int, ...]]
-
-
-def row_dtype(size: int, *fields: _Field) -> np.dtype[Any]:
-    """Return the record dtype of these fields in this order; they must add up to `size` bytes."""
-    dtype = np.dtype(list(fields))
-    assert dtype.itemsize == size, f"{dtype.itemsize} bytes, the layout says {size}"
-    assert size % 8 == 0, "rows keep 8-byte alignment"
-    return dtype
-
+"""On a DECISION or RESERVED row: the row repeats an earlier answer."""
 
 BET: Final = row_dtype(
     40,
@@ -81,7 +77,7 @@ BET: Final = row_dtype(
     ("flags", "u1"),
     ("pad", "<u4"),
 )
-"""A bet on its way to a market: the odds are those the bettor saw."""
+"""A bet on its way to a market: `odds_milli` are the odds that the bettor saw."""
 
 DECISION: Final = row_dtype(
     24,
@@ -91,8 +87,9 @@ DECISION: Final = row_dtype(
     ("reason", "<u2"),
     ("flags", "<u2"),
 )
-"""A market's verdict: odds accepted (or current), reason 0 for accepted, highest stake that
-would have passed (0: none). The same row is the verdict an account shard is told."""
+"""A market's verdict on a bet: the odds accepted (refused: the current odds), the reason (0 is
+ACCEPTED) and the highest stake that would have passed (0: none). Account shards receive this row
+unchanged."""
 
 RESERVATION: Final = row_dtype(
     56,
@@ -105,7 +102,7 @@ RESERVATION: Final = row_dtype(
     ("policy", "u1"),
     ("flags", "u1"),
 )
-"""A bet on its way to an account shard: `ref` is the client's key, NUL-padded to 32 bytes."""
+"""A bet on its way to an account shard: `ref` is the client's reference, NUL-padded to 32 bytes."""
 
 RESERVED: Final = row_dtype(
     32,
@@ -118,8 +115,9 @@ RESERVED: Final = row_dtype(
     ("flags", "u1"),
     ("pad", "<u4"),
 )
-"""A shard's answer to a reservation, in the order asked: `state` is a SlipState, FLAG_KNOWN says
-the ref was seen before (same content), and odds, reason and stake_max then repeat its verdict."""
+"""An account shard's answer to a reservation, in the order of the reservations. `state` is a
+SlipState. FLAG_KNOWN means that a reservation with this ref and content came before; odds, reason
+and stake_max then repeat the verdict on it."""
 
 SETTLEMENT: Final = row_dtype(
     32,
@@ -130,4 +128,10 @@ SETTLEMENT: Final = row_dtype(
     ("result", "u1"),
     ("pad", "u1", (3,)),
 )
-"""One bet's outcome, ferried from a market's outbox to the account shard that gave the bet id."""
+"""How one bet ended, sent from a market's outbox to the account shard that gave the bet id."""
+
+BET_ROW: Final = row_struct(BET)
+DECISION_ROW: Final = row_struct(DECISION)
+RESERVATION_ROW: Final = row_struct(RESERVATION)
+RESERVED_ROW: Final = row_struct(RESERVED)
+"""The same rows for `struct`, one row at a time: a `ref` is 32 bytes and padding takes no value."""

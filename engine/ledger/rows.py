@@ -5,10 +5,9 @@ a ledger's snapshot and of its state hash: a change of one is a new layout versi
 """
 
 from enum import IntEnum
-from typing import Any, Final
+from typing import Final
 
-import numpy as np
-
+from engine.common.row_layout import row_dtype
 from engine.common.units import BALANCE_MINOR_MAX, BETS_MAX, PAYOUT_MINOR_MAX
 
 LEDGER_LAYOUT: Final = 1
@@ -37,14 +36,7 @@ class TransferKind(IntEnum):
     WITHDRAWAL = 2
 
 
-def _dtype(size: int, *fields: tuple[Any, ...]) -> np.dtype[Any]:
-    dtype = np.dtype(list(fields))
-    assert dtype.itemsize == size, f"{dtype.itemsize} bytes, the layout says {size}"
-    assert size % 8 == 0, "rows keep 8-byte alignment"
-    return dtype
-
-
-ACCOUNT: Final = _dtype(
+ACCOUNT: Final = row_dtype(
     48,
     ("available_minor", "<i8"),
     ("pending_minor", "<i8"),
@@ -59,7 +51,7 @@ ACCOUNT: Final = _dtype(
 line of cache. `currency` is a slot; `open_first` and `open_last` are one more than the slots of its
 oldest and newest open slip, 0 for none."""
 
-SLIP: Final = _dtype(
+SLIP: Final = row_dtype(
     120,
     ("bet_id", "<u8"),
     ("stake_minor", "<i8"),
@@ -89,7 +81,7 @@ one. `open_next` and `open_prev` chain an account's open slips (PENDING, ACCEPTE
 as slots plus one; a slip that is done has both 0. `settlement_no` is the last that was applied: a
 slip ACCEPTED with a number was settled once, or the market had it open again before it was."""
 
-TRANSFER: Final = _dtype(
+TRANSFER: Final = row_dtype(
     64,
     ("ref", "<u8", (4,)),
     ("amount_minor", "<i8"),

@@ -12,7 +12,8 @@ import numpy as np
 from engine.common.index import empty_table, grown_table
 from engine.common.index_nb import enter_nb
 from engine.common.lifecycle import Status
-from engine.common.rows import I32s, Rows, row_dtype
+from engine.common.row_layout import row_dtype
+from engine.common.rows import I32s, Rows
 from engine.common.units import BETS_MAX
 
 MARKET: Final = row_dtype(

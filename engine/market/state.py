@@ -17,7 +17,8 @@ from engine.common.index import empty_table
 from engine.common.index_nb import fill_nb, missing_nb
 from engine.common.lifecycle import Status
 from engine.common.reasons import Reason
-from engine.common.rows import I32s, Rows, row_dtype
+from engine.common.row_layout import row_dtype
+from engine.common.rows import I32s, Rows
 from engine.common.state_hash import BytesDigest, Reader, pack_rows
 from engine.common.units import (
     DEAD_HEAT_DEN_MAX,
