@@ -23,18 +23,19 @@ from actors.peer import Peer, PeerError
 from actors.routes import Routes, account_shell_name
 from engine.common.ids import shard_of_account
 from engine.common.reasons import UNRECORDED, Reason
-from engine.common.rows import FLAG_KNOWN, SlipState
+from engine.common.rows import (
+    BET_ROW,
+    DECISION_ROW,
+    FLAG_KNOWN,
+    RESERVATION_ROW,
+    RESERVED_ROW,
+    SlipState,
+)
 from gateway.bets.stats import BetStats
 from gateway.bets.ticket import BetAnswer, Ticket
 from gateway.settings import GatewaySettings
 
 logger = logging.getLogger("overround.gateway")
-
-RESERVATION_ROW: Final = Struct("<32sqIIiHBB")
-RESERVED_ROW: Final = Struct("<QqiiHBBI")
-BET_ROW: Final = Struct("<QqIIiiHBBI")
-DECISION_ROW: Final = Struct("<QqiHH")
-"""The rows of engine.rows as `struct` sees them; a test holds them to the dtypes byte by byte."""
 
 _WAVES: Final = 2
 """Parts into which the bets of an account shard fall: while one is with the markets the next one
@@ -320,7 +321,7 @@ class BetPath:
     def _reserved(self, batch: list[Ticket], answer: bytes) -> None:
         answered: list[tuple[Ticket, BetAnswer]] = []
         for ticket, row in zip(batch, RESERVED_ROW.iter_unpack(answer), strict=True):
-            bet_id, stake_max_minor, odds_milli, rate_micro, reason, state, flags, _ = row
+            bet_id, stake_max_minor, odds_milli, rate_micro, reason, state, flags = row
             if state == SlipState.PENDING and bet_id in self._voided:
                 # The account has not read yet that an earlier ticket's bet was refused. Sent now,
                 # it might be taken after all, with no stake behind it.
@@ -380,7 +381,6 @@ class BetPath:
                     t.rate_micro,
                     t.outcome,
                     t.policy,
-                    0,
                     0,
                 )
             )
