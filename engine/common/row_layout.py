@@ -40,7 +40,8 @@ def row_struct(dtype: np.dtype[Any]) -> Struct:
     An array field is one value of as many bytes. Padding takes no value: packing writes zeros and
     unpacking skips them.
     """
-    assert dtype.names is not None and dtype.fields is not None, "a record dtype"
+    assert dtype.names is not None, "a record dtype"
+    assert dtype.fields is not None
     codes = []
     for name in dtype.names:
         field = dtype.fields[name][0]
