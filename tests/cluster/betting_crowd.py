@@ -1,4 +1,7 @@
-"""A crowd that bets through a gateway's real bet path, from the test's own event loop."""
+"""Bettors on a gateway's bet path in the test's own event loop, and looks at the processes behind.
+
+Owns no assertion about a result, which is each test's.
+"""
 
 import asyncio
 import contextlib
@@ -18,23 +21,23 @@ from gateway.bets.ticket import BetAnswer, Ticket
 from gateway.settings import GatewaySettings
 
 DEADLINE_S = 30.0
-"""Far above what anything here takes; only a failure waits so long."""
+"""Far longer than anything here takes; only a failure waits so long."""
 
 
 async def until(condition: Callable[[], Any], *, within_s: float = DEADLINE_S) -> None:
-    """Look every few milliseconds, and fail at the deadline."""
+    """Check a condition every 10 ms until it holds; fail at the deadline."""
     deadline = time.monotonic() + within_s
     while True:
-        found = condition()
-        if asyncio.iscoroutine(found):
-            found = await found
-        if found:
+        holds = condition()
+        if asyncio.iscoroutine(holds):
+            holds = await holds
+        if holds:
             return
         assert time.monotonic() < deadline, "the deadline has passed"
         await asyncio.sleep(0.01)
 
 
-async def open_book(
+async def open_funded_markets(
     system: System, *, markets: int = 1, accounts: int = 40, **limits: int
 ) -> list[int]:
     """Create and open markets and fund accounts; return the markets' numbers."""
@@ -65,14 +68,14 @@ async def status(system: System, shell: str) -> ShellStatus:
 
 
 async def serves_again(system: System, before: ShellStatus) -> bool:
-    """Say whether a later process of the shell serves."""
+    """Return whether a later process of the shell serves."""
     now = await status(system, before.name)
     assert now.state is not ShellState.QUARANTINED, now
     return now.generation > before.generation and now.state is ShellState.SERVING
 
 
 class Crowd:
-    """Places bets and keeps every answer by ref; follows the supervisor's routes all the while."""
+    """Places bets, keeps every answer by ref, and follows the supervisor's routes meanwhile."""
 
     def __init__(self, system: System, **settings: int) -> None:
         self.answers: dict[str, BetAnswer] = {}
@@ -99,7 +102,7 @@ class Crowd:
     async def _follow(self) -> None:
         while True:
             version = self._system.routes.version
-            with contextlib.suppress(PeerError):  # the supervisor, too, may be killed
+            with contextlib.suppress(PeerError):  # a test may kill the supervisor too
                 await self._system.refresh()
             if self._system.routes.version != version:
                 self._path.wake()
@@ -140,20 +143,20 @@ class Crowd:
 
 
 def descendants(pid: int) -> list[int]:
-    """Return a process and all its children's children."""
+    """Return a process and all its descendants."""
     found = [pid]
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
         try:
             children = task.read_text().split()
         except OSError:
-            continue  # it has ended since it was listed
+            continue  # the process has ended since it was listed
         for child in children:
             found += descendants(int(child))
     return found
 
 
 def market_shell_pids() -> set[int]:
-    """Return the processes of market shells, with and without a part."""
+    """Return the processes of market shells, idle spares included."""
     found = set()
     for pid in descendants(os.getpid()):
         with contextlib.suppress(OSError):

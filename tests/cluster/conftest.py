@@ -1,4 +1,4 @@
-"""One Ray for the whole session; each test has a system of its own on it."""
+"""One Ray for the whole session; each test runs a system of its own on it."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from actors.settings import ClusterSettings
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    """A local Ray, started for the first test that needs it and ended with the session."""
+    """A local Ray, started for the first test that requires it and ended with the session."""
     running = Cluster(ClusterSettings())
     running.start()
     try:

@@ -1,4 +1,4 @@
-"""What Ray is allowed to do here, and what it carries."""
+"""Ray as actors/cluster.py runs it: calls, deaths, addresses, tokens, and a whole system on it."""
 
 import asyncio
 import os
@@ -15,7 +15,7 @@ from actors.exit_codes import EXIT_FAILED
 from actors.peer import Peer, PeerDiedError, PeerTimeoutError
 from actors.process import PartSpec, PidWatch
 from actors.system import System
-from tests.cluster.betting_crowd import Crowd, descendants, open_book
+from tests.cluster.betting_crowd import Crowd, descendants, open_funded_markets
 
 pytestmark = [pytest.mark.cluster]
 
@@ -26,26 +26,25 @@ class Echo:
     def pid(self) -> int:
         return os.getpid()
 
-    def say(self, word: Any) -> Any:
-        return word
+    def echo(self, value: Any) -> Any:
+        return value
 
     def fail(self) -> None:
-        raise LookupError("no such word")
+        raise LookupError("no such value")
 
     def end(self) -> None:
         os._exit(EXIT_FAILED)
 
 
 class Relay:
-    """An asynchronous part, which calls another."""
+    """An asynchronous part that calls another."""
 
     def __init__(self, *, to: Peer) -> None:
         self._to = to
-        self._loop = ""
 
-    async def forward(self, word: str) -> tuple[str, str]:
+    async def forward(self, value: str) -> tuple[str, str]:
         loop = asyncio.get_running_loop()
-        return await self._to.ask("say", word, timeout_s=10), type(loop).__module__
+        return await self._to.ask("echo", value, timeout_s=10), type(loop).__module__
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
@@ -56,36 +55,42 @@ def spawn(cluster: Cluster, name: str, factory: type, **arguments: Any) -> Any:
     return cluster.launcher().spawn(spec)
 
 
-async def test_parts_call_each_other_across_processes_on_uvloop(cluster: Cluster):
+async def test_parts_call_one_another_across_processes_on_uvloop(cluster: Cluster):
     echo = spawn(cluster, "echo-a", Echo)
     relay = spawn(cluster, "relay-a", Relay, to=echo.peer)
     try:
         assert await relay.peer.ask("forward", "hello") == ("hello", "uvloop")
         assert await echo.peer.ask("pid") != os.getpid()
         assert echo.peer.name == "echo-a"
+        await relay.identify()
+        assert relay.pid in descendants(os.getpid())
+        assert relay.pid != await echo.peer.ask("pid")
+        await relay.freeze_heap()
     finally:
         for process in (relay, echo):
             process.kill()
             await process.wait_gone()
 
 
-async def test_a_call_fails_as_its_callee_did(cluster: Cluster):
+async def test_a_call_raises_what_its_callee_raised_or_that_it_ended(cluster: Cluster):
     echo = spawn(cluster, "echo-b", Echo)
     relay = spawn(cluster, "relay-b", Relay, to=echo.peer)
-    with pytest.raises(LookupError, match="no such word"):
+    with pytest.raises(LookupError, match="no such value"):
         await echo.peer.ask("fail")
     with pytest.raises(PeerTimeoutError):
         await relay.peer.ask("sleep", 60, timeout_s=0.05)
     with pytest.raises(PeerDiedError):
         await echo.peer.ask("end")
     with pytest.raises(PeerDiedError):
-        await echo.peer.ask("say", "anyone?", timeout_s=10)
-    echo.peer.notify("say", "anyone?")
+        await echo.peer.ask("echo", "anyone?", timeout_s=10)
+    with pytest.raises(PeerDiedError):
+        await echo.identify()
+    echo.peer.notify("echo", "anyone?")
     relay.kill()
     await relay.wait_gone()
 
 
-async def test_a_killed_part_is_seen_gone(cluster: Cluster):
+async def test_a_killed_part_is_reported_gone(cluster: Cluster):
     echo = spawn(cluster, "echo-c", Echo)
     pid = await echo.peer.ask("pid")
     echo.attach(pid)
@@ -94,7 +99,7 @@ async def test_a_killed_part_is_seen_gone(cluster: Cluster):
     echo.kill()
 
 
-async def test_a_new_supervisor_ends_a_part_that_does_not_answer(cluster: Cluster):
+async def test_a_new_launcher_kills_a_part_that_does_not_answer(cluster: Cluster):
     echo = spawn(cluster, "echo-d", Echo)
     pid = await echo.peer.ask("pid")
     watch = PidWatch(pid)
@@ -108,7 +113,7 @@ async def test_a_new_supervisor_ends_a_part_that_does_not_answer(cluster: Cluste
 
 
 def listeners() -> list[str]:
-    """Return where this process and its children listen: addresses as the kernel writes them."""
+    """Return the addresses on which this process and its descendants listen, as in /proc/net."""
     inodes = set()
     for pid in descendants(os.getpid()):
         for fd in Path(f"/proc/{pid}/fd").glob("*"):
@@ -146,17 +151,17 @@ def run_python(program: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_ray_refuses_whoever_comes_without_its_token(cluster: Cluster):
+def test_ray_refuses_a_caller_without_its_token(cluster: Cluster):
     import ray
 
     address = ray.get_runtime_context().gcs_address
-    stranger = run_python(
+    caller = run_python(
         "import os; os.environ['RAY_AUTH_MODE'] = 'disabled'\n"
         "from ray._raylet import GcsClient\n"
         f"GcsClient(address={address!r}).internal_kv_keys(b'')"
     )
-    assert stranger.returncode != 0
-    assert "token" in stranger.stderr.lower()
+    assert caller.returncode != 0
+    assert "token" in caller.stderr.lower()
 
 
 def test_ray_imported_too_early_is_refused_with_the_remedy():
@@ -171,11 +176,11 @@ def test_ray_imported_too_early_is_refused_with_the_remedy():
     assert "RAY_AUTH_MODE=token" in early.stderr
 
 
-async def test_a_system_stopped_and_started_again_finds_everything(
+async def test_a_system_started_again_has_the_same_routes_states_and_answers(
     cluster: Cluster, tmp_path: Path
 ):
     async with System(data_dir=str(tmp_path)) as system:
-        (market_no,) = await open_book(system)
+        (market_no,) = await open_funded_markets(system)
         async with Crowd(system) as crowd:
             for number in range(50):
                 crowd.place(f"b{number}", account_no=number % 40, market_no=market_no)

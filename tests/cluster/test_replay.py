@@ -1,4 +1,4 @@
-"""`overround replay` as its users meet it: recordings against real processes, books closed."""
+"""`overround replay` as users run it: recordings against real processes, to closed books."""
 
 import gzip
 import os
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from actors.exit_codes import EXIT_DONE, EXIT_FAILED, EXIT_WRONG_ARGUMENTS
 from gateway.feeds.uof.generator import KEYS, Rehearsal
 from simulations.timeline import match_by_id
 from tests.gateway.feeds.exchange.builders import definition, mcm, quoted, runner
@@ -28,15 +29,15 @@ CHECKS = (
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    # Not pytest's own: Ray's workers write elsewhere, and this one is gone when the test is.
+    # Removed with the test; pytest keeps its own tmp_path after the session.
     with tempfile.TemporaryDirectory(prefix="overround-replay-") as name:
         yield Path(name)
 
 
-def replay(folder: Path, *words: str | Path) -> subprocess.CompletedProcess[str]:
+def replay(folder: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """Run the command to its end."""
     return subprocess.run(
-        [OVERROUND, "replay", *words, "--plain", "--data-dir", folder / "runs"],
+        [OVERROUND, "replay", *arguments, "--plain", "--data-dir", folder / "runs"],
         env={**os.environ, "OVERROUND_DATA_DIR": str(folder / "data")},
         capture_output=True,
         text=True,
@@ -46,7 +47,7 @@ def replay(folder: Path, *words: str | Path) -> subprocess.CompletedProcess[str]
 
 
 def race(messages: int) -> list[bytes]:
-    """Return a race's messages: an image of three runners, and then their prices moving."""
+    """Return a race's messages: an image of three runners, then changes of their prices."""
     field = definition(*(runner(number) for number in (1, 2, 3)))
     prices = [quoted(number, chance) for number, chance in ((1, 0.5), (2, 0.3), (3, 0.2))]
     first = mcm({"id": "1.5", "marketDefinition": field, "rc": prices, "img": True}, pt=1_000)
@@ -57,19 +58,19 @@ def race(messages: int) -> list[bytes]:
     return [first, *moves]
 
 
-def accepted(said: str) -> int:
+def accepted(output: str) -> int:
     """Return how many bets the report counts as accepted."""
-    found = re.search(r"^bets +([\d,]+) accepted", said, re.MULTILINE)
-    assert found is not None, said
+    found = re.search(r"^bets +([\d,]+) accepted", output, re.MULTILINE)
+    assert found is not None, output
     return int(found[1].replace(",", ""))
 
 
-def test_a_match_is_traded_from_the_providers_words_to_closed_books(folder: Path) -> None:
+def test_a_recorded_match_is_traded_and_settled_and_passes_every_check(folder: Path) -> None:
     path = folder / "final.xml"
-    told = Rehearsal(match_by_id("wc22-64")).messages()
-    path.write_bytes(b"\n".join(told) + b"\n")
+    messages = Rehearsal(match_by_id("wc22-64")).messages()
+    path.write_bytes(b"\n".join(messages) + b"\n")
     done = replay(folder, path, "--speed", "3000", "--bettors", "12")
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == EXIT_DONE, done.stdout + done.stderr
     assert f"{len(KEYS)} settled, 0 void" in done.stdout
     assert "1 rollback_bet_settlement" in done.stdout
     for check in CHECKS:
@@ -77,12 +78,12 @@ def test_a_match_is_traded_from_the_providers_words_to_closed_books(folder: Path
     assert accepted(done.stdout) > 20
 
 
-def test_a_recording_that_breaks_off_is_traded_to_where_it_does_and_voided(folder: Path) -> None:
+def test_a_truncated_recording_is_traded_to_its_end_and_voided(folder: Path) -> None:
     path = folder / "stream.gz"
     whole = gzip.compress(b"\n".join(race(3_000)) + b"\n")
     path.write_bytes(whole[: 3 * len(whole) // 4])
     done = replay(folder, path, "--max", "--bettors", "12")
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == EXIT_DONE, done.stdout + done.stderr
     assert "damaged:" in done.stdout
     assert "0 settled, 1 void" in done.stdout
     for check in CHECKS:
@@ -90,29 +91,29 @@ def test_a_recording_that_breaks_off_is_traded_to_where_it_does_and_voided(folde
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("content", "text"),
     [(b"a,b,c\n1,2,3\n", "neither JSON lines nor XML"), (b"", "neither JSON lines nor XML")],
 )
-def test_what_is_no_recording_is_refused_before_anything_starts(
-    folder: Path, content: bytes, words: str
+def test_a_file_that_is_no_recording_is_refused_before_anything_starts(
+    folder: Path, content: bytes, text: str
 ) -> None:
     path = folder / "notes.csv"
     path.write_bytes(content)
     done = replay(folder, path)
-    assert done.returncode == 2
-    assert words in done.stderr
+    assert done.returncode == EXIT_WRONG_ARGUMENTS
+    assert text in done.stderr
     assert not (folder / "runs").exists()
 
 
-def test_a_recording_that_is_not_there_is_named(folder: Path) -> None:
+def test_a_missing_recording_is_named(folder: Path) -> None:
     done = replay(folder, folder / "absent.gz")
-    assert done.returncode == 2
+    assert done.returncode == EXIT_WRONG_ARGUMENTS
     assert "absent.gz" in done.stderr
 
 
-def test_a_recording_of_which_nothing_is_understood_fails_its_check(folder: Path) -> None:
+def test_a_recording_without_one_known_message_fails_its_check(folder: Path) -> None:
     path = folder / "strange.xml"
     path.write_bytes(b"<greeting/>\n" * 20)
     done = replay(folder, path, "--max", "--bettors", "2")
-    assert done.returncode == 1, done.stdout + done.stderr
+    assert done.returncode == EXIT_FAILED, done.stdout + done.stderr
     assert "check FAILED  the recording is one of the feed's (20 of 20" in done.stdout

@@ -1,4 +1,4 @@
-"""`overround serve` as its users meet it: README's own lines against a real process on Ray."""
+"""`overround serve` as users run it: README's own lines against a real process on Ray."""
 
 import os
 import re
@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from actors.exit_codes import EXIT_DONE
+
 pytestmark = pytest.mark.cluster
 
 ROOT = Path(__file__).parents[2]
@@ -24,22 +26,22 @@ ENDED_S = 30.0
 
 
 class Served:
-    """A running `overround serve`, and what it said so far."""
+    """A running `overround serve` and its output so far."""
 
     def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
         self.process = process
         self._log = log
 
     @property
-    def said(self) -> str:
+    def output(self) -> str:
         return self._log.read_text(encoding="utf-8")
 
-    def await_words(self, words: str, *, within_s: float = READY_S) -> re.Match[str]:
-        """Return where the pattern is said, once it is."""
+    def wait_for_output(self, pattern: str, *, within_s: float = READY_S) -> re.Match[str]:
+        """Return the pattern's match in the output, once there is one."""
         until = time.monotonic() + within_s
-        while (found := re.search(words, self.said)) is None:
-            assert self.process.poll() is None, self.said
-            assert time.monotonic() < until, self.said
+        while (found := re.search(pattern, self.output)) is None:
+            assert self.process.poll() is None, self.output
+            assert time.monotonic() < until, self.output
             time.sleep(0.05)
         return found
 
@@ -50,7 +52,7 @@ class Served:
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    # Not pytest's own: Ray's workers write elsewhere, and this one is gone when the test is.
+    # Removed with the test; pytest keeps its own tmp_path after the session.
     with tempfile.TemporaryDirectory(prefix="overround-serve-") as name:
         yield Path(name)
 
@@ -66,11 +68,11 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 @contextmanager
-def serve(folder: Path, *words: str | Path) -> Iterator[Served]:
-    log = folder / "said.txt"
+def serve(folder: Path, *arguments: str | Path) -> Iterator[Served]:
+    log = folder / "output.txt"
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [OVERROUND, "serve", *words],
+            [OVERROUND, "serve", *arguments],
             env=environment(folder),
             stdout=out,
             stderr=subprocess.STDOUT,
@@ -85,21 +87,21 @@ def serve(folder: Path, *words: str | Path) -> Iterator[Served]:
             process.wait(ENDED_S)
 
 
-def token(folder: Path, *words: str) -> str:
-    return run([OVERROUND, "token", *words], folder=folder)
+def token(folder: Path, *arguments: str) -> str:
+    return run([OVERROUND, "token", *arguments], folder=folder)
 
 
-def run(words: Sequence[str | Path], *, folder: Path, said_to_it: str = "") -> str:
+def run(command: Sequence[str | Path], *, folder: Path, stdin: str = "") -> str:
     done = subprocess.run(
-        words,
+        command,
         env=environment(folder),
-        input=said_to_it,
+        input=stdin,
         capture_output=True,
         check=False,
         text=True,
         timeout=30,
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == EXIT_DONE, done.stderr
     return done.stdout
 
 
@@ -112,19 +114,19 @@ def readme_program(heading: str) -> str:
 
 
 def run_readme(heading: str, served: Served, folder: Path, *, token: str) -> str:
-    """Run README's lines, with the port that the system gave in place of the usual one."""
-    ports = served.await_words(r"bets ws://\S+:(\d+) control ws://\S+:(\d+)")
+    """Run README's lines with the ports of this system in place of the default ones."""
+    ports = served.wait_for_output(r"bets ws://\S+:(\d+) control ws://\S+:(\d+)")
     program = (
         readme_program(heading).replace(":8480", f":{ports[1]}").replace(":8481", f":{ports[2]}")
     )
-    return run([sys.executable, "-c", program], folder=folder, said_to_it=token)
+    return run([sys.executable, "-c", program], folder=folder, stdin=token)
 
 
 def test_readme_lines_bet_and_suspend_and_a_second_start_finds_everything(folder: Path) -> None:
     with serve(folder, "--opening", OPENING) as served:
-        served.await_words("serving; interrupt to stop")
-        assert "market 1: wc22-64/1x2 in " in served.said
-        assert "refused" not in served.said
+        served.wait_for_output("serving; interrupt to stop")
+        assert "market 1: wc22-64/1x2 in " in served.output
+        assert "refused" not in served.output
         bettor = token(folder, "--role", "bettor", "--account", "7")
         trader = token(folder, "--role", "trader", "--subject", "you")
 
@@ -135,17 +137,17 @@ def test_readme_lines_bet_and_suspend_and_a_second_start_finds_everything(folder
         )
         assert "bets=1, stake_taken_minor=500" in suspended
 
-        assert served.terminate() == 0
-        assert served.said.endswith("stopping; all that was answered is on disk\n")
-        assert "Traceback" not in served.said
+        assert served.terminate() == EXIT_DONE
+        assert served.output.endswith("stopping; all that was answered is on disk\n")
+        assert "Traceback" not in served.output
 
     with serve(folder, "--opening", OPENING) as served:
-        served.await_words("serving; interrupt to stop")
-        assert "refused" not in served.said
-        again = run_readme("Connect as a bettor", served, folder, token=bettor)
-        assert again == first, "the same ref is the same bet, with the same answer"
-        still = run_readme("Connect as a trader", served, folder, token=trader)
-        assert "Refused(" in still, "it is suspended, and the opening file did not reopen it"
-        assert "status='suspended'" in still
-        assert "bets=1, stake_taken_minor=500" in still
-        assert served.terminate() == 0
+        served.wait_for_output("serving; interrupt to stop")
+        assert "refused" not in served.output
+        repeated = run_readme("Connect as a bettor", served, folder, token=bettor)
+        assert repeated == first, "the same ref is the same bet, with the same answer"
+        second = run_readme("Connect as a trader", served, folder, token=trader)
+        assert "Refused(" in second, "the market is suspended, and the opening file did not open it"
+        assert "status='suspended'" in second
+        assert "bets=1, stake_taken_minor=500" in second
+        assert served.terminate() == EXIT_DONE
