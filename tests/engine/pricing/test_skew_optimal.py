@@ -124,12 +124,16 @@ def test_no_step_between_two_prices_gains_more(
 def allowed(
     quoted: Sequence[float], reserved: Sequence[float], *, elasticity: float, cap: float
 ) -> tuple[list[float], list[float]]:
-    """Return the lowest and the highest price that the search may give each outcome."""
+    """Return the lowest and the highest price that the search may give each outcome.
+
+    The highest is the cap, and at most the price up to which the gain is concave, less a share of
+    1e-9 that keeps rounding from crossing it.
+    """
     lows = [1.0 / (1.0 + (1.0 - q) / q * exp(cap)) for q in quoted]
     highs = [1.0 / (1.0 + (1.0 - q) / q * exp(-cap)) for q in quoted]
     for k, r in enumerate(reserved):
         if elasticity - 1.0 + 2.0 * r > 0.0:
-            concave_to = (elasticity + 1.0) * r / (elasticity - 1.0 + 2.0 * r)
+            concave_to = (1.0 - 1e-9) * (elasticity + 1.0) * r / (elasticity - 1.0 + 2.0 * r)
             highs[k] = max(lows[k], min(highs[k], concave_to))
     return lows, highs
 
