@@ -71,7 +71,7 @@ class Directory:
     """The directory, open. Construct it with `open`.
 
     Every change is written and synced before the method returns. `JournalBrokenError` and
-    `DiskFullError` of the journal pass through: after the first the process must start anew.
+    `DiskFullError` of the journal pass through: after the first the process must be started again.
     """
 
     def __init__(self) -> None:

@@ -46,7 +46,7 @@ class SupervisorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
     """How many processes run, how long each may leave a call unanswered, how often it may end."""
 
     account_shards: Annotated[int, Meta(ge=1, le=SHARD_NO_MAX + 1)] = 2
-    """Fixed for the life of the data: an account's shard is its number modulo this."""
+    """Never changes for one data folder: an account's shard is its number modulo this."""
     markets_per_actor: Annotated[int, Meta(ge=1, le=MARKETS_MAX)] = 1
     tick_ms: _Millis = 250
     tick_deadline_ms: _Millis = 2_000

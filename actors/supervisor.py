@@ -1,6 +1,6 @@
 """Keep every shell of the data folder running, place and create markets, and publish the routes.
 
-Owns which market lives in which shell (through the directory), which processes run, and when a
+Owns which shell hosts which market (through the directory), which processes run, and when a
 process is given up. The directory survives a crash of the supervisor, on disk; everything else is
 found again by asking the shells. Never handles a bet, and no bet waits for the supervisor.
 """

@@ -48,6 +48,12 @@ def test_no_delay_is_above_the_maximum_or_below_the_share_that_jitter_leaves(
         assert delay_s <= maximum_s
 
 
+def test_a_delay_after_counted_failures_changes_neither_the_count_nor_the_next_attempt() -> None:
+    back_off = BackOff(0.1, 1.0, clock_s=lambda: 5.0)
+    assert [back_off.delay_s(n) for n in (1, 3, 2, 9)] == pytest.approx([0.1, 0.4, 0.2, 1.0])
+    assert (back_off.failures, back_off.remaining_s) == (0, 0)
+
+
 def test_failures_without_end_never_overflow() -> None:
     back_off = BackOff(0.1, 5.0, clock_s=lambda: 0.0)
     for _ in range(5_000):

@@ -94,3 +94,10 @@ def test_all_differences_are_counted_and_the_first_ones_described() -> None:
     assert report.differences_found == 30
     assert len(report.differences) == DIFFERENCES_SHOWN_MAX
     assert not report.agree
+
+
+def test_an_accepted_bet_whose_slip_is_missing_among_later_ones_is_a_difference() -> None:
+    shard = shard_slips(SlipState.ACCEPTED, SlipState.ACCEPTED)
+    shard.slips["bet_id"] = (1, 3)
+    report = compare_bets_and_slips(bets=bets(1, 2, 3), shards=[shard])
+    assert report.differences == ("bet 2: accepted by its market, unknown to its account",)
