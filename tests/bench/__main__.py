@@ -1,4 +1,4 @@
-"""`make bench`: every measure beside its reference, in one run on this machine."""
+"""`make bench`: run every measure and its reference on this machine, and print one table."""
 
 import argparse
 from collections.abc import Callable
@@ -10,6 +10,7 @@ from tests.bench.core import durable_core, kernel_alone
 from tests.bench.exchange_parse import exchange_parse
 from tests.bench.fanout import fan_out
 from tests.bench.feed import feeds
+from tests.bench.frames import parse_frames
 from tests.bench.many_markets import many_markets
 from tests.bench.pricing import pricing
 from tests.bench.recovery import kill_to_serving, replay
@@ -18,6 +19,7 @@ from tests.bench.wire import over_the_wire
 
 MEASURES: dict[str, Callable[[], list[Row]]] = {
     "wire": over_the_wire,
+    "frames": parse_frames,
     "core": durable_core,
     "kernel": kernel_alone,
     "pricing": pricing,
@@ -31,7 +33,7 @@ MEASURES: dict[str, Callable[[], list[Row]]] = {
 
 
 def main() -> int:
-    """Run the measures asked for, print the table, write the JSON."""
+    """Run the requested measures, print the table, write the JSON."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument(
         "measures", nargs="*", help=f"some of: {', '.join(MEASURES)} (default: all)"

@@ -1,4 +1,4 @@
-"""The decision kernel and the durable core in process, no Ray and no sockets."""
+"""Measure the decision kernel and the durable core in this process, without Ray and sockets."""
 
 import os
 import tempfile
@@ -72,7 +72,7 @@ def machine_with(markets: int) -> MarketMachine:
 
 
 def seconds_per_bet(machine: MarketMachine, rows: Rows, *, batch: int = BATCH) -> float:
-    """Place rows in batches; return seconds a bet."""
+    """Place rows in batches; return the seconds per bet."""
     started = time.perf_counter()
     for at in range(0, len(rows), batch):
         machine.place(rows[at : at + batch], at)
@@ -80,7 +80,7 @@ def seconds_per_bet(machine: MarketMachine, rows: Rows, *, batch: int = BATCH) -
 
 
 def kernel_alone() -> list[Row]:
-    """Decide bets on the kernel, and on the same loop run by the interpreter on numpy rows."""
+    """Measure the kernel's decisions, and the same decisions in plain Python on numpy rows."""
     total = 1_024 * BATCH
 
     def ours() -> float:
@@ -109,11 +109,11 @@ def kernel_alone() -> list[Row]:
             "bets/s",
             ours_median,
             ref_median,
-            "the same ladder in plain Python (dictionary and lists) over the same numpy rows",
+            "the same checks in plain Python (dictionary and lists) over the same numpy rows",
             "higher",
             10_000_000,
             "ours",
-            f"1 market, batches of {BATCH:,}, growth of the bet index included, {total:,} bets, "
+            f"1 market, batches of {BATCH:,}, the bet index grows meanwhile, {total:,} bets, "
             f"median of {RUNS}",
             samples,
             ref_samples,
@@ -122,7 +122,7 @@ def kernel_alone() -> list[Row]:
 
 
 def durable_core() -> list[Row]:
-    """Place journaled and synced batches, beside a raw write and fdatasync of the same bytes."""
+    """Measure journaled and synced batches, and a write and fdatasync of as many bytes."""
     total = 256 * BATCH
     written = 0
 
@@ -158,10 +158,10 @@ def durable_core() -> list[Row]:
 
     ours_median, ref_median, *common = medians_of(ours, reference, runs=DURABLE_RUNS)
     conditions = (
-        f"batches of {BATCH:,}, one fdatasync a batch, {written // (total // BATCH):,} bytes a "
-        f"batch, memory reserved ahead as a shell does on its tick, median of {DURABLE_RUNS}"
+        f"batches of {BATCH:,}, one fdatasync per batch, {written // (total // BATCH):,} bytes per "
+        f"batch, memory reserved beforehand as a shell does on its tick, median of {DURABLE_RUNS}"
     )
-    against = "raw write + fdatasync of the same bytes"
+    against = "write and fdatasync of as many bytes"
     return [
         Row("market core, journaled and synced", "bets/s", ours_median, ref_median, against,
             "higher", 0.5, "ratio", conditions, *common),

@@ -1,9 +1,8 @@
-"""The load: connections that keep a fixed number of bets in flight, or send them at a fixed pace.
+"""Make load: connections that keep a number of bets in flight, or send bets at a mean pace.
 
-In a process of its own.
-
-Drives gateway and echo server alike through `gateway.client`: the same encoding, decoding and
-bookkeeping. Reads a JSON plan on standard input, prints a JSON result.
+Runs as a process of its own. It drives the gateway and the echo server through the same
+`gateway.client`, with the same encoding, decoding and bookkeeping. It reads a JSON plan from
+standard input and prints a JSON result.
 """
 
 import asyncio
@@ -19,12 +18,12 @@ from gateway.client import BettorSession, connect
 from gateway.messages.bettor import Bet, Place
 
 REF_CHARS = 16
-"""Every ref has this length, so that the reference server can find it by position."""
+"""Every ref has this length, so that the reference server can copy it by position."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What to drive, and how hard."""
+    """The server to drive, its tokens and markets, and the load."""
 
     url: str
     tokens: list[str]
@@ -35,12 +34,12 @@ class Plan:
     outcomes: int = 3
     seed: int = 7
     pace_s: float = 0.0
-    """Mean seconds between two bets of a connection, drawn as by chance; 0 keeps `in_flight`."""
+    """Mean seconds between two bets of a connection, exponential; 0 keeps `in_flight` instead."""
 
 
 @dataclass
 class Result:
-    """What came of it; latencies are those of every bet, send to answer."""
+    """The bets, seconds, latencies (from sending a bet to its answer) and answers of a load."""
 
     bets: int = 0
     seconds: float = 0.0
@@ -51,12 +50,12 @@ class Result:
 
 
 def a_bet(*, ref: str, market: int, outcome: int) -> Place:
-    """Return a bet that every bench market accepts; its size on the wire varies by two bytes."""
+    """Return a bet that every bench market accepts; its encoded size varies by two bytes."""
     return Place(ref=ref, market=market, outcome=outcome, stake_minor=1_000, odds_milli=2_500)
 
 
 class Bettor:
-    """One connection: as soon as an answer comes, the next bet leaves."""
+    """One connection's bets: the next one is sent on an answer, or when it is due."""
 
     def __init__(self, session: BettorSession, plan: Plan, *, number: int, share: int) -> None:
         self._session = session
@@ -74,20 +73,20 @@ class Bettor:
     def start(self) -> None:
         """Send the first bets."""
         if self._plan.pace_s:
-            self._later()
+            self._schedule()
             return
         for _ in range(min(self._plan.in_flight, self._left)):
             self._send()
 
-    def _later(self) -> None:
-        """Send the next bet when it is due, whatever became of those before it."""
+    def _schedule(self) -> None:
+        """Schedule the next bet, whether or not the earlier ones are answered."""
         if self._left > 0:
             pause_s = self._rng.expovariate(1 / self._plan.pace_s)
-            asyncio.get_running_loop().call_later(pause_s, self._due)
+            asyncio.get_running_loop().call_later(pause_s, self._send_due)
 
-    def _due(self) -> None:
+    def _send_due(self) -> None:
         self._send()
-        self._later()
+        self._schedule()
 
     def _send(self) -> None:
         self._sent += 1
@@ -115,7 +114,7 @@ class Bettor:
 
 
 async def drive(plan: Plan) -> Result:
-    """Open every connection, run the load, close; only the load is timed."""
+    """Open every connection, run the load and close; only the load is timed."""
     sessions = [await connect(plan.url, token=token) for token in plan.tokens]
     share = plan.bets // len(sessions)
     bettors = [
@@ -126,8 +125,8 @@ async def drive(plan: Plan) -> Result:
     for bettor in bettors:
         bettor.start()
     lost = [asyncio.ensure_future(session.wait_lost()) for session in sessions]
-    everyone = asyncio.gather(*(bettor.done for bettor in bettors))
-    await asyncio.wait([everyone, *lost], return_when=asyncio.FIRST_COMPLETED)
+    all_done = asyncio.gather(*(bettor.done for bettor in bettors))
+    await asyncio.wait([all_done, *lost], return_when=asyncio.FIRST_COMPLETED)
     for task in lost:
         if task.done():
             raise task.result()

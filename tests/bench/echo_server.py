@@ -1,8 +1,8 @@
-"""The reference server: websockets' own asyncio server, which answers a bet without looking at it.
+"""The reference server: websockets' own asyncio server, which answers bets without decoding them.
 
-It returns for each frame a ready-made answer of the gateway's own size with the bet's ref copied
-in by position, so that the very same client code, bookkeeping and all, can drive it. Run as a
-process of its own on uvloop, compression off; prints its port and serves until it is terminated.
+It answers each frame with a prepared answer of the gateway's size, into which it copies the bet's
+ref by position, so that the same client code can drive it. It runs as a process of its own on
+uvloop without compression, prints its port, and serves until it is terminated.
 """
 
 import asyncio
@@ -19,14 +19,14 @@ _MARK = "r" * REF_CHARS
 
 
 def answer_template() -> tuple[bytes, bytes]:
-    """Return what stands before and behind the ref in an accepted bet's answer."""
+    """Return the bytes before and after the ref in an accepted bet's answer."""
     answer = Bet(ref=_MARK, state="accepted", bet_id=(1 << 40) + 1, odds_milli=2_500)
-    before, _, behind = MSGPACK.encode(answer).partition(_MARK.encode())
-    return before, behind
+    before, _, after = MSGPACK.encode(answer).partition(_MARK.encode())
+    return before, after
 
 
 async def handler(connection: ServerConnection) -> None:
-    """Answer every frame; the first one out is the welcome that a client waits for."""
+    """Send the welcome that a client waits for, then answer every frame."""
     welcome = Welcome(
         role="bettor",
         sub="bench",
@@ -39,10 +39,10 @@ async def handler(connection: ServerConnection) -> None:
     place: Place = a_bet(ref=_MARK, market=1, outcome=0)
     start = MSGPACK.encode(place).index(_MARK.encode())
     stop = start + REF_CHARS
-    before, behind = answer_template()
+    before, after = answer_template()
     async for message in connection:
         assert isinstance(message, bytes)
-        await connection.send(before + message[start:stop] + behind)
+        await connection.send(before + message[start:stop] + after)
 
 
 async def main() -> None:

@@ -1,9 +1,9 @@
-"""An exchange's stream parsed and kept, beside betfairlightweight, on one recording in one run.
+"""Measure the parsing of an exchange's stream into order books, beside betfairlightweight.
 
-Both are handed the same messages as bytes in memory and keep every ladder of every market. The
-recording is the file that OVERROUND_EXCHANGE_RECORDING names, else the one that lies beside the
-project, else one of our own making, seeded and of the same length. Before anything is timed, both
-books are compared level by level all along the recording.
+Both sides take the same messages as bytes in memory and keep every ladder of every market. The
+recording is the file that OVERROUND_EXCHANGE_RECORDING names, else the one beside the project, else
+a generated one, seeded and of the same length. Before anything is timed, the order books of both
+sides are compared level by level throughout the recording.
 """
 
 import gc
@@ -32,36 +32,39 @@ AGAINST = "betfairlightweight 2.24"
 
 
 def messages() -> tuple[list[bytes], str]:
-    """Return the recording's messages, and where they came from."""
+    """Return the recording's messages, and their source as a text."""
     named = os.environ.get(VARIABLE)
     beside = Path(__file__).resolve().parents[3] / BESIDE
     path = Path(named) if named else beside
     if named or beside.is_file():
         bodies = [one.body for one in read_messages(path, kind=EXCHANGE)]
         return bodies, f"{path.name}, {len(bodies):,} messages"
-    return recording(seed=SEED, messages=MESSAGES), f"made by seed {SEED}, {MESSAGES:,} messages"
+    source = f"generated with seed {SEED}, {MESSAGES:,} messages"
+    return recording(seed=SEED, messages=MESSAGES), source
 
 
-class Dropped:
-    """A queue that keeps nothing: what is put into it was made, which is what is measured."""
+class DiscardQueue:
+    """A queue that drops its items: the measure is of making them."""
 
     def put(self, output: object) -> None:
-        """Drop it."""
+        """Drop an item."""
 
 
 def reference(*, lightweight: bool, snapshots: bool) -> Any:
-    """Return betfairlightweight's own listener, told to keep market books."""
+    """Return betfairlightweight's listener, subscribed to keep market books."""
     from betfairlightweight import StreamListener
 
     listener = StreamListener(
-        output_queue=Dropped() if snapshots else None, max_latency=None, lightweight=lightweight
+        output_queue=DiscardQueue() if snapshots else None,
+        max_latency=None,
+        lightweight=lightweight,
     )
     listener.register_stream(0, "marketSubscription")
     return listener
 
 
 def timed(work: Callable[[], None]) -> float:
-    """Return the seconds of one pass, with no rubbish left over from the one before."""
+    """Return the seconds of one pass, after a collection of the garbage of earlier ones."""
     gc.collect()
     began = time.perf_counter()
     work()
@@ -70,26 +73,26 @@ def timed(work: Callable[[], None]) -> float:
 
 def theirs(bodies: Sequence[bytes], *, lightweight: bool, snapshots: bool) -> None:
     """Feed a recording to the reference."""
-    take = reference(lightweight=lightweight, snapshots=snapshots).on_data
+    receive = reference(lightweight=lightweight, snapshots=snapshots).on_data
     for body in bodies:
-        take(body)
+        receive(body)
 
 
 def ours(bodies: Sequence[bytes], *, snapshots: bool) -> None:
-    """Feed a recording to our book; with `snapshots` picture each market after each update."""
+    """Feed a recording to our books; with `snapshots` copy each market after each update."""
     book = StreamBook()
-    take, markets = book.receive, book.markets
+    receive, markets = book.receive, book.markets
     if not snapshots:
         for body in bodies:
-            take(body)
+            receive(body)
         return
     for body in bodies:
-        for market_id in take(body).touched:
+        for market_id in receive(body).touched:
             markets[market_id].picture()
 
 
 def compare(bodies: Sequence[bytes]) -> None:
-    """Assert that both keep the same books all along the recording."""
+    """Assert that both sides keep the same order books throughout the recording."""
     listener, book = reference(lightweight=True, snapshots=False), StreamBook()
     for number, body in enumerate(bodies):
         listener.on_data(body)
@@ -116,14 +119,14 @@ def _row(
     measure: str,
     bodies: Sequence[bytes],
     *,
-    mine: Callable[[], None],
-    other: Callable[[], None],
+    our_pass: Callable[[], None],
+    their_pass: Callable[[], None],
     against: str,
     goal: float,
     conditions: str,
 ) -> Row:
-    """Run both in turn; the best of the runs counts, since a busy machine only ever takes away."""
-    pairs = [(timed(mine), timed(other)) for _ in range(RUNS)]
+    """Run both in turn; the best run of each counts, since other load only slows a run down."""
+    pairs = [(timed(our_pass), timed(their_pass)) for _ in range(RUNS)]
     samples = [len(bodies) / pair[0] for pair in pairs]
     references = [len(bodies) / pair[1] for pair in pairs]
     return Row(
@@ -142,40 +145,40 @@ def _row(
 
 
 def exchange_parse() -> list[Row]:
-    """Measure book-keeping alone, and with a snapshot of the market after every message."""
+    """Measure parsing alone, and with a snapshot of the market after every message."""
     if find_spec("betfairlightweight") is None:
         raise SystemExit(ABSENT)
     logging.getLogger("betfairlightweight").setLevel(logging.CRITICAL)
     bodies, source = messages()
     compare(bodies)
     parser = "orjson" if find_spec("orjson") else "json"
-    told = f"{source}; best of {RUNS} runs in turn; the reference parses with {parser}"
+    conditions = f"{source}; best of {RUNS} runs in turn; the reference parses with {parser}"
     return [
         _row(
-            "exchange stream: parse and keep the books",
+            "exchange stream to order books",
             bodies,
-            mine=partial(ours, bodies, snapshots=False),
-            other=partial(theirs, bodies, lightweight=True, snapshots=False),
-            against=f"{AGAINST}, StreamListener.on_data, lightweight, no output",
+            our_pass=partial(ours, bodies, snapshots=False),
+            their_pass=partial(theirs, bodies, lightweight=True, snapshots=False),
+            against=f"{AGAINST}, StreamListener.on_data, lightweight, without output",
             goal=3.0,
-            conditions=f"{told}; both keep full ladders, ours orders one when it is looked at",
+            conditions=f"{conditions}; both keep full ladders, ours sorts a ladder when it is read",
         ),
         _row(
-            "exchange stream: and a snapshot a message",
+            "exchange stream to order books, a snapshot per message",
             bodies,
-            mine=partial(ours, bodies, snapshots=True),
-            other=partial(theirs, bodies, lightweight=True, snapshots=True),
-            against=f"{AGAINST}, the same with an output queue: a dict of every market book",
+            our_pass=partial(ours, bodies, snapshots=True),
+            their_pass=partial(theirs, bodies, lightweight=True, snapshots=True),
+            against=f"{AGAINST}, lightweight, with an output queue: a dict of every market book",
             goal=1.0,
-            conditions=f"{told}; ours are ordered, frozen pictures, its are live dicts",
+            conditions=f"{conditions}; our snapshots are sorted and frozen, its are live dicts",
         ),
         _row(
-            "exchange stream: snapshots beside market books",
+            "exchange stream, snapshots against market book objects",
             bodies,
-            mine=partial(ours, bodies, snapshots=True),
-            other=partial(theirs, bodies, lightweight=False, snapshots=True),
-            against=f"{AGAINST}, as it comes: MarketBook objects",
+            our_pass=partial(ours, bodies, snapshots=True),
+            their_pass=partial(theirs, bodies, lightweight=False, snapshots=True),
+            against=f"{AGAINST} in its default mode, with an output queue: MarketBook objects",
             goal=3.0,
-            conditions=told,
+            conditions=conditions,
         ),
     ]

@@ -1,6 +1,7 @@
-"""One price change to a thousand subscribers: when has the last one been served?
+"""Measure how soon one price change has reached the last of a thousand subscribers.
 
-The subscribers are bare sockets in one selector loop, cheap enough not to hide the server.
+The subscribers are plain sockets in one selector loop, so that their own cost is small beside the
+server's.
 """
 
 import selectors
@@ -27,7 +28,7 @@ RUNS = 5
 
 
 class Subscribers:
-    """A thousand sockets that have subscribed and heard what there was to hear."""
+    """A thousand sockets that have subscribed to one market."""
 
     def __init__(self, port: int) -> None:
         self._selector = selectors.EpollSelector()
@@ -40,10 +41,10 @@ class Subscribers:
         sock = socket.create_connection(("127.0.0.1", port))
         protocol.send_request(protocol.connect())
         self._write(sock, protocol)
-        heard = 0
-        while heard < 1:  # the welcome
+        received = 0
+        while received < 1:  # the welcome
             protocol.receive_data(sock.recv(65_536))
-            heard += sum(_is_data(event) for event in protocol.events_received())
+            received += sum(_is_data(event) for event in protocol.events_received())
         protocol.send_binary(MSGPACK.encode(Subscribe(markets=(1,))))
         self._write(sock, protocol)
         sock.setblocking(False)
@@ -56,15 +57,15 @@ class Subscribers:
             if data:
                 sock.sendall(data)
 
-    def settle(self, quiet_s: float = 0.3) -> None:
-        """Read until nothing has come for a while."""
+    def drain(self, quiet_s: float = 0.3) -> None:
+        """Read until nothing arrives for `quiet_s` seconds."""
         while ready := self._selector.select(quiet_s):
             for key, _ in ready:
                 assert isinstance(key.fileobj, socket.socket)
                 key.fileobj.recv(65_536)
 
     def wait_all(self) -> None:
-        """Return when every socket has been readable once."""
+        """Wait until every socket has been readable once."""
         waiting = {sock.fileno() for sock in self._sockets}
         while waiting:
             for key, _ in self._selector.select(5.0):
@@ -84,7 +85,7 @@ def _is_data(event: object) -> bool:
 
 
 def _median_ms(kind: str) -> float:
-    """Return the median time from the change to the last subscriber served, in milliseconds."""
+    """Return the median milliseconds from a change to the last subscriber's receipt."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.bench.fanout_server", kind],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
@@ -93,7 +94,7 @@ def _median_ms(kind: str) -> float:
     assert process.stdout is not None
     try:
         subscribers = Subscribers(int(process.stdout.readline()))
-        subscribers.settle()
+        subscribers.drain()
         samples = []
         for _ in range(CHANGES):
             started = time.perf_counter()
@@ -117,7 +118,7 @@ def fan_out() -> list[Row]:
         reference.append(_median_ms("broadcast"))
     return [
         Row(
-            f"a price change to {SUBSCRIBERS:,} subscribers, last one served",
+            f"a price change to the last of {SUBSCRIBERS:,} subscribers",
             "ms",
             statistics.median(ours),
             statistics.median(reference),
@@ -125,8 +126,8 @@ def fan_out() -> list[Row]:
             "lower",
             1.5,
             "ratio",
-            f"one gateway process, from the shell's message on; {CHANGES} changes a run, median of "
-            f"{RUNS} runs' medians",
+            f"one gateway process, from the shell's message to the last socket readable; {CHANGES} "
+            f"changes per run, median of the medians of {RUNS} runs",
             ours,
             reference,
         )

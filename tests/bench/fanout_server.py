@@ -1,7 +1,7 @@
-"""One price change to many subscribers: our gateway's fan-out, or websockets' own broadcast.
+"""Serve price changes to many subscribers by our gateway, or by websockets' own broadcast.
 
-Run as a process: `fanout_server gateway|broadcast`. Prints its port; each line on standard input
-sends one change to everyone.
+Runs as a process: `fanout_server gateway|broadcast`. It prints its port; each line on standard
+input sends one change to all subscribers.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ async def _lines() -> "asyncio.StreamReader":
 
 
 async def our_gateway() -> None:
-    """Serve with the gateway; a change takes the way that a shell's message takes."""
+    """Serve with the gateway; a change enters as a market shell's message does."""
     settings = GatewaySettings(bets_host="127.0.0.1", bets_port=0, control_port=0, feed_port=0)
     gateway = Gateway(name="bench", shards=1, secret=SECRET, settings=settings, clock_s=time.time)
     ports = await gateway.start()

@@ -1,4 +1,4 @@
-"""Feeds through the whole system: a goal's prices, a provider's busy hour, a whole recording."""
+"""Measure feeds through the whole system: a goal, a busy provider, and a whole recording."""
 
 import asyncio
 import random
@@ -20,7 +20,7 @@ from gateway.feeds.factory import feed_part
 from gateway.feeds.uof.generator import LIVE, Rehearsal
 from gateway.messages.feed import FeedPushed
 from gateway.replay.options import AS_FAST_AS_IT_GOES, ReplayOptions
-from gateway.replay.run import Replay, survey
+from gateway.replay.run import Replay, read_summary
 from gateway.session.tokens import Role
 from simulations.timeline import match_by_id, world_cup_2022
 from tests.bench.driver import Plan, Result
@@ -52,7 +52,7 @@ GOAL_KEYS = (
     *(f"second_half_total?total={line}" for line in ("1.5", "2", "2.5", "3.5")),
     *(f"second_half_handicap?hcp={line}" for line in _HANDICAPS),
 )  # fmt: skip
-"""Markets that neither score decides."""
+"""Markets that neither 1:0 nor 1:1 decides."""
 
 MARKETS_LIVE = 2_000
 FEED_A_MINUTE = 50_000
@@ -67,7 +67,7 @@ FLOOD_BODIES = 64
 
 
 def quantile(samples: Sequence[float], share: float) -> float:
-    """Return the sample that this share of all lies below."""
+    """Return the sample below which this share of all samples lies."""
     ordered = sorted(samples)
     return ordered[min(int(share * len(ordered)), len(ordered) - 1)]
 
@@ -80,7 +80,7 @@ def _feed_url(system: System) -> str:
 
 
 class Goals:
-    """A match that goes from 1:0 to 1:1 and back, and somebody who waits for its prices."""
+    """A match that alternates between 1:0 and 1:1, and a client that waits for its odds."""
 
     def __init__(self, source: FeedSession, watcher: BettorSession) -> None:
         self._rehearsal = Rehearsal(match_by_id(MATCH), event=FIXTURE, keys=GOAL_KEYS)
@@ -91,7 +91,7 @@ class Goals:
         self.prices = 0
 
     async def open(self) -> None:
-        """Have all markets created, priced and open, and in the watcher's sight."""
+        """Create, price and open all markets, and wait until the watcher has them."""
         await self._watcher.subscribe(fixtures=[FIXTURE])
         await self._source.push(FEED, [self._message()])
         async with asyncio.timeout(WITHIN_S):
@@ -100,7 +100,7 @@ class Goals:
         self.prices = sum(len(market.outcomes) for market in self._watcher.prices.values())
 
     async def goal_ms(self) -> float:
-        """Push a goal; return when the last market's new prices were there, in milliseconds."""
+        """Push a goal; return the milliseconds until the watcher has every market's new odds."""
         before = {no: market.version for no, market in self._watcher.prices.items()}
         body = self._message()
         async with asyncio.timeout(WITHIN_S):
@@ -135,26 +135,26 @@ class Goals:
 
 
 async def goals() -> list[Row]:
-    """Measure goals idle and under the load of the wire's own measure."""
+    """Measure goals without other load, and under the load of the throughput measure."""
     part = feed_part(FEED, UofFeedSettings(enabled=True, own_prices=True, watch=False))
     async with running(markets=BET_MARKETS, markets_per_actor=128, feeds=[part]) as system:
         bets = f"ws://127.0.0.1:{system.ports[0]['bets']}"
         source = await connect_feed(_feed_url(system), token=token(0, role=Role.FEED))
         watcher = await connect(bets, token=token(0, role=Role.QUANT))
         try:
-            scene = Goals(source, watcher)
-            await scene.open()
+            match = Goals(source, watcher)
+            await match.open()
             for _ in range(20):
-                await scene.goal_ms()
-            idle = [await scene.goal_ms() for _ in range(IDLE_GOALS)]
+                await match.goal_ms()
+            idle = [await match.goal_ms() for _ in range(IDLE_GOALS)]
             loaded: list[float] = []
             rates: list[float] = []
             for run in range(LOAD_RUNS):
-                load = asyncio.create_task(_spine_load(bets, run=f"g{run}"))
+                load = asyncio.create_task(_bets_in_flight(bets, run=f"g{run}"))
                 await asyncio.sleep(1.5)  # the driver's own start
                 while not load.done():
-                    loaded.append(await scene.goal_ms())
-                loaded.pop()  # the load ended during it
+                    loaded.append(await match.goal_ms())
+                loaded.pop()  # the load ended during this goal
                 result = load.result()
                 rates.append(result.bets / result.seconds)
         finally:
@@ -163,18 +163,18 @@ async def goals() -> list[Row]:
     p50, p99 = quantile(loaded, 0.5), quantile(loaded, 0.99)
     return [
         Row(
-            f"goal in the feed to the last of {scene.prices} new prices, p99 under bets",
+            f"a goal in the feed to the last of {match.prices} new odds, p99 under bets",
             "ms",
             p99,
             p50,
-            "its own p50 in the same run",
+            "the p50 of the same goals",
             "lower",
             3.0,
             "ratio",
-            f"{len(GOAL_KEYS)} markets in one shell priced by our model, at one subscribed client; "
-            f"{len(loaded)} goals while {ACCOUNTS} connections with {IN_FLIGHT} bets in flight "
-            f"each place {statistics.median(rates):,.0f} bets/s; journals synced; idle "
-            f"({IDLE_GOALS} goals) p50 {quantile(idle, 0.5):.1f} ms, "
+            f"{len(GOAL_KEYS)} markets in one shell priced by our model, seen by one subscribed "
+            f"client; {len(loaded)} goals while {ACCOUNTS} connections with {IN_FLIGHT} bets in "
+            f"flight each place {statistics.median(rates):,.0f} bets/s; journals synced; without "
+            f"bets ({IDLE_GOALS} goals) p50 {quantile(idle, 0.5):.1f} ms, "
             f"p99 {quantile(idle, 0.99):.1f} ms",
             loaded,
             idle,
@@ -182,7 +182,7 @@ async def goals() -> list[Row]:
     ]
 
 
-async def _spine_load(url: str, *, run: str) -> Result:
+async def _bets_in_flight(url: str, *, run: str) -> Result:
     return await drive(
         Plan(
             url=url,
@@ -199,7 +199,7 @@ async def _spine_load(url: str, *, run: str) -> Result:
 
 
 class Provider:
-    """Many matches at once, a few of their markets a message."""
+    """A provider of many matches at once, with a few markets of one match in each message."""
 
     def __init__(self, markets: int) -> None:
         self._rng = random.Random(7)
@@ -218,14 +218,14 @@ class Provider:
         ]
 
     def boards(self) -> list[bytes]:
-        """Return a message with all markets for each match."""
+        """Return for each match a message with all of its markets."""
         self._at_ms += 1_000
         return [
             one.odds(self._at_ms, LIVE, self._states[0], status=1)[1] for one in self._rehearsals
         ]
 
     def messages(self, count: int) -> list[bytes]:
-        """Return so many messages, each later than those before."""
+        """Return `count` messages in order of time."""
         bodies = []
         for _ in range(count):
             self._at_ms += 1
@@ -237,7 +237,7 @@ class Provider:
 
 
 async def busy_provider() -> list[Row]:
-    """Measure bets beside a feed at fifty thousand messages a minute, and how many it can be."""
+    """Measure bets beside a feed of 50,000 messages a minute, and the feed's highest rate."""
     part = feed_part(FEED, UofFeedSettings(enabled=True, watch=False))
     async with running(markets=BET_MARKETS, markets_per_actor=1_024, feeds=[part]) as system:
         bets = f"ws://127.0.0.1:{system.ports[0]['bets']}"
@@ -276,8 +276,8 @@ def _busy_rows(
     idle_p99 = statistics.median(result.p99_ms for result in idle)
     busy_p99 = statistics.median(result.p99_ms for result in busy)
     shared = (
-        f"{provider.markets:,} markets of {provider.matches} matches live in {shells} shells, "
-        f"{MARKETS_A_MESSAGE} markets a message, one source"
+        f"{provider.markets:,} live markets of {provider.matches} matches in {shells} shells, "
+        f"{MARKETS_A_MESSAGE} markets per message, one source"
     )
     return [
         Row(
@@ -289,25 +289,25 @@ def _busy_rows(
             "lower",
             2.0,
             "ratio",
-            f"{shared}; {BETS_A_SECOND} bets/s at random moments over {ACCOUNTS} connections, "
-            f"{BUSY_S:.0f} s a run, median of {BUSY_RUNS}; bet p50 "
+            f"{shared}; {BETS_A_SECOND} bets/s at random times over {ACCOUNTS} connections, "
+            f"{BUSY_S:.0f} s per run, median of {BUSY_RUNS}; bet p50 "
             f"{statistics.median(r.p50_ms for r in busy):.2f} ms against "
-            f"{statistics.median(r.p50_ms for r in idle):.2f}; push to obeyed p50 "
-            f"{1_000 * quantile(answers_s, 0.5):.1f} ms, p99 "
+            f"{statistics.median(r.p50_ms for r in idle):.2f} without a feed; push to applied and "
+            f"answered p50 {1_000 * quantile(answers_s, 0.5):.1f} ms, p99 "
             f"{1_000 * quantile(answers_s, 0.99):.1f} ms",
             [result.p99_ms for result in busy],
             [result.p99_ms for result in idle],
         ),
         Row(
-            "feed messages a minute, as many as it takes",
+            "feed messages a minute, highest rate",
             "/min",
             flood * 60,
             float(FEED_A_MINUTE),
-            "what a provider sends in a busy minute",
+            "a provider's rate in a busy minute",
             "higher",
             float(FEED_A_MINUTE),
             "ours",
-            f"{shared}; {FLOOD_MESSAGES:,} messages, every one obeyed, journaled and synced",
+            f"{shared}; {FLOOD_MESSAGES:,} messages, every one applied, journaled and synced",
         ),
     ]
 
@@ -329,9 +329,9 @@ async def _paced_bets(url: str, *, run: str) -> Result:
 async def _push_at_pace(
     source: FeedSession, bodies: list[bytes], *, until: "asyncio.Task[Result]"
 ) -> list[float]:
-    """Push as a provider does until the bets are done; return how long answers took."""
+    """Push at a provider's pace until the bets are done; return the seconds to each answer."""
     loop = asyncio.get_running_loop()
-    took: list[float] = []
+    answers_s: list[float] = []
     pushes: list[asyncio.Future[FeedPushed]] = []
     began, sent = loop.time(), 0
     while not until.done():
@@ -341,17 +341,17 @@ async def _push_at_pace(
             sent += len(part)
             pushed_s = loop.time()
             pushed = source.push(FEED, part)
-            pushed.add_done_callback(lambda _, at_s=pushed_s: took.append(loop.time() - at_s))
+            pushed.add_done_callback(lambda _, at_s=pushed_s: answers_s.append(loop.time() - at_s))
             pushes.append(pushed)
         await asyncio.sleep(PUSH_EVERY_S)
     elapsed_s = loop.time() - began
-    _all_obeyed(await asyncio.gather(*pushes))
+    _check_applied(await asyncio.gather(*pushes))
     assert sent / elapsed_s > 0.95 * FEED_A_MINUTE / 60, f"{sent} messages in {elapsed_s:.1f} s"
-    return took
+    return answers_s
 
 
 async def _flood(source: FeedSession, bodies: list[bytes]) -> float:
-    """Push as fast as answers come; return messages a second."""
+    """Push as fast as answers arrive; return messages per second."""
     began = time.perf_counter()
     pushes: list[asyncio.Future[FeedPushed]] = []
     for start in range(0, len(bodies), FLOOD_BODIES):
@@ -359,12 +359,13 @@ async def _flood(source: FeedSession, bodies: list[bytes]) -> float:
         if len(pushes) >= PUSHES_IN_FLIGHT:
             await pushes[-PUSHES_IN_FLIGHT]
     answers = await asyncio.gather(*pushes)
-    took_s = time.perf_counter() - began
-    _all_obeyed(answers)
-    return len(bodies) / took_s
+    elapsed_s = time.perf_counter() - began
+    _check_applied(answers)
+    return len(bodies) / elapsed_s
 
 
-def _all_obeyed(answers: Sequence[FeedPushed]) -> None:
+def _check_applied(answers: Sequence[FeedPushed]) -> None:
+    """Assert that no message was refused."""
     refused = [one.refused for answer in answers for one in answer.results if one.refused]
     assert not refused, f"{len(refused)} messages were refused, first: {refused[0]}"
 
@@ -373,7 +374,7 @@ def _all_obeyed(answers: Sequence[FeedPushed]) -> None:
 
 
 def whole_recording() -> list[Row]:
-    """Replay a recording as fast as it goes, through every part of the system, with a crowd."""
+    """Replay a recording without pauses through the whole system, with simulated bettors."""
     bodies, source = messages()
     parse_s = timed(lambda: ours(bodies, snapshots=False))
     with tempfile.TemporaryDirectory(dir=".", prefix="bench-") as folder:
@@ -383,17 +384,17 @@ def whole_recording() -> list[Row]:
     rate = figures["messages"] / figures["seconds"]
     return [
         Row(
-            "a recording through the whole system at --max",
+            "a recording replayed through the whole system at --max",
             "messages/s",
             rate,
             len(bodies) / parse_s,
-            "our own parsing and book-keeping of it alone",
+            "our parsing of the same messages into order books alone",
             "higher",
             FEED_A_MINUTE / 60,
             "ours",
-            f"{source}; a market shell, an account shard, a gateway and a crowd of 40 that placed "
-            f"{figures['bets']:,.0f} bets meanwhile; every message obeyed, journaled and synced, "
-            f"books closed and checked",
+            f"{source}; a market shell, an account shard, a gateway and 40 simulated bettors that "
+            f"placed {figures['bets']:,.0f} bets meanwhile; every message applied, journaled and "
+            f"synced, all markets settled and the books reconciled",
         )
     ]
 
@@ -411,14 +412,14 @@ async def _replay(path: Path, folder: Path) -> dict[str, float]:
         data_dir=folder / "replay",
         plain=True,
     )
-    with (folder / "said.txt").open("w", encoding="utf-8") as said:
+    with (folder / "output.txt").open("w", encoding="utf-8") as output:
         config = replace(Config(), data_dir=str(folder))
-        run = Replay(options, config, recording=survey(path), console=Console(file=said))
+        run = Replay(options, config, recording=read_summary(path), console=Console(file=output))
         code = await run.run()
-    assert code == 0, (folder / "said.txt").read_text(encoding="utf-8")
+    assert code == 0, (folder / "output.txt").read_text(encoding="utf-8")
     return run.figures
 
 
 def feeds() -> list[Row]:
-    """Return all rows."""
+    """Run the measures of feeds."""
     return [*asyncio.run(goals()), *asyncio.run(busy_provider()), *whole_recording()]

@@ -1,4 +1,4 @@
-"""The running system under measurement: real Ray, real sockets, funded accounts, open markets."""
+"""Run the system to measure: real Ray, real sockets, funded accounts, open markets."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ FUNDS_MINOR = 100_000_000_000
 
 
 def token(account: int, *, role: Role = Role.BETTOR) -> str:
-    """Return a bettor's token, or a caller's of another role."""
+    """Return a token for a bettor, or for another role."""
     return TokenKey(SECRET).issue(
         role=role,
         sub=f"bench-{account}",
@@ -45,7 +45,7 @@ async def running(
     settings: GatewaySettings | None = None,
     feeds: Sequence[FeedPart] = (),
 ) -> AsyncIterator[System]:
-    """Bring a system up on Ray in a fresh folder on this disk, and take it down."""
+    """Start a system on Ray in a new folder on this disk, and stop it afterwards."""
     gateway = settings or GatewaySettings(
         bets_host="127.0.0.1",
         bets_port=0,
@@ -91,13 +91,13 @@ async def drive(plan: Plan) -> Result:
     )  # fmt: skip
     out, _ = await process.communicate(json.dumps(asdict(plan)).encode())
     if process.returncode:
-        raise RuntimeError("the load driver failed; its words are above")
+        raise RuntimeError("the load driver failed; its error output is above")
     return Result(**json.loads(out))
 
 
 @asynccontextmanager
 async def echo_server() -> AsyncIterator[str]:
-    """Run the reference server; yields its address."""
+    """Run the reference server and yield its address."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.bench.echo_server", stdout=asyncio.subprocess.PIPE
     )

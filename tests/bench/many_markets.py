@@ -1,4 +1,4 @@
-"""Ten thousand markets in one machine: memory a market, and a batch spread over all of them."""
+"""Measure the memory per market of ten thousand markets, and batches spread over all of them."""
 
 import gc
 from pathlib import Path
@@ -16,8 +16,8 @@ def resident_bytes() -> int:
 
 
 def many_markets() -> list[Row]:
-    """Measure memory a market and the time of a bet against one market's."""
-    machine_with(1)  # kernels and allocator warm
+    """Measure memory per market, and the time per bet beside that on one market."""
+    machine_with(1)  # load kernels and warm the allocator
     gc.collect()
     before = resident_bytes()
     machine = machine_with(MARKETS)
@@ -44,11 +44,11 @@ def many_markets() -> list[Row]:
     spread_median, spread_samples = median_of(spread, runs=RUNS)
     single_median, single_samples = median_of(single, runs=RUNS)
     return [
-        Row("memory a market, 10,000 in one machine", "KiB", per_market / 1_024, per_one / 1_024,
-            "a machine of one market", "lower", 20, "ours",
-            "resident memory, 3 outcomes a market, no bets"),
-        Row("a bet, batches over 10,000 markets", "ns", spread_median, single_median,
+        Row("memory per market, 10,000 in one process", "KiB", per_market / 1_024, per_one / 1_024,
+            "a second set of one market", "lower", 20, "ours",
+            "resident memory, 3 outcomes per market, no bets"),
+        Row("time per bet, batches over 10,000 markets", "ns", spread_median, single_median,
             "the same batches on 1 market", "lower", 2.0, "ratio",
-            f"in memory, batches of {BATCH:,}, index growth included, median of {RUNS}",
+            f"in memory, batches of {BATCH:,}, the bet index grows meanwhile, median of {RUNS}",
             spread_samples, single_samples),
     ]  # fmt: skip

@@ -1,7 +1,8 @@
-"""The decision loop as a plain Python programmer would write it: the kernel's reference.
+"""Decide bets in plain Python: the reference of the decision kernel.
 
-The same ladder on the same rows, with a dictionary for the index and lists for the book; reads the
-rows as Python integers at once, which is quicker than touching numpy fields one by one.
+The same checks in the same order on the same rows, with a dictionary for the bet index and lists
+for the book. It converts all rows to Python integers at once, which is faster than reading numpy
+fields one by one.
 """
 
 from engine.common.commands import Limits
@@ -16,9 +17,9 @@ class PlainMarket:
     Parameters
     ----------
     odds_milli : list of int
-        Odds of its outcomes.
+        Odds of the outcomes.
     limits : Limits
-        What it may take.
+        The market's limits.
     """
 
     def __init__(self, *, odds_milli: list[int], limits: Limits) -> None:

@@ -1,8 +1,8 @@
-"""Prices, calibration and margins beside penaltyblog, on the same machine and the same inputs.
+"""Measure football prices, calibration and margins, beside penaltyblog on the same inputs.
 
-Every measure first checks that both come to the same answers, and says in its conditions how near;
-what penaltyblog does not do (or does otherwise) is named there too. Where ours is the kernel alone,
-its inputs packed as the reference's are numbers, another measure has the whole Python call.
+Every measure first checks that both sides give the same answers; its conditions state the largest
+difference, and what penaltyblog computes otherwise or not at all. Where ours is the kernel alone on
+packed inputs, another measure has the whole Python call.
 """
 
 import time
@@ -38,7 +38,7 @@ MARKETS = 10_000
 
 
 def penaltyblog() -> Any:
-    """Return the reference, or say what to do for it and return None."""
+    """Return the reference; where it is not installed, print how to install it and return None."""
     if find_spec("penaltyblog") is None:
         print(ABSENT)
         return None
@@ -48,15 +48,15 @@ def penaltyblog() -> Any:
 
 
 def seconds(call: Callable[[], object], *, calls: int) -> float:
-    """Return the seconds that one call takes."""
+    """Return the mean seconds per call."""
     started = time.perf_counter()
     for _ in range(calls):
         call()
     return (time.perf_counter() - started) / calls
 
 
-def believed(count: int, *, seed: int = 7, dependence: float = 0.0) -> list[MatchModel]:
-    """Return models of as many different matches."""
+def match_models(count: int, *, seed: int = 7, dependence: float = 0.0) -> list[MatchModel]:
+    """Return the models of different matches, drawn with a seed."""
     rng = np.random.default_rng(seed)
     return [
         MatchModel(home_rate=home, away_rate=away, dependence=dependence)
@@ -65,7 +65,7 @@ def believed(count: int, *, seed: int = 7, dependence: float = 0.0) -> list[Matc
 
 
 def reference_prices(reference: Any, model: MatchModel) -> list[float]:
-    """Price the 66 through penaltyblog: one call of its grid for both sides of a line."""
+    """Price the 66 outcomes by penaltyblog: one call of its grid for both sides of a line."""
     grid = reference.models.create_dixon_coles_grid(
         model.home_rate, model.away_rate, model.dependence
     )
@@ -81,13 +81,13 @@ def reference_prices(reference: Any, model: MatchModel) -> list[float]:
 
 
 def our_prices(board: FixtureBoard, model: MatchModel) -> np.ndarray:
-    """Price the same 66: ours has "no" beside "yes", which penaltyblog leaves to a subtraction."""
+    """Price the same 66 outcomes; our "no" to both teams scoring is left out, as it has none."""
     fair = board.fair(model, MatchState())
     return np.concatenate((fair[:4], fair[5:]))
 
 
 def widest_gap(reference: Any, board: FixtureBoard, models: list[MatchModel]) -> float:
-    """Return how far apart the two are at most over some matches."""
+    """Return the largest difference of a probability between the two over some matches."""
     return max(
         float(np.abs(our_prices(board, model) - reference_prices(reference, model)).max())
         for model in models
@@ -95,7 +95,7 @@ def widest_gap(reference: Any, board: FixtureBoard, models: list[MatchModel]) ->
 
 
 def kernel_seconds(compiled: CompiledMarkets, models: list[MatchModel], state: MatchState) -> float:
-    """Return the seconds of one kernel call, the inputs packed beforehand."""
+    """Return the seconds per kernel call on packed inputs."""
     packed = [pack_model(model) for model in models]
     at = pack_state(state)
     arrays = (compiled.terms, compiled.pmf, compiled.features, compiled.chances, compiled.fair)
@@ -108,31 +108,34 @@ def kernel_seconds(compiled: CompiledMarkets, models: list[MatchModel], state: M
 
 
 def fixture_prices() -> list[Row]:
-    """Price 66 outcomes of a fixture, and a board of 200 and more."""
+    """Measure the prices of 66 outcomes of a fixture, and of larger boards."""
     reference = penaltyblog()
     if reference is None:
         return []
     board, compiled = FixtureBoard(KEYS), CompiledMarkets(KEYS)
-    bent, straight = believed(40, dependence=-0.1), believed(40)
-    same, swapped = widest_gap(reference, board, straight), widest_gap(reference, board, bent)
+    dependent, independent = match_models(40, dependence=-0.1), match_models(40)
+    same = widest_gap(reference, board, independent)
+    swapped = widest_gap(reference, board, dependent)
     assert same < 1e-7, same
     state = MatchState()
 
     def kernel() -> float:
-        return 1 / kernel_seconds(compiled, bent, state)
+        return 1 / kernel_seconds(compiled, dependent, state)
 
     def call() -> float:
-        return len(bent) / seconds(lambda: [board.fair(model, state) for model in bent], calls=100)
+        call_s = seconds(lambda: [board.fair(model, state) for model in dependent], calls=100)
+        return len(dependent) / call_s
 
     def theirs() -> float:
-        return len(bent) / seconds(lambda: [reference_prices(reference, m) for m in bent], calls=1)
+        call_s = seconds(lambda: [reference_prices(reference, m) for m in dependent], calls=1)
+        return len(dependent) / call_s
 
     ref_median, ref_samples = median_of(theirs, runs=RUNS)
     conditions = (
-        f"1x2, both to score, totals and handicaps in quarter steps; {len(bent)} matches, "
+        f"1x2, both to score, totals and handicaps in quarter steps; {len(dependent)} matches, "
         f"dependence -0.1, median of {RUNS}; probabilities differ by at most {same:.0e} at "
-        f"dependence 0 (its grid ends at 15 goals) and by {swapped:.3f} at -0.1, where its 1:0 and "
-        f"0:1 are swapped; one call of it serves both sides of a line"
+        f"dependence 0 (its grid ends at 15 goals) and by {swapped:.3f} at -0.1, where it swaps "
+        f"1:0 and 0:1; one of its calls serves both sides of a line"
     )
     rows = []
     for measure, goal, name, how in (
@@ -150,7 +153,7 @@ def fixture_prices() -> list[Row]:
 
 
 def whole_board(reference_us: float) -> list[Row]:
-    """Time the kernel on the head of the full board, and on all of it."""
+    """Measure the kernel on the first markets of the default board, and on all of them."""
     model = MatchModel(home_rate=1.6, away_rate=1.3, dependence=-0.1)
     level = MatchState(period=Period.FIRST_HALF, clock_s=600)
     ahead = level.scored(side="home")
@@ -185,7 +188,7 @@ def whole_board(reference_us: float) -> list[Row]:
                 "ours",
                 f"the default board, {kind}: {len(compiled.markets)} markets with both halves, "
                 f"combinations and the order of goals, one kernel call in play, median of {RUNS}; "
-                f"{call_us:.1f} us for the Python call with a state that is new each time",
+                f"{call_us:.1f} us for the Python call with another state each time",
                 samples,
             )
         )
@@ -193,25 +196,25 @@ def whole_board(reference_us: float) -> list[Row]:
 
 
 def calibration() -> list[Row]:
-    """Find rates from 1x2 probabilities, and check either answer against what was asked."""
+    """Measure the calibration of rates to 1x2 probabilities; check both against their targets."""
     reference = penaltyblog()
     if reference is None:
         return []
     board = FixtureBoard(["m/1x2"])
-    asked = [board.fair(model, MatchState()).tolist() for model in believed(100, seed=11)]
+    targets = [board.fair(model, MatchState()).tolist() for model in match_models(100, seed=11)]
 
     def ours() -> float:
-        took = seconds(
-            lambda: [rates_from_1x2(home=h, draw=d, away=a, dependence=0.0) for h, d, a in asked],
+        call_s = seconds(
+            lambda: [rates_from_1x2(home=h, draw=d, away=a, dependence=0.0) for h, d, a in targets],
             calls=20,
         )
-        return len(asked) / took
+        return len(targets) / call_s
 
     def expectancy(probabilities: list[float], **options: Any) -> Any:
         return reference.models.goal_expectancy(*probabilities, dc_adj=False, **options)
 
     def theirs() -> float:
-        return len(asked) / seconds(lambda: [expectancy(row) for row in asked], calls=1)
+        return len(targets) / seconds(lambda: [expectancy(row) for row in targets], calls=1)
 
     def missed(home: float, away: float, row: list[float]) -> float:
         model = MatchModel(home_rate=home, away_rate=away)
@@ -219,7 +222,7 @@ def calibration() -> list[Row]:
 
     gaps: dict[str, list[float]] = {"ours": [], "theirs": [], "tight": []}
     apart = []
-    for row in asked:
+    for row in targets:
         found = rates_from_1x2(home=row[0], draw=row[1], away=row[2], dependence=0.0)
         assert isinstance(found, Rates)
         gaps["ours"].append(missed(found.home, found.away, row))
@@ -240,10 +243,11 @@ def calibration() -> list[Row]:
             "higher",
             300,
             "ratio",
-            f"100 markets without margin; probabilities of the answer miss those asked for by "
-            f"{max(gaps['ours']):.0e} (ours, Newton to 1e-12) and {max(gaps['theirs']):.0e} (its "
-            f"default, which stops when the Brier score stands still), {max(gaps['tight']):.0e} "
-            f"when told to go on: then the rates differ by {max(apart):.0e}",
+            f"100 markets without margin; the rates' probabilities miss their targets by at most "
+            f"{max(gaps['ours']):.0e} (ours, Newton to 1e-12), {max(gaps['theirs']):.0e} (its "
+            f"default, which stops when the Brier score no longer changes) and "
+            f"{max(gaps['tight']):.0e} (its with tighter tolerances, whose rates differ from ours "
+            f"by at most {max(apart):.0e})",
             samples,
             ref_samples,
         )
@@ -251,7 +255,7 @@ def calibration() -> list[Row]:
 
 
 def margins() -> list[Row]:
-    """Take margins off 10,000 markets of three outcomes by the two methods that need solving."""
+    """Measure the removal of margins from 10,000 markets by the two methods that need a solver."""
     reference = penaltyblog()
     if reference is None:
         return []
@@ -279,7 +283,7 @@ def margins() -> list[Row]:
         assert not moved.statuses.any()
         started = time.perf_counter()
         answers = loop()
-        took = time.perf_counter() - started
+        elapsed_s = time.perf_counter() - started
         apart = float(np.abs(np.array(answers).ravel() - moved.values).max())
         assert apart < 1e-6, apart
         ours_median, samples = median_of(ours, runs=RUNS)
@@ -288,13 +292,13 @@ def margins() -> list[Row]:
                 f"margin removal, {MARKETS:,} markets of 3, {name.replace('_', ' ')}",
                 "markets/s",
                 ours_median,
-                MARKETS / took,
+                MARKETS / elapsed_s,
                 "penaltyblog calculate_implied in a loop",
                 "higher",
                 200,
                 "ratio",
-                f"one call for all, sums to 1e-12; answers differ by at most {apart:.0e}; median "
-                f"of {RUNS}, the loop once",
+                f"one call for all markets, sums within 1e-12; answers differ by at most "
+                f"{apart:.0e}; median of {RUNS}, the loop once",
                 samples,
             )
         )
@@ -302,7 +306,7 @@ def margins() -> list[Row]:
 
 
 def pricing() -> list[Row]:
-    """Run every measure of prices."""
+    """Run the measures of pricing."""
     if penaltyblog() is None:
         return []
     return [*fixture_prices(), *calibration(), *margins()]

@@ -1,4 +1,4 @@
-"""Coming back: how fast a journal is replayed, and how soon a killed market answers again."""
+"""Measure recovery: the replay of a journal, and a killed market's time to its next bet."""
 
 import asyncio
 import os
@@ -17,16 +17,16 @@ from persistence.journal import JournalOptions
 from tests.bench.core import BATCH, bet_rows, market_commands
 from tests.bench.live import running, token
 from tests.bench.table import Row, median_of
-from tests.bench.wire import Bare
+from tests.bench.wire import BareActor
 
 RUNS = 5
 BETS = 1_024 * BATCH
 OPTIONS = JournalOptions(snapshot_bytes=1 << 40)
-"""No snapshot: what is measured is the replay of every record."""
+"""No snapshot, so that every record is replayed."""
 
 
 def replay() -> list[Row]:
-    """Replay a journal of batches, every decision compared, beside reading its bytes raw."""
+    """Measure the replay of a journal with every decision compared, beside reading its files."""
     with tempfile.TemporaryDirectory(dir=".") as name:
         folder = Path(name)
         durable = DurableMarkets.open(folder, disk=LocalDisk(), at_ns=1, options=OPTIONS)
@@ -38,11 +38,11 @@ def replay() -> list[Row]:
         durable.close()
 
         def ours() -> float:
-            again = DurableMarkets.open(folder, disk=LocalDisk(), at_ns=1, options=OPTIONS)
-            rate = again.recovery.bets / (again.recovery.ms / 1_000)
-            assert again.recovery.bets == BETS
-            assert again.state_hash() == expected
-            again.close()
+            recovered = DurableMarkets.open(folder, disk=LocalDisk(), at_ns=1, options=OPTIONS)
+            rate = recovered.recovery.bets / (recovered.recovery.ms / 1_000)
+            assert recovered.recovery.bets == BETS
+            assert recovered.state_hash() == expected
+            recovered.close()
             return rate
 
         def reference() -> float:
@@ -60,7 +60,7 @@ def replay() -> list[Row]:
             "bets/s",
             ours_median,
             ref_median,
-            "reading the journal's files and doing nothing",
+            "reading the journal's files alone",
             "higher",
             1_000_000,
             "ours",
@@ -73,7 +73,7 @@ def replay() -> list[Row]:
 
 
 async def _kill_to_serving(system: System, client: Any, *, run: int) -> float:
-    """Kill the market's process; return seconds until a bet placed at once is accepted."""
+    """Kill the market's process; return the seconds until a bet sent at once is accepted."""
     (market,) = [s for s in await system.statuses() if s.kind == "market"]
     os.kill(market.health.pid, signal.SIGKILL)
     started = time.perf_counter()
@@ -86,7 +86,7 @@ async def _kill_to_serving(system: System, client: Any, *, run: int) -> float:
 
 
 async def _bare_restart(bare: Any) -> float:
-    """Kill an empty actor that Ray restarts by itself; return seconds until it answers."""
+    """Kill an empty actor that Ray restarts; return the seconds until it answers."""
     import ray
 
     pid = ray.get(bare.tick.remote())
@@ -97,7 +97,7 @@ async def _bare_restart(bare: Any) -> float:
 
 
 def kill_to_serving() -> list[Row]:
-    """Kill a market's process under a waiting bettor, and an empty actor that Ray restarts."""
+    """Measure the recovery of a killed market, beside Ray's restart of an empty actor."""
 
     async def measure() -> tuple[list[float], list[float]]:
         import ray
@@ -106,7 +106,9 @@ def kill_to_serving() -> list[Row]:
         reference: list[float] = []
         async with running(markets=1) as system:
             bare = (
-                ray.remote(Bare).options(num_cpus=0, max_restarts=-1, max_task_retries=-1).remote()
+                ray.remote(BareActor)
+                .options(num_cpus=0, max_restarts=-1, max_task_retries=-1)
+                .remote()
             )
             await bare.tick.remote()
             url = f"ws://127.0.0.1:{system.ports[0]['bets']}"
@@ -132,8 +134,8 @@ def kill_to_serving() -> list[Row]:
             "lower",
             1.5,
             "ratio",
-            f"a bettor waiting on a socket, noticing, a new process, its journal replayed, both "
-            f"syncs included; default ticks and back-off, median of {RUNS}",
+            f"as a connected bettor sees it: detection, a new process, the replay of its journal "
+            f"and both syncs included; default ticks and back-off, median of {RUNS}",
             ours,
             reference,
         )

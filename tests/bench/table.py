@@ -1,4 +1,4 @@
-"""One row a measure: ours, the reference of the same run, their ratio, what was to be reached."""
+"""Hold and print the rows of the bench: our figure, the reference's, their ratio and the goal."""
 
 import json
 import os
@@ -14,10 +14,10 @@ from rich.table import Table
 
 @dataclass(frozen=True)
 class Row:
-    """A measured figure beside its reference.
+    """A measured figure and its reference, both of one run.
 
-    `better` says which way is good; `ratio` is ours over reference, and `goal` what was to be
-    reached (a ratio or an absolute figure, as `goal_is` says).
+    `better` says whether higher or lower figures are better; `ratio` is ours over the reference;
+    `goal` is a ratio or an absolute figure, as `goal_is` says.
     """
 
     measure: str
@@ -53,7 +53,7 @@ def median_of(measure: Callable[[], float], *, runs: int) -> tuple[float, list[f
 def medians_of(
     ours: Callable[[], float], reference: Callable[[], float], *, runs: int
 ) -> tuple[float, float, list[float], list[float]]:
-    """Run two measures in turn, so that both see the same machine; return medians and samples."""
+    """Run two measures in turn, so that both share the load; return medians and samples."""
     pairs = [(ours(), reference()) for _ in range(runs)]
     samples, references = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     return statistics.median(samples), statistics.median(references), samples, references
@@ -67,7 +67,7 @@ def figure(value: float) -> str:
 
 
 def render(rows: Sequence[Row], console: Console) -> None:
-    """Print the table a person reads, and below it the conditions of each measure."""
+    """Print the table, and below it the reference and the conditions of each measure."""
     table = Table(title="Overround, measured", title_justify="left", show_lines=False)
     for column in ("measure", "ours", "reference", "ratio", "goal", ""):
         table.add_column(column, justify="left" if column in ("measure", "") else "right")
@@ -90,7 +90,7 @@ def render(rows: Sequence[Row], console: Console) -> None:
 
 
 def write_json(rows: Sequence[Row], path: Path) -> None:
-    """Write all figures, samples included, with the machine they were taken on."""
+    """Write all figures and samples, with the machine they were measured on."""
     document = {
         "machine": {
             "cores": os.cpu_count(),

@@ -1,4 +1,4 @@
-"""Bets over real sockets through the whole system: throughput, and the way of a lone bet."""
+"""Measure bets over real sockets through the whole system: throughput, and one bet at a time."""
 
 import asyncio
 import os
@@ -22,15 +22,15 @@ RUNS = 5
 MARKETS = 4
 
 
-class Bare:
-    """An actor that does nothing, for what a call to one costs."""
+class BareActor:
+    """An actor without work, to measure the cost of a call."""
 
     def tick(self) -> int:
         """Return the process id."""
         return os.getpid()
 
     def echo(self, payload: bytes) -> bytes:
-        """Return what came."""
+        """Return the argument."""
         return payload
 
 
@@ -51,13 +51,13 @@ def _rate(result: Result) -> float:
 
 
 async def throughput(system: System) -> list[Row]:
-    """Drive gateway and echo server in turn, so that both see the same machine."""
+    """Drive gateway and echo server in turn, so that both share the machine's load."""
     url = f"ws://127.0.0.1:{system.ports[0]['bets']}"
     tokens = [token(account) for account in range(ACCOUNTS)]
     ours: list[Result] = []
     echo: list[Result] = []
     async with echo_server() as echo_url:
-        await _load(url, tokens, run="w")  # connections, kernels and journals warm
+        await _load(url, tokens, run="w")  # warm up connections, kernels and journals
         for run in range(RUNS):
             ours.append(await _load(url, tokens, run=f"t{run}"))
             echo.append(await _load(echo_url, tokens, run=f"e{run}"))
@@ -72,13 +72,13 @@ async def throughput(system: System) -> list[Row]:
             "bets/s",
             statistics.median(rates),
             statistics.median(echo_rates),
-            "a bare websockets echo server, same client code, same frame sizes",
+            "a websockets echo server with the same client code and frame sizes",
             "higher",
             0.45,
             "ratio",
             f"{ACCOUNTS} connections, {IN_FLIGHT} in flight each, {MARKETS} market actors, 1 "
             f"account shard, 1 gateway, wallet included, both journals synced before the answer, "
-            f"{BETS:,} bets a run, median of {RUNS}; latency under this load p50 {p50:.1f} ms, "
+            f"{BETS:,} bets per run, median of {RUNS}; latency under this load p50 {p50:.1f} ms, "
             f"p99 {p99:.1f} ms",
             rates,
             echo_rates,
@@ -87,7 +87,7 @@ async def throughput(system: System) -> list[Row]:
 
 
 async def _two_calls_two_syncs(bare: Any, folder: str) -> float:
-    """Return the median of two bare actor calls and two synced writes, one after another, in ms."""
+    """Return the median milliseconds of two actor calls and two synced writes, in sequence."""
     payload = bytes(200)
     fd = os.open(Path(folder) / "raw", os.O_CREAT | os.O_WRONLY)
     samples = []
@@ -105,10 +105,10 @@ async def _two_calls_two_syncs(bare: Any, folder: str) -> float:
 
 
 async def lone_bet(system: System) -> list[Row]:
-    """Measure the acknowledgement of one bet at a time against what it cannot do without."""
+    """Measure the acknowledgement of one bet at a time, beside the calls and syncs it needs."""
     url = f"ws://127.0.0.1:{system.ports[0]['bets']}"
     process = RayLauncher(namespace="bench").spawn(
-        PartSpec(name="bare", generation=0, factory=Bare, arguments={})
+        PartSpec(name="bare", generation=0, factory=BareActor, arguments={})
     )
     ours: list[float] = []
     reference: list[float] = []
@@ -130,11 +130,11 @@ async def lone_bet(system: System) -> list[Row]:
             "ms",
             statistics.median(ours),
             statistics.median(reference),
-            "two bare Ray actor calls and two writes with fdatasync, one after the other",
+            "two calls of a bare Ray actor and two writes with fdatasync, in sequence",
             "lower",
             1.6,
             "ratio",
-            f"1 connection, {LONE_BETS:,} bets a run, synced twice before the answer, median of "
+            f"1 connection, {LONE_BETS:,} bets per run, synced twice before the answer, median of "
             f"{RUNS}",
             ours,
             reference,
