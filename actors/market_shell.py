@@ -19,6 +19,7 @@ from actors.settings import MarketShellSettings
 from actors.shell import Shell, rows_of
 from engine.common.commands import MarketCommand
 from engine.common.events import LimitsSet, MarketCreated, MarketEvent, OutboxAcked, Refused
+from engine.common.ids import MarketNo, ShardNo
 from engine.common.reasons import MESSAGES, Reason
 from engine.common.rows import BET, DECISION, Rows
 from engine.market.market import MarketMachine
@@ -206,11 +207,11 @@ class MarketShell(Shell[DurableMarkets]):
             self._notify("on_prices", encode(changed))
 
     # --- reads and upkeep ------------------------------------------------------------------------
-    def market_nos(self) -> list[int]:
+    def market_nos(self) -> list[MarketNo]:
         """Return the numbers of the markets hosted here."""
         return self._machine().market_nos()
 
-    def price_images(self, market_nos: list[int] | None = None) -> bytes:
+    def price_images(self, market_nos: list[MarketNo] | None = None) -> bytes:
         """Return list[PriceImage] of those of the given markets that are hosted here, or of all."""
         machine = self._machine()
         return encode([machine.price_image(no) for no in self._present(market_nos)])
@@ -230,20 +231,20 @@ class MarketShell(Shell[DurableMarkets]):
                 )
         return encode(known)
 
-    def book_images(self, market_nos: list[int] | None = None) -> bytes:
+    def book_images(self, market_nos: list[MarketNo] | None = None) -> bytes:
         """Return list[BookImage] of those of the given markets that are hosted here, or of all."""
         machine = self._machine()
         return encode([machine.book_image(no) for no in self._present(market_nos)])
 
-    def outbox(self, shard: int, limit: int) -> bytes:
+    def outbox(self, shard: ShardNo, limit: int) -> bytes:
         """Return the oldest settlements that wait for an account shard: SETTLEMENT rows."""
         return self._machine().outbox(shard=shard, limit=limit).tobytes()
 
-    def outbox_shards(self) -> list[int]:
+    def outbox_shards(self) -> list[ShardNo]:
         """Return the account shards for which settlements wait; none while quarantined."""
         return [] if self._serving() is None else self._machine().outbox_shards()
 
-    def _present(self, market_nos: list[int] | None) -> list[int]:
+    def _present(self, market_nos: list[MarketNo] | None) -> list[MarketNo]:
         here = self._machine().market_nos()
         if market_nos is None:
             return here

@@ -30,6 +30,7 @@ from actors.routes import Routes, account_shell_name
 from actors.settings import ReconcilerSettings
 from engine.common.commands import AckOutbox
 from engine.common.events import OutboxAcked
+from engine.common.ids import ShardNo
 from engine.common.reasons import UNRECORDED
 from engine.common.rows import BET, DECISION, SETTLEMENT, Rows
 from engine.common.units import NS_PER_MS
@@ -167,7 +168,7 @@ class Reconciler:
             await self._ask(account_shell_name(shard), "settle", data)
             # The rows are on the account's disk, so the market may drop them. If this command is
             # lost, the same rows are carried again, and the account applies none of them twice.
-            ack = AckOutbox(shard=shard, upto=int(rows["outbox_seq"][-1]))
+            ack = AckOutbox(shard=ShardNo(shard), upto=int(rows["outbox_seq"][-1]))
             raw = await self._ask(market, "control", encode(MarketControl(by=BY, commands=(ack,))))
             (acked,) = decode_market_events(raw)
             if not isinstance(acked, OutboxAcked):

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from actors.messages import ReconciliationReport
-from engine.common.ids import serial_of_bet, shard_of_bet
+from engine.common.ids import BetId, serial_of_bet, shard_of_bet
 from engine.common.rows import Rows, SlipState
 from engine.common.views import LedgerTotals
 
@@ -105,8 +105,8 @@ def _without_slip(bet_ids: list[int], shards: Sequence[ShardSlips]) -> tuple[lis
     slips read.
     """
     last_serial = {shard.shard: len(shard.slips) for shard in shards}
-    unknown = []
-    for bet_id in bet_ids:
+    unknown: list[int] = []
+    for bet_id in map(BetId, bet_ids):
         last = last_serial.get(shard_of_bet(bet_id))
         if last is None or serial_of_bet(bet_id) <= last:
             unknown.append(bet_id)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from actors.messages import MarketRoute, ShellRoute, ShellState
 from actors.peer import Peer
-from engine.common.ids import shard_of_account
+from engine.common.ids import AccountNo, shard_of_account
 
 
 class Routes:
@@ -70,7 +70,7 @@ class Routes:
 
     def account_shell(self, account_no: int) -> str:
         """Return the name of the shell that holds an account."""
-        return account_shell_name(shard_of_account(account_no, shards=self.shards))
+        return account_shell_name(shard_of_account(AccountNo(account_no), shards=self.shards))
 
 
 def account_shell_name(shard: int) -> str:

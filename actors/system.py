@@ -56,6 +56,7 @@ from engine.common.commands import (
     SetRate,
 )
 from engine.common.events import LedgerEvent, MarketEvent
+from engine.common.ids import AccountNo
 from persistence.journal import JournalOptions
 
 BY = "system"
@@ -410,7 +411,7 @@ class System:
         for shard in range(self.routes.shards):
             await self._ledger(shard, [SetRate(currency=currency, rate_micro=rate_micro)])
         return await self._ledger_commands(
-            [OpenAccount(account_no=no, currency=currency) for no in account_nos]
+            [OpenAccount(account_no=AccountNo(no), currency=currency) for no in account_nos]
         )
 
     async def deposit(self, deposits: Iterable[Deposit]) -> list[LedgerEvent]:
