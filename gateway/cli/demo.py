@@ -93,7 +93,7 @@ def run(args: argparse.Namespace, config: Config) -> int:
 
     0 when every check passed, 1 when one failed, 2 for wrong words, 130 when it was stopped.
     """
-    from gateway.demo.match import play  # noqa: PLC0415 - brings Ray and the crowd along
+    from gateway.demo.match import play  # noqa: PLC0415 - loads Ray and the crowd
     from gateway.demo.run_folder import DemoFolderError  # noqa: PLC0415
     from simulations.timeline import UnknownMatchError  # noqa: PLC0415
 

@@ -98,7 +98,7 @@ def run(args: argparse.Namespace, config: Config) -> int:
     """
     from gateway.demo.run_folder import DemoFolderError  # noqa: PLC0415
     from gateway.feeds.bridge.recordings import RecordingError  # noqa: PLC0415
-    from gateway.replay.run import play  # noqa: PLC0415 - brings Ray and the crowd along
+    from gateway.replay.run import play  # noqa: PLC0415 - loads Ray and the crowd
 
     options = ReplayOptions(
         path=args.path,

@@ -1,8 +1,8 @@
-"""One TOML file, typed and checked: every setting has a default, a bound and an override.
+"""Read settings from a TOML file and the environment, with types, bounds and defaults.
 
-Owns how settings are found, shown, and reported when wrong; each part defines its own section.
-A setting of the file is overridden by the environment: `OVERROUND_GATEWAY__PING_AFTER_S=5` stands
-for `ping_after_s` of section `[gateway]`.
+Owns how settings are found, shown, and reported when wrong; each part defines its own section. A
+variable overrides the file: `OVERROUND_GATEWAY__PING_AFTER_S=5` sets `ping_after_s` of section
+`[gateway]`.
 """
 
 import difflib
@@ -38,9 +38,9 @@ NOT_SETTINGS: Final = frozenset(
         "OVERROUND_EXCHANGE_CREDENTIALS",
     }
 )
-"""Variables in which providers' secrets come to a bridge: no settings, and never shown."""
+"""Variables that hold a bridge's credentials: they are no settings and are never shown."""
 CONFIG_BYTES_MAX: Final = 1 << 20
-"""Largest file of settings, or of an opening, that is read at all."""
+"""Largest file of settings, or opening file, that is read."""
 PORT_MAX: Final = 65_535
 PORTS: Final = 3
 """Ports of one gateway: bets, control, feed."""
@@ -72,7 +72,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Setting(NamedTuple):
-    """One setting as people meet it: section ("" for none), name, default, bound in words."""
+    """One setting as people see it: section ("" for none), name, default, bound as text."""
 
     section: str
     name: str
@@ -92,8 +92,8 @@ def load_config(path: Path | None = None, *, env: Mapping[str, str]) -> Config:
         A TOML file; None for defaults and environment alone.
     env : mapping
         Environment variables; those that do not start with ``OVERROUND_`` are ignored, and so are
-        NOT_SETTINGS. A setting
-        that is text takes its variable as it stands; any other is read as TOML.
+        NOT_SETTINGS. The variable of a text setting is taken literally; any other is read as
+        TOML.
 
     Raises
     ------
@@ -143,7 +143,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def convert_error(error: msgspec.ValidationError, *, names: tuple[str, ...] = ()) -> str:
-    """Return what is wrong with a document, the place first; `names` are the fields it may have."""
+    """Return an error text with the place first; `names` are the fields that a hint may suggest."""
     match = _LOCATION.match(str(error))
     assert match is not None, "the pattern matches every text"
     where = f"{match['where']}: " if match["where"] else ""
@@ -156,9 +156,9 @@ def convert_error(error: msgspec.ValidationError, *, names: tuple[str, ...] = ()
 
 
 def gateway_settings(config: Config) -> tuple[GatewaySettings, ...]:
-    """Return each gateway's own settings: those of the section, with ports three on for each.
+    """Return the settings of each gateway: the section's, with ports raised by three for each.
 
-    A port of 0 stays 0: the system then chooses.
+    A port of 0 stays 0: the system then chooses a free port.
     """
     first = config.gateway
 
@@ -183,7 +183,7 @@ def _convert(document: dict[str, Any], source: str) -> Config:
 
 
 def _check_together(config: Config, source: str) -> None:
-    """Refuse settings that are each in bounds and cannot hold together."""
+    """Refuse settings that are each in bounds and contradict one another."""
     gateways = gateway_settings(config)
     names = "gateway.bets_port, gateway.control_port, gateway.feed_port"
     ports = [
@@ -206,7 +206,7 @@ def _check_together(config: Config, source: str) -> None:
     if frame < FEED_FRAME_BYTES_MIN:
         raise ConfigError(
             f"{source}: gateway.feed_frame_bytes_max: {frame} is below {FEED_FRAME_BYTES_MIN}: a "
-            f"bridge's pushes would close its connection for ever"
+            f"bridge's largest push would not fit"
         )
     supervisor = config.supervisor
     if supervisor.backoff_max_ms < supervisor.backoff_min_ms:
@@ -217,8 +217,8 @@ def _check_together(config: Config, source: str) -> None:
     if config.reconciler.orphan_after_ms <= config.gateway.bet_deadline_ms:
         raise ConfigError(
             f"{source}: reconciler.orphan_after_ms: {config.reconciler.orphan_after_ms} is not "
-            f"above gateway.bet_deadline_ms, {config.gateway.bet_deadline_ms}: stakes would be "
-            f"called orphans while their bets are on their way"
+            f"above gateway.bet_deadline_ms, {config.gateway.bet_deadline_ms}: stakes would "
+            f"count as orphaned while their bets are in flight"
         )
     taken = config.markets.batch_rows_max
     for name, sent in (
@@ -228,7 +228,7 @@ def _check_together(config: Config, source: str) -> None:
         if sent > taken:
             raise ConfigError(
                 f"{source}: {name}: {sent} is over markets.batch_rows_max, {taken}: every full "
-                f"batch would be turned away"
+                f"batch would be refused"
             )
 
 
@@ -248,7 +248,7 @@ def _override(document: dict[str, Any], name: str, text: str) -> None:
 
 
 def _read_value(name: str, text: str) -> Any:
-    """Return what a variable's text means in TOML; text that is no TOML stands for itself."""
+    """Return the TOML value of a variable's text; text that is no TOML is taken literally."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except RecursionError as error:
@@ -282,7 +282,7 @@ def describe(config: Config) -> str:
 
 
 def settings() -> Iterator[Setting]:
-    """Yield every setting there is, those without a section first."""
+    """Yield every setting, those without a section first."""
     root = type_info(Config)
     assert isinstance(root, StructType)
     for each in root.fields:
@@ -295,7 +295,7 @@ def settings() -> Iterator[Setting]:
 
 
 def _texts() -> frozenset[tuple[str, ...]]:
-    """Return the settings that are text, as their path."""
+    """Return the paths of the settings that are text."""
     return frozenset(
         (one.section, one.name) if one.section else (one.name,)
         for one in settings()
@@ -304,7 +304,7 @@ def _texts() -> frozenset[tuple[str, ...]]:
 
 
 def _bound(kind: Any) -> str:
-    """Return in words what a setting may be."""
+    """Return the values that a setting may have, as text."""
     match kind:
         case BoolType():
             return "true or false"
@@ -318,9 +318,9 @@ def _bound(kind: Any) -> str:
             return "text"
         case VarTupleType(item_type=StrType()):
             return "list of text"
-    raise TypeError(f"a setting of a kind that has no words: {kind}")
+    raise TypeError(f"a setting of a kind without a description: {kind}")
 
 
 def _toml(value: object) -> str:
-    # JSON's scalars and arrays are TOML's, but for one character that only JSON lets pass raw.
+    # JSON's scalars and arrays are valid TOML, except for one character that TOML must escape.
     return msgspec.json.encode(value).decode().replace("\x7f", "\\u007F")

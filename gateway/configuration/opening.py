@@ -1,7 +1,7 @@
-"""The opening file: the markets, accounts and deposits that a bookmaker begins with.
+"""The opening file: markets, accounts and deposits to create at the start.
 
-Owns the file's form and what applying it does. Applying it again changes nothing: markets that
-exist stay as they are, accounts stay open, and a deposit counts once for its account and ref.
+Owns the file's schema and how it is applied. Applying it again changes nothing: markets that exist
+stay as they are, accounts stay open, and a deposit counts once for its account and ref.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ from engine.common.units import BALANCE_MINOR_MAX, OUTCOMES_MAX, RATE_MICRO_MAX,
 from gateway.configuration.config import ConfigError, convert_error, read_toml
 
 OPENING_REF: Final = "opening"
-"""Ref of the deposit that an account is opened with."""
+"""Ref of the deposit that opens an account."""
 BY: Final = "opening"
 
 RateField = Annotated[int, Meta(ge=1, le=RATE_MICRO_MAX)]
@@ -51,7 +51,7 @@ class OpeningMarket(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class OpeningAccount(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An account to open, and what is paid into it once."""
+    """An account to open, and an amount to pay in once."""
 
     account: AccountNoField
     currency: CurrencyField = "EUR"
@@ -59,7 +59,7 @@ class OpeningAccount(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class OpeningDeposit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Money for an account, paid in once for its ref: a file may grow by one of these any time."""
+    """A deposit, paid in once for its account and ref; more may be added to the file later."""
 
     account: AccountNoField
     amount_minor: AmountField
@@ -67,10 +67,10 @@ class OpeningDeposit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Opening(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a fresh bookmaker begins with.
+    """The content of an opening file.
 
-    `rates_micro` says what a unit of a currency is worth in base currency, in millionths; a
-    currency that is not in it is worth one.
+    `rates_micro` is the value of one unit of a currency in base currency, in millionths; a currency
+    that is not listed has the rate 1.
     """
 
     rates_micro: dict[CurrencyField, RateField] = {}
@@ -102,7 +102,7 @@ def load_opening(path: Path) -> Opening:
 
 
 async def open_books(system: System, opening: Opening) -> list[str]:
-    """Bring about what is not there yet; return what was refused or out of reach, in words."""
+    """Create what does not exist yet; return a line for each refusal and each failed call."""
     refused = await _open_markets(system, opening.markets)
     refused += await _open_accounts(system, opening)
     return refused
@@ -123,7 +123,7 @@ async def _open_markets(system: System, markets: Iterable[OpeningMarket]) -> lis
         by=BY,
     )
     refused = [
-        f"market {answer.key}: {_words(answer.refused)}"
+        f"market {answer.key}: {_refusal_text(answer.refused)}"
         for answer in answers
         if answer.refused is not None
     ]
@@ -134,7 +134,7 @@ async def _open_markets(system: System, markets: Iterable[OpeningMarket]) -> lis
 
 
 async def _open_market(system: System, route: MarketRoute) -> str:
-    """Open a market that has never been open; whatever a trader did with it since stands."""
+    """Open a market that has never been open; leave any other as a trader left it."""
     try:
         raw = await system.peer(route.shell).ask("price_images", [route.market_no])
         images = decode_price_images(raw)
@@ -143,7 +143,7 @@ async def _open_market(system: System, route: MarketRoute) -> str:
         (event,) = await system.control([OpenMarket(market_no=route.market_no)], by=BY)
     except (PeerError, PeerRefusedError) as error:
         return f"market {route.key}: {error}"
-    return f"market {route.key}: {_words(event)}" if isinstance(event, Refused) else ""
+    return f"market {route.key}: {_refusal_text(event)}" if isinstance(event, Refused) else ""
 
 
 async def _open_accounts(system: System, opening: Opening) -> list[str]:
@@ -157,7 +157,7 @@ async def _open_accounts(system: System, opening: Opening) -> list[str]:
                 rate_micro=opening.rates_micro.get(currency, RATE_MICRO_ONE),
             )
             refused += [
-                f"account {number}: {_words(event)}"
+                f"account {number}: {_refusal_text(event)}"
                 for number, event in zip(numbers, events, strict=True)
                 if isinstance(event, Refused) and event.reason is not Reason.ACCOUNT_EXISTS
             ]
@@ -171,7 +171,7 @@ async def _open_accounts(system: System, opening: Opening) -> list[str]:
             for one in opening.deposits
         ]
         refused += [
-            f"deposit {deposit.ref} of account {deposit.account_no}: {_words(event)}"
+            f"deposit {deposit.ref} of account {deposit.account_no}: {_refusal_text(event)}"
             for deposit, event in zip(deposits, await system.deposit(deposits), strict=True)
             if isinstance(event, Refused)
         ]
@@ -180,5 +180,5 @@ async def _open_accounts(system: System, opening: Opening) -> list[str]:
     return refused
 
 
-def _words(refused: Refused) -> str:
+def _refusal_text(refused: Refused) -> str:
     return f"{refused.field} {refused.message or MESSAGES[refused.reason]}".strip()

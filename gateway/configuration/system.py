@@ -21,7 +21,7 @@ def system_of(config: Config, *, feeds: Sequence[FeedPart] | None = None) -> Sys
     config : Config
         All settings.
     feeds : sequence of FeedPart, optional
-        The feeds' desks, where they are not those that are enabled.
+        The feeds' parts, in place of those that the settings enable.
 
     Raises
     ------
@@ -53,10 +53,10 @@ def system_of(config: Config, *, feeds: Sequence[FeedPart] | None = None) -> Sys
 
 
 def feed_parts(config: Config) -> list[FeedPart]:
-    """Return the desks of the feeds that are enabled."""
+    """Return the parts of the feeds that are enabled."""
     if not any(getattr(config, f"feed_{name}").enabled for name in FEEDS):
         return []
-    from gateway.feeds.factory import feed_part  # noqa: PLC0415 - brings adapters and prices along
+    from gateway.feeds.factory import feed_part  # noqa: PLC0415 - loads adapters and pricing
 
     return [
         feed_part(name, getattr(config, f"feed_{name}"))

@@ -1,7 +1,7 @@
-"""The demo's bettors: each on a WebSocket of its own, betting by its habit until the whistle.
+"""The demo's bettors: each has a WebSocket of its own and bets by its profile until betting stops.
 
-Owns their sessions, what they were answered and what they still wait for. Never looks behind the
-gateway: it knows what any bettor knows.
+Owns their sessions, the answers they received and the bets without an answer. It uses the public
+protocol only.
 """
 
 import asyncio
@@ -27,17 +27,17 @@ from gateway.messages.market import Market
 from simulations.crowd import Bettor, Board, Profile, draw_orders, slips, think_s
 
 _POLICY_NAMES: Final[dict[int, PolicyName]] = {0: "none", 1: "higher", 2: "any"}
-_AGAIN_S: Final = 0.2
+_RETRY_S: Final = 0.2
 _OPEN_DEADLINE_S: Final = 60.0
-_ASK_AGAIN_S: Final = 0.25
+_RESOLVE_PERIOD_S: Final = 0.25
 CHASE_S: Final = 0.4
-"""Mean time in which a chaser reacts to a goal, in seconds."""
+"""Mean time from a goal to the bet of a chaser, in seconds."""
 
-assert {word: number for number, word in _POLICY_NAMES.items()} == POLICY_NUMBERS
+assert {name: number for number, name in _POLICY_NAMES.items()} == POLICY_NUMBERS
 
 
 class ReceivedAnswer(Struct, frozen=True):
-    """What a bettor was told of a bet; the books must say the same."""
+    """The answer that a bettor received for a bet."""
 
     accepted: bool
     odds_milli: int
@@ -45,22 +45,22 @@ class ReceivedAnswer(Struct, frozen=True):
 
 
 class Bettors:
-    """A crowd on the wire.
+    """A crowd of bettors on WebSockets.
 
     Parameters
     ----------
     bettors : sequence of Bettor
-        Who they are; their accounts must exist.
+        The bettors; their accounts must exist.
     url : str
         The gateway's bets listener.
     fixture : str
-        What they follow and bet on; empty for every market there is or will be.
+        The fixture they follow and bet on; empty for all markets, also later ones.
     token : callable
         Gives a bettor's token by account number.
     seed : sequence of int
         Seeds every bettor's choices, together with its account number.
     start_no : int
-        How often this run has been started: part of every bet's ref.
+        The number of this run's start, which is part of every bet's ref.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Bettors:
         start_no: int,
     ) -> None:
         self.answers: Counter[str] = Counter()
-        self.told: dict[int, ReceivedAnswer] = {}
+        self.received: dict[int, ReceivedAnswer] = {}
         self.answered = 0
         self.in_flight = 0
         self.settlements = 0
@@ -101,10 +101,10 @@ class Bettors:
         """Bettors with a session."""
         return len(self._sessions)
 
-    # --- life ------------------------------------------------------------------------------------
+    # --- start and stop --------------------------------------------------------------------------
 
     async def open(self) -> None:
-        """Connect everybody; nobody bets before `start`.
+        """Connect every bettor; nobody bets before `start`.
 
         Raises
         ------
@@ -117,24 +117,24 @@ class Bettors:
                 await asyncio.sleep(0.02)
 
     def start(self) -> None:
-        """Let them bet."""
+        """Begin betting."""
         self._betting.set()
 
-    def shout_goal(self) -> None:
-        """Tell the chasers, who bet on the prices from before it, before the desk can act."""
+    def on_goal(self) -> None:
+        """Notify the chasers of a goal; they bet on the odds from before it."""
         self._before_goal = self._board
         goal, self._goal = self._goal, asyncio.Event()
         goal.set()
 
     async def stop_betting(self, *, deadline_s: float) -> bool:
-        """Let nobody begin another bet, and wait for answers; say whether all were answered."""
+        """Begin no further bet, wait for answers, and return whether all arrived."""
         self._whistle.set()
         self._betting.set()
         self._goal.set()
         return await _within(deadline_s, lambda: self.in_flight == 0)
 
     async def resolve(self, *, deadline_s: float) -> int:
-        """Ask what became of bets without an answer; return how many stay unknown."""
+        """Ask the status of bets without an answer; return how many stay unknown."""
         await _within(deadline_s, lambda: not any(self._open_refs.values()), self._ask_all)
         return sum(map(len, self._open_refs.values()))
 
@@ -149,7 +149,7 @@ class Bettors:
         return answers
 
     async def close(self) -> None:
-        """Send everybody home."""
+        """Close every session."""
         self._whistle.set()
         self._betting.set()
         self._goal.set()
@@ -163,7 +163,7 @@ class Bettors:
     # --- one bettor ------------------------------------------------------------------------------
 
     async def _live(self, bettor: Bettor) -> None:
-        """Be connected until sent home, and bet in between; a lost session is opened again."""
+        """Stay connected and bet until `close`; open a lost session again."""
         rng = np.random.default_rng([*self._seed, self._start_no, bettor.account_no])
         numbers = iter(range(1 << 31))
         while not self._close.is_set():
@@ -176,7 +176,7 @@ class Bettors:
                         await session.subscribe(all_markets=True)
                     await session.watch_account()
                     self._sessions[bettor.account_no] = session
-                    paid = asyncio.create_task(self._hear(session))
+                    paid = asyncio.create_task(self._follow_settlements(session))
                     try:
                         await self._bet(bettor, session, rng, numbers)
                         await _first(self._close.wait(), session.wait_lost())
@@ -184,9 +184,9 @@ class Bettors:
                         del self._sessions[bettor.account_no]
                         paid.cancel()
             except (ConnectionLostError, HandshakeRefusedError, TimeoutError):
-                await asyncio.sleep(_AGAIN_S)
+                await asyncio.sleep(_RETRY_S)
 
-    async def _hear(self, session: BettorSession) -> None:
+    async def _follow_settlements(self, session: BettorSession) -> None:
         async for event in session.events():
             if isinstance(event, BetEvent) and event.event == "settled":
                 self.settlements += 1
@@ -204,7 +204,7 @@ class Bettors:
             chasing = await self._pause(bettor.profile, rng)
             if self._whistle.is_set() or session.lost is not None:
                 return
-            board = self._before_goal if chasing else self._look(session)
+            board = self._before_goal if chasing else self._board_of(session)
             orders = draw_orders(
                 bettor.profile, board, count=slips(bettor.profile, rng=rng), rng=rng
             )
@@ -224,7 +224,7 @@ class Bettors:
             await asyncio.gather(*(self._place(bettor, session, bet) for bet in bets))
 
     async def _pause(self, profile: Profile, rng: np.random.Generator) -> bool:
-        """Think; say whether a goal ended the thinking of one who waits for goals."""
+        """Pause before the next bets; return whether a goal ended the pause of a chaser."""
         goal = self._goal if profile is Profile.CHASER else self._whistle
         try:
             await asyncio.wait_for(goal.wait(), think_s(profile, rng=rng))
@@ -235,8 +235,8 @@ class Bettors:
         await asyncio.sleep(float(rng.exponential(CHASE_S)))
         return True
 
-    def _look(self, session: BettorSession) -> Board:
-        """Return the board of what a session shows; bettors who see the same share it."""
+    def _board_of(self, session: BettorSession) -> Board:
+        """Return the board of a session's prices; sessions with the same prices share one."""
         seen = tuple((market.market, market.version) for market in session.prices.values())
         if seen != self._seen:
             self._seen = seen
@@ -257,28 +257,28 @@ class Bettors:
                 policy=bet.policy,
             )
         except RefusedError as error:
-            self._count(words(error.reason))
+            self._count(reason_text(error.reason))
             del refs[bet.ref]
             return
         finally:
             self.in_flight -= 1
-        self._heard(bettor, answer)
+        self._on_answer(bettor, answer)
 
-    def _heard(self, bettor: Bettor, bet: Bet) -> None:
+    def _on_answer(self, bettor: Bettor, bet: Bet) -> None:
         if bet.state == "unknown":
             self._count("unknown, asked again")
             return
         del self._open_refs[bettor.account_no][bet.ref]
         accepted = bet.state == "accepted"
-        self._count("accepted" if accepted else words(Reason(bet.reason)))
+        self._count("accepted" if accepted else reason_text(Reason(bet.reason)))
         if bet.bet_id:
-            self.told[bet.bet_id] = ReceivedAnswer(accepted, bet.odds_milli, bet.reason)
+            self.received[bet.bet_id] = ReceivedAnswer(accepted, bet.odds_milli, bet.reason)
 
     def _count(self, what: str) -> None:
         self.answers[what] += 1
         self.answered += 1
 
-    # --- what stayed open ------------------------------------------------------------------------
+    # --- bets without an answer ------------------------------------------------------------------
 
     async def _ask_all(self) -> None:
         """Ask once for every ref without an answer."""
@@ -295,18 +295,18 @@ class Bettors:
                     del refs[ref]
                 elif slip.state in ("accepted", "settled"):
                     del refs[ref]
-                    self.told[slip.bet_id] = ReceivedAnswer(
+                    self.received[slip.bet_id] = ReceivedAnswer(
                         accepted=True, odds_milli=slip.odds_milli, reason=0
                     )
 
 
-def words(reason: Reason) -> str:
-    """Return a reason in few words: its name."""
+def reason_text(reason: Reason) -> str:
+    """Return a reason's name with spaces."""
     return reason.name.lower().replace("_", " ")
 
 
 def image_of(market: Market) -> PriceImage:
-    """Return a market as it came over the wire in the engine's own words."""
+    """Convert a market message into the engine's image."""
     return PriceImage(
         market_no=market.market,
         key=market.key,
@@ -323,7 +323,7 @@ async def _within(
     done: Callable[[], bool],
     step: Callable[[], Awaitable[None]] | None = None,
 ) -> bool:
-    """Wait until something is so, doing a step at every look; say whether it came to be."""
+    """Wait until `done` is true, running `step` between checks; return whether it became true."""
     loop = asyncio.get_running_loop()
     until_s = loop.time() + deadline_s
     while not done():
@@ -331,12 +331,12 @@ async def _within(
             return False
         if step is not None:
             await step()
-        await asyncio.sleep(_ASK_AGAIN_S if step is not None else 0.01)
+        await asyncio.sleep(_RESOLVE_PERIOD_S if step is not None else 0.01)
     return True
 
 
 async def _first(*waits: Coroutine[Any, Any, object]) -> None:
-    """Return when one of several has come, and drop the others."""
+    """Return when the first of several waits ends, and cancel the others."""
     tasks = [asyncio.ensure_future(wait) for wait in waits]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

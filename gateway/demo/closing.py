@@ -1,7 +1,7 @@
-"""Closing the demo's books: everybody paid, three checks that each pass or fail, and the figures.
+"""Close the books of a run: wait until everyone is paid, run the checks, add up the figures.
 
-Owns what is checked and against what. It reads the shells' own books and their journals on disk,
-and holds both against what the bettors were told; it never corrects anything.
+Owns the checks. It reads the shells' memory and their journals on disk and compares both with the
+answers that bettors received. It never corrects anything.
 """
 
 import asyncio
@@ -25,14 +25,14 @@ from engine.common.reasons import Reason
 from engine.common.rows import Rows
 from engine.ledger.rows import SLIP
 from engine.market.book import BET_RECORD
-from gateway.demo.bettors import ReceivedAnswer, words
+from gateway.demo.bettors import ReceivedAnswer, reason_text
 from gateway.demo.view import money, pad
 from persistence.chain import JournalDamagedError
 from persistence.disk import LocalDisk
 from persistence.recovery import MarketReplay, rebuild, replay_hash
 from simulations.audit import Audit, audit, sums_to_zero
 
-_LOOK_S: Final = 0.05
+_POLL_S: Final = 0.05
 _TRIES_MAX: Final = 400
 
 
@@ -49,7 +49,7 @@ class Check(Struct, frozen=True, kw_only=True):
 
 
 class ClosedBooks(Struct, frozen=True, kw_only=True):
-    """The books after the whistle."""
+    """The audited books and the outcome of every check."""
 
     audit: Audit
     checks: tuple[Check, ...]
@@ -61,7 +61,7 @@ class ClosedBooks(Struct, frozen=True, kw_only=True):
         return all(check.passed for check in self.checks)
 
     def lines(self) -> list[str]:
-        """Return everything that is printed."""
+        """Return the lines to print."""
         book = self.audit
         refused = book.bets - book.accepted
         figures = [
@@ -74,14 +74,14 @@ class ClosedBooks(Struct, frozen=True, kw_only=True):
 
 
 async def settled_and_paid(system: System, *, deadline_s: float) -> str:
-    """Wait until every settlement has reached its account; return what is left, if anything is."""
+    """Wait until every settlement has reached its account; return what is left, if anything."""
     loop = asyncio.get_running_loop()
     until_s = loop.time() + deadline_s
     while True:
         left = await _left(system)
         if not left or loop.time() >= until_s:
             return left
-        await asyncio.sleep(_LOOK_S)
+        await asyncio.sleep(_POLL_S)
 
 
 async def _left(system: System) -> str:
@@ -113,7 +113,7 @@ async def close_books(
     data_dir: Path,
     results: Mapping[int, Sequence[OutcomeResult]] | None = None,
     expected_payouts_minor: Mapping[int, int] | None = None,
-    told: Mapping[int, ReceivedAnswer],
+    received: Mapping[int, ReceivedAnswer],
     currency: str,
 ) -> ClosedBooks:
     """Check the books and add them up.
@@ -121,15 +121,15 @@ async def close_books(
     Parameters
     ----------
     system : System
-        Running, with nothing under way.
+        Running, with no bet and no settlement in progress.
     data_dir : Path
         Where its journals are.
     results : mapping, optional
-        Results by market number, by which every payout is computed anew.
-    dues_minor : mapping, optional
-        What every accepted bet is owed, by bet id, where results do not say it all.
-    told : mapping
-        What bettors were told, by bet id.
+        Results by market number, from which every payout is computed again.
+    expected_payouts_minor : mapping, optional
+        What every accepted bet is owed, by bet id, where results alone do not determine it.
+    received : mapping
+        The answers that bettors received, by bet id.
     currency : str
         For the figures.
     """
@@ -139,7 +139,7 @@ async def close_books(
     found = audit(records, slips, results, expected_payouts_minor=expected_payouts_minor)
     checks = (
         _sums(report),
-        _agree(report, found, contradicted_answers(records, told), len(told)),
+        _agree(report, found, contradicted_answers(records, received), len(received)),
         await _replays(system, data_dir),
     )
     return ClosedBooks(audit=found, checks=checks, currency=currency)
@@ -159,11 +159,13 @@ def _sums(report: ReconciliationReport) -> Check:
     return Check(name="the ledger sums to zero", passed=passed, detail=figures or "no ledger")
 
 
-def _agree(report: ReconciliationReport, found: Audit, untrue: Sequence[str], told: int) -> Check:
+def _agree(
+    report: ReconciliationReport, found: Audit, untrue: Sequence[str], received: int
+) -> Check:
     differences = [*report.differences, *found.differences, *untrue]
     if report.in_flight or not report.quiet:
-        differences.append(f"{report.in_flight} verdicts are still under way")
-    detail = f"{found.bets:,} bets, {told:,} of them as their bettors were told in this session"
+        differences.append(f"{report.in_flight} verdicts are still in progress")
+    detail = f"{found.bets:,} bets, {received:,} of them compared with what bettors received"
     return Check(
         name="accounts and markets agree bet by bet",
         passed=report.agree and not differences,
@@ -171,8 +173,8 @@ def _agree(report: ReconciliationReport, found: Audit, untrue: Sequence[str], to
     )
 
 
-def contradicted_answers(records: Rows, told: Mapping[int, ReceivedAnswer]) -> list[str]:
-    """Return, in words, the answers that the markets' books do not bear out.
+def contradicted_answers(records: Rows, received: Mapping[int, ReceivedAnswer]) -> list[str]:
+    """Describe the answers that differ from the markets' records; empty when none does.
 
     A refusal by the account itself has no bet id and is not among them.
     """
@@ -180,7 +182,7 @@ def contradicted_answers(records: Rows, told: Mapping[int, ReceivedAnswer]) -> l
     reasons, odds = records["reason"].tolist(), records["odds_milli"].tolist()
     book = dict(zip(ids, zip(reasons, odds, strict=True), strict=True))
     wrong = []
-    for bet_id, answer in told.items():
+    for bet_id, answer in received.items():
         reason, odds_milli = book.get(bet_id, (-1, 0))
         if answer.accepted != (reason == 0) or (
             answer.accepted and answer.odds_milli != odds_milli
@@ -188,7 +190,7 @@ def contradicted_answers(records: Rows, told: Mapping[int, ReceivedAnswer]) -> l
             wrong.append(bet_id)
     if not wrong:
         return []
-    return [f"{len(wrong)} bettors were told otherwise than is booked, first bet {wrong[0]}"]
+    return [f"{len(wrong)} answers differ from what is booked, first bet {wrong[0]}"]
 
 
 async def _replays(system: System, data_dir: Path) -> Check:
@@ -211,10 +213,15 @@ async def _replays(system: System, data_dir: Path) -> Check:
 
 
 async def same_as_journal(system: System, shell: str, data_dir: Path) -> tuple[bool, str]:
-    """Compare a market shell that takes bets with its journal; return whether equal, and the hash.
+    """Compare the state of a market shell that takes bets with its journal.
 
-    The hash is taken between two looks that show nothing moved, and the journal is replayed up to
-    the record that was the last one then.
+    The state hash is read twice around the journal's sequence number until both readings agree; the
+    journal is then replayed up to that record.
+
+    Returns
+    -------
+    tuple of bool and str
+        Whether both states are equal, and the live state's hash.
     """
     peer = system.peer(shell)
     for _ in range(_TRIES_MAX):
@@ -224,7 +231,7 @@ async def same_as_journal(system: System, shell: str, data_dir: Path) -> tuple[b
             break
         await asyncio.sleep(0)
     else:
-        return False, "the market never stood still"
+        return False, "the market's state changed during every reading"
     folder = data_dir / "shells" / shell
     replay = await asyncio.to_thread(rebuild, LocalDisk(), folder, MarketReplay, before_seq=seq + 1)
     return replay is not None and replay.machine.state_hash() == before, before
@@ -249,6 +256,6 @@ async def _rows(system: System, kind: str, method: str, dtype: "np.dtype[Any]") 
 
 
 def refusal_lines(found: Audit) -> list[str]:
-    """Return the markets' refusals in words, the most frequent first."""
+    """Return the markets' refusals with their counts, the most frequent first."""
     ranked = sorted(found.refusals.items(), key=lambda item: -item[1])
-    return pad([(f"{count:,}", words(Reason(reason))) for reason, count in ranked])
+    return pad([(f"{count:,}", reason_text(Reason(reason))) for reason, count in ranked])

@@ -1,7 +1,7 @@
-"""A bookmaker of a run's own: its folder, its ports, its accounts, and tokens for whoever comes.
+"""The bookmaker of one run: its settings, accounts and tokens.
 
-Owns what demo and replay have in common before anything is played. Never what is played, and never
-who bets.
+Owns what demo and replay set up before anything is played. It knows neither what is played nor who
+bets.
 """
 
 import asyncio
@@ -25,9 +25,10 @@ TOKEN_S: Final = 86_400
 
 
 def own_config(config: Config, *, data_dir: Path, base_port: int, markets_per_actor: int) -> Config:
-    """Return a run's own settings: its folder, a Ray of its own, one gateway on loopback.
+    """Return the settings of one run: its own folder, its own Ray, one gateway on loopback.
 
-    Bets listen on `base_port`, control and feed on the next two; 0 leaves the choice to the system.
+    Bets listen on `base_port`, control and feed on the next two ports; with 0 the system
+    chooses free ports.
     """
     port = base_port
     return replace(
@@ -47,15 +48,15 @@ def own_config(config: Config, *, data_dir: Path, base_port: int, markets_per_ac
     )
 
 
-class Passes:
-    """Tokens of a run, signed with its own secret.
+class RunTokens:
+    """Issue the tokens of a run, signed with its own secret.
 
     Parameters
     ----------
     config : Config
         The run's settings.
     sub : str
-        What everybody but bettors is called in the journals.
+        The name that the journals keep for everyone but bettors.
     """
 
     def __init__(self, config: Config, *, sub: str) -> None:
@@ -78,7 +79,7 @@ class Passes:
 
 
 def accounts_of(bettors: Iterable[Bettor]) -> tuple[OpeningAccount, ...]:
-    """Return the accounts of a crowd, with what each brings along."""
+    """Return an account for each bettor, funded with its bankroll."""
     return tuple(
         OpeningAccount(
             account=bettor.account_no, currency=CURRENCY, deposit_minor=bettor.bankroll_minor
@@ -89,7 +90,7 @@ def accounts_of(bettors: Iterable[Bettor]) -> tuple[OpeningAccount, ...]:
 
 @contextlib.contextmanager
 def interruptible(interrupt: Callable[[], None]) -> Iterator[None]:
-    """Have SIGINT and SIGTERM call this instead of ending the process."""
+    """Call `interrupt` on SIGINT and SIGTERM instead of ending the process."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, interrupt)

@@ -1,7 +1,7 @@
-"""One demo match from the first process to the last: who is started, what happens when, who stops.
+"""One demo match: start the system, play, kill and recover a market, close the books.
 
-Owns the order of the demo and its scene. What is traded is the system's, who bets the bettors',
-what the prices are the desk's; nothing of it is decided here.
+Owns the order of these steps and how an interruption ends them. Odds come from the trader and the
+shells, bets from the bettors; nothing of either is decided here.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ from gateway.demo.closing import (
 from gateway.demo.environment import (
     CURRENCY,
     FIRST_ACCOUNT,
-    Passes,
+    RunTokens,
     accounts_of,
     interruptible,
     own_config,
@@ -48,21 +48,21 @@ from simulations.crowd import Bettor, crowd
 from simulations.timeline import Event, EventKind, MatchTimeline, match_by_id
 from simulations.trader import RESULT, MatchTrader, by_market_no, market_keys
 
-LOOK_S: Final = 0.05
-BACK_LOOK_S: Final = 0.01
+POLL_S: Final = 0.05
+RECOVERY_POLL_S: Final = 0.01
 SAVE_S: Final = 1.0
 REPRICE_S: Final = 1.5
-"""Seconds between two pricings of a fixture in which nothing happens."""
+"""Longest time between two repricings of the fixture, in seconds."""
 REPRICE_PLAYED_S: Final = 180
-"""The same in seconds of play, whichever comes first, for a match played fast."""
+"""The same bound in seconds of play; the shorter one holds."""
 REPRICE_S_MIN: Final = 0.2
-BACK_DEADLINE_S: Final = 90.0
+RECOVERY_DEADLINE_S: Final = 90.0
 SETTLE_DEADLINE_S: Final = 90.0
 ANSWER_DEADLINE_S: Final = 20.0
 
 
 class DemoFailedError(Exception):
-    """Something the demo needs did not happen in time; the message says what."""
+    """A step of the demo did not end in time; the message names it."""
 
 
 async def play(options: DemoOptions, config: Config) -> int:
@@ -85,18 +85,18 @@ async def play(options: DemoOptions, config: Config) -> int:
 
 
 class Demo:
-    """One process's part of a run.
+    """A run as played by one process; a resumed run has several.
 
     Parameters
     ----------
     options, config : DemoOptions, Config
-        What was asked for, and the settings of everything else.
+        The command line's options, and the settings of the system.
     match : MatchTimeline
         What is played.
     folder, progress : RunFolder, Progress
-        Where it lives and how far it has come.
+        The run's folder, and how far it has been played.
     console : Console
-        Where it is shown.
+        The terminal.
     """
 
     def __init__(
@@ -117,7 +117,7 @@ class Demo:
         self._keys = market_keys(match, markets=progress.markets)
         config = self._own(config)
         self._system = system_of(config)
-        self._passes = Passes(config, sub="trader")
+        self._tokens = RunTokens(config, sub="trader")
         self._interrupted = asyncio.Event()
         self._stopped = False
         self._played_s = progress.played_s
@@ -138,7 +138,7 @@ class Demo:
         self._show.set_clock(progress.played_s)
 
     def _own(self, config: Config) -> Config:
-        """Return the settings of this run's bookmaker."""
+        """Return the settings of this run's system."""
         shared = self._options.markets_per_actor or -(-self._progress.markets // PROCESSES)
         return own_config(
             config,
@@ -147,10 +147,10 @@ class Demo:
             markets_per_actor=shared,
         )
 
-    # --- life ------------------------------------------------------------------------------------
+    # --- start and stop --------------------------------------------------------------------------
 
     def interrupt(self) -> None:
-        """Stop as soon as everything can be left in order."""
+        """Stop in good order, as soon as possible."""
         self._interrupted.set()
 
     async def run(self) -> int:
@@ -173,7 +173,7 @@ class Demo:
             self._show.view.close()
 
     async def _interrupt(self, work: asyncio.Task[int]) -> int:
-        """Leave whatever is under way, in order, and remember where it was."""
+        """Cancel the run and save how far it was played."""
         self._show.log("shutting down; everything answered is on disk")
         self._show.view.show(self._show.scene)
         self._stopped = True
@@ -184,7 +184,7 @@ class Demo:
         return EXIT_INTERRUPTED
 
     async def _run(self) -> int:
-        """Bring everything up, play, close the books, and take everything down again."""
+        """Start the system, play, close the books, and stop the system."""
         self._show.log("starting Ray, the supervisor, the account shards and the gateway")
         starting = asyncio.create_task(self._show.starting())
         try:
@@ -195,13 +195,13 @@ class Demo:
             starting.cancel()
 
     async def _trade(self, starting: asyncio.Task[None]) -> int:
-        """Let everybody in, play, and close the books."""
+        """Connect trader and bettors, play, and close the books."""
         ports = self._system.ports[0]
         self._show.log(
             f"bets ws://127.0.0.1:{ports['bets']}, control ws://127.0.0.1:{ports['control']}"
         )
         control = connect_control(
-            f"ws://127.0.0.1:{ports['control']}", token=self._passes.of(Role.TRADER)
+            f"ws://127.0.0.1:{ports['control']}", token=self._tokens.of(Role.TRADER)
         )
         async with control as session:
             self._trader = Trader(self._match, self._keys, session)
@@ -224,7 +224,7 @@ class Demo:
                 await self._show.close()
 
     async def _open_books(self) -> None:
-        """Create what is not there yet: markets, accounts and the money on them."""
+        """Create the markets, accounts and deposits that do not exist yet."""
         rng = np.random.default_rng([self._progress.seed])
         self._crowd = crowd(self._progress.bettors, rng=rng, first_account_no=FIRST_ACCOUNT)
         commands = MatchTrader(self._match, self._keys).create(self._match.state_at(-1))
@@ -245,10 +245,10 @@ class Demo:
         if refused and self._progress.starts == 1:
             raise DemoFailedError(f"the books could not be opened: {'; '.join(refused)}")
         if self._progress.starts > 1:
-            await self._tell_recovery()
+            await self._log_recovery()
         self._result_no = self._system.routes.market_no_by_key[self._keys[0]]
 
-    async def _tell_recovery(self) -> None:
+    async def _log_recovery(self) -> None:
         statuses = await self._system.statuses()
         known = [one.health for one in statuses if one.health is not None]
         bets = sum(health.bets for health in known if health.markets)
@@ -263,7 +263,7 @@ class Demo:
             self._crowd,
             url=f"ws://127.0.0.1:{port}",
             fixture=self._match.match,
-            token=self._passes.bettor,
+            token=self._tokens.bettor,
             seed=[self._progress.seed],
             start_no=self._progress.starts,
         )
@@ -271,7 +271,7 @@ class Demo:
     # --- play ------------------------------------------------------------------------------------
 
     async def _play(self) -> bool:
-        """Run the match clock to the whistle; False when it was to stop before."""
+        """Run the match clock; return whether it reached the end of regular time."""
         options, match, loop = self._options, self._match, asyncio.get_running_loop()
         until_s = match.regular_s
         if options.until_minute != NEVER:
@@ -289,25 +289,25 @@ class Demo:
             self._played_s = played_s
             self._show.set_clock(played_s)
             while due and due[0].played_s <= played_s:
-                self._happened(due.pop(0))
-            self._look(played_s)
+                self._on_event(due.pop(0))
+            self._step(played_s)
             if played_s >= until_s:
                 self._save()
                 return until_s == match.regular_s
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(POLL_S)
 
-    def _look(self, played_s: float) -> None:
-        """Do what is due at this look at the clock."""
+    def _step(self, played_s: float) -> None:
+        """Do what is due at this second of play."""
         show = self._show
         every_s = min(REPRICE_S, REPRICE_PLAYED_S / self._options.speed)
         reprice = show.due("reprice", max(every_s, REPRICE_S_MIN))
-        self._trader.look(played_s, reprice=reprice)
+        self._trader.step(played_s, reprice=reprice)
         minute = self._options.kill_minute
         wanted = minute != NEVER and not self._progress.killed
         if wanted and played_s >= self._match.played_at_minute(minute):
             self._progress = replace(self._progress, killed=True)
             self._kill = asyncio.create_task(self._kill_result_market())
-        show.look(self._system, self._trader, self._bettors)
+        show.refresh(self._system, self._trader, self._bettors)
         if show.due("save", SAVE_S):
             self._save()
 
@@ -315,11 +315,11 @@ class Demo:
         self._progress = replace(self._progress, played_s=self._played_s)
         self._folder.save(self._progress)
 
-    def _happened(self, event: Event) -> None:
+    def _on_event(self, event: Event) -> None:
         match event.kind:
             case EventKind.GOAL:
                 assert event.goal is not None
-                self._bettors.shout_goal()
+                self._bettors.on_goal()
                 scorer = self._match.home if event.goal.side.value == "h" else self._match.away
                 kind = {"p": " (penalty)", "o": " (own goal)"}.get(event.goal.kind.value, "")
                 self._show.log(
@@ -330,10 +330,10 @@ class Demo:
             case kind:
                 self._show.log(kind.value)
 
-    # --- a market dies ---------------------------------------------------------------------------
+    # --- killing a market ------------------------------------------------------------------------
 
     async def _kill_result_market(self) -> None:
-        """Kill the 1x2 market's process, watch it come back, and hold it against its journal."""
+        """Kill the 1x2 market's process, wait for its successor, compare it with the journal."""
         loop = asyncio.get_running_loop()
         await self._system.refresh()
         shell = self._system.routes.market_shell(self._result_no)
@@ -347,14 +347,14 @@ class Demo:
         )
         self._show.scene.outage, self._show.down_no = f"{RESULT} is down", self._result_no
         self._show.draw(self._trader, self._bettors)
-        async with asyncio.timeout(BACK_DEADLINE_S):
+        async with asyncio.timeout(RECOVERY_DEADLINE_S):
             while True:
                 now = await self._status(shell)
                 took_s = loop.time() - killed_s
                 if now.state is ShellState.SERVING and now.generation != before.generation:
                     break
                 self._show.scene.outage = f"{RESULT} is down: {took_s:.1f} s"
-                await asyncio.sleep(BACK_LOOK_S)
+                await asyncio.sleep(RECOVERY_POLL_S)
         self._show.scene.outage, self._show.down_no = "", 0
         self._show.scene.recovery = f"{RESULT} was down for {took_s:.2f} s"
         await self._system.refresh()
@@ -365,10 +365,10 @@ class Demo:
             "back",
         )
         same, text = await same_as_journal(self._system, shell, self._folder.data_dir)
-        words = f"hash {text[:16]} is its journal's" if same else f"NOT its journal's: {text}"
-        self._show.log(f"{RESULT}: state {words}", "back" if same else "kill")
-        self._show.scene.recovery += f", state {words}"
-        detail = f"down for {took_s:.2f} s, {health.recovered_bets:,} bets, {words}"
+        text = f"hash {text[:16]} is its journal's" if same else f"NOT its journal's: {text}"
+        self._show.log(f"{RESULT}: state {text}", "back" if same else "kill")
+        self._show.scene.recovery += f", state {text}"
+        detail = f"down for {took_s:.2f} s, {health.recovered_bets:,} bets, {text}"
         self._checks.append(
             Check(name=f"the killed {RESULT} market came back whole", passed=same, detail=detail)
         )
@@ -402,7 +402,7 @@ class Demo:
         if unknown:
             raise DemoFailedError(f"{unknown} bets stayed without an answer")
         self._show.log(
-            f"bettors are paid: {self._bettors.settlements:,} settlements told to "
+            f"bettors are paid: {self._bettors.settlements:,} settlements received to "
             f"{self._bettors.connected} of them, {money(self._bettors.paid_minor)} {CURRENCY}"
         )
         state = match.regular_state_at(match.regular_s)
@@ -412,7 +412,7 @@ class Demo:
             self._system,
             data_dir=folder.data_dir,
             results=results,
-            told=self._bettors.told,
+            received=self._bettors.received,
             currency=CURRENCY,
         )
         books = replace(books, checks=(*books.checks, *self._checks))
@@ -443,8 +443,8 @@ class Demo:
         lines += [f"{line.clock:>12}  {line.text}" for line in self._show.events]
         lines += books.lines()
         if self._trader.exposure is not None:
-            words = exposure_of(self._trader.exposure).words()
-            lines.append(f"exposure before the whistle, in {CURRENCY}: {words}")
+            exposure = exposure_of(self._trader.exposure).text()
+            lines.append(f"exposure before the whistle, in {CURRENCY}: {exposure}")
         lines += [f"refused {line}" for line in refusal_lines(books.audit)]
         if best is not None:
             name = best.profile.name.lower().replace("_", " ")

@@ -1,7 +1,7 @@
-"""Where a demo lives on disk, and how far it has come: the part of it that outlives its process.
+"""The folders of demo runs and the progress file in each.
 
-Owns the folders of runs and their progress file, replaced atomically. Bets, books and prices are
-the shells' journals; this only remembers which match was played, and up to which second.
+Owns which match a run plays and up to which second it has been played; the file is replaced
+atomically. Bets, books and odds are in the shells' journals, never here.
 """
 
 import os
@@ -54,11 +54,11 @@ class RunFolder:
 
     @property
     def data_dir(self) -> Path:
-        """Where the engine keeps what is durable."""
+        """The engine's data folder."""
         return self.path / "data"
 
     def load(self) -> Progress:
-        """Read how far the run has come.
+        """Read the progress file.
 
         Raises
         ------
@@ -75,7 +75,7 @@ class RunFolder:
             raise DemoFolderError(f"{file}: {error}") from error
 
     def save(self, progress: Progress) -> None:
-        """Replace the progress file at once, or leave the old one.
+        """Replace the progress file atomically.
 
         Raises
         ------
@@ -96,7 +96,7 @@ class RunFolder:
 
 
 def runs(base: Path) -> list[RunFolder]:
-    """Return the runs below a folder that got as far as a progress file, oldest first."""
+    """Return the runs below a folder that have a progress file, oldest first."""
     try:
         found = sorted(base.iterdir()) if base.is_dir() else []
     except OSError as error:
@@ -109,12 +109,12 @@ def runs(base: Path) -> list[RunFolder]:
 
 
 def next_run(base: Path) -> RunFolder:
-    """Return the folder of a run that is not there yet.
+    """Return the folder of the next run; it does not exist yet.
 
     Raises
     ------
     DemoFolderError
-        When there are too many.
+        When there are `RUNS_MAX` runs already.
     """
     numbers = [0]
     if base.is_dir():
@@ -125,7 +125,7 @@ def next_run(base: Path) -> RunFolder:
 
 
 def choose_run(base: Path, asked: Progress, *, resume: bool) -> tuple[RunFolder, Progress]:
-    """Return the run to play: the newest one that is unfinished and as asked, else a new one.
+    """Return the run to play: the newest one if unfinished and of the same options, else a new one.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def choose_run(base: Path, asked: Progress, *, resume: bool) -> tuple[RunFolder,
     asked : Progress
         Match, seed, bettors and markets of a new run.
     resume : bool
-        Take the newest run whatever it is, and however far it has come.
+        Take the newest run, whatever its options and its progress.
 
     Raises
     ------
@@ -144,7 +144,7 @@ def choose_run(base: Path, asked: Progress, *, resume: bool) -> tuple[RunFolder,
     there = runs(base)
     if resume:
         if not there:
-            raise DemoFolderError(f"{base}: no run to resume is here")
+            raise DemoFolderError(f"{base}: there is no run to resume here")
         return there[-1], there[-1].load()
     if there:
         newest = there[-1].load()

@@ -1,4 +1,4 @@
-"""What the demo shows: a live terminal of the match, its prices, its book and its bettors.
+"""The demo's terminal: the match, its odds, its book and its bettors.
 
 Owns how a `Scene` looks, in a terminal (rich) and as plain lines where there is none. Never asks
 anybody for anything: whoever runs the match fills the scene.
@@ -45,7 +45,7 @@ _LOG_STYLES: Final = {"goal": "bold yellow", "kill": "bold red", "back": "bold g
 
 @dataclass
 class OutcomeLine:
-    """One outcome of the market that everybody watches."""
+    """One outcome of the 1x2 market."""
 
     name: str
     odds_milli: int = 0
@@ -55,7 +55,7 @@ class OutcomeLine:
     moved_at_s: float = -1e9
 
     def quote(self, *, odds_milli: int, active: bool, now_s: float) -> None:
-        """Take new odds and remember which way they went."""
+        """Take new odds and keep the direction in which they moved."""
         if self.odds_milli and odds_milli != self.odds_milli:
             self.move = 1 if odds_milli > self.odds_milli else -1
             self.moved_at_s = now_s
@@ -64,7 +64,7 @@ class OutcomeLine:
 
 @dataclass
 class MarketLine:
-    """One market: its state, its bets and the worst that it can cost."""
+    """One market: its state, its bets and its largest liability."""
 
     name: str
     status: str = "inactive"
@@ -77,7 +77,7 @@ class MarketLine:
 
 @dataclass
 class ExposureLine:
-    """What all open bets of the fixture make together, by how the match may end."""
+    """Profit and loss of the fixture's open bets at the worst and the best final score."""
 
     worst: tuple[int, int]
     worst_minor: int
@@ -85,10 +85,10 @@ class ExposureLine:
     best_minor: int
     expected_minor: int | None = None
     off_grid_minor: int = 0
-    """What markets that no score settles can lose besides."""
+    """Largest further loss on markets that the score does not settle."""
 
-    def words(self) -> str:
-        """Return it in one line."""
+    def text(self) -> str:
+        """Return the figures in one line."""
         parts = [
             f"worst {money(self.worst_minor, cents=False)} at {_score(self.worst)}",
             f"best {money(self.best_minor, cents=False)} at {_score(self.best)}",
@@ -104,7 +104,7 @@ class ExposureLine:
 
 @dataclass
 class LogLine:
-    """Something that happened, with what the clock showed."""
+    """An event, with the match clock at that time."""
 
     clock: str
     text: str
@@ -113,7 +113,7 @@ class LogLine:
 
 @dataclass
 class Scene:
-    """Everything there is to see; money in minor units of the book's currency."""
+    """Everything that is shown; money in minor units of the book's currency."""
 
     fixture: str
     home: str
@@ -138,25 +138,25 @@ class Scene:
     ack_p50_ms: float = 0.0
     ack_p99_ms: float = 0.0
     outage: str = ""
-    """What is down, while it is."""
+    """Which market is down; empty when none is."""
     recovery: str = ""
-    """What was down, and how long, once it is back."""
+    """Which market was down, and for how long."""
     log: deque[LogLine] = field(default_factory=lambda: deque(maxlen=LOG_KEPT))
 
 
 class View(Protocol):
-    """Somewhere to look at a scene."""
+    """Where a scene is shown."""
 
     def show(self, scene: Scene) -> None:
-        """Show how things stand."""
+        """Show the scene."""
         ...
 
     def log(self, line: LogLine) -> None:
-        """Show that something happened; it is in the scene's log already."""
+        """Show an event that is in the scene's log already."""
         ...
 
     def close(self) -> None:
-        """Give the terminal back."""
+        """Restore the terminal."""
         ...
 
 
@@ -167,7 +167,7 @@ def money(amount_minor: int, *, cents: bool = True) -> str:
 
 
 def odds_text(odds_milli: int) -> str:
-    """Return odds with as many decimals as matter: 2.18, 11.5, 240."""
+    """Return odds with the decimals that people write: 2.18, 11.5, 240."""
     if odds_milli < 10_000:
         return f"{odds_milli / 1_000:.2f}"
     return f"{odds_milli / 1_000:.1f}" if odds_milli < 100_000 else f"{odds_milli // 1_000}"
@@ -223,7 +223,7 @@ def _head(scene: Scene) -> RenderableType:
 
 
 def _result(scene: Scene, *, wide: bool, exposed: bool) -> RenderableType:
-    """Return the market that everybody watches; with the exposure below where it has no panel."""
+    """Return the 1x2 market, with the exposure below it where that has no panel of its own."""
     table = Table(expand=True, box=None, padding=(0, 1), header_style="dim")
     table.add_column("outcome")
     table.add_column("odds", justify="right")
@@ -267,7 +267,7 @@ def _exposure_line(exposure: ExposureLine) -> Text:
 
 
 def _exposure(scene: Scene) -> RenderableType:
-    """Return what all open bets of the fixture make, by how the match may end."""
+    """Return the panel of the fixture's exposure."""
     table = Table.grid(expand=True, padding=(0, 1))
     table.add_column(style="dim")
     table.add_column(style="dim")
@@ -306,7 +306,7 @@ def _two_sided(amount: int, limit: int) -> Text:
 
 
 def _markets(scene: Scene, *, wide: bool, rows: int) -> RenderableType:
-    """Return as many markets as there is room for, and the others in one row."""
+    """Return as many markets as fit, and the others in one row."""
     table = Table(expand=True, box=None, padding=(0, 1), header_style="dim")
     table.add_column("market", no_wrap=True)
     table.add_column("state")
@@ -338,7 +338,7 @@ def _markets(scene: Scene, *, wide: bool, rows: int) -> RenderableType:
 
 
 def _most_watched(markets: Sequence[MarketLine], rows: int) -> list[MarketLine]:
-    """Return what there is room for in its order: what is down, and what can cost the most."""
+    """Return the markets that fit: those that are down first, then by largest liability."""
     if len(markets) <= rows:
         return list(markets)
     ranked = sorted(
@@ -348,7 +348,7 @@ def _most_watched(markets: Sequence[MarketLine], rows: int) -> list[MarketLine]:
 
 
 def _others(markets: Sequence[MarketLine], shown: Sequence[MarketLine]) -> list[RenderableType]:
-    """Return one row for all the markets that are not shown."""
+    """Return one row that sums up the markets that are not shown."""
     hidden = [line for line in markets if not any(line is one for one in shown)]
     active = sum(line.status == "active" for line in hidden)
     worst_minor = max(line.worst_minor for line in hidden)
@@ -416,7 +416,7 @@ def _log(scene: Scene, *, events: int) -> RenderableType:
 
 
 class TerminalView:
-    """The whole terminal, redrawn when asked; what was there comes back at the end."""
+    """The whole terminal, redrawn on demand and restored at the end."""
 
     def __init__(self, console: Console) -> None:
         self._live = Live(console=console, screen=True, auto_refresh=False, transient=True)
@@ -429,10 +429,10 @@ class TerminalView:
         self._live.update(screen, refresh=True)
 
     def log(self, line: LogLine) -> None:
-        """Do nothing more: the next drawing shows it."""
+        """Do nothing: the next drawing shows the event."""
 
     def close(self) -> None:
-        """Give the terminal back as it was."""
+        """Restore the terminal."""
         self._live.stop()
 
 
@@ -455,18 +455,18 @@ class PlainView:
         self._print(line.clock, line.text)
 
     def close(self) -> None:
-        """Leave everything printed."""
+        """Do nothing: what is printed stays."""
 
     def _print(self, clock: str, text: str) -> None:
         self._console.print(f"{clock:>12}  {text}", markup=False, highlight=False, soft_wrap=True)
 
 
 def status_line(scene: Scene) -> str:
-    """Return how things stand in one line."""
+    """Return the scene in one line."""
     odds = " / ".join(odds_text(line.odds_milli) if line.active else "-" for line in scene.result)
     books = " / ".join(money(line.liability_minor, cents=False) for line in scene.result)
     rate = scene.rates[-1] if scene.rates else 0.0
-    exposed = "" if scene.exposure is None else f"exposure {scene.exposure.words()} | "
+    exposed = "" if scene.exposure is None else f"exposure {scene.exposure.text()} | "
     return (
         f"{scene.home} {scene.score[0]}-{scene.score[1]} {scene.away} | 1x2 {odds} | "
         f"liability {books} {scene.currency} | {exposed}{scene.answered:,} bets, {rate:.0f}/s | "
@@ -480,7 +480,7 @@ def _answers_line(scene: Scene) -> str:
 
 
 def make_view(console: Console, *, plain: bool) -> View:
-    """Return the live view where there is a terminal and nobody asked for plain lines."""
+    """Return the live view on a terminal, unless plain lines are asked for."""
     return PlainView(console) if plain or not console.is_terminal else TerminalView(console)
 
 

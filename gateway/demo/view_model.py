@@ -1,7 +1,7 @@
-"""Keeps the demo's scene up to date: what the floor, the bettors, the gateway and the shells show.
+"""Keep the demo's scene up to date from the trader, the bettors, the gateway and the shells.
 
-Owns the scene and how often each of its parts is fetched; never how it looks, and nothing that the
-match depends on: when an answer is late, the picture is.
+Owns the scene and how often each part is fetched, never how it is drawn. The match does not depend
+on it: a late answer only makes the picture late.
 """
 
 import asyncio
@@ -27,13 +27,13 @@ FETCH_S: Final = 0.5
 EXPOSURE_S: Final = 1.0
 RATE_S: Final = 1.0
 DRAW_S: Final = 0.2
-LATENCY_LOOKS: Final = 20
-"""Looks at the gateway's histogram that the shown latencies cover: ten seconds."""
+LATENCY_SAMPLES: Final = 20
+"""Samples of the gateway's histogram that the shown latencies cover: ten seconds."""
 _PHASES: Final = ("first half", "second half")
 
 
 class SceneUpdater:
-    """A scene and those who know what is in it.
+    """Update a scene and show it.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class SceneUpdater:
     view : View
         Where it is shown.
     match : MatchTimeline
-        What is played.
+        The match that is played.
     """
 
     def __init__(self, scene: Scene, view: View, match: MatchTimeline) -> None:
@@ -51,24 +51,24 @@ class SceneUpdater:
         self.down_no = 0
         """A market known to be down, before the supervisor says so."""
         self.events: list[LogLine] = []
-        """What is worth telling once more at the end."""
+        """Events to print again at the end."""
         self._match = match
         self._due: dict[str, float] = {}
-        self._under_way: dict[str, asyncio.Task[None]] = {}
+        self._running: dict[str, asyncio.Task[None]] = {}
         self._statuses: dict[str, ShellStatus] = {}
         self._shell_of: dict[int, str] = {}
-        self._histograms: deque[np.ndarray[Any, np.dtype[np.int64]]] = deque(maxlen=LATENCY_LOOKS)
+        self._histograms: deque[np.ndarray[Any, np.dtype[np.int64]]] = deque(maxlen=LATENCY_SAMPLES)
         self._counted = 0
 
     def due(self, what: str, every_s: float) -> bool:
-        """Say whether something is to be done again, and take it for done."""
+        """Say whether `every_s` seconds have passed since this was last due, and note the time."""
         now_s = asyncio.get_running_loop().time()
         if now_s - self._due.get(what, -1e9) < every_s:
             return False
         self._due[what] = now_s
         return True
 
-    # --- what the match tells --------------------------------------------------------------------
+    # --- the match --------------------------------------------------------------------
 
     def log(self, text: str, kind: str = "") -> None:
         """Note an event at the time of the match clock."""
@@ -89,7 +89,7 @@ class SceneUpdater:
         scene.score = match.score_at(min(played_s, match.regular_s))
 
     async def starting(self) -> None:
-        """Show, until cancelled, for how long everything has been starting."""
+        """Show, until cancelled, how long the start has taken."""
         loop = asyncio.get_running_loop()
         began_s = loop.time()
         while True:
@@ -97,10 +97,10 @@ class SceneUpdater:
             self.view.show(self.scene)
             await asyncio.sleep(DRAW_S)
 
-    # --- what the others know --------------------------------------------------------------------
+    # --- the system --------------------------------------------------------------------
 
-    def look(self, system: System, trader: Trader, bettors: Bettors) -> None:
-        """Fetch what is due to be fetched, and draw when it is time."""
+    def refresh(self, system: System, trader: Trader, bettors: Bettors) -> None:
+        """Fetch each part that is due, and draw when that is due."""
         if self.due("fetch", FETCH_S):
             trader.ask_books()
             self._in_background("statuses", self._ask_statuses(system))
@@ -172,8 +172,8 @@ class SceneUpdater:
         self.scene.ack_p99_ms = 1_000 * quantile_s(recent, 0.99)
 
     def _in_background(self, what: str, work: Coroutine[Any, Any, None]) -> None:
-        """Do something unless the last time is still under way."""
-        if what in self._under_way:
+        """Start work unless the same work is still running."""
+        if what in self._running:
             work.close()
             return
 
@@ -181,22 +181,22 @@ class SceneUpdater:
             try:
                 await work
             except PeerError:
-                pass  # the picture stays as it is until the next look
+                pass  # the picture stays as it is until the next fetch
             finally:
-                del self._under_way[what]
+                del self._running[what]
 
-        self._under_way[what] = asyncio.create_task(run())
+        self._running[what] = asyncio.create_task(run())
 
     async def close(self) -> None:
-        """Leave nothing under way."""
-        tasks = list(self._under_way.values())
+        """Cancel what is in progress."""
+        tasks = list(self._running.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def exposure_of(exposure: Exposure) -> ExposureLine:
-    """Return an exposure as it is shown."""
+    """Return the part of an exposure that is shown."""
     return ExposureLine(
         worst=exposure.worst.score,
         worst_minor=exposure.worst.profit_minor,
@@ -208,7 +208,7 @@ def exposure_of(exposure: Exposure) -> ExposureLine:
 
 
 def market_name(key: str) -> str:
-    """Return a market's name for people: its type in words and its line."""
+    """Return a market's name for people: its type without underscores, and its line."""
     parsed = parse_market_key(key)
     line = " ".join(value for _, value in parsed.specifiers)
     return f"{parsed.type.replace('_', ' ')} {line}".rstrip()

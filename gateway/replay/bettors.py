@@ -1,6 +1,6 @@
-"""A replay's bettors: they come as often as there is recording, however fast it is played.
+"""The bettors of a replay: they bet equally often at any speed of the recording.
 
-Owns when they come. What they do then, and what they hear, is `demo_bettors`'.
+Owns when they bet; gateway.demo.bettors owns how.
 """
 
 import asyncio
@@ -13,12 +13,12 @@ from simulations.crowd import BEHAVIOURS, Bettor, Profile
 
 
 class ReplayBettors(Bettors):
-    """A crowd whose pauses are parts of a recording instead of seconds.
+    """A crowd whose pauses are shares of a recording instead of seconds.
 
     Parameters
     ----------
     bettors : sequence of Bettor
-        Who they are.
+        The bettors; their accounts must exist.
     url : str
         The gateway's bets listener.
     token : callable
@@ -26,8 +26,8 @@ class ReplayBettors(Bettors):
     seed : int
         Seeds every bettor's choices.
     visits : float
-        How often a bettor comes while the whole recording is played, in the mean of the crowd;
-        habits that think for longer come less often.
+        How often a bettor bets during the whole recording, in the mean of the crowd; profiles with
+        longer pauses bet less often.
     """
 
     def __init__(
@@ -46,13 +46,13 @@ class ReplayBettors(Bettors):
         self._moved = asyncio.Event()
 
     def played(self, share: float) -> None:
-        """Say which part of the recording, 0 to 1, has been played."""
+        """Take the share of the recording, 0 to 1, that has been played."""
         self._share = share
         moved, self._moved = self._moved, asyncio.Event()
         moved.set()
 
     async def _pause(self, profile: Profile, rng: np.random.Generator) -> bool:
-        """Wait for the next visit; nobody here knows of goals."""
+        """Wait for the next visit; return False, since no goal is known here."""
         think_s = float(rng.exponential(BEHAVIOURS[profile].think_s))
         due = self._share + think_s * self._share_a_think_s
         while self._share < due and not self._whistle.is_set():
@@ -60,13 +60,13 @@ class ReplayBettors(Bettors):
         return False
 
     async def stop_betting(self, *, deadline_s: float) -> bool:
-        """Let nobody begin another bet, and wait for answers; say whether all were answered."""
+        """Begin no further bet, wait for answers, and return whether all arrived."""
         self._whistle.set()
         self.played(self._share)
         return await super().stop_betting(deadline_s=deadline_s)
 
     async def close(self) -> None:
-        """Send everybody home."""
+        """Close every session."""
         self._whistle.set()
         self.played(self._share)
         await super().close()

@@ -1,7 +1,7 @@
-"""One replay from the first process to the last: a recording is pushed, a crowd bets, books close.
+"""One replay: start the system, push a recording while a crowd bets, settle, close the books.
 
-Owns the order of a replay and its pace. What a message means is the feed's, what it becomes is the
-markets', who bets the crowd's; what every bet is owed is told from the journals alone.
+Owns the order of these steps and the pace. The feed's adapter interprets messages, the markets
+apply them, and what every bet is owed is computed from the journals alone.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ from gateway.demo.closing import Check, ClosedBooks, close_books, refusal_lines,
 from gateway.demo.environment import (
     CURRENCY,
     FIRST_ACCOUNT,
-    Passes,
+    RunTokens,
     accounts_of,
     interruptible,
     own_config,
@@ -63,13 +63,14 @@ from simulations.expected_payouts import expected_payouts_minor
 NO_RESULT: Final = "the recording ended without a result"
 BODIES_A_PUSH_MAX: Final = 64
 PUSHES_MIN: Final = 200
-"""Pushes that a recording is cut into at least: what was obeyed is heard of push by push."""
+"""Smallest number of pushes for a recording: answers, and so progress, come push by push."""
 PUSHES_IN_FLIGHT_MAX: Final = 16
-"""Pushes without an answer; past it the recording waits."""
+"""Largest number of pushes without an answer; past it no more are sent."""
 BATCH_BYTES_MAX: Final = 1 << 20
 ALL_JOURNAL_BYTES: Final = 1 << 40
-"""Journaled bytes before a snapshot may let segments go: the dues are told from the beginning."""
-LOOK_S: Final = 0.1
+"""Journaled bytes before a snapshot is due: no segment may go, since expected payouts are computed
+from the first record on."""
+POLL_S: Final = 0.1
 SETTLE_DEADLINE_S: Final = 120.0
 ANSWER_DEADLINE_S: Final = 30.0
 _OVER: Final = frozenset({Status.SETTLED, Status.CANCELLED})
@@ -79,11 +80,11 @@ assert BODIES_A_PUSH_MAX <= FEED_BODIES_MAX
 
 
 class ReplayFailedError(Exception):
-    """Something the replay needs did not happen in time; the message says what."""
+    """A step of the replay did not end in time; the message names it."""
 
 
 class Recording(Struct, frozen=True, kw_only=True):
-    """What lies in a recording, as a first reading finds it; `damage` says where it breaks off."""
+    """What a first reading found in a recording; `damage` says where it breaks off."""
 
     kind: str
     messages: int
@@ -92,7 +93,7 @@ class Recording(Struct, frozen=True, kw_only=True):
     damage: str = ""
 
     def lines(self) -> list[str]:
-        """Return it in words."""
+        """Return the lines to print."""
         span = ""
         if self.first_ms is not None and self.last_ms is not None:
             hours = (self.last_ms - self.first_ms) / 3.6e6
@@ -101,13 +102,13 @@ class Recording(Struct, frozen=True, kw_only=True):
         return [*found, f"damaged: {self.damage}"] if self.damage else found
 
 
-def survey(path: Path, *, kind: str = "") -> Recording:
+def read_summary(path: Path, *, kind: str = "") -> Recording:
     """Read a recording once from end to end.
 
     Raises
     ------
     RecordingError
-        When nothing of it can be read.
+        When no message can be read.
     """
     kind = kind or kind_of(path)
     count, first_ms, last_ms, damage = 0, None, None, ""
@@ -123,11 +124,10 @@ def survey(path: Path, *, kind: str = "") -> Recording:
 
 
 def recorded_feed(recording: Recording, config: Config) -> FeedPart:
-    """Return the desk that takes a recording.
+    """Return the feed part for a recording.
 
-    Its times are moments of the replay. Producers are trusted where the recording has none of
-    their heartbeats, since nobody can be asked to repeat anything; and every price is followed,
-    however fast it is played.
+    Its clock maps provider time to the replay's time. Producers are not watched, because no
+    provider can repeat anything; every price is followed, however fast the recording is played.
     """
     if recording.kind == UOF:
         uof = UofSettings(
@@ -146,13 +146,13 @@ def recorded_feed(recording: Recording, config: Config) -> FeedPart:
 
 
 def recorded_uof(settings: UofSettings) -> UofAdapter:
-    """Return an adapter whose clock is the replay's."""
+    """Return an adapter on the replay's clock."""
     return UofAdapter(UOF, settings, clock=RecordedClock())
 
 
 async def play(options: ReplayOptions, config: Config) -> int:
     """Replay a recording, and return the exit code."""
-    recording = await asyncio.to_thread(survey, options.path, kind=options.kind)
+    recording = await asyncio.to_thread(read_summary, options.path, kind=options.kind)
     console = Console()
     run = Replay(options, config, recording=recording, console=console)
     with interruptible(run.interrupt):
@@ -165,25 +165,25 @@ class Replay:
     Parameters
     ----------
     options, config : ReplayOptions, Config
-        What was asked for, and the settings of everything else.
+        The command line's options, and the settings of the system.
     recording : Recording
-        What is to be played.
+        The recording.
     console : Console
-        Where it is shown.
+        The terminal.
     """
 
     def __init__(
         self, options: ReplayOptions, config: Config, *, recording: Recording, console: Console
     ) -> None:
         self.figures: dict[str, float] = {}
-        """What a measure of the replay needs: messages, seconds, bets."""
+        """Figures for benches: messages, seconds, bets."""
         self._options = options
         self._recording = recording
         self._console = console
         self._folder = next_run(options.data_dir)
         config = self._own(config)
         self._system = system_of(config, feeds=[recorded_feed(recording, config)])
-        self._passes = Passes(config, sub="replay")
+        self._tokens = RunTokens(config, sub="replay")
         self._interrupted = asyncio.Event()
         self._kinds: Counter[str] = Counter()
         self._refusals: Counter[str] = Counter()
@@ -193,7 +193,7 @@ class Replay:
         self._view: ReplayView = make_replay_view(console, plain=options.plain)
 
     def _own(self, config: Config) -> Config:
-        """Return the settings of this replay's bookmaker, whose journals keep everything."""
+        """Return the settings of this replay's system, whose journals keep every record."""
         config = own_config(
             config,
             data_dir=self._folder.data_dir,
@@ -202,10 +202,10 @@ class Replay:
         )
         return replace(config, journal=JournalOptions(snapshot_bytes=ALL_JOURNAL_BYTES))
 
-    # --- life ------------------------------------------------------------------------------------
+    # --- start and stop --------------------------------------------------------------------------
 
     def interrupt(self) -> None:
-        """Stop as soon as everything can be left in order."""
+        """Stop in good order, as soon as possible."""
         self._interrupted.set()
 
     async def run(self) -> int:
@@ -240,21 +240,21 @@ class Replay:
                 f"bets ws://127.0.0.1:{ports['bets']}, control ws://127.0.0.1:{ports['control']}, "
                 f"feed ws://127.0.0.1:{ports['feed']}"
             )
-            feed = connect_feed(f"ws://127.0.0.1:{ports['feed']}", token=self._passes.of(Role.FEED))
+            feed = connect_feed(f"ws://127.0.0.1:{ports['feed']}", token=self._tokens.of(Role.FEED))
             control = connect_control(
-                f"ws://127.0.0.1:{ports['control']}", token=self._passes.of(Role.TRADER)
+                f"ws://127.0.0.1:{ports['control']}", token=self._tokens.of(Role.TRADER)
             )
-            async with feed as source, control as pipeline:
-                await pipeline.subscribe(all_markets=True)
+            async with feed as source, control as trader:
+                await trader.subscribe(all_markets=True)
                 self._bettors = self._make_bettors(ports["bets"])
                 try:
                     await self._bettors.open()
                     self._bettors.start()
-                    looking = asyncio.create_task(self._look(pipeline))
+                    drawing = asyncio.create_task(self._draw(trader))
                     try:
                         await self._play(source)
                     finally:
-                        looking.cancel()
+                        drawing.cancel()
                     return await self._close()
                 finally:
                     await self._bettors.close()
@@ -271,7 +271,7 @@ class Replay:
         return ReplayBettors(
             self._crowd,
             url=f"ws://127.0.0.1:{port}",
-            token=self._passes.bettor,
+            token=self._tokens.bettor,
             seed=self._options.seed,
             visits=self._options.visits,
         )
@@ -282,7 +282,7 @@ class Replay:
     # --- play ------------------------------------------------------------------------------------
 
     async def _play(self, source: FeedSession) -> None:
-        """Push the recording at its pace, and wait until all of it is obeyed."""
+        """Push the recording at its pace, and wait until every message is answered."""
         pace = Pace(self._options.speed, self._recording.first_ms)
         flying: deque[asyncio.Future[FeedPushed]] = deque()
         bodies: list[bytes] = []
@@ -299,11 +299,11 @@ class Replay:
                 self._count(await flying.popleft())
                 self._scene.elapsed_s = time.monotonic() - began_s
 
-        with contextlib.suppress(RecordingDamagedError):  # said before, by the survey
+        with contextlib.suppress(RecordingDamagedError):  # printed before, from the summary
             for recorded in read_messages(self._options.path, kind=self._recording.kind):
                 while (wait_s := pace.wait_s(recorded.at_ms)) > 0:
                     await push()
-                    await asyncio.sleep(min(wait_s, LOOK_S))
+                    await asyncio.sleep(min(wait_s, POLL_S))
                 bodies.append(recorded.body)
                 size += len(recorded.body)
                 self._scene.feed_ms = recorded.at_ms or self._scene.feed_ms
@@ -325,29 +325,29 @@ class Replay:
                 self._refusals[result.refused] += 1
         self._bettors.played(self._scene.share)
 
-    async def _look(self, pipeline: ControlSession) -> None:
-        """Keep the scene and draw it."""
+    async def _draw(self, trader: ControlSession) -> None:
+        """Update the scene and draw it."""
         while True:
-            statuses = [market.status for market in pipeline.prices.values()]
+            statuses = [market.status for market in trader.prices.values()]
             self._scene.markets, self._scene.active = len(statuses), statuses.count("active")
             answers = self._bettors.answers
             self._scene.accepted = answers["accepted"]
             self._scene.declined = self._bettors.answered - answers["accepted"]
             self._view.show(self._scene)
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(POLL_S)
 
     # --- the end ---------------------------------------------------------------------------------
 
     async def _close(self) -> int:
-        """Void what has no result, pay everybody, and close the books; return the exit code."""
+        """Void unsettled markets, wait for payments, close the books; return the exit code."""
         await self._bettors.stop_betting(deadline_s=ANSWER_DEADLINE_S)
-        settled, voided = await self._void_the_rest()
+        settled, voided = await self._void_unsettled()
         left = await settled_and_paid(self._system, deadline_s=SETTLE_DEADLINE_S)
         if left:
-            raise ReplayFailedError(f"not everybody could be paid in time: {left}")
+            raise ReplayFailedError(f"not every bettor could be paid in time: {left}")
         unknown = await self._bettors.resolve(deadline_s=ANSWER_DEADLINE_S)
         if unknown:
-            raise ReplayFailedError(f"{unknown} bets stayed without an answer")
+            raise ReplayFailedError(f"{unknown} bets have no answer")
         shells = [shell.name for shell in self._system.routes.shells.values()]
         folders = [
             self._folder.data_dir / "shells" / name
@@ -359,18 +359,18 @@ class Replay:
             self._system,
             data_dir=self._folder.data_dir,
             expected_payouts_minor=payouts,
-            told=self._bettors.told,
+            received=self._bettors.received,
             currency=CURRENCY,
         )
-        books = replace(books, checks=(*books.checks, self._understood()))
+        books = replace(books, checks=(*books.checks, self._recording_check()))
         self.figures["bets"] = float(books.audit.bets)
         self._view.close()
         for line in self._report(books, settled=settled, voided=voided):
             self._say(line)
         return 0 if books.sound else EXIT_FAILED
 
-    def _understood(self) -> Check:
-        """Check that the recording is one: some message of it meant something."""
+    def _recording_check(self) -> Check:
+        """Check that the recording is of this feed: at least one message was not refused."""
         scene = self._scene
         return Check(
             name="the recording is one of the feed's",
@@ -378,8 +378,8 @@ class Replay:
             detail=f"{scene.refused:,} of {scene.messages:,} messages were refused",
         )
 
-    async def _void_the_rest(self) -> tuple[int, int]:
-        """Cancel every market without a result; return how many have one, and how many not."""
+    async def _void_unsettled(self) -> tuple[int, int]:
+        """Cancel every market without a result; return how many have one and how many do not."""
         await self._system.refresh()
         images = []
         for name, shell in self._system.routes.shells.items():
@@ -423,21 +423,21 @@ class Replay:
         lines += books.lines()
         lines += [f"refused {line}" for line in refusal_lines(books.audit)]
         lines.append(
-            f"bettors were told of {self._bettors.settlements:,} settlements, "
+            f"bettors received {self._bettors.settlements:,} settlements, "
             f"{money(self._bettors.paid_minor)} {CURRENCY}"
         )
         return lines
 
 
 class Pace:
-    """When a recorded message is due.
+    """The time at which a recorded message is due.
 
     Parameters
     ----------
     speed : float
         Recorded seconds a second; 0 waits for nothing.
     first_ms : int or None
-        The recording's first moment; None where messages carry no time, and nothing waits.
+        The recording's first time; None where messages carry no time, and nothing waits.
     """
 
     def __init__(self, speed: float, first_ms: int | None) -> None:

@@ -1,7 +1,7 @@
-"""What a replay shows: how far the recording is played, what is traded, and how fast.
+"""The replay's terminal: how far the recording is played, what is traded, and how fast.
 
-Owns how it looks, in a terminal (a live line) and as plain lines where there is none. Never asks
-anybody for anything: whoever runs the replay fills the scene.
+Owns how a scene is drawn, live on a terminal or as plain lines. It fetches nothing: the run
+fills the scene.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ PLAIN_EVERY: Final = 0.1
 
 @dataclass
 class ReplayScene:
-    """How a replay stands."""
+    """The state of a replay."""
 
     title: str
     messages_total: int
@@ -45,7 +45,7 @@ class ReplayScene:
 
     @property
     def moment(self) -> str:
-        """Return the recording's time in words, as far as messages carry one."""
+        """Return the recording's time as text; empty where messages carry none."""
         return "" if self.feed_ms is None else moment(self.feed_ms)
 
 
@@ -65,11 +65,11 @@ class ReplayView(Protocol):
         ...
 
     def show(self, scene: ReplayScene) -> None:
-        """Show how it stands."""
+        """Show the scene."""
         ...
 
     def close(self) -> None:
-        """Leave the terminal as it was."""
+        """Restore the terminal."""
         ...
 
 
@@ -89,14 +89,14 @@ class PlainReplay:
         if scene.messages == 0 or scene.share < self._shown + PLAIN_EVERY:
             return
         self._shown = scene.share
-        self.say("  ".join(_words(scene)))
+        self.say("  ".join(_figures(scene)))
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: what is printed stays."""
 
 
 class LiveReplay:
-    """A table that moves: a bar and the figures under it."""
+    """A table that is redrawn: a bar and the figures under it."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -104,39 +104,39 @@ class LiveReplay:
         self._live.start()
 
     def say(self, line: str) -> None:
-        """Print a line above the moving part."""
+        """Print a line above the bar."""
         self._live.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def show(self, scene: ReplayScene) -> None:
-        """Draw the moving part anew."""
+        """Draw the bar and the figures again."""
         grid = Table.grid(padding=(0, 2))
         bar = ProgressBar(total=1.0, completed=scene.share, width=32)
         grid.add_row(Text(scene.title, style="bold"), bar, Text(f"{scene.share:.0%}"))
-        figures = Text("   ".join(_words(scene)[1:]), style="dim")
+        figures = Text("   ".join(_figures(scene)[1:]), style="dim")
         table = Table.grid()
         table.add_row(grid)
         table.add_row(figures)
         self._live.update(table)
 
     def close(self) -> None:
-        """Give the terminal back."""
+        """Restore the terminal."""
         self._live.stop()
 
 
 def make_replay_view(console: Console, *, plain: bool) -> ReplayView:
-    """Return the live view where there is a terminal and nobody asked for plain lines."""
+    """Return the live view on a terminal, unless plain lines are asked for."""
     return PlainReplay(console) if plain or not console.is_terminal else LiveReplay(console)
 
 
-def _words(scene: ReplayScene) -> list[str]:
-    words = [f"{scene.share:4.0%}"]
+def _figures(scene: ReplayScene) -> list[str]:
+    figures = [f"{scene.share:4.0%}"]
     if scene.moment:
-        words.append(f"{scene.moment} UTC")
-    words += [
+        figures.append(f"{scene.moment} UTC")
+    figures += [
         f"{scene.messages:,} messages, {scene.rate:,.0f}/s",
         f"{scene.active} of {scene.markets} markets open",
         f"{scene.accepted:,} bets accepted, {scene.declined:,} not",
     ]
     if scene.refused:
-        words.append(f"{scene.refused:,} messages refused")
-    return words
+        figures.append(f"{scene.refused:,} messages refused")
+    return figures

@@ -7,7 +7,7 @@ from actors.system import System
 from engine.common.commands import CreateMarket, Deposit
 from engine.common.reasons import Reason
 from engine.market.book import BET_RECORD
-from gateway.demo.bettors import Told, words
+from gateway.demo.bettors import ReceivedAnswer, reason_text
 from gateway.demo.closing import (
     Check,
     ClosedBooks,
@@ -35,8 +35,14 @@ async def system(tmp_path):
         yield running
 
 
-async def closed(system, tmp_path, told=None):
-    return await close_books(system, data_dir=tmp_path, results={}, told=told or {}, currency="EUR")
+async def closed(system, tmp_path, received=None):
+    return await close_books(
+        system,
+        data_dir=tmp_path,
+        results={},
+        received=received or {},
+        currency="EUR",
+    )
 
 
 async def test_sound_books_pass_all_three_checks(system, tmp_path):
@@ -54,8 +60,8 @@ async def test_nothing_is_left_to_settle_where_nothing_was_bet(system):
 
 
 async def test_a_bettor_who_was_told_otherwise_fails_the_second_check(system, tmp_path):
-    told = {77: Told(accepted=True, odds_milli=2_000, reason=0)}
-    books = await closed(system, tmp_path, told)
+    received = {77: ReceivedAnswer(accepted=True, odds_milli=2_000, reason=0)}
+    books = await closed(system, tmp_path, received)
     assert [check.passed for check in books.checks] == [True, False, True]
     assert "first bet 77" in books.checks[1].detail
     assert not books.sound
@@ -90,9 +96,9 @@ def records(*rows):
 @pytest.mark.parametrize(
     ("answer", "true"),
     [
-        (Told(accepted=True, odds_milli=2_500, reason=0), True),
-        (Told(accepted=True, odds_milli=2_400, reason=0), False),
-        (Told(accepted=False, odds_milli=2_500, reason=403), False),
+        (ReceivedAnswer(accepted=True, odds_milli=2_500, reason=0), True),
+        (ReceivedAnswer(accepted=True, odds_milli=2_400, reason=0), False),
+        (ReceivedAnswer(accepted=False, odds_milli=2_500, reason=403), False),
     ],
 )
 def test_an_acceptance_must_stand_in_the_book_at_its_odds(answer, true):
@@ -102,8 +108,8 @@ def test_an_acceptance_must_stand_in_the_book_at_its_odds(answer, true):
 @pytest.mark.parametrize(
     ("answer", "true"),
     [
-        (Told(accepted=False, odds_milli=9, reason=403), True),
-        (Told(accepted=True, odds_milli=2_500, reason=0), False),
+        (ReceivedAnswer(accepted=False, odds_milli=9, reason=403), True),
+        (ReceivedAnswer(accepted=True, odds_milli=2_500, reason=0), False),
     ],
 )
 def test_a_refusal_must_be_one_in_the_book(answer, true):
@@ -124,4 +130,4 @@ def test_one_failed_check_makes_the_books_unsound():
 def test_refusals_are_ranked_in_words():
     figures = Audit(3, 0, 0, 0, {403: 2, 704: 1_500}, ())
     assert refusal_lines(figures) == ["1,500  outcome liability", "2      market suspended"]
-    assert words(Reason.STAKE_OVER_LIMIT) == "stake over limit"
+    assert reason_text(Reason.STAKE_OVER_LIMIT) == "stake over limit"

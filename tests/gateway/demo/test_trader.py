@@ -52,13 +52,13 @@ async def look_until(trader: Trader, played_s: float, true: Callable[[], bool]) 
     """Look at a stopped clock until something holds; fail when it does not within `WAIT_S`."""
     async with asyncio.timeout(WAIT_S):
         while not true():
-            trader.look(played_s, reprice=False)
+            trader.step(played_s, reprice=False)
             await asyncio.sleep(0.005)
 
 
 async def price(trader: Trader, played_s: float) -> None:
     """Have every market priced, and wait for it."""
-    trader.look(played_s, reprice=True)
+    trader.step(played_s, reprice=True)
     async with asyncio.timeout(WAIT_S):
         while not all(fairly_priced(image, played_s) for image in trader.prices):
             await asyncio.sleep(0.005)
@@ -93,7 +93,7 @@ async def test_after_a_goal_what_the_score_has_decided_closes_and_the_rest_reope
     bookmaker: Bookmaker,
 ) -> None:
     async with at_work(bookmaker) as (trader, _):
-        trader.look(FIRST_GOAL_S - 1, reprice=True)
+        trader.step(FIRST_GOAL_S - 1, reprice=True)
         open_again = [Status.ACTIVE, Status.ACTIVE, Status.CLOSED]
         shut = [Status.SUSPENDED, Status.SUSPENDED, Status.CLOSED]
         await look_until(trader, FIRST_GOAL_S, lambda: statuses(trader) == shut)
@@ -165,7 +165,7 @@ async def test_books_are_asked_for_in_turn_the_first_one_always(
 
 async def test_the_exposure_is_of_the_match_as_it_was_last_looked_at(bookmaker: Bookmaker) -> None:
     async with at_work(bookmaker) as (trader, _):
-        trader.look(FIRST_GOAL_S, reprice=False)
+        trader.step(FIRST_GOAL_S, reprice=False)
         trader.ask_exposure()
         trader.ask_exposure()
         async with asyncio.timeout(WAIT_S):
@@ -174,7 +174,7 @@ async def test_the_exposure_is_of_the_match_as_it_was_last_looked_at(bookmaker: 
         assert trader.exposure.score_from == (1, 0)
         assert trader.exposure.expected_minor == 0
         trader.exposure = None
-        trader.look(FINAL.regular_s, reprice=False)
+        trader.step(FINAL.regular_s, reprice=False)
         trader.ask_exposure()
         await trader.on_exposure(FINAL.regular_state_at(FIRST_GOAL_S))
         assert trader.exposure.score_from == (1, 0)

@@ -144,8 +144,8 @@ def test_markets_that_find_no_room_are_one_row_and_what_can_cost_most_is_shown()
     made.markets[30] = MarketLine("in trouble", "down", 5, 1_000, 0)
     made.markets[50] = MarketLine("dear", "active", 5, 1_000, 99_900, 1)
     shown = plain_text(made, height=42)
-    for words in ("in trouble", "dear", "44 more", "44 active", "440"):
-        assert words in shown
+    for text in ("in trouble", "dear", "44 more", "44 active", "440"):
+        assert text in shown
     assert shown.index("in trouble") < shown.index("dear") < shown.index("44 more")
     assert "more" not in plain_text(scene())
 
