@@ -1,5 +1,5 @@
-"""Journals, snapshots and recovery: bytes in, bytes out.
+"""Journals, snapshots and recovery.
 
-What lives here: framing, checksums, segments, group commit, verification, inspection.
+What lives here: record frames, checksums, segments, group commit, verification, inspection.
 What never does: rules of betting, processes, sockets.
 """

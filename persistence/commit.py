@@ -1,23 +1,31 @@
-"""What every durable machine does: come up from the disk, commit a change, look after snapshots.
+"""The base of every durable machine: recover it, commit its changes, take its snapshots.
 
-Owns the order of a change (room, decision, record, sync), what a full or failing disk does to it,
-and when a snapshot is taken. Which changes there are is `durable`'s; the rules are the machines'.
+Owns the order of a change (room, decision, record, sync), its answers on a full disk and in
+quarantine, commands (which both machines take alike), and the time of snapshots. The other changes
+of each machine are in `persistence.durable`; the rules of betting are the machines' own.
 """
 
 import contextlib
 import gc
-from abc import ABC
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Generic
+from typing import Any, Final, Generic, TypeVar
 
-from engine.common.reasons import Reason
+from engine.common.commands import FeedUpdate
+from engine.common.events import Refused
+from engine.common.reasons import MESSAGES, Reason
 from persistence.chain import GENESIS, JournalDamagedError
 from persistence.disk import Buffer, Disk, DiskError, DiskFullError
+from persistence.frames import RECORD_BYTES_MAX
 from persistence.journal import Journal, JournalBrokenError, JournalOptions
 from persistence.records import (
+    BY_CHARS_MAX,
     Kind,
+    PayloadError,
+    encode_commands,
+    encode_control,
 )
 from persistence.recovery import (
     M,
@@ -34,29 +42,38 @@ from persistence.snapshot import (
     snapshot_paths,
 )
 
+C = TypeVar("C")
+"""The machine's commands."""
+E = TypeVar("E")
+"""The machine's events."""
+
 Clock = Callable[[], int]
 """Nanoseconds from some fixed instant; only differences are used, and only for reports."""
 
+EVENT_BYTES: Final = 1_024
+"""Room for one event in a control record, beyond the length of its command."""
+
 
 class DurableState(StrEnum):
-    """Whether a durable machine decides."""
+    """Whether a durable machine accepts changes."""
 
     SERVING = "serving"
     QUARANTINED = "quarantined"
-    """Its journal is damaged: it answers reads as far as it can be trusted, refuses the rest."""
+    """The journal is damaged: reads are answered from the state before the damage, every change is
+    refused."""
 
 
-class Durable(ABC, Generic[M]):
-    """A machine, its journal and its snapshots. `DurableMarkets` and `DurableLedger` open one."""
+class Durable(ABC, Generic[M, C, E]):
+    """A machine with its journal and snapshots; `DurableMarkets` and `DurableLedger` open one."""
 
     def __init__(self, folder: Path, *, disk: Disk, options: JournalOptions) -> None:
         self.folder = folder
         self.state = DurableState.SERVING
         self.why = ""
-        """Why it is quarantined, with file, offset and reason."""
+        """Why the machine is quarantined, with file, offset and reason."""
         self.recovery = RecoveryReport()
         self.snapshot_trouble = ""
-        """Why the last snapshot was not written, empty when it was: the journal goes on without."""
+        """Why the last snapshot was not written, empty if it was; the journal does not need it."""
         self._disk = disk
         self._options = options
         self._journal: Journal | None = None
@@ -68,10 +85,10 @@ class Durable(ABC, Generic[M]):
 
     # --- recovery ------------------------------------------------------------------------------
 
-    def _recover(self, blank: Callable[[], Replay[M]], *, at_ns: int, clock: Clock) -> None:
-        """Bring the machine up from the disk, or go into quarantine."""
+    def _recover(self, new_replay: Callable[[], Replay[M]], *, at_ns: int, clock: Clock) -> None:
+        """Recover the machine from the disk; quarantine it if its journal is damaged."""
         began = clock()
-        replay = blank()
+        replay = new_replay()
         start = Start(GENESIS, 0, ())
         try:
             start = load_newest(self._disk, self.folder, replay)
@@ -86,9 +103,10 @@ class Durable(ABC, Generic[M]):
             )
         except JournalDamagedError as error:
             self._quarantine(error, start=start)
-            if replay.spoiled_seq:
-                rebuilt = rebuild(self._disk, self.folder, blank, before_seq=replay.spoiled_seq)
-                replay = rebuilt or blank()
+            if replay.failed_seq:
+                # The failed record may have changed part of the machine: replay up to it again.
+                rebuilt = rebuild(self._disk, self.folder, new_replay, before_seq=replay.failed_seq)
+                replay = rebuilt or new_replay()
                 self._machine = rebuilt.machine if rebuilt else None
             else:
                 self._machine = replay.machine
@@ -113,8 +131,8 @@ class Durable(ABC, Generic[M]):
         remove_temporaries(self._disk, self.folder)
         for path in snapshot_paths(self._disk, self.folder):
             if int(path.stem) > start.point.seq:
-                # It was not believed. Kept as one of two, it would let segments go that only the
-                # other can do without.
+                # This snapshot was refused. If it were kept as one of the two newest, segments
+                # would be removed that recovery from the other snapshot still needs.
                 self._disk.remove(path)
         self._snapshots = SnapshotWriter(
             self._disk, self.folder, mark=replay.mark, aside=self._options.snapshot_aside
@@ -123,16 +141,17 @@ class Durable(ABC, Generic[M]):
         self._snapshot_point = start.point
         self._bytes_since_snapshot = replay.journaled_bytes
 
-    # --- what it is ----------------------------------------------------------------------------
+    # --- state ---------------------------------------------------------------------------------
 
     @property
     def machine(self) -> M | None:
-        """The machine, for reads; in quarantine as far as it can be trusted, or None.
+        """The machine, for reads; in quarantine its state before the damage, None if unknown.
 
         Raises
         ------
         JournalBrokenError
-            When the journal is broken: the machine may be ahead of the disk, and no one may see it.
+            If the journal is broken: the machine may be ahead of the disk, and a reader must not
+            see a state that a restart may lose.
         """
         if self._journal is not None and self._journal.broken:
             raise JournalBrokenError(self._journal.broken)
@@ -140,36 +159,96 @@ class Durable(ABC, Generic[M]):
 
     @property
     def epoch(self) -> int:
-        """The number of this start; in quarantine that of the last writer that can be believed."""
+        """The epoch of this start; in quarantine the epoch of the last valid record."""
         return self._journal.epoch if self._journal else self._last.epoch
 
     @property
     def seq(self) -> int:
-        """The last record's number."""
+        """The last record's sequence number."""
         return self._journal.seq if self._journal else self._last.seq
 
     @property
     def journal_bytes(self) -> int:
-        """Bytes the journal holds on disk, room allocated ahead left out."""
+        """Bytes of the journal on disk, without room allocated ahead."""
         return self._journal.bytes if self._journal else 0
 
     def state_hash(self) -> str:
-        """Return the machine's state hash, empty where there is no machine to trust."""
+        """Return the machine's state hash, empty if no state could be recovered."""
         machine = self.machine
         return machine.state_hash() if machine is not None else ""
 
     def close(self) -> None:
-        """Wait for a snapshot under way and let go of the journal and its lock."""
+        """Wait for a snapshot being written, then close the journal and release its lock."""
         if self._snapshots is not None:
-            with contextlib.suppress(Exception):  # the journal holds everything it was to hold
+            with contextlib.suppress(Exception):  # the journal holds everything the snapshot holds
                 self._snapshots.finish(wait=True)
         if self._journal is not None:
             self._journal.close()
 
-    # --- deciding ------------------------------------------------------------------------------
+    # --- changes -------------------------------------------------------------------------------
+
+    def control(self, by: str, commands: Sequence[C], at_ns: int) -> list[E]:
+        """Apply commands in order, durably, as one record.
+
+        Parameters
+        ----------
+        by : str
+            The sender of the commands, at most 128 characters (`BY_CHARS_MAX`).
+        commands : sequence of commands
+            Commands whose record could be longer than `RECORD_BYTES_MAX` are all refused, with
+            CAPACITY.
+        at_ns : int
+            Time of the commands, nanoseconds UTC.
+
+        Returns
+        -------
+        list of events
+            One event for each command, in order. In quarantine and on a full disk each is
+            `Refused`.
+
+        Raises
+        ------
+        PayloadError
+            If a command is outside its bounds; nothing has changed.
+        JournalBrokenError
+            If a write or sync failed, now or earlier; the process must end.
+        """
+        encoded = self._checked_commands(by, commands)
+        if not commands:
+            return []
+        room = control_bytes(encoded, events=sum(map(_events_of, commands)))
+        over = room > RECORD_BYTES_MAX
+        refusal = Reason.CAPACITY if over else self._refusal(room, at_ns=at_ns)
+        events: list[Any]
+        if refusal is not None:
+            events = [Refused(reason=refusal, message=MESSAGES[refusal]) for _ in commands]
+            return events
+        with self._deciding() as machine:
+            apply: Any = machine.apply
+            events = [apply(command, at_ns) for command in commands]
+            payload = encode_control(by=by, commands=encoded, events=events)
+            self._commit(Kind.CONTROL, at_ns=at_ns, parts=[payload])
+        return events
+
+    @staticmethod
+    @abstractmethod
+    def _decode_commands(data: bytes) -> Sequence[Any]:
+        """Decode the machine's commands; raise PayloadError if one is outside its bounds."""
+
+    def _checked_commands(self, by: str, commands: Sequence[C]) -> bytes:
+        """Encode commands and check that recovery can decode them; raise PayloadError otherwise.
+
+        Commands constructed in Python are not checked against their bounds. A command outside them
+        would be applied now, and every later recovery would refuse its record.
+        """
+        if len(by) > BY_CHARS_MAX:
+            raise PayloadError(f"by: at most {BY_CHARS_MAX} characters")
+        encoded = encode_commands(commands)
+        self._decode_commands(encoded)
+        return encoded
 
     def _refusal(self, nbytes: int, *, at_ns: int) -> Reason | None:
-        """Return why nothing can be decided now; None has made room for `nbytes` of payload."""
+        """Return why no change is possible now; None has made room for `nbytes` of payload."""
         if self._journal is None:
             return Reason.QUARANTINED
         self.maintain(at_ns)
@@ -181,9 +260,9 @@ class Durable(ABC, Generic[M]):
 
     @contextlib.contextmanager
     def _deciding(self, *, unchanged_by: tuple[type[Exception], ...] = ()) -> Iterator[M]:
-        """Lend the machine for one change; if the change does not reach the disk, end it all.
+        """Lend the machine for one change; break the journal if the change is not committed.
 
-        `unchanged_by` names what a machine raises before it has changed anything.
+        `unchanged_by` names the errors that a machine raises before it has changed anything.
         """
         assert self._journal is not None
         assert self._machine is not None
@@ -200,7 +279,7 @@ class Durable(ABC, Generic[M]):
             raise
 
     def _commit(self, kind: Kind, *, at_ns: int, parts: Sequence[Buffer]) -> None:
-        """Append one record and return when it is on the medium."""
+        """Append one record and return once it is on the medium."""
         assert self._journal is not None
         before = self._journal.bytes
         self._journal.append(kind, at_ns=at_ns, parts=parts)
@@ -210,15 +289,15 @@ class Durable(ABC, Generic[M]):
     # --- snapshots -----------------------------------------------------------------------------
 
     def maintain(self, at_ns: int) -> None:
-        """Look after snapshots: drop what a finished one covers, begin one that is due.
+        """Complete a written snapshot, removing the segments it covers; begin one that is due.
 
-        Every deciding call does this first; an idle shell may do it on its tick. It holds bets up
-        for the copy of the state (and for the writing too, unless `snapshot_aside`).
+        Every change calls this first; an idle shell can call it periodically. Bets wait for the
+        copy of the state, and without `snapshot_aside` also for the writing.
 
         Raises
         ------
         JournalBrokenError
-            When the disk failed under a snapshot: then it is not to be trusted with bets either.
+            If the disk failed while a snapshot was written: its next write of bets may fail too.
         """
         snapshots = self._snapshots
         if snapshots is None or self._journal is None:
@@ -232,9 +311,10 @@ class Durable(ABC, Generic[M]):
                 self._finish_snapshot(wait=True)
 
     def snapshot(self, at_ns: int) -> bool:
-        """Take a snapshot now and wait for it; say whether it was written.
+        """Take a snapshot now and wait for it; return whether it was written.
 
-        False means that the disk is full (`snapshot_trouble`) or nothing is new since the last one.
+        False means that it could not be written (`snapshot_trouble` holds the reason), that no
+        record has been appended since the last snapshot, or that the machine is quarantined.
         """
         if self._snapshots is None or self._journal is None:
             return False
@@ -258,7 +338,7 @@ class Durable(ABC, Generic[M]):
         self._snapshots.begin(point=self._snapshot_point, at_ns=at_ns, state=state)
 
     def _finish_snapshot(self, *, wait: bool) -> None:
-        """Look at how a snapshot ended, and drop what two of them make needless."""
+        """Handle a snapshot's result; remove the segments that the two newest make unnecessary."""
         assert self._snapshots is not None
         assert self._journal is not None
         try:
@@ -274,15 +354,25 @@ class Durable(ABC, Generic[M]):
             if isinstance(error, DiskError) and not isinstance(error, DiskFullError):
                 self._journal.mark_broken(f"{self.folder}: a snapshot failed: {error}")
                 raise JournalBrokenError(self._journal.broken) from error
-            self.snapshot_trouble = repr(error)  # the journal holds everything without it
+            self.snapshot_trouble = repr(error)  # the journal holds everything the snapshot would
+
+
+def control_bytes(encoded: bytes, *, events: int) -> int:
+    """Return the room a control record may take: an event repeats at most its own command."""
+    return 2 * len(encoded) + EVENT_BYTES * (events + 1)
+
+
+def _events_of(command: Any) -> int:
+    """Return the largest number of events that a command causes."""
+    return 1 + len(command.steps) if isinstance(command, FeedUpdate) else 1
 
 
 @contextlib.contextmanager
 def _no_collection() -> Iterator[None]:
-    """Keep the garbage collector out of a copy that bets wait for.
+    """Pause garbage collection during the copy of the state, because bets wait for the copy.
 
-    A copy of 10,000 markets that remember four feeds each makes tens of thousands of containers,
-    none of them garbage: looking through them took ten times as long as making them.
+    A copy of 10,000 markets with four feeds each allocates tens of thousands of containers, none
+    of them garbage; collecting during the copy took ten times as long as the copy itself.
     """
     was_on = gc.isenabled()
     gc.disable()

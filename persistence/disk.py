@@ -1,7 +1,7 @@
-"""The disk behind a small interface, so that tests can bring one that tears, forgets and fails.
+"""The disk behind a small interface, so that tests can substitute a faulty one.
 
-Owns every system call that touches a journal or a snapshot, and turns its errors into two: full,
-or broken. Never retries a write or a sync that failed, and knows nothing of what the bytes mean.
+Owns every system call on a journal or a snapshot, and maps its errors to two: `DiskFullError` and
+`DiskError`. Never retries a failed write or sync, and never knows what the bytes mean.
 """
 
 import contextlib
@@ -15,30 +15,30 @@ from typing import Final, Protocol
 import numpy as np
 
 Buffer = bytes | memoryview
-"""Bytes to be written; a memoryview is one of single bytes."""
+"""Bytes to be written; a memoryview has items of one byte."""
 Bytes = memoryview
-"""A whole file in memory, aligned for any row, writable so that kernels take views of it."""
+"""A whole file in memory: aligned for any row type, and writable as kernels need it."""
 
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class DiskError(OSError):
-    """A system call failed: what is on the disk is unknown until it has been read again."""
+    """A system call failed: the content of the disk is unknown until it has been read again."""
 
 
 class DiskFullError(DiskError):
-    """There is no room; nothing that was written before is touched."""
+    """The disk has no room left; everything written before is unchanged."""
 
 
 class LockHeldError(RuntimeError):
-    """Another process writes in this folder."""
+    """Another process holds the folder's lock."""
 
 
 class DiskFile(Protocol):
-    """One open file, written at given places."""
+    """One open file, written at given offsets."""
 
     def write(self, parts: Sequence[Buffer], *, offset: int) -> None:
-        """Write the parts one after another from `offset`, all of them or raise."""
+        """Write all parts one after another from `offset`; raise if that is not possible."""
         ...
 
     def sync(self) -> None:
@@ -46,35 +46,35 @@ class DiskFile(Protocol):
         ...
 
     def allocate(self, *, size: int) -> None:
-        """Make the file at least `size` bytes long with room behind each; new bytes are zero."""
+        """Extend the file to at least `size` bytes of allocated room; new bytes are zero."""
         ...
 
     def close(self) -> None:
-        """Let go of the file without a sync."""
+        """Close the file without a sync."""
         ...
 
 
 class Lock(Protocol):
-    """A folder held against every other writer until it is closed."""
+    """A held lock that keeps other writers out of a folder."""
 
     def close(self) -> None:
-        """Let the next writer in."""
+        """Release the lock."""
         ...
 
 
 class Disk(Protocol):
-    """A place for files. Every method raises DiskError or, where room is needed, DiskFullError."""
+    """A file system. Every method raises DiskError or, where it needs room, DiskFullError."""
 
     def make_folder(self, folder: Path) -> None:
-        """Create a folder and its parents, durably; an existing one will do."""
+        """Create a folder and its parents durably; do nothing if the folder exists."""
         ...
 
     def names(self, folder: Path) -> list[str]:
-        """Return the names in a folder, sorted; none where there is no folder."""
+        """Return the names in a folder, sorted; an empty list if there is no such folder."""
         ...
 
     def read(self, path: Path) -> Bytes:
-        """Return a whole file."""
+        """Return a file's whole content."""
         ...
 
     def size(self, path: Path) -> int:
@@ -86,11 +86,11 @@ class Disk(Protocol):
         ...
 
     def reopen(self, path: Path) -> DiskFile:
-        """Open an existing file for writing, as it is."""
+        """Open an existing file for writing and keep its content."""
         ...
 
     def rename(self, path: Path, to: Path) -> None:
-        """Give a file another name in one step, replacing what had it."""
+        """Rename a file atomically, replacing any file of the new name."""
         ...
 
     def remove(self, path: Path) -> None:
@@ -102,12 +102,12 @@ class Disk(Protocol):
         ...
 
     def lock(self, path: Path) -> Lock:
-        """Take the lock file at `path`, or raise LockHeldError at once."""
+        """Take the lock file at `path` without waiting; raise LockHeldError if it is held."""
         ...
 
 
 def disk_error(error: OSError) -> DiskError:
-    """Return an operating system's error as full or broken."""
+    """Return an operating system's error as DiskFullError or DiskError."""
     kind = DiskFullError if error.errno in _FULL else DiskError
     return kind(error.errno, error.strerror, error.filename)
 
@@ -129,11 +129,10 @@ class LocalFile:
         self._fd = fd
 
     def write(self, parts: Sequence[Buffer], *, offset: int) -> None:
-        """Write the parts in one system call; a short count is followed up from where it ended."""
+        """Write the parts in one system call; continue after a short write."""
         try:
             written = os.pwritev(self._fd, parts, offset)
-            due = sum(map(len, parts))
-            if written < due:
+            if written < sum(map(len, parts)):
                 self._write_rest(parts, offset=offset, written=written)
         except OSError as error:
             raise disk_error(error) from error
@@ -144,14 +143,14 @@ class LocalFile:
             written += os.pwrite(self._fd, rest[written:], offset + written)
 
     def sync(self) -> None:
-        """Sync the data, and of the metadata what is needed to read it."""
+        """Sync the data and the metadata needed to read it (fdatasync)."""
         try:
             os.fdatasync(self._fd)
         except OSError as error:
             raise disk_error(error) from error
 
     def allocate(self, *, size: int) -> None:
-        """Allocate blocks ahead; on a full disk the file keeps the length it had."""
+        """Allocate blocks ahead; on a full disk the file keeps its length."""
         with _translated():
             length = os.fstat(self._fd).st_size
             if size <= length:
@@ -168,7 +167,7 @@ class LocalFile:
 
 
 class LocalLock:
-    """A lock file held by flock: the kernel lets go of it when the process dies, however."""
+    """A lock file held by flock: the kernel releases it when the process ends in any way."""
 
     __slots__ = ("_fd",)
 
@@ -176,7 +175,7 @@ class LocalLock:
         self._fd = fd
 
     def close(self) -> None:
-        """Let go; the file stays, as removing it would let two hold it."""
+        """Release the lock and keep its file: removing the file would let two processes hold it."""
         os.close(self._fd)
 
 
@@ -184,7 +183,7 @@ class LocalDisk:
     """The local file system."""
 
     def make_folder(self, folder: Path) -> None:
-        """Create the folder and sync each parent that gained a name."""
+        """Create the folder and sync each parent folder that gained a name."""
         with _translated():
             missing = [path for path in (folder, *folder.parents) if not path.exists()]
             folder.mkdir(parents=True, exist_ok=True)
@@ -197,28 +196,28 @@ class LocalDisk:
             return sorted(os.listdir(folder)) if folder.is_dir() else []
 
     def read(self, path: Path) -> Bytes:
-        """Read the file into fresh memory."""
+        """Read the file into newly allocated memory."""
         with _translated(), path.open("rb", buffering=0) as file:
             view, got = np.empty(os.fstat(file.fileno()).st_size, np.uint8).data, 0
             while got < len(view):
                 count = file.readinto(view[got:])
                 if not count:
-                    break  # shorter than it was a moment ago: a reader beside the writer
+                    break  # another process has shortened the file since fstat
                 got += count
             return view[:got]
 
     def size(self, path: Path) -> int:
-        """Ask for the file's length."""
+        """Return the file's length from its metadata."""
         with _translated():
             return path.stat().st_size
 
     def create(self, path: Path) -> LocalFile:
-        """Create or empty the file."""
+        """Create the file, or truncate it to length 0."""
         with _translated():
             return LocalFile(os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644))
 
     def reopen(self, path: Path) -> LocalFile:
-        """Open the file as it is."""
+        """Open the file without truncating it."""
         with _translated():
             return LocalFile(os.open(path, os.O_RDWR))
 
@@ -233,7 +232,7 @@ class LocalDisk:
             path.unlink()
 
     def sync_folder(self, folder: Path) -> None:
-        """Sync the folder's own descriptor."""
+        """Sync a descriptor of the folder itself."""
         with _translated():
             fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
             try:
@@ -242,12 +241,12 @@ class LocalDisk:
                 os.close(fd)
 
     def lock(self, path: Path) -> LocalLock:
-        """Open or create the lock file and hold it; who holds it is written inside, for people."""
+        """Open or create the lock file and lock it; its content names the process, for people."""
         with _translated():
             fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                with contextlib.suppress(OSError):  # a full disk must not keep a shell from reading
+                with contextlib.suppress(OSError):  # a shell can serve reads while its disk is full
                     os.pwrite(fd, f"{os.getpid():<10}\n".encode(), 0)
             except BlockingIOError:
                 holder = os.pread(fd, 16, 0).decode("ascii", "replace").strip() or "?"

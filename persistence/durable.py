@@ -1,39 +1,34 @@
-"""Machines that forget nothing: decide, append, sync, and only then answer.
+"""Durable machines: decide, append, sync, and only then answer.
 
-Owns the calls that change a market shell's or an account shard's state, and what each answers when
-the disk is full or the journal damaged. The rules are the machines', the order of steps `commit`'s.
+Owns the calls that change a market shell's or an account shard's state and their answers when the
+disk is full or the journal damaged. The rules of betting are the machines' own; the order of a
+change and the commands are in `persistence.commit`.
 
-A crash at any instant loses no answer that was given. A decision under way may be found made after
-recovery; it was promised to no one, and the same bet id asks for it again.
+A crash at any instant loses no answer that was sent. A decision in progress may exist after
+recovery; no answer to it was sent, and a bet of the same id gets it as the answer.
 """
 
 import time
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Self
 
 import numpy as np
 
-from engine.common.commands import FeedUpdate, LedgerCommand, MarketCommand
-from engine.common.events import LedgerEvent, MarketEvent, Refused
+from engine.common.commands import LedgerCommand, MarketCommand
+from engine.common.events import LedgerEvent, MarketEvent
 from engine.common.reasons import MESSAGES, Reason
 from engine.common.rows import BET, DECISION, RESERVATION, RESERVED, SETTLEMENT, Rows, SlipState
 from engine.ledger.ledger import LedgerMachine
 from engine.market.market import MarketMachine
 from persistence.commit import Clock, Durable, DurableState
 from persistence.disk import Disk
-from persistence.frames import RECORD_BYTES_MAX
 from persistence.journal import JournalOptions
 from persistence.records import (
-    BY_CHARS_MAX,
     Kind,
-    PayloadError,
     bets_bytes,
     decode_ledger_commands,
     decode_market_commands,
     encode_bets,
-    encode_commands,
-    encode_control,
     encode_exchange,
     encode_settlements,
     exchange_bytes,
@@ -42,20 +37,19 @@ from persistence.recovery import LedgerReplay, MarketReplay
 
 __all__ = ["DurableLedger", "DurableMarkets", "DurableState", "NotAppliedError"]
 
-EVENT_BYTES: Final = 1_024
-"""Room kept for one command's event beyond what the command itself takes."""
-
 
 class NotAppliedError(RuntimeError):
-    """Nothing was applied and nothing is lost: hand it in again later."""
+    """The call changed nothing, in quarantine or on a full disk; retry it later."""
 
     def __init__(self, reason: Reason) -> None:
         super().__init__(MESSAGES[reason])
         self.reason = reason
 
 
-class DurableMarkets(Durable[MarketMachine]):
-    """Markets whose every decision is on disk before it is answered."""
+class DurableMarkets(Durable[MarketMachine, MarketCommand, MarketEvent]):
+    """Markets whose every decision is on disk before its answer is returned."""
+
+    _decode_commands = staticmethod(decode_market_commands)
 
     @classmethod
     def open(
@@ -67,16 +61,16 @@ class DurableMarkets(Durable[MarketMachine]):
         options: JournalOptions | None = None,
         clock: Clock = time.perf_counter_ns,
     ) -> Self:
-        """Recover the markets of a folder, or begin with none.
+        """Recover the markets of a folder; a new folder has none.
 
-        A damaged journal does not raise: it comes back QUARANTINED with `why`.
+        A damaged journal does not raise: the result is QUARANTINED and `why` holds the reason.
 
         Raises
         ------
         LockHeldError
-            When another process writes in this folder.
+            If another process writes in this folder.
         JournalBrokenError, DiskError
-            When the disk fails.
+            If the disk fails.
         """
         durable = cls(folder, disk=disk, options=options or JournalOptions())
         durable._recover(MarketReplay, at_ns=at_ns, clock=clock)
@@ -90,18 +84,20 @@ class DurableMarkets(Durable[MarketMachine]):
         rows : BET rows
             At most 262,144 (`RECORD_BYTES_MAX`).
         at_ns : int
-            When, nanoseconds UTC.
+            Time of the decisions, nanoseconds UTC.
 
         Returns
         -------
         Rows
-            DECISION rows in the same order. QUARANTINED and DISK_FULL are not remembered, and say
-            nothing of an earlier sending of the same bet.
+            DECISION rows in the same order. QUARANTINED and DISK_FULL are not recorded; the same
+            bet may have been accepted when it was sent earlier.
 
         Raises
         ------
+        ValueError
+            If the batch is larger; nothing has changed.
         JournalBrokenError
-            When a write or sync failed, now or before. The process is to end.
+            If a write or sync failed, now or earlier; the process must end.
         """
         assert rows.dtype == BET
         refusal = self._refusal(bets_bytes(len(rows)), at_ns=at_ns) if len(rows) else None
@@ -116,23 +112,11 @@ class DurableMarkets(Durable[MarketMachine]):
             self._commit(Kind.BETS, at_ns=at_ns, parts=encode_bets(rows, decisions))
         return decisions
 
-    def control(self, by: str, commands: Sequence[MarketCommand], at_ns: int) -> list[MarketEvent]:
-        """Obey commands in order, durably, as one record; the answer has an event for each.
 
-        More than one record holds (RECORD_BYTES_MAX) are refused together, with CAPACITY.
+class DurableLedger(Durable[LedgerMachine, LedgerCommand, LedgerEvent]):
+    """An account shard whose every transfer is on disk before its answer is returned."""
 
-        Raises
-        ------
-        PayloadError
-            When a command is outside its bounds; nothing has changed.
-        JournalBrokenError
-            When a write or sync failed, now or before. The process is to end.
-        """
-        return _control(self, by, commands, at_ns, decode=decode_market_commands)
-
-
-class DurableLedger(Durable[LedgerMachine]):
-    """An account shard whose every transfer is on disk before it is answered."""
+    _decode_commands = staticmethod(decode_ledger_commands)
 
     @classmethod
     def open(
@@ -145,16 +129,17 @@ class DurableLedger(Durable[LedgerMachine]):
         options: JournalOptions | None = None,
         clock: Clock = time.perf_counter_ns,
     ) -> Self:
-        """Recover a shard's ledger, or begin with an empty one.
+        """Recover a shard's ledger; a new folder has an empty one.
 
-        A damaged journal (or another shard's) does not raise: it comes back QUARANTINED with `why`.
+        A damaged journal (or another shard's journal) does not raise: the result is QUARANTINED
+        and `why` holds the reason.
 
         Raises
         ------
         LockHeldError
-            When another process writes in this folder.
+            If another process writes in this folder.
         JournalBrokenError, DiskError
-            When the disk fails.
+            If the disk fails.
         """
         durable = cls(folder, disk=disk, options=options or JournalOptions())
         durable._recover(lambda: LedgerReplay(shard=shard), at_ns=at_ns, clock=clock)
@@ -163,19 +148,29 @@ class DurableLedger(Durable[LedgerMachine]):
     def exchange(self, verdicts: Rows, reservations: Rows, at_ns: int) -> Rows:
         """Apply verdicts and reserve stakes, durably, as one record.
 
+        Parameters
+        ----------
+        verdicts : DECISION rows
+            The markets' decisions on stakes reserved earlier.
+        reservations : RESERVATION rows
+            Stakes to reserve.
+        at_ns : int
+            Time of the call, nanoseconds UTC.
+
         Returns
         -------
         Rows
             RESERVED rows, one for each reservation, in order. On a full disk a known ref still
-            gets its first answer: "nothing was booked" would have its bet placed a second time.
+            gets its first answer: with the answer "not booked" its bet would be placed twice.
 
         Raises
         ------
         NotAppliedError
-            When the journal is quarantined or the disk full and there are verdicts and nothing
-            else: an empty answer would pass for done. Beside reservations their refusals say it.
+            If the journal is quarantined or the disk full and there are only verdicts: an empty
+            answer would mean that they were applied. With reservations, their refusals mean that
+            the verdicts were not applied either.
         JournalBrokenError
-            When a write or sync failed, now or before. The process is to end.
+            If a write or sync failed, now or earlier; the process must end.
         """
         assert verdicts.dtype == DECISION
         assert reservations.dtype == RESERVATION
@@ -200,21 +195,29 @@ class DurableLedger(Durable[LedgerMachine]):
         return answers
 
     def settle(self, rows: Rows, at_ns: int) -> Rows:
-        """Apply settlements, durably; what had been applied before is neither done nor journaled.
+        """Apply settlements, durably; rows that were applied before are skipped, not journaled.
+
+        Parameters
+        ----------
+        rows : SETTLEMENT rows
+            Settlements from the markets' outboxes.
+        at_ns : int
+            Time of the call, nanoseconds UTC.
 
         Returns
         -------
         Rows
-            The SETTLEMENT rows that were applied now. All others were before: all may be acked.
+            The SETTLEMENT rows applied by this call. The other rows had been applied before, so
+            the caller may acknowledge all of them.
 
         Raises
         ------
         NotAppliedError
-            When the journal is quarantined or the disk full: nothing may be acked.
+            If the journal is quarantined or the disk full: no row may be acknowledged.
         ValueError
-            When a row can come from no market; nothing has changed.
+            If no market can have written a row; nothing has changed.
         JournalBrokenError
-            When a write or sync failed, now or before. The process is to end.
+            If a write or sync failed, now or earlier; the process must end.
         """
         assert rows.dtype == SETTLEMENT
         if len(rows) == 0:
@@ -227,69 +230,3 @@ class DurableLedger(Durable[LedgerMachine]):
             if len(applied):
                 self._commit(Kind.SETTLEMENTS, at_ns=at_ns, parts=encode_settlements(applied))
         return applied
-
-    def control(self, by: str, commands: Sequence[LedgerCommand], at_ns: int) -> list[LedgerEvent]:
-        """Obey commands in order, durably, as one record; the answer has an event for each.
-
-        More than one record holds (RECORD_BYTES_MAX) are refused together, with CAPACITY.
-
-        Raises
-        ------
-        PayloadError
-            When a command is outside its bounds; nothing has changed.
-        JournalBrokenError
-            When a write or sync failed, now or before. The process is to end.
-        """
-        return _control(self, by, commands, at_ns, decode=decode_ledger_commands)
-
-
-def _control(
-    durable: Durable[Any],
-    by: str,
-    commands: Sequence[Any],
-    at_ns: int,
-    *,
-    decode: Callable[[bytes], Sequence[Any]],
-) -> list[Any]:
-    """Obey commands as one record, or refuse them all alike."""
-    encoded = checked_commands(by, commands, decode)
-    room = control_bytes(encoded, events=sum(map(_events_of, commands)))
-    if room > RECORD_BYTES_MAX:
-        return [_refused(Reason.CAPACITY) for _ in commands]
-    refusal = durable._refusal(room, at_ns=at_ns) if commands else None
-    if refusal is not None or not commands:
-        return [_refused(refusal) for _ in commands if refusal is not None]
-    with durable._deciding() as machine:
-        events = [machine.apply(command, at_ns) for command in commands]
-        payload = encode_control(by=by, commands=encoded, events=events)
-        durable._commit(Kind.CONTROL, at_ns=at_ns, parts=[payload])
-    return events
-
-
-def _events_of(command: Any) -> int:
-    """Return how many events a command makes at most."""
-    return 1 + len(command.steps) if isinstance(command, FeedUpdate) else 1
-
-
-def checked_commands(
-    by: str, commands: Sequence[Any], decode: Callable[[bytes], Sequence[Any]]
-) -> bytes:
-    """Encode commands, sure that a later recovery can read them; raise PayloadError otherwise.
-
-    Commands made in Python were never held to their bounds, and one that is outside them would be
-    obeyed now and refused by every recovery after.
-    """
-    if len(by) > BY_CHARS_MAX:
-        raise PayloadError(f"by: at most {BY_CHARS_MAX} characters")
-    encoded = encode_commands(commands)
-    decode(encoded)
-    return encoded
-
-
-def control_bytes(encoded: bytes, *, events: int) -> int:
-    """Return the room a control record may take: an event repeats at most its own command."""
-    return 2 * len(encoded) + EVENT_BYTES * (events + 1)
-
-
-def _refused(reason: Reason) -> Refused:
-    return Refused(reason=reason, message=MESSAGES[reason])

@@ -1,21 +1,21 @@
-"""The frame round every record: a header of 40 bytes, the payload, zeros up to 8-byte alignment.
+"""The frame of every record: a header of 40 bytes, the payload, zeros up to 8-byte alignment.
 
-Owns how one record lies in bytes and how a whole one is told from anything else; never what a
-payload means, and never which record may follow which (the chain is the journal's).
+Owns the layout of one record in bytes and the checks that tell a whole record from other bytes.
+Never knows what a payload means or which record may follow which (`persistence.chain` does).
 
 ====== ==== ============ ==========================================================
 offset size field        meaning
 ====== ==== ============ ==========================================================
 0      4    magic        ``OVRJ``
 4      1    version      layout of header and payloads
-5      1    kind         what the payload is
-6      2    place        records before this one in the same commit (one sync)
-8      4    length       payload bytes, without the zeros behind
+5      1    kind         kind of payload (`persistence.records.Kind`)
+6      2    commit_index records before this one in the same commit (one sync)
+8      4    length       payload bytes, without the zeros after it
 12     4    epoch        rises with every start of the writer
 16     8    seq          from 1, one more with each record
-24     8    at_ns        when, UTC, stamped by the shell
+24     8    at_ns        time in nanoseconds UTC, stamped by the shell
 32     4    previous_crc `crc` of the record before
-36     4    crc          CRC-32 of header bytes 0..36, payload and zeros
+36     4    crc          CRC-32 of header bytes 0 to 35, payload and zeros
 ====== ==== ============ ==========================================================
 """
 
@@ -29,14 +29,14 @@ from persistence.disk import Buffer, Bytes
 
 MAGIC: Final = b"OVRJ"
 LAYOUT_VERSION: Final = 2
-"""What is written; older layouts are read as well. Layout 2 brought what feeds ask of a market:
-every payload of layout 1 means the same in it."""
+"""Layout that is written; layouts 1 to this one are read. Layout 2 added the commands and events
+of feeds; every payload of layout 1 has the same meaning in layout 2."""
 HEADER_BYTES: Final = 40
 ALIGN_BYTES: Final = 8
 RECORD_BYTES_MAX: Final = 1 << 24
-"""The largest payload a journal takes: 262,144 bets in a batch. A larger one is a bug upstream."""
-PLACE_MAX: Final = (1 << 16) - 1
-"""Records one commit may hold; the writer syncs before it is passed."""
+"""Largest payload of a record: 262,144 bets in a batch. A larger one is a bug of the caller."""
+COMMIT_INDEX_MAX: Final = (1 << 16) - 1
+"""Largest index of a record in its commit: the writer syncs after 65,536 records at most."""
 EPOCH_MAX: Final = (1 << 32) - 1
 
 _HEAD: Final = struct.Struct("<4sBBHIIQqI")
@@ -47,37 +47,37 @@ assert _HEAD.size == _CRC_AT
 
 
 class Record(NamedTuple):
-    """One whole record, its checksum checked; `payload` is a view of the segment's memory."""
+    """One whole record with a correct checksum; `payload` is a view of the segment's memory."""
 
     kind: int
     epoch: int
     seq: int
     at_ns: int
-    place: int
+    commit_index: int
     previous_crc: int
     crc: int
     payload: Bytes
     path: Path
     offset: int
     end: int
-    """Offset of the first byte behind the record."""
+    """Offset of the first byte after the record."""
 
 
-class Bad(NamedTuple):
-    """No whole record lies here, and why."""
+class Unreadable(NamedTuple):
+    """The reason why no record can be read at an offset."""
 
     reason: str
     newer: int = 0
-    """The layout version, when the bytes are whole but written by a newer release."""
+    """The record's layout version if the record is whole and from a newer release, else 0."""
 
 
 def padding(length: int) -> int:
-    """Return how many zeros follow a payload of `length` bytes."""
+    """Return the number of zeros after a payload of `length` bytes."""
     return -length % ALIGN_BYTES
 
 
 def framed_bytes(length: int) -> int:
-    """Return the bytes a payload of `length` takes with its frame."""
+    """Return the length of a record whose payload has `length` bytes."""
     return HEADER_BYTES + length + padding(length)
 
 
@@ -88,18 +88,20 @@ def pack(
     epoch: int,
     seq: int,
     at_ns: int,
-    place: int,
+    commit_index: int,
     previous_crc: int,
 ) -> tuple[list[Buffer], int, int]:
-    """Frame a payload given in parts, copying none of it.
+    """Frame a payload given in parts without copying it.
 
     Returns
     -------
     list of buffers, int, int
-        What is to be written, in order; its length in bytes; the record's checksum.
+        The buffers to write, in order; their total length in bytes; the record's checksum.
     """
     length = sum(map(len, parts))
-    head = _HEAD.pack(MAGIC, LAYOUT_VERSION, kind, place, length, epoch, seq, at_ns, previous_crc)
+    head = _HEAD.pack(
+        MAGIC, LAYOUT_VERSION, kind, commit_index, length, epoch, seq, at_ns, previous_crc
+    )
     crc = zlib.crc32(head)
     for part in parts:
         crc = zlib.crc32(part, crc)
@@ -112,41 +114,43 @@ def pack(
     return framed, HEADER_BYTES + length + zeros, crc
 
 
-def parse(data: Bytes, offset: int, *, path: Path, bound: int = RECORD_BYTES_MAX) -> Record | Bad:
-    """Return the record at `offset`, or why none is there.
+def parse(
+    data: Bytes, offset: int, *, path: Path, bound: int = RECORD_BYTES_MAX
+) -> Record | Unreadable:
+    """Return the record at `offset`, or the reason why none can be read there.
 
     Parameters
     ----------
     data : memoryview
         The whole file.
     offset : int
-        Where the record's header begins, a multiple of 8.
+        Offset of the record's header, a multiple of 8.
     path : Path
-        The file's name, carried into the record for messages.
+        The file's name, kept in the record for messages.
     bound : int
-        Largest payload believed, in bytes.
+        Largest payload accepted, in bytes.
     """
     if len(data) - offset < HEADER_BYTES:
-        return Bad("the header is cut short")
-    magic, version, kind, place, length, epoch, seq, at_ns, previous = _HEAD.unpack_from(
+        return Unreadable("the header is cut short")
+    magic, version, kind, commit_index, length, epoch, seq, at_ns, previous = _HEAD.unpack_from(
         data, offset
     )
     if magic != MAGIC:
-        return Bad("no record begins here")
+        return Unreadable("no record begins here")
     if length > bound:
-        return Bad(f"a length of {length} bytes is over the bound of {bound}")
+        return Unreadable(f"a length of {length} bytes is over the bound of {bound}")
     end = offset + HEADER_BYTES + length + padding(length)
     if end > len(data):
-        return Bad("the payload is cut short")
+        return Unreadable("the payload is cut short")
     (crc,) = _CRC.unpack_from(data, offset + _CRC_AT)
     start = offset + HEADER_BYTES
     real = zlib.crc32(data[start:end], zlib.crc32(data[offset : offset + _CRC_AT]))
     if real != crc:
-        return Bad("the checksum does not fit")
+        return Unreadable("the checksum is wrong")
     if not 1 <= version <= LAYOUT_VERSION:
-        return Bad(
+        return Unreadable(
             f"written in layout version {version}; this release reads 1 to {LAYOUT_VERSION}",
             newer=version,
         )
     payload = data[start : start + length]
-    return Record(kind, epoch, seq, at_ns, place, previous, crc, payload, path, offset, end)
+    return Record(kind, epoch, seq, at_ns, commit_index, previous, crc, payload, path, offset, end)

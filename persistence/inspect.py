@@ -1,7 +1,7 @@
-"""What a person may ask of a journal: print it, and check it from end to end.
+"""Print a journal's records, and verify a journal from end to end.
 
-Owns the words in which records are shown. Reads only, holds no lock, and may look on while a shell
-writes. The one file of this package that knows rich.
+Owns the text in which records are shown. Reads only and takes no lock, so it can run while a shell
+writes. The only module of this package that imports rich.
 """
 
 import contextlib
@@ -41,10 +41,11 @@ from persistence.recovery import KNOWN_MACHINES, hash_as_of, mark_of, replay_fol
 from persistence.snapshot import SnapshotInvalidError, read_snapshot, snapshot_paths
 
 BAR_BYTES: Final = 8 << 20
-"""A journal from this size on gets a progress bar, where one is wanted."""
-_BIN_CHARS: Final = 200
+"""Segments of this length together, in bytes, or longer get a progress bar if one is wanted."""
+_HEX_BYTES: Final = 200
+"""Bytes shown of a document that is not msgpack."""
 
-Step = Callable[[Record], None]
+CountRecord = Callable[[Record], None]
 
 
 def show(path: Path, *, limit: int, out: TextIO) -> bool:
@@ -53,17 +54,17 @@ def show(path: Path, *, limit: int, out: TextIO) -> bool:
     Parameters
     ----------
     path : Path
-        A folder, or a segment in it.
+        A shell's folder, or one segment in it.
     limit : int
-        Rows (bets, reservations, settlements, commands) to print; past it each record keeps its
-        line.
+        Most rows (bets, reservations, settlements, commands) to print. Every record's own line is
+        printed.
     out : TextIO
-        Where to.
+        Receives the text.
 
     Returns
     -------
     bool
-        Whether everything was sound; what is not is named with file, offset and reason.
+        Whether the journal is undamaged. Damage is printed with file, offset and reason.
     """
     reader = _reader(path, out)
     if reader is None:
@@ -82,29 +83,30 @@ def show(path: Path, *, limit: int, out: TextIO) -> bool:
         out.write(f"DAMAGED: {error}\n")
         return False
     if hidden:
-        out.write(f"({hidden:,} rows are not shown; --limit asks for more)\n")
-    out.write(f"{_tail_words(reader.tail).strip()}\n")
+        out.write(f"({hidden:,} rows are not shown; a larger --limit shows more)\n")
+    out.write(f"{_tail_text(reader.tail).strip()}\n")
     return True
 
 
 def verify(path: Path, *, out: TextIO, progress: bool) -> bool:
-    """Walk the chain of a journal, replay it, and hold every answer and snapshot against it.
+    """Check a journal's chain, replay it, and compare every answer and every snapshot.
 
-    A single segment has no state to begin with: its chain is walked and nothing is replayed.
+    A single segment has no state to replay from: only its chain is checked.
 
     Parameters
     ----------
     path : Path
-        A folder, or a segment in it.
+        A shell's folder, or one segment in it.
     out : TextIO
-        Where the findings go.
+        Receives the findings.
     progress : bool
-        Whether a long journal may draw a bar on the terminal (on standard error).
+        Whether to draw a progress bar on standard error for segments of 8 MiB or more
+        (`BAR_BYTES`).
 
     Returns
     -------
     bool
-        Whether everything is as its writer left it.
+        Whether everything is as its writer left it. Damage is printed with file, offset and reason.
     """
     reader = _reader(path, out)
     if reader is None:
@@ -112,18 +114,18 @@ def verify(path: Path, *, out: TextIO, progress: bool) -> bool:
     counts: Counter[str] = Counter()
     total = sum(segment.stat().st_size for segment in reader.paths)
     try:
-        with _bar(total, wanted=progress) as step:
+        with _bar(total, wanted=progress) as advance_bar:
 
             def count(record: Record) -> None:
                 counts[_kind(record)] += 1
-                step(record)
+                advance_bar(record)
 
             if path.is_dir() and mark_of(LocalDisk(), path).machine in KNOWN_MACHINES:
                 findings = _replayed(path, count)
             else:
                 for record in reader:
                     count(record)
-                findings = [_tail_words(reader.tail), "the chain is whole; nothing was replayed"]
+                findings = [_tail_text(reader.tail), "the chain is valid; nothing was replayed"]
     except (JournalDamagedError, DiskError) as error:
         out.write(f"DAMAGED: {error}\n")
         return False
@@ -135,59 +137,58 @@ def verify(path: Path, *, out: TextIO, progress: bool) -> bool:
     return True
 
 
-def _replayed(folder: Path, count: Step) -> list[str]:
-    """Replay a folder, hold each snapshot against the state at its record, and return findings."""
+def _replayed(folder: Path, count: CountRecord) -> list[str]:
+    """Replay a folder, compare each snapshot with the state at its record, and return findings."""
     disk = LocalDisk()
-    promised: dict[int, tuple[str, dict[str, Any]]] = {}
+    expected_hashes: dict[int, tuple[str, dict[str, Any]]] = {}
     for path in snapshot_paths(disk, folder):
         try:
             snapshot = read_snapshot(disk, path)
         except SnapshotInvalidError as error:
             raise JournalDamagedError(path=path, offset=0, reason=str(error)) from error
-        # Its state is let go: of a large book, two would be held in memory beside the third.
+        # Only the layout is kept: two large states would take memory beside the machine's own.
         layout = {"layout": snapshot.state.get("layout")}
-        promised[int(path.stem)] = (snapshot.state_hash, layout)
+        expected_hashes[int(path.stem)] = (snapshot.state_hash, layout)
 
     def visit(record: Record, machine: Any) -> None:
         count(record)
-        expected, layout = promised.get(record.seq, (None, {}))
+        expected, layout = expected_hashes.get(record.seq, (None, {}))
         if expected is not None and hash_as_of(machine, layout) != expected:
-            reason = f"its state is not that behind record {record.seq}"
+            reason = f"its state differs from the replayed state after record {record.seq}"
             path = next(p for p in snapshot_paths(disk, folder) if int(p.stem) == record.seq)
             raise JournalDamagedError(path=path, offset=0, reason=reason)
 
     replayed = replay_folder(folder, disk=disk, visit=visit)
-    due = max(promised, default=0)
-    if replayed.tail.point.seq < due:
+    if replayed.tail.point.seq < max(expected_hashes, default=0):
         reason = f"the journal ends at record {replayed.tail.point.seq}, before this snapshot"
         raise JournalDamagedError(path=snapshot_paths(disk, folder)[0], offset=0, reason=reason)
     mark = replayed.replay.mark
     begin = f"the snapshot at {replayed.snapshot_seq}" if replayed.snapshot_seq else "record 1"
-    who = f"{mark.machine} (shard {mark.shard})" if mark.shard else mark.machine
+    machine = f"{mark.machine} (shard {mark.shard})" if mark.shard else mark.machine
     return [
-        f"{replayed.replay.bets:>12,} bets decided again as they were, from {begin} on",
-        f"{len(promised):>12,} snapshots hold what the records give",
-        _tail_words(replayed.tail),
-        f"state of {who}: {replayed.replay.machine.state_hash()}",
+        f"{replayed.replay.bets:>12,} bets replayed with the same answers, from {begin} on",
+        f"{len(expected_hashes):>12,} snapshots equal the replayed state",
+        _tail_text(replayed.tail),
+        f"state of {machine}: {replayed.replay.machine.state_hash()}",
     ]
 
 
 def _reader(path: Path, out: TextIO) -> ChainReader | None:
-    """Return a reader of a folder or segment; None, said on `out`, when it is neither."""
+    """Return a reader of a folder or segment; print a line and return None if it is neither."""
     disk = LocalDisk()
     if path.is_dir() and (paths := segment_paths(disk, path)):
-        # Of a journal whose first segments were dropped, the rest is walked on its own.
-        whole = first_seq_of(paths[0]) == 1
-        return ChainReader(disk, path) if whole else ChainReader(disk, path, after=None)
+        # A journal whose first segments were removed is read from the first one that is left.
+        complete = first_seq_of(paths[0]) == 1
+        return ChainReader(disk, path) if complete else ChainReader(disk, path, after=None)
     if path.is_file() and first_seq_of(path):
         return ChainReader(disk, path.parent, paths=[path], after=None)
-    out.write(f"{path}: no journal is here (a shell's folder, or a segment in it)\n")
+    out.write(f"{path}: no journal found (give a shell's folder or a segment in it)\n")
     return None
 
 
 @contextlib.contextmanager
-def _bar(total: int, *, wanted: bool) -> Iterator[Step]:
-    """Yield what is called with each record, drawing a bar when the journal is long."""
+def _bar(total: int, *, wanted: bool) -> Iterator[CountRecord]:
+    """Yield a function to call with each record; it advances a progress bar if one is drawn."""
     if not wanted or total < BAR_BYTES:
         yield lambda _record: None
         return
@@ -197,7 +198,7 @@ def _bar(total: int, *, wanted: bool) -> Iterator[Step]:
         yield lambda record: bar.advance(task, record.end - record.offset)
 
 
-# --- words ------------------------------------------------------------------------------------
+# --- text -------------------------------------------------------------------------------------
 
 
 def _kind(record: Record) -> str:
@@ -211,7 +212,7 @@ def _line(record: Record) -> str:
 
 
 def _described(record: Record) -> tuple[str, list[str]]:
-    """Return a record's counts, and a line for each row or command in it."""
+    """Return a record's title with its counts, and a line for each row or command."""
     try:
         return _DESCRIBERS.get(record.kind, _document)(record)
     except PayloadError as error:
@@ -243,24 +244,25 @@ def _bet(bet: Any, decision: Any) -> str:
 
 
 def _verdict(decision: Any) -> str:
-    again = ", known" if decision["flags"] & FLAG_KNOWN else ""
+    known = ", known" if decision["flags"] & FLAG_KNOWN else ""
     if decision["reason"] == 0:
-        return f"accepted at {_odds(decision['odds_milli'])}{again}"
+        return f"accepted at {_odds(decision['odds_milli'])}{known}"
     most = decision["stake_max_minor"]
-    return f"refused: {_reason(decision['reason'])}{f', at most {most}' if most else ''}{again}"
+    return f"refused: {_reason(decision['reason'])}{f', at most {most}' if most else ''}{known}"
 
 
 def _exchange(record: Record) -> tuple[str, list[str]]:
     verdicts, reservations, answers = decode_exchange(record.payload)
     lines = [f"verdict on bet {each['bet_id']}: {_verdict(each)}" for each in verdicts]
-    for asked, answer in zip(reservations, answers, strict=True):
-        ref = asked["ref"].tobytes().rstrip(b"\0").decode("ascii", "replace")
-        again = ", known" if answer["flags"] & FLAG_KNOWN else ""
+    for reservation, answer in zip(reservations, answers, strict=True):
+        ref = reservation["ref"].tobytes().rstrip(b"\0").decode("ascii", "replace")
+        known = ", known" if answer["flags"] & FLAG_KNOWN else ""
         state = SlipState(answer["state"]).name if answer["bet_id"] else _reason(answer["reason"])
         lines.append(
-            f"reservation {ref}: account {asked['account_no']}, market {asked['market_no']}, "
-            f"outcome {asked['outcome']}, stake {asked['stake_minor']} at "
-            f"{_odds(asked['odds_milli'])} -> bet {answer['bet_id']} {state}{again}"
+            f"reservation {ref}: account {reservation['account_no']}, "
+            f"market {reservation['market_no']}, outcome {reservation['outcome']}, "
+            f"stake {reservation['stake_minor']} at {_odds(reservation['odds_milli'])} "
+            f"-> bet {answer['bet_id']} {state}{known}"
         )
     return f"{len(verdicts)} verdicts, {len(reservations)} reservations", lines
 
@@ -276,14 +278,14 @@ def _settlements(record: Record) -> tuple[str, list[str]]:
 
 
 def _control(record: Record) -> tuple[str, list[str]]:
-    """Commands of either machine: the tags tell them apart."""
+    """Describe commands of either machine; their tags differ, so only one decoder accepts them."""
     control: Any
     try:
         control = decode_market_control(record.payload)
     except PayloadError:
         control = decode_ledger_control(record.payload)
     pairs = zip(control.commands, control.events, strict=True)
-    lines = [f"{_words(command)} -> {_words(event)}" for command, event in pairs]
+    lines = [f"{_text(command)} -> {_text(event)}" for command, event in pairs]
     return f"{len(lines)} commands by {control.by}", lines
 
 
@@ -291,7 +293,7 @@ def _document(record: Record) -> tuple[str, list[str]]:
     try:
         document = str(msgspec.msgpack.decode(record.payload))
     except msgspec.MsgspecError:
-        document = bytes(record.payload[:_BIN_CHARS]).hex()
+        document = bytes(record.payload[:_HEX_BYTES]).hex()
     return f"{len(record.payload)} bytes", [document]
 
 
@@ -304,20 +306,20 @@ _DESCRIBERS: Final[dict[int, Callable[[Record], tuple[str, list[str]]]]] = {
 }
 
 
-def _words(value: Any) -> str:
-    """Return a document in few words: what stands at its default goes without saying."""
+def _text(value: Any) -> str:
+    """Return a command or an event as text, without the fields at their default."""
     if isinstance(value, IntEnum):
         return value.name
     if isinstance(value, tuple):
-        return f"[{', '.join(map(_words, value))}]"
+        return f"[{', '.join(map(_text, value))}]"
     if not isinstance(value, msgspec.Struct):
         return str(value)
-    said = [
-        f"{field.name} {_words(given)}"
+    fields = [
+        f"{field.name} {_text(given)}"
         for field in msgspec.structs.fields(value)
         if (given := getattr(value, field.name)) != field.default
     ]
-    return f"{type(value).__name__}({', '.join(said)})"
+    return f"{type(value).__name__}({', '.join(fields)})"
 
 
 def _odds(milli: int) -> str:
@@ -329,9 +331,9 @@ def _reason(number: int) -> str:
     return f"{int(number)} {Reason(int(number)).name}" if known else str(int(number))
 
 
-def _tail_words(tail: Tail | None) -> str:
+def _tail_text(tail: Tail | None) -> str:
     assert tail is not None
     seq, torn = tail.point.seq, tail.torn_bytes
     if torn:
-        return f"{torn:>12,} torn bytes behind record {seq}: the next start cuts them"
-    return f"{0:>12,} torn bytes: it ends cleanly behind record {seq}"
+        return f"{torn:>12,} torn bytes after record {seq}: the next start cuts them"
+    return f"{0:>12,} torn bytes: the journal ends cleanly after record {seq}"

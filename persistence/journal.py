@@ -1,11 +1,11 @@
 """A journal: an append-only chain of records in segments, written by one writer at a time.
 
-Owns the lock, the epoch, the segments and the room allocated ahead; promises that a record is on
-the medium when `sync` returns, and that after any failed write or sync nothing is ever written
-again. Never knows what a payload means.
+Owns the lock, the epoch, the segments and the room allocated ahead. Guarantees that a record is on
+the medium when `sync` returns, and that it writes nothing more after a failed write or sync. Never
+knows what a payload means.
 
-A replicated log can stand in for it behind the same handful of methods: `ensure`, `append`,
-`sync`, `read_from`, `drop_before`.
+A replicated log can replace it if it has the same methods: `ensure`, `append`, `sync`,
+`read_from`, `drop_before`.
 """
 
 import contextlib
@@ -28,8 +28,8 @@ from persistence.chain import (
 )
 from persistence.disk import Buffer, Disk, DiskError, DiskFile, DiskFullError, Lock
 from persistence.frames import (
+    COMMIT_INDEX_MAX,
     EPOCH_MAX,
-    PLACE_MAX,
     RECORD_BYTES_MAX,
     Record,
     framed_bytes,
@@ -43,25 +43,25 @@ _ZEROS: Final = memoryview(bytes(_MIB))
 
 
 class JournalBrokenError(RuntimeError):
-    """A write or a sync failed: what is on the disk is known only to a fresh start."""
+    """A write or a sync failed: only a new start can find out what is on the disk."""
 
 
 class JournalOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How a journal uses its disk, in bytes. The bounds are those of settings that people write.
+    """How a journal uses its disk. The bounds apply to settings decoded from a file.
 
     Parameters
     ----------
     segment_bytes : int
-        A segment is closed before it would grow past this.
+        A segment is closed before it would grow past this length.
     allocate_bytes : int
-        Room is taken ahead in steps of this size and filled with zeros, so that a full disk is
-        known before any state changes, and a sync need not wait for the file system's own records.
+        Room is allocated ahead in steps of this size and filled with zeros, so that a full disk is
+        noticed before any state changes, and a sync need not wait for file-system metadata.
     snapshot_bytes : int
-        A snapshot is due when this much was journaled since the last, or as much as the last
-        snapshot weighs, whichever is more: so writing snapshots never costs more than journaling.
+        A snapshot is due when the bytes journaled since the last one reach the larger of this and
+        the length of the last snapshot, so that snapshots never write more than the journal does.
     snapshot_aside : bool
         Write snapshots on a thread of their own, so that bets wait only for the copy of the
-        state. False writes them in the caller's.
+        state. False writes them in the caller's thread.
     """
 
     segment_bytes: Annotated[int, Meta(ge=64 << 10, le=64 << 30)] = 64 * _MIB
@@ -70,7 +70,7 @@ class JournalOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     snapshot_aside: bool = True
 
     def __post_init__(self) -> None:
-        """Refuse sizes that no journal can work with."""
+        """Refuse sizes below 1 byte."""
         for name in ("segment_bytes", "allocate_bytes", "snapshot_bytes"):
             if getattr(self, name) < 1:
                 message = f"{name}: at least 1 byte"
@@ -78,10 +78,10 @@ class JournalOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Journal:
-    """A journal open for writing. Construct it with `open`.
+    """A journal open for writing; construct it with `open`.
 
-    A crash at any instant leaves what a later `open` recovers: every record whose `sync` returned,
-    and perhaps records of the commit that was under way, in order and without a gap.
+    After a crash at any instant the next `open` recovers every record whose `sync` had returned,
+    and possibly the first records of the commit in progress, in order and without a gap.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class Journal:
         self._file: DiskFile | None = None
         self._offset = tail.offset
         self._allocated = tail.length
-        self._place = 0
+        self._commit_index = 0
         self._closed_bytes = 0
         self._broken = ""
         self._closed = False
@@ -121,22 +121,22 @@ class Journal:
         Parameters
         ----------
         folder : Path
-            Where the segments lie; created when missing.
+            Holds the segments; created if missing.
         at_ns : int
             Time of the epoch's first record, nanoseconds UTC.
         mark : EpochMark
-            Who writes from here on.
+            The writer: its machine and shard.
         after : Point
-            Where a snapshot ends; only records behind it are visited.
+            The end of a snapshot; only records after it are visited.
         visit : callable, optional
-            Given each record behind `after`, in order. What it raises ends the opening.
+            Called with each record after `after`, in order. An exception of it ends the opening.
 
         Raises
         ------
         LockHeldError
-            When another process writes here.
+            If another process writes in this folder.
         JournalDamagedError
-            When a record in the middle is not sound; nothing has been changed.
+            If a record in the middle is not valid; nothing has been changed.
         """
         disk.make_folder(folder)
         lock = disk.lock(folder / LOCK_NAME)
@@ -157,89 +157,92 @@ class Journal:
             raise
         return journal
 
-    # --- what it is --------------------------------------------------------------------------
+    # --- state -------------------------------------------------------------------------------
 
     @property
     def epoch(self) -> int:
-        """The writer's number, higher than that of every writer before it."""
+        """The number of this writer, higher than that of every writer before it."""
         return self._epoch
 
     @property
     def seq(self) -> int:
-        """The last record's number, 0 when there is none."""
+        """The last record's sequence number, 0 if there is none."""
         return self._point.seq
 
     @property
     def point(self) -> Point:
-        """The last record's place in the chain."""
+        """The end of the last record as a point in the chain."""
         return self._point
 
     @property
     def bytes(self) -> int:
-        """Bytes of the closed segments, and of the records in the open one."""
+        """Bytes of the closed segments and of the records in the open segment."""
         return self._closed_bytes + self._offset
 
     @property
     def broken(self) -> str:
-        """Why nothing can be written any more, empty while it can."""
+        """Why nothing can be written any more; empty while the journal is writable."""
         return self._broken
 
     # --- writing -----------------------------------------------------------------------------
 
     def ensure(self, nbytes: int) -> None:
-        """Make room for one record of `nbytes` payload, so that appending it cannot run full.
+        """Allocate room for one record with a payload of `nbytes`, so that appending it succeeds.
 
         Raises
         ------
+        ValueError
+            If `nbytes` is over `RECORD_BYTES_MAX`.
         DiskFullError
-            When there is no room; nothing has changed and a later call may succeed.
+            If the disk has no room; nothing has changed and a later call may succeed.
         JournalBrokenError
-            When this journal is broken.
+            If this journal is broken.
         """
         if nbytes > RECORD_BYTES_MAX:
             message = f"a record of {nbytes} bytes is over the bound of {RECORD_BYTES_MAX}"
             raise ValueError(message)
-        self._check()
+        self._check_writable()
         if self._epoch_mark is not None:
             self._begin_epoch(self._epoch_mark)
-        self._room(framed_bytes(nbytes))
+        self._make_room(framed_bytes(nbytes))
 
     def append(self, kind: Kind, *, at_ns: int, parts: Sequence[Buffer]) -> int:
-        """Write a record behind the last one and return its number; `sync` makes it durable.
+        """Write a record after the last one and return its number; `sync` makes it durable.
 
         Raises
         ------
         DiskFullError
-            When there is no room and `ensure` was not asked first; nothing was written.
+            If the disk has no room and `ensure` was not called first; nothing was written.
         JournalBrokenError
-            When the write fails, and ever after.
+            If the write fails, and at every later call.
         """
         self.ensure(sum(map(len, parts)))
         return self._append(kind, at_ns=at_ns, parts=parts)
 
     def sync(self) -> None:
-        """Return when every record appended is on the medium: one fdatasync for all of them.
+        """Return when every appended record is on the medium: one fdatasync for all of them.
 
         Raises
         ------
         JournalBrokenError
-            When the sync fails, and ever after: a second sync may claim a success it has not had.
+            If the sync fails, and at every later call: after a failed fdatasync the kernel may
+            report success without having written the data.
         """
-        self._check()
-        if self._place:
+        self._check_writable()
+        if self._commit_index:
             assert self._file is not None
             try:
                 self._file.sync()
             except DiskError as error:
                 self._break("sync", error)
-            self._place = 0
+            self._commit_index = 0
 
     def mark_broken(self, why: str) -> None:
-        """Refuse everything from now on: the state beside this journal has left it."""
+        """Refuse every later call: the machine's state is no longer that of the journal."""
         self._broken = self._broken or why
 
     def close(self) -> None:
-        """Let go of the file and the lock. Whatever was not synced stays unpromised."""
+        """Close the file and release the lock; records that were not synced may be lost."""
         if self._closed:
             return
         self._closed = True
@@ -251,7 +254,7 @@ class Journal:
     # --- reading and dropping ------------------------------------------------------------------
 
     def read_from(self, seq: int) -> Iterator[Record]:
-        """Read the records numbered `seq` and up, as they lie on the disk now."""
+        """Read the records from number `seq` on, as they are on the disk now."""
         paths = segment_paths(self._disk, self.folder)
         starts = [path for path in paths if (first_seq_of(path) or 0) <= seq]
         paths = paths[max(0, len(starts) - 1) :]
@@ -260,11 +263,16 @@ class Journal:
                 yield record
 
     def drop_before(self, seq: int) -> int:
-        """Remove segments whose every record is below `seq`, oldest first; return how many.
+        """Remove segments with no record from `seq` on, oldest first; return how many.
 
-        The segment that is written to is never removed.
+        The open segment is never removed.
+
+        Raises
+        ------
+        JournalBrokenError
+            If a removal fails, and at every later call.
         """
-        self._check()
+        self._check_writable()
         dropped = 0
         paths = segment_paths(self._disk, self.folder)
         for path, following in pairwise(paths):
@@ -273,32 +281,33 @@ class Journal:
             try:
                 size = self._disk.size(path)
                 self._disk.remove(path)
-                self._disk.sync_folder(self.folder)  # or a later removal might outlast this one
+                # Synced one by one: a power loss must not undo this removal and keep a later one.
+                self._disk.sync_folder(self.folder)
             except DiskError as error:
-                self._break("drop of a segment", error)
+                self._break("removal of a segment", error)
             self._closed_bytes -= size
             dropped += 1
         return dropped
 
-    # --- inside --------------------------------------------------------------------------------
+    # --- private -------------------------------------------------------------------------------
 
-    def _check(self) -> None:
+    def _check_writable(self) -> None:
         if self._broken or self._closed:
             raise JournalBrokenError(self._broken or f"{self.folder}: the journal is closed")
 
     def _break(self, what: str, error: DiskError) -> NoReturn:
-        """Refuse everything from now on, and say so at once."""
+        """Mark the journal broken and raise JournalBrokenError."""
         self._broken = f"{self.folder}: {what} failed: {error}"
         raise JournalBrokenError(self._broken) from error
 
     def _begin(self, tail: Tail, *, mark: EpochMark, at_ns: int) -> None:
-        """Make what was read durable, cut what was torn, and begin the epoch.
+        """Make the recovered records durable, cut the torn bytes, and begin the epoch.
 
-        The last commit is written again: after a failed sync the kernel may hold it in memory as
-        if it were on the medium, and what recovery has believed must not vanish afterwards.
+        The last commit is written again: after a failed sync the kernel may return it from memory
+        although it is not on the medium, and a record that was recovered must not be lost later.
         """
         if self._epoch > EPOCH_MAX:
-            message = f"{self.folder}: the epoch has reached its bound"
+            message = f"{self.folder}: the epoch has reached its bound of {EPOCH_MAX}"
             raise ValueError(message)
         try:
             if tail.path is not None:
@@ -311,18 +320,18 @@ class Journal:
             self._break("recovery", error)
         self._epoch_mark = replace(mark, cut_bytes=tail.torn_bytes)
         self._at_ns = at_ns
-        with contextlib.suppress(DiskFullError):  # then it begins with the first record with room
+        with contextlib.suppress(DiskFullError):  # `ensure` begins the epoch once there is room
             self._begin_epoch(self._epoch_mark)
 
     def _begin_epoch(self, mark: EpochMark) -> None:
         payload = encode_epoch(mark)
-        self._room(framed_bytes(len(payload)))
+        self._make_room(framed_bytes(len(payload)))
         self._epoch_mark = None
         self._append(Kind.EPOCH, at_ns=self._at_ns, parts=[payload])
         self.sync()
 
     def _append(self, kind: Kind, *, at_ns: int, parts: Sequence[Buffer]) -> int:
-        if self._place > PLACE_MAX:
+        if self._commit_index > COMMIT_INDEX_MAX:
             self.sync()
         seq = self._point.seq + 1
         framed, size, crc = pack(
@@ -331,7 +340,7 @@ class Journal:
             epoch=self._epoch,
             seq=seq,
             at_ns=at_ns,
-            place=self._place,
+            commit_index=self._commit_index,
             previous_crc=self._point.crc,
         )
         assert self._file is not None
@@ -340,26 +349,26 @@ class Journal:
         except DiskError as error:
             self._break("write", error)
         self._offset += size
-        self._place += 1
+        self._commit_index += 1
         self._point = Point(seq=seq, epoch=self._epoch, crc=crc)
         return seq
 
-    def _room(self, size: int) -> None:
-        """Have `size` bytes allocated behind the last record, in a new segment if need be."""
+    def _make_room(self, size: int) -> None:
+        """Allocate `size` bytes after the last record, in a new segment if this one is full."""
         if self._file is None or (
             self._offset and self._offset + size > self._options.segment_bytes
         ):
             self._roll(size)
         elif self._offset + size > self._allocated:
-            self._allocated = self._grow(
+            self._allocated = self._allocate(
                 self._file, begin=self._allocated, size=self._offset + size
             )
 
-    def _grow(self, file: DiskFile, *, begin: int, size: int) -> int:
-        """Allocate at least `size` bytes and return how many; a full disk changes nothing.
+    def _allocate(self, file: DiskFile, *, begin: int, size: int) -> int:
+        """Allocate at least `size` bytes and return the file's new length.
 
-        The room is filled with zeros besides: a sync over blocks that were written before takes
-        half the time of one that must first tell the file system that they are written now.
+        On a full disk nothing changes. The room is filled with zeros: a sync of blocks that were
+        written before takes half the time, as it does not mark them as written in the metadata.
         """
         ahead = min(size + self._options.allocate_bytes, self._options.segment_bytes)
         room = max(size, ahead)
@@ -374,7 +383,7 @@ class Journal:
         return room
 
     def _roll(self, size: int) -> None:
-        """Begin a new segment. The old one is whole on the medium before the new one has a name."""
+        """Begin a new segment; the old one is whole on the medium before the new name exists."""
         self.sync()
         path = segment_path(self.folder, first_seq=self._point.seq + 1)
         try:
@@ -384,7 +393,7 @@ class Journal:
         except DiskError as error:
             self._break("creation of a segment", error)
         try:
-            allocated = self._grow(file, begin=0, size=size)
+            allocated = self._allocate(file, begin=0, size=size)
             file.sync()
             self._disk.sync_folder(self.folder)
         except DiskFullError:

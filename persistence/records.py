@@ -1,7 +1,7 @@
-"""What lies inside records: the kinds, and one codec for each payload.
+"""The kinds of records and one codec for each payload.
 
-Owns the layout of payloads (rows raw, documents in msgpack) and its checks on the way back in.
-A change of any is a new `LAYOUT_VERSION`. Never applies anything to a machine.
+Owns the layout of payloads (rows as raw bytes, documents as msgpack) and the checks of decoding.
+A change of any payload's layout raises `LAYOUT_VERSION`. Never applies a record to a machine.
 """
 
 import struct
@@ -19,34 +19,34 @@ from engine.common.rows import BET, DECISION, RESERVATION, RESERVED, SETTLEMENT,
 from persistence.disk import Buffer, Bytes
 
 BY_CHARS_MAX: Final = 128
-"""Longest name of who gave a command."""
+"""Longest name of the sender of commands, in characters."""
 
 
 class Kind(IntEnum):
-    """What a payload is. A number is never reused."""
+    """The kind of a payload. A number is never reused."""
 
     EPOCH = 1
-    """A writer began: who it is, and what it cut from the tail."""
+    """A writer's start: its machine and shard, and the torn bytes that it cut."""
     BETS = 2
-    """A batch of bets and what was decided."""
+    """A batch of bets and their decisions."""
     CONTROL = 3
-    """Commands, who gave them, and the events they made."""
+    """Commands, their sender, and their events."""
     EXCHANGE = 4
     """Verdicts and reservations of an account shard, and the answers to the reservations."""
     SETTLEMENTS = 5
     """Settlements that an account shard applied."""
     SNAPSHOT = 6
-    """A whole state; it lies in a file of its own, never in the chain."""
+    """A machine's whole state, in a file of its own and never in the chain."""
     DOCUMENT = 7
-    """A document whose meaning is its writer's own."""
+    """A document that only its writer can interpret."""
 
 
 class PayloadError(ValueError):
-    """A payload does not have the shape its kind promises."""
+    """A payload does not have the layout of its kind, or a command is outside its bounds."""
 
 
 class EpochMark(Struct, frozen=True, kw_only=True):
-    """Who writes from here on: the machine's name, its shard, and the torn bytes it cut."""
+    """The writer of the following records: machine, shard, and the torn bytes it cut."""
 
     machine: str
     shard: int = 0
@@ -54,7 +54,7 @@ class EpochMark(Struct, frozen=True, kw_only=True):
 
 
 class MarketControlRecord(Struct, frozen=True, kw_only=True):
-    """Commands to markets as they were given, and what came of each."""
+    """Commands to markets, their sender, and one event for each."""
 
     by: str
     commands: tuple[MarketCommand, ...]
@@ -62,7 +62,7 @@ class MarketControlRecord(Struct, frozen=True, kw_only=True):
 
 
 class LedgerControlRecord(Struct, frozen=True, kw_only=True):
-    """Commands to a ledger as they were given, and what came of each."""
+    """Commands to a ledger, their sender, and one event for each."""
 
     by: str
     commands: tuple[LedgerCommand, ...]
@@ -70,7 +70,7 @@ class LedgerControlRecord(Struct, frozen=True, kw_only=True):
 
 
 class Exchange(NamedTuple):
-    """One call of an account shard."""
+    """One call of an account shard: verdicts, reservations, and an answer to each reservation."""
 
     verdicts: Rows
     reservations: Rows
@@ -89,17 +89,17 @@ _ENCODER: Final = msgspec.msgpack.Encoder()
 
 
 def _raw(rows: Rows) -> memoryview:
-    """Return rows as the bytes they are, without a copy where they lie side by side."""
+    """Return the rows' bytes, without a copy if the rows are contiguous."""
     return np.ascontiguousarray(rows).view(np.uint8).data
 
 
 def bets_bytes(count: int) -> int:
-    """Return the payload's length for a batch of `count` bets."""
+    """Return the payload's length in bytes for a batch of `count` bets."""
     return count * _BET_AND_DECISION
 
 
 def encode_bets(rows: Rows, decisions: Rows) -> list[Buffer]:
-    """Lay out a batch: all bets, then all decisions."""
+    """Encode a batch: all bets, then all decisions."""
     return [_raw(rows), _raw(decisions)]
 
 
@@ -107,30 +107,32 @@ def decode_bets(payload: Bytes) -> tuple[Rows, Rows]:
     """Return views of the bets and of their decisions."""
     count, rest = divmod(len(payload), _BET_AND_DECISION)
     if rest:
-        message = f"{len(payload)} bytes are no whole number of bets with decisions"
+        message = f"{len(payload)} bytes are not a whole number of bets with decisions"
         raise PayloadError(message)
     split = count * BET.itemsize
     return np.frombuffer(payload[:split], BET), np.frombuffer(payload[split:], DECISION)
 
 
 def exchange_bytes(*, verdicts: int, reservations: int) -> int:
-    """Return the payload's length for an exchange of so many rows."""
+    """Return the payload's length in bytes for an exchange of so many rows."""
     return _COUNTS.size + verdicts * DECISION.itemsize + reservations * _RESERVATION_AND_ANSWER
 
 
 def encode_exchange(verdicts: Rows, reservations: Rows, answers: Rows) -> list[Buffer]:
-    """Lay out an exchange: two counts, verdicts, reservations, answers."""
+    """Encode an exchange: two counts, verdicts, reservations, answers."""
     counts = _COUNTS.pack(len(verdicts), len(reservations))
     return [counts, _raw(verdicts), _raw(reservations), _raw(answers)]
 
 
 def decode_exchange(payload: Bytes) -> Exchange:
-    """Return views of the three arrays."""
+    """Return views of the verdicts, the reservations and the answers."""
     if len(payload) < _COUNTS.size:
-        raise PayloadError("an exchange without its counts")
+        raise PayloadError("the exchange is shorter than its two counts")
     verdicts, reservations = _COUNTS.unpack_from(payload)
     if exchange_bytes(verdicts=verdicts, reservations=reservations) != len(payload):
-        message = f"{len(payload)} bytes are not {verdicts} verdicts, {reservations} reservations"
+        message = (
+            f"{len(payload)} bytes do not hold {verdicts} verdicts, {reservations} reservations"
+        )
         raise PayloadError(message)
     first = _COUNTS.size + verdicts * DECISION.itemsize
     second = first + reservations * RESERVATION.itemsize
@@ -142,30 +144,30 @@ def decode_exchange(payload: Bytes) -> Exchange:
 
 
 def encode_settlements(rows: Rows) -> list[Buffer]:
-    """Lay out settlements."""
+    """Encode settlements."""
     return [_raw(rows)]
 
 
 def decode_settlements(payload: Bytes) -> Rows:
     """Return a view of the settlements."""
     if len(payload) % SETTLEMENT.itemsize:
-        message = f"{len(payload)} bytes are no whole number of settlements"
+        message = f"{len(payload)} bytes are not a whole number of settlements"
         raise PayloadError(message)
     return np.frombuffer(payload, SETTLEMENT)
 
 
 def encode_commands(commands: Sequence[Any]) -> bytes:
-    """Encode commands as a journal keeps them."""
+    """Encode commands as a journal holds them."""
     return _ENCODER.encode(tuple(commands))
 
 
 def decode_market_commands(data: bytes) -> tuple[MarketCommand, ...]:
-    """Read commands back, refusing what is outside its bounds.
+    """Decode commands to markets, checking every bound.
 
     Raises
     ------
     PayloadError
-        Naming the field and its bound.
+        With the field and its bound.
     """
     try:
         return _MARKET_COMMANDS.decode(data)
@@ -174,12 +176,12 @@ def decode_market_commands(data: bytes) -> tuple[MarketCommand, ...]:
 
 
 def decode_ledger_commands(data: bytes) -> tuple[LedgerCommand, ...]:
-    """Read commands back, refusing what is outside its bounds.
+    """Decode commands to a ledger, checking every bound.
 
     Raises
     ------
     PayloadError
-        Naming the field and its bound.
+        With the field and its bound.
     """
     try:
         return _LEDGER_COMMANDS.decode(data)
@@ -188,12 +190,12 @@ def decode_ledger_commands(data: bytes) -> tuple[LedgerCommand, ...]:
 
 
 def encode_control(*, by: str, commands: bytes, events: Sequence[Any]) -> bytes:
-    """Encode who asked, the commands (encoded already) and their events, as one document."""
+    """Encode the sender, the commands (already encoded) and their events as one document."""
     return _ENCODER.encode({"by": by, "commands": msgspec.Raw(commands), "events": tuple(events)})
 
 
 def decode_market_control(payload: Bytes) -> MarketControlRecord:
-    """Read commands to markets and their events."""
+    """Decode commands to markets and their events."""
     try:
         return _MARKET_CONTROL.decode(payload)
     except msgspec.MsgspecError as error:
@@ -201,7 +203,7 @@ def decode_market_control(payload: Bytes) -> MarketControlRecord:
 
 
 def decode_ledger_control(payload: Bytes) -> LedgerControlRecord:
-    """Read commands to a ledger and their events."""
+    """Decode commands to a ledger and their events."""
     try:
         return _LEDGER_CONTROL.decode(payload)
     except msgspec.MsgspecError as error:
@@ -209,12 +211,12 @@ def decode_ledger_control(payload: Bytes) -> LedgerControlRecord:
 
 
 def encode_epoch(mark: EpochMark) -> bytes:
-    """Encode the mark of a writer's start."""
+    """Encode a writer's mark."""
     return _ENCODER.encode(mark)
 
 
 def decode_epoch(payload: Bytes) -> EpochMark:
-    """Read the mark of a writer's start."""
+    """Decode a writer's mark."""
     try:
         return _MARK.decode(payload)
     except msgspec.MsgspecError as error:
@@ -222,7 +224,7 @@ def decode_epoch(payload: Bytes) -> EpochMark:
 
 
 def same_rows(given: Rows, stored: Rows) -> bool:
-    """Say whether two row arrays are the same bytes."""
+    """Return whether two row arrays have the same bytes."""
     if len(given) != len(stored):
         return False
     return bool(np.array_equal(given.view(np.uint64), stored.view(np.uint64)))

@@ -1,7 +1,7 @@
-"""Recovery: the newest believable snapshot, then every record behind it, each answer verified.
+"""Recovery: load the newest valid snapshot, replay every record after it, verify every answer.
 
-Owns replaying and what counts as a mismatch (damage). Never writes to a disk; the one who opens a
-journal for writing hands its records in.
+Owns the replay and the comparison of replayed with journaled answers (a difference is damage).
+Never writes to a disk: `Journal.open` passes in the records that it reads.
 """
 
 import contextlib
@@ -58,23 +58,25 @@ class RecoveryReport(Struct, frozen=True, kw_only=True):
     """What a start found and did."""
 
     snapshot_seq: int = 0
-    """Where the snapshot ended that recovery began with, 0 for none."""
+    """Last record in the snapshot that recovery began with, 0 for none."""
     snapshots_refused: tuple[str, ...] = ()
-    """Snapshots that could not be believed, and why."""
+    """Invalid snapshots, each with the reason."""
     records: int = 0
+    """Records replayed."""
     bets: int = 0
-    """Bets (of a ledger: reservations) decided again."""
+    """Bets replayed; reservations for a ledger."""
     torn_bytes: int = 0
-    """Bytes cut from the tail: a commit that was under way and promised to no one."""
+    """Bytes cut from the tail: an incomplete commit, for which no answer had been sent."""
     ms: float = 0.0
+    """Duration of the recovery, milliseconds."""
 
 
 class MismatchError(Exception):
-    """A replayed record did not come out as it was journaled."""
+    """Replaying a record gave another answer than the journaled one."""
 
 
 class Replay(ABC, Generic[M]):
-    """A machine being brought up from records."""
+    """A machine that is rebuilt by replaying records."""
 
     name: ClassVar[str]
 
@@ -84,20 +86,21 @@ class Replay(ABC, Generic[M]):
         self.bets = 0
         self.journaled_bytes = 0
         self.last = GENESIS
-        self.spoiled_seq = 0
-        self.machine: M = self.blank()
+        self.failed_seq = 0
+        """The record that could not be replayed, 0 for none."""
+        self.machine: M = self.empty_machine()
 
     @abstractmethod
-    def blank(self) -> M:
+    def empty_machine(self) -> M:
         """Return an empty machine."""
 
     @abstractmethod
     def load(self, document: dict[str, Any]) -> M:
-        """Return a machine made of a dump; raise ValueError when it does not fit."""
+        """Return a machine loaded from a dump; raise ValueError if the dump is invalid."""
 
     @abstractmethod
     def apply(self, record: Record) -> None:
-        """Do again what a record tells; raise MismatchError when it comes out differently."""
+        """Replay one record; raise MismatchError if its answers differ from the journaled ones."""
 
     def visit(self, record: Record) -> None:
         """Replay one record of the chain.
@@ -105,7 +108,7 @@ class Replay(ABC, Generic[M]):
         Raises
         ------
         JournalDamagedError
-            When it comes out otherwise than journaled, or cannot be replayed at all.
+            If its answers differ from the journaled ones, or if it cannot be replayed.
         """
         try:
             if record.kind == Kind.EPOCH:
@@ -113,14 +116,14 @@ class Replay(ABC, Generic[M]):
             else:
                 self.apply(record)
         except (MismatchError, PayloadError) as error:
-            self.spoiled_seq = record.seq
+            self.failed_seq = record.seq
             reason = f"record {record.seq}: {error}"
             raise JournalDamagedError(
                 path=record.path, offset=record.offset, reason=reason
             ) from error
         except _REPLAY_ERRORS as error:
-            # Whatever a machine raises here, it did not raise when the record was written.
-            self.spoiled_seq = record.seq
+            # The machine did not raise this error when the record was written: the record differs.
+            self.failed_seq = record.seq
             reason = f"record {record.seq} cannot be replayed: {error!r}"
             raise JournalDamagedError(
                 path=record.path, offset=record.offset, reason=reason
@@ -134,7 +137,13 @@ class Replay(ABC, Generic[M]):
             raise MismatchError(f"written by {_titled(mark)}, opened as {_titled(self.mark)}")
 
     def start_from(self, snapshot: Snapshot) -> None:
-        """Begin at a snapshot; raise SnapshotInvalidError, changing nothing, when it lies."""
+        """Begin with a snapshot's state; an invalid snapshot changes nothing.
+
+        Raises
+        ------
+        SnapshotInvalidError
+            If another machine wrote it, its state cannot be loaded, or its state hash is wrong.
+        """
         try:
             self._check_mark(snapshot.mark)
             machine = self.load(snapshot.state)
@@ -142,17 +151,17 @@ class Replay(ABC, Generic[M]):
             raise SnapshotInvalidError(str(error)) from error
         real = hash_as_of(machine, snapshot.state)
         if real != snapshot.state_hash:
-            message = f"its state hashes to {real}, it says {snapshot.state_hash}"
+            message = f"its state has the hash {real} instead of {snapshot.state_hash}"
             raise SnapshotInvalidError(message)
         self.machine = machine
         self.last = snapshot.point
 
 
 def hash_as_of(machine: MarketMachine | LedgerMachine, state: dict[str, Any]) -> str:
-    """Return the hash that the release which dumped `state` would give a machine.
+    """Return a machine's state hash in the layout in which `state` was dumped.
 
-    What an older layout does not hold follows from what it holds, so that a machine brought up from
-    it is verified whole. Ledgers have had one layout.
+    The parts of a state that an older layout lacks follow from the parts it has, so this hash
+    verifies the whole machine. Ledgers have had one layout.
     """
     layout = state.get("layout")
     if isinstance(machine, MarketMachine) and isinstance(layout, int) and 0 < layout < LAYOUT:
@@ -161,72 +170,72 @@ def hash_as_of(machine: MarketMachine | LedgerMachine, state: dict[str, Any]) ->
 
 
 class MarketReplay(Replay[MarketMachine]):
-    """Markets being brought up."""
+    """Markets that are rebuilt by replaying records."""
 
     name = MARKETS
 
-    def blank(self) -> MarketMachine:
+    def empty_machine(self) -> MarketMachine:
         """Return a machine without markets."""
         return MarketMachine()
 
     def load(self, document: dict[str, Any]) -> MarketMachine:
-        """Return markets made of a dump."""
+        """Return markets loaded from a dump."""
         return MarketMachine.load(document)
 
     def apply(self, record: Record) -> None:
-        """Decide the bets and obey the commands again."""
+        """Replay a batch of bets or a record of commands."""
         if record.kind == Kind.BETS:
             rows, stored = decode_bets(record.payload)
             if not same_rows(self.machine.place(rows, record.at_ns), stored):
-                raise MismatchError("replaying its bets gives other decisions")
+                raise MismatchError("replaying its bets gives different decisions")
             self.bets += len(rows)
         elif record.kind == Kind.CONTROL:
             control = decode_market_control(record.payload)
             events = [self.machine.apply(each, record.at_ns) for each in control.commands]
             if events != list(control.events):
-                raise MismatchError("replaying its commands gives other events")
+                raise MismatchError("replaying its commands gives different events")
         else:
-            raise MismatchError(f"kind {record.kind} is none that markets write")
+            raise MismatchError(f"markets never write records of kind {record.kind}")
 
 
 class LedgerReplay(Replay[LedgerMachine]):
-    """A ledger being brought up."""
+    """A ledger that is rebuilt by replaying records."""
 
     name = LEDGER
 
-    def blank(self) -> LedgerMachine:
+    def empty_machine(self) -> LedgerMachine:
         """Return a ledger without accounts."""
         return LedgerMachine(shard=self.mark.shard, ref_seed=secrets.randbits(64))
 
     def load(self, document: dict[str, Any]) -> LedgerMachine:
-        """Return a ledger made of a dump."""
+        """Return a ledger loaded from a dump."""
         return LedgerMachine.load(document, ref_seed=secrets.randbits(64))
 
     def apply(self, record: Record) -> None:
-        """Post, void, reserve, settle and obey again."""
+        """Replay an exchange, settlements or a record of commands."""
         if record.kind == Kind.EXCHANGE:
             verdicts, reservations, stored = decode_exchange(record.payload)
             if not same_rows(self.machine.exchange(verdicts, reservations, record.at_ns), stored):
-                raise MismatchError("replaying its reservations gives other answers")
+                raise MismatchError("replaying its reservations gives different answers")
             self.bets += len(reservations)
         elif record.kind == Kind.SETTLEMENTS:
             rows = decode_settlements(record.payload)
             if not same_rows(self.machine.settle(rows, record.at_ns), rows):
-                raise MismatchError("replaying its settlements applies others")
+                raise MismatchError("replaying its settlements applies different rows")
         elif record.kind == Kind.CONTROL:
             control = decode_ledger_control(record.payload)
             events = [self.machine.apply(each, record.at_ns) for each in control.commands]
             if events != list(control.events):
-                raise MismatchError("replaying its commands gives other events")
+                raise MismatchError("replaying its commands gives different events")
         else:
-            raise MismatchError(f"kind {record.kind} is none that a ledger writes")
+            raise MismatchError(f"a ledger never writes records of kind {record.kind}")
 
 
 AnyReplay = MarketReplay | LedgerReplay
 
 
 class Start(NamedTuple):
-    """Where replaying begins."""
+    """Where replaying begins: after a snapshot, or at `GENESIS`."""
 
     point: Point
     snapshot_bytes: int
@@ -234,12 +243,12 @@ class Start(NamedTuple):
 
 
 def load_newest(disk: Disk, folder: Path, replay: Replay[M]) -> Start:
-    """Load the newest snapshot that can be believed into `replay`.
+    """Load the newest valid snapshot into `replay`.
 
     Raises
     ------
     JournalNewerError
-        When a snapshot was written by a newer release: an older one would only hide that.
+        If a newer release wrote a snapshot: beginning with an older one would hide that.
     """
     refused: list[str] = []
     for path in snapshot_paths(disk, folder):
@@ -254,10 +263,10 @@ def load_newest(disk: Disk, folder: Path, replay: Replay[M]) -> Start:
 
 
 def rebuild(
-    disk: Disk, folder: Path, blank: Callable[[], Replay[M]], *, before_seq: int
+    disk: Disk, folder: Path, new_replay: Callable[[], Replay[M]], *, before_seq: int
 ) -> Replay[M] | None:
-    """Replay up to, and without, a record that could not be; None when that fails too."""
-    replay = blank()
+    """Replay the records before `before_seq`; return None if one of them cannot be replayed."""
+    replay = new_replay()
     try:
         start = load_newest(disk, folder, replay)
         for record in ChainReader(disk, folder, after=start.point):
@@ -270,7 +279,7 @@ def rebuild(
 
 
 class Replayed(NamedTuple):
-    """A journal replayed beside (not by) its writer."""
+    """The result of replaying a journal without opening it for writing."""
 
     replay: AnyReplay
     snapshot_seq: int
@@ -283,29 +292,29 @@ def replay_folder(
     disk: Disk | None = None,
     visit: Callable[[Record, Any], None] | None = None,
 ) -> Replayed:
-    """Replay a journal from as far back as it reaches, reading only and holding no lock.
+    """Replay a journal from its oldest state, reading only and without the lock.
 
-    It begins at record 1 while the first segment is there, else at the oldest snapshot from which
-    the segments go on. `visit` is given each record and the machine that has just replayed it.
+    The replay begins at record 1 if the first segment exists, else with the oldest snapshot that
+    the remaining segments continue. `visit` is called with each record and the machine after it.
 
     Raises
     ------
     JournalDamagedError
-        At the first thing that is not as written.
+        At the first record or snapshot that is not as written.
     FileNotFoundError
-        When the folder holds no journal.
+        If the folder holds no journal.
     """
     disk = disk or LocalDisk()
     paths = segment_paths(disk, folder)
     if not paths:
-        raise FileNotFoundError(f"{folder}: no journal is here")
-    replay = blank_replay(mark_of(disk, folder))
+        raise FileNotFoundError(f"{folder}: no journal found")
+    replay = empty_replay(mark_of(disk, folder))
     snapshot_seq = 0
     point = GENESIS
     first_seq = first_seq_of(paths[0]) or 0
     if first_seq != 1:
-        reaching = [p for p in snapshot_paths(disk, folder) if int(p.stem) + 1 >= first_seq]
-        for path in reaching[-1:]:
+        continued = [p for p in snapshot_paths(disk, folder) if int(p.stem) + 1 >= first_seq]
+        for path in continued[-1:]:
             try:
                 snapshot = read_snapshot(disk, path)
                 replay.start_from(snapshot)
@@ -322,29 +331,29 @@ def replay_folder(
 
 
 def replay_hash(folder: Path, *, disk: Disk | None = None) -> str:
-    """Return the state hash that a journal replays to; reads only, and may run beside its writer.
+    """Return the state hash after replaying a journal; reads only, even while a writer runs.
 
     Raises
     ------
     JournalDamagedError
-        At the first thing that is not as written.
+        At the first record or snapshot that is not as written.
     FileNotFoundError
-        When the folder holds no journal.
+        If the folder holds no journal.
     """
     return replay_folder(folder, disk=disk).replay.machine.state_hash()
 
 
-def blank_replay(mark: EpochMark) -> AnyReplay:
+def empty_replay(mark: EpochMark) -> AnyReplay:
     """Return an empty replay for the machine that a mark names."""
     return LedgerReplay(shard=mark.shard) if mark.machine == LEDGER else MarketReplay()
 
 
 def mark_of(disk: Disk, folder: Path) -> EpochMark:
-    """Return who wrote a journal: the mark of an epoch or a snapshot says it."""
+    """Return a journal's writer from its first EPOCH record, or else from a snapshot."""
     paths = segment_paths(disk, folder)
     if paths and first_seq_of(paths[0]) == 1:
         for record in ChainReader(disk, folder, paths=paths[:1]):
-            with contextlib.suppress(PayloadError):  # replaying will say what is wrong with it
+            with contextlib.suppress(PayloadError):  # the replay reports the damage
                 return decode_epoch(record.payload)
             break
     for path in snapshot_paths(disk, folder):

@@ -1,9 +1,10 @@
-"""Snapshots: a machine's whole state in one file, so that recovery need not begin at the beginning.
+"""Snapshots: a machine's whole state in one file, so that recovery replays fewer records.
 
-Owns how a snapshot comes to be (temporary file, sync, rename, sync of the folder), how it is
-believed (frame, schema, state hash) and which are kept (two). Never touches the journal's chain.
+Owns the writing of a snapshot (temporary file, sync, rename, sync of the folder), the checks of
+reading one (frame, name, schema), and which snapshots are kept (the two newest). Never touches the
+journal's chain.
 
-A crash at any step leaves the snapshots there were, with or without the new one, never half of it.
+A crash at any step leaves the earlier snapshots, and the new one either whole or not at all.
 """
 
 import re
@@ -18,27 +19,27 @@ from msgspec import Struct
 from engine.common.state_hash import state_hash
 from persistence.chain import JournalNewerError, Point
 from persistence.disk import Buffer, Disk, DiskError, DiskFullError
-from persistence.frames import Bad, pack, parse
+from persistence.frames import Unreadable, pack, parse
 from persistence.records import EpochMark, Kind
 
 SCHEMA_VERSION: Final = 2
-"""Version of the machines' dumps, all of them; a change of one raises it. Older ones are read:
-each dump says its own layout."""
+"""One version for the dumps of all machines; a change of any dump raises it. Older versions are
+read: each dump holds its own layout number."""
 SNAPSHOTS_KEPT: Final = 2
 SNAPSHOT_SUFFIX: Final = ".snapshot"
 TEMPORARY_SUFFIX: Final = ".tmp"
 SNAPSHOT_BYTES_MAX: Final = (1 << 32) - 1
-"""The largest state that fits a frame; a larger one stays in the journal alone."""
+"""Largest state that fits a frame, in bytes; a larger state is never written as a snapshot."""
 _WRITE_BYTES: Final = 8 << 20
 _LONG_BYTES: Final = 4_096
 _NESTED: Final = (bytes, dict, list, tuple)
 _HEADER_32: Final = struct.Struct(">BI")
-"""A msgpack header with a 32-bit count: of a map, an array or a run of bytes."""
+"""A msgpack header with a 32-bit count, for a map, an array or bytes."""
 _SNAPSHOT: Final = re.compile(r"(\d{20})\.snapshot")
 
 
 class SnapshotInvalidError(Exception):
-    """A snapshot is not what was written; an older one, or the journal, must serve."""
+    """A snapshot is not as it was written; recovery needs an older one or the whole journal."""
 
 
 class _Document(Struct, frozen=True, kw_only=True):
@@ -54,7 +55,7 @@ class _Schema(Struct, frozen=True):
 
 
 class Snapshot(NamedTuple):
-    """A snapshot as read, its frame checked, its state not yet loaded."""
+    """A snapshot as read: its frame is checked, its state is not yet loaded into a machine."""
 
     mark: EpochMark
     point: Point
@@ -65,7 +66,7 @@ class Snapshot(NamedTuple):
 
 
 def snapshot_path(folder: Path, *, seq: int) -> Path:
-    """Return the name of the snapshot taken behind record `seq`."""
+    """Return the path of the snapshot taken after record `seq`."""
     return folder / f"{seq:020d}{SNAPSHOT_SUFFIX}"
 
 
@@ -83,8 +84,20 @@ def write_snapshot(
     point: Point,
     at_ns: int,
     state: dict[str, Any],
+    bytes_max: int = SNAPSHOT_BYTES_MAX,
 ) -> int:
-    """Write a state durably, or leave no trace of it.
+    """Write a state durably as the snapshot taken at `point`.
+
+    Parameters
+    ----------
+    point : Point
+        The last record that the state contains.
+    at_ns : int
+        Time of the snapshot, nanoseconds UTC.
+    state : dict
+        The machine's dump.
+    bytes_max : int
+        Largest encoded state written, in bytes.
 
     Returns
     -------
@@ -94,7 +107,7 @@ def write_snapshot(
     Raises
     ------
     DiskFullError
-        When there is no room (or the state is past `SNAPSHOT_BYTES_MAX`); nothing has changed.
+        If the disk has no room or the encoded state is over `bytes_max`; nothing has changed.
     """
     document = {
         "schema": SCHEMA_VERSION,
@@ -106,15 +119,15 @@ def write_snapshot(
     payload: list[Buffer] = []
     encode_parts(document, payload)
     length = sum(map(len, payload))
-    if length > SNAPSHOT_BYTES_MAX:
-        raise DiskFullError(f"a state of {length} bytes is past what a snapshot holds")
+    if length > bytes_max:
+        raise DiskFullError(f"a state of {length} bytes is over the bound of {bytes_max}")
     parts, size, _ = pack(
         payload,
         kind=Kind.SNAPSHOT,
         epoch=point.epoch,
         seq=point.seq,
         at_ns=at_ns,
-        place=0,
+        commit_index=0,
         previous_crc=point.crc,
     )
     path = snapshot_path(folder, seq=point.seq)
@@ -140,9 +153,9 @@ def write_snapshot(
 
 
 def encode_parts(value: object, parts: list[Buffer]) -> None:
-    """Encode a document as msgpack in parts, copying none of its long runs of bytes.
+    """Append a document's msgpack encoding to `parts` without copying its long byte strings.
 
-    A copy would hold the interpreter, and every bet with it, for as long as it takes.
+    Copying a long byte string would hold the interpreter lock, and so delay every bet.
     """
     if isinstance(value, dict):
         parts.append(_HEADER_32.pack(0xDF, len(value)))
@@ -161,26 +174,26 @@ def encode_parts(value: object, parts: list[Buffer]) -> None:
 
 
 def read_snapshot(disk: Disk, path: Path) -> Snapshot:
-    """Read a snapshot and check all but the state itself.
+    """Read a snapshot and check its frame, its name and its schema, but not its state.
 
     Raises
     ------
     SnapshotInvalidError
-        When it is not whole.
+        If the file cannot be read or is not a whole snapshot.
     JournalNewerError
-        When a newer release wrote it.
+        If a newer release wrote it.
     """
     try:
         data = disk.read(path)
     except DiskError as error:
-        raise SnapshotInvalidError(f"{path}: it cannot be read: {error}") from error
+        raise SnapshotInvalidError(f"{path}: the snapshot cannot be read: {error}") from error
     record = parse(data, 0, path=path, bound=SNAPSHOT_BYTES_MAX)
-    if isinstance(record, Bad):
+    if isinstance(record, Unreadable):
         if record.newer:
             raise JournalNewerError(path=path, offset=0, reason=record.reason)
         raise SnapshotInvalidError(f"{path}: {record.reason}")
     if record.kind != Kind.SNAPSHOT or path.name != snapshot_path(path, seq=record.seq).name:
-        raise SnapshotInvalidError(f"{path}: it is not the snapshot of that name")
+        raise SnapshotInvalidError(f"{path}: the file's content is not the snapshot of its name")
     try:
         schema = msgspec.msgpack.decode(record.payload, type=_Schema).schema
         if schema > SCHEMA_VERSION:
@@ -200,14 +213,14 @@ def read_snapshot(disk: Disk, path: Path) -> Snapshot:
 
 
 def remove_temporaries(disk: Disk, folder: Path) -> None:
-    """Remove what a crash left half written."""
+    """Remove the temporary files of snapshots that a crash interrupted."""
     for name in disk.names(folder):
         if name.endswith(SNAPSHOT_SUFFIX + TEMPORARY_SUFFIX):
             disk.remove(folder / name)
 
 
 def keep_newest(disk: Disk, folder: Path) -> int:
-    """Remove all snapshots but the two newest; return the older one's seq, 0 if there is one."""
+    """Remove all but the two newest snapshots; return the older one's seq, 0 if it is missing."""
     paths = snapshot_paths(disk, folder)
     for path in paths[SNAPSHOTS_KEPT:]:
         disk.remove(path)
@@ -217,10 +230,10 @@ def keep_newest(disk: Disk, folder: Path) -> int:
 
 
 class SnapshotWriter:
-    """Write snapshots one at a time, on a thread of its own when it is to keep out of the way.
+    """Write snapshots one at a time, in the caller's thread or (`aside`) in a thread of their own.
 
-    What is written was copied out of the machine beforehand: the thread shares nothing with it.
-    A crash loses at most the snapshot under way.
+    The state was copied out of the machine beforehand: the writing thread shares no memory with
+    the machine. A crash loses at most the snapshot being written.
     """
 
     def __init__(self, disk: Disk, folder: Path, *, mark: EpochMark, aside: bool) -> None:
@@ -234,11 +247,11 @@ class SnapshotWriter:
 
     @property
     def busy(self) -> bool:
-        """Whether a snapshot is under way or its end has not been looked at."""
+        """Whether a snapshot is being written, or `finish` has not yet been called after it."""
         return self._thread is not None
 
     def begin(self, *, point: Point, at_ns: int, state: dict[str, Any]) -> None:
-        """Write a state; `finish` says how it went."""
+        """Begin to write a state; `finish` reports the result."""
         assert self._thread is None
 
         def write() -> None:
@@ -257,16 +270,21 @@ class SnapshotWriter:
             write()
 
     def finish(self, *, wait: bool) -> bool:
-        """Return whether the snapshot begun has ended; raise what stopped it.
+        """Return whether the last snapshot is complete; raise the error that stopped it.
+
+        Parameters
+        ----------
+        wait : bool
+            Wait for a snapshot that is still being written; otherwise return False for it.
 
         Raises
         ------
         DiskFullError
-            When there was no room for it: nothing has changed.
+            If the disk had no room for the snapshot: nothing has changed.
         DiskError
-            When the disk failed.
+            If the disk failed.
         Exception
-            Whatever else kept the state from being written; the disk is not to blame.
+            Any other error of writing the state; the disk has not failed.
         """
         if self._thread is not None:
             if wait:

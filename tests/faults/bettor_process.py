@@ -1,7 +1,7 @@
-"""A process that places bets durably until it is killed, and says after each batch that it did.
+"""A process that places bets durably until it is killed.
 
-Owns the other side of the tests that kill real processes: run with a folder, it recovers, then
-writes one line to its output for every batch that was answered.
+The tests that kill real processes start it with a folder. It recovers the folder, places batch
+after batch, and writes the number of each answered batch as one line to its output.
 """
 
 import sys
@@ -19,20 +19,20 @@ OPTIONS = JournalOptions(segment_bytes=1 << 16, allocate_bytes=1 << 14, snapshot
 
 
 def opened(folder: Path) -> DurableMarkets:
-    """Recover the folder, and make its market when it is new."""
+    """Recover the folder; create and open its market if the folder is new."""
     durable = DurableMarkets.open(folder, disk=LocalDisk(), at_ns=1, options=OPTIONS)
     if durable.machine is not None and not durable.machine.market_nos():
-        MARKETS.notify(durable, 0)
+        MARKETS.run_step(durable, 0)
     return durable
 
 
 def batch(number: int) -> np.ndarray:
-    """Return the batch of a number: the same bets each time it is asked for."""
+    """Return batch `number`, always with the same bets."""
     return bets(*range(1 + number * BATCH, 1 + (number + 1) * BATCH), stake_minor=100 - BATCH)
 
 
 def run(folder: Path) -> None:
-    """Place batch after batch, beginning again at the last one, which may have been answered."""
+    """Place batch after batch, beginning with the last recorded one, which was perhaps answered."""
     durable = opened(folder)
     assert durable.machine is not None
     number = max(0, durable.machine.bets_len // BATCH - 1)

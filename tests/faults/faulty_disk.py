@@ -1,8 +1,8 @@
-"""A disk in memory that keeps account of every call, so that it can be killed at each of them.
+"""A disk in memory that records every call, so that a test can crash it after any of them.
 
-Owns a model of what a file system promises: what was synced is kept; of what was not, any part may
-be. It tears writes at any byte, forgets what was not synced, fails a sync once and then pretends,
-and runs full. Knows nothing of journals.
+Owns a model of a file system's guarantees: synced data is kept, and of unsynced data any part may
+be lost. The disk can tear a write at any byte, lose unsynced data, fail any call once (a later
+sync then succeeds without having written the data), and run full. Knows nothing of journals.
 """
 
 import errno
@@ -17,7 +17,7 @@ from persistence.disk import Buffer, Bytes, DiskError, DiskFullError, LockHeldEr
 
 
 class Call(NamedTuple):
-    """One call that changes something."""
+    """One call that changes a file or a name."""
 
     kind: str
     inode: int = 0
@@ -28,7 +28,7 @@ class Call(NamedTuple):
 
 
 class _Medium:
-    """What has surely reached the medium, and what is on its way there."""
+    """The data and names on the medium, and those that may or may not have reached it."""
 
     def __init__(self) -> None:
         self.files: dict[int, bytearray] = {}
@@ -37,7 +37,7 @@ class _Medium:
         self.pending_names: list[Call] = []
 
     def follow(self, call: Call) -> None:
-        """Take account of one call."""
+        """Apply one call to the model."""
         if call.kind in {"write", "allocate"}:
             self.pending.setdefault(call.inode, []).append(call)
         elif call.kind in {"create", "rename", "remove"}:
@@ -53,7 +53,7 @@ class _Medium:
             self.pending_names.clear()
 
     def after_power_loss(self, rng: random.Random) -> dict[Path, bytes]:
-        """Return the files as they may be found: of what is pending, any pieces."""
+        """Return the files after a power loss: pieces of the pending data chosen at random."""
         files = {inode: bytearray(data) for inode, data in self.files.items()}
         names = dict(self.names)
         kept = rng.choice((0.0, 0.1, 0.5, 0.9))
@@ -111,7 +111,7 @@ class FaultyLock:
 
 
 class FaultyDisk:
-    """The disk. `trace` holds every call; `killed` and `powered_off` make the disk found after."""
+    """The disk: `trace` has every call; `killed`, `powered_off` return the disk after a crash."""
 
     def __init__(self, *, capacity: int | None = None) -> None:
         self.capacity = capacity
@@ -139,17 +139,17 @@ class FaultyDisk:
         return disk
 
     def files(self) -> dict[Path, bytes]:
-        """Return everything a reader sees now."""
+        """Return every file's content as a reader sees it now."""
         return {path: bytes(self._files[inode]) for path, inode in self._names.items()}
 
-    # --- what can go wrong ---------------------------------------------------------------------
+    # --- faults --------------------------------------------------------------------------------
 
     def fail(self, kind: str, *, skip: int = 0, error: type[DiskError] = DiskError) -> None:
         """Fail a call of a kind, once, after `skip` more of them have succeeded."""
         self._faults[kind] = (skip, error)
 
     def strike(self, kind: str) -> None:
-        """Raise when this call is one that is to fail."""
+        """Raise if this call is to fail."""
         if kind not in self._faults:
             return
         skip, error = self._faults.pop(kind)
@@ -160,16 +160,16 @@ class FaultyDisk:
         raise error(code, f"planted in {kind}")
 
     def take_room(self, inode: int, size: int) -> None:
-        """Raise when the disk cannot hold a file of this size beside the others."""
+        """Raise DiskFullError if the disk cannot hold a file of this size beside the others."""
         others = sum(len(data) for each, data in self._files.items() if each != inode)
         grows = size > len(self._files[inode])
         if self.capacity is not None and grows and others + size > self.capacity:
             raise DiskFullError(errno.ENOSPC, "no space left on the faulty disk")
 
     def killed(self, *, calls: int, torn: int = 0) -> "FaultyDisk":
-        """Return the disk as a killed process leaves it: memory of the kernel survives.
+        """Return the disk after the process was killed; the kernel keeps unsynced data.
 
-        `calls` were done, and of the next, when it is a write, its first `torn` bytes.
+        The first `calls` calls took effect, and the first `torn` bytes of the next call, a write.
         """
         files: dict[int, bytearray] = {}
         names: dict[Path, int] = {}
@@ -182,13 +182,13 @@ class FaultyDisk:
         return FaultyDisk.of({path: bytes(files.get(i, b"")) for path, i in names.items()})
 
     def powered_off(self, *, calls: int, seed: int) -> "FaultyDisk":
-        """Return the disk as a loss of power after so many calls may leave it."""
+        """Return the disk after a power loss after `calls` calls; `seed` chooses what is lost."""
         medium = _Medium()
         for call in self.trace[:calls]:
             medium.follow(call)
         return FaultyDisk.of(medium.after_power_loss(random.Random(seed)))
 
-    # --- the interface ---------------------------------------------------------------------------
+    # --- Disk ------------------------------------------------------------------------------------
 
     def make_folder(self, folder: Path) -> None:
         self.strike("make folder")
@@ -237,10 +237,10 @@ class FaultyDisk:
         self.locks.add(path)
         return FaultyLock(self, path)
 
-    # --- inside ----------------------------------------------------------------------------------
+    # --- private ---------------------------------------------------------------------------------
 
     def record(self, call: Call) -> None:
-        """Do a call in the kernel's memory and remember it."""
+        """Apply a call to the files that readers see and append it to the trace."""
         self.trace.append(call)
         _apply_data(self._files, call)
         _apply_name(self._names, call)
@@ -271,7 +271,7 @@ def _apply_name(names: dict[Path, int], call: Call) -> None:
 
 
 def _pieces(call: Call, size: int) -> list[Call]:
-    """Split a write where a medium may tear it; an allocation is one piece."""
+    """Split a write at multiples of `size`, where a medium may tear it; not an allocation."""
     if call.kind == "allocate":
         return [call]
     cuts = range(-(call.offset % size), len(call.data), size)

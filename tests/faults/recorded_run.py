@@ -1,6 +1,6 @@
-"""A story lived on a faulty disk, with the moments at which its answers were given.
+"""A sequence of commands run on a faulty disk, with the disk call at which each answer was given.
 
-Owns how a life is recorded and how the one after a crash is held against the oracle.
+Owns the recording of a run and the comparison of a recovered state with the oracle.
 """
 
 from collections.abc import Sequence
@@ -13,9 +13,16 @@ from tests.persistence.command_sequences import TINY, CommandSequence
 
 
 class RecordedRun:
-    """A story told to the end on a disk whose every call is known.
+    """A sequence run to its end on a disk that records every call.
 
-    `snapshots_after` names the steps after which a snapshot is taken.
+    Parameters
+    ----------
+    sequence : CommandSequence
+        The steps to run.
+    snapshots_after : sequence of int, optional
+        Steps after which a snapshot is taken.
+    options : JournalOptions, optional
+        The journal's options.
     """
 
     def __init__(
@@ -30,22 +37,23 @@ class RecordedRun:
         self.disk = FaultyDisk()
         durable = sequence.open(self.disk, options=options)
         self.answered_at = [len(self.disk.trace)]
-        """Calls of the disk done when the answer to each step was given; first: the opening."""
+        """Disk calls made before the answer to each step was given; first: before step 0."""
         for number in range(len(sequence.steps)):
-            sequence.notify(durable, number)
+            sequence.run_step(durable, number)
             self.answered_at.append(len(self.disk.trace))
             if number in snapshots_after:
                 assert durable.snapshot(at_ns=number)
         durable.close()
 
     def answered(self, calls: int) -> int:
-        """Return how many steps had been answered after so many calls."""
+        """Return how many steps were answered within the first `calls` disk calls."""
         return sum(calls >= at for at in self.answered_at[1:])
 
     def check_recovery(self, disk: FaultyDisk, *, calls: int, go_on: bool = False) -> int:
-        """Recover from a crash and hold the state against the oracle; return the steps found.
+        """Recover after a crash, compare the state with the oracle, and return the steps found.
 
-        Everything answered is there; of what was not, the one step under way may be.
+        Every answered step must be found; the step in progress at the crash may be found. With
+        `go_on` the rest of the sequence is run on the recovered machine, and then recovered.
         """
         durable = self.sequence.open(disk, options=self.options, now_ns=5)
         assert durable.state is DurableState.SERVING, durable.why
@@ -57,11 +65,11 @@ class RecordedRun:
         steps = hashes.index(found, answered)
         if go_on:
             durable.machine.check()
-            self.sequence.send_all(durable, start=steps)
+            self.sequence.run(durable, start=steps)
             assert durable.state_hash() == hashes[-1]
             durable.close()
-            again = self.sequence.open(disk, options=self.options, now_ns=6)
-            assert again.state_hash() == hashes[-1]
-            assert again.recovery.torn_bytes == 0
-            again.close()
+            reopened = self.sequence.open(disk, options=self.options, now_ns=6)
+            assert reopened.state_hash() == hashes[-1]
+            assert reopened.recovery.torn_bytes == 0
+            reopened.close()
         return steps

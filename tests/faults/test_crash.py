@@ -1,4 +1,4 @@
-"""Killed at every call and every byte, or robbed of power: nothing answered is lost or doubled."""
+"""After a kill at any call or byte, or a power loss, no answer is lost and no bet is doubled."""
 
 import functools
 import random
@@ -19,7 +19,7 @@ SEEDS = 1_000
 
 @functools.cache
 def recorded_run(name: str) -> RecordedRun:
-    """Return a story lived with three snapshots on the way."""
+    """Return a recorded run of a sequence with three snapshots."""
     return RecordedRun(SEQUENCES[name], snapshots_after=(3, 7, 10))
 
 
@@ -36,9 +36,7 @@ def test_a_kill_inside_every_write_at_every_byte_loses_and_doubles_nothing(name:
     for calls, call in enumerate(recorded.disk.trace):
         if call.kind != "write":
             continue
-        stride = (
-            1 if len(call.data) <= 400 else 31
-        )  # snapshots are long and have steps of their own
+        stride = 1 if len(call.data) <= 400 else 31  # snapshots: see test_snapshots
         for torn in range(1, len(call.data), stride):
             disk = recorded.disk.killed(calls=calls, torn=torn)
             recorded.check_recovery(disk, calls=calls, go_on=torn % 64 == 1)
@@ -46,9 +44,7 @@ def test_a_kill_inside_every_write_at_every_byte_loses_and_doubles_nothing(name:
 
 @pytest.mark.parametrize("part", range(4))
 @pytest.mark.parametrize("name", SEQUENCES)
-def test_a_disk_that_forgets_what_was_not_synced_loses_nothing_answered(
-    name: str, part: int
-) -> None:
+def test_a_power_loss_loses_no_answer(name: str, part: int) -> None:
     recorded = recorded_run(name)
     for seed in range(part, SEEDS // 2, 4):
         calls = random.Random(seed).randrange(len(recorded.disk.trace) + 1)
@@ -57,7 +53,7 @@ def test_a_disk_that_forgets_what_was_not_synced_loses_nothing_answered(
 
 
 @pytest.mark.parametrize("name", SEQUENCES)
-def test_power_lost_during_recovery_loses_nothing_answered(name: str) -> None:
+def test_a_power_loss_during_recovery_loses_no_answer(name: str) -> None:
     recorded = recorded_run(name)
     for seed in range(60):
         rng = random.Random(seed)
@@ -65,11 +61,11 @@ def test_power_lost_during_recovery_loses_nothing_answered(name: str) -> None:
         disk = recorded.disk.powered_off(calls=calls, seed=seed)
         base = len(disk.trace)
         steps = recorded.check_recovery(disk, calls=calls)
-        for again in range(base, len(disk.trace) + 1):
-            twice = disk.powered_off(calls=again, seed=seed)
+        for recovery_calls in range(base, len(disk.trace) + 1):
+            twice = disk.powered_off(calls=recovery_calls, seed=seed)
             found = recorded.check_recovery(twice, calls=calls)
-            # What was found when the recovery had ended stays found.
-            assert found == steps or again < len(disk.trace), (seed, again)
+            # Steps found by a completed recovery are found reopened.
+            assert found == steps or recovery_calls < len(disk.trace), (seed, recovery_calls)
 
 
 @pytest.mark.parametrize("name", SEQUENCES)
@@ -87,12 +83,12 @@ def test_a_torn_tail_of_every_length_is_cut_and_reported(name: str) -> None:
         left = len(whole[:torn].rstrip(b"\0"))
         assert left <= durable.recovery.torn_bytes < left + ALIGN_BYTES
         assert durable.state_hash() == recorded.sequence.hashes[steps - 1]
-        recorded.sequence.notify(durable, steps - 1)
+        recorded.sequence.run_step(durable, steps - 1)
         assert durable.state_hash() == recorded.sequence.hashes[steps]
         durable.close()
 
 
-def test_rubbish_behind_the_last_record_is_cut_and_never_comes_back() -> None:
+def test_random_bytes_after_the_last_record_are_cut_once() -> None:
     recorded = RecordedRun(SEQUENCES["markets"], options=JournalOptions(allocate_bytes=999))
     files = recorded.disk.files()
     path = segment_paths(recorded.disk, FOLDER)[-1]
@@ -101,12 +97,12 @@ def test_rubbish_behind_the_last_record_is_cut_and_never_comes_back() -> None:
         rng = random.Random(seed)
         start = (used + 7) // 8 * 8
         size = rng.randrange(1, 300)
-        rubbish = bytearray(files[path])
-        rubbish[start : start + size] = rng.randbytes(size)
-        disk = FaultyDisk.of(files | {path: bytes(rubbish)})
+        content = bytearray(files[path])
+        content[start : start + size] = rng.randbytes(size)
+        disk = FaultyDisk.of(files | {path: bytes(content)})
         durable = recorded.sequence.open(disk, options=recorded.options)
         assert durable.state is DurableState.SERVING
-        left = len(rubbish[start:].rstrip(b"\0"))
+        left = len(content[start:].rstrip(b"\0"))
         assert left <= durable.recovery.torn_bytes < left + ALIGN_BYTES
         durable.close()
         after = recorded.sequence.open(disk, options=recorded.options)
@@ -115,10 +111,10 @@ def test_rubbish_behind_the_last_record_is_cut_and_never_comes_back() -> None:
 
 
 @pytest.mark.parametrize("segment_bytes", [1 << 20, 256])
-def test_a_commit_of_many_records_may_come_back_as_any_part_of_its_beginning(
+def test_of_an_unsynced_commit_any_number_of_first_records_may_be_recovered(
     segment_bytes: int,
 ) -> None:
-    """Of an unsynced commit a medium may keep later records and lose earlier: a torn tail."""
+    """A medium may keep later records of an unsynced commit and lose earlier ones: a torn tail."""
     options = JournalOptions(allocate_bytes=4_096, segment_bytes=segment_bytes)
 
     def opened(disk: FaultyDisk, seen: list[int] | None = None) -> Journal:
@@ -141,10 +137,10 @@ def test_a_commit_of_many_records_may_come_back_as_any_part_of_its_beginning(
     for seed in range(200):
         seen: list[int] = []
         cut = disk.powered_off(calls=len(disk.trace), seed=seed)
-        again = opened(cut, seen)
+        reopened = opened(cut, seen)
         assert seen == list(range(1, len(seen) + 1))
         assert len(seen) >= (2 if segment_bytes > 256 else 5)
-        found.add((len(seen), again.torn_bytes > 0))
-        again.close()
+        found.add((len(seen), reopened.torn_bytes > 0))
+        reopened.close()
     assert len(found) > 2
     assert any(torn for _, torn in found)

@@ -1,7 +1,6 @@
-"""Damage in the middle is always noticed, named and quarantined; nothing is mended in silence."""
+"""Damage in the middle of a journal is found, named and quarantined; it is never repaired."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,12 +10,13 @@ from engine.common.reasons import Reason
 from engine.common.rows import SlipState
 from persistence.chain import JournalDamagedError, segment_paths
 from persistence.durable import DurableState, NotAppliedError
-from persistence.frames import Record, pack, parse
+from persistence.frames import pack
 from persistence.journal import JournalOptions
 from persistence.recovery import replay_hash
 from persistence.snapshot import snapshot_paths
 from tests.faults.faulty_disk import FaultyDisk
 from tests.faults.recorded_run import RecordedRun
+from tests.faults.tampering import last_decision, records_of, rewritten, with_payload
 from tests.persistence.command_sequences import (
     FOLDER,
     LEDGER,
@@ -30,38 +30,6 @@ from tests.persistence.command_sequences import (
 )
 
 ONE_SEGMENT = JournalOptions(allocate_bytes=256, snapshot_aside=False)
-
-
-def records_of(disk: FaultyDisk, path: Path) -> list[Record]:
-    """Return a segment's records."""
-    data = disk.read(path)
-    records: list[Record] = []
-    while isinstance(found := parse(data, records[-1].end if records else 0, path=path), Record):
-        records.append(found)
-    return records
-
-
-def chained(records: list[Record], change: Callable[[Record], Record]) -> bytes:
-    """Return records framed anew, each changed first, as another writer would have done."""
-    data, previous = b"", 0
-    for record in map(change, records):
-        framed, _, crc = pack(
-            [bytes(record.payload)],
-            kind=record.kind,
-            epoch=record.epoch,
-            seq=record.seq,
-            at_ns=record.at_ns,
-            place=record.place,
-            previous_crc=previous,
-        )
-        data, previous = data + b"".join(framed), crc
-    return data
-
-
-def rewritten(recorded: RecordedRun, change: Callable[[Record], Record]) -> FaultyDisk:
-    """Return a disk whose only segment holds a life's records, each changed."""
-    (path,) = segment_paths(recorded.disk, FOLDER)
-    return FaultyDisk.of({path: chained(records_of(recorded.disk, path), change)})
 
 
 def assert_quarantined(
@@ -94,7 +62,7 @@ def test_each_flipped_bit_of_a_middle_record_is_named_with_file_and_offset(name:
 
 
 @pytest.mark.parametrize("name", SEQUENCES)
-def test_any_spoiled_byte_but_of_the_last_record_is_noticed(name: str) -> None:
+def test_a_changed_byte_anywhere_before_the_last_record_quarantines(name: str) -> None:
     recorded = RecordedRun(SEQUENCES[name])
     files = recorded.disk.files()
     paths = segment_paths(recorded.disk, FOLDER)
@@ -135,7 +103,7 @@ def test_a_quarantined_market_shell_refuses_with_that_reason_and_answers_reads()
     durable.close()
 
 
-def test_a_quarantined_account_shard_applies_nothing_and_says_so() -> None:
+def test_a_quarantined_account_shard_refuses_every_change() -> None:
     recorded = RecordedRun(LEDGER, options=ONE_SEGMENT)
     (path,) = segment_paths(recorded.disk, FOLDER)
     data = bytearray(recorded.disk.files()[path])
@@ -153,21 +121,13 @@ def test_a_quarantined_account_shard_applies_nothing_and_says_so() -> None:
 
 
 def test_a_decision_that_replays_differently_is_damage_and_the_state_before_it_is_kept() -> None:
-    """Every checksum fits: only the replay can tell that this is not what was decided."""
+    """Every checksum is correct: only the replay shows that the decision was changed."""
     recorded = RecordedRun(MARKETS, options=ONE_SEGMENT)
-
-    def tamper(record: Record) -> Record:
-        if record.seq != 9:
-            return record
-        payload = bytearray(record.payload)
-        payload[-8] ^= 1  # the odds of the last decision
-        return record._replace(payload=memoryview(payload))
-
-    disk = rewritten(recorded, tamper)
+    disk = rewritten(recorded, with_payload(9, last_decision))
     durable = assert_quarantined(recorded, disk, why="record 9: replaying its bets gives", steps=7)
     assert durable.seq == 8
     durable.machine.check()
-    with pytest.raises(JournalDamagedError, match="gives other decisions"):
+    with pytest.raises(JournalDamagedError, match="gives different decisions"):
         replay_hash(FOLDER, disk=disk)
 
 
@@ -175,34 +135,26 @@ def test_a_decision_that_replays_differently_is_damage_and_the_state_before_it_i
     ("name", "seq", "change", "why"),
     [
         ("markets", 2, lambda p: p.replace(b"m1/1x2", b"m1/1x3", 1), "record 2: replaying"),
-        ("markets", 5, lambda p: p.replace(b"goal", b"gaol", 1), "gives other events"),
+        ("markets", 5, lambda p: p.replace(b"goal", b"gaol", 1), "gives different events"),
         ("markets", 5, lambda _: b"\xc1", "record 5: "),
-        ("markets", 3, lambda p: p[:-8], "no whole number of bets"),
-        ("ledger", 2, lambda p: p.replace(b"EUR", b"EUX", 1), "gives other events"),
+        ("markets", 3, lambda p: p[:-8], "not a whole number of bets"),
+        ("ledger", 2, lambda p: p.replace(b"EUR", b"EUX", 1), "gives different events"),
         ("ledger", 2, lambda _: b"\x80", "record 2: "),
-        ("ledger", 4, lambda p: p[:-16] + bytes(16), "gives other answers"),
-        ("ledger", 4, lambda p: p[:-8], "are not 0 verdicts, 2 reservations"),
-        ("ledger", 4, lambda _: b"", "without its counts"),
-        ("ledger", 9, lambda p: p + p, "applies others"),
+        ("ledger", 4, lambda p: p[:-16] + bytes(16), "gives different answers"),
+        ("ledger", 4, lambda p: p[:-8], "do not hold 0 verdicts, 2 reservations"),
+        ("ledger", 4, lambda _: b"", "shorter than its two counts"),
+        ("ledger", 9, lambda p: p + p, "applies different rows"),
         ("ledger", 9, lambda p: p[:15] + b"\x7f" + p[16:], "cannot be replayed"),
-        ("ledger", 9, lambda p: p[:-8], "no whole number of settlements"),
+        ("ledger", 9, lambda p: p[:-8], "not a whole number of settlements"),
         ("ledger", 1, lambda p: p.replace(b"ledger", b"legder"), "written by legder"),
         ("ledger", 1, lambda _: b"", "record 1: "),
     ],
 )  # fmt: skip
-def test_a_payload_that_was_never_written_so_is_damage(
+def test_a_changed_payload_with_a_correct_checksum_is_damage(
     name: str, seq: int, change: Callable[[bytes], bytes], why: str
 ) -> None:
     recorded = RecordedRun(SEQUENCES[name], options=ONE_SEGMENT)
-
-    def tamper(record: Record) -> Record:
-        if record.seq != seq:
-            return record
-        payload = change(bytes(record.payload))
-        assert payload != bytes(record.payload)
-        return record._replace(payload=memoryview(payload))
-
-    disk = rewritten(recorded, tamper)
+    disk = rewritten(recorded, with_payload(seq, change))
     assert_quarantined(recorded, disk, why=why)
     with pytest.raises(JournalDamagedError, match="journal at byte"):
         replay_hash(FOLDER, disk=disk)
@@ -212,10 +164,10 @@ def test_a_payload_that_was_never_written_so_is_damage(
 def test_a_kind_that_the_machine_never_writes_is_damage(name: str) -> None:
     recorded = RecordedRun(SEQUENCES[name], options=ONE_SEGMENT)
     disk = rewritten(recorded, lambda r: r._replace(kind=77) if r.seq == 4 else r)
-    assert_quarantined(recorded, disk, why="kind 77 is none that", steps=2)
+    assert_quarantined(recorded, disk, why="records of kind 77", steps=2)
 
 
-def test_a_journal_of_other_hands_is_left_alone() -> None:
+def test_a_journal_of_another_machine_is_quarantined_unchanged() -> None:
     recorded = RecordedRun(LEDGER, options=ONE_SEGMENT)
     durable = MARKETS.open(recorded.disk)
     assert durable.state is DurableState.QUARANTINED
@@ -232,10 +184,10 @@ def test_a_stale_writer_after_a_newer_epoch_is_refused() -> None:
     assert_quarantined(recorded, disk, why="a stale writer: epoch 1 after 2", steps=0)
 
 
-def test_an_epoch_that_was_never_begun_is_refused() -> None:
+def test_an_epoch_without_an_epoch_record_is_refused() -> None:
     recorded = RecordedRun(MARKETS, options=ONE_SEGMENT)
     disk = rewritten(recorded, lambda r: r._replace(epoch=2) if r.seq >= 6 else r)
-    assert_quarantined(recorded, disk, why="epoch 2 was never begun", steps=4)
+    assert_quarantined(recorded, disk, why="epoch 2 has no EPOCH record", steps=4)
 
 
 def test_a_lost_repeated_or_foreign_record_is_refused() -> None:
@@ -246,17 +198,17 @@ def test_a_lost_repeated_or_foreign_record_is_refused() -> None:
     lost = data[: fifth.offset] + data[fifth.end :]
     repeated = data[: fifth.end] + data[fifth.offset :]
     assert_quarantined(
-        recorded, FaultyDisk.of({path: lost}), why="sequence 6 where 5 was due", steps=3
+        recorded, FaultyDisk.of({path: lost}), why="sequence number 6 instead of 5", steps=3
     )
     assert_quarantined(
-        recorded, FaultyDisk.of({path: repeated}), why="sequence 5 where 6 was due", steps=4
+        recorded, FaultyDisk.of({path: repeated}), why="sequence number 5 instead of 6", steps=4
     )
-    framed, _, _ = pack([b"z"], kind=2, epoch=1, seq=6, at_ns=0, place=0, previous_crc=1)
+    framed, _, _ = pack([b"z"], kind=2, epoch=1, seq=6, at_ns=0, commit_index=0, previous_crc=1)
     foreign = data[: fifth.end] + b"".join(framed)
     assert_quarantined(
         recorded,
         FaultyDisk.of({path: foreign}),
-        why="does not follow the record before it",
+        why="its previous checksum is not",
         steps=4,
     )
 
@@ -264,18 +216,18 @@ def test_a_lost_repeated_or_foreign_record_is_refused() -> None:
 def test_a_missing_segment_is_named() -> None:
     recorded = RecordedRun(MARKETS)
     paths = segment_paths(recorded.disk, FOLDER)
-    for gone, why in ((0, "where 1 was due"), (1, "was due")):
+    for gone, why in ((0, "instead of 1"), (1, "instead of")):
         files = recorded.disk.files()
         del files[paths[gone]]
         durable = assert_quarantined(recorded, FaultyDisk.of(files), why=why)
         assert paths[gone + 1].name in durable.why
 
 
-def test_a_whole_journal_gone_while_snapshots_remain_is_damage() -> None:
+def test_snapshots_without_any_segment_are_damage() -> None:
     recorded = RecordedRun(MARKETS, snapshots_after=(5, 9))
     files = {p: d for p, d in recorded.disk.files().items() if p.suffix == ".snapshot"}
     durable = assert_quarantined(
-        recorded, FaultyDisk.of(files), why="a snapshot was taken at", steps=10
+        recorded, FaultyDisk.of(files), why="before the snapshot at", steps=10
     )
     assert durable.seq == 11
 
@@ -287,20 +239,22 @@ def test_a_journal_shorter_than_its_snapshot_is_damage() -> None:
     end = records_of(recorded.disk, path)[7].end
     cut = FaultyDisk.of(files | {path: files[path][:end]})
     assert_quarantined(
-        recorded, cut, why="the journal ends at record 8; a snapshot was taken at 11", steps=10
+        recorded, cut, why="the journal ends at record 8, before the snapshot at 11", steps=10
     )
 
 
-def test_a_snapshot_of_another_history_is_noticed() -> None:
+def test_a_snapshot_of_another_history_is_damage() -> None:
     recorded = RecordedRun(MARKETS, snapshots_after=(9,), options=ONE_SEGMENT)
     (snapshot,) = snapshot_paths(recorded.disk, FOLDER)
     other = rewritten(recorded, lambda r: r._replace(at_ns=r.at_ns + 1))
     disk = FaultyDisk.of(other.files() | {snapshot: recorded.disk.files()[snapshot]})
-    assert_quarantined(recorded, disk, why="record 11 is not the one the snapshot was taken at")
+    assert_quarantined(
+        recorded, disk, why="record 11 is not the record that the snapshot was taken after"
+    )
 
 
 @pytest.mark.parametrize("name", SEQUENCES)
-def test_replay_gives_one_hash_however_often(name: str) -> None:
+def test_repeated_replays_give_the_same_hash(name: str) -> None:
     recorded = RecordedRun(SEQUENCES[name])
     found = {replay_hash(FOLDER, disk=recorded.disk) for _ in range(100)}
     assert found == {recorded.sequence.hashes[-1]}

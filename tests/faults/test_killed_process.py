@@ -1,4 +1,4 @@
-"""Real processes on a real disk: killed at any moment, replayed under any hash seed."""
+"""Real processes on a real disk: killed at any moment, replayed under several hash seeds."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ from persistence.frames import LAYOUT_VERSION
 from persistence.recovery import replay_hash
 from tests.faults.bettor_process import BATCH, batch, opened
 from tests.golden.journals import FOLDERS, hashes
-from tests.persistence.command_sequences import MARKETS, apply_bare
+from tests.persistence.command_sequences import MARKETS, apply
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,7 +27,7 @@ def start(folder: Path) -> subprocess.Popen[bytes]:
 
 
 def killed_after(folder: Path, *, answers: int) -> int:
-    """Kill a bettor process once it has said so many answers; return the last batch answered."""
+    """Kill a bettor process after so many answers; return the number of its last answered batch."""
     with start(folder) as process:
         assert process.stdout is not None
         for _ in range(answers):
@@ -47,15 +47,15 @@ def test_a_killed_process_loses_no_answer_and_doubles_no_bet(tmp_path: Path) -> 
         assert isinstance(durable.machine, MarketMachine)
         found = durable.machine.bets_len // BATCH
         assert found in {last + 1, last + 2}
-        oracle = MARKETS.bare()
-        apply_bare(oracle, MARKETS.steps[0], at_ns=1_000)
+        oracle = MARKETS.machine()
+        apply(oracle, MARKETS.steps[0], at_ns=1_000)
         for number in range(found):
-            notify = oracle.place(batch(number), 1_000 + number)
+            answers_given = oracle.place(batch(number), 1_000 + number)
         assert durable.state_hash() == oracle.state_hash()
-        again = durable.place(batch(found - 1), 9)
-        assert (again["flags"] == FLAG_KNOWN).all()
-        again["flags"] = notify["flags"]
-        assert again.tobytes() == notify.tobytes()
+        repeated = durable.place(batch(found - 1), 9)
+        assert (repeated["flags"] == FLAG_KNOWN).all()
+        repeated["flags"] = answers_given["flags"]
+        assert repeated.tobytes() == answers_given.tobytes()
         durable.machine.check()
         durable.close()
     assert replay_hash(tmp_path) == durable.state_hash()

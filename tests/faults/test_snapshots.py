@@ -1,4 +1,4 @@
-"""Snapshots under fire: a crash at each step leaves the old state or the new, and never neither."""
+"""Snapshots on a faulty disk: after a crash at any step recovery finds the same state."""
 
 import random
 import threading
@@ -7,20 +7,20 @@ from typing import Any
 import pytest
 
 from persistence.chain import segment_paths
-from persistence.disk import DiskFullError
+from persistence.disk import DiskError, DiskFullError
 from persistence.durable import DurableState
 from persistence.journal import JournalBrokenError, JournalOptions
 from persistence.recovery import replay_hash
 from persistence.snapshot import snapshot_path, snapshot_paths
 from tests.faults.faulty_disk import FaultyDisk
 from tests.faults.recorded_run import RecordedRun
-from tests.persistence.command_sequences import FOLDER, MARKETS, SEQUENCES, TINY
+from tests.persistence.command_sequences import FOLDER, MARKETS, SEQUENCES
 
 
 def at_step(sequence: Any, disk: FaultyDisk, *, steps: int, snapshots: tuple[int, ...] = ()) -> Any:
     durable = sequence.open(disk)
     for number in range(steps):
-        sequence.notify(durable, number)
+        sequence.run_step(durable, number)
         if number in snapshots:
             assert durable.snapshot(at_ns=number)
     return durable
@@ -28,7 +28,7 @@ def at_step(sequence: Any, disk: FaultyDisk, *, steps: int, snapshots: tuple[int
 
 @pytest.mark.parametrize("name", SEQUENCES)
 def test_a_crash_at_each_step_of_a_snapshot_leaves_the_state_whole(name: str) -> None:
-    """The third snapshot: it replaces the first, and segments go with it."""
+    """The third snapshot is taken: the first one and the segments before it are removed."""
     sequence = SEQUENCES[name]
     disk = FaultyDisk()
     durable = at_step(sequence, disk, steps=10, snapshots=(2, 5))
@@ -50,79 +50,79 @@ def test_a_crash_at_each_step_of_a_snapshot_leaves_the_state_whole(name: str) ->
             images += [disk.killed(calls=calls, torn=torn) for torn in lengths]
         for image in images:
             assert replay_hash(FOLDER, disk=image) == sequence.hashes[10]
-            again = sequence.open(image)
-            assert again.state is DurableState.SERVING, again.why
-            assert again.state_hash() == sequence.hashes[10]
-            assert again.recovery.snapshot_seq > 0
+            reopened = sequence.open(image)
+            assert reopened.state is DurableState.SERVING, reopened.why
+            assert reopened.state_hash() == sequence.hashes[10]
+            assert reopened.recovery.snapshot_seq > 0
             assert not [n for n in image.names(FOLDER) if n.endswith(".tmp")]
-            sequence.send_all(again, start=10)
-            assert again.state_hash() == sequence.hashes[-1]
+            sequence.run(reopened, start=10)
+            assert reopened.state_hash() == sequence.hashes[-1]
 
 
 @pytest.mark.parametrize("name", SEQUENCES)
-def test_snapshot_and_tail_give_the_whole_replay_at_every_step(name: str) -> None:
+def test_snapshot_and_later_records_give_the_state_of_the_whole_journal(name: str) -> None:
     sequence = SEQUENCES[name]
     whole = FaultyDisk()
     at_step(sequence, whole, steps=len(sequence.steps)).close()
     assert replay_hash(FOLDER, disk=whole) == sequence.hashes[-1]
     for number in range(len(sequence.steps)):
         recorded = RecordedRun(sequence, snapshots_after=(number,))
-        again = sequence.open(recorded.disk)
-        assert again.recovery.snapshot_seq > number
-        assert again.recovery.records == again.seq - 1 - again.recovery.snapshot_seq
-        assert again.state_hash() == sequence.hashes[-1]
+        reopened = sequence.open(recorded.disk)
+        assert reopened.recovery.snapshot_seq > number
+        assert reopened.recovery.records == reopened.seq - 1 - reopened.recovery.snapshot_seq
+        assert reopened.state_hash() == sequence.hashes[-1]
 
 
-def test_a_spoiled_snapshot_is_passed_over_for_the_older_one_and_named() -> None:
+def test_a_damaged_snapshot_is_refused_by_name_and_the_older_one_is_used() -> None:
     recorded = RecordedRun(MARKETS, snapshots_after=(3, 7))
     newest, older = snapshot_paths(recorded.disk, FOLDER)
     files = recorded.disk.files()
     for seed in range(100):
         spoiled = bytearray(files[newest])
         spoiled[random.Random(seed).randrange(len(spoiled))] ^= 1 << seed % 8
-        again = MARKETS.open(FaultyDisk.of(files | {newest: bytes(spoiled)}))
-        assert again.state_hash() == MARKETS.hashes[-1]
-        assert again.recovery.snapshot_seq == int(older.stem)
-        (refused,) = again.recovery.snapshots_refused
+        reopened = MARKETS.open(FaultyDisk.of(files | {newest: bytes(spoiled)}))
+        assert reopened.state_hash() == MARKETS.hashes[-1]
+        assert reopened.recovery.snapshot_seq == int(older.stem)
+        (refused,) = reopened.recovery.snapshots_refused
         assert newest.name in refused
 
 
-def test_a_snapshot_that_was_not_believed_is_none_of_the_two_that_are_kept() -> None:
+def test_a_refused_snapshot_is_not_one_of_the_two_that_are_kept() -> None:
     disk = FaultyDisk()
     at_step(MARKETS, disk, steps=8, snapshots=(2, 5)).close()
     spoiled, older = snapshot_paths(disk, FOLDER)
     disk = FaultyDisk.of(disk.files() | {spoiled: b"nothing"})
     durable = MARKETS.open(disk)
     for number in (8, 9):
-        MARKETS.notify(durable, number)
+        MARKETS.run_step(durable, number)
     assert durable.snapshot(at_ns=10)
     durable.close()
     newest, kept = snapshot_paths(disk, FOLDER)
     assert kept == older
-    again = MARKETS.open(FaultyDisk.of(disk.files() | {newest: b"nothing"}))
-    assert again.state is DurableState.SERVING, again.why
-    assert again.state_hash() == MARKETS.hashes[10]
+    reopened = MARKETS.open(FaultyDisk.of(disk.files() | {newest: b"nothing"}))
+    assert reopened.state is DurableState.SERVING, reopened.why
+    assert reopened.state_hash() == MARKETS.hashes[10]
 
 
-def test_without_any_snapshot_that_can_be_believed_the_whole_journal_serves() -> None:
+def test_without_a_valid_snapshot_the_whole_journal_is_replayed() -> None:
     recorded = RecordedRun(MARKETS, snapshots_after=(3,))
     (path,) = snapshot_paths(recorded.disk, FOLDER)
-    again = MARKETS.open(FaultyDisk.of(recorded.disk.files() | {path: b"nothing"}))
-    assert again.state_hash() == MARKETS.hashes[-1]
-    assert again.recovery.snapshot_seq == 0
+    reopened = MARKETS.open(FaultyDisk.of(recorded.disk.files() | {path: b"nothing"}))
+    assert reopened.state_hash() == MARKETS.hashes[-1]
+    assert reopened.recovery.snapshot_seq == 0
 
 
-def test_with_segments_dropped_and_no_snapshot_left_to_believe_the_shell_is_quarantined() -> None:
+def test_with_segments_removed_and_no_valid_snapshot_the_shell_is_quarantined() -> None:
     recorded = RecordedRun(MARKETS, snapshots_after=(3, 7, 10))
     files = recorded.disk.files()
     files |= dict.fromkeys(snapshot_paths(recorded.disk, FOLDER), b"nothing")
-    again = MARKETS.open(FaultyDisk.of(files))
-    assert again.state is DurableState.QUARANTINED
-    assert "where 1 was due" in again.why
-    assert again.why.count("the header is cut short") == 2
+    reopened = MARKETS.open(FaultyDisk.of(files))
+    assert reopened.state is DurableState.QUARANTINED
+    assert "instead of 1" in reopened.why
+    assert reopened.why.count("the header is cut short") == 2
 
 
-def test_a_full_disk_puts_a_snapshot_off_and_leaves_no_trace_of_it() -> None:
+def test_a_full_disk_delays_a_snapshot_and_leaves_no_file_of_it() -> None:
     disk = FaultyDisk()
     durable = at_step(MARKETS, disk, steps=8)
     disk.capacity = sum(map(len, disk.files().values())) + 64
@@ -131,29 +131,29 @@ def test_a_full_disk_puts_a_snapshot_off_and_leaves_no_trace_of_it() -> None:
     assert "no space left" in durable.snapshot_trouble
     assert disk.names(FOLDER) == names
     disk.capacity = None
-    MARKETS.notify(durable, 8)
+    MARKETS.run_step(durable, 8)
     assert durable.snapshot(at_ns=9)
     assert durable.snapshot_trouble == ""
 
 
 @pytest.mark.parametrize("kind", ["create", "write", "sync", "rename", "sync folder", "remove"])
-def test_a_disk_that_fails_under_a_snapshot_is_not_trusted_with_bets_either(kind: str) -> None:
+def test_a_disk_error_during_a_snapshot_breaks_the_journal(kind: str) -> None:
     disk = FaultyDisk()
     durable = at_step(MARKETS, disk, steps=10, snapshots=(2, 5))
     disk.fail(kind)
     with pytest.raises(JournalBrokenError, match="planted"):
         durable.snapshot(at_ns=10)
     with pytest.raises(JournalBrokenError):
-        MARKETS.notify(durable, 10)
+        MARKETS.run_step(durable, 10)
     durable.close()
     assert MARKETS.open(disk).state_hash() == MARKETS.hashes[10]
 
 
-def test_a_segment_that_cannot_be_dropped_breaks_the_journal() -> None:
+def test_a_segment_that_cannot_be_removed_breaks_the_journal() -> None:
     disk = FaultyDisk()
     durable = at_step(MARKETS, disk, steps=10, snapshots=(2, 5))
     disk.fail("remove", skip=1)
-    with pytest.raises(JournalBrokenError, match="drop of a segment"):
+    with pytest.raises(JournalBrokenError, match="removal of a segment"):
         durable.snapshot(at_ns=10)
 
 
@@ -164,69 +164,86 @@ def test_a_snapshot_at_the_same_record_is_not_taken_twice() -> None:
 
 
 @pytest.mark.parametrize("aside", [False, True])
-def test_snapshots_come_by_themselves_once_enough_was_journaled(aside: bool) -> None:
+def test_snapshots_are_taken_once_enough_was_journaled(aside: bool) -> None:
     options = JournalOptions(
         segment_bytes=1_024, allocate_bytes=256, snapshot_bytes=600, snapshot_aside=aside
     )
     for name, sequence in SEQUENCES.items():
         disk = FaultyDisk()
         durable = sequence.open(disk, options=options)
-        sequence.send_all(durable)
+        sequence.run(durable)
         durable.maintain(at_ns=99)
         durable.close()
         assert snapshot_paths(disk, FOLDER), name
-        again = sequence.open(disk, options=options)
-        assert again.recovery.snapshot_seq > 0
-        assert again.state_hash() == sequence.hashes[-1]
-        again.close()
+        reopened = sequence.open(disk, options=options)
+        assert reopened.recovery.snapshot_seq > 0
+        assert reopened.state_hash() == sequence.hashes[-1]
+        reopened.close()
 
 
 def test_bets_go_on_while_a_snapshot_is_written_aside() -> None:
-    """The writer is held up at its sync until the story has been told to its end."""
+    """The snapshot's thread waits before its rename until every step has been answered."""
     options = JournalOptions(
         segment_bytes=1_024, allocate_bytes=256, snapshot_bytes=1, snapshot_aside=True
     )
 
-    class Held(FaultyDisk):
-        """A disk on which snapshots wait for a sign before they get their name."""
+    class HeldDisk(FaultyDisk):
+        """A disk on which a rename waits for `released`."""
 
-        sign = threading.Event()
+        released = threading.Event()
 
         def rename(self, path, to):
-            assert self.sign.wait(timeout=30)
+            assert self.released.wait(timeout=30)
             super().rename(path, to)
 
-    disk = Held()
+    disk = HeldDisk()
     durable = MARKETS.open(disk, options=options)
-    MARKETS.send_all(durable)
+    MARKETS.run(durable)
     assert snapshot_paths(disk, FOLDER) == []
     assert durable.state_hash() == MARKETS.hashes[-1]
     durable.maintain(at_ns=99)
-    disk.sign.set()
-    assert durable.snapshot(at_ns=100)  # waits for the one under way
+    disk.released.set()
+    assert durable.snapshot(at_ns=100)  # waits for the one being written
     durable.close()
     last = snapshot_path(FOLDER, seq=durable.seq)
     assert snapshot_paths(disk, FOLDER) == [last, snapshot_path(FOLDER, seq=2)]
     assert MARKETS.open(disk).state_hash() == MARKETS.hashes[-1]
 
 
-def test_a_snapshot_that_failed_aside_is_found_out_at_the_next_bet() -> None:
+def wait_for_snapshot_thread() -> None:
+    """Wait until no thread writes a snapshot."""
+    for thread in threading.enumerate():
+        if thread.name == "snapshot":
+            thread.join(timeout=30)
+            assert not thread.is_alive()
+
+
+@pytest.mark.parametrize("error", [DiskFullError, DiskError])
+def test_a_snapshot_that_failed_on_its_thread_is_reported_by_the_next_change(
+    error: type[DiskError],
+) -> None:
     options = JournalOptions(snapshot_bytes=1, allocate_bytes=1 << 14)
-    for error in (DiskFullError, OSError):
-        disk = FaultyDisk()
-        durable = MARKETS.open(disk, options=options)
-        MARKETS.notify(durable, 0)
-        disk.fail("rename", error=DiskFullError) if error is DiskFullError else disk.fail("rename")
-        MARKETS.notify(durable, 1)
-        assert durable._snapshots._thread is None or durable._snapshots._thread.join() is None
-        if error is DiskFullError:
-            MARKETS.notify(durable, 2)
-            assert "planted" in durable.snapshot_trouble
-        else:
-            with pytest.raises(JournalBrokenError, match="planted"):
-                MARKETS.notify(durable, 2)
-        durable.close()
+    disk = FaultyDisk()
+    durable = MARKETS.open(disk, options=options)
+    MARKETS.run_step(durable, 0)
+    disk.fail("rename", error=error)
+    MARKETS.run_step(durable, 1)  # begins the snapshot
+    wait_for_snapshot_thread()
+    assert durable.snapshot_trouble == ""
+    if error is DiskFullError:
+        MARKETS.run_step(durable, 2)
+        assert "planted in rename" in durable.snapshot_trouble
+        assert durable.state_hash() == MARKETS.hashes[3]
+    else:
+        with pytest.raises(JournalBrokenError, match=r"a snapshot failed.*planted in rename"):
+            MARKETS.run_step(durable, 2)
+    durable.close()
+    assert MARKETS.open(disk, options=options).state_hash() in MARKETS.hashes[2:4]
 
 
-def test_options_for_tests_roll_often() -> None:
-    assert TINY.segment_bytes == 1_024
+@pytest.mark.parametrize("name", SEQUENCES)
+def test_a_sequence_with_small_segments_spans_several_of_them(name: str) -> None:
+    """The crash tests rely on this: a run must cross the boundary between segments."""
+    disk = FaultyDisk()
+    SEQUENCES[name].run(SEQUENCES[name].open(disk))
+    assert len(segment_paths(disk, FOLDER)) >= 3

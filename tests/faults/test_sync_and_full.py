@@ -1,4 +1,4 @@
-"""A disk that fails once and then pretends, and one that is full: what is and is not answered."""
+"""The answers of durable machines on a disk that fails once, and on a full disk."""
 
 from typing import Any
 
@@ -6,16 +6,25 @@ import pytest
 
 from engine.common.reasons import Reason
 from engine.common.rows import SlipState
-from persistence.commit import DurableState
-from persistence.disk import DiskFullError
-from persistence.durable import NotAppliedError
+from persistence.chain import ChainReader
+from persistence.commit import DurableState, control_bytes
+from persistence.durable import DurableMarkets, NotAppliedError
 from persistence.journal import JournalBrokenError, JournalOptions
+from persistence.records import (
+    Kind,
+    decode_ledger_control,
+    decode_market_control,
+    encode_commands,
+)
 from tests.faults.faulty_disk import FaultyDisk
 from tests.persistence.command_sequences import (
+    FOLDER,
     LEDGER,
     MARKETS,
     SEQUENCES,
+    SEQUENCES_2,
     TINY,
+    CommandSequence,
     bets,
     market,
     reservations,
@@ -26,10 +35,13 @@ from tests.persistence.command_sequences import (
 BARE = JournalOptions(allocate_bytes=1, segment_bytes=1 << 20, snapshot_aside=False)
 
 
-def told(sequence: Any, disk: FaultyDisk, *, steps: int, options: JournalOptions = TINY) -> Any:
+def opened_after(
+    sequence: Any, disk: FaultyDisk, *, steps: int, options: JournalOptions = TINY
+) -> Any:
+    """Return a durable machine that has run a sequence's first steps."""
     durable = sequence.open(disk, options=options)
     for number in range(steps):
-        sequence.notify(durable, number)
+        sequence.run_step(durable, number)
     return durable
 
 
@@ -38,43 +50,43 @@ def told(sequence: Any, disk: FaultyDisk, *, steps: int, options: JournalOptions
 def test_after_the_first_failure_nothing_is_answered_and_recovery_replays_exactly(
     name: str, kind: str
 ) -> None:
-    """The kernel may claim success the next time, and keep in memory what is not on the medium."""
+    """After a failed sync the kernel may report success for data that is not on the medium."""
     sequence = SEQUENCES[name]
-    options = JournalOptions(allocate_bytes=1 << 14)  # the failing call is that of the record
+    options = JournalOptions(allocate_bytes=1 << 14)  # the record is written into allocated room
     for step in range(len(sequence.steps)):
         disk = FaultyDisk()
-        durable = told(sequence, disk, steps=step, options=options)
+        durable = opened_after(sequence, disk, steps=step, options=options)
         disk.fail(kind)
         with pytest.raises(JournalBrokenError, match="planted"):
-            sequence.notify(durable, step)
+            sequence.run_step(durable, step)
         calls = len(disk.trace)
         for later in range(step, len(sequence.steps)):
             with pytest.raises(JournalBrokenError):
-                sequence.notify(durable, later)
+                sequence.run_step(durable, later)
         with pytest.raises(JournalBrokenError):
             _ = durable.machine
         with pytest.raises(JournalBrokenError):
             durable.state_hash()
         assert len(disk.trace) == calls
         durable.close()
-        # The process starts again and reads what the kernel remembers.
-        again = sequence.open(disk, options=options)
-        steps = sequence.hashes.index(again.state_hash(), step)
+        # The process restarts and reads what the kernel holds in memory.
+        reopened = sequence.open(disk, options=options)
+        steps = sequence.hashes.index(reopened.state_hash(), step)
         assert steps in {step, step + 1}
-        # What it has read stays true when the power goes right afterwards.
+        # What it has recovered is still there after a power loss right afterwards.
         for seed in range(5):
             dark = disk.powered_off(calls=len(disk.trace), seed=seed)
-            assert sequence.open(dark, options=options).state_hash() == again.state_hash()
-        sequence.send_all(again, start=steps)
-        assert again.state_hash() == sequence.hashes[-1]
-        # And without the kernel's memory the disk holds all that was answered.
+            assert sequence.open(dark, options=options).state_hash() == reopened.state_hash()
+        sequence.run(reopened, start=steps)
+        assert reopened.state_hash() == sequence.hashes[-1]
+        # Without the kernel's memory, the disk holds everything that was answered.
         lost = disk.powered_off(calls=calls, seed=step)
         assert sequence.open(lost, options=options).state_hash() in sequence.hashes[step : step + 2]
 
 
-def test_an_error_inside_a_machine_ends_the_shell_before_memory_and_disk_part() -> None:
+def test_an_error_inside_a_machine_breaks_the_journal() -> None:
     disk = FaultyDisk()
-    durable = told(MARKETS, disk, steps=3)
+    durable = opened_after(MARKETS, disk, steps=3)
     with pytest.raises(TypeError):
         durable.place(bets(20), "no time at all")
     with pytest.raises(JournalBrokenError, match="a change was not journaled"):
@@ -85,29 +97,25 @@ def test_an_error_inside_a_machine_ends_the_shell_before_memory_and_disk_part() 
 
 def test_an_impossible_settlement_is_refused_before_anything_changes() -> None:
     disk = FaultyDisk()
-    durable = told(LEDGER, disk, steps=7)
+    durable = opened_after(LEDGER, disk, steps=7)
     with pytest.raises(ValueError, match="impossible"):
         durable.settle(settlements(1, payout_minor=-1), 9)
     assert durable.state_hash() == LEDGER.hashes[7]
-    LEDGER.send_all(durable, start=7)
+    LEDGER.run(durable, start=7)
     assert durable.state_hash() == LEDGER.hashes[-1]
 
 
 # --- full -----------------------------------------------------------------------------------------
 
 
-def fill(disk: FaultyDisk) -> None:
-    disk.capacity = sum(map(len, disk.files().values()))
-
-
 def full(sequence: Any, *, steps: int) -> tuple[FaultyDisk, Any, str]:
-    """Return a disk that has just become full, with no room left that was allocated ahead."""
+    """Return a full disk without room allocated ahead, its durable machine, and the state hash."""
     roomy = FaultyDisk()
-    told(sequence, roomy, steps=steps, options=BARE).close()
+    opened_after(sequence, roomy, steps=steps, options=BARE).close()
     used = {path: data.rstrip(b"\0") for path, data in roomy.files().items()}
     disk = FaultyDisk.of({path: data + bytes(-len(data) % 8) for path, data in used.items()})
     durable = sequence.open(disk, options=BARE)
-    fill(disk)
+    disk.capacity = sum(map(len, disk.files().values()))
     return disk, durable, durable.state_hash()
 
 
@@ -125,7 +133,7 @@ def test_a_full_disk_refuses_bets_with_that_reason_until_it_is_freed() -> None:
     assert len(disk.trace) == calls
     assert durable.state is DurableState.SERVING
     disk.capacity = None
-    MARKETS.send_all(durable, start=8)
+    MARKETS.run(durable, start=8)
     assert durable.state_hash() == MARKETS.hashes[-1]
     durable.close()
     assert MARKETS.open(disk).state_hash() == MARKETS.hashes[-1]
@@ -144,16 +152,16 @@ def test_a_full_disk_refuses_reservations_and_settlements_until_it_is_freed() ->
     assert durable.state_hash() == before
     assert durable.machine.balance(7) is not None
     disk.capacity = None
-    LEDGER.send_all(durable, start=7)
+    LEDGER.run(durable, start=7)
     durable.close()
     assert LEDGER.open(disk).state_hash() == LEDGER.hashes[-1]
 
 
 @pytest.mark.parametrize("name", SEQUENCES)
-def test_a_disk_that_fills_anywhere_tears_nothing(name: str) -> None:
+def test_a_disk_that_fills_at_any_point_loses_no_answer(name: str) -> None:
     sequence = SEQUENCES[name]
     roomy = FaultyDisk()
-    told(sequence, roomy, steps=len(sequence.steps)).close()
+    opened_after(sequence, roomy, steps=len(sequence.steps)).close()
     most = sum(map(len, roomy.files().values()))
     for capacity in range(0, most, 97):
         disk = FaultyDisk(capacity=capacity)
@@ -162,41 +170,69 @@ def test_a_disk_that_fills_anywhere_tears_nothing(name: str) -> None:
         for number in range(len(sequence.steps)):
             before = durable.state_hash()
             try:
-                sequence.notify(durable, number)
+                sequence.run_step(durable, number)
             except NotAppliedError:
                 break
             if durable.state_hash() == before != sequence.hashes[number + 1]:
                 break
             done = number + 1
         disk.capacity = None
-        again = disk.killed(calls=len(disk.trace))
-        assert sequence.open(again).state_hash() == sequence.hashes[done]
-        sequence.send_all(durable, start=done)
+        image = disk.killed(calls=len(disk.trace))
+        assert sequence.open(image).state_hash() == sequence.hashes[done]
+        sequence.run(durable, start=done)
         assert durable.state_hash() == sequence.hashes[-1]
 
 
 def test_a_restart_on_a_full_disk_answers_reads_and_resumes_when_freed() -> None:
     disk, durable, before = full(MARKETS, steps=8)
     durable.close()
-    again = MARKETS.open(disk, options=BARE)
-    assert again.state_hash() == before
-    assert again.place(bets(30), 9)["reason"].tolist() == [Reason.DISK_FULL]
+    reopened = MARKETS.open(disk, options=BARE)
+    assert reopened.state_hash() == before
+    assert reopened.place(bets(30), 9)["reason"].tolist() == [Reason.DISK_FULL]
     disk.capacity = None
-    MARKETS.send_all(again, start=8)
-    assert again.state_hash() == MARKETS.hashes[-1]
-    assert again.epoch == 3
+    MARKETS.run(reopened, start=8)
+    assert reopened.state_hash() == MARKETS.hashes[-1]
+    assert reopened.epoch == 3
 
 
-def test_an_event_larger_than_the_room_kept_for_it_on_a_full_disk_ends_the_shell(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """The state has changed by then, so it may not go on; the next start has never seen it."""
+class UnderestimatingMarkets(DurableMarkets):
+    """Markets with a call that makes less room than its record takes."""
+
+    def create(self, at_ns: int) -> None:
+        assert self._refusal(8, at_ns=at_ns) is None
+        with self._deciding() as machine:
+            machine.apply(market(8), at_ns)
+            self._commit(Kind.DOCUMENT, at_ns=at_ns, parts=[bytes(4_096)])
+
+
+def test_a_record_longer_than_its_room_on_a_full_disk_breaks_the_journal() -> None:
+    """The machine has changed by then, so it must not be used; a restart never saw the change."""
     disk, durable, before = full(MARKETS, steps=8)
-    monkeypatch.setattr("persistence.durable.control_bytes", lambda _encoded, *, events: 0)
-    disk.capacity = (disk.capacity or 0) + 60
-    with pytest.raises(JournalBrokenError, match="a change was not journaled"):
-        durable.control("trader:ada", [market(8)], 9)
     durable.close()
+    markets = CommandSequence(MARKETS.steps, UnderestimatingMarkets).open(disk, options=BARE)
+    assert disk.capacity is not None
+    disk.capacity += 256  # enough for the epoch's record and for a payload of 8 bytes
+    with pytest.raises(JournalBrokenError, match="a change was not journaled"):
+        markets.create(9)
+    with pytest.raises(JournalBrokenError):
+        _ = markets.machine
+    markets.close()
     disk.capacity = None
     assert MARKETS.open(disk).state_hash() == before
-    assert issubclass(DiskFullError, OSError)
+
+
+@pytest.mark.parametrize("name", SEQUENCES_2)
+def test_the_room_for_commands_holds_their_record(name: str) -> None:
+    sequence = SEQUENCES_2[name]
+    disk = FaultyDisk()
+    sequence.run(sequence.open(disk))
+    decode = decode_market_control if name == "markets" else decode_ledger_control
+    lengths = [
+        (len(record.payload), control_bytes(encode_commands(control.commands), events=events))
+        for record in ChainReader(disk, FOLDER)
+        if record.kind == Kind.CONTROL
+        for control in [decode(record.payload)]
+        for events in [sum(1 + len(getattr(each, "steps", ())) for each in control.commands)]
+    ]
+    assert len(lengths) > 3
+    assert all(length <= room for length, room in lengths), lengths

@@ -1,10 +1,9 @@
-"""The golden journals, one folder a layout: each made once, then kept.
+"""The golden journals, one folder for each layout; each was written once and is never changed.
 
-They are the bytes that a later release must still read, to the hashes in `hashes.json` beside them,
-which are those that the release of their layout gave: a later one gives them by dumping its state
-in that layout. Those of the present layout are made by `python -m tests.golden.journals`; making
-them anew is right only before the release that brings the layout. Those of older layouts can be
-made by no release that is left.
+Every later release must read these bytes and reach the hashes in `hashes.json` beside them. The
+release of the layout computed those hashes; a later release computes them by dumping its state in
+that layout. `python -m tests.golden.journals` writes the journals of the current layout, which is
+right only before the release that introduces the layout. No current code can write older layouts.
 """
 
 import json
@@ -22,21 +21,21 @@ FOLDERS: Final = {
 }
 OPTIONS: Final = JournalOptions(segment_bytes=8_192, allocate_bytes=1, snapshot_aside=False)
 SNAPSHOT_AFTER: Final = {"markets": 27, "ledger": 6}
-"""Steps behind which the one snapshot is taken: with windows, deductions and positions in it."""
+"""The step after which the one snapshot is taken: it holds windows, deductions and positions."""
 
 
 def hashes(layout: int) -> dict[str, str]:
-    """Return the golden state hashes of a layout's journals, by machine."""
+    """Return the golden state hashes of a layout's journals, by machine name."""
     golden: dict[str, str] = json.loads((FOLDERS[layout] / "hashes.json").read_text())
     return golden
 
 
-def live(name: str, folder: Path) -> str:
-    """Tell a story in a folder, with one snapshot and one restart; return the state hash."""
+def write_journal(name: str, folder: Path) -> str:
+    """Run a sequence in a folder, with one snapshot and one restart; return the state hash."""
     sequence = SEQUENCES_2[name]
     durable = sequence.open(LocalDisk(), folder=folder, options=OPTIONS)
     for number in range(len(sequence.steps)):
-        sequence.notify(durable, number)
+        sequence.run_step(durable, number)
         if number == SNAPSHOT_AFTER[name]:
             assert durable.snapshot(at_ns=7)
             durable.close()
@@ -45,16 +44,16 @@ def live(name: str, folder: Path) -> str:
     return durable.state_hash()
 
 
-def make() -> None:
-    """Write the golden journals of the present layout and their hashes."""
+def write_golden_journals() -> None:
+    """Write the golden journals of the current layout and their hashes."""
     folder = FOLDERS[LAYOUT_VERSION]
     shutil.rmtree(folder, ignore_errors=True)
     golden = {}
     for name in SEQUENCES_2:
-        golden[name] = live(name, folder / name)
+        golden[name] = write_journal(name, folder / name)
         (folder / name / "lock").unlink()
     (folder / "hashes.json").write_text(json.dumps(golden, indent=2) + "\n")
 
 
 if __name__ == "__main__":
-    make()
+    write_golden_journals()

@@ -1,9 +1,8 @@
-"""A journal of any layout replays to its golden hash for good; a newer layout is left alone."""
+"""Journals of every layout replay to their golden hashes; newer layouts are refused unchanged."""
 
 import io
 import shutil
 import sys
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from engine.market.market import MarketMachine
 from persistence.chain import JournalNewerError, segment_paths
 from persistence.disk import LocalDisk
 from persistence.durable import DurableState
-from persistence.frames import HEADER_BYTES, LAYOUT_VERSION
+from persistence.frames import LAYOUT_VERSION
 from persistence.inspect import verify
 from persistence.recovery import MarketReplay, replay_folder, replay_hash
 from persistence.snapshot import (
@@ -26,8 +25,9 @@ from persistence.snapshot import (
     snapshot_path,
     snapshot_paths,
 )
-from tests.golden.journals import FOLDERS, OPTIONS, hashes, live
-from tests.persistence.command_sequences import SEQUENCES, SEQUENCES_2
+from tests.faults.tampering import in_layout, in_schema
+from tests.golden.journals import FOLDERS, OPTIONS, hashes, write_journal
+from tests.persistence.command_sequences import SEQUENCES, SEQUENCES_2, apply, at_ns
 
 EVERY = [(layout, name) for layout in FOLDERS for name in SEQUENCES_2]
 
@@ -74,36 +74,33 @@ def test_a_golden_journal_replays_to_its_golden_hash(
 
 
 @pytest.mark.parametrize("name", SEQUENCES_2)
-def test_the_same_life_writes_the_golden_bytes_today(name: str, tmp_path: Path) -> None:
+def test_the_sequence_of_the_current_layout_writes_the_golden_bytes(
+    name: str, tmp_path: Path
+) -> None:
     golden = FOLDERS[LAYOUT_VERSION] / name
-    assert live(name, tmp_path / name) == hashes(LAYOUT_VERSION)[name]
+    assert write_journal(name, tmp_path / name) == hashes(LAYOUT_VERSION)[name]
     assert names(tmp_path / name) == names(golden)
     for each in names(golden):
         assert (tmp_path / name / each).read_bytes() == (golden / each).read_bytes(), each
 
 
 @pytest.mark.parametrize("name", SEQUENCES_2)
-def test_a_life_of_layout_1_lived_today_comes_to_the_hash_it_came_to_then(name: str) -> None:
+def test_a_sequence_of_layout_1_has_its_golden_hash_in_the_current_release(name: str) -> None:
     sequence = SEQUENCES[name]
-    machine = sequence.bare()
+    machine = sequence.machine()
     for number, step in enumerate(sequence.steps):
-        notify_at = 1_000 + 10 * number
-        if step.call == "control":
-            for command in step.arguments[1]:
-                machine.apply(command, notify_at)
-        else:
-            getattr(machine, step.call)(*step.arguments, notify_at)
+        apply(machine, step, at_ns=at_ns(number))
     assert hash_in(1, machine) == hashes(1)[name]
 
 
-def test_a_journal_of_layout_1_goes_on_in_the_present_one(copies: dict[int, Path]) -> None:
+def test_a_journal_of_layout_1_is_continued_in_the_current_layout(copies: dict[int, Path]) -> None:
     folder = copies[1] / "markets"
     durable = SEQUENCES_2["markets"].open(LocalDisk(), folder=folder, options=OPTIONS)
-    told = SetStatus(market_no=2, status=Status.HANDED_OVER)
+    handed_over = SetStatus(market_no=2, status=Status.HANDED_OVER)
     commands = [
         CancelBets(market_no=1, until_ns=1_020),
         RollBackSettlement(market_no=1),
-        FeedUpdate(market_no=2, source="uof:1/odds", position=7, steps=(told,)),
+        FeedUpdate(market_no=2, source="uof:1/odds", position=7, steps=(handed_over,)),
     ]
     events = durable.control("trader:ada", commands, 5_000)
     assert [type(event) for event in events] == [
@@ -123,56 +120,55 @@ def test_a_journal_of_layout_1_goes_on_in_the_present_one(copies: dict[int, Path
     assert replay_hash(folder) == wanted
 
 
-def test_a_lying_snapshot_of_layout_1_is_not_believed(copies: dict[int, Path]) -> None:
+def test_a_snapshot_of_layout_1_with_another_state_is_refused(copies: dict[int, Path]) -> None:
     (path,) = snapshot_paths(LocalDisk(), copies[1] / "markets")
     snapshot = read_snapshot(LocalDisk(), path)
-    lie = SEQUENCES_2["markets"].bare().dump(layout=1)
+    other = SEQUENCES_2["markets"].machine().dump(layout=1)
     replay = MarketReplay()
     replay.start_from(snapshot)
-    with pytest.raises(SnapshotInvalidError, match="its state hashes to"):
-        replay.start_from(snapshot._replace(state=lie))
+    with pytest.raises(SnapshotInvalidError, match="its state has the hash"):
+        replay.start_from(snapshot._replace(state=other))
 
 
 @pytest.mark.parametrize("name", SEQUENCES_2)
-def test_a_record_of_a_newer_layout_is_refused_cleanly(
+def test_a_record_of_a_newer_layout_is_refused_and_the_file_is_unchanged(
     name: str, copies: dict[int, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     newer = LAYOUT_VERSION + 1
     folder = copies[LAYOUT_VERSION] / name
     path = segment_paths(LocalDisk(), folder)[-1]
-    data = bytearray(path.read_bytes())
-    data[4] = newer
-    end = HEADER_BYTES + int.from_bytes(data[8:12], "little")
-    end += -end % 8
-    crc = zlib.crc32(data[HEADER_BYTES:end], zlib.crc32(data[: HEADER_BYTES - 4]))
-    data[HEADER_BYTES - 4 : HEADER_BYTES] = crc.to_bytes(4, "little")
+    data = in_layout(newer, path.read_bytes())
     path.write_bytes(data)
     for snapshot in snapshot_paths(LocalDisk(), folder):
         snapshot.unlink()
-    words = f"layout version {newer}; this release reads 1 to {LAYOUT_VERSION}"
-    with pytest.raises(JournalNewerError, match=words):
+    reason = f"layout version {newer}; this release reads 1 to {LAYOUT_VERSION}"
+    with pytest.raises(JournalNewerError, match=reason):
         replay_hash(folder)
     durable = SEQUENCES_2[name].open(LocalDisk(), folder=folder, options=OPTIONS)
     assert durable.state is DurableState.QUARANTINED
-    assert f"{path} at byte 0: written in {words}" in durable.why
-    assert path.read_bytes() == bytes(data)
+    assert f"{path} at byte 0: written in {reason}" in durable.why
+    assert path.read_bytes() == data
     assert not verify(folder, out=sys.stdout, progress=False)
-    assert f"written in {words}" in capsys.readouterr().out
+    assert f"written in {reason}" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", SEQUENCES_2)
-def test_a_snapshot_of_a_newer_schema_is_refused_and_no_older_one_hides_it(
-    name: str, copies: dict[int, Path], monkeypatch: pytest.MonkeyPatch
+def test_a_snapshot_of_a_newer_schema_quarantines_although_an_older_snapshot_is_valid(
+    name: str, copies: dict[int, Path]
 ) -> None:
     sequence, folder, newer = SEQUENCES_2[name], copies[LAYOUT_VERSION] / name, SCHEMA_VERSION + 1
-    with monkeypatch.context() as patch:
-        patch.setattr("persistence.snapshot.SCHEMA_VERSION", newer)
-        durable = sequence.open(LocalDisk(), folder=folder, options=OPTIONS)
-        assert durable.snapshot(at_ns=9)
-        seq = durable.seq
-        durable.close()
+    durable = sequence.open(LocalDisk(), folder=folder, options=OPTIONS)
+    assert durable.snapshot(at_ns=9)
+    path = snapshot_path(folder, seq=durable.seq)
+    durable.close()
+    data = path.read_bytes()
+    path.write_bytes(in_schema(newer, LocalDisk(), path))
     durable = sequence.open(LocalDisk(), folder=folder, options=OPTIONS)
     assert durable.state is DurableState.QUARANTINED
-    where = snapshot_path(folder, seq=seq)
-    words = f"written in schema {newer}; this release reads 1 to {SCHEMA_VERSION}"
-    assert f"{where} at byte 0: {words}" in durable.why
+    reason = f"written in schema {newer}; this release reads 1 to {SCHEMA_VERSION}"
+    assert f"{path} at byte 0: {reason}" in durable.why
+    path.write_bytes(data)
+    durable = sequence.open(LocalDisk(), folder=folder, options=OPTIONS)
+    assert durable.state is DurableState.SERVING
+    assert durable.recovery.snapshot_seq == int(path.stem)
+    durable.close()

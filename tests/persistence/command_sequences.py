@@ -1,7 +1,7 @@
-"""Two short lives, of some markets and of an account shard, told step by step to any machine.
+"""Sequences of commands for markets and for an account shard, run step by step.
 
-Owns the steps that persistence's tests put through durable machines and through bare ones (the
-oracle: what the state is to be after each step).
+Owns the steps that the tests of persistence run on durable machines and on machines without a
+journal (the oracle: the state expected after each step).
 """
 
 from collections.abc import Sequence
@@ -61,23 +61,23 @@ SHARD = 3
 TINY = JournalOptions(
     segment_bytes=1_024, allocate_bytes=256, snapshot_bytes=1 << 40, snapshot_aside=False
 )
-"""Segments that roll often, and no snapshot but those asked for."""
+"""Small segments, so that many are written; a snapshot only when the test takes one."""
 
 
 class Step(NamedTuple):
-    """One call: the method's name and its arguments before the time."""
+    """One call of a machine: the method's name and its arguments, without the time."""
 
     call: str
     arguments: tuple[Any, ...]
 
 
 def at_ns(number: int) -> int:
-    """Return the time of a step."""
+    """Return the time of step `number`, nanoseconds UTC."""
     return 1_000 + 10 * number
 
 
 def bets(*serials: int, market_no: int = 1, stake_minor: int = 500, flags: int = 0) -> Rows:
-    """Return bets of shard 3, the outcome following from the serial."""
+    """Return bets of shard 3; a bet's outcome is its serial modulo 3."""
     rows = np.zeros(len(serials), BET)
     for row, serial in zip(rows, serials, strict=True):
         row["bet_id"] = bet_id(shard=SHARD, serial=serial)
@@ -127,7 +127,7 @@ def settlements(
 
 
 def market(market_no: int) -> CreateMarket:
-    """Return a market of three outcomes that takes small stakes only."""
+    """Return the command that creates a market of three outcomes with a stake limit of 600."""
     return CreateMarket(
         market_no=market_no,
         key=f"m{market_no}/1x2",
@@ -143,7 +143,7 @@ def opened(market_no: int) -> OpenMarket:
 
 
 def results(winner: int) -> tuple[OutcomeResult, ...]:
-    """Return three results of which one won."""
+    """Return the results of three outcomes, of which `winner` won."""
     return tuple(OutcomeResult(won=index == winner) for index in range(3))
 
 
@@ -165,41 +165,41 @@ MARKET_STEPS = [
     Step("control", ("reconciler", [AckOutbox(shard=SHARD, upto=2)])),
     Step("control", ("trader:ada", [SettleMarket(market_no=1, results=results(2))])),
 ]
-"""What markets could live through in layout 1."""
+"""Only commands that exist in layout 1."""
 
 
-def fed(lane: str, position: int, *steps: FeedStep, digest: int = 0) -> Step:
-    """Return the step in which a feed tells market 3 something."""
+def by_feed(channel: str, position: int, *steps: FeedStep, digest: int = 0) -> Step:
+    """Return the step in which a feed updates market 3."""
     update = FeedUpdate(
-        market_no=3, source=f"uof:1/{lane}", position=position, digest=digest, steps=steps
+        market_no=3, source=f"uof:1/{channel}", position=position, digest=digest, steps=steps
     )
     return Step("control", ("feed:uof", [update]))
 
 
-def told(*commands: Any) -> Step:
-    """Return the step in which a trader gives commands."""
+def by_trader(*commands: Any) -> Step:
+    """Return the step in which a trader sends commands."""
     return Step("control", ("trader:ada", list(commands)))
 
 
 WINDOW = (at_ns(16), at_ns(17))
-"""The time of step 16 and no other."""
+"""A window that holds the time of step 16 and of no other step."""
 
 MARKET_STEPS_2 = [
     *MARKET_STEPS,
-    told(market(3), SetLimits(market_no=3, limits=Limits(stake_minor_max=800)), opened(3)),
+    by_trader(market(3), SetLimits(market_no=3, limits=Limits(stake_minor_max=800)), opened(3)),
     Step("place", (bets(13, 14, 15, market_no=3),)),
     Step("place", (bets(16, 17, 18, market_no=3),)),
-    fed("odds", 5_000, SetStatus(market_no=3, status=Status.SUSPENDED, why="corner")),
-    told(SuspendMarket(market_no=3, why="check")),
-    fed("odds", 5_000, SetStatus(market_no=3, status=Status.ACTIVE), digest=1),
-    fed("odds", 5_000, SetStatus(market_no=3, status=Status.ACTIVE), digest=1),
-    told(ResumeMarket(market_no=3), HandOverMarket(market_no=3)),
-    fed(
+    by_feed("odds", 5_000, SetStatus(market_no=3, status=Status.SUSPENDED, why="corner")),
+    by_trader(SuspendMarket(market_no=3, why="check")),
+    by_feed("odds", 5_000, SetStatus(market_no=3, status=Status.ACTIVE), digest=1),
+    by_feed("odds", 5_000, SetStatus(market_no=3, status=Status.ACTIVE), digest=1),
+    by_trader(ResumeMarket(market_no=3), HandOverMarket(market_no=3)),
+    by_feed(
         "odds", 5_001, opened(3), SetOdds(market_no=3, quotes=(Quote(outcome=1, odds_milli=1_900),))
     ),
     Step("place", (bets(19, 20, 21, market_no=3),)),
-    fed("result", 4_000, CancelBets(market_no=3, from_ns=WINDOW[0], until_ns=WINDOW[1])),
-    fed(
+    by_feed("result", 4_000, CancelBets(market_no=3, from_ns=WINDOW[0], until_ns=WINDOW[1])),
+    by_feed(
         "result",
         6_000,
         CloseMarket(market_no=3),
@@ -210,11 +210,13 @@ MARKET_STEPS_2 = [
         ),
     ),
     Step("place", (bets(22, market_no=3),)),
-    told(CancelBets(market_no=3, from_ns=at_ns(23), why="late"), CancelBets(market_no=3)),
-    told(RollBackCancel(market_no=3), RollBackCancel(market_no=3)),
-    told(CancelMarket(market_no=3), RollBackSettlement(market_no=3), RollBackCancel(market_no=3)),
-    fed("result", 7_000, RollBackCancel(market_no=3, from_ns=WINDOW[0], until_ns=WINDOW[1])),
-    fed(
+    by_trader(CancelBets(market_no=3, from_ns=at_ns(23), why="late"), CancelBets(market_no=3)),
+    by_trader(RollBackCancel(market_no=3), RollBackCancel(market_no=3)),
+    by_trader(
+        CancelMarket(market_no=3), RollBackSettlement(market_no=3), RollBackCancel(market_no=3)
+    ),
+    by_feed("result", 7_000, RollBackCancel(market_no=3, from_ns=WINDOW[0], until_ns=WINDOW[1])),
+    by_feed(
         "result",
         8_000,
         SettleMarket(
@@ -240,7 +242,7 @@ LEDGER_STEPS = [
     Step("settle", (settlements(1, payout_minor=0, settlement_no=2),)),
     Step("control", ("ops", [Withdraw(account_no=7, amount_minor=900, ref="w-2")])),
 ]
-"""What an account shard could live through in layout 1."""
+"""Only commands that exist in layout 1."""
 
 LEDGER_STEPS_2 = [
     *LEDGER_STEPS,
@@ -252,19 +254,19 @@ D = TypeVar("D", DurableMarkets, DurableLedger)
 
 
 class CommandSequence(Generic[D]):
-    """A life, and how to open the durable machine that lives it."""
+    """Steps, the durable machine that runs them, and the state hashes expected after each."""
 
     def __init__(self, steps: Sequence[Step], kind: type[D]) -> None:
         self.steps = list(steps)
         self.kind = kind
-        machine = self.bare()
+        machine = self.machine()
         self.hashes = [machine.state_hash()]
-        """The oracle: state hashes before the first step and after each."""
+        """The oracle: state hashes before the first step and after each step."""
         for number, step in enumerate(self.steps):
-            apply_bare(machine, step, at_ns=at_ns(number))
+            apply(machine, step, at_ns=at_ns(number))
             self.hashes.append(machine.state_hash())
 
-    def bare(self) -> Any:
+    def machine(self) -> Any:
         """Return an empty machine without a journal."""
         return LedgerMachine(shard=SHARD) if self.kind is DurableLedger else MarketMachine()
 
@@ -275,19 +277,19 @@ class CommandSequence(Generic[D]):
         extra = {"shard": SHARD} if self.kind is DurableLedger else {}
         return self.kind.open(folder, disk=disk, at_ns=now_ns, options=options, **extra)
 
-    def notify(self, durable: D, number: int) -> Any:
-        """Do step `number` (from 0) and return its answer."""
+    def run_step(self, durable: D, number: int) -> Any:
+        """Run step `number` (from 0) and return its answer."""
         step = self.steps[number]
         return getattr(durable, step.call)(*step.arguments, at_ns(number))
 
-    def send_all(self, durable: D, *, start: int = 0) -> None:
-        """Do every step from `start` on."""
+    def run(self, durable: D, *, start: int = 0) -> None:
+        """Run every step from `start` on."""
         for number in range(start, len(self.steps)):
-            self.notify(durable, number)
+            self.run_step(durable, number)
 
 
-def apply_bare(machine: Any, step: Step, *, at_ns: int) -> None:
-    """Do a step to a machine without a journal."""
+def apply(machine: Any, step: Step, *, at_ns: int) -> None:
+    """Run a step on a machine without a journal."""
     if step.call == "control":
         for command in step.arguments[1]:
             machine.apply(command, at_ns)
@@ -298,9 +300,9 @@ def apply_bare(machine: Any, step: Step, *, at_ns: int) -> None:
 MARKETS = CommandSequence(MARKET_STEPS, DurableMarkets)
 LEDGER = CommandSequence(LEDGER_STEPS, DurableLedger)
 SEQUENCES = {"markets": MARKETS, "ledger": LEDGER}
-"""Lives that a release of layout 1 could tell: short, to be killed at every byte."""
+"""Sequences of layout 1: short, so that a test can crash them at every byte."""
 SEQUENCES_2 = {
     "markets": CommandSequence(MARKET_STEPS_2, DurableMarkets),
     "ledger": CommandSequence(LEDGER_STEPS_2, DurableLedger),
 }
-"""Those lives gone on with, through all that layout 2 brought."""
+"""The same sequences, continued with every command that layout 2 added."""

@@ -1,4 +1,4 @@
-"""What a damaged journal's finder says is heard by whoever asked, in whatever process."""
+"""Errors of damaged journals keep their text and attributes in another process."""
 
 import pickle
 from pathlib import Path
@@ -9,11 +9,15 @@ from persistence.chain import JournalDamagedError, JournalNewerError
 
 
 @pytest.mark.parametrize("kind", [JournalDamagedError, JournalNewerError])
-def test_damage_is_told_to_another_process_in_the_same_words(
+def test_an_error_of_damage_survives_pickling(
     kind: type[JournalDamagedError],
 ) -> None:
-    error = kind(path=Path("shells/a/1.journal"), offset=80, reason="the checksum does not fit")
-    again = pickle.loads(pickle.dumps(error))
-    assert type(again) is kind
-    assert str(again) == str(error) == "shells/a/1.journal at byte 80: the checksum does not fit"
-    assert (again.path, again.offset, again.reason) == (error.path, error.offset, error.reason)
+    error = kind(path=Path("shells/a/1.journal"), offset=80, reason="the checksum is wrong")
+    unpickled = pickle.loads(pickle.dumps(error))
+    assert type(unpickled) is kind
+    assert str(unpickled) == str(error) == "shells/a/1.journal at byte 80: the checksum is wrong"
+    assert (unpickled.path, unpickled.offset, unpickled.reason) == (
+        error.path,
+        error.offset,
+        error.reason,
+    )

@@ -1,4 +1,7 @@
-"""The local disk: its errors told apart, short writes followed up, names durable, one holder."""
+"""The local disk: its errors, short writes, durable names, and the lock.
+
+System calls are replaced where no test can make the kernel fail at will.
+"""
 
 import errno
 import os
@@ -24,7 +27,7 @@ def test_parts_are_written_one_after_another(tmp_path: Path) -> None:
     assert DISK.size(tmp_path / "f") == 9
 
 
-def test_a_short_write_is_followed_up_from_where_it_ended(
+def test_a_short_write_is_continued_until_all_bytes_are_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = os.pwrite
@@ -65,7 +68,7 @@ def test_a_full_disk_at_an_allocation_leaves_the_length_as_it_was(
     assert (tmp_path / "f").read_bytes() == b"x"
 
 
-def test_full_and_broken_are_told_apart() -> None:
+def test_a_full_disk_and_a_failed_disk_are_different_errors() -> None:
     assert isinstance(disk_error(OSError(errno.ENOSPC, "full")), DiskFullError)
     assert isinstance(disk_error(OSError(errno.EDQUOT, "quota")), DiskFullError)
     broken = disk_error(OSError(errno.EIO, "input/output error"))
@@ -73,7 +76,7 @@ def test_full_and_broken_are_told_apart() -> None:
     assert broken.errno == errno.EIO
 
 
-def test_a_write_to_a_full_device_says_full() -> None:
+def test_a_write_to_a_full_device_raises_disk_full() -> None:
     file = DISK.reopen(Path("/dev/full"))
     with pytest.raises(DiskFullError):
         file.write([b"x"], offset=0)
@@ -108,7 +111,7 @@ def test_every_failed_call_is_a_disk_error(tmp_path: Path) -> None:
         DISK.make_folder(tmp_path / "f" / "under a file")
 
 
-def test_a_file_system_without_locks_is_broken_and_not_taken_for_held(
+def test_a_file_system_without_locks_is_a_disk_error_and_not_a_held_lock(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def no_locks(fd: int, operation: int) -> None:
@@ -119,7 +122,7 @@ def test_a_file_system_without_locks_is_broken_and_not_taken_for_held(
         DISK.lock(tmp_path / "lock")
 
 
-def test_names_are_sorted_and_none_where_there_is_no_folder(tmp_path: Path) -> None:
+def test_names_are_sorted_and_empty_for_a_missing_folder(tmp_path: Path) -> None:
     DISK.make_folder(tmp_path / "a" / "b")
     DISK.make_folder(tmp_path / "a" / "b")
     for name in ("2", "10", "1"):
@@ -138,21 +141,19 @@ def test_a_file_read_is_aligned_and_writable(tmp_path: Path) -> None:
     assert rows.flags.writeable
 
 
-def test_a_file_that_shrinks_while_it_is_read_gives_what_there_is(
+def test_a_file_that_shrinks_while_it_is_read_gives_the_bytes_that_are_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "f").write_bytes(b"abc")
-    real = os.fstat
 
     class Longer:
         st_size = 10
 
     monkeypatch.setattr(os, "fstat", lambda fd: Longer())
     assert bytes(DISK.read(tmp_path / "f")) == b"abc"
-    monkeypatch.setattr(os, "fstat", real)
 
 
-def test_the_lock_of_a_living_process_is_respected_and_that_of_a_dead_one_is_not(
+def test_the_lock_of_a_running_process_is_held_and_that_of_a_killed_one_is_free(
     tmp_path: Path,
 ) -> None:
     holder = (
@@ -171,7 +172,7 @@ def test_the_lock_of_a_living_process_is_respected_and_that_of_a_dead_one_is_not
         DISK.lock(tmp_path / "lock").close()
 
 
-def test_a_lock_is_given_again_once_it_is_let_go(tmp_path: Path) -> None:
+def test_a_released_lock_can_be_taken_again(tmp_path: Path) -> None:
     first = DISK.lock(tmp_path / "lock")
     with pytest.raises(LockHeldError):
         DISK.lock(tmp_path / "lock")

@@ -1,4 +1,4 @@
-"""Durable machines from their callers' side: what each call answers, and what a start reports."""
+"""Durable machines as their callers use them: the answer of each call, the report of a start."""
 
 import gc
 from pathlib import Path
@@ -12,8 +12,9 @@ from engine.common.reasons import Reason
 from engine.common.rows import BET, DECISION, FLAG_KNOWN, RESERVATION, RESERVED, SETTLEMENT
 from persistence.disk import LocalDisk, LockHeldError
 from persistence.durable import DurableLedger, DurableMarkets, DurableState
+from persistence.frames import RECORD_BYTES_MAX
 from persistence.journal import JournalBrokenError, JournalOptions
-from persistence.records import BY_CHARS_MAX, PayloadError
+from persistence.records import BY_CHARS_MAX, PayloadError, bets_bytes
 from persistence.recovery import replay_hash
 from tests.faults.faulty_disk import FaultyDisk
 from tests.persistence.command_sequences import (
@@ -30,32 +31,32 @@ from tests.persistence.command_sequences import (
 
 
 @pytest.mark.parametrize("name", SEQUENCES)
-def test_a_durable_machine_answers_as_the_bare_one_and_comes_back_the_same(
+def test_a_durable_machine_has_the_state_of_one_without_a_journal_also_after_a_restart(
     name: str, tmp_path: Path
 ) -> None:
     sequence = SEQUENCES[name]
     ticks = iter(range(0, 10_000_000, 1_500_000))
     durable = sequence.open(LocalDisk(), folder=tmp_path / "one")
     for number in range(len(sequence.steps)):
-        sequence.notify(durable, number)
+        sequence.run_step(durable, number)
         assert durable.state_hash() == sequence.hashes[number + 1]
         assert replay_hash(tmp_path / "one") == sequence.hashes[number + 1]
     assert durable.epoch == 1
     assert durable.journal_bytes > 1_000
     durable.close()
     extra = {"shard": 3} if sequence.kind is DurableLedger else {}
-    again = sequence.kind.open(
+    reopened = sequence.kind.open(
         tmp_path / "one", disk=LocalDisk(), at_ns=9, clock=lambda: next(ticks), **extra
     )
-    assert again.state is DurableState.SERVING
-    assert again.state_hash() == sequence.hashes[-1]
-    assert (again.epoch, again.seq) == (2, durable.seq + 1)
-    assert again.recovery.records == durable.seq
-    assert again.recovery.bets == sum(
+    assert reopened.state is DurableState.SERVING
+    assert reopened.state_hash() == sequence.hashes[-1]
+    assert (reopened.epoch, reopened.seq) == (2, durable.seq + 1)
+    assert reopened.recovery.records == durable.seq
+    assert reopened.recovery.bets == sum(
         len(step.arguments[-1]) for step in sequence.steps if step.call in {"place", "exchange"}
     )
-    assert again.recovery.ms == 1.5
-    again.close()
+    assert reopened.recovery.ms == 1.5
+    reopened.close()
 
 
 @pytest.mark.parametrize("name", SEQUENCES)
@@ -65,7 +66,7 @@ def test_a_second_process_may_not_open_the_folder(name: str) -> None:
     first = sequence.open(disk)
     with pytest.raises(LockHeldError):
         sequence.open(disk)
-    sequence.send_all(first)
+    sequence.run(first)
     first.close()
     assert sequence.open(disk).state_hash() == sequence.hashes[-1]
 
@@ -73,7 +74,7 @@ def test_a_second_process_may_not_open_the_folder(name: str) -> None:
 def test_the_same_bet_across_a_restart_gets_the_same_answer() -> None:
     disk = FaultyDisk()
     durable = MARKETS.open(disk)
-    MARKETS.notify(durable, 0)
+    MARKETS.run_step(durable, 0)
     first = durable.place(bets(1, 2, 3), 5)
     durable.close()
     durable = MARKETS.open(disk)
@@ -83,7 +84,7 @@ def test_the_same_bet_across_a_restart_gets_the_same_answer() -> None:
     assert second[[1, 2, 0]].tobytes() == first.tobytes()
 
 
-def test_calls_without_content_write_nothing() -> None:
+def test_calls_without_rows_or_commands_write_nothing() -> None:
     disk = FaultyDisk()
     markets = MARKETS.open(disk)
     shard = LEDGER.open(disk, folder=FOLDER / "ledger")
@@ -101,23 +102,10 @@ def test_calls_without_content_write_nothing() -> None:
 def test_settlements_that_were_applied_before_are_not_journaled_again() -> None:
     disk = FaultyDisk()
     durable = LEDGER.open(disk)
-    LEDGER.send_all(durable)
+    LEDGER.run(durable)
     seq = durable.seq
     assert len(durable.settle(settlements(1, 3), 99)) == 0
     assert durable.seq == seq
-
-
-def test_rows_that_lie_apart_in_memory_are_journaled_as_they_are_read() -> None:
-    disk = FaultyDisk()
-    durable = MARKETS.open(disk)
-    MARKETS.notify(durable, 0)
-    spread = np.repeat(bets(1, 2, 3), 2)[::2]
-    durable.place(np.ascontiguousarray(spread), 5)
-    shuffled = bets(4, 5, 6)[::-1].copy()
-    durable.place(shuffled, 6)
-    before = durable.state_hash()
-    durable.close()
-    assert MARKETS.open(disk).state_hash() == before
 
 
 @pytest.mark.parametrize(
@@ -129,38 +117,38 @@ def test_rows_that_lie_apart_in_memory_are_journaled_as_they_are_read() -> None:
         ("ada", SetOdds(market_no=1, quotes=()), "quotes"),
     ],
 )
-def test_a_command_that_recovery_could_not_read_is_refused_before_it_is_obeyed(
+def test_a_command_outside_its_bounds_is_refused_before_it_is_applied(
     by: str, command: CreateMarket, why: str
 ) -> None:
     durable = MARKETS.open(FaultyDisk())
-    MARKETS.notify(durable, 0)
+    MARKETS.run_step(durable, 0)
     with pytest.raises(PayloadError, match=why):
         durable.control(by, [command], 5)
     assert durable.state_hash() == MARKETS.hashes[1]
-    MARKETS.send_all(durable, start=1)
+    MARKETS.run(durable, start=1)
 
 
-def test_a_transfer_that_recovery_could_not_read_is_refused_before_it_is_obeyed() -> None:
+def test_a_transfer_outside_its_bounds_is_refused_before_it_is_applied() -> None:
     durable = LEDGER.open(FaultyDisk())
-    LEDGER.notify(durable, 0)
+    LEDGER.run_step(durable, 0)
     with pytest.raises(PayloadError, match="amount_minor"):
         durable.control("ops", [Deposit(account_no=7, amount_minor=0, ref="x")], 5)
     assert durable.state_hash() == LEDGER.hashes[1]
 
 
-def test_a_batch_over_the_record_bound_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("persistence.journal.RECORD_BYTES_MAX", 6_000)
+def test_a_batch_over_the_record_bound_changes_nothing() -> None:
     durable = MARKETS.open(FaultyDisk())
-    MARKETS.notify(durable, 0)
+    MARKETS.run_step(durable, 0)
+    assert bets_bytes(262_144) <= RECORD_BYTES_MAX < bets_bytes(262_145)
     with pytest.raises(ValueError, match="over the bound"):
-        durable.place(bets(*range(1, 100)), 5)
+        durable.place(np.zeros(262_145, BET), 5)
     assert durable.state_hash() == MARKETS.hashes[1]
-    MARKETS.send_all(durable, start=1)
+    MARKETS.run(durable, start=1)
 
 
 def test_more_commands_than_a_record_holds_are_refused_together() -> None:
     durable = MARKETS.open(FaultyDisk())
-    MARKETS.notify(durable, 0)
+    MARKETS.run_step(durable, 0)
     before = durable.state_hash()
     events = durable.control("ada", [OpenMarket(market_no=1)] * 16_384, 5)
     assert {event.reason for event in events if isinstance(event, Refused)} == {Reason.CAPACITY}
@@ -168,7 +156,7 @@ def test_more_commands_than_a_record_holds_are_refused_together() -> None:
     assert durable.state_hash() == before
 
 
-def test_refs_are_scattered_by_a_secret_of_each_start() -> None:
+def test_each_start_hashes_refs_with_another_secret_seed() -> None:
     disk = FaultyDisk()
     seeds = []
     for _ in range(2):
@@ -179,9 +167,9 @@ def test_refs_are_scattered_by_a_secret_of_each_start() -> None:
     assert len({0, *seeds}) == 3
 
 
-def test_after_closing_reads_go_on_and_changes_do_not() -> None:
+def test_a_closed_machine_answers_reads_and_refuses_changes() -> None:
     durable = MARKETS.open(FaultyDisk())
-    MARKETS.send_all(durable)
+    MARKETS.run(durable)
     durable.close()
     assert durable.state_hash() == MARKETS.hashes[-1]
     with pytest.raises(JournalBrokenError, match="closed"):
@@ -207,7 +195,7 @@ def test_options_have_defaults() -> None:
 @pytest.mark.parametrize("collecting", [True, False])
 def test_a_snapshot_leaves_the_garbage_collector_as_it_found_it(collecting: bool) -> None:
     durable = SEQUENCES["markets"].open(FaultyDisk())
-    SEQUENCES["markets"].notify(durable, 0)
+    SEQUENCES["markets"].run_step(durable, 0)
     (gc.enable if collecting else gc.disable)()
     try:
         assert durable.snapshot(at_ns=1)

@@ -1,4 +1,4 @@
-"""Records as bytes: whole ones are read back, anything else is told apart with a reason."""
+"""Frames of records: whole ones are read back, other bytes are refused with a reason."""
 
 import zlib
 from pathlib import Path
@@ -11,8 +11,8 @@ from persistence.frames import (
     HEADER_BYTES,
     LAYOUT_VERSION,
     MAGIC,
-    Bad,
     Record,
+    Unreadable,
     framed_bytes,
     pack,
     parse,
@@ -21,16 +21,22 @@ from persistence.frames import (
 HERE = Path("segment")
 
 
-def frame(*parts: bytes, kind: int = 2, seq: int = 7, place: int = 0) -> bytearray:
+def frame(*parts: bytes, kind: int = 2, seq: int = 7, commit_index: int = 0) -> bytearray:
     framed, size, _ = pack(
-        list(parts), kind=kind, epoch=3, seq=seq, at_ns=-5, place=place, previous_crc=11
+        list(parts),
+        kind=kind,
+        epoch=3,
+        seq=seq,
+        at_ns=-5,
+        commit_index=commit_index,
+        previous_crc=11,
     )
     data = bytearray(b"".join(framed))
     assert len(data) == size == framed_bytes(sum(map(len, parts)))
     return data
 
 
-def parsed(data: bytes | bytearray, offset: int = 0) -> Record | Bad:
+def parsed(data: bytes | bytearray, offset: int = 0) -> Record | Unreadable:
     return parse(memoryview(data), offset, path=HERE)
 
 
@@ -44,7 +50,7 @@ def test_a_record_is_read_back_as_it_was_written(parts: list[bytes]) -> None:
     assert record.end % 8 == 0
 
 
-def test_the_checksum_is_that_of_the_bytes_in_one_piece() -> None:
+def test_the_checksum_covers_header_payload_and_padding() -> None:
     data = bytes(frame(b"abc", b"defgh"))
     body = data[: HEADER_BYTES - 4] + data[HEADER_BYTES:]
     assert int.from_bytes(data[HEADER_BYTES - 4 : HEADER_BYTES], "little") == zlib.crc32(body)
@@ -54,34 +60,34 @@ def test_every_flipped_bit_of_a_record_is_detected() -> None:
     data = frame(b"a stake of 25.00 at 2.500")
     for bit in range(len(data) * 8):
         data[bit // 8] ^= 1 << bit % 8
-        assert isinstance(parsed(data), Bad), bit
+        assert isinstance(parsed(data), Unreadable), bit
         data[bit // 8] ^= 1 << bit % 8
     assert isinstance(parsed(data), Record)
 
 
-def test_a_record_cut_short_anywhere_is_no_record() -> None:
+def test_a_record_cut_short_at_any_byte_is_refused() -> None:
     data = frame(b"twelve bytes")
     reasons = {parsed(data[:end]).reason for end in range(len(data))}  # type: ignore[union-attr]
     assert reasons == {"the header is cut short", "the payload is cut short"}
 
 
-def test_zeros_are_no_record() -> None:
-    assert parsed(bytes(64)) == Bad("no record begins here")
+def test_zeros_are_not_a_record() -> None:
+    assert parsed(bytes(64)) == Unreadable("no record begins here")
 
 
-def test_an_absurd_length_is_refused_before_it_is_believed() -> None:
+def test_a_length_over_the_bound_is_refused() -> None:
     data = frame(b"")
     data[8:12] = (1 << 31).to_bytes(4, "little")
     assert "over the bound" in parsed(data).reason  # type: ignore[union-attr]
 
 
-def test_a_whole_record_of_a_newer_layout_says_so() -> None:
+def test_a_record_of_a_newer_layout_is_refused_with_its_version() -> None:
     data = frame(b"from the future")
     data[4] = LAYOUT_VERSION + 1
     body = bytes(data[: HEADER_BYTES - 4] + data[HEADER_BYTES:])
     data[HEADER_BYTES - 4 : HEADER_BYTES] = zlib.crc32(body).to_bytes(4, "little")
     bad = parsed(data)
-    assert isinstance(bad, Bad)
+    assert isinstance(bad, Unreadable)
     assert bad.newer == LAYOUT_VERSION + 1
     assert f"layout version {LAYOUT_VERSION + 1}" in bad.reason
 
@@ -89,6 +95,6 @@ def test_a_whole_record_of_a_newer_layout_says_so() -> None:
 def test_row_buffers_are_framed_without_a_copy() -> None:
     rows = np.arange(6, dtype=np.uint64)
     view = rows.view(np.uint8).data
-    framed, _, _ = pack([view], kind=2, epoch=1, seq=1, at_ns=0, place=0, previous_crc=0)
+    framed, _, _ = pack([view], kind=2, epoch=1, seq=1, at_ns=0, commit_index=0, previous_crc=0)
     assert framed[1] is view
     assert bytes(framed[0][:4]) == MAGIC

@@ -1,4 +1,4 @@
-"""What a person reads of a journal, and when checking one fails."""
+"""The text of `journal show` and `journal verify`, and the damage that each reports."""
 
 import io
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 from persistence.chain import segment_paths
 from persistence.disk import LocalDisk
-from persistence.inspect import show, verify
+from persistence.inspect import BAR_BYTES, show, verify
 from persistence.journal import Journal, JournalOptions
 from persistence.records import EpochMark, Kind
 from persistence.snapshot import read_snapshot, snapshot_paths, write_snapshot
@@ -25,7 +25,7 @@ def name(request: pytest.FixtureRequest) -> str:
 def folder(name: str, tmp_path: Path) -> Path:
     """Return a journal with one snapshot, of several segments."""
     durable = SEQUENCES[name].open(DISK, folder=tmp_path / name)
-    SEQUENCES[name].send_all(durable)
+    SEQUENCES[name].run(durable)
     durable.snapshot(at_ns=99)
     durable.close()
     return tmp_path / name
@@ -45,7 +45,7 @@ def verified(path: Path, *, good: bool = True, progress: bool = False) -> str:
 
 def test_bets_are_shown_with_their_decisions(tmp_path: Path) -> None:
     durable = MARKETS.open(DISK, folder=tmp_path)
-    MARKETS.send_all(durable)
+    MARKETS.run(durable)
     durable.close()
     text = shown(tmp_path)
     for line in (
@@ -62,9 +62,9 @@ def test_bets_are_shown_with_their_decisions(tmp_path: Path) -> None:
         assert line in text, line
 
 
-def test_a_ledger_is_shown_in_its_own_words(tmp_path: Path) -> None:
+def test_reservations_verdicts_settlements_and_transfers_are_shown(tmp_path: Path) -> None:
     durable = LEDGER.open(DISK, folder=tmp_path)
-    LEDGER.send_all(durable)
+    LEDGER.run(durable)
     durable.close()
     text = shown(tmp_path)
     for line in (
@@ -80,24 +80,24 @@ def test_a_ledger_is_shown_in_its_own_words(tmp_path: Path) -> None:
         assert line in text, line
 
 
-def test_past_the_limit_records_keep_their_line_and_rows_are_counted(folder: Path) -> None:
-    whole, short, none = shown(folder), shown(folder, limit=3), shown(folder, limit=0)
-    records = [line for line in whole.splitlines() if "epoch 1" in line]
-    rows = len(whole.splitlines()) - len(records) - 1  # the last line says how it ends
+def test_over_the_limit_records_keep_their_line_and_rows_are_counted(folder: Path) -> None:
+    complete, short, none = shown(folder), shown(folder, limit=3), shown(folder, limit=0)
+    records = [line for line in complete.splitlines() if "epoch 1" in line]
+    rows = len(complete.splitlines()) - len(records) - 1  # the last line is about the tail
     assert [line for line in none.splitlines() if "epoch 1" in line] == records
     assert f"({rows} rows are not shown" in none
     assert f"({rows - 3} rows are not shown" in short
 
 
-def test_a_sound_journal_verifies_with_counts_and_hash(name: str, folder: Path) -> None:
+def test_an_undamaged_journal_verifies_with_counts_and_hash(name: str, folder: Path) -> None:
     text = verified(folder)
     assert SEQUENCES[name].hashes[-1] in text
     assert "1 EPOCH" in text
-    assert "1 snapshots hold what the records give" in text
+    assert "1 snapshots equal the replayed state" in text
     assert "from record 1 on" in text
 
 
-def test_one_segment_is_walked_without_a_replay(folder: Path) -> None:
+def test_one_segment_is_checked_without_a_replay(folder: Path) -> None:
     for path in segment_paths(DISK, folder):
         assert "nothing was replayed" in verified(path)
         assert shown(path)
@@ -109,7 +109,7 @@ def test_a_journal_without_its_first_segments_verifies_from_its_oldest_snapshot(
     sequence = SEQUENCES[name]
     durable = sequence.open(DISK, folder=tmp_path)
     for number in range(len(sequence.steps)):
-        sequence.notify(durable, number)
+        sequence.run_step(durable, number)
         if number in {5, 8}:
             durable.snapshot(at_ns=number)
     durable.close()
@@ -123,17 +123,17 @@ def test_a_journal_without_its_first_segments_verifies_from_its_oldest_snapshot(
     assert "DAMAGED" in verified(tmp_path, good=False)
 
 
-def test_damage_is_named_and_fails_both(folder: Path) -> None:
+def test_damage_is_named_by_show_and_verify(folder: Path) -> None:
     path = segment_paths(DISK, folder)[1]
     data = bytearray(path.read_bytes())
     data[60] ^= 4
     path.write_bytes(data)
-    where = f"DAMAGED: {path} at byte 0: the checksum does not fit, and later segments follow"
+    where = f"DAMAGED: {path} at byte 0: the checksum is wrong, and later segments follow"
     assert where in shown(folder, good=False)
     assert where in verified(folder, good=False)
 
 
-def test_a_spoiled_snapshot_fails_the_check(folder: Path) -> None:
+def test_a_damaged_snapshot_fails_the_verification(folder: Path) -> None:
     (path,) = snapshot_paths(DISK, folder)
     data = bytearray(path.read_bytes())
     data[90] ^= 1
@@ -141,18 +141,15 @@ def test_a_spoiled_snapshot_fails_the_check(folder: Path) -> None:
     assert f"DAMAGED: {path}" in verified(folder, good=False)
 
 
-def test_a_snapshot_that_is_not_the_state_behind_its_record_fails_the_check(
-    name: str, folder: Path
-) -> None:
-    """Whole in itself, and of another history."""
+def test_a_valid_snapshot_of_another_state_fails_the_verification(name: str, folder: Path) -> None:
     (path,) = snapshot_paths(DISK, folder)
     real = read_snapshot(DISK, path)
-    state = SEQUENCES[name].bare().dump()
+    state = SEQUENCES[name].machine().dump()
     write_snapshot(DISK, folder, mark=real.mark, point=real.point, at_ns=1, state=state)
-    assert "its state is not that behind record" in verified(folder, good=False)
+    assert "its state differs from the replayed state after record" in verified(folder, good=False)
 
 
-def test_a_torn_tail_is_mentioned_and_no_failure(folder: Path) -> None:
+def test_a_torn_tail_is_reported_and_is_not_damage(folder: Path) -> None:
     path = segment_paths(DISK, folder)[-1]
     data = path.read_bytes().rstrip(b"\0")
     path.write_bytes(data[:-3])
@@ -163,14 +160,14 @@ def test_a_torn_tail_is_mentioned_and_no_failure(folder: Path) -> None:
     assert "the next start cuts them" in shown(folder)
 
 
-def test_what_is_no_journal_is_said_to_be_none(tmp_path: Path) -> None:
+def test_a_path_without_a_journal_is_named(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("x")
     for path in (tmp_path, tmp_path / "notes.txt", tmp_path / "nowhere"):
-        assert "no journal is here" in shown(path, good=False)
-        assert "no journal is here" in verified(path, good=False)
+        assert "no journal found" in shown(path, good=False)
+        assert "no journal found" in verified(path, good=False)
 
 
-def test_a_journal_of_documents_is_shown_and_walked(tmp_path: Path) -> None:
+def test_a_journal_of_documents_is_shown_and_its_chain_is_checked(tmp_path: Path) -> None:
     mark = EpochMark(machine="directory", cut_bytes=0)
     journal = Journal.open(tmp_path, disk=DISK, at_ns=1, options=JournalOptions(), mark=mark)
     for payload in (b"\x81\xa3doc\xa7founded", b"\xc1rubbish"):
@@ -185,8 +182,20 @@ def test_a_journal_of_documents_is_shown_and_walked(tmp_path: Path) -> None:
     journal.close()
 
 
-def test_a_long_journal_draws_a_bar(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("nbytes", "bars"), [(BAR_BYTES, True), (BAR_BYTES // 2, False)])
+def test_a_bar_is_drawn_on_standard_error_for_a_long_journal_alone(
+    nbytes: int,
+    bars: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("persistence.inspect.BAR_BYTES", 1)
-    assert verified(folder, progress=True) == verified(folder, progress=False)
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich then writes as to a terminal
+    monkeypatch.setenv("TERM", "xterm")
+    durable = MARKETS.open(DISK, folder=tmp_path, options=JournalOptions(allocate_bytes=nbytes))
+    MARKETS.run(durable)
+    durable.close()
+    without = verified(tmp_path, progress=False)
+    assert capsys.readouterr().err == ""
+    assert verified(tmp_path, progress=True) == without
+    assert ("%" in capsys.readouterr().err) is bars

@@ -1,12 +1,12 @@
-"""The journal as its writer sees it: numbers, epochs, segments, room, the lock, and the end."""
+"""The journal of one writer: record numbers, epochs, segments, allocated room, lock, failures."""
 
 from pathlib import Path
 
 import pytest
 
-from persistence.chain import GENESIS, JournalDamagedError, segment_paths
+from persistence.chain import JournalDamagedError, segment_path, segment_paths
 from persistence.disk import Disk, DiskError, DiskFullError, LocalDisk, LockHeldError
-from persistence.frames import PLACE_MAX, RECORD_BYTES_MAX
+from persistence.frames import EPOCH_MAX, RECORD_BYTES_MAX, pack
 from persistence.journal import Journal, JournalBrokenError, JournalOptions
 from persistence.records import EpochMark, Kind, decode_epoch
 from tests.faults.faulty_disk import FaultyDisk
@@ -46,10 +46,12 @@ def test_what_was_synced_is_read_back_in_order(disk: Disk, tmp_path: Path) -> No
     assert documents(journal, seq=51) == payloads[49:]
     journal.close()
     seen: list[int] = []
-    again = opened(disk, folder=tmp_path / "a" / "b", visit=lambda record: seen.append(record.seq))
+    reopened = opened(
+        disk, folder=tmp_path / "a" / "b", visit=lambda record: seen.append(record.seq)
+    )
     assert seen == list(range(1, 62))
-    assert documents(again) == payloads
-    again.close()
+    assert documents(reopened) == payloads
+    reopened.close()
 
 
 def test_each_start_begins_a_higher_epoch_with_a_mark() -> None:
@@ -64,7 +66,9 @@ def test_each_start_begins_a_higher_epoch_with_a_mark() -> None:
     assert [decode_epoch(record.payload).machine for record in marks] == ["test"] * 4
 
 
-def test_a_second_writer_is_told_who_holds_the_folder(disk: Disk, tmp_path: Path) -> None:
+def test_a_second_writer_is_refused_while_the_first_holds_the_folder(
+    disk: Disk, tmp_path: Path
+) -> None:
     first = opened(disk, folder=tmp_path)
     with pytest.raises(LockHeldError, match="held by another writer"):
         opened(disk, folder=tmp_path)
@@ -101,23 +105,20 @@ def test_one_sync_covers_every_record_appended_before_it() -> None:
     journal.sync()
     journal.sync()
     assert sum(call.kind == "sync" for call in disk.trace) == before + 1
-    places = [r.place for r in journal.read_from(2)]
-    assert places == [0, 1, 2, 3, 4]
+    indexes = [r.commit_index for r in journal.read_from(2)]
+    assert indexes == [0, 1, 2, 3, 4]
 
 
-def test_a_commit_is_synced_before_its_count_of_records_overflows(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("persistence.journal.PLACE_MAX", 3)
-    disk = FaultyDisk()
-    journal = opened(disk, options=JournalOptions())
-    for _ in range(10):
+def test_a_commit_is_synced_before_its_index_of_records_overflows(tmp_path: Path) -> None:
+    journal = opened(LocalDisk(), folder=tmp_path, options=JournalOptions())
+    for _ in range(65_536 + 2):
         journal.append(Kind.DOCUMENT, at_ns=1, parts=[b"x"])
-    assert [r.place for r in journal.read_from(2)] == [0, 1, 2, 3, 0, 1, 2, 3, 0, 1]
-    assert PLACE_MAX == 65_535
+    indexes = [record.commit_index for record in journal.read_from(2)]
+    assert indexes == [*range(65_536), 0, 1]
+    journal.close()
 
 
-def test_covered_segments_are_dropped_oldest_first_and_the_open_one_never() -> None:
+def test_covered_segments_are_removed_oldest_first_and_the_open_one_never() -> None:
     disk = FaultyDisk()
     journal = opened(disk)
     write(journal, *[b"x" * 40] * 30)
@@ -134,7 +135,7 @@ def test_covered_segments_are_dropped_oldest_first_and_the_open_one_never() -> N
     assert documents(journal)[-1] == b"still"
 
 
-def test_an_oversized_record_is_a_bug_upstream_and_changes_nothing() -> None:
+def test_a_record_over_the_bound_is_refused_and_changes_nothing() -> None:
     journal = opened(FaultyDisk())
     with pytest.raises(ValueError, match="over the bound"):
         journal.ensure(RECORD_BYTES_MAX + 1)
@@ -142,7 +143,7 @@ def test_an_oversized_record_is_a_bug_upstream_and_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("name", ["segment_bytes", "allocate_bytes", "snapshot_bytes"])
-def test_options_that_cannot_work_are_refused_by_name(name: str) -> None:
+def test_an_option_below_one_byte_is_refused_by_name(name: str) -> None:
     with pytest.raises(ValueError, match=name):
         JournalOptions(**{name: 0})
 
@@ -150,7 +151,7 @@ def test_options_that_cannot_work_are_refused_by_name(name: str) -> None:
 # --- full -----------------------------------------------------------------------------------------
 
 
-def test_a_full_disk_is_known_before_anything_is_written_and_ends_when_freed() -> None:
+def test_a_full_disk_is_noticed_before_anything_is_written_until_room_is_freed() -> None:
     disk = FaultyDisk()
     journal = opened(disk, options=JournalOptions(segment_bytes=4096, allocate_bytes=256))
     write(journal, b"a" * 100)
@@ -167,7 +168,7 @@ def test_a_full_disk_is_known_before_anything_is_written_and_ends_when_freed() -
     assert documents(journal)[-1] == b"again"
 
 
-def test_a_full_disk_at_a_roll_leaves_no_half_segment() -> None:
+def test_a_full_disk_at_a_new_segment_leaves_no_partial_segment() -> None:
     disk = FaultyDisk()
     journal = opened(disk)
     write(journal, *[b"x" * 40] * 4)
@@ -202,7 +203,7 @@ def test_a_start_on_a_full_disk_waits_for_room_before_its_first_record() -> None
 
 
 @pytest.mark.parametrize("kind", ["write", "sync", "allocate", "create", "sync folder"])
-def test_after_a_failed_call_nothing_is_ever_written_again(kind: str) -> None:
+def test_after_a_failed_call_nothing_more_is_written(kind: str) -> None:
     disk = FaultyDisk()
     journal = opened(disk)
     write(journal, b"kept")
@@ -228,11 +229,11 @@ def test_a_failed_removal_breaks_the_journal() -> None:
     journal = opened(disk)
     write(journal, *[b"x" * 40] * 30)
     disk.fail("remove")
-    with pytest.raises(JournalBrokenError, match="drop of a segment"):
+    with pytest.raises(JournalBrokenError, match="removal of a segment"):
         journal.drop_before(journal.seq)
 
 
-def test_a_closed_journal_takes_nothing_and_lets_the_next_writer_in() -> None:
+def test_a_closed_journal_refuses_records_and_releases_its_lock() -> None:
     disk = FaultyDisk()
     journal = opened(disk)
     journal.close()
@@ -243,7 +244,7 @@ def test_a_closed_journal_takes_nothing_and_lets_the_next_writer_in() -> None:
 
 
 @pytest.mark.parametrize("kind", ["reopen", "write", "sync", "sync folder"])
-def test_a_start_that_cannot_write_gives_the_lock_back(kind: str) -> None:
+def test_a_start_that_cannot_write_releases_the_lock(kind: str) -> None:
     disk = FaultyDisk()
     opened(disk).close()
     disk.fail(kind)
@@ -254,7 +255,7 @@ def test_a_start_that_cannot_write_gives_the_lock_back(kind: str) -> None:
     opened(disk).close()
 
 
-def test_what_a_visitor_raises_ends_the_start_and_changes_nothing() -> None:
+def test_an_exception_of_the_visitor_ends_the_start_and_changes_nothing() -> None:
     disk = FaultyDisk()
     opened(disk).close()
     calls = len(disk.trace)
@@ -268,15 +269,19 @@ def test_what_a_visitor_raises_ends_the_start_and_changes_nothing() -> None:
     assert not disk.locks
 
 
-def test_epochs_have_an_end() -> None:
-    disk = FaultyDisk()
-    journal = opened(disk)
-    journal._epoch = (1 << 32) - 1
-    journal.append(Kind.EPOCH, at_ns=1, parts=[b""])
-    journal.close()
-    with pytest.raises(ValueError, match="epoch has reached its bound"):
-        opened(disk)
-    assert GENESIS == (0, 0, 0)
+def test_a_journal_in_its_last_epoch_cannot_be_opened_again() -> None:
+    path = segment_path(FOLDER, first_seq=1)
+    for epoch in (EPOCH_MAX - 1, EPOCH_MAX):
+        framed, _, _ = pack(
+            [b""], kind=Kind.EPOCH, epoch=epoch, seq=1, at_ns=1, commit_index=0, previous_crc=0
+        )
+        disk = FaultyDisk.of({path: b"".join(map(bytes, framed))})
+        if epoch < EPOCH_MAX:
+            assert opened(disk).epoch == EPOCH_MAX
+        else:
+            with pytest.raises(ValueError, match="epoch has reached its bound of 4294967295"):
+                opened(disk)
+            assert not disk.locks
 
 
 def test_disk_errors_are_operating_system_errors() -> None:

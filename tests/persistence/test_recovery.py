@@ -1,5 +1,6 @@
-"""Recovery's corners: whose journal it is, what cannot be read, and when nothing can be trusted."""
+"""Recovery: the writer of a journal, unreadable files, invalid snapshots, and failed rebuilds."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,10 @@ from persistence.chain import (
     segment_path,
     segment_paths,
 )
+from persistence.disk import DiskFullError
 from persistence.durable import DurableState
 from persistence.frames import LAYOUT_VERSION, pack
+from persistence.journal import JournalOptions
 from persistence.records import EpochMark
 from persistence.recovery import (
     LedgerReplay,
@@ -38,16 +41,19 @@ from persistence.snapshot import (
 )
 from tests.faults.faulty_disk import FaultyDisk
 from tests.faults.recorded_run import RecordedRun
+from tests.faults.tampering import in_layout, last_decision, rewritten, with_payload
 from tests.persistence.command_sequences import FOLDER, LEDGER, MARKETS, SEQUENCES
 
+ONE_SEGMENT = JournalOptions(allocate_bytes=256, snapshot_aside=False)
 
-def test_where_there_is_no_journal_there_is_no_hash(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="no journal is here"):
+
+def test_a_folder_without_a_journal_has_no_hash(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="no journal found"):
         replay_hash(tmp_path)
 
 
 @pytest.mark.parametrize("name", SEQUENCES)
-def test_a_journal_says_whose_it_is_by_its_first_record_or_its_snapshots(name: str) -> None:
+def test_the_writer_is_found_in_the_first_record_or_in_a_snapshot(name: str) -> None:
     whole = RecordedRun(SEQUENCES[name]).disk
     assert mark_of(whole, FOLDER).machine == name
     cut = RecordedRun(SEQUENCES[name], snapshots_after=(3, 6, 9)).disk
@@ -60,27 +66,27 @@ def test_a_journal_says_whose_it_is_by_its_first_record_or_its_snapshots(name: s
     assert replay_folder(FOLDER, disk=cut).snapshot_seq == int(older.stem)
 
 
-def test_a_journal_without_its_beginning_and_with_a_spoiled_snapshot_has_no_hash() -> None:
+def test_a_journal_without_first_segments_and_with_a_damaged_snapshot_has_no_hash() -> None:
     recorded = RecordedRun(MARKETS, snapshots_after=(3, 6, 9))
     _, older = snapshot_paths(recorded.disk, FOLDER)
     with pytest.raises(JournalDamagedError, match=r"snapshot at byte 0"):
         replay_hash(FOLDER, disk=FaultyDisk.of(recorded.disk.files() | {older: b"x"}))
 
 
-def test_an_unreadable_segment_is_damage_and_an_unreadable_snapshot_is_passed_over() -> None:
+def test_an_unreadable_segment_is_damage_and_an_unreadable_snapshot_is_refused() -> None:
     recorded = RecordedRun(MARKETS, snapshots_after=(5,))
     recorded.disk.fail("read")
     durable = MARKETS.open(recorded.disk)
-    assert "it cannot be read: [Errno 5] planted" in durable.recovery.snapshots_refused[0]
+    assert "cannot be read: [Errno 5] planted" in durable.recovery.snapshots_refused[0]
     assert durable.state_hash() == MARKETS.hashes[-1]
     durable.close()
     recorded.disk.fail("read", skip=2)
     durable = MARKETS.open(recorded.disk)
     assert durable.state is DurableState.QUARANTINED
-    assert "it cannot be read" in durable.why
+    assert "the segment cannot be read" in durable.why
 
 
-def test_a_rebuild_stops_before_the_spoiled_record_or_gives_up() -> None:
+def test_a_rebuild_stops_before_the_given_record_and_fails_on_an_unreadable_disk() -> None:
     recorded = RecordedRun(MARKETS)
     found = rebuild(recorded.disk, FOLDER, MarketReplay, before_seq=5)
     assert found is not None
@@ -92,14 +98,14 @@ def test_a_rebuild_stops_before_the_spoiled_record_or_gives_up() -> None:
     assert rebuild(recorded.disk, FOLDER, MarketReplay, before_seq=1_000) is None
 
 
-def test_where_the_rebuild_fails_too_there_is_no_machine_to_read(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    recorded = RecordedRun(MARKETS)
-    monkeypatch.setattr("persistence.recovery.same_rows", lambda _given, _stored: False)
-    monkeypatch.setattr("persistence.commit.rebuild", lambda *_a, **_k: None)
-    durable = MARKETS.open(recorded.disk)
+def test_without_a_rebuild_a_quarantined_shell_has_no_machine_to_read() -> None:
+    """A changed decision fails the replay; the disk then fails the second reading."""
+    recorded = RecordedRun(MARKETS, options=ONE_SEGMENT)
+    disk = rewritten(recorded, with_payload(9, last_decision))
+    disk.fail("read", skip=1)
+    durable = MARKETS.open(disk, options=ONE_SEGMENT)
     assert durable.state is DurableState.QUARANTINED
+    assert "record 9: replaying its bets gives different decisions" in durable.why
     assert durable.machine is None
     assert durable.state_hash() == ""
     assert durable.seq == 0
@@ -112,42 +118,41 @@ def snapshot(disk: FaultyDisk, state: dict[str, Any], *, seq: int = 1, machine: 
     return snapshot_path(FOLDER, seq=seq)
 
 
-def test_a_snapshot_under_another_name_is_not_believed() -> None:
+def test_a_snapshot_under_another_name_is_refused() -> None:
     disk = FaultyDisk()
-    path = snapshot(disk, MARKETS.bare().dump(), machine="markets")
+    path = snapshot(disk, MARKETS.machine().dump(), machine="markets")
     disk.rename(path, snapshot_path(FOLDER, seq=7))
-    with pytest.raises(SnapshotInvalidError, match="not the snapshot of that name"):
+    with pytest.raises(SnapshotInvalidError, match="not the snapshot of its name"):
         read_snapshot(disk, snapshot_path(FOLDER, seq=7))
 
 
-def test_a_snapshot_of_another_machine_or_of_no_state_is_not_believed() -> None:
+def test_a_snapshot_of_another_machine_without_a_state_or_with_a_wrong_hash_is_refused() -> None:
     disk = FaultyDisk()
-    ledger = read_snapshot(disk, snapshot(disk, LEDGER.bare().dump(), machine="ledger"))
+    ledger = read_snapshot(disk, snapshot(disk, LEDGER.machine().dump(), machine="ledger"))
     replay = MarketReplay()
     with pytest.raises(SnapshotInvalidError, match="written by ledger"):
         replay.start_from(ledger)
     empty = read_snapshot(disk, snapshot(disk, {"nothing": 1}, machine="markets"))
     with pytest.raises(SnapshotInvalidError):
         replay.start_from(empty)
-    lying = read_snapshot(disk, snapshot(disk, MARKETS.bare().dump(), machine="markets"))
-    with pytest.raises(SnapshotInvalidError, match="its state hashes to"):
-        replay.start_from(lying._replace(state_hash="00"))
+    good = read_snapshot(disk, snapshot(disk, MARKETS.machine().dump(), machine="markets"))
+    with pytest.raises(SnapshotInvalidError, match="its state has the hash"):
+        replay.start_from(good._replace(state_hash="00"))
     assert replay.last == GENESIS
-    replay.start_from(lying)
+    replay.start_from(good)
     assert replay.last.seq == 1
 
 
-def test_a_snapshot_in_a_newer_layout_is_refused_cleanly(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_snapshot_in_a_newer_layout_is_refused() -> None:
     disk = FaultyDisk()
-    with monkeypatch.context() as patch:
-        patch.setattr("persistence.frames.LAYOUT_VERSION", LAYOUT_VERSION + 1)
-        path = snapshot(disk, MARKETS.bare().dump(), machine="markets")
+    path = snapshot(disk, MARKETS.machine().dump(), machine="markets")
+    disk = FaultyDisk.of({path: in_layout(LAYOUT_VERSION + 1, disk.files()[path])})
     with pytest.raises(JournalNewerError, match=f"layout version {LAYOUT_VERSION + 1}"):
         read_snapshot(disk, path)
 
 
-def test_a_whole_frame_around_no_document_is_not_a_snapshot() -> None:
-    framed, _, _ = pack([b"\xc1"], kind=6, epoch=1, seq=1, at_ns=1, place=0, previous_crc=0)
+def test_a_valid_frame_whose_payload_is_not_a_document_is_refused() -> None:
+    framed, _, _ = pack([b"\xc1"], kind=6, epoch=1, seq=1, at_ns=1, commit_index=0, previous_crc=0)
     path = snapshot_path(FOLDER, seq=1)
     disk = FaultyDisk.of({path: b"".join(map(bytes, framed))})
     with pytest.raises(SnapshotInvalidError):
@@ -161,7 +166,7 @@ LEAVES = st.integers(-(1 << 63), (1 << 64) - 1) | st.text() | st.binary() | st.n
     st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)),
     st.integers(0, 3),
 )
-def test_a_document_in_parts_is_the_document(value: Any, count: int) -> None:
+def test_a_document_encoded_in_parts_decodes_to_the_document(value: Any, count: int) -> None:
     long = bytes(5_000)
     document = {"value": value, "long": [long] * count, "nested": [[long], {"deep": long}]}
     parts: list[Any] = []
@@ -170,21 +175,27 @@ def test_a_document_in_parts_is_the_document(value: Any, count: int) -> None:
     assert sum(part is long for part in parts) == count + 2
 
 
-def test_a_state_past_what_a_snapshot_holds_stays_in_the_journal(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("persistence.snapshot.SNAPSHOT_BYTES_MAX", 100)
+def test_a_state_over_the_bound_is_not_written_and_leaves_no_file() -> None:
     disk = FaultyDisk()
-    durable = MARKETS.open(disk)
-    MARKETS.notify(durable, 0)
-    assert not durable.snapshot(at_ns=1)
-    assert "past what a snapshot holds" in durable.snapshot_trouble
-    MARKETS.send_all(durable, start=1)
-    assert durable.state_hash() == MARKETS.hashes[-1]
+    write = partial(
+        write_snapshot,
+        disk,
+        FOLDER,
+        mark=EpochMark(machine="markets"),
+        point=Point(seq=1, epoch=1, crc=0),
+        at_ns=1,
+        state=MARKETS.machine().dump(),
+    )
+    with pytest.raises(DiskFullError, match="over the bound of 100"):
+        write(bytes_max=100)
+    assert disk.names(FOLDER) == []
+    assert disk.trace == []
+    write()
+    assert disk.names(FOLDER) == [snapshot_path(FOLDER, seq=1).name]
 
 
 @pytest.mark.parametrize("aside", [False, True])
-def test_a_state_that_cannot_be_encoded_is_trouble_and_not_success(aside: bool) -> None:
+def test_a_state_that_cannot_be_encoded_is_an_error_and_leaves_no_file(aside: bool) -> None:
     disk = FaultyDisk()
     writer = SnapshotWriter(disk, FOLDER, mark=EpochMark(machine="markets"), aside=aside)
     writer.begin(point=GENESIS, at_ns=1, state={"odd": object()})
@@ -194,5 +205,5 @@ def test_a_state_that_cannot_be_encoded_is_trouble_and_not_success(aside: bool) 
     assert writer.finish(wait=True)
 
 
-def test_a_replay_of_a_shard_knows_its_number() -> None:
+def test_the_replays_of_two_shards_differ_by_their_number() -> None:
     assert LedgerReplay(shard=5).machine.state_hash() != LedgerReplay(shard=6).machine.state_hash()

@@ -240,7 +240,7 @@ def _write_journal(
     sequence: CommandSequence[DurableMarkets] | CommandSequence[DurableLedger], folder: Path
 ) -> None:
     durable = sequence.open(LocalDisk(), folder=folder, options=TINY)
-    sequence.send_all(durable)  # type: ignore[arg-type]
+    sequence.run(durable)  # type: ignore[arg-type]
     durable.close()
 
 
@@ -253,7 +253,7 @@ def segments(folder: Path) -> list[Path]:
 def test_sound_journal_is_shown_and_verified(overround: Overround, journal: Path) -> None:
     shown = overround("journal", "show", journal)
     assert (shown.code, shown.err) == (0, "")
-    assert "0 torn bytes: it ends cleanly" in shown.out
+    assert "0 torn bytes: the journal ends cleanly" in shown.out
     verified = overround("journal", "verify", journal)
     assert (verified.code, verified.err) == (0, "")
     assert "state of " in verified.out
@@ -268,7 +268,7 @@ def test_one_segment_is_shown_and_walked(overround: Overround, journal: Path) ->
 def test_limit_hides_rows_and_names_the_option(overround: Overround, journal: Path) -> None:
     done = overround("journal", "show", "--limit", "0", journal)
     assert done.code == 0
-    assert "rows are not shown; --limit asks for more" in done.out
+    assert "rows are not shown; a larger --limit shows more" in done.out
 
 
 def test_torn_journal_is_sound_and_says_what_the_next_start_cuts(
@@ -280,7 +280,7 @@ def test_torn_journal_is_sound_and_says_what_the_next_start_cuts(
     for action in ("show", "verify"):
         done = overround("journal", action, journal)
         assert done.code == 0
-        assert "torn bytes behind record" in done.out
+        assert "torn bytes after record" in done.out
 
 
 def test_damaged_journal_is_named_with_file_offset_and_reason(
@@ -313,7 +313,7 @@ def test_path_without_a_journal_is_named(overround: Overround, tmp_path: Path) -
             done = overround("journal", action, path)
             assert done.code == 1
             assert (
-                done.out == f"{path}: no journal is here (a shell's folder, or a segment in it)\n"
+                done.out == f"{path}: no journal found (give a shell's folder or a segment in it)\n"
             )
 
 
