@@ -20,7 +20,7 @@ from engine.common.commands import (
     SetOdds,
 )
 from engine.common.events import Refused
-from engine.common.ids import parse_market_key
+from engine.common.ids import MarketNo, parse_market_key
 from engine.common.reasons import Reason
 from engine.market.market import MarketMachine
 from engine.market.status_transitions import as_fed, unpriced
@@ -40,7 +40,7 @@ class Followed(Struct, frozen=True, kw_only=True, omit_defaults=True):
     becomes a SetStatus: it neither sets nor releases a trader's hold.
     """
 
-    market_no: int
+    market_no: MarketNo
     mark: Mark | None = None
     steps: tuple[FeedStep, ...] = ()
     fair: Fair | None = None
@@ -89,7 +89,7 @@ def follow_commands(
     return commands, refused
 
 
-def feed_update(market_no: int, mark: Mark, steps: tuple[FeedStep, ...]) -> FeedUpdate:
+def feed_update(market_no: MarketNo, mark: Mark, steps: tuple[FeedStep, ...]) -> FeedUpdate:
     """Return the command by which a market applies a message's steps once."""
     return FeedUpdate(
         market_no=market_no,
@@ -109,7 +109,7 @@ class _PricedMarket:
 
     __slots__ = ("fair", "fault", "index", "market_no", "odds_milli", "quoted", "type")
 
-    def __init__(self, index: int, market_no: int, fair: Fair, machine: MarketMachine) -> None:
+    def __init__(self, index: int, market_no: MarketNo, fair: Fair, machine: MarketMachine) -> None:
         image = machine.price_image(market_no)
         self.index = index
         self.market_no = market_no

@@ -20,7 +20,7 @@ from engine.common.commands import (
     SetOdds,
     SuspendMarket,
 )
-from engine.common.ids import parse_market_key
+from engine.common.ids import MarketNo, parse_market_key
 from engine.common.lifecycle import Status
 from engine.common.views import PriceImage
 from engine.market.market import MarketMachine
@@ -112,7 +112,7 @@ class Repricer:
     """Make the commands of repricings; keeps each fixture's compiled board for the next one."""
 
     def __init__(self) -> None:
-        self._fixture_of: dict[tuple[str, int], str] = {}
+        self._fixture_of: dict[tuple[str, MarketNo], str] = {}
         self._boards: dict[tuple[str, tuple[str, ...]], SportBoard] = {}
 
     def commands(self, request: Reprice, machine: MarketMachine) -> tuple[MarketCommand, ...]:
@@ -168,7 +168,7 @@ class Repricer:
             images = [image for image in images if model.has_market(parse_market_key(image.key))]
         return [image for image in images if image.status in _PRICED]
 
-    def _fixture(self, market_no: int, sport: AnySport, machine: MarketMachine) -> str:
+    def _fixture(self, market_no: MarketNo, sport: AnySport, machine: MarketMachine) -> str:
         """Return a market's fixture; an empty text where the sport does not price the market."""
         fixture = self._fixture_of.get((sport.name, market_no))
         if fixture is None:

@@ -10,7 +10,7 @@ from typing import Annotated, Final, NamedTuple
 from msgspec import Meta, Struct
 
 from engine.common.commands import DEDUCTIONS_MAX, Deduction, OddsField, StakeField, TimeField
-from engine.common.units import ODDS_MILLI_MIN
+from engine.common.units import ODDS_MILLI_MIN, Nanos, OddsMilli
 from engine.pricing.race.model import RUNNERS_MAX
 
 DEDUCTION_MILLI_MAX: Final = 900
@@ -102,7 +102,7 @@ class DeductionRow(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 DeductionTable = Annotated[tuple[DeductionRow, ...], Meta(min_length=1, max_length=ROWS_MAX)]
 
 RULE_4: Final[DeductionTable] = tuple(
-    DeductionRow(to_milli=to_milli, deduct_milli=deduct_milli)
+    DeductionRow(to_milli=OddsMilli(to_milli), deduct_milli=deduct_milli)
     for to_milli, deduct_milli in (
         (1_112, 900), (1_182, 850), (1_250, 800), (1_300, 750), (1_400, 700), (1_534, 650),
         (1_616, 600), (1_800, 550), (1_953, 500), (2_200, 450), (2_500, 400), (2_750, 350),
@@ -140,11 +140,11 @@ def deductions(
         When there are more than `DEDUCTIONS_MAX` different deductions.
     """
     total = 0
-    by_time: dict[int, int] = {}
+    by_time: dict[Nanos, int] = {}
     for withdrawal in sorted(withdrawals, key=lambda each: each.at_ns, reverse=True):
         total += deduction_milli(table, odds_milli=withdrawal.odds_milli)
         by_time[withdrawal.at_ns] = min(total, DEDUCTION_MILLI_MAX)
-    latest: dict[int, int] = {}
+    latest: dict[int, Nanos] = {}
     for at_ns, deducted in by_time.items():
         latest.setdefault(deducted, at_ns)
     rows = [

@@ -28,6 +28,7 @@ from actors.messages import (
 from actors.peer import Peer, PeerError, PeerRefusedError
 from actors.routes import Routes
 from engine.common.commands import FeedStep
+from engine.common.ids import MarketNo
 from engine.pricing.following import UPDATES_IN_CALL_MAX, Followed
 from engine.pricing.quoting import Margin
 from engine.pricing.repricing import Reprice
@@ -486,7 +487,7 @@ class FeedPipeline:
 def _followed(notify: MarketUpdate, market_no: int) -> Followed:
     """Return a market's part of a message, the market's number written into every command."""
     return Followed(
-        market_no=market_no,
+        market_no=MarketNo(market_no),
         mark=notify.mark,
         steps=tuple([_of_market(step, market_no) for step in notify.steps]),
         fair=notify.fair,
