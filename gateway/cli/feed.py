@@ -226,7 +226,7 @@ def _token(args: argparse.Namespace, config: Config) -> Callable[[], str]:
 def _uof(args: argparse.Namespace) -> "Transport":
     from gateway.feeds.bridge.amqp import AmqpSettings, AmqpTransport, with_password  # noqa: PLC0415
     from gateway.feeds.bridge.transports import FileTransport  # noqa: PLC0415
-    from gateway.feeds.uof.messages import SOURCE_BEGAN  # noqa: PLC0415
+    from gateway.feeds.uof.messages import SUBSCRIPTION_STARTED  # noqa: PLC0415
     from gateway.feeds.uof.recovery_api import RecoveryApi  # noqa: PLC0415
 
     if args.files is not None:
@@ -243,7 +243,7 @@ def _uof(args: argparse.Namespace) -> "Transport":
         ca_file=args.ca_file,
     )
     request = None if api is None else api.request
-    return AmqpTransport(settings, request=request, began=SOURCE_BEGAN)
+    return AmqpTransport(settings, request=request, began=SUBSCRIPTION_STARTED)
 
 
 def _exchange(args: argparse.Namespace) -> "Transport":

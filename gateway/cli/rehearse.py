@@ -36,7 +36,7 @@ def add(commands: "Commands") -> None:
 
 def run(args: argparse.Namespace, _config: Config) -> int:
     """Print the messages, one a line; return the exit code."""
-    from gateway.feeds.uof.generator import Rehearsal  # noqa: PLC0415 - loads the kernels
+    from gateway.feeds.uof.generator import FeedGenerator  # noqa: PLC0415 - loads the kernels
     from simulations.timeline import UnknownMatchError, match_by_id  # noqa: PLC0415
 
     try:
@@ -44,6 +44,6 @@ def run(args: argparse.Namespace, _config: Config) -> int:
     except UnknownMatchError as error:
         sys.stderr.write(f"overround rehearse: {error}\n")
         return EXIT_WRONG_ARGUMENTS
-    for body in Rehearsal(match, alive=args.alive).messages():
+    for body in FeedGenerator(match, alive=args.alive).messages():
         sys.stdout.buffer.write(body + b"\n")
     return EXIT_DONE

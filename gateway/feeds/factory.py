@@ -13,8 +13,8 @@ from gateway.feeds.core.adapter import Adapter
 from gateway.feeds.core.pipeline import FeedPipeline, PipelineSettings
 from gateway.feeds.core.settings import ExchangeFeedSettings, FeedSettings, UofFeedSettings
 from gateway.feeds.exchange.adapter import ExchangeAdapter, ExchangeSettings
-from gateway.feeds.uof.adapter import UofAdapter, UofSettings
-from gateway.feeds.uof.producers import WatchSettings
+from gateway.feeds.uof.adapter import UofAdapter
+from gateway.feeds.uof.settings import UofSettings, WatchSettings
 
 
 def feed_part(

@@ -49,7 +49,8 @@ from gateway.feeds.bridge.recordings import (
 from gateway.feeds.core.clock import RecordedClock
 from gateway.feeds.exchange.adapter import ExchangeAdapter, ExchangeSettings
 from gateway.feeds.factory import feed_part
-from gateway.feeds.uof.adapter import UofAdapter, UofSettings
+from gateway.feeds.uof.adapter import UofAdapter
+from gateway.feeds.uof.settings import UofSettings
 from gateway.messages.feed import FeedPushed
 from gateway.replay.bettors import ReplayBettors
 from gateway.replay.options import AS_FAST_AS_IT_GOES, ReplayOptions

@@ -17,7 +17,7 @@ from gateway.client import BettorSession, FeedSession, connect, connect_feed
 from gateway.configuration.config import Config
 from gateway.feeds.core.settings import UofFeedSettings
 from gateway.feeds.factory import feed_part
-from gateway.feeds.uof.generator import LIVE, Rehearsal
+from gateway.feeds.uof.generator import LIVE, FeedGenerator
 from gateway.messages.feed import FeedPushed
 from gateway.replay.options import AS_FAST_AS_IT_GOES, ReplayOptions
 from gateway.replay.run import Replay, read_summary
@@ -83,7 +83,7 @@ class Goals:
     """A match that alternates between 1:0 and 1:1, and a client that waits for its odds."""
 
     def __init__(self, source: FeedSession, watcher: BettorSession) -> None:
-        self._rehearsal = Rehearsal(match_by_id(MATCH), event=FIXTURE, keys=GOAL_KEYS)
+        self._generator = FeedGenerator(match_by_id(MATCH), event=FIXTURE, keys=GOAL_KEYS)
         self._source = source
         self._watcher = watcher
         self._at_ms = 1_700_000_000_000
@@ -127,7 +127,7 @@ class Goals:
             second_half=Score(home=0, away=away),
             order="ha"[: 1 + away],
         )
-        return self._rehearsal.odds(self._at_ms, LIVE, state, status=1)[1]
+        return self._generator.odds(self._at_ms, LIVE, state, status=1)[1]
 
     def _all_active(self) -> bool:
         markets = self._watcher.prices.values()
@@ -204,15 +204,15 @@ class Provider:
     def __init__(self, markets: int) -> None:
         self._rng = random.Random(7)
         self._at_ms = 1_700_000_000_000
-        self._rehearsals: list[Rehearsal] = []
+        self._generators: list[FeedGenerator] = []
         self.markets = 0
         for number, match in enumerate(4 * list(world_cup_2022().values()), start=1):
             if self.markets >= markets:
                 break
-            one = Rehearsal(match, event=f"sr:match:{number}")
-            self._rehearsals.append(one)
+            one = FeedGenerator(match, event=f"sr:match:{number}")
+            self._generators.append(one)
             self.markets += len(one.markets)
-        self.matches = len(self._rehearsals)
+        self.matches = len(self._generators)
         self._states = [
             MatchState(period=Period.FIRST_HALF, clock_s=60 * minute) for minute in range(1, 45)
         ]
@@ -221,7 +221,7 @@ class Provider:
         """Return for each match a message with all of its markets."""
         self._at_ms += 1_000
         return [
-            one.odds(self._at_ms, LIVE, self._states[0], status=1)[1] for one in self._rehearsals
+            one.odds(self._at_ms, LIVE, self._states[0], status=1)[1] for one in self._generators
         ]
 
     def messages(self, count: int) -> list[bytes]:
@@ -229,7 +229,7 @@ class Provider:
         bodies = []
         for _ in range(count):
             self._at_ms += 1
-            one = self._rng.choice(self._rehearsals)
+            one = self._rng.choice(self._generators)
             state = self._rng.choice(self._states)
             some = self._rng.sample(range(len(one.markets)), MARKETS_A_MESSAGE)
             bodies.append(one.odds(self._at_ms, LIVE, state, status=1, only=some)[1])

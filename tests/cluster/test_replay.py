@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from actors.exit_codes import EXIT_DONE, EXIT_FAILED, EXIT_WRONG_ARGUMENTS
-from gateway.feeds.uof.generator import KEYS, Rehearsal
+from gateway.feeds.uof.generator import KEYS, FeedGenerator
 from simulations.timeline import match_by_id
 from tests.gateway.feeds.exchange.builders import definition, mcm, quoted, runner
 
@@ -67,7 +67,7 @@ def accepted(output: str) -> int:
 
 def test_a_recorded_match_is_traded_and_settled_and_passes_every_check(folder: Path) -> None:
     path = folder / "final.xml"
-    messages = Rehearsal(match_by_id("wc22-64")).messages()
+    messages = FeedGenerator(match_by_id("wc22-64")).messages()
     path.write_bytes(b"\n".join(messages) + b"\n")
     done = replay(folder, path, "--speed", "3000", "--bettors", "12")
     assert done.returncode == EXIT_DONE, done.stdout + done.stderr

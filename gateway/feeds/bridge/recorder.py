@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from gateway.feeds.bridge.bridge import Incoming, Transport
-from gateway.feeds.uof.messages import SOURCE_BEGAN
+from gateway.feeds.uof.messages import SUBSCRIPTION_STARTED
 from gateway.messages.feed import FeedRequest
 
 logger = logging.getLogger("overround.bridge")
@@ -66,7 +66,7 @@ class Recorder:
 
     def _write(self, body: bytes) -> None:
         file = self._file
-        if body == SOURCE_BEGAN:
+        if body == SUBSCRIPTION_STARTED:
             return  # the transport's own word, and no provider's
         if file is not None and self._try(
             lambda: file.write(body.translate(_ONE_LINE).strip() + b"\n")

@@ -1,8 +1,8 @@
-"""The markets that one feed has spoken of: who speaks for each, and what was said last.
+"""The markets of one feed: the producer each belongs to, and the last status each was given.
 
-Owns the adapter's memory of markets: their names on both sides, the producer that has each, the
-status it was last told, and bet stops that older news must not undo. All of it can be rebuilt from
-what markets remember; it is bounded, and never decides what a message means.
+Owns the adapter's memory of markets: their names on both sides, their owners, their last status,
+and the bet_stops that an older message must not undo. The memory is bounded and can be rebuilt from
+what the engine's markets remember. This module never decides what a message does to a market.
 """
 
 from collections import OrderedDict
@@ -13,180 +13,228 @@ from engine.common.ids import MalformedIdError, parse_market_key
 from engine.common.lifecycle import Status
 from engine.common.units import MARKETS_MAX, ODDS_MILLI_MIN
 from gateway.feeds.core.adapter import KnownMarket
+from gateway.feeds.uof.bet_stop_groups import stopped_by
 from gateway.feeds.uof.messages import MarketName
-from gateway.feeds.uof.types import OUTCOME_NAMES, UofMarket, UofTypes, stopped_by
+from gateway.feeds.uof.types import OUTCOME_NAMES, UofMarket, UofTypes
 
 STOPS_MAX: Final = 8
-"""Bet stops of one event that are kept; past it the oldest is forgotten."""
+"""bet_stops kept of one event; past it the oldest is dropped."""
 STOPPED_EVENTS_MAX: Final = 1 << 14
-"""Events whose bet stops are kept; past it those stopped longest ago are forgotten."""
-NOBODY: Final = 0
-_OVER: Final = (Status.CANCELLED, Status.CLOSED)
+NO_OWNER: Final = 0
+_FINAL_STATUSES: Final = (Status.CANCELLED, Status.CLOSED)
 
 _Identity = tuple[str, int, tuple[tuple[str, str], ...]]
+"""Event id, market id and sorted specifiers."""
 
 
-class Listed:
-    """One market of the feed."""
+class ListedMarket:
+    """One market of the feed: its names, its owner, its last status and its last result.
+
+    Parameters
+    ----------
+    market : UofMarket
+        The market under the engine's names.
+    market_id : int
+        The provider's market id.
+    """
 
     __slots__ = (
+        "_index_by_outcome",
         "certainty",
+        "has_price",
+        "last_status",
         "market",
-        "number",
+        "market_id",
         "odds_milli",
         "owner",
-        "places",
-        "priced",
         "result_ms",
-        "sent_ms",
         "settled",
-        "told",
-    )  # fmt: skip
+        "status_ms",
+    )
 
-    def __init__(self, market: UofMarket, number: int) -> None:
+    def __init__(self, market: UofMarket, market_id: int) -> None:
         self.market = market
-        self.number = number
-        """The provider's number of its type."""
-        self.places: dict[str, int] = {name: n for n, name in enumerate(market.outcomes)}
+        self.market_id = market_id
+        self._index_by_outcome = {name: index for index, name in enumerate(market.outcomes)}
         self.odds_milli: list[int] = [ODDS_MILLI_MIN] * len(market.outcomes)
-        self.priced = False
-        self.owner = NOBODY
-        """The producer whose word counts."""
-        self.told = Status.INACTIVE
-        """What the owner said last, whatever the watchdog made of it."""
-        self.sent_ms = 0
+        """The feed's last odds, in the order of the outcomes."""
+        self.has_price = False
+        """Whether some outcome was offered at least once."""
+        self.owner = NO_OWNER
+        """The producer whose odds and statuses the market follows."""
+        self.last_status = Status.INACTIVE
+        """Status of the owner's newest message, before the producer watch changed it."""
+        self.status_ms = 0
+        """Provider timestamp of the message that set `last_status`."""
         self.settled = False
         self.result_ms = 0
+        """Newest provider timestamp of a settlement or a settlement roll-back."""
         self.certainty = 0
+        """Certainty of the last bet_settlement: 1 scouted, 2 confirmed, 0 none."""
 
     @property
-    def open(self) -> bool:
-        """Whether it is to be open as soon as its producer can be trusted."""
-        return self.told is Status.ACTIVE and not self.settled
+    def open_when_trusted(self) -> bool:
+        """Whether the market is to be ACTIVE while its owner is trusted."""
+        return self.last_status is Status.ACTIVE and not self.settled
 
     @property
-    def over(self) -> bool:
-        """Whether nothing but a correction can come."""
-        return self.settled or self.told in _OVER
+    def finished(self) -> bool:
+        """Whether only a correction can still change the market."""
+        return self.settled or self.last_status in _FINAL_STATUSES
 
-    def place(self, outcome_id: str) -> int | None:
-        """Return which of its outcomes an id is; None where it is none of them."""
+    def outcome_index(self, outcome_id: str) -> int | None:
+        """Return the index of the outcome with a provider's id; None when there is none."""
         name = OUTCOME_NAMES.get(outcome_id, "") if self.market.sport else outcome_id
-        return self.places.get(name)
+        return self._index_by_outcome.get(name)
 
 
-class UofBook:
+class MarketRegistry:
     """All markets of a feed, found by the provider's names.
 
     Parameters
     ----------
     types : UofTypes
-        What the provider's names are to us.
+        Translates the provider's names to the engine's.
     prematch : Sequence[int]
-        Producers that hand over to others when an event begins.
+        Producers that hand their markets over to a live producer.
     markets_max : int
-        Markets kept; past it those that are settled or cancelled are forgotten, and if there are
-        none, a new market is refused.
+        Markets kept. When the registry is full, settled, cancelled and closed markets are dropped;
+        when there are none, a new market is refused.
+    stopped_events_max : int
+        Events whose bet_stops are kept; past it the event stopped longest ago is dropped.
     """
 
     def __init__(
-        self, types: UofTypes, *, prematch: Sequence[int], markets_max: int = MARKETS_MAX
+        self,
+        types: UofTypes,
+        *,
+        prematch: Sequence[int],
+        markets_max: int = MARKETS_MAX,
+        stopped_events_max: int = STOPPED_EVENTS_MAX,
     ) -> None:
         self._types: Final = types
         self._prematch: Final = tuple(prematch)
         self._markets_max: Final = markets_max
-        self._listed: dict[_Identity, Listed] = {}
+        self._stopped_events_max: Final = stopped_events_max
+        self._markets: dict[_Identity, ListedMarket] = {}
         self._events: dict[str, dict[_Identity, None]] = {}
         self._stops: OrderedDict[str, list[tuple[int, int, tuple[str, ...]]]] = OrderedDict()
 
     def __len__(self) -> int:
-        return len(self._listed)
+        return len(self._markets)
 
-    def __iter__(self) -> Iterator[Listed]:
-        return iter(self._listed.values())
+    def __iter__(self) -> Iterator[ListedMarket]:
+        return iter(self._markets.values())
 
-    def of_event(self, event_id: str) -> list[Listed]:
+    def event_markets(self, event_id: str) -> list[ListedMarket]:
         """Return an event's markets."""
-        return [self._listed[identity] for identity in self._events.get(event_id, ())]
+        return [self._markets[identity] for identity in self._events.get(event_id, ())]
 
-    def find(self, event_id: str, name: MarketName) -> Listed | None:
-        """Return a market by the provider's names; None where it was never seen."""
+    def find(self, event_id: str, name: MarketName) -> ListedMarket | None:
+        """Return a market by the provider's names; None when the registry does not hold it."""
         identity = self._identity(event_id, name)
-        return None if identity is None else self._listed.get(identity)
+        return None if identity is None else self._markets.get(identity)
 
-    def add(self, event_id: str, name: MarketName, outcome_ids: Sequence[str]) -> Listed | str:
-        """Return a market that is new, or in a few words why it cannot be kept."""
+    def add(
+        self, event_id: str, name: MarketName, outcome_ids: Sequence[str]
+    ) -> ListedMarket | str:
+        """Add a new market and return it, or return the reason why it is refused."""
         market = self._types.market(event_id, name, outcome_ids)
         identity = self._identity(event_id, name)
         if isinstance(market, str) or identity is None:
             return market if isinstance(market, str) else "market: no key"
-        return self._enter(identity, market)
+        return self._store(identity, market)
 
-    def know(self, known: KnownMarket, *, feed: str) -> tuple[Listed, dict[int, int]] | None:
-        """Take a market that exists already; return it and each producer's newest message.
+    def restore(
+        self, known: KnownMarket, *, feed: str
+    ) -> tuple[ListedMarket, dict[int, int]] | None:
+        """Add a market that the engine already has.
 
-        None where its key is not one of this feed's.
+        Parameters
+        ----------
+        known : KnownMarket
+            The market's image and the feed positions it remembers.
+        feed : str
+            The feed's name.
+
+        Returns
+        -------
+        tuple of ListedMarket and dict, or None
+            The market, and the timestamp in ms of each producer's newest odds message. None when
+            the key is not one of this feed's, or the registry is full.
         """
         try:
             key = parse_market_key(known.image.key)
         except MalformedIdError:
             return None
-        number = self._types.number(key)
-        if number is None:
+        market_id = self._types.market_id(key)
+        if market_id is None:
             return None
-        market = self._types.known(key, known.image.outcomes)
-        listed = self._enter((key.fixture, number, key.specifiers), market)
+        market = self._types.existing_market(key, known.image.outcomes)
+        listed = self._store((key.fixture, market_id, key.specifiers), market)
         if isinstance(listed, str):
             return None
-        heard = _heard(known.positions, feed, "odds")
+        odds_ms = _positions_by_producer(known.positions, feed, "odds")
+        result_ms = _positions_by_producer(known.positions, feed, "result")
         listed.odds_milli = list(known.image.odds_milli)
-        listed.priced = any(known.image.active)
-        listed.told = known.image.status
+        listed.has_price = any(known.image.active)
+        listed.last_status = known.image.status
         listed.settled = known.results_stand or known.image.status is Status.SETTLED
-        listed.result_ms = max(_heard(known.positions, feed, "result").values(), default=0)
-        if heard:
-            listed.owner = max(heard, key=lambda producer: (self.rank(producer), heard[producer]))
-            listed.sent_ms = heard[listed.owner]
-        return listed, heard
+        listed.result_ms = max(result_ms.values(), default=0)
+        if odds_ms:
+            listed.owner = max(odds_ms, key=lambda number: (self.rank(number), odds_ms[number]))
+            listed.status_ms = odds_ms[listed.owner]
+        return listed, odds_ms
 
     def rank(self, producer: int) -> int:
-        """Return 0 for a producer that hands over when an event begins, else 1."""
+        """Return 0 for a pre-match producer, 1 for a live one."""
         return 0 if producer in self._prematch else 1
 
-    def speaks_for(self, listed: Listed, producer: int, status: Status, at_ms: int) -> bool:
-        """Say whether a producer's word on a market counts.
+    def follows(self, listed: ListedMarket, producer: int, status: Status, at_ms: int) -> bool:
+        """Say whether a market follows a producer's odds and status.
 
-        A market is its owner's until the owner hands it over or a live producer takes it. What
-        the former owner says afterwards is not heard, nor is an owner's change of mind: a market
-        that was handed over waits for its new producer.
+        A market belongs to its owner until the owner hands it over or a live producer takes it from
+        a pre-match one. Messages of the former owner are ignored. An owner that handed the market
+        over cannot make it ACTIVE or SUSPENDED again: the market waits for its new producer.
+
+        Parameters
+        ----------
+        status : Status
+            The status that the message gives the market.
+        at_ms : int
+            The message's timestamp.
         """
-        if listed.owner in (NOBODY, producer):
-            handed = listed.owner == producer and listed.told is Status.HANDED_OVER
-            return not (handed and status in (Status.ACTIVE, Status.SUSPENDED))
+        if listed.owner in (NO_OWNER, producer):
+            handed_over = listed.owner == producer and listed.last_status is Status.HANDED_OVER
+            return not (handed_over and status in (Status.ACTIVE, Status.SUSPENDED))
         if status is Status.HANDED_OVER:
             return False
-        if listed.told is Status.HANDED_OVER or self.rank(producer) > self.rank(listed.owner):
+        if listed.last_status is Status.HANDED_OVER or self.rank(producer) > self.rank(
+            listed.owner
+        ):
             return True
-        return self.rank(producer) == self.rank(listed.owner) and at_ms >= listed.sent_ms
+        return self.rank(producer) == self.rank(listed.owner) and at_ms >= listed.status_ms
 
     # --- bet stops -------------------------------------------------------------------------------
 
-    def stop(self, event_id: str, producer: int, groups: tuple[str, ...], at_ms: int) -> None:
-        """Remember a bet stop, for news from before it that come late."""
+    def record_bet_stop(
+        self, event_id: str, producer: int, groups: tuple[str, ...], at_ms: int
+    ) -> None:
+        """Record a bet_stop, so that an older message that arrives later does not undo it."""
         stops = self._stops.setdefault(event_id, [])
         if (at_ms, producer, groups) not in stops:
             stops.append((at_ms, producer, groups))
             stops.sort(key=lambda stop: stop[0])
             del stops[:-STOPS_MAX]
         self._stops.move_to_end(event_id)
-        while len(self._stops) > STOPPED_EVENTS_MAX:
+        while len(self._stops) > self._stopped_events_max:
             self._stops.popitem(last=False)
 
-    def stopped_since(self, event_id: str, producer: int, number: int, at_ms: int) -> bool:
-        """Say whether a producer has stopped bets on a market after a time."""
+    def bet_stopped_since(self, event_id: str, producer: int, market_id: int, at_ms: int) -> bool:
+        """Say whether a producer's bet_stop stopped a market after a time."""
         return any(
-            stopped_ms > at_ms and by == producer and stopped_by(number, groups)
-            for stopped_ms, by, groups in self._stops.get(event_id, ())
+            stopped_ms > at_ms and stopping == producer and stopped_by(market_id, groups)
+            for stopped_ms, stopping, groups in self._stops.get(event_id, ())
         )
 
     # --- inside ----------------------------------------------------------------------------------
@@ -195,18 +243,18 @@ class UofBook:
         key = self._types.key(event_id, "any", name.specifiers)
         return None if isinstance(key, str) else (event_id, name.id, key.specifiers)
 
-    def _enter(self, identity: _Identity, market: UofMarket) -> Listed | str:
-        if len(self._listed) >= self._markets_max:
-            self._forget_those_over()
-        if len(self._listed) >= self._markets_max:
+    def _store(self, identity: _Identity, market: UofMarket) -> ListedMarket | str:
+        if len(self._markets) >= self._markets_max:
+            self._drop_finished()
+        if len(self._markets) >= self._markets_max:
             return f"markets: at most {self._markets_max} are followed"
-        listed = self._listed[identity] = Listed(market, identity[1])
+        listed = self._markets[identity] = ListedMarket(market, identity[1])
         self._events.setdefault(identity[0], {})[identity] = None
         return listed
 
-    def _forget_those_over(self) -> None:
-        for identity in [i for i, listed in self._listed.items() if listed.over]:
-            del self._listed[identity]
+    def _drop_finished(self) -> None:
+        for identity in [i for i, listed in self._markets.items() if listed.finished]:
+            del self._markets[identity]
             event = self._events[identity[0]]
             del event[identity]
             if not event:
@@ -214,26 +262,31 @@ class UofBook:
 
 
 def odds_source(feed: str, producer: int) -> str:
-    """Return the name under which markets remember a producer's odds."""
+    """Return the source of a producer's odds and statuses, for marks."""
     return f"{feed}:{producer}/odds"
 
 
 def result_source(feed: str, producer: int) -> str:
-    """Return the name under which markets remember a producer's results."""
+    """Return the source of a producer's results, for marks."""
     return f"{feed}:{producer}/result"
 
 
 def price_source(feed: str, producer: int) -> str:
-    """Return the name under which markets remember prices of our own, by a producer's news."""
+    """Return the source of model prices that a producer's messages cause, for marks."""
     return f"{feed}:{producer}/price"
 
 
-def _heard(positions: dict[str, int], feed: str, channel: str) -> dict[int, int]:
-    """Return each producer's position in a lane of this feed."""
-    heard: dict[int, int] = {}
+def _positions_by_producer(positions: dict[str, int], feed: str, channel: str) -> dict[int, int]:
+    """Return each producer's position in one channel of a feed."""
+    found: dict[int, int] = {}
     for source, position in positions.items():
-        whose, _, rest = source.rpartition(":")
-        number, _, own_channel = rest.partition("/")
-        if whose == feed and own_channel == channel and number.isascii() and number.isdigit():
-            heard[int(number)] = position
-    return heard
+        source_feed, _, rest = source.rpartition(":")
+        number, _, source_channel = rest.partition("/")
+        if (
+            source_feed == feed
+            and source_channel == channel
+            and number.isascii()
+            and number.isdigit()
+        ):
+            found[int(number)] = position
+    return found

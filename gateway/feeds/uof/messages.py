@@ -1,33 +1,43 @@
-"""The Unified Odds Feed's messages, typed: what each kind says, and nothing of what to do about it.
+"""Messages of the Unified Odds Feed as types, one class per kind.
 
-Owns the shapes and the numbers' units; never reads bytes (uof_xml.py) and never knows a market of
-ours. Times are the provider's own, in milliseconds since 1970, UTC.
+Owns the fields of each message, their units and their bounds. It never reads bytes (xml.py does)
+and never knows a market of the engine. Times are the provider's, in milliseconds since 1970, UTC.
+
+The digest of a market's mark is computed from the fields' names and values: renaming a field
+changes the digests that journals hold.
 """
 
-from typing import Final
+from typing import ClassVar, Final
 
 from msgspec import Struct
 
-MS_MAX: Final = ((1 << 63) - 1) // 1_000_000
-"""Latest moment whose nanoseconds fit a signed 64-bit integer."""
+from engine.common.units import NS_PER_MS
+
+TIMESTAMP_MS_MAX: Final = ((1 << 63) - 1) // NS_PER_MS
+"""Latest time whose nanoseconds fit a signed 64-bit integer."""
 PRODUCT_MAX: Final = 999
 MARKET_ID_MAX: Final = (1 << 31) - 1
 REQUEST_ID_MAX: Final = (1 << 63) - 1
 SCORE_MAX: Final = 9_999
 CARDS_MAX: Final = 99
 NO_PRODUCT: Final = 0
-"""Stands for the producer of a roll-back that names none, and for all where a source begins."""
-SOURCE_BEGAN: Final = b"<source_began/>"
-"""What a transport says first on a connection that does not go on where the last one ended."""
+"""Producer of a roll-back that names none, and of `SubscriptionStarted`, which concerns all."""
+SUBSCRIPTION_STARTED: Final = b"<source_began/>"
+"""Body that our transport, not the provider, puts before the first message of a subscription that
+does not continue where the previous one ended."""
 
 
 class Message(Struct, frozen=True, kw_only=True):
-    """Base of every message: who made it, and when."""
+    """Base of every message: its producer and its time."""
+
+    kind: ClassVar[str]
+    """Name of the root element in the provider's XML."""
 
     product: int
+    """Number of the producer."""
     timestamp: int
     request_id: int | None = None
-    """The recovery that this message answers; None when it is said for the first time."""
+    """The recovery that this message answers; None when it is sent for the first time."""
 
 
 class EventMessage(Message, frozen=True, kw_only=True):
@@ -35,20 +45,20 @@ class EventMessage(Message, frozen=True, kw_only=True):
 
     event_id: str
 
-    def called(self, name: "MarketName") -> str:
-        """Return in words which market of the event is meant."""
+    def describe(self, name: "MarketName") -> str:
+        """Return the event, the market id and the specifiers as text for a refusal."""
         return f"{self.event_id}: {name.id} {name.specifiers}".strip()
 
 
 class MarketName(Struct, frozen=True, kw_only=True):
-    """What identifies a market within its event: a number, and the provider's specifiers."""
+    """The market id and specifiers that identify a market within its event."""
 
     id: int
     specifiers: str = ""
 
 
 class OutcomeOdds(Struct, frozen=True, kw_only=True):
-    """One outcome's odds in thousandths, rounded down, and its probability, as far as given."""
+    """One outcome's odds in thousandths, rounded down, and its probability; None: not given."""
 
     id: str
     odds_milli: int | None = None
@@ -57,7 +67,7 @@ class OutcomeOdds(Struct, frozen=True, kw_only=True):
 
 
 class MarketOdds(Struct, frozen=True, kw_only=True):
-    """A market's status (active where none is given) and its current outcomes."""
+    """A market's status (1, active, where none is given) and all its current outcomes."""
 
     name: MarketName
     status: int = 1
@@ -66,7 +76,7 @@ class MarketOdds(Struct, frozen=True, kw_only=True):
 
 
 class PeriodScore(Struct, frozen=True, kw_only=True):
-    """Goals or points of one period, by the match status code that the period has."""
+    """Goals or points of one period; `code` is the period's match status code."""
 
     code: int
     home: int
@@ -74,22 +84,24 @@ class PeriodScore(Struct, frozen=True, kw_only=True):
 
 
 class SportEventStatus(Struct, frozen=True, kw_only=True):
-    """Where the event stands; None where the message does not say."""
+    """Status, score and clock of the event; None: the message does not give the figure."""
 
     status: int
     match_status: int | None = None
     home_score: int | None = None
     away_score: int | None = None
     clock_s: int | None = None
-    """Match time and stoppage time together."""
+    """Match time plus stoppage time, in seconds."""
     periods: tuple[PeriodScore, ...] = ()
     home_red_cards: int = 0
     away_red_cards: int = 0
-    """Sent off, by a red card or by a second yellow one."""
+    """Players sent off, by a red card or a second yellow card."""
 
 
 class OddsChange(EventMessage, frozen=True, kw_only=True):
-    """New odds or statuses of some markets; those left out stand as they stood."""
+    """New odds and statuses of the listed markets; markets that are not listed do not change."""
+
+    kind: ClassVar[str] = "odds_change"
 
     status: SportEventStatus | None = None
     betting_status: int | None = None
@@ -98,45 +110,51 @@ class OddsChange(EventMessage, frozen=True, kw_only=True):
 
 
 class BetStop(EventMessage, frozen=True, kw_only=True):
-    """Suspend the active markets of some groups, at once."""
+    """Suspend the active markets of the named groups at once."""
+
+    kind: ClassVar[str] = "bet_stop"
 
     groups: tuple[str, ...]
     market_status: int = -1
 
 
 class OutcomeSettled(Struct, frozen=True, kw_only=True):
-    """One outcome's end: result is 1 won, 0 lost, -1 undecided; the void factor is in halves."""
+    """One outcome's result: 1 won, 0 lost, -1 undecided; its void factor in halves."""
 
     id: str
     result: int
     void_halves: int = 0
     dead_heat: tuple[int, int] = (1, 1)
-    """Numerator and denominator."""
+    """Numerator and denominator of the dead-heat factor."""
 
 
 class MarketSettled(Struct, frozen=True, kw_only=True):
-    """A market's outcomes, settled."""
+    """One market's settled outcomes."""
 
     name: MarketName
     outcomes: tuple[OutcomeSettled, ...]
 
 
 class BetSettlement(EventMessage, frozen=True, kw_only=True):
-    """Results, as scouted (certainty 1) or confirmed (2)."""
+    """Results of markets: certainty 1 is from a live scout, 2 is confirmed."""
+
+    kind: ClassVar[str] = "bet_settlement"
 
     certainty: int
     markets: tuple[MarketSettled, ...]
 
 
 class MarketVoided(Struct, frozen=True, kw_only=True):
-    """A market named by a cancellation or a roll-back."""
+    """One market that a cancellation or a roll-back names."""
 
     name: MarketName
     void_reason: int | None = None
 
 
 class BetCancel(EventMessage, frozen=True, kw_only=True):
-    """Bets placed from `start_time` up to `end_time` are void; None is open."""
+    """Void the bets placed from `start_time` up to `end_time`; None: no bound on that side."""
+
+    kind: ClassVar[str] = "bet_cancel"
 
     start_time: int | None = None
     end_time: int | None = None
@@ -145,13 +163,17 @@ class BetCancel(EventMessage, frozen=True, kw_only=True):
 
 
 class RollbackBetSettlement(EventMessage, frozen=True, kw_only=True):
-    """An earlier settlement was an error."""
+    """Take back an earlier bet_settlement, which was an error."""
+
+    kind: ClassVar[str] = "rollback_bet_settlement"
 
     markets: tuple[MarketVoided, ...] = ()
 
 
 class RollbackBetCancel(EventMessage, frozen=True, kw_only=True):
-    """An earlier cancellation of the same window was an error."""
+    """Take back an earlier bet_cancel of the same window, which was an error."""
+
+    kind: ClassVar[str] = "rollback_bet_cancel"
 
     start_time: int | None = None
     end_time: int | None = None
@@ -159,27 +181,37 @@ class RollbackBetCancel(EventMessage, frozen=True, kw_only=True):
 
 
 class FixtureChange(EventMessage, frozen=True, kw_only=True):
-    """The fixture was changed: 1 new, 2 start time, 3 cancelled, 4 format, 5 coverage."""
+    """The fixture changed: 1 new, 2 start time, 3 cancelled, 4 format, 5 coverage."""
+
+    kind: ClassVar[str] = "fixture_change"
 
     change_type: int | None = None
 
 
 class Alive(Message, frozen=True, kw_only=True):
-    """A producer's heartbeat; not subscribed means that it sends nothing else."""
+    """A producer's heartbeat; `subscribed` false: the producer sends nothing but heartbeats."""
+
+    kind: ClassVar[str] = "alive"
 
     subscribed: bool
 
 
 class SnapshotComplete(Message, frozen=True, kw_only=True):
-    """Everything that a recovery asked for has been sent."""
+    """Every message that the recovery `request_id` requested has been sent."""
+
+    kind: ClassVar[str] = "snapshot_complete"
 
 
 class ProductDown(Message, frozen=True, kw_only=True):
-    """A producer says of itself that it does not work."""
+    """A producer reports that it is out of service."""
+
+    kind: ClassVar[str] = "product_down"
 
 
-class SourceBegan(ProductDown, frozen=True, kw_only=True):
-    """The transport's word, not the provider's: before it, messages of anyone may be missing."""
+class SubscriptionStarted(Message, frozen=True, kw_only=True):
+    """Our transport's marker (`SUBSCRIPTION_STARTED`): earlier messages may have been lost."""
+
+    kind: ClassVar[str] = "source_began"
 
 
 AnyMessage = (
@@ -193,5 +225,5 @@ AnyMessage = (
     | Alive
     | SnapshotComplete
     | ProductDown
-    | SourceBegan
+    | SubscriptionStarted
 )

@@ -1,8 +1,10 @@
-"""Prices of our own for the matches of a feed: when a match is to be priced anew, stopped, resumed.
+"""Orders to price football fixtures by our own model, instead of by the feed's odds.
 
-Owns the orders to price a fixture. Such an order reaches every market of the fixture that our
-model knows, also those that the feed does not have; so it stops when the feed does, and resumes
-only when nothing that the feed has shut would be opened by it.
+Owns when such an order is given: the model or the match state changed, a bet_stop arrived, or a
+producer lost or regained trust. An order prices every market of the fixture that the model knows,
+including markets that the feed does not have. So the order suspends those markets when the feed
+suspends, and resumes them only when none of the fixture's markets is suspended by the feed. This
+module never computes a price; the market shell does.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,107 +14,144 @@ from zlib import crc32
 from engine.common.commands import WHY_CHARS_MAX
 from engine.common.lifecycle import Status
 from gateway.feeds.core.adapter import Mark, PriceFixture
-from gateway.feeds.uof.market_registry import Listed, UofBook, price_source
-from gateway.feeds.uof.match_state import Matches, Seen
-from gateway.feeds.uof.messages import MarketOdds, OddsChange
+from gateway.feeds.uof.market_registry import ListedMarket, MarketRegistry, price_source
+from gateway.feeds.uof.match_models import MatchModels, ModelledMatch
+from gateway.feeds.uof.messages import BetStop, MarketOdds, OddsChange
+from gateway.feeds.uof.producers import TrustChange
 
 SPORT: Final = "football"
 
 
-class OwnPrices:
-    """The matches of one feed that our model prices.
+class ModelPrices:
+    """Order model prices for the football matches of one feed.
 
     Parameters
     ----------
     feed : str
         The feed's name.
-    book : UofBook
-        Its markets.
-    trusted : callable
-        Says whether a producer can be trusted now.
+    registry : MarketRegistry
+        The feed's markets.
+    is_trusted : callable
+        Says whether a producer is trusted now.
     """
 
-    def __init__(self, feed: str, book: UofBook, trusted: Callable[[int], bool]) -> None:
+    def __init__(
+        self, feed: str, registry: MarketRegistry, is_trusted: Callable[[int], bool]
+    ) -> None:
         self._feed: Final = feed
-        self._book: Final = book
-        self._trusted: Final = trusted
-        self._matches: Final = Matches()
-        self._begun_ns = 0
-        self._said = 0
+        self._registry: Final = registry
+        self._is_trusted: Final = is_trusted
+        self._models: Final = MatchModels()
+        self._process_started_ns = 0
+        self._trust_orders = 0
 
-    def begin(self, *, at_ns: int) -> None:
-        """Learn when this life began, so that none of its orders is taken for one before it."""
-        self._begun_ns = at_ns
+    def start(self, *, at_ns: int) -> None:
+        """Note when this process started, which distinguishes its orders from an earlier one's."""
+        self._process_started_ns = at_ns
 
-    def prices(self, listed: Listed) -> bool:
-        """Say whether a market takes our price and not the feed's."""
+    def covers(self, listed: ListedMarket) -> bool:
+        """Say whether a market takes the model's price and not the feed's odds."""
         return listed.market.sport == SPORT
 
     def has_model(self, event_id: str) -> bool:
         """Say whether a match can be priced."""
-        return self._matches.latest(event_id) is not None
+        return self._models.latest(event_id) is not None
 
-    def see(
-        self, message: OddsChange, found: Sequence[tuple[MarketOdds, Listed | None]]
-    ) -> Seen | None:
-        """Take a message that counts for its match; return what is to be priced anew, if any."""
-        rank = self._book.rank(message.product)
-        of_match = self._book.of_event(message.event_id)
-        if any(self._book.rank(listed.owner) > rank for listed in of_match if listed.owner):
+    def update(
+        self, message: OddsChange, found: Sequence[tuple[MarketOdds, ListedMarket | None]]
+    ) -> ModelledMatch | None:
+        """Update a match from a message; return it when its prices must change.
+
+        A pre-match producer's message is ignored once a live producer owns a market of the match.
+
+        Parameters
+        ----------
+        found : sequence
+            The message's markets, each with the registry's market or None.
+        """
+        rank = self._registry.rank(message.product)
+        of_match = self._registry.event_markets(message.event_id)
+        if any(self._registry.rank(listed.owner) > rank for listed in of_match if listed.owner):
             return None
-        listed_as = {id(market): listed for market, listed in found}
-        return self._matches.see(message, lambda market: listed_as[id(market)])
+        listed_by_id = {id(market): listed for market, listed in found}
+        return self._models.update(message, lambda market: listed_by_id[id(market)])
 
-    def price(self, message: OddsChange, seen: Seen, digest: int) -> PriceFixture:
-        """Return the order to price a match anew; a goal stops bets first."""
+    def on_odds_change(
+        self, message: OddsChange, match: ModelledMatch, digest: int
+    ) -> PriceFixture:
+        """Return the order to price a match; a changed score suspends its markets first."""
         return self._order(
-            message.event_id, message.product, message.timestamp, seen, digest,
-            suspend="goal" if seen.goal else "",
-        )  # fmt: skip
+            message.event_id,
+            message.product,
+            match,
+            at_ms=message.timestamp,
+            digest=digest,
+            suspend="goal" if match.score_changed else "",
+        )
 
-    def stop(
-        self, event_id: str, producer: int, at_ms: int, digest: int, why: str
-    ) -> list[PriceFixture]:
-        """Return the order to stop bets on a match, if it has prices of ours."""
-        seen = self._matches.latest(event_id)
-        if seen is None:
+    def on_bet_stop(self, message: BetStop, digest: int, why: str) -> list[PriceFixture]:
+        """Return the order to suspend a match's markets; none when the match has no model."""
+        match = self._models.latest(message.event_id)
+        if match is None:
             return []
-        return [self._order(event_id, producer, at_ms, seen, digest, suspend=why)]
+        order = self._order(
+            message.event_id,
+            message.product,
+            match,
+            at_ms=message.timestamp,
+            digest=digest,
+            suspend=why,
+        )
+        return [order]
 
-    def turn(self, producer: int, why: str) -> list[PriceFixture]:
-        """Return the orders to stop a producer's matches, or to resume them where `why` is empty.
+    def on_trust_change(self, change: TrustChange) -> list[PriceFixture]:
+        """Return the orders to suspend or resume the matches of a producer.
 
-        They have no message: their place is that of the news before them, told apart by a number
-        and by the life that gives it.
+        No message causes these orders. Their position is the match's newest message; their digest
+        is made of the process's start and a counter, so that no two of them are equal.
         """
         events = {
             listed.market.key.partition("/")[0]: None
-            for listed in self._book
-            if listed.owner == producer and self.prices(listed) and not listed.over
+            for listed in self._registry
+            if listed.owner == change.producer and self.covers(listed) and not listed.finished
         }
         orders: list[PriceFixture] = []
         for event_id in events:
-            seen, seen_ms = self._matches.latest(event_id), self._matches.seen_ms(event_id)
-            if seen is not None:
-                self._said += 1
-                digest = crc32(f"{self._begun_ns}/{self._said}".encode())
-                orders.append(self._order(event_id, producer, seen_ms, seen, digest, suspend=why))
+            match = self._models.latest(event_id)
+            if match is not None:
+                self._trust_orders += 1
+                order = self._order(
+                    event_id,
+                    change.producer,
+                    match,
+                    at_ms=self._models.newest_ms(event_id),
+                    digest=crc32(f"{self._process_started_ns}/{self._trust_orders}".encode()),
+                    suspend=change.why,
+                )
+                orders.append(order)
         return orders
 
     def _order(
-        self, event_id: str, producer: int, at_ms: int, seen: Seen, digest: int, *, suspend: str
+        self,
+        event_id: str,
+        producer: int,
+        match: ModelledMatch,
+        *,
+        at_ms: int,
+        digest: int,
+        suspend: str,
     ) -> PriceFixture:
-        shut = any(
-            listed.told is Status.SUSPENDED and not listed.over
-            for listed in self._book.of_event(event_id)
-            if self.prices(listed)
+        suspended_by_feed = any(
+            listed.last_status is Status.SUSPENDED and not listed.finished
+            for listed in self._registry.event_markets(event_id)
+            if self.covers(listed)
         )
         return PriceFixture(
             fixture=event_id,
             mark=Mark(source=price_source(self._feed, producer), position=at_ms, digest=digest),
             sport=SPORT,
-            model=seen.model,
-            state=seen.state,
+            model=match.model,
+            state=match.state,
             suspend=suspend[:WHY_CHARS_MAX],
-            resume=not shut and self._trusted(producer),
+            resume=not suspended_by_feed and self._is_trusted(producer),
         )

@@ -1,126 +1,60 @@
-"""The producers of one feed: which of them can be trusted now, and what must be asked again.
+"""The producers of one feed: whether each is trusted, and which recoveries to request.
 
-Owns the watchdog: heartbeats, silence, recoveries and how often they may be asked for. Sans-I/O:
-time comes as an argument, and what to do comes back as data. Never names a market; that a producer
-is down concerns its own markets only, and whoever keeps those is told.
+Owns heartbeats (alive messages), silence, recoveries, and the rate at which recoveries may be
+requested. Sans-I/O: time is an argument, and what to do is returned as data. It never names a
+market; `ProducerWatch` applies a trust change to the producer's markets.
 
-A producer is unknown, and not trusted, until its first recovery is complete. Heartbeats are judged
-by when they came and by what time they carry: messages may be missing when either leaves a gap.
-Recovery is asked for when the heartbeat is back, not while it is silent, as the provider would
-refuse it.
+A producer is not trusted until its first recovery is complete. A heartbeat is judged by its arrival
+and by its timestamp: a gap in either means that messages may be missing. A recovery is requested
+when the heartbeat is back, not during the silence, because the provider would refuse it.
 """
 
 from collections import deque
-from collections.abc import Mapping
 from enum import Enum
-from typing import Annotated, Final, NamedTuple
-
-from msgspec import Meta, Struct, field
+from typing import Final, NamedTuple
 
 from engine.common.units import NS_PER_MS
 from gateway.feeds.core.adapter import RecoveryRequest
+from gateway.feeds.uof.settings import WatchSettings
 
 _MINUTE_MS: Final = 60_000
-_HOUR_MS: Final = 60 * _MINUTE_MS
-_DAY_MS: Final = 24 * _HOUR_MS
+_NS_PER_S: Final = 1_000 * NS_PER_MS
 PRODUCERS_MAX: Final = 64
-"""Producers kept; messages of others are as those of one that is down."""
-ASKED_MAX: Final = 16
-"""Recoveries of one producer under way; past it the oldest is waited for no more."""
-RATES_MAX: Final = 8
-ALL: Final = 0
-"""Every producer: no real one has this number."""
-FULL: Final = 0
-"""A recovery of everything that is current, rather than of what was said after a time."""
-
-_Ms = Annotated[int, Meta(ge=1, le=30 * _DAY_MS)]
-
-
-class Rate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How many recoveries the provider takes, of those that reach back less than `age_ms`."""
-
-    age_ms: _Ms
-    requests_max: Annotated[int, Meta(ge=1, le=10_000)]
-    within_ms: _Ms
-    more_max: Annotated[int, Meta(ge=1, le=10_000)]
-    more_within_ms: _Ms
-
-
-PROVIDER_RATES: Final = (
-    Rate(
-        age_ms=30 * _MINUTE_MS,
-        requests_max=20,
-        within_ms=10 * _MINUTE_MS,
-        more_max=60,
-        more_within_ms=_HOUR_MS,
-    ),
-    Rate(
-        age_ms=_DAY_MS,
-        requests_max=4,
-        within_ms=10 * _MINUTE_MS,
-        more_max=10,
-        more_within_ms=_HOUR_MS,
-    ),
-    Rate(
-        age_ms=30 * _DAY_MS,
-        requests_max=2,
-        within_ms=30 * _MINUTE_MS,
-        more_max=4,
-        more_within_ms=2 * _HOUR_MS,
-    ),
-)
-"""As the provider publishes them ("Access restrictions for odds recovery"); a full recovery counts
-with the longest, and all producers share one account's allowance."""
-
-PROVIDER_WINDOWS_MS: Final[Mapping[int, int]] = {1: 10 * _HOUR_MS, 5: 7 * _DAY_MS}
-"""How far back a producer can recover, where it is not the common window ("Recovery using API")."""
-
-
-class WatchSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """When a producer is down, and how it comes back."""
-
-    silence_ms: _Ms = 20_000
-    """Without a heartbeat for so long, or with so much missing between two, it is down."""
-    late_ms: Annotated[int, Meta(ge=0, le=_DAY_MS)] = 20_000
-    """A heartbeat older than this when it comes means that odds are as old; 0: not judged."""
-    recovery_timeout_ms: _Ms = 10 * _MINUTE_MS
-    """A recovery that is not complete by then is asked for again."""
-    window_ms: _Ms = 3 * _DAY_MS
-    windows_ms: dict[int, _Ms] = field(default_factory=lambda: dict(PROVIDER_WINDOWS_MS))
-    resume_back_ms: Annotated[int, Meta(ge=0, le=30 * _DAY_MS)] = 0
-    """After a restart, how far before the newest message recovery begins; 0: at the window's end,
-    since a recovery that was under way when the last process ended is known to nobody."""
-    rates: Annotated[tuple[Rate, ...], Meta(min_length=1, max_length=RATES_MAX)] = PROVIDER_RATES
+"""Producers kept; any further producer counts as down."""
+PENDING_RECOVERIES_MAX: Final = 16
+"""Pending recoveries of one producer; past it the oldest is no longer waited for."""
+FULL_RECOVERY: Final = 0
+"""`after_ms` of a recovery of all current odds, instead of the messages after a time."""
 
 
 class State(Enum):
-    """Whether a producer's markets may be open."""
+    """A producer's state; its markets may be open only in `UP`."""
 
     DOWN = "down"
     """Silent, or not yet recovered."""
     RECOVERING = "recovering"
-    """A recovery was asked for and is not complete."""
+    """A recovery is requested and not complete."""
     LATE = "late"
-    """All was heard, but what is heard now is old."""
+    """No message is missing, but the heartbeats arrive too late."""
     UP = "up"
 
 
-class Turn(NamedTuple):
-    """A producer came up, or went down for a reason."""
+class TrustChange(NamedTuple):
+    """A producer gained or lost trust; `why` says why it lost trust."""
 
     producer: int
-    up: bool
+    trusted: bool
     why: str = ""
 
 
-class ProducerUpdate(NamedTuple):
-    """What follows from a heartbeat or from time: turns in their order, and what to ask for."""
+class WatchUpdate(NamedTuple):
+    """What follows from a message or from time: trust changes in order, recoveries to request."""
 
-    turns: tuple[Turn, ...] = ()
-    recovers: tuple[RecoveryRequest, ...] = ()
+    trust_changes: tuple[TrustChange, ...] = ()
+    requests: tuple[RecoveryRequest, ...] = ()
 
 
-_NOTHING: Final = ProducerUpdate()
+_NO_UPDATE: Final = WatchUpdate()
 
 
 class _Producer:
@@ -129,14 +63,16 @@ class _Producer:
     def __init__(self, number: int) -> None:
         self.number = number
         self.state = State.DOWN
-        self.received_ns: int | None = None
-        self.feed_ms = 0
-        self.good_ms: int | None = None
-        """Up to here nothing is missing."""
-        self.newest_ms: int | None = None
-        """The newest message that markets remember from an earlier process."""
-        self.asked: dict[int, int] = {}
-        """Recoveries under way: when each was asked for, by its number."""
+        self.heartbeat_ns: int | None = None
+        """When the last heartbeat arrived; None: never, or not since messages were lost."""
+        self.heartbeat_ms = 0
+        """Provider timestamp of the last heartbeat."""
+        self.complete_to_ms: int | None = None
+        """No message up to this provider timestamp is missing; None: not known."""
+        self.resumed_from_ms: int | None = None
+        """Newest message that markets remember from an earlier process; None: none."""
+        self.pending_ns: dict[int, int] = {}
+        """When each pending recovery was requested, by its request id."""
         self.late = False
 
 
@@ -147,104 +83,115 @@ class Producers:
     ----------
     settings : WatchSettings
         Limits and windows.
+    watched : bool
+        False: trust every producer, ignore heartbeats, and never request a recovery.
     """
 
-    def __init__(self, settings: WatchSettings) -> None:
+    def __init__(self, settings: WatchSettings, *, watched: bool = True) -> None:
         self._settings: Final = settings
+        self.watched: Final = watched
         self._producers: dict[int, _Producer] = {}
         self._rates: Final = tuple(sorted(settings.rates, key=lambda rate: rate.age_ms))
-        self._requests: Final[tuple[deque[int], ...]] = tuple(deque() for _ in self._rates)
+        self._requests_ns: Final[tuple[deque[int], ...]] = tuple(deque() for _ in self._rates)
         self._request_id = 0
 
     def state(self, producer: int) -> State:
-        """Return how a producer stands; one never heard of is down."""
+        """Return a producer's state; an unknown producer is down."""
         known = self._producers.get(producer)
         return State.DOWN if known is None else known.state
 
-    def is_up(self, producer: int) -> bool:
-        """Say whether a producer's markets may be open."""
-        return self.state(producer) is State.UP
-
     def states(self) -> dict[int, State]:
-        """Return every producer's state."""
+        """Return the state of every known producer."""
         return {number: producer.state for number, producer in self._producers.items()}
 
+    def is_trusted(self, producer: int) -> bool:
+        """Say whether a producer's markets may be open."""
+        return not self.watched or self.state(producer) is State.UP
+
+    def is_complete(self, producer: int) -> bool:
+        """Say whether no message of a producer is missing, so that its results arrive in order."""
+        return not self.watched or self.state(producer) in (State.UP, State.LATE)
+
     def resume(self, producer: int, *, newest_ms: int) -> None:
-        """Learn how far markets have heard a producer before this process began."""
+        """Note the newest message of a producer that markets remember from an earlier process."""
         known = self._producer(producer)
         if known is not None:
-            known.newest_ms = max(newest_ms, known.newest_ms or 0)
+            known.resumed_from_ms = max(newest_ms, known.resumed_from_ms or 0)
 
     def alive(
         self, producer: int, *, timestamp_ms: int, subscribed: bool, late_ms: int, at_ns: int
-    ) -> ProducerUpdate:
-        """Take a heartbeat.
+    ) -> WatchUpdate:
+        """Update a producer from an alive message.
 
         Parameters
         ----------
         timestamp_ms : int
-            The time it carries.
+            The message's timestamp.
         subscribed : bool
-            Whether the producer sends us more than heartbeats.
+            Whether the producer sends more than alive messages.
         late_ms : int
-            How old it is, by the feed's clock.
+            Age of the message on arrival, by the feed's clock.
+        at_ns : int
+            When the message arrived.
         """
-        known = self._producer(producer)
+        known = self._producer(producer) if self.watched else None
         if known is None:
-            return _NOTHING
-        silence_ms = self._settings.silence_ms
-        silent = known.received_ns is None or at_ns - known.received_ns > silence_ms * NS_PER_MS
-        if timestamp_ms <= known.feed_ms and not silent:
-            return _NOTHING  # repeated, or overtaken
-        turns: list[Turn] = []
+            return _NO_UPDATE
+        silent = self._is_silent(known, at_ns)
+        if timestamp_ms <= known.heartbeat_ms and not silent:
+            return _NO_UPDATE  # repeated, or overtaken by a newer one
+        changes: list[TrustChange] = []
         if silent:
-            self._turn_down(known, "feed silent", turns)
-        elif timestamp_ms - known.feed_ms > silence_ms:
-            self._turn_down(known, "feed gap", turns)
+            self._mark_down(known, "feed silent", changes)
+        elif timestamp_ms - known.heartbeat_ms > self._settings.silence_ms:
+            self._mark_down(known, "feed gap", changes)
         elif not subscribed and known.state is not State.RECOVERING:
-            self._turn_down(known, "feed not subscribed", turns)
-        known.received_ns, known.feed_ms = at_ns, timestamp_ms
+            self._mark_down(known, "feed not subscribed", changes)
+        known.heartbeat_ns, known.heartbeat_ms = at_ns, timestamp_ms
         known.late = 0 < self._settings.late_ms < late_ms
         if known.state in (State.UP, State.LATE):
-            known.good_ms = timestamp_ms
-            self._settle(known, turns)
-        return ProducerUpdate(tuple(turns), self._ask(known, at_ns))
+            known.complete_to_ms = timestamp_ms
+            self._apply_lateness(known, changes)
+        return WatchUpdate(tuple(changes), self._request_recovery(known, at_ns))
 
-    def product_down(self, producer: int) -> ProducerUpdate:
-        """Take a producer's own word that it does not work, or for `ALL` that words are missing."""
-        turns: list[Turn] = []
-        if producer == ALL:
-            every, why = list(self._producers.values()), "feed interrupted"
-        else:
-            one, why = self._producer(producer), "producer down"
-            every = [] if one is None else [one]
-        for known in every:
-            self._turn_down(known, why, turns)
-            known.received_ns = None
-        return ProducerUpdate(tuple(turns))
+    def product_down(self, producer: int) -> WatchUpdate:
+        """Mark a producer down, which reported so itself."""
+        known = self._producer(producer) if self.watched else None
+        return _NO_UPDATE if known is None else self._lose([known], "producer down")
 
-    def complete(self, producer: int, request_id: int | None) -> ProducerUpdate:
-        """Take the end of a recovery; of one that nobody waits for, nothing follows."""
+    def subscription_started(self) -> WatchUpdate:
+        """Mark every producer down: messages of any of them may have been lost."""
+        known = list(self._producers.values()) if self.watched else []
+        return self._lose(known, "feed interrupted")
+
+    def snapshot_complete(self, producer: int, request_id: int | None) -> WatchUpdate:
+        """Complete a recovery; one that is not pending changes nothing."""
         known = self._producers.get(producer)
-        if known is None or known.state is not State.RECOVERING or request_id not in known.asked:
-            return _NOTHING
-        known.asked.clear()
-        known.good_ms = known.feed_ms
+        if (
+            known is None
+            or known.state is not State.RECOVERING
+            or request_id not in known.pending_ns
+        ):
+            return _NO_UPDATE
+        known.pending_ns.clear()
+        known.complete_to_ms = known.heartbeat_ms
         known.state = State.LATE
-        turns: list[Turn] = []
-        self._settle(known, turns)
-        return ProducerUpdate(tuple(turns))
+        changes: list[TrustChange] = []
+        self._apply_lateness(known, changes)
+        return WatchUpdate(tuple(changes))
 
-    def tick(self, *, at_ns: int) -> ProducerUpdate:
-        """Take the time: silence begins, recoveries are asked for again."""
-        turns: list[Turn] = []
-        recovers: list[RecoveryRequest] = []
+    def tick(self, *, at_ns: int) -> WatchUpdate:
+        """Mark silent producers down, and request recoveries that timed out again."""
+        if not self.watched:
+            return _NO_UPDATE
+        changes: list[TrustChange] = []
+        requests: list[RecoveryRequest] = []
         for known in self._producers.values():
             if self._is_silent(known, at_ns):
-                self._turn_down(known, "feed silent", turns)
+                self._mark_down(known, "feed silent", changes)
             else:
-                recovers += self._ask(known, at_ns)
-        return ProducerUpdate(tuple(turns), tuple(recovers))
+                requests += self._request_recovery(known, at_ns)
+        return WatchUpdate(tuple(changes), tuple(requests))
 
     # --- inside ----------------------------------------------------------------------------------
 
@@ -255,71 +202,85 @@ class Producers:
         return known
 
     def _is_silent(self, known: _Producer, at_ns: int) -> bool:
-        received_ns = known.received_ns
-        return received_ns is None or at_ns - received_ns > self._settings.silence_ms * NS_PER_MS
+        silence_ns = self._settings.silence_ms * NS_PER_MS
+        return known.heartbeat_ns is None or at_ns - known.heartbeat_ns > silence_ns
 
-    def _turn_down(self, known: _Producer, why: str, turns: list[Turn]) -> None:
-        """Lose trust; what was asked for may have been lost with the rest."""
+    def _lose(self, producers: list[_Producer], why: str) -> WatchUpdate:
+        changes: list[TrustChange] = []
+        for known in producers:
+            self._mark_down(known, why, changes)
+            known.heartbeat_ns = None
+        return WatchUpdate(tuple(changes))
+
+    def _mark_down(self, known: _Producer, why: str, changes: list[TrustChange]) -> None:
         if known.state is State.UP:
-            turns.append(Turn(known.number, up=False, why=why))
+            changes.append(TrustChange(known.number, trusted=False, why=why))
         known.state = State.DOWN
-        known.asked.clear()
+        # The messages of a pending recovery may have been lost as well.
+        known.pending_ns.clear()
 
-    def _settle(self, known: _Producer, turns: list[Turn]) -> None:
-        """Tell up from late, of a producer that has missed nothing."""
+    def _apply_lateness(self, known: _Producer, changes: list[TrustChange]) -> None:
+        """Set `UP` or `LATE` for a producer of which no message is missing."""
         if known.late and known.state is State.UP:
-            turns.append(Turn(known.number, up=False, why="feed late"))
+            changes.append(TrustChange(known.number, trusted=False, why="feed late"))
             known.state = State.LATE
         elif not known.late and known.state is State.LATE:
-            turns.append(Turn(known.number, up=True))
+            changes.append(TrustChange(known.number, trusted=True))
             known.state = State.UP
 
-    def _ask(self, known: _Producer, at_ns: int) -> tuple[RecoveryRequest, ...]:
-        """Ask for what was missed, unless it is under way or has been asked too often."""
+    def _request_recovery(self, known: _Producer, at_ns: int) -> tuple[RecoveryRequest, ...]:
+        """Return a request for the missing messages, unless one is pending or rates forbid it."""
         if known.state in (State.UP, State.LATE):
             return ()
         timeout_ns = self._settings.recovery_timeout_ms * NS_PER_MS
-        if any(at_ns - asked_ns < timeout_ns for asked_ns in known.asked.values()):
+        if any(at_ns - requested_ns < timeout_ns for requested_ns in known.pending_ns.values()):
             return ()
         after_ms = self._after_ms(known)
-        if not self._allowed(known.feed_ms, after_ms, at_ns):
+        if not self._take_rate(known.heartbeat_ms, after_ms, at_ns):
             return ()
-        # Numbers of an earlier process must not come again: they may still be under way.
-        self._request_id = max(self._request_id + 1, at_ns // (1_000 * NS_PER_MS))
-        known.asked[self._request_id] = at_ns
-        while len(known.asked) > ASKED_MAX:
-            del known.asked[next(iter(known.asked))]
+        # An id of an earlier process may still be pending at the provider: ids follow the clock.
+        self._request_id = max(self._request_id + 1, at_ns // _NS_PER_S)
+        known.pending_ns[self._request_id] = at_ns
+        while len(known.pending_ns) > PENDING_RECOVERIES_MAX:
+            del known.pending_ns[next(iter(known.pending_ns))]
         known.state = State.RECOVERING
         return (
             RecoveryRequest(producer=known.number, after_ms=after_ms, request_id=self._request_id),
         )
 
     def _after_ms(self, known: _Producer) -> int:
-        """Return from when on to recover: all that is current where the window does not reach."""
+        """Return the time to recover from; `FULL_RECOVERY` when the window does not reach it."""
         window_ms = self._settings.windows_ms.get(known.number, self._settings.window_ms)
-        oldest_ms = known.feed_ms - window_ms + _MINUTE_MS
-        if known.good_ms is not None:
-            return known.good_ms if oldest_ms < known.good_ms <= known.feed_ms else FULL
-        if known.newest_ms is None or not oldest_ms < known.newest_ms:
-            return FULL
+        oldest_ms = known.heartbeat_ms - window_ms + _MINUTE_MS
+        complete_to_ms = known.complete_to_ms
+        if complete_to_ms is not None:
+            within = oldest_ms < complete_to_ms <= known.heartbeat_ms
+            return complete_to_ms if within else FULL_RECOVERY
+        if known.resumed_from_ms is None or not oldest_ms < known.resumed_from_ms:
+            return FULL_RECOVERY
         back_ms = self._settings.resume_back_ms
-        return max(oldest_ms, known.newest_ms - back_ms) if back_ms else max(oldest_ms, 1)
+        return max(oldest_ms, known.resumed_from_ms - back_ms) if back_ms else max(oldest_ms, 1)
 
-    def _allowed(self, feed_ms: int, after_ms: int, at_ns: int) -> bool:
-        """Count a request against the provider's limits, if it keeps them."""
-        # The provider looks at its clock a little later than we do.
-        age_ms = self._rates[-1].age_ms if after_ms == FULL else feed_ms - after_ms + _MINUTE_MS
+    def _take_rate(self, heartbeat_ms: int, after_ms: int, at_ns: int) -> bool:
+        """Count a request against the provider's rates and return True, or return False."""
+        # The provider receives the request a little later, when the start is further back.
+        age_ms = (
+            self._rates[-1].age_ms
+            if after_ms == FULL_RECOVERY
+            else heartbeat_ms - after_ms + _MINUTE_MS
+        )
         last = len(self._rates) - 1
-        place = next((n for n, rate in enumerate(self._rates) if age_ms < rate.age_ms), last)
-        rate, times = self._rates[place], self._requests[place]
-        longest_ns = max(rate.within_ms, rate.more_within_ms) * NS_PER_MS
-        while times and at_ns - times[0] > longest_ns:
-            times.popleft()
-        for count, within_ms in (
+        index = next((n for n, rate in enumerate(self._rates) if age_ms < rate.age_ms), last)
+        rate, requests_ns = self._rates[index], self._requests_ns[index]
+        longest_ns = max(rate.within_ms, rate.long_within_ms) * NS_PER_MS
+        while requests_ns and at_ns - requests_ns[0] > longest_ns:
+            requests_ns.popleft()
+        for requests_max, within_ms in (
             (rate.requests_max, rate.within_ms),
-            (rate.more_max, rate.more_within_ms),
+            (rate.long_requests_max, rate.long_within_ms),
         ):
-            if sum(at_ns - time_ns <= within_ms * NS_PER_MS for time_ns in times) >= count:
+            within_ns = within_ms * NS_PER_MS
+            if sum(at_ns - time_ns <= within_ns for time_ns in requests_ns) >= requests_max:
                 return False
-        times.append(at_ns)
+        requests_ns.append(at_ns)
         return True

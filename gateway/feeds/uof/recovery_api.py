@@ -1,7 +1,7 @@
-"""Recovery asked of a provider of the Unified Odds Feed, over its HTTP interface.
+"""Request recoveries from a provider of the Unified Odds Feed, over its HTTP interface.
 
-Owns one request: where to, with which token, how often to try. When to ask, and for what, is the
-adapter's to decide, which keeps the provider's windows and rates.
+Owns one request: its address, its token and its retries. It never decides when to recover or from
+what time: the adapter does, and keeps the provider's windows and rates.
 """
 
 import asyncio
@@ -9,10 +9,11 @@ import logging
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
+from actors.back_off import BackOff
 from gateway.messages.feed import FeedRequest
 
 logger = logging.getLogger("overround.bridge")
@@ -22,15 +23,19 @@ PRODUCTS: Final[Mapping[int, str]] = {
     1: "liveodds", 3: "pre", 4: "betpal", 5: "premium_cricket", 6: "vf", 7: "wns", 8: "vbl",
     9: "vto", 10: "vdr", 11: "vhc", 12: "vti", 15: "vci", 16: "vbi",
 }  # fmt: skip
-"""Producers by number, as the interface's paths name them."""
-AGAIN_S: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
-"""Waits between tries at an interface that is out of reach or in trouble. Markets are suspended
-meanwhile, and whoever wished asks again only when the whole recovery has taken too long."""
+"""Product names in the interface's paths, by producer number."""
+RETRY_MINIMUM_S: Final = 0.5
+RETRY_MAXIMUM_S: Final = 30.0
+RETRIES_MAX: Final = 7
+"""Retries when the interface is unreachable or fails: after 0.5, 1, 2, 4, 8, 16 and 30 s, more than
+a minute in all. The markets are suspended meanwhile, and the adapter repeats the request only after
+`WatchSettings.recovery_timeout_ms`."""
 _ANSWER_BYTES_MAX: Final = 65_536
+_NO_ANSWER: Final = 0
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """Take a redirection for the answer that it is: the token goes to nobody else."""
+    """Return a redirection as the answer, so that the token is sent to no other host."""
 
     def redirect_request(self, *_: Any, **__: Any) -> None:
         return None
@@ -44,13 +49,13 @@ class RecoveryApi:
     url : str
         ``https://host/v1``, to which ``/PRODUCT/recovery/initiate_request`` is added.
     token : str
-        The bookmaker's access token; never shown.
+        The bookmaker's access token; it is never logged.
     timeout_s : float
-        How long one request may take.
+        Limit of one request.
     products : mapping
-        Producers' names by number, over those known.
-    again_s : sequence of float
-        How long to wait before each further try.
+        Product names by producer number, in addition to `PRODUCTS`.
+    retry_minimum_s, retry_maximum_s : float
+        The first and the longest delay before a retry.
 
     Raises
     ------
@@ -65,44 +70,51 @@ class RecoveryApi:
         token: str,
         timeout_s: float = 10.0,
         products: Mapping[int, str] | None = None,
-        again_s: Sequence[float] = AGAIN_S,
+        retry_minimum_s: float = RETRY_MINIMUM_S,
+        retry_maximum_s: float = RETRY_MAXIMUM_S,
     ) -> None:
         if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
-            raise ValueError(f"api: an http or https address, not {url[:80]!r}")
+            raise ValueError(f"api: must be an http or https address, not {url[:80]!r}")
         if not (token.isascii() and token.isprintable()):
-            raise ValueError("api token: printable ASCII alone")
+            raise ValueError("api token: must be printable ASCII")
         self._url = url.rstrip("/")
         self._token = token
         self._timeout_s = timeout_s
-        self._again_s = tuple(again_s)
+        self._retry_minimum_s = retry_minimum_s
+        self._retry_maximum_s = retry_maximum_s
         self._products = {**PRODUCTS, **(products or {})}
         self._opener = urllib.request.build_opener(_NoRedirects)
 
     async def request(self, request: FeedRequest) -> bool:
-        """Ask for what a wish wants; say whether the provider has taken it."""
+        """Request a recovery; return whether the provider accepted it.
+
+        A status below 500 ends the request. No answer, or a status of 500 and more, is retried up
+        to `RETRIES_MAX` times.
+        """
         product = self._products.get(request.producer)
         if product is None:
-            logger.warning("recovery of producer %d: no product of this number", request.producer)
+            logger.warning("recovery: producer %d has no known product", request.producer)
             return False
-        words = {"request_id": str(request.request_id)}
+        parameters = {"request_id": str(request.request_id)}
         if request.after_ms:
-            words["after"] = str(request.after_ms)
-        query = urllib.parse.urlencode(words)
+            parameters["after"] = str(request.after_ms)
+        query = urllib.parse.urlencode(parameters)
         address = f"{self._url}/{product}/recovery/initiate_request?{query}"
-        for wait_s in (*self._again_s, None):
+        back_off = BackOff(self._retry_minimum_s, self._retry_maximum_s)
+        while True:
             status = await asyncio.to_thread(self._post, address)
             if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
-                logger.info("recovery asked of %s after %d", product, request.after_ms)
+                logger.info("recovery of %s after %d: accepted", product, request.after_ms)
                 return True
-            if 0 < status < HTTPStatus.INTERNAL_SERVER_ERROR:
-                break  # it was understood, and refused
-            if wait_s is not None:
-                await asyncio.sleep(wait_s)
-        logger.warning("recovery of %s: status %d", product, status)
-        return False
+            refused = _NO_ANSWER < status < HTTPStatus.INTERNAL_SERVER_ERROR
+            if refused or back_off.failures >= RETRIES_MAX:
+                logger.warning("recovery of %s: status %d", product, status)
+                return False
+            back_off.failed()
+            await back_off.wait()
 
     def _post(self, address: str) -> int:
-        """Return the answer's status, 0 where there was none."""
+        """Send one request; return the answer's status, `_NO_ANSWER` when there was none."""
         request = urllib.request.Request(  # noqa: S310 - the scheme is checked
             address, data=b"", headers={TOKEN_HEADER: self._token}, method="POST"
         )
@@ -115,4 +127,4 @@ class RecoveryApi:
                 return int(error.code)
         except (OSError, ValueError) as error:
             logger.warning("recovery: %s", error)
-            return 0
+            return _NO_ANSWER

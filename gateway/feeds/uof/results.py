@@ -1,129 +1,147 @@
-"""Settlements and cancellations of the Unified Odds Feed, as what a market is to do.
+"""Turn bet_settlement, bet_cancel and their roll-backs into market updates.
 
-Owns the way from the provider's figures to results and windows, and the order of those that come
-while a producer is being recovered. Never decides whether a market obeys.
+Owns what the registry keeps of a market's results, and which results are kept back while their
+producer is recovered. It never decides whether a market obeys: the market knows its own results.
 """
 
 from typing import Final
 
-from engine.common.commands import (
-    WHY_CHARS_MAX,
-    CancelBets,
-    OutcomeResult,
-    RollBackCancel,
-    RollBackSettlement,
-    SettleMarket,
-)
-from gateway.feeds.core.adapter import MARKET_NO_LATER, MarketUpdate
+from engine.common.commands import FeedStep
+from engine.common.lifecycle import Status
+from gateway.feeds.core.adapter import Mark, MarketUpdate
 from gateway.feeds.core.clock import FeedClock
-from gateway.feeds.uof.market_registry import Listed
+from gateway.feeds.uof.market_registry import ListedMarket, MarketRegistry, result_source
 from gateway.feeds.uof.messages import (
+    NO_PRODUCT,
     BetCancel,
-    MarketSettled,
-    MarketVoided,
-    OutcomeSettled,
+    BetSettlement,
+    EventMessage,
+    MarketName,
     RollbackBetCancel,
+    RollbackBetSettlement,
+)
+from gateway.feeds.uof.passed_over import PassedOver
+from gateway.feeds.uof.producers import Producers
+from gateway.feeds.uof.result_buffer import ResultBuffer
+from gateway.feeds.uof.result_commands import (
+    cancel_bets,
+    roll_back_cancel,
+    roll_back_settlement,
+    settle_market,
 )
 
-HELD_MAX: Final = 1 << 16
-"""Results held back while producers are recovered; past it they go out as they are."""
 
+class Results:
+    """The results of one feed.
 
-def settlement(listed: Listed, market: MarketSettled) -> SettleMarket | str:
-    """Return a market's settlement, or in a few words why it has none.
-
-    Every outcome that the market has must be named: what became of one that is not, nobody said.
-    An outcome that the market never had is passed over.
-    """
-    results: list[OutcomeResult | None] = [None] * len(listed.market.outcomes)
-    for outcome in market.outcomes:
-        place = listed.place(outcome.id)
-        if place is None:
-            continue
-        if outcome.result < 0:
-            return f"settlement: outcome {outcome.id[:40]} is undecided"
-        results[place] = outcome_result(outcome)
-    told = [result for result in results if result is not None]
-    if len(told) < len(results):
-        missing = listed.market.outcomes[results.index(None)]
-        return f"settlement: nothing is said of outcome {missing[:40]}"
-    return SettleMarket(market_no=MARKET_NO_LATER, results=tuple(told))
-
-
-def outcome_result(outcome: OutcomeSettled) -> OutcomeResult:
-    """Return how an outcome ended; refunded in full, it neither won nor tied."""
-    won = outcome.result == 1 and outcome.void_halves < 2
-    numerator, denominator = outcome.dead_heat if won else (1, 1)
-    return OutcomeResult(
-        won=won,
-        void_halves=outcome.void_halves,
-        dead_heat_num=numerator,
-        dead_heat_den=denominator,
-    )
-
-
-def cancel(message: BetCancel, market: MarketVoided, clock: FeedClock) -> CancelBets:
-    """Return the cancellation of a window of bets."""
-    why = "" if market.void_reason is None else f"void reason {market.void_reason}"
-    if message.superceded_by:
-        why = f"{why} superseded by {message.superceded_by}".strip()
-    return CancelBets(
-        market_no=MARKET_NO_LATER,
-        from_ns=_ns(message.start_time, clock),
-        until_ns=_ns(message.end_time, clock),
-        why=why[:WHY_CHARS_MAX],
-    )
-
-
-def roll_back_cancel(message: RollbackBetCancel, clock: FeedClock) -> RollBackCancel:
-    """Return the roll-back of the cancellation of the same window."""
-    return RollBackCancel(
-        market_no=MARKET_NO_LATER,
-        from_ns=_ns(message.start_time, clock),
-        until_ns=_ns(message.end_time, clock),
-        why="rolled back by the feed",
-    )
-
-
-def roll_back_settlement() -> RollBackSettlement:
-    """Return the roll-back of whatever results stand."""
-    return RollBackSettlement(market_no=MARKET_NO_LATER, why="rolled back by the feed")
-
-
-def _ns(feed_ms: int | None, clock: FeedClock) -> int | None:
-    return None if feed_ms is None else clock.engine_ns(feed_ms)
-
-
-class HeldResults:
-    """Results that wait until their producer has been recovered, and then go out by their times.
-
-    Markets take one producer's results in the order of their times and refuse what comes too
-    late. What is repeated by a recovery comes among news, so that an older cancellation can arrive
-    after a younger settlement: sent on as they come, it would never be obeyed.
+    Parameters
+    ----------
+    feed : str
+        The feed's name.
+    registry : MarketRegistry
+        The feed's markets.
+    producers : Producers
+        Says whether a producer's results arrive in order.
+    buffer : ResultBuffer
+        Keeps results back while their producer is recovered.
+    clock : FeedClock
+        Converts the timestamps of windows to engine time.
+    passed_over : PassedOver
+        Counts results that are refused here.
     """
 
-    def __init__(self) -> None:
-        self._held: dict[int, list[tuple[int, int, MarketUpdate]]] = {}
-        self._count = 0
-        self._arrived = 0
-        self.overflows = 0
+    def __init__(
+        self,
+        feed: str,
+        *,
+        registry: MarketRegistry,
+        producers: Producers,
+        buffer: ResultBuffer,
+        clock: FeedClock,
+        passed_over: PassedOver,
+    ) -> None:
+        self._feed: Final = feed
+        self._registry: Final = registry
+        self._producers: Final = producers
+        self._buffer: Final = buffer
+        self._clock: Final = clock
+        self._passed_over: Final = passed_over
 
-    def __len__(self) -> int:
-        return self._count
+    def on_bet_settlement(self, message: BetSettlement, digest: int) -> list[MarketUpdate]:
+        """Return the settlements of a message's markets.
 
-    def hold(self, producer: int, notify: MarketUpdate) -> list[MarketUpdate]:
-        """Keep a result; return those that must go out because there is no more room."""
-        assert notify.mark is not None, "results have a place in their feed"
-        self._arrived += 1
-        self._held.setdefault(producer, []).append((notify.mark.position, self._arrived, notify))
-        self._count += 1
-        if self._count <= HELD_MAX:
-            return []
-        self.overflows += 1
-        return [notify for number in list(self._held) for notify in self.release(number)]
+        A settlement that leaves an outcome of its market open is refused and counted.
+        """
+        updates: list[MarketUpdate] = []
+        for market in message.markets:
+            listed = self._find(message, market.name)
+            if listed is None:
+                continue
+            step = settle_market(listed, market)
+            if isinstance(step, str):
+                self._passed_over.add("settlement refused", f"{listed.market.key}: {step}")
+                continue
+            if self._is_newest(listed, message):
+                listed.settled, listed.certainty = True, message.certainty
+            updates += self._send(message, listed, step, digest)
+        return updates
 
-    def release(self, producer: int) -> list[MarketUpdate]:
-        """Return a producer's results by their times; of one time, as they came."""
-        held = sorted(self._held.pop(producer, []), key=lambda entry: entry[:2])
-        self._count -= len(held)
-        return [notify for _, _, notify in held]
+    def on_bet_cancel(self, message: BetCancel, digest: int) -> list[MarketUpdate]:
+        """Return the cancellations of bets on a message's markets."""
+        updates: list[MarketUpdate] = []
+        for market in message.markets:
+            listed = self._find(message, market.name)
+            if listed is not None:
+                step = cancel_bets(message, market, self._clock)
+                updates += self._send(message, listed, step, digest)
+        return updates
+
+    def on_rollback_bet_settlement(
+        self, message: RollbackBetSettlement, digest: int
+    ) -> list[MarketUpdate]:
+        """Return the roll-backs of settlements; the markets stay suspended until an odds_change."""
+        updates: list[MarketUpdate] = []
+        for market in message.markets:
+            listed = self._find(message, market.name)
+            if listed is None:
+                continue
+            if self._is_newest(listed, message):
+                listed.settled, listed.certainty = False, 0
+                listed.last_status = Status.SUSPENDED
+            updates += self._send(message, listed, roll_back_settlement(), digest)
+        return updates
+
+    def on_rollback_bet_cancel(self, message: RollbackBetCancel, digest: int) -> list[MarketUpdate]:
+        """Return the roll-backs of cancellations."""
+        updates: list[MarketUpdate] = []
+        for market in message.markets:
+            listed = self._find(message, market.name)
+            if listed is None:
+                continue
+            if listed.last_status is Status.CANCELLED:
+                listed.last_status = Status.SUSPENDED
+            updates += self._send(message, listed, roll_back_cancel(message, self._clock), digest)
+        return updates
+
+    def _find(self, message: EventMessage, name: MarketName) -> ListedMarket | None:
+        listed = self._registry.find(message.event_id, name)
+        if listed is None:
+            self._passed_over.add("result of a market never seen", message.describe(name))
+        return listed
+
+    def _is_newest(self, listed: ListedMarket, message: EventMessage) -> bool:
+        """Say whether no newer result of a market was seen, and note the message's timestamp."""
+        newest = message.timestamp >= listed.result_ms
+        listed.result_ms = max(listed.result_ms, message.timestamp)
+        return newest
+
+    def _send(
+        self, message: EventMessage, listed: ListedMarket, step: FeedStep, digest: int
+    ) -> list[MarketUpdate]:
+        """Return the updates to send now: none while results of the producer may be missing."""
+        source = result_source(self._feed, message.product)
+        mark = Mark(source=source, position=message.timestamp, digest=digest)
+        update = MarketUpdate(key=listed.market.key, mark=mark, steps=(step,))
+        if message.product == NO_PRODUCT or self._producers.is_complete(message.product):
+            return [update]
+        return self._buffer.keep(message.product, update)

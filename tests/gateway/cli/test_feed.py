@@ -14,7 +14,8 @@ import pytest
 from actors.exit_codes import EXIT_FAILED, EXIT_WRONG_ARGUMENTS
 from gateway.cli.main import main
 from gateway.feeds.bridge.amqp import with_password
-from gateway.feeds.uof.adapter import UofAdapter, UofSettings
+from gateway.feeds.uof.adapter import UofAdapter
+from gateway.feeds.uof.settings import UofSettings
 from tests.gateway.feeds.feed_system import feed_token, open_feed_system
 from tests.gateway.price_gateway import until
 

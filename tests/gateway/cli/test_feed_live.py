@@ -21,7 +21,8 @@ from gateway.cli.feed import PASSWORD_VARIABLE
 from gateway.feeds.bridge.amqp import EXCHANGE
 from gateway.feeds.exchange.adapter import ExchangeAdapter, ExchangeSettings
 from gateway.feeds.exchange.stream import APP_KEY_VARIABLE, FILE_VARIABLE, SESSION_VARIABLE
-from gateway.feeds.uof.adapter import UofAdapter, UofSettings
+from gateway.feeds.uof.adapter import UofAdapter
+from gateway.feeds.uof.settings import UofSettings
 from tests.gateway.feeds.breakable_link import Line
 from tests.gateway.feeds.bridge.broker import Broker, running_broker
 from tests.gateway.feeds.certificate import Certificate, make_certificate

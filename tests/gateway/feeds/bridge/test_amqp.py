@@ -14,8 +14,9 @@ from yarl import URL
 from engine.common.lifecycle import Status
 from gateway.feeds.bridge.amqp import EXCHANGE, AmqpError, AmqpSettings, AmqpTransport
 from gateway.feeds.bridge.bridge import Bridge
-from gateway.feeds.uof.adapter import UofAdapter, UofSettings
-from gateway.feeds.uof.messages import SOURCE_BEGAN
+from gateway.feeds.uof.adapter import UofAdapter
+from gateway.feeds.uof.messages import SUBSCRIPTION_STARTED
+from gateway.feeds.uof.settings import UofSettings
 from tests.gateway.feeds.breakable_link import Line
 from tests.gateway.feeds.bridge.broker import Broker, running_broker
 from tests.gateway.feeds.certificate import Certificate, make_certificate
@@ -234,7 +235,7 @@ async def test_each_connection_to_a_queue_of_our_own_begins_by_saying_so(
         for queue, expected in (("", 3), ("kept", 3)):
             transport = AmqpTransport(
                 AmqpSettings(url=url, routing_keys=("#",), queue=queue, again_s=0.1),
-                began=SOURCE_BEGAN,
+                began=SUBSCRIPTION_STARTED,
             )
             carrier = Bridge(
                 transport=transport, feed="tiny", url=feed_system.feed_url, token=feed_token

@@ -11,7 +11,7 @@ from gateway.feeds.bridge.bridge import Incoming
 from gateway.feeds.bridge.recorder import Recorder
 from gateway.feeds.bridge.recordings import read_messages
 from gateway.feeds.bridge.transports import FileTransport
-from gateway.feeds.uof.messages import SOURCE_BEGAN
+from gateway.feeds.uof.messages import SUBSCRIPTION_STARTED
 from gateway.messages.feed import FeedRequest
 
 ALIVE = b'<alive product="1"\n  timestamp="5" subscribed="1"/>\n'
@@ -57,14 +57,14 @@ async def test_messages_pass_unchanged_and_are_kept_one_a_line(tmp_path: Path) -
 async def test_what_the_transport_says_itself_passes_and_is_not_kept(tmp_path: Path) -> None:
     class Anew(Broker):
         async def messages(self) -> AsyncIterator[Incoming]:
-            yield Incoming(SOURCE_BEGAN)
+            yield Incoming(SUBSCRIPTION_STARTED)
             yield Incoming(STOP, 2)
 
     path = tmp_path / "kept.xml"
     recorder = Recorder(Anew(), path)
     passed = [message.body async for message in recorder.messages()]
     await recorder.close()
-    assert passed == [SOURCE_BEGAN, STOP]
+    assert passed == [SUBSCRIPTION_STARTED, STOP]
     assert [recorded.body for recorded in read_messages(path)] == [STOP]
 
 

@@ -1,4 +1,4 @@
-"""Messages of the Unified Odds Feed of our own making, and markets that obey an adapter."""
+"""Build messages of the Unified Odds Feed, and carry an adapter's actions out on real markets."""
 
 from collections.abc import Iterable, Sequence
 
@@ -8,24 +8,25 @@ from engine.common.commands import CreateMarket, FeedStep, FeedUpdate, Limits
 from engine.common.events import FeedApplied, MarketEvent, Refused
 from engine.common.ids import parse_market_key
 from engine.common.lifecycle import Status
-from engine.common.units import ODDS_MILLI_MIN
+from engine.common.units import NS_PER_MS, ODDS_MILLI_MIN
 from engine.common.views import PriceImage
 from engine.market.market import MarketMachine
 from engine.pricing.following import Follow, Followed, follow_commands
 from gateway.feeds.core.adapter import Action, MarketUpdate, Received, RecoveryRequest
-from gateway.feeds.uof.adapter import UofAdapter, UofSettings
+from gateway.feeds.uof.adapter import UofAdapter
+from gateway.feeds.uof.settings import UofSettings
 
 EVENT = "sr:match:77001"
 NOW_MS = 1_700_000_000_000
-NS = 1_000_000
+WATCHED = UofSettings()
 UNWATCHED = UofSettings(watch=False)
 
-OneMarket = str
-THREE_WAY = (("1", "2.10"), ("2", "3.40"), ("3", "3.60"))
+MarketXml = str
+MATCH_WINNER = (("1", "2.10"), ("2", "3.40"), ("3", "3.60"))
 OVER_UNDER = (("12", "1.90"), ("13", "1.95"))
 HOME_WON = (("1", 'result="1"'), ("2", 'result="0"'), ("3", 'result="0"'))
 TOTAL = "total?total=2.5"
-WATCHED = UofSettings()
+"""Key of the market of 2.5 goals, without the event."""
 
 
 def market(
@@ -34,25 +35,25 @@ def market(
     *,
     specifiers: str = "",
     status: int | None = 1,
-    inside: str = "",
-) -> OneMarket:
-    """Return a market element; each outcome is an id and its odds (or whole attributes)."""
+    children: str = "",
+) -> MarketXml:
+    """Return a market element; each outcome is an id with its odds, or with its attributes."""
     rows = "".join(
         f'<outcome id="{name}" {odds if "=" in odds else f"""odds="{odds}" active="1" """}/>'
         for name, odds in outcomes
     )
     attributes = f' specifiers="{specifiers}"' if specifiers else ""
     attributes += "" if status is None else f' status="{status}"'
-    return f'<market id="{number}"{attributes}>{inside}{rows}</market>'
+    return f'<market id="{number}"{attributes}>{children}{rows}</market>'
 
 
-def total(status: int | None = 1, outcomes: Sequence[tuple[str, str]] = OVER_UNDER) -> OneMarket:
-    """Return the market of two and a half goals."""
+def total(status: int | None = 1, outcomes: Sequence[tuple[str, str]] = OVER_UNDER) -> MarketXml:
+    """Return a market element of 2.5 goals."""
     return market(18, outcomes, specifiers="total=2.5", status=status)
 
 
 def odds_change(
-    *markets: OneMarket,
+    *markets: MarketXml,
     at: int,
     product: int = 1,
     event: str = EVENT,
@@ -60,134 +61,158 @@ def odds_change(
     odds: str = "",
     request_id: int | None = None,
 ) -> bytes:
-    """Return an odds change `at` milliseconds after NOW_MS."""
+    """Return an odds_change with a timestamp `at` milliseconds after NOW_MS."""
     return (
         f"<odds_change {_head(at, product, event, request_id)}>{status}"
         f"<odds {odds}>{''.join(markets)}</odds></odds_change>"
     ).encode()
 
 
-def bet_stop(*, at: int, groups: str = "all", product: int = 1, more: str = "") -> bytes:
-    """Return a bet stop."""
-    return f'<bet_stop {_head(at, product, EVENT, None)} groups="{groups}" {more}/>'.encode()
+def bet_stop(*, at: int, groups: str = "all", product: int = 1, attributes: str = "") -> bytes:
+    """Return a bet_stop."""
+    return f'<bet_stop {_head(at, product, EVENT, None)} groups="{groups}" {attributes}/>'.encode()
 
 
-def settled(number: int, results: Iterable[tuple[str, str]], *, specifiers: str = "") -> OneMarket:
+def settled(number: int, results: Iterable[tuple[str, str]], *, specifiers: str = "") -> MarketXml:
     """Return a settled market element; each outcome is an id and its attributes."""
-    rows = "".join(f'<outcome id="{name}" {said}/>' for name, said in results)
+    rows = "".join(f'<outcome id="{name}" {result}/>' for name, result in results)
     attributes = f' specifiers="{specifiers}"' if specifiers else ""
     return f'<market id="{number}"{attributes}>{rows}</market>'
 
 
 def bet_settlement(
-    *markets: OneMarket,
+    *markets: MarketXml,
     at: int,
     certainty: int = 1,
     product: int = 1,
     request_id: int | None = None,
 ) -> bytes:
-    """Return a settlement."""
+    """Return a bet_settlement."""
     return (
         f'<bet_settlement {_head(at, product, EVENT, request_id)} certainty="{certainty}">'
         f"<outcomes>{''.join(markets)}</outcomes></bet_settlement>"
     ).encode()
 
 
-def about(
+def correction(
     kind: str,
     *numbers: int,
     at: int,
     product: int = 1,
-    more: str = "",
+    attributes: str = "",
     reason: str = "",
     request_id: int | None = None,
 ) -> bytes:
     """Return a cancellation or a roll-back of some markets without specifiers."""
     rows = "".join(f'<market id="{number}" {reason}/>' for number in numbers)
-    return f"<{kind} {_head(at, product, EVENT, request_id)} {more}>{rows}</{kind}>".encode()
+    head = f"{_head(at, product, EVENT, request_id)} {attributes}"
+    return f"<{kind} {head}>{rows}</{kind}>".encode()
 
 
 def alive(*, at: int, product: int = 1, subscribed: int = 1) -> bytes:
-    """Return a heartbeat."""
+    """Return an alive message."""
     return (
         f'<alive product="{product}" timestamp="{NOW_MS + at}" subscribed="{subscribed}"/>'
     ).encode()
 
 
 def snapshot_complete(*, at: int, request_id: int, product: int = 1) -> bytes:
-    """Return the end of a recovery."""
+    """Return the snapshot_complete of a recovery."""
     return (
         f'<snapshot_complete product="{product}" timestamp="{NOW_MS + at}" '
         f'request_id="{request_id}"/>'
     ).encode()
 
 
+def product_down(*, at: int, product: int = 1) -> bytes:
+    """Return a product_down."""
+    return f'<product_down product="{product}" timestamp="{NOW_MS + at}"/>'.encode()
+
+
+def fixture_change(change_type: int, *, at: int, product: int = 1) -> bytes:
+    """Return a fixture_change."""
+    head = _head(at, product, EVENT, None)
+    return f'<fixture_change {head} change_type="{change_type}"/>'.encode()
+
+
 def _head(at: int, product: int, event: str, request_id: int | None) -> str:
-    asked = "" if request_id is None else f' request_id="{request_id}"'
-    return f'event_id="{event}" product="{product}" timestamp="{NOW_MS + at}"{asked}'
+    request = "" if request_id is None else f' request_id="{request_id}"'
+    return f'event_id="{event}" product="{product}" timestamp="{NOW_MS + at}"{request}'
 
 
-class Trader:
-    """Markets that obey what an adapter wants, in order: a desk without a network."""
+class FeedMarkets:
+    """Give messages to an adapter, and carry its updates out on markets, in order.
+
+    Recovery requests are kept in `requests`; orders to price a fixture are not carried out. Every
+    `at` is in milliseconds after NOW_MS.
+    """
 
     def __init__(self, adapter: UofAdapter) -> None:
         self.adapter = adapter
         self.machine = MarketMachine()
         self.numbers: dict[str, int] = {}
-        self.asked: list[RecoveryRequest] = []
+        self.requests: list[RecoveryRequest] = []
         self.events: list[MarketEvent] = []
 
-    def hear(self, body: bytes, *, at: int | None = None, clock: int = 0) -> Received:
-        """Give the adapter a message, `at` or `clock` milliseconds after NOW_MS."""
-        at_ms = NOW_MS + (clock if at is None else at)
-        received = self.adapter.receive(body, at_ns=at_ms * NS)
-        self.carry_out(received.actions, at_ms * NS)
+    def receive(self, body: bytes, *, at: int = 0) -> Received:
+        """Give the adapter a message that arrives at a time."""
+        received = self.adapter.receive(body, at_ns=(NOW_MS + at) * NS_PER_MS)
+        self.carry_out(received.actions, at=at)
         return received
 
     def tick(self, *, at: int) -> Received:
         """Give the adapter the time."""
-        received = self.adapter.tick(at_ns=(NOW_MS + at) * NS)
-        self.carry_out(received.actions, (NOW_MS + at) * NS)
+        received = self.adapter.tick(at_ns=(NOW_MS + at) * NS_PER_MS)
+        self.carry_out(received.actions, at=at)
         return received
 
     def recover(self, *, at: int, product: int = 1) -> None:
-        """Let a heartbeat come, and the recovery that it asks for be complete at once."""
-        self.hear(alive(at=at, product=product), at=at)
-        request = self.asked[-1]
+        """Give the adapter an alive message, and complete the recovery that it requests."""
+        self.receive(alive(at=at, product=product), at=at)
+        request = self.requests[-1]
         assert request.producer == product
-        done = snapshot_complete(at=at, product=product, request_id=request.request_id)
-        self.hear(done, at=at)
+        self.complete(request, at=at)
 
-    def carry_out(self, actions: Sequence[Action], at_ns: int) -> None:
+    def complete(self, request: RecoveryRequest, *, at: int) -> Received:
+        """Give the adapter the snapshot_complete of a recovery."""
+        body = snapshot_complete(at=at, product=request.producer, request_id=request.request_id)
+        return self.receive(body, at=at)
+
+    def carry_out(self, actions: Sequence[Action], *, at: int) -> None:
+        """Apply the updates among some actions to the markets; keep the recovery requests."""
         for action in actions:
             if isinstance(action, RecoveryRequest):
-                self.asked.append(action)
+                self.requests.append(action)
             elif isinstance(action, MarketUpdate):
-                self._notify(action, at_ns)
+                self._apply(action, (NOW_MS + at) * NS_PER_MS)
 
-    def _notify(self, notify: MarketUpdate, at_ns: int) -> None:
-        number = self.numbers.get(notify.key)
+    def _apply(self, update: MarketUpdate, at_ns: int) -> None:
+        number = self.numbers.get(update.key)
         if number is None:
-            assert notify.new_market is not None, f"{notify.key} is told before it is born"
-            assert str(parse_market_key(notify.key)) == notify.key
-            number = self.numbers[notify.key] = len(self.numbers) + 1
-            created = CreateMarket(
-                market_no=number,
-                key=notify.key,
-                outcomes=notify.new_market.outcomes,
-                odds_milli=(ODDS_MILLI_MIN,) * len(notify.new_market.outcomes),
-                limits=notify.new_market.limits or Limits(),
-            )
-            assert not isinstance(self.machine.apply(created, at_ns), Refused)
-        steps = tuple(_numbered(step, number) for step in notify.steps)
-        update = Followed(market_no=number, mark=notify.mark, steps=steps, fair=notify.fair)
-        commands, refused = follow_commands(Follow(by="feed", updates=(update,)), self.machine)
+            number = self._create(update, at_ns)
+        steps = tuple(replace(step, market_no=number) for step in update.steps)
+        followed = Followed(market_no=number, mark=update.mark, steps=steps, fair=update.fair)
+        commands, refused = follow_commands(Follow(by="feed", updates=(followed,)), self.machine)
         assert not refused, refused
         for command in commands:
             event = self.machine.apply(command, at_ns)
             self.events.append(event)
             if isinstance(command, FeedUpdate) and isinstance(event, FeedApplied):
                 self.events += event.events
+
+    def _create(self, update: MarketUpdate, at_ns: int) -> int:
+        assert update.new_market is not None, f"{update.key}: updated before it is created"
+        assert str(parse_market_key(update.key)) == update.key
+        number = self.numbers[update.key] = len(self.numbers) + 1
+        created = CreateMarket(
+            market_no=number,
+            key=update.key,
+            outcomes=update.new_market.outcomes,
+            odds_milli=(ODDS_MILLI_MIN,) * len(update.new_market.outcomes),
+            limits=update.new_market.limits or Limits(),
+        )
+        assert not isinstance(self.machine.apply(created, at_ns), Refused)
+        return number
 
     def image(self, key: str) -> PriceImage:
         """Return a market as bettors see it, by its key without the event."""
@@ -198,7 +223,7 @@ class Trader:
         return self.image(key).status
 
     def state(self) -> dict[str, object]:
-        """Return everything of every market that a bettor can tell."""
+        """Return what bettors see of every market."""
         images = {key: self.machine.price_image(number) for key, number in self.numbers.items()}
         return {
             key: (image.status, image.outcomes, image.odds_milli, image.active)
@@ -206,20 +231,16 @@ class Trader:
         }
 
 
-def _numbered(step: FeedStep, number: int) -> FeedStep:
-    return replace(step, market_no=number)
-
-
-def floor(settings: UofSettings = UNWATCHED) -> Trader:
-    """Return markets that obey a feed called uof."""
-    return Trader(UofAdapter("uof", settings))
+def feed_markets(settings: UofSettings = UNWATCHED) -> FeedMarkets:
+    """Return the markets of a feed called uof."""
+    return FeedMarkets(UofAdapter("uof", settings))
 
 
 def steps(received: Received) -> list[FeedStep]:
-    """Return the steps that a message has markets take."""
-    return [step for notify in tells(received) for step in notify.steps]
+    """Return the steps of all updates of a message."""
+    return [step for update in updates(received) for step in update.steps]
 
 
-def tells(received: Received) -> list[MarketUpdate]:
-    """Return what a message tells markets."""
+def updates(received: Received) -> list[MarketUpdate]:
+    """Return the updates of a message."""
     return [action for action in received.actions if isinstance(action, MarketUpdate)]

@@ -1,5 +1,6 @@
-"""Recovery asked over HTTP: the words of the request, and what counts as taken."""
+"""Recovery requests over HTTP: their path, token and retries, and which answers accept them."""
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,24 +8,35 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from gateway.feeds.uof.recovery_api import AGAIN_S, RecoveryApi
+from actors.back_off import BackOff
+from gateway.feeds.uof.recovery_api import (
+    RETRIES_MAX,
+    RETRY_MAXIMUM_S,
+    RETRY_MINIMUM_S,
+    RecoveryApi,
+)
 from gateway.messages.feed import FeedRequest
+
+TOKEN = "secret"
 
 
 @contextmanager
 def interface(*statuses: int) -> Iterator[tuple[str, list[tuple[str, str, str]]]]:
-    """Serve an interface that answers with these statuses in turn; yield it and what it heard."""
-    left, heard = list(statuses), []
+    """Serve an interface that answers POST with some statuses, in turn, and GET with 200.
+
+    Yields its address and the requests received: method, path and token.
+    """
+    left, received = list(statuses), []
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            heard.append((self.command, self.path, self.headers["x-access-token"]))
+            received.append((self.command, self.path, self.headers["x-access-token"]))
             self.send_response(left.pop(0))
             self.send_header("Location", "/elsewhere")
             self.end_headers()
 
         def do_GET(self) -> None:
-            heard.append((self.command, self.path, self.headers["x-access-token"]))
+            received.append((self.command, self.path, self.headers["x-access-token"]))
             self.send_response(200)
             self.end_headers()
 
@@ -35,34 +47,81 @@ def interface(*statuses: int) -> Iterator[tuple[str, list[tuple[str, str, str]]]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}/v1/", heard
+        yield f"http://127.0.0.1:{server.server_port}/v1/", received
     finally:
         server.shutdown()
         thread.join()
         server.server_close()
 
 
-def request(producer: int = 1, *, after_ms: int = 1_700_000_000_000) -> FeedRequest:
+def api(url: str, *, minimum_s: float = 0.0, maximum_s: float = 0.0) -> RecoveryApi:
+    return RecoveryApi(
+        url, token=TOKEN, timeout_s=5.0, retry_minimum_s=minimum_s, retry_maximum_s=maximum_s
+    )
+
+
+def recovery(producer: int = 1, *, after_ms: int = 1_700_000_000_000) -> FeedRequest:
     return FeedRequest(feed="uof", producer=producer, after_ms=after_ms, request_id=17)
 
 
-async def test_a_producer_is_asked_by_its_name_from_a_time_with_our_token():
-    with interface(202) as (url, heard):
-        assert await RecoveryApi(url, token="word").request(request())
+async def test_a_recovery_is_requested_by_product_time_and_token():
+    with interface(202) as (url, received):
+        assert await api(url).request(recovery())
     path = "/v1/liveodds/recovery/initiate_request?request_id=17&after=1700000000000"
-    assert heard == [("POST", path, "word")]
+    assert received == [("POST", path, TOKEN)]
 
 
-async def test_all_that_is_current_is_asked_for_without_a_time():
-    with interface(200) as (url, heard):
-        assert await RecoveryApi(url, token="word").request(request(3, after_ms=0))
-    assert heard[0][1] == "/v1/pre/recovery/initiate_request?request_id=17"
+async def test_a_full_recovery_is_requested_without_a_time():
+    with interface(200) as (url, received):
+        assert await api(url).request(recovery(3, after_ms=0))
+    assert [path for _, path, _ in received] == ["/v1/pre/recovery/initiate_request?request_id=17"]
 
 
-async def test_a_redirection_is_no_answer_and_takes_our_token_nowhere():
-    with interface(302) as (url, heard):
-        assert not await RecoveryApi(url, token="word").request(request())
-    assert [method for method, _, _ in heard] == ["POST"]
+async def test_a_redirection_is_refused_and_the_token_goes_nowhere_else():
+    with interface(302) as (url, received):
+        assert not await api(url).request(recovery())
+    assert [method for method, _, _ in received] == ["POST"]
+
+
+async def test_a_failing_provider_is_retried_and_one_that_refuses_is_not():
+    with interface(503, 500, 503, 202) as (url, received):
+        assert await api(url).request(recovery())
+        assert len(received) == 4
+    with interface(403) as (url, received):
+        assert not await api(url).request(recovery())
+        assert len(received) == 1
+
+
+async def test_a_provider_that_keeps_failing_is_given_up_after_the_last_retry():
+    with interface(*[503] * (RETRIES_MAX + 1)) as (url, received):
+        assert not await api(url).request(recovery())
+        assert len(received) == RETRIES_MAX + 1
+
+
+async def test_a_retry_waits_for_the_back_off():
+    started_s = asyncio.get_running_loop().time()
+    with interface(503, 503, 503, 202) as (url, _):
+        assert await api(url, minimum_s=0.02, maximum_s=0.04).request(recovery())
+    assert asyncio.get_running_loop().time() - started_s >= 0.02 + 0.04 + 0.04
+
+
+def test_the_retries_of_a_failing_provider_last_over_a_minute():
+    back_off = BackOff(RETRY_MINIMUM_S, RETRY_MAXIMUM_S)
+
+    delays_s = [back_off.failed() for _ in range(RETRIES_MAX)]
+
+    assert delays_s == [0.5, 1, 2, 4, 8, 16, 30]
+    assert sum(delays_s) > 60
+
+
+async def test_a_producer_without_a_known_product_is_refused_without_a_request():
+    with interface() as (url, received):
+        assert not await api(url).request(recovery(99))
+        assert received == []
+
+
+async def test_an_unreachable_interface_is_given_up_after_the_last_retry(unused_tcp_port: int):
+    assert not await api(f"http://127.0.0.1:{unused_tcp_port}").request(recovery())
 
 
 def test_a_token_that_fits_no_header_is_refused_and_not_shown():
@@ -72,30 +131,6 @@ def test_a_token_that_fits_no_header_is_refused_and_not_shown():
         assert token not in str(refused.value)
 
 
-async def test_a_provider_in_trouble_is_asked_again_and_one_that_refuses_is_not():
-    with interface(503, 500, 503, 202) as (url, heard):
-        assert await RecoveryApi(url, token="word", again_s=(0.0,) * 3).request(request())
-        assert len(heard) == 4
-    with interface(403) as (url, heard):
-        assert not await RecoveryApi(url, token="word").request(request())
-        assert len(heard) == 1
-
-
-async def test_a_producer_without_a_name_or_an_interface_out_of_reach_is_not_asked(
-    unused_tcp_port: int,
-):
-    with interface() as (url, heard):
-        assert not await RecoveryApi(url, token="word").request(request(99))
-        assert heard == []
-    url = f"http://127.0.0.1:{unused_tcp_port}"
-    api = RecoveryApi(url, token="word", timeout_s=1.0, again_s=(0.01, 0.01))
-    assert not await api.request(request())
-
-
-def test_an_interface_in_trouble_is_given_a_minute():
-    assert sum(AGAIN_S) > 60
-
-
-def test_an_interface_is_an_http_address():
+def test_an_address_that_is_not_http_is_refused():
     with pytest.raises(ValueError, match="http or https"):
-        RecoveryApi("file:///etc/passwd", token="word")
+        RecoveryApi("file:///etc/passwd", token=TOKEN)

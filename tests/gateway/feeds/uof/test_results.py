@@ -1,4 +1,4 @@
-"""What settlements and cancellations of the Unified Odds Feed make of markets."""
+"""The commands that settlements, cancellations and roll-backs give to markets."""
 
 import pytest
 
@@ -10,28 +10,28 @@ from engine.common.commands import (
     SettleMarket,
 )
 from engine.common.lifecycle import Status
+from engine.common.units import NS_PER_MS
 from tests.gateway.feeds.uof.builders import (
     EVENT,
     HOME_WON,
-    NS,
-    THREE_WAY,
+    MATCH_WINNER,
     TOTAL,
-    about,
     bet_settlement,
-    floor,
+    correction,
+    feed_markets,
     market,
     odds_change,
     settled,
     steps,
-    tells,
     total,
+    updates,
 )
 
 # --- settlement ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("said", "result"),
+    ("attributes", "result"),
     [
         ('result="1"', OutcomeResult(won=True)),
         ('result="0"', OutcomeResult(won=False)),
@@ -46,46 +46,46 @@ from tests.gateway.feeds.uof.builders import (
         ('result="0" dead_heat_factor="0.5"', OutcomeResult(won=False)),
     ],
 )
-def test_an_outcome_is_settled_by_its_three_figures(said, result):
-    house = floor()
-    house.hear(odds_change(total(), at=1))
+def test_result_void_factor_and_dead_heat_factor_settle_an_outcome(attributes, result):
+    feed = feed_markets()
+    feed.receive(odds_change(total(), at=1))
 
-    received = house.hear(
+    received = feed.receive(
         bet_settlement(
-            settled(18, (("13", 'result="0"'), ("12", said)), specifiers="total=2.5"), at=2
+            settled(18, (("13", 'result="0"'), ("12", attributes)), specifiers="total=2.5"), at=2
         )
     )
 
     assert steps(received) == [
         SettleMarket(market_no=0, results=(result, OutcomeResult(won=False)))
     ]
-    assert tells(received)[0].mark.source == "uof:1/result"
-    assert house.status(TOTAL) is Status.SETTLED
+    assert updates(received)[0].mark.source == "uof:1/result"
+    assert feed.status(TOTAL) is Status.SETTLED
 
 
-def test_a_confirmation_settles_nothing_twice_and_is_remembered_for_a_trader():
-    house = floor()
-    house.hear(odds_change(market(1, THREE_WAY), at=1))
-    house.hear(bet_settlement(settled(1, HOME_WON), at=2, certainty=1))
+def test_a_confirmation_settles_once_and_raises_the_certainty():
+    feed = feed_markets()
+    feed.receive(odds_change(market(1, MATCH_WINNER), at=1))
+    feed.receive(bet_settlement(settled(1, HOME_WON), at=2, certainty=1))
     key = f"{EVENT}/1x2"
-    assert house.adapter.certainty(key) == 1
-    number = house.machine.book_image(house.numbers[key]).settlement_no
+    assert feed.adapter.certainty(key) == 1
+    number = feed.machine.book_image(feed.numbers[key]).settlement_no
 
-    house.hear(bet_settlement(settled(1, HOME_WON), at=3, certainty=2))
+    feed.receive(bet_settlement(settled(1, HOME_WON), at=3, certainty=2))
 
-    assert house.adapter.certainty(key) == 2
-    assert house.machine.book_image(house.numbers[key]).settlement_no == number
+    assert feed.adapter.certainty(key) == 2
+    assert feed.machine.book_image(feed.numbers[key]).settlement_no == number
 
 
-def test_a_correction_settles_again():
-    house = floor()
-    house.hear(odds_change(market(1, THREE_WAY), at=1))
-    house.hear(bet_settlement(settled(1, HOME_WON), at=2))
+def test_other_results_settle_again():
+    feed = feed_markets()
+    feed.receive(odds_change(market(1, MATCH_WINNER), at=1))
+    feed.receive(bet_settlement(settled(1, HOME_WON), at=2))
     lost = (("1", 'result="0"'), ("2", 'result="1"'), ("3", 'result="0"'))
 
-    house.hear(bet_settlement(settled(1, lost), at=3, certainty=2))
+    feed.receive(bet_settlement(settled(1, lost), at=3, certainty=2))
 
-    assert house.machine.book_image(house.numbers[f"{EVENT}/1x2"]).settlement_no == 2
+    assert feed.machine.book_image(feed.numbers[f"{EVENT}/1x2"]).settlement_no == 2
 
 
 @pytest.mark.parametrize(
@@ -93,64 +93,64 @@ def test_a_correction_settles_again():
     [HOME_WON[:2], (("1", 'result="1"'), ("2", 'result="0"'), ("3", 'result="-1"')), ()],
 )
 def test_a_settlement_that_leaves_an_outcome_open_is_refused_and_counted(results):
-    house = floor()
-    house.hear(odds_change(market(1, THREE_WAY), at=1))
+    feed = feed_markets()
+    feed.receive(odds_change(market(1, MATCH_WINNER), at=1))
 
-    received = house.hear(bet_settlement(settled(1, results), at=2))
+    received = feed.receive(bet_settlement(settled(1, results), at=2))
 
     assert received.actions == ()
-    assert house.adapter.counts == {"settlement refused": 1}
-    assert house.status("1x2") is Status.ACTIVE
+    assert feed.adapter.passed_over() == {"settlement refused": 1}
+    assert feed.status("1x2") is Status.ACTIVE
 
 
-def test_outcomes_that_a_market_never_had_do_not_stop_its_settlement():
-    house = floor()
-    house.hear(odds_change(market(40, (("sr:player:1", "5.0"),)), at=1))
+def test_an_unknown_outcome_does_not_stop_a_settlement():
+    feed = feed_markets()
+    feed.receive(odds_change(market(40, (("sr:player:1", "5.0"),)), at=1))
 
-    house.hear(
+    feed.receive(
         bet_settlement(
             settled(40, (("sr:player:1", 'result="0"'), ("sr:player:9", 'result="1"'))), at=2
         )
     )
 
-    assert house.status("uof_40") is Status.SETTLED
+    assert feed.status("uof_40") is Status.SETTLED
 
 
-def test_results_of_a_market_never_seen_are_counted():
-    house = floor()
+def test_results_of_an_unknown_market_are_counted():
+    feed = feed_markets()
 
     for body in (
         bet_settlement(settled(1, HOME_WON), at=1),
-        about("bet_cancel", 1, at=2),
-        about("rollback_bet_cancel", 1, at=3),
-        about("rollback_bet_settlement", 1, at=4),
+        correction("bet_cancel", 1, at=2),
+        correction("rollback_bet_cancel", 1, at=3),
+        correction("rollback_bet_settlement", 1, at=4),
     ):
-        assert house.hear(body).actions == ()
-    assert house.adapter.counts == {"result of a market never seen": 4}
+        assert feed.receive(body).actions == ()
+    assert feed.adapter.passed_over() == {"result of a market never seen": 4}
 
 
-def test_after_a_settlement_odds_do_not_reopen_the_market():
-    house = floor()
-    house.hear(odds_change(market(1, THREE_WAY), at=1))
-    house.hear(bet_settlement(settled(1, HOME_WON), at=2))
+def test_an_odds_change_does_not_reopen_a_settled_market():
+    feed = feed_markets()
+    feed.receive(odds_change(market(1, MATCH_WINNER), at=1))
+    feed.receive(bet_settlement(settled(1, HOME_WON), at=2))
 
-    house.hear(odds_change(market(1, status=-3), at=3))
-    house.hear(odds_change(market(1, THREE_WAY), at=4))
+    feed.receive(odds_change(market(1, status=-3), at=3))
+    feed.receive(odds_change(market(1, MATCH_WINNER), at=4))
 
-    assert house.status("1x2") is Status.SETTLED
+    assert feed.status("1x2") is Status.SETTLED
 
 
-def test_a_rolled_back_settlement_leaves_the_market_suspended_until_the_feed_speaks():
-    house = floor()
-    house.hear(odds_change(market(1, THREE_WAY), at=1))
-    house.hear(bet_settlement(settled(1, HOME_WON), at=2))
+def test_a_rolled_back_settlement_leaves_the_market_suspended_until_an_odds_change():
+    feed = feed_markets()
+    feed.receive(odds_change(market(1, MATCH_WINNER), at=1))
+    feed.receive(bet_settlement(settled(1, HOME_WON), at=2))
 
-    received = house.hear(about("rollback_bet_settlement", 1, at=3))
+    received = feed.receive(correction("rollback_bet_settlement", 1, at=3))
     assert [type(step) for step in steps(received)] == [RollBackSettlement]
-    assert house.status("1x2") is Status.SUSPENDED
+    assert feed.status("1x2") is Status.SUSPENDED
 
-    house.hear(odds_change(market(1, THREE_WAY), at=4))
-    assert house.status("1x2") is Status.ACTIVE
+    feed.receive(odds_change(market(1, MATCH_WINNER), at=4))
+    assert feed.status("1x2") is Status.ACTIVE
 
 
 # --- cancellation --------------------------------------------------------------------------------
@@ -165,15 +165,17 @@ def test_a_rolled_back_settlement_leaves_the_market_suspended_until_the_feed_spe
         ('start_time="100" end_time="900"', 100, 900),
     ],
 )
-def test_a_cancellation_has_a_window_and_its_roll_back_the_same(window, from_ms, until_ms):
-    house = floor()
-    house.hear(odds_change(market(1, THREE_WAY), at=1))
-    in_ns = [None if ms is None else ms * NS for ms in (from_ms, until_ms)]
+def test_a_cancellation_and_its_roll_back_have_the_same_window(window, from_ms, until_ms):
+    feed = feed_markets()
+    feed.receive(odds_change(market(1, MATCH_WINNER), at=1))
+    in_ns = [None if ms is None else ms * NS_PER_MS for ms in (from_ms, until_ms)]
 
     cancelled = steps(
-        house.hear(about("bet_cancel", 1, at=2, more=window, reason='void_reason="12"'))
+        feed.receive(
+            correction("bet_cancel", 1, at=2, attributes=window, reason='void_reason="12"')
+        )
     )
-    rolled_back = steps(house.hear(about("rollback_bet_cancel", 1, at=3, more=window)))
+    rolled_back = steps(feed.receive(correction("rollback_bet_cancel", 1, at=3, attributes=window)))
 
     assert [type(step) for step in (*cancelled, *rolled_back)] == [CancelBets, RollBackCancel]
     for step in (*cancelled, *rolled_back):
@@ -181,56 +183,62 @@ def test_a_cancellation_has_a_window_and_its_roll_back_the_same(window, from_ms,
     assert cancelled[0].why == "void reason 12"
 
 
-def test_a_cancellation_of_bets_does_not_change_the_markets_status():
-    house = floor()
-    house.hear(odds_change(market(1, THREE_WAY), at=1))
-    house.hear(about("bet_cancel", 1, at=2, more='end_time="5"'))
-    assert house.status("1x2") is Status.ACTIVE
-    house.hear(bet_settlement(settled(1, HOME_WON), at=3))
+def test_a_bet_cancel_does_not_change_the_markets_status():
+    feed = feed_markets()
+    feed.receive(odds_change(market(1, MATCH_WINNER), at=1))
+    feed.receive(correction("bet_cancel", 1, at=2, attributes='end_time="5"'))
+    assert feed.status("1x2") is Status.ACTIVE
+    feed.receive(bet_settlement(settled(1, HOME_WON), at=3))
 
-    house.hear(about("bet_cancel", 1, at=4, more='start_time="5"'))
+    feed.receive(correction("bet_cancel", 1, at=4, attributes='start_time="5"'))
 
-    assert house.status("1x2") is Status.SETTLED
+    assert feed.status("1x2") is Status.SETTLED
 
 
-def test_a_new_event_id_is_named_in_the_reason():
-    house = floor()
-    house.hear(odds_change(market(1, THREE_WAY), at=1))
+def test_the_superseding_event_is_in_the_reason_of_a_cancellation():
+    feed = feed_markets()
+    feed.receive(odds_change(market(1, MATCH_WINNER), at=1))
 
-    received = house.hear(
-        about("bet_cancel", 1, at=2, more='superceded_by="sr:season:9"', reason='void_reason="5"')
+    received = feed.receive(
+        correction(
+            "bet_cancel",
+            1,
+            at=2,
+            attributes='superceded_by="sr:season:9"',
+            reason='void_reason="5"',
+        )
     )
 
     assert steps(received)[0].why == "void reason 5 superseded by sr:season:9"
 
 
-def test_a_roll_back_without_a_producer_is_obeyed():
-    house = floor()
-    house.hear(odds_change(market(1, THREE_WAY), at=1))
-    house.hear(about("bet_cancel", 1, at=2))
-    body = about("rollback_bet_cancel", 1, at=3).replace(b' product="1"', b"")
+def test_a_roll_back_without_a_producer_is_sent_at_once():
+    feed = feed_markets()
+    feed.receive(odds_change(market(1, MATCH_WINNER), at=1))
+    feed.receive(correction("bet_cancel", 1, at=2))
+    body = correction("rollback_bet_cancel", 1, at=3).replace(b' product="1"', b"")
 
-    assert [type(step) for step in steps(house.hear(body))] == [RollBackCancel]
-
-
-def test_a_market_cancelled_by_its_status_comes_back_by_a_roll_back():
-    house = floor()
-    house.hear(odds_change(market(1, THREE_WAY), at=1))
-    house.hear(odds_change(market(1, status=-4), at=2))
-    assert house.status("1x2") is Status.CANCELLED
-
-    house.hear(about("rollback_bet_cancel", 1, at=3))
-    assert house.status("1x2") is Status.SUSPENDED
-
-    house.hear(odds_change(market(1, THREE_WAY), at=4))
-    assert house.status("1x2") is Status.ACTIVE
+    assert [type(step) for step in steps(feed.receive(body))] == [RollBackCancel]
 
 
-def test_a_settlement_refused_beside_one_that_is_obeyed_is_counted_for_people() -> None:
-    house = floor()
-    house.hear(odds_change(market(1, THREE_WAY), total(), at=1))
+def test_a_roll_back_reopens_a_market_that_its_status_cancelled():
+    feed = feed_markets()
+    feed.receive(odds_change(market(1, MATCH_WINNER), at=1))
+    feed.receive(odds_change(market(1, status=-4), at=2))
+    assert feed.status("1x2") is Status.CANCELLED
+
+    feed.receive(correction("rollback_bet_cancel", 1, at=3))
+    assert feed.status("1x2") is Status.SUSPENDED
+
+    feed.receive(odds_change(market(1, MATCH_WINNER), at=4))
+    assert feed.status("1x2") is Status.ACTIVE
+
+
+def test_a_refused_settlement_beside_an_accepted_one_is_counted() -> None:
+    feed = feed_markets()
+    feed.receive(odds_change(market(1, MATCH_WINNER), total(), at=1))
     half = settled(18, (("12", 'result="1"'),), specifiers="total=2.5")
-    received = house.hear(bet_settlement(settled(1, HOME_WON), half, at=2))
+    received = feed.receive(bet_settlement(settled(1, HOME_WON), half, at=2))
     assert not received.refused
-    assert house.status("1x2") is Status.SETTLED
-    assert house.adapter.passed_over() == {"settlement refused": 1}
+    assert feed.status("1x2") is Status.SETTLED
+    assert feed.adapter.passed_over() == {"settlement refused": 1}

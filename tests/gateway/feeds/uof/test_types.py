@@ -1,13 +1,13 @@
-"""A market of the feed is ours where our sports know it, and keeps its number where they do not."""
+"""The engine's names of the feed's markets and outcomes."""
 
 import pytest
 
 from engine.common.ids import parse_market_key
 from engine.common.units import OUTCOMES_MAX
 from engine.pricing.sport import SPORTS
-from gateway.feeds.uof.market_registry import Listed
+from gateway.feeds.uof.market_registry import ListedMarket
 from gateway.feeds.uof.messages import MarketName
-from gateway.feeds.uof.types import OUTCOME_NAMES, UofMarket, UofTypes, stopped_by
+from gateway.feeds.uof.types import OUTCOME_NAMES, UofMarket, UofTypes
 
 TYPES = UofTypes(("football",))
 
@@ -47,7 +47,7 @@ def test_a_market_that_football_knows_has_its_type_and_its_outcomes_in_order(
 
     assert market.key == f"sr:match:5/{key}"
     assert market.outcomes == outcomes
-    assert [Listed(market, number).place(name) for name in ids.split()] == list(
+    assert [ListedMarket(market, number).outcome_index(name) for name in ids.split()] == list(
         range(len(outcomes))
     )
 
@@ -68,26 +68,26 @@ def test_a_market_that_football_knows_has_its_type_and_its_outcomes_in_order(
         (25, "variant=sr:goal_range:7+", "sr:goal_range:7+:1344", "4-6"),
     ],
 )  # fmt: skip
-def test_an_outcome_id_is_the_outcome_that_the_provider_describes(
+def test_an_outcome_id_has_the_name_that_the_provider_describes(
     number, specifiers, outcome_id, name
 ):
     market = found(number, [outcome_id], specifiers)
-    place = Listed(market, number).place(outcome_id)
+    index = ListedMarket(market, number).outcome_index(outcome_id)
 
     assert market.sport == "football"
-    assert place is not None
-    assert market.outcomes[place] == name
+    assert index is not None
+    assert market.outcomes[index] == name
 
 
-def test_every_name_of_the_vocabulary_is_an_outcome_of_some_type_of_ours():
+def test_every_outcome_name_is_an_outcome_of_some_football_type():
     football = SPORTS["football"]
-    plain = {"goalnr": "1", "hcp": "0", "total": "2.5"}
+    values = {"goalnr": "1", "hcp": "0", "total": "2.5"}
     names = set()
     for market_type in football.market_types:
         for variant in (None, "sr:winning_margin:3+", "sr:exact_goals:6+", "sr:exact_goals:3+",
                         "sr:exact_goals:2+", "sr:goal_range:7+"):  # fmt: skip
-            for wanted in ((), *((key,) for key in plain)):
-                pairs = [(key, plain[key]) for key in wanted]
+            for chosen in ((), *((key,) for key in values)):
+                pairs = [(key, values[key]) for key in chosen]
                 pairs += [("variant", variant)] if variant else []
                 try:
                     names.update(football.market(market_type, tuple(pairs)).outcomes)
@@ -109,7 +109,7 @@ def test_every_name_of_the_vocabulary_is_an_outcome_of_some_type_of_ours():
         (9999, "a=1|b=2", ["x"]),
     ],
 )
-def test_any_other_market_keeps_its_number_and_its_outcome_ids(number, specifiers, ids):
+def test_any_other_market_keeps_its_market_id_and_its_outcome_ids(number, specifiers, ids):
     market = found(number, ids, specifiers)
 
     assert parse_market_key(market.key).type == f"uof_{number}"
@@ -132,7 +132,7 @@ def test_any_other_market_keeps_its_number_and_its_outcome_ids(number, specifier
         ("", 186, "", "4 5", "uof_186"),
     ],
 )
-def test_a_number_is_what_the_feeds_sport_makes_of_it(sport, number, specifiers, ids, key):
+def test_a_market_id_has_the_type_of_the_feeds_sport(sport, number, specifiers, ids, key):
     types = UofTypes((sport,) if sport else ())
 
     market = types.market("sr:match:5", MarketName(id=number, specifiers=specifiers), ids.split())
@@ -140,11 +140,11 @@ def test_a_number_is_what_the_feeds_sport_makes_of_it(sport, number, specifiers,
     assert isinstance(market, UofMarket)
     assert market.key == f"sr:match:5/{key}"
     assert market.sport == ("" if key.startswith("uof_") else sport)
-    assert types.number(parse_market_key(market.key)) == number
-    assert types.known(parse_market_key(market.key), market.outcomes) == market
+    assert types.market_id(parse_market_key(market.key)) == number
+    assert types.existing_market(parse_market_key(market.key), market.outcomes) == market
 
 
-def test_of_several_sports_no_two_markets_ever_have_one_key():
+def test_markets_of_several_sports_never_share_a_key():
     types = UofTypes(("football", "tennis", "basketball"))
     line = "total=22.5"
 
@@ -163,11 +163,11 @@ def test_of_several_sports_no_two_markets_ever_have_one_key():
         "total?total=22.5", "uof_225?total=22.5", "winner", "uof_219",
         "handicap?hcp=-1.5", "uof_223?hcp=-1.5", "regular_total?total=160.5",
     ]  # fmt: skip
-    numbers = [types.number(parse_market_key(key)) for key in keys]
+    numbers = [types.market_id(parse_market_key(key)) for key in keys]
     assert numbers == [18, 225, 186, 219, 16, 223, 18]
 
 
-def test_the_order_of_specifiers_means_nothing():
+def test_the_order_of_specifiers_does_not_change_the_key():
     assert found(123, ["1"], "set=2|game=3").key == found(123, ["1"], "game=3|set=2").key
 
 
@@ -184,42 +184,19 @@ def test_the_order_of_specifiers_means_nothing():
         ("", [str(n) for n in range(OUTCOMES_MAX + 1)], "outcomes"),
     ],
 )
-def test_a_market_that_cannot_be_one_is_refused_in_words(specifiers, ids, why):
+def test_a_market_with_a_malformed_key_or_outcomes_is_refused_with_a_reason(specifiers, ids, why):
     market = TYPES.market("sr:match:5", MarketName(id=7, specifiers=specifiers), ids)
 
     assert isinstance(market, str)
     assert market.startswith(why)
 
 
-def test_a_market_that_exists_is_known_again_by_its_key():
+def test_an_existing_market_is_the_same_from_its_key():
     for market in (found(1, ["1"]), found(18, ["12"], "total=2.5"), found(40, ["sr:player:1"])):
         key = parse_market_key(market.key)
 
-        assert TYPES.known(key, market.outcomes) == market
-    assert TYPES.number(parse_market_key("sr:match:5/uof_40")) == 40
-    assert TYPES.number(parse_market_key("sr:match:5/first_half_total?total=1.5")) == 68
-    assert TYPES.number(parse_market_key("sr:match:5/uof_x")) is None
-    assert TYPES.number(parse_market_key("sr:match:5/no_such_type")) is None
-
-
-@pytest.mark.parametrize(
-    ("number", "groups", "stopped"),
-    [
-        (1, ["all"], True),
-        (1, ["score"], True),
-        (1, ["regular_play"], True),
-        (1, ["1st_half"], False),
-        (1, ["corners"], False),
-        (1, ["1st_half", "score"], True),
-        (35, ["combo"], True),
-        (35, ["score"], False),
-        (60, ["1st_half"], True),
-        (60, ["2nd_half"], False),
-        (83, ["2nd_half"], True),
-        (113, ["ot"], True),
-        (1, ["a_group_of_tomorrow"], True),
-        (4711, ["1st_half"], True),
-    ],
-)
-def test_a_bet_stop_spares_a_market_only_where_that_is_certain(number, groups, stopped):
-    assert stopped_by(number, groups) is stopped
+        assert TYPES.existing_market(key, market.outcomes) == market
+    assert TYPES.market_id(parse_market_key("sr:match:5/uof_40")) == 40
+    assert TYPES.market_id(parse_market_key("sr:match:5/first_half_total?total=1.5")) == 68
+    assert TYPES.market_id(parse_market_key("sr:match:5/uof_x")) is None
+    assert TYPES.market_id(parse_market_key("sr:match:5/no_such_type")) is None

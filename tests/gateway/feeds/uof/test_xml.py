@@ -1,4 +1,4 @@
-"""Every message is read into its type or refused by name; hostile bytes are only ever refused."""
+"""Every message is read into its type, or refused with the field and the bound it breaks."""
 
 import contextlib
 from decimal import Decimal
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from engine.common.units import DEAD_HEAT_DEN_MAX
 from gateway.feeds.uof.messages import (
-    SOURCE_BEGAN,
+    SUBSCRIPTION_STARTED,
     Alive,
     BetCancel,
     BetSettlement,
@@ -20,24 +20,22 @@ from gateway.feeds.uof.messages import (
     RollbackBetCancel,
     RollbackBetSettlement,
     SnapshotComplete,
-    SourceBegan,
+    SubscriptionStarted,
 )
-from gateway.feeds.uof.xml import (
+from gateway.feeds.uof.xml import KINDS, dead_heat_fraction, read
+from gateway.feeds.uof.xml_fields import (
     ATTRIBUTES_MAX,
     ELEMENTS_MAX,
-    KINDS,
     UOF_BYTES_MAX,
     UofMalformedError,
-    dead_heat_fraction,
-    read,
 )
 from tests.gateway.feeds.uof.builders import (
+    MATCH_WINNER,
     OVER_UNDER,
-    THREE_WAY,
-    about,
     alive,
     bet_settlement,
     bet_stop,
+    correction,
     market,
     odds_change,
     settled,
@@ -54,20 +52,22 @@ LIVE = (
 )
 SAMPLES = (
     odds_change(
-        market(1, THREE_WAY),
-        market(18, OVER_UNDER, specifiers="total=2.5", inside="<market_metadata/>"),
+        market(1, MATCH_WINNER),
+        market(18, OVER_UNDER, specifiers="total=2.5", children="<market_metadata/>"),
         at=1,
         status=LIVE,
         odds='betting_status="3"',
         request_id=9,
     ),
-    bet_stop(at=2, groups="score|1st_half", more='market_status="0"'),
+    bet_stop(at=2, groups="score|1st_half", attributes='market_status="0"'),
     bet_settlement(
         settled(1, (("1", 'result="1" dead_heat_factor="0.3333"'), ("2", 'result="0"'))), at=3
     ),
-    about("bet_cancel", 1, at=4, more='start_time="5" end_time="9"', reason='void_reason="12"'),
-    about("rollback_bet_settlement", 1, at=5),
-    about("rollback_bet_cancel", 1, at=6),
+    correction(
+        "bet_cancel", 1, at=4, attributes='start_time="5" end_time="9"', reason='void_reason="12"'
+    ),
+    correction("rollback_bet_settlement", 1, at=5),
+    correction("rollback_bet_cancel", 1, at=6),
     b'<fixture_change event_id="sr:match:1" product="3" change_type="3" timestamp="7"/>',
     alive(at=8),
     snapshot_complete(at=9, request_id=77),
@@ -82,12 +82,12 @@ def test_every_kind_of_message_is_read_into_its_own_type():
     assert kinds == [
         OddsChange, BetStop, BetSettlement, BetCancel, RollbackBetSettlement, RollbackBetCancel,
         FixtureChange, Alive, SnapshotComplete, ProductDown,
-            SourceBegan,
+            SubscriptionStarted,
     ]  # fmt: skip
     assert len(kinds) == len(KINDS)
 
 
-def test_an_odds_change_keeps_what_it_says():
+def test_an_odds_change_is_read_field_by_field():
     message = read(SAMPLES[0])
 
     assert isinstance(message, OddsChange)
@@ -123,9 +123,7 @@ def test_a_market_without_status_is_active_and_an_outcome_without_odds_has_none(
         ('odds="1.9999999" probabilities="0.5"', 1999, 0.5),
     ],
 )
-def test_odds_are_cut_to_thousandths_and_small_probabilities_are_probabilities(
-    text, odds_milli, probability
-):
+def test_odds_are_rounded_down_to_thousandths_and_exponents_are_read(text, odds_milli, probability):
     message = read(odds_change(market(1, (("1", text),)), at=1))
 
     assert isinstance(message, OddsChange)
@@ -141,12 +139,12 @@ def test_odds_are_cut_to_thousandths_and_small_probabilities_are_probabilities(
         ("0.0909091", (1, 11)), ("1", (1, 1)), ("1.0", (1, 1)), ("0", (0, 1)),
     ],
 )  # fmt: skip
-def test_a_dead_heat_factor_is_the_fraction_it_was_written_for(factor, fraction):
+def test_a_dead_heat_factor_is_the_simplest_fraction_with_its_decimals(factor, fraction):
     assert dead_heat_fraction(Decimal(factor)) == fraction
 
 
 @given(st.integers(1, DEAD_HEAT_DEN_MAX), st.integers(4, 8))
-def test_a_share_of_a_dead_heat_comes_back_however_it_was_rounded(tied, digits):
+def test_a_share_of_a_dead_heat_is_found_from_any_number_of_decimals(tied, digits):
     exact = Decimal(1) / tied
     step = Decimal(1).scaleb(-digits)
 
@@ -215,7 +213,7 @@ def test_a_share_of_a_dead_heat_comes_back_however_it_was_rounded(tied, digits):
         ),
     ],
 )  # fmt: skip
-def test_what_does_not_fit_is_refused_by_message_and_field(body, message, field):
+def test_a_value_outside_its_bound_is_refused_with_message_and_field(body, message, field):
     with pytest.raises(UofMalformedError) as refused:
         read(body)
 
@@ -229,7 +227,7 @@ def test_too_many_attributes_are_refused():
         read(f"<alive {many}/>".encode())
 
 
-def test_a_billion_laughs_are_not_heard():
+def test_a_billion_laughs_document_is_refused():
     lines = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
     body = f'<!DOCTYPE a [<!ENTITY l0 "ha">{lines}]><alive product="&l9;"/>'.encode()
 
@@ -237,7 +235,7 @@ def test_a_billion_laughs_are_not_heard():
         read(body)
 
 
-def test_what_is_not_known_is_ignored():
+def test_unknown_elements_and_attributes_are_ignored():
     body = b'<alive product="1" timestamp="5" subscribed="1" mood="good"><x y="z"/></alive>'
 
     assert read(body) == Alive(product=1, timestamp=5, subscribed=True)
@@ -252,7 +250,7 @@ def test_a_namespace_and_a_byte_order_mark_change_nothing():
 @given(st.binary(max_size=200))
 @settings(max_examples=200, deadline=None)
 def test_random_bytes_raise_nothing_else(body):
-    assume(SOURCE_BEGAN not in body)  # the one message without attributes
+    assume(SUBSCRIPTION_STARTED not in body)  # the one message without attributes
     with pytest.raises(UofMalformedError):
         read(body)
 
@@ -264,7 +262,7 @@ def test_random_bytes_raise_nothing_else(body):
     ),
 )
 @settings(max_examples=400, deadline=None)
-def test_a_message_tampered_with_is_read_or_refused(body, edits):
+def test_a_changed_message_is_read_or_refused_and_raises_nothing_else(body, edits):
     for at, new, drop in edits:
         place = at % (len(body) + 1)
         body = body[:place] + new + body[place + drop :]

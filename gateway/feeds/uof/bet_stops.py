@@ -1,0 +1,68 @@
+"""Turn bet_stop messages into suspensions.
+
+Owns which markets a bet_stop suspends. It never opens a market.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from engine.common.lifecycle import Status
+from gateway.feeds.core.adapter import Action, Mark
+from gateway.feeds.uof.bet_stop_groups import stopped_by
+from gateway.feeds.uof.market_registry import MarketRegistry, odds_source
+from gateway.feeds.uof.market_updates import status_update
+from gateway.feeds.uof.messages import BetStop
+
+if TYPE_CHECKING:
+    from gateway.feeds.uof.model_prices import ModelPrices
+
+_WHY_CHARS_MAX: Final = 80
+_INACTIVE_CODE: Final = 0
+
+
+class BetStops:
+    """The bet_stops of one feed.
+
+    Parameters
+    ----------
+    feed : str
+        The feed's name.
+    registry : MarketRegistry
+        The feed's markets; it also keeps the bet_stops.
+    model_prices : ModelPrices | None
+        Suspends the markets that our model prices, where it is used.
+    """
+
+    def __init__(
+        self, feed: str, *, registry: MarketRegistry, model_prices: "ModelPrices | None"
+    ) -> None:
+        self._feed: Final = feed
+        self._registry: Final = registry
+        self._model_prices: Final = model_prices
+
+    def on_bet_stop(self, message: BetStop, digest: int) -> Sequence[Action]:
+        """Return the suspensions of the producer's ACTIVE markets in the message's groups.
+
+        The markets become INACTIVE instead when the message's `market_status` is 0.
+        """
+        self._registry.record_bet_stop(
+            message.event_id, message.product, message.groups, message.timestamp
+        )
+        inactive = message.market_status == _INACTIVE_CODE
+        status = Status.INACTIVE if inactive else Status.SUSPENDED
+        why = f"bet stop: {'|'.join(message.groups)}"[:_WHY_CHARS_MAX]
+        source = odds_source(self._feed, message.product)
+        mark = Mark(source=source, position=message.timestamp, digest=digest)
+        updates: list[Action] = []
+        for listed in self._registry.event_markets(message.event_id):
+            if (
+                listed.owner == message.product
+                and listed.last_status is Status.ACTIVE
+                and listed.status_ms <= message.timestamp
+                and stopped_by(listed.market_id, message.groups)
+            ):
+                listed.last_status, listed.status_ms = status, message.timestamp
+                updates.append(status_update(listed, mark, status, why))
+        if self._model_prices is None:
+            return updates
+        return [*self._model_prices.on_bet_stop(message, digest, why), *updates]

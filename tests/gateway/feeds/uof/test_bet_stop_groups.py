@@ -1,0 +1,28 @@
+"""The markets that the groups of a bet_stop stop."""
+
+import pytest
+
+from gateway.feeds.uof.bet_stop_groups import stopped_by
+
+
+@pytest.mark.parametrize(
+    ("market_id", "groups", "stopped"),
+    [
+        (1, ["all"], True),
+        (1, ["score"], True),
+        (1, ["regular_play"], True),
+        (1, ["1st_half"], False),
+        (1, ["corners"], False),
+        (1, ["1st_half", "score"], True),
+        (35, ["combo"], True),
+        (35, ["score"], False),
+        (60, ["1st_half"], True),
+        (60, ["2nd_half"], False),
+        (83, ["2nd_half"], True),
+        (113, ["ot"], True),
+        (1, ["a_group_of_tomorrow"], True),
+        (4711, ["1st_half"], True),
+    ],
+)
+def test_a_bet_stop_spares_a_market_only_where_that_is_certain(market_id, groups, stopped):
+    assert stopped_by(market_id, groups) is stopped

@@ -1,0 +1,51 @@
+"""The markets that a fixture_change suspends."""
+
+import pytest
+
+from engine.common.commands import SetStatus
+from engine.common.lifecycle import Status
+from tests.gateway.feeds.uof.builders import (
+    MATCH_WINNER,
+    TOTAL,
+    feed_markets,
+    fixture_change,
+    market,
+    odds_change,
+    steps,
+    total,
+)
+
+
+def test_a_cancelled_fixture_is_suspended_and_no_bet_is_voided():
+    feed = feed_markets()
+    feed.receive(odds_change(market(1, MATCH_WINNER), at=1, product=3))
+    feed.receive(odds_change(total(), at=1, product=1))
+
+    received = feed.receive(fixture_change(3, at=2))
+
+    assert [type(step) for step in steps(received)] == [SetStatus, SetStatus]
+    assert feed.status("1x2") is feed.status(TOTAL) is Status.SUSPENDED
+    feed.receive(odds_change(total(), at=1, product=1))
+    assert feed.status(TOTAL) is Status.SUSPENDED
+
+
+def test_a_coverage_change_of_a_live_producer_suspends_that_producers_markets():
+    feed = feed_markets()
+    feed.receive(odds_change(market(1, MATCH_WINNER), at=1, product=3))
+    feed.receive(odds_change(total(), at=1, product=1))
+
+    feed.receive(fixture_change(5, at=2, product=3))
+    assert feed.status("1x2") is feed.status(TOTAL) is Status.ACTIVE
+    feed.receive(fixture_change(5, at=3, product=1))
+
+    assert feed.status("1x2") is Status.ACTIVE
+    assert feed.status(TOTAL) is Status.SUSPENDED
+
+
+@pytest.mark.parametrize("kind", [1, 2, 4])
+def test_other_fixture_changes_are_only_counted(kind):
+    feed = feed_markets()
+    feed.receive(odds_change(market(1, MATCH_WINNER), at=1))
+
+    assert feed.receive(fixture_change(kind, at=2)).actions == ()
+    assert feed.adapter.passed_over() == {f"fixture change {kind}": 1}

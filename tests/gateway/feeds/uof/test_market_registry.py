@@ -1,0 +1,62 @@
+"""The bounds of the market registry."""
+
+from engine.common.lifecycle import Status
+from gateway.feeds.uof.market_registry import STOPS_MAX, MarketRegistry
+from gateway.feeds.uof.settings import UofSettings
+from gateway.feeds.uof.types import UofTypes
+from tests.gateway.feeds.uof.builders import (
+    EVENT,
+    HOME_WON,
+    MATCH_WINNER,
+    bet_settlement,
+    feed_markets,
+    market,
+    odds_change,
+    settled,
+    total,
+)
+
+
+def test_a_full_registry_refuses_a_new_market_until_one_is_settled():
+    feed = feed_markets(UofSettings(watch=False, markets_max=2))
+    feed.receive(odds_change(market(1, MATCH_WINNER), total(), market(40, (("a", "2"),)), at=1))
+    assert feed.adapter.passed_over() == {"market refused": 1}
+    feed.receive(bet_settlement(settled(1, HOME_WON), at=2))
+
+    feed.receive(odds_change(market(40, (("a", "2"),)), at=3))
+
+    assert feed.status("uof_40") is Status.ACTIVE
+
+
+def test_the_newest_bet_stops_of_an_event_are_kept():
+    registry = MarketRegistry(UofTypes(("football",)), prematch=(3,))
+    for at_ms in range(10, 10 + STOPS_MAX):
+        registry.record_bet_stop(EVENT, 1, ("score",), at_ms)
+    assert registry.bet_stopped_since(EVENT, 1, 1, 9)
+
+    for at_ms in range(20, 20 + STOPS_MAX):
+        registry.record_bet_stop(EVENT, 1, ("1st_half",), at_ms)
+
+    assert not registry.bet_stopped_since(EVENT, 1, 1, 9)
+    assert registry.bet_stopped_since(EVENT, 1, 60, 9)
+
+
+def test_a_bet_stop_concerns_older_messages_of_its_own_producer_only():
+    registry = MarketRegistry(UofTypes(("football",)), prematch=(3,))
+
+    registry.record_bet_stop(EVENT, 1, ("all",), 10)
+
+    assert registry.bet_stopped_since(EVENT, 1, 1, 9)
+    assert not registry.bet_stopped_since(EVENT, 1, 1, 10)
+    assert not registry.bet_stopped_since(EVENT, 3, 1, 9)
+    assert not registry.bet_stopped_since("sr:match:2", 1, 1, 9)
+
+
+def test_the_bet_stops_of_the_event_stopped_longest_ago_are_dropped():
+    registry = MarketRegistry(UofTypes(("football",)), prematch=(3,), stopped_events_max=2)
+    for event, at_ms in ((EVENT, 10), ("sr:match:2", 11), (EVENT, 12), ("sr:match:3", 13)):
+        registry.record_bet_stop(event, 1, ("all",), at_ms)
+
+    assert registry.bet_stopped_since(EVENT, 1, 1, 9)
+    assert not registry.bet_stopped_since("sr:match:2", 1, 1, 9)
+    assert registry.bet_stopped_since("sr:match:3", 1, 1, 9)

@@ -1,0 +1,226 @@
+"""When the model of a match changes, and when the fixture is ordered to be priced by it."""
+
+import pytest
+
+from engine.common.commands import SetOdds, SetStatus
+from engine.common.lifecycle import Status
+from engine.pricing.football.fixture_board import FixtureBoard
+from engine.pricing.football.model import MatchModel, MatchState, Period, Score
+from gateway.feeds.core.adapter import MarketUpdate, PriceFixture
+from gateway.feeds.uof.settings import UofSettings
+from tests.gateway.feeds.uof.builders import (
+    EVENT,
+    MATCH_WINNER,
+    NOW_MS,
+    OVER_UNDER,
+    TOTAL,
+    alive,
+    bet_stop,
+    feed_markets,
+    market,
+    odds_change,
+    steps,
+    total,
+)
+
+BY_MODEL = UofSettings(watch=False, own_prices=True)
+TRUTH = MatchModel(home_rate=1.6, away_rate=1.1)
+
+
+def event_status(code=6, home=0, away=0, clock="10:00", periods=((6, 0, 0),), red=(0, 0)):
+    parts = "".join(
+        f'<period_score match_status_code="{c}" number="1" home_score="{h}" away_score="{a}"/>'
+        for c, h, a in periods
+    )
+    return (
+        f'<sport_event_status status="1" match_status="{code}" home_score="{home}" '
+        f'away_score="{away}"><clock match_time="{clock}"/><period_scores>{parts}</period_scores>'
+        f'<statistics><red_cards home="{red[0]}" away="{red[1]}"/></statistics>'
+        "</sport_event_status>"
+    )
+
+
+def priced(state, *, model=TRUTH, status=1):
+    """Return the match winner and a total with the probabilities of a model."""
+    keys = (f"{EVENT}/1x2", f"{EVENT}/{TOTAL}")
+    chances = FixtureBoard(keys).probabilities(model, state)
+
+    def rows(ids, key):
+        return [
+            (name, f'probabilities="{p:.9f}" odds="{max(1.01, 0.95 / p):.3f}"')
+            for name, p in zip(ids, chances[key], strict=True)
+        ]
+
+    return market(1, rows("123", keys[0]), status=status), total(
+        status, rows(("12", "13"), keys[1])
+    )
+
+
+def orders(received):
+    return [action for action in received.actions if isinstance(action, PriceFixture)]
+
+
+def test_a_model_is_fitted_to_the_feeds_odds_and_ordered_to_price_the_fixture():
+    feed = feed_markets(BY_MODEL)
+
+    received = feed.receive(odds_change(*priced(MatchState()), at=1, product=3))
+
+    (order,) = orders(received)
+    assert order.model.home_rate == pytest.approx(TRUTH.home_rate, abs=1e-4)
+    assert order.model.away_rate == pytest.approx(TRUTH.away_rate, abs=1e-4)
+    assert (order.fixture, order.sport, order.suspend) == (EVENT, "football", "")
+    assert (order.mark.source, order.mark.position) == ("uof:3/price", NOW_MS + 1)
+
+
+def test_markets_that_the_model_knows_take_its_price_and_the_others_the_feeds_odds():
+    feed = feed_markets(BY_MODEL)
+
+    received = feed.receive(
+        odds_change(*priced(MatchState()), market(40, (("sr:player:1", "5.0"),)), at=1)
+    )
+
+    steps_by_key = {
+        action.key.partition("/")[2]: [type(step) for step in action.steps]
+        for action in received.actions
+        if isinstance(action, MarketUpdate) and action.steps
+    }
+    assert steps_by_key["1x2"] == steps_by_key[TOTAL] == [SetStatus]
+    assert steps_by_key["uof_40"] == [SetOdds, SetStatus]
+    kinds = [type(action) for action in received.actions]
+    assert kinds == [
+        MarketUpdate,
+        MarketUpdate,
+        PriceFixture,
+        MarketUpdate,
+        MarketUpdate,
+        MarketUpdate,
+    ]
+
+
+def test_a_market_of_the_models_sport_stays_suspended_without_a_model():
+    feed = feed_markets(BY_MODEL)
+
+    received = feed.receive(odds_change(market(1, MATCH_WINNER), at=1))
+    assert orders(received) == []
+    assert feed.status("1x2") is Status.SUSPENDED
+    assert feed.adapter.passed_over() == {"no model": 1}
+
+    feed.receive(odds_change(market(1, MATCH_WINNER), total(outcomes=OVER_UNDER), at=2))
+    assert feed.status("1x2") is Status.ACTIVE
+
+
+def test_odds_that_no_model_explains_leave_the_model_unchanged():
+    feed = feed_markets(BY_MODEL)
+    (first,) = orders(feed.receive(odds_change(*priced(MatchState()), at=1)))
+    absurd = market(1, (("1", "1.05"), ("2", "50"), ("3", "1.05")))
+
+    received = feed.receive(odds_change(absurd, total(outcomes=OVER_UNDER), at=2))
+
+    assert orders(received) == []
+    (stop,) = orders(feed.receive(bet_stop(at=3)))
+    assert stop.model == first.model
+
+
+def test_a_live_match_is_priced_from_its_state():
+    feed = feed_markets(BY_MODEL)
+    state = MatchState(
+        period=Period.SECOND_HALF, clock_s=3_600, first_half=Score(home=1), away_red_cards=1
+    )
+    body = odds_change(
+        *priced(state), at=1,
+        status=event_status(7, 1, 0, "60:00", ((6, 1, 0), (7, 0, 0)), red=(0, 1)),
+    )  # fmt: skip
+
+    (order,) = orders(feed.receive(body))
+
+    assert order.state == state
+    assert order.model.home_rate == pytest.approx(TRUTH.home_rate, abs=1e-3)
+
+
+def test_a_goal_suspends_until_the_match_is_priced_again():
+    feed = feed_markets(BY_MODEL)
+    feed.receive(odds_change(*priced(MatchState()), at=1))
+
+    suspended = priced(MatchState(), status=-1)
+    goal = event_status(6, 1, 0, "12:00", ((6, 1, 0),))
+    (order,) = orders(feed.receive(odds_change(*suspended, at=2, status=goal)))
+    assert (order.suspend, order.resume) == ("goal", False)
+    assert order.state.first_half == Score(home=1)
+
+    state = MatchState(period=Period.FIRST_HALF, clock_s=780, first_half=Score(home=1))
+    reopened = odds_change(
+        *priced(state), at=3, status=event_status(6, 1, 0, "13:00", ((6, 1, 0),))
+    )
+    (order,) = orders(feed.receive(reopened))
+    assert (order.suspend, order.resume) == ("", True)
+
+
+def test_an_unchanged_match_is_not_priced_again():
+    feed = feed_markets(BY_MODEL)
+    feed.receive(odds_change(*priced(MatchState()), at=1))
+
+    assert orders(feed.receive(odds_change(market(26, status=0), at=2))) == []
+
+
+def test_an_odds_change_older_than_the_newest_prices_nothing():
+    feed = feed_markets(BY_MODEL)
+    feed.receive(odds_change(*priced(MatchState()), at=5))
+
+    other = MatchModel(home_rate=2.5, away_rate=0.5)
+    assert orders(feed.receive(odds_change(*priced(MatchState(), model=other), at=4))) == []
+
+
+def test_the_prematch_producer_does_not_price_a_match_of_the_live_producer():
+    feed = feed_markets(BY_MODEL)
+    feed.receive(odds_change(*priced(MatchState()), at=1, product=1))
+
+    other = MatchModel(home_rate=2.5, away_rate=0.5)
+    received = feed.receive(odds_change(*priced(MatchState(), model=other), at=2, product=3))
+
+    assert received.actions == ()
+
+
+def test_a_bet_stop_suspends_model_prices_too():
+    feed = feed_markets(BY_MODEL)
+    feed.receive(odds_change(*priced(MatchState()), at=1))
+
+    (order,) = orders(feed.receive(bet_stop(at=2)))
+
+    assert (order.suspend, order.resume) == ("bet stop: all", False)
+
+
+def test_model_prices_are_suspended_by_silence_and_resumed_by_the_recovery():
+    feed = feed_markets(UofSettings(own_prices=True))
+    feed.recover(at=0)
+    feed.receive(odds_change(*priced(MatchState()), at=1))
+    (silent,) = orders(feed.tick(at=30_000))
+    feed.receive(alive(at=31_000), at=31_000)
+    (back,) = orders(feed.complete(feed.requests[-1], at=31_001))
+
+    assert (silent.suspend, silent.resume) == ("feed silent", False)
+    assert (back.suspend, back.resume) == ("", True)
+    assert silent.mark.position == back.mark.position
+    assert silent.mark.digest != back.mark.digest
+
+
+def test_orders_of_two_processes_have_different_digests():
+    def digests(started_ns: int) -> list[int]:
+        feed = feed_markets(UofSettings(own_prices=True))
+        feed.adapter.resume([], at_ns=started_ns)
+        feed.recover(at=0)
+        feed.receive(odds_change(*priced(MatchState()), at=1))
+        (silent,) = orders(feed.tick(at=30_000))
+        feed.receive(alive(at=31_000), at=31_000)
+        (back,) = orders(feed.complete(feed.requests[-1], at=31_001))
+        return [silent.mark.digest, back.mark.digest]
+
+    assert len(dict.fromkeys(digests(1) + digests(2))) == 4
+
+
+def test_nothing_is_priced_by_the_model_without_the_setting():
+    feed = feed_markets()
+
+    received = feed.receive(odds_change(*priced(MatchState()), at=1))
+
+    assert orders(received) == []
+    assert [type(step) for step in steps(received)] == [SetOdds, SetStatus] * 2
