@@ -38,7 +38,7 @@ _COUNT_MAX = 1_000_000
 
 
 class Payloads:
-    """A session that counts what it is given, and keeps it where it is asked to."""
+    """A session that counts payloads and, with `keep`, stores them."""
 
     def __init__(self, *, keep: bool = False) -> None:
         self.count = 0

@@ -104,14 +104,14 @@ def total_nb(value: int, model: Any, now: float, lead: float, left: float, overt
     margin, spread = model[MODEL_MARGIN], model[MODEL_MARGIN_SIGMA] ** 2
     level = at_nb(0, lead + left * margin, left * spread)
     extra = model[MODEL_OVERTIME]
-    again = at_nb(0, extra * margin, extra * spread)
+    still_level = at_nb(0, extra * margin, extra * spread)
     chance *= 1.0 - level
     reached = level
     for count in range(1, OVERTIMES + 1):
-        weight = reached if count == OVERTIMES else reached * (1.0 - again)
+        weight = reached if count == OVERTIMES else reached * (1.0 - still_level)
         play = left + count * extra
         chance += weight * below_nb(value, now + play * mean, play * variance)
-        reached *= again
+        reached *= still_level
     return chance
 
 
@@ -135,16 +135,16 @@ def side_nb(
         return chance
     level = at_nb(0, lead + left * margin, left * spread)
     extra = model[MODEL_OVERTIME]
-    again = at_nb(0, extra * margin, extra * spread)
+    still_level = at_nb(0, extra * margin, extra * spread)
     half = now - 0.5 * sign * lead + 0.5 * left * total
     half_variance = 0.25 * left * total_spread
     chance = max(chance - level * below_nb(value, half, half_variance), 0.0)
     reached = level
     for count in range(1, OVERTIMES + 1):
-        weight = reached if count == OVERTIMES else reached * (1.0 - again)
+        weight = reached if count == OVERTIMES else reached * (1.0 - still_level)
         play = count * extra
         chance += weight * below_nb(value, half + play * mean, half_variance + play * variance)
-        reached *= again
+        reached *= still_level
     return min(chance, 1.0)
 
 

@@ -201,7 +201,7 @@ class TennisState(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         _within("games.home", games.home, 0, layout.GAMES_MAX)
         _within("games.away", games.away, 0, layout.GAMES_MAX)
         if not set_open(games, how):
-            raise ValueError(f"games: a set cannot stand {games.home}:{games.away}")
+            raise ValueError(f"games: an unfinished set cannot be {games.home}:{games.away}")
         if min(points.home, points.away) < 0:
             raise ValueError("points: cannot be negative")
         low, high = sorted((points.home, points.away))
@@ -209,10 +209,10 @@ class TennisState(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
             to = 10 if how is FinalSet.TIEBREAK_10 else 7
             if high > TIEBREAK_POINTS_MAX or (high >= to and high - low >= 2):
                 raise ValueError(
-                    f"points: a tie-break to {to} cannot stand {points.home}:{points.away}"
+                    f"points: an unfinished tie-break to {to} cannot be {points.home}:{points.away}"
                 )
         elif high > 4 or (high == 4 and low != 3):
-            raise ValueError(f"points: a game cannot stand {points.home}:{points.away}")
+            raise ValueError(f"points: an unfinished game cannot be {points.home}:{points.away}")
 
     def _order_fits(self) -> bool:
         """Return whether each set's part of the order gives its score and no earlier end."""
