@@ -207,7 +207,7 @@ def test_a_shell_with_a_damaged_journal_answers_quarantined():
     shell = market_shell_on(damaged())
     health = decode_health(shell.tick())
     assert health.state is ShellState.QUARANTINED
-    assert "the checksum does not fit" in health.why
+    assert "the checksum is wrong" in health.why
     assert reasons(shell.place(bets(3, 4).tobytes())) == [Reason.QUARANTINED] * 2
     events = events_of(shell.control(market_control(settle_home(), settle_home(2))))
     assert [event.reason for event in events] == [Reason.QUARANTINED] * 2
