@@ -1,24 +1,25 @@
-"""The path of a bet through a gateway: reserve, decide, answer, and tell the account the verdict.
+"""The path of a bet through a gateway: reserve, decide, answer, and send the account the verdict.
 
-Owns the saga's progress between the two journals and nothing durable: whatever is lost here, the
-reconciler resolves from the shells' own books. It never rejects a bet for a timeout (the answer
-is `unknown`) and never lets one target's trouble hold back another's: each account shard and each
-market shell has a lane of its own, with its own queue, its own few calls and its own retries.
+Owns the progress of each bet between the two journals and nothing durable: what is lost here the
+reconciler resolves from the shells' own records. It never rejects a bet for a timeout (the answer
+is `unknown`) and never lets one shell delay bets of another: each account shard and each market
+shell has its own queue with its own calls and retries.
 
-Bets gather in a lane while a call is out, so batches grow with the load; a lone bet leaves in the
-same turn of the event loop. Past `_PACE_FREE` bets in flight the account lanes also space their
+Bets gather in a queue while a call is in flight, so batches grow with the load; a lone bet leaves
+in the same turn of the event loop. Past `_WAVE_FREE` bets a wave, account queues also space their
 calls: a call costs the machine about 0.7 ms of processor time whatever it carries, so under load
-fewer, larger calls leave more of the machine for bets. Market lanes need no rhythm of their own:
-they are fed by whole batches as they come back from an account.
+fewer, larger calls leave more of the machine for bets. Market queues need no pace: whole batches
+reach them as they come back from an account.
 """
 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from struct import Struct
 from typing import Any, Final
 
+from actors.back_off import BackOff
 from actors.peer import Peer, PeerError
 from actors.routes import Routes, account_shell_name
 from engine.common.ids import shard_of_account
@@ -33,46 +34,52 @@ from engine.common.rows import (
 )
 from gateway.bets.stats import BetStats
 from gateway.bets.ticket import BetAnswer, Ticket
+from gateway.call_queue import TIMER_EARLY_S, CallQueue
 from gateway.settings import GatewaySettings
 
 logger = logging.getLogger("overround.gateway")
 
 _WAVES: Final = 2
 """Parts into which the bets of an account shard fall: while one is with the markets the next one
-gathers. More, smaller parts would spend the machine on calls."""
+gathers. More, smaller parts would cost more calls."""
 _WAVE_FREE: Final = 16
 """Size up to which a wave never waits: latency comes first while there is room."""
 _RETRY_S: Final = 0.02
-"""How soon a lane whose target is gone looks for it again; a route update wakes it at once."""
+"""Delay before a queue whose target is gone calls again; a route update ends it."""
 _SWEEP_S: Final = 0.05
-"""How often deadlines are looked at, which is how late an `unknown` may be."""
+"""Seconds between two checks of deadlines, which is how late an `unknown` may be."""
 
 _REASONS: Final = {int(reason): reason for reason in Reason}
 
 
-class _CallQueue:
-    """The way to one shell: what waits, how many calls are out, when the last one left."""
+class _AccountQueue(CallQueue[Ticket]):
+    """Tickets for one account shard, and verdicts that the shard has not been sent."""
 
-    __slots__ = ("calls", "name", "started_s", "timer", "verdicts", "verdicts_due", "waiting")
+    __slots__ = ("verdicts", "verdicts_due_s")
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.waiting: deque[Ticket] = deque()
+    def __init__(
+        self,
+        name: str,
+        *,
+        start: Callable[["_AccountQueue"], Coroutine[Any, Any, bool] | None],
+        back_off: BackOff,
+        calls_max: int,
+        pace: Callable[["_AccountQueue"], float],
+    ) -> None:
+        super().__init__(name, start=start, back_off=back_off, calls_max=calls_max, pace=pace)
         self.verdicts: list[bytes] = []
-        self.verdicts_due = False
-        self.calls = 0
-        self.started_s = 0.0
-        self.timer: asyncio.TimerHandle | None = None
+        self.verdicts_due_s = 0.0
+        """When the verdicts travel even without a reservation."""
+
+    def due(self, now_s: float) -> bool:
+        """Say whether there is a ticket or a verdict that waits for no reservation any longer."""
+        return bool(self.waiting) or (
+            bool(self.verdicts) and self.verdicts_due_s <= now_s + TIMER_EARLY_S
+        )
 
 
-def _note(queue: _CallQueue, error: Exception) -> None:
-    """Log a shell's defect; that a process is gone is no news to whoever runs the system."""
-    if not isinstance(error, PeerError):
-        logger.error("%s met a defect", queue.name, exc_info=error)
-
-
-def _whole(answer: bytes, row: Struct, count: int) -> bytes:
-    """Return an answer that has a row for each bet asked; anything else is the shell's defect."""
+def _checked(answer: bytes, row: Struct, count: int) -> bytes:
+    """Return an answer that has one row for each bet sent; any other is a defect of the shell."""
     if len(answer) != count * row.size:
         message = f"{len(answer)} bytes are not {count} rows of {row.size}"
         raise ValueError(message)
@@ -80,16 +87,17 @@ def _whole(answer: bytes, row: Struct, count: int) -> bytes:
 
 
 class BetPath:
-    """All bets of one gateway, from `place` to the account's last word.
+    """All bets of one gateway, from `place` until their accounts have the verdicts.
 
     Parameters
     ----------
     routes : Routes
-        Where markets and accounts live; the gateway keeps it up to date and calls `wake` after.
+        Where markets and accounts are; the gateway keeps it up to date and then calls `wake`.
     settings : GatewaySettings
-        Bounds: bets in flight (past it: BUSY at once), rows a call, calls a target, deadline.
+        Bounds: bets in flight (a bet past it is BUSY at once), rows a call, calls a target,
+        deadline.
     suspect : callable
-        Told the name of a shell whose process seems gone; must not block.
+        Called with the name of a shell whose process seems gone; must not block.
     """
 
     def __init__(
@@ -108,13 +116,10 @@ class BetPath:
         self._call_timeout_s = settings.call_timeout_ms / 1_000
         self._linger_s = settings.verdict_linger_ms / 1_000
         self._pace_s = settings.batch_pace_ms / 1_000
-        self._accounts: dict[int, _CallQueue] = {}
-        self._markets: dict[str, _CallQueue] = {}
-        self._dirty: list[tuple[_CallQueue, Callable[[_CallQueue], None]]] = []
-        self._flushing = False
+        self._accounts: dict[int, _AccountQueue] = {}
+        self._markets: dict[str, CallQueue[Ticket]] = {}
         self._received: deque[Ticket] = deque()
         self._sweeper: asyncio.TimerHandle | None = None
-        self._calls: set[asyncio.Task[None]] = set()
         self._shared: dict[int, float] = {}
         """Bets that more than one ticket may send, and since when."""
         self._voided: dict[int, tuple[float, BetAnswer]] = {}
@@ -125,9 +130,9 @@ class BetPath:
     # --- in ------------------------------------------------------------------------------------
 
     def place(self, ticket: Ticket) -> None:
-        """Take a bet on; its session hears the answer exactly once.
+        """Take a bet; its session receives the answer exactly once.
 
-        A bet past `bets_in_flight_max`, or on a market nobody hosts, is answered at once and
+        A bet past `bets_in_flight_max`, or on a market that no shell hosts, is answered at once and
         touches no account.
         """
         if self.in_flight >= self._settings.bets_in_flight_max or self._closed:
@@ -142,83 +147,59 @@ class BetPath:
         self._received.append(ticket)
         if self._sweeper is None:
             self._sweeper = self._loop.call_later(_SWEEP_S, self._sweep)
-        queue = self._account_queue(ticket.shard)
-        queue.waiting.append(ticket)
-        self._touch(queue, self._flush_account)
+        self._account_queue(ticket.shard).add(ticket)
 
     def wake(self) -> None:
-        """Try every lane again; called when routes changed."""
-        for queue in self._accounts.values():
-            self._touch(queue, self._flush_account)
-        for queue in self._markets.values():
-            self._touch(queue, self._flush_market)
+        """Let every queue call again at once; the gateway calls this when routes changed."""
+        for queue in self._queues():
+            queue.retry()
 
     async def close(self) -> None:
-        """Take no more bets, let calls that are out come back, and answer what is left."""
+        """Take no more bets, wait for calls in flight, and answer the bets that are left."""
         self._closed = True
-        if self._calls:
-            await asyncio.wait(self._calls, timeout=self._call_timeout_s)
-        for task in self._calls:
-            task.cancel()
+        calls = [task for queue in self._queues() for task in queue.tasks]
+        if calls:
+            await asyncio.wait(calls, timeout=self._call_timeout_s)
         if self._sweeper is not None:
             self._sweeper.cancel()
-        for queue in (*self._accounts.values(), *self._markets.values()):
-            if queue.timer is not None:
-                queue.timer.cancel()
+        for queue in self._queues():
+            queue.stop()
         while self._received:
             self._give_up(self._received.popleft())
 
-    # --- lanes ---------------------------------------------------------------------------------
+    # --- queues --------------------------------------------------------------------------------
 
-    def _account_queue(self, shard: int) -> _CallQueue:
+    def _queues(self) -> list[CallQueue[Ticket]]:
+        return [*self._accounts.values(), *self._markets.values()]
+
+    def _account_queue(self, shard: int) -> _AccountQueue:
         queue = self._accounts.get(shard)
         if queue is None:
-            queue = self._accounts[shard] = _CallQueue(account_shell_name(shard))
+            queue = self._accounts[shard] = _AccountQueue(
+                account_shell_name(shard),
+                start=self._start_exchange,
+                back_off=self._back_off(),
+                calls_max=self._settings.calls_in_flight_max,
+                pace=self._pace_of,
+            )
         return queue
 
-    def _touch(self, queue: _CallQueue, flush: Callable[[_CallQueue], None]) -> None:
-        """Have a lane looked at once, at the end of this turn of the event loop."""
-        self._dirty.append((queue, flush))
-        if not self._flushing:
-            self._flushing = True
-            self._loop.call_soon(self._flush)
+    def _market_queue(self, name: str) -> CallQueue[Ticket]:
+        queue = self._markets.get(name)
+        if queue is None:
+            queue = self._markets[name] = CallQueue(
+                name,
+                start=self._start_decide,
+                back_off=self._back_off(),
+                calls_max=self._settings.calls_in_flight_max,
+            )
+        return queue
 
-    def _flush(self) -> None:
-        self._flushing = False
-        dirty, self._dirty = self._dirty, []
-        for queue, flush in dict(dirty).items():
-            flush(queue)
+    def _back_off(self) -> BackOff:
+        return BackOff(_RETRY_S, _RETRY_S, clock_s=self._loop.time)
 
-    def _may_call(
-        self, queue: _CallQueue, flush: Callable[[_CallQueue], None], *, pace_s: float = 0.0
-    ) -> Peer | None:
-        """Return the lane's peer if a call may leave now; else see that the lane wakes later."""
-        if queue.calls >= self._settings.calls_in_flight_max:
-            return None
-        now = self._loop.time()
-        wait = queue.started_s + pace_s - now
-        if wait <= 0:
-            peer = self._routes.peer(queue.name)
-            if peer is not None:
-                queue.started_s = now
-                queue.calls += 1
-                return peer
-            wait = _RETRY_S
-        self._wake_later(queue, flush, wait)
-        return None
-
-    def _wake_later(
-        self, queue: _CallQueue, flush: Callable[[_CallQueue], None], delay_s: float
-    ) -> None:
-        if queue.timer is None:
-            queue.timer = self._loop.call_later(delay_s, self._on_timer, queue, flush)
-
-    def _on_timer(self, queue: _CallQueue, flush: Callable[[_CallQueue], None]) -> None:
-        queue.timer = None
-        flush(queue)
-
-    def _take(self, queue: _CallQueue) -> list[Ticket]:
-        """Take up to one batch of tickets that still have someone waiting for them."""
+    def _take(self, queue: CallQueue[Ticket]) -> list[Ticket]:
+        """Take up to one batch of tickets that are not answered yet."""
         waiting = queue.waiting
         batch: list[Ticket] = []
         while waiting and len(batch) < self._settings.batch_rows_max:
@@ -227,65 +208,51 @@ class BetPath:
                 batch.append(ticket)
         return batch
 
-    def _forget_answered(self, queue: _CallQueue) -> None:
-        """Drop given-up bets from the head of a queue, which else grew while its target is down."""
+    def _drop_answered(self, queue: CallQueue[Ticket]) -> None:
+        """Drop answered tickets from the head of a queue, or it grows while its target is down."""
         waiting = queue.waiting
         while waiting and waiting[0].answered:
             waiting.popleft()
 
-    def _start(self, call: Any) -> None:
-        task = self._loop.create_task(call)
-        self._calls.add(task)
-        task.add_done_callback(self._calls.discard)
+    def _failed(self, queue: CallQueue[Ticket], batch: list[Ticket], error: Exception) -> None:
+        """Put the tickets of a failed call back, and report the shell."""
+        if not isinstance(error, PeerError):  # a process that is gone is not a defect
+            logger.error("%s met a defect", queue.name, exc_info=error)
+        queue.put_back(batch)
+        if self.suspect is not None:
+            self.suspect(queue.name)
 
-    def _back(
-        self, queue: _CallQueue, flush: Callable[[_CallQueue], None], *, failed: bool
-    ) -> None:
-        """Note that a call came back; after a failure the lane rests before it tries again."""
-        queue.calls -= 1
-        if failed:
-            if self.suspect is not None:
-                self.suspect(queue.name)
-            self._wake_later(queue, flush, _RETRY_S)
-        else:
-            self._touch(queue, flush)
+    # --- step 1: reserve the stake (and send earlier verdicts) ------------------------------------
 
-    # --- step 1: reserve the stake (and tell earlier verdicts) ------------------------------------
+    def _pace_of(self, queue: _AccountQueue) -> float:
+        """Return the seconds by which the next call to an account shard follows its last one.
 
-    def _flush_account(self, queue: _CallQueue) -> None:
-        self._forget_answered(queue)
-        if not queue.waiting and not queue.verdicts_due:
-            if queue.verdicts:
-                self._linger(queue)
-            return
-        peer = self._may_call(queue, self._flush_account, pace_s=self._pace_of(queue))
-        if peer is None:
-            return
-        rows_max = self._settings.batch_rows_max
-        verdicts, queue.verdicts = queue.verdicts[:rows_max], queue.verdicts[rows_max:]
-        queue.verdicts_due = len(queue.verdicts) > 0
-        self._start(self._exchange(queue, peer, self._take(queue), verdicts))
-
-    def _pace_of(self, queue: _CallQueue) -> float:
-        """Return how long after its last call an account lane lets the next one wait, in seconds.
-
-        A wave that is large enough leaves at once; a smaller one waits for company.
+        A wave that is large enough leaves at once; a smaller one waits for more bets.
         """
         wave = self.in_flight // (_WAVES * self._routes.shards)
-        return 0.0 if wave <= _WAVE_FREE or len(queue.waiting) >= wave else self._pace_s
+        if wave <= _WAVE_FREE or len(queue.waiting) >= wave:
+            return 0.0
+        return self._pace_s if queue.due(self._loop.time()) else 0.0
 
-    def _linger(self, queue: _CallQueue) -> None:
-        """Give verdicts a short while to ride on a reservation before they travel alone."""
-
-        def due(queue: _CallQueue) -> None:
-            queue.verdicts_due = len(queue.verdicts) > 0
-            self._flush_account(queue)
-
-        self._wake_later(queue, due, self._linger_s)
+    def _start_exchange(self, queue: _AccountQueue) -> Coroutine[Any, Any, bool] | None:
+        self._drop_answered(queue)
+        now_s = self._loop.time()
+        if not queue.due(now_s):
+            if queue.verdicts:  # a reservation may still carry them
+                queue.wake_in(queue.verdicts_due_s - now_s)
+            return None
+        peer = self._routes.peer(queue.name)
+        if peer is None:
+            queue.wake_in(_RETRY_S)
+            return None
+        rows_max = self._settings.batch_rows_max
+        verdicts, queue.verdicts = queue.verdicts[:rows_max], queue.verdicts[rows_max:]
+        queue.verdicts_due_s = now_s
+        return self._exchange(queue, peer, self._take(queue), verdicts)
 
     async def _exchange(
-        self, queue: _CallQueue, peer: Peer, batch: list[Ticket], verdicts: list[bytes]
-    ) -> None:
+        self, queue: _AccountQueue, peer: Peer, batch: list[Ticket], verdicts: list[bytes]
+    ) -> bool:
         pack = RESERVATION_ROW.pack
         rows = b"".join(
             [
@@ -307,16 +274,15 @@ class BetPath:
             answer: bytes = await peer.ask(
                 "exchange", b"".join(verdicts), rows, timeout_s=self._call_timeout_s
             )
-            self._reserved(batch, _whole(answer, RESERVED_ROW, len(batch)))
-        except Exception as error:  # a lane must come back whatever happened
-            _note(queue, error)
+            self._reserved(batch, _checked(answer, RESERVED_ROW, len(batch)))
+        except Exception as error:  # the queue must go on whatever happens
             # Both halves are safe to send again: a ref and a verdict each count once.
-            queue.waiting.extendleft(reversed(batch))
-            queue.verdicts[:0] = verdicts
-            queue.verdicts_due = queue.verdicts_due or len(verdicts) > 0
-            self._back(queue, self._flush_account, failed=True)
-            return
-        self._back(queue, self._flush_account, failed=False)
+            self._failed(queue, batch, error)
+            if verdicts:
+                queue.verdicts[:0] = verdicts
+                queue.verdicts_due_s = self._loop.time()
+            return False
+        return True
 
     def _reserved(self, batch: list[Ticket], answer: bytes) -> None:
         answered: list[tuple[Ticket, BetAnswer]] = []
@@ -324,7 +290,7 @@ class BetPath:
             bet_id, stake_max_minor, odds_milli, rate_micro, reason, state, flags = row
             if state == SlipState.PENDING and bet_id in self._voided:
                 # The account has not read yet that an earlier ticket's bet was refused. Sent now,
-                # it might be taken after all, with no stake behind it.
+                # the bet might be accepted after all, with no stake behind it.
                 answered.append((ticket, self._voided[bet_id][1]))
             elif state == SlipState.PENDING:
                 ticket.bet_id = bet_id
@@ -336,9 +302,9 @@ class BetPath:
                 self._to_market(ticket)
             else:
                 accepted = state in (SlipState.ACCEPTED, SlipState.SETTLED)
-                word = "accepted" if accepted else "rejected"
+                name = "accepted" if accepted else "rejected"
                 answered.append(
-                    (ticket, BetAnswer(word, bet_id, odds_milli, _REASONS[reason], stake_max_minor))
+                    (ticket, BetAnswer(name, bet_id, odds_milli, _REASONS[reason], stake_max_minor))
                 )
         self._answer(answered)
 
@@ -347,26 +313,20 @@ class BetPath:
     def _to_market(self, ticket: Ticket) -> None:
         name = self._routes.market_shell(ticket.market_no)
         assert name is not None, "a market never leaves the directory"
-        queue = self._markets.get(name)
-        if queue is None:
-            queue = self._markets[name] = _CallQueue(name)
-        queue.waiting.append(ticket)
-        self._touch(queue, self._flush_market)
+        self._market_queue(name).add(ticket)
 
-    def _flush_market(self, queue: _CallQueue) -> None:
-        self._forget_answered(queue)
+    def _start_decide(self, queue: CallQueue[Ticket]) -> Coroutine[Any, Any, bool] | None:
+        self._drop_answered(queue)
         if not queue.waiting:
-            return
-        peer = self._may_call(queue, self._flush_market)
+            return None
+        peer = self._routes.peer(queue.name)
         if peer is None:
-            return
+            queue.wake_in(_RETRY_S)
+            return None
         batch = self._take(queue)
-        if batch:
-            self._start(self._decide(queue, peer, batch))
-        else:
-            queue.calls -= 1
+        return self._decide(queue, peer, batch) if batch else None
 
-    async def _decide(self, queue: _CallQueue, peer: Peer, batch: list[Ticket]) -> None:
+    async def _decide(self, queue: CallQueue[Ticket], peer: Peer, batch: list[Ticket]) -> bool:
         pack = BET_ROW.pack
         rows = []
         for t in batch:
@@ -388,37 +348,39 @@ class BetPath:
         self.stats.rows += len(rows)
         try:
             answer: bytes = await peer.ask("place", b"".join(rows), timeout_s=self._call_timeout_s)
-            self._decided(batch, _whole(answer, DECISION_ROW, len(batch)))
-        except Exception as error:  # a lane must come back whatever happened
-            _note(queue, error)
-            queue.waiting.extendleft(reversed(batch))
-            self._back(queue, self._flush_market, failed=True)
-            return
-        self._back(queue, self._flush_market, failed=False)
+            self._decided(batch, _checked(answer, DECISION_ROW, len(batch)))
+        except Exception as error:  # the queue must go on whatever happens
+            self._failed(queue, batch, error)
+            return False
+        return True
 
     def _decided(self, batch: list[Ticket], answer: bytes) -> None:
         answered: list[tuple[Ticket, BetAnswer]] = []
-        touched: dict[int, _CallQueue] = {}
+        queues: dict[int, _AccountQueue] = {}
+        due_s = self._loop.time() + self._linger_s
         at = 0
         for ticket, row in zip(batch, DECISION_ROW.iter_unpack(answer), strict=True):
             bet_id, stake_max_minor, odds_milli, code, _ = row
             reason = _REASONS[code]
             verdict = answer[at : at + DECISION_ROW.size]
             at += DECISION_ROW.size
-            word = "accepted" if code == 0 else "rejected"
-            told = BetAnswer(word, bet_id, odds_milli, reason, stake_max_minor)
+            name = "accepted" if code == 0 else "rejected"
+            bet_answer = BetAnswer(name, bet_id, odds_milli, reason, stake_max_minor)
             if reason in UNRECORDED:
                 if ticket.sends > 1 or bet_id in self._shared:
                     # Another sending may have been booked; this refusal does not know of it.
                     answered.append((ticket, BetAnswer("unknown", bet_id, 0, Reason.UNKNOWN, 0)))
                     continue
-                self._voided[bet_id] = (self._loop.time(), told)
-            answered.append((ticket, told))
-            queue = touched.get(ticket.shard) or self._account_queue(ticket.shard)
-            touched[ticket.shard] = queue
+                self._voided[bet_id] = (self._loop.time(), bet_answer)
+            answered.append((ticket, bet_answer))
+            queue = queues.get(ticket.shard)
+            if queue is None:
+                queue = queues[ticket.shard] = self._account_queue(ticket.shard)
+                if not queue.verdicts:
+                    queue.verdicts_due_s = due_s
             queue.verdicts.append(verdict)
-        for queue in touched.values():
-            self._touch(queue, self._flush_account)
+        for queue in queues.values():
+            queue.wake()
         self._answer(answered)
 
     # --- out -----------------------------------------------------------------------------------
@@ -447,7 +409,7 @@ class BetPath:
         ticket.session.on_bet_answer(ticket, BetAnswer("rejected", 0, 0, reason, 0))
 
     def _sweep(self) -> None:
-        """Answer `unknown` to bets past their deadline; they stand in order of birth."""
+        """Answer `unknown` to bets past their deadline; `_received` is ordered by arrival."""
         horizon = self._loop.time() - self._deadline_s
         received = self._received
         while received and (received[0].answered or received[0].received_s < horizon):

@@ -1,6 +1,6 @@
 """Counters of the bet path: answers by reason and how long acknowledgements took.
 
-Owns numbers only; who publishes them (metrics, the demo's view, the bench) reads them here.
+Owns numbers only; metrics, the demonstration's view and the bench read and publish them.
 """
 
 from typing import Final
@@ -28,7 +28,7 @@ class BetStats:
 
     @property
     def answered(self) -> int:
-        """Bets answered, whatever the answer."""
+        """Count of bets that were answered, whatever the answer."""
         return sum(self.answers.values()) + self.unknown
 
     def observe(self, latencies_s: list[float]) -> None:

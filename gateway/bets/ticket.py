@@ -1,6 +1,6 @@
-"""One bet on its way through a gateway: what its bettor asked, how far it is, what is answered.
+"""One bet on its way through a gateway: what its bettor asked for, its progress and its answer.
 
-Owns the record and nothing of the path; the rules are the shells'.
+Owns the fields; it makes no call and no decision, which are the path's and the shells'.
 """
 
 from typing import NamedTuple, Protocol
@@ -9,7 +9,7 @@ from engine.common.reasons import Reason
 
 
 class BetAnswer(NamedTuple):
-    """What a bettor hears: `state` is accepted, rejected or unknown."""
+    """The answer to a bet: `state` is accepted, rejected or unknown."""
 
     state: str
     bet_id: int
@@ -19,7 +19,7 @@ class BetAnswer(NamedTuple):
 
 
 class BetSession(Protocol):
-    """Who placed a bet and is told of it, exactly once."""
+    """The session that placed a bet and receives its answer, exactly once."""
 
     def on_bet_answer(self, ticket: "Ticket", answer: BetAnswer) -> None:
         """Send the answer; must not block and must not raise."""
@@ -27,7 +27,7 @@ class BetSession(Protocol):
 
 
 class Ticket:
-    """One bet on its way; the fields up to `policy` are the bettor's, the rest the path's."""
+    """One bet on its way: the bettor gave the fields up to `policy`, the path keeps the rest."""
 
     __slots__ = (
         "account_no",
@@ -74,5 +74,5 @@ class Ticket:
         self.bet_id = 0
         self.rate_micro = 0
         self.sends = 0
-        """How often the market may have seen this bet; past 1, only a recorded verdict counts."""
+        """How often the market may have received it; past 1, only a recorded verdict counts."""
         self.answered = False

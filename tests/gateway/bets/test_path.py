@@ -1,5 +1,6 @@
-"""The bet path over real shells in this process, with the ways between them failing on purpose."""
+"""The bet path over real shells in this process, through peers that fail on purpose."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,7 +15,8 @@ from actors.routes import Routes, account_shell_name
 from engine.common.commands import SuspendMarket
 from engine.common.ids import check_bet_ref
 from engine.common.reasons import Reason
-from engine.common.rows import DECISION, SlipState
+from engine.common.rows import BET, DECISION, SlipState
+from gateway.bets import path
 from gateway.bets.path import BetPath
 from gateway.bets.ticket import BetAnswer, Ticket
 from gateway.settings import GatewaySettings
@@ -24,8 +26,8 @@ from tests.gateway.price_gateway import until
 ACCOUNT = 7
 
 
-class Line:
-    """The way to a shell, which may lose calls, lose answers, garble them, or say nothing."""
+class FaultyPeer:
+    """A shell's peer that can lose calls or answers, garble answers, or refuse in its place."""
 
     def __init__(self, peer: Peer) -> None:
         self.peer = peer
@@ -44,49 +46,53 @@ class Line:
             raise PeerDiedError("the call was lost")
         if fault == "defect":
             raise RuntimeError("the shell has a defect")
+        if fault == "disk full":
+            return _disk_full(np.frombuffer(args[-1], BET)["bet_id"])
         answer = await self.peer.ask(method, *args, timeout_s=timeout_s)
         if fault == "answer lost":
             raise PeerDiedError("the answer was lost")
         if fault == "garbled":
             return answer[:-8]
-        if fault == "not recorded":
-            return _refused(answer, Reason.DISK_FULL)
+        if fault == "disk full after deciding":
+            return _disk_full(np.frombuffer(answer, DECISION)["bet_id"])
         return answer
 
     def notify(self, method: str, /, *args: Any) -> None:
         self.peer.notify(method, *args)
 
 
-def _refused(answer: bytes, reason: Reason) -> bytes:
-    """Make decisions into refusals that the market does not remember."""
-    rows = np.frombuffer(answer, DECISION).copy()
-    rows["reason"] = reason
+def _disk_full(bet_ids: Any) -> bytes:
+    """Return refusals that the market does not record."""
+    rows = np.zeros(len(bet_ids), DECISION)
+    rows["bet_id"] = bet_ids
+    rows["reason"] = Reason.DISK_FULL
     return rows.tobytes()
 
 
 class Bettor:
-    """Who hears the answers."""
+    """A session that keeps the answers it receives, by ref."""
 
     def __init__(self) -> None:
-        self.heard: dict[str, list[BetAnswer]] = {}
+        self.answers: dict[str, list[BetAnswer]] = {}
 
     def on_bet_answer(self, ticket: Ticket, answer: BetAnswer) -> None:
-        self.heard.setdefault(ticket.ref, []).append(answer)
+        self.answers.setdefault(ticket.ref, []).append(answer)
 
     async def answer(self, ref: str) -> BetAnswer:
-        await until(lambda: ref in self.heard)
-        (only,) = self.heard[ref]
+        await until(lambda: ref in self.answers)
+        (only,) = self.answers[ref]
         return only
 
 
 class BetPathShells:
-    """A bet path, its lines, and the town behind them."""
+    """A bet path and the shells behind it, each through a peer that can fail."""
 
     def __init__(self, bookmaker: Bookmaker, **changes: Any) -> None:
         self.bookmaker = bookmaker
         self.routes = Routes(shards=SHARDS)
-        self.lines = {
-            name: Line(local_process.peer) for name, local_process in bookmaker.processes.items()
+        self.peers = {
+            name: FaultyPeer(local_process.peer)
+            for name, local_process in bookmaker.processes.items()
         }
         self.suspected: list[str] = []
         self.bettor = Bettor()
@@ -95,7 +101,7 @@ class BetPathShells:
             settings=GatewaySettings(**{"bet_deadline_ms": 2_000, **changes}),
             suspect=self.suspected.append,
         )
-        self.notify(dict.fromkeys(self.lines, ShellState.SERVING))
+        self.notify(dict.fromkeys(self.peers, ShellState.SERVING))
 
     def notify(self, states: dict[str, ShellState]) -> None:
         self.routes.update(
@@ -107,13 +113,13 @@ class BetPathShells:
             markets=[
                 MarketRoute(market_no=no, key=key, shell=SHELL_OF[no]) for no, key in KEYS.items()
             ],
-            peers=self.lines,
+            peers=self.peers,
         )
         self.path.wake()
 
     @property
-    def account(self) -> Line:
-        return self.lines[account_shell_name(ACCOUNT % SHARDS)]
+    def account(self) -> FaultyPeer:
+        return self.peers[account_shell_name(ACCOUNT % SHARDS)]
 
     def place(self, ref: str, **changes: Any) -> None:
         bet = {
@@ -123,11 +129,18 @@ class BetPathShells:
         raw = check_bet_ref(ref)
         self.path.place(Ticket(session=self.bettor, ref=ref, ref_bytes=raw, **(bet | changes)))
 
+    def waiting(self, shell: str) -> int:
+        return sum(len(queue.waiting) for queue in self.path._queues() if queue.name == shell)
+
+    def market_bets(self) -> int:
+        machine: Any = self.bookmaker.processes["market-a"].target._machine()
+        return int(machine.bets_len)
+
     def slip(self, ref: str) -> Any:
         shell = self.bookmaker.processes[self.account.name].target
         return shell._machine().slip(account_no=ACCOUNT, ref=ref)
 
-    async def settled_in(self, ref: str, state: SlipState) -> None:
+    async def slip_is(self, ref: str, state: SlipState) -> None:
         await until(lambda: (slip := self.slip(ref)) is not None and slip.state == state)
 
 
@@ -152,56 +165,60 @@ async def test_bet_is_reserved_decided_answered_and_posted(shells: BetPathShells
     shells.place("a")
     answer = await shells.bettor.answer("a")
     assert (answer.state, answer.odds_milli) == ("accepted", 2_500)
-    await shells.settled_in("a", SlipState.ACCEPTED)
+    await shells.slip_is("a", SlipState.ACCEPTED)
     assert shells.path.in_flight == 0
 
 
-async def test_refused_bet_gives_its_stake_back(shells: BetPathShells) -> None:
+async def test_refused_bet_returns_its_stake(shells: BetPathShells) -> None:
     payload = encode(MarketControl(by="t", commands=(SuspendMarket(market_no=1),)))
     shells.bookmaker.processes["market-a"].target.control(payload)
     shells.place("a")
     answer = await shells.bettor.answer("a")
     assert (answer.state, answer.reason) == ("rejected", Reason.MARKET_SUSPENDED)
-    await shells.settled_in("a", SlipState.REFUSED)
+    await shells.slip_is("a", SlipState.REFUSED)
     shell = shells.bookmaker.processes[shells.account.name].target
     assert shell._machine().balance(ACCOUNT).available_minor == BALANCE_MINOR
 
 
-async def test_bets_of_one_turn_travel_in_one_call(shells: BetPathShells) -> None:
+async def test_bets_of_one_turn_of_the_event_loop_leave_in_one_call(shells: BetPathShells) -> None:
     for i in range(50):
         shells.place(f"b{i}", stake_minor=10)
     await shells.bettor.answer("b49")
     assert shells.account.calls[0] == ("exchange", 50 * 56)
-    assert shells.lines["market-a"].calls == [("place", 50 * 40)]
+    assert shells.peers["market-a"].calls == [("place", 50 * 40)]
 
 
 async def test_batch_is_cut_at_its_bound(tmp_path: Path) -> None:
     async with open_shells(tmp_path, batch_rows_max=16) as shells:
         for i in range(50):
             shells.place(f"b{i}", stake_minor=10)
-        await until(lambda: len(shells.bettor.heard) == 50)
-        assert {answers[0].state for answers in shells.bettor.heard.values()} == {"accepted"}
+        await until(lambda: len(shells.bettor.answers) == 50)
+        assert {answers[0].state for answers in shells.bettor.answers.values()} == {"accepted"}
         assert max(size for _, size in shells.account.calls) <= 16 * 56
 
 
-async def test_verdict_travels_alone_when_no_other_bet_comes(shells: BetPathShells) -> None:
+async def test_verdict_is_sent_alone_when_no_other_bet_comes(shells: BetPathShells) -> None:
     shells.place("a")
-    await shells.settled_in("a", SlipState.ACCEPTED)
+    await shells.slip_is("a", SlipState.ACCEPTED)
     assert [size for _, size in shells.account.calls] == [56, 0]
 
 
-async def test_market_nobody_hosts_is_refused_and_touches_no_account(shells: BetPathShells) -> None:
+async def test_bet_on_a_market_without_a_shell_is_refused_and_touches_no_account(
+    shells: BetPathShells,
+) -> None:
     shells.place("a", market_no=99)
-    (answer,) = shells.bettor.heard["a"]
+    (answer,) = shells.bettor.answers["a"]
     assert (answer.state, answer.reason) == ("rejected", Reason.MARKET_UNKNOWN)
     assert shells.account.calls == []
 
 
-async def test_bet_past_the_bound_is_busy_at_once_and_touches_no_account(tmp_path: Path) -> None:
+async def test_bet_past_the_bound_in_flight_is_busy_at_once_and_touches_no_account(
+    tmp_path: Path,
+) -> None:
     async with open_shells(tmp_path, bets_in_flight_max=2) as shells:
         for ref in "abc":
             shells.place(ref)
-        (answer,) = shells.bettor.heard["c"]
+        (answer,) = shells.bettor.answers["c"]
         assert (answer.state, answer.reason) == ("rejected", Reason.BUSY)
         assert (await shells.bettor.answer("a")).state == "accepted"
         assert shells.slip("c") is None
@@ -209,38 +226,43 @@ async def test_bet_past_the_bound_is_busy_at_once_and_touches_no_account(tmp_pat
 
 @pytest.mark.parametrize("fault", ["call lost", "answer lost", "defect", "garbled"])
 @pytest.mark.parametrize("stage", ["account", "market"])
-async def test_bet_is_booked_once_whatever_is_lost_on_the_way(
+async def test_bet_is_booked_once_when_calls_or_answers_are_lost(
     shells: BetPathShells, stage: str, fault: str
 ) -> None:
-    line = shells.account if stage == "account" else shells.lines["market-a"]
-    line.fail(fault, times=3)
+    peer = shells.account if stage == "account" else shells.peers["market-a"]
+    peer.fail(fault, times=3)
     shells.place("a")
     assert (await shells.bettor.answer("a")).state == "accepted"
-    await shells.settled_in("a", SlipState.ACCEPTED)
-    assert line.name in shells.suspected
+    await shells.slip_is("a", SlipState.ACCEPTED)
+    assert peer.name in shells.suspected
     shell = shells.bookmaker.processes[shells.account.name].target
     assert shell._machine().balance(ACCOUNT).available_minor == BALANCE_MINOR - 500
-    assert shells.bookmaker.processes["market-a"].target._machine().bets_len == 1
+    assert shells.market_bets() == 1
 
 
-async def test_lost_verdict_is_told_again_until_it_is_posted(shells: BetPathShells) -> None:
+async def test_lost_verdict_is_sent_again_until_it_is_posted(shells: BetPathShells) -> None:
     shells.place("a")
     await shells.bettor.answer("a")
     shells.account.fail("call lost", times=5)
-    await shells.settled_in("a", SlipState.ACCEPTED)
+    await shells.slip_is("a", SlipState.ACCEPTED)
 
 
-async def test_shell_that_is_down_holds_back_only_its_own_bets(shells: BetPathShells) -> None:
+async def test_shell_that_is_down_delays_only_its_own_bets_until_a_route_update(
+    shells: BetPathShells, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(path, "_RETRY_S", 3_600.0)
     shells.notify({"market-a": ShellState.DOWN})
     shells.place("a", market_no=1)
     shells.place("b", market_no=3)
     assert (await shells.bettor.answer("b")).state == "accepted"
-    assert "a" not in shells.bettor.heard
+    assert "a" not in shells.bettor.answers
     shells.notify({"market-a": ShellState.SERVING})
     assert (await shells.bettor.answer("a")).state == "accepted"
 
 
-async def test_silence_to_the_deadline_is_unknown_never_a_refusal(tmp_path: Path) -> None:
+async def test_bet_without_a_decision_at_its_deadline_is_unknown_and_not_sent_later(
+    tmp_path: Path,
+) -> None:
     async with open_shells(tmp_path, bet_deadline_ms=200) as shells:
         shells.notify({"market-a": ShellState.DOWN})
         shells.place("a")
@@ -248,103 +270,108 @@ async def test_silence_to_the_deadline_is_unknown_never_a_refusal(tmp_path: Path
         assert (answer.state, answer.reason) == ("unknown", Reason.UNKNOWN)
         assert shells.slip("a").state == SlipState.PENDING
         assert shells.path.in_flight == 0
-        # Given up is given up: the bet does not arrive later by this path.
+        # A bet that was answered `unknown` is not sent later.
         shells.notify({"market-a": ShellState.SERVING})
         shells.place("b")
         await shells.bettor.answer("b")
+        assert shells.market_bets() == 1
         assert shells.slip("a").state == SlipState.PENDING
 
 
-async def test_refusal_that_is_not_recorded_is_no_verdict_for_a_bet_sent_twice(
+async def test_bet_past_its_deadline_is_not_sent_with_those_that_wait_beside_it(
+    tmp_path: Path,
+) -> None:
+    async with open_shells(tmp_path, bet_deadline_ms=1_000) as shells:
+        shells.notify({"market-a": ShellState.DOWN, shells.account.name: ShellState.DOWN})
+        shells.place("a")
+        await asyncio.sleep(0.6)
+        shells.place("b", account_no=8)
+        await until(lambda: shells.waiting("market-a") == 1)
+        shells.notify({shells.account.name: ShellState.SERVING})
+        await until(lambda: shells.waiting("market-a") == 2)
+        assert (await shells.bettor.answer("a")).state == "unknown"
+        shells.notify({"market-a": ShellState.SERVING})
+        assert (await shells.bettor.answer("b")).state == "accepted"
+        assert shells.market_bets() == 1
+
+
+async def test_unrecorded_refusal_of_a_bet_sent_twice_is_answered_unknown(
     shells: BetPathShells,
 ) -> None:
-    market = shells.lines["market-a"]
+    market = shells.peers["market-a"]
     market.fail("answer lost")
     shells.place("a")
     await until(lambda: len(market.calls) == 1)
-    market.fail("not recorded", times=1)
+    market.fail("disk full after deciding")
     answer = await shells.bettor.answer("a")
     assert answer.state == "unknown"
     assert shells.slip("a").state == SlipState.PENDING  # the reconciler will find it accepted
 
 
-async def test_refusal_that_is_not_recorded_frees_the_stake_of_a_bet_sent_once(
+async def test_unrecorded_refusal_of_a_bet_sent_once_frees_its_stake(
     shells: BetPathShells,
 ) -> None:
-    shells.notify({"market-a": ShellState.SERVING})
-    market = shells.lines["market-a"]
-    target = shells.bookmaker.processes["market-a"].target
-    target.place = lambda rows: _refused(
-        b"".join(rows[at : at + 8] + bytes(16) for at in range(0, len(rows), 40)),
-        Reason.DISK_FULL,
-    )
+    market = shells.peers["market-a"]
+    market.fail("disk full")
     shells.place("a")
     answer = await shells.bettor.answer("a")
     assert (answer.state, answer.reason) == ("rejected", Reason.DISK_FULL)
-    await shells.settled_in("a", SlipState.REFUSED)
+    await shells.slip_is("a", SlipState.REFUSED)
     assert len(market.calls) == 1
 
 
-async def test_same_ref_placed_twice_is_not_taken_after_a_refusal_nobody_recorded(
+async def test_second_ticket_of_a_ref_is_not_accepted_after_an_unrecorded_refusal_of_the_first(
     tmp_path: Path,
 ) -> None:
     async with open_shells(tmp_path, batch_rows_max=1) as shells:
-        target = shells.bookmaker.processes["market-a"].target
-        place, places = target.place, []
-
-        def full_once(rows: bytes) -> bytes:
-            places.append(rows)
-            if len(places) == 1:
-                return _refused(rows[:8] + bytes(16), Reason.DISK_FULL)
-            answer: bytes = place(rows)
-            return answer
-
-        target.place = full_once
-        # Both are reserved before the account hears that the first was refused.
+        shells.peers["market-a"].fail("disk full")
+        # Both are reserved before the account receives the refusal of the first.
         shells.place("a")
         shells.place("a")
-        await until(lambda: len(shells.bettor.heard.get("a", [])) == 2)
-        await shells.settled_in("a", SlipState.REFUSED)
-        assert [answer.state for answer in shells.bettor.heard["a"]] == ["rejected"] * 2
-        assert target._machine().bets_len == 0
+        await until(lambda: len(shells.bettor.answers.get("a", [])) == 2)
+        await shells.slip_is("a", SlipState.REFUSED)
+        assert [answer.state for answer in shells.bettor.answers["a"]] == ["rejected"] * 2
+        assert shells.market_bets() == 0
 
 
-async def test_bets_given_up_do_not_pile_up_while_their_market_is_down(tmp_path: Path) -> None:
+async def test_answered_bets_leave_the_queue_of_a_market_that_is_down(tmp_path: Path) -> None:
     async with open_shells(tmp_path, bet_deadline_ms=50) as shells:
         shells.notify({"market-a": ShellState.DOWN})
         for number in range(5):
             shells.place(f"a{number}")
             await shells.bettor.answer(f"a{number}")
-        await until(lambda: not any(lane.queue for lane in shells.path._markets.values()))
+        await until(lambda: shells.waiting("market-a") == 0)
         assert shells.path.in_flight == 0
 
 
-async def test_same_ref_again_is_the_same_answer_and_one_bet(shells: BetPathShells) -> None:
+async def test_repeated_ref_gets_the_same_answer_and_makes_one_bet(shells: BetPathShells) -> None:
     shells.place("a")
     first = await shells.bettor.answer("a")
-    await shells.settled_in("a", SlipState.ACCEPTED)
+    await shells.slip_is("a", SlipState.ACCEPTED)
     shells.place("a")
     shells.place("a")
-    await until(lambda: len(shells.bettor.heard["a"]) == 3)
-    assert {answer.bet_id for answer in shells.bettor.heard["a"]} == {first.bet_id}
-    assert {answer.state for answer in shells.bettor.heard["a"]} == {"accepted"}
+    await until(lambda: len(shells.bettor.answers["a"]) == 3)
+    assert {answer.bet_id for answer in shells.bettor.answers["a"]} == {first.bet_id}
+    assert {answer.state for answer in shells.bettor.answers["a"]} == {"accepted"}
     shells.place("a", stake_minor=501)
-    await until(lambda: len(shells.bettor.heard["a"]) == 4)
-    last = shells.bettor.heard["a"][-1]
+    await until(lambda: len(shells.bettor.answers["a"]) == 4)
+    last = shells.bettor.answers["a"][-1]
     assert (last.state, last.reason) == ("rejected", Reason.BET_REF_REUSED)
-    assert shells.bookmaker.processes["market-a"].target._machine().bets_len == 1
+    assert shells.market_bets() == 1
 
 
-async def test_path_that_closes_answers_what_is_left(tmp_path: Path) -> None:
+async def test_closing_path_answers_unknown_to_bets_in_flight_and_busy_to_new_ones(
+    tmp_path: Path,
+) -> None:
     async with open_shells(tmp_path) as shells:
         shells.notify({"market-a": ShellState.DOWN})
         shells.place("a")
         await until(lambda: len(shells.account.calls) == 1)
         await shells.path.close()
-        (answer,) = shells.bettor.heard["a"]
+        (answer,) = shells.bettor.answers["a"]
         assert answer.state == "unknown"
         shells.place("b")
-        assert shells.bettor.heard["b"][0].reason is Reason.BUSY
+        assert shells.bettor.answers["b"][0].reason is Reason.BUSY
 
 
 async def test_statistics_count_every_answer(shells: BetPathShells) -> None:
