@@ -25,8 +25,10 @@ from actors.messages import (
 from actors.peer import PeerRefusedError
 from actors.shell import Shell, rows_of
 from engine.common.events import Deposited, LedgerEvent, Refused, Withdrawn
+from engine.common.ids import AccountNo, BetId
 from engine.common.reasons import MESSAGES, Reason
 from engine.common.rows import DECISION, RESERVATION, RESERVED, SETTLEMENT, Rows
+from engine.common.units import Nanos
 from engine.common.views import Balance, Slip
 from engine.ledger.ledger import LedgerMachine
 from persistence.disk import Disk, LocalDisk
@@ -148,7 +150,9 @@ class AccountShell(Shell[DurableLedger]):
             return b""
         return (
             self._machine()
-            .pending_before(at_ns=older_than_ns, limit=limit, after_bet_id=after_bet_id)
+            .pending_before(
+                at_ns=Nanos(older_than_ns), limit=limit, after_bet_id=BetId(after_bet_id)
+            )
             .tobytes()
         )
 
@@ -197,14 +201,16 @@ class AccountShell(Shell[DurableLedger]):
         answer: Slip | Balance | list[Slip] | None
         match query:
             case StatusQuery():
-                answer = machine.slip(account_no=query.account_no, ref=query.ref)
+                answer = machine.slip(account_no=AccountNo(query.account_no), ref=query.ref)
                 if answer is None:
                     self._healthy()
             case BalanceQuery():
-                answer = machine.balance(query.account_no)
+                answer = machine.balance(AccountNo(query.account_no))
             case OpenBetsQuery():
                 answer = machine.open_slips(
-                    account_no=query.account_no, after_bet_id=query.after_bet_id, limit=query.limit
+                    account_no=AccountNo(query.account_no),
+                    after_bet_id=BetId(query.after_bet_id),
+                    limit=query.limit,
                 )
         return encode(answer)
 
@@ -227,7 +233,7 @@ class AccountShell(Shell[DurableLedger]):
         if not any(self._watched.values()):
             return
         machine = self._machine()
-        slips = [slip for slip in map(machine.slip_by_id, bet_ids) if slip is not None]
+        slips = [slip for slip in map(machine.slip_by_id, map(BetId, bet_ids)) if slip is not None]
         self._push(kind, slips)
 
     def _push_credits(self, events: Iterable[LedgerEvent]) -> None:

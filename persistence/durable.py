@@ -18,6 +18,7 @@ from engine.common.commands import LedgerCommand, MarketCommand
 from engine.common.events import LedgerEvent, MarketEvent
 from engine.common.reasons import MESSAGES, Reason
 from engine.common.rows import BET, DECISION, RESERVATION, RESERVED, SETTLEMENT, Rows, SlipState
+from engine.common.units import Nanos
 from engine.ledger.ledger import LedgerMachine
 from engine.market.market import MarketMachine
 from persistence.commit import Clock, Durable, DurableState
@@ -108,7 +109,7 @@ class DurableMarkets(Durable[MarketMachine, MarketCommand, MarketEvent]):
             decisions["reason"] = refusal or 0
             return decisions
         with self._deciding() as machine:
-            decisions = machine.place(rows, at_ns)
+            decisions = machine.place(rows, Nanos(at_ns))
             self._commit(Kind.BETS, at_ns=at_ns, parts=encode_bets(rows, decisions))
         return decisions
 
@@ -189,7 +190,7 @@ class DurableLedger(Durable[LedgerMachine, LedgerCommand, LedgerEvent]):
             answers["state"] = SlipState.NONE
             return answers
         with self._deciding() as machine:
-            answers = machine.exchange(verdicts, reservations, at_ns)
+            answers = machine.exchange(verdicts, reservations, Nanos(at_ns))
             parts = encode_exchange(verdicts, reservations, answers)
             self._commit(Kind.EXCHANGE, at_ns=at_ns, parts=parts)
         return answers
@@ -226,7 +227,7 @@ class DurableLedger(Durable[LedgerMachine, LedgerCommand, LedgerEvent]):
         if refusal is not None:
             raise NotAppliedError(refusal)
         with self._deciding(unchanged_by=(ValueError,)) as machine:
-            applied = machine.settle(rows, at_ns)
+            applied = machine.settle(rows, Nanos(at_ns))
             if len(applied):
                 self._commit(Kind.SETTLEMENTS, at_ns=at_ns, parts=encode_settlements(applied))
         return applied

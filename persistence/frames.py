@@ -25,6 +25,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from engine.common.units import Nanos
 from persistence.disk import Buffer, Bytes
 
 MAGIC: Final = b"OVRJ"
@@ -52,7 +53,7 @@ class Record(NamedTuple):
     kind: int
     epoch: int
     seq: int
-    at_ns: int
+    at_ns: Nanos
     commit_index: int
     previous_crc: int
     crc: int

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Final, Generic, NamedTuple, TypeVar
 
 from msgspec import Struct
 
+from engine.common.ids import ShardNo
 from engine.ledger.ledger import LedgerMachine
 from engine.market.market import MarketMachine
 from engine.market.state import LAYOUT
@@ -205,7 +206,7 @@ class LedgerReplay(Replay[LedgerMachine]):
 
     def empty_machine(self) -> LedgerMachine:
         """Return a ledger without accounts."""
-        return LedgerMachine(shard=self.mark.shard, ref_seed=secrets.randbits(64))
+        return LedgerMachine(shard=ShardNo(self.mark.shard), ref_seed=secrets.randbits(64))
 
     def load(self, document: dict[str, Any]) -> LedgerMachine:
         """Return a ledger loaded from a dump."""

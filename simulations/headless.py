@@ -22,7 +22,9 @@ from engine.common.commands import (
     SetRate,
 )
 from engine.common.events import Refused
+from engine.common.ids import AccountNo, ShardNo
 from engine.common.rows import BET, DECISION, RESERVATION, SETTLEMENT, Rows
+from engine.common.units import Minor, Nanos
 from engine.common.views import PriceImage
 from engine.ledger.ledger import LedgerMachine
 from engine.market.market import MarketMachine
@@ -46,7 +48,7 @@ STEP_S_MAX: Final = 600
 OUTBOX_ROWS: Final = 65_536
 CHASE_FACTOR: Final = 5.0
 """How much busier chasers are in the step in which a goal falls."""
-SHARD: Final = 0
+SHARD: Final = ShardNo(0)
 _TENS: Final = 10 ** np.arange(7, -1, -1)
 """Powers that write a bet's number as the eight digits of its ref."""
 
@@ -143,8 +145,8 @@ class Headless:
         self._obey(self.trader.open(self._prices()), 0)
         accounts: list[LedgerCommand] = [SetRate(currency=CURRENCY)]
         for bettor in self._bettors:
-            amount = max(1, int(bettor.bankroll_minor * self.play.bankroll_factor))
-            no = bettor.account_no
+            amount = Minor(max(1, int(bettor.bankroll_minor * self.play.bankroll_factor)))
+            no = AccountNo(bettor.account_no)
             accounts.append(OpenAccount(account_no=no, currency=CURRENCY))
             accounts.append(Deposit(account_no=no, amount_minor=amount, ref="bankroll"))
         for command in accounts:
@@ -208,7 +210,7 @@ class Headless:
             accounts.append(self._accounts[profile][at])
         self._place(join_orders(parts), np.concatenate(accounts), self._at_ns(played_s))
 
-    def _place(self, orders: Orders, accounts: npt.NDArray[np.uint32], at_ns: int) -> None:
+    def _place(self, orders: Orders, accounts: npt.NDArray[np.uint32], at_ns: Nanos) -> None:
         """Reserve, decide, and keep the verdicts for the next exchange, as a gateway does."""
         reservations = self._reservations(orders, accounts)
         answers = self.ledger.exchange(self._verdicts, reservations, at_ns)
@@ -248,8 +250,8 @@ class Headless:
             event = self.markets.apply(command, self._at_ns(played_s))
             assert not isinstance(event, Refused), (command, event)
 
-    def _at_ns(self, played_s: int) -> int:
-        return self._kick_off_ns + played_s * 1_000_000_000
+    def _at_ns(self, played_s: int) -> Nanos:
+        return Nanos(self._kick_off_ns + played_s * 1_000_000_000)
 
 
 def _busyness(bettors: Sequence[Bettor]) -> npt.NDArray[np.float64]:

@@ -16,9 +16,16 @@ from msgspec import Meta, Struct
 
 from engine.common.commands import CreateMarket, Limits, MarketCommand, OpenMarket, Quote, SetOdds
 from engine.common.events import Refused
-from engine.common.ids import bet_id
+from engine.common.ids import MarketNo, ShardNo, bet_id
 from engine.common.rows import BET
-from engine.common.units import LIMIT_MINOR_MAX, RATE_MICRO_ONE, STAKE_MINOR_MAX
+from engine.common.units import (
+    LIMIT_MINOR_MAX,
+    RATE_MICRO_ONE,
+    STAKE_MINOR_MAX,
+    Minor,
+    Nanos,
+    OddsMilli,
+)
 from engine.market.market import MarketMachine
 from engine.pricing.ladder import CENTS
 from engine.pricing.quoting import BookFigures, Margin, Quoted, Quoter, Shortfall
@@ -30,10 +37,10 @@ Random = np.random.Generator
 OUTCOMES: Final = ("home", "draw", "away")
 MARKET_TYPE: Final = "1x2"
 _UNBOUND: Final = Limits(
-    stake_minor_max=STAKE_MINOR_MAX,
-    payout_minor_max=LIMIT_MINOR_MAX,
-    outcome_liability_minor_max=LIMIT_MINOR_MAX,
-    market_liability_minor_max=LIMIT_MINOR_MAX,
+    stake_minor_max=Minor(STAKE_MINOR_MAX),
+    payout_minor_max=Minor(LIMIT_MINOR_MAX),
+    outcome_liability_minor_max=Minor(LIMIT_MINOR_MAX),
+    market_liability_minor_max=Minor(LIMIT_MINOR_MAX),
 )
 _STRENGTHS: Final = (6.0, 4.0, 5.0)
 """Concentrations of the true probabilities' Dirichlet distribution."""
@@ -139,7 +146,7 @@ class _House:
         offsets = np.arange(0, len(crowd.fair) + 1, len(OUTCOMES))
         types = (MARKET_TYPE,) * trial.markets
         self._quoter = Quoter(offsets, np.ones(trial.markets), types, ladder=CENTS)
-        self._odds: list[tuple[int, ...]] = []
+        self._odds: list[tuple[OddsMilli, ...]] = []
         self._serial = 1
         self.unleant = 0
 
@@ -148,10 +155,10 @@ class _House:
         for round_no in range(self._trial.rounds):
             quoted = self._quote(round_no)
             rows = self._crowd.bets(quoted)
-            first = bet_id(shard=0, serial=self._serial)
+            first = bet_id(shard=ShardNo(0), serial=self._serial)
             rows["bet_id"] = np.arange(first, first + len(rows))
             self._serial += len(rows)
-            decisions = self._markets.place(rows, round_no)
+            decisions = self._markets.place(rows, Nanos(round_no))
             assert not decisions["reason"].any(), "no limit is in the way"
         books = [self._markets.book_image(no) for no in self._markets.market_nos()]
         turnover = np.array([book.stake_taken_minor for book in books], np.float64)
@@ -169,14 +176,17 @@ class _House:
             self._crowd.fair, margin=self._trial.margin, skew=self._skew, figures=figures
         )
         self.unleant += int((quoted.shortfalls & Shortfall.SKEW != 0).sum())
-        odds = [tuple(row) for row in quoted.odds_milli.reshape(-1, len(OUTCOMES)).tolist()]
+        odds = [
+            tuple(map(OddsMilli, row))
+            for row in quoted.odds_milli.reshape(-1, len(OUTCOMES)).tolist()
+        ]
         for number, row in enumerate(odds):
             self._set(number, row)
         self._odds = odds
         return quoted
 
-    def _set(self, number: int, odds_milli: tuple[int, ...]) -> None:
-        no = number + 1
+    def _set(self, number: int, odds_milli: tuple[OddsMilli, ...]) -> None:
+        no = MarketNo(number + 1)
         commands: list[MarketCommand] = []
         if not self._odds:
             key = f"shading-{no}/{MARKET_TYPE}"
@@ -190,7 +200,7 @@ class _House:
             quotes = tuple(Quote(outcome=k, odds_milli=each) for k, each in enumerate(odds_milli))
             commands = [SetOdds(market_no=no, quotes=quotes)]
         for command in commands:
-            event = self._markets.apply(command, 0)
+            event = self._markets.apply(command, Nanos(0))
             assert not isinstance(event, Refused), event
 
 

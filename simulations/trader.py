@@ -23,9 +23,9 @@ from engine.common.commands import (
     SettleMarket,
     SuspendMarket,
 )
-from engine.common.ids import parse_market_key
+from engine.common.ids import MarketNo, parse_market_key
 from engine.common.lifecycle import Status
-from engine.common.units import ODDS_MILLI_MIN
+from engine.common.units import ODDS_MILLI_MIN, Minor, OddsMilli
 from engine.common.views import PriceImage
 from engine.pricing.football.catalogue import full_board
 from engine.pricing.football.fixture_board import FixtureBoard, Margin
@@ -61,25 +61,25 @@ MARGIN: Final = Margin(
     book_milli=1_050, book_milli_by_type={"correct_score": 1_140, "odd_even": 1_040}
 )
 _ON_RESULTS: Final = Limits(
-    stake_minor_min=10,
-    stake_minor_max=200_000,
-    payout_minor_max=5_000_000,
-    outcome_liability_minor_max=1_000_000,
-    market_liability_minor_max=1_000_000,
+    stake_minor_min=Minor(10),
+    stake_minor_max=Minor(200_000),
+    payout_minor_max=Minor(5_000_000),
+    outcome_liability_minor_max=Minor(1_000_000),
+    market_liability_minor_max=Minor(1_000_000),
 )
 _ON_SCORES: Final = Limits(
-    stake_minor_min=10,
-    stake_minor_max=20_000,
-    payout_minor_max=1_000_000,
-    outcome_liability_minor_max=750_000,
-    market_liability_minor_max=750_000,
+    stake_minor_min=Minor(10),
+    stake_minor_max=Minor(20_000),
+    payout_minor_max=Minor(1_000_000),
+    outcome_liability_minor_max=Minor(750_000),
+    market_liability_minor_max=Minor(750_000),
 )
 _ON_THE_REST: Final = Limits(
-    stake_minor_min=10,
-    stake_minor_max=150_000,
-    payout_minor_max=2_500_000,
-    outcome_liability_minor_max=500_000,
-    market_liability_minor_max=500_000,
+    stake_minor_min=Minor(10),
+    stake_minor_max=Minor(150_000),
+    payout_minor_max=Minor(2_500_000),
+    outcome_liability_minor_max=Minor(500_000),
+    market_liability_minor_max=Minor(500_000),
 )
 _LIMITS: Final = {RESULT: _ON_RESULTS, "correct_score": _ON_SCORES}
 
@@ -138,7 +138,7 @@ class MatchTrader:
         quotes = self._board.quotes(self.model, state, MARGIN)
         return [
             CreateMarket(
-                market_no=first_market_no + number if first_market_no else 0,
+                market_no=MarketNo(first_market_no + number if first_market_no else 0),
                 key=key,
                 outcomes=self._board.outcomes(key),
                 odds_milli=tuple(quote.odds_milli for quote in quotes[key]),
@@ -239,7 +239,7 @@ def _moved(image: PriceImage, quotes: Sequence[Quote]) -> tuple[Quote, ...]:
         if quote.active and (not active or quote.odds_milli != odds_milli):
             moved.append(quote)
         elif active and not quote.active:
-            kept = max(odds_milli, ODDS_MILLI_MIN)
+            kept = OddsMilli(max(odds_milli, ODDS_MILLI_MIN))
             moved.append(Quote(outcome=quote.outcome, odds_milli=kept, active=False))
     return tuple(moved)
 

@@ -1,14 +1,22 @@
-"""Commands a market or a ledger obeys: imperative, frozen, bounded, tagged for journal and wire.
+"""Commands to markets and ledgers: imperative, frozen, bounded, tagged for journal and wire.
 
-Owns what may be asked. Whether it is allowed is the state machines' business. Bounds are checked
-where bytes become commands (decoding refuses what does not fit, naming field and bound).
+Owns the fields of every command and their bounds. Decoding refuses a field outside its bounds and
+names the field and the bound. Never decides whether a command is allowed: the state machines do.
 """
 
 from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
-from engine.common.ids import ACCOUNT_NO_MAX, MARKET_KEY_BYTES_MAX, MARKET_NO_MAX, SHARD_NO_MAX
+from engine.common.ids import (
+    ACCOUNT_NO_MAX,
+    MARKET_KEY_BYTES_MAX,
+    MARKET_NO_MAX,
+    SHARD_NO_MAX,
+    AccountNo,
+    MarketNo,
+    ShardNo,
+)
 from engine.common.lifecycle import Status
 from engine.common.units import (
     BALANCE_MINOR_MAX,
@@ -20,52 +28,58 @@ from engine.common.units import (
     RATE_MICRO_MAX,
     RATE_MICRO_ONE,
     STAKE_MINOR_MAX,
+    Minor,
+    Nanos,
+    OddsMilli,
 )
 
 WHY_CHARS_MAX: Final = 80
 NAME_CHARS_MAX: Final = 64
 DEDUCTIONS_MAX: Final = 16
-"""Deductions of one settlement: non-runners declared at different times."""
+"""Deductions in one settlement: one for each time at which an outcome was withdrawn."""
 STEPS_MAX: Final = 16
-"""Commands that one message of a feed brings to one market."""
+"""Commands that one feed message may carry for one market."""
 DIGEST_MAX: Final = (1 << 32) - 1
 CANCEL_WINDOWS_MAX: Final = 64
-"""Windows of cancelled bets that may stand in one market; past it CAPACITY refuses another."""
+"""Windows of cancelled bets that one market may hold; past it CAPACITY refuses another window."""
 SOURCES_MAX: Final = 32
-"""Sources one market may be told by; past it CAPACITY refuses the messages of another."""
+"""Feed sources that one market may have; past it CAPACITY refuses messages of another source."""
 TIME_NS_MAX: Final = (1 << 63) - 1
 
-MarketNoField = Annotated[int, Meta(ge=0, le=MARKET_NO_MAX)]
-AccountNoField = Annotated[int, Meta(ge=0, le=ACCOUNT_NO_MAX)]
-OddsField = Annotated[int, Meta(ge=ODDS_MILLI_MIN, le=ODDS_MILLI_MAX)]
-StakeField = Annotated[int, Meta(ge=1, le=STAKE_MINOR_MAX)]
-LimitField = Annotated[int, Meta(ge=0, le=LIMIT_MINOR_MAX)]
-AmountField = Annotated[int, Meta(ge=1, le=BALANCE_MINOR_MAX)]
+MarketNoField = Annotated[MarketNo, Meta(ge=0, le=MARKET_NO_MAX)]
+AccountNoField = Annotated[AccountNo, Meta(ge=0, le=ACCOUNT_NO_MAX)]
+ShardNoField = Annotated[ShardNo, Meta(ge=0, le=SHARD_NO_MAX)]
+OddsField = Annotated[OddsMilli, Meta(ge=ODDS_MILLI_MIN, le=ODDS_MILLI_MAX)]
+StakeField = Annotated[Minor, Meta(ge=1, le=STAKE_MINOR_MAX)]
+LimitField = Annotated[Minor, Meta(ge=0, le=LIMIT_MINOR_MAX)]
+AmountField = Annotated[Minor, Meta(ge=1, le=BALANCE_MINOR_MAX)]
 NameField = Annotated[str, Meta(min_length=1, max_length=NAME_CHARS_MAX)]
 WhyField = Annotated[str, Meta(max_length=WHY_CHARS_MAX)]
-TimeField = Annotated[int, Meta(ge=0, le=TIME_NS_MAX)]
-"""Nanoseconds since 1970, UTC."""
+TimeField = Annotated[Nanos, Meta(ge=0, le=TIME_NS_MAX)]
+PositionField = Annotated[int, Meta(ge=0, le=TIME_NS_MAX)]
+"""How far a feed source has come: a number that rises with its messages, such as their time."""
 KeyField = Annotated[str, Meta(min_length=3, max_length=MARKET_KEY_BYTES_MAX)]
 RefField = Annotated[str, Meta(pattern=r"^[!-~]{1,32}\Z")]
 CurrencyField = Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")]
 
 
 class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a market may take, in minor units of the book's base currency.
+    """The bounds of a market's bets and liability, in minor units of the book's base currency.
 
-    `outcome_liability_minor_max` bounds each outcome's liability and `market_liability_minor_max`
-    the worst outcome's; a bet is checked against the book as it would be with the bet in it.
+    `outcome_liability_minor_max` bounds the liability of the bet's outcome,
+    `market_liability_minor_max` that of the worst outcome. A bet is checked against the book as the
+    book would be with the bet in it.
     """
 
-    stake_minor_min: StakeField = 1
-    stake_minor_max: StakeField = 1_000_000
-    payout_minor_max: LimitField = 100_000_000
-    outcome_liability_minor_max: LimitField = 500_000_000
-    market_liability_minor_max: LimitField = 500_000_000
+    stake_minor_min: StakeField = Minor(1)
+    stake_minor_max: StakeField = Minor(1_000_000)
+    payout_minor_max: LimitField = Minor(100_000_000)
+    outcome_liability_minor_max: LimitField = Minor(500_000_000)
+    market_liability_minor_max: LimitField = Minor(500_000_000)
 
 
 class Quote(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One outcome's new odds, and whether it is offered."""
+    """One outcome's new odds, and whether bets on the outcome are offered (`active`)."""
 
     outcome: Annotated[int, Meta(ge=0, lt=OUTCOMES_MAX)]
     odds_milli: OddsField
@@ -73,10 +87,10 @@ class Quote(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class OutcomeResult(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How an outcome ended, in the Unified Odds Feed's three figures.
+    """How an outcome ended, in the three figures of the Unified Odds Feed.
 
-    `void_halves` is the void factor in halves (0, 1, 2); the dead-heat factor is the fraction
-    `dead_heat_num / dead_heat_den`, exact, so that a third of a stake is a third.
+    `won` is its result. `void_halves` is the void factor in halves: 0, 1 or 2. The dead-heat factor
+    is the exact fraction `dead_heat_num / dead_heat_den`, so that a third is not rounded.
     """
 
     won: bool
@@ -86,12 +100,12 @@ class OutcomeResult(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Deduction(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What winning bets placed before a time lose, because an outcome was withdrawn then.
+    """Reduce what winning bets placed before a time pay, because an outcome was withdrawn then.
 
-    `keep_milli` thousandths are kept: of the winnings, as a bookmaker's Rule 4 has it, or of the
-    whole price (`of_price`), as an exchange reduces the odds of a win market. A bet takes the
-    first deduction whose `until_ns` lies after it, so each holds all that came later as well. A
-    price is never reduced below what returns the stake.
+    Winners keep `keep_milli` thousandths: of the winnings, as in a bookmaker's Rule 4, or of the
+    odds (`of_price`), as an exchange reduces the odds of a win market. A bet gets only the first
+    deduction whose `until_ns` is after the bet's time, so each deduction includes those of later
+    withdrawals. Odds are never reduced below 1, which returns the stake.
     """
 
     until_ns: TimeField
@@ -100,18 +114,18 @@ class Deduction(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class _Command(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="do"):
-    """Base of every command: the field `do` carries its name."""
+    """Base of every command: the field `do` names the command."""
 
 
 # --- markets -----------------------------------------------------------------------------------
 
 
 class CreateMarket(_Command, frozen=True, tag="create_market", omit_defaults=True):
-    """Create a market, INACTIVE, with its outcomes in order, first odds and limits.
+    """Create a market, INACTIVE, with its outcomes in order, their first odds and its limits.
 
-    With `offered` false no outcome can be bet on, whatever the market's status, until its odds are
-    set: for markets whose first odds nobody means. It is written only where it is false, so that
-    journals without such markets stay readable to earlier releases.
+    With `offered` false, an outcome takes no bet until its odds are set, in any status of the
+    market: for a market that is created before a feed has given it odds. The field is encoded only
+    when it is false, so that earlier releases read journals without such markets.
     """
 
     market_no: MarketNoField
@@ -123,32 +137,32 @@ class CreateMarket(_Command, frozen=True, tag="create_market", omit_defaults=Tru
 
 
 class OpenMarket(_Command, frozen=True, tag="open_market"):
-    """Begin to take bets."""
+    """Start to accept bets."""
 
     market_no: MarketNoField
 
 
 class SetOdds(_Command, frozen=True, tag="set_odds"):
-    """Set the odds of some or all outcomes, at once."""
+    """Set the odds of some or all outcomes in one step."""
 
     market_no: MarketNoField
     quotes: Annotated[tuple[Quote, ...], Meta(min_length=1, max_length=OUTCOMES_MAX)]
 
 
 class SetLimits(_Command, frozen=True, tag="set_limits"):
-    """Replace a market's limits; bets taken earlier stand."""
+    """Replace a market's limits; bets accepted earlier stand."""
 
     market_no: MarketNoField
     limits: Limits
 
 
 class SuspendMarket(_Command, frozen=True, tag="suspend_market"):
-    """Stop taking bets for a while; odds stay visible.
+    """Stop accepting bets for a while; the odds stay visible.
 
-    Given by itself, and not as a step of a feed's message, it also HOLDS the market: no feed makes
-    it ACTIVE until it is opened, resumed or handed over by such a command. A market that a feed has
-    suspended already (or deactivated, or handed over), or that was created for it without an offer,
-    is held where it stands: the event's version is then unchanged.
+    As a trader's command, which is one outside of a FeedUpdate, it also HOLDS the market: no feed
+    can make it ACTIVE until a trader's command opens, resumes or hands over the market. A market
+    that a feed has already suspended, deactivated or handed over, or that was created for a feed
+    without an offer, keeps its status and is held; the event's version is then unchanged.
     """
 
     market_no: MarketNoField
@@ -156,17 +170,17 @@ class SuspendMarket(_Command, frozen=True, tag="suspend_market"):
 
 
 class ResumeMarket(_Command, frozen=True, tag="resume_market"):
-    """Take bets again after a suspension.
+    """Accept bets again after a suspension.
 
-    A market that is held but that a feed has deactivated or handed over meanwhile is let go where
-    it stands, which StatusSet then tells: it is the feed's again to make ACTIVE.
+    A held market that a feed has deactivated or handed over meanwhile keeps its status and is no
+    longer held; StatusSet reports that. The feed can then make it ACTIVE.
     """
 
     market_no: MarketNoField
 
 
 class HandOverMarket(_Command, frozen=True, tag="hand_over_market"):
-    """Suspend a pre-match market until the live producer's odds come."""
+    """Suspend a pre-match market until the live producer sends odds."""
 
     market_no: MarketNoField
 
@@ -174,17 +188,18 @@ class HandOverMarket(_Command, frozen=True, tag="hand_over_market"):
 class CloseMarket(_Command, frozen=True, tag="close_market"):
     """End betting for good; the result is awaited.
 
-    Given by itself it also HOLDS the market, as a settlement or cancellation by itself does: if a
-    feed settles it and takes that back, a trader alone makes it ACTIVE.
+    As a trader's command it also HOLDS the market, and so do a trader's settlement and
+    cancellation: when a feed settles the market and rolls that back, only a trader can make it
+    ACTIVE.
     """
 
     market_no: MarketNoField
 
 
 class SettleMarket(_Command, frozen=True, tag="settle_market"):
-    """Settle every outcome; settling again with other results reverses and replaces.
+    """Settle every outcome; other results reverse the earlier settlement and replace it.
 
-    `deductions` stand in the order of their times, each later than the one before it.
+    The times of `deductions` rise.
     """
 
     market_no: MarketNoField
@@ -193,18 +208,18 @@ class SettleMarket(_Command, frozen=True, tag="settle_market"):
 
 
 class CancelMarket(_Command, frozen=True, tag="cancel_market"):
-    """Void the market: every bet is refunded."""
+    """Void the market: refund every bet."""
 
     market_no: MarketNoField
     why: WhyField = ""
 
 
 class SetStatus(_Command, frozen=True, tag="set_status"):
-    """Bring a market to a status, by whichever move the life cycle allows; idempotent.
+    """Set a market's status by name; idempotent.
 
-    Only ACTIVE, INACTIVE, SUSPENDED and HANDED_OVER can be set so, and only while betting may come.
-    A market that a trader stopped is HELD: it becomes ACTIVE again by OpenMarket or ResumeMarket
-    alone, and MARKET_HELD refuses to set it so.
+    Only ACTIVE, INACTIVE, SUSPENDED and HANDED_OVER can be set, and only before betting has ended.
+    A market that a trader stopped is HELD: only OpenMarket or ResumeMarket make it ACTIVE again,
+    and MARKET_HELD refuses this command.
     """
 
     market_no: MarketNoField
@@ -213,13 +228,13 @@ class SetStatus(_Command, frozen=True, tag="set_status"):
 
 
 class CancelBets(_Command, frozen=True, tag="cancel_bets"):
-    """Refund the bets placed in a window, whatever became or becomes of the market.
+    """Refund the bets placed in a window of time, before or after a settlement.
 
-    The window reaches from `from_ns` up to but not including `until_ns`; None is open. Whatever
-    its end, it covers only bets that were accepted before this command was obeyed: no bet is born
-    void. The market's status does not change, and a later settlement leaves these bets refunded. A
-    window that stands is refused with WINDOW_KNOWN, so that a command sent twice cancels no bet
-    that came between; bets accepted since are cancelled by naming another window.
+    The window starts at `from_ns` and ends before `until_ns`; None leaves that end open. It covers
+    only bets accepted before this command was applied, even when it ends later. The market's status
+    does not change, and a later settlement leaves the bets refunded. WINDOW_KNOWN refuses a window
+    that the market already holds, so that a command sent twice cancels no bet accepted in between;
+    another window cancels bets accepted since.
     """
 
     market_no: MarketNoField
@@ -229,10 +244,10 @@ class CancelBets(_Command, frozen=True, tag="cancel_bets"):
 
 
 class RollBackCancel(_Command, frozen=True, tag="roll_back_cancel"):
-    """Take back the cancellation of just this window; its bets stand as if it had never been.
+    """Roll back the cancellation of exactly this window, as if it had never been cancelled.
 
-    Without a window it also takes back CancelMarket: the market is SETTLED again where results
-    stand, else SUSPENDED. What a trader cancelled whole no feed takes back: MARKET_HELD refuses it.
+    Without either time it also rolls back CancelMarket: the market is SETTLED again when results
+    stand, else SUSPENDED. MARKET_HELD refuses a feed that would roll back a trader's CancelMarket.
     """
 
     market_no: MarketNoField
@@ -242,7 +257,7 @@ class RollBackCancel(_Command, frozen=True, tag="roll_back_cancel"):
 
 
 class RollBackSettlement(_Command, frozen=True, tag="roll_back_settlement"):
-    """Take back the results: payouts are reversed, bets are open again, the market SUSPENDED."""
+    """Roll back the results: reverse the payouts, open the bets again, suspend the market."""
 
     market_no: MarketNoField
     why: WhyField = ""
@@ -265,26 +280,26 @@ FeedStep = (
 
 
 class FeedUpdate(_Command, frozen=True, tag="feed_update"):
-    """Obey what one message of a feed says of this market, once.
+    """Apply the steps that one feed message has for this market, once.
 
-    The market remembers, for each `source`, the highest position obeyed and the digests of the
-    messages that stood there, in its journal: a lower position, or the same with a known digest,
-    is refused with FEED_POSITION_KNOWN and changes nothing. Every step names this market; a step
-    that is refused does not stop those after it, except that after odds that were refused the
-    market is suspended where a step would have opened it.
+    The market keeps, for each `source`, the highest position applied and the digests of the
+    messages at that position, and its journal holds them. FEED_POSITION_KNOWN refuses a lower
+    position, and the same position with a known digest. Every step names this market. A refused
+    step does not stop the steps after it, with one exception: after refused odds, a step that would
+    make the market ACTIVE suspends it instead.
     """
 
     market_no: MarketNoField
     source: NameField
-    position: TimeField
+    position: PositionField
     steps: Annotated[tuple[FeedStep, ...], Meta(min_length=1, max_length=STEPS_MAX)]
     digest: Annotated[int, Meta(ge=0, le=DIGEST_MAX)] = 0
 
 
 class AckOutbox(_Command, frozen=True, tag="ack_outbox"):
-    """Forget the settlements a shard has applied, up to and including a sequence number."""
+    """Drop a shard's settlements up to and including a sequence number: it has applied them."""
 
-    shard: Annotated[int, Meta(ge=0, le=SHARD_NO_MAX)]
+    shard: ShardNoField
     upto: Annotated[int, Meta(ge=0)]
 
 
@@ -311,7 +326,7 @@ MarketCommand = (
 
 
 class SetRate(_Command, frozen=True, tag="set_rate"):
-    """Set what one unit of a currency is worth in base currency, in millionths."""
+    """Set the value of one unit of a currency in base currency, in millionths."""
 
     currency: CurrencyField
     rate_micro: Annotated[int, Meta(ge=1, le=RATE_MICRO_MAX)] = RATE_MICRO_ONE

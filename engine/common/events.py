@@ -1,22 +1,24 @@
-"""What happened: past tense, frozen, tagged. A refused command is an event too, and data.
+"""Events: what a command did, in the past tense, frozen and tagged; a refusal is an event too.
 
-Owns the words in which machines answer; journals keep them beside the command, and a replay must
-give them again.
+Owns the answers of the machines. A journal keeps each event beside its command, and a replay must
+produce the same event. Never decides which event a command has.
 """
 
 from msgspec import Struct
 
 from engine.common.commands import Deduction, Limits, OutcomeResult, Quote
+from engine.common.ids import AccountNo, MarketNo, ShardNo
 from engine.common.lifecycle import Status
 from engine.common.reasons import Reason
+from engine.common.units import Minor, Nanos
 
 
 class _Event(Struct, frozen=True, kw_only=True, tag_field="ev"):
-    """Base of every event: the field `ev` carries its name."""
+    """Base of every event: the field `ev` names the event."""
 
 
 class Refused(_Event, frozen=True, tag="refused"):
-    """A command changed nothing: why, and which field or state stood against it."""
+    """The command changed nothing: the reason, and the field that the reason is about."""
 
     reason: Reason
     field: str = ""
@@ -24,9 +26,9 @@ class Refused(_Event, frozen=True, tag="refused"):
 
 
 class _MarketEvent(_Event, frozen=True):
-    """An event of one market; `version` is the market's visible sequence number after it."""
+    """An event of one market; `version` is the market's version after it."""
 
-    market_no: int
+    market_no: MarketNo
     version: int
 
 
@@ -37,17 +39,17 @@ class MarketCreated(_MarketEvent, frozen=True, tag="market_created"):
 
 
 class MarketOpened(_MarketEvent, frozen=True, tag="market_opened"):
-    """Bets are taken."""
+    """The market accepts bets."""
 
 
 class OddsSet(_MarketEvent, frozen=True, tag="odds_set"):
-    """These quotes hold from now on."""
+    """The quotes apply from now on."""
 
     quotes: tuple[Quote, ...]
 
 
 class LimitsSet(_MarketEvent, frozen=True, tag="limits_set"):
-    """These limits hold from now on."""
+    """The limits apply from now on."""
 
     limits: Limits
 
@@ -59,11 +61,11 @@ class MarketSuspended(_MarketEvent, frozen=True, tag="market_suspended"):
 
 
 class MarketResumed(_MarketEvent, frozen=True, tag="market_resumed"):
-    """Bets are taken again."""
+    """The market accepts bets again."""
 
 
 class MarketHandedOver(_MarketEvent, frozen=True, tag="market_handed_over"):
-    """Suspended until another producer's odds come."""
+    """The market is suspended until another producer sends odds."""
 
 
 class MarketClosed(_MarketEvent, frozen=True, tag="market_closed"):
@@ -71,59 +73,60 @@ class MarketClosed(_MarketEvent, frozen=True, tag="market_closed"):
 
 
 class MarketSettled(_MarketEvent, frozen=True, tag="market_settled"):
-    """Results stand; `bets` settlements worth `payout_minor` went to the outbox.
+    """Results stand; `bets` settlements that pay `payout_minor` went to the outbox.
 
-    `payout_minor` adds amounts of the bets' own currencies: a check figure for replay, not money.
+    `payout_minor` adds up amounts in the bets' own currencies, modulo 2^63: a check figure for
+    replay, not an amount of money.
     """
 
     settlement_no: int
     results: tuple[OutcomeResult, ...]
     bets: int
-    payout_minor: int
+    payout_minor: Minor
     deductions: tuple[Deduction, ...] = ()
 
 
 class MarketCancelled(_MarketEvent, frozen=True, tag="market_cancelled"):
-    """Void: `bets` refunds worth `payout_minor` went to the outbox."""
+    """The market is void; `bets` refunds that pay `payout_minor` went to the outbox."""
 
     settlement_no: int
     bets: int
-    payout_minor: int
+    payout_minor: Minor
     why: str = ""
 
 
 class StatusSet(_MarketEvent, frozen=True, tag="status_set"):
-    """The market stands so; an unchanged version says it stood so before."""
+    """The market has this status; an unchanged version means that it had the status before."""
 
     status: Status
     why: str = ""
 
 
 class BetsCancelled(_MarketEvent, frozen=True, tag="bets_cancelled"):
-    """The bets of a window are void: `bets` refunds worth `payout_minor` went to the outbox."""
+    """The bets of a window are void; `bets` refunds that pay `payout_minor` went to the outbox."""
 
     settlement_no: int
-    from_ns: int | None
-    until_ns: int | None
+    from_ns: Nanos | None
+    until_ns: Nanos | None
     bets: int
-    payout_minor: int
+    payout_minor: Minor
     why: str = ""
 
 
 class CancelRolledBack(_MarketEvent, frozen=True, tag="cancel_rolled_back"):
-    """A cancellation is undone; `bets` bets are open, or settled by the results that stand."""
+    """A cancellation is rolled back; `bets` bets are open, or settled by the results that stand."""
 
     status: Status
     settlement_no: int
-    from_ns: int | None
-    until_ns: int | None
+    from_ns: Nanos | None
+    until_ns: Nanos | None
     bets: int
-    payout_minor: int
+    payout_minor: Minor
     why: str = ""
 
 
 class SettlementRolledBack(_MarketEvent, frozen=True, tag="settlement_rolled_back"):
-    """The results stand no more: `bets` bets are open again."""
+    """The results are rolled back; `bets` bets are open again."""
 
     status: Status
     settlement_no: int
@@ -149,7 +152,7 @@ FeedStepEvent = (
 
 
 class FeedApplied(_MarketEvent, frozen=True, tag="feed_applied"):
-    """A feed's message was obeyed; one event for each of its steps."""
+    """A feed message was applied; `events` has one event for each step."""
 
     source: str
     position: int
@@ -159,13 +162,13 @@ class FeedApplied(_MarketEvent, frozen=True, tag="feed_applied"):
 class OutboxAcked(_Event, frozen=True, tag="outbox_acked"):
     """A shard has applied its settlements up to `upto`; `forgotten` rows left the outbox."""
 
-    shard: int
+    shard: ShardNo
     upto: int
     forgotten: int
 
 
 class RateSet(_Event, frozen=True, tag="rate_set"):
-    """A currency is worth this much of the base currency from now on."""
+    """One unit of the currency is worth `rate_micro` millionths of base currency from now on."""
 
     currency: str
     rate_micro: int
@@ -174,26 +177,26 @@ class RateSet(_Event, frozen=True, tag="rate_set"):
 class AccountOpened(_Event, frozen=True, tag="account_opened"):
     """An account exists, empty."""
 
-    account_no: int
+    account_no: AccountNo
     currency: str
 
 
 class Deposited(_Event, frozen=True, tag="deposited"):
-    """Money came in; `known` says this ref had been applied before and nothing moved now."""
+    """Money was paid in; `known` says that the ref was applied before and no money moved now."""
 
-    account_no: int
-    amount_minor: int
-    available_minor: int
+    account_no: AccountNo
+    amount_minor: Minor
+    available_minor: Minor
     ref: str
     known: bool = False
 
 
 class Withdrawn(_Event, frozen=True, tag="withdrawn"):
-    """Money went out; `known` says this ref had been applied before and nothing moved now."""
+    """Money was paid out; `known` says that the ref was applied before and no money moved now."""
 
-    account_no: int
-    amount_minor: int
-    available_minor: int
+    account_no: AccountNo
+    amount_minor: Minor
+    available_minor: Minor
     ref: str
     known: bool = False
 

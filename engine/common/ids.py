@@ -1,21 +1,25 @@
-"""Identity of markets, bets and accounts, and the checks that keep it well formed.
+"""Identifiers of markets, bets, accounts and shards, and the checks of their form.
 
-Owns the shape of every identifier; never allocates one (the account shard and the directory do).
+Owns the form of every identifier. Never allocates one: the account shards and the directory do.
 """
 
 import re
 from typing import Final, NamedTuple, NewType
 
 MarketNo = NewType("MarketNo", int)
+"""A market's number, unique in the system."""
 AccountNo = NewType("AccountNo", int)
+"""An account's number, unique in the system."""
 BetId = NewType("BetId", int)
+"""A bet's number: the account shard in its upper bits, the bet's serial in the lower 48."""
 ShardNo = NewType("ShardNo", int)
+"""An account shard's number, from 0."""
 
 MARKET_NO_MAX: Final = (1 << 32) - 1
 ACCOUNT_NO_MAX: Final = (1 << 32) - 1
 SHARD_BITS: Final = 48
 SHARD_NO_MAX: Final = (1 << 15) - 1
-"""Highest account shard; one bit is spared so that a bet id also fits a signed 64-bit integer."""
+"""Highest account shard: one bit is unused, so that a bet id also fits a signed 64-bit integer."""
 BET_REF_BYTES_MAX: Final = 32
 MARKET_KEY_BYTES_MAX: Final = 128
 
@@ -27,11 +31,11 @@ _SPECIFIER: Final = re.compile(r"[A-Za-z0-9_.:-]+=[A-Za-z0-9_.:+,/-]+")
 
 
 class MalformedIdError(ValueError):
-    """An identifier breaks its own grammar; the message names the rule."""
+    """An identifier breaks its grammar; the message names the rule."""
 
 
 class MarketKey(NamedTuple):
-    """A market's name in text: fixture, type and specifiers in canonical (sorted) order."""
+    """A market's key: fixture, type and specifiers in canonical (sorted) order."""
 
     fixture: str
     type: str
@@ -44,7 +48,7 @@ class MarketKey(NamedTuple):
 
 
 def parse_market_key(text: str) -> MarketKey:
-    """Parse ``fixture/type?specifiers``; specifiers come back sorted, as their order means nothing.
+    """Parse ``fixture/type?specifiers``; return the specifiers sorted: their order has no meaning.
 
     Raises
     ------
@@ -65,25 +69,25 @@ def parse_market_key(text: str) -> MarketKey:
     return MarketKey(match["fixture"], match["type"], tuple(sorted(pairs)))
 
 
-def bet_id(*, shard: int, serial: int) -> BetId:
-    """Join an account shard's number and its own rising serial into a bet id."""
+def bet_id(*, shard: ShardNo, serial: int) -> BetId:
+    """Return the bet id of an account shard's number and a serial, which rises by one per bet."""
     assert 0 <= shard <= SHARD_NO_MAX
     assert 0 < serial < 1 << SHARD_BITS
     return BetId(shard << SHARD_BITS | serial)
 
 
-def shard_of_bet(bet: int) -> ShardNo:
-    """Return the account shard that gave out a bet id."""
+def shard_of_bet(bet: BetId) -> ShardNo:
+    """Return the account shard that gave a bet id."""
     return ShardNo(bet >> SHARD_BITS)
 
 
-def serial_of_bet(bet: int) -> int:
+def serial_of_bet(bet: BetId) -> int:
     """Return a bet's serial within its account shard, from 1."""
     return bet & ((1 << SHARD_BITS) - 1)
 
 
-def shard_of_account(account_no: int, *, shards: int) -> ShardNo:
-    """Return the shard that holds an account: its number modulo the count of shards."""
+def shard_of_account(account_no: AccountNo, *, shards: int) -> ShardNo:
+    """Return the shard that holds an account: the account's number modulo the count of shards."""
     return ShardNo(account_no % shards)
 
 

@@ -1,6 +1,6 @@
-"""The size of hash indices: how a table begins and how it grows.
+"""The size of hash tables: how large a table starts and when it grows.
 
-Owns when and how far a table grows; never what is in it (the kernels of index_nb do).
+Owns the growth of a table. Never reads or writes an entry: the kernels of index_nb do.
 """
 
 from typing import Final
@@ -14,7 +14,7 @@ TABLE_SIZE_MIN: Final = 64
 
 
 def empty_table(entries: int = 0) -> U64s:
-    """Return an empty table that holds `entries` and is then at most half full."""
+    """Return an empty table that is at most half full once it holds `entries`."""
     size = TABLE_SIZE_MIN
     while size < 2 * entries:
         size *= 2
@@ -22,9 +22,9 @@ def empty_table(entries: int = 0) -> U64s:
 
 
 def grown_table(table: U64s, entries: int) -> U64s:
-    """Return this table if `entries` fill it by half at most, else a larger one with its entries.
+    """Return this table if `entries` fill at most half of it, else a larger one with its entries.
 
-    The cost is one pass in order over both tables, and amortised it is constant an entry.
+    Growing costs one sequential pass over both tables: constant time per entry, amortised.
     """
     if 2 * entries <= table.size:
         return table

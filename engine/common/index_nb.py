@@ -1,11 +1,12 @@
-"""Kernels of an open-addressing hash index from u64 keys to row numbers.
+"""Kernels of an open-addressing hash table from u64 keys to row numbers.
 
-Owns the shape of the table: one u64 an entry, the hash's upper half above, row number plus one
-below, zero for a free place. An entry's home is its upper half scaled to the size of the table, so
-a mismatch is seen without touching the keys, and a table is grown by one pass in order through
-both tables, with no key read. Nothing is ever taken out. Never owns the keys, never allocates.
+Own the layout of the table: an entry is one u64, with the upper half of the key's hash above, the
+row number plus one below, and zero for a free place. An entry's first place is the upper half of
+its hash scaled to the size of the table. So a mismatch is seen without reading the keys, and a
+table grows in one sequential pass over both tables, without a read of any key. Entries are never
+removed. Never own the keys and never allocate.
 
-The caller keeps a table at most half full; a full one would be searched for ever.
+The caller keeps a table at most half full: a search in a full table would not end.
 """
 
 from typing import Final
@@ -25,33 +26,33 @@ _STEP: Final = np.uint64(0x9E3779B97F4A7C15)
 
 
 @kernel()
-def mix_nb(word: np.uint64) -> np.uint64:
-    """Scatter a u64 so that every bit of it moves every bit of the result (one to one)."""
-    word ^= word >> _SHIFT
-    word *= _MIX_1
-    word ^= word >> _SHIFT
-    word *= _MIX_2
-    return word ^ (word >> _SHIFT)
+def mix_nb(value: np.uint64) -> np.uint64:
+    """Hash a u64, one to one, so that every bit of it affects every bit of the result."""
+    value ^= value >> _SHIFT
+    value *= _MIX_1
+    value ^= value >> _SHIFT
+    value *= _MIX_2
+    return value ^ (value >> _SHIFT)
 
 
 @kernel()
-def mix_on_nb(seed: np.uint64, word: np.uint64) -> np.uint64:
-    """Mix one more word into the hash of those before it: a key of several words is a chain."""
-    return mix_nb(seed ^ (word + _STEP + (seed << np.uint64(6)) + (seed >> np.uint64(2))))
+def mix_on_nb(hashed: np.uint64, value: np.uint64) -> np.uint64:
+    """Hash one more u64 into the hash of those before it, for a key of several u64s."""
+    return mix_nb(hashed ^ (value + _STEP + (hashed << np.uint64(6)) + (hashed >> np.uint64(2))))
 
 
 @kernel()
 def home_nb(table: U64s, hashed: np.uint64) -> int:
-    """Return the place where the search for a hash begins."""
+    """Return the place where the search for a hash starts."""
     return int(np.int64(((hashed >> _HALF) * np.uint64(table.size)) >> _HALF))
 
 
 @kernel()
 def seek_nb(table: U64s, hashed: np.uint64, place: int) -> int:
-    """Return the next place whose entry may be this hash's, or ``-1 - place`` of a free place.
+    """Return the next place whose entry may have this hash, or ``-1 - place`` of a free place.
 
-    The search begins at `place` and a free place ends it. Half of the hash is compared: the
-    caller compares the key of `row_at_nb`, and goes on from the next place when it is another's.
+    The search starts at `place` and ends at a free place. It compares half of the hash, so the
+    caller compares the key of the row (`row_at_nb`) and continues at the next place on a mismatch.
     """
     tag = hashed >> _HALF
     if place == table.size:
@@ -81,7 +82,7 @@ def put_nb(table: U64s, hashed: np.uint64, place: int, row: int) -> None:
 
 @kernel()
 def find_nb(table: U64s, keys: U64s, key: np.uint64) -> int:
-    """Return the row whose key this is, or ``-1 - place`` of the place to put it at.
+    """Return the row with this key, or ``-1 - place`` of the free place for it.
 
     Parameters
     ----------
@@ -90,7 +91,7 @@ def find_nb(table: U64s, keys: U64s, key: np.uint64) -> int:
     keys : uint64[:]
         Each row's key.
     key : uint64
-        What is looked for.
+        The key to find.
     """
     hashed = mix_nb(key)
     place = home_nb(table, hashed)
@@ -106,7 +107,7 @@ def find_nb(table: U64s, keys: U64s, key: np.uint64) -> int:
 
 @kernel("void(uint64[::1], uint64, int64)")
 def enter_nb(table: U64s, key: np.uint64, row: int) -> None:
-    """Enter a key that the caller knows to be new."""
+    """Enter a key that is not in the table."""
     hashed = mix_nb(key)
     place = home_nb(table, hashed)
     while table[place] != 0:
@@ -118,7 +119,7 @@ def enter_nb(table: U64s, key: np.uint64, row: int) -> None:
 
 @kernel("void(uint64[::1], uint64[::1])")
 def grow_nb(old: U64s, new: U64s) -> None:
-    """Carry every entry of a table into a larger, empty one."""
+    """Copy every entry of a table into a larger, empty one."""
     size = np.uint64(new.size)
     for at in range(old.size):
         entry = old[at]
@@ -133,7 +134,7 @@ def grow_nb(old: U64s, new: U64s) -> None:
 
 @kernel("int64(uint64[::1], uint64[:], int64, int64)")
 def fill_nb(table: U64s, keys: U64s, begin: int, end: int) -> int:
-    """Enter the rows `begin` to `end` by key; return the first row whose key was there, or -1."""
+    """Enter rows `begin` to `end` by key; return the first whose key is in the table, or -1."""
     for row in range(begin, end):
         key = keys[row]
         found = find_nb(table, keys, key)
@@ -145,7 +146,7 @@ def fill_nb(table: U64s, keys: U64s, begin: int, end: int) -> int:
 
 @kernel("int64(uint64[::1], uint64[:])")
 def missing_nb(table: U64s, keys: U64s) -> int:
-    """Return the first row that the index does not find by its key, or -1 when it finds all."""
+    """Return the first row that the table does not find by its key, or -1 when it finds all."""
     for row in range(keys.size):
         if find_nb(table, keys, keys[row]) != row:
             return row

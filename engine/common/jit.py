@@ -1,25 +1,31 @@
-"""The one door to numba: compile a kernel for a fixed signature, cached on disk.
+"""Compile numba kernels: one way for all of them, cached on disk.
 
-Owns how kernels are compiled, so that every one is compiled the same way, and what makes a cached
-one stale; never what they compute.
+Owns how a kernel is compiled and what makes its cached machine code stale. Never owns what a kernel
+computes.
 
-numba's own cache looks at the file a kernel stands in and at nothing else: change a leaf or a
-constant in another file and yesterday's machine code is loaded without a word. Here a kernel's
-cache is stamped with everything it was compiled from: its file, the kernels it calls (each with
-its own stamp) and the numbers it reads from its module.
+numba's own cache compares only the file that a kernel stands in: after a change of a called kernel
+or of a constant in another file it would load the old machine code without a warning. Here a
+kernel's cache stamp also holds the stamps of the kernels that it calls and the values of the
+constants that it reads from its module (numbers, text, tuples and arrays of them). That relies on
+attributes that numba does not document, so this module checks at import that they exist.
 """
 
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, Final, ParamSpec, TypeVar, cast
 
+import numba
 import numpy as np
 from numba import from_dtype, njit, types
+from numba.extending import is_jitted
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
+_UNDOCUMENTED: Final = ("disable_compile", "_cache._cache_file._source_stamp")
+"""Attributes of a compiled function that this module uses and that numba does not document."""
+
 Row = Any
-"""A row inside a kernel: its fields are attributes, and writing one writes the array."""
+"""A row inside a kernel: its fields are attributes, and assigning one writes to the array."""
 
 
 def kernel(
@@ -32,17 +38,18 @@ def kernel(
     Parameters
     ----------
     signature
-        Signature or signatures to compile at import (loaded from the cache when it is there), so
-        that nothing is ever compiled in the hot path. None compiles at the first call: for the
-        leaves that other kernels call.
+        Signature or signatures to compile at import (or to load from the cache), so that no call
+        compiles anything. None compiles at the first call: for kernels that other kernels call.
     inline : bool
-        Ask LLVM's front to inline the function at every call.
+        Copy the function into every kernel that calls it, before types are inferred.
     """
 
     def wrap(function: Callable[P, R]) -> Callable[P, R]:
         compiled = njit(cache=True, nogil=True, inline="always" if inline else "never")(function)
+        if not is_jitted(compiled):  # NUMBA_DISABLE_JIT is set: kernels stay plain functions.
+            return function
         _stamp(compiled, function)
-        if signature is not None and hasattr(compiled, "disable_compile"):
+        if signature is not None:
             for one in signature if isinstance(signature, list) else [signature]:
                 compiled.compile(one)
             compiled.disable_compile()
@@ -52,31 +59,56 @@ def kernel(
 
 
 def rows_type(dtype: "np.dtype[Any]") -> Any:
-    """Return the type of contiguous rows of a record dtype that a kernel may change."""
+    """Return numba's type of contiguous rows of a record dtype that a kernel may change."""
     return types.Array(from_dtype(dtype), 1, "C")
 
 
 def rows_in_type(dtype: "np.dtype[Any]") -> Any:
-    """Return the type of contiguous rows that a kernel only reads (bytes off a journal, say)."""
+    """Return numba's type of contiguous rows that a kernel only reads (a message's bytes, say)."""
     return types.Array(from_dtype(dtype), 1, "C", readonly=True)
 
 
 def _stamp(compiled: Any, function: Callable[..., Any]) -> None:
-    """Add to a kernel's cache stamp the stamps of its leaves and the values of its constants."""
-    file = _cache_file(compiled)
-    if file is None:
-        return
+    """Add to a kernel's cache stamp the stamps of its callees and the values of its constants."""
     parts: list[object] = []
     for name in function.__code__.co_names:
-        value = function.__globals__.get(name)
-        leaf = _cache_file(value)
-        if leaf is not None:
-            parts.append((name, leaf._source_stamp))
-        elif isinstance(value, int | float | np.generic):
+        value: Any = function.__globals__.get(name)
+        if is_jitted(value):
+            parts.append((name, _cache_file(value)._source_stamp))
+        elif isinstance(value, int | float | str | tuple | np.generic):
             parts.append((name, repr(value)))
+        elif isinstance(value, np.ndarray):
+            parts.append((name, value.dtype.str, value.shape, value.tobytes()))
+    file = _cache_file(compiled)
     file._source_stamp = (file._source_stamp, tuple(parts))
 
 
 def _cache_file(compiled: Any) -> Any:
-    """Return the object behind a kernel's on-disk cache; None when it is not a compiled kernel."""
-    return getattr(getattr(compiled, "_cache", None), "_cache_file", None)
+    """Return the object behind a kernel's on-disk cache."""
+    return compiled._cache._cache_file
+
+
+def _check_numba() -> None:
+    """Check that compiled functions have every undocumented attribute that this module uses.
+
+    Raises
+    ------
+    ImportError
+        When one is missing; the message names numba's version and the attribute.
+    """
+    compiled = njit(cache=True)(_check_numba)
+    if not is_jitted(compiled):
+        return
+    for path in _UNDOCUMENTED:
+        value: Any = compiled
+        for name in path.split("."):
+            if not hasattr(value, name):
+                raise ImportError(
+                    f"numba {numba.__version__}: a compiled function has no attribute {path} "
+                    f"({name} is missing), which engine.common.jit needs to fix signatures and "
+                    "to recognise stale machine code"
+                )
+            value = getattr(value, name)
+
+
+_check_numba()

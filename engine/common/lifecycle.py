@@ -1,7 +1,9 @@
-"""A market's life as one table: which command is allowed in which state, and where it leads.
+"""The life cycle of a market as one table: which action is allowed in which status.
 
-Numbers of the statuses are those of the Unified Odds Feed; CLOSED is ours (betting has ended for
-good and the result is awaited; the feed has no word for it).
+Owns the statuses, the actions, the table and the reason that a bet gets in each status. Never
+decides who may act: status_transitions does. The numbers of the statuses are those of the Unified
+Odds Feed, except CLOSED, which the feed does not have: betting has ended for good and the result is
+awaited.
 """
 
 from enum import IntEnum
@@ -11,19 +13,23 @@ from engine.common.reasons import Reason
 
 
 class Status(IntEnum):
-    """State of a market."""
+    """Status of a market."""
 
     ACTIVE = 1
+    """The market accepts bets."""
     INACTIVE = 0
+    """Not offered; it may become ACTIVE."""
     SUSPENDED = -1
+    """No bets for a while; the odds stay visible."""
     HANDED_OVER = -2
+    """The pre-match producer has ended; suspended until the live producer sends odds."""
     SETTLED = -3
     CANCELLED = -4
     CLOSED = -5
 
 
 class Action(IntEnum):
-    """What moves a market from state to state."""
+    """What moves a market from one status to another."""
 
     OPEN = 1
     SUSPEND = 2
@@ -37,20 +43,20 @@ class Action(IntEnum):
     SET_SUSPENDED = 10
     SET_HANDED_OVER = 11
     REINSTATE = 12
-    """A cancellation is rolled back, and results stand."""
+    """Roll back a cancellation while results stand."""
     REOPEN = 13
-    """A cancellation or a settlement is rolled back, and no result stands."""
+    """Roll back a cancellation or a settlement so that no results stand."""
 
 
-_BETTING_STATES: Final = (Status.ACTIVE, Status.INACTIVE, Status.SUSPENDED, Status.HANDED_OVER)
+_BEFORE_CLOSE: Final = (Status.ACTIVE, Status.INACTIVE, Status.SUSPENDED, Status.HANDED_OVER)
 
-SETTING: Final[dict[Status, Action]] = {
+SET_ACTIONS: Final[dict[Status, Action]] = {
     Status.ACTIVE: Action.SET_ACTIVE,
     Status.INACTIVE: Action.SET_INACTIVE,
     Status.SUSPENDED: Action.SET_SUSPENDED,
     Status.HANDED_OVER: Action.SET_HANDED_OVER,
 }
-"""What leads to a status that SetStatus may name, from any state in which betting may come."""
+"""The action of SetStatus for each status that it may name: allowed until betting has ended."""
 
 TRANSITIONS: Final[dict[tuple[Status, Action], Status]] = {
     (Status.INACTIVE, Action.OPEN): Status.ACTIVE,
@@ -59,17 +65,19 @@ TRANSITIONS: Final[dict[tuple[Status, Action], Status]] = {
     (Status.SUSPENDED, Action.RESUME): Status.ACTIVE,
     (Status.ACTIVE, Action.HAND_OVER): Status.HANDED_OVER,
     (Status.SUSPENDED, Action.HAND_OVER): Status.HANDED_OVER,
-    **{(status, Action.CLOSE): Status.CLOSED for status in _BETTING_STATES},
-    **{(status, Action.SETTLE): Status.SETTLED for status in (*_BETTING_STATES, Status.CLOSED)},
+    **{(status, Action.CLOSE): Status.CLOSED for status in _BEFORE_CLOSE},
+    **{(status, Action.SETTLE): Status.SETTLED for status in (*_BEFORE_CLOSE, Status.CLOSED)},
     (Status.SETTLED, Action.SETTLE): Status.SETTLED,
-    **{(status, Action.CANCEL): Status.CANCELLED for status in (*_BETTING_STATES, Status.CLOSED)},
+    **{(status, Action.CANCEL): Status.CANCELLED for status in (*_BEFORE_CLOSE, Status.CLOSED)},
     (Status.SETTLED, Action.CANCEL): Status.CANCELLED,
-    **{(before, action): after for after, action in SETTING.items() for before in _BETTING_STATES},
+    **{
+        (before, action): after for after, action in SET_ACTIONS.items() for before in _BEFORE_CLOSE
+    },
     (Status.CANCELLED, Action.REINSTATE): Status.SETTLED,
     (Status.CANCELLED, Action.REOPEN): Status.SUSPENDED,
     (Status.SETTLED, Action.REOPEN): Status.SUSPENDED,
 }
-"""Every allowed move; a pair that is not here is refused with TRANSITION_NOT_ALLOWED."""
+"""Every allowed transition; TRANSITION_NOT_ALLOWED refuses a pair that is not here."""
 
 BET_REFUSAL: Final[dict[Status, Reason]] = {
     Status.ACTIVE: Reason.ACCEPTED,
@@ -80,11 +88,11 @@ BET_REFUSAL: Final[dict[Status, Reason]] = {
     Status.CANCELLED: Reason.MARKET_CANCELLED,
     Status.CLOSED: Reason.MARKET_CLOSED,
 }
-"""What a bet hears in each state."""
+"""The reason that a bet gets in each status."""
 
-assert set(BET_REFUSAL) == set(Status), "a bet has an answer in every state"
+assert set(BET_REFUSAL) == set(Status), "a bet has an answer in every status"
 
 
 def next_status(status: Status, action: Action) -> Status | None:
-    """Return the state that an action leads to, or None where the table does not allow it."""
+    """Return the status that an action leads to, or None when the table does not allow it."""
     return TRANSITIONS.get((status, action))

@@ -1,7 +1,8 @@
-"""Why a bet or a command was refused: numbered for good, in ranges, each with `retryable`.
+"""Reasons for which a bet or a command is refused: fixed numbers, texts, and which are retryable.
 
-The ranges follow the Managed Trading Services of the industry so that its users feel at home;
-the wording is ours. A number is never reused and never changes its meaning.
+Owns the numbers and the texts. The ranges are those of the Managed Trading Services (MTS), so that
+users of MTS know them; the texts are our own. A number is never reused and never changes its
+meaning. Never decides which reason applies.
 """
 
 from enum import IntEnum
@@ -9,7 +10,7 @@ from typing import Final
 
 
 class Reason(IntEnum):
-    """A refusal as data. `ACCEPTED` is the absence of one."""
+    """A refusal as data; `ACCEPTED` means that there is none."""
 
     ACCEPTED = 0
 
@@ -101,13 +102,13 @@ RETRYABLE: Final = frozenset(
         Reason.UNAVAILABLE,
     }
 )
-"""Reasons after which the same selection may pass later, or with a changed stake or odds."""
+"""Reasons after which the same selection may be accepted later, or with another stake or odds."""
 
 UNRECORDED: Final = frozenset(
     {Reason.BUSY, Reason.QUARANTINED, Reason.DISK_FULL, Reason.UNAVAILABLE, Reason.UNKNOWN}
 )
-"""Refusals that no journal remembers: a verdict for a bet sent once, and none for one sent twice,
-whose first sending may have been booked."""
+"""Refusals that no journal records. They are the verdict on a bet that was sent once. They are no
+verdict on a bet that was sent twice, since the first sending may have been recorded."""
 
 MESSAGES: Final[dict[Reason, str]] = {
     Reason.ACCEPTED: "accepted",
@@ -160,4 +161,4 @@ MESSAGES: Final[dict[Reason, str]] = {
     Reason.UNAVAILABLE: "the part that holds this is down; try again shortly",
 }
 
-assert set(MESSAGES) == set(Reason), "every reason has words"
+assert set(MESSAGES) == set(Reason), "every reason has a text"

@@ -4,6 +4,7 @@ Owns the layouts: one dtype each, and the `struct.Struct` that follows from it. 
 disk and between actors, little-endian and without gaps: changing a layout is a new journal version.
 Never fills, reads or checks a row.
 """
+
 from enum import IntEnum
 from typing import Final
 

@@ -1,8 +1,8 @@
-"""The canonical form of a machine's state: plain documents, their hash, and their careful reading.
+"""Canonical documents of a machine's state: their hash, and the checked reading of their fields.
 
 Owns what equal state means: the same document of ints, strings, bytes, booleans, None, lists and
-dicts with string keys, whatever the history of growth and whatever the order of insertion. Never
-knows what a document is about.
+dicts with string keys, independent of how arrays grew and of the order of insertion. Never knows
+what a document describes.
 """
 
 from collections.abc import Callable
@@ -18,10 +18,10 @@ _NUMBER_BYTES: Final = 16
 
 
 class BytesDigest:
-    """Stand in for a long run of bytes of which the digest is known already.
+    """Stand in a document for a long, growing run of bytes by the digest of those bytes.
 
-    A state hash is the same whether it meets the bytes or their digest, so that a machine whose
-    past never changes need not hash it again each time it is asked.
+    The state hash of a document is the same with the bytes as with their digest, so a machine whose
+    past records never change hashes each record once.
     """
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class BytesDigest:
         self._bytes = 0
 
     def extend(self, data: bytes | memoryview) -> None:
-        """Add bytes at the end of the run."""
+        """Append bytes to the run."""
         self._hasher.update(data)
         self._bytes += len(data)
 
@@ -44,8 +44,8 @@ class BytesDigest:
 def state_hash(document: object) -> str:
     """Return the blake2b-128 of a document in hex, equal for equal documents.
 
-    Every value is fed with a tag and its length, dicts by sorted key, runs of bytes by their own
-    digest, so that no two documents feed the same bytes.
+    Every value is hashed with a tag and its length, a dict by sorted keys and bytes by their own
+    digest, so that no two documents give the hash function the same bytes.
     """
     hasher = blake2b(digest_size=HASH_BYTES)
     _feed(document, hasher.update)
@@ -79,19 +79,19 @@ def _feed(value: object, update: Callable[[bytes], None]) -> None:
 
 
 def pack_rows(rows: Rows) -> bytes:
-    """Return rows (record dtypes are little-endian) as bytes, cut to what is handed in."""
+    """Return rows as bytes; record dtypes are little-endian."""
     return rows.tobytes()
 
 
 class Reader:
-    """Read a document's fields, each checked; a ValueError names the field that does not fit.
+    """Read and check a document's fields; a ValueError names the first field that does not fit.
 
     Parameters
     ----------
     document : object
-        What should be a dict with string keys.
+        The document; anything but a dict is an error.
     name : str
-        What the document is called in messages: ``markets`` gives ``markets.version``.
+        Name of the document in messages: ``markets`` gives ``markets.version``.
     """
 
     def __init__(self, document: object, *, name: str) -> None:
@@ -101,11 +101,11 @@ class Reader:
         self._name = name
 
     def fail(self, field: str, why: str) -> ValueError:
-        """Return the error that says what is wrong with a field."""
+        """Return the error for a field that does not fit."""
         return ValueError(f"{self._name}.{field}: {why}")
 
     def only(self, *fields: str) -> None:
-        """Refuse a document with other fields than these, or without one of them."""
+        """Refuse a document that has other fields than these or lacks one of them."""
         for field in fields:
             if field not in self._document:
                 raise self.fail(field, "missing")
@@ -117,17 +117,17 @@ class Reader:
         """Return an integer between two bounds, both included."""
         value = self._document.get(field)
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-            raise self.fail(field, f"not an integer of {low} to {high}")
+            raise self.fail(field, f"not an integer from {low} to {high}")
         return value
 
     def integer_or_none(self, field: str, *, low: int, high: int) -> int | None:
-        """Return an integer between two bounds, both included, or None where that is given."""
+        """Return an integer between two bounds, both included, or None when the field is None."""
         if self._document.get(field) is None:
             return None
         return self.integer(field, low=low, high=high)
 
     def boolean(self, field: str) -> bool:
-        """Return a truth value."""
+        """Return a boolean."""
         value = self._document.get(field)
         if not isinstance(value, bool):
             raise self.fail(field, "not a boolean")
@@ -141,12 +141,12 @@ class Reader:
         return value
 
     def items(self, field: str, *, count: int | None = None) -> list[Any]:
-        """Return a list (of a given length)."""
+        """Return a list, of `count` items when that is given."""
         value = self._document.get(field)
         if not isinstance(value, list | tuple):
             raise self.fail(field, "not a list")
         if count is not None and len(value) != count:
-            raise self.fail(field, f"{len(value)} items, {count} belong there")
+            raise self.fail(field, f"{len(value)} items, not {count}")
         return list(value)
 
     def texts(self, field: str, *, count: int | None = None) -> list[str]:
@@ -157,12 +157,12 @@ class Reader:
         return values
 
     def rows(self, field: str, dtype: "np.dtype[Any]", *, high: int | None = None) -> Rows:
-        """Return rows, writable and with memory of their own; `high` bounds their number."""
+        """Return a writable copy of rows, at most `high` of them."""
         value = self._document.get(field)
         if not isinstance(value, bytes | bytearray | memoryview):
             raise self.fail(field, "not bytes")
         if len(value) % dtype.itemsize:
-            raise self.fail(field, f"{len(value)} bytes are no whole rows of {dtype.itemsize}")
+            raise self.fail(field, f"{len(value)} bytes, not a multiple of {dtype.itemsize}")
         if high is not None and len(value) // dtype.itemsize > high:
             raise self.fail(field, f"more than {high} rows")
         return np.frombuffer(value, dtype).copy()

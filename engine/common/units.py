@@ -1,6 +1,8 @@
-"""Money, odds and time as integers, and every bound that keeps their products inside 63 bits.
+"""Money, odds and time as integers: their bounds, and each formula of a payout once.
 
-Owns the units and their limits; never parses text and never rounds except where a payout ends.
+Owns the units, the bounds that keep every product inside 63 bits, and the formulas with their one
+rounding each. Kernels compile these very functions (see units_nb), so they take and return plain
+integers: numba compiles no call of a NewType. Never parses text and never decides a bet.
 """
 
 from typing import Final, NewType
@@ -17,35 +19,13 @@ Nanos = NewType("Nanos", int)
 NS_PER_MS: Final = 1_000_000
 """Nanoseconds in a millisecond: providers give milliseconds, the engine keeps nanoseconds."""
 
-ODDS_MILLI_MIN: Final = 1_001
-ODDS_MILLI_MAX: Final = 10_000_000
-STAKE_MINOR_MAX: Final = 1_000_000_000
-"""The largest stake a bet may carry, in its own currency and in the book's base currency."""
+ODDS_MILLI_ONE: Final = 1_000
+"""Decimal odds of exactly 1, which return the stake."""
 RATE_MICRO_ONE: Final = 1_000_000
 """A rate of exactly one unit of base currency for one unit of the account's currency."""
-RATE_MICRO_MAX: Final = 1_000_000_000
-PAYOUT_MINOR_MAX: Final = STAKE_MINOR_MAX * ODDS_MILLI_MAX // 1_000
-LIMIT_MINOR_MAX: Final = 1_000_000_000_000_000
-"""The largest liability, payout or stake limit a market may be given, in base currency."""
-BALANCE_MINOR_MAX: Final = 1_000_000_000_000_000
-"""The largest balance an account may hold."""
-DEAD_HEAT_DEN_MAX: Final = 64
-BETS_MAX: Final = 1 << 26
-"""Bets one shell may remember; past it a bet is refused with CAPACITY."""
-OUTCOMES_MAX: Final = 512
-"""Outcomes one market may have."""
-MARKETS_MAX: Final = 1 << 20
-"""Markets one shell may host."""
-
-_INT64: Final = (1 << 63) - 1
-assert STAKE_MINOR_MAX * ODDS_MILLI_MAX * 2 * DEAD_HEAT_DEN_MAX < _INT64
-assert STAKE_MINOR_MAX * RATE_MICRO_MAX < _INT64
-assert (LIMIT_MINOR_MAX + 1) * 1_000 < _INT64
-assert (STAKE_MINOR_MAX + 1) * 1_000_000 < _INT64
-assert BETS_MAX * STAKE_MINOR_MAX + LIMIT_MINOR_MAX + PAYOUT_MINOR_MAX < _INT64
 
 
-def payout_minor(*, stake_minor: int, odds_milli: int) -> int:
+def payout_minor(stake_minor: int, odds_milli: int) -> int:
     """Return what a winning single pays, stake included, rounded down to the minor unit.
 
     Parameters
@@ -60,9 +40,61 @@ def payout_minor(*, stake_minor: int, odds_milli: int) -> int:
     int
         ``floor(stake * odds / 1000)``: the one rounding of the calculation.
     """
-    return stake_minor * odds_milli // 1_000
+    return stake_minor * odds_milli // ODDS_MILLI_ONE
 
 
-def base_minor(*, amount_minor: int, rate_micro: int) -> int:
-    """Return an amount in the book's base currency, rounded down to the minor unit."""
+def payout_stake_minor_max(payout_minor: int, odds_milli: int) -> int:
+    """Return the largest stake that pays at most `payout_minor` at these odds.
+
+    The inverse of `payout_minor`: ``floor(stake * odds / 1000) <= payout`` holds up to
+    ``floor(((payout + 1) * 1000 - 1) / odds)``. A winning bet's profit at odds is its payout at
+    ``odds - 1000``, so the same formula gives the largest stake for a profit.
+    """
+    return ((payout_minor + 1) * ODDS_MILLI_ONE - 1) // odds_milli
+
+
+def base_minor(amount_minor: int, rate_micro: int) -> int:
+    """Return an amount in the book's base currency, rounded down to the minor unit.
+
+    Parameters
+    ----------
+    amount_minor : int
+        Amount in minor units of an account's currency.
+    rate_micro : int
+        Base currency for one unit of that currency, in millionths.
+    """
     return amount_minor * rate_micro // RATE_MICRO_ONE
+
+
+def base_amount_minor_max(base_minor: int, rate_micro: int) -> int:
+    """Return the largest amount that is worth at most `base_minor` in base currency.
+
+    The inverse of the conversion: ``floor(((base + 1) * 1000000 - 1) / rate)``.
+    """
+    return ((base_minor + 1) * RATE_MICRO_ONE - 1) // rate_micro
+
+
+ODDS_MILLI_MIN: Final = 1_001
+ODDS_MILLI_MAX: Final = 10_000_000
+STAKE_MINOR_MAX: Final = 1_000_000_000
+"""The largest stake of a bet, in its own currency and in the book's base currency."""
+RATE_MICRO_MAX: Final = 1_000_000_000
+PAYOUT_MINOR_MAX: Final = payout_minor(STAKE_MINOR_MAX, ODDS_MILLI_MAX)
+LIMIT_MINOR_MAX: Final = 1_000_000_000_000_000
+"""The largest liability, payout or stake limit of a market, in base currency."""
+BALANCE_MINOR_MAX: Final = 1_000_000_000_000_000
+"""The largest balance that deposits may give an account."""
+DEAD_HEAT_DEN_MAX: Final = 64
+BETS_MAX: Final = 1 << 26
+"""Bets that one shell may remember; past it a bet is refused with CAPACITY."""
+OUTCOMES_MAX: Final = 512
+"""Outcomes that one market may have."""
+MARKETS_MAX: Final = 1 << 20
+"""Markets that one shell may host."""
+
+_INT64: Final = (1 << 63) - 1
+assert STAKE_MINOR_MAX * ODDS_MILLI_MAX * 2 * DEAD_HEAT_DEN_MAX < _INT64
+assert STAKE_MINOR_MAX * RATE_MICRO_MAX < _INT64
+assert (LIMIT_MINOR_MAX + 1) * ODDS_MILLI_ONE < _INT64
+assert (STAKE_MINOR_MAX + 1) * RATE_MICRO_ONE < _INT64
+assert BETS_MAX * STAKE_MINOR_MAX + LIMIT_MINOR_MAX + PAYOUT_MINOR_MAX < _INT64

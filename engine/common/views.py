@@ -1,6 +1,6 @@
-"""What a machine shows of itself: plain frozen pictures, safe to encode and to keep.
+"""Views: frozen copies of what a market or a ledger holds, safe to encode and to keep.
 
-Owns the read side's shapes; a picture never reaches back into the machine that made it.
+Owns the shapes of the read side. A view never refers back to the machine that made it.
 """
 
 from typing import Annotated
@@ -8,48 +8,51 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from engine.common.commands import Limits
+from engine.common.ids import AccountNo, BetId, MarketNo
 from engine.common.lifecycle import Status
 from engine.common.rows import BetResult, SlipState
+from engine.common.units import Minor, Nanos, OddsMilli
 
 
 class PriceImage(Struct, frozen=True, kw_only=True):
-    """What a bettor sees of a market. `version` rises with every visible change."""
+    """A market as a bettor sees it; `version` rises with every visible change."""
 
-    market_no: int
+    market_no: MarketNo
     key: str
     status: Status
     version: int
     outcomes: tuple[str, ...]
-    odds_milli: tuple[int, ...]
+    odds_milli: tuple[OddsMilli, ...]
     active: tuple[bool, ...]
 
 
 class PriceDelta(Struct, frozen=True, kw_only=True):
-    """A market's moving part, in absolute values, so that a missed delta costs nothing."""
+    """The part of a market that changes, in absolute values: a missed delta does no harm."""
 
-    market_no: int
+    market_no: MarketNo
     version: int
     status: Status
-    odds_milli: tuple[int, ...]
+    odds_milli: tuple[OddsMilli, ...]
     active: tuple[bool, ...]
 
 
 class BookImage(Struct, frozen=True, kw_only=True):
-    """What a trader sees of a market: the prices and, in base currency, the book behind them.
+    """A market as a trader sees it: the prices and, in base currency, the book behind them.
 
-    `stake_minor[i]` was taken on outcome i; `liability_minor[i]` is what the house pays if it wins,
-    less all stakes taken. A market that is `held` becomes ACTIVE by a trader's word alone;
-    `results_stand` also of a market that was cancelled after its settlement. `windows` of cancelled
-    bets stand: these bets are refunded, and still in the figures.
+    `stake_minor[i]` is staked on outcome i, and `payout_minor[i]` is what the house pays if outcome
+    i wins; `liability_minor[i]` is that payout less all stakes taken. Only a trader can make a
+    `held` market ACTIVE. `results_stand` is true also for a market cancelled after its settlement.
+    `windows` counts the windows of cancelled bets: these bets are refunded and still count in the
+    figures.
     """
 
     prices: PriceImage
     limits: Limits
     bets: int
-    stake_taken_minor: int
-    stake_minor: tuple[int, ...]
-    payout_minor: tuple[int, ...]
-    liability_minor: tuple[int, ...]
+    stake_taken_minor: Minor
+    stake_minor: tuple[Minor, ...]
+    payout_minor: tuple[Minor, ...]
+    liability_minor: tuple[Minor, ...]
     settlement_no: int
     held: bool = False
     results_stand: bool = False
@@ -57,50 +60,50 @@ class BookImage(Struct, frozen=True, kw_only=True):
 
 
 class Balance(Struct, frozen=True, kw_only=True):
-    """An account's money, split by what may be done with it.
+    """An account's money in four figures.
 
-    `available` may be staked, `pending` waits for a market's verdict, `at_stake` rides on
-    accepted bets, `owed` is a clawback that the balance did not cover.
+    `available` can be staked, `pending` is reserved until a market's verdict, `at_stake` is the
+    stakes of accepted bets, `owed` is what a reversed payout took beyond the balance.
     """
 
-    account_no: int
+    account_no: AccountNo
     currency: str
-    available_minor: int
-    pending_minor: int
-    at_stake_minor: int
-    owed_minor: Annotated[int, Meta(ge=0)] = 0
+    available_minor: Minor
+    pending_minor: Minor
+    at_stake_minor: Minor
+    owed_minor: Annotated[Minor, Meta(ge=0)] = Minor(0)
 
 
 class Slip(Struct, frozen=True, kw_only=True):
-    """One bet as its account's books hold it; `reason` is 0 unless it was refused."""
+    """One bet as its account records it; `reason` is 0 unless the bet was refused."""
 
-    bet_id: int
+    bet_id: BetId
     ref: str
-    account_no: int
-    market_no: int
+    account_no: AccountNo
+    market_no: MarketNo
     outcome: int
-    stake_minor: int
-    odds_milli: int
+    stake_minor: Minor
+    odds_milli: OddsMilli
     state: SlipState
     reason: int
-    stake_max_minor: int
-    placed_at_ns: int
+    stake_max_minor: Minor
+    placed_at_ns: Nanos
     result: BetResult
-    payout_minor: int
+    payout_minor: Minor
     settlement_no: int
 
 
 class LedgerTotals(Struct, frozen=True, kw_only=True):
-    """One currency's books: the six figures always add up to zero.
+    """The ledger's totals in one currency: the six figures always add up to zero.
 
-    `external` is minus the net deposits, `house` the profit taken from settled bets; `owed` is a
-    claim on bettors and so zero or negative here.
+    `external` is minus the net deposits, `house` is the profit from settled bets, and `owed` is a
+    claim on bettors, so zero or negative here.
     """
 
     currency: str
-    external_minor: int
-    available_minor: int
-    pending_minor: int
-    at_stake_minor: int
-    owed_minor: int
-    house_minor: int
+    external_minor: Minor
+    available_minor: Minor
+    pending_minor: Minor
+    at_stake_minor: Minor
+    owed_minor: Minor
+    house_minor: Minor

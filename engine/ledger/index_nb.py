@@ -1,8 +1,8 @@
 """Kernels that find a ledger's rows: accounts by number, slips and transfers by account and ref.
 
-Owns what identifies a row and how that is hashed (the table itself is index_nb's). A hit is always
-verified against the row, so that two keys of one hash are merely slow, never confused. Also names
-numba's types of the ledger's arrays, which all its kernels share.
+Own the keys of rows and their hashes; the hash table is that of engine.common.index_nb. A search
+always compares the row's key, so two keys with one hash cost time and are never confused. Also name
+numba's types of the ledger's arrays, which all its kernels share. Never change a row.
 """
 
 from typing import Any
@@ -17,7 +17,7 @@ from engine.ledger.rows import ACCOUNT, SLIP, TRANSFER
 
 
 def array_of(dtype: np.dtype[Any], *, frozen: bool = False) -> Any:
-    """Return numba's type of rows of a dtype; `frozen` ones may come straight out of a message."""
+    """Return numba's type of rows of a dtype; `frozen` rows may be a message's read-only bytes."""
     return types.Array(from_dtype(dtype), 1, "C", readonly=frozen)
 
 
@@ -33,10 +33,10 @@ REF = types.Array(types.uint64, 1, "C", readonly=True)
 
 @kernel()
 def ref_hash_nb(seed: Any, account_no: Any, ref: Any) -> Any:
-    """Hash an account's number and a 32-byte reference, by a seed that no bettor knows.
+    """Hash an account's number and a 32-byte ref with a seed that no bettor knows.
 
-    Bettors choose their references: without a seed one could prepare thousands of one hash, and
-    every search among them would walk them all.
+    Bettors choose their refs. Without a seed a bettor could prepare thousands of refs with one
+    hash, and every search among them would compare them all.
     """
     hashed = mix_nb(np.uint64(account_no) ^ seed)
     for i in range(4):
@@ -84,7 +84,7 @@ def find_account_nb(table: U64s, accounts: Rows, account_no: int) -> int:
 
 @kernel(types.int64(REF_U64S, ACCOUNTS, types.int64, types.int64))
 def index_accounts_nb(table: U64s, accounts: Rows, begin: int, end: int) -> int:
-    """Enter the accounts `begin` to `end`; return the first that was there already, or -1."""
+    """Enter accounts `begin` to `end`; return the first whose number is in the table, or -1."""
     for slot in range(begin, end):
         found = find_no_nb(table, accounts, accounts[slot].account_no)
         if found >= 0:
@@ -115,7 +115,7 @@ def find_by_ref_nb(
 def index_refs_nb(
     table: U64s, seed: np.uint64, rows: Rows, begin: int, end: int, accounts: Rows
 ) -> int:
-    """Enter slips or transfers `begin` to `end`; return the first that was there, or -1."""
+    """Enter slips or transfers `begin` to `end`; return the first whose key is there, or -1."""
     for slot in range(begin, end):
         row = rows[slot]
         hashed = ref_hash_nb(seed, accounts[row.account].account_no, row.ref)

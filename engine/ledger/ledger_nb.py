@@ -1,7 +1,7 @@
-"""The ledger's kernels: reserve, post or void, settle, over fixed-width rows.
+"""The ledger's kernels: reserve, post or void, and settle, over fixed-width rows.
 
-Owns the arithmetic of the account shard's books. Never allocates: the caller sees to it that every
-array has room for the whole batch. Never refuses by exception: answers are rows and counts.
+Own the arithmetic of the account shard's ledger. Never allocate: the caller makes room in every
+array for the whole batch. Never refuse by exception: the answers are rows and counts.
 """
 
 from typing import Any
@@ -47,7 +47,7 @@ ACCEPTED = int(SlipState.ACCEPTED)
 REFUSED = int(SlipState.REFUSED)
 SETTLED = int(SlipState.SETTLED)
 
-OPEN_AGAIN = int(BetResult.NONE)
+REOPENED = int(BetResult.NONE)
 RESULT_LAST = int(BetResult.CANCELLED)
 
 MALFORMED = int(Reason.MALFORMED)
@@ -64,10 +64,10 @@ CAPACITY = int(Reason.CAPACITY)
 
 @kernel(inline=True)
 def shift_balance_nb(account: Any, change_minor: Any) -> None:
-    """Move an account's balance: what it owes is paid first, what it lacks it owes.
+    """Change an account's balance: a credit pays the debt first, a debit past zero is owed.
 
-    The balance is really one signed figure, shown as two of which one is always zero: `available`
-    is never negative.
+    The balance is one signed figure kept as two, of which one is always zero: `available` is the
+    positive part and `owed` the negative part.
     """
     net_minor = account.available_minor - account.owed_minor + change_minor
     account.available_minor = max(net_minor, 0)
@@ -76,13 +76,13 @@ def shift_balance_nb(account: Any, change_minor: Any) -> None:
 
 @kernel(types.void(ACCOUNTS, types.int64, types.int64))
 def transfer_nb(accounts: Rows, account: int, change_minor: int) -> None:
-    """Move one account's balance by a deposit (positive) or withdrawal (negative)."""
+    """Change one account's balance by a deposit (positive) or a withdrawal (negative)."""
     shift_balance_nb(accounts[account], change_minor)
 
 
 @kernel()
 def close_slip_nb(slips: Any, account: Any, slip: Any) -> None:
-    """Take a slip out of its account's chain of open slips."""
+    """Remove a slip from its account's chain of open slips."""
     if slip.open_prev:
         slips[slip.open_prev - 1].open_next = slip.open_next
     else:
@@ -99,9 +99,9 @@ def close_slip_nb(slips: Any, account: Any, slip: Any) -> None:
 def reopen_slip_nb(slips: Any, account: Any, slip: Any, slot: Any) -> None:
     """Put a slip back into its account's chain of open slips, at its place by bet id.
 
-    The place is looked for from two sides at once, through the chain from its newest slip and
-    through all slips from this one back, so that it costs whichever is nearer: an account of few
-    open slips has a short chain, and one of many has the next of them close by.
+    Two searches for the place run in turns: back along the chain from its newest slip, and back
+    over all slips from this slip. The cost is that of the shorter search: an account with few open
+    slips has a short chain, and one with many has another open slip nearby.
     """
     before = np.int64(account.open_last)
     near = np.int64(slot)
@@ -132,11 +132,11 @@ def reopen_slip_nb(slips: Any, account: Any, slip: Any, slot: Any) -> None:
 
 @kernel(inline=True)
 def answer_refusal_nb(
-    answer: Any, reservation: Any, reason: Any, rate_micro: Any, most_minor: Any
+    answer: Any, reservation: Any, reason: Any, rate_micro: Any, stake_max_minor: Any
 ) -> None:
-    """Answer a reservation that made no slip; `most_minor` is the stake that would have passed."""
+    """Answer a reservation that is refused; `stake_max_minor` is a stake that would have passed."""
     answer.bet_id = 0
-    answer.stake_max_minor = most_minor
+    answer.stake_max_minor = stake_max_minor
     answer.odds_milli = reservation.odds_milli
     answer.rate_micro = rate_micro
     answer.reason = reason
@@ -147,7 +147,7 @@ def answer_refusal_nb(
 
 @kernel(inline=True)
 def answer_slip_nb(answer: Any, slip: Any, flags: Any) -> None:
-    """Answer a reservation with the slip it made, now or earlier."""
+    """Answer a reservation with its slip, made now or earlier."""
     answer.bet_id = slip.bet_id
     answer.stake_max_minor = slip.stake_max_minor
     answer.odds_milli = slip.odds_milli
@@ -158,9 +158,33 @@ def answer_slip_nb(answer: Any, slip: Any, flags: Any) -> None:
     answer.pad = 0
 
 
+@kernel(inline=True)
+def same_bet_nb(slip: Any, reservation: Any) -> Any:
+    """Return whether a reservation has the content of the one that made a slip."""
+    return (
+        slip.stake_minor == reservation.stake_minor
+        and slip.market_no == reservation.market_no
+        and slip.outcome == reservation.outcome
+        and slip.odds_seen_milli == reservation.odds_milli
+        and slip.policy == reservation.policy
+    )
+
+
+@kernel(inline=True)
+def reservation_reason_nb(reservation: Any, available_minor: Any) -> Any:
+    """Return why an account refuses a reservation, or 0: the first check that fails."""
+    if reservation.ref[0] == 0:
+        return MALFORMED
+    if reservation.stake_minor < 1:
+        return STAKE_TOO_SMALL
+    if reservation.stake_minor > STAKE_MINOR_MAX:
+        return AMOUNT_OUT_OF_BOUNDS
+    return INSUFFICIENT_FUNDS if reservation.stake_minor > available_minor else 0
+
+
 @kernel()
 def open_slip_nb(slips: Any, slot: Any, account: Any, account_slot: Any, reservation: Any) -> None:
-    """Write a PENDING slip, chain it behind its account's others and move its stake."""
+    """Write a PENDING slip, append it to its account's chain and move its stake to pending."""
     slip = slips[slot]
     slip.stake_minor = reservation.stake_minor
     slip.stake_max_minor = 0
@@ -170,7 +194,7 @@ def open_slip_nb(slips: Any, slot: Any, account: Any, account_slot: Any, reserva
     slip.market_no = reservation.market_no
     slip.settlement_no = 0
     slip.odds_milli = reservation.odds_milli
-    slip.asked_milli = reservation.odds_milli
+    slip.odds_seen_milli = reservation.odds_milli
     slip.outcome = reservation.outcome
     slip.reason = 0
     slip.policy = reservation.policy
@@ -225,15 +249,16 @@ def reserve_nb(
     slips_max: int,
     at_ns: int,
 ) -> int:
-    """Reserve stakes: one answer for each wish, in order; the first rung that fails refuses.
+    """Reserve stakes: one answer for each reservation, in order; the first failed check refuses.
 
-    Rungs: ref known (same content: the same slip again; other content: BET_REF_REUSED), capacity,
-    account, well-formed ref, stake bounds, funds. A refusal changes nothing and is not remembered.
+    Checks: known ref (with the same content the answer is its slip, with other content
+    BET_REF_REUSED), capacity, account, form of the ref, bounds of the stake, funds. A refusal
+    changes nothing and is not recorded.
 
     Returns
     -------
     int
-        How many slips there are now; as many slots as came new were queued in `pending`.
+        How many slips there are now. The slots of the new slips are appended to `pending`.
     """
     for i in range(len(reservations)):
         reservation = reservations[i]
@@ -247,15 +272,8 @@ def reserve_nb(
             slot = find_ref_nb(ref_table, slips, account_slot, reservation.ref, hashed)
             place = -1 - slot
             if slot >= 0:
-                slip = slips[slot]
-                if (
-                    slip.stake_minor == reservation.stake_minor
-                    and slip.market_no == reservation.market_no
-                    and slip.outcome == reservation.outcome
-                    and slip.asked_milli == reservation.odds_milli
-                    and slip.policy == reservation.policy
-                ):
-                    answer_slip_nb(answer, slip, FLAG_KNOWN)
+                if same_bet_nb(slips[slot], reservation):
+                    answer_slip_nb(answer, slips[slot], FLAG_KNOWN)
                 else:
                     answer_refusal_nb(answer, reservation, BET_REF_REUSED, rate_micro, 0)
                 continue
@@ -266,26 +284,27 @@ def reserve_nb(
             answer_refusal_nb(answer, reservation, ACCOUNT_UNKNOWN, 0, 0)
             continue
         account = accounts[account_slot]
-        most_minor = min(account.available_minor, STAKE_MINOR_MAX)
-        if reservation.ref[0] == 0:
-            answer_refusal_nb(answer, reservation, MALFORMED, rate_micro, 0)
-        elif reservation.stake_minor < 1:
-            answer_refusal_nb(answer, reservation, STAKE_TOO_SMALL, rate_micro, most_minor)
-        elif reservation.stake_minor > STAKE_MINOR_MAX:
-            answer_refusal_nb(answer, reservation, AMOUNT_OUT_OF_BOUNDS, rate_micro, most_minor)
-        elif reservation.stake_minor > account.available_minor:
-            answer_refusal_nb(answer, reservation, INSUFFICIENT_FUNDS, rate_micro, most_minor)
-        else:
-            slip = slips[slips_len]
-            slip.bet_id = bet_id_first + slips_len
-            slip.placed_at_ns = at_ns
-            slip.rate_micro = rate_micro
-            open_slip_nb(slips, slips_len, account, account_slot, reservation)
-            put_nb(ref_table, hashed, place, slips_len)
-            pending[pending_len] = slips_len
-            pending_len += 1
-            slips_len += 1
-            answer_slip_nb(answer, slip, 0)
+        reason = reservation_reason_nb(reservation, account.available_minor)
+        if reason != 0:
+            stake_max_minor = min(account.available_minor, STAKE_MINOR_MAX)
+            answer_refusal_nb(
+                answer,
+                reservation,
+                reason,
+                rate_micro,
+                0 if reason == MALFORMED else stake_max_minor,
+            )
+            continue
+        slip = slips[slips_len]
+        slip.bet_id = bet_id_first + slips_len
+        slip.placed_at_ns = at_ns
+        slip.rate_micro = rate_micro
+        open_slip_nb(slips, slips_len, account, account_slot, reservation)
+        put_nb(ref_table, hashed, place, slips_len)
+        pending[pending_len] = slips_len
+        pending_len += 1
+        slips_len += 1
+        answer_slip_nb(answer, slip, 0)
     return slips_len
 
 
@@ -296,10 +315,10 @@ def reserve_nb(
 def resolve_nb(
     verdicts: Rows, slips: Rows, slips_len: int, accounts: Rows, bet_id_first: int
 ) -> int:
-    """Post (reason 0) or void (any other) the PENDING slips that the verdicts name.
+    """Post (reason 0) or void (any other reason) the PENDING slips that the verdicts name.
 
-    A verdict for a slip that is no longer PENDING, or that this shard never gave out, changes
-    nothing.
+    A verdict on a slip that is no longer PENDING, or on a bet id that this shard never gave,
+    changes nothing.
 
     Returns
     -------
@@ -333,17 +352,17 @@ def resolve_nb(
 def impossible_settlement_nb(
     rows: Rows, slips: Rows, slips_len: int, accounts: Rows, bet_id_first: int
 ) -> int:
-    """Return the first row that no market can have sent, or -1: looked for before any is applied.
+    """Return the first row that no market can have sent, or -1; called before any is applied.
 
-    Impossible is a payout outside 0 to PAYOUT_MINOR_MAX, a result without a name, a payout of a bet
-    that is open again, and any change of an account that already holds or owes more than
+    Impossible are a payout outside 0 to PAYOUT_MINOR_MAX, a result outside BetResult, a payout of a
+    bet that is opened again, and a change of an account that already holds or owes more than
     HOLDING_MINOR_MAX.
     """
     for i in range(len(rows)):
         row = rows[i]
         if row.payout_minor < 0 or row.payout_minor > PAYOUT_MINOR_MAX:
             return i
-        if row.result > RESULT_LAST or (row.result == OPEN_AGAIN and row.payout_minor != 0):
+        if row.result > RESULT_LAST or (row.result == REOPENED and row.payout_minor != 0):
             return i
         slot = np.int64(row.bet_id) - bet_id_first
         if 0 <= slot < slips_len:
@@ -375,17 +394,17 @@ def settle_nb(
 ) -> int:
     """Settle slips; a higher settlement number reverses the earlier payout and replaces it.
 
-    A row without a result opens the bet again: what was paid comes back, the house gives the stake
-    back, and it is at stake as if it had never been settled, but for the number.
+    A row without a result opens the bet again: the payout is reversed, the house returns the stake,
+    and the stake is at stake as before the settlement; only the settlement number stays.
 
-    Skipped: a bet this shard never gave out, a slip that was refused (its stake went back), and a
-    settlement number not above the slip's. A PENDING slip is posted first: the market settles only
-    what it accepted, so the settlement proves the verdict that was lost.
+    Skipped are a bet id that this shard never gave, a refused slip (its stake was returned) and a
+    settlement number not above the slip's. A PENDING slip is posted first: a market settles only
+    bets that it accepted, so the settlement proves the acceptance whose verdict was lost.
 
     Returns
     -------
     int
-        How many rows were applied; they stand in `applied`, and what the house took or paid is
+        How many rows were applied. They are copied to `applied`, and the house's profit or loss is
         added to `house_minor` by currency slot.
     """
     count = 0
@@ -402,7 +421,7 @@ def settle_nb(
             account.pending_minor -= slip.stake_minor
             account.at_stake_minor += slip.stake_minor
             slip.state = ACCEPTED
-        if row.result == OPEN_AGAIN:
+        if row.result == REOPENED:
             if slip.state == SETTLED:
                 account.at_stake_minor += slip.stake_minor
                 house_minor[account.currency] -= slip.stake_minor
@@ -429,7 +448,7 @@ def settle_nb(
 
 @kernel(types.int64(SLOTS, types.int64, SLIPS))
 def drop_resolved_nb(pending: Any, pending_len: int, slips: Rows) -> int:
-    """Close up a queue of slots to those still PENDING, in order; return how many they are."""
+    """Drop the slots that are no longer PENDING from a queue, in order; return how many stay."""
     kept = 0
     for i in range(pending_len):
         if slips[pending[i]].state == PENDING:
@@ -440,7 +459,7 @@ def drop_resolved_nb(pending: Any, pending_len: int, slips: Rows) -> int:
 
 @kernel(types.int64(SLOTS, types.int64, SLIPS, types.int64, array_of(BET)))
 def pending_bets_nb(pending: Any, pending_len: int, slips: Rows, at_ns: int, bets: Rows) -> int:
-    """Write the oldest slips PENDING since before `at_ns` as fences; return how many they are."""
+    """Write fences for the oldest slips PENDING since before `at_ns`; return how many."""
     count = 0
     for i in range(pending_len):
         if count == len(bets):
@@ -453,7 +472,7 @@ def pending_bets_nb(pending: Any, pending_len: int, slips: Rows, at_ns: int, bet
         bet.stake_minor = slip.stake_minor
         bet.account_no = slip.account_no
         bet.market_no = slip.market_no
-        bet.odds_milli = slip.asked_milli
+        bet.odds_milli = slip.odds_seen_milli
         bet.rate_micro = slip.rate_micro
         bet.outcome = slip.outcome
         bet.policy = slip.policy
@@ -465,10 +484,10 @@ def pending_bets_nb(pending: Any, pending_len: int, slips: Rows, at_ns: int, bet
 
 @kernel(types.int64(SLIPS, types.int64, types.uint64, SLOTS))
 def open_slots_nb(slips: Rows, first: int, after_bet_id: int, slots: Any) -> int:
-    """List an account's open slips after a bet id, oldest first; return how many were listed.
+    """List the slots of an account's open slips after a bet id, oldest first; return how many.
 
-    `first` is the account's `open_first`. The walk passes over open slips only, so it costs what
-    is open and not what was ever bet.
+    `first` is the account's `open_first`. The loop follows the chain of open slips, so its cost
+    depends on the open slips and not on all slips of the account.
     """
     count = 0
     at = first

@@ -1,7 +1,7 @@
-"""The rows of which an account shard's books are made: one numpy dtype each, and their bounds.
+"""The rows of a ledger: one numpy dtype each, and their bounds.
 
-Owns the layouts and names what their small numbers mean; never changes a row. They are the bytes of
-a ledger's snapshot and of its state hash: a change of one is a new layout version.
+Owns the layouts and the meaning of the small numbers in them. Rows are the bytes of a ledger's
+snapshot and of its state hash: changing a layout is a new layout version. Never changes a row.
 """
 
 from enum import IntEnum
@@ -16,13 +16,13 @@ LEDGER_LAYOUT: Final = 1
 ACCOUNTS_MAX: Final = 1 << 24
 """Accounts one shard may hold; past it OpenAccount is refused with CAPACITY."""
 TRANSFERS_MAX: Final = 1 << 26
-"""Deposits and withdrawals one shard remembers; past it they are refused with CAPACITY."""
+"""Deposits and withdrawals one shard may record; past it they are refused with CAPACITY."""
 CURRENCIES_MAX: Final = 256
-"""Currencies one shard may know; past it SetRate is refused with CAPACITY."""
+"""Currencies one shard may have; past it SetRate is refused with CAPACITY."""
 SETTLEMENTS_MAX: Final = 1 << 18
-"""Settlements in one batch; a longer one is an error before anything has changed."""
+"""Settlements in one batch; a longer batch is an error and changes nothing."""
 HOLDING_MINOR_MAX: Final = 1 << 62
-"""Where a settlement is refused as impossible: no account can come to hold or owe so much."""
+"""A settlement of an account that holds or owes more is an error: no real account can."""
 
 assert HOLDING_MINOR_MAX + SETTLEMENTS_MAX * PAYOUT_MINOR_MAX < 1 << 63
 assert BALANCE_MINOR_MAX < HOLDING_MINOR_MAX
@@ -30,7 +30,7 @@ assert max(BETS_MAX, TRANSFERS_MAX, ACCOUNTS_MAX) < 1 << 27, "an index entry has
 
 
 class TransferKind(IntEnum):
-    """Which way a transfer went."""
+    """Direction of a transfer."""
 
     DEPOSIT = 1
     WITHDRAWAL = 2
@@ -47,9 +47,9 @@ ACCOUNT: Final = row_dtype(
     ("open_first", "<u4"),
     ("open_last", "<u4"),
 )
-"""An account. One row and not a column for each figure: an account is met at random, a row is one
-line of cache. `currency` is a slot; `open_first` and `open_last` are one more than the slots of its
-oldest and newest open slip, 0 for none."""
+"""An account. It is one row and not a column per figure: accounts are read in random order, and a
+row is one line of the processor's cache. `currency` is a slot. `open_first` and `open_last` are one
+more than the slots of the account's oldest and newest open slip, 0 for none."""
 
 SLIP: Final = row_dtype(
     120,
@@ -63,7 +63,7 @@ SLIP: Final = row_dtype(
     ("market_no", "<u4"),
     ("settlement_no", "<u4"),
     ("odds_milli", "<i4"),
-    ("asked_milli", "<i4"),
+    ("odds_seen_milli", "<i4"),
     ("rate_micro", "<i4"),
     ("open_next", "<u4"),
     ("open_prev", "<u4"),
@@ -75,11 +75,12 @@ SLIP: Final = row_dtype(
     ("pad", "u1", (5,)),
     ("ref", "<u8", (4,)),
 )
-"""A bet slip, at slot = serial - 1. `odds_milli` is what the verdict said (until then what was
-asked), `asked_milli` stays what the bettor saw, so that a repeated ref can be told from a reused
-one. `open_next` and `open_prev` chain an account's open slips (PENDING, ACCEPTED) by rising bet id,
-as slots plus one; a slip that is done has both 0. `settlement_no` is the last that was applied: a
-slip ACCEPTED with a number was settled once, or the market had it open again before it was."""
+"""A bet slip; its slot is its serial less 1. `odds_milli` are the odds of the verdict, and before
+the verdict those of the reservation. `odds_seen_milli` stay those of the reservation, which tells a
+repeated ref from a reused one. `open_next` and `open_prev` chain an account's open slips (PENDING,
+ACCEPTED) by rising bet id, as slots plus one; a slip that is not open has 0 in both.
+`settlement_no` is the last number applied: an ACCEPTED slip with a number was opened again, before
+or after the shard applied the settlement."""
 
 TRANSFER: Final = row_dtype(
     64,
@@ -91,5 +92,5 @@ TRANSFER: Final = row_dtype(
     ("kind", "u1"),
     ("pad", "u1", (3,)),
 )
-"""A deposit or withdrawal, in the order applied; `available_minor` is the balance it left, so that
-the same ref again gets the same answer."""
+"""A deposit or withdrawal, in the order applied. `available_minor` is the available balance after
+it, so that a repeated ref gets the same answer."""

@@ -1,6 +1,6 @@
-"""The market machine: decide bets, keep liability, settle.
+"""The market machine: decide bets, keep the liability, settle.
 
-What lives here: a market's book, its commands and status transitions, the decision kernel,
-settlement, the outbox.
-What never does: accounts and balances (engine/ledger), prices (engine/pricing), disk.
+Owns the markets' book, their commands and status transitions, the decision kernels, settlement and
+the outbox. Never owns accounts or balances (engine/ledger) or prices (engine/pricing), and never
+does I/O.
 """

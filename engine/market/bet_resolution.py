@@ -1,14 +1,14 @@
-"""What became of a market's bets: which are refunded, which settled, which open, and each change.
+"""Resolution of a market's bets: which are refunded, settled or open, and each change of that.
 
-Owns the windows of cancelled bets, the deductions that stand, and the five commands that resolve
-bets. A bet's resolution is a pure function of what stands: refunded while a window covers it or the
-market is CANCELLED; else ended by the results, while they stand; else open. Every change of it is a
-SETTLEMENT row under a higher number, and `BetResult.NONE` on such a row says "open again".
+Owns the windows of cancelled bets, the deductions, and the five commands that resolve bets. A bet's
+resolution is a pure function of what stands: it is refunded while a window covers it or the market
+is CANCELLED; otherwise it is settled while results stand; otherwise it is open. Every change is a
+SETTLEMENT row with a higher settlement number; `BetResult.NONE` on a row opens the bet again.
 
-Never changes the book's figures, which are those of the bets accepted, whatever became of them; and
-never knows whether a trader or a feed asked.
+Never changes the book's figures: they are those of all accepted bets, settled or not. Never knows
+whether a trader or a feed gave a command.
 
-Bounds: `CANCEL_WINDOWS_MAX` windows a market, past which CAPACITY refuses another.
+Bounds: a market has at most `CANCEL_WINDOWS_MAX` windows; CAPACITY refuses another.
 """
 
 from bisect import bisect_left
@@ -43,6 +43,7 @@ from engine.common.lifecycle import Action, Status, next_status
 from engine.common.reasons import Reason
 from engine.common.rows import I32s
 from engine.common.state_hash import Reader
+from engine.common.units import Minor, Nanos
 from engine.market.book import MARKET_RESULTS, Book
 from engine.market.command_checks import deductions_fault, not_allowed, results_fault, window_fault
 from engine.market.outbox import Outbox
@@ -56,20 +57,20 @@ from engine.market.settlement import (
 )
 
 Bools = npt.NDArray[np.bool_]
-Resolving = SettleMarket | CancelMarket | CancelBets | RollBackCancel | RollBackSettlement
-"""The commands obeyed here."""
+ResolvingCommand = SettleMarket | CancelMarket | CancelBets | RollBackCancel | RollBackSettlement
+"""The commands that resolve bets."""
 
 
 class Window(NamedTuple):
-    """Bets placed from one time up to another, of those accepted when the window was given."""
+    """A cancelled window: bets placed from one time up to another, and accepted before it."""
 
-    from_ns: int | None
-    until_ns: int | None
+    from_ns: Nanos | None
+    until_ns: Nanos | None
     bets: int
-    """Records there were then: a later one is not covered."""
+    """The number of records when the window was cancelled: it covers no later record."""
 
     def order(self) -> tuple[int, int]:
-        """Return what windows are sorted by, and what tells two apart."""
+        """Return the sort key of windows, equal for equal times."""
         until = TIME_NS_MAX + 1 if self.until_ns is None else self.until_ns
         return (-1 if self.from_ns is None else self.from_ns, until)
 
@@ -77,18 +78,18 @@ class Window(NamedTuple):
 class _Sent(NamedTuple):
     settlement_no: int
     bets: int
-    payout_minor: int
+    payout_minor: Minor
 
 
 class Resolutions:
-    """The resolution of every market's bets.
+    """Resolve the bets of every market.
 
     Parameters
     ----------
     book : Book
-        Results, statuses and settlement numbers are written into it.
+        Receives results, statuses and settlement numbers.
     outbox : Outbox
-        Where the rows go.
+        Receives the SETTLEMENT rows.
     """
 
     def __init__(self, book: Book, outbox: Outbox) -> None:
@@ -97,8 +98,8 @@ class Resolutions:
         self._windows: dict[int, list[Window]] = {}
         self._deductions: dict[int, tuple[Deduction, ...]] = {}
 
-    def obey(self, command: Resolving, slot: int, at_ns: int) -> FeedStepEvent:
-        """Obey a command that resolves bets, or refuse it and change nothing."""
+    def apply(self, command: ResolvingCommand, slot: int, at_ns: Nanos) -> FeedStepEvent:
+        """Apply a command that resolves bets, or refuse it and change nothing."""
         if isinstance(command, SettleMarket):
             return self._settle(command, slot, at_ns)
         if isinstance(command, CancelMarket):
@@ -109,7 +110,7 @@ class Resolutions:
             return self._roll_back_cancel(command, slot, at_ns)
         return self._roll_back_settlement(command, slot, at_ns)
 
-    def _settle(self, command: SettleMarket, slot: int, at_ns: int) -> FeedStepEvent:
+    def _settle(self, command: SettleMarket, slot: int, at_ns: Nanos) -> FeedStepEvent:
         book = self._book
         before = book.status(slot)
         after = next_status(before, Action.SETTLE)
@@ -135,7 +136,7 @@ class Resolutions:
         self._deductions.pop(slot, None)
         if command.deductions:
             self._deductions[slot] = command.deductions
-        version = book.enter(slot, after, at_ns)
+        version = book.set_status(slot, after, at_ns)
         settlement_no, bets, payout = self._send(slot, numbers[~refunded])
         return MarketSettled(
             market_no=command.market_no,
@@ -147,14 +148,14 @@ class Resolutions:
             deductions=command.deductions,
         )
 
-    def _cancel(self, command: CancelMarket, slot: int, at_ns: int) -> FeedStepEvent:
+    def _cancel(self, command: CancelMarket, slot: int, at_ns: Nanos) -> FeedStepEvent:
         book = self._book
         after = next_status(book.status(slot), Action.CANCEL)
         if after is None:
             return not_allowed(book.status(slot), Action.CANCEL)
         numbers = bets_of(book, slot)
         refunded = self._refunded(slot, numbers)
-        version = book.enter(slot, after, at_ns)
+        version = book.set_status(slot, after, at_ns)
         settlement_no, bets, payout = self._send(slot, numbers[~refunded])
         return MarketCancelled(
             market_no=command.market_no,
@@ -194,15 +195,15 @@ class Resolutions:
             why=command.why,
         )
 
-    def _roll_back_cancel(self, command: RollBackCancel, slot: int, at_ns: int) -> FeedStepEvent:
+    def _roll_back_cancel(self, command: RollBackCancel, slot: int, at_ns: Nanos) -> FeedStepEvent:
         book = self._book
         windows = self._windows.get(slot, [])
         window = Window(command.from_ns, command.until_ns, 0)
         place = bisect_left(windows, window.order(), key=Window.order)
         known = _is_at(windows, place, window)
-        action = Action.REINSTATE if book.flagged(slot, MARKET_RESULTS) else Action.REOPEN
-        whole = command.from_ns is None and command.until_ns is None
-        cancelled = whole and book.status(slot) == Status.CANCELLED
+        action = Action.REINSTATE if book.has_flag(slot, MARKET_RESULTS) else Action.REOPEN
+        without_times = command.from_ns is None and command.until_ns is None
+        cancelled = without_times and book.status(slot) == Status.CANCELLED
         if not known and not cancelled:
             message = "none of just these times stands"
             return Refused(reason=Reason.WINDOW_UNKNOWN, field="from_ns", message=message)
@@ -212,8 +213,8 @@ class Resolutions:
             self._windows[slot] = windows[:place] + windows[place + 1 :]
         if cancelled:
             after = next_status(Status.CANCELLED, action)
-            assert after is not None, "the table has it"
-            book.enter(slot, after, at_ns)
+            assert after is not None, "the life-cycle table has it"
+            book.set_status(slot, after, at_ns)
         changed = before != self._refunded(slot, numbers)
         settlement_no, bets, payout = self._send(slot, numbers[changed])
         return CancelRolledBack(
@@ -229,10 +230,10 @@ class Resolutions:
         )
 
     def _roll_back_settlement(
-        self, command: RollBackSettlement, slot: int, at_ns: int
+        self, command: RollBackSettlement, slot: int, at_ns: Nanos
     ) -> FeedStepEvent:
         book = self._book
-        if not book.flagged(slot, MARKET_RESULTS):
+        if not book.has_flag(slot, MARKET_RESULTS):
             message = f"the market is {book.status(slot).name}"
             return Refused(reason=Reason.NOT_SETTLED, field="market_no", message=message)
         numbers = bets_of(book, slot)
@@ -242,8 +243,8 @@ class Resolutions:
         # A market cancelled since stays CANCELLED: its bets are refunded either way.
         if book.status(slot) == Status.SETTLED:
             after = next_status(Status.SETTLED, Action.REOPEN)
-            assert after is not None, "the table has it"
-            book.enter(slot, after, at_ns)
+            assert after is not None, "the life-cycle table has it"
+            book.set_status(slot, after, at_ns)
         settlement_no, bets, _ = self._send(slot, numbers[~refunded])
         return SettlementRolledBack(
             market_no=command.market_no,
@@ -255,7 +256,7 @@ class Resolutions:
         )
 
     def _refunded(self, slot: int, numbers: I32s) -> Bools:
-        """Say for each bet whether its stake goes back, as things stand."""
+        """Return for each bet whether its stake is refunded, by the windows and the status."""
         if self._book.status(slot) == Status.CANCELLED:
             return np.ones(len(numbers), np.bool_)
         windows = self._windows.get(slot, [])
@@ -271,7 +272,7 @@ class Resolutions:
         return refunded
 
     def _send(self, slot: int, changed: I32s) -> _Sent:
-        """Send these bets' resolutions, as things stand, under the next settlement number."""
+        """Send the resolutions of these bets to the outbox under the next settlement number."""
         self._book.markets[slot]["settlement_no"] += 1
         rows, payout_minor = settle_bets(
             self._book,
@@ -286,11 +287,11 @@ class Resolutions:
     # --- state as a document ----------------------------------------------------------------------
 
     def windows_of(self, slot: int) -> int:
-        """Return how many windows of cancelled bets stand in a market."""
+        """Return how many windows of cancelled bets a market has."""
         return len(self._windows.get(slot, ()))
 
     def dump_windows(self) -> list[dict[str, Any]]:
-        """Return the windows in canonical form: markets as they were created, times rising."""
+        """Return the windows in canonical form: markets in order of creation, times rising."""
         numbers = self._book.markets["market_no"]
         return [
             {"market_no": int(numbers[slot]), **window._asdict()}
@@ -299,7 +300,7 @@ class Resolutions:
         ]
 
     def dump_deductions(self) -> list[dict[str, Any]]:
-        """Return the deductions in canonical form: markets as they were created, times rising."""
+        """Return the deductions in canonical form: markets in order of creation, times rising."""
         numbers = self._book.markets["market_no"]
         return [
             {
@@ -313,17 +314,21 @@ class Resolutions:
         ]
 
     def load(self, *, windows: Sequence[Any], deductions: Sequence[Any]) -> None:
-        """Take what the two dumps gave; a ValueError names the field that does not fit."""
+        """Read what the two dumps returned; a ValueError names the field that does not fit."""
         numbers = self._book.markets["market_no"][: self._book.markets_len].tolist()
         slots = {number: slot for slot, number in enumerate(numbers)}
+        self._load_windows(windows, slots)
+        self._load_deductions(deductions, slots)
+
+    def _load_windows(self, windows: Sequence[Any], slots: dict[int, int]) -> None:
         last: tuple[int, ...] = (-1,)
         for item in windows:
             reader = Reader(item, name="windows")
             reader.only("market_no", *Window._fields)
             slot = _slot(reader, slots)
             window = Window(
-                reader.integer_or_none("from_ns", low=0, high=TIME_NS_MAX),
-                reader.integer_or_none("until_ns", low=0, high=TIME_NS_MAX),
+                _time_or_none(reader, "from_ns"),
+                _time_or_none(reader, "until_ns"),
                 reader.integer("bets", low=0, high=self._book.bets_len),
             )
             begin, end = window.order()
@@ -333,19 +338,21 @@ class Resolutions:
             self._windows.setdefault(slot, []).append(window)
             if len(self._windows[slot]) > CANCEL_WINDOWS_MAX:
                 raise reader.fail("market_no", f"more than {CANCEL_WINDOWS_MAX} of one market")
-        last = (-1,)
+
+    def _load_deductions(self, deductions: Sequence[Any], slots: dict[int, int]) -> None:
+        last: tuple[int, ...] = (-1,)
         for item in deductions:
             reader = Reader(item, name="deductions")
             reader.only("market_no", "until_ns", "keep_milli", "of_price")
             slot = _slot(reader, slots)
             deduction = Deduction(
-                until_ns=reader.integer("until_ns", low=0, high=TIME_NS_MAX),
+                until_ns=Nanos(reader.integer("until_ns", low=0, high=TIME_NS_MAX)),
                 keep_milli=reader.integer("keep_milli", low=0, high=1_000),
                 of_price=reader.boolean("of_price"),
             )
             if (slot, deduction.until_ns) <= last:
                 raise reader.fail("until_ns", "out of order")
-            if not self._book.flagged(slot, MARKET_RESULTS):
+            if not self._book.has_flag(slot, MARKET_RESULTS):
                 raise reader.fail("market_no", "no results stand")
             last = (slot, deduction.until_ns)
             self._deductions[slot] = (*self._deductions.get(slot, ()), deduction)
@@ -353,16 +360,20 @@ class Resolutions:
                 raise reader.fail("market_no", f"more than {DEDUCTIONS_MAX} of one market")
 
     def check(self) -> None:
-        """Assert that what stands could be read back as it is."""
-        again = Resolutions(self._book, self._outbox)
-        again.load(windows=self.dump_windows(), deductions=self.dump_deductions())
-        assert again._deductions == self._deductions
-        standing = {slot: windows for slot, windows in self._windows.items() if windows}
-        assert again._windows == standing
+        """Assert that loading the dumps gives the same windows and deductions."""
+        loaded = Resolutions(self._book, self._outbox)
+        loaded.load(windows=self.dump_windows(), deductions=self.dump_deductions())
+        assert loaded._deductions == self._deductions
+        assert loaded._windows == {slot: each for slot, each in self._windows.items() if each}
 
 
 def _is_at(windows: list[Window], place: int, window: Window) -> bool:
     return place < len(windows) and windows[place].order() == window.order()
+
+
+def _time_or_none(reader: Reader, field: str) -> Nanos | None:
+    value = reader.integer_or_none(field, low=0, high=TIME_NS_MAX)
+    return None if value is None else Nanos(value)
 
 
 def _slot(reader: Reader, slots: dict[int, int]) -> int:

@@ -1,20 +1,21 @@
-"""The book: every market, outcome and remembered bet of one machine, in arrays that grow.
+"""The book: the markets, outcomes and bets of one machine, in arrays that grow.
 
-Owns the layouts of the book's rows and their memory. One row and not one array a field: a bet meets
-its market at random among thousands, and a row is one or two lines of cache where ten arrays would
-be ten. Never decides anything: the kernels do, and the market machine drives them.
+Owns the layouts of the book's rows and their memory. A market is one row and not one array per
+field: bets read markets in random order among thousands, and a row is one or two lines of the
+processor's cache where ten arrays would be ten lines. Never decides a bet: the kernels do.
 """
 
 from typing import Any, Final
 
 import numpy as np
 
+from engine.common.ids import MarketNo
 from engine.common.index import empty_table, grown_table
 from engine.common.index_nb import enter_nb
 from engine.common.lifecycle import Status
 from engine.common.row_layout import row_dtype
 from engine.common.rows import I32s, Rows
-from engine.common.units import BETS_MAX
+from engine.common.units import BETS_MAX, Minor, Nanos
 
 MARKET: Final = row_dtype(
     104,
@@ -37,21 +38,21 @@ MARKET: Final = row_dtype(
     ("settlement_no", "<u4"),
     ("pad", "<u4"),
 )
-"""A market, money in base currency. Its outcomes lie together from `first_outcome` on;
-`payout_worst_minor` is the largest payout among them; `last_bet` is one more than the record of
-the latest bet accepted (0: none), from which `earlier` leads back to all of them;
-`status_at_ns` is when the status last changed."""
+"""A market; amounts are in base currency. Its outcomes are adjacent rows from `first_outcome` on.
+`payout_worst_minor` is the largest payout among them. `last_bet` is one more than the record number
+of the latest accepted bet (0: none); `Book.earlier` leads from it to all earlier ones.
+`status_at_ns` is the time of the last change of status."""
 
 MARKET_HELD: Final = 1
 """On a market's flags: a trader stopped it, and no feed may make it ACTIVE."""
 MARKET_RESULTS: Final = 2
-"""On a market's flags: results stand, whether or not the market was cancelled since."""
-MARKET_AWAITED: Final = 4
-"""On a market's flags: it was created without an offer, for a feed that has yet to speak to it."""
+"""On a market's flags: results stand, also after a cancellation of the market."""
+MARKET_AWAITS_FEED: Final = 4
+"""On a market's flags: it was created without an offer, for a feed that gives it odds later."""
 MARKET_VOIDED: Final = 8
-"""On a market's flags: a trader cancelled it, and no feed may take that back."""
-MARKET_FED_SHUT: Final = 16
-"""On a market's flags: the last that a feed said of its status was not ACTIVE."""
+"""On a market's flags: a trader cancelled it, and no feed may roll that back."""
+MARKET_FEED_STOPPED: Final = 16
+"""On a market's flags: the last status that a feed asked for was not ACTIVE."""
 
 OUTCOME: Final = row_dtype(
     24,
@@ -63,13 +64,13 @@ OUTCOME: Final = row_dtype(
     ("dead_heat_num", "u1"),
     ("dead_heat_den", "u1"),
 )
-"""An outcome: what the house pays if it wins and what was staked on it, in base currency, and while
-results stand how it ended."""
+"""An outcome: the payout if it wins and the stakes on it, in base currency; its odds; and, while
+results stand, how it ended."""
 
 OUTCOME_ACTIVE: Final = 1
-"""On an outcome's flags: it is offered."""
+"""On an outcome's flags: bets on it are offered."""
 OUTCOME_WON: Final = 2
-"""On an outcome's flags: it won, as far as the latest settlement goes."""
+"""On an outcome's flags: it won, by the results that stand."""
 
 BET_RECORD: Final = row_dtype(
     64,
@@ -89,30 +90,32 @@ BET_RECORD: Final = row_dtype(
     ("pad", "<u2"),
     ("pad_2", "<u4"),
 )
-"""A decision as it is remembered, accepted or not, and never changed again: the bet as it came
-(`odds_seen_milli` are the bettor's) and the verdict (`odds_milli`, `reason`, `stake_max_minor`)."""
+"""The record of a decision, accepted or refused, which never changes: the bet as it arrived
+(`odds_seen_milli` are the odds that the bettor saw) and the verdict (`odds_milli`, `reason`,
+`stake_max_minor`)."""
 
 MARKETS_ROOM_MIN: Final = 4
 BETS_ROOM_MIN: Final = 64
 BETS_GROWTH: Final = 4
-"""How far the bets' memory grows at a time: zeroed memory costs nothing until it is written, so a
-large step saves copies and takes only addresses."""
+"""Factor by which the bets' arrays grow. Zeroed memory takes no pages until it is written, so a
+large factor saves copies and costs only addresses."""
 
 _PAGE_BYTES: Final = 4_096
 
 
 class Book:
-    """Arrays of markets, outcomes and bets with their indices.
+    """Arrays of markets, outcomes and bets, and their hash tables.
 
     Attributes
     ----------
     markets, outcomes, records : Rows
         MARKET, OUTCOME and BET_RECORD rows, of which the first `markets_len`, `outcomes_len` and
-        `bets_len` live. An array that grows is replaced: old views keep what they showed.
+        `bets_len` are in use. Growing replaces an array, so earlier views keep their content.
     earlier : I32s
-        For each accepted bet, one more than the record of the same market's accepted bet before it.
+        For each accepted bet, one more than the record number of the accepted bet before it in the
+        same market; 0 for none.
     market_table, bet_table : U64s
-        Hash indices by market number and bet id (see index_nb).
+        Hash tables by market number and by bet id (see index_nb).
     """
 
     def __init__(self) -> None:
@@ -126,8 +129,8 @@ class Book:
         self.outcomes_len = 0
         self.bets_len = 0
 
-    def room_for_bets(self, count: int) -> None:
-        """Make room for `count` more bets, in memory and index, far enough to pay for the copy."""
+    def make_room_for_bets(self, count: int) -> None:
+        """Make room for `count` more bets in the arrays and the hash table."""
         wanted = self.bets_len + count
         if wanted > self.records.size:
             room = max(wanted, min(BETS_GROWTH * self.records.size, BETS_MAX))
@@ -135,19 +138,19 @@ class Book:
             self.earlier = _grown(self.earlier, self.bets_len, room)
         self.bet_table = grown_table(self.bet_table, wanted)
 
-    def touch_ahead(self, count: int) -> None:
-        """Have the memory of the next `count` bets really there, not only promised.
+    def map_pages_ahead(self, count: int) -> None:
+        """Write to every memory page of the next `count` bets, so that the pages are mapped.
 
-        A page is mapped when it is first written, which costs about as much as deciding ten bets;
-        in the index every bet of a batch may meet a page of its own.
+        The kernel maps a page at its first write, which takes about as long as deciding ten bets.
+        In the hash table each bet of a batch may hit a different page.
         """
         ahead = slice(self.bets_len, self.bets_len + count)
         for array in (self.records[ahead], self.earlier[ahead]):
             array.view(np.uint8)[::_PAGE_BYTES] = 0
         self.bet_table[:: _PAGE_BYTES // 8] |= np.uint64(0)
 
-    def add_market(self, *, market_no: int, outcomes: int) -> int:
-        """Add a market and its outcomes, zeroed, and return its slot; the number must be new."""
+    def add_market(self, *, market_no: MarketNo, outcomes: int) -> int:
+        """Add a market and its outcomes, zeroed; return its slot. The number must be new."""
         slot, first = self.markets_len, self.outcomes_len
         if slot == self.markets.size:
             self.markets = _grown(self.markets, slot, 2 * slot)
@@ -171,43 +174,43 @@ class Book:
         return self.outcomes[first : first + int(market["outcomes"])]
 
     def status(self, slot: int) -> Status:
-        """Return a market's state."""
+        """Return a market's status."""
         return Status(int(self.markets[slot]["status"]))
 
     def version(self, slot: int) -> int:
-        """Return a market's visible sequence number."""
+        """Return a market's version: a number that rises with every visible change."""
         return int(self.markets[slot]["version"])
 
-    def touch(self, slot: int) -> int:
-        """Raise a market's version, since something visible changed, and return it."""
+    def raise_version(self, slot: int) -> int:
+        """Raise a market's version after a visible change; return the new version."""
         self.markets[slot]["version"] += 1
         return self.version(slot)
 
-    def enter(self, slot: int, status: Status, at_ns: int) -> int:
-        """Enter a state and return the version then: a state entered again is no visible change."""
+    def set_status(self, slot: int, status: Status, at_ns: Nanos) -> int:
+        """Set a market's status; return the version then, unchanged when the status is."""
         market = self.markets[slot]
         if market["status"] == status:
             return self.version(slot)
         market["status"] = status
         market["status_at_ns"] = at_ns
-        return self.touch(slot)
+        return self.raise_version(slot)
 
-    def flagged(self, slot: int, flag: int) -> bool:
-        """Say whether a flag is on a market."""
+    def has_flag(self, slot: int, flag: int) -> bool:
+        """Return whether a market has a flag."""
         return bool(self.markets[slot]["flags"] & flag)
 
-    def flag(self, slot: int, flag: int, *, on: bool) -> None:
-        """Put a flag on a market, or take it off."""
+    def set_flag(self, slot: int, flag: int, *, on: bool) -> None:
+        """Set or clear a flag of a market."""
         flags = int(self.markets[slot]["flags"])
         self.markets[slot]["flags"] = flags | flag if on else flags & ~flag
 
-    def liability_minor(self, slot: int) -> list[int]:
-        """Return per outcome what the house pays if it wins, less the stakes taken."""
+    def liability_minor(self, slot: int) -> list[Minor]:
+        """Return for each outcome the payout if it wins, less all stakes of the market."""
         taken = int(self.markets[slot]["stake_taken_minor"])
-        return [int(payout) - taken for payout in self.outcomes_of(slot)["payout_minor"]]
+        return [Minor(int(payout) - taken) for payout in self.outcomes_of(slot)["payout_minor"]]
 
 
-def _grown(array: Any, live: int, room: int) -> Any:
+def _grown(array: Any, used: int, room: int) -> Any:
     larger = np.zeros(room, array.dtype)
-    larger[:live] = array[:live]
+    larger[:used] = array[:used]
     return larger

@@ -1,7 +1,7 @@
-"""What a market command must look like before it is obeyed.
+"""Checks of a market command's fields, before the command is applied.
 
-Owns the bounds of its fields, checked again where they count: a command that was built in process
-has been through no decoder. Never looks at a market.
+Owns the bounds of the fields. Decoding checks them too, but a command built in process passes no
+decoder. Never reads a market.
 """
 
 from typing import Final
@@ -43,12 +43,12 @@ _LIMIT_BOUNDS: Final = {
 
 
 def out_of_bounds(field: str, message: str) -> Refused:
-    """Return the refusal of a field."""
+    """Return the refusal of a field outside its bounds."""
     return Refused(reason=Reason.FIELD_OUT_OF_BOUNDS, field=field, message=message)
 
 
 def not_allowed(status: Status, action: Action) -> Refused:
-    """Return the refusal of a move that the table of the life cycle does not hold."""
+    """Return the refusal of an action that the life-cycle table does not allow in a status."""
     return Refused(
         reason=Reason.TRANSITION_NOT_ALLOWED,
         field="market_no",
@@ -57,7 +57,7 @@ def not_allowed(status: Status, action: Action) -> Refused:
 
 
 def create_fault(command: CreateMarket) -> Refused | None:
-    """Return why a market cannot be made of this command, apart from its key and its limits."""
+    """Return why the command's fields refuse it, apart from key and limits; None if they fit."""
     if not 0 <= command.market_no <= MARKET_NO_MAX:
         return out_of_bounds("market_no", f"0 to {MARKET_NO_MAX}")
     if not 1 <= len(command.outcomes) <= OUTCOMES_MAX:
@@ -78,7 +78,7 @@ def create_fault(command: CreateMarket) -> Refused | None:
 
 
 def limits_fault(limits: Limits) -> Refused | None:
-    """Return why these limits cannot hold: a figure out of bounds, or no stake left between two."""
+    """Return why limits are refused: a figure out of bounds, or a minimum over the maximum."""
     for name, (low, high) in _LIMIT_BOUNDS.items():
         if not low <= getattr(limits, name) <= high:
             return out_of_bounds(f"limits.{name}", f"{low} to {high}")
@@ -88,7 +88,7 @@ def limits_fault(limits: Limits) -> Refused | None:
 
 
 def quotes_fault(quotes: tuple[Quote, ...], *, outcomes: int) -> Refused | None:
-    """Return why quotes cannot hold for a market of so many outcomes."""
+    """Return why quotes are refused for a market with so many outcomes."""
     quoted: dict[int, None] = {}
     for at, quote in enumerate(quotes):
         if not 0 <= quote.outcome < outcomes:
@@ -110,7 +110,7 @@ def quotes_fault(quotes: tuple[Quote, ...], *, outcomes: int) -> Refused | None:
 
 
 def results_fault(results: tuple[OutcomeResult, ...], *, outcomes: int) -> Refused | None:
-    """Return why results cannot settle a market of so many outcomes."""
+    """Return why results are refused for a market with so many outcomes."""
     if len(results) != outcomes:
         return out_of_bounds("results", f"{outcomes} outcomes, {len(results)} results")
     for at, result in enumerate(results):
@@ -121,7 +121,7 @@ def results_fault(results: tuple[OutcomeResult, ...], *, outcomes: int) -> Refus
 
 
 def deductions_fault(deductions: tuple[Deduction, ...]) -> Refused | None:
-    """Return why deductions cannot hold: a figure out of bounds, or times that do not rise."""
+    """Return why deductions are refused: a figure out of bounds, or times that do not rise."""
     if len(deductions) > DEDUCTIONS_MAX:
         return out_of_bounds("deductions", f"{DEDUCTIONS_MAX} at most")
     last_ns = -1
@@ -135,7 +135,7 @@ def deductions_fault(deductions: tuple[Deduction, ...]) -> Refused | None:
 
 
 def window_fault(command: CancelBets) -> Refused | None:
-    """Return why a window cannot be: an end out of bounds, or nothing between the two."""
+    """Return why a window is refused: a time out of bounds, or no time between its ends."""
     for name in ("from_ns", "until_ns"):
         end = getattr(command, name)
         if end is not None and not 0 <= end <= TIME_NS_MAX:
@@ -146,7 +146,7 @@ def window_fault(command: CancelBets) -> Refused | None:
 
 
 def feed_fault(command: FeedUpdate) -> Refused | None:
-    """Return why a feed's message cannot be obeyed, apart from what its market remembers."""
+    """Return why a feed message's fields refuse it, apart from the positions applied before."""
     if not 1 <= len(command.source) <= NAME_CHARS_MAX:
         return out_of_bounds("source", f"1 to {NAME_CHARS_MAX} characters")
     if not 0 <= command.position <= TIME_NS_MAX:

@@ -1,17 +1,17 @@
-"""How far each market has obeyed each of its feeds: the memory that makes a message count once.
+"""The position that each market has applied of each feed source, so that a message counts once.
 
-Owns positions and digests by market and source. Never looks at what a message says.
+Owns positions and digests by market and source. Never reads the steps of a message.
 
-Bounds: `SOURCES_MAX` sources a market, past which the messages of another are refused with
-CAPACITY; `DIGESTS_KEPT` messages of one position, past which the oldest is forgotten, and would be
-obeyed a second time if it came again.
+Bounds: a market has at most `SOURCES_MAX` sources; CAPACITY refuses the messages of another. At
+one position the last `DIGESTS_KEPT` digests are kept: an older message at that position would be
+applied a second time if it came again.
 """
 
 from typing import Any, Final, NamedTuple
 
 from engine.common.commands import DIGEST_MAX, NAME_CHARS_MAX, SOURCES_MAX, TIME_NS_MAX, FeedUpdate
 from engine.common.events import Refused
-from engine.common.ids import MARKET_NO_MAX
+from engine.common.ids import MARKET_NO_MAX, MarketNo
 from engine.common.reasons import Reason
 from engine.common.state_hash import Reader
 
@@ -21,17 +21,17 @@ DIGESTS_KEPT: Final = 16
 class _Reached(NamedTuple):
     position: int
     digests: tuple[int, ...]
-    """Of the messages obeyed at this position, in their order."""
+    """Digests of the messages applied at this position, in their order."""
 
 
 class FeedPositions:
-    """The highest position obeyed, by market number and source."""
+    """The highest position applied, by market number and source."""
 
     def __init__(self) -> None:
-        self._reached: dict[int, dict[str, _Reached]] = {}
+        self._reached: dict[MarketNo, dict[str, _Reached]] = {}
 
     def fault(self, command: FeedUpdate) -> Refused | None:
-        """Return why a message is not to be obeyed: it was, or there is no room to remember it."""
+        """Return why a message is refused: it was applied before, or its source has no room."""
         sources = self._reached.get(command.market_no, {})
         known = sources.get(command.source)
         if known is None:
@@ -47,7 +47,7 @@ class FeedPositions:
         return Refused(reason=Reason.FEED_POSITION_KNOWN, field="position", message=message)
 
     def note(self, command: FeedUpdate) -> None:
-        """Remember a message that is obeyed."""
+        """Record a message that is applied."""
         sources = self._reached.setdefault(command.market_no, {})
         known = sources.get(command.source)
         same = known is not None and known.position == command.position
@@ -55,19 +55,19 @@ class FeedPositions:
         digests = (*before, command.digest)[-DIGESTS_KEPT:]
         sources[command.source] = _Reached(command.position, digests)
 
-    def followed(self, market_no: int) -> bool:
-        """Say whether any feed has told this market anything."""
+    def has_feed(self, market_no: MarketNo) -> bool:
+        """Return whether a message of any feed was applied to this market."""
         return market_no in self._reached
 
-    def of(self, market_no: int) -> dict[str, int]:
+    def of(self, market_no: MarketNo) -> dict[str, int]:
         """Return a market's highest position by source, the sources in alphabetical order."""
         sources = self._reached.get(market_no, {})
         return {source: reached.position for source, reached in sorted(sources.items())}
 
     def dump(self) -> list[list[Any]]:
-        """Return the canonical form: market, source, position and digests, ascending.
+        """Return the canonical form: a list of market, source, position and digests, ascending.
 
-        A flat list for each and not a map: there may be 40,000, and bets wait for the copy.
+        Each item is a flat list and not a map: there may be 40,000, and bets wait for the copy.
         """
         return [
             [market_no, source, reached.position, *reached.digests]
@@ -84,10 +84,10 @@ class FeedPositions:
                 raise ValueError("positions: not a list")
             given = dict(zip(("market_no", "source", "position"), item, strict=False))
             reader = Reader(given, name="positions")
-            market_no = reader.integer("market_no", low=0, high=MARKET_NO_MAX)
+            market_no = MarketNo(reader.integer("market_no", low=0, high=MARKET_NO_MAX))
             source = reader.text("source")
             if (market_no, source) <= last or not 1 <= len(source) <= NAME_CHARS_MAX:
-                raise reader.fail("source", "out of order, given twice or of no fitting length")
+                raise reader.fail("source", "out of order, given twice or of a wrong length")
             position = reader.integer("position", low=0, high=TIME_NS_MAX)
             digests = tuple(item[3:])
             if not _digests_fit(digests):
@@ -99,8 +99,8 @@ class FeedPositions:
             last = (market_no, source)
         return positions
 
-    def market_nos(self) -> list[int]:
-        """Return the markets that any feed has told anything."""
+    def market_nos(self) -> list[MarketNo]:
+        """Return the markets to which a message of any feed was applied."""
         return list(self._reached)
 
 

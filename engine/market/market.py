@@ -1,13 +1,13 @@
-"""The market machine: every market of one shell as a deterministic state machine.
+"""The market machine: all markets of one shell as one deterministic state machine.
 
-Owns which commands are obeyed, what each bet is answered, and what settlement sends out. Never
-reads a clock, never does I/O, and never knows who asked: the same commands and bets in the same
-order give the same state, to the last bit of its hash.
+Owns which commands are applied, what each bet is answered and what a settlement sends to the
+outbox. Never reads a clock, never does I/O and never knows a session: the same commands and bets in
+the same order give the same state hash.
 
-Bounds: `markets_max` markets, past which a market is refused with CAPACITY, and `bets_max`
-remembered bets, past which a bet is refused with CAPACITY and not remembered; nothing is ever
-forgotten to make room, so a bet refused so can never be accepted later. A journal is replayed under
-the bounds it was written with.
+Bounds: at most `markets_max` markets; CAPACITY refuses another. At most `bets_max` records of bets;
+CAPACITY refuses a bet past that bound, without a record. No record is ever dropped to make room, so
+a bet refused with CAPACITY is never accepted later. A journal is replayed under the bounds with
+which it was written.
 """
 
 from typing import Any
@@ -37,18 +37,18 @@ from engine.common.events import (
     OutboxAcked,
     Refused,
 )
-from engine.common.ids import MalformedIdError, parse_market_key
+from engine.common.ids import MalformedIdError, MarketNo, ShardNo, parse_market_key
 from engine.common.lifecycle import Action, Status, next_status
 from engine.common.reasons import Reason
 from engine.common.rows import BET, DECISION, Rows
 from engine.common.state_hash import BytesDigest, state_hash
-from engine.common.units import BETS_MAX, MARKETS_MAX
+from engine.common.units import BETS_MAX, MARKETS_MAX, Nanos
 from engine.common.views import BookImage, PriceDelta, PriceImage
 from engine.market import state
-from engine.market.bet_resolution import Resolutions, Resolving
+from engine.market.bet_resolution import Resolutions, ResolvingCommand
 from engine.market.book import (
-    MARKET_AWAITED,
-    MARKET_FED_SHUT,
+    MARKET_AWAITS_FEED,
+    MARKET_FEED_STOPPED,
     MARKET_HELD,
     MARKET_RESULTS,
     MARKET_VOIDED,
@@ -64,18 +64,18 @@ from engine.market.command_checks import (
 )
 from engine.market.feed_positions import FeedPositions
 from engine.market.outbox import Outbox
-from engine.market.place_nb import decide_all_nb, look_up_nb
-from engine.market.status_transitions import Moves, market_held, unpriced
+from engine.market.place_nb import decide_all_nb, find_rows_nb
+from engine.market.status_transitions import StatusTransitions, market_held, without_opening
 from engine.market.views import book_image, price_delta, price_image
 
 
 class MarketMachine:
-    """Any number of markets, their bets and the settlements they owe.
+    """Markets, their bets, and the settlements that account shards have not acknowledged.
 
     Parameters
     ----------
     bets_max, markets_max : int
-        How much the machine may hold (see the module).
+        Bounds of the machine (see the module).
     """
 
     def __init__(self, *, bets_max: int = BETS_MAX, markets_max: int = MARKETS_MAX) -> None:
@@ -87,26 +87,26 @@ class MarketMachine:
         self._outbox = Outbox()
         self._resolutions = Resolutions(self._book, self._outbox)
         self._positions = FeedPositions()
-        self._slot_of: dict[int, int] = {}
-        self._no_of: dict[str, int] = {}
+        self._slot_of: dict[MarketNo, int] = {}
+        self._no_of: dict[str, MarketNo] = {}
         self._keys: list[str] = []
         self._names: list[tuple[str, ...]] = []
-        self._places = np.empty(0, np.int32)
+        self._numbers = np.empty(0, np.int32)
         self._slots = np.empty(0, np.int32)
         self._digest = BytesDigest()
         self._digested = 0
 
     # --- bets -------------------------------------------------------------------------------------
 
-    def place(self, rows: Rows, at_ns: int) -> Rows:
-        """Decide bets in order, for any of the markets; the same id again gets the same answer.
+    def place(self, rows: Rows, at_ns: Nanos) -> Rows:
+        """Decide bets in order, on any of the markets; a repeated bet id gets the same answer.
 
         Parameters
         ----------
         rows : Rows
             BET rows.
-        at_ns : int
-            When they arrived, written on each bet that is new.
+        at_ns : Nanos
+            Time of arrival, written into the record of each new bet.
 
         Returns
         -------
@@ -115,12 +115,12 @@ class MarketMachine:
         """
         assert rows.dtype == BET, f"BET rows, not {rows.dtype}"
         book, count = self._book, len(rows)
-        book.room_for_bets(min(count, self._bets_max - book.bets_len))
-        if count > len(self._places):
-            self._places, self._slots = np.empty(count, np.int32), np.empty(count, np.int32)
+        book.make_room_for_bets(min(count, self._bets_max - book.bets_len))
+        if count > len(self._numbers):
+            self._numbers, self._slots = np.empty(count, np.int32), np.empty(count, np.int32)
         rows = np.ascontiguousarray(rows)
         decisions = np.empty(count, DECISION)
-        book.bets_len = look_up_nb(
+        book.bets_len = find_rows_nb(
             rows,
             book.markets,
             book.market_table,
@@ -128,7 +128,7 @@ class MarketMachine:
             book.bet_table,
             book.bets_len,
             self._bets_max,
-            self._places,
+            self._numbers,
             self._slots,
         )
         decide_all_nb(
@@ -138,33 +138,33 @@ class MarketMachine:
             book.outcomes,
             book.records,
             book.earlier,
-            self._places,
+            self._numbers,
             self._slots,
             decisions,
         )
         return decisions
 
     def reserve(self, *, bets: int) -> None:
-        """Make room for more bets ahead of time, so that no batch waits while memory grows."""
+        """Make room for more bets ahead of time, so that no batch waits while arrays grow."""
         count = max(0, min(bets, self._bets_max - self._book.bets_len))
-        self._book.room_for_bets(count)
-        self._book.touch_ahead(count)
+        self._book.make_room_for_bets(count)
+        self._book.map_pages_ahead(count)
 
     @property
     def bets_len(self) -> int:
-        """How many decisions are remembered."""
+        """Number of records of bets, accepted and refused."""
         return self._book.bets_len
 
     def bets(self) -> Rows:
-        """Return every remembered decision (BET_RECORD), oldest first: a view not to be written."""
+        """Return a read-only view of every decision (BET_RECORD rows), oldest first."""
         view = self._book.records[: self._book.bets_len]
         view.flags.writeable = False
         return view
 
     # --- commands ---------------------------------------------------------------------------------
 
-    def apply(self, command: MarketCommand, at_ns: int) -> MarketEvent:
-        """Obey a command, or refuse it and change nothing."""
+    def apply(self, command: MarketCommand, at_ns: Nanos) -> MarketEvent:
+        """Apply a command, or refuse it and change nothing."""
         if isinstance(command, CreateMarket):
             return self._create(command, at_ns)
         if isinstance(command, AckOutbox):
@@ -179,40 +179,44 @@ class MarketMachine:
         if isinstance(command, SetLimits):
             return self._set_limits(command, slot)
         if isinstance(command, FeedUpdate):
-            return self._follow(command, slot, at_ns)
-        return self._obey(command, slot, at_ns, fed=False)
+            return self._apply_feed_update(command, slot, at_ns)
+        return self._apply_step(command, slot, at_ns, by_feed=False)
 
-    def _obey(self, command: FeedStep, slot: int, at_ns: int, *, fed: bool) -> FeedStepEvent:
-        """Obey a command that a feed may give as well (`fed`: it does, as a step)."""
+    def _apply_step(
+        self, command: FeedStep, slot: int, at_ns: Nanos, *, by_feed: bool
+    ) -> FeedStepEvent:
+        """Apply a command that both traders and feeds give; `by_feed` says who gives this one."""
         if isinstance(command, SetOdds):
             return self._set_odds(command, slot)
-        if not isinstance(command, Resolving):
-            followed = self._positions.followed(command.market_no) or self._book.flagged(
-                slot, MARKET_AWAITED
+        if not isinstance(command, ResolvingCommand):
+            has_feed = self._positions.has_feed(command.market_no) or self._book.has_flag(
+                slot, MARKET_AWAITS_FEED
             )
-            return Moves(self._book).obey(command, slot, at_ns, fed=fed, followed=followed)
-        if fed and self._book.flagged(slot, MARKET_VOIDED) and _takes_all_back(command):
+            return StatusTransitions(self._book).apply(
+                command, slot, at_ns, by_feed=by_feed, has_feed=has_feed
+            )
+        if by_feed and self._book.has_flag(slot, MARKET_VOIDED) and _rolls_back_market(command):
             return market_held("market_no")
         before = self._book.status(slot)
-        event = self._resolutions.obey(command, slot, at_ns)
-        if fed and before != self._book.status(slot) == Status.SUSPENDED:
-            # Taken back by the feed: betting awaits the feed's word.
-            self._book.flag(slot, MARKET_FED_SHUT, on=True)
-        if not fed and not isinstance(event, Refused):
-            self._note_end(command, slot)
+        event = self._resolutions.apply(command, slot, at_ns)
+        if by_feed and before != self._book.status(slot) == Status.SUSPENDED:
+            # The feed rolled something back: the market opens when the feed says so.
+            self._book.set_flag(slot, MARKET_FEED_STOPPED, on=True)
+        if not by_feed and not isinstance(event, Refused):
+            self._note_trader_resolution(command, slot)
         return event
 
-    def _note_end(self, command: Resolving, slot: int) -> None:
-        """Remember that it was a trader who ended betting or voided the market, or undid that."""
+    def _note_trader_resolution(self, command: ResolvingCommand, slot: int) -> None:
+        """Record that a trader ended betting or voided the market, or rolled the voiding back."""
         book = self._book
         if isinstance(command, SettleMarket | CancelMarket):
-            book.flag(slot, MARKET_HELD, on=True)
+            book.set_flag(slot, MARKET_HELD, on=True)
         if isinstance(command, CancelMarket):
-            book.flag(slot, MARKET_VOIDED, on=True)
+            book.set_flag(slot, MARKET_VOIDED, on=True)
         elif book.status(slot) != Status.CANCELLED:
-            book.flag(slot, MARKET_VOIDED, on=False)
+            book.set_flag(slot, MARKET_VOIDED, on=False)
 
-    def _follow(self, command: FeedUpdate, slot: int, at_ns: int) -> MarketEvent:
+    def _apply_feed_update(self, command: FeedUpdate, slot: int, at_ns: Nanos) -> MarketEvent:
         refusal = feed_fault(command) or self._positions.fault(command)
         if refusal is not None:
             return refusal
@@ -220,8 +224,8 @@ class MarketMachine:
         events: list[FeedStepEvent] = []
         priced = True
         for given in command.steps:
-            step = given if priced else unpriced(given)
-            events.append(self._obey(step, slot, at_ns, fed=True))
+            step = given if priced else without_opening(given)
+            events.append(self._apply_step(step, slot, at_ns, by_feed=True))
             priced = priced and not (isinstance(step, SetOdds) and isinstance(events[-1], Refused))
         return FeedApplied(
             market_no=command.market_no,
@@ -231,7 +235,7 @@ class MarketMachine:
             events=tuple(events),
         )
 
-    def _create(self, command: CreateMarket, at_ns: int) -> MarketEvent:
+    def _create(self, command: CreateMarket, at_ns: Nanos) -> MarketEvent:
         try:
             key = str(parse_market_key(command.key))
         except MalformedIdError as error:
@@ -259,7 +263,7 @@ class MarketMachine:
         market["status"] = Status.INACTIVE
         market["version"] = 1
         market["status_at_ns"] = at_ns
-        market["flags"] = 0 if command.offered else MARKET_AWAITED
+        market["flags"] = 0 if command.offered else MARKET_AWAITS_FEED
         self._write_limits(slot, command.limits)
         self._slot_of[command.market_no] = slot
         self._no_of[key] = command.market_no
@@ -268,7 +272,7 @@ class MarketMachine:
         return MarketCreated(market_no=command.market_no, version=1, key=key)
 
     def _set_odds(self, command: SetOdds, slot: int) -> OddsSet | Refused:
-        refusal = self._betting_over(slot)
+        refusal = self._refuse_after_close(slot)
         if refusal is not None:
             return refusal
         outcomes = self._book.outcomes_of(slot)
@@ -282,11 +286,11 @@ class MarketMachine:
             changed |= flags != outcome["flags"] or quote.odds_milli != outcome["odds_milli"]
             outcome["odds_milli"] = quote.odds_milli
             outcome["flags"] = flags
-        version = self._book.touch(slot) if changed else self._book.version(slot)
+        version = self._book.raise_version(slot) if changed else self._book.version(slot)
         return OddsSet(market_no=command.market_no, version=version, quotes=command.quotes)
 
     def _set_limits(self, command: SetLimits, slot: int) -> MarketEvent:
-        refusal = self._betting_over(slot) or limits_fault(command.limits)
+        refusal = self._refuse_after_close(slot) or limits_fault(command.limits)
         if refusal is not None:
             return refusal
         self._write_limits(slot, command.limits)
@@ -301,58 +305,58 @@ class MarketMachine:
         forgotten = self._outbox.ack(shard=command.shard, upto=command.upto)
         return OutboxAcked(shard=command.shard, upto=command.upto, forgotten=forgotten)
 
-    # --- settlements on their way out -------------------------------------------------------------
+    # --- outbox -----------------------------------------------------------------------------------
 
-    def outbox(self, *, shard: int, limit: int) -> Rows:
+    def outbox(self, *, shard: ShardNo, limit: int) -> Rows:
         """Return the oldest SETTLEMENT rows waiting for an account shard, `limit` at most."""
         return self._outbox.waiting(shard=shard, limit=limit)
 
-    def outbox_shards(self) -> list[int]:
-        """Return the account shards that settlements wait for, ascending."""
+    def outbox_shards(self) -> list[ShardNo]:
+        """Return the account shards for which settlements wait, ascending."""
         return self._outbox.shards()
 
-    # --- pictures ---------------------------------------------------------------------------------
+    # --- views ------------------------------------------------------------------------------------
 
-    def market_nos(self) -> list[int]:
+    def market_nos(self) -> list[MarketNo]:
         """Return the numbers of all markets, in the order of their creation."""
         return list(self._slot_of)
 
-    def price_image(self, market_no: int) -> PriceImage:
-        """Return what a bettor sees of a market; KeyError when there is none of this number."""
+    def price_image(self, market_no: MarketNo) -> PriceImage:
+        """Return a market as a bettor sees it; KeyError when there is no such market."""
         slot = self._slot_of[market_no]
         return price_image(self._book, slot, key=self._keys[slot], names=self._names[slot])
 
-    def price_delta(self, market_no: int) -> PriceDelta:
-        """Return a market's moving part; KeyError when there is none of this number."""
+    def price_delta(self, market_no: MarketNo) -> PriceDelta:
+        """Return the part of a market that changes; KeyError when there is no such market."""
         return price_delta(self._book, self._slot_of[market_no])
 
-    def book_image(self, market_no: int) -> BookImage:
-        """Return what a trader sees of a market; KeyError when there is none of this number."""
+    def book_image(self, market_no: MarketNo) -> BookImage:
+        """Return a market as a trader sees it; KeyError when there is no such market."""
         slot = self._slot_of[market_no]
         windows = self._resolutions.windows_of(slot)
         return book_image(
             self._book, slot, key=self._keys[slot], names=self._names[slot], windows=windows
         )
 
-    def feed_positions(self, market_no: int) -> dict[str, int]:
-        """Return the highest position obeyed by source; KeyError when there is no such market."""
+    def feed_positions(self, market_no: MarketNo) -> dict[str, int]:
+        """Return the highest position applied by source; KeyError when there is no such market."""
         assert self._slot_of[market_no] >= 0
         return self._positions.of(market_no)
 
-    def results_stand(self, market_no: int) -> bool:
-        """Say whether a market has results; KeyError when there is no such market."""
-        return self._book.flagged(self._slot_of[market_no], MARKET_RESULTS)
+    def results_stand(self, market_no: MarketNo) -> bool:
+        """Return whether a market has results; KeyError when there is no such market."""
+        return self._book.has_flag(self._slot_of[market_no], MARKET_RESULTS)
 
     # --- state as a document ----------------------------------------------------------------------
 
     def dump(self, *, layout: int = state.LAYOUT) -> dict[str, Any]:
-        """Return the whole state in canonical form (see canon).
+        """Return the whole state as a canonical document (see state_hash).
 
         Parameters
         ----------
         layout : int
-            An older one gives what a release of that layout would have dumped, and leaves out what
-            it did not know of.
+            Version of the document. An older version gives what a release of that version would
+            have dumped, without the fields that it did not have.
         """
         return state.document(self._parts(), bets=None, layout=layout)
 
@@ -364,7 +368,7 @@ class MarketMachine:
         bets_max: int = BETS_MAX,
         markets_max: int = MARKETS_MAX,
     ) -> "MarketMachine":
-        """Build a machine from a dump of this layout or an older one.
+        """Make a machine from a dump of this layout or an older one.
 
         Raises
         ------
@@ -377,14 +381,14 @@ class MarketMachine:
         machine._book, machine._outbox = parts.book, parts.outbox
         machine._resolutions, machine._positions = parts.resolutions, parts.positions
         machine._keys, machine._names = parts.keys, parts.names
-        machine._slot_of = {number: slot for slot, number in enumerate(numbers)}
+        machine._slot_of = {MarketNo(number): slot for slot, number in enumerate(numbers)}
         machine._no_of = dict(zip(parts.keys, numbers, strict=True))
         return machine
 
     def state_hash(self, *, layout: int = state.LAYOUT) -> str:
         """Return the blake2b-128 of the canonical dump (of a layout) in hex.
 
-        Bets are hashed once, when they are first asked for: the cost is that of the new ones.
+        Each bet is hashed once, so a call costs the time of the bets since the last call.
         """
         if self._digested < self._book.bets_len:
             fresh = self._book.records[self._digested : self._book.bets_len]
@@ -393,7 +397,7 @@ class MarketMachine:
         return state_hash(state.document(self._parts(), bets=self._digest, layout=layout))
 
     def check(self) -> None:
-        """Assert every invariant of the state; the cost is that of reading every bet."""
+        """Assert every invariant of the state; a call reads every bet."""
         state.check(self._parts())
         numbers = self._book.markets["market_no"][: self._book.markets_len].tolist()
         assert self._slot_of == {number: slot for slot, number in enumerate(numbers)}
@@ -411,15 +415,15 @@ class MarketMachine:
             self._names,
         )
 
-    # --- one market's row -------------------------------------------------------------------------
+    # --- a market's row ---------------------------------------------------------------------------
 
     def _write_limits(self, slot: int, limits: Limits) -> None:
         market = self._book.markets[slot]
         for name in Limits.__struct_fields__:
             market[name] = getattr(limits, name)
 
-    def _betting_over(self, slot: int) -> Refused | None:
-        """Refuse what makes sense only while betting may still come: that is, be closed."""
+    def _refuse_after_close(self, slot: int) -> Refused | None:
+        """Refuse a command that is allowed only while the market can still be closed."""
         status = self._book.status(slot)
         if next_status(status, Action.CLOSE) is not None:
             return None
@@ -430,8 +434,8 @@ class MarketMachine:
         )
 
 
-def _takes_all_back(command: Resolving) -> bool:
-    """Say whether a command takes the cancellation of a whole market back."""
+def _rolls_back_market(command: ResolvingCommand) -> bool:
+    """Return whether a command rolls back the cancellation of a whole market."""
     if not isinstance(command, RollBackCancel):
         return False
     return command.from_ns is None and command.until_ns is None

@@ -1,15 +1,15 @@
-"""What markets owe the account shards: settlements waiting to be applied, a queue for each shard.
+"""Settlements that wait for the account shards to apply them, in one queue for each shard.
 
-Owns the order and numbering of settlements: a shard's numbers rise by one and are never given
-twice, so that an ack up to a number is clear whatever was sent, lost or repeated. Never knows who
-carries them.
+Owns the order and the numbers of settlements. A shard's numbers rise by one and are never used
+twice, so an acknowledgement up to a number is unambiguous after losses and repetitions. Never sends
+a settlement: the market shell does.
 """
 
 from typing import Any, Final
 
 import numpy as np
 
-from engine.common.ids import SHARD_BITS, SHARD_NO_MAX
+from engine.common.ids import SHARD_BITS, SHARD_NO_MAX, ShardNo
 from engine.common.rows import SETTLEMENT, Rows
 from engine.common.state_hash import Reader, pack_rows
 
@@ -17,7 +17,7 @@ SEQ_MAX: Final = (1 << 63) - 1
 
 
 class _Queue:
-    """One shard's waiting rows; those before `begin` are acknowledged and await compaction."""
+    """One shard's rows: those from `begin` to `end` wait, those before `begin` are acknowledged."""
 
     def __init__(self, rows: Rows, *, next_seq: int) -> None:
         self.rows = rows
@@ -29,7 +29,7 @@ class _Queue:
         return self.rows[self.begin : self.end]
 
     def append(self, rows: Rows) -> None:
-        """Append rows under the next numbers; the memory at least doubles when it grows."""
+        """Append rows with the next numbers; the array at least doubles when it grows."""
         if self.end + len(rows) > len(self.rows):
             waiting = self.waiting()
             larger = np.zeros(max(len(waiting) + len(rows), 2 * len(waiting)), SETTLEMENT)
@@ -42,10 +42,10 @@ class _Queue:
         self.next_seq += len(rows)
 
     def ack(self, upto: int) -> int:
-        """Forget the rows up to a number; return how many."""
-        forgotten = max(
-            0, min(upto - (self.next_seq - 1 - (self.end - self.begin)), self.end - self.begin)
-        )
+        """Drop the rows up to a number; return how many were dropped."""
+        count = self.end - self.begin
+        acknowledged = self.next_seq - 1 - count
+        forgotten = max(0, min(upto - acknowledged, count))
         self.begin += forgotten
         if self.begin == self.end:
             self.rows, self.begin, self.end = np.zeros(0, SETTLEMENT), 0, 0
@@ -56,44 +56,45 @@ class Outbox:
     """Settlements by account shard, oldest first."""
 
     def __init__(self) -> None:
-        self._queues: dict[int, _Queue] = {}
+        self._queues: dict[ShardNo, _Queue] = {}
 
     def append(self, rows: Rows) -> None:
-        """Append settlements, each to the shard that gave its bet id, in the order given."""
+        """Append settlements in their order, each to the shard that gave its bet id."""
         if len(rows) == 0:
             return
         shards = (rows["bet_id"] >> np.uint64(SHARD_BITS)).astype(np.uint16)
         order = np.argsort(shards, kind="stable")
         present, begins = np.unique(shards[order], return_index=True)
         ends = [*begins[1:].tolist(), len(rows)]
-        for shard, begin, end in zip(present.tolist(), begins.tolist(), ends, strict=True):
+        for number, begin, end in zip(present.tolist(), begins.tolist(), ends, strict=True):
+            shard = ShardNo(number)
             queue = self._queues.get(shard)
             if queue is None:
                 queue = self._queues[shard] = _Queue(np.zeros(0, SETTLEMENT), next_seq=1)
             queue.append(rows if len(present) == 1 else rows[order[begin:end]])
 
-    def waiting(self, *, shard: int, limit: int) -> Rows:
-        """Return a copy of a shard's oldest rows, `limit` at most."""
+    def waiting(self, *, shard: ShardNo, limit: int) -> Rows:
+        """Return a copy of a shard's oldest waiting rows, `limit` at most."""
         queue = self._queues.get(shard)
         return np.zeros(0, SETTLEMENT) if queue is None else queue.waiting()[: max(limit, 0)].copy()
 
-    def shards(self) -> list[int]:
-        """Return the shards that something waits for, ascending."""
+    def shards(self) -> list[ShardNo]:
+        """Return the shards that have waiting rows, ascending."""
         return sorted(shard for shard, queue in self._queues.items() if queue.begin < queue.end)
 
-    def last_seq(self, shard: int) -> int:
-        """Return the highest number given to a shard's rows, 0 for none."""
+    def last_seq(self, shard: ShardNo) -> int:
+        """Return the highest number of a shard's rows so far, 0 for none."""
         queue = self._queues.get(shard)
         return 0 if queue is None else queue.next_seq - 1
 
-    def ack(self, *, shard: int, upto: int) -> int:
-        """Forget a shard's rows up to a number that was given; return how many."""
+    def ack(self, *, shard: ShardNo, upto: int) -> int:
+        """Drop a shard's rows up to a number at most `last_seq`; return how many were dropped."""
         assert 0 <= upto <= self.last_seq(shard)
         queue = self._queues.get(shard)
         return 0 if queue is None else queue.ack(upto)
 
     def dump(self) -> list[dict[str, Any]]:
-        """Return the canonical form: one map a shard ever served, ascending."""
+        """Return the canonical form: one map for each shard that ever had a row, ascending."""
         return [
             {"shard": shard, "next_seq": queue.next_seq, "rows": pack_rows(queue.waiting())}
             for shard, queue in sorted(self._queues.items())
@@ -106,14 +107,14 @@ class Outbox:
         for item in items:
             reader = Reader(item, name="outbox")
             reader.only("shard", "next_seq", "rows")
-            shard = reader.integer("shard", low=last + 1, high=SHARD_NO_MAX)
+            shard = ShardNo(reader.integer("shard", low=last + 1, high=SHARD_NO_MAX))
             next_seq = reader.integer("next_seq", low=1, high=SEQ_MAX)
             rows = reader.rows("rows", SETTLEMENT)
             expected = np.arange(next_seq - len(rows), next_seq, dtype=np.int64)
             if next_seq <= len(rows) or not np.array_equal(
                 rows["outbox_seq"], expected.astype(np.uint64)
             ):
-                raise reader.fail("rows", "numbers that do not rise by one to next_seq")
+                raise reader.fail("rows", "numbers do not rise by one to next_seq")
             if len(rows) and np.any(rows["bet_id"] >> np.uint64(SHARD_BITS) != shard):
                 raise reader.fail("rows", f"a bet of another shard than {shard}")
             outbox._queues[shard] = _Queue(rows, next_seq=next_seq)
@@ -121,7 +122,7 @@ class Outbox:
         return outbox
 
     def check(self) -> None:
-        """Assert that every queue's numbers rise by one up to the last given, shard by shard."""
+        """Assert for every shard that its rows are of its bets and their numbers rise by one."""
         for shard, queue in self._queues.items():
             rows = queue.waiting()
             first = queue.next_seq - len(rows)

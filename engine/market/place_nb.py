@@ -1,11 +1,11 @@
-"""The decision kernel: a batch of bets in, their decisions out, the book changed by those accepted.
+"""The decision kernels: decide a batch of bets and add the accepted ones to the book.
 
-Owns the ladder of checks and the alternative stake. Never allocates and never grows anything: the
-caller has made room for the whole batch, and what does not fit under the bound is refused.
+Own the order of the checks and the alternative stake. Never allocate and never grow an array: the
+caller has made room for the whole batch, and a bet past the bound is refused.
 
-It works in two passes. The first finds or enters every bet id and finds every market, which are the
-reads that miss the cache; nothing in it waits for anything, so the processor has many of them in
-flight. The second decides, in the order in which the bets came.
+A batch takes two passes. The first pass finds or enters every bet id and finds every market. These
+reads miss the processor's cache, and none depends on another, so the processor overlaps them. The
+second pass decides the bets in their order.
 """
 
 from typing import Final
@@ -22,10 +22,16 @@ from engine.common.rows import BET, DECISION, FLAG_FENCE, FLAG_KNOWN, I32s, Poli
 from engine.common.units import (
     ODDS_MILLI_MAX,
     ODDS_MILLI_MIN,
+    ODDS_MILLI_ONE,
     PAYOUT_MINOR_MAX,
     RATE_MICRO_MAX,
-    RATE_MICRO_ONE,
     STAKE_MINOR_MAX,
+)
+from engine.common.units_nb import (
+    base_amount_minor_max_nb,
+    base_minor_nb,
+    payout_minor_nb,
+    payout_stake_minor_max_nb,
 )
 from engine.market.book import BET_RECORD, MARKET, OUTCOME, OUTCOME_ACTIVE
 
@@ -54,7 +60,7 @@ _STATUS_MIN: Final = int(min(Status))
 _REFUSALS: Final = tuple(
     int(BET_REFUSAL[Status(status)]) for status in range(int(min(Status)), int(max(Status)) + 1)
 )
-"""What a bet hears in each state, by status less the lowest."""
+"""The reason that a bet gets in each market status, indexed by status less the lowest status."""
 
 _ID_SHIFT: Final = np.uint64(SHARD_BITS)
 _ID_SERIAL: Final = np.uint64((1 << SHARD_BITS) - 1)
@@ -62,8 +68,8 @@ _ID_SHARD_MAX: Final = np.uint64(SHARD_NO_MAX)
 
 _NO_ROOM: Final = -1
 _KNOWN: Final = -2
-"""A place of ``_KNOWN - record`` marks a bet that is remembered; any other place is a new record's
-number, and `_NO_ROOM` a bet that nobody will remember."""
+"""A record number of 0 and above is a new record. ``_KNOWN - record`` is a record that exists: the
+bet was decided before. `_NO_ROOM` is a bet past the bound, which gets no record."""
 
 
 @kernel(
@@ -79,20 +85,20 @@ number, and `_NO_ROOM` a bet that nobody will remember."""
         types.Array(int32, 1, "C"),
     )
 )
-def look_up_nb(
+def find_rows_nb(
     rows: Rows,
     markets: Rows,
     market_table: U64s,
     records: Rows,
     bet_table: U64s,
-    bets: int,
+    bets_len: int,
     bets_max: int,
-    places: I32s,
+    numbers: I32s,
     slots: I32s,
 ) -> int:
-    """Find or enter each bet id, find each market; return how many bets are remembered now.
+    """Find or enter each bet id and find each market; return how many records there are now.
 
-    `places` receives each row's record (new, known or none), `slots` its market or -1.
+    `numbers` receives each row's record number (see `_KNOWN`), `slots` its market's slot or -1.
     """
     for at in range(rows.size):
         row = rows[at]
@@ -101,17 +107,17 @@ def look_up_nb(
         while True:
             place = seek_nb(bet_table, hashed, place)
             if place < 0:
-                if bets < bets_max:
-                    put_nb(bet_table, hashed, -1 - place, bets)
-                    records[bets].bet_id = row.bet_id
-                    places[at] = bets
-                    bets += 1
+                if bets_len < bets_max:
+                    put_nb(bet_table, hashed, -1 - place, bets_len)
+                    records[bets_len].bet_id = row.bet_id
+                    numbers[at] = bets_len
+                    bets_len += 1
                 else:
-                    places[at] = _NO_ROOM
+                    numbers[at] = _NO_ROOM
                 break
             known = row_at_nb(bet_table, place)
             if records[known].bet_id == row.bet_id:
-                places[at] = _KNOWN - known
+                numbers[at] = _KNOWN - known
                 break
             place += 1
         market_hashed = mix_nb(np.uint64(row.market_no))
@@ -126,16 +132,17 @@ def look_up_nb(
                 slots[at] = slot
                 break
             place += 1
-    return bets
+    return bets_len
 
 
 @kernel()
 def stake_max_nb(rate_micro: int, odds_milli: int, market: Row, outcome_payout_minor: int) -> int:
     """Return the highest stake that passes every limit of the market at these odds; 0 for none.
 
-    Exact: a payout less its stake is ``floor(stake * (odds - 1000) / 1000)``, so each limit turns
-    into the largest base stake under it. A market over its limit because of another outcome may ask
-    for a stake large enough to bring it back: then the highest must also reach that.
+    The figure is exact: a payout less its stake is ``floor(stake * (odds - 1000) / 1000)``, so each
+    limit gives the largest base stake under it. A market that is over its limit on another outcome
+    accepts only a stake large enough to bring that liability back under the limit; the highest
+    stake must then reach that lower bound too.
     """
     taken = market.stake_taken_minor
     liability = outcome_payout_minor - taken
@@ -144,17 +151,17 @@ def stake_max_nb(rate_micro: int, odds_milli: int, market: Row, outcome_payout_m
         return 0
     room = min(room, PAYOUT_MINOR_MAX)
     base = min(market.stake_minor_max, STAKE_MINOR_MAX)
-    base = min(base, ((market.payout_minor_max + 1) * 1_000 - 1) // odds_milli)
-    base = min(base, ((room + 1) * 1_000 - 1) // (odds_milli - 1_000))
-    stake = min(((base + 1) * RATE_MICRO_ONE - 1) // rate_micro, STAKE_MINOR_MAX)
-    base = stake * rate_micro // RATE_MICRO_ONE
+    base = min(base, payout_stake_minor_max_nb(market.payout_minor_max, odds_milli))
+    base = min(base, payout_stake_minor_max_nb(room, odds_milli - ODDS_MILLI_ONE))
+    stake = min(base_amount_minor_max_nb(base, rate_micro), STAKE_MINOR_MAX)
+    base = base_minor_nb(stake, rate_micro)
     worst = market.payout_worst_minor - taken - market.market_liability_minor_max
     return stake if base >= max(market.stake_minor_min, worst) else 0
 
 
 @kernel()
 def check_row_nb(row: Row) -> int:
-    """Return why a row is out of bounds whatever its market says, or `ACCEPTED`."""
+    """Return why a row is out of bounds on any market, or `ACCEPTED`."""
     if row.odds_milli < ODDS_MILLI_MIN or row.odds_milli > ODDS_MILLI_MAX:
         return _ODDS_OUT_OF_BOUNDS
     if row.stake_minor < 1 or row.stake_minor > STAKE_MINOR_MAX:
@@ -163,7 +170,7 @@ def check_row_nb(row: Row) -> int:
         return _FIELD_OUT_OF_BOUNDS
     if row.bet_id >> _ID_SHIFT > _ID_SHARD_MAX or row.bet_id & _ID_SERIAL == 0:
         return _FIELD_OUT_OF_BOUNDS
-    base = row.stake_minor * row.rate_micro // RATE_MICRO_ONE
+    base = base_minor_nb(row.stake_minor, row.rate_micro)
     if base > STAKE_MINOR_MAX:
         return _AMOUNT_OUT_OF_BOUNDS
     return _STAKE_TOO_SMALL if base < 1 else _ACCEPTED
@@ -171,7 +178,7 @@ def check_row_nb(row: Row) -> int:
 
 @kernel()
 def check_limits_nb(base: int, payout: int, market: Row, outcome_payout_minor: int) -> int:
-    """Return the first limit that the book with this bet in it would break, or `ACCEPTED`."""
+    """Return the first limit that the book would break with this bet in it, or `ACCEPTED`."""
     if base < market.stake_minor_min:
         return _STAKE_TOO_SMALL
     if base > market.stake_minor_max:
@@ -189,10 +196,10 @@ def check_limits_nb(base: int, payout: int, market: Row, outcome_payout_minor: i
 
 @kernel()
 def decide_nb(row: Row, slot: int, markets: Rows, outcomes: Rows, record: Row, number: int) -> int:
-    """Decide one new bet: write the verdict into its record, and the bet into the book if taken.
+    """Decide one new bet: write the verdict into its record, and an accepted bet into the book.
 
-    Returns one more than the record of the market's accepted bet before it, 0 where there is none
-    or this one is refused.
+    Returns one more than the record number of the market's accepted bet before this one; 0 when
+    there is none or when this bet is refused.
     """
     if row.flags & FLAG_FENCE:
         record.reason = _FENCED
@@ -220,8 +227,8 @@ def decide_nb(row: Row, slot: int, markets: Rows, outcomes: Rows, record: Row, n
     if reason != _ACCEPTED:
         record.reason = reason
         return 0
-    base = row.stake_minor * row.rate_micro // RATE_MICRO_ONE
-    payout = base * odds // 1_000
+    base = base_minor_nb(row.stake_minor, row.rate_micro)
+    payout = payout_minor_nb(base, odds)
     reason = check_limits_nb(base, payout, market, outcome.payout_minor)
     if reason != _ACCEPTED:
         record.reason = reason
@@ -260,25 +267,25 @@ def decide_all_nb(
     outcomes: Rows,
     records: Rows,
     earlier: I32s,
-    places: I32s,
+    numbers: I32s,
     slots: I32s,
     decisions: Rows,
 ) -> None:
-    """Decide a batch in order; repeat what was decided for ids that are remembered."""
+    """Decide a batch in order; repeat the decision for bet ids that have a record."""
     for at in range(rows.size):
         row = rows[at]
         decision = decisions[at]
         decision.bet_id = row.bet_id
-        place = places[at]
-        if place == _NO_ROOM:
+        number = numbers[at]
+        if number == _NO_ROOM:
             decision.stake_max_minor = 0
             decision.odds_milli = 0
             decision.reason = _CAPACITY
             decision.flags = 0
             continue
-        number = place if place >= 0 else _KNOWN - place
-        record = records[number]
-        if place >= 0:
+        fresh = number >= 0
+        record = records[number if fresh else _KNOWN - number]
+        if fresh:
             record.stake_minor = row.stake_minor
             record.stake_max_minor = 0
             record.at_ns = at_ns
@@ -295,4 +302,4 @@ def decide_all_nb(
         decision.stake_max_minor = record.stake_max_minor
         decision.odds_milli = record.odds_milli
         decision.reason = record.reason
-        decision.flags = 0 if place >= 0 else FLAG_KNOWN
+        decision.flags = 0 if fresh else FLAG_KNOWN

@@ -1,7 +1,7 @@
-"""Kernels of settlement and of the audit: walks over the bets of a market, or over all of them.
+"""Kernels of settlement and of the audit: loops over the bets of one market, or of all markets.
 
-Owns the arithmetic of a settled bet and the recomputation of the book from its bets. Never writes
-to the book: a settlement is rows for the outbox, an audit is figures to compare.
+Own the arithmetic of a settled bet and the recomputation of the book from its bets. Never write to
+the book: a settlement writes rows for the outbox, an audit writes figures to compare.
 """
 
 from typing import Final
@@ -16,10 +16,11 @@ from engine.common.rows import SETTLEMENT, BetResult, I32s, I64s, Rows, U8s, U32
 from engine.common.units import (
     ODDS_MILLI_MAX,
     ODDS_MILLI_MIN,
+    ODDS_MILLI_ONE,
     RATE_MICRO_MAX,
-    RATE_MICRO_ONE,
     STAKE_MINOR_MAX,
 )
+from engine.common.units_nb import base_minor_nb, payout_minor_nb
 from engine.market.book import BET_RECORD, MARKET, OUTCOME, OUTCOME_WON
 
 _ACCEPTED: Final = int(Reason.ACCEPTED)
@@ -34,31 +35,54 @@ _CANCELLED: Final = int(BetResult.CANCELLED)
 
 @kernel(types.void(types.Array(int32, 1, "C"), int64, types.Array(int32, 1, "C")))
 def collect_nb(earlier: I32s, last_bet: int, numbers: I32s) -> None:
-    """Write a market's accepted bets into `numbers`, oldest first, walking back from the latest."""
+    """Write the record numbers of a market's accepted bets, oldest first, from the latest back."""
     at = last_bet
     for place in range(numbers.size - 1, -1, -1):
         numbers[place] = at - 1
         at = int(np.int64(earlier[at - 1]))
 
 
-@kernel()
-def settled_minor_nb(
-    stake: int, odds_milli: int, won: int, void_halves: int, dead_heat_num: int, dead_heat_den: int
+def settled_minor(
+    stake_minor: int,
+    odds: int,
+    odds_one: int,
+    won: int,
+    void_halves: int,
+    dead_heat_num: int,
+    dead_heat_den: int,
 ) -> int:
-    """Return what a bet gets back: the feed's table as one fraction, rounded down once, at its end.
+    """Return what a settled bet gets back, rounded down once, at the end.
 
-    ``stake * ((1 - void) * result * odds * dead_heat + void)`` with void in halves and odds in
-    thousandths, over the common denominator ``2 * 1000 * dead_heat_den``.
+    The Unified Odds Feed's table as one fraction,
+    ``stake * ((1 - void) * won * odds * dead_heat + void)``, over the common denominator
+    ``2 * odds_one * dead_heat_den``. Kernels compile it; Python calls it as it stands where the
+    product needs more than 63 bits.
+
+    Parameters
+    ----------
+    stake_minor : int
+        Stake in minor units.
+    odds, odds_one : int
+        Decimal odds are ``odds / odds_one``: thousandths, or millionths after a deduction.
+    won : int
+        Nonzero when the outcome won.
+    void_halves : int
+        The void factor in halves: 0, 1 or 2.
+    dead_heat_num, dead_heat_den : int
+        The dead-heat factor as a fraction.
     """
-    back = void_halves * 1_000 * dead_heat_den
+    back = void_halves * odds_one * dead_heat_den
     if won:
-        back += (2 - void_halves) * odds_milli * dead_heat_num
-    return stake * back // (2_000 * dead_heat_den)
+        back += (2 - void_halves) * odds * dead_heat_num
+    return stake_minor * back // (2 * odds_one * dead_heat_den)
+
+
+settled_minor_nb = kernel()(settled_minor)
 
 
 @kernel()
 def result_nb(won: int, void_halves: int) -> int:
-    """Return how a bet ended, in a bettor's word."""
+    """Return how a bet ended: a BetResult."""
     if void_halves == 2:
         return _REFUNDED
     if void_halves == 1:
@@ -88,11 +112,11 @@ def settle_nb(
     results_stand: int,
     rows: Rows,
 ) -> int:
-    """Write one settlement row for each bet in `numbers`; return the payouts' sum, modulo 2^64.
+    """Write one settlement row for each bet in `numbers`; return the sum of payouts modulo 2^64.
 
-    A bet is refunded where `refunded` is 1; else it ends by the outcomes' results written in the
-    book, while `results_stand`; else it is open again. `outbox_seq` is left to the outbox, which
-    numbers each shard's rows.
+    A bet is refunded where `refunded` is 1. Otherwise, while `results_stand`, it is settled by the
+    outcomes' results in the book; without results it is open again. The outbox writes `outbox_seq`,
+    since it numbers each shard's rows.
     """
     total = 0
     for at in range(numbers.size):
@@ -114,6 +138,7 @@ def settle_nb(
             row.payout_minor = settled_minor_nb(
                 bet.stake_minor,
                 int(np.int64(bet.odds_milli)),
+                ODDS_MILLI_ONE,
                 won,
                 void_halves,
                 int(np.int64(outcome.dead_heat_num)),
@@ -149,18 +174,18 @@ def audit_nb(
     payout_minor: I64s,
     stake_minor: I64s,
 ) -> int:
-    """Build the book again from its bets; return the first impossible record, or -1.
+    """Recompute the book from its bets; return the first impossible record, or -1.
 
     Parameters
     ----------
     records : BET_RECORD[:]
-        Every remembered decision.
+        Every decision.
     markets : MARKET[:]
-        Read for the place of each market's outcomes only.
+        Read for the position of each market's outcomes only.
     market_table, market_keys : uint64[:]
-        The index of markets and their numbers.
+        The index of markets and the markets' numbers.
     earlier, stake_taken_minor, bets, last_bet, payout_minor, stake_minor
-        Receive the chain of accepted bets, the figures of each market, and those of each outcome.
+        Receive the chain of accepted bets, the figures of each market and those of each outcome.
     """
     for number in range(records.size):
         bet = records[number]
@@ -176,12 +201,12 @@ def audit_nb(
             return number
         if bet.rate_micro < 1 or bet.rate_micro > RATE_MICRO_MAX:
             return number
-        base = bet.stake_minor * bet.rate_micro // RATE_MICRO_ONE
+        base = base_minor_nb(bet.stake_minor, bet.rate_micro)
         if base < 1 or base > STAKE_MINOR_MAX:
             return number
         outcome = np.int64(markets[slot].first_outcome) + np.int64(bet.outcome)
         stake_taken_minor[slot] += base
-        payout_minor[outcome] += base * bet.odds_milli // 1_000
+        payout_minor[outcome] += payout_minor_nb(base, bet.odds_milli)
         stake_minor[outcome] += base
         bets[slot] += 1
         earlier[number] = last_bet[slot]

@@ -1,25 +1,28 @@
-"""Settlement of a market: results into the book, one row for each bet that ends otherwise now.
+"""Settlement of a market: write results into the book, and one row for each bet to settle.
 
-Owns what makes results valid, when two of them are the same, and what a deduction leaves. Never
-decides which bets are settled (that is `resolution`), and never pays anyone: the rows go to the
-outbox, and the account shards apply them.
+Owns which results are valid, which two results are equal, and what a deduction leaves of a payout.
+Never decides which bets are settled (bet_resolution does) and never moves money: the rows go to the
+outbox and the account shards apply them.
 """
 
 from math import gcd
+from typing import Final
 
 import numpy as np
 
 from engine.common.commands import Deduction, OutcomeResult
 from engine.common.rows import SETTLEMENT, BetResult, I32s, Rows, U8s
-from engine.common.units import DEAD_HEAT_DEN_MAX
+from engine.common.units import DEAD_HEAT_DEN_MAX, ODDS_MILLI_ONE, Minor, OddsMilli
 from engine.market.book import MARKET_RESULTS, OUTCOME_ACTIVE, OUTCOME_WON, Book
-from engine.market.settle_nb import collect_nb, settle_nb
+from engine.market.settle_nb import collect_nb, settle_nb, settled_minor
 
-_CHECK_FIGURE_MASK = (1 << 63) - 1
+_CHECK_FIGURE_MASK: Final = (1 << 63) - 1
+_ODDS_MICRO_ONE: Final = 1_000_000
+"""Decimal odds of 1 in millionths, the unit of odds after a deduction."""
 
 
 def result_fault(result: OutcomeResult) -> tuple[str, str]:
-    """Return the field of a result that is out of bounds and the bound, or two empty strings."""
+    """Return the field of a result that is out of bounds and its bound, or two empty strings."""
     if not 0 <= result.void_halves <= 2:
         return "void_halves", "0 to 2"
     if not 1 <= result.dead_heat_den <= DEAD_HEAT_DEN_MAX:
@@ -30,10 +33,11 @@ def result_fault(result: OutcomeResult) -> tuple[str, str]:
 
 
 def canonical_result(result: OutcomeResult) -> OutcomeResult:
-    """Return the simplest result that pays the same, whatever the stake and odds.
+    """Return the simplest result that pays the same at every stake and odds.
 
-    A dead heat of nothing is a loss, a whole refund asks for no winner, a loser has no dead heat,
-    and fractions are in lowest terms: a result that a second source spells differently is the same.
+    A dead-heat factor of zero is a loss, a full void needs no winner, a loser has no dead heat, and
+    fractions are in lowest terms. Two sources may state one result differently; their canonical
+    results are equal.
     """
     won = result.won and result.dead_heat_num > 0 and result.void_halves < 2
     if not won:
@@ -48,7 +52,7 @@ def canonical_result(result: OutcomeResult) -> OutcomeResult:
 
 
 def results_of(book: Book, slot: int) -> tuple[OutcomeResult, ...]:
-    """Return the results that stand in the book for a settled market, in canonical form."""
+    """Return the results in the book of a settled market, in canonical form."""
     return tuple(
         OutcomeResult(
             won=bool(outcome["flags"] & OUTCOME_WON),
@@ -61,25 +65,25 @@ def results_of(book: Book, slot: int) -> tuple[OutcomeResult, ...]:
 
 
 def write_results(book: Book, slot: int, results: tuple[OutcomeResult, ...]) -> None:
-    """Write canonical results into a market's outcomes: they stand."""
+    """Write canonical results into a market's outcomes and flag that results stand."""
     for outcome, result in zip(book.outcomes_of(slot), results, strict=True):
         active = int(outcome["flags"]) & OUTCOME_ACTIVE
         outcome["flags"] = active | (OUTCOME_WON if result.won else 0)
         outcome["void_halves"] = result.void_halves
         outcome["dead_heat_num"] = result.dead_heat_num
         outcome["dead_heat_den"] = result.dead_heat_den
-    book.flag(slot, MARKET_RESULTS, on=True)
+    book.set_flag(slot, MARKET_RESULTS, on=True)
 
 
 def erase_results(book: Book, slot: int) -> None:
-    """Make a market's outcomes as if they had never had a result: none stands."""
-    nothing = OutcomeResult(won=False)
-    write_results(book, slot, (nothing,) * len(book.outcomes_of(slot)))
-    book.flag(slot, MARKET_RESULTS, on=False)
+    """Reset a market's outcomes to no result and flag that none stands."""
+    no_result = OutcomeResult(won=False)
+    write_results(book, slot, (no_result,) * len(book.outcomes_of(slot)))
+    book.set_flag(slot, MARKET_RESULTS, on=False)
 
 
 def bets_of(book: Book, slot: int) -> I32s:
-    """Return the records of a market's accepted bets, in the order they were accepted."""
+    """Return the record numbers of a market's accepted bets, in the order of acceptance."""
     market = book.markets[slot]
     numbers = np.empty(int(market["bets"]), np.int32)
     collect_nb(book.earlier, int(market["last_bet"]), numbers)
@@ -93,27 +97,27 @@ def settle_bets(
     *,
     refunded: U8s,
     deductions: tuple[Deduction, ...],
-) -> tuple[Rows, int]:
-    """Settle bets of a market under the results and settlement number in the book.
+) -> tuple[Rows, Minor]:
+    """Settle bets of a market by the results and the settlement number in the book.
 
     Parameters
     ----------
     book : Book
         Read only.
     slot : int
-        The market.
+        The market's slot.
     numbers : I32s
-        The bets' records.
+        The bets' record numbers.
     refunded : U8s
-        For each, 1 where the stake goes back whatever the results.
+        For each bet, 1 when its stake is refunded, with or without results.
     deductions : tuple of Deduction
-        What winners lose, by the time at which they were placed.
+        The deductions from winning bets, by the time of the bet.
 
     Returns
     -------
-    tuple[Rows, int]
-        SETTLEMENT rows in the order given, not yet numbered for the outbox, and the sum of their
-        payouts modulo 2^63: a check figure, since it adds different currencies.
+    tuple[Rows, Minor]
+        SETTLEMENT rows in the order of `numbers`, without outbox numbers, and the sum of their
+        payouts modulo 2^63: a check figure, since it adds up different currencies.
     """
     market = book.markets[slot]
     rows = np.zeros(len(numbers), SETTLEMENT)
@@ -124,22 +128,22 @@ def settle_bets(
         book.outcomes,
         int(market["first_outcome"]),
         int(market["settlement_no"]),
-        int(book.flagged(slot, MARKET_RESULTS)),
+        int(book.has_flag(slot, MARKET_RESULTS)),
         rows,
     )
     if deductions:
         total = int(total) + _deduct(book, slot, numbers, rows, deductions)
-    return rows, int(total) & _CHECK_FIGURE_MASK
+    return rows, Minor(int(total) & _CHECK_FIGURE_MASK)
 
 
 def _deduct(
     book: Book, slot: int, numbers: I32s, rows: Rows, deductions: tuple[Deduction, ...]
 ) -> int:
-    """Write again what winners placed before a deduction's time get; return the sum's change.
+    """Reduce the payouts of winners placed before a deduction's time; return the sum's change.
 
-    In Python's whole numbers and not in a kernel: a stake, its odds, a dead heat and what is kept
-    make more than 63 bits together, and the payout is to be rounded once. It is rare: the winners
-    of one market, placed before an outcome was withdrawn.
+    Python's integers do this and not a kernel: the product of stake, odds, dead heat and deduction
+    needs more than 63 bits, and the payout is rounded only once. The case is rare: winners of one
+    market placed before an outcome was withdrawn.
     """
     results = results_of(book, slot)
     records = book.records[numbers]
@@ -149,8 +153,8 @@ def _deduct(
         record = records[at]
         deduction = next(one for one in deductions if int(record["at_ns"]) < one.until_ns)
         payout = deducted_minor(
-            stake_minor=int(record["stake_minor"]),
-            odds_milli=int(record["odds_milli"]),
+            stake_minor=Minor(int(record["stake_minor"])),
+            odds_milli=OddsMilli(int(record["odds_milli"])),
             result=results[int(record["outcome"])],
             deduction=deduction,
         )
@@ -160,18 +164,25 @@ def _deduct(
 
 
 def deducted_minor(
-    *, stake_minor: int, odds_milli: int, result: OutcomeResult, deduction: Deduction
-) -> int:
-    """Return what a winning bet gets back after a deduction, rounded down once, at its end.
+    *, stake_minor: Minor, odds_milli: OddsMilli, result: OutcomeResult, deduction: Deduction
+) -> Minor:
+    """Return what a bet gets back after a deduction, rounded down once, at the end.
 
-    The feed's table, with the odds reduced to ``1 + (odds - 1) * keep`` (Rule 4: of the winnings)
-    or to ``odds * keep`` but at least 1 (`of_price`); in millionths, over the common denominator
-    ``2 * 1000000 * dead_heat_den``.
+    The formula is `settled_minor` with the odds reduced to ``1 + (odds - 1) * keep`` (Rule 4: of
+    the winnings) or to ``odds * keep`` but at least 1 (`of_price`), exact in millionths.
     """
     if deduction.of_price:
-        odds_micro = max(odds_milli * deduction.keep_milli, 1_000_000)
+        odds_micro = max(odds_milli * deduction.keep_milli, _ODDS_MICRO_ONE)
     else:
-        odds_micro = 1_000_000 + (odds_milli - 1_000) * deduction.keep_milli
-    back = (2 - result.void_halves) * odds_micro * result.dead_heat_num
-    back += result.void_halves * 1_000_000 * result.dead_heat_den
-    return stake_minor * back // (2_000_000 * result.dead_heat_den)
+        odds_micro = _ODDS_MICRO_ONE + (odds_milli - ODDS_MILLI_ONE) * deduction.keep_milli
+    return Minor(
+        settled_minor(
+            stake_minor,
+            odds_micro,
+            _ODDS_MICRO_ONE,
+            int(result.won),
+            result.void_halves,
+            result.dead_heat_num,
+            result.dead_heat_den,
+        )
+    )

@@ -1,18 +1,18 @@
-"""A market machine's state as a document: written, read with care, and checked.
+"""A market machine's state as a document: dumped, loaded with checks, and audited.
 
-Owns the layout of the dump and the invariants of the book. Figures that follow from others are in
-the dump too, and a reader compares them: a state that contradicts itself is refused, not repaired.
+Owns the layout of the dump and the invariants of the book. The dump also holds figures that follow
+from others, and loading compares them: a dump that contradicts itself is refused, never repaired.
 
-Layout 1 knew no feeds, no windows and no deductions, and took no count of what is staked on an
-outcome. All of layout 2 that such a state has follows from it, so that a machine brought up from a
-dump of layout 1 is the one that its journal replays to.
+Layout 1 had no feed positions, windows, deductions or stakes per outcome. Every field of layout 2
+follows from a state of layout 1, so a machine loaded from a dump of layout 1 equals the machine
+that its journal replays to.
 """
 
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from engine.common.ids import MalformedIdError, parse_market_key
+from engine.common.ids import MalformedIdError, MarketNo, parse_market_key
 from engine.common.index import empty_table
 from engine.common.index_nb import fill_nb, missing_nb
 from engine.common.lifecycle import Status
@@ -32,8 +32,8 @@ from engine.market.bet_resolution import Resolutions
 from engine.market.book import (
     BET_RECORD,
     MARKET,
-    MARKET_AWAITED,
-    MARKET_FED_SHUT,
+    MARKET_AWAITS_FEED,
+    MARKET_FEED_STOPPED,
     MARKET_HELD,
     MARKET_RESULTS,
     MARKET_VOIDED,
@@ -47,7 +47,7 @@ from engine.market.outbox import Outbox
 from engine.market.settle_nb import audit_nb
 
 LAYOUT: Final = 2
-"""Version of the dump; older ones are read, a newer one is refused."""
+"""Version of the dump; older versions are loaded, a newer version is refused."""
 
 _OUTCOME_1: Final = row_dtype(
     16,
@@ -58,14 +58,14 @@ _OUTCOME_1: Final = row_dtype(
     ("dead_heat_num", "u1"),
     ("dead_heat_den", "u1"),
 )
-"""An outcome in layout 1."""
+"""An outcome of layout 1."""
 _STOPPED: Final = (Status.SUSPENDED, Status.CLOSED, Status.SETTLED, Status.CANCELLED)
 _FIELDS_1: Final = ("layout", "markets", "outcomes", "keys", "names", "bets", "outbox")
 _FIELDS_2: Final = (*_FIELDS_1, "windows", "deductions", "positions")
 
 
 class Parts(NamedTuple):
-    """What a machine's state is made of; keys and outcomes' names by slot."""
+    """The parts of a machine's state; market keys and outcome names are indexed by slot."""
 
     book: Book
     outbox: Outbox
@@ -76,7 +76,7 @@ class Parts(NamedTuple):
 
 
 def document(parts: Parts, *, bets: BytesDigest | None, layout: int) -> dict[str, Any]:
-    """Return the canonical document; `bets` may stand in for the bytes of all bets."""
+    """Return the canonical document; `bets` may replace the bytes of all bets by their digest."""
     book = parts.book
     markets, outcomes = book.markets[: book.markets_len], book.outcomes[: book.outcomes_len]
     if layout == 1:
@@ -102,7 +102,7 @@ def document(parts: Parts, *, bets: BytesDigest | None, layout: int) -> dict[str
 
 
 def read(data: object, *, bets_max: int, markets_max: int) -> Parts:
-    """Return what a document holds; a ValueError names the field that does not fit."""
+    """Return the parts in a document; a ValueError names the field that does not fit."""
     reader = Reader(data, name="market_machine")
     layout = reader.integer("layout", low=1, high=LAYOUT)
     reader.only(*(_FIELDS_1 if layout == 1 else _FIELDS_2))
@@ -115,12 +115,12 @@ def read(data: object, *, bets_max: int, markets_max: int) -> Parts:
     keys = reader.texts("keys", count=len(markets))
     _read_keys(reader, keys)
     names = _read_names(reader, markets)
-    why = _markets_fault(markets, len(outcomes))
-    if why:
-        raise reader.fail("markets", why)
-    why = _outcomes_fault(outcomes, markets)
-    if why:
-        raise reader.fail("outcomes", why)
+    fault = _markets_fault(markets, len(outcomes))
+    if fault:
+        raise reader.fail("markets", fault)
+    fault = _outcomes_fault(outcomes, markets)
+    if fault:
+        raise reader.fail("outcomes", fault)
     book.markets_len, book.outcomes_len = len(markets), len(outcomes)
     if len(markets):
         book.markets, book.outcomes = markets, outcomes
@@ -134,15 +134,15 @@ def read(data: object, *, bets_max: int, markets_max: int) -> Parts:
         resolutions.load(windows=reader.items("windows"), deductions=reader.items("deductions"))
         positions = FeedPositions.load(reader.items("positions"))
         if not _are_markets(positions.market_nos(), markets):
-            raise reader.fail("positions", "of a market that is not here")
+            raise reader.fail("positions", "of a market that is not in the dump")
     return Parts(book, outbox, resolutions, positions, keys, names)
 
 
 def _set_flags(markets: Rows) -> None:
     """Write the flags that follow from layout 1.
 
-    Only a trader's word stopped a market then, and every settlement and nothing but a cancellation
-    counted up `settlement_no`.
+    In layout 1 only traders stopped markets, and only settlements and cancellations raised
+    `settlement_no`.
     """
     status = markets["status"]
     held = np.where(np.isin(status, _STOPPED), MARKET_HELD, 0)
@@ -167,7 +167,7 @@ def _as_outcomes_1(outcomes: Rows) -> Rows:
     return outcomes_1
 
 
-def _are_markets(market_nos: list[int], markets: Rows) -> bool:
+def _are_markets(market_nos: list[MarketNo], markets: Rows) -> bool:
     return bool(np.all(np.isin(np.array(market_nos, np.int64), markets["market_no"])))
 
 
@@ -188,7 +188,7 @@ def _read_names(reader: Reader, markets: Rows) -> list[tuple[str, ...]]:
     items = reader.items("names", count=len(markets))
     for count, outcomes in zip(markets["outcomes"].tolist(), items, strict=True):
         if not isinstance(outcomes, list | tuple) or len(outcomes) != count:
-            raise reader.fail("names", "not one name an outcome")
+            raise reader.fail("names", "not one name for each outcome")
         if not all(isinstance(name, str) for name in outcomes):
             raise reader.fail("names", "not strings")
         names.append(tuple(outcomes))
@@ -206,34 +206,34 @@ def _read_bets(reader: Reader, book: Book, *, bets_max: int, layout: int) -> Non
         raise reader.fail("bets", "a bet id is given twice")
     if not np.all(np.isin(records["reason"], [int(reason) for reason in Reason])):
         raise reader.fail("bets", "a reason that does not exist")
-    why = _book_fault(book, book.earlier, without_stakes=layout == 1)
-    if why:
-        raise reader.fail("bets", why)
+    fault = _book_fault(book, book.earlier, without_stakes=layout == 1)
+    if fault:
+        raise reader.fail("bets", fault)
 
 
 def _markets_fault(markets: Rows, outcomes_len: int) -> str:
     counts = markets["outcomes"].astype(np.int64)
     firsts = np.cumsum(counts) - counts
     if not np.array_equal(firsts, markets["first_outcome"]) or counts.sum() != outcomes_len:
-        return "first_outcome and outcomes do not follow each other"
+        return "first_outcome: not the sum of the outcomes of the markets before"
     if not _within(counts, 1, OUTCOMES_MAX):
         return f"outcomes: 1 to {OUTCOMES_MAX}"
     if not np.all(np.isin(markets["status"], [int(status) for status in Status])):
-        return "status: no such state"
-    flags = MARKET_HELD | MARKET_RESULTS | MARKET_AWAITED | MARKET_VOIDED | MARKET_FED_SHUT
+        return "status: no such status"
+    flags = MARKET_HELD | MARKET_RESULTS | MARKET_AWAITS_FEED | MARKET_VOIDED | MARKET_FEED_STOPPED
     if not _within(markets["flags"], 0, flags):
         return "flags: no such flag"
     held, stand = markets["flags"] & MARKET_HELD > 0, markets["flags"] & MARKET_RESULTS > 0
     active = markets["status"] == Status.ACTIVE
     if np.any(held & active):
         return "flags: held and active"
-    if np.any((markets["flags"] & MARKET_FED_SHUT > 0) & active):
+    if np.any((markets["flags"] & MARKET_FEED_STOPPED > 0) & active):
         return "flags: stopped by a feed and active"
     settled, cancelled = (markets["status"] == s for s in (Status.SETTLED, Status.CANCELLED))
     if np.any((markets["flags"] & MARKET_VOIDED > 0) & ~cancelled):
         return "flags: voided and not cancelled"
     if np.any(settled & ~stand | stand & ~settled & ~cancelled):
-        return "flags: results stand in a market that is settled, or was when it was cancelled"
+        return "flags: results without a settlement, or a settlement without results"
     if not _within(markets["stake_minor_min"], 1, STAKE_MINOR_MAX) or not np.all(
         markets["stake_minor_min"] <= markets["stake_minor_max"]
     ):
@@ -257,8 +257,8 @@ def _outcomes_fault(outcomes: Rows, markets: Rows) -> str:
         outcomes["dead_heat_num"] <= outcomes["dead_heat_den"]
     ):
         return f"dead_heat: a fraction over 1 to {DEAD_HEAT_DEN_MAX}"
-    open_ended = np.repeat(markets["flags"] & MARKET_RESULTS == 0, markets["outcomes"])
-    if np.any(open_ended & ((outcomes["flags"] & OUTCOME_WON > 0) | (outcomes["void_halves"] > 0))):
+    no_results = np.repeat(markets["flags"] & MARKET_RESULTS == 0, markets["outcomes"])
+    if np.any(no_results & ((outcomes["flags"] & OUTCOME_WON > 0) | (outcomes["void_halves"] > 0))):
         return "flags: a result where none stands"
     return ""
 
@@ -272,9 +272,10 @@ def _numbers(markets: Rows) -> "np.ndarray[Any, np.dtype[np.uint64]]":
 
 
 def _book_fault(book: Book, earlier: I32s, *, without_stakes: bool = False) -> str:
-    """Build the book again from its bets, the chain into `earlier`; say what differs.
+    """Recompute the book from its bets and write the chain of bets into `earlier`.
 
-    The book may come `without_stakes` of its outcomes: then they are written.
+    Returns the first difference, or an empty text. With `without_stakes` the book has no stakes per
+    outcome yet, and they are written.
     """
     markets = book.markets[: book.markets_len]
     outcomes = book.outcomes[: book.outcomes_len]
@@ -298,17 +299,17 @@ def _book_fault(book: Book, earlier: I32s, *, without_stakes: bool = False) -> s
     if fault >= 0:
         return f"bet {int(book.records[fault]['bet_id'])} cannot have been accepted"
     if not np.array_equal(taken, markets["stake_taken_minor"]):
-        return "they do not add up to the markets' stake_taken_minor"
+        return "their sums are not the markets' stake_taken_minor"
     if not np.array_equal(bets, markets["bets"]):
-        return "they are not as many as the markets' bets"
+        return "their counts are not the markets' bets"
     if not np.array_equal(last_bet, markets["last_bet"]):
-        return "they do not end in the markets' last_bet"
+        return "the latest are not the markets' last_bet"
     if not np.array_equal(payouts, outcomes["payout_minor"]):
-        return "they do not add up to the outcomes' payout_minor"
+        return "their sums are not the outcomes' payout_minor"
     if without_stakes:
         outcomes["stake_minor"] = stakes
     if not np.array_equal(stakes, outcomes["stake_minor"]):
-        return "they do not add up to the outcomes' stake_minor"
+        return "their sums are not the outcomes' stake_minor"
     if len(markets):
         worst = np.maximum.reduceat(payouts, markets["first_outcome"].astype(np.int64))
         if not np.array_equal(worst, markets["payout_worst_minor"]):

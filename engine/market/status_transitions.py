@@ -1,10 +1,9 @@
-"""A market's moves: which command brings it to which status, and who may.
+"""Transitions of a market's status: which command leads to which status, and who may give it.
 
-Owns the hold. A trader's stop HOLDS a market: a suspension, and the end of betting, which a feed
-could take back. A trader's other moves let it go; what a feed says never touches the hold, and is
-refused with MARKET_HELD where it would make the market ACTIVE in spite of it. A hold outlives what
-a feed does meanwhile, the end of betting too: if that is rolled back, the market is held still.
-Never resolves a bet.
+Owns the hold. A trader who suspends a market or ends its betting HOLDS it; a trader's other
+commands end the hold. A feed never changes the hold, and MARKET_HELD refuses a feed that would make
+a held market ACTIVE. A hold outlives what a feed does meanwhile: a market that a feed settles stays
+held when the settlement is rolled back. Never resolves a bet.
 """
 
 from typing import Any, Final, TypeVar
@@ -27,16 +26,17 @@ from engine.common.events import (
     Refused,
     StatusSet,
 )
-from engine.common.lifecycle import SETTING, Action, Status, next_status
+from engine.common.lifecycle import SET_ACTIONS, Action, Status, next_status
 from engine.common.reasons import MESSAGES, Reason
-from engine.market.book import MARKET_FED_SHUT, MARKET_HELD, Book
+from engine.common.units import Nanos
+from engine.market.book import MARKET_FEED_STOPPED, MARKET_HELD, Book
 from engine.market.command_checks import not_allowed
 
-_Move = OpenMarket | SuspendMarket | ResumeMarket | HandOverMarket | CloseMarket
 C = TypeVar("C")
-Moving = _Move | SetStatus
-"""The commands obeyed here."""
-_ACTIONS: Final[dict[type[_Move], Action]] = {
+_ActionCommand = OpenMarket | SuspendMarket | ResumeMarket | HandOverMarket | CloseMarket
+StatusCommand = _ActionCommand | SetStatus
+"""The commands that change a market's status."""
+_ACTIONS: Final[dict[type[_ActionCommand], Action]] = {
     OpenMarket: Action.OPEN,
     SuspendMarket: Action.SUSPEND,
     ResumeMarket: Action.RESUME,
@@ -45,66 +45,66 @@ _ACTIONS: Final[dict[type[_Move], Action]] = {
 }
 
 
-class Moves:
-    """The moves of a book's markets.
+class StatusTransitions:
+    """Change the status of a book's markets.
 
     Parameters
     ----------
     book : Book
-        Statuses, versions and holds are written into it.
+        Receives statuses, versions and holds.
     """
 
     def __init__(self, book: Book) -> None:
         self._book = book
 
-    def obey(
-        self, command: Moving, slot: int, at_ns: int, *, fed: bool, followed: bool
+    def apply(
+        self, command: StatusCommand, slot: int, at_ns: Nanos, *, by_feed: bool, has_feed: bool
     ) -> FeedStepEvent:
-        """Move a market, or refuse to and change nothing.
+        """Change a market's status, or refuse the command and change nothing.
 
         Parameters
         ----------
-        command : Moving
-            Where to.
+        command : StatusCommand
+            The command.
         slot : int
-            The market.
-        at_ns : int
+            The market's slot.
+        at_ns : Nanos
             When, nanoseconds UTC.
-        fed : bool
-            A feed says so, and not a trader.
-        followed : bool
-            Some feed has spoken to this market, or the market was made for one to speak to.
+        by_feed : bool
+            A feed gives the command, not a trader.
+        has_feed : bool
+            A feed has sent this market a message, or the market was created for a feed.
         """
         if isinstance(command, SetStatus):
             return self._set_status(command, slot, at_ns)
         book, action = self._book, _ACTIONS[type(command)]
         before = book.status(slot)
         after = next_status(before, action)
-        if fed and (after is not None or isinstance(command, SuspendMarket)):
-            self._heard(slot, active=after == Status.ACTIVE)
+        if by_feed and (after is not None or isinstance(command, SuspendMarket)):
+            self._note_feed_status(slot, active=after == Status.ACTIVE)
         if after is None:
-            event = None if fed else self._hold_or_let_go(command, slot, followed=followed)
+            event = None if by_feed else self._hold_or_release(command, slot, has_feed=has_feed)
             return event or not_allowed(before, action)
-        if fed and after == Status.ACTIVE and book.flagged(slot, MARKET_HELD):
+        if by_feed and after == Status.ACTIVE and book.has_flag(slot, MARKET_HELD):
             return market_held("market_no")
-        if not fed:
-            shut = book.flagged(slot, MARKET_HELD) and book.flagged(slot, MARKET_FED_SHUT)
-            book.flag(slot, MARKET_HELD, on=isinstance(command, SuspendMarket | CloseMarket))
-            if isinstance(command, ResumeMarket) and shut:
+        if not by_feed:
+            both = book.has_flag(slot, MARKET_HELD) and book.has_flag(slot, MARKET_FEED_STOPPED)
+            book.set_flag(slot, MARKET_HELD, on=isinstance(command, SuspendMarket | CloseMarket))
+            if both and isinstance(command, ResumeMarket):
                 version = book.version(slot)
                 return StatusSet(market_no=command.market_no, version=version, status=before)
         if after == Status.ACTIVE:
-            book.flag(slot, MARKET_FED_SHUT, on=False)
-        return _moved(command, book.enter(slot, after, at_ns))
+            book.set_flag(slot, MARKET_FEED_STOPPED, on=False)
+        return _event_of(command, book.set_status(slot, after, at_ns))
 
-    def _heard(self, slot: int, *, active: bool) -> None:
-        """Remember what a feed last wanted, whether or not it had its way."""
+    def _note_feed_status(self, slot: int, *, active: bool) -> None:
+        """Record which status a feed last asked for, also when the market refused it."""
         if next_status(self._book.status(slot), Action.SET_SUSPENDED) is not None:
-            self._book.flag(slot, MARKET_FED_SHUT, on=not active)
+            self._book.set_flag(slot, MARKET_FEED_STOPPED, on=not active)
 
-    def _set_status(self, command: SetStatus, slot: int, at_ns: int) -> StatusSet | Refused:
+    def _set_status(self, command: SetStatus, slot: int, at_ns: Nanos) -> StatusSet | Refused:
         book = self._book
-        action = SETTING.get(command.status)
+        action = SET_ACTIONS.get(command.status)
         after = None if action is None else next_status(book.status(slot), action)
         if after is None:
             return Refused(
@@ -112,40 +112,41 @@ class Moves:
                 field="status",
                 message=f"{book.status(slot).name} cannot be set to {Status(command.status).name}",
             )
-        self._heard(slot, active=after == Status.ACTIVE)
-        if after == Status.ACTIVE and book.flagged(slot, MARKET_HELD):
+        self._note_feed_status(slot, active=after == Status.ACTIVE)
+        if after == Status.ACTIVE and book.has_flag(slot, MARKET_HELD):
             return market_held("status")
-        version = book.enter(slot, after, at_ns)
+        version = book.set_status(slot, after, at_ns)
         return StatusSet(
             market_no=command.market_no, version=version, status=after, why=command.why
         )
 
-    def _hold_or_let_go(
-        self, command: _Move, slot: int, *, followed: bool
+    def _hold_or_release(
+        self, command: _ActionCommand, slot: int, *, has_feed: bool
     ) -> MarketSuspended | StatusSet | None:
-        """Suspend or resume, by a trader's word, a market that is not where that would move it.
+        """Hold a market on a trader's suspension, or release it on a resumption, in its status.
 
-        A feed that has stopped betting may start it again at any moment, so the trader's word must
-        count now. A market that is no feed's becomes ACTIVE by such a word, and one whose betting
-        is over not at all: they are refused as the table has it (None).
+        The table allows neither command here, but a feed that stopped betting may start it again at
+        any moment, so the trader's command must take effect now. None means that the table's
+        refusal stands: the market has no feed and only a trader can make it ACTIVE, or its betting
+        has ended.
         """
         book, number, version = self._book, command.market_no, self._book.version(slot)
-        status, held = book.status(slot), book.flagged(slot, MARKET_HELD)
+        status, held = book.status(slot), book.has_flag(slot, MARKET_HELD)
         if next_status(status, Action.SET_SUSPENDED) is None:
             return None
         if isinstance(command, ResumeMarket) and held:
-            book.flag(slot, MARKET_HELD, on=False)
+            book.set_flag(slot, MARKET_HELD, on=False)
             return StatusSet(market_no=number, version=version, status=status)
         if not isinstance(command, SuspendMarket) or held:
             return None
-        if not followed and status != Status.SUSPENDED:
+        if not has_feed and status != Status.SUSPENDED:
             return None
-        book.flag(slot, MARKET_HELD, on=True)
+        book.set_flag(slot, MARKET_HELD, on=True)
         return MarketSuspended(market_no=number, version=version, why=command.why)
 
 
-def _moved(command: _Move, version: int) -> FeedStepEvent:
-    """Return what a move is told as."""
+def _event_of(command: _ActionCommand, version: int) -> FeedStepEvent:
+    """Return the event of a command that changed the status."""
     number = command.market_no
     if isinstance(command, SuspendMarket):
         return MarketSuspended(market_no=number, version=version, why=command.why)
@@ -166,28 +167,29 @@ _STATUSES: Final[dict[type, Status]] = {
 }
 
 
-def as_fed(command: C) -> C | SetStatus:
-    """Return a command as a feed gives it that does so outside of a FeedUpdate: moves by status.
+def as_feed_command(command: C) -> C | SetStatus:
+    """Return a command as a feed must give it outside of a FeedUpdate: statuses are set by name.
 
-    A suspension by itself is a trader's and holds the market, a resumption lets it go.
+    A trader's SuspendMarket would hold the market and a ResumeMarket would end a hold; SetStatus
+    does neither.
     """
     status = _STATUSES.get(type(command))
     if status is None:
         return command
-    moved: Any = command
-    return SetStatus(market_no=moved.market_no, status=status, why=getattr(command, "why", ""))
+    given: Any = command
+    return SetStatus(market_no=given.market_no, status=status, why=getattr(command, "why", ""))
 
 
-def unpriced(command: C) -> C | SetStatus:
-    """Return a command of a message whose odds could not be set: it opens nothing at older ones."""
-    moved: Any = command
+def without_opening(command: C) -> C | SetStatus:
+    """Return a step of a message whose odds were refused: one that would open suspends instead."""
+    given: Any = command
     if _STATUSES.get(type(command)) is Status.ACTIVE or (
         isinstance(command, SetStatus) and command.status is Status.ACTIVE
     ):
-        return SetStatus(market_no=moved.market_no, status=Status.SUSPENDED, why="no price")
+        return SetStatus(market_no=given.market_no, status=Status.SUSPENDED, why="no price")
     return command
 
 
 def market_held(field: str) -> Refused:
-    """Return the refusal of what a trader's word stands against."""
+    """Return the refusal of a feed's command on a market that a trader holds or voided."""
     return Refused(reason=Reason.MARKET_HELD, field=field, message=MESSAGES[Reason.MARKET_HELD])

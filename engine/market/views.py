@@ -1,20 +1,22 @@
-"""Pictures of a market, taken from the book.
+"""Views of a market, copied from the book.
 
-Owns how rows become what bettors and traders see; never changes one.
+Owns how the book's rows become what bettors and traders see. Never changes a row.
 """
 
 from engine.common.commands import Limits
+from engine.common.ids import MarketNo
 from engine.common.lifecycle import Status
 from engine.common.rows import Rows
+from engine.common.units import Minor
 from engine.common.views import BookImage, PriceDelta, PriceImage
 from engine.market.book import MARKET_HELD, MARKET_RESULTS, OUTCOME_ACTIVE, Book
 
 
 def price_image(book: Book, slot: int, *, key: str, names: tuple[str, ...]) -> PriceImage:
-    """Return what a bettor sees of a market."""
+    """Return a market as a bettor sees it."""
     market, outcomes = book.markets[slot], book.outcomes_of(slot)
     return PriceImage(
-        market_no=int(market["market_no"]),
+        market_no=MarketNo(int(market["market_no"])),
         key=key,
         status=Status(int(market["status"])),
         version=int(market["version"]),
@@ -25,10 +27,10 @@ def price_image(book: Book, slot: int, *, key: str, names: tuple[str, ...]) -> P
 
 
 def price_delta(book: Book, slot: int) -> PriceDelta:
-    """Return a market's moving part."""
+    """Return the part of a market that changes."""
     market, outcomes = book.markets[slot], book.outcomes_of(slot)
     return PriceDelta(
-        market_no=int(market["market_no"]),
+        market_no=MarketNo(int(market["market_no"])),
         version=int(market["version"]),
         status=Status(int(market["status"])),
         odds_milli=tuple(outcomes["odds_milli"].tolist()),
@@ -39,25 +41,25 @@ def price_delta(book: Book, slot: int) -> PriceDelta:
 def book_image(
     book: Book, slot: int, *, key: str, names: tuple[str, ...], windows: int
 ) -> BookImage:
-    """Return what a trader sees of a market."""
+    """Return a market as a trader sees it."""
     market, outcomes = book.markets[slot], book.outcomes_of(slot)
     return BookImage(
         prices=price_image(book, slot, key=key, names=names),
         limits=Limits(
-            stake_minor_min=int(market["stake_minor_min"]),
-            stake_minor_max=int(market["stake_minor_max"]),
-            payout_minor_max=int(market["payout_minor_max"]),
-            outcome_liability_minor_max=int(market["outcome_liability_minor_max"]),
-            market_liability_minor_max=int(market["market_liability_minor_max"]),
+            stake_minor_min=Minor(int(market["stake_minor_min"])),
+            stake_minor_max=Minor(int(market["stake_minor_max"])),
+            payout_minor_max=Minor(int(market["payout_minor_max"])),
+            outcome_liability_minor_max=Minor(int(market["outcome_liability_minor_max"])),
+            market_liability_minor_max=Minor(int(market["market_liability_minor_max"])),
         ),
         bets=int(market["bets"]),
-        stake_taken_minor=int(market["stake_taken_minor"]),
+        stake_taken_minor=Minor(int(market["stake_taken_minor"])),
         stake_minor=tuple(outcomes["stake_minor"].tolist()),
         payout_minor=tuple(outcomes["payout_minor"].tolist()),
         liability_minor=tuple(book.liability_minor(slot)),
         settlement_no=int(market["settlement_no"]),
-        held=book.flagged(slot, MARKET_HELD),
-        results_stand=book.flagged(slot, MARKET_RESULTS),
+        held=book.has_flag(slot, MARKET_HELD),
+        results_stand=book.has_flag(slot, MARKET_RESULTS),
         windows=windows,
     )
 

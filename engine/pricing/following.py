@@ -23,7 +23,7 @@ from engine.common.events import Refused
 from engine.common.ids import MarketNo, parse_market_key
 from engine.common.reasons import Reason
 from engine.market.market import MarketMachine
-from engine.market.status_transitions import as_fed, unpriced
+from engine.market.status_transitions import as_feed_command, without_opening
 from engine.pricing.fair_probabilities import Fair, Mark
 from engine.pricing.quoting import BookFigures, Margin, Quoted, quote
 from engine.pricing.skew import Skew
@@ -81,9 +81,9 @@ def follow_commands(
         if index in odds:
             steps = (odds[index], *steps)
         elif update.fair is not None:
-            steps = tuple(map(unpriced, steps))
+            steps = tuple(map(without_opening, steps))
         if update.mark is None:
-            commands += map(as_fed, steps)
+            commands += map(as_feed_command, steps)
         elif steps:
             commands.append(feed_update(update.market_no, update.mark, steps))
     return commands, refused

@@ -24,7 +24,7 @@ from engine.common.ids import MarketNo, parse_market_key
 from engine.common.lifecycle import Status
 from engine.common.views import PriceImage
 from engine.market.market import MarketMachine
-from engine.market.status_transitions import as_fed
+from engine.market.status_transitions import as_feed_command
 from engine.pricing.fair_probabilities import Mark
 from engine.pricing.following import feed_update
 from engine.pricing.football.model import MatchModel, MatchState
@@ -143,7 +143,7 @@ class Repricer:
         commands += odds.values()
         if request.resume:
             commands += [ResumeMarket(market_no=no) for no in suspended]
-        return tuple(map(as_fed, commands) if request.fed else commands)
+        return tuple(map(as_feed_command, commands) if request.fed else commands)
 
     def _board(self, sport: str, images: list[PriceImage]) -> SportBoard:
         keys = tuple(image.key for image in images)

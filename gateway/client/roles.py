@@ -35,7 +35,9 @@ from engine.common.commands import (
     SuspendMarket,
 )
 from engine.common.events import MarketEvent
+from engine.common.ids import MarketNo
 from engine.common.reasons import Reason
+from engine.common.units import Minor, Nanos, OddsMilli
 from gateway.client.session import (
     AccountEvent,
     CodecName,
@@ -134,10 +136,10 @@ class BettorSession(Session):
         self.send(
             Place(
                 ref=ref,
-                market=market,
+                market=MarketNo(market),
                 outcome=outcome,
-                stake_minor=stake_minor,
-                odds_milli=odds_milli,
+                stake_minor=Minor(stake_minor),
+                odds_milli=OddsMilli(odds_milli),
                 policy=policy,
             )
         )
@@ -216,46 +218,51 @@ class ControlSession(Session):
 
     async def open_market(self, market: int) -> MarketEvent:
         """Begin to take bets."""
-        return await self._command(OpenMarket(market_no=market))
+        return await self._command(OpenMarket(market_no=MarketNo(market)))
 
     async def suspend(self, market: int, *, why: str = "") -> MarketEvent:
         """Stop taking bets for a while."""
-        return await self._command(SuspendMarket(market_no=market, why=why))
+        return await self._command(SuspendMarket(market_no=MarketNo(market), why=why))
 
     async def resume(self, market: int) -> MarketEvent:
         """Take bets again."""
-        return await self._command(ResumeMarket(market_no=market))
+        return await self._command(ResumeMarket(market_no=MarketNo(market)))
 
     async def hand_over(self, market: int) -> MarketEvent:
         """Suspend until another producer's odds come."""
-        return await self._command(HandOverMarket(market_no=market))
+        return await self._command(HandOverMarket(market_no=MarketNo(market)))
 
     async def close_market(self, market: int) -> MarketEvent:
         """End betting for good."""
-        return await self._command(CloseMarket(market_no=market))
+        return await self._command(CloseMarket(market_no=MarketNo(market)))
 
     async def set_odds(self, market: int, quotes: Sequence[Quote]) -> MarketEvent:
         """Set the odds of some or all outcomes, at once."""
-        return await self._command(SetOdds(market_no=market, quotes=tuple(quotes)))
+        return await self._command(SetOdds(market_no=MarketNo(market), quotes=tuple(quotes)))
 
     async def set_limits(self, market: int, limits: Limits) -> MarketEvent:
         """Replace a market's limits."""
-        return await self._command(SetLimits(market_no=market, limits=limits))
+        return await self._command(SetLimits(market_no=MarketNo(market), limits=limits))
 
     async def settle(self, market: int, results: Sequence[OutcomeResult]) -> MarketEvent:
         """Settle every outcome, or settle again."""
-        return await self._command(SettleMarket(market_no=market, results=tuple(results)))
+        return await self._command(SettleMarket(market_no=MarketNo(market), results=tuple(results)))
 
     async def cancel(self, market: int, *, why: str = "") -> MarketEvent:
         """Void the market: every bet is refunded."""
-        return await self._command(CancelMarket(market_no=market, why=why))
+        return await self._command(CancelMarket(market_no=MarketNo(market), why=why))
 
     async def cancel_bets(
         self, market: int, *, from_ns: int | None = None, until_ns: int | None = None, why: str = ""
     ) -> MarketEvent:
         """Void the bets placed from one time up to another, UTC nanoseconds; None is open."""
         return await self._command(
-            CancelBets(market_no=market, from_ns=from_ns, until_ns=until_ns, why=why)
+            CancelBets(
+                market_no=MarketNo(market),
+                from_ns=_nanos(from_ns),
+                until_ns=_nanos(until_ns),
+                why=why,
+            )
         )
 
     async def roll_back_cancel(
@@ -263,12 +270,17 @@ class ControlSession(Session):
     ) -> MarketEvent:
         """Take back the cancellation of just this window, or of the market."""
         return await self._command(
-            RollBackCancel(market_no=market, from_ns=from_ns, until_ns=until_ns, why=why)
+            RollBackCancel(
+                market_no=MarketNo(market),
+                from_ns=_nanos(from_ns),
+                until_ns=_nanos(until_ns),
+                why=why,
+            )
         )
 
     async def roll_back_settlement(self, market: int, *, why: str = "") -> MarketEvent:
         """Take back the results: payouts are reversed and bets are open again."""
-        return await self._command(RollBackSettlement(market_no=market, why=why))
+        return await self._command(RollBackSettlement(market_no=MarketNo(market), why=why))
 
     async def suspend_all(self, *, fixture: str = "", why: str = "") -> SuspendedAll:
         """Suspend every market, or every market of a fixture."""
@@ -464,3 +476,7 @@ def connect_feed(
     return Opening(
         FeedSession, url, token=token, codec=codec, origin=None, open_timeout_s=open_timeout_s
     )
+
+
+def _nanos(time_ns: int | None) -> Nanos | None:
+    return None if time_ns is None else Nanos(time_ns)

@@ -29,9 +29,16 @@ from engine.common.commands import (
     RefField,
 )
 from engine.common.events import Refused
+from engine.common.ids import MarketNo
 from engine.common.lifecycle import Status
 from engine.common.reasons import MESSAGES, Reason
-from engine.common.units import BALANCE_MINOR_MAX, OUTCOMES_MAX, RATE_MICRO_MAX, RATE_MICRO_ONE
+from engine.common.units import (
+    BALANCE_MINOR_MAX,
+    OUTCOMES_MAX,
+    RATE_MICRO_MAX,
+    RATE_MICRO_ONE,
+    Minor,
+)
 from gateway.configuration.config import ConfigError, convert_error, read_toml
 
 OPENING_REF: Final = "opening"
@@ -112,7 +119,7 @@ async def _open_markets(system: System, markets: Iterable[OpeningMarket]) -> lis
     answers = await system.create_markets(
         (
             CreateMarket(
-                market_no=0,
+                market_no=MarketNo(0),
                 key=market.key,
                 outcomes=market.outcomes,
                 odds_milli=market.odds_milli,
@@ -140,7 +147,7 @@ async def _open_market(system: System, route: MarketRoute) -> str:
         images = decode_price_images(raw)
         if all(image.status is not Status.INACTIVE for image in images):
             return ""
-        (event,) = await system.control([OpenMarket(market_no=route.market_no)], by=BY)
+        (event,) = await system.control([OpenMarket(market_no=MarketNo(route.market_no))], by=BY)
     except (PeerError, PeerRefusedError) as error:
         return f"market {route.key}: {error}"
     return f"market {route.key}: {_refusal_text(event)}" if isinstance(event, Refused) else ""
@@ -162,7 +169,7 @@ async def _open_accounts(system: System, opening: Opening) -> list[str]:
                 if isinstance(event, Refused) and event.reason is not Reason.ACCOUNT_EXISTS
             ]
         deposits = [
-            Deposit(account_no=one.account, amount_minor=one.deposit_minor, ref=OPENING_REF)
+            Deposit(account_no=one.account, amount_minor=Minor(one.deposit_minor), ref=OPENING_REF)
             for one in opening.accounts
             if one.deposit_minor > 0
         ]

@@ -12,8 +12,10 @@ from typing import Any, Final
 import numpy as np
 from msgspec import Struct
 
+from engine.common.ids import MarketNo
 from engine.common.lifecycle import Status
 from engine.common.reasons import Reason
+from engine.common.units import OddsMilli
 from engine.common.views import PriceImage
 from gateway.client import (
     BettorSession,
@@ -308,12 +310,12 @@ def reason_text(reason: Reason) -> str:
 def image_of(market: Market) -> PriceImage:
     """Convert a market message into the engine's image."""
     return PriceImage(
-        market_no=market.market,
+        market_no=MarketNo(market.market),
         key=market.key,
         status=Status[market.status.upper()],
         version=market.version,
         outcomes=market.outcomes,
-        odds_milli=market.odds_milli,
+        odds_milli=tuple(map(OddsMilli, market.odds_milli)),
         active=market.active,
     )
 

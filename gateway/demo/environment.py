@@ -14,6 +14,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from engine.common.ids import AccountNo
 from gateway.configuration.config import Config
 from gateway.configuration.opening import OpeningAccount
 from gateway.session.tokens import Role, load_key
@@ -82,7 +83,9 @@ def accounts_of(bettors: Iterable[Bettor]) -> tuple[OpeningAccount, ...]:
     """Return an account for each bettor, funded with its bankroll."""
     return tuple(
         OpeningAccount(
-            account=bettor.account_no, currency=CURRENCY, deposit_minor=bettor.bankroll_minor
+            account=AccountNo(bettor.account_no),
+            currency=CURRENCY,
+            deposit_minor=bettor.bankroll_minor,
         )
         for bettor in bettors
     )

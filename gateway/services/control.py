@@ -22,6 +22,7 @@ from actors.peer import PeerError
 from actors.routes import Routes
 from engine.common.commands import SuspendMarket
 from engine.common.events import MarketEvent, MarketSuspended, Refused
+from engine.common.ids import MarketNo
 from engine.common.reasons import MESSAGES, Reason
 from gateway.counters import Counters
 from gateway.messages.arbitrage import AskArbitrage
@@ -86,7 +87,7 @@ class ControlService:
         """Suspend every market (of a fixture), whatever its image says: safety does not guess."""
         prefix = f"{ask.fixture}/" if ask.fixture else ""
         commands = [
-            SuspendMarket(market_no=route.market_no, why=ask.why)
+            SuspendMarket(market_no=MarketNo(route.market_no), why=ask.why)
             for route in self._routes.markets.values()
             if route.key.startswith(prefix)
         ]

@@ -228,7 +228,7 @@ class Fanout:
         if follower.subscriptions + len(numbers) + len(ask.fixtures) + ask.all > limit:
             return None
         owed = dict.fromkeys(self._join(follower, numbers, ask))
-        seen = {line.market: line.version for line in ask.seen}
+        seen: dict[int, int] = {line.market: line.version for line in ask.seen}
         for number in owed:
             version = seen.get(number)
             topic = self.topics[number]

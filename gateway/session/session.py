@@ -13,7 +13,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from engine.common.reasons import MESSAGES, RETRYABLE, Reason
-from engine.market.status_transitions import as_fed
+from engine.market.status_transitions import as_feed_command
 from gateway.bets.ticket import BetAnswer, Ticket
 from gateway.feeds.core.ingress import FeedAsk
 from gateway.messages.arbitrage import AskArbitrage
@@ -261,7 +261,7 @@ class ClientSession:
                     self._deny(ask, str(type(command).__struct_config__.tag))
                     return
             # A feed's stop is no trader's: it holds nothing, and takes no hold off.
-            ask = replace(ask, commands=tuple(map(as_fed, ask.commands)))
+            ask = replace(ask, commands=tuple(map(as_feed_command, ask.commands)))
         self._query(ask.id, "", self._services.control.control(self.claims.identity, ask))
 
     def _suspend_all(self, ask: SuspendAll) -> None:

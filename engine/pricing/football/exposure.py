@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from engine.common.ids import parse_market_key
 from engine.common.lifecycle import Status
-from engine.common.units import LIMIT_MINOR_MAX
+from engine.common.units import LIMIT_MINOR_MAX, Minor
 from engine.common.views import BookImage
 from engine.pricing.chances import CHANCES
 from engine.pricing.football.axes import PLACES, Axis, Scope
@@ -244,7 +244,7 @@ class FixtureExposure:
         stakes, payouts = image.stake_minor, image.payout_minor
         market.stake_minor, market.payout_minor = stakes, payouts
         if not market.live:
-            stakes = payouts = (0,) * len(stakes)
+            stakes = payouts = (Minor(0),) * len(stakes)
         if stakes == market.grid_stakes and payouts == market.grid_payouts:
             return 0
         changed = 0

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from actors.messages import KnownMarket
 from engine.common.commands import FeedStep, Limits
+from engine.common.ids import MarketNo
 from engine.pricing.fair_probabilities import Fair, Mark
 
 __all__ = [
@@ -29,7 +30,7 @@ __all__ = [
     "MarketUpdate",
 ]
 
-MARKET_NO_LATER: Final = 0
+MARKET_NO_LATER: Final = MarketNo(0)
 """What the commands of an intent name as their market: the desk writes the real number."""
 REFUSALS_KEPT: Final = 100
 """Refused messages whose reason is kept for a person to read; all are counted."""

@@ -21,8 +21,9 @@ from actors.messages import (
 )
 from actors.peer import Peer, PeerError
 from engine.common.commands import CreateMarket, Limits
+from engine.common.ids import MarketNo
 from engine.common.reasons import MESSAGES, RETRYABLE
-from engine.common.units import ODDS_MILLI_MIN
+from engine.common.units import ODDS_MILLI_MIN, OddsMilli
 from gateway.feeds.core.adapter import Action, MarketUpdate, NewMarket, PriceFixture
 from gateway.feeds.core.shell_queue import Work
 
@@ -204,10 +205,10 @@ class MarketCreation:
 
 def _command(key: str, new_market: NewMarket) -> CreateMarket:
     return CreateMarket(
-        market_no=0,
+        market_no=MarketNo(0),
         key=key,
         outcomes=new_market.outcomes,
-        odds_milli=(FIRST_ODDS_MILLI,) * len(new_market.outcomes),
+        odds_milli=(OddsMilli(FIRST_ODDS_MILLI),) * len(new_market.outcomes),
         limits=new_market.limits or Limits(),
         offered=False,
     )

@@ -16,7 +16,7 @@ from typing import Annotated, Final, NamedTuple
 from msgspec import Meta, Struct
 
 from engine.common.commands import DEDUCTIONS_MAX, Deduction, OutcomeResult
-from engine.common.units import DEAD_HEAT_DEN_MAX
+from engine.common.units import DEAD_HEAT_DEN_MAX, Nanos
 from gateway.feeds.exchange.messages import MarketDefinition
 from gateway.feeds.exchange.order_book import RunnerId, runner_id_of
 
@@ -106,7 +106,7 @@ def deductions(
     for at_ns, (keep, whole) in reversed(times):
         num, den = num * keep, den * whole
         keep_milli = (2_000 * num + den) // (2 * den)
-        found.append(Deduction(until_ns=at_ns, keep_milli=keep_milli, of_price=not place))
+        found.append(Deduction(until_ns=Nanos(at_ns), keep_milli=keep_milli, of_price=not place))
     return tuple(reversed(found))
 
 

@@ -8,7 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from engine.common.commands import Quote
-from engine.common.units import ODDS_MILLI_MAX, ODDS_MILLI_MIN
+from engine.common.units import ODDS_MILLI_MAX, ODDS_MILLI_MIN, OddsMilli
 from gateway.feeds.core.adapter import Fair
 from gateway.feeds.uof.market_registry import ListedMarket
 from gateway.feeds.uof.messages import MarketOdds, OutcomeOdds
@@ -71,7 +71,7 @@ def market_quotes(listed: ListedMarket, market: MarketOdds, *, from_odds: bool) 
         if given is not None and given.odds_milli is not None:
             active = given.active and ODDS_MILLI_MIN <= given.odds_milli <= ODDS_MILLI_MAX
             odds_milli[index] = min(max(given.odds_milli, ODDS_MILLI_MIN), ODDS_MILLI_MAX)
-        quotes.append(Quote(outcome=index, odds_milli=odds_milli[index], active=active))
+        quotes.append(Quote(outcome=index, odds_milli=OddsMilli(odds_milli[index]), active=active))
     return MarketQuotes(quotes=tuple(quotes), odds_milli=odds_milli, passed_over=passed_over)
 
 

@@ -14,6 +14,7 @@ from engine.common.commands import (
     RollBackSettlement,
     SettleMarket,
 )
+from engine.common.units import Nanos
 from gateway.feeds.core.adapter import MARKET_NO_LATER
 from gateway.feeds.core.clock import FeedClock
 from gateway.feeds.uof.market_registry import ListedMarket
@@ -89,5 +90,5 @@ def roll_back_settlement() -> RollBackSettlement:
     return RollBackSettlement(market_no=MARKET_NO_LATER, why=_ROLLED_BACK)
 
 
-def _engine_ns(feed_ms: int | None, clock: FeedClock) -> int | None:
-    return None if feed_ms is None else clock.engine_ns(feed_ms)
+def _engine_ns(feed_ms: int | None, clock: FeedClock) -> Nanos | None:
+    return None if feed_ms is None else Nanos(clock.engine_ns(feed_ms))

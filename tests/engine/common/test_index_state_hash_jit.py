@@ -158,7 +158,7 @@ def stamp_of(function: object) -> str:
 
 def test_kernel_s_cache_is_stamped_with_its_leaves_and_its_constants() -> None:
     assert stamp_of(index_nb.mix_nb) in stamp_of(index_nb.find_nb)
-    assert stamp_of(index_nb.seek_nb) in stamp_of(place_nb.look_up_nb)
+    assert stamp_of(index_nb.seek_nb) in stamp_of(place_nb.find_rows_nb)
     assert stamp_of(place_nb.decide_nb) in stamp_of(place_nb.decide_all_nb)
     assert stamp_of(place_nb.stake_max_nb) in stamp_of(place_nb.decide_all_nb)
     assert "('_STAKE_OVER_LIMIT', '302')" in stamp_of(place_nb.decide_all_nb)

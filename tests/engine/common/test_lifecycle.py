@@ -23,7 +23,7 @@ from engine.common.events import (
     MarketSuspended,
     Refused,
 )
-from engine.common.lifecycle import BET_REFUSAL, SETTING, TRANSITIONS, Action, Status, next_status
+from engine.common.lifecycle import BET_REFUSAL, SET_ACTIONS, TRANSITIONS, Action, Status, next_status
 from engine.common.reasons import MESSAGES, RETRYABLE, Reason
 from engine.market.market import MarketMachine
 from tests.engine.market.builders import AT_NS, create, do
@@ -37,7 +37,7 @@ COMMANDS = {
     Action.SETTLE: SettleMarket(market_no=1, results=(OutcomeResult(won=True),)),
     Action.CANCEL: CancelMarket(market_no=1),
     Action.HAND_OVER: HandOverMarket(market_no=1),
-    **{action: SetStatus(market_no=1, status=status) for status, action in SETTING.items()},
+    **{action: SetStatus(market_no=1, status=status) for status, action in SET_ACTIONS.items()},
 }
 WAYS = {
     Status.INACTIVE: [],
@@ -135,7 +135,7 @@ def test_a_roll_back_leads_where_the_table_says() -> None:
 
 def test_a_status_is_set_from_every_state_in_which_betting_may_come_and_from_no_other() -> None:
     betting = {status for status, action in TRANSITIONS if action == Action.CLOSE}
-    for after, action in SETTING.items():
+    for after, action in SET_ACTIONS.items():
         assert {status for status, one in TRANSITIONS if one == action} == betting
         assert {next_status(status, action) for status in betting} == {after}
 

@@ -11,7 +11,7 @@ from engine.common.units import BALANCE_MINOR_MAX, PAYOUT_MINOR_MAX, RATE_MICRO_
 from engine.ledger.audit import first_fault, row_fault
 from engine.ledger.ledger import LedgerMachine
 from engine.ledger.rows import ACCOUNT, CURRENCIES_MAX, SLIP, TRANSFER
-from engine.ledger.tables import LedgerBooks
+from engine.ledger.tables import LedgerTables
 from tests.engine.ledger.builders import (
     SHARD,
     bet,
@@ -50,9 +50,9 @@ FAULTS = [
     ("accounts", 1, "currency", 1, "currency without a rate"),
     ("accounts", 0, "open_first", 7, "open_first beyond"),
     ("accounts", 0, "open_last", 7, "open_last beyond"),
-    ("accounts", 0, "open_first", 2, "chain of open slips breaks"),
-    ("accounts", 0, "open_first", 6, "chain of open slips breaks"),
-    ("accounts", 0, "open_last", 3, "chain of open slips breaks"),
+    ("accounts", 0, "open_first", 2, "chain of open slips is broken"),
+    ("accounts", 0, "open_first", 6, "chain of open slips is broken"),
+    ("accounts", 0, "open_last", 3, "chain of open slips is broken"),
     ("accounts", 0, "account_no", 8, "repeats an account number|not the account's"),
     ("accounts", 1, "account_no", 9, "account_no is not the account's"),
     ("accounts", 0, "available_minor", -1, "available_minor negative"),
@@ -65,12 +65,12 @@ FAULTS = [
     ("transfers", 0, "kind", 3, "unknown kind"),
     ("transfers", 0, "amount_minor", 0, "amount out of bounds"),
     ("transfers", 0, "amount_minor", BALANCE_MINOR_MAX + 1, "amount out of bounds"),
-    ("transfers", 0, "amount_minor", 999, "balance is not what"),
-    ("transfers", 0, "kind", 2, "balance is not what"),
+    ("transfers", 0, "amount_minor", 999, "the balance is not transfers"),
+    ("transfers", 0, "kind", 2, "the balance is not transfers"),
     ("transfers", 0, "ref", (0, 1, 1, 1), "empty ref"),
     ("transfers", 0, "pad", (0, 1, 0), "padding in use"),
     ("transfers", 1, "account", 0, "repeats an account's ref"),
-    ("slips", 2, "bet_id", bet(9), "bet_id out of series"),
+    ("slips", 2, "bet_id", bet(9), "bet_id is not the serial"),
     ("slips", 2, "state", 0, "unknown state"),
     ("slips", 2, "state", 5, "unknown state"),
     ("slips", 2, "account", 2, "account beyond"),
@@ -81,23 +81,23 @@ FAULTS = [
     ("slips", 2, "rate_micro", RATE_MICRO_MAX + 1, "rate out of bounds"),
     ("slips", 3, "payout_minor", -1, "payout out of bounds"),
     ("slips", 3, "payout_minor", PAYOUT_MINOR_MAX + 1, "payout out of bounds"),
-    ("slips", 3, "payout_minor", 251, "balance is not what"),
+    ("slips", 3, "payout_minor", 251, "the balance is not transfers"),
     ("slips", 2, "payout_minor", 1, "paid without a settlement"),
     ("slips", 2, "ref", (0, 0, 0, 0), "empty ref"),
     ("slips", 2, "ref", (ord("a"), 0, 0, 0), "repeats an account's ref"),
     ("slips", 2, "pad", (0, 0, 0, 0, 1), "padding in use"),
     ("slips", 2, "open_next", 7, "open_next beyond"),
     ("slips", 2, "open_prev", 7, "open_prev beyond"),
-    ("slips", 1, "open_next", 3, "chained though done"),
-    ("slips", 2, "open_next", 0, "chain of open slips breaks"),
-    ("slips", 2, "open_next", 1, "chain of open slips breaks"),
-    ("slips", 2, "open_next", 6, "chain of open slips breaks"),
-    ("slips", 2, "open_prev", 0, "chain of open slips breaks"),
+    ("slips", 1, "open_next", 3, "chained but not open"),
+    ("slips", 2, "open_next", 0, "chain of open slips is broken"),
+    ("slips", 2, "open_next", 1, "chain of open slips is broken"),
+    ("slips", 2, "open_next", 6, "chain of open slips is broken"),
+    ("slips", 2, "open_prev", 0, "chain of open slips is broken"),
     ("slips", 2, "reason", 431, "a reason without a refusal"),
     ("slips", 1, "reason", 0, "a reason without a refusal"),
-    ("slips", 0, "settlement_no", 1, "numbered but never accepted"),
-    ("slips", 1, "settlement_no", 1, "numbered but never accepted"),
-    ("slips", 3, "settlement_no", 0, "settled without a number"),
+    ("slips", 0, "settlement_no", 1, "a settlement number without acceptance"),
+    ("slips", 1, "settlement_no", 1, "a settlement number without acceptance"),
+    ("slips", 3, "settlement_no", 0, "settled without a settlement number"),
     ("slips", 3, "result", 7, "result out of bounds"),
     ("slips", 3, "result", 0, "settled without a result"),
     ("slips", 2, "result", 1, "settled without a result"),
@@ -112,11 +112,11 @@ def test_a_planted_fault_in_a_row_is_found(name, row, field, value, what):
 
 
 MOVES = [
-    (("accounts", 0, "available_minor"), ("accounts", 1, "available_minor"), "balance is not what"),
+    (("accounts", 0, "available_minor"), ("accounts", 1, "available_minor"), "the balance is not transfers"),
     (("accounts", 0, "pending_minor"), ("accounts", 0, "at_stake_minor"), "pending_minor is not"),
-    (("accounts", 0, "at_stake_minor"), ("accounts", 0, "available_minor"), "at_stake_minor is"),
+    (("accounts", 0, "at_stake_minor"), ("accounts", 0, "available_minor"), "at_stake_minor is not"),
     (("external_minor", 0, ""), ("house_minor", 0, ""), "external_minor: EUR is not minus"),
-    (("house_minor", 0, ""), ("accounts", 1, "available_minor"), "balance is not what"),
+    (("house_minor", 0, ""), ("accounts", 1, "available_minor"), "the balance is not transfers"),
 ]
 
 
@@ -157,10 +157,10 @@ def test_an_account_number_that_comes_twice_is_found():
 @pytest.mark.parametrize(
     ("field", "value", "what"),
     [
-        ("layout", 2, "ledger.layout: not an integer of 1 to 1"),
+        ("layout", 2, "ledger.layout: not an integer from 1 to 1"),
         ("shard", 1 << 15, "ledger.shard"),
         ("shard", True, "ledger.shard"),
-        ("shard", SHARD + 1, "ledger.slips: bet_id out of series"),
+        ("shard", SHARD + 1, "ledger.slips: bet_id is not the serial"),
         ("slips_max", 5, "ledger.slips: more than 5 rows"),
         ("slips_max", -1, "ledger.slips_max"),
         ("accounts_max", 1, "ledger.accounts: more than 1 rows"),
@@ -213,43 +213,43 @@ def test_a_dump_is_plain_values_and_loads_to_the_same_state():
     assert LedgerMachine.load(LedgerMachine(shard=0).dump()).totals() == []
 
 
-def rebuilt() -> LedgerBooks:
+def rebuilt() -> LedgerTables:
     ledger = LedgerMachine(shard=SHARD)
     for turn in islice(turns(4, ledger), 60):
         for command in turn.commands:
             ledger.apply(command, turn.at_ns)
         ledger.exchange(turn.verdicts, turn.reservations, turn.at_ns)
-    books = LedgerBooks.load(ledger.dump())
-    assert row_fault(books) == books.rebuild() == first_fault(books) == ""
-    return books
+    tables = LedgerTables.load(ledger.dump())
+    assert row_fault(tables) == tables.rebuild() == first_fault(tables) == ""
+    return tables
 
 
 @pytest.mark.parametrize("name", ["account", "transfer", "slip"])
 def test_a_lost_doubled_or_misled_entry_of_a_table_is_found(name):
-    books = rebuilt()
-    table = getattr(books, f"{name}_table")
+    tables = rebuilt()
+    table = getattr(tables, f"{name}_table")
     used, free = np.flatnonzero(table)[3], np.flatnonzero(table == 0)[0]
     entry = table[used]
     table[used] = 0
-    assert first_fault(books).startswith(f"{name}s: the table")
+    assert first_fault(tables).startswith(f"{name}s: the hash table")
     table[free] = entry
-    assert "is not found by its" in first_fault(books)
+    assert "is not found by its" in first_fault(tables)
     table[used], table[free] = entry, entry
-    assert first_fault(books).startswith(f"{name}s: the table")
+    assert first_fault(tables).startswith(f"{name}s: the hash table")
     table[free] = 0
-    assert first_fault(books) == ""
+    assert first_fault(tables) == ""
 
 
 def test_a_slip_lost_from_the_queue_of_pending_slots_is_found():
-    books = rebuilt()
-    books.pending_len -= 1
-    assert "queue of pending slots" in first_fault(books)
+    tables = rebuilt()
+    tables.pending_len -= 1
+    assert "queue of pending slots" in first_fault(tables)
 
 
 def test_an_open_slip_outside_its_chain_is_found():
-    books = LedgerBooks.load(lived().dump())
-    assert books.rebuild() == ""
-    books.slips["open_prev"][4] = 0
-    books.slips["open_next"][2] = 0
-    books.accounts["open_last"][0] = 3
-    assert first_fault(books) == "slips: 4 are open, 3 are chained"
+    tables = LedgerTables.load(lived().dump())
+    assert tables.rebuild() == ""
+    tables.slips["open_prev"][4] = 0
+    tables.slips["open_next"][2] = 0
+    tables.accounts["open_last"][0] = 3
+    assert first_fault(tables) == "slips: 4 are open, 3 are chained"

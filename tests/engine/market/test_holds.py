@@ -28,7 +28,7 @@ from engine.common.events import (
     Refused,
     StatusSet,
 )
-from engine.common.lifecycle import SETTING, Status
+from engine.common.lifecycle import SET_ACTIONS, Status
 from engine.common.reasons import Reason
 from engine.market.market import MarketMachine
 from tests.engine.market.builders import AT_NS, create, do, open_machine, won
@@ -76,8 +76,8 @@ def reason(event: MarketEvent) -> Reason:
     return event.reason if isinstance(event, Refused) else Reason.ACCEPTED
 
 
-@pytest.mark.parametrize("before", SETTING)
-@pytest.mark.parametrize("after", SETTING)
+@pytest.mark.parametrize("before", SET_ACTIONS)
+@pytest.mark.parametrize("after", SET_ACTIONS)
 def test_a_status_is_reached_from_every_other_and_from_itself_unchanged(before, after) -> None:
     machine = open_machine()
     do(machine, SetStatus(market_no=1, status=before))
@@ -91,7 +91,7 @@ def test_a_status_is_reached_from_every_other_and_from_itself_unchanged(before, 
     assert machine.state_hash() == state
 
 
-@pytest.mark.parametrize("status", [status for status in Status if status not in SETTING])
+@pytest.mark.parametrize("status", [status for status in Status if status not in SET_ACTIONS])
 def test_what_ends_betting_is_not_set_by_name(status) -> None:
     event = open_machine().apply(SetStatus(market_no=1, status=status), AT_NS)
     assert isinstance(event, Refused)
@@ -109,7 +109,7 @@ def test_what_ends_betting_is_not_set_by_name(status) -> None:
 def test_once_betting_is_over_no_status_is_set(end) -> None:
     machine = open_machine()
     do(machine, end)
-    for status in SETTING:
+    for status in SET_ACTIONS:
         event = machine.apply(SetStatus(market_no=1, status=status), AT_NS)
         assert reason(event) == Reason.TRANSITION_NOT_ALLOWED
 

@@ -105,7 +105,7 @@ def test_payout_is_rounded_down_once_at_the_end() -> None:
 def test_kernel_pays_what_fractions_say(stake, odds, result) -> None:
     figures = (result.void_halves, result.dead_heat_num, result.dead_heat_den)
     expected = payback_twin(stake=stake, odds=odds, result=result)
-    assert settled_minor_nb(stake, odds, int(result.won), *figures) == expected
+    assert settled_minor_nb(stake, odds, 1_000, int(result.won), *figures) == expected
     plain = canonical_result(result)
     assert payback_twin(stake=stake, odds=odds, result=plain) == expected
     assert result_nb(int(plain.won), plain.void_halves) == word_twin(result)
