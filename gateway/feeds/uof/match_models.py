@@ -16,6 +16,7 @@ from gateway.feeds.uof.market_registry import ListedMarket
 from gateway.feeds.uof.match_state import match_state
 from gateway.feeds.uof.messages import MarketOdds, OddsChange
 
+SPORT: Final = "football"
 MATCHES_MAX: Final = 1 << 14
 """Matches kept; past it the match whose last message is the oldest is dropped."""
 TOTALS_MAX: Final = 3
@@ -143,8 +144,10 @@ def _odds_to_fit(message: OddsChange, find: FindMarket) -> dict[str, tuple[float
         if market.name.id not in (_MATCH_WINNER, _TOTAL_GOALS) or market.status != 1:
             continue
         listed = find(market)
-        odds = None if listed is None else _decimal_odds(market, listed)
-        if listed is None or odds is None:
+        if listed is None or listed.market.sport != SPORT:
+            continue  # refused, or a market id with outcomes that football does not know
+        odds = _decimal_odds(market, listed)
+        if odds is None:
             continue
         key = listed.market.key.partition("/")[2]
         if market.name.id == _MATCH_WINNER:

@@ -15,11 +15,9 @@ from engine.common.commands import WHY_CHARS_MAX
 from engine.common.lifecycle import Status
 from gateway.feeds.core.adapter import Mark, PriceFixture
 from gateway.feeds.uof.market_registry import ListedMarket, MarketRegistry, price_source
-from gateway.feeds.uof.match_models import MatchModels, ModelledMatch
+from gateway.feeds.uof.match_models import SPORT, MatchModels, ModelledMatch
 from gateway.feeds.uof.messages import BetStop, MarketOdds, OddsChange
 from gateway.feeds.uof.producers import TrustChange
-
-SPORT: Final = "football"
 
 
 class ModelPrices:

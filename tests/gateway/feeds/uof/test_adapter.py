@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from gateway.feeds.core.adapter import REFUSALS_KEPT
 from gateway.feeds.uof.adapter import UofAdapter
 from gateway.feeds.uof.messages import SUBSCRIPTION_STARTED
+from gateway.feeds.uof.settings import UofSettings
 from tests.gateway.feeds.uof.builders import (
     EVENT,
     MATCH_WINNER,
@@ -41,6 +42,44 @@ def test_a_message_without_any_action_gives_the_reason():
     assert (
         feed.receive(odds_change(market(7, status=0), market(1, MATCH_WINNER), at=2)).refused == ""
     )
+
+
+OUTCOMES = st.tuples(
+    st.sampled_from(["1", "2", "3", "12", "13", "a"]),
+    st.sampled_from(["2.1", "1.5", "9", "1.0", "0", "500000", "1e3"]),
+    st.sampled_from(["0.3", "0.5", "", "0", "1"]),
+    st.sampled_from([1, 1, 0]),
+)
+MARKETS = st.tuples(
+    st.sampled_from([1, 18, 40]),
+    st.sampled_from(["", "total=2.5", "total=1.5", "a b"]),
+    st.sampled_from([1, 1, 1, 0, -1, -2, -3, -4]),
+    st.lists(OUTCOMES, max_size=3, unique_by=lambda outcome: outcome[0]),
+)
+
+
+@given(st.lists(MARKETS, max_size=4), st.sampled_from(["odds", "probabilities"]), st.booleans())
+@settings(max_examples=200, deadline=None)
+def test_an_odds_change_of_any_markets_and_outcomes_does_not_raise(rows, price_from, by_model):
+    adapter = UofAdapter(
+        "uof", UofSettings(watch=False, price_from=price_from, own_prices=by_model)
+    )
+    markets = [
+        market(
+            number,
+            [
+                (name, f'odds="{odds}" probabilities="{probability}" active="{active}"')
+                for name, odds, probability, active in outcomes
+            ],
+            specifiers=specifiers,
+            status=status,
+        )
+        for number, specifiers, status, outcomes in rows
+    ]
+
+    received = adapter.receive(odds_change(*markets, at=1), at_ns=1)
+
+    assert received.actions or received.refused or not rows
 
 
 @given(st.binary(max_size=64))

@@ -121,6 +121,22 @@ def test_odds_that_no_model_explains_leave_the_model_unchanged():
     assert stop.model == first.model
 
 
+@pytest.mark.parametrize(
+    "others",
+    [
+        (market(1, (("1", "2.0"), ("2", "3.4"), ("99", "3.6"))), total()),
+        (market(1, MATCH_WINNER), market(18, (("a", "1.9"),), specifiers="total=2.5")),
+    ],
+)
+def test_a_market_that_football_does_not_know_is_not_fitted(others):
+    feed = feed_markets(BY_MODEL)
+
+    received = feed.receive(odds_change(*others, market(40, (("a", "2"),), status=-1), at=1))
+
+    assert orders(received) == []
+    assert feed.status("uof_40") is Status.SUSPENDED
+
+
 def test_a_live_match_is_priced_from_its_state():
     feed = feed_markets(BY_MODEL)
     state = MatchState(
