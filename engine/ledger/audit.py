@@ -6,18 +6,15 @@ array first: a running machine asserts that it is empty, and loading a dump rais
 
 from collections.abc import Iterator
 from itertools import chain
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
 from engine.common.rows import BetResult, I64s, Rows, SlipState
 from engine.common.units import BALANCE_MINOR_MAX, PAYOUT_MINOR_MAX, RATE_MICRO_MAX, STAKE_MINOR_MAX
 from engine.ledger.audit_nb import chain_fault_nb, unfound_account_nb, unfound_ref_nb
-from engine.ledger.rows import TransferKind
+from engine.ledger.rows import HOLDINGS, TransferKind
 from engine.ledger.tables import LedgerTables, exact_sum
-
-HOLDINGS: Final = ("available_minor", "pending_minor", "at_stake_minor")
-"""The figures of an account that add up, less `owed_minor`, to what it holds."""
 
 
 def row_fault(tables: LedgerTables) -> str:

@@ -36,12 +36,11 @@ from engine.common.ids import (
     AccountNo,
     BetId,
     MalformedIdError,
-    MarketNo,
     ShardNo,
     check_bet_ref,
 )
 from engine.common.reasons import MESSAGES, Reason
-from engine.common.rows import BET, RESERVED, SETTLEMENT, BetResult, Rows, SlipState, U64s
+from engine.common.rows import BET, RESERVED, SETTLEMENT, Rows, SlipState, U64s
 from engine.common.state_hash import state_hash
 from engine.common.units import (
     BALANCE_MINOR_MAX,
@@ -49,10 +48,10 @@ from engine.common.units import (
     RATE_MICRO_MAX,
     Minor,
     Nanos,
-    OddsMilli,
 )
 from engine.common.views import Balance, LedgerTotals, Slip
-from engine.ledger.audit import HOLDINGS, first_fault, row_fault
+from engine.ledger import views
+from engine.ledger.audit import first_fault, row_fault
 from engine.ledger.ledger_nb import (
     drop_resolved_nb,
     impossible_settlement_nb,
@@ -66,11 +65,12 @@ from engine.ledger.ledger_nb import (
 from engine.ledger.rows import (
     ACCOUNTS_MAX,
     CURRENCIES_MAX,
+    HOLDINGS,
     SETTLEMENTS_MAX,
     TRANSFERS_MAX,
     TransferKind,
 )
-from engine.ledger.tables import LedgerTables, exact_sum
+from engine.ledger.tables import LedgerTables
 
 _NO_BET: Final = BetId(0)
 """Below every bet id: a first page starts after it."""
@@ -340,18 +340,7 @@ class LedgerMachine:
 
     def balance(self, account_no: AccountNo) -> Balance | None:
         """Return an account's money, or None when the account is not in this shard."""
-        account = self._tables.account_slot(account_no)
-        if account < 0:
-            return None
-        row = self._tables.accounts[account]
-        return Balance(
-            account_no=account_no,
-            currency=self._tables.currencies[int(row["currency"])],
-            available_minor=Minor(int(row["available_minor"])),
-            pending_minor=Minor(int(row["pending_minor"])),
-            at_stake_minor=Minor(int(row["at_stake_minor"])),
-            owed_minor=Minor(int(row["owed_minor"])),
-        )
+        return views.balance(self._tables, account_no)
 
     def slip(self, *, account_no: AccountNo, ref: str) -> Slip | None:
         """Return an account's slip by the bettor's ref, or None."""
@@ -360,12 +349,12 @@ class LedgerMachine:
         if key is None or account < 0:
             return None
         slot = self._tables.slip_slot(account=account, ref=key)
-        return self._slip_at(slot) if slot >= 0 else None
+        return views.slip_at(self._tables, slot) if slot >= 0 else None
 
     def slip_by_id(self, bet_id: BetId) -> Slip | None:
         """Return a slip by its bet id, or None when this shard never gave that id."""
         slot = bet_id - self._tables.bet_id_first
-        return self._slip_at(slot) if 0 <= slot < self._tables.slips_len else None
+        return views.slip_at(self._tables, slot) if 0 <= slot < self._tables.slips_len else None
 
     def open_slips(
         self, *, account_no: AccountNo, after_bet_id: BetId = _NO_BET, limit: int = 100
@@ -388,7 +377,7 @@ class LedgerMachine:
         slots = np.empty(max(0, min(limit, tables.slips_len)), np.uint32)
         first = int(tables.accounts["open_first"][account])
         count = open_slots_nb(tables.slips, first, after_bet_id, slots)
-        return [self._slip_at(slot) for slot in slots[:count].tolist()]
+        return [views.slip_at(tables, slot) for slot in slots[:count].tolist()]
 
     def pending_before(self, *, at_ns: Nanos, limit: int, after_bet_id: BetId = _NO_BET) -> Rows:
         """Return slips PENDING since before `at_ns` as BET rows with FLAG_FENCE, oldest first.
@@ -404,8 +393,9 @@ class LedgerMachine:
         after_bet_id : BetId
             The last bet id of the page before: only higher ids are returned.
         """
-        # New slips append their slots to the queue, and only this method removes the resolved ones:
-        # a call costs the pending slips and those made since the last call, and a verdict nothing.
+        # New slips append their slots to the queue. This method removes the resolved ones, as does
+        # a queue that must grow: a call costs the pending slips and the slips made since the last
+        # call, and a verdict costs nothing.
         tables = self._tables
         tables.pending_len = drop_resolved_nb(tables.pending, tables.pending_len, tables.slips)
         pending = tables.pending[: tables.pending_len]
@@ -418,23 +408,7 @@ class LedgerMachine:
 
     def totals(self) -> list[LedgerTotals]:
         """Return the totals of each currency, in the order in which rates were first set."""
-        tables = self._tables
-        accounts = tables.used_accounts()
-        totals = []
-        for currency, code in enumerate(tables.currencies):
-            own = accounts[accounts["currency"] == currency]
-            totals.append(
-                LedgerTotals(
-                    currency=code,
-                    external_minor=tables.external_minor[currency],
-                    available_minor=Minor(exact_sum(own["available_minor"])),
-                    pending_minor=Minor(exact_sum(own["pending_minor"])),
-                    at_stake_minor=Minor(exact_sum(own["at_stake_minor"])),
-                    owed_minor=Minor(-exact_sum(own["owed_minor"])),
-                    house_minor=tables.house_minor[currency],
-                )
-            )
-        return totals
+        return views.totals(self._tables)
 
     @property
     def slips_len(self) -> int:
@@ -444,26 +418,6 @@ class LedgerMachine:
     def slips(self) -> Rows:
         """Return a copy of all slips (SLIP rows of engine.ledger.rows), by rising bet id."""
         return self._tables.used_slips().copy()
-
-    def _slip_at(self, slot: int) -> Slip:
-        row = self._tables.slips[slot]
-        ref = row["ref"].tobytes().rstrip(b"\0").decode("ascii", "backslashreplace")
-        return Slip(
-            bet_id=BetId(int(row["bet_id"])),
-            ref=ref,
-            account_no=AccountNo(int(row["account_no"])),
-            market_no=MarketNo(int(row["market_no"])),
-            outcome=int(row["outcome"]),
-            stake_minor=Minor(int(row["stake_minor"])),
-            odds_milli=OddsMilli(int(row["odds_milli"])),
-            state=SlipState(int(row["state"])),
-            reason=int(row["reason"]),
-            stake_max_minor=Minor(int(row["stake_max_minor"])),
-            placed_at_ns=Nanos(int(row["placed_at_ns"])),
-            result=BetResult(int(row["result"])),
-            payout_minor=Minor(int(row["payout_minor"])),
-            settlement_no=int(row["settlement_no"]),
-        )
 
     # --- state as a whole ------------------------------------------------------------------------
 

@@ -51,6 +51,9 @@ ACCOUNT: Final = row_dtype(
 row is one line of the processor's cache. `currency` is a slot. `open_first` and `open_last` are one
 more than the slots of the account's oldest and newest open slip, 0 for none."""
 
+HOLDINGS: Final = ("available_minor", "pending_minor", "at_stake_minor")
+"""The figures of an account that add up, less `owed_minor`, to what the account holds."""
+
 SLIP: Final = row_dtype(
     120,
     ("bet_id", "<u8"),

@@ -161,7 +161,7 @@ def test_each_start_hashes_refs_with_another_secret_seed() -> None:
     seeds = []
     for _ in range(2):
         durable = LEDGER.open(disk)
-        seeds.append(int(durable.machine._books.ref_seed))
+        seeds.append(int(durable.machine._tables.ref_seed))
         durable.snapshot(5)
         durable.close()
     assert len({0, *seeds}) == 3
