@@ -24,7 +24,7 @@ from actors.routes import Routes
 from gateway.bets.path import BetPath
 from gateway.counters import Counters
 from gateway.feeds.core.ingress import FeedIngress
-from gateway.net.connection import FlushQueue
+from gateway.net.flush_queue import FlushQueue
 from gateway.net.listener import Listener
 from gateway.services.accounts import Accounts
 from gateway.services.control import ControlService

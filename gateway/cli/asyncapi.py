@@ -24,6 +24,7 @@ def add(commands: "Commands") -> None:
 def run(_args: argparse.Namespace, _config: Config) -> int:
     """Print the document; return the exit code."""
     from gateway.messages.asyncapi import document  # noqa: PLC0415 - only this command needs it
+    from gateway.session.permissions import ACCESS  # noqa: PLC0415
 
-    sys.stdout.write(document())
+    sys.stdout.write(document(ACCESS))
     return EXIT_DONE

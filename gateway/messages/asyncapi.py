@@ -1,18 +1,19 @@
-"""The AsyncAPI 3.0 document of the wire, made from the schemas that sessions decode with.
+"""The AsyncAPI 3.0 document of the public protocol, made from the message classes themselves.
 
-Owns the document's shape and its prose; every field, bound and description comes from `wire`,
-`limits` and the reasons, so that it cannot tell another story than the code. `docs/asyncapi.yaml`
-is its output, and a test holds the file to it.
+Owns the document's structure and its prose. Every field, bound and description comes from the
+message classes, the settings and the reasons, so that document and code cannot differ. A test
+compares docs/asyncapi.json with the output.
 """
 
 import json
-from typing import Any, Final, get_args
+from collections.abc import Collection, Mapping
+from typing import Any, Final, NamedTuple, get_args
 
 import msgspec
 
 from engine.common.reasons import MESSAGES, RETRYABLE, Reason
 from gateway.messages.arbitrage import Arbitrage, AskArbitrage
-from gateway.messages.base import Error, Welcome
+from gateway.messages.base import JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL, Error, Welcome
 from gateway.messages.bettor import (
     AskBalance,
     AskOpenBets,
@@ -52,9 +53,6 @@ from gateway.messages.trader import (
     SuspendAll,
     SuspendedAll,
 )
-from gateway.net.codec import JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL
-from gateway.session.permissions import FEED_COMMANDS, PERMISSIONS
-from gateway.session.tokens import Role
 from gateway.settings import LIMITS, CloseCode, GatewaySettings
 
 _ANSWERS: Final[dict[type, tuple[type, ...]]] = {
@@ -86,9 +84,9 @@ _UNASKED: Final[dict[str, tuple[type, ...]]] = {
 
 _INTRODUCTION: Final = f"""\
 Three WebSocket listeners: `bets` for bettors, `control` for traders, feeds and quants, `feed` for
-what providers say (both on loopback unless configured otherwise). All speak two subprotocols with
-the same messages: `{MSGPACK_SUBPROTOCOL}` (one msgpack map in each binary frame) and
-`{JSON_SUBPROTOCOL}` (one JSON object in each text frame). Compression is never negotiated.
+providers' messages (control and feed are on loopback unless configured otherwise). All speak two
+subprotocols with the same messages: `{MSGPACK_SUBPROTOCOL}` (one msgpack map in each binary frame)
+and `{JSON_SUBPROTOCOL}` (one JSON object in each text frame). Compression is never negotiated.
 
 A signed token (JWT, HS256) comes in the handshake: `Authorization: Bearer TOKEN`, or
 `?token=TOKEN` where headers cannot be set. Its claims are `sub`, `role`, `exp`, `iss`
@@ -100,10 +98,12 @@ Money is in minor units (cents), odds in thousandths (2.500 is 2500), times in n
 that are at their default. Fields it may add later must be ignored; fields it does not know are
 refused.
 
-A bet is acknowledged when it is on disk. Its `ref` makes it idempotent within its account: sent
-again with the same content, on any connection, it gets the same answer; with other content it is
-rejected with reason 603. A bet whose answer is `unknown`, or was lost with its connection, is
-resolved by `status`.
+A bet is acknowledged when it is on disk. Its `ref` makes it safe to send again, on any connection:
+the same ref with the same content is never booked twice, and with other content it is rejected with
+reason 603. Once the account has reserved the stake, the ref keeps its answer for good, a market's
+refusal included. A ref that was refused before that (401, 602, 901, 907, or 906 of the account's
+disk) is not remembered: sent again it is a new bet. A bet whose answer is `unknown`, or was lost
+with its connection, is resolved by `status`.
 
 Prices: `market` is an image, `odds` a change. Both carry absolute values and the market's
 version, which only rises. A slow reader skips versions and always ends with the latest. After a
@@ -114,19 +114,42 @@ Plain GETs on the same ports: `/healthz`, `/readyz`, `/metrics` (Prometheus), `/
 ETag."""
 
 
-def document() -> str:
-    """Return the document as YAML text."""
-    return "\n".join(_yaml(build(), 0)) + "\n"
+class Access(NamedTuple):
+    """Who may send what: the part of the document that messages themselves do not know.
+
+    `permissions` maps a listener's name and a role's name to the messages that may be sent there;
+    `feed_commands` are the commands that a feed may send.
+    """
+
+    permissions: Mapping[tuple[str, str], Collection[type]]
+    feed_commands: Collection[type]
+
+    def roles(self, listener: str, kind: type) -> list[str]:
+        """Return the roles that may send a message on a listener, in the order of the mapping."""
+        return [
+            role
+            for (name, role), kinds in self.permissions.items()
+            if name == listener and kind in kinds
+        ]
 
 
-def build() -> dict[str, Any]:
+def document(access: Access) -> str:
+    """Return the document as JSON text."""
+    return json.dumps(build(access), ensure_ascii=False, indent=1) + "\n"
+
+
+def build(access: Access) -> dict[str, Any]:
     """Return the document as plain data."""
     asked = get_args(ClientMessage)
     sent = get_args(ServerMessage)
     schemas = _schemas((*asked, *sent))
     return {
         "asyncapi": "3.0.0",
-        "info": {"title": "Overround gateway", "version": "1", "description": _introduction()},
+        "info": {
+            "title": "Overround gateway",
+            "version": "1",
+            "description": _introduction(access),
+        },
         "defaultContentType": "application/json",
         "servers": _servers(),
         "channels": {
@@ -135,12 +158,12 @@ def build() -> dict[str, Any]:
                 "servers": [{"$ref": f"#/servers/{listener}"}],
                 "messages": {
                     _name(kind): {"$ref": f"#/components/messages/{_name(kind)}"}
-                    for kind in _messages(listener)
+                    for kind in _messages(access, listener)
                 },
             }
             for listener in _UNASKED
         },
-        "operations": _operations(),
+        "operations": _operations(access),
         "components": {
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
@@ -151,41 +174,41 @@ def build() -> dict[str, Any]:
     }
 
 
+def _tag(kind: type) -> str:
+    return str(kind.__struct_config__.tag)  # type: ignore[attr-defined]
+
+
 def _name(kind: type) -> str:
     """Return a message's name: its tag, with `ask_` before a question tagged like its answer."""
-    tag = str(kind.__struct_config__.tag)  # type: ignore[attr-defined]
+    tag = _tag(kind)
     doubled = kind in get_args(ClientMessage) and tag in _SENT_TAGS
     return f"ask_{tag}" if doubled else tag
 
 
-_SENT_TAGS: Final = frozenset(str(kind.__struct_config__.tag) for kind in get_args(ServerMessage))
+_SENT_TAGS: Final = frozenset(map(_tag, get_args(ServerMessage)))
 
 
-def _messages(listener: str) -> list[type]:
+def _messages(access: Access, listener: str) -> list[type]:
     """Return all messages of a listener, questions first, each once."""
-    asked = [kind for kind in get_args(ClientMessage) if _roles(listener, kind)]
+    asked = [kind for kind in get_args(ClientMessage) if access.roles(listener, kind)]
     sent = dict.fromkeys(_UNASKED[listener])
     for kind in asked:
         sent.update(dict.fromkeys(_ANSWERS[kind]))
     return [*asked, *sent]
 
 
-def _roles(listener: str, kind: type) -> list[str]:
-    return [role.value for role in Role if kind in PERMISSIONS.get((listener, role), ())]
-
-
 def _servers() -> dict[str, Any]:
     settings = GatewaySettings()
-    words = {
-        "bets": "Bettors; everyone may follow prices.",
+    descriptions = {
+        "bets": "Bettors; every role may follow prices.",
         "control": "Traders, feeds and quants.",
-        "feed": "What providers say, message by message.",
+        "feed": "Providers' messages.",
     }
     return {
         listener: {
             "host": f"localhost:{port}",
             "protocol": "ws",
-            "description": words[listener],
+            "description": descriptions[listener],
             "security": [{"$ref": "#/components/securitySchemes/token"}],
         }
         for listener, port in (
@@ -196,7 +219,7 @@ def _servers() -> dict[str, Any]:
     }
 
 
-def _operations() -> dict[str, Any]:
+def _operations(access: Access) -> dict[str, Any]:
     operations: dict[str, Any] = {}
     for listener in _UNASKED:
         channel = {"$ref": f"#/channels/{listener}"}
@@ -205,7 +228,7 @@ def _operations() -> dict[str, Any]:
             return [{"$ref": f"#/channels/{listener}/messages/{_name(kind)}"} for kind in kinds]
 
         for kind in get_args(ClientMessage):
-            roles = _roles(listener, kind)
+            roles = access.roles(listener, kind)
             if not roles:
                 continue
             operations[f"{listener}.{_name(kind)}"] = {
@@ -228,7 +251,7 @@ def _operations() -> dict[str, Any]:
 
 def _message(kind: type) -> dict[str, Any]:
     return {
-        "name": str(kind.__struct_config__.tag),  # type: ignore[attr-defined]
+        "name": _tag(kind),
         "summary": _summary(kind),
         "payload": {"$ref": f"#/components/schemas/{kind.__name__}"},
     }
@@ -243,14 +266,14 @@ def _schemas(kinds: tuple[type, ...]) -> dict[str, Any]:
         kinds, ref_template="#/components/schemas/{name}"
     )
     for schema in components.values():
-        # Docstrings wrap at the width of the source; a reader's page has its own.
+        # Docstrings are wrapped for the source; the document leaves wrapping to its reader.
         if "description" in schema:
             paragraphs = str(schema["description"]).split("\n\n")
             schema["description"] = "\n\n".join(" ".join(text.split()) for text in paragraphs)
     return {name: components[name] for name in sorted(components)}
 
 
-def _introduction() -> str:
+def _introduction(access: Access) -> str:
     limits = "\n".join(
         f"| {name} | {getattr(GatewaySettings(), name)} | {answer} |"
         for name, answer in LIMITS.items()
@@ -260,13 +283,13 @@ def _introduction() -> str:
         f"| {reason.value} | {MESSAGES[reason]} | {'yes' if reason in RETRYABLE else 'no'} |"
         for reason in Reason
     )
-    commands = ", ".join(sorted(str(kind.__struct_config__.tag) for kind in FEED_COMMANDS))
+    commands = ", ".join(sorted(map(_tag, access.feed_commands)))
     return (
         f"{_INTRODUCTION}\n\nA feed may send these commands only: {commands}.\n\n"
         "## Limits\n\n| limit | default | what the client sees |\n| --- | --- | --- |\n"
         f"{limits}\n\n"
         f"## Close codes\n\n| code | meaning |\n| --- | --- |\n{closes}\n\n"
-        f"## Reasons\n\n| code | words | retryable |\n| --- | --- | --- |\n{reasons}"
+        f"## Reasons\n\n| code | text | retryable |\n| --- | --- | --- |\n{reasons}"
     )
 
 
@@ -283,42 +306,3 @@ _CLOSES: Final[dict[CloseCode, str]] = {
     CloseCode.TOO_SLOW: "answers pile up unread; connect again, ask `status`, resume by version",
     CloseCode.RATE_LIMITED: "far over the frame rate for long",
 }
-
-# --- YAML ----------------------------------------------------------------------------------------
-
-
-def _yaml(value: Any, depth: int) -> list[str]:
-    """Return a value as lines of block YAML, in the order of its keys."""
-    pad = "  " * depth
-    lines: list[str] = []
-    if isinstance(value, dict):
-        for key, item in value.items():
-            lines += _entry(f"{pad}{_scalar(key)}:", item, depth)
-    else:
-        for item in value:
-            inner = _yaml(item, depth + 1) if isinstance(item, dict | list) and item else None
-            if inner is None:
-                lines.append(f"{pad}- {_scalar(item)}")
-            else:
-                lines.append(f"{pad}- {inner[0].lstrip()}")
-                lines += inner[1:]
-    return lines
-
-
-def _entry(head: str, item: Any, depth: int) -> list[str]:
-    if isinstance(item, dict | list) and item:
-        return [head, *_yaml(item, depth + 1)]
-    if isinstance(item, str) and "\n" in item:
-        pad = "  " * (depth + 1)
-        return [f"{head} |-", *(f"{pad}{line}".rstrip() for line in item.split("\n"))]
-    return [f"{head} {_scalar(item)}"]
-
-
-def _scalar(value: Any) -> str:
-    """Return a scalar as JSON, which YAML reads the same way; plain words stay plain."""
-    if isinstance(value, str) and value.replace("_", "a").isalpha() and value not in _YAML_KEYWORDS:
-        return value
-    return json.dumps(value, ensure_ascii=False)
-
-
-_YAML_KEYWORDS: Final = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})

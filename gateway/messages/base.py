@@ -4,12 +4,15 @@ Owns how strictly each side reads: what a client sends is closed, what a gateway
 defaults and may grow. The words themselves are `wire` and `feeds.wire`.
 """
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
 from engine.common.units import OUTCOMES_MAX
 from gateway.settings import PLACE_MANY_MAX
+
+MSGPACK_SUBPROTOCOL: Final = "overround.v1.msgpack"
+JSON_SUBPROTOCOL: Final = "overround.v1.json"
 
 IdField = Annotated[int, Meta(ge=0, le=(1 << 32) - 1)]
 """A request's number, chosen by the client and repeated in its answer."""

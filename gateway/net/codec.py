@@ -13,10 +13,8 @@ import msgspec
 from msgspec import Struct
 
 from engine.common.reasons import Reason
+from gateway.messages.base import JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL
 from gateway.messages.protocol import ClientMessage, ServerMessage
-
-MSGPACK_SUBPROTOCOL: Final = "overround.v1.msgpack"
-JSON_SUBPROTOCOL: Final = "overround.v1.json"
 
 OP_TEXT: Final = 1
 OP_BINARY: Final = 2

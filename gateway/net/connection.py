@@ -1,12 +1,13 @@
 """One connection: the bytes between a socket and its session.
 
-Owns the WebSocket framing round the sans-I/O protocol of `websockets`, the bounds that belong to
-bytes (handshake, frame, rate, out-buffers, silence) and the one write a turn of the event loop.
-It never reads a message: payloads go to the session, frames come back.
+Owns the WebSocket framing over the I/O-free protocol of `websockets`, the bounds on bytes
+(handshake, frame, rate, out-buffers, silence), and the one write per turn of the event loop. It
+never reads a message: payloads go to the session, frames come back.
 
-Whole, final, masked data frames, which is what clients send all day, are taken straight from the
-chunk that arrived; every other frame goes through the protocol object, one whole frame at a time,
-so that it always stands at a frame's edge and all its checks hold.
+Whole, final, masked data frames, which is what clients send nearly always, are cut straight from
+the received chunk. Every other frame goes through the protocol object, one whole frame at a time,
+so that the protocol always stands at a frame's edge and all its checks hold. Decision record 6 has
+the measurement behind it.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ import logging
 import re
 import socket
 from collections.abc import Sequence
-from typing import Final, Protocol, cast
+from typing import Protocol, cast
 
 from websockets.frames import CLOSE, PING, PONG, Frame
 from websockets.http11 import Request, Response
@@ -26,38 +27,32 @@ from websockets.typing import Origin, Subprotocol
 
 from gateway.counters import Counters
 from gateway.net.codec import CODECS, Codec
+from gateway.net.flush_queue import FlushQueue
+from gateway.net.http_answers import refusal
 from gateway.settings import CloseCode, GatewaySettings
 
 logger = logging.getLogger("overround.gateway")
 _quiet = logging.getLogger("overround.websocket")
-_quiet.setLevel(logging.CRITICAL)  # a hostile peer must not be able to fill the log
-
-_PLAIN: Final = "HTTP/1.1 {} {}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{}"
-
-
-def plain_response(status: int, phrase: str) -> bytes:
-    """Return a short HTTP answer that ends its connection."""
-    body = f"{phrase}\n"
-    return _PLAIN.format(status, phrase, len(body), body).encode("ascii")
+_quiet.setLevel(logging.CRITICAL)  # a hostile peer must not fill the log
 
 
 class Session(Protocol):
-    """What a link serves once the handshake has passed."""
+    """Receive one connection's messages after the handshake."""
 
     def on_payload(self, payload: bytes) -> None:
         """Take one message."""
         ...
 
     def on_over_rate(self, payload: bytes) -> None:
-        """Take one message that came too soon after the others."""
+        """Take one message that exceeds the frame rate."""
         ...
 
     def on_room(self) -> None:
-        """Use the room that has come free in the out-buffer."""
+        """Use room that has become free in the out-buffer."""
         ...
 
     def on_lost(self) -> None:
-        """Note that the connection is gone."""
+        """Note that the connection is closed."""
         ...
 
 
@@ -80,27 +75,6 @@ class Admission(Protocol):
     def respond(self, request: Request) -> bytes:
         """Return the whole HTTP answer to a plain request."""
         ...
-
-
-class FlushQueue:
-    """Links with something to write at the end of this turn of the event loop."""
-
-    __slots__ = ("_connections", "_loop")
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._connections: list[Connection] = []
-
-    def add(self, connection: "Connection") -> None:
-        """Have a link flushed once, soon."""
-        if not self._connections:
-            self._loop.call_soon(self._flush)
-        self._connections.append(connection)
-
-    def _flush(self) -> None:
-        connections, self._connections = self._connections, []
-        for connection in connections:
-            connection.flush()
 
 
 class Listener(Protocol):
@@ -131,6 +105,7 @@ class Connection(asyncio.Protocol):
         "_budget_s",
         "_fragment",
         "_frame_max",
+        "_handshake_bytes",
         "_listener",
         "_loop",
         "_over",
@@ -138,7 +113,6 @@ class Connection(asyncio.Protocol):
         "_protocol",
         "_queued",
         "_settings",
-        "_shaken",
         "_tail",
         "_timer",
         "_transport",
@@ -167,7 +141,7 @@ class Connection(asyncio.Protocol):
         self._frame_max = listener.admission.frame_bytes_max
         self._transport: asyncio.Transport = cast(asyncio.Transport, None)
         self._timer: asyncio.TimerHandle | None = None
-        self._shaken = 0
+        self._handshake_bytes = 0
         self._tail = b""
         self._fragment: bytearray | None = None
         self._plain = -1
@@ -189,7 +163,7 @@ class Connection(asyncio.Protocol):
     # --- the transport's side ------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take a new connection, or turn it away when there are too many."""
+        """Take a new connection, or refuse it when there are too many."""
         self._transport = cast(asyncio.Transport, transport)
         self.received_s = self._budget_s = self._loop.time()
         name = transport.get_extra_info("peername")
@@ -199,14 +173,14 @@ class Connection(asyncio.Protocol):
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._transport.set_write_buffer_limits(high=self._settings.odds_buffer_bytes)
         if not self._listener.enter(self):
-            self._end(plain_response(503, "Too many connections"))
+            self._end(refusal(503, "Too many connections"))
             return
         self._timer = self._loop.call_later(
             self._settings.handshake_ms / 1_000, self._transport.abort
         )
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
-        """Forget the connection and tell its session."""
+        """Drop the connection and notify its session."""
         self.closing = True
         self.out.clear()
         if self._timer is not None:
@@ -217,14 +191,14 @@ class Connection(asyncio.Protocol):
             session.on_lost()
 
     def pause_writing(self) -> None:
-        """Stop writing, and stop listening to a client that does not listen."""
+        """Stop writing, and stop reading from a client that does not read."""
         self.paused = True
         self.paused_s = self._loop.time()
         if not self.closing:
             self._transport.pause_reading()
 
     def resume_writing(self) -> None:
-        """Write what waited, then let the session use what room is left."""
+        """Write what waited, then let the session use the room that is left."""
         self.paused = False
         if self.closing:
             return
@@ -235,7 +209,7 @@ class Connection(asyncio.Protocol):
             self.session.on_room()
 
     def eof_received(self) -> bool:
-        """Let the protocol know; the transport then closes."""
+        """Notify the protocol; the transport then closes."""
         if not self._protocol.reader.eof:
             self._protocol.receive_eof()
         return False
@@ -244,19 +218,19 @@ class Connection(asyncio.Protocol):
         """Take a chunk: one piece of a handshake, or any number of frames."""
         self.received_s = self._loop.time()
         if self.closing:
-            return  # a farewell was said; what still comes is not read
+            return  # a close frame was sent; nothing more is read
         try:
             if self.session is None:
-                self._shake(data)
+                self._handshake(data)
             else:
-                self._take(self._tail + data if self._tail else data)
+                self._cut_frames(self._tail + data if self._tail else data)
         except Exception:
-            logger.exception("a message from %s met a defect", self.peer)
+            logger.exception("a message from %s raised an unexpected error", self.peer)
             self.close(CloseCode.INTERNAL_ERROR, "internal error")
 
     # --- frames in -----------------------------------------------------------------------------
 
-    def _take(self, data: bytes) -> None:
+    def _cut_frames(self, data: bytes) -> None:
         session = self.session
         assert session is not None
         plain = self._plain
@@ -275,7 +249,7 @@ class Connection(asyncio.Protocol):
                     break
                 length = int.from_bytes(data[at + 2 : at + 10], "big")
             if not 0 <= length <= frame_max:
-                self._strange(data[at:])  # the protocol knows what is wrong with it
+                self._to_protocol(data[at:])  # the protocol names the violation
                 return
             stop = start + length
             if stop > end:
@@ -283,12 +257,12 @@ class Connection(asyncio.Protocol):
             if data[at] == plain and self._fragment is None:
                 self._message(session, apply_mask(data[start:stop], data[start - 4 : start]))
             else:
-                self._strange(data[at:stop])
+                self._to_protocol(data[at:stop])
             at = stop
             if self.closing:
                 return
         if end - at >= 2 and data[at + 1] < 128:
-            self._strange(data[at:])  # not masked: a frame of no client, however short
+            self._to_protocol(data[at:])  # not masked: no client frame, however short
             return
         self._tail = data[at:]
 
@@ -300,7 +274,7 @@ class Connection(asyncio.Protocol):
             session.on_over_rate(payload)
 
     def _note_over(self) -> bool:
-        """Count a frame over the rate; False when it was the last one to be forgiven."""
+        """Count a frame over the rate; False when the connection is closed for it."""
         self._over += 1
         self._listener.counters.rate_limited += 1
         if self._over > self._settings.frames_over_max:
@@ -309,11 +283,11 @@ class Connection(asyncio.Protocol):
         return True
 
     def spend(self, frames: int) -> None:
-        """Charge more frames to the rate than the one that carried them."""
+        """Charge further frames to the rate, for a message that holds several."""
         self._budget -= frames
 
     def _refill(self) -> bool:
-        """Fill the bucket by the time that passed since it was last filled."""
+        """Refill the token bucket by the time since the last refill."""
         now = self._loop.time()
         earned = (now - self._budget_s) * self._settings.frames_a_second
         self._budget = min(self._budget + earned, float(self._settings.frames_burst))
@@ -324,20 +298,20 @@ class Connection(asyncio.Protocol):
         self._over = 0
         return True
 
-    def _strange(self, data: bytes) -> None:
-        """Give one frame that is not plain, or the start of a broken one, to the protocol."""
+    def _to_protocol(self, data: bytes) -> None:
+        """Pass one frame that is not plain, or the start of a broken one, to the protocol."""
         self._protocol.receive_data(data)
         for event in self._protocol.events_received():
             if isinstance(event, Frame):
                 self._on_frame(event)
-        self._pump()
+        self._move_output()
 
     def _on_frame(self, frame: Frame) -> None:
         self._budget -= 1.0
         if self._budget < 0.0 and not self._refill() and not self._note_over():
             return
         if frame.opcode in (PING, PONG, CLOSE):
-            return  # the protocol has seen to it
+            return  # the protocol has answered it
         if self._fragment is None:
             if frame.opcode != self.codec.opcode:
                 self.close(CloseCode.UNSUPPORTED_DATA, f"{self.codec.subprotocol} frames only")
@@ -352,7 +326,7 @@ class Connection(asyncio.Protocol):
     # --- frames out ----------------------------------------------------------------------------
 
     def send(self, frame: bytes) -> None:
-        """Write a frame that must arrive; a client that leaves too many unread is closed."""
+        """Write a frame that must arrive; close a client that leaves too many unread."""
         if self.closing:
             return
         self.out.append(frame)
@@ -365,7 +339,7 @@ class Connection(asyncio.Protocol):
             self.close(CloseCode.TOO_SLOW, "answers pile up unread")
 
     def send_odds(self, frame: bytes) -> bool:
-        """Write a frame that a later one can replace; False when there is no room now."""
+        """Write a frame that a later one can replace; False when there is no room."""
         if self.paused or self.closing or self.out_bytes > self._settings.odds_buffer_bytes:
             return False
         self.out.append(frame)
@@ -376,7 +350,7 @@ class Connection(asyncio.Protocol):
         return True
 
     def flush(self) -> None:
-        """Write everything that waits in one go, unless the client is not reading."""
+        """Write everything that waits in one write, unless the client is not reading."""
         self._queued = False
         if self.paused or not self.out:
             return
@@ -389,19 +363,19 @@ class Connection(asyncio.Protocol):
             self.session.on_room()
 
     def close(self, code: int, reason: str) -> None:
-        """Close with a code: what waits is dropped, the close frame is the last that is sent."""
+        """Close with a code: drop what waits, and send the close frame last."""
         if self.closing:
             return
         if self._protocol.state is OPEN:
             if self.paused:
                 self.out.clear()
             self._protocol.fail(code, reason)
-            self._pump()
+            self._move_output()
         else:
             self._end(b"")
 
-    def _pump(self) -> None:
-        """Move what the protocol wrote to the out-buffer; an end of stream ends the connection."""
+    def _move_output(self) -> None:
+        """Move the protocol's output to the out-buffer; an end of stream ends the connection."""
         for data in self._protocol.data_to_send():
             if not data:
                 if self._protocol.close_sent is not None and not self.closing:
@@ -423,9 +397,9 @@ class Connection(asyncio.Protocol):
         self._fragment = None
         if data:
             self._transport.write(data)
-        with contextlib.suppress(RuntimeError, OSError):  # the peer may be gone already
+        with contextlib.suppress(RuntimeError, OSError):  # the peer may be disconnected already
             self._transport.write_eof()
-        with contextlib.suppress(RuntimeError):  # reading goes on, so that no reset cuts the answer
+        with contextlib.suppress(RuntimeError):  # read on: a reset would cut the answer
             self._transport.resume_reading()
         if self._timer is not None:
             self._timer.cancel()
@@ -435,10 +409,10 @@ class Connection(asyncio.Protocol):
 
     # --- handshake -----------------------------------------------------------------------------
 
-    def _shake(self, data: bytes) -> None:
-        self._shaken += len(data)
-        if self._shaken > self._settings.handshake_bytes_max:
-            self._end(plain_response(431, "Request Header Fields Too Large"))
+    def _handshake(self, data: bytes) -> None:
+        self._handshake_bytes += len(data)
+        if self._handshake_bytes > self._settings.handshake_bytes_max:
+            self._end(refusal(431, "Request Header Fields Too Large"))
             return
         protocol = self._protocol
         protocol.receive_data(data)
@@ -446,10 +420,10 @@ class Connection(asyncio.Protocol):
         if not events:
             if protocol.handshake_exc is not None:
                 written = b"".join(protocol.data_to_send())
-                self._end(written or plain_response(400, "Bad Request"))
+                self._end(written or refusal(400, "Bad Request"))
             return
         if not isinstance(events[0], Request) or not data.endswith(b"\r\n\r\n"):
-            self._end(plain_response(400, "Bad Request"))  # it spoke before it was answered
+            self._end(refusal(400, "Bad Request"))  # data before the answer
             return
         if self._timer is not None:
             self._timer.cancel()
@@ -484,7 +458,7 @@ class Connection(asyncio.Protocol):
             self._end(written)
             return
         self._listener.counters.sessions_opened += 1
-        # The session's first words follow the handshake's answer in the same write.
+        # The session's first message follows the handshake's answer in the same write.
         self.out.insert(0, written)
         self.out_bytes += len(written)
         self.session = session
@@ -493,7 +467,7 @@ class Connection(asyncio.Protocol):
     # --- time ----------------------------------------------------------------------------------
 
     def check_timeouts(self, now_s: float) -> None:
-        """Close what has been silent or stalled for too long, ping what has been silent."""
+        """Close the connection when silent or stalled for too long; ping it when silent."""
         if self.closing or self.session is None:
             return
         if self.paused:
@@ -507,6 +481,6 @@ class Connection(asyncio.Protocol):
         elif self.pinged_s == 0.0:
             self.pinged_s = now_s
             self._protocol.send_ping(b"")
-            self._pump()
+            self._move_output()
         elif now_s - self.pinged_s > self._settings.pong_within_s:
             self.close(CloseCode.IDLE, "no answer to a ping")

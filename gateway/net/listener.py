@@ -13,7 +13,8 @@ from websockets.typing import Origin, Subprotocol
 
 from gateway.counters import Counters
 from gateway.net.codec import CODECS
-from gateway.net.connection import Admission, Connection, FlushQueue
+from gateway.net.connection import Admission, Connection
+from gateway.net.flush_queue import FlushQueue
 from gateway.settings import CloseCode, GatewaySettings
 
 _SWEEP_S: Final = 0.5
@@ -25,11 +26,11 @@ class Listener:
     Parameters
     ----------
     admission : Admission
-        Decides who comes in.
+        Admits or refuses connections.
     settings : GatewaySettings
         Bounds.
     counters : Counters
-        Told of every connection.
+        Counts of connections.
     flush_queue : FlushQueue
         Shared by all listeners of a gateway.
     """
@@ -57,7 +58,7 @@ class Listener:
         self._sweeper: asyncio.TimerHandle | None = None
 
     async def start(self, host: str, port: int) -> int:
-        """Listen, and return the port (the one given, or the one that 0 stood for)."""
+        """Listen, and return the port; 0 lets the system choose one."""
         self._server = await self.loop.create_server(
             lambda: Connection(self), host, port, backlog=4_096
         )
@@ -65,7 +66,7 @@ class Listener:
         return int(self._server.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
-        """Listen no more, say goodbye to every session, and see the connections gone."""
+        """Stop listening, close every session, and wait until the connections are closed."""
         if self._server is None:
             return
         self._server.close()

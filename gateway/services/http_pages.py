@@ -1,7 +1,7 @@
-"""Plain GETs beside the sockets: health, readiness, metrics and cacheable market images.
+"""Answer plain GETs beside the sockets: health, readiness, metrics and cacheable market images.
 
-Owns the wording of those answers; it changes nothing and asks no shell, so that a flood of
-requests costs encoding and no more. One request a connection.
+Owns the content of those answers. It changes nothing and calls no shell, so a flood of requests
+costs encoding only. One request per connection.
 """
 
 from collections.abc import Callable
@@ -14,27 +14,19 @@ from websockets.http11 import Request
 
 from gateway.messages.trader import Markets
 from gateway.net.codec import JSON
+from gateway.net.http_answers import http_answer
 from gateway.services.control import ControlService
 from gateway.services.metrics import CONTENT_TYPE, GatewayMetrics
 from gateway.services.price_fanout import Fanout
 from gateway.settings import PAGE_MAX
 
 _JSON: Final = "application/json"
-_TEXT: Final = "text/plain; charset=utf-8"
-_PHRASES: Final = {
-    200: "OK",
-    304: "Not Modified",
-    400: "Bad Request",
-    404: "Not Found",
-    405: "Method Not Allowed",
-    503: "Service Unavailable",
-}
 _MARKETS: Final = "/v1/markets"
 _PATH_CHARS_MAX: Final = 1_024
 
 
 class Readiness(Struct, frozen=True, kw_only=True):
-    """Whether the gateway can serve, and how many shells are in which state."""
+    """Whether the gateway can serve, and the number of shells in each state."""
 
     ready: bool
     routes_version: int
@@ -44,7 +36,7 @@ class Readiness(Struct, frozen=True, kw_only=True):
 
 
 class Pages:
-    """The plain answers of one listener.
+    """Answer the plain requests of one listener.
 
     Parameters
     ----------
@@ -53,9 +45,9 @@ class Pages:
     control : ControlService
         Lists of markets.
     metrics : GatewayMetrics or None
-        None where metrics are not shown.
+        None where the listener shows no metrics.
     readiness : callable
-        Returns the state of this moment.
+        Returns the present state.
     """
 
     def __init__(
@@ -74,7 +66,7 @@ class Pages:
     def respond(self, request: Request) -> bytes:
         """Return the whole HTTP answer to a request."""
         if request.method not in ("GET", "HEAD"):
-            return _response(405, b"GET and HEAD only\n", headers={"Allow": "GET, HEAD"})
+            return http_answer(405, b"GET and HEAD only\n", headers={"Allow": "GET, HEAD"})
         answer = self._get(request)
         if request.method == "HEAD":
             head, _, _ = answer.partition(b"\r\n\r\n")
@@ -83,21 +75,21 @@ class Pages:
 
     def _get(self, request: Request) -> bytes:
         if len(request.path) > _PATH_CHARS_MAX:
-            return _response(400, f"path: at most {_PATH_CHARS_MAX} characters\n".encode())
+            return http_answer(400, f"path: at most {_PATH_CHARS_MAX} characters\n".encode())
         path = request.path.partition("?")[0]
         if path == "/healthz":
-            return _response(200, b"ok\n")
+            return http_answer(200, b"ok\n")
         if path == "/readyz":
             state = self._readiness()
             body = msgspec.json.encode(state) + b"\n"
-            return _response(200 if state.ready else 503, body, kind=_JSON)
+            return http_answer(200 if state.ready else 503, body, kind=_JSON)
         if path == "/metrics" and self._metrics is not None:
-            return _response(200, self._metrics.render(), kind=CONTENT_TYPE)
+            return http_answer(200, self._metrics.render(), kind=CONTENT_TYPE)
         if path == _MARKETS:
             return self._list(request.path)
         if path.startswith(f"{_MARKETS}/"):
             return self._market(request)
-        return _response(404, b"no such page\n")
+        return http_answer(404, b"no such page\n")
 
     def _list(self, target: str) -> bytes:
         query = parse_qs(urlsplit(target).query, max_num_fields=8)
@@ -105,35 +97,24 @@ class Pages:
             after = int(query.get("after", ["-1"])[0])
             limit = int(query.get("limit", ["100"])[0])
         except ValueError:
-            return _response(400, b"after, limit: whole numbers\n")
+            return http_answer(400, b"after, limit: whole numbers\n")
         if not 1 <= limit <= PAGE_MAX:
-            return _response(400, f"limit: 1 to {PAGE_MAX}\n".encode())
+            return http_answer(400, f"limit: 1 to {PAGE_MAX}\n".encode())
         fixture = query.get("fixture", [""])[0]
         lines, more = self._control.page(fixture=fixture, after=after, limit=limit)
         body = JSON.encode(Markets(markets=tuple(lines), more=more)) + b"\n"
-        return _response(200, body, kind=_JSON, headers={"Cache-Control": "public, max-age=1"})
+        return http_answer(200, body, kind=_JSON, headers={"Cache-Control": "public, max-age=1"})
 
     def _market(self, request: Request) -> bytes:
-        # A key holds `/`, `?` and `=`; taken as it stands or percent-encoded, it is the same.
+        # A key contains `/`, `?` and `=`; literal and percent-encoded keys are both accepted.
         key = unquote(request.path[len(_MARKETS) + 1 :])
         number = self._fanout.number(key)
         message = None if number is None else self._fanout.topics[number].message()
         if message is None:
-            return _response(404, b"no such market\n")
+            return http_answer(404, b"no such market\n")
         etag = f'"{message.version}"'
         headers = {"ETag": etag, "Cache-Control": "public, max-age=1"}
         known = request.headers.get_all("If-None-Match")
         if any(etag in (tag.strip() for tag in line.split(",")) for line in known):
-            return _response(304, b"", headers=headers)
-        return _response(200, JSON.encode(message) + b"\n", kind=_JSON, headers=headers)
-
-
-def _response(
-    status: int, body: bytes, *, kind: str = _TEXT, headers: dict[str, str] | None = None
-) -> bytes:
-    lines = [f"HTTP/1.1 {status} {_PHRASES[status]}", "Connection: close"]
-    if status != 304:
-        lines += [f"Content-Type: {kind}", f"Content-Length: {len(body)}"]
-    lines += ["X-Content-Type-Options: nosniff"]
-    lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
-    return "\r\n".join(lines).encode("ascii") + b"\r\n\r\n" + body
+            return http_answer(304, b"", headers=headers)
+        return http_answer(200, JSON.encode(message) + b"\n", kind=_JSON, headers=headers)

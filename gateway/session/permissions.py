@@ -1,6 +1,6 @@
-"""What may be commanded over the control socket, by whom.
+"""What each role may send on each listener, and which commands a feed may give.
 
-Owns the two lists and nothing else: what a market makes of a command is the engine's.
+Owns the two tables and nothing else; gateway.session.session enforces them.
 """
 
 from typing import Final
@@ -19,6 +19,7 @@ from engine.common.commands import (
     SuspendMarket,
 )
 from gateway.messages.arbitrage import AskArbitrage
+from gateway.messages.asyncapi import Access
 from gateway.messages.bettor import (
     AskBalance,
     AskOpenBets,
@@ -48,20 +49,26 @@ FEED_COMMANDS: Final = frozenset(
         RollBackSettlement,
     }
 )
-"""What a feed may command: everything a fixture's life brings, but never limits."""
+"""What a feed may command: every command of a fixture except limits."""
 
-_WATCHING: Final = frozenset({Subscribe, Unsubscribe})
-_READING: Final = _WATCHING | {ListMarkets, AskBook}
-_JUDGING: Final = _READING | {AskExposure, AskArbitrage}
+_SUBSCRIBE: Final = frozenset({Subscribe, Unsubscribe})
+_READ: Final = _SUBSCRIBE | {ListMarkets, AskBook}
+_ASSESS: Final = _READ | {AskExposure, AskArbitrage}
 PERMISSIONS: Final[dict[tuple[str, Role], frozenset[type]]] = {
-    ("bets", Role.BETTOR): _WATCHING
+    ("bets", Role.BETTOR): _SUBSCRIBE
     | {Place, PlaceMany, AskStatus, AskBalance, AskOpenBets, WatchAccount},
-    ("bets", Role.TRADER): _WATCHING,
-    ("bets", Role.FEED): _WATCHING,
-    ("bets", Role.QUANT): _WATCHING,
-    ("control", Role.TRADER): _JUDGING | {Control, SuspendAll, Reprice, AskFeedStats},
-    ("control", Role.FEED): _READING | {Control, Reprice},
-    ("control", Role.QUANT): _JUDGING,
+    ("bets", Role.TRADER): _SUBSCRIBE,
+    ("bets", Role.FEED): _SUBSCRIBE,
+    ("bets", Role.QUANT): _SUBSCRIBE,
+    ("control", Role.TRADER): _ASSESS | {Control, SuspendAll, Reprice, AskFeedStats},
+    ("control", Role.FEED): _READ | {Control, Reprice},
+    ("control", Role.QUANT): _ASSESS,
     ("feed", Role.FEED): frozenset({FeedPush, FeedAttach, FeedRequestDone, AskFeedStats}),
 }
 """What each role may send on each listener; a pair that is missing is refused at the handshake."""
+
+ACCESS: Final = Access(
+    permissions={(listener, role.value): kinds for (listener, role), kinds in PERMISSIONS.items()},
+    feed_commands=FEED_COMMANDS,
+)
+"""The same for the AsyncAPI document, with roles by name."""

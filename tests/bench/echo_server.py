@@ -10,9 +10,9 @@ import asyncio
 import uvloop
 from websockets.asyncio.server import ServerConnection, serve
 
-from gateway.messages.base import Welcome
+from gateway.messages.base import MSGPACK_SUBPROTOCOL, Welcome
 from gateway.messages.bettor import Bet, Place
-from gateway.net.codec import MSGPACK, MSGPACK_SUBPROTOCOL
+from gateway.net.codec import MSGPACK
 from tests.bench.driver import REF_CHARS, a_bet
 
 _MARK = "r" * REF_CHARS

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.feeds.bridge.recordings import EXCHANGE, read_messages
-from gateway.feeds.exchange.order_book import StreamBook
+from gateway.feeds.exchange.order_book import StreamOrderBooks
 from tests.bench.table import Row
 from tests.gateway.feeds.exchange.builders import recording
 
@@ -80,7 +80,7 @@ def theirs(bodies: Sequence[bytes], *, lightweight: bool, snapshots: bool) -> No
 
 def ours(bodies: Sequence[bytes], *, snapshots: bool) -> None:
     """Feed a recording to our books; with `snapshots` copy each market after each update."""
-    book = StreamBook()
+    book = StreamOrderBooks()
     receive, markets = book.receive, book.markets
     if not snapshots:
         for body in bodies:
@@ -93,7 +93,7 @@ def ours(bodies: Sequence[bytes], *, snapshots: bool) -> None:
 
 def compare(bodies: Sequence[bytes]) -> None:
     """Assert that both sides keep the same order books throughout the recording."""
-    listener, book = reference(lightweight=True, snapshots=False), StreamBook()
+    listener, book = reference(lightweight=True, snapshots=False), StreamOrderBooks()
     for number, body in enumerate(bodies):
         listener.on_data(body)
         assert book.receive(body).refused == ""

@@ -16,8 +16,9 @@ from websockets.frames import Frame, Opcode
 from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
+from gateway.messages.base import MSGPACK_SUBPROTOCOL
 from gateway.messages.market import Subscribe
-from gateway.net.codec import MSGPACK, MSGPACK_SUBPROTOCOL
+from gateway.net.codec import MSGPACK
 from gateway.session.tokens import Role
 from tests.bench.live import token
 from tests.bench.table import Row

@@ -15,9 +15,9 @@ from actors.messages import encode
 from engine.common.lifecycle import Status
 from engine.common.views import PriceDelta, PriceImage
 from gateway.app import Gateway
-from gateway.messages.base import Welcome
+from gateway.messages.base import MSGPACK_SUBPROTOCOL, Welcome
 from gateway.messages.market import Odds
-from gateway.net.codec import MSGPACK, MSGPACK_SUBPROTOCOL
+from gateway.net.codec import MSGPACK
 from gateway.settings import GatewaySettings
 from tests.bench.live import SECRET
 

@@ -21,8 +21,10 @@ from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
 from gateway.counters import Counters
-from gateway.net.codec import MSGPACK, MSGPACK_SUBPROTOCOL, Codec
-from gateway.net.connection import Connection, FlushQueue
+from gateway.messages.base import MSGPACK_SUBPROTOCOL
+from gateway.net.codec import MSGPACK, Codec
+from gateway.net.connection import Connection
+from gateway.net.flush_queue import FlushQueue
 from gateway.net.listener import Listener
 from gateway.settings import GatewaySettings
 from tests.bench.driver import REF_CHARS, a_bet

@@ -355,7 +355,7 @@ def test_closed_output_ends_the_printing_with_code_141_and_no_error() -> None:
 
 def test_asyncapi_prints_the_document_that_is_kept(overround: Overround) -> None:
     done = overround("asyncapi")
-    kept = (OPENING.parent / "asyncapi.yaml").read_text(encoding="utf-8")
+    kept = (OPENING.parent / "asyncapi.json").read_text(encoding="utf-8")
     assert (done.code, done.out) == (0, kept)
 
 

@@ -1,30 +1,31 @@
-"""The document tells what the code does: it is made from the schemas, and kept as it is made."""
+"""The AsyncAPI document is made from the schemas, and the committed file is its output."""
 
 import json
 from pathlib import Path
 from typing import Any, get_args
 
-import yaml
-
 from gateway.messages.asyncapi import build, document
 from gateway.messages.protocol import ClientMessage, ServerMessage
 from gateway.net.codec import JSON
+from gateway.session.permissions import ACCESS
 from gateway.settings import LIMITS, CloseCode, GatewaySettings
 from tests.gateway.messages.samples import ASKED, SENT
 
-FILE = Path(__file__).parents[3] / "docs" / "asyncapi.yaml"
+FILE = Path(__file__).parents[3] / "docs" / "asyncapi.json"
 
 
 def test_file_is_what_the_schemas_give() -> None:
-    assert FILE.read_text(encoding="utf-8") == document(), "overround asyncapi > docs/asyncapi.yaml"
+    assert FILE.read_text(encoding="utf-8") == document(ACCESS), (
+        "overround asyncapi > docs/asyncapi.json"
+    )
 
 
-def test_text_is_yaml_of_the_very_document() -> None:
-    assert yaml.safe_load(document()) == json.loads(json.dumps(build()))
+def test_text_is_the_document_in_json() -> None:
+    assert json.loads(document(ACCESS)) == json.loads(json.dumps(build(ACCESS)))
 
 
 def test_every_reference_leads_somewhere() -> None:
-    whole = json.loads(json.dumps(build()))
+    whole = json.loads(json.dumps(build(ACCESS)))
 
     def follow(node: Any) -> None:
         if isinstance(node, dict):
@@ -43,7 +44,7 @@ def test_every_reference_leads_somewhere() -> None:
 
 
 def test_every_message_is_described_and_can_be_reached() -> None:
-    whole = build()
+    whole = build(ACCESS)
     messages = whole["components"]["messages"]
     assert len(messages) == len(get_args(ClientMessage)) + len(get_args(ServerMessage))
     assert all(message["summary"] for message in messages.values())
@@ -53,7 +54,7 @@ def test_every_message_is_described_and_can_be_reached() -> None:
 
 def test_samples_fit_the_schemas_word_by_word() -> None:
     """A light validator of our own: closed objects, required fields, consts, nested references."""
-    schemas = json.loads(json.dumps(build()["components"]["schemas"]))
+    schemas = json.loads(json.dumps(build(ACCESS)["components"]["schemas"]))
     for message in (*ASKED, *SENT):
         _fits(json.loads(JSON.encode(message)), schemas[type(message).__name__], schemas)
 
@@ -104,6 +105,6 @@ def test_every_limit_has_a_documented_answer() -> None:
         "close_linger_ms",
     }  # fmt: skip
     assert set(LIMITS) == set(settings.__struct_fields__) - unanswered
-    text = document()
+    text = document(ACCESS)
     assert all(f"| {name} | {getattr(settings, name)} |" in text for name in LIMITS)
     assert all(f"| {code.value} |" in text for code in CloseCode)

@@ -442,7 +442,7 @@ async def test_bettor_who_keeps_trying_is_closed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("role", "door", "status"),
+    ("role", "listener", "status"),
     [
         (Role.BETTOR, "control", b"403"),
         (Role.TRADER, "control", b"101"),
@@ -451,7 +451,7 @@ async def test_bettor_who_keeps_trying_is_closed() -> None:
         (Role.TRADER, "bets", b"101"),
     ],
 )
-async def test_each_role_has_its_doors(role: Role, listener: str, status: bytes) -> None:
+async def test_each_role_is_admitted_on_its_listeners_only(role: Role, listener: str, status: bytes) -> None:
     async with open_price_gateway() as system, tcp(system.ports[listener]) as raw:
         raw.send(handshake(token=token(role)))
         assert (await raw.head()).split()[1] == status
@@ -482,7 +482,7 @@ async def test_role_that_may_not_is_denied(role: Role, message: dict[str, object
         assert (await raw.message())["code"] == Reason.NOT_PERMITTED
 
 
-async def test_trader_on_the_public_door_may_only_watch() -> None:
+async def test_trader_on_the_public_listener_may_only_subscribe() -> None:
     async with open_price_gateway() as system:
         system.create(image(1))
         async with shaken(system.ports["bets"], token=token(Role.TRADER)) as raw:

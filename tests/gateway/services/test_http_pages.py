@@ -29,7 +29,7 @@ async def get(
     return int(first.split()[1]), dict(line.split(": ", 1) for line in rest), body
 
 
-@pytest.mark.parametrize("door", ["bets", "control"])
+@pytest.mark.parametrize("listener", ["bets", "control"])
 async def test_living_gateway_is_healthy(listener: str) -> None:
     async with open_price_gateway() as system:
         assert (await get(system, "/healthz", listener=listener))[0] == 200
