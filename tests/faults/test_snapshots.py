@@ -193,6 +193,7 @@ def test_bets_go_on_while_a_snapshot_is_written_aside() -> None:
         released = threading.Event()
 
         def rename(self, path, to):
+            assert threading.current_thread() is not threading.main_thread()
             assert self.released.wait(timeout=30)
             super().rename(path, to)
 
