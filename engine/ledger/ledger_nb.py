@@ -286,14 +286,9 @@ def reserve_nb(
         account = accounts[account_slot]
         reason = reservation_reason_nb(reservation, account.available_minor)
         if reason != 0:
-            stake_max_minor = min(account.available_minor, STAKE_MINOR_MAX)
-            answer_refusal_nb(
-                answer,
-                reservation,
-                reason,
-                rate_micro,
-                0 if reason == MALFORMED else stake_max_minor,
-            )
+            highest_minor = min(account.available_minor, STAKE_MINOR_MAX)
+            stake_max_minor = 0 if reason == MALFORMED else highest_minor
+            answer_refusal_nb(answer, reservation, reason, rate_micro, stake_max_minor)
             continue
         slip = slips[slips_len]
         slip.bet_id = bet_id_first + slips_len
