@@ -173,7 +173,7 @@ IN_ORDER = sorted(
 )
 
 
-def played(bodies):
+def markets_after(bodies):
     """Return the markets of a feed after some messages."""
     feed = feed_markets(UNWATCHED)
     for body in bodies:
@@ -187,7 +187,7 @@ def repeated(body):
 
 
 def test_a_match_in_order_ends_settled_at_the_feeds_last_odds():
-    feed = played(IN_ORDER)
+    feed = markets_after(IN_ORDER)
 
     assert feed.status("1x2") is feed.status(TOTAL) is Status.SETTLED
     assert feed.image("1x2").odds_milli == (1200, 6500, 15_000)
@@ -202,15 +202,15 @@ def test_messages_repeated_by_a_recovery_change_nothing(repeats):
         bodies.append((index + delay, 1, repeated(IN_ORDER[index])))
     bodies.sort(key=lambda entry: entry[:2])
 
-    feed = played(body for _, _, body in bodies)
-    plain = played(IN_ORDER)
+    feed = markets_after(body for _, _, body in bodies)
+    in_order = markets_after(IN_ORDER)
 
-    assert feed.state() == plain.state()
+    assert feed.state() == in_order.state()
     numbers = list(feed.numbers.values())
     for number in numbers:
         assert (
             feed.machine.book_image(number).settlement_no
-            == plain.machine.book_image(number).settlement_no
+            == in_order.machine.book_image(number).settlement_no
         )
 
 
@@ -219,23 +219,23 @@ def test_messages_repeated_by_a_recovery_change_nothing(repeats):
 def test_odds_in_any_order_leave_markets_as_odds_in_order_do(data):
     order = data.draw(st.permutations((*PREMATCH[:2], *LIVE)))
 
-    feed = played(order)
+    feed = markets_after(order)
 
-    plain = played((*PREMATCH[:2], *LIVE))
-    assert feed.state() == plain.state()
+    in_order = markets_after((*PREMATCH[:2], *LIVE))
+    assert feed.state() == in_order.state()
 
 
 @given(st.data())
 @settings(max_examples=60, deadline=None)
 def test_results_of_a_recovery_among_new_ones_settle_every_bet_as_results_in_order_do(data):
-    plain, feed = feed_markets(WATCHED), feed_markets(WATCHED)
-    for one in (plain, feed):
+    in_order, feed = feed_markets(WATCHED), feed_markets(WATCHED)
+    for one in (in_order, feed):
         one.recover(at=0)
         one.receive(odds_change(market(1, MATCH_WINNER), total(), at=1), at=1)
         for serial, at in ((1, 20), (2, 50)):
             bet_at(one, serial, at=at)
     for body in RESULTS:
-        plain.receive(body, at=100)
+        in_order.receive(body, at=100)
     feed.tick(at=30_000)
     feed.receive(alive(at=31_000), at=31_000)
     request = feed.requests[-1]
@@ -245,4 +245,4 @@ def test_results_of_a_recovery_among_new_ones_settle_every_bet_as_results_in_ord
         feed.receive(body, at=31_001)
     feed.complete(request, at=31_002)
 
-    assert resolved(feed) == resolved(plain) == [(1, "CANCELLED", 100), (2, "WON", 210)]
+    assert resolved(feed) == resolved(in_order) == [(1, "CANCELLED", 100), (2, "WON", 210)]

@@ -289,6 +289,20 @@ def test_requests_past_the_providers_rate_wait():
     assert waited >= 21_000 + rate.within_ms
 
 
+def test_full_recoveries_keep_both_limits_of_the_longest_rate():
+    rate = PROVIDER_RATES[-1]
+    watch = Watch(WatchSettings(recovery_timeout_ms=MINUTE_MS))
+    times = [
+        at
+        for at in range(0, rate.long_within_ms + 1, 10_000)
+        for request in watch.alive(at).requests
+        if request.after_ms == FULL_RECOVERY
+    ]
+
+    assert sum(at <= rate.within_ms for at in times) == rate.requests_max
+    assert len(times) == rate.long_requests_max
+
+
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("alive"), st.integers(1, 2), st.booleans(), st.integers(0, 40_000)),
