@@ -1,4 +1,4 @@
-"""The engine headless: matches, crowds, audits and studies without sockets.
+"""Simulated matches, bettors, audits and studies in one process, without sockets.
 
 What lives here: timelines, bettors, a trader, expected payouts, notebooks.
 What never does: Ray, sockets, production services.

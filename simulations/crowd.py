@@ -1,8 +1,8 @@
-"""Bettors and their habits: what each would bet on the prices it sees, how much, and how often.
+"""Bettors with profiles: which selections they bet on, with which stakes, and how often.
 
-Owns the habits and the drawing of orders from them. Pure and seeded: the generator is handed in,
-and the same generator, board and habit give the same orders. Never sends a bet, and knows neither
-limits nor balances: being refused is part of a crowd's life.
+Owns the profiles, their behaviour, and the drawing of orders from both. Pure and seeded: the caller
+passes the generator, and the same generator state, board and profile give the same orders. Never
+sends a bet and never checks limits or balances, so some of the bets will be refused.
 """
 
 from collections.abc import Iterable, Sequence
@@ -24,14 +24,15 @@ Random = np.random.Generator
 
 BETTORS_MAX: Final = 100_000
 ORDERS_MAX: Final = 1_000_000
-"""Orders one draw may ask for."""
+"""Orders that one draw may return."""
 ROUND_MINOR: Final = 50
-"""Stakes are whole multiples of this where they are at least as large: people like round sums."""
+"""Stakes of at least this amount are rounded to its multiples, as people bet round sums."""
 FAT_FINGER_FACTOR: Final = 1_000
+"""Factor on a stake that was mistyped."""
 
 
 class Family(IntEnum):
-    """Kinds of market as bettors tell them apart."""
+    """Families of markets, as bettors distinguish them."""
 
     RESULT = 0
     DOUBLE_CHANCE = 1
@@ -57,7 +58,7 @@ _FAMILIES: Final = {
 
 
 class Profile(IntEnum):
-    """What a bettor is like."""
+    """Kind of bettor; `BEHAVIOURS` has its figures."""
 
     FAVOURITE_BACKER = 0
     DRAW_LOVER = 1
@@ -67,53 +68,56 @@ class Profile(IntEnum):
     SMALL_STAKES = 4
     """Many small bets on anything."""
     WHALE = 5
-    """Few bets, large enough to meet the limits."""
+    """Few bets, large enough to reach the limits."""
     CHASER = 6
-    """Bets the moment a goal falls, on the prices from before it."""
+    """Bets as soon as a goal is scored, on the odds from before the goal."""
     FAT_FINGER = 7
-    """Slips a few zeros into a stake now and then."""
+    """Sometimes types a stake with three zeros too many."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Behaviour:
-    """A habit in figures.
+    """The figures of a profile.
+
+    A selection's appeal is ``family_appeal[family] * (1 / odds) ** tilt``, times `draw_appeal` for
+    the draw. A bettor chooses each selection with a probability proportional to its appeal.
 
     Attributes
     ----------
     share : float
-        Part of a crowd that has the habit.
+        Share of a crowd that has the profile.
     think_s : float
-        Mean pause between two moments of betting, in seconds.
-    slips_max : int
-        Most bets placed in one such moment.
+        Mean pause between two rounds of betting, in seconds.
+    bets_max : int
+        Most bets placed in one round.
     stake_minor, stake_spread : int, float
-        Median stake and the standard deviation of its logarithm.
+        Median stake in minor units, and the standard deviation of the stake's logarithm.
     bankroll_stakes : int
-        Money brought along, in median stakes.
+        Median bankroll, in median stakes.
     policies : tuple of float
-        Chances of the policies none, higher and any.
+        Probabilities of the policies NONE, HIGHER and ANY.
     tilt : float
-        Power of the implied probability in an outcome's appeal: above 0 the favourites draw,
-        below 0 the outsiders.
-    draw_appeal : float
-        Factor on outcomes that are the draw.
-    tastes : tuple of float
+        Power of the implied probability in the appeal: above 0 for favourites, below 0 for
+        outsiders.
+    family_appeal : tuple of float
         Appeal of each `Family`.
-    slip_chance : float
-        Chance of a stake a thousand times too large.
+    draw_appeal : float
+        Factor on the appeal of an outcome named ``draw``.
+    fat_finger_chance : float
+        Probability of a stake `FAT_FINGER_FACTOR` times too large.
     """
 
     share: float
     think_s: float
-    slips_max: int
+    bets_max: int
     stake_minor: int
     stake_spread: float
     bankroll_stakes: int
     policies: tuple[float, float, float]
     tilt: float
-    tastes: tuple[float, ...]
+    family_appeal: tuple[float, ...]
     draw_appeal: float = 1.0
-    slip_chance: float = 0.0
+    fat_finger_chance: float = 0.0
 
 
 _ANYTHING: Final = (3.0, 1.0, 1.0, 2.0, 2.0, 1.5, 0.5, 0.5, 0.5)
@@ -122,101 +126,101 @@ BEHAVIOURS: Final[dict[Profile, Behaviour]] = {
     Profile.FAVOURITE_BACKER: Behaviour(
         share=0.22,
         think_s=1.2,
-        slips_max=2,
+        bets_max=2,
         stake_minor=2_000,
         stake_spread=0.6,
         bankroll_stakes=200,
         policies=(0.2, 0.6, 0.2),
         tilt=2.5,
-        tastes=(4.0, 1.0, 1.5, 0.5, 1.5, 0.2, 0.0, 0.0, 0.2),
+        family_appeal=(4.0, 1.0, 1.5, 0.5, 1.5, 0.2, 0.0, 0.0, 0.2),
     ),
     Profile.DRAW_LOVER: Behaviour(
         share=0.08,
         think_s=1.5,
-        slips_max=1,
+        bets_max=1,
         stake_minor=1_500,
         stake_spread=0.5,
         bankroll_stakes=150,
         policies=(0.3, 0.6, 0.1),
         tilt=0.5,
-        tastes=(1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.1, 0.0, 0.0),
+        family_appeal=(1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.1, 0.0, 0.0),
         draw_appeal=20.0,
     ),
     Profile.UNDERDOG_HUNTER: Behaviour(
         share=0.14,
         think_s=1.4,
-        slips_max=2,
+        bets_max=2,
         stake_minor=800,
         stake_spread=0.8,
         bankroll_stakes=150,
         policies=(0.1, 0.5, 0.4),
         tilt=-0.7,
-        tastes=(3.0, 0.2, 1.0, 1.0, 1.5, 0.5, 0.6, 0.0, 0.3),
+        family_appeal=(3.0, 0.2, 1.0, 1.0, 1.5, 0.5, 0.6, 0.0, 0.3),
     ),
     Profile.GOALS_PUNTER: Behaviour(
         share=0.18,
         think_s=1.0,
-        slips_max=3,
+        bets_max=3,
         stake_minor=1_500,
         stake_spread=0.7,
         bankroll_stakes=200,
         policies=(0.3, 0.4, 0.3),
         tilt=0.8,
-        tastes=(0.0, 0.0, 0.0, 4.0, 0.0, 2.0, 0.2, 1.0, 0.2),
+        family_appeal=(0.0, 0.0, 0.0, 4.0, 0.0, 2.0, 0.2, 1.0, 0.2),
     ),
     Profile.SMALL_STAKES: Behaviour(
         share=0.18,
         think_s=0.5,
-        slips_max=4,
+        bets_max=4,
         stake_minor=150,
         stake_spread=0.5,
         bankroll_stakes=800,
         policies=(0.2, 0.3, 0.5),
         tilt=0.3,
-        tastes=_ANYTHING,
+        family_appeal=_ANYTHING,
     ),
     Profile.WHALE: Behaviour(
         share=0.05,
         think_s=3.0,
-        slips_max=1,
+        bets_max=1,
         stake_minor=90_000,
         stake_spread=0.8,
         bankroll_stakes=60,
         policies=(0.5, 0.5, 0.0),
         tilt=1.2,
-        tastes=(4.0, 0.5, 1.0, 2.0, 3.0, 0.5, 0.0, 0.0, 0.0),
+        family_appeal=(4.0, 0.5, 1.0, 2.0, 3.0, 0.5, 0.0, 0.0, 0.0),
     ),
     Profile.CHASER: Behaviour(
         share=0.09,
         think_s=2.0,
-        slips_max=3,
+        bets_max=3,
         stake_minor=5_000,
         stake_spread=0.5,
         bankroll_stakes=120,
         policies=(1.0, 0.0, 0.0),
         tilt=0.0,
-        tastes=(2.0, 0.5, 1.0, 3.0, 2.0, 1.0, 0.0, 0.0, 0.0),
+        family_appeal=(2.0, 0.5, 1.0, 3.0, 2.0, 1.0, 0.0, 0.0, 0.0),
     ),
     Profile.FAT_FINGER: Behaviour(
         share=0.06,
         think_s=1.5,
-        slips_max=1,
+        bets_max=1,
         stake_minor=1_000,
         stake_spread=0.5,
         bankroll_stakes=60,
         policies=(0.4, 0.3, 0.3),
         tilt=0.5,
-        tastes=_ANYTHING,
-        slip_chance=0.15,
+        family_appeal=_ANYTHING,
+        fat_finger_chance=0.15,
     ),
 }
 
-assert set(BEHAVIOURS) == set(Profile), "every habit has a manner"
-assert all(len(behaviour.tastes) == len(Family) for behaviour in BEHAVIOURS.values())
+assert set(BEHAVIOURS) == set(Profile), "every profile has a behaviour"
+assert all(len(behaviour.family_appeal) == len(Family) for behaviour in BEHAVIOURS.values())
 
 
 class Bettor(NamedTuple):
-    """One of a crowd; `account_no` counts from the first account given to it."""
+    """One bettor of a crowd, with its account and bankroll."""
 
     account_no: int
     profile: Profile
@@ -224,7 +228,7 @@ class Bettor(NamedTuple):
 
 
 class Orders(NamedTuple):
-    """Bets to be placed, as columns of equal length; odds are those seen."""
+    """Bets to be placed, as columns of equal length; the odds are those that the bettor saw."""
 
     market_no: Ints
     outcome: Ints
@@ -234,12 +238,13 @@ class Orders(NamedTuple):
 
 
 class Board:
-    """All selections on offer at a glance, as columns.
+    """All selections on offer, as columns.
 
     Parameters
     ----------
     images : iterable of PriceImage
-        Markets as seen; those that take no bets and outcomes not offered are left out.
+        The markets' published prices. Markets that are not active and outcomes that are not
+        offered are left out.
     """
 
     def __init__(self, images: Iterable[PriceImage]) -> None:
@@ -254,22 +259,22 @@ class Board:
         ]
         columns = np.array(offered, np.int64).reshape(-1, 5)
         self.market_no, self.outcome, self.odds_milli, self.family, self.draw = columns.T
-        self._lures: dict[Profile, Floats] = {}
+        self._attractions: dict[Profile, Floats] = {}
 
     def __len__(self) -> int:
         return len(self.market_no)
 
     def attraction(self, profile: Profile) -> Floats:
-        """Return the running sum of the selections' appeal to a habit, the last being the total."""
-        attraction = self._lures.get(profile)
+        """Return the running sum of the selections' appeal to a profile; the last is the total."""
+        attraction = self._attractions.get(profile)
         if attraction is None:
             behaviour = BEHAVIOURS[profile]
             appeal = (
-                np.array(behaviour.tastes)[self.family]
+                np.array(behaviour.family_appeal)[self.family]
                 * (1_000 / self.odds_milli) ** behaviour.tilt
             )
             appeal[self.draw == 1] *= behaviour.draw_appeal
-            attraction = self._lures[profile] = np.cumsum(appeal)
+            attraction = self._attractions[profile] = np.cumsum(appeal)
         return attraction
 
 
@@ -278,16 +283,21 @@ def _family(key: str) -> Family:
 
 
 def crowd(count: int, *, rng: Random, first_account_no: int = 1) -> list[Bettor]:
-    """Gather bettors: every habit by its share, each at least once where there is room.
+    """Return bettors: one of each profile as far as `count` allows, the others by their shares.
 
     Parameters
     ----------
     count : int
-        Bettors, 1 to `BETTORS_MAX`.
+        Number of bettors, 1 to `BETTORS_MAX`.
     rng : Generator
-        Shuffles the habits and varies the money brought along.
+        Draws and shuffles the profiles and varies the bankrolls.
     first_account_no : int
-        Account of the first; the others follow.
+        Account of the first bettor; the others follow.
+
+    Raises
+    ------
+    ValueError
+        If `count` is outside its bounds.
     """
     if not 1 <= count <= BETTORS_MAX:
         raise ValueError(f"bettors: 1 to {BETTORS_MAX}, not {count}")
@@ -296,38 +306,44 @@ def crowd(count: int, *, rng: Random, first_account_no: int = 1) -> list[Bettor]
     drawn = rng.choice(len(shares), size=count - len(profiles), p=shares / shares.sum())
     profiles += [Profile(number) for number in drawn.tolist()]
     rng.shuffle(profiles)
-    purses = np.exp(0.4 * rng.standard_normal(count))
+    factors = np.exp(0.4 * rng.standard_normal(count))
     bettors = []
-    for number, (profile, purse) in enumerate(zip(profiles, purses.tolist(), strict=True)):
+    for number, (profile, factor) in enumerate(zip(profiles, factors.tolist(), strict=True)):
         behaviour = BEHAVIOURS[profile]
-        bankroll_minor = int(behaviour.stake_minor * behaviour.bankroll_stakes * purse)
+        bankroll_minor = int(behaviour.stake_minor * behaviour.bankroll_stakes * factor)
         bettors.append(Bettor(first_account_no + number, Profile(profile), bankroll_minor))
     return bettors
 
 
 def think_s(profile: Profile, *, rng: Random) -> float:
-    """Return how long a bettor waits before its next bets, in seconds."""
+    """Draw how long a bettor waits before its next bets, in seconds."""
     return float(rng.exponential(BEHAVIOURS[profile].think_s))
 
 
-def slips(profile: Profile, *, rng: Random) -> int:
-    """Return how many bets a bettor places at once."""
-    return int(rng.integers(1, BEHAVIOURS[profile].slips_max, endpoint=True))
+def bets_at_once(profile: Profile, *, rng: Random) -> int:
+    """Draw how many bets a bettor places in one round."""
+    return int(rng.integers(1, BEHAVIOURS[profile].bets_max, endpoint=True))
 
 
 def draw_orders(profile: Profile, board: Board, *, count: int, rng: Random) -> Orders:
-    """Draw what bettors of a habit would order from a board.
+    """Draw orders of bettors with a profile from a board.
 
     Parameters
     ----------
-    habit : Habit
-        Whose manner decides selections, stakes and policies.
+    profile : Profile
+        Its behaviour decides selections, stakes and policies.
     board : Board
-        Prices as seen; nothing on it that appeals gives no orders.
+        The selections and odds that the bettors see. If no selection appeals to the profile, there
+        are no orders.
     count : int
-        Orders wanted, at most `ORDERS_MAX`.
+        Number of orders, at most `ORDERS_MAX`.
     rng : Generator
-        Drawn from in a fixed order, so that a seed repeats itself.
+        Used in a fixed order, so that a seed gives the same orders.
+
+    Raises
+    ------
+    ValueError
+        If `count` is outside its bounds.
     """
     if not 0 <= count <= ORDERS_MAX:
         raise ValueError(f"orders: 0 to {ORDERS_MAX}, not {count}")
@@ -341,7 +357,7 @@ def draw_orders(profile: Profile, board: Board, *, count: int, rng: Random) -> O
     at = np.minimum(at, len(attraction) - 1)
     stake = behaviour.stake_minor * np.exp(behaviour.stake_spread * rng.standard_normal(count))
     stake = np.where(stake >= ROUND_MINOR, ROUND_MINOR * np.rint(stake / ROUND_MINOR), stake)
-    stake[rng.random(count) < behaviour.slip_chance] *= FAT_FINGER_FACTOR
+    stake[rng.random(count) < behaviour.fat_finger_chance] *= FAT_FINGER_FACTOR
     bounds = np.cumsum(behaviour.policies)[:-1]
     return Orders(
         market_no=board.market_no[at],
@@ -353,7 +369,7 @@ def draw_orders(profile: Profile, board: Board, *, count: int, rng: Random) -> O
 
 
 def join_orders(parts: Sequence[Orders]) -> Orders:
-    """Put several draws behind one another."""
+    """Concatenate several draws."""
     empty: Any = (np.zeros(0, np.int64),)
     columns = zip(*parts, strict=True) if parts else [empty] * len(Orders._fields)
     return Orders(*(np.concatenate(column) for column in columns))

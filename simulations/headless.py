@@ -259,7 +259,7 @@ def _busyness(bettors: Sequence[Bettor]) -> npt.NDArray[np.float64]:
     rates = np.zeros(len(Profile))
     for bettor in bettors:
         behaviour = BEHAVIOURS[bettor.profile]
-        rates[bettor.profile] += (1 + behaviour.slips_max) / 2 / behaviour.think_s
+        rates[bettor.profile] += (1 + behaviour.bets_max) / 2 / behaviour.think_s
     return rates
 
 

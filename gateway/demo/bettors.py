@@ -26,7 +26,7 @@ from gateway.client import (
 )
 from gateway.messages.bettor import POLICY_NUMBERS, Bet, BetEvent, Place, PolicyName
 from gateway.messages.market import Market
-from simulations.crowd import Bettor, Board, Profile, draw_orders, slips, think_s
+from simulations.crowd import Bettor, Board, Profile, bets_at_once, draw_orders, think_s
 
 _POLICY_NAMES: Final[dict[int, PolicyName]] = {0: "none", 1: "higher", 2: "any"}
 _RETRY_S: Final = 0.2
@@ -208,7 +208,7 @@ class Bettors:
                 return
             board = self._before_goal if chasing else self._board_of(session)
             orders = draw_orders(
-                bettor.profile, board, count=slips(bettor.profile, rng=rng), rng=rng
+                bettor.profile, board, count=bets_at_once(bettor.profile, rng=rng), rng=rng
             )
             bets = [
                 Place(

@@ -1,4 +1,4 @@
-"""The auditor finds every way in which markets' and accounts' books can come apart."""
+"""The audit finds every kind of difference between the markets' and the accounts' bets."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ RESULTS = {3: (WON, LOST, OutcomeResult(won=False, void_halves=2))}
 
 
 def books(*bets):
-    """Make agreeing books of (outcome, stake, odds, reason, payout)."""
+    """Return agreeing records and slips of (outcome, stake, odds, reason, payout)."""
     records, slips = np.zeros(len(bets), BET_RECORD), np.zeros(len(bets), SLIP)
     for n, (outcome, stake, odds, reason, payout) in enumerate(bets):
         for row in (records[n], slips[n]):
@@ -61,7 +61,7 @@ def test_empty_books_agree():
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "words"),
+    ("field", "value", "text"),
     [
         ("account_no", 8, "account_no differs: 1 bets (1)"),
         ("market_no", 4, "market_no differs"),
@@ -70,24 +70,24 @@ def test_empty_books_agree():
         ("odds_milli", 1_500, "odds_milli differs"),
         ("reason", 701, "reason differs"),
         ("state", SlipState.PENDING, "still pending"),
-        ("state", SlipState.ACCEPTED, "not settled"),
-        ("state", SlipState.REFUSED, "accepted here, refused there"),
-        ("payout_minor", 2_503, "not as the results say"),
+        ("state", SlipState.ACCEPTED, "unsettled or paid"),
+        ("state", SlipState.REFUSED, "accepted by the market or by the account alone"),
+        ("payout_minor", 2_503, "another amount than expected"),
         ("bet_id", 99, "decided but not booked"),
         ("bet_id", 99, "booked but not decided"),
         ("bet_id", 2, "booked twice"),
     ],
 )
-def test_a_slip_that_differs_is_named(field, value, words):
+def test_a_slip_that_differs_is_named(field, value, text):
     records, slips = books(*GOOD)
     slips[0][field] = value
-    assert any(words in difference for difference in audit(records, slips, RESULTS).differences)
+    assert any(text in difference for difference in audit(records, slips, RESULTS).differences)
 
 
 def test_a_refused_bet_that_was_paid_is_named():
     records, slips = books(*GOOD)
     slips[3]["payout_minor"] = 1
-    assert audit(records, slips, RESULTS).differences == ("paid on a refusal: 1 bets (4)",)
+    assert audit(records, slips, RESULTS).differences == ("paid although refused: 1 bets (4)",)
 
 
 def test_an_open_bet_that_was_paid_is_named_without_results():
@@ -95,7 +95,7 @@ def test_an_open_bet_that_was_paid_is_named_without_results():
     slips[0]["state"], slips[0]["payout_minor"] = SlipState.ACCEPTED, 0
     assert audit(records, slips).differences == ()
     slips[0]["payout_minor"] = 1
-    assert audit(records, slips).differences == ("paid and open: 1 bets (1)",)
+    assert audit(records, slips).differences == ("paid although unsettled: 1 bets (1)",)
 
 
 def test_a_bet_decided_twice_is_named():
@@ -104,9 +104,18 @@ def test_a_bet_decided_twice_is_named():
     assert "decided twice: 1 bets (1)" in audit(twice, slips, RESULTS).differences
 
 
-def test_a_market_without_results_is_not_settled():
-    assert "not settled" in audit(*books(*GOOD), {})[-1][0]
-    assert "not settled" in audit(*books(*GOOD), {2: (WON,), 9: (WON,)})[-1][0]
+def test_accepted_bets_of_a_market_without_results_are_named():
+    unsettled = ("unsettled or paid another amount than expected: 3 bets (1, 2, 3)",)
+    assert audit(*books(*GOOD), {}).differences == unsettled
+    assert audit(*books(*GOOD), {2: (WON,), 9: (WON,)}).differences == unsettled
+
+
+def test_expected_payouts_replace_the_results():
+    expected = {1: 2_502, 2: 0, 3: 300}
+    assert audit(*books(*GOOD), {}, expected_payouts_minor=expected).differences == ()
+    for wrong in ({**expected, 2: 1}, {1: 2_502, 3: 300}):
+        (difference,) = audit(*books(*GOOD), RESULTS, expected_payouts_minor=wrong).differences
+        assert difference == "unsettled or paid another amount than expected: 1 bets (2)"
 
 
 def test_only_a_few_bets_of_each_kind_are_named_but_all_are_counted():
@@ -117,7 +126,7 @@ def test_only_a_few_bets_of_each_kind_are_named_but_all_are_counted():
 
 
 @pytest.mark.parametrize(
-    ("result", "due"),
+    ("result", "payout"),
     [
         (WON, 2_502),
         (LOST, 0),
@@ -127,8 +136,8 @@ def test_only_a_few_bets_of_each_kind_are_named_but_all_are_counted():
         (OutcomeResult(won=True, dead_heat_num=1, dead_heat_den=3), 834),
     ],
 )
-def test_each_kind_of_result_is_paid_with_one_rounding_down(result, due):
-    records, slips = books((0, 1_001, 2_500, 0, due))
+def test_each_kind_of_result_is_paid_with_one_rounding_down(result, payout):
+    records, slips = books((0, 1_001, 2_500, 0, payout))
     assert audit(records, slips, {3: (result,)}).differences == ()
     slips["payout_minor"] += 1
     assert audit(records, slips, {3: (result,)}).differences != ()
@@ -139,7 +148,7 @@ def totals(**figures):
     return LedgerTotals(**{**zero, "currency": "EUR", **figures})
 
 
-def test_every_currency_must_add_up_to_nothing():
+def test_every_currency_must_add_up_to_zero():
     good = totals(external_minor=-10, available_minor=6, pending_minor=1, at_stake_minor=5,
                   owed_minor=-3, house_minor=1)  # fmt: skip
     assert sums_to_zero([good])

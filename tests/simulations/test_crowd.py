@@ -1,4 +1,4 @@
-"""A crowd repeats itself by seed, keeps to the prices it sees, and has the habits it is said to."""
+"""A seed gives the same crowd and orders; orders use odds on the board and fit the profile."""
 
 import numpy as np
 import pytest
@@ -14,10 +14,10 @@ from simulations.crowd import (
     Board,
     Family,
     Profile,
+    bets_at_once,
     crowd,
     draw_orders,
     join_orders,
-    slips,
     think_s,
 )
 
@@ -48,7 +48,7 @@ def rng(seed: int = 7):
 
 
 @pytest.mark.parametrize("profile", Profile)
-def test_same_seed_same_orders(profile):
+def test_a_seed_gives_the_same_orders_and_another_seed_others(profile):
     first, second = (draw_orders(profile, Board(BOARD), count=50, rng=rng()) for _ in range(2))
     other = draw_orders(profile, Board(BOARD), count=50, rng=rng(8))
     assert all((a == b).all() for a, b in zip(first, second, strict=True))
@@ -81,24 +81,24 @@ def test_draw_lovers_take_the_draw():
     assert (orders.outcome == 1).mean() > 0.8
 
 
-def test_goals_punters_stay_away_from_results():
+def test_goals_punters_never_bet_on_results():
     orders = draw_orders(Profile.GOALS_PUNTER, Board(BOARD), count=1_000, rng=rng())
     assert 1 not in orders.market_no
     assert 3 not in orders.market_no
     assert (orders.market_no == 2).mean() > 0.5
 
 
-def test_chasers_insist_on_the_odds_they_saw():
+def test_chasers_accept_no_other_odds():
     orders = draw_orders(Profile.CHASER, Board(BOARD), count=100, rng=rng())
     assert set(orders.policy.tolist()) == {Policy.NONE}
 
 
-def test_fat_fingers_slip_now_and_then():
+def test_fat_fingers_mistype_a_stake_at_their_rate():
     stakes = draw_orders(Profile.FAT_FINGER, Board(BOARD), count=2_000, rng=rng()).stake_minor
     assert 0.1 < (stakes > 100 * BEHAVIOURS[Profile.FAT_FINGER].stake_minor).mean() < 0.2
 
 
-def test_all_three_policies_occur_by_their_chances():
+def test_the_three_policies_occur_at_their_rates():
     policies = draw_orders(Profile.FAVOURITE_BACKER, Board(BOARD), count=4_000, rng=rng()).policy
     shares = np.bincount(policies, minlength=3) / len(policies)
     assert shares == pytest.approx(BEHAVIOURS[Profile.FAVOURITE_BACKER].policies, abs=0.03)
@@ -117,12 +117,12 @@ def test_suspended_markets_and_withdrawn_outcomes_are_not_on_the_board():
 
 
 @pytest.mark.parametrize("images", [[], [image(4, "correct_score", 8_000)]])
-def test_a_board_without_appeal_draws_no_orders(images):
+def test_a_board_without_appealing_selections_gives_no_orders(images):
     orders = draw_orders(Profile.WHALE, Board(images), count=10, rng=rng())
     assert [len(column) for column in orders] == [0] * 5
 
 
-def test_a_crowd_has_every_habit_and_repeats_itself_by_seed():
+def test_a_crowd_has_every_profile_and_a_seed_gives_the_same_crowd():
     bettors = crowd(60, rng=rng(), first_account_no=100)
     assert bettors == crowd(60, rng=rng(), first_account_no=100)
     assert bettors != crowd(60, rng=rng(8), first_account_no=100)
@@ -131,11 +131,11 @@ def test_a_crowd_has_every_habit_and_repeats_itself_by_seed():
     assert all(bettor.bankroll_minor > 0 for bettor in bettors)
 
 
-def test_pauses_and_slips_follow_the_manner():
+def test_pauses_and_bets_at_once_follow_the_behaviour():
     generator = rng()
     pauses = [think_s(Profile.WHALE, rng=generator) for _ in range(2_000)]
     assert np.mean(pauses) == pytest.approx(BEHAVIOURS[Profile.WHALE].think_s, rel=0.1)
-    counts = {slips(Profile.SMALL_STAKES, rng=generator) for _ in range(200)}
+    counts = {bets_at_once(Profile.SMALL_STAKES, rng=generator) for _ in range(200)}
     assert counts == {1, 2, 3, 4}
 
 
@@ -151,7 +151,7 @@ def test_a_draw_is_bounded(count):
         draw_orders(Profile.WHALE, Board(BOARD), count=count, rng=rng())
 
 
-def test_draws_join_end_to_end():
+def test_several_draws_are_concatenated():
     one = draw_orders(Profile.WHALE, Board(BOARD), count=3, rng=rng())
     assert len(join_orders([one, one]).market_no) == 6
     assert len(join_orders([]).market_no) == 0
