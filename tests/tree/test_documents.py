@@ -2,11 +2,14 @@
 
 import argparse
 import ast
+import asyncio
 import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
+from tests.gateway.feeds.feed_system import open_feed_system
 from tests.tree.source import ROOT
 
 PAGES = [
@@ -111,4 +114,25 @@ def test_every_command_that_a_page_shows_exists(page: Path) -> None:
         )
         assert name is not None, f"overround {line}"
         options = set(re.findall(r"--[a-z][\w-]*", line.split(" #")[0])) - {"--help"}
-        assert not options - known[name] - known["overround"], f"overround {line}"
+        below = {option for each in known if each.startswith(name) for option in known[each]}
+        assert not options - below - known["overround"], f"overround {line}"
+
+
+METRIC = re.compile(r"\boverround_(?:gateway|bets?|feed)_[a-z_]+")
+
+
+async def test_the_table_of_metrics_lists_every_sample_and_no_other(tmp_path: Path) -> None:
+    """Scrape a gateway and compare the names with docs/operations.md."""
+    async with open_feed_system(tmp_path, gateway={}) as system:
+        url = urlsplit(system.feed_url)
+        reader, writer = await asyncio.open_connection(url.hostname, url.port)
+        writer.write(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        scraped = (await reader.read()).decode()
+        writer.close()
+    families = {line.split()[2] for line in scraped.splitlines() if line.startswith("# TYPE ")}
+    text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    listed = set(re.findall(r"^\| `(overround_\w+)` \|", text, re.MULTILINE))
+    assert listed == families
+    for page in PAGES:
+        named = set(METRIC.findall(page.read_text(encoding="utf-8")))
+        assert not {name for name in named if not name.endswith("_")} - families, shown(page)
