@@ -111,7 +111,7 @@ class Gateway:
             counters=self.counters,
             bets=bets.stats,
             gauges=self._gauges,
-            feeds=self.feeds.figures.metrics,
+            feeds=self.feeds.metrics.collect,
         )
         flush_queue = FlushQueue(asyncio.get_running_loop())
         for name, host, port, shown in (
@@ -154,7 +154,7 @@ class Gateway:
         for listener in self._listeners:
             await listener.stop()
         self._services.tasks.cancel()
-        self.feeds.figures.stop()
+        self.feeds.metrics.stop()
         self._services = None
 
     # --- told by the others ----------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""From the settings of a feed to the desk and the adapter that a system runs for it.
+"""Make the pipeline and the adapter of a feed from its settings.
 
 Owns this translation and nothing else.
 """
@@ -23,16 +23,16 @@ def feed_part(
     *,
     make_adapter: Callable[[], Adapter] | None = None,
 ) -> FeedPart:
-    """Return the part that takes a feed.
+    """Return the part of a system that runs a feed's pipeline.
 
     Parameters
     ----------
     feed : str
-        Its name.
+        The feed's name.
     settings : FeedSettings
-        Its section.
+        The feed's section of the settings.
     make_adapter : callable, optional
-        Makes another adapter than the section says: for a recording, say.
+        Makes the adapter instead of the section's own, for example for a recording.
     """
     return FeedPart(
         feed=feed,
@@ -45,7 +45,7 @@ def feed_part(
 
 
 def pipeline_settings(settings: FeedSettings) -> PipelineSettings:
-    """Return what a section says of the desk."""
+    """Return the pipeline's part of a section."""
     skew = None
     if settings.skew_scale_minor:
         skew = LogOddsSkew(
@@ -62,7 +62,7 @@ def pipeline_settings(settings: FeedSettings) -> PipelineSettings:
 
 
 def adapter_of(feed: str, settings: FeedSettings) -> Callable[[], Adapter]:
-    """Return what makes the adapter that a section asks for."""
+    """Return a function that makes the adapter of a section."""
     if isinstance(settings, UofFeedSettings):
         uof = UofSettings(
             sports=settings.sports,
@@ -72,7 +72,7 @@ def adapter_of(feed: str, settings: FeedSettings) -> Callable[[], Adapter]:
             producers=WatchSettings(silence_ms=settings.silence_s * 1_000),
         )
         return partial(UofAdapter, feed, uof)
-    assert isinstance(settings, ExchangeFeedSettings), "a kind of feed that nobody knows"
+    assert isinstance(settings, ExchangeFeedSettings), "a section of an unknown feed"
     exchange = ExchangeSettings(
         every_ms=settings.every_ms, silence_heartbeats=settings.silence_heartbeats
     )

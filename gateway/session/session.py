@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from engine.common.reasons import MESSAGES, RETRYABLE, Reason
 from engine.market.status_transitions import as_feed_command
 from gateway.bets.ticket import BetAnswer, Ticket
-from gateway.feeds.core.ingress import FeedAsk
+from gateway.feeds.core.ingress import FeedMessage
 from gateway.messages.arbitrage import AskArbitrage
 from gateway.messages.base import Error, Welcome
 from gateway.messages.bettor import (
@@ -283,7 +283,7 @@ class ClientSession:
     def _list(self, ask: ListMarkets) -> None:
         self._send(self._services.control.markets(ask))
 
-    def _feed(self, ask: FeedAsk) -> None:
+    def _feed(self, ask: FeedMessage) -> None:
         self._services.feeds.take(self, ask, self._send)
 
     def _query(self, number: int, ref: str, work: Coroutine[Any, Any, ServerMessage]) -> None:

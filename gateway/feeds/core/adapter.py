@@ -1,8 +1,8 @@
-"""What an adapter wants done: the words between a feed's format and the markets.
+"""What an adapter is: it translates one feed's messages into actions on markets.
 
-Owns the shape of an adapter: bytes and time in, intents out, no I/O and no clock. Market numbers
-are unknown here: an intent names a market by its key, and the desk that carries intents out writes
-the number into every command.
+Owns the interface between a feed's format and the markets: bytes and time in, actions out. An
+adapter does no I/O and reads no clock. It knows markets by their keys only; the pipeline that
+carries its actions out writes the market number into every command.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,22 +31,23 @@ __all__ = [
 ]
 
 MARKET_NO_LATER: Final = MarketNo(0)
-"""What the commands of an intent name as their market: the desk writes the real number."""
+"""The market number in an action's commands until the pipeline writes the real one."""
 REFUSALS_KEPT: Final = 100
-"""Refused messages whose reason is kept for a person to read; all are counted."""
+"""Latest refused messages whose reason is kept for people to read; all are counted."""
 
 
 class NewMarket(Struct, frozen=True, kw_only=True):
-    """What a market is created with when it is met for the first time: INACTIVE until told."""
+    """What a market is created with when a feed first names it; its status is INACTIVE."""
 
     outcomes: tuple[str, ...]
     limits: Limits | None = None
 
 
 class MarketUpdate(Struct, frozen=True, kw_only=True):
-    """One market's part of one message: created if unknown, priced if fair, then the steps.
+    """Update one market: create it if it is unknown, price it by `fair`, then take the steps.
 
-    Without `mark` the steps are given whenever asked: the watchdog's own words.
+    `mark` is the message's position in its source, which a market obeys once. Without a mark, as
+    from a watchdog that has no message, the market obeys the update each time.
     """
 
     key: str
@@ -57,7 +58,7 @@ class MarketUpdate(Struct, frozen=True, kw_only=True):
 
 
 class PriceFixture(Struct, frozen=True, kw_only=True):
-    """Price every market of a fixture that our own model knows, from where the match stands.
+    """Price every market of a fixture that the sport's own model knows, from the match's state.
 
     `model` and `state` are those of the sport (see engine.pricing.sport).
     """
@@ -72,7 +73,7 @@ class PriceFixture(Struct, frozen=True, kw_only=True):
 
 
 class RecoveryRequest(Struct, frozen=True, kw_only=True):
-    """Ask the provider to repeat what a producer said after a time (0: all that is current)."""
+    """Ask the provider to repeat a producer's messages after a time (0: all that are current)."""
 
     producer: int
     after_ms: int
@@ -80,12 +81,14 @@ class RecoveryRequest(Struct, frozen=True, kw_only=True):
 
 
 Action = MarketUpdate | PriceFixture | RecoveryRequest
+"""What an adapter wants done."""
 
 
 class Received(Struct, frozen=True, kw_only=True):
-    """What came of one message; `refused` says why it meant nothing, in a few words, else empty.
+    """What an adapter made of one message.
 
-    `kind` is the message's own name, for counting.
+    `kind` is the message's own name, for counting. `refused` says in a few words why the message
+    has no effect; empty when it has one.
     """
 
     kind: str
@@ -94,24 +97,24 @@ class Received(Struct, frozen=True, kw_only=True):
 
 
 class Adapter(Protocol):
-    """One feed's format and habits, as a state machine that does no I/O."""
+    """Translate one feed's messages into actions: a state machine that does no I/O."""
 
     def resume(self, markets: Sequence[KnownMarket], *, at_ns: int) -> Received:
-        """Begin, with the markets of this feed that exist already."""
+        """Begin with the existing markets of this feed and their positions in it."""
         ...
 
     def receive(self, body: bytes, *, at_ns: int) -> Received:
-        """Take one message as it came off the transport; never raises, whatever the bytes."""
+        """Take one message as its transport delivered it; never raise, whatever the bytes."""
         ...
 
     def tick(self, *, at_ns: int) -> Received:
-        """Take the time, at least once a second: watchdogs act on it."""
+        """Take the time, at least once a second; an adapter acts here on silence and deadlines."""
         ...
 
     def owns(self, key: str) -> bool:
-        """Say whether a market belongs to this feed, by its key."""
+        """Say whether the market of a key belongs to this feed."""
         ...
 
     def passed_over(self) -> Mapping[str, int]:
-        """Return how often a part of a message was passed over, by why, for people to look at."""
+        """Return how many parts of messages had no use here, by reason, for people to look at."""
         ...

@@ -1,7 +1,8 @@
-"""Which of our own moments a feed means: windows and deadlines come in the provider's time.
+"""Convert provider timestamps (ms) to engine time (ns), live and in replay.
 
-Owns the way from a feed's milliseconds to engine nanoseconds. Live, they are the same clock. Of a
-recording that is played again, they are not: a moment is then the one at which its message came.
+Owns the conversion of windows and deadlines, which a feed gives in the provider's time. Live, both
+clocks are UTC. In a replay, a provider timestamp means the engine time at which its message was
+played. It never reads a clock.
 """
 
 from bisect import bisect_left
@@ -9,41 +10,43 @@ from typing import Final, Protocol
 
 from engine.common.units import NS_PER_MS
 
-MOMENTS_MAX: Final = 1 << 16
-"""Moments of a recording that are kept; past it every second one is forgotten."""
+TIMES_MAX: Final = 1 << 16
+"""Pairs of times of a recording that are kept; past it every second one is dropped."""
 ANSWERS_MAX: Final = 1 << 16
-"""Answers that are repeated as they were given; past it the oldest is worked out anew."""
+"""Conversions that are kept so that they repeat; past it the oldest is dropped, and computed anew
+when it is needed again."""
 
 
 class FeedClock(Protocol):
-    """A feed's time in the engine's."""
+    """A conversion from a feed's time to the engine's."""
 
     def saw(self, *, feed_ms: int, at_ns: int) -> None:
-        """Learn that a message of this feed time came at this engine time."""
+        """Note that a message of this feed time was received at this engine time."""
         ...
 
     def engine_ns(self, feed_ms: int) -> int:
-        """Return the engine's time for a moment of the feed."""
+        """Return the engine time of a feed time."""
         ...
 
 
 class LiveClock:
-    """Both sides keep UTC."""
+    """The clock of a live feed: provider and engine both keep UTC."""
 
     def saw(self, *, feed_ms: int, at_ns: int) -> None:
-        """Nothing is to be learnt."""
+        """Do nothing: both clocks are the same."""
 
     def engine_ns(self, feed_ms: int) -> int:
-        """Return the same moment, in nanoseconds."""
+        """Return the same time in nanoseconds."""
         return feed_ms * NS_PER_MS
 
 
 class RecordedClock:
-    """A recording's time is the time at which the first message from then, or later, was played.
+    """The clock of a replay: a feed time means when its message was played.
 
-    A moment after all that was played is the latest one seen: nothing can have been bet since.
-    What was answered once is answered again, though more was played since: a window that is taken
-    back must be the one that was given.
+    A feed time between two messages is that of the later message. A feed time after the last played
+    message is that of the last one: no bet can have been placed since. A conversion is repeated as
+    it was first given, even if later messages would change it: a window that is taken back must be
+    the window that was given.
     """
 
     def __init__(self) -> None:
@@ -52,22 +55,22 @@ class RecordedClock:
         self._answers: dict[int, int] = {}
 
     def saw(self, *, feed_ms: int, at_ns: int) -> None:
-        """Keep the moment, if it is later than all before it."""
+        """Keep the pair of times, if the feed time is later than all before it."""
         if self._feed_ms and feed_ms <= self._feed_ms[-1]:
             return
         self._feed_ms.append(feed_ms)
         self._at_ns.append(at_ns)
-        if len(self._feed_ms) > MOMENTS_MAX:
+        if len(self._feed_ms) > TIMES_MAX:
             del self._feed_ms[1::2], self._at_ns[1::2]
 
     def engine_ns(self, feed_ms: int) -> int:
-        """Return when that moment was played; 0 while nothing was."""
+        """Return the engine time at which a feed time was played; 0 while no message was."""
         if not self._at_ns:
             return 0
         answer = self._answers.get(feed_ms)
         if answer is None:
-            place = bisect_left(self._feed_ms, feed_ms)
-            answer = self._answers[feed_ms] = self._at_ns[min(place, len(self._at_ns) - 1)]
+            index = bisect_left(self._feed_ms, feed_ms)
+            answer = self._answers[feed_ms] = self._at_ns[min(index, len(self._at_ns) - 1)]
             if len(self._answers) > ANSWERS_MAX:
                 del self._answers[next(iter(self._answers))]
         return answer

@@ -1,18 +1,19 @@
-"""The gateway's side of feeds: pushes on their way to a desk, in order, and wishes back.
+"""The gateway's side of feeds: pushes on their way to a pipeline, and recovery requests back.
 
-Owns who pushes and who listens, and the order of one session's messages: a desk is asked to take
-the next ones when it has taken those before. Never looks into a message, and keeps none: what a
-desk has not answered is its source's to send again.
+Owns which sessions push and which listen, and the order of one session's messages: the pipeline is
+called with the next ones when it has accepted those before. It never reads a message and keeps none
+that the pipeline accepted: the source sends again what was not answered.
 """
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, Final
 
+from actors.back_off import BackOff
 from actors.peer import Peer, PeerError, PeerRefusedError
 from engine.common.reasons import MESSAGES, Reason
+from gateway.call_queue import CallQueue, pace_of_backlog
 from gateway.counters import Counters
 from gateway.feeds.core.adapter import RecoveryRequest
 from gateway.feeds.core.messages import (
@@ -21,7 +22,7 @@ from gateway.feeds.core.messages import (
     decode_request,
     decode_requests,
 )
-from gateway.feeds.core.metrics import FeedFigures
+from gateway.feeds.core.metrics import FeedMetrics
 from gateway.messages.base import Error
 from gateway.messages.feed import (
     AskFeedStats,
@@ -40,88 +41,79 @@ from gateway.settings import GatewaySettings
 logger = logging.getLogger("overround.gateway")
 
 Send = Callable[[ServerMessage], None]
-FeedAsk = FeedPush | FeedAttach | FeedRequestDone | AskFeedStats
+FeedMessage = FeedPush | FeedAttach | FeedRequestDone | AskFeedStats
+"""What a session may send of a feed."""
 
-_AGAIN: Final = "send all that is unanswered again, in order, on a new connection"
-
-
-class _Push:
-    """A push that waits, and how many of the waiting bodies are its."""
-
-    __slots__ = ("bodies", "id")
-
-    def __init__(self, ask: FeedPush) -> None:
-        self.id = ask.id
-        self.bodies = ask.bodies
+_SEND_AGAIN: Final = "send all that is unanswered again, in order, on a new connection"
+_DEFECT_REST_S: Final = 1.0
+"""Rest of a push queue after a defect of its own; calls that fail end the session's pushes."""
 
 
 class _PushQueue:
-    """One session's pushes to one feed: taken in order, answered when they are obeyed."""
+    """One session's pushes to one feed: accepted in order, answered when they are obeyed.
+
+    The first push past the bound is refused with BUSY, the first one that the pipeline does not
+    answer with UNAVAILABLE, and after that every push of the session.
+    """
 
     def __init__(self, ingress: "FeedIngress", feed: str, send: Send) -> None:
         self._ingress = ingress
         self._feed = feed
         self._send = send
-        self._waiting: deque[_Push] = deque()
         self._in_flight = 0
         self._fault: Reason | None = None
-        self._taking = False
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._answers: set[asyncio.Task[None]] = set()
+        self._calls = CallQueue[FeedPush](
+            feed,
+            start=self._start,
+            back_off=BackOff(_DEFECT_REST_S, _DEFECT_REST_S),
+            pace=pace_of_backlog(ingress.pace_s),
+        )
 
-    def push(self, ask: FeedPush) -> None:
-        """Take a push, or refuse it; after a refusal nothing more is taken from this session."""
+    def push(self, push: FeedPush) -> None:
+        """Queue a push, or refuse it and everything after it."""
         if self._fault is None and self._in_flight >= self._ingress.pushes_in_flight_max:
             self._fault = Reason.BUSY
         if self._fault is not None:
-            self._refuse(ask.id)
+            self._refuse(push.id)
             return
         self._in_flight += 1
-        self._waiting.append(_Push(ask))
-        if not self._taking:
-            self._taking = True
-            self._spawn(self._take())
+        self._calls.add(push)
 
     def stop(self) -> None:
-        """Forget all: nobody waits for the answers."""
-        self._waiting.clear()
-        for task in list(self._tasks):
+        """Make no more calls: the session that the answers are for is gone."""
+        self._calls.waiting.clear()
+        self._calls.stop()
+        for task in list(self._answers):
             task.cancel()
 
-    def _spawn(self, work: Any) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _take(self) -> None:
-        """Have the desk take what waits, call after call."""
-        loop, pace_s = asyncio.get_running_loop(), self._ingress.pace_s
-        while self._waiting:
-            next_s = loop.time() + pace_s
-            pushes = self._gather()
-            bodies = [body for push in pushes for body in push.bodies]
-            try:
-                peer = self._ingress.peer(self._feed)
-                ticket = await peer.ask("accept", bodies)
-            except Exception as error:
-                self._fail(error, pushes)
-                self._fail(error, list(self._waiting))
-                self._waiting.clear()
-                break
-            self._spawn(self._answer(peer, ticket, pushes))
-            if self._waiting and loop.time() < next_s:
-                await asyncio.sleep(next_s - loop.time())
-        self._taking = False
-
-    def _gather(self) -> list[_Push]:
-        """Return the pushes that one call takes: at least one, and no half ones."""
-        pushes = [self._waiting.popleft()]
+    def _start(self, queue: CallQueue[FeedPush]) -> Coroutine[Any, Any, bool] | None:
+        """Take the pushes of one call: at least one, whole ones only."""
+        if not queue.waiting:
+            return None
+        pushes = [queue.waiting.popleft()]
         count = len(pushes[0].bodies)
-        while self._waiting and count + len(self._waiting[0].bodies) <= BODIES_IN_CALL_MAX:
-            count += len(self._waiting[0].bodies)
-            pushes.append(self._waiting.popleft())
-        return pushes
+        while queue.waiting and count + len(queue.waiting[0].bodies) <= BODIES_IN_CALL_MAX:
+            count += len(queue.waiting[0].bodies)
+            pushes.append(queue.waiting.popleft())
+        return self._accept(pushes)
 
-    async def _answer(self, peer: Peer, ticket: int, pushes: list[_Push]) -> None:
+    async def _accept(self, pushes: list[FeedPush]) -> bool:
+        """Have the pipeline accept pushes; if it does not, refuse them and all that wait."""
+        bodies = [body for push in pushes for body in push.bodies]
+        try:
+            peer = self._ingress.peer(self._feed)
+            ticket = await peer.ask("accept", bodies)
+        except Exception as error:
+            self._fail(error, [*pushes, *self._calls.waiting])
+            self._calls.waiting.clear()
+            return True
+        task = asyncio.get_running_loop().create_task(self._answer(peer, ticket, pushes))
+        self._answers.add(task)
+        task.add_done_callback(self._answers.discard)
+        return True
+
+    async def _answer(self, peer: Peer, ticket: int, pushes: list[FeedPush]) -> None:
         try:
             answers = decode_answers(await peer.ask("applied", ticket))
         except Exception as error:
@@ -132,11 +124,11 @@ class _PushQueue:
             part = answers[start : start + len(push.bodies)]
             start += len(push.bodies)
             self._in_flight -= 1
-            self._ingress.count(part_len=len(part), refused=sum(bool(a.refused) for a in part))
+            self._ingress.count(len(part), refused=sum(bool(a.refused) for a in part))
             results = tuple(FeedResult(kind=a.kind, refused=a.refused) for a in part)
             self._send(FeedPushed(id=push.id, results=results))
 
-    def _fail(self, error: Exception, pushes: list[_Push]) -> None:
+    def _fail(self, error: Exception, pushes: Iterable[FeedPush]) -> None:
         if not isinstance(error, PeerError | PeerRefusedError):
             logger.error("feed %s met a defect", self._feed, exc_info=error)
         self._fault = self._fault or Reason.UNAVAILABLE
@@ -144,22 +136,21 @@ class _PushQueue:
             self._in_flight -= 1
             self._refuse(push.id)
 
-    def _refuse(self, number: int) -> None:
+    def _refuse(self, push_id: int) -> None:
         assert self._fault is not None
-        self._send(
-            Error(code=int(self._fault), message=f"{MESSAGES[self._fault]}; {_AGAIN}", id=number)
-        )
+        text = f"{MESSAGES[self._fault]}; {_SEND_AGAIN}"
+        self._send(Error(code=int(self._fault), message=text, id=push_id))
 
 
 class FeedIngress:
-    """All feeds of a gateway, by name, and the sessions that serve them.
+    """All feeds of a gateway by name, and the sessions that push to them or listen to them.
 
     Parameters
     ----------
     settings : GatewaySettings
         Bounds and pace.
     counters : Counters
-        Told of every message.
+        Counts every answered message.
     """
 
     def __init__(self, *, settings: GatewaySettings, counters: Counters) -> None:
@@ -168,87 +159,88 @@ class FeedIngress:
         self._timeout_s: Final = settings.control_timeout_ms / 1_000
         self._counters: Final = counters
         self._peers: dict[str, Peer] = {}
-        self.figures: Final = FeedFigures(self._peers, timeout_s=self._timeout_s)
-        self._sent: dict[str, int] = {}
+        self.metrics: Final = FeedMetrics(self._peers, timeout_s=self._timeout_s)
+        self._versions: dict[str, int] = {}
         self._queues: dict[object, dict[str, _PushQueue]] = {}
         self._attached: dict[str, dict[object, Send]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    # --- told by the others ----------------------------------------------------------------------
+    # --- called by the system and by pipelines ---------------------------------------------------
 
     def on_feeds(self, version: int, feeds: Mapping[str, Peer]) -> None:
-        """Take over which part takes which feed; an older word on a feed is ignored."""
+        """Take over the pipelines of feeds; an older update of a feed is ignored."""
         for feed, peer in feeds.items():
-            if version >= self._sent.get(feed, 0):
-                self._sent[feed] = version
+            if version >= self._versions.get(feed, 0):
+                self._versions[feed] = version
                 self._peers[feed] = peer
 
     def on_request(self, feed: str, payload: bytes) -> None:
-        """Pass on what a feed's provider is to be asked for."""
+        """Send a recovery request to the sessions that listen to its feed."""
         for send in self._attached.get(feed, {}).values():
             send(_request(feed, decode_request(payload)))
 
     # --- sessions --------------------------------------------------------------------------------
 
-    def take(self, session: object, ask: FeedAsk, send: Send) -> None:
-        """Take one message of a session."""
-        if ask.feed not in self._peers:
-            there = ", ".join(sorted(self._peers)) or "none"
-            message = f"feed: no such feed; there are: {there}"
-            send(Error(code=int(Reason.FIELD_OUT_OF_BOUNDS), message=message, id=ask.id))
-        elif isinstance(ask, FeedPush):
+    def take(self, session: object, message: FeedMessage, send: Send) -> None:
+        """Take one message of a session; `send` sends its answers."""
+        if message.feed not in self._peers:
+            names = ", ".join(sorted(self._peers)) or "none"
+            text = f"feed: no such feed; there are: {names}"
+            send(Error(code=int(Reason.FIELD_OUT_OF_BOUNDS), message=text, id=message.id))
+        elif isinstance(message, FeedPush):
             queues = self._queues.setdefault(session, {})
-            if ask.feed not in queues:
-                queues[ask.feed] = _PushQueue(self, ask.feed, send)
-            queues[ask.feed].push(ask)
-        elif isinstance(ask, FeedAttach):
-            self._attached.setdefault(ask.feed, {})[session] = send
-            self._spawn(self._attach(ask, send))
-        elif isinstance(ask, FeedRequestDone):
-            self._peers[ask.feed].notify("request_done", ask.producer, ask.request_id)
+            if message.feed not in queues:
+                queues[message.feed] = _PushQueue(self, message.feed, send)
+            queues[message.feed].push(message)
+        elif isinstance(message, FeedAttach):
+            self._attached.setdefault(message.feed, {})[session] = send
+            self._spawn(self._attach(message, send))
+        elif isinstance(message, FeedRequestDone):
+            peer = self._peers[message.feed]
+            peer.notify("request_done", message.producer, message.request_id)
         else:
-            self._spawn(self._stats(ask, send))
+            self._spawn(self._stats(message, send))
 
     def leave(self, session: object) -> None:
-        """Let go of a session; what it pushed goes on without it."""
+        """Forget a session; the pipeline goes on with the pushes that it accepted."""
         for queue in self._queues.pop(session, {}).values():
             queue.stop()
         for sessions in self._attached.values():
             sessions.pop(session, None)
 
     def peer(self, feed: str) -> Peer:
-        """Return who takes a feed now."""
+        """Return the pipeline of a feed."""
         return self._peers[feed]
 
-    def count(self, *, part_len: int, refused: int) -> None:
-        """Count answered messages."""
-        self._counters.feed_messages += part_len
+    def count(self, messages: int, *, refused: int) -> None:
+        """Count answered messages, and how many of them were refused."""
+        self._counters.feed_messages += messages
         self._counters.feed_refused += refused
 
-    def _spawn(self, work: Any) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _attach(self, ask: FeedAttach, send: Send) -> None:
-        """Answer, and then hand over what was wished for while nobody listened."""
-        send(FeedAttached(id=ask.id, feed=ask.feed))
+    async def _attach(self, message: FeedAttach, send: Send) -> None:
+        """Answer, then send the recovery requests that are open."""
+        send(FeedAttached(id=message.id, feed=message.feed))
         try:
-            raw = await self._peers[ask.feed].ask("requests", timeout_s=self._timeout_s)
+            raw = await self._peers[message.feed].ask("requests", timeout_s=self._timeout_s)
         except PeerError:
-            return  # it tells its wishes again when it is there again
+            return  # a new process of the pipeline sends its requests by itself
         for request in decode_requests(raw):
-            send(_request(ask.feed, request))
+            send(_request(message.feed, request))
 
-    async def _stats(self, ask: AskFeedStats, send: Send) -> None:
+    async def _stats(self, message: AskFeedStats, send: Send) -> None:
         try:
-            stats = await self._peers[ask.feed].ask("stats", timeout_s=self._timeout_s)
+            stats = await self._peers[message.feed].ask("stats", timeout_s=self._timeout_s)
         except PeerError:
             code = Reason.UNAVAILABLE
-            send(Error(code=int(code), message=MESSAGES[code], id=ask.id))
+            send(Error(code=int(code), message=MESSAGES[code], id=message.id))
             return
         fields = {name: stats[name] for name in FeedStats.__struct_fields__ if name in stats}
-        send(FeedStats(id=ask.id, **fields))
+        send(FeedStats(id=message.id, **fields))
 
 
 def _request(feed: str, request: RecoveryRequest) -> FeedRequest:

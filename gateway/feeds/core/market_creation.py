@@ -1,9 +1,10 @@
-"""Markets that a feed speaks of for the first time: created in batches, their messages waiting.
+"""Create the markets that a feed names for the first time, while their messages wait.
 
-Owns who waits for which market, and which markets are not to be. What is said of a fixture's new
-markets, and what prices the fixture, waits until all of them exist and goes on in its order: a
-price that is older than a suspension must not come behind it. Creation may be asked for again and
-again: the directory knows a key that it has.
+Owns the messages that wait for a market, and the markets whose creation was refused for good.
+Markets are created in batches. The updates of a fixture's new markets, and the repricing of the
+fixture, wait until all of them exist and then go on in their order: odds that are older than a
+suspension must not arrive after it. A creation may be repeated: the directory answers a key that it
+has with the same route.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Final
 
+from actors.back_off import BackOff
 from actors.messages import (
     CreateMarkets,
     MarketAnswer,
@@ -25,21 +27,21 @@ from engine.common.ids import MarketNo
 from engine.common.reasons import MESSAGES, RETRYABLE
 from engine.common.units import ODDS_MILLI_MIN, OddsMilli
 from gateway.feeds.core.adapter import Action, MarketUpdate, NewMarket, PriceFixture
-from gateway.feeds.core.shell_queue import Work
+from gateway.feeds.core.pending_message import PendingMessage
 
 logger = logging.getLogger("overround.feeds")
 
 REFUSED_KEPT_MAX: Final = 65_536
-"""Markets whose creation was refused for good and is not asked for again; past it the oldest are
-forgotten, and asked for once more."""
+"""Markets whose creation was refused for good and is not repeated; past it the oldest are dropped,
+and a message that names one asks the supervisor once more."""
 FIRST_ODDS_MILLI: Final = ODDS_MILLI_MIN
-"""What a market is created with, INACTIVE and not on offer: nobody can take these odds."""
+"""The odds of a new market, which is INACTIVE and not on offer: no bet can be placed at them."""
 _CREATE_TIMEOUT_S: Final = 300.0
-_AGAIN_S: Final = 0.25
+_RETRY_S: Final = 0.25
 
 
-class _Expected:
-    """A fixture with markets about to be, and what waits for them."""
+class _AwaitedFixture:
+    """A fixture with markets in creation, and the actions that wait for them."""
 
     __slots__ = ("keys", "left", "refused", "waiting")
 
@@ -47,22 +49,22 @@ class _Expected:
         self.keys: dict[str, None] = {}
         self.left = 0
         self.refused: dict[str, str] = {}
-        self.waiting: list[tuple[Work, MarketUpdate | PriceFixture]] = []
+        self.waiting: list[tuple[PendingMessage, MarketUpdate | PriceFixture]] = []
 
 
 class MarketCreation:
-    """The markets that are about to be.
+    """The markets of one feed that are being created.
 
     Parameters
     ----------
     by : str
-        As whom the directory names the feed.
+        The feed's name in the directory.
     markets_in_call_max : int
-        How many are asked for at a time.
+        Markets that the supervisor is asked to create in one call; the rest waits for the next.
     on_route : callable
-        Told where each new market lives, before anyone is told anything.
+        Called with the route of each new market, before any action is delivered to it.
     deliver : callable
-        Carries out what waited.
+        Carries out an action that waited.
     """
 
     def __init__(
@@ -71,7 +73,7 @@ class MarketCreation:
         by: str,
         markets_in_call_max: int,
         on_route: Callable[[MarketRoute], None],
-        deliver: Callable[[Work, Action], None],
+        deliver: Callable[[PendingMessage, Action], None],
     ) -> None:
         self.refused_total = 0
         self._by = by
@@ -80,72 +82,73 @@ class MarketCreation:
         self._deliver = deliver
         self._supervisor: Peer | None = None
         self._changed = asyncio.Event()
-        self._creation: dict[str, NewMarket] = {}
-        self._fixtures: dict[str, _Expected] = {}
+        self._to_create: dict[str, NewMarket] = {}
+        self._fixtures: dict[str, _AwaitedFixture] = {}
         self._refused: dict[str, str] = {}
         self._numbers: dict[str, int] = {}
         self._running: asyncio.Task[None] | None = None
 
     def set_supervisor(self, supervisor: Peer) -> None:
-        """Ask this supervisor from now on."""
+        """Have this supervisor create markets from now on."""
         self._supervisor = supervisor
         self._changed.set()
 
     def number_of(self, key: str) -> int | None:
-        """Return the number of a market that was created here, by the key that it was asked by."""
+        """Return the number of a market that was created here, by the key of its creation."""
         return self._numbers.get(key)
 
     def expecting(self, fixture: str) -> bool:
-        """Say whether markets of a fixture are about to be."""
+        """Say whether markets of a fixture are being created."""
         return fixture in self._fixtures
 
     def awaited(self, key: str) -> bool:
-        """Say whether what is said of a market waits: for itself, or others of its fixture."""
-        expected = self._fixtures.get(_fixture_of(key))
-        return expected is not None and key in expected.keys
+        """Say whether a market's updates wait, for itself or for others of its fixture."""
+        fixture = self._fixtures.get(_fixture_of(key))
+        return fixture is not None and key in fixture.keys
 
-    def wait_created(self, work: Work, notify: MarketUpdate) -> None:
-        """Create a market, or refuse what is said of one that is not to be."""
-        key, fixture = notify.key, _fixture_of(notify.key)
+    def wait_created(self, message: PendingMessage, update: MarketUpdate) -> None:
+        """Deliver an update once its market is created; refuse it if that cannot be."""
+        key, name = update.key, _fixture_of(update.key)
         if self.awaited(key):
-            self._fixtures[fixture].waiting.append((work, notify))
+            self._fixtures[name].waiting.append((message, update))
         elif key in self._refused:
-            work.part_done(self._refused[key])
-        elif notify.new_market is None:
-            work.part_done(f"{key}: no such market")
+            message.part_done(self._refused[key])
+        elif update.new_market is None:
+            message.part_done(f"{key}: no such market")
         else:
-            expected = self._fixtures.setdefault(fixture, _Expected())
-            expected.keys[key] = None
-            expected.left += 1
-            expected.waiting.append((work, notify))
-            self._creation[key] = notify.new_market
+            fixture = self._fixtures.setdefault(name, _AwaitedFixture())
+            fixture.keys[key] = None
+            fixture.left += 1
+            fixture.waiting.append((message, update))
+            self._to_create[key] = update.new_market
             if self._running is None:
                 self._running = asyncio.get_running_loop().create_task(self._run())
 
-    def wait_fixture_created(self, work: Work, asked: PriceFixture) -> None:
-        """Price a fixture again when those of its markets that are about to be are there."""
-        self._fixtures[asked.fixture].waiting.append((work, asked))
+    def wait_fixture_created(self, message: PendingMessage, action: PriceFixture) -> None:
+        """Price a fixture again once its markets in creation exist."""
+        self._fixtures[action.fixture].waiting.append((message, action))
 
     def stop(self) -> None:
-        """Ask for no more."""
+        """Create no more markets."""
         if self._running is not None:
             self._running.cancel()
 
     async def _run(self) -> None:
         try:
-            await asyncio.sleep(0)  # the rest of the message may bring more
-            while self._creation:
-                keys = list(islice(self._creation, self._markets_in_call_max))
+            await asyncio.sleep(0)  # other parts of the message may add markets to the call
+            while self._to_create:
+                keys = list(islice(self._to_create, self._markets_in_call_max))
                 for key, answer in zip(keys, await self._create(keys), strict=True):
                     self._received(key, answer)
         finally:
             self._running = None
 
     async def _create(self, keys: Sequence[str]) -> list[MarketAnswer]:
-        """Have markets created, however often it takes."""
+        """Have markets created, and repeat the call until the supervisor answers."""
         payload = encode(
-            CreateMarkets(by=self._by, markets=tuple(_command(k, self._creation[k]) for k in keys))
+            CreateMarkets(by=self._by, markets=tuple(_command(k, self._to_create[k]) for k in keys))
         )
+        back_off = BackOff(_RETRY_S, _RETRY_S, clock_s=asyncio.get_running_loop().time)
         while True:
             self._changed.clear()
             assert self._supervisor is not None, "set at the start"
@@ -155,44 +158,41 @@ class MarketCreation:
                 )
                 return decode_market_answers(raw)
             except PeerError as error:
-                logger.warning("%s: no markets yet: %s", self._by, error)
+                logger.warning("%s: markets are not created yet: %s", self._by, error)
             except Exception:
-                # It would not even read it: one market must not hold up the others.
-                logger.exception("%s: the supervisor cannot take what the feed says", self._by)
+                # The supervisor could not read the call; one market must not stop the others.
+                logger.exception("%s: the supervisor cannot read a creation", self._by)
                 if len(keys) == 1:
                     return [MarketAnswer(key=keys[0])]
                 return [answer for key in keys for answer in await self._create([key])]
-            try:
-                await asyncio.wait_for(self._changed.wait(), _AGAIN_S)
-            except TimeoutError:
-                continue
+            back_off.failed()
+            await back_off.wait(self._changed)
 
     def _received(self, key: str, answer: MarketAnswer) -> None:
-        """Let what waited for a fixture go on with its last market; refuse what nobody can obey."""
-        del self._creation[key]
-        fixture = _fixture_of(key)
-        expected = self._fixtures[fixture]
+        """Note a market's creation; with a fixture's last market, deliver what waited for them."""
+        del self._to_create[key]
+        fixture = self._fixtures[_fixture_of(key)]
         if answer.route is not None:
             self._numbers[key] = answer.route.market_no
             self._on_route(answer.route)
         else:
-            expected.refused[key] = self._refuse(key, answer)
-        expected.left -= 1
-        if expected.left:
+            fixture.refused[key] = self._refuse(key, answer)
+        fixture.left -= 1
+        if fixture.left:
             return
-        del self._fixtures[fixture]
-        for work, action in expected.waiting:
-            why = expected.refused.get(action.key, "") if isinstance(action, MarketUpdate) else ""
+        del self._fixtures[_fixture_of(key)]
+        for message, action in fixture.waiting:
+            why = fixture.refused.get(action.key, "") if isinstance(action, MarketUpdate) else ""
             if not why:
-                self._deliver(work, action)
-            work.part_done(why)
+                self._deliver(message, action)
+            message.part_done(why)
 
     def _refuse(self, key: str, answer: MarketAnswer) -> str:
-        """Remember a refusal that no repetition changes; return it in words."""
+        """Count a refusal, keep it if no repetition changes it, and return its text."""
         self.refused_total += 1
         refused = answer.refused
         if refused is None:
-            why, for_good = f"{key}: a defect: it could not be asked for", True
+            why, for_good = f"{key}: a defect: the supervisor could not read its creation", True
         else:
             why = f"{key}: {refused.message or MESSAGES[refused.reason]}"
             for_good = refused.reason not in RETRYABLE

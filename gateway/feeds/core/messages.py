@@ -1,6 +1,6 @@
-"""What a desk says to gateways: answers to messages, and wishes.
+"""The documents between a feed's pipeline and gateways: answers to messages, recovery requests.
 
-Owns these documents of the inside. Apart from the desk, so that a gateway need not load prices.
+Owns their shapes and decoders. Apart from the pipeline, so that a gateway loads no pricing.
 """
 
 from typing import Final
@@ -11,11 +11,11 @@ from msgspec import Struct
 from gateway.feeds.core.adapter import RecoveryRequest
 
 BODIES_IN_CALL_MAX: Final = 1_024
-"""Messages one `accept` may carry; a caller with more makes more calls."""
+"""Messages that one `accept` may carry; a caller with more makes more calls."""
 
 
 class Answer(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What came of a message: its kind, and why it meant nothing, if so."""
+    """The answer to a message: its kind, and why it had no effect; empty when it had one."""
 
     kind: str
     refused: str = ""

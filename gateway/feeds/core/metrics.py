@@ -1,7 +1,8 @@
-"""How feeds fare, as their desks last said: what a gateway shows Prometheus of them.
+"""The metrics of feeds that a gateway shows Prometheus: the last statistics of each pipeline.
 
-Owns the last figures of each desk, and asks for new ones every few seconds while somebody reads
-them. A reader never waits for a desk: it sees what was said last, and how long ago.
+Owns the last statistics of each pipeline, and polls for new ones every few seconds while metrics
+are read. A reader never waits for a pipeline: it is shown what was received last, and how old that
+is.
 """
 
 import asyncio
@@ -15,84 +16,84 @@ from prometheus_client.metrics_core import Metric
 
 from actors.peer import Peer, PeerError
 
-FIGURES_EVERY_S: Final = 5.0
-"""How often a desk is asked, at most."""
-READ_WITHIN_S: Final = 120.0
-"""Desks are asked for so long after somebody read their figures."""
+POLL_EVERY_S: Final = 5.0
+"""Seconds between two polls of a pipeline."""
+POLL_AFTER_READ_S: Final = 120.0
+"""Seconds after a reading for which pipelines are still polled."""
 KINDS_SHOWN_MAX: Final = 64
-"""Kinds of messages of a feed with a sample of their own; the later ones are not shown."""
+"""Kinds of messages of a feed with a sample of their own; later kinds are not shown."""
 
 _GAUGES: Final[dict[str, tuple[str, str]]] = {
     "in_hand": ("in_hand", "Messages of a feed that are not obeyed yet"),
-    "lag_ms": ("lag_ms", "Age of the oldest message in hand, in milliseconds"),
+    "lag_ms": ("lag_ms", "Age of the oldest message that is not obeyed yet, in milliseconds"),
     "requests": ("requests_open", "Recoveries that the provider is still to be asked for"),
     "markets": ("markets", "Markets of a feed"),
 }
 
 
-class FeedFigures:
-    """The last figures of every desk.
+class FeedMetrics:
+    """The last statistics of every pipeline as Prometheus metrics.
 
     Parameters
     ----------
     peers : mapping
-        The desks by the names of their feeds; looked up anew each time.
+        The pipelines by the names of their feeds; read anew each time.
     timeout_s : float
-        How long a desk may take; then its last figures stand.
+        How long a pipeline may take to answer; then its last statistics stand.
     """
 
     def __init__(self, peers: Mapping[str, Peer], *, timeout_s: float) -> None:
         self._peers: Final = peers
         self._timeout_s: Final = timeout_s
-        self._said: dict[str, tuple[float, dict[str, Any]]] = {}
+        self._stats: dict[str, tuple[float, dict[str, Any]]] = {}
         self._read_s = 0.0
-        self._asking: asyncio.Task[None] | None = None
+        self._polling: asyncio.Task[None] | None = None
 
-    def metrics(self) -> Iterator[Metric]:
-        """Yield what is known now, and have it known anew from here on."""
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metrics as they are known now, and have pipelines polled from now on."""
         now_s = asyncio.get_running_loop().time()
         self._read_s = now_s
-        if self._asking is None and self._peers:
-            self._asking = asyncio.get_running_loop().create_task(self._ask_on())
+        if self._polling is None and self._peers:
+            self._polling = asyncio.get_running_loop().create_task(self._poll())
         messages = CounterMetricFamily(
             "overround_feed_messages", "Messages of a feed, by kind", labels=["feed", "kind"]
         )
         refused = CounterMetricFamily(
-            "overround_feed_refused", "Messages of a feed that meant nothing", labels=["feed"]
+            "overround_feed_refused", "Messages of a feed that had no effect", labels=["feed"]
         )
         age = GaugeMetricFamily(
             "overround_feed_figures_age_seconds",
-            "How long ago the feed's desk said the other figures",
+            "Age of the other figures of a feed, since its pipeline sent them",
             labels=["feed"],
         )
-        for feed, (at_s, said) in self._said.items():
-            for kind, count in islice(said["kinds"].items(), KINDS_SHOWN_MAX):
+        for feed, (at_s, stats) in self._stats.items():
+            for kind, count in islice(stats["kinds"].items(), KINDS_SHOWN_MAX):
                 messages.add_metric([feed, kind], count)
-            refused.add_metric([feed], said["refused"])
+            refused.add_metric([feed], stats["refused"])
             age.add_metric([feed], now_s - at_s)
         yield from (messages, refused, age)
         for field, (name, text) in _GAUGES.items():
             gauge = GaugeMetricFamily(f"overround_feed_{name}", text, labels=["feed"])
-            for feed, (_, said) in self._said.items():
-                gauge.add_metric([feed], said[field])
+            for feed, (_, stats) in self._stats.items():
+                gauge.add_metric([feed], stats[field])
             yield gauge
 
     def stop(self) -> None:
-        """Ask no more."""
-        if self._asking is not None:
-            self._asking.cancel()
+        """Poll no more."""
+        if self._polling is not None:
+            self._polling.cancel()
 
-    async def _ask_on(self) -> None:
-        """Ask every desk again and again, until nobody has read its figures for long."""
+    async def _poll(self) -> None:
+        """Poll every pipeline until `POLL_AFTER_READ_S` after the last reading."""
         loop = asyncio.get_running_loop()
         try:
-            while loop.time() - self._read_s < READ_WITHIN_S:
+            while loop.time() - self._read_s < POLL_AFTER_READ_S:
                 await asyncio.gather(*map(self._ask, list(self._peers)))
-                await asyncio.sleep(FIGURES_EVERY_S)
+                await asyncio.sleep(POLL_EVERY_S)
         finally:
-            self._asking = None
+            self._polling = None
 
     async def _ask(self, feed: str) -> None:
         with contextlib.suppress(PeerError):
-            said = await self._peers[feed].ask("stats", timeout_s=self._timeout_s)
-            self._said[feed] = (asyncio.get_running_loop().time(), said)
+            stats = await self._peers[feed].ask("stats", timeout_s=self._timeout_s)
+            self._stats[feed] = (asyncio.get_running_loop().time(), stats)

@@ -1,7 +1,7 @@
-"""The feeds of a system as its settings name them: one section each.
+"""The settings of a system's feeds: one section for each.
 
-Owns names, defaults and bounds. What they become (desks and adapters) is `parts`'; loads little, so
-that a command that serves no feed need not wait.
+Owns names, defaults and bounds. `gateway.feeds.factory` makes pipelines and adapters of them. This
+module loads little, so that a command that serves no feed starts fast.
 """
 
 from typing import Annotated, Final
@@ -12,7 +12,7 @@ _Millis = Annotated[int, Meta(ge=1, le=3_600_000)]
 
 
 class FeedSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What every feed has: whether it is taken, what its odds hold, and how much is in hand."""
+    """Settings of every feed: whether it runs, margin and skew of its odds, bounds and pace."""
 
     enabled: bool = False
     book_milli: Annotated[int, Meta(ge=1_000, le=2_000)] = 1_050
@@ -25,7 +25,7 @@ class FeedSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class UofFeedSettings(FeedSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The Unified Odds Feed."""
+    """Settings of the Unified Odds Feed."""
 
     sports: tuple[str, ...] = ("football",)
     from_probabilities: bool = False
@@ -35,11 +35,11 @@ class UofFeedSettings(FeedSettings, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class ExchangeFeedSettings(FeedSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An exchange's stream."""
+    """Settings of an exchange's stream."""
 
     every_ms: Annotated[int, Meta(ge=0, le=60_000)] = 100
     silence_heartbeats: Annotated[int, Meta(ge=2, le=100)] = 3
 
 
 FEEDS: Final = ("uof", "exchange")
-"""Feeds by name; the settings of each are section ``feed_NAME``."""
+"""Names of the feeds; the settings of each are section ``feed_NAME``."""

@@ -1,23 +1,23 @@
-"""The way from a desk to each market shell: one call at a time, in order, until it is answered.
+"""Queue parts of messages for market shells and call the shells until each part is answered.
 
-Owns the queues and what is sent again. Never decides what a market is told, and never drops an
-errand that a shell has not answered: a shell that is down is asked again when it is back, and a
-message that it had obeyed all the same changes nothing the second time.
+Owns one queue for each shell: one call in flight, in order, repeated with a back-off until the
+shell answers. It never decides what a market is sent, and never drops a part that its shell has not
+answered: a shell that is down is called again when it is back, and an update that it had obeyed all
+the same changes nothing the second time.
 
-While a call is out the next one gathers, so calls grow by themselves under load and a lone errand
-is not held back. Between calls to one shell a pace is kept, as each costs both processes more than
-many errands do; what stops betting does not wait for it.
+Parts gather while a call is in flight, so calls grow with the load and a lone part leaves at once.
+A backlog also keeps a pace between calls to one shell, as a call costs both processes more than
+many parts do; a part that stops betting does not wait for the pace.
 """
 
 import asyncio
-import contextlib
 import logging
-from collections import deque
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Final
 
 import msgspec
 
+from actors.back_off import BackOff
 from actors.messages import ShellState, decode_market_events, encode
 from actors.peer import PeerError
 from actors.routes import Routes
@@ -29,96 +29,50 @@ from engine.pricing.following import Follow, Followed
 from engine.pricing.quoting import Margin
 from engine.pricing.repricing import Reprice
 from engine.pricing.skew import Skew
+from gateway.call_queue import CallQueue, pace_of_backlog
+from gateway.feeds.core.pending_message import PendingMessage
 
 logger = logging.getLogger("overround.feeds")
 
-_AGAIN_FIRST_S: Final = 0.02
-_AGAIN_LAST_S: Final = 1.0
-
-
-class Work:
-    """One message on its way: how many of its parts are still out, and what became of them."""
-
-    __slots__ = ("_on_done", "began_s", "failed", "kind", "left", "parts", "refused", "why")
-
-    def __init__(
-        self, *, kind: str, refused: str, began_s: float, on_done: Callable[["Work"], None]
-    ) -> None:
-        self.kind = kind
-        self.refused = refused
-        self.began_s = began_s
-        self.parts = 0
-        self.left = 1  # the hand that deals the parts out
-        self.failed = 0
-        self.why = ""
-        self._on_done = on_done
-
-    def add_part(self) -> None:
-        """Count one more part that has to be answered."""
-        self.parts += 1
-        self.left += 1
-
-    def part_done(self, why: str = "") -> None:
-        """Take the answer of a part; `why` says that nobody could obey it."""
-        if why:
-            self.failed += 1
-            self.why = self.why or why
-        self.left -= 1
-        if self.left == 0:
-            self._on_done(self)
-
-    def parts_added(self) -> None:
-        """Say that all parts are dealt out."""
-        self.left -= 1
-        if self.left == 0:
-            self._on_done(self)
-
-    @property
-    def done(self) -> bool:
-        """Say whether every part is answered."""
-        return self.left == 0
-
-    @property
-    def verdict(self) -> str:
-        """Why the message meant nothing; empty when any part of it did."""
-        if self.refused or not self.parts or self.failed < self.parts:
-            return self.refused
-        return self.why
+_RETRY_FIRST_S: Final = 0.02
+_RETRY_LAST_S: Final = 1.0
 
 
 class Task(msgspec.Struct, frozen=True):
-    """A part of a message, for one shell: what to follow, or what to price anew."""
+    """One part of a message, for one shell: a market's update, or a fixture to price."""
 
-    work: Work
-    asked: Followed | Reprice
+    message: PendingMessage
+    update: Followed | Reprice
 
     @property
     def urgent(self) -> bool:
-        """Whether it stops betting, which no pace may put off."""
-        if isinstance(self.asked, Reprice):
-            return bool(self.asked.suspend)
-        return any(map(_stops, self.asked.steps))
+        """Whether it stops betting, which no pace may delay."""
+        if isinstance(self.update, Reprice):
+            return bool(self.update.suspend)
+        return any(map(_stops_betting, self.update.steps))
 
 
-def _stops(step: FeedStep) -> bool:
+def _stops_betting(step: FeedStep) -> bool:
     if isinstance(step, SetStatus):
         return step.status is not Status.ACTIVE
     return isinstance(step, SuspendMarket | HandOverMarket | CloseMarket)
 
 
 class ShellQueueStats:
-    """What all lanes of a desk did."""
+    """Counts over all queues of a pipeline."""
 
     def __init__(self) -> None:
         self.calls = 0
-        self.calls_again = 0
+        self.retries = 0
         self.updates = 0
+        """Parts that were queued."""
         self.applied = 0
+        """Updates that a market obeyed."""
         self.refused: dict[str, int] = {}
-        """Refusals by reason, of whole messages and of their steps."""
+        """Refusals by reason, of whole updates and of their steps."""
 
     def count(self, events: Sequence[MarketEvent]) -> None:
-        """Count what markets answered."""
+        """Count the answers of markets."""
         for event in events:
             if isinstance(event, FeedApplied):
                 self.applied += 1
@@ -128,142 +82,31 @@ class ShellQueueStats:
                 self.refused[name] = self.refused.get(name, 0) + 1
 
 
-class ShellQueue:
-    """One shell's errands, in order.
-
-    Parameters
-    ----------
-    shell : str
-        The shell's name.
-    lanes : Lanes
-        What all lanes of the desk share.
-    """
-
-    def __init__(self, shell: str, queues: "ShellQueues") -> None:
-        self.shell = shell
-        self.waiting: deque[Task] = deque()
-        self.news = asyncio.Event()
-        self._urgent = asyncio.Event()
-        self._queues = queues
-        self._running: asyncio.Task[None] | None = None
-
-    def add(self, task: Task) -> None:
-        """Queue an errand; the call that carries it starts at once when none is out."""
-        self.waiting.append(task)
-        if task.urgent:
-            self._urgent.set()
-        if self._running is None:
-            self._running = asyncio.get_running_loop().create_task(self._run())
-
-    def stop(self) -> None:
-        """Leave the errands where they are."""
-        if self._running is not None:
-            self._running.cancel()
-
-    async def _run(self) -> None:
-        loop, pace_s = asyncio.get_running_loop(), self._queues.pace_s
-        try:
-            while self.waiting:
-                next_s = loop.time() + pace_s
-                for why in await self._send(self._batch()):
-                    self.waiting.popleft().work.part_done(why)
-                self._queues.on_room()
-                if self._urgent.is_set() and not any(one.urgent for one in self.waiting):
-                    self._urgent.clear()
-                if self.waiting and loop.time() < next_s:
-                    with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._urgent.wait(), next_s - loop.time())
-        finally:
-            self._running = None
-
-    def _batch(self) -> list[Task]:
-        """Return what one call takes: a run of updates, or one repricing."""
-        batch: list[Task] = []
-        for task in self.waiting:
-            if isinstance(task.asked, Reprice):
-                return batch or [task]
-            batch.append(task)
-            if len(batch) == self._queues.updates_in_call_max:
-                break
-        return batch
-
-    async def _send(self, batch: Sequence[Task]) -> list[str]:
-        """Have a batch answered, however often it takes; return for each why nobody obeyed it."""
-        asked = batch[0].asked
-        if isinstance(asked, Reprice):
-            method, payload = "reprice", encode(asked)
-        else:
-            method, payload = "follow", self._queues.payload(batch)
-        again_s = _AGAIN_FIRST_S
-        while True:
-            try:
-                events = await self._call(method, payload)
-            except PeerError:
-                self._queues.suspect(self.shell)
-            except Exception:
-                # The shell would not even read it: one errand must not hold up the others.
-                if len(batch) == 1:
-                    logger.exception("%s cannot take what the feed says", self.shell)
-                    return ["a defect: the shell could not read it"]
-                return [why for task in batch for why in await self._send([task])]
-            else:
-                if not any(_for_later(event) for event in events):
-                    if len(batch) > 1 and _no_room(events):
-                        half = len(batch) // 2
-                        return [*await self._send(batch[:half]), *await self._send(batch[half:])]
-                    self._queues.stats.count(events)
-                    why = _nobody(events)
-                    if why:
-                        self._queues.missed(self.shell)
-                    return [why or _no_room(events)] * len(batch)
-            self._queues.stats.calls_again += 1
-            await self._wait(again_s)
-            again_s = min(again_s * 2, _AGAIN_LAST_S)
-
-    async def _call(self, method: str, payload: bytes) -> list[MarketEvent]:
-        peer = self._queues.routes.peer(self.shell)
-        if peer is None:
-            raise PeerError(f"{self.shell} is down")
-        stats = self._queues.stats
-        stats.calls += 1
-        return decode_market_events(
-            await peer.ask(method, payload, timeout_s=self._queues.timeout_s)
-        )
-
-    async def _wait(self, seconds: float) -> None:
-        """Wait a moment; news of the shell ends it."""
-        self.news.clear()
-        try:
-            await asyncio.wait_for(self.news.wait(), seconds)
-        except TimeoutError:
-            return
-
-
 class ShellQueues:
-    """The lanes of a desk to all shells.
+    """The queues of one pipeline to all market shells.
 
     Parameters
     ----------
     by : str
-        As whom journals name the feed.
+        The feed's name in journals.
     routes : Routes
         Where the shells are.
-    margin, lean
+    margin, skew
         What the feed's odds hold above fair, and how they follow the book.
     updates_in_call_max : int
-        Parts of messages one call carries.
-    lane_updates_max : int
-        Parts that may wait for one shell before `full`.
+        Parts of messages that one call carries.
+    queue_updates_max : int
+        Parts that may wait for one shell before `full`; the pipeline then accepts no message.
     pace_s : float
-        Shortest time between two calls to one shell; a lone errand never waits for it.
+        Shortest time between the starts of two calls to one shell while parts wait.
     timeout_s : float
-        How long a call may take before it is made again.
+        How long a call may take before it is repeated.
     suspect : callable
-        Told of a shell that did not answer.
+        Called with the name of a shell that did not answer.
     on_room : callable
-        Called whenever errands were answered.
+        Called whenever parts were answered.
     on_missed : callable
-        Called when a shell serves again that had missed something.
+        Called when a shell that missed an update serves again.
     """
 
     def __init__(
@@ -281,78 +124,149 @@ class ShellQueues:
         on_room: Callable[[], None],
         on_missed: Callable[[], None],
     ) -> None:
-        self.by: Final = by
-        self.routes: Final = routes
-        self.margin: Final = margin
-        self.skew: Final = skew
-        self.updates_in_call_max: Final = updates_in_call_max
-        self.pace_s: Final = pace_s
-        self.timeout_s: Final = timeout_s
-        self.suspect: Final = suspect
-        self.on_room: Final = on_room
         self.stats: Final = ShellQueueStats()
+        self._by: Final = by
+        self._routes: Final = routes
+        self._margin: Final = margin
+        self._skew: Final = skew
+        self._updates_in_call_max: Final = updates_in_call_max
         self._queue_updates_max: Final = queue_updates_max
+        self._pace: Final = pace_of_backlog(pace_s)
+        self._timeout_s: Final = timeout_s
+        self._suspect: Final = suspect
+        self._on_room: Final = on_room
         self._on_missed: Final = on_missed
-        self._queues: dict[str, ShellQueue] = {}
+        self._queues: dict[str, CallQueue[Task]] = {}
         self._missed: dict[str, None] = {}
 
     def add(self, shell: str, task: Task) -> None:
-        """Queue an errand for a shell."""
+        """Queue a part for a shell."""
         queue = self._queues.get(shell)
         if queue is None:
-            queue = self._queues[shell] = ShellQueue(shell, self)
+            clock_s = asyncio.get_running_loop().time
+            queue = self._queues[shell] = CallQueue(
+                shell,
+                start=self._start,
+                back_off=BackOff(_RETRY_FIRST_S, _RETRY_LAST_S, clock_s=clock_s),
+                pace=self._pace,
+            )
         self.stats.updates += 1
-        queue.add(task)
-
-    def payload(self, batch: Sequence[Task]) -> bytes:
-        """Return the call that carries these updates."""
-        updates = tuple(task.asked for task in batch if isinstance(task.asked, Followed))
-        return encode(Follow(by=self.by, updates=updates, margin=self.margin, skew=self.skew))
+        queue.add(task, urgent=task.urgent)
 
     @property
     def full(self) -> bool:
-        """Say whether any shell has as much waiting for it as may wait."""
+        """Say whether as many parts wait for any shell as may wait."""
         return any(len(queue.waiting) >= self._queue_updates_max for queue in self._queues.values())
 
     @property
     def waiting(self) -> int:
-        """How many parts of messages are not answered yet."""
+        """Count of parts that are not answered yet."""
         return sum(len(queue.waiting) for queue in self._queues.values())
 
     def on_shell(self, shell: str, state: ShellState) -> None:
-        """Take news of a shell: what waits for it need not wait any longer."""
+        """Take a shell's new state; one that answers again is called at once."""
         if state is ShellState.SERVING and shell in self._missed:
             del self._missed[shell]
             self._on_missed()
         queue = self._queues.get(shell)
         if queue is not None and state in (ShellState.SERVING, ShellState.QUARANTINED):
-            queue.news.set()
+            queue.retry()
 
     def missed(self, shell: str) -> None:
-        """Note that a shell did not hear of something that will not be sent again."""
+        """Note that a shell missed an update that will not be sent again."""
         self._missed[shell] = None
 
     def stop(self) -> None:
-        """End all calls; what was not answered is for the source to send again."""
+        """End all calls; the source sends again what was not answered."""
         for queue in self._queues.values():
             queue.stop()
 
+    # --- calls -----------------------------------------------------------------------------------
 
-def _for_later(event: MarketEvent) -> bool:
+    def _start(self, queue: CallQueue[Task]) -> Coroutine[Any, Any, bool] | None:
+        """Return the next call: a run of updates, or one repricing; tasks wait until answered."""
+        batch: list[Task] = []
+        for task in queue.waiting:
+            if isinstance(task.update, Reprice):
+                batch = batch or [task]
+                break
+            batch.append(task)
+            if len(batch) == self._updates_in_call_max:
+                break
+        return self._send(queue, batch) if batch else None
+
+    async def _send(self, queue: CallQueue[Task], batch: Sequence[Task]) -> bool:
+        """Send the first tasks of a queue; return False when some of them must be sent again."""
+        try:
+            events = await self._call(queue.name, batch)
+        except PeerError:
+            self._suspect(queue.name)
+            self.stats.retries += 1
+            return False
+        except Exception:  # the shell could not read the call; one task must not stop the others
+            if len(batch) == 1:
+                logger.exception("%s cannot read a part of a message", queue.name)
+                self._answered(queue, batch, "a defect: the shell could not read it")
+                return True
+            return await self._send_parts(queue, [[task] for task in batch])
+        if any(_try_later(event) for event in events):
+            self.stats.retries += 1
+            return False
+        too_large = _too_large(events)
+        if too_large and len(batch) > 1:
+            half = len(batch) // 2
+            return await self._send_parts(queue, [batch[:half], batch[half:]])
+        self.stats.count(events)
+        quarantined = _quarantined(events)
+        if quarantined:
+            self.missed(queue.name)
+        self._answered(queue, batch, quarantined or too_large)
+        return True
+
+    async def _send_parts(self, queue: CallQueue[Task], batches: Sequence[Sequence[Task]]) -> bool:
+        for batch in batches:
+            if not await self._send(queue, batch):
+                return False
+        return True
+
+    async def _call(self, shell: str, batch: Sequence[Task]) -> list[MarketEvent]:
+        peer = self._routes.peer(shell)
+        if peer is None:
+            raise PeerError(f"{shell} is down")
+        first = batch[0].update
+        if isinstance(first, Reprice):
+            method, payload = "reprice", encode(first)
+        else:
+            updates = tuple(task.update for task in batch if isinstance(task.update, Followed))
+            method, payload = (
+                "follow",
+                encode(Follow(by=self._by, updates=updates, margin=self._margin, skew=self._skew)),
+            )
+        self.stats.calls += 1
+        return decode_market_events(await peer.ask(method, payload, timeout_s=self._timeout_s))
+
+    def _answered(self, queue: CallQueue[Task], batch: Sequence[Task], why: str) -> None:
+        """Take answered tasks from the head of a queue; `why` says why no market obeyed them."""
+        for _ in batch:
+            queue.waiting.popleft().message.part_done(why)
+        self._on_room()
+
+
+def _try_later(event: MarketEvent) -> bool:
     """Say whether a shell could not obey now, and will when there is room again."""
     return isinstance(event, Refused) and event.reason in (Reason.DISK_FULL, Reason.BUSY)
 
 
-def _nobody(events: Sequence[MarketEvent]) -> str:
-    """Return why none of a batch was read at all: its shell is quarantined."""
+def _quarantined(events: Sequence[MarketEvent]) -> str:
+    """Return why a whole batch was not read: its shell is quarantined; else an empty text."""
     first = events[0] if events else None
     if isinstance(first, Refused) and first.reason is Reason.QUARANTINED:
         return first.message
     return ""
 
 
-def _no_room(events: Sequence[MarketEvent]) -> str:
-    """Return why nothing of a batch was obeyed: it is more than a record or a market may hold."""
+def _too_large(events: Sequence[MarketEvent]) -> str:
+    """Return why nothing of a batch was obeyed: a record or a market cannot hold it; else empty."""
     why = ""
     for event in events:
         if not isinstance(event, Refused) or event.reason is not Reason.CAPACITY:

@@ -39,7 +39,7 @@ class FeedSystem:
 
     @property
     def adapter(self) -> TinyAdapter:
-        adapter = self.pipeline._adapter
+        adapter = self.pipeline._resumption.adapter
         assert isinstance(adapter, TinyAdapter)
         return adapter
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.feeds.core import clock
-from gateway.feeds.core.clock import MOMENTS_MAX, LiveClock, RecordedClock
+from gateway.feeds.core.clock import TIMES_MAX, LiveClock, RecordedClock
 
 
 def test_a_live_feed_keeps_the_engines_time() -> None:
@@ -47,14 +47,14 @@ def test_later_in_the_feed_is_never_earlier_in_the_engine(seen: list[tuple[int, 
 
 def test_a_long_recording_keeps_a_bounded_number_of_moments() -> None:
     recorded = RecordedClock()
-    count = MOMENTS_MAX + 10
+    count = TIMES_MAX + 10
     for number in range(count):
         recorded.saw(feed_ms=number, at_ns=number)
     assert recorded.engine_ns(0) == 0
     assert recorded.engine_ns(count - 1) == count - 1
     middle = count // 2
     assert 0 <= recorded.engine_ns(middle) - middle <= 1
-    assert len(recorded._at_ns) <= clock.MOMENTS_MAX
+    assert len(recorded._at_ns) <= clock.TIMES_MAX
 
 
 def test_a_moment_that_was_named_once_stays_what_it_was() -> None:

@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from actors.peer import LocalPeer, PeerDiedError
 from gateway.feeds.core import metrics as figures
-from gateway.feeds.core.metrics import KINDS_SHOWN_MAX, FeedFigures
+from gateway.feeds.core.metrics import KINDS_SHOWN_MAX, FeedMetrics
 from tests.gateway.feeds.feed_system import FeedSystem, open_feed_system
 from tests.gateway.feeds.json_feed import odds, recover
 from tests.gateway.price_gateway import until
@@ -35,7 +35,7 @@ async def scrape(feed_system: FeedSystem) -> dict[str, float]:
 
 @pytest.fixture
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(figures, "FIGURES_EVERY_S", 0.01)
+    monkeypatch.setattr(figures, "POLL_EVERY_S", 0.01)
 
 
 def shows(feed_system: FeedSystem, name: str, true: Callable[[float], bool]) -> Any:
@@ -99,14 +99,14 @@ class Desk:
         return {"kinds": dict(self.kinds), **bare}
 
 
-def figures_of(pipeline: Desk) -> FeedFigures:
-    return FeedFigures({"one": LocalPeer(pipeline, name="feed-one")}, timeout_s=1.0)
+def figures_of(pipeline: Desk) -> FeedMetrics:
+    return FeedMetrics({"one": LocalPeer(pipeline, name="feed-one")}, timeout_s=1.0)
 
 
-def values(shown: FeedFigures, name: str) -> list[float]:
+def values(shown: FeedMetrics, name: str) -> list[float]:
     return [
         sample.value
-        for family in shown.metrics()
+        for family in shown.collect()
         for sample in family.samples
         if sample.name == f"overround_feed_{name}"
     ]
@@ -138,13 +138,13 @@ async def test_a_desk_that_is_slow_or_gone_keeps_its_last_figures_and_holds_up_n
 async def test_desks_are_left_alone_when_nobody_reads_and_kinds_shown_are_bounded(
     monkeypatch: pytest.MonkeyPatch, often: None
 ) -> None:
-    monkeypatch.setattr(figures, "READ_WITHIN_S", 0.05)
+    monkeypatch.setattr(figures, "POLL_AFTER_READ_S", 0.05)
     pipeline = Desk()
     pipeline.kinds = {f"kind {number}": 1 for number in range(KINDS_SHOWN_MAX + 9)}
     shown = figures_of(pipeline)
     assert pipeline.asked == 0
     values(shown, "in_hand")
-    await until(lambda: shown._asking is None)
+    await until(lambda: shown._polling is None)
     assert pipeline.asked >= 1
     assert len(values(shown, "messages_total")) == KINDS_SHOWN_MAX
     shown.stop()

@@ -202,7 +202,7 @@ def test_a_shell_killed_in_mid_stream_ends_like_one_that_was_not(tmp_path: Path)
                         await it.pipeline.applied(ticket)
                 else:
                     await it.push(*(message(start + i) for i in range(12)))
-            positions = await it.pipeline._known_markets()
+            positions = await it.pipeline._resumption.known_markets()
             return await it.images(), {m.image.key: m.positions for m in positions}
 
     calm = run_virtual(run(tmp_path / "calm", ()))
@@ -300,7 +300,7 @@ def test_a_shell_that_was_down_when_the_desk_began_is_learnt_when_it_is_back(tmp
                 name="market-00000", kind="market", generation=1, state=ShellState.DOWN
             )
             await pipeline.start()
-            assert pipeline._adapter.resumed == []  # type: ignore[attr-defined]
+            assert pipeline._resumption.adapter.resumed == []  # type: ignore[attr-defined]
             it.local_process("market-00000").thaw()
             back = ShellRoute(
                 name="market-00000", kind="market", generation=1, state=ShellState.SERVING
@@ -309,7 +309,7 @@ def test_a_shell_that_was_down_when_the_desk_began_is_learnt_when_it_is_back(tmp
                 1 << 61, [back], [], {"market-00000": it.local_process("market-00000").peer}
             )
             await asyncio.sleep(0.1)
-            assert len(pipeline._adapter.resumed) == 1  # type: ignore[attr-defined]
+            assert len(pipeline._resumption.adapter.resumed) == 1  # type: ignore[attr-defined]
             await pipeline.stop()
 
     run_virtual(main())
@@ -321,7 +321,7 @@ def test_a_shell_in_quarantine_when_the_desk_began_is_learnt_when_it_serves_agai
             await it.push(odds("cup-1/1x2", 1, 0.5, 0.3, 0.2))
             shell = it.local_process("market-00000").target
             durable, shell._durable, shell.why = shell._durable, None, "inspected"
-            await it.pipeline._begin()
+            await it.pipeline._resumption.begin()
             assert it.adapter.resumed == []
             shell._durable, shell.why = durable, ""
             back = ShellRoute(
@@ -348,7 +348,7 @@ def test_a_defect_in_beginning_anew_leaves_the_feed_as_it_was(tmp_path: Path):
         async with open_feed_system(tmp_path, make_adapter=Once) as it:
             await it.push(odds("cup-1/1x2", 1, 0.5, 0.3, 0.2))
             first = it.adapter
-            it.pipeline._on_missed()
+            it.pipeline._resumption.begin_again()
             await it.push(odds("cup-1/1x2", 2, status=-1))
             assert (Once.resumes, it.adapter) == (2, first)
             assert (await it.images())["cup-1/1x2"].status is Status.SUSPENDED

@@ -13,7 +13,8 @@ from engine.common.units import OUTCOMES_MAX
 from engine.pricing.fair_probabilities import Fair, Mark
 from engine.pricing.following import Followed
 from engine.pricing.quoting import Margin
-from gateway.feeds.core.shell_queue import ShellQueues, Task, Work
+from gateway.feeds.core.pending_message import PendingMessage
+from gateway.feeds.core.shell_queue import ShellQueues, Task
 from tests.actors.trade import market_shell_on
 from tests.actors.virtual import now_s, run_virtual
 from tests.faults.faulty_disk import FaultyDisk
@@ -66,12 +67,14 @@ async def told(lanes: ShellQueues, *updates: Followed) -> list[str]:
     done = asyncio.Event()
     left = [len(updates)]
 
-    def on_done(_: Work) -> None:
+    def on_done(_: PendingMessage) -> None:
         left[0] -= 1
         if not left[0]:
             done.set()
 
-    works = [Work(kind="odds", refused="", began_s=0.0, on_done=on_done) for _ in updates]
+    works = [
+        PendingMessage(kind="odds", refused="", received_s=0.0, on_done=on_done) for _ in updates
+    ]
     for work, update in zip(works, updates, strict=True):
         work.add_part()
         lanes.add("a", Task(work, update))

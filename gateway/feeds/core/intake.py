@@ -1,0 +1,168 @@
+"""Accept a feed's messages in order, hand them to the adapter, and answer each once it is obeyed.
+
+Owns the messages in progress, the tickets of their answers and the counts of messages. It never
+reads a message and carries out no action.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from actors.messages import encode
+from actors.peer import PeerRefusedError
+from gateway.feeds.core.adapter import REFUSALS_KEPT, Action, Received
+from gateway.feeds.core.messages import BODIES_IN_CALL_MAX, Answer
+from gateway.feeds.core.pending_message import PendingMessage
+from gateway.feeds.core.resumption import Resumption
+
+logger = logging.getLogger("overround.feeds")
+
+TICKETS_MAX: Final = 4_096
+"""Tickets whose answers were not fetched; past it the oldest are dropped, and their callers must
+send their messages again."""
+_REFUSAL_CHARS_MAX: Final = 300
+
+
+class _Ticket:
+    """The messages of one call, and whether all are answered."""
+
+    __slots__ = ("done", "left", "messages")
+
+    def __init__(self, count: int) -> None:
+        self.messages: list[PendingMessage] = []
+        self.left = count
+        self.done = asyncio.Event()
+        if not count:
+            self.done.set()
+
+    def message_done(self) -> None:
+        self.left -= 1
+        if not self.left:
+            self.done.set()
+
+
+class MessageIntake:
+    """The messages of one feed from their bytes to their answers.
+
+    Parameters
+    ----------
+    name : str
+        The pipeline's name, for errors and logs.
+    messages_max : int
+        Messages in progress; past it no more are accepted until some are answered.
+    resumption : Resumption
+        Holds the adapter; no message is accepted while it begins.
+    run : callable
+        Carries out one action of a message.
+    queues_full : callable
+        Says whether a shell's queue is full; then no message is accepted.
+    clock_ns : callable
+        UTC nanoseconds, for the adapter.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        messages_max: int,
+        resumption: Resumption,
+        run: Callable[[PendingMessage, Action], None],
+        queues_full: Callable[[], bool],
+        clock_ns: Callable[[], int],
+    ) -> None:
+        self._name: Final = name
+        self._messages_max: Final = messages_max
+        self._resumption: Final = resumption
+        self._run: Final = run
+        self._queues_full: Final = queues_full
+        self._clock_ns: Final = clock_ns
+        self._in_progress = 0
+        self._order: deque[PendingMessage] = deque()
+        self._room = asyncio.Event()
+        self._accepting = asyncio.Lock()
+        self._last_ticket = 0
+        self._tickets: dict[int, _Ticket] = {}
+        self._kinds: dict[str, int] = {}
+        self._refused = 0
+        self._refusals: deque[str] = deque(maxlen=REFUSALS_KEPT)
+
+    async def accept(self, bodies: Sequence[bytes]) -> int:
+        """Take messages in their order, once there is room; return the ticket of their answers."""
+        if len(bodies) > BODIES_IN_CALL_MAX:
+            message = f"{len(bodies)} messages, at most {BODIES_IN_CALL_MAX} in one call"
+            raise ValueError(message)
+        ready = self._resumption.ready
+        ticket = _Ticket(len(bodies))
+        async with self._accepting:  # the call that waits longest is next
+            await ready.wait()
+            while self._in_progress >= self._messages_max or self._queues_full():
+                self._room.clear()
+                await self._room.wait()
+            await ready.wait()  # the adapter may have begun again meanwhile
+            ticket.messages = [self._receive(body, ticket.message_done) for body in bodies]
+        self._last_ticket += 1
+        self._tickets[self._last_ticket] = ticket
+        while len(self._tickets) > TICKETS_MAX:
+            del self._tickets[next(iter(self._tickets))]
+        return self._last_ticket
+
+    async def applied(self, number: int) -> bytes:
+        """Return list[Answer] in msgpack, one for each message of a ticket, once all are obeyed."""
+        ticket = self._tickets.get(number)
+        if ticket is None:
+            raise PeerRefusedError(f"{self._name}: no ticket {number}")
+        await ticket.done.wait()
+        self._tickets.pop(number, None)
+        return encode([Answer(kind=m.kind, refused=m.verdict) for m in ticket.messages])
+
+    def on_room(self) -> None:
+        """Let a call that waits for room look again."""
+        self._room.set()
+
+    def stats(self) -> dict[str, Any]:
+        """Return counts of messages; `lag_ms` is the age of the oldest one in progress."""
+        oldest_s = self._order[0].received_s if self._order else None
+        now_s = asyncio.get_running_loop().time()
+        return {
+            "kinds": dict(self._kinds),
+            "refused": self._refused,
+            "refusals": list(self._refusals),
+            "in_hand": self._in_progress,
+            "lag_ms": 0 if oldest_s is None else int((now_s - oldest_s) * 1_000),
+        }
+
+    def _receive(self, body: bytes, message_done: Callable[[], None]) -> PendingMessage:
+        try:
+            received = self._resumption.adapter.receive(body, at_ns=self._clock_ns())
+        except Exception:  # adapters promise not to raise; one message must not end the feed
+            logger.exception("%s: the adapter met a defect", self._name)
+            received = Received(kind="defect", refused="a defect of the adapter")
+        self._kinds[received.kind] = self._kinds.get(received.kind, 0) + 1
+
+        def on_done(message: PendingMessage) -> None:
+            self._on_done(message)
+            message_done()
+
+        message = PendingMessage(
+            kind=received.kind,
+            refused=received.refused,
+            received_s=asyncio.get_running_loop().time(),
+            on_done=on_done,
+        )
+        self._in_progress += 1
+        self._order.append(message)
+        for action in received.actions:
+            self._run(message, action)
+        message.parts_added()
+        return message
+
+    def _on_done(self, message: PendingMessage) -> None:
+        self._in_progress -= 1
+        while self._order and self._order[0].done:
+            self._order.popleft()
+        if message.verdict:
+            self._refused += 1
+            self._refusals.append(f"{message.kind}: {message.verdict}"[:_REFUSAL_CHARS_MAX])
+        self.on_room()

@@ -1,0 +1,65 @@
+"""Recovery requests of a feed's adapter: kept until the provider was asked, sent to gateways.
+
+Owns the open requests, the latest of each producer. It never asks a provider; a bridge that listens
+at a gateway does.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from actors.messages import encode
+from actors.peer import Peer
+from gateway.feeds.core.adapter import RecoveryRequest
+
+REQUESTS_MAX: Final = 64
+"""Producers with an open request; past it the oldest request is dropped."""
+
+
+class RecoveryRequests:
+    """The open recovery requests of one feed, and the gateways that receive them.
+
+    Parameters
+    ----------
+    feed : str
+        The feed's name.
+    """
+
+    def __init__(self, feed: str) -> None:
+        self._feed = feed
+        self._open: dict[int, RecoveryRequest] = {}
+        self._gateways: dict[str, Peer] = {}
+        self._version = -1
+
+    def __len__(self) -> int:
+        """Count of open requests."""
+        return len(self._open)
+
+    def on_gateways(self, version: int, peers: Sequence[Peer]) -> None:
+        """Send open and later requests to these gateways and to no others."""
+        if version > self._version:
+            self._version = version
+            self._gateways = {peer.name: peer for peer in peers}
+            for request in self._open.values():
+                self._send(request)
+
+    def add(self, request: RecoveryRequest) -> None:
+        """Keep a request until it is done and send it; it replaces its producer's earlier one."""
+        self._open.pop(request.producer, None)
+        self._open[request.producer] = request
+        while len(self._open) > REQUESTS_MAX:
+            del self._open[next(iter(self._open))]
+        self._send(request)
+
+    def done(self, producer: int, request_id: int) -> None:
+        """Forget a request that the provider was asked; a later one of its producer stays."""
+        request = self._open.get(producer)
+        if request is not None and request.request_id == request_id:
+            del self._open[producer]
+
+    def encoded(self) -> bytes:
+        """Return list[RecoveryRequest] in msgpack: the open requests."""
+        return encode(list(self._open.values()))
+
+    def _send(self, request: RecoveryRequest) -> None:
+        for gateway in self._gateways.values():
+            gateway.notify("on_feed_request", self._feed, encode(request))
