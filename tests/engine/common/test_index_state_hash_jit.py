@@ -19,7 +19,7 @@ from engine.common.index_nb import (
 from engine.common.jit import kernel
 from engine.common.state_hash import BytesDigest, Reader, state_hash
 from engine.market import place_nb
-from tests.engine.market.twin import MASK_64, mix_twin, unmix_twin
+from tests.engine.common.mix_twin import MASK_64, mix_twin, unmix_twin
 
 REF_U64S = st.integers(0, MASK_64)
 

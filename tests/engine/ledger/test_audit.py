@@ -112,9 +112,17 @@ def test_a_planted_fault_in_a_row_is_found(name, row, field, value, what):
 
 
 MOVES = [
-    (("accounts", 0, "available_minor"), ("accounts", 1, "available_minor"), "the balance is not transfers"),
+    (
+        ("accounts", 0, "available_minor"),
+        ("accounts", 1, "available_minor"),
+        "the balance is not transfers",
+    ),
     (("accounts", 0, "pending_minor"), ("accounts", 0, "at_stake_minor"), "pending_minor is not"),
-    (("accounts", 0, "at_stake_minor"), ("accounts", 0, "available_minor"), "at_stake_minor is not"),
+    (
+        ("accounts", 0, "at_stake_minor"),
+        ("accounts", 0, "available_minor"),
+        "at_stake_minor is not",
+    ),
     (("external_minor", 0, ""), ("house_minor", 0, ""), "external_minor: EUR is not minus"),
     (("house_minor", 0, ""), ("accounts", 1, "available_minor"), "the balance is not transfers"),
 ]

@@ -1,7 +1,7 @@
-"""What becomes of a market's bets, told anew from the beginning after every command.
+"""The resolution of a market's bets in plain Python, recomputed from scratch after every command.
 
-Plain Python: every bet is kept, every window is a rule asked of every bet, and money is fractions
-rounded down at the end. Nothing is ever changed in place but what stands.
+Every bet is kept, every window is checked for every bet, and money is fractions rounded down once.
+Takes from the engine only the structs of its input: numbers and rules are stated by the tests.
 """
 
 from dataclasses import dataclass, field
@@ -22,13 +22,10 @@ from engine.common.commands import (
     SetStatus,
     SettleMarket,
 )
-from engine.common.lifecycle import Status
-from engine.common.reasons import Reason
-from engine.common.rows import BetResult
-from engine.market.settlement import canonical_result
-from tests.engine.market.twin import word_twin
+from tests.engine.common.stated_rules import RESULT_NUMBERS, STATUS_NUMBERS
+from tests.engine.market.twin import ENDED, result_twin
 
-OVER = (Status.CLOSED, Status.SETTLED, Status.CANCELLED)
+STATUS_NAMES = {number: name for name, number in STATUS_NUMBERS.items()}
 
 
 class Placed(NamedTuple):
@@ -42,7 +39,7 @@ class Placed(NamedTuple):
 
 
 class Row(NamedTuple):
-    """What a settlement row says."""
+    """A settlement row."""
 
     serial: int
     result: int
@@ -50,8 +47,15 @@ class Row(NamedTuple):
     settlement_no: int
 
 
+def same_result(result: OutcomeResult) -> tuple[bool, Fraction, int]:
+    """Return what a result pays by: equal for results that pay the same at any stake and odds."""
+    factor = Fraction(result.dead_heat_num, result.dead_heat_den)
+    won = result.won and factor > 0 and result.void_halves < 2
+    return (won, factor if won else Fraction(1), result.void_halves)
+
+
 def deducted_twin(bet: Placed, result: OutcomeResult, deductions: tuple[Deduction, ...]) -> int:
-    """Return what a bet gets back: the table as fractions, the odds reduced first."""
+    """Return what a bet gets back: the feed's table in fractions, with the odds reduced first."""
     odds = Fraction(bet.odds, 1_000)
     for one in deductions:
         if bet.at_ns < one.until_ns:
@@ -68,21 +72,21 @@ class ResolutionTwin:
     """One open market."""
 
     odds: tuple[int, ...]
-    status: Status = Status.ACTIVE
+    status: str = "ACTIVE"
     bets: list[Placed] = field(default_factory=list)
     windows: dict[tuple[int | None, int | None], int] = field(default_factory=dict)
     results: tuple[OutcomeResult, ...] | None = None
     deductions: tuple[Deduction, ...] = ()
     settlement_no: int = 0
     held: bool = False
-    shut: bool = False
-    """Whether a feed last wanted it shut."""
+    feed_stopped: bool = False
+    """Whether the last status that a feed asked for was not ACTIVE."""
     voided: bool = False
-    said: dict[int, Row] = field(default_factory=dict)
-    """The last row of each bet."""
+    last_rows: dict[int, Row] = field(default_factory=dict)
+    """The last row sent for each bet."""
 
     def refunded(self, number: int) -> bool:
-        if self.status == Status.CANCELLED:
+        if self.status == "CANCELLED":
             return True
         at_ns = self.bets[number].at_ns
         return any(
@@ -91,107 +95,112 @@ class ResolutionTwin:
         )
 
     def resolution(self, number: int) -> tuple[int, int]:
-        """Return how a bet stands and what it is paid, from what stands and nothing else."""
+        """Return how a bet ended and what it is paid, by the windows, the status and the results."""
         bet = self.bets[number]
         if self.refunded(number):
-            return BetResult.CANCELLED, bet.stake
+            return RESULT_NUMBERS["CANCELLED"], bet.stake
         if self.results is None:
-            return BetResult.NONE, 0
+            return RESULT_NUMBERS["NONE"], 0
         result = self.results[bet.outcome]
-        return word_twin(result), deducted_twin(bet, result, self.deductions)
+        return result_twin(result), deducted_twin(bet, result, self.deductions)
 
     def place(self, bet: Placed) -> bool:
-        if self.status == Status.ACTIVE:
+        if self.status == "ACTIVE":
             self.bets.append(bet)
-        return self.status == Status.ACTIVE
+        return self.status == "ACTIVE"
 
-    def notify(self, command: FeedStep, *, fed: bool) -> tuple[Reason, list[Row]]:
-        """Return why a command is refused, or the rows it must send."""
-        if fed and self.voided and command == RollBackCancel(market_no=1):
-            return Reason.MARKET_HELD, []
+    def apply(self, command: FeedStep, *, by_feed: bool) -> tuple[str, list[Row]]:
+        """Return the reason of a refusal, or ACCEPTED and the rows that the command must send."""
+        if by_feed and self.voided and command == RollBackCancel(market_no=1):
+            return "MARKET_HELD", []
         before = self.status
-        reason = self.resume(fed=fed) if isinstance(command, ResumeMarket) else self.change(command)
-        taken_back = isinstance(command, RollBackCancel | RollBackSettlement)
-        if fed and taken_back and before != self.status == Status.SUSPENDED:
-            self.shut = True
-        cancels = isinstance(command, CancelMarket) and not fed and reason == Reason.ACCEPTED
-        self.voided = self.status == Status.CANCELLED and (self.voided or cancels)
+        reason = (
+            self.resume(by_feed=by_feed)
+            if isinstance(command, ResumeMarket)
+            else self.change(command)
+        )
+        rolls_back = isinstance(command, RollBackCancel | RollBackSettlement)
+        if by_feed and rolls_back and before != self.status == "SUSPENDED":
+            self.feed_stopped = True
+        cancels = isinstance(command, CancelMarket) and not by_feed and reason == "ACCEPTED"
+        self.voided = self.status == "CANCELLED" and (self.voided or cancels)
         ends = isinstance(command, SettleMarket | CancelMarket | CloseMarket)
-        self.held = self.held or (ends and not fed and reason == Reason.ACCEPTED)
+        self.held = self.held or (ends and not by_feed and reason == "ACCEPTED")
         resolves = not isinstance(command, SetStatus | CloseMarket | ResumeMarket)
-        if reason != Reason.ACCEPTED or not resolves:
+        if reason != "ACCEPTED" or not resolves:
             return reason, []
         self.settlement_no += 1
         rows = []
         for number, bet in enumerate(self.bets):
             result, payout = self.resolution(number)
-            before = self.said.get(bet.serial, Row(bet.serial, BetResult.NONE, 0, 0))
-            again = isinstance(command, SettleMarket) and not self.refunded(number)
-            if again or (before.result, before.payout) != (result, payout):
+            last = self.last_rows.get(bet.serial, Row(bet.serial, RESULT_NUMBERS["NONE"], 0, 0))
+            settled = isinstance(command, SettleMarket) and not self.refunded(number)
+            if settled or (last.result, last.payout) != (result, payout):
                 rows.append(Row(bet.serial, result, payout, self.settlement_no))
-        self.said |= {row.serial: row for row in rows}
-        return Reason.ACCEPTED, rows
+        self.last_rows |= {row.serial: row for row in rows}
+        return "ACCEPTED", rows
 
-    def resume(self, *, fed: bool) -> Reason:
-        """Go on after a suspension, or let go of what is held."""
-        if self.status == Status.SUSPENDED:
-            self.shut = self.shut and not fed
-            if fed and self.held:
-                return Reason.MARKET_HELD
-            if not (self.held and self.shut):
-                self.status, self.shut = Status.ACTIVE, False
-        elif fed or self.status in OVER or not self.held:
-            return Reason.TRANSITION_NOT_ALLOWED
+    def resume(self, *, by_feed: bool) -> str:
+        """Resume after a suspension, or end a hold."""
+        if self.status == "SUSPENDED":
+            self.feed_stopped = self.feed_stopped and not by_feed
+            if by_feed and self.held:
+                return "MARKET_HELD"
+            if not (self.held and self.feed_stopped):
+                self.status, self.feed_stopped = "ACTIVE", False
+        elif by_feed or self.status in ENDED or not self.held:
+            return "TRANSITION_NOT_ALLOWED"
         self.held = False
-        return Reason.ACCEPTED
+        return "ACCEPTED"
 
-    def change(self, command: FeedStep) -> Reason:
-        """Change what stands."""
+    def change(self, command: FeedStep) -> str:
+        """Change the status, the windows or the results."""
         match command:
             case SettleMarket(results=results, deductions=deductions):
-                plain = tuple(canonical_result(one) for one in results)
-                if self.status == Status.CANCELLED:
-                    return Reason.TRANSITION_NOT_ALLOWED
-                if (self.results, self.deductions) == (plain, deductions):
-                    return Reason.ALREADY_SETTLED
-                self.results, self.deductions = plain, deductions
-                self.status = Status.SETTLED
+                if self.status == "CANCELLED":
+                    return "TRANSITION_NOT_ALLOWED"
+                stands = self.results is not None and [*map(same_result, self.results)] == [
+                    *map(same_result, results)
+                ]
+                if stands and self.deductions == deductions:
+                    return "ALREADY_SETTLED"
+                self.results, self.deductions = results, deductions
+                self.status = "SETTLED"
             case CancelMarket():
-                if self.status == Status.CANCELLED:
-                    return Reason.TRANSITION_NOT_ALLOWED
-                self.status = Status.CANCELLED
+                if self.status == "CANCELLED":
+                    return "TRANSITION_NOT_ALLOWED"
+                self.status = "CANCELLED"
             case CancelBets(from_ns=begin, until_ns=end):
                 if end is not None and end <= (begin or 0):
-                    return Reason.FIELD_OUT_OF_BOUNDS
+                    return "FIELD_OUT_OF_BOUNDS"
                 if (begin, end) in self.windows:
-                    return Reason.WINDOW_KNOWN
+                    return "WINDOW_KNOWN"
                 self.windows[begin, end] = len(self.bets)
             case RollBackCancel(from_ns=begin, until_ns=end):
-                whole = begin is None and end is None
-                if (begin, end) not in self.windows and not (
-                    whole and self.status == Status.CANCELLED
-                ):
-                    return Reason.WINDOW_UNKNOWN
+                cancelled = begin is None and end is None and self.status == "CANCELLED"
+                if (begin, end) not in self.windows and not cancelled:
+                    return "WINDOW_UNKNOWN"
                 self.windows.pop((begin, end), None)
-                if whole and self.status == Status.CANCELLED:
-                    self.status = Status.SUSPENDED if self.results is None else Status.SETTLED
+                if cancelled:
+                    self.status = "SUSPENDED" if self.results is None else "SETTLED"
             case RollBackSettlement():
                 if self.results is None:
-                    return Reason.NOT_SETTLED
+                    return "NOT_SETTLED"
                 self.results, self.deductions = None, ()
-                if self.status == Status.SETTLED:
-                    self.status = Status.SUSPENDED
-            case SetStatus(status=status):
-                if self.status in OVER:
-                    return Reason.TRANSITION_NOT_ALLOWED
-                self.shut = status != Status.ACTIVE
-                if status == Status.ACTIVE and self.held:
-                    return Reason.MARKET_HELD
+                if self.status == "SETTLED":
+                    self.status = "SUSPENDED"
+            case SetStatus(status=number):
+                status = STATUS_NAMES[number]
+                if self.status in ENDED:
+                    return "TRANSITION_NOT_ALLOWED"
+                self.feed_stopped = status != "ACTIVE"
+                if status == "ACTIVE" and self.held:
+                    return "MARKET_HELD"
                 self.status = status
             case CloseMarket():
-                if self.status in OVER:
-                    return Reason.TRANSITION_NOT_ALLOWED
-                self.status = Status.CLOSED
+                if self.status in ENDED:
+                    return "TRANSITION_NOT_ALLOWED"
+                self.status = "CLOSED"
             case _:
                 raise AssertionError(command)
-        return Reason.ACCEPTED
+        return "ACCEPTED"

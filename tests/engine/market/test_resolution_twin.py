@@ -1,4 +1,4 @@
-"""Resolutions against their twin: any order of settling, cancelling and taking back."""
+"""Bet resolution against its twin: settling, cancelling and rolling back in any order."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -26,6 +26,7 @@ from engine.common.lifecycle import Status
 from engine.common.reasons import Reason
 from engine.common.rows import BetResult, Policy
 from engine.market.market import MarketMachine
+from tests.engine.common.stated_rules import REASON_NUMBERS, STATUS_NUMBERS
 from tests.engine.market.builders import bet, bet_rows, open_machine
 from tests.engine.market.resolution_twin import Placed, ResolutionTwin, Row
 
@@ -75,12 +76,12 @@ commands = st.one_of(
 batches = st.tuples(
     st.integers(0, 11), st.lists(st.tuples(st.integers(0, 2), st.integers(1, 999)), max_size=4)
 )
-"""When, and for each bet its outcome and stake; clocks may be set back."""
+"""A time, and for each bet its outcome and stake; times may fall, as after a clock correction."""
 steps = st.one_of(batches, batches, commands, commands, commands)
 
 
 def rows_since(machine: MarketMachine, seq: int) -> list[Row]:
-    """Return the settlements sent after a number."""
+    """Return the settlements with a higher outbox number."""
     rows = machine.outbox(shard=0, limit=1 << 20)
     rows = rows[rows["outbox_seq"] > seq]
     serials = (rows["bet_id"] & np.uint64((1 << 48) - 1)).tolist()
@@ -89,12 +90,12 @@ def rows_since(machine: MarketMachine, seq: int) -> list[Row]:
 
 
 def figures(event: MarketEvent) -> tuple[int, int]:
-    """Return how many bets an event says were resolved, and what they are paid."""
+    """Return how many bets an event resolves, and what they are paid."""
     return getattr(event, "bets", 0), getattr(event, "payout_minor", 0)
 
 
 class Pair:
-    """A machine and its twin, told the same."""
+    """A machine and its twin, given the same bets and commands."""
 
     def __init__(self) -> None:
         self.machine = open_machine(odds=ODDS)
@@ -102,18 +103,18 @@ class Pair:
         self.serial = 0
         self.position = 0
 
-    def place(self, at_ns: int, wanted: Sequence[tuple[int, int]]) -> None:
+    def place(self, at_ns: int, stakes: Sequence[tuple[int, int]]) -> None:
         bets = []
-        for outcome, stake in wanted:
+        for outcome, stake in stakes:
             self.serial += 1
             bets.append(bet(self.serial, stake=stake, outcome=outcome, policy=Policy.ANY))
             self.twin.place(Placed(self.serial, at_ns, outcome, stake, ODDS[outcome]))
         self.machine.place(bet_rows(bets), at_ns)
 
-    def notify(self, command: FeedStep, *, fed: bool) -> None:
+    def apply(self, command: FeedStep, *, by_feed: bool) -> None:
         sent = self.machine._outbox.last_seq(0)
         event: MarketEvent
-        if fed:
+        if by_feed:
             self.position += 1
             update = FeedUpdate(
                 market_no=1, source="f/odds", position=self.position, steps=(command,)
@@ -123,18 +124,18 @@ class Pair:
             (event,) = applied.events
         else:
             event = self.machine.apply(command, 12)
-        expected, rows = self.twin.notify(command, fed=fed)
+        expected, rows = self.twin.apply(command, by_feed=by_feed)
         reason = event.reason if isinstance(event, Refused) else Reason.ACCEPTED
-        assert reason == expected
+        assert reason == REASON_NUMBERS[expected]
         assert rows_since(self.machine, sent) == rows
         if reason == Reason.ACCEPTED:
             assert figures(event) == (len(rows), sum(row.payout for row in rows))
 
     def check(self) -> None:
-        """Hold everything against the twin, and go on from a dump."""
+        """Compare every view with the twin, and continue with a machine loaded from a dump."""
         machine, twin = self.machine, self.twin
         image = machine.book_image(1)
-        assert (image.prices.status, image.held) == (twin.status, twin.held)
+        assert (image.prices.status, image.held) == (STATUS_NUMBERS[twin.status], twin.held)
         assert image.settlement_no == twin.settlement_no
         assert image.results_stand == (twin.results is not None)
         assert image.bets == len(twin.bets)
@@ -170,13 +171,13 @@ LOST = (OutcomeResult(won=False),) * 3
         (RollBackCancel(market_no=1), False),
     ]
 )
-def test_every_bet_is_told_what_follows_from_what_stands_and_only_when_that_changes(
+def test_rows_are_sent_for_exactly_the_bets_whose_resolution_changes(
     stream: Sequence[tuple[tuple[int, list[tuple[int, int]]] | FeedStep, bool]],
 ) -> None:
     pair = Pair()
-    for step, fed in stream:
+    for step, by_feed in stream:
         if isinstance(step, tuple):
             pair.place(*step)
         else:
-            pair.notify(step, fed=fed)
+            pair.apply(step, by_feed=by_feed)
         pair.check()

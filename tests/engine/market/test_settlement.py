@@ -35,7 +35,7 @@ from tests.engine.market.builders import (
     reasons,
     won,
 )
-from tests.engine.market.twin import payback_twin, word_twin
+from tests.engine.market.twin import payback_twin, result_twin
 
 RESULTS = st.integers(1, 64).flatmap(
     lambda den: st.builds(
@@ -108,7 +108,7 @@ def test_kernel_pays_what_fractions_say(stake, odds, result) -> None:
     assert settled_minor_nb(stake, odds, 1_000, int(result.won), *figures) == expected
     plain = canonical_result(result)
     assert payback_twin(stake=stake, odds=odds, result=plain) == expected
-    assert result_nb(int(plain.won), plain.void_halves) == word_twin(result)
+    assert result_nb(int(plain.won), plain.void_halves) == result_twin(result)
 
 
 @settings(max_examples=30, deadline=None)
@@ -130,7 +130,7 @@ def test_every_bet_of_a_market_is_settled_by_its_own_outcome_in_order(stakes, re
         (
             serial,
             payback_twin(stake=stake, odds=odds[outcome], result=results[outcome]),
-            word_twin(results[outcome]),
+            result_twin(results[outcome]),
             1,
         )
         for serial, (stake, outcome) in enumerate(stakes, start=1)

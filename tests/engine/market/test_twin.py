@@ -1,4 +1,4 @@
-"""The machine against its plain twin: any stream of bets and commands, step by step."""
+"""The market machine against its plain twin: any stream of bets and commands, step by step."""
 
 import random
 from collections.abc import Sequence
@@ -23,23 +23,23 @@ from engine.common.commands import (
     SuspendMarket,
 )
 from engine.common.events import Refused
-from engine.common.lifecycle import Action
 from engine.common.reasons import Reason
 from engine.common.rows import Policy
 from engine.market.market import MarketMachine
+from tests.engine.common.stated_rules import REASON_NUMBERS
 from tests.engine.market.builders import AT_NS, Bet, bet, create, open_machine, place
 from tests.engine.market.twin import MarketsTwin, MarketTwin
 
 MARKETS = (1, 2, 3_000_000_000)
 OUTCOMES = 3
 BETS_MAX = 40
-MOVES = {
-    Action.OPEN: OpenMarket,
-    Action.SUSPEND: SuspendMarket,
-    Action.RESUME: ResumeMarket,
-    Action.CLOSE: CloseMarket,
-    Action.HAND_OVER: HandOverMarket,
-    Action.CANCEL: CancelMarket,
+STATUS_COMMANDS = {
+    "OPEN": OpenMarket,
+    "SUSPEND": SuspendMarket,
+    "RESUME": ResumeMarket,
+    "CLOSE": CloseMarket,
+    "HAND_OVER": HandOverMarket,
+    "CANCEL": CancelMarket,
 }
 
 odds_values = st.sampled_from((1_001, 1_500, 2_500, 2_501, 10_000_000))
@@ -83,8 +83,8 @@ quotes = st.lists(
 market_nos = st.sampled_from(MARKETS)
 commands = st.one_of(
     st.builds(
-        lambda action, number: MOVES[action](market_no=number),
-        st.sampled_from((*[Action.OPEN] * 4, *[Action.RESUME] * 3, *MOVES)),
+        lambda action, number: STATUS_COMMANDS[action](market_no=number),
+        st.sampled_from((*["OPEN"] * 4, *["RESUME"] * 3, *STATUS_COMMANDS)),
         market_nos,
     ),
     st.builds(SetOdds, market_no=market_nos, quotes=quotes),
@@ -100,22 +100,22 @@ commands = st.one_of(
 steps = st.one_of(st.lists(bets, max_size=12), st.lists(bets, max_size=12), commands)
 
 
-def notify(twin: MarketsTwin, command: MarketCommand) -> Reason:
-    """Apply a command to the twin."""
+def apply(twin: MarketsTwin, command: MarketCommand) -> str:
+    """Apply a command to the twin; return the name of the reason."""
     if isinstance(command, SetOdds):
-        wanted = [(quote.outcome, quote.odds_milli, quote.active) for quote in command.quotes]
-        return twin.set_odds(command.market_no, wanted)
+        quoted = [(quote.outcome, quote.odds_milli, quote.active) for quote in command.quotes]
+        return twin.set_odds(command.market_no, quoted)
     if isinstance(command, SetLimits):
         return twin.set_limits(command.market_no, command.limits)
     if isinstance(command, SettleMarket):
-        return twin.move(command.market_no, Action.SETTLE)
-    action = next(action for action, kind in MOVES.items() if isinstance(command, kind))
-    return twin.move(command.market_no, action)
+        return twin.change_status(command.market_no, "SETTLE")
+    action = next(name for name, kind in STATUS_COMMANDS.items() if isinstance(command, kind))
+    return twin.change_status(command.market_no, action)
 
 
 def assert_equal(machine: MarketMachine, twin: MarketsTwin) -> None:
-    """Assert that the machine shows what the twin has added up."""
-    assert machine.bets_len == len(twin.known)
+    """Assert that the machine's views equal what the twin has added up."""
+    assert machine.bets_len == len(twin.decisions)
     for number in machine.market_nos():
         image = machine.book_image(number)
         assert {
@@ -129,11 +129,11 @@ def assert_equal(machine: MarketMachine, twin: MarketsTwin) -> None:
             "stakes": image.stake_minor,
             "payouts": image.payout_minor,
             "liability": image.liability_minor,
-        } == twin.picture(number)
+        } == twin.view(number)
 
 
 def start(limits: Limits) -> tuple[MarketMachine, MarketsTwin]:
-    """Return machine and twin with the same markets."""
+    """Return a machine and a twin with the same markets."""
     machine, twin = MarketMachine(bets_max=BETS_MAX), MarketsTwin(bets_max=BETS_MAX)
     for number in MARKETS:
         command = create(number, odds=(2_500, 1_500, 10_000), limits=limits)
@@ -141,14 +141,14 @@ def start(limits: Limits) -> tuple[MarketMachine, MarketsTwin]:
         twin.create(number, command.odds_milli, limits)
     for number in MARKETS[:2]:
         machine.apply(OpenMarket(market_no=number), AT_NS)
-        twin.move(number, Action.OPEN)
+        twin.change_status(number, "OPEN")
     return machine, twin
 
 
 @settings(max_examples=80, deadline=None)
 @given(limits=limits_values, stream=st.lists(steps, min_size=1, max_size=15))
 @example(limits=Limits(), stream=[[bet(1), bet(1, flags=1)], CancelMarket(market_no=1), [bet(2)]])
-def test_any_stream_is_answered_as_the_plain_twin_answers(
+def test_machine_answers_any_stream_as_the_twin_does(
     limits: Limits, stream: Sequence[list[Bet] | MarketCommand]
 ) -> None:
     machine, twin = start(limits)
@@ -157,17 +157,17 @@ def test_any_stream_is_answered_as_the_plain_twin_answers(
             assert place(machine, *step) == [twin.place(one) for one in step]
         else:
             event = machine.apply(step, AT_NS)
-            expected = notify(twin, step)
+            expected = REASON_NUMBERS[apply(twin, step)]
             reason = event.reason if isinstance(event, Refused) else Reason.ACCEPTED
             assert reason == expected or reason == Reason.ALREADY_SETTLED
         assert_equal(machine, twin)
         machine.check()
         document = machine.dump()
-        again = MarketMachine.load(document, bets_max=BETS_MAX)
-        again.check()
-        assert again.dump() == document
-        assert again.state_hash() == machine.state_hash()
-        machine = again
+        loaded = MarketMachine.load(document, bets_max=BETS_MAX)
+        loaded.check()
+        assert loaded.dump() == document
+        assert loaded.state_hash() == machine.state_hash()
+        machine = loaded
 
 
 @settings(max_examples=40, deadline=None)
@@ -176,15 +176,15 @@ def test_any_stream_is_answered_as_the_plain_twin_answers(
     stream=st.lists(bets, min_size=1, max_size=40),
     cuts=st.lists(st.integers(0, 40), max_size=6),
 )
-def test_batches_may_be_cut_anywhere(limits, stream, cuts) -> None:
-    whole, _ = start(limits)
-    pieces, _ = start(limits)
+def test_decisions_do_not_depend_on_how_bets_are_batched(limits, stream, cuts) -> None:
+    one_batch, _ = start(limits)
+    many_batches, _ = start(limits)
     answers: list[tuple[int, int, int, int]] = []
     bounds = [0, *sorted(cuts), len(stream)]
     for begin, end in pairwise(bounds):
-        answers += place(pieces, *stream[begin:end])
-    assert place(whole, *stream) == answers
-    assert whole.state_hash() == pieces.state_hash()
+        answers += place(many_batches, *stream[begin:end])
+    assert place(one_batch, *stream) == answers
+    assert one_batch.state_hash() == many_batches.state_hash()
 
 
 @settings(max_examples=150, deadline=None)
@@ -205,22 +205,22 @@ def test_alternative_stake_passes_and_one_more_does_not(limits, odds, rate, earl
             for serial, (taken, outcome) in enumerate(earlier, start=1)
         ],
     )
-    reason, _, most, _ = place(machine, bet(100, stake=stake, odds=odds, rate=rate))[0]
+    reason, _, offered, _ = place(machine, bet(100, stake=stake, odds=odds, rate=rate))[0]
     if reason not in (302, 501, 701, 704):
-        assert most == 0
+        assert offered == 0
         return
     document = machine.dump()
-    if most:
-        assert place(MarketMachine.load(document), bet(101, stake=most, odds=odds, rate=rate)) == [
-            (Reason.ACCEPTED, odds, 0, 0)
-        ]
-    above = bet(102, stake=most + 1, odds=odds, rate=rate)
+    if offered:
+        passing = bet(101, stake=offered, odds=odds, rate=rate)
+        answers = place(MarketMachine.load(document), passing)
+        assert answers == [(Reason.ACCEPTED, odds, 0, 0)]
+    above = bet(102, stake=offered + 1, odds=odds, rate=rate)
     over, _, same, _ = place(MarketMachine.load(document), above)[0]
     assert over != Reason.ACCEPTED
-    assert same in (most, 0)
+    assert same in (offered, 0)
 
 
-def test_long_stream_of_one_market_is_answered_as_the_twin_answers() -> None:
+def test_machine_answers_a_long_stream_on_few_markets_as_the_twin_does() -> None:
     rng = random.Random(2022)
     limits = Limits(
         stake_minor_min=5,
@@ -230,14 +230,14 @@ def test_long_stream_of_one_market_is_answered_as_the_twin_answers() -> None:
         market_liability_minor_max=8_500,
     )
     machine, twin = MarketMachine(), MarketsTwin()
-    do_odds = (1_900, 2_500, 8_000, 26_000)
+    odds_milli = (1_900, 2_500, 8_000, 26_000)
     for number in range(4):
-        command = create(number, odds=do_odds, limits=limits)
+        command = create(number, odds=odds_milli, limits=limits)
         for one in (command, OpenMarket(market_no=number)):
             machine.apply(one, AT_NS)
-        twin.markets[number] = MarketTwin(list(do_odds), limits, active=[True] * 4)
-        twin.move(number, Action.OPEN)
-    serial, taken = 0, 0
+        twin.markets[number] = MarketTwin(list(odds_milli), limits, active=[True] * 4)
+        twin.change_status(number, "OPEN")
+    serial, accepted = 0, 0
     for _ in range(60):
         batch: list[Bet] = []
         for _ in range(25):
@@ -247,7 +247,7 @@ def test_long_stream_of_one_market_is_answered_as_the_twin_answers() -> None:
                 bet(
                     serial if rng.random() < 0.95 else rng.randint(1, serial),
                     stake=rng.randint(1, 1_000),
-                    odds=do_odds[outcome],
+                    odds=odds_milli[outcome],
                     market=rng.randrange(4),
                     outcome=outcome,
                     policy=Policy.HIGHER,
@@ -256,7 +256,7 @@ def test_long_stream_of_one_market_is_answered_as_the_twin_answers() -> None:
             )
         answers = place(machine, *batch)
         assert answers == [twin.place(one) for one in batch]
-        taken += sum(reason == 0 for reason, *_ in answers)
+        accepted += sum(reason == 0 for reason, *_ in answers)
     assert_equal(machine, twin)
     machine.check()
-    assert 100 < taken < serial
+    assert 100 < accepted < serial

@@ -1,7 +1,8 @@
-"""The market machine again, in plain Python: slow, obvious, and written from the rules alone.
+"""The market machine in plain Python: slow, and written from the rules alone.
 
-Dicts and whole numbers, no arrays. The alternative stake is searched for, not calculated; what a
-settled bet gets back is a sum of fractions.
+Uses lists, dicts and whole numbers, and no array. The alternative stake is searched for instead of
+calculated; what a settled bet gets back is a sum of fractions. Takes from the engine only the
+structs of its input (Limits, OutcomeResult): tables, numbers and bounds are stated by the tests.
 """
 
 from dataclasses import dataclass, field
@@ -10,109 +11,96 @@ from math import floor
 from typing import Any
 
 from engine.common.commands import Limits, OutcomeResult
-from engine.common.lifecycle import BET_REFUSAL, Action, Status, next_status
-from engine.common.reasons import Reason
-from engine.common.rows import BetResult
+from tests.engine.common.stated_rules import (
+    BET_REASONS,
+    NEXT_STATUS,
+    REASON_NUMBERS,
+    RESULT_NUMBERS,
+    STATUS_NUMBERS,
+)
 from tests.engine.market.builders import Bet
 
 STAKE_MAX = 1_000_000_000
-MASK_64 = (1 << 64) - 1
-
-
-def mix_twin(word: int) -> int:
-    """Scatter 64 bits, as the index does."""
-    word ^= word >> 33
-    word = word * 0xFF51AFD7ED558CCD & MASK_64
-    word ^= word >> 33
-    word = word * 0xC4CEB9FE1A85EC53 & MASK_64
-    return word ^ word >> 33
-
-
-def unmix_twin(hashed: int) -> int:
-    """Return the word that is scattered to this hash."""
-    hashed ^= hashed >> 33
-    hashed = hashed * pow(0xC4CEB9FE1A85EC53, -1, 1 << 64) & MASK_64
-    hashed ^= hashed >> 33
-    hashed = hashed * pow(0xFF51AFD7ED558CCD, -1, 1 << 64) & MASK_64
-    return hashed ^ hashed >> 33
+ENDED = ("CLOSED", "SETTLED", "CANCELLED")
+"""Statuses in which betting has ended: no odds and limits are set any more."""
 
 
 def payback_twin(*, stake: int, odds: int, result: OutcomeResult) -> int:
-    """Return what a settled bet gets back: the table as fractions, rounded down at the end."""
+    """Return what a settled bet gets back: the feed's table in fractions, rounded down once."""
     void = Fraction(result.void_halves, 2)
     dead_heat = Fraction(result.dead_heat_num, result.dead_heat_den)
     return floor(stake * ((1 - void) * result.won * Fraction(odds, 1_000) * dead_heat + void))
 
 
-def word_twin(result: OutcomeResult) -> BetResult:
-    """Return how a bet ended in a bettor's word; a dead heat of nothing is no win."""
+def result_twin(result: OutcomeResult) -> int:
+    """Return the number of how a bet ended; a dead heat of zero is no win."""
     won = result.won and result.dead_heat_num > 0
-    return {
-        (True, 0): BetResult.WON,
-        (False, 0): BetResult.LOST,
-        (True, 1): BetResult.HALF_WON,
-        (False, 1): BetResult.HALF_LOST,
-        (True, 2): BetResult.REFUNDED,
-        (False, 2): BetResult.REFUNDED,
+    name = {
+        (True, 0): "WON",
+        (False, 0): "LOST",
+        (True, 1): "HALF_WON",
+        (False, 1): "HALF_LOST",
+        (True, 2): "REFUNDED",
+        (False, 2): "REFUNDED",
     }[won, result.void_halves]
+    return RESULT_NUMBERS[name]
 
 
 @dataclass
 class MarketTwin:
-    """One market: each accepted bet is kept, and every figure is added up when it is asked for."""
+    """One market: every accepted bet is kept, and every figure is added up when it is read."""
 
     odds: list[int]
     limits: Limits
-    status: Status = Status.INACTIVE
+    status: str = "INACTIVE"
     version: int = 1
-    settlement_no: int = 0
     active: list[bool] = field(default_factory=list)
-    taken: list[tuple[Bet, int]] = field(default_factory=list)
+    accepted: list[tuple[Bet, int]] = field(default_factory=list)
 
     def base_of(self, bet: Bet) -> int:
         return bet[1] * bet[5] // 1_000_000
 
     def stake_taken(self) -> int:
-        return sum(self.base_of(bet) for bet, _ in self.taken)
+        return sum(self.base_of(bet) for bet, _ in self.accepted)
 
     def stakes(self) -> list[int]:
         sums = [0] * len(self.odds)
-        for bet, _ in self.taken:
+        for bet, _ in self.accepted:
             sums[bet[6]] += self.base_of(bet)
         return sums
 
     def payouts(self) -> list[int]:
         sums = [0] * len(self.odds)
-        for bet, odds in self.taken:
+        for bet, odds in self.accepted:
             sums[bet[6]] += self.base_of(bet) * odds // 1_000
         return sums
 
-    def limit_reason(self, bet: Bet, odds: int) -> Reason:
-        """Return the first limit broken by the book with this bet in it."""
+    def broken_limit(self, bet: Bet, odds: int) -> str:
+        """Return the reason of the first limit that the book breaks with this bet in it."""
         base, limits = self.base_of(bet), self.limits
         if base < limits.stake_minor_min:
-            return Reason.STAKE_TOO_SMALL
+            return "STAKE_TOO_SMALL"
         if base > limits.stake_minor_max:
-            return Reason.STAKE_OVER_LIMIT
+            return "STAKE_OVER_LIMIT"
         if base * odds // 1_000 > limits.payout_minor_max:
-            return Reason.PAYOUT_OVER_CAP
+            return "PAYOUT_OVER_CAP"
         payouts = self.payouts()
         payouts[bet[6]] += base * odds // 1_000
         liability = [payout - self.stake_taken() - base for payout in payouts]
         if liability[bet[6]] > limits.outcome_liability_minor_max:
-            return Reason.OUTCOME_LIABILITY
+            return "OUTCOME_LIABILITY"
         if max(liability) > limits.market_liability_minor_max:
-            return Reason.MARKET_LIABILITY
-        return Reason.ACCEPTED
+            return "MARKET_LIABILITY"
+        return "ACCEPTED"
 
     def stake_max(self, bet: Bet, odds: int) -> int:
         """Search for the highest stake that passes every limit; 0 when none does.
 
-        Whatever breaks a limit from above goes on breaking it with more, so the first stake that is
-        too much is found by halving; whether the one below it is enough is then asked.
+        A stake that is too large for a limit stays too large when it rises, so bisection finds the
+        highest stake that is not; that stake is then checked against the lower limits.
         """
 
-        def too_much(stake: int) -> bool:
+        def too_large(stake: int) -> bool:
             tried = (bet[0], stake, *bet[2:])
             base = self.base_of(tried)
             if stake > STAKE_MAX or base > self.limits.stake_minor_max:
@@ -128,115 +116,115 @@ class MarketTwin:
         low, high = 0, STAKE_MAX + 1
         while high - low > 1:
             middle = (low + high) // 2
-            low, high = (low, middle) if too_much(middle) else (middle, high)
-        passes = low > 0 and not self.limit_reason((bet[0], low, *bet[2:]), odds)
+            low, high = (low, middle) if too_large(middle) else (middle, high)
+        passes = low > 0 and self.broken_limit((bet[0], low, *bet[2:]), odds) == "ACCEPTED"
         return low if passes else 0
 
 
 class MarketsTwin:
-    """Many markets and the memory of every decision."""
+    """Many markets, and the decision on every bet id."""
 
     def __init__(self, *, bets_max: int = 1 << 26) -> None:
         self.bets_max = bets_max
         self.markets: dict[int, MarketTwin] = {}
-        self.known: dict[int, tuple[int, int, int]] = {}
+        self.decisions: dict[int, tuple[int, int, int]] = {}
 
     def place(self, bet: Bet) -> tuple[int, int, int, int]:
         """Return (reason, odds, stake_max, flags)."""
-        if bet[0] in self.known:
-            return (*self.known[bet[0]], 1)
-        if len(self.known) == self.bets_max:
-            return (Reason.CAPACITY, 0, 0, 0)
-        decided = self.decide(bet)
-        self.known[bet[0]] = decided
-        return (*decided, 0)
+        if bet[0] in self.decisions:
+            return (*self.decisions[bet[0]], 1)
+        if len(self.decisions) == self.bets_max:
+            return (REASON_NUMBERS["CAPACITY"], 0, 0, 0)
+        reason, odds, stake_max = self.decide(bet)
+        self.decisions[bet[0]] = (REASON_NUMBERS[reason], odds, stake_max)
+        return (*self.decisions[bet[0]], 0)
 
-    def decide(self, bet: Bet) -> tuple[int, int, int]:
+    def decide(self, bet: Bet) -> tuple[str, int, int]:
+        """Return (reason's name, odds, stake_max): the first check that fails refuses."""
         number, stake, _, market_no, seen, rate, outcome, policy, flags = bet
         if flags & 1:
-            return (Reason.FENCED, 0, 0)
+            return ("FENCED", 0, 0)
         market = self.markets.get(market_no)
         if market is None:
-            return (Reason.MARKET_UNKNOWN, 0, 0)
+            return ("MARKET_UNKNOWN", 0, 0)
         odds = market.odds[outcome] if outcome < len(market.odds) else 0
-        if BET_REFUSAL[market.status]:
-            return (BET_REFUSAL[market.status], odds, 0)
+        if market.status != "ACTIVE":
+            return (BET_REASONS[market.status], odds, 0)
         if outcome >= len(market.odds):
-            return (Reason.OUTCOME_UNKNOWN, 0, 0)
+            return ("OUTCOME_UNKNOWN", 0, 0)
         if not market.active[outcome]:
-            return (Reason.OUTCOME_INACTIVE, odds, 0)
+            return ("OUTCOME_INACTIVE", odds, 0)
         if not 1_001 <= seen <= 10_000_000:
-            return (Reason.ODDS_OUT_OF_BOUNDS, odds, 0)
+            return ("ODDS_OUT_OF_BOUNDS", odds, 0)
         if not 1 <= stake <= STAKE_MAX:
-            return (Reason.AMOUNT_OUT_OF_BOUNDS, odds, 0)
+            return ("AMOUNT_OUT_OF_BOUNDS", odds, 0)
         if not 1 <= rate <= 1_000_000_000 or policy > 2:
-            return (Reason.FIELD_OUT_OF_BOUNDS, odds, 0)
+            return ("FIELD_OUT_OF_BOUNDS", odds, 0)
         if number % (1 << 48) == 0 or number >= 1 << 63:
-            return (Reason.FIELD_OUT_OF_BOUNDS, odds, 0)
+            return ("FIELD_OUT_OF_BOUNDS", odds, 0)
         if market.base_of(bet) > STAKE_MAX:
-            return (Reason.AMOUNT_OUT_OF_BOUNDS, odds, 0)
+            return ("AMOUNT_OUT_OF_BOUNDS", odds, 0)
         if market.base_of(bet) < 1:
-            return (Reason.STAKE_TOO_SMALL, odds, 0)
+            return ("STAKE_TOO_SMALL", odds, 0)
         if policy == 0 and odds != seen:
-            return (Reason.ODDS_CHANGED, odds, 0)
+            return ("ODDS_CHANGED", odds, 0)
         if policy == 1 and odds < seen:
-            return (Reason.ODDS_WORSE, odds, 0)
-        reason = market.limit_reason(bet, odds)
-        if reason == Reason.ACCEPTED:
-            market.taken.append((bet, odds))
+            return ("ODDS_WORSE", odds, 0)
+        reason = market.broken_limit(bet, odds)
+        if reason == "ACCEPTED":
+            market.accepted.append((bet, odds))
             return (reason, odds, 0)
-        too_small = reason == Reason.STAKE_TOO_SMALL
-        return (reason, odds, 0 if too_small else market.stake_max(bet, odds))
+        return (reason, odds, 0 if reason == "STAKE_TOO_SMALL" else market.stake_max(bet, odds))
 
-    def create(self, market_no: int, odds: tuple[int, ...], limits: Limits) -> Reason:
+    def create(self, market_no: int, odds: tuple[int, ...], limits: Limits) -> str:
         if market_no in self.markets:
-            return Reason.MARKET_EXISTS
+            return "MARKET_EXISTS"
         self.markets[market_no] = MarketTwin(list(odds), limits, active=[True] * len(odds))
-        return Reason.ACCEPTED
+        return "ACCEPTED"
 
-    def move(self, market_no: int, action: Action) -> Reason:
+    def change_status(self, market_no: int, action: str) -> str:
         market = self.markets.get(market_no)
         if market is None:
-            return Reason.MARKET_UNKNOWN
-        after = next_status(market.status, action)
+            return "MARKET_UNKNOWN"
+        after = NEXT_STATUS[market.status, action]
         if after is None:
-            return Reason.TRANSITION_NOT_ALLOWED
+            return "TRANSITION_NOT_ALLOWED"
         market.version += after != market.status
         market.status = after
-        return Reason.ACCEPTED
+        return "ACCEPTED"
 
-    def set_odds(self, market_no: int, quotes: list[tuple[int, int, bool]]) -> Reason:
+    def set_odds(self, market_no: int, quotes: list[tuple[int, int, bool]]) -> str:
         market = self.markets.get(market_no)
         if market is None:
-            return Reason.MARKET_UNKNOWN
-        if market.status in (Status.CLOSED, Status.SETTLED, Status.CANCELLED):
-            return Reason.TRANSITION_NOT_ALLOWED
+            return "MARKET_UNKNOWN"
+        if market.status in ENDED:
+            return "TRANSITION_NOT_ALLOWED"
         before = (list(market.odds), list(market.active))
         for outcome, odds, active in quotes:
             market.odds[outcome] = odds
             market.active[outcome] = active
         market.version += before != (market.odds, market.active)
-        return Reason.ACCEPTED
+        return "ACCEPTED"
 
-    def set_limits(self, market_no: int, limits: Limits) -> Reason:
+    def set_limits(self, market_no: int, limits: Limits) -> str:
         market = self.markets.get(market_no)
         if market is None:
-            return Reason.MARKET_UNKNOWN
-        if market.status in (Status.CLOSED, Status.SETTLED, Status.CANCELLED):
-            return Reason.TRANSITION_NOT_ALLOWED
+            return "MARKET_UNKNOWN"
+        if market.status in ENDED:
+            return "TRANSITION_NOT_ALLOWED"
         market.limits = limits
-        return Reason.ACCEPTED
+        return "ACCEPTED"
 
-    def picture(self, market_no: int) -> dict[str, Any]:
+    def view(self, market_no: int) -> dict[str, Any]:
         market = self.markets[market_no]
         taken, payouts = market.stake_taken(), market.payouts()
         return {
-            "status": market.status,
+            "status": STATUS_NUMBERS[market.status],
             "version": market.version,
             "odds": tuple(market.odds),
             "active": tuple(market.active),
             "limits": market.limits,
-            "bets": len(market.taken),
+            "bets": len(market.accepted),
             "stake_taken": taken,
             "stakes": tuple(market.stakes()),
             "payouts": tuple(payouts),

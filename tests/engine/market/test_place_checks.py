@@ -20,6 +20,7 @@ from engine.common.reasons import Reason
 from engine.common.rows import FLAG_FENCE, FLAG_KNOWN, Policy
 from engine.common.units import ODDS_MILLI_MAX, RATE_MICRO_MAX, STAKE_MINOR_MAX
 from engine.market.market import MarketMachine
+from tests.engine.common.mix_twin import unmix_twin
 from tests.engine.market.builders import (
     AT_NS,
     bet,
@@ -31,7 +32,6 @@ from tests.engine.market.builders import (
     reasons,
     won,
 )
-from tests.engine.market.twin import unmix_twin
 
 
 def test_bet_within_every_limit_is_accepted_at_the_odds_it_saw() -> None:

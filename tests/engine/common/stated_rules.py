@@ -1,0 +1,128 @@
+"""The rules of a market's life cycle and the numbers of reasons, stated without the engine.
+
+Owns what the tests expect. Imports nothing from the engine, so that a fault in the engine's own
+tables cannot hide: twins and tests compare the engine with these.
+"""
+
+from typing import Final
+
+STATUS_NUMBERS: Final = {
+    "ACTIVE": 1,
+    "INACTIVE": 0,
+    "SUSPENDED": -1,
+    "HANDED_OVER": -2,
+    "SETTLED": -3,
+    "CANCELLED": -4,
+    "CLOSED": -5,
+}
+"""The Unified Odds Feed's numbers; CLOSED is the engine's own."""
+
+_LIFE_CYCLE: Final = """
+                 ACTIVE       INACTIVE     SUSPENDED    HANDED_OVER  CLOSED     SETTLED    CANCELLED
+OPEN             -            ACTIVE       -            ACTIVE       -          -          -
+SUSPEND          SUSPENDED    -            -            -            -          -          -
+RESUME           -            -            ACTIVE       -            -          -          -
+HAND_OVER        HANDED_OVER  -            HANDED_OVER  -            -          -          -
+CLOSE            CLOSED       CLOSED       CLOSED       CLOSED       -          -          -
+SETTLE           SETTLED      SETTLED      SETTLED      SETTLED      SETTLED    SETTLED    -
+CANCEL           CANCELLED    CANCELLED    CANCELLED    CANCELLED    CANCELLED  CANCELLED  -
+SET_ACTIVE       ACTIVE       ACTIVE       ACTIVE       ACTIVE       -          -          -
+SET_INACTIVE     INACTIVE     INACTIVE     INACTIVE     INACTIVE     -          -          -
+SET_SUSPENDED    SUSPENDED    SUSPENDED    SUSPENDED    SUSPENDED    -          -          -
+SET_HANDED_OVER  HANDED_OVER  HANDED_OVER  HANDED_OVER  HANDED_OVER  -          -          -
+REINSTATE        -            -            -            -            -          -          SETTLED
+REOPEN           -            -            -            -            -          SUSPENDED  SUSPENDED
+"""
+
+
+def _table(text: str) -> dict[tuple[str, str], str | None]:
+    header, *lines = [line.split() for line in text.strip().splitlines()]
+    return {
+        (status, action): None if after == "-" else after
+        for action, *row in lines
+        for status, after in zip(header, row, strict=True)
+    }
+
+
+NEXT_STATUS: Final = _table(_LIFE_CYCLE)
+"""Where each action leads from each status, by their names; None where it is not allowed."""
+
+REASON_NUMBERS: Final = {
+    "ACCEPTED": 0,
+    "MALFORMED": 101,
+    "FIELD_OUT_OF_BOUNDS": 102,
+    "UNKNOWN_COMMAND": 103,
+    "NO_SELECTION": 201,
+    "STAKE_TOO_SMALL": 301,
+    "STAKE_OVER_LIMIT": 302,
+    "ODDS_OUT_OF_BOUNDS": 303,
+    "AMOUNT_OUT_OF_BOUNDS": 304,
+    "MARKET_UNKNOWN": 401,
+    "MARKET_INACTIVE": 402,
+    "MARKET_SUSPENDED": 403,
+    "MARKET_CLOSED": 404,
+    "MARKET_SETTLED": 405,
+    "MARKET_CANCELLED": 406,
+    "OUTCOME_UNKNOWN": 407,
+    "OUTCOME_INACTIVE": 408,
+    "TRANSITION_NOT_ALLOWED": 409,
+    "MARKET_EXISTS": 410,
+    "ALREADY_SETTLED": 411,
+    "FEED_POSITION_KNOWN": 412,
+    "MARKET_HELD": 413,
+    "WINDOW_UNKNOWN": 414,
+    "WINDOW_KNOWN": 415,
+    "NOT_SETTLED": 416,
+    "ODDS_CHANGED": 431,
+    "ODDS_WORSE": 432,
+    "PAYOUT_OVER_CAP": 501,
+    "ACCOUNT_UNKNOWN": 601,
+    "INSUFFICIENT_FUNDS": 602,
+    "BET_REF_REUSED": 603,
+    "ACCOUNT_EXISTS": 604,
+    "ACCOUNT_CLOSED": 605,
+    "BET_UNKNOWN": 606,
+    "BALANCE_OVER_BOUND": 607,
+    "TRANSFER_REF_REUSED": 608,
+    "MARKET_LIABILITY": 701,
+    "BET_LIABILITY": 702,
+    "OUTCOME_LIABILITY": 704,
+    "BUSY": 901,
+    "QUARANTINED": 902,
+    "UNKNOWN": 903,
+    "FENCED": 904,
+    "CAPACITY": 905,
+    "DISK_FULL": 906,
+    "RATE_LIMITED": 907,
+    "NOT_PERMITTED": 908,
+    "UNAVAILABLE": 909,
+}
+"""Published numbers: clients and journals hold them, so none may change."""
+
+BET_REASONS: Final = {
+    "ACTIVE": "ACCEPTED",
+    "INACTIVE": "MARKET_INACTIVE",
+    "SUSPENDED": "MARKET_SUSPENDED",
+    "HANDED_OVER": "MARKET_SUSPENDED",
+    "CLOSED": "MARKET_CLOSED",
+    "SETTLED": "MARKET_SETTLED",
+    "CANCELLED": "MARKET_CANCELLED",
+}
+"""The reason that a bet gets in each status."""
+
+RESULT_NUMBERS: Final = {
+    "NONE": 0,
+    "WON": 1,
+    "LOST": 2,
+    "REFUNDED": 3,
+    "HALF_WON": 4,
+    "HALF_LOST": 5,
+    "CANCELLED": 6,
+}
+"""How a bet ended; journals hold the numbers."""
+
+SLIP_STATE_NUMBERS: Final = {"NONE": 0, "PENDING": 1, "ACCEPTED": 2, "REFUSED": 3, "SETTLED": 4}
+"""The states of a slip; journals hold the numbers."""
+
+POLICY_NUMBERS: Final = {"NONE": 0, "HIGHER": 1, "ANY": 2}
+"""The odds-change policies of a bet; journals hold the numbers."""

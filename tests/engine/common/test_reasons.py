@@ -1,0 +1,58 @@
+"""Reasons and other published numbers: fixed for good."""
+
+from enum import IntEnum
+
+import pytest
+
+from engine.common.reasons import MESSAGES, RETRYABLE, UNRECORDED, Reason
+from engine.common.rows import BetResult, Policy, SlipState
+from tests.engine.common.stated_rules import (
+    POLICY_NUMBERS,
+    REASON_NUMBERS,
+    RESULT_NUMBERS,
+    SLIP_STATE_NUMBERS,
+)
+
+RANGES = {10, 20, 30, 40, 41, 43, 50, 60, 70, 90}
+"""The hundreds and tens in which reasons are numbered."""
+FINAL = {
+    "ACCEPTED", "MALFORMED", "FIELD_OUT_OF_BOUNDS", "UNKNOWN_COMMAND", "NO_SELECTION",
+    "STAKE_TOO_SMALL", "ODDS_OUT_OF_BOUNDS", "AMOUNT_OUT_OF_BOUNDS", "MARKET_UNKNOWN",
+    "MARKET_CLOSED", "MARKET_SETTLED", "MARKET_CANCELLED", "OUTCOME_UNKNOWN",
+    "TRANSITION_NOT_ALLOWED", "MARKET_EXISTS", "ALREADY_SETTLED", "FEED_POSITION_KNOWN",
+    "MARKET_HELD", "WINDOW_UNKNOWN", "WINDOW_KNOWN", "NOT_SETTLED", "ACCOUNT_UNKNOWN",
+    "BET_REF_REUSED", "ACCOUNT_EXISTS", "ACCOUNT_CLOSED", "BET_UNKNOWN", "BALANCE_OVER_BOUND",
+    "TRANSFER_REF_REUSED", "FENCED", "NOT_PERMITTED",
+}  # fmt: skip
+"""Reasons after which the same request is refused again: all others are retryable."""
+
+
+@pytest.mark.parametrize(
+    ("kind", "numbers"),
+    [
+        (Reason, REASON_NUMBERS),
+        (BetResult, RESULT_NUMBERS),
+        (SlipState, SLIP_STATE_NUMBERS),
+        (Policy, POLICY_NUMBERS),
+    ],
+)
+def test_published_numbers_never_change(kind: type[IntEnum], numbers: dict[str, int]) -> None:
+    assert {member.name: int(member) for member in kind} == numbers
+
+
+def test_reasons_are_numbered_in_their_ranges() -> None:
+    assert {int(reason) // 10 for reason in Reason if reason} <= RANGES
+
+
+def test_every_reason_has_a_text() -> None:
+    assert {reason.name for reason in MESSAGES} == set(REASON_NUMBERS)
+    assert all(MESSAGES.values())
+
+
+def test_a_reason_is_retryable_unless_the_request_can_never_pass() -> None:
+    assert {reason.name for reason in RETRYABLE} == set(REASON_NUMBERS) - FINAL
+
+
+def test_refusals_without_a_record_are_those_of_the_system() -> None:
+    names = {reason.name for reason in UNRECORDED}
+    assert names == {"BUSY", "QUARANTINED", "DISK_FULL", "UNAVAILABLE", "UNKNOWN"}
