@@ -19,7 +19,7 @@ from gateway.feeds.core.pipeline import FeedPipeline, PipelineSettings
 from gateway.session.tokens import Role, TokenKey
 from gateway.settings import GatewaySettings
 from tests.cluster.betting_crowd import serves_again, status, until
-from tests.gateway.feeds.json_feed import TinyAdapter, odds
+from tests.gateway.feeds.json_feed import JsonAdapter, odds
 
 pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("cluster")]
 
@@ -43,7 +43,7 @@ def system_in(folder: Path) -> System:
             FeedPart(
                 feed="tiny",
                 factory=FeedPipeline,
-                arguments={"make_adapter": TinyAdapter, "settings": PipelineSettings()},
+                arguments={"make_adapter": JsonAdapter, "settings": PipelineSettings()},
             )
         ],
         gateways=[

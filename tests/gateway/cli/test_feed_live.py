@@ -23,7 +23,7 @@ from gateway.feeds.exchange.adapter import ExchangeAdapter, ExchangeSettings
 from gateway.feeds.exchange.stream import APP_KEY_VARIABLE, FILE_VARIABLE, SESSION_VARIABLE
 from gateway.feeds.uof.adapter import UofAdapter
 from gateway.feeds.uof.settings import UofSettings
-from tests.gateway.feeds.breakable_link import Line
+from tests.gateway.feeds.breakable_link import BreakableLink
 from tests.gateway.feeds.bridge.broker import Broker, running_broker
 from tests.gateway.feeds.certificate import Certificate, make_certificate
 from tests.gateway.feeds.exchange.builders import definition, mcm, quoted, runner
@@ -186,7 +186,7 @@ async def test_a_command_interrupted_twice_waits_for_nothing_and_the_broker_keep
     async with (
         queue_of(broker, "unanswered") as say,
         uof_system(tmp_path) as feed_system,
-        Line(int(feed_system.feed_url.rpartition(":")[2])) as line,
+        BreakableLink(int(feed_system.feed_url.rpartition(":")[2])) as line,
     ):
         way = f"ws://127.0.0.1:{line.port}"
         words = ("--queue", "unanswered", "--url", way)

@@ -1,11 +1,11 @@
-"""A way between two parts of a test that can be cut, or lose what comes back."""
+"""A TCP link between two parts of a test that can be cut, or lose what comes back."""
 
 import asyncio
 import contextlib
 
 
-class Line:
-    """A port of its own that leads to another; with `mute` nothing comes back any more."""
+class BreakableLink:
+    """Forward a port of its own to another port; with `mute` nothing comes back any more."""
 
     def __init__(self, port: int) -> None:
         self.mute = False
@@ -13,7 +13,7 @@ class Line:
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def __aenter__(self) -> "Line":
+    async def __aenter__(self) -> "BreakableLink":
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
@@ -31,15 +31,15 @@ class Line:
         onward, back = await asyncio.open_connection("127.0.0.1", self._port)
         self._writers |= {writer, back}
         for source, sink in ((reader, back), (onward, writer)):
-            task = asyncio.create_task(self._copy(source, sink, comes_back=source is onward))
+            task = asyncio.create_task(self._copy(source, sink, to_client=source is onward))
             self._tasks.add(task)
 
     async def _copy(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, comes_back: bool
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, to_client: bool
     ) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(65_536):
-                if not (comes_back and self.mute):
+                if not (to_client and self.mute):
                     writer.write(data)
                     await writer.drain()
         writer.close()

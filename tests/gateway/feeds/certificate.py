@@ -1,4 +1,4 @@
-"""Certificates of the tests' own: an authority for the loopback address that vouches for itself."""
+"""Self-signed certificates for the loopback address, each its own authority."""
 
 import datetime
 import ipaddress
@@ -12,14 +12,14 @@ from cryptography.x509.oid import NameOID
 
 
 class Certificate(NamedTuple):
-    """Files in PEM: the certificate, which is its own authority, and its key."""
+    """PEM files: the certificate, which is its own authority, and its key."""
 
     cert: Path
     key: Path
 
 
 def make_certificate(folder: Path, name: str) -> Certificate:
-    """Make a certificate for 127.0.0.1, and for no name, that is valid for an hour."""
+    """Make a certificate for 127.0.0.1 and no host name, valid for an hour from now."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.datetime.now(datetime.UTC)

@@ -1,4 +1,4 @@
-"""A whole system in this process with the tests' own feed, and a gateway on real sockets."""
+"""A whole system in this process with the JSON feed, and a gateway on real sockets if wanted."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -17,16 +17,16 @@ from gateway.feeds.core.messages import Answer, decode_answers
 from gateway.feeds.core.pipeline import FeedPipeline, PipelineSettings
 from gateway.session.tokens import Role
 from gateway.settings import GatewaySettings
-from tests.gateway.feeds.json_feed import TinyAdapter
+from tests.gateway.feeds.json_feed import JsonAdapter
 from tests.gateway.price_gateway import NOW_S, SECRET, token
 
 SPORTS["football"]
-"""Its kernels are compiled here where no cache has them, and not by the first shell of a test: that
-may take a minute, in which no connection of the same event loop has a heartbeat."""
+"""Compile the kernels here where no cache has them. In the first shell of a test the compilation
+would stop the event loop, and every heartbeat of its connections, for up to a minute."""
 
 
 class FeedSystem:
-    """A system with a desk, and the words to look at both."""
+    """A system with one feed pipeline, and access to its parts."""
 
     def __init__(self, system: System) -> None:
         self.system = system
@@ -38,9 +38,9 @@ class FeedSystem:
         return peer._target  # type: ignore[return-value]
 
     @property
-    def adapter(self) -> TinyAdapter:
+    def adapter(self) -> JsonAdapter:
         adapter = self.pipeline._resumption.adapter
-        assert isinstance(adapter, TinyAdapter)
+        assert isinstance(adapter, JsonAdapter)
         return adapter
 
     @property
@@ -75,34 +75,34 @@ class FeedSystem:
 async def open_feed_system(
     folder: Path,
     *,
-    make_adapter: Callable[[], Any] = TinyAdapter,
+    make_adapter: Callable[[], Any] = JsonAdapter,
     markets_per_actor: int = 2,
     gateway: dict[str, Any] | None = None,
     **settings: Any,
 ) -> AsyncIterator[FeedSystem]:
-    """Open a hall; with `gateway` there are doors as well, under these settings."""
+    """Open a system; with `gateway` it has a gateway too, under these settings."""
     part = FeedPart(
         feed="tiny",
         factory=FeedPipeline,
         arguments={"make_adapter": make_adapter, "settings": PipelineSettings(**settings)},
     )
-    doors = []
+    gateways = []
     if gateway is not None:
-        words = {
+        changes = {
             "bets_host": "127.0.0.1", "bets_port": 0, "control_port": 0, "feed_port": 0,
             "close_linger_ms": 200, **gateway,
         }  # fmt: skip
         arguments = {
             "shards": 2,
             "secret": SECRET,
-            "settings": GatewaySettings(**words),
+            "settings": GatewaySettings(**changes),
             "clock_s": lambda: NOW_S,
         }
-        doors = [GatewayPart(factory=Gateway, arguments=arguments)]
+        gateways = [GatewayPart(factory=Gateway, arguments=arguments)]
     system = System(
         data_dir=str(folder),
         settings=SystemSettings(supervisor=SupervisorSettings(markets_per_actor=markets_per_actor)),
-        gateways=doors,
+        gateways=gateways,
         feeds=[part],
         embedded=True,
     )

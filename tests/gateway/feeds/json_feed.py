@@ -1,4 +1,4 @@
-"""A feed of the tests' own: JSON messages, and an adapter that takes them as they are.
+"""A feed for tests: JSON messages, and an adapter that turns each into actions one to one.
 
 {"kind": "odds", "at": 5, "key": "cup-1/1x2", "fair": [0.5, 0.3, 0.2], "status": 1}
 {"kind": "result", "at": 9, "key": "cup-1/1x2", "won": 0}
@@ -27,13 +27,12 @@ from gateway.feeds.core.adapter import (
 OUTCOMES = ("home", "draw", "away")
 
 
-class TinyAdapter:
-    """Takes the messages above, asks for a recovery when told to, and notes how it began."""
+class JsonAdapter:
+    """Read the messages above; keep the markets with which it began and count its ticks."""
 
     def __init__(self) -> None:
         self.resumed: list[KnownMarket] = []
         self.ticks = 0
-        self.silent_after_ticks = 0
 
     def owns(self, key: str) -> bool:
         return key.startswith("cup-")
@@ -51,55 +50,55 @@ class TinyAdapter:
 
     def receive(self, body: bytes, *, at_ns: int) -> Received:
         try:
-            said = json.loads(body)
-            return Received(kind=said["kind"], actions=_actions(said, zlib.crc32(body)))
+            message = json.loads(body)
+            return Received(kind=message["kind"], actions=_actions(message, zlib.crc32(body)))
         except (ValueError, KeyError, TypeError) as error:
-            return Received(kind="unreadable", refused=f"not ours: {error}"[:80])
+            return Received(kind="unreadable", refused=f"not JSON of this feed: {error}"[:80])
 
 
-def _actions(said: dict[str, Any], digest: int) -> tuple[Action, ...]:
-    if said["kind"] == "recover":
-        return (RecoveryRequest(producer=1, after_ms=said["at"], request_id=said["request"]),)
-    if said["kind"] == "price":
-        mark = Mark(source="tiny:1/price", position=said["at"], digest=digest)
+def _actions(message: dict[str, Any], digest: int) -> tuple[Action, ...]:
+    if message["kind"] == "recover":
+        return (RecoveryRequest(producer=1, after_ms=message["at"], request_id=message["request"]),)
+    if message["kind"] == "price":
+        mark = Mark(source="tiny:1/price", position=message["at"], digest=digest)
         return (
             PriceFixture(
-                fixture=said["fixture"],
+                fixture=message["fixture"],
                 mark=mark,
                 sport="football",
                 model={"home_rate": 1.5, "away_rate": 1.2},
-                state=said.get("state", {}),
-                suspend=said.get("suspend", ""),
-                resume=said.get("resume", False),
+                state=message.get("state", {}),
+                suspend=message.get("suspend", ""),
+                resume=message.get("resume", False),
             ),
         )
     steps: list[FeedStep] = []
-    if "status" in said:
-        steps.append(SetStatus(market_no=MARKET_NO_LATER, status=Status(said["status"])))
-    if "won" in said:
-        results = tuple(OutcomeResult(won=i == said["won"]) for i in range(3))
+    if "status" in message:
+        steps.append(SetStatus(market_no=MARKET_NO_LATER, status=Status(message["status"])))
+    if "won" in message:
+        results = tuple(OutcomeResult(won=i == message["won"]) for i in range(3))
         steps.append(SettleMarket(market_no=MARKET_NO_LATER, results=results))
-    fair = said.get("fair")
-    lane = "result" if said["kind"] == "result" else "odds"
+    fair = message.get("fair")
+    channel = "result" if message["kind"] == "result" else "odds"
     return tuple(
         MarketUpdate(
             key=key,
-            mark=Mark(source=f"tiny:1/{lane}", position=said["at"], digest=digest),
+            mark=Mark(source=f"tiny:1/{channel}", position=message["at"], digest=digest),
             steps=tuple(steps),
             fair=None if fair is None else Fair(probabilities=tuple(fair), active=(True,) * 3),
-            new_market=None if said.get("unborn") else NewMarket(outcomes=OUTCOMES),
+            new_market=None if message.get("no_new_market") else NewMarket(outcomes=OUTCOMES),
         )
-        for key in [said["key"], *said.get("more", ())]
+        for key in [message["key"], *message.get("more", ())]
     )
 
 
 def odds(key: str, at: int, *fair: float, status: int | None = 1, **more: Any) -> bytes:
-    said: dict[str, Any] = {"kind": "odds", "key": key, "at": at, **more}
+    message: dict[str, Any] = {"kind": "odds", "key": key, "at": at, **more}
     if fair:
-        said["fair"] = fair
+        message["fair"] = fair
     if status is not None:
-        said["status"] = status
-    return json.dumps(said).encode()
+        message["status"] = status
+    return json.dumps(message).encode()
 
 
 def result(key: str, at: int, won: int) -> bytes:

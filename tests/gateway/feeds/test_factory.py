@@ -1,4 +1,4 @@
-"""What a feed's section of the settings becomes."""
+"""The pipeline and the adapter that a feed's section of the settings makes."""
 
 from engine.pricing.skew import LogOddsSkew
 from gateway.configuration.config import load_config
@@ -10,7 +10,7 @@ from gateway.feeds.factory import feed_part, pipeline_settings
 from gateway.feeds.uof.adapter import UofAdapter
 
 
-def test_no_feed_has_a_desk_until_it_is_enabled() -> None:
+def test_a_feed_has_a_pipeline_only_when_it_is_enabled() -> None:
     assert feed_parts(load_config(env={})) == []
     parts = feed_parts(
         load_config(env={f"OVERROUND_FEED_{n.upper()}__ENABLED": "true" for n in FEEDS})
@@ -32,7 +32,7 @@ def test_each_section_makes_its_own_adapter() -> None:
     assert not made[1].owns("sr:match:7/1x2")
 
 
-def test_margin_lean_and_bounds_are_those_of_the_section() -> None:
+def test_margin_skew_and_bounds_are_those_of_the_section() -> None:
     assert pipeline_settings(UofFeedSettings()) == PipelineSettings()
     settings = pipeline_settings(
         UofFeedSettings(book_milli=1_080, skew_scale_minor=5_000, skew_milli_max=90, messages_max=7)
@@ -42,6 +42,6 @@ def test_margin_lean_and_bounds_are_those_of_the_section() -> None:
     assert settings.messages_max == 7
 
 
-def test_another_adapter_may_stand_in_for_the_section_s() -> None:
+def test_an_adapter_that_is_given_replaces_the_one_of_the_section() -> None:
     part = feed_part("uof", UofFeedSettings(), make_adapter=ExchangeAdapter)
     assert part.arguments["make_adapter"] is ExchangeAdapter

@@ -17,7 +17,7 @@ from gateway.feeds.bridge.bridge import Bridge
 from gateway.feeds.uof.adapter import UofAdapter
 from gateway.feeds.uof.messages import SUBSCRIPTION_STARTED
 from gateway.feeds.uof.settings import UofSettings
-from tests.gateway.feeds.breakable_link import Line
+from tests.gateway.feeds.breakable_link import BreakableLink
 from tests.gateway.feeds.bridge.broker import Broker, running_broker
 from tests.gateway.feeds.certificate import Certificate, make_certificate
 from tests.gateway.feeds.feed_system import FeedSystem, feed_token, open_feed_system
@@ -87,7 +87,7 @@ def system_of_feeds(folder: Path) -> Any:
 
 def bridge(feed_system: FeedSystem, broker: Broker, url: str = "", **settings: Any) -> Bridge:
     transport = AmqpTransport(
-        AmqpSettings(url=url or broker.url, routing_keys=("#",), again_s=0.1, **settings)
+        AmqpSettings(url=url or broker.url, routing_keys=("#",), retry_s=0.1, **settings)
     )
     return Bridge(transport=transport, feed="tiny", url=feed_system.feed_url, token=feed_token)
 
@@ -184,7 +184,7 @@ async def test_a_broker_connection_that_is_cut_comes_back_and_nothing_is_lost_or
     async with (
         provider(broker, "cut") as say,
         system_of_feeds(tmp_path) as feed_system,
-        Line(broker.port) as line,
+        BreakableLink(broker.port) as line,
     ):
         url = f"amqp://guest:guest@127.0.0.1:{line.port}/"
         carrier = bridge(feed_system, broker, url, queue="cut", prefetch=50)
@@ -208,7 +208,7 @@ async def test_a_queue_of_our_own_is_there_again_after_a_cut(
     async with (
         provider(broker) as say,
         system_of_feeds(tmp_path) as feed_system,
-        Line(broker.port) as line,
+        BreakableLink(broker.port) as line,
     ):
         carrier = bridge(feed_system, broker, f"amqp://guest:guest@127.0.0.1:{line.port}/")
         async with carrying(carrier):
@@ -229,12 +229,12 @@ async def test_each_connection_to_a_queue_of_our_own_begins_by_saying_so(
     async with (
         provider(broker, "kept"),
         system_of_feeds(tmp_path) as feed_system,
-        Line(broker.port) as line,
+        BreakableLink(broker.port) as line,
     ):
         url = f"amqp://guest:guest@127.0.0.1:{line.port}/"
         for queue, expected in (("", 3), ("kept", 3)):
             transport = AmqpTransport(
-                AmqpSettings(url=url, routing_keys=("#",), queue=queue, again_s=0.1),
+                AmqpSettings(url=url, routing_keys=("#",), queue=queue, retry_s=0.1),
                 began=SUBSCRIPTION_STARTED,
             )
             carrier = Bridge(

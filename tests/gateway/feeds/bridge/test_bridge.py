@@ -19,7 +19,7 @@ from gateway.feeds.bridge.bridge import (
 from gateway.messages.feed import FeedRequest
 from gateway.settings import FEED_BODY_BYTES_MAX
 from tests.gateway.feeds.feed_system import FeedSystem, feed_token, open_feed_system
-from tests.gateway.feeds.json_feed import TinyAdapter, odds, recover
+from tests.gateway.feeds.json_feed import JsonAdapter, odds, recover
 from tests.gateway.price_gateway import token, until
 
 KEY = "cup-1/1x2"
@@ -81,7 +81,7 @@ async def test_a_source_is_carried_to_its_end_and_forgets_all_of_it(tmp_path: Pa
             301,
         ) * 2 + (1,)
         assert carrier.kinds == {"odds": 300, "unreadable": 1}
-        assert carrier.refusals[0].startswith("unreadable: not ours")
+        assert carrier.refusals[0].startswith("unreadable: not JSON of this feed")
         assert feed_system.pipeline.stats()["applied"] == 300
 
 
@@ -148,7 +148,7 @@ async def test_a_lost_connection_has_what_was_not_answered_sent_again(tmp_path: 
         assert (await feed_system.images())["cup-0/1x2"].status is Status.SUSPENDED
 
 
-class Listener(TinyAdapter):
+class Listener(JsonAdapter):
     """Notes every message in the order in which it is taken."""
 
     heard: ClassVar[list[bytes]] = []

@@ -17,7 +17,7 @@ from gateway.feeds.core.pipeline import FeedPipeline
 from tests.actors.trade import market
 from tests.actors.virtual import run_virtual
 from tests.gateway.feeds.feed_system import open_feed_system
-from tests.gateway.feeds.json_feed import TinyAdapter, odds, price, recover, result
+from tests.gateway.feeds.json_feed import JsonAdapter, odds, price, recover, result
 
 
 def test_a_message_creates_prices_and_opens_its_market_before_it_is_answered(tmp_path: Path):
@@ -80,13 +80,13 @@ def test_what_cannot_be_read_is_answered_counted_and_kept_with_its_reason(tmp_pa
             assert [bool(answer.refused) for answer in answers] == [True, False]
             stats = it.pipeline.stats()
             assert (stats["refused"], stats["kinds"]) == (1, {"unreadable": 1, "odds": 1})
-            assert stats["refusals"][0].startswith("unreadable: not ours")
+            assert stats["refusals"][0].startswith("unreadable: not JSON of this feed")
 
     run_virtual(main())
 
 
 def test_an_adapter_with_a_defect_loses_one_message_and_no_other(tmp_path: Path):
-    class Broken(TinyAdapter):
+    class Broken(JsonAdapter):
         def receive(self, body: bytes, *, at_ns: int) -> Any:
             if body == b"boom":
                 raise ZeroDivisionError
@@ -292,7 +292,7 @@ def test_a_shell_that_was_down_when_the_desk_began_is_learnt_when_it_is_back(tmp
                 name="second",
                 feed="tiny",
                 supervisor=it.system.supervisor,
-                make_adapter=TinyAdapter,
+                make_adapter=JsonAdapter,
                 settings=part.settings,
             )
             pipeline.on_routes(*it.system._supervisor._target.routes())  # type: ignore[union-attr]
@@ -335,7 +335,7 @@ def test_a_shell_in_quarantine_when_the_desk_began_is_learnt_when_it_serves_agai
 
 
 def test_a_defect_in_beginning_anew_leaves_the_feed_as_it_was(tmp_path: Path):
-    class Once(TinyAdapter):
+    class Once(JsonAdapter):
         resumes = 0
 
         def resume(self, markets: Sequence[Any], *, at_ns: int) -> Any:
@@ -404,7 +404,7 @@ def test_a_ticket_is_good_once(tmp_path: Path):
 
 
 def test_what_a_shell_cannot_read_is_refused_and_the_rest_goes_on(tmp_path: Path):
-    class TooMany(TinyAdapter):
+    class TooMany(JsonAdapter):
         def receive(self, body: bytes, *, at_ns: int) -> Any:
             received = super().receive(body, at_ns=at_ns)
             if b"poison" not in body:
