@@ -25,7 +25,7 @@ from actors.messages import (
 from actors.peer import PeerRefusedError
 from actors.shell import Shell, rows_of
 from engine.common.events import Deposited, LedgerEvent, Refused, Withdrawn
-from engine.common.ids import AccountNo, BetId
+from engine.common.ids import AccountNo, BetId, ShardNo
 from engine.common.reasons import MESSAGES, Reason
 from engine.common.rows import DECISION, RESERVATION, RESERVED, SETTLEMENT, Rows
 from engine.common.units import Nanos
@@ -60,7 +60,7 @@ class AccountShell(Shell[DurableLedger]):
         *,
         name: str,
         folder: str,
-        shard: int,
+        shard: ShardNo,
         options: JournalOptions,
         quarantine: str = "",
         disk: Disk | None = None,
@@ -69,7 +69,7 @@ class AccountShell(Shell[DurableLedger]):
     ) -> None:
         self._watched: dict[str, dict[int, None]] = {}
 
-        def open_durable(at_ns: int) -> DurableLedger:
+        def open_durable(at_ns: Nanos) -> DurableLedger:
             return DurableLedger.open(
                 Path(folder), shard=shard, disk=disk or LocalDisk(), at_ns=at_ns, options=options
             )
@@ -141,7 +141,7 @@ class AccountShell(Shell[DurableLedger]):
         self._push_slips(AccountEventKind.SETTLED, applied["bet_id"].tolist())
         return len(applied)
 
-    def pending(self, older_than_ns: int, limit: int, after_bet_id: int = 0) -> bytes:
+    def pending(self, older_than_ns: Nanos, limit: int, after_bet_id: int = 0) -> bytes:
         """Return bets pending since before a time, as BET rows that fence; none in quarantine.
 
         Rows are sorted by bet id; the next page is requested with the last page's last id.

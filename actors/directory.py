@@ -12,8 +12,9 @@ from msgspec import Struct
 
 from engine.common.commands import CreateMarket
 from engine.common.events import Refused
-from engine.common.ids import MARKET_NO_MAX, MalformedIdError, parse_market_key
+from engine.common.ids import MARKET_NO_MAX, MalformedIdError, MarketNo, parse_market_key
 from engine.common.reasons import Reason
+from engine.common.units import Nanos
 from persistence.disk import Disk, DiskFullError
 from persistence.frames import Record
 from persistence.journal import Journal, JournalOptions
@@ -44,7 +45,7 @@ class MarketsPlaced(Struct, frozen=True, kw_only=True, tag_field="doc", tag="mar
 class MarketsWithdrawn(Struct, frozen=True, kw_only=True, tag_field="doc", tag="withdrawn"):
     """Markets that their shell refused; their numbers stay used, their keys are free again."""
 
-    market_nos: tuple[int, ...]
+    market_nos: tuple[MarketNo, ...]
 
 
 class ProcessBegun(Struct, frozen=True, kw_only=True, tag_field="doc", tag="life_begun"):
@@ -76,15 +77,15 @@ class Directory:
 
     def __init__(self) -> None:
         self.account_shards = 0
-        self.markets: dict[int, Placed] = {}
-        self.no_by_key: dict[str, int] = {}
+        self.markets: dict[MarketNo, Placed] = {}
+        self.no_by_key: dict[str, MarketNo] = {}
         self.generations: dict[str, int] = {}
         self._highest_no = 0
         self._journal: Journal | None = None
 
     @classmethod
     def open(
-        cls, folder: Path, *, disk: Disk, at_ns: int, options: JournalOptions, account_shards: int
+        cls, folder: Path, *, disk: Disk, at_ns: Nanos, options: JournalOptions, account_shards: int
     ) -> "Directory":
         """Open the directory of a folder, or create it there.
 
@@ -149,7 +150,7 @@ class Directory:
         return market, None
 
     def place(
-        self, markets: Sequence[CreateMarket], *, shells: Sequence[str], by: str, at_ns: int
+        self, markets: Sequence[CreateMarket], *, shells: Sequence[str], by: str, at_ns: Nanos
     ) -> list[CreateMarket]:
         """Write checked markets and their shells to disk; return the markets with their numbers.
 
@@ -167,11 +168,11 @@ class Directory:
         self._write(documents, at_ns=at_ns)
         return numbered
 
-    def withdraw(self, market_nos: Sequence[int], *, at_ns: int) -> None:
+    def withdraw(self, market_nos: Sequence[MarketNo], *, at_ns: Nanos) -> None:
         """Withdraw markets that their shell refused with a reason no retry would change."""
         self._write([MarketsWithdrawn(market_nos=tuple(market_nos))], at_ns=at_ns)
 
-    def begin_process(self, part: str, *, at_ns: int) -> int:
+    def begin_process(self, part: str, *, at_ns: Nanos) -> int:
         """Return the generation of a part's next process.
 
         A full disk must not keep a process from starting: the number is then kept in memory only,
@@ -202,7 +203,7 @@ class Directory:
         assert len({market.market_no for market in numbered}) == len(numbered)
         return numbered
 
-    def _write(self, documents: Sequence[Document], *, at_ns: int) -> None:
+    def _write(self, documents: Sequence[Document], *, at_ns: Nanos) -> None:
         assert self._journal is not None
         for document in documents:
             self._journal.append(Kind.DOCUMENT, at_ns=at_ns, parts=[_encode(document)])

@@ -22,6 +22,7 @@ from engine.common.events import LimitsSet, MarketCreated, MarketEvent, OutboxAc
 from engine.common.ids import MarketNo, ShardNo
 from engine.common.reasons import MESSAGES, Reason
 from engine.common.rows import BET, DECISION, Rows
+from engine.common.units import Nanos
 from engine.market.market import MarketMachine
 from persistence.disk import Disk, LocalDisk
 from persistence.durable import DurableMarkets
@@ -68,7 +69,7 @@ class MarketShell(Shell[DurableMarkets]):
         self._repricer: Repricer | None = None
         self._published_version: dict[int, int] = {}
 
-        def open_durable(at_ns: int) -> DurableMarkets:
+        def open_durable(at_ns: Nanos) -> DurableMarkets:
             return DurableMarkets.open(
                 Path(folder), disk=disk or LocalDisk(), at_ns=at_ns, options=options
             )

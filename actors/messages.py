@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from engine.common.commands import CreateMarket, LedgerCommand, MarketCommand
 from engine.common.events import LedgerEvent, MarketEvent, Refused
+from engine.common.ids import AccountNo, MarketNo, ShardNo
 from engine.common.views import Balance, BookImage, LedgerTotals, PriceDelta, PriceImage, Slip
 
 BATCH_ROWS_MAX: Final = 4_096
@@ -51,20 +52,20 @@ class LedgerControl(Struct, frozen=True, kw_only=True):
 class StatusQuery(Struct, frozen=True, kw_only=True, tag_field="q", tag="status"):
     """Query one bet by its ref; the answer is a Slip or None."""
 
-    account_no: int
+    account_no: AccountNo
     ref: str
 
 
 class BalanceQuery(Struct, frozen=True, kw_only=True, tag_field="q", tag="balance"):
     """Query an account's balance; the answer is a Balance or None."""
 
-    account_no: int
+    account_no: AccountNo
 
 
 class OpenBetsQuery(Struct, frozen=True, kw_only=True, tag_field="q", tag="open_bets"):
     """Query the pending and the unsettled accepted bets: Slips, oldest first, after a bet id."""
 
-    account_no: int
+    account_no: AccountNo
     after_bet_id: int = 0
     limit: int = 100
 
@@ -111,7 +112,7 @@ class ShellRoute(Struct, frozen=True, kw_only=True):
     kind: str  # "market" or "account"
     generation: int
     state: ShellState
-    shard: int = 0
+    shard: ShardNo = ShardNo(0)
 
 
 class AccountEventKind(StrEnum):
@@ -128,7 +129,7 @@ class AccountEventKind(StrEnum):
 class MarketRoute(Struct, frozen=True, kw_only=True):
     """Which shell hosts a market."""
 
-    market_no: int
+    market_no: MarketNo
     key: str
     shell: str
 

@@ -16,6 +16,7 @@ from actors.messages import ShellHealth, ShellState, decode_health
 from actors.peer import Peer, PeerError, PeerTimeoutError
 from actors.process import Launcher, PartSpec, Process
 from actors.settings import SupervisorSettings
+from engine.common.ids import ShardNo
 
 STOP_DEADLINE_S: Final = 10.0
 """Time a shell has to close its journal before it is killed; a kill loses nothing either."""
@@ -43,7 +44,7 @@ class ShellProcess:
     """
 
     def __init__(
-        self, *, name: str, kind: str, shard: int, factory: type, arguments: dict[str, Any]
+        self, *, name: str, kind: str, shard: ShardNo, factory: type, arguments: dict[str, Any]
     ) -> None:
         self.name = name
         self.kind = kind

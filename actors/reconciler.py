@@ -157,7 +157,7 @@ class Reconciler:
         for shard in shards:
             await self._attempt(self._carry_settlements_to(market, shard))
 
-    async def _carry_settlements_to(self, market: str, shard: int) -> None:
+    async def _carry_settlements_to(self, market: str, shard: ShardNo) -> None:
         """Carry an outbox's settlements to one account shard, portion by portion, in order."""
         limit = self._settings.chunk_rows
         while True:
@@ -237,7 +237,7 @@ class Reconciler:
                 pages += await self._bets(shell.name)
         return encode(compare_bets_and_slips(bets=np.concatenate(pages), shards=shards))
 
-    async def _slips(self, account: str, shard: int) -> ShardSlips:
+    async def _slips(self, account: str, shard: ShardNo) -> ShardSlips:
         pages: list[Rows] = []
         seqs = set()
         while True:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from actors.messages import ReconciliationReport
-from engine.common.ids import BetId, serial_of_bet, shard_of_bet
+from engine.common.ids import BetId, ShardNo, serial_of_bet, shard_of_bet
 from engine.common.rows import Rows, SlipState
 from engine.common.views import LedgerTotals
 
@@ -27,7 +27,7 @@ class ShardSlips(NamedTuple):
     `slips` are SLIP rows. `quiet` says that the slips and the totals are of one instant.
     """
 
-    shard: int
+    shard: ShardNo
     slips: Rows
     totals: Sequence[LedgerTotals]
     quiet: bool

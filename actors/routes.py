@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from actors.messages import MarketRoute, ShellRoute, ShellState
 from actors.peer import Peer
-from engine.common.ids import AccountNo, shard_of_account
+from engine.common.ids import AccountNo, MarketNo, ShardNo, shard_of_account
 
 
 class Routes:
@@ -23,8 +23,8 @@ class Routes:
     def __init__(self, *, shards: int) -> None:
         self.shards = shards
         self.version = 0
-        self.markets: dict[int, MarketRoute] = {}
-        self.market_no_by_key: dict[str, int] = {}
+        self.markets: dict[MarketNo, MarketRoute] = {}
+        self.market_no_by_key: dict[str, MarketNo] = {}
         self.shells: dict[str, ShellRoute] = {}
         self._peers: dict[str, Peer] = {}
         self._shell_version: dict[str, int] = {}
@@ -63,16 +63,16 @@ class Routes:
             return None
         return self._peers.get(shell)
 
-    def market_shell(self, market_no: int) -> str | None:
+    def market_shell(self, market_no: MarketNo) -> str | None:
         """Return the name of the shell that hosts a market, or None for an unknown market."""
         route = self.markets.get(market_no)
         return None if route is None else route.shell
 
-    def account_shell(self, account_no: int) -> str:
+    def account_shell(self, account_no: AccountNo) -> str:
         """Return the name of the shell that holds an account."""
         return account_shell_name(shard_of_account(AccountNo(account_no), shards=self.shards))
 
 
-def account_shell_name(shard: int) -> str:
+def account_shell_name(shard: ShardNo) -> str:
     """Return the name of an account shard's shell."""
     return f"account-{shard:03d}"

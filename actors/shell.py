@@ -15,6 +15,7 @@ from actors.failstop import ExitProcess, fail_stop
 from actors.messages import BATCH_ROWS_MAX, ShellHealth, ShellState, encode
 from actors.peer import Peer, PeerRefusedError
 from engine.common.rows import Rows
+from engine.common.units import Nanos
 from persistence.disk import LockHeldError
 from persistence.durable import DurableLedger, DurableMarkets
 from persistence.journal import JournalBrokenError
@@ -51,7 +52,7 @@ class Shell(Generic[DurableT]):
         self,
         *,
         name: str,
-        open_durable: Callable[[int], DurableT],
+        open_durable: Callable[[Nanos], DurableT],
         quarantine: str,
         clock: Callable[[], int],
         exit_process: ExitProcess,
@@ -66,7 +67,7 @@ class Shell(Generic[DurableT]):
             return
         try:
             with self._fail_stop():
-                self._durable = open_durable(clock())
+                self._durable = open_durable(Nanos(clock()))
                 self.why = self._durable.why
         except (JournalBrokenError, LockHeldError):
             # A predecessor that has not ended yet holds the lock. A quarantine would outlast it, so

@@ -36,7 +36,9 @@ from actors.routes import account_shell_name
 from actors.settings import MarketShellSettings, SupervisorSettings
 from engine.common.commands import CreateMarket
 from engine.common.events import Refused
+from engine.common.ids import MarketNo, ShardNo
 from engine.common.reasons import RETRYABLE, Reason
+from engine.common.units import Nanos
 from persistence.disk import Disk, LocalDisk
 from persistence.journal import JournalOptions
 
@@ -118,7 +120,7 @@ class Supervisor:
         self._directory = Directory.open(
             self._folder / "directory",
             disk=self._disk,
-            at_ns=self._clock_ns(),
+            at_ns=Nanos(self._clock_ns()),
             options=self._journal,
             account_shards=self._settings.account_shards,
         )
@@ -128,7 +130,9 @@ class Supervisor:
             markets_per_actor=self._settings.markets_per_actor, placed=placed
         )
         shards = range(self._settings.account_shards)
-        names = {account_shell_name(shard) for shard in shards} | {shell for _, shell in placed}
+        names = {account_shell_name(ShardNo(shard)) for shard in shards} | {
+            shell for _, shell in placed
+        }
         launcher = self._launcher = self._make_launcher()
         self._keeper = ProcessKeeper(
             launcher=launcher,
@@ -141,7 +145,7 @@ class Supervisor:
             clock=self._clock,
             rng=self._rng,
         )
-        await self._start_shells([self._account_process(shard) for shard in shards])
+        await self._start_shells([self._account_process(ShardNo(shard)) for shard in shards])
         market_shells = dict.fromkeys(shell for _, shell in placed)
         await self._start_shells([self._market_process(name) for name in market_shells])
 
@@ -163,7 +167,7 @@ class Supervisor:
             self._keeper.keep(shell)
         await asyncio.gather(*(shell.answering.wait() for shell in fresh))
 
-    def _account_process(self, shard: int) -> ShellProcess:
+    def _account_process(self, shard: ShardNo) -> ShellProcess:
         name = account_shell_name(shard)
         arguments = {**self._shell_arguments(name), "shard": shard}
         return ShellProcess(
@@ -173,7 +177,7 @@ class Supervisor:
     def _market_process(self, name: str) -> ShellProcess:
         arguments = {**self._shell_arguments(name), "settings": self._shell_settings}
         return ShellProcess(
-            name=name, kind="market", shard=0, factory=MarketShell, arguments=arguments
+            name=name, kind="market", shard=ShardNo(0), factory=MarketShell, arguments=arguments
         )
 
     def _shell_arguments(self, name: str) -> dict[str, Any]:
@@ -183,7 +187,7 @@ class Supervisor:
     def _begin_process(self, name: str) -> int:
         assert self._directory is not None
         with fail_stop(BY, self._exit_process):
-            return self._directory.begin_process(name, at_ns=self._clock_ns())
+            return self._directory.begin_process(name, at_ns=Nanos(self._clock_ns()))
 
     # --- markets ---------------------------------------------------------------------------------
     async def create_markets(self, payload: bytes) -> bytes:
@@ -209,7 +213,7 @@ class Supervisor:
         shells = self._placement.place(list(fresh))
         with fail_stop(BY, self._exit_process):
             directory.place(
-                list(fresh.values()), shells=shells, by=request.by, at_ns=self._clock_ns()
+                list(fresh.values()), shells=shells, by=request.by, at_ns=Nanos(self._clock_ns())
             )
         hosts = [directory.markets[n].shell for n in map(directory.no_by_key.get, keys) if n]
         await self._create_on(list(dict.fromkeys(hosts)))
@@ -271,7 +275,7 @@ class Supervisor:
                 del self._refused[market_no]
         if withdrawn:
             with fail_stop(BY, self._exit_process):
-                self._directory.withdraw(withdrawn, at_ns=self._clock_ns())
+                self._directory.withdraw(withdrawn, at_ns=Nanos(self._clock_ns()))
 
     # --- routes, gateways and feeds --------------------------------------------------------------
     async def subscribe_routes(self, name: str, peer: Peer) -> None:
@@ -319,7 +323,7 @@ class Supervisor:
         for subscriber in self._subscribers.values():
             subscriber.notify("on_routes", self._version, routes, markets, peers)
 
-    def _market_route(self, market_no: int) -> MarketRoute:
+    def _market_route(self, market_no: MarketNo) -> MarketRoute:
         assert self._directory is not None
         placed = self._directory.markets[market_no]
         return MarketRoute(market_no=market_no, key=placed.command.key, shell=placed.shell)

@@ -39,7 +39,7 @@ from actors.messages import (
 from actors.peer import LocalPeer, Peer, PeerError
 from actors.process import Launcher, PartSpec
 from actors.reconciler import Reconciler
-from actors.routes import Routes
+from actors.routes import Routes, account_shell_name
 from actors.settings import (
     ClusterSettings,
     MarketShellSettings,
@@ -56,7 +56,7 @@ from engine.common.commands import (
     SetRate,
 )
 from engine.common.events import LedgerEvent, MarketEvent
-from engine.common.ids import AccountNo
+from engine.common.ids import AccountNo, ShardNo, shard_of_account
 from persistence.journal import JournalOptions
 
 BY = "system"
@@ -405,13 +405,13 @@ class System:
         return [event for event in events if event is not None]
 
     async def open_accounts(
-        self, account_nos: Iterable[int], *, currency: str, rate_micro: int = 1_000_000
+        self, account_nos: Iterable[AccountNo], *, currency: str, rate_micro: int = 1_000_000
     ) -> list[LedgerEvent]:
         """Set a currency's rate, then open accounts in it; an account that exists is refused."""
         for shard in range(self.routes.shards):
-            await self._ledger(shard, [SetRate(currency=currency, rate_micro=rate_micro)])
+            await self._ledger(ShardNo(shard), [SetRate(currency=currency, rate_micro=rate_micro)])
         return await self._ledger_commands(
-            [OpenAccount(account_no=AccountNo(no), currency=currency) for no in account_nos]
+            [OpenAccount(account_no=no, currency=currency) for no in account_nos]
         )
 
     async def deposit(self, deposits: Iterable[Deposit]) -> list[LedgerEvent]:
@@ -446,9 +446,10 @@ class System:
     async def _ledger_commands(
         self, commands: Sequence[OpenAccount | Deposit]
     ) -> list[LedgerEvent]:
-        by_shard: dict[int, list[int]] = {}
+        by_shard: dict[ShardNo, list[int]] = {}
         for i, command in enumerate(commands):
-            by_shard.setdefault(command.account_no % self.routes.shards, []).append(i)
+            shard = shard_of_account(command.account_no, shards=self.routes.shards)
+            by_shard.setdefault(shard, []).append(i)
         events: dict[int, LedgerEvent] = {}
         for shard, indices in by_shard.items():
             for start in range(0, len(indices), _COMMANDS_IN_CALL_MAX):
@@ -457,7 +458,7 @@ class System:
                 events.update(zip(part, answered, strict=True))
         return [events[i] for i in range(len(commands))]
 
-    async def _ledger(self, shard: int, commands: Sequence[LedgerCommand]) -> list[LedgerEvent]:
-        shell = self.routes.account_shell(shard)
+    async def _ledger(self, shard: ShardNo, commands: Sequence[LedgerCommand]) -> list[LedgerEvent]:
+        shell = account_shell_name(shard)
         payload = LedgerControl(by=BY, commands=tuple(commands))
         return decode_ledger_events(await self.peer(shell).ask("control", encode(payload)))

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from engine.common.commands import OutcomeResult
 from engine.common.rows import Rows, SlipState
-from engine.common.units import OUTCOMES_MAX
+from engine.common.units import OUTCOMES_MAX, Minor
 from engine.common.views import LedgerTotals
 
 Ints = npt.NDArray[np.int64]
@@ -32,8 +32,8 @@ class Audit(NamedTuple):
 
     bets: int
     accepted: int
-    turnover_minor: int
-    payout_minor: int
+    turnover_minor: Minor
+    payout_minor: Minor
     refusals: dict[int, int]
     differences: tuple[str, ...]
 
@@ -98,8 +98,8 @@ def audit(
     return Audit(
         bets=len(records),
         accepted=int(accepted.sum()),
-        turnover_minor=_exact_sum(records["stake_minor"][accepted]),
-        payout_minor=_exact_sum(slips["payout_minor"]),
+        turnover_minor=Minor(_exact_sum(records["stake_minor"][accepted])),
+        payout_minor=Minor(_exact_sum(slips["payout_minor"])),
         refusals=dict(zip(reasons.tolist(), counts.tolist(), strict=True)),
         differences=tuple(found),
     )

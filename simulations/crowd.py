@@ -13,9 +13,9 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from engine.common.ids import parse_market_key
+from engine.common.ids import AccountNo, parse_market_key
 from engine.common.lifecycle import Status
-from engine.common.units import STAKE_MINOR_MAX
+from engine.common.units import STAKE_MINOR_MAX, Minor
 from engine.common.views import PriceImage
 
 Ints = npt.NDArray[np.int64]
@@ -110,7 +110,7 @@ class Behaviour:
     share: float
     think_s: float
     bets_max: int
-    stake_minor: int
+    stake_minor: Minor
     stake_spread: float
     bankroll_stakes: int
     policies: tuple[float, float, float]
@@ -127,7 +127,7 @@ BEHAVIOURS: Final[dict[Profile, Behaviour]] = {
         share=0.22,
         think_s=1.2,
         bets_max=2,
-        stake_minor=2_000,
+        stake_minor=Minor(2_000),
         stake_spread=0.6,
         bankroll_stakes=200,
         policies=(0.2, 0.6, 0.2),
@@ -138,7 +138,7 @@ BEHAVIOURS: Final[dict[Profile, Behaviour]] = {
         share=0.08,
         think_s=1.5,
         bets_max=1,
-        stake_minor=1_500,
+        stake_minor=Minor(1_500),
         stake_spread=0.5,
         bankroll_stakes=150,
         policies=(0.3, 0.6, 0.1),
@@ -150,7 +150,7 @@ BEHAVIOURS: Final[dict[Profile, Behaviour]] = {
         share=0.14,
         think_s=1.4,
         bets_max=2,
-        stake_minor=800,
+        stake_minor=Minor(800),
         stake_spread=0.8,
         bankroll_stakes=150,
         policies=(0.1, 0.5, 0.4),
@@ -161,7 +161,7 @@ BEHAVIOURS: Final[dict[Profile, Behaviour]] = {
         share=0.18,
         think_s=1.0,
         bets_max=3,
-        stake_minor=1_500,
+        stake_minor=Minor(1_500),
         stake_spread=0.7,
         bankroll_stakes=200,
         policies=(0.3, 0.4, 0.3),
@@ -172,7 +172,7 @@ BEHAVIOURS: Final[dict[Profile, Behaviour]] = {
         share=0.18,
         think_s=0.5,
         bets_max=4,
-        stake_minor=150,
+        stake_minor=Minor(150),
         stake_spread=0.5,
         bankroll_stakes=800,
         policies=(0.2, 0.3, 0.5),
@@ -183,7 +183,7 @@ BEHAVIOURS: Final[dict[Profile, Behaviour]] = {
         share=0.05,
         think_s=3.0,
         bets_max=1,
-        stake_minor=90_000,
+        stake_minor=Minor(90_000),
         stake_spread=0.8,
         bankroll_stakes=60,
         policies=(0.5, 0.5, 0.0),
@@ -194,7 +194,7 @@ BEHAVIOURS: Final[dict[Profile, Behaviour]] = {
         share=0.09,
         think_s=2.0,
         bets_max=3,
-        stake_minor=5_000,
+        stake_minor=Minor(5_000),
         stake_spread=0.5,
         bankroll_stakes=120,
         policies=(1.0, 0.0, 0.0),
@@ -205,7 +205,7 @@ BEHAVIOURS: Final[dict[Profile, Behaviour]] = {
         share=0.06,
         think_s=1.5,
         bets_max=1,
-        stake_minor=1_000,
+        stake_minor=Minor(1_000),
         stake_spread=0.5,
         bankroll_stakes=60,
         policies=(0.4, 0.3, 0.3),
@@ -222,9 +222,9 @@ assert all(len(behaviour.family_appeal) == len(Family) for behaviour in BEHAVIOU
 class Bettor(NamedTuple):
     """One bettor of a crowd, with its account and bankroll."""
 
-    account_no: int
+    account_no: AccountNo
     profile: Profile
-    bankroll_minor: int
+    bankroll_minor: Minor
 
 
 class Orders(NamedTuple):
@@ -311,7 +311,8 @@ def crowd(count: int, *, rng: Random, first_account_no: int = 1) -> list[Bettor]
     for number, (profile, factor) in enumerate(zip(profiles, factors.tolist(), strict=True)):
         behaviour = BEHAVIOURS[profile]
         bankroll_minor = int(behaviour.stake_minor * behaviour.bankroll_stakes * factor)
-        bettors.append(Bettor(first_account_no + number, Profile(profile), bankroll_minor))
+        account_no = AccountNo(first_account_no + number)
+        bettors.append(Bettor(account_no, Profile(profile), Minor(bankroll_minor)))
     return bettors
 
 

@@ -1,8 +1,8 @@
-"""What every accepted bet is owed, worked out from the words in the markets' journals alone.
+"""Compute the payout of every accepted bet from the markets' journals alone.
 
-Owns arithmetic of its own on purpose, as the auditor does: it reads which bets were accepted, which
-results, deductions and cancelled windows were announced and taken back, and pays each bet by hand.
-It shares no code with the machine whose payouts it is held against, and changes nothing.
+Owns its own arithmetic on purpose, as the audit does: it reads the accepted bets and the results,
+deductions, cancelled windows and rollbacks, and computes each payout independently. Shares no code
+with the machine whose payouts are compared with these, and never changes anything.
 """
 
 from collections.abc import Iterable
@@ -19,28 +19,30 @@ from engine.common.events import (
     MarketSettled,
     SettlementRolledBack,
 )
+from engine.common.ids import BetId
+from engine.common.units import Minor, Nanos, OddsMilli
 from persistence.disk import Disk
 from persistence.frames import Record
 from persistence.records import Kind, decode_bets, decode_market_control
 from persistence.recovery import replay_folder
 
 OPEN: Final = -1
-"""What a bet is owed while nothing has been decided of it."""
+"""Payout of a bet that is neither settled nor cancelled."""
 
 
 class _Bet(NamedTuple):
-    bet_id: int
-    at_ns: int
+    bet_id: BetId
+    at_ns: Nanos
     outcome: int
-    stake_minor: int
-    odds_milli: int
+    stake_minor: Minor
+    odds_milli: OddsMilli
 
 
 class _Window(NamedTuple):
-    """A cancellation of bets; `bets` is how many there were when it was announced."""
+    """A cancelled time window; `bets` is the number of bets placed before the cancellation."""
 
-    from_ns: int | None
-    until_ns: int | None
+    from_ns: Nanos | None
+    until_ns: Nanos | None
     bets: int
 
     def covers(self, bet: _Bet, number: int) -> bool:
@@ -52,7 +54,7 @@ class _Window(NamedTuple):
 
 
 class _Market:
-    """One market's story so far."""
+    """One market's accepted bets and what has been decided about them."""
 
     def __init__(self) -> None:
         self.bets: list[_Bet] = []
@@ -61,12 +63,12 @@ class _Market:
         self.windows: list[_Window] = []
         self.cancelled = False
 
-    def hear(self, event: Any) -> None:
-        """Take an event into account."""
+    def apply(self, event: Any) -> None:
+        """Apply an event of this market."""
         match event:
             case FeedApplied():
                 for part in event.events:
-                    self.hear(part)
+                    self.apply(part)
             case MarketSettled():
                 self.results, self.deductions = event.results, event.deductions
             case SettlementRolledBack():
@@ -86,8 +88,8 @@ class _Market:
             case _:
                 pass
 
-    def due_minor(self, number: int) -> int:
-        """Return what the bet of this place is owed, rounded down once; `OPEN` if undecided."""
+    def payout_minor(self, number: int) -> int:
+        """Return the payout of bet `number` (from 0), rounded down once; `OPEN` if undecided."""
         bet = self.bets[number]
         if self.cancelled or any(window.covers(bet, number) for window in self.windows):
             return bet.stake_minor
@@ -95,13 +97,14 @@ class _Market:
             return OPEN
         result = self.results[bet.outcome]
         void = Fraction(result.void_halves, 2)
-        back = void
+        returned = void
         if result.won:
-            share = Fraction(result.dead_heat_num, result.dead_heat_den)
-            back += (1 - void) * share * self._odds(bet)
-        return int(bet.stake_minor * back)
+            dead_heat = Fraction(result.dead_heat_num, result.dead_heat_den)
+            returned += (1 - void) * dead_heat * self._odds(bet)
+        return int(bet.stake_minor * returned)
 
     def _odds(self, bet: _Bet) -> Fraction:
+        """Return a bet's odds after the first deduction that applies to it."""
         odds = Fraction(bet.odds_milli, 1_000)
         for deduction in self.deductions:
             if bet.at_ns < deduction.until_ns:
@@ -113,54 +116,60 @@ class _Market:
 
 
 def expected_payouts_minor(folders: Iterable[Path], *, disk: Disk | None = None) -> dict[int, int]:
-    """Return by bet id what each accepted bet is owed, in minor units of its own currency.
+    """Return each accepted bet's payout by bet id, in minor units of the bet's currency.
 
     Parameters
     ----------
     folders : iterable of Path
-        The market shells' journals, each there from its first record on.
+        The folders of the market shells' journals, which must begin with record 1.
     disk : Disk, optional
-        Where they are.
+        Holds the journals; the local disk by default.
+
+    Returns
+    -------
+    dict
+        Payout by bet id; `OPEN` for a bet that is neither settled nor cancelled.
 
     Raises
     ------
     ValueError
-        A journal's first segments are gone: the story cannot be told from its beginning.
+        If a journal's first segments have been removed.
     JournalDamagedError
-        At the first thing that is not as written.
+        At the first record that is not as written.
     """
     payouts: dict[int, int] = {}
     for folder in folders:
         markets: dict[int, _Market] = {}
 
         def visit(record: Record, _machine: Any, markets: dict[int, _Market] = markets) -> None:
-            _take(record, markets)
+            _apply(record, markets)
 
         replayed = replay_folder(folder, disk=disk, visit=visit)
         if replayed.snapshot_seq:
-            raise ValueError(f"{folder}: the journal's beginning is gone")
+            raise ValueError(f"{folder}: the journal's first segments have been removed")
         for market in markets.values():
             for number, bet in enumerate(market.bets):
-                payouts[bet.bet_id] = market.due_minor(number)
+                payouts[bet.bet_id] = market.payout_minor(number)
     return payouts
 
 
-def _take(record: Record, markets: dict[int, _Market]) -> None:
+def _apply(record: Record, markets: dict[int, _Market]) -> None:
+    """Add a record's accepted bets to their markets, or apply its events."""
     if record.kind == Kind.BETS:
         rows, decisions = decode_bets(record.payload)
         for row, decision in zip(rows, decisions, strict=True):
-            # An answer given before (flagged) is not a second bet.
+            # A flagged decision repeats an earlier answer: it is not a second bet.
             if decision["reason"] == 0 and not decision["flags"]:
                 bet = _Bet(
-                    int(row["bet_id"]),
+                    BetId(int(row["bet_id"])),
                     record.at_ns,
                     int(row["outcome"]),
-                    int(row["stake_minor"]),
-                    int(decision["odds_milli"]),
+                    Minor(int(row["stake_minor"])),
+                    OddsMilli(int(decision["odds_milli"])),
                 )
                 markets.setdefault(int(row["market_no"]), _Market()).bets.append(bet)
     elif record.kind == Kind.CONTROL:
         for event in decode_market_control(record.payload).events:
             number = getattr(event, "market_no", None)
             if number is not None:
-                markets.setdefault(number, _Market()).hear(event)
+                markets.setdefault(number, _Market()).apply(event)

@@ -1,9 +1,9 @@
-"""What leaning on the book is worth: one crowd, one margin, four ways to follow what was taken.
+"""Measure the value of skewing odds: the same crowd and margin without a skew and with three skews.
 
 Owns the demand model of the crowd, the rounds of quoting and betting, and the figures of the final
-books. The markets are the very ones that trade; a seed gives the same crowd to every lean. Never
-draws a result: each final book is weighed over all its outcomes by their true chances, so that the
-luck of results is in the spread and not in the comparison.
+books. Markets are run by the engine's own machine; a seed gives the same crowd to every skew. Never
+draws a result: each final book is weighted over its outcomes by their true probabilities, so the
+luck of results widens the spread but does not distort the comparison.
 """
 
 import sys
@@ -44,28 +44,32 @@ _UNBOUND: Final = Limits(
 )
 _STRENGTHS: Final = (6.0, 4.0, 5.0)
 """Concentrations of the true probabilities' Dirichlet distribution."""
-_CHANCE_MIN: Final = 0.08
+_PROBABILITY_MIN: Final = 0.08
 
 
 class Demand(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a crowd bets on an outcome of true probability p quoted at probability u.
 
-    Bets come at a rate proportional to `p ** tilt * fans * (odds ratio of u under p) ** elasticity`
-    where `fans` is drawn once for each outcome, with `fans_spread` the standard deviation of its
-    logarithm: what the desk cannot know beforehand. Payouts are log-normal round
-    `bet_payout_minor`.
+    The rate of bets is proportional to ``p ** tilt * popularity * ratio ** elasticity``, where
+    ``ratio = p (1 - u) / ((1 - p) u)``. The popularity is drawn once for each outcome and is
+    unknown to the trader; `popularity_spread` is the standard deviation of its logarithm. The
+    bets' payouts are log-normal with median `bet_payout_minor` and spread `payout_spread`.
+    `bets_per_round` is the mean number of bets on a market in a round at fair odds.
     """
 
     bets_per_round: Annotated[float, Meta(gt=0.0, le=1_000.0)] = 1.5
     elasticity: Annotated[float, Meta(ge=0.1, le=100.0)] = 8.0
     tilt: Annotated[float, Meta(ge=-4.0, le=4.0)] = 1.0
-    fans_spread: Annotated[float, Meta(ge=0.0, le=3.0)] = 0.5
+    popularity_spread: Annotated[float, Meta(ge=0.0, le=3.0)] = 0.5
     bet_payout_minor: Annotated[int, Meta(ge=100, le=10_000_000)] = 10_000
     payout_spread: Annotated[float, Meta(ge=0.0, le=3.0)] = 0.6
 
 
 class Trial(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One experiment: so many seeds of so many markets, prices moving once a round."""
+    """One experiment: its seeds, markets for each seed, and rounds; odds are set once a round.
+
+    `risk_minor` is the scale of the skews and the risk tolerance of the certainty equivalent.
+    """
 
     seeds: Annotated[int, Meta(ge=1, le=10_000)] = 100
     markets: Annotated[int, Meta(ge=1, le=1_000)] = 10
@@ -75,13 +79,15 @@ class Trial(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     demand: Demand = Demand()
 
 
-class Shaded(Struct, frozen=True, kw_only=True):
-    """What one lean made of the crowds, per market, in minor units.
+class SkewResult(Struct, frozen=True, kw_only=True):
+    """The figures of one skew: means over all final books, in minor units per market.
 
-    `certain_minor` is what a house of the trial's risk tolerance would take for sure instead;
-    `certain_error_minor` its standard error. `worst_minor` is the mean over books of the profit on
-    the outcome that hurts most, `imbalance` the mean over books of the profit's deviation over
-    outcomes, as a share of turnover. `unleant` counts the quotes that held no lean after all.
+    `spread_minor` is the standard deviation of the profit, `low_minor` its 5% quantile.
+    `worst_minor` is the mean of the profit on each book's worst outcome, `imbalance` the mean of
+    the profit's standard deviation over a book's outcomes, as a share of turnover. `certain_minor`
+    is the certainty equivalent of the profit at the trial's risk tolerance (exponential utility),
+    `certain_error_minor` its standard error. `unskewed` counts quotes to which the skew could not
+    be applied.
     """
 
     skew: str
@@ -94,29 +100,29 @@ class Shaded(Struct, frozen=True, kw_only=True):
     imbalance: float
     certain_minor: float
     certain_error_minor: float
-    unleant: int
+    unskewed: int
 
 
 class Crowd:
-    """One seed's markets: what is true of them, and who bets on them.
+    """One seed's markets: their true probabilities and the bets placed on them.
 
     Parameters
     ----------
     trial : Trial
         The experiment.
     seed : int
-        Of everything drawn.
+        Seed of everything that is drawn.
     """
 
     def __init__(self, trial: Trial, *, seed: int) -> None:
         truth, self._rng = np.random.default_rng(seed).spawn(2)
         self._demand: Final = trial.demand
-        chances = truth.dirichlet(_STRENGTHS, trial.markets).clip(_CHANCE_MIN)
+        drawn = truth.dirichlet(_STRENGTHS, trial.markets).clip(_PROBABILITY_MIN)
         self.fair: Final[Floats] = np.ascontiguousarray(
-            (chances / chances.sum(axis=1, keepdims=True)).ravel()
+            (drawn / drawn.sum(axis=1, keepdims=True)).ravel()
         )
-        fans = np.exp(self._demand.fans_spread * truth.standard_normal(len(self.fair)))
-        appeal = (self.fair**self._demand.tilt * fans).reshape(-1, len(OUTCOMES))
+        popularity = np.exp(self._demand.popularity_spread * truth.standard_normal(len(self.fair)))
+        appeal = (self.fair**self._demand.tilt * popularity).reshape(-1, len(OUTCOMES))
         self._appeal: Final[Floats] = (appeal / appeal.sum(axis=1, keepdims=True)).ravel()
 
     def bets(self, quoted: Quoted) -> npt.NDArray[np.void]:
@@ -137,8 +143,8 @@ class Crowd:
         return rows[self._rng.permutation(len(rows))]
 
 
-class _House:
-    """Markets that are quoted and bet on, round after round."""
+class _QuotedMarkets:
+    """Markets that are quoted with one skew and bet on, round after round."""
 
     def __init__(self, trial: Trial, crowd: Crowd, skew: Skew | None) -> None:
         self._trial, self._crowd, self._skew = trial, crowd, skew
@@ -148,7 +154,7 @@ class _House:
         self._quoter = Quoter(offsets, np.ones(trial.markets), types, ladder=CENTS)
         self._odds: list[tuple[OddsMilli, ...]] = []
         self._serial = 1
-        self.unleant = 0
+        self.unskewed = 0
 
     def run(self) -> tuple[Floats, Floats]:
         """Return each market's turnover, and the profit on each of its outcomes."""
@@ -159,7 +165,7 @@ class _House:
             rows["bet_id"] = np.arange(first, first + len(rows))
             self._serial += len(rows)
             decisions = self._markets.place(rows, Nanos(round_no))
-            assert not decisions["reason"].any(), "no limit is in the way"
+            assert not decisions["reason"].any(), "a bet was refused"
         books = [self._markets.book_image(no) for no in self._markets.market_nos()]
         turnover = np.array([book.stake_taken_minor for book in books], np.float64)
         return turnover, -np.array([book.liability_minor for book in books], np.float64)
@@ -175,7 +181,7 @@ class _House:
         quoted = self._quoter.quote(
             self._crowd.fair, margin=self._trial.margin, skew=self._skew, figures=figures
         )
-        self.unleant += int((quoted.shortfalls & Shortfall.SKEW != 0).sum())
+        self.unskewed += int((quoted.shortfalls & Shortfall.SKEW != 0).sum())
         odds = [
             tuple(map(OddsMilli, row))
             for row in quoted.odds_milli.reshape(-1, len(OUTCOMES)).tolist()
@@ -189,7 +195,7 @@ class _House:
         no = MarketNo(number + 1)
         commands: list[MarketCommand] = []
         if not self._odds:
-            key = f"shading-{no}/{MARKET_TYPE}"
+            key = f"skewing-{no}/{MARKET_TYPE}"
             commands = [
                 CreateMarket(
                     market_no=no, key=key, outcomes=OUTCOMES, odds_milli=odds_milli, limits=_UNBOUND
@@ -205,13 +211,13 @@ class _House:
 
 
 def skews(trial: Trial) -> dict[str, Skew | None]:
-    """Return the leans compared: each follows the book at the trial's risk tolerance."""
+    """Return the skews compared, by name; all have the trial's risk tolerance as their scale."""
     return {
         "none": None,
         "linear": LinearSkew(scale_minor=trial.risk_minor, shift_milli_max=60),
         "log-odds": LogOddsSkew(scale_minor=trial.risk_minor, log_odds_milli_max=250),
         "optimal": OptimalSkew(
-            risk_minor=trial.risk_minor,
+            risk_minor=Minor(trial.risk_minor),
             bet_payout_minor=trial.demand.bet_payout_minor,
             elasticity=trial.demand.elasticity,
             tilt=trial.demand.tilt,
@@ -220,43 +226,55 @@ def skews(trial: Trial) -> dict[str, Skew | None]:
     }
 
 
-def shade(name: str, skew: Skew | None, trial: Trial) -> Shaded:
-    """Let every seed's crowd bet against one lean, and weigh the final books."""
-    turnovers, profits, chances = [], [], []
-    unleant = 0
+def run_skew(name: str, skew: Skew | None, trial: Trial) -> SkewResult:
+    """Let every seed's crowd bet against one skew and return the figures of the final books.
+
+    Parameters
+    ----------
+    name : str
+        The skew's name in the result.
+    skew : Skew or None
+        The skew; None quotes without one.
+    trial : Trial
+        The experiment.
+    """
+    turnovers, profits, probabilities = [], [], []
+    unskewed = 0
     for seed in range(trial.seeds):
         crowd = Crowd(trial, seed=seed)
-        house = _House(trial, crowd, skew)
-        turnover, profit = house.run()
+        markets = _QuotedMarkets(trial, crowd, skew)
+        turnover, profit = markets.run()
         turnovers.append(turnover)
         profits.append(profit)
-        chances.append(crowd.fair.reshape(profit.shape))
-        unleant += house.unleant
-    books = _Books(np.concatenate(turnovers), np.concatenate(profits), np.concatenate(chances))
-    return _weigh(name, books, risk_minor=trial.risk_minor, unleant=unleant)
+        probabilities.append(crowd.fair.reshape(profit.shape))
+        unskewed += markets.unskewed
+    books = _Books(
+        np.concatenate(turnovers), np.concatenate(profits), np.concatenate(probabilities)
+    )
+    return _figures(name, books, risk_minor=Minor(trial.risk_minor), unskewed=unskewed)
 
 
 class _Books(NamedTuple):
-    """Final books, one a row: turnover, the profit on each outcome, and its true chance."""
+    """Final books, one a row: turnover, and the profit and true probability of each outcome."""
 
     turnover: Floats
     profit: Floats
-    chances: Floats
+    probabilities: Floats
 
 
-def _weigh(name: str, final: _Books, *, risk_minor: int, unleant: int) -> Shaded:
-    turnover, profit, chances = final
+def _figures(name: str, final: _Books, *, risk_minor: Minor, unskewed: int) -> SkewResult:
+    turnover, profit, probabilities = final
     books = len(profit)
-    means = (chances * profit).sum(axis=1)
+    means = (probabilities * profit).sum(axis=1)
     mean = float(means.mean())
-    within = np.sqrt((chances * (profit - means[:, np.newaxis]) ** 2).sum(axis=1))
-    spread = float(np.sqrt((chances * (profit - mean) ** 2).sum() / books))
+    within = np.sqrt((probabilities * (profit - means[:, np.newaxis]) ** 2).sum(axis=1))
+    spread = float(np.sqrt((probabilities * (profit - mean) ** 2).sum() / books))
     order = np.argsort(profit, axis=None)
-    reached = np.cumsum(chances.ravel()[order]) / books
-    low = float(profit.ravel()[order][int(np.searchsorted(reached, 0.05))])
-    utility = (chances * np.exp(-profit / risk_minor)).sum(axis=1)
+    cumulative = np.cumsum(probabilities.ravel()[order]) / books
+    low = float(profit.ravel()[order][int(np.searchsorted(cumulative, 0.05))])
+    utility = (probabilities * np.exp(-profit / risk_minor)).sum(axis=1)
     average = float(utility.mean())
-    return Shaded(
+    return SkewResult(
         skew=name,
         books=books,
         turnover_minor=float(turnover.mean()),
@@ -267,17 +285,17 @@ def _weigh(name: str, final: _Books, *, risk_minor: int, unleant: int) -> Shaded
         imbalance=float((within / np.maximum(turnover, 1.0)).mean()),
         certain_minor=-risk_minor * float(np.log(average)),
         certain_error_minor=risk_minor * float(utility.std(ddof=1) / np.sqrt(books)) / average,
-        unleant=unleant,
+        unskewed=unskewed,
     )
 
 
-def compare(trial: Trial) -> list[Shaded]:
-    """Run a trial with no lean and with each form of it."""
-    return [shade(name, skew, trial) for name, skew in skews(trial).items()]
+def compare(trial: Trial) -> list[SkewResult]:
+    """Run a trial without a skew and with each skew."""
+    return [run_skew(name, skew, trial) for name, skew in skews(trial).items()]
 
 
-def table(rows: Sequence[Shaded]) -> str:
-    """Lay results out as a table in Markdown, money in major units."""
+def table(rows: Sequence[SkewResult]) -> str:
+    """Return results as a Markdown table, money in major units."""
     head = (
         "skew", "turnover", "profit", "of turnover", "sd", "5%", "worst outcome", "imbalance",
         "certain",
@@ -305,12 +323,12 @@ TRIALS: Final = (
     Trial(margin=Margin(book_milli=1_050, book_within_milli=4, capped=False)),
     Trial(rounds=160, margin=Margin(book_milli=1_050, book_within_milli=4, capped=False)),
 )
-"""The default, four times its bets (time for a book to come back into balance by itself), and both
-where a lean may take odds above fair."""
+"""The default trial; one of four times as many rounds, in which books have time to return to
+balance by themselves; and both with skews that may raise odds above fair."""
 
 
 def conditions(trial: Trial) -> str:
-    """Say in one line what a trial is."""
+    """Return a trial's parameters in one line."""
     demand = trial.demand
     return (
         f"{trial.seeds} seeds of {trial.markets} markets, {trial.rounds} rounds of "
@@ -318,12 +336,12 @@ def conditions(trial: Trial) -> str:
         f"{demand.bet_payout_minor / 100:,.0f}; book {trial.margin.book_milli}, odds above fair "
         f"{'never' if trial.margin.capped else 'allowed'}; risk tolerance "
         f"{trial.risk_minor / 100:,.0f}, elasticity {demand.elasticity:g}, tilt {demand.tilt:g}, "
-        f"fans {demand.fans_spread:g}"
+        f"popularity {demand.popularity_spread:g}"
     )
 
 
 def main() -> None:
-    """Print the trials: conditions, then the table."""
+    """Run every trial of `TRIALS` and print its parameters and its table."""
     for trial in TRIALS:
         sys.stdout.write(f"{conditions(trial)}\n\n{table(compare(trial))}\n\n")
 

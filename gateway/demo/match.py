@@ -14,6 +14,7 @@ import numpy as np
 from msgspec.structs import replace
 from rich.console import Console
 
+from engine.common.ids import MarketNo
 from actors.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED
 from actors.messages import ShellState, ShellStatus, decode_health
 from actors.peer import PeerError
@@ -124,7 +125,7 @@ class Demo:
         self._trader: Trader
         self._bettors: Bettors
         self._crowd: list[Bettor] = []
-        self._result_no = 0
+        self._result_no = MarketNo(0)
         self._checks: list[Check] = []
         self._kill: asyncio.Task[None] | None = None
         scene = Scene(
