@@ -132,7 +132,7 @@ def test_a_market_that_a_trader_suspended_is_not_opened_by_a_feed(tmp_path: Path
 def test_a_fixture_is_priced_once_in_every_shell_that_hosts_its_markets(tmp_path: Path):
     async def main():
         async with open_feed_system(tmp_path, markets_per_actor=1) as it:
-            keys = ["cup-1/1x2", "cup-1/1x2?half=1"]
+            keys = ["cup-1/1x2", "cup-1/first_half_1x2"]
             created = await it.system.create_markets([market(key) for key in keys])
             routes = [answer.route for answer in created if answer.route]
             assert len({route.shell for route in routes}) == 2
