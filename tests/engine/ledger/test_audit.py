@@ -65,8 +65,8 @@ FAULTS = [
     ("transfers", 0, "kind", 3, "unknown kind"),
     ("transfers", 0, "amount_minor", 0, "amount out of bounds"),
     ("transfers", 0, "amount_minor", BALANCE_MINOR_MAX + 1, "amount out of bounds"),
-    ("transfers", 0, "amount_minor", 999, "the balance is not transfers"),
-    ("transfers", 0, "kind", 2, "the balance is not transfers"),
+    ("transfers", 0, "amount_minor", 999, "balance is not transfers"),
+    ("transfers", 0, "kind", 2, "balance is not transfers"),
     ("transfers", 0, "ref", (0, 1, 1, 1), "empty ref"),
     ("transfers", 0, "pad", (0, 1, 0), "padding in use"),
     ("transfers", 1, "account", 0, "repeats an account's ref"),
@@ -81,7 +81,7 @@ FAULTS = [
     ("slips", 2, "rate_micro", RATE_MICRO_MAX + 1, "rate out of bounds"),
     ("slips", 3, "payout_minor", -1, "payout out of bounds"),
     ("slips", 3, "payout_minor", PAYOUT_MINOR_MAX + 1, "payout out of bounds"),
-    ("slips", 3, "payout_minor", 251, "the balance is not transfers"),
+    ("slips", 3, "payout_minor", 251, "balance is not transfers"),
     ("slips", 2, "payout_minor", 1, "paid without a settlement"),
     ("slips", 2, "ref", (0, 0, 0, 0), "empty ref"),
     ("slips", 2, "ref", (ord("a"), 0, 0, 0), "repeats an account's ref"),
@@ -115,7 +115,7 @@ MOVES = [
     (
         ("accounts", 0, "available_minor"),
         ("accounts", 1, "available_minor"),
-        "the balance is not transfers",
+        "balance is not transfers",
     ),
     (("accounts", 0, "pending_minor"), ("accounts", 0, "at_stake_minor"), "pending_minor is not"),
     (
@@ -124,7 +124,7 @@ MOVES = [
         "at_stake_minor is not",
     ),
     (("external_minor", 0, ""), ("house_minor", 0, ""), "external_minor: EUR is not minus"),
-    (("house_minor", 0, ""), ("accounts", 1, "available_minor"), "the balance is not transfers"),
+    (("house_minor", 0, ""), ("accounts", 1, "available_minor"), "balance is not transfers"),
 ]
 
 

@@ -95,7 +95,7 @@ class ResolutionTwin:
         )
 
     def resolution(self, number: int) -> tuple[int, int]:
-        """Return how a bet ended and what it is paid, by the windows, the status and the results."""
+        """Return how a bet ended and what it is paid, by windows, status and results."""
         bet = self.bets[number]
         if self.refunded(number):
             return RESULT_NUMBERS["CANCELLED"], bet.stake

@@ -1,0 +1,121 @@
+"""Compilation of kernels: fixed signatures, cache stamps, and the check of numba's internals."""
+
+import subprocess
+import sys
+
+import numba
+import numpy as np
+import pytest
+
+from engine.common import index_nb, units_nb
+from engine.common.index import empty_table
+from engine.common.jit import kernel
+from engine.common.lifecycle import BET_REFUSAL, Status
+from engine.market import place_nb, settle_nb
+
+
+def stamp_of(compiled: object) -> str:
+    return repr(compiled._cache._cache_file._source_stamp)
+
+
+def test_cache_stamp_of_a_kernel_holds_the_stamps_of_the_kernels_it_calls() -> None:
+    assert stamp_of(index_nb.mix_nb) in stamp_of(index_nb.find_nb)
+    assert stamp_of(index_nb.seek_nb) in stamp_of(place_nb.find_rows_nb)
+    assert stamp_of(place_nb.decide_nb) in stamp_of(place_nb.decide_all_nb)
+    assert stamp_of(place_nb.stake_max_nb) in stamp_of(place_nb.decide_all_nb)
+    assert stamp_of(units_nb.payout_minor_nb) in stamp_of(place_nb.decide_all_nb)
+    assert stamp_of(units_nb.payout_minor_nb) in stamp_of(settle_nb.audit_nb)
+
+
+def test_cache_stamp_of_a_kernel_holds_the_constants_it_reads() -> None:
+    stamp = stamp_of(place_nb.decide_all_nb)
+    assert "('_STAKE_OVER_LIMIT', '302')" in stamp
+    refusals = tuple(int(BET_REFUSAL[Status(number)]) for number in range(-5, 2))
+    assert f"('_REFUSALS', '{refusals}')" in stamp
+
+
+WEIGHTS = np.array([1, 2], np.int64)
+NAME = "a"
+
+
+def test_cache_stamp_changes_with_tuples_arrays_and_text() -> None:
+    def weigh_nb() -> int:
+        return WEIGHTS[0] if NAME == "a" else WEIGHTS[1]
+
+    before = stamp_of(kernel()(weigh_nb))
+    WEIGHTS[1] = 3
+    after = stamp_of(kernel()(weigh_nb))
+    assert before != after
+    assert "('NAME', \"'a'\")" in after
+
+
+def test_kernel_with_a_signature_compiles_nothing_else() -> None:
+    with pytest.raises(TypeError, match="No matching definition"):
+        index_nb.fill_nb(empty_table(1), [1.0], 0, 1)
+
+
+def test_kernel_without_a_signature_compiles_at_its_first_call() -> None:
+    @kernel()
+    def double_nb(value: int) -> int:
+        return 2 * value
+
+    assert double_nb(21) == 42
+
+
+def import_with(change: str) -> subprocess.CompletedProcess[str]:
+    """Import engine.common.jit in a new process after a change of numba."""
+    return subprocess.run(
+        [sys.executable, "-c", f"{change}\nimport engine.common.jit"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+REMOVALS = {
+    "disable_compile": """
+from numba.core.dispatcher import Dispatcher, _DispatcherBase
+for kind in (Dispatcher, _DispatcherBase):
+    if "disable_compile" in vars(kind):
+        delattr(kind, "disable_compile")
+""",
+    "_cache": """
+from numba.core.dispatcher import Dispatcher
+enable_caching = Dispatcher.enable_caching
+def enable_and_remove(self):
+    enable_caching(self)
+    del self._cache
+Dispatcher.enable_caching = enable_and_remove
+""",
+    "_cache_file": """
+from numba.core import caching
+init = caching.FunctionCache.__init__
+def init_and_remove(self, function):
+    init(self, function)
+    del self._cache_file
+caching.FunctionCache.__init__ = init_and_remove
+""",
+    "_source_stamp": """
+from numba.core import caching
+init = caching.IndexDataCacheFile.__init__
+def init_and_remove(self, *args, **kwargs):
+    init(self, *args, **kwargs)
+    del self._source_stamp
+caching.IndexDataCacheFile.__init__ = init_and_remove
+""",
+}
+
+
+@pytest.mark.parametrize("attribute", REMOVALS)
+def test_import_names_numba_s_version_and_the_attribute_that_is_missing(attribute: str) -> None:
+    result = import_with(REMOVALS[attribute])
+    assert result.returncode == 1
+    assert f"ImportError: numba {numba.__version__}: " in result.stderr
+    assert f"({attribute} is missing)" in result.stderr
+
+
+def test_import_succeeds_with_the_installed_numba_and_without_compilation() -> None:
+    assert import_with("").returncode == 0
+    disabled = import_with("import os; os.environ['NUMBA_DISABLE_JIT'] = '1'")
+    assert disabled.returncode == 0, disabled.stderr
