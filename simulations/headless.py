@@ -1,7 +1,8 @@
-"""A whole match in one process: desk, crowd, markets and ledger, with no Ray, socket or disk.
+"""Simulate a whole match in one process: trader, crowd, markets and ledger.
 
-Owns the order of events of a simulated match. The machines are the very ones that trade; time is
-the match's own, so a seed gives the same bets, the same books and the same state hashes anywhere.
+Owns the order of events of a simulated match. Markets and ledger are the engine's own machines;
+time is the match's, so a seed gives the same bets, books and state hashes everywhere. Never uses
+Ray, sockets or a disk.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -47,10 +48,10 @@ BETS_MAX: Final = 10_000_000
 STEP_S_MAX: Final = 600
 OUTBOX_ROWS: Final = 65_536
 CHASE_FACTOR: Final = 5.0
-"""How much busier chasers are in the step in which a goal falls."""
+"""Factor on the chasers' share of the bets in the step after a goal."""
 SHARD: Final = ShardNo(0)
 _TENS: Final = 10 ** np.arange(7, -1, -1)
-"""Powers that write a bet's number as the eight digits of its ref."""
+"""Powers of ten that give the eight decimal digits of a bet's ref."""
 
 assert BETS_MAX < 10**8
 
@@ -58,7 +59,7 @@ Random = np.random.Generator
 
 
 class Play(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How a match is simulated: `bets` over the whole match, prices moving every `step_s`."""
+    """How a match is simulated: `bets` over the whole match, new odds every `step_s` seconds."""
 
     seed: int = 0
     bettors: Annotated[int, Meta(ge=1, le=100_000)] = 1_000
@@ -69,9 +70,9 @@ class Play(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
-    """What a simulated match left behind.
+    """The result of a simulated match.
 
-    `reserved_refusals` counts by reason the bets that their account refused, which no market saw.
+    `reserved_refusals` counts by reason the bets that the account refused; no market received them.
     """
 
     books: Audit
@@ -82,17 +83,17 @@ class Outcome(Struct, frozen=True, kw_only=True):
 
     @property
     def sound(self) -> bool:
-        """Say whether money adds up and both books agree bet by bet."""
+        """Whether the ledger sums to zero and the audit found no difference."""
         return self.ledger_zero and not self.books.differences
 
 
 class Headless:
-    """One match being simulated; `run` plays it, the machines may be looked at before and after.
+    """One simulated match; `run` plays it. The machines can be read before and after.
 
     Parameters
     ----------
     match : MatchTimeline
-        What happened.
+        The match.
     play : Play
         How it is simulated.
     """
@@ -115,34 +116,34 @@ class Headless:
             )
             for profile in Profile
         }
-        self._busyness = _busyness(self._bettors)
+        self._bet_rates = _bet_rates(self._bettors)
 
     # --- the match -------------------------------------------------------------------------------
 
     def run(self) -> Outcome:
-        """Play the match from opening to closed books."""
+        """Play the match: open the markets, bet until full time, settle, and audit."""
         self._open()
         goals = [goal.played_s for goal in self.match.regular_goals]
-        shut_until_s = -1
-        stale: Board | None = None
+        suspended_until_s = -1
+        before_goal: Board | None = None
         steps = self._steps()
         for (begin_s, end_s), count in zip(steps, self._shares(len(steps)), strict=True):
-            fallen = any(begin_s <= goal_s < end_s for goal_s in goals)
-            if fallen:
-                stale = Board(self._prices())
-                self._obey(self.trader.suspend(self._prices(), why="goal"), begin_s)
-                shut_until_s = begin_s + SUSPENDED_S
+            goal = any(begin_s <= goal_s < end_s for goal_s in goals)
+            if goal:
+                before_goal = Board(self._prices())
+                self._apply(self.trader.suspend(self._prices(), why="goal"), begin_s)
+                suspended_until_s = begin_s + SUSPENDED_S
             state = self.match.regular_state_at(end_s - 1)
-            shut = begin_s < shut_until_s
-            self._obey(self.trader.reprice(state, self._prices(), resume=not shut), begin_s)
-            self._bet(count, Board(self._prices()), stale, fallen=fallen, played_s=begin_s)
-            stale = stale if shut else None
-        return self._whistle()
+            suspended = begin_s < suspended_until_s
+            self._apply(self.trader.reprice(state, self._prices(), resume=not suspended), begin_s)
+            self._bet(count, Board(self._prices()), before_goal, goal=goal, played_s=begin_s)
+            before_goal = before_goal if suspended else None
+        return self._settle()
 
     def _open(self) -> None:
         state = self.match.state_at(-1)
-        self._obey(self.trader.create(state, first_market_no=1), 0)
-        self._obey(self.trader.open(self._prices()), 0)
+        self._apply(self.trader.create(state, first_market_no=1), 0)
+        self._apply(self.trader.open(self._prices()), 0)
         accounts: list[LedgerCommand] = [SetRate(currency=CURRENCY)]
         for bettor in self._bettors:
             amount = Minor(max(1, int(bettor.bankroll_minor * self.play.bankroll_factor)))
@@ -153,17 +154,17 @@ class Headless:
             event = self.ledger.apply(command, self._at_ns(0))
             assert not isinstance(event, Refused), event
 
-    def _whistle(self) -> Outcome:
-        """Settle every market, carry each settlement to the ledger, and close the books."""
+    def _settle(self) -> Outcome:
+        """Settle every market, apply each settlement to the ledger, and audit."""
         end_s = self.match.regular_s
         at_ns = self._at_ns(end_s)
         self.ledger.exchange(self._verdicts, np.zeros(0, RESERVATION), at_ns)
         self._verdicts = np.zeros(0, DECISION)
         state = self.match.regular_state_at(end_s)
-        self._obey(self.trader.settle(state, self._prices()), end_s)
+        self._apply(self.trader.settle(state, self._prices()), end_s)
         while len(rows := self.markets.outbox(shard=SHARD, limit=OUTBOX_ROWS)):
             self.ledger.settle(rows.astype(SETTLEMENT, copy=True), at_ns)
-            self._obey([AckOutbox(shard=SHARD, upto=int(rows["outbox_seq"][-1]))], end_s)
+            self._apply([AckOutbox(shard=SHARD, upto=int(rows["outbox_seq"][-1]))], end_s)
         results: Mapping[int, Sequence[OutcomeResult]] = by_market_no(
             self.trader.results(state), self._prices()
         )
@@ -176,7 +177,7 @@ class Headless:
         )
 
     def _steps(self) -> list[tuple[int, int]]:
-        """Cut play into steps at whistles and goals, so that a goal begins a step of its own."""
+        """Return the steps of play, from second to second; every goal and whistle begins one."""
         whistles = {EventKind.KICK_OFF, EventKind.GOAL, EventKind.HALF_TIME, EventKind.FULL_TIME}
         cuts = [
             event.played_s
@@ -188,22 +189,23 @@ class Headless:
         return list(pairwise(times))
 
     def _shares(self, steps: int) -> Iterator[int]:
-        """Spread the bets evenly over the steps."""
+        """Yield the number of bets in each step; they are spread evenly over the steps."""
         total = self.play.bets
         return (total * (n + 1) // steps - total * n // steps for n in range(steps))
 
     # --- bets ------------------------------------------------------------------------------------
 
     def _bet(
-        self, count: int, board: Board, stale: Board | None, *, fallen: bool, played_s: int
+        self, count: int, board: Board, before_goal: Board | None, *, goal: bool, played_s: int
     ) -> None:
-        """Let the crowd bet: chasers on what they still remember, the others on what they see."""
-        busyness = self._busyness.copy()
-        busyness[Profile.CHASER] *= CHASE_FACTOR if fallen else 1.0
-        counts = self._rng.multinomial(count, busyness / busyness.sum()).tolist()
+        """Let the crowd bet: chasers on the board before a goal, the others on the current one."""
+        rates = self._bet_rates.copy()
+        rates[Profile.CHASER] *= CHASE_FACTOR if goal else 1.0
+        counts = self._rng.multinomial(count, rates / rates.sum()).tolist()
         parts, accounts = [], []
         for profile, wanted in zip(Profile, counts, strict=True):
-            seen = stale if stale is not None and profile is Profile.CHASER else board
+            late = before_goal if profile is Profile.CHASER else None
+            seen = board if late is None else late
             orders = draw_orders(profile, seen, count=wanted, rng=self._rng)
             parts.append(orders)
             at = self._rng.integers(0, max(len(self._accounts[profile]), 1), len(orders.outcome))
@@ -211,13 +213,13 @@ class Headless:
         self._place(join_orders(parts), np.concatenate(accounts), self._at_ns(played_s))
 
     def _place(self, orders: Orders, accounts: npt.NDArray[np.uint32], at_ns: Nanos) -> None:
-        """Reserve, decide, and keep the verdicts for the next exchange, as a gateway does."""
+        """Reserve the stakes, decide the bets, and keep the verdicts for the next exchange."""
         reservations = self._reservations(orders, accounts)
         answers = self.ledger.exchange(self._verdicts, reservations, at_ns)
         booked = answers["reason"] == 0
         reasons, counts = np.unique(answers["reason"][~booked], return_counts=True)
-        for reason, seen in zip(reasons.tolist(), counts.tolist(), strict=True):
-            self._reserved_refusals[reason] = self._reserved_refusals.get(reason, 0) + seen
+        for reason, count in zip(reasons.tolist(), counts.tolist(), strict=True):
+            self._reserved_refusals[reason] = self._reserved_refusals.get(reason, 0) + count
         reserved, answers = reservations[booked], answers[booked]
         bets = np.zeros(len(answers), BET)
         for field in ("bet_id", "rate_micro"):
@@ -245,7 +247,7 @@ class Headless:
     def _prices(self) -> list[PriceImage]:
         return [self.markets.price_image(no) for no in self.markets.market_nos()]
 
-    def _obey(self, commands: Iterable[MarketCommand], played_s: int) -> None:
+    def _apply(self, commands: Iterable[MarketCommand], played_s: int) -> None:
         for command in commands:
             event = self.markets.apply(command, self._at_ns(played_s))
             assert not isinstance(event, Refused), (command, event)
@@ -254,8 +256,8 @@ class Headless:
         return Nanos(self._kick_off_ns + played_s * 1_000_000_000)
 
 
-def _busyness(bettors: Sequence[Bettor]) -> npt.NDArray[np.float64]:
-    """Return how many bets a second each habit's bettors place together."""
+def _bet_rates(bettors: Sequence[Bettor]) -> npt.NDArray[np.float64]:
+    """Return the bets per second of all bettors of each profile together."""
     rates = np.zeros(len(Profile))
     for bettor in bettors:
         behaviour = BEHAVIOURS[bettor.profile]
@@ -264,5 +266,5 @@ def _busyness(bettors: Sequence[Bettor]) -> npt.NDArray[np.float64]:
 
 
 def play_match(match: MatchTimeline, play: Play) -> Outcome:
-    """Simulate a match from opening to closed books."""
+    """Simulate a match: open the markets, bet until full time, settle, and audit."""
     return Headless(match, play).run()

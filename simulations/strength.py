@@ -1,7 +1,7 @@
-"""How many goals a match should bring: expected total and supremacy from the teams' strengths.
+"""Expected goals of a match, total and supremacy, from the teams' strengths.
 
-Owns the reading of `strength2022.csv`, whose header says how its figures were fitted. Never sees a
-match being played: this is the view on the eve, from which the first prices come.
+Owns the reading of `strength2022.csv`, whose header says how its figures were fitted. Never uses
+the course of a match: these are expectations before kick-off, for the opening odds.
 """
 
 import math
@@ -20,22 +20,22 @@ _HOME: Final = "home"
 
 
 class StrengthError(ValueError):
-    """A file of strengths is wrong: the message names the line."""
+    """A file of strengths is invalid; the message names the line."""
 
 
 class UnknownTeamError(LookupError):
-    """No strength is on file for this team."""
+    """The table has no strength for this team."""
 
 
 class Strength(NamedTuple):
-    """One team: goals for and against, as multiples of an average team's."""
+    """One team's goals for and against, as multiples of an average team's."""
 
     attack: float
     defence: float
 
 
 class Expectation(NamedTuple):
-    """Goals expected in ninety minutes: both teams' together, and home's less away's."""
+    """Goals expected in ninety minutes: both teams' total, and home's less away's (supremacy)."""
 
     total: float
     supremacy: float
@@ -53,33 +53,33 @@ class Expectation(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Strengths:
-    """A table of teams, the goals an average side scores, and what home ground multiplies it by."""
+    """A table of teams, the goals an average team scores, and the factor of home ground."""
 
     mean_goals: float
     home_factor: float
     teams: dict[str, Strength]
 
     def expect(self, *, home: str, away: str, host: str = "") -> Expectation:
-        """Return what to expect of a match on neutral ground, or on the host's.
+        """Return the expected goals of a match on neutral ground, or on the host's.
 
         Parameters
         ----------
         home, away : str
-            The two teams as the file names them.
+            The two teams' names in the table.
         host : str
-            The team, if one of the two, that plays at home.
+            The team on whose home ground matches are played; without it, the ground is neutral.
 
         Raises
         ------
         UnknownTeamError
-            When a team is not in the table.
+            If a team is not in the table.
         """
         for team in (home, away):
             if team not in self.teams:
-                raise UnknownTeamError(f"no strength on file for {team[:40]!r}")
-        one, other = self.teams[home], self.teams[away]
-        for_home = self.mean_goals * one.attack * other.defence
-        for_away = self.mean_goals * other.attack * one.defence
+                raise UnknownTeamError(f"no strength for {team[:40]!r}")
+        home_team, away_team = self.teams[home], self.teams[away]
+        for_home = self.mean_goals * home_team.attack * away_team.defence
+        for_away = self.mean_goals * away_team.attack * home_team.defence
         for_home *= self.home_factor if home == host else 1.0
         for_away *= self.home_factor if away == host else 1.0
         return Expectation(for_home + for_away, for_home - for_away)
@@ -91,7 +91,8 @@ def load_strengths(text: str) -> Strengths:
     Raises
     ------
     StrengthError
-        At the first line that is not ``name,number[,number]`` in bounds, or on a missing row.
+        At the first line that is not ``name,number[,number]`` within the bounds, or if a row is
+        missing.
     """
     lines = [
         (number, line.split(","))
@@ -136,6 +137,6 @@ def _figure(line: int, column: str, text: str) -> float:
 
 @cache
 def strengths_2022() -> Strengths:
-    """Return the teams of the 2022 World Cup as they stood on its eve."""
+    """Return the strengths of the teams of the 2022 World Cup before its first match."""
     file = resources.files("simulations").joinpath("strength2022.csv")
     return load_strengths(file.read_text(encoding="utf-8"))

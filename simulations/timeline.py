@@ -1,11 +1,11 @@
-"""A match as it was played: its goals on the match clock, its periods, its score at any second.
+"""A played match: its goals on the match clock, its periods, and its score at any second.
 
-Owns the clock's arithmetic and the figures of the 2022 World Cup in `worldcup2022.csv`. Never
-prices and never settles anything: a timeline says what happened, not what it is worth.
+Owns the clock's arithmetic and the reading of the 2022 World Cup from `worldcup2022.csv`. Never
+prices or settles a market.
 
-Time here is `played_s`, seconds of play since kick-off: stoppage time counts, breaks do not, so
-that 45+2 comes two minutes before 47. Markets on football settle at `regular_s`, the whistle
-after ninety minutes and stoppage.
+Times are `played_s`, seconds of play since kick-off: stoppage time counts and breaks do not, so
+45+2 is two minutes before 47. Football markets settle at `regular_s`, the whistle after ninety
+minutes and stoppage.
 """
 
 import bisect
@@ -35,11 +35,11 @@ COLUMNS: Final = (
     "shoot_out",
 )
 MATCHES_MAX: Final = 10_000
-"""Rows one file of matches may hold."""
+"""Most rows of a file of matches."""
 GOALS_MAX: Final = 40
-"""Goals one match may hold."""
+"""Most goals of a match."""
 ADDED_MINUTES_MIN: Final = (2, 5, 1, 1)
-"""Stoppage played after each period where no later goal tells of more: the source is silent."""
+"""Stoppage of each period in minutes, unless a goal fell later: the source does not state it."""
 PERIOD_MINUTES: Final = (45, 45, 15, 15)
 REGULAR_PERIODS: Final = 2
 PLAYED: Final = (
@@ -58,7 +58,7 @@ _STARTS: Final = tuple(accumulate(PERIOD_MINUTES, initial=0))
 
 
 class TimelineError(ValueError):
-    """A file of matches is wrong: the message names the line and the column."""
+    """A file of matches is invalid; the message names the line and the column."""
 
     def __init__(self, *, line: int, column: str, message: str) -> None:
         super().__init__(f"line {line}, {column}: {message}")
@@ -67,11 +67,11 @@ class TimelineError(ValueError):
 
 
 class UnknownMatchError(LookupError):
-    """No match of this id is on file."""
+    """The file of matches has no match of this id."""
 
 
 class Side(StrEnum):
-    """Whom a goal counts for."""
+    """The team that a goal counts for."""
 
     HOME = "h"
     AWAY = "a"
@@ -86,7 +86,7 @@ class GoalKind(StrEnum):
 
 
 class EventKind(StrEnum):
-    """What stands out on the match clock."""
+    """Kind of event on the match clock."""
 
     KICK_OFF = "kick-off"
     GOAL = "goal"
@@ -109,7 +109,7 @@ class Score(NamedTuple):
 
 
 class Moment(NamedTuple):
-    """A minute as a scoreboard writes it: 23, or 45+2. The 23rd minute is the one 22:00 begins."""
+    """A minute as on a scoreboard: 23, or 45+2. The 23rd minute begins at 22:00."""
 
     minute: int
     stoppage: int = 0
@@ -120,7 +120,7 @@ class Moment(NamedTuple):
 
 
 class Goal(NamedTuple):
-    """One goal: when by the scoreboard, for whom, how, and at which second of play."""
+    """One goal: its scoreboard minute, team, kind, and second of play."""
 
     at: Moment
     side: Side
@@ -129,7 +129,7 @@ class Goal(NamedTuple):
 
 
 class Event(NamedTuple):
-    """Something of note: `score` is the score once it has happened."""
+    """One event; `score` is the score after it."""
 
     kind: EventKind
     played_s: int
@@ -138,7 +138,7 @@ class Event(NamedTuple):
 
 
 class Clock(NamedTuple):
-    """A running match clock: `period` counts from 0; past its end, stoppage seconds run."""
+    """A match clock. `period` counts from 0; after its regular end `stoppage_s` counts seconds."""
 
     period: int
     minute: int
@@ -155,10 +155,10 @@ class Clock(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class MatchTimeline:
-    """One match from kick-off to its end; build it with `load_matches`.
+    """One match from kick-off to its end; `load_matches` constructs it.
 
-    `full_time` is the score after ninety minutes and stoppage, the one that football markets
-    settle on; `extra_time` and `shoot_out` are None where they were not played.
+    `full_time` is the score after ninety minutes and stoppage, on which football markets settle;
+    `extra_time` and `shoot_out` are None if they were not played.
     """
 
     match: str
@@ -175,7 +175,7 @@ class MatchTimeline:
 
     @property
     def title(self) -> str:
-        """Home and away as one line."""
+        """The two teams as ``home - away``."""
         return f"{self.home} - {self.away}"
 
     @cached_property
@@ -193,15 +193,15 @@ class MatchTimeline:
 
     @cached_property
     def regular_goals(self) -> tuple[Goal, ...]:
-        """Goals of the ninety minutes and their stoppage."""
+        """Goals in the ninety minutes and their stoppage."""
         return tuple(goal for goal in self.goals if goal.at.minute <= _STARTS[REGULAR_PERIODS])
 
     def score_at(self, played_s: float) -> Score:
-        """Return the score once everything up to this second of play has happened."""
+        """Return the score after all goals up to and including this second of play."""
         return _score(self.goals[: bisect.bisect_right(self.goals, played_s, key=_played_s)])
 
     def clock_at(self, played_s: float) -> Clock:
-        """Return what the stadium's clock shows at a second of play."""
+        """Return the match clock at a second of play."""
         second = min(max(int(played_s), 0), self.ends_s[-1])
         period = min(bisect.bisect_right(self.ends_s, second), len(self.ends_s) - 1)
         into_s = second - (self.ends_s[period - 1] if period else 0)
@@ -215,10 +215,10 @@ class MatchTimeline:
         return min(60 * minute + added_s, self.regular_s)
 
     def state_at(self, played_s: float) -> MatchState:
-        """Return what the pricing model is told at a second of play; before 0 it is pre-match.
+        """Return the pricing model's state at a second of play; before 0 it is pre-match.
 
-        Breaks take no play, so at the second of a whistle the next period has begun; after the
-        last one the match is over.
+        Breaks take no seconds of play, so at the second of a whistle the next period has begun;
+        after the last whistle the match is over.
         """
         if played_s < 0:
             return MatchState()
@@ -245,14 +245,14 @@ class MatchTimeline:
         )
 
     def regular_state_at(self, played_s: float) -> MatchState:
-        """Return the same for the ninety minutes alone, which end at `regular_s`."""
+        """Return `state_at` for the ninety minutes alone, which end at `regular_s`."""
         if played_s < self.regular_s:
             return self.state_at(played_s)
         state = self.state_at(self.regular_s)
         return state.at(period=Period.FULL_TIME, clock_s=60 * _STARTS[REGULAR_PERIODS])
 
     def events(self) -> tuple[Event, ...]:
-        """Return everything of note, in order; a goal comes before a whistle of its second."""
+        """Return all events in order; a goal comes before a whistle in the same second."""
         kinds = (
             EventKind.HALF_TIME,
             EventKind.FULL_TIME,
@@ -286,7 +286,7 @@ def _score(goals: Sequence[Goal]) -> Score:
 
 
 class _Row:
-    """One line of the file with its place in it, for errors that can be acted on."""
+    """One line of the file with its line number, for error messages."""
 
     def __init__(self, line: int, cells: Sequence[str]) -> None:
         self.line = line
@@ -318,15 +318,15 @@ class _Row:
         return kick_off
 
     def goals(self) -> list[tuple[Moment, Side, GoalKind]]:
-        """Parse ``23hp 45+2a`` into moments, oldest first."""
-        words = self.cells["goals"].split(" ") if self.cells["goals"] else []
-        if len(words) > GOALS_MAX:
+        """Parse goals like ``23hp 45+2a``, oldest first."""
+        texts = self.cells["goals"].split(" ") if self.cells["goals"] else []
+        if len(texts) > GOALS_MAX:
             self.fail("goals", f"at most {GOALS_MAX} goals")
         found = []
-        for word in words:
-            match = _GOAL.fullmatch(word)
+        for text in texts:
+            match = _GOAL.fullmatch(text)
             if match is None:
-                self.fail("goals", f"a goal is like 23h, 45+2a or 80hp, not {word[:50]!r}")
+                self.fail("goals", f"a goal is like 23h, 45+2a or 80hp, not {text[:50]!r}")
             at = Moment(int(match["minute"]), int(match["stoppage"] or 0))
             if not 1 <= at.minute <= _STARTS[-1]:
                 self.fail("goals", f"minute 1 to {_STARTS[-1]}, not {at.minute}")
@@ -334,23 +334,23 @@ class _Row:
                 self.fail("goals", f"stoppage follows a period's last minute, not {at}")
             found.append((at, Side(match["side"]), GoalKind(match["kind"])))
         if any(later[0] < earlier[0] for earlier, later in pairwise(found)):
-            self.fail("goals", "goals stand oldest first")
+            self.fail("goals", "goals must be in order, oldest first")
         return found
 
 
 def load_matches(text: str) -> dict[str, MatchTimeline]:
-    """Read matches from the layout of `worldcup2022.csv`, by id and in the file's order.
+    """Read matches in the layout of `worldcup2022.csv`; return them by id in the file's order.
 
     Parameters
     ----------
     text : str
-        Comment lines (``#``), a header of `COLUMNS`, then one line a match, fields without
+        Comment lines (``#``), a header of `COLUMNS`, then one line for each match; fields have no
         commas.
 
     Raises
     ------
     TimelineError
-        At the first line that breaks the layout or whose goals do not add up to its scores.
+        At the first line of another layout, or whose goals do not add up to its scores.
     """
     matches: dict[str, MatchTimeline] = {}
     lines = _lines(text)
@@ -415,7 +415,7 @@ def _period(at: Moment) -> int:
 def _on_the_clock(
     found: Sequence[tuple[Moment, Side, GoalKind]], added_min: Sequence[int]
 ) -> tuple[Goal, ...]:
-    """Give goals their seconds of play, spread evenly over the minute they fell in."""
+    """Return goals with their seconds of play; goals of one minute are spread evenly over it."""
     goals = []
     for at, grouped in groupby(found, key=lambda goal: goal[0]):
         group = list(grouped)
@@ -430,9 +430,9 @@ def _check_scores(row: _Row, match: MatchTimeline) -> None:
     for period, (column, score) in enumerate(ends):
         counted = match.score_at(match.ends_s[period])
         if counted != score:
-            row.fail(column, f"the goals until then make {counted}, not {score}")
+            row.fail(column, f"the goals until then add up to {counted}, not {score}")
     if match.extra_time is not None and _score(match.goals) != match.extra_time:
-        row.fail("extra_time", f"all goals make {_score(match.goals)}, not {match.extra_time}")
+        row.fail("extra_time", f"all goals add up to {_score(match.goals)}, not {match.extra_time}")
     if match.shoot_out is not None and match.extra_time is None:
         row.fail("shoot_out", "a shoot-out follows extra time")
 
@@ -450,10 +450,10 @@ def match_by_id(match: str) -> MatchTimeline:
     Raises
     ------
     UnknownMatchError
-        When there is none of this id; the message says which ids there are.
+        If no match has this id; the message names the first and the last id.
     """
     matches = world_cup_2022()
     if match not in matches:
         first, *_, last = matches
-        raise UnknownMatchError(f"no match {match[:40]!r} on file: there are {first} to {last}")
+        raise UnknownMatchError(f"no match {match[:40]!r}: the file has {first} to {last}")
     return matches[match]

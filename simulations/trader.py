@@ -1,9 +1,10 @@
-"""The trading desk of a football match: which markets it offers, and its commands as play goes on.
+"""The trader of one football match: the markets it offers and its commands during the match.
 
-Owns the fixture's catalogue, its limits and margin, and the routine of a match: reprice as time
-passes, suspend on a goal, close what the score has decided, settle at the whistle. Never applies a
-command: it is handed the markets' prices and returns what should be done. Markets that live in
-shells are priced there, from `pricing`; markets in this process get the odds of `reprice`.
+Owns the fixture's catalogue, its limits and margin, and the commands of a match: reprice as time
+passes, suspend on a goal, close markets that the score has decided, settle at the final whistle.
+Never applies a command: it takes the markets' prices and returns commands. Shells price their own
+markets from `MatchTrader.pricing`; markets in this process get their odds from
+`MatchTrader.reprice`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -34,7 +35,7 @@ from simulations.strength import Strengths, strengths_2022
 from simulations.timeline import MatchTimeline
 
 RESULT: Final = "1x2"
-"""The market that everybody watches."""
+"""The match result market, first in the catalogue."""
 CATALOGUE: Final = (
     RESULT,
     "double_chance",
@@ -52,11 +53,11 @@ CATALOGUE: Final = (
     "correct_score",
     "odd_even",
 )
-"""What a fixture offers, settled on ninety minutes and stoppage; the first ones matter most."""
+"""Market types of a fixture, settled on ninety minutes and stoppage; most important first."""
 MARKETS_MAX: Final = 125
-"""Markets that every match can offer: the catalogue, and then the rest of its full board."""
+"""Markets that every match can offer: the catalogue, then the rest of its full board."""
 SUSPENDED_S: Final = 120
-"""Seconds of play for which a goal keeps the markets shut."""
+"""Seconds of play for which the markets stay suspended after a goal."""
 MARGIN: Final = Margin(
     book_milli=1_050, book_milli_by_type={"correct_score": 1_140, "odd_even": 1_040}
 )
@@ -85,24 +86,31 @@ _LIMITS: Final = {RESULT: _ON_RESULTS, "correct_score": _ON_SCORES}
 
 
 def market_keys(match: MatchTimeline, *, markets: int = len(CATALOGUE)) -> tuple[str, ...]:
-    """Return the keys of the first so many markets: the catalogue's, then the full board's.
+    """Return the keys of a match's first markets: the catalogue's, then the full board's.
+
+    Parameters
+    ----------
+    match : MatchTimeline
+        The match.
+    markets : int
+        Number of keys, 1 to `MARKETS_MAX`.
 
     Raises
     ------
     ValueError
-        Unless it is from 1 to `MARKETS_MAX`.
+        If `markets` is outside its bounds.
     """
     if not 1 <= markets <= MARKETS_MAX:
         raise ValueError(f"markets: 1 to {MARKETS_MAX}, not {markets}")
     keys = dict.fromkeys(f"{match.match}/{name}" for name in CATALOGUE)
     if markets > len(keys):
         keys.update(dict.fromkeys(full_board(match.match, model=match_model(match))))
-    assert len(keys) >= markets, "every match has as many"
+    assert len(keys) >= markets, "a match's full board has MARKETS_MAX markets or more"
     return tuple(islice(keys, markets))
 
 
 def match_model(match: MatchTimeline, *, strengths: Strengths | None = None) -> MatchModel:
-    """Return what is believed of a match on its eve, with the stoppage that it will have."""
+    """Return a match's pricing model, from the teams' strengths and its actual stoppage time."""
     expectation = (strengths or strengths_2022()).expect(home=match.home, away=match.away)
     first_s, second_s = (60 * minutes for minutes in match.added_min[:2])
     return MatchModel(
@@ -114,14 +122,14 @@ def match_model(match: MatchTimeline, *, strengths: Strengths | None = None) -> 
 
 
 class MatchTrader:
-    """One fixture's desk.
+    """The trader of one fixture.
 
     Parameters
     ----------
     match : MatchTimeline
         The fixture.
     keys : sequence of str
-        Its markets.
+        The keys of its markets.
     """
 
     def __init__(self, match: MatchTimeline, keys: Sequence[str]) -> None:
@@ -131,9 +139,10 @@ class MatchTrader:
         self._decided: tuple[MatchState, frozenset[str]] | None = None
 
     def create(self, state: MatchState, *, first_market_no: int = 0) -> list[CreateMarket]:
-        """Return the commands that create the fixture's markets, at the state's prices.
+        """Return the commands that create the fixture's markets, with odds for `state`.
 
-        Numbers rise from `first_market_no`; 0 leaves numbering to whoever creates.
+        Market numbers rise from `first_market_no`; with 0 the receiver of the commands numbers the
+        markets.
         """
         quotes = self._board.quotes(self.model, state, MARGIN)
         return [
@@ -148,7 +157,7 @@ class MatchTrader:
         ]
 
     def open(self, prices: Iterable[PriceImage]) -> list[MarketCommand]:
-        """Open what has never been open."""
+        """Return the commands that open inactive markets."""
         return [
             OpenMarket(market_no=image.market_no)
             for image in prices
@@ -156,7 +165,7 @@ class MatchTrader:
         ]
 
     def suspend(self, prices: Iterable[PriceImage], *, why: str) -> list[MarketCommand]:
-        """Suspend what takes bets."""
+        """Return the commands that suspend active markets."""
         return [
             SuspendMarket(market_no=image.market_no, why=why)
             for image in prices
@@ -164,19 +173,19 @@ class MatchTrader:
         ]
 
     def pricing(self, state: MatchState) -> dict[str, Any]:
-        """Return what the shells price the fixture's markets from."""
+        """Return the model, state and margin from which shells price the fixture's markets."""
         return {"model": self.model, "state": state, "margin": MARGIN}
 
     def decided(self, state: MatchState) -> frozenset[str]:
         """Return the keys of the markets that the score alone has decided."""
-        # The clock decides nothing: what was worked out holds until a goal or a whistle.
+        # The clock decides no market: the result is cached until a goal or a whistle.
         score = state.at(period=state.period, clock_s=0)
         if self._decided is None or self._decided[0] != score:
             self._decided = score, frozenset(self._board.decided(score))
         return self._decided[1]
 
     def close(self, state: MatchState, prices: Iterable[PriceImage]) -> list[MarketCommand]:
-        """Close what the score has decided."""
+        """Return the commands that close open markets which the score has decided."""
         decided = self.decided(state)
         return [
             CloseMarket(market_no=image.market_no)
@@ -187,16 +196,16 @@ class MatchTrader:
     def reprice(
         self, state: MatchState, prices: Iterable[PriceImage], *, resume: bool
     ) -> list[MarketCommand]:
-        """Quote anew what has moved, and close what the score has decided.
+        """Return the commands that set changed odds and close markets the score has decided.
 
         Parameters
         ----------
         state : MatchState
-            The match as it stands.
+            The match's current state.
         prices : iterable of PriceImage
-            The fixture's markets as they stand.
+            The current prices of the fixture's markets.
         resume : bool
-            Whether suspended markets are to take bets again, at the new odds.
+            Whether suspended markets resume, with the new odds.
         """
         quotes = self._board.quotes(self.model, state, MARGIN)
         decided = self.decided(state)
@@ -207,9 +216,9 @@ class MatchTrader:
             if image.key in decided:
                 commands.append(CloseMarket(market_no=image.market_no))
                 continue
-            moved = _moved(image, quotes[image.key])
-            if moved:
-                commands.append(SetOdds(market_no=image.market_no, quotes=moved))
+            changed = _changed(image, quotes[image.key])
+            if changed:
+                commands.append(SetOdds(market_no=image.market_no, quotes=changed))
             if resume and image.status is Status.SUSPENDED:
                 commands.append(ResumeMarket(market_no=image.market_no))
         return commands
@@ -219,7 +228,7 @@ class MatchTrader:
         return self._board.results(state)
 
     def settle(self, state: MatchState, prices: Iterable[PriceImage]) -> list[MarketCommand]:
-        """Close and settle what the whistle has decided, unless it has been."""
+        """Return the commands that close and settle markets with a result, except settled ones."""
         results = self.results(state)
         commands: list[MarketCommand] = []
         for image in prices:
@@ -231,21 +240,21 @@ class MatchTrader:
         return commands
 
 
-def _moved(image: PriceImage, quotes: Sequence[Quote]) -> tuple[Quote, ...]:
-    """Return the quotes that differ from the image; odds not offered stay as they were."""
-    moved = []
+def _changed(image: PriceImage, quotes: Sequence[Quote]) -> tuple[Quote, ...]:
+    """Return the quotes that differ from the image; a withdrawn outcome keeps its last odds."""
+    changed = []
     for quote in quotes:
         active, odds_milli = image.active[quote.outcome], image.odds_milli[quote.outcome]
         if quote.active and (not active or quote.odds_milli != odds_milli):
-            moved.append(quote)
+            changed.append(quote)
         elif active and not quote.active:
             kept = OddsMilli(max(odds_milli, ODDS_MILLI_MIN))
-            moved.append(Quote(outcome=quote.outcome, odds_milli=kept, active=False))
-    return tuple(moved)
+            changed.append(Quote(outcome=quote.outcome, odds_milli=kept, active=False))
+    return tuple(changed)
 
 
 def by_market_no(
     results: Mapping[str, Sequence[OutcomeResult]], prices: Iterable[PriceImage]
 ) -> dict[int, Sequence[OutcomeResult]]:
-    """Return results by market number instead of key."""
+    """Return results by market number instead of by key."""
     return {image.market_no: results[image.key] for image in prices if image.key in results}

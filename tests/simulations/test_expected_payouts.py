@@ -1,4 +1,4 @@
-"""What bets are owed, told from the journal alone, is what the machine says last of each bet."""
+"""Payouts computed from the journal equal the last payout that the machine sent for each bet."""
 
 from pathlib import Path
 
@@ -36,14 +36,14 @@ WON, LOST, HALF = (
 TIED = OutcomeResult(won=True, dead_heat_num=1, dead_heat_den=3)
 
 
-class PriceGateway:
-    """One market, its bets, and the last word of each bet that went to the outbox."""
+class JournaledMarket:
+    """One market, its bets, and the last payout of each bet in its outbox."""
 
     def __init__(self, options: JournalOptions | None = None) -> None:
         self.disk: Disk = FaultyDisk()
         self.at_ns = 1_000
         self.durable = DurableMarkets.open(FOLDER, disk=self.disk, at_ns=0, options=options)
-        self.said: dict[int, int] = {}
+        self.paid: dict[int, int] = {}
         self.placed = 0
         self.position = 0
         self.do(
@@ -54,19 +54,19 @@ class PriceGateway:
         self.do(OpenMarket(market_no=1))
 
     def do(self, command: MarketCommand) -> None:
-        """Give a command and hear what it sends out."""
+        """Apply a command and record the payouts in the outbox."""
         self.at_ns += 10
         self.durable.control("test", [command], self.at_ns)
         machine = self.durable.machine
         assert machine is not None
         for row in machine.outbox(shard=0, limit=100_000):
             if row["result"] == BetResult.NONE:
-                self.said.pop(int(row["bet_id"]), None)
+                self.paid.pop(int(row["bet_id"]), None)
             else:
-                self.said[int(row["bet_id"])] = int(row["payout_minor"])
+                self.paid[int(row["bet_id"])] = int(row["payout_minor"])
 
     def feed(self, command: MarketCommand) -> None:
-        """Give a command as a feed does."""
+        """Apply a command as a step of a feed's update."""
         self.position += 1
         self.do(
             FeedUpdate(market_no=1, source="f/odds", position=self.position, steps=(command,))  # type: ignore[arg-type]
@@ -78,16 +78,16 @@ class PriceGateway:
         self.placed += 1
         rows = bet_rows([bet(self.placed, outcome=outcome, stake=stake, policy=Policy.ANY)])
         self.durable.place(rows, self.at_ns)
-        self.durable.place(rows, self.at_ns)  # the same again: one bet
+        self.durable.place(rows, self.at_ns)  # a repeated bet is not a second bet
 
     def compare(self) -> dict[int, int]:
-        """Assert that journal and machine agree; return the dues."""
+        """Assert that journal and machine agree; return the payouts."""
         machine = self.durable.machine
         assert machine is not None
         bets = machine.bets()
         accepted = bets["bet_id"][bets["reason"] == 0].tolist()
         payouts = expected_payouts_minor([FOLDER], disk=self.disk)
-        assert payouts == {number: self.said.get(number, OPEN) for number in accepted}
+        assert payouts == {number: self.paid.get(number, OPEN) for number in accepted}
         return payouts
 
 
@@ -127,39 +127,39 @@ def command_of(kind: str, one: object, two: object) -> MarketCommand:
 
 
 @given(st.lists(st.tuples(STEPS, st.booleans()), max_size=25))
-def test_journal_and_machine_owe_the_same_whatever_happened(steps) -> None:
-    house = PriceGateway()
+def test_journal_and_machine_agree_on_every_payout(steps) -> None:
+    market = JournaledMarket()
     windows: list[tuple[object, object]] = []
-    for (kind, *words), by_feed in steps:
+    for (kind, *values), by_feed in steps:
         if kind == "bet":
-            house.place(outcome=words[0], stake=words[1])
+            market.place(outcome=values[0], stake=values[1])
             continue
         if kind == "cancel":
-            windows.append((words[0], words[1]))
-        known = windows[-1] if kind == "uncancel" and windows and by_feed else words
-        (house.feed if by_feed else house.do)(command_of(kind, *known))
-    house.compare()
+            windows.append((values[0], values[1]))
+        known = windows[-1] if kind == "uncancel" and windows and by_feed else values
+        (market.feed if by_feed else market.do)(command_of(kind, *known))
+    market.compare()
 
 
-def test_bets_before_a_withdrawal_are_paid_less() -> None:
-    house = PriceGateway()
-    house.place(outcome=0, stake=10_00)
-    cut = Deduction(until_ns=house.at_ns + 1, keep_milli=750)
-    house.place(outcome=0, stake=10_00)
-    house.do(SettleMarket(market_no=1, results=(WON, LOST), deductions=(cut,)))
-    assert list(house.compare().values()) == [70_00, 90_00]
+def test_bets_placed_before_a_withdrawal_are_reduced() -> None:
+    market = JournaledMarket()
+    market.place(outcome=0, stake=10_00)
+    cut = Deduction(until_ns=market.at_ns + 1, keep_milli=750)
+    market.place(outcome=0, stake=10_00)
+    market.do(SettleMarket(market_no=1, results=(WON, LOST), deductions=(cut,)))
+    assert list(market.compare().values()) == [70_00, 90_00]
 
 
-def test_a_story_without_its_beginning_is_refused() -> None:
+def test_a_journal_without_its_first_segments_is_refused() -> None:
     options = JournalOptions(segment_bytes=4_096, allocate_bytes=1, snapshot_aside=False)
-    house = PriceGateway(options)
+    market = JournaledMarket(options)
     for _ in range(2):
         for _ in range(40):
-            house.place(outcome=0, stake=10)
-        assert house.durable.snapshot(at_ns=house.at_ns)
-    with pytest.raises(ValueError, match="beginning is gone"):
-        expected_payouts_minor([FOLDER], disk=house.disk)
+            market.place(outcome=0, stake=10)
+        assert market.durable.snapshot(at_ns=market.at_ns)
+    with pytest.raises(ValueError, match="first segments have been removed"):
+        expected_payouts_minor([FOLDER], disk=market.disk)
 
 
-def test_no_journals_owe_nothing() -> None:
+def test_without_journals_there_are_no_payouts() -> None:
     assert expected_payouts_minor([]) == {}

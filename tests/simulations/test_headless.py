@@ -1,4 +1,4 @@
-"""A match played in one process: money is kept, books agree, and a seed repeats itself anywhere."""
+"""Matches simulated in one process: money is conserved, books agree, a seed repeats its hashes."""
 
 import json
 import os
@@ -36,15 +36,15 @@ def test_money_is_conserved_across_ledger_and_books():
     assert totals.available_minor == -totals.external_minor - books.hold_minor
 
 
-def test_same_seed_same_hashes_another_seed_others():
-    first, again = play_match(FINAL, SMALL), play_match(FINAL, SMALL)
+def test_a_seed_gives_the_same_hashes_and_another_seed_others():
+    first, second = play_match(FINAL, SMALL), play_match(FINAL, SMALL)
     other = play_match(FINAL, Play(seed=6, bettors=80, bets=3_000))
-    assert first == again
+    assert first == second
     assert {first.market_hash, first.ledger_hash}.isdisjoint({other.market_hash, other.ledger_hash})
 
 
 @pytest.mark.parametrize("hash_seed", ["0", "4711"])
-def test_hashes_do_not_depend_on_the_interpreters_own_hashing(hash_seed):
+def test_hashes_do_not_depend_on_the_interpreters_hash_seed(hash_seed):
     script = (
         "import json; from simulations.headless import *; from simulations.timeline import *;"
         "o = play_match(match_by_id('wc22-64'), Play(seed=5, bettors=80, bets=3_000));"
@@ -62,7 +62,7 @@ def test_hashes_do_not_depend_on_the_interpreters_own_hashing(hash_seed):
     assert json.loads(done.stdout) == [here.market_hash, here.ledger_hash]
 
 
-def test_a_crowd_meets_the_refusals_that_real_ones_meet():
+def test_bets_are_refused_for_suspension_odds_limits_and_balance():
     outcome = play_match(FINAL, Play(seed=1, bettors=400, bets=20_000))
     met = set(outcome.books.refusals) | set(outcome.reserved_refusals)
     assert {
@@ -74,23 +74,23 @@ def test_a_crowd_meets_the_refusals_that_real_ones_meet():
 
 
 @pytest.mark.parametrize("match", world_cup_2022().values(), ids=lambda match: match.match)
-def test_every_match_on_file_can_be_played(match):
+def test_every_match_of_the_world_cup_can_be_played(match):
     assert play_match(match, Play(seed=2, bettors=30, bets=300, step_s=120)).sound
 
 
-def test_the_house_keeps_about_its_margin_over_the_tournament():
+def test_the_bookmaker_keeps_about_the_margin_over_the_tournament():
     books = [play_match(m, Play(seed=1, bets=2_000)).books for m in world_cup_2022().values()]
     turnover = sum(book.turnover_minor for book in books)
     assert -0.02 < sum(book.hold_minor for book in books) / turnover < 0.12
 
 
-def test_a_match_without_a_bet_is_played_too():
+def test_a_match_without_bets_can_be_played():
     outcome = play_match(match_by_id("wc22-10"), Play(bets=0, bettors=1))
     assert outcome.sound
     assert outcome.books.bets == 0
 
 
-def test_a_book_takes_many_bets_quickly_enough_to_be_used():
+def test_the_books_of_a_hundred_thousand_bets_agree():
     outcome = play_match(FINAL, Play(seed=3, bettors=2_000, bets=100_000))
     assert outcome.sound
     assert outcome.books.bets > 80_000

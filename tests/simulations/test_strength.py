@@ -1,4 +1,4 @@
-"""Strengths have their format, fit the matches on file, and order the teams as results did."""
+"""Strengths are read in their format, fit the World Cup's matches, and favour stronger teams."""
 
 import math
 
@@ -35,25 +35,25 @@ def test_expected_goals_are_near_those_scored():
     assert 0.8 < expected / scored < 1.2
 
 
-def test_strengths_tell_more_than_an_average_team_would():
+def test_strengths_are_likelier_than_an_average_team():
     strengths = strengths_2022()
-    told = flat = 0.0
+    by_strength = by_average = 0.0
     for match in MATCHES:
         expectation = strengths.expect(home=match.home, away=match.away)
         for goals, rate in zip(match.full_time, (expectation.home, expectation.away), strict=True):
-            told += goals * math.log(rate) - rate
-            flat += goals * math.log(1.3) - 1.3
-    assert told > flat + 5
+            by_strength += goals * math.log(rate) - rate
+            by_average += goals * math.log(1.3) - 1.3
+    assert by_strength > by_average + 5
 
 
-def test_the_final_is_nearly_even_and_leans_to_argentina():
+def test_the_final_is_nearly_even_with_argentina_the_favourite():
     expectation = strengths_2022().expect(home="Argentina", away="France")
     assert 0 < expectation.supremacy < 0.6
     assert 1.8 < expectation.total < 3.0
     assert expectation.home + expectation.away == pytest.approx(expectation.total)
 
 
-def test_home_ground_lifts_the_host_alone():
+def test_home_ground_raises_the_goals_of_the_host_alone():
     strengths = load_strengths(GOOD)
     neutral = strengths.expect(home="A", away="B")
     hosted = strengths.expect(home="A", away="B", host="B")
@@ -70,7 +70,7 @@ def test_an_unknown_team_is_named():
 
 
 @pytest.mark.parametrize(
-    ("good", "bad", "words"),
+    ("good", "bad", "text"),
     [
         ("team,attack,defence\n", "", "line 2: the header"),
         ("A,1.2,0.8", "A,1.2", "line 5: three fields"),
@@ -81,9 +81,9 @@ def test_an_unknown_team_is_named():
         ("mean,1.1,\n", "", "no row 'mean'"),
     ],
 )
-def test_a_bad_table_is_refused_with_its_line(good, bad, words):
+def test_a_bad_table_is_refused_with_its_line(good, bad, text):
     assert good in GOOD
-    with pytest.raises(StrengthError, match=words):
+    with pytest.raises(StrengthError, match=text):
         load_strengths(GOOD.replace(good, bad, 1))
 
 

@@ -1,4 +1,4 @@
-"""The World Cup's figures agree with themselves, and a bad file is refused by line and column."""
+"""The World Cup's goals and scores are consistent; an invalid file is refused by its line."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -77,7 +77,7 @@ def test_events_stand_in_order_and_end_with_the_score(match: MatchTimeline):
     assert events[-1].score == (match.extra_time or match.full_time)
 
 
-def test_the_model_is_told_the_period_the_clock_and_the_goals_so_far():
+def test_the_state_has_the_period_the_clock_and_the_goals_so_far():
     final = match_by_id("wc22-64")
     assert final.state_at(-1).period is Period.PRE_MATCH
     assert final.state_at(0).period is Period.FIRST_HALF
@@ -90,7 +90,7 @@ def test_the_model_is_told_the_period_the_clock_and_the_goals_so_far():
     assert match_by_id("wc22-01").state_at(10_000).period is Period.FULL_TIME
 
 
-def test_the_ninety_minutes_end_at_the_whistle_with_the_score_that_settles():
+def test_the_ninety_minutes_end_at_the_whistle_with_the_settled_score():
     for match in MATCHES:
         state = match.regular_state_at(match.regular_s + 1)
         assert state.period is Period.FULL_TIME
@@ -116,11 +116,11 @@ def test_two_goals_of_one_minute_keep_their_order():
     assert [goal.side for goal in match.goals] == [Side.HOME, Side.AWAY]
 
 
-def test_comments_and_blank_lines_are_passed_over():
+def test_comments_and_blank_lines_are_skipped():
     assert load_matches(f"# source\n\n{HEADER}\n# more\n{FINAL}\n").keys() == {"wc22-64"}
 
 
-def test_an_unknown_match_is_named_with_those_on_file():
+def test_an_unknown_match_is_named_with_the_first_and_last_id():
     with pytest.raises(UnknownMatchError, match=r"wc22-99.*wc22-01 to wc22-64"):
         match_by_id("wc22-99")
 
@@ -146,10 +146,10 @@ BAD_ROWS = [
 ]
 
 
-@pytest.mark.parametrize(("good", "bad", "column", "words"), BAD_ROWS)
-def test_a_bad_row_is_refused_with_its_line_and_column(good, bad, column, words):
+@pytest.mark.parametrize(("good", "bad", "column", "text"), BAD_ROWS)
+def test_a_bad_row_is_refused_with_its_line_and_column(good, bad, column, text):
     assert good in FINAL
-    with pytest.raises(TimelineError, match=words) as caught:
+    with pytest.raises(TimelineError, match=text) as caught:
         load_matches(f"{HEADER}\n{FINAL.replace('wc22-64', 'x')}\n{FINAL.replace(good, bad, 1)}")
     assert (caught.value.line, caught.value.column) == (3, column)
 
@@ -170,12 +170,13 @@ def test_a_file_without_the_header_is_refused(text):
         load_matches(text)
 
 
-def test_a_timeline_is_a_value():
+def test_timelines_are_equal_by_value():
     final = match_by_id("wc22-64")
     assert replace(final, full_time=Score(2, 2)) == final
+    assert replace(final, full_time=Score(2, 1)) != final
 
 
-def test_the_state_says_who_scored_which_goal():
+def test_the_state_has_the_order_of_the_goals():
     match = match_by_id("wc22-64")
     order = match.state_at(match.ends_s[-1]).order
     assert order == "".join(goal.side.value for goal in match.goals)

@@ -1,4 +1,4 @@
-"""The desk quotes, suspends, closes and settles as the match goes, and says nothing twice."""
+"""A match's trader quotes, suspends, closes and settles markets, and repeats no command."""
 
 import pytest
 
@@ -21,8 +21,8 @@ from simulations.trader import (
 FINAL = match_by_id("wc22-64")
 
 
-class Trader:
-    """A desk with its markets."""
+class TradedMatch:
+    """A match's trader with its markets."""
 
     def __init__(self, match=FINAL, **offer):
         self.match, self.machine = match, MarketMachine()
@@ -43,16 +43,16 @@ class Trader:
         return [type(command) for command in commands]
 
 
-def test_a_fixture_offers_a_dozen_markets_or_more_that_all_open():
-    floor = Trader()
+def test_a_fixture_offers_at_least_twelve_markets_that_all_open():
+    traded = TradedMatch()
     assert len(CATALOGUE) >= 12
     assert len(set(CATALOGUE)) == len(CATALOGUE)
-    assert all(image.status is Status.ACTIVE for image in floor.prices())
-    assert floor.trader.open(floor.prices()) == []
+    assert all(image.status is Status.ACTIVE for image in traded.prices())
+    assert traded.trader.open(traded.prices()) == []
 
 
 def test_every_opening_book_holds_its_margin():
-    for image in Trader().prices():
+    for image in TradedMatch().prices():
         offered = [odds for odds, on in zip(image.odds_milli, image.active, strict=True) if on]
         winners = 2 if "double_chance" in image.key else 1
         assert 1.02 < sum(1_000 / odds for odds in offered) / winners < 1.16
@@ -60,49 +60,49 @@ def test_every_opening_book_holds_its_margin():
 
 
 @pytest.mark.parametrize("match", world_cup_2022().values(), ids=lambda match: match.match)
-def test_every_match_on_file_has_a_model(match):
+def test_every_match_has_a_model(match):
     model = match_model(match)
     assert 0.1 < model.home_rate < 6
     assert 0.1 < model.away_rate < 6
     assert model.second_half_stoppage_s >= 300
 
 
-def test_a_goal_suspends_every_market_that_takes_bets():
-    floor = Trader()
-    assert set(floor.obey(floor.trader.suspend(floor.prices(), why="goal"))) == {SuspendMarket}
-    assert all(image.status is Status.SUSPENDED for image in floor.prices())
-    assert floor.trader.suspend(floor.prices(), why="goal") == []
+def test_a_goal_suspends_every_active_market():
+    traded = TradedMatch()
+    assert set(traded.obey(traded.trader.suspend(traded.prices(), why="goal"))) == {SuspendMarket}
+    assert all(image.status is Status.SUSPENDED for image in traded.prices())
+    assert traded.trader.suspend(traded.prices(), why="goal") == []
 
 
-def test_after_a_goal_the_markets_reprice_and_reopen_and_the_decided_close():
-    floor = Trader()
-    before = floor.price("1x2").odds_milli
-    floor.obey(floor.trader.suspend(floor.prices(), why="goal"))
+def test_after_a_goal_markets_get_new_odds_and_resume_and_decided_ones_close():
+    traded = TradedMatch()
+    before = traded.price("1x2").odds_milli
+    traded.obey(traded.trader.suspend(traded.prices(), why="goal"))
     state = FINAL.state_at(FINAL.goals[0].played_s)
-    kept_shut = floor.obey(floor.trader.reprice(state, floor.prices(), resume=False))
-    assert ResumeMarket not in kept_shut
-    assert floor.price("1x2").status is Status.SUSPENDED
-    floor.obey(floor.trader.reprice(state, floor.prices(), resume=True))
-    after = floor.price("1x2")
+    kept_suspended = traded.obey(traded.trader.reprice(state, traded.prices(), resume=False))
+    assert ResumeMarket not in kept_suspended
+    assert traded.price("1x2").status is Status.SUSPENDED
+    traded.obey(traded.trader.reprice(state, traded.prices(), resume=True))
+    after = traded.price("1x2")
     assert after.status is Status.ACTIVE
     assert after.odds_milli[0] < before[0]
     assert after.odds_milli[2] > before[2]
-    assert floor.price("total?total=0.5").status is Status.CLOSED
-    assert floor.price("total?total=1.5").status is Status.ACTIVE
+    assert traded.price("total?total=0.5").status is Status.CLOSED
+    assert traded.price("total?total=1.5").status is Status.ACTIVE
 
 
-def test_what_has_not_moved_is_not_quoted_again():
-    floor = Trader()
+def test_unchanged_odds_are_not_set_again():
+    traded = TradedMatch()
     state = FINAL.state_at(600)
-    assert set(floor.obey(floor.trader.reprice(state, floor.prices(), resume=True))) == {SetOdds}
-    assert floor.trader.reprice(state, floor.prices(), resume=True) == []
+    assert set(traded.obey(traded.trader.reprice(state, traded.prices(), resume=True))) == {SetOdds}
+    assert traded.trader.reprice(state, traded.prices(), resume=True) == []
 
 
-def test_scores_that_can_no_longer_be_are_withdrawn():
-    floor = Trader()
+def test_impossible_scores_are_withdrawn():
+    traded = TradedMatch()
     state = FINAL.state_at(FINAL.goals[1].played_s)
-    floor.obey(floor.trader.reprice(state, floor.prices(), resume=False))
-    scores = floor.price("correct_score")
+    traded.obey(traded.trader.reprice(state, traded.prices(), resume=False))
+    scores = traded.price("correct_score")
     offered = dict(zip(scores.outcomes, scores.active, strict=True))
     assert not offered["0:0"]
     assert not offered["1:3"]
@@ -110,21 +110,21 @@ def test_scores_that_can_no_longer_be_are_withdrawn():
 
 
 def test_the_whistle_settles_every_market_on_the_ninety_minutes():
-    floor = Trader()
+    traded = TradedMatch()
     state = FINAL.regular_state_at(FINAL.regular_s)
-    asked = floor.obey(floor.trader.settle(state, floor.prices()))
-    assert asked.count(SettleMarket) == len(CATALOGUE)
-    assert asked.count(CloseMarket) == len(CATALOGUE)
-    assert all(image.status is Status.SETTLED for image in floor.prices())
-    assert floor.trader.settle(state, floor.prices()) == []
-    results = by_market_no(floor.trader.results(state), floor.prices())
+    commands = traded.obey(traded.trader.settle(state, traded.prices()))
+    assert commands.count(SettleMarket) == len(CATALOGUE)
+    assert commands.count(CloseMarket) == len(CATALOGUE)
+    assert all(image.status is Status.SETTLED for image in traded.prices())
+    assert traded.trader.settle(state, traded.prices()) == []
+    results = by_market_no(traded.trader.results(state), traded.prices())
     won = {
         image.key.partition("/")[2]: [
             name
             for name, result in zip(image.outcomes, results[image.market_no], strict=True)
             if result.won
         ]
-        for image in floor.prices()
+        for image in traded.prices()
     }
     assert won["1x2"] == ["draw"]
     assert won["double_chance"] == ["home_or_draw", "draw_or_away"]
@@ -139,53 +139,53 @@ def test_the_whistle_settles_every_market_on_the_ninety_minutes():
 
 
 def test_nothing_settles_before_the_whistle():
-    floor = Trader()
+    traded = TradedMatch()
     state = FINAL.regular_state_at(FINAL.regular_s - 1)
-    assert floor.trader.settle(state, floor.prices()) == []
+    assert traded.trader.settle(state, traded.prices()) == []
 
 
 @pytest.mark.parametrize("markets", [0, MARKETS_MAX + 1])
-def test_what_a_fixture_offers_is_bounded(markets):
+def test_the_number_of_markets_is_bounded(markets):
     with pytest.raises(ValueError, match="markets: 1 to 125"):
         market_keys(FINAL, markets=markets)
 
 
 @pytest.mark.parametrize("match", world_cup_2022().values(), ids=lambda match: match.match)
-def test_every_match_has_a_whole_board_that_begins_with_the_catalogue(match):
+def test_every_full_board_begins_with_the_catalogue(match):
     keys = market_keys(match, markets=MARKETS_MAX)
     assert len(set(keys)) == MARKETS_MAX
     assert keys[: len(CATALOGUE)] == market_keys(match)
     assert market_keys(match, markets=20) == keys[:20]
 
 
-def test_a_whole_board_is_created_priced_and_settled_by_one_whistle():
-    floor = Trader(markets=MARKETS_MAX)
-    assert sum(len(image.outcomes) for image in floor.prices()) > 400
+def test_a_full_board_is_created_priced_and_settled():
+    traded = TradedMatch(markets=MARKETS_MAX)
+    assert sum(len(image.outcomes) for image in traded.prices()) > 400
     state = FINAL.regular_state_at(FINAL.ends_s[0])
-    asked = floor.obey(floor.trader.reprice(state, floor.prices(), resume=True))
-    assert CloseMarket in asked
-    assert floor.price("first_half_1x2").status is Status.CLOSED
-    floor.obey(floor.trader.settle(FINAL.regular_state_at(FINAL.regular_s), floor.prices()))
-    assert {image.status for image in floor.prices()} == {Status.SETTLED}
+    commands = traded.obey(traded.trader.reprice(state, traded.prices(), resume=True))
+    assert CloseMarket in commands
+    assert traded.price("first_half_1x2").status is Status.CLOSED
+    traded.obey(traded.trader.settle(FINAL.regular_state_at(FINAL.regular_s), traded.prices()))
+    assert {image.status for image in traded.prices()} == {Status.SETTLED}
 
 
-def test_what_the_score_has_decided_closes_once():
-    floor = Trader()
+def test_a_decided_market_is_closed_once():
+    traded = TradedMatch()
     state = FINAL.state_at(FINAL.goals[0].played_s)
-    asked = floor.trader.close(state, floor.prices())
-    assert [floor.machine.price_image(one.market_no).key for one in asked] == [
+    commands = traded.trader.close(state, traded.prices())
+    assert [traded.machine.price_image(one.market_no).key for one in commands] == [
         "wc22-64/total?total=0.5"
     ]
-    floor.obey(asked)
-    assert floor.trader.close(state, floor.prices()) == []
-    assert floor.trader.decided(FINAL.state_at(0)) == frozenset()
+    traded.obey(commands)
+    assert traded.trader.close(state, traded.prices()) == []
+    assert traded.trader.decided(FINAL.state_at(0)) == frozenset()
 
 
-def test_shells_price_the_markets_as_the_desk_would():
-    floor, state = Trader(), FINAL.state_at(1_200)
-    floor.obey(floor.trader.reprice(state, floor.prices(), resume=True))
-    quotes = FixtureBoard(floor.trader.keys).quotes(**floor.trader.pricing(state))
-    for image in floor.prices():
+def test_shells_price_markets_as_the_trader_does():
+    traded, state = TradedMatch(), FINAL.state_at(1_200)
+    traded.obey(traded.trader.reprice(state, traded.prices(), resume=True))
+    quotes = FixtureBoard(traded.trader.keys).quotes(**traded.trader.pricing(state))
+    for image in traded.prices():
         for quote in quotes[image.key]:
             assert image.active[quote.outcome] == quote.active
             assert not quote.active or image.odds_milli[quote.outcome] == quote.odds_milli
