@@ -17,7 +17,7 @@ STATUS_NUMBERS: Final = {
 }
 """The Unified Odds Feed's numbers; CLOSED is the engine's own."""
 
-_LIFE_CYCLE: Final = """
+_TRANSITIONS: Final = """
                  ACTIVE       INACTIVE     SUSPENDED    HANDED_OVER  CLOSED     SETTLED    CANCELLED
 OPEN             -            ACTIVE       -            ACTIVE       -          -          -
 SUSPEND          SUSPENDED    -            -            -            -          -          -
@@ -44,7 +44,7 @@ def _table(text: str) -> dict[tuple[str, str], str | None]:
     }
 
 
-NEXT_STATUS: Final = _table(_LIFE_CYCLE)
+NEXT_STATUS: Final = _table(_TRANSITIONS)
 """Where each action leads from each status, by their names; None where it is not allowed."""
 
 REASON_NUMBERS: Final = {

@@ -1,4 +1,4 @@
-"""Rows and funded ledgers for the ledger's tests, each from the few figures a test is about."""
+"""Rows and funded ledgers for the ledger's tests, with defaults for the figures not under test."""
 
 from collections.abc import Sequence
 
@@ -32,8 +32,7 @@ def reservation(
     policy: int = Policy.NONE,
 ) -> Rows:
     row = np.zeros(1, RESERVATION)
-    words = ref_u64s(ref) if ref else (0, 0, 0, 0)
-    row["ref"] = words
+    row["ref"] = ref_u64s(ref) if ref else (0, 0, 0, 0)
     row["account_no"] = account_no
     row["stake_minor"] = stake_minor
     row["odds_milli"] = odds_milli
@@ -65,7 +64,7 @@ def settlement(
     return row
 
 
-def open_again(bet: int, *, number: int = 2) -> Rows:
+def reopening(bet: int, *, number: int = 2) -> Rows:
     return settlement(bet, 0, number=number, result=BetResult.NONE)
 
 
@@ -99,7 +98,7 @@ def funded(
 
 
 def money(ledger: LedgerMachine, account_no: int = 7) -> tuple[int, int, int, int]:
-    """Available, pending, at stake, owed; the books are audited on the way."""
+    """Return available, pending, at stake and owed, after an audit of the whole ledger."""
     ledger.check()
     balance = ledger.balance(account_no)
     assert balance is not None

@@ -1,4 +1,4 @@
-"""Seeded random work for a ledger: every kind of step, with repeats, reuses and vain wishes."""
+"""Seeded random input for a ledger: every kind of step, with repeated refs and refusals."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ VERDICTS = (0, 0, 0, int(Reason.ODDS_CHANGED), int(Reason.FENCED), int(Reason.ST
 
 @dataclass
 class Turn:
-    """What a shard gets between two looks at it; `steps` counts rows and commands."""
+    """The input of a shard between two checks; `steps` counts rows and commands."""
 
     at_ns: int
     commands: list[LedgerCommand]
@@ -38,7 +38,7 @@ class Turn:
 def turns(
     seed: int, ledger: LedgerMachine, *, accounts: int = 12, size: int = 40
 ) -> Iterator[Turn]:
-    """Yield turns for ever, aimed at the bets that this ledger has given out by then."""
+    """Yield turns without end, whose verdicts and settlements name bets that the ledger gave."""
     random = Random(seed)
     past: list[Rows] = []
     at_ns = 1_000
@@ -73,11 +73,11 @@ def turns(
 
 
 def _bet(random: Random, made: int) -> int:
-    """Mostly a recent bet, sometimes any, sometimes one of nobody."""
-    lot = random.random()
-    if lot < 0.02:
+    """Return mostly a recent bet, sometimes any bet, sometimes an id that no slip has."""
+    draw = random.random()
+    if draw < 0.02:
         return random.choice((0, bet(1) + (1 << 48), (SHARD << 48), (1 << 64) - 1))
-    recent = max(1, made - 60) if lot < 0.7 else 1
+    recent = max(1, made - 60) if draw < 0.7 else 1
     return bet(random.randrange(recent, made + 5))
 
 
@@ -95,7 +95,7 @@ def _reservation(random: Random, row: Rows, accounts: int) -> None:
 
 
 def _alter(random: Random, row: Rows) -> None:
-    """Change a wish that was made before: its content, its account, or one word of its ref."""
+    """Change a repeated reservation: its content, its account, or one u64 of its ref."""
     field = random.choice(("stake_minor", "market_no", "odds_milli", "outcome", "policy", "ref"))
     if field == "ref":
         row["ref"][random.randrange(4)] ^= np.uint64(1)
@@ -108,13 +108,13 @@ def _alter(random: Random, row: Rows) -> None:
 def _command(random: Random, accounts: int, made: int) -> LedgerCommand:
     account_no = random.randrange(accounts + 1) * 5
     ref = f"t{random.randrange(100 + made // 4)}"
-    lot = random.random()
-    if lot < 0.03:
+    draw = random.random()
+    if draw < 0.03:
         return SetRate(currency=random.choice(CURRENCIES), rate_micro=random.randrange(1, 10**7))
-    if lot < 0.13:
+    if draw < 0.13:
         opened = random.randrange(accounts) * 5
         return OpenAccount(account_no=opened, currency=random.choice(CURRENCIES))
     amount_minor = random.choice((0, 100, 500, random.randrange(2_000)))
-    if lot < 0.6:
+    if draw < 0.6:
         return Deposit(account_no=account_no, amount_minor=amount_minor, ref=ref)
     return Withdraw(account_no=account_no, amount_minor=amount_minor, ref=ref)

@@ -1,4 +1,4 @@
-"""The auditor finds every planted fault, and a dump that does not fit is refused by name."""
+"""The audit finds every planted fault, and loading a dump with a fault names the field."""
 
 from itertools import islice
 
@@ -28,8 +28,8 @@ from tests.engine.ledger.random_steps import turns
 DTYPES = {"accounts": ACCOUNT, "transfers": TRANSFER, "slips": SLIP}
 
 
-def lived() -> LedgerMachine:
-    """Two accounts; of the first, slip rows 0, 2 and 4 are open, 1 is refused, 3 is settled."""
+def ledger_in_every_state() -> LedgerMachine:
+    """Return a ledger of two accounts; the first has slips 0, 2, 4 open, 1 refused, 3 settled."""
     ledger = funded(accounts=(7, 8))
     reserve(ledger, *[reservation(ref) for ref in "abcde"], reservation("f", account_no=8))
     resolve(ledger, verdict(bet(2), 905), verdict(bet(3)))
@@ -39,7 +39,7 @@ def lived() -> LedgerMachine:
 
 
 def tampered(name: str, row: int, field: str, value: object) -> dict[str, object]:
-    document = lived().dump()
+    document = ledger_in_every_state().dump()
     rows = np.frombuffer(document[name], DTYPES[name]).copy()
     rows[field][row] = value
     document[name] = rows.tobytes()
@@ -111,7 +111,7 @@ def test_a_planted_fault_in_a_row_is_found(name, row, field, value, what):
         LedgerMachine.load(tampered(name, row, field, value))
 
 
-MOVES = [
+MOVED_MONEY = [
     (
         ("accounts", 0, "available_minor"),
         ("accounts", 1, "available_minor"),
@@ -128,9 +128,9 @@ MOVES = [
 ]
 
 
-@pytest.mark.parametrize(("giver", "taker", "what"), MOVES)
-def test_money_that_moved_for_no_reason_is_found_though_it_sums_to_zero(giver, taker, what):
-    document = lived().dump()
+@pytest.mark.parametrize(("giver", "taker", "what"), MOVED_MONEY)
+def test_money_moved_without_a_row_is_found_though_the_sum_is_zero(giver, taker, what):
+    document = ledger_in_every_state().dump()
     for (name, row, field), change_minor in ((giver, -1), (taker, 1)):
         if field:
             rows = np.frombuffer(document[name], DTYPES[name]).copy()
@@ -142,7 +142,7 @@ def test_money_that_moved_for_no_reason_is_found_though_it_sums_to_zero(giver, t
         LedgerMachine.load(document)
 
 
-def test_books_in_which_one_payout_was_smaller_throughout_are_sound():
+def test_a_payout_changed_consistently_in_every_figure_is_no_fault():
     document = tampered("slips", 3, "payout_minor", 249)
     accounts = np.frombuffer(document["accounts"], ACCOUNT).copy()
     accounts["available_minor"][0] -= 1
@@ -150,7 +150,7 @@ def test_books_in_which_one_payout_was_smaller_throughout_are_sound():
     assert LedgerMachine.load(document).totals()[0].house_minor == -149
 
 
-def test_an_account_number_that_comes_twice_is_found():
+def test_a_repeated_account_number_is_found():
     ledger = LedgerMachine(shard=SHARD)
     ledger.apply(SetRate(currency="EUR"), 1)
     for no in (7, 8):
@@ -193,14 +193,14 @@ def test_an_account_number_that_comes_twice_is_found():
         ("slips", b"", "open_first beyond"),
     ],
 )
-def test_a_field_that_does_not_fit_is_named(field, value, what):
-    document = lived().dump() | {field: value}
+def test_loading_names_a_field_that_does_not_fit(field, value, what):
+    document = ledger_in_every_state().dump() | {field: value}
     with pytest.raises(ValueError, match=what):
         LedgerMachine.load(document)
 
 
-def test_a_missing_field_an_unknown_one_and_no_document_at_all_are_named():
-    document = lived().dump()
+def test_loading_names_a_missing_field_and_an_unknown_one_and_refuses_other_types():
+    document = ledger_in_every_state().dump()
     for field in document:
         with pytest.raises(ValueError, match=f"ledger.{field}: missing"):
             LedgerMachine.load({name: document[name] for name in document if name != field})
@@ -210,8 +210,8 @@ def test_a_missing_field_an_unknown_one_and_no_document_at_all_are_named():
         LedgerMachine.load(None)
 
 
-def test_a_dump_is_plain_values_and_loads_to_the_same_state():
-    ledger = lived()
+def test_a_dump_loads_to_the_same_state():
+    ledger = ledger_in_every_state()
     document = ledger.dump()
     assert state_hash(document) == ledger.state_hash()
     loaded = LedgerMachine.load(document)
@@ -233,7 +233,7 @@ def rebuilt() -> LedgerTables:
 
 
 @pytest.mark.parametrize("name", ["account", "transfer", "slip"])
-def test_a_lost_doubled_or_misled_entry_of_a_table_is_found(name):
+def test_a_lost_repeated_or_misplaced_entry_of_a_hash_table_is_found(name):
     tables = rebuilt()
     table = getattr(tables, f"{name}_table")
     used, free = np.flatnonzero(table)[3], np.flatnonzero(table == 0)[0]
@@ -255,7 +255,7 @@ def test_a_slip_lost_from_the_queue_of_pending_slots_is_found():
 
 
 def test_an_open_slip_outside_its_chain_is_found():
-    tables = LedgerTables.load(lived().dump())
+    tables = LedgerTables.load(ledger_in_every_state().dump())
     assert tables.rebuild() == ""
     tables.slips["open_prev"][4] = 0
     tables.slips["open_next"][2] = 0

@@ -56,7 +56,7 @@ def test_a_rate_outside_its_bounds_is_refused(rate_micro):
     assert (refused.reason, refused.field) == (Reason.FIELD_OUT_OF_BOUNDS, "rate_micro")
 
 
-def test_currencies_have_a_bound_and_those_known_may_change_their_rate():
+def test_a_currency_past_the_bound_is_refused_and_known_ones_change_their_rate():
     ledger = LedgerMachine(shard=SHARD)
     letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
     codes = [f"X{a}{b}" for a in letters for b in letters][: CURRENCIES_MAX + 1]
@@ -67,7 +67,7 @@ def test_currencies_have_a_bound_and_those_known_may_change_their_rate():
     ledger.check()
 
 
-def test_a_deposit_and_a_withdrawal_cross_the_border():
+def test_a_deposit_and_a_withdrawal_change_the_balance_and_external():
     ledger = funded(amount_minor=1_000)
     out = ledger.apply(Withdraw(account_no=7, amount_minor=400, ref="out"), 5)
     assert out == Withdrawn(account_no=7, amount_minor=400, available_minor=600, ref="out")
@@ -78,7 +78,7 @@ def test_a_deposit_and_a_withdrawal_cross_the_border():
 
 
 @pytest.mark.parametrize("command", [Deposit, Withdraw])
-def test_a_transfer_ref_counts_once_and_answers_as_it_did_then(command):
+def test_a_repeated_transfer_ref_moves_no_money_and_gets_the_first_answer(command):
     ledger = funded()
     transfer = command(account_no=7, amount_minor=300, ref="t")
     first = ledger.apply(transfer, 5)
@@ -113,7 +113,7 @@ def test_a_transfer_ref_belongs_to_its_account():
     assert money(ledger, 7) == money(ledger, 8) == (1_005, 0, 0, 0)
 
 
-def test_a_transfer_ref_and_a_bet_ref_do_not_meet():
+def test_a_transfer_and_a_bet_may_have_the_same_ref():
     ledger = funded()
     assert reserve(ledger, reservation("first"))[0]["reason"] == 0
     ledger.check()
@@ -141,7 +141,7 @@ def test_a_transfer_ref_and_a_bet_ref_do_not_meet():
         ),
     ],
 )
-def test_a_refused_transfer_names_the_first_rung_and_changes_nothing(command, reason):
+def test_a_refused_transfer_gives_the_first_reason_and_changes_nothing(command, reason):
     ledger = funded()
     reserve(ledger, reservation())
     before = ledger.state_hash()
@@ -149,7 +149,7 @@ def test_a_refused_transfer_names_the_first_rung_and_changes_nothing(command, re
     assert ledger.state_hash() == before
 
 
-def test_a_refused_transfer_is_not_remembered():
+def test_the_ref_of_a_refused_transfer_may_be_used_again():
     ledger = funded()
     out = Withdraw(account_no=7, amount_minor=1_500, ref="out")
     assert ledger.apply(out, 5).reason == Reason.INSUFFICIENT_FUNDS
@@ -165,7 +165,7 @@ def test_a_balance_may_be_filled_to_its_bound():
     ledger.check()
 
 
-def test_many_accounts_and_transfers_are_all_found_again():
+def test_thousands_of_accounts_and_transfers_are_all_found():
     ledger = funded(accounts=range(0, 9_000, 3))
     for no in range(0, 9_000, 3):
         assert ledger.balance(no).available_minor == 1_000
@@ -187,7 +187,7 @@ def test_accounts_and_transfers_have_bounds():
     assert money(ledger) == (10, 0, 0, 0)
 
 
-def test_what_is_no_command_of_a_ledger_is_an_error():
+def test_a_market_command_is_an_assertion_error():
     with pytest.raises(AssertionError):
         funded().apply(OpenMarket(market_no=1), 1)
 

@@ -1,4 +1,4 @@
-"""What holds of the ledger whatever happens to it, over seeded streams and against a plain twin."""
+"""Properties of the ledger over seeded random streams, and equality with its plain twin."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -13,6 +13,7 @@ from engine.common.reasons import Reason
 from engine.common.rows import DECISION, SETTLEMENT, BetResult, SlipState
 from engine.common.units import BETS_MAX
 from engine.ledger.ledger import LedgerMachine
+from tests.engine.common.stated_rules import REASON_NUMBERS
 from tests.engine.ledger.builders import (
     NO_REQUESTS,
     NO_VERDICTS,
@@ -20,7 +21,7 @@ from tests.engine.ledger.builders import (
     bet,
     funded,
     money,
-    open_again,
+    reopening,
     reservation,
     rows,
     settlement,
@@ -33,15 +34,15 @@ TWIN_STEPS = 100_000
 
 
 def feed(ledger: LedgerMachine, turn: Turn) -> list[object]:
-    """Give one turn to a machine; what comes back is what a journal would keep."""
-    given: list[object] = [ledger.apply(command, turn.at_ns) for command in turn.commands]
-    given.append(ledger.exchange(turn.verdicts, turn.reservations, turn.at_ns).tobytes())
-    given.append(ledger.settle(turn.settlements, turn.at_ns).tobytes())
-    return given
+    """Give one turn to a machine; return the answers that a journal would keep."""
+    answers: list[object] = [ledger.apply(command, turn.at_ns) for command in turn.commands]
+    answers.append(ledger.exchange(turn.verdicts, turn.reservations, turn.at_ns).tobytes())
+    answers.append(ledger.settle(turn.settlements, turn.at_ns).tobytes())
+    return answers
 
 
 def compare(ledger: LedgerMachine, twin: LedgerTwin) -> None:
-    """Hold every slip and every balance against the twin's."""
+    """Compare every slip and every balance with the twin's."""
     slips = ledger.slips()
     names = ("bet_id", "account_no", "stake_minor", "odds_milli", "rate_micro", "placed_at_ns")
     names += ("state", "reason", "stake_max_minor", "payout_minor", "settlement_no", "result")
@@ -64,17 +65,17 @@ def compare(ledger: LedgerMachine, twin: LedgerTwin) -> None:
     assert house == twin.house_minor
 
 
-def test_a_hundred_thousand_random_steps_agree_with_the_plain_twin():
+def test_a_hundred_thousand_random_steps_agree_with_the_twin():
     ledger = LedgerMachine(shard=SHARD)
     twin = LedgerTwin(shard=SHARD, slips_max=BETS_MAX)
     steps = 0
     seen: dict[int, int] = {}
-    turns_with_debt = known = reopened = 0
+    turns_with_debt = repeated = reopened = 0
     for number, turn in enumerate(turns(18, ledger)):
         for command in turn.commands:
             event = ledger.apply(command, turn.at_ns)
             reason = event.reason if isinstance(event, Refused) else Reason.ACCEPTED
-            assert reason == twin.apply(command), command
+            assert reason == REASON_NUMBERS[twin.apply(command)], command
         answers = ledger.exchange(turn.verdicts, turn.reservations, turn.at_ns)
         twin.resolve(turn.verdicts.tolist())
         reservations = [(row["ref"].tolist(), *row.tolist()[1:]) for row in turn.reservations]
@@ -88,7 +89,7 @@ def test_a_hundred_thousand_random_steps_agree_with_the_plain_twin():
         ledger.check()
         for reason in answers["reason"].tolist():
             seen[reason] = seen.get(reason, 0) + 1
-        known += int(np.count_nonzero(answers["flags"]))
+        repeated += int(np.count_nonzero(answers["flags"]))
         steps += turn.steps
         reopened += int(np.count_nonzero(applied["result"] == BetResult.NONE))
         turns_with_debt += any(twin.owed_minor(no) for no in twin.currency)
@@ -96,16 +97,16 @@ def test_a_hundred_thousand_random_steps_agree_with_the_plain_twin():
             compare(ledger, twin)
         if steps >= TWIN_STEPS:
             break
-    assert min(np.bincount(ledger.slips()["state"])[1:]) > 100, "every state was met"
-    rungs = (0, Reason.MALFORMED, Reason.STAKE_TOO_SMALL, Reason.AMOUNT_OUT_OF_BOUNDS)
-    rungs += (Reason.ACCOUNT_UNKNOWN, Reason.INSUFFICIENT_FUNDS, Reason.BET_REF_REUSED)
-    assert all(seen.get(rung, 0) > 10 for rung in rungs), seen
-    assert known > 1_000, "refs came again"
-    assert turns_with_debt > 50, "clawbacks went beyond balances"
-    assert reopened > 1_000, "bets were open again"
+    assert min(np.bincount(ledger.slips()["state"])[1:]) > 100, "every state occurred"
+    reasons = (0, Reason.MALFORMED, Reason.STAKE_TOO_SMALL, Reason.AMOUNT_OUT_OF_BOUNDS)
+    reasons += (Reason.ACCOUNT_UNKNOWN, Reason.INSUFFICIENT_FUNDS, Reason.BET_REF_REUSED)
+    assert all(seen.get(reason, 0) > 10 for reason in reasons), seen
+    assert repeated > 1_000, "refs were repeated"
+    assert turns_with_debt > 50, "reversed payouts exceeded balances"
+    assert reopened > 1_000, "bets were opened again"
 
 
-def test_a_full_shard_agrees_with_the_plain_twin():
+def test_a_full_shard_agrees_with_the_twin():
     ledger = LedgerMachine(shard=SHARD, slips_max=300)
     twin = LedgerTwin(shard=SHARD, slips_max=300)
     for turn in islice(turns(5, ledger), 150):
@@ -124,7 +125,7 @@ def test_a_full_shard_agrees_with_the_plain_twin():
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_machine_loaded_at_any_step_goes_on_as_the_one_that_was_dumped(seed):
+def test_a_machine_loaded_at_any_step_gives_the_answers_of_the_dumped_machine(seed):
     ledger = LedgerMachine(shard=SHARD)
     for turn in islice(turns(seed, ledger), 60):
         restarted = LedgerMachine.load(ledger.dump())
@@ -134,7 +135,7 @@ def test_a_machine_loaded_at_any_step_goes_on_as_the_one_that_was_dumped(seed):
         assert restarted.dump() == ledger.dump()
 
 
-def test_the_hash_changes_with_every_step_that_changes_anything():
+def test_every_change_of_the_state_changes_its_hash():
     ledger = LedgerMachine(shard=SHARD)
     hashes = {}
     for turn in islice(turns(2, ledger), 200):
@@ -145,7 +146,7 @@ def test_the_hash_changes_with_every_step_that_changes_anything():
 
 
 def one_by_one(turn: Turn) -> Iterator[Turn]:
-    """Cut a turn into turns of a single step each, in the order the machine would take them."""
+    """Cut a turn into turns of one step each, in the order in which the machine takes them."""
     none = turn.settlements[:0]
     for command in turn.commands:
         yield Turn(turn.at_ns, [command], NO_VERDICTS, NO_REQUESTS, none)
@@ -157,7 +158,7 @@ def one_by_one(turn: Turn) -> Iterator[Turn]:
         yield Turn(turn.at_ns, [], NO_VERDICTS, NO_REQUESTS, turn.settlements[i : i + 1])
 
 
-def test_the_hash_knows_nothing_of_batches_growth_or_restarts():
+def test_the_hash_does_not_depend_on_batches_growth_or_restarts():
     batched = LedgerMachine(shard=SHARD)
     single = LedgerMachine(shard=SHARD)
     roomy = LedgerMachine(shard=SHARD)
@@ -174,7 +175,7 @@ def test_the_hash_knows_nothing_of_batches_growth_or_restarts():
     assert batched.state_hash() == single.state_hash() == roomy.state_hash()
 
 
-def test_refusals_and_repeats_leave_no_trace():
+def test_refusals_and_repeated_refs_do_not_change_the_state():
     ledger = funded()
     ledger.exchange(NO_VERDICTS, reservation(), 10)
     before = ledger.state_hash()
@@ -189,21 +190,21 @@ def test_refusals_and_repeats_leave_no_trace():
     assert ledger.state_hash() == before
 
 
-def fates(random: Random, bets: list[int]) -> list[np.ndarray]:
-    """Decide every bet: refused, or accepted and settled or opened again one to three times."""
-    told = []
+def resolutions(random: Random, bets: list[int]) -> list[np.ndarray]:
+    """Refuse each bet, or accept it and settle it or open it again up to three times."""
+    messages = []
     for number in bets:
         if random.random() < 0.3:
-            told.append(verdict(number, Reason.ODDS_WORSE, odds_milli=2_000))
+            messages.append(verdict(number, Reason.ODDS_WORSE, odds_milli=2_000))
             continue
-        told.append(verdict(number))
+        messages.append(verdict(number))
         for settlement_no in range(1, random.randrange(1, 5)):
             if random.random() < 0.25:
-                told.append(open_again(number, number=settlement_no))
+                messages.append(reopening(number, number=settlement_no))
                 continue
             payout_minor = random.choice((0, 100, 250, 5_000))
-            told.append(settlement(number, payout_minor, number=settlement_no))
-    return told
+            messages.append(settlement(number, payout_minor, number=settlement_no))
+    return messages
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -214,18 +215,18 @@ def test_verdicts_and_settlements_converge_in_any_order_with_any_repeats(seed):
         reservation(f"r{i}", account_no=7 + i % 2, stake_minor=1 + i) for i in range(60)
     ]
     bets = start.exchange(NO_VERDICTS, rows(*reservations), 10)["bet_id"].tolist()
-    told = fates(random, bets)
+    messages = resolutions(random, bets)
     ends = []
     for _ in range(8):
         ledger = LedgerMachine.load(start.dump())
-        mail = told + random.choices(told, k=len(told))
-        random.shuffle(mail)
-        for letter in mail:
-            if letter.dtype == DECISION:
-                ledger.exchange(letter, NO_REQUESTS, 20)
+        delivered = messages + random.choices(messages, k=len(messages))
+        random.shuffle(delivered)
+        for message in delivered:
+            if message.dtype == DECISION:
+                ledger.exchange(message, NO_REQUESTS, 20)
             else:
-                assert letter.dtype == SETTLEMENT
-                ledger.settle(letter, 20)
+                assert message.dtype == SETTLEMENT
+                ledger.settle(message, 20)
             money(ledger)
         slips = ledger.slips()
         ends.append(
@@ -238,7 +239,7 @@ def test_verdicts_and_settlements_converge_in_any_order_with_any_repeats(seed):
     assert all(end == ends[0] for end in ends)
 
 
-def test_a_rate_that_changes_between_bets_leaves_all_money_alone():
+def test_a_new_rate_changes_no_balance():
     ledger = funded()
     before = money(ledger), ledger.totals()
     ledger.apply(SetRate(currency="EUR", rate_micro=7), 5)

@@ -1,4 +1,4 @@
-"""What the ledger shows of itself: slips, balances, what waits too long, totals."""
+"""The views of a ledger: slips, balances, slips pending too long, totals."""
 
 import numpy as np
 
@@ -26,7 +26,7 @@ from tests.engine.ledger.builders import (
 )
 
 
-def test_open_slips_come_in_pages_and_only_while_they_are_open():
+def test_open_slips_are_listed_in_pages_while_they_are_open():
     ledger = funded(accounts=(7, 8))
     for i in range(6):
         reserve(ledger, reservation(f"r{i}"), reservation(f"r{i}", account_no=8))
@@ -46,7 +46,7 @@ def test_open_slips_come_in_pages_and_only_while_they_are_open():
     assert ledger.open_slips(account_no=99) == []
 
 
-def test_slips_pending_too_long_come_oldest_first_as_fences():
+def test_slips_pending_too_long_are_returned_oldest_first_as_fences():
     ledger = funded()
     for i in range(5):
         reserve(
@@ -66,14 +66,14 @@ def test_slips_pending_too_long_come_oldest_first_as_fences():
     ledger.check()
 
 
-def test_a_slip_whose_clock_stood_behind_is_still_found():
+def test_a_slip_with_an_earlier_time_than_the_slip_before_it_is_found():
     ledger = funded()
     reserve(ledger, reservation("a"), at_ns=100)
     reserve(ledger, reservation("b"), at_ns=50)
     assert ledger.pending_before(at_ns=60, limit=9)["bet_id"].tolist() == [bet(2)]
 
 
-def test_what_is_not_there_reads_as_none():
+def test_unknown_accounts_refs_and_bets_are_none():
     ledger = funded()
     reserve(ledger, reservation())
     assert ledger.balance(99) is None
@@ -117,7 +117,7 @@ def test_each_currency_sums_to_zero_by_itself():
     assert (yen.currency, yen.available_minor, yen.house_minor) == ("JPY", 41_000, 9_000)
 
 
-def test_slips_handed_out_are_a_copy():
+def test_returned_slips_are_a_copy():
     ledger = funded()
     reserve(ledger, reservation())
     ledger.slips()["stake_minor"] = 5

@@ -1,4 +1,4 @@
-"""How stakes are reserved: the ladder, and references that count once."""
+"""Reservations: the order of the checks, and refs that count once."""
 
 import numpy as np
 import pytest
@@ -105,7 +105,7 @@ def test_the_same_ref_with_other_content_is_refused_and_changes_nothing(other):
     assert ledger.state_hash() == before
 
 
-def test_content_is_what_was_asked_even_after_other_odds_were_given():
+def test_content_of_a_ref_has_the_reserved_odds_also_after_a_verdict_at_other_odds():
     ledger = funded()
     reserve(ledger, reservation(odds_milli=2_500))
     resolve(ledger, verdict(bet(1), odds_milli=2_600))
@@ -126,24 +126,26 @@ REFUSALS = [
 ]
 
 
-@pytest.mark.parametrize(("what", "reason", "most_minor"), REFUSALS)
-def test_a_refused_reservation_makes_no_slip_and_names_the_first_rung(what, reason, most_minor):
+@pytest.mark.parametrize(("fields", "reason", "stake_max_minor"), REFUSALS)
+def test_a_refused_reservation_gives_the_first_reason_and_makes_no_slip(
+    fields, reason, stake_max_minor
+):
     ledger = funded()
     before = ledger.state_hash()
-    answer = reserve(ledger, reservation(**what))[0]
+    answer = reserve(ledger, reservation(**fields))[0]
     assert answer["reason"] == reason
-    assert answer["stake_max_minor"] == most_minor
+    assert answer["stake_max_minor"] == stake_max_minor
     assert (answer["bet_id"], answer["state"], answer["flags"]) == (0, SlipState.NONE, 0)
     assert ledger.state_hash() == before
 
 
-def test_a_stake_of_all_that_is_available_passes():
+def test_a_stake_equal_to_the_available_balance_is_reserved():
     ledger = funded()
     assert reserve(ledger, reservation(stake_minor=1_000))[0]["reason"] == 0
     assert money(ledger) == (0, 1_000, 0, 0)
 
 
-def test_the_largest_stake_passes_and_no_larger_is_offered():
+def test_the_largest_stake_is_reserved_and_no_larger_one_is_offered():
     ledger = funded(amount_minor=10 * STAKE_MINOR_MAX)
     over, largest = reserve(
         ledger,
@@ -154,7 +156,7 @@ def test_the_largest_stake_passes_and_no_larger_is_offered():
     assert largest["reason"] == 0
 
 
-def test_funds_spent_earlier_in_the_batch_are_gone_for_the_later():
+def test_funds_reserved_earlier_in_a_batch_are_not_available_later_in_it():
     ledger = funded()
     answers = reserve(ledger, reservation("a", stake_minor=600), reservation("b", stake_minor=600))
     assert answers["reason"].tolist() == [0, Reason.INSUFFICIENT_FUNDS]
@@ -169,7 +171,7 @@ def test_a_verdict_frees_funds_for_a_reservation_of_the_same_exchange():
     assert (answer["reason"], answer["bet_id"]) == (0, bet(2))
 
 
-def test_a_refusal_is_not_remembered_and_the_ref_may_try_again():
+def test_the_ref_of_a_refused_reservation_may_be_used_again():
     ledger = funded()
     assert reserve(ledger, reservation(stake_minor=2_000))[0]["reason"] == Reason.INSUFFICIENT_FUNDS
     ledger.apply(Deposit(account_no=7, amount_minor=1_000, ref="more"), 15)
@@ -177,7 +179,7 @@ def test_a_refusal_is_not_remembered_and_the_ref_may_try_again():
     assert (answer["reason"], answer["flags"]) == (0, 0)
 
 
-def test_a_full_shard_refuses_new_bets_and_still_knows_the_old():
+def test_a_full_shard_refuses_new_bets_and_answers_known_refs():
     ledger = funded(slips_max=2)
     answers = reserve(
         ledger,
@@ -193,7 +195,7 @@ def test_a_full_shard_refuses_new_bets_and_still_knows_the_old():
     ledger.check()
 
 
-def test_the_rate_of_its_day_stays_on_a_slip():
+def test_a_slip_keeps_the_rate_of_its_reservation():
     ledger = funded()
     reserve(ledger, reservation("a"))
     ledger.apply(SetRate(currency="EUR", rate_micro=1_100_000), 12)
@@ -201,19 +203,19 @@ def test_the_rate_of_its_day_stays_on_a_slip():
     assert answers["rate_micro"].tolist() == [1_000_000, 1_100_000]
 
 
-def test_rows_straight_out_of_a_message_are_read_in_place():
+def test_read_only_rows_of_a_message_are_accepted():
     ledger = funded()
     frozen = np.frombuffer(rows(reservation("a"), reservation("b")).tobytes(), RESERVATION)
     assert ledger.exchange(NO_VERDICTS, frozen, 10)["reason"].tolist() == [0, 0]
 
 
 def ref_hashes(account_no: np.ndarray, ref: np.ndarray) -> np.ndarray:
-    """The index's hash of many references (rows of four words), in numpy."""
+    """Return the index's hashes of many refs (rows of four u64s), in numpy."""
 
-    def mix(word: np.ndarray) -> np.ndarray:
-        word = (word ^ (word >> np.uint64(33))) * np.uint64(0xFF51AFD7ED558CCD)
-        word = (word ^ (word >> np.uint64(33))) * np.uint64(0xC4CEB9FE1A85EC53)
-        return word ^ (word >> np.uint64(33))
+    def mix(value: np.ndarray) -> np.ndarray:
+        value = (value ^ (value >> np.uint64(33))) * np.uint64(0xFF51AFD7ED558CCD)
+        value = (value ^ (value >> np.uint64(33))) * np.uint64(0xC4CEB9FE1A85EC53)
+        return value ^ (value >> np.uint64(33))
 
     hashed = mix(account_no.astype(np.uint64))
     for column in range(4):
@@ -223,18 +225,18 @@ def ref_hashes(account_no: np.ndarray, ref: np.ndarray) -> np.ndarray:
 
 
 def colliding(account_no: np.ndarray, ref: np.ndarray) -> tuple[int, int]:
-    """Two rows whose hashes agree in the upper half, which is all that a table keeps of them."""
+    """Return two rows whose hashes have one upper half, which is all that a table keeps."""
     halves = ref_hashes(account_no, ref) >> np.uint64(32)
     order = np.argsort(halves, kind="stable")
     same = np.flatnonzero(np.diff(halves[order]) == 0)
-    assert len(same), "among so many two agree"
+    assert len(same), "among so many refs two have one upper half"
     return int(order[same[0]]), int(order[same[0] + 1])
 
 
-@pytest.mark.parametrize("word", range(4))
-def test_refs_of_one_hash_are_two_bets(word):
+@pytest.mark.parametrize("part", range(4))
+def test_refs_with_one_hash_are_two_bets(part):
     refs = np.ones((300_000, 4), np.uint64)
-    refs[:, word] = np.arange(1, len(refs) + 1)
+    refs[:, part] = np.arange(1, len(refs) + 1)
     pair = list(colliding(np.full(len(refs), 7), refs))
     ledger = funded()
     reservations = np.repeat(reservation(), 2)
@@ -244,7 +246,7 @@ def test_refs_of_one_hash_are_two_bets(word):
     ledger.check()
 
 
-def test_one_ref_of_two_accounts_of_one_hash_is_two_bets():
+def test_one_ref_of_two_accounts_with_one_hash_is_two_bets():
     numbers = np.arange(300_000)
     refs = np.ones((len(numbers), 4), np.uint64)
     pair = list(colliding(numbers, refs))
@@ -255,7 +257,7 @@ def test_one_ref_of_two_accounts_of_one_hash_is_two_bets():
     ledger.check()
 
 
-def test_no_answer_and_no_hash_depends_on_the_seed_of_the_index():
+def test_answers_and_state_hash_do_not_depend_on_the_ref_seed():
     plain = funded()
     seeded = LedgerMachine.load(plain.dump(), ref_seed=(1 << 64) - 1)
     fresh = LedgerMachine(shard=SHARD, ref_seed=1 << 63)

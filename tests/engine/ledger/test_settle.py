@@ -1,4 +1,4 @@
-"""How bets end in the books: posted or voided once, settled, settled again, clawed back."""
+"""Slips: posted or voided once, settled, settled again, opened again, and debts."""
 
 from functools import partial
 from random import Random
@@ -24,7 +24,7 @@ from tests.engine.ledger.builders import (
     bet,
     funded,
     money,
-    open_again,
+    reopening,
     reservation,
     reserve,
     resolve,
@@ -43,7 +43,7 @@ def test_an_accepted_bet_moves_from_pending_to_at_stake_at_the_odds_given():
     assert money(ledger) == (900, 0, 100, 0)
 
 
-def test_a_refused_bet_gives_its_stake_back_and_keeps_why():
+def test_a_refused_bet_returns_its_stake_and_keeps_the_reason():
     ledger = funded()
     reserve(ledger, reservation())
     refusal = verdict(bet(1), Reason.STAKE_OVER_LIMIT, odds_milli=2_400, stake_max_minor=60)
@@ -60,7 +60,7 @@ def test_a_refused_bet_gives_its_stake_back_and_keeps_why():
 
 @pytest.mark.parametrize("first", [Reason.ACCEPTED, Reason.FENCED])
 @pytest.mark.parametrize("second", [Reason.ACCEPTED, Reason.MARKET_SUSPENDED])
-def test_a_pending_transfer_resolves_once(first, second):
+def test_a_pending_slip_is_resolved_once(first, second):
     ledger = funded()
     reserve(ledger, reservation())
     resolve(ledger, verdict(bet(1), first))
@@ -104,7 +104,7 @@ def test_a_settlement_pays_out_and_the_house_takes_the_rest(result, payout_minor
     assert (slip.state, slip.result, slip.payout_minor) == (SlipState.SETTLED, result, payout_minor)
 
 
-def test_a_settlement_number_counts_once_and_a_lower_one_not_at_all():
+def test_a_repeated_or_lower_settlement_number_is_skipped():
     ledger = funded()
     reserve(ledger, reservation())
     resolve(ledger, verdict(bet(1)))
@@ -117,7 +117,7 @@ def test_a_settlement_number_counts_once_and_a_lower_one_not_at_all():
     assert money(ledger) == (1_150, 0, 0, 0)
 
 
-def test_a_resettlement_reverses_and_replaces():
+def test_a_higher_settlement_number_reverses_and_replaces_the_payout():
     ledger = funded()
     reserve(ledger, reservation())
     resolve(ledger, verdict(bet(1)))
@@ -130,7 +130,7 @@ def test_a_resettlement_reverses_and_replaces():
     assert (slip.settlement_no, slip.result) == (3, BetResult.CANCELLED)
 
 
-def test_a_settlement_of_a_pending_bet_posts_it_first_at_the_odds_asked():
+def test_a_settlement_of_a_pending_bet_posts_it_first_at_the_reserved_odds():
     ledger = funded()
     reserve(ledger, reservation(odds_milli=2_500))
     settle(ledger, settlement(bet(1), 260))
@@ -159,7 +159,7 @@ def test_a_refused_bet_is_not_settled():
 
 
 def won_and_withdrawn() -> LedgerMachine:
-    """An account whose 250 of winnings on bet 1 are gone but for 30, before a clawback."""
+    """Return a ledger whose bettor won 250 on bet 1 and withdrew all but 30."""
     ledger = funded()
     reserve(ledger, reservation())
     resolve(ledger, verdict(bet(1)))
@@ -169,7 +169,7 @@ def won_and_withdrawn() -> LedgerMachine:
     return ledger
 
 
-def test_a_clawback_beyond_the_balance_is_owed():
+def test_a_reversed_payout_beyond_the_balance_is_owed():
     ledger = won_and_withdrawn()
     settle(ledger, settlement(bet(1), 0, number=2, result=BetResult.LOST))
     assert money(ledger) == (0, 0, 0, 220)
@@ -189,7 +189,7 @@ def test_a_deposit_pays_what_is_owed_first():
     assert money(ledger) == (30, 0, 0, 0)
 
 
-def test_what_is_owed_leaves_room_for_a_deposit_to_the_bound():
+def test_a_debt_leaves_room_for_a_deposit_to_the_bound():
     ledger = won_and_withdrawn()
     settle(ledger, settlement(bet(1), 0, number=2, result=BetResult.LOST))
     most = Deposit(account_no=7, amount_minor=BALANCE_MINOR_MAX, ref="most")
@@ -208,7 +208,7 @@ def test_a_returned_stake_and_a_payout_pay_what_is_owed_first():
     assert money(ledger) == (30, 0, 0, 0)
 
 
-def test_a_clawback_put_right_again_leaves_no_debt():
+def test_a_payout_reversed_and_settled_again_leaves_no_debt():
     ledger = won_and_withdrawn()
     settle(ledger, settlement(bet(1), 0, number=2), settlement(bet(1), 250, number=3))
     assert money(ledger) == (30, 0, 0, 0)
@@ -234,14 +234,14 @@ def open_ids(ledger: LedgerMachine, account_no: int = 7) -> list[int]:
 
 
 @pytest.mark.parametrize("payout_minor", [0, 100, 250])
-def test_a_bet_that_is_open_again_stands_as_it_did_before_it_was_settled(payout_minor):
+def test_a_bet_opened_again_is_as_before_its_settlement(payout_minor):
     ledger = funded()
     reserve(ledger, reservation())
     resolve(ledger, verdict(bet(1), odds_milli=2_750))
     before = ledger.slip_by_id(bet(1)), money(ledger), ledger.totals()
     settle(ledger, settlement(bet(1), payout_minor))
-    again = open_again(bet(1))
-    assert settle(ledger, again).tobytes() == again.tobytes()
+    row = reopening(bet(1))
+    assert settle(ledger, row).tobytes() == row.tobytes()
     slip = ledger.slip_by_id(bet(1))
     assert (slip.state, slip.result) == (SlipState.ACCEPTED, BetResult.NONE)
     assert (slip.payout_minor, slip.settlement_no) == (0, 2)
@@ -252,23 +252,23 @@ def test_a_bet_that_is_open_again_stands_as_it_did_before_it_was_settled(payout_
     assert money(ledger) == (1_175, 0, 0, 0)
 
 
-def test_a_bet_opened_again_before_its_settlement_was_heard_only_takes_the_number():
+def test_a_bet_opened_again_before_its_settlement_arrives_only_takes_the_number():
     ledger = funded()
     reserve(ledger, reservation())
     resolve(ledger, verdict(bet(1)))
-    assert len(settle(ledger, open_again(bet(1), number=2))) == 1
+    assert len(settle(ledger, reopening(bet(1), number=2))) == 1
     assert money(ledger) == (900, 0, 100, 0)
     assert ledger.slip_by_id(bet(1)).settlement_no == 2
-    assert len(settle(ledger, settlement(bet(1), 250, number=1), open_again(bet(1)))) == 0
+    assert len(settle(ledger, settlement(bet(1), 250, number=1), reopening(bet(1)))) == 0
     settle(ledger, settlement(bet(1), 0, number=3, result=BetResult.LOST))
     assert money(ledger) == (900, 0, 0, 0)
 
 
 @pytest.mark.parametrize("late", [Reason.ACCEPTED, Reason.FENCED])
-def test_a_pending_bet_that_is_open_again_is_posted_whatever_verdict_comes_late(late):
+def test_a_pending_bet_opened_again_is_posted_and_a_late_verdict_changes_nothing(late):
     ledger = funded()
     reserve(ledger, reservation())
-    settle(ledger, open_again(bet(1)))
+    settle(ledger, reopening(bet(1)))
     assert money(ledger) == (900, 0, 100, 0)
     assert len(ledger.pending_before(at_ns=99, limit=9)) == 0
     before = ledger.state_hash()
@@ -280,13 +280,13 @@ def test_a_refused_bet_is_not_opened_again():
     ledger = funded()
     reserve(ledger, reservation())
     resolve(ledger, verdict(bet(1), Reason.ODDS_CHANGED))
-    assert len(settle(ledger, open_again(bet(1)))) == 0
+    assert len(settle(ledger, reopening(bet(1)))) == 0
     assert money(ledger) == (1_000, 0, 0, 0)
 
 
-def test_a_payout_taken_back_with_the_bet_open_again_is_owed():
+def test_a_payout_reversed_by_opening_the_bet_again_is_owed():
     ledger = won_and_withdrawn()
-    settle(ledger, open_again(bet(1)))
+    settle(ledger, reopening(bet(1)))
     assert money(ledger) == (0, 0, 100, 220)
     totals = ledger.totals()[0]
     assert (totals.owed_minor, totals.house_minor) == (-220, 0)
@@ -295,22 +295,22 @@ def test_a_payout_taken_back_with_the_bet_open_again_is_owed():
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_a_bet_that_is_open_again_stands_at_its_place_among_the_open_ones(seed):
-    """Two bettors take turns at random; the audit walks both chains after every step."""
+def test_a_bet_opened_again_is_listed_at_its_place_among_the_open_bets(seed):
+    """Two bettors' bets are settled and opened again at random; the audit checks both chains."""
     random = Random(seed)
     count = 40
     ledger = funded(accounts=(7, 8), amount_minor=10_000)
     owners = [random.choice((7, 7, 8)) for _ in range(count)]
     reserve(ledger, *(reservation(f"r{i}", account_no=no) for i, no in enumerate(owners)))
-    stands = dict.fromkeys(range(count), True)
+    is_open = dict.fromkeys(range(count), True)
     for number in range(1, 200):
         i = random.randrange(count)
-        stands[i] = not stands[i] if random.random() < 0.9 else stands[i]
-        row = open_again if stands[i] else partial(settlement, payout_minor=0)
+        is_open[i] = not is_open[i] if random.random() < 0.9 else is_open[i]
+        row = reopening if is_open[i] else partial(settlement, payout_minor=0)
         settle(ledger, row(bet(1 + i), number=number))
         ledger.check()
         for no in (7, 8):
-            own = [bet(1 + k) for k in range(count) if stands[k] and owners[k] == no]
+            own = [bet(1 + k) for k in range(count) if is_open[k] and owners[k] == no]
             assert open_ids(ledger, no) == own
 
 
@@ -324,7 +324,7 @@ def test_a_bet_that_is_open_again_stands_at_its_place_among_the_open_ones(seed):
     ],
     ids=["negative", "too much", "paid while open", "unknown result"],
 )
-def test_an_impossible_settlement_is_an_error_before_anything_has_changed(impossible):
+def test_an_impossible_settlement_is_an_error_and_changes_nothing(impossible):
     ledger = funded()
     reserve(ledger, reservation())
     before = ledger.state_hash()
@@ -334,7 +334,7 @@ def test_an_impossible_settlement_is_an_error_before_anything_has_changed(imposs
 
 
 def many(count: int, *, payout_minor: int) -> tuple[LedgerMachine, Rows]:
-    """A ledger with this many stakes of 1 reserved, and their settlements."""
+    """Return a ledger with this many stakes of 1 reserved, and their settlements."""
     ledger = funded(amount_minor=count)
     reservations = np.repeat(reservation(stake_minor=1), count)
     reservations["ref"][:, 0] = np.arange(1, count + 1)
@@ -354,7 +354,7 @@ def test_a_settlement_batch_has_a_bound():
     assert ledger.totals()[0].house_minor == -2 * SETTLEMENTS_MAX
 
 
-def test_no_account_is_paid_until_its_column_overflows():
+def test_an_account_over_the_holding_bound_is_not_settled():
     ledger, paid = many(2 * SETTLEMENTS_MAX + 1, payout_minor=PAYOUT_MINOR_MAX)
     ledger.settle(paid[:SETTLEMENTS_MAX], 20)
     ledger.settle(paid[SETTLEMENTS_MAX:-1], 20)

@@ -1,17 +1,20 @@
-"""The ledger once more in plain Python: dicts, sums, no kernel; the machine is held against it.
+"""The ledger in plain Python: dicts and sums, without kernels, written from the rules alone.
 
-It says each rule in words and keeps no balance that it could add up instead.
+Takes from the engine only the commands of its input: numbers and bounds are stated by the tests.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from engine.common.commands import Deposit, LedgerCommand, OpenAccount, SetRate, Withdraw
-from engine.common.reasons import Reason
-from engine.common.rows import SlipState
-from engine.common.units import BALANCE_MINOR_MAX, STAKE_MINOR_MAX
+from tests.engine.common.stated_rules import REASON_NUMBERS, SLIP_STATE_NUMBERS
 
 Ref = tuple[int, ...]
+STAKE_MAX = 1_000_000_000
+BALANCE_MAX = 10**15
+NONE, PENDING, ACCEPTED, REFUSED, SETTLED = (
+    SLIP_STATE_NUMBERS[name] for name in ("NONE", "PENDING", "ACCEPTED", "REFUSED", "SETTLED")
+)
 
 
 @dataclass
@@ -23,7 +26,7 @@ class TwinSlip:
     odds_milli: int
     rate_micro: int
     placed_at_ns: int
-    state: SlipState = SlipState.PENDING
+    state: int = PENDING
     reason: int = 0
     stake_max_minor: int = 0
     payout_minor: int = 0
@@ -55,7 +58,7 @@ class LedgerTwin:
         self.by_ref: dict[tuple[int, Ref], TwinSlip] = {}
         self.house_minor: dict[str, int] = {}
 
-    # --- what an account has -------------------------------------------------------------------
+    # --- balances ------------------------------------------------------------------------------
 
     def available_minor(self, account_no: int) -> int:
         return max(self.balance_minor[account_no], 0)
@@ -63,7 +66,7 @@ class LedgerTwin:
     def owed_minor(self, account_no: int) -> int:
         return max(-self.balance_minor[account_no], 0)
 
-    def staked_minor(self, account_no: int, state: SlipState) -> int:
+    def staked_minor(self, account_no: int, state: int) -> int:
         own = (slip for slip in self.slips if slip.account_no == account_no)
         return sum(slip.stake_minor for slip in own if slip.state == state)
 
@@ -72,11 +75,11 @@ class LedgerTwin:
     def resolve(self, rows: Iterable[tuple[int, ...]]) -> None:
         for bet_id, stake_max_minor, odds_milli, reason, _ in rows:
             slip = self.find(bet_id)
-            if slip is None or slip.state != SlipState.PENDING:
+            if slip is None or slip.state != PENDING:
                 continue
             slip.odds_milli, slip.reason = odds_milli, reason
             slip.stake_max_minor = stake_max_minor
-            slip.state = SlipState.REFUSED if reason else SlipState.ACCEPTED
+            slip.state = REFUSED if reason else ACCEPTED
             if reason:
                 self.balance_minor[slip.account_no] += slip.stake_minor
 
@@ -100,27 +103,27 @@ class LedgerTwin:
         ref = tuple(ref)
         rate = self.rates.get(self.currency.get(account_no, ""), 0)
 
-        def refused(reason: Reason, most: int = 0) -> tuple[int, ...]:
-            return (0, most, odds, rate, reason, SlipState.NONE, 0)
+        def refused(reason: str, stake_max: int = 0) -> tuple[int, ...]:
+            return (0, stake_max, odds, rate, REASON_NUMBERS[reason], NONE, 0)
 
         content = (stake, market_no, odds, outcome, policy)
         known = self.by_ref.get((account_no, ref))
         if known is not None:
             same = known.content == content
-            return known.answer(1) if same else refused(Reason.BET_REF_REUSED)
+            return known.answer(1) if same else refused("BET_REF_REUSED")
         if len(self.slips) >= self.slips_max:
-            return refused(Reason.CAPACITY)
+            return refused("CAPACITY")
         if account_no not in self.currency:
-            return refused(Reason.ACCOUNT_UNKNOWN)
+            return refused("ACCOUNT_UNKNOWN")
         if ref[0] == 0:
-            return refused(Reason.MALFORMED)
-        most = min(self.available_minor(account_no), STAKE_MINOR_MAX)
+            return refused("MALFORMED")
+        stake_max = min(self.available_minor(account_no), STAKE_MAX)
         if stake < 1:
-            return refused(Reason.STAKE_TOO_SMALL, most)
-        if stake > STAKE_MINOR_MAX:
-            return refused(Reason.AMOUNT_OUT_OF_BOUNDS, most)
+            return refused("STAKE_TOO_SMALL", stake_max)
+        if stake > STAKE_MAX:
+            return refused("AMOUNT_OUT_OF_BOUNDS", stake_max)
         if stake > self.available_minor(account_no):
-            return refused(Reason.INSUFFICIENT_FUNDS, most)
+            return refused("INSUFFICIENT_FUNDS", stake_max)
         bet_id = (self.shard << 48) + len(self.slips) + 1
         slip = TwinSlip(bet_id, account_no, stake, content, odds, rate, at_ns)
         self.slips.append(slip)
@@ -132,14 +135,14 @@ class LedgerTwin:
         applied = []
         for bet_id, payout_minor, _, settlement_no, result, _ in rows:
             slip = self.find(bet_id)
-            if slip is None or slip.state == SlipState.REFUSED:
+            if slip is None or slip.state == REFUSED:
                 continue
             if settlement_no <= slip.settlement_no:
                 continue
             currency = self.currency[slip.account_no]
-            taken = slip.state == SlipState.SETTLED
-            slip.state = SlipState.SETTLED if result else SlipState.ACCEPTED
-            moved_minor = slip.stake_minor * (bool(result) - taken)
+            was_settled = slip.state == SETTLED
+            slip.state = SETTLED if result else ACCEPTED
+            moved_minor = slip.stake_minor * (bool(result) - was_settled)
             self.house_minor[currency] += moved_minor
             self.holding_minor[slip.account_no] -= moved_minor
             change_minor = payout_minor - slip.payout_minor
@@ -157,38 +160,38 @@ class LedgerTwin:
 
     # --- commands ------------------------------------------------------------------------------
 
-    def apply(self, command: LedgerCommand) -> Reason:
+    def apply(self, command: LedgerCommand) -> str:
         match command:
             case SetRate(currency=currency, rate_micro=rate):
                 self.rates[currency] = rate
                 self.house_minor.setdefault(currency, 0)
-                return Reason.ACCEPTED
+                return "ACCEPTED"
             case OpenAccount(account_no=no, currency=currency):
                 if no in self.currency:
-                    return Reason.ACCOUNT_EXISTS
+                    return "ACCOUNT_EXISTS"
                 if currency not in self.rates:
-                    return Reason.FIELD_OUT_OF_BOUNDS
+                    return "FIELD_OUT_OF_BOUNDS"
                 self.currency[no] = currency
                 self.balance_minor[no] = self.holding_minor[no] = 0
-                return Reason.ACCEPTED
+                return "ACCEPTED"
             case Deposit(account_no=no, amount_minor=amount, ref=ref):
                 return self._transfer("deposit", no, amount, ref)
             case Withdraw(account_no=no, amount_minor=amount, ref=ref):
                 return self._transfer("withdrawal", no, -amount, ref)
 
-    def _transfer(self, kind: str, no: int, change: int, ref: str) -> Reason:
+    def _transfer(self, kind: str, no: int, change: int, ref: str) -> str:
         known = self.transfers.get((no, ref))
         if known is not None:
-            return Reason.ACCEPTED if known == (kind, change) else Reason.TRANSFER_REF_REUSED
-        if not 1 <= abs(change) <= BALANCE_MINOR_MAX:
-            return Reason.AMOUNT_OUT_OF_BOUNDS
+            return "ACCEPTED" if known == (kind, change) else "TRANSFER_REF_REUSED"
+        if not 1 <= abs(change) <= BALANCE_MAX:
+            return "AMOUNT_OUT_OF_BOUNDS"
         if no not in self.currency:
-            return Reason.ACCOUNT_UNKNOWN
-        if change > 0 and self.holding_minor[no] + change > BALANCE_MINOR_MAX:
-            return Reason.BALANCE_OVER_BOUND
+            return "ACCOUNT_UNKNOWN"
+        if change > 0 and self.holding_minor[no] + change > BALANCE_MAX:
+            return "BALANCE_OVER_BOUND"
         if change < 0 and -change > self.available_minor(no):
-            return Reason.INSUFFICIENT_FUNDS
+            return "INSUFFICIENT_FUNDS"
         self.transfers[no, ref] = (kind, change)
         self.balance_minor[no] += change
         self.holding_minor[no] += change
-        return Reason.ACCEPTED
+        return "ACCEPTED"

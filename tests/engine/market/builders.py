@@ -1,4 +1,4 @@
-"""Markets and bets for tests: short ways to say what matters, defaults for what does not."""
+"""Markets and bets for tests, with defaults for the fields not under test."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ WIDE = Limits(
 AT_NS = 1_671_372_000_000_000_000
 
 Bet = tuple[int, int, int, int, int, int, int, int, int]
-"""bet_id, stake, account, market, odds seen, rate, outcome, policy, flags."""
+"""A BET row: bet_id, stake, account, market, odds seen, rate, outcome, policy, flags."""
 
 
 def bet(
@@ -36,7 +36,7 @@ def bet(
     policy: int = Policy.NONE,
     flags: int = 0,
 ) -> Bet:
-    """Return one bet's fields."""
+    """Return the fields of one bet."""
     number = bet_id(shard=shard, serial=serial)
     return (number, stake, account, market, odds, rate, outcome, int(policy), flags)
 
@@ -54,7 +54,7 @@ def bet_rows(bets: Sequence[Bet]) -> Rows:
 
 
 def do(machine: MarketMachine, *commands: MarketCommand) -> None:
-    """Apply commands that must be obeyed."""
+    """Apply commands, none of which may be refused."""
     for command in commands:
         event = machine.apply(command, AT_NS)
         assert not isinstance(event, Refused), event
@@ -67,7 +67,7 @@ def create(
     limits: Limits = WIDE,
     key: str = "",
 ) -> CreateMarket:
-    """Return the command that creates a market, outcomes named o0, o1 and on."""
+    """Return the command that creates a market with outcomes o0, o1 and so on."""
     return CreateMarket(
         market_no=market,
         key=key or f"fixture-{market}/1x2",
@@ -102,5 +102,5 @@ def reasons(machine: MarketMachine, *bets: Bet) -> list[int]:
 
 
 def won(*outcomes: bool) -> tuple[OutcomeResult, ...]:
-    """Return plain results: who won."""
+    """Return results without voids and dead heats."""
     return tuple(OutcomeResult(won=one) for one in outcomes)

@@ -1,4 +1,4 @@
-"""Bets cancelled by a window, roll-backs, deductions: each rule with its figures."""
+"""Bet resolution: cancelled windows, rollbacks and deductions, each rule with its figures."""
 
 import numpy as np
 import pytest
@@ -51,7 +51,7 @@ def placed_at(*times: int, odds: tuple[int, ...] = (2_500, 3_200, 2_900)) -> Mar
 
 
 def sent(machine: MarketMachine, *commands: FeedStep) -> list[tuple[int, int, int, int]]:
-    """Obey commands; return (serial, result, payout, settlement_no) of the rows they sent."""
+    """Apply commands; return (serial, result, payout, settlement_no) of the rows they sent."""
     seq = machine._outbox.last_seq(0)
     do(machine, *commands)
     machine.check()
@@ -76,7 +76,7 @@ def window(begin: int | None = None, end: int | None = None) -> CancelBets:
     return CancelBets(market_no=1, from_ns=begin, until_ns=end)
 
 
-def back(begin: int | None = None, end: int | None = None) -> RollBackCancel:
+def rollback(begin: int | None = None, end: int | None = None) -> RollBackCancel:
     return RollBackCancel(market_no=1, from_ns=begin, until_ns=end)
 
 
@@ -94,7 +94,7 @@ def back(begin: int | None = None, end: int | None = None) -> RollBackCancel:
         (40, None, []),
     ],
 )
-def test_a_window_reaches_from_its_beginning_up_to_but_without_its_end(begin, end, covered) -> None:
+def test_a_window_includes_its_first_time_and_excludes_its_end(begin, end, covered) -> None:
     machine = placed_at(10, 20, 30)
     event = machine.apply(CancelBets(market_no=1, from_ns=begin, until_ns=end, why="odds"), 50)
     assert event == BetsCancelled(
@@ -113,7 +113,7 @@ def test_a_window_reaches_from_its_beginning_up_to_but_without_its_end(begin, en
     machine.check()
 
 
-def test_a_window_covers_no_bet_that_is_accepted_after_it() -> None:
+def test_a_window_covers_no_bet_accepted_after_its_command() -> None:
     machine = placed_at(10)
     assert sent(machine, window(), window(5, 100)) == [(1, REFUND, 100, 1)]
     machine.place(bet_rows([bet(2)]), 20)
@@ -121,7 +121,7 @@ def test_a_window_covers_no_bet_that_is_accepted_after_it() -> None:
     assert sent(machine, HOME) == [(2, WON, 250, 3), (3, WON, 250, 3)]
 
 
-def test_bets_in_a_window_stay_refunded_whatever_is_settled_or_cancelled_later() -> None:
+def test_bets_in_a_window_stay_refunded_after_later_settlements_and_cancellations() -> None:
     machine = placed_at(10, 20)
     assert sent(machine, window(10, 20)) == [(1, REFUND, 100, 1)]
     assert sent(machine, HOME) == [(2, WON, 250, 2)]
@@ -137,15 +137,15 @@ def test_a_window_may_follow_the_settlement() -> None:
     assert machine.price_delta(1).status == Status.SETTLED
 
 
-def test_windows_overlap_and_a_bet_is_told_only_of_the_first_and_the_last() -> None:
+def test_a_bet_in_two_windows_is_refunded_once_and_opened_by_the_last_rollback() -> None:
     machine = placed_at(10, 20, 30)
     assert [row[0] for row in sent(machine, window(10, 21))] == [1, 2]
     assert [row[0] for row in sent(machine, window(20, 31))] == [3]
-    assert sent(machine, back(10, 21)) == [(1, OPEN, 0, 3)]
-    assert [row[0] for row in sent(machine, back(20, 31))] == [2, 3]
+    assert sent(machine, rollback(10, 21)) == [(1, OPEN, 0, 3)]
+    assert [row[0] for row in sent(machine, rollback(20, 31))] == [2, 3]
 
 
-def test_a_window_that_stands_is_refused_and_bets_since_are_cancelled_by_another() -> None:
+def test_a_known_window_is_refused_and_another_window_cancels_later_bets() -> None:
     machine = placed_at(10)
     do(machine, window(5))
     assert refusal(machine, window(5)) == (Reason.WINDOW_KNOWN, "from_ns")
@@ -164,25 +164,25 @@ def test_a_window_that_stands_is_refused_and_bets_since_are_cancelled_by_another
         (0, TIME_NS_MAX + 1, "until_ns"),
     ],
 )
-def test_a_window_without_room_or_out_of_bounds_is_refused(begin, end, field) -> None:
+def test_an_empty_window_or_one_out_of_bounds_is_refused(begin, end, field) -> None:
     assert refusal(placed_at(10), window(begin, end)) == (Reason.FIELD_OUT_OF_BOUNDS, field)
 
 
-def test_a_market_has_room_for_so_many_windows() -> None:
+def test_a_window_past_the_bound_is_refused() -> None:
     machine = placed_at(10)
     do(machine, *[window(begin) for begin in range(CANCEL_WINDOWS_MAX)])
     assert refusal(machine, window(1_000)) == (Reason.CAPACITY, "from_ns")
-    do(machine, back(7), window(1_000))
+    do(machine, rollback(7), window(1_000))
     assert MarketMachine.load(machine.dump()).dump() == machine.dump()
 
 
-# --- taking back --------------------------------------------------------------------------------
+# --- rollbacks ----------------------------------------------------------------------------------
 
 
-def test_only_just_this_window_is_taken_back() -> None:
+def test_a_rollback_must_name_exactly_the_times_of_the_window() -> None:
     machine = placed_at(10)
     do(machine, window(5, 20))
-    for wrong in (back(5), back(5, 21), back(4, 20), back(None, 20), back()):
+    for wrong in (rollback(5), rollback(5, 21), rollback(4, 20), rollback(None, 20), rollback()):
         assert refusal(machine, wrong) == (Reason.WINDOW_UNKNOWN, "from_ns")
     event = machine.apply(RollBackCancel(market_no=1, from_ns=5, until_ns=20, why="error"), 60)
     assert event == CancelRolledBack(
@@ -196,29 +196,29 @@ def test_only_just_this_window_is_taken_back() -> None:
         payout_minor=0,
         why="error",
     )
-    assert refusal(machine, back(5, 20)) == (Reason.WINDOW_UNKNOWN, "from_ns")
+    assert refusal(machine, rollback(5, 20)) == (Reason.WINDOW_UNKNOWN, "from_ns")
 
 
-def test_a_cancellation_taken_back_leaves_bets_to_the_results_that_stand() -> None:
+def test_a_cancellation_rolled_back_settles_bets_by_the_results_that_stand() -> None:
     machine = placed_at(10, 20)
     do(machine, window(10, 11), HOME)
-    assert sent(machine, back(10, 11)) == [(1, WON, 250, 3)]
+    assert sent(machine, rollback(10, 11)) == [(1, WON, 250, 3)]
 
 
-def test_a_cancelled_market_is_settled_again_where_results_stand() -> None:
+def test_a_cancelled_market_rolled_back_is_settled_when_results_stand() -> None:
     machine = placed_at(10, 20)
     do(machine, window(20), HOME, CancelMarket(market_no=1))
-    event = machine.apply(back(), 70)
+    event = machine.apply(rollback(), 70)
     assert isinstance(event, CancelRolledBack)
     assert (event.status, event.bets, event.payout_minor) == (Status.SETTLED, 1, 250)
     assert machine.price_delta(1).status == Status.SETTLED
     assert refusal(machine, HOME) == (Reason.ALREADY_SETTLED, "results")
 
 
-def test_a_cancelled_market_without_results_is_suspended_and_takes_no_bets() -> None:
+def test_a_cancelled_market_rolled_back_without_results_is_suspended() -> None:
     machine = placed_at(10)
     do(machine, CloseMarket(market_no=1))
-    assert sent(machine, CancelMarket(market_no=1), back()) == [
+    assert sent(machine, CancelMarket(market_no=1), rollback()) == [
         (1, REFUND, 100, 1),
         (1, OPEN, 0, 2),
     ]
@@ -226,21 +226,21 @@ def test_a_cancelled_market_without_results_is_suspended_and_takes_no_bets() -> 
     assert machine.place(bet_rows([bet(2)]), 30)["reason"].tolist() == [Reason.MARKET_SUSPENDED]
 
 
-def test_without_times_the_window_and_the_market_s_cancellation_go_together() -> None:
+def test_a_rollback_without_times_rolls_back_the_window_and_the_market_together() -> None:
     machine = placed_at(10)
     do(machine, window(), CancelMarket(market_no=1))
-    assert sent(machine, back()) == [(1, OPEN, 0, 3)]
-    assert refusal(machine, back()) == (Reason.WINDOW_UNKNOWN, "from_ns")
+    assert sent(machine, rollback()) == [(1, OPEN, 0, 3)]
+    assert refusal(machine, rollback()) == (Reason.WINDOW_UNKNOWN, "from_ns")
 
 
-def test_a_window_taken_back_in_a_cancelled_market_changes_no_bet() -> None:
+def test_a_window_rolled_back_in_a_cancelled_market_changes_no_bet() -> None:
     machine = placed_at(10)
     do(machine, window(5), CancelMarket(market_no=1))
-    assert sent(machine, back(5)) == []
+    assert sent(machine, rollback(5)) == []
     assert machine.price_delta(1).status == Status.CANCELLED
 
 
-def test_results_taken_back_open_every_bet_that_no_window_covers() -> None:
+def test_results_rolled_back_open_every_bet_that_no_window_covers() -> None:
     machine = placed_at(10, 20)
     do(machine, window(10, 11), HOME)
     version = machine.price_delta(1).version
@@ -256,23 +256,23 @@ def test_results_taken_back_open_every_bet_that_no_window_covers() -> None:
     assert machine.outbox(shard=0, limit=9)["result"].tolist() == [REFUND, WON, OPEN]
     assert not machine.results_stand(1)
     assert refusal(machine, RollBackSettlement(market_no=1))[0] == Reason.NOT_SETTLED
-    assert sent(machine, HOME) == [(2, WON, 250, 4)], "the same results settle it anew"
+    assert sent(machine, HOME) == [(2, WON, 250, 4)], "the same results settle it again"
 
 
-def test_results_taken_back_of_a_market_cancelled_since_leave_it_cancelled() -> None:
+def test_results_rolled_back_in_a_cancelled_market_leave_it_cancelled() -> None:
     machine = placed_at(10)
     do(machine, HOME, CancelMarket(market_no=1))
     assert machine.results_stand(1)
     assert sent(machine, RollBackSettlement(market_no=1)) == []
     assert machine.price_delta(1).status == Status.CANCELLED
-    assert sent(machine, back()) == [(1, OPEN, 0, 4)]
+    assert sent(machine, rollback()) == [(1, OPEN, 0, 4)]
     assert machine.price_delta(1).status == Status.SUSPENDED
 
 
-def test_the_book_keeps_its_figures_whatever_becomes_of_the_bets() -> None:
+def test_resolving_bets_changes_no_figure_of_the_book() -> None:
     machine = placed_at(10, 20)
     before = machine.book_image(1)
-    do(machine, SuspendMarket(market_no=1), window(), HOME, CancelMarket(market_no=1), back())
+    do(machine, SuspendMarket(market_no=1), window(), HOME, CancelMarket(market_no=1), rollback())
     after = machine.book_image(1)
     for name in ("bets", "stake_taken_minor", "stake_minor", "payout_minor", "liability_minor"):
         assert getattr(after, name) == getattr(before, name)
@@ -292,7 +292,7 @@ def test_the_book_keeps_its_figures_whatever_becomes_of_the_bets() -> None:
     ],
     ids=["10 at 8/1, 25p", "10 at 7/4, 35p: 21.375", "8.0 less 25%", "not under the stake", "all"],
 )
-def test_a_winner_placed_before_the_withdrawal_loses_the_deduction(
+def test_a_winner_placed_before_the_withdrawal_is_paid_less_by_the_deduction(
     odds, keep, of_price, payout
 ) -> None:
     machine = open_machine(odds=(odds, 2_000))
@@ -305,11 +305,11 @@ def test_a_winner_placed_before_the_withdrawal_loses_the_deduction(
     assert isinstance(event, MarketSettled)
     assert event.deductions == (deduction,)
     payouts = machine.outbox(shard=0, limit=9)["payout_minor"].tolist()
-    assert payouts == [payout, 0, odds], "the loser gets nothing, the later bet all"
+    assert payouts == [payout, 0, odds], "the loser gets nothing, the later bet its full payout"
     assert event.payout_minor == sum(payouts)
 
 
-def test_a_bet_takes_the_first_deduction_that_lies_after_it() -> None:
+def test_a_bet_gets_the_first_deduction_after_its_time() -> None:
     machine = placed_at(10, 20, 30)
     deductions = (
         Deduction(until_ns=20, keep_milli=500),
@@ -319,14 +319,14 @@ def test_a_bet_takes_the_first_deduction_that_lies_after_it() -> None:
     assert [row[2] for row in sent(machine, command)] == [175, 220, 250]
 
 
-def test_half_a_win_and_a_dead_heat_are_deducted_before_the_one_rounding() -> None:
+def test_half_win_dead_heat_and_deduction_are_rounded_once() -> None:
     result = OutcomeResult(won=True, void_halves=1, dead_heat_num=1, dead_heat_den=3)
     deduction = Deduction(until_ns=1, keep_milli=650)
     paid = deducted_minor(stake_minor=1_000, odds_milli=2_750, result=result, deduction=deduction)
     assert paid == 856, "1000 x (2.1375 / 3 + 1) / 2 = 856.25"
 
 
-def test_a_refund_and_an_open_bet_know_no_deduction() -> None:
+def test_a_refund_and_an_open_bet_get_no_deduction() -> None:
     machine = placed_at(10, 20)
     command = SettleMarket(
         market_no=1,
@@ -335,10 +335,10 @@ def test_a_refund_and_an_open_bet_know_no_deduction() -> None:
     )
     assert sent(machine, window(10, 11), command)[1:] == [(2, WON, 100, 2)]
     assert sent(machine, RollBackSettlement(market_no=1)) == [(2, OPEN, 0, 3)]
-    assert sent(machine, HOME) == [(2, WON, 250, 4)], "deductions went with the results"
+    assert sent(machine, HOME) == [(2, WON, 250, 4)], "the rollback removed the deductions"
 
 
-def test_a_settlement_is_the_same_only_with_the_same_deductions() -> None:
+def test_the_same_results_with_other_deductions_settle_again() -> None:
     machine = placed_at(10)
     command = SettleMarket(
         market_no=1, results=HOME.results, deductions=(Deduction(until_ns=20, keep_milli=500),)
@@ -361,13 +361,15 @@ def test_a_settlement_is_the_same_only_with_the_same_deductions() -> None:
         ([(at, 500) for at in range(DEDUCTIONS_MAX + 1)], "deductions"),
     ],
 )
-def test_deductions_that_do_not_fit_are_refused_and_name_the_field(deductions, field) -> None:
+def test_deductions_out_of_bounds_or_order_are_refused_and_the_field_named(
+    deductions, field
+) -> None:
     given = tuple(Deduction(until_ns=until, keep_milli=keep) for until, keep in deductions)
     command = SettleMarket(market_no=1, results=HOME.results, deductions=given)
     assert refusal(placed_at(10), command) == (Reason.FIELD_OUT_OF_BOUNDS, field)
 
 
-def test_every_settlement_counts_up_the_number_even_of_a_market_without_bets() -> None:
+def test_every_resolving_command_raises_the_settlement_number_also_without_bets() -> None:
     machine = placed_at()
     events = [
         machine.apply(command, 9)
@@ -375,7 +377,7 @@ def test_every_settlement_counts_up_the_number_even_of_a_market_without_bets() -
             window(),
             HOME,
             CancelMarket(market_no=1),
-            back(),
+            rollback(),
             RollBackSettlement(market_no=1),
         )
     ]

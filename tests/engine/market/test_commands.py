@@ -1,4 +1,4 @@
-"""Creating markets, setting odds and limits, and the pictures that follow."""
+"""Creating markets, setting odds and limits, and the views that follow."""
 
 import msgspec
 import pytest
@@ -36,7 +36,7 @@ def refusal(machine: MarketMachine, command: MarketCommand) -> tuple[Reason, str
     return event.reason, event.field
 
 
-def test_created_market_waits_inactive_with_its_odds_and_every_outcome_offered() -> None:
+def test_a_new_market_is_inactive_with_its_odds_and_every_outcome_offered() -> None:
     machine = MarketMachine()
     event = machine.apply(create(5, odds=(2_000, 1_900), key="wc/total?total=2.5|a=1"), AT_NS)
     assert event == MarketCreated(market_no=5, version=1, key="wc/total?a=1|total=2.5")
@@ -52,7 +52,7 @@ def test_created_market_waits_inactive_with_its_odds_and_every_outcome_offered()
     assert machine.market_nos() == [5]
 
 
-def test_number_and_key_belong_to_one_market_however_the_key_is_spelled() -> None:
+def test_a_second_market_of_a_number_or_of_an_equal_key_is_refused() -> None:
     machine = MarketMachine()
     do(machine, create(1, key="f/t?a=1|b=2"))
     assert refusal(machine, create(1, key="f/u")) == (Reason.MARKET_EXISTS, "market_no")
@@ -115,7 +115,7 @@ def changed(**fields: object) -> CreateMarket:
         ),
     ],
 )
-def test_market_that_does_not_fit_is_not_created(command, reason, field) -> None:
+def test_a_market_with_a_field_out_of_bounds_is_not_created(command, reason, field) -> None:
     machine = MarketMachine()
     assert refusal(machine, command) == (reason, field)
     assert machine.market_nos() == []
@@ -127,14 +127,14 @@ def test_market_past_the_bound_is_refused() -> None:
     assert refusal(machine, create(3)) == (Reason.CAPACITY, "market_no")
 
 
-def test_command_for_a_market_nobody_knows_is_refused() -> None:
+def test_a_command_for_an_unknown_market_is_refused() -> None:
     assert refusal(open_machine(), OpenMarket(market_no=9)) == (
         Reason.MARKET_UNKNOWN,
         "market_no",
     )
 
 
-def test_odds_are_set_at_once_and_the_version_rises_once() -> None:
+def test_setting_several_odds_raises_the_version_once() -> None:
     machine = open_machine()
     quotes = (Quote(outcome=2, odds_milli=5_000), Quote(outcome=0, odds_milli=1_500, active=False))
     event = machine.apply(SetOdds(market_no=1, quotes=quotes), AT_NS)
@@ -148,7 +148,7 @@ def test_odds_are_set_at_once_and_the_version_rises_once() -> None:
     )
 
 
-def test_odds_set_to_what_they_are_is_no_visible_change() -> None:
+def test_setting_the_current_odds_changes_nothing() -> None:
     machine = open_machine()
     before = machine.state_hash()
     event = machine.apply(SetOdds(market_no=1, quotes=(Quote(outcome=0, odds_milli=2_500),)), AT_NS)
@@ -174,11 +174,11 @@ def test_odds_set_to_what_they_are_is_no_visible_change() -> None:
         ),
     ],
 )
-def test_quotes_that_do_not_fit_change_nothing(quotes, reason, field) -> None:
+def test_quotes_out_of_bounds_are_refused_and_change_nothing(quotes, reason, field) -> None:
     assert refusal(open_machine(), SetOdds(market_no=1, quotes=quotes)) == (reason, field)
 
 
-def test_bets_taken_before_a_change_keep_their_odds() -> None:
+def test_bets_accepted_before_a_change_keep_their_odds() -> None:
     machine = open_machine()
     place(machine, bet(1))
     do(machine, SetOdds(market_no=1, quotes=(Quote(outcome=0, odds_milli=9_000),)))
@@ -197,7 +197,7 @@ def test_bets_taken_before_a_change_keep_their_odds() -> None:
     assert machine.outbox(shard=0, limit=9)["payout_minor"].tolist() == [250, 900]
 
 
-def test_new_limits_hold_for_the_next_bet_and_bets_taken_stand() -> None:
+def test_new_limits_apply_to_the_next_bet_and_accepted_bets_stand() -> None:
     machine = open_machine()
     place(machine, bet(1, stake=5_000))
     limits = Limits(stake_minor_max=50)
@@ -208,7 +208,7 @@ def test_new_limits_hold_for_the_next_bet_and_bets_taken_stand() -> None:
     assert machine.book_image(1).stake_taken_minor == 5_050
 
 
-def test_limits_that_leave_no_stake_are_refused() -> None:
+def test_limits_with_a_minimum_over_the_maximum_are_refused() -> None:
     limits = Limits(stake_minor_min=5, stake_minor_max=4)
     command = SetLimits(market_no=1, limits=limits)
     assert refusal(open_machine(), command) == (
@@ -217,7 +217,7 @@ def test_limits_that_leave_no_stake_are_refused() -> None:
     )
 
 
-def test_odds_and_limits_stand_once_betting_is_over() -> None:
+def test_odds_and_limits_are_not_set_after_betting_has_ended() -> None:
     machine = open_machine()
     do(machine, SuspendMarket(market_no=1))
     odds = SetOdds(market_no=1, quotes=(Quote(outcome=0, odds_milli=2_000),))
@@ -227,7 +227,7 @@ def test_odds_and_limits_stand_once_betting_is_over() -> None:
     assert refusal(machine, command)[0] == Reason.TRANSITION_NOT_ALLOWED
 
 
-def test_every_event_survives_its_encoding() -> None:
+def test_events_decode_to_what_was_encoded() -> None:
     machine = MarketMachine()
     events = [
         machine.apply(command, AT_NS)
@@ -237,7 +237,7 @@ def test_every_event_survives_its_encoding() -> None:
     assert msgspec.msgpack.decode(wire, type=list[MarketEvent]) == events
 
 
-def test_pictures_of_a_market_nobody_knows_are_a_key_error() -> None:
+def test_a_view_of_an_unknown_market_is_a_key_error() -> None:
     with pytest.raises(KeyError):
         open_machine().price_image(9)
 

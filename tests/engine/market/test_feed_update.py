@@ -1,4 +1,4 @@
-"""A feed's messages: each counts once, in the order of its source, whatever is repeated."""
+"""Feed updates: each message counts once and in the order of its source, also when repeated."""
 
 import random
 
@@ -51,7 +51,7 @@ def refusal(machine: MarketMachine, command: FeedUpdate) -> tuple[Reason, str]:
     return event.reason, event.field
 
 
-def test_steps_are_obeyed_in_order_and_told_together() -> None:
+def test_steps_are_applied_in_order_and_their_events_returned_together() -> None:
     machine = open_machine()
     quotes = (Quote(outcome=0, odds_milli=3_000),)
     event = machine.apply(update(7, STOP, SetOdds(market_no=1, quotes=quotes)), AT_NS)
@@ -69,7 +69,7 @@ def test_steps_are_obeyed_in_order_and_told_together() -> None:
     machine.check()
 
 
-def test_a_step_that_is_refused_stops_none_after_it_and_the_position_counts() -> None:
+def test_a_refused_step_stops_no_later_step_and_the_position_counts() -> None:
     machine = open_machine()
     steps = (
         OpenMarket(market_no=1),
@@ -86,7 +86,7 @@ def test_a_step_that_is_refused_stops_none_after_it_and_the_position_counts() ->
     assert machine.feed_positions(1) == {"uof:1/odds": 8}
 
 
-def test_what_was_obeyed_or_overtaken_is_known() -> None:
+def test_a_repeated_message_and_one_at_a_lower_position_are_refused() -> None:
     machine = open_machine()
     do(machine, update(7, digest=3))
     for command in (update(7, digest=3), update(6, digest=3), update(6, digest=4)):
@@ -97,7 +97,7 @@ def test_what_was_obeyed_or_overtaken_is_known() -> None:
     do(machine, update(8, digest=3), update(9, digest=3))
 
 
-def test_sources_and_markets_do_not_overtake_each_other() -> None:
+def test_every_source_and_market_has_a_position_of_its_own() -> None:
     machine = open_machine(markets=2)
     other = SetStatus(market_no=2, status=Status.SUSPENDED)
     do(
@@ -114,7 +114,7 @@ def test_sources_and_markets_do_not_overtake_each_other() -> None:
         machine.feed_positions(3)
 
 
-def test_at_one_position_so_many_messages_are_told_apart_and_then_the_oldest_is_forgotten() -> None:
+def test_at_one_position_the_oldest_digest_past_the_bound_is_forgotten() -> None:
     machine = open_machine()
     do(machine, *[update(7, digest=digest) for digest in range(DIGESTS_KEPT)])
     assert refusal(machine, update(7, digest=0))[0] == Reason.FEED_POSITION_KNOWN
@@ -124,7 +124,7 @@ def test_at_one_position_so_many_messages_are_told_apart_and_then_the_oldest_is_
     assert MarketMachine.load(machine.dump()).dump() == machine.dump()
 
 
-def test_a_market_has_room_for_so_many_sources() -> None:
+def test_a_source_past_the_bound_is_refused() -> None:
     machine = open_machine()
     do(machine, *[update(1, source=f"s{number:02}") for number in range(SOURCES_MAX)])
     assert refusal(machine, update(1, source="more")) == (Reason.CAPACITY, "source")
@@ -145,7 +145,9 @@ def test_a_market_has_room_for_so_many_sources() -> None:
         (update(1, digest=DIGEST_MAX + 1), "digest"),
     ],
 )
-def test_a_message_out_of_bounds_is_refused_whole_and_names_the_field(command, field) -> None:
+def test_a_message_with_a_field_out_of_bounds_is_refused_and_the_field_named(
+    command, field
+) -> None:
     assert refusal(open_machine(markets=2), command) == (Reason.FIELD_OUT_OF_BOUNDS, field)
 
 
@@ -154,8 +156,8 @@ def test_a_message_out_of_bounds_is_refused_whole_and_names_the_field(command, f
 )
 def test_a_market_is_not_opened_by_a_message_whose_odds_were_refused(opening: FeedStep) -> None:
     machine = open_machine()
-    nobody = SetOdds(market_no=1, quotes=(Quote(outcome=99, odds_milli=3_000),))
-    event = machine.apply(update(1, STOP, nobody, opening), AT_NS)
+    refused = SetOdds(market_no=1, quotes=(Quote(outcome=99, odds_milli=3_000),))
+    event = machine.apply(update(1, STOP, refused, opening), AT_NS)
     assert isinstance(event, FeedApplied)
     assert isinstance(event.events[1], Refused)
     assert isinstance(event.events[2], StatusSet)
@@ -163,7 +165,7 @@ def test_a_market_is_not_opened_by_a_message_whose_odds_were_refused(opening: Fe
     assert machine.price_delta(1).status is Status.SUSPENDED
 
 
-def test_a_message_to_a_market_nobody_knows_is_refused() -> None:
+def test_a_message_for_an_unknown_market_is_refused() -> None:
     other = SetStatus(market_no=9, status=Status.ACTIVE)
     command = update(1, other, market=9)
     assert refusal(open_machine(), command) == (Reason.MARKET_UNKNOWN, "market_no")
@@ -194,19 +196,19 @@ STEPS = (
     ),
     seed=st.integers(0, 1 << 16),
 )
-def test_messages_repeated_in_any_order_leave_the_state_as_it_was(messages, seed) -> None:
-    once, again = open_machine(), open_machine()
-    for machine in (once, again):
+def test_messages_repeated_in_any_order_change_nothing(messages, seed) -> None:
+    once, repeated = open_machine(), open_machine()
+    for machine in (once, repeated):
         place(machine, bet(1), bet(2, outcome=1, odds=3_200))
-    rng, said, positions = random.Random(seed), [], {"uof:1/odds": 0, "uof:1/result": 0}
+    rng, applied, positions = random.Random(seed), [], {"uof:1/odds": 0, "uof:1/result": 0}
     for digest, (source, ahead, steps) in enumerate(messages):
         positions[source] += ahead
         message = update(positions[source], *steps, source=source, digest=digest)
         assert isinstance(once.apply(message, AT_NS), FeedApplied)
-        said.append(message)
-        assert isinstance(again.apply(message, AT_NS), FeedApplied)
-        for repeated in rng.choices(said, k=rng.randrange(4)):
-            assert refusal(again, repeated)[0] == Reason.FEED_POSITION_KNOWN
-        again = MarketMachine.load(again.dump())
-    assert again.state_hash() == once.state_hash()
-    again.check()
+        applied.append(message)
+        assert isinstance(repeated.apply(message, AT_NS), FeedApplied)
+        for earlier in rng.choices(applied, k=rng.randrange(4)):
+            assert refusal(repeated, earlier)[0] == Reason.FEED_POSITION_KNOWN
+        repeated = MarketMachine.load(repeated.dump())
+    assert repeated.state_hash() == once.state_hash()
+    repeated.check()

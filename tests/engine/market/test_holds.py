@@ -1,4 +1,4 @@
-"""Statuses set by name, and the hold: what a trader stops, no feed starts again."""
+"""Statuses set by name, and the hold: a feed cannot make a market ACTIVE that a trader stopped."""
 
 import msgspec
 import pytest
@@ -28,23 +28,25 @@ from engine.common.events import (
     Refused,
     StatusSet,
 )
-from engine.common.lifecycle import SET_ACTIONS, Status
+from engine.common.lifecycle import Status
 from engine.common.reasons import Reason
 from engine.market.market import MarketMachine
 from tests.engine.market.builders import AT_NS, create, do, open_machine, won
 
+SETTABLE = (Status.ACTIVE, Status.INACTIVE, Status.SUSPENDED, Status.HANDED_OVER)
+"""The statuses that SetStatus may name."""
 SUSPEND, RESUME, OPEN = (kind(market_no=1) for kind in (SuspendMarket, ResumeMarket, OpenMarket))
 
 
 class Followed:
-    """An open market that a feed and a trader both speak to."""
+    """An open market that gets commands from a feed and from a trader."""
 
     def __init__(self) -> None:
         self.machine = open_machine()
         self.position = 0
 
-    def fed(self, step: FeedStep) -> FeedStepEvent:
-        """Return what a feed's step comes to."""
+    def feed(self, step: FeedStep) -> FeedStepEvent:
+        """Apply a step as a feed; return its event."""
         self.position += 1
         update = FeedUpdate(market_no=1, source="f", position=self.position, steps=(step,))
         event = self.machine.apply(update, AT_NS)
@@ -52,12 +54,12 @@ class Followed:
         self.machine.check()
         return event.events[0]
 
-    def set(self, status: Status) -> FeedStepEvent:
-        """Return what it comes to when a feed sets a status."""
-        return self.fed(SetStatus(market_no=1, status=status))
+    def feed_sets(self, status: Status) -> FeedStepEvent:
+        """Set a status as a feed; return the event."""
+        return self.feed(SetStatus(market_no=1, status=status))
 
-    def told(self, command: FeedStep) -> MarketEvent:
-        """Return what a trader's command comes to."""
+    def trader(self, command: FeedStep) -> MarketEvent:
+        """Apply a command as a trader; return its event."""
         event = self.machine.apply(command, AT_NS)
         self.machine.check()
         self.machine = MarketMachine.load(self.machine.dump())
@@ -76,9 +78,9 @@ def reason(event: MarketEvent) -> Reason:
     return event.reason if isinstance(event, Refused) else Reason.ACCEPTED
 
 
-@pytest.mark.parametrize("before", SET_ACTIONS)
-@pytest.mark.parametrize("after", SET_ACTIONS)
-def test_a_status_is_reached_from_every_other_and_from_itself_unchanged(before, after) -> None:
+@pytest.mark.parametrize("before", SETTABLE)
+@pytest.mark.parametrize("after", SETTABLE)
+def test_a_status_is_set_from_every_status_before_the_end_of_betting(before, after) -> None:
     machine = open_machine()
     do(machine, SetStatus(market_no=1, status=before))
     version = machine.price_delta(1).version
@@ -91,8 +93,8 @@ def test_a_status_is_reached_from_every_other_and_from_itself_unchanged(before, 
     assert machine.state_hash() == state
 
 
-@pytest.mark.parametrize("status", [status for status in Status if status not in SET_ACTIONS])
-def test_what_ends_betting_is_not_set_by_name(status) -> None:
+@pytest.mark.parametrize("status", [status for status in Status if status not in SETTABLE])
+def test_a_status_that_ends_betting_is_not_set_by_name(status) -> None:
     event = open_machine().apply(SetStatus(market_no=1, status=status), AT_NS)
     assert isinstance(event, Refused)
     assert (event.reason, event.field) == (Reason.TRANSITION_NOT_ALLOWED, "status")
@@ -106,130 +108,130 @@ def test_what_ends_betting_is_not_set_by_name(status) -> None:
         SettleMarket(market_no=1, results=won(True, False, False)),
     ],
 )
-def test_once_betting_is_over_no_status_is_set(end) -> None:
+def test_no_status_is_set_after_betting_has_ended(end) -> None:
     machine = open_machine()
     do(machine, end)
-    for status in SET_ACTIONS:
+    for status in SETTABLE:
         event = machine.apply(SetStatus(market_no=1, status=status), AT_NS)
         assert reason(event) == Reason.TRANSITION_NOT_ALLOWED
 
 
 @pytest.mark.parametrize("step", [RESUME, SetStatus(market_no=1, status=Status.ACTIVE)])
-def test_no_feed_starts_what_a_trader_stopped(step) -> None:
+def test_no_feed_makes_a_market_active_that_a_trader_suspended(step) -> None:
     market = Followed()
     assert not market.held
-    market.told(SUSPEND)
+    market.trader(SUSPEND)
     assert market.held
-    assert reason(market.fed(step)) == Reason.MARKET_HELD
+    assert reason(market.feed(step)) == Reason.MARKET_HELD
     assert market.status == Status.SUSPENDED
-    market.told(RESUME)
+    market.trader(RESUME)
     assert (market.held, market.status) == (False, Status.ACTIVE)
 
 
-def test_a_trader_too_resumes_what_he_holds_and_does_not_set_it() -> None:
+def test_a_trader_resumes_or_opens_a_held_market_but_does_not_set_it_active() -> None:
     market = Followed()
-    market.told(SUSPEND)
-    event = market.told(SetStatus(market_no=1, status=Status.ACTIVE))
+    market.trader(SUSPEND)
+    event = market.trader(SetStatus(market_no=1, status=Status.ACTIVE))
     assert reason(event) == Reason.MARKET_HELD
-    assert isinstance(market.told(SetStatus(market_no=1, status=Status.INACTIVE)), StatusSet)
+    assert isinstance(market.trader(SetStatus(market_no=1, status=Status.INACTIVE)), StatusSet)
     assert market.held
-    assert isinstance(market.told(OPEN), MarketOpened)
+    assert isinstance(market.trader(OPEN), MarketOpened)
     assert not market.held
 
 
-def test_what_a_feed_stopped_it_starts_again() -> None:
+def test_a_feed_makes_a_market_active_that_it_suspended_itself() -> None:
     market = Followed()
-    assert isinstance(market.fed(SUSPEND), MarketSuspended)
+    assert isinstance(market.feed(SUSPEND), MarketSuspended)
     assert not market.held
-    assert reason(market.fed(SUSPEND)) == Reason.TRANSITION_NOT_ALLOWED
-    assert reason(market.set(Status.ACTIVE)) == Reason.ACCEPTED
+    assert reason(market.feed(SUSPEND)) == Reason.TRANSITION_NOT_ALLOWED
+    assert reason(market.feed_sets(Status.ACTIVE)) == Reason.ACCEPTED
 
 
 @pytest.mark.parametrize("status", [Status.SUSPENDED, Status.INACTIVE, Status.HANDED_OVER])
-def test_a_trader_holds_where_it_stands_a_market_that_a_feed_has_stopped(status) -> None:
+def test_a_trader_holds_a_market_that_a_feed_stopped_without_a_change_of_status(status) -> None:
     market = Followed()
-    market.set(status)
+    market.feed_sets(status)
     version = market.machine.price_delta(1).version
-    event = market.told(SuspendMarket(market_no=1, why="check"))
+    event = market.trader(SuspendMarket(market_no=1, why="check"))
     assert event == MarketSuspended(market_no=1, version=version, why="check")
     assert (market.held, market.status) == (True, status)
-    assert reason(market.set(Status.ACTIVE)) == Reason.MARKET_HELD
-    assert reason(market.fed(OPEN)) in {Reason.MARKET_HELD, Reason.TRANSITION_NOT_ALLOWED}
-    assert reason(market.told(SUSPEND)) == Reason.TRANSITION_NOT_ALLOWED, "held already"
+    assert reason(market.feed_sets(Status.ACTIVE)) == Reason.MARKET_HELD
+    assert reason(market.feed(OPEN)) in {Reason.MARKET_HELD, Reason.TRANSITION_NOT_ALLOWED}
+    assert reason(market.trader(SUSPEND)) == Reason.TRANSITION_NOT_ALLOWED, "it is held"
 
 
 @pytest.mark.parametrize("status", [Status.INACTIVE, Status.HANDED_OVER])
-def test_a_held_market_that_a_feed_moved_is_let_go_where_it_stands(status) -> None:
+def test_resuming_a_held_market_that_a_feed_moved_only_ends_the_hold(status) -> None:
     market = Followed()
-    market.told(SUSPEND)
-    market.set(status)
+    market.trader(SUSPEND)
+    market.feed_sets(status)
     assert (market.held, market.status) == (True, status)
     version = market.machine.price_delta(1).version
-    assert reason(market.fed(RESUME)) == Reason.TRANSITION_NOT_ALLOWED
-    assert market.told(RESUME) == StatusSet(market_no=1, version=version, status=status)
+    assert reason(market.feed(RESUME)) == Reason.TRANSITION_NOT_ALLOWED
+    assert market.trader(RESUME) == StatusSet(market_no=1, version=version, status=status)
     assert not market.held
-    assert reason(market.told(RESUME)) == Reason.TRANSITION_NOT_ALLOWED
-    market.set(Status.ACTIVE)
+    assert reason(market.trader(RESUME)) == Reason.TRANSITION_NOT_ALLOWED
+    market.feed_sets(Status.ACTIVE)
     assert market.status == Status.ACTIVE
 
 
-def test_a_market_that_a_feed_has_stopped_too_is_let_go_and_not_opened() -> None:
+def test_resuming_a_held_market_that_a_feed_suspended_too_only_ends_the_hold() -> None:
     market = Followed()
-    market.told(SUSPEND)
-    market.set(Status.SUSPENDED)
+    market.trader(SUSPEND)
+    market.feed_sets(Status.SUSPENDED)
     version = market.machine.price_delta(1).version
-    let_go = StatusSet(market_no=1, version=version, status=Status.SUSPENDED)
-    assert market.told(RESUME) == let_go
+    released = StatusSet(market_no=1, version=version, status=Status.SUSPENDED)
+    assert market.trader(RESUME) == released
     assert (market.held, market.status) == (False, Status.SUSPENDED)
-    assert reason(market.set(Status.ACTIVE)) == Reason.ACCEPTED
+    assert reason(market.feed_sets(Status.ACTIVE)) == Reason.ACCEPTED
 
 
-def test_what_a_feed_wants_of_a_held_market_is_remembered_though_refused() -> None:
+def test_the_status_that_a_feed_was_refused_decides_what_a_resumption_does() -> None:
     market = Followed()
-    market.set(Status.SUSPENDED)
-    market.told(SUSPEND)
-    assert reason(market.set(Status.ACTIVE)) == Reason.MARKET_HELD
-    assert isinstance(market.told(RESUME), MarketResumed)
+    market.feed_sets(Status.SUSPENDED)
+    market.trader(SUSPEND)
+    assert reason(market.feed_sets(Status.ACTIVE)) == Reason.MARKET_HELD
+    assert isinstance(market.trader(RESUME), MarketResumed)
     assert market.status == Status.ACTIVE
 
 
-def test_a_second_resumption_opens_what_a_feed_has_stopped() -> None:
+def test_a_second_resumption_makes_active_what_a_feed_suspended() -> None:
     market = Followed()
-    market.fed(SUSPEND)
-    market.told(SUSPEND)
-    assert isinstance(market.told(RESUME), StatusSet)
-    assert isinstance(market.told(RESUME), MarketResumed)
-    market.told(SUSPEND)
-    assert isinstance(market.told(RESUME), MarketResumed), "the feed's old word was overruled"
+    market.feed(SUSPEND)
+    market.trader(SUSPEND)
+    assert isinstance(market.trader(RESUME), StatusSet)
+    assert isinstance(market.trader(RESUME), MarketResumed)
+    market.trader(SUSPEND)
+    assert isinstance(market.trader(RESUME), MarketResumed), "it overruled the feed's status"
 
 
-def test_results_that_a_feed_takes_back_leave_the_market_for_the_feed_to_open() -> None:
+def test_a_market_whose_results_a_feed_rolled_back_counts_as_suspended_by_the_feed() -> None:
     market = Followed()
-    market.fed(SettleMarket(market_no=1, results=won(True, False, False)))
-    market.fed(RollBackSettlement(market_no=1))
-    market.told(SUSPEND)
-    assert isinstance(market.told(RESUME), StatusSet)
+    market.feed(SettleMarket(market_no=1, results=won(True, False, False)))
+    market.feed(RollBackSettlement(market_no=1))
+    market.trader(SUSPEND)
+    assert isinstance(market.trader(RESUME), StatusSet)
 
 
-def test_bets_that_a_feed_cancels_say_nothing_of_the_status() -> None:
+def test_a_feed_that_cancels_bets_asks_for_no_status() -> None:
     market = Followed()
-    market.told(SUSPEND)
-    market.fed(CancelBets(market_no=1, until_ns=AT_NS + 1))
-    assert isinstance(market.told(RESUME), MarketResumed)
+    market.trader(SUSPEND)
+    market.feed(CancelBets(market_no=1, until_ns=AT_NS + 1))
+    assert isinstance(market.trader(RESUME), MarketResumed)
 
 
-def test_a_market_made_for_a_feed_is_held_before_that_feed_has_spoken() -> None:
+def test_a_market_created_for_a_feed_can_be_held_before_the_feed_s_first_message() -> None:
     market = Followed()
     market.machine = MarketMachine()
     do(market.machine, msgspec.structs.replace(create(), offered=False))
-    assert isinstance(market.told(SUSPEND), MarketSuspended)
+    assert isinstance(market.trader(SUSPEND), MarketSuspended)
     assert (market.held, market.status) == (True, Status.INACTIVE)
-    assert reason(market.set(Status.ACTIVE)) == Reason.MARKET_HELD
-    market.told(RESUME)
-    assert reason(market.set(Status.ACTIVE)) == Reason.ACCEPTED
+    assert reason(market.feed_sets(Status.ACTIVE)) == Reason.MARKET_HELD
+    market.trader(RESUME)
+    assert reason(market.feed_sets(Status.ACTIVE)) == Reason.ACCEPTED
 
 
-def test_a_market_that_no_feed_spoke_to_is_held_only_from_a_suspension() -> None:
+def test_a_market_without_a_feed_is_held_only_when_it_is_suspended() -> None:
     machine = MarketMachine()
     do(machine, create())
     assert reason(machine.apply(SUSPEND, AT_NS)) == Reason.TRANSITION_NOT_ALLOWED
@@ -244,79 +246,81 @@ ENDS = [
 ]
 
 
-def test_a_trader_s_hand_over_lets_a_market_go_and_a_feed_s_does_not() -> None:
-    for fed in (False, True):
+def test_a_trader_s_hand_over_ends_the_hold_and_a_feed_s_does_not() -> None:
+    for by_feed in (False, True):
         market = Followed()
-        market.fed(OPEN)
-        market.told(SUSPEND)
-        (market.fed if fed else market.told)(HandOverMarket(market_no=1))
-        assert (market.status, market.held) == (Status.HANDED_OVER, fed)
+        market.feed(OPEN)
+        market.trader(SUSPEND)
+        (market.feed if by_feed else market.trader)(HandOverMarket(market_no=1))
+        assert (market.status, market.held) == (Status.HANDED_OVER, by_feed)
 
 
 @pytest.mark.parametrize("end", ENDS)
 @pytest.mark.parametrize("held", [False, True])
-def test_no_feed_starts_again_what_a_trader_ended(end: FeedStep, held: bool) -> None:
+def test_no_feed_makes_a_market_active_whose_betting_a_trader_ended(
+    end: FeedStep, held: bool
+) -> None:
     market = Followed()
-    market.fed(OPEN)
+    market.feed(OPEN)
     if held:
-        market.told(SUSPEND)
-    market.told(end)
-    market.fed(SettleMarket(market_no=1, results=won(False, True, False)))
-    market.fed(RollBackSettlement(market_no=1))
+        market.trader(SUSPEND)
+    market.trader(end)
+    market.feed(SettleMarket(market_no=1, results=won(False, True, False)))
+    market.feed(RollBackSettlement(market_no=1))
     if isinstance(end, CancelMarket):
-        market.told(RollBackCancel(market_no=1))
+        market.trader(RollBackCancel(market_no=1))
     assert (market.status, market.held) == (Status.SUSPENDED, True)
-    assert reason(market.set(Status.ACTIVE)) == Reason.MARKET_HELD
-    market.told(RESUME)
+    assert reason(market.feed_sets(Status.ACTIVE)) == Reason.MARKET_HELD
+    market.trader(RESUME)
     assert (market.status, market.held) == (Status.ACTIVE, False)
 
 
 @pytest.mark.parametrize("end", ENDS)
 @pytest.mark.parametrize("held", [False, True])
-def test_what_a_feed_ended_is_held_only_as_it_was_before(end: FeedStep, held: bool) -> None:
+def test_a_feed_that_ends_betting_does_not_change_the_hold(end: FeedStep, held: bool) -> None:
     market = Followed()
-    market.fed(OPEN)
+    market.feed(OPEN)
     if held:
-        market.told(SUSPEND)
-    market.fed(end)
+        market.trader(SUSPEND)
+    market.feed(end)
     assert market.held == held
 
 
-def test_a_hold_outlives_a_settlement_that_a_feed_takes_back() -> None:
+def test_a_hold_outlives_a_settlement_that_a_feed_rolls_back() -> None:
     market = Followed()
-    market.told(SUSPEND)
-    market.fed(SettleMarket(market_no=1, results=won(True, False, False)))
+    market.trader(SUSPEND)
+    market.feed(SettleMarket(market_no=1, results=won(True, False, False)))
     for command in (SUSPEND, RESUME):
-        assert reason(market.told(command)) == Reason.TRANSITION_NOT_ALLOWED, "betting is over"
-    market.fed(RollBackSettlement(market_no=1))
-    assert reason(market.set(Status.ACTIVE)) == Reason.MARKET_HELD
-    market.told(RESUME)
+        assert reason(market.trader(command)) == Reason.TRANSITION_NOT_ALLOWED, "betting has ended"
+    market.feed(RollBackSettlement(market_no=1))
+    assert reason(market.feed_sets(Status.ACTIVE)) == Reason.MARKET_HELD
+    market.trader(RESUME)
     assert market.status == Status.ACTIVE
 
 
-def test_no_feed_takes_back_what_a_trader_cancelled_whole() -> None:
+def test_no_feed_rolls_back_the_cancellation_of_a_market_by_a_trader() -> None:
     market = Followed()
-    market.fed(OPEN)
-    market.fed(CancelBets(market_no=1))
-    market.told(CancelMarket(market_no=1))
-    assert reason(market.fed(RollBackCancel(market_no=1))) == Reason.MARKET_HELD
+    market.feed(OPEN)
+    market.feed(CancelBets(market_no=1))
+    market.trader(CancelMarket(market_no=1))
+    assert reason(market.feed(RollBackCancel(market_no=1))) == Reason.MARKET_HELD
     assert market.status == Status.CANCELLED
-    market.told(RollBackCancel(market_no=1))
+    market.trader(RollBackCancel(market_no=1))
     assert market.status == Status.SUSPENDED
-    market.fed(CancelMarket(market_no=1))
-    assert reason(market.fed(RollBackCancel(market_no=1))) == Reason.ACCEPTED, "its own word"
+    market.feed(CancelMarket(market_no=1))
+    assert reason(market.feed(RollBackCancel(market_no=1))) == Reason.ACCEPTED, "its own"
     assert (market.status, market.held) == (Status.SUSPENDED, True)
 
 
-def test_a_refused_settlement_does_not_let_go() -> None:
+def test_a_refused_settlement_does_not_end_the_hold() -> None:
     market = Followed()
-    market.told(SUSPEND)
-    market.told(SettleMarket(market_no=1, results=won(True)))
+    market.trader(SUSPEND)
+    market.trader(SettleMarket(market_no=1, results=won(True)))
     assert market.held
 
 
-def test_a_refused_end_does_not_hold() -> None:
+def test_a_refused_settlement_does_not_hold() -> None:
     market = Followed()
-    market.fed(OPEN)
-    market.told(SettleMarket(market_no=1, results=won(True)))
+    market.feed(OPEN)
+    market.trader(SettleMarket(market_no=1, results=won(True)))
     assert not market.held

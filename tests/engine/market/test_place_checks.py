@@ -1,4 +1,4 @@
-"""Every rung of the ladder a bet climbs, and their order."""
+"""The checks of a bet at a market, and their order."""
 
 import numpy as np
 import pytest
@@ -46,10 +46,10 @@ def test_bet_within_every_limit_is_accepted_at_the_odds_it_saw() -> None:
 def test_same_bet_a_hundred_times_is_one_bet_with_equal_answers() -> None:
     machine = open_machine()
     first = place(machine, bet(1))
-    again = [place(machine, bet(1))[0] for _ in range(49)]
-    again += place(machine, *[bet(1)] * 50)
-    assert {answer[:3] for answer in again} == {first[0][:3]}
-    assert {answer[3] for answer in again} == {FLAG_KNOWN}
+    repeated = [place(machine, bet(1))[0] for _ in range(49)]
+    repeated += place(machine, *[bet(1)] * 50)
+    assert {answer[:3] for answer in repeated} == {first[0][:3]}
+    assert {answer[3] for answer in repeated} == {FLAG_KNOWN}
     assert machine.bets_len == 1
     assert machine.book_image(1).bets == 1
 
@@ -60,7 +60,7 @@ def test_same_bet_twice_in_one_batch_is_one_bet() -> None:
     assert machine.book_image(1).stake_taken_minor == 100
 
 
-def test_refusal_is_remembered_when_the_market_would_accept_now() -> None:
+def test_a_repeated_bet_gets_its_refusal_also_when_the_market_would_accept_it_now() -> None:
     machine = open_machine()
     do(machine, SuspendMarket(market_no=1))
     refused = place(machine, bet(1))
@@ -69,7 +69,7 @@ def test_refusal_is_remembered_when_the_market_would_accept_now() -> None:
     assert reasons(machine, bet(2)) == [Reason.ACCEPTED]
 
 
-def test_acceptance_is_remembered_when_the_market_is_over() -> None:
+def test_a_repeated_bet_gets_its_acceptance_also_after_the_settlement() -> None:
     machine = open_machine()
     place(machine, bet(1))
     do(machine, SettleMarket(market_no=1, results=won(True, False, False)))
@@ -77,27 +77,27 @@ def test_acceptance_is_remembered_when_the_market_is_over() -> None:
     assert reasons(machine, bet(2)) == [Reason.MARKET_SETTLED]
 
 
-def test_fence_on_an_unseen_bet_refuses_it_for_good() -> None:
+def test_a_fence_on_an_unknown_bet_refuses_it_for_good() -> None:
     machine = open_machine()
     assert place(machine, bet(1, flags=FLAG_FENCE)) == [(Reason.FENCED, 0, 0, 0)]
     assert place(machine, bet(1)) == [(Reason.FENCED, 0, 0, FLAG_KNOWN)]
     assert machine.book_image(1).bets == 0
 
 
-def test_fence_on_a_seen_bet_reports_what_was_decided() -> None:
+def test_a_fence_on_a_decided_bet_repeats_the_decision() -> None:
     machine = open_machine()
     place(machine, bet(1))
     assert place(machine, bet(1, flags=FLAG_FENCE)) == [(Reason.ACCEPTED, 2_500, 0, FLAG_KNOWN)]
     assert machine.book_image(1).bets == 1
 
 
-def test_fence_holds_for_a_market_nobody_knows() -> None:
+def test_a_fence_refuses_a_bet_id_also_on_an_unknown_market() -> None:
     machine = open_machine()
     assert reasons(machine, bet(1, market=9, flags=FLAG_FENCE)) == [Reason.FENCED]
     assert reasons(machine, bet(1)) == [Reason.FENCED]
 
 
-def test_bet_past_the_bound_is_refused_and_not_remembered_while_known_ones_are_answered() -> None:
+def test_a_bet_past_the_bound_is_refused_without_a_record_and_known_bets_are_answered() -> None:
     machine = MarketMachine(bets_max=2)
     do(machine, create(), OpenMarket(market_no=1))
     answers = place(machine, bet(1), bet(2), bet(3), bet(1))
@@ -109,7 +109,7 @@ def test_bet_past_the_bound_is_refused_and_not_remembered_while_known_ones_are_a
     machine.check()
 
 
-def test_market_nobody_knows_is_refused() -> None:
+def test_a_bet_on_an_unknown_market_is_refused() -> None:
     assert place(open_machine(), bet(1, market=2)) == [(Reason.MARKET_UNKNOWN, 0, 0, 0)]
     assert reasons(MarketMachine(), bet(1)) == [Reason.MARKET_UNKNOWN]
 
@@ -124,25 +124,25 @@ def test_market_nobody_knows_is_refused() -> None:
         (CancelMarket(market_no=1), Reason.MARKET_CANCELLED),
     ],
 )
-def test_each_state_that_is_not_active_refuses_with_its_own_reason(command, reason) -> None:
+def test_each_status_but_active_refuses_with_its_own_reason(command, reason) -> None:
     machine = open_machine()
     do(machine, command)
     assert place(machine, bet(1)) == [(reason, 2_500, 0, 0)]
 
 
-def test_market_that_was_never_opened_refuses() -> None:
+def test_a_market_that_was_never_opened_refuses() -> None:
     machine = MarketMachine()
     do(machine, create())
     assert reasons(machine, bet(1)) == [Reason.MARKET_INACTIVE]
 
 
-def test_outcome_beyond_the_last_is_unknown_even_when_another_market_follows() -> None:
+def test_an_outcome_past_the_last_is_unknown_also_when_another_market_follows() -> None:
     machine = open_machine(markets=2)
     assert place(machine, bet(1, outcome=3)) == [(Reason.OUTCOME_UNKNOWN, 0, 0, 0)]
     assert reasons(machine, bet(2, outcome=65_535)) == [Reason.OUTCOME_UNKNOWN]
 
 
-def test_outcome_taken_off_the_board_is_refused() -> None:
+def test_an_outcome_that_is_not_offered_is_refused() -> None:
     machine = open_machine()
     quote = Quote(outcome=1, odds_milli=3_000, active=False)
     do(machine, SetOdds(market_no=1, quotes=(quote,)))
@@ -168,13 +168,13 @@ def test_outcome_taken_off_the_board_is_refused() -> None:
         ({"policy": 3}, Reason.FIELD_OUT_OF_BOUNDS),
     ],
 )
-def test_row_out_of_bounds_is_refused(fields, reason) -> None:
+def test_a_row_with_a_field_out_of_bounds_is_refused(fields, reason) -> None:
     machine = open_machine()
     assert place(machine, bet(1, **{"policy": Policy.ANY, **fields})) == [(reason, 2_500, 0, 0)]
 
 
 @pytest.mark.parametrize("number", [0, 1 << 63, (1 << 64) - 1, 5 << 48])
-def test_bet_id_that_no_shard_gives_is_refused(number) -> None:
+def test_a_bet_id_that_no_shard_gives_is_refused(number) -> None:
     machine = open_machine()
     assert reasons(machine, (number, *bet(1)[1:])) == [Reason.FIELD_OUT_OF_BOUNDS]
     machine.check()
@@ -192,7 +192,7 @@ def test_bet_id_that_no_shard_gives_is_refused(number) -> None:
         (Policy.ANY, 2_501, Reason.ACCEPTED),
     ],
 )
-def test_policy_decides_when_the_odds_moved_and_the_answer_names_those_of_now(
+def test_the_policy_decides_a_change_of_odds_and_the_answer_has_the_current_odds(
     policy, seen, reason
 ) -> None:
     machine = open_machine()
@@ -208,32 +208,32 @@ LIMITS = Limits(
 )
 
 
-def test_stake_under_the_market_minimum_is_refused_with_no_alternative() -> None:
+def test_a_stake_under_the_minimum_is_refused_without_an_alternative_stake() -> None:
     machine = open_machine(limits=LIMITS)
     assert place(machine, bet(1, stake=9)) == [(Reason.STAKE_TOO_SMALL, 2_500, 0, 0)]
     assert reasons(machine, bet(2, stake=10)) == [Reason.ACCEPTED]
 
 
-def test_stake_over_limit_is_refused_and_the_highest_that_passes_all_limits_is_named() -> None:
+def test_a_stake_over_the_limit_is_refused_with_the_highest_stake_that_passes_all_limits() -> None:
     machine = open_machine(limits=LIMITS)
     assert place(machine, bet(1, stake=1_001)) == [(Reason.STAKE_OVER_LIMIT, 2_500, 700, 0)]
     assert reasons(machine, bet(2, stake=701)) == [Reason.MARKET_LIABILITY]
     assert reasons(machine, bet(3, stake=700)) == [Reason.ACCEPTED]
 
 
-def test_payout_over_the_cap_is_refused() -> None:
+def test_a_payout_over_the_cap_is_refused() -> None:
     machine = open_machine(limits=LIMITS)
     assert place(machine, bet(1, stake=801)) == [(Reason.PAYOUT_OVER_CAP, 2_500, 700, 0)]
     assert reasons(machine, bet(2, stake=800)) == [Reason.OUTCOME_LIABILITY]
 
 
-def test_stake_over_outcome_limit_is_refused_before_the_market_limit() -> None:
+def test_the_outcome_s_liability_limit_is_checked_before_the_market_s() -> None:
     machine = open_machine(limits=LIMITS)
     assert place(machine, bet(1, stake=734)) == [(Reason.OUTCOME_LIABILITY, 2_500, 700, 0)]
     assert place(machine, bet(2, stake=733)) == [(Reason.MARKET_LIABILITY, 2_500, 700, 0)]
 
 
-def test_stakes_on_other_outcomes_make_room() -> None:
+def test_stakes_on_other_outcomes_lower_the_liability() -> None:
     machine = open_machine(limits=LIMITS)
     assert reasons(machine, bet(1, stake=700), bet(2, stake=10)) == [0, Reason.MARKET_LIABILITY]
     assert reasons(machine, bet(3, stake=300, outcome=1, odds=3_200)) == [0]
@@ -241,7 +241,7 @@ def test_stakes_on_other_outcomes_make_room() -> None:
     machine.check()
 
 
-def test_market_over_its_limit_asks_for_a_stake_that_brings_it_back() -> None:
+def test_a_market_over_its_limit_accepts_only_a_stake_that_brings_it_under() -> None:
     machine = open_machine(limits=LIMITS)
     place(machine, bet(1, stake=700))
     lower = Limits(
@@ -270,12 +270,12 @@ def test_limits_are_in_base_currency() -> None:
     assert reasons(machine, bet(4, stake=350, rate=double)) == [Reason.ACCEPTED]
 
 
-def test_first_refusal_wins_down_the_whole_ladder() -> None:
+def test_the_first_failed_check_gives_the_reason() -> None:
     machine = open_machine(limits=LIMITS)
     do(machine, SetOdds(market_no=1, quotes=(Quote(outcome=1, odds_milli=3_200, active=False),)))
     place(machine, bet(99))
     everything = {"stake": 5_000, "odds": 9, "rate": 0, "policy": 7, "outcome": 9, "market": 5}
-    climbed = [
+    cases = [
         ({**everything, "serial": 99, "flags": FLAG_FENCE}, Reason.ACCEPTED),
         ({**everything, "flags": FLAG_FENCE}, Reason.FENCED),
         (everything, Reason.MARKET_UNKNOWN),
@@ -290,11 +290,11 @@ def test_first_refusal_wins_down_the_whole_ladder() -> None:
         (everything := {**everything, "stake": 630}, Reason.MARKET_LIABILITY),
         (everything := {**everything, "stake": 500}, Reason.ACCEPTED),
     ]
-    for serial, (fields, reason) in enumerate(climbed, start=1):
+    for serial, (fields, reason) in enumerate(cases, start=1):
         assert reasons(machine, bet(**{"serial": serial, **fields})) == [reason], fields
 
 
-def test_refused_bet_changes_nothing_but_memory() -> None:
+def test_a_refused_bet_adds_a_record_and_changes_no_figure() -> None:
     machine = open_machine(limits=LIMITS)
     place(machine, bet(1, stake=300))
     before = machine.book_image(1)
@@ -303,7 +303,7 @@ def test_refused_bet_changes_nothing_but_memory() -> None:
     assert machine.bets_len == 5
 
 
-def test_every_decision_is_kept_as_it_came_and_was_decided() -> None:
+def test_a_record_holds_the_bet_as_it_arrived_and_the_verdict() -> None:
     machine = open_machine(limits=LIMITS)
     place(
         machine,
@@ -318,7 +318,7 @@ def test_every_decision_is_kept_as_it_came_and_was_decided() -> None:
         machine.bets()["reason"] = 0
 
 
-def test_no_bet_after_a_suspension_in_sequence_is_accepted() -> None:
+def test_no_bet_after_a_suspension_is_accepted() -> None:
     machine = open_machine()
     accepted: list[int] = []
     for round_no in range(20):
@@ -335,7 +335,7 @@ def test_no_bet_after_a_suspension_in_sequence_is_accepted() -> None:
 
 
 @pytest.mark.parametrize("batch", [1, 7, 64, 1_000])
-def test_a_thousand_bets_at_the_edge_of_a_limit_never_pass_it_whatever_the_batches(batch) -> None:
+def test_a_thousand_bets_never_pass_a_liability_limit_in_batches_of_any_size(batch) -> None:
     rng = np.random.default_rng(15)
     bets = [
         bet(serial, stake=int(stake), outcome=int(outcome), odds=odds)
@@ -363,7 +363,7 @@ def test_a_thousand_bets_at_the_edge_of_a_limit_never_pass_it_whatever_the_batch
     machine.check()
 
 
-def test_bets_whose_ids_share_half_a_hash_are_told_apart() -> None:
+def test_bet_ids_with_one_upper_half_of_the_hash_are_two_bets() -> None:
     ids = [unmix_twin(0xFFFFFFFF << 32 | low) for low in range(400)]
     first, second = [number for number in ids if number < 1 << 63 and number % (1 << 48)][:2]
     machine = open_machine()
@@ -373,12 +373,12 @@ def test_bets_whose_ids_share_half_a_hash_are_told_apart() -> None:
     machine.check()
 
 
-def test_empty_batch_is_answered_with_nothing() -> None:
+def test_an_empty_batch_has_no_decisions() -> None:
     machine = open_machine()
     assert place(machine) == []
 
 
-def test_rows_may_be_read_only_bytes_or_a_stride() -> None:
+def test_read_only_and_strided_rows_are_accepted() -> None:
     machine = open_machine()
     rows = bet_rows([bet(serial) for serial in range(1, 7)])
     frozen = np.frombuffer(rows[:2].tobytes(), rows.dtype)

@@ -57,7 +57,7 @@ def settled(machine: MarketMachine, shard: int = 0) -> list[tuple[int, int, int,
 
 
 @pytest.mark.parametrize(
-    ("result", "payout", "word"),
+    ("result", "payout", "ended"),
     [
         (OutcomeResult(won=True), 250, BetResult.WON),
         (OutcomeResult(won=False), 0, BetResult.LOST),
@@ -70,7 +70,7 @@ def settled(machine: MarketMachine, shard: int = 0) -> list[tuple[int, int, int,
         (OutcomeResult(won=True, void_halves=1, dead_heat_num=0), 50, BetResult.HALF_LOST),
     ],
 )
-def test_each_row_of_the_table_pays_what_it_says(result, payout, word) -> None:
+def test_each_row_of_the_feed_s_table_pays_its_return(result, payout, ended) -> None:
     machine = open_machine()
     place(machine, bet(1))
     other = OutcomeResult(won=False)
@@ -78,10 +78,10 @@ def test_each_row_of_the_table_pays_what_it_says(result, payout, word) -> None:
     assert isinstance(event, MarketSettled)
     assert (event.settlement_no, event.bets, event.payout_minor) == (1, 1, payout)
     assert event.results == (result, other, other)
-    assert settled(machine) == [(1, payout, word, 1)]
+    assert settled(machine) == [(1, payout, ended, 1)]
 
 
-def test_sixty_at_six_with_three_tied_for_first_gets_120_back() -> None:
+def test_sixty_at_six_with_three_tied_for_first_returns_120() -> None:
     machine = open_machine(odds=(6_000, 6_000, 6_000, 6_000))
     place(machine, bet(1, stake=6_000, odds=6_000))
     tied = OutcomeResult(won=True, dead_heat_num=1, dead_heat_den=3)
@@ -102,7 +102,7 @@ def test_payout_is_rounded_down_once_at_the_end() -> None:
 @given(
     stake=st.integers(1, STAKE_MINOR_MAX), odds=st.integers(1_001, ODDS_MILLI_MAX), result=RESULTS
 )
-def test_kernel_pays_what_fractions_say(stake, odds, result) -> None:
+def test_settled_payout_equals_that_of_the_twin(stake, odds, result) -> None:
     figures = (result.void_halves, result.dead_heat_num, result.dead_heat_den)
     expected = payback_twin(stake=stake, odds=odds, result=result)
     assert settled_minor_nb(stake, odds, 1_000, int(result.won), *figures) == expected
@@ -145,7 +145,7 @@ def test_refused_bets_are_not_settled() -> None:
     assert [serial for serial, *_ in settled(machine)] == [1, 4]
 
 
-def test_settling_again_with_the_same_results_is_refused_however_they_are_spelled() -> None:
+def test_settling_again_with_equal_results_is_refused() -> None:
     machine = open_machine()
     place(machine, bet(1))
     half = OutcomeResult(won=True, dead_heat_num=1, dead_heat_den=2)
@@ -160,7 +160,7 @@ def test_settling_again_with_the_same_results_is_refused_however_they_are_spelle
     assert machine.state_hash() == before
 
 
-def test_settling_again_with_other_results_sends_every_bet_under_a_new_number() -> None:
+def test_settling_again_with_other_results_sends_every_bet_with_a_higher_number() -> None:
     machine = open_machine()
     place(machine, bet(1), bet(2, outcome=1, odds=3_200))
     do(machine, SettleMarket(market_no=1, results=won(True, False, False)))
@@ -178,7 +178,7 @@ def test_settling_again_with_other_results_sends_every_bet_under_a_new_number() 
     machine.check()
 
 
-def test_cancelling_refunds_every_bet_even_after_a_settlement() -> None:
+def test_cancelling_refunds_every_bet_also_after_a_settlement() -> None:
     machine = open_machine()
     place(machine, bet(1, stake=333), bet(2, outcome=1, odds=3_200))
     do(machine, SettleMarket(market_no=1, results=won(True, False, False)))
@@ -205,7 +205,7 @@ def test_cancelling_refunds_every_bet_even_after_a_settlement() -> None:
         (OutcomeResult(won=True, dead_heat_den=65), "results[1].dead_heat_den"),
     ],
 )
-def test_result_out_of_bounds_is_refused_and_names_the_field(result, field) -> None:
+def test_a_result_out_of_bounds_is_refused_and_the_field_named(result, field) -> None:
     machine = open_machine(odds=(2_000, 2_000))
     place(machine, bet(1, odds=2_000))
     before = machine.state_hash()
@@ -216,13 +216,13 @@ def test_result_out_of_bounds_is_refused_and_names_the_field(result, field) -> N
     assert machine.state_hash() == before
 
 
-def test_results_must_be_one_an_outcome() -> None:
+def test_results_must_have_one_item_for_each_outcome() -> None:
     event = open_machine().apply(SettleMarket(market_no=1, results=won(True, False)), AT_NS)
     assert isinstance(event, Refused)
     assert (event.reason, event.field) == (Reason.FIELD_OUT_OF_BOUNDS, "results")
 
 
-def test_market_is_settled_from_every_state_before_it_but_not_once_cancelled() -> None:
+def test_a_market_is_settled_while_active_suspended_or_closed_but_not_cancelled() -> None:
     for commands in ([], [SuspendMarket(market_no=1)], [CloseMarket(market_no=1)]):
         machine = open_machine()
         do(machine, *commands, SettleMarket(market_no=1, results=won(True, False, False)))
@@ -249,7 +249,7 @@ def test_settlements_go_to_the_shard_that_gave_the_bet_id_numbered_from_one() ->
     machine.check()
 
 
-def test_acknowledged_settlements_are_forgotten_and_their_numbers_never_given_again() -> None:
+def test_acknowledged_settlements_are_dropped_and_their_numbers_never_used_again() -> None:
     machine = open_machine(markets=2)
     place(machine, *[bet(serial) for serial in (1, 2, 3)], bet(4, market=2))
     do(machine, SettleMarket(market_no=1, results=won(True, False, False)))
@@ -267,7 +267,7 @@ def test_acknowledged_settlements_are_forgotten_and_their_numbers_never_given_ag
 
 
 @pytest.mark.parametrize(("shard", "upto"), [(0, 2), (0, -1), (3, 1)])
-def test_ack_of_what_was_never_sent_is_refused(shard, upto) -> None:
+def test_acknowledging_a_number_that_was_never_sent_is_refused(shard, upto) -> None:
     machine = open_machine()
     place(machine, bet(1))
     do(machine, SettleMarket(market_no=1, results=won(True, False, False)))
@@ -276,14 +276,14 @@ def test_ack_of_what_was_never_sent_is_refused(shard, upto) -> None:
     assert event.field == "upto"
 
 
-def test_market_without_bets_settles_to_nothing() -> None:
+def test_settling_a_market_without_bets_sends_nothing() -> None:
     machine = open_machine()
     event = machine.apply(SettleMarket(market_no=1, results=won(True, False, False)), AT_NS)
     assert isinstance(event, MarketSettled)
     assert (event.bets, event.payout_minor, machine.outbox_shards()) == (0, 0, [])
 
 
-def test_bets_of_a_hundred_thousand_are_settled_at_once() -> None:
+def test_a_hundred_thousand_bets_are_settled_within_a_second() -> None:
     machine = open_machine()
     rows = np.zeros(100_000, BET)
     rows["bet_id"] = np.arange(1, 100_001) | (np.arange(100_000) % 2 << 48)
@@ -300,7 +300,7 @@ def test_bets_of_a_hundred_thousand_are_settled_at_once() -> None:
     machine.check()
 
 
-def test_bets_taken_while_other_markets_take_theirs_stay_apart() -> None:
+def test_a_settlement_includes_no_bet_of_another_market() -> None:
     machine = MarketMachine()
     do(machine, create(10, limits=WIDE), OpenMarket(market_no=10))
     assert reasons(machine, bet(1, market=10)) == [0]

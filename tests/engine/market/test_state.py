@@ -1,4 +1,4 @@
-"""The state as a document: hashes, round trips, and documents that lie."""
+"""The state as a document: hashes, round trips, and documents that contradict themselves."""
 
 import os
 import subprocess
@@ -34,7 +34,7 @@ from tests.engine.market.builders import AT_NS, bet, bet_rows, create, do, open_
 
 
 def busy_machine() -> MarketMachine:
-    """Return a machine with something in every part of its state."""
+    """Return a machine with content in every part of a state of layout 1."""
     machine = open_machine(markets=3)
     bets = [
         bet(serial, stake=serial, market=1 + serial % 3, shard=serial % 2)
@@ -46,8 +46,8 @@ def busy_machine() -> MarketMachine:
     return machine
 
 
-def told_machine() -> MarketMachine:
-    """Return a machine with something in every part that layout 2 brought as well."""
+def machine_of_layout_2() -> MarketMachine:
+    """Return a machine with content also in every part that layout 2 added."""
     machine = busy_machine()
     deductions = tuple(Deduction(until_ns=at, keep_milli=500) for at in (AT_NS + 1, AT_NS + 9))
     stop = SetStatus(market_no=3, status=Status.SUSPENDED)
@@ -65,14 +65,14 @@ def told_machine() -> MarketMachine:
     return machine
 
 
-def test_dump_is_plain_and_survives_msgpack() -> None:
-    document = told_machine().dump()
-    again = msgspec.msgpack.decode(msgspec.msgpack.encode(document))
-    assert again == document
-    assert MarketMachine.load(again).dump() == document
+def test_a_dump_encoded_in_msgpack_loads_to_the_same_state() -> None:
+    document = machine_of_layout_2().dump()
+    decoded = msgspec.msgpack.decode(msgspec.msgpack.encode(document))
+    assert decoded == document
+    assert MarketMachine.load(decoded).dump() == document
 
 
-def test_hash_is_that_of_the_dump_asked_early_or_late() -> None:
+def test_state_hash_is_that_of_the_dump_after_every_bet_and_after_many() -> None:
     machine = open_machine()
     for serial in range(1, 100):
         place(machine, bet(serial))
@@ -82,7 +82,7 @@ def test_hash_is_that_of_the_dump_asked_early_or_late() -> None:
     assert late.state_hash() == machine.state_hash()
 
 
-def test_hash_does_not_know_how_memory_grew() -> None:
+def test_state_hash_does_not_depend_on_how_arrays_grew() -> None:
     grown, reserved = busy_machine(), MarketMachine()
     reserved.reserve(bets=100_000)
     reserved.place(bet_rows([]), AT_NS)
@@ -128,14 +128,14 @@ def test_hash_does_not_know_how_memory_grew() -> None:
         ),
     ],
 )
-def test_hash_tells_every_change(change) -> None:
+def test_every_change_of_the_state_changes_its_hash(change) -> None:
     machine, before = busy_machine(), busy_machine().state_hash()
     assert machine.state_hash() == before
     change(machine)
     assert machine.state_hash() != before
 
 
-def test_loaded_machine_goes_on_as_the_first_would() -> None:
+def test_a_loaded_machine_gives_the_answers_of_the_dumped_machine() -> None:
     first = busy_machine()
     second = MarketMachine.load(first.dump())
     for machine in (first, second):
@@ -145,7 +145,7 @@ def test_loaded_machine_goes_on_as_the_first_would() -> None:
     second.check()
 
 
-def test_view_of_the_bets_outlives_growth() -> None:
+def test_a_view_of_the_bets_keeps_its_content_when_the_array_grows() -> None:
     machine = open_machine()
     place(machine, bet(1, stake=77))
     view = machine.bets()
@@ -161,7 +161,7 @@ def edit(document, field, dtype, at, **values):
 
 
 @pytest.mark.parametrize(
-    ("lie", "field"),
+    ("change", "field"),
     [
         (lambda d: None, "market_machine"),
         (lambda d: [], "market_machine"),
@@ -229,9 +229,9 @@ def edit(document, field, dtype, at, **values):
         ),
     ],
 )
-def test_document_that_lies_is_refused_and_the_field_named(lie, field) -> None:
+def test_a_contradicting_document_is_refused_and_the_field_named(change, field) -> None:
     with pytest.raises(ValueError, match=rf"\b{field}\b"):
-        MarketMachine.load(lie(busy_machine().dump()))
+        MarketMachine.load(change(busy_machine().dump()))
 
 
 def changed(document, field, at, **values):
@@ -254,7 +254,7 @@ def placed(document, place, at, *values):
 
 
 @pytest.mark.parametrize(
-    ("lie", "field"),
+    ("change", "field"),
     [
         (lambda d: {name: d[name] for name in d if name != "windows"}, "windows"),
         (lambda d: {**d, "windows": {}}, "windows"),
@@ -291,12 +291,12 @@ def placed(document, place, at, *values):
         ),
     ],
 )
-def test_document_that_lies_of_what_layout_2_brought_is_refused(lie, field) -> None:
+def test_a_document_with_a_contradiction_in_a_part_of_layout_2_is_refused(change, field) -> None:
     with pytest.raises(ValueError, match=rf"\b{field}\b"):
-        MarketMachine.load(lie(told_machine().dump()))
+        MarketMachine.load(change(machine_of_layout_2().dump()))
 
 
-def test_state_of_layout_1_is_read_and_what_it_did_not_say_follows_from_it() -> None:
+def test_a_dump_of_layout_1_loads_to_the_state_that_follows_from_it() -> None:
     machine = busy_machine()
     do(machine, SuspendMarket(market_no=3), create(4), CancelMarket(market_no=4))
     do(machine, create(5), SettleMarket(market_no=5, results=won(False, False, False)))
@@ -318,8 +318,8 @@ def test_state_of_layout_1_is_read_and_what_it_did_not_say_follows_from_it() -> 
     ]
 
 
-def test_a_dump_of_layout_1_leaves_out_what_it_did_not_know() -> None:
-    machine = told_machine()
+def test_a_dump_of_layout_1_leaves_out_the_parts_of_layout_2() -> None:
+    machine = machine_of_layout_2()
     old = MarketMachine.load(machine.dump(layout=1))
     assert old.state_hash(layout=1) == machine.state_hash(layout=1)
     assert old.state_hash() != machine.state_hash()
@@ -336,7 +336,7 @@ def test_a_market_without_outcomes_is_not_loaded() -> None:
         MarketMachine.load(document | {"names": [[]], "outcomes": b""})
 
 
-def test_more_bets_or_markets_than_the_bound_are_not_loaded() -> None:
+def test_a_dump_with_more_bets_or_markets_than_the_bounds_is_not_loaded() -> None:
     document = busy_machine().dump()
     with pytest.raises(ValueError, match=r"bets: more than 10"):
         MarketMachine.load(document, bets_max=10)
@@ -345,7 +345,7 @@ def test_more_bets_or_markets_than_the_bound_are_not_loaded() -> None:
 
 
 @pytest.mark.parametrize(
-    "harm",
+    "damage",
     [
         lambda book: book.markets["stake_taken_minor"].__setitem__(0, 5),
         lambda book: book.outcomes["payout_minor"].__setitem__(0, 5),
@@ -357,10 +357,10 @@ def test_more_bets_or_markets_than_the_bound_are_not_loaded() -> None:
         lambda book: book.market_table.__setitem__(int(np.flatnonzero(book.market_table)[0]), 0),
     ],
 )
-def test_check_sees_what_is_wrong(harm) -> None:
+def test_check_finds_damage_to_the_book(damage) -> None:
     machine = busy_machine()
     machine.check()
-    harm(machine._book)
+    damage(machine._book)
     with pytest.raises(AssertionError):
         machine.check()
 
@@ -382,7 +382,7 @@ print(machine.state_hash())
 """
 
 
-def test_replay_gives_one_hash_whatever_the_hash_seed() -> None:
+def test_a_replay_gives_one_state_hash_under_every_hash_seed_of_python() -> None:
     root = Path(__file__).parents[3]
     runs = [
         subprocess.Popen(
