@@ -1,14 +1,13 @@
-"""Whom a bridge trusts to vouch for its provider: the one way TLS is made here.
+"""TLS contexts of outgoing connections: certificate and name are always verified.
 
-Owns the context of outgoing connections. A certificate and its name are always verified; there is
-no way to ask for less.
+Owns the one way in which such a context is made. There is no option to verify less.
 """
 
 import ssl
 
 
 def verifying(ca_file: str = "") -> ssl.SSLContext:
-    """Return a context that verifies whoever answers.
+    """Return a context that verifies the peer's certificate and name.
 
     Parameters
     ----------
@@ -18,7 +17,7 @@ def verifying(ca_file: str = "") -> ssl.SSLContext:
     Raises
     ------
     OSError
-        The file cannot be read, or holds no authority; the words name it.
+        The file cannot be read, or holds no authority; the message names it.
     """
     try:
         context = ssl.create_default_context(cafile=ca_file or None)

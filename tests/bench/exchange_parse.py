@@ -161,7 +161,7 @@ def exchange_parse() -> list[Row]:
             their_pass=partial(theirs, bodies, lightweight=True, snapshots=False),
             against=f"{AGAINST}, StreamListener.on_data, lightweight, without output",
             goal=3.0,
-            conditions=f"{conditions}; both keep full ladders, ours sorts a ladder when it is read",
+            conditions=f"{conditions}; both keep full ladders, ours keeps every ladder sorted",
         ),
         _row(
             "exchange stream to order books, a snapshot per message",

@@ -1,9 +1,10 @@
-"""A feed over AMQP 0-9-1: a queue of our own, bound to the provider's exchange.
+"""A transport over AMQP 0-9-1: a queue bound to the provider's exchange.
 
 Owns the connection to the broker and the acknowledgement of messages. A message is acknowledged
-when it has been obeyed; what was not, the broker gives again to whoever comes next. Never reads a
-message. The broker's connection comes back by itself; receipts of the one before are worth nothing
-then: the messages of a named queue come again, those of our own are gone with it, which is said.
+when its markets have applied it; the broker delivers unacknowledged messages again to the next
+consumer. It never reads a message. A lost connection is opened again automatically, and receipts of
+the old one become void: the messages of a named queue are delivered again, while a temporary queue
+is lost with its messages, which the first message of the new connection reports.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from aiormq.exceptions import ChannelInvalidStateError
 from msgspec import Struct
 from yarl import URL
 
+from actors.back_off import BackOff
 from gateway.feeds.bridge.bridge import Incoming
 from gateway.feeds.tls import verifying
 from gateway.messages.feed import FeedRequest
@@ -31,11 +33,11 @@ PREFETCH_MAX: Final = 65_535
 
 
 class AmqpError(Exception):
-    """The broker cannot be reached, or refuses what was asked; no password is ever in the words."""
+    """The broker cannot be reached, or refuses a request; the text never has a password."""
 
 
 class AmqpSettings(Struct, frozen=True, kw_only=True):
-    """Which broker, and what of it.
+    """The broker, exchange and queue.
 
     Parameters
     ----------
@@ -45,12 +47,13 @@ class AmqpSettings(Struct, frozen=True, kw_only=True):
     exchange : str
         The provider's exchange; it must exist.
     routing_keys : tuple of str
-        What the queue is bound to.
+        The routing keys that the queue is bound to.
     queue : str
-        Empty: a queue of this connection alone, gone with it; what is missed then is recovered from
-        the provider. Named: one that outlasts us, durable where `durable` says so.
+        Empty: a temporary queue of this connection; messages missed after a loss are recovered
+        from the provider. Otherwise the name of a queue that outlives the bridge, durable with
+        `durable`.
     prefetch : int
-        Messages that the broker gives before the first is acknowledged.
+        Messages that the broker delivers before the first is acknowledged.
     ca_file : str
         Replaces the system's authorities.
     """
@@ -63,12 +66,12 @@ class AmqpSettings(Struct, frozen=True, kw_only=True):
     prefetch: int = 2_048
     heartbeat_s: int = 30
     connect_s: float = 10.0
-    again_s: float = 1.0
+    retry_s: float = 1.0
     ca_file: str = ""
 
     @property
     def shown(self) -> str:
-        """The broker's address, without whoever asks it."""
+        """The broker's address without user and password."""
         return str(URL(self.url).with_user(None))
 
 
@@ -76,17 +79,17 @@ Request = Callable[[FeedRequest], Awaitable[bool]]
 
 
 class AmqpTransport:
-    """Messages of one queue.
+    """The messages of one queue.
 
     Parameters
     ----------
     settings : AmqpSettings
         The broker, exchange and queue.
-    grant : callable, optional
-        Asks the provider to repeat something.
+    request : callable, optional
+        Asks the provider to repeat messages.
     began : bytes
-        Given first on each connection whose queue is its own: what was not taken from the queue
-        before is gone with it, however short the time between. Empty: nothing is said.
+        The first message of each connection with a temporary queue: messages left in the queue
+        before are lost, however short the gap. Empty: no such message.
     """
 
     def __init__(
@@ -100,28 +103,30 @@ class AmqpTransport:
         self._began = began if not settings.queue else b""
         self._connection: AbstractConnection | None = None
         self._inbox: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
-        """What the broker gave and nobody took yet: `prefetch` at most; None ends it."""
+        """Messages delivered and not yet taken: at most `prefetch`; None ends the connection."""
         self._closed = False
 
     async def messages(self) -> AsyncIterator[Incoming]:
-        """Give the queue's messages as they come, for ever.
+        """Yield the queue's messages without end.
 
         Raises
         ------
         AmqpError
-            When the first connection fails, or the exchange is not there. Later ones are sought
-            again and again.
+            When the first connection fails, or the exchange does not exist. Later connections are
+            tried until one succeeds.
         """
         settings = self._settings
+        back_off = BackOff(settings.retry_s, settings.retry_s)  # a constant delay
         while not self._closed:
             try:
                 await self._open()
             except AmqpError as error:
                 if not self.connections:
                     raise
-                logger.warning("%s; again in %.1f s", error, settings.again_s)
-                await asyncio.sleep(settings.again_s)
+                logger.warning("%s; next attempt in %.1f s", error, back_off.failed())
+                await back_off.wait()
                 continue
+            back_off.succeeded()
             self.connections += 1
             if self._began:
                 yield Incoming(self._began)
@@ -131,7 +136,7 @@ class AmqpTransport:
                 logger.warning("%s: the connection is lost", settings.shown)
 
     async def _open(self) -> None:
-        """Connect, and have the queue's messages come into a new inbox, which a loss ends."""
+        """Connect, and deliver the queue's messages into a new inbox, which a loss ends."""
         settings = self._settings
         inbox: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
         try:
@@ -164,16 +169,16 @@ class AmqpTransport:
             raise AmqpError(f"{settings.shown}: {why}") from None
 
     async def acknowledge(self, receipts: Sequence[AbstractIncomingMessage | None]) -> None:
-        """Let the broker forget messages; those of a lost connection come again by themselves.
+        """Acknowledge messages; those of a lost connection are delivered again by the broker.
 
-        What the transport said itself has no receipt.
+        The transport's own messages have no receipt.
         """
         for message in filter(None, receipts):
             with contextlib.suppress(ChannelInvalidStateError, AMQPError, ConnectionError):
                 await message.ack()
 
     async def request(self, request: FeedRequest) -> bool:
-        """Ask the provider, if there is a way to."""
+        """Ask the provider to repeat messages, where the HTTP interface is known."""
         return False if self._request_recovery is None else await self._request_recovery(request)
 
     async def close(self) -> None:
@@ -190,7 +195,7 @@ class AmqpTransport:
 
 
 def with_password(url: str, password: str) -> str:
-    """Return a broker's address with a password, where it has none of its own.
+    """Return a broker's address with a password, unless it has one.
 
     Raises
     ------

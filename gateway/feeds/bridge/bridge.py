@@ -1,8 +1,8 @@
 """The bridge: a process outside the system that carries a provider's messages to the feed listener.
 
-Owns what is between a transport and a gateway: how many messages are on their way, what was
-answered, and what is sent again. A message is acknowledged to its source when the gateway says that
-every market has obeyed it, and not before; a lost connection has all that was not answered sent
+Owns the messages between a transport and a gateway: how many are in flight, which are answered, and
+which are sent again. A message is acknowledged to its source when the gateway says that every
+market has applied it, and not before. After a lost connection all unanswered messages are sent
 again, in order. It never reads a message.
 """
 
@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 
 from msgspec import Struct
 
+from actors.back_off import BackOff
 from engine.common.reasons import Reason
 from gateway.client import (
     ConnectionLostError,
@@ -31,62 +32,62 @@ logger = logging.getLogger("overround.bridge")
 
 PUSH_BODIES_MAX: Final = 128
 PUSH_BYTES_MAX: Final = 1 << 20
-"""A push is closed when it has grown to this; one message alone may be longer."""
+"""Size of a push past which no message is added; a single message may be longer."""
 REFUSALS_SHOWN_MAX: Final = 20
 REQUESTS_KEPT_MAX: Final = 256
-"""Wishes remembered as granted, so that none is granted twice."""
-_AGAIN_FIRST_S: Final = 0.1
-_AGAIN_LAST_S: Final = 5.0
+"""Recovery requests remembered as made, so that none is made twice; past it the oldest go."""
+_RETRY_MIN_S: Final = 0.1
+_RETRY_MAX_S: Final = 5.0
 
 assert PUSH_BODIES_MAX <= FEED_BODIES_MAX
 
 
 class BridgeError(Exception):
-    """The bridge cannot go on: the gateway refuses it, or knows no such feed."""
+    """The gateway refuses the bridge for good, or knows no such feed."""
 
 
 class Incoming(Struct, frozen=True):
-    """One message off a transport, and what its source wants back when it may be forgotten."""
+    """One message from a transport, and the receipt that acknowledges it."""
 
     body: bytes
     receipt: Any = None
 
 
 class Transport(Protocol):
-    """Where messages come from."""
+    """A source of messages."""
 
     def messages(self) -> AsyncIterator[Incoming]:
-        """Give messages in order, for ever or until there are no more."""
+        """Yield messages in order, without end or until the last one."""
         ...
 
     async def acknowledge(self, receipts: Sequence[Any]) -> None:
-        """Let the source forget messages: their markets have obeyed them."""
+        """Acknowledge messages to the source: their markets have applied them."""
         ...
 
     async def request(self, request: FeedRequest) -> bool:
-        """Ask the provider to repeat something; say whether it was asked."""
+        """Ask the provider to repeat messages; return whether it was asked."""
         ...
 
     async def close(self) -> None:
-        """End the iterator, and let go of the source."""
+        """End the iterator and disconnect from the source."""
         ...
 
 
 class BridgeSettings(Struct, frozen=True, kw_only=True):
-    """How much is on its way, and for how long a gateway is sought."""
+    """How much may be in flight, and how long a gateway is looked for."""
 
     window: int = 4_096
     """Messages read and not yet answered; past it no more are read."""
     pushes_max: int = 256
-    """Pushes not yet answered; well within what a gateway takes."""
+    """Pushes not yet answered; well below the gateway's bound."""
     give_up_s: float = 0.0
-    """Without a gateway for so long, the bridge ends with an error; 0: it never does."""
+    """The bridge ends with an error after so long without a gateway; 0: never."""
     last_answers_s: float = 5.0
-    """How long a bridge that was stopped awaits answers; what has none then comes again."""
+    """How long a stopped bridge waits for answers; what has none then is sent again later."""
 
 
 class BridgeCounts(Struct):
-    """What was carried."""
+    """Counts of what was carried."""
 
     read: int = 0
     answered: int = 0
@@ -106,7 +107,7 @@ class _Push:
 
 
 class Bridge:
-    """One transport, one feed, one gateway at a time.
+    """Carry one transport's messages to one feed, over one gateway at a time.
 
     Parameters
     ----------
@@ -117,7 +118,7 @@ class Bridge:
     url : str
         The feed listener.
     token : callable
-        Gives the token of each connection.
+        Returns a token for each connection.
     settings : BridgeSettings
         Bounds.
     """
@@ -154,7 +155,7 @@ class Bridge:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def stop(self) -> None:
-        """Send no more, and end when what is on its way is answered, or soon."""
+        """Send nothing more, and end when all in flight is answered, or after `last_answers_s`."""
         if not self._stopping:
             self._stopping = True
             if self._running:
@@ -163,14 +164,14 @@ class Bridge:
         self._notify()
 
     async def run(self) -> None:
-        """Carry messages until there are no more, or `stop` is called.
+        """Carry messages until the last one, or until `stop` is called.
 
         Raises
         ------
         BridgeError
             The gateway refuses this bridge for good, or none was found in time.
         Exception
-            Whatever ended the transport, once all that it gave is answered.
+            The error that ended the transport, once all its messages are answered.
         """
         reading = asyncio.create_task(self._read())
         end = None
@@ -204,13 +205,13 @@ class Bridge:
                         await self._room.wait()
                     self.counts.read += 1
                     if len(message.body) > FEED_BODY_BYTES_MAX:
-                        self.counts.too_long += 1  # no gateway would ever take it
+                        self.counts.too_long += 1  # over every gateway's bound
                         await self._transport.acknowledge([message.receipt])
                         continue
                     self._unanswered += 1
                     self._to_send.append(message)
                     self._notify()
-        except Exception as error:  # told once all that came before is answered
+        except Exception as error:  # raised once all earlier messages are answered
             self._end = error
         finally:
             self._ended = True
@@ -222,21 +223,23 @@ class Bridge:
     # --- to the gateway --------------------------------------------------------------------------
 
     async def _carry(self) -> None:
-        again_s, sought_s = _AGAIN_FIRST_S, 0.0
+        back_off = BackOff(_RETRY_MIN_S, _RETRY_MAX_S, clock_s=asyncio.get_running_loop().time)
+        waited_s = 0.0
         while True:
             try:
                 async with connect_feed(self._url, token=self._token()) as session:
                     self.counts.connections += 1
-                    again_s, sought_s = _AGAIN_FIRST_S, 0.0
+                    back_off.succeeded()
+                    waited_s = 0.0
                     try:
                         await self._serve(session)
-                    except asyncio.CancelledError:  # nobody waits for a goodbye any more
+                    except asyncio.CancelledError:  # close without waiting for the peer
                         session.abort()
                         raise
                     return
             except HandshakeRefusedError as error:
                 if error.status in (401, 403):
-                    raise BridgeError(f"the gateway refuses us: {error}") from error
+                    raise BridgeError(f"the gateway refuses the bridge: {error}") from error
                 why: Exception = error
             except (RefusedError, ConnectionLostError, TimeoutError) as error:
                 why = error
@@ -244,15 +247,15 @@ class Bridge:
             if self._stopping:
                 return
             give_up_s = self._settings.give_up_s
-            if give_up_s and sought_s >= give_up_s:
+            if give_up_s and waited_s >= give_up_s:
                 raise BridgeError(f"no gateway at {self._url}: {why}")
-            logger.warning("%s; again in %.1f s", why, again_s)
-            await self._rest(again_s)
-            sought_s += again_s
-            again_s = min(again_s * 2, _AGAIN_LAST_S)
+            retry_s = back_off.failed()
+            logger.warning("%s; next attempt in %.1f s", why, retry_s)
+            await self._pause(retry_s)
+            waited_s += retry_s
 
-    async def _rest(self, seconds: float) -> None:
-        """Wait, but not when we are to stop."""
+    async def _pause(self, seconds: float) -> None:
+        """Wait; `stop` ends the wait."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while not self._stopping:
@@ -260,7 +263,7 @@ class Bridge:
                     await self._changed.wait()
 
     async def _serve(self, session: FeedSession) -> None:
-        """Push and await answers on one connection; return when all is done."""
+        """Push and await answers on one connection; return when nothing is left."""
         self._fault = None
         session.on_request = lambda request: self._on_request(session, request)
         try:
@@ -273,7 +276,7 @@ class Bridge:
         losing.add_done_callback(lambda _: self._notify())
         try:
             while not self._done:
-                self._changed.clear()  # before all else: what comes from here on makes another turn
+                self._changed.clear()  # first: a change from here on causes another turn
                 if session.lost is not None:
                     raise session.lost
                 if self._fault is not None:
@@ -284,19 +287,19 @@ class Bridge:
                 await self._changed.wait()
         finally:
             losing.cancel()
-        # Their own words were told already; one that failed, or died with its source, ends nothing.
+        # Acknowledgements that fail are logged by _on_task and end nothing.
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     @property
     def _done(self) -> bool:
-        """Say whether nothing is left to send or to hear."""
+        """Whether nothing is left to send or to be answered."""
         if self._stopping:
             return not self._pushed
         return self._ended and not self._to_send and not self._pushed
 
     @property
     def _may_push(self) -> bool:
-        """Say whether something is to be sent, and there is room for it on the way."""
+        """Whether a message waits and another push may be in flight."""
         if self._stopping or not self._to_send:
             return False
         return len(self._pushed) < self._settings.pushes_max
@@ -340,13 +343,13 @@ class Bridge:
                 self.refusals.append(f"{result.kind}: {result.refused}")
 
     def _take_back(self) -> None:
-        """Have what was not answered sent again, before all else and in its order."""
+        """Queue unanswered messages again, first and in their order."""
         while self._pushed:
             messages = self._pushed.pop().messages
             self.counts.sent_again += len(messages)
             self._to_send.extendleft(reversed(messages))
 
-    # --- wishes ----------------------------------------------------------------------------------
+    # --- recovery requests -----------------------------------------------------------------------
 
     def _on_request(self, session: FeedSession, request: FeedRequest) -> None:
         name = (request.producer, request.request_id)
@@ -374,4 +377,7 @@ class Bridge:
     def _on_task(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
-            logger.warning("the source did not take our word: %s", task.exception())
+            logger.warning(
+                "the source failed on an acknowledgement or a recovery request: %s",
+                task.exception(),
+            )

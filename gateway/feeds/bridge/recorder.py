@@ -1,8 +1,8 @@
-"""A recorder: what a transport brings is also written down, one message a line, as it comes.
+"""Write every message of a transport to a file, one a line, as it arrives.
 
-Owns the file. A recording so made is what `overround replay` and `overround feed --files` take.
-Never reads a message and never holds one up: a file that cannot be written ends the recording,
-which is said once, and not the feed.
+Owns the file, which `overround replay` and `overround feed --files` can read. It never reads a
+message and never delays one: a file that cannot be written ends the recording, with one line in the
+log, and not the feed.
 """
 
 import logging
@@ -17,18 +17,18 @@ from gateway.messages.feed import FeedRequest
 logger = logging.getLogger("overround.bridge")
 
 _ONE_LINE: Final = bytes.maketrans(b"\r\n", b"  ")
-"""Line ends within a message mean no more than spaces do, in XML as in JSON."""
+"""Line ends inside a message become spaces, which mean the same in XML and JSON."""
 
 
 class Recorder:
-    """A transport whose messages are kept in a file.
+    """A transport that records another transport's messages.
 
     Parameters
     ----------
     transport : Transport
-        Where messages come from.
+        The transport to record.
     path : Path
-        The file; what it holds already stays, and new messages follow.
+        The file; new messages are appended.
 
     Raises
     ------
@@ -42,23 +42,23 @@ class Recorder:
         self._file: BinaryIO | None = path.open("ab")
 
     async def messages(self) -> AsyncIterator[Incoming]:
-        """Give the transport's messages, each written first."""
+        """Yield the transport's messages; each is written first."""
         async for incoming in self._transport.messages():
             self._write(incoming.body)
             yield incoming
 
     async def acknowledge(self, receipts: Sequence[Any]) -> None:
-        """Let the source forget messages; what is forgotten has been handed to the disk."""
+        """Flush the file, then acknowledge the messages to the source."""
         if self._file is not None:
             self._try(self._file.flush)
         await self._transport.acknowledge(receipts)
 
     async def request(self, request: FeedRequest) -> bool:
-        """Ask the provider to repeat something."""
+        """Ask the provider to repeat messages."""
         return await self._transport.request(request)
 
     async def close(self) -> None:
-        """End the source, and close the file."""
+        """Close the source and the file."""
         await self._transport.close()
         if self._file is not None:
             self._try(self._file.close)
@@ -67,7 +67,7 @@ class Recorder:
     def _write(self, body: bytes) -> None:
         file = self._file
         if body == SUBSCRIPTION_STARTED:
-            return  # the transport's own word, and no provider's
+            return  # the transport's own message, not the provider's
         if file is not None and self._try(
             lambda: file.write(body.translate(_ONE_LINE).strip() + b"\n")
         ):

@@ -1,13 +1,13 @@
-"""Recordings: the messages of a feed out of a file or a folder, in their order.
+"""Read the recorded messages of a feed from a file or a folder, in order.
 
-Owns how a recording is unpacked and cut into messages: JSON lines of an exchange's stream, XML
-messages of the Unified Odds Feed (one a file, or one a line), plain or packed with gzip or bzip2,
-which are known by their content and not by their names. Never reads what a message means beyond
-the time it carries, and never holds more of a file than one message and one piece.
+Owns how a recording is unpacked and cut into messages: JSON lines of an exchange's stream, or XML
+messages of the Unified Odds Feed (one per file, or one per line), plain or compressed with gzip or
+bzip2. Format and compression are recognised by content, not by file name. It reads nothing of a
+message but its time, and holds no more of a file than one message and one piece.
 
-A folder is all its files, by name; an exchange's files are merged by their times, since each holds
-another market of the same hours. A file that ends too early gives what could be read, and then says
-so: nothing of a recording is lost because its end is.
+The files of a folder are read in the order of their names. An exchange's files are merged by time,
+because each holds another market of the same hours. A damaged or truncated file yields every
+message before the damage, and then an error.
 """
 
 import asyncio
@@ -20,17 +20,17 @@ from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
 MESSAGE_BYTES_MAX: Final = 16 << 20
-"""A longer message ends the reading of its file, with an error."""
+"""A longer message ends the reading of its file with an error."""
 FILES_MAX: Final = 100_000
-"""Files of one folder; with more the folder is refused."""
+"""Files in one folder; a folder with more is refused."""
 MERGED_MAX: Final = 256
-"""Files that are read side by side; an exchange's folder with more is refused."""
+"""Files that are merged; an exchange's folder with more is refused."""
 EXCHANGE: Final = "exchange"
 UOF: Final = "uof"
 
 _PIECE_BYTES: Final = 1 << 18
 _BATCH: Final = 512
-"""Messages one visit to the reading thread brings back."""
+"""Messages that one call in the reading thread returns."""
 _SPACE: Final = b" \t\r\n\xef\xbb\xbf"
 _TIME_OF: Final = {
     EXCHANGE: re.compile(rb'"pt"\s*:\s*(\d{1,16})\b'),
@@ -44,14 +44,14 @@ class RecordingError(Exception):
 
 
 class RecordingDamagedError(RecordingError):
-    """A file breaks off or holds what it should not; what came before was delivered.
+    """A file is truncated or damaged; the messages before the damage were delivered.
 
     Parameters
     ----------
     path : Path
         The file.
     offset : int
-        Bytes of its unpacked content that were read before it.
+        Bytes of the unpacked content that were read before the damage.
     why : str
         What is wrong.
     """
@@ -63,7 +63,7 @@ class RecordingDamagedError(RecordingError):
 
 
 class Recorded(NamedTuple):
-    """One message, the source's own time of it in milliseconds where it has one, and its file."""
+    """One message, its provider time in milliseconds or None, and the file that holds it."""
 
     body: bytes
     at_ms: int | None
@@ -71,12 +71,12 @@ class Recorded(NamedTuple):
 
 
 def kind_of(path: Path) -> str:
-    """Return what a recording holds, ``exchange`` or ``uof``, by its first file's first byte.
+    """Return the kind of a recording, ``exchange`` or ``uof``, by the first byte of its first file.
 
     Raises
     ------
     RecordingError
-        When there is nothing there, or nothing known.
+        When there is no file, or its content is of neither kind.
     """
     for first in _files(path):
         try:
@@ -92,19 +92,19 @@ def kind_of(path: Path) -> str:
 
 
 async def messages(path: Path, *, kind: str = "") -> AsyncIterator[Recorded]:
-    """Give a recording's messages in their order, read ahead in a thread.
+    """Yield a recording's messages in order, read ahead in a thread.
 
     Parameters
     ----------
     path : Path
         A file, or a folder of files.
     kind : str
-        ``exchange`` or ``uof``; empty: as it looks.
+        ``exchange`` or ``uof``; empty: recognised by content.
 
     Raises
     ------
     RecordingError
-        When it cannot be read at all.
+        When the recording cannot be read at all.
     RecordingDamagedError
         After the last message that could be read.
     """
@@ -129,13 +129,13 @@ def _next_batch(reading: Iterator[Recorded]) -> list[Recorded | RecordingError]:
 
 
 def read_messages(path: Path, *, kind: str = "") -> Iterator[Recorded]:
-    """Give a recording's messages in their order as they are asked for (see `messages`)."""
+    """Yield a recording's messages in order, read on demand (errors as in `messages`)."""
     kind = kind or kind_of(path)
     if kind not in _TIME_OF:
         raise RecordingError(f"{path}: kind {kind!r} is neither {EXCHANGE} nor {UOF}")
     files = _files(path)
     if kind == EXCHANGE and len(files) > MERGED_MAX:
-        raise RecordingError(f"{path}: {len(files)} files, and {MERGED_MAX} can be merged")
+        raise RecordingError(f"{path}: {len(files)} files, and at most {MERGED_MAX} can be merged")
     return _all_files(files, kind)
 
 
@@ -152,7 +152,7 @@ def _all_files(files: list[Path], kind: str) -> Iterator[Recorded]:
 
 
 def _sound_part(path: Path, kind: str, damage: list[RecordingDamagedError]) -> Iterator[Recorded]:
-    """Give what can be read of a file, and note what is wrong with the rest."""
+    """Yield the messages of a file before any damage; append the damage to `damage`."""
     try:
         yield from _file(path, kind)
     except RecordingDamagedError as error:
@@ -170,7 +170,7 @@ def _files(path: Path) -> list[Path]:
     if not files:
         raise RecordingError(f"{path}: no files")
     if len(files) > FILES_MAX:
-        raise RecordingError(f"{path}: {len(files)} files, and {FILES_MAX} at most are read")
+        raise RecordingError(f"{path}: {len(files)} files, and at most {FILES_MAX} are read")
     return files
 
 
@@ -187,9 +187,9 @@ def _file(path: Path, kind: str) -> Iterator[Recorded]:
 
 
 def _documents(path: Path, lines: Iterator[bytes]) -> Iterator[bytes]:
-    """Give XML messages: each line that is whole by itself, else the file as one."""
+    """Yield one document per line if the first line is a whole document, else the file as one."""
     first = next((line for line in lines if line.strip(_SPACE)), b"")
-    if _is_whole(first.strip(_SPACE)):
+    if _is_document(first.strip(_SPACE)):
         yield first
         yield from lines
         return
@@ -202,8 +202,8 @@ def _documents(path: Path, lines: Iterator[bytes]) -> Iterator[bytes]:
     yield b"".join(parts)
 
 
-def _is_whole(line: bytes) -> bool:
-    """Say whether a line is a whole XML message: its root element ends where the line does."""
+def _is_document(line: bytes) -> bool:
+    """Say whether a line is a whole XML message: its root element ends at the end of the line."""
     root = _XML_ROOT.match(line)
     if root is None:
         return False
@@ -213,24 +213,24 @@ def _is_whole(line: bytes) -> bool:
 
 
 def _lines(path: Path) -> Iterator[bytes]:
-    """Give a file's lines with their ends; one the file breaks off in is not given."""
-    read, held = 0, bytearray()
+    """Yield a file's lines; damage in the middle of a line drops that line."""
+    read, partial = 0, bytearray()
     for piece in _pieces(path):
         read += len(piece)
         if b"\n" not in piece:
-            held += piece
+            partial += piece
         else:
-            *whole, rest = piece.split(b"\n")
-            whole[0] = bytes(held) + whole[0]
-            held = bytearray(rest)
-            for line in whole:
+            *complete, rest = piece.split(b"\n")
+            complete[0] = bytes(partial) + complete[0]
+            partial = bytearray(rest)
+            for line in complete:
                 if len(line) > MESSAGE_BYTES_MAX:
                     raise _too_long(path, read)
                 yield line + b"\n"
-        if len(held) > MESSAGE_BYTES_MAX:
+        if len(partial) > MESSAGE_BYTES_MAX:
             raise _too_long(path, read)
-    if held:
-        yield bytes(held)
+    if partial:
+        yield bytes(partial)
 
 
 def _too_long(path: Path, offset: int) -> RecordingDamagedError:
@@ -238,7 +238,7 @@ def _too_long(path: Path, offset: int) -> RecordingDamagedError:
 
 
 def _pieces(path: Path) -> Iterator[bytes]:
-    """Give a file's unpacked content, a bounded piece at a time, whatever it was packed with."""
+    """Yield a file's unpacked content in bounded pieces, whatever its compression."""
     read = 0
     try:
         with path.open("rb") as file:
@@ -253,7 +253,7 @@ def _pieces(path: Path) -> Iterator[bytes]:
                 read += len(piece)
                 yield piece
     except EOFError as error:
-        raise RecordingDamagedError(path, read, "ends before its packing does") from error
+        raise RecordingDamagedError(path, read, "the compressed data is truncated") from error
     except zlib.error as error:
         raise RecordingDamagedError(path, read, f"damaged: {error}") from error
     except OSError as error:
@@ -266,9 +266,9 @@ def _raw(file: BinaryIO) -> Iterator[bytes]:
 
 
 def _gunzip(packed: Iterator[bytes]) -> Iterator[bytes]:
-    """Unpack gzip, member after member; zeros after the last are padding."""
+    """Unpack gzip member by member; zeros after the last one are padding."""
     unpacker = zlib.decompressobj(wbits=31)
-    begun = False
+    started = False
     for piece in packed:
         rest = piece
         while rest:
@@ -276,13 +276,13 @@ def _gunzip(packed: Iterator[bytes]) -> Iterator[bytes]:
                 rest = rest.lstrip(b"\0")
                 if not rest:
                     break
-                unpacker, begun = zlib.decompressobj(wbits=31), False
-            begun = True
+                unpacker, started = zlib.decompressobj(wbits=31), False
+            started = True
             unpacked = unpacker.decompress(rest, _PIECE_BYTES)
             rest = unpacker.unused_data if unpacker.eof else unpacker.unconsumed_tail
             if unpacked:
                 yield unpacked
-    if begun and not unpacker.eof:
+    if started and not unpacker.eof:
         if last := unpacker.flush():
             yield last
         if not unpacker.eof:
@@ -290,7 +290,7 @@ def _gunzip(packed: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _bunzip(packed: Iterator[bytes]) -> Iterator[bytes]:
-    """Unpack bzip2, stream after stream."""
+    """Unpack bzip2 stream by stream."""
     unpacker = bz2.BZ2Decompressor()
     for piece in packed:
         rest = piece

@@ -1,6 +1,6 @@
-"""Transports that are no broker: recordings, and an exchange's own socket.
+"""Transports without a broker: recordings, and an exchange's own socket.
 
-Owns how each becomes a bridge's Transport, and what a wish means to it.
+Owns how each serves as a bridge's Transport, and what a recovery request means to it.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -14,7 +14,7 @@ from gateway.messages.feed import FeedRequest
 
 
 class FileTransport:
-    """A recording, from its first message to its last, as fast as it is taken.
+    """A recording, from its first message to its last, as fast as it is read.
 
     Parameters
     ----------
@@ -29,20 +29,20 @@ class FileTransport:
         self._kind = kind
 
     async def messages(self) -> AsyncIterator[Incoming]:
-        """Give the recording's messages in their order; see `files.messages` for its errors."""
+        """Yield the recording's messages in order; see recordings.messages for its errors."""
         async for recorded in messages(self._path, kind=self._kind):
             yield Incoming(recorded.body)
 
     async def acknowledge(self, receipts: Sequence[Any]) -> None:
-        """Nothing is to be done: a file keeps what it has."""
+        """Do nothing: a file keeps its messages."""
 
     async def request(self, request: FeedRequest) -> bool:
-        """Say that nobody was asked: a recording repeats nothing."""
+        """Return False: a recording cannot repeat messages."""
         del request
         return False
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: no file is open between messages."""
 
 
 class StreamTransport:
@@ -51,24 +51,24 @@ class StreamTransport:
     Parameters
     ----------
     stream : StreamSocket
-        The socket, which comes back by itself and resumes where it ended.
+        The socket, which reconnects by itself and resumes where it ended.
     """
 
     def __init__(self, stream: StreamSocket) -> None:
         self._stream = stream
 
     async def messages(self) -> AsyncIterator[Incoming]:
-        """Give the stream's lines; see `StreamSocket.lines` for its errors."""
+        """Yield the stream's lines; see `StreamSocket.lines` for its errors."""
         async for line in self._stream.lines():
             yield Incoming(line)
 
     async def acknowledge(self, receipts: Sequence[Any]) -> None:
-        """Nothing is to be done: what is missing is asked for as a whole image."""
+        """Do nothing: what is missing is requested as a whole image."""
 
     async def request(self, request: FeedRequest) -> bool:
-        """Ask for the whole image again, whatever was missed."""
+        """Request the whole image again, whatever was missed."""
         del request
-        await self._stream.image_again()
+        await self._stream.request_image()
         return True
 
     async def close(self) -> None:

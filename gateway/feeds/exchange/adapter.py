@@ -1,17 +1,17 @@
-"""The exchange's stream as a feed: what its messages want done to our markets.
+"""The exchange adapter: a stream's messages in, actions for our markets out.
 
-Owns which of the exchange's markets are followed and the difference between what each should be and
-what was last told of it. Never does I/O and reads no clock: bytes and time in, intents out. Its
-memory is rebuilt from the stream's image and the markets that exist; what a restart cannot know
-again (the moment a withdrawal was seen) is taken from the exchange's own date.
+Owns which of the exchange's markets are followed, and the difference between the state that each
+market should have and the state that it was last sent. It does no I/O and reads no clock. After a
+restart its memory is rebuilt from the stream's image and the markets that exist; when a withdrawal
+was first seen cannot be known again and is taken from the exchange's own date.
 
-A market is told nothing until it has a fair price; from then on every message leads to one
-comparison of status, prices and results with what was said. What makes all prices doubtful (a
-silent, broken or late stream) holds every market suspended until the stream is whole again.
+A market is sent nothing until it has a fair price. From then on every message compares status,
+prices and results with what was sent. A silent, broken or late stream makes all prices doubtful and
+holds every market suspended until the stream has caught up.
 
-What comes again, its answer lost on the way, takes the books back and then to where they were, and
-nobody is told. Nor is a market told what an earlier life of this adapter may have told it: it would
-refuse that, and waits for something newer.
+A message can be delivered twice when its acknowledgement is lost. Replaying it rewinds the order
+books and restores them; no market update is sent meanwhile. After a restart a market is sent
+nothing that it may have applied before, because it would refuse that; it waits for a newer message.
 """
 
 from collections.abc import Iterator, Sequence
@@ -59,18 +59,18 @@ from gateway.feeds.exchange.order_book import (
     SUB_IMAGE,
     UNHEALTHY,
     Market,
-    StreamBook,
+    StreamOrderBooks,
     StreamUpdate,
 )
 from gateway.feeds.exchange.results import ResultRules, deductions
 from gateway.feeds.exchange.sent_state import SentState
 
 HEARTBEAT_MS: Final = 5_000
-"""The rate at which the exchange sends heartbeats when the subscription named none."""
-IMAGE_AGAIN_MS: Final = 10_000
-"""How often the image is asked for while differences come of a market that has none."""
+"""The exchange's heartbeat period when the subscription names none."""
+IMAGE_RETRY_MS: Final = 10_000
+"""Shortest time between two requests for the image while a market without one changes."""
 CONNECTIONS_KEPT_MAX: Final = 64
-"""Connections of the stream remembered, so that a greeting that comes again breaks nothing off."""
+"""Connections remembered, so that a repeated greeting does not suspend the markets again."""
 LATE: Final = "the exchange says its stream is late"
 SILENT: Final = "the exchange is silent"
 BROKEN: Final = "the stream broke off"
@@ -79,9 +79,10 @@ BROKEN: Final = "the stream broke off"
 class ExchangeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How an exchange is followed.
 
-    New prices are told when some runner's log-odds moved by `move_min` (0.01 is about 1% of the
+    New prices are sent when some runner's log-odds moved by `move_min` (0.01 is about 1% of the
     odds), and at most every `every_ms`; the last is never lost. A stream that sends heartbeats and
-    is silent for `silence_heartbeats` of them is not believed; a recording has none and is.
+    is silent for `silence_heartbeats` of them is not trusted; a recording has no heartbeats and is
+    trusted.
     """
 
     fair: FairRules = FairRules()
@@ -94,7 +95,7 @@ class ExchangeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class ExchangeCounts(Struct):
-    """What was not followed or not settled, for the gauges."""
+    """Counts of what was not followed or not settled, for metrics."""
 
     markets_refused: int = 0
     results_refused: int = 0
@@ -102,21 +103,21 @@ class ExchangeCounts(Struct):
 
 
 class ExchangeAdapter:
-    """One exchange stream followed, as an Adapter (see intents).
+    """Follow one exchange stream (see gateway.feeds.core.adapter.Adapter).
 
     Parameters
     ----------
     feed : str
-        The feed's name: the start of its markets' keys and of its marks' sources.
+        The feed's name, which begins its markets' keys and its marks' sources.
     settings : ExchangeSettings
-        How it is followed.
+        How the stream is followed.
     """
 
     def __init__(self, *, feed: str = "exchange", settings: ExchangeSettings | None = None) -> None:
         self.feed = feed
         self.counts = ExchangeCounts()
         self._settings = settings or ExchangeSettings()
-        self._book = StreamBook(markets_max=self._settings.markets_max)
+        self._order_books = StreamOrderBooks(markets_max=self._settings.markets_max)
         self._followers: dict[str, Follower] = {}
         self._sent: dict[str, SentState] = {}
         self._refused: dict[str, str] = {}
@@ -124,26 +125,28 @@ class ExchangeAdapter:
         self._holds: dict[str, None] = {}
         self._heartbeat_ms = 0
         self._received_at_ns = 0
-        self._asked_at_ns: int | None = None
+        self._requested_at_ns: int | None = None
         self._requests = 0
         self._connections: dict[str, None] = {}
 
-    # --- the adapter's four words -----------------------------------------------------------------
+    # --- the adapter interface --------------------------------------------------------------------
 
     def owns(self, key: str) -> bool:
         """Say whether a market belongs to this feed, by its key."""
         return key.startswith(f"{self.feed}.")
 
     def passed_over(self) -> dict[str, int]:
-        """Return how often something was not followed, settled or kept, by what it was."""
-        counts = {**asdict(self._book.counts), **asdict(self.counts)}
-        counts["markets_refused"] = self._book.counts.markets_refused + self.counts.markets_refused
+        """Return counts of what was not followed, not settled or not kept, by kind."""
+        counts = {**asdict(self._order_books.counts), **asdict(self.counts)}
+        counts["markets_refused"] = (
+            self._order_books.counts.markets_refused + self.counts.markets_refused
+        )
         return {
             name.replace("_", " "): count for name, count in counts.items() if name != "messages"
         }
 
     def resume(self, markets: Sequence[KnownMarket], *, at_ns: int) -> Received:
-        """Begin with the markets that exist; those that take bets wait for the stream's image."""
+        """Begin with the markets that exist; suspend active ones until the stream's image comes."""
         self._received_at_ns = at_ns
         actions: list[Action] = []
         for known in markets:
@@ -155,21 +158,21 @@ class ExchangeAdapter:
             self._known[market_id] = known
             if known.image.status == Status.ACTIVE:
                 step = SetStatus(
-                    market_no=MARKET_NO_LATER, status=Status.SUSPENDED, why="the feed began again"
+                    market_no=MARKET_NO_LATER, status=Status.SUSPENDED, why="the feed restarted"
                 )
                 actions.append(MarketUpdate(key=known.image.key, mark=None, steps=(step,)))
         if actions:
-            actions.append(self._image_again(at_ns))
+            actions.append(self._request_image(at_ns))
         return Received(kind="resume", actions=tuple(actions))
 
     def receive(self, body: bytes, *, at_ns: int) -> Received:
-        """Take one message of the stream; whatever the bytes, it is refused rather than raised."""
-        heard = self._book.receive(body)
-        message = heard.message
+        """Take one message of the stream; never raises, whatever the bytes."""
+        update = self._order_books.receive(body)
+        message = update.message
         if message is None or (message.op == "mcm" and message.pt is None):
-            return Received(kind="unknown", refused=heard.refused)
+            return Received(kind="unknown", refused=update.refused)
         if message.op == "mcm":
-            return self._change(heard, message, body, at_ns)
+            return self._change(update, message, body, at_ns)
         if message.op == "connection":
             return self._connected(message, at_ns)
         if message.op == "status":
@@ -179,7 +182,7 @@ class ExchangeAdapter:
         return Received(kind="unknown", refused=f"op {message.op!r} is not followed")
 
     def tick(self, *, at_ns: int) -> Received:
-        """Notice a silent stream, and tell prices that waited their turn."""
+        """Detect a silent stream, and send prices that waited for `every_ms`."""
         silence_ms = self._settings.silence_heartbeats * self._heartbeat_ms
         actions: list[Action] = []
         if silence_ms and at_ns - self._received_at_ns > silence_ms * NS_PER_MS and self._followers:
@@ -195,14 +198,14 @@ class ExchangeAdapter:
         return Received(kind="tick", actions=tuple(actions))
 
     def bet_delay_s(self, market_id: str) -> int:
-        """Return how long the exchange itself holds bets on a market: 0, or seconds in play."""
+        """Return the exchange's own bet delay on a market in seconds; 0 before play."""
         follower = self._followers.get(market_id)
         return follower.bet_delay_s if follower is not None else 0
 
     # --- one message ------------------------------------------------------------------------------
 
     def _connected(self, message: Message, at_ns: int) -> Received:
-        """Believe no price until the stream says that all is told which went by meanwhile."""
+        """Hold every market suspended until the stream has sent what was missed."""
         self._received_at_ns = at_ns
         name = message.connection_id
         if name in self._connections:
@@ -214,7 +217,7 @@ class ExchangeAdapter:
         actions = self._hold({BROKEN: True}, at_ns) if self._followers else []
         return Received(kind="connection", actions=tuple(actions))
 
-    def _change(self, heard: StreamUpdate, message: Message, body: bytes, at_ns: int) -> Received:
+    def _change(self, update: StreamUpdate, message: Message, body: bytes, at_ns: int) -> Received:
         self._received_at_ns = at_ns
         if message.heartbeat_ms:
             self._heartbeat_ms = message.heartbeat_ms
@@ -224,65 +227,68 @@ class ExchangeAdapter:
             source=f"{self.feed}/odds", position=message.pt or 0, digest=crc32(body.strip())
         )
         kind = _kind(message)
-        again = self._again(message, mark)
-        if again and len(again) == len(message.mc or ()):
+        repeated = self._repeated(message, mark)
+        if repeated and len(repeated) == len(message.mc or ()):
             return Received(kind=kind)
-        changes = [change for change in message.mc or () if change.id not in again]
+        changes = [change for change in message.mc or () if change.id not in repeated]
         refused = ""
         for change in changes:
             if change.market_definition is not None:
                 refused = self._define(change, message.pt or 0, at_ns) or refused
         for change in changes:
             if change.id in self._sent:
-                self._sent[change.id].hear(mark)
+                self._sent[change.id].note(mark)
         moved = {change.id for change in changes if change.rc}
-        whole = message.ct in (SUB_IMAGE, RESUB_DELTA)
-        ended = whole and message.segment_type in (None, SEG_END)
-        # What the message itself touches is told with its mark, the others without one.
+        image = message.ct in (SUB_IMAGE, RESUB_DELTA)
+        ended = image and message.segment_type in (None, SEG_END)
+        # Markets that the message names are sent its mark, the others none.
         before = tuple(self._holds)
         self._set_holds(
             {LATE: message.status == UNHEALTHY, SILENT: False} | ({BROKEN: False} if ended else {})
         )
         actions: list[Action] = []
-        for market_id in (*heard.touched, *heard.gone):
-            if market_id in again:
+        for market_id in (*update.touched, *update.gone):
+            if market_id in repeated:
                 continue
             actions += self._compare(market_id, mark=mark, moved=market_id in moved, at_ns=at_ns)
         if before != tuple(self._holds):
             actions += self._compare_all(at_ns)
-        actions += self._missing(heard, at_ns)
+        actions += self._missing(update, at_ns)
         return Received(
-            kind=kind, actions=tuple(actions), refused=heard.refused or ("" if actions else refused)
+            kind=kind,
+            actions=tuple(actions),
+            refused=update.refused or ("" if actions else refused),
         )
 
-    def _again(self, message: Message, mark: Mark) -> dict[str, None]:
-        """Return the markets that heard a message before."""
+    def _repeated(self, message: Message, mark: Mark) -> dict[str, None]:
+        """Return the markets of a message that had the message before."""
         return {
             change.id: None
             for change in message.mc or ()
             if change.id in self._sent and self._sent[change.id].is_repeated(mark)
         }
 
-    def _missing(self, heard: StreamUpdate, at_ns: int) -> Iterator[Action]:
-        """Ask for the image when a market moves whose definition, or last change, did not come."""
-        markets = self._book.markets
+    def _missing(self, update: StreamUpdate, at_ns: int) -> Iterator[Action]:
+        """Request the image when a market changes whose definition or last change is missing."""
+        markets = self._order_books.markets
         bare = any(
             market is not None and market.definition is None
-            for market in map(markets.get, heard.touched)
+            for market in map(markets.get, update.touched)
         )
-        bare = bare or (bool(heard.refused) and any(name in self._sent for name in heard.gone))
-        asked = self._asked_at_ns
-        if bare and (asked is None or at_ns - asked >= IMAGE_AGAIN_MS * NS_PER_MS):
-            yield self._image_again(at_ns)
+        bare = bare or (bool(update.refused) and any(name in self._sent for name in update.gone))
+        requested_at_ns = self._requested_at_ns
+        retry_ns = IMAGE_RETRY_MS * NS_PER_MS
+        if bare and (requested_at_ns is None or at_ns - requested_at_ns >= retry_ns):
+            yield self._request_image(at_ns)
 
-    def _image_again(self, at_ns: int) -> RecoveryRequest:
-        self._asked_at_ns = at_ns
-        # Numbers of an earlier life must not come again: who granted those would grant no more.
+    def _request_image(self, at_ns: int) -> RecoveryRequest:
+        self._requested_at_ns = at_ns
+        # A request id must not repeat after a restart: a bridge answers each id once.
         self._requests = max(self._requests + 1, at_ns // NS_PER_MS)
         return RecoveryRequest(producer=0, after_ms=0, request_id=self._requests)
 
     def _define(self, change: MarketChange, published_ms: int, at_ns: int) -> str:
-        """Take a market's definition in; return why it is not followed, the first time."""
+        """Take a market's definition; return why it is not followed, the first time."""
         definition = change.market_definition
         assert definition is not None
         follower = self._followers.get(change.id)
@@ -292,7 +298,7 @@ class ExchangeAdapter:
                 key = market_key(definition, change.id, feed=self.feed)
             except MalformedIdError as error:
                 key, why = "", why or str(error)
-            if why or change.id not in self._book.markets:
+            if why or change.id not in self._order_books.markets:
                 return self._refuse(change.id, why or "no room for another market")
             follower = self._follow(change.id, key, change)
         follower.define(definition, published_ms=published_ms, at_ns=at_ns)
@@ -310,7 +316,7 @@ class ExchangeAdapter:
     def _follow(self, market_id: str, key: str, change: MarketChange) -> Follower:
         assert change.market_definition is not None
         if len(self._followers) >= 2 * self._settings.markets_max:
-            for gone in [name for name in self._followers if name not in self._book.markets]:
+            for gone in [name for name in self._followers if name not in self._order_books.markets]:
                 del self._followers[gone], self._sent[gone]
         known = self._known.pop(market_id, None)
         sent = self._sent[market_id] = SentState()
@@ -323,7 +329,7 @@ class ExchangeAdapter:
         self._followers[market_id] = follower
         return follower
 
-    # --- what all markets share -------------------------------------------------------------------
+    # --- holds on all markets ---------------------------------------------------------------------
 
     def _set_holds(self, holds: dict[str, bool]) -> None:
         for why, holding in holds.items():
@@ -344,7 +350,7 @@ class ExchangeAdapter:
     # --- one market -------------------------------------------------------------------------------
 
     def _desired(self, market_id: str, follower: Follower, *, moved: bool) -> DesiredStatus:
-        market = self._book.markets.get(market_id)
+        market = self._order_books.markets.get(market_id)
         if market is None or market.definition is None:
             return DesiredStatus(Status.SUSPENDED, "no longer in the stream")
         desired = follower.desired(
@@ -357,7 +363,7 @@ class ExchangeAdapter:
     def _compare(
         self, market_id: str, *, mark: Mark | None, moved: bool, at_ns: int
     ) -> Iterator[Action]:
-        """Say what a market should be that it was not told yet."""
+        """Yield the updates that bring a market from what it was sent to what it should be."""
         follower = self._followers.get(market_id)
         if follower is None:
             return
@@ -366,8 +372,8 @@ class ExchangeAdapter:
         if not sent.exists and desired.status != Status.ACTIVE:
             return
         sent.exists = True
-        market = self._book.markets.get(market_id)
-        if desired.status == Status.ACTIVE and (sent.rewound or _refused(market, sent)):
+        market = self._order_books.markets.get(market_id)
+        if desired.status == Status.ACTIVE and (sent.rewound or _applied_before(market, sent)):
             return
         definition = market.definition if market is not None else None
         if definition is not None and definition.status != CLOSED:
@@ -393,9 +399,9 @@ class ExchangeAdapter:
     def _fair(
         self, sent: SentState, desired: DesiredStatus, *, at_ns: int, now: bool
     ) -> Fair | None:
-        """Return the prices to tell, if they moved and it is their turn.
+        """Return the prices to send, if they moved and `every_ms` has passed.
 
-        A runner that came or went does not wait for the turn.
+        A runner that was added or removed does not wait.
         """
         fair = desired.fair
         if fair is None or not (now or self._moved(sent, fair)):
@@ -407,7 +413,7 @@ class ExchangeAdapter:
         return Fair(probabilities=fair.probabilities, active=fair.offered, winners=desired.winners)
 
     def _unsettle(self, follower: Follower, sent: SentState, mark: Mark | None) -> Iterator[Action]:
-        """Take results back when the exchange opens again what it had closed."""
+        """Roll results back when the exchange opens a market that it had closed."""
         if sent.results is None and not sent.stands:
             return
         sent.results, sent.stands, sent.status = None, False, Status.SUSPENDED
@@ -423,25 +429,25 @@ class ExchangeAdapter:
         *,
         place: str,
     ) -> Iterator[Action]:
-        """Tell results that are new, in their own lane."""
+        """Send results that are new, under a source of their own."""
         if desired.results is None:
             self.counts.results_refused += mark is not None
             return
-        lost = deductions(
+        deducted = deductions(
             follower.removals,
             place=place in self._settings.result.place_types,
             rules=self._settings.result,
         )
-        if sent.results == (desired.results, lost):
+        if sent.results == (desired.results, deducted):
             return
-        sent.results = (desired.results, lost)
-        if sent.stands and lost:
-            # Paid before a restart, by moments that cannot be known again: let it stand.
+        sent.results = (desired.results, deducted)
+        if sent.stands and deducted:
+            # The standing settlement used withdrawal times that this process cannot know.
             sent.stands = False
             self.counts.deductions_unsure += 1
             return
         sent.stands = False
-        step = SettleMarket(market_no=MARKET_NO_LATER, results=desired.results, deductions=lost)
+        step = SettleMarket(market_no=MARKET_NO_LATER, results=desired.results, deductions=deducted)
         yield MarketUpdate(key=follower.key, mark=self._result_mark(mark), steps=(step,))
 
     def _result_mark(self, mark: Mark | None) -> Mark | None:
@@ -456,16 +462,17 @@ def _kind(message: Message) -> str:
     return "image" if message.ct in (SUB_IMAGE, RESUB_DELTA) else "mcm"
 
 
-def _refused(market: Market | None, sent: SentState) -> bool:
-    """Say whether a market has obeyed, in an earlier life of ours, what is as new as its book."""
+def _applied_before(market: Market | None, sent: SentState) -> bool:
+    """Say whether a market applied, before a restart, what its order book holds now."""
     return market is not None and market.published_ms <= sent.known_ms
 
 
 def _steps(sent: SentState, desired: DesiredStatus, *, version: int) -> tuple[FeedStep, ...]:
-    """Return the steps from what was told to what should be.
+    """Return the steps from what was sent to what should be.
 
-    The exchange's version rises with every suspension: one that rose between two messages that
-    both say OPEN tells of a suspension nobody saw, and a bet that waits must not outlive it.
+    The exchange's version rises with every suspension. A version that rose between two messages
+    which both say OPEN means a suspension that no message showed; a delayed bet must not survive
+    it.
     """
     step = SetStatus(market_no=MARKET_NO_LATER, status=desired.status, why=desired.why)
     if sent.status != desired.status:

@@ -1,8 +1,8 @@
-"""Fair probabilities out of an exchange's ladders, and when there are none worth having.
+"""Estimate fair probabilities from an exchange's ladders, or find that there are none.
 
-Owns the estimate of one runner between its best back and best lay, what is taken instead when one
-side is missing, and how a market's estimates are brought to its number of winners. Pure functions
-of what the book shows; never keeps anything and never makes odds.
+Owns the estimate of one runner between its best back and best lay, the substitute when one side is
+missing, and how a market's estimates are brought to its number of winners. Pure functions of the
+order book; it keeps nothing and makes no odds.
 
 The estimate is the micro-price of an order book (Stoikov 2018: the mid weighted by the sizes of the
 opposite sides) in implied probability: money waiting to back pulls it towards the back price, money
@@ -20,17 +20,17 @@ from gateway.feeds.exchange.messages import Level
 
 DEPTH_MAX: Final = 10
 PROBABILITY_MIN: Final = 1e-6
-"""Below this a runner is not offered: no ladder of odds reaches so far."""
+"""Below this probability a runner is not offered: its odds would exceed every ladder."""
 
 
 class FairRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """When a price is believed, and how.
+    """When prices give an estimate, and how.
 
     `depth` levels of each side count, each `decay` times as much as the one before it. A pair of
     best prices wider than `spread_max` in implied probability, or than `ratio_max` one over the
-    other, says nothing: then the last traded price stands in, held between them; with `last_alone`
-    it also stands in where both sides are empty. The estimates of a market must add up to its
-    winners within `sum_low` and `sum_high` times, or none is believed.
+    other, gives no estimate: the last traded price is taken instead, clipped to the pair. With
+    `last_alone` it is also taken where both sides are empty. The estimates of a market must add up
+    to between `sum_low` and `sum_high` times its winners, or the market has no fair prices.
     """
 
     depth: Annotated[int, Meta(ge=1, le=DEPTH_MAX)] = 3
@@ -43,7 +43,7 @@ class FairRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class RunnerPrices(NamedTuple):
-    """What one runner's book shows: best levels first, the last traded price or 0."""
+    """One runner's prices: best levels first, and the last traded price or 0."""
 
     backs: Sequence[Level]
     lays: Sequence[Level]
@@ -51,14 +51,14 @@ class RunnerPrices(NamedTuple):
 
 
 class FairMarket(NamedTuple):
-    """A market's probabilities, adding up to its winners; a runner without one is not offered."""
+    """A market's probabilities, which add up to its winners, and which runners are offered."""
 
     probabilities: tuple[float, ...]
     offered: tuple[bool, ...]
 
 
 def weight(levels: Sequence[Level], rules: FairRules) -> float:
-    """Return the size of a side: its best levels, each counting `decay` of the one before."""
+    """Return the size of a side: its best levels, each weighted `decay` times the one before."""
     total, factor = 0.0, 1.0
     for _, size in levels[: rules.depth]:
         total += factor * size
@@ -67,7 +67,7 @@ def weight(levels: Sequence[Level], rules: FairRules) -> float:
 
 
 def estimate(prices: RunnerPrices, rules: FairRules) -> float | None:
-    """Return one runner's probability before the market is brought to its winners.
+    """Return one runner's probability before normalisation to the market's winners.
 
     Parameters
     ----------
@@ -75,12 +75,12 @@ def estimate(prices: RunnerPrices, rules: FairRules) -> float | None:
         The runner's best levels. To back at price b buys at probability 1/b, to lay at l sells at
         1/l; the estimate lies between the two, whatever the sizes.
     rules : FairRules
-        Depth, weights and what is believed.
+        Depth, weights and bounds.
 
     Returns
     -------
     float | None
-        The probability, or None where nothing is to be believed.
+        The probability, or None where the prices give no estimate.
     """
     high = 1.0 / prices.backs[0][0] if prices.backs and prices.backs[0][0] > 1.0 else 1.0
     low = 1.0 / prices.lays[0][0] if prices.lays and prices.lays[0][0] > 1.0 else 0.0
@@ -100,23 +100,23 @@ def estimate(prices: RunnerPrices, rules: FairRules) -> float | None:
 def fair_market(
     runners: Sequence[RunnerPrices | None], *, winners: int, rules: FairRules
 ) -> FairMarket | None:
-    """Return the fair probabilities of a market, or None where none is to be believed.
+    """Return the fair probabilities of a market, or None where the prices give none.
 
     Parameters
     ----------
     runners : Sequence[RunnerPrices | None]
-        Every outcome in its order; None for one that is out of the race.
+        Every outcome in order; None for a withdrawn runner.
     winners : int
-        How many of them win.
+        How many outcomes win.
     rules : FairRules
-        What is believed.
+        Depth, weights and bounds.
 
     Returns
     -------
     FairMarket | None
         Estimates are brought to the sum `winners` by the same ratio on each one's odds (Cheung
-        2015). A runner with no estimate of its own is not offered; the sum's bounds see to it that
-        it could not have had much of a chance.
+        2015). A runner without an estimate is not offered; the bounds of the sum make sure that its
+        probability would have been small.
     """
     raw = [estimate(prices, rules) if prices is not None else None for prices in runners]
     known = [value for value in raw if value is not None and PROBABILITY_MIN <= value < 1.0]
@@ -129,15 +129,15 @@ def fair_market(
     )
     if isinstance(solved, MarginRefused):
         return None
-    moved = iter(solved.values)
+    normalised = iter(solved.values)
     offered = tuple(value is not None and PROBABILITY_MIN <= value < 1.0 for value in raw)
-    return FairMarket(tuple(next(moved) if known else 0.0 for known in offered), offered)
+    return FairMarket(tuple(next(normalised) if priced else 0.0 for priced in offered), offered)
 
 
 def moved_by(before: FairMarket | None, after: FairMarket) -> float:
     """Return how far a market moved: the largest step of any runner's log-odds.
 
-    A runner that came or went is a move without bound.
+    A runner that was added or removed counts as an infinite move.
     """
     if before is None or before.offered != after.offered:
         return float("inf")

@@ -1,8 +1,8 @@
-"""One exchange market as we follow it: what the stream says it should be here.
+"""One exchange market that we follow, and the state that our market should have.
 
-Owns the names of its outcomes, which runner each of them is, what became of withdrawn ones, and
-the wish: status, fair prices, results. Never says what changed (the adapter compares wishes with
-what it told) and never reads a clock.
+Owns the names of its outcomes, which runner each outcome is, its withdrawals, and the desired
+state: status, fair prices, results. It does not know what was sent before (the adapter compares)
+and reads no clock.
 """
 
 from collections.abc import Sequence
@@ -30,11 +30,11 @@ OPEN: Final = "OPEN"
 CLOSED: Final = "CLOSED"
 INACTIVE: Final = "INACTIVE"
 UNSUPPORTED_TYPES: Final = ("EACH_WAY",)
-"""Market types of the exchange whose bets are not one outcome at one price."""
+"""Market types of the exchange in which a bet is not one outcome at one price."""
 
 
 class DesiredStatus(NamedTuple):
-    """What a market should be now: a status, and why it is not ACTIVE."""
+    """The state a market should have: its status, why it is not ACTIVE, prices and results."""
 
     status: Status
     why: str = ""
@@ -44,7 +44,7 @@ class DesiredStatus(NamedTuple):
 
 
 def market_key(definition: MarketDefinition, market_id: str, *, feed: str) -> str:
-    """Return ``<feed>.<event>/<type>?market=<id>``: the exchange's own identity, in our grammar.
+    """Return ``<feed>.<event>/<type>?market=<id>``: the exchange's identity in our key grammar.
 
     Raises
     ------
@@ -56,7 +56,7 @@ def market_key(definition: MarketDefinition, market_id: str, *, feed: str) -> st
 
 
 def outcome_names(runners: Sequence[RunnerDefinition]) -> tuple[str, ...]:
-    """Return a name for each runner: its own, else its id; the id follows where two are alike."""
+    """Return a name for each runner: its own, else its id; equal names get the id appended."""
     plain = [_plain_name(runner) for runner in runners]
     names = tuple(
         _with_id(runner) if plain.count(name) > 1 else name
@@ -84,7 +84,7 @@ def _with_id(runner: RunnerDefinition) -> str:
 def match_outcomes(
     runners: Sequence[RunnerDefinition], outcomes: Sequence[str]
 ) -> tuple[RunnerId, ...] | None:
-    """Return which runner each outcome of an existing market is, or None where one is not found."""
+    """Return the runner of each outcome of an existing market, or None where one is missing."""
     runner_of: dict[str, RunnerId] = {}
     for spell in (_plain_name, _with_id, _id_text):
         for runner in runners:
@@ -94,7 +94,7 @@ def match_outcomes(
 
 
 def unsupported(definition: MarketDefinition) -> str:
-    """Return why a market is not followed, or nothing where it is."""
+    """Return why a market is not followed; empty where it is."""
     if definition.betting_type not in ("", ODDS):
         return f"betting type {definition.betting_type}: ODDS alone is followed"
     if definition.market_type in UNSUPPORTED_TYPES:
@@ -108,7 +108,7 @@ def unsupported(definition: MarketDefinition) -> str:
 
 
 def removal_date_ns(text: str | None) -> int | None:
-    """Return the exchange's date of a removal in nanoseconds, or None where it is none."""
+    """Return the exchange's removal date in nanoseconds, or None where the text is no date."""
     try:
         return int(datetime.fromisoformat(text or "").timestamp() * 1_000) * NS_PER_MS
     except (ValueError, OverflowError):
@@ -116,16 +116,16 @@ def removal_date_ns(text: str | None) -> int | None:
 
 
 class Follower:
-    """One market: its outcomes in our order, and what was seen of it.
+    """One market: its outcomes in our order, and its withdrawals.
 
     Parameters
     ----------
     key : str
         The market's key here.
     definition : MarketDefinition
-        The first one met.
+        The first definition received.
     known : KnownMarket | None
-        The market as it exists here already, after a restart.
+        The market as it already exists here, after a restart.
     """
 
     def __init__(
@@ -150,7 +150,7 @@ class Follower:
         self._seen = False
 
     def define(self, definition: MarketDefinition, *, published_ms: int, at_ns: int) -> None:
-        """Take a definition in: withdrawals, the turn in-play, runners that were not there."""
+        """Take a definition: withdrawals, the turn in-play, added runners."""
         for runner in definition.runners:
             runner_id = runner_id_of(runner)
             if runner_id not in self._index:
@@ -171,8 +171,8 @@ class Follower:
     def _seen_at(self, runner: RunnerDefinition, published_ms: int, at_ns: int) -> int:
         """Return when a withdrawal was first seen: now, or before a restart by its date.
 
-        A market that exists already and no longer offers the runner knew of it; then the
-        exchange's date stands in, moved by as much as our clock is ahead of its messages.
+        An existing market that no longer offers the runner knew of the withdrawal; then the
+        exchange's date is taken, shifted by the difference between our clock and its messages.
         """
         index = self._index.get(runner_id_of(runner))
         if self._seen or self._image_active is None or index is None or self._image_active[index]:
@@ -183,16 +183,16 @@ class Follower:
     def desired(
         self, market: Market, *, moved: bool, fair_rules: FairRules, result_rules: ResultRules
     ) -> DesiredStatus:
-        """Return what the market should be now, by the stream alone.
+        """Return the state that the market should have now, by the stream alone.
 
         Parameters
         ----------
         market : Market
-            The book, with a definition.
+            The order books, with a definition.
         moved : bool
-            Whether this message brought prices, which ends the wait after a turn in-play.
+            Whether this message brought prices, which ends the suspension after a turn in-play.
         fair_rules, result_rules : FairRules, ResultRules
-            What is believed, and the exchange's rules of settlement.
+            The bounds of fair prices, and the exchange's settlement rules.
         """
         definition = market.definition
         assert definition is not None

@@ -1,13 +1,11 @@
-"""The exchange's markets as its stream tells them: every ladder, kept level by level.
+"""The order books of an exchange's stream: every ladder of every market, level by level.
 
-Owns the caches that images fill and differences move, and the words needed to resume a stream.
-Never judges what a price means, never sends anything, reads no clock. A message that does not fit
-is refused and changes nothing; where only some of its markets do not fit, those are forgotten,
-since what they missed is unknown, and the others are served. What cannot be kept within a bound is
-refused and counted.
+Owns the books that images fill and changes move, and the clocks needed to resume the stream. It
+judges no price, sends nothing and reads no clock. A message that does not fit the format is refused
+and changes nothing. Where only some markets of a message do not fit, those are removed, because
+what they missed is unknown, and the others are served. What exceeds a bound is refused and counted.
 
-Ladders are dictionaries by price, as the stream's own text spells it: exact, and put in order only
-when somebody looks and a price has come that was not there before. Thousandths are made on reading.
+Prices are kept as the numbers that the stream sends; thousandths are made on reading.
 """
 
 from contextlib import suppress
@@ -16,6 +14,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 from msgspec import Struct
+from sortedcontainers import SortedList
 
 from gateway.feeds.exchange.messages import (
     MESSAGE_BYTES_MAX,
@@ -35,34 +34,34 @@ from gateway.feeds.exchange.messages import (
 )
 
 MARKETS_MAX: Final = 10_000
-"""Markets kept; past it the longest closed goes, and with none closed a new one is refused."""
+"""Markets kept; past it the first closed one is removed, or, with none, a new one refused."""
 LEVELS_MAX: Final = 2_048
-"""Levels of one ladder, of which the exchange's own has 350; past it the ladder is forgotten and
+"""Levels of one ladder, of which the exchange's own has 350; past it the ladder is cleared and
 counted, which leaves the runner without a price on that side."""
 PLACES_MAX: Final = 64
-"""Levels by index of one side, of which the exchange sends 10; past it they are forgotten."""
+"""Levels by index of one side, of which the exchange sends 10; past it they are cleared."""
 HEARTBEAT: Final = "HEARTBEAT"
 SUB_IMAGE: Final = "SUB_IMAGE"
 RESUB_DELTA: Final = "RESUB_DELTA"
 SEG_START: Final = "SEG_START"
 SEG_END: Final = "SEG_END"
 UNHEALTHY: Final = 503
-"""The mcm `status` of a stream whose own sources are late: prices are not to be trusted."""
+"""The mcm `status` of a stream whose sources are late: its prices cannot be trusted."""
 
 MALFORMED: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-"""What a decoder raises at bytes that do not fit."""
+"""What a decoder raises for bytes that do not fit the format."""
 
 RunnerId = int | tuple[int, float]
 """A runner's selection id, with its handicap where it has one."""
 
 
-def runner_id_of(heard: RunnerChange | RunnerDefinition) -> RunnerId:
-    """Return who a change or a definition speaks of."""
-    return (heard.id, heard.hc) if heard.hc else heard.id
+def runner_id_of(named: RunnerChange | RunnerDefinition) -> RunnerId:
+    """Return the runner that a change or a definition names."""
+    return (named.id, named.hc) if named.hc else named.id
 
 
 class PricePoint(NamedTuple):
-    """One level of a ladder, in the house's units: odds in thousandths, size in currency."""
+    """One level of a ladder in our units: odds in thousandths, size in currency."""
 
     odds_milli: int
     size: float
@@ -71,8 +70,8 @@ class PricePoint(NamedTuple):
 class Ladder:
     """One side of one runner, or the volume traded at each price.
 
-    `ranked_levels` is the order as it was last asked for, and `ordered` says whether the dictionary
-    itself still stands in that order: a level that only changes its size does not disturb it.
+    `levels` maps each price to its size. The prices are kept in order beside it, so that the best
+    levels are at hand after every message; a level that only changes its size moves nothing.
 
     Parameters
     ----------
@@ -80,51 +79,64 @@ class Ladder:
         Whether the best price is the highest: what is available to back.
     """
 
-    __slots__ = ("_best_is_high", "levels", "ordered", "ranked_levels")
+    __slots__ = ("_best_is_high", "_prices", "levels", "ranked_levels")
 
     def __init__(self, *, best_is_high: bool = False) -> None:
         self._best_is_high = best_is_high
+        self._prices: SortedList[float] = SortedList()
         self.levels: dict[float, float] = {}
-        self.ordered = True
         self.ranked_levels: tuple[Level, ...] | None = ()
 
     def take(self, changes: list[Level]) -> bool:
-        """Put changed levels in; a size of 0 takes one away. Return whether all found room."""
+        """Apply changed levels; a size of 0 removes one. Return whether all found room."""
         self.ranked_levels = None
         levels = self.levels
-        for price, size in changes:
-            if not size:
-                levels.pop(price, None)
-            elif price in levels:
-                levels[price] = size
-            else:
-                levels[price] = size
-                self.ordered = False
+        if levels:
+            self._apply(changes)
+        else:
+            for price, size in changes:
+                if size:
+                    levels[price] = size
+                else:
+                    levels.pop(price, None)
+            self._prices.update(levels)  # one sort of a fresh image instead of many insertions
         if len(levels) > LEVELS_MAX:
-            levels.clear()
+            self.clear()
             return False
         return True
+
+    def _apply(self, changes: list[Level]) -> None:
+        levels, prices = self.levels, self._prices
+        for price, size in changes:
+            if not size:
+                if levels.pop(price, None) is not None:
+                    prices.remove(price)
+            else:
+                if price not in levels:
+                    prices.add(price)
+                levels[price] = size
+
+    def clear(self) -> None:
+        """Remove every level."""
+        self.ranked_levels = None
+        self.levels.clear()
+        self._prices.clear()
 
     def ranked(self) -> tuple[Level, ...]:
         """Return the levels, best first."""
         if self.ranked_levels is None:
-            self._order()
-            self.ranked_levels = tuple(self.levels.items())
+            self.ranked_levels = self.best(len(self.levels))
         return self.ranked_levels
 
     def best(self, count: int) -> tuple[Level, ...]:
         """Return the best few levels, best first."""
-        self._order()
-        return tuple(islice(self.levels.items(), count))
-
-    def _order(self) -> None:
-        if not self.ordered:
-            self.levels = dict(sorted(self.levels.items(), reverse=self._best_is_high))
-            self.ordered = True
+        best_first = reversed(self._prices) if self._best_is_high else iter(self._prices)
+        prices = tuple(islice(best_first, count))
+        return tuple(zip(prices, map(self.levels.__getitem__, prices), strict=True))
 
 
 class Places:
-    """One side of one runner by level index: what a subscription to best offers sends."""
+    """One side of one runner by level index, as a subscription to best offers sends it."""
 
     __slots__ = ("levels", "ranked_levels")
 
@@ -133,7 +145,7 @@ class Places:
         self.ranked_levels: tuple[Level, ...] | None = None
 
     def take(self, changes: list[Place]) -> None:
-        """Put changed levels in; a size of 0 takes one away."""
+        """Apply changed levels; a size of 0 removes one."""
         self.ranked_levels = None
         for place in changes:
             if place[2] > 0.0:
@@ -186,23 +198,23 @@ class Runner:
         self.picture: RunnerPicture | None = None
 
     def backs(self) -> tuple[Level, ...]:
-        """Return what is available to back, best (highest) first: full depth, else best offers."""
+        """Return the levels to back, best (highest) first: full depth, else best offers."""
         return self.atb.ranked() or _offers(self.bdatb, self.batb)
 
     def lays(self) -> tuple[Level, ...]:
-        """Return what is available to lay, best (lowest) first."""
+        """Return the levels to lay, best (lowest) first."""
         return self.atl.ranked() or _offers(self.bdatl, self.batl)
 
     def best_backs(self, count: int) -> tuple[Level, ...]:
-        """Return the best few prices to back, those of cross-matching included where sent."""
+        """Return the best few levels to back, including cross-matching where it is sent."""
         return (_offers(self.bdatb, self.batb) or self.atb.best(count))[:count]
 
     def best_lays(self, count: int) -> tuple[Level, ...]:
-        """Return the best few prices to lay, those of cross-matching included where sent."""
+        """Return the best few levels to lay, including cross-matching where it is sent."""
         return (_offers(self.bdatl, self.batl) or self.atl.best(count))[:count]
 
     def take_places(self, change: RunnerChange) -> None:
-        """Put in what changed by level index."""
+        """Apply what changed by level index."""
         if change.bdatb is not None:
             self.bdatb = self.bdatb or Places()
             self.bdatb.take(change.bdatb)
@@ -218,13 +230,13 @@ class Runner:
 
 
 def _offers(shown: Places | None, raw: Places | None) -> tuple[Level, ...]:
-    """Prefer offers as the exchange displays them, which count cross-matching, to raw ones."""
+    """Prefer the displayed offers, which include cross-matching, to the raw ones."""
     levels = shown.ranked() if shown is not None else ()
     return levels or (raw.ranked() if raw is not None else ())
 
 
 class RunnerPicture(Struct, frozen=True, gc=False):
-    """A runner at one moment, best levels first; it never changes again."""
+    """An immutable copy of a runner at one moment, best levels first."""
 
     runner_id: RunnerId
     backs: tuple[Level, ...]
@@ -237,7 +249,7 @@ class RunnerPicture(Struct, frozen=True, gc=False):
 
 
 class MarketPicture(Struct, frozen=True, gc=False):
-    """A market at one moment; it never changes again."""
+    """An immutable copy of a market at one moment."""
 
     market_id: str
     published_ms: int
@@ -247,7 +259,7 @@ class MarketPicture(Struct, frozen=True, gc=False):
 
 
 class Market:
-    """One market's definition and runners, in the order they were first heard of."""
+    """One market's definition and runners, in the order in which they were first named."""
 
     __slots__ = ("definition", "market_id", "published_ms", "runners", "volume")
 
@@ -259,7 +271,7 @@ class Market:
         self.runners: dict[RunnerId, Runner] = {}
 
     def picture(self) -> MarketPicture:
-        """Return the market as it stands; runners that did not move share their picture."""
+        """Return a copy of the market; runners without a change since share theirs."""
         return MarketPicture(
             self.market_id,
             self.published_ms,
@@ -284,12 +296,12 @@ def _picture(runner: Runner) -> RunnerPicture:
 
 
 def price_points(levels: tuple[Level, ...]) -> tuple[PricePoint, ...]:
-    """Return levels with their prices as whole thousandths: the nearest to what the text said."""
+    """Return levels with their prices rounded to the nearest thousandth."""
     return tuple(PricePoint(round(price * 1_000), size) for price, size in levels)
 
 
-class BookCounts(Struct):
-    """What was refused or thrown away, for the gauges."""
+class OrderBookCounts(Struct):
+    """Counts of what was refused or removed, for metrics."""
 
     messages: int = 0
     malformed: int = 0
@@ -299,10 +311,10 @@ class BookCounts(Struct):
 
 
 class StreamUpdate(Struct, frozen=True, gc=False):
-    """What one message did: what it was, which markets it touched, which it left out, or a refusal.
+    """The effect of one message: the message, the markets it changed, or why it was refused.
 
-    `gone` are the markets that a whole image of the subscription no longer has, and those whose
-    change could not be read (then `refused` says why of the first).
+    `gone` are markets that a complete image of the subscription no longer contains, and markets
+    whose change could not be read (then `refused` holds the first reason).
     """
 
     message: Message | None
@@ -311,8 +323,8 @@ class StreamUpdate(Struct, frozen=True, gc=False):
     refused: str = ""
 
 
-class StreamBook:
-    """Every market of one stream, and where the stream stands.
+class StreamOrderBooks:
+    """The order books of all markets of one stream, and the clocks to resume it.
 
     Parameters
     ----------
@@ -322,7 +334,7 @@ class StreamBook:
 
     def __init__(self, *, markets_max: int = MARKETS_MAX) -> None:
         self.markets: dict[str, Market] = {}
-        self.counts = BookCounts()
+        self.counts = OrderBookCounts()
         self.initial_clk = ""
         self.clk = ""
         self.published_ms = 0
@@ -339,8 +351,8 @@ class StreamBook:
 
         Returns
         -------
-        Heard
-            Never raises: what does not fit comes back with `refused` set.
+        StreamUpdate
+            Never raises: a message that does not fit comes back with `refused` set.
         """
         self.counts.messages += 1
         if len(body) > MESSAGE_BYTES_MAX:
@@ -359,7 +371,7 @@ class StreamBook:
         return self._change(message, message.pt)
 
     def _salvage(self, body: bytes) -> StreamUpdate | None:
-        """Serve the markets that can be read, forget the others; None if no market is at fault."""
+        """Apply the markets that can be read, remove the others; None if no market is at fault."""
         try:
             loose = decode_loose(body)
         except MALFORMED:
@@ -378,11 +390,11 @@ class StreamBook:
                     lost[decode_market_id(raw).id] = None
         message: Message = loose
         message.mc = sound
-        heard = self._change(message, loose.pt)
+        update = self._change(message, loose.pt)
         for market_id in lost:
             self.markets.pop(market_id, None)
-        touched = tuple(name for name in heard.touched if name not in lost)
-        return StreamUpdate(message, touched, (*heard.gone, *lost), why)
+        touched = tuple(name for name in update.touched if name not in lost)
+        return StreamUpdate(message, touched, (*update.gone, *lost), why)
 
     def _change(self, message: Message, published_ms: int) -> StreamUpdate:
         if message.clk is not None:
@@ -407,7 +419,7 @@ class StreamBook:
         return StreamUpdate(message, tuple(touched_all), self._end_image(message))
 
     def _end_image(self, message: Message) -> tuple[str, ...]:
-        """Forget what a whole image of the subscription left out, when its last part is here."""
+        """Remove the markets that a complete image of the subscription does not contain."""
         if self._imaging is None or message.ct != SUB_IMAGE:
             return ()
         if message.segment_type not in (None, SEG_END):
@@ -419,7 +431,7 @@ class StreamBook:
         return gone
 
     def _take(self, change: MarketChange, published_ms: int) -> str:
-        """Put one market's change in; return its id, or nothing where there is no room."""
+        """Apply one market's change; return its id, or an empty text where there is no room."""
         market_id = change.id
         market = self.markets.get(market_id)
         if market is None or change.img:
@@ -452,7 +464,7 @@ class StreamBook:
         return market
 
     def _make_room(self) -> bool:
-        """Forget the closed market that was heard of first; say whether there was one."""
+        """Remove the first closed market; return whether there was one."""
         for market_id, market in self.markets.items():
             if market.definition is not None and market.definition.status == "CLOSED":
                 del self.markets[market_id]
@@ -477,7 +489,7 @@ class StreamBook:
             self.counts.ladders_forgotten += 1
         if change.trd is not None:
             if not change.trd:
-                runner.trd.levels.clear()
+                runner.trd.clear()
             if not runner.trd.take(change.trd):
                 self.counts.ladders_forgotten += 1
         if change.tv is not None:

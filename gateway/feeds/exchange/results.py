@@ -1,13 +1,13 @@
-"""An exchange's closing definition as results: who won, what is refunded, what withdrawals cost.
+"""Turn an exchange's closing definition into results and deductions.
 
-Owns the translation of runner statuses to the house's three figures and of reduction factors to
-deductions. Never decides when a market is settled, and never guesses: what the exchange did not say
-is refused with a reason.
+Owns the translation of runner statuses into our three result figures, and of reduction factors into
+deductions. It does not decide when a market is settled, and it never guesses: what the exchange did
+not state is refused with a reason.
 
-Reduction factors are the exchange's own rule for a withdrawn runner: in a win market they reduce
-the whole price of earlier bets on the others, and one under 2.5% is not applied; in a place market
-they reduce the winnings alone, and every one is applied (support.betfair.com, answers 406 and 408;
-its racing rules on non-runners). Several multiply.
+Reduction factors are the exchange's rule for a withdrawn runner. In a win market they reduce the
+whole price of earlier bets on the others, and a factor under 2.5% is not applied; in a place market
+they reduce the winnings alone, and every factor is applied (support.betfair.com, answers 406 and
+408; its racing rules on non-runners). Several factors multiply.
 """
 
 from collections.abc import Mapping, Sequence
@@ -45,7 +45,7 @@ class ResultRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class Removal(NamedTuple):
-    """A withdrawal: when we saw it, and its reduction factor in hundredths of a per cent."""
+    """A withdrawal: when it was first seen, and its factor in hundredths of a per cent."""
 
     at_ns: int
     factor: int
@@ -67,7 +67,9 @@ def results(
     expected = definition.number_of_winners
     dead_heat = 0 < expected < winners
     if dead_heat and place:
-        return f"{winners} winners for {expected} places: which of them tied is not said"
+        return (
+            f"{winners} winners for {expected} places: the exchange does not say which of them tied"
+        )
     if winners > DEAD_HEAT_DEN_MAX:
         return f"{winners} winners: a dead heat is between {DEAD_HEAT_DEN_MAX} at most"
     found: list[OutcomeResult] = []
@@ -87,9 +89,9 @@ def results(
 def deductions(
     removals: Mapping[RunnerId, Removal], *, place: bool, rules: ResultRules
 ) -> tuple[Deduction, ...]:
-    """Return what earlier winning bets lose to withdrawals, in the order of their times.
+    """Return what withdrawals take from earlier winning bets, in the order of their times.
 
-    A bet meets every withdrawal after it, so each deduction holds the product of its own factor
+    Every withdrawal after a bet reduces it, so each deduction holds the product of its own factor
     and all later ones. The product is exact and rounded once, to the nearest thousandth kept. Of
     more than ``DEDUCTIONS_MAX`` times, those that cost least are left out, in the bettor's favour.
     """
@@ -103,8 +105,8 @@ def deductions(
         times.remove(max(times, key=lambda time: time[1][0] / time[1][1]))
     found: list[Deduction] = []
     num, den = 1, 1
-    for at_ns, (keep, whole) in reversed(times):
-        num, den = num * keep, den * whole
+    for at_ns, (keep_num, keep_den) in reversed(times):
+        num, den = num * keep_num, den * keep_den
         keep_milli = (2_000 * num + den) // (2 * den)
         found.append(Deduction(until_ns=Nanos(at_ns), keep_milli=keep_milli, of_price=not place))
     return tuple(reversed(found))

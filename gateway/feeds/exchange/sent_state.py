@@ -1,6 +1,6 @@
-"""What the exchange's adapter remembers of one market: what it was told, and what was heard of it.
+"""What was last sent to one market, and which messages of the stream it has had.
 
-Owns the answer to whether a message was heard before. Never decides what a market is told next.
+Owns the recognition of repeated messages. It does not decide what is sent next.
 """
 
 from typing import Final
@@ -10,12 +10,12 @@ from engine.common.lifecycle import Status
 from gateway.feeds.core.adapter import Mark
 from gateway.feeds.exchange.fair_price import FairMarket
 
-MOMENT_MESSAGES_MAX: Final = 256
-"""Messages of one market and millisecond that are told apart; past it the moment begins anew."""
+SAME_TIME_MESSAGES_MAX: Final = 256
+"""Messages of one market and millisecond that are distinguished; past it all are taken for new."""
 
 
 class SentState:
-    """What one market was last told."""
+    """What one market was last sent."""
 
     __slots__ = (
         "exists",
@@ -41,16 +41,17 @@ class SentState:
         self.pending: Mark | None = None
         self.results: tuple[tuple[OutcomeResult, ...], tuple[Deduction, ...]] | None = None
         self.stands = False
+        """Results of before a restart stand; which results is not known here."""
         self.known_ms = -1
-        """How far the market had obeyed an earlier life of ours."""
+        """Position up to which the market has applied the stream before a restart."""
         self.newest_ms = -1
         self.newest: dict[int, None] = {}
-        """The messages of the newest moment, by digest."""
+        """The messages of the newest millisecond, by digest."""
         self.rewound = False
-        """Whether what came again is not at its end yet: the book is of an earlier moment."""
+        """Whether a repetition is in progress: the order book is of an earlier time."""
 
     def is_repeated(self, mark: Mark) -> bool:
-        """Say whether a message was heard before: a market's moments only rise."""
+        """Say whether a message was received before: the times of one market only rise."""
         if mark.position < self.newest_ms:
             self.rewound = True
             return True
@@ -59,10 +60,9 @@ class SentState:
         self.rewound = mark.digest != next(reversed(self.newest))
         return True
 
-    def hear(self, mark: Mark) -> None:
-        """Take note of a message that was not heard before."""
-        if mark.position > self.newest_ms or len(self.newest) >= MOMENT_MESSAGES_MAX:
+    def note(self, mark: Mark) -> None:
+        """Note a message that was not received before."""
+        if mark.position > self.newest_ms or len(self.newest) >= SAME_TIME_MESSAGES_MAX:
             self.newest.clear()
         self.newest_ms, self.rewound = mark.position, False
         self.newest[mark.digest] = None
-        """Results stand since before a restart; which, is not known here."""

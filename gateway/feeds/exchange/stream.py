@@ -1,11 +1,11 @@
-"""The live connection to an exchange's stream: TLS, lines, and coming back after a loss.
+"""The live connection to an exchange's stream: TLS, lines, and reconnecting after a loss.
 
-Owns sockets, certificates, credentials' way in, and how long to wait before another try. Never
-decides what is said (the session does) and never reads a market. Certificates are always verified;
-credentials are never logged, shown or kept longer than a connection needs them.
+Owns sockets, certificates, how credentials are read, and the delay before the next attempt. The
+session decides what is sent; no market is read here. Certificates are always verified. Credentials
+are never logged, shown, or kept longer than a connection needs them.
 
-Lines are handed out one at a time as they are asked for: a slow reader slows the socket down, and
-the exchange conflates or drops the connection, after which the session resumes by its clock.
+Lines are yielded one at a time, on demand: a slow reader slows the socket down, and the exchange
+then conflates or drops the connection, after which the session resumes by its clock.
 """
 
 import asyncio
@@ -22,6 +22,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta, Struct
 
+from actors.back_off import BackOff
 from gateway.feeds.exchange.messages import MESSAGE_BYTES_MAX
 from gateway.feeds.exchange.session import (
     Answer,
@@ -42,34 +43,34 @@ _CLOSE_WAIT_S: Final = 1.0
 
 
 class CredentialsError(Exception):
-    """There are no credentials, or not safely; the message says where they were sought."""
+    """Credentials are missing or unsafe; the message says where they were looked for."""
 
 
 class StreamRefusedError(Exception):
-    """The exchange refused for good: asking again for the same cannot help."""
+    """The exchange refused the subscription or the credentials for good."""
 
 
 class StreamSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where the exchange is, whom to trust, and how patiently to come back.
+    """Address of the exchange, certificate authorities, and delays between attempts.
 
-    `ca_file` replaces the system's authorities. The n-th try in a row waits between half of and all
-    of `again_ms` doubled n times, at most `again_ms_max`; a connection that told all it had to
-    begins the count anew.
+    `ca_file` replaces the system's authorities. After the n-th failure in a row the delay is
+    between half of and all of `retry_ms` doubled n - 1 times, at most `retry_ms_max`; a connection
+    that sent everything that was missed resets the count.
     """
 
     host: str = "stream-api.betfair.com"
     port: Annotated[int, Meta(ge=1, le=65_535)] = 443
     ca_file: str = ""
     connect_ms: Annotated[int, Meta(ge=100, le=120_000)] = 10_000
-    again_ms: Annotated[int, Meta(ge=1, le=60_000)] = 500
-    again_ms_max: Annotated[int, Meta(ge=1, le=600_000)] = 30_000
+    retry_ms: Annotated[int, Meta(ge=1, le=60_000)] = 500
+    retry_ms_max: Annotated[int, Meta(ge=1, le=600_000)] = 30_000
 
 
 def read_credentials(environ: Mapping[str, str]) -> Credentials:
-    """Return the credentials an environment names, in a file or in itself.
+    """Return the credentials from the file that the environment names, or from the environment.
 
-    A file (JSON: ``app_key``, ``session``) must be its owner's alone. It is read again for every
-    connection, so a new login is taken up without a restart.
+    A file (JSON: ``app_key``, ``session``) must be readable by its owner alone. It is read again
+    for every connection, so a new login needs no restart.
 
     Raises
     ------
@@ -79,9 +80,9 @@ def read_credentials(environ: Mapping[str, str]) -> Credentials:
     path = environ.get(FILE_VARIABLE, "")
     if path:
         return _from_file(Path(path))
-    words = {"app_key": environ.get(APP_KEY_VARIABLE), "session": environ.get(SESSION_VARIABLE)}
+    given = {"app_key": environ.get(APP_KEY_VARIABLE), "session": environ.get(SESSION_VARIABLE)}
     try:
-        return msgspec.convert(words, Credentials)
+        return msgspec.convert(given, Credentials)
     except msgspec.ValidationError:
         message = f"set {FILE_VARIABLE}, or {APP_KEY_VARIABLE} and {SESSION_VARIABLE}"
         raise CredentialsError(message) from None
@@ -92,8 +93,8 @@ def _from_file(path: Path) -> Credentials:
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_mode & (stat.S_IRWXG | stat.S_IRWXO):
                 raise CredentialsError(f"{path}: others may read it; make it mode 600")
-            words = file.read(CREDENTIALS_BYTES_MAX)
-        return msgspec.json.decode(words, type=Credentials)
+            content = file.read(CREDENTIALS_BYTES_MAX)
+        return msgspec.json.decode(content, type=Credentials)
     except OSError as error:
         raise CredentialsError(f"{path}: {error.strerror}") from None
     except (msgspec.MsgspecError, UnicodeDecodeError):
@@ -101,7 +102,7 @@ def _from_file(path: Path) -> Credentials:
 
 
 class StreamCounts(Struct):
-    """How the connection fares, for the gauges."""
+    """Counts of connections, losses and lines, for metrics."""
 
     connections: int = 0
     losses: int = 0
@@ -114,13 +115,13 @@ class StreamSocket:
     Parameters
     ----------
     subscription : Subscription
-        What is asked for.
+        What is subscribed.
     credentials : callable
         Gives the credentials for each connection (see `read_credentials`).
     settings : StreamSettings
-        Where to and how patiently.
+        Address, authorities and delays.
     rng, clock_ns, sleep
-        Chance for the waits, a monotonic clock in nanoseconds, and the way to wait, in seconds.
+        Jitter, a monotonic clock in nanoseconds, and how to sleep, in seconds.
     """
 
     def __init__(
@@ -137,7 +138,13 @@ class StreamSocket:
         self.session = ExchangeSession(credentials=credentials(), subscription=subscription)
         self._credentials = credentials
         self._settings = settings or StreamSettings()
-        self._rng = rng or random.SystemRandom()
+        self._back_off = BackOff(
+            min(self._settings.retry_ms, self._settings.retry_ms_max) / 1_000,
+            self._settings.retry_ms_max / 1_000,
+            jitter=0.5,
+            clock_s=lambda: clock_ns() / 1e9,
+            uniform=(rng or random.SystemRandom()).random,
+        )
         self._clock_ns = clock_ns
         self._sleep = sleep
         self._tls = verifying(self._settings.ca_file)
@@ -146,23 +153,22 @@ class StreamSocket:
         self._closed = False
 
     async def lines(self) -> AsyncGenerator[bytes, None]:
-        """Give the stream's lines, reconnecting for ever, until `close`.
+        """Yield the stream's lines, reconnecting without end, until `close`.
 
         Raises
         ------
         StreamRefusedError
             When the exchange refuses the subscription, or the same credentials a second time.
         CredentialsError
-            When there are none for the next connection.
+            When the next connection has none.
         """
-        tries = 0
         while not self._closed:
             why = "the exchange closed the connection"
             try:
                 async with contextlib.aclosing(self._connection()) as connection:
                     async for line in connection:
-                        if self.session.whole:
-                            tries = 0
+                        if self.session.complete:
+                            self._back_off.succeeded()
                         yield line
             except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
                 why = f"{type(error).__name__}: {error}"
@@ -171,14 +177,13 @@ class StreamSocket:
             if self._closed:
                 return
             self.counts.losses += 1
-            wait_s = self._wait_s(tries)
-            tries += 1
-            logger.warning("exchange stream lost: %s; again in %.2f s", why, wait_s)
+            wait_s = self._back_off.failed()
+            logger.warning("exchange stream lost: %s; next attempt in %.2f s", why, wait_s)
             await self._sleep(wait_s)
 
-    async def image_again(self) -> None:
-        """Ask for the whole image again: whoever reads the lines has forgotten the last one."""
-        lines = self.session.image_again()
+    async def request_image(self) -> None:
+        """Request the whole image again: the reader of the lines has lost the last one."""
+        lines = self.session.request_image()
         if self._writer is not None and lines:
             self._writer.writelines(lines)
             with contextlib.suppress(OSError):
@@ -190,13 +195,8 @@ class StreamSocket:
         if self._writer is not None:
             self._writer.close()
 
-    def _wait_s(self, tries: int) -> float:
-        settings = self._settings
-        longest = min(settings.again_ms << min(tries, 20), settings.again_ms_max) / 1_000
-        return longest * self._rng.uniform(0.5, 1.0)
-
     async def _connection(self) -> AsyncGenerator[bytes, None]:
-        """Give the lines of one connection; ends, or raises, when it does."""
+        """Yield the lines of one connection until it ends."""
         settings, session = self._settings, self.session
         session.credentials = self._credentials()
         if session.credentials == self._refused:
@@ -218,7 +218,7 @@ class StreamSocket:
                 if answer.deliver:
                     self.counts.lines += 1
                     yield (answer.instead or line).rstrip(b"\r\n")
-                self._obey(answer)
+                self._act_on(answer)
         finally:
             self._writer = None
             writer.close()
@@ -227,15 +227,15 @@ class StreamSocket:
                     await writer.wait_closed()
 
     async def _line(self, reader: asyncio.StreamReader) -> bytes:
-        """Read a line, for as long as the session has patience; half a line is none."""
+        """Read one whole line within the session's deadline."""
         try:
             async with asyncio.timeout(self.session.patience_ms / 1_000):
                 return await reader.readuntil(b"\n")
         except TimeoutError:
             raise ConnectionError(f"silent for {self.session.patience_ms} ms") from None
 
-    def _obey(self, answer: Answer) -> None:
-        if answer.verdict == Verdict.GO_ON:
+    def _act_on(self, answer: Answer) -> None:
+        if answer.verdict == Verdict.CONTINUE:
             if answer.why:
                 logger.warning("exchange stream: %s", answer.why)
             return

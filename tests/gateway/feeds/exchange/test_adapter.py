@@ -19,7 +19,7 @@ from engine.common.lifecycle import Status
 from engine.common.units import NS_PER_MS
 from engine.common.views import PriceImage
 from gateway.feeds.core.adapter import KnownMarket, MarketUpdate, Received, RecoveryRequest
-from gateway.feeds.exchange.adapter import IMAGE_AGAIN_MS, ExchangeAdapter, ExchangeSettings
+from gateway.feeds.exchange.adapter import IMAGE_RETRY_MS, ExchangeAdapter, ExchangeSettings
 from tests.gateway.feeds.exchange.builders import definition, line, mcm, quoted, runner
 
 M = "1.5"
@@ -458,7 +458,7 @@ def resumed(following: Following, market: KnownMarket) -> Received:
 def test_known_markets_that_take_bets_wait_for_the_image_which_is_asked_for() -> None:
     following = Following()
     received = resumed(following, known("Horse 1", "Horse 2", "Horse 3"))
-    assert statuses(received) == [(Status.SUSPENDED, "the feed began again")]
+    assert statuses(received) == [(Status.SUSPENDED, "the feed restarted")]
     assert tells(received)[0].mark is None
     assert isinstance(received.actions[-1], RecoveryRequest)
     assert statuses(following.open()) == [(Status.ACTIVE, "")]
@@ -520,8 +520,8 @@ def test_difference_without_a_definition_asks_for_the_image_now_and_then() -> No
     first = adapter.receive(body, at_ns=1)
     assert first.actions == (RecoveryRequest(producer=0, after_ms=0, request_id=1),)
     assert adapter.receive(body, at_ns=2).actions == ()
-    later = adapter.receive(body, at_ns=2 + IMAGE_AGAIN_MS * NS_PER_MS)
-    assert later.actions == (RecoveryRequest(producer=0, after_ms=0, request_id=IMAGE_AGAIN_MS),)
+    later = adapter.receive(body, at_ns=2 + IMAGE_RETRY_MS * NS_PER_MS)
+    assert later.actions == (RecoveryRequest(producer=0, after_ms=0, request_id=IMAGE_RETRY_MS),)
 
 
 def test_an_adapter_that_begins_anew_asks_under_numbers_that_were_not_used() -> None:
@@ -530,7 +530,7 @@ def test_an_adapter_that_begins_anew_asks_under_numbers_that_were_not_used() -> 
     for local_process in (1, 2, 3):
         adapter = ExchangeAdapter()
         for again in (0, 1):
-            at_ns = (local_process * 100 + again * IMAGE_AGAIN_MS) * NS_PER_MS
+            at_ns = (local_process * 100 + again * IMAGE_RETRY_MS) * NS_PER_MS
             (asked,) = adapter.receive(body, at_ns=at_ns).actions
             assert isinstance(asked, RecoveryRequest)
             numbers.append(asked.request_id)

@@ -13,7 +13,7 @@ from gateway.feeds.exchange.order_book import (
     LEVELS_MAX,
     PLACES_MAX,
     PricePoint,
-    StreamBook,
+    StreamOrderBooks,
     price_points,
 )
 from tests.gateway.feeds.exchange.builders import (
@@ -29,8 +29,8 @@ from tests.gateway.feeds.exchange.builders import (
 M = "1.5"
 
 
-def fed(*lines: bytes, book: StreamBook | None = None) -> StreamBook:
-    book = book or StreamBook()
+def fed(*lines: bytes, book: StreamOrderBooks | None = None) -> StreamOrderBooks:
+    book = book or StreamOrderBooks()
     for body in lines:
         assert book.receive(body).refused == ""
     return book
@@ -169,7 +169,7 @@ def test_resumed_difference_leaves_the_others_alone() -> None:
 
 
 def test_past_markets_max_the_first_closed_goes_else_the_new_one_is_refused() -> None:
-    book = StreamBook(markets_max=2)
+    book = StreamOrderBooks(markets_max=2)
     fed(mcm(other("1.1"), other("1.2"), other("1.3"), pt=1), book=book)
     assert (list(book.markets), book.counts.markets_refused) == (["1.1", "1.2"], 1)
     closed = {"id": "1.2", "marketDefinition": definition(runner(1), status="CLOSED")}
@@ -250,13 +250,13 @@ def test_nonsense_is_refused_with_a_reason_and_changes_nothing(body: bytes) -> N
 
 
 def test_message_past_its_bound_is_refused_unread() -> None:
-    book = StreamBook()
+    book = StreamOrderBooks()
     assert "bytes" in book.receive(b" " * (MESSAGE_BYTES_MAX + 1)).refused
 
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_taken_without_raising(body: bytes) -> None:
-    StreamBook().receive(body)
+    StreamOrderBooks().receive(body)
 
 
 REF_U64S = st.sampled_from(
@@ -272,7 +272,7 @@ JSON = st.recursive(
 @given(JSON)
 @settings(max_examples=60)
 def test_any_words_are_taken_without_raising(words: object) -> None:
-    book = StreamBook()
+    book = StreamOrderBooks()
     book.receive(json.dumps(words).encode())
     book.receive(json.dumps({"op": "mcm", "pt": 1, "mc": [words]}).encode())
     for market in book.markets.values():
@@ -288,7 +288,7 @@ def test_image_anywhere_and_differences_after_it_make_the_same_book(
     seed: int, moves: int, data: st.DataObject
 ) -> None:
     exchange = Exchange(seed)
-    whole, late = StreamBook(), StreamBook()
+    whole, late = StreamOrderBooks(), StreamOrderBooks()
     joins_at = data.draw(st.integers(0, moves))
     fed(exchange.image(), book=whole)
     for number in range(moves + 1):

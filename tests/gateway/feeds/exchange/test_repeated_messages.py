@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from engine.common.lifecycle import Status
 from gateway.feeds.exchange.adapter import ExchangeAdapter, ExchangeSettings
-from gateway.feeds.exchange.order_book import StreamBook
+from gateway.feeds.exchange.order_book import StreamOrderBooks
 from tests.gateway.feeds.exchange.builders import Exchange, definition, line, mcm, quoted, runner
 from tests.gateway.feeds.feed_system import FeedSystem, open_feed_system
 from tests.gateway.price_gateway import until
@@ -27,7 +27,7 @@ def test_a_window_of_messages_that_comes_again_in_order_leaves_the_same_books(
         words = json.loads(market.image()) | {"ct": "SUB_IMAGE"}
         said.append(line(**words))
     said += [market.move() for _ in range(29)]
-    once, twice = StreamBook(), StreamBook()
+    once, twice = StreamOrderBooks(), StreamOrderBooks()
     for body in said:
         once.receive(body)
         twice.receive(body)

@@ -48,7 +48,7 @@ def test_more_winners_than_expected_share_a_dead_heat(winners: int, expected: in
 
 def test_tie_for_the_last_place_is_not_guessed() -> None:
     found = settled("WINNER", "WINNER", "WINNER", marketType="PLACE", numberOfWinners=2)
-    assert found == "3 winners for 2 places: which of them tied is not said"
+    assert found == "3 winners for 2 places: the exchange does not say which of them tied"
 
 
 def test_runner_that_is_still_active_leaves_the_market_without_result() -> None:

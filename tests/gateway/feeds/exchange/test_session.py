@@ -75,9 +75,9 @@ def test_resumes_by_the_clocks_of_the_last_message() -> None:
     one.lost()
     asked = subscribed(one)
     assert (asked["initialClk"], asked["clk"]) == ("i", "b")
-    assert not one.whole
+    assert not one.complete
     one.receive(mcm(pt=3, id=asked["id"], ct="RESUB_DELTA", clk="c"), at_ns=0)
-    assert (one.whole, one.clocks) == (True, ("i", "c"))
+    assert (one.complete, one.clocks) == (True, ("i", "c"))
 
 
 def test_image_that_broke_off_is_not_resumed() -> None:
@@ -116,16 +116,16 @@ def test_clock_the_exchange_does_not_know_is_forgotten_and_the_image_asked_for()
     failed = line(op="status", id=number, statusCode="FAILURE", errorCode="INVALID_CLOCK")
     answer = one.receive(failed, at_ns=0)
     (asked,) = said(answer.send)
-    assert (answer.verdict, "clk" in asked) == (Verdict.GO_ON, False)
+    assert (answer.verdict, "clk" in asked) == (Verdict.CONTINUE, False)
     assert one.receive(failed, at_ns=0).verdict == Verdict.RECONNECT
 
 
 def test_whole_image_can_be_asked_for_again() -> None:
     one = session()
-    assert one.image_again() == ()
+    assert one.request_image() == ()
     number = subscribed(one)["id"]
     one.receive(mcm(pt=1, id=number, ct="SUB_IMAGE", initialClk="i", clk="a"), at_ns=0)
-    (asked,) = said(one.image_again())
+    (asked,) = said(one.request_image())
     assert "clk" not in asked
     assert not one.receive(mcm(pt=2, id=number, clk="b"), at_ns=0).deliver
     assert one.receive(mcm(pt=2, id=asked["id"], ct="SUB_IMAGE"), at_ns=0).deliver
@@ -163,14 +163,14 @@ def test_credentials_are_never_shown() -> None:
 def test_silent_exchange_is_given_up_by_heartbeats_and_before_them_by_a_fixed_wait() -> None:
     one = session(heartbeat_ms=2_000)
     one.connected(at_ns=0)
-    assert one.tick(at_ns=ANSWER_WITHIN_MS * 1_000_000).verdict == Verdict.GO_ON
+    assert one.tick(at_ns=ANSWER_WITHIN_MS * 1_000_000).verdict == Verdict.CONTINUE
     assert one.tick(at_ns=ANSWER_WITHIN_MS * 1_000_000 + 1).verdict == Verdict.RECONNECT
     number = subscribed(one)["id"]
     one.receive(mcm(pt=1, id=number, ct="SUB_IMAGE", heartbeatMs=1_000), at_ns=20 * S)
-    assert one.tick(at_ns=23 * S).verdict == Verdict.GO_ON
+    assert one.tick(at_ns=23 * S).verdict == Verdict.CONTINUE
     assert one.tick(at_ns=23 * S + 1).verdict == Verdict.RECONNECT
     one.lost()
-    assert one.tick(at_ns=99 * S).verdict == Verdict.GO_ON
+    assert one.tick(at_ns=99 * S).verdict == Verdict.CONTINUE
 
 
 def test_markets_before_the_subscription_and_a_second_greeting_end_the_connection() -> None:
@@ -186,7 +186,7 @@ def test_lines_that_mean_nothing_here_go_on_to_the_feed(body: bytes) -> None:
     one = session()
     subscribed(one)
     answer = one.receive(body, at_ns=0)
-    assert (answer.deliver, answer.verdict) == (True, Verdict.GO_ON)
+    assert (answer.deliver, answer.verdict) == (True, Verdict.CONTINUE)
     assert one.stage == Stage.SUBSCRIBING
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from gateway.feeds.exchange.order_book import StreamBook
+from gateway.feeds.exchange.order_book import StreamOrderBooks
 from gateway.feeds.exchange.session import Credentials, Subscription
 from gateway.feeds.exchange.stream import (
     APP_KEY_VARIABLE,
@@ -115,7 +115,7 @@ async def test_broken_stream_is_taken_up_where_it_broke_off(
     assert any(b'"status":503' in body for body in lines)
     assert len(waits.seconds) == 1
     assert (socket.counts.connections, socket.counts.losses) == (2, 1)
-    book = StreamBook()
+    book = StreamOrderBooks()
     assert [book.receive(body).refused for body in lines if b"mcm" in body].count("") == 7
     for number, sides in market.book.items():
         found = book.markets[market.market_id].runners[number]
@@ -152,7 +152,7 @@ async def test_waits_grow_with_each_loss_in_a_row_up_to_their_bound(
 
     waits = Waits()
     async with exchange(certificate, *[hang_up] * 5, serve) as port:
-        settings = {"again_ms": 100, "again_ms_max": 800}
+        settings = {"retry_ms": 100, "retry_ms_max": 800}
         await read(stream(port, certificate, waits=waits, settings=settings), until=says(b'"end"'))
     bounds = (0.1, 0.2, 0.4, 0.8, 0.8)
     assert len(waits.seconds) == 5
@@ -241,7 +241,7 @@ async def test_whole_image_is_asked_for_again_on_the_same_connection(
         async with asyncio.timeout(DEADLINE_S), contextlib.aclosing(socket.lines()) as lines:
             async for body in lines:
                 if b'"a"' in body:
-                    await socket.image_again()
+                    await socket.request_image()
                 if b'"end"' in body:
                     break
         await socket.close()
