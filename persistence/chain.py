@@ -223,7 +223,7 @@ class ChainReader:
 
 
 def _length_without_zeros(tail: Bytes) -> int:
-    """Return the length of `tail` without the zeros at its end, in whole units of 8 bytes."""
+    """Return the length of `tail` without its trailing zeros; up to 7 of them may be counted."""
     units = len(tail) // ALIGN_BYTES
     rest = bytes(tail[units * ALIGN_BYTES :]).rstrip(b"\0")
     if rest:

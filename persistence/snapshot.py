@@ -10,13 +10,16 @@ A crash at any step leaves the earlier snapshots, and the new one either whole o
 import re
 import struct
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import msgspec
 from msgspec import Struct
 
+from engine.common.ids import ShardNo
 from engine.common.state_hash import state_hash
+from engine.common.units import Nanos
 from persistence.chain import JournalNewerError, Point
 from persistence.disk import Buffer, Disk, DiskError, DiskFullError
 from persistence.frames import Unreadable, pack, parse
@@ -45,7 +48,7 @@ class SnapshotInvalidError(Exception):
 class _Document(Struct, frozen=True, kw_only=True):
     schema: int
     machine: str
-    shard: int
+    shard: ShardNo
     state_hash: str
     state: dict[str, Any]
 
@@ -59,7 +62,7 @@ class Snapshot(NamedTuple):
 
     mark: EpochMark
     point: Point
-    at_ns: int
+    at_ns: Nanos
     state_hash: str
     state: dict[str, Any]
     bytes: int
@@ -82,7 +85,7 @@ def write_snapshot(
     *,
     mark: EpochMark,
     point: Point,
-    at_ns: int,
+    at_ns: Nanos,
     state: dict[str, Any],
     bytes_max: int = SNAPSHOT_BYTES_MAX,
 ) -> int:
@@ -132,7 +135,15 @@ def write_snapshot(
     )
     path = snapshot_path(folder, seq=point.seq)
     temporary = path.with_name(path.name + TEMPORARY_SUFFIX)
-    file = disk.create(temporary)
+    _write_file(disk, temporary, parts, size=size)
+    disk.rename(temporary, path)
+    disk.sync_folder(folder)
+    return size
+
+
+def _write_file(disk: Disk, path: Path, parts: Sequence[Buffer], *, size: int) -> None:
+    """Write a new file of `size` bytes and sync it; remove it if the disk is full."""
+    file = disk.create(path)
     try:
         file.allocate(size=size)
         offset = 0
@@ -143,13 +154,10 @@ def write_snapshot(
                 offset += len(piece)
         file.sync()
     except DiskFullError:
-        disk.remove(temporary)
+        disk.remove(path)
         raise
     finally:
         file.close()
-    disk.rename(temporary, path)
-    disk.sync_folder(folder)
-    return size
 
 
 def encode_parts(value: object, parts: list[Buffer]) -> None:
@@ -250,7 +258,7 @@ class SnapshotWriter:
         """Whether a snapshot is being written, or `finish` has not yet been called after it."""
         return self._thread is not None
 
-    def begin(self, *, point: Point, at_ns: int, state: dict[str, Any]) -> None:
+    def begin(self, *, point: Point, at_ns: Nanos, state: dict[str, Any]) -> None:
         """Begin to write a state; `finish` reports the result."""
         assert self._thread is None
 

@@ -182,7 +182,7 @@ class MatchTimeline:
     def ends_s(self) -> tuple[int, ...]:
         """Second of play at which each period ends."""
         minutes = (
-            whole + more for whole, more in zip(PERIOD_MINUTES, self.added_min, strict=False)
+            regular + added for regular, added in zip(PERIOD_MINUTES, self.added_min, strict=False)
         )
         return tuple(60 * end for end in accumulate(minutes))
 

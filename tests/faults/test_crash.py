@@ -74,13 +74,13 @@ def test_a_torn_tail_of_every_length_is_cut_and_reported(name: str) -> None:
         SEQUENCES[name], options=JournalOptions(allocate_bytes=64, snapshot_aside=False)
     )
     last = max(n for n, call in enumerate(recorded.disk.trace) if call.kind == "write")
-    whole = recorded.disk.trace[last].data
-    without_padding = HEADER_BYTES + int.from_bytes(whole[8:12], "little")
+    record_bytes = recorded.disk.trace[last].data
+    without_padding = HEADER_BYTES + int.from_bytes(record_bytes[8:12], "little")
     steps = len(recorded.sequence.steps)
     for torn in range(without_padding):
         disk = recorded.disk.killed(calls=last, torn=torn)
         durable = recorded.sequence.open(disk, options=recorded.options)
-        left = len(whole[:torn].rstrip(b"\0"))
+        left = len(record_bytes[:torn].rstrip(b"\0"))
         assert left <= durable.recovery.torn_bytes < left + ALIGN_BYTES
         assert durable.state_hash() == recorded.sequence.hashes[steps - 1]
         recorded.sequence.run_step(durable, steps - 1)

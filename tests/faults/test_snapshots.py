@@ -62,9 +62,9 @@ def test_a_crash_at_each_step_of_a_snapshot_leaves_the_state_whole(name: str) ->
 @pytest.mark.parametrize("name", SEQUENCES)
 def test_snapshot_and_later_records_give_the_state_of_the_whole_journal(name: str) -> None:
     sequence = SEQUENCES[name]
-    whole = FaultyDisk()
-    at_step(sequence, whole, steps=len(sequence.steps)).close()
-    assert replay_hash(FOLDER, disk=whole) == sequence.hashes[-1]
+    complete = FaultyDisk()
+    at_step(sequence, complete, steps=len(sequence.steps)).close()
+    assert replay_hash(FOLDER, disk=complete) == sequence.hashes[-1]
     for number in range(len(sequence.steps)):
         recorded = RecordedRun(sequence, snapshots_after=(number,))
         reopened = sequence.open(recorded.disk)

@@ -54,8 +54,8 @@ def test_a_folder_without_a_journal_has_no_hash(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", SEQUENCES)
 def test_the_writer_is_found_in_the_first_record_or_in_a_snapshot(name: str) -> None:
-    whole = RecordedRun(SEQUENCES[name]).disk
-    assert mark_of(whole, FOLDER).machine == name
+    complete = RecordedRun(SEQUENCES[name]).disk
+    assert mark_of(complete, FOLDER).machine == name
     cut = RecordedRun(SEQUENCES[name], snapshots_after=(3, 6, 9)).disk
     assert segment_paths(cut, FOLDER)[0] != segment_path(FOLDER, first_seq=1)
     assert mark_of(cut, FOLDER).machine == name
@@ -91,9 +91,9 @@ def test_a_rebuild_stops_before_the_given_record_and_fails_on_an_unreadable_disk
     found = rebuild(recorded.disk, FOLDER, MarketReplay, before_seq=5)
     assert found is not None
     assert found.machine.state_hash() == MARKETS.hashes[3]
-    whole = rebuild(recorded.disk, FOLDER, MarketReplay, before_seq=1_000)
-    assert whole is not None
-    assert whole.machine.state_hash() == MARKETS.hashes[-1]
+    complete = rebuild(recorded.disk, FOLDER, MarketReplay, before_seq=1_000)
+    assert complete is not None
+    assert complete.machine.state_hash() == MARKETS.hashes[-1]
     recorded.disk.fail("read", skip=1)
     assert rebuild(recorded.disk, FOLDER, MarketReplay, before_seq=1_000) is None
 
