@@ -65,7 +65,7 @@ class MarketResumed(_MarketEvent, frozen=True, tag="market_resumed"):
 
 
 class MarketHandedOver(_MarketEvent, frozen=True, tag="market_handed_over"):
-    """The market is suspended until another producer sends odds."""
+    """The market is suspended until the live producer sends odds."""
 
 
 class MarketClosed(_MarketEvent, frozen=True, tag="market_closed"):

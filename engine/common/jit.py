@@ -3,8 +3,8 @@
 Owns how a kernel is compiled and what makes its cached machine code stale. Never owns what a kernel
 computes.
 
-numba's own cache compares only the file that a kernel stands in: after a change of a called kernel
-or of a constant in another file it would load the old machine code without a warning. Here a
+numba's own cache compares only the file that defines a kernel: after a change of a called kernel or
+of a constant in another file it would load the old machine code without a warning. Here a
 kernel's cache stamp also holds the stamps of the kernels that it calls and the values of the
 constants that it reads from its module (numbers, text, tuples and arrays of them). That relies on
 attributes that numba does not document, so this module checks at import that they exist.

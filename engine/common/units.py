@@ -43,14 +43,14 @@ def payout_minor(stake_minor: int, odds_milli: int) -> int:
     return stake_minor * odds_milli // ODDS_MILLI_ONE
 
 
-def payout_stake_minor_max(payout_minor: int, odds_milli: int) -> int:
-    """Return the largest stake that pays at most `payout_minor` at these odds.
+def payout_stake_minor_max(limit_minor: int, odds_milli: int) -> int:
+    """Return the largest stake whose payout at these odds is at most a limit.
 
-    The inverse of `payout_minor`: ``floor(stake * odds / 1000) <= payout`` holds up to
-    ``floor(((payout + 1) * 1000 - 1) / odds)``. A winning bet's profit at odds is its payout at
+    The inverse of `payout_minor`: ``floor(stake * odds / 1000) <= limit`` holds up to
+    ``floor(((limit + 1) * 1000 - 1) / odds)``. A winning bet's profit at odds is its payout at
     ``odds - 1000``, so the same formula gives the largest stake for a profit.
     """
-    return ((payout_minor + 1) * ODDS_MILLI_ONE - 1) // odds_milli
+    return ((limit_minor + 1) * ODDS_MILLI_ONE - 1) // odds_milli
 
 
 def base_minor(amount_minor: int, rate_micro: int) -> int:
@@ -66,12 +66,12 @@ def base_minor(amount_minor: int, rate_micro: int) -> int:
     return amount_minor * rate_micro // RATE_MICRO_ONE
 
 
-def base_amount_minor_max(base_minor: int, rate_micro: int) -> int:
-    """Return the largest amount that is worth at most `base_minor` in base currency.
+def base_amount_minor_max(limit_minor: int, rate_micro: int) -> int:
+    """Return the largest amount that is worth at most a limit in base currency.
 
-    The inverse of the conversion: ``floor(((base + 1) * 1000000 - 1) / rate)``.
+    The inverse of `base_minor`: ``floor(((limit + 1) * 1000000 - 1) / rate)``.
     """
-    return ((base_minor + 1) * RATE_MICRO_ONE - 1) // rate_micro
+    return ((limit_minor + 1) * RATE_MICRO_ONE - 1) // rate_micro
 
 
 ODDS_MILLI_MIN: Final = 1_001

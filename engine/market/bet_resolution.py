@@ -240,7 +240,7 @@ class Resolutions:
         refunded = self._refunded(slot, numbers)
         erase_results(book, slot)
         self._deductions.pop(slot, None)
-        # A market cancelled since stays CANCELLED: its bets are refunded either way.
+        # A market that was cancelled after the settlement stays CANCELLED: its bets stay refunded.
         if book.status(slot) == Status.SETTLED:
             after = next_status(Status.SETTLED, Action.REOPEN)
             assert after is not None, "the life-cycle table has it"

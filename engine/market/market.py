@@ -200,7 +200,7 @@ class MarketMachine:
         before = self._book.status(slot)
         event = self._resolutions.apply(command, slot, at_ns)
         if by_feed and before != self._book.status(slot) == Status.SUSPENDED:
-            # The feed rolled something back: the market opens when the feed says so.
+            # The feed rolled something back: the market stays stopped until the feed opens it.
             self._book.set_flag(slot, MARKET_FEED_STOPPED, on=True)
         if not by_feed and not isinstance(event, Refused):
             self._note_trader_resolution(command, slot)

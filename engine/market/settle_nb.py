@@ -55,8 +55,8 @@ def settled_minor(
 
     The Unified Odds Feed's table as one fraction,
     ``stake * ((1 - void) * won * odds * dead_heat + void)``, over the common denominator
-    ``2 * odds_one * dead_heat_den``. Kernels compile it; Python calls it as it stands where the
-    product needs more than 63 bits.
+    ``2 * odds_one * dead_heat_den``. Kernels compile this function; Python calls it uncompiled
+    where the product needs more than 63 bits.
 
     Parameters
     ----------

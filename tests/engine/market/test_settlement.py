@@ -19,7 +19,7 @@ from engine.common.commands import (
 from engine.common.events import MarketCancelled, MarketSettled, OutboxAcked, Refused
 from engine.common.reasons import Reason
 from engine.common.rows import BET, BetResult
-from engine.common.units import ODDS_MILLI_MAX, STAKE_MINOR_MAX
+from engine.common.units import ODDS_MILLI_MAX, STAKE_MINOR_MAX, payout_minor
 from engine.market.market import MarketMachine
 from engine.market.settle_nb import result_nb, settled_minor_nb
 from engine.market.settlement import canonical_result
@@ -109,6 +109,11 @@ def test_settled_payout_equals_that_of_the_twin(stake, odds, result) -> None:
     plain = canonical_result(result)
     assert payback_twin(stake=stake, odds=odds, result=plain) == expected
     assert result_nb(int(plain.won), plain.void_halves) == result_twin(result)
+
+
+@given(stake=st.integers(1, STAKE_MINOR_MAX), odds=st.integers(1_001, ODDS_MILLI_MAX))
+def test_a_plain_win_pays_the_payout_that_the_market_reserved_for_it(stake, odds) -> None:
+    assert settled_minor_nb(stake, odds, 1_000, 1, 0, 1, 1) == payout_minor(stake, odds)
 
 
 @settings(max_examples=30, deadline=None)
