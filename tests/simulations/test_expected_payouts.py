@@ -78,6 +78,7 @@ class JournaledMarket:
         self.placed += 1
         rows = bet_rows([bet(self.placed, outcome=outcome, stake=stake, policy=Policy.ANY)])
         self.durable.place(rows, self.at_ns)
+        self.at_ns += 10
         self.durable.place(rows, self.at_ns)  # a repeated bet is not a second bet
 
     def compare(self) -> dict[int, int]:
@@ -148,6 +149,15 @@ def test_bets_placed_before_a_withdrawal_are_reduced() -> None:
     market.place(outcome=0, stake=10_00)
     market.do(SettleMarket(market_no=1, results=(WON, LOST), deductions=(cut,)))
     assert list(market.compare().values()) == [70_00, 90_00]
+
+
+def test_a_repeated_bet_keeps_the_time_of_its_first_placement() -> None:
+    market = JournaledMarket()
+    between = market.at_ns + 15
+    market.place(outcome=0, stake=10_00)  # 10 ns later, and repeated after 20 ns
+    cut = Deduction(until_ns=between, keep_milli=750)
+    market.do(SettleMarket(market_no=1, results=(WON, LOST), deductions=(cut,)))
+    assert list(market.compare().values()) == [70_00]
 
 
 def test_a_journal_without_its_first_segments_is_refused() -> None:

@@ -72,9 +72,10 @@ def test_a_seed_gives_the_same_markets_whatever_was_quoted_before():
 def test_a_seed_gives_the_same_bets_for_the_same_quotes():
     one, same, other = (Crowd(FEW, seed=seed) for seed in (1, 1, 2))
     quotes = quoted(one, book=1.03)
-    bets = one.bets(quotes).tobytes()
-    assert bets == same.bets(quotes).tobytes() != other.bets(quotes).tobytes()
-    assert one.bets(quotes).tobytes() != bets, "the next round draws other bets"
+    bets = one.bets(quotes)
+    assert np.array_equal(bets, same.bets(quotes))
+    assert not np.array_equal(bets, other.bets(quotes))
+    assert not np.array_equal(bets, one.bets(quotes)), "the next round draws other bets"
 
 
 def test_a_crowd_bets_less_on_an_outcome_whose_odds_shorten():
