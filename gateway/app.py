@@ -1,9 +1,9 @@
-"""The gateway: its listeners, the bet path, the fan-out, and what the rest of the system tells it.
+"""One gateway process: its listeners, services, bet path and price fan-out.
 
-Owns no durable state: everything here is rebuilt from the supervisor's routes and the shells'
-images, so a gateway may die at any instant. What lives in shells is asked for, never guessed.
-It survives the death of any shell and of the supervisor; bets that were on their way when it
-died itself are resolved by the reconciler.
+Owns the start and stop of these parts, and passes routes, prices and events to them. Owns no
+durable state: all state is rebuilt from the supervisor's routes and the shells' images, so a
+gateway may die at any instant. It survives the death of any shell and of the supervisor. The
+reconciler resolves the bets that were in flight when a gateway died.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from actors.back_off import BackOff
 from actors.messages import (
     MarketRoute,
     ShellRoute,
@@ -35,29 +36,30 @@ from gateway.session.admission import Admission
 from gateway.session.services import Services
 from gateway.session.tokens import TokenKey
 from gateway.settings import GatewaySettings
+from gateway.suspected_shells import SuspectedShells
 
 logger = logging.getLogger("overround.gateway")
 
-_HEAL_NUMBERS_MAX: Final = 1_024
-_HEAL_AGAIN_S: Final = 0.25
-_SUSPECT_AGAIN_S: Final = 0.25
+_IMAGES_IN_CALL_MAX: Final = 1_024
+_FETCH_RETRY_S: Final = 0.25
+"""Seconds between two attempts to fetch the images of a shell that does not answer."""
 
 
 class Gateway:
-    """One gateway process; a plain class that `actors` wraps.
+    """One gateway process: a plain class that the actor framework wraps.
 
     Parameters
     ----------
     name : str
         Unique name, under which shells reach this gateway.
     shards : int
-        Count of account shards.
+        Number of account shards.
     secret : bytes
         The signing secret of tokens, at least 32 bytes.
     settings : GatewaySettings, optional
         Addresses and bounds.
     supervisor : Peer, optional
-        Told (`suspect`) of shells whose process seems gone.
+        Receives reports (`suspect`) of shells that do not answer.
     clock_s : callable, optional
         Seconds since 1970, for the expiry of tokens.
     """
@@ -76,24 +78,23 @@ class Gateway:
         self.routes = Routes(shards=shards)
         self.settings = settings or GatewaySettings()
         self.counters = Counters()
-        self.fanout = Fanout(counters=self.counters, heal=self._heal)
+        self.fanout = Fanout(counters=self.counters, fetch_image=self._fetch_image)
         self.feeds = FeedIngress(settings=self.settings, counters=self.counters)
         self._key = TokenKey(secret)
         self._clock_s = clock_s
-        self._supervisor = supervisor
+        self._suspected = SuspectedShells(supervisor)
         self._services: Services | None = None
         self._listeners: list[Listener] = []
         self._ports: dict[str, int] = {}
-        self._to_heal: dict[int, None] = {}
-        self._healing = False
-        self._suspected_s: dict[str, float] = {}
+        self._to_fetch: dict[int, None] = {}
+        self._fetching = False
 
-    # --- life ------------------------------------------------------------------------------------
+    # --- start and stop --------------------------------------------------------------------------
 
     async def start(self) -> dict[str, int]:
         """Open the listeners; return their ports by name: ``bets``, ``control`` and ``feed``."""
         settings = self.settings
-        bets = BetPath(routes=self.routes, settings=settings, suspect=self._suspect)
+        bets = BetPath(routes=self.routes, settings=settings, suspect=self._suspected.report)
         accounts = Accounts(routes=self.routes, settings=settings, gateway=self.name)
         control = ControlService(
             routes=self.routes, fanout=self.fanout, settings=settings, counters=self.counters
@@ -114,7 +115,7 @@ class Gateway:
             feeds=self.feeds.metrics.collect,
         )
         flush_queue = FlushQueue(asyncio.get_running_loop())
-        for name, host, port, shown in (
+        for name, host, port, shows_metrics in (
             ("bets", settings.bets_host, settings.bets_port, settings.metrics_on_bets),
             ("control", settings.control_host, settings.control_port, True),
             ("feed", settings.feed_host, settings.feed_port, True),
@@ -122,7 +123,7 @@ class Gateway:
             pages = Pages(
                 fanout=self.fanout,
                 control=control,
-                metrics=metrics if shown else None,
+                metrics=metrics if shows_metrics else None,
                 readiness=self._readiness,
             )
             admission = Admission(
@@ -141,23 +142,22 @@ class Gateway:
             )
             self._listeners.append(listener)
             self._ports[name] = await listener.start(host, port)
-        if self._to_heal or self.fanout.missing():
-            self._heal_all(self.fanout.missing())
+        self._fetch_images(self.fanout.missing())
         return dict(self._ports)
 
     async def stop(self) -> None:
-        """Answer the bets that are out, say goodbye to every session, and close the ports."""
+        """Answer the bets in flight, close every session, and close the ports."""
         if self._services is None:
             return
         await self._services.bets.close()
-        await asyncio.sleep(0)  # the last answers are written before the goodbyes
+        await asyncio.sleep(0)  # write the last answers before the close frames
         for listener in self._listeners:
             await listener.stop()
         self._services.tasks.cancel()
         self.feeds.metrics.stop()
         self._services = None
 
-    # --- told by the others ----------------------------------------------------------------------
+    # --- messages of the other parts -------------------------------------------------------------
 
     def on_routes(
         self,
@@ -166,19 +166,21 @@ class Gateway:
         markets: Sequence[MarketRoute],
         peers: Mapping[str, Peer],
     ) -> None:
-        """Take over changed routes; shells with a new process are asked for what was missed."""
+        """Take changed routes; fetch from shells with a new process the images that were missed."""
         before = dict(self.routes.shells)
-        news = self.routes.update(version=version, shells=shells, markets=markets, peers=peers)
+        changed = self.routes.update(version=version, shells=shells, markets=markets, peers=peers)
         for market in markets:
-            self.fanout.know(market_no=market.market_no, key=market.key)
-        reborn = [shell.name for shell in news if _renewed(before.get(shell.name), now=shell)]
+            self.fanout.add_market(market_no=market.market_no, key=market.key)
+        restarted = [
+            shell.name for shell in changed if _has_new_process(before.get(shell.name), now=shell)
+        ]
         if self._services is not None:
             self._services.bets.wake()
-            for name in reborn:
-                self._services.accounts.renew(name)
-        # What a shell published last may have died with it, so its images are asked for again.
-        stale = dict.fromkeys(reborn)
-        self._heal_all(
+            for name in restarted:
+                self._services.accounts.watch_again(name)
+        # A shell's last published changes can be lost with its process: fetch its images again.
+        stale = dict.fromkeys(restarted)
+        self._fetch_images(
             [no for no, route in self.routes.markets.items() if route.shell in stale]
             + [market.market_no for market in markets]
         )
@@ -188,19 +190,19 @@ class Gateway:
         self.fanout.take_images(decode_price_images(payload))
 
     def on_prices(self, payload: bytes) -> None:
-        """Take changes of prices and states, and pass them on."""
+        """Take changes of prices and states, and send them to their subscribers."""
         self.fanout.take_deltas(decode_price_deltas(payload))
 
     def on_feeds(self, version: int, feeds: Mapping[str, Peer]) -> None:
-        """Take over which desks take which feeds."""
+        """Take the pipelines of the feeds, by feed name."""
         self.feeds.on_feeds(version, feeds)
 
     def on_feed_request(self, feed: str, payload: bytes) -> None:
-        """Pass on what a feed's provider is to be asked for."""
+        """Pass a feed's recovery request to the attached sources of the feed."""
         self.feeds.on_request(feed, payload)
 
     def on_account_events(self, payload: bytes, kind: str) -> None:
-        """Pass events of watched accounts to their owners."""
+        """Pass events of watched accounts to the sessions that watch them."""
         if self._services is not None:
             self._services.accounts.publish(payload, kind)
 
@@ -219,23 +221,24 @@ class Gateway:
         document["counters"] = dict(vars(self.counters))
         return document
 
-    # --- images that are missing -----------------------------------------------------------------
+    # --- missing images --------------------------------------------------------------------------
 
-    def _heal(self, market_no: int) -> None:
-        self._heal_all([market_no])
+    def _fetch_image(self, market_no: int) -> None:
+        self._fetch_images([market_no])
 
-    def _heal_all(self, market_nos: list[int]) -> None:
-        """Have images fetched soon, many at a time; before the start, the start does it."""
-        self._to_heal.update(dict.fromkeys(market_nos))
-        if self._to_heal and not self._healing and self._services is not None:
-            self._healing = True
+    def _fetch_images(self, market_nos: list[int]) -> None:
+        """Fetch images in the background, many per call; before `start`, remember them for it."""
+        self._to_fetch.update(dict.fromkeys(market_nos))
+        if self._to_fetch and not self._fetching and self._services is not None:
+            self._fetching = True
             self._services.tasks.spawn(self._fetch())
 
     async def _fetch(self) -> None:
-        """Ask shells for images until none is missing; a shell that is down is asked again."""
+        """Fetch images until none is missing; retry shells that do not answer."""
+        retry = BackOff(_FETCH_RETRY_S, _FETCH_RETRY_S, clock_s=asyncio.get_running_loop().time)
         try:
-            while self._to_heal:
-                numbers, self._to_heal = self._to_heal, {}
+            while self._to_fetch:
+                numbers, self._to_fetch = self._to_fetch, {}
                 by_shell: dict[str, list[int]] = {}
                 for number in numbers:
                     shell = self.routes.market_shell(number)
@@ -245,38 +248,31 @@ class Gateway:
                     *(self._fetch_from(shell, nos) for shell, nos in by_shell.items())
                 )
                 if not all(done):
-                    await asyncio.sleep(_HEAL_AGAIN_S)
+                    retry.failed()
+                    await retry.wait()
         finally:
-            self._healing = False
+            self._fetching = False
 
     async def _fetch_from(self, shell: str, numbers: list[int]) -> bool:
+        """Fetch the images of one shell; False when the rest is to be fetched later."""
         timeout_s = self.settings.control_timeout_ms / 1_000
-        for start in range(0, len(numbers), _HEAL_NUMBERS_MAX):
-            part = numbers[start : start + _HEAL_NUMBERS_MAX]
+        for start in range(0, len(numbers), _IMAGES_IN_CALL_MAX):
+            part = numbers[start : start + _IMAGES_IN_CALL_MAX]
             peer = self.routes.peer(shell)
             try:
                 if peer is None:
                     raise PeerError(f"{shell} is down")
                 raw = await peer.ask("price_images", part, timeout_s=timeout_s)
             except PeerError:
-                self._to_heal.update(dict.fromkeys(numbers[start:]))
+                self._to_fetch.update(dict.fromkeys(numbers[start:]))
                 return False
-            except Exception:  # a quarantined shell may have nothing to show; others must not wait
-                logger.exception("%s does not show its markets", shell)
+            except Exception:  # a quarantined shell may have no images; the others must not wait
+                logger.exception("%s gave no images of its markets", shell)
                 return True
             self.fanout.take_images(decode_price_images(raw))
         return True
 
-    # --- what this moment looks like -----------------------------------------------------------
-
-    def _suspect(self, shell: str) -> None:
-        """Tell the supervisor of a shell that seems gone, not more often than it can act."""
-        if self._supervisor is None:
-            return
-        now_s = asyncio.get_running_loop().time()
-        if now_s - self._suspected_s.get(shell, -1.0) >= _SUSPECT_AGAIN_S:
-            self._suspected_s[shell] = now_s
-            self._supervisor.notify("suspect", shell)
+    # --- present state ---------------------------------------------------------------------------
 
     def _gauges(self) -> dict[str, int]:
         services = self._services
@@ -302,8 +298,8 @@ class Gateway:
         )
 
 
-def _renewed(before: ShellRoute | None, *, now: ShellRoute) -> bool:
-    """Say whether a shell serves again with another process than the one last heard of."""
+def _has_new_process(before: ShellRoute | None, *, now: ShellRoute) -> bool:
+    """Return whether a shell answers, with another process or state than its last route."""
     if now.state not in (ShellState.SERVING, ShellState.QUARANTINED):
         return False
     return before is None or before.generation != now.generation or before.state != now.state

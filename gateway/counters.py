@@ -1,11 +1,11 @@
-"""Plain counts of one gateway since its start, cheap enough to touch for every bet.
+"""Count what one gateway does, since its start, cheaply enough for every bet.
 
-Owns integers only; gateway.services.metrics turns them into Prometheus samples.
+Owns integers only. It never renders them; gateway.services.metrics makes Prometheus samples.
 """
 
 
 class Counters:
-    """Plain counts since the gateway's start."""
+    """Counts since the gateway's start; each is one metric of docs/operations.md."""
 
     def __init__(self) -> None:
         self.sessions_opened = 0
@@ -28,9 +28,9 @@ class Counters:
         self.close_codes: dict[int, int] = {}
 
     def closed(self, code: int) -> None:
-        """Count a close by its code."""
+        """Count a closed connection by its close code."""
         self.close_codes[int(code)] = self.close_codes.get(int(code), 0) + 1
 
-    def deny(self, why: str) -> None:
+    def deny(self, kind: str) -> None:
         """Count a denial by its kind."""
-        self.denied[why] = self.denied.get(why, 0) + 1
+        self.denied[kind] = self.denied.get(kind, 0) + 1

@@ -1,6 +1,7 @@
-"""Every bound of a gateway, by name, with its default and what a client sees when it is reached.
+"""Every bound of a gateway: its name, its default, and what a client sees when it is reached.
 
-Owns the numbers and their documented answers; whoever holds the queue enforces them.
+Owns the numbers and their documented answers. It enforces nothing; the owner of each queue,
+buffer or connection does.
 """
 
 from enum import IntEnum
@@ -23,7 +24,7 @@ FEED_BODIES_MAX: Final = 256
 FEED_BODY_BYTES_MAX: Final = 16 << 20
 """Length of one message of a feed: part of its schema."""
 FEED_FRAME_BYTES_MIN: Final = (FEED_BODY_BYTES_MAX + (1 << 20)) * 4 // 3 + 65_536
-"""What the feed listener must take in one frame: a bridge's full push, with what JSON adds."""
+"""Smallest frame bound of the feed listener: a full push of a bridge, base64-encoded in JSON."""
 PAGE_MAX: Final = 1_000
 """Rows of one page of markets."""
 OPEN_BETS_MAX: Final = 100
@@ -46,19 +47,19 @@ class CloseCode(IntEnum):
     TOO_BIG = 1009
     """A message is over its bound."""
     INTERNAL_ERROR = 1011
-    """A defect of the gateway; what was asked is unknown."""
+    """The gateway failed in an unexpected way; the outcome of requests is unknown."""
     TOKEN_EXPIRED = 4001
-    """The token's time has passed; connect with a new one."""
+    """The token has expired; connect with a new one."""
     IDLE = 4002
-    """No sign of life, and no answer to a ping."""
+    """Nothing was received, and no answer to a ping."""
     TOO_SLOW = 4008
-    """Answers pile up unread; connect again, ask `status` for open refs, resume by version."""
+    """The client does not read its answers; reconnect, ask `status`, resume by version."""
     RATE_LIMITED = 4029
-    """Far over the frame rate for long, in spite of RATE_LIMITED answers."""
+    """Too many frames over the rate, in spite of RATE_LIMITED answers."""
 
 
 class GatewaySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Addresses and bounds of one gateway; `LIMITS` says what each bound answers."""
+    """Addresses and bounds of one gateway; `LIMITS` states what a client sees at each bound."""
 
     bets_host: str = "0.0.0.0"  # noqa: S104 - the public listener; control stays on loopback
     bets_port: Port = 8480
@@ -67,9 +68,9 @@ class GatewaySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     feed_host: str = "127.0.0.1"
     feed_port: Port = 8482
     origins: tuple[str, ...] = ()
-    """Web origins that may connect; a client that sends no Origin (no browser) always may."""
+    """Web origins that may connect; a client that sends no Origin header (no browser) may too."""
     metrics_on_bets: bool = True
-    """Whether the public listener, too, answers GET /metrics."""
+    """Whether the public listener answers GET /metrics too."""
 
     connections_max: Count = 4_096
     sessions_per_account_max: Count = 256
@@ -107,7 +108,7 @@ class GatewaySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     feed_pace_ms: Annotated[int, Meta(ge=0, le=1_000)] = 30
 
     def frame_bytes(self, listener: str) -> int:
-        """Return the largest message that a listener takes."""
+        """Return the largest message, in bytes, that a listener accepts."""
         return {
             "control": self.control_frame_bytes_max,
             "feed": self.feed_frame_bytes_max,
@@ -115,35 +116,38 @@ class GatewaySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 LIMITS: Final[dict[str, str]] = {
-    "connections_max": "the HTTP answer 503, and the connection closes",
-    "sessions_per_account_max": "the handshake is refused with HTTP 429",
+    "connections_max": "HTTP status 503, and the connection closes",
+    "sessions_per_account_max": "the handshake is refused with HTTP status 429",
     "handshake_ms": "the connection closes without an answer",
-    "handshake_bytes_max": "the HTTP answer 431, and the connection closes",
-    "frame_bytes_max": "close code 1009; control connections have control_frame_bytes_max, and "
-    "feeds feed_frame_bytes_max",
+    "handshake_bytes_max": "HTTP status 431, and the connection closes",
+    "frame_bytes_max": "close code 1009; control connections have control_frame_bytes_max, feed "
+    "connections feed_frame_bytes_max",
     "control_frame_bytes_max": "close code 1009",
     "feed_frame_bytes_max": "close code 1009",
-    "frames_a_second": "`bet` or `error` code 907 (RATE_LIMITED); this sending was not booked. "
-    "A `place_many` counts once for each of its bets; frames_burst may come at once",
+    "frames_a_second": "`bet` or `error` with code 907 (RATE_LIMITED); this message was not "
+    "booked. A `place_many` counts once for each of its bets; frames_burst may come at once",
     "frames_burst": "as frames_a_second",
     "frames_over_max": "close code 4029 after so many RATE_LIMITED answers in a row",
     "refused_messages_max": "close code 1008 after so many messages outside the schemas or not "
     "allowed to the token's role",
-    "ping_after_s": "a ping after so long a silence",
+    "ping_after_s": "a ping after so many seconds without a message",
     "pong_within_s": "close code 4002 when the ping is not answered",
     "odds_buffer_bytes": "odds are conflated: once there is room, the latest state of each changed "
     "market is sent, and versions in between are skipped",
     "answers_buffer_bytes": "close code 4008: answers are never dropped",
-    "stalled_max_s": "close code 4008 when nothing at all could be written for so long",
-    "subscriptions_max": "`error` with code 905 (CAPACITY); earlier subscriptions stand",
+    "stalled_max_s": "close code 4008 when nothing could be written for so many seconds",
+    "subscriptions_max": "`error` with code 905 (CAPACITY); earlier subscriptions remain",
     "queries_in_flight_max": "`error` with code 901 (BUSY)",
-    "control_in_flight_max": "`error` with code 901 (BUSY); nothing was done",
-    "session_bets_in_flight_max": "`bet` rejected, reason 901 (BUSY); this sending was not booked",
-    "bets_in_flight_max": "`bet` rejected, reason 901 (BUSY); this sending was not booked",
+    "control_in_flight_max": "`error` with code 901 (BUSY); no command was run",
+    "session_bets_in_flight_max": "`bet` rejected with reason 901 (BUSY); this message was not "
+    "booked",
+    "bets_in_flight_max": "`bet` rejected with reason 901 (BUSY); this message was not booked",
     "bet_deadline_ms": "`bet` unknown with reason 903 (UNKNOWN); ask `status` for the ref",
-    "call_timeout_ms": "`error` with code 909 (UNAVAILABLE) for queries; bets are sent again",
+    "call_timeout_ms": "`error` with code 909 (UNAVAILABLE) for queries; the gateway sends bets "
+    "again",
     "feed_pushes_in_flight_max": "`error` with code 901 (BUSY) for this push and all later ones of "
-    "the session; send what is unanswered again on a new one",
-    "control_timeout_ms": "a `refused` event with reason 903 (UNKNOWN): look at the book",
+    "the session; send the unanswered pushes again in a new session",
+    "control_timeout_ms": "a `refused` event with reason 903 (UNKNOWN): ask `book` for the "
+    "market's state",
 }
-"""What a client sees at each bound; the message documentation prints this table."""
+"""What a client sees at each bound; docs/asyncapi.json and docs/operations.md repeat it."""

@@ -1,8 +1,8 @@
 """Bytes of the two subprotocols: msgpack in binary frames, JSON in text frames, the same messages.
 
-Owns encoding, decoding and the wording of what did not decode; never what a message does. Server
-frames are whole and unmasked, so they are built here once and written as they are to whoever
-should have them.
+Owns encoding, decoding and the text of decoding errors. Server frames are whole and unmasked, so
+each is built here once and the same bytes are written to every receiver. It never acts on a
+message.
 """
 
 import re
@@ -25,7 +25,7 @@ _BOUND: Final = re.compile(r"^Expected `\w+`(?: of length)? (?:matching regex|mu
 
 
 class Complaint(NamedTuple):
-    """Why a payload was refused; `hostile` when it was no msgpack or JSON at all."""
+    """Why a payload was refused; `hostile` when it is neither msgpack nor JSON."""
 
     reason: Reason
     message: str
@@ -35,7 +35,7 @@ class Complaint(NamedTuple):
 
 
 class _Reference(Struct):
-    """The part of a refused message that tells its sender which one it was."""
+    """The fields of a refused message that identify it to its sender."""
 
     ref: str = ""
     id: int = 0
@@ -49,7 +49,7 @@ class Codec:
     subprotocol : str
         Name in the handshake.
     index : int
-        Place of this codec's frame in a pair of frames (see `fanout`).
+        Place of this codec's frame in a pair of frames (see gateway.services.price_fanout).
     opcode : int
         WebSocket opcode of its data frames.
     """
@@ -78,7 +78,7 @@ class Codec:
         return bytes((_FIN | self.opcode, 127)) + length.to_bytes(8, "big") + payload
 
     def explain(self, error: Exception, payload: bytes) -> Complaint:
-        """Say what was wrong with a payload that `decode` refused with `error`."""
+        """Return why `decode` refused a payload with `error`, and which message it was."""
         text = str(error)[:MESSAGE_CHARS_MAX]
         if not isinstance(error, msgspec.ValidationError):
             if isinstance(error, RecursionError):
@@ -90,15 +90,15 @@ class Codec:
             reason = Reason.FIELD_OUT_OF_BOUNDS
         else:
             reason = Reason.MALFORMED
-        ref, number = self._name(payload)
+        ref, number = self._identify(payload)
         return Complaint(reason, text, hostile=False, ref=ref, id=number)
 
-    def _name(self, payload: bytes) -> tuple[str, int]:
+    def _identify(self, payload: bytes) -> tuple[str, int]:
         try:
-            named = self._reference(payload)
+            reference = self._reference(payload)
         except (ValueError, RecursionError):
             return "", 0
-        return named.ref[:32], named.id if 0 <= named.id < 1 << 32 else 0
+        return reference.ref[:32], reference.id if 0 <= reference.id < 1 << 32 else 0
 
 
 MSGPACK: Final = Codec(subprotocol=MSGPACK_SUBPROTOCOL, index=0, opcode=OP_BINARY)
@@ -107,7 +107,7 @@ CODECS: Final[dict[str, Codec]] = {codec.subprotocol: codec for codec in (MSGPAC
 
 
 class ServerDecoder:
-    """The client library's side: payloads of a subprotocol to server messages."""
+    """Decode server messages of one subprotocol, for the client library."""
 
     __slots__ = ("decode",)
 

@@ -4,8 +4,8 @@ Owns the WebSocket framing over the I/O-free protocol of `websockets`, the bound
 (handshake, frame, rate, out-buffers, silence), and the one write per turn of the event loop. It
 never reads a message: payloads go to the session, frames come back.
 
-Whole, final, masked data frames, which is what clients send nearly always, are cut straight from
-the received chunk. Every other frame goes through the protocol object, one whole frame at a time,
+Whole, final, masked data frames, which are nearly all that clients send, are cut straight from the
+received chunk. Every other frame goes through the protocol object, one whole frame at a time,
 so that the protocol always stands at a frame's edge and all its checks hold. Decision record 6 has
 the measurement behind it.
 """
@@ -68,8 +68,8 @@ class Admission(Protocol):
         """Return the caller's session, or the HTTP status and text that refuse it."""
         ...
 
-    def on_foreign(self, connection: "Connection", request: Request, why: str) -> None:
-        """Note a handshake that was refused for its origin."""
+    def on_origin_refused(self, connection: "Connection", request: Request, why: str) -> None:
+        """Audit a handshake that was refused for its origin."""
         ...
 
     def respond(self, request: Request) -> bytes:
@@ -450,7 +450,7 @@ class Connection(asyncio.Protocol):
                 session = admitted
                 self._plain = 0x80 | codec.opcode
         elif response.status_code == 403:
-            self._listener.admission.on_foreign(self, request, str(protocol.handshake_exc))
+            self._listener.admission.on_origin_refused(self, request, str(protocol.handshake_exc))
         protocol.send_response(response)
         written = b"".join(protocol.data_to_send())
         if session is None:

@@ -41,6 +41,7 @@ def http_answer(
         if kind is not None:
             fields["Content-Type"] = kind
         fields["Content-Length"] = str(len(body))
+    fields["X-Content-Type-Options"] = "nosniff"
     fields.update(headers or {})
     answer = Response(status, phrase or HTTPStatus(status).phrase, fields, body)
     return answer.serialize()

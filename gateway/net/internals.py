@@ -1,9 +1,9 @@
 """The undocumented parts of websockets that are used here, checked when gateway.net is imported.
 
-Owns the list. The gateway drives websockets' protocol core without its own connection classes, and
-the client library takes frames from its connection; both need names that websockets does not
-document. A release that lacks one is refused at the start, with its version, instead of failing in
-the middle of a connection.
+Owns the list. The gateway drives the protocol core of websockets without that library's connection
+classes, and the client library takes frames directly from its connection. Both need names that
+websockets does not document. A release that lacks one is refused at import, with its version,
+instead of failing in the middle of a connection.
 """
 
 from collections.abc import Iterable
@@ -15,6 +15,7 @@ import websockets.http11
 import websockets.protocol
 import websockets.server
 import websockets.speedups
+import websockets.streams
 import websockets.version
 
 Need = tuple[Any, tuple[str, ...]]
@@ -31,7 +32,11 @@ NEEDS: Final[tuple[Need, ...]] = (
         websockets.server.ServerProtocol(),
         ("close_sent", "data_to_send", "fail", "handshake_exc", "reader", "state", "subprotocol"),
     ),
-    (websockets.asyncio.client.ClientConnection, ("process_event", "send_data", "connection_lost")),
+    (websockets.streams.StreamReader(), ("eof",)),
+    (
+        websockets.asyncio.client.ClientConnection,
+        ("connection_lost", "drain", "process_event", "send_data"),
+    ),
     (websockets.protocol.Protocol(websockets.protocol.SERVER), ("writes",)),
 )
 

@@ -1,7 +1,7 @@
-"""Listening sockets: who may come in, how many, and the timer that checks their time-outs.
+"""Listen on one port, bound the number of connections and check their time-outs periodically.
 
-Owns the set of connections of each port. What a connection does is in gateway.net.connection, and
-who is admitted is decided by the listener's `Admission`.
+Owns the set of connections of the port. gateway.net.connection handles their bytes; the listener's
+`Admission` decides who is admitted.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ _SWEEP_S: Final = 0.5
 
 
 class Listener:
-    """One listening socket and its links.
+    """One listening socket and its connections.
 
     Parameters
     ----------

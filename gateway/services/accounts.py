@@ -1,6 +1,6 @@
-"""What an owner may ask of an account, and the events pushed to those who watch it.
+"""Answer queries about accounts, and push account events to the sessions that watch them.
 
-Owns the questions in flight and the list of watching sessions; the money is the account shell's.
+Owns the list of watching sessions. It never changes money; the account shell owns it.
 """
 
 from typing import Final, Literal, Protocol
@@ -45,7 +45,7 @@ _decode_slips: Final = msgspec.msgpack.Decoder(list[Slip]).decode
 
 
 class Watcher(Protocol):
-    """A session that is told what happens to an account's bets."""
+    """A session that receives the events of an account."""
 
     def on_account_event(self, event: BetEvent | MoneyEvent) -> None:
         """Send one event."""
@@ -53,16 +53,16 @@ class Watcher(Protocol):
 
 
 class Accounts:
-    """The way to every account shard.
+    """Queries and events of all accounts.
 
     Parameters
     ----------
     routes : Routes
-        Where accounts live.
+        The shells of accounts, and how to call them.
     settings : GatewaySettings
         How long an answer may take.
     gateway : str
-        This gateway's name, under which it asks shells for events.
+        This gateway's name, under which it subscribes to events at shells.
     """
 
     def __init__(self, *, routes: Routes, settings: GatewaySettings, gateway: str) -> None:
@@ -71,28 +71,28 @@ class Accounts:
         self._gateway = gateway
         self._watchers: dict[int, dict[Watcher, None]] = {}
 
-    # --- questions -------------------------------------------------------------------------------
+    # --- queries ---------------------------------------------------------------------------------
 
-    async def status(self, account_no: int, ask: AskStatus) -> ServerMessage:
-        """Return what became of a bet."""
-        raw = await self._query(account_no, StatusQuery(account_no=account_no, ref=ask.ref))
+    async def status(self, account_no: int, request: AskStatus) -> ServerMessage:
+        """Return the state of a bet, by its ref."""
+        raw = await self._query(account_no, StatusQuery(account_no=account_no, ref=request.ref))
         if raw is None:
-            return _unavailable(ask.id, ask.ref)
+            return _unavailable(request.id, request.ref)
         slip = _decode_slip(raw)
         if slip is None:
-            return _error(Reason.BET_UNKNOWN, ask.id, ask.ref)
-        return SlipAnswer(id=ask.id, slip=slip_view(slip))
+            return _error(Reason.BET_UNKNOWN, request.id, request.ref)
+        return SlipAnswer(id=request.id, slip=slip_view(slip))
 
-    async def balance(self, account_no: int, ask: AskBalance) -> ServerMessage:
-        """Return an account's money."""
+    async def balance(self, account_no: int, request: AskBalance) -> ServerMessage:
+        """Return an account's balance."""
         raw = await self._query(account_no, BalanceQuery(account_no=account_no))
         if raw is None:
-            return _unavailable(ask.id)
+            return _unavailable(request.id)
         money = _decode_balance(raw)
         if money is None:
-            return _error(Reason.ACCOUNT_UNKNOWN, ask.id)
+            return _error(Reason.ACCOUNT_UNKNOWN, request.id)
         return BalanceAnswer(
-            id=ask.id,
+            id=request.id,
             account=money.account_no,
             currency=money.currency,
             available_minor=money.available_minor,
@@ -101,17 +101,17 @@ class Accounts:
             owed_minor=money.owed_minor,
         )
 
-    async def open_bets(self, account_no: int, ask: AskOpenBets) -> ServerMessage:
-        """Return a page of open bets; one more than the page tells whether there are others."""
+    async def open_bets(self, account_no: int, request: AskOpenBets) -> ServerMessage:
+        """Return a page of open bets; the query asks for one more, which sets `more`."""
         query = OpenBetsQuery(
-            account_no=account_no, after_bet_id=ask.after_bet_id, limit=ask.limit + 1
+            account_no=account_no, after_bet_id=request.after_bet_id, limit=request.limit + 1
         )
         raw = await self._query(account_no, query)
         if raw is None:
-            return _unavailable(ask.id)
+            return _unavailable(request.id)
         slips = _decode_slips(raw)
-        page = tuple(slip_view(slip) for slip in slips[: ask.limit])
-        return OpenBetsAnswer(id=ask.id, bets=page, more=len(slips) > ask.limit)
+        page = tuple(slip_view(slip) for slip in slips[: request.limit])
+        return OpenBetsAnswer(id=request.id, bets=page, more=len(slips) > request.limit)
 
     async def _query(
         self, account_no: int, query: StatusQuery | BalanceQuery | OpenBetsQuery
@@ -128,14 +128,14 @@ class Accounts:
     # --- events ----------------------------------------------------------------------------------
 
     def watch(self, account_no: int, watcher: Watcher) -> None:
-        """Begin to tell a session of an account's bets."""
+        """Begin to send an account's events to a session."""
         watchers = self._watchers.setdefault(account_no, {})
         if not watchers:
             self._notify(self._routes.account_shell(account_no), "watch", [account_no])
         watchers[watcher] = None
 
     def unwatch(self, account_no: int, watcher: Watcher) -> None:
-        """Stop telling a session."""
+        """Stop sending an account's events to a session."""
         watchers = self._watchers.get(account_no)
         if watchers is None or watcher not in watchers:
             return
@@ -144,8 +144,8 @@ class Accounts:
             del self._watchers[account_no]
             self._notify(self._routes.account_shell(account_no), "unwatch", [account_no])
 
-    def renew(self, shell: str) -> None:
-        """Ask a shell that has a new process for the events watched there."""
+    def watch_again(self, shell: str) -> None:
+        """Subscribe again to the watched accounts of a shell that has a new process."""
         numbers = [no for no in self._watchers if self._routes.account_shell(no) == shell]
         if numbers:
             self._notify(shell, "watch", numbers)
@@ -156,17 +156,19 @@ class Accounts:
             peer.notify(method, self._gateway, account_nos)
 
     def publish(self, payload: bytes, kind: str) -> None:
-        """Send a shell's events to the sessions that watch those accounts."""
+        """Send a shell's events to the sessions that watch their accounts."""
         if kind == AccountEventKind.CREDITED:
             for event in decode_ledger_events(payload):
                 if isinstance(event, Deposited | Withdrawn) and not event.known:
                     self._send(event.account_no, _money_event(event))
             return
         for slip in _decode_slips(payload):
-            self._send(slip.account_no, BetEvent(event=_word(kind, slip), slip=slip_view(slip)))
+            self._send(
+                slip.account_no, BetEvent(event=_event_name(kind, slip), slip=slip_view(slip))
+            )
 
     def posted(self, placer: Watcher, ticket: Ticket, answer: BetAnswer) -> None:
-        """Tell an account's other sessions on this gateway of a bet just accepted."""
+        """Send a bet just accepted to the account's other watching sessions on this gateway."""
         watchers = self._watchers.get(ticket.account_no)
         if watchers is None or (len(watchers) == 1 and placer in watchers):
             return
@@ -186,7 +188,7 @@ class Accounts:
 
     @property
     def watched(self) -> int:
-        """How many accounts are watched."""
+        """Number of watched accounts."""
         return len(self._watchers)
 
     def _send(self, account_no: int, event: BetEvent | MoneyEvent) -> None:
@@ -194,7 +196,7 @@ class Accounts:
             watcher.on_account_event(event)
 
 
-def _word(kind: str, slip: Slip) -> Literal["resolved", "settled", "reopened"]:
+def _event_name(kind: str, slip: Slip) -> Literal["resolved", "settled", "reopened"]:
     if kind != AccountEventKind.SETTLED:
         return "resolved"
     return "settled" if slip.state is SlipState.SETTLED else "reopened"

@@ -1,7 +1,8 @@
-"""The desk that answers whether a fixture's prices allow a sure profit.
+"""Answer whether a fixture's odds allow arbitrage: stakes that profit at every score.
 
-Owns whose prices are searched, for how long, and the last answer of each fixture. Never searches on
-the event loop, never changes odds, and asks no shell: what clients see is what they can bet on.
+Owns which markets are searched, for how long, and the last answer of each fixture. It never
+searches on the event loop, never changes odds and calls no shell: it searches the odds that clients
+see, since those are the odds that they can bet at.
 """
 
 import asyncio
@@ -26,16 +27,16 @@ if TYPE_CHECKING:
     Search = Callable[[list[PriceImage], MatchState, Callable[[], bool]], Found]
 
 FIXTURES_MAX: Final = 64
-"""Fixtures whose last answer is kept; past it the one asked for longest ago is searched anew."""
+"""Fixtures whose last answer is kept; past it the least recently requested one is dropped."""
 SEARCH_S_MAX: Final = 3.0
-"""Seconds that one question may search: a whole board takes a tenth of it. What is not done by then
-is answered as left out."""
+"""Seconds that one request may search; all markets of a fixture take about a tenth of it. Markets
+not searched by then are answered as left out."""
 LINES_MAX: Final = 1_000
-"""Markets left out that an answer names."""
+"""Most left-out markets that an answer names."""
 
 _SEARCH: Final = "gateway.services.arbitrage_search"
-_REST_S: Final = 0.0005
-"""What the search gives way for between two steps: it is plain Python, and bets share its lock."""
+_YIELD_S: Final = 0.0005
+"""Seconds that the search sleeps before each step, so that bets get the interpreter lock."""
 
 
 class _Kept(NamedTuple):
@@ -45,15 +46,15 @@ class _Kept(NamedTuple):
 
 
 class ArbitrageService:
-    """The way from prices to plans.
+    """Search a fixture's odds for arbitrage.
 
-    One fixture is searched at a time, beside the event loop and not on it; questions meanwhile
-    wait. Where no price has moved since the last answer, that is the answer.
+    One fixture is searched at a time, in a thread; other requests wait. A request finds the last
+    answer again while no odds and no state have changed since.
 
     Parameters
     ----------
     fanout : Fanout
-        The prices last heard.
+        The odds last received.
     """
 
     def __init__(self, *, fanout: Fanout) -> None:
@@ -61,50 +62,52 @@ class ArbitrageService:
         self._kept: dict[str, _Kept] = {}
         self._searching = asyncio.Lock()
 
-    async def arbitrage(self, ask: AskArbitrage) -> ServerMessage:
-        """Search what the fixture offers for stakes that win whatever the score."""
+    async def arbitrage(self, request: AskArbitrage) -> ServerMessage:
+        """Search the fixture's odds for stakes that profit at every score."""
         module = await asyncio.to_thread(import_module, _SEARCH)
         try:
-            state: MatchState = msgspec.convert(ask.state, module.MatchState)
+            state: MatchState = msgspec.convert(request.state, module.MatchState)
         except msgspec.ValidationError as error:
-            return Error(code=int(Reason.FIELD_OUT_OF_BOUNDS), message=f"state: {error}", id=ask.id)
+            return Error(
+                code=int(Reason.FIELD_OUT_OF_BOUNDS), message=f"state: {error}", id=request.id
+            )
         async with self._searching:
             topics = [
-                topic for topic in self._fanout.topics.values() if topic.fixture == ask.fixture
+                topic for topic in self._fanout.topics.values() if topic.fixture == request.fixture
             ]
             if not topics:
                 return Error(
                     code=int(Reason.MARKET_UNKNOWN),
-                    message=f"no market of {ask.fixture}",
-                    id=ask.id,
+                    message=f"no market of {request.fixture}",
+                    id=request.id,
                 )
-            found = await self._search(ask.fixture, topics, state, module.search)
-        unheard = [
+            found = await self._search(request.fixture, topics, state, module.search)
+        without_prices = [
             LeftOutMarket(market=topic.market_no, key=topic.key, why="unheard")
             for topic in topics
             if topic.prices is None
         ]
         return Arbitrage(
-            id=ask.id,
-            fixture=ask.fixture,
+            id=request.id,
+            fixture=request.fixture,
             markets=found.markets,
             plans=found.plans,
-            left_out=(*found.left_out, *unheard)[:LINES_MAX],
+            left_out=(*found.left_out, *without_prices)[:LINES_MAX],
         )
 
     async def _search(
         self, fixture: str, topics: list[Topic], state: "MatchState", search: "Search"
     ) -> "Found":
-        """Return what is found at these prices, from memory where nothing has moved."""
+        """Return the result at these odds; the last result where nothing has changed."""
         images = [topic.prices for topic in topics if topic.prices is not None]
         versions = tuple((image.market_no, image.version) for image in images)
         kept = self._kept.pop(fixture, None)
         if kept is None or (kept.versions, kept.state) != (versions, state):
-            until = _Until(SEARCH_S_MAX)
+            deadline = _Deadline(SEARCH_S_MAX)
             try:
-                found = await asyncio.to_thread(search, images, state, until)
+                found = await asyncio.to_thread(search, images, state, deadline)
             finally:
-                until.over = True  # whoever asked may be gone, and the thread would go on
+                deadline.passed = True  # when the session was cancelled, end the thread too
             kept = _Kept(versions, state, found)
         if not any(market.why == "time" for market in kept.found.left_out):
             self._kept[fixture] = kept
@@ -113,13 +116,13 @@ class ArbitrageService:
         return kept.found
 
 
-class _Until:
-    """Says, when a search asks, whether it is time to give up."""
+class _Deadline:
+    """Tells a search whether to stop; called before each of its steps."""
 
     def __init__(self, seconds: float) -> None:
-        self.over = False
+        self.passed = False
         self._end_s = time.monotonic() + seconds
 
     def __call__(self) -> bool:
-        time.sleep(_REST_S)
-        return self.over or time.monotonic() >= self._end_s
+        time.sleep(_YIELD_S)
+        return self.passed or time.monotonic() >= self._end_s

@@ -1,8 +1,8 @@
-"""The search of a fixture's prices for a sure profit: which markets it takes, and what it found.
+"""Search a fixture's odds for arbitrage, period of play by period of play.
 
-Owns how markets are put together by stretch of play, and what is left out and why. Pure: prices
-come in, and engine.pricing.arbitrage.search solves the game. Imported at its first use, because it
-loads pricing kernels that a gateway without traders does not need.
+Owns the grouping of markets by scope, and the reasons why markets are left out. Pure: odds come in
+as arguments, and engine.pricing.arbitrage.search solves the linear program. The module is imported
+at its first use, since it loads pricing kernels that a gateway without traders does not need.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -31,7 +31,7 @@ MICRO: Final = 1_000_000
 
 
 class Found(Struct, frozen=True, kw_only=True):
-    """What a search found: plans, the best first, how many markets it took, and what it left."""
+    """Result of a search: plans, best first, the number of markets searched, and those left out."""
 
     markets: int
     plans: tuple[ArbitragePlan, ...]
@@ -39,19 +39,19 @@ class Found(Struct, frozen=True, kw_only=True):
 
 
 def search(images: Iterable[PriceImage], state: MatchState, stop: Callable[[], bool]) -> Found:
-    """Search every stretch of play of a fixture by itself.
+    """Search each scope of a fixture by itself.
 
     Parameters
     ----------
     images : iterable of PriceImage
-        The fixture's markets; those that take no bets are passed over.
+        The fixture's markets; markets that take no bets are ignored.
     state : MatchState
-        What has happened.
+        The match's state; scores that are no longer possible need no profit.
     stop : callable
-        Asked before every step whether the time is up; what was not searched then is left out.
+        Called before every step; when it returns True, unsearched markets are left out.
     """
     left_out: list[LeftOutMarket] = []
-    stretches: dict[Scope, list[PriceImage]] = {}
+    by_scope: dict[Scope, list[PriceImage]] = {}
     room: dict[Scope, int] = {}
     for image in images:
         if image.status is not Status.ACTIVE:
@@ -64,12 +64,12 @@ def search(images: Iterable[PriceImage], state: MatchState, stop: Callable[[], b
                 why = "room"
             else:
                 room[rules.scope] = left
-                stretches.setdefault(rules.scope, []).append(image)
+                by_scope.setdefault(rules.scope, []).append(image)
         if why:
             left_out.append(LeftOutMarket(market=image.market_no, key=image.key, why=why))
     plans: list[ArbitragePlan] = []
     markets = 0
-    for scope, taken in stretches.items():
+    for scope, taken in by_scope.items():
         by_key = {image.key: image for image in taken}
         quotes = {key: _quotes(image) for key, image in by_key.items()}
         try:
@@ -87,7 +87,7 @@ def search(images: Iterable[PriceImage], state: MatchState, stop: Callable[[], b
 
 
 def _rules_of(image: PriceImage) -> MarketRules | None:
-    """Return a market's rules, if it is of a football type and has that type's outcomes."""
+    """Return a market's rules, or None when its type or its outcomes are unknown."""
     parsed = parse_market_key(image.key)
     try:
         rules = market_rules(parsed.type, parsed.specifiers)
@@ -133,10 +133,10 @@ def _plan(plan: Arbitrage, images: dict[str, PriceImage]) -> ArbitragePlan:
 
 
 def _shares(stakes: Sequence[int]) -> list[int]:
-    """Return stakes as millionths that add up to a million; exact stakes may be of any size."""
+    """Return stakes as millionths of their sum; the largest remainders are rounded up."""
     total = sum(stakes)
     shares = [stake * MICRO // total for stake in stakes]
-    rests = sorted(range(len(stakes)), key=lambda k: -(stakes[k] * MICRO % total))
-    for place in rests[: MICRO - sum(shares)]:
+    by_remainder = sorted(range(len(stakes)), key=lambda k: -(stakes[k] * MICRO % total))
+    for place in by_remainder[: MICRO - sum(shares)]:
         shares[place] += 1
     return shares

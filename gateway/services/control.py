@@ -1,8 +1,9 @@
-"""Traders' commands on their way to the shells, and the books on their way back.
+"""Route traders' commands to market shells, and return events, lists and books.
 
-Owns routing and the wording of what could not be reached; whether a command is allowed in a
-market's state is the engine's business. Every command carries its caller's identity, which the
-shell writes to the journal. A command is never sent twice: without an answer it is UNKNOWN.
+Owns the routing, and the refusals of commands that could not be delivered. Every command carries
+its caller's identity, which the shell writes to the journal. It never decides whether a market's
+state allows a command; the engine does. It never sends a command twice: without an answer the
+command's result is UNKNOWN.
 """
 
 import asyncio
@@ -50,23 +51,23 @@ from gateway.settings import GatewaySettings
 
 logger = logging.getLogger("overround.gateway")
 
-_COMMANDS_A_CALL: Final = 1_024
+_COMMANDS_IN_CALL_MAX: Final = 1_024
 _FAILED_SHOWN_MAX: Final = 1_000
 
 
 class ControlService:
-    """The way to every market shell.
+    """Commands, lists and books of all markets.
 
     Parameters
     ----------
     routes : Routes
-        Where markets live.
+        The shells of markets, and how to call them.
     fanout : Fanout
-        The prices last heard, for lists.
+        The odds last received, for lists.
     settings : GatewaySettings
         How long an answer may take.
     counters : Counters
-        Told of every command.
+        Counts of commands.
     """
 
     def __init__(
@@ -79,15 +80,15 @@ class ControlService:
         self._exposures = ExposureService(routes=routes, timeout_s=self._timeout_s)
         self._arbitrage = ArbitrageService(fanout=fanout)
 
-    async def control(self, by: str, ask: Control) -> ServerMessage:
-        """Run commands; the answer holds one event for each, in their order."""
-        return Controlled(id=ask.id, events=tuple(await self._run(by, ask.commands)))
+    async def control(self, by: str, request: Control) -> ServerMessage:
+        """Run commands; the answer holds one event per command, in their order."""
+        return Controlled(id=request.id, events=tuple(await self._run(by, request.commands)))
 
-    async def suspend_all(self, by: str, ask: SuspendAll) -> ServerMessage:
-        """Suspend every market (of a fixture), whatever its image says: safety does not guess."""
-        prefix = f"{ask.fixture}/" if ask.fixture else ""
+    async def suspend_all(self, by: str, request: SuspendAll) -> ServerMessage:
+        """Suspend every market (of a fixture), also where the last image shows it suspended."""
+        prefix = f"{request.fixture}/" if request.fixture else ""
         commands = [
-            SuspendMarket(market_no=MarketNo(route.market_no), why=ask.why)
+            SuspendMarket(market_no=MarketNo(route.market_no), why=request.why)
             for route in self._routes.markets.values()
             if route.key.startswith(prefix)
         ]
@@ -99,69 +100,73 @@ class ControlService:
             if isinstance(event, Refused) and event.reason is not Reason.TRANSITION_NOT_ALLOWED
         )
         return SuspendedAll(
-            id=ask.id,
+            id=request.id,
             suspended=suspended,
             unchanged=len(events) - suspended - len(failed),
             failed=failed[:_FAILED_SHOWN_MAX],
         )
 
-    async def reprice(self, by: str, ask: Reprice, *, fed: bool = False) -> ServerMessage:
-        """Have every shell of a fixture price its markets; the answer holds all their events.
+    async def reprice(self, by: str, request: Reprice, *, fed: bool = False) -> ServerMessage:
+        """Reprice a fixture's markets in all its shells; the answer holds all events.
 
-        `fed` says that a feed asks: what a trader holds stays held.
+        `fed` is True for a feed, whose repricing leaves markets held that a trader holds.
         """
-        from engine.pricing import repricing  # noqa: PLC0415 - brings pricing, which bettors need not await
+        from engine.pricing import repricing  # noqa: PLC0415 - loads pricing, which bets do not need
 
         try:
-            pricing = msgspec.convert(ask.pricing, repricing.Pricing)
+            pricing = msgspec.convert(request.pricing, repricing.Pricing)
             model, state = repricing.convert_pricing(pricing.sport, pricing.model, pricing.state)
         except msgspec.ValidationError as error:
             return Error(
-                code=int(Reason.FIELD_OUT_OF_BOUNDS), message=f"pricing: {error}", id=ask.id
+                code=int(Reason.FIELD_OUT_OF_BOUNDS), message=f"pricing: {error}", id=request.id
             )
-        asked = repricing.Reprice(
+        command = repricing.Reprice(
             by=by,
-            fixture=ask.fixture,
+            fixture=request.fixture,
             model=model,
             state=state,
             sport=pricing.sport,
             margin=pricing.margin,
             skew=pricing.skew,
-            suspend=ask.suspend,
-            resume=ask.resume,
+            suspend=request.suspend,
+            resume=request.resume,
             fed=fed,
         )
-        prefix = f"{ask.fixture}/"
+        prefix = f"{request.fixture}/"
         shells = dict.fromkeys(
             route.shell for route in self._routes.markets.values() if route.key.startswith(prefix)
         )
         if not shells:
             return Error(
-                code=int(Reason.MARKET_UNKNOWN), message=f"no market of {ask.fixture}", id=ask.id
+                code=int(Reason.MARKET_UNKNOWN),
+                message=f"no market of {request.fixture}",
+                id=request.id,
             )
         self._counters.control_commands += 1
-        payload = encode(asked)
+        payload = encode(command)
         answers = await asyncio.gather(*(self._ask(shell, "reprice", payload) for shell in shells))
-        return Controlled(id=ask.id, events=tuple(event for events in answers for event in events))
+        return Controlled(
+            id=request.id, events=tuple(event for events in answers for event in events)
+        )
 
-    async def book(self, ask: AskBook) -> ServerMessage:
+    async def book(self, request: AskBook) -> ServerMessage:
         """Return a market's image with limits and liability."""
-        shell = self._routes.market_shell(ask.market)
+        shell = self._routes.market_shell(request.market)
         if shell is None:
-            return _error(Reason.MARKET_UNKNOWN, ask.id)
+            return _error(Reason.MARKET_UNKNOWN, request.id)
         peer = self._routes.peer(shell)
         if peer is None:
-            return _error(Reason.UNAVAILABLE, ask.id)
+            return _error(Reason.UNAVAILABLE, request.id)
         try:
-            raw = await peer.ask("book_images", [ask.market], timeout_s=self._timeout_s)
+            raw = await peer.ask("book_images", [request.market], timeout_s=self._timeout_s)
         except PeerError:
-            return _error(Reason.UNAVAILABLE, ask.id)
+            return _error(Reason.UNAVAILABLE, request.id)
         images = decode_book_images(raw)
         if not images:
-            return _error(Reason.MARKET_UNKNOWN, ask.id)
+            return _error(Reason.MARKET_UNKNOWN, request.id)
         image, prices = images[0], images[0].prices
         return Book(
-            id=ask.id,
+            id=request.id,
             market=prices.market_no,
             key=prices.key,
             status=STATUS_NAMES[prices.status],
@@ -181,18 +186,18 @@ class ControlService:
             windows=image.windows,
         )
 
-    async def exposure(self, ask: AskExposure) -> ServerMessage:
-        """Return what a fixture's open bets make or lose by score."""
-        return await self._exposures.exposure(ask)
+    async def exposure(self, request: AskExposure) -> ServerMessage:
+        """Return the profit or loss of a fixture's open bets by score."""
+        return await self._exposures.exposure(request)
 
-    async def arbitrage(self, ask: AskArbitrage) -> ServerMessage:
-        """Return stakes on a fixture's offered outcomes that win whatever the score."""
-        return await self._arbitrage.arbitrage(ask)
+    async def arbitrage(self, request: AskArbitrage) -> ServerMessage:
+        """Return stakes on a fixture's outcomes that profit at every score, if there are any."""
+        return await self._arbitrage.arbitrage(request)
 
-    def markets(self, ask: ListMarkets) -> ServerMessage:
+    def markets(self, request: ListMarkets) -> ServerMessage:
         """Return a page of markets, ascending by number."""
-        lines, more = self.page(fixture=ask.fixture, after=ask.after, limit=ask.limit)
-        return Markets(id=ask.id, markets=tuple(lines), more=more)
+        lines, more = self.page(fixture=request.fixture, after=request.after, limit=request.limit)
+        return Markets(id=request.id, markets=tuple(lines), more=more)
 
     def page(self, *, fixture: str, after: int, limit: int) -> tuple[list[MarketLine], bool]:
         """Return up to `limit` markets with numbers over `after`, and whether there are more."""
@@ -218,10 +223,10 @@ class ControlService:
             )
         return lines, len(numbers) > limit
 
-    # --- to the shells ---------------------------------------------------------------------------
+    # --- calls to the shells ---------------------------------------------------------------------
 
     async def _run(self, by: str, commands: Sequence[TraderCommand]) -> list[MarketEvent]:
-        """Run commands side by side over shells, in order within each."""
+        """Run commands concurrently across shells, in order within each shell."""
         self._counters.control_commands += len(commands)
         events: list[MarketEvent] = [_refused(Reason.UNKNOWN)] * len(commands)
         places: dict[str, list[int]] = {}
@@ -243,23 +248,23 @@ class ControlService:
         self, by: str, shell: str, commands: Sequence[TraderCommand]
     ) -> list[MarketEvent]:
         events: list[MarketEvent] = []
-        for start in range(0, len(commands), _COMMANDS_A_CALL):
-            part = tuple(commands[start : start + _COMMANDS_A_CALL])
+        for start in range(0, len(commands), _COMMANDS_IN_CALL_MAX):
+            part = tuple(commands[start : start + _COMMANDS_IN_CALL_MAX])
             answer = await self._ask(shell, "control", encode(MarketControl(by=by, commands=part)))
-            # A shell that did not answer says so once, for each of them.
+            # Without an answer there is one refusal, which applies to every command of the call.
             events += answer if len(answer) == len(part) else answer * len(part)
         return events
 
     async def _ask(self, shell: str, method: str, payload: bytes) -> list[MarketEvent]:
-        """Return what a shell did, or one refusal: it is down, or what it did is unknown."""
+        """Return a shell's events; one refusal when it is down or its answer did not arrive."""
         peer = self._routes.peer(shell)
         if peer is None:
             return [_refused(Reason.UNAVAILABLE)]
         try:
             raw = await peer.ask(method, payload, timeout_s=self._timeout_s)
         except Exception as error:
-            # It may have been done all the same: the book's version tells. Whatever went wrong
-            # in one shell, the others' events must reach the trader.
+            # The shell may have run the commands; the market's version shows it. An error of one
+            # shell must not keep the events of the others from the trader.
             if not isinstance(error, PeerError):
                 logger.exception("%s failed in %s", method, shell)
             return [_refused(Reason.UNKNOWN)]

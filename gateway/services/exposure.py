@@ -1,7 +1,7 @@
-"""The desk that answers what a fixture's open bets make or lose by score.
+"""Answer what a fixture's open bets profit or lose by score.
 
-Owns which fixtures are kept up to date, and the questions to the shells that host them. Never
-computes a profit (engine.pricing.exposure does) and never touches a bet.
+Owns the fixtures that are kept, and the calls to the shells that host their markets. It never
+computes a profit (engine.pricing.football.exposure does) and never changes a bet.
 """
 
 import asyncio
@@ -23,64 +23,66 @@ if TYPE_CHECKING:
     from engine.pricing.football.exposure import Ending, FixtureExposure, Outlook
 
 FIXTURES_MAX: Final = 64
-"""Fixtures that are kept up to date; past it the one asked for longest ago is built anew when it is
-asked for again, in a millisecond or two."""
+"""Fixtures that are kept; past it the least recently requested one is dropped, and built again in
+one or two milliseconds when it is requested."""
 LINES_MAX: Final = 1_000
-"""Markets off the grid, and markets unheard, that an answer names; their sum is of all."""
+"""Most markets of each list (off grid, without an answer) in an answer; sums are of all."""
 
 _BOOKS_IN_CALL_MAX: Final = 1_024
 _PRICING: Final = "engine.pricing.football.exposure"
 
 
 class ExposureService:
-    """The way from books to exposure.
+    """Compute a fixture's exposure from its markets' books.
 
-    One fixture is laid out at a time, beside the event loop and not on it: bets do not wait. Each
-    answer is of the books that were fetched for it.
+    One fixture is computed at a time, in a thread, so that bets do not wait. Each answer uses the
+    books that were fetched for it.
 
     Parameters
     ----------
     routes : Routes
-        Where markets live.
+        The shells of markets, and how to call them.
     timeout_s : float
-        How long a shell's answer may take.
+        Seconds that a shell's answer may take.
     """
 
     def __init__(self, *, routes: Routes, timeout_s: float) -> None:
         self._routes = routes
         self._timeout_s = timeout_s
         self._fixtures: dict[str, FixtureExposure] = {}
-        self._laying_out = asyncio.Lock()
+        self._computing = asyncio.Lock()
 
-    async def exposure(self, ask: AskExposure) -> ServerMessage:
-        """Ask every shell of a fixture for its books, and lay the scores out."""
-        # Pricing comes with its first use: gateways of bettors alone never load it.
+    async def exposure(self, request: AskExposure) -> ServerMessage:
+        """Fetch the books from every shell of a fixture, and compute the profit by score."""
+        # Pricing is loaded at its first use: a gateway without traders does not need it.
         module = await asyncio.to_thread(import_module, _PRICING)
         try:
-            outlook: Outlook = msgspec.convert(ask.pricing, module.Outlook)
+            outlook: Outlook = msgspec.convert(request.pricing, module.Outlook)
         except msgspec.ValidationError as error:
             return Error(
-                code=int(Reason.FIELD_OUT_OF_BOUNDS), message=f"pricing: {error}", id=ask.id
+                code=int(Reason.FIELD_OUT_OF_BOUNDS), message=f"pricing: {error}", id=request.id
             )
-        prefix = f"{ask.fixture}/"
+        prefix = f"{request.fixture}/"
         by_shell: dict[str, list[int]] = {}
         for number, route in sorted(self._routes.markets.items()):
             if route.key.startswith(prefix):
                 by_shell.setdefault(route.shell, []).append(number)
         if not by_shell:
             return Error(
-                code=int(Reason.MARKET_UNKNOWN), message=f"no market of {ask.fixture}", id=ask.id
+                code=int(Reason.MARKET_UNKNOWN),
+                message=f"no market of {request.fixture}",
+                id=request.id,
             )
-        heard = await asyncio.gather(*(self._books(*one) for one in by_shell.items()))
-        images = {image.prices.market_no: image for part in heard for image in part}
-        unheard = [no for numbers in by_shell.values() for no in numbers if no not in images]
-        async with self._laying_out:
-            fixture = self._kept(ask.fixture, module.FixtureExposure)
+        answers = await asyncio.gather(*(self._books(*one) for one in by_shell.items()))
+        images = {image.prices.market_no: image for answer in answers for image in answer}
+        unanswered = [no for numbers in by_shell.values() for no in numbers if no not in images]
+        async with self._computing:
+            fixture = self._kept(request.fixture, module.FixtureExposure)
             fixture.update(images.values())
-            return await asyncio.to_thread(_answer, ask, fixture, outlook, unheard)
+            return await asyncio.to_thread(_answer, request, fixture, outlook, unanswered)
 
     def _kept(self, name: str, make: "type[FixtureExposure]") -> "FixtureExposure":
-        """Return a fixture's exposure, as the one asked for last."""
+        """Return a fixture's exposure, and mark it as the most recently requested."""
         fixture = self._fixtures.pop(name, None) or make(name)
         self._fixtures[name] = fixture
         if len(self._fixtures) > FIXTURES_MAX:
@@ -88,7 +90,7 @@ class ExposureService:
         return fixture
 
     async def _books(self, shell: str, numbers: list[int]) -> list[BookImage]:
-        """Return the books of a shell's markets, as many as it tells."""
+        """Return the books of a shell's markets; fewer when the shell stops answering."""
         images: list[BookImage] = []
         for start in range(0, len(numbers), _BOOKS_IN_CALL_MAX):
             peer = self._routes.peer(shell)
@@ -104,15 +106,15 @@ class ExposureService:
 
 
 def _answer(
-    ask: AskExposure, fixture: "FixtureExposure", outlook: "Outlook", unheard: list[int]
+    request: AskExposure, fixture: "FixtureExposure", outlook: "Outlook", unanswered: list[int]
 ) -> Exposure:
     profits = fixture.profits(outlook.state)
     model = outlook.model
     off_grid = fixture.off_grid()
-    shown = profits.least_minor[: ask.goals + 1, : ask.goals + 1]
+    shown = profits.least_minor[: request.goals + 1, : request.goals + 1]
     return Exposure(
-        id=ask.id,
-        fixture=ask.fixture,
+        id=request.id,
+        fixture=request.fixture,
         markets=fixture.markets,
         decided=fixture.decided,
         stake_minor=fixture.stake_minor,
@@ -131,7 +133,7 @@ def _answer(
             )
             for market in off_grid[:LINES_MAX]
         ),
-        unheard=tuple(unheard[:LINES_MAX]),
+        unheard=tuple(unanswered[:LINES_MAX]),
     )
 
 

@@ -1,7 +1,8 @@
-"""What a gateway counts, and how Prometheus reads it.
+"""Render a gateway's counters and gauges for Prometheus.
 
-Owns plain integers, cheap enough to touch for every bet, and turns them into samples only when
-somebody asks; a registry of its own keeps the process's other metrics out.
+Owns the names and help texts of the samples. Samples are made only when they are scraped, in a
+registry of the gateway's own, so that the process's other metrics stay out. It never counts;
+gateway.counters does.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -17,7 +18,7 @@ from gateway.counters import Counters
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _BUCKET_STEP: Final = 8
-"""Prometheus is shown every eighth bucket: one to the octave."""
+"""Buckets per rendered bucket: Prometheus gets one bucket per octave."""
 
 
 _COUNTS: Final[dict[str, str]] = {
@@ -36,7 +37,7 @@ _COUNTS: Final[dict[str, str]] = {
     "account_events_out": "Bet events sent to their owners",
     "control_commands": "Market commands received on control sessions",
     "feed_messages": "Messages of feeds answered, those refused included",
-    "feed_refused": "Messages of feeds that meant nothing",
+    "feed_refused": "Messages of feeds without effect",
 }
 
 
@@ -50,9 +51,9 @@ class GatewayMetrics(Collector):
     bets : BetStats
         The bet path's answers and latencies.
     gauges : callable
-        Returns the figures of this moment by name: connections, in_flight and so on.
+        Returns the present values by name: connections, bets_in_flight and so on.
     feeds : callable
-        Returns the metrics of feeds, as their desks last said them.
+        Returns the metrics of feeds, from the last figures of their pipelines.
     """
 
     def __init__(

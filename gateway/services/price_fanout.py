@@ -1,9 +1,9 @@
-"""Prices out: the last image of every market, and who follows it.
+"""Send prices to subscribers: the last image of every market, and its followers.
 
-Owns images and subscriptions. A change is encoded once per subprotocol and the same bytes go to
-every follower. Whoever has no room in its out-buffer gets, later, the latest state only: odds are
-absolute, so that what was skipped is not missed. It never waits for a follower and keeps nothing
-per follower but the numbers of markets it owes.
+Owns images and subscriptions. A change is encoded once per subprotocol, and the same bytes go to
+every follower. A follower without room in its out-buffer later receives only the latest state;
+odds are absolute values, so a skipped version loses nothing. It never waits for a follower, and
+stores per follower only the numbers of the markets that it owes.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -20,7 +20,7 @@ _CODECS: Final = (MSGPACK, JSON)
 
 
 class Follower:
-    """A session's subscriptions, and the markets whose latest state it has still to be sent."""
+    """A session's subscriptions, and the markets whose latest state is still owed to it."""
 
     __slots__ = ("all", "codec", "connection", "fixtures", "markets", "owed")
 
@@ -31,16 +31,16 @@ class Follower:
         self.fixtures: dict[str, None] = {}
         self.all = False
         self.owed: dict[int, bool] = {}
-        """Market number to whether its image (not only its odds) is owed."""
+        """By market number: True when the image is owed, False when the odds are."""
 
     @property
     def subscriptions(self) -> int:
-        """How many names are followed."""
+        """Number of subscribed names: markets, fixtures, and all."""
         return len(self.markets) + len(self.fixtures) + self.all
 
 
 class Topic:
-    """One market as the gateway last heard of it; without prices until its image has come."""
+    """One market: its last image and its followers; without prices until an image arrives."""
 
     __slots__ = ("_images", "_odds", "_prices", "fixture", "followers", "key", "market_no")
 
@@ -66,11 +66,11 @@ class Topic:
 
     @property
     def version(self) -> int:
-        """The sequence number held, -1 before the first image."""
+        """Version of the image held, -1 before the first one."""
         return -1 if self._prices is None else self._prices.version
 
     def message(self) -> Market | None:
-        """Return the image as clients see it."""
+        """Return the image as a message, or None before the first one."""
         prices = self._prices
         if prices is None:
             return None
@@ -112,24 +112,24 @@ class Fanout:
     Parameters
     ----------
     counters : Counters
-        Told of what went out and what was held back.
-    heal : callable
+        Counts of prices received, sent and held back.
+    fetch_image : callable
         Called with a market's number when its image is needed from its shell; must not block.
     """
 
-    def __init__(self, *, counters: Counters, heal: Callable[[int], None]) -> None:
+    def __init__(self, *, counters: Counters, fetch_image: Callable[[int], None]) -> None:
         self.topics: dict[int, Topic] = {}
         self._numbers: dict[str, int] = {}
         self._fixtures: dict[str, dict[int, None]] = {}
         self._fixture_followers: dict[str, dict[Follower, None]] = {}
         self._all_followers: dict[Follower, None] = {}
         self._counters = counters
-        self._heal = heal
+        self._fetch_image = fetch_image
 
-    # --- from the shells -------------------------------------------------------------------------
+    # --- called for the shells -------------------------------------------------------------------
 
-    def know(self, *, market_no: int, key: str) -> Topic:
-        """Take note that a market exists; its prices come later."""
+    def add_market(self, *, market_no: int, key: str) -> Topic:
+        """Add a market without prices, unless it is known; return its topic."""
         topic = self.topics.get(market_no)
         if topic is None:
             topic = self.topics[market_no] = Topic(market_no=market_no, key=key)
@@ -138,23 +138,23 @@ class Fanout:
         return topic
 
     def take_images(self, images: Iterable[PriceImage]) -> None:
-        """Take whole markets; one that is no newer than what is held changes nothing."""
+        """Take images; an image that is not newer than the one held changes nothing."""
         for image in images:
-            topic = self.know(market_no=image.market_no, key=image.key)
+            topic = self.add_market(market_no=image.market_no, key=image.key)
             if image.version > topic.version:
                 first = topic.prices is None
                 topic.prices = image
                 self._publish(topic, image=first)
 
     def take_deltas(self, deltas: Iterable[PriceDelta]) -> None:
-        """Take changes; one that fits no image held has the market's image fetched."""
+        """Take changes; for a change that fits no image held, fetch the market's image."""
         for delta in deltas:
             self._counters.prices_in += 1
             topic = self.topics.get(delta.market_no)
             prices = None if topic is None else topic.prices
             if topic is None or prices is None or len(delta.odds_milli) != len(prices.outcomes):
                 self._counters.images_healed += 1
-                self._heal(delta.market_no)
+                self._fetch_image(delta.market_no)
             elif delta.version > prices.version:
                 topic.prices = PriceImage(
                     market_no=prices.market_no,
@@ -168,7 +168,7 @@ class Fanout:
                 self._publish(topic, image=False)
 
     def missing(self) -> list[int]:
-        """Return the numbers of markets whose first image has not come."""
+        """Return the numbers of markets without a first image."""
         return [number for number, topic in self.topics.items() if topic.prices is None]
 
     def _publish(self, topic: Topic, *, image: bool) -> None:
@@ -181,7 +181,7 @@ class Fanout:
         ):
             for follower in followers:
                 if number in follower.owed:
-                    held += 1  # what is owed will be the latest then
+                    held += 1  # the latest state is sent when there is room
                     if image:
                         follower.owed[number] = True
                     continue
@@ -195,10 +195,10 @@ class Fanout:
         self._counters.odds_out += sent
         self._counters.odds_conflated += held
 
-    # --- from the sessions -----------------------------------------------------------------------
+    # --- called by the sessions ------------------------------------------------------------------
 
     def number(self, key: str) -> int | None:
-        """Return the number of a market by its key, specifiers in any order."""
+        """Return the number of a market by its key, with specifiers in any order, or None."""
         number = self._numbers.get(key)
         if number is None:
             try:
@@ -207,47 +207,47 @@ class Fanout:
                 return None
         return number
 
-    def subscribe(self, follower: Follower, ask: Subscribe, *, limit: int) -> list[str] | None:
-        """Follow what is asked; return the names nobody hosts, or None when over the limit.
+    def subscribe(self, follower: Follower, request: Subscribe, *, limit: int) -> list[str] | None:
+        """Subscribe a follower; return the unknown names, or None when over the limit.
 
-        Images (or, for markets seen before, odds) are owed from now on: `catch_up` sends them.
+        The images, or for markets in `seen` the odds, become owed: `catch_up` sends them.
         """
         unknown: list[str] = []
         numbers: list[int] = []
-        for market_no in ask.markets:
+        for market_no in request.markets:
             if market_no in self.topics:
                 numbers.append(market_no)
             else:
                 unknown.append(str(market_no))
-        for key in ask.keys:
+        for key in request.keys:
             found = self.number(key)
             if found is None:
                 unknown.append(key)
             else:
                 numbers.append(found)
-        if follower.subscriptions + len(numbers) + len(ask.fixtures) + ask.all > limit:
+        if follower.subscriptions + len(numbers) + len(request.fixtures) + request.all > limit:
             return None
-        owed = dict.fromkeys(self._join(follower, numbers, ask))
-        seen: dict[int, int] = {line.market: line.version for line in ask.seen}
+        owed = dict.fromkeys(self._join(follower, numbers, request))
+        seen: dict[int, int] = {line.market: line.version for line in request.seen}
         for number in owed:
             version = seen.get(number)
             topic = self.topics[number]
             if topic.prices is None:
-                continue  # its image is published when it comes
+                continue  # its first image is published to all followers
             if version is None:
                 follower.owed[number] = True
             elif topic.version > version:
                 follower.owed.setdefault(number, False)
         return unknown
 
-    def _join(self, follower: Follower, numbers: list[int], ask: Subscribe) -> Iterator[int]:
-        """Register a follower under each name, once for each market, and yield the markets."""
-        if ask.all and not follower.all:
+    def _join(self, follower: Follower, numbers: list[int], request: Subscribe) -> Iterator[int]:
+        """Add a follower under each name, at most once per market, and yield the markets."""
+        if request.all and not follower.all:
             self.leave(follower)
             follower.all = True
             self._all_followers[follower] = None
             yield from self.topics
-        for fixture in ask.fixtures:
+        for fixture in request.fixtures:
             if not follower.all and fixture not in follower.fixtures:
                 follower.fixtures[fixture] = None
                 self._fixture_followers.setdefault(fixture, {})[follower] = None
@@ -261,18 +261,18 @@ class Fanout:
                 topic.followers[follower] = None
             yield number
 
-    def unsubscribe(self, follower: Follower, ask: Unsubscribe) -> None:
-        """Stop following names as they were subscribed; `all` stops everything."""
-        if ask.all:
+    def unsubscribe(self, follower: Follower, request: Unsubscribe) -> None:
+        """Unsubscribe names as they were subscribed; `all` removes every subscription."""
+        if request.all:
             self.leave(follower)
             return
-        for market_no in ask.markets:
+        for market_no in request.markets:
             self._leave_market(follower, market_no)
-        for fixture in ask.fixtures:
+        for fixture in request.fixtures:
             self._leave_fixture(follower, fixture)
 
     def leave(self, follower: Follower) -> None:
-        """Forget a follower."""
+        """Remove every subscription of a follower."""
         for number in list(follower.markets):
             self._leave_market(follower, number)
         for fixture in list(follower.fixtures):
@@ -298,14 +298,14 @@ class Fanout:
                 follower.owed.pop(number, None)
 
     def followed(self, follower: Follower) -> int:
-        """Return how many markets a follower follows now."""
+        """Return the number of markets that a follower follows."""
         if follower.all:
             return len(self.topics)
         fixtures = sum(len(self._fixtures.get(name, ())) for name in follower.fixtures)
         return fixtures + len(follower.markets)
 
     def catch_up(self, follower: Follower) -> None:
-        """Send what is owed for as long as there is room."""
+        """Send what is owed while there is room."""
         owed = follower.owed
         while owed:
             number, image = next(iter(owed.items()))

@@ -1,7 +1,7 @@
 """Admit or refuse one listener's connections.
 
-Owns the checks of a handshake: token, role and number of sessions. Every refusal is audited. The
-listener has checked path, origin and subprotocol before.
+Owns the checks of a handshake: token, role and number of sessions. Audits every refusal. It never
+checks origin or subprotocol; the connection has done so before.
 """
 
 from collections.abc import Callable
@@ -42,7 +42,7 @@ class Admission:
     def admit(
         self, connection: Connection, request: Request, codec: Codec
     ) -> ClientSession | tuple[int, str]:
-        """Verify the token and open a session, or say with which HTTP status it is refused."""
+        """Verify the token and open a session, or return the HTTP status and text of a refusal."""
         now_s = self._clock_s()
         try:
             claims = self._key.verify(_token(request), now_s=now_s)
@@ -51,10 +51,10 @@ class Admission:
             return 401, f"{error}\n"
         if (self.name, claims.role) not in PERMISSIONS:
             self._services.deny(
-                "door", peer=connection.peer, who=claims.identity, what=f"listener {self.name}"
+                "listener", peer=connection.peer, who=claims.identity, what=self.name
             )
             return 403, f"role {claims.role.value} may not use this listener\n"
-        if self._full(claims):
+        if self._has_all_sessions(claims):
             self._services.deny(
                 "sessions", peer=connection.peer, who=claims.identity, what="too many"
             )
@@ -68,25 +68,26 @@ class Admission:
             now_s=now_s,
         )
 
-    def _full(self, claims: Claims) -> bool:
+    def _has_all_sessions(self, claims: Claims) -> bool:
+        """Return whether the account has as many sessions as it may."""
         sessions = self._services.sessions_by_account.get(claims.account or 0, 0)
         return (
             claims.account is not None
             and sessions >= self._services.settings.sessions_per_account_max
         )
 
-    def on_foreign(self, connection: Connection, request: Request, why: str) -> None:
-        """Write the audit line of a foreign origin."""
+    def on_origin_refused(self, connection: Connection, request: Request, why: str) -> None:
+        """Audit a handshake that was refused for its origin."""
         origin = ", ".join(request.headers.get_all("Origin"))
         self._services.deny("origin", peer=connection.peer, who=origin[:100], what=why)
 
     def respond(self, request: Request) -> bytes:
-        """Answer a plain GET."""
+        """Return the HTTP answer to a plain request."""
         return self._pages.respond(request)
 
 
 def _token(request: Request) -> str:
-    """Return the token of a handshake: the Authorization header, or the query's `token`."""
+    """Return the token of a handshake: from the Authorization header, or the query's `token`."""
     try:
         header = request.headers.get("Authorization")
     except MultipleValuesError as error:
@@ -102,5 +103,5 @@ def _token(request: Request) -> str:
         raise TokenError("token: the query cannot be read") from error
     tokens = query.get("token", [])
     if len(tokens) != 1:
-        raise TokenError("token: none given")
+        raise TokenError("token: missing, or given more than once")
     return tokens[0]

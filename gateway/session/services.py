@@ -1,6 +1,6 @@
-"""What all sessions of one gateway share: settings, counters, services and background tasks.
+"""Hold what all sessions of one gateway share: settings, counters, services, background tasks.
 
-Owns the audit line of every denial. Holds no state of a single session.
+Owns the audit line of every denial. It never holds the state of a single session.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ audit_log = logging.getLogger("overround.audit")
 
 
 class TaskGroup:
-    """Tasks in the background, held until they end; a defect in one is logged, not lost."""
+    """Background tasks, referenced until they end; an exception in one is logged."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
@@ -37,16 +37,34 @@ class TaskGroup:
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
-            logger.error("a background task met a defect", exc_info=task.exception())
+            logger.error("a background task failed", exc_info=task.exception())
 
     def cancel(self) -> None:
-        """Cancel what still runs."""
+        """Cancel every task that has not ended."""
         for task in list(self._tasks):
             task.cancel()
 
 
 class Services:
-    """What every session of a gateway shares."""
+    """The parts of a gateway that every session uses.
+
+    Parameters
+    ----------
+    settings : GatewaySettings
+        Bounds.
+    counters : Counters
+        Counts of messages and denials.
+    bets : BetPath
+        Places bets.
+    fanout : Fanout
+        Prices and subscriptions.
+    accounts : Accounts
+        Queries and events of accounts.
+    control : ControlService
+        Commands, lists and books of markets.
+    feeds : FeedIngress
+        Messages of feeds.
+    """
 
     def __init__(
         self,

@@ -1,8 +1,9 @@
-"""A session: who is calling, what they may ask, and where each message goes.
+"""One caller's session: check each message against the role and pass it to its service.
 
-Owns one caller's permissions, bets in flight and complaints. The per-bet path is flat: decode,
-make a ticket, hand it over; later encode the answer into the link's buffer. Everything slower runs
-as a bounded number of tasks. It never decides about a bet and never touches money.
+Owns the caller's permissions, the number of bets in flight and the refused messages. A bet takes a
+short synchronous path: decode, make a ticket, place it; its answer is encoded into the connection's
+buffer later. Slower requests run as a bounded number of tasks. It never decides a bet and never
+moves money.
 """
 
 import asyncio
@@ -47,25 +48,29 @@ from gateway.settings import CloseCode
 
 logger = logging.getLogger("overround.gateway")
 
-
-_WORDS: Final = {reason: "" if reason is Reason.ACCEPTED else MESSAGES[reason] for reason in Reason}
+_BET_MESSAGES: Final = {
+    reason: "" if reason is Reason.ACCEPTED else MESSAGES[reason] for reason in Reason
+}
+"""The text of a bet's answer by its reason."""
 
 
 class ClientSession:
-    """One caller on one link, from the handshake on.
+    """One caller on one connection, after the handshake.
 
     Parameters
     ----------
-    door : str
-        Listener the caller came through: ``bets``, ``control`` or ``feed``.
-    link : Link
+    listener : str
+        Name of the listener: ``bets``, ``control`` or ``feed``.
+    connection : Connection
         The connection.
     codec : Codec
         Its subprotocol.
     claims : Claims
-        The verified token.
+        The claims of the verified token.
     services : Services
-        The gateway's parts.
+        The gateway's services.
+    now_s : float
+        Seconds since 1970, by the clock of the token's expiry.
     """
 
     __slots__ = (
@@ -133,15 +138,15 @@ class ClientSession:
     def _send(self, message: ServerMessage) -> None:
         self._connection.send(self._frame(message))
 
-    # --- the link's side -----------------------------------------------------------------------
+    # --- called by the connection ----------------------------------------------------------------
 
     def on_payload(self, payload: bytes) -> None:
-        """Decode one message and send it on its way."""
+        """Decode one message and pass it to its handler."""
         self._services.counters.messages += 1
         try:
             message = self._decode(payload)
         except (ValueError, RecursionError) as error:
-            self._complain(error, payload)
+            self._refuse_payload(error, payload)
             return
         kind = type(message)
         if kind is Place and self._place_allowed:
@@ -152,11 +157,11 @@ class ClientSession:
             self._deny(message, kind.__struct_config__.tag)  # type: ignore[arg-type]
 
     def on_over_rate(self, payload: bytes) -> None:
-        """Refuse a message that came too soon, in the words its sender understands."""
+        """Refuse a message over the frame rate with the answer that its kind has."""
         try:
             message = self._decode(payload)
         except (ValueError, RecursionError) as error:
-            self._complain(error, payload)
+            self._refuse_payload(error, payload)
             return
         if isinstance(message, Place):
             self._reject(message.ref, Reason.RATE_LIMITED)
@@ -167,11 +172,11 @@ class ClientSession:
             self._error(Reason.RATE_LIMITED, message.id, getattr(message, "ref", ""))
 
     def on_room(self) -> None:
-        """Send the odds that were held back."""
+        """Send the odds that are owed."""
         self._services.fanout.catch_up(self.follower)
 
     def on_lost(self) -> None:
-        """Let go of everything that knows this session; its bets go on without it."""
+        """Leave every service; bets in flight continue without this session."""
         self._expiry.cancel()
         self._services.fanout.leave(self.follower)
         self._services.accounts.unwatch(self._account, self)
@@ -205,13 +210,13 @@ class ClientSession:
             )
         )
 
-    def _place_many(self, ask: PlaceMany) -> None:
-        self._connection.spend(len(ask.bets) - 1)
-        for bet in ask.bets:
+    def _place_many(self, request: PlaceMany) -> None:
+        self._connection.spend(len(request.bets) - 1)
+        for bet in request.bets:
             self._place(bet)
 
     def on_bet_answer(self, ticket: Ticket, answer: BetAnswer) -> None:
-        """Write a bet's answer."""
+        """Send a bet's answer."""
         self._bets_in_flight -= 1
         reason = answer.reason
         accounts = self._services.accounts
@@ -225,7 +230,7 @@ class ClientSession:
                     bet_id=answer.bet_id,
                     odds_milli=answer.odds_milli,
                     reason=int(reason),
-                    message=_WORDS[reason],
+                    message=_BET_MESSAGES[reason],
                     retryable=reason in RETRYABLE,
                     stake_max_minor=answer.stake_max_minor,
                 )
@@ -238,56 +243,60 @@ class ClientSession:
                 ref=ref,
                 state="rejected",
                 reason=int(reason),
-                message=_WORDS[reason],
+                message=_BET_MESSAGES[reason],
                 retryable=reason in RETRYABLE,
             )
         )
 
-    # --- questions and commands ------------------------------------------------------------------
+    # --- queries and commands --------------------------------------------------------------------
 
-    def _status(self, ask: AskStatus) -> None:
-        self._query(ask.id, ask.ref, self._services.accounts.status(self._account, ask))
+    def _status(self, request: AskStatus) -> None:
+        self._query(request.id, request.ref, self._services.accounts.status(self._account, request))
 
-    def _balance(self, ask: AskBalance) -> None:
-        self._query(ask.id, "", self._services.accounts.balance(self._account, ask))
+    def _balance(self, request: AskBalance) -> None:
+        self._query(request.id, "", self._services.accounts.balance(self._account, request))
 
-    def _open_bets(self, ask: AskOpenBets) -> None:
-        self._query(ask.id, "", self._services.accounts.open_bets(self._account, ask))
+    def _open_bets(self, request: AskOpenBets) -> None:
+        self._query(request.id, "", self._services.accounts.open_bets(self._account, request))
 
-    def _control(self, ask: Control) -> None:
+    def _control(self, request: Control) -> None:
         if self.claims.role is Role.FEED:
-            for command in ask.commands:
+            for command in request.commands:
                 if type(command) not in FEED_COMMANDS:
-                    self._deny(ask, str(type(command).__struct_config__.tag))
+                    self._deny(request, str(type(command).__struct_config__.tag))
                     return
-            # A feed's stop is no trader's: it holds nothing, and takes no hold off.
-            ask = replace(ask, commands=tuple(map(as_feed_command, ask.commands)))
-        self._query(ask.id, "", self._services.control.control(self.claims.identity, ask))
+            # A feed's commands neither hold a market for a trader nor release a hold.
+            request = replace(request, commands=tuple(map(as_feed_command, request.commands)))
+        self._query(request.id, "", self._services.control.control(self.claims.identity, request))
 
-    def _suspend_all(self, ask: SuspendAll) -> None:
-        self._query(ask.id, "", self._services.control.suspend_all(self.claims.identity, ask))
+    def _suspend_all(self, request: SuspendAll) -> None:
+        self._query(
+            request.id, "", self._services.control.suspend_all(self.claims.identity, request)
+        )
 
-    def _reprice(self, ask: Reprice) -> None:
+    def _reprice(self, request: Reprice) -> None:
         fed = self.claims.role is Role.FEED
-        self._query(ask.id, "", self._services.control.reprice(self.claims.identity, ask, fed=fed))
+        self._query(
+            request.id, "", self._services.control.reprice(self.claims.identity, request, fed=fed)
+        )
 
-    def _book(self, ask: AskBook) -> None:
-        self._query(ask.id, "", self._services.control.book(ask))
+    def _book(self, request: AskBook) -> None:
+        self._query(request.id, "", self._services.control.book(request))
 
-    def _exposure(self, ask: AskExposure) -> None:
-        self._query(ask.id, "", self._services.control.exposure(ask))
+    def _exposure(self, request: AskExposure) -> None:
+        self._query(request.id, "", self._services.control.exposure(request))
 
-    def _arbitrage(self, ask: AskArbitrage) -> None:
-        self._query(ask.id, "", self._services.control.arbitrage(ask))
+    def _arbitrage(self, request: AskArbitrage) -> None:
+        self._query(request.id, "", self._services.control.arbitrage(request))
 
-    def _list(self, ask: ListMarkets) -> None:
-        self._send(self._services.control.markets(ask))
+    def _list(self, request: ListMarkets) -> None:
+        self._send(self._services.control.markets(request))
 
-    def _feed(self, ask: FeedMessage) -> None:
-        self._services.feeds.take(self, ask, self._send)
+    def _feed(self, request: FeedMessage) -> None:
+        self._services.feeds.take(self, request, self._send)
 
     def _query(self, number: int, ref: str, work: Coroutine[Any, Any, ServerMessage]) -> None:
-        """Run a question as a task of its own, if not too many run already."""
+        """Answer a request in a task, or refuse it with BUSY when too many run."""
         settings = self._services.settings
         bound = (
             settings.control_in_flight_max
@@ -305,38 +314,38 @@ class ClientSession:
     async def _answer(self, number: int, ref: str, work: Awaitable[ServerMessage]) -> None:
         try:
             self._send(await work)
-        except Exception:  # the part that was asked met a defect: its caller still hears
-            logger.exception("a question of %s failed", self.claims.identity)
+        except Exception:  # the service failed unexpectedly; the caller must get an answer
+            logger.exception("a request of %s failed", self.claims.identity)
             self._error(Reason.UNAVAILABLE, number, ref)
         finally:
             self._queries -= 1
 
     # --- subscriptions ---------------------------------------------------------------------------
 
-    def _subscribe(self, ask: Subscribe) -> None:
+    def _subscribe(self, request: Subscribe) -> None:
         fanout = self._services.fanout
         unknown = fanout.subscribe(
-            self.follower, ask, limit=self._services.settings.subscriptions_max
+            self.follower, request, limit=self._services.settings.subscriptions_max
         )
         if unknown is None:
-            self._error(Reason.CAPACITY, ask.id)
+            self._error(Reason.CAPACITY, request.id)
             return
         count = fanout.followed(self.follower)
-        self._send(Subscribed(id=ask.id, markets=count, unknown=tuple(unknown)))
+        self._send(Subscribed(id=request.id, markets=count, unknown=tuple(unknown)))
         fanout.catch_up(self.follower)
 
-    def _unsubscribe(self, ask: Unsubscribe) -> None:
+    def _unsubscribe(self, request: Unsubscribe) -> None:
         fanout = self._services.fanout
-        fanout.unsubscribe(self.follower, ask)
-        self._send(Subscribed(id=ask.id, markets=fanout.followed(self.follower)))
+        fanout.unsubscribe(self.follower, request)
+        self._send(Subscribed(id=request.id, markets=fanout.followed(self.follower)))
 
-    def _watch_account(self, ask: WatchAccount) -> None:
+    def _watch_account(self, request: WatchAccount) -> None:
         accounts = self._services.accounts
-        (accounts.watch if ask.on else accounts.unwatch)(self._account, self)
-        self._send(Watching(id=ask.id, on=ask.on))
+        (accounts.watch if request.on else accounts.unwatch)(self._account, self)
+        self._send(Watching(id=request.id, on=request.on))
 
     def on_account_event(self, event: BetEvent | MoneyEvent) -> None:
-        """Write an account event."""
+        """Send an account event."""
         self._services.counters.account_events_out += 1
         self._send(event)
 
@@ -345,7 +354,7 @@ class ClientSession:
     def _error(self, reason: Reason, number: int, ref: str = "") -> None:
         self._send(Error(code=int(reason), message=MESSAGES[reason], ref=ref, id=number))
 
-    def _complain(self, error: Exception, payload: bytes) -> None:
+    def _refuse_payload(self, error: Exception, payload: bytes) -> None:
         self._services.counters.malformed += 1
         complaint = self._codec.explain(error, payload)
         self._send(

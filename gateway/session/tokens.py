@@ -1,8 +1,9 @@
-"""Signed tokens: who is calling, in which role, until when.
+"""Issue and verify signed tokens, which name a caller, a role and an expiry.
 
-Owns issue and verification (JWT, HS256 and nothing else). A token is a bearer credential: whoever
-holds it may use it, and again, until it expires; keep them short. It never decides what a role
-may do (see `connection`), and the secret never leaves this file's objects.
+Owns issue and verification (JWT, HS256 and nothing else). A token is a bearer credential: its
+holder may use it any number of times until it expires, so lifetimes should be short. It never
+decides what a role may do (gateway.session.permissions does), and the secret never leaves the
+objects of this module.
 """
 
 import secrets
@@ -26,7 +27,7 @@ SubjectField = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._@-]{1,48}\Z")]
 
 
 class Role(StrEnum):
-    """What kind of caller a token stands for."""
+    """The kind of caller that a token names."""
 
     BETTOR = "bettor"
     TRADER = "trader"
@@ -35,7 +36,7 @@ class Role(StrEnum):
 
 
 class TokenError(Exception):
-    """A token is not to be trusted; the message says why and never quotes it."""
+    """A token is refused; the message says why and never quotes the token."""
 
 
 class SecretError(Exception):
@@ -43,10 +44,10 @@ class SecretError(Exception):
 
 
 class TokenSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where the signing secret comes from and how long tokens last.
+    """Source of the signing secret, and lifetime of tokens.
 
-    `secret` wins over `secret_file`; with neither, the data folder's own file is used, and made
-    on first need.
+    `secret` takes precedence over `secret_file`; with neither, a file in the data folder is used,
+    and created when it is missing.
     """
 
     secret: str = ""
@@ -54,7 +55,7 @@ class TokenSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     expires_s: Annotated[int, Meta(ge=1, le=EXPIRES_S_MAX)] = 86_400
 
     def __repr__(self) -> str:
-        """Show everything but the secret."""
+        """Show every field except the secret."""
         shown = "***" if self.secret else ""
         return (
             f"TokenSettings(secret={shown!r}, secret_file={self.secret_file!r}, "
@@ -63,7 +64,7 @@ class TokenSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Claims(Struct, frozen=True, kw_only=True):
-    """What a verified token says; callers other than bettors may have no account."""
+    """The claims of a verified token; only a bettor must have an account."""
 
     sub: SubjectField
     role: Role
@@ -72,12 +73,12 @@ class Claims(Struct, frozen=True, kw_only=True):
 
     @property
     def identity(self) -> str:
-        """The caller as the journal names it: role and subject."""
+        """The caller's name in the journal: role and subject."""
         return f"{self.role.value}:{self.sub}"
 
 
 class TokenKey:
-    """The secret that signs and verifies.
+    """Sign and verify tokens with one secret.
 
     Parameters
     ----------
@@ -98,7 +99,7 @@ class TokenKey:
     def issue(
         self, *, role: Role, sub: str, now_s: int, expires_s: int, account: int | None = None
     ) -> str:
-        """Sign a token that is good for `expires_s` seconds from `now_s`.
+        """Sign a token that expires `expires_s` seconds after `now_s`.
 
         Raises
         ------
@@ -113,7 +114,7 @@ class TokenKey:
         return jwt.encode(document, self._secret, algorithm=ALGORITHM)
 
     def verify(self, token: str, *, now_s: float) -> Claims:
-        """Return what a token says.
+        """Return the claims of a token.
 
         Raises
         ------
@@ -123,7 +124,7 @@ class TokenKey:
         if len(token) > TOKEN_CHARS_MAX:
             raise TokenError(f"token: at most {TOKEN_CHARS_MAX} characters")
         try:
-            # The clock is the caller's, so that expiry has one meaning all through a session.
+            # Expiry is checked below against the caller's clock, which also ends the session.
             document = jwt.decode(
                 token,
                 self._secret,
@@ -155,7 +156,7 @@ def _claims(document: dict[str, Any]) -> Claims:
 
 
 def load_secret(settings: TokenSettings, *, data_dir: Path) -> bytes:
-    """Return the signing secret: from the settings, their file, or the data folder's own file.
+    """Return the signing secret: from the settings, their file, or the data folder's file.
 
     Raises
     ------
@@ -166,14 +167,14 @@ def load_secret(settings: TokenSettings, *, data_dir: Path) -> bytes:
         return settings.secret.encode()
     if settings.secret_file:
         return _read(Path(settings.secret_file))
-    own = data_dir / "token.secret"
-    if not own.exists():
-        _create(own)
-    return _read(own)
+    path = data_dir / "token.secret"
+    if not path.exists():
+        _create(path)
+    return _read(path)
 
 
 def load_key(settings: TokenSettings, *, data_dir: Path) -> TokenKey:
-    """Return what signs and verifies tokens.
+    """Return the key that signs and verifies tokens.
 
     Raises
     ------
@@ -191,17 +192,17 @@ def _read(path: Path) -> bytes:
 
 
 def _create(path: Path) -> None:
-    """Write a fresh secret that only its owner may read; another process may win the race."""
+    """Write a new secret with mode 0600, unless another process has written one meanwhile."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-        fresh.touch(mode=0o600, exist_ok=False)
-        fresh.write_text(secrets.token_urlsafe(48), encoding="ascii")
+        temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+        temporary.touch(mode=0o600, exist_ok=False)
+        temporary.write_text(secrets.token_urlsafe(48), encoding="ascii")
         try:
-            path.hardlink_to(fresh)
+            path.hardlink_to(temporary)
         except FileExistsError:
             pass
         finally:
-            fresh.unlink()
+            temporary.unlink()
     except OSError as error:
         raise SecretError(f"token secret: {path}: {error.strerror or error}") from error

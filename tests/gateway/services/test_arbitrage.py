@@ -228,7 +228,7 @@ async def test_questions_side_by_side_and_more_fixtures_than_are_kept(
 
 
 async def test_a_market_whose_prices_have_not_come_is_named(bookmaker: Bookmaker) -> None:
-    bookmaker.gateway.fanout.know(market_no=99, key="cup-0/odd_even")
+    bookmaker.gateway.fanout.add_market(market_no=99, key="cup-0/odd_even")
     async with control(bookmaker) as session:
         answer = await session.arbitrage("cup-0")
     assert LeftOutMarket(market=99, key="cup-0/odd_even", why="unheard") in answer.left_out
