@@ -1,4 +1,4 @@
-"""The demo itself, run short as a command: its checks pass, and it comes back from disk."""
+"""The demo, run briefly as a command: its checks pass, and it resumes from disk."""
 
 import json
 import os
@@ -22,16 +22,16 @@ DEADLINE_S = 150
 
 
 class Run:
-    """One `overround demo` as a process of its own."""
+    """One `overround demo` process."""
 
-    def __init__(self, data_dir: Path, *words: str) -> None:
+    def __init__(self, data_dir: Path, *arguments: str) -> None:
         self.data_dir = data_dir
         self.log = data_dir.parent / f"{time.monotonic_ns()}.log"
         start = "from gateway.cli.main import main; raise SystemExit(main())"
         command = [sys.executable, "-c", start, "demo", "--plain"]
         with self.log.open("wb") as out:
             self.process = subprocess.Popen(
-                [*command, "--data-dir", str(data_dir), *words],
+                [*command, "--data-dir", str(data_dir), *arguments],
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -41,9 +41,9 @@ class Run:
     def text(self) -> str:
         return self.log.read_text(encoding="utf-8", errors="replace")
 
-    def wait_for(self, words: str) -> None:
+    def wait_for(self, text: str) -> None:
         deadline_s = time.monotonic() + DEADLINE_S
-        while words not in self.text:
+        while text not in self.text:
             assert self.process.poll() is None, self.text
             assert time.monotonic() < deadline_s, self.text
             time.sleep(0.05)
@@ -51,7 +51,7 @@ class Run:
     def wait(self) -> int:
         return self.process.wait(DEADLINE_S)
 
-    def end(self) -> None:
+    def kill(self) -> None:
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait(DEADLINE_S)
@@ -65,13 +65,13 @@ class Run:
 def demo(tmp_path):
     runs = []
 
-    def run(*words: str) -> Run:
-        runs.append(Run(tmp_path / "demo", *words))
+    def run(*arguments: str) -> Run:
+        runs.append(Run(tmp_path / "demo", *arguments))
         return runs[-1]
 
     yield run
     for one in runs:
-        one.end()
+        one.kill()
 
 
 def figure(text: str, pattern: str) -> int:
@@ -82,7 +82,7 @@ def figure(text: str, pattern: str) -> int:
 
 @pytest.mark.cluster
 @pytest.mark.faults
-def test_a_short_match_with_a_killed_market_ends_with_every_check_passed(demo):
+def test_match_with_a_killed_market_ends_with_every_check_passed(demo):
     run = demo("--speed", "700", "--bettors", "12", "--markets", "6", "--seed", "3")
     assert run.wait() == 0, run.text
     for check in (*CHECKS, "the killed 1x2 market came back whole"):
@@ -99,10 +99,10 @@ def test_a_short_match_with_a_killed_market_ends_with_every_check_passed(demo):
 
 @pytest.mark.cluster
 @pytest.mark.faults
-def test_an_interrupted_match_comes_back_from_disk_and_is_played_to_its_end(demo):
-    words = ("--speed", "400", "--bettors", "8", "--markets", "3", "--kill-minute", "none")
-    words += ("--markets-per-actor", "3", "--match", "wc22-58")
-    first = demo(*words)
+def test_interrupted_match_resumes_from_disk_and_is_played_to_its_end(demo):
+    arguments = ("--speed", "400", "--bettors", "8", "--markets", "3", "--kill-minute", "none")
+    arguments += ("--markets-per-actor", "3", "--match", "wc22-58")
+    first = demo(*arguments)
     first.wait_for("GOAL Argentina 35'")
     first.process.send_signal(signal.SIGINT)
     assert first.wait() == 130, first.text
@@ -110,18 +110,18 @@ def test_an_interrupted_match_comes_back_from_disk_and_is_played_to_its_end(demo
     stopped = first.progress()
     assert not stopped["closed"]
     assert stopped["played_s"] > 34 * 60
-    again = demo(*words)
-    assert again.wait() == 0, again.text
-    before = figure(again.text, r"back from disk: \d+ journals with ([\d,]+) bets")
-    assert 0 < before < figure(again.text, r"bet by bet \(([\d,]+) bets")
-    assert "play goes on at" in again.text
+    resumed = demo(*arguments)
+    assert resumed.wait() == 0, resumed.text
+    before = figure(resumed.text, r"back from disk: \d+ journals with ([\d,]+) bets")
+    assert 0 < before < figure(resumed.text, r"bet by bet \(([\d,]+) bets")
+    assert "play goes on at" in resumed.text
     for check in CHECKS:
-        assert f"check passed  {check} (" in again.text, again.text
-    assert again.progress()["starts"] == 2
+        assert f"check passed  {check} (" in resumed.text, resumed.text
+    assert resumed.progress()["starts"] == 2
 
 
 @pytest.mark.parametrize(
-    ("words", "complaint"),
+    ("arguments", "complaint"),
     [
         (["--speed", "0"], "0.1 to 100000"),
         (["--speed", "fast"], "0.1 to 100000"),
@@ -135,14 +135,14 @@ def test_an_interrupted_match_comes_back_from_disk_and_is_played_to_its_end(demo
         (["--seed", "99999999999999999999"], "0 to 2147483648"),
     ],
 )
-def test_words_out_of_bounds_are_refused_with_the_bound(words, complaint, capsys):
+def test_arguments_out_of_bounds_are_refused_with_the_bound(arguments, complaint, capsys):
     with pytest.raises(SystemExit) as left:
-        main(["demo", *words])
+        main(["demo", *arguments])
     assert left.value.code == 2
     assert complaint in capsys.readouterr().err
 
 
-def test_an_unknown_match_is_refused(tmp_path, capsys):
+def test_unknown_match_is_refused(tmp_path, capsys):
     assert main(["demo", "--data-dir", str(tmp_path), "--match", "wc22-65"]) == 2
     assert "wc22-01 to wc22-64" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []

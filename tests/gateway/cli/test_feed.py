@@ -1,4 +1,4 @@
-"""`overround feed` as its users meet it: words, exit codes, and what it prints at the end."""
+"""The command `overround feed`: its arguments, exit codes and final counts."""
 
 import asyncio
 import os
@@ -31,11 +31,11 @@ def odds_change(at_ms: int) -> str:
     )
 
 
-async def run(*words: str | Path, folder: Path, env: dict[str, str] | None = None) -> Any:
+async def run(*arguments: str | Path, folder: Path, env: dict[str, str] | None = None) -> Any:
     return await asyncio.create_subprocess_exec(
         OVERROUND,
         "feed",
-        *words,
+        *arguments,
         env={**os.environ, "OVERROUND_DATA_DIR": str(folder), **(env or {})},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -44,10 +44,10 @@ async def run(*words: str | Path, folder: Path, env: dict[str, str] | None = Non
 
 def system_of_feeds(folder: Path) -> Any:
     adapter = partial(UofAdapter, "tiny", UofSettings(watch=False))
-    return open_feed_system(folder / "hall", make_adapter=adapter, gateway={})
+    return open_feed_system(folder / "system", make_adapter=adapter, gateway={})
 
 
-async def test_a_recording_is_carried_and_its_counts_are_told(tmp_path: Path) -> None:
+async def test_recording_is_carried_and_its_counts_are_printed(tmp_path: Path) -> None:
     recording = tmp_path / "messages.xml"
     recording.write_text("".join(map(odds_change, range(1, 21))) + "<nonsense/>\n")
     async with system_of_feeds(tmp_path) as feed_system:
@@ -57,34 +57,34 @@ async def test_a_recording_is_carried_and_its_counts_are_told(tmp_path: Path) ->
         )  # fmt: skip
         out, err = await asyncio.wait_for(process.communicate(), 30)
         assert (process.returncode, err) == (0, b"")
-        words = out.decode()
-        assert words.startswith("21 messages read, 21 answered, 1 refused, 0 sent again")
-        assert "odds_change: 20" in words
+        text = out.decode()
+        assert text.startswith("21 messages read, 21 answered, 1 refused, 0 sent again")
+        assert "odds_change: 20" in text
         assert feed_system.pipeline.stats()["applied"] == 20
 
 
-async def test_an_interrupted_bridge_says_what_it_carried(
+async def test_interrupted_bridge_prints_what_it_carried(
     tmp_path: Path, unused_tcp_port: int
 ) -> None:
     recording = tmp_path / "messages.xml"
     recording.write_text(odds_change(1))
-    nobody = f"ws://127.0.0.1:{unused_tcp_port}"
-    process = await run("uof", "--files", recording, "--url", nobody, folder=tmp_path)
-    said = bytearray()
+    nowhere = f"ws://127.0.0.1:{unused_tcp_port}"
+    process = await run("uof", "--files", recording, "--url", nowhere, folder=tmp_path)
+    errors = bytearray()
 
-    async def tries() -> bool:
-        said.extend(await process.stderr.read(4_096))
-        return b"again in" in said
+    async def has_retried() -> bool:
+        errors.extend(await process.stderr.read(4_096))
+        return b"next attempt in" in errors
 
-    await until(tries, wait_s=30)
+    await until(has_retried, wait_s=30)
     process.send_signal(signal.SIGINT)
     out, _ = await asyncio.wait_for(process.communicate(), 30)
     assert process.returncode == 130
-    # The recording is read while a gateway is sought: it may not have begun.
+    # The recording is read while the gateway is looked for; its reading may not have begun.
     assert re.match(rb"[01] messages read, 0 answered, ", out)
 
 
-async def test_a_feed_that_is_not_there_ends_it_with_its_words(tmp_path: Path) -> None:
+async def test_unknown_feed_ends_the_command_with_the_gateways_reason(tmp_path: Path) -> None:
     recording = tmp_path / "messages.xml"
     recording.write_text(odds_change(1))
     async with system_of_feeds(tmp_path) as feed_system:
@@ -98,21 +98,21 @@ async def test_a_feed_that_is_not_there_ends_it_with_its_words(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("words", "says"),
+    ("arguments", "complaint"),
     [
         (["uof", "--amqp", "http://broker"], "amqp:// or amqps://"),
         (["uof", "--amqp", "amqp://broker", "--api", "ftp://x"], "http or https"),
         (["exchange", "--tls", "nowhere"], "HOST:PORT"),
     ],
 )
-def test_wrong_words_are_told_apart_from_failures(
-    words: list[str], says: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+def test_wrong_arguments_have_their_own_exit_code(
+    arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    assert main(["feed", *words, "--token", "t"]) == EXIT_WRONG_ARGUMENTS
-    assert says in capsys.readouterr().err
+    assert main(["feed", *arguments, "--token", "t"]) == EXIT_WRONG_ARGUMENTS
+    assert complaint in capsys.readouterr().err
 
 
-def test_a_password_joins_an_address_that_has_none() -> None:
-    assert with_password("amqp://me@broker/x", "word") == "amqp://me:word@broker/x"
-    assert with_password("amqp://me:mine@broker/x", "word") == "amqp://me:mine@broker/x"
+def test_password_is_added_to_an_address_without_one() -> None:
+    assert with_password("amqp://me@broker/x", "secret") == "amqp://me:secret@broker/x"
+    assert with_password("amqp://me:mine@broker/x", "secret") == "amqp://me:mine@broker/x"
     assert with_password("amqps://broker/x", "") == "amqps://broker/x"

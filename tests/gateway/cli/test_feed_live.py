@@ -1,4 +1,4 @@
-"""`overround feed` as a process of its own, between a real provider and a real feed listener."""
+"""`overround feed` as a process, between a real provider and a real feed listener."""
 
 import asyncio
 import contextlib
@@ -32,7 +32,7 @@ from tests.gateway.feeds.feed_system import FeedSystem, feed_token, open_feed_sy
 from tests.gateway.price_gateway import until
 
 OVERROUND = Path(sys.executable).with_name("overround")
-PASSWORD = "word-between-us-and-the-broker"
+PASSWORD = "password-of-the-broker"
 WAIT_S = 60.0
 """Far above what anything here takes; only a failure waits so long."""
 FIRST_MS = 1_800_000_000_000
@@ -40,12 +40,12 @@ FIRST_MS = 1_800_000_000_000
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    return make_certificate(tmp_path_factory.mktemp("tls"), "a provider of our own")
+    return make_certificate(tmp_path_factory.mktemp("tls"), "a provider for tests")
 
 
 @pytest.fixture(scope="module")
-def stranger(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    return make_certificate(tmp_path_factory.mktemp("other"), "an authority of somebody else")
+def other_authority(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return make_certificate(tmp_path_factory.mktemp("other"), "another authority")
 
 
 @pytest.fixture(scope="module")
@@ -56,35 +56,35 @@ def broker(tmp_path_factory: pytest.TempPathFactory, certificate: Certificate) -
 
 
 class Command:
-    """A running `overround feed`, and all that it must never say."""
+    """A running `overround feed`, and the secrets that it must never print."""
 
     def __init__(self, process: asyncio.subprocess.Process, secrets: tuple[str, ...]) -> None:
         self.process = process
         self._secrets = secrets
 
     async def ended(self, *, stop: bool = False) -> tuple[int, str, str]:
-        """Return exit code, output and complaints; with `stop` it is interrupted first."""
+        """Return exit code, stdout and stderr; with `stop` interrupt the process first."""
         if stop:
             self.process.send_signal(signal.SIGINT)
         async with asyncio.timeout(WAIT_S):
             out, err = await self.process.communicate()
-        said = out.decode(), err.decode()
-        for words in said:
-            assert not [secret for secret in self._secrets if secret in words]
-            assert "Traceback" not in words
+        texts = out.decode(), err.decode()
+        for text in texts:
+            assert not [secret for secret in self._secrets if secret in text]
+            assert "Traceback" not in text
         code = self.process.returncode
         assert code is not None
-        return code, *said
+        return code, *texts
 
 
 @contextlib.asynccontextmanager
 async def command(
-    *words: str | Path, folder: Path, env: dict[str, str] | None = None
+    *arguments: str | Path, folder: Path, env: dict[str, str] | None = None
 ) -> AsyncIterator[Command]:
-    """Run the command to the feed `tiny`; what still runs in the end is killed."""
+    """Run the command for the feed `tiny`; kill the process if it still runs at the end."""
     token = feed_token()
     process = await asyncio.create_subprocess_exec(
-        OVERROUND, "feed", *words, "--name", "tiny", "--token", token,
+        OVERROUND, "feed", *arguments, "--name", "tiny", "--token", token,
         env={**os.environ, "OVERROUND_DATA_DIR": str(folder), **(env or {})},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -117,14 +117,14 @@ def uof_system(folder: Path) -> Any:
 
 @contextlib.asynccontextmanager
 async def queue_of(broker: Broker, name: str) -> AsyncIterator[Any]:
-    """Open the provider's exchange, with a queue that is there before anybody reads it."""
+    """Declare the provider's exchange and a bound queue; yield a function that publishes."""
     async with await aio_pika.connect(broker.url) as connection:
         channel = await connection.channel()
         provider = await channel.declare_exchange(EXCHANGE, "topic", durable=True)
         queue = await channel.declare_queue(name, durable=True)
         await queue.bind(provider, routing_key="#")
 
-        async def say(first: int, last: int) -> None:
+        async def publish(first: int, last: int) -> None:
             for number in range(first, last):
                 message = aio_pika.Message(odds_change(number))
                 await provider.publish(message, routing_key="hi.-.live.odds_change.1")
@@ -133,7 +133,7 @@ async def queue_of(broker: Broker, name: str) -> AsyncIterator[Any]:
 
 
 async def holds(broker: Broker, name: str, count: int) -> bool:
-    """Say whether a queue has so many messages for whoever comes next."""
+    """Say whether a queue holds so many messages for the next consumer."""
     async with await aio_pika.connect(broker.url) as connection:
         channel = await connection.channel()
         queue = await channel.declare_queue(name, passive=True)
@@ -144,24 +144,26 @@ def uof(
     broker: Broker,
     feed_system: FeedSystem,
     ca: Path,
-    *words: str | Path,
+    *arguments: str | Path,
     folder: Path,
     password: str = PASSWORD,
 ) -> Any:
     return command(
-        "uof", "--amqp", broker.tls_url, "--ca-file", ca, "--url", feed_system.feed_url, *words,
+        "uof", "--amqp", broker.tls_url, "--ca-file", ca, "--url", feed_system.feed_url, *arguments,
         folder=folder, env={PASSWORD_VARIABLE: password},
     )  # fmt: skip
 
 
-async def test_a_broker_s_messages_are_carried_over_tls_and_written_down(
+async def test_messages_of_a_broker_are_carried_over_tls_and_recorded(
     broker: Broker, certificate: Certificate, tmp_path: Path
 ) -> None:
     recording = tmp_path / "messages.xml"
-    async with queue_of(broker, "carried") as say, uof_system(tmp_path / "live") as feed_system:
-        words = ("--queue", "carried", "--record", recording)
-        async with uof(broker, feed_system, certificate.cert, *words, folder=tmp_path) as running:
-            await say(0, 50)
+    async with queue_of(broker, "carried") as publish, uof_system(tmp_path / "live") as feed_system:
+        arguments = ("--queue", "carried", "--record", recording)
+        async with uof(
+            broker, feed_system, certificate.cert, *arguments, folder=tmp_path
+        ) as running:
+            await publish(0, 50)
             await until(lambda: feed_system.pipeline.stats()["applied"] == 50, wait_s=WAIT_S)
             code, out, err = await running.ended(stop=True)
         assert (code, err) == (EXIT_INTERRUPTED, "")
@@ -173,29 +175,31 @@ async def test_a_broker_s_messages_are_carried_over_tls_and_written_down(
     assert kept.splitlines() == [odds_change(number) for number in range(50)]
     assert PASSWORD.encode() not in kept
     async with uof_system(tmp_path / "again") as feed_system:
-        words = ("uof", "--files", recording, "--url", feed_system.feed_url)
-        async with command(*words, folder=tmp_path) as running:
+        arguments = ("uof", "--files", recording, "--url", feed_system.feed_url)
+        async with command(*arguments, folder=tmp_path) as running:
             code, out, err = await running.ended()
         assert (code, err) == (EXIT_DONE, "")
         assert await feed_system.images() == live
 
 
-async def test_a_command_interrupted_twice_waits_for_nothing_and_the_broker_keeps_all_of_it(
+async def test_command_interrupted_twice_ends_at_once_and_the_broker_keeps_unanswered_messages(
     broker: Broker, certificate: Certificate, tmp_path: Path
 ) -> None:
     async with (
-        queue_of(broker, "unanswered") as say,
+        queue_of(broker, "unanswered") as publish,
         uof_system(tmp_path) as feed_system,
-        BreakableLink(int(feed_system.feed_url.rpartition(":")[2])) as line,
+        BreakableLink(int(feed_system.feed_url.rpartition(":")[2])) as link,
     ):
-        way = f"ws://127.0.0.1:{line.port}"
-        words = ("--queue", "unanswered", "--url", way)
-        async with uof(broker, feed_system, certificate.cert, *words, folder=tmp_path) as running:
-            await say(0, 1)
+        link_url = f"ws://127.0.0.1:{link.port}"
+        arguments = ("--queue", "unanswered", "--url", link_url)
+        async with uof(
+            broker, feed_system, certificate.cert, *arguments, folder=tmp_path
+        ) as running:
+            await publish(0, 1)
             await until(partial(holds, broker, "unanswered", 0), wait_s=WAIT_S)
             await until(lambda: feed_system.pipeline.stats()["applied"] == 1, wait_s=WAIT_S)
-            line.mute = True
-            await say(1, 21)
+            link.mute = True
+            await publish(1, 21)
             await until(lambda: feed_system.pipeline.stats()["applied"] == 21, wait_s=WAIT_S)
             running.process.send_signal(signal.SIGTERM)
             code, out, _ = await running.ended(stop=True)
@@ -205,7 +209,7 @@ async def test_a_command_interrupted_twice_waits_for_nothing_and_the_broker_keep
         left = 21 - int(carried[1])
         await until(partial(holds, broker, "unanswered", left), wait_s=WAIT_S)
         async with uof(
-            broker, feed_system, certificate.cert, *words[:2], folder=tmp_path
+            broker, feed_system, certificate.cert, *arguments[:2], folder=tmp_path
         ) as running:
             await until(
                 lambda: (
@@ -217,12 +221,12 @@ async def test_a_command_interrupted_twice_waits_for_nothing_and_the_broker_keep
         assert feed_system.pipeline.stats()["applied"] == 21
 
 
-async def test_a_broker_of_another_authority_ends_the_command_before_it_said_who_it_is(
-    broker: Broker, stranger: Certificate, tmp_path: Path
+async def test_broker_of_another_authority_ends_the_command_before_any_login(
+    broker: Broker, other_authority: Certificate, tmp_path: Path
 ) -> None:
     async with (
         uof_system(tmp_path) as feed_system,
-        uof(broker, feed_system, stranger.cert, folder=tmp_path) as running,
+        uof(broker, feed_system, other_authority.cert, folder=tmp_path) as running,
     ):
         code, out, err = await running.ended()
     assert code == EXIT_FAILED
@@ -231,7 +235,7 @@ async def test_a_broker_of_another_authority_ends_the_command_before_it_said_who
     assert "CERTIFICATE_VERIFY_FAILED" in err
 
 
-async def test_a_wrong_password_is_told_without_it(
+async def test_wrong_password_is_reported_without_showing_it(
     broker: Broker, certificate: Certificate, tmp_path: Path
 ) -> None:
     async with (
@@ -253,52 +257,54 @@ def exchange_system(folder: Path) -> Any:
     return open_feed_system(folder, make_adapter=adapter, gateway={})
 
 
-def stream(port: int, feed_url: str, ca: Path, *words: str | Path, folder: Path, **env: str) -> Any:
+def stream(
+    port: int, feed_url: str, ca: Path, *arguments: str | Path, folder: Path, **env: str
+) -> Any:
     keys = {APP_KEY_VARIABLE: KEYS.app_key, SESSION_VARIABLE: KEYS.session}
     return command(
-        "exchange", "--tls", f"127.0.0.1:{port}", "--ca-file", ca, "--url", feed_url, *words,
+        "exchange", "--tls", f"127.0.0.1:{port}", "--ca-file", ca, "--url", feed_url, *arguments,
         folder=folder, env=env or keys,
     )  # fmt: skip
 
 
-def image(pt: int, *, at: float = 0.5, **words: Any) -> bytes:
-    """A whole market: two runners and their prices."""
+def image(pt: int, *, at: float = 0.5, **fields: Any) -> bytes:
+    """Return a market image: two runners and their prices."""
     names = [runner(number, name=f"Runner {number}") for number in (1, 2)]
     prices = [quoted(1, at), quoted(2, 1.0 - at)]
     market = {"id": "1.5", "marketDefinition": definition(*names), "img": True, "rc": prices}
-    return mcm(market, pt=pt, **words)
+    return mcm(market, pt=pt, **fields)
 
 
 def move(pt: int, at: float) -> bytes:
     return mcm({"id": "1.5", "rc": [quoted(1, at), quoted(2, 1.0 - at)]}, pt=pt, clk=str(pt))
 
 
-async def test_an_exchange_s_stream_is_carried_and_taken_up_again_where_it_broke_off(
+async def test_stream_of_an_exchange_is_carried_and_resumed_after_a_loss(
     certificate: Certificate, tmp_path: Path
 ) -> None:
-    asked: list[dict[str, Any]] = []
+    subscriptions: list[dict[str, Any]] = []
     cut = asyncio.Event()
 
-    async def first(peer: Peer) -> None:
-        asked.append(await peer.welcome())
-        await peer.say(image(1, id=asked[0]["id"], ct="SUB_IMAGE", initialClk="i0"))
+    async def serve_and_cut(peer: Peer) -> None:
+        subscriptions.append(await peer.accept())
+        await peer.send(image(1, id=subscriptions[0]["id"], ct="SUB_IMAGE", initialClk="i0"))
         for pt in range(2, 12):
-            await peer.say(move(pt, 0.3 + pt / 50))
+            await peer.send(move(pt, 0.3 + pt / 50))
         await cut.wait()
 
-    async def second(peer: Peer) -> None:
-        asked.append(await peer.welcome())
-        await peer.say(image(20, at=0.7, id=asked[1]["id"], ct="RESUB_DELTA"))
+    async def resume(peer: Peer) -> None:
+        subscriptions.append(await peer.accept())
+        await peer.send(image(20, at=0.7, id=subscriptions[1]["id"], ct="RESUB_DELTA"))
         await peer.reader.read()
 
     recording = tmp_path / "stream.jsonl"
     async with (
         exchange_system(tmp_path) as feed_system,
-        exchange(certificate, first, second) as port,
+        exchange(certificate, serve_and_cut, resume) as port,
     ):
-        words = ("--market", "1.5", "--record", recording)
+        arguments = ("--market", "1.5", "--record", recording)
         async with stream(
-            port, feed_system.feed_url, certificate.cert, *words, folder=tmp_path
+            port, feed_system.feed_url, certificate.cert, *arguments, folder=tmp_path
         ) as running:
             await until(
                 lambda: feed_system.pipeline.stats()["kinds"].get("mcm") == 10, wait_s=WAIT_S
@@ -317,22 +323,22 @@ async def test_an_exchange_s_stream_is_carried_and_taken_up_again_where_it_broke
     assert out.startswith("18 messages read, 18 answered, 0 refused, 0 sent again")
     for counted in ("connection: 2", "status: 4", "image: 2", "mcm: 10"):
         assert f"  {counted}\n" in out
-    assert asked[0]["marketFilter"] == {"marketIds": ["1.5"]}
-    assert "clk" not in asked[0]
-    assert (asked[1]["initialClk"], asked[1]["clk"]) == ("i0", "11")
+    assert subscriptions[0]["marketFilter"] == {"marketIds": ["1.5"]}
+    assert "clk" not in subscriptions[0]
+    assert (subscriptions[1]["initialClk"], subscriptions[1]["clk"]) == ("i0", "11")
     kept = recording.read_bytes()
     assert len(kept.splitlines()) == 18
     assert not [key for key in (KEYS.app_key, KEYS.session) if key.encode() in kept]
 
 
-async def test_an_exchange_that_refuses_our_credentials_is_asked_no_second_time(
+async def test_refused_credentials_are_not_sent_to_the_exchange_again(
     certificate: Certificate, tmp_path: Path
 ) -> None:
     path = tmp_path / "keys.json"
     path.write_text(json.dumps({"app_key": KEYS.app_key, "session": KEYS.session}))
     path.chmod(0o600)
-    part = refusing("INVALID_SESSION_INFORMATION")
-    async with exchange_system(tmp_path) as feed_system, exchange(certificate, part) as port:
+    script = refusing("INVALID_SESSION_INFORMATION")
+    async with exchange_system(tmp_path) as feed_system, exchange(certificate, script) as port:
         env = {FILE_VARIABLE: str(path)}
         async with stream(
             port, feed_system.feed_url, certificate.cert, folder=tmp_path, **env
@@ -344,29 +350,29 @@ async def test_an_exchange_that_refuses_our_credentials_is_asked_no_second_time(
     assert "status: 1" in out
 
 
-async def test_an_exchange_of_another_authority_never_hears_our_credentials(
-    certificate: Certificate, stranger: Certificate, tmp_path: Path
+async def test_exchange_of_another_authority_never_receives_credentials(
+    certificate: Certificate, other_authority: Certificate, tmp_path: Path
 ) -> None:
-    heard: list[Peer] = []
+    accepted: list[Peer] = []
 
-    async def meet(peer: Peer) -> None:
-        heard.append(peer)
+    async def accept(peer: Peer) -> None:
+        accepted.append(peer)
 
     async with (
         exchange_system(tmp_path) as feed_system,
-        exchange(certificate, *[meet] * 9) as port,
-        stream(port, feed_system.feed_url, stranger.cert, folder=tmp_path) as running,
+        exchange(certificate, *[accept] * 9) as port,
+        stream(port, feed_system.feed_url, other_authority.cert, folder=tmp_path) as running,
     ):
         assert running.process.stderr is not None
-        said = await asyncio.wait_for(running.process.stderr.readline(), WAIT_S)
+        first_line = await asyncio.wait_for(running.process.stderr.readline(), WAIT_S)
         code, out, _ = await running.ended(stop=True)
-    assert b"CERTIFICATE_VERIFY_FAILED" in said
+    assert b"CERTIFICATE_VERIFY_FAILED" in first_line
     assert code == EXIT_INTERRUPTED
     assert out.startswith("0 messages read")
-    assert heard == []
+    assert accepted == []
 
 
-async def test_what_is_missing_before_anything_is_carried_is_told_in_a_line(
+async def test_missing_credentials_and_authorities_are_reported_in_one_line(
     certificate: Certificate, tmp_path: Path
 ) -> None:
     nowhere = "ws://127.0.0.1:1"
@@ -375,12 +381,12 @@ async def test_what_is_missing_before_anything_is_carried_is_told_in_a_line(
         code, out, err = await running.ended()
     assert (code, out) == (EXIT_FAILED, "")
     assert err.startswith("overround feed: set ")
-    missing = tmp_path / "nobody.pem"
-    for words in (
+    missing = tmp_path / "missing.pem"
+    for arguments in (
         ("uof", "--amqp", "amqps://127.0.0.1:1/"),
         ("exchange", "--tls", "127.0.0.1:1"),
     ):
-        async with command(*words, "--ca-file", missing, folder=tmp_path) as running:
+        async with command(*arguments, "--ca-file", missing, folder=tmp_path) as running:
             code, out, err = await running.ended()
         assert (code, out) == (EXIT_WRONG_ARGUMENTS, "")
         assert err == f"overround feed: --ca-file: {missing}: No such file or directory\n"

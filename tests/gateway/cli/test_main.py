@@ -1,4 +1,4 @@
-"""The command line: every argument has an effect, a wrong one is named, no traceback is shown."""
+"""The command line: every argument has an effect, wrong ones are named, no traceback is shown."""
 
 import subprocess
 import sys
@@ -37,13 +37,13 @@ Overround = Callable[..., Done]
 def overround(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Overround:
-    """Run a command in a folder of its own."""
+    """Run a command in the test's own folder."""
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str | Path) -> Done:
         try:
             code = main([str(argument) for argument in arguments])
-        except SystemExit as ended:  # argparse ends so
+        except SystemExit as ended:  # argparse exits this way
             code = int(ended.code or 0)
         printed = capsys.readouterr()
         assert "Traceback" not in printed.err
@@ -52,7 +52,7 @@ def overround(
     return run
 
 
-# --- words ---------------------------------------------------------------------------------------
+# --- arguments ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -69,13 +69,13 @@ def overround(
         "asyncapi",
     ],
 )
-def test_every_command_explains_itself(overround: Overround, command: str) -> None:
+def test_every_command_has_a_help_text(overround: Overround, command: str) -> None:
     done = overround(*command.split(), "--help")
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith(f"usage: overround {command}".rstrip())
 
 
-def test_demo_help_shows_the_demos_own_options(overround: Overround) -> None:
+def test_help_of_the_demo_shows_its_options(overround: Overround) -> None:
     out = overround("demo", "--help").out
     assert all(option in out for option in ("--match", "--speed", "--resume", "--kill-minute"))
 
@@ -122,11 +122,11 @@ def test_wrong_arguments_are_named_and_nothing_is_done(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_version_is_the_packages(overround: Overround) -> None:
+def test_version_is_that_of_the_package(overround: Overround) -> None:
     assert overround("--version") == (0, "overround 0.1.0\n", "")
 
 
-# --- settings ------------------------------------------------------------------------------------
+# --- settings -------------------------------------------------------------------------------------
 
 
 def test_config_prints_the_settings_as_a_file_that_gives_them(
@@ -153,7 +153,7 @@ def test_wrong_setting_stops_every_command(
     assert list(tmp_path.iterdir()) == []
 
 
-# --- tokens --------------------------------------------------------------------------------------
+# --- tokens ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_token_carries_role_subject_account_and_expiry(
     assert before_s + 60 <= claims.exp <= int(time.time()) + 60
 
 
-def test_token_lasts_as_long_as_the_settings_say(
+def test_token_expires_after_the_configured_time(
     overround: Overround, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OVERROUND_TOKENS__SECRET", SECRET)
@@ -221,7 +221,7 @@ def test_light_commands_import_neither_ray_nor_kernels() -> None:
     subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, timeout=60)
 
 
-# --- journals ------------------------------------------------------------------------------------
+# --- journals -------------------------------------------------------------------------------------
 
 
 @pytest.fixture(params=["markets", "ledger"])
@@ -259,7 +259,9 @@ def test_sound_journal_is_shown_and_verified(overround: Overround, journal: Path
     assert "state of " in verified.out
 
 
-def test_one_segment_is_shown_and_walked(overround: Overround, journal: Path) -> None:
+def test_one_segment_is_shown_and_verified_without_replay(
+    overround: Overround, journal: Path
+) -> None:
     for path in segments(journal):
         assert overround("journal", "show", path).code == 0
         assert "nothing was replayed" in overround("journal", "verify", path).out
@@ -271,7 +273,7 @@ def test_limit_hides_rows_and_names_the_option(overround: Overround, journal: Pa
     assert "rows are not shown; a larger --limit shows more" in done.out
 
 
-def test_torn_journal_is_sound_and_says_what_the_next_start_cuts(
+def test_torn_journal_is_sound_and_its_torn_bytes_are_shown(
     overround: Overround, journal: Path
 ) -> None:
     last = segments(journal)[-1]
@@ -350,16 +352,16 @@ def test_closed_output_ends_the_printing_with_code_141_and_no_error() -> None:
     printing.stderr.close()
 
 
-# --- documents -----------------------------------------------------------------------------------
+# --- documents ------------------------------------------------------------------------------------
 
 
-def test_asyncapi_prints_the_document_that_is_kept(overround: Overround) -> None:
+def test_asyncapi_prints_the_document_in_the_tree(overround: Overround) -> None:
     done = overround("asyncapi")
-    kept = (OPENING.parent / "asyncapi.json").read_text(encoding="utf-8")
-    assert (done.code, done.out) == (0, kept)
+    stored = (OPENING.parent / "asyncapi.json").read_text(encoding="utf-8")
+    assert (done.code, done.out) == (0, stored)
 
 
-def test_example_opening_is_one() -> None:
+def test_example_opening_can_be_loaded() -> None:
     opening = load_opening(OPENING)
     assert [market.key for market in opening.markets] == ["wc22-64/1x2", "wc22-64/total?total=2.5"]
     assert [account.account for account in opening.accounts] == [7]

@@ -1,7 +1,7 @@
-"""A real RabbitMQ for tests: a process of its own on loopback, its files in a folder of the test.
+"""A RabbitMQ process for tests, on loopback, with its files in the test's folder.
 
-Nothing of the machine's own broker is touched: name, ports, port mapper, cookie and folders are all
-the test's, and both processes are ended by their ids.
+The machine's own broker is not touched: name, ports, port mapper, cookie and folders belong to the
+test, and both processes are ended by their ids.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from tests.gateway.feeds.certificate import Certificate
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 EPMD = Path("/usr/bin/epmd")
 FULL_SUITE = "CI_FULL_SUITE"
-"""Set where every test has to run: a broker that is missing is a failure then."""
+"""When set, a missing broker fails the tests instead of skipping them."""
 READY_S = 60.0
 ENDED_S = 20.0
 
@@ -33,13 +33,12 @@ def require_broker() -> None:
     if SERVER.exists() and EPMD.exists():
         return
     if os.environ.get(FULL_SUITE):
-        pytest.fail(f"{SERVER} is missing, and {FULL_SUITE} says that every test runs")
+        pytest.fail(f"{SERVER} is missing, and {FULL_SUITE} requires every test")
     pytest.skip("rabbitmq-server is not installed")
 
 
 class Broker:
-    """A broker that can be ended and started again on the same files; with a certificate it
-    listens for TLS as well."""
+    """A broker that restarts on the same files; with a certificate it listens for TLS as well."""
 
     def __init__(
         self, folder: Path, *, certificate: Certificate | None = None, password: str = "guest"
@@ -92,42 +91,42 @@ class Broker:
 
     @property
     def tls_url(self) -> str:
-        """The listener for TLS, without a password."""
+        """The address of the TLS listener, without a password."""
         return f"amqps://guest@127.0.0.1:{self.tls_port}/"
 
     def start(self) -> None:
-        """Start, and return when a client can connect."""
+        """Start the broker; return when a client can connect."""
         if self._epmd is None:
             self._epmd = self._spawn(EPMD, "-address", "127.0.0.1")
         self._server = self._spawn(SERVER)
         until_s = time.monotonic() + READY_S
         ports = [self.port, self.tls_port] if self._tls else [self.port]
         while not (all(map(_listens, ports)) and asyncio.run(_connects(self.url))):
-            assert self._server.poll() is None, self.said
-            assert time.monotonic() < until_s, self.said
+            assert self._server.poll() is None, self.output
+            assert time.monotonic() < until_s, self.output
             time.sleep(0.1)
 
     def stop(self) -> None:
-        """End the broker as a crash does; `start` may follow."""
+        """Kill the broker, as a crash would; `start` may follow."""
         if self._server is not None:
             _end(self._server)
             self._server = None
 
     def close(self) -> None:
-        """End everything."""
+        """Kill the broker and the port mapper."""
         self.stop()
         if self._epmd is not None:
             _end(self._epmd)
             self._epmd = None
 
     @property
-    def said(self) -> str:
-        return (self.folder / "said.txt").read_text(encoding="utf-8", errors="replace")[-4_000:]
+    def output(self) -> str:
+        return (self.folder / "output.txt").read_text(encoding="utf-8", errors="replace")[-4_000:]
 
-    def _spawn(self, *words: str | Path) -> "subprocess.Popen[bytes]":
-        with (self.folder / "said.txt").open("ab") as out:
+    def _spawn(self, *command: str | Path) -> "subprocess.Popen[bytes]":
+        with (self.folder / "output.txt").open("ab") as out:
             return subprocess.Popen(
-                words,
+                command,
                 env=self._env,
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
@@ -138,9 +137,9 @@ class Broker:
 
 
 @contextmanager
-def running_broker(folder: Path, **words: Any) -> Iterator[Broker]:
+def running_broker(folder: Path, **options: Any) -> Iterator[Broker]:
     require_broker()
-    broker = Broker(folder, **words)
+    broker = Broker(folder, **options)
     try:
         broker.start()
         yield broker
@@ -164,7 +163,7 @@ async def _connects(url: str) -> bool:
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
-    """End a process and all of its session, which is ours alone."""
+    """Kill a process and its session, which holds nothing else."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait(ENDED_S)

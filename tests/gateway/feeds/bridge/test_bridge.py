@@ -1,4 +1,4 @@
-"""The bridge between a source and a gateway: nothing is forgotten before it is obeyed."""
+"""The bridge acknowledges a message to its source only after its markets have applied it."""
 
 import asyncio
 import contextlib
@@ -25,12 +25,12 @@ from tests.gateway.price_gateway import token, until
 KEY = "cup-1/1x2"
 
 
-class Shelf:
+class KeepingSource:
     """A source that keeps every message until it is acknowledged."""
 
-    def __init__(self, bodies: Sequence[bytes], *, for_ever: bool = False) -> None:
+    def __init__(self, bodies: Sequence[bytes], *, endless: bool = False) -> None:
         self.left = dict(enumerate(bodies))
-        self.for_ever = for_ever
+        self.endless = endless
         self.given = 0
         self.requests: list[FeedRequest] = []
         self.closed = False
@@ -39,7 +39,7 @@ class Shelf:
         for number, body in list(self.left.items()):
             self.given += 1
             yield Incoming(body, number)
-        if self.for_ever:
+        if self.endless:
             await asyncio.Event().wait()
 
     async def acknowledge(self, receipts: Sequence[Any]) -> None:
@@ -54,14 +54,23 @@ class Shelf:
         self.closed = True
 
 
-def bridge(feed_system: FeedSystem, shelf: Shelf, *, feed: str = "tiny", **settings: Any) -> Bridge:
+def bridge(
+    feed_system: FeedSystem, source: KeepingSource, *, feed: str = "tiny", **settings: Any
+) -> Bridge:
     return Bridge(
-        transport=shelf,
+        transport=source,
         feed=feed,
         url=feed_system.feed_url,
         token=feed_token,
         settings=BridgeSettings(**settings),
     )
+
+
+def close_connections(feed_system: FeedSystem) -> None:
+    """Close every connection of the gateway."""
+    for listener in feed_system.gateway._listeners:
+        for connection in list(listener.connections):
+            connection.close(1001, "closed by the test")
 
 
 def stream(count: int) -> list[bytes]:
@@ -71,12 +80,12 @@ def stream(count: int) -> list[bytes]:
     ]
 
 
-async def test_a_source_is_carried_to_its_end_and_forgets_all_of_it(tmp_path: Path) -> None:
+async def test_source_is_carried_to_its_end_and_fully_acknowledged(tmp_path: Path) -> None:
     async with open_feed_system(tmp_path, gateway={}) as feed_system:
-        shelf = Shelf([*stream(300), b"nonsense"])
-        carrier = bridge(feed_system, shelf)
+        source = KeepingSource([*stream(300), b"nonsense"])
+        carrier = bridge(feed_system, source)
         await carrier.run()
-        assert (shelf.left, shelf.closed) == ({}, True)
+        assert (source.left, source.closed) == ({}, True)
         assert (carrier.counts.read, carrier.counts.answered, carrier.counts.refused) == (
             301,
         ) * 2 + (1,)
@@ -85,124 +94,124 @@ async def test_a_source_is_carried_to_its_end_and_forgets_all_of_it(tmp_path: Pa
         assert feed_system.pipeline.stats()["applied"] == 300
 
 
-async def test_nothing_is_forgotten_before_its_market_has_obeyed_it(tmp_path: Path) -> None:
+async def test_message_is_not_acknowledged_before_its_market_has_applied_it(tmp_path: Path) -> None:
     async with open_feed_system(tmp_path, gateway={}) as feed_system:
         await feed_system.push(odds("cup-0/1x2", 0, 0.5, 0.3, 0.2))
         feed_system.local_process("market-00000").freeze()
-        shelf = Shelf([odds("cup-0/1x2", at, status=-1) for at in range(1, 10)])
-        running = asyncio.create_task(bridge(feed_system, shelf).run())
+        source = KeepingSource([odds("cup-0/1x2", at, status=-1) for at in range(1, 10)])
+        running = asyncio.create_task(bridge(feed_system, source).run())
         await until(lambda: feed_system.pipeline.stats()["in_hand"] == 9)
-        assert len(shelf.left) == 9
+        assert len(source.left) == 9
         feed_system.local_process("market-00000").thaw()
         await running
-        assert shelf.left == {}
+        assert source.left == {}
 
 
-async def test_a_source_is_read_no_further_than_the_window(tmp_path: Path) -> None:
+async def test_source_is_read_no_further_than_the_window(tmp_path: Path) -> None:
     async with open_feed_system(tmp_path, gateway={}) as feed_system:
         await feed_system.push(odds("cup-0/1x2", 0, 0.5, 0.3, 0.2))
         feed_system.local_process("market-00000").freeze()
-        shelf = Shelf([odds("cup-0/1x2", at, status=-1) for at in range(1, 100)])
-        running = asyncio.create_task(bridge(feed_system, shelf, window=10).run())
+        source = KeepingSource([odds("cup-0/1x2", at, status=-1) for at in range(1, 100)])
+        running = asyncio.create_task(bridge(feed_system, source, window=10).run())
         await until(lambda: feed_system.pipeline.stats()["in_hand"] == 10)
-        assert shelf.given <= 11
+        assert source.given <= 11
         feed_system.local_process("market-00000").thaw()
         await running
         assert feed_system.pipeline.stats()["applied"] == 100
 
 
-async def test_a_killed_bridge_s_successor_sends_all_again_and_it_counts_once(
+async def test_messages_sent_again_after_a_killed_bridge_are_applied_once(
     tmp_path: Path,
 ) -> None:
-    async with open_feed_system(tmp_path / "calm", gateway={}) as feed_system:
-        await bridge(feed_system, Shelf(stream(200))).run()
-        calm = await feed_system.images()
+    async with open_feed_system(tmp_path / "no-faults", gateway={}) as feed_system:
+        await bridge(feed_system, KeepingSource(stream(200))).run()
+        expected = await feed_system.images()
     async with open_feed_system(tmp_path / "killed", gateway={}) as feed_system:
-        shelf = Shelf(stream(200))
-        first = asyncio.create_task(bridge(feed_system, shelf).run())
+        source = KeepingSource(stream(200))
+        first = asyncio.create_task(bridge(feed_system, source).run())
         await until(lambda: feed_system.pipeline.stats()["applied"] > 20)
         first.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await first
-        shelf = Shelf(stream(200))  # the broker gives again whatever was not acknowledged, or more
-        await bridge(feed_system, shelf).run()
-        assert shelf.left == {}
-        assert await feed_system.images() == calm
+        source = KeepingSource(
+            stream(200)
+        )  # a broker delivers at least the unacknowledged messages again
+        await bridge(feed_system, source).run()
+        assert source.left == {}
+        assert await feed_system.images() == expected
 
 
-async def test_a_lost_connection_has_what_was_not_answered_sent_again(tmp_path: Path) -> None:
+async def test_unanswered_messages_are_sent_again_after_a_lost_connection(tmp_path: Path) -> None:
     async with open_feed_system(tmp_path, gateway={}) as feed_system:
         await feed_system.push(odds("cup-0/1x2", 0, 0.5, 0.3, 0.2))
         feed_system.local_process("market-00000").freeze()
-        shelf = Shelf([odds("cup-0/1x2", at, status=-1) for at in range(1, 50)])
-        carrier = bridge(feed_system, shelf)
+        source = KeepingSource([odds("cup-0/1x2", at, status=-1) for at in range(1, 50)])
+        carrier = bridge(feed_system, source)
         running = asyncio.create_task(carrier.run())
         await until(lambda: feed_system.pipeline.stats()["in_hand"] == 49)
-        for link in [link for door in feed_system.gateway._listeners for link in door.links]:
-            link.close(1001, "the test says so")
+        close_connections(feed_system)
         await until(lambda: carrier.counts.connections == 2)
         feed_system.local_process("market-00000").thaw()
         await running
-        assert (shelf.left, carrier.counts.sent_again) == ({}, 49)
+        assert (source.left, carrier.counts.sent_again) == ({}, 49)
         assert feed_system.pipeline.stats()["applied"] == 50
         assert (await feed_system.images())["cup-0/1x2"].status is Status.SUSPENDED
 
 
-class Listener(JsonAdapter):
-    """Notes every message in the order in which it is taken."""
+class RecordingAdapter(JsonAdapter):
+    """Record every message in the order of receipt."""
 
-    heard: ClassVar[list[bytes]] = []
+    bodies: ClassVar[list[bytes]] = []
 
     def receive(self, body: bytes, *, at_ns: int) -> Any:
-        self.heard.append(body)
+        self.bodies.append(body)
         return super().receive(body, at_ns=at_ns)
 
 
-async def test_what_is_sent_again_comes_in_its_order_and_before_what_is_new(tmp_path: Path) -> None:
-    Listener.heard.clear()
-    async with open_feed_system(tmp_path, gateway={}, make_adapter=Listener) as feed_system:
+async def test_messages_sent_again_keep_their_order_and_precede_new_ones(tmp_path: Path) -> None:
+    RecordingAdapter.bodies.clear()
+    async with open_feed_system(tmp_path, gateway={}, make_adapter=RecordingAdapter) as feed_system:
         await feed_system.push(odds("cup-0/1x2", 0, 0.5, 0.3, 0.2))
         feed_system.local_process("market-00000").freeze()
         bodies = [odds("cup-0/1x2", at, status=-1) for at in range(1, 500)]
-        carrier = bridge(feed_system, Shelf(bodies), pushes_max=2)
+        carrier = bridge(feed_system, KeepingSource(bodies), pushes_max=2)
         running = asyncio.create_task(carrier.run())
-        await until(lambda: len(Listener.heard) == 2 * PUSH_BODIES_MAX + 1)
-        for link in [link for door in feed_system.gateway._listeners for link in door.links]:
-            link.close(1001, "the test says so")
+        await until(lambda: len(RecordingAdapter.bodies) == 2 * PUSH_BODIES_MAX + 1)
+        close_connections(feed_system)
         await until(lambda: carrier.counts.connections == 2)
         feed_system.local_process("market-00000").thaw()
         await running
-        assert Listener.heard[-499:] == bodies
+        assert RecordingAdapter.bodies[-499:] == bodies
 
 
-async def test_wishes_are_granted_once_and_reported(tmp_path: Path) -> None:
+async def test_recovery_request_is_made_once_and_reported(tmp_path: Path) -> None:
     async with open_feed_system(tmp_path, gateway={}) as feed_system:
-        shelf = Shelf([recover(1_000, 3)], for_ever=True)
-        carrier = bridge(feed_system, shelf)
+        source = KeepingSource([recover(1_000, 3)], endless=True)
+        carrier = bridge(feed_system, source)
         running = asyncio.create_task(carrier.run())
         await until(lambda: carrier.counts.requests == 1)
         await until(lambda: feed_system.pipeline.stats()["requests"] == 0)
         carrier.stop()
         await running
-        assert [(request.after_ms, request.request_id) for request in shelf.requests] == [
+        assert [(request.after_ms, request.request_id) for request in source.requests] == [
             (1_000, 3)
         ]
 
 
-async def test_a_bridge_that_is_stopped_waits_for_what_is_on_its_way(tmp_path: Path) -> None:
+async def test_stopped_bridge_waits_for_messages_in_flight(tmp_path: Path) -> None:
     async with open_feed_system(tmp_path, gateway={}) as feed_system:
-        shelf = Shelf(stream(50), for_ever=True)
-        carrier = bridge(feed_system, shelf)
+        source = KeepingSource(stream(50), endless=True)
+        carrier = bridge(feed_system, source)
         running = asyncio.create_task(carrier.run())
         await until(lambda: carrier.counts.read == 50)
         await until(lambda: not carrier._to_send)
         carrier.stop()
         await running
-        assert shelf.left == {}
+        assert source.left == {}
 
 
-class Spring(Shelf):
-    """A source that never runs dry."""
+class EndlessSource(KeepingSource):
+    """A source without a last message."""
 
     async def messages(self) -> AsyncIterator[Incoming]:
         at = 1
@@ -213,30 +222,30 @@ class Spring(Shelf):
             at += 1
 
 
-async def test_a_bridge_that_is_stopped_sends_nothing_more_and_waits_no_longer_than_it_may(
+async def test_stopped_bridge_sends_nothing_more_and_waits_at_most_last_answers_s(
     tmp_path: Path,
 ) -> None:
     async with open_feed_system(tmp_path, gateway={}) as feed_system:
         await feed_system.push(odds("cup-0/1x2", 0, 0.5, 0.3, 0.2))
         feed_system.local_process("market-00000").freeze()
-        shelf = Spring([])
-        carrier = bridge(feed_system, shelf, last_answers_s=0.3)
+        source = EndlessSource([])
+        carrier = bridge(feed_system, source, last_answers_s=0.3)
         running = asyncio.create_task(carrier.run())
         await until(lambda: feed_system.pipeline.stats()["in_hand"] > 20)
         carrier.stop()
         async with asyncio.timeout(10):
             await running
-        assert (carrier.counts.answered, shelf.closed) == (0, True)
-        assert len(shelf.left) >= carrier.counts.read
+        assert (carrier.counts.answered, source.closed) == (0, True)
+        assert len(source.left) >= carrier.counts.read
         feed_system.local_process("market-00000").thaw()
 
 
-async def test_a_bridge_that_is_stopped_under_load_ends_with_the_answers_it_awaited(
+async def test_bridge_stopped_under_load_ends_with_every_answer(
     tmp_path: Path,
 ) -> None:
     async with open_feed_system(tmp_path, gateway={}) as feed_system:
-        shelf = Spring([])
-        carrier = bridge(feed_system, shelf, last_answers_s=60)
+        source = EndlessSource([])
+        carrier = bridge(feed_system, source, last_answers_s=60)
         running = asyncio.create_task(carrier.run())
         await until(lambda: carrier.counts.answered > 100)
         carrier.stop()
@@ -246,70 +255,94 @@ async def test_a_bridge_that_is_stopped_under_load_ends_with_the_answers_it_awai
         assert feed_system.pipeline.stats()["in_hand"] == 0
 
 
-async def test_a_bridge_without_a_gateway_is_stopped_at_once(unused_tcp_port: int) -> None:
+async def test_bridge_without_a_gateway_stops_at_once(unused_tcp_port: int) -> None:
     nowhere = f"ws://127.0.0.1:{unused_tcp_port}"
-    lonely = Bridge(transport=Shelf(stream(1)), feed="tiny", url=nowhere, token=feed_token)
-    running = asyncio.create_task(lonely.run())
-    await until(lambda: lonely.counts.read == 1)
-    lonely.stop()
+    carrier = Bridge(transport=KeepingSource(stream(1)), feed="tiny", url=nowhere, token=feed_token)
+    running = asyncio.create_task(carrier.run())
+    await until(lambda: carrier.counts.read == 1)
+    carrier.stop()
     async with asyncio.timeout(30):
         await running
 
 
-async def test_a_word_to_the_source_that_died_with_it_ends_nothing(tmp_path: Path) -> None:
-    class Gone(Shelf):
+async def test_cancelled_acknowledgement_does_not_end_the_bridge(tmp_path: Path) -> None:
+    class LostSource(KeepingSource):
         async def acknowledge(self, receipts: Sequence[Any]) -> None:
             await super().acknowledge(receipts)
-            raise asyncio.CancelledError  # what a broker's client says to a lost connection
+            raise asyncio.CancelledError  # as a broker's client does on a lost connection
 
     async with open_feed_system(tmp_path, gateway={}) as feed_system:
-        shelf = Gone(stream(20))
-        await bridge(feed_system, shelf).run()
-        assert shelf.left == {}
+        source = LostSource(stream(20))
+        await bridge(feed_system, source).run()
+        assert source.left == {}
 
 
-async def test_a_message_that_no_gateway_would_take_is_dropped_and_counted(tmp_path: Path) -> None:
+async def test_message_over_the_gateways_bound_is_dropped_and_counted(tmp_path: Path) -> None:
     async with open_feed_system(tmp_path, gateway={}) as feed_system:
-        shelf = Shelf([b"x" * (FEED_BODY_BYTES_MAX + 1), *stream(1)])
-        carrier = bridge(feed_system, shelf)
+        source = KeepingSource([b"x" * (FEED_BODY_BYTES_MAX + 1), *stream(1)])
+        carrier = bridge(feed_system, source)
         await carrier.run()
-        assert (shelf.left, carrier.counts.too_long, carrier.counts.answered) == ({}, 1, 1)
+        assert (source.left, carrier.counts.too_long, carrier.counts.answered) == ({}, 1, 1)
 
 
-async def test_what_ends_a_source_is_told_after_all_it_gave_is_obeyed(tmp_path: Path) -> None:
-    class Torn(Shelf):
+async def test_error_of_a_source_is_raised_after_its_messages_are_applied(tmp_path: Path) -> None:
+    class FailingSource(KeepingSource):
         async def messages(self) -> AsyncIterator[Incoming]:
             async for message in super().messages():
                 yield message
-            raise OSError("torn")
+            raise OSError("disk failed")
 
     async with open_feed_system(tmp_path, gateway={}) as feed_system:
-        shelf = Torn(stream(20))
-        with pytest.raises(OSError, match="torn"):
-            await bridge(feed_system, shelf).run()
-        assert shelf.left == {}
+        source = FailingSource(stream(20))
+        with pytest.raises(OSError, match="disk failed"):
+            await bridge(feed_system, source).run()
+        assert source.left == {}
 
 
-async def test_a_gateway_that_refuses_for_good_ends_the_bridge_with_its_words(
+async def test_refusal_for_good_ends_the_bridge_with_the_gateways_reason(
     tmp_path: Path,
 ) -> None:
     async with open_feed_system(tmp_path, gateway={}) as feed_system:
         with pytest.raises(BridgeError, match="there are: tiny"):
-            await bridge(feed_system, Shelf(stream(1)), feed="other").run()
+            await bridge(feed_system, KeepingSource(stream(1)), feed="other").run()
         stranger = Bridge(
-            transport=Shelf(stream(1)), feed="tiny", url=feed_system.feed_url, token=token
+            transport=KeepingSource(stream(1)), feed="tiny", url=feed_system.feed_url, token=token
         )
         with pytest.raises(BridgeError, match="403"):
             await stranger.run()
 
 
-async def test_a_bridge_without_a_gateway_gives_up_when_told_to(unused_tcp_port: int) -> None:
-    lonely = Bridge(
-        transport=Shelf(stream(1)),
+async def test_bridge_without_a_gateway_ends_after_give_up_s(unused_tcp_port: int) -> None:
+    carrier = Bridge(
+        transport=KeepingSource(stream(1)),
         feed="tiny",
         url=f"ws://127.0.0.1:{unused_tcp_port}",
         token=feed_token,
         settings=BridgeSettings(give_up_s=0.25),
     )
     with pytest.raises(BridgeError, match="no gateway at"):
-        await lonely.run()
+        await carrier.run()
+
+
+class DelayRecorder(Bridge):
+    """A bridge that records its delays instead of sleeping."""
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.delays: list[float] = []
+
+    async def _pause(self, seconds: float) -> None:
+        self.delays.append(seconds)
+
+
+async def test_delays_double_from_a_tenth_of_a_second_to_five(unused_tcp_port: int) -> None:
+    carrier = DelayRecorder(
+        transport=KeepingSource(stream(1)),
+        feed="tiny",
+        url=f"ws://127.0.0.1:{unused_tcp_port}",
+        token=feed_token,
+        settings=BridgeSettings(give_up_s=20.0),
+    )
+    with pytest.raises(BridgeError, match="no gateway at"):
+        await carrier.run()
+    assert carrier.delays == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 5.0])

@@ -1,4 +1,4 @@
-"""What a feed brings is written down as it comes, and reads back as the same messages."""
+"""A recording holds a feed's messages as they arrived, and reads back as the same messages."""
 
 import logging
 from collections.abc import AsyncIterator, Sequence
@@ -18,8 +18,8 @@ ALIVE = b'<alive product="1"\n  timestamp="5" subscribed="1"/>\n'
 STOP = b'<bet_stop event_id="sr:match:1" product="1" timestamp="6" groups="all"/>'
 
 
-class Broker:
-    """A source of two messages that remembers what it was told."""
+class TwoMessages:
+    """A source of two messages that records its acknowledgements and requests."""
 
     def __init__(self) -> None:
         self.acknowledged: list[Any] = []
@@ -41,9 +41,9 @@ class Broker:
         self.closed = True
 
 
-async def test_messages_pass_unchanged_and_are_kept_one_a_line(tmp_path: Path) -> None:
+async def test_messages_pass_unchanged_and_are_recorded_one_per_line(tmp_path: Path) -> None:
     path = tmp_path / "kept.xml"
-    recorder = Recorder(Broker(), path)
+    recorder = Recorder(TwoMessages(), path)
     assert [message async for message in recorder.messages()] == [
         Incoming(ALIVE, 1),
         Incoming(STOP, 2),
@@ -54,45 +54,45 @@ async def test_messages_pass_unchanged_and_are_kept_one_a_line(tmp_path: Path) -
     assert recorder.written == 2
 
 
-async def test_what_the_transport_says_itself_passes_and_is_not_kept(tmp_path: Path) -> None:
-    class Anew(Broker):
+async def test_messages_of_the_transport_itself_pass_and_are_not_recorded(tmp_path: Path) -> None:
+    class Restarted(TwoMessages):
         async def messages(self) -> AsyncIterator[Incoming]:
             yield Incoming(SUBSCRIPTION_STARTED)
             yield Incoming(STOP, 2)
 
     path = tmp_path / "kept.xml"
-    recorder = Recorder(Anew(), path)
+    recorder = Recorder(Restarted(), path)
     passed = [message.body async for message in recorder.messages()]
     await recorder.close()
     assert passed == [SUBSCRIPTION_STARTED, STOP]
     assert [recorded.body for recorded in read_messages(path)] == [STOP]
 
 
-async def test_a_recording_goes_on_where_the_last_one_ended(tmp_path: Path) -> None:
+async def test_recording_appends_to_an_existing_file(tmp_path: Path) -> None:
     path = tmp_path / "kept.xml"
     for _ in range(2):
-        recorder = Recorder(Broker(), path)
+        recorder = Recorder(TwoMessages(), path)
         assert len([message async for message in recorder.messages()]) == 2
         await recorder.close()
-    again = FileTransport(path, kind="uof")
-    assert len([message async for message in again.messages()]) == 4
+    replayed = FileTransport(path, kind="uof")
+    assert len([message async for message in replayed.messages()]) == 4
 
 
-async def test_the_source_hears_everything_else_as_before(tmp_path: Path) -> None:
-    broker = Broker()
-    recorder = Recorder(broker, tmp_path / "kept.xml")
+async def test_acknowledgements_requests_and_the_end_reach_the_source(tmp_path: Path) -> None:
+    source = TwoMessages()
+    recorder = Recorder(source, tmp_path / "kept.xml")
     request = FeedRequest(feed="uof", producer=1, after_ms=0, request_id=7)
     await recorder.acknowledge([1, 2])
     assert await recorder.request(request)
     await recorder.close()
     await recorder.close()
-    assert (broker.acknowledged, broker.requests, broker.closed) == ([1, 2], [request], True)
+    assert (source.acknowledged, source.requests, source.closed) == ([1, 2], [request], True)
 
 
-async def test_a_full_disk_ends_the_recording_and_not_the_feed(
+async def test_full_disk_ends_the_recording_and_not_the_feed(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    recorder = Recorder(Broker(), Path("/dev/full"))
+    recorder = Recorder(TwoMessages(), Path("/dev/full"))
     with caplog.at_level(logging.ERROR, logger="overround.bridge"):
         passed = [message async for message in recorder.messages()]
         await recorder.acknowledge([1])
@@ -101,6 +101,6 @@ async def test_a_full_disk_ends_the_recording_and_not_the_feed(
     assert "the recording ends" in caplog.text
 
 
-def test_a_file_that_cannot_be_opened_is_said_at_once(tmp_path: Path) -> None:
+def test_file_that_cannot_be_opened_raises_at_once(tmp_path: Path) -> None:
     with pytest.raises(IsADirectoryError):
-        Recorder(Broker(), tmp_path)
+        Recorder(TwoMessages(), tmp_path)

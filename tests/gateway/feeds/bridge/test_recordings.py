@@ -1,4 +1,4 @@
-"""Recordings are read whole, in order, however they are packed, and damage is told at its place."""
+"""Recordings are read in order, however they are compressed, and damage is located."""
 
 import bz2
 import gzip
@@ -42,7 +42,7 @@ def written(path: Path, content: bytes) -> Path:
 
 
 def sound_part(path: Path) -> tuple[list[Recorded], RecordingDamagedError]:
-    """What can be read of a damaged recording, and the damage."""
+    """Return the readable messages of a damaged recording, and the damage."""
     found: list[Recorded] = []
     with pytest.raises(RecordingDamagedError) as caught:
         found.extend(read_messages(path))
@@ -60,7 +60,7 @@ def reading(path: Path) -> tuple[list[bytes], RecordingDamagedError | None]:
 
 @PACKED
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"], ids=["lf", "crlf"])
-def test_lines_come_back_whatever_the_packing(
+def test_lines_are_read_whatever_the_compression(
     tmp_path: Path, pack: Callable[[bytes], bytes], end: bytes
 ) -> None:
     path = written(tmp_path / "recording.of-any-name", pack(end.join(LINES)))
@@ -82,7 +82,7 @@ async def test_damage_is_raised_after_the_last_sound_message(tmp_path: Path) -> 
 
     async def read() -> None:
         async for one in messages(path):
-            found.append(one.body)  # noqa: PERF401 - what came before the damage is wanted
+            found.append(one.body)  # noqa: PERF401 - the messages before the damage are needed
 
     with pytest.raises(RecordingDamagedError, match=r"a\.gz: the compressed data is truncated"):
         await read()
@@ -93,11 +93,11 @@ async def test_damage_is_raised_after_the_last_sound_message(tmp_path: Path) -> 
 @pytest.mark.parametrize("pack", [gzip.compress, bz2.compress], ids=["gzip", "bzip2"])
 @given(cut=st.floats(0.0, 0.999))
 @settings(max_examples=25, deadline=None)
-def test_packed_file_cut_anywhere_gives_what_is_whole_and_says_where_it_ended(
+def test_truncated_file_yields_its_complete_messages_and_the_place_of_the_end(
     tmp_path_factory: pytest.TempPathFactory, pack: Callable[[bytes], bytes], cut: float
 ) -> None:
-    noise = random.Random(7)
-    lines = [b'{"op":"mcm","pt":%d}' % noise.getrandbits(40) for _ in range(2_000)]
+    rng = random.Random(7)
+    lines = [b'{"op":"mcm","pt":%d}' % rng.getrandbits(40) for _ in range(2_000)]
     packed = pack(b"\n".join(lines) + b"\n")
     end = max(4, int(len(packed) * cut))
     path = written(tmp_path_factory.mktemp("cut") / "a", packed[:end])
@@ -124,7 +124,7 @@ def test_line_past_its_bound_ends_the_file(tmp_path: Path, monkeypatch: pytest.M
     assert "message over 1000 bytes" in str(damage)
 
 
-def test_small_file_that_unpacks_without_end_is_stopped_at_the_bound(
+def test_small_file_that_expands_past_the_bound_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(recordings, "MESSAGE_BYTES_MAX", 1 << 20)
@@ -140,7 +140,7 @@ DOCUMENT = (
 )
 
 
-def test_folder_of_xml_is_one_message_a_file_by_name(tmp_path: Path) -> None:
+def test_xml_files_of_a_folder_are_one_message_each_in_the_order_of_names(tmp_path: Path) -> None:
     for name, at_ms in (("b.xml", 5), ("a.xml", 9), (".hidden", 1)):
         written(tmp_path / name, DOCUMENT % at_ms)
     (tmp_path / "folder").mkdir()
@@ -183,7 +183,7 @@ def test_exchange_files_of_one_folder_are_merged_by_time(tmp_path: Path) -> None
     assert [one.at_ms for one in read_messages(tmp_path)] == [1, 2, 4, 5, 6]
 
 
-def test_damage_in_one_file_does_not_cost_the_others_their_messages(tmp_path: Path) -> None:
+def test_damage_in_one_file_leaves_the_messages_of_the_others(tmp_path: Path) -> None:
     written(tmp_path / "a", gzip.compress(b'{"pt":1}\n')[:-4])
     written(tmp_path / "b", b'{"pt":2}\n{"pt":4}\n')
     found, damage = sound_part(tmp_path)
@@ -191,7 +191,7 @@ def test_damage_in_one_file_does_not_cost_the_others_their_messages(tmp_path: Pa
     assert damage.path == tmp_path / "a"
 
 
-def test_what_is_no_recording_is_refused_by_name(tmp_path: Path) -> None:
+def test_path_that_is_no_recording_is_named(tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match="No such file"):
         kind_of(tmp_path / "none")
     with pytest.raises(RecordingError, match="no files"):

@@ -1,4 +1,4 @@
-"""An exchange of the tests' own: books that move by chance, told as images and differences."""
+"""Build an exchange's messages, and simulate one market as images and differences."""
 
 import json
 import random
@@ -34,11 +34,11 @@ UNREAD = {
     "timezone": "GMT",
     "turnInPlayEnabled": True,
 }
-"""Fields of a definition that mean nothing to us; other readers insist on them."""
+"""Fields of a definition that the engine ignores; betfairlightweight requires them."""
 
 
 def ladder_prices() -> list[float]:
-    """Every price of the exchange's ladder, from 1.01 to 1000."""
+    """Return every price of the exchange's ladder, from 1.01 to 1000."""
     prices, price = [], 1.01
     for top, step in STEPS:
         while price < top - 1e-9:
@@ -51,20 +51,20 @@ def ladder_prices() -> list[float]:
 PRICES = ladder_prices()
 
 
-def line(**words: Any) -> bytes:
-    return json.dumps(words, separators=(",", ":")).encode()
+def line(**fields: Any) -> bytes:
+    return json.dumps(fields, separators=(",", ":")).encode()
 
 
-def mcm(*changes: dict[str, Any], pt: int, clk: str = "c", **words: Any) -> bytes:
-    body = {"op": "mcm", "clk": clk, "pt": pt, **words}
+def mcm(*changes: dict[str, Any], pt: int, clk: str = "c", **fields: Any) -> bytes:
+    body = {"op": "mcm", "clk": clk, "pt": pt, **fields}
     return line(**body, **({"mc": list(changes)} if changes else {}))
 
 
-def runner(number: int, status: str = "ACTIVE", **words: Any) -> dict[str, Any]:
-    return {"id": number, "status": status, "sortPriority": number, **words}
+def runner(number: int, status: str = "ACTIVE", **fields: Any) -> dict[str, Any]:
+    return {"id": number, "status": status, "sortPriority": number, **fields}
 
 
-def definition(*runners: dict[str, Any], status: str = "OPEN", **words: Any) -> dict[str, Any]:
+def definition(*runners: dict[str, Any], status: str = "OPEN", **fields: Any) -> dict[str, Any]:
     return {
         "status": status,
         "eventId": "77",
@@ -78,20 +78,20 @@ def definition(*runners: dict[str, Any], status: str = "OPEN", **words: Any) -> 
         "runners": list(runners),
         "numberOfActiveRunners": len(runners),
         **UNREAD,
-        "someday": {"a": "field we do not know"},
-        **words,
+        "someday": {"a": "field that is unknown"},
+        **fields,
     }
 
 
-def quoted(number: int, probability: float, *, size: float = 50.0, **words: Any) -> dict[str, Any]:
-    """A runner change to one best price on each side of a probability."""
+def quoted(number: int, probability: float, *, size: float = 50.0, **fields: Any) -> dict[str, Any]:
+    """Return a runner change with one best price on each side of a probability."""
     back = max(price for price in PRICES if 1.0 / price > probability)
     lay = min(price for price in PRICES if 1.0 / price < probability)
-    return {"id": number, "batb": [[0, back, size]], "batl": [[0, lay, size]], **words}
+    return {"id": number, "batb": [[0, back, size]], "batl": [[0, lay, size]], **fields}
 
 
 class Exchange:
-    """One market's true books, and the messages that tell how they move."""
+    """One market's true order books, and the messages that change them."""
 
     def __init__(self, seed: int, *, market_id: str = "1.5", runners: int = 2) -> None:
         self.rng = random.Random(seed)
@@ -111,7 +111,7 @@ class Exchange:
         return price, 0 if gone else round(self.rng.uniform(2.0, 900.0), 2)
 
     def image(self) -> bytes:
-        """The whole market, as it stands."""
+        """Return the whole market as it is now."""
         names = [runner(number, name=f"Runner {number}") for number in self.numbers]
         changes = [
             {"id": number, side: [list(level) for level in levels.items()]}
@@ -123,7 +123,7 @@ class Exchange:
         return mcm(market | ({"rc": changes} if changes else {}), pt=self.pt, clk=str(self.pt))
 
     def move(self) -> bytes:
-        """Let the market move once, and tell the difference."""
+        """Move the market once at random; return the difference."""
         self.pt += self.rng.randrange(20, 4_000)
         changes = []
         for number in self.rng.sample(self.numbers, 1 + (self.rng.random() < 0.2)):
@@ -146,6 +146,6 @@ class Exchange:
 
 
 def recording(*, seed: int, messages: int) -> list[bytes]:
-    """A seeded market's messages: an image, then differences."""
+    """Return a seeded market's messages: an image, then differences."""
     exchange = Exchange(seed)
     return [exchange.image(), *(exchange.move() for _ in range(messages - 1))]

@@ -1,4 +1,4 @@
-"""An exchange of the tests' own on a real TLS socket, playing one part on each connection."""
+"""An exchange for tests on a real TLS socket; each connection runs the next of its scripts."""
 
 import asyncio
 import contextlib
@@ -15,46 +15,46 @@ KEYS = Credentials(app_key="key-of-ours", session="token-of-ours")
 
 
 class Peer:
-    """One accepted connection, seen from the exchange."""
+    """The exchange's side of one accepted connection."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer
         self.name = str(writer.get_extra_info("peername")[1])
 
-    async def heard(self) -> dict[str, Any]:
+    async def receive(self) -> dict[str, Any]:
         sent = await self.reader.readuntil(b"\r\n")
-        words: dict[str, Any] = json.loads(sent)
-        return words
+        message: dict[str, Any] = json.loads(sent)
+        return message
 
-    async def say(self, body: bytes) -> None:
+    async def send(self, body: bytes) -> None:
         self.writer.write(body + b"\r\n")
         await self.writer.drain()
 
-    async def welcome(self) -> dict[str, Any]:
-        """Greet, let in, and return the subscription that is asked for."""
-        await self.say(line(op="connection", connectionId=self.name))
-        login = await self.heard()
+    async def accept(self) -> dict[str, Any]:
+        """Greet, authenticate, and return the subscription that is requested."""
+        await self.send(line(op="connection", connectionId=self.name))
+        login = await self.receive()
         assert (login["appKey"], login["session"]) == (KEYS.app_key, KEYS.session)
-        await self.say(line(op="status", id=login["id"], statusCode="SUCCESS"))
-        asked = await self.heard()
-        await self.say(line(op="status", id=asked["id"], statusCode="SUCCESS"))
-        return asked
+        await self.send(line(op="status", id=login["id"], statusCode="SUCCESS"))
+        subscription = await self.receive()
+        await self.send(line(op="status", id=subscription["id"], statusCode="SUCCESS"))
+        return subscription
 
 
-Part = Callable[[Peer], Awaitable[None]]
+Script = Callable[[Peer], Awaitable[None]]
 
 
 @contextlib.asynccontextmanager
-async def exchange(certificate: Certificate, *parts: Part) -> AsyncIterator[int]:
-    """A TLS server that plays one part on each connection; yields its port."""
+async def exchange(certificate: Certificate, *scripts: Script) -> AsyncIterator[int]:
+    """Run a TLS server whose n-th connection runs the n-th script; yield its port."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*certificate)
-    to_play = list(parts)
+    waiting = list(scripts)
     failures: list[BaseException] = []
 
-    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def run_script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            await to_play.pop(0)(Peer(reader, writer))
+            await waiting.pop(0)(Peer(reader, writer))
         except (OSError, asyncio.IncompleteReadError):
             pass
         except BaseException as error:
@@ -62,7 +62,7 @@ async def exchange(certificate: Certificate, *parts: Part) -> AsyncIterator[int]
         finally:
             writer.close()
 
-    server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=context)
+    server = await asyncio.start_server(run_script, "127.0.0.1", 0, ssl=context)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
@@ -71,15 +71,15 @@ async def exchange(certificate: Certificate, *parts: Part) -> AsyncIterator[int]
     assert failures == []
 
 
-def refusing(code: str) -> Part:
-    """Return the part of an exchange that lets nobody in, and says their own words back."""
+def refusing(code: str) -> Script:
+    """Return a script that refuses the login and repeats its session token in the error."""
 
     async def refuse(peer: Peer) -> None:
-        await peer.say(line(op="connection", connectionId=peer.name))
-        login = await peer.heard()
-        words = f"{login['session']} is not known"
-        await peer.say(
-            line(op="status", id=1, statusCode="FAILURE", errorCode=code, errorMessage=words)
+        await peer.send(line(op="connection", connectionId=peer.name))
+        login = await peer.receive()
+        text = f"{login['session']} is not known"
+        await peer.send(
+            line(op="status", id=1, statusCode="FAILURE", errorCode=code, errorMessage=text)
         )
 
     return refuse

@@ -1,4 +1,4 @@
-"""The stream's books: images replace, differences move, nonsense changes nothing."""
+"""The stream's order books: images replace, differences change, bad input changes nothing."""
 
 import json
 from itertools import pairwise
@@ -12,6 +12,7 @@ from gateway.feeds.exchange.messages import MESSAGE_BYTES_MAX, RUNNERS_MAX
 from gateway.feeds.exchange.order_book import (
     LEVELS_MAX,
     PLACES_MAX,
+    Ladder,
     PricePoint,
     StreamOrderBooks,
     price_points,
@@ -36,8 +37,8 @@ def fed(*lines: bytes, book: StreamOrderBooks | None = None) -> StreamOrderBooks
     return book
 
 
-def change(**words: Any) -> dict[str, Any]:
-    return {"id": M, **words}
+def change(**fields: Any) -> dict[str, Any]:
+    return {"id": M, **fields}
 
 
 def image(*changes: dict[str, Any]) -> dict[str, Any]:
@@ -56,12 +57,12 @@ def test_image_then_differences_make_the_book() -> None:
     assert book.markets[M].published_ms == 2
 
 
-def test_size_zero_of_an_unknown_level_means_nothing() -> None:
+def test_size_zero_of_an_unknown_level_changes_nothing() -> None:
     book = fed(mcm(image({"id": 1, "atb": [[2.0, 0]]}), pt=1))
     assert book.markets[M].runners[1].backs() == ()
 
 
-def test_img_replaces_the_market_and_keeps_a_definition_it_does_not_bring() -> None:
+def test_img_replaces_the_market_but_keeps_a_definition_that_it_lacks() -> None:
     book = fed(
         mcm(image({"id": 1, "atb": [[2.0, 10]]}), pt=1),
         mcm(change(img=True, rc=[{"id": 2, "atl": [[3.0, 1]]}]), pt=2),
@@ -82,9 +83,9 @@ def test_best_offers_are_kept_by_level() -> None:
     assert first.best_lays(3) == ((2.1, 7.0),)
 
 
-def test_offers_as_displayed_come_before_raw_ones_and_best_before_full_depth() -> None:
-    words = {"atb": [[1.9, 1]], "batb": [[0, 1.9, 1]], "bdatb": [[0, 1.95, 2]]}
-    first = fed(mcm(image({"id": 1, **words}), pt=1)).markets[M].runners[1]
+def test_displayed_offers_precede_raw_ones_and_best_offers_precede_full_depth() -> None:
+    sides = {"atb": [[1.9, 1]], "batb": [[0, 1.9, 1]], "bdatb": [[0, 1.95, 2]]}
+    first = fed(mcm(image({"id": 1, **sides}), pt=1)).markets[M].runners[1]
     assert first.best_backs(3) == ((1.95, 2.0),)
     assert first.backs() == ((1.9, 1.0),)
 
@@ -97,13 +98,13 @@ def test_empty_traded_volume_clears_it() -> None:
     assert book.markets[M].runners[1].trd.ranked() == ()
 
 
-def test_starting_prices_may_be_words() -> None:
+def test_starting_prices_may_be_text() -> None:
     book = fed(mcm(image({"id": 1, "spn": "NaN", "spf": 3.4}), pt=1))
     first = book.markets[M].runners[1]
     assert (first.near, first.far) == ("NaN", 3.4)
 
 
-def test_handicaps_are_runners_of_their_own() -> None:
+def test_each_handicap_of_a_selection_is_its_own_runner() -> None:
     book = fed(
         mcm(image({"id": 1, "hc": -1.5, "atb": [[2, 1]]}, {"id": 1, "hc": 0, "ltp": 5}), pt=1)
     )
@@ -134,14 +135,14 @@ def other(market_id: str) -> dict[str, Any]:
     return image() | {"id": market_id}
 
 
-def test_whole_image_forgets_the_markets_it_leaves_out() -> None:
+def test_complete_image_removes_the_markets_that_it_lacks() -> None:
     book = fed(mcm(other("1.1"), other("1.2"), pt=1, ct="SUB_IMAGE"))
-    heard = book.receive(mcm(other("1.2"), pt=2, ct="SUB_IMAGE"))
-    assert heard.gone == ("1.1",)
+    update = book.receive(mcm(other("1.2"), pt=2, ct="SUB_IMAGE"))
+    assert update.gone == ("1.1",)
     assert list(book.markets) == ["1.2"]
 
 
-def test_image_in_segments_forgets_only_at_its_end() -> None:
+def test_segmented_image_removes_markets_only_at_its_end() -> None:
     book = fed(mcm(other("1.1"), other("1.2"), other("1.3"), pt=1, ct="SUB_IMAGE"))
     parts = [
         book.receive(mcm(other(name), pt=2, ct="SUB_IMAGE", segmentType=part))
@@ -152,23 +153,23 @@ def test_image_in_segments_forgets_only_at_its_end() -> None:
     assert sorted(book.markets) == ["1.2", "1.3", "1.4"]
 
 
-def test_whole_image_replaces_even_without_img() -> None:
+def test_complete_image_replaces_a_market_even_without_img() -> None:
     book = fed(mcm(image({"id": 1, "atb": [[2.0, 10]]}), pt=1))
     bare = {key: value for key, value in image({"id": 1, "atl": [[3, 1]]}).items() if key != "img"}
     fed(mcm(bare, pt=2, ct="SUB_IMAGE"), book=book)
     assert book.markets[M].runners[1].backs() == ()
 
 
-def test_resumed_difference_leaves_the_others_alone() -> None:
+def test_resumed_difference_keeps_the_other_markets() -> None:
     book = fed(mcm(other("1.1"), other("1.2"), pt=1, ct="SUB_IMAGE"))
-    heard = book.receive(mcm({"id": "1.1", "tv": 5}, pt=2, ct="RESUB_DELTA"))
-    assert (heard.gone, sorted(book.markets)) == ((), ["1.1", "1.2"])
+    update = book.receive(mcm({"id": "1.1", "tv": 5}, pt=2, ct="RESUB_DELTA"))
+    assert (update.gone, sorted(book.markets)) == ((), ["1.1", "1.2"])
 
 
 # --- bounds ---------------------------------------------------------------------------------------
 
 
-def test_past_markets_max_the_first_closed_goes_else_the_new_one_is_refused() -> None:
+def test_past_markets_max_the_first_closed_is_removed_or_the_new_one_refused() -> None:
     book = StreamOrderBooks(markets_max=2)
     fed(mcm(other("1.1"), other("1.2"), other("1.3"), pt=1), book=book)
     assert (list(book.markets), book.counts.markets_refused) == (["1.1", "1.2"], 1)
@@ -177,13 +178,19 @@ def test_past_markets_max_the_first_closed_goes_else_the_new_one_is_refused() ->
     assert list(book.markets) == ["1.1", "1.3"]
 
 
-def test_ladder_past_its_bound_is_forgotten_and_counted() -> None:
+def test_ladder_past_its_bound_is_cleared_and_counted() -> None:
     levels = [[1 + i / 1_000, 1] for i in range(LEVELS_MAX + 1)]
-    book = fed(mcm(image({"id": 1, "atb": levels}), pt=1))
-    assert (book.markets[M].runners[1].backs(), book.counts.ladders_forgotten) == ((), 1)
+    for first in (LEVELS_MAX + 1, LEVELS_MAX):  # in the image, or by a difference after it
+        book = fed(
+            mcm(image({"id": 1, "atb": levels[:first]}), pt=1),
+            mcm(change(rc=[{"id": 1, "atb": levels[first:]}]), pt=2),
+        )
+        assert (book.markets[M].runners[1].backs(), book.counts.ladders_forgotten) == ((), 1)
+        fed(mcm(change(rc=[{"id": 1, "atb": [[2.0, 1]]}]), pt=3), book=book)
+        assert book.markets[M].runners[1].backs() == ((2.0, 1.0),)
 
 
-def test_places_past_their_bound_are_forgotten() -> None:
+def test_places_past_their_bound_are_cleared() -> None:
     places = [[i, 2, 1] for i in range(PLACES_MAX + 1)]
     book = fed(mcm(image({"id": 1, "batb": places}), pt=1))
     assert book.markets[M].runners[1].backs() == ()
@@ -195,7 +202,7 @@ def test_runners_past_their_bound_are_refused_and_counted() -> None:
     assert (len(book.markets[M].runners), book.counts.runners_refused) == (RUNNERS_MAX, 3)
 
 
-# --- nonsense -------------------------------------------------------------------------------------
+# --- malformed messages ---------------------------------------------------------------------------
 
 UNFIT = {
     "negative size": {"rc": [{"id": 1, "atb": [[2, -1]]}]},
@@ -209,25 +216,25 @@ UNFIT = {
 }
 
 
-@pytest.mark.parametrize("words", UNFIT.values(), ids=UNFIT)
-def test_market_that_does_not_fit_is_forgotten_and_the_others_are_served(
-    words: dict[str, Any],
+@pytest.mark.parametrize("fields", UNFIT.values(), ids=UNFIT)
+def test_malformed_market_is_removed_and_the_others_are_served(
+    fields: dict[str, Any],
 ) -> None:
     book = fed(mcm(image({"id": 1, "atb": [[2.0, 10]]}), other("1.6"), pt=1))
-    heard = book.receive(mcm(change(**words), {"id": "1.6", "tv": 7}, pt=9, clk="later"))
-    assert heard.refused
-    assert (heard.touched, heard.gone) == (("1.6",), (M,))
+    update = book.receive(mcm(change(**fields), {"id": "1.6", "tv": 7}, pt=9, clk="later"))
+    assert update.refused
+    assert (update.touched, update.gone) == (("1.6",), (M,))
     assert (list(book.markets), book.markets["1.6"].volume) == (["1.6"], 7.0)
     assert (book.clk, book.counts.malformed) == ("later", 1)
 
 
-def test_market_without_an_id_costs_nobody_else_anything() -> None:
+def test_market_with_a_malformed_id_affects_no_other_market() -> None:
     book = fed(mcm(image({"id": 1, "atb": [[2.0, 10]]}), pt=1))
-    heard = book.receive(mcm({"id": "x" * 1_000}, change(tv=7), pt=9))
-    assert (bool(heard.refused), heard.touched, heard.gone) == (True, (M,), ())
+    update = book.receive(mcm({"id": "x" * 1_000}, change(tv=7), pt=9))
+    assert (bool(update.refused), update.touched, update.gone) == (True, (M,), ())
 
 
-NONSENSE = {
+MALFORMED = {
     "no JSON": b"{",
     "no text": b"\xff\xfe",
     "no object": b"[]",
@@ -240,16 +247,16 @@ NONSENSE = {
 }
 
 
-@pytest.mark.parametrize("body", NONSENSE.values(), ids=NONSENSE)
-def test_nonsense_is_refused_with_a_reason_and_changes_nothing(body: bytes) -> None:
+@pytest.mark.parametrize("body", MALFORMED.values(), ids=MALFORMED)
+def test_malformed_message_is_refused_with_a_reason_and_changes_nothing(body: bytes) -> None:
     book = fed(mcm(image({"id": 1, "atb": [[2.0, 10]]}), pt=1))
     before = book.markets[M].picture()
-    heard = book.receive(body)
-    assert heard.refused
+    update = book.receive(body)
+    assert update.refused
     assert (book.markets[M].picture(), book.counts.malformed) == (before, 1)
 
 
-def test_message_past_its_bound_is_refused_unread() -> None:
+def test_message_past_its_bound_is_refused_without_decoding() -> None:
     book = StreamOrderBooks()
     assert "bytes" in book.receive(b" " * (MESSAGE_BYTES_MAX + 1)).refused
 
@@ -259,27 +266,27 @@ def test_any_bytes_are_taken_without_raising(body: bytes) -> None:
     StreamOrderBooks().receive(body)
 
 
-REF_U64S = st.sampled_from(
+FIELDS = st.sampled_from(
     ["op", "mcm", "pt", "mc", "id", "rc", "img", "atb", "batb", "marketDefinition", "runners", "hc"]
 )
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-3, 1 << 70) | st.floats(allow_nan=False) | REF_U64S,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(REF_U64S, inner, max_size=5),
+    st.none() | st.booleans() | st.integers(-3, 1 << 70) | st.floats(allow_nan=False) | FIELDS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(FIELDS, inner, max_size=5),
     max_leaves=20,
 )
 
 
 @given(JSON)
 @settings(max_examples=60)
-def test_any_words_are_taken_without_raising(words: object) -> None:
+def test_any_json_is_taken_without_raising(value: object) -> None:
     book = StreamOrderBooks()
-    book.receive(json.dumps(words).encode())
-    book.receive(json.dumps({"op": "mcm", "pt": 1, "mc": [words]}).encode())
+    book.receive(json.dumps(value).encode())
+    book.receive(json.dumps({"op": "mcm", "pt": 1, "mc": [value]}).encode())
     for market in book.markets.values():
         market.picture()
 
 
-# --- any way of telling makes the same book -------------------------------------------------------
+# --- every partition makes the same order book ----------------------------------------------------
 
 
 @given(st.integers(0, 1 << 16), st.integers(1, 40), st.data())
@@ -288,14 +295,14 @@ def test_image_anywhere_and_differences_after_it_make_the_same_book(
     seed: int, moves: int, data: st.DataObject
 ) -> None:
     exchange = Exchange(seed)
-    whole, late = StreamOrderBooks(), StreamOrderBooks()
+    early, late = StreamOrderBooks(), StreamOrderBooks()
     joins_at = data.draw(st.integers(0, moves))
-    fed(exchange.image(), book=whole)
+    fed(exchange.image(), book=early)
     for number in range(moves + 1):
         if number == joins_at:
             fed(exchange.image(), book=late)
         body = exchange.move()
-        fed(body, book=whole)
+        fed(body, book=early)
         if number >= joins_at:
             fed(body, book=late)
     for number, sides in exchange.book.items():
@@ -304,10 +311,27 @@ def test_image_anywhere_and_differences_after_it_make_the_same_book(
             tuple(sorted(sides["atl"].items())),
             tuple(sorted(sides["trd"].items())),
         )
-        for book in (whole, late):
+        for book in (early, late):
             found = book.markets[exchange.market_id].runners[number]
             assert (found.backs(), found.lays(), found.trd.ranked()) == expected
             assert found.best_backs(3) == expected[0][:3]
+
+
+CHANGES = st.lists(st.tuples(st.sampled_from(PRICES[:8]), st.integers(0, 3)), max_size=12)
+
+
+@given(st.booleans(), st.lists(CHANGES, max_size=8))
+def test_ladder_holds_the_last_size_of_every_price_best_first(
+    best_is_high: bool, messages: list[list[tuple[float, int]]]
+) -> None:
+    ladder, expected = Ladder(best_is_high=best_is_high), dict[float, float]()
+    for changes in messages:
+        assert ladder.take([(price, float(size)) for price, size in changes])
+        expected |= dict(changes)
+        levels = [(price, size) for price, size in expected.items() if size]
+        ranked = tuple(sorted(levels, reverse=best_is_high))
+        assert ladder.best(3) == ranked[:3]
+        assert ladder.ranked() == ranked
 
 
 @given(st.lists(st.tuples(st.sampled_from(PRICES), st.integers(1, 99)), max_size=30), st.data())
@@ -324,7 +348,7 @@ def test_any_partition_of_an_image_makes_the_same_book(
     assert book.markets[M].picture() == once.markets[M].picture()
 
 
-def test_pictures_never_change_and_share_what_did_not_move() -> None:
+def test_pictures_never_change_and_share_unchanged_runners() -> None:
     book = fed(mcm(image({"id": 1, "atb": [[2.0, 10]]}, {"id": 2, "atb": [[3.0, 1]]}), pt=1))
     before = book.markets[M].picture()
     fed(mcm(change(rc=[{"id": 1, "atb": [[2.0, 11]]}]), pt=2), book=book)
@@ -334,6 +358,6 @@ def test_pictures_never_change_and_share_what_did_not_move() -> None:
     assert after.runners[1] is before.runners[1]
 
 
-def test_recording_of_the_tests_is_the_same_for_the_same_seed() -> None:
+def test_generated_recording_is_the_same_for_the_same_seed() -> None:
     assert recording(seed=3, messages=50) == recording(seed=3, messages=50)
     assert recording(seed=3, messages=50) != recording(seed=4, messages=50)

@@ -1,4 +1,4 @@
-"""An exchange's messages given twice: the same books, and no market led astray by what was."""
+"""Messages delivered twice leave the same order books and move no market."""
 
 import json
 from functools import partial
@@ -18,23 +18,23 @@ from tests.gateway.price_gateway import until
 
 @settings(max_examples=40)
 @given(st.integers(0, 1_000), st.integers(0, 59), st.integers(1, 60), st.booleans())
-def test_a_window_of_messages_that_comes_again_in_order_leaves_the_same_books(
+def test_replaying_the_newest_messages_in_order_leaves_the_same_books(
     seed: int, first: int, length: int, imaged: bool
 ) -> None:
     market = Exchange(seed)
-    said = [market.image(), *(market.move() for _ in range(30))]
+    sent = [market.image(), *(market.move() for _ in range(30))]
     if imaged:  # an image in the middle, as a resumed stream has one
-        words = json.loads(market.image()) | {"ct": "SUB_IMAGE"}
-        said.append(line(**words))
-    said += [market.move() for _ in range(29)]
+        message = json.loads(market.image()) | {"ct": "SUB_IMAGE"}
+        sent.append(line(**message))
+    sent += [market.move() for _ in range(29)]
     once, twice = StreamOrderBooks(), StreamOrderBooks()
-    for body in said:
+    for body in sent:
         once.receive(body)
         twice.receive(body)
-    upto = min(first + length, len(said))
-    for body in said[first:upto]:
+    end = min(first + length, len(sent))
+    for body in sent[first:end]:
         twice.receive(body)
-    for body in said[upto:]:  # what was unanswered is always all of the newest
+    for body in sent[end:]:  # unanswered messages are always the newest ones, without a gap
         twice.receive(body)
     assert twice.markets[market.market_id].picture() == once.markets[market.market_id].picture()
 
@@ -67,59 +67,63 @@ WINDOW = (greeting(1), image(1_000, 0.5, "1.5", "1.6"), *(
 ))  # fmt: skip
 
 
-async def board(feed_system: FeedSystem) -> dict[str, Any]:
+async def statuses_and_odds(feed_system: FeedSystem) -> dict[str, Any]:
     return {
         key: (image.status, image.odds_milli) for key, image in (await feed_system.images()).items()
     }
 
 
-async def test_a_gateway_s_loss_that_has_all_sent_again_moves_no_market(tmp_path: Path) -> None:
+async def test_messages_sent_again_after_a_loss_move_no_market(tmp_path: Path) -> None:
     async with system_of_feeds(tmp_path) as feed_system:
         await feed_system.push(*WINDOW)
-        before = await board(feed_system)
+        before = await statuses_and_odds(feed_system)
         assert {status for status, _ in before.values()} == {Status.ACTIVE}
         await feed_system.push(*WINDOW[2:])
-        assert await board(feed_system) == before
+        assert await statuses_and_odds(feed_system) == before
         await feed_system.push(move(2_000, 0.6))
-        after = await board(feed_system)
+        after = await statuses_and_odds(feed_system)
         assert after.keys() == before.keys()
         assert after != before
 
 
-async def test_no_old_price_is_believed_while_a_connection_s_beginning_comes_again(
+async def test_replayed_start_of_a_connection_opens_no_market_at_old_prices(
     tmp_path: Path,
 ) -> None:
     async with system_of_feeds(tmp_path) as feed_system:
         await feed_system.push(*WINDOW)
-        before = await board(feed_system)
+        before = await statuses_and_odds(feed_system)
         for body in WINDOW:
             await feed_system.push(body)
-            assert await board(feed_system) == before
+            assert await statuses_and_odds(feed_system) == before
         await feed_system.push(greeting(2))
-        assert {status for status, _ in (await board(feed_system)).values()} == {Status.SUSPENDED}
+        assert {status for status, _ in (await statuses_and_odds(feed_system)).values()} == {
+            Status.SUSPENDED
+        }
         await feed_system.push(*WINDOW)
-        assert {status for status, _ in (await board(feed_system)).values()} == {Status.SUSPENDED}
+        assert {status for status, _ in (await statuses_and_odds(feed_system)).values()} == {
+            Status.SUSPENDED
+        }
         await feed_system.push(image(3_000, 0.75, "1.5", "1.6"))
-        after = await board(feed_system)
+        after = await statuses_and_odds(feed_system)
         assert {status for status, _ in after.values()} == {Status.ACTIVE}
         assert after["tiny.77/win?market=1.5"] == before["tiny.77/win?market=1.5"]
 
 
-async def test_a_new_desk_that_hears_the_old_first_still_opens_the_market_at_the_new(
+async def test_restarted_pipeline_opens_the_market_only_at_prices_newer_than_the_replay(
     tmp_path: Path,
 ) -> None:
     async with system_of_feeds(tmp_path) as feed_system:
         await feed_system.push(*WINDOW)
-        before = await board(feed_system)
+        before = await statuses_and_odds(feed_system)
     async with system_of_feeds(tmp_path) as feed_system:
         await feed_system.push(*WINDOW[2:], *WINDOW)
 
         async def all_suspended() -> bool:
-            now = await board(feed_system)
+            now = await statuses_and_odds(feed_system)
             return {status for status, _ in now.values()} == {Status.SUSPENDED}
 
-        await until(all_suspended)  # the adapter's own word, which nobody was to answer
+        await until(all_suspended)  # the suspension at the restart, which answers no message
         await feed_system.push(image(3_000, 0.75, "1.5", "1.6"))
-        after = await board(feed_system)
+        after = await statuses_and_odds(feed_system)
         assert {status for status, _ in after.values()} == {Status.ACTIVE}
         assert after["tiny.77/win?market=1.5"] == before["tiny.77/win?market=1.5"]

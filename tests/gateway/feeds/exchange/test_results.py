@@ -1,4 +1,4 @@
-"""Runner statuses become results, and reduction factors deductions, by the exchange's rules."""
+"""Runner statuses give results, and reduction factors deductions, by the exchange's rules."""
 
 from fractions import Fraction
 from typing import Any
@@ -19,13 +19,13 @@ LOST = OutcomeResult(won=False)
 VOID = OutcomeResult(won=False, void_halves=2)
 
 
-def closed(*statuses: str, **words: Any) -> MarketDefinition:
+def closed(*statuses: str, **fields: Any) -> MarketDefinition:
     runners = [runner(i, status) for i, status in enumerate(statuses)]
-    return msgspec.convert(definition(*runners, status="CLOSED", **words), MarketDefinition)
+    return msgspec.convert(definition(*runners, status="CLOSED", **fields), MarketDefinition)
 
 
-def settled(*statuses: str, **words: Any) -> tuple[OutcomeResult, ...] | str:
-    return results(closed(*statuses, **words), range(len(statuses)), rules=RULES)
+def settled(*statuses: str, **fields: Any) -> tuple[OutcomeResult, ...] | str:
+    return results(closed(*statuses, **fields), range(len(statuses)), rules=RULES)
 
 
 def test_winner_wins_losers_lose_and_withdrawn_are_refunded() -> None:
@@ -46,7 +46,7 @@ def test_more_winners_than_expected_share_a_dead_heat(winners: int, expected: in
     assert found == (*[tied] * winners, LOST)
 
 
-def test_tie_for_the_last_place_is_not_guessed() -> None:
+def test_tie_for_the_last_place_is_refused() -> None:
     found = settled("WINNER", "WINNER", "WINNER", marketType="PLACE", numberOfWinners=2)
     assert found == "3 winners for 2 places: the exchange does not say which of them tied"
 
@@ -55,15 +55,15 @@ def test_runner_that_is_still_active_leaves_the_market_without_result() -> None:
     assert settled("WINNER", "ACTIVE") == "runner 1 is ACTIVE: closed without its result"
 
 
-def test_dead_heat_past_the_engines_fraction_is_refused() -> None:
+def test_dead_heat_past_the_largest_denominator_is_refused() -> None:
     assert "65 winners" in settled(*["WINNER"] * 65)
 
 
-def test_race_in_which_nobody_ran_is_refunded() -> None:
+def test_race_without_runners_left_is_refunded() -> None:
     assert settled("REMOVED", "REMOVED") == (VOID, VOID)
 
 
-def test_outcome_of_ours_that_the_exchange_no_longer_lists_leaves_no_result() -> None:
+def test_outcome_that_the_exchange_no_longer_lists_leaves_no_result() -> None:
     assert results(closed("WINNER"), [0, 9], rules=RULES) == (
         "runner 9 is ACTIVE: closed without its result"
     )
@@ -72,40 +72,40 @@ def test_outcome_of_ours_that_the_exchange_no_longer_lists_leaves_no_result() ->
 # --- deductions -----------------------------------------------------------------------------------
 
 
-def sent(*removals: tuple[int, int], place: bool = False) -> list[tuple[int, int, bool]]:
+def deducted(*removals: tuple[int, int], place: bool = False) -> list[tuple[int, int, bool]]:
     seen = {i: Removal(at_ns, factor) for i, (at_ns, factor) in enumerate(removals)}
     found = deductions(seen, place=place, rules=RULES)
     return [(one.until_ns, one.keep_milli, one.of_price) for one in found]
 
 
-def test_one_withdrawal_takes_its_factor_off_the_price() -> None:
-    assert sent((50, 2_500)) == [(50, 750, True)]
+def test_one_withdrawal_reduces_the_price_by_its_factor() -> None:
+    assert deducted((50, 2_500)) == [(50, 750, True)]
 
 
-def test_place_market_takes_it_off_the_winnings() -> None:
-    assert sent((50, 2_500), place=True) == [(50, 750, False)]
+def test_withdrawal_in_a_place_market_reduces_the_winnings() -> None:
+    assert deducted((50, 2_500), place=True) == [(50, 750, False)]
 
 
-def test_earlier_bets_meet_every_later_withdrawal_as_well() -> None:
-    assert sent((20, 555), (10, 714)) == [(10, 877, True), (20, 945, True)]
+def test_earlier_bets_are_reduced_by_every_later_withdrawal() -> None:
+    assert deducted((20, 555), (10, 714)) == [(10, 877, True), (20, 945, True)]
 
 
-def test_withdrawals_seen_at_once_are_one() -> None:
-    assert sent((10, 1_000), (10, 2_000)) == [(10, 720, True)]
+def test_withdrawals_of_one_time_are_one_deduction() -> None:
+    assert deducted((10, 1_000), (10, 2_000)) == [(10, 720, True)]
 
 
 def test_small_factors_are_not_applied_in_a_win_market_but_are_in_a_place_market() -> None:
-    assert sent((10, 249)) == []
-    assert sent((10, 250)) == [(10, 975, True)]
-    assert sent((10, 249), place=True) == [(10, 975, False)]
-    assert sent((10, 0), place=True) == []
+    assert deducted((10, 249)) == []
+    assert deducted((10, 250)) == [(10, 975, True)]
+    assert deducted((10, 249), place=True) == [(10, 975, False)]
+    assert deducted((10, 0), place=True) == []
 
 
 @given(st.lists(st.tuples(st.integers(1, 9), st.integers(250, 10_000)), max_size=DEDUCTIONS_MAX))
 def test_each_deduction_is_the_product_of_its_own_and_all_later_ones(
     removals: list[tuple[int, int]],
 ) -> None:
-    found = sent(*removals)
+    found = deducted(*removals)
     assert [one[0] for one in found] == sorted({at_ns for at_ns, _ in removals})
     for until_ns, keep_milli, _ in found:
         exact = Fraction(1_000)
@@ -117,6 +117,6 @@ def test_each_deduction_is_the_product_of_its_own_and_all_later_ones(
 
 def test_past_the_bound_the_cheapest_withdrawals_are_left_out() -> None:
     removals = [(at_ns, 300 + at_ns) for at_ns in range(1, DEDUCTIONS_MAX + 3)]
-    found = sent(*removals)
+    found = deducted(*removals)
     assert len(found) == DEDUCTIONS_MAX
     assert found[0][0] == 3

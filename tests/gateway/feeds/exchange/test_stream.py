@@ -1,4 +1,4 @@
-"""A live stream over real TLS: authenticated, verified, and taken up again where it broke off."""
+"""A live stream over real TLS: authenticated, verified, and resumed after a loss."""
 
 import asyncio
 import contextlib
@@ -32,11 +32,11 @@ DEADLINE_S = 10.0
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    return make_certificate(tmp_path_factory.mktemp("tls"), "an exchange of our own")
+    return make_certificate(tmp_path_factory.mktemp("tls"), "an exchange for tests")
 
 
-class Waits:
-    """Waits that take no time, and are written down; `twice` is set at the second."""
+class RecordedDelays:
+    """Record the requested delays instead of sleeping; `twice` is set at the second."""
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
@@ -49,16 +49,18 @@ class Waits:
         await asyncio.sleep(0)
 
 
-def stream(port: int, certificate: Certificate, *, waits: Waits, **words: Any) -> StreamSocket:
+def stream(
+    port: int, certificate: Certificate, *, delays: RecordedDelays, **options: Any
+) -> StreamSocket:
     settings = StreamSettings(
-        host="127.0.0.1", port=port, ca_file=str(certificate.cert), **words.pop("settings", {})
+        host="127.0.0.1", port=port, ca_file=str(certificate.cert), **options.pop("settings", {})
     )
     return StreamSocket(
         subscription=Subscription(market_filter={"marketIds": ["1.5"]}),
-        credentials=words.pop("credentials", lambda: KEYS),
+        credentials=options.pop("credentials", lambda: KEYS),
         settings=settings,
         rng=random.Random(5),
-        sleep=waits,
+        sleep=delays,
     )
 
 
@@ -75,11 +77,11 @@ async def read(
     return found
 
 
-def says(words: bytes) -> Callable[[bytes], bool]:
-    return lambda body: words in body
+def contains(text: bytes) -> Callable[[bytes], bool]:
+    return lambda body: text in body
 
 
-async def test_broken_stream_is_taken_up_where_it_broke_off(
+async def test_broken_stream_resumes_by_the_clocks_of_its_last_message(
     certificate: Certificate,
 ) -> None:
     market = Exchange(1)
@@ -87,33 +89,37 @@ async def test_broken_stream_is_taken_up_where_it_broke_off(
     sent: list[dict[str, Any]] = []
 
     async def first(peer: Peer) -> None:
-        asked = await peer.welcome()
-        sent.append(asked)
-        words = image | {"id": asked["id"], "ct": "SUB_IMAGE", "initialClk": "i0"}
-        await peer.say(line(**words))
-        await peer.say(market.move())
-        await peer.say(mcm(pt=market.pt, clk="c1", ct="HEARTBEAT"))
-        await peer.say(mcm(pt=market.pt, clk="c2", ct="HEARTBEAT", status=503))
+        subscription = await peer.accept()
+        sent.append(subscription)
+        message = image | {"id": subscription["id"], "ct": "SUB_IMAGE", "initialClk": "i0"}
+        await peer.send(line(**message))
+        await peer.send(market.move())
+        await peer.send(mcm(pt=market.pt, clk="c1", ct="HEARTBEAT"))
+        await peer.send(mcm(pt=market.pt, clk="c2", ct="HEARTBEAT", status=503))
         peer.writer.write(market.move()[:40])
         await peer.writer.drain()
 
     async def second(peer: Peer) -> None:
-        asked = await peer.welcome()
-        sent.append(asked)
-        words = json.loads(market.image()) | {"id": asked["id"], "ct": "RESUB_DELTA", "clk": "c3"}
-        await peer.say(line(**words))
-        await peer.say(market.move())
-        await peer.say(mcm(pt=market.pt, clk="end", ct="HEARTBEAT"))
+        subscription = await peer.accept()
+        sent.append(subscription)
+        message = json.loads(market.image()) | {
+            "id": subscription["id"],
+            "ct": "RESUB_DELTA",
+            "clk": "c3",
+        }
+        await peer.send(line(**message))
+        await peer.send(market.move())
+        await peer.send(mcm(pt=market.pt, clk="end", ct="HEARTBEAT"))
         await peer.reader.read()
 
-    waits = Waits()
+    delays = RecordedDelays()
     async with exchange(certificate, first, second) as port:
-        socket = stream(port, certificate, waits=waits)
-        lines = await read(socket, until=says(b'"end"'))
+        socket = stream(port, certificate, delays=delays)
+        lines = await read(socket, until=contains(b'"end"'))
     assert "clk" not in sent[0]
     assert (sent[1]["initialClk"], sent[1]["clk"]) == ("i0", "c2")
     assert any(b'"status":503' in body for body in lines)
-    assert len(waits.seconds) == 1
+    assert len(delays.seconds) == 1
     assert (socket.counts.connections, socket.counts.losses) == (2, 1)
     book = StreamOrderBooks()
     assert [book.receive(body).refused for body in lines if b"mcm" in body].count("") == 7
@@ -122,41 +128,103 @@ async def test_broken_stream_is_taken_up_where_it_broke_off(
         assert found.backs() == tuple(sorted(sides["atb"].items(), reverse=True))
 
 
-async def test_silence_past_the_heartbeats_ends_the_connection(
+async def test_silent_connection_is_closed_after_three_heartbeats(
     certificate: Certificate,
 ) -> None:
     async def silent(peer: Peer) -> None:
-        asked = await peer.welcome()
-        await peer.say(mcm(pt=1, id=asked["id"], ct="SUB_IMAGE", heartbeatMs=20))
+        subscription = await peer.accept()
+        await peer.send(mcm(pt=1, id=subscription["id"], ct="SUB_IMAGE", heartbeatMs=20))
         await peer.reader.read()
 
-    async def lively(peer: Peer) -> None:
-        asked = await peer.welcome()
-        await peer.say(mcm(pt=2, id=asked["id"], ct="SUB_IMAGE", clk="end"))
+    async def answering(peer: Peer) -> None:
+        subscription = await peer.accept()
+        await peer.send(mcm(pt=2, id=subscription["id"], ct="SUB_IMAGE", clk="end"))
         await peer.reader.read()
 
-    async with exchange(certificate, silent, lively) as port:
-        await read(stream(port, certificate, waits=Waits()), until=says(b'"end"'))
+    async with exchange(certificate, silent, answering) as port:
+        await read(stream(port, certificate, delays=RecordedDelays()), until=contains(b'"end"'))
 
 
-async def test_waits_grow_with_each_loss_in_a_row_up_to_their_bound(
+async def test_delays_double_with_each_loss_in_a_row_up_to_the_maximum(
     certificate: Certificate,
 ) -> None:
-    async def hang_up(peer: Peer) -> None:
+    async def close(peer: Peer) -> None:
         peer.writer.close()
 
     async def serve(peer: Peer) -> None:
-        asked = await peer.welcome()
-        await peer.say(mcm(pt=2, id=asked["id"], ct="SUB_IMAGE", clk="end"))
+        subscription = await peer.accept()
+        await peer.send(mcm(pt=2, id=subscription["id"], ct="SUB_IMAGE", clk="end"))
         await peer.reader.read()
 
-    waits = Waits()
-    async with exchange(certificate, *[hang_up] * 5, serve) as port:
+    delays = RecordedDelays()
+    async with exchange(certificate, *[close] * 5, serve) as port:
         settings = {"retry_ms": 100, "retry_ms_max": 800}
-        await read(stream(port, certificate, waits=waits, settings=settings), until=says(b'"end"'))
+        await read(
+            stream(port, certificate, delays=delays, settings=settings), until=contains(b'"end"')
+        )
     bounds = (0.1, 0.2, 0.4, 0.8, 0.8)
-    assert len(waits.seconds) == 5
-    assert all(top / 2 <= wait <= top for top, wait in zip(bounds, waits.seconds, strict=True))
+    assert len(delays.seconds) == 5
+    assert all(top / 2 <= delay <= top for top, delay in zip(bounds, delays.seconds, strict=True))
+
+
+async def refused_delays(port: int, *, drawn: float, settings: dict[str, int]) -> list[float]:
+    """Return the first eight delays of a stream that nobody listens to."""
+    seconds: list[float] = []
+
+    class Drawn(random.Random):
+        def random(self) -> float:
+            return drawn
+
+    async def sleep(delay_s: float) -> None:
+        seconds.append(delay_s)
+        if len(seconds) == 8:
+            await socket.close()
+
+    socket = StreamSocket(
+        subscription=Subscription(),
+        credentials=lambda: KEYS,
+        settings=StreamSettings(host="127.0.0.1", port=port, **settings),
+        rng=Drawn(),
+        sleep=sleep,
+    )
+    assert [line async for line in socket.lines()] == []
+    return seconds
+
+
+async def test_default_delays_double_from_half_a_second_to_thirty(unused_tcp_port: int) -> None:
+    longest = [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
+    assert await refused_delays(unused_tcp_port, drawn=0.0, settings={}) == longest
+    shortest = await refused_delays(unused_tcp_port, drawn=0.999_999, settings={})
+    assert shortest == pytest.approx([delay_s / 2 for delay_s in longest], rel=1e-5)
+
+
+async def test_maximum_below_the_first_delay_bounds_every_delay(unused_tcp_port: int) -> None:
+    settings = {"retry_ms": 60_000, "retry_ms_max": 1_000}
+    assert await refused_delays(unused_tcp_port, drawn=0.0, settings=settings) == [1.0] * 8
+
+
+async def test_connection_that_sent_a_complete_image_resets_the_delay(
+    certificate: Certificate,
+) -> None:
+    async def close(peer: Peer) -> None:
+        peer.writer.close()
+
+    async def answer_and_close(peer: Peer) -> None:
+        subscription = await peer.accept()
+        await peer.send(mcm(pt=1, id=subscription["id"], ct="SUB_IMAGE", clk="a"))
+
+    async def answer(peer: Peer) -> None:
+        subscription = await peer.accept()
+        await peer.send(mcm(pt=2, id=subscription["id"], ct="SUB_IMAGE", clk="end"))
+        await peer.reader.read()
+
+    delays = RecordedDelays()
+    async with exchange(certificate, close, close, answer_and_close, answer) as port:
+        settings = {"retry_ms": 100, "retry_ms_max": 800}
+        socket = stream(port, certificate, delays=delays, settings=settings)
+        await read(socket, until=contains(b'"end"'))
+    bounds = (0.1, 0.2, 0.1)
+    assert all(top / 2 <= delay <= top for top, delay in zip(bounds, delays.seconds, strict=True))
 
 
 async def test_certificate_of_another_authority_is_never_accepted(
@@ -164,20 +232,20 @@ async def test_certificate_of_another_authority_is_never_accepted(
 ) -> None:
     reached = asyncio.Event()
 
-    async def meet(peer: Peer) -> None:
+    async def accept(peer: Peer) -> None:
         reached.set()
 
-    waits = Waits()
-    async with exchange(certificate, meet, meet, meet) as port:
+    delays = RecordedDelays()
+    async with exchange(certificate, accept, accept, accept) as port:
         socket = StreamSocket(
             subscription=Subscription(),
             credentials=lambda: KEYS,
             settings=StreamSettings(host="127.0.0.1", port=port),
-            sleep=waits,
+            sleep=delays,
         )
         lines = asyncio.create_task(anext(socket.lines()))
         async with asyncio.timeout(DEADLINE_S):
-            await waits.twice.wait()
+            await delays.twice.wait()
         await socket.close()
         with pytest.raises(StopAsyncIteration):
             await lines
@@ -191,53 +259,53 @@ async def test_refused_credentials_are_not_sent_twice_and_never_logged(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     async with exchange(certificate, refusing("INVALID_SESSION_INFORMATION")) as port:
-        socket = stream(port, certificate, waits=Waits())
-        given: list[bytes] = []
+        socket = stream(port, certificate, delays=RecordedDelays())
+        found: list[bytes] = []
         with pytest.raises(StreamRefusedError, match="these credentials"):
-            await read(socket, until=says(b"never"), found=given)
-    assert b"*** is not known" in given[-1]
-    assert not [body for body in given if KEYS.session.encode() in body]
+            await read(socket, until=contains(b"never"), found=found)
+    assert b"*** is not known" in found[-1]
+    assert not [body for body in found if KEYS.session.encode() in body]
     assert "*** is not known" in caplog.text
     assert KEYS.session not in caplog.text
     assert KEYS.app_key not in caplog.text
 
 
-async def test_new_credentials_are_taken_up_without_a_restart(
+async def test_new_credentials_are_used_without_a_restart(
     certificate: Certificate,
 ) -> None:
     async def serve(peer: Peer) -> None:
-        asked = await peer.welcome()
-        await peer.say(mcm(pt=2, id=asked["id"], ct="SUB_IMAGE", clk="end"))
+        subscription = await peer.accept()
+        await peer.send(mcm(pt=2, id=subscription["id"], ct="SUB_IMAGE", clk="end"))
         await peer.reader.read()
 
-    old = Credentials(app_key="key-of-ours", session="token of yesterday")
+    old = Credentials(app_key="key-of-ours", session="expired token")
     given = iter([old, old, KEYS])
     async with exchange(certificate, refusing("INVALID_SESSION_INFORMATION"), serve) as port:
-        socket = stream(port, certificate, waits=Waits(), credentials=lambda: next(given))
-        await read(socket, until=says(b'"end"'))
+        socket = stream(port, certificate, delays=RecordedDelays(), credentials=lambda: next(given))
+        await read(socket, until=contains(b'"end"'))
 
 
-async def test_request_that_can_never_be_granted_ends_the_stream(
+async def test_subscription_refused_for_good_ends_the_stream(
     certificate: Certificate,
 ) -> None:
     async with exchange(certificate, refusing("SUBSCRIPTION_LIMIT_EXCEEDED")) as port:
         with pytest.raises(StreamRefusedError, match="SUBSCRIPTION_LIMIT_EXCEEDED"):
-            await read(stream(port, certificate, waits=Waits()), until=says(b"never"))
+            await read(stream(port, certificate, delays=RecordedDelays()), until=contains(b"never"))
 
 
-async def test_whole_image_is_asked_for_again_on_the_same_connection(
+async def test_image_is_requested_again_on_the_same_connection(
     certificate: Certificate,
 ) -> None:
     async def serve(peer: Peer) -> None:
-        asked = await peer.welcome()
-        await peer.say(mcm(pt=1, id=asked["id"], ct="SUB_IMAGE", initialClk="i", clk="a"))
-        again = await peer.heard()
-        assert "clk" not in again
-        await peer.say(mcm(pt=2, id=again["id"], ct="SUB_IMAGE", clk="end"))
+        subscription = await peer.accept()
+        await peer.send(mcm(pt=1, id=subscription["id"], ct="SUB_IMAGE", initialClk="i", clk="a"))
+        second = await peer.receive()
+        assert "clk" not in second
+        await peer.send(mcm(pt=2, id=second["id"], ct="SUB_IMAGE", clk="end"))
         await peer.reader.read()
 
     async with exchange(certificate, serve) as port:
-        socket = stream(port, certificate, waits=Waits())
+        socket = stream(port, certificate, delays=RecordedDelays())
         async with asyncio.timeout(DEADLINE_S), contextlib.aclosing(socket.lines()) as lines:
             async for body in lines:
                 if b'"a"' in body:
@@ -250,9 +318,11 @@ async def test_whole_image_is_asked_for_again_on_the_same_connection(
 # --- credentials ----------------------------------------------------------------------------------
 
 
-def test_credentials_come_from_the_environment_or_a_file_of_ones_own(tmp_path: Path) -> None:
-    words = {APP_KEY_VARIABLE: KEYS.app_key, SESSION_VARIABLE: KEYS.session}
-    assert read_credentials(words) == KEYS
+def test_credentials_come_from_the_environment_or_a_file_that_only_the_owner_reads(
+    tmp_path: Path,
+) -> None:
+    environ = {APP_KEY_VARIABLE: KEYS.app_key, SESSION_VARIABLE: KEYS.session}
+    assert read_credentials(environ) == KEYS
     path = tmp_path / "keys.json"
     path.write_text(json.dumps({"app_key": KEYS.app_key, "session": KEYS.session}))
     path.chmod(0o600)
@@ -262,7 +332,7 @@ def test_credentials_come_from_the_environment_or_a_file_of_ones_own(tmp_path: P
         read_credentials({FILE_VARIABLE: str(path)})
 
 
-def test_missing_or_malformed_credentials_are_named_without_being_shown(tmp_path: Path) -> None:
+def test_errors_about_credentials_never_contain_them(tmp_path: Path) -> None:
     with pytest.raises(CredentialsError, match=SESSION_VARIABLE):
         read_credentials({APP_KEY_VARIABLE: KEYS.app_key})
     path = tmp_path / "keys.json"
