@@ -129,7 +129,7 @@ async def queue_of(broker: Broker, name: str) -> AsyncIterator[Any]:
                 message = aio_pika.Message(odds_change(number))
                 await provider.publish(message, routing_key="hi.-.live.odds_change.1")
 
-        yield say
+        yield publish
 
 
 async def holds(broker: Broker, name: str, count: int) -> bool:

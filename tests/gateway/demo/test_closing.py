@@ -1,4 +1,4 @@
-"""The demo's closing checks: they pass on sound books, and each fails on what it is there for."""
+"""The demo's closing checks pass on sound books, and each fails on its own kind of error."""
 
 import numpy as np
 import pytest
@@ -55,11 +55,11 @@ async def test_sound_books_pass_all_three_checks(system, tmp_path):
     assert lines[1] == "turnover  0.00 EUR"
 
 
-async def test_nothing_is_left_to_settle_where_nothing_was_bet(system):
+async def test_markets_without_bets_leave_nothing_to_settle(system):
     assert await settled_and_paid(system, deadline_s=5.0) == ""
 
 
-async def test_a_bettor_who_was_told_otherwise_fails_the_second_check(system, tmp_path):
+async def test_answer_that_contradicts_the_book_fails_the_second_check(system, tmp_path):
     received = {77: ReceivedAnswer(accepted=True, odds_milli=2_000, reason=0)}
     books = await closed(system, tmp_path, received)
     assert [check.passed for check in books.checks] == [True, False, True]
@@ -67,7 +67,7 @@ async def test_a_bettor_who_was_told_otherwise_fails_the_second_check(system, tm
     assert not books.sound
 
 
-async def test_a_journal_that_lost_a_bit_fails_the_third_check(system, tmp_path):
+async def test_journal_with_a_flipped_bit_fails_the_third_check(system, tmp_path):
     for path in (tmp_path / "shells" / SHELL).iterdir():
         if path.stat().st_size <= 256:
             continue
@@ -80,7 +80,7 @@ async def test_a_journal_that_lost_a_bit_fails_the_third_check(system, tmp_path)
     assert str(books.checks[2]).startswith("FAILED  replaying every journal")
 
 
-async def test_a_market_at_work_equals_its_journal(system, tmp_path):
+async def test_running_market_equals_its_journal(system, tmp_path):
     same, state_hash = await same_as_journal(system, SHELL, tmp_path)
     assert same
     assert state_hash == await system.peer(SHELL).ask("state_hash")
@@ -94,26 +94,26 @@ def records(*rows):
 
 
 @pytest.mark.parametrize(
-    ("answer", "true"),
+    ("answer", "agrees"),
     [
         (ReceivedAnswer(accepted=True, odds_milli=2_500, reason=0), True),
         (ReceivedAnswer(accepted=True, odds_milli=2_400, reason=0), False),
         (ReceivedAnswer(accepted=False, odds_milli=2_500, reason=403), False),
     ],
 )
-def test_an_acceptance_must_stand_in_the_book_at_its_odds(answer, true):
-    assert (contradicted_answers(records((1, 2_500, 0)), {1: answer}) == []) is true
+def test_acceptance_must_be_in_the_book_at_its_odds(answer, agrees):
+    assert (contradicted_answers(records((1, 2_500, 0)), {1: answer}) == []) is agrees
 
 
 @pytest.mark.parametrize(
-    ("answer", "true"),
+    ("answer", "agrees"),
     [
         (ReceivedAnswer(accepted=False, odds_milli=9, reason=403), True),
         (ReceivedAnswer(accepted=True, odds_milli=2_500, reason=0), False),
     ],
 )
-def test_a_refusal_must_be_one_in_the_book(answer, true):
-    assert (contradicted_answers(records((1, 2_500, 403)), {1: answer}) == []) is true
+def test_refusal_must_be_a_refusal_in_the_book(answer, agrees):
+    assert (contradicted_answers(records((1, 2_500, 403)), {1: answer}) == []) is agrees
 
 
 def test_one_failed_check_makes_the_books_unsound():
@@ -127,7 +127,7 @@ def test_one_failed_check_makes_the_books_unsound():
     assert books.lines()[3] == "hold      6.00 EUR (60.0% of turnover)"
 
 
-def test_refusals_are_ranked_in_words():
+def test_refusals_are_listed_by_count_with_their_reason():
     figures = Audit(3, 0, 0, 0, {403: 2, 704: 1_500}, ())
     assert refusal_lines(figures) == ["1,500  outcome liability", "2      market suspended"]
     assert reason_text(Reason.STAKE_OVER_LIMIT) == "stake over limit"

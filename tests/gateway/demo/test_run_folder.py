@@ -1,4 +1,4 @@
-"""A demo's folder: runs are numbered, progress is replaced whole, and the right run is taken up."""
+"""A demo's folder: runs are numbered, progress is replaced atomically, the right run resumes."""
 
 import os
 
@@ -15,12 +15,12 @@ from gateway.demo.run_folder import (
     runs,
 )
 
-ASKED = Progress(match="wc22-64", seed=1, bettors=60, markets=15)
+REQUESTED = Progress(match="wc22-64", seed=1, bettors=60, markets=15)
 
 
-def test_progress_comes_back_as_it_was_saved(tmp_path):
+def test_progress_is_loaded_as_it_was_saved(tmp_path):
     folder = RunFolder(tmp_path / "run-0001")
-    progress = replace(ASKED, played_s=1234.5, killed=True, starts=3)
+    progress = replace(REQUESTED, played_s=1234.5, killed=True, starts=3)
     folder.save(progress)
     assert folder.load() == progress
     folder.save(replace(progress, closed=True))
@@ -28,75 +28,75 @@ def test_progress_comes_back_as_it_was_saved(tmp_path):
     assert os.listdir(folder.path) == [PROGRESS]
 
 
-def test_a_save_that_dies_on_the_way_leaves_the_old_progress(tmp_path):
+def test_interrupted_save_leaves_the_old_progress(tmp_path):
     folder = RunFolder(tmp_path / "run-0001")
-    folder.save(ASKED)
+    folder.save(REQUESTED)
     (folder.path / "demo.new").write_bytes(b'{"layout":1,"mat')
-    assert folder.load() == ASKED
+    assert folder.load() == REQUESTED
 
 
 @pytest.mark.parametrize(
     "content",
     [b"", b"{", b"[]", b'{"layout":2}', b"\xff\xfe", b'{"layout":1,"match":"x","more":1}'],
 )
-def test_a_damaged_progress_file_is_named(tmp_path, content):
+def test_damaged_progress_file_is_named(tmp_path, content):
     folder = RunFolder(tmp_path / "run-0001")
-    folder.save(ASKED)
+    folder.save(REQUESTED)
     (folder.path / PROGRESS).write_bytes(content)
     with pytest.raises(DemoFolderError, match=r"run-0001/demo\.json"):
         folder.load()
 
 
-def test_a_missing_progress_file_is_named(tmp_path):
+def test_missing_progress_file_is_named(tmp_path):
     with pytest.raises(DemoFolderError, match=r"demo\.json: No such file"):
         RunFolder(tmp_path).load()
 
 
 def test_the_first_run_is_number_one_and_numbers_rise(tmp_path):
-    folder, progress = choose_run(tmp_path / "demo", ASKED, resume=False)
+    folder, progress = choose_run(tmp_path / "demo", REQUESTED, resume=False)
     assert folder.path.name == "run-0001"
-    assert progress == ASKED
-    folder.save(replace(ASKED, closed=True))
+    assert progress == REQUESTED
+    folder.save(replace(REQUESTED, closed=True))
     assert next_run(tmp_path / "demo").path.name == "run-0002"
 
 
-def test_an_unfinished_run_is_taken_up_without_being_asked(tmp_path):
-    stopped = replace(ASKED, played_s=600.0, starts=1)
+def test_unfinished_run_of_the_same_kind_is_resumed(tmp_path):
+    stopped = replace(REQUESTED, played_s=600.0, starts=1)
     RunFolder(tmp_path / "run-0001").save(stopped)
-    folder, progress = choose_run(tmp_path, ASKED, resume=False)
+    folder, progress = choose_run(tmp_path, REQUESTED, resume=False)
     assert (folder.path.name, progress) == ("run-0001", stopped)
 
 
 @pytest.mark.parametrize(
     "change", [{"match": "wc22-01"}, {"seed": 2}, {"bettors": 5}, {"markets": 3}]
 )
-def test_an_unfinished_run_of_another_kind_is_left_alone(tmp_path, change):
-    RunFolder(tmp_path / "run-0001").save(replace(ASKED, **change))
-    folder, progress = choose_run(tmp_path, ASKED, resume=False)
-    assert (folder.path.name, progress) == ("run-0002", ASKED)
+def test_unfinished_run_of_another_kind_is_not_resumed(tmp_path, change):
+    RunFolder(tmp_path / "run-0001").save(replace(REQUESTED, **change))
+    folder, progress = choose_run(tmp_path, REQUESTED, resume=False)
+    assert (folder.path.name, progress) == ("run-0002", REQUESTED)
 
 
 def test_resume_takes_the_newest_run_whatever_it_is(tmp_path):
-    other = replace(ASKED, match="wc22-01", closed=True)
-    RunFolder(tmp_path / "run-0001").save(ASKED)
+    other = replace(REQUESTED, match="wc22-01", closed=True)
+    RunFolder(tmp_path / "run-0001").save(REQUESTED)
     RunFolder(tmp_path / "run-0007").save(other)
-    folder, progress = choose_run(tmp_path, ASKED, resume=True)
+    folder, progress = choose_run(tmp_path, REQUESTED, resume=True)
     assert (folder.path.name, progress) == ("run-0007", other)
     assert [run.path.name for run in runs(tmp_path)] == ["run-0001", "run-0007"]
 
 
-def test_resume_without_a_run_says_so(tmp_path):
+def test_resume_without_a_run_is_refused(tmp_path):
     with pytest.raises(DemoFolderError, match="no run to resume"):
-        choose_run(tmp_path / "nowhere", ASKED, resume=True)
+        choose_run(tmp_path / "empty", REQUESTED, resume=True)
 
 
 def test_runs_are_bounded(tmp_path):
-    RunFolder(tmp_path / "run-9999").save(replace(ASKED, closed=True))
+    RunFolder(tmp_path / "run-9999").save(replace(REQUESTED, closed=True))
     with pytest.raises(DemoFolderError, match="at most 9999"):
-        choose_run(tmp_path, ASKED, resume=False)
+        choose_run(tmp_path, REQUESTED, resume=False)
 
 
-def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+def test_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(DemoFolderError, match=r"demo\.json"):
-        RunFolder(tmp_path / "file" / "run-0001").save(ASKED)
+        RunFolder(tmp_path / "file" / "run-0001").save(REQUESTED)

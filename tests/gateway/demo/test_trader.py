@@ -1,4 +1,4 @@
-"""The demo's trader over a real socket: a goal is one message, and nobody is forgotten."""
+"""The demo's trader over a real socket: one message per shell at a goal, and no market is left."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -28,7 +28,7 @@ REOPENED_S = FIRST_GOAL_S + SUSPENDED_S + 1
 
 @pytest.fixture
 async def bookmaker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bookmaker]:
-    """One fixture over two shells: market-a has the 1x2, market-b two totals."""
+    """Open one fixture on two shells: market-a has the 1x2, market-b two totals."""
     for number, key in enumerate(KEYS, 1):
         monkeypatch.setitem(HOSTED_KEYS, number, key)
         monkeypatch.setitem(SHELL_OF, number, "market-a" if number == 1 else "market-b")
@@ -38,7 +38,7 @@ async def bookmaker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
 
 
 @asynccontextmanager
-async def at_work(bookmaker: Bookmaker) -> AsyncIterator[tuple[Trader, ControlSession]]:
+async def connected_trader(bookmaker: Bookmaker) -> AsyncIterator[tuple[Trader, ControlSession]]:
     async with connect_control(bookmaker.control_url, token=token(Role.TRADER)) as session:
         trader = Trader(FINAL, KEYS, session)
         await trader.follow()
@@ -48,8 +48,8 @@ async def at_work(bookmaker: Bookmaker) -> AsyncIterator[tuple[Trader, ControlSe
             await trader.close()
 
 
-async def look_until(trader: Trader, played_s: float, true: Callable[[], bool]) -> None:
-    """Look at a stopped clock until something holds; fail when it does not within `WAIT_S`."""
+async def step_until(trader: Trader, played_s: float, true: Callable[[], bool]) -> None:
+    """Step the trader at a fixed second until a condition holds; fail after `WAIT_S`."""
     async with asyncio.timeout(WAIT_S):
         while not true():
             trader.step(played_s, reprice=False)
@@ -57,7 +57,7 @@ async def look_until(trader: Trader, played_s: float, true: Callable[[], bool]) 
 
 
 async def price(trader: Trader, played_s: float) -> None:
-    """Have every market priced, and wait for it."""
+    """Reprice every market; return when all prices have arrived."""
     trader.step(played_s, reprice=True)
     async with asyncio.timeout(WAIT_S):
         while not all(fairly_priced(image, played_s) for image in trader.prices):
@@ -75,65 +75,65 @@ def fairly_priced(image: PriceImage, played_s: float) -> bool:
     return image.odds_milli == tuple(quote.odds_milli for quote in quotes[image.key])
 
 
-async def test_a_goal_is_one_message_that_suspends_and_prices_every_market(
+async def test_goal_suspends_and_reprices_every_market_in_one_message(
     bookmaker: Bookmaker,
 ) -> None:
     counters = bookmaker.gateway.counters
-    async with at_work(bookmaker) as (trader, _):
+    async with connected_trader(bookmaker) as (trader, _):
         await price(trader, FIRST_GOAL_S - 1)
         before = counters.control_commands
-        shut = [Status.SUSPENDED, Status.SUSPENDED, Status.CLOSED]
-        await look_until(trader, FIRST_GOAL_S, lambda: statuses(trader) == shut)
-        # Over 0.5 goals is decided: that it closes is the one command more.
+        suspended = [Status.SUSPENDED, Status.SUSPENDED, Status.CLOSED]
+        await step_until(trader, FIRST_GOAL_S, lambda: statuses(trader) == suspended)
+        # Over 0.5 goals is decided: closing that market is the second command.
         assert counters.control_commands == before + 2
         assert all(fairly_priced(image, FIRST_GOAL_S) for image in trader.prices)
 
 
-async def test_after_a_goal_what_the_score_has_decided_closes_and_the_rest_reopens(
+async def test_markets_decided_by_a_goal_close_and_the_others_reopen(
     bookmaker: Bookmaker,
 ) -> None:
-    async with at_work(bookmaker) as (trader, _):
+    async with connected_trader(bookmaker) as (trader, _):
         trader.step(FIRST_GOAL_S - 1, reprice=True)
-        open_again = [Status.ACTIVE, Status.ACTIVE, Status.CLOSED]
-        shut = [Status.SUSPENDED, Status.SUSPENDED, Status.CLOSED]
-        await look_until(trader, FIRST_GOAL_S, lambda: statuses(trader) == shut)
-        await look_until(trader, REOPENED_S, lambda: statuses(trader) == open_again)
+        reopened = [Status.ACTIVE, Status.ACTIVE, Status.CLOSED]
+        suspended = [Status.SUSPENDED, Status.SUSPENDED, Status.CLOSED]
+        await step_until(trader, FIRST_GOAL_S, lambda: statuses(trader) == suspended)
+        await step_until(trader, REOPENED_S, lambda: statuses(trader) == reopened)
         assert all(fairly_priced(image, REOPENED_S) for image in trader.prices[:2])
 
 
-async def test_a_market_that_is_down_at_a_goal_is_brought_right_once_it_is_back(
+async def test_market_that_is_down_at_a_goal_is_suspended_repriced_and_reopened_afterwards(
     bookmaker: Bookmaker,
 ) -> None:
-    async with at_work(bookmaker) as (trader, session):
+    async with connected_trader(bookmaker) as (trader, session):
         await price(trader, FIRST_GOAL_S - 1)
         before = trader.prices[0].odds_milli
         bookmaker.lower_shell("market-a")
-        shut = [Status.SUSPENDED, Status.CLOSED]
-        await look_until(trader, FIRST_GOAL_S, lambda: statuses(trader)[1:] == shut)
+        suspended = [Status.SUSPENDED, Status.CLOSED]
+        await step_until(trader, FIRST_GOAL_S, lambda: statuses(trader)[1:] == suspended)
         assert statuses(trader)[0] is Status.ACTIVE
         refused = trader.refused
-        await look_until(trader, FIRST_GOAL_S, lambda: trader.refused > refused)
-        await look_until(trader, REOPENED_S, lambda: statuses(trader)[1] is Status.ACTIVE)
+        await step_until(trader, FIRST_GOAL_S, lambda: trader.refused > refused)
+        await step_until(trader, REOPENED_S, lambda: statuses(trader)[1] is Status.ACTIVE)
         assert trader.prices[0].odds_milli == before
         bookmaker.raise_shell("market-a")
         seen: list[tuple[Status, bool]] = []
 
-        def right() -> bool:
+        def reopened() -> bool:
             image = trader.prices[0]
             seen.append((image.status, image.odds_milli == before))
             return image.status is Status.ACTIVE and image.odds_milli != before
 
-        await look_until(trader, REOPENED_S, right)
+        await step_until(trader, REOPENED_S, reopened)
         assert fairly_priced(trader.prices[0], REOPENED_S)
-        # It was shut before it was priced: nobody had the old odds while the others had the new.
+        # It was suspended before it was repriced: no bettor had old odds beside new ones.
         assert (Status.SUSPENDED, False) in seen or (Status.SUSPENDED, True) in seen
         assert (await session.book(1)).status == "active"
 
 
-async def test_the_whistle_settles_what_was_down_when_the_others_settled(
+async def test_market_that_was_down_at_the_whistle_is_settled_afterwards(
     bookmaker: Bookmaker,
 ) -> None:
-    async with at_work(bookmaker) as (trader, _):
+    async with connected_trader(bookmaker) as (trader, _):
         bookmaker.lower_shell("market-a")
         left = await trader.settle(deadline_s=0.3)
         assert left == ["wc22-64/1x2 (active)"]
@@ -142,19 +142,19 @@ async def test_the_whistle_settles_what_was_down_when_the_others_settled(
         assert set(statuses(trader)) == {Status.SETTLED}
 
 
-async def test_everything_is_priced_before_anybody_bets(bookmaker: Bookmaker) -> None:
-    async with at_work(bookmaker) as (trader, _):
+async def test_prepare_prices_every_market(bookmaker: Bookmaker) -> None:
+    async with connected_trader(bookmaker) as (trader, _):
         await trader.prepare(FIRST_GOAL_S + 600)
         assert all(fairly_priced(image, FIRST_GOAL_S + 600) for image in trader.prices)
         assert trader.exposure is not None
         assert set(statuses(trader)) == {Status.ACTIVE}
 
 
-async def test_books_are_asked_for_in_turn_the_first_one_always(
+async def test_first_book_is_always_requested_and_the_others_in_turn(
     bookmaker: Bookmaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(trader_module, "BOOKS_ASKED_MAX", 2)
-    async with at_work(bookmaker) as (trader, _):
+    async with connected_trader(bookmaker) as (trader, _):
         for known in ([1], [1, 2], [1, 2, 3]):
             trader.ask_books()
             async with asyncio.timeout(WAIT_S):
@@ -163,8 +163,8 @@ async def test_books_are_asked_for_in_turn_the_first_one_always(
             trader.books[1] = trader.books.pop(1)
 
 
-async def test_the_exposure_is_of_the_match_as_it_was_last_looked_at(bookmaker: Bookmaker) -> None:
-    async with at_work(bookmaker) as (trader, _):
+async def test_exposure_is_of_the_state_at_the_last_step(bookmaker: Bookmaker) -> None:
+    async with connected_trader(bookmaker) as (trader, _):
         trader.step(FIRST_GOAL_S, reprice=False)
         trader.ask_exposure()
         trader.ask_exposure()

@@ -1,4 +1,4 @@
-"""The demo's view: what a scene holds is on the screen, at any size, and in plain lines."""
+"""The demo's view shows the whole scene at any size, and in plain lines without a terminal."""
 
 import io
 
@@ -99,11 +99,11 @@ def plain_text(made: Scene, **size) -> str:
         "-50",
     ],
 )
-def test_everything_in_the_scene_is_on_the_screen(shown):
+def test_screen_shows_everything_in_the_scene(shown):
     assert shown in plain_text(scene())
 
 
-def test_arrows_show_which_way_odds_moved_and_fade():
+def test_arrows_show_the_direction_of_odds_and_fade():
     made = scene()
     text = plain_text(made)
     assert "▼" in text
@@ -112,7 +112,7 @@ def test_arrows_show_which_way_odds_moved_and_fade():
     assert "▲" not in plain_text(made)
 
 
-def test_an_outcome_remembers_its_last_move():
+def test_outcome_keeps_the_direction_and_time_of_its_last_move():
     line = OutcomeLine("draw")
     line.quote(odds_milli=3_000, active=True, now_s=1.0)
     assert line.move == 0
@@ -124,19 +124,19 @@ def test_an_outcome_remembers_its_last_move():
 
 
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (100, 30), (200, 60), (40, 12)])
-def test_a_screen_of_any_size_can_be_drawn(width, height):
+def test_screen_of_any_size_can_be_drawn(width, height):
     lines = drawn(scene(), width=width, height=height).splitlines()
     assert len(lines) <= height + 1
 
 
-def test_a_small_screen_tells_the_exposure_in_a_line_of_its_own():
+def test_small_screen_shows_the_exposure_in_its_own_line():
     console = Console(file=io.StringIO(), width=80, height=24)
     with console.capture() as capture:
         console.print(render(scene(), lines=24, columns=80))
     assert " -4,123 at 4:2 to 3,000 at 2:2, exp. 310 " in capture.get()
 
 
-def test_markets_that_find_no_room_are_one_row_and_what_can_cost_most_is_shown():
+def test_markets_without_room_share_one_row_and_the_costliest_are_shown():
     made = scene()
     made.markets = [
         MarketLine(f"line {n}", "active", 10, 1_000, 100 * (n % 7), 1) for n in range(60)
@@ -150,7 +150,7 @@ def test_markets_that_find_no_room_are_one_row_and_what_can_cost_most_is_shown()
     assert "more" not in plain_text(scene())
 
 
-def test_an_empty_scene_can_be_drawn():
+def test_empty_scene_can_be_drawn():
     empty = Scene(fixture="f", home="A", away="B", currency="EUR", speed=1)
     assert "0 - 0" in plain_text(empty)
 
@@ -168,11 +168,11 @@ def test_money_is_written_to_the_cent(amount_minor, text):
     ("odds_milli", "text"),
     [(1_010, "1.01"), (9_990, "9.99"), (11_500, "11.5"), (240_000, "240"), (1_000_000, "1000")],
 )
-def test_odds_have_as_many_decimals_as_matter(odds_milli, text):
+def test_odds_have_fewer_decimals_as_they_grow(odds_milli, text):
     assert odds_text(odds_milli) == text
 
 
-def test_a_sparkline_is_scaled_to_its_highest_value():
+def test_sparkline_is_scaled_to_its_highest_value():
     assert sparkline([0, 1, 4, 8], width=10) == " ▁▄█"
     assert sparkline([1, 8, 8], width=2) == "██"
     assert sparkline([0, 0], width=5) == ""
@@ -198,7 +198,7 @@ def test_without_a_terminal_events_and_status_are_plain_lines():
     assert "\x1b" not in out.getvalue()
 
 
-def test_a_terminal_gets_the_live_view_and_is_given_back():
+def test_terminal_gets_the_live_view_and_is_restored():
     out = io.StringIO()
     view = make_view(Console(file=out, force_terminal=True, width=120, height=40), plain=False)
     assert isinstance(view, TerminalView)
@@ -211,6 +211,6 @@ def test_a_terminal_gets_the_live_view_and_is_given_back():
     assert out.getvalue().rstrip().endswith("\x1b[?25h") or "\x1b[?1049l" in out.getvalue()
 
 
-def test_plain_lines_can_be_asked_for_in_a_terminal():
+def test_plain_lines_can_be_requested_in_a_terminal():
     console = Console(file=io.StringIO(), force_terminal=True)
     assert isinstance(make_view(console, plain=True), PlainView)

@@ -120,7 +120,7 @@ async def images_without_faults(folder: Path, count: int) -> dict[str, Any]:
 
 
 async def publish_until_answered(publisher: Provider, carrier: Bridge, *, first: int) -> int:
-    """Publish messages until one is answered, so that the queue is bound; return the next number."""
+    """Publish until a message is answered: then the queue is bound. Return the next number."""
     number, before = first, carrier.counts.answered
     async with asyncio.timeout(WAIT_S):
         while carrier.counts.answered == before:
