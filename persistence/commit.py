@@ -16,6 +16,7 @@ from typing import Any, Final, Generic, TypeVar
 from engine.common.commands import FeedUpdate
 from engine.common.events import Refused
 from engine.common.reasons import MESSAGES, Reason
+from engine.common.units import Nanos
 from persistence.chain import GENESIS, JournalDamagedError
 from persistence.disk import Buffer, Disk, DiskError, DiskFullError
 from persistence.frames import RECORD_BYTES_MAX
@@ -85,7 +86,7 @@ class Durable(ABC, Generic[M, C, E]):
 
     # --- recovery ------------------------------------------------------------------------------
 
-    def _recover(self, new_replay: Callable[[], Replay[M]], *, at_ns: int, clock: Clock) -> None:
+    def _recover(self, new_replay: Callable[[], Replay[M]], *, at_ns: Nanos, clock: Clock) -> None:
         """Recover the machine from the disk; quarantine it if its journal is damaged."""
         began = clock()
         replay = new_replay()
@@ -187,7 +188,7 @@ class Durable(ABC, Generic[M, C, E]):
 
     # --- changes -------------------------------------------------------------------------------
 
-    def control(self, by: str, commands: Sequence[C], at_ns: int) -> list[E]:
+    def control(self, by: str, commands: Sequence[C], at_ns: Nanos) -> list[E]:
         """Apply commands in order, durably, as one record.
 
         Parameters
@@ -197,7 +198,7 @@ class Durable(ABC, Generic[M, C, E]):
         commands : sequence of commands
             Commands whose record could be longer than `RECORD_BYTES_MAX` are all refused, with
             CAPACITY.
-        at_ns : int
+        at_ns : Nanos
             Time of the commands, nanoseconds UTC.
 
         Returns
@@ -247,7 +248,7 @@ class Durable(ABC, Generic[M, C, E]):
         self._decode_commands(encoded)
         return encoded
 
-    def _refusal(self, nbytes: int, *, at_ns: int) -> Reason | None:
+    def _refusal(self, nbytes: int, *, at_ns: Nanos) -> Reason | None:
         """Return why no change is possible now; None has made room for `nbytes` of payload."""
         if self._journal is None:
             return Reason.QUARANTINED
@@ -278,7 +279,7 @@ class Durable(ABC, Generic[M, C, E]):
                 raise JournalBrokenError(self._journal.broken) from error
             raise
 
-    def _commit(self, kind: Kind, *, at_ns: int, parts: Sequence[Buffer]) -> None:
+    def _commit(self, kind: Kind, *, at_ns: Nanos, parts: Sequence[Buffer]) -> None:
         """Append one record and return once it is on the medium."""
         assert self._journal is not None
         before = self._journal.bytes
@@ -288,7 +289,7 @@ class Durable(ABC, Generic[M, C, E]):
 
     # --- snapshots -----------------------------------------------------------------------------
 
-    def maintain(self, at_ns: int) -> None:
+    def maintain(self, at_ns: Nanos) -> None:
         """Complete a written snapshot, removing the segments it covers; begin one that is due.
 
         Every change calls this first; an idle shell can call it periodically. Bets wait for the
@@ -310,7 +311,7 @@ class Durable(ABC, Generic[M, C, E]):
             if not snapshots.busy:
                 self._finish_snapshot(wait=True)
 
-    def snapshot(self, at_ns: int) -> bool:
+    def snapshot(self, at_ns: Nanos) -> bool:
         """Take a snapshot now and wait for it; return whether it was written.
 
         False means that it could not be written (`snapshot_trouble` holds the reason), that no
@@ -326,7 +327,7 @@ class Durable(ABC, Generic[M, C, E]):
         self._finish_snapshot(wait=True)
         return not self.snapshot_trouble
 
-    def _begin_snapshot(self, at_ns: int) -> None:
+    def _begin_snapshot(self, at_ns: Nanos) -> None:
         machine = self.machine
         assert self._snapshots is not None
         assert self._journal is not None

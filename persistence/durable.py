@@ -16,6 +16,7 @@ import numpy as np
 
 from engine.common.commands import LedgerCommand, MarketCommand
 from engine.common.events import LedgerEvent, MarketEvent
+from engine.common.ids import ShardNo
 from engine.common.reasons import MESSAGES, Reason
 from engine.common.rows import BET, DECISION, RESERVATION, RESERVED, SETTLEMENT, Rows, SlipState
 from engine.common.units import Nanos
@@ -58,7 +59,7 @@ class DurableMarkets(Durable[MarketMachine, MarketCommand, MarketEvent]):
         folder: Path,
         *,
         disk: Disk,
-        at_ns: int,
+        at_ns: Nanos,
         options: JournalOptions | None = None,
         clock: Clock = time.perf_counter_ns,
     ) -> Self:
@@ -77,14 +78,14 @@ class DurableMarkets(Durable[MarketMachine, MarketCommand, MarketEvent]):
         durable._recover(MarketReplay, at_ns=at_ns, clock=clock)
         return durable
 
-    def place(self, rows: Rows, at_ns: int) -> Rows:
+    def place(self, rows: Rows, at_ns: Nanos) -> Rows:
         """Decide a batch of bets, durably.
 
         Parameters
         ----------
         rows : BET rows
             At most 262,144 (`RECORD_BYTES_MAX`).
-        at_ns : int
+        at_ns : Nanos
             Time of the decisions, nanoseconds UTC.
 
         Returns
@@ -124,9 +125,9 @@ class DurableLedger(Durable[LedgerMachine, LedgerCommand, LedgerEvent]):
         cls,
         folder: Path,
         *,
-        shard: int,
+        shard: ShardNo,
         disk: Disk,
-        at_ns: int,
+        at_ns: Nanos,
         options: JournalOptions | None = None,
         clock: Clock = time.perf_counter_ns,
     ) -> Self:
@@ -146,7 +147,7 @@ class DurableLedger(Durable[LedgerMachine, LedgerCommand, LedgerEvent]):
         durable._recover(lambda: LedgerReplay(shard=shard), at_ns=at_ns, clock=clock)
         return durable
 
-    def exchange(self, verdicts: Rows, reservations: Rows, at_ns: int) -> Rows:
+    def exchange(self, verdicts: Rows, reservations: Rows, at_ns: Nanos) -> Rows:
         """Apply verdicts and reserve stakes, durably, as one record.
 
         Parameters
@@ -155,7 +156,7 @@ class DurableLedger(Durable[LedgerMachine, LedgerCommand, LedgerEvent]):
             The markets' decisions on stakes reserved earlier.
         reservations : RESERVATION rows
             Stakes to reserve.
-        at_ns : int
+        at_ns : Nanos
             Time of the call, nanoseconds UTC.
 
         Returns
@@ -195,14 +196,14 @@ class DurableLedger(Durable[LedgerMachine, LedgerCommand, LedgerEvent]):
             self._commit(Kind.EXCHANGE, at_ns=at_ns, parts=parts)
         return answers
 
-    def settle(self, rows: Rows, at_ns: int) -> Rows:
+    def settle(self, rows: Rows, at_ns: Nanos) -> Rows:
         """Apply settlements, durably; rows that were applied before are skipped, not journaled.
 
         Parameters
         ----------
         rows : SETTLEMENT rows
             Settlements from the markets' outboxes.
-        at_ns : int
+        at_ns : Nanos
             Time of the call, nanoseconds UTC.
 
         Returns

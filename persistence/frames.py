@@ -88,7 +88,7 @@ def pack(
     kind: int,
     epoch: int,
     seq: int,
-    at_ns: int,
+    at_ns: Nanos,
     commit_index: int,
     previous_crc: int,
 ) -> tuple[list[Buffer], int, int]:

@@ -17,6 +17,7 @@ from typing import Annotated, Final, NoReturn, Self
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
+from engine.common.units import Nanos
 from persistence.chain import (
     GENESIS,
     ChainReader,
@@ -95,7 +96,7 @@ class Journal:
         self._point = tail.point
         self._epoch = tail.point.epoch + 1
         self._epoch_mark: EpochMark | None = None
-        self._at_ns = 0
+        self._at_ns = Nanos(0)
         self._file: DiskFile | None = None
         self._offset = tail.offset
         self._allocated = tail.length
@@ -110,7 +111,7 @@ class Journal:
         folder: Path,
         *,
         disk: Disk,
-        at_ns: int,
+        at_ns: Nanos,
         options: JournalOptions,
         mark: EpochMark,
         after: Point = GENESIS,
@@ -122,7 +123,7 @@ class Journal:
         ----------
         folder : Path
             Holds the segments; created if missing.
-        at_ns : int
+        at_ns : Nanos
             Time of the epoch's first record, nanoseconds UTC.
         mark : EpochMark
             The writer: its machine and shard.
@@ -187,7 +188,7 @@ class Journal:
     # --- writing -----------------------------------------------------------------------------
 
     def ensure(self, nbytes: int) -> None:
-        """Allocate room for one record with a payload of `nbytes`, so that appending it succeeds.
+        """Allocate room for one record with a payload of `nbytes`, so that `append` has it.
 
         Raises
         ------
@@ -206,7 +207,7 @@ class Journal:
             self._begin_epoch(self._epoch_mark)
         self._make_room(framed_bytes(nbytes))
 
-    def append(self, kind: Kind, *, at_ns: int, parts: Sequence[Buffer]) -> int:
+    def append(self, kind: Kind, *, at_ns: Nanos, parts: Sequence[Buffer]) -> int:
         """Write a record after the last one and return its number; `sync` makes it durable.
 
         Raises
@@ -300,7 +301,7 @@ class Journal:
         self._broken = f"{self.folder}: {what} failed: {error}"
         raise JournalBrokenError(self._broken) from error
 
-    def _begin(self, tail: Tail, *, mark: EpochMark, at_ns: int) -> None:
+    def _begin(self, tail: Tail, *, mark: EpochMark, at_ns: Nanos) -> None:
         """Make the recovered records durable, cut the torn bytes, and begin the epoch.
 
         The last commit is written again: after a failed sync the kernel may return it from memory
@@ -330,7 +331,7 @@ class Journal:
         self._append(Kind.EPOCH, at_ns=self._at_ns, parts=[payload])
         self.sync()
 
-    def _append(self, kind: Kind, *, at_ns: int, parts: Sequence[Buffer]) -> int:
+    def _append(self, kind: Kind, *, at_ns: Nanos, parts: Sequence[Buffer]) -> int:
         if self._commit_index > COMMIT_INDEX_MAX:
             self.sync()
         seq = self._point.seq + 1

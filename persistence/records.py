@@ -15,11 +15,14 @@ from msgspec import Struct
 
 from engine.common.commands import LedgerCommand, MarketCommand
 from engine.common.events import LedgerEvent, MarketEvent
+from engine.common.ids import ShardNo
 from engine.common.rows import BET, DECISION, RESERVATION, RESERVED, SETTLEMENT, Rows
 from persistence.disk import Buffer, Bytes
 
 BY_CHARS_MAX: Final = 128
 """Longest name of the sender of commands, in characters."""
+NO_SHARD: Final = ShardNo(0)
+"""Shard number in the mark of a machine that has no shards."""
 
 
 class Kind(IntEnum):
@@ -49,7 +52,7 @@ class EpochMark(Struct, frozen=True, kw_only=True):
     """The writer of the following records: machine, shard, and the torn bytes it cut."""
 
     machine: str
-    shard: int = 0
+    shard: ShardNo = NO_SHARD
     cut_bytes: int = 0
 
 

@@ -29,6 +29,7 @@ from persistence.chain import (
 from persistence.disk import Disk, LocalDisk
 from persistence.frames import Record
 from persistence.records import (
+    NO_SHARD,
     EpochMark,
     Kind,
     PayloadError,
@@ -81,7 +82,7 @@ class Replay(ABC, Generic[M]):
 
     name: ClassVar[str]
 
-    def __init__(self, *, shard: int = 0) -> None:
+    def __init__(self, *, shard: ShardNo = NO_SHARD) -> None:
         self.mark = EpochMark(machine=self.name, shard=shard)
         self.records = 0
         self.bets = 0

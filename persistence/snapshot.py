@@ -95,7 +95,7 @@ def write_snapshot(
     ----------
     point : Point
         The last record that the state contains.
-    at_ns : int
+    at_ns : Nanos
         Time of the snapshot, nanoseconds UTC.
     state : dict
         The machine's dump.
