@@ -8,15 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.feeds.exchange.ladder import LEVELS_MAX, PLACES_MAX, Ladder, PricePoint, price_points
 from gateway.feeds.exchange.messages import MESSAGE_BYTES_MAX, RUNNERS_MAX
-from gateway.feeds.exchange.order_book import (
-    LEVELS_MAX,
-    PLACES_MAX,
-    Ladder,
-    PricePoint,
-    StreamOrderBooks,
-    price_points,
-)
+from gateway.feeds.exchange.order_book import StreamOrderBooks
 from tests.gateway.feeds.exchange.builders import (
     PRICES,
     Exchange,

@@ -1,0 +1,126 @@
+"""One side of a runner: its price levels, by price or by index, best first.
+
+Owns the levels and their order, and their bounds. It does not know which side it is used for.
+Prices are kept as the numbers that the stream sends; thousandths are made on reading.
+"""
+
+from itertools import islice
+from typing import Final, NamedTuple
+
+from sortedcontainers import SortedList
+
+from gateway.feeds.exchange.messages import Level, Place
+
+LEVELS_MAX: Final = 2_048
+"""Levels of one ladder, of which the exchange's own has 350; past it the ladder is cleared and
+counted, which leaves the runner without a price on that side."""
+PLACES_MAX: Final = 64
+"""Levels by index of one side, of which the exchange sends 10; past it they are cleared."""
+
+
+class PricePoint(NamedTuple):
+    """One level of a ladder in our units: odds in thousandths, size in currency."""
+
+    odds_milli: int
+    size: float
+
+
+class Ladder:
+    """One side of one runner, or the volume traded at each price.
+
+    `levels` maps each price to its size. The prices are kept in order beside it, so that the best
+    levels are at hand after every message; a level that only changes its size moves nothing.
+
+    Parameters
+    ----------
+    best_is_high : bool
+        Whether the best price is the highest: what is available to back.
+    """
+
+    __slots__ = ("_best_is_high", "_prices", "levels", "ranked_levels")
+
+    def __init__(self, *, best_is_high: bool = False) -> None:
+        self._best_is_high = best_is_high
+        self._prices: SortedList[float] = SortedList()
+        self.levels: dict[float, float] = {}
+        self.ranked_levels: tuple[Level, ...] | None = ()
+
+    def take(self, changes: list[Level]) -> bool:
+        """Apply changed levels; a size of 0 removes one. Return whether all found room."""
+        self.ranked_levels = None
+        levels = self.levels
+        if levels:
+            self._apply(changes)
+        else:
+            for price, size in changes:
+                if size:
+                    levels[price] = size
+                else:
+                    levels.pop(price, None)
+            self._prices.update(levels)  # one sort of a fresh image instead of many insertions
+        if len(levels) > LEVELS_MAX:
+            self.clear()
+            return False
+        return True
+
+    def _apply(self, changes: list[Level]) -> None:
+        levels, prices = self.levels, self._prices
+        for price, size in changes:
+            if not size:
+                if levels.pop(price, None) is not None:
+                    prices.remove(price)
+            else:
+                if price not in levels:
+                    prices.add(price)
+                levels[price] = size
+
+    def clear(self) -> None:
+        """Remove every level."""
+        self.ranked_levels = None
+        self.levels.clear()
+        self._prices.clear()
+
+    def ranked(self) -> tuple[Level, ...]:
+        """Return the levels, best first."""
+        if self.ranked_levels is None:
+            self.ranked_levels = self.best(len(self.levels))
+        return self.ranked_levels
+
+    def best(self, count: int) -> tuple[Level, ...]:
+        """Return the best few levels, best first."""
+        best_first = reversed(self._prices) if self._best_is_high else iter(self._prices)
+        prices = tuple(islice(best_first, count))
+        return tuple(zip(prices, map(self.levels.__getitem__, prices), strict=True))
+
+
+class Places:
+    """One side of one runner by level index, as a subscription to best offers sends it."""
+
+    __slots__ = ("levels", "ranked_levels")
+
+    def __init__(self) -> None:
+        self.levels: dict[float, Place] = {}
+        self.ranked_levels: tuple[Level, ...] | None = None
+
+    def take(self, changes: list[Place]) -> None:
+        """Apply changed levels; a size of 0 removes one."""
+        self.ranked_levels = None
+        for place in changes:
+            if place[2] > 0.0:
+                self.levels[place[0]] = place
+            else:
+                self.levels.pop(place[0], None)
+        if len(self.levels) > PLACES_MAX:
+            self.levels.clear()
+
+    def ranked(self) -> tuple[Level, ...]:
+        """Return the levels in the order of their index, best first."""
+        if self.ranked_levels is None:
+            places = sorted(self.levels.values())
+            self.ranked_levels = tuple((price, size) for _, price, size in places)
+        return self.ranked_levels
+
+
+def price_points(levels: tuple[Level, ...]) -> tuple[PricePoint, ...]:
+    """Return levels with their prices rounded to the nearest thousandth."""
+    return tuple(PricePoint(round(price * 1_000), size) for price, size in levels)
