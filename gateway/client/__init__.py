@@ -1,7 +1,7 @@
-"""The client library: open sessions on a gateway as a bettor, a trader or a feed.
+"""The client library: open a session on a gateway as a bettor, a trader or a feed.
 
 What lives here: requests, answers, prices and errors as a client sees them.
-What never does: retries or reconnects that a caller has not asked for, and the server's side.
+What never does: retries or reconnects by itself, the choice of an event loop, the server's side.
 """
 
 from gateway.client.roles import (

@@ -1,8 +1,8 @@
-"""The client library: sessions of bettors, traders and feeds, for tests, demos and users.
+"""Sessions of bettors, traders and feeds: the requests that each role may send.
 
-Owns what a caller may ask. It never connects again by itself and never sends a bet twice: after
-`ConnectionLostError` the caller opens a new session and asks `status` for the refs that are open,
-or places them again with the same ref.
+Owns one method per request. It never reconnects by itself and never sends a bet twice: after
+`ConnectionLostError` the caller opens a new session, and either asks `status` for the refs without
+an answer or places them again with the same refs.
 
     async with connect("ws://localhost:8480", token=token) as client:
         await client.subscribe(fixtures=["wc22-64"])
@@ -89,7 +89,7 @@ S = TypeVar("S", bound=Session)
 
 
 class BettorSession(Session):
-    """A bettor's session: bets, money and the account's events."""
+    """A bettor's session: bets, balance and the account's events."""
 
     async def place(
         self,
@@ -101,14 +101,14 @@ class BettorSession(Session):
         odds_milli: int,
         policy: PolicyName = "none",
     ) -> Bet:
-        """Bet, and await the answer: accepted, rejected with its reason, or unknown.
+        """Place a bet, and await its answer: accepted, rejected with a reason, or unknown.
 
         Raises
         ------
         RefusedError
-            The message was outside its schema, or not allowed.
+            The message does not fit its schema, or the role may not send it.
         ConnectionLostError
-            The session ended first; ask `status` in the next one.
+            The session ended first; ask `status` in a new one.
         """
         future = self.place_nowait(
             ref=ref,
@@ -118,7 +118,7 @@ class BettorSession(Session):
             odds_milli=odds_milli,
             policy=policy,
         )
-        if self._wire.paused:
+        if self._connection.paused:
             await self.drain()
         return await future
 
@@ -132,7 +132,7 @@ class BettorSession(Session):
         odds_milli: int,
         policy: PolicyName = "none",
     ) -> "asyncio.Future[Bet]":
-        """Bet, and return the future of the answer."""
+        """Place a bet, and return the future of its answer."""
         self.send(
             Place(
                 ref=ref,
@@ -146,11 +146,11 @@ class BettorSession(Session):
         return self._expect(ref)
 
     def send_place(self, bet: Place) -> None:
-        """Bet, and have `on_bet` called with the answer: the cheapest way to make load."""
+        """Place a bet whose answer goes to `on_bet`; the cheapest way to generate load."""
         self.send(bet)
 
     async def place_many(self, bets: Sequence[Selection]) -> list[Bet]:
-        """Place independent bets in one message, and await all answers, in the order given."""
+        """Place independent bets in one message, and await all answers, in the given order."""
         number = self._number()
         refs = tuple(bet.ref for bet in bets)
         self.send(PlaceMany(id=number, bets=tuple(bets)))
@@ -170,9 +170,9 @@ class BettorSession(Session):
         return future
 
     async def status(self, ref: str) -> SlipView | None:
-        """Return what became of a bet, or None when the account knows no such ref."""
+        """Return a bet's slip, or None when the account has no bet with this ref."""
         try:
-            answer = await self._ask(AskStatus, SlipAnswer, ref=ref)
+            answer = await self._request(AskStatus, SlipAnswer, ref=ref)
         except RefusedError as error:
             if error.reason is Reason.BET_UNKNOWN:
                 return None
@@ -180,19 +180,21 @@ class BettorSession(Session):
         return answer.slip
 
     async def balance(self) -> BalanceAnswer:
-        """Return the account's money."""
-        return await self._ask(AskBalance, BalanceAnswer)
+        """Return the account's balance."""
+        return await self._request(AskBalance, BalanceAnswer)
 
     async def open_bets(self, *, after_bet_id: int = 0, limit: int = 100) -> OpenBetsAnswer:
         """Return a page of bets that are pending or unsettled, oldest first."""
-        return await self._ask(AskOpenBets, OpenBetsAnswer, after_bet_id=after_bet_id, limit=limit)
+        return await self._request(
+            AskOpenBets, OpenBetsAnswer, after_bet_id=after_bet_id, limit=limit
+        )
 
     async def watch_account(self, *, on: bool = True) -> Watching:
-        """Begin (or end) to receive the account's events."""
-        return await self._ask(WatchAccount, Watching, on=on)
+        """Begin to receive the account's events; with `on` False, stop."""
+        return await self._request(WatchAccount, Watching, on=on)
 
     async def events(self) -> AsyncIterator[AccountEvent]:
-        """Yield the account's events, until the session is over."""
+        """Yield the account's events until the session ends."""
         while True:
             while self._events:
                 yield self._events.popleft()
@@ -204,12 +206,12 @@ class BettorSession(Session):
 class ControlSession(Session):
     """A trader's, feed's or quant's session: markets, books and commands.
 
-    Each command method returns the market's event: what happened, or `Refused` with its reason.
+    Each command method returns the market's event, or `Refused` with its reason.
     """
 
     async def control(self, commands: Sequence[TraderCommand]) -> tuple[MarketEvent, ...]:
-        """Run commands; one event or refusal for each, in their order."""
-        answer = await self._ask(Control, Controlled, commands=tuple(commands))
+        """Run commands; return one event or refusal per command, in their order."""
+        answer = await self._request(Control, Controlled, commands=tuple(commands))
         return answer.events
 
     async def _command(self, command: TraderCommand) -> MarketEvent:
@@ -217,27 +219,27 @@ class ControlSession(Session):
         return event
 
     async def open_market(self, market: int) -> MarketEvent:
-        """Begin to take bets."""
+        """Open a market for bets."""
         return await self._command(OpenMarket(market_no=MarketNo(market)))
 
     async def suspend(self, market: int, *, why: str = "") -> MarketEvent:
-        """Stop taking bets for a while."""
+        """Suspend a market: it takes no bets until it is resumed."""
         return await self._command(SuspendMarket(market_no=MarketNo(market), why=why))
 
     async def resume(self, market: int) -> MarketEvent:
-        """Take bets again."""
+        """Resume a suspended market."""
         return await self._command(ResumeMarket(market_no=MarketNo(market)))
 
     async def hand_over(self, market: int) -> MarketEvent:
-        """Suspend until another producer's odds come."""
+        """Suspend a market until another producer sets its odds."""
         return await self._command(HandOverMarket(market_no=MarketNo(market)))
 
     async def close_market(self, market: int) -> MarketEvent:
-        """End betting for good."""
+        """Close a market: it never takes bets again."""
         return await self._command(CloseMarket(market_no=MarketNo(market)))
 
     async def set_odds(self, market: int, quotes: Sequence[Quote]) -> MarketEvent:
-        """Set the odds of some or all outcomes, at once."""
+        """Set the odds of some or all outcomes, in one step."""
         return await self._command(SetOdds(market_no=MarketNo(market), quotes=tuple(quotes)))
 
     async def set_limits(self, market: int, limits: Limits) -> MarketEvent:
@@ -245,17 +247,17 @@ class ControlSession(Session):
         return await self._command(SetLimits(market_no=MarketNo(market), limits=limits))
 
     async def settle(self, market: int, results: Sequence[OutcomeResult]) -> MarketEvent:
-        """Settle every outcome, or settle again."""
+        """Settle a market by the results of all outcomes; a second call replaces the first."""
         return await self._command(SettleMarket(market_no=MarketNo(market), results=tuple(results)))
 
     async def cancel(self, market: int, *, why: str = "") -> MarketEvent:
-        """Void the market: every bet is refunded."""
+        """Cancel a market: every bet is void and refunded."""
         return await self._command(CancelMarket(market_no=MarketNo(market), why=why))
 
     async def cancel_bets(
         self, market: int, *, from_ns: int | None = None, until_ns: int | None = None, why: str = ""
     ) -> MarketEvent:
-        """Void the bets placed from one time up to another, UTC nanoseconds; None is open."""
+        """Void the bets placed in a window, UTC nanoseconds; None leaves that side open."""
         return await self._command(
             CancelBets(
                 market_no=MarketNo(market),
@@ -268,7 +270,7 @@ class ControlSession(Session):
     async def roll_back_cancel(
         self, market: int, *, from_ns: int | None = None, until_ns: int | None = None, why: str = ""
     ) -> MarketEvent:
-        """Take back the cancellation of just this window, or of the market."""
+        """Roll back the cancellation of exactly this window, or of the market."""
         return await self._command(
             RollBackCancel(
                 market_no=MarketNo(market),
@@ -279,29 +281,29 @@ class ControlSession(Session):
         )
 
     async def roll_back_settlement(self, market: int, *, why: str = "") -> MarketEvent:
-        """Take back the results: payouts are reversed and bets are open again."""
+        """Roll back a settlement: payouts are reversed and bets are open again."""
         return await self._command(RollBackSettlement(market_no=MarketNo(market), why=why))
 
     async def suspend_all(self, *, fixture: str = "", why: str = "") -> SuspendedAll:
         """Suspend every market, or every market of a fixture."""
-        return await self._ask(SuspendAll, SuspendedAll, fixture=fixture, why=why)
+        return await self._request(SuspendAll, SuspendedAll, fixture=fixture, why=why)
 
     async def reprice(
         self, fixture: str, pricing: Any, *, suspend: str = "", resume: bool = False
     ) -> tuple[MarketEvent, ...]:
-        """Have a fixture's markets priced in their shells, each shell's as one journal record.
+        """Reprice a fixture's markets inside their shells, in one journal record per shell.
 
         Parameters
         ----------
         fixture : str
-            The fixture whose markets are priced; those the model does not know stay as they are.
+            The fixture whose markets are priced; markets unknown to the model keep their odds.
         pricing : Struct or mapping
             `model`, `state` and optionally `margin` (engine.pricing: MatchModel, MatchState,
             Margin).
         suspend : str
-            When not empty, why active markets are suspended first.
+            When not empty, active markets are suspended first, with this reason.
         resume : bool
-            Whether suspended markets take bets again afterwards.
+            Whether suspended markets are resumed afterwards.
 
         Raises
         ------
@@ -309,7 +311,7 @@ class ControlSession(Session):
             No market of this fixture, or a field of `pricing` is unknown or out of bounds.
         """
         document = msgspec.to_builtins(pricing)
-        answer = await self._ask(
+        answer = await self._request(
             Reprice, Controlled, fixture=fixture, pricing=document, suspend=suspend, resume=resume
         )
         return answer.events
@@ -318,24 +320,24 @@ class ControlSession(Session):
         self, *, fixture: str = "", after: int = -1, limit: int = 1_000
     ) -> Markets:
         """Return a page of markets, ascending by number."""
-        return await self._ask(ListMarkets, Markets, fixture=fixture, after=after, limit=limit)
+        return await self._request(ListMarkets, Markets, fixture=fixture, after=after, limit=limit)
 
     async def book(self, market: int) -> Book:
         """Return a market's image with limits and liability per outcome."""
-        return await self._ask(AskBook, Book, market=market)
+        return await self._request(AskBook, Book, market=market)
 
     async def exposure(self, fixture: str, pricing: Any = None, *, goals: int = 8) -> Exposure:
-        """Return what a football fixture's open bets make or lose by score, in base currency.
+        """Return the profit of a football fixture's open bets by score, in base currency.
 
         Parameters
         ----------
         fixture : str
             The fixture, of football.
         pricing : Struct or mapping
-            `state` and `model`, both optional (engine.pricing: MatchState, MatchModel): scores
-            that can no longer happen are left out, and with a model the expected profit comes too.
+            `state` and `model`, both optional (engine.pricing: MatchState, MatchModel). With a
+            state, impossible scores are left out; with a model, the expected profit is answered.
         goals : int
-            How many more goals of each side the rows of `profit_minor` reach, 0 to 31.
+            Further goals of each side that the rows of `profit_minor` cover, 0 to 31.
 
         Raises
         ------
@@ -343,20 +345,20 @@ class ControlSession(Session):
             No market of this fixture, or a field of `pricing` is unknown or out of bounds.
         """
         document = {} if pricing is None else msgspec.to_builtins(pricing)
-        return await self._ask(
+        return await self._request(
             AskExposure, Exposure, fixture=fixture, pricing=document, goals=goals
         )
 
     async def arbitrage(self, fixture: str, state: Any = None) -> Arbitrage:
-        """Return stakes on what a football fixture offers that win whatever the score, if any do.
+        """Return stakes on a football fixture's outcomes that profit at every score, if any do.
 
         Parameters
         ----------
         fixture : str
             The fixture, of football.
         state : Struct or mapping
-            What has happened (engine.pricing: MatchState): scores that can no longer be need no
-            stake. Without it the score is 0:0.
+            The match's state (engine.pricing: MatchState): impossible scores need no profit.
+            Without it the score is 0:0.
 
         Raises
         ------
@@ -364,20 +366,20 @@ class ControlSession(Session):
             No market of this fixture, or a field of `state` is unknown or out of bounds.
         """
         document = {} if state is None else msgspec.to_builtins(state)
-        return await self._ask(AskArbitrage, Arbitrage, fixture=fixture, state=document)
+        return await self._request(AskArbitrage, Arbitrage, fixture=fixture, state=document)
 
 
 class FeedSession(Session):
-    """A source's session: a provider's messages in, and what the provider is to be asked for.
+    """A feed source's session: push a provider's messages, receive recovery requests.
 
-    Wishes come to `on_request` once `attach` was called.
+    Recovery requests go to `on_request` after `attach`.
     """
 
     def push(self, feed: str, bodies: Sequence[bytes]) -> "asyncio.Future[FeedPushed]":
-        """Send messages, in order; return the future of their answer, when all are obeyed.
+        """Send messages, in order; return the future of their answer, when all are applied.
 
-        After a `RefusedError` or `ConnectionLostError` all that is unanswered is to be sent again,
-        in order, in another session; it counts once all the same.
+        After a `RefusedError` or `ConnectionLostError` the caller sends all unanswered messages
+        again, in order, in a new session; each still counts once.
         """
         number = self._number()
         future: asyncio.Future[FeedPushed] = self._loop.create_future()
@@ -390,20 +392,20 @@ class FeedSession(Session):
         return future
 
     async def attach(self, feed: str) -> FeedAttached:
-        """Begin to receive a feed's wishes, those that are open first."""
-        return await self._ask(FeedAttach, FeedAttached, feed=feed)
+        """Begin to receive a feed's recovery requests, open ones first."""
+        return await self._request(FeedAttach, FeedAttached, feed=feed)
 
     def request_done(self, feed: str, *, producer: int, request_id: int) -> None:
-        """Say that the provider was asked for what a wish wanted."""
+        """Report that a recovery request was passed to the provider."""
         self.send(FeedRequestDone(feed=feed, producer=producer, request_id=request_id))
 
     async def stats(self, feed: str) -> FeedStats:
-        """Return how a feed fares."""
-        return await self._ask(AskFeedStats, FeedStats, feed=feed)
+        """Return a feed's statistics."""
+        return await self._request(AskFeedStats, FeedStats, feed=feed)
 
 
 class Opening(Generic[S]):
-    """A session about to be opened: await it, or use it as an async context."""
+    """An unopened session: await it, or use it as an asynchronous context manager."""
 
     def __init__(
         self, session: type[S], url: str, *, token: str, codec: CodecName, **options: Any

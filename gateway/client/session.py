@@ -1,7 +1,7 @@
-"""The part of the client library that every session shares: the wire, requests, prices.
+"""The session that every role shares: one connection, open requests and latest prices.
 
-Owns one connection: what was asked and not answered yet, and the latest prices heard. See
-`client` for what bettors and traders call.
+Owns the connection, the requests without an answer and the latest prices. It never reconnects.
+gateway.client.roles has the methods of bettors, traders and feeds.
 """
 
 import asyncio
@@ -30,13 +30,13 @@ from gateway.net.codec import JSON, MSGPACK, OP_BINARY, ServerDecoder
 CodecName = Literal["msgpack", "json"]
 AccountEvent = BetEvent | MoneyEvent
 EVENTS_KEPT_MAX: Final = 65_536
-"""Account events kept for a reader that is slow to take them; past it the oldest go."""
+"""Account events kept for a slow reader; past it the oldest are dropped."""
 
 A = TypeVar("A")
 
 
 class GatewayError(Exception):
-    """Something a gateway, or the way to it, did not do."""
+    """Base of the errors of this library."""
 
 
 class HandshakeRefusedError(GatewayError):
@@ -48,7 +48,7 @@ class HandshakeRefusedError(GatewayError):
 
 
 class ConnectionLostError(GatewayError):
-    """The session is over; what was not answered is unknown. `code` is the close code."""
+    """The session ended; the outcome of open requests is unknown. `code` is the close code."""
 
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(f"connection lost: {code} {reason}".rstrip())
@@ -57,7 +57,7 @@ class ConnectionLostError(GatewayError):
 
 
 class RefusedError(GatewayError):
-    """The gateway refused a message before it reached any book."""
+    """The gateway refused a message before any market or account received it."""
 
     def __init__(self, error: Error) -> None:
         super().__init__(f"{error.code}: {error.message}")
@@ -65,52 +65,52 @@ class RefusedError(GatewayError):
         self.error = error
 
 
-class _Wire(ClientConnection):
-    """A connection that hands whole messages to its session as they arrive, with no queue."""
+class _Connection(ClientConnection):
+    """A connection that passes whole messages to its session as they arrive, without a queue."""
 
     session: "Session"
 
     def process_event(self, event: Any) -> None:
-        """Take data frames straight to the session; the rest is the base's."""
+        """Pass data frames to the session; the base class handles all other events."""
         if isinstance(event, Frame) and event.opcode in (TEXT, BINARY):
             self.session.on_message(bytes(event.data))
         else:
             super().process_event(event)
 
     def send_data(self) -> None:
-        """Write all that waits in one go."""
+        """Write all waiting data in one write."""
         writes = self.protocol.data_to_send()
         if writes and not writes[-1]:
             self.protocol.writes = writes
-            super().send_data()  # an end of stream follows
+            super().send_data()  # the last item, empty, ends the stream
         elif writes:
             self.transport.write(b"".join(writes))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the session."""
+        """Notify the session."""
         super().connection_lost(exc)
         self.session.on_lost()
 
 
 class Session:
-    """What bettors and traders share: requests by number, subscriptions, prices."""
+    """Requests by number, subscriptions and prices, for every role."""
 
     def __init__(self, codec: CodecName) -> None:
         self.welcome: Welcome = cast(Welcome, None)
         self.prices: dict[int, Market] = {}
-        """Latest image of every market followed, by number."""
+        """Latest image of every subscribed market, by number."""
         self.on_price: Callable[[Market], None] | None = None
-        """Called with the new image at every change, before any waiter sees it."""
+        """Called with the new image at every change, before `updates` yields it."""
         self.on_bet: Callable[[Bet], None] | None = None
         """Called with answers to bets sent by `send_place`."""
         self.on_request: Callable[[FeedRequest], None] | None = None
-        """Called with what a feed's provider is to be asked for."""
+        """Called with each recovery request for a feed's provider."""
         self.errors: deque[Error] = deque(maxlen=1_024)
-        """Errors that belong to no open request."""
+        """Errors that belong to no open request; the last 1,024."""
         self._codec = MSGPACK if codec == "msgpack" else JSON
         self._decode = ServerDecoder(self._codec).decode
         self._loop = asyncio.get_running_loop()
-        self._wire: _Wire = cast(_Wire, None)
+        self._connection: _Connection = cast(_Connection, None)
         self._next_id = 0
         self._requests: dict[int, asyncio.Future[Any]] = {}
         self._bets: dict[str, asyncio.Future[Bet]] = {}
@@ -123,21 +123,21 @@ class Session:
         self._flushing = False
         self.lost: ConnectionLostError | None = None
 
-    # --- life ------------------------------------------------------------------------------------
+    # --- open and close --------------------------------------------------------------------------
 
     async def open(
         self, url: str, *, token: str, origin: str | None, open_timeout_s: float
     ) -> None:
-        """Connect and await the gateway's welcome."""
+        """Connect, and await the gateway's welcome message."""
 
-        def create(*args: Any, **kwargs: Any) -> _Wire:
-            wire = _Wire(*args, **kwargs)
-            wire.session = self
-            return wire
+        def create(*args: Any, **kwargs: Any) -> _Connection:
+            connection = _Connection(*args, **kwargs)
+            connection.session = self
+            return connection
 
         try:
-            self._wire = cast(
-                _Wire,
+            self._connection = cast(
+                _Connection,
                 await _ws_connect(
                     url,
                     subprotocols=[Subprotocol(self._codec.subprotocol)],
@@ -158,39 +158,39 @@ class Session:
             await self._welcomed
 
     async def close(self) -> None:
-        """Say goodbye; what is not answered yet fails with `ConnectionLostError`.
+        """Close the session; open requests fail with `ConnectionLostError`.
 
-        Callbacks are not called any more.
+        No callback is called after this.
         """
         self.on_bet = self.on_price = self.on_request = None
         self._flush()
-        await self._wire.close()
+        await self._connection.close()
 
     def abort(self) -> None:
-        """End at once, with no goodbye: whoever should answer it may be gone."""
-        self._wire.transport.abort()
+        """End the connection at once, without a close frame: the gateway may no longer answer."""
+        self._connection.transport.abort()
 
     async def wait_lost(self) -> ConnectionLostError:
-        """Return when the session is over, with how it ended."""
-        await self._wire.wait_closed()
-        assert self.lost is not None, "the wire told us"
+        """Wait for the end of the session, and return how it ended."""
+        await self._connection.wait_closed()
+        assert self.lost is not None, "on_lost has been called"
         return self.lost
 
     def on_lost(self) -> None:
-        """Fail whatever still waits."""
-        protocol = self._wire.protocol if self._wire is not None else None
+        """Fail all open requests."""
+        protocol = self._connection.protocol if self._connection is not None else None
         code = 1006 if protocol is None else protocol.close_code or 1006
         reason = "" if protocol is None else protocol.close_reason or ""
         self.lost = ConnectionLostError(code, reason)
         waiting = [*self._requests.values(), *self._bets.values(), self._welcomed]
-        waiting += [future for again in self._repeats.values() for future in again]
+        waiting += [future for queued in self._repeats.values() for future in queued]
         self._requests.clear()
         self._bets.clear()
         self._repeats.clear()
         for future in waiting:
             if not future.done():
                 future.set_exception(self.lost)
-                future.exception()  # whoever dropped the future is not reproached for it
+                future.exception()  # no warning when the caller has dropped the future
         self._arrived.set()
 
     # --- messages out ----------------------------------------------------------------------------
@@ -202,9 +202,9 @@ class Session:
         payload = self._codec.encode(message)
         try:
             if self._codec.opcode == OP_BINARY:
-                self._wire.protocol.send_binary(payload)
+                self._connection.protocol.send_binary(payload)
             else:
-                self._wire.protocol.send_text(payload)
+                self._connection.protocol.send_text(payload)
         except InvalidState as error:
             raise ConnectionLostError(1006, "the connection is closing") from error
         if not self._flushing:
@@ -214,18 +214,18 @@ class Session:
     def _flush(self) -> None:
         self._flushing = False
         if self.lost is None:
-            self._wire.send_data()
+            self._connection.send_data()
 
     async def drain(self) -> None:
-        """Wait until the gateway has taken most of what was sent."""
+        """Wait until the write buffer has room again."""
         self._flush()
-        await self._wire.drain()
+        await self._connection.drain()
 
     def _number(self) -> int:
         self._next_id = self._next_id % 0xFFFF_FFFF + 1
         return self._next_id
 
-    async def _ask(self, kind: Callable[..., Any], answer: type[A], **fields: Any) -> A:
+    async def _request(self, kind: Callable[..., Any], answer: type[A], **fields: Any) -> A:
         number = self._number()
         future: asyncio.Future[A] = self._loop.create_future()
         self._requests[number] = future
@@ -234,7 +234,7 @@ class Session:
             result = await future
         finally:
             self._requests.pop(number, None)
-        assert isinstance(result, answer), "an answer is of its question's kind"
+        assert isinstance(result, answer), "an answer has the kind of its request"
         return result
 
     # --- messages in -----------------------------------------------------------------------------
@@ -278,11 +278,11 @@ class Session:
             future.set_result(bet)
 
     def _promote(self, ref: str) -> None:
-        """Let the next placing of the same ref wait for the next answer."""
-        again = self._repeats.get(ref)
-        if again is not None:
-            self._bets[ref] = again.popleft()
-            if not again:
+        """Make the next future of the same ref wait for the next answer."""
+        queued = self._repeats.get(ref)
+        if queued is not None:
+            self._bets[ref] = queued.popleft()
+            if not queued:
                 del self._repeats[ref]
 
     def _on_image(self, image: Market) -> None:
@@ -347,8 +347,8 @@ class Session:
         all_markets: bool = False,
         seen: Sequence[Seen] = (),
     ) -> Subscribed:
-        """Follow markets; their images arrive in `prices`, their changes in `updates`."""
-        return await self._ask(
+        """Subscribe to markets; images arrive in `prices`, changes in `updates`."""
+        return await self._request(
             Subscribe,
             Subscribed,
             markets=tuple(markets),
@@ -361,8 +361,8 @@ class Session:
     async def unsubscribe(
         self, *, markets: Sequence[int] = (), fixtures: Sequence[str] = (), everything: bool = False
     ) -> Subscribed:
-        """Stop following markets or fixtures as they were subscribed, or everything."""
-        return await self._ask(
+        """Unsubscribe markets or fixtures as they were subscribed, or everything."""
+        return await self._request(
             Unsubscribe,
             Subscribed,
             markets=tuple(markets),
@@ -371,9 +371,9 @@ class Session:
         )
 
     async def updates(self) -> AsyncIterator[Market]:
-        """Yield each changed market's latest image, until the session is over.
+        """Yield each changed market's latest image until the session ends.
 
-        A reader that is slower than the prices sees the latest only.
+        A slow reader receives only the latest image of each market.
         """
         while True:
             while self._changed:
