@@ -153,7 +153,7 @@ async def test_prepare_prices_every_market(bookmaker: Bookmaker) -> None:
 async def test_first_book_is_always_requested_and_the_others_in_turn(
     bookmaker: Bookmaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trader_module, "BOOKS_ASKED_MAX", 2)
+    monkeypatch.setattr(trader_module, "BOOKS_PER_POLL_MAX", 2)
     async with connected_trader(bookmaker) as (trader, _):
         for known in ([1], [1, 2], [1, 2, 3]):
             trader.ask_books()
