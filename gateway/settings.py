@@ -32,30 +32,36 @@ OPEN_BETS_MAX: Final = 100
 
 
 class CloseCode(IntEnum):
-    """Why a gateway closes a connection."""
+    """Why a gateway closes a connection; `CLOSE_MEANINGS` states each code's meaning."""
 
     GOING_AWAY = 1001
-    """The gateway stops; connect again, to it or to another."""
     PROTOCOL_ERROR = 1002
-    """A frame breaks RFC 6455."""
     UNSUPPORTED_DATA = 1003
-    """Text on the msgpack subprotocol, or binary on JSON."""
     INVALID_DATA = 1007
-    """The payload is not msgpack, not JSON, or not UTF-8 at all."""
     POLICY_VIOLATION = 1008
-    """Too many refused messages: outside the schemas, or not allowed to this role."""
     TOO_BIG = 1009
-    """A message is over its bound."""
     INTERNAL_ERROR = 1011
-    """The gateway failed in an unexpected way; the outcome of requests is unknown."""
     TOKEN_EXPIRED = 4001
-    """The token has expired; connect with a new one."""
     IDLE = 4002
-    """Nothing was received, and no answer to a ping."""
     TOO_SLOW = 4008
-    """The client does not read its answers; reconnect, ask `status`, resume by version."""
     RATE_LIMITED = 4029
-    """Too many frames over the rate, in spite of RATE_LIMITED answers."""
+
+
+CLOSE_MEANINGS: Final[dict[CloseCode, str]] = {
+    CloseCode.GOING_AWAY: "the gateway stops; connect again, to it or to another",
+    CloseCode.PROTOCOL_ERROR: "a frame breaks RFC 6455",
+    CloseCode.UNSUPPORTED_DATA: "a text frame on the msgpack subprotocol, or a binary one on JSON",
+    CloseCode.INVALID_DATA: "the payload is not msgpack, not JSON or not UTF-8",
+    CloseCode.POLICY_VIOLATION: "too many messages outside the schemas or not allowed to the role",
+    CloseCode.TOO_BIG: "a message is over frame_bytes_max",
+    CloseCode.INTERNAL_ERROR: "the gateway failed unexpectedly; the outcome of requests is unknown",
+    CloseCode.TOKEN_EXPIRED: "the token has expired; connect with a new one",
+    CloseCode.IDLE: "nothing was received, and a ping was not answered",
+    CloseCode.TOO_SLOW: "answers pile up unread; connect again, ask `status` for refs without an "
+    "answer, resume by version",
+    CloseCode.RATE_LIMITED: "too many frames over the rate, in spite of RATE_LIMITED answers",
+}
+"""What each close code means; docs/asyncapi.json repeats it."""
 
 
 class GatewaySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -1,23 +1,23 @@
-"""The messages that ask whether a fixture's prices allow a sure profit, and answer it.
+"""Messages about arbitrage: whether a fixture's odds allow a profit at every score.
 
-Owns the words; what they mean is `engine.pricing.arbitrage.search`.
+Owns schemas only; engine.pricing.arbitrage.search computes the plans.
 """
 
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
-from gateway.messages.base import Asked, FixtureField, IdField, Sent
+from gateway.messages.base import FixtureField, FromClient, FromGateway, IdField
 
 WhyLeftOut = Literal["halves", "order", "room", "time", "unheard", "unknown"]
 
 
-class AskArbitrage(Asked, frozen=True, kw_only=True, tag="arbitrage"):
-    """Ask for stakes on a football fixture that win whatever the score; answered by `arbitrage`.
+class AskArbitrage(FromClient, frozen=True, kw_only=True, tag="arbitrage"):
+    """Ask for stakes on a football fixture that profit at every score; answered by `arbitrage`.
 
-    Prices are those that clients see, of active markets and offered outcomes. `state` is what has
-    happened (as in `reprice`): a plan need not win at a score that can no longer be. Without it
-    the score is 0:0.
+    The search uses the odds that clients see, of active markets and offered outcomes. `state` is
+    the match's state (as in `reprice`): a plan need not profit at impossible scores. Without it the
+    score is 0:0.
     """
 
     id: IdField = 0
@@ -26,7 +26,7 @@ class AskArbitrage(Asked, frozen=True, kw_only=True, tag="arbitrage"):
 
 
 class ArbitrageStake(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """A part of a plan: `stake_micro` is its share of all stakes, in millionths."""
+    """One stake of a plan: `stake_micro` is its share of all stakes, in millionths."""
 
     market: int
     key: str
@@ -37,9 +37,9 @@ class ArbitrageStake(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
 
 
 class ArbitragePlan(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Stakes that return `return_micro` millionths of their sum, or more, at every score.
+    """Stakes that return at least `return_micro` millionths of their sum at every score.
 
-    Of all mixes of what is offered on one stretch of play it is the one that earns most for sure.
+    Among all stakes on one period of play, the plan has the highest guaranteed return.
     """
 
     return_micro: int
@@ -49,9 +49,9 @@ class ArbitragePlan(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class LeftOutMarket(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """An active market that was not searched.
 
-    `halves`: the scores of both halves settle it. `order`: who scores which goal does. `room`: more
-    is offered than one search takes. `time`: the search took too long. `unheard`: its prices have
-    not come yet. `unknown`: it has no rules here.
+    `halves`: the scores of both halves settle it. `order`: the order of goals settles it. `room`:
+    the fixture offers more than one search takes. `time`: the search took too long. `unheard`: the
+    market's odds have not arrived yet. `unknown`: the engine has no rules for its type.
     """
 
     market: int
@@ -59,11 +59,11 @@ class LeftOutMarket(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     why: WhyLeftOut
 
 
-class Arbitrage(Sent, frozen=True, kw_only=True, tag="arbitrage"):
-    """Plans that win whatever the score, the most profitable first; none where nothing wins.
+class Arbitrage(FromGateway, frozen=True, kw_only=True, tag="arbitrage"):
+    """Plans that profit at every score, the most profitable first; empty when there is none.
 
-    Each stretch of play (the ninety minutes, a half, extra time) is searched by itself and has one
-    plan at most. `markets` were searched; the `left_out` ones are named, up to a thousand.
+    Each period of play (the ninety minutes, a half, extra time) is searched separately and has at
+    most one plan. `markets` counts the markets searched; `left_out` names up to a thousand others.
     """
 
     id: int = 0
@@ -74,5 +74,5 @@ class Arbitrage(Sent, frozen=True, kw_only=True, tag="arbitrage"):
 
     @property
     def found(self) -> bool:
-        """Whether anything wins for sure."""
+        """Whether there is any plan."""
         return bool(self.plans)

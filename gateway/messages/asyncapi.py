@@ -53,7 +53,7 @@ from gateway.messages.trader import (
     SuspendAll,
     SuspendedAll,
 )
-from gateway.settings import LIMITS, CloseCode, GatewaySettings
+from gateway.settings import CLOSE_MEANINGS, LIMITS, CloseCode, GatewaySettings
 
 _ANSWERS: Final[dict[type, tuple[type, ...]]] = {
     Place: (Bet, Error),
@@ -76,7 +76,7 @@ _ANSWERS: Final[dict[type, tuple[type, ...]]] = {
     FeedRequestDone: (Error,),
     AskFeedStats: (FeedStats, Error),
 }
-_UNASKED: Final[dict[str, tuple[type, ...]]] = {
+_PUSHED: Final[dict[str, tuple[type, ...]]] = {
     "bets": (Welcome, Market, Odds, BetEvent, MoneyEvent),
     "control": (Welcome, Market, Odds),
     "feed": (Welcome, FeedRequest),
@@ -140,9 +140,9 @@ def document(access: Access) -> str:
 
 def build(access: Access) -> dict[str, Any]:
     """Return the document as plain data."""
-    asked = get_args(ClientMessage)
-    sent = get_args(ServerMessage)
-    schemas = _schemas((*asked, *sent))
+    requests = get_args(ClientMessage)
+    answers = get_args(ServerMessage)
+    schemas = _schemas((*requests, *answers))
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -161,14 +161,14 @@ def build(access: Access) -> dict[str, Any]:
                     for kind in _messages(access, listener)
                 },
             }
-            for listener in _UNASKED
+            for listener in _PUSHED
         },
         "operations": _operations(access),
         "components": {
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
             },
-            "messages": {_name(kind): _message(kind) for kind in (*asked, *sent)},
+            "messages": {_name(kind): _message(kind) for kind in (*requests, *answers)},
             "schemas": schemas,
         },
     }
@@ -179,22 +179,22 @@ def _tag(kind: type) -> str:
 
 
 def _name(kind: type) -> str:
-    """Return a message's name: its tag, with `ask_` before a question tagged like its answer."""
+    """Return a message's name: its tag, with `ask_` before a request with the tag of its answer."""
     tag = _tag(kind)
-    doubled = kind in get_args(ClientMessage) and tag in _SENT_TAGS
+    doubled = kind in get_args(ClientMessage) and tag in _GATEWAY_TAGS
     return f"ask_{tag}" if doubled else tag
 
 
-_SENT_TAGS: Final = frozenset(map(_tag, get_args(ServerMessage)))
+_GATEWAY_TAGS: Final = frozenset(map(_tag, get_args(ServerMessage)))
 
 
 def _messages(access: Access, listener: str) -> list[type]:
-    """Return all messages of a listener, questions first, each once."""
-    asked = [kind for kind in get_args(ClientMessage) if access.roles(listener, kind)]
-    sent = dict.fromkeys(_UNASKED[listener])
-    for kind in asked:
-        sent.update(dict.fromkeys(_ANSWERS[kind]))
-    return [*asked, *sent]
+    """Return all messages of a listener, requests first, each once."""
+    requests = [kind for kind in get_args(ClientMessage) if access.roles(listener, kind)]
+    answers = dict.fromkeys(_PUSHED[listener])
+    for kind in requests:
+        answers.update(dict.fromkeys(_ANSWERS[kind]))
+    return [*requests, *answers]
 
 
 def _servers() -> dict[str, Any]:
@@ -221,7 +221,7 @@ def _servers() -> dict[str, Any]:
 
 def _operations(access: Access) -> dict[str, Any]:
     operations: dict[str, Any] = {}
-    for listener in _UNASKED:
+    for listener in _PUSHED:
         channel = {"$ref": f"#/channels/{listener}"}
 
         def refs(kinds: tuple[type, ...], listener: str = listener) -> list[dict[str, str]]:
@@ -239,7 +239,7 @@ def _operations(access: Access) -> dict[str, Any]:
                 "messages": refs((kind,)),
                 "reply": {"channel": channel, "messages": refs(_ANSWERS[kind])},
             }
-        for kind in _UNASKED[listener]:
+        for kind in _PUSHED[listener]:
             operations[f"{listener}.{_name(kind)}"] = {
                 "action": "send",
                 "channel": channel,
@@ -278,7 +278,7 @@ def _introduction(access: Access) -> str:
         f"| {name} | {getattr(GatewaySettings(), name)} | {answer} |"
         for name, answer in LIMITS.items()
     )
-    closes = "\n".join(f"| {code.value} | {_CLOSES[code]} |" for code in CloseCode)
+    closes = "\n".join(f"| {code.value} | {CLOSE_MEANINGS[code]} |" for code in CloseCode)
     reasons = "\n".join(
         f"| {reason.value} | {MESSAGES[reason]} | {'yes' if reason in RETRYABLE else 'no'} |"
         for reason in Reason
@@ -291,18 +291,3 @@ def _introduction(access: Access) -> str:
         f"## Close codes\n\n| code | meaning |\n| --- | --- |\n{closes}\n\n"
         f"## Reasons\n\n| code | text | retryable |\n| --- | --- | --- |\n{reasons}"
     )
-
-
-_CLOSES: Final[dict[CloseCode, str]] = {
-    CloseCode.GOING_AWAY: "the gateway stops; connect again",
-    CloseCode.PROTOCOL_ERROR: "a frame breaks RFC 6455",
-    CloseCode.UNSUPPORTED_DATA: "a text frame on msgpack, or a binary one on JSON",
-    CloseCode.INVALID_DATA: "the payload is not msgpack, not JSON or not UTF-8",
-    CloseCode.POLICY_VIOLATION: "too many messages outside the schemas or the role",
-    CloseCode.TOO_BIG: "a message is over frame_bytes_max",
-    CloseCode.INTERNAL_ERROR: "a defect of the gateway; what was asked is unknown",
-    CloseCode.TOKEN_EXPIRED: "the token's time has passed; connect with a new one",
-    CloseCode.IDLE: "no sign of life, and no answer to a ping",
-    CloseCode.TOO_SLOW: "answers pile up unread; connect again, ask `status`, resume by version",
-    CloseCode.RATE_LIMITED: "far over the frame rate for long",
-}

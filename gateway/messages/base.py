@@ -1,7 +1,8 @@
-"""What all messages of the wire have in common: their bases, and how a request is numbered.
+"""The bases, shared fields and subprotocol names of all messages.
 
-Owns how strictly each side reads: what a client sends is closed, what a gateway sends leaves out
-defaults and may grow. The words themselves are `wire` and `feeds.wire`.
+Owns the strictness of each side: a client's message may have no unknown field; a gateway's message
+omits fields at their defaults and may gain fields. The other modules of this folder own the
+messages themselves.
 """
 
 from typing import Annotated, Final
@@ -22,18 +23,20 @@ OutcomeField = Annotated[int, Meta(ge=0, lt=OUTCOMES_MAX)]
 BetIdField = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
 
 
-class Asked(
+class FromClient(
     Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", gc=False
 ):
-    """Base of what a client sends."""
+    """Base of the messages that clients send."""
 
 
-class Sent(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", gc=False):
-    """Base of what a gateway sends."""
+class FromGateway(
+    Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", gc=False
+):
+    """Base of the messages that gateways send."""
 
 
-class Welcome(Sent, frozen=True, kw_only=True, tag="welcome"):
-    """The first message of a session: who the gateway takes the client for, and its bounds."""
+class Welcome(FromGateway, frozen=True, kw_only=True, tag="welcome"):
+    """The first message of a session: the caller's role, subject and account, and its bounds."""
 
     role: str
     sub: str
@@ -44,7 +47,7 @@ class Welcome(Sent, frozen=True, kw_only=True, tag="welcome"):
     place_many_max: int = PLACE_MANY_MAX
 
 
-class Error(Sent, frozen=True, kw_only=True, tag="error"):
+class Error(FromGateway, frozen=True, kw_only=True, tag="error"):
     """A message was refused; `code` is a reason number, `message` names field and bound.
 
     `ref` and `id` repeat those of the message when they could be read.

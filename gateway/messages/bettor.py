@@ -1,8 +1,8 @@
 """Messages between bettors and gateways: bets, slips, balances and account events.
 
-Owns schemas only; session and services decide what happens. A client message with an unknown field
-or a value out of bounds is refused. A gateway omits fields at their defaults, and clients must
-ignore fields they do not know.
+Owns schemas only; gateway.session and gateway.services decide what happens. A client message with
+an unknown field or a value out of bounds is refused. A gateway omits fields at their defaults, and
+clients must ignore unknown fields.
 """
 
 from typing import Annotated, Final, Literal
@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 
 from engine.common.commands import AccountNoField, MarketNoField, OddsField, RefField, StakeField
 from engine.common.rows import BetResult, SlipState
-from gateway.messages.base import Asked, BetIdField, IdField, OutcomeField, Sent
+from gateway.messages.base import BetIdField, FromClient, FromGateway, IdField, OutcomeField
 from gateway.settings import OPEN_BETS_MAX, PLACE_MANY_MAX
 
 PolicyName = Literal["none", "higher", "any"]
@@ -29,13 +29,13 @@ SLIP_STATE_NAMES: Final[dict[int, str]] = {
 RESULT_NAMES: Final[dict[int, str]] = {int(result): result.name.lower() for result in BetResult}
 
 
-class Place(Asked, frozen=True, kw_only=True, tag="place"):
-    """Bet on one outcome, for the token's account; answered by `bet`.
+class Place(FromClient, frozen=True, kw_only=True, tag="place"):
+    """Place a bet on one outcome, for the token's account; answered by `bet`.
 
-    `ref` is the client's own key of the bet: the same ref with the same content is the same bet
-    and gets the same answer, however often and wherever it is sent. `odds_milli` are the odds the
-    bettor saw; `policy` says what may happen when they moved (none: refuse, higher: take better
-    ones, any: take any).
+    `ref` is the client's own key of the bet: the same ref with the same content is never booked
+    twice, however often and wherever it is sent. `odds_milli` are the odds that the bettor saw.
+    `policy` states which changed odds are accepted: `none` (no change), `higher` (better odds) or
+    `any`.
     """
 
     ref: RefField
@@ -57,47 +57,47 @@ class Selection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, g
     policy: PolicyName = "none"
 
 
-class PlaceMany(Asked, frozen=True, kw_only=True, tag="place_many"):
-    """Place several independent bets; each is answered by a `bet` of its own, in any order."""
+class PlaceMany(FromClient, frozen=True, kw_only=True, tag="place_many"):
+    """Place several independent bets; each is answered by its own `bet`, in any order."""
 
     id: IdField = 0
     bets: Annotated[tuple[Selection, ...], Meta(min_length=1, max_length=PLACE_MANY_MAX)]
 
 
-class AskStatus(Asked, frozen=True, kw_only=True, tag="status"):
-    """Ask what became of a bet of the token's account; answered by `slip` (or `error` 606)."""
+class AskStatus(FromClient, frozen=True, kw_only=True, tag="status"):
+    """Ask for the state of a bet of the token's account; answered by `slip` (or `error` 606)."""
 
     id: IdField = 0
     ref: RefField
 
 
-class AskBalance(Asked, frozen=True, kw_only=True, tag="balance"):
-    """Ask for the account's money; answered by `balance`."""
+class AskBalance(FromClient, frozen=True, kw_only=True, tag="balance"):
+    """Ask for the account's balance; answered by `balance`."""
 
     id: IdField = 0
 
 
-class AskOpenBets(Asked, frozen=True, kw_only=True, tag="open_bets"):
-    """Ask for the bets that are pending or unsettled, oldest first; answered by `open_bets`."""
+class AskOpenBets(FromClient, frozen=True, kw_only=True, tag="open_bets"):
+    """Ask for the pending and unsettled bets, oldest first; answered by `open_bets`."""
 
     id: IdField = 0
     after_bet_id: BetIdField = 0
     limit: Annotated[int, Meta(ge=1, le=OPEN_BETS_MAX)] = OPEN_BETS_MAX
 
 
-class WatchAccount(Asked, frozen=True, kw_only=True, tag="watch_account"):
-    """Begin (or end) to receive `bet_event` and `money_event` of the token's account."""
+class WatchAccount(FromClient, frozen=True, kw_only=True, tag="watch_account"):
+    """Begin, or with `on` false stop, to receive the account's `bet_event` and `money_event`."""
 
     id: IdField = 0
     on: bool = True
 
 
-class Bet(Sent, frozen=True, kw_only=True, tag="bet"):
+class Bet(FromGateway, frozen=True, kw_only=True, tag="bet"):
     """The answer to a placed bet: accepted, rejected, or unknown (then ask `status`).
 
-    `reason` and `message` say why not; `retryable` whether the same selection may pass later or
-    with changed stake or odds; `stake_max_minor` is the highest stake that would have passed and
-    `odds_milli` the odds accepted, or now offered.
+    `reason` and `message` say why a bet was not accepted. `retryable` says whether the same
+    selection may be accepted later, or with another stake or odds. `stake_max_minor` is the highest
+    stake that would have been accepted; `odds_milli` are the odds accepted, or offered now.
     """
 
     ref: str
@@ -111,7 +111,7 @@ class Bet(Sent, frozen=True, kw_only=True, tag="bet"):
 
 
 class SlipView(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """One bet as its account's books hold it: pending, accepted, rejected or settled."""
+    """One bet as its account records it: pending, accepted, rejected or settled."""
 
     bet_id: int
     ref: str
@@ -129,15 +129,15 @@ class SlipView(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     settlement_no: int = 0
 
 
-class SlipAnswer(Sent, frozen=True, kw_only=True, tag="slip"):
-    """What became of a bet."""
+class SlipAnswer(FromGateway, frozen=True, kw_only=True, tag="slip"):
+    """The state of a bet."""
 
     id: int = 0
     slip: SlipView
 
 
-class BalanceAnswer(Sent, frozen=True, kw_only=True, tag="balance"):
-    """The account's money, split by what may be done with it."""
+class BalanceAnswer(FromGateway, frozen=True, kw_only=True, tag="balance"):
+    """The account's balance: available, pending, at stake, and owed to the house."""
 
     id: int = 0
     account: AccountNoField
@@ -148,36 +148,36 @@ class BalanceAnswer(Sent, frozen=True, kw_only=True, tag="balance"):
     owed_minor: int = 0
 
 
-class OpenBetsAnswer(Sent, frozen=True, kw_only=True, tag="open_bets"):
-    """A page of open bets; `more` when the next page is not empty (ask after the last bet id)."""
+class OpenBetsAnswer(FromGateway, frozen=True, kw_only=True, tag="open_bets"):
+    """A page of open bets; with `more`, ask for the next page after the last bet id."""
 
     id: int = 0
     bets: tuple[SlipView, ...] = ()
     more: bool = False
 
 
-class Watching(Sent, frozen=True, kw_only=True, tag="watching"):
-    """Whether the account's events come from now on."""
+class Watching(FromGateway, frozen=True, kw_only=True, tag="watching"):
+    """Whether this session receives the account's events now."""
 
     id: int = 0
     on: bool = False
 
 
-class BetEvent(Sent, frozen=True, kw_only=True, tag="bet_event"):
-    """Something happened to a bet of a watched account.
+class BetEvent(FromGateway, frozen=True, kw_only=True, tag="bet_event"):
+    """A change of a bet of a watched account.
 
-    `posted`: accepted, placed by another session on this gateway. `resolved`: the verdict of a bet
-    whose answer had been lost. `settled`: paid, lost or refunded; a `settlement_no` above 1
-    replaces an earlier settlement. `reopened`: a settlement was taken back with what it paid, and
-    the bet is accepted as before. Events may be lost with a process; `status` is the truth.
+    `posted`: another session on this gateway placed it and it was accepted. `resolved`: the verdict
+    of a bet whose answer was lost. `settled`: won, lost or refunded; a `settlement_no` above 1
+    replaces an earlier settlement. `reopened`: a settlement and its payout were rolled back, and
+    the bet is accepted as before. Events can be lost with a process; `status` is authoritative.
     """
 
     event: Literal["posted", "resolved", "settled", "reopened"]
     slip: SlipView
 
 
-class MoneyEvent(Sent, frozen=True, kw_only=True, tag="money_event"):
-    """Money came into a watched account, or left it; `balance` is the truth."""
+class MoneyEvent(FromGateway, frozen=True, kw_only=True, tag="money_event"):
+    """A deposit to a watched account, or a withdrawal; `balance` is authoritative."""
 
     event: Literal["deposited", "withdrawn"]
     amount_minor: int

@@ -1,6 +1,6 @@
-"""The messages that ask for a fixture's exposure and answer it.
+"""Messages about exposure: the profit or loss of a fixture's open bets by score.
 
-Owns the words; what they mean is `engine.pricing.football.exposure`.
+Owns schemas only; engine.pricing.football.exposure computes the figures.
 """
 
 from typing import Annotated, Any, Literal
@@ -8,18 +8,18 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct, field
 
 from engine.pricing.football.layout import GOALS
-from gateway.messages.base import Asked, FixtureField, IdField, Sent
+from gateway.messages.base import FixtureField, FromClient, FromGateway, IdField
 
 GoalsField = Annotated[int, Meta(ge=0, lt=GOALS)]
 
 
-class AskExposure(Asked, frozen=True, kw_only=True, tag="exposure"):
-    """Ask what a football fixture's open bets make or lose by score; answered by `exposure`.
+class AskExposure(FromClient, frozen=True, kw_only=True, tag="exposure"):
+    """Ask for the profit of a football fixture's open bets by score; answered by `exposure`.
 
-    `pricing` is an object of `state` (as in `reprice`: what can no longer happen is left out) and
-    `model`, with which the expected profit is answered as well; either may be missing. `goals` is
-    how many more of each side than the score so far the rows of `profit_minor` reach; the worst and
-    the best are of all scores, whatever is shown.
+    `pricing` is an object of `state` (as in `reprice`: impossible scores are left out) and `model`,
+    with which the expected profit is answered as well; either may be missing. `goals` is the number
+    of further goals of each side that the rows of `profit_minor` cover; worst and best are over all
+    scores.
     """
 
     id: IdField = 0
@@ -29,7 +29,7 @@ class AskExposure(Asked, frozen=True, kw_only=True, tag="exposure"):
 
 
 class ScoreProfit(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """The profit of one way to end: goals at the break and in the end, home and away."""
+    """The profit of one result: goals at half-time and at full time, home and away."""
 
     first_half: tuple[int, int]
     score: tuple[int, int]
@@ -37,11 +37,11 @@ class ScoreProfit(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
 
 
 class OffGridMarket(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """A market with open bets that the score does not settle, and the most it can lose by itself.
+    """A market with open bets that the score does not settle, and its largest possible loss.
 
-    `order`: who scores which goal settles it. `extra_time`: it is refunded if there is none.
-    `refunds`: bets of a window were cancelled, any may be among them. `room`: the fixture has too
-    many markets. `unknown`: it has no rules here, and all of its outcomes may win.
+    `order`: the order of goals settles it. `extra_time`: it is refunded without extra time.
+    `refunds`: a window of bets was cancelled, and any bet may be among them. `room`: the fixture
+    has too many markets. `unknown`: the engine has no rules for its type, and any outcome may win.
     """
 
     market: int
@@ -50,15 +50,15 @@ class OffGridMarket(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     why: Literal["order", "extra_time", "refunds", "room", "unknown"]
 
 
-class Exposure(Sent, frozen=True, kw_only=True, tag="exposure"):
-    """A fixture's open bets, in base currency and from the house's side.
+class Exposure(FromGateway, frozen=True, kw_only=True, tag="exposure"):
+    """The house's profit on a fixture's open bets, in base currency.
 
-    `profit_minor[i][j]` is the profit at the final score `score_from` and i home and j away goals
-    more, the least over all scores at the break; `worst` and `best` are among the scores that can
-    still happen, of the fewest goals where several are equal. They and `expected_minor` are of the
-    `markets` that the score settles. The `off_grid` ones can lose `off_grid_worst_minor` besides,
-    all at their worst at once. Settled and cancelled markets are `decided` and count no more. Of
-    `unheard` markets the shell did not answer, and what was last heard stands, or nothing.
+    `profit_minor[i][j]` is the profit at the final score `score_from` plus i home and j away goals,
+    the lowest over all half-time scores. `worst` and `best` are over the scores that are still
+    possible; of equal ones, the score with the fewest goals. They and `expected_minor` cover the
+    `markets` that the score settles. The `off_grid` markets can lose `off_grid_worst_minor` more,
+    all at their worst together. Settled and cancelled markets are `decided` and not included. The
+    shells of `unheard` markets did not answer: their last known bets are included, if any.
     """
 
     id: int = 0

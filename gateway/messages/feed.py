@@ -1,26 +1,27 @@
-"""The messages of the feed listener: what a provider says, and what it is to be asked for.
+"""Messages of the feed listener: providers' messages in, recovery requests out.
 
-Owns their words, as `gateway.messages.wire` owns all others, whose unions they belong to.
+Owns schemas only; gateway.feeds decides what a provider's message means.
 """
 
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from gateway.messages.base import Asked, IdField, Sent
+from gateway.messages.base import FromClient, FromGateway, IdField
 from gateway.settings import FEED_BODIES_MAX, FEED_BODY_BYTES_MAX
 
 FeedField = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,32}\Z")]
 FeedBody = Annotated[bytes, Meta(max_length=FEED_BODY_BYTES_MAX)]
 
 
-class FeedPush(Asked, frozen=True, kw_only=True, tag="feed_push"):
-    """Messages of a feed, as they came off its transport; answered by `feed_pushed`.
+class FeedPush(FromClient, frozen=True, kw_only=True, tag="feed_push"):
+    """Push messages of a feed, as its transport delivered them; answered by `feed_pushed`.
 
-    The messages of a session are taken in the order in which they are sent, and answered when every
-    market they speak of has obeyed them: then their source may forget them. After an `error` (the
-    feed's desk died, or too many pushes are unanswered) the session takes no more of them: all that
-    is unanswered is to be sent again, in order, on a new connection, and counts once all the same.
+    The messages of a session are applied in the order in which they are sent. They are answered
+    when every market that they concern has applied them; then their source may discard them. After
+    an `error` (the feed's pipeline died, or too many pushes are unanswered) the session takes no
+    further pushes: send all unanswered ones again, in order, on a new connection; each still counts
+    once.
     """
 
     id: IdField = 0
@@ -28,15 +29,15 @@ class FeedPush(Asked, frozen=True, kw_only=True, tag="feed_push"):
     bodies: Annotated[tuple[FeedBody, ...], Meta(min_length=1, max_length=FEED_BODIES_MAX)]
 
 
-class FeedAttach(Asked, frozen=True, kw_only=True, tag="feed_attach"):
-    """Begin to receive a feed's wishes, those that are open first; answered by `feed_attached`."""
+class FeedAttach(FromClient, frozen=True, kw_only=True, tag="feed_attach"):
+    """Begin to receive a feed's recovery requests, open ones first; answered by `feed_attached`."""
 
     id: IdField = 0
     feed: FeedField
 
 
-class FeedRequestDone(Asked, frozen=True, kw_only=True, tag="feed_request_done"):
-    """Say that the provider was asked what a `feed_request` said; answered only if refused."""
+class FeedRequestDone(FromClient, frozen=True, kw_only=True, tag="feed_request_done"):
+    """Report that a `feed_request` was passed to the provider; answered only if refused."""
 
     id: IdField = 0
     feed: FeedField
@@ -44,8 +45,8 @@ class FeedRequestDone(Asked, frozen=True, kw_only=True, tag="feed_request_done")
     request_id: Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
 
 
-class AskFeedStats(Asked, frozen=True, kw_only=True, tag="feed_stats"):
-    """Ask how a feed fares; answered by `feed_stats`."""
+class AskFeedStats(FromClient, frozen=True, kw_only=True, tag="feed_stats"):
+    """Ask for a feed's statistics; answered by `feed_stats`."""
 
     id: IdField = 0
     feed: FeedField
@@ -55,32 +56,32 @@ class AskFeedStats(Asked, frozen=True, kw_only=True, tag="feed_stats"):
 
 
 class FeedResult(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """What came of one message: its kind, and in words why it meant nothing, if so."""
+    """The result of one message: its kind and, when it had no effect, why."""
 
     kind: str
     refused: str = ""
 
 
-class FeedPushed(Sent, frozen=True, kw_only=True, tag="feed_pushed"):
-    """The messages of a push are obeyed, or refused for good: their source may forget them."""
+class FeedPushed(FromGateway, frozen=True, kw_only=True, tag="feed_pushed"):
+    """The messages of a push are applied, or refused for good: their source may discard them."""
 
     id: int = 0
     results: tuple[FeedResult, ...] = ()
 
 
-class FeedAttached(Sent, frozen=True, kw_only=True, tag="feed_attached"):
-    """The feed's wishes come from now on."""
+class FeedAttached(FromGateway, frozen=True, kw_only=True, tag="feed_attached"):
+    """Confirm that the session receives the feed's recovery requests."""
 
     id: int = 0
     feed: str = ""
 
 
-class FeedRequest(Sent, frozen=True, kw_only=True, tag="feed_request"):
-    """Ask the provider to repeat what a producer said after a time, in its own milliseconds.
+class FeedRequest(FromGateway, frozen=True, kw_only=True, tag="feed_request"):
+    """Request that the provider repeat a producer's messages after a time, in its milliseconds.
 
-    `after_ms` 0 asks for all that is current. `request_id` goes with the question and comes back in
-    the provider's last message of the repetition. Send `feed_request_done` once the provider was
-    asked.
+    `after_ms` 0 requests the full current state. `request_id` is part of the request to the
+    provider, whose last repeated message contains it. Send `feed_request_done` after the request
+    was passed to the provider.
     """
 
     feed: str
@@ -89,12 +90,13 @@ class FeedRequest(Sent, frozen=True, kw_only=True, tag="feed_request"):
     request_id: int
 
 
-class FeedStats(Sent, frozen=True, kw_only=True, tag="feed_stats"):
-    """How a feed fares: messages by kind, the last refusals, what is in hand and for how long.
+class FeedStats(FromGateway, frozen=True, kw_only=True, tag="feed_stats"):
+    """A feed's statistics: messages by kind, last refusals, messages in progress and their age.
 
-    `applied` counts parts of messages that a market obeyed, `steps_refused` what markets refused,
-    by reason: `feed_position_known` is a message that had been obeyed before. `passed_over` counts
-    what a message said that was no use, though the rest of it may have been, by why.
+    `applied` counts parts of messages that a market applied; `steps_refused` counts the parts that
+    markets refused, by reason: `feed_position_known` means that the part had been applied before.
+    `passed_over` counts the ignored parts of messages, by reason; the rest of such a message may
+    have been applied.
     """
 
     id: int = 0

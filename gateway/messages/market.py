@@ -9,27 +9,27 @@ from msgspec import Meta, Struct
 
 from engine.common.commands import KeyField, MarketNoField
 from engine.common.lifecycle import Status
-from gateway.messages.base import Asked, FixtureField, IdField, Sent, VersionField
+from gateway.messages.base import FixtureField, FromClient, FromGateway, IdField, VersionField
 
 NAMES_MAX: Final = 1_024
-"""Names one `subscribe` or `unsubscribe` may carry of each kind."""
+"""Most names of each kind in one `subscribe` or `unsubscribe`."""
 
 STATUS_NAMES: Final[dict[int, str]] = {int(status): status.name.lower() for status in Status}
 
 
 class Seen(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
-    """A market whose image the client holds, and the version it has reached."""
+    """A market whose image the client holds, and the version of that image."""
 
     market: MarketNoField
     version: VersionField
 
 
-class Subscribe(Asked, frozen=True, kw_only=True, tag="subscribe"):
-    """Follow markets by number, by key, by fixture, or all; answered by `subscribed`.
+class Subscribe(FromClient, frozen=True, kw_only=True, tag="subscribe"):
+    """Subscribe to markets by number, by key, by fixture, or to all; answered by `subscribed`.
 
-    Each market then sends its `market` image, and `odds` whenever it changes. A market named in
-    `seen` sends only `odds`, and that only if it has moved past the version seen. Markets created
-    later join by themselves under `fixtures` and `all`.
+    The gateway then sends each market's `market` image, and `odds` whenever it changes. For a
+    market in `seen` it sends `odds` only, and only if the version is above the one seen. Markets
+    created later are included under `fixtures` and `all`.
     """
 
     id: IdField = 0
@@ -40,8 +40,8 @@ class Subscribe(Asked, frozen=True, kw_only=True, tag="subscribe"):
     seen: Annotated[tuple[Seen, ...], Meta(max_length=NAMES_MAX)] = ()
 
 
-class Unsubscribe(Asked, frozen=True, kw_only=True, tag="unsubscribe"):
-    """Stop following; `all` ends every subscription. Answered by `subscribed`."""
+class Unsubscribe(FromClient, frozen=True, kw_only=True, tag="unsubscribe"):
+    """End subscriptions; `all` ends every one. Answered by `subscribed`."""
 
     id: IdField = 0
     markets: Annotated[tuple[MarketNoField, ...], Meta(max_length=NAMES_MAX)] = ()
@@ -49,16 +49,16 @@ class Unsubscribe(Asked, frozen=True, kw_only=True, tag="unsubscribe"):
     all: bool = False
 
 
-class Subscribed(Sent, frozen=True, kw_only=True, tag="subscribed"):
-    """Subscriptions stand; `markets` are followed now, `unknown` names nobody hosts."""
+class Subscribed(FromGateway, frozen=True, kw_only=True, tag="subscribed"):
+    """The number of subscribed `markets`, and the `unknown` names of the request."""
 
     id: int = 0
     markets: int = 0
     unknown: tuple[str, ...] = ()
 
 
-class Market(Sent, frozen=True, kw_only=True, tag="market"):
-    """A market's whole image; `version` is the sequence number that later `odds` continue."""
+class Market(FromGateway, frozen=True, kw_only=True, tag="market"):
+    """A market's full image; `version` is the sequence number that later `odds` continue."""
 
     market: int
     key: str
@@ -69,10 +69,10 @@ class Market(Sent, frozen=True, kw_only=True, tag="market"):
     active: tuple[bool, ...]
 
 
-class Odds(Sent, frozen=True, kw_only=True, tag="odds"):
-    """A market's moving part in absolute values; versions rise and may skip, none is needed twice.
+class Odds(FromGateway, frozen=True, kw_only=True, tag="odds"):
+    """A market's changing fields, in absolute values; versions rise and may skip numbers.
 
-    A client that holds an equal or later version ignores it.
+    A client that holds an equal or later version ignores the message.
     """
 
     market: int

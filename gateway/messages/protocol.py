@@ -1,4 +1,4 @@
-"""The two closed unions of the protocol: every message a client or a gateway may send.
+"""The two closed unions of the protocol: every message that a client or a gateway may send.
 
 Owns the unions that codecs decode with, and no message itself.
 """

@@ -25,7 +25,7 @@ from engine.common.commands import (
     WhyField,
 )
 from engine.common.events import MarketEvent
-from gateway.messages.base import Asked, FixtureField, IdField, Sent
+from gateway.messages.base import FixtureField, FromClient, FromGateway, IdField
 from gateway.settings import COMMANDS_MAX, PAGE_MAX
 
 TraderCommand = (
@@ -42,21 +42,21 @@ TraderCommand = (
     | RollBackCancel
     | RollBackSettlement
 )
-"""What a control session may ask of a market; creation is the directory's business."""
+"""The commands of a control session; it cannot create markets, the directory does."""
 
 
-class Control(Asked, frozen=True, kw_only=True, tag="control"):
-    """Command markets; answered by `controlled`: one event or refusal for each, in this order.
+class Control(FromClient, frozen=True, kw_only=True, tag="control"):
+    """Command markets; answered by `controlled`: one event or refusal per command, in order.
 
     Commands on markets of one shell are applied in order and journaled with the token's identity;
-    commands on different shells run side by side.
+    commands on different shells run concurrently.
     """
 
     id: IdField = 0
     commands: Annotated[tuple[TraderCommand, ...], Meta(min_length=1, max_length=COMMANDS_MAX)]
 
 
-class SuspendAll(Asked, frozen=True, kw_only=True, tag="suspend_all"):
+class SuspendAll(FromClient, frozen=True, kw_only=True, tag="suspend_all"):
     """Suspend every market, or every market of a fixture; answered by `suspended_all`."""
 
     id: IdField = 0
@@ -64,15 +64,15 @@ class SuspendAll(Asked, frozen=True, kw_only=True, tag="suspend_all"):
     why: WhyField = ""
 
 
-class Reprice(Asked, frozen=True, kw_only=True, tag="reprice"):
-    """Price a fixture's markets anew inside the shells that own them; answered by `controlled`.
+class Reprice(FromClient, frozen=True, kw_only=True, tag="reprice"):
+    """Reprice a fixture's markets inside the shells that own them; answered by `controlled`.
 
     `pricing` is an object of `model` and `state` (of football: rates, dependence, shares; period,
     clock, goals, red cards) and optionally `sport`, `margin` (method, book sums, rounding) and
-    `skew` (how odds follow the book); docs/pricing.md lists their fields. With `suspend`, the
-    reason, active markets are suspended first; with `resume` the suspended ones take bets again
-    afterwards. In each shell all of it is one journal record, so no bet comes in between. The
-    answer holds the events of every shell, market by market.
+    `skew` (how odds follow the book); docs/pricing.md lists their fields. With a `suspend` reason,
+    active markets are suspended first; with `resume`, suspended markets are resumed afterwards. In
+    each shell all of it is one journal record, so no bet comes in between. The answer holds the
+    events of every shell, market by market.
     """
 
     id: IdField = 0
@@ -82,8 +82,8 @@ class Reprice(Asked, frozen=True, kw_only=True, tag="reprice"):
     resume: bool = False
 
 
-class ListMarkets(Asked, frozen=True, kw_only=True, tag="list"):
-    """Ask for a page of markets by number, after a number; answered by `markets`."""
+class ListMarkets(FromClient, frozen=True, kw_only=True, tag="list"):
+    """Ask for a page of markets with numbers above `after`; answered by `markets`."""
 
     id: IdField = 0
     fixture: Annotated[str, Meta(pattern=r"^[A-Za-z0-9:._-]{0,64}\Z")] = ""
@@ -91,22 +91,22 @@ class ListMarkets(Asked, frozen=True, kw_only=True, tag="list"):
     limit: Annotated[int, Meta(ge=1, le=PAGE_MAX)] = 100
 
 
-class AskBook(Asked, frozen=True, kw_only=True, tag="book"):
+class AskBook(FromClient, frozen=True, kw_only=True, tag="book"):
     """Ask for a market's image with limits and liability per outcome; answered by `book`."""
 
     id: IdField = 0
     market: MarketNoField
 
 
-class Controlled(Sent, frozen=True, kw_only=True, tag="controlled"):
-    """What each command did; `refused` events changed nothing, unless their reason is UNKNOWN."""
+class Controlled(FromGateway, frozen=True, kw_only=True, tag="controlled"):
+    """The result of each command; a `refused` one changed nothing, unless its reason is UNKNOWN."""
 
     id: int = 0
     events: tuple[MarketEvent, ...] = ()
 
 
-class SuspendedAll(Sent, frozen=True, kw_only=True, tag="suspended_all"):
-    """How many markets were suspended, how many took no bets anyway, and which did not answer."""
+class SuspendedAll(FromGateway, frozen=True, kw_only=True, tag="suspended_all"):
+    """The number of suspended markets, of markets without a change, and those without an answer."""
 
     id: int = 0
     suspended: int = 0
@@ -124,21 +124,21 @@ class MarketLine(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False
     version: int = -1
 
 
-class Markets(Sent, frozen=True, kw_only=True, tag="markets"):
-    """A page of markets; `more` when there are higher numbers."""
+class Markets(FromGateway, frozen=True, kw_only=True, tag="markets"):
+    """A page of markets; with `more`, there are markets with higher numbers."""
 
     id: int = 0
     markets: tuple[MarketLine, ...] = ()
     more: bool = False
 
 
-class Book(Sent, frozen=True, kw_only=True, tag="book"):
-    """A market's prices and, in base currency, the book behind them.
+class Book(FromGateway, frozen=True, kw_only=True, tag="book"):
+    """A market's odds and its book, in base currency.
 
-    `stake_minor[i]` was taken on outcome i; `liability_minor[i]` is what the house pays if it wins,
-    less all stakes taken. A market that is `held` opens by a trader's word alone. `results_stand`
-    says that bets are settled, also where the market was cancelled later; `windows` of cancelled
-    bets are refunded.
+    `stake_minor[i]` was taken on outcome i; `liability_minor[i]` is what the house pays if outcome
+    i wins, less all stakes taken. Only a trader can resume a market that is `held`. `results_stand`
+    says that bets are settled, also where the market was cancelled later; `windows` counts the
+    windows of cancelled bets, which are refunded.
     """
 
     id: int = 0

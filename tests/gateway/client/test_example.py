@@ -10,7 +10,7 @@ import pytest
 
 from gateway.net.codec import CODECS, ServerDecoder
 from tests.gateway.bookmaker import Bookmaker
-from tests.gateway.messages.samples import ASKED, SENT
+from tests.gateway.messages.samples import FROM_CLIENT, FROM_GATEWAY
 from tests.gateway.price_gateway import token
 
 ROOT = Path(__file__).parents[3]
@@ -48,14 +48,14 @@ async def test_the_example_shows_a_refusal_in_the_gateway_s_words(bookmaker: Boo
     assert "401" in out
 
 
-@pytest.mark.parametrize("message", SENT, ids=lambda message: type(message).__name__)
+@pytest.mark.parametrize("message", FROM_GATEWAY, ids=lambda message: type(message).__name__)
 def test_any_msgpack_library_reads_what_the_gateway_sends(message: object) -> None:
     read = msgpack.unpackb(CODEC.encode(message))
     decode = ServerDecoder(CODEC).decode
     assert decode(msgpack.packb(read)) == message
 
 
-@pytest.mark.parametrize("message", ASKED, ids=lambda message: type(message).__name__)
+@pytest.mark.parametrize("message", FROM_CLIENT, ids=lambda message: type(message).__name__)
 def test_the_gateway_reads_what_any_msgpack_library_writes(message: object) -> None:
     written = msgpack.packb(msgpack.unpackb(CODEC.encode(message)))
     assert CODEC.decode(written) == message

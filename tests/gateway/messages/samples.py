@@ -105,7 +105,7 @@ PRICES = {
     "active": (True, False),
 }
 
-ASKED: list[ClientMessage] = [
+FROM_CLIENT: list[ClientMessage] = [
     Place(ref="a1", market=42, outcome=2, stake_minor=500, odds_milli=2_500, policy="higher"),
     PlaceMany(
         id=1,
@@ -166,7 +166,7 @@ ASKED: list[ClientMessage] = [
     AskFeedStats(id=23, feed="uof"),
 ]
 
-SENT: list[ServerMessage] = [
+FROM_GATEWAY: list[ServerMessage] = [
     Welcome(
         role="bettor",
         sub="anna",
@@ -304,7 +304,7 @@ def rendered() -> list[dict[str, str]]:
             "msgpack": msgpack.encode(message).hex(),
             "json": text.encode(message).decode(),
         }
-        for message in (*ASKED, *SENT)
+        for message in (*FROM_CLIENT, *FROM_GATEWAY)
     ]
 
 

@@ -9,7 +9,7 @@ from gateway.messages.protocol import ClientMessage, ServerMessage
 from gateway.net.codec import JSON
 from gateway.session.permissions import ACCESS
 from gateway.settings import LIMITS, CloseCode, GatewaySettings
-from tests.gateway.messages.samples import ASKED, SENT
+from tests.gateway.messages.samples import FROM_CLIENT, FROM_GATEWAY
 
 FILE = Path(__file__).parents[3] / "docs" / "asyncapi.json"
 
@@ -55,7 +55,7 @@ def test_every_message_is_described_and_can_be_reached() -> None:
 def test_samples_fit_the_schemas_word_by_word() -> None:
     """A light validator of our own: closed objects, required fields, consts, nested references."""
     schemas = json.loads(json.dumps(build(ACCESS)["components"]["schemas"]))
-    for message in (*ASKED, *SENT):
+    for message in (*FROM_CLIENT, *FROM_GATEWAY):
         _fits(json.loads(JSON.encode(message)), schemas[type(message).__name__], schemas)
 
 

@@ -12,15 +12,15 @@ from gateway.messages.base import Error
 from gateway.messages.bettor import AskBalance
 from gateway.messages.protocol import ClientMessage, ServerMessage
 from gateway.net.codec import CODECS, JSON, MSGPACK, Codec, ServerDecoder
-from tests.gateway.messages.samples import ASKED, GOLDEN, SENT, rendered
+from tests.gateway.messages.samples import FROM_CLIENT, FROM_GATEWAY, GOLDEN, rendered
 from tests.gateway.raw_client import frame as client_frame
 
 CODEC = pytest.mark.parametrize("codec", CODECS.values(), ids=CODECS)
 
 
 def test_every_message_has_a_sample() -> None:
-    assert {type(message) for message in ASKED} == set(get_args(ClientMessage))
-    assert {type(message) for message in SENT} == set(get_args(ServerMessage))
+    assert {type(message) for message in FROM_CLIENT} == set(get_args(ClientMessage))
+    assert {type(message) for message in FROM_GATEWAY} == set(get_args(ServerMessage))
 
 
 def test_bytes_are_those_of_the_golden_file() -> None:
@@ -32,7 +32,7 @@ def test_golden_bytes_decode_to_the_very_messages(codec: Codec) -> None:
     field = "json" if codec is JSON else "msgpack"
     decode_sent = ServerDecoder(codec).decode
     golden = json.loads(GOLDEN.read_text(encoding="utf-8"))
-    for line, message in zip(golden, (*ASKED, *SENT), strict=True):
+    for line, message in zip(golden, (*FROM_CLIENT, *FROM_GATEWAY), strict=True):
         text: str = line[field]
         payload = text.encode() if codec is JSON else bytes.fromhex(text)
         asked = type(message) in get_args(ClientMessage)
@@ -71,7 +71,7 @@ def test_no_payload_makes_decoding_fail_in_an_unknown_way(payload: bytes) -> Non
 
 @given(st.data())
 def test_damaged_messages_are_refused_or_are_messages(data: st.DataObject) -> None:
-    message = data.draw(st.sampled_from(ASKED))
+    message = data.draw(st.sampled_from(FROM_CLIENT))
     for codec in (MSGPACK, JSON):
         payload = bytearray(codec.encode(message))
         at = data.draw(st.integers(0, len(payload) - 1))
