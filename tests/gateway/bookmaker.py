@@ -1,4 +1,4 @@
-"""A gateway with real shells behind it in this process, their journals on a real disk."""
+"""A gateway with real shells in this process; their journals are files of the test's folder."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -50,7 +50,7 @@ SHELL_OF = {1: "market-a", 2: "market-a", 3: "market-b"}
 
 
 class Bookmaker(PriceGateway):
-    """The house, two account shards and two market shells with three markets."""
+    """A gateway, two account shards, and two market shells with three markets."""
 
     def __init__(self, system: PriceGateway, folder: Path) -> None:
         super().__init__(system.gateway, system.ports)
@@ -60,8 +60,8 @@ class Bookmaker(PriceGateway):
         self.version = 0
         self.processes: dict[str, LocalProcess] = {}
 
-    def raise_shell(self, name: str) -> None:
-        """Start a shell's next life and tell the gateway."""
+    def start_shell(self, name: str) -> None:
+        """Start a new process of a shell and notify the gateway."""
         generation = self.generations[name] = self.generations.get(name, 0) + 1
         arguments: dict[str, Any] = {
             "name": name, "folder": str(self.folder / name), "options": OPTIONS,
@@ -75,8 +75,8 @@ class Bookmaker(PriceGateway):
         local_process.target.set_gateways([LocalPeer(self.gateway, name=self.gateway.name)])
         self.notify_routes(name, ShellState.SERVING)
 
-    def lower_shell(self, name: str) -> None:
-        """End a shell's life and tell the gateway."""
+    def kill_shell(self, name: str) -> None:
+        """Kill a shell's process and notify the gateway."""
         self.processes[name].kill()
         self.notify_routes(name, ShellState.DOWN)
 
@@ -98,7 +98,7 @@ class Bookmaker(PriceGateway):
         self.gateway.on_routes(self.version, [route], markets, {name: self.processes[name].peer})
 
     def command(self, *commands: MarketCommand) -> None:
-        """Command markets past the gateway, as a supervisor would."""
+        """Run market commands without the gateway."""
         for command in commands:
             shell = SHELL_OF[command.market_no]  # type: ignore[union-attr]
             payload = encode(MarketControl(by="test:setup", commands=(command,)))
@@ -111,8 +111,8 @@ class Bookmaker(PriceGateway):
         for event in decode_ledger_events(shell.control(payload)):
             assert not isinstance(event, Refused), event
 
-    def ferry(self) -> None:
-        """Carry settlements from markets to accounts, as the reconciler does."""
+    def deliver_settlements(self) -> None:
+        """Deliver settlements from markets to accounts, as the reconciler does."""
         for name in dict.fromkeys(SHELL_OF.values()):
             for shard in self.processes[name].target.outbox_shards():
                 rows = self.processes[name].target.outbox(shard, 1_000)
@@ -131,7 +131,7 @@ class Bookmaker(PriceGateway):
         ]
 
     def check(self) -> None:
-        """Every currency adds up to zero in every shard."""
+        """Assert that every currency sums to zero in every shard."""
         for total in self.totals():
             assert (
                 total.external_minor
@@ -148,9 +148,9 @@ async def open_bookmaker(folder: Path, **changes: Any) -> AsyncIterator[Bookmake
     async with open_price_gateway(**changes) as system:
         bookmaker = Bookmaker(system, folder)
         for shard in range(SHARDS):
-            bookmaker.raise_shell(account_shell_name(shard))
+            bookmaker.start_shell(account_shell_name(shard))
         for name in dict.fromkeys(SHELL_OF.values()):
-            bookmaker.raise_shell(name)
+            bookmaker.start_shell(name)
         for account in ACCOUNTS:
             bookmaker.ledger(
                 account,

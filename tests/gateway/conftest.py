@@ -1,4 +1,4 @@
-"""A town to trade in, for the tests that need no special one."""
+"""The bookmaker that most gateway tests use."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,7 +10,7 @@ from tests.gateway.bookmaker import Bookmaker, open_bookmaker
 
 @pytest.fixture
 async def bookmaker(tmp_path: Path) -> AsyncIterator[Bookmaker]:
-    """The common town; at the end every currency adds up to zero."""
+    """A bookmaker; at the end of the test every currency must sum to zero."""
     async with open_bookmaker(tmp_path) as bookmaker:
         yield bookmaker
         bookmaker.check()

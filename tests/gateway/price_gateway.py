@@ -1,4 +1,4 @@
-"""A gateway on real sockets, with prices fed to it as shells would: for tests without bets."""
+"""A gateway on real sockets without shells; tests publish prices to it in their place."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -8,8 +8,10 @@ from typing import Any
 from actors.messages import MarketRoute, ShellRoute, ShellState, encode
 from actors.peer import Peer
 from engine.common.lifecycle import Status
+from engine.common.reasons import Reason
 from engine.common.views import PriceDelta, PriceImage
 from gateway.app import Gateway
+from gateway.client import connect
 from gateway.session.tokens import Role, TokenKey
 from gateway.settings import GatewaySettings
 
@@ -63,7 +65,7 @@ def delta(
 
 
 class PriceGateway:
-    """The gateway, its ports, and the words to drive it."""
+    """The gateway, its ports, and methods that act for shells and supervisor."""
 
     def __init__(self, gateway: Gateway, ports: dict[str, int]) -> None:
         self.gateway = gateway
@@ -123,11 +125,18 @@ async def open_price_gateway(
         await gateway.stop()
 
 
-async def until(true: Callable[[], bool | Awaitable[bool]], *, wait_s: float = WAIT_S) -> None:
+async def serves_an_honest_client(system: PriceGateway) -> bool:
+    """Return whether a new client's bet is answered."""
+    async with connect(system.bets_url, token=token(account=99)) as client:
+        bet = await client.place(ref="ok", market=404, outcome=0, stake_minor=1, odds_milli=2_000)
+        return bet.reason == Reason.MARKET_UNKNOWN
+
+
+async def until(holds: Callable[[], bool | Awaitable[bool]], *, wait_s: float = WAIT_S) -> None:
     """Return when a condition holds; fail when it does not within `wait_s`."""
     async with asyncio.timeout(wait_s):
         while True:
-            now = true()
+            now = holds()
             if isinstance(now, bool):
                 if now:
                     return

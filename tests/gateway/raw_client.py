@@ -1,4 +1,4 @@
-"""A client that may break every rule: bytes to and from a socket, frames made by hand."""
+"""A client that may break every rule: it sends raw bytes and builds frames by hand."""
 
 import asyncio
 import base64
@@ -12,22 +12,31 @@ import msgspec
 from tests.gateway.price_gateway import WAIT_S
 
 TEXT, BINARY, CLOSE, PING, PONG, CONT = 1, 2, 8, 9, 10, 0
+PLACE = {
+    "type": "place",
+    "ref": "a1",
+    "market": 1,
+    "outcome": 0,
+    "stake_minor": 500,
+    "odds_milli": 2_500,
+}
+"""The fields of a `place` message that fits its schema."""
 
 
 def frame(
     opcode: int, payload: bytes, *, fin: bool = True, masked: bool = True, rsv: int = 0,
     length: int | None = None,
 ) -> bytes:  # fmt: skip
-    """Build a frame; `length` may lie."""
-    said = len(payload) if length is None else length
+    """Return a frame; `length` replaces the true length."""
+    stated = len(payload) if length is None else length
     head = bytes([(0x80 if fin else 0) | rsv << 4 | opcode])
     mark = 0x80 if masked else 0
-    if said < 126:
-        head += bytes([mark | said])
-    elif said < 1 << 16:
-        head += bytes([mark | 126]) + said.to_bytes(2, "big")
+    if stated < 126:
+        head += bytes([mark | stated])
+    elif stated < 1 << 16:
+        head += bytes([mark | 126]) + stated.to_bytes(2, "big")
     else:
-        head += bytes([mark | 127]) + said.to_bytes(8, "big")
+        head += bytes([mark | 127]) + stated.to_bytes(8, "big")
     if not masked:
         return head + payload
     mask = os.urandom(4)
@@ -43,7 +52,7 @@ def msgpack_frame(**fields: Any) -> bytes:
 
 
 class Farewell(NamedTuple):
-    """How the server ended it: close code (0: none was sent), reason, data frames before it."""
+    """How the server closed: close code (0: no close frame), reason, and messages before it."""
 
     code: int
     reason: str
@@ -84,7 +93,7 @@ class Raw:
         return _decode(opcode, payload)
 
     async def farewell(self) -> Farewell:
-        """Read to the end of the stream."""
+        """Read messages up to the close frame, or to the end of the stream."""
         messages: list[dict[str, Any]] = []
         try:
             while True:
@@ -135,7 +144,7 @@ async def tcp(port: int) -> AsyncIterator[Raw]:
 
 @asynccontextmanager
 async def shaken(port: int, **options: Any) -> AsyncIterator[Raw]:
-    """A connection past the handshake and the welcome."""
+    """Open a connection, past the handshake and the welcome message."""
     async with tcp(port) as raw:
         raw.send(handshake(**options))
         head = await raw.head()

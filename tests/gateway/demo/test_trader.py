@@ -107,7 +107,7 @@ async def test_market_that_is_down_at_a_goal_is_suspended_repriced_and_reopened_
     async with connected_trader(bookmaker) as (trader, session):
         await price(trader, FIRST_GOAL_S - 1)
         before = trader.prices[0].odds_milli
-        bookmaker.lower_shell("market-a")
+        bookmaker.kill_shell("market-a")
         suspended = [Status.SUSPENDED, Status.CLOSED]
         await step_until(trader, FIRST_GOAL_S, lambda: statuses(trader)[1:] == suspended)
         assert statuses(trader)[0] is Status.ACTIVE
@@ -115,7 +115,7 @@ async def test_market_that_is_down_at_a_goal_is_suspended_repriced_and_reopened_
         await step_until(trader, FIRST_GOAL_S, lambda: trader.refused > refused)
         await step_until(trader, REOPENED_S, lambda: statuses(trader)[1] is Status.ACTIVE)
         assert trader.prices[0].odds_milli == before
-        bookmaker.raise_shell("market-a")
+        bookmaker.start_shell("market-a")
         seen: list[tuple[Status, bool]] = []
 
         def reopened() -> bool:
@@ -134,10 +134,10 @@ async def test_market_that_was_down_at_the_whistle_is_settled_afterwards(
     bookmaker: Bookmaker,
 ) -> None:
     async with connected_trader(bookmaker) as (trader, _):
-        bookmaker.lower_shell("market-a")
+        bookmaker.kill_shell("market-a")
         left = await trader.settle(deadline_s=0.3)
         assert left == ["wc22-64/1x2 (active)"]
-        bookmaker.raise_shell("market-a")
+        bookmaker.start_shell("market-a")
         assert await trader.settle(deadline_s=WAIT_S) == []
         assert set(statuses(trader)) == {Status.SETTLED}
 

@@ -1,4 +1,4 @@
-"""What a watching session hears of its account's bets, as their shard books it."""
+"""Account events: a watching session receives each change of its bets, in order."""
 
 import asyncio
 from typing import Any
@@ -19,7 +19,7 @@ BET: dict[str, Any] = {"market": 1, "outcome": 0, "stake_minor": 500, "odds_mill
 def settle(
     bookmaker: Bookmaker, bet_id: int, *, number: int, payout_minor: int, result: BetResult
 ) -> None:
-    """Book a row as the reconciler would bring it."""
+    """Apply a settlement row to the account shard, as the reconciler does."""
     row = np.zeros(1, SETTLEMENT)
     row["bet_id"] = bet_id
     row["settlement_no"] = number
@@ -29,7 +29,7 @@ def settle(
 
 
 @pytest.mark.parametrize("codec", ["msgpack", "json"])
-async def test_a_bet_that_is_open_again_is_told_as_reopened_and_accepted(
+async def test_bet_whose_result_is_rolled_back_is_sent_as_reopened_and_accepted(
     bookmaker: Bookmaker, codec: Any
 ) -> None:
     async with connect(bookmaker.bets_url, token=token(), codec=codec) as client:
@@ -40,13 +40,13 @@ async def test_a_bet_that_is_open_again_is_told_as_reopened_and_accepted(
         settle(bookmaker, bet.bet_id, number=1, payout_minor=1_250, result=BetResult.WON)
         settle(bookmaker, bet.bet_id, number=2, payout_minor=0, result=BetResult.NONE)
         settle(bookmaker, bet.bet_id, number=3, payout_minor=0, result=BetResult.LOST)
-        told = [await asyncio.wait_for(anext(events), WAIT_S) for _ in range(3)]
-        heard = [
-            (one.event, one.slip.state, one.slip.result, one.slip.payout_minor)
-            for one in told
-            if isinstance(one, BetEvent)
+        events_received = [await asyncio.wait_for(anext(events), WAIT_S) for _ in range(3)]
+        received = [
+            (event.event, event.slip.state, event.slip.result, event.slip.payout_minor)
+            for event in events_received
+            if isinstance(event, BetEvent)
         ]
-        assert heard == [
+        assert received == [
             ("settled", "settled", "won", 1_250),
             ("reopened", "accepted", "none", 0),
             ("settled", "settled", "lost", 0),
@@ -57,7 +57,7 @@ async def test_a_bet_that_is_open_again_is_told_as_reopened_and_accepted(
         assert (await client.balance()).at_stake_minor == 500
 
 
-async def test_a_settlement_that_is_rolled_back_is_told_and_settled_again(
+async def test_settlement_rolled_back_and_settled_again_is_sent_as_three_events(
     bookmaker: Bookmaker,
 ) -> None:
     won, lost = OutcomeResult(won=True), OutcomeResult(won=False)
@@ -71,9 +71,13 @@ async def test_a_settlement_that_is_rolled_back_is_told_and_settled_again(
             SettleMarket(market_no=1, results=(lost, won, lost)),
         ):
             bookmaker.command(command)
-            bookmaker.ferry()
-        told = [await asyncio.wait_for(anext(events), WAIT_S) for _ in range(3)]
-        words = [(one.event, one.slip.payout_minor) for one in told if isinstance(one, BetEvent)]
-        assert words == [("settled", 1_250), ("reopened", 0), ("settled", 0)]
+            bookmaker.deliver_settlements()
+        events_received = [await asyncio.wait_for(anext(events), WAIT_S) for _ in range(3)]
+        received = [
+            (event.event, event.slip.payout_minor)
+            for event in events_received
+            if isinstance(event, BetEvent)
+        ]
+        assert received == [("settled", 1_250), ("reopened", 0), ("settled", 0)]
         balance = await client.balance()
         assert (balance.available_minor, balance.at_stake_minor) == (BALANCE_MINOR - 500, 0)

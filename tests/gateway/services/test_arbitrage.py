@@ -1,4 +1,4 @@
-"""Sure profits over a real socket: what a trader sets by hand is searched, and the plan told."""
+"""Arbitrage over a real socket: odds set by a trader are searched, and the plan is answered."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -48,7 +48,7 @@ def control(bookmaker: Bookmaker, *, role: Role = Role.TRADER, codec: Any = "msg
 async def set_odds(
     bookmaker: Bookmaker, session: ControlSession, market: int, *odds_milli: int
 ) -> None:
-    """Set odds by hand, and wait until they are what clients see."""
+    """Set odds, and wait until the gateway holds them."""
     event = await session.set_odds(
         market, [Quote(outcome=k, odds_milli=odds) for k, odds in enumerate(odds_milli)]
     )
@@ -61,7 +61,7 @@ async def seen(bookmaker: Bookmaker, event: Any) -> None:
 
 
 def least(plan: ArbitragePlan, *, away_from: int = 0) -> float:
-    """Return what a plan gives back at the worst score, by the settlement of its markets."""
+    """Return a plan's return at the worst score, by the results of its markets."""
     return min(
         sum(stake.stake_micro * returned(stake, (home, away)) for stake in plan.stakes)
         for home, away in product(range(12), range(away_from, 12))
@@ -75,7 +75,7 @@ def returned(stake: ArbitrageStake, score: tuple[int, int]) -> float:
     return void + (1 - void) * result.won * stake.odds_milli / 1_000
 
 
-async def test_prices_that_agree_win_for_nobody_and_what_no_score_settles_is_named(
+async def test_coherent_odds_have_no_plan_and_a_market_without_rules_is_named(
     bookmaker: Bookmaker,
 ) -> None:
     async with control(bookmaker) as session:
@@ -88,7 +88,7 @@ async def test_prices_that_agree_win_for_nobody_and_what_no_score_settles_is_nam
 
 @CODECS
 @pytest.mark.parametrize("role", [Role.TRADER, Role.QUANT])
-async def test_odds_set_by_hand_that_can_be_beaten_are_told_with_the_stakes(
+async def test_odds_that_allow_arbitrage_are_answered_with_the_stakes(
     bookmaker: Bookmaker, role: Role, codec: str
 ) -> None:
     async with control(bookmaker) as trader, control(bookmaker, role=role, codec=codec) as session:
@@ -110,8 +110,10 @@ async def test_odds_set_by_hand_that_can_be_beaten_are_told_with_the_stakes(
         assert not (await session.arbitrage("cup-0")).found
 
 
-async def test_the_harmoniser_leaves_nothing_that_is_found_without_it(bookmaker: Bookmaker) -> None:
-    """Each market at a book of 100: rounding to the ladder alone is a gift on some pair."""
+async def test_odds_capped_at_fair_have_no_plan_where_uncapped_odds_have_one(
+    bookmaker: Bookmaker,
+) -> None:
+    """With a book of 100 on each market, rounding to the ladder alone allows arbitrage."""
     model = MatchModel(home_rate=1.45, away_rate=1.2)
     found = []
     async with control(bookmaker) as session:
@@ -126,7 +128,7 @@ async def test_the_harmoniser_leaves_nothing_that_is_found_without_it(bookmaker:
     assert found == [True, False]
 
 
-async def test_a_suspended_market_is_no_part_of_a_plan(bookmaker: Bookmaker) -> None:
+async def test_suspended_market_is_not_searched(bookmaker: Bookmaker) -> None:
     async with control(bookmaker) as session:
         await set_odds(bookmaker, session, 4, 2_600, 1_500)
         await seen(bookmaker, await session.suspend(4))
@@ -134,7 +136,7 @@ async def test_a_suspended_market_is_no_part_of_a_plan(bookmaker: Bookmaker) -> 
     assert (answer.found, answer.markets) == (False, 3)
 
 
-async def test_every_stretch_of_play_is_searched_by_itself_and_the_best_plan_comes_first(
+async def test_each_period_of_play_is_searched_separately_and_the_best_plan_is_first(
     bookmaker: Bookmaker,
 ) -> None:
     async with control(bookmaker) as session:
@@ -147,8 +149,8 @@ async def test_every_stretch_of_play_is_searched_by_itself_and_the_best_plan_com
     assert [stake.stake_micro for stake in first.stakes] == [333_334, 333_333, 333_333]
 
 
-async def test_what_has_happened_rules_scores_out(bookmaker: Bookmaker) -> None:
-    """From 0:2 on it is 0:2 or over 2.5 goals."""
+async def test_plan_need_not_profit_at_impossible_scores(bookmaker: Bookmaker) -> None:
+    """From 0:2 on, the score is 0:2 or the total is over 2.5."""
     state = MatchState(period=Period.SECOND_HALF, first_half=Score(home=0, away=2), clock_s=2_800)
     prices = [
         image(1, "cup-0/correct_score", 7_000, only="0:2"),
@@ -175,7 +177,7 @@ def image(number: int, key: str, odds_milli: int, *, only: str = "") -> PriceIma
     )
 
 
-def test_what_hangs_on_more_than_one_score_or_finds_no_room_is_left_out_by_name() -> None:
+def test_market_that_is_not_searched_is_left_out_with_its_reason() -> None:
     lines = [
         image(100 * k + n, f"m/{side}total?total={n}{part}", 1_900)
         for k, (side, part) in enumerate(product(("", "home_", "away_"), (".25", ".5", ".75")), 1)
@@ -195,14 +197,14 @@ def test_what_hangs_on_more_than_one_score_or_finds_no_room_is_left_out_by_name(
     assert room == list(range(SEARCH_BETS_MAX // 2, len(lines)))
 
 
-def test_a_search_that_takes_too_long_leaves_the_rest_out() -> None:
+def test_search_that_is_stopped_leaves_the_other_markets_out() -> None:
     prices = [image(1, "m/1x2", 3_100), image(2, "m/first_half_1x2", 3_100)]
     found = search(prices, MatchState(), lambda: True)
     assert (found.plans, found.markets) == ((), 0)
     assert [(market.market, market.why) for market in found.left_out] == [(1, "time"), (2, "time")]
 
 
-async def test_what_was_not_done_in_time_is_searched_again(
+async def test_search_that_timed_out_is_not_kept(
     bookmaker: Bookmaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with control(bookmaker) as session:
@@ -214,7 +216,7 @@ async def test_what_was_not_done_in_time_is_searched_again(
         assert (await session.arbitrage("cup-0")).found
 
 
-async def test_questions_side_by_side_and_more_fixtures_than_are_kept(
+async def test_concurrent_requests_for_more_fixtures_than_are_kept_are_all_answered(
     bookmaker: Bookmaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(arbitrage, "FIXTURES_MAX", 1)
@@ -227,7 +229,7 @@ async def test_questions_side_by_side_and_more_fixtures_than_are_kept(
     assert [answer.markets for answer in answers] == [4, 1] * 4
 
 
-async def test_a_market_whose_prices_have_not_come_is_named(bookmaker: Bookmaker) -> None:
+async def test_market_without_odds_is_left_out_as_unheard(bookmaker: Bookmaker) -> None:
     bookmaker.gateway.fanout.add_market(market_no=99, key="cup-0/odd_even")
     async with control(bookmaker) as session:
         answer = await session.arbitrage("cup-0")
@@ -235,23 +237,23 @@ async def test_a_market_whose_prices_have_not_come_is_named(bookmaker: Bookmaker
 
 
 @pytest.mark.parametrize(
-    ("fixture", "state", "reason", "words"),
+    ("fixture", "state", "reason", "text"),
     [
         ("cup-9", None, Reason.MARKET_UNKNOWN, "no market of cup-9"),
         ("cup-0", {"score": 1}, Reason.FIELD_OUT_OF_BOUNDS, "state: .*score"),
         ("cup-0", {"period": 12}, Reason.FIELD_OUT_OF_BOUNDS, "state: .*period"),
     ],
 )
-async def test_what_cannot_be_answered_is_refused_by_name(
-    bookmaker: Bookmaker, fixture: str, state: Any, reason: Reason, words: str
+async def test_unknown_fixture_or_state_is_refused_with_its_field(
+    bookmaker: Bookmaker, fixture: str, state: Any, reason: Reason, text: str
 ) -> None:
     async with control(bookmaker) as session:
-        with pytest.raises(RefusedError, match=words) as refused:
+        with pytest.raises(RefusedError, match=text) as refused:
             await session.arbitrage(fixture, state)
         assert refused.value.reason == reason
 
 
-async def test_a_feed_may_not_ask(bookmaker: Bookmaker) -> None:
+async def test_feed_may_not_ask_for_arbitrage(bookmaker: Bookmaker) -> None:
     async with control(bookmaker, role=Role.FEED) as session:
         with pytest.raises(RefusedError) as refused:
             await session.arbitrage("cup-0")

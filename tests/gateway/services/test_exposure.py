@@ -1,4 +1,4 @@
-"""A fixture's exposure over a real socket: of all its shells, and never more than known."""
+"""A fixture's exposure over a real socket, from the books of all its shells."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -54,7 +54,7 @@ async def bet(
 
 @CODECS
 @pytest.mark.parametrize("role", [Role.TRADER, Role.QUANT])
-async def test_profit_by_score_is_of_every_shell_of_the_fixture(
+async def test_profit_by_score_includes_every_shell_of_the_fixture(
     bookmaker: Bookmaker, role: Role, codec: str
 ) -> None:
     await bet(bookmaker, 1, 0, 2_500)
@@ -66,12 +66,12 @@ async def test_profit_by_score_is_of_every_shell_of_the_fixture(
     assert (answer.fixture, answer.markets, answer.stake_minor) == ("cup-0", 3, 400)
     assert answer.worst == ScoreProfit(first_half=(0, 0), score=(2, 1), profit_minor=-550)
     assert answer.best == ScoreProfit(first_half=(0, 1), score=(0, 1), profit_minor=400)
-    # At a draw at the break 320 go back, over 2.5 goals 380, to a home win 250.
+    # A draw at half-time pays 320, over 2.5 goals 380, a home win 250.
     assert answer.profit_minor == ((80, 80, 80), (-170, 80, -300), (-170, -550, -300))
     assert (answer.off_grid, answer.unheard, answer.expected_minor) == ((), (), None)
 
 
-async def test_what_has_happened_is_left_out_and_what_is_believed_is_expected(
+async def test_impossible_scores_are_left_out_and_a_model_gives_the_expected_profit(
     bookmaker: Bookmaker,
 ) -> None:
     await bet(bookmaker, 1, 0, 2_500)
@@ -88,7 +88,7 @@ async def test_what_has_happened_is_left_out_and_what_is_believed_is_expected(
         assert (answer.profit_minor, answer.expected_minor) == (((100,),), 100)
 
 
-async def test_it_follows_bets_and_settlements(bookmaker: Bookmaker) -> None:
+async def test_exposure_follows_bets_and_settlements(bookmaker: Bookmaker) -> None:
     async with control(bookmaker) as session:
         empty = await session.exposure("cup-0")
         assert empty.worst == empty.best
@@ -102,7 +102,7 @@ async def test_it_follows_bets_and_settlements(bookmaker: Bookmaker) -> None:
         assert (answer.markets, answer.decided, answer.stake_minor) == (2, 1, 0)
 
 
-async def test_a_market_without_rules_is_stated_apart(bookmaker: Bookmaker) -> None:
+async def test_market_without_rules_is_answered_off_the_grid(bookmaker: Bookmaker) -> None:
     await bet(bookmaker, 5, 1, 2_000, stake=300)
     async with control(bookmaker) as session:
         answer = await session.exposure("cup-0")
@@ -113,36 +113,36 @@ async def test_a_market_without_rules_is_stated_apart(bookmaker: Bookmaker) -> N
     assert (answer.off_grid_worst_minor, answer.stake_minor) == (-300, 0)
 
 
-async def test_a_shell_that_does_not_answer_is_named_by_its_markets(bookmaker: Bookmaker) -> None:
+async def test_markets_of_a_shell_that_does_not_answer_are_named(bookmaker: Bookmaker) -> None:
     await bet(bookmaker, 1, 0, 2_500)
     await bet(bookmaker, 4, 0, 2_500)
     async with control(bookmaker) as session:
-        bookmaker.lower_shell("market-b")
+        bookmaker.kill_shell("market-b")
         answer = await session.exposure("cup-0")
         assert (answer.unheard, answer.stake_minor) == ((4, 5), 100)
-        bookmaker.raise_shell("market-b")
+        bookmaker.start_shell("market-b")
         answer = await session.exposure("cup-0")
         assert (answer.unheard, answer.stake_minor) == ((), 200)
-        bookmaker.lower_shell("market-b")
+        bookmaker.kill_shell("market-b")
         answer = await session.exposure("cup-0")
         assert (answer.unheard, answer.stake_minor) == ((4, 5), 200)
 
 
-async def test_questions_side_by_side_and_more_fixtures_than_are_kept(
+async def test_concurrent_requests_for_more_fixtures_than_are_kept_are_all_answered(
     bookmaker: Bookmaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(exposure, "FIXTURES_MAX", 1)
     await bet(bookmaker, 1, 0, 2_500)
     await bet(bookmaker, 3, 0, 2_500, stake=300)
     async with control(bookmaker) as session:
-        asked = [session.exposure(fixture) for fixture in ("cup-0", "cup-1") * 4]
-        answers = await asyncio.gather(*asked)
+        requests = [session.exposure(fixture) for fixture in ("cup-0", "cup-1") * 4]
+        answers = await asyncio.gather(*requests)
     assert [answer.stake_minor for answer in answers] == [100, 300] * 4
     assert [answer.worst.profit_minor for answer in answers] == [-150, -450] * 4
 
 
 @pytest.mark.parametrize(
-    ("fixture", "pricing", "reason", "words"),
+    ("fixture", "pricing", "reason", "text"),
     [
         ("cup-9", None, Reason.MARKET_UNKNOWN, "no market of cup-9"),
         ("cup-0", {"margin": {}}, Reason.FIELD_OUT_OF_BOUNDS, "pricing: .*margin"),
@@ -151,16 +151,16 @@ async def test_questions_side_by_side_and_more_fixtures_than_are_kept(
          "home_rate: must be from 0 to 8"),
     ],
 )  # fmt: skip
-async def test_what_cannot_be_answered_is_refused_by_name(
-    bookmaker: Bookmaker, fixture: str, pricing: Any, reason: Reason, words: str
+async def test_unknown_fixture_or_pricing_is_refused_with_its_field(
+    bookmaker: Bookmaker, fixture: str, pricing: Any, reason: Reason, text: str
 ) -> None:
     async with control(bookmaker) as session:
-        with pytest.raises(RefusedError, match=words) as refused:
+        with pytest.raises(RefusedError, match=text) as refused:
             await session.exposure(fixture, pricing)
         assert refused.value.reason == reason
 
 
-async def test_a_feed_may_not_ask(bookmaker: Bookmaker) -> None:
+async def test_feed_may_not_ask_for_exposure(bookmaker: Bookmaker) -> None:
     async with control(bookmaker, role=Role.FEED) as session:
         with pytest.raises(RefusedError) as refused:
             await session.exposure("cup-0")

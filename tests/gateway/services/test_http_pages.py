@@ -1,4 +1,4 @@
-"""Plain GETs beside the sockets."""
+"""Plain HTTP requests on the gateway's ports."""
 
 import json
 from collections.abc import Sequence
@@ -29,10 +29,29 @@ async def get(
     return int(first.split()[1]), dict(line.split(": ", 1) for line in rest), body
 
 
-@pytest.mark.parametrize("listener", ["bets", "control"])
-async def test_living_gateway_is_healthy(listener: str) -> None:
+@pytest.mark.parametrize("listener", ["bets", "control", "feed"])
+async def test_healthz_answers_200_on_every_listener(listener: str) -> None:
     async with open_price_gateway() as system:
         assert (await get(system, "/healthz", listener=listener))[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/healthz", "text/plain; charset=utf-8"),
+        ("/readyz", "application/json"),
+        ("/metrics", "text/plain; version=0.0.4; charset=utf-8"),
+        ("/v1/markets", "application/json"),
+        ("/nothing", "text/plain; charset=utf-8"),
+    ],
+)
+async def test_every_answer_states_its_type_and_ends_its_connection(path: str, kind: str) -> None:
+    async with open_price_gateway() as system:
+        _, headers, body = await get(system, path)
+        assert headers["Content-Type"] == kind
+        assert headers["Content-Length"] == str(len(body))
+        assert headers["Connection"] == "close"
+        assert headers["X-Content-Type-Options"] == "nosniff"
 
 
 async def test_gateway_without_its_account_shards_is_not_ready() -> None:
@@ -42,7 +61,7 @@ async def test_gateway_without_its_account_shards_is_not_ready() -> None:
         assert json.loads(body)["ready"] is False
 
 
-async def test_metrics_tell_what_happened() -> None:
+async def test_metrics_count_sessions_and_answers() -> None:
     async with open_price_gateway() as system:
         async with connect(system.bets_url, token=token()) as client:
             await client.place(ref="a", market=9, outcome=0, stake_minor=1, odds_milli=2_000)
@@ -54,7 +73,7 @@ async def test_metrics_tell_what_happened() -> None:
         assert "overround_bet_ack_seconds_bucket" in text
 
 
-async def test_metrics_may_be_kept_from_the_public() -> None:
+async def test_metrics_can_be_hidden_on_the_public_listener() -> None:
     async with open_price_gateway(metrics_on_bets=False) as system:
         assert (await get(system, "/metrics"))[0] == 404
         assert (await get(system, "/metrics", listener="control"))[0] == 200
@@ -79,7 +98,7 @@ async def test_market_image_has_its_version_as_etag(key: str) -> None:
         }
 
 
-async def test_image_that_is_known_is_not_sent_again_until_it_moves() -> None:
+async def test_known_image_is_answered_304_until_its_version_changes() -> None:
     async with open_price_gateway() as system:
         system.create(image(42, version=3, key=KEY))
         path = f"/v1/markets/{KEY}"

@@ -1,4 +1,4 @@
-"""Prices out: an image, then changes; the slow get the latest only, and hold nobody back."""
+"""Prices to subscribers: an image, then changes; slow clients get the latest state only."""
 
 import asyncio
 import socket
@@ -34,19 +34,19 @@ async def test_subscriber_gets_the_image_and_then_every_change(codec: Any) -> No
         connect(system.bets_url, token=token(), codec=codec) as client,
     ):
         system.create(image(1), image(2))
-        heard: list[Market] = []
-        client.on_price = heard.append
+        received: list[Market] = []
+        client.on_price = received.append
         assert (await client.subscribe(markets=[1])).markets == 1
         await until(lambda: 1 in client.prices)
         system.change(delta(1, version=2, odds=(2_000, 4_000)), delta(2, version=2))
         system.change(delta(1, version=3, odds=(2_000, 4_100), status=Status.SUSPENDED))
         await until(lambda: client.prices[1].version == 3)
-        assert [(m.version, m.odds_milli, m.status) for m in heard] == [
+        assert [(m.version, m.odds_milli, m.status) for m in received] == [
             (1, (2_500, 3_100), "active"),
             (2, (2_000, 4_000), "active"),
             (3, (2_000, 4_100), "suspended"),
         ]
-        assert heard[-1].outcomes == ("outcome 0", "outcome 1")
+        assert received[-1].outcomes == ("outcome 0", "outcome 1")
 
 
 async def test_subscription_by_key_fixture_and_all_counts_each_market_once() -> None:
@@ -59,11 +59,11 @@ async def test_subscription_by_key_fixture_and_all_counts_each_market_once() -> 
         assert (await client.subscribe(all_markets=True)).markets == 5
         await until(lambda: len(client.prices) == 5)
         await client.subscribe(markets=[1], fixtures=["cup-1"])
-        heard: list[Market] = []
-        client.on_price = heard.append
+        received: list[Market] = []
+        client.on_price = received.append
         sent = system.gateway.counters.odds_out
         system.change(*(delta(no, version=2) for no in (1, 2, 11, 12, 21)))
-        await until(lambda: len(heard) == 5)
+        await until(lambda: len(received) == 5)
         assert system.gateway.counters.odds_out - sent == 5
         answer = await client.unsubscribe(everything=True)
         assert answer.markets == 0
@@ -72,7 +72,7 @@ async def test_subscription_by_key_fixture_and_all_counts_each_market_once() -> 
         assert client.prices[1].version == 2
 
 
-async def test_unsubscribed_market_or_fixture_is_heard_no_more() -> None:
+async def test_unsubscribed_market_or_fixture_is_not_sent() -> None:
     async with open_price_gateway() as system, connect(system.bets_url, token=token()) as client:
         system.create(image(1), image(11), image(12))
         await client.subscribe(markets=[1], fixtures=["cup-1"])
@@ -84,7 +84,7 @@ async def test_unsubscribed_market_or_fixture_is_heard_no_more() -> None:
         assert {no: market.version for no, market in client.prices.items()} == {1: 1, 11: 1, 12: 1}
 
 
-async def test_names_nobody_hosts_are_told() -> None:
+async def test_unknown_names_are_answered() -> None:
     async with open_price_gateway() as system, connect(system.bets_url, token=token()) as client:
         system.create(image(1))
         answer = await client.subscribe(markets=[1, 9], keys=["cup-0/none", "nonsense"])
@@ -92,7 +92,7 @@ async def test_names_nobody_hosts_are_told() -> None:
         assert answer.markets == 1
 
 
-async def test_later_markets_join_a_fixture_and_all() -> None:
+async def test_later_markets_are_sent_under_fixture_and_all() -> None:
     async with (
         open_price_gateway() as system,
         connect(system.bets_url, token=token()) as fixture,
@@ -105,7 +105,7 @@ async def test_later_markets_join_a_fixture_and_all() -> None:
         assert fixture.prices[11] == everything.prices[11]
 
 
-async def test_resumed_subscription_sends_only_what_moved() -> None:
+async def test_resumed_subscription_sends_only_changed_markets() -> None:
     async with open_price_gateway() as system, connect(system.bets_url, token=token()) as client:
         system.create(*(image(no, version=5) for no in (1, 2, 3)))
         client.prices[1] = Market(
@@ -146,7 +146,7 @@ async def test_subscriptions_are_bounded() -> None:
         await until(lambda: client.prices[1].version == 2)
 
 
-async def test_one_change_reaches_many_as_the_very_same_bytes() -> None:
+async def test_one_change_is_sent_to_all_as_the_same_bytes_object() -> None:
     async with AsyncExitStack() as stack:
         system = await stack.enter_async_context(open_price_gateway())
         system.create(image(1))
@@ -162,11 +162,11 @@ async def test_one_change_reaches_many_as_the_very_same_bytes() -> None:
             connection.out == [frame] and connection.out[0] is frame
             for connection in connections(system)
         )
-        assert topic._odds[1] is None, "no JSON was made: nobody speaks it"
+        assert topic._odds[1] is None, "no JSON was encoded, since no client uses it"
         await until(lambda: all(client.prices[1].version == 2 for client in clients))
 
 
-async def deaf(stack: AsyncExitStack, system: PriceGateway, *, account: int = 99) -> Raw:
+async def open_unread(stack: AsyncExitStack, system: PriceGateway, *, account: int = 99) -> Raw:
     """Connect a client with a small receive buffer that reads no more after its welcome."""
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
@@ -181,32 +181,32 @@ async def deaf(stack: AsyncExitStack, system: PriceGateway, *, account: int = 99
     return raw
 
 
-async def test_deaf_subscriber_costs_bounded_memory_and_holds_nobody_back() -> None:
+async def test_subscriber_that_does_not_read_costs_bounded_memory_and_delays_no_other() -> None:
     markets, rounds = 200, 200
     bound = 32_768
     async with AsyncExitStack() as stack:
         system = await stack.enter_async_context(open_price_gateway(odds_buffer_bytes=bound))
         system.create(*(image(no) for no in range(markets)))
-        raw = await deaf(stack, system)
+        raw = await open_unread(stack, system)
         (slow,) = connections(system)
-        # What the kernel takes is not ours to bound; keep it small so that ours is reached.
+        # A small kernel buffer, so that the gateway's own bound is reached.
         slow._transport.get_extra_info("socket").setsockopt(
             socket.SOL_SOCKET, socket.SO_SNDBUF, 8_192
         )
         client = await stack.enter_async_context(connect(system.bets_url, token=token()))
         raw.send(json_frame(type="subscribe", all=True))
         await client.subscribe(all_markets=True)
-        worst = 0
+        most_bytes = 0
         for version in range(2, rounds + 2):
             system.change(*(delta(no, version=version) for no in range(markets)))
             await asyncio.sleep(0)
-            worst = max(worst, buffered(slow))
+            most_bytes = max(most_bytes, buffered(slow))
             if version % 50 == 0:
                 await until(lambda v=version: all(m.version == v for m in client.prices.values()))  # type: ignore[misc]
         assert slow.paused
-        assert worst <= 3 * bound
+        assert most_bytes <= 3 * bound
         assert system.gateway.counters.odds_conflated > markets * rounds // 2
-        # It wakes up, and within bounded bytes holds the latest state of every market.
+        # When the client reads again, a bounded number of messages brings the latest states.
         versions: dict[int, int] = {}
         messages = 0
         while len(versions) < markets or min(versions.values()) <= rounds:
@@ -224,13 +224,13 @@ async def test_client_that_leaves_answers_unread_is_closed_as_too_slow() -> None
         system = await stack.enter_async_context(
             open_price_gateway(odds_buffer_bytes=4_096, answers_buffer_bytes=8_192)
         )
-        raw = await deaf(stack, system)
+        raw = await open_unread(stack, system)
         (slow,) = connections(system)
         slow._transport.get_extra_info("socket").setsockopt(
             socket.SOL_SOCKET, socket.SO_SNDBUF, 8_192
         )
         bets = 0
-        worst = 0
+        most_bytes = 0
         while not slow.closing:
             bet = json_frame(
                 type="place", ref=f"r{bets}", market=1, outcome=0, stake_minor=1, odds_milli=2_000
@@ -238,29 +238,29 @@ async def test_client_that_leaves_answers_unread_is_closed_as_too_slow() -> None
             raw.send(bet)
             bets += 1
             if slow.paused:
-                # Reading is paused with writing, so answers can pile up no more than one chunk.
-                worst = max(worst, buffered(slow))
+                # Reading stops with writing, so that at most one chunk of answers piles up.
+                most_bytes = max(most_bytes, buffered(slow))
                 break
             await asyncio.sleep(0)
         for _ in range(1_000):
-            slow.send(b"\x81\x40" + b"x" * 64)  # as bets on their way would be answered
-            worst = max(worst, buffered(slow))
+            slow.send(b"\x81\x40" + b"x" * 64)  # as answers of bets in flight
+            most_bytes = max(most_bytes, buffered(slow))
             if slow.closing:
                 break
         assert slow.closing
-        assert worst < 128_000
+        assert most_bytes < 128_000
         farewell = await raw.farewell()
         assert farewell.code == CloseCode.TOO_SLOW
         assert system.gateway.counters.slow_closed == 1
 
 
-async def test_stalled_client_is_closed_in_the_end() -> None:
+async def test_stalled_client_is_closed_at_its_time_limit() -> None:
     async with AsyncExitStack() as stack:
         system = await stack.enter_async_context(
             open_price_gateway(odds_buffer_bytes=4_096, stalled_max_s=1)
         )
         system.create(*(image(no) for no in range(500)))
-        raw = await deaf(stack, system)
+        raw = await open_unread(stack, system)
         raw.send(json_frame(type="subscribe", all=True))
         await until(
             lambda: any(connection.paused for connection in connections(system)) or _push(system)
@@ -282,6 +282,6 @@ def _push(system: PriceGateway) -> bool:
 async def test_ping_is_answered_between_messages() -> None:
     async with AsyncExitStack() as stack:
         system = await stack.enter_async_context(open_price_gateway())
-        raw = await deaf(stack, system)
+        raw = await open_unread(stack, system)
         raw.send(b"\x89\x82\x00\x00\x00\x00hi")
         assert await raw.frame() == (PONG, b"hi")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from engine.common.commands import Deposit, OutcomeResult
-from engine.common.reasons import Reason
+from engine.common.reasons import MESSAGES, Reason
 from gateway.client import (
     BettorSession,
     ConnectionLostError,
@@ -30,7 +30,9 @@ LOST = OutcomeResult(won=False)
 
 
 @pytest.mark.parametrize("codec", ["msgpack", "json"])
-async def test_bet_is_accepted_and_stands_in_the_books(bookmaker: Bookmaker, codec: Any) -> None:
+async def test_accepted_bet_is_in_status_balance_and_open_bets(
+    bookmaker: Bookmaker, codec: Any
+) -> None:
     async with bettor(bookmaker, codec=codec) as client:
         bet = await client.place(ref="a1", **BET)
         assert (bet.state, bet.odds_milli, bet.reason) == ("accepted", 2_500, 0)
@@ -48,36 +50,51 @@ async def _at_stake(client: BettorSession, stake_minor: int) -> bool:
     return (await client.balance()).at_stake_minor == stake_minor
 
 
-REJECTIONS = {
-    "stake over the limit": ({"stake_minor": 10_001}, Reason.STAKE_OVER_LIMIT),
-    "odds moved": ({"odds_milli": 2_600}, Reason.ODDS_CHANGED),
-    "odds shortened": ({"odds_milli": 2_600, "policy": "higher"}, Reason.ODDS_WORSE),
-    "no such outcome": ({"outcome": 3}, Reason.OUTCOME_UNKNOWN),
-    "no such market": ({"market": 99}, Reason.MARKET_UNKNOWN),
-    "no such funds": ({"stake_minor": BALANCE_MINOR + 1}, Reason.INSUFFICIENT_FUNDS),
+REJECTIONS: dict[str, tuple[dict[str, Any], Reason, dict[str, Any]]] = {
+    "stake over the limit": (
+        {"stake_minor": 10_001},
+        Reason.STAKE_OVER_LIMIT,
+        {"stake_max_minor": 10_000, "retryable": True},
+    ),
+    "odds changed": (
+        {"odds_milli": 2_600},
+        Reason.ODDS_CHANGED,
+        {"odds_milli": 2_500, "retryable": True},
+    ),
+    "odds shortened": (
+        {"odds_milli": 2_600, "policy": "higher"},
+        Reason.ODDS_WORSE,
+        {"odds_milli": 2_500, "retryable": True},
+    ),
+    "no such outcome": ({"outcome": 3}, Reason.OUTCOME_UNKNOWN, {"retryable": False}),
+    "no such market": ({"market": 99}, Reason.MARKET_UNKNOWN, {"retryable": False}),
+    "balance too low": (
+        {"stake_minor": BALANCE_MINOR + 1},
+        Reason.INSUFFICIENT_FUNDS,
+        {"retryable": True},
+    ),
 }
+"""By case: the changed fields, the reason, and further fields of the answer."""
 
 
 @pytest.mark.parametrize("case", REJECTIONS)
-async def test_bet_is_rejected_with_its_reason(bookmaker: Bookmaker, case: str) -> None:
-    change, reason = REJECTIONS[case]
+async def test_bet_is_rejected_with_its_reason_and_the_stake_is_returned(
+    bookmaker: Bookmaker, case: str
+) -> None:
+    change, reason, fields = REJECTIONS[case]
     async with bettor(bookmaker) as client:
         bet = await client.place(ref="a1", **BET | change)
         assert (bet.state, bet.reason) == ("rejected", reason)
-        assert bet.message
-        if reason is Reason.STAKE_OVER_LIMIT:
-            assert bet.stake_max_minor == 10_000
-            assert bet.retryable
-        if reason is Reason.ODDS_CHANGED:
-            assert bet.odds_milli == 2_500
-        await until(lambda: _back(client))
+        assert bet.message == MESSAGES[reason]
+        assert {name: getattr(bet, name) for name in fields} == fields
+        await until(lambda: _has_full_balance(client))
 
 
-async def _back(client: BettorSession) -> bool:
+async def _has_full_balance(client: BettorSession) -> bool:
     return (await client.balance()).available_minor == BALANCE_MINOR
 
 
-async def test_account_that_does_not_exist_is_told_so(bookmaker: Bookmaker) -> None:
+async def test_account_that_does_not_exist_is_refused_as_unknown(bookmaker: Bookmaker) -> None:
     async with bettor(bookmaker, account=55) as client:
         assert (await client.place(ref="a1", **BET)).reason == Reason.ACCOUNT_UNKNOWN
         with pytest.raises(RefusedError) as raised:
@@ -86,10 +103,10 @@ async def test_account_that_does_not_exist_is_told_so(bookmaker: Bookmaker) -> N
         assert await client.status("a1") is None
 
 
-async def test_same_bet_a_hundred_times_over_many_connections_is_one_bet(
+async def test_bet_sent_a_hundred_times_over_many_connections_is_booked_once(
     bookmaker: Bookmaker,
 ) -> None:
-    """Equal answers before and after every shell was ended and raised again."""
+    """Every answer is the same, also after every shell was restarted."""
     answers = []
     for _ in range(2):
         clients = [await bettor(bookmaker) for _ in range(5)]
@@ -99,8 +116,8 @@ async def test_same_bet_a_hundred_times_over_many_connections_is_one_bet(
         for client in clients:
             await client.close()
         for name in bookmaker.processes:
-            bookmaker.lower_shell(name)
-            bookmaker.raise_shell(name)
+            bookmaker.kill_shell(name)
+            bookmaker.start_shell(name)
     assert len(answers) == 100
     assert {answer.state for answer in answers} == {"accepted"}
     assert len(set(answers)) == 1
@@ -109,11 +126,11 @@ async def test_same_bet_a_hundred_times_over_many_connections_is_one_bet(
         assert (await client.balance()).available_minor == BALANCE_MINOR - 500
 
 
-async def test_same_ref_with_another_stake_changes_nothing(bookmaker: Bookmaker) -> None:
+async def test_same_ref_with_another_stake_is_rejected(bookmaker: Bookmaker) -> None:
     async with bettor(bookmaker) as client:
         await client.place(ref="a1", **BET)
-        again = await client.place(ref="a1", **BET | {"stake_minor": 501})
-        assert (again.state, again.reason) == ("rejected", Reason.BET_REF_REUSED)
+        second = await client.place(ref="a1", **BET | {"stake_minor": 501})
+        assert (second.state, second.reason) == ("rejected", Reason.BET_REF_REUSED)
         assert (await client.balance()).available_minor == BALANCE_MINOR - 500
 
 
@@ -127,7 +144,7 @@ async def test_same_ref_of_another_account_is_another_bet(bookmaker: Bookmaker) 
         assert slip.bet_id == bets[1].bet_id
 
 
-async def test_place_many_answers_each_bet_by_itself(bookmaker: Bookmaker) -> None:
+async def test_place_many_answers_each_bet_separately(bookmaker: Bookmaker) -> None:
     async with bettor(bookmaker) as client:
         selections = [
             Selection(ref="m0", **BET),
@@ -139,7 +156,7 @@ async def test_place_many_answers_each_bet_by_itself(bookmaker: Bookmaker) -> No
         assert [bet.state for bet in bets] == ["accepted", "accepted", "rejected"]
 
 
-async def test_place_many_out_of_bounds_fails_as_a_whole(bookmaker: Bookmaker) -> None:
+async def test_place_many_with_a_bet_out_of_bounds_places_none(bookmaker: Bookmaker) -> None:
     async with bettor(bookmaker) as client:
         selections = [Selection(ref="m0", **BET), Selection(ref="m1", **BET | {"stake_minor": 0})]
         with pytest.raises(RefusedError) as raised:
@@ -149,7 +166,7 @@ async def test_place_many_out_of_bounds_fails_as_a_whole(bookmaker: Bookmaker) -
         assert await client.status("m0") is None
 
 
-async def test_bets_over_a_session_s_bound_are_busy_at_once(tmp_path: Path) -> None:
+async def test_bets_over_the_session_bound_are_rejected_as_busy_at_once(tmp_path: Path) -> None:
     async with (
         open_bookmaker(tmp_path, session_bets_in_flight_max=3) as bookmaker,
         bettor(bookmaker) as client,
@@ -162,8 +179,8 @@ async def test_bets_over_a_session_s_bound_are_busy_at_once(tmp_path: Path) -> N
         bookmaker.check()
 
 
-async def test_lost_answer_is_unknown_and_then_status_says_accepted(tmp_path: Path) -> None:
-    """The market commits and its answer is lost with its process."""
+async def test_lost_answer_is_unknown_until_the_bet_is_placed_again(tmp_path: Path) -> None:
+    """The market decides the bet, and its process dies before it answers."""
     async with (
         open_bookmaker(tmp_path, bet_deadline_ms=300) as bookmaker,
         bettor(bookmaker) as client,
@@ -174,7 +191,7 @@ async def test_lost_answer_is_unknown_and_then_status_says_accepted(tmp_path: Pa
 
         async def place_and_die(rows: bytes) -> bytes:
             place(rows)
-            bookmaker.lower_shell("market-a")
+            bookmaker.kill_shell("market-a")
             placed.set()
             await asyncio.Event().wait()
             raise AssertionError("never answered")
@@ -187,7 +204,7 @@ async def test_lost_answer_is_unknown_and_then_status_says_accepted(tmp_path: Pa
         slip = await client.status("a1")
         assert slip is not None
         assert slip.state == "pending"
-        bookmaker.raise_shell("market-a")
+        bookmaker.start_shell("market-a")
         assert (await client.place(ref="a1", **BET)).state == "accepted"
         await until(lambda: _is(client, "a1", "accepted"))
         assert (await client.balance()).available_minor == BALANCE_MINOR - 500
@@ -199,18 +216,18 @@ async def _is(client: BettorSession, ref: str, state: str) -> bool:
     return slip is not None and slip.state == state
 
 
-async def test_question_to_a_shard_that_is_down_is_unavailable(bookmaker: Bookmaker) -> None:
+async def test_query_to_a_shard_that_is_down_is_unavailable(bookmaker: Bookmaker) -> None:
     async with bettor(bookmaker) as client:
-        bookmaker.lower_shell("account-001")
-        for question in (client.balance(), client.status("x"), client.open_bets()):
+        bookmaker.kill_shell("account-001")
+        for query in (client.balance(), client.status("x"), client.open_bets()):
             with pytest.raises(RefusedError) as raised:
-                await question
+                await query
             assert raised.value.reason is Reason.UNAVAILABLE
-        bookmaker.raise_shell("account-001")
+        bookmaker.start_shell("account-001")
         assert (await client.balance()).available_minor == BALANCE_MINOR
 
 
-async def test_load_bets_answer_by_callback(bookmaker: Bookmaker) -> None:
+async def test_bets_without_a_future_are_answered_by_callback(bookmaker: Bookmaker) -> None:
     async with bettor(bookmaker) as client:
         answers: dict[str, str] = {}
         client.on_bet = lambda bet: answers.__setitem__(bet.ref, bet.state)
@@ -226,7 +243,9 @@ async def test_load_bets_answer_by_callback(bookmaker: Bookmaker) -> None:
 # --- account events ------------------------------------------------------------------------------
 
 
-async def test_watcher_hears_of_bets_settlements_and_money(bookmaker: Bookmaker) -> None:
+async def test_watching_session_receives_bets_settlements_and_deposits(
+    bookmaker: Bookmaker,
+) -> None:
     async with bettor(bookmaker) as placing, bettor(bookmaker, codec="json") as watching:
         assert (await watching.watch_account()).on
         events = watching.events()
@@ -237,7 +256,7 @@ async def test_watcher_hears_of_bets_settlements_and_money(bookmaker: Bookmaker)
         await until(lambda: _at_stake(placing, 500))
         async with trader(bookmaker) as control:
             await control.settle(1, [WON, LOST, LOST])
-        bookmaker.ferry()
+        bookmaker.deliver_settlements()
         settled = await asyncio.wait_for(anext(events), 5)
         assert isinstance(settled, BetEvent)
         assert (settled.event, settled.slip.result, settled.slip.payout_minor) == (
@@ -255,11 +274,13 @@ async def test_watcher_hears_of_bets_settlements_and_money(bookmaker: Bookmaker)
         )
 
 
-async def test_watch_outlives_its_shard_s_process_and_ends_when_asked(bookmaker: Bookmaker) -> None:
+async def test_watch_continues_after_a_shard_restart_and_ends_on_request(
+    bookmaker: Bookmaker,
+) -> None:
     async with bettor(bookmaker) as client, bettor(bookmaker, account=8) as other:
         await client.watch_account()
-        bookmaker.lower_shell("account-001")
-        bookmaker.raise_shell("account-001")
+        bookmaker.kill_shell("account-001")
+        bookmaker.start_shell("account-001")
         await asyncio.sleep(0)
         bookmaker.ledger(7, Deposit(account_no=7, amount_minor=10, ref="d2"))
         events = client.events()
@@ -275,7 +296,7 @@ async def test_watch_outlives_its_shard_s_process_and_ends_when_asked(bookmaker:
 # --- the client ----------------------------------------------------------------------------------
 
 
-async def test_client_says_how_a_handshake_was_refused() -> None:
+async def test_client_raises_the_status_of_a_refused_handshake() -> None:
     async with open_price_gateway() as system:
         with pytest.raises(HandshakeRefusedError, match="expired") as raised:
             await connect(system.bets_url, token=token(expires_s=-1))
@@ -289,9 +310,9 @@ async def test_client_says_how_a_handshake_was_refused() -> None:
     assert raised.value.status == 0
 
 
-async def test_client_says_how_the_connection_was_lost(bookmaker: Bookmaker) -> None:
+async def test_client_raises_the_close_code_of_a_lost_connection(bookmaker: Bookmaker) -> None:
     client = await bettor(bookmaker)
-    bookmaker.lower_shell("market-a")
+    bookmaker.kill_shell("market-a")
     future = client.place_nowait(ref="a1", **BET)
     await client.drain()
     await until(lambda: bookmaker.gateway.stats()["bets_in_flight"] > 0)
@@ -304,4 +325,4 @@ async def test_client_says_how_the_connection_was_lost(bookmaker: Bookmaker) -> 
     with pytest.raises(ConnectionLostError):
         await client.balance()
     assert [market async for market in client.updates()] == []
-    bookmaker.raise_shell("market-a")
+    bookmaker.start_shell("market-a")

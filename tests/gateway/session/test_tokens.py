@@ -1,4 +1,4 @@
-"""Tokens say who, in which role and until when; nothing else opens a session."""
+"""Tokens: claims, expiry, secrets and their bounds."""
 
 import stat
 from pathlib import Path
@@ -20,7 +20,7 @@ KEY = TokenKey(b"k" * 32)
 
 
 @pytest.mark.parametrize("role", list(Role))
-def test_token_says_again_what_it_was_issued_for(role: Role) -> None:
+def test_verified_claims_are_those_the_token_was_issued_with(role: Role) -> None:
     account = 7 if role is Role.BETTOR else None
     token = KEY.issue(role=role, sub="anna", account=account, now_s=NOW_S, expires_s=60)
     claims = KEY.verify(token, now_s=NOW_S + 59.9)
@@ -28,7 +28,7 @@ def test_token_says_again_what_it_was_issued_for(role: Role) -> None:
     assert claims.identity == f"{role.value}:anna"
 
 
-def test_token_ends_at_its_very_second() -> None:
+def test_token_is_refused_from_its_expiry_second_on() -> None:
     token = KEY.issue(role=Role.TRADER, sub="anna", now_s=NOW_S, expires_s=60)
     with pytest.raises(TokenError, match="expired"):
         KEY.verify(token, now_s=NOW_S + 60)
@@ -39,7 +39,7 @@ def test_bettor_without_an_account_gets_no_token() -> None:
         KEY.issue(role=Role.BETTOR, sub="anna", now_s=NOW_S, expires_s=60)
 
 
-def test_subject_out_of_its_alphabet_gets_no_token() -> None:
+def test_subject_with_a_character_outside_its_pattern_gets_no_token() -> None:
     with pytest.raises(TokenError, match=r"\$\.sub"):
         KEY.issue(role=Role.TRADER, sub="anna b", now_s=NOW_S, expires_s=60)
 
@@ -62,7 +62,7 @@ def test_settings_do_not_show_their_secret() -> None:
     assert load_key(settings, data_dir=Path("/nowhere")) is not None
 
 
-def test_own_secret_is_made_once_and_kept_private(tmp_path: Path) -> None:
+def test_secret_of_the_data_folder_is_made_once_with_mode_0600(tmp_path: Path) -> None:
     settings = TokenSettings()
     first = load_key(settings, data_dir=tmp_path / "data")
     token = first.issue(role=Role.QUANT, sub="q", now_s=NOW_S, expires_s=60)

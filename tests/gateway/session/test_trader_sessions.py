@@ -40,7 +40,7 @@ WON = OutcomeResult(won=True)
 LOST = OutcomeResult(won=False)
 
 
-async def test_trader_runs_a_market_s_whole_life(bookmaker: Bookmaker) -> None:
+async def test_trader_can_send_every_command_of_a_market(bookmaker: Bookmaker) -> None:
     async with trader(bookmaker) as control, bettor(bookmaker) as client:
         await client.subscribe(all_markets=True)
         assert isinstance(await control.suspend(1, why="goal"), MarketSuspended)
@@ -67,7 +67,7 @@ async def test_trader_runs_a_market_s_whole_life(bookmaker: Bookmaker) -> None:
         await until(lambda: client.prices[2].status == "cancelled")
 
 
-async def test_trader_voids_bets_of_a_window_and_takes_it_all_back(bookmaker: Bookmaker) -> None:
+async def test_trader_cancels_a_window_of_bets_and_rolls_back(bookmaker: Bookmaker) -> None:
     async with trader(bookmaker) as control, bettor(bookmaker) as client:
         placed = await client.place(ref="a1", **BET)
         assert placed.state == "accepted"
@@ -84,7 +84,7 @@ async def test_trader_voids_bets_of_a_window_and_takes_it_all_back(bookmaker: Bo
         assert (book.status, book.results_stand, book.windows) == ("suspended", False, 0)
 
 
-async def test_feed_s_words_hold_nothing_and_take_no_hold_off(bookmaker: Bookmaker) -> None:
+async def test_feed_commands_neither_hold_a_market_nor_release_a_hold(bookmaker: Bookmaker) -> None:
     async with trader(bookmaker) as control, trader(bookmaker, role=Role.FEED) as feed:
         stopped = await feed.suspend(1, why="goal")
         assert isinstance(stopped, StatusSet)
@@ -98,7 +98,7 @@ async def test_feed_s_words_hold_nothing_and_take_no_hold_off(bookmaker: Bookmak
         assert (await control.book(1)).held
 
 
-async def test_commands_are_answered_one_by_one_in_their_order(bookmaker: Bookmaker) -> None:
+async def test_commands_are_answered_one_event_each_in_order(bookmaker: Bookmaker) -> None:
     async with trader(bookmaker) as control:
         numbers = (3, 99, 1, 3, 2)
         events = await control.control([SuspendMarket(market_no=no) for no in numbers])
@@ -111,7 +111,7 @@ async def test_commands_are_answered_one_by_one_in_their_order(bookmaker: Bookma
         assert events[3].reason is Reason.TRANSITION_NOT_ALLOWED
 
 
-async def test_trader_s_identity_is_in_the_journal(bookmaker: Bookmaker) -> None:
+async def test_identity_of_the_caller_is_in_the_journal(bookmaker: Bookmaker) -> None:
     async with trader(bookmaker) as control, trader(bookmaker, role=Role.FEED) as feed:
         await control.suspend(1, why="by hand")
         await feed.suspend(3, why="by feed")
@@ -127,11 +127,11 @@ async def test_trader_s_identity_is_in_the_journal(bookmaker: Bookmaker) -> None
     assert b"feed:feed-1" in journal["market-b"]
     assert b"feed:feed-1" not in journal["market-a"]
     for name in ("market-a", "market-b"):
-        bookmaker.lower_shell(name)
-        bookmaker.raise_shell(name)
+        bookmaker.kill_shell(name)
+        bookmaker.start_shell(name)
 
 
-async def test_suspend_all_stops_a_fixture_or_everything(bookmaker: Bookmaker) -> None:
+async def test_suspend_all_suspends_a_fixture_or_every_market(bookmaker: Bookmaker) -> None:
     async with trader(bookmaker) as control, bettor(bookmaker) as client:
         answer = await control.suspend_all(fixture="cup-0", why="VAR")
         assert (answer.suspended, answer.unchanged, answer.failed) == (2, 0, ())
@@ -146,7 +146,7 @@ MODEL = MatchModel(home_rate=1.6, away_rate=1.2)
 KICK_OFF = MatchState().at(period=Period.FIRST_HALF, clock_s=60)
 
 
-async def test_fixture_is_priced_inside_its_shells(bookmaker: Bookmaker) -> None:
+async def test_reprice_suspends_prices_and_resumes_a_fixture(bookmaker: Bookmaker) -> None:
     async with trader(bookmaker) as session:
         await session.subscribe(all_markets=True)
         await until(lambda: len(session.prices) == 3)
@@ -161,7 +161,7 @@ async def test_fixture_is_priced_inside_its_shells(bookmaker: Bookmaker) -> None
         assert session.prices[3].odds_milli == (2_500, 3_200, 3_000)
 
 
-async def test_pricing_out_of_bounds_is_refused_by_field_and_bound(bookmaker: Bookmaker) -> None:
+async def test_pricing_out_of_bounds_is_refused_with_field_and_bound(bookmaker: Bookmaker) -> None:
     async with trader(bookmaker) as session:
         bad = {"model": {"home_rate": -1.0, "away_rate": 1.0}, "state": {}}
         with pytest.raises(RefusedError, match=r"pricing: home_rate: must be from 0 to 8"):
@@ -170,15 +170,15 @@ async def test_pricing_out_of_bounds_is_refused_by_field_and_bound(bookmaker: Bo
             await session.reprice("cup-0", {"model": {"luck": 1}, "state": {}})
         with pytest.raises(RefusedError, match="no market of cup-9"):
             await session.reprice("cup-9", Pricing(model=MODEL, state=KICK_OFF))
-        bookmaker.lower_shell("market-a")
+        bookmaker.kill_shell("market-a")
         (event,) = await session.reprice("cup-0", Pricing(model=MODEL, state=KICK_OFF))
         assert isinstance(event, Refused)
         assert event.reason is Reason.UNAVAILABLE
 
 
-async def test_commands_to_a_shell_that_is_down_say_so(bookmaker: Bookmaker) -> None:
+async def test_commands_to_a_shell_that_is_down_are_unavailable(bookmaker: Bookmaker) -> None:
     async with trader(bookmaker) as control:
-        bookmaker.lower_shell("market-b")
+        bookmaker.kill_shell("market-b")
         events = await control.control([SuspendMarket(market_no=no) for no in (1, 3)])
         assert isinstance(events[0], MarketSuspended)
         assert events[1] == Refused(reason=Reason.UNAVAILABLE, message=events[1].message)  # type: ignore[union-attr]
@@ -190,7 +190,7 @@ async def test_commands_to_a_shell_that_is_down_say_so(bookmaker: Bookmaker) -> 
         with pytest.raises(RefusedError) as raised:
             await control.book(99)
         assert raised.value.reason is Reason.MARKET_UNKNOWN
-        bookmaker.raise_shell("market-b")
+        bookmaker.start_shell("market-b")
         assert (await control.suspend_all()).suspended == 1
 
 
@@ -208,19 +208,19 @@ async def test_list_is_paged_by_number(bookmaker: Bookmaker) -> None:
         assert [m.market for m in (await control.list_markets(fixture="cup-1")).markets] == [3]
 
 
-async def test_raised_shell_s_prices_heal_what_was_missed(bookmaker: Bookmaker) -> None:
+async def test_restarted_shell_s_images_replace_missed_changes(bookmaker: Bookmaker) -> None:
     async with bettor(bookmaker) as client:
         await client.subscribe(all_markets=True)
         await until(lambda: len(client.prices) == 3)
         bookmaker.processes["market-a"].target.set_gateways([])
         bookmaker.command(SuspendMarket(market_no=1))
         assert client.prices[1].status == "active"
-        bookmaker.lower_shell("market-a")
-        bookmaker.raise_shell("market-a")
+        bookmaker.kill_shell("market-a")
+        bookmaker.start_shell("market-a")
         await until(lambda: client.prices[1].status == "suspended")
 
 
-async def test_new_gateway_asks_the_shells_for_their_images(bookmaker: Bookmaker) -> None:
+async def test_new_gateway_fetches_the_images_from_the_shells(bookmaker: Bookmaker) -> None:
     async with open_price_gateway() as system:
         routes = bookmaker.gateway.routes
         peers = {name: local_process.peer for name, local_process in bookmaker.processes.items()}
@@ -233,7 +233,7 @@ async def test_new_gateway_asks_the_shells_for_their_images(bookmaker: Bookmaker
             assert client.prices[1].status == "active"
 
 
-async def test_market_moved_by_a_route_alone_is_asked_for(bookmaker: Bookmaker) -> None:
+async def test_image_of_a_market_known_only_by_its_route_is_fetched(bookmaker: Bookmaker) -> None:
     bookmaker.processes["market-b"].target.set_gateways([])
     create = CreateMarket(
         market_no=9, key="cup-9/1x2", outcomes=("a", "b"), odds_milli=(2_000, 2_000)
@@ -248,7 +248,7 @@ async def test_market_moved_by_a_route_alone_is_asked_for(bookmaker: Bookmaker) 
         await until(lambda: 9 in client.prices)
 
 
-async def test_gateway_is_ready_when_all_accounts_are(bookmaker: Bookmaker) -> None:
+async def test_gateway_is_ready_when_every_account_shard_serves(bookmaker: Bookmaker) -> None:
     async def ready() -> tuple[int, dict[str, Any]]:
         reader, writer = await asyncio.open_connection("127.0.0.1", bookmaker.ports["bets"])
         writer.write(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -258,7 +258,7 @@ async def test_gateway_is_ready_when_all_accounts_are(bookmaker: Bookmaker) -> N
 
     status, document = await ready()
     assert (status, document["ready"], document["markets"]) == (200, True, 3)
-    bookmaker.lower_shell("account-000")
+    bookmaker.kill_shell("account-000")
     status, document = await ready()
     assert (status, document["ready"]) == (503, False)
-    bookmaker.raise_shell("account-000")
+    bookmaker.start_shell("account-000")
