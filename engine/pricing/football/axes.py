@@ -1,4 +1,4 @@
-"""Axes: the whole-number functions of what was played that football markets are written on.
+"""Axes: whole-number functions of a score that football markets are defined on.
 
 Owns what each axis measures and where a feature block keeps it; never a probability.
 """
@@ -8,24 +8,32 @@ from enum import IntEnum
 from typing import Final, NamedTuple
 
 from engine.pricing.football import layout
-from engine.pricing.football.layout import BLOCK, CAPPED, CELLS, GOAL_NUMBERS, GOALS, HALVES_AT
+from engine.pricing.football.layout import (
+    BLOCK_SIZE,
+    CAPPED_TOTALS,
+    CELL_SIDE,
+    GOAL_NUMBERS,
+    GOALS,
+    HALVES_AT,
+)
 
 
 class Scope(IntEnum):
-    """The stretch of play whose score a market is settled on."""
+    """The stretch of play whose score settles a market."""
 
     REGULAR = layout.REGULAR
+    """Ninety minutes with stoppage time, without extra time."""
     FIRST_HALF = layout.FIRST_HALF
     SECOND_HALF = layout.SECOND_HALF
     EXTRA_TIME = layout.EXTRA_TIME
     HALVES = layout.HALVES
-    """The ninety minutes as their two halves."""
+    """Both halves of the ninety minutes, each with its own score."""
 
 
 class Play(NamedTuple):
-    """What a market is settled on: the score of its scope and how it came about.
+    """What settles a market: the score of its scope and the way to that score.
 
-    `first_home` and `first_away` are the goals of the first half, for a market on both halves;
+    `first_home` and `first_away` are the goals of the first half, for a market on both halves.
     `order` has an ``h`` or ``a`` for each goal of the scope, and is None when it is not known.
     """
 
@@ -37,28 +45,28 @@ class Play(NamedTuple):
 
 
 class Axis(IntEnum):
-    """What is measured."""
+    """The quantity that an axis measures."""
 
     TOTAL = 0
     MARGIN = 1
     """Home goals less away goals."""
-    SCORERS = 2
-    """0 nobody, 1 home only, 2 away only, 3 both."""
+    SCORING_SIDES = 2
+    """0 neither side has scored, 1 home only, 2 away only, 3 both."""
     HOME = 3
     AWAY = 4
     PARITY = 5
     HOME_PARITY = 6
     AWAY_PARITY = 7
-    CELL = 8
+    SCORE_CELL = 8
     """``8 * home + away`` below 8:8, else 64."""
     RESULT_BOTH = 9
-    """Twice the result (0 home, 1 draw, 2 away), and one more when both scored."""
+    """Twice the result (0 home, 1 draw, 2 away), plus 1 when both sides scored."""
     BOTH_TOTAL = 10
-    """The capped total, and ``CAPPED`` more when both scored."""
+    """The capped total, plus ``CAPPED_TOTALS`` when both sides scored."""
     RESULT_TOTAL = 11
-    """The capped total, and ``CAPPED`` more for each step of the result."""
+    """The capped total, plus ``CAPPED_TOTALS`` times the result."""
     LAST_GOAL = 12
-    """0 home, 1 nobody, 2 away; so are the next twelve."""
+    """0 home, 1 nobody, 2 away; GOAL_1 to GOAL_12 likewise."""
     GOAL_1 = 13
     GOAL_2 = 14
     GOAL_3 = 15
@@ -71,40 +79,43 @@ class Axis(IntEnum):
     GOAL_10 = 22
     GOAL_11 = 23
     GOAL_12 = 24
-    HALF_FULL = 25
-    """Three times the first half's result, and the full-time result."""
-    HALF_HALF = 26
-    """Three times the first half's result, and the second half's."""
-    RICHER_HALF = 27
-    """0 more goals in the first half, 1 as many, 2 fewer."""
-    HOME_RICHER_HALF = 28
-    AWAY_RICHER_HALF = 29
-    BOTH_IN_HALVES = 30
-    """1 when both scored in the first half, and 2 more when they did in the second."""
-    HOME_IN_HALVES = 31
-    AWAY_IN_HALVES = 32
-    POORER_TOTAL = 33
+    HALF_TIME_FULL_TIME = 25
+    """Three times the first half's result, plus the full-time result."""
+    HALF_RESULTS = 26
+    """Three times the first half's result, plus the second half's."""
+    HIGHEST_HALF = 27
+    """0 more goals in the first half, 1 as many in each, 2 more in the second."""
+    HOME_HIGHEST_HALF = 28
+    AWAY_HIGHEST_HALF = 29
+    BOTH_SCORE_IN_HALVES = 30
+    """1 when both sides scored in the first half, plus 2 when both did in the second."""
+    HOME_SCORES_IN_HALVES = 31
+    AWAY_SCORES_IN_HALVES = 32
+    MIN_HALF_TOTAL = 33
     """The capped total of the half with fewer goals."""
-    RICHER_TOTAL = 34
+    MAX_HALF_TOTAL = 34
+    """The capped total of the half with more goals."""
 
 
-class Place(NamedTuple):
-    """Where a block keeps an axis (offset, first value, how many), and what it measures."""
+class AxisSpec(NamedTuple):
+    """An axis: its offset in a block, its first value, its number of values and its measure."""
 
-    at: int
+    offset: int
     first: int
     size: int
     measure: Callable[[Play], int]
 
 
-def cell(home: int, away: int) -> int:
-    """Return a score's value on the CELL axis."""
-    return CELLS * home + away if home < CELLS and away < CELLS else CELLS * CELLS
+def score_cell(home: int, away: int) -> int:
+    """Return a score's value on the SCORE_CELL axis."""
+    if home < CELL_SIDE and away < CELL_SIDE:
+        return CELL_SIDE * home + away
+    return CELL_SIDE * CELL_SIDE
 
 
-def capped(total: int) -> int:
-    """Return a total's value on a joint axis."""
-    return min(total, CAPPED - 1)
+def cap_total(total: int) -> int:
+    """Return a total's value on a combined axis."""
+    return min(total, CAPPED_TOTALS - 1)
 
 
 def _of_score(measure: Callable[[int, int], int]) -> Callable[[Play], int]:
@@ -120,7 +131,7 @@ def _both(home: int, away: int) -> int:
 
 
 def _scorer(goal: int) -> Callable[[Play], int]:
-    """Return a measure of who scored a goal, counted from 0, or from the end below 0."""
+    """Return a measure of who scored a goal, counted from 0, or from the last one if negative."""
 
     def measure(play: Play) -> int:
         if play.order is None:
@@ -143,146 +154,153 @@ def _of_halves(measure: Callable[[int, int, int, int], int]) -> Callable[[Play],
     )
 
 
-_PLAIN: Final[dict[Axis, Place]] = {
-    Axis.TOTAL: Place(layout.TOTAL_AT, 0, 2 * GOALS - 1, _of_score(lambda h, a: h + a)),
-    Axis.MARGIN: Place(layout.MARGIN_AT, 1 - GOALS, 2 * GOALS - 1, _of_score(lambda h, a: h - a)),
-    Axis.SCORERS: Place(layout.SCORERS_AT, 0, 4, _of_score(lambda h, a: (h > 0) + 2 * (a > 0))),
+_PLAIN: Final[dict[Axis, AxisSpec]] = {
+    Axis.TOTAL: AxisSpec(layout.TOTAL_AT, 0, 2 * GOALS - 1, _of_score(lambda h, a: h + a)),
+    Axis.MARGIN: AxisSpec(
+        layout.MARGIN_AT, 1 - GOALS, 2 * GOALS - 1, _of_score(lambda h, a: h - a)
+    ),
+    Axis.SCORING_SIDES: AxisSpec(
+        layout.SCORING_SIDES_AT, 0, 4, _of_score(lambda h, a: (h > 0) + 2 * (a > 0))
+    ),
 }
 
-_SIDES: Final[dict[Axis, Place]] = {
-    Axis.HOME: Place(layout.HOME_AT, 0, GOALS, _of_score(lambda h, _: h)),
-    Axis.AWAY: Place(layout.AWAY_AT, 0, GOALS, _of_score(lambda _, a: a)),
-    Axis.PARITY: Place(layout.PARITY_AT, 0, 2, _of_score(lambda h, a: (h + a) % 2)),
-    Axis.HOME_PARITY: Place(layout.HOME_PARITY_AT, 0, 2, _of_score(lambda h, _: h % 2)),
-    Axis.AWAY_PARITY: Place(layout.AWAY_PARITY_AT, 0, 2, _of_score(lambda _, a: a % 2)),
+_SIDES: Final[dict[Axis, AxisSpec]] = {
+    Axis.HOME: AxisSpec(layout.HOME_AT, 0, GOALS, _of_score(lambda h, _: h)),
+    Axis.AWAY: AxisSpec(layout.AWAY_AT, 0, GOALS, _of_score(lambda _, a: a)),
+    Axis.PARITY: AxisSpec(layout.PARITY_AT, 0, 2, _of_score(lambda h, a: (h + a) % 2)),
+    Axis.HOME_PARITY: AxisSpec(layout.HOME_PARITY_AT, 0, 2, _of_score(lambda h, _: h % 2)),
+    Axis.AWAY_PARITY: AxisSpec(layout.AWAY_PARITY_AT, 0, 2, _of_score(lambda _, a: a % 2)),
 }
 
-_CELLED: Final[dict[Axis, Place]] = {
-    Axis.CELL: Place(layout.CELL_AT, 0, CELLS * CELLS + 1, _of_score(cell)),
+_CELL: Final[dict[Axis, AxisSpec]] = {
+    Axis.SCORE_CELL: AxisSpec(
+        layout.SCORE_CELL_AT, 0, CELL_SIDE * CELL_SIDE + 1, _of_score(score_cell)
+    ),
 }
 
-_COMBINED: Final[dict[Axis, Place]] = {
-    Axis.RESULT_BOTH: Place(
+_COMBINED: Final[dict[Axis, AxisSpec]] = {
+    Axis.RESULT_BOTH: AxisSpec(
         layout.RESULT_BOTH_AT, 0, 6, _of_score(lambda h, a: 2 * _result(h, a) + _both(h, a))
     ),
-    Axis.BOTH_TOTAL: Place(
+    Axis.BOTH_TOTAL: AxisSpec(
         layout.BOTH_TOTAL_AT,
         0,
-        2 * CAPPED,
-        _of_score(lambda h, a: CAPPED * _both(h, a) + capped(h + a)),
+        2 * CAPPED_TOTALS,
+        _of_score(lambda h, a: CAPPED_TOTALS * _both(h, a) + cap_total(h + a)),
     ),
-    Axis.RESULT_TOTAL: Place(
+    Axis.RESULT_TOTAL: AxisSpec(
         layout.RESULT_TOTAL_AT,
         0,
-        3 * CAPPED,
-        _of_score(lambda h, a: CAPPED * _result(h, a) + capped(h + a)),
+        3 * CAPPED_TOTALS,
+        _of_score(lambda h, a: CAPPED_TOTALS * _result(h, a) + cap_total(h + a)),
     ),
 }
 
-_ORDERED: Final[dict[Axis, Place]] = {
-    Axis.LAST_GOAL: Place(layout.LAST_GOAL_AT, 0, 3, _scorer(-1)),
+_ORDER: Final[dict[Axis, AxisSpec]] = {
+    Axis.LAST_GOAL: AxisSpec(layout.LAST_GOAL_AT, 0, 3, _scorer(-1)),
     **{
-        Axis(Axis.GOAL_1 + goal): Place(layout.NTH_GOAL_AT + 4 * goal, 0, 3, _scorer(goal))
+        Axis(Axis.GOAL_1 + goal): AxisSpec(layout.NTH_GOAL_AT + 4 * goal, 0, 3, _scorer(goal))
         for goal in range(GOAL_NUMBERS)
     },
 }
 
-_HALVES: Final[dict[Axis, Place]] = {
-    Axis.HALF_FULL: Place(
-        layout.HALF_FULL_AT,
+_HALVES: Final[dict[Axis, AxisSpec]] = {
+    Axis.HALF_TIME_FULL_TIME: AxisSpec(
+        layout.HALF_TIME_FULL_TIME_AT,
         0,
         9,
-        _of_halves(
-            lambda h, a, later_h, later_a: 3 * _result(h, a) + _result(h + later_h, a + later_a)
-        ),
+        _of_halves(lambda h1, a1, h2, a2: 3 * _result(h1, a1) + _result(h1 + h2, a1 + a2)),
     ),
-    Axis.HALF_HALF: Place(
-        layout.HALF_HALF_AT,
+    Axis.HALF_RESULTS: AxisSpec(
+        layout.HALF_RESULTS_AT,
         0,
         9,
-        _of_halves(lambda h, a, later_h, later_a: 3 * _result(h, a) + _result(later_h, later_a)),
+        _of_halves(lambda h1, a1, h2, a2: 3 * _result(h1, a1) + _result(h2, a2)),
     ),
-    Axis.RICHER_HALF: Place(
-        layout.RICHER_AT,
+    Axis.HIGHEST_HALF: AxisSpec(
+        layout.HIGHEST_HALF_AT,
         0,
         3,
-        _of_halves(lambda h, a, later_h, later_a: _result(h + a, later_h + later_a)),
+        _of_halves(lambda h1, a1, h2, a2: _result(h1 + a1, h2 + a2)),
     ),
-    Axis.HOME_RICHER_HALF: Place(
-        layout.HOME_RICHER_AT, 0, 3, _of_halves(lambda h, _, later_h, __: _result(h, later_h))
+    Axis.HOME_HIGHEST_HALF: AxisSpec(
+        layout.HOME_HIGHEST_HALF_AT, 0, 3, _of_halves(lambda h1, _, h2, __: _result(h1, h2))
     ),
-    Axis.AWAY_RICHER_HALF: Place(
-        layout.AWAY_RICHER_AT, 0, 3, _of_halves(lambda _, a, __, later_a: _result(a, later_a))
+    Axis.AWAY_HIGHEST_HALF: AxisSpec(
+        layout.AWAY_HIGHEST_HALF_AT, 0, 3, _of_halves(lambda _, a1, __, a2: _result(a1, a2))
     ),
-    Axis.BOTH_IN_HALVES: Place(
-        layout.BOTH_HALVES_AT,
+    Axis.BOTH_SCORE_IN_HALVES: AxisSpec(
+        layout.BOTH_SCORE_IN_HALVES_AT,
         0,
         4,
-        _of_halves(lambda h, a, later_h, later_a: _both(h, a) + 2 * _both(later_h, later_a)),
+        _of_halves(lambda h1, a1, h2, a2: _both(h1, a1) + 2 * _both(h2, a2)),
     ),
-    Axis.HOME_IN_HALVES: Place(
-        layout.HOME_HALVES_AT,
+    Axis.HOME_SCORES_IN_HALVES: AxisSpec(
+        layout.HOME_SCORES_IN_HALVES_AT,
         0,
         4,
-        _of_halves(lambda h, _, later_h, __: (h > 0) + 2 * (later_h > 0)),
+        _of_halves(lambda h1, _, h2, __: (h1 > 0) + 2 * (h2 > 0)),
     ),
-    Axis.AWAY_IN_HALVES: Place(
-        layout.AWAY_HALVES_AT,
+    Axis.AWAY_SCORES_IN_HALVES: AxisSpec(
+        layout.AWAY_SCORES_IN_HALVES_AT,
         0,
         4,
-        _of_halves(lambda _, a, __, later_a: (a > 0) + 2 * (later_a > 0)),
+        _of_halves(lambda _, a1, __, a2: (a1 > 0) + 2 * (a2 > 0)),
     ),
-    Axis.POORER_TOTAL: Place(
-        layout.POORER_TOTAL_AT,
+    Axis.MIN_HALF_TOTAL: AxisSpec(
+        layout.MIN_HALF_TOTAL_AT,
         0,
-        CAPPED,
-        _of_halves(lambda h, a, later_h, later_a: capped(min(h + a, later_h + later_a))),
+        CAPPED_TOTALS,
+        _of_halves(lambda h1, a1, h2, a2: cap_total(min(h1 + a1, h2 + a2))),
     ),
-    Axis.RICHER_TOTAL: Place(
-        layout.RICHER_TOTAL_AT,
+    Axis.MAX_HALF_TOTAL: AxisSpec(
+        layout.MAX_HALF_TOTAL_AT,
         0,
-        CAPPED,
-        _of_halves(lambda h, a, later_h, later_a: capped(max(h + a, later_h + later_a))),
+        CAPPED_TOTALS,
+        _of_halves(lambda h1, a1, h2, a2: cap_total(max(h1 + a1, h2 + a2))),
     ),
 }
 
 _GROUPS: Final = {
-    layout.PLAIN: _PLAIN,
-    layout.SIDES: _SIDES,
-    layout.CELLED: _CELLED,
-    layout.COMBINED: _COMBINED,
-    layout.ORDERED: _ORDERED,
+    layout.PLAIN_AXES: _PLAIN,
+    layout.SIDE_AXES: _SIDES,
+    layout.CELL_AXIS: _CELL,
+    layout.COMBINED_AXES: _COMBINED,
+    layout.ORDER_AXES: _ORDER,
 }
-_OF_A_BLOCK: Final = {axis: place for group in _GROUPS.values() for axis, place in group.items()}
-PLACES: Final[dict[Axis, Place]] = {**_OF_A_BLOCK, **_HALVES}
+_BLOCK_SPECS: Final = {axis: spec for group in _GROUPS.values() for axis, spec in group.items()}
+AXIS_SPECS: Final[dict[Axis, AxisSpec]] = {**_BLOCK_SPECS, **_HALVES}
 
 
-def _end_to_end(places: Mapping[Axis, Place], end: int) -> bool:
-    starts = [place.at for place in places.values()]
-    ends = [place.at + place.size + 1 for place in places.values()]
+def _contiguous(specs: Mapping[Axis, AxisSpec], end: int) -> bool:
+    starts = [spec.offset for spec in specs.values()]
+    ends = [spec.offset + spec.size + 1 for spec in specs.values()]
     return [*starts, end] == [0, *ends]
 
 
-assert list(PLACES) == list(Axis), "every axis has a place"
-assert _end_to_end(_OF_A_BLOCK, BLOCK), "axes lie end to end"
-assert _end_to_end(_HALVES, layout.HALVES_BLOCK), "axes of both halves lie end to end"
+assert list(AXIS_SPECS) == list(Axis), "every axis has a spec"
+assert _contiguous(_BLOCK_SPECS, BLOCK_SIZE), "the axes of a block are contiguous"
+assert _contiguous(_HALVES, layout.HALVES_BLOCK_SIZE), "the axes of both halves are contiguous"
 
 
-def wanted_for(axis: Axis) -> int:
+def wanted_groups(axis: Axis) -> int:
     """Return the bits of a scope's mask that make the kernel fill an axis."""
     for bit, group in _GROUPS.items():
         if axis in group:
-            return layout.PLAIN | bit
-    return layout.PLAIN
+            return layout.PLAIN_AXES | bit
+    return layout.PLAIN_AXES
 
 
 def needs_order(axis: Axis) -> bool:
-    """Say whether an axis is about who scored which goal."""
-    return axis in _ORDERED
+    """Say whether an axis measures who scored which goal."""
+    return axis in _ORDER
 
 
 def feature_index(scope: Scope, axis: Axis, value: int) -> int:
-    """Return where P(axis < value) stands in a board's features; ends beyond the axis are cut."""
-    place = PLACES[axis]
-    at = HALVES_AT if scope is Scope.HALVES else scope * BLOCK
-    return at + place.at + min(max(value - place.first, 0), place.size)
+    """Return the index of P(axis < value) in a board's features.
+
+    A value beyond an end of the axis gets the index of that end.
+    """
+    spec = AXIS_SPECS[axis]
+    block = HALVES_AT if scope is Scope.HALVES else scope * BLOCK_SIZE
+    return block + spec.offset + min(max(value - spec.first, 0), spec.size)

@@ -1,7 +1,7 @@
-"""The catalogue: which markets a football fixture offers when nobody has chosen them.
+"""The market catalogue: the markets that a football fixture offers by default.
 
-Owns the list of types and how lines are laid round what is believed of the two sides; never a price
-that is quoted.
+Owns the list of types and the choice of lines around the model's expectation; never a price that is
+quoted.
 """
 
 from collections.abc import Sequence
@@ -22,32 +22,32 @@ _PLAIN: Final = (
     "home_score_in_both_halves", "away_score_in_both_halves", "both_halves_over?total=1.5",
     "both_halves_under?total=1.5",
 )  # fmt: skip
-"""Types without a line, or with one that fits every match."""
-_OF_A_HALF: Final = (
+"""Types without a line, or with a line that suits every match."""
+_HALF_MARKETS: Final = (
     "1x2", "double_chance", "draw_no_bet", "both_teams_to_score", "odd_even",
     "exact_goals?variant=sr:exact_goals:3+", "home_clean_sheet", "away_clean_sheet",
     "next_goal?goalnr=1", "correct_score",
 )  # fmt: skip
-_OF_EXTRA_TIME: Final = ("1x2", "next_goal?goalnr=1")
+_EXTRA_TIME_MARKETS: Final = ("1x2", "next_goal?goalnr=1")
 _LINE_MAX: Final = 7.5
-_QUARTERS_OFF: Final = 4
-"""Lines on either side of the one nearest to evens, in quarter steps."""
+_QUARTERS_AROUND: Final = 4
+"""Lines on each side of the line nearest to evens, in steps of a quarter."""
 
 
 def full_board(fixture: str, *, model: MatchModel, extra_time: bool = False) -> tuple[str, ...]:
-    """List the market keys of a whole fixture board: 250 prices and more, the main ones first.
+    """List the market keys of a full fixture board: 250 prices or more, the main markets first.
 
-    Totals and handicaps stand in quarter steps round the line nearest to evens between these two
-    sides, so that a mismatch gets the lines of a mismatch.
+    The lines of totals and handicaps are in steps of a quarter around the line nearest to evens
+    under the model, so a mismatch gets the lines of a mismatch.
 
     Parameters
     ----------
     fixture : str
         The fixture's part of a key.
     model : MatchModel
-        What is believed of the two sides before kick-off.
+        The model of the two sides before kick-off.
     extra_time : bool
-        Whether extra time may be played: its markets are listed too.
+        Whether extra time may be played; its markets are then listed too.
 
     Raises
     ------
@@ -71,10 +71,10 @@ def full_board(fixture: str, *, model: MatchModel, extra_time: bool = False) -> 
     start = max(1, min(round(abs(model.home_rate - model.away_rate)), 5))
     markets += [f"european_handicap?hcp={hcp}" for hcp in (f"0:{start}", f"{start}:0")]
     for half in ("first_half_", "second_half_"):
-        markets += [half + name for name in _OF_A_HALF]
+        markets += [half + name for name in _HALF_MARKETS]
         markets += [f"{half}total?total={line:g}" for line in _steps(0.5, 2.0)]
         nearest = _nearest(f"{half}handicap?hcp=", _steps(-3.0, 3.0), model)
-        markets += [f"{half}handicap?hcp={line:g}" for line in _lines(nearest, off=1)]
+        markets += [f"{half}handicap?hcp={line:g}" for line in _lines(nearest, steps=1)]
         markets += [
             f"{half}{side}_total?total={line}"
             for side in ("home", "away")
@@ -82,7 +82,7 @@ def full_board(fixture: str, *, model: MatchModel, extra_time: bool = False) -> 
         ]
         markets += [f"{half}1x2_total?total=1.5", f"{half}1x2_both_teams_to_score"]
     if extra_time:
-        markets += [f"extra_time_{name}" for name in _OF_EXTRA_TIME]
+        markets += [f"extra_time_{name}" for name in _EXTRA_TIME_MARKETS]
         markets += [f"extra_time_total?total={line:g}" for line in _steps(0.5, 1.5)]
         markets += [f"extra_time_handicap?hcp={line:g}" for line in _steps(-0.5, 0.5)]
     return tuple(f"{fixture}/{market}" for market in markets)
@@ -92,15 +92,17 @@ def _steps(first: float, last: float, *, step: float = 0.25) -> Sequence[float]:
     return [first + step * k for k in range(round((last - first) / step) + 1)]
 
 
-def _lines(nearest: float, *, off: int = _QUARTERS_OFF, least: float = -_LINE_MAX) -> list[float]:
-    """Return lines round the nearest one, within what is sensible."""
-    around = [nearest + quarters / 4 for quarters in range(-off, off + 1)]
+def _lines(
+    nearest: float, *, steps: int = _QUARTERS_AROUND, least: float = -_LINE_MAX
+) -> list[float]:
+    """Return the lines around the one nearest to evens, from `least` to ``_LINE_MAX``."""
+    around = [nearest + quarters / 4 for quarters in range(-steps, steps + 1)]
     return [line for line in around if least <= line <= _LINE_MAX]
 
 
 def _nearest(prefix: str, lines: Sequence[float], model: MatchModel) -> float:
-    """Return the line whose two sides are nearest to evens before kick-off."""
+    """Return the line whose two outcomes are nearest to evens before kick-off."""
     board = FixtureBoard([f"m/{prefix}{line:g}" for line in lines])
-    first_sides = board.fair(model, MatchState())[::2].tolist()
-    gaps = [abs(side - 0.5) for side in first_sides]
+    first_outcomes = board.fair(model, MatchState())[::2].tolist()
+    gaps = [abs(chance - 0.5) for chance in first_outcomes]
     return lines[gaps.index(min(gaps))]

@@ -1,6 +1,6 @@
-"""Markets compiled to arrays: what the kernels need to know of them, and nothing else.
+"""Compile the markets of one fixture to the arrays that the pricing kernel reads and fills.
 
-Owns the way from market keys to terms, masks and scratch; never a model, a margin or an odd.
+Owns the way from market keys to terms, masks and scratch arrays; never a model, a margin or odds.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ import numpy as np
 from engine.common.ids import MarketKey
 from engine.pricing.board import board_keys
 from engine.pricing.chances import CHANCES, TERM_COLUMNS
-from engine.pricing.football.axes import feature_index, wanted_for
+from engine.pricing.football.axes import feature_index, wanted_groups
 from engine.pricing.football.layout import FEATURES, GOALS, PMF_ROWS, SCOPES
 from engine.pricing.football.market_types import MarketRules, market_rules
 from engine.pricing.football.model import Floats, Ints
@@ -21,7 +21,7 @@ from engine.pricing.lines import Line, line_terms
 
 
 class CompiledMarket(NamedTuple):
-    """One market, and the outcomes it holds in the arrays."""
+    """One market and its range of outcomes in the arrays: `first` up to, not including, `last`."""
 
     key: str
     parsed: MarketKey
@@ -31,7 +31,9 @@ class CompiledMarket(NamedTuple):
 
 
 class CompiledMarkets:
-    """Markets of one fixture, compiled. Not to be shared between threads: scratch is its own.
+    """The compiled markets of one fixture.
+
+    An instance holds scratch arrays: threads must not share it.
 
     Parameters
     ----------
@@ -45,7 +47,7 @@ class CompiledMarkets:
     MarketTypeError
         When a type or its specifiers are not in the table.
     ValueError
-        When keys repeat, belong to several fixtures, or are too many.
+        When there are no keys or too many, when keys repeat, or belong to several fixtures.
     """
 
     def __init__(self, keys: Sequence[str]) -> None:
@@ -72,16 +74,16 @@ class CompiledMarkets:
         self.wanted: Final[Ints] = np.zeros(SCOPES, np.int64)
         for market in markets:
             for rule in market.rules.outcomes:
-                self.wanted[market.rules.scope] |= wanted_for(rule.axis)
+                self.wanted[market.rules.scope] |= wanted_groups(rule.axis)
         self.pmf: Final[Floats] = np.zeros((PMF_ROWS, GOALS))
         self.features: Final[Floats] = np.zeros(FEATURES)
         self.chances: Final[Floats] = np.zeros(CHANCES * first)
         self.fair: Final[Floats] = np.zeros(first)
 
     def price(self, model: Floats, state: Ints) -> None:
-        """Fill `chances` and `fair` from a packed model and state; zeros where there is no model.
+        """Fill `chances` and `fair` from a packed model and state.
 
-        A score that the dependence rules out has none.
+        Both are all zeros when the dependence gives every reachable score chance 0.
         """
         code = price_board_nb(
             model,
@@ -99,7 +101,7 @@ class CompiledMarkets:
 
 
 def _terms(market: MarketRules, rule: OutcomeRule, outcome: int) -> list[tuple[int, int, int]]:
-    """Return the intervals of a rule as the kernel reads them; empty ones are left out."""
+    """Return the intervals of a rule as the kernel reads them, without empty ones."""
     return line_terms(
         Line(*rule[2:]), outcome, lambda value: feature_index(market.scope, rule.axis, value)
     )

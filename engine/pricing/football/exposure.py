@@ -1,11 +1,11 @@
-"""A fixture's open bets as profit and loss over every score it can still come to.
+"""The profit of a football fixture's open bets at every score that it can still reach.
 
-Owns the way from markets' books to profit by score: what each outcome returns at each score, summed
-over the fixture, kept up to date outcome by outcome. Says of each market that no score settles how
-much it can lose by itself. Never changes a book, never quotes, and sees no bet: sums by outcome are
-all that a profit is made of.
+Owns the way from the books of markets to profit by score: the returns of each outcome at each
+score, summed over the fixture and updated outcome by outcome. For each market that the score does
+not settle, it states the most that the market can lose by itself. Never changes a book, never
+quotes, and never sees a bet: sums by outcome determine every profit.
 
-All amounts are in minor units of the book's base currency, from the house's side.
+All amounts are in minor units of the book's base currency, from the bookmaker's side.
 """
 
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ from engine.common.lifecycle import Status
 from engine.common.units import LIMIT_MINOR_MAX, Minor
 from engine.common.views import BookImage
 from engine.pricing.chances import CHANCES
-from engine.pricing.football.axes import PLACES, Axis, Scope
+from engine.pricing.football.axes import AXIS_SPECS, Axis, Scope
 from engine.pricing.football.fixture_board import FixtureBoard
 from engine.pricing.football.market_types import MarketRules, market_rules
 from engine.pricing.football.model import Floats, Ints, MatchModel, MatchState
@@ -29,53 +29,55 @@ from engine.pricing.football.outcome_rules import OutcomeRule
 from engine.pricing.football.score_cells import (
     FULL_SIDE,
     HALF_SIDE,
-    Box,
     Goals,
+    ReachableCells,
     axis_values,
-    box,
-    over_halves,
-    plainness,
+    by_half_goals,
+    reachable_cells,
+    tie_break_order,
 )
 from engine.pricing.lines import Line, MarketTypeError, line_result
 
 GRID_MARKETS_MAX: Final = 1024
-"""Markets of a fixture that stand on its grid; what comes later stands off it, each by itself."""
+"""Most markets of a fixture on its grid of scores; later markets stay off the grid."""
 
-Why = Literal["order", "extra_time", "refunds", "room", "unknown"]
-"""Why a market stands off the grid: who scores which goal settles it; extra time does, if there is
-any; some of its bets were refunded; the grid is full; or it has no rules here."""
+OffGridReason = Literal["order", "extra_time", "refunds", "room", "unknown"]
+"""Why a market is off the grid: the order of goals settles it; extra time settles it, if there is
+any; some of its bets were refunded; the grid is full; or football's rules do not include it."""
 
 _DECIDED: Final = (Status.SETTLED, Status.CANCELLED)
 _START: Final = MatchState()
 
-assert 4 * GRID_MARKETS_MAX * LIMIT_MINOR_MAX < 1 << 62, "twice a grid's money fits 64 bits"
+assert 4 * GRID_MARKETS_MAX * LIMIT_MINOR_MAX < 1 << 62, (
+    "twice the amounts of a full grid fit 64 bits"
+)
 
 
 class Outlook(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What may be said of a match; without a model no profit is expected."""
+    """The state and the model of a match; without a model there is no expected profit."""
 
     state: MatchState = _START
     model: MatchModel | None = None
 
 
 class OffGrid(NamedTuple):
-    """A market that the score does not settle, and the most it can lose by itself.
+    """A market that the score does not settle, and the most that it can lose by itself.
 
-    `worst_minor` is never above 0: every one of these may yet be refunded. Of a market with rules
-    it is that of its worst ending; of one without (`unknown`), every outcome may win at once; and
-    where `refunds` were made, any of its bets may be among them.
+    `worst_minor` is never above 0, since every such market may still be refunded. For a market with
+    rules it is the profit at its worst ending. A market without rules (`unknown`) is taken to win
+    on every outcome at once. With `refunds`, any of the market's bets may be among the refunded.
     """
 
     market_no: int
     key: str
     worst_minor: int
-    why: Why
+    why: OffGridReason
 
 
 class Ending(NamedTuple):
-    """A way to end: the score at the break and the final one, and the profit there.
+    """A half-time score, a final score and the profit there.
 
-    Among equals it is the one of the fewest goals.
+    Among endings of equal profit it is the one with the fewest goals.
     """
 
     first_half: Goals
@@ -84,11 +86,11 @@ class Ending(NamedTuple):
 
 
 class Profits(NamedTuple):
-    """The profit at every score that the match can still come to.
+    """The profit at every score that the match can still reach.
 
-    `least_minor[i, j]` is the profit at the final score `lowest` and i home and j away goals more:
-    the least over all ways in which the halves can add up to it, of which there is one profit for
-    all when no bet is on a half.
+    `least_minor[i, j]` is the profit at the final score of `lowest` plus i home and j away goals:
+    the least over all half-time scores that can lead to it. Without bets on a half the profit is
+    the same for all of them.
     """
 
     lowest: Goals
@@ -98,73 +100,75 @@ class Profits(NamedTuple):
 
 
 class FixtureExposure:
-    """The exposure of one football fixture. Not to be shared between threads.
+    """The exposure of one football fixture. Threads must not share an instance.
 
     Parameters
     ----------
     fixture : str
-        The fixture's part of its market keys. A key does not name its sport: who asks for the
-        exposure of a fixture says that it is football.
+        The fixture's part of its market keys. A key does not name its sport: the caller vouches
+        that the fixture is football.
 
     Notes
     -----
-    An outcome's bets return, at a score, a multiple of their payout and one of their stake: a win
-    the payout, a half win half of each, a push the stake, a half loss half the stake. So a market's
-    return is linear in two sums for each outcome, and depends on the score through one axis only
-    (``axes.py``). Kept are, for each axis, the returns by its values, in half units; a bet moves
-    those of its own outcome, and the scores are laid out when somebody asks.
+    At a score, the bets on an outcome return a multiple of their payout and a multiple of their
+    stake: the payout for a win, half of each for a half win, the stake for a push, half the stake
+    for a half loss. So the return of an outcome is linear in two sums and depends on the score
+    through one axis only (``axes.py``). An instance keeps, for each axis, the returns by its
+    values, in half minor units. A bet changes those of its own outcome; `profits` lays out the
+    scores on demand.
 
     Payouts are the book's, rounded down bet by bet. Half results are not rounded here, while each
-    bet's own settlement is, in the house's favour: the profit stated is up to half a unit below the
-    true one for each bet that half wins or half loses, and is itself rounded down.
+    bet's own settlement is rounded in the bookmaker's favour. So the stated profit is up to half a
+    minor unit below the true one for each bet that half wins or half loses, and is itself rounded
+    down.
 
-    Only open bets count. What a settled or cancelled market made or lost is decided, and it leaves
-    the exposure until it is rolled back. Where bets were cancelled by a window, the sums still hold
-    what stands refunded (`refunds`).
+    Only open bets count. The profit of a settled or cancelled market is decided, so the market
+    leaves the exposure until its settlement or cancellation is rolled back. Where a time window of
+    bets was cancelled, the sums still include the refunded bets (`refunds`).
     """
 
     def __init__(self, fixture: str) -> None:
         self.fixture: Final = fixture
         self._markets: dict[int, _Market] = {}
         self._on_grid = 0
-        self._returned: dict[tuple[Scope, Axis], Ints] = {}
-        """Twice what is returned, by the values of an axis."""
-        self._staked = 0
+        self._twice_returned: dict[tuple[Scope, Axis], Ints] = {}
+        """Twice the returns, by the values of an axis."""
+        self._twice_staked = 0
         """Twice the stakes on the grid."""
         self._board: FixtureBoard | None = None
 
     def update(self, images: Iterable[BookImage]) -> int:
-        """Take these markets' books as they stand now.
+        """Update the exposure from the current books of some markets.
 
         Parameters
         ----------
         images : iterable of BookImage
-            Some or all markets of the fixture, new ones too; those left out stay as they were.
+            Some or all markets of the fixture, new ones included; the others keep their last book.
 
         Returns
         -------
         int
-            How many outcomes of the grid had changed: it is they that cost.
+            How many outcomes on the grid changed; each costs one pass over its axis.
         """
-        return sum(self._take(image) for image in images)
+        return sum(self._update_market(image) for image in images)
 
     @property
     def markets(self) -> int:
-        """How many markets stand on the grid, with bets or without."""
-        return sum(market.live for market in self._markets.values())
+        """How many markets are on the grid, with bets or without."""
+        return sum(market.on_grid for market in self._markets.values())
 
     @property
     def decided(self) -> int:
-        """How many markets are settled or cancelled, and no longer count."""
+        """How many markets are settled or cancelled and no longer count."""
         return sum(market.decided for market in self._markets.values())
 
     @property
     def stake_minor(self) -> int:
-        """What is staked on the grid."""
-        return self._staked // 2
+        """The stakes of the markets on the grid."""
+        return self._twice_staked // 2
 
     def off_grid(self) -> tuple[OffGrid, ...]:
-        """Return the markets with open bets that the scores do not hold, by number."""
+        """Return the markets off the grid that have open bets, by number."""
         return tuple(
             OffGrid(number, market.key, market.worst_minor(), market.why)
             for number, market in sorted(self._markets.items())
@@ -173,22 +177,22 @@ class FixtureExposure:
 
     @property
     def off_grid_worst_minor(self) -> int:
-        """The most that all markets off the grid can lose, each at its worst at once."""
+        """The profit of all markets off the grid, each at its worst at the same time: at most 0."""
         return sum(market.worst_minor for market in self.off_grid())
 
     def profits(self, state: MatchState = _START) -> Profits:
-        """Lay the scores out: some 65,536 ways to end before kick-off, fewer with every half.
+        """Return the profit at every reachable score: 65,536 cells before kick-off, fewer later.
 
         Parameters
         ----------
         state : MatchState
-            Where the match stands; what can no longer happen is left out.
+            The state of the match; scores that it can no longer reach are left out.
         """
-        left = box(state)
-        twice = self._twice(left)
+        cells = reachable_cells(state)
+        twice = self._twice_profit(cells)
         lowest = (
-            left.first_home.start + left.second_home.start,
-            left.first_away.start + left.second_away.start,
+            cells.first_home.start + cells.second_home.start,
+            cells.first_away.start + cells.second_away.start,
         )
         rows, columns = twice.shape[2:]
         shape = (twice.shape[0] + rows - 1, twice.shape[1] + columns - 1)
@@ -199,51 +203,53 @@ class FixtureExposure:
         return Profits(
             lowest,
             least // 2,
-            _ending(twice, left, int(twice.min())),
-            _ending(twice, left, int(twice.max())),
+            _ending(twice, cells, int(twice.min())),
+            _ending(twice, cells, int(twice.max())),
         )
 
     def expected_minor(self, model: MatchModel, state: MatchState) -> int | None:
         """Return the expected profit of the grid's markets, rounded down.
 
-        It is taken from the chances with which boards are priced, so that it means of every market
-        what its odds mean.
+        It uses the chances that price the board, so a market's expected profit and its odds follow
+        from the same probabilities.
 
         Parameters
         ----------
         model : MatchModel
-            What is believed of the match.
+            Rates, dependence and intensity of the match.
         state : MatchState
-            What has happened in it.
+            Period, clock, goals and red cards so far.
 
         Returns
         -------
         int | None
-            None when the model gives the score no chance (Dixon and Coles' dependence can).
+            None when the model gives the score chance 0 (Dixon and Coles' dependence can do that).
         """
-        live = [market for market in self._markets.values() if market.live]
-        sure = f"{self.fixture}/1x2"
-        keys = tuple(dict.fromkeys([sure, *(market.key for market in live)]))
+        on_grid = [market for market in self._markets.values() if market.on_grid]
+        reference = f"{self.fixture}/1x2"
+        keys = tuple(dict.fromkeys([reference, *(market.key for market in on_grid)]))
         if self._board is None or self._board.keys != keys:
             self._board = FixtureBoard(keys)
         chances = self._board.chances(model, state)
-        if not chances[sure].any():
+        if not chances[reference].any():
             return None
-        return floor(sum(market.expected_minor(chances[market.key]) for market in live))
+        return floor(sum(market.expected_minor(chances[market.key]) for market in on_grid))
 
-    # --- keeping up ------------------------------------------------------------------------------
+    # --- updates ---------------------------------------------------------------------------------
 
-    def _take(self, image: BookImage) -> int:
+    def _update_market(self, image: BookImage) -> int:
         number = image.prices.market_no
         market = self._markets.get(number)
         if market is None:
-            market = self._markets[number] = _Market(image, room=self._on_grid < GRID_MARKETS_MAX)
-            self._on_grid += not market.apart
+            market = self._markets[number] = _Market(
+                image, has_room=self._on_grid < GRID_MARKETS_MAX
+            )
+            self._on_grid += not market.permanent_reason
         market.decided = image.prices.status in _DECIDED
         market.refunded = image.windows > 0
         stakes, payouts = image.stake_minor, image.payout_minor
         market.stake_minor, market.payout_minor = stakes, payouts
-        if not market.live:
+        if not market.on_grid:
             stakes = payouts = (Minor(0),) * len(stakes)
         if stakes == market.grid_stakes and payouts == market.grid_payouts:
             return 0
@@ -253,89 +259,91 @@ class FixtureExposure:
             payout = payouts[outcome] - market.grid_payouts[outcome]
             if stake or payout:
                 changed += 1
-                self._staked += 2 * stake
-                by_payout, by_stake = _weights(rule)
-                self._axis(market.scope, rule.axis)[:] += by_payout * payout + by_stake * stake
+                self._twice_staked += 2 * stake
+                by_payout, by_stake = _return_weights(rule)
+                self._axis_returns(market.scope, rule.axis)[:] += (
+                    by_payout * payout + by_stake * stake
+                )
         market.grid_stakes, market.grid_payouts = stakes, payouts
         return changed
 
-    def _axis(self, scope: Scope, axis: Axis) -> Ints:
-        returned = self._returned.get((scope, axis))
+    def _axis_returns(self, scope: Scope, axis: Axis) -> Ints:
+        returned = self._twice_returned.get((scope, axis))
         if returned is None:
-            returned = self._returned[scope, axis] = np.zeros(PLACES[axis].size, np.int64)
+            returned = self._twice_returned[scope, axis] = np.zeros(AXIS_SPECS[axis].size, np.int64)
         return returned
 
-    # --- laying out ------------------------------------------------------------------------------
+    # --- profits ---------------------------------------------------------------------------------
 
-    def _twice(self, left: Box) -> Ints:
-        """Return twice the profit by the goals of both halves, of those that are left."""
+    def _twice_profit(self, cells: ReachableCells) -> Ints:
+        """Return twice the profit of the reachable cells, by the goals of both halves."""
         regular = np.zeros((FULL_SIDE, FULL_SIDE), np.int64)
         first = np.zeros((HALF_SIDE, HALF_SIDE), np.int64)
         second = np.zeros((HALF_SIDE, HALF_SIDE), np.int64)
         grids = {Scope.REGULAR: regular, Scope.FIRST_HALF: first, Scope.SECOND_HALF: second}
-        for (scope, axis), returned in self._returned.items():
+        for (scope, axis), returned in self._twice_returned.items():
             if scope is not Scope.HALVES:
                 grids[scope] += returned[axis_values(scope, axis)]
-        twice: Ints = self._staked - over_halves(regular)[left]
-        twice -= first[left.first][:, :, None, None]
-        twice -= second[left.second]
-        for (scope, axis), returned in self._returned.items():
+        twice: Ints = self._twice_staked - by_half_goals(regular)[cells]
+        twice -= first[cells.first][:, :, None, None]
+        twice -= second[cells.second]
+        for (scope, axis), returned in self._twice_returned.items():
             if scope is Scope.HALVES:
-                twice -= returned[axis_values(scope, axis)[left]]
+                twice -= returned[axis_values(scope, axis)[cells]]
         return twice
 
 
 class _Market:
-    """One market as last heard of; `grid_stakes` and `grid_payouts` are what the axes hold."""
+    """A market's last book; `grid_stakes` and `grid_payouts` are its part of the axes' returns."""
 
     __slots__ = (
-        "apart", "decided", "grid_payouts", "grid_stakes", "key", "payout_minor", "refunded",
-        "rules", "scope", "stake_minor",
+        "decided", "grid_payouts", "grid_stakes", "key", "payout_minor", "permanent_reason",
+        "refunded", "rules", "scope", "stake_minor",
     )  # fmt: skip
 
-    def __init__(self, image: BookImage, *, room: bool) -> None:
+    def __init__(self, image: BookImage, *, has_room: bool) -> None:
         prices = image.prices
         known = _rules_of(prices.key, prices.outcomes)
         self.key = prices.key
         self.rules: tuple[OutcomeRule, ...] = () if known is None else known.outcomes
         self.scope = Scope.REGULAR if known is None else known.scope
-        self.apart: Why | Literal[""] = "" if room else "room"
+        self.permanent_reason: OffGridReason | Literal[""] = "" if has_room else "room"
         if known is None:
-            self.apart = "unknown"
+            self.permanent_reason = "unknown"
         elif known.needs_order:
-            self.apart = "order"
+            self.permanent_reason = "order"
         elif known.scope is Scope.EXTRA_TIME:
-            self.apart = "extra_time"
+            self.permanent_reason = "extra_time"
         self.decided = False
         self.refunded = False
         self.stake_minor = self.payout_minor = (0,) * len(prices.outcomes)
         self.grid_stakes = self.grid_payouts = self.stake_minor
 
     @property
-    def why(self) -> Why | Literal[""]:
-        """Why it stands off the grid; empty: it does not."""
-        return self.apart or ("refunds" if self.refunded else "")
+    def why(self) -> OffGridReason | Literal[""]:
+        """Why the market is off the grid; empty when it is on the grid."""
+        return self.permanent_reason or ("refunds" if self.refunded else "")
 
     @property
-    def live(self) -> bool:
-        """Whether its bets count on the grid."""
+    def on_grid(self) -> bool:
+        """Whether the market's bets count on the grid."""
         return not (self.why or self.decided)
 
     def worst_minor(self) -> int:
-        """Return the most it can lose by itself: of its bets, any may be refunded."""
+        """Return the profit at the market's worst ending, at most 0: it may still be refunded."""
         pairs = list(zip(self.stake_minor, self.payout_minor, strict=True))
         if not self.rules:
             return -sum(max(payout - stake, 0) for stake, payout in pairs)
-        size = PLACES[self.rules[0].axis].size
+        size = AXIS_SPECS[self.rules[0].axis].size
         lost = np.zeros(size, np.int64)
         for rule, (stake, payout) in zip(self.rules, pairs, strict=True):
-            by_payout, by_stake = _weights(rule)
+            by_payout, by_stake = _return_weights(rule)
             returned = by_payout * payout + by_stake * stake - 2 * stake
             lost += np.maximum(returned, 0) if self.refunded else returned
         return min(0, int(-lost.max()) // 2)
 
     def expected_minor(self, chances: Floats) -> float:
-        """Return the expected profit, from each outcome's chances in the order of layout.py."""
+        """Return the expected profit from each outcome's chances, in the order of chances.py."""
         stake = np.array(self.stake_minor, np.float64)
         payout = np.array(self.payout_minor, np.float64)
         half = (payout + stake) / 2
@@ -345,7 +353,7 @@ class _Market:
 
 
 def _rules_of(key: str, outcomes: tuple[str, ...]) -> MarketRules | None:
-    """Return a market's rules, if it is of a football type and has that type's outcomes."""
+    """Return a market's rules if it has a football type and that type's outcomes, else None."""
     parsed = parse_market_key(key)
     try:
         rules = market_rules(parsed.type, parsed.specifiers)
@@ -355,21 +363,22 @@ def _rules_of(key: str, outcomes: tuple[str, ...]) -> MarketRules | None:
 
 
 @lru_cache(maxsize=1 << 12)
-def _weights(rule: OutcomeRule) -> tuple[Ints, Ints]:
-    """Return how often half the payout and half the stake come back, by the values of its axis."""
-    place = PLACES[rule.axis]
+def _return_weights(rule: OutcomeRule) -> tuple[Ints, Ints]:
+    """Return the multiples of half the payout and half the stake returned, by the axis's values."""
+    spec = AXIS_SPECS[rule.axis]
     line = Line(*rule[2:])
-    results = [line_result(line, place.first + at) for at in range(place.size)]
+    results = [line_result(line, spec.first + at) for at in range(spec.size)]
     by_payout = [(2 - result.void_halves) * result.won for result in results]
     by_stake = [result.void_halves for result in results]
     return np.array(by_payout, np.int64), np.array(by_stake, np.int64)
 
 
-def _ending(twice: Ints, left: Box, profit: int) -> Ending:
-    """Return the plainest cell of this profit."""
-    order = np.where(twice == profit, plainness()[left], np.iinfo(np.int64).max)
+def _ending(twice: Ints, cells: ReachableCells, profit: int) -> Ending:
+    """Return the first cell of this profit in the tie-break order."""
+    order = np.where(twice == profit, tie_break_order()[cells], np.iinfo(np.int64).max)
     at = np.unravel_index(int(order.argmin()), twice.shape)
-    home, away, more_home, more_away = (
-        part.start + int(place) for part, place in zip(left, at, strict=True)
+    first_home, first_away, second_home, second_away = (
+        goals.start + int(offset) for goals, offset in zip(cells, at, strict=True)
     )
-    return Ending((home, away), (home + more_home, away + more_away), profit // 2)
+    final = (first_home + second_home, first_away + second_away)
+    return Ending((first_home, first_away), final, profit // 2)

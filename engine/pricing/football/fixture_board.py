@@ -1,7 +1,7 @@
-"""A fixture's board: its markets compiled once, priced together as often as the match moves.
+"""The board of one football fixture: compile its markets once, then price them together.
 
 Owns the way from market keys, a model and a match state to quotes and results. Never issues a
-command, never reads a clock, and remembers nothing that changes a price.
+command, never reads a clock, and keeps no state that changes a price.
 """
 
 from collections.abc import Sequence
@@ -34,13 +34,12 @@ __all__ = ["FAIR_MIN", "BookFigures", "FixtureBoard", "Margin"]
 class FixtureBoard:
     """Some markets of one football fixture, compiled to arrays.
 
-    One call of a kernel prices all of them. Not to be shared between threads: scratch arrays are
-    its own.
+    One kernel call prices all of them. A board holds scratch arrays: threads must not share it.
 
     Parameters
     ----------
     keys : Sequence[str]
-        Market keys of one fixture, in the order in which quotes are wanted.
+        Market keys of one fixture, in the order of the quotes to return.
     ladder : Ladder
         The odds that may be quoted.
 
@@ -51,7 +50,7 @@ class FixtureBoard:
     MarketTypeError
         When a type or its specifiers are not in the table.
     ValueError
-        When keys repeat, belong to several fixtures, or are too many.
+        When there are no keys or too many, when keys repeat, or belong to several fixtures.
     """
 
     def __init__(self, keys: Sequence[str], *, ladder: Ladder = EXCHANGE) -> None:
@@ -64,7 +63,7 @@ class FixtureBoard:
             [market.parsed.type for market in self._markets],
             ladder=ladder,
         )
-        # Packed forms of the model and the state that came last; both are frozen.
+        # The last model and state with their packed forms; model and state are frozen.
         self._model: MatchModel | None = None
         self._state: MatchState | None = None
         self._packed_model: Floats = np.zeros(0)
@@ -72,7 +71,7 @@ class FixtureBoard:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The board's market keys, as they were given."""
+        """The board's market keys, as given."""
         return tuple(market.key for market in self._markets)
 
     def outcomes(self, key: str) -> tuple[str, ...]:
@@ -92,37 +91,37 @@ class FixtureBoard:
         Parameters
         ----------
         model : MatchModel
-            What is believed of the match.
+            Rates, dependence and intensity of the match.
         state : MatchState
-            What has happened in it.
+            Period, clock, goals and red cards so far.
         margin : Margin
-            What the odds hold above fair.
-        lean : Lean | None
-            How odds follow the book; None: not at all.
+            The margin to put on the fair probabilities.
+        skew : Skew | None
+            How odds follow the book; None for no skew.
         figures : BookFigures | None
-            The book of every outcome, in the board's order; None: nothing is leaned on.
+            Stakes and payouts of every outcome, in the board's order; None for no skew.
 
         Returns
         -------
         dict[str, tuple[Quote, ...]]
-            For each market key, in the board's order, a quote for each outcome. One that the score
-            has decided, or that is too one-sided for the ladder, is not active, and its odds are
-            the end of the ladder it fell off.
+            For each market key, in the board's order, a quote for each outcome. A quote is not
+            active when the score has decided its outcome or when its odds are off the ladder; its
+            odds are then the nearer end of the ladder.
         """
         self._price(model, state)
         quoted = self._quoter.quote(self._compiled.fair, margin=margin, skew=skew, figures=figures)
         return quotes_by_key(self._markets, quoted)
 
     def fair(self, model: MatchModel, state: MatchState) -> Floats:
-        """Return all fair probabilities as one array, market after market: what a call costs least.
+        """Return all fair probabilities as one array, market after market: the cheapest call.
 
-        It is the board's own and is overwritten by whatever is priced next.
+        The array belongs to the board; the next pricing call overwrites it.
         """
         self._price(model, state)
         return self._compiled.fair
 
     def probabilities(self, model: MatchModel, state: MatchState) -> dict[str, tuple[float, ...]]:
-        """Return each outcome's fair probability: one over the odds that return the stake."""
+        """Return each outcome's fair probability: one over the odds with expected return 1."""
         self._price(model, state)
         fair = self._compiled.fair.tolist()
         return {market.key: tuple(fair[market.first : market.last]) for market in self._markets}
@@ -133,34 +132,37 @@ class FixtureBoard:
         Returns
         -------
         dict[str, Floats]
-            For each market key an array of shape (outcomes, 4); the rest of a row is to lose.
+            For each market key an array of shape (outcomes, 4). The rest of a row up to 1 is the
+            chance to lose.
         """
         self._price(model, state)
         rows = self._compiled.chances.reshape(-1, CHANCES)
         return {market.key: rows[market.first : market.last].copy() for market in self._markets}
 
     def decided(self, state: MatchState) -> tuple[str, ...]:
-        """Return the keys of markets whose every outcome the score alone has settled.
+        """Return the keys of the markets whose every outcome the score has already decided.
 
-        The clock is not consulted: a market is decided when no goal still to come, in a period not
-        yet over, could change it.
+        The clock is not used: a market is decided when no goal in a period that is not over could
+        change its results.
         """
         packed = pack_state(state)
         packed[1] = 0
-        # Whoever scored: that it is not known who leaves a market no less decided.
+        # A goal that has fallen is decided even when its scorer is not known: assume one.
         packed[ORDER_COLUMN:] = np.maximum(packed[ORDER_COLUMN:], 0)
-        self._compiled.price(_GOALS_GALORE, packed)
+        self._compiled.price(_ALL_SCORES_POSSIBLE, packed)
         rows = self._compiled.chances.reshape(-1, CHANCES)
-        sure = np.maximum(rows.max(axis=1), 1.0 - rows.sum(axis=1)) >= 1.0 - CERTAINTY_SLACK
+        certain = np.maximum(rows.max(axis=1), 1.0 - rows.sum(axis=1)) >= 1.0 - CERTAINTY_SLACK
         return tuple(
-            market.key for market in self._markets if bool(sure[market.first : market.last].all())
+            market.key
+            for market in self._markets
+            if bool(certain[market.first : market.last].all())
         )
 
     def results(self, state: MatchState) -> dict[str, tuple[OutcomeResult, ...]]:
-        """Settle the markets whose stretch of play is over; the others are left out.
+        """Settle the markets whose scope is over; the result holds no other market.
 
-        Extra-time markets of a match that had none are left out too: they are cancelled. So are
-        markets on the order of goals while that is not known.
+        It holds no extra-time market of a match without extra time (those are cancelled), and no
+        market on the order of goals while the order is not known.
         """
         plays = {scope: state.play(scope) for scope in Scope if state.over(scope)}
         return {
@@ -186,7 +188,7 @@ class FixtureBoard:
         self._compiled.price(self._packed_model, self._packed_state)
 
 
-_GOALS_GALORE: Final = np.array((10.0, 10.0, 0.0, 0.5, 0.0, 0.0, 1.0, 1.0, 1.0))
-"""A packed model under which every score still reachable has a chance that can be told from 0."""
+_ALL_SCORES_POSSIBLE: Final = np.array((10.0, 10.0, 0.0, 0.5, 0.0, 0.0, 1.0, 1.0, 1.0))
+"""A packed model that gives every score still reachable a chance well above rounding."""
 
-assert len(_GOALS_GALORE) == len(pack_model(MatchModel(home_rate=1.0, away_rate=1.0)))
+assert len(_ALL_SCORES_POSSIBLE) == len(pack_model(MatchModel(home_rate=1.0, away_rate=1.0)))

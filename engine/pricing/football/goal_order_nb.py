@@ -1,16 +1,18 @@
-"""Kernels of the order of goals: who scores the n-th goal of a stretch of play, and who the last.
+"""Kernels of the order of goals: who scores the n-th goal of a scope, and who the last.
 
-Both sides' intensities have the same shape over time, so whose goal is next does not depend on
-when it falls: given what is still to be scored, every order of it is equally likely. That holds
-under the Dixon-Coles tilt too, which weighs final scores and not the ways to them.
-Owns the axes of scorers in a block; never knows a rate but as a share.
+Both sides' intensities have the same shape over time, so the side that scores next does not depend
+on when the goal falls: given the goals still to come, all their orders are equally likely. That
+also holds under the Dixon-Coles tilt, which weights final scores and not the orders that lead to
+them.
+
+Owns the goal-order axes of a block; never knows a rate, only home's share of both rates.
 """
 
 from typing import Any
 
 from engine.common.jit import kernel
 from engine.pricing.football.layout import (
-    BLOCK,
+    BLOCK_SIZE,
     GOAL_NUMBERS,
     GOALS,
     LAST_GOAL_AT,
@@ -20,13 +22,13 @@ from engine.pricing.football.layout import (
 
 
 @kernel()
-def order_nb(features: Any, at: int, scored: int, share: float) -> None:
-    """Start the axes: the chance that a goal still to come falls, times home's share of goals.
+def fill_order_nb(features: Any, at: int, scored: int, share: float) -> None:
+    """Fill home's entries: the chance that a goal still to come falls, times home's share.
 
-    The total's axis holds the untilted masses; `scored` goals have fallen. The place of home's
-    chance is filled alone, the others follow from the total once it is cumulative.
+    The total's axis holds the untilted masses, and `scored` goals have fallen. The other entries
+    follow from the cumulative total (`accumulate_order_nb`).
     """
-    for k in range(at + LAST_GOAL_AT, at + BLOCK):
+    for k in range(at + LAST_GOAL_AT, at + BLOCK_SIZE):
         features[k] = 0.0
     total = at + TOTAL_AT + 1
     beyond = 0.0
@@ -41,14 +43,17 @@ def order_nb(features: Any, at: int, scored: int, share: float) -> None:
 def deposit_order_nb(
     features: Any, at: int, home_now: int, away_now: int, home: int, away: int, mass: float
 ) -> None:
-    """Add mass to one low score: its goals to come are home's in equal parts at every place."""
-    home_more = home - home_now
-    more = home_more + away - away_now
-    if home_more <= 0 or away < away_now:
+    """Add the mass of one low final score: home scores each goal to come with equal chance.
+
+    `home_now` and `away_now` are the goals so far; a final score below them gets nothing.
+    """
+    home_to_come = home - home_now
+    to_come = home_to_come + away - away_now
+    if home_to_come <= 0 or away < away_now:
         return
-    part = mass * home_more / more
+    part = mass * home_to_come / to_come
     scored = home_now + away_now
-    for n in range(scored, min(scored + more, GOAL_NUMBERS)):
+    for n in range(scored, min(scored + to_come, GOAL_NUMBERS)):
         features[at + NTH_GOAL_AT + 4 * n + 1] += part
     features[at + LAST_GOAL_AT + 1] += part
 
@@ -64,18 +69,18 @@ def fill_scorer_nb(features: Any, axis: int, home: float, nobody: float, away: f
 
 @kernel()
 def accumulate_order_nb(features: Any, at: int, scale: float, scored: int, order: int) -> None:
-    """Make the axes cumulative, the total's being so already.
+    """Make the goal-order axes cumulative; the total's axis is cumulative already.
 
-    Bit n of `order` is set when goal n + 1 was home's; below zero it is not known who scored, and
-    then nobody has a chance at a goal that has fallen.
+    Bit n of `order` is set when home scored goal n + 1. A negative `order` is not known: every
+    outcome on a goal that has fallen then has chance 0.
     """
     total = at + TOTAL_AT
     for n in range(GOAL_NUMBERS):
         axis = at + NTH_GOAL_AT + 4 * n
         if n < scored:
             known = 1.0 if order >= 0 else 0.0
-            was_home = known * ((order >> n) & 1)
-            fill_scorer_nb(features, axis, was_home, 0.0, known - was_home)
+            by_home = known * ((order >> n) & 1)
+            fill_scorer_nb(features, axis, by_home, 0.0, known - by_home)
         else:
             home = features[axis + 1] * scale
             nobody = features[total + n + 1]

@@ -1,88 +1,89 @@
-"""Where everything stands in the football kernels' arrays: axes, scopes, columns, rows.
+"""Layout of the football kernels' arrays: axes, scopes, columns and rows.
 
-Owns the layout and nothing else: the kernels write by it, axes.py reads by it, and no number here
-means anything to a market.
+Owns offsets and sizes and nothing else: the kernels write by them, axes.py reads by them. No number
+here has a meaning for a market.
 """
 
 from typing import Final
 
 GOALS: Final = 32
-"""Length of a goals axis: one team's goals 0 to 31, the last place holding the tail beyond."""
-CELLS: Final = 8
-"""Scores below 8:8 have a cell of their own; all others share one."""
-CAPPED: Final = 16
-"""Totals of a joint axis count to 15; the last place holds all beyond."""
+"""Length of a goals axis: one side's goals 0 to 31, where 31 also holds all goals beyond."""
+CELL_SIDE: Final = 8
+"""A score below 8:8 has a value (cell) of its own; all other scores share one."""
+CAPPED_TOTALS: Final = 16
+"""Values of a total on a combined axis: 0 to 15, where 15 also holds all totals beyond."""
 GOAL_NUMBERS: Final = 12
-"""Goals of a scope, first to twelfth, that can be asked for by number."""
+"""Goals of a scope that a market can name by number: the first to the twelfth."""
 
-# A scope is a stretch of play with a score of its own, and one feature block.
+# A scope is a stretch of play with a score of its own and one feature block.
 REGULAR: Final = 0
 FIRST_HALF: Final = 1
 SECOND_HALF: Final = 2
 EXTRA_TIME: Final = 3
 BLOCKS: Final = 4
 HALVES: Final = 4
-"""Both halves of the ninety minutes side by side; its block is of another kind."""
+"""Both halves of the ninety minutes compared with each other; its block has axes of its own."""
 SCOPES: Final = 5
 
-# What is wanted of a scope: bits of a mask, one for each group of axes.
-PLAIN: Final = 1
-SIDES: Final = 2
-CELLED: Final = 4
-COMBINED: Final = 8
-ORDERED: Final = 16
+# Groups of axes: bits of the mask that says which axes of a scope the kernel fills.
+PLAIN_AXES: Final = 1
+SIDE_AXES: Final = 2
+CELL_AXIS: Final = 4
+COMBINED_AXES: Final = 8
+ORDER_AXES: Final = 16
 
-# A block holds, axis after axis, cumulative chances: entry k of an axis is P(value < first + k),
-# so an axis of n values takes n + 1 entries and an interval's chance is one subtraction.
+# A block holds cumulative chances, axis after axis: entry k of an axis is P(value < first + k).
+# An axis of n values takes n + 1 entries, and the chance of an interval is one subtraction.
 TOTAL_AT: Final = 0
 MARGIN_AT: Final = TOTAL_AT + 2 * GOALS
-SCORERS_AT: Final = MARGIN_AT + 2 * GOALS
-PLAIN_END: Final = SCORERS_AT + 5
-# Each side's goals, and what is odd or even.
+SCORING_SIDES_AT: Final = MARGIN_AT + 2 * GOALS
+PLAIN_END: Final = SCORING_SIDES_AT + 5
+# Each side's goals, and their parity.
 HOME_AT: Final = PLAIN_END
 AWAY_AT: Final = HOME_AT + GOALS + 1
 PARITY_AT: Final = AWAY_AT + GOALS + 1
 HOME_PARITY_AT: Final = PARITY_AT + 3
 AWAY_PARITY_AT: Final = HOME_PARITY_AT + 3
 SIDES_END: Final = AWAY_PARITY_AT + 3
-# Scores one by one.
-CELL_AT: Final = SIDES_END
-CELLED_END: Final = CELL_AT + CELLS * CELLS + 2
-# Joint axes: a result (0 home, 1 draw, 2 away) or whether both scored (0 no, 1 yes), times the
-# axis that stands last in the name.
-RESULT_BOTH_AT: Final = CELLED_END
+# Single scores.
+SCORE_CELL_AT: Final = SIDES_END
+CELL_END: Final = SCORE_CELL_AT + CELL_SIDE * CELL_SIDE + 2
+# Combined axes: a result (0 home, 1 draw, 2 away) or whether both sides scored (0 no, 1 yes),
+# combined with the quantity that the name ends with.
+RESULT_BOTH_AT: Final = CELL_END
 BOTH_TOTAL_AT: Final = RESULT_BOTH_AT + 7
-RESULT_TOTAL_AT: Final = BOTH_TOTAL_AT + 2 * CAPPED + 1
-COMBINED_END: Final = RESULT_TOTAL_AT + 3 * CAPPED + 1
+RESULT_TOTAL_AT: Final = BOTH_TOTAL_AT + 2 * CAPPED_TOTALS + 1
+COMBINED_END: Final = RESULT_TOTAL_AT + 3 * CAPPED_TOTALS + 1
 # Who scored: an axis of three values (0 home, 1 nobody, 2 away) for the last goal and for each
 # goal by its number.
 LAST_GOAL_AT: Final = COMBINED_END
 NTH_GOAL_AT: Final = LAST_GOAL_AT + 4
-BLOCK: Final = NTH_GOAL_AT + 4 * GOAL_NUMBERS
+BLOCK_SIZE: Final = NTH_GOAL_AT + 4 * GOAL_NUMBERS
 
-# The block of both halves stands behind the others, its axes counted from HALVES_AT.
-HALVES_AT: Final = BLOCKS * BLOCK
-HALF_FULL_AT: Final = 0
-HALF_HALF_AT: Final = HALF_FULL_AT + 10
-RICHER_AT: Final = HALF_HALF_AT + 10
-HOME_RICHER_AT: Final = RICHER_AT + 4
-AWAY_RICHER_AT: Final = HOME_RICHER_AT + 4
-BOTH_HALVES_AT: Final = AWAY_RICHER_AT + 4
-HOME_HALVES_AT: Final = BOTH_HALVES_AT + 5
-AWAY_HALVES_AT: Final = HOME_HALVES_AT + 5
-POORER_TOTAL_AT: Final = AWAY_HALVES_AT + 5
-RICHER_TOTAL_AT: Final = POORER_TOTAL_AT + CAPPED + 1
-HALVES_BLOCK: Final = RICHER_TOTAL_AT + CAPPED + 1
-FEATURES: Final = HALVES_AT + HALVES_BLOCK
+# The block of both halves follows the other blocks; its axes count from HALVES_AT.
+HALVES_AT: Final = BLOCKS * BLOCK_SIZE
+HALF_TIME_FULL_TIME_AT: Final = 0
+HALF_RESULTS_AT: Final = HALF_TIME_FULL_TIME_AT + 10
+HIGHEST_HALF_AT: Final = HALF_RESULTS_AT + 10
+HOME_HIGHEST_HALF_AT: Final = HIGHEST_HALF_AT + 4
+AWAY_HIGHEST_HALF_AT: Final = HOME_HIGHEST_HALF_AT + 4
+BOTH_SCORE_IN_HALVES_AT: Final = AWAY_HIGHEST_HALF_AT + 4
+HOME_SCORES_IN_HALVES_AT: Final = BOTH_SCORE_IN_HALVES_AT + 5
+AWAY_SCORES_IN_HALVES_AT: Final = HOME_SCORES_IN_HALVES_AT + 5
+MIN_HALF_TOTAL_AT: Final = AWAY_SCORES_IN_HALVES_AT + 5
+MAX_HALF_TOTAL_AT: Final = MIN_HALF_TOTAL_AT + CAPPED_TOTALS + 1
+HALVES_BLOCK_SIZE: Final = MAX_HALF_TOTAL_AT + CAPPED_TOTALS + 1
+FEATURES: Final = HALVES_AT + HALVES_BLOCK_SIZE
 
-# Rows of the scratch grid of goal distributions: two (home, away) for each scope with a score.
 PMF_ROWS: Final = 2 * BLOCKS
+"""Rows of the scratch array of goal distributions: home and away of each scope with a score."""
 
-# Columns of the packed model and state, in the order football.py packs them.
+# Columns of the packed model and state, in the order in which model.py packs them.
 MODEL_COLUMNS: Final = 9
 ORDER_COLUMN: Final = 10
-"""From here, for each scope with a score: bit n is set when goal n + 1 was home's; -1 unknown."""
+"""First of the goal-order columns, one for each scope with a score: bit n is set when the home side
+scored goal n + 1; -1 when the order is not known."""
 STATE_COLUMNS: Final = ORDER_COLUMN + BLOCKS
 
-
 TAIL: Final = 1e-15
+"""A goal distribution ends where less mass than this is left; its last entry takes that mass."""

@@ -1,7 +1,7 @@
-"""Football's market types: their names and numbers, and how what was played settles each of them.
+"""Football's market types: their names, their Unified Odds Feed numbers and their settlement.
 
-Owns the table of types. A market is written once, as intervals on axes, and both its price and its
-settlement are read off that; never a probability and never an amount of money.
+Owns the table of types. A market is defined once, as intervals on axes, and both its price and its
+settlement follow from that definition; never a probability and never an amount of money.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,9 +12,9 @@ from engine.common.commands import OutcomeResult
 from engine.pricing.football import outcome_rules as rules
 from engine.pricing.football.axes import Axis, Play, Scope, needs_order
 from engine.pricing.football.outcome_rules import (
-    Build,
     MarketTypeError,
     OutcomeRule,
+    RuleBuilder,
     line_quarters,
     outcome_result,
 )
@@ -28,11 +28,11 @@ Specifiers = tuple[tuple[str, str], ...]
 """Pairs of key and value, as ``engine.common.ids.parse_market_key`` gives them."""
 
 PERIOD_GOALS_MAX: Final = 15
-"""Goals one side may score in one period; two periods fit a goals axis."""
+"""The most goals of one side in one period; the goals of two periods fit a goals axis."""
 
 
 class MarketRules(NamedTuple):
-    """A market's scope, how many of its outcomes win, and a rule for each outcome."""
+    """A market's scope, its number of winning outcomes, and a rule for each outcome."""
 
     scope: Scope
     winners: int
@@ -40,22 +40,22 @@ class MarketRules(NamedTuple):
 
     @property
     def needs_order(self) -> bool:
-        """Whether it is settled by who scored which goal."""
+        """Whether the market is settled by who scored which goal."""
         return needs_order(self.outcomes[0].axis)
 
 
 class MarketType(NamedTuple):
-    """A row of the table; `uof_id` is the Unified Odds Feed's number, where it has one."""
+    """A row of the table; `uof_id` is the Unified Odds Feed's number, None if it has none."""
 
     name: str
     uof_id: int | None
     scope: Scope
     specifiers: tuple[str, ...]
-    """Names it takes."""
+    """Names of the specifiers that the type accepts."""
     required: bool
-    """Whether it needs them all, or falls back on a default."""
+    """Whether all specifiers must be given; else a missing one has a default."""
     winners: int
-    build: Build
+    build: RuleBuilder
 
 
 # --- the table -----------------------------------------------------------------------------------
@@ -67,24 +67,24 @@ _PREFIXES: Final = {
     Scope.EXTRA_TIME: "extra_time_",
     Scope.HALVES: "",
 }
-_EACH: Final = (Scope.REGULAR, Scope.FIRST_HALF, Scope.SECOND_HALF, Scope.EXTRA_TIME)
+_WITH_SCORE: Final = (Scope.REGULAR, Scope.FIRST_HALF, Scope.SECOND_HALF, Scope.EXTRA_TIME)
 
 
 class _Family(NamedTuple):
-    """One kind of market over the scopes that have it, with the feed's number in each."""
+    """One kind of market in each scope that offers it, with the feed's number in each."""
 
     name: str
     uof_ids: tuple[int | None, ...]
-    """For ninety minutes, first half, second half, extra time, as far as it is offered; None where
-    it is ours alone."""
-    build: Build
+    """For each of `scopes` in order; a scope beyond the end does not offer the market, and None
+    stands for a market that the feed does not have."""
+    build: RuleBuilder
     specifiers: tuple[str, ...] = ()
     required: bool = False
     winners: int = 1
-    scopes: tuple[Scope, ...] = _EACH
+    scopes: tuple[Scope, ...] = _WITH_SCORE
 
 
-_ON: Final = (Scope.HALVES,)
+_BOTH_HALVES: Final = (Scope.HALVES,)
 _TOTAL: Final = ("total",)
 _VARIANT: Final = ("variant",)
 
@@ -109,16 +109,18 @@ _FAMILIES: Final = (
     _Family("odd_even", (26, 74, 94), rules.parity_on(Axis.PARITY)),
     _Family("home_odd_even", (27, None, None), rules.parity_on(Axis.HOME_PARITY)),
     _Family("away_odd_even", (28, None, None), rules.parity_on(Axis.AWAY_PARITY)),
-    _Family("both_teams_to_score", (29, 75, 95, None), rules.yes_on(Axis.SCORERS, rules.one(3))),
+    _Family(
+        "both_teams_to_score", (29, 75, 95, None), rules.yes_on(Axis.SCORING_SIDES, rules.one(3))
+    ),
     _Family(
         "which_team_to_score",
         (30, None, None),
-        rules.each_of(Axis.SCORERS, "none", "only_home", "only_away", "both"),
+        rules.each_of(Axis.SCORING_SIDES, "none", "only_home", "only_away", "both"),
     ),
-    _Family("home_clean_sheet", (31, 76, 96), rules.yes_on(Axis.SCORERS, rules.below(2))),
+    _Family("home_clean_sheet", (31, 76, 96), rules.yes_on(Axis.SCORING_SIDES, rules.below(2))),
     _Family("away_clean_sheet", (32, 77, 97), rules.yes_on(Axis.HOME, rules.one(0))),
-    _Family("home_win_to_nil", (33, None, None), rules.yes_on(Axis.SCORERS, rules.one(1))),
-    _Family("away_win_to_nil", (34, None, None), rules.yes_on(Axis.SCORERS, rules.one(2))),
+    _Family("home_win_to_nil", (33, None, None), rules.yes_on(Axis.SCORING_SIDES, rules.one(1))),
+    _Family("away_win_to_nil", (34, None, None), rules.yes_on(Axis.SCORING_SIDES, rules.one(2))),
     _Family("1x2_both_teams_to_score", (35, 78, 543), rules.result_and_both),
     _Family(
         "total_both_teams_to_score",
@@ -143,57 +145,59 @@ _FAMILIES: Final = (
         required=True,
         winners=2,
     ),
-    _Family("half_time_full_time", (47,), rules.half_time_full_time, scopes=_ON),
-    _Family("home_win_both_halves", (48,), rules.both_halves(0), scopes=_ON),
-    _Family("away_win_both_halves", (49,), rules.both_halves(2), scopes=_ON),
-    _Family("home_win_either_half", (50,), rules.either_half(0), scopes=_ON),
-    _Family("away_win_either_half", (51,), rules.either_half(2), scopes=_ON),
+    _Family("half_time_full_time", (47,), rules.half_time_full_time, scopes=_BOTH_HALVES),
+    _Family("home_win_both_halves", (48,), rules.wins_both_halves(0), scopes=_BOTH_HALVES),
+    _Family("away_win_both_halves", (49,), rules.wins_both_halves(2), scopes=_BOTH_HALVES),
+    _Family("home_win_either_half", (50,), rules.wins_either_half(0), scopes=_BOTH_HALVES),
+    _Family("away_win_either_half", (51,), rules.wins_either_half(2), scopes=_BOTH_HALVES),
     _Family(
         "highest_scoring_half",
         (52,),
-        rules.each_of(Axis.RICHER_HALF, "first", "equal", "second"),
-        scopes=_ON,
+        rules.each_of(Axis.HIGHEST_HALF, "first", "equal", "second"),
+        scopes=_BOTH_HALVES,
     ),
     _Family(
         "home_highest_scoring_half",
         (53,),
-        rules.each_of(Axis.HOME_RICHER_HALF, "first", "equal", "second"),
-        scopes=_ON,
+        rules.each_of(Axis.HOME_HIGHEST_HALF, "first", "equal", "second"),
+        scopes=_BOTH_HALVES,
     ),
     _Family(
         "away_highest_scoring_half",
         (54,),
-        rules.each_of(Axis.AWAY_RICHER_HALF, "first", "equal", "second"),
-        scopes=_ON,
+        rules.each_of(Axis.AWAY_HIGHEST_HALF, "first", "equal", "second"),
+        scopes=_BOTH_HALVES,
     ),
-    _Family("halves_both_teams_to_score", (55,), rules.both_to_score_in_halves, scopes=_ON),
+    _Family(
+        "halves_both_teams_to_score", (55,), rules.both_to_score_in_halves, scopes=_BOTH_HALVES
+    ),
     _Family(
         "home_score_in_both_halves",
         (56,),
-        rules.yes_on(Axis.HOME_IN_HALVES, rules.one(3)),
-        scopes=_ON,
+        rules.yes_on(Axis.HOME_SCORES_IN_HALVES, rules.one(3)),
+        scopes=_BOTH_HALVES,
     ),
     _Family(
         "away_score_in_both_halves",
         (57,),
-        rules.yes_on(Axis.AWAY_IN_HALVES, rules.one(3)),
-        scopes=_ON,
+        rules.yes_on(Axis.AWAY_SCORES_IN_HALVES, rules.one(3)),
+        scopes=_BOTH_HALVES,
     ),
     _Family(
         "both_halves_over",
         (58,),
-        rules.every_half(Axis.POORER_TOTAL, over=True),
+        rules.every_half(Axis.MIN_HALF_TOTAL, over=True),
         _TOTAL,
         required=True,
-        scopes=_ON,
+        scopes=_BOTH_HALVES,
     ),
     _Family(
         "both_halves_under",
         (59,),
-        rules.every_half(Axis.RICHER_TOTAL, over=False),
+        rules.every_half(Axis.MAX_HALF_TOTAL, over=False),
         _TOTAL,
         required=True,
-        scopes=_ON,
+        scopes=_BOTH_HALVES,
     ),
 )
 
@@ -219,7 +223,7 @@ def market_rules(market_type: str, specifiers: Specifiers) -> MarketRules:
     Raises
     ------
     MarketTypeError
-        When the type is not in the table or the specifiers are not those it takes.
+        When the type is not in the table or does not accept the specifiers.
     """
     row = MARKET_TYPES.get(market_type)
     if row is None:
@@ -234,7 +238,7 @@ def market_rules(market_type: str, specifiers: Specifiers) -> MarketRules:
 
 
 def outcome_names(market_type: str, specifiers: Specifiers) -> tuple[str, ...]:
-    """Return a market's outcomes in order, which is the order of its odds and results."""
+    """Return the names of a market's outcomes in the order of its odds and results."""
     return tuple(rule.name for rule in market_rules(market_type, specifiers).outcomes)
 
 
@@ -255,18 +259,18 @@ def results(
     specifiers : Specifiers
         The market's specifiers.
     final_score : Sequence[int]
-        Home and away goals of the market's own scope: of the ninety minutes, not of extra time,
-        for a type without prefix; of the first half for a ``first_half_`` type.
+        Home and away goals of the market's own scope: the ninety minutes without extra time for a
+        type without prefix, the first half for a ``first_half_`` type.
     first_half : Sequence[int] | None
-        Home and away goals of the first half, for a type that is about both halves.
+        Home and away goals of the first half, for a type on both halves.
     order : str | None
-        An ``h`` or an ``a`` for each goal of the scope, for a type about who scores which.
+        An ``h`` or an ``a`` for each goal of the scope, for a type on who scores which goal.
 
     Raises
     ------
     MarketTypeError
-        When the type or specifiers are not in the table, goals are negative or do not add up, or
-        the type needs what was not given.
+        When the type or specifiers are not in the table, when goals are negative or do not add up,
+        or when the first half or the order that the type needs is missing.
     """
     home, away = final_score
     market = market_rules(market_type, specifiers)

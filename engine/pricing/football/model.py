@@ -1,7 +1,7 @@
-"""The football model: what is believed of a match, what has happened in it, and nothing else.
+"""The football model and the match state: the two inputs of every football price.
 
-Owns the value objects a quant sets and a feed moves, their bounds, and how they are packed for the
-kernels. Never prices a market (fixture.py) and never reads a clock.
+Owns the model that a quant sets, the state that a feed updates, their bounds, and how both are
+packed for the kernels. Never prices a market (fixture_board.py) and never reads a clock.
 """
 
 from collections.abc import Iterator
@@ -19,13 +19,13 @@ from engine.pricing.football.layout import MODEL_COLUMNS, STATE_COLUMNS
 from engine.pricing.football.market_types import PERIOD_GOALS_MAX
 
 RATE_MAX: Final = 8.0
-"""Most goals a side may be expected to score in ninety minutes."""
+"""Largest expected number of goals of one side in ninety minutes."""
 DEPENDENCE_MAX: Final = 0.3
 STOPPAGE_S_MAX: Final = 1800
 CLOCK_S_MAX: Final = 10_800
 RED_CARDS_MAX: Final = 4
 ORDER_CHARS_MAX: Final = 8 * PERIOD_GOALS_MAX
-"""Goals of both sides in four periods."""
+"""Most goals of both sides in four periods."""
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -33,14 +33,14 @@ Side = Literal["home", "away"]
 
 
 class Period(IntEnum):
-    """Where a match stands; the clock matters only inside a period of play."""
+    """The phase of a match; the clock matters only inside a period of play."""
 
     PRE_MATCH = 0
     FIRST_HALF = 1
     HALF_TIME = 2
     SECOND_HALF = 3
     FULL_TIME = 4
-    """Ninety minutes are over: regular-time markets are decided, extra time may follow."""
+    """Ninety minutes are over: regular-time markets are decided; extra time may follow."""
     EXTRA_FIRST = 5
     EXTRA_HALF_TIME = 6
     EXTRA_SECOND = 7
@@ -51,13 +51,13 @@ PeriodGoals = Annotated[int, Meta(ge=0, le=PERIOD_GOALS_MAX)]
 
 
 class Score(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Goals of either side in some stretch of play."""
+    """Goals of each side in one period."""
 
     home: PeriodGoals = 0
     away: PeriodGoals = 0
 
 
-_NIL: Final = Score()
+_NO_GOALS: Final = Score()
 _FIELD_OF: Final = {
     Period.FIRST_HALF: "first_half",
     Period.SECOND_HALF: "second_half",
@@ -77,33 +77,33 @@ _UNKNOWN: Final = -1
 class MatchState(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What has happened: the period, the match clock, and the goals of each period.
 
-    `clock_s` counts from kick-off as broadcasters do: the second half starts at 2700, extra time
-    at 5400, and stoppage time runs past a period's end. `order` says who scored which goal: an
-    ``h`` or an ``a`` for each, oldest first, over the whole match. It may be left empty; then the
-    order is known where one side alone has scored in a period, and a market on it is neither
-    offered nor settled where it is not.
+    `clock_s` counts seconds from kick-off as broadcasters do: the second half starts at 2700, extra
+    time at 5400, and stoppage time runs past a period's end. `order` says who scored which goal: an
+    ``h`` or an ``a`` for each, oldest first, over the whole match. It may be empty; the order of a
+    period is then known only if at most one side has scored in it. A market that needs an unknown
+    order is neither offered nor settled.
     """
 
     period: Period = Period.PRE_MATCH
     clock_s: Annotated[int, Meta(ge=0, le=CLOCK_S_MAX)] = 0
-    first_half: Score = _NIL
-    second_half: Score = _NIL
-    extra_first: Score = _NIL
-    extra_second: Score = _NIL
+    first_half: Score = _NO_GOALS
+    second_half: Score = _NO_GOALS
+    extra_first: Score = _NO_GOALS
+    extra_second: Score = _NO_GOALS
     home_red_cards: Annotated[int, Meta(ge=0, le=RED_CARDS_MAX)] = 0
     away_red_cards: Annotated[int, Meta(ge=0, le=RED_CARDS_MAX)] = 0
     order: Annotated[str, Meta(max_length=ORDER_CHARS_MAX, pattern=r"^[ah]*\Z")] = ""
 
     def __post_init__(self) -> None:
-        """Refuse a state that no match can be in."""
-        _within("clock_s", self.clock_s, 0, CLOCK_S_MAX)
-        _within("home_red_cards", self.home_red_cards, 0, RED_CARDS_MAX)
-        _within("away_red_cards", self.away_red_cards, 0, RED_CARDS_MAX)
+        """Raise ValueError for a state that no match can be in."""
+        _check_range("clock_s", self.clock_s, 0, CLOCK_S_MAX)
+        _check_range("home_red_cards", self.home_red_cards, 0, RED_CARDS_MAX)
+        _check_range("away_red_cards", self.away_red_cards, 0, RED_CARDS_MAX)
         for period, field in _FIELD_OF.items():
             score: Score = getattr(self, field)
-            _within(f"{field}.home", score.home, 0, PERIOD_GOALS_MAX)
-            _within(f"{field}.away", score.away, 0, PERIOD_GOALS_MAX)
-            if self.period < period and score != _NIL:
+            _check_range(f"{field}.home", score.home, 0, PERIOD_GOALS_MAX)
+            _check_range(f"{field}.away", score.away, 0, PERIOD_GOALS_MAX)
+            if self.period < period and score != _NO_GOALS:
                 raise ValueError(f"{field}: goals before that period was reached")
         if self.order and any(
             (part.count("h"), part.count("a"), len(part)) != (score.home, score.away, goals)
@@ -112,7 +112,7 @@ class MatchState(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise ValueError("order: must be an h or an a for each goal, period by period")
 
     def at(self, *, period: Period, clock_s: int) -> "MatchState":
-        """Return the state with the match moved on to a period and clock."""
+        """Return the state at another period and clock."""
         return replace(self, period=period, clock_s=clock_s)
 
     def scored(self, *, side: Side) -> "MatchState":
@@ -121,21 +121,23 @@ class MatchState(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Raises
         ------
         ValueError
-            When no play is going on, or the period holds no more goals.
+            When the period is not a period of play, or already has the most goals.
         """
         field = _FIELD_OF.get(self.period)
         if field is None:
             raise ValueError(f"goal: none can be scored in {self.period.name}")
         score: Score = getattr(self, field)
-        more = Score(
+        score_after = Score(
             home=score.home + (side == "home"),
             away=score.away + (side == "away"),
         )
         before = self._order_in(tuple(_FIELD_OF))
-        return replace(self, **{field: more}, order="" if before is None else before + side[0])
+        return replace(
+            self, **{field: score_after}, order="" if before is None else before + side[0]
+        )
 
     def score(self, scope: Scope) -> tuple[int, int]:
-        """Return home and away goals so far in a scope."""
+        """Return the home and away goals of a scope so far."""
         first, second = self.first_half, self.second_half
         if scope is Scope.FIRST_HALF:
             return first.home, first.away
@@ -146,17 +148,17 @@ class MatchState(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return first.home + second.home, first.away + second.away
 
     def order_of(self, scope: Scope) -> str | None:
-        """Return who scored which goal of a scope, ``h`` or ``a`` for each; None if not known."""
+        """Return an ``h`` or ``a`` for each goal of a scope, oldest first; None if not known."""
         return self._order_in(_PERIODS_OF[scope])
 
     def play(self, scope: Scope) -> Play:
-        """Return what a market of a scope is settled on."""
+        """Return the play that settles a market of a scope."""
         home, away = self.score(scope)
         first = self.first_half
         return Play(home, away, first.home, first.away, self.order_of(scope))
 
     def _order_in(self, periods: tuple[Period, ...]) -> str | None:
-        """Join the order of some periods, all of them known or none."""
+        """Return the joined order of some periods; None if the order of any is not known."""
         known = ""
         for period, (part, score, goals) in zip(_FIELD_OF, self._parts(), strict=True):
             if period not in periods:
@@ -167,7 +169,7 @@ class MatchState(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return known
 
     def _parts(self) -> Iterator[tuple[str, Score, int]]:
-        """Cut the order into periods: each with its score and its number of goals."""
+        """Yield for each period its part of the order, its score and its number of goals."""
         at = 0
         last = Period.EXTRA_SECOND
         for period, field in _FIELD_OF.items():
@@ -190,36 +192,36 @@ class MatchState(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class MatchModel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is believed: goals each side would score in ninety minutes, and how they fall.
+    """The goals that each side is expected to score in ninety minutes, and when they fall.
 
-    Red-card factors multiply a side's remaining rate for each card of its own and of its
+    Red-card factors multiply a side's remaining rate, once for each card of its own and of its
     opponents; the defaults are those of Vecer, Kopriva and Ichiba (2009).
     """
 
     home_rate: float
     away_rate: float
     dependence: float = 0.0
-    """Dixon and Coles' rho: below zero, low draws are likelier than independence has them."""
+    """Dixon and Coles' rho: below zero, low draws are likelier than under independence."""
     first_half_share: float = 0.45
     first_half_stoppage_s: int = 0
-    """Time expected to be added to a half, over which the rest of its goals is spread."""
+    """Expected stoppage time; a half's goals are spread over its 45 minutes and this."""
     second_half_stoppage_s: int = 0
     extra_time_share: float = 1.0 / 3.0
-    """Goals of extra time as a share of ninety minutes'."""
+    """Expected goals of extra time as a share of those of ninety minutes."""
     red_card_own_factor: float = 2.0 / 3.0
     red_card_opponent_factor: float = 5.0 / 4.0
 
     def __post_init__(self) -> None:
-        """Refuse parameters out of bounds, or a dependence that makes a score's chance negative."""
-        _within("home_rate", self.home_rate, 0.0, RATE_MAX)
-        _within("away_rate", self.away_rate, 0.0, RATE_MAX)
-        _within("dependence", self.dependence, -DEPENDENCE_MAX, DEPENDENCE_MAX)
-        _within("first_half_share", self.first_half_share, 0.3, 0.6)
-        _within("first_half_stoppage_s", self.first_half_stoppage_s, 0, STOPPAGE_S_MAX)
-        _within("second_half_stoppage_s", self.second_half_stoppage_s, 0, STOPPAGE_S_MAX)
-        _within("extra_time_share", self.extra_time_share, 0.0, 1.0)
-        _within("red_card_own_factor", self.red_card_own_factor, 0.1, 1.0)
-        _within("red_card_opponent_factor", self.red_card_opponent_factor, 1.0, 3.0)
+        """Raise ValueError for a parameter out of bounds or a negative chance of a score."""
+        _check_range("home_rate", self.home_rate, 0.0, RATE_MAX)
+        _check_range("away_rate", self.away_rate, 0.0, RATE_MAX)
+        _check_range("dependence", self.dependence, -DEPENDENCE_MAX, DEPENDENCE_MAX)
+        _check_range("first_half_share", self.first_half_share, 0.3, 0.6)
+        _check_range("first_half_stoppage_s", self.first_half_stoppage_s, 0, STOPPAGE_S_MAX)
+        _check_range("second_half_stoppage_s", self.second_half_stoppage_s, 0, STOPPAGE_S_MAX)
+        _check_range("extra_time_share", self.extra_time_share, 0.0, 1.0)
+        _check_range("red_card_own_factor", self.red_card_own_factor, 0.1, 1.0)
+        _check_range("red_card_opponent_factor", self.red_card_opponent_factor, 1.0, 3.0)
         if not dependence_fits(
             home_rate=self.home_rate, away_rate=self.away_rate, dependence=self.dependence
         ):
@@ -235,13 +237,13 @@ def dependence_fits(*, home_rate: float, away_rate: float, dependence: float) ->
     )
 
 
-def _within(field: str, value: float, low: float, high: float) -> None:
+def _check_range(field: str, value: float, low: float, high: float) -> None:
     if not (isfinite(value) and low <= value <= high):
         raise ValueError(f"{field}: must be from {low:g} to {high:g}, not {value!r}")
 
 
 def pack_model(model: MatchModel) -> Floats:
-    """Return the model as the kernels take it."""
+    """Return the model as the kernels take it: float64[MODEL_COLUMNS]."""
     packed = np.array(
         (
             model.home_rate,
@@ -261,13 +263,13 @@ def pack_model(model: MatchModel) -> Floats:
 
 
 def _order_bits(state: MatchState) -> tuple[int, int, int, int]:
-    """Return for each scope with a score a number whose bit n is set when goal n + 1 was home's."""
+    """Return for each scope with a score a number: bit n is set when home scored goal n + 1."""
     if not (
         state.order
-        or state.first_half != _NIL
-        or state.second_half != _NIL
-        or state.extra_first != _NIL
-        or state.extra_second != _NIL
+        or state.first_half != _NO_GOALS
+        or state.second_half != _NO_GOALS
+        or state.extra_first != _NO_GOALS
+        or state.extra_second != _NO_GOALS
     ):
         return 0, 0, 0, 0
     bits: list[int] = []
@@ -292,7 +294,7 @@ def _order_bits(state: MatchState) -> tuple[int, int, int, int]:
 
 
 def pack_state(state: MatchState) -> Ints:
-    """Return the state as the kernels take it."""
+    """Return the state as the kernels take it: int64[STATE_COLUMNS]."""
     packed = np.array(
         (
             state.period,

@@ -1,8 +1,8 @@
 """The kernel of the football model: from rates and a match state to every chance of a board.
 
-Owns the order of the work: what is still to come, each scope's block, then the outcomes. Never
-allocates, never validates (football.py does), and never knows a market by name: an outcome is a few
-intervals on axes of the final score.
+Owns the order of the work: the goals still to come, each scope's block, then the outcomes. Never
+allocates, never validates (model.py does), and never knows a market by name: an outcome is a few
+intervals on axes.
 """
 
 from typing import Any, Final
@@ -12,39 +12,43 @@ from numba import float64, int64
 from engine.common.jit import kernel
 from engine.pricing.chances import CERTAINTY_SLACK
 from engine.pricing.fair_probabilities_nb import gather_nb
-from engine.pricing.football.both_halves_nb import joint_nb
+from engine.pricing.football.both_halves_nb import fill_both_halves_nb
 from engine.pricing.football.combined_axes_nb import (
     accumulate_combined_nb,
-    combine_nb,
     deposit_combined_nb,
+    fill_combined_nb,
 )
-from engine.pricing.football.goal_order_nb import accumulate_order_nb, deposit_order_nb, order_nb
+from engine.pricing.football.goal_order_nb import (
+    accumulate_order_nb,
+    deposit_order_nb,
+    fill_order_nb,
+)
 from engine.pricing.football.layout import (
-    BLOCK,
-    CELLED,
-    COMBINED,
+    BLOCK_SIZE,
+    CELL_AXIS,
+    COMBINED_AXES,
     EXTRA_TIME,
     FIRST_HALF,
     HALVES,
+    ORDER_AXES,
     ORDER_COLUMN,
-    ORDERED,
     REGULAR,
     SECOND_HALF,
-    SIDES,
+    SIDE_AXES,
 )
-from engine.pricing.football.remaining_goals_nb import left_nb
+from engine.pricing.football.remaining_goals_nb import remaining_goals_nb
 from engine.pricing.football.score_axes_nb import (
     accumulate_cells_nb,
     accumulate_plain_nb,
     accumulate_sides_nb,
-    cells_nb,
     deposit_cell_nb,
     deposit_plain_nb,
     deposit_sides_nb,
-    goals_nb,
-    plain_nb,
-    sides_nb,
-    tilt_given_nb,
+    expected_tilt_nb,
+    fill_cells_nb,
+    fill_goals_nb,
+    fill_plain_nb,
+    fill_sides_nb,
     tilt_nb,
     tilted_mass_nb,
 )
@@ -54,37 +58,39 @@ NO_MASS: Final = 1
 
 
 @kernel()
-def start_nb(
+def fill_block_nb(
     features: Any,
     scope: int,
     wanted: int,
     pmf: Any,
     home_now: int,
-    home_to: int,
+    home_end: int,
     away_now: int,
-    away_to: int,
+    away_end: int,
     rate: float,
     share: float,
 ) -> None:
-    """Fill what is wanted of a block with masses of two independent goal counts.
+    """Fill the wanted axes of a block with masses of two independent goal counts.
 
-    `rate` is that of both sides' goals still to come, `share` what part of it is home's.
+    `home_now` and `away_now` are the goals so far, `home_end` and `away_end` the ends of the used
+    entries in `pmf`; `rate` is the number of goals that both sides together are expected to add,
+    and `share` is home's share of it.
     """
-    at = scope * BLOCK
+    at = scope * BLOCK_SIZE
     row = 2 * scope
-    plain_nb(features, at, pmf, row, home_now, home_to, away_now, away_to, rate)
-    if wanted & SIDES != 0:
-        sides_nb(features, at, pmf, row)
-    if wanted & CELLED != 0:
-        cells_nb(features, at, pmf, row, home_now, home_to, away_now, away_to)
-    if wanted & COMBINED != 0:
-        combine_nb(features, at, pmf, row, home_to, away_now, away_to)
-    if wanted & ORDERED != 0:
-        order_nb(features, at, home_now + away_now, share)
+    fill_plain_nb(features, at, pmf, row, home_now, home_end, away_now, away_end, rate)
+    if wanted & SIDE_AXES != 0:
+        fill_sides_nb(features, at, pmf, row)
+    if wanted & CELL_AXIS != 0:
+        fill_cells_nb(features, at, pmf, row, home_now, home_end, away_now, away_end)
+    if wanted & COMBINED_AXES != 0:
+        fill_combined_nb(features, at, pmf, row, home_end, away_now, away_end)
+    if wanted & ORDER_AXES != 0:
+        fill_order_nb(features, at, home_now + away_now, share)
 
 
 @kernel()
-def deposits_nb(
+def deposit_block_nb(
     features: Any,
     scope: int,
     wanted: int,
@@ -94,38 +100,38 @@ def deposits_nb(
     away: int,
     mass: float,
 ) -> None:
-    """Add mass to one low score on every axis wanted of a block."""
-    at = scope * BLOCK
+    """Add mass to one low score on every wanted axis of a block."""
+    at = scope * BLOCK_SIZE
     deposit_plain_nb(features, at, home, away, mass)
-    if wanted & SIDES != 0:
+    if wanted & SIDE_AXES != 0:
         deposit_sides_nb(features, at, home, away, mass)
-    if wanted & CELLED != 0:
+    if wanted & CELL_AXIS != 0:
         deposit_cell_nb(features, at, home, away, mass)
-    if wanted & COMBINED != 0:
+    if wanted & COMBINED_AXES != 0:
         deposit_combined_nb(features, at, home, away, mass)
-    if wanted & ORDERED != 0:
+    if wanted & ORDER_AXES != 0:
         deposit_order_nb(features, at, home_now, away_now, home, away, mass)
 
 
 @kernel()
-def finish_nb(
+def accumulate_block_nb(
     features: Any, scope: int, wanted: int, scale: float, scored: int, order: int
 ) -> None:
-    """Make every axis wanted of a block cumulative."""
-    at = scope * BLOCK
+    """Make every wanted axis of a block cumulative."""
+    at = scope * BLOCK_SIZE
     accumulate_plain_nb(features, at, scale)
-    if wanted & SIDES != 0:
+    if wanted & SIDE_AXES != 0:
         accumulate_sides_nb(features, at, scale)
-    if wanted & CELLED != 0:
+    if wanted & CELL_AXIS != 0:
         accumulate_cells_nb(features, at, scale)
-    if wanted & COMBINED != 0:
+    if wanted & COMBINED_AXES != 0:
         accumulate_combined_nb(features, at, scale)
-    if wanted & ORDERED != 0:
+    if wanted & ORDER_AXES != 0:
         accumulate_order_nb(features, at, scale, scored, order)
 
 
 @kernel()
-def halves_nb(
+def fill_halves_nb(
     model: Any,
     state: Any,
     wanted: Any,
@@ -139,25 +145,25 @@ def halves_nb(
     tilted: bool,  # noqa: FBT001
     mass: float,
 ) -> None:
-    """Fill the blocks of both halves, and of the two together, from the goals still to be scored.
+    """Fill the block of each half, and that of both together, from the goals still to come.
 
-    The dependence is on the final score, so a half's score is tilted by what the other half is
-    expected to add to it.
+    The Dixon-Coles tilt depends on the final score, so a half's score gets the expected tilt over
+    the goals of the other half.
     """
-    home_to = goals_nb(pmf, 2, first_home, state[2])
-    away_to = goals_nb(pmf, 3, first_away, state[3])
-    start_nb(
+    home_end = fill_goals_nb(pmf, 2, first_home, state[2])
+    away_end = fill_goals_nb(pmf, 3, first_away, state[3])
+    fill_block_nb(
         features, FIRST_HALF, wanted[FIRST_HALF], pmf,
-        state[2], home_to, state[3], away_to, first_home + first_away, share,
+        state[2], home_end, state[3], away_end, first_home + first_away, share,
     )  # fmt: skip
-    home_to = goals_nb(pmf, 4, second_home, state[4])
-    away_to = goals_nb(pmf, 5, second_away, state[5])
-    start_nb(
+    home_end = fill_goals_nb(pmf, 4, second_home, state[4])
+    away_end = fill_goals_nb(pmf, 5, second_away, state[5])
+    fill_block_nb(
         features, SECOND_HALF, wanted[SECOND_HALF], pmf,
-        state[4], home_to, state[5], away_to, second_home + second_away, share,
+        state[4], home_end, state[5], away_end, second_home + second_away, share,
     )  # fmt: skip
     if wanted[HALVES] != 0:
-        joint_nb(features, model, pmf, tilted, 1.0 / mass)
+        fill_both_halves_nb(features, model, pmf, tilted, 1.0 / mass)
     for scope in range(FIRST_HALF, SECOND_HALF + 1):
         if wanted[scope] == 0:
             continue
@@ -168,21 +174,21 @@ def halves_nb(
             other = 2 * (FIRST_HALF + SECOND_HALF - scope)
             for i in range(2):
                 for j in range(2):
-                    tilt = tilt_given_nb(i, j, pmf, other, model[0], model[1], model[2])
-                    deposits_nb(
+                    tilt = expected_tilt_nb(i, j, pmf, other, model[0], model[1], model[2])
+                    deposit_block_nb(
                         features, scope, wanted[scope], home_now, away_now, i, j,
                         pmf[row, i] * pmf[row + 1, j] * tilt,
                     )  # fmt: skip
-        finish_nb(
+        accumulate_block_nb(
             features, scope, wanted[scope], 1.0 / mass, home_now + away_now,
             state[ORDER_COLUMN + scope],
         )  # fmt: skip
 
 
 @kernel()
-def features_nb(model: Any, state: Any, wanted: Any, pmf: Any, features: Any) -> int:
-    """Fill every block wanted; the parameters are those of `price_board_nb`."""
-    first, second, extra = left_nb(model, state)
+def fill_features_nb(model: Any, state: Any, wanted: Any, pmf: Any, features: Any) -> int:
+    """Fill every wanted block; the parameters are those of `price_board_nb`."""
+    first, second, extra = remaining_goals_nb(model, state)
     home_rate = model[0] * model[7] ** state[8] * model[8] ** state[9]
     away_rate = model[1] * model[7] ** state[9] * model[8] ** state[8]
     both = home_rate + away_rate
@@ -190,43 +196,43 @@ def features_nb(model: Any, state: Any, wanted: Any, pmf: Any, features: Any) ->
     home_now = state[2] + state[4]
     away_now = state[3] + state[5]
     tilted = model[2] != 0.0 and home_now <= 1 and away_now <= 1
-    home_to = goals_nb(pmf, 0, home_rate * (first + second), home_now)
-    away_to = goals_nb(pmf, 1, away_rate * (first + second), away_now)
+    home_end = fill_goals_nb(pmf, 0, home_rate * (first + second), home_now)
+    away_end = fill_goals_nb(pmf, 1, away_rate * (first + second), away_now)
     mass = tilted_mass_nb(model, pmf) if tilted else 1.0
     if not mass > CERTAINTY_SLACK:
         return NO_MASS
     want = wanted[REGULAR]
     if want != 0:
-        start_nb(
-            features, REGULAR, want, pmf, home_now, home_to, away_now, away_to,
+        fill_block_nb(
+            features, REGULAR, want, pmf, home_now, home_end, away_now, away_end,
             both * (first + second), share,
         )  # fmt: skip
         if tilted:
             for i in range(2):
                 for j in range(2):
                     tilt = tilt_nb(i, j, model[0], model[1], model[2])
-                    deposits_nb(
+                    deposit_block_nb(
                         features, REGULAR, want, home_now, away_now, i, j,
                         pmf[0, i] * pmf[1, j] * tilt,
                     )  # fmt: skip
         order = state[ORDER_COLUMN + REGULAR]
-        finish_nb(features, REGULAR, want, 1.0 / mass, home_now + away_now, order)
+        accumulate_block_nb(features, REGULAR, want, 1.0 / mass, home_now + away_now, order)
     if wanted[FIRST_HALF] + wanted[SECOND_HALF] + wanted[HALVES] != 0:
-        halves_nb(
+        fill_halves_nb(
             model, state, wanted, pmf, features,
             home_rate * first, away_rate * first, home_rate * second, away_rate * second,
             share, tilted, mass,
         )  # fmt: skip
     want = wanted[EXTRA_TIME]
     if want != 0:
-        home_to = goals_nb(pmf, 6, home_rate * extra, state[6])
-        away_to = goals_nb(pmf, 7, away_rate * extra, state[7])
-        start_nb(
-            features, EXTRA_TIME, want, pmf, state[6], home_to, state[7], away_to, both * extra,
+        home_end = fill_goals_nb(pmf, 6, home_rate * extra, state[6])
+        away_end = fill_goals_nb(pmf, 7, away_rate * extra, state[7])
+        fill_block_nb(
+            features, EXTRA_TIME, want, pmf, state[6], home_end, state[7], away_end, both * extra,
             share,
         )  # fmt: skip
         order = state[ORDER_COLUMN + EXTRA_TIME]
-        finish_nb(features, EXTRA_TIME, want, 1.0, state[6] + state[7], order)
+        accumulate_block_nb(features, EXTRA_TIME, want, 1.0, state[6] + state[7], order)
     return PRICED
 
 
@@ -261,13 +267,13 @@ def price_board_nb(
         extra-time share, red-card factors (own side, opponents).
     state : int64[STATE_COLUMNS]
         Period, clock in seconds, goals of first half, second half and extra time (home, away
-        each), red cards (home, away), and for each scope with a score who scored in which order.
+        each), red cards (home, away), and for each scope with a score its order of goals.
     wanted : int64[SCOPES]
-        What is wanted of each scope: a mask of PLAIN (in every one), SIDES, CELLED,
-        COMBINED and ORDERED; 0 for nothing.
+        The axes to fill in each scope: a mask of PLAIN_AXES (in every mask), SIDE_AXES, CELL_AXIS,
+        COMBINED_AXES and ORDER_AXES; 0 for none.
     terms : int64[terms, TERM_COLUMNS]
-        Intervals: the two ends as indices into `features`, and the place in `chances` to
-        which the chance between them is added.
+        Intervals: the two ends as indices into `features`, and the index in `chances` to which
+        the chance between them is added.
     pmf : float64[PMF_ROWS, GOALS]
         Scratch.
     features : float64[FEATURES]
@@ -280,9 +286,9 @@ def price_board_nb(
     Returns
     -------
     int
-        PRICED, or NO_MASS when the dependence leaves no reachable score any chance.
+        PRICED, or NO_MASS when the dependence gives every reachable score chance 0.
     """
-    code = features_nb(model, state, wanted, pmf, features)
+    code = fill_features_nb(model, state, wanted, pmf, features)
     if code == PRICED:
         gather_nb(features, terms, chances, fair)
     return code

@@ -1,7 +1,7 @@
-"""The rules that football markets are written with: intervals on axes, and how each is laid out.
+"""Outcome rules of football markets: which values of an axis win, halve, refund or lose an outcome.
 
-Owns the outcome of every kind of question (a line, a result, a combination, ...); never a market's
-name (types.py), never a probability and never an amount of money.
+Owns the rules of every kind of market (lines, results, combinations, ...); never a market's name
+(market_types.py), never a probability and never an amount of money.
 """
 
 import re
@@ -11,8 +11,8 @@ from typing import Final, NamedTuple
 
 from engine.common.commands import OutcomeResult
 from engine.pricing import lines
-from engine.pricing.football.axes import PLACES, Axis, Play, cell
-from engine.pricing.football.layout import CAPPED, GOAL_NUMBERS
+from engine.pricing.football.axes import AXIS_SPECS, Axis, Play, score_cell
+from engine.pricing.football.layout import CAPPED_TOTALS, GOAL_NUMBERS
 from engine.pricing.lines import (
     NEVER,
     Interval,
@@ -32,21 +32,23 @@ __all__ = [
 ]  # fmt: skip
 
 LINE_GOALS_MAX: Final = 30
-"""Lines reach so many goals either way."""
-JOINT_LINE_MAX: Final = CAPPED - 1.5
+"""The largest line, in goals, above or below 0."""
+COMBINED_LINE_MAX: Final = CAPPED_TOTALS - 1.5
+"""The largest line of a market that combines a total with something else."""
 CORRECT_SCORE_GOALS_MAX: Final = 4
 GOAL_RANGES: Final = ((0, 1), (2, 3), (4, 6))
-"""The ranges of goals below the open one, which begins where they end."""
+"""The closed ranges of goals (both ends included); an open range follows them."""
 
-_START: Final = re.compile(r"(\d{1,2}):(\d{1,2})", re.ASCII)
-_UP_TO: Final = re.compile(r"sr:[a-z_]+:([1-9])\+")
+_HEAD_START: Final = re.compile(r"(\d{1,2}):(\d{1,2})", re.ASCII)
+_OPEN_ENDED: Final = re.compile(r"sr:[a-z_]+:([1-9])\+")
 _GOAL_NUMBER: Final = re.compile(r"[1-9]\d?", re.ASCII)
 
 
 class OutcomeRule(NamedTuple):
     """Which values of an axis win an outcome, half win it, refund it or half lose it.
 
-    `also` holds further values that win, where they do not lie side by side.
+    All other values lose it. `also` holds further winning intervals, where the winning values are
+    not contiguous.
     """
 
     name: str
@@ -59,12 +61,12 @@ class OutcomeRule(NamedTuple):
 
 
 Rules = tuple[OutcomeRule, ...]
-Build = Callable[[Mapping[str, str]], Rules]
+RuleBuilder = Callable[[Mapping[str, str]], Rules]
 
 
 def outcome_result(rule: OutcomeRule, play: Play) -> OutcomeResult:
-    """Settle one outcome by what was played of its market's scope."""
-    return line_result(Line(*rule[2:]), PLACES[rule.axis].measure(play))
+    """Settle one outcome by the play in its market's scope."""
+    return line_result(Line(*rule[2:]), AXIS_SPECS[rule.axis].measure(play))
 
 
 # --- reading specifiers --------------------------------------------------------------------------
@@ -84,25 +86,25 @@ def line_quarters(text: str) -> int:
 def _total_quarters(text: str) -> int:
     quarters = line_quarters(text)
     if quarters < 1:
-        raise MarketTypeError(f"total: the line must be above nothing: {text!r}")
+        raise MarketTypeError(f"total: the line must be above 0: {text!r}")
     return quarters
 
 
 def _goals_over(text: str) -> int:
-    """Return the fewest goals over a half line: joint markets know no other, as none refunds."""
+    """Return the fewest goals over a half line, the only line of a combined market (no refunds)."""
     quarters = _total_quarters(text)
-    if quarters % 4 != 2 or quarters > 4 * JOINT_LINE_MAX:
+    if quarters % 4 != 2 or quarters > 4 * COMBINED_LINE_MAX:
         raise MarketTypeError(
-            f"total: a half line up to {JOINT_LINE_MAX:g} in a joint market: {text!r}"
+            f"total: must be a half line up to {COMBINED_LINE_MAX:g} in this market: {text!r}"
         )
     return quarters // 4 + 1
 
 
-def _up_to(specifiers: Mapping[str, str], default: int) -> int:
+def _open_end(specifiers: Mapping[str, str], default: int) -> int:
     text = specifiers.get("variant")
     if text is None:
         return default
-    match = _UP_TO.fullmatch(text)
+    match = _OPEN_ENDED.fullmatch(text)
     if match is None:
         raise MarketTypeError(f"variant: not of the form sr:name:6+: {text!r}")
     return int(match[1])
@@ -120,17 +122,17 @@ def _under(name: str, axis: Axis, line: int) -> OutcomeRule:
 
 
 def three_way(specifiers: Mapping[str, str]) -> Rules:
-    """Home, draw, away, with a start such as 0:1 if there is one."""
-    start = 0
+    """Home, draw, away; with a head start such as 0:1 if the specifiers have one."""
+    head_start = 0
     if "hcp" in specifiers:
-        match = _START.fullmatch(specifiers["hcp"])
+        match = _HEAD_START.fullmatch(specifiers["hcp"])
         if match is None:
-            raise MarketTypeError(f"hcp: not a start such as 0:1: {specifiers['hcp']!r}")
-        start = int(match[1]) - int(match[2])
+            raise MarketTypeError(f"hcp: not of the form 0:1: {specifiers['hcp']!r}")
+        head_start = int(match[1]) - int(match[2])
     return (
-        OutcomeRule("home", Axis.MARGIN, above(1 - start)),
-        OutcomeRule("draw", Axis.MARGIN, one(-start)),
-        OutcomeRule("away", Axis.MARGIN, below(-start)),
+        OutcomeRule("home", Axis.MARGIN, above(1 - head_start)),
+        OutcomeRule("draw", Axis.MARGIN, one(-head_start)),
+        OutcomeRule("away", Axis.MARGIN, below(-head_start)),
     )
 
 
@@ -165,14 +167,14 @@ def away_no_bet(_: Mapping[str, str]) -> Rules:
 
 
 def handicap(specifiers: Mapping[str, str]) -> Rules:
-    """Home or away, home's margin moved by a line."""
+    """Home or away, with the line added to home's margin."""
     line = -line_quarters(specifiers["hcp"])
     return _over("home", Axis.MARGIN, line), _under("away", Axis.MARGIN, line)
 
 
 def winning_margin(specifiers: Mapping[str, str]) -> Rules:
     """Each margin of either side, the largest open-ended, and the draw."""
-    last = _up_to(specifiers, 3)
+    last = _open_end(specifiers, 3)
     margins = range(1, last)
     return (
         OutcomeRule(f"home_by_{last}+", Axis.MARGIN, above(last)),
@@ -186,7 +188,7 @@ def winning_margin(specifiers: Mapping[str, str]) -> Rules:
 # --- goals ---------------------------------------------------------------------------------------
 
 
-def total_on(axis: Axis) -> Build:
+def total_on(axis: Axis) -> RuleBuilder:
     """Over or under a line on an axis."""
 
     def build(specifiers: Mapping[str, str]) -> Rules:
@@ -196,11 +198,11 @@ def total_on(axis: Axis) -> Build:
     return build
 
 
-def exact_on(axis: Axis, default: int) -> Build:
+def exact_on(axis: Axis, default: int) -> RuleBuilder:
     """Each number of goals, the last open-ended."""
 
     def build(specifiers: Mapping[str, str]) -> Rules:
-        last = _up_to(specifiers, default)
+        last = _open_end(specifiers, default)
         exact = (OutcomeRule(str(goals), axis, one(goals)) for goals in range(last))
         return *exact, OutcomeRule(f"{last}+", axis, above(last))
 
@@ -208,9 +210,9 @@ def exact_on(axis: Axis, default: int) -> Build:
 
 
 def goal_range(specifiers: Mapping[str, str]) -> Rules:
-    """Ranges of goals as the feed has them: 0-1, 2-3, 4-6, 7+."""
+    """Ranges of goals as the Unified Odds Feed defines them: 0-1, 2-3, 4-6, 7+."""
     last = GOAL_RANGES[-1][1] + 1
-    if _up_to(specifiers, last) != last:
+    if _open_end(specifiers, last) != last:
         raise MarketTypeError(f"variant: goal ranges end at {last}+: {specifiers['variant']!r}")
     ranges = (
         OutcomeRule(f"{low}-{high}", Axis.TOTAL, Interval(low, high + 1))
@@ -219,43 +221,45 @@ def goal_range(specifiers: Mapping[str, str]) -> Rules:
     return *ranges, OutcomeRule(f"{last}+", Axis.TOTAL, above(last))
 
 
-def parity_on(axis: Axis) -> Build:
+def parity_on(axis: Axis) -> RuleBuilder:
     """Odd or even."""
     return fixed(OutcomeRule("odd", axis, one(1)), OutcomeRule("even", axis, one(0)))
 
 
-def yes_on(axis: Axis, yes: Interval) -> Build:
-    """Yes within an interval of an axis, no on either side of it."""
+def yes_on(axis: Axis, yes: Interval) -> RuleBuilder:
+    """Yes for the values in an interval of an axis, no for those below and above it."""
     no = OutcomeRule("no", axis, below(yes.low), also=(above(yes.high),))
     return fixed(OutcomeRule("yes", axis, yes), no)
 
 
-def each_of(axis: Axis, *names: str) -> Build:
-    """One outcome for each value of an axis, from 0."""
+def each_of(axis: Axis, *names: str) -> RuleBuilder:
+    """One outcome for each value of an axis, starting at 0."""
     return fixed(*(OutcomeRule(name, axis, one(value)) for value, name in enumerate(names)))
 
 
-def fixed(*rules: OutcomeRule) -> Build:
-    """Rules without specifiers."""
+def fixed(*rules: OutcomeRule) -> RuleBuilder:
+    """Return a builder of the same rules for all specifiers."""
     return lambda _: rules
 
 
 def correct_score(_: Mapping[str, str]) -> Rules:
-    """Each score to four goals a side, and any other."""
+    """Each score of up to four goals a side, and any other score."""
     goals = range(CORRECT_SCORE_GOALS_MAX + 1)
     cells = (
-        OutcomeRule(f"{home}:{away}", Axis.CELL, one(cell(home, away)))
+        OutcomeRule(f"{home}:{away}", Axis.SCORE_CELL, one(score_cell(home, away)))
         for home in goals
         for away in goals
     )
     beyond = goals.stop
-    more_away = (Interval(cell(home, beyond), cell(home + 1, 0)) for home in goals)
-    other = OutcomeRule("other", Axis.CELL, above(cell(beyond, 0)), also=tuple(more_away))
+    more_away = (Interval(score_cell(home, beyond), score_cell(home + 1, 0)) for home in goals)
+    other = OutcomeRule(
+        "other", Axis.SCORE_CELL, above(score_cell(beyond, 0)), also=tuple(more_away)
+    )
     return *cells, other
 
 
 def nth_goal(specifiers: Mapping[str, str]) -> Rules:
-    """Whose the n-th goal is, or that there is none."""
+    """Which side scores the n-th goal, or neither."""
     text = specifiers["goalnr"]
     if _GOAL_NUMBER.fullmatch(text) is None or int(text) > GOAL_NUMBERS:
         raise MarketTypeError(f"goalnr: must be from 1 to {GOAL_NUMBERS}: {text!r}")
@@ -265,97 +269,112 @@ def nth_goal(specifiers: Mapping[str, str]) -> Rules:
 # --- combinations --------------------------------------------------------------------------------
 
 _RESULTS: Final = {"home": (0,), "draw": (1,), "away": (2,)}
-_DOUBLE: Final = {"home_or_draw": (0, 1), "home_or_away": (0, 2), "draw_or_away": (1, 2)}
+_DOUBLE_CHANCES: Final = {"home_or_draw": (0, 1), "home_or_away": (0, 2), "draw_or_away": (1, 2)}
+"""The results (0 home, 1 draw, 2 away) that win each outcome."""
+_BOTH_SCORE: Final = {"yes": 1, "no": 0}
 
 
 def _joined(name: str, axis: Axis, intervals: list[Interval]) -> OutcomeRule:
     return OutcomeRule(name, axis, intervals[0], also=tuple(intervals[1:]))
 
 
-def _within(row: int, goals: Interval) -> Interval:
-    """Return a row's part of a joint axis whose rows are capped totals."""
-    return Interval(CAPPED * row + max(goals.low, 0), CAPPED * row + min(goals.high, CAPPED))
+def _row_interval(row: int, goals: Interval) -> Interval:
+    """Return the values of some totals within one row of a combined axis of capped totals."""
+    start = CAPPED_TOTALS * row
+    return Interval(start + max(goals.low, 0), start + min(goals.high, CAPPED_TOTALS))
 
 
-def _and_both(picks: Mapping[str, tuple[int, ...]]) -> Build:
+def _and_both(names: Mapping[str, tuple[int, ...]]) -> RuleBuilder:
+    """Return each named set of results combined with both sides scoring or not."""
     return fixed(
         *(
             _joined(
-                f"{name}_and_{word}", Axis.RESULT_BOTH, [one(2 * pick + yes) for pick in pick_of]
+                f"{name}_and_{answer}",
+                Axis.RESULT_BOTH,
+                [one(2 * result + both) for result in won_by],
             )
-            for (word, yes), (name, pick_of) in product({"yes": 1, "no": 0}.items(), picks.items())
+            for (answer, both), (name, won_by) in product(_BOTH_SCORE.items(), names.items())
         )
     )
 
 
-def _and_total(picks: Mapping[str, tuple[int, ...]]) -> Build:
+def _and_total(names: Mapping[str, tuple[int, ...]]) -> RuleBuilder:
+    """Return each named set of results combined with a total over or under a half line."""
+
     def build(specifiers: Mapping[str, str]) -> Rules:
         goals = _goals_over(specifiers["total"])
         sides = {"over": above(goals), "under": below(goals)}
         return tuple(
             _joined(
-                f"{name}_and_{side}", Axis.RESULT_TOTAL, [_within(pick, part) for pick in pick_of]
+                f"{name}_and_{side}",
+                Axis.RESULT_TOTAL,
+                [_row_interval(result, totals) for result in won_by],
             )
-            for (side, part), (name, pick_of) in product(sides.items(), picks.items())
+            for (side, totals), (name, won_by) in product(sides.items(), names.items())
         )
 
     return build
 
 
 result_and_both: Final = _and_both(_RESULTS)
-double_chance_and_both: Final = _and_both(_DOUBLE)
+double_chance_and_both: Final = _and_both(_DOUBLE_CHANCES)
 result_and_total: Final = _and_total(_RESULTS)
-double_chance_and_total: Final = _and_total(_DOUBLE)
+double_chance_and_total: Final = _and_total(_DOUBLE_CHANCES)
 
 
 def total_and_both(specifiers: Mapping[str, str]) -> Rules:
-    """Over or under a half line, with both scoring or not."""
+    """Over or under a half line, combined with both sides scoring or not."""
     goals = _goals_over(specifiers["total"])
     sides = {"over": above(goals), "under": below(goals)}
     return tuple(
-        OutcomeRule(f"{side}_and_{word}", Axis.BOTH_TOTAL, _within(both, part))
-        for (word, both), (side, part) in product({"yes": 1, "no": 0}.items(), sides.items())
+        OutcomeRule(f"{side}_and_{answer}", Axis.BOTH_TOTAL, _row_interval(both, totals))
+        for (answer, both), (side, totals) in product(_BOTH_SCORE.items(), sides.items())
     )
 
 
 # --- both halves ---------------------------------------------------------------------------------
 
 half_time_full_time: Final = each_of(
-    Axis.HALF_FULL, *(f"{half}/{full}" for half, full in product(_RESULTS, repeat=2))
+    Axis.HALF_TIME_FULL_TIME, *(f"{half}/{full}" for half, full in product(_RESULTS, repeat=2))
 )
 both_to_score_in_halves: Final = fixed(
     *(
-        OutcomeRule(name, Axis.BOTH_IN_HALVES, one(value))
+        OutcomeRule(name, Axis.BOTH_SCORE_IN_HALVES, one(value))
         for name, value in (("no/no", 0), ("yes/no", 1), ("yes/yes", 3), ("no/yes", 2))
     )
 )
 
 
-def both_halves(side: int) -> Build:
+def wins_both_halves(side: int) -> RuleBuilder:
     """Yes when a side (0 home, 2 away) wins both halves."""
-    return yes_on(Axis.HALF_HALF, one(4 * side))
+    return yes_on(Axis.HALF_RESULTS, one(4 * side))
 
 
-def either_half(side: int) -> Build:
-    """Yes when a side (0 home, 2 away) wins a half at least."""
+def wins_either_half(side: int) -> RuleBuilder:
+    """Yes when a side (0 home, 2 away) wins at least one half."""
     wins = [side in (first, second) for first, second in product(range(3), repeat=2)]
     return fixed(
         *(
-            _joined(name, Axis.HALF_HALF, [one(k) for k, won in enumerate(wins) if won == wanted])
+            _joined(
+                name, Axis.HALF_RESULTS, [one(k) for k, won in enumerate(wins) if won == wanted]
+            )
             for name, wanted in (("yes", True), ("no", False))
         )
     )
 
 
-def every_half(axis: Axis, *, over: bool) -> Build:
-    """Yes when each half is over (by the poorer half) or under (by the richer) a half line."""
+def every_half(axis: Axis, *, over: bool) -> RuleBuilder:
+    """Yes when each half's total is over, or each is under, a half line.
+
+    `axis` is MIN_HALF_TOTAL for over and MAX_HALF_TOTAL for under.
+    """
 
     def build(specifiers: Mapping[str, str]) -> Rules:
         goals = _goals_over(specifiers["total"])
-        more, fewer = above(goals), below(goals)
+        above_line, below_line = above(goals), below(goals)
         return (
-            OutcomeRule("yes", axis, more if over else fewer),
-            OutcomeRule("no", axis, fewer if over else more),
+            OutcomeRule("yes", axis, above_line if over else below_line),
+            OutcomeRule("no", axis, below_line if over else above_line),
         )
 
     return build

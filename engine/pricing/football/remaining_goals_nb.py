@@ -1,6 +1,6 @@
-"""Kernels of the match clock: how many of a match's goals are still to come, and when.
+"""Kernels of the match clock: which share of a match's goals is still to come.
 
-Owns the shape of the intensity over time; never knows a rate or a score.
+Owns the shape of the goal intensity over time; never knows a rate or a score.
 """
 
 from typing import Any, Final
@@ -13,24 +13,24 @@ _REGULAR_S: Final = 5400.0
 
 
 @kernel()
-def played_nb(clock_s: float, start_s: float, length_s: float) -> float:
+def played_part_nb(clock_s: float, start_s: float, length_s: float) -> float:
     """Return the part of a period that has been played, 0 to 1."""
     part = (clock_s - start_s) / length_s
     return min(max(part, 0.0), 1.0)
 
 
 @kernel()
-def first_half_left_nb(period: int, clock_s: float, share: float, stoppage_s: float) -> float:
+def first_half_share_nb(period: int, clock_s: float, share: float, stoppage_s: float) -> float:
     """Return the share of a match's goals still to come before half-time.
 
-    Intensity is a straight line over the ninety minutes, from ``4 * share - 1`` to
-    ``3 - 4 * share`` times its mean, which puts exactly `share` of the goals in the first half.
+    The intensity is linear over the ninety minutes, from ``4 * share - 1`` to ``3 - 4 * share``
+    times its mean, which puts exactly `share` of the goals in the first half.
     """
     if period == 0:
         return share
     if period != 1:
         return 0.0
-    part = played_nb(clock_s, 0.0, _HALF_S + stoppage_s)
+    part = played_part_nb(clock_s, 0.0, _HALF_S + stoppage_s)
     if part >= 1.0:
         return 0.0
     slope = 4.0 - 8.0 * share
@@ -38,13 +38,13 @@ def first_half_left_nb(period: int, clock_s: float, share: float, stoppage_s: fl
 
 
 @kernel()
-def second_half_left_nb(period: int, clock_s: float, share: float, stoppage_s: float) -> float:
+def second_half_share_nb(period: int, clock_s: float, share: float, stoppage_s: float) -> float:
     """Return the share of a match's goals still to come after half-time."""
     if period <= 2:
         return 1.0 - share
     if period != 3:
         return 0.0
-    part = played_nb(clock_s, _HALF_S, _HALF_S + stoppage_s)
+    part = played_part_nb(clock_s, _HALF_S, _HALF_S + stoppage_s)
     if part >= 1.0:
         return 0.0
     slope = 4.0 - 8.0 * share
@@ -53,25 +53,33 @@ def second_half_left_nb(period: int, clock_s: float, share: float, stoppage_s: f
 
 
 @kernel()
-def extra_time_left_nb(period: int, clock_s: float, share: float) -> float:
-    """Return the goals of extra time still to come, as a share of a match's; its rate is flat."""
+def extra_time_share_nb(period: int, clock_s: float, share: float) -> float:
+    """Return the goals of extra time still to come, as a share of a match's goals.
+
+    The intensity of extra time is constant.
+    """
     if period <= 4:
         return share
     if period == 5:
-        return share * (1.0 - 0.5 * played_nb(clock_s, _REGULAR_S, _EXTRA_HALF_S))
+        return share * (1.0 - 0.5 * played_part_nb(clock_s, _REGULAR_S, _EXTRA_HALF_S))
     if period == 6:
         return share * 0.5
     if period == 7:
-        return share * 0.5 * (1.0 - played_nb(clock_s, _REGULAR_S + _EXTRA_HALF_S, _EXTRA_HALF_S))
+        played = played_part_nb(clock_s, _REGULAR_S + _EXTRA_HALF_S, _EXTRA_HALF_S)
+        return share * 0.5 * (1.0 - played)
     return 0.0
 
 
 @kernel()
-def left_nb(model: Any, state: Any) -> tuple[float, float, float]:
-    """Return the goals to come in either half and in extra time, as shares of a match's."""
+def remaining_goals_nb(model: Any, state: Any) -> tuple[float, float, float]:
+    """Return the goals to come in the first half, the second half and extra time.
+
+    Each is a share of the goals expected in ninety minutes; the parameters are those of
+    `price_board_nb`.
+    """
     clock_s = float(state[1])
     return (
-        first_half_left_nb(state[0], clock_s, model[3], model[4]),
-        second_half_left_nb(state[0], clock_s, model[3], model[5]),
-        extra_time_left_nb(state[0], clock_s, model[6]),
+        first_half_share_nb(state[0], clock_s, model[3], model[4]),
+        second_half_share_nb(state[0], clock_s, model[3], model[5]),
+        extra_time_share_nb(state[0], clock_s, model[6]),
     )

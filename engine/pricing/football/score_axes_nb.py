@@ -1,7 +1,7 @@
-"""Kernels of one score: goal distributions, the Dixon-Coles tilt, and a block's own axes.
+"""Kernels of one score: goal distributions, the Dixon-Coles tilt and the axes of a single score.
 
-Owns the masses of total, margin, scorers, either side's goals and single scores; never knows what
-has been wanted of them, nor any other stretch of play.
+Owns the masses of total, margin, scoring sides, each side's goals and single scores; never knows
+which of them are wanted, nor another scope.
 """
 
 from math import exp
@@ -11,16 +11,16 @@ from engine.common.jit import kernel
 from engine.pricing.football.layout import (
     AWAY_AT,
     AWAY_PARITY_AT,
-    CELL_AT,
-    CELLED_END,
-    CELLS,
+    CELL_END,
+    CELL_SIDE,
     GOALS,
     HOME_AT,
     HOME_PARITY_AT,
     MARGIN_AT,
     PARITY_AT,
     PLAIN_END,
-    SCORERS_AT,
+    SCORE_CELL_AT,
+    SCORING_SIDES_AT,
     SIDES_END,
     TAIL,
     TOTAL_AT,
@@ -28,38 +28,38 @@ from engine.pricing.football.layout import (
 
 
 @kernel()
-def goals_nb(pmf: Any, row: int, rate: float, start: int) -> int:
-    """Fill a row with P(start + Poisson(rate) = k); return one past its last used place."""
+def fill_goals_nb(pmf: Any, row: int, rate: float, start: int) -> int:
+    """Fill a row with P(start + Poisson(rate) = k); return the end of its used entries."""
     for k in range(GOALS):
         pmf[row, k] = 0.0
     term = exp(-rate)
-    left = 1.0
-    more = 0
+    remaining = 1.0
+    count = 0
     k = start
-    while k < GOALS - 1 and left > TAIL:
+    while k < GOALS - 1 and remaining > TAIL:
         pmf[row, k] = term
-        left -= term
-        more += 1
+        remaining -= term
+        count += 1
         k += 1
-        term *= rate / more
-    pmf[row, k] = max(left, 0.0)
+        term *= rate / count
+    pmf[row, k] = max(remaining, 0.0)
     return k + 1
 
 
 @kernel()
-def totals_nb(features: Any, first: int, rate: float, start: int) -> None:
-    """Fill the total's masses: two independent Poisson counts add up to one."""
+def fill_totals_nb(features: Any, first: int, rate: float, start: int) -> None:
+    """Fill the total's masses: the sum of two independent Poisson counts is a Poisson count."""
     term = exp(-rate)
-    left = 1.0
-    more = 0
+    remaining = 1.0
+    count = 0
     k = start
-    while k < 2 * GOALS - 2 and left > TAIL:
+    while k < 2 * GOALS - 2 and remaining > TAIL:
         features[first + k] = term
-        left -= term
-        more += 1
+        remaining -= term
+        count += 1
         k += 1
-        term *= rate / more
-    features[first + k] = max(left, 0.0)
+        term *= rate / count
+    features[first + k] = max(remaining, 0.0)
 
 
 @kernel()
@@ -83,7 +83,7 @@ def tilted_mass_nb(model: Any, pmf: Any) -> float:
 
 
 @kernel()
-def tilt_given_nb(
+def expected_tilt_nb(
     home: int,
     away: int,
     pmf: Any,
@@ -102,7 +102,7 @@ def tilt_given_nb(
 
 
 @kernel()
-def sums_nb(features: Any, at: int, size: int, scale: float) -> None:
+def accumulate_nb(features: Any, at: int, size: int, scale: float) -> None:
     """Turn an axis of masses into cumulative chances, scaled."""
     running = 0.0
     features[at] = 0.0
@@ -111,40 +111,41 @@ def sums_nb(features: Any, at: int, size: int, scale: float) -> None:
         features[k] = running
 
 
-# --- total, margin, scorers ----------------------------------------------------------------------
+# --- total, margin, scoring sides ----------------------------------------------------------------
 
 
 @kernel()
-def plain_nb(
+def fill_plain_nb(
     features: Any,
     at: int,
     pmf: Any,
     row: int,
     home_from: int,
-    home_to: int,
+    home_end: int,
     away_from: int,
-    away_to: int,
+    away_end: int,
     rate: float,
 ) -> None:
     """Fill a block's plain axes with masses of two independent goal counts.
 
-    `rate` is that of both sides' goals still to come.
+    `home_from` to `home_end` are home's used entries in `pmf` (the end not included), the same for
+    away; `rate` is the number of goals that both sides together are expected to add.
     """
     for k in range(at, at + PLAIN_END):
         features[k] = 0.0
-    totals_nb(features, at + TOTAL_AT + 1, rate, home_from + away_from)
+    fill_totals_nb(features, at + TOTAL_AT + 1, rate, home_from + away_from)
     margin = at + MARGIN_AT + GOALS
-    for j in range(away_from, away_to):
+    for j in range(away_from, away_end):
         mass = pmf[row + 1, j]
-        for i in range(home_from, home_to):
+        for i in range(home_from, home_end):
             features[margin - j + i] += mass * pmf[row, i]
     home_none = pmf[row, 0]
     away_none = pmf[row + 1, 0]
-    scorers = at + SCORERS_AT + 1
-    features[scorers] = home_none * away_none
-    features[scorers + 1] = (1.0 - home_none) * away_none
-    features[scorers + 2] = (1.0 - away_none) * home_none
-    features[scorers + 3] = (1.0 - home_none) * (1.0 - away_none)
+    sides = at + SCORING_SIDES_AT + 1
+    features[sides] = home_none * away_none
+    features[sides + 1] = (1.0 - home_none) * away_none
+    features[sides + 2] = (1.0 - away_none) * home_none
+    features[sides + 3] = (1.0 - home_none) * (1.0 - away_none)
 
 
 @kernel()
@@ -152,23 +153,23 @@ def deposit_plain_nb(features: Any, at: int, home: int, away: int, mass: float) 
     """Add mass to one low score (each side at most one goal) on the plain axes."""
     features[at + TOTAL_AT + 1 + home + away] += mass
     features[at + MARGIN_AT + GOALS + home - away] += mass
-    features[at + SCORERS_AT + 1 + home + 2 * away] += mass
+    features[at + SCORING_SIDES_AT + 1 + home + 2 * away] += mass
 
 
 @kernel()
 def accumulate_plain_nb(features: Any, at: int, scale: float) -> None:
     """Make the plain axes cumulative."""
-    sums_nb(features, at + TOTAL_AT, 2 * GOALS - 1, scale)
-    sums_nb(features, at + MARGIN_AT, 2 * GOALS - 1, scale)
-    sums_nb(features, at + SCORERS_AT, 4, scale)
+    accumulate_nb(features, at + TOTAL_AT, 2 * GOALS - 1, scale)
+    accumulate_nb(features, at + MARGIN_AT, 2 * GOALS - 1, scale)
+    accumulate_nb(features, at + SCORING_SIDES_AT, 4, scale)
 
 
-# --- either side's goals -------------------------------------------------------------------------
+# --- each side's goals ---------------------------------------------------------------------------
 
 
 @kernel()
-def sides_nb(features: Any, at: int, pmf: Any, row: int) -> None:
-    """Fill the axes of either side's goals and of what is odd or even."""
+def fill_sides_nb(features: Any, at: int, pmf: Any, row: int) -> None:
+    """Fill the axes of each side's goals and of parity."""
     for k in range(at + PLAIN_END, at + SIDES_END):
         features[k] = 0.0
     home_odd = 0.0
@@ -192,7 +193,7 @@ def sides_nb(features: Any, at: int, pmf: Any, row: int) -> None:
 
 @kernel()
 def deposit_sides_nb(features: Any, at: int, home: int, away: int, mass: float) -> None:
-    """Add mass to one low score on the sides' axes."""
+    """Add mass to one low score on the axes of each side's goals and of parity."""
     features[at + HOME_AT + 1 + home] += mass
     features[at + AWAY_AT + 1 + away] += mass
     features[at + PARITY_AT + 1 + (home + away) % 2] += mass
@@ -202,47 +203,47 @@ def deposit_sides_nb(features: Any, at: int, home: int, away: int, mass: float) 
 
 @kernel()
 def accumulate_sides_nb(features: Any, at: int, scale: float) -> None:
-    """Make the sides' axes cumulative."""
-    sums_nb(features, at + HOME_AT, GOALS, scale)
-    sums_nb(features, at + AWAY_AT, GOALS, scale)
-    sums_nb(features, at + PARITY_AT, 2, scale)
-    sums_nb(features, at + HOME_PARITY_AT, 2, scale)
-    sums_nb(features, at + AWAY_PARITY_AT, 2, scale)
+    """Make the axes of each side's goals and of parity cumulative."""
+    accumulate_nb(features, at + HOME_AT, GOALS, scale)
+    accumulate_nb(features, at + AWAY_AT, GOALS, scale)
+    accumulate_nb(features, at + PARITY_AT, 2, scale)
+    accumulate_nb(features, at + HOME_PARITY_AT, 2, scale)
+    accumulate_nb(features, at + AWAY_PARITY_AT, 2, scale)
 
 
-# --- scores one by one ---------------------------------------------------------------------------
+# --- single scores -------------------------------------------------------------------------------
 
 
 @kernel()
-def cells_nb(
+def fill_cells_nb(
     features: Any,
     at: int,
     pmf: Any,
     row: int,
     home_from: int,
-    home_to: int,
+    home_end: int,
     away_from: int,
-    away_to: int,
+    away_end: int,
 ) -> None:
-    """Fill the axis of single scores; those beyond the cells share the last place."""
-    for k in range(at + SIDES_END, at + CELLED_END):
+    """Fill the axis of single scores; the scores beyond the cells share the last value."""
+    for k in range(at + SIDES_END, at + CELL_END):
         features[k] = 0.0
     inside = 0.0
-    for i in range(home_from, min(home_to, CELLS)):
-        for j in range(away_from, min(away_to, CELLS)):
+    for i in range(home_from, min(home_end, CELL_SIDE)):
+        for j in range(away_from, min(away_end, CELL_SIDE)):
             mass = pmf[row, i] * pmf[row + 1, j]
-            features[at + CELL_AT + 1 + CELLS * i + j] = mass
+            features[at + SCORE_CELL_AT + 1 + CELL_SIDE * i + j] = mass
             inside += mass
-    features[at + CELL_AT + 1 + CELLS * CELLS] = max(1.0 - inside, 0.0)
+    features[at + SCORE_CELL_AT + 1 + CELL_SIDE * CELL_SIDE] = max(1.0 - inside, 0.0)
 
 
 @kernel()
 def deposit_cell_nb(features: Any, at: int, home: int, away: int, mass: float) -> None:
-    """Add mass to one low score's own cell."""
-    features[at + CELL_AT + 1 + CELLS * home + away] += mass
+    """Add mass to the cell of one low score."""
+    features[at + SCORE_CELL_AT + 1 + CELL_SIDE * home + away] += mass
 
 
 @kernel()
 def accumulate_cells_nb(features: Any, at: int, scale: float) -> None:
     """Make the axis of single scores cumulative."""
-    sums_nb(features, at + CELL_AT, CELLS * CELLS + 1, scale)
+    accumulate_nb(features, at + SCORE_CELL_AT, CELL_SIDE * CELL_SIDE + 1, scale)

@@ -1,7 +1,7 @@
-"""Every way in which the two halves of a football match can end, as arrays over all of them.
+"""Arrays over all pairs of half scores of a football match.
 
-Owns the cells (goals of either side in either half), where each axis stands in them, and which of
-them a match can still come to. Never a probability and never an amount of money.
+A cell is the goals of each side in each half. Owns the cells, the value of each axis in them, and
+which cells a match can still reach. Never a probability and never an amount of money.
 """
 
 from functools import cache
@@ -11,23 +11,23 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import as_strided
 
-from engine.pricing.football.axes import PLACES, Axis, Play, Scope
+from engine.pricing.football.axes import AXIS_SPECS, Axis, Play, Scope
 from engine.pricing.football.market_types import PERIOD_GOALS_MAX
 from engine.pricing.football.model import Ints, MatchState
 
 HALF_SIDE: Final = PERIOD_GOALS_MAX + 1
-"""Length of a side's goals in one half: 0 to 15, as many as a match state can hold."""
+"""Numbers of goals of one side in one half: 0 to 15, the most that a match state can hold."""
 FULL_SIDE: Final = 2 * PERIOD_GOALS_MAX + 1
-"""Length of a side's goals in both halves together. No axis is cut short of them, so there is no
-tail to be treated."""
+"""Numbers of goals of one side in both halves together. Every axis is at least as long, so no tail
+needs treatment."""
 
 Indices = npt.NDArray[np.intp]
 Goals = tuple[int, int]
-"""Home and away."""
+"""Home and away goals."""
 
 
-class Box(NamedTuple):
-    """The cells that can still come to be: a range for each side's goals in each half."""
+class ReachableCells(NamedTuple):
+    """The cells that a match can still reach: a range of each side's goals in each half."""
 
     first_home: slice
     first_away: slice
@@ -36,42 +36,54 @@ class Box(NamedTuple):
 
     @property
     def first(self) -> tuple[slice, slice]:
-        """The first half's part."""
+        """The ranges of the first half."""
         return self[:2]
 
     @property
     def second(self) -> tuple[slice, slice]:
-        """The second half's part."""
+        """The ranges of the second half."""
         return self[2:]
 
 
-def box(state: MatchState) -> Box:
-    """Return what a match can still come to: no half loses a goal, and one that is over gains none.
+def reachable_cells(state: MatchState) -> ReachableCells:
+    """Return the cells that a match can still reach.
 
-    The clock is not consulted.
+    No half loses a goal, and a half that is over gains none. The clock is not used.
     """
     first_over, second_over = state.over(Scope.FIRST_HALF), state.over(Scope.SECOND_HALF)
-    return Box(
-        _from(state.first_half.home, over=first_over),
-        _from(state.first_half.away, over=first_over),
-        _from(state.second_half.home, over=second_over),
-        _from(state.second_half.away, over=second_over),
+    return ReachableCells(
+        _range(state.first_half.home, over=first_over),
+        _range(state.first_half.away, over=first_over),
+        _range(state.second_half.home, over=second_over),
+        _range(state.second_half.away, over=second_over),
     )
 
 
-def _from(goals: int, *, over: bool) -> slice:
+def _range(goals: int, *, over: bool) -> slice:
     return slice(goals, goals + 1 if over else HALF_SIDE)
 
 
-def over_halves(by_final: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return a view of what stands by final score (31 x 31) by the goals of both halves instead."""
+def by_half_goals(by_final: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return a read-only view of an array by final score, indexed by the goals of both halves.
+
+    Parameters
+    ----------
+    by_final : ndarray of shape (31, 31)
+        Values by home and away goals of the ninety minutes.
+
+    Returns
+    -------
+    ndarray of shape (16, 16, 16, 16)
+        The same values by first-half home, first-half away, second-half home and second-half away
+        goals.
+    """
     home, away = by_final.strides
     return as_strided(by_final, (HALF_SIDE,) * 4, strides=(home, away, home, away), writeable=False)
 
 
 @cache
 def axis_values(scope: Scope, axis: Axis) -> Indices:
-    """Return where each cell of a scope stands on an axis, counted from the axis's first value.
+    """Return the value of each cell of a scope on an axis, counted from the axis's first value.
 
     Returns
     -------
@@ -81,10 +93,10 @@ def axis_values(scope: Scope, axis: Axis) -> Indices:
     """
     if scope is Scope.HALVES:
         return _halves_values()[axis]
-    place = PLACES[axis]
+    spec = AXIS_SPECS[axis]
     side = FULL_SIDE if scope is Scope.REGULAR else HALF_SIDE
     values = [
-        [place.measure(Play(home, away)) - place.first for away in range(side)]
+        [spec.measure(Play(home, away)) - spec.first for away in range(side)]
         for home in range(side)
     ]
     return np.array(values, np.intp)
@@ -92,22 +104,24 @@ def axis_values(scope: Scope, axis: Axis) -> Indices:
 
 @cache
 def _halves_values() -> dict[Axis, Indices]:
-    """Measure all cells at once, as axes.py measures one: a call for each would take a second."""
+    """Measure all cells at once as axes.py measures one; calls cell by cell would take a second."""
     first_home, first_away, second_home, second_away = np.indices((HALF_SIDE,) * 4)
     first, second = first_home + first_away, second_home + second_away
-    capped = PLACES[Axis.POORER_TOTAL].size - 1
-    at_break = _result(first_home, first_away)
+    capped = AXIS_SPECS[Axis.MIN_HALF_TOTAL].size - 1
+    first_result = _result(first_home, first_away)
     return {
-        Axis.HALF_FULL: 3 * at_break + _result(first_home + second_home, first_away + second_away),
-        Axis.HALF_HALF: 3 * at_break + _result(second_home, second_away),
-        Axis.RICHER_HALF: _result(first, second),
-        Axis.HOME_RICHER_HALF: _result(first_home, second_home),
-        Axis.AWAY_RICHER_HALF: _result(first_away, second_away),
-        Axis.BOTH_IN_HALVES: _both(first_home, first_away) + 2 * _both(second_home, second_away),
-        Axis.HOME_IN_HALVES: (first_home > 0) + 2 * (second_home > 0),
-        Axis.AWAY_IN_HALVES: (first_away > 0) + 2 * (second_away > 0),
-        Axis.POORER_TOTAL: np.minimum(np.minimum(first, second), capped),
-        Axis.RICHER_TOTAL: np.minimum(np.maximum(first, second), capped),
+        Axis.HALF_TIME_FULL_TIME: 3 * first_result
+        + _result(first_home + second_home, first_away + second_away),
+        Axis.HALF_RESULTS: 3 * first_result + _result(second_home, second_away),
+        Axis.HIGHEST_HALF: _result(first, second),
+        Axis.HOME_HIGHEST_HALF: _result(first_home, second_home),
+        Axis.AWAY_HIGHEST_HALF: _result(first_away, second_away),
+        Axis.BOTH_SCORE_IN_HALVES: _both(first_home, first_away)
+        + 2 * _both(second_home, second_away),
+        Axis.HOME_SCORES_IN_HALVES: (first_home > 0) + 2 * (second_home > 0),
+        Axis.AWAY_SCORES_IN_HALVES: (first_away > 0) + 2 * (second_away > 0),
+        Axis.MIN_HALF_TOTAL: np.minimum(np.minimum(first, second), capped),
+        Axis.MAX_HALF_TOTAL: np.minimum(np.maximum(first, second), capped),
     }
 
 
@@ -121,11 +135,11 @@ def _both(home: Indices, away: Indices) -> Indices:
 
 
 @cache
-def plainness() -> Ints:
-    """Return a number for each cell that tells equals apart: the fewest goals come first.
+def tie_break_order() -> Ints:
+    """Return a number for each cell, all different, by which the first of equal cells is chosen.
 
-    Fewer goals, then fewer of the home side's, then fewer before the break, then fewer of the home
-    side's there: no two cells have the same.
+    Cells are ordered by all goals, then by home's goals, then by the goals of the first half, then
+    by home's goals of the first half; fewer come first.
     """
     first_home, first_away, second_home, second_away = np.indices((HALF_SIDE,) * 4)
     first, home = first_home + first_away, first_home + second_home

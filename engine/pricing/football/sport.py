@@ -1,7 +1,7 @@
-"""Football as one sport among others: its table, its model and its kernel behind the interface.
+"""Football behind the interface of every sport: its market types, its model and its kernel.
 
-Owns the translation and nothing else; `FixtureBoard` is the same markets with more to say of them
-(which are decided, for one).
+Owns the translation and nothing else. `FixtureBoard` prices the same markets and offers more (it
+also returns which markets are decided).
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,14 +23,14 @@ from engine.pricing.sport import Names, Pricer, Results, Specifiers, SportMarket
 
 
 class _Market(NamedTuple):
-    """A market's rules, and a key that says them."""
+    """A market's rules and a key that yields them."""
 
     key: str
     rules: MarketRules
 
 
 class Football:
-    """Association football, ninety minutes and extra time."""
+    """Association football: ninety minutes and extra time."""
 
     name: Final = "football"
     model_type: Final = MatchModel
@@ -42,14 +42,14 @@ class Football:
     def market(
         self, market_type: str, specifiers: Specifiers, names: Names | None = None
     ) -> SportMarket:
-        """Return what a market is: outcomes are fixed by its type."""
+        """Return a market; its outcomes are fixed by its type, so `names` are not used."""
         del names
         rules = market_rules(market_type, specifiers)
         listed = _Market(str(MarketKey("fixture", market_type, specifiers)), rules)
         return SportMarket(tuple(rule.name for rule in rules.outcomes), rules.winners, listed)
 
     def pricer(self, markets: Sequence[SportMarket]) -> Pricer:
-        """Compile markets for the football kernel."""
+        """Return a function that prices these markets with the football kernel."""
         compiled = CompiledMarkets([market.rules.key for market in markets])
 
         def price(model: MatchModel, state: MatchState, chances: Floats) -> None:
@@ -59,9 +59,10 @@ class Football:
         return price
 
     def results(self, market: SportMarket, state: MatchState) -> Results | None:
-        """Settle a market whose stretch of play is over, if the order of goals it needs is known.
+        """Settle a market whose scope is over; return None when it cannot be settled (yet).
 
-        A market of an extra time that was not played is not settled: it is cancelled.
+        A market that needs the order of goals is not settled while the order is not known. A market
+        on an extra time that was not played is never settled: it is cancelled.
         """
         rules: MarketRules = market.rules.rules
         if not state.over(rules.scope):

@@ -5,18 +5,18 @@ from random import Random
 import numpy as np
 import pytest
 
-from engine.pricing.football.axes import _HALVES, _ORDERED, PLACES, Axis, Play, Scope
+from engine.pricing.football.axes import _HALVES, _ORDER, AXIS_SPECS, Axis, Play, Scope
 from engine.pricing.football.model import MatchState, Period, Score
 from engine.pricing.football.score_cells import (
     FULL_SIDE,
     HALF_SIDE,
     axis_values,
-    box,
-    over_halves,
-    plainness,
+    by_half_goals,
+    reachable_cells,
+    tie_break_order,
 )
 
-OF_A_SCORE = [axis for axis in Axis if axis not in _ORDERED and axis not in _HALVES]
+OF_A_SCORE = [axis for axis in Axis if axis not in _ORDER and axis not in _HALVES]
 LOW = range(4)
 
 
@@ -29,7 +29,7 @@ def some_cells(count: int) -> list[tuple[int, int, int, int]]:
 
 @pytest.mark.parametrize("axis", _HALVES)
 def test_an_axis_of_both_halves_lies_where_one_play_has_it(axis):
-    place = PLACES[axis]
+    place = AXIS_SPECS[axis]
     values = axis_values(Scope.HALVES, axis)
     assert 0 <= values.min() <= values.max() < place.size
     for cell in some_cells(1_000):
@@ -44,13 +44,13 @@ def test_no_score_falls_off_an_axis(scope, axis):
     side = FULL_SIDE if scope is Scope.REGULAR else HALF_SIDE
     values = axis_values(scope, axis)
     assert values.shape == (side, side)
-    assert 0 <= values.min() <= values.max() < PLACES[axis].size
-    assert values[3, 1] == PLACES[axis].measure(Play(3, 1)) - PLACES[axis].first
+    assert 0 <= values.min() <= values.max() < AXIS_SPECS[axis].size
+    assert values[3, 1] == AXIS_SPECS[axis].measure(Play(3, 1)) - AXIS_SPECS[axis].first
 
 
 def test_final_scores_are_seen_by_the_goals_of_both_halves():
     by_final = np.arange(FULL_SIDE * FULL_SIDE).reshape(FULL_SIDE, FULL_SIDE)
-    seen = over_halves(by_final)
+    seen = by_half_goals(by_final)
     for home, away, more_home, more_away in some_cells(1_000):
         assert (
             seen[home, away, more_home, more_away] == by_final[home + more_home, away + more_away]
@@ -74,11 +74,11 @@ def test_what_is_left_is_what_no_goal_played_rules_out(period, first, second, ra
         first_half=Score(home=first[0], away=first[1]),
         second_half=Score(home=second[0], away=second[1]),
     )
-    assert tuple((part.start, part.stop) for part in box(state)) == ranges
+    assert tuple((part.start, part.stop) for part in reachable_cells(state)) == ranges
 
 
 def test_plainness_orders_by_goals_and_tells_every_cell_apart():
-    order = plainness()
+    order = tie_break_order()
     assert len(np.unique(order)) == HALF_SIDE**4
     assert int(order.argmin()) == 0
     goals = np.indices((HALF_SIDE,) * 4).sum(axis=0)
