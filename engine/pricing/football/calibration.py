@@ -1,8 +1,8 @@
-"""Calibration: from the odds of some markets to the model that prices them so.
+"""Calibration: find the model that prices some markets at given odds.
 
-Owns the typed door to the solver: margins come off first, then rates and dependence are fitted to
-what is left. Never keeps a model and never guesses: odds without an answer get a refusal that says
-why, and an answer says how far it is from the odds.
+Owns the typed interface of the solver: it removes the margins, then fits rates and dependence to
+the fair probabilities. Never keeps a model and never guesses: odds without an answer get a refusal
+with its reason, and an answer states its distance from the odds.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,31 +29,36 @@ from engine.pricing.margin import MESSAGES, MarginStatus, Method
 from engine.pricing.margin_nb import REMOVE, margins_nb
 
 ODDS_MAX: Final = 1e6
+"""Largest decimal odds accepted."""
 _FIXTURE: Final = "fixture/"
 _STARTS: Final = np.array(
     ((1.4, 1.1), (2.4, 0.7), (0.7, 2.4), (0.5, 0.5), (4.0, 4.0), (6.0, 0.4), (0.4, 6.0))
 )
-"""Where to search from, one after the other until one leads to an answer."""
+"""Home and away rates to search from, in this order, until one leads to an answer."""
 _TYPICAL: Final = MatchModel(home_rate=1.4, away_rate=1.1)
+_PRE_MATCH: Final = MatchState()
 
 
 class Dependence(IntEnum):
-    """How an answer's dependence came about."""
+    """How an answer's dependence was set."""
 
     HELD = kernels.HELD
-    """It is the one that was given: the markets do not tell it, or it was not to be fitted."""
+    """The base's: the markets do not determine it, or it was not to be fitted."""
     FITTED = kernels.FITTED
-    LOWEST = kernels.AT_LOWEST
-    """The markets ask for less than a model may have; rates were fitted to the nearest."""
-    HIGHEST = kernels.AT_HIGHEST
-    NO_LESS_FOR_HOME_RATE = kernels.AT_HOME
-    """At an end of what the rates allow: the chance of 0:1 (1:0, 0:0) is down to nothing."""
-    NO_LESS_FOR_AWAY_RATE = kernels.AT_AWAY
-    NO_MORE_FOR_RATES = kernels.AT_BOTH
+    LOWEST = kernels.LOWEST
+    """The markets imply less than -DEPENDENCE_MAX; the rates were fitted with that."""
+    HIGHEST = kernels.HIGHEST
+    """The markets imply more than DEPENDENCE_MAX; the rates were fitted with that."""
+    HOME_RATE_LIMIT = kernels.HOME_RATE_LIMIT
+    """The least that the home rate allows: the chance of 0:1 is 0."""
+    AWAY_RATE_LIMIT = kernels.AWAY_RATE_LIMIT
+    """The least that the away rate allows: the chance of 1:0 is 0."""
+    BOTH_RATES_LIMIT = kernels.BOTH_RATES_LIMIT
+    """The most that both rates allow: the chance of 0:0 is 0."""
 
 
 class CalibrationStatus(IntEnum):
-    """Whether a model was found, and why not."""
+    """Whether a model was found, or why not."""
 
     CONVERGED = kernels.CONVERGED
     UNDERDETERMINED = kernels.UNDERDETERMINED
@@ -61,12 +66,15 @@ class CalibrationStatus(IntEnum):
     DEPENDENCE_TOO_STRONG = kernels.DEPENDENCE_TOO_STRONG
     NOT_CONVERGED = kernels.NOT_CONVERGED
     NOT_ODDS = 5
+    """Too few or too many odds, or odds not above 1 and at most ODDS_MAX."""
     MARGIN = 6
+    """A margin cannot be removed by the method."""
     CONTRADICTION = 7
+    """The best model is further from the odds than allowed."""
 
 
-_WHY: Final[dict[CalibrationStatus, str]] = {
-    CalibrationStatus.UNDERDETERMINED: "the markets do not tell the two rates apart",
+_MESSAGES: Final[dict[CalibrationStatus, str]] = {
+    CalibrationStatus.UNDERDETERMINED: "the markets do not determine the two rates",
     CalibrationStatus.RATE_OUT_OF_BOUNDS: f"a rate would have to be 0 or above {RATE_MAX:g}",
     CalibrationStatus.DEPENDENCE_TOO_STRONG: "the dependence makes a score's chance negative",
     CalibrationStatus.NOT_CONVERGED: "the solver did not reach its tolerance",
@@ -74,40 +82,40 @@ _WHY: Final[dict[CalibrationStatus, str]] = {
 
 
 class Calibrated(Struct, frozen=True, kw_only=True):
-    """A model, and how it stands to the odds it was fitted to."""
+    """A model and its distance from the odds that it was fitted to."""
 
     model: MatchModel
     dependence: Dependence
     error: float
-    """The widest gap between a fair probability of the model and of the market."""
+    """The largest gap between a fair probability of the model and of the market."""
 
 
 class CalibrationRefused(Struct, frozen=True, kw_only=True):
-    """No model, and why."""
+    """Why there is no model."""
 
     status: CalibrationStatus
     message: str
 
 
 def _refused(status: CalibrationStatus, message: str = "") -> CalibrationRefused:
-    return CalibrationRefused(status=status, message=message or _WHY[status])
+    return CalibrationRefused(status=status, message=message or _MESSAGES[status])
 
 
 class Calibrator:
-    """Some markets compiled once, fitted as often as their odds move.
+    """Fit models to some markets: compile the markets once, fit them whenever their odds change.
 
-    Not to be shared between threads: scratch arrays are its own.
+    A calibrator holds scratch arrays: threads must not share it.
 
     Parameters
     ----------
     markets : Sequence[str]
-        Markets as in a key but without the fixture: ``1x2``, ``total?total=2.5``. Any of the
-        table will do, as long as together they tell home from away and many goals from few.
+        Market keys without the fixture: ``1x2``, ``total?total=2.5``. Any types of the table, as
+        long as together they determine both rates.
 
     Raises
     ------
     MalformedIdError, MarketTypeError, ValueError
-        As of a `FixtureBoard` of these markets.
+        As `FixtureBoard` raises them for these markets.
     """
 
     def __init__(self, markets: Sequence[str]) -> None:
@@ -118,14 +126,14 @@ class Calibrator:
             [market.rules.winners for market in self._compiled.markets], np.float64
         )
         self._quoted: Floats = np.zeros(outcomes)
-        self._asked: Floats = np.zeros(outcomes)
+        self._target: Floats = np.zeros(outcomes)
         self._parameters: Floats = np.zeros(len(markets))
         self._statuses: Ints = np.zeros(len(markets), np.int64)
         self._methods: Ints = np.zeros(len(markets), np.int64)
-        self._slopes: Floats = np.zeros((kernels.PARAMETERS, outcomes))
-        self._gaps: Floats = np.zeros(outcomes)
+        self._jacobian: Floats = np.zeros((kernels.PARAMETERS, outcomes))
+        self._residuals: Floats = np.zeros(outcomes)
         self._scratch: Floats = np.zeros(kernels.SCRATCH)
-        self._found: Floats = np.zeros(kernels.FOUND_COLUMNS)
+        self._answer: Floats = np.zeros(kernels.ANSWER_COLUMNS)
 
     def fit(
         self,
@@ -137,99 +145,105 @@ class Calibrator:
         fit_dependence: bool = True,
         error_max: float = 0.05,
     ) -> Calibrated | CalibrationRefused:
-        """Find the model behind decimal odds.
+        """Find the model that gives these decimal odds.
 
         Parameters
         ----------
         odds : Sequence[Sequence[float]]
             For each market, the decimal odds of its outcomes in the type's order, each above 1.
         base : MatchModel
-            Everything of the model that is not fitted: shares, stoppage, red-card factors, and
-            the dependence where it is held.
+            The parameters that are not fitted: shares, stoppage, red-card factors, and the
+            dependence where it is held.
         state : MatchState | None
-            What has happened in the match by the time of the odds; None before kick-off. The
-            rates found are of ninety minutes, whatever is left of them.
+            The match state at the time of the odds; None before kick-off. The fitted rates are
+            always those of ninety minutes.
         method : Method
-            How the margin comes off. Where two outcomes win, Shin's method leaves it to the odds
-            ratio.
+            The method that removes the margin; Shin's method is replaced by the odds ratio in
+            markets with two winning outcomes.
         fit_dependence : bool
-            Fit the dependence too, if these markets determine it; else hold the base's.
+            Fit the dependence too if the markets determine it; else hold the base's.
         error_max : float
-            An answer further than this from any of the market's probabilities is refused.
+            The largest allowed gap between a probability of the model and of the market.
 
         Returns
         -------
         Calibrated | CalibrationRefused
-            With as many independent odds as parameters, probabilities are met to
-            ``calibrate_nb.TOLERANCE``; with more, the sum of squared gaps is least.
+            With as many independent odds as parameters, the model meets the probabilities to
+            ``calibration_nb.TOLERANCE``; with more, it has the least sum of squared gaps.
         """
-        refused = self._take_margins_off(odds, method)
+        refused = self._remove_margins(odds, method)
         if refused is not None:
             return refused
-        compiled = self._compiled
-        status = CalibrationStatus(
-            kernels.calibrate_nb(
-                pack_model(base),
-                pack_state(state or _PRE_MATCH),
-                compiled.wanted,
-                compiled.terms,
-                compiled.pmf,
-                compiled.features,
-                compiled.chances,
-                compiled.fair,
-                self._asked,
-                int(fit_dependence),
-                RATE_MAX,
-                DEPENDENCE_MAX,
-                _STARTS,
-                self._slopes,
-                self._gaps,
-                self._scratch,
-                self._found,
-            )
+        status = self._solve(
+            pack_model(base), pack_state(state or _PRE_MATCH), fit_dependence=fit_dependence
         )
         if status is not CalibrationStatus.CONVERGED:
             return _refused(status)
-        home, away, dependence, error, how = self._found.tolist()
+        home, away, dependence, error, mode = self._answer.tolist()
         if not error <= error_max:
             return _refused(
                 CalibrationStatus.CONTRADICTION,
-                f"no model comes nearer to these odds than {error:.3f} in probability",
+                f"the nearest model is {error:.3f} in probability away from the odds",
             )
         return Calibrated(
             model=replace(base, home_rate=home, away_rate=away, dependence=dependence),
-            dependence=Dependence(int(how)),
+            dependence=Dependence(int(mode)),
             error=error,
         )
 
-    def _take_margins_off(
+    def _solve(self, model: Floats, state: Ints, *, fit_dependence: bool) -> CalibrationStatus:
+        """Fit the target probabilities; `_answer` then holds the answer."""
+        compiled = self._compiled
+        code = kernels.calibrate_nb(
+            model,
+            state,
+            compiled.wanted,
+            compiled.terms,
+            compiled.pmf,
+            compiled.features,
+            compiled.chances,
+            compiled.fair,
+            self._target,
+            int(fit_dependence),
+            RATE_MAX,
+            DEPENDENCE_MAX,
+            _STARTS,
+            self._jacobian,
+            self._residuals,
+            self._scratch,
+            self._answer,
+        )
+        return CalibrationStatus(code)
+
+    def _remove_margins(
         self, odds: Sequence[Sequence[float]], method: Method
     ) -> CalibrationRefused | None:
-        """Fill the fair probabilities asked for, or say which market has none."""
+        """Fill the target probabilities; return a refusal if a market's odds have none."""
         markets = self._compiled.markets
         if len(odds) != len(markets):
-            return _refused(CalibrationStatus.NOT_ODDS, f"odds of {len(markets)} markets, please")
+            return _refused(CalibrationStatus.NOT_ODDS, f"must be odds of {len(markets)} markets")
         for market, row in zip(markets, odds, strict=True):
             name = market.key.removeprefix(_FIXTURE)
             if len(row) != market.last - market.first:
                 return _refused(
-                    CalibrationStatus.NOT_ODDS, f"{name}: {market.last - market.first} odds, please"
+                    CalibrationStatus.NOT_ODDS, f"{name}: must be {market.last - market.first} odds"
                 )
-            if not all(1.0 < price <= ODDS_MAX for price in row):
+            if not all(1.0 < decimal <= ODDS_MAX for decimal in row):
                 return _refused(
-                    CalibrationStatus.NOT_ODDS, f"{name}: odds are from 1 to {ODDS_MAX:g}"
+                    CalibrationStatus.NOT_ODDS,
+                    f"{name}: odds must be above 1 and at most {ODDS_MAX:g}",
                 )
-            self._quoted[market.first : market.last] = [1.0 / price for price in row]
+            self._quoted[market.first : market.last] = [1.0 / decimal for decimal in row]
         for number, market in enumerate(markets):
-            single = market.rules.winners == 1 or method is not Method.SHIN
-            self._methods[number] = method if single else Method.ODDS_RATIO
+            applies = market.rules.winners == 1 or method is not Method.SHIN
+            self._methods[number] = method if applies else Method.ODDS_RATIO
         margins_nb(
             REMOVE,
             self._methods,
             self._quoted,
             self._compiled.offsets,
             self._winners,
-            self._asked,
+            self._target,
             self._parameters,
             self._statuses,
         )
@@ -251,7 +265,7 @@ def calibrate(
     fit_dependence: bool = True,
     error_max: float = 0.05,
 ) -> Calibrated | CalibrationRefused:
-    """Find the model behind the odds of some markets: `Calibrator` for a single use.
+    """Find the model that gives the odds of some markets: a `Calibrator` used once.
 
     Parameters
     ----------
@@ -268,6 +282,3 @@ def calibrate(
         fit_dependence=fit_dependence,
         error_max=error_max,
     )
-
-
-_PRE_MATCH: Final = MatchState()

@@ -1,18 +1,27 @@
 """Kernels that fit a model to a board: from fair probabilities to rates and dependence.
 
-Least squares over the very kernel that prices a board, so that whatever a market means when it is
-priced it means when it is fitted. Newton where the markets determine the model exactly, Gauss and
-Newton's method damped by Levenberg and Marquardt where they say more than that.
-Owns the arithmetic and its tolerances; allocates nothing, answers a code, and never passes on a
-number that did not converge.
+Least squares over the kernel that prices a board, so that a market means the same when it is fitted
+as when it is priced. The search is Newton's where the markets determine the model exactly, and
+Gauss and Newton's damped by Levenberg and Marquardt where they determine more.
+
+Owns the search and its tolerances. Allocates nothing, returns a code, and never returns a number
+that did not converge.
 """
 
-from math import exp, log, sqrt
+from math import exp, log
 from typing import Any, Final
 
 from numba import float64, int64
 
 from engine.common.jit import kernel
+from engine.pricing.football.least_squares_nb import (
+    cholesky_nb,
+    determined_nb,
+    largest_residual_nb,
+    normal_equations_nb,
+    solve_step_nb,
+    stationary_nb,
+)
 from engine.pricing.football.model_nb import PRICED, price_board_nb
 
 CONVERGED: Final = 0
@@ -22,225 +31,146 @@ DEPENDENCE_TOO_STRONG: Final = 3
 NOT_CONVERGED: Final = 4
 
 TOLERANCE: Final = 1e-12
-"""An exact answer's probabilities are each this near to those asked for."""
-ANGLE: Final = 1e-7
-"""A least-squares answer's gaps stand this square on every slope (the cosine between them)."""
-_ANGLE_AT_REST: Final = 1e-5
-"""... and this square where no step brings the sum of squares down by a digit that it has."""
-_NO_SLOPE: Final = 1e-18
-"""A parameter whose slopes are this short, squared, moves nothing: they are rounding."""
-RANK_MIN: Final = 1e-5
-"""A parameter counts as determined when this part of its squared slopes is its own."""
-SLOPE_MIN: Final = 1e-5
-"""... and when its slopes are at least this long."""
+"""Each probability of an exact answer is this near to its target."""
+COSINE_MAX: Final = 1e-7
+"""Largest cosine between the residuals of a least-squares answer and any slope ..."""
+_COSINE_AT_REST_MAX: Final = 1e-5
+"""... and at a point where no step reduces the sum of squares by a digit that it has."""
+_SQUARED_SLOPE_MIN: Final = 1e-18
+"""A parameter with a smaller sum of squared slopes changes nothing: its slopes are rounding."""
 
-# How the dependence is set: held, fitted, or tied to one of the ends of what rates allow it.
+# How the dependence is set: held, fitted, or equal to one of the limits that the rates allow.
 HELD: Final = 0
 FITTED: Final = 1
-AT_LOWEST: Final = 2
-AT_HIGHEST: Final = 3
-AT_HOME: Final = 4
-AT_AWAY: Final = 5
-AT_BOTH: Final = 6
+LOWEST: Final = 2
+HIGHEST: Final = 3
+HOME_RATE_LIMIT: Final = 4
+AWAY_RATE_LIMIT: Final = 5
+BOTH_RATES_LIMIT: Final = 6
 
-# Columns of `point` (where the search stands) and of `found`.
+# Columns of `point` (where the search is) and of `answer`.
 HOME_LOG: Final = 0
 AWAY_LOG: Final = 1
 DEPENDENCE: Final = 2
 PARAMETERS: Final = 3
-FOUND_HOME: Final = 0
-FOUND_AWAY: Final = 1
-FOUND_DEPENDENCE: Final = 2
-FOUND_ERROR: Final = 3
-FOUND_HOW: Final = 4
-FOUND_COLUMNS: Final = 5
+ANSWER_HOME: Final = 0
+ANSWER_AWAY: Final = 1
+ANSWER_DEPENDENCE: Final = 2
+ANSWER_ERROR: Final = 3
+ANSWER_MODE: Final = 4
+ANSWER_COLUMNS: Final = 5
 SCRATCH: Final = 32
 
-_STEP: Final = 6e-6
+_DIFFERENCE: Final = 6e-6
 _ROUNDS_MAX: Final = 100
 _TRIES_MAX: Final = 24
 _LOG_STEP_MAX: Final = 1.0
 _DEPENDENCE_STEP_MAX: Final = 0.25
-_RATE_LOW: Final = 1e-6
-_INSIDE: Final = 1.0 - 1e-12
+_RATE_MIN: Final = 1e-6
+_WITHIN_LIMIT: Final = 1.0 - 1e-12
 
 
 @kernel()
-def set_model_nb(model: Any, point: Any, how: int, most: float) -> None:
-    """Write the rates of a point and the dependence that goes with them into a packed model."""
+def set_model_nb(model: Any, point: Any, mode: int, dependence_max: float) -> None:
+    """Write the rates of a point, and the dependence of its mode, into a packed model."""
     model[0] = exp(point[HOME_LOG])
     model[1] = exp(point[AWAY_LOG])
-    if how == FITTED:
+    if mode == FITTED:
         model[2] = point[DEPENDENCE]
-    elif how == AT_LOWEST:
-        model[2] = -most
-    elif how == AT_HIGHEST:
-        model[2] = most
-    elif how == AT_HOME:
-        model[2] = -_INSIDE / model[0]
-    elif how == AT_AWAY:
-        model[2] = -_INSIDE / model[1]
-    elif how == AT_BOTH:
-        model[2] = _INSIDE / (model[0] * model[1])
+    elif mode == LOWEST:
+        model[2] = -dependence_max
+    elif mode == HIGHEST:
+        model[2] = dependence_max
+    elif mode == HOME_RATE_LIMIT:
+        model[2] = -_WITHIN_LIMIT / model[0]
+    elif mode == AWAY_RATE_LIMIT:
+        model[2] = -_WITHIN_LIMIT / model[1]
+    elif mode == BOTH_RATES_LIMIT:
+        model[2] = _WITHIN_LIMIT / (model[0] * model[1])
 
 
 @kernel()
-def allowed_nb(model: Any, most: float) -> bool:
+def dependence_allowed_nb(model: Any, dependence_max: float) -> bool:
     """Say whether a model's dependence leaves every score a chance of at least zero."""
     home_rate, away_rate, dependence = model[0], model[1], model[2]
-    lowest = max(-most, -1.0 / max(home_rate, away_rate))
-    highest = min(most, 1.0 / (home_rate * away_rate))
+    lowest = max(-dependence_max, -1.0 / max(home_rate, away_rate))
+    highest = min(dependence_max, 1.0 / (home_rate * away_rate))
     return bool(lowest <= dependence <= highest)
 
 
 @kernel()
-def gaps_nb(
+def residuals_nb(
     model: Any, state: Any, wanted: Any, terms: Any, pmf: Any, features: Any, chances: Any,
-    fair: Any, asked: Any, gaps: Any,
+    fair: Any, target: Any, residuals: Any,
 ) -> float:  # fmt: skip
-    """Fill how far each fair probability is from the one asked for; return half their squares."""
+    """Fill each fair probability less its target; return half the sum of their squares."""
     if price_board_nb(model, state, wanted, terms, pmf, features, chances, fair) != PRICED:
         return float("inf")
     cost = 0.0
-    for k in range(len(asked)):
-        gaps[k] = fair[k] - asked[k]
-        cost += 0.5 * gaps[k] * gaps[k]
+    for k in range(len(target)):
+        residuals[k] = fair[k] - target[k]
+        cost += 0.5 * residuals[k] * residuals[k]
     return cost
 
 
 @kernel()
-def slopes_nb(
+def jacobian_nb(
     model: Any, state: Any, wanted: Any, terms: Any, pmf: Any, features: Any, chances: Any,
-    fair: Any, point: Any, how: int, most: float, slopes: Any, columns: int,
+    fair: Any, point: Any, mode: int, dependence_max: float, jacobian: Any, count: int,
 ) -> None:  # fmt: skip
     """Fill the slopes of every fair probability by each parameter, as central differences."""
-    for p in range(columns):
+    for p in range(count):
         at = point[p]
         for side in range(2):
-            point[p] = at + _STEP if side == 0 else at - _STEP
-            set_model_nb(model, point, how, most)
+            point[p] = at + _DIFFERENCE if side == 0 else at - _DIFFERENCE
+            set_model_nb(model, point, mode, dependence_max)
             price_board_nb(model, state, wanted, terms, pmf, features, chances, fair)
             for k in range(len(fair)):
                 if side == 0:
-                    slopes[p, k] = fair[k]
+                    jacobian[p, k] = fair[k]
                 else:
-                    slopes[p, k] = (slopes[p, k] - fair[k]) / (2.0 * _STEP)
+                    jacobian[p, k] = (jacobian[p, k] - fair[k]) / (2.0 * _DIFFERENCE)
         point[p] = at
-    set_model_nb(model, point, how, most)
+    set_model_nb(model, point, mode, dependence_max)
 
 
 @kernel()
-def normal_nb(slopes: Any, gaps: Any, columns: int, normal: Any, gradient: Any) -> None:
-    """Fill the normal equations: slopes times slopes (3 x 3, flat), and slopes times gaps."""
-    for p in range(columns):
-        gradient[p] = 0.0
-        for k in range(len(gaps)):
-            gradient[p] += slopes[p, k] * gaps[k]
-        for q in range(p + 1):
-            dot = 0.0
-            for k in range(len(gaps)):
-                dot += slopes[p, k] * slopes[q, k]
-            normal[3 * p + q] = dot
-            normal[3 * q + p] = dot
-
-
-@kernel()
-def factor_nb(normal: Any, columns: int, damping: float, factor: Any) -> float:
-    """Fill the Cholesky factor of the damped normal equations, scaled to ones on the diagonal.
-
-    Returns
-    -------
-    float
-        The smallest square on the factor's diagonal: the part of a parameter's slopes that those
-        before it do not explain. Zero or less means there is no factor.
-    """
-    smallest = 1.0
-    for p in range(columns):
-        for q in range(p + 1):
-            scale = sqrt(normal[4 * p] * normal[4 * q])
-            if not scale > 0.0:
-                return 0.0
-            rest = normal[3 * p + q] / scale
-            if p == q:
-                rest = 1.0 + damping
-            for k in range(q):
-                rest -= factor[3 * p + k] * factor[3 * q + k]
-            if p == q:
-                smallest = min(smallest, rest)
-                if not rest > 0.0:
-                    return 0.0
-                factor[4 * p] = sqrt(rest)
-            else:
-                factor[3 * p + q] = rest / factor[4 * q]
-    return smallest
-
-
-@kernel()
-def step_nb(normal: Any, factor: Any, gradient: Any, columns: int, step: Any) -> None:
-    """Solve for the step, no parameter's being longer than it may be."""
-    for p in range(columns):
-        rest = -gradient[p] / sqrt(normal[4 * p])
-        for k in range(p):
-            rest -= factor[3 * p + k] * step[k]
-        step[p] = rest / factor[4 * p]
-    for p in range(columns - 1, -1, -1):
-        rest = step[p]
-        for k in range(p + 1, columns):
-            rest -= factor[3 * k + p] * step[k]
-        step[p] = rest / factor[4 * p]
-    part = 1.0
-    for p in range(columns):
-        step[p] /= sqrt(normal[4 * p])
+def shorten_step_nb(step: Any, count: int) -> None:
+    """Scale a step down until no parameter's part of it is longer than its limit."""
+    scale = 1.0
+    for p in range(count):
         longest = _DEPENDENCE_STEP_MAX if p == DEPENDENCE else _LOG_STEP_MAX
         if abs(step[p]) > longest:
-            part = min(part, longest / abs(step[p]))
-    for p in range(columns):
-        step[p] *= part
+            scale = min(scale, longest / abs(step[p]))
+    for p in range(count):
+        step[p] *= scale
 
 
 @kernel()
-def worst_nb(gaps: Any) -> float:
-    """Return the widest gap."""
-    worst = 0.0
-    for k in range(len(gaps)):
-        worst = max(worst, abs(gaps[k]))
-    return worst
+def outside_nb(point: Any, mode: int, rate_max: float) -> bool:
+    """Say whether a point is outside the region that the search may enter."""
+    return bool(
+        max(point[HOME_LOG], point[AWAY_LOG]) > log(rate_max) + 0.5
+        or min(point[HOME_LOG], point[AWAY_LOG]) < log(_RATE_MIN)
+        or (mode == FITTED and abs(point[DEPENDENCE]) > 1.0)
+    )
 
 
 @kernel()
-def determined_nb(normal: Any, columns: int, factor: Any) -> bool:
-    """Say whether the slopes tell all parameters apart."""
-    for p in range(columns):
-        if not normal[4 * p] > SLOPE_MIN * SLOPE_MIN:
-            return False
-    return factor_nb(normal, columns, 0.0, factor) > RANK_MIN
-
-
-@kernel()
-def settled_nb(normal: Any, gradient: Any, columns: int, cost: float, angle: float) -> bool:
-    """Say whether the gaps stand square on all slopes, so that no step makes them smaller."""
-    length = sqrt(2.0 * cost)
-    square = True
-    for p in range(columns):
-        square = square and abs(gradient[p]) <= angle * sqrt(normal[4 * p]) * length
-    return square
-
-
-@kernel()
-def answer_nb(model: Any, normal: Any, columns: int, factor: Any, rate_max: float) -> int:
-    """Say whether the point where a search came to rest is an answer."""
+def classify_nb(model: Any, normal: Any, count: int, factor: Any, rate_max: float) -> int:
+    """Return the status of the point at which a search stopped, and cap its rates."""
     if max(model[0], model[1]) > rate_max * (1.0 + 1e-9):
         return RATE_OUT_OF_BOUNDS
     model[0] = min(model[0], rate_max)
     model[1] = min(model[1], rate_max)
-    return CONVERGED if determined_nb(normal, columns, factor) else UNDERDETERMINED
+    return CONVERGED if determined_nb(normal, count, factor) else UNDERDETERMINED
 
 
 @kernel()
 def search_nb(
     model: Any, state: Any, wanted: Any, terms: Any, pmf: Any, features: Any, chances: Any,
-    fair: Any, asked: Any, how: int, rate_max: float, most: float, slopes: Any, gaps: Any,
-    scratch: Any,
+    fair: Any, target: Any, mode: int, rate_max: float, dependence_max: float, jacobian: Any,
+    residuals: Any, scratch: Any,
 ) -> int:  # fmt: skip
     """Search from the point in `scratch` for the least squares; leave the answer in `model`.
 
@@ -249,128 +179,168 @@ def search_nb(
     int
         CONVERGED, UNDERDETERMINED, RATE_OUT_OF_BOUNDS or NOT_CONVERGED.
     """
-    columns = PARAMETERS if how == FITTED else DEPENDENCE
+    count = PARAMETERS if mode == FITTED else DEPENDENCE
     point, step, gradient = scratch[0:3], scratch[3:6], scratch[6:9]
-    normal, factor, before = scratch[9:18], scratch[18:27], scratch[27:30]
-    highest = log(rate_max)
+    normal, factor, previous = scratch[9:18], scratch[18:27], scratch[27:30]
     damping = 1e-3
-    set_model_nb(model, point, how, most)
-    cost = gaps_nb(model, state, wanted, terms, pmf, features, chances, fair, asked, gaps)
+    set_model_nb(model, point, mode, dependence_max)
+    cost = residuals_nb(
+        model, state, wanted, terms, pmf, features, chances, fair, target, residuals
+    )
     for _ in range(_ROUNDS_MAX):
-        slopes_nb(
-            model, state, wanted, terms, pmf, features, chances, fair, point, how, most, slopes,
-            columns,
+        jacobian_nb(
+            model, state, wanted, terms, pmf, features, chances, fair, point, mode, dependence_max,
+            jacobian, count,
         )  # fmt: skip
-        normal_nb(slopes, gaps, columns, normal, gradient)
-        worst = worst_nb(gaps)
-        if worst <= TOLERANCE or settled_nb(normal, gradient, columns, cost, ANGLE):
-            return answer_nb(model, normal, columns, factor, rate_max)
-        for p in range(columns):
-            if not normal[4 * p] > _NO_SLOPE:
+        normal_equations_nb(jacobian, residuals, count, normal, gradient)
+        exact = largest_residual_nb(residuals) <= TOLERANCE
+        if exact or stationary_nb(normal, gradient, count, cost, COSINE_MAX):
+            return classify_nb(model, normal, count, factor, rate_max)
+        for p in range(count):
+            if not normal[4 * p] > _SQUARED_SLOPE_MIN:
                 return UNDERDETERMINED
-            before[p] = point[p]
-        nearer = False
-        walled = False
+            previous[p] = point[p]
+        improved = False
+        left_region = False
         for _ in range(_TRIES_MAX):
-            if factor_nb(normal, columns, damping, factor) > 0.0:
-                step_nb(normal, factor, gradient, columns, step)
-                for p in range(columns):
-                    point[p] = before[p] + step[p]
-                outside = (
-                    max(point[HOME_LOG], point[AWAY_LOG]) > highest + 0.5
-                    or min(point[HOME_LOG], point[AWAY_LOG]) < log(_RATE_LOW)
-                    or (how == FITTED and abs(point[DEPENDENCE]) > 1.0)
-                )
-                walled = walled or outside
+            if cholesky_nb(normal, count, damping, factor) > 0.0:
+                solve_step_nb(normal, factor, gradient, count, step)
+                shorten_step_nb(step, count)
+                for p in range(count):
+                    point[p] = previous[p] + step[p]
+                outside = outside_nb(point, mode, rate_max)
+                left_region = left_region or outside
                 if not outside:
-                    set_model_nb(model, point, how, most)
-                    next_cost = gaps_nb(
-                        model, state, wanted, terms, pmf, features, chances, fair, asked, gaps
+                    set_model_nb(model, point, mode, dependence_max)
+                    next_cost = residuals_nb(
+                        model, state, wanted, terms, pmf, features, chances, fair, target, residuals
                     )
                     if next_cost < cost:
                         cost = next_cost
                         damping *= 0.1
                         if damping < 1e-12:
                             damping = 0.0
-                        nearer = True
+                        improved = True
                         break
             damping = max(10.0 * damping, 1e-6)
-        if not nearer:
-            for p in range(columns):
-                point[p] = before[p]
-            set_model_nb(model, point, how, most)
-            gaps_nb(model, state, wanted, terms, pmf, features, chances, fair, asked, gaps)
-            if settled_nb(normal, gradient, columns, cost, _ANGLE_AT_REST):
-                return answer_nb(model, normal, columns, factor, rate_max)
-            return RATE_OUT_OF_BOUNDS if walled else NOT_CONVERGED
+        if not improved:
+            for p in range(count):
+                point[p] = previous[p]
+            set_model_nb(model, point, mode, dependence_max)
+            residuals_nb(
+                model, state, wanted, terms, pmf, features, chances, fair, target, residuals
+            )
+            if stationary_nb(normal, gradient, count, cost, _COSINE_AT_REST_MAX):
+                return classify_nb(model, normal, count, factor, rate_max)
+            return RATE_OUT_OF_BOUNDS if left_region else NOT_CONVERGED
     return NOT_CONVERGED
 
 
 @kernel()
-def keep_nb(model: Any, gaps: Any, how: int, found: Any) -> None:
-    """Write an answer down."""
-    found[FOUND_HOME] = model[0]
-    found[FOUND_AWAY] = model[1]
-    found[FOUND_DEPENDENCE] = model[2]
-    found[FOUND_ERROR] = worst_nb(gaps)
-    found[FOUND_HOW] = how
+def store_answer_nb(model: Any, residuals: Any, mode: int, answer: Any) -> None:
+    """Fill the columns of an answer."""
+    answer[ANSWER_HOME] = model[0]
+    answer[ANSWER_AWAY] = model[1]
+    answer[ANSWER_DEPENDENCE] = model[2]
+    answer[ANSWER_ERROR] = largest_residual_nb(residuals)
+    answer[ANSWER_MODE] = mode
 
 
 @kernel()
-def from_nb(point: Any, home_rate: float, away_rate: float, dependence: float) -> None:
-    """Put the search somewhere."""
+def set_point_nb(point: Any, home_rate: float, away_rate: float, dependence: float) -> None:
+    """Set the point at which a search starts."""
     point[HOME_LOG] = log(home_rate)
     point[AWAY_LOG] = log(away_rate)
     point[DEPENDENCE] = dependence
 
 
 @kernel()
-def held_nb(
+def fit_rates_nb(
     model: Any, state: Any, wanted: Any, terms: Any, pmf: Any, features: Any, chances: Any,
-    fair: Any, asked: Any, rate_max: float, most: float, slopes: Any, gaps: Any, scratch: Any,
-    starts: Any,
+    fair: Any, target: Any, rate_max: float, dependence_max: float, jacobian: Any, residuals: Any,
+    scratch: Any, starts: Any,
 ) -> int:  # fmt: skip
-    """Search for the rates alone, from one start after the other until one leads to an answer."""
+    """Fit the rates alone: search from one start after the other until one leads to an answer."""
     status = NOT_CONVERGED
     dependence = model[2]
     for k in range(starts.shape[0]):
-        from_nb(scratch, starts[k, 0], starts[k, 1], dependence)
-        tried = search_nb(
-            model, state, wanted, terms, pmf, features, chances, fair, asked, HELD, rate_max, most,
-            slopes, gaps, scratch,
+        set_point_nb(scratch, starts[k, 0], starts[k, 1], dependence)
+        searched = search_nb(
+            model, state, wanted, terms, pmf, features, chances, fair, target, HELD, rate_max,
+            dependence_max, jacobian, residuals, scratch,
         )  # fmt: skip
-        if tried == CONVERGED:
+        if searched == CONVERGED:
             return CONVERGED
         if k == 0 or status == NOT_CONVERGED:
-            status = tried
+            status = searched
     return status
 
 
 @kernel()
-def ends_nb(
+def dependence_determined_nb(
     model: Any, state: Any, wanted: Any, terms: Any, pmf: Any, features: Any, chances: Any,
-    fair: Any, asked: Any, rate_max: float, most: float, slopes: Any, gaps: Any, scratch: Any,
-    found: Any, home_rate: float, away_rate: float,
+    fair: Any, dependence_max: float, jacobian: Any, residuals: Any, scratch: Any,
+    home_rate: float, away_rate: float, dependence: float,
+) -> bool:  # fmt: skip
+    """Say whether the markets determine the dependence besides the rates at a point."""
+    set_point_nb(scratch, home_rate, away_rate, dependence)
+    jacobian_nb(
+        model, state, wanted, terms, pmf, features, chances, fair, scratch[0:3], FITTED,
+        dependence_max, jacobian, PARAMETERS,
+    )  # fmt: skip
+    normal_equations_nb(jacobian, residuals, PARAMETERS, scratch[9:18], scratch[6:9])
+    return determined_nb(scratch[9:18], PARAMETERS, scratch[18:27])
+
+
+@kernel()
+def fit_at_limits_nb(
+    model: Any, state: Any, wanted: Any, terms: Any, pmf: Any, features: Any, chances: Any,
+    fair: Any, target: Any, rate_max: float, dependence_max: float, jacobian: Any, residuals: Any,
+    scratch: Any, answer: Any, home_rate: float, away_rate: float,
 ) -> int:  # fmt: skip
-    """Fit with the dependence at each end of what rates allow; keep the best that is allowed."""
+    """Fit the rates with the dependence at each of its limits; keep the best allowed answer."""
     status = DEPENDENCE_TOO_STRONG
-    best = float("inf")
-    for how in range(AT_LOWEST, AT_BOTH + 1):
-        from_nb(scratch, home_rate, away_rate, 0.0)
-        tried = search_nb(
-            model, state, wanted, terms, pmf, features, chances, fair, asked, how, rate_max, most,
-            slopes, gaps, scratch,
+    least_cost = float("inf")
+    for mode in range(LOWEST, BOTH_RATES_LIMIT + 1):
+        set_point_nb(scratch, home_rate, away_rate, 0.0)
+        searched = search_nb(
+            model, state, wanted, terms, pmf, features, chances, fair, target, mode, rate_max,
+            dependence_max, jacobian, residuals, scratch,
         )  # fmt: skip
-        if tried != CONVERGED or not allowed_nb(model, most):
+        if searched != CONVERGED or not dependence_allowed_nb(model, dependence_max):
             continue
         cost = 0.0
-        for k in range(len(gaps)):
-            cost += gaps[k] * gaps[k]
-        if cost < best:
-            best = cost
-            keep_nb(model, gaps, how, found)
+        for k in range(len(residuals)):
+            cost += residuals[k] * residuals[k]
+        if cost < least_cost:
+            least_cost = cost
+            store_answer_nb(model, residuals, mode, answer)
             status = CONVERGED
     return status
+
+
+@kernel()
+def fit_dependence_nb(
+    model: Any, state: Any, wanted: Any, terms: Any, pmf: Any, features: Any, chances: Any,
+    fair: Any, target: Any, rate_max: float, dependence_max: float, jacobian: Any, residuals: Any,
+    scratch: Any, answer: Any, home_rate: float, away_rate: float, dependence: float,
+) -> int:  # fmt: skip
+    """Fit the dependence with the rates, or at a limit where the rates do not allow the fit."""
+    set_point_nb(scratch, home_rate, away_rate, dependence)
+    searched = search_nb(
+        model, state, wanted, terms, pmf, features, chances, fair, target, FITTED, rate_max,
+        dependence_max, jacobian, residuals, scratch,
+    )  # fmt: skip
+    if searched == CONVERGED and dependence_allowed_nb(model, dependence_max):
+        store_answer_nb(model, residuals, FITTED, answer)
+        return CONVERGED
+    at_limits = fit_at_limits_nb(
+        model, state, wanted, terms, pmf, features, chances, fair, target, rate_max,
+        dependence_max, jacobian, residuals, scratch, answer, home_rate, away_rate,
+    )  # fmt: skip
+    if CONVERGED in (at_limits, searched):
+        return at_limits
+    return searched
 
 
 @kernel(
@@ -381,25 +351,11 @@ def ends_nb(
     )
 )  # fmt: skip
 def calibrate_nb(
-    model: Any,
-    state: Any,
-    wanted: Any,
-    terms: Any,
-    pmf: Any,
-    features: Any,
-    chances: Any,
-    fair: Any,
-    asked: Any,
-    fit: int,
-    rate_max: float,
-    most: float,
-    starts: Any,
-    slopes: Any,
-    gaps: Any,
-    scratch: Any,
-    found: Any,
-) -> int:
-    """Find the rates, and the dependence where it can be told, that fit probabilities best.
+    model: Any, state: Any, wanted: Any, terms: Any, pmf: Any, features: Any, chances: Any,
+    fair: Any, target: Any, fit: int, rate_max: float, dependence_max: float, starts: Any,
+    jacobian: Any, residuals: Any, scratch: Any, answer: Any,
+) -> int:  # fmt: skip
+    """Find the rates, and the dependence if the markets determine it, that fit a board best.
 
     Parameters
     ----------
@@ -407,66 +363,52 @@ def calibrate_nb(
         The model as packed for `price_board_nb`, with the dependence to hold; overwritten.
     state, wanted, terms, pmf, features, chances, fair
         As `price_board_nb` takes them.
-    asked : float64[outcomes]
-        The fair probability of each outcome.
+    target : float64[outcomes]
+        The fair probability to fit for each outcome.
     fit : int
         0 to hold the dependence, else to fit it where the markets determine it.
-    rate_max, most : float
-        No rate and no dependence (of either sign) above these is an answer.
+    rate_max, dependence_max : float
+        Bounds of an answer's rates and of its dependence (of either sign).
     starts : float64[starts, 2]
         Home and away rates to search from.
-    slopes : float64[PARAMETERS, outcomes]
+    jacobian : float64[PARAMETERS, outcomes]
         Scratch.
-    gaps : float64[outcomes]
+    residuals : float64[outcomes]
         Scratch.
     scratch : float64[SCRATCH]
         Scratch.
-    found : float64[FOUND_COLUMNS]
-        Out: home and away rate, dependence, the widest gap to what was asked, how the dependence
-        was set; zeros unless CONVERGED.
+    answer : float64[ANSWER_COLUMNS]
+        Out: home and away rate, dependence, the largest gap to a target, how the dependence was
+        set (HELD, FITTED, ...); zeros unless CONVERGED.
 
     Returns
     -------
     int
-        CONVERGED, or why not.
+        CONVERGED, or why there is no answer.
     """
-    for k in range(FOUND_COLUMNS):
-        found[k] = 0.0
+    for k in range(ANSWER_COLUMNS):
+        answer[k] = 0.0
     dependence = model[2]
-    status = held_nb(
-        model, state, wanted, terms, pmf, features, chances, fair, asked, rate_max, most, slopes,
-        gaps, scratch, starts,
+    home_rate, away_rate = starts[0, 0], starts[0, 1]
+    status = fit_rates_nb(
+        model, state, wanted, terms, pmf, features, chances, fair, target, rate_max,
+        dependence_max, jacobian, residuals, scratch, starts,
     )  # fmt: skip
     if status == UNDERDETERMINED:
         return status
-    held = status == CONVERGED and allowed_nb(model, most)
     if status == CONVERGED:
         home_rate, away_rate = model[0], model[1]
-        if held:
-            keep_nb(model, gaps, HELD, found)
-    else:
-        home_rate, away_rate = starts[0, 0], starts[0, 1]
-    if fit == 0:
-        return DEPENDENCE_TOO_STRONG if status == CONVERGED and not held else status
-    from_nb(scratch, home_rate, away_rate, dependence)
-    slopes_nb(
-        model, state, wanted, terms, pmf, features, chances, fair, scratch[0:3], FITTED, most,
-        slopes, PARAMETERS,
+        if dependence_allowed_nb(model, dependence_max):
+            store_answer_nb(model, residuals, HELD, answer)
+        else:
+            status = DEPENDENCE_TOO_STRONG
+    if fit == 0 or not dependence_determined_nb(
+        model, state, wanted, terms, pmf, features, chances, fair, dependence_max, jacobian,
+        residuals, scratch, home_rate, away_rate, dependence,
+    ):  # fmt: skip
+        return status
+    fitted = fit_dependence_nb(
+        model, state, wanted, terms, pmf, features, chances, fair, target, rate_max,
+        dependence_max, jacobian, residuals, scratch, answer, home_rate, away_rate, dependence,
     )  # fmt: skip
-    normal_nb(slopes, gaps, PARAMETERS, scratch[9:18], scratch[6:9])
-    if not determined_nb(scratch[9:18], PARAMETERS, scratch[18:27]):
-        return DEPENDENCE_TOO_STRONG if status == CONVERGED and not held else status
-    tried = search_nb(
-        model, state, wanted, terms, pmf, features, chances, fair, asked, FITTED, rate_max, most,
-        slopes, gaps, scratch,
-    )  # fmt: skip
-    if tried == CONVERGED and allowed_nb(model, most):
-        keep_nb(model, gaps, FITTED, found)
-        return CONVERGED
-    ended = ends_nb(
-        model, state, wanted, terms, pmf, features, chances, fair, asked, rate_max, most, slopes,
-        gaps, scratch, found, home_rate, away_rate,
-    )  # fmt: skip
-    if ended == CONVERGED or held:
-        return CONVERGED
-    return ended if tried == CONVERGED else tried
+    return CONVERGED if status == CONVERGED else fitted

@@ -1,7 +1,7 @@
-"""Pre-match rates: the two numbers a football model starts from, read off a market.
+"""Pre-match rates: the expected goals of each side, found from 1x2 probabilities or a supremacy.
 
-Owns the typed door to the solver and what it refuses; never keeps a model and never guesses: an
-input without an answer gets a refusal that says why.
+Owns the typed interface of the solver and its refusals. Never keeps a model and never guesses: an
+input without an answer gets a refusal with its reason.
 """
 
 from enum import IntEnum
@@ -22,11 +22,11 @@ from engine.pricing.football.rates_nb import (
 )
 
 SUM_TOLERANCE: Final = 1e-6
-"""How far home, draw and away may be from adding up to one."""
+"""Largest distance of the sum of home, draw and away from 1."""
 
 
 class RatesStatus(IntEnum):
-    """Whether rates were found, and why not."""
+    """Whether rates were found, or why not."""
 
     CONVERGED = CONVERGED
     NOT_PROBABILITIES = NOT_PROBABILITIES
@@ -45,14 +45,14 @@ _MESSAGES: Final[dict[RatesStatus, str]] = {
 
 
 class Rates(Struct, frozen=True, kw_only=True):
-    """Goals each side is expected to score in ninety minutes."""
+    """The goals that each side is expected to score in ninety minutes."""
 
     home: float
     away: float
 
 
 class RatesRefused(Struct, frozen=True, kw_only=True):
-    """No rates, and why."""
+    """Why there are no rates."""
 
     status: RatesStatus
     message: str
@@ -73,7 +73,7 @@ def rates_from_supremacy(*, total: float, supremacy: float) -> Rates | RatesRefu
 def rates_from_1x2(
     *, home: float, draw: float, away: float, dependence: float = 0.0
 ) -> Rates | RatesRefused:
-    """Return the rates at which the model gives these three probabilities.
+    """Return the rates at which the model gives three probabilities.
 
     Parameters
     ----------
@@ -86,8 +86,8 @@ def rates_from_1x2(
     Returns
     -------
     Rates | RatesRefused
-        Rates whose home and away probabilities are within ``rates_nb.TOLERANCE`` of those asked
-        for, or why there are none.
+        Rates whose home and away probabilities are within ``rates_nb.TOLERANCE`` of the given
+        ones, or why there are none.
     """
     total = home + draw + away
     if not (abs(total - 1.0) <= SUM_TOLERANCE and min(home, draw, away) > 0.0):

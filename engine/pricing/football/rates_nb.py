@@ -1,6 +1,6 @@
-"""Kernels that find a match's rates from what a market says: Newton with a stated tolerance.
+"""Kernels that find a match's rates from 1x2 probabilities: Newton's method to a stated tolerance.
 
-Owns the arithmetic; allocates nothing, answers a code, and never leaves a number that did not
+Owns the arithmetic. Allocates nothing, returns a code, and never returns a number that did not
 converge.
 """
 
@@ -18,22 +18,23 @@ DEPENDENCE_TOO_STRONG: Final = 3
 NOT_CONVERGED: Final = 4
 
 TOLERANCE: Final = 1e-12
-"""Home and away probabilities of the answer are each this near to those asked for."""
+"""The answer's home and away probabilities are each this near to the given ones."""
 SCRATCH: Final = 11
 _ITERATIONS_MAX: Final = 60
 _HALVINGS_MAX: Final = 40
 _STEP_MAX: Final = 1.0
 _TERMS: Final = 64
-_RATE_LOW: Final = 1e-6
+_RATE_MIN: Final = 1e-6
 
 
 @kernel(int64(float64, float64, float64, float64[::1]))
-def outcome_nb(home_rate: float, away_rate: float, dependence: float, out: Any) -> int:
+def result_chances_nb(home_rate: float, away_rate: float, dependence: float, out: Any) -> int:
     """Fill the chances of a home win, a draw and an away win, and their slopes by the rates.
 
     With X and Y Poisson, ``d P(X > Y) / d home_rate = P(X = Y)`` and
-    ``d P(X > Y) / d away_rate = -P(X = Y + 1)``: three diagonals of the grid are the whole
-    Jacobian. The Dixon-Coles factor moves one amount from the two won cells to the two drawn ones.
+    ``d P(X > Y) / d away_rate = -P(X = Y + 1)``, so three diagonals of the score grid give the
+    whole Jacobian. The Dixon-Coles factors add one amount each to the wins 1:0 and 0:1, and take it
+    from each of the draws 0:0 and 1:1.
 
     Parameters
     ----------
@@ -48,7 +49,7 @@ def outcome_nb(home_rate: float, away_rate: float, dependence: float, out: Any) 
     Returns
     -------
     int
-        Terms summed.
+        The number of terms summed.
     """
     home_term = exp(-home_rate)
     away_term = exp(-away_rate)
@@ -73,12 +74,12 @@ def outcome_nb(home_rate: float, away_rate: float, dependence: float, out: Any) 
         terms = k + 1
         if k > home_rate and k > away_rate and max(home_term, away_term) < 1e-18:
             break
-    moved = dependence * home_rate * away_rate * exp(-home_rate - away_rate)
-    by_home = moved * (1.0 / home_rate - 1.0)
-    by_away = moved * (1.0 / away_rate - 1.0)
-    out[0] = home_win + moved
-    out[1] = draw - 2.0 * moved
-    out[2] = away_win + moved
+    tilt = dependence * home_rate * away_rate * exp(-home_rate - away_rate)
+    by_home = tilt * (1.0 / home_rate - 1.0)
+    by_away = tilt * (1.0 / away_rate - 1.0)
+    out[0] = home_win + tilt
+    out[1] = draw - 2.0 * tilt
+    out[2] = away_win + tilt
     out[3] = draw + by_home
     out[4] = by_away - home_by_one
     out[5] = by_home - away_by_one
@@ -87,8 +88,11 @@ def outcome_nb(home_rate: float, away_rate: float, dependence: float, out: Any) 
 
 
 @kernel()
-def step_nb(home: float, away: float, work: Any, logs: Any) -> bool:
-    """Leave Newton's step for the rates' logarithms behind them; say whether there is one."""
+def newton_step_nb(home: float, away: float, work: Any, logs: Any) -> bool:
+    """Write Newton's step to `logs[2:4]`; return False when the Jacobian is singular.
+
+    `work` is filled by `result_chances_nb`, `logs[0:2]` are the logarithms of the rates.
+    """
     home_rate, away_rate = exp(logs[0]), exp(logs[1])
     hh, ha = work[3] * home_rate, work[4] * away_rate
     ah, aa = work[5] * home_rate, work[6] * away_rate
@@ -102,10 +106,10 @@ def step_nb(home: float, away: float, work: Any, logs: Any) -> bool:
 
 
 @kernel()
-def accept_nb(
+def check_rates_nb(
     home_rate: float, away_rate: float, dependence: float, rate_max: float, rates: Any
 ) -> int:
-    """Hand over rates that fit the market, if a model may have them."""
+    """Fill `rates` when a model may have these; return CONVERGED or the bound that they break."""
     if max(home_rate, away_rate) > rate_max * (1.0 + 1e-9):
         return RATE_OUT_OF_BOUNDS
     if (
@@ -120,35 +124,35 @@ def accept_nb(
 
 
 @kernel()
-def newton_nb(
+def search_nb(
     home: float, away: float, dependence: float, rate_max: float, work: Any, logs: Any, rates: Any
 ) -> int:
-    """Search from the logarithms in `logs`; the other parameters are `rates_from_1x2_nb`'s."""
-    outcome_nb(exp(logs[0]), exp(logs[1]), dependence, work)
+    """Search from the logarithms in `logs`; other parameters are those of `rates_from_1x2_nb`."""
+    result_chances_nb(exp(logs[0]), exp(logs[1]), dependence, work)
     error = max(abs(work[0] - home), abs(work[2] - away))
     high = log(rate_max) + 1e-9
     for _ in range(_ITERATIONS_MAX):
         if error <= TOLERANCE:
-            return accept_nb(exp(logs[0]), exp(logs[1]), dependence, rate_max, rates)
-        if not step_nb(home, away, work, logs):
+            return check_rates_nb(exp(logs[0]), exp(logs[1]), dependence, rate_max, rates)
+        if not newton_step_nb(home, away, work, logs):
             return NOT_CONVERGED
         longest = max(abs(logs[2]), abs(logs[3]))
-        part = min(1.0, _STEP_MAX / longest) if longest > 0.0 else 1.0
-        nearer = False
+        scale = min(1.0, _STEP_MAX / longest) if longest > 0.0 else 1.0
+        improved = False
         for _ in range(_HALVINGS_MAX):
-            home_next = logs[0] + part * logs[2]
-            away_next = logs[1] + part * logs[3]
+            home_next = logs[0] + scale * logs[2]
+            away_next = logs[1] + scale * logs[3]
             if max(home_next, away_next) < high + _STEP_MAX:
-                outcome_nb(exp(home_next), exp(away_next), dependence, work)
+                result_chances_nb(exp(home_next), exp(away_next), dependence, work)
                 error_next = max(abs(work[0] - home), abs(work[2] - away))
                 if error_next < error:
-                    nearer = True
+                    improved = True
                     break
-            part *= 0.5
-        if not nearer:
+            scale *= 0.5
+        if not improved:
             return RATE_OUT_OF_BOUNDS if max(logs[0], logs[1]) > high - 0.1 else NOT_CONVERGED
         logs[0], logs[1], error = home_next, away_next, error_next
-        if min(logs[0], logs[1]) < log(_RATE_LOW):
+        if min(logs[0], logs[1]) < log(_RATE_MIN):
             return RATE_OUT_OF_BOUNDS
     return NOT_CONVERGED
 
@@ -159,14 +163,14 @@ def rates_from_1x2_nb(
 ) -> int:
     """Find the two rates at which the model gives these home and away probabilities.
 
-    Newton in the logarithms of the rates, its step held to a factor e and halved while it does not
-    bring the probabilities nearer. Where it leads nowhere from the rates of a common match, it
-    starts again from those of a mismatch either way, then from many goals and from few.
+    Newton's method in the logarithms of the rates. A step changes a rate by at most a factor of e,
+    and is halved until it brings the probabilities nearer. When the search fails from the rates of
+    a typical match, it starts again from a mismatch either way, from many goals and from few.
 
     Parameters
     ----------
     home, away : float
-        Probabilities without margin; the draw has the rest.
+        Probabilities without margin; the draw's is the rest up to 1.
     dependence : float
         Dixon and Coles' rho, held fixed.
     rate_max : float
@@ -179,7 +183,7 @@ def rates_from_1x2_nb(
     Returns
     -------
     int
-        CONVERGED, or why not.
+        CONVERGED, or why there is no answer.
     """
     rates[0] = 0.0
     rates[1] = 0.0
@@ -190,7 +194,7 @@ def rates_from_1x2_nb(
     for start in range(5):
         logs[0] = log(1.3 if start == 0 else 5.0 if start in (1, 3) else 0.3)
         logs[1] = log(1.1 if start == 0 else 5.0 if start in (2, 3) else 0.3)
-        status = newton_nb(home, away, dependence, rate_max, work, logs, rates)
+        status = search_nb(home, away, dependence, rate_max, work, logs, rates)
         if status in (CONVERGED, DEPENDENCE_TOO_STRONG):
             return status
         if start == 0:

@@ -14,7 +14,7 @@ from engine.pricing.football.rates import (
     rates_from_1x2,
     rates_from_supremacy,
 )
-from engine.pricing.football.rates_nb import outcome_nb
+from engine.pricing.football.rates_nb import result_chances_nb
 from engine.pricing.margin import MarginSolved, Method, remove_margin
 from tests.engine.pricing import twins
 
@@ -52,12 +52,12 @@ def believed(draw: st.DrawFn) -> tuple[float, float, float]:
 def test_probabilities_and_slopes_equal_a_plain_grid(rates: tuple[float, float, float]) -> None:
     home, away, dependence = rates
     out = np.zeros(7)
-    outcome_nb(home, away, dependence, out)
+    result_chances_nb(home, away, dependence, out)
     assert out[:3] == pytest.approx(match_odds(home, away, dependence), abs=1e-10)
     step = 1e-6
     shifted = np.zeros(7)
     for column, (more_home, more_away) in enumerate(((step, 0.0), (0.0, step))):
-        outcome_nb(home + more_home, away + more_away, dependence, shifted)
+        result_chances_nb(home + more_home, away + more_away, dependence, shifted)
         assert (shifted[0] - out[0]) / step == pytest.approx(out[3 + column], abs=2e-5)
         assert (shifted[2] - out[2]) / step == pytest.approx(out[5 + column], abs=2e-5)
 
@@ -71,7 +71,7 @@ def test_rates_give_probabilities_that_give_the_rates_back(
 ) -> None:
     home, away, dependence = rates
     out = np.zeros(7)
-    outcome_nb(home, away, dependence, out)
+    result_chances_nb(home, away, dependence, out)
     if min(out[:3]) < 1e-4:
         return
     found = rates_from_1x2(
@@ -79,7 +79,7 @@ def test_rates_give_probabilities_that_give_the_rates_back(
     )
     assert isinstance(found, Rates), found
     again = np.zeros(7)
-    outcome_nb(found.home, found.away, dependence, again)
+    result_chances_nb(found.home, found.away, dependence, again)
     assert again[:3] == pytest.approx(out[:3], abs=1e-11)
 
 
@@ -121,7 +121,7 @@ def test_every_market_gets_rates_or_a_reason(
     assert max(found.home, found.away) <= RATE_MAX
     MatchModel(home_rate=found.home, away_rate=found.away, dependence=dependence)
     out = np.zeros(7)
-    outcome_nb(found.home, found.away, dependence, out)
+    result_chances_nb(found.home, found.away, dependence, out)
     assert (out[0], out[2]) == pytest.approx((home, away), abs=1e-11)
 
 
