@@ -1,18 +1,23 @@
-"""A lane before a real shell: what is too much for one record is not lost, and said where it is."""
+"""Queues to a real market shell: order, pace, repeated calls and parts that no record can hold."""
 
 import asyncio
 from typing import Any
 
+import pytest
+
 from actors.market_shell import MarketShell
 from actors.messages import MarketControl, ShellRoute, ShellState, encode
-from actors.peer import LocalPeer
+from actors.peer import LocalPeer, Peer, PeerDiedError
 from actors.routes import Routes
 from engine.common.commands import CancelBets, CreateMarket, FeedStep, SetStatus
+from engine.common.events import Refused
 from engine.common.lifecycle import Status
+from engine.common.reasons import Reason
 from engine.common.units import OUTCOMES_MAX
 from engine.pricing.fair_probabilities import Fair, Mark
 from engine.pricing.following import Followed
 from engine.pricing.quoting import Margin
+from engine.pricing.repricing import Reprice
 from gateway.feeds.core.pending_message import PendingMessage
 from gateway.feeds.core.shell_queue import ShellQueues, Task
 from tests.actors.trade import market_shell_on
@@ -22,85 +27,141 @@ from tests.faults.faulty_disk import FaultyDisk
 MARKETS = 512
 """So many of the largest markets, priced by one call, fill more than a record."""
 EVEN = Fair(probabilities=(1 / OUTCOMES_MAX,) * OUTCOMES_MAX, active=(True,) * OUTCOMES_MAX)
+ACTIVE, SUSPENDED = (
+    SetStatus(market_no=1, status=status) for status in (Status.ACTIVE, Status.SUSPENDED)
+)
 
 
-def wide_shell() -> MarketShell:
+def shell_with(*commands: CreateMarket) -> MarketShell:
     shell = market_shell_on(FaultyDisk())
-    names = tuple(f"o{number}" for number in range(OUTCOMES_MAX))
-    commands = tuple(
-        CreateMarket(
-            market_no=number,
-            key=f"cup-{number}/outright",
-            outcomes=names,
-            odds_milli=(2_000,) * OUTCOMES_MAX,
-        )
-        for number in range(1, MARKETS + 1)
-    )
     shell.control(encode(MarketControl(by="trader:test", commands=commands)))
     return shell
 
 
-def lanes_to(
-    shell: MarketShell, *, pace_s: float = 0.0, updates_in_call_max: int = MARKETS
-) -> ShellQueues:
-    routes = Routes(shards=1)
-    route = ShellRoute(name="a", kind="market", generation=1, state=ShellState.SERVING)
-    peers = {"a": LocalPeer(shell, name="a")}
-    routes.update(version=1, shells=[route], markets=(), peers=peers)
-    return ShellQueues(
-        by="feed:test",
-        routes=routes,
-        margin=Margin(),
-        skew=None,
-        updates_in_call_max=updates_in_call_max,
-        queue_updates_max=2 * MARKETS,
-        pace_s=pace_s,
-        timeout_s=1.0,
-        suspect=lambda _: None,
-        on_room=lambda: None,
-        on_missed=lambda: None,
+def wide_shell() -> MarketShell:
+    names = tuple(f"o{number}" for number in range(OUTCOMES_MAX))
+    return shell_with(
+        *[
+            CreateMarket(
+                market_no=number,
+                key=f"cup-{number}/outright",
+                outcomes=names,
+                odds_milli=(2_000,) * OUTCOMES_MAX,
+            )
+            for number in range(1, MARKETS + 1)
+        ]
     )
 
 
-async def told(lanes: ShellQueues, *updates: Followed) -> list[str]:
-    """Return for each update why it was not obeyed, once all are answered."""
-    done = asyncio.Event()
-    left = [len(updates)]
-
-    def on_done(_: PendingMessage) -> None:
-        left[0] -= 1
-        if not left[0]:
-            done.set()
-
-    works = [
-        PendingMessage(kind="odds", refused="", received_s=0.0, on_done=on_done) for _ in updates
-    ]
-    for work, update in zip(works, updates, strict=True):
-        work.add_part()
-        lanes.add("a", Task(work, update))
-        work.parts_added()
-    await done.wait()
-    return [work.verdict for work in works]
+def one_market() -> MarketShell:
+    return shell_with(CreateMarket(market_no=1, key="cup/x", outcomes=("a",), odds_milli=(2_000,)))
 
 
-def said(market_no: int, source: str, *steps: FeedStep, fair: Fair | None = None) -> Followed:
+class FaultyPeer:
+    """A shell's peer whose calls take a second, and fail as the list of faults says."""
+
+    def __init__(self, shell: MarketShell, *faults: str) -> None:
+        self.name = "a"
+        self.faults = list(faults)
+        self.starts_s: list[float] = []
+        self.methods: list[str] = []
+        self._peer = LocalPeer(shell, name="a")
+
+    async def ask(self, method: str, /, *args: Any, timeout_s: float | None = None) -> Any:
+        self.starts_s.append(now_s())
+        self.methods.append(method)
+        fault = self.faults.pop(0) if self.faults else ""
+        await asyncio.sleep(1.0)
+        if fault == "call lost":
+            raise PeerDiedError("the call was lost")
+        if fault == "unreadable":
+            raise ValueError("the call cannot be decoded")
+        if fault in ("disk_full", "busy"):
+            return encode([Refused(reason=Reason[fault.upper()])])
+        if fault == "quarantined":
+            return encode([Refused(reason=Reason.QUARANTINED, message="under inspection")])
+        answer = await self._peer.ask(method, *args, timeout_s=timeout_s)
+        if fault == "answer lost":
+            raise PeerDiedError("the answer was lost")
+        return answer
+
+    def notify(self, method: str, /, *args: Any) -> None:
+        self._peer.notify(method, *args)
+
+
+class Queues:
+    """Queues to one shell, and what they called back."""
+
+    def __init__(
+        self, peer: Peer, *, pace_s: float = 0.0, updates_in_call_max: int = MARKETS
+    ) -> None:
+        self.suspected: list[str] = []
+        self.rooms = 0
+        self.missed = 0
+        self.routes = Routes(shards=1)
+        route = ShellRoute(name="a", kind="market", generation=1, state=ShellState.SERVING)
+        self.routes.update(version=1, shells=[route], markets=(), peers={"a": peer})
+        self.queues = ShellQueues(
+            by="feed:test",
+            routes=self.routes,
+            margin=Margin(),
+            skew=None,
+            updates_in_call_max=updates_in_call_max,
+            queue_updates_max=3,
+            pace_s=pace_s,
+            timeout_s=1.0,
+            suspect=self.suspected.append,
+            on_room=self._on_room,
+            on_missed=self._on_missed,
+        )
+
+    def _on_room(self) -> None:
+        self.rooms += 1
+
+    def _on_missed(self) -> None:
+        self.missed += 1
+
+    async def send(self, *updates: Followed | Reprice) -> list[str]:
+        """Return for each update why it was not obeyed, once all are answered."""
+        loop = asyncio.get_running_loop()
+        verdicts = [loop.create_future() for _ in updates]
+        for update, verdict in zip(updates, verdicts, strict=True):
+            message = PendingMessage(
+                kind="odds",
+                refused="",
+                received_s=0.0,
+                on_done=lambda message, verdict=verdict: verdict.set_result(message.verdict),
+            )
+            message.add_part()
+            self.queues.add("a", Task(message, update))
+            message.parts_added()
+        return list(await asyncio.gather(*verdicts))
+
+
+def update(
+    market_no: int, source: str, *steps: FeedStep, position: int = 1, fair: Fair | None = None
+) -> Followed:
     return Followed(
-        market_no=market_no, mark=Mark(source=source, position=1), steps=steps, fair=fair
+        market_no=market_no,
+        mark=Mark(source=source, position=position),
+        steps=steps,
+        fair=fair,
     )
 
 
-def test_updates_that_fill_more_than_one_record_become_several() -> None:
+def test_updates_that_fill_more_than_one_record_are_sent_in_several_calls() -> None:
     async def main() -> None:
         shell = wide_shell()
-        lanes = lanes_to(shell)
+        it = Queues(LocalPeer(shell, name="a"))
         numbers = range(1, MARKETS + 1)
         updates = [
-            said(no, "wide/odds", SetStatus(market_no=no, status=Status.ACTIVE), fair=EVEN)
+            update(no, "wide/odds", SetStatus(market_no=no, status=Status.ACTIVE), fair=EVEN)
             for no in numbers
         ]
-        assert await told(lanes, *updates) == [""] * MARKETS
-        assert lanes.stats.applied == MARKETS
-        assert lanes.stats.refused == {}
+        assert await it.send(*updates) == [""] * MARKETS
+        assert it.queues.stats.calls > 1
+        assert it.queues.stats.applied == MARKETS
+        assert it.queues.stats.refused == {}
         image: Any = shell._machine().price_image(MARKETS)
         assert image.status is Status.ACTIVE
         assert min(image.odds_milli) > 2_000
@@ -108,50 +169,168 @@ def test_updates_that_fill_more_than_one_record_become_several() -> None:
     run_virtual(main())
 
 
-def test_what_no_record_or_market_has_room_for_is_answered_with_its_reason() -> None:
+def test_an_update_that_no_record_or_market_can_hold_is_refused_with_the_reason() -> None:
     async def main() -> None:
-        shell = wide_shell()
-        lanes = lanes_to(shell)
+        it = Queues(LocalPeer(wide_shell(), name="a"))
         step = CancelBets(market_no=1)
-        sources = [said(1, f"feed-{number}", step) for number in range(33)]
-        answers = await told(lanes, *sources[:32])
-        assert answers == [""] * 32
-        assert await told(lanes, sources[32]) == ["32 sources a market at most"]
-        assert lanes.stats.refused["capacity"] == 1
+        sources = [update(1, f"feed-{number}", step) for number in range(33)]
+        assert await it.send(*sources[:32]) == [""] * 32
+        assert await it.send(sources[32]) == ["32 sources a market at most"]
+        assert it.queues.stats.refused["capacity"] == 1
 
     run_virtual(main())
 
 
-ACTIVE, SHUT = (
-    SetStatus(market_no=1, status=status) for status in (Status.ACTIVE, Status.SUSPENDED)
-)
+@pytest.mark.parametrize("fault", ["call lost", "answer lost", "disk_full", "busy"])
+def test_a_call_is_repeated_with_growing_delays_until_the_shell_obeys(fault: str) -> None:
+    async def main() -> None:
+        shell = one_market()
+        peer = FaultyPeer(shell, *[fault] * 3)
+        it = Queues(peer, pace_s=60.0)
+        first, second = update(1, "a", ACTIVE), update(1, "a", SUSPENDED, position=2)
+        assert await it.send(first, second) == ["", ""]
+        assert peer.starts_s == pytest.approx([0.0, 1.02, 2.06, 3.14])
+        assert shell._machine().price_image(1).status is Status.SUSPENDED
+        assert it.queues.stats.retries == 3
+        assert it.suspected == (["a"] * 3 if fault.endswith("lost") else [])
+
+    run_virtual(main())
 
 
-def one_market() -> MarketShell:
-    shell = market_shell_on(FaultyDisk())
-    create = CreateMarket(market_no=1, key="cup/x", outcomes=("a",), odds_milli=(2_000,))
-    shell.control(encode(MarketControl(by="trader:test", commands=(create,))))
-    return shell
+def test_a_call_that_cannot_be_read_is_split_and_a_loss_in_between_skips_no_part() -> None:
+    async def main() -> None:
+        shell = one_market()
+        peer = FaultyPeer(shell, "unreadable", "call lost")
+        it = Queues(peer)
+        updates = [update(1, source, ACTIVE) for source in "abc"]
+        assert await it.send(*updates) == [""] * 3
+        assert len(peer.starts_s) == 3
+        assert (it.queues.stats.applied, it.queues.stats.refused) == (3, {})
+
+    run_virtual(main())
 
 
-async def paced(*later: FeedStep) -> float:
-    """Return how long updates take, by the clock, of which a call takes one."""
-    lanes = lanes_to(one_market(), pace_s=60.0, updates_in_call_max=1)
+def test_a_repricing_is_a_call_of_its_own_between_the_updates_around_it() -> None:
+    async def main() -> None:
+        shell = one_market()
+        peer = FaultyPeer(shell)
+        it = Queues(peer)
+        reprice = Reprice(
+            by="feed:test",
+            fixture="cup",
+            sport="football",
+            model={"home_rate": 1.5, "away_rate": 1.2},
+            state={},
+            mark=Mark(source="p", position=1),
+        )
+        updates = [update(1, source, ACTIVE) for source in "abc"]
+        assert await it.send(*updates[:2], reprice, updates[2]) == [""] * 4
+        assert peer.methods == ["follow", "reprice", "follow"]
+        assert it.queues.stats.applied == 3
+
+    run_virtual(main())
+
+
+def test_a_shell_that_serves_again_is_called_at_once() -> None:
+    async def main() -> None:
+        peer = FaultyPeer(one_market(), *["call lost"] * 10)
+        it = Queues(peer)
+        sending = asyncio.ensure_future(it.send(update(1, "a", ACTIVE)))
+        await asyncio.sleep(10.5)
+        count = len(peer.starts_s)
+        assert peer.starts_s[-1] == pytest.approx(9.26), "the next call is due at 11.26"
+        it.queues.on_shell("a", ShellState.STARTING)
+        await asyncio.sleep(0.05)
+        assert len(peer.starts_s) == count
+        it.queues.on_shell("a", ShellState.SERVING)
+        await asyncio.sleep(0.05)
+        assert peer.starts_s[-1] == pytest.approx(10.55)
+        await sending
+
+    run_virtual(main())
+
+
+def test_a_shell_that_is_down_is_not_called_but_suspected_and_looked_for_again() -> None:
+    async def main() -> None:
+        peer = FaultyPeer(one_market())
+        it = Queues(peer)
+        down = ShellRoute(name="a", kind="market", generation=1, state=ShellState.DOWN)
+        it.routes.update(version=2, shells=[down], markets=(), peers={})
+        sending = asyncio.ensure_future(it.send(update(1, "a", ACTIVE)))
+        await asyncio.sleep(5.0)
+        assert (peer.starts_s, it.queues.stats.calls) == ([], 0)
+        assert it.queues.waiting == 1
+        serving = ShellRoute(name="a", kind="market", generation=2, state=ShellState.SERVING)
+        it.routes.update(version=3, shells=[serving], markets=(), peers={})
+        assert await sending == [""]
+
+    run_virtual(main())
+
+
+def test_a_quarantined_shell_refuses_and_its_serving_again_is_reported_once() -> None:
+    async def main() -> None:
+        it = Queues(FaultyPeer(one_market(), "quarantined"))
+        updates = [update(1, "a", ACTIVE), update(1, "b", ACTIVE)]
+        assert await it.send(*updates) == ["under inspection"] * 2
+        it.queues.on_shell("a", ShellState.QUARANTINED)
+        assert it.missed == 0
+        for _ in range(2):
+            it.queues.on_shell("a", ShellState.SERVING)
+        assert it.missed == 1
+
+    run_virtual(main())
+
+
+def test_a_queue_is_full_at_its_bound_until_parts_are_answered() -> None:
+    async def main() -> None:
+        it = Queues(FaultyPeer(one_market()))
+        sending = asyncio.ensure_future(it.send(*[update(1, source, ACTIVE) for source in "ab"]))
+        await asyncio.sleep(0.5)
+        assert (it.queues.full, it.queues.waiting) == (False, 2)
+        later = asyncio.ensure_future(it.send(update(1, "c", ACTIVE)))
+        await asyncio.sleep(0.1)
+        assert it.queues.full, "parts of the call in flight count too"
+        assert it.rooms == 0
+        await sending
+        assert (it.queues.full, it.queues.waiting) == (False, 1)
+        assert it.rooms > 0
+        await later
+
+    run_virtual(main())
+
+
+async def _duration_s(*later: FeedStep) -> float:
+    """Return how long several updates take at a pace of 60 s, one in each call."""
+    it = Queues(LocalPeer(one_market(), name="a"), pace_s=60.0, updates_in_call_max=1)
     began_s = now_s()
-    tasks = [
-        asyncio.create_task(told(lanes, said(1, source, step)))
-        for source, step in zip("abc", (ACTIVE, *later), strict=False)
+    updates = [
+        update(1, source, step) for source, step in zip("abc", (ACTIVE, *later), strict=False)
     ]
-    await asyncio.gather(*tasks)
-    lanes.stop()
+    await it.send(*updates)
+    it.queues.stop()
     return now_s() - began_s
 
 
 def test_an_update_behind_another_keeps_the_pace() -> None:
-    assert run_virtual(paced(ACTIVE)) == 60.0
-    assert run_virtual(paced(SHUT, ACTIVE)) == 60.0
+    assert run_virtual(_duration_s(ACTIVE)) == 60.0
+    assert run_virtual(_duration_s(SUSPENDED, ACTIVE)) == 60.0
 
 
-def test_what_stops_betting_keeps_no_pace_and_takes_along_what_waits() -> None:
-    assert run_virtual(paced(SHUT)) == 0.0
-    assert run_virtual(paced(ACTIVE, SHUT)) == 0.0
+def test_an_update_that_stops_betting_and_those_before_it_keep_no_pace() -> None:
+    assert run_virtual(_duration_s(SUSPENDED)) == 0.0
+    assert run_virtual(_duration_s(ACTIVE, SUSPENDED)) == 0.0
+
+
+def test_a_stopped_queue_calls_no_more() -> None:
+    async def main() -> None:
+        peer = FaultyPeer(one_market(), "call lost")
+        it = Queues(peer)
+        sending = asyncio.ensure_future(it.send(update(1, "a", ACTIVE)))
+        await asyncio.sleep(0.5)
+        it.queues.stop()
+        await asyncio.sleep(60.0)
+        assert len(peer.starts_s) == 1
+        assert it.queues.waiting == 1
+        sending.cancel()
+
+    run_virtual(main())
