@@ -1,12 +1,7 @@
-"""Harmony of related markets: no stakes on what is offered may win whatever happens.
+"""Find arbitrage in related markets: stakes on offered outcomes that win at every score.
 
-Owns the cap that makes odds safe against one another, and the search for stakes that win for sure
-(trader-set odds have no model to be capped by). Never prices a model and never changes odds that a
-trader has set.
-
-The certificate is a measure: bets that each return at most their stake on average under one
-probability measure return at most their stake together, so they cannot win in every case. Fair
-probabilities of a fixture are of one measure, so it is enough that no odds exceed the fair ones.
+Owns the exact search. Odds that a trader set have no model to cap them at fair
+(engine/pricing/fair_cap.py), so they need this search. Never prices a model and never changes odds.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -30,36 +25,36 @@ Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 SEARCH_BETS_MAX: Final = 512
-"""Offered outcomes that one search takes."""
+"""Most offered outcomes of one search."""
 SEARCH_GOALS: Final = 32
-"""Scores below 32:32 are told apart; the lines that markets have end at 30."""
+"""A search covers the scores below 32:32; lines of markets end at 30 goals."""
 UNIT: Final = 2_000
-"""A returned stake in half thousandths, in which half wins are whole numbers."""
+"""The stake in units of half a thousandth, in which all returns are whole numbers."""
 
 
 class SearchStoppedError(Exception):
-    """A search was told to stop before it had an answer."""
+    """A search was stopped before it had an answer."""
 
 
 class PlannedStake(Struct, frozen=True, kw_only=True):
-    """A part of a plan that wins for sure."""
+    """A stake on one outcome, part of an arbitrage."""
 
     key: str
     outcome: int
     stake: int
-    """In whole units of any size; all stakes of a plan share no divisor."""
+    """In whole units of any size; the stakes of an arbitrage have no common divisor."""
 
 
 class Arbitrage(Struct, frozen=True, kw_only=True):
-    """Stakes that return more than they cost whatever the score: of all plans the most for sure."""
+    """The stakes with the largest guaranteed return, above their sum at every score."""
 
     stakes: tuple[PlannedStake, ...]
     return_micro: int
-    """What is returned at least, in millionths of all stakes, rounded down."""
+    """The least return over all scores, in millionths of the sum of stakes, rounded down."""
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The markets that quarrel."""
+        """Keys of the markets that the stakes are on."""
         return tuple(dict.fromkeys(stake.key for stake in self.stakes))
 
 
@@ -73,44 +68,45 @@ def find_arbitrage(
     score: tuple[int, int] = (0, 0),
     stop: Callable[[], bool] = _never,
 ) -> Arbitrage | None:
-    """Find stakes on offered outcomes that win whatever the score; None when there are none.
+    """Find stakes on offered outcomes that win at every score; return None when there are none.
 
-    The search is exact: it solves the game of a bettor who picks bets against a score that picks
-    itself. Where no stakes win for sure, the score has a mix (state prices) against which no bet
-    gains, and there the simplex ends.
+    The search is exact: it solves the zero-sum game between a bettor who mixes bets and an opponent
+    who mixes scores. Without arbitrage, some mix of scores (state prices) exists under which no bet
+    gains, and the simplex ends there.
 
     Parameters
     ----------
     quotes : Mapping[str, Sequence[Quote]]
-        Quotes by market key: football markets of one fixture and one stretch of play, settled by
-        its score. Outcomes that are not active are not on offer.
+        Quotes by market key: football markets of one fixture and one scope, settled by the score
+        of that scope. A quote that is not active is not offered.
     score : tuple[int, int]
-        Goals of that stretch so far, home and away: no score below them can still be.
+        Home and away goals of the scope so far; a score below them is not reachable.
     stop : callable
-        Asked before every step of the search whether to give up.
+        Called before every step of the search; it returns True to stop the search.
 
     Raises
     ------
     SearchStoppedError
-        When `stop` said so.
+        When `stop` returned True.
     MarketTypeError
-        When a market is settled by more than one score, when scopes differ, or when a type or its
-        specifiers are not in the table.
+        When more than one score settles a market, or when a type or its specifiers are not in the
+        table.
     MalformedIdError
         When a key breaks the grammar of keys.
     ValueError
-        When fixtures differ, a quote is of an outcome that the market does not have, more than
-        `SEARCH_BETS_MAX` outcomes are offered, or the score is not below `SEARCH_GOALS`.
+        When fixtures or scopes differ, when a quote names an outcome that the market does not have,
+        when more than `SEARCH_BETS_MAX` outcomes are offered, or when goals are not below
+        `SEARCH_GOALS`.
     """
     if not 0 <= min(score) <= max(score) < SEARCH_GOALS:
-        raise ValueError(f"score: goals from 0 to {SEARCH_GOALS - 1}")
+        raise ValueError(f"score: goals must be from 0 to {SEARCH_GOALS - 1}")
     bets = _offered(quotes)
     if not bets:
         return None
     rows = [_returns(bet.rule, bet.quote.odds_milli, score) for bet in bets]
     states = sorted(dict.fromkeys(zip(*rows, strict=True)))
     if not all(map(any, states)):
-        return None  # A score in which nothing offered returns anything.
+        return None  # No offered bet returns anything at some score.
     value, weights = solve_game([list(row) for row in zip(*states, strict=True)], stop)
     if value <= UNIT:
         return None
@@ -132,22 +128,22 @@ class _Bet(NamedTuple):
 
 
 def _offered(quotes: Mapping[str, Sequence[Quote]]) -> list[_Bet]:
-    """Return what may be bet on, once it is known to hang on one score."""
+    """Return the offered bets; raise when one score does not settle them all."""
     bets: list[_Bet] = []
-    stretches: set[tuple[str, Scope]] = set()
+    scopes: set[tuple[str, Scope]] = set()
     for key, row in quotes.items():
         parsed = parse_market_key(key)
         rules = market_rules(parsed.type, parsed.specifiers)
         if rules.needs_order or rules.scope is Scope.HALVES:
             raise MarketTypeError(f"{key}: settled by more than one score")
-        stretches.add((parsed.fixture, rules.scope))
+        scopes.add((parsed.fixture, rules.scope))
         for quote in row:
             if quote.outcome >= len(rules.outcomes):
-                raise ValueError(f"{key}: outcome: below {len(rules.outcomes)}")
+                raise ValueError(f"{key}: outcome must be below {len(rules.outcomes)}")
             if quote.active:
                 bets.append(_Bet(key, quote, rules.outcomes[quote.outcome]))
-    if len(stretches) > 1:
-        raise ValueError("quotes: of one fixture and one stretch of play")
+    if len(scopes) > 1:
+        raise ValueError("quotes: must be of one fixture and one scope")
     if len(bets) > SEARCH_BETS_MAX:
         raise ValueError(f"quotes: at most {SEARCH_BETS_MAX} offered outcomes")
     return bets
@@ -155,7 +151,7 @@ def _offered(quotes: Mapping[str, Sequence[Quote]]) -> list[_Bet]:
 
 @lru_cache(maxsize=1 << 12)
 def _settled(rule: OutcomeRule) -> tuple[tuple[OutcomeResult, ...], ...]:
-    """Settle an outcome at every score: by home goals, and in each by away goals."""
+    """Return an outcome's result at every score: rows by home goals, columns by away goals."""
     return tuple(
         tuple(outcome_result(rule, Play(home, away, 0, 0, None)) for away in range(SEARCH_GOALS))
         for home in range(SEARCH_GOALS)
@@ -163,7 +159,7 @@ def _settled(rule: OutcomeRule) -> tuple[tuple[OutcomeResult, ...], ...]:
 
 
 def _returns(rule: OutcomeRule, odds_milli: int, score: tuple[int, int]) -> list[int]:
-    """Return what a bet gives back from a score on, in half thousandths of its stake."""
+    """Return a bet's return at each score reachable from one, in half thousandths of its stake."""
     return [
         1_000 * result.void_halves + (2 - result.void_halves) * odds_milli * result.won
         for results in _settled(rule)[score[0] :]
@@ -174,41 +170,41 @@ def _returns(rule: OutcomeRule, odds_milli: int, score: tuple[int, int]) -> list
 def solve_game(
     returns: list[list[int]], stop: Callable[[], bool] = _never
 ) -> tuple[Fraction, list[int]]:
-    """Return the value of a game of bets (rows) against states (columns), and weights of the bets.
+    """Return the value of a game of bets (rows) against states (columns), and the bets' weights.
 
     Parameters
     ----------
     returns : list[list[int]]
-        What each bet returns in each state: nothing below 0, in every state something above it.
+        What each bet returns in each state: at least 0, and in every state above 0 for some bet.
     stop : callable
-        Asked before every step whether to give up.
+        Called before every step; it returns True to stop.
 
     Returns
     -------
     tuple[Fraction, list[int]]
-        What the best mix of bets returns in the worst state, and that mix, in whole numbers.
+        What the best mix of bets returns in its worst state, and that mix in whole numbers.
 
     Raises
     ------
     SearchStoppedError
-        When `stop` said so.
+        When `stop` returned True.
 
     Notes
     -----
-    States are priced by the linear program: the largest sum of prices at which no bet returns more
-    than 1. The sum is one over the value, and the bets' weights are the duals. It starts feasible,
-    so one phase of the simplex ends it; Bland's rule keeps it from going round in circles, and
-    pivots stay in whole numbers (Edmonds), so that an edge of a thousandth is not rounding.
+    The linear program prices the states: it finds the largest sum of prices at which no bet returns
+    more than 1. That sum is one over the value, and the bets' weights are the duals. The start is
+    feasible, so the simplex needs one phase. Bland's rule prevents cycles, and pivots stay in whole
+    numbers (Edmonds), so an edge of a thousandth is never lost to rounding.
     """
     bets, states = len(returns), len(returns[0])
     table = [[*row, 1] for row in returns] + [[-1] * states + [0]]
-    goal = table[-1]
+    objective = table[-1]
     columns, basis = list(range(states)), list(range(states, states + bets))
     scale = 1
-    while any(entry < 0 for entry in goal[:-1]):
+    while any(entry < 0 for entry in objective[:-1]):
         if stop():
-            raise SearchStoppedError("search: stopped before its end")
-        column = min((k for k in range(states) if goal[k] < 0), key=lambda k: columns[k])
+            raise SearchStoppedError("search: stopped before it had an answer")
+        column = min((k for k in range(states) if objective[k] < 0), key=lambda k: columns[k])
         row = min(
             (k for k in range(bets) if table[k][column] > 0),
             key=lambda k: (Fraction(table[k][-1], table[k][column]), basis[k]),
@@ -216,10 +212,10 @@ def solve_game(
         scale = _pivot(table, row, column, scale)
         columns[column], basis[row] = basis[row], columns[column]
     weights = [0] * bets
-    for label, weight in zip(columns, goal[:-1], strict=True):
+    for label, weight in zip(columns, objective[:-1], strict=True):
         if label >= states:
             weights[label - states] = weight
-    return Fraction(scale, goal[-1]), weights
+    return Fraction(scale, objective[-1]), weights
 
 
 def _pivot(table: list[list[int]], row: int, column: int, scale: int) -> int:

@@ -157,7 +157,7 @@ def test_a_score_that_can_no_longer_be_needs_no_stake() -> None:
         ("m/total?total=2.5", 0, 50),
     ]
     assert plan.return_micro == 1_031_746
-    with pytest.raises(ValueError, match="score: goals from 0 to 31"):
+    with pytest.raises(ValueError, match="score: goals must be from 0 to 31"):
         find_arbitrage(board, score=(0, 32))
 
 
@@ -230,8 +230,8 @@ def test_the_search_finds_a_plan_exactly_when_no_prices_of_the_results_rule_it_o
         ({"m/quidditch": quotes(2_000)}, MarketTypeError, "not in the table"),
         ({"m 1x2": quotes(2_000)}, MalformedIdError, "market key"),
         ({"m/1x2": quotes(2_000), "n/1x2": quotes(2_000)}, ValueError, "one fixture"),
-        ({"m/1x2": quotes(2_000), "m/first_half_1x2": quotes(2_000)}, ValueError, "one stretch"),
-        ({"m/odd_even": quotes(2_000, 2_000, 2_000)}, ValueError, "outcome: below 2"),
+        ({"m/1x2": quotes(2_000), "m/first_half_1x2": quotes(2_000)}, ValueError, "one scope"),
+        ({"m/odd_even": quotes(2_000, 2_000, 2_000)}, ValueError, "outcome must be below 2"),
         (
             {f"m/total?total={n}.5": quotes(2_000, 2_000) for n in range(30)}
             | {f"m/home_total?total={n}.5": quotes(2_000, 2_000) for n in range(30)}
