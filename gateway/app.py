@@ -22,6 +22,7 @@ from actors.messages import (
 )
 from actors.peer import Peer, PeerError
 from actors.routes import Routes
+from engine.common.ids import MarketNo
 from gateway.bets.path import BetPath
 from gateway.counters import Counters
 from gateway.feeds.core.ingress import FeedIngress
@@ -86,7 +87,7 @@ class Gateway:
         self._services: Services | None = None
         self._listeners: list[Listener] = []
         self._ports: dict[str, int] = {}
-        self._to_fetch: dict[int, None] = {}
+        self._to_fetch: dict[MarketNo, None] = {}
         self._fetching = False
 
     # --- start and stop --------------------------------------------------------------------------
@@ -223,10 +224,10 @@ class Gateway:
 
     # --- missing images --------------------------------------------------------------------------
 
-    def _fetch_image(self, market_no: int) -> None:
+    def _fetch_image(self, market_no: MarketNo) -> None:
         self._fetch_images([market_no])
 
-    def _fetch_images(self, market_nos: list[int]) -> None:
+    def _fetch_images(self, market_nos: list[MarketNo]) -> None:
         """Fetch images in the background, many per call; before `start`, remember them for it."""
         self._to_fetch.update(dict.fromkeys(market_nos))
         if self._to_fetch and not self._fetching and self._services is not None:
@@ -239,7 +240,7 @@ class Gateway:
         try:
             while self._to_fetch:
                 numbers, self._to_fetch = self._to_fetch, {}
-                by_shell: dict[str, list[int]] = {}
+                by_shell: dict[str, list[MarketNo]] = {}
                 for number in numbers:
                     shell = self.routes.market_shell(number)
                     if shell is not None:
@@ -253,7 +254,7 @@ class Gateway:
         finally:
             self._fetching = False
 
-    async def _fetch_from(self, shell: str, numbers: list[int]) -> bool:
+    async def _fetch_from(self, shell: str, numbers: list[MarketNo]) -> bool:
         """Fetch the images of one shell; False when the rest is to be fetched later."""
         timeout_s = self.settings.control_timeout_ms / 1_000
         for start in range(0, len(numbers), _IMAGES_IN_CALL_MAX):

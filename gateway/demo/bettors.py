@@ -15,7 +15,7 @@ from msgspec import Struct
 from engine.common.ids import MarketNo
 from engine.common.lifecycle import Status
 from engine.common.reasons import Reason
-from engine.common.units import OddsMilli
+from engine.common.units import Minor, OddsMilli
 from engine.common.views import PriceImage
 from gateway.client import (
     BettorSession,
@@ -140,7 +140,7 @@ class Bettors:
         await _within(deadline_s, lambda: not any(self._open_refs.values()), self._ask_all)
         return sum(map(len, self._open_refs.values()))
 
-    async def balances(self) -> dict[int, int]:
+    async def balances(self) -> dict[int, Minor]:
         """Ask every bettor's available balance over its own session, in minor units."""
         answers = {}
         for account_no, session in list(self._sessions.items()):

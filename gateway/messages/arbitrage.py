@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
+from engine.common.units import OddsMilli
 from gateway.messages.base import FixtureField, FromClient, FromGateway, IdField
 
 WhyLeftOut = Literal["halves", "order", "room", "time", "unheard", "unknown"]
@@ -32,7 +33,7 @@ class ArbitrageStake(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     key: str
     outcome: int
     name: str
-    odds_milli: int
+    odds_milli: OddsMilli
     stake_micro: int
 
 

@@ -10,7 +10,9 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta, Struct
 
 from engine.common.commands import AccountNoField, MarketNoField, OddsField, RefField, StakeField
+from engine.common.ids import BetId
 from engine.common.rows import BetResult, SlipState
+from engine.common.units import Minor, Nanos, OddsMilli
 from gateway.messages.base import BetIdField, FromClient, FromGateway, IdField, OutcomeField
 from gateway.settings import OPEN_BETS_MAX, PLACE_MANY_MAX
 
@@ -102,30 +104,30 @@ class Bet(FromGateway, frozen=True, kw_only=True, tag="bet"):
 
     ref: str
     state: str
-    bet_id: int = 0
-    odds_milli: int = 0
+    bet_id: BetId = BetId(0)
+    odds_milli: OddsMilli = OddsMilli(0)
     reason: int = 0
     message: str = ""
     retryable: bool = False
-    stake_max_minor: int = 0
+    stake_max_minor: Minor = Minor(0)
 
 
 class SlipView(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One bet as its account records it: pending, accepted, rejected or settled."""
 
-    bet_id: int
+    bet_id: BetId
     ref: str
     market: int
     outcome: int
-    stake_minor: int
-    odds_milli: int
+    stake_minor: Minor
+    odds_milli: OddsMilli
     state: str
-    placed_at_ns: int = 0
+    placed_at_ns: Nanos = Nanos(0)
     reason: int = 0
     message: str = ""
-    stake_max_minor: int = 0
+    stake_max_minor: Minor = Minor(0)
     result: str = "none"
-    payout_minor: int = 0
+    payout_minor: Minor = Minor(0)
     settlement_no: int = 0
 
 
@@ -142,10 +144,10 @@ class BalanceAnswer(FromGateway, frozen=True, kw_only=True, tag="balance"):
     id: int = 0
     account: AccountNoField
     currency: str
-    available_minor: int
-    pending_minor: int = 0
-    at_stake_minor: int = 0
-    owed_minor: int = 0
+    available_minor: Minor
+    pending_minor: Minor = Minor(0)
+    at_stake_minor: Minor = Minor(0)
+    owed_minor: Minor = Minor(0)
 
 
 class OpenBetsAnswer(FromGateway, frozen=True, kw_only=True, tag="open_bets"):
@@ -180,6 +182,6 @@ class MoneyEvent(FromGateway, frozen=True, kw_only=True, tag="money_event"):
     """A deposit to a watched account, or a withdrawal; `balance` is authoritative."""
 
     event: Literal["deposited", "withdrawn"]
-    amount_minor: int
-    available_minor: int
+    amount_minor: Minor
+    available_minor: Minor
     ref: str = ""

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
+from engine.common.units import Minor
 from engine.pricing.football.layout import GOALS
 from gateway.messages.base import FixtureField, FromClient, FromGateway, IdField
 
@@ -33,7 +34,7 @@ class ScoreProfit(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
 
     first_half: tuple[int, int]
     score: tuple[int, int]
-    profit_minor: int
+    profit_minor: Minor
 
 
 class OffGridMarket(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -46,7 +47,7 @@ class OffGridMarket(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
 
     market: int
     key: str
-    worst_minor: int
+    worst_minor: Minor
     why: Literal["order", "extra_time", "refunds", "room", "unknown"]
 
 
@@ -65,12 +66,12 @@ class Exposure(FromGateway, frozen=True, kw_only=True, tag="exposure"):
     fixture: str
     markets: int
     decided: int = 0
-    stake_minor: int = 0
+    stake_minor: Minor = Minor(0)
     worst: ScoreProfit
     best: ScoreProfit
-    expected_minor: int | None = None
+    expected_minor: Minor | None = None
     score_from: tuple[int, int] = (0, 0)
     profit_minor: tuple[tuple[int, ...], ...]
-    off_grid_worst_minor: int = 0
+    off_grid_worst_minor: Minor = Minor(0)
     off_grid: tuple[OffGridMarket, ...] = ()
     unheard: tuple[int, ...] = ()

@@ -25,6 +25,7 @@ from engine.common.commands import (
     WhyField,
 )
 from engine.common.events import MarketEvent
+from engine.common.units import Minor
 from gateway.messages.base import FixtureField, FromClient, FromGateway, IdField
 from gateway.settings import COMMANDS_MAX, PAGE_MAX
 
@@ -151,7 +152,7 @@ class Book(FromGateway, frozen=True, kw_only=True, tag="book"):
     active: tuple[bool, ...]
     limits: Limits
     bets: int
-    stake_taken_minor: int
+    stake_taken_minor: Minor
     payout_minor: tuple[int, ...]
     liability_minor: tuple[int, ...]
     stake_minor: tuple[int, ...] = ()

@@ -18,6 +18,7 @@ from actors.messages import (
 from actors.peer import PeerError, PeerRefusedError
 from actors.routes import Routes
 from engine.common.events import Deposited, Withdrawn
+from engine.common.ids import AccountNo
 from engine.common.reasons import MESSAGES, Reason
 from engine.common.rows import SlipState
 from engine.common.views import Balance, Slip
@@ -69,11 +70,11 @@ class Accounts:
         self._routes = routes
         self._timeout_s = settings.call_timeout_ms / 1_000
         self._gateway = gateway
-        self._watchers: dict[int, dict[Watcher, None]] = {}
+        self._watchers: dict[AccountNo, dict[Watcher, None]] = {}
 
     # --- queries ---------------------------------------------------------------------------------
 
-    async def status(self, account_no: int, request: AskStatus) -> ServerMessage:
+    async def status(self, account_no: AccountNo, request: AskStatus) -> ServerMessage:
         """Return the state of a bet, by its ref."""
         raw = await self._query(account_no, StatusQuery(account_no=account_no, ref=request.ref))
         if raw is None:
@@ -83,7 +84,7 @@ class Accounts:
             return _error(Reason.BET_UNKNOWN, request.id, request.ref)
         return SlipAnswer(id=request.id, slip=slip_view(slip))
 
-    async def balance(self, account_no: int, request: AskBalance) -> ServerMessage:
+    async def balance(self, account_no: AccountNo, request: AskBalance) -> ServerMessage:
         """Return an account's balance."""
         raw = await self._query(account_no, BalanceQuery(account_no=account_no))
         if raw is None:
@@ -101,7 +102,7 @@ class Accounts:
             owed_minor=money.owed_minor,
         )
 
-    async def open_bets(self, account_no: int, request: AskOpenBets) -> ServerMessage:
+    async def open_bets(self, account_no: AccountNo, request: AskOpenBets) -> ServerMessage:
         """Return a page of open bets; the query asks for one more, which sets `more`."""
         query = OpenBetsQuery(
             account_no=account_no, after_bet_id=request.after_bet_id, limit=request.limit + 1
@@ -114,7 +115,7 @@ class Accounts:
         return OpenBetsAnswer(id=request.id, bets=page, more=len(slips) > request.limit)
 
     async def _query(
-        self, account_no: int, query: StatusQuery | BalanceQuery | OpenBetsQuery
+        self, account_no: AccountNo, query: StatusQuery | BalanceQuery | OpenBetsQuery
     ) -> bytes | None:
         peer = self._routes.peer(self._routes.account_shell(account_no))
         if peer is None:
@@ -127,14 +128,14 @@ class Accounts:
 
     # --- events ----------------------------------------------------------------------------------
 
-    def watch(self, account_no: int, watcher: Watcher) -> None:
+    def watch(self, account_no: AccountNo, watcher: Watcher) -> None:
         """Begin to send an account's events to a session."""
         watchers = self._watchers.setdefault(account_no, {})
         if not watchers:
             self._notify(self._routes.account_shell(account_no), "watch", [account_no])
         watchers[watcher] = None
 
-    def unwatch(self, account_no: int, watcher: Watcher) -> None:
+    def unwatch(self, account_no: AccountNo, watcher: Watcher) -> None:
         """Stop sending an account's events to a session."""
         watchers = self._watchers.get(account_no)
         if watchers is None or watcher not in watchers:
@@ -150,7 +151,7 @@ class Accounts:
         if numbers:
             self._notify(shell, "watch", numbers)
 
-    def _notify(self, shell: str, method: str, account_nos: list[int]) -> None:
+    def _notify(self, shell: str, method: str, account_nos: list[AccountNo]) -> None:
         peer = self._routes.peer(shell)
         if peer is not None:
             peer.notify(method, self._gateway, account_nos)
@@ -191,7 +192,7 @@ class Accounts:
         """Number of watched accounts."""
         return len(self._watchers)
 
-    def _send(self, account_no: int, event: BetEvent | MoneyEvent) -> None:
+    def _send(self, account_no: AccountNo, event: BetEvent | MoneyEvent) -> None:
         for watcher in self._watchers.get(account_no, {}):
             watcher.on_account_event(event)
 

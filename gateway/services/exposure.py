@@ -14,6 +14,7 @@ from actors.messages import decode_book_images
 from actors.peer import PeerError, PeerRefusedError
 from actors.routes import Routes
 from engine.common.reasons import Reason
+from engine.common.units import Minor
 from engine.common.views import BookImage
 from gateway.messages.base import Error
 from gateway.messages.exposure import AskExposure, Exposure, OffGridMarket, ScoreProfit
@@ -110,6 +111,7 @@ def _answer(
 ) -> Exposure:
     profits = fixture.profits(outlook.state)
     model = outlook.model
+    expected = None if model is None else fixture.expected_minor(model, outlook.state)
     off_grid = fixture.off_grid()
     shown = profits.least_minor[: request.goals + 1, : request.goals + 1]
     return Exposure(
@@ -117,18 +119,18 @@ def _answer(
         fixture=request.fixture,
         markets=fixture.markets,
         decided=fixture.decided,
-        stake_minor=fixture.stake_minor,
+        stake_minor=Minor(fixture.stake_minor),
         worst=_score(profits.worst),
         best=_score(profits.best),
-        expected_minor=None if model is None else fixture.expected_minor(model, outlook.state),
+        expected_minor=None if expected is None else Minor(expected),
         score_from=profits.lowest,
         profit_minor=tuple(tuple(row) for row in shown.tolist()),
-        off_grid_worst_minor=sum(market.worst_minor for market in off_grid),
+        off_grid_worst_minor=Minor(sum(market.worst_minor for market in off_grid)),
         off_grid=tuple(
             OffGridMarket(
                 market=market.market_no,
                 key=market.key,
-                worst_minor=market.worst_minor,
+                worst_minor=Minor(market.worst_minor),
                 why=market.why,
             )
             for market in off_grid[:LINES_MAX]
@@ -139,5 +141,5 @@ def _answer(
 
 def _score(ending: "Ending") -> ScoreProfit:
     return ScoreProfit(
-        first_half=ending.first_half, score=ending.final, profit_minor=ending.profit_minor
+        first_half=ending.first_half, score=ending.final, profit_minor=Minor(ending.profit_minor)
     )

@@ -9,7 +9,7 @@ stores per follower only the numbers of the markets that it owes.
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from engine.common.ids import MalformedIdError, parse_market_key
+from engine.common.ids import MalformedIdError, MarketNo, parse_market_key
 from engine.common.views import PriceDelta, PriceImage
 from gateway.counters import Counters
 from gateway.messages.market import STATUS_NAMES, Market, Odds, Subscribe, Unsubscribe
@@ -27,10 +27,10 @@ class Follower:
     def __init__(self, *, connection: Connection, codec: Codec) -> None:
         self.connection = connection
         self.codec = codec.index
-        self.markets: dict[int, None] = {}
+        self.markets: dict[MarketNo, None] = {}
         self.fixtures: dict[str, None] = {}
         self.all = False
-        self.owed: dict[int, bool] = {}
+        self.owed: dict[MarketNo, bool] = {}
         """By market number: True when the image is owed, False when the odds are."""
 
     @property
@@ -44,7 +44,7 @@ class Topic:
 
     __slots__ = ("_images", "_odds", "_prices", "fixture", "followers", "key", "market_no")
 
-    def __init__(self, *, market_no: int, key: str) -> None:
+    def __init__(self, *, market_no: MarketNo, key: str) -> None:
         self.market_no = market_no
         self.key = key
         self.fixture = key.partition("/")[0]
@@ -117,10 +117,10 @@ class Fanout:
         Called with a market's number when its image is needed from its shell; must not block.
     """
 
-    def __init__(self, *, counters: Counters, fetch_image: Callable[[int], None]) -> None:
-        self.topics: dict[int, Topic] = {}
-        self._numbers: dict[str, int] = {}
-        self._fixtures: dict[str, dict[int, None]] = {}
+    def __init__(self, *, counters: Counters, fetch_image: Callable[[MarketNo], None]) -> None:
+        self.topics: dict[MarketNo, Topic] = {}
+        self._numbers: dict[str, MarketNo] = {}
+        self._fixtures: dict[str, dict[MarketNo, None]] = {}
         self._fixture_followers: dict[str, dict[Follower, None]] = {}
         self._all_followers: dict[Follower, None] = {}
         self._counters = counters
@@ -128,7 +128,7 @@ class Fanout:
 
     # --- called for the shells -------------------------------------------------------------------
 
-    def add_market(self, *, market_no: int, key: str) -> Topic:
+    def add_market(self, *, market_no: MarketNo, key: str) -> Topic:
         """Add a market without prices, unless it is known; return its topic."""
         topic = self.topics.get(market_no)
         if topic is None:
@@ -167,7 +167,7 @@ class Fanout:
                 )
                 self._publish(topic, image=False)
 
-    def missing(self) -> list[int]:
+    def missing(self) -> list[MarketNo]:
         """Return the numbers of markets without a first image."""
         return [number for number, topic in self.topics.items() if topic.prices is None]
 
@@ -197,7 +197,7 @@ class Fanout:
 
     # --- called by the sessions ------------------------------------------------------------------
 
-    def number(self, key: str) -> int | None:
+    def number(self, key: str) -> MarketNo | None:
         """Return the number of a market by its key, with specifiers in any order, or None."""
         number = self._numbers.get(key)
         if number is None:
@@ -213,7 +213,7 @@ class Fanout:
         The images, or for markets in `seen` the odds, become owed: `catch_up` sends them.
         """
         unknown: list[str] = []
-        numbers: list[int] = []
+        numbers: list[MarketNo] = []
         for market_no in request.markets:
             if market_no in self.topics:
                 numbers.append(market_no)
@@ -240,7 +240,9 @@ class Fanout:
                 follower.owed.setdefault(number, False)
         return unknown
 
-    def _join(self, follower: Follower, numbers: list[int], request: Subscribe) -> Iterator[int]:
+    def _join(
+        self, follower: Follower, numbers: list[MarketNo], request: Subscribe
+    ) -> Iterator[MarketNo]:
         """Add a follower under each name, at most once per market, and yield the markets."""
         if request.all and not follower.all:
             self.leave(follower)
@@ -281,7 +283,7 @@ class Fanout:
         follower.all = False
         follower.owed.clear()
 
-    def _leave_market(self, follower: Follower, number: int) -> None:
+    def _leave_market(self, follower: Follower, number: MarketNo) -> None:
         if number in follower.markets:
             del follower.markets[number]
             self.topics[number].followers.pop(follower, None)

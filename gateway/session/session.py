@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
+from engine.common.ids import AccountNo
 from engine.common.reasons import MESSAGES, RETRYABLE, Reason
 from engine.market.status_transitions import as_feed_command
 from gateway.bets.ticket import BetAnswer, Ticket
@@ -107,7 +108,7 @@ class ClientSession:
         self.follower = Follower(connection=connection, codec=codec)
         self._allowed = PERMISSIONS[listener, claims.role]
         self._place_allowed = Place in self._allowed
-        self._account = -1 if claims.account is None else claims.account
+        self._account = AccountNo(-1) if claims.account is None else claims.account
         self._connection = connection
         self._codec = codec
         self._decode = codec.decode
