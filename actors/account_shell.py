@@ -135,7 +135,7 @@ class AccountShell(Shell[DurableLedger]):
         durable = self._healthy()
         with self._fail_stop():
             try:
-                applied = durable.settle(settlements, self._clock())
+                applied = durable.settle(settlements, Nanos(self._clock()))
             except NotAppliedError as error:
                 raise PeerRefusedError(f"{self.name}: {error}") from error
         self._push_slips(AccountEventKind.SETTLED, applied["bet_id"].tolist())
@@ -171,7 +171,7 @@ class AccountShell(Shell[DurableLedger]):
             answers["reason"] = Reason.QUARANTINED
             return answers.tobytes()
         with self._fail_stop():
-            return durable.exchange(verdicts, reservations, self._clock()).tobytes()
+            return durable.exchange(verdicts, reservations, Nanos(self._clock())).tobytes()
 
     # --- accounts --------------------------------------------------------------------------------
     def control(self, payload: bytes) -> bytes:
@@ -183,7 +183,7 @@ class AccountShell(Shell[DurableLedger]):
             refused = Refused(reason=Reason.QUARANTINED, message=message)
             return encode([refused for _ in request.commands])
         with self._fail_stop():
-            events = durable.control(request.by, request.commands, self._clock())
+            events = durable.control(request.by, request.commands, Nanos(self._clock()))
         self._push_credits(events)
         return encode(events)
 

@@ -126,7 +126,7 @@ class MarketShell(Shell[DurableMarkets]):
         if durable is None:
             return _refuse_all(bets).tobytes()
         with self._fail_stop():
-            return durable.place(bets, self._clock()).tobytes()
+            return durable.place(bets, Nanos(self._clock())).tobytes()
 
     def bets(self, start: int = 0, limit: int = AUDIT_ROWS_MAX) -> bytes:
         """Return recorded decisions in their order, as BET_RECORD rows, from the `start`-th on."""
@@ -180,7 +180,7 @@ class MarketShell(Shell[DurableMarkets]):
                 commands
             )
         with self._fail_stop():
-            events = durable.control(by, commands, self._clock())
+            events = durable.control(by, commands, Nanos(self._clock()))
         self._publish(events)
         return events
 

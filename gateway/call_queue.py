@@ -100,7 +100,7 @@ class CallQueue(Generic[T]):
             self._urgent = item
         if not self._woken:
             self._woken = True
-            self._loop.call_soon(self._look)
+            self._loop.call_soon(self._start_due)
 
     def put_back(self, items: Iterable[T]) -> None:
         """Return the items of a failed call, in their order, to the head of the queue."""
@@ -110,7 +110,7 @@ class CallQueue(Generic[T]):
         """Look, once, at the end of this turn of the event loop, whether a call can start."""
         if not self._woken:
             self._woken = True
-            self._loop.call_soon(self._look)
+            self._loop.call_soon(self._start_due)
 
     def wake_in(self, delay_s: float) -> None:
         """Look after a delay; of several delays the one that ends first counts."""
@@ -135,10 +135,10 @@ class CallQueue(Generic[T]):
 
     def _on_timer(self) -> None:
         self._timer = None
-        self._look()
+        self._start_due()
 
-    def _look(self: Self) -> None:
-        """Start a call if one can start now, else see that the queue looks again in time."""
+    def _start_due(self: Self) -> None:
+        """Start a call if one can start now, else see that the queue checks again in time."""
         self._woken = False
         if self._stopped or self.calls >= self._calls_max:
             return  # the end of a call wakes the queue

@@ -22,7 +22,7 @@ from typing import Any, Final
 from actors.back_off import BackOff
 from actors.peer import Peer, PeerError
 from actors.routes import Routes, account_shell_name
-from engine.common.ids import AccountNo, shard_of_account
+from engine.common.ids import AccountNo, BetId, ShardNo, shard_of_account
 from engine.common.reasons import UNRECORDED, Reason
 from engine.common.rows import (
     BET_ROW,
@@ -32,6 +32,7 @@ from engine.common.rows import (
     RESERVED_ROW,
     SlipState,
 )
+from engine.common.units import Minor, OddsMilli
 from gateway.bets.stats import BetStats
 from gateway.bets.ticket import BetAnswer, Ticket
 from gateway.call_queue import TIMER_EARLY_S, CallQueue
@@ -84,6 +85,10 @@ def _checked(answer: bytes, row: Struct, count: int) -> bytes:
         message = f"{len(answer)} bytes are not {count} rows of {row.size}"
         raise ValueError(message)
     return answer
+
+
+def _without_figures(state: str, bet_id: BetId, reason: Reason) -> BetAnswer:
+    return BetAnswer(state, bet_id, OddsMilli(0), reason, Minor(0))
 
 
 class BetPath:
@@ -172,7 +177,7 @@ class BetPath:
     def _queues(self) -> list[CallQueue[Ticket]]:
         return [*self._accounts.values(), *self._markets.values()]
 
-    def _account_queue(self, shard: int) -> _AccountQueue:
+    def _account_queue(self, shard: ShardNo) -> _AccountQueue:
         queue = self._accounts.get(shard)
         if queue is None:
             queue = self._accounts[shard] = _AccountQueue(
@@ -369,7 +374,7 @@ class BetPath:
             if reason in UNRECORDED:
                 if ticket.sends > 1 or bet_id in self._shared:
                     # Another sending may have been booked; this refusal does not know of it.
-                    answered.append((ticket, BetAnswer("unknown", bet_id, 0, Reason.UNKNOWN, 0)))
+                    answered.append((ticket, _without_figures("unknown", bet_id, Reason.UNKNOWN)))
                     continue
                 self._voided[bet_id] = (self._loop.time(), bet_answer)
             answered.append((ticket, bet_answer))
@@ -406,7 +411,7 @@ class BetPath:
     def _refuse(self, ticket: Ticket, reason: Reason) -> None:
         self.stats.answers[reason] = self.stats.answers.get(reason, 0) + 1
         ticket.answered = True
-        ticket.session.on_bet_answer(ticket, BetAnswer("rejected", 0, 0, reason, 0))
+        ticket.session.on_bet_answer(ticket, _without_figures("rejected", BetId(0), reason))
 
     def _sweep(self) -> None:
         """Answer `unknown` to bets past their deadline; `_received` is ordered by arrival."""
@@ -425,4 +430,4 @@ class BetPath:
 
     def _give_up(self, ticket: Ticket) -> None:
         if not ticket.answered:
-            self._answer([(ticket, BetAnswer("unknown", ticket.bet_id, 0, Reason.UNKNOWN, 0))])
+            self._answer([(ticket, _without_figures("unknown", ticket.bet_id, Reason.UNKNOWN))])

@@ -5,17 +5,19 @@ Owns the fields; it makes no call and no decision, which are the path's and the 
 
 from typing import NamedTuple, Protocol
 
+from engine.common.ids import AccountNo, BetId, MarketNo, ShardNo
 from engine.common.reasons import Reason
+from engine.common.units import Minor, OddsMilli
 
 
 class BetAnswer(NamedTuple):
     """The answer to a bet: `state` is accepted, rejected or unknown."""
 
     state: str
-    bet_id: int
-    odds_milli: int
+    bet_id: BetId
+    odds_milli: OddsMilli
     reason: Reason
-    stake_max_minor: int
+    stake_max_minor: Minor
 
 
 class BetSession(Protocol):
@@ -53,11 +55,11 @@ class Ticket:
         session: BetSession,
         ref: str,
         ref_bytes: bytes,
-        account_no: int,
-        market_no: int,
+        account_no: AccountNo,
+        market_no: MarketNo,
         outcome: int,
-        stake_minor: int,
-        odds_milli: int,
+        stake_minor: Minor,
+        odds_milli: OddsMilli,
         policy: int,
     ) -> None:
         self.session = session
@@ -70,8 +72,8 @@ class Ticket:
         self.odds_milli = odds_milli
         self.policy = policy
         self.received_s = 0.0
-        self.shard = 0
-        self.bet_id = 0
+        self.shard = ShardNo(0)
+        self.bet_id = BetId(0)
         self.rate_micro = 0
         self.sends = 0
         """How often the market may have received it; past 1, only a recorded verdict counts."""

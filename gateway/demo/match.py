@@ -14,10 +14,11 @@ import numpy as np
 from msgspec.structs import replace
 from rich.console import Console
 
-from engine.common.ids import MarketNo
 from actors.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED
 from actors.messages import ShellState, ShellStatus, decode_health
 from actors.peer import PeerError
+from engine.common.ids import MarketNo
+from engine.common.units import Minor
 from gateway.client import GatewayError, connect_control
 from gateway.configuration.config import Config
 from gateway.configuration.opening import Opening, OpeningMarket, open_books
@@ -427,7 +428,7 @@ class Demo:
             self._console.print(line, markup=False, highlight=False, soft_wrap=True)
         return 0 if books.sound else EXIT_FAILED
 
-    def _report(self, books: ClosedBooks, balances: dict[int, int]) -> list[str]:
+    def _report(self, books: ClosedBooks, balances: dict[int, Minor]) -> list[str]:
         """Return what is printed at the end."""
         match = self._match
         after = ""

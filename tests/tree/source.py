@@ -97,8 +97,8 @@ def definitions(module: Module) -> Iterator[Definition]:
             yield Definition(node.attr, node.lineno)
 
 
-def words(name: str) -> list[str]:
-    """Return the words of a name in lower case: ``FeedDesk_2`` is feed, desk."""
+def parts_of(name: str) -> list[str]:
+    """Return the parts of a name in lower case: ``FeedDesk_2`` is feed, desk."""
     return [part.lower() for part in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)]
 
 

@@ -103,12 +103,12 @@ def test_every_command_that_a_page_shows_exists(page: Path) -> None:
     known = documented()
     text = page.read_text(encoding="utf-8")
     for line in re.findall(r"(?:^ {4}|`|\| )(?:[A-Z_]+=\S+ )*overround ([a-z][^`\n]*)", text, re.M):
-        words = line.split(" #")[0].split()
+        parts = line.split(" #")[0].split()
         name = next(
             (
                 candidate
                 for count in (2, 1)
-                if (candidate := " ".join(["overround", *words[:count]])) in known
+                if (candidate := " ".join(["overround", *parts[:count]])) in known
             ),
             None,
         )

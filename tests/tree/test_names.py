@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.tree.source import definitions, modules, words
+from tests.tree.source import definitions, modules, parts_of
 
 GIVEN_UP = {
     "bury": "reap",
@@ -47,7 +47,7 @@ GIVEN_UP = {
     "words": "text, names or message",
 }
 """A word that no name may contain, and what is said instead."""
-TWO_WORDS = {
+TWO_PARTS = {
     "sure_profit": "arbitrage",
     "life_keeper": "process_keeper",
 }
@@ -69,12 +69,12 @@ TESTS_MAY_SAY = {
 
 def given_up(name: str, *, sentence: bool) -> str | None:
     """Return what to say instead of a name, or None where the name may stand."""
-    parts = words(name)
+    parts = parts_of(name)
     for part in parts:
         if part in GIVEN_UP and not (sentence and part in TESTS_MAY_SAY):
             return f"{name}: not {part!r} but {GIVEN_UP[part]!r}"
     joined = "_".join(parts)
-    for pair, instead in TWO_WORDS.items():
+    for pair, instead in TWO_PARTS.items():
         if re.search(rf"(^|_){pair}($|_)", joined):
             return f"{name}: not {pair!r} but {instead!r}"
     if name.lower() in NS_PER_MS_ELSEWHERE and name.isupper():

@@ -139,7 +139,7 @@ class ActionRunner:
         )
 
 
-def _followed(update: MarketUpdate, market_no: int) -> Followed:
+def _followed(update: MarketUpdate, market_no: MarketNo) -> Followed:
     """Return a market's part of a message, with the market's number in every command."""
     return Followed(
         market_no=MarketNo(market_no),
@@ -149,5 +149,5 @@ def _followed(update: MarketUpdate, market_no: int) -> Followed:
     )
 
 
-def _with_market(step: FeedStep, market_no: int) -> FeedStep:
+def _with_market(step: FeedStep, market_no: MarketNo) -> FeedStep:
     return msgspec.structs.replace(step, market_no=market_no)

@@ -13,6 +13,7 @@ from msgspec import Struct
 from actors.messages import KnownMarket
 from engine.common.commands import FeedStep, Limits
 from engine.common.ids import MarketNo
+from engine.common.units import Nanos
 from engine.pricing.fair_probabilities import Fair, Mark
 
 __all__ = [
@@ -99,15 +100,15 @@ class Received(Struct, frozen=True, kw_only=True):
 class Adapter(Protocol):
     """Translate one feed's messages into actions: a state machine that does no I/O."""
 
-    def resume(self, markets: Sequence[KnownMarket], *, at_ns: int) -> Received:
+    def resume(self, markets: Sequence[KnownMarket], *, at_ns: Nanos) -> Received:
         """Begin with the existing markets of this feed and their positions in it."""
         ...
 
-    def receive(self, body: bytes, *, at_ns: int) -> Received:
+    def receive(self, body: bytes, *, at_ns: Nanos) -> Received:
         """Take one message as its transport delivered it; never raise, whatever the bytes."""
         ...
 
-    def tick(self, *, at_ns: int) -> Received:
+    def tick(self, *, at_ns: Nanos) -> Received:
         """Take the time, at least once a second; an adapter acts here on silence and deadlines."""
         ...
 

@@ -8,7 +8,7 @@ played. It never reads a clock.
 from bisect import bisect_left
 from typing import Final, Protocol
 
-from engine.common.units import NS_PER_MS
+from engine.common.units import NS_PER_MS, Nanos
 
 TIMES_MAX: Final = 1 << 16
 """Pairs of times of a recording that are kept; past it every second one is dropped."""
@@ -20,7 +20,7 @@ when it is needed again."""
 class FeedClock(Protocol):
     """A conversion from a feed's time to the engine's."""
 
-    def saw(self, *, feed_ms: int, at_ns: int) -> None:
+    def saw(self, *, feed_ms: int, at_ns: Nanos) -> None:
         """Note that a message of this feed time was received at this engine time."""
         ...
 
@@ -32,7 +32,7 @@ class FeedClock(Protocol):
 class LiveClock:
     """The clock of a live feed: provider and engine both keep UTC."""
 
-    def saw(self, *, feed_ms: int, at_ns: int) -> None:
+    def saw(self, *, feed_ms: int, at_ns: Nanos) -> None:
         """Do nothing: both clocks are the same."""
 
     def engine_ns(self, feed_ms: int) -> int:
@@ -54,7 +54,7 @@ class RecordedClock:
         self._at_ns: list[int] = []
         self._answers: dict[int, int] = {}
 
-    def saw(self, *, feed_ms: int, at_ns: int) -> None:
+    def saw(self, *, feed_ms: int, at_ns: Nanos) -> None:
         """Keep the pair of times, if the feed time is later than all before it."""
         if self._feed_ms and feed_ms <= self._feed_ms[-1]:
             return

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from actors.messages import encode
 from actors.peer import PeerRefusedError
+from engine.common.units import Nanos
 from gateway.feeds.core.adapter import REFUSALS_KEPT, Action, Received
 from gateway.feeds.core.messages import BODIES_IN_CALL_MAX, Answer
 from gateway.feeds.core.pending_message import PendingMessage
@@ -135,7 +136,7 @@ class MessageIntake:
 
     def _receive(self, body: bytes, message_done: Callable[[], None]) -> PendingMessage:
         try:
-            received = self._resumption.adapter.receive(body, at_ns=self._clock_ns())
+            received = self._resumption.adapter.receive(body, at_ns=Nanos(self._clock_ns()))
         except Exception:  # adapters promise not to raise; one message must not end the feed
             logger.exception("%s: the adapter met a defect", self._name)
             received = Received(kind="defect", refused="a defect of the adapter")

@@ -85,7 +85,7 @@ class MarketCreation:
         self._to_create: dict[str, NewMarket] = {}
         self._fixtures: dict[str, _AwaitedFixture] = {}
         self._refused: dict[str, str] = {}
-        self._numbers: dict[str, int] = {}
+        self._numbers: dict[str, MarketNo] = {}
         self._running: asyncio.Task[None] | None = None
 
     def set_supervisor(self, supervisor: Peer) -> None:
@@ -93,7 +93,7 @@ class MarketCreation:
         self._supervisor = supervisor
         self._changed.set()
 
-    def number_of(self, key: str) -> int | None:
+    def number_of(self, key: str) -> MarketNo | None:
         """Return the number of a market that was created here, by the key of its creation."""
         return self._numbers.get(key)
 

@@ -17,6 +17,7 @@ from msgspec import Meta, Struct
 from actors.messages import MarketRoute, ShellRoute, ShellState
 from actors.peer import Peer
 from actors.routes import Routes
+from engine.common.units import Nanos
 from engine.pricing.following import UPDATES_IN_CALL_MAX
 from engine.pricing.quoting import Margin
 from engine.pricing.skew import Skew
@@ -155,7 +156,7 @@ class FeedPipeline:
             await asyncio.sleep(self.settings.tick_ms / 1_000)
             await self._resumption.ready.wait()
             try:
-                self._actions.run_all(self._resumption.adapter.tick(at_ns=self._clock_ns()))
+                self._actions.run_all(self._resumption.adapter.tick(at_ns=Nanos(self._clock_ns())))
             except Exception:
                 logger.exception("%s: the adapter met a defect in a tick", self.name)
 

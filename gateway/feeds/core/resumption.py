@@ -13,6 +13,7 @@ from actors.back_off import BackOff
 from actors.messages import KnownMarket, decode_known_markets
 from actors.peer import PeerError, PeerRefusedError
 from actors.routes import Routes
+from engine.common.units import Nanos
 from gateway.feeds.core.adapter import Adapter, Received
 
 logger = logging.getLogger("overround.feeds")
@@ -71,7 +72,7 @@ class Resumption:
         """Have a new adapter begin from what markets remember."""
         known = await self.known_markets()
         adapter = self._make_adapter()
-        received = adapter.resume(known, at_ns=self._clock_ns())
+        received = adapter.resume(known, at_ns=Nanos(self._clock_ns()))
         self.adapter = adapter
         self._run_all(received)
         self.ready.set()

@@ -30,7 +30,7 @@ from engine.common.commands import (
 )
 from engine.common.ids import MalformedIdError, parse_market_key
 from engine.common.lifecycle import Status
-from engine.common.units import NS_PER_MS
+from engine.common.units import NS_PER_MS, Nanos
 from gateway.feeds.core.adapter import (
     MARKET_NO_LATER,
     Action,
@@ -125,7 +125,7 @@ class ExchangeAdapter:
         self._holds: dict[str, None] = {}
         self._heartbeat_ms = 0
         self._received_at_ns = 0
-        self._requested_at_ns: int | None = None
+        self._requested_at_ns: Nanos | None = None
         self._requests = 0
         self._connections: dict[str, None] = {}
 
@@ -145,7 +145,7 @@ class ExchangeAdapter:
             name.replace("_", " "): count for name, count in counts.items() if name != "messages"
         }
 
-    def resume(self, markets: Sequence[KnownMarket], *, at_ns: int) -> Received:
+    def resume(self, markets: Sequence[KnownMarket], *, at_ns: Nanos) -> Received:
         """Begin with the markets that exist; suspend active ones until the stream's image comes."""
         self._received_at_ns = at_ns
         actions: list[Action] = []
@@ -165,7 +165,7 @@ class ExchangeAdapter:
             actions.append(self._request_image(at_ns))
         return Received(kind="resume", actions=tuple(actions))
 
-    def receive(self, body: bytes, *, at_ns: int) -> Received:
+    def receive(self, body: bytes, *, at_ns: Nanos) -> Received:
         """Take one message of the stream; never raises, whatever the bytes."""
         update = self._order_books.receive(body)
         message = update.message
@@ -181,7 +181,7 @@ class ExchangeAdapter:
             return Received(kind="status", refused=why)
         return Received(kind="unknown", refused=f"op {message.op!r} is not followed")
 
-    def tick(self, *, at_ns: int) -> Received:
+    def tick(self, *, at_ns: Nanos) -> Received:
         """Detect a silent stream, and send prices that waited for `every_ms`."""
         silence_ms = self._settings.silence_heartbeats * self._heartbeat_ms
         actions: list[Action] = []
@@ -204,7 +204,7 @@ class ExchangeAdapter:
 
     # --- one message ------------------------------------------------------------------------------
 
-    def _connected(self, message: Message, at_ns: int) -> Received:
+    def _connected(self, message: Message, at_ns: Nanos) -> Received:
         """Hold every market suspended until the stream has sent what was missed."""
         self._received_at_ns = at_ns
         name = message.connection_id
@@ -217,7 +217,9 @@ class ExchangeAdapter:
         actions = self._hold({BROKEN: True}, at_ns) if self._followers else []
         return Received(kind="connection", actions=tuple(actions))
 
-    def _change(self, update: StreamUpdate, message: Message, body: bytes, at_ns: int) -> Received:
+    def _change(
+        self, update: StreamUpdate, message: Message, body: bytes, at_ns: Nanos
+    ) -> Received:
         self._received_at_ns = at_ns
         if message.heartbeat_ms:
             self._heartbeat_ms = message.heartbeat_ms
@@ -268,7 +270,7 @@ class ExchangeAdapter:
             if change.id in self._sent and self._sent[change.id].is_repeated(mark)
         }
 
-    def _missing(self, update: StreamUpdate, at_ns: int) -> Iterator[Action]:
+    def _missing(self, update: StreamUpdate, at_ns: Nanos) -> Iterator[Action]:
         """Request the image when a market changes whose definition or last change is missing."""
         markets = self._order_books.markets
         bare = any(
@@ -281,13 +283,13 @@ class ExchangeAdapter:
         if bare and (requested_at_ns is None or at_ns - requested_at_ns >= retry_ns):
             yield self._request_image(at_ns)
 
-    def _request_image(self, at_ns: int) -> RecoveryRequest:
+    def _request_image(self, at_ns: Nanos) -> RecoveryRequest:
         self._requested_at_ns = at_ns
         # A request id must not repeat after a restart: a bridge answers each id once.
         self._requests = max(self._requests + 1, at_ns // NS_PER_MS)
         return RecoveryRequest(producer=0, after_ms=0, request_id=self._requests)
 
-    def _define(self, change: MarketChange, published_ms: int, at_ns: int) -> str:
+    def _define(self, change: MarketChange, published_ms: int, at_ns: Nanos) -> str:
         """Take a market's definition; return why it is not followed, the first time."""
         definition = change.market_definition
         assert definition is not None
@@ -338,12 +340,12 @@ class ExchangeAdapter:
             else:
                 self._holds.pop(why, None)
 
-    def _hold(self, holds: dict[str, bool], at_ns: int) -> list[Action]:
+    def _hold(self, holds: dict[str, bool], at_ns: Nanos) -> list[Action]:
         before = tuple(self._holds)
         self._set_holds(holds)
         return [] if before == tuple(self._holds) else list(self._compare_all(at_ns))
 
-    def _compare_all(self, at_ns: int) -> Iterator[Action]:
+    def _compare_all(self, at_ns: Nanos) -> Iterator[Action]:
         for market_id in self._followers:
             yield from self._compare(market_id, mark=None, moved=False, at_ns=at_ns)
 
@@ -361,7 +363,7 @@ class ExchangeAdapter:
         return desired
 
     def _compare(
-        self, market_id: str, *, mark: Mark | None, moved: bool, at_ns: int
+        self, market_id: str, *, mark: Mark | None, moved: bool, at_ns: Nanos
     ) -> Iterator[Action]:
         """Yield the updates that bring a market from what it was sent to what it should be."""
         follower = self._followers.get(market_id)
@@ -397,7 +399,7 @@ class ExchangeAdapter:
         return moved_by(sent.fair, fair) >= self._settings.move_min
 
     def _fair(
-        self, sent: SentState, desired: DesiredStatus, *, at_ns: int, now: bool
+        self, sent: SentState, desired: DesiredStatus, *, at_ns: Nanos, now: bool
     ) -> Fair | None:
         """Return the prices to send, if they moved and `every_ms` has passed.
 

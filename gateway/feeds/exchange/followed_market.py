@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from engine.common.commands import NAME_CHARS_MAX, WHY_CHARS_MAX, OutcomeResult
 from engine.common.ids import parse_market_key
 from engine.common.lifecycle import Status
-from engine.common.units import NS_PER_MS
+from engine.common.units import NS_PER_MS, Nanos
 from gateway.feeds.core.adapter import KnownMarket
 from gateway.feeds.exchange.fair_price import FairMarket, FairRules, RunnerPrices, fair_market
 from gateway.feeds.exchange.messages import MarketDefinition, RunnerDefinition
@@ -149,7 +149,7 @@ class Follower:
         self._index = {runner_id: i for i, runner_id in enumerate(self.order)}
         self._seen = False
 
-    def define(self, definition: MarketDefinition, *, published_ms: int, at_ns: int) -> None:
+    def define(self, definition: MarketDefinition, *, published_ms: int, at_ns: Nanos) -> None:
         """Take a definition: withdrawals, the turn in-play, added runners."""
         for runner in definition.runners:
             runner_id = runner_id_of(runner)
@@ -168,7 +168,7 @@ class Follower:
         self.bet_delay_s = definition.bet_delay
         self._seen = True
 
-    def _seen_at(self, runner: RunnerDefinition, published_ms: int, at_ns: int) -> int:
+    def _seen_at(self, runner: RunnerDefinition, published_ms: int, at_ns: Nanos) -> Nanos:
         """Return when a withdrawal was first seen: now, or before a restart by its date.
 
         An existing market that no longer offers the runner knew of the withdrawal; then the
@@ -178,7 +178,9 @@ class Follower:
         if self._seen or self._image_active is None or index is None or self._image_active[index]:
             return at_ns
         date_ns = removal_date_ns(runner.removal_date)
-        return at_ns if date_ns is None else max(0, date_ns + at_ns - published_ms * NS_PER_MS)
+        if date_ns is None:
+            return at_ns
+        return Nanos(max(0, date_ns + at_ns - published_ms * NS_PER_MS))
 
     def desired(
         self, market: Market, *, moved: bool, fair_rules: FairRules, result_rules: ResultRules

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from sortedcontainers import SortedList
 
+from engine.common.units import OddsMilli
 from gateway.feeds.exchange.messages import Level, Place
 
 LEVELS_MAX: Final = 2_048
@@ -21,7 +22,7 @@ PLACES_MAX: Final = 64
 class PricePoint(NamedTuple):
     """One level of a ladder in our units: odds in thousandths, size in currency."""
 
-    odds_milli: int
+    odds_milli: OddsMilli
     size: float
 
 
@@ -123,4 +124,4 @@ class Places:
 
 def price_points(levels: tuple[Level, ...]) -> tuple[PricePoint, ...]:
     """Return levels with their prices rounded to the nearest thousandth."""
-    return tuple(PricePoint(round(price * 1_000), size) for price, size in levels)
+    return tuple(PricePoint(OddsMilli(round(price * 1_000)), size) for price, size in levels)

@@ -47,7 +47,7 @@ class ResultRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 class Removal(NamedTuple):
     """A withdrawal: when it was first seen, and its factor in hundredths of a per cent."""
 
-    at_ns: int
+    at_ns: Nanos
     factor: int
 
 

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta, Struct
 
-from engine.common.units import NS_PER_MS
+from engine.common.units import NS_PER_MS, Nanos
 from gateway.feeds.exchange.messages import Envelope, decode_envelope
 from gateway.feeds.exchange.order_book import RESUB_DELTA, SEG_END, SUB_IMAGE
 
@@ -142,7 +142,7 @@ class ExchangeSession:
             return SILENT_HEARTBEATS * self._heartbeat_ms
         return ANSWER_WITHIN_MS
 
-    def connected(self, *, at_ns: int) -> None:
+    def connected(self, *, at_ns: Nanos) -> None:
         """Begin a connection; the exchange sends the first message."""
         self.stage, self.complete, self._received_at_ns = Stage.GREETING, False, at_ns
         self._heartbeat_ms = self._subscription.heartbeat_ms
@@ -151,7 +151,7 @@ class ExchangeSession:
         """End a connection; an incomplete image is dropped."""
         self.stage, self.complete, self.connection_id = Stage.CLOSED, False, ""
 
-    def tick(self, *, at_ns: int) -> Answer:
+    def tick(self, *, at_ns: Nanos) -> Answer:
         """Take the time: a silent connection is closed."""
         if (
             self.stage == Stage.CLOSED
@@ -165,7 +165,7 @@ class ExchangeSession:
         self._drop_clocks()
         return (self._subscribe(),) if self.stage >= Stage.SUBSCRIBING else ()
 
-    def receive(self, line: bytes, *, at_ns: int) -> Answer:
+    def receive(self, line: bytes, *, at_ns: Nanos) -> Answer:
         """Take one line; a line that cannot be read is delivered to the feed, which counts it."""
         self._received_at_ns = at_ns
         try:

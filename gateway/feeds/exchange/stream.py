@@ -23,6 +23,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from actors.back_off import BackOff
+from engine.common.units import Nanos
 from gateway.feeds.exchange.messages import MESSAGE_BYTES_MAX
 from gateway.feeds.exchange.session import (
     Answer,
@@ -207,11 +208,11 @@ class StreamSocket:
             )
         self._writer = writer
         self.counts.connections += 1
-        session.connected(at_ns=self._clock_ns())
+        session.connected(at_ns=Nanos(self._clock_ns()))
         try:
             while not self._closed:
                 line = await self._line(reader)
-                answer = session.receive(line, at_ns=self._clock_ns())
+                answer = session.receive(line, at_ns=Nanos(self._clock_ns()))
                 if answer.send:
                     writer.writelines(answer.send)
                     await writer.drain()

@@ -15,6 +15,7 @@ from msgspec.msgpack import encode
 from msgspec.structs import replace
 
 from engine.common.lifecycle import Status
+from engine.common.units import Nanos
 from gateway.feeds.core.adapter import Action, KnownMarket, Received
 from gateway.feeds.core.clock import FeedClock, LiveClock
 from gateway.feeds.uof.bet_stops import BetStops
@@ -118,7 +119,7 @@ class UofAdapter:
 
     # --- the adapter protocol --------------------------------------------------------------------
 
-    def resume(self, markets: Sequence[KnownMarket], *, at_ns: int) -> Received:
+    def resume(self, markets: Sequence[KnownMarket], *, at_ns: Nanos) -> Received:
         """Add the markets that exist, and suspend the open ones until a recovery is complete."""
         if self._model_prices is not None:
             self._model_prices.start(at_ns=at_ns)
@@ -135,7 +136,7 @@ class UofAdapter:
                 actions.append(status_update(listed, None, Status.SUSPENDED, "feed restarted"))
         return Received(kind="resume", actions=tuple(actions))
 
-    def receive(self, body: bytes, *, at_ns: int) -> Received:
+    def receive(self, body: bytes, *, at_ns: Nanos) -> Received:
         """Return the actions of one message; a malformed body is refused and changes nothing."""
         try:
             message = read(body)
@@ -149,7 +150,7 @@ class UofAdapter:
         refused = "" if actions else self._passed_over.last
         return Received(kind=message.kind, actions=actions, refused=refused)
 
-    def tick(self, *, at_ns: int) -> Received:
+    def tick(self, *, at_ns: Nanos) -> Received:
         """Return the actions of time: silent producers, recoveries that timed out."""
         return Received(kind="tick", actions=tuple(self._watch.on_tick(at_ns)))
 
@@ -177,7 +178,7 @@ class UofAdapter:
 
     # --- inside ----------------------------------------------------------------------------------
 
-    def _dispatch(self, message: AnyMessage, digest: int, at_ns: int) -> Sequence[Action]:
+    def _dispatch(self, message: AnyMessage, digest: int, at_ns: Nanos) -> Sequence[Action]:
         match message:
             case OddsChange():
                 return self._odds_changes.on_odds_change(message, digest)

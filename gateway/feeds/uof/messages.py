@@ -11,7 +11,7 @@ from typing import ClassVar, Final
 
 from msgspec import Struct
 
-from engine.common.units import NS_PER_MS
+from engine.common.units import NS_PER_MS, OddsMilli
 
 TIMESTAMP_MS_MAX: Final = ((1 << 63) - 1) // NS_PER_MS
 """Latest time whose nanoseconds fit a signed 64-bit integer."""
@@ -61,7 +61,7 @@ class OutcomeOdds(Struct, frozen=True, kw_only=True):
     """One outcome's odds in thousandths, rounded down, and its probability; None: not given."""
 
     id: str
-    odds_milli: int | None = None
+    odds_milli: OddsMilli | None = None
     probability: float | None = None
     active: bool = True
 

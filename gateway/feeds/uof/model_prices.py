@@ -13,6 +13,7 @@ from zlib import crc32
 
 from engine.common.commands import WHY_CHARS_MAX
 from engine.common.lifecycle import Status
+from engine.common.units import Nanos
 from gateway.feeds.core.adapter import Mark, PriceFixture
 from gateway.feeds.uof.market_registry import ListedMarket, MarketRegistry, price_source
 from gateway.feeds.uof.match_models import SPORT, MatchModels, ModelledMatch
@@ -43,7 +44,7 @@ class ModelPrices:
         self._process_started_ns = 0
         self._trust_orders = 0
 
-    def start(self, *, at_ns: int) -> None:
+    def start(self, *, at_ns: Nanos) -> None:
         """Note when this process started, which distinguishes its orders from an earlier one's."""
         self._process_started_ns = at_ns
 

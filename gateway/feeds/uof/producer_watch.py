@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from engine.common.lifecycle import Status
-from engine.common.units import NS_PER_MS
+from engine.common.units import NS_PER_MS, Nanos
 from gateway.feeds.core.adapter import Action
 from gateway.feeds.core.clock import FeedClock
 from gateway.feeds.uof.market_registry import MarketRegistry
@@ -54,7 +54,7 @@ class ProducerWatch:
         self._model_prices: Final = model_prices
         self._clock: Final = clock
 
-    def on_alive(self, message: Alive, at_ns: int) -> Sequence[Action]:
+    def on_alive(self, message: Alive, at_ns: Nanos) -> Sequence[Action]:
         """Return what follows from a heartbeat."""
         if not self._producers.watched:
             return []  # nor is the clock asked: a recorded clock keeps every answer it gives
@@ -84,7 +84,7 @@ class ProducerWatch:
         """Return the suspensions of all producers, whose messages may have been lost."""
         return self._actions(self._producers.subscription_started())
 
-    def on_tick(self, at_ns: int) -> Sequence[Action]:
+    def on_tick(self, at_ns: Nanos) -> Sequence[Action]:
         """Return what follows from time: silent producers, recoveries that timed out."""
         return self._actions(self._producers.tick(at_ns=at_ns))
 

@@ -13,7 +13,7 @@ from collections import deque
 from enum import Enum
 from typing import Final, NamedTuple
 
-from engine.common.units import NS_PER_MS
+from engine.common.units import NS_PER_MS, Nanos
 from gateway.feeds.core.adapter import RecoveryRequest
 from gateway.feeds.uof.settings import WatchSettings
 
@@ -63,7 +63,7 @@ class _Producer:
     def __init__(self, number: int) -> None:
         self.number = number
         self.state = State.DOWN
-        self.heartbeat_ns: int | None = None
+        self.heartbeat_ns: Nanos | None = None
         """When the last heartbeat arrived; None: never, or not since messages were lost."""
         self.heartbeat_ms = 0
         """Provider timestamp of the last heartbeat."""
@@ -119,7 +119,7 @@ class Producers:
             known.resumed_from_ms = max(newest_ms, known.resumed_from_ms or 0)
 
     def alive(
-        self, producer: int, *, timestamp_ms: int, subscribed: bool, late_ms: int, at_ns: int
+        self, producer: int, *, timestamp_ms: int, subscribed: bool, late_ms: int, at_ns: Nanos
     ) -> WatchUpdate:
         """Update a producer from an alive message.
 
@@ -180,7 +180,7 @@ class Producers:
         self._apply_lateness(known, changes)
         return WatchUpdate(tuple(changes))
 
-    def tick(self, *, at_ns: int) -> WatchUpdate:
+    def tick(self, *, at_ns: Nanos) -> WatchUpdate:
         """Mark silent producers down, and request recoveries that timed out again."""
         if not self.watched:
             return _NO_UPDATE
@@ -201,7 +201,7 @@ class Producers:
             known = self._producers[number] = _Producer(number)
         return known
 
-    def _is_silent(self, known: _Producer, at_ns: int) -> bool:
+    def _is_silent(self, known: _Producer, at_ns: Nanos) -> bool:
         silence_ns = self._settings.silence_ms * NS_PER_MS
         return known.heartbeat_ns is None or at_ns - known.heartbeat_ns > silence_ns
 
@@ -228,7 +228,7 @@ class Producers:
             changes.append(TrustChange(known.number, trusted=True))
             known.state = State.UP
 
-    def _request_recovery(self, known: _Producer, at_ns: int) -> tuple[RecoveryRequest, ...]:
+    def _request_recovery(self, known: _Producer, at_ns: Nanos) -> tuple[RecoveryRequest, ...]:
         """Return a request for the missing messages, unless one is pending or rates forbid it."""
         if known.state in (State.UP, State.LATE):
             return ()
@@ -261,7 +261,7 @@ class Producers:
         back_ms = self._settings.resume_back_ms
         return max(oldest_ms, known.resumed_from_ms - back_ms) if back_ms else max(oldest_ms, 1)
 
-    def _take_rate(self, heartbeat_ms: int, after_ms: int, at_ns: int) -> bool:
+    def _take_rate(self, heartbeat_ms: int, after_ms: int, at_ns: Nanos) -> bool:
         """Count a request against the provider's rates and return True, or return False."""
         # The provider receives the request a little later, when the start is further back.
         age_ms = (

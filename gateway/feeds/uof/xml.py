@@ -11,7 +11,7 @@ from decimal import ROUND_FLOOR, Decimal
 from fractions import Fraction
 from typing import Final
 
-from engine.common.units import DEAD_HEAT_DEN_MAX
+from engine.common.units import DEAD_HEAT_DEN_MAX, OddsMilli
 from gateway.feeds.uof.messages import (
     CARDS_MAX,
     MARKET_ID_MAX,
@@ -143,7 +143,9 @@ def _outcome_odds(fields: Fields) -> OutcomeOdds:
     probability = fields.decimal("probabilities", 1)
     return OutcomeOdds(
         id=fields.text("id"),
-        odds_milli=None if odds is None else int((odds * 1000).to_integral_value(ROUND_FLOOR)),
+        odds_milli=None
+        if odds is None
+        else OddsMilli(int((odds * 1000).to_integral_value(ROUND_FLOOR))),
         probability=None if probability is None else float(probability),
         active=fields.integer_or("active", 0, 1, 1) == 1,
     )

@@ -42,7 +42,7 @@ def values(one: Setting) -> st.SearchStrategy[Any]:
     if one.name == "namespace":
         return st.from_regex(r"[A-Za-z0-9_.-]{1,64}", fullmatch=True)
     text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1)
-    return st.just("") if one.name == "secret" else text.map(lambda words: words[:200])
+    return st.just("") if one.name == "secret" else text.map(lambda drawn: drawn[:200])
 
 
 @st.composite
@@ -128,7 +128,7 @@ def test_secrets_of_providers_are_no_settings() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "parts"),
     [
         ("nonsense = 1", ["no such setting: nonsense"]),
         ("[gateway]\nbets_prot = 1", ["gateway: no such setting: bets_prot", "mean bets_port?"]),
@@ -169,14 +169,14 @@ def test_secrets_of_providers_are_no_settings() -> None:
     ],
 )
 def test_wrong_file_is_named_with_key_and_bound(
-    tmp_path: Path, text: str | bytes, words: list[str]
+    tmp_path: Path, text: str | bytes, parts: list[str]
 ) -> None:
     path = written(tmp_path, text)
     with pytest.raises(ConfigError) as caught:
         load_config(path, env={})
     said = str(caught.value)
     assert said.startswith(f"{path}: ")
-    assert all(word in said for word in words), said
+    assert all(part in said for part in parts), said
 
 
 def test_file_that_cannot_be_read_is_named_with_the_reason(tmp_path: Path) -> None:
@@ -191,7 +191,7 @@ def test_file_that_cannot_be_read_is_named_with_the_reason(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "words"),
+    ("name", "text", "parts"),
     [
         ("OVERROUND_GATEWAY__PING_AFTER_S", "0", ["gateway.ping_after_s", ">= 1"]),
         ("OVERROUND_GATEWAY__PING_AFTER_S", "soon", ["gateway.ping_after_s", "`int`"]),
@@ -209,12 +209,12 @@ def test_file_that_cannot_be_read_is_named_with_the_reason(tmp_path: Path) -> No
         ("OVERROUND_DATA_DIR", "\udcff", ["not UTF-8"]),
     ],
 )
-def test_wrong_variable_is_named_with_key_and_bound(name: str, text: str, words: list[str]) -> None:
+def test_wrong_variable_is_named_with_key_and_bound(name: str, text: str, parts: list[str]) -> None:
     with pytest.raises(ConfigError) as caught:
         load_config(env={name: text})
     said = str(caught.value)
     assert said.startswith(f"{name}: ")
-    assert all(word in said for word in words), said
+    assert all(part in said for part in parts), said
 
 
 def test_variable_below_a_setting_is_refused() -> None:

@@ -85,13 +85,13 @@ async def test_a_feed_that_is_not_there_is_named_beside_those_that_are(
 
 
 @pytest.mark.parametrize("role", [Role.BETTOR, Role.TRADER, Role.QUANT])
-async def test_only_feeds_come_in_by_this_door(feed_system: FeedSystem, role: Role) -> None:
+async def test_only_the_feed_role_is_admitted(feed_system: FeedSystem, role: Role) -> None:
     with pytest.raises(HandshakeRefusedError) as raised:
         await connect_feed(feed_system.feed_url, token=token(role))
     assert raised.value.status == 403
 
 
-async def test_a_feed_pushes_by_no_other_door_and_commands_by_none_of_these(
+async def test_a_feed_is_refused_by_every_other_listener_and_sends_no_commands(
     feed_system: FeedSystem,
 ) -> None:
     url = f"ws://127.0.0.1:{feed_system.system.ports[0]['control']}"
@@ -118,7 +118,7 @@ async def test_too_many_bodies_in_a_push_are_refused_and_too_long_a_frame_ends_t
             with pytest.raises(ConnectionLostError) as raised:
                 await source.push("tiny", [b"x" * 70_000])
             assert raised.value.code == CloseCode.TOO_BIG
-        assert await feed_system.push(priced(1)), "the desk never heard of it"
+        assert await feed_system.push(priced(1)), "the pipeline never received it"
 
 
 async def test_too_many_pushes_are_busy_and_nothing_more_is_taken_on_that_session(
@@ -142,20 +142,20 @@ async def test_too_many_pushes_are_busy_and_nothing_more_is_taken_on_that_sessio
             assert await source.push("tiny", [priced(4), priced(5), priced(6)])
 
 
-async def test_wishes_reach_those_who_listen_now_and_those_who_come_later(
+async def test_requests_reach_sources_attached_now_and_later(
     feed_system: FeedSystem,
 ) -> None:
-    heard: list[FeedRequest] = []
+    received: list[FeedRequest] = []
     request = FeedRequest(feed="tiny", producer=1, after_ms=1_000, request_id=9)
     async with connect_feed(feed_system.feed_url, token=feed_token()) as source:
-        source.on_request = heard.append
+        source.on_request = received.append
         await source.attach("tiny")
         await source.push("tiny", [recover(1_000, 9)])
-        await until(lambda: heard == [request])
+        await until(lambda: received == [request])
     async with connect_feed(feed_system.feed_url, token=feed_token()) as source:
-        source.on_request = heard.append
+        source.on_request = received.append
         await source.attach("tiny")
-        await until(lambda: heard == [request, request])
+        await until(lambda: received == [request, request])
         source.request_done("tiny", producer=1, request_id=9)
         await until(lambda: feed_system.pipeline.stats()["requests"] == 0)
 
@@ -175,7 +175,7 @@ async def test_a_session_that_ends_leaves_its_messages_to_be_obeyed(
 
 
 class Dead:
-    """A desk whose process is gone."""
+    """A pipeline whose process is gone."""
 
     name = "feed-tiny"
 
@@ -186,7 +186,7 @@ class Dead:
         return None
 
 
-async def test_a_desk_that_died_takes_nothing_more_until_its_source_begins_again(
+async def test_a_pipeline_that_died_receives_nothing_until_its_source_attaches_again(
     feed_system: FeedSystem,
 ) -> None:
     async with connect_feed(feed_system.feed_url, token=feed_token()) as source:

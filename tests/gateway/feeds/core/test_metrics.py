@@ -39,13 +39,13 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def shows(feed_system: FeedSystem, name: str, true: Callable[[float], bool]) -> Any:
-    async def look() -> bool:
+    async def is_shown() -> bool:
         return true((await scrape(feed_system)).get(name, -1.0))
 
-    return look
+    return is_shown
 
 
-async def test_a_scrape_shows_what_each_desk_said_last(tmp_path: Path, often: None) -> None:
+async def test_a_scrape_shows_the_last_figures_of_a_pipeline(tmp_path: Path, often: None) -> None:
     async with open_feed_system(tmp_path, gateway={}) as feed_system:
         assert await scrape(feed_system) == {}, "nothing was said yet, and nobody waited"
         bodies = [odds("cup-1/1x2", at, 0.5, 0.3, 0.2) for at in (1, 2)]
@@ -80,8 +80,8 @@ async def test_what_a_feed_has_in_hand_and_since_when_is_shown(tmp_path: Path, o
         await until(shows(feed_system, "in_hand,tiny", lambda count: count == 0))
 
 
-class Desk:
-    """A desk that says what it is told to, or dies."""
+class ScriptedPipeline:
+    """A pipeline that answers with the figures it is given, or dies."""
 
     def __init__(self) -> None:
         self.asked = 0
@@ -99,7 +99,7 @@ class Desk:
         return {"kinds": dict(self.kinds), **bare}
 
 
-def figures_of(pipeline: Desk) -> FeedMetrics:
+def figures_of(pipeline: ScriptedPipeline) -> FeedMetrics:
     return FeedMetrics({"one": LocalPeer(pipeline, name="feed-one")}, timeout_s=1.0)
 
 
@@ -112,10 +112,10 @@ def values(shown: FeedMetrics, name: str) -> list[float]:
     ]
 
 
-async def test_a_desk_that_is_slow_or_gone_keeps_its_last_figures_and_holds_up_no_reader(
+async def test_a_slow_or_lost_pipeline_keeps_its_last_figures_and_delays_no_reader(
     often: None,
 ) -> None:
-    pipeline = Desk()
+    pipeline = ScriptedPipeline()
     shown = figures_of(pipeline)
     pipeline.hurry.clear()
     for _ in range(100):
@@ -139,7 +139,7 @@ async def test_desks_are_left_alone_when_nobody_reads_and_kinds_shown_are_bounde
     monkeypatch: pytest.MonkeyPatch, often: None
 ) -> None:
     monkeypatch.setattr(figures, "POLL_AFTER_READ_S", 0.05)
-    pipeline = Desk()
+    pipeline = ScriptedPipeline()
     pipeline.kinds = {f"kind {number}": 1 for number in range(KINDS_SHOWN_MAX + 9)}
     shown = figures_of(pipeline)
     assert pipeline.asked == 0
