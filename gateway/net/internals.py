@@ -7,9 +7,9 @@ instead of failing in the middle of a connection.
 """
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-import websockets.asyncio.client
+import websockets.asyncio.connection
 import websockets.frames
 import websockets.http11
 import websockets.protocol
@@ -17,27 +17,52 @@ import websockets.server
 import websockets.speedups
 import websockets.streams
 import websockets.version
+from websockets.asyncio.client import ClientConnection
 
-Need = tuple[Any, tuple[str, ...]]
-"""An object of websockets, and the attributes of it that are used."""
+
+class Need(NamedTuple):
+    """Names that one part of websockets must have.
+
+    `part` is an object with these attributes, or a set of the names that it assigns.
+    """
+
+    shown: str
+    part: Any
+    names: tuple[str, ...]
+
+
+def _assigned(function: Any) -> frozenset[str]:
+    """Return the attribute names in a function's code, such as those that it sets on `self`."""
+    return frozenset(function.__code__.co_names)
+
 
 NEEDS: Final[tuple[Need, ...]] = (
-    (websockets.speedups, ("apply_mask",)),
-    (websockets.frames, ("BINARY", "TEXT", "CLOSE", "PING", "PONG", "Frame")),
-    (websockets.protocol, ("OPEN",)),
-    (websockets.http11.Request, ("__dataclass_fields__",)),
-    (websockets.http11.Request.__dataclass_fields__, ("method", "path", "headers")),
-    (websockets.http11.Response, ("serialize",)),
-    (
+    Need("speedups", websockets.speedups, ("apply_mask",)),
+    Need("frames", websockets.frames, ("BINARY", "TEXT", "CLOSE", "PING", "PONG", "Frame")),
+    Need("protocol", websockets.protocol, ("OPEN",)),
+    Need(
+        "http11.Request",
+        frozenset(websockets.http11.Request.__dataclass_fields__),
+        ("method", "path", "headers"),
+    ),
+    Need("http11.Response", websockets.http11.Response, ("serialize",)),
+    Need("streams.StreamReader", websockets.streams.StreamReader(), ("eof",)),
+    Need(
+        "server.ServerProtocol",
         websockets.server.ServerProtocol(),
-        ("close_sent", "data_to_send", "fail", "handshake_exc", "reader", "state", "subprotocol"),
+        ("close_sent", "data_to_send", "fail", "handshake_exc", "reader", "state", "writes"),
     ),
-    (websockets.streams.StreamReader(), ("eof",)),
-    (
-        websockets.asyncio.client.ClientConnection,
-        ("connection_lost", "drain", "process_event", "send_data"),
+    Need(
+        "asyncio.client.ClientConnection",
+        ClientConnection,
+        ("connection_lost", "connection_made", "drain", "process_event", "send_data"),
     ),
-    (websockets.protocol.Protocol(websockets.protocol.SERVER), ("writes",)),
+    Need(
+        "asyncio.client.ClientConnection",
+        _assigned(websockets.asyncio.connection.Connection.__init__)
+        | _assigned(websockets.asyncio.connection.Connection.connection_made),
+        ("paused", "protocol", "transport"),
+    ),
 )
 
 
@@ -46,28 +71,29 @@ class WebsocketsChangedError(ImportError):
 
 
 def check(needs: Iterable[Need], *, version: str) -> None:
-    """Raise unless every attribute is there.
+    """Raise unless every name is there.
 
     Parameters
     ----------
     needs : iterable of Need
-        Objects and the attributes, or the keys of a mapping, that they must have.
+        Parts and the names that they must have.
     version : str
         The release of websockets, for the message.
 
     Raises
     ------
     WebsocketsChangedError
-        When one is missing.
+        When a name is missing.
     """
-    for owner, names in needs:
-        for name in names:
-            there = name in owner if isinstance(owner, dict) else hasattr(owner, name)
-            if not there:
-                shown = getattr(owner, "__name__", type(owner).__name__)
+    for need in needs:
+        for name in need.names:
+            found = (
+                name in need.part if isinstance(need.part, frozenset) else hasattr(need.part, name)
+            )
+            if not found:
                 raise WebsocketsChangedError(
-                    f"websockets {version} has no {shown}.{name}, which overround uses; install a "
-                    f"release that setup.cfg allows"
+                    f"websockets {version} has no {need.shown}.{name}, which overround uses; "
+                    f"install a release that setup.cfg allows"
                 )
 
 

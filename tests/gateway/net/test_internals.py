@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from gateway.net.internals import NEEDS, WebsocketsChangedError, check
+from gateway.net.internals import NEEDS, Need, WebsocketsChangedError, check
 
 
 def test_the_installed_release_has_every_part() -> None:
@@ -13,11 +13,21 @@ def test_the_installed_release_has_every_part() -> None:
 
 
 @pytest.mark.parametrize(
-    ("owner", "name"), [(object(), "apply_mask"), ({"method": 1}, "path"), (subprocess, "Frame")]
+    ("part", "name"),
+    [(object(), "apply_mask"), (frozenset({"method"}), "path"), (subprocess, "Frame")],
 )
-def test_a_missing_part_is_named_with_the_release(owner: object, name: str) -> None:
-    with pytest.raises(WebsocketsChangedError, match=rf"websockets 99\.0 has no .*{name}"):
-        check([(owner, (name,))], version="99.0")
+def test_a_missing_name_is_reported_with_its_part_and_the_release(part: object, name: str) -> None:
+    need = Need("some.part", part, (name,))
+    with pytest.raises(
+        WebsocketsChangedError, match=rf"websockets 99\.0 has no some\.part\.{name},"
+    ):
+        check([need], version="99.0")
+
+
+@pytest.mark.parametrize("need", NEEDS, ids=lambda need: need.shown)
+def test_every_part_of_the_list_is_checked_for_names(need: Need) -> None:
+    with pytest.raises(WebsocketsChangedError, match=r"no_such_name"):
+        check([need._replace(names=("no_such_name",))], version="99.0")
 
 
 def test_importing_the_gateway_fails_when_the_release_lacks_a_part() -> None:
