@@ -1,6 +1,6 @@
-"""One sample of every message, whose bytes lie in tests/golden/wire_v1.json for good.
+"""One sample of every message; tests/golden/wire_v1.json holds their bytes.
 
-Run as a module to write the file anew, which is a new version of the wire.
+Running this module writes the file, which makes a new version of the protocol.
 """
 
 import json

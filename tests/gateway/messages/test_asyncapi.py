@@ -8,13 +8,13 @@ from gateway.messages.asyncapi import build, document
 from gateway.messages.protocol import ClientMessage, ServerMessage
 from gateway.net.codec import JSON
 from gateway.session.permissions import ACCESS
-from gateway.settings import LIMITS, CloseCode, GatewaySettings
+from gateway.settings import CLOSE_MEANINGS, LIMITS, CloseCode, GatewaySettings
 from tests.gateway.messages.samples import FROM_CLIENT, FROM_GATEWAY
 
 FILE = Path(__file__).parents[3] / "docs" / "asyncapi.json"
 
 
-def test_file_is_what_the_schemas_give() -> None:
+def test_committed_file_is_the_output_of_the_command() -> None:
     assert FILE.read_text(encoding="utf-8") == document(ACCESS), (
         "overround asyncapi > docs/asyncapi.json"
     )
@@ -24,14 +24,14 @@ def test_text_is_the_document_in_json() -> None:
     assert json.loads(document(ACCESS)) == json.loads(json.dumps(build(ACCESS)))
 
 
-def test_every_reference_leads_somewhere() -> None:
-    whole = json.loads(json.dumps(build(ACCESS)))
+def test_every_reference_has_a_target() -> None:
+    complete = json.loads(json.dumps(build(ACCESS)))
 
     def follow(node: Any) -> None:
         if isinstance(node, dict):
             for key, value in node.items():
                 if key == "$ref":
-                    target: Any = whole
+                    target: Any = complete
                     for step in value.removeprefix("#/").split("/"):
                         target = target[step]
                 else:
@@ -40,20 +40,20 @@ def test_every_reference_leads_somewhere() -> None:
             for item in node:
                 follow(item)
 
-    follow(whole)
+    follow(complete)
 
 
-def test_every_message_is_described_and_can_be_reached() -> None:
-    whole = build(ACCESS)
-    messages = whole["components"]["messages"]
+def test_every_message_has_a_summary_and_a_channel() -> None:
+    complete = build(ACCESS)
+    messages = complete["components"]["messages"]
     assert len(messages) == len(get_args(ClientMessage)) + len(get_args(ServerMessage))
     assert all(message["summary"] for message in messages.values())
-    reached = {name for channel in whole["channels"].values() for name in channel["messages"]}
+    reached = {name for channel in complete["channels"].values() for name in channel["messages"]}
     assert reached == set(messages)
 
 
-def test_samples_fit_the_schemas_word_by_word() -> None:
-    """A light validator of our own: closed objects, required fields, consts, nested references."""
+def test_samples_fit_the_schemas_of_their_messages() -> None:
+    """Check closed objects, required fields, enumerations, bounds and nested references."""
     schemas = json.loads(json.dumps(build(ACCESS)["components"]["schemas"]))
     for message in (*FROM_CLIENT, *FROM_GATEWAY):
         _fits(json.loads(JSON.encode(message)), schemas[type(message).__name__], schemas)
@@ -95,16 +95,16 @@ def _is_option(value: Any, option: dict[str, Any], schemas: dict[str, Any]) -> b
     return True
 
 
-def test_every_limit_has_a_documented_answer() -> None:
+def test_every_limit_and_close_code_is_documented() -> None:
     settings = GatewaySettings()
-    unanswered = {
-        # Where to listen, and how batches are cut: a client sees nothing of these.
+    not_visible = {
+        # Addresses and the sizes of batches: a client sees nothing of these.
         "bets_host", "bets_port", "control_host", "control_port", "feed_host", "feed_port",
         "origins", "metrics_on_bets", "feed_pace_ms",
         "batch_rows_max", "calls_in_flight_max", "verdict_linger_ms", "batch_pace_ms",
         "close_linger_ms",
     }  # fmt: skip
-    assert set(LIMITS) == set(settings.__struct_fields__) - unanswered
+    assert set(LIMITS) == set(settings.__struct_fields__) - not_visible
     text = document(ACCESS)
     assert all(f"| {name} | {getattr(settings, name)} |" in text for name in LIMITS)
-    assert all(f"| {code.value} |" in text for code in CloseCode)
+    assert all(f"| {code.value} | {CLOSE_MEANINGS[code]} |" in text for code in CloseCode)

@@ -1,4 +1,4 @@
-"""Both subprotocols carry the same messages, and their bytes never change under one version."""
+"""Both subprotocols carry the same messages, and their bytes do not change within a version."""
 
 import json
 from typing import get_args
@@ -28,7 +28,7 @@ def test_bytes_are_those_of_the_golden_file() -> None:
 
 
 @CODEC
-def test_golden_bytes_decode_to_the_very_messages(codec: Codec) -> None:
+def test_golden_bytes_decode_to_the_samples(codec: Codec) -> None:
     field = "json" if codec is JSON else "msgpack"
     decode_sent = ServerDecoder(codec).decode
     golden = json.loads(GOLDEN.read_text(encoding="utf-8"))
@@ -58,7 +58,7 @@ def test_unknown_fields_of_a_client_are_refused(codec: Codec) -> None:
 
 
 @given(st.binary(max_size=200))
-def test_no_payload_makes_decoding_fail_in_an_unknown_way(payload: bytes) -> None:
+def test_any_payload_is_decoded_or_refused_with_a_short_text(payload: bytes) -> None:
     for codec in (MSGPACK, JSON):
         refusal: Exception | None = None
         try:
@@ -78,11 +78,11 @@ def test_damaged_messages_are_refused_or_are_messages(data: st.DataObject) -> No
         payload[at] ^= 1 << data.draw(st.integers(0, 7))
         refusal: Exception | None = None
         try:
-            again = codec.decode(bytes(payload))
+            decoded = codec.decode(bytes(payload))
         except (ValueError, RecursionError) as error:
             refusal = error
         if refusal is None:
-            assert codec.decode(codec.encode(again)) == again
+            assert codec.decode(codec.encode(decoded)) == decoded
         else:
             assert codec.explain(refusal, bytes(payload)).message
 
