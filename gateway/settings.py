@@ -130,7 +130,7 @@ LIMITS: Final[dict[str, str]] = {
     "connections feed_frame_bytes_max",
     "control_frame_bytes_max": "close code 1009",
     "feed_frame_bytes_max": "close code 1009",
-    "frames_a_second": "`bet` or `error` with code 907 (RATE_LIMITED); this message was not "
+    "frames_a_second": "`bet` or `error` with code 907 (RATE_LIMITED); this sending was not "
     "booked. A `place_many` counts once for each of its bets; frames_burst may come at once",
     "frames_burst": "as frames_a_second",
     "frames_over_max": "close code 4029 after so many RATE_LIMITED answers in a row",
@@ -145,9 +145,9 @@ LIMITS: Final[dict[str, str]] = {
     "subscriptions_max": "`error` with code 905 (CAPACITY); earlier subscriptions remain",
     "queries_in_flight_max": "`error` with code 901 (BUSY)",
     "control_in_flight_max": "`error` with code 901 (BUSY); no command was run",
-    "session_bets_in_flight_max": "`bet` rejected with reason 901 (BUSY); this message was not "
+    "session_bets_in_flight_max": "`bet` rejected with reason 901 (BUSY); this sending was not "
     "booked",
-    "bets_in_flight_max": "`bet` rejected with reason 901 (BUSY); this message was not booked",
+    "bets_in_flight_max": "`bet` rejected with reason 901 (BUSY); this sending was not booked",
     "bet_deadline_ms": "`bet` unknown with reason 903 (UNKNOWN); ask `status` for the ref",
     "call_timeout_ms": "`error` with code 909 (UNAVAILABLE) for queries; the gateway sends bets "
     "again",

@@ -55,10 +55,22 @@ class ArbitrageService:
     ----------
     fanout : Fanout
         The odds last received.
+    fixtures_max : int
+        Fixtures whose last answer is kept.
+    clock_s : callable, optional
+        Monotonic seconds, for the end of a search; called from its thread.
     """
 
-    def __init__(self, *, fanout: Fanout) -> None:
+    def __init__(
+        self,
+        *,
+        fanout: Fanout,
+        fixtures_max: int = FIXTURES_MAX,
+        clock_s: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._fanout = fanout
+        self._fixtures_max = fixtures_max
+        self._clock_s = clock_s
         self._kept: dict[str, _Kept] = {}
         self._searching = asyncio.Lock()
 
@@ -103,7 +115,7 @@ class ArbitrageService:
         versions = tuple((image.market_no, image.version) for image in images)
         kept = self._kept.pop(fixture, None)
         if kept is None or (kept.versions, kept.state) != (versions, state):
-            deadline = _Deadline(SEARCH_S_MAX)
+            deadline = _Deadline(SEARCH_S_MAX, self._clock_s)
             try:
                 found = await asyncio.to_thread(search, images, state, deadline)
             finally:
@@ -111,18 +123,19 @@ class ArbitrageService:
             kept = _Kept(versions, state, found)
         if not any(market.why == "time" for market in kept.found.left_out):
             self._kept[fixture] = kept
-            if len(self._kept) > FIXTURES_MAX:
+            if len(self._kept) > self._fixtures_max:
                 del self._kept[next(iter(self._kept))]
         return kept.found
 
 
 class _Deadline:
-    """Tells a search whether to stop; called before each of its steps."""
+    """Decide before each step of a search whether the search must stop."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, clock_s: Callable[[], float]) -> None:
         self.passed = False
-        self._end_s = time.monotonic() + seconds
+        self._clock_s = clock_s
+        self._end_s = clock_s() + seconds
 
     def __call__(self) -> bool:
         time.sleep(_YIELD_S)
-        return self.passed or time.monotonic() >= self._end_s
+        return self.passed or self._clock_s() >= self._end_s

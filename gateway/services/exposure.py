@@ -45,11 +45,16 @@ class ExposureService:
         The shells of markets, and how to call them.
     timeout_s : float
         Seconds that a shell's answer may take.
+    fixtures_max : int
+        Fixtures that are kept.
     """
 
-    def __init__(self, *, routes: Routes, timeout_s: float) -> None:
+    def __init__(
+        self, *, routes: Routes, timeout_s: float, fixtures_max: int = FIXTURES_MAX
+    ) -> None:
         self._routes = routes
         self._timeout_s = timeout_s
+        self._fixtures_max = fixtures_max
         self._fixtures: dict[str, FixtureExposure] = {}
         self._computing = asyncio.Lock()
 
@@ -86,7 +91,7 @@ class ExposureService:
         """Return a fixture's exposure, and mark it as the most recently requested."""
         fixture = self._fixtures.pop(name, None) or make(name)
         self._fixtures[name] = fixture
-        if len(self._fixtures) > FIXTURES_MAX:
+        if len(self._fixtures) > self._fixtures_max:
             del self._fixtures[next(iter(self._fixtures))]
         return fixture
 

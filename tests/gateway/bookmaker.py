@@ -1,6 +1,6 @@
 """A gateway with real shells in this process; their journals are files of the test's folder."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -47,14 +47,19 @@ BALANCE_MINOR = 100_000
 ACCOUNTS = (7, 8)
 KEYS = {1: "cup-0/1x2", 2: "cup-0/total?total=2.5", 3: "cup-1/1x2"}
 SHELL_OF = {1: "market-a", 2: "market-a", 3: "market-b"}
+"""Keys and shells of the markets, by number, unless a test names others."""
 
 
 class Bookmaker(PriceGateway):
-    """A gateway, two account shards, and two market shells with three markets."""
+    """A gateway, two account shards, and two market shells: three markets, and `markets`."""
 
-    def __init__(self, system: PriceGateway, folder: Path) -> None:
+    def __init__(
+        self, system: PriceGateway, folder: Path, markets: Mapping[int, tuple[str, str]]
+    ) -> None:
         super().__init__(system.gateway, system.ports)
         self.folder = folder
+        self.keys = KEYS | {number: key for number, (_, key) in markets.items()}
+        self.shell_of = SHELL_OF | {number: shell for number, (shell, _) in markets.items()}
         self.launcher = LocalLauncher()
         self.generations: dict[str, int] = {}
         self.version = 0
@@ -92,15 +97,15 @@ class Bookmaker(PriceGateway):
         )
         markets = [
             MarketRoute(market_no=no, key=key, shell=name)
-            for no, key in KEYS.items()
-            if SHELL_OF[no] == name
+            for no, key in self.keys.items()
+            if self.shell_of[no] == name
         ]
         self.gateway.on_routes(self.version, [route], markets, {name: self.processes[name].peer})
 
     def command(self, *commands: MarketCommand) -> None:
         """Run market commands without the gateway."""
         for command in commands:
-            shell = SHELL_OF[command.market_no]  # type: ignore[union-attr]
+            shell = self.shell_of[command.market_no]  # type: ignore[union-attr]
             payload = encode(MarketControl(by="test:setup", commands=(command,)))
             for event in decode_market_events(self.processes[shell].target.control(payload)):
                 assert not isinstance(event, Refused), event
@@ -113,7 +118,7 @@ class Bookmaker(PriceGateway):
 
     def deliver_settlements(self) -> None:
         """Deliver settlements from markets to accounts, as the reconciler does."""
-        for name in dict.fromkeys(SHELL_OF.values()):
+        for name in dict.fromkeys(self.shell_of.values()):
             for shard in self.processes[name].target.outbox_shards():
                 rows = self.processes[name].target.outbox(shard, 1_000)
                 assert len(rows) % SETTLEMENT.itemsize == 0
@@ -144,12 +149,15 @@ class Bookmaker(PriceGateway):
 
 
 @asynccontextmanager
-async def open_bookmaker(folder: Path, **changes: Any) -> AsyncIterator[Bookmaker]:
+async def open_bookmaker(
+    folder: Path, *, markets: Mapping[int, tuple[str, str]] | None = None, **changes: Any
+) -> AsyncIterator[Bookmaker]:
+    """Open a bookmaker with further `markets`: shell and key by number."""
     async with open_price_gateway(**changes) as system:
-        bookmaker = Bookmaker(system, folder)
+        bookmaker = Bookmaker(system, folder, markets or {})
         for shard in range(SHARDS):
             bookmaker.start_shell(account_shell_name(shard))
-        for name in dict.fromkeys(SHELL_OF.values()):
+        for name in dict.fromkeys(bookmaker.shell_of.values()):
             bookmaker.start_shell(name)
         for account in ACCOUNTS:
             bookmaker.ledger(
@@ -158,7 +166,7 @@ async def open_bookmaker(folder: Path, **changes: Any) -> AsyncIterator[Bookmake
                 OpenAccount(account_no=account, currency="EUR"),
                 Deposit(account_no=account, amount_minor=BALANCE_MINOR, ref="start"),
             )
-        for number, key in KEYS.items():
+        for number, key in bookmaker.keys.items():
             bookmaker.command(
                 CreateMarket(
                     market_no=number,

@@ -16,8 +16,7 @@ from gateway.demo.trader import Trader
 from gateway.session.tokens import Role
 from simulations.timeline import match_by_id
 from simulations.trader import MARGIN, SUSPENDED_S, match_model
-from tests.gateway.bookmaker import KEYS as HOSTED_KEYS
-from tests.gateway.bookmaker import SHELL_OF, Bookmaker, open_bookmaker
+from tests.gateway.bookmaker import Bookmaker, open_bookmaker
 from tests.gateway.price_gateway import WAIT_S, token
 
 FINAL = match_by_id("wc22-64")
@@ -27,12 +26,10 @@ REOPENED_S = FIRST_GOAL_S + SUSPENDED_S + 1
 
 
 @pytest.fixture
-async def bookmaker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bookmaker]:
+async def bookmaker(tmp_path: Path) -> AsyncIterator[Bookmaker]:
     """Open one fixture on two shells: market-a has the 1x2, market-b two totals."""
-    for number, key in enumerate(KEYS, 1):
-        monkeypatch.setitem(HOSTED_KEYS, number, key)
-        monkeypatch.setitem(SHELL_OF, number, "market-a" if number == 1 else "market-b")
-    async with open_bookmaker(tmp_path) as bookmaker:
+    markets = dict(enumerate(zip(("market-a", "market-b", "market-b"), KEYS, strict=True), 1))
+    async with open_bookmaker(tmp_path, markets=markets) as bookmaker:
         yield bookmaker
         bookmaker.check()
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from itertools import product
+from itertools import count, product
 from pathlib import Path
 from typing import Any
 
@@ -18,25 +18,31 @@ from engine.pricing.football.market_types import market_rules, results
 from engine.pricing.football.model import MatchModel, MatchState, Period, Score
 from engine.pricing.quoting import Margin
 from gateway.client import ControlSession, RefusedError, connect_control
-from gateway.messages.arbitrage import ArbitragePlan, ArbitrageStake, LeftOutMarket
-from gateway.services import arbitrage
+from gateway.messages.arbitrage import (
+    Arbitrage,
+    ArbitragePlan,
+    ArbitrageStake,
+    AskArbitrage,
+    LeftOutMarket,
+)
+from gateway.services.arbitrage import SEARCH_S_MAX, ArbitrageService
 from gateway.services.arbitrage_search import search
 from gateway.session.tokens import Role
-from tests.gateway.bookmaker import KEYS as HOSTED_KEYS
-from tests.gateway.bookmaker import SHELL_OF, Bookmaker, open_bookmaker
+from tests.gateway.bookmaker import Bookmaker, open_bookmaker
 from tests.gateway.price_gateway import token, until
 
 CODECS = pytest.mark.parametrize("codec", ["msgpack", "json"])
 
 
 @pytest.fixture
-async def bookmaker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bookmaker]:
+async def bookmaker(tmp_path: Path) -> AsyncIterator[Bookmaker]:
     """One fixture over two shells: market-a has 1 and 2 of it, market-b 4, 5 and 6."""
-    more = {4: "cup-0/total?total=2", 5: "cup-0/by_how_many_corners", 6: "cup-0/first_half_1x2"}
-    for number, key in more.items():
-        monkeypatch.setitem(HOSTED_KEYS, number, key)
-        monkeypatch.setitem(SHELL_OF, number, "market-b")
-    async with open_bookmaker(tmp_path) as bookmaker:
+    markets = {
+        4: ("market-b", "cup-0/total?total=2"),
+        5: ("market-b", "cup-0/by_how_many_corners"),
+        6: ("market-b", "cup-0/first_half_1x2"),
+    }
+    async with open_bookmaker(tmp_path, markets=markets) as bookmaker:
         yield bookmaker
         bookmaker.check()
 
@@ -204,29 +210,35 @@ def test_search_that_is_stopped_leaves_the_other_markets_out() -> None:
     assert [(market.market, market.why) for market in found.left_out] == [(1, "time"), (2, "time")]
 
 
-async def test_search_that_timed_out_is_not_kept(
-    bookmaker: Bookmaker, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_search_that_timed_out_is_not_kept(bookmaker: Bookmaker) -> None:
+    ticks = count()
+    reading_step_s = SEARCH_S_MAX  # seconds between two readings of the clock
+    service = ArbitrageService(
+        fanout=bookmaker.gateway.fanout, clock_s=lambda: next(ticks) * reading_step_s
+    )
+    request = AskArbitrage(id=1, fixture="cup-0")
     async with control(bookmaker) as session:
         await set_odds(bookmaker, session, 4, 2_600, 1_500)
-        monkeypatch.setattr(arbitrage, "SEARCH_S_MAX", 0.0)
-        answer = await session.arbitrage("cup-0")
-        assert {market.why for market in answer.left_out} == {"time", "unknown"}
-        monkeypatch.setattr(arbitrage, "SEARCH_S_MAX", 3.0)
-        assert (await session.arbitrage("cup-0")).found
+    answer = await service.arbitrage(request)
+    assert isinstance(answer, Arbitrage)
+    assert {market.why for market in answer.left_out} == {"time", "unknown"}
+    reading_step_s = 0.0
+    answer = await service.arbitrage(request)
+    assert isinstance(answer, Arbitrage)
+    assert answer.found
 
 
 async def test_concurrent_requests_for_more_fixtures_than_are_kept_are_all_answered(
-    bookmaker: Bookmaker, monkeypatch: pytest.MonkeyPatch
+    bookmaker: Bookmaker,
 ) -> None:
-    monkeypatch.setattr(arbitrage, "FIXTURES_MAX", 1)
+    service = ArbitrageService(fanout=bookmaker.gateway.fanout, fixtures_max=1)
     async with control(bookmaker) as session:
         await set_odds(bookmaker, session, 4, 2_600, 1_500)
-        answers = await asyncio.gather(
-            *(session.arbitrage(fixture) for fixture in ("cup-0", "cup-1") * 4)
-        )
-    assert [answer.found for answer in answers] == [True, False] * 4
-    assert [answer.markets for answer in answers] == [4, 1] * 4
+    requests = [AskArbitrage(id=1, fixture=fixture) for fixture in ("cup-0", "cup-1") * 4]
+    answers = await asyncio.gather(*map(service.arbitrage, requests))
+    found = [answer for answer in answers if isinstance(answer, Arbitrage)]
+    assert [answer.found for answer in found] == [True, False] * 4
+    assert [answer.markets for answer in found] == [4, 1] * 4
 
 
 async def test_market_without_odds_is_left_out_as_unheard(bookmaker: Bookmaker) -> None:

@@ -12,24 +12,24 @@ from engine.common.reasons import Reason
 from engine.pricing.football.exposure import Outlook
 from engine.pricing.football.model import MatchModel, MatchState, Period, Score
 from gateway.client import RefusedError, connect, connect_control
-from gateway.messages.exposure import OffGridMarket, ScoreProfit
-from gateway.services import exposure
+from gateway.messages.exposure import AskExposure, Exposure, OffGridMarket, ScoreProfit
+from gateway.services.exposure import ExposureService
 from gateway.session.tokens import Role
-from tests.gateway.bookmaker import KEYS as HOSTED_KEYS
-from tests.gateway.bookmaker import SHELL_OF, Bookmaker, open_bookmaker
-from tests.gateway.price_gateway import token
+from tests.gateway.bookmaker import Bookmaker, open_bookmaker
+from tests.gateway.price_gateway import WAIT_S, token
 
 CODECS = pytest.mark.parametrize("codec", ["msgpack", "json"])
 LOST = OutcomeResult(won=False)
 
 
 @pytest.fixture
-async def bookmaker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bookmaker]:
+async def bookmaker(tmp_path: Path) -> AsyncIterator[Bookmaker]:
     """One fixture over two shells: market-a has 1 and 2 of it, market-b 4 and 5."""
-    for number, key in ((4, "cup-0/first_half_1x2"), (5, "cup-0/by_how_many_corners")):
-        monkeypatch.setitem(HOSTED_KEYS, number, key)
-        monkeypatch.setitem(SHELL_OF, number, "market-b")
-    async with open_bookmaker(tmp_path) as bookmaker:
+    markets = {
+        4: ("market-b", "cup-0/first_half_1x2"),
+        5: ("market-b", "cup-0/by_how_many_corners"),
+    }
+    async with open_bookmaker(tmp_path, markets=markets) as bookmaker:
         yield bookmaker
         bookmaker.check()
 
@@ -129,16 +129,16 @@ async def test_markets_of_a_shell_that_does_not_answer_are_named(bookmaker: Book
 
 
 async def test_concurrent_requests_for_more_fixtures_than_are_kept_are_all_answered(
-    bookmaker: Bookmaker, monkeypatch: pytest.MonkeyPatch
+    bookmaker: Bookmaker,
 ) -> None:
-    monkeypatch.setattr(exposure, "FIXTURES_MAX", 1)
+    service = ExposureService(routes=bookmaker.gateway.routes, timeout_s=WAIT_S, fixtures_max=1)
     await bet(bookmaker, 1, 0, 2_500)
     await bet(bookmaker, 3, 0, 2_500, stake=300)
-    async with control(bookmaker) as session:
-        requests = [session.exposure(fixture) for fixture in ("cup-0", "cup-1") * 4]
-        answers = await asyncio.gather(*requests)
-    assert [answer.stake_minor for answer in answers] == [100, 300] * 4
-    assert [answer.worst.profit_minor for answer in answers] == [-150, -450] * 4
+    requests = [AskExposure(id=1, fixture=fixture) for fixture in ("cup-0", "cup-1") * 4]
+    answers = await asyncio.gather(*map(service.exposure, requests))
+    profits = [answer for answer in answers if isinstance(answer, Exposure)]
+    assert [profit.stake_minor for profit in profits] == [100, 300] * 4
+    assert [profit.worst.profit_minor for profit in profits] == [-150, -450] * 4
 
 
 @pytest.mark.parametrize(
