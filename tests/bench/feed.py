@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import uvloop
 from msgspec.structs import replace
 from rich.console import Console
 
@@ -380,7 +381,7 @@ def whole_recording() -> list[Row]:
     with tempfile.TemporaryDirectory(dir=".", prefix="bench-") as folder:
         path = Path(folder) / "recording.jsonl"
         path.write_bytes(b"\n".join(bodies) + b"\n")
-        figures = asyncio.run(_replay(path, Path(folder)))
+        figures = uvloop.run(_replay(path, Path(folder)))
     rate = figures["messages"] / figures["seconds"]
     return [
         Row(
@@ -422,4 +423,4 @@ async def _replay(path: Path, folder: Path) -> dict[str, float]:
 
 def feeds() -> list[Row]:
     """Run the measures of feeds."""
-    return [*asyncio.run(goals()), *asyncio.run(busy_provider()), *whole_recording()]
+    return [*uvloop.run(goals()), *uvloop.run(busy_provider()), *whole_recording()]

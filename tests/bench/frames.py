@@ -13,6 +13,7 @@ import os
 import time
 from collections.abc import Sequence
 
+import uvloop
 from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
@@ -137,7 +138,7 @@ def ours(parts: Sequence[bytes], session: Payloads) -> float:
             receive(part)
         return FRAMES / (time.perf_counter() - began)
 
-    return asyncio.run(run())
+    return uvloop.run(run())
 
 
 def reference(parts: Sequence[bytes], session: Payloads) -> float:

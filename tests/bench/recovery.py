@@ -1,6 +1,5 @@
 """Measure recovery: the replay of a journal, and a killed market's time to its next bet."""
 
-import asyncio
 import os
 import signal
 import statistics
@@ -8,6 +7,8 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+import uvloop
 
 from actors.system import System
 from gateway.client import connect
@@ -123,7 +124,7 @@ def kill_to_serving() -> list[Row]:
             ray.kill(bare)
         return ours, reference
 
-    ours, reference = asyncio.run(measure())
+    ours, reference = uvloop.run(measure())
     return [
         Row(
             "kill -9 of a market to its next accepted bet",

@@ -1,12 +1,13 @@
 """Measure bets over real sockets through the whole system: throughput, and one bet at a time."""
 
-import asyncio
 import os
 import statistics
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+import uvloop
 
 from actors.cluster import RayLauncher
 from actors.process import PartSpec
@@ -149,4 +150,4 @@ def over_the_wire() -> list[Row]:
         async with running(markets=MARKETS) as system:
             return [*await throughput(system), *await lone_bet(system)]
 
-    return asyncio.run(measure())
+    return uvloop.run(measure())
