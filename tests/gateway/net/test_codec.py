@@ -35,8 +35,8 @@ def test_golden_bytes_decode_to_the_samples(codec: Codec) -> None:
     for line, message in zip(golden, (*FROM_CLIENT, *FROM_GATEWAY), strict=True):
         text: str = line[field]
         payload = text.encode() if codec is JSON else bytes.fromhex(text)
-        asked = type(message) in get_args(ClientMessage)
-        assert (codec.decode if asked else decode_sent)(payload) == message
+        from_client = type(message) in get_args(ClientMessage)
+        assert (codec.decode if from_client else decode_sent)(payload) == message
 
 
 @CODEC
