@@ -19,7 +19,7 @@ from engine.pricing.lines import Interval, Line, line_result, line_terms, over, 
 from engine.pricing.quoting import BookFigures, Margin
 from engine.pricing.skew import LinearSkew
 from engine.pricing.sport import SPORTS, MarketTypeError, SportBoard, outcome_names
-from tests.engine.pricing.football.test_model import BOARD, models, states
+from tests.engine.pricing.football.strategies import BOARD, models, states
 
 PAGE = Path(__file__).parents[3] / "docs" / "sports.md"
 FOOTBALL = SportBoard("football", BOARD.keys)

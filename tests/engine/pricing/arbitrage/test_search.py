@@ -29,7 +29,7 @@ from engine.pricing.football.model import MatchModel, MatchState, Period
 from engine.pricing.ladder import LADDERS, Band, Ladder
 from engine.pricing.quoting import BookFigures, Margin, Shortfall, quote
 from engine.pricing.skew import LogOddsSkew
-from tests.engine.pricing.football.test_model import models, states
+from tests.engine.pricing.football.strategies import models, states
 
 FAMILY = (
     "m/1x2", "m/double_chance", "m/draw_no_bet", "m/home_no_bet", "m/away_no_bet",

@@ -1,4 +1,4 @@
-"""Calibration: round trips from any markets, real odds, least squares, refusals."""
+"""Calibration: round trips from many markets, real odds, least squares, refusals."""
 
 from collections.abc import Sequence
 
@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.pricing.football.axes import Scope
 from engine.pricing.football.calibration import (
     Calibrated,
     CalibrationRefused,
@@ -15,7 +16,6 @@ from engine.pricing.football.calibration import (
     Dependence,
     calibrate,
 )
-from engine.pricing.football.calibration_nb import TOLERANCE
 from engine.pricing.football.fixture_board import FixtureBoard, Margin
 from engine.pricing.football.market_types import MarketTypeError
 from engine.pricing.football.model import RATE_MAX, MatchModel, MatchState, Period, Score
@@ -23,11 +23,15 @@ from engine.pricing.football.rates import Rates, rates_from_1x2
 from engine.pricing.ladder import FINE
 from engine.pricing.margin import MarginSolved, Method, add_margin
 from tests.engine.pricing import twins
+from tests.engine.pricing.football import model_twin
+
+EXACT = 1e-11
+"""Largest gap to the market of a fit that is exact up to rounding."""
 
 
 @st.composite
-def believed(draw: st.DrawFn) -> MatchModel:
-    """Draw a model with rates that some market could tell, its dependence off the ends."""
+def models(draw: st.DrawFn) -> MatchModel:
+    """Draw a model with rates of common matches and a dependence within its limits."""
     home, away = draw(st.floats(0.2, 4.0)), draw(st.floats(0.2, 4.0))
     low, high = max(-0.3, -1.0 / max(home, away)), min(0.3, 1.0 / (home * away))
     return MatchModel(
@@ -45,6 +49,7 @@ def fair_odds(
 
 
 def one_sided(odds: Sequence[Sequence[float]]) -> bool:
+    """Say whether an outcome is too unlikely for odds to determine its probability."""
     return max(max(row) for row in odds) > 5_000.0
 
 
@@ -52,23 +57,25 @@ def quarter_lines(low: int, high: int) -> st.SearchStrategy[str]:
     return st.integers(low, high).map(lambda quarters: f"{quarters / 4:g}")
 
 
-@given(model=believed(), total=quarter_lines(4, 18))
+@given(model=models(), total=quarter_lines(4, 18))
 @settings(max_examples=80, deadline=None)
-def test_1x2_and_any_total_give_rates_and_dependence_back(model: MatchModel, total: str) -> None:
+def test_odds_of_1x2_and_a_total_lead_back_to_rates_and_dependence(
+    model: MatchModel, total: str
+) -> None:
     markets = ("1x2", f"total?total={total}")
     odds = fair_odds(markets, model)
     if one_sided(odds):
         return
     found = Calibrator(markets).fit(odds)
     assert isinstance(found, Calibrated), found
-    assert found.error <= 10 * TOLERANCE
+    assert found.error <= EXACT
     assert found.dependence is Dependence.FITTED
     assert fair_odds(markets, found.model) == [pytest.approx(row, rel=1e-7) for row in odds]
 
 
-@given(model=believed(), total=quarter_lines(6, 16), hcp=quarter_lines(-6, 6))
+@given(model=models(), total=quarter_lines(6, 16), hcp=quarter_lines(-6, 6))
 @settings(max_examples=80, deadline=None)
-def test_any_handicap_and_any_total_give_the_rates_back(
+def test_odds_of_a_handicap_and_a_total_lead_back_to_the_rates(
     model: MatchModel, total: str, hcp: str
 ) -> None:
     markets = (f"handicap?hcp={hcp}", f"total?total={total}")
@@ -78,20 +85,20 @@ def test_any_handicap_and_any_total_give_the_rates_back(
     found = Calibrator(markets).fit(odds, base=model, fit_dependence=False)
     assert isinstance(found, Calibrated), found
     assert found.dependence is Dependence.HELD
-    assert found.error <= 10 * TOLERANCE
+    assert found.error <= EXACT
     assert fair_odds(markets, found.model) == [pytest.approx(row, rel=1e-7) for row in odds]
 
 
 @given(
-    model=believed(),
+    model=models(),
     totals=st.lists(quarter_lines(4, 18), min_size=1, max_size=3, unique=True),
     hcps=st.lists(quarter_lines(-6, 6), min_size=1, max_size=3, unique=True),
 )
 @settings(max_examples=60, deadline=None)
-def test_more_markets_than_needed_give_the_model_back(
+def test_odds_of_more_markets_than_needed_lead_back_to_the_model(
     model: MatchModel, totals: list[str], hcps: list[str]
 ) -> None:
-    """A total of 2.5 is among them: the dependence does not move it, so one model alone fits."""
+    """The dependence does not change the total 2.5, which is always included: one model fits."""
     lines = dict.fromkeys(["2.5", *totals])
     markets = ["1x2", *(f"total?total={t}" for t in lines), *(f"handicap?hcp={h}" for h in hcps)]
     odds = fair_odds(markets, model)
@@ -105,9 +112,9 @@ def test_more_markets_than_needed_give_the_model_back(
     assert found.model.dependence == pytest.approx(model.dependence, abs=1e-4)
 
 
-@given(model=believed())
+@given(model=models())
 @settings(max_examples=60, deadline=None)
-def test_1x2_alone_gives_what_rates_from_1x2_gives(model: MatchModel) -> None:
+def test_1x2_alone_gives_the_same_rates_as_rates_from_1x2(model: MatchModel) -> None:
     odds = fair_odds(["1x2"], model)
     if one_sided(odds):
         return
@@ -131,20 +138,20 @@ def test_1x2_alone_gives_what_rates_from_1x2_gives(model: MatchModel) -> None:
         ["double_chance", "exact_goals"], ["winning_margin", "goal_range"],
     ],
 )  # fmt: skip
-def test_any_market_of_the_table_can_be_fitted(markets: list[str]) -> None:
+def test_markets_of_every_kind_can_be_fitted(markets: list[str]) -> None:
     model = MatchModel(home_rate=1.7, away_rate=1.15, dependence=-0.09, first_half_share=0.44)
     base = MatchModel(home_rate=1.0, away_rate=1.0, dependence=-0.09, first_half_share=0.44)
     found = Calibrator(markets).fit(fair_odds(markets, model), base=base)
     assert isinstance(found, Calibrated), found
-    assert found.error <= 10 * TOLERANCE
+    assert found.error <= EXACT
     assert found.model.home_rate == pytest.approx(1.7, abs=1e-7)
     assert found.model.away_rate == pytest.approx(1.15, abs=1e-7)
     assert found.model.dependence == pytest.approx(-0.09, abs=1e-7)
 
 
-@given(model=believed(), clock_s=st.integers(0, 4000), home=st.integers(0, 1))
+@given(model=models(), clock_s=st.integers(0, 4000), home=st.integers(0, 1))
 @settings(max_examples=40, deadline=None)
-def test_odds_in_play_give_the_rates_of_ninety_minutes_back(
+def test_odds_in_play_lead_back_to_the_rates_of_ninety_minutes(
     model: MatchModel, clock_s: int, home: int
 ) -> None:
     period = Period.FIRST_HALF if clock_s < 2700 else Period.SECOND_HALF
@@ -160,7 +167,7 @@ def test_odds_in_play_give_the_rates_of_ninety_minutes_back(
 
 
 @pytest.mark.parametrize("method", Method)
-def test_the_margin_comes_off_as_it_was_put_on(method: Method) -> None:
+def test_every_method_removes_the_margin_that_it_added(method: Method) -> None:
     model = MatchModel(home_rate=1.62, away_rate=1.08, dependence=-0.07)
     markets = ("1x2", "total?total=2.25", "handicap?hcp=-0.5")
     quoted = []
@@ -175,7 +182,7 @@ def test_the_margin_comes_off_as_it_was_put_on(method: Method) -> None:
     assert found.model.dependence == pytest.approx(-0.07, abs=1e-6)
 
 
-def test_our_own_quotes_lead_back_to_the_model_behind_them() -> None:
+def test_a_boards_own_quotes_lead_back_to_its_model() -> None:
     model = MatchModel(home_rate=1.62, away_rate=1.08, dependence=-0.07)
     keys = ["m/1x2", "m/total?total=2.5", "m/handicap?hcp=-0.5"]
     quotes = FixtureBoard(keys, ladder=FINE).quotes(model, MatchState(), Margin(book_milli=1_050))
@@ -191,8 +198,8 @@ def test_our_own_quotes_lead_back_to_the_model_behind_them() -> None:
     assert found.model.away_rate == pytest.approx(1.08, abs=5e-3)
 
 
-def test_a_real_feeds_markets_lead_to_the_rates_it_publishes() -> None:
-    """Expected total 2.93922, supremacy 0.2694, by its own 1x2 and over 2.5."""
+def test_a_feeds_markets_lead_to_the_rates_that_it_publishes() -> None:
+    """Its expected total is 2.93922 and its supremacy 0.2694; its 1x2 and total 2.5 are fitted."""
     found = calibrate(
         {
             "1x2": [1 / 0.425694, 1 / 0.267471, 1 / 0.306834],
@@ -205,28 +212,30 @@ def test_a_real_feeds_markets_lead_to_the_rates_it_publishes() -> None:
     assert found.model.dependence == pytest.approx(-0.10, abs=0.02)
 
 
-def plain_cost(rates: tuple[float, float], asked: Sequence[float], markets: Sequence[str]) -> float:
-    """Add squared gaps up over a plain score grid."""
+def plain_cost(
+    rates: tuple[float, float], targets: Sequence[float], markets: Sequence[str]
+) -> float:
+    """Return the sum of squared gaps to the targets, over a plain score grid."""
     model = MatchModel(home_rate=rates[0], away_rate=rates[1])
-    grid = twins.score_grid(model, MatchState(), twins.SCORED[0])
+    grid = model_twin.score_grid(model, MatchState(), Scope.REGULAR)
     cost, at = 0.0, 0
     for market in markets:
         name, _, line = market.partition("?")
         specifiers = tuple([tuple(line.split("="))] if line else [])
-        for win, half_win, push, half_lose in twins.chances(grid, name, specifiers):  # type: ignore[arg-type]
+        for win, half_win, push, half_lose in model_twin.chances(grid, name, specifiers):  # type: ignore[arg-type]
             fair = (win + half_win / 2) / (1.0 - push - half_win / 2 - half_lose / 2)
-            cost += (fair - asked[at]) ** 2
+            cost += (fair - targets[at]) ** 2
             at += 1
     return cost
 
 
-def test_markets_that_disagree_get_the_least_squares_and_its_error() -> None:
+def test_contradicting_markets_get_the_least_squares_and_its_error() -> None:
     markets = ("1x2", "total?total=2.5", "handicap?hcp=-0.25")
     odds = ((2.10, 3.50, 3.80), (1.95, 1.95), (1.90, 2.00))
     found = Calibrator(markets).fit(odds, fit_dependence=False)
     assert isinstance(found, Calibrated)
     assert 1e-3 < found.error < 0.05
-    asked: list[float] = []
+    targets: list[float] = []
     for row in odds:
         total = sum(1.0 / price for price in row)
         solved = twins.bisect(
@@ -237,21 +246,21 @@ def test_markets_that_disagree_get_the_least_squares_and_its_error() -> None:
             2.0,
         )
         assert total > 1.0
-        asked += [solved / price / (1.0 - 1.0 / price + solved / price) for price in row]
+        targets += [solved / price / (1.0 - 1.0 / price + solved / price) for price in row]
     rates = (found.model.home_rate, found.model.away_rate)
-    least = plain_cost(rates, asked, markets)
+    least = plain_cost(rates, targets, markets)
     for step in ((1e-3, 0), (-1e-3, 0), (0, 1e-3), (0, -1e-3), (1e-3, -1e-3), (-1e-3, 1e-3)):
-        assert plain_cost((rates[0] + step[0], rates[1] + step[1]), asked, markets) > least
+        assert plain_cost((rates[0] + step[0], rates[1] + step[1]), targets, markets) > least
 
 
-def test_a_dependence_beyond_its_ends_is_held_at_the_nearest() -> None:
-    """More draws than any model has at these goals, and then fewer."""
-    for draw, how, end in ((0.36, Dependence.LOWEST, -0.3), (0.17, Dependence.HIGHEST, 0.3)):
+def test_a_dependence_beyond_its_limits_is_fitted_at_the_nearest_limit() -> None:
+    """First more draws than any model has with these goals, then fewer."""
+    for draw, mode, limit in ((0.36, Dependence.LOWEST, -0.3), (0.17, Dependence.HIGHEST, 0.3)):
         rest = (1.0 - draw) / 2.0
         found = calibrate({"1x2": [1 / rest, 1 / draw, 1 / rest], "total?total=2.5": [2.0, 2.0]})
         assert isinstance(found, Calibrated), found
-        assert found.dependence is how
-        assert found.model.dependence == end
+        assert found.dependence is mode
+        assert found.model.dependence == limit
         assert found.error > 1e-3
 
 
@@ -264,7 +273,7 @@ def test_a_dependence_beyond_its_ends_is_held_at_the_nearest() -> None:
         {"odd_even": (2.0, 2.0)},
     ],
 )
-def test_markets_that_do_not_tell_the_sides_apart_are_refused(
+def test_markets_that_do_not_determine_both_rates_are_refused(
     markets: dict[str, tuple[float, ...]],
 ) -> None:
     found = calibrate(markets)
@@ -272,7 +281,7 @@ def test_markets_that_do_not_tell_the_sides_apart_are_refused(
     assert found.status is CalibrationStatus.UNDERDETERMINED
 
 
-def test_a_score_that_has_decided_a_market_leaves_nothing_to_fit() -> None:
+def test_markets_that_the_score_has_decided_cannot_be_fitted() -> None:
     state = MatchState(period=Period.FULL_TIME, clock_s=5400)
     found = calibrate({"1x2": (2.0, 3.5, 4.0), "total?total=2.5": (2.0, 2.0)}, state=state)
     assert isinstance(found, CalibrationRefused)
@@ -293,7 +302,7 @@ def test_a_score_that_has_decided_a_market_leaves_nothing_to_fit() -> None:
         ),
     ],
 )
-def test_odds_without_an_answer_are_refused_with_the_reason(
+def test_odds_without_an_answer_are_refused_with_a_reason(
     markets: dict[str, tuple[float, ...]], status: CalibrationStatus
 ) -> None:
     found = calibrate(markets)
@@ -302,10 +311,10 @@ def test_odds_without_an_answer_are_refused_with_the_reason(
     assert found.message
 
 
-def test_a_margin_that_cannot_come_off_is_refused_with_the_markets_name() -> None:
-    """Ten per cent off each of two longshots leaves nothing of them."""
+def test_a_margin_that_cannot_be_removed_is_refused_with_the_markets_name() -> None:
+    """The additive method takes more off a longshot than its whole probability."""
     found = calibrate({"1x2": (1.02, 40.0, 60.0)}, method=Method.ADDITIVE)
-    assert isinstance(found, CalibrationRefused) or found.error <= TOLERANCE
+    assert isinstance(found, CalibrationRefused) or found.error <= EXACT
     found = calibrate({"1x2": (1.01, 12.0, 200.0)}, method=Method.ADDITIVE)
     assert isinstance(found, CalibrationRefused)
     assert found.status is CalibrationStatus.MARGIN
@@ -318,14 +327,14 @@ def test_odds_of_too_few_markets_are_refused() -> None:
     assert found.status is CalibrationStatus.NOT_ODDS
 
 
-def test_markets_that_are_not_in_the_table_raise() -> None:
+def test_markets_not_in_the_table_are_refused() -> None:
     with pytest.raises(MarketTypeError):
         Calibrator(["2x1"])
     with pytest.raises(ValueError, match="from 1 to"):
         Calibrator([])
 
 
-PRICES = st.one_of(
+ANY_ODDS = st.one_of(
     st.floats(allow_nan=True, allow_infinity=True),
     st.floats(1.001, 1.2),
     st.floats(1.001, 30.0),
@@ -343,22 +352,22 @@ SUBSETS = (
 
 @given(
     markets=st.sampled_from(SUBSETS),
-    prices=st.lists(PRICES, min_size=7, max_size=7),
+    drawn=st.lists(ANY_ODDS, min_size=7, max_size=7),
     method=st.sampled_from(Method),
     fit_dependence=st.booleans(),
     clock_s=st.integers(0, 2900),
 )
 @settings(max_examples=400, deadline=None)
-def test_any_odds_whatever_get_a_model_or_a_reason(
+def test_all_odds_get_a_model_or_a_reason(
     markets: tuple[str, ...],
-    prices: list[float],
+    drawn: list[float],
     method: Method,
     fit_dependence: bool,
     clock_s: int,
 ) -> None:
     sizes = [3 if market == "1x2" else 2 for market in markets]
     ends = np.cumsum(sizes).tolist()
-    odds = [prices[end - size : end] for size, end in zip(sizes, ends, strict=True)]
+    odds = [drawn[end - size : end] for size, end in zip(sizes, ends, strict=True)]
     state = MatchState(period=Period.FIRST_HALF, clock_s=clock_s) if clock_s else MatchState()
     found = Calibrator(markets).fit(
         odds, method=method, fit_dependence=fit_dependence, state=state, error_max=1.0
@@ -374,7 +383,7 @@ def test_any_odds_whatever_get_a_model_or_a_reason(
     assert ((fair >= 0.0) & (fair <= 1.0)).all()
 
 
-def test_calibration_repeats_to_the_last_digit_whatever_came_before() -> None:
+def test_a_calibrator_repeats_to_the_last_digit_after_other_fits() -> None:
     calibrator = Calibrator(("1x2", "total?total=2.5"))
     odds = ((2.10, 3.50, 3.80), (1.95, 1.95))
     first = calibrator.fit(odds)

@@ -13,7 +13,7 @@ from engine.pricing.football.model import MatchModel, MatchState, Period, Score
 from engine.pricing.ladder import CENTS, EXCHANGE, FINE
 from engine.pricing.margin import Method
 from engine.pricing.skew import LinearSkew, LogOddsSkew, OptimalSkew
-from tests.engine.pricing.football.test_model import BOARD, models, states
+from tests.engine.pricing.football.strategies import BOARD, models, states
 
 MODEL = MatchModel(home_rate=1.55, away_rate=1.15, dependence=-0.08)
 

@@ -1,4 +1,4 @@
-"""Market types: names, the field's numbers, settlement by a final score, refusals."""
+"""Market types: names, Unified Odds Feed numbers, settlement and refusals."""
 
 import pytest
 from hypothesis import given
@@ -13,33 +13,43 @@ from engine.pricing.football.market_types import (
     MarketTypeError,
     Specifiers,
     line_quarters,
+    market_rules,
     outcome_names,
     results,
 )
-
-WON = OutcomeResult(won=True)
-LOST = OutcomeResult(won=False)
-REFUND = OutcomeResult(won=False, void_halves=2)
-HALF_WON = OutcomeResult(won=True, void_halves=1)
-HALF_LOST = OutcomeResult(won=False, void_halves=1)
+from tests.engine.pricing.football.settlement_twin import (
+    BOTH_HALVES,
+    GOAL_ORDER,
+    HALF_LOST,
+    HALF_WON,
+    LOST,
+    ONE_SCORE,
+    REFUNDED,
+    WON,
+    Match,
+    needs_order,
+    scope_of,
+    settle_key,
+    split_type,
+    winners_of,
+)
 
 scores = st.tuples(st.integers(0, 15), st.integers(0, 15))
+orders = st.tuples(st.integers(0, 10), st.integers(0, 10)).flatmap(
+    lambda goals: st.permutations("h" * goals[0] + "a" * goals[1]).map("".join)
+)
+"""An h or a for each goal of some score, in any order."""
 
 
-def market(text: str) -> tuple[str, Specifiers]:
-    key = parse_market_key(f"m/{text}")
-    return key.type, key.specifiers
+def market(key: str) -> tuple[str, Specifiers]:
+    """Return a key's type and specifiers."""
+    parsed = parse_market_key(key)
+    return parsed.type, parsed.specifiers
 
 
-def winners(text: str, score: tuple[int, int]) -> list[str]:
-    """Return the outcomes that won outright; no market asked here has half results."""
-    return [
-        name
-        for name, result in zip(
-            outcome_names(*market(text)), results(*market(text), score), strict=True
-        )
-        if result.won
-    ]
+def goals_of(order: str) -> tuple[int, int]:
+    """Return home and away goals of an order such as hha."""
+    return order.count("h"), order.count("a")
 
 
 @pytest.mark.parametrize(
@@ -88,7 +98,7 @@ def test_no_two_types_share_a_feed_number() -> None:
     ],
 )
 def test_outcomes_are_named_in_a_fixed_order(text: str, names: tuple[str, ...]) -> None:
-    assert outcome_names(*market(text)) == names
+    assert outcome_names(*market(f"m/{text}")) == names
 
 
 def test_correct_score_names_twenty_five_scores_and_the_rest() -> None:
@@ -102,25 +112,25 @@ def test_correct_score_names_twenty_five_scores_and_the_rest() -> None:
 @pytest.mark.parametrize(
     ("line", "score", "home", "away"),
     [
-        ("0", (1, 1), REFUND, REFUND), ("0", (2, 1), WON, LOST), ("-0.5", (1, 1), LOST, WON),
+        ("0", (1, 1), REFUNDED, REFUNDED), ("0", (2, 1), WON, LOST), ("-0.5", (1, 1), LOST, WON),
         ("-0.25", (1, 1), HALF_LOST, HALF_WON), ("-0.25", (2, 1), WON, LOST),
         ("0.25", (1, 1), HALF_WON, HALF_LOST), ("+0.25", (0, 1), LOST, WON),
         ("-0.75", (1, 0), HALF_WON, HALF_LOST), ("-0.75", (2, 0), WON, LOST),
-        ("-1", (1, 0), REFUND, REFUND), ("-1.25", (1, 0), HALF_LOST, HALF_WON),
+        ("-1", (1, 0), REFUNDED, REFUNDED), ("-1.25", (1, 0), HALF_LOST, HALF_WON),
         ("-1.75", (3, 1), HALF_WON, HALF_LOST), ("1.25", (0, 1), HALF_WON, HALF_LOST),
-        ("2", (0, 2), REFUND, REFUND), ("-2.25", (3, 1), HALF_LOST, HALF_WON),
+        ("2", (0, 2), REFUNDED, REFUNDED), ("-2.25", (3, 1), HALF_LOST, HALF_WON),
     ],
 )  # fmt: skip
 def test_asian_handicaps_settle_in_halves_on_quarter_lines(
     line: str, score: tuple[int, int], home: OutcomeResult, away: OutcomeResult
 ) -> None:
-    assert results(*market(f"handicap?hcp={line}"), score) == (home, away)
+    assert results(*market(f"m/handicap?hcp={line}"), score) == (home, away)
 
 
 @pytest.mark.parametrize(
     ("line", "score", "over", "under"),
     [
-        ("2.5", (2, 1), WON, LOST), ("2.5", (1, 1), LOST, WON), ("3", (2, 1), REFUND, REFUND),
+        ("2.5", (2, 1), WON, LOST), ("2.5", (1, 1), LOST, WON), ("3", (2, 1), REFUNDED, REFUNDED),
         ("2.25", (1, 1), HALF_LOST, HALF_WON), ("2.25", (2, 1), WON, LOST),
         ("2.75", (2, 1), HALF_WON, HALF_LOST), ("2.75", (2, 2), WON, LOST),
         ("0.25", (0, 0), HALF_LOST, HALF_WON), ("0.75", (0, 1), HALF_WON, HALF_LOST),
@@ -129,144 +139,103 @@ def test_asian_handicaps_settle_in_halves_on_quarter_lines(
 def test_totals_settle_in_halves_on_quarter_lines(
     line: str, score: tuple[int, int], over: OutcomeResult, under: OutcomeResult
 ) -> None:
-    assert results(*market(f"total?total={line}"), score) == (over, under)
+    assert results(*market(f"m/total?total={line}"), score) == (over, under)
 
 
-@given(score=scores)
-def test_whole_outcomes_win_by_their_plain_meaning(score: tuple[int, int]) -> None:
-    home, away = score
-    result = "home" if home > away else "away" if away > home else "draw"
-    both = "yes" if home and away else "no"
-    over = "over" if home + away > 2 else "under"
-    doubles = [
-        f"{one}_or_{other}"
-        for one, other in (("home", "draw"), ("home", "away"), ("draw", "away"))
-        if result in {one, other}
-    ]
-    expected = {
-        "1x2": ["home"] if home > away else ["away"] if away > home else ["draw"],
-        "double_chance": [
-            name
-            for name, wins in (
-                ("home_or_draw", home >= away),
-                ("home_or_away", home != away),
-                ("draw_or_away", home <= away),
-            )
-            if wins
-        ],
-        "both_teams_to_score": ["yes" if home and away else "no"],
-        "odd_even": ["odd" if (home + away) % 2 else "even"],
-        "home_odd_even": ["odd" if home % 2 else "even"],
-        "away_odd_even": ["odd" if away % 2 else "even"],
-        "correct_score": [f"{home}:{away}" if max(score) <= 4 else "other"],
-        "exact_goals": [str(home + away) if home + away < 6 else "6+"],
-        "home_exact_goals": [str(home) if home < 3 else "3+"],
-        "away_exact_goals": [str(away) if away < 3 else "3+"],
-        "home_clean_sheet": ["no" if away else "yes"],
-        "away_clean_sheet": ["no" if home else "yes"],
-        "home_win_to_nil": ["yes" if home and not away else "no"],
-        "away_win_to_nil": ["yes" if away and not home else "no"],
-        "which_team_to_score": [
-            {(0, 0): "none", (1, 0): "only_home", (0, 1): "only_away", (1, 1): "both"}[
-                min(home, 1), min(away, 1)
-            ]
-        ],
-        "home_total?total=1.5": ["over" if home > 1 else "under"],
-        "away_total?total=0.5": ["over" if away else "under"],
-        "european_handicap?hcp=0:1": [
-            "home" if home > away + 1 else "away" if away + 1 > home else "draw"
-        ],
-        "winning_margin": [
-            "draw"
-            if home == away
-            else f"{'home' if home > away else 'away'}_by_"
-            + (str(abs(home - away)) if abs(home - away) < 3 else "3+")
-        ],
-        "goal_range": [
-            "0-1"
-            if home + away < 2
-            else "2-3"
-            if home + away < 4
-            else "4-6"
-            if home + away < 7
-            else "7+"
-        ],
-        "1x2_both_teams_to_score": [f"{result}_and_{both}"],
-        "1x2_total?total=2.5": [f"{result}_and_{over}"],
-        "total_both_teams_to_score?total=2.5": [f"{over}_and_{both}"],
-        "double_chance_both_teams_to_score": [f"{double}_and_{both}" for double in doubles],
-        "double_chance_total?total=2.5": [f"{double}_and_{over}" for double in doubles],
+# --- every type against its plain meaning --------------------------------------------------------
+
+VALUES = {
+    "european_handicap": ("hcp", ("0:1", "2:0", "1:1")),
+    "winning_margin": ("variant", ("sr:winning_margin:2+", "sr:winning_margin:5+")),
+    "handicap": ("hcp", ("-2", "-1.75", "-0.5", "-0.25", "0", "0.75", "1.25")),
+    "total": ("total", ("0.25", "0.5", "2", "2.25", "2.5", "2.75", "3")),
+    "home_total": ("total", ("0.75", "1", "1.5")),
+    "away_total": ("total", ("0.5", "1.25", "2")),
+    "exact_goals": ("variant", ("sr:exact_goals:3+",)),
+    "home_exact_goals": ("variant", ("sr:exact_goals:2+",)),
+    "away_exact_goals": ("variant", ("sr:exact_goals:5+",)),
+    "goal_range": ("variant", ("sr:goal_range:7+",)),
+    "total_both_teams_to_score": ("total", ("0.5", "2.5", "5.5")),
+    "1x2_total": ("total", ("0.5", "2.5", "14.5")),
+    "double_chance_total": ("total", ("1.5", "3.5")),
+    "next_goal": ("goalnr", ("1", "2", "5", "12")),
+    "both_halves_over": ("total", ("0.5", "1.5")),
+    "both_halves_under": ("total", ("0.5", "1.5", "3.5")),
+}
+"""Specifiers by type without the prefix of its scope."""
+
+
+def keys_of(name: str) -> list[str]:
+    """Return keys of a type: with its specifiers, and without where they are not required."""
+    specifier, values = VALUES.get(split_type(name)[1], ("", ()))
+    keys = [f"m/{name}?{specifier}={value}" for value in values]
+    return keys if MARKET_TYPES[name].required else [f"m/{name}", *keys]
+
+
+ALL_KEYS = [key for name in MARKET_TYPES for key in keys_of(name)]
+EMPTY = Match(first=(0, 0))
+
+
+def test_the_table_has_the_types_of_the_plain_meanings() -> None:
+    assert {split_type(name)[1] for name in MARKET_TYPES} == {
+        *ONE_SCORE, *GOAL_ORDER, *BOTH_HALVES
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("key", ALL_KEYS)
+def test_a_type_has_the_scope_and_the_outcomes_of_its_plain_meaning(key: str) -> None:
+    rules = market_rules(*market(key))
+    assert rules.scope is scope_of(key)
+    assert rules.needs_order == needs_order(key)
+    assert rules.winners == winners_of(key)
+    assert outcome_names(*market(key)) == tuple(settle_key(key, EMPTY))
+
+
+@given(first=orders, second=orders)
+def test_every_type_settles_by_its_plain_meaning(first: str, second: str) -> None:
+    """The goals of both halves are drawn with their order; extra time has the first half's."""
+    halves = goals_of(first), goals_of(second)
+    match = Match(*halves, extra=halves[0], order=first + second)
+    final = goals_of(first + second)
+    scores = {
+        Scope.FIRST_HALF: halves[0],
+        Scope.SECOND_HALF: halves[1],
+        Scope.EXTRA_TIME: halves[0],
     }
-    for text, names in expected.items():
-        assert winners(text, score) == names, text
-    refunding = {"draw_no_bet", "home_no_bet", "away_no_bet", "handicap", "total"}
-    assert {market(text)[0] for text in expected} | refunding == {
-        name
-        for name, row in MARKET_TYPES.items()
-        if row.scope is Scope.REGULAR and name not in {"next_goal", "last_goal"}
-    }
+    order_of = {Scope.FIRST_HALF: first, Scope.SECOND_HALF: second}
+    for key in ALL_KEYS:
+        if needs_order(key) and scope_of(key) is Scope.EXTRA_TIME:
+            continue  # a match has no order of extra time's goals: the test below has
+        settled = results(
+            *market(key),
+            scores.get(scope_of(key), final),
+            first_half=halves[0],
+            order=order_of.get(scope_of(key), first + second) if needs_order(key) else None,
+        )
+        assert settled == tuple(settle_key(key, match).values()), key
 
 
-@given(first=scores, second=scores)
-def test_markets_on_both_halves_win_by_their_plain_meaning(
-    first: tuple[int, int], second: tuple[int, int]
-) -> None:
-    def result(score: tuple[int, int]) -> str:
-        return "home" if score[0] > score[1] else "away" if score[0] < score[1] else "draw"
-
-    def richer(one: int, other: int) -> str:
-        return "first" if one > other else "second" if one < other else "equal"
-
-    def yes(said: bool) -> str:
-        return "yes" if said else "no"
-
-    final = (first[0] + second[0], first[1] + second[1])
-    halves = [result(first), result(second)]
-    expected = {
-        "half_time_full_time": f"{result(first)}/{result(final)}",
-        "home_win_both_halves": yes(halves == ["home", "home"]),
-        "away_win_both_halves": yes(halves == ["away", "away"]),
-        "home_win_either_half": yes("home" in halves),
-        "away_win_either_half": yes("away" in halves),
-        "highest_scoring_half": richer(sum(first), sum(second)),
-        "home_highest_scoring_half": richer(first[0], second[0]),
-        "away_highest_scoring_half": richer(first[1], second[1]),
-        "halves_both_teams_to_score": f"{yes(all(first))}/{yes(all(second))}",
-        "home_score_in_both_halves": yes(first[0] > 0 and second[0] > 0),
-        "away_score_in_both_halves": yes(first[1] > 0 and second[1] > 0),
-        "both_halves_over?total=1.5": yes(min(sum(first), sum(second)) > 1),
-        "both_halves_under?total=1.5": yes(max(sum(first), sum(second)) < 2),
-    }
-    for text, name in expected.items():
-        names = outcome_names(*market(text))
-        settled = results(*market(text), final, first_half=first)
-        assert [n for n, r in zip(names, settled, strict=True) if r.won] == [name], text
-    assert {market(text)[0] for text in expected} == {
-        name for name, row in MARKET_TYPES.items() if row.scope is Scope.HALVES
-    }
-
-
-@given(order=st.text("ha", max_size=20), number=st.integers(1, 12))
-def test_a_goal_by_its_number_is_settled_by_the_order_of_goals(order: str, number: int) -> None:
-    score = (order.count("h"), order.count("a"))
+@given(order=orders, number=st.integers(1, 12))
+def test_the_order_of_goals_settles_a_goal_by_its_number(order: str, number: int) -> None:
     names = {"h": "home", "a": "away", "": "none"}
-    for text, who in (
+    for text, scorer in (
         (f"next_goal?goalnr={number}", order[number - 1 : number]),
+        (f"extra_time_next_goal?goalnr={number}", order[number - 1 : number]),
         ("last_goal", order[-1:]),
     ):
-        settled = results(*market(text), score, order=order)
-        won = [n for n, r in zip(outcome_names(*market(text)), settled, strict=True) if r.won]
-        assert won == [names[who]]
+        settled = results(*market(f"m/{text}"), goals_of(order), order=order)
+        won = zip(outcome_names(*market(f"m/{text}")), settled, strict=True)
+        assert [name for name, result in won if result.won] == [names[scorer]]
 
 
 @pytest.mark.parametrize("order", [None, "", "hh", "ha", "hahh", "xah"])
-def test_a_goal_by_its_number_is_not_settled_by_another_order(order: str | None) -> None:
+def test_next_goal_is_not_settled_by_an_order_of_another_score(order: str | None) -> None:
     with pytest.raises(MarketTypeError, match="order"):
         results("next_goal", (("goalnr", "1"),), (2, 1), order=order)
 
 
 @pytest.mark.parametrize("first_half", [None, (3, 0), (0, 2), (-1, 0)])
-def test_both_halves_are_not_settled_by_another_first_half(
+def test_both_halves_are_not_settled_by_a_first_half_beyond_the_score(
     first_half: tuple[int, int] | None,
 ) -> None:
     with pytest.raises(MarketTypeError, match="first half"):
@@ -277,19 +246,21 @@ def test_both_halves_are_not_settled_by_another_first_half(
     ("text", "score", "settled"),
     [
         ("home_no_bet", (1, 1), (WON, LOST)), ("home_no_bet", (0, 1), (LOST, WON)),
-        ("home_no_bet", (1, 0), (REFUND, REFUND)), ("away_no_bet", (1, 0), (WON, LOST)),
-        ("away_no_bet", (2, 2), (LOST, WON)), ("away_no_bet", (0, 3), (REFUND, REFUND)),
+        ("home_no_bet", (1, 0), (REFUNDED, REFUNDED)), ("away_no_bet", (1, 0), (WON, LOST)),
+        ("away_no_bet", (2, 2), (LOST, WON)), ("away_no_bet", (0, 3), (REFUNDED, REFUNDED)),
     ],
 )  # fmt: skip
 def test_a_side_no_bet_refunds_when_that_side_wins(
     text: str, score: tuple[int, int], settled: tuple[OutcomeResult, ...]
 ) -> None:
-    assert results(*market(text), score) == settled
+    assert results(*market(f"m/{text}"), score) == settled
 
 
 @given(score=scores, quarters=st.integers(-30, 30))
-def test_the_two_sides_of_a_line_mirror_each_other(score: tuple[int, int], quarters: int) -> None:
-    mirror = {WON: LOST, LOST: WON, REFUND: REFUND, HALF_WON: HALF_LOST, HALF_LOST: HALF_WON}
+def test_the_two_sides_of_a_handicap_have_opposite_results(
+    score: tuple[int, int], quarters: int
+) -> None:
+    mirror = {WON: LOST, LOST: WON, REFUNDED: REFUNDED, HALF_WON: HALF_LOST, HALF_LOST: HALF_WON}
     home, away = results("handicap", (("hcp", str(quarters / 4)),), score)
     assert mirror[home] == away
     swapped = results("handicap", (("hcp", str(-quarters / 4)),), score[::-1])
@@ -297,7 +268,9 @@ def test_the_two_sides_of_a_line_mirror_each_other(score: tuple[int, int], quart
 
 
 @given(score=scores, quarters=st.integers(-30, 30))
-def test_a_quarter_line_is_half_on_each_neighbour(score: tuple[int, int], quarters: int) -> None:
+def test_a_quarter_line_returns_the_mean_of_its_two_neighbours(
+    score: tuple[int, int], quarters: int
+) -> None:
     def returned(line: float, odds: float) -> float:
         (result, _) = results("handicap", (("hcp", str(line)),), score)
         return result.won * odds * (1 - result.void_halves / 2) + result.void_halves / 2
@@ -318,7 +291,7 @@ def test_lines_are_read_in_quarters(text: str, quarters: int) -> None:
 @pytest.mark.parametrize(
     "text", ["", "2.3", "2.125", "1e1", "nan", "--1", "31", "2.", ".5", "½", "٣"]
 )
-def test_a_line_off_the_quarters_is_refused(text: str) -> None:
+def test_a_line_not_in_quarter_steps_is_refused(text: str) -> None:
     with pytest.raises(MarketTypeError, match="line"):
         line_quarters(text)
 
@@ -337,7 +310,7 @@ def test_a_line_off_the_quarters_is_refused(text: str) -> None:
 )  # fmt: skip
 def test_a_type_or_specifier_not_in_the_table_is_refused(text: str) -> None:
     with pytest.raises(MarketTypeError):
-        outcome_names(*market(text))
+        outcome_names(*market(f"m/{text}"))
 
 
 def test_a_negative_score_is_refused() -> None:
@@ -345,7 +318,7 @@ def test_a_negative_score_is_refused() -> None:
         results("1x2", (), (0, -1))
 
 
-def test_every_market_fits_the_books_outcomes() -> None:
+def test_every_type_has_as_many_outcomes_as_a_market_may_have() -> None:
     for name, row in MARKET_TYPES.items():
         if not row.required:
             assert 2 <= len(outcome_names(name, ())) <= OUTCOMES_MAX

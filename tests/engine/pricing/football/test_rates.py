@@ -1,4 +1,4 @@
-"""Rates from a market: the known figure, round trips over the whole range, refusals."""
+"""Rates from probabilities: the published figure, round trips over the whole range, refusals."""
 
 import numpy as np
 import pytest
@@ -16,11 +16,11 @@ from engine.pricing.football.rates import (
 )
 from engine.pricing.football.rates_nb import result_chances_nb
 from engine.pricing.margin import MarginSolved, Method, remove_margin
-from tests.engine.pricing import twins
+from tests.engine.pricing.football import model_twin
 
 
 def test_known_probabilities_give_the_known_rates() -> None:
-    """The published figure comes of a grid cut at ten goals, hence the tolerance."""
+    """The published figure comes from a grid of ten goals a side, hence the tolerance."""
     total = 0.45 + 0.28 + 0.29
     rates = rates_from_1x2(
         home=0.45 / total, draw=0.28 / total, away=0.29 / total, dependence=0.001
@@ -29,10 +29,10 @@ def test_known_probabilities_give_the_known_rates() -> None:
     assert (rates.home, rates.away) == pytest.approx((1.341538, 1.018968), abs=2e-5)
 
 
-def match_odds(home: float, away: float, dependence: float) -> tuple[float, float, float]:
-    """Add up a plain score grid; wide enough for any rate asked here."""
+def chances_on_a_grid(home: float, away: float, dependence: float) -> tuple[float, float, float]:
+    """Sum a plain score grid, wide enough for every rate of these tests."""
     model = MatchModel(home_rate=home, away_rate=away, dependence=dependence)
-    grid = twins.score_grid(model, MatchState(), Scope.REGULAR, goals=45)
+    grid = model_twin.score_grid(model, MatchState(), Scope.REGULAR, goals=45)
     return (
         sum(p for (x, y), p in grid.items() if x > y),
         sum(p for (x, y), p in grid.items() if x == y),
@@ -41,19 +41,20 @@ def match_odds(home: float, away: float, dependence: float) -> tuple[float, floa
 
 
 @st.composite
-def believed(draw: st.DrawFn) -> tuple[float, float, float]:
+def rates_and_dependence(draw: st.DrawFn) -> tuple[float, float, float]:
+    """Draw home rate, away rate and a dependence that they allow."""
     home, away = draw(st.floats(0.02, 7.5)), draw(st.floats(0.02, 7.5))
     low, high = max(-0.3, -1.0 / max(home, away)), min(0.3, 1.0 / (home * away))
     return home, away, draw(st.just(0.0) | st.floats(0.95 * low, 0.95 * high))
 
 
-@given(rates=believed())
+@given(rates=rates_and_dependence())
 @settings(max_examples=40, deadline=None)
 def test_probabilities_and_slopes_equal_a_plain_grid(rates: tuple[float, float, float]) -> None:
     home, away, dependence = rates
     out = np.zeros(7)
     result_chances_nb(home, away, dependence, out)
-    assert out[:3] == pytest.approx(match_odds(home, away, dependence), abs=1e-10)
+    assert out[:3] == pytest.approx(chances_on_a_grid(home, away, dependence), abs=1e-10)
     step = 1e-6
     shifted = np.zeros(7)
     for column, (more_home, more_away) in enumerate(((step, 0.0), (0.0, step))):
@@ -62,11 +63,11 @@ def test_probabilities_and_slopes_equal_a_plain_grid(rates: tuple[float, float, 
         assert (shifted[2] - out[2]) / step == pytest.approx(out[5 + column], abs=2e-5)
 
 
-@given(rates=believed())
+@given(rates=rates_and_dependence())
 @example(rates=(6.0, 0.25, 0.28125))
 @example(rates=(7.573179, 0.398656, 0.262483))
 @settings(max_examples=200, deadline=None)
-def test_rates_give_probabilities_that_give_the_rates_back(
+def test_the_probabilities_of_any_rates_lead_to_rates_with_these_probabilities(
     rates: tuple[float, float, float],
 ) -> None:
     home, away, dependence = rates
@@ -78,12 +79,12 @@ def test_rates_give_probabilities_that_give_the_rates_back(
         home=float(out[0]), draw=float(out[1]), away=float(out[2]), dependence=dependence
     )
     assert isinstance(found, Rates), found
-    again = np.zeros(7)
-    result_chances_nb(found.home, found.away, dependence, again)
-    assert again[:3] == pytest.approx(out[:3], abs=1e-11)
+    from_found = np.zeros(7)
+    result_chances_nb(found.home, found.away, dependence, from_found)
+    assert from_found[:3] == pytest.approx(out[:3], abs=1e-11)
 
 
-def test_bookmakers_odds_lead_to_rates_once_their_margin_is_off() -> None:
+def test_a_bookmakers_odds_without_their_margin_lead_to_rates() -> None:
     fair = remove_margin((2.10, 3.50, 3.80), method=Method.ODDS_RATIO)
     assert isinstance(fair, MarginSolved)
     home, draw, away = fair.values
@@ -96,7 +97,9 @@ def test_bookmakers_odds_lead_to_rates_once_their_margin_is_off() -> None:
 @given(
     home=st.floats(allow_nan=True), draw=st.floats(allow_nan=True), away=st.floats(allow_nan=True)
 )
-def test_what_is_no_market_is_refused(home: float, draw: float, away: float) -> None:
+def test_numbers_that_are_not_probabilities_are_refused(
+    home: float, draw: float, away: float
+) -> None:
     found = rates_from_1x2(home=home, draw=draw, away=away)
     if not (abs(home + draw + away - 1.0) <= 1e-6 and min(home, draw, away) > 0.0):
         assert isinstance(found, RatesRefused)
@@ -108,7 +111,7 @@ def test_what_is_no_market_is_refused(home: float, draw: float, away: float) -> 
     dependence=st.sampled_from((-0.3, -0.1, 0.0, 0.1, 0.3)),
 )
 @settings(max_examples=500, deadline=None)
-def test_every_market_gets_rates_or_a_reason(
+def test_all_probabilities_get_rates_or_a_reason(
     weights: tuple[float, float, float], dependence: float
 ) -> None:
     home, draw, away = (weight / sum(weights) for weight in weights)
@@ -134,7 +137,7 @@ def test_every_market_gets_rates_or_a_reason(
         (0.5, 0.3, 0.3, RatesStatus.NOT_PROBABILITIES),
     ],
 )
-def test_a_market_no_rates_can_make_is_refused(
+def test_probabilities_of_no_rates_are_refused(
     home: float, draw: float, away: float, status: RatesStatus
 ) -> None:
     found = rates_from_1x2(home=home, draw=draw, away=away)
@@ -142,14 +145,14 @@ def test_a_market_no_rates_can_make_is_refused(
     assert found.status is status
 
 
-def test_a_dependence_that_does_not_fit_the_rates_is_refused() -> None:
+def test_a_dependence_too_strong_for_the_rates_is_refused() -> None:
     for dependence in (-0.3, 0.5, float("nan")):
         found = rates_from_1x2(home=0.1, draw=0.12, away=0.78, dependence=dependence)
         assert isinstance(found, RatesRefused)
         assert found.status is RatesStatus.DEPENDENCE_TOO_STRONG
 
 
-def test_supremacy_and_total_are_the_rates_difference_and_sum() -> None:
+def test_total_and_supremacy_are_the_sum_and_difference_of_the_rates() -> None:
     rates = rates_from_supremacy(total=2.93922, supremacy=0.2694)
     assert isinstance(rates, Rates)
     assert rates.home - rates.away == pytest.approx(0.2694)
@@ -168,5 +171,5 @@ def test_supremacy_and_total_are_the_rates_difference_and_sum() -> None:
         (float("inf"), 0.0),
     ],
 )
-def test_a_supremacy_no_rates_can_have_is_refused(total: float, supremacy: float) -> None:
+def test_a_supremacy_of_no_rates_is_refused(total: float, supremacy: float) -> None:
     assert isinstance(rates_from_supremacy(total=total, supremacy=supremacy), RatesRefused)
