@@ -94,14 +94,12 @@ class MessageIntake:
         if len(bodies) > BODIES_IN_CALL_MAX:
             message = f"{len(bodies)} messages, at most {BODIES_IN_CALL_MAX} in one call"
             raise ValueError(message)
-        ready = self._resumption.ready
         ticket = _Ticket(len(bodies))
         async with self._accepting:  # the call that waits longest is next
-            await ready.wait()
             while self._in_progress >= self._messages_max or self._queues_full():
                 self._room.clear()
                 await self._room.wait()
-            await ready.wait()  # the adapter may have begun again meanwhile
+            await self._resumption.ready.wait()
             ticket.messages = [self._receive(body, ticket.message_done) for body in bodies]
         self._last_ticket += 1
         self._tickets[self._last_ticket] = ticket

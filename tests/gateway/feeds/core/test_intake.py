@@ -68,6 +68,8 @@ def test_past_a_bound_no_message_is_accepted_until_some_are_answered(tmp_path: P
             await it.pipeline.applied(first)
             await it.pipeline.applied(await second)
             assert (await it.images())[KEY].status is Status.SUSPENDED
+            await asyncio.sleep(1.0)
+            assert (it.pipeline.stats()["in_hand"], it.pipeline.stats()["lag_ms"]) == (0, 0)
 
     run_virtual(main())
 
@@ -92,6 +94,31 @@ def test_calls_that_wait_for_room_are_accepted_in_their_order(tmp_path: Path):
             calls.append(asyncio.ensure_future(it.push(odds(KEY, 12, status=-1))))
             await asyncio.gather(*calls)
             assert received == list(range(1, 13))
+
+    run_virtual(main())
+
+
+def test_a_call_that_finds_room_does_not_overtake_one_that_waits_for_it(tmp_path: Path):
+    async def main():
+        async with open_feed_system(tmp_path, messages_max=1) as it:
+            await it.push(priced(1))
+            local_process = it.local_process("market-00000")
+            local_process.freeze()
+            pipeline, order = it.pipeline, []
+
+            async def accept(name: str, *, when_there_is_room: bool) -> None:
+                while when_there_is_room and pipeline.stats()["in_hand"]:
+                    await asyncio.sleep(0)
+                await pipeline.accept([priced(9)])
+                order.append(name)
+
+            await pipeline.accept([priced(2)])
+            waiting = asyncio.ensure_future(accept("waits", when_there_is_room=False))
+            await asyncio.sleep(0.5)
+            late = asyncio.ensure_future(accept("late", when_there_is_room=True))
+            local_process.thaw()
+            await asyncio.gather(waiting, late)
+            assert order == ["waits", "late"]
 
     run_virtual(main())
 

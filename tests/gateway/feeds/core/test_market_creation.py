@@ -7,8 +7,15 @@ from typing import Any
 
 import pytest
 
-from actors.messages import MarketAnswer, MarketRoute, decode_create_markets, encode
-from actors.peer import Peer, PeerDiedError
+from actors.messages import (
+    MarketAnswer,
+    MarketRoute,
+    ShellRoute,
+    ShellState,
+    decode_create_markets,
+    encode,
+)
+from actors.peer import LocalPeer, Peer, PeerDiedError
 from engine.common.events import Refused
 from engine.common.lifecycle import Status
 from engine.common.reasons import Reason
@@ -16,9 +23,12 @@ from gateway.feeds.core import market_creation
 from gateway.feeds.core.adapter import Action, MarketUpdate, NewMarket, PriceFixture
 from gateway.feeds.core.market_creation import MarketCreation
 from gateway.feeds.core.pending_message import PendingMessage
+from gateway.feeds.core.pipeline import FeedPipeline
+from tests.actors.trade import market, market_control, market_shell_on
 from tests.actors.virtual import now_s, run_virtual
+from tests.faults.faulty_disk import FaultyDisk
 from tests.gateway.feeds.feed_system import open_feed_system
-from tests.gateway.feeds.json_feed import odds, price
+from tests.gateway.feeds.json_feed import JsonAdapter, odds, price
 
 
 class SlowSupervisor:
@@ -275,6 +285,7 @@ def test_a_refusal_that_may_pass_is_requested_again_and_one_for_good_is_not() ->
         it = Creation(supervisor)
         first = await it.update("cup-1/a", "cup-2/a")
         assert all(first)
+        assert it.delivered == []
         reasons.clear()
         assert await it.update("cup-1/a", "cup-2/a") == ["", first[1]]
         assert it.creation.refused_total == 2
@@ -292,5 +303,24 @@ def test_past_the_bound_the_oldest_refusal_is_forgotten(monkeypatch: pytest.Monk
         await it.update(*keys)
         await it.update(*keys)
         assert [called for _, called in supervisor.calls] == [keys, ["cup-1/a"]]
+
+    run_virtual(main())
+
+
+def test_a_fixture_is_priced_by_the_route_that_came_with_a_market_s_creation() -> None:
+    async def main() -> None:
+        shell = market_shell_on(FaultyDisk())
+        shell.control(market_control(market("cup-1/1x2", market_no=1)))
+        route = ShellRoute(name="a", kind="market", generation=1, state=ShellState.SERVING)
+        pipeline = FeedPipeline(
+            name="feed-tiny", feed="tiny", supervisor=SupervisorStub(), make_adapter=JsonAdapter
+        )
+        pipeline.on_routes(1, [route], [], {"a": LocalPeer(shell, name="a")})
+        await pipeline.start()
+        await pipeline.push([odds("cup-1/1x2", 1, status=1), price("cup-1", 2)])
+        image = shell._machine().price_image(1)
+        assert image.status is Status.ACTIVE
+        assert image.odds_milli != (2_000, 3_000, 4_000)
+        await pipeline.stop()
 
     run_virtual(main())

@@ -160,6 +160,19 @@ def test_a_fixture_is_priced_after_its_markets_in_creation(tmp_path: Path):
     run_virtual(main())
 
 
+def test_a_message_without_steps_only_creates_its_market(tmp_path: Path):
+    async def main():
+        async with open_feed_system(tmp_path) as it:
+            answers = await it.push(odds("cup-1/1x2", 1, status=None))
+            assert answers == [Answer(kind="odds")]
+            assert (await it.images())["cup-1/1x2"].status is Status.INACTIVE
+            calls = it.pipeline.stats()["calls"]
+            assert await it.push(odds("cup-1/1x2", 2, status=None)) == answers
+            assert it.pipeline.stats()["calls"] == calls
+
+    run_virtual(main())
+
+
 def test_shells_that_are_killed_end_with_the_same_markets_as_shells_that_are_not(tmp_path: Path):
     keys = [f"cup-{n}/1x2" for n in range(6)]
 
