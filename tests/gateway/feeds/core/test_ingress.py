@@ -1,4 +1,4 @@
-"""The feed listener on real sockets: who may push, in which order, and what is answered."""
+"""The feed listener on real sockets: permission to push, order, answers and recovery requests."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -39,7 +39,7 @@ def priced(at: int, **more: Any) -> bytes:
 
 
 @pytest.mark.parametrize("codec", ["msgpack", "json"])
-async def test_a_push_is_answered_message_by_message_when_it_is_obeyed(
+async def test_a_push_is_answered_message_by_message_once_it_is_obeyed(
     feed_system: FeedSystem, codec: CodecName
 ) -> None:
     async with connect_feed(feed_system.feed_url, token=feed_token(), codec=codec) as source:
@@ -53,7 +53,7 @@ async def test_a_push_is_answered_message_by_message_when_it_is_obeyed(
     assert feed_system.gateway.counters.feed_refused == 1
 
 
-async def test_pushes_of_a_session_are_taken_in_their_order(feed_system: FeedSystem) -> None:
+async def test_pushes_of_a_session_are_accepted_in_their_order(feed_system: FeedSystem) -> None:
     async with connect_feed(feed_system.feed_url, token=feed_token()) as source:
         pushes = [
             source.push("tiny", [odds(KEY, at, status=1 if at % 2 else -1)]) for at in range(1, 200)
@@ -64,7 +64,7 @@ async def test_pushes_of_a_session_are_taken_in_their_order(feed_system: FeedSys
     assert feed_system.pipeline.stats()["applied"] == 199
 
 
-async def test_prices_of_a_feed_reach_who_follows_them(feed_system: FeedSystem) -> None:
+async def test_a_feed_s_odds_reach_a_bettor_who_subscribed(feed_system: FeedSystem) -> None:
     bets_url = f"ws://127.0.0.1:{feed_system.system.ports[0]['bets']}"
     async with (
         connect(bets_url, token=token()) as bettor,
@@ -75,7 +75,7 @@ async def test_prices_of_a_feed_reach_who_follows_them(feed_system: FeedSystem) 
         await until(lambda: any(m.status == "active" for m in bettor.prices.values()))
 
 
-async def test_a_feed_that_is_not_there_is_named_beside_those_that_are(
+async def test_an_unknown_feed_is_refused_with_the_names_of_the_known_ones(
     feed_system: FeedSystem,
 ) -> None:
     async with connect_feed(feed_system.feed_url, token=feed_token()) as source:
@@ -118,10 +118,10 @@ async def test_too_many_bodies_in_a_push_are_refused_and_too_long_a_frame_ends_t
             with pytest.raises(ConnectionLostError) as raised:
                 await source.push("tiny", [b"x" * 70_000])
             assert raised.value.code == CloseCode.TOO_BIG
-        assert await feed_system.push(priced(1)), "the pipeline never received it"
+        assert feed_system.pipeline.stats()["kinds"] == {}, "no part of them was received"
 
 
-async def test_too_many_pushes_are_busy_and_nothing_more_is_taken_on_that_session(
+async def test_past_the_bound_of_pushes_a_session_is_busy_for_good_and_a_new_one_is_not(
     tmp_path: Path,
 ) -> None:
     async with open_feed_system(tmp_path, gateway={"feed_pushes_in_flight_max": 2}) as feed_system:
@@ -139,10 +139,11 @@ async def test_too_many_pushes_are_busy_and_nothing_more_is_taken_on_that_sessio
             with pytest.raises(RefusedError):
                 await source.push("tiny", [priced(6)])
         async with connect_feed(feed_system.feed_url, token=feed_token()) as source:
-            assert await source.push("tiny", [priced(4), priced(5), priced(6)])
+            answer = await source.push("tiny", [priced(4), priced(5), priced(6)])
+            assert answer.results == (FeedResult(kind="odds"),) * 3
 
 
-async def test_requests_reach_sources_attached_now_and_later(
+async def test_recovery_requests_reach_attached_sessions_and_those_that_attach_later(
     feed_system: FeedSystem,
 ) -> None:
     received: list[FeedRequest] = []
@@ -160,7 +161,7 @@ async def test_requests_reach_sources_attached_now_and_later(
         await until(lambda: feed_system.pipeline.stats()["requests"] == 0)
 
 
-async def test_a_session_that_ends_leaves_its_messages_to_be_obeyed(
+async def test_messages_of_a_session_that_ended_are_still_obeyed(
     feed_system: FeedSystem,
 ) -> None:
     await feed_system.push(priced(1))
@@ -174,7 +175,7 @@ async def test_a_session_that_ends_leaves_its_messages_to_be_obeyed(
     assert (await feed_system.images())[KEY].status is Status.SUSPENDED
 
 
-class Dead:
+class DeadPipeline:
     """A pipeline whose process is gone."""
 
     name = "feed-tiny"
@@ -186,13 +187,13 @@ class Dead:
         return None
 
 
-async def test_a_pipeline_that_died_receives_nothing_until_its_source_attaches_again(
+async def test_after_a_pipeline_died_a_session_is_refused_for_good_and_a_new_one_is_not(
     feed_system: FeedSystem,
 ) -> None:
     async with connect_feed(feed_system.feed_url, token=feed_token()) as source:
         await source.push("tiny", [priced(1)])
         living = feed_system.system.feeds["tiny"]
-        feed_system.gateway.on_feeds(1 << 60, {"tiny": Dead()})
+        feed_system.gateway.on_feeds(1 << 60, {"tiny": DeadPipeline()})
         with pytest.raises(RefusedError, match="again") as raised:
             await source.push("tiny", [priced(2)])
         assert raised.value.reason is Reason.UNAVAILABLE

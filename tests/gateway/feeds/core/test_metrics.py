@@ -1,4 +1,4 @@
-"""What a gateway shows Prometheus of its feeds: the desks' last words, and no wait for them."""
+"""The metrics of feeds: the last statistics of each pipeline, without waiting for it."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,7 +9,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from actors.peer import LocalPeer, PeerDiedError
-from gateway.feeds.core import metrics as figures
+from gateway.feeds.core import metrics
 from gateway.feeds.core.metrics import KINDS_SHOWN_MAX, FeedMetrics
 from tests.gateway.feeds.feed_system import FeedSystem, open_feed_system
 from tests.gateway.feeds.json_feed import odds, recover
@@ -35,7 +35,7 @@ async def scrape(feed_system: FeedSystem) -> dict[str, float]:
 
 @pytest.fixture
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(figures, "POLL_EVERY_S", 0.01)
+    monkeypatch.setattr(metrics, "POLL_EVERY_S", 0.01)
 
 
 def shows(feed_system: FeedSystem, name: str, true: Callable[[float], bool]) -> Any:
@@ -45,9 +45,13 @@ def shows(feed_system: FeedSystem, name: str, true: Callable[[float], bool]) -> 
     return is_shown
 
 
-async def test_a_scrape_shows_the_last_figures_of_a_pipeline(tmp_path: Path, often: None) -> None:
+async def test_a_scrape_shows_the_last_statistics_of_a_pipeline(
+    tmp_path: Path, often: None
+) -> None:
     async with open_feed_system(tmp_path, gateway={}) as feed_system:
-        assert await scrape(feed_system) == {}, "nothing was said yet, and nobody waited"
+        assert await scrape(feed_system) == {}, (
+            "no statistics were received yet, and the scrape did not wait"
+        )
         bodies = [odds("cup-1/1x2", at, 0.5, 0.3, 0.2) for at in (1, 2)]
         await feed_system.push(*bodies, b"nonsense", recover(5, 1))
         expected = {
@@ -68,7 +72,9 @@ async def test_a_scrape_shows_the_last_figures_of_a_pipeline(tmp_path: Path, oft
         await until(all_is_shown)
 
 
-async def test_what_a_feed_has_in_hand_and_since_when_is_shown(tmp_path: Path, often: None) -> None:
+async def test_messages_in_progress_and_the_age_of_the_oldest_are_shown(
+    tmp_path: Path, often: None
+) -> None:
     async with open_feed_system(tmp_path, gateway={}) as feed_system:
         await feed_system.push(odds("cup-1/1x2", 1, 0.5, 0.3, 0.2))
         feed_system.local_process("market-00000").freeze()
@@ -84,22 +90,22 @@ class ScriptedPipeline:
     """A pipeline that answers with the figures it is given, or dies."""
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.calls = 0
         self.alive = True
         self.kinds = {"odds": 1}
-        self.hurry = asyncio.Event()
-        self.hurry.set()
+        self.go = asyncio.Event()
+        self.go.set()
 
     async def stats(self) -> dict[str, Any]:
-        self.asked += 1
-        await self.hurry.wait()
+        self.calls += 1
+        await self.go.wait()
         if not self.alive:
             raise PeerDiedError("gone")
         bare = dict.fromkeys(("refused", "in_hand", "lag_ms", "requests", "markets"), 0)
         return {"kinds": dict(self.kinds), **bare}
 
 
-def figures_of(pipeline: ScriptedPipeline) -> FeedMetrics:
+def metrics_of(pipeline: ScriptedPipeline) -> FeedMetrics:
     return FeedMetrics({"one": LocalPeer(pipeline, name="feed-one")}, timeout_s=1.0)
 
 
@@ -112,21 +118,21 @@ def values(shown: FeedMetrics, name: str) -> list[float]:
     ]
 
 
-async def test_a_slow_or_lost_pipeline_keeps_its_last_figures_and_delays_no_reader(
+async def test_a_slow_or_lost_pipeline_keeps_its_last_statistics_and_delays_no_reader(
     often: None,
 ) -> None:
     pipeline = ScriptedPipeline()
-    shown = figures_of(pipeline)
-    pipeline.hurry.clear()
+    shown = metrics_of(pipeline)
+    pipeline.go.clear()
     for _ in range(100):
         assert values(shown, "messages_total") == []
         await asyncio.sleep(0)
-    assert pipeline.asked == 1, "however many read"
-    pipeline.hurry.set()
+    assert pipeline.calls == 1, "one poll, however often metrics are read"
+    pipeline.go.set()
     await until(lambda: values(shown, "messages_total") == [1])
     pipeline.alive = False
-    asked = pipeline.asked
-    await until(lambda: pipeline.asked > asked + 2)
+    calls = pipeline.calls
+    await until(lambda: pipeline.calls > calls + 2)
     assert values(shown, "messages_total") == [1]
     assert values(shown, "figures_age_seconds")[0] > 0
     pipeline.alive = True
@@ -135,16 +141,16 @@ async def test_a_slow_or_lost_pipeline_keeps_its_last_figures_and_delays_no_read
     shown.stop()
 
 
-async def test_desks_are_left_alone_when_nobody_reads_and_kinds_shown_are_bounded(
+async def test_pipelines_are_polled_only_after_a_reading_and_kinds_shown_are_bounded(
     monkeypatch: pytest.MonkeyPatch, often: None
 ) -> None:
-    monkeypatch.setattr(figures, "POLL_AFTER_READ_S", 0.05)
+    monkeypatch.setattr(metrics, "POLL_AFTER_READ_S", 0.05)
     pipeline = ScriptedPipeline()
     pipeline.kinds = {f"kind {number}": 1 for number in range(KINDS_SHOWN_MAX + 9)}
-    shown = figures_of(pipeline)
-    assert pipeline.asked == 0
+    shown = metrics_of(pipeline)
+    assert pipeline.calls == 0
     values(shown, "in_hand")
     await until(lambda: shown._polling is None)
-    assert pipeline.asked >= 1
+    assert pipeline.calls >= 1
     assert len(values(shown, "messages_total")) == KINDS_SHOWN_MAX
     shown.stop()
