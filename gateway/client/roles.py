@@ -13,7 +13,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Generator, Sequence
 from types import TracebackType
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
@@ -35,7 +35,7 @@ from engine.common.commands import (
     SuspendMarket,
 )
 from engine.common.events import MarketEvent
-from engine.common.ids import MarketNo
+from engine.common.ids import BetId, MarketNo
 from engine.common.reasons import Reason
 from engine.common.units import Minor, Nanos, OddsMilli
 from gateway.client.session import (
@@ -86,6 +86,7 @@ from gateway.messages.trader import (
 )
 
 S = TypeVar("S", bound=Session)
+_NO_BET: Final = BetId(0)
 
 
 class BettorSession(Session):
@@ -95,10 +96,10 @@ class BettorSession(Session):
         self,
         *,
         ref: str,
-        market: int,
+        market: MarketNo,
         outcome: int,
-        stake_minor: int,
-        odds_milli: int,
+        stake_minor: Minor,
+        odds_milli: OddsMilli,
         policy: PolicyName = "none",
     ) -> Bet:
         """Place a bet, and await its answer: accepted, rejected with a reason, or unknown.
@@ -126,10 +127,10 @@ class BettorSession(Session):
         self,
         *,
         ref: str,
-        market: int,
+        market: MarketNo,
         outcome: int,
-        stake_minor: int,
-        odds_milli: int,
+        stake_minor: Minor,
+        odds_milli: OddsMilli,
         policy: PolicyName = "none",
     ) -> "asyncio.Future[Bet]":
         """Place a bet, and return the future of its answer."""
@@ -183,7 +184,7 @@ class BettorSession(Session):
         """Return the account's balance."""
         return await self._request(AskBalance, BalanceAnswer)
 
-    async def open_bets(self, *, after_bet_id: int = 0, limit: int = 100) -> OpenBetsAnswer:
+    async def open_bets(self, *, after_bet_id: BetId = _NO_BET, limit: int = 100) -> OpenBetsAnswer:
         """Return a page of bets that are pending or unsettled, oldest first."""
         return await self._request(
             AskOpenBets, OpenBetsAnswer, after_bet_id=after_bet_id, limit=limit
@@ -218,69 +219,79 @@ class ControlSession(Session):
         (event,) = await self.control([command])
         return event
 
-    async def open_market(self, market: int) -> MarketEvent:
+    async def open_market(self, market: MarketNo) -> MarketEvent:
         """Open a market for bets."""
         return await self._command(OpenMarket(market_no=MarketNo(market)))
 
-    async def suspend(self, market: int, *, why: str = "") -> MarketEvent:
+    async def suspend(self, market: MarketNo, *, why: str = "") -> MarketEvent:
         """Suspend a market: it takes no bets until it is resumed."""
         return await self._command(SuspendMarket(market_no=MarketNo(market), why=why))
 
-    async def resume(self, market: int) -> MarketEvent:
+    async def resume(self, market: MarketNo) -> MarketEvent:
         """Resume a suspended market."""
         return await self._command(ResumeMarket(market_no=MarketNo(market)))
 
-    async def hand_over(self, market: int) -> MarketEvent:
+    async def hand_over(self, market: MarketNo) -> MarketEvent:
         """Suspend a market until another producer sets its odds."""
         return await self._command(HandOverMarket(market_no=MarketNo(market)))
 
-    async def close_market(self, market: int) -> MarketEvent:
+    async def close_market(self, market: MarketNo) -> MarketEvent:
         """Close a market: it never takes bets again."""
         return await self._command(CloseMarket(market_no=MarketNo(market)))
 
-    async def set_odds(self, market: int, quotes: Sequence[Quote]) -> MarketEvent:
+    async def set_odds(self, market: MarketNo, quotes: Sequence[Quote]) -> MarketEvent:
         """Set the odds of some or all outcomes, in one step."""
         return await self._command(SetOdds(market_no=MarketNo(market), quotes=tuple(quotes)))
 
-    async def set_limits(self, market: int, limits: Limits) -> MarketEvent:
+    async def set_limits(self, market: MarketNo, limits: Limits) -> MarketEvent:
         """Replace a market's limits."""
         return await self._command(SetLimits(market_no=MarketNo(market), limits=limits))
 
-    async def settle(self, market: int, results: Sequence[OutcomeResult]) -> MarketEvent:
+    async def settle(self, market: MarketNo, results: Sequence[OutcomeResult]) -> MarketEvent:
         """Settle a market by the results of all outcomes; a second call replaces the first."""
         return await self._command(SettleMarket(market_no=MarketNo(market), results=tuple(results)))
 
-    async def cancel(self, market: int, *, why: str = "") -> MarketEvent:
+    async def cancel(self, market: MarketNo, *, why: str = "") -> MarketEvent:
         """Cancel a market: every bet is void and refunded."""
         return await self._command(CancelMarket(market_no=MarketNo(market), why=why))
 
     async def cancel_bets(
-        self, market: int, *, from_ns: int | None = None, until_ns: int | None = None, why: str = ""
+        self,
+        market: MarketNo,
+        *,
+        from_ns: Nanos | None = None,
+        until_ns: Nanos | None = None,
+        why: str = "",
     ) -> MarketEvent:
         """Void the bets placed in a window, UTC nanoseconds; None leaves that side open."""
         return await self._command(
             CancelBets(
                 market_no=MarketNo(market),
-                from_ns=_nanos(from_ns),
-                until_ns=_nanos(until_ns),
+                from_ns=from_ns,
+                until_ns=until_ns,
                 why=why,
             )
         )
 
     async def roll_back_cancel(
-        self, market: int, *, from_ns: int | None = None, until_ns: int | None = None, why: str = ""
+        self,
+        market: MarketNo,
+        *,
+        from_ns: Nanos | None = None,
+        until_ns: Nanos | None = None,
+        why: str = "",
     ) -> MarketEvent:
         """Roll back the cancellation of exactly this window, or of the market."""
         return await self._command(
             RollBackCancel(
                 market_no=MarketNo(market),
-                from_ns=_nanos(from_ns),
-                until_ns=_nanos(until_ns),
+                from_ns=from_ns,
+                until_ns=until_ns,
                 why=why,
             )
         )
 
-    async def roll_back_settlement(self, market: int, *, why: str = "") -> MarketEvent:
+    async def roll_back_settlement(self, market: MarketNo, *, why: str = "") -> MarketEvent:
         """Roll back a settlement: payouts are reversed and bets are open again."""
         return await self._command(RollBackSettlement(market_no=MarketNo(market), why=why))
 
@@ -322,7 +333,7 @@ class ControlSession(Session):
         """Return a page of markets, ascending by number."""
         return await self._request(ListMarkets, Markets, fixture=fixture, after=after, limit=limit)
 
-    async def book(self, market: int) -> Book:
+    async def book(self, market: MarketNo) -> Book:
         """Return a market's image with limits and liability per outcome."""
         return await self._request(AskBook, Book, market=market)
 
@@ -478,7 +489,3 @@ def connect_feed(
     return Opening(
         FeedSession, url, token=token, codec=codec, origin=None, open_timeout_s=open_timeout_s
     )
-
-
-def _nanos(time_ns: int | None) -> Nanos | None:
-    return None if time_ns is None else Nanos(time_ns)

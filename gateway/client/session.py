@@ -20,6 +20,7 @@ from websockets.exceptions import (
 from websockets.frames import BINARY, TEXT, Frame
 from websockets.typing import Origin, Subprotocol
 
+from engine.common.ids import MarketNo
 from engine.common.reasons import Reason
 from gateway.messages.base import Error, Welcome
 from gateway.messages.bettor import Bet, BetEvent, MoneyEvent
@@ -341,7 +342,7 @@ class Session:
     async def subscribe(
         self,
         *,
-        markets: Sequence[int] = (),
+        markets: Sequence[MarketNo] = (),
         keys: Sequence[str] = (),
         fixtures: Sequence[str] = (),
         all_markets: bool = False,
@@ -359,7 +360,11 @@ class Session:
         )
 
     async def unsubscribe(
-        self, *, markets: Sequence[int] = (), fixtures: Sequence[str] = (), everything: bool = False
+        self,
+        *,
+        markets: Sequence[MarketNo] = (),
+        fixtures: Sequence[str] = (),
+        everything: bool = False,
     ) -> Subscribed:
         """Unsubscribe markets or fixtures as they were subscribed, or everything."""
         return await self._request(

@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 from msgspec import Struct
 
-from engine.common.ids import MarketNo
+from engine.common.ids import AccountNo, MarketNo
 from engine.common.lifecycle import Status
 from engine.common.reasons import Reason
 from engine.common.units import Minor, OddsMilli
@@ -71,7 +71,7 @@ class Bettors:
         *,
         url: str,
         fixture: str,
-        token: Callable[[int], str],
+        token: Callable[[AccountNo], str],
         seed: Sequence[int],
         start_no: int,
     ) -> None:

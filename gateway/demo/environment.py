@@ -68,11 +68,11 @@ class RunTokens:
         """Return a token for a role without an account."""
         return self._issue(role, self._sub, None)
 
-    def bettor(self, account_no: int) -> str:
+    def bettor(self, account_no: AccountNo) -> str:
         """Return a bettor's token."""
         return self._issue(Role.BETTOR, f"account-{account_no}", account_no)
 
-    def _issue(self, role: Role, sub: str, account_no: int | None) -> str:
+    def _issue(self, role: Role, sub: str, account_no: AccountNo | None) -> str:
         now_s = int(time.time())
         return self._key.issue(
             role=role, sub=sub, now_s=now_s, expires_s=TOKEN_S, account=account_no

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 from engine.common.commands import MarketCommand
 from engine.common.events import MarketEvent, OddsSet, Refused
+from engine.common.ids import MarketNo
 from engine.common.lifecycle import Status
 from engine.common.reasons import Reason
 from engine.common.views import PriceImage
@@ -265,7 +266,7 @@ class Trader:
                 return
             await asyncio.sleep(_POLL_S)
 
-    async def _ask_book(self, number: int) -> None:
+    async def _ask_book(self, number: MarketNo) -> None:
         try:
             self.books[number] = await self._session.book(number)
         except (ConnectionLostError, RefusedError) as error:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
+from engine.common.ids import MarketNo
 from engine.common.units import OddsMilli
 from gateway.messages.base import FixtureField, FromClient, FromGateway, IdField
 
@@ -29,7 +30,7 @@ class AskArbitrage(FromClient, frozen=True, kw_only=True, tag="arbitrage"):
 class ArbitrageStake(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One stake of a plan: `stake_micro` is its share of all stakes, in millionths."""
 
-    market: int
+    market: MarketNo
     key: str
     outcome: int
     name: str
@@ -55,7 +56,7 @@ class LeftOutMarket(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     market's odds have not arrived yet. `unknown`: the engine has no rules for its type.
     """
 
-    market: int
+    market: MarketNo
     key: str
     why: WhyLeftOut
 

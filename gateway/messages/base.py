@@ -9,6 +9,7 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
+from engine.common.ids import AccountNo
 from engine.common.units import OUTCOMES_MAX
 from gateway.settings import PLACE_MANY_MAX
 
@@ -40,7 +41,7 @@ class Welcome(FromGateway, frozen=True, kw_only=True, tag="welcome"):
 
     role: str
     sub: str
-    account: int | None = None
+    account: AccountNo | None = None
     frame_bytes_max: int
     frames_a_second: int
     bets_in_flight_max: int

@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta, Struct
 
 from engine.common.commands import AccountNoField, MarketNoField, OddsField, RefField, StakeField
-from engine.common.ids import BetId
+from engine.common.ids import BetId, MarketNo
 from engine.common.rows import BetResult, SlipState
 from engine.common.units import Minor, Nanos, OddsMilli
 from gateway.messages.base import BetIdField, FromClient, FromGateway, IdField, OutcomeField
@@ -117,7 +117,7 @@ class SlipView(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
 
     bet_id: BetId
     ref: str
-    market: int
+    market: MarketNo
     outcome: int
     stake_minor: Minor
     odds_milli: OddsMilli

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
+from engine.common.ids import MarketNo
 from engine.common.units import Minor
 from engine.pricing.football.layout import GOALS
 from gateway.messages.base import FixtureField, FromClient, FromGateway, IdField
@@ -45,7 +46,7 @@ class OffGridMarket(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     has too many markets. `unknown`: the engine has no rules for its type, and any outcome may win.
     """
 
-    market: int
+    market: MarketNo
     key: str
     worst_minor: Minor
     why: Literal["order", "extra_time", "refunds", "room", "unknown"]

@@ -8,6 +8,7 @@ from typing import Annotated, Final
 from msgspec import Meta, Struct
 
 from engine.common.commands import KeyField, MarketNoField
+from engine.common.ids import MarketNo
 from engine.common.lifecycle import Status
 from gateway.messages.base import FixtureField, FromClient, FromGateway, IdField, VersionField
 
@@ -60,7 +61,7 @@ class Subscribed(FromGateway, frozen=True, kw_only=True, tag="subscribed"):
 class Market(FromGateway, frozen=True, kw_only=True, tag="market"):
     """A market's full image; `version` is the sequence number that later `odds` continue."""
 
-    market: int
+    market: MarketNo
     key: str
     status: str
     version: int
@@ -75,7 +76,7 @@ class Odds(FromGateway, frozen=True, kw_only=True, tag="odds"):
     A client that holds an equal or later version ignores the message.
     """
 
-    market: int
+    market: MarketNo
     version: int
     status: str
     odds_milli: tuple[int, ...]

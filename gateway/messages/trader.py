@@ -25,6 +25,7 @@ from engine.common.commands import (
     WhyField,
 )
 from engine.common.events import MarketEvent
+from engine.common.ids import MarketNo
 from engine.common.units import Minor
 from gateway.messages.base import FixtureField, FromClient, FromGateway, IdField
 from gateway.settings import COMMANDS_MAX, PAGE_MAX
@@ -118,7 +119,7 @@ class SuspendedAll(FromGateway, frozen=True, kw_only=True, tag="suspended_all"):
 class MarketLine(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One market of a list; version -1 when its prices have not arrived yet."""
 
-    market: int
+    market: MarketNo
     key: str
     shell: str
     status: str = ""
@@ -143,7 +144,7 @@ class Book(FromGateway, frozen=True, kw_only=True, tag="book"):
     """
 
     id: int = 0
-    market: int
+    market: MarketNo
     key: str
     status: str
     version: int

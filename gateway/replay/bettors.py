@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from engine.common.ids import AccountNo
 from gateway.demo.bettors import Bettors
 from simulations.crowd import BEHAVIOURS, Bettor, Profile
 
@@ -35,7 +36,7 @@ class ReplayBettors(Bettors):
         bettors: Sequence[Bettor],
         *,
         url: str,
-        token: Callable[[int], str],
+        token: Callable[[AccountNo], str],
         seed: int,
         visits: float,
     ) -> None:

@@ -13,6 +13,7 @@ import msgspec
 from actors.messages import decode_book_images
 from actors.peer import PeerError, PeerRefusedError
 from actors.routes import Routes
+from engine.common.ids import MarketNo
 from engine.common.reasons import Reason
 from engine.common.units import Minor
 from engine.common.views import BookImage
@@ -133,7 +134,7 @@ def _answer(
         off_grid_worst_minor=Minor(sum(market.worst_minor for market in off_grid)),
         off_grid=tuple(
             OffGridMarket(
-                market=market.market_no,
+                market=MarketNo(market.market_no),
                 key=market.key,
                 worst_minor=Minor(market.worst_minor),
                 why=market.why,

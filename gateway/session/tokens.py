@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from engine.common.commands import AccountNoField
+from engine.common.ids import AccountNo
 
 ALGORITHM: Final = "HS256"
 ISSUER: Final = "overround"
@@ -97,7 +98,7 @@ class TokenKey:
         self._secret = secret
 
     def issue(
-        self, *, role: Role, sub: str, now_s: int, expires_s: int, account: int | None = None
+        self, *, role: Role, sub: str, now_s: int, expires_s: int, account: AccountNo | None = None
     ) -> str:
         """Sign a token that expires `expires_s` seconds after `now_s`.
 
