@@ -10,7 +10,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from actors.peer import LocalPeer, PeerDiedError
 from gateway.feeds.core import metrics
-from gateway.feeds.core.metrics import KINDS_SHOWN_MAX, FeedMetrics
+from gateway.feeds.core.metrics import KINDS_SHOWN_MAX, POLL_AFTER_READ_S, POLL_EVERY_S, FeedMetrics
+from tests.actors.virtual import run_virtual
 from tests.gateway.feeds.feed_system import FeedSystem, open_feed_system
 from tests.gateway.feeds.json_feed import odds, recover
 from tests.gateway.price_gateway import until
@@ -141,16 +142,35 @@ async def test_a_slow_or_lost_pipeline_keeps_its_last_statistics_and_delays_no_r
     shown.stop()
 
 
-async def test_pipelines_are_polled_only_after_a_reading_and_kinds_shown_are_bounded(
-    monkeypatch: pytest.MonkeyPatch, often: None
-) -> None:
-    monkeypatch.setattr(metrics, "POLL_AFTER_READ_S", 0.05)
-    pipeline = ScriptedPipeline()
-    pipeline.kinds = {f"kind {number}": 1 for number in range(KINDS_SHOWN_MAX + 9)}
-    shown = metrics_of(pipeline)
-    assert pipeline.calls == 0
-    values(shown, "in_hand")
-    await until(lambda: shown._polling is None)
-    assert pipeline.calls >= 1
-    assert len(values(shown, "messages_total")) == KINDS_SHOWN_MAX
-    shown.stop()
+def test_pipelines_are_polled_from_a_reading_until_a_while_after_the_last_one() -> None:
+    async def main() -> None:
+        pipeline = ScriptedPipeline()
+        shown = metrics_of(pipeline)
+        await asyncio.sleep(100.0)
+        assert pipeline.calls == 0
+        for _ in range(2):
+            values(shown, "in_hand")
+            await asyncio.sleep(POLL_AFTER_READ_S - 10.0)
+        polls = pipeline.calls
+        assert polls == pytest.approx(2 * (POLL_AFTER_READ_S - 10.0) / POLL_EVERY_S, abs=1)
+        await asyncio.sleep(1_000.0)
+        assert pipeline.calls <= polls + 10.0 / POLL_EVERY_S + 1
+        values(shown, "in_hand")
+        await asyncio.sleep(1.0)
+        assert pipeline.calls > polls + 1
+        shown.stop()
+
+    run_virtual(main())
+
+
+def test_kinds_of_messages_past_the_bound_are_not_shown() -> None:
+    async def main() -> None:
+        pipeline = ScriptedPipeline()
+        pipeline.kinds = {f"kind {number}": 1 for number in range(KINDS_SHOWN_MAX + 9)}
+        shown = metrics_of(pipeline)
+        values(shown, "in_hand")
+        await asyncio.sleep(1.0)
+        assert len(values(shown, "messages_total")) == KINDS_SHOWN_MAX
+        shown.stop()
+
+    run_virtual(main())

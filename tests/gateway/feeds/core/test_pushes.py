@@ -9,12 +9,15 @@ from actors.messages import encode
 from actors.peer import PeerDiedError
 from engine.common.reasons import Reason
 from gateway.counters import Counters
-from gateway.feeds.core.ingress import FeedIngress
+from gateway.feeds.core.adapter import RecoveryRequest
+from gateway.feeds.core.ingress import FeedIngress, Send
 from gateway.feeds.core.messages import BODIES_IN_CALL_MAX, Answer
 from gateway.messages.base import Error
-from gateway.messages.feed import FeedPush, FeedPushed
+from gateway.messages.feed import FeedAttach, FeedPush, FeedPushed, FeedRequest
 from gateway.settings import FEED_BODIES_MAX, GatewaySettings
 from tests.actors.virtual import now_s, run_virtual
+
+REQUEST = RecoveryRequest(producer=1, after_ms=0, request_id=5)
 
 
 class PipelineStub:
@@ -36,6 +39,8 @@ class PipelineStub:
             if args[0] >= self.answers_until:
                 raise PeerDiedError(self.name)
             return encode([Answer(kind=body.decode()) for body in self.calls[args[0]][1]])
+        if method == "requests":
+            return encode([])
         assert method == "accept"
         ticket = len(self.calls)
         self.calls.append((now_s(), list(args[0])))
@@ -57,6 +62,9 @@ class Session:
         self.ingress.on_feeds(1, {"tiny": pipeline})
         self.pushed: dict[int, list[str]] = {}
         self.refused: dict[int, Reason] = {}
+
+    def attach(self, send: Send) -> None:
+        self.ingress.take(self, FeedAttach(id=9, feed="tiny"), send)
 
     def push(self, number: int, *bodies: bytes) -> None:
         push = FeedPush(id=number, feed="tiny", bodies=bodies or (str(number).encode(),))
@@ -124,6 +132,17 @@ def test_pushes_past_the_bound_and_all_later_ones_are_busy_but_earlier_ones_are_
     run_virtual(main())
 
 
+def test_answered_pushes_make_room_for_others() -> None:
+    async def main() -> None:
+        session = Session(PipelineStub(), feed_pushes_in_flight_max=1)
+        for number in range(5):
+            session.push(number)
+            await asyncio.sleep(1.0)
+        assert list(session.pushed) == list(range(5))
+
+    run_virtual(main())
+
+
 def test_when_the_pipeline_accepts_no_more_its_pushes_and_all_later_ones_are_refused() -> None:
     async def main() -> None:
         pipeline = PipelineStub(accept_s=0.01)
@@ -163,14 +182,23 @@ def test_pushes_whose_answers_are_lost_are_refused_and_all_later_ones_too() -> N
 def test_a_session_that_left_makes_no_more_calls_and_receives_nothing() -> None:
     async def main() -> None:
         pipeline = PipelineStub(accept_s=0.01)
-        session = Session(pipeline)
+        pipeline.can_answer.clear()
+        session, other = Session(pipeline), object()
+        requests: list[Any] = []
+        session.attach(requests.append)
+        session.ingress.take(other, FeedAttach(id=8, feed="tiny"), requests.append)
         session.push(0)
-        await asyncio.sleep(0.005)
+        await asyncio.sleep(0.02)
         session.push(1)
+        await asyncio.sleep(0.015)
+        session.push(2)
         session.ingress.leave(session)
+        pipeline.can_answer.set()
+        session.ingress.on_request("tiny", encode(REQUEST))
         await asyncio.sleep(1.0)
-        assert [bodies for _, bodies in pipeline.calls] == [[b"0"]]
+        assert [bodies for _, bodies in pipeline.calls] == [[b"0"], [b"1"]]
         assert (session.pushed, session.refused) == ({}, {})
+        assert sum(isinstance(message, FeedRequest) for message in requests) == 1
 
     run_virtual(main())
 
