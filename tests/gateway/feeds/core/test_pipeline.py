@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from actors.messages import ShellRoute, ShellState
 from engine.common.commands import OpenMarket, ResumeMarket, SuspendMarket
 from engine.common.lifecycle import Status
 from gateway.feeds.core.messages import Answer, decode_requests
@@ -203,6 +204,44 @@ def test_shells_that_are_killed_end_with_the_same_markets_as_shells_that_are_not
     calm = run_virtual(run(tmp_path / "calm", ()))
     killed = run_virtual(run(tmp_path / "killed", (24, 60, 96)))
     assert killed == calm
+
+
+class SupervisorStub:
+    """A supervisor's peer that keeps the shells it is notified of."""
+
+    name = "supervisor"
+
+    def __init__(self) -> None:
+        self.suspected: list[str] = []
+
+    async def ask(self, method: str, /, *args: Any, timeout_s: float | None = None) -> Any:
+        raise NotImplementedError
+
+    def notify(self, method: str, /, *args: Any) -> None:
+        assert method == "suspect"
+        self.suspected += args
+
+
+def test_a_serving_shell_that_does_not_answer_is_reported_to_the_latest_supervisor(tmp_path: Path):
+    async def main():
+        async with open_feed_system(tmp_path, call_timeout_ms=100) as it:
+            key, shell = "cup-1/1x2", "market-00000"
+            await it.push(odds(key, 1, 0.5, 0.3, 0.2))
+            supervisor = SupervisorStub()
+            it.pipeline.on_supervisor(supervisor)
+            it.local_process(shell).freeze()
+            pushing = asyncio.ensure_future(it.push(odds(key, 2, status=-1)))
+            await asyncio.sleep(2.0)
+            assert set(supervisor.suspected) == {shell}
+            down = ShellRoute(name=shell, kind="market", generation=1, state=ShellState.DOWN)
+            it.pipeline.on_routes(1 << 60, [down], [], {})
+            await asyncio.sleep(1.0)
+            reports = len(supervisor.suspected)
+            await asyncio.sleep(10.0)
+            assert len(supervisor.suspected) == reports, "the supervisor knows that it is down"
+            pushing.cancel()
+
+    run_virtual(main())
 
 
 def test_recovery_requests_of_the_adapter_are_kept_until_they_are_done(tmp_path: Path):
