@@ -18,7 +18,6 @@ from gateway.feeds.uof.messages import MarketOdds, OddsChange
 
 SPORT: Final = "football"
 MATCHES_MAX: Final = 1 << 14
-"""Matches kept; past it the match whose last message is the oldest is dropped."""
 TOTALS_MAX: Final = 3
 """Total-goals markets that a model is fitted to: the provider's favourite line, then the most
 balanced ones."""
@@ -50,9 +49,16 @@ class _Match:
 
 
 class MatchModels:
-    """Fit a model to each match of one feed, as its odds change."""
+    """Fit a model to each match of one feed, as its odds change.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    matches_max : int
+        Matches kept; past it the match whose last message arrived longest ago is dropped.
+    """
+
+    def __init__(self, *, matches_max: int = MATCHES_MAX) -> None:
+        self._matches_max: Final = matches_max
         self._matches: OrderedDict[str, _Match] = OrderedDict()
         self._calibrators: OrderedDict[tuple[str, ...], Calibrator] = OrderedDict()
         self.fits_refused = 0
@@ -82,7 +88,7 @@ class MatchModels:
         """
         match = self._matches.setdefault(message.event_id, _Match())
         self._matches.move_to_end(message.event_id)
-        while len(self._matches) > MATCHES_MAX:
+        while len(self._matches) > self._matches_max:
             self._matches.popitem(last=False)
         if message.timestamp < match.newest_ms:
             return None

@@ -129,10 +129,11 @@ def product_down(*, at: int, product: int = 1) -> bytes:
     return f'<product_down product="{product}" timestamp="{NOW_MS + at}"/>'.encode()
 
 
-def fixture_change(change_type: int, *, at: int, product: int = 1) -> bytes:
-    """Return a fixture_change."""
-    head = _head(at, product, EVENT, None)
-    return f'<fixture_change {head} change_type="{change_type}"/>'.encode()
+def fixture_change(change_type: int, *, at: int | None, product: int = 1) -> bytes:
+    """Return a fixture_change; `at` None: without a timestamp."""
+    head = f'event_id="{EVENT}" product="{product}"'
+    timestamp = "" if at is None else f'timestamp="{NOW_MS + at}"'
+    return f'<fixture_change {head} {timestamp} change_type="{change_type}"/>'.encode()
 
 
 def _head(at: int, product: int, event: str, request_id: int | None) -> str:

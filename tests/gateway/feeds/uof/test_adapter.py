@@ -5,12 +5,14 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from gateway.feeds.core.adapter import REFUSALS_KEPT
+from gateway.feeds.core.clock import RecordedClock
 from gateway.feeds.uof.adapter import UofAdapter
 from gateway.feeds.uof.messages import SUBSCRIPTION_STARTED
 from gateway.feeds.uof.settings import UofSettings
 from tests.gateway.feeds.uof.builders import (
     EVENT,
     MATCH_WINNER,
+    NOW_MS,
     alive,
     bet_settlement,
     bet_stop,
@@ -42,6 +44,23 @@ def test_a_message_without_any_action_gives_the_reason():
     assert (
         feed.receive(odds_change(market(7, status=0), market(1, MATCH_WINNER), at=2)).refused == ""
     )
+
+
+def test_a_message_without_action_or_refusal_gives_no_reason():
+    feed = feed_markets()
+    assert feed.receive(odds_change(market(7, status=0), at=1)).refused
+
+    assert feed.receive(bet_stop(at=2)).refused == ""
+
+
+def test_a_message_without_a_timestamp_does_not_set_the_clock():
+    clock = RecordedClock()
+    adapter = UofAdapter("uof", clock=clock)
+
+    adapter.receive(fixture_change(1, at=None), at_ns=5)
+    assert clock.engine_ns(NOW_MS) == 0
+    adapter.receive(fixture_change(1, at=1), at_ns=7)
+    assert clock.engine_ns(NOW_MS + 1) == 7
 
 
 OUTCOMES = st.tuples(

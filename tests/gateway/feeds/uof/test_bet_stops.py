@@ -64,3 +64,22 @@ def test_an_odds_change_older_than_a_bet_stop_does_not_undo_it():
 
     feed.receive(odds_change(market(1, MATCH_WINNER), total(), at=6))
     assert feed.status("1x2") is Status.ACTIVE
+
+
+def test_a_bet_stop_older_than_the_last_status_changes_nothing():
+    feed = feed_markets()
+    feed.receive(odds_change(market(1, MATCH_WINNER), at=5))
+
+    assert feed.receive(bet_stop(at=4)).actions == ()
+    assert feed.status("1x2") is Status.ACTIVE
+
+
+def test_a_hand_over_older_than_a_bet_stop_is_ignored():
+    feed = feed_markets()
+    feed.receive(odds_change(market(1, MATCH_WINNER), at=1))
+    feed.receive(bet_stop(at=5))
+    feed.receive(odds_change(market(1, status=-2), at=4, request_id=1))
+
+    feed.receive(odds_change(market(1, MATCH_WINNER), at=6))
+
+    assert feed.status("1x2") is Status.ACTIVE

@@ -1,4 +1,4 @@
-"""The bounds of the market registry."""
+"""The bounds of the market registry, and what it keeps of bet_stops."""
 
 from engine.common.lifecycle import Status
 from gateway.feeds.uof.market_registry import STOPS_MAX, MarketRegistry
@@ -9,6 +9,7 @@ from tests.gateway.feeds.uof.builders import (
     HOME_WON,
     MATCH_WINNER,
     bet_settlement,
+    correction,
     feed_markets,
     market,
     odds_change,
@@ -26,6 +27,20 @@ def test_a_full_registry_refuses_a_new_market_until_one_is_settled():
     feed.receive(odds_change(market(40, (("a", "2"),)), at=3))
 
     assert feed.status("uof_40") is Status.ACTIVE
+
+
+def test_a_cancelled_market_is_dropped_unless_its_cancellation_was_rolled_back():
+    dropping, keeping = (feed_markets(UofSettings(watch=False, markets_max=1)) for _ in range(2))
+    for feed in (dropping, keeping):
+        feed.receive(odds_change(market(1, MATCH_WINNER), at=1))
+        feed.receive(odds_change(market(1, status=-4), at=2))
+    keeping.receive(correction("rollback_bet_cancel", 1, at=3))
+
+    for feed in (dropping, keeping):
+        feed.receive(odds_change(total(), at=4))
+
+    assert dropping.adapter.passed_over() == {}
+    assert keeping.adapter.passed_over() == {"market refused": 1}
 
 
 def test_the_newest_bet_stops_of_an_event_are_kept():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.pricing.football.model import MatchState, Period, Score
+from engine.pricing.football.model import CLOCK_S_MAX, MatchState, Period, Score
 from gateway.feeds.uof.match_state import match_state
 from gateway.feeds.uof.messages import PeriodScore, SportEventStatus
 
@@ -69,3 +69,15 @@ def test_penalties_of_a_shoot_out_are_not_goals():
 
     assert state is not None
     assert state.first_half == Score(home=1, away=1)
+
+
+def test_a_match_not_started_needs_no_match_status_code():
+    assert match_state(SportEventStatus(status=0)) == MatchState()
+    assert match_state(SportEventStatus(status=1)) is None
+
+
+def test_a_clock_past_the_models_bound_is_the_bound():
+    state = match_state(SportEventStatus(status=1, match_status=7, clock_s=CLOCK_S_MAX + 1))
+
+    assert state is not None
+    assert state.clock_s == CLOCK_S_MAX

@@ -7,7 +7,10 @@ from engine.common.lifecycle import Status
 from engine.pricing.football.fixture_board import FixtureBoard
 from engine.pricing.football.model import MatchModel, MatchState, Period, Score
 from gateway.feeds.core.adapter import MarketUpdate, PriceFixture
+from gateway.feeds.uof.match_models import MatchModels
+from gateway.feeds.uof.messages import OddsChange
 from gateway.feeds.uof.settings import UofSettings
+from gateway.feeds.uof.xml import read
 from tests.gateway.feeds.uof.builders import (
     EVENT,
     MATCH_WINNER,
@@ -135,6 +138,71 @@ def test_a_market_that_football_does_not_know_is_not_fitted(others):
 
     assert orders(received) == []
     assert feed.status("uof_40") is Status.SUSPENDED
+
+
+def with_totals(*, favourite: bool) -> bytes:
+    """Return an odds_change of TRUTH with four totals, the least balanced of which contradicts it.
+
+    With `favourite`, that total is the provider's favourite line.
+    """
+    lines = ("1.5", "2.5", "3.5", "5.5")
+    keys = [f"{EVENT}/1x2", *(f"{EVENT}/total?total={line}" for line in lines)]
+    chances = FixtureBoard(keys).probabilities(TRUTH, MatchState())
+    chances[keys[-1]] = (0.06, 0.94)
+    markets = []
+    for key in keys:
+        ids, specifiers = ("12", "13"), key.partition("?")[2]
+        number = 18 if specifiers else 1
+        rows = [
+            (name, f'probabilities="{p:.9f}" odds="2"')
+            for name, p in zip(ids if specifiers else "123", chances[key], strict=True)
+        ]
+        markets.append(market(number, rows, specifiers=specifiers))
+    if favourite:
+        markets[-1] = markets[-1].replace(" status=", ' favourite="1" status=', 1)
+    return odds_change(*markets, at=1)
+
+
+def test_a_model_is_fitted_to_the_three_most_balanced_totals():
+    (order,) = orders(feed_markets(BY_MODEL).receive(with_totals(favourite=False)))
+
+    assert order.model.home_rate == pytest.approx(TRUTH.home_rate, abs=1e-4)
+    assert order.model.away_rate == pytest.approx(TRUTH.away_rate, abs=1e-4)
+
+
+def test_a_model_is_fitted_to_the_favourite_total_however_unbalanced():
+    (order,) = orders(feed_markets(BY_MODEL).receive(with_totals(favourite=True)))
+
+    assert order.model.home_rate != pytest.approx(TRUTH.home_rate, abs=1e-3)
+
+
+def test_a_model_is_not_fitted_to_suspended_markets():
+    feed = feed_markets(BY_MODEL)
+    feed.receive(odds_change(*priced(MatchState()), at=1))
+
+    other = priced(MatchState(), model=MatchModel(home_rate=2.5, away_rate=0.5), status=-1)
+    assert orders(feed.receive(odds_change(*other, at=2))) == []
+
+
+def test_past_the_bound_of_matches_the_one_without_messages_longest_is_dropped():
+    models = MatchModels(matches_max=2)
+    for at, event in enumerate(("sr:match:1", "sr:match:2", "sr:match:1", "sr:match:3"), 1):
+        message = read(odds_change(at=at, event=event))
+        assert isinstance(message, OddsChange)
+        models.update(message, lambda _: None)
+
+    newest = [models.newest_ms(f"sr:match:{number}") for number in (1, 2, 3)]
+    assert newest == [NOW_MS + 3, 0, NOW_MS + 4]
+
+
+def test_a_suspended_market_that_the_model_does_not_know_does_not_prevent_resuming():
+    feed = feed_markets(BY_MODEL)
+    scorers = market(40, (("sr:player:1", "5.0"),), status=-1)
+
+    (order,) = orders(feed.receive(odds_change(*priced(MatchState()), scorers, at=1)))
+
+    assert feed.status("uof_40") is Status.SUSPENDED
+    assert order.resume
 
 
 def test_a_live_match_is_priced_from_its_state():

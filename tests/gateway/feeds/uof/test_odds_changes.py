@@ -2,8 +2,9 @@
 
 import pytest
 
-from engine.common.commands import SetOdds, SetStatus
+from engine.common.commands import Limits, SetOdds, SetStatus
 from engine.common.lifecycle import Status
+from engine.common.units import Minor
 from gateway.feeds.uof.settings import UofSettings
 from tests.gateway.feeds.uof.builders import (
     EVENT,
@@ -202,6 +203,15 @@ def test_fair_probabilities_of_two_winners_add_up_to_two():
     assert (fair.winners, fair.probabilities) == (2, pytest.approx((0.7, 0.75, 0.55)))
 
 
+def test_a_new_market_has_the_limits_of_the_settings():
+    limits = Limits(stake_minor_max=Minor(500))
+    feed = feed_markets(UofSettings(watch=False, limits=limits))
+
+    received = feed.receive(odds_change(market(1, MATCH_WINNER), at=1))
+
+    assert [update.new_market.limits for update in updates(received)] == [limits]
+
+
 def test_odds_are_set_before_the_status():
     feed = feed_markets()
 
@@ -257,3 +267,14 @@ def test_a_hand_over_that_arrives_after_the_new_producers_odds_is_ignored():
     feed.receive(odds_change(market(1, status=-2), at=3, product=1))
 
     assert feed.status("1x2") is Status.ACTIVE
+
+
+def test_a_market_follows_another_live_producer_only_with_newer_odds():
+    feed = feed_markets()
+    feed.receive(odds_change(market(1, MATCH_WINNER), at=5, product=1))
+    other = market(1, (("1", "1.9"), ("2", "3.5"), ("3", "4.2")))
+
+    feed.receive(odds_change(other, at=4, product=5))
+    assert feed.image("1x2").odds_milli == (2100, 3400, 3600)
+    feed.receive(odds_change(other, at=5, product=5))
+    assert feed.image("1x2").odds_milli == (1900, 3500, 4200)

@@ -10,13 +10,14 @@ from engine.common.units import NS_PER_MS
 from gateway.feeds.core.adapter import RecoveryRequest
 from gateway.feeds.uof.producers import (
     FULL_RECOVERY,
+    PENDING_RECOVERIES_MAX,
     PRODUCERS_MAX,
     Producers,
     State,
     TrustChange,
     WatchUpdate,
 )
-from gateway.feeds.uof.settings import PROVIDER_RATES, WatchSettings
+from gateway.feeds.uof.settings import PROVIDER_RATES, RecoveryRate, WatchSettings
 
 T0_MS = 1_700_000_000_000
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
@@ -248,6 +249,50 @@ def test_after_a_restart_a_recovery_reaches_back_as_far_as_the_settings_say(newe
     watch.producers.resume(1, newest_ms=T0_MS + newest)
 
     assert watch.alive(0).requests[0].after_ms == after
+
+
+def test_the_newest_of_the_messages_that_markets_remember_counts():
+    watch = Watch(WatchSettings(resume_back_ms=MINUTE_MS))
+    for newest_ms in (T0_MS - 9_000, T0_MS - 5_000, T0_MS - 7_000):
+        watch.producers.resume(1, newest_ms=newest_ms)
+
+    assert watch.alive(0).requests[0].after_ms == T0_MS - 5_000 - MINUTE_MS
+
+
+@pytest.mark.parametrize(("away_ms", "requests"), [(28 * MINUTE_MS, 1), (29 * MINUTE_MS, 0)])
+def test_a_request_counts_as_a_minute_older_than_its_start(away_ms, requests):
+    young, old = (
+        RecoveryRate(
+            age_ms=age_ms,
+            requests_max=1,
+            within_ms=HOUR_MS,
+            long_requests_max=1,
+            long_within_ms=HOUR_MS,
+        )
+        for age_ms in (30 * MINUTE_MS, 24 * HOUR_MS)
+    )
+    watch = Watch(WatchSettings(rates=(young, old)))
+    watch.bring_up()  # by a full recovery, which uses up the older rate
+
+    assert len(watch.alive(away_ms).requests) == requests
+
+
+def test_past_the_bound_of_pending_recoveries_the_oldest_is_not_waited_for():
+    rate = RecoveryRate(
+        age_ms=24 * HOUR_MS,
+        requests_max=1_000,
+        within_ms=HOUR_MS,
+        long_requests_max=1_000,
+        long_within_ms=HOUR_MS,
+    )
+    watch = Watch(WatchSettings(recovery_timeout_ms=10_000, rates=(rate,)))
+    for number in range(PENDING_RECOVERIES_MAX + 1):
+        watch.alive(10_000 * number)
+    first, second, *_ = watch.requests
+    assert len(watch.requests) == PENDING_RECOVERIES_MAX + 1
+
+    assert watch.complete(request_id=first.request_id) == WatchUpdate()
+    assert watch.complete(request_id=second.request_id).trust_changes == (GAINED,)
 
 
 def test_request_ids_rise_and_differ_from_those_of_an_earlier_process():

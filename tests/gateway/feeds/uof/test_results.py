@@ -16,6 +16,7 @@ from tests.gateway.feeds.uof.builders import (
     HOME_WON,
     MATCH_WINNER,
     TOTAL,
+    WATCHED,
     bet_settlement,
     correction,
     feed_markets,
@@ -213,12 +214,14 @@ def test_the_superseding_event_is_in_the_reason_of_a_cancellation():
 
 
 def test_a_roll_back_without_a_producer_is_sent_at_once():
-    feed = feed_markets()
+    feed = feed_markets(WATCHED)
+    feed.recover(at=0)
     feed.receive(odds_change(market(1, MATCH_WINNER), at=1))
     feed.receive(correction("bet_cancel", 1, at=2))
+    feed.tick(at=30_000)
     body = correction("rollback_bet_cancel", 1, at=3).replace(b' product="1"', b"")
 
-    assert [type(step) for step in steps(feed.receive(body))] == [RollBackCancel]
+    assert [type(step) for step in steps(feed.receive(body, at=30_000))] == [RollBackCancel]
 
 
 def test_a_roll_back_reopens_a_market_that_its_status_cancelled():
@@ -242,3 +245,30 @@ def test_a_refused_settlement_beside_an_accepted_one_is_counted() -> None:
     assert not received.refused
     assert feed.status("1x2") is Status.SETTLED
     assert feed.adapter.passed_over() == {"settlement refused": 1}
+
+
+def test_the_certainty_is_that_of_the_newest_settlement_or_roll_back():
+    feed = feed_markets()
+    key = f"{EVENT}/1x2"
+    feed.receive(odds_change(market(1, MATCH_WINNER), at=1))
+
+    feed.receive(bet_settlement(settled(1, HOME_WON), at=5, certainty=2))
+    feed.receive(bet_settlement(settled(1, HOME_WON), at=4, certainty=1))
+    feed.receive(correction("rollback_bet_settlement", 1, at=3))
+    assert feed.adapter.certainty(key) == 2
+
+    feed.receive(correction("rollback_bet_settlement", 1, at=6))
+    assert feed.adapter.certainty(key) == 0
+
+
+def test_a_recovery_does_not_reopen_a_market_whose_settlement_was_rolled_back():
+    feed = feed_markets(WATCHED)
+    feed.recover(at=0)
+    feed.receive(odds_change(market(1, MATCH_WINNER), at=1))
+    feed.receive(bet_settlement(settled(1, HOME_WON), at=2))
+    feed.receive(correction("rollback_bet_settlement", 1, at=3))
+    feed.tick(at=30_000)
+
+    feed.recover(at=31_000)
+
+    assert feed.status("1x2") is Status.SUSPENDED

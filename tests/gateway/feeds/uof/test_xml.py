@@ -22,10 +22,11 @@ from gateway.feeds.uof.messages import (
     SnapshotComplete,
     SubscriptionStarted,
 )
-from gateway.feeds.uof.xml import KINDS, dead_heat_fraction, read
+from gateway.feeds.uof.xml import GROUPS_MAX, KINDS, dead_heat_fraction, read
 from gateway.feeds.uof.xml_fields import (
     ATTRIBUTES_MAX,
     ELEMENTS_MAX,
+    TEXT_CHARS_MAX,
     UOF_BYTES_MAX,
     UofMalformedError,
 )
@@ -174,6 +175,12 @@ def test_a_share_of_a_dead_heat_is_found_from_any_number_of_decimals(tied, digit
         (b'<bet_stop product="1" timestamp="1" event_id="a/b"/>', "bet_stop", "groups"),
         (odds_change(at=1, event="a/b"), "odds_change", "event_id"),
         (b'<bet_stop product="1" timestamp="1" event_id="a" groups="|"/>', "bet_stop", "groups"),
+        (bet_stop(at=1, groups="|".join(["all"] * (GROUPS_MAX + 1))), "bet_stop", "groups"),
+        (
+            bet_stop(at=1, groups="x" * (TEXT_CHARS_MAX + 1)),
+            "bet_stop",
+            "groups",
+        ),
         (bet_settlement(at=1, certainty=3), "bet_settlement", "certainty"),
         (
             bet_settlement(settled(1, (("1", 'result="1" void_factor="0.3"'),)), at=1),
