@@ -5,7 +5,7 @@ from itertools import product
 from math import exp, factorial
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -25,6 +25,11 @@ NUMBERS = (1, 2, 3, 5)
 ORDER_BOARD = FixtureBoard(
     [f"m/{prefix}next_goal?goalnr={n}" for prefix in PREFIXES.values() for n in NUMBERS]
     + ["m/last_goal"]
+)
+
+AWAY_LEADS = MatchState(period=Period.FIRST_HALF, clock_s=900, first_half=Score(away=1), order="a")
+LEVEL_AT_HALF_TIME = MatchState(
+    period=Period.HALF_TIME, first_half=Score(home=1, away=1), order="ha"
 )
 
 
@@ -91,11 +96,17 @@ def orders_by_enumeration(
     dependence=st.floats(-0.3, 0.3),
     state=states(),
 )
+@example(home=0.5, away=0.3, dependence=-0.3, state=MatchState())
+@example(home=0.4, away=0.6, dependence=0.3, state=AWAY_LEADS)
+@example(home=0.6, away=0.4, dependence=-0.2, state=LEVEL_AT_HALF_TIME)
 @settings(max_examples=12, deadline=None)
 def test_who_scores_which_goal_equals_an_enumeration_of_all_orders(
     home: float, away: float, dependence: float, state: MatchState
 ) -> None:
-    """Low rates and no red cards, so that more than eleven goals to come have no weight."""
+    """Low rates and no red cards, so that more than eleven goals to come have no weight.
+
+    The examples have scores that the Dixon-Coles factors change.
+    """
     model = MatchModel(home_rate=home, away_rate=away, dependence=dependence)
     state = replace(state, home_red_cards=0, away_red_cards=0)
     fair = ORDER_BOARD.probabilities(model, state)

@@ -4,7 +4,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 
 from engine.pricing.football.fixture_board import FixtureBoard
 from engine.pricing.football.market_types import MARKET_TYPES
@@ -85,9 +85,13 @@ def plain_meanings() -> dict[str, list[Bools]]:
 
 
 MEANINGS = plain_meanings()
+DEPENDENT = MatchModel(home_rate=1.4, away_rate=1.1, dependence=-0.2)
+AWAY_LED_AT_HALF_TIME = MatchState(period=Period.HALF_TIME, first_half=Score(away=1))
 
 
 @given(model=models(), state=states())
+@example(model=DEPENDENT, state=MatchState())
+@example(model=DEPENDENT, state=AWAY_LED_AT_HALF_TIME)
 @settings(max_examples=12, deadline=None)
 def test_markets_on_both_halves_equal_the_joint_grid(model: MatchModel, state: MatchState) -> None:
     grid = grid_of_halves(model, state)

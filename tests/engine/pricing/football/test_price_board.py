@@ -25,6 +25,10 @@ from tests.engine.pricing.football.strategies import BOARD, models, states
 @example(  # red cards raise the rates: the twin's grid must be long enough for them
     model=MatchModel(home_rate=3.5, away_rate=1.0), state=MatchState(away_red_cards=2)
 )
+@example(  # a dependence that changes the chances of both halves' scores
+    model=MatchModel(home_rate=1.4, away_rate=1.1, dependence=-0.2),
+    state=MatchState(period=Period.SECOND_HALF, clock_s=3000, first_half=Score(away=1)),
+)
 @settings(max_examples=40, deadline=None)
 def test_every_chance_of_every_market_equals_the_plain_twin(
     model: MatchModel, state: MatchState
