@@ -22,7 +22,7 @@ from typing import Any, Final
 from actors.back_off import BackOff
 from actors.peer import Peer, PeerError
 from actors.routes import Routes, account_shell_name
-from engine.common.ids import AccountNo, BetId, ShardNo, shard_of_account
+from engine.common.ids import BetId, ShardNo, shard_of_account
 from engine.common.reasons import UNRECORDED, Reason
 from engine.common.rows import (
     BET_ROW,
@@ -148,7 +148,7 @@ class BetPath:
             return
         self.in_flight += 1
         ticket.received_s = self._loop.time()
-        ticket.shard = shard_of_account(AccountNo(ticket.account_no), shards=self._routes.shards)
+        ticket.shard = shard_of_account(ticket.account_no, shards=self._routes.shards)
         self._received.append(ticket)
         if self._sweeper is None:
             self._sweeper = self._loop.call_later(_SWEEP_S, self._sweep)
