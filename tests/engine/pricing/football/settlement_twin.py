@@ -38,7 +38,7 @@ class Played(NamedTuple):
 
 
 class Match(NamedTuple):
-    """The score of each period of a finished match, and the order of its goals."""
+    """The score of each period of a finished match; the order of the goals of ninety minutes."""
 
     first: Score
     second: Score = (0, 0)

@@ -1,4 +1,4 @@
-"""The catalogue: a whole board for any two sides."""
+"""The market catalogue: a full board for any two sides."""
 
 import pytest
 from hypothesis import given, settings
@@ -15,7 +15,7 @@ MISMATCH = MatchModel(home_rate=3.4, away_rate=0.4)
 
 @given(home=st.floats(0.0, 8.0), away=st.floats(0.0, 8.0), extra_time=st.booleans())
 @settings(max_examples=25, deadline=None)
-def test_any_two_sides_have_a_board_of_two_hundred_prices_and_more(
+def test_any_two_sides_have_a_board_of_two_hundred_outcomes_or_more(
     home: float, away: float, extra_time: bool
 ) -> None:
     keys = full_board("m", model=MatchModel(home_rate=home, away_rate=away), extra_time=extra_time)
@@ -23,12 +23,12 @@ def test_any_two_sides_have_a_board_of_two_hundred_prices_and_more(
     assert sum(len(board.outcomes(key)) for key in keys) >= 200
 
 
-def test_an_even_match_offers_two_hundred_prices_before_kick_off() -> None:
+def test_an_even_match_offers_two_hundred_outcomes_before_kick_off() -> None:
     quotes = FixtureBoard(full_board("m", model=EVEN)).quotes(EVEN, MatchState(), Margin())
     assert sum(quote.active for row in quotes.values() for quote in row) >= 200
 
 
-def test_lines_stand_round_the_one_nearest_to_evens() -> None:
+def test_lines_are_around_the_line_nearest_to_evens() -> None:
     keys = full_board("m", model=MISMATCH)
     lines = [
         float(dict(parse_market_key(key).specifiers)["hcp"])
@@ -42,7 +42,7 @@ def test_lines_stand_round_the_one_nearest_to_evens() -> None:
     assert gaps.index(min(gaps)) == 4
 
 
-def test_extra_time_is_listed_where_it_may_be_played() -> None:
+def test_extra_time_markets_are_listed_on_request_after_the_others() -> None:
     without, with_it = full_board("m", model=EVEN), full_board("m", model=EVEN, extra_time=True)
     assert with_it[: len(without)] == without
     assert all("/extra_time_" in key for key in with_it[len(without) :])
@@ -53,6 +53,6 @@ def test_the_main_markets_come_first() -> None:
     assert full_board("m", model=EVEN)[:3] == ("m/1x2", "m/double_chance", "m/draw_no_bet")
 
 
-def test_a_fixture_that_cannot_be_is_refused() -> None:
+def test_an_invalid_fixture_is_refused() -> None:
     with pytest.raises(MalformedIdError):
         FixtureBoard(full_board("no such/fixture", model=EVEN))
