@@ -182,19 +182,8 @@ def test_the_value_of_a_game_is_guaranteed_to_both_sides(rows: list[list[int]]) 
     assert no_arbitrage([[Fraction(entry) / value for entry in row] for row in rows])
 
 
-@given(
-    odds=st.lists(st.integers(1_050, 9_000), min_size=21, max_size=21),
-    picks=st.sets(st.sampled_from(RESULT_MARKETS), min_size=1, max_size=5),
-)
-@settings(max_examples=150, deadline=None)
-def test_the_search_finds_an_arbitrage_exactly_when_no_prices_of_the_results_exclude_it(
-    odds: list[int], picks: set[str]
-) -> None:
-    board: dict[str, Sequence[Quote]] = {}
-    unused = list(odds)
-    for key in sorted(picks):
-        count = len(settle_key(key, Match((0, 0))))
-        board[key] = quotes(*(unused.pop() for _ in range(count)))
+def check_search(board: Mapping[str, Sequence[Quote]]) -> None:
+    """Hold a search of result markets to the exact answer for the three results."""
     rows = [
         [returned(key, quote, score) for score in SCORES.values()]
         for key, row in board.items()
@@ -206,6 +195,51 @@ def test_the_search_finds_an_arbitrage_exactly_when_no_prices_of_the_results_exc
         worst = least(plan, board, SCORES.values())
         assert worst > 1
         assert plan.return_micro == int(worst * 1_000_000)
+        # No other stakes return more: prices exist at which no bet returns more than the plan.
+        assert no_arbitrage([[entry / worst for entry in row] for row in rows])
+
+
+picked = st.sets(st.sampled_from(RESULT_MARKETS), min_size=1, max_size=5)
+
+
+@given(odds=st.lists(st.integers(1_050, 9_000), min_size=21, max_size=21), picks=picked)
+@settings(max_examples=100, deadline=None)
+def test_a_search_of_any_odds_finds_an_arbitrage_exactly_when_there_is_one(
+    odds: list[int], picks: set[str]
+) -> None:
+    unused = list(odds)
+    board = {}
+    for key in sorted(picks):
+        count = len(settle_key(key, Match((0, 0))))
+        board[key] = quotes(*(unused.pop() for _ in range(count)))
+    check_search(board)
+
+
+@given(
+    weights=st.lists(st.integers(1, 9), min_size=3, max_size=3),
+    errors_milli=st.lists(st.integers(930, 1_060), min_size=21, max_size=21),
+    picks=picked,
+)
+@settings(max_examples=200, deadline=None)
+def test_a_search_of_nearly_fair_odds_finds_an_arbitrage_exactly_when_there_is_one(
+    weights: list[int], errors_milli: list[int], picks: set[str]
+) -> None:
+    """Near fair odds every half win and refund decides whether there is an arbitrage."""
+    unused = list(errors_milli)
+    board = {}
+    for key in sorted(picks):
+        by_result = [
+            tuple(settle_key(key, Match((0, 0), score)).values()) for score in SCORES.values()
+        ]
+        odds = []
+        for outcome in zip(*by_result, strict=True):
+            refunded = sum(w * r.void_halves for w, r in zip(weights, outcome, strict=True))
+            won = sum(
+                w * (2 - r.void_halves) for w, r in zip(weights, outcome, strict=True) if r.won
+            )
+            odds.append(unused.pop() * (2 * sum(weights) - refunded) // won)
+        board[key] = quotes(*odds)
+    check_search(board)
 
 
 @pytest.mark.parametrize(
