@@ -136,3 +136,12 @@ def test_after_a_restart_an_older_settlement_does_not_set_the_certainty():
     for at, certainty in ((4, 0), (5, 2)):
         feed.receive(bet_settlement(settled(1, HOME_WON), at=at, certainty=2))
         assert feed.adapter.certainty(f"{EVENT}/1x2") == certainty
+
+
+def test_after_a_restart_without_the_watch_no_market_is_suspended():
+    feed = feed_markets()
+    feed.receive(odds_change(market(1, MATCH_WINNER), at=1))
+
+    _, received = restarted(feed, [{"uof:1/odds": NOW_MS + 1}], UNWATCHED)
+
+    assert received.actions == ()
