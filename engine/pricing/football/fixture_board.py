@@ -105,8 +105,9 @@ class FixtureBoard:
         -------
         dict[str, tuple[Quote, ...]]
             For each market key, in the board's order, a quote for each outcome. A quote is not
-            active when the score has decided its outcome or when its odds are off the ladder; its
-            odds are then the nearer end of the ladder.
+            active when the score has decided its outcome, when its outcome is less likely than
+            ``FAIR_MIN``, or when its odds are too short for the ladder. Odds beyond an end of the
+            ladder are quoted at that end; too long ones stay active.
         """
         self._price(model, state)
         quoted = self._quoter.quote(self._compiled.fair, margin=margin, skew=skew, figures=figures)

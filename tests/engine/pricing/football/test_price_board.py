@@ -180,9 +180,9 @@ def test_first_half_share_is_the_share_of_expected_goals_before_half_time() -> N
         [f"m/{scope}total?total=0.5" for scope in ("", "first_half_", "second_half_")]
     )
     fair = board.probabilities(model, MatchState())
-    whole, first, second = (fair[key][0] for key in board.keys)
-    assert first / whole == pytest.approx(0.45, abs=1e-3)
-    assert second / whole == pytest.approx(0.55, abs=1e-3)
+    regular, first, second = (fair[key][0] for key in board.keys)
+    assert first / regular == pytest.approx(0.45, abs=1e-3)
+    assert second / regular == pytest.approx(0.55, abs=1e-3)
 
 
 def test_goals_are_likelier_late_in_a_half() -> None:
