@@ -57,7 +57,7 @@ def quarter_lines(low: int, high: int) -> st.SearchStrategy[str]:
     return st.integers(low, high).map(lambda quarters: f"{quarters / 4:g}")
 
 
-@given(model=models(), total=quarter_lines(4, 18))
+@given(model=models(), total=quarter_lines(5, 18))
 @settings(max_examples=80, deadline=None)
 def test_odds_of_1x2_and_a_total_lead_back_to_rates_and_dependence(
     model: MatchModel, total: str
@@ -71,6 +71,16 @@ def test_odds_of_1x2_and_a_total_lead_back_to_rates_and_dependence(
     assert found.error <= EXACT
     assert found.dependence is Dependence.FITTED
     assert fair_odds(markets, found.model) == [pytest.approx(row, rel=1e-7) for row in odds]
+
+
+def test_a_fit_that_stops_at_a_limit_says_so_and_how_far_it_is_off() -> None:
+    """A total of 1 at 196 hardly tells dependence from rates: a limit holds the fit elsewhere."""
+    markets = ("1x2", "total?total=1")
+    odds = fair_odds(markets, MatchModel(home_rate=1.0, away_rate=3.0, dependence=0.25))
+    found = Calibrator(markets).fit(odds)
+    assert isinstance(found, Calibrated), found
+    assert found.dependence is Dependence.AWAY_RATE_LIMIT
+    assert 1e-4 < found.error < 1e-2
 
 
 @given(model=models(), total=quarter_lines(6, 16), hcp=quarter_lines(-6, 6))
