@@ -6,12 +6,12 @@ compares docs/asyncapi.json with the output.
 """
 
 import json
-from collections.abc import Collection, Mapping
-from typing import Any, Final, NamedTuple, get_args
+from typing import Any, Final, get_args
 
 import msgspec
 
 from engine.common.reasons import MESSAGES, RETRYABLE, Reason
+from gateway.messages.access import Access
 from gateway.messages.arbitrage import Arbitrage, AskArbitrage
 from gateway.messages.base import JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL, Error, Welcome
 from gateway.messages.bettor import (
@@ -112,25 +112,6 @@ lost connection `subscribe` again with what was `seen`.
 Plain GETs on the same ports: `/healthz`, `/readyz`, `/metrics` (Prometheus), `/v1/markets`
 (`after`, `limit`, `fixture`), and `/v1/markets/KEY`, the image as JSON with the version as its
 ETag."""
-
-
-class Access(NamedTuple):
-    """Who may send what: the part of the document that messages themselves do not know.
-
-    `permissions` maps a listener's name and a role's name to the messages that may be sent there;
-    `feed_commands` are the commands that a feed may send.
-    """
-
-    permissions: Mapping[tuple[str, str], Collection[type]]
-    feed_commands: Collection[type]
-
-    def roles(self, listener: str, kind: type) -> list[str]:
-        """Return the roles that may send a message on a listener, in the order of the mapping."""
-        return [
-            role
-            for (name, role), kinds in self.permissions.items()
-            if name == listener and kind in kinds
-        ]
 
 
 def document(access: Access) -> str:

@@ -18,8 +18,8 @@ from engine.common.commands import (
     SettleMarket,
     SuspendMarket,
 )
+from gateway.messages.access import Access
 from gateway.messages.arbitrage import AskArbitrage
-from gateway.messages.asyncapi import Access
 from gateway.messages.bettor import (
     AskBalance,
     AskOpenBets,
