@@ -77,7 +77,7 @@ class ActionRunner:
             self._requests.add(action)
 
     def run_all(self, received: Received) -> None:
-        """Carry out actions that no source waits for: those of a tick or of a beginning."""
+        """Carry out actions that no source waits for: those of a tick or of a resumption."""
         message = PendingMessage(
             kind=received.kind, refused="", received_s=0.0, on_done=lambda _: None
         )

@@ -54,7 +54,7 @@ class MessageIntake:
     messages_max : int
         Messages in progress; past it no more are accepted until some are answered.
     resumption : Resumption
-        Holds the adapter; no message is accepted while it begins.
+        Holds the adapter; no message is accepted while it resumes.
     run : callable
         Carries out one action of a message.
     queues_full : callable

@@ -140,7 +140,7 @@ class FeedPipeline:
         """Read from the shells how far their markets have followed this feed, and begin."""
         if self._ticking is not None:
             return
-        await self._resumption.begin()
+        await self._resumption.resume()
         self._ticking = asyncio.get_running_loop().create_task(self._tick())
 
     async def stop(self) -> None:
@@ -247,7 +247,7 @@ class FeedPipeline:
         self._intake.on_room()
 
     def _on_missed(self) -> None:
-        self._resumption.begin_again()
+        self._resumption.resume_again()
 
     def _suspect(self, shell: str) -> None:
         """Report a shell that did not answer though it is said to serve."""

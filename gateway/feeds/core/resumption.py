@@ -1,7 +1,7 @@
-"""Begin a feed's adapter from what markets remember, and again when a shell missed an update.
+"""Resume a feed's adapter from what markets remember, at the start and after a missed update.
 
 Owns the adapter in use and the reading of the markets' positions. No message is received while a
-beginning is under way. It never changes a market by itself.
+resumption is under way. It never changes a market by itself.
 """
 
 import asyncio
@@ -19,12 +19,12 @@ from gateway.feeds.core.adapter import Adapter, Received
 logger = logging.getLogger("overround.feeds")
 
 _WAIT_S: Final = 5.0
-"""How long a beginning waits for shells that do not answer; then it goes on without them."""
+"""How long a resumption waits for shells that do not answer; then it goes on without them."""
 _RETRY_S: Final = 0.1
 
 
 class Resumption:
-    """The adapter in use, and its beginnings.
+    """The adapter in use, and how it is replaced by one that resumes.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class Resumption:
     make_adapter : callable
         Makes an adapter.
     run_all : callable
-        Carries out the actions with which an adapter begins.
+        Carries out the actions with which an adapter resumes.
     missed : callable
         Called with the name of each shell whose positions could not be read.
     timeout_s : float
@@ -56,9 +56,9 @@ class Resumption:
         clock_ns: Callable[[], int],
     ) -> None:
         self.adapter = make_adapter()
-        """The adapter in use; each beginning replaces it."""
+        """The adapter in use; each resumption replaces it."""
         self.ready = asyncio.Event()
-        """Set while no beginning is under way."""
+        """Set while no resumption is under way."""
         self._name: Final = name
         self._routes: Final = routes
         self._make_adapter: Final = make_adapter
@@ -68,8 +68,8 @@ class Resumption:
         self._clock_ns: Final = clock_ns
         self._task: asyncio.Task[None] | None = None
 
-    async def begin(self) -> None:
-        """Have a new adapter begin from what markets remember."""
+    async def resume(self) -> None:
+        """Resume from what markets remember, with a new adapter."""
         known = await self.known_markets()
         adapter = self._make_adapter()
         received = adapter.resume(known, at_ns=Nanos(self._clock_ns()))
@@ -77,33 +77,33 @@ class Resumption:
         self._run_all(received)
         self.ready.set()
 
-    def begin_again(self) -> None:
-        """Begin again in the background: a shell serves that missed an update.
+    def resume_again(self) -> None:
+        """Resume again in the background: a shell that missed an update serves again.
 
-        The new adapter asks the provider to repeat what the shell missed. A beginning that is under
-        way reads that shell anyhow.
+        The new adapter asks the provider to repeat what the shell missed. A resumption that is
+        under way reads that shell anyhow.
         """
         if self.ready.is_set():
             self.ready.clear()
-            self._task = asyncio.get_running_loop().create_task(self._begin_again())
+            self._task = asyncio.get_running_loop().create_task(self._resume_or_keep())
 
     def stop(self) -> None:
-        """Cancel a beginning that is under way."""
+        """Cancel a resumption that is under way."""
         if self._task is not None:
             self._task.cancel()
 
-    async def _begin_again(self) -> None:
-        """Begin, or keep the adapter in use: a defect must not end the feed."""
+    async def _resume_or_keep(self) -> None:
+        """Resume, or keep the adapter in use: a defect must not end the feed."""
         try:
-            await self.begin()
+            await self.resume()
         except Exception:
-            logger.exception("%s: could not begin again; the adapter in use goes on", self._name)
+            logger.exception("%s: could not resume; the adapter in use goes on", self._name)
             self.ready.set()
 
     async def known_markets(self) -> list[KnownMarket]:
         """Return the feed's markets with their positions, of every market shell that answers.
 
-        A shell that does not answer in time is left out. When it serves again the adapter begins
+        A shell that does not answer in time is left out. When it serves again the adapter resumes
         again, because nothing has watched over that shell's markets meanwhile.
         """
         loop = asyncio.get_running_loop()
@@ -116,7 +116,7 @@ class Resumption:
             known += [market for answer in answers for market in answer or ()]
             left = [name for name, answer in zip(left, answers, strict=True) if answer is None]
             if left and loop.time() >= until_s:
-                logger.warning("%s: begins without %s", self._name, ", ".join(left))
+                logger.warning("%s: resumes without %s", self._name, ", ".join(left))
                 for name in left:
                     self._missed(name)
                 break

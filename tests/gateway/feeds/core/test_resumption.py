@@ -1,4 +1,4 @@
-"""How an adapter begins from what markets remember, and begins again after a shell missed it."""
+"""How an adapter resumes from what markets remember, and again after a shell missed an update."""
 
 import asyncio
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ def resumed(pipeline: FeedPipeline) -> dict[str, dict[str, int]]:
     return {known.image.key: known.positions for known in adapter.resumed}
 
 
-def test_a_new_pipeline_begins_from_what_markets_remember(tmp_path: Path):
+def test_a_new_pipeline_resumes_from_what_markets_remember(tmp_path: Path):
     async def main():
         async with open_feed_system(tmp_path) as it:
             sent = [odds(KEY, 5, 0.5, 0.3, 0.2), result("cup-2/1x2", 9, 1)]
@@ -59,7 +59,7 @@ def test_markets_of_other_feeds_are_left_out(tmp_path: Path):
     run_virtual(main())
 
 
-def test_an_update_that_a_quarantined_shell_missed_leads_to_a_new_beginning_when_it_serves(
+def test_an_update_that_a_quarantined_shell_missed_leads_to_a_new_resumption_when_it_serves(
     tmp_path: Path,
 ):
     async def main():
@@ -95,7 +95,7 @@ def _second_pipeline(it: FeedSystem) -> FeedPipeline:
     return pipeline
 
 
-def test_a_shell_that_is_down_at_the_beginning_leads_to_a_new_one_when_it_serves(tmp_path: Path):
+def test_a_shell_that_is_down_leads_to_a_new_resumption_when_it_serves(tmp_path: Path):
     async def main():
         async with open_feed_system(tmp_path) as it:
             await it.push(odds(KEY, 1, 0.5, 0.3, 0.2))
@@ -122,7 +122,7 @@ def test_a_shell_that_serves_late_is_waited_for(tmp_path: Path):
             accepting = asyncio.ensure_future(pipeline.accept([b"x"]))
             await asyncio.sleep(2.0)
             assert not starting.done()
-            assert not accepting.done(), "no message is received while the adapter begins"
+            assert not accepting.done(), "no message is received while the adapter resumes"
             pipeline.on_routes(1 << 61, [routed(ShellState.SERVING)], [], {})
             await starting
             assert resumed(pipeline) == {KEY: {"tiny:1/odds": 1}}
@@ -132,7 +132,7 @@ def test_a_shell_that_serves_late_is_waited_for(tmp_path: Path):
     run_virtual(main())
 
 
-def test_a_shell_in_quarantine_at_the_beginning_leads_to_a_new_one_when_it_serves(tmp_path: Path):
+def test_a_shell_in_quarantine_leads_to_a_new_resumption_when_it_serves(tmp_path: Path):
     async def main():
         async with open_feed_system(tmp_path) as it:
             await it.push(odds(KEY, 1, 0.5, 0.3, 0.2))
@@ -150,7 +150,7 @@ def test_a_shell_in_quarantine_at_the_beginning_leads_to_a_new_one_when_it_serve
     run_virtual(main())
 
 
-def test_a_defect_in_a_new_beginning_keeps_the_adapter_in_use(tmp_path: Path):
+def test_a_defect_in_a_resumption_keeps_the_adapter_in_use(tmp_path: Path):
     class Once(JsonAdapter):
         resumes = 0
 
@@ -164,7 +164,7 @@ def test_a_defect_in_a_new_beginning_keeps_the_adapter_in_use(tmp_path: Path):
         async with open_feed_system(tmp_path, make_adapter=Once) as it:
             await it.push(odds(KEY, 1, 0.5, 0.3, 0.2))
             first = it.adapter
-            it.pipeline._resumption.begin_again()
+            it.pipeline._resumption.resume_again()
             await it.push(odds(KEY, 2, status=-1))
             assert (Once.resumes, it.adapter) == (2, first)
             assert (await it.images())[KEY].status is Status.SUSPENDED
