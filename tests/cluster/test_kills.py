@@ -54,8 +54,14 @@ async def slip_of(system: System, *, account_no: int, ref: str) -> Slip | None:
 
 
 async def no_bet_in_flight(system: System) -> bool:
-    """Return whether every bet's verdict has reached its account."""
-    report = await system.compare_bets_and_slips()
+    """Return whether every bet's verdict has reached its account.
+
+    The reconciler may hear of a new process a moment after `status` shows it, and asks the dead one.
+    """
+    try:
+        report = await system.compare_bets_and_slips()
+    except PeerError:
+        return False
     return report.in_flight == 0 and not any(total.pending_minor for total in report.totals)
 
 
