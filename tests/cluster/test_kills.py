@@ -56,7 +56,7 @@ async def slip_of(system: System, *, account_no: int, ref: str) -> Slip | None:
 async def no_bet_in_flight(system: System) -> bool:
     """Return whether every bet's verdict has reached its account.
 
-    The reconciler may hear of a new process a moment after `status` shows it, and asks the dead one.
+    The reconciler may hear of a new process a moment after `status` shows it, and ask the dead one.
     """
     try:
         report = await system.compare_bets_and_slips()
