@@ -30,7 +30,8 @@ class Ladder:
     """One side of one runner, or the volume traded at each price.
 
     `levels` maps each price to its size. The prices are kept in order beside it, so that the best
-    levels are at hand after every message; a level that only changes its size moves nothing.
+    few are at hand after every message. A reader of all levels has them put into that order too,
+    where they stay until a price is added: a level that only changes its size moves nothing.
 
     Parameters
     ----------
@@ -38,11 +39,12 @@ class Ladder:
         Whether the best price is the highest: what is available to back.
     """
 
-    __slots__ = ("_best_is_high", "_prices", "levels", "ranked_levels")
+    __slots__ = ("_best_is_high", "_in_order", "_prices", "levels", "ranked_levels")
 
     def __init__(self, *, best_is_high: bool = False) -> None:
         self._best_is_high = best_is_high
         self._prices: SortedList[float] = SortedList()
+        self._in_order = True
         self.levels: dict[float, float] = {}
         self.ranked_levels: tuple[Level, ...] | None = ()
 
@@ -59,6 +61,7 @@ class Ladder:
                 else:
                     levels.pop(price, None)
             self._prices.update(levels)  # one sort of a fresh image instead of many insertions
+            self._in_order = False
         if len(levels) > LEVELS_MAX:
             self.clear()
             return False
@@ -73,6 +76,7 @@ class Ladder:
             else:
                 if price not in levels:
                     prices.add(price)
+                    self._in_order = False
                 levels[price] = size
 
     def clear(self) -> None:
@@ -80,11 +84,15 @@ class Ladder:
         self.ranked_levels = None
         self.levels.clear()
         self._prices.clear()
+        self._in_order = True
 
     def ranked(self) -> tuple[Level, ...]:
         """Return the levels, best first."""
         if self.ranked_levels is None:
-            self.ranked_levels = self.best(len(self.levels))
+            if not self._in_order:
+                self.levels = dict(self.best(len(self.levels)))
+                self._in_order = True
+            self.ranked_levels = tuple(self.levels.items())
         return self.ranked_levels
 
     def best(self, count: int) -> tuple[Level, ...]:
