@@ -21,7 +21,8 @@ from actors.messages import ShellState
 from actors.peer import PeerError
 from actors.system import System
 from gateway.configuration.config import Config, gateway_settings
-from gateway.configuration.opening import Opening, load_opening, open_books
+from gateway.configuration.opening import Opening, open_books
+from gateway.configuration.opening_file import load_opening
 from gateway.configuration.system import system_of
 from persistence.chain import JournalDamagedError
 from persistence.disk import LockHeldError

@@ -142,11 +142,18 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: not TOML: {error}") from error
 
 
-def convert_error(error: msgspec.ValidationError, *, names: tuple[str, ...] = ()) -> str:
-    """Return an error text with the place first; `names` are the fields that a hint may suggest."""
+def convert_error(
+    error: msgspec.ValidationError, *, names: tuple[str, ...] = (), at: str = ""
+) -> str:
+    """Return an error text with the place first.
+
+    `names` are the fields that a hint may suggest, `at` is the place of what was converted.
+    """
     match = _LOCATION.match(str(error))
     assert match is not None, "the pattern matches every text"
-    where = f"{match['where']}: " if match["where"] else ""
+    inner = match["where"] or ""
+    place = f"{at}.{inner}" if at and inner and inner[0] != "[" else at + inner
+    where = f"{place}: " if place else ""
     unknown = _UNKNOWN.search(match["what"])
     if unknown is None:
         return f"{where}{match['what'][:1].lower()}{match['what'][1:]}"

@@ -1,15 +1,14 @@
 """The opening file: markets, accounts and deposits to create at the start.
 
-Owns the file's schema and how it is applied. Applying it again changes nothing: markets that exist
-stay as they are, accounts stay open, and a deposit counts once for its account and ref.
+Owns the file's schema and how it is applied; gateway.configuration.opening_file reads and checks a
+file. Applying it again changes nothing: markets that exist stay as they are, accounts stay open,
+and a deposit counts once for its account and ref.
 """
 
 import asyncio
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Annotated, Final
 
-import msgspec
 from msgspec import Meta, Struct
 
 from actors.messages import MarketRoute, decode_price_images
@@ -39,7 +38,6 @@ from engine.common.units import (
     RATE_MICRO_ONE,
     Minor,
 )
-from gateway.configuration.config import ConfigError, convert_error, read_toml
 
 OPENING_REF: Final = "opening"
 """Ref of the deposit that opens an account."""
@@ -84,28 +82,6 @@ class Opening(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     markets: tuple[OpeningMarket, ...] = ()
     accounts: tuple[OpeningAccount, ...] = ()
     deposits: tuple[OpeningDeposit, ...] = ()
-
-
-_NAMES: Final = tuple(
-    name
-    for part in (Opening, OpeningMarket, OpeningAccount, OpeningDeposit, Limits)
-    for name in part.__struct_fields__
-)
-
-
-def load_opening(path: Path) -> Opening:
-    """Read an opening file.
-
-    Raises
-    ------
-    ConfigError
-        It cannot be read, is not TOML, or a field is unknown or out of bounds.
-    """
-    document = read_toml(path)
-    try:
-        return msgspec.convert(document, Opening)
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"{path}: {convert_error(error, names=_NAMES)}") from error
 
 
 async def open_books(system: System, opening: Opening) -> list[str]:

@@ -11,7 +11,8 @@ import pytest
 
 from gateway.cli.main import main
 from gateway.configuration.config import Config, load_config
-from gateway.configuration.opening import Opening, load_opening
+from gateway.configuration.opening import Opening
+from gateway.configuration.opening_file import load_opening
 from gateway.session.tokens import Role, TokenSettings, load_key
 from persistence.disk import LocalDisk
 from persistence.durable import DurableLedger, DurableMarkets
@@ -391,3 +392,70 @@ def test_wrong_opening_is_named_with_field_and_bound(
     assert done.err.startswith(f"overround: {path}: ")
     assert message in done.err
     assert [each.name for each in tmp_path.iterdir()] == ["opening.toml"]
+
+
+def test_opening_with_wrong_meaning_starts_nothing_and_names_every_fault(
+    overround: Overround, tmp_path: Path
+) -> None:
+    path = tmp_path / "opening.toml"
+    path.write_text(
+        """
+        markets = [
+          {key = "f/a", outcomes = ["x", "y"], odds_milli = [2000]},
+          {key = "f/b", outcomes = ["x", "x"], odds_milli = [2000, 2000]},
+          {key = "f/c?b=2|a=1", outcomes = ["x"], odds_milli = [2000]},
+          {key = "f/c?a=1|b=2", outcomes = ["x"], odds_milli = [2000]},
+          {key = "no", outcomes = ["x"], odds_milli = [2000], limits = {stake_minor_min = 2000000}},
+          {key = "f/d", outcomes = ["x"], odds_milli = [1000]},
+        ]
+        accounts = [
+          {account = 1, deposit_minor = 5},
+          {account = 1, deposit_minor = 6},
+          {account = 2, currency = "EUR"},
+        ]
+        deposits = [
+          {account = 3, amount_minor = 1, ref = "a"},
+          {account = 1, amount_minor = 7, ref = "opening"},
+          {account = 2, amount_minor = 1, ref = "b"},
+          {account = 2, amount_minor = 2, ref = "b"},
+          {account = 2, amount_minor = 1_000_000_000_000_000, ref = "c"},
+        ]
+        rates_micro = {euro = 1}
+        """,
+        encoding="utf-8",
+    )
+    done = overround("serve", "--opening", path)
+    assert (done.code, done.out) == (2, "")
+    assert [each.name for each in tmp_path.iterdir()] == ["opening.toml"]
+    faults = done.err.removeprefix("overround: ").splitlines()
+    assert [fault.removeprefix(f"{path}: ").split(": ")[0] for fault in faults] == [
+        "rates_micro.euro",
+        "markets[5].odds_milli[0]",
+        "markets[0].odds_milli",
+        "markets[1].outcomes",
+        "markets[3].key",
+        "markets[4].key",
+        "markets[4].limits.stake_minor_min",
+        "accounts[1].account",
+        "deposits[0].account",
+        "deposits[1].ref",
+        "deposits[3].ref",
+        "deposits[4].amount_minor",
+    ]
+
+
+def test_deposits_of_an_account_with_a_faulty_entry_are_not_called_strangers(
+    overround: Overround, tmp_path: Path
+) -> None:
+    path = tmp_path / "opening.toml"
+    path.write_text(
+        """
+        accounts = [{account = 1, currency = "euro"}]
+        deposits = [{account = 1, amount_minor = 1, ref = "a"}]
+        """,
+        encoding="utf-8",
+    )
+    done = overround("serve", "--opening", path)
+    assert done.code == 2
+    assert done.err.count("\n") == 1
+    assert "accounts[0].currency" in done.err

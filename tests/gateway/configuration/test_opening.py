@@ -14,9 +14,9 @@ from gateway.configuration.opening import (
     OpeningAccount,
     OpeningDeposit,
     OpeningMarket,
-    load_opening,
     open_books,
 )
+from gateway.configuration.opening_file import load_opening
 from persistence.journal import JournalOptions
 
 OPENING = load_opening(Path(__file__).parents[3] / "docs" / "example-opening.toml")
