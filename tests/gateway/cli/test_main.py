@@ -405,7 +405,7 @@ def test_opening_with_wrong_meaning_starts_nothing_and_names_every_fault(
           {key = "f/b", outcomes = ["x", "x"], odds_milli = [2000, 2000]},
           {key = "f/c?b=2|a=1", outcomes = ["x"], odds_milli = [2000]},
           {key = "f/c?a=1|b=2", outcomes = ["x"], odds_milli = [2000]},
-          {key = "no", outcomes = ["x"], odds_milli = [2000], limits = {stake_minor_min = 2000000}},
+          {key = "b a", outcomes = ["x"], odds_milli = [2000], limits={stake_minor_min=2000000}},
           {key = "f/d", outcomes = ["x"], odds_milli = [1000]},
         ]
         accounts = [
