@@ -79,6 +79,8 @@ class Directory:
         self.account_shards = 0
         self.markets: dict[MarketNo, Placed] = {}
         self.no_by_key: dict[str, MarketNo] = {}
+        self.shells: dict[str, None] = {}
+        """Every market shell that was ever named, those without a market included."""
         self.generations: dict[str, int] = {}
         self._highest_no = 0
         self._journal: Journal | None = None
@@ -222,6 +224,7 @@ class Directory:
                 for market, shell in zip(document.markets, document.shells, strict=True):
                     self.markets[market.market_no] = Placed(command=market, shell=shell)
                     self.no_by_key[market.key] = market.market_no
+                    self.shells[shell] = None
                     self._highest_no = max(self._highest_no, market.market_no)
             case MarketsWithdrawn():
                 for market_no in document.market_nos:

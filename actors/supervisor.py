@@ -127,7 +127,9 @@ class Supervisor:
         self._version = self._directory.epoch << 32
         placed = [(p.command.key, p.shell) for p in self._directory.markets.values()]
         self._placement = Placement(
-            markets_per_actor=self._settings.markets_per_actor, placed=placed
+            markets_per_actor=self._settings.markets_per_actor,
+            placed=placed,
+            shells=self._directory.shells,
         )
         shards = range(self._settings.account_shards)
         names = {account_shell_name(ShardNo(shard)) for shard in shards} | {
@@ -274,8 +276,11 @@ class Supervisor:
                 withdrawn.append(market_no)
                 del self._refused[market_no]
         if withdrawn:
+            shells = [self._directory.markets[market_no].shell for market_no in withdrawn]
             with fail_stop(BY, self._exit_process):
                 self._directory.withdraw(withdrawn, at_ns=Nanos(self._clock_ns()))
+            for shell in shells:
+                self._placement.withdraw(shell)
 
     # --- routes, gateways and feeds --------------------------------------------------------------
     async def subscribe_routes(self, name: str, peer: Peer) -> None:

@@ -1,5 +1,8 @@
 """Which shell a new market gets."""
 
+import random
+from collections import Counter
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,6 +41,53 @@ def test_placement_continues_from_what_the_directory_holds():
     shells = placement.place(keys)
     restarted = Placement(markets_per_actor=2, placed=zip(keys, shells, strict=True))
     assert restarted.place(["c/1x2", "a/btts"]) == placement.place(["c/1x2", "a/btts"])
+
+
+def test_a_new_shell_is_never_named_as_one_that_hosts_markets():
+    placement = Placement(
+        markets_per_actor=1,
+        placed=[("a/1x2", market_shell_name(0)), ("c/1x2", market_shell_name(2))],
+    )
+    assert placement.place(["d/1x2", "e/1x2"]) == [market_shell_name(n) for n in (3, 4)]
+
+
+def test_a_shell_whose_markets_were_withdrawn_is_filled_before_a_new_one_is_named():
+    named = [market_shell_name(n) for n in range(3)]
+    keys = ["a/1x2", "b/1x2", "c/1x2"]
+    placement = Placement(markets_per_actor=1)
+    assert placement.place(keys) == named
+    placement.withdraw(named[1])
+    restarted = Placement(
+        markets_per_actor=1, placed=[(keys[n], named[n]) for n in (0, 2)], shells=named
+    )
+    expected = [named[1], market_shell_name(3), market_shell_name(4)]
+    assert placement.place(["d/1x2", "e/1x2", "f/1x2"]) == expected
+    assert restarted.place(["d/1x2", "e/1x2", "f/1x2"]) == expected
+
+
+@given(
+    st.integers(1, 7),
+    st.lists(st.tuples(st.integers(0, 5), st.integers(1, 9), st.randoms()), max_size=12),
+)
+def test_withdrawals_and_restarts_never_fill_a_shell_beyond_its_bound(
+    markets_per_actor: int, steps: list[tuple[int, int, random.Random]]
+):
+    placement = Placement(markets_per_actor=markets_per_actor)
+    placed: dict[str, str] = {}
+    named: dict[str, None] = {}
+    for serial, (fixture, count, rng) in enumerate(steps):
+        keys = [f"f{fixture}/total?total={serial}{n}.5" for n in range(count)]
+        shells = placement.place(keys)
+        placed.update(zip(keys, shells, strict=True))
+        named.update(dict.fromkeys(shells))
+        for key in rng.sample(sorted(placed), k=rng.randint(0, len(placed))):
+            placement.withdraw(placed.pop(key))
+        if rng.random() < 0.5:
+            placement = Placement(
+                markets_per_actor=markets_per_actor, placed=placed.items(), shells=named
+            )
+        assert all(load <= markets_per_actor for load in Counter(placed.values()).values())
+    assert sorted(named) == [market_shell_name(n) for n in range(len(named))]
 
 
 @given(

@@ -64,6 +64,23 @@ def test_a_market_that_no_shell_can_create_is_refused_and_its_key_stays_free(
     run_virtual(main())
 
 
+def test_markets_after_a_withdrawn_one_and_a_restart_get_shells_of_their_own(
+    tmp_path: Path,
+) -> None:
+    async def main() -> None:
+        async with SupervisedShells(tmp_path) as system:
+            await system.create(market("a/1x2"))
+            (refused,) = await system.create(market("b/1x2", stake_minor_min=10, stake_minor_max=5))
+            assert refused.route is None
+            await system.create(market("c/1x2"), market("d/1x2"))
+        async with SupervisedShells(tmp_path) as system:
+            await system.create(market("e/1x2"), market("f/1x2"))
+            shells = [route.shell for route in system.routes.markets.values()]
+            assert len(shells) == len(set(shells)) == 5
+
+    run_virtual(main())
+
+
 def test_a_number_requested_twice_in_one_call_is_refused_for_the_second_market(
     tmp_path: Path,
 ) -> None:
