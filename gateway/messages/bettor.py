@@ -11,7 +11,6 @@ from msgspec import Meta, Struct
 
 from engine.common.commands import AccountNoField, MarketNoField, OddsField, RefField, StakeField
 from engine.common.ids import BetId, MarketNo
-from engine.common.rows import BetResult, SlipState
 from engine.common.units import Minor, Nanos, OddsMilli
 from gateway.messages.base import BetIdField, FromClient, FromGateway, IdField, OutcomeField
 from gateway.settings import OPEN_BETS_MAX, PLACE_MANY_MAX
@@ -19,16 +18,6 @@ from gateway.settings import OPEN_BETS_MAX, PLACE_MANY_MAX
 PolicyName = Literal["none", "higher", "any"]
 
 POLICY_NUMBERS: Final[dict[str, int]] = {"none": 0, "higher": 1, "any": 2}
-
-SLIP_STATE_NAMES: Final[dict[int, str]] = {
-    SlipState.NONE: "none",
-    SlipState.PENDING: "pending",
-    SlipState.ACCEPTED: "accepted",
-    SlipState.REFUSED: "rejected",
-    SlipState.SETTLED: "settled",
-}
-
-RESULT_NAMES: Final[dict[int, str]] = {int(result): result.name.lower() for result in BetResult}
 
 
 class Place(FromClient, frozen=True, kw_only=True, tag="place"):

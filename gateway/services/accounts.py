@@ -20,13 +20,11 @@ from actors.routes import Routes
 from engine.common.events import Deposited, Withdrawn
 from engine.common.ids import AccountNo
 from engine.common.reasons import MESSAGES, Reason
-from engine.common.rows import SlipState
+from engine.common.rows import BetResult, SlipState
 from engine.common.views import Balance, Slip
 from gateway.bets.ticket import BetAnswer, Ticket
 from gateway.messages.base import Error
 from gateway.messages.bettor import (
-    RESULT_NAMES,
-    SLIP_STATE_NAMES,
     AskBalance,
     AskOpenBets,
     AskStatus,
@@ -39,6 +37,15 @@ from gateway.messages.bettor import (
 )
 from gateway.messages.protocol import ServerMessage
 from gateway.settings import GatewaySettings
+
+_SLIP_STATE_NAMES: Final[dict[int, str]] = {
+    SlipState.NONE: "none",
+    SlipState.PENDING: "pending",
+    SlipState.ACCEPTED: "accepted",
+    SlipState.REFUSED: "rejected",
+    SlipState.SETTLED: "settled",
+}
+_RESULT_NAMES: Final[dict[int, str]] = {int(result): result.name.lower() for result in BetResult}
 
 _decode_slip: Final = msgspec.msgpack.Decoder(Slip | None).decode
 _decode_balance: Final = msgspec.msgpack.Decoder(Balance | None).decode
@@ -222,12 +229,12 @@ def slip_view(slip: Slip) -> SlipView:
         outcome=slip.outcome,
         stake_minor=slip.stake_minor,
         odds_milli=slip.odds_milli,
-        state=SLIP_STATE_NAMES[slip.state],
+        state=_SLIP_STATE_NAMES[slip.state],
         placed_at_ns=slip.placed_at_ns,
         reason=slip.reason,
         message="" if reason is Reason.ACCEPTED else MESSAGES[reason],
         stake_max_minor=slip.stake_max_minor,
-        result=RESULT_NAMES[slip.result],
+        result=_RESULT_NAMES[slip.result],
         payout_minor=slip.payout_minor,
         settlement_no=slip.settlement_no,
     )
