@@ -6,7 +6,8 @@ names the field and the bound. Never decides whether a command is allowed: the s
 
 from typing import Annotated, Final
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec.structs import replace
 
 from engine.common.ids import (
     ACCOUNT_NO_MAX,
@@ -76,6 +77,24 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     payout_minor_max: LimitField = Minor(100_000_000)
     outcome_liability_minor_max: LimitField = Minor(500_000_000)
     market_liability_minor_max: LimitField = Minor(500_000_000)
+
+
+class LimitsPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """New values for some of a market's `Limits`; a limit that it does not name stays as it is."""
+
+    stake_minor_min: StakeField | UnsetType = UNSET
+    stake_minor_max: StakeField | UnsetType = UNSET
+    payout_minor_max: LimitField | UnsetType = UNSET
+    outcome_liability_minor_max: LimitField | UnsetType = UNSET
+    market_liability_minor_max: LimitField | UnsetType = UNSET
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of the limits that the patch changes."""
+        return tuple(name for name in self.__struct_fields__ if getattr(self, name) is not UNSET)
+
+    def applied_to(self, limits: Limits) -> Limits:
+        """Return limits with the named ones changed."""
+        return replace(limits, **{name: getattr(self, name) for name in self.names()})
 
 
 class Quote(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -150,10 +169,10 @@ class SetOdds(_Command, frozen=True, tag="set_odds"):
 
 
 class SetLimits(_Command, frozen=True, tag="set_limits"):
-    """Replace a market's limits; bets accepted earlier stand."""
+    """Change the limits of a market that the patch names; bets accepted earlier stand."""
 
     market_no: MarketNoField
-    limits: Limits
+    limits: LimitsPatch
 
 
 class SuspendMarket(_Command, frozen=True, tag="suspend_market"):

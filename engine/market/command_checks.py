@@ -17,6 +17,7 @@ from engine.common.commands import (
     Deduction,
     FeedUpdate,
     Limits,
+    LimitsPatch,
     OutcomeResult,
     Quote,
 )
@@ -85,6 +86,11 @@ def limits_fault(limits: Limits) -> Refused | None:
     if limits.stake_minor_min > limits.stake_minor_max:
         return out_of_bounds("limits.stake_minor_min", "over limits.stake_minor_max")
     return None
+
+
+def patch_fault(patch: LimitsPatch) -> Refused | None:
+    """Return why a change of limits is refused whatever the limits are: it names none."""
+    return None if patch.names() else out_of_bounds("limits", "name at least one limit")
 
 
 def quotes_fault(quotes: tuple[Quote, ...], *, outcomes: int) -> Refused | None:

@@ -60,13 +60,14 @@ from engine.market.command_checks import (
     feed_fault,
     limits_fault,
     out_of_bounds,
+    patch_fault,
     quotes_fault,
 )
 from engine.market.feed_positions import FeedPositions
 from engine.market.outbox import Outbox
 from engine.market.place_nb import decide_all_nb, find_rows_nb
 from engine.market.status_transitions import StatusTransitions, market_held, without_opening
-from engine.market.views import book_image, price_delta, price_image
+from engine.market.views import book_image, limits_of, price_delta, price_image
 
 
 class MarketMachine:
@@ -290,12 +291,15 @@ class MarketMachine:
         return OddsSet(market_no=command.market_no, version=version, quotes=command.quotes)
 
     def _set_limits(self, command: SetLimits, slot: int) -> MarketEvent:
-        refusal = self._refuse_after_close(slot) or limits_fault(command.limits)
+        limits = command.limits.applied_to(limits_of(self._book, slot))
+        refusal = (
+            self._refuse_after_close(slot) or patch_fault(command.limits) or limits_fault(limits)
+        )
         if refusal is not None:
             return refusal
-        self._write_limits(slot, command.limits)
+        self._write_limits(slot, limits)
         return LimitsSet(
-            market_no=command.market_no, version=self._book.version(slot), limits=command.limits
+            market_no=command.market_no, version=self._book.version(slot), limits=limits
         )
 
     def _ack(self, command: AckOutbox) -> MarketEvent:

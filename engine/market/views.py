@@ -45,13 +45,7 @@ def book_image(
     market, outcomes = book.markets[slot], book.outcomes_of(slot)
     return BookImage(
         prices=price_image(book, slot, key=key, names=names),
-        limits=Limits(
-            stake_minor_min=Minor(int(market["stake_minor_min"])),
-            stake_minor_max=Minor(int(market["stake_minor_max"])),
-            payout_minor_max=Minor(int(market["payout_minor_max"])),
-            outcome_liability_minor_max=Minor(int(market["outcome_liability_minor_max"])),
-            market_liability_minor_max=Minor(int(market["market_liability_minor_max"])),
-        ),
+        limits=limits_of(book, slot),
         bets=int(market["bets"]),
         stake_taken_minor=Minor(int(market["stake_taken_minor"])),
         stake_minor=tuple(outcomes["stake_minor"].tolist()),
@@ -61,6 +55,18 @@ def book_image(
         held=book.has_flag(slot, MARKET_HELD),
         results_stand=book.has_flag(slot, MARKET_RESULTS),
         windows=windows,
+    )
+
+
+def limits_of(book: Book, slot: int) -> Limits:
+    """Return a market's limits."""
+    market = book.markets[slot]
+    return Limits(
+        stake_minor_min=Minor(int(market["stake_minor_min"])),
+        stake_minor_max=Minor(int(market["stake_minor_max"])),
+        payout_minor_max=Minor(int(market["payout_minor_max"])),
+        outcome_liability_minor_max=Minor(int(market["outcome_liability_minor_max"])),
+        market_liability_minor_max=Minor(int(market["market_liability_minor_max"])),
     )
 
 

@@ -22,7 +22,7 @@ from engine.common.commands import (
     CancelMarket,
     CloseMarket,
     HandOverMarket,
-    Limits,
+    LimitsPatch,
     OpenMarket,
     OutcomeResult,
     Quote,
@@ -243,8 +243,8 @@ class ControlSession(Session):
         """Set the odds of some or all outcomes, in one step."""
         return await self._command(SetOdds(market_no=MarketNo(market), quotes=tuple(quotes)))
 
-    async def set_limits(self, market: MarketNo, limits: Limits) -> MarketEvent:
-        """Replace a market's limits."""
+    async def set_limits(self, market: MarketNo, limits: LimitsPatch) -> MarketEvent:
+        """Change the limits of a market that the patch names; the others stay as they are."""
         return await self._command(SetLimits(market_no=MarketNo(market), limits=limits))
 
     async def settle(self, market: MarketNo, results: Sequence[OutcomeResult]) -> MarketEvent:

@@ -20,13 +20,13 @@ from actors.settings import MarketShellSettings
 from engine.common.commands import (
     CreateMarket,
     FeedUpdate,
+    LimitsPatch,
     OpenMarket,
     SetLimits,
     SetStatus,
     SettleMarket,
     SuspendMarket,
 )
-from engine.common.commands import Limits as MarketLimits
 from engine.common.events import MarketResumed, MarketSuspended, OddsSet, Refused
 from engine.common.lifecycle import Status
 from engine.common.reasons import Reason
@@ -111,7 +111,7 @@ def test_changes_that_bettors_cannot_see_are_not_published():
     open_market(shell)
     shell.set_gateways([gateway])
     gateway.notified.clear()
-    shell.control(market_control(SetLimits(market_no=1, limits=MarketLimits())))
+    shell.control(market_control(SetLimits(market_no=1, limits=LimitsPatch(stake_minor_max=9))))
     shell.control(market_control(OpenMarket(market_no=1)))
     assert gateway.notified == []
 

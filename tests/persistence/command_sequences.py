@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
+import msgspec
 import numpy as np
 
 from engine.common.commands import (
@@ -22,6 +23,7 @@ from engine.common.commands import (
     FeedUpdate,
     HandOverMarket,
     Limits,
+    LimitsPatch,
     OpenAccount,
     OpenMarket,
     OutcomeResult,
@@ -181,12 +183,21 @@ def by_trader(*commands: Any) -> Step:
     return Step("control", ("trader:ada", list(commands)))
 
 
+def every_limit(limits: Limits) -> LimitsPatch:
+    """Return the patch that names every limit, as releases before patches wrote one."""
+    return LimitsPatch(**msgspec.structs.asdict(limits))
+
+
 WINDOW = (at_ns(16), at_ns(17))
 """A window that holds the time of step 16 and of no other step."""
 
 MARKET_STEPS_2 = [
     *MARKET_STEPS,
-    by_trader(market(3), SetLimits(market_no=3, limits=Limits(stake_minor_max=800)), opened(3)),
+    by_trader(
+        market(3),
+        SetLimits(market_no=3, limits=every_limit(Limits(stake_minor_max=800))),
+        opened(3),
+    ),
     Step("place", (bets(13, 14, 15, market_no=3),)),
     Step("place", (bets(16, 17, 18, market_no=3),)),
     by_feed("odds", 5_000, SetStatus(market_no=3, status=Status.SUSPENDED, why="corner")),

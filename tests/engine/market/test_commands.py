@@ -7,6 +7,7 @@ from engine.common.commands import (
     CloseMarket,
     CreateMarket,
     Limits,
+    LimitsPatch,
     MarketCommand,
     OpenMarket,
     OutcomeResult,
@@ -198,32 +199,73 @@ def test_bets_accepted_before_a_change_keep_their_odds() -> None:
 
 
 def test_new_limits_apply_to_the_next_bet_and_accepted_bets_stand() -> None:
-    machine = open_machine()
+    machine = open_machine(limits=Limits())
     place(machine, bet(1, stake=5_000))
+    event = machine.apply(SetLimits(market_no=1, limits=LimitsPatch(stake_minor_max=50)), AT_NS)
     limits = Limits(stake_minor_max=50)
-    event = machine.apply(SetLimits(market_no=1, limits=limits), AT_NS)
     assert event == LimitsSet(market_no=1, version=2, limits=limits)
     assert machine.book_image(1).limits == limits
     assert reasons(machine, bet(2), bet(3, stake=50)) == [Reason.STAKE_OVER_LIMIT, 0]
     assert machine.book_image(1).stake_taken_minor == 5_050
 
 
+LIMITS = Limits(
+    stake_minor_min=20,
+    stake_minor_max=300,
+    payout_minor_max=4_000,
+    outcome_liability_minor_max=5_000,
+    market_liability_minor_max=6_000,
+)
+
+
+@pytest.mark.parametrize("name", Limits.__struct_fields__)
+def test_a_patch_of_one_limit_leaves_the_other_four(name: str) -> None:
+    machine = open_machine(limits=LIMITS)
+    expected = msgspec.structs.replace(LIMITS, **{name: 77})
+    command = SetLimits(market_no=1, limits=LimitsPatch(**{name: 77}))
+    assert machine.apply(command, AT_NS) == LimitsSet(market_no=1, version=2, limits=expected)
+    assert machine.book_image(1).limits == expected
+
+
+def test_a_patch_is_encoded_with_the_limits_that_it_names_only() -> None:
+    command = SetLimits(market_no=1, limits=LimitsPatch(stake_minor_max=500))
+    assert msgspec.json.decode(msgspec.json.encode(command))["limits"] == {"stake_minor_max": 500}
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(command), type=SetLimits) == command
+
+
+def test_a_patch_that_names_every_limit_means_what_older_journals_meant() -> None:
+    machine = open_machine(limits=LIMITS)
+    old = {"do": "set_limits", "market_no": 1, "limits": Limits(stake_minor_max=7)}
+    command = msgspec.msgpack.decode(msgspec.msgpack.encode(old), type=SetLimits)
+    machine.apply(command, AT_NS)
+    assert machine.book_image(1).limits == Limits(stake_minor_max=7)
+
+
+def test_a_patch_that_names_no_limit_is_refused() -> None:
+    command = SetLimits(market_no=1, limits=LimitsPatch())
+    assert refusal(open_machine(), command) == (Reason.FIELD_OUT_OF_BOUNDS, "limits")
+
+
 def test_limits_with_a_minimum_over_the_maximum_are_refused() -> None:
-    limits = Limits(stake_minor_min=5, stake_minor_max=4)
-    command = SetLimits(market_no=1, limits=limits)
-    assert refusal(open_machine(), command) == (
-        Reason.FIELD_OUT_OF_BOUNDS,
-        "limits.stake_minor_min",
-    )
+    for patch in (LimitsPatch(stake_minor_min=301), LimitsPatch(stake_minor_max=19)):
+        machine = open_machine(limits=LIMITS)
+        command = SetLimits(market_no=1, limits=patch)
+        assert refusal(machine, command) == (Reason.FIELD_OUT_OF_BOUNDS, "limits.stake_minor_min")
+        assert machine.book_image(1).limits == LIMITS
 
 
 def test_odds_and_limits_are_not_set_after_betting_has_ended() -> None:
     machine = open_machine()
     do(machine, SuspendMarket(market_no=1))
     odds = SetOdds(market_no=1, quotes=(Quote(outcome=0, odds_milli=2_000),))
-    do(machine, odds, SetLimits(market_no=1, limits=Limits()), CloseMarket(market_no=1))
+    do(
+        machine,
+        odds,
+        SetLimits(market_no=1, limits=LimitsPatch(stake_minor_max=9)),
+        CloseMarket(market_no=1),
+    )
     assert refusal(machine, odds)[0] == Reason.TRANSITION_NOT_ALLOWED
-    command = SetLimits(market_no=1, limits=Limits())
+    command = SetLimits(market_no=1, limits=LimitsPatch(stake_minor_max=9))
     assert refusal(machine, command)[0] == Reason.TRANSITION_NOT_ALLOWED
 
 

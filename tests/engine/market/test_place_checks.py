@@ -8,6 +8,7 @@ from engine.common.commands import (
     CloseMarket,
     HandOverMarket,
     Limits,
+    LimitsPatch,
     OpenMarket,
     Quote,
     ResumeMarket,
@@ -244,17 +245,19 @@ def test_stakes_on_other_outcomes_lower_the_liability() -> None:
 def test_a_market_over_its_limit_accepts_only_a_stake_that_brings_it_under() -> None:
     machine = open_machine(limits=LIMITS)
     place(machine, bet(1, stake=700))
-    lower = Limits(
-        stake_minor_max=1_000, outcome_liability_minor_max=5_000, market_liability_minor_max=650
+    lower = LimitsPatch(
+        stake_minor_min=1,
+        stake_minor_max=1_000,
+        payout_minor_max=100_000_000,
+        outcome_liability_minor_max=5_000,
+        market_liability_minor_max=650,
     )
     do(machine, SetLimits(market_no=1, limits=lower))
     liability = max(machine.book_image(1).liability_minor)
     assert liability == 1_050
     other = {"outcome": 2, "odds": 2_900}
     assert place(machine, bet(2, stake=399, **other)) == [(Reason.MARKET_LIABILITY, 2_900, 711, 0)]
-    small = Limits(
-        stake_minor_max=399, outcome_liability_minor_max=5_000, market_liability_minor_max=650
-    )
+    small = LimitsPatch(stake_minor_max=399)
     do(machine, SetLimits(market_no=1, limits=small))
     assert place(machine, bet(4, stake=400, **other)) == [(Reason.STAKE_OVER_LIMIT, 2_900, 0, 0)]
     do(machine, SetLimits(market_no=1, limits=lower))

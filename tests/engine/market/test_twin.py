@@ -4,6 +4,7 @@ import random
 from collections.abc import Sequence
 from itertools import pairwise
 
+import msgspec
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +13,7 @@ from engine.common.commands import (
     CloseMarket,
     HandOverMarket,
     Limits,
+    LimitsPatch,
     MarketCommand,
     OpenMarket,
     OutcomeResult,
@@ -69,6 +71,11 @@ bets = st.builds(
     policy=st.sampled_from((*Policy, Policy.ANY, Policy.ANY, 3)),
     flags=st.sampled_from((0, 0, 0, 0, 1)),
 )
+patches = st.builds(
+    lambda limits, names: LimitsPatch(**{name: getattr(limits, name) for name in names}),
+    limits_values,
+    st.sets(st.sampled_from(Limits.__struct_fields__), min_size=1).map(sorted),
+)
 quotes = st.lists(
     st.builds(
         Quote,
@@ -88,7 +95,7 @@ commands = st.one_of(
         market_nos,
     ),
     st.builds(SetOdds, market_no=market_nos, quotes=quotes),
-    st.builds(SetLimits, market_no=market_nos, limits=limits_values),
+    st.builds(SetLimits, market_no=market_nos, limits=patches),
     st.builds(
         lambda number, won: SettleMarket(
             market_no=number, results=tuple(OutcomeResult(won=one) for one in won)
@@ -106,7 +113,7 @@ def apply(twin: MarketsTwin, command: MarketCommand) -> str:
         quoted = [(quote.outcome, quote.odds_milli, quote.active) for quote in command.quotes]
         return twin.set_odds(command.market_no, quoted)
     if isinstance(command, SetLimits):
-        return twin.set_limits(command.market_no, command.limits)
+        return twin.set_limits(command.market_no, msgspec.to_builtins(command.limits))
     if isinstance(command, SettleMarket):
         return twin.change_status(command.market_no, "SETTLE")
     action = next(name for name, kind in STATUS_COMMANDS.items() if isinstance(command, kind))

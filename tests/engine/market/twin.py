@@ -21,6 +21,13 @@ from tests.engine.common.stated_rules import (
 from tests.engine.market.builders import Bet
 
 STAKE_MAX = 1_000_000_000
+LIMIT_NAMES = (
+    "stake_minor_min",
+    "stake_minor_max",
+    "payout_minor_max",
+    "outcome_liability_minor_max",
+    "market_liability_minor_max",
+)
 ENDED = ("CLOSED", "SETTLED", "CANCELLED")
 """Statuses in which betting has ended: no odds and limits are set any more."""
 
@@ -206,12 +213,17 @@ class MarketsTwin:
         market.version += before != (market.odds, market.active)
         return "ACCEPTED"
 
-    def set_limits(self, market_no: int, limits: Limits) -> str:
+    def set_limits(self, market_no: int, patch: dict[str, int]) -> str:
         market = self.markets.get(market_no)
         if market is None:
             return "MARKET_UNKNOWN"
         if market.status in ENDED:
             return "TRANSITION_NOT_ALLOWED"
+        limits = Limits(
+            **{name: patch.get(name, getattr(market.limits, name)) for name in LIMIT_NAMES}
+        )
+        if limits.stake_minor_min > limits.stake_minor_max:
+            return "FIELD_OUT_OF_BOUNDS"
         market.limits = limits
         return "ACCEPTED"
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from actors.messages import MarketControl, MarketRoute, encode
-from engine.common.commands import CreateMarket, Limits, OutcomeResult, Quote, SuspendMarket
+from engine.common.commands import CreateMarket, LimitsPatch, OutcomeResult, Quote, SuspendMarket
 from engine.common.events import (
     BetsCancelled,
     CancelRolledBack,
@@ -47,11 +47,12 @@ async def test_trader_can_send_every_command_of_a_market(bookmaker: Bookmaker) -
         assert (await client.place(ref="a0", **BET)).reason == Reason.MARKET_SUSPENDED
         quotes = [Quote(outcome=0, odds_milli=1_800), Quote(outcome=2, odds_milli=4_500)]
         assert isinstance(await control.set_odds(1, quotes), OddsSet)
-        assert isinstance(await control.set_limits(1, Limits(stake_minor_max=700)), LimitsSet)
+        assert isinstance(await control.set_limits(1, LimitsPatch(stake_minor_max=700)), LimitsSet)
         assert isinstance(await control.resume(1), MarketResumed)
         await until(lambda: client.prices[1].odds_milli == (1_800, 3_200, 4_500))
         bet = await client.place(ref="a1", **BET | {"policy": "any"})
         assert (bet.state, bet.odds_milli) == ("accepted", 1_800)
+        await control.set_limits(1, LimitsPatch(stake_minor_min=2))
         book = await control.book(1)
         assert book.liability_minor == (400, -500, -500)
         assert (book.bets, book.stake_taken_minor) == (1, 500)
