@@ -5,6 +5,7 @@ that watch an account are notified of what its owner cannot know from an answer:
 in and out, and verdicts that came late.
 """
 
+import logging
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -34,6 +35,8 @@ from engine.ledger.ledger import LedgerMachine
 from persistence.disk import Disk, LocalDisk
 from persistence.durable import DurableLedger, NotAppliedError
 from persistence.journal import JournalOptions
+
+logger = logging.getLogger("overround.accounts")
 
 
 class AccountShell(Shell[DurableLedger]):
@@ -124,7 +127,8 @@ class AccountShell(Shell[DurableLedger]):
     def settle(self, rows: bytes) -> int:
         """Apply settlements, each once, and notify the owners; return how many were new.
 
-        At the return all of them are on disk, so the sender may forget them.
+        At the return all of them are on disk, so the sender may forget them. A settlement of a
+        refused or unknown bet is held as a dispute, logged, and counted in the health.
 
         Raises
         ------
@@ -138,8 +142,21 @@ class AccountShell(Shell[DurableLedger]):
                 applied = durable.settle(settlements, Nanos(self._clock()))
             except NotAppliedError as error:
                 raise PeerRefusedError(f"{self.name}: {error}") from error
-        self._push_slips(AccountEventKind.SETTLED, applied["bet_id"].tolist())
+        self._push_slips(AccountEventKind.SETTLED, self._without_disputed(applied))
         return len(applied)
+
+    def _without_disputed(self, applied: Rows) -> list[int]:
+        """Return the bet ids of settlements that were applied; log those held as disputes."""
+        machine = self._machine()
+        bet_ids: list[int] = applied["bet_id"].tolist()
+        if not machine.disputes_len:
+            return bet_ids
+        disputed = set(machine.disputes()["bet_id"].tolist())
+        for bet in bet_ids:
+            if bet in disputed:
+                text = "%s: the settlement of bet %d is in dispute: it is refused or unknown here"
+                logger.error(text, self.name, bet)
+        return [bet for bet in bet_ids if bet not in disputed]
 
     def pending(self, older_than_ns: Nanos, limit: int, after_bet_id: int = 0) -> bytes:
         """Return bets pending since before a time, as BET rows that fence; none in quarantine.
@@ -254,7 +271,8 @@ class AccountShell(Shell[DurableLedger]):
         durable = self._durable
         if durable is None or durable.machine is None:
             return {}
-        return {"bets": durable.machine.slips_len}
+        machine = durable.machine
+        return {"bets": machine.slips_len, "disputes": machine.disputes_len}
 
     def _machine(self) -> LedgerMachine:
         machine = self._reading().machine

@@ -5,6 +5,7 @@ control command, a feed or a repricing changed; never a rule. A bet is decided, 
 before `place` returns.
 """
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -30,6 +31,8 @@ from persistence.journal import JournalOptions
 
 if TYPE_CHECKING:
     from engine.pricing.repricing import Repricer
+
+logger = logging.getLogger("overround.markets")
 
 _IMAGES_IN_CALL_MAX: Final = 1_024
 
@@ -68,6 +71,7 @@ class MarketShell(Shell[DurableMarkets]):
         self._settings = settings or MarketShellSettings()
         self._repricer: Repricer | None = None
         self._published_version: dict[int, int] = {}
+        self._ids_reused = 0
 
         def open_durable(at_ns: Nanos) -> DurableMarkets:
             return DurableMarkets.open(
@@ -126,7 +130,16 @@ class MarketShell(Shell[DurableMarkets]):
         if durable is None:
             return _refuse_all(bets).tobytes()
         with self._fail_stop():
-            return durable.place(bets, Nanos(self._clock())).tobytes()
+            decisions = durable.place(bets, Nanos(self._clock()))
+        self._note_reused_ids(decisions)
+        return decisions.tobytes()
+
+    def _note_reused_ids(self, decisions: Rows) -> None:
+        """Count and log bets whose id belongs to another bet: an account shard lost records."""
+        reused = decisions["bet_id"][decisions["reason"] == Reason.BET_ID_REUSED]
+        if len(reused):
+            self._ids_reused += len(reused)
+            logger.error("%s: another bet has the id of bet %d", self.name, reused[0])
 
     def bets(self, start: int = 0, limit: int = AUDIT_ROWS_MAX) -> bytes:
         """Return recorded decisions in their order, as BET_RECORD rows, from the `start`-th on."""
@@ -257,7 +270,11 @@ class MarketShell(Shell[DurableMarkets]):
         if durable is None or durable.machine is None:
             return {}
         machine = durable.machine
-        return {"markets": len(machine.market_nos()), "bets": machine.bets_len}
+        return {
+            "markets": len(machine.market_nos()),
+            "bets": machine.bets_len,
+            "ids_reused": self._ids_reused,
+        }
 
     def _machine(self) -> MarketMachine:
         machine = self._reading().machine

@@ -86,6 +86,10 @@ class ShellHealth(Struct, frozen=True, kw_only=True):
     journal_bytes: int = 0
     recovered_bets: int = 0
     recovery_ms: float = 0.0
+    disputes: int = 0
+    """Settlements that an account shard holds because it had refused the bet or never knew it."""
+    ids_reused: int = 0
+    """Bets that a market shell refused since its start because another bet had their id."""
     why: str = ""
 
 

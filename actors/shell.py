@@ -5,6 +5,7 @@ notifying gateways. Never holds a rule, which is the machine's, and never touche
 persistence's.
 """
 
+import contextlib
 import os
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Generic, TypeVar
@@ -110,7 +111,10 @@ class Shell(Generic[DurableT]):
         return self._reading().state_hash()
 
     def stop(self) -> None:
-        """Close the journal; the process may then be ended."""
+        """Close the journal with a closing mark; the process may then be ended."""
+        if self._durable is not None:
+            with contextlib.suppress(JournalBrokenError):
+                self._durable.end(Nanos(self._clock()))
         self.abandon()
 
     def abandon(self) -> None:

@@ -16,6 +16,7 @@ from typing import Any, Final, Generic, TypeVar
 from engine.common.commands import FeedUpdate
 from engine.common.events import Refused
 from engine.common.reasons import MESSAGES, Reason
+from engine.common.rules import RULES
 from engine.common.units import Nanos
 from persistence.chain import GENESIS, JournalDamagedError
 from persistence.disk import Buffer, Disk, DiskError, DiskFullError
@@ -83,6 +84,7 @@ class Durable(ABC, Generic[M, C, E]):
         self._snapshots: SnapshotWriter | None = None
         self._snapshot_point = GENESIS
         self._bytes_since_snapshot = 0
+        self._begun = False
 
     # --- recovery ------------------------------------------------------------------------------
 
@@ -114,15 +116,25 @@ class Durable(ABC, Generic[M, C, E]):
         else:
             self._machine = replay.machine
             self._begin_snapshots(replay, start)
+            self._begin_epoch()
         self._last = replay.last
         self.recovery = RecoveryReport(
             snapshot_seq=start.point.seq,
             snapshots_refused=start.refused,
             records=replay.records,
             bets=replay.bets,
+            closed=replay.closed,
             torn_bytes=self._journal.torn_bytes if self._journal else 0,
             ms=(clock() - began) / 1e6,
         )
+
+    def _begin_epoch(self) -> None:
+        """Let the machine begin the journal's epoch, once the epoch's record is on the disk."""
+        assert self._journal is not None
+        assert self._machine is not None
+        if self._journal.begun and not self._begun:
+            self._begun = True
+            self._machine.begin_epoch(epoch=self._journal.epoch, rules=RULES)
 
     def _quarantine(self, error: JournalDamagedError, *, start: Start) -> None:
         self.state = DurableState.QUARANTINED
@@ -177,6 +189,15 @@ class Durable(ABC, Generic[M, C, E]):
         """Return the machine's state hash, empty if no state could be recovered."""
         machine = self.machine
         return machine.state_hash() if machine is not None else ""
+
+    def end(self, at_ns: Nanos) -> None:
+        """Close in order: leave a closing mark, so that the next start knows that nothing is lost.
+
+        Without room on the disk, or with a broken journal, there is no mark.
+        """
+        if self._journal is not None and self._refusal(0, at_ns=at_ns) is None:
+            self._commit(Kind.CLOSE, at_ns=at_ns, parts=[])
+        self.close()
 
     def close(self) -> None:
         """Wait for a snapshot being written, then close the journal and release its lock."""
@@ -257,6 +278,7 @@ class Durable(ABC, Generic[M, C, E]):
             self._journal.ensure(nbytes)
         except DiskFullError:
             return Reason.DISK_FULL
+        self._begin_epoch()
         return None
 
     @contextlib.contextmanager

@@ -29,9 +29,10 @@ from engine.common.units import Nanos
 from persistence.disk import Buffer, Bytes
 
 MAGIC: Final = b"OVRJ"
-LAYOUT_VERSION: Final = 2
+LAYOUT_VERSION: Final = 3
 """Layout that is written; layouts 1 to this one are read. Layout 2 added the commands and events
-of feeds; every payload of layout 1 has the same meaning in layout 2."""
+of feeds. Layout 3 added the rules in epoch marks, settlements that carry odds, and closing marks.
+Every payload of an older layout keeps its meaning."""
 HEADER_BYTES: Final = 40
 ALIGN_BYTES: Final = 8
 RECORD_BYTES_MAX: Final = 1 << 24

@@ -268,13 +268,17 @@ def _exchange(record: Record) -> tuple[str, list[str]]:
 
 
 def _settlements(record: Record) -> tuple[str, list[str]]:
-    rows = decode_settlements(record.payload)
+    rows = decode_settlements(record.payload, record.kind)
     lines = [
         f"bet {row['bet_id']}: {BetResult(row['result']).name}, payout {row['payout_minor']}, "
-        f"settlement {row['settlement_no']}"
+        f"settlement {row['settlement_no']} at {_odds(row['odds_milli'])}"
         for row in rows
     ]
     return f"{len(rows)} settlements", lines
+
+
+def _close(record: Record) -> tuple[str, list[str]]:  # noqa: ARG001 - it has no content
+    return "an orderly end", []
 
 
 def _control(record: Record) -> tuple[str, list[str]]:
@@ -303,6 +307,8 @@ _DESCRIBERS: Final[dict[int, Callable[[Record], tuple[str, list[str]]]]] = {
     Kind.CONTROL: _control,
     Kind.EXCHANGE: _exchange,
     Kind.SETTLEMENTS: _settlements,
+    Kind.SETTLEMENTS_2: _settlements,
+    Kind.CLOSE: _close,
 }
 
 

@@ -166,6 +166,11 @@ class Journal:
         return self._epoch
 
     @property
+    def begun(self) -> bool:
+        """Whether this writer's EPOCH record is written; a full disk delays it."""
+        return self._epoch_mark is None
+
+    @property
     def seq(self) -> int:
         """The last record's sequence number, 0 if there is none."""
         return self._point.seq

@@ -16,7 +16,17 @@ from msgspec import Struct
 from engine.common.commands import LedgerCommand, MarketCommand
 from engine.common.events import LedgerEvent, MarketEvent
 from engine.common.ids import ShardNo
-from engine.common.rows import BET, DECISION, RESERVATION, RESERVED, SETTLEMENT, Rows
+from engine.common.rows import (
+    BET,
+    DECISION,
+    RESERVATION,
+    RESERVED,
+    SETTLEMENT,
+    SETTLEMENT_2,
+    Rows,
+    settlements_from_2,
+)
+from engine.common.rules import RULES_FIRST
 from persistence.disk import Buffer, Bytes
 
 BY_CHARS_MAX: Final = 128
@@ -36,12 +46,16 @@ class Kind(IntEnum):
     """Commands, their sender, and their events."""
     EXCHANGE = 4
     """Verdicts and reservations of an account shard, and the answers to the reservations."""
-    SETTLEMENTS = 5
-    """Settlements that an account shard applied."""
+    SETTLEMENTS_2 = 5
+    """Settlements that an account shard applied, in layouts 1 and 2: they carry no odds."""
     SNAPSHOT = 6
     """A machine's whole state, in a file of its own and never in the chain."""
     DOCUMENT = 7
     """A document that only its writer can interpret."""
+    SETTLEMENTS = 8
+    """Settlements that an account shard applied or holds as disputes."""
+    CLOSE = 9
+    """An orderly end: the last record before a new epoch, without a payload."""
 
 
 class PayloadError(ValueError):
@@ -49,11 +63,13 @@ class PayloadError(ValueError):
 
 
 class EpochMark(Struct, frozen=True, kw_only=True):
-    """The writer of the following records: machine, shard, and the torn bytes it cut."""
+    """The writer of the following records: machine, shard, rules, and the torn bytes it cut."""
 
     machine: str
     shard: ShardNo = NO_SHARD
     cut_bytes: int = 0
+    rules: int = RULES_FIRST
+    """Version of the rules that the following records obey (see engine.common.rules)."""
 
 
 class MarketControlRecord(Struct, frozen=True, kw_only=True):
@@ -151,12 +167,14 @@ def encode_settlements(rows: Rows) -> list[Buffer]:
     return [_raw(rows)]
 
 
-def decode_settlements(payload: Bytes) -> Rows:
-    """Return a view of the settlements."""
-    if len(payload) % SETTLEMENT.itemsize:
+def decode_settlements(payload: Bytes, kind: int = Kind.SETTLEMENTS) -> Rows:
+    """Return the settlements of a record of either kind as SETTLEMENT rows."""
+    dtype = SETTLEMENT_2 if kind == Kind.SETTLEMENTS_2 else SETTLEMENT
+    if len(payload) % dtype.itemsize:
         message = f"{len(payload)} bytes are not a whole number of settlements"
         raise PayloadError(message)
-    return np.frombuffer(payload, SETTLEMENT)
+    rows: Rows = np.frombuffer(payload, dtype)
+    return settlements_from_2(rows) if kind == Kind.SETTLEMENTS_2 else rows
 
 
 def encode_commands(commands: Sequence[Any]) -> bytes:

@@ -14,7 +14,9 @@ from typing import Any, ClassVar, Final, Generic, NamedTuple, TypeVar
 from msgspec import Struct
 
 from engine.common.ids import ShardNo
+from engine.common.rules import RULES, RULES_FIRST
 from engine.ledger.ledger import LedgerMachine
+from engine.ledger.rows import LEDGER_LAYOUT
 from engine.market.market import MarketMachine
 from engine.market.state import LAYOUT
 from persistence.chain import (
@@ -67,6 +69,8 @@ class RecoveryReport(Struct, frozen=True, kw_only=True):
     """Records replayed."""
     bets: int = 0
     """Bets replayed; reservations for a ledger."""
+    closed: bool = False
+    """Whether the writer before had ended in order: a closing mark is its last record."""
     torn_bytes: int = 0
     """Bytes cut from the tail: an incomplete commit, for which no answer had been sent."""
     ms: float = 0.0
@@ -83,11 +87,13 @@ class Replay(ABC, Generic[M]):
     name: ClassVar[str]
 
     def __init__(self, *, shard: ShardNo = NO_SHARD) -> None:
-        self.mark = EpochMark(machine=self.name, shard=shard)
+        self.mark = EpochMark(machine=self.name, shard=shard, rules=RULES)
         self.records = 0
         self.bets = 0
         self.journaled_bytes = 0
         self.last = GENESIS
+        self.closed = True
+        """Whether the last record is a closing mark, or there is no record yet."""
         self.failed_seq = 0
         """The record that could not be replayed, 0 for none."""
         self.machine: M = self.empty_machine()
@@ -113,8 +119,16 @@ class Replay(ABC, Generic[M]):
             If its answers differ from the journaled ones, or if it cannot be replayed.
         """
         try:
-            if record.kind == Kind.EPOCH:
-                self._check_mark(decode_epoch(record.payload))
+            self.closed = record.kind == Kind.CLOSE
+            if record.kind == Kind.CLOSE:
+                pass
+            elif record.kind == Kind.EPOCH:
+                mark = decode_epoch(record.payload)
+                self._check_mark(mark)
+                if not self.machine.rules <= mark.rules <= RULES:
+                    bounds = f"{self.machine.rules} to {RULES}"
+                    raise MismatchError(f"written by rules {mark.rules}, not {bounds}")
+                self.machine.begin_epoch(epoch=record.epoch, rules=mark.rules)
             else:
                 self.apply(record)
         except (MismatchError, PayloadError) as error:
@@ -155,18 +169,21 @@ class Replay(ABC, Generic[M]):
         if real != snapshot.state_hash:
             message = f"its state has the hash {real} instead of {snapshot.state_hash}"
             raise SnapshotInvalidError(message)
+        machine.begin_epoch(epoch=snapshot.point.epoch, rules=machine.rules)
         self.machine = machine
         self.last = snapshot.point
+        self.closed = False
 
 
 def hash_as_of(machine: MarketMachine | LedgerMachine, state: dict[str, Any]) -> str:
     """Return a machine's state hash in the layout in which `state` was dumped.
 
     The parts of a state that an older layout lacks follow from the parts it has, so this hash
-    verifies the whole machine. Ledgers have had one layout.
+    verifies the whole machine.
     """
+    present = LAYOUT if isinstance(machine, MarketMachine) else LEDGER_LAYOUT
     layout = state.get("layout")
-    if isinstance(machine, MarketMachine) and isinstance(layout, int) and 0 < layout < LAYOUT:
+    if isinstance(layout, int) and 0 < layout < present:
         return machine.state_hash(layout=layout)
     return machine.state_hash()
 
@@ -178,7 +195,7 @@ class MarketReplay(Replay[MarketMachine]):
 
     def empty_machine(self) -> MarketMachine:
         """Return a machine without markets."""
-        return MarketMachine()
+        return MarketMachine(rules=RULES_FIRST)
 
     def load(self, document: dict[str, Any]) -> MarketMachine:
         """Return markets loaded from a dump."""
@@ -207,7 +224,9 @@ class LedgerReplay(Replay[LedgerMachine]):
 
     def empty_machine(self) -> LedgerMachine:
         """Return a ledger without accounts."""
-        return LedgerMachine(shard=ShardNo(self.mark.shard), ref_seed=secrets.randbits(64))
+        return LedgerMachine(
+            shard=ShardNo(self.mark.shard), ref_seed=secrets.randbits(64), rules=RULES_FIRST
+        )
 
     def load(self, document: dict[str, Any]) -> LedgerMachine:
         """Return a ledger loaded from a dump."""
@@ -220,8 +239,8 @@ class LedgerReplay(Replay[LedgerMachine]):
             if not same_rows(self.machine.exchange(verdicts, reservations, record.at_ns), stored):
                 raise MismatchError("replaying its reservations gives different answers")
             self.bets += len(reservations)
-        elif record.kind == Kind.SETTLEMENTS:
-            rows = decode_settlements(record.payload)
+        elif record.kind in (Kind.SETTLEMENTS, Kind.SETTLEMENTS_2):
+            rows = decode_settlements(record.payload, record.kind)
             if not same_rows(self.machine.settle(rows, record.at_ns), rows):
                 raise MismatchError("replaying its settlements applies different rows")
         elif record.kind == Kind.CONTROL:

@@ -11,13 +11,19 @@ MarketNo = NewType("MarketNo", int)
 AccountNo = NewType("AccountNo", int)
 """An account's number, unique in the system."""
 BetId = NewType("BetId", int)
-"""A bet's number: the account shard in its upper bits, the bet's serial in the lower 48."""
+"""A bet's number: the account shard in its upper bits, the bet's serial in the lower 48. The serial
+holds the epoch of the shard's writer in its upper 21 bits, so that no bet id is given twice even
+when a shard has lost the last records of its journal."""
 ShardNo = NewType("ShardNo", int)
 """An account shard's number, from 0."""
 
 MARKET_NO_MAX: Final = (1 << 32) - 1
 ACCOUNT_NO_MAX: Final = (1 << 32) - 1
 SHARD_BITS: Final = 48
+EPOCH_BITS: Final = 27
+"""Serials that one start of an account shard may give: more than all slips of a shard."""
+BET_EPOCH_MAX: Final = (1 << (SHARD_BITS - EPOCH_BITS)) - 1
+"""Highest epoch that fits a bet id: the two millionth start of an account shard."""
 SHARD_NO_MAX: Final = (1 << 15) - 1
 """Highest account shard: one bit is unused, so that a bet id also fits a signed 64-bit integer."""
 BET_REF_BYTES_MAX: Final = 32
@@ -70,10 +76,15 @@ def parse_market_key(text: str) -> MarketKey:
 
 
 def bet_id(*, shard: ShardNo, serial: int) -> BetId:
-    """Return the bet id of an account shard's number and a serial, which rises by one per bet."""
+    """Return the bet id of an account shard's number and a serial."""
     assert 0 <= shard <= SHARD_NO_MAX
     assert 0 < serial < 1 << SHARD_BITS
     return BetId(shard << SHARD_BITS | serial)
+
+
+def first_serial(epoch: int) -> int:
+    """Return the first serial of an epoch; 1 for epoch 0, which stands for all of rules 1."""
+    return epoch << EPOCH_BITS | 1
 
 
 def shard_of_bet(bet: BetId) -> ShardNo:
@@ -82,7 +93,7 @@ def shard_of_bet(bet: BetId) -> ShardNo:
 
 
 def serial_of_bet(bet: BetId) -> int:
-    """Return a bet's serial within its account shard, from 1."""
+    """Return a bet's serial within its account shard: it rises from bet to bet."""
     return bet & ((1 << SHARD_BITS) - 1)
 
 

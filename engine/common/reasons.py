@@ -62,6 +62,7 @@ class Reason(IntEnum):
     BET_UNKNOWN = 606
     BALANCE_OVER_BOUND = 607
     TRANSFER_REF_REUSED = 608
+    BET_ID_REUSED = 609
 
     # 70x liability
     MARKET_LIABILITY = 701
@@ -90,6 +91,7 @@ RETRYABLE: Final = frozenset(
         Reason.ODDS_WORSE,
         Reason.PAYOUT_OVER_CAP,
         Reason.INSUFFICIENT_FUNDS,
+        Reason.BET_ID_REUSED,
         Reason.MARKET_LIABILITY,
         Reason.BET_LIABILITY,
         Reason.OUTCOME_LIABILITY,
@@ -147,6 +149,7 @@ MESSAGES: Final[dict[Reason, str]] = {
     Reason.BET_UNKNOWN: "no bet of this ref or id",
     Reason.BALANCE_OVER_BOUND: "the balance would pass its bound",
     Reason.TRANSFER_REF_REUSED: "this transfer ref was used for another transfer",
+    Reason.BET_ID_REUSED: "another bet has this bet id",
     Reason.MARKET_LIABILITY: "the market's liability limit is reached",
     Reason.BET_LIABILITY: "the bet's liability is over its limit",
     Reason.OUTCOME_LIABILITY: "the outcome's liability limit is reached",

@@ -121,6 +121,20 @@ SlipState. FLAG_KNOWN means that a reservation with this ref and content came be
 and stake_max then repeat the verdict on it."""
 
 SETTLEMENT: Final = row_dtype(
+    40,
+    ("bet_id", "<u8"),
+    ("payout_minor", "<i8"),
+    ("outbox_seq", "<u8"),
+    ("settlement_no", "<u4"),
+    ("odds_milli", "<i4"),
+    ("result", "u1"),
+    ("pad", "u1", (7,)),
+)
+"""How one bet ended, sent from a market's outbox to the account shard that gave the bet id.
+`odds_milli` are the odds at which the market accepted the bet: a settlement that arrives before the
+verdict also carries the verdict. 0 in rows of journals older than layout 3, which had no odds."""
+
+SETTLEMENT_2: Final = row_dtype(
     32,
     ("bet_id", "<u8"),
     ("payout_minor", "<i8"),
@@ -129,7 +143,26 @@ SETTLEMENT: Final = row_dtype(
     ("result", "u1"),
     ("pad", "u1", (3,)),
 )
-"""How one bet ended, sent from a market's outbox to the account shard that gave the bet id."""
+"""A settlement of layouts 1 and 2."""
+
+
+def settlements_from_2(rows: Rows) -> Rows:
+    """Return settlements of layouts 1 and 2 as SETTLEMENT rows, without odds."""
+    return _converted(rows, SETTLEMENT)
+
+
+def settlements_as_2(rows: Rows) -> Rows:
+    """Return settlements as layouts 1 and 2 had them."""
+    return _converted(rows, SETTLEMENT_2)
+
+
+def _converted(rows: Rows, dtype: np.dtype[np.void]) -> Rows:
+    converted: Rows = np.zeros(len(rows), dtype)
+    for name in SETTLEMENT_2.names or ():
+        if name != "pad":
+            converted[name] = rows[name]
+    return converted
+
 
 BET_ROW: Final = row_struct(BET)
 DECISION_ROW: Final = row_struct(DECISION)

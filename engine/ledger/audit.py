@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from engine.common.rows import BetResult, I64s, Rows, SlipState
+from engine.common.ids import EPOCH_BITS, SHARD_BITS
+from engine.common.rows import BetResult, I64s, Rows, SlipState, U64s
 from engine.common.units import BALANCE_MINOR_MAX, PAYOUT_MINOR_MAX, RATE_MICRO_MAX, STAKE_MINOR_MAX
 from engine.ledger.audit_nb import chain_fault_nb, unfound_account_nb, unfound_ref_nb
 from engine.ledger.rows import HOLDINGS, TransferKind
@@ -58,8 +59,11 @@ def _transfer_rules(tables: LedgerTables) -> _Rules:
 def _slip_rules(tables: LedgerTables) -> _Rules:
     rows = tables.used_slips()
     state = rows["state"]
-    bet_ids = np.arange(len(rows), dtype=np.uint64) + np.uint64(tables.bet_id_first)
-    yield "slips: bet_id is not the serial of its slot", rows["bet_id"] == bet_ids
+    ids = rows["bet_id"]
+    yield "slips: bet_id of another shard", ids >> np.uint64(SHARD_BITS) == tables.shard
+    yield "slips: bet_id does not rise", np.diff(ids, prepend=np.uint64(0)).astype(np.int64) > 0
+    starts = np.diff(ids, prepend=np.uint64(0)) != 1
+    yield "slips: bet_id begins no range of an epoch", ~starts | _begins_range(ids)
     yield "slips: unknown state", _within(state, SlipState.PENDING, SlipState.SETTLED)
     yield "slips: account beyond the accounts", rows["account"] < tables.accounts_len
     owner = tables.accounts["account_no"][rows["account"]]
@@ -69,6 +73,7 @@ def _slip_rules(tables: LedgerTables) -> _Rules:
     yield "slips: payout out of bounds", _within(rows["payout_minor"], 0, PAYOUT_MINOR_MAX)
     yield "slips: empty ref", rows["ref"][:, 0] != 0
     yield "slips: padding in use", ~rows["pad"].any(axis=1)
+    yield "slips: shared is not 0 or 1", rows["shared"] <= 1
     yield "slips: open_next beyond the slips", rows["open_next"] <= tables.slips_len
     yield "slips: open_prev beyond the slips", rows["open_prev"] <= tables.slips_len
     yield "slips: a reason without a refusal", (rows["reason"] != 0) == (state == SlipState.REFUSED)
@@ -82,6 +87,11 @@ def _slip_rules(tables: LedgerTables) -> _Rules:
     yield "slips: paid without a settlement", settled | (rows["payout_minor"] == 0)
     chained = (rows["open_next"] != 0) | (rows["open_prev"] != 0)
     yield "slips: chained but not open", _is_open(rows) | ~chained
+
+
+def _begins_range(ids: U64s) -> Any:
+    """Return for each bet id whether it is the first of an epoch."""
+    return ids & np.uint64((1 << EPOCH_BITS) - 1) == 1
 
 
 def _sum_fault(tables: LedgerTables) -> str:

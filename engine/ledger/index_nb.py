@@ -13,7 +13,7 @@ from numba import from_dtype, types
 from engine.common.index_nb import home_nb, mix_nb, mix_on_nb, put_nb, row_at_nb, seek_nb
 from engine.common.jit import kernel
 from engine.common.rows import Rows, U64s
-from engine.ledger.rows import ACCOUNT, SLIP, TRANSFER
+from engine.ledger.rows import ACCOUNT, RANGE, SLIP, TRANSFER
 
 
 def array_of(dtype: np.dtype[Any], *, frozen: bool = False) -> Any:
@@ -26,6 +26,7 @@ SLIPS = array_of(SLIP)
 TRANSFERS = array_of(TRANSFER)
 REF_U64S = types.Array(types.uint64, 1, "C")
 SLOTS = types.Array(types.uint32, 1, "C")
+RANGES = array_of(RANGE)
 RATES = types.Array(types.int32, 1, "C")
 SUMS = types.Array(types.int64, 1, "C")
 REF = types.Array(types.uint64, 1, "C", readonly=True)
@@ -74,6 +75,21 @@ def find_no_nb(table: Any, accounts: Any, account_no: Any) -> Any:
             return slot
         place = seek_nb(table, hashed, place + 1)
     return place
+
+
+@kernel(types.int64(RANGES, SLIPS, types.int64, types.uint64))
+def slot_of_bet_nb(ranges: Rows, slips: Rows, slips_len: int, bet_id: int) -> int:
+    """Return the slot of a bet id, or -1 when the shard never gave it.
+
+    The ranges of bet ids are searched from the last one back: most bets are of the present epoch.
+    """
+    for at in range(len(ranges) - 1, -1, -1):
+        first = ranges[at].bet_id
+        if bet_id >= first:
+            slot = np.int64(bet_id - first) + ranges[at].slot
+            known = 0 <= slot < slips_len and slips[slot].bet_id == bet_id
+            return int(slot) if known else -1
+    return -1
 
 
 @kernel(types.int64(REF_U64S, ACCOUNTS, types.uint64))

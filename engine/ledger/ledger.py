@@ -18,57 +18,50 @@ each bettor. Every movement debits one account and credits another; the sum is a
 first, and `available` is never negative.
 """
 
-from typing import Any, Final, assert_never
+from typing import Any, Final
 
 import numpy as np
 
-from engine.common.commands import Deposit, LedgerCommand, OpenAccount, SetRate, Withdraw
+from engine.common.commands import LedgerCommand
 from engine.common.events import (
-    AccountOpened,
-    Deposited,
     LedgerEvent,
-    RateSet,
-    Refused,
-    Withdrawn,
 )
 from engine.common.ids import (
-    ACCOUNT_NO_MAX,
+    BET_EPOCH_MAX,
     AccountNo,
     BetId,
-    MalformedIdError,
     ShardNo,
-    check_bet_ref,
 )
-from engine.common.reasons import MESSAGES, Reason
-from engine.common.rows import BET, RESERVED, SETTLEMENT, Rows, SlipState, U64s
+from engine.common.reasons import Reason
+from engine.common.rows import BET, RESERVED, Rows, SlipState, U8s
+from engine.common.rules import RULES, RULES_FIRST
 from engine.common.state_hash import state_hash
 from engine.common.units import (
-    BALANCE_MINOR_MAX,
     BETS_MAX,
-    RATE_MICRO_MAX,
     Minor,
     Nanos,
 )
 from engine.common.views import Balance, LedgerTotals, Slip
 from engine.ledger import views
+from engine.ledger.accounts import apply_command, ref_u64s
 from engine.ledger.audit import first_fault, row_fault
 from engine.ledger.ledger_nb import (
+    DISPUTED,
+    SKIPPED,
     drop_resolved_nb,
     impossible_settlement_nb,
     open_slots_nb,
     pending_bets_nb,
-    reserve_nb,
     resolve_nb,
     settle_nb,
-    transfer_nb,
 )
+from engine.ledger.reserve_nb import reserve_nb
 from engine.ledger.rows import (
     ACCOUNTS_MAX,
-    CURRENCIES_MAX,
-    HOLDINGS,
+    DISPUTES_MAX,
+    LEDGER_LAYOUT,
     SETTLEMENTS_MAX,
     TRANSFERS_MAX,
-    TransferKind,
 )
 from engine.ledger.tables import LedgerTables
 
@@ -85,6 +78,8 @@ class LedgerMachine:
         The shard's number: the upper bits of every bet id that it gives.
     slips_max, accounts_max, transfers_max : int
         Bounds of the ledger; CAPACITY refuses what would pass one.
+    rules : int
+        Version of the rules (see engine.common.rules).
     ref_seed : int
         A 64-bit seed of the hashes of refs, unknown to bettors, who choose the refs. It is not part
         of the state: no answer and no state hash depends on it, and every start may use a new one.
@@ -109,6 +104,7 @@ class LedgerMachine:
         accounts_max: int = ACCOUNTS_MAX,
         transfers_max: int = TRANSFERS_MAX,
         ref_seed: int = 0,
+        rules: int = RULES,
     ) -> None:
         self._tables = LedgerTables(
             shard=shard,
@@ -117,6 +113,31 @@ class LedgerMachine:
             transfers_max=transfers_max,
         )
         self._tables.ref_seed = np.uint64(ref_seed)
+        self._tables.rules = rules
+
+    @property
+    def rules(self) -> int:
+        """Version of the rules that decide from now on."""
+        return self._tables.rules
+
+    def begin_epoch(self, *, epoch: int, rules: int) -> None:
+        """Begin the epoch of a new writer, whose rules may be newer; they are never older.
+
+        From rules 2 on each epoch has a range of bet ids of its own, above those of all earlier
+        epochs: a bet id that a lost record gave is not given again.
+
+        Raises
+        ------
+        ValueError
+            When the epoch does not fit a bet id.
+        """
+        assert self._tables.rules <= rules <= RULES
+        self._tables.rules = rules
+        if rules == RULES_FIRST:
+            return
+        if epoch > BET_EPOCH_MAX:
+            raise ValueError(f"epoch {epoch}: bet ids have room for {BET_EPOCH_MAX}")
+        self._tables.epoch = epoch
 
     # --- rows ------------------------------------------------------------------------------------
 
@@ -127,10 +148,12 @@ class LedgerMachine:
         ----------
         verdicts : DECISION rows
             Reason 0 posts a PENDING slip and any other reason voids it, once; a verdict on a slip
-            that is not PENDING changes nothing. The slip keeps odds, reason and stake_max.
+            that is not PENDING changes nothing. The slip keeps odds, reason and stake_max. A
+            refusal that no market recorded (UNRECORDED) does not void a shared slip.
         reservations : RESERVATION rows
             A known ref with the same content is answered with its slip (FLAG_KNOWN), also within
-            one batch.
+            one batch; the answer tells what became of a verdict in the same call. A PENDING slip
+            that is handed out again becomes shared.
         at_ns : Nanos
             Time of the reservations.
 
@@ -142,12 +165,17 @@ class LedgerMachine:
             funds states the highest stake that would have passed.
         """
         tables = self._tables
-        resolve_nb(verdicts, tables.slips, tables.slips_len, tables.accounts, tables.bet_id_first)
+        resolve_nb(
+            verdicts, tables.slips, tables.slips_len, tables.accounts, tables.ranges, tables.rules
+        )
         answers: Rows = np.empty(len(reservations), RESERVED)
         if len(reservations) == 0:
             return answers
         self._make_room(len(reservations))
+        first = tables.next_bet_id()
         slips_len = self._reserve(reservations, answers, slips_max=tables.slips_max, at_ns=at_ns)
+        if slips_len > tables.slips_len:
+            tables.note_range(first, slot=tables.slips_len)
         tables.pending_len += slips_len - tables.slips_len
         tables.slips_len = slips_len
         return answers
@@ -181,7 +209,7 @@ class LedgerMachine:
             tables.rates_micro,
             tables.pending,
             tables.pending_len,
-            tables.bet_id_first,
+            tables.next_bet_id(),
             slips_max,
             at_ns,
         )
@@ -190,36 +218,65 @@ class LedgerMachine:
         """Pay out settled slips, each pair of bet and settlement number once.
 
         A higher settlement number reverses the earlier payout and replaces it. A lower or equal
-        number, a bet of another shard and a refused slip are skipped. A PENDING slip is posted
-        first, at the odds of its reservation: the settlement proves that the market accepted the
-        bet, and a verdict that arrives later changes nothing. A row without a result
-        (BetResult.NONE) opens the bet again: the payout is reversed, into debt if necessary, and
-        the stake is at stake again.
+        number is skipped. A PENDING slip is posted first, at the row's odds: the settlement proves
+        that the market accepted the bet, and a verdict that arrives later changes nothing. A row
+        without a result (BetResult.NONE) opens the bet again: the payout is reversed, into debt if
+        necessary, and the stake is at stake again.
+
+        A settlement of a refused slip, or of a bet id that this shard never gave, moves no money
+        and is held as a dispute: market and account disagree, and a person must find out why. (Up
+        to rules 1 such rows were skipped.)
 
         Returns
         -------
         Rows
-            The SETTLEMENT rows that were applied, in order.
+            The SETTLEMENT rows that took effect, applied or disputed, in order.
 
         Raises
         ------
         ValueError
-            When the batch is longer than SETTLEMENTS_MAX or a row cannot come from a market
-            (payout or result outside its bounds, a payout without a result); nothing has changed.
+            When the batch is longer than SETTLEMENTS_MAX, DISPUTES_MAX disputes are held, or a row
+            cannot come from a market (payout, odds or result outside their bounds, a payout without
+            a result); nothing has changed.
         """
         tables = self._tables
         if len(rows) > SETTLEMENTS_MAX:
             raise ValueError(f"{len(rows)} settlements in a batch, at most {SETTLEMENTS_MAX}")
-        state = (tables.slips, tables.slips_len, tables.accounts, tables.bet_id_first)
+        if len(tables.disputes) >= DISPUTES_MAX:
+            raise ValueError(f"{len(tables.disputes)} settlements are in dispute, the bound")
+        state = (tables.slips, tables.slips_len, tables.accounts, tables.ranges)
         impossible = impossible_settlement_nb(rows, *state)
         if impossible >= 0:
             raise ValueError(f"settlement row {impossible} is impossible: {rows[impossible]}")
-        applied: Rows = np.empty(len(rows), SETTLEMENT)
+        effects = np.zeros(len(rows), np.uint8)
         house_minor = np.zeros(len(tables.currencies), np.int64)
-        count = settle_nb(rows, applied, *state, house_minor)
+        settle_nb(rows, effects, *state, house_minor)
         for currency, change_minor in enumerate(house_minor.tolist()):
             tables.house_minor[currency] = Minor(tables.house_minor[currency] + change_minor)
-        return applied[:count]
+        self._dispute(rows, effects)
+        taken: Rows = rows[effects != SKIPPED]
+        return taken
+
+    def _dispute(self, rows: Rows, effects: U8s) -> None:
+        """Hold the disputed rows, the latest settlement of each bet; skip what is held already."""
+        tables = self._tables
+        for at in np.flatnonzero(effects == DISPUTED).tolist():
+            bet = int(rows["bet_id"][at])
+            held = tables.disputes.get(bet)
+            known = held is not None and held["settlement_no"][0] >= rows["settlement_no"][at]
+            if known or tables.rules == RULES_FIRST:
+                effects[at] = SKIPPED
+            else:
+                tables.disputes[bet] = rows[at : at + 1].copy()
+
+    @property
+    def disputes_len(self) -> int:
+        """Number of settlements in dispute."""
+        return len(self._tables.disputes)
+
+    def disputes(self) -> Rows:
+        """Return the settlements in dispute, by bet id: SETTLEMENT rows."""
+        return self._tables.used_disputes()
 
     def _make_room(self, count: int) -> None:
         """Make room for slips; resolved slots leave the queue of pending slots before it grows."""
@@ -232,109 +289,7 @@ class LedgerMachine:
 
     def apply(self, command: LedgerCommand, at_ns: Nanos) -> LedgerEvent:
         """Apply a command, or refuse it with a reason and change nothing."""
-        match command:
-            case SetRate():
-                return self._set_rate(command)
-            case OpenAccount():
-                return self._open_account(command)
-            case Deposit():
-                return self._transfer(command, TransferKind.DEPOSIT, at_ns)
-            case Withdraw():
-                return self._transfer(command, TransferKind.WITHDRAWAL, at_ns)
-            case _:
-                assert_never(command)
-
-    def _set_rate(self, command: SetRate) -> LedgerEvent:
-        """Set a currency's rate for later bets; each slip keeps the rate of its reservation."""
-        tables = self._tables
-        code = command.currency
-        if not (len(code) == 3 and code.isascii() and code.isalpha() and code.isupper()):
-            return _refused(Reason.MALFORMED, "currency", "a currency is three capital letters")
-        if not 1 <= command.rate_micro <= RATE_MICRO_MAX:
-            return _refused(Reason.FIELD_OUT_OF_BOUNDS, "rate_micro", f"1 to {RATE_MICRO_MAX}")
-        if code not in tables.currencies:
-            if len(tables.currencies) == CURRENCIES_MAX:
-                return _refused(Reason.CAPACITY, "currency", f"at most {CURRENCIES_MAX}")
-            tables.currencies.append(code)
-            tables.external_minor.append(Minor(0))
-            tables.house_minor.append(Minor(0))
-        tables.rates_micro[tables.currencies.index(code)] = command.rate_micro
-        return RateSet(currency=code, rate_micro=command.rate_micro)
-
-    def _open_account(self, command: OpenAccount) -> LedgerEvent:
-        tables = self._tables
-        if not 0 <= command.account_no <= ACCOUNT_NO_MAX:
-            return _refused(Reason.FIELD_OUT_OF_BOUNDS, "account_no", f"0 to {ACCOUNT_NO_MAX}")
-        if tables.account_slot(command.account_no) >= 0:
-            return _refused(Reason.ACCOUNT_EXISTS, "account_no")
-        if command.currency not in tables.currencies:
-            return _refused(Reason.FIELD_OUT_OF_BOUNDS, "currency", "this currency has no rate")
-        if tables.accounts_len == tables.accounts_max:
-            return _refused(Reason.CAPACITY, "account_no", f"at most {tables.accounts_max}")
-        slot = tables.add_account()
-        tables.accounts["account_no"][slot] = command.account_no
-        tables.accounts["currency"][slot] = tables.currencies.index(command.currency)
-        tables.index_account(slot)
-        return AccountOpened(account_no=command.account_no, currency=command.currency)
-
-    def _transfer(
-        self, command: Deposit | Withdraw, kind: TransferKind, at_ns: Nanos
-    ) -> LedgerEvent:
-        """Deposit or withdraw; a known ref is checked first and gets its earlier answer."""
-        tables = self._tables
-        amount_minor = command.amount_minor
-        ref = ref_u64s(command.ref)
-        if ref is None:
-            return _refused(Reason.MALFORMED, "ref", "1 to 32 printable characters, no space")
-        account = tables.account_slot(command.account_no)
-        known = tables.transfer_slot(account=account, ref=ref) if account >= 0 else -1
-        if known >= 0:
-            row = tables.transfers[known]
-            if (row["kind"], row["amount_minor"]) != (kind, amount_minor):
-                return _refused(Reason.TRANSFER_REF_REUSED, "ref")
-            return _transferred(command, Minor(int(row["available_minor"])), known=True)
-        if not 1 <= amount_minor <= BALANCE_MINOR_MAX:
-            return _refused(
-                Reason.AMOUNT_OUT_OF_BOUNDS, "amount_minor", f"1 to {BALANCE_MINOR_MAX}"
-            )
-        if account < 0:
-            return _refused(Reason.ACCOUNT_UNKNOWN, "account_no")
-        if tables.transfers_len == tables.transfers_max:
-            return _refused(Reason.CAPACITY, "ref", f"at most {tables.transfers_max}")
-        change_minor = amount_minor if kind == TransferKind.DEPOSIT else Minor(-amount_minor)
-        reason = self._funds_reason(account, change_minor)
-        if reason is not None:
-            return _refused(reason, "amount_minor")
-        available_minor = self._move(account, change_minor)
-        slot = tables.add_transfer()
-        row = tables.transfers[slot]
-        row["ref"] = ref
-        row["amount_minor"] = amount_minor
-        row["available_minor"] = available_minor
-        row["at_ns"] = at_ns
-        row["account"] = account
-        row["kind"] = kind
-        tables.index_transfer(slot)
-        return _transferred(command, available_minor, known=False)
-
-    def _funds_reason(self, account: int, change_minor: Minor) -> Reason | None:
-        """Return why an account's balance refuses a deposit (positive) or withdrawal (negative)."""
-        figures = self._tables.accounts[account]
-        holding_minor = sum(int(figures[name]) for name in HOLDINGS) - int(figures["owed_minor"])
-        if holding_minor + change_minor > BALANCE_MINOR_MAX and change_minor > 0:
-            return Reason.BALANCE_OVER_BOUND
-        if int(figures["available_minor"]) + change_minor < 0 and change_minor < 0:
-            return Reason.INSUFFICIENT_FUNDS
-        return None
-
-    def _move(self, account: int, change_minor: Minor) -> Minor:
-        """Move money between an account and `external`; return the available balance after it."""
-        tables = self._tables
-        transfer_nb(tables.accounts, account, change_minor)
-        figures = tables.accounts[account]
-        currency = int(figures["currency"])
-        tables.external_minor[currency] = Minor(tables.external_minor[currency] - change_minor)
-        return Minor(int(figures["available_minor"]))
+        return apply_command(self._tables, command, at_ns)
 
     # --- reading ---------------------------------------------------------------------------------
 
@@ -353,8 +308,8 @@ class LedgerMachine:
 
     def slip_by_id(self, bet_id: BetId) -> Slip | None:
         """Return a slip by its bet id, or None when this shard never gave that id."""
-        slot = bet_id - self._tables.bet_id_first
-        return views.slip_at(self._tables, slot) if 0 <= slot < self._tables.slips_len else None
+        slot = self._tables.slot_of_bet(bet_id)
+        return views.slip_at(self._tables, slot) if slot >= 0 else None
 
     def open_slips(
         self, *, account_no: AccountNo, after_bet_id: BetId = _NO_BET, limit: int = 100
@@ -399,9 +354,7 @@ class LedgerMachine:
         tables = self._tables
         tables.pending_len = drop_resolved_nb(tables.pending, tables.pending_len, tables.slips)
         pending = tables.pending[: tables.pending_len]
-        after_slot = after_bet_id - tables.bet_id_first
-        if after_slot >= 0:
-            pending = pending[np.searchsorted(pending, after_slot, side="right") :]
+        pending = pending[np.searchsorted(pending, tables.slots_up_to(after_bet_id)) :]
         bets: Rows = np.empty(max(0, min(limit, len(pending))), BET)
         count = pending_bets_nb(pending, len(pending), tables.slips, at_ns, bets)
         return bets[:count]
@@ -421,9 +374,12 @@ class LedgerMachine:
 
     # --- state as a whole ------------------------------------------------------------------------
 
-    def dump(self) -> dict[str, Any]:
-        """Return the whole state as a canonical document of plain values."""
-        return self._tables.dump()
+    def dump(self, *, layout: int = LEDGER_LAYOUT) -> dict[str, Any]:
+        """Return the whole state as a canonical document of plain values.
+
+        An older layout gives what a release of that layout would have dumped.
+        """
+        return self._tables.dump(layout=layout)
 
     @classmethod
     def load(cls, document: object, *, ref_seed: int = 0) -> "LedgerMachine":
@@ -450,37 +406,11 @@ class LedgerMachine:
         machine._tables = tables
         return machine
 
-    def state_hash(self) -> str:
+    def state_hash(self, *, layout: int = LEDGER_LAYOUT) -> str:
         """Return the hash of the canonical dump: equal for equal state, however it arose."""
-        return state_hash(self.dump())
+        return state_hash(self.dump(layout=layout))
 
     def check(self) -> None:
         """Assert every invariant: recomputed money, chains of open slips and hash tables."""
         fault = row_fault(self._tables) or first_fault(self._tables)
         assert not fault, fault
-
-
-def ref_u64s(ref: str) -> U64s | None:
-    """Return a ref as the four u64s of a row, or None when it is malformed."""
-    try:
-        data = check_bet_ref(ref)
-    except MalformedIdError:
-        return None
-    return np.frombuffer(data.ljust(32, b"\0"), "<u8")
-
-
-def _refused(reason: Reason, field: str, message: str = "") -> Refused:
-    return Refused(reason=reason, field=field, message=message or MESSAGES[reason])
-
-
-def _transferred(
-    command: Deposit | Withdraw, available_minor: Minor, *, known: bool
-) -> LedgerEvent:
-    event = Deposited if isinstance(command, Deposit) else Withdrawn
-    return event(
-        account_no=command.account_no,
-        amount_minor=command.amount_minor,
-        available_minor=available_minor,
-        ref=command.ref,
-        known=known,
-    )

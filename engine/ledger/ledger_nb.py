@@ -1,4 +1,4 @@
-"""The ledger's kernels: reserve, post or void, and settle, over fixed-width rows.
+"""The ledger's kernels: post or void, settle, and list open bets, over fixed-width rows.
 
 Own the arithmetic of the account shard's ledger. Never allocate: the caller makes room in every
 array for the whole batch. Never refuse by exception: the answers are rows and counts.
@@ -9,35 +9,28 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from engine.common.index_nb import put_nb
 from engine.common.jit import kernel
-from engine.common.reasons import Reason
+from engine.common.reasons import UNRECORDED
 from engine.common.rows import (
     BET,
     DECISION,
     FLAG_FENCE,
-    FLAG_KNOWN,
-    RESERVATION,
-    RESERVED,
     SETTLEMENT,
     BetResult,
     I64s,
     Rows,
     SlipState,
-    U64s,
+    U8s,
 )
-from engine.common.units import PAYOUT_MINOR_MAX, STAKE_MINOR_MAX
+from engine.common.units import ODDS_MILLI_MAX, PAYOUT_MINOR_MAX
 from engine.ledger.index_nb import (
     ACCOUNTS,
-    RATES,
-    REF_U64S,
+    RANGES,
     SLIPS,
     SLOTS,
     SUMS,
     array_of,
-    find_no_nb,
-    find_ref_nb,
-    ref_hash_nb,
+    slot_of_bet_nb,
 )
 from engine.ledger.rows import HOLDING_MINOR_MAX
 
@@ -50,13 +43,10 @@ SETTLED = int(SlipState.SETTLED)
 REOPENED = int(BetResult.NONE)
 RESULT_LAST = int(BetResult.CANCELLED)
 
-MALFORMED = int(Reason.MALFORMED)
-STAKE_TOO_SMALL = int(Reason.STAKE_TOO_SMALL)
-AMOUNT_OUT_OF_BOUNDS = int(Reason.AMOUNT_OUT_OF_BOUNDS)
-ACCOUNT_UNKNOWN = int(Reason.ACCOUNT_UNKNOWN)
-INSUFFICIENT_FUNDS = int(Reason.INSUFFICIENT_FUNDS)
-BET_REF_REUSED = int(Reason.BET_REF_REUSED)
-CAPACITY = int(Reason.CAPACITY)
+UNRECORDED_REASONS = tuple(sorted(int(reason) for reason in UNRECORDED))
+
+SKIPPED, APPLIED, DISPUTED = 0, 1, 2
+"""What a settlement row did: it was known, it changed its slip, or no slip can take it."""
 
 
 # --- money and open slips --------------------------------------------------------------------
@@ -127,193 +117,20 @@ def reopen_slip_nb(slips: Any, account: Any, slip: Any, slot: Any) -> None:
         account.open_last = slot + 1
 
 
-# --- reserve ---------------------------------------------------------------------------------
-
-
-@kernel(inline=True)
-def answer_refusal_nb(
-    answer: Any, reservation: Any, reason: Any, rate_micro: Any, stake_max_minor: Any
-) -> None:
-    """Answer a reservation that is refused; `stake_max_minor` is a stake that would have passed."""
-    answer.bet_id = 0
-    answer.stake_max_minor = stake_max_minor
-    answer.odds_milli = reservation.odds_milli
-    answer.rate_micro = rate_micro
-    answer.reason = reason
-    answer.state = NONE
-    answer.flags = 0
-    answer.pad = 0
-
-
-@kernel(inline=True)
-def answer_slip_nb(answer: Any, slip: Any, flags: Any) -> None:
-    """Answer a reservation with its slip, made now or earlier."""
-    answer.bet_id = slip.bet_id
-    answer.stake_max_minor = slip.stake_max_minor
-    answer.odds_milli = slip.odds_milli
-    answer.rate_micro = slip.rate_micro
-    answer.reason = slip.reason
-    answer.state = slip.state
-    answer.flags = flags
-    answer.pad = 0
-
-
-@kernel(inline=True)
-def same_bet_nb(slip: Any, reservation: Any) -> Any:
-    """Return whether a reservation has the content of the one that made a slip."""
-    return (
-        slip.stake_minor == reservation.stake_minor
-        and slip.market_no == reservation.market_no
-        and slip.outcome == reservation.outcome
-        and slip.odds_seen_milli == reservation.odds_milli
-        and slip.policy == reservation.policy
-    )
-
-
-@kernel(inline=True)
-def reservation_reason_nb(reservation: Any, available_minor: Any) -> Any:
-    """Return why an account refuses a reservation, or 0: the first check that fails."""
-    if reservation.ref[0] == 0:
-        return MALFORMED
-    if reservation.stake_minor < 1:
-        return STAKE_TOO_SMALL
-    if reservation.stake_minor > STAKE_MINOR_MAX:
-        return AMOUNT_OUT_OF_BOUNDS
-    return INSUFFICIENT_FUNDS if reservation.stake_minor > available_minor else 0
-
-
-@kernel()
-def open_slip_nb(slips: Any, slot: Any, account: Any, account_slot: Any, reservation: Any) -> None:
-    """Write a PENDING slip, append it to its account's chain and move its stake to pending."""
-    slip = slips[slot]
-    slip.stake_minor = reservation.stake_minor
-    slip.stake_max_minor = 0
-    slip.payout_minor = 0
-    slip.account = account_slot
-    slip.account_no = reservation.account_no
-    slip.market_no = reservation.market_no
-    slip.settlement_no = 0
-    slip.odds_milli = reservation.odds_milli
-    slip.odds_seen_milli = reservation.odds_milli
-    slip.outcome = reservation.outcome
-    slip.reason = 0
-    slip.policy = reservation.policy
-    slip.state = PENDING
-    slip.result = 0
-    for i in range(5):
-        slip.pad[i] = 0
-    for i in range(4):
-        slip.ref[i] = reservation.ref[i]
-    slip.open_next = 0
-    slip.open_prev = account.open_last
-    if account.open_last:
-        slips[account.open_last - 1].open_next = slot + 1
-    else:
-        account.open_first = slot + 1
-    account.open_last = slot + 1
-    account.available_minor -= reservation.stake_minor
-    account.pending_minor += reservation.stake_minor
-
-
-@kernel(
-    types.int64(
-        array_of(RESERVATION, frozen=True),
-        array_of(RESERVED),
-        SLIPS,
-        types.int64,
-        ACCOUNTS,
-        REF_U64S,
-        REF_U64S,
-        types.uint64,
-        RATES,
-        SLOTS,
-        types.int64,
-        types.int64,
-        types.int64,
-        types.int64,
-    )
-)
-def reserve_nb(
-    reservations: Rows,
-    answers: Rows,
-    slips: Rows,
-    slips_len: int,
-    accounts: Rows,
-    account_table: U64s,
-    ref_table: U64s,
-    ref_seed: np.uint64,
-    rates_micro: Any,
-    pending: Any,
-    pending_len: int,
-    bet_id_first: int,
-    slips_max: int,
-    at_ns: int,
-) -> int:
-    """Reserve stakes: one answer for each reservation, in order; the first failed check refuses.
-
-    Checks: known ref (with the same content the answer is its slip, with other content
-    BET_REF_REUSED), capacity, account, form of the ref, bounds of the stake, funds. A refusal
-    changes nothing and is not recorded.
-
-    Returns
-    -------
-    int
-        How many slips there are now. The slots of the new slips are appended to `pending`.
-    """
-    for i in range(len(reservations)):
-        reservation = reservations[i]
-        answer = answers[i]
-        rate_micro = 0
-        place = 0
-        hashed = ref_hash_nb(ref_seed, reservation.account_no, reservation.ref)
-        account_slot = find_no_nb(account_table, accounts, reservation.account_no)
-        if account_slot >= 0:
-            rate_micro = rates_micro[accounts[account_slot].currency]
-            slot = find_ref_nb(ref_table, slips, account_slot, reservation.ref, hashed)
-            place = -1 - slot
-            if slot >= 0:
-                if same_bet_nb(slips[slot], reservation):
-                    answer_slip_nb(answer, slips[slot], FLAG_KNOWN)
-                else:
-                    answer_refusal_nb(answer, reservation, BET_REF_REUSED, rate_micro, 0)
-                continue
-        if slips_len >= slips_max:
-            answer_refusal_nb(answer, reservation, CAPACITY, rate_micro, 0)
-            continue
-        if account_slot < 0:
-            answer_refusal_nb(answer, reservation, ACCOUNT_UNKNOWN, 0, 0)
-            continue
-        account = accounts[account_slot]
-        reason = reservation_reason_nb(reservation, account.available_minor)
-        if reason != 0:
-            highest_minor = min(account.available_minor, STAKE_MINOR_MAX)
-            stake_max_minor = 0 if reason == MALFORMED else highest_minor
-            answer_refusal_nb(answer, reservation, reason, rate_micro, stake_max_minor)
-            continue
-        slip = slips[slips_len]
-        slip.bet_id = bet_id_first + slips_len
-        slip.placed_at_ns = at_ns
-        slip.rate_micro = rate_micro
-        open_slip_nb(slips, slips_len, account, account_slot, reservation)
-        put_nb(ref_table, hashed, place, slips_len)
-        pending[pending_len] = slips_len
-        pending_len += 1
-        slips_len += 1
-        answer_slip_nb(answer, slip, 0)
-    return slips_len
-
-
 # --- post, void, settle ------------------------------------------------------------------------
 
 
-@kernel(types.int64(array_of(DECISION, frozen=True), SLIPS, types.int64, ACCOUNTS, types.int64))
+@kernel(
+    types.int64(array_of(DECISION, frozen=True), SLIPS, types.int64, ACCOUNTS, RANGES, types.int64)
+)
 def resolve_nb(
-    verdicts: Rows, slips: Rows, slips_len: int, accounts: Rows, bet_id_first: int
+    verdicts: Rows, slips: Rows, slips_len: int, accounts: Rows, ranges: Rows, rules: int
 ) -> int:
     """Post (reason 0) or void (any other reason) the PENDING slips that the verdicts name.
 
     A verdict on a slip that is no longer PENDING, or on a bet id that this shard never gave,
-    changes nothing.
+    changes nothing. From rules 2 on, a refusal that no market recorded does not void a shared slip:
+    the other sender's bet may be in the market's record.
 
     Returns
     -------
@@ -323,10 +140,12 @@ def resolve_nb(
     resolved = 0
     for i in range(len(verdicts)):
         verdict = verdicts[i]
-        slot = np.int64(verdict.bet_id) - bet_id_first
-        if slot < 0 or slot >= slips_len or slips[slot].state != PENDING:
+        slot = slot_of_bet_nb(ranges, slips, slips_len, verdict.bet_id)
+        if slot < 0 or slips[slot].state != PENDING:
             continue
         slip = slips[slot]
+        if rules > 1 and slip.shared and verdict.reason in UNRECORDED_REASONS:
+            continue
         account = accounts[slip.account]
         slip.reason = verdict.reason
         slip.odds_milli = verdict.odds_milli
@@ -343,9 +162,9 @@ def resolve_nb(
     return resolved
 
 
-@kernel(types.int64(array_of(SETTLEMENT, frozen=True), SLIPS, types.int64, ACCOUNTS, types.int64))
+@kernel(types.int64(array_of(SETTLEMENT, frozen=True), SLIPS, types.int64, ACCOUNTS, RANGES))
 def impossible_settlement_nb(
-    rows: Rows, slips: Rows, slips_len: int, accounts: Rows, bet_id_first: int
+    rows: Rows, slips: Rows, slips_len: int, accounts: Rows, ranges: Rows
 ) -> int:
     """Return the first row that no market can have sent, or -1; called before any is applied.
 
@@ -359,8 +178,10 @@ def impossible_settlement_nb(
             return i
         if row.result > RESULT_LAST or (row.result == REOPENED and row.payout_minor != 0):
             return i
-        slot = np.int64(row.bet_id) - bet_id_first
-        if 0 <= slot < slips_len:
+        if row.odds_milli < 0 or row.odds_milli > ODDS_MILLI_MAX:
+            return i
+        slot = slot_of_bet_nb(ranges, slips, slips_len, row.bet_id)
+        if slot >= 0:
             account = accounts[slips[slot].account]
             if max(account.available_minor, account.owed_minor) > HOLDING_MINOR_MAX:
                 return i
@@ -368,54 +189,56 @@ def impossible_settlement_nb(
 
 
 @kernel(
-    types.int64(
+    types.void(
         array_of(SETTLEMENT, frozen=True),
-        array_of(SETTLEMENT),
+        types.Array(types.uint8, 1, "C"),
         SLIPS,
         types.int64,
         ACCOUNTS,
-        types.int64,
+        RANGES,
         SUMS,
     )
 )
 def settle_nb(
     rows: Rows,
-    applied: Rows,
+    effects: U8s,
     slips: Rows,
     slips_len: int,
     accounts: Rows,
-    bet_id_first: int,
+    ranges: Rows,
     house_minor: I64s,
-) -> int:
+) -> None:
     """Settle slips; a higher settlement number reverses the earlier payout and replaces it.
 
     A row without a result opens the bet again: the payout is reversed, the house returns the stake,
     and the stake is at stake as before the settlement; only the settlement number stays.
 
-    Skipped are a bet id that this shard never gave, a refused slip (its stake was returned) and a
-    settlement number not above the slip's. A PENDING slip is posted first: a market settles only
-    bets that it accepted, so the settlement proves the acceptance whose verdict was lost.
+    A settlement number not above the slip's is skipped. A bet id that this shard never gave and a
+    refused slip (its stake was returned) are disputed: the market says that the bet was accepted. A
+    PENDING slip is posted first, at the row's odds: a market settles only bets that it accepted, so
+    the settlement proves the acceptance whose verdict has not arrived.
 
-    Returns
-    -------
-    int
-        How many rows were applied. They are copied to `applied`, and the house's profit or loss is
-        added to `house_minor` by currency slot.
+    `effects` receives for each row SKIPPED, APPLIED or DISPUTED. The house's profit or loss is
+    added to `house_minor` by currency slot.
     """
-    count = 0
     for i in range(len(rows)):
         row = rows[i]
-        slot = np.int64(row.bet_id) - bet_id_first
-        if slot < 0 or slot >= slips_len:
+        slot = slot_of_bet_nb(ranges, slips, slips_len, row.bet_id)
+        if slot < 0 or slips[slot].state == REFUSED:
+            effects[i] = DISPUTED
             continue
         slip = slips[slot]
-        if slip.state == REFUSED or row.settlement_no <= slip.settlement_no:
+        if row.settlement_no <= slip.settlement_no:
+            effects[i] = SKIPPED
             continue
+        effects[i] = APPLIED
         account = accounts[slip.account]
         if slip.state == PENDING:
             account.pending_minor -= slip.stake_minor
             account.at_stake_minor += slip.stake_minor
             slip.state = ACCEPTED
+            if row.odds_milli > 0:
+                slip.odds_milli = row.odds_milli
         if row.result == REOPENED:
             if slip.state == SETTLED:
                 account.at_stake_minor += slip.stake_minor
@@ -433,9 +256,6 @@ def settle_nb(
         slip.payout_minor = row.payout_minor
         slip.settlement_no = row.settlement_no
         slip.result = row.result
-        applied[count] = row
-        count += 1
-    return count
 
 
 # --- reading ---------------------------------------------------------------------------------

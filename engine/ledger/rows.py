@@ -10,8 +10,9 @@ from typing import Final
 from engine.common.row_layout import row_dtype
 from engine.common.units import BALANCE_MINOR_MAX, BETS_MAX, PAYOUT_MINOR_MAX
 
-LEDGER_LAYOUT: Final = 1
-"""Version of the rows below; a dump of another version is refused."""
+LEDGER_LAYOUT: Final = 2
+"""Version of the dump; version 1 is loaded, a newer one is refused. Layout 1 had no rules, disputes
+or `shared`."""
 
 ACCOUNTS_MAX: Final = 1 << 24
 """Accounts one shard may hold; past it OpenAccount is refused with CAPACITY."""
@@ -75,15 +76,25 @@ SLIP: Final = row_dtype(
     ("policy", "u1"),
     ("state", "u1"),
     ("result", "u1"),
-    ("pad", "u1", (5,)),
+    ("shared", "u1"),
+    ("pad", "u1", (4,)),
     ("ref", "<u8", (4,)),
 )
-"""A bet slip; its slot is its serial less 1. `odds_milli` are the odds of the verdict, and before
-the verdict those of the reservation. `odds_seen_milli` stay those of the reservation, which tells a
-repeated ref from a reused one. `open_next` and `open_prev` chain an account's open slips (PENDING,
-ACCEPTED) by rising bet id, as slots plus one; a slip that is not open has 0 in both.
-`settlement_no` is the last number applied: an ACCEPTED slip with a number was opened again, before
-or after the shard applied the settlement."""
+"""A bet slip; slips lie in the order of their bet ids. `odds_milli` are the odds of the verdict,
+and before the verdict those of the reservation. `odds_seen_milli` stay those of the reservation,
+which tells a repeated ref from a reused one. `open_next` and `open_prev` chain an account's open
+slips (PENDING, ACCEPTED) by rising bet id, as slots plus one; a slip that is not open has 0 in
+both. `settlement_no` is the last number applied: an ACCEPTED slip with a number was opened again,
+before or after the shard applied the settlement. `shared` is 1 when the slip was handed out again
+while it was PENDING: another sender may have sent the bet, so only a recorded verdict can void
+it."""
+
+RANGE: Final = row_dtype(16, ("bet_id", "<u8"), ("slot", "<i8"))
+"""A run of slips whose bet ids rise by one: the first bet id and its slot."""
+
+DISPUTES_MAX: Final = 1 << 16
+"""Settlements in dispute one shard may hold; past it every settlement is refused until a person has
+looked: nothing is skipped. One batch may pass the bound."""
 
 TRANSFER: Final = row_dtype(
     64,

@@ -14,9 +14,11 @@ from engine.common.ids import (
     AccountNo,
     ShardNo,
     bet_id,
+    first_serial,
 )
 from engine.common.index import empty_table, grown_table
-from engine.common.rows import Rows, SlipState, U64s
+from engine.common.rows import SETTLEMENT, Rows, SlipState, U64s
+from engine.common.rules import RULES, RULES_FIRST
 from engine.common.state_hash import Reader, pack_rows
 from engine.common.units import BETS_MAX, RATE_MICRO_MAX, Minor
 from engine.ledger.index_nb import (
@@ -24,12 +26,16 @@ from engine.ledger.index_nb import (
     find_by_ref_nb,
     index_accounts_nb,
     index_refs_nb,
+    slot_of_bet_nb,
 )
 from engine.ledger.rows import (
     ACCOUNT,
     ACCOUNTS_MAX,
     CURRENCIES_MAX,
+    DISPUTES_MAX,
     LEDGER_LAYOUT,
+    RANGE,
+    SETTLEMENTS_MAX,
     SLIP,
     TRANSFER,
     TRANSFERS_MAX,
@@ -50,8 +56,12 @@ FIELDS: Final = (
     "accounts",
     "transfers",
     "slips",
+    "rules",
+    "disputes",
 )
 """The fields of a dump."""
+_NEW_IN_2: Final = 2
+"""The last fields, which layout 1 did not have."""
 
 
 class LedgerTables:
@@ -73,7 +83,10 @@ class LedgerTables:
         self.slips_max = slips_max
         self.accounts_max = accounts_max
         self.transfers_max = transfers_max
-        self.bet_id_first = bet_id(shard=shard, serial=1)
+        self.epoch = 0
+        """The writer's epoch, 0 under rules 1; each epoch has a range of bet ids. It is not part of
+        the state: the journal's records hold it."""
+        self.rules = RULES_FIRST
         self.ref_seed = np.uint64(0)
         self.currencies: list[str] = []
         self.rates_micro = np.zeros(CURRENCIES_MAX, np.int32)
@@ -88,6 +101,9 @@ class LedgerTables:
         self.slips: Rows = np.zeros(ROWS_MIN, SLIP)
         self.slips_len = 0
         self.slip_table = empty_table()
+        self.ranges: Rows = np.zeros(0, RANGE)
+        self.disputes: dict[int, Rows] = {}
+        """Settlements of refused or unknown bets, by bet id: one SETTLEMENT row each."""
         self.pending = np.zeros(ROWS_MIN, np.uint32)
         self.pending_len = 0
 
@@ -110,6 +126,32 @@ class LedgerTables:
         """Return the slot of an account's slip with this ref, or a negative number."""
         account_no = int(self.accounts["account_no"][account])
         return find_by_ref_nb(self.slip_table, self.ref_seed, self.slips, account, account_no, ref)
+
+    def slot_of_bet(self, bet: int) -> int:
+        """Return the slot of a bet id, or -1 when this shard never gave it."""
+        return slot_of_bet_nb(self.ranges, self.slips, self.slips_len, bet)
+
+    def slots_up_to(self, bet: int) -> int:
+        """Return how many slips have this bet id or a lower one."""
+        at = int(np.searchsorted(self.ranges["bet_id"], np.uint64(max(bet, 0)), side="right")) - 1
+        if at < 0:
+            return 0
+        beyond = [*self.ranges["slot"].tolist(), self.slips_len][at + 1]
+        run = self.ranges[at]
+        return min(int(run["slot"]) + bet - int(run["bet_id"]) + 1, int(beyond))
+
+    def next_bet_id(self) -> int:
+        """Return the bet id of the next slip."""
+        first = bet_id(shard=self.shard, serial=first_serial(self.epoch))
+        if not self.slips_len:
+            return first
+        return max(first, int(self.slips["bet_id"][self.slips_len - 1]) + 1)
+
+    def note_range(self, first: int, *, slot: int) -> None:
+        """Note that slips from a slot on have bet ids from `first` on."""
+        run = self.ranges[-1] if len(self.ranges) else None
+        if run is None or first - int(run["bet_id"]) != slot - int(run["slot"]):
+            self.ranges = np.append(self.ranges, np.array([(first, slot)], RANGE))
 
     def used_accounts(self) -> Rows:
         """Return a view of the accounts in use."""
@@ -181,13 +223,17 @@ class LedgerTables:
 
     # --- dump and load ---------------------------------------------------------------------------
 
-    def dump(self) -> dict[str, Any]:
-        """Return the canonical document of plain values.
+    def dump(self, *, layout: int = LEDGER_LAYOUT) -> dict[str, Any]:
+        """Return the canonical document of plain values, in this layout or an older one.
 
         House and external amounts are decimal text: sums over a shard may need more than 64 bits.
         """
-        return {
-            "layout": LEDGER_LAYOUT,
+        slips = self.used_slips()
+        if layout == 1:
+            slips = slips.copy()
+            slips["shared"] = 0
+        document = {
+            "layout": layout,
             "shard": self.shard,
             "slips_max": self.slips_max,
             "accounts_max": self.accounts_max,
@@ -198,8 +244,19 @@ class LedgerTables:
             "house_minor": [str(amount) for amount in self.house_minor],
             "accounts": pack_rows(self.used_accounts()),
             "transfers": pack_rows(self.used_transfers()),
-            "slips": pack_rows(self.used_slips()),
+            "slips": pack_rows(slips),
         }
+        if layout == 1:
+            return document
+        return document | {
+            "rules": self.rules,
+            "disputes": pack_rows(self.used_disputes()),
+        }
+
+    def used_disputes(self) -> Rows:
+        """Return the settlements in dispute, by bet id."""
+        rows = [self.disputes[bet] for bet in sorted(self.disputes)]
+        return np.concatenate(rows) if rows else np.zeros(0, SETTLEMENT)
 
     @classmethod
     def load(cls, document: object) -> "LedgerTables":
@@ -213,8 +270,8 @@ class LedgerTables:
             When a field is missing, unknown or of the wrong shape; the message names it.
         """
         reader = Reader(document, name="ledger")
-        reader.only(*FIELDS)
-        reader.integer("layout", low=LEDGER_LAYOUT, high=LEDGER_LAYOUT)
+        layout = reader.integer("layout", low=1, high=LEDGER_LAYOUT)
+        reader.only(*(FIELDS if layout > 1 else FIELDS[:-_NEW_IN_2]))
         tables = cls(
             shard=ShardNo(reader.integer("shard", low=0, high=SHARD_NO_MAX)),
             slips_max=reader.integer("slips_max", low=0, high=BETS_MAX),
@@ -237,6 +294,16 @@ class LedgerTables:
         tables.transfers_len = len(tables.transfers)
         tables.slips = reader.rows("slips", SLIP, high=tables.slips_max)
         tables.slips_len = len(tables.slips)
+        if layout > 1:
+            tables.rules = reader.integer("rules", low=RULES_FIRST, high=RULES)
+            disputes = reader.rows("disputes", SETTLEMENT, high=DISPUTES_MAX + SETTLEMENTS_MAX)
+            tables.disputes = (
+                {int(row["bet_id"][0]): row for row in np.split(disputes, len(disputes))}
+                if len(disputes)
+                else {}
+            )
+            if not np.array_equal(tables.used_disputes(), disputes):
+                raise reader.fail("disputes", "not one for each bet id, by bet id")
         return tables
 
     def rebuild(self) -> str:
@@ -253,6 +320,10 @@ class LedgerTables:
         pending = np.flatnonzero(self.used_slips()["state"] == SlipState.PENDING)
         self.pending = pending.astype(np.uint32)
         self.pending_len = len(pending)
+        ids = self.used_slips()["bet_id"]
+        starts = np.flatnonzero(np.diff(ids, prepend=ids[:1]) != 1)
+        self.ranges = np.zeros(len(starts), RANGE)
+        self.ranges["bet_id"], self.ranges["slot"] = ids[starts], starts
         repeated = index_accounts_nb(self.account_table, self.accounts, 0, self.accounts_len)
         if repeated >= 0:
             return f"accounts: row {repeated} repeats an account number"

@@ -41,6 +41,7 @@ from engine.common.ids import MalformedIdError, MarketNo, ShardNo, parse_market_
 from engine.common.lifecycle import Action, Status, next_status
 from engine.common.reasons import Reason
 from engine.common.rows import BET, DECISION, Rows
+from engine.common.rules import RULES
 from engine.common.state_hash import BytesDigest, state_hash
 from engine.common.units import BETS_MAX, MARKETS_MAX, Nanos
 from engine.common.views import BookImage, PriceDelta, PriceImage
@@ -77,13 +78,18 @@ class MarketMachine:
     ----------
     bets_max, markets_max : int
         Bounds of the machine (see the module).
+    rules : int
+        Version of the rules of decision (see engine.common.rules).
     """
 
-    def __init__(self, *, bets_max: int = BETS_MAX, markets_max: int = MARKETS_MAX) -> None:
+    def __init__(
+        self, *, bets_max: int = BETS_MAX, markets_max: int = MARKETS_MAX, rules: int = RULES
+    ) -> None:
         assert 0 < bets_max <= BETS_MAX
         assert 0 < markets_max <= MARKETS_MAX
         self._bets_max = bets_max
         self._markets_max = markets_max
+        self._rules = rules
         self._book = Book()
         self._outbox = Outbox()
         self._resolutions = Resolutions(self._book, self._outbox)
@@ -97,10 +103,25 @@ class MarketMachine:
         self._digest = BytesDigest()
         self._digested = 0
 
+    # --- rules ------------------------------------------------------------------------------------
+
+    @property
+    def rules(self) -> int:
+        """Version of the rules that decide from now on."""
+        return self._rules
+
+    def begin_epoch(self, *, epoch: int, rules: int) -> None:  # noqa: ARG002 - ledgers use it
+        """Begin the epoch of a new writer, whose rules may be newer; they are never older."""
+        assert self._rules <= rules <= RULES
+        self._rules = rules
+
     # --- bets -------------------------------------------------------------------------------------
 
     def place(self, rows: Rows, at_ns: Nanos) -> Rows:
         """Decide bets in order, on any of the markets; a repeated bet id gets the same answer.
+
+        A known bet id with other content is refused with BET_ID_REUSED: two bets have one id, which
+        happens only when an account shard has lost records. The first bet stands.
 
         Parameters
         ----------
@@ -142,6 +163,7 @@ class MarketMachine:
             self._numbers,
             self._slots,
             decisions,
+            self._rules,
         )
         return decisions
 
@@ -380,6 +402,7 @@ class MarketMachine:
             When a field is missing, malformed, or contradicts another; the message names it.
         """
         machine = cls(bets_max=bets_max, markets_max=markets_max)
+        machine._rules = state.rules_of(document)
         parts = state.read(document, bets_max=bets_max, markets_max=markets_max)
         numbers = parts.book.markets["market_no"][: parts.book.markets_len].tolist()
         machine._book, machine._outbox = parts.book, parts.outbox
@@ -417,6 +440,7 @@ class MarketMachine:
             self._positions,
             self._keys,
             self._names,
+            self._rules,
         )
 
     # --- a market's row ---------------------------------------------------------------------------

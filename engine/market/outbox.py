@@ -5,12 +5,21 @@ twice, so an acknowledgement up to a number is unambiguous after losses and repe
 a settlement: the market shell does.
 """
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
 
 from engine.common.ids import SHARD_BITS, SHARD_NO_MAX, ShardNo
-from engine.common.rows import SETTLEMENT, Rows
+from engine.common.rows import (
+    SETTLEMENT,
+    SETTLEMENT_2,
+    I32s,
+    Rows,
+    U64s,
+    settlements_as_2,
+    settlements_from_2,
+)
 from engine.common.state_hash import Reader, pack_rows
 
 SEQ_MAX: Final = (1 << 63) - 1
@@ -93,23 +102,39 @@ class Outbox:
         queue = self._queues.get(shard)
         return 0 if queue is None else queue.ack(upto)
 
-    def dump(self) -> list[dict[str, Any]]:
-        """Return the canonical form: one map for each shard that ever had a row, ascending."""
+    def dump(self, *, with_odds: bool = True) -> list[dict[str, Any]]:
+        """Return the canonical form: one map for each shard that ever had a row, ascending.
+
+        Without odds the rows are those of layouts 1 and 2.
+        """
         return [
-            {"shard": shard, "next_seq": queue.next_seq, "rows": pack_rows(queue.waiting())}
+            {
+                "shard": shard,
+                "next_seq": queue.next_seq,
+                "rows": pack_rows(
+                    queue.waiting() if with_odds else settlements_as_2(queue.waiting())
+                ),
+            }
             for shard, queue in sorted(self._queues.items())
         ]
 
     @staticmethod
-    def load(items: list[Any]) -> "Outbox":
-        """Rebuild an outbox from its canonical form; a ValueError names the field."""
+    def load(items: list[Any], *, odds_of: Callable[[U64s], I32s] | None = None) -> "Outbox":
+        """Rebuild an outbox from its canonical form; a ValueError names the field.
+
+        `odds_of` returns the odds of bets by their ids: given, the rows are those of layouts 1 and
+        2 and have no odds of their own.
+        """
         outbox, last = Outbox(), -1
         for item in items:
             reader = Reader(item, name="outbox")
             reader.only("shard", "next_seq", "rows")
             shard = ShardNo(reader.integer("shard", low=last + 1, high=SHARD_NO_MAX))
             next_seq = reader.integer("next_seq", low=1, high=SEQ_MAX)
-            rows = reader.rows("rows", SETTLEMENT)
+            rows = reader.rows("rows", SETTLEMENT if odds_of is None else SETTLEMENT_2)
+            if odds_of is not None:
+                rows = settlements_from_2(rows)
+                rows["odds_milli"] = odds_of(rows["bet_id"])
             expected = np.arange(next_seq - len(rows), next_seq, dtype=np.int64)
             if next_seq <= len(rows) or not np.array_equal(
                 rows["outbox_seq"], expected.astype(np.uint64)

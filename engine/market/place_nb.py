@@ -50,6 +50,7 @@ _PAYOUT_OVER_CAP: Final = int(Reason.PAYOUT_OVER_CAP)
 _MARKET_LIABILITY: Final = int(Reason.MARKET_LIABILITY)
 _OUTCOME_LIABILITY: Final = int(Reason.OUTCOME_LIABILITY)
 _FENCED: Final = int(Reason.FENCED)
+_BET_ID_REUSED: Final = int(Reason.BET_ID_REUSED)
 _CAPACITY: Final = int(Reason.CAPACITY)
 
 _POLICY_NONE: Final = int(Policy.NONE)
@@ -247,6 +248,20 @@ def decide_nb(row: Row, slot: int, markets: Rows, outcomes: Rows, record: Row, n
     return int(np.int64(before))
 
 
+@kernel()
+def same_bet_nb(row: Row, record: Row) -> bool:
+    """Return whether a bet has the content of the bet that a record decided."""
+    return bool(
+        row.stake_minor == record.stake_minor
+        and row.account_no == record.account_no
+        and row.market_no == record.market_no
+        and row.outcome == record.outcome
+        and row.odds_milli == record.odds_seen_milli
+        and row.rate_micro == record.rate_micro
+        and row.policy == record.policy
+    )
+
+
 @kernel(
     types.void(
         rows_in_type(BET),
@@ -258,6 +273,7 @@ def decide_nb(row: Row, slot: int, markets: Rows, outcomes: Rows, record: Row, n
         types.Array(int32, 1, "C"),
         types.Array(int32, 1, "C"),
         rows_type(DECISION),
+        int64,
     )
 )
 def decide_all_nb(
@@ -270,8 +286,12 @@ def decide_all_nb(
     numbers: I32s,
     slots: I32s,
     decisions: Rows,
+    rules: int,
 ) -> None:
-    """Decide a batch in order; repeat the decision for bet ids that have a record."""
+    """Decide a batch in order; repeat the decision for bet ids that have a record.
+
+    From rules 2 on, a bet id that has a record of another bet is refused and changes nothing.
+    """
     for at in range(rows.size):
         row = rows[at]
         decision = decisions[at]
@@ -299,6 +319,12 @@ def decide_all_nb(
             record.policy = row.policy
             record.flags = row.flags
             earlier[number] = decide_nb(row, slots[at], markets, outcomes, record, number)
+        elif rules > 1 and not same_bet_nb(row, record):
+            decision.stake_max_minor = 0
+            decision.odds_milli = row.odds_milli
+            decision.reason = _BET_ID_REUSED
+            decision.flags = 0
+            continue
         decision.stake_max_minor = record.stake_max_minor
         decision.odds_milli = record.odds_milli
         decision.reason = record.reason

@@ -124,6 +124,7 @@ def settle_nb(
         row = rows[at]
         row.bet_id = bet.bet_id
         row.settlement_no = settlement_no
+        row.odds_milli = bet.odds_milli
         if refunded[at]:
             row.result = _CANCELLED
             row.payout_minor = bet.stake_minor

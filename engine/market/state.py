@@ -3,11 +3,12 @@
 Owns the layout of the dump and the invariants of the book. The dump also holds figures that follow
 from others, and loading compares them: a dump that contradicts itself is refused, never repaired.
 
-Layout 1 had no feed positions, windows, deductions or stakes per outcome. Every field of layout 2
-follows from a state of layout 1, so a machine loaded from a dump of layout 1 equals the machine
-that its journal replays to.
+Layout 1 had no feed positions, windows, deductions or stakes per outcome. Layout 2 had no rules and
+no odds in the outbox. Every field that an older layout lacks follows from those it has, so a
+machine loaded from a dump of an older layout equals the machine that its journal replays to.
 """
 
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -18,7 +19,8 @@ from engine.common.index_nb import fill_nb, missing_nb
 from engine.common.lifecycle import Status
 from engine.common.reasons import Reason
 from engine.common.row_layout import row_dtype
-from engine.common.rows import I32s, Rows
+from engine.common.rows import I32s, Rows, U64s
+from engine.common.rules import RULES, RULES_FIRST
 from engine.common.state_hash import BytesDigest, Reader, pack_rows
 from engine.common.units import (
     DEAD_HEAT_DEN_MAX,
@@ -46,7 +48,7 @@ from engine.market.feed_positions import FeedPositions
 from engine.market.outbox import Outbox
 from engine.market.settle_nb import audit_nb
 
-LAYOUT: Final = 2
+LAYOUT: Final = 3
 """Version of the dump; older versions are loaded, a newer version is refused."""
 
 _OUTCOME_1: Final = row_dtype(
@@ -62,6 +64,8 @@ _OUTCOME_1: Final = row_dtype(
 _STOPPED: Final = (Status.SUSPENDED, Status.CLOSED, Status.SETTLED, Status.CANCELLED)
 _FIELDS_1: Final = ("layout", "markets", "outcomes", "keys", "names", "bets", "outbox")
 _FIELDS_2: Final = (*_FIELDS_1, "windows", "deductions", "positions")
+_FIELDS: Final = {1: _FIELDS_1, 2: _FIELDS_2, 3: (*_FIELDS_2, "rules")}
+"""The fields of each layout."""
 
 
 class Parts(NamedTuple):
@@ -73,6 +77,7 @@ class Parts(NamedTuple):
     positions: FeedPositions
     keys: list[str]
     names: list[tuple[str, ...]]
+    rules: int
 
 
 def document(parts: Parts, *, bets: BytesDigest | None, layout: int) -> dict[str, Any]:
@@ -89,23 +94,31 @@ def document(parts: Parts, *, bets: BytesDigest | None, layout: int) -> dict[str
         "keys": list(parts.keys),
         "names": [list(names) for names in parts.names],
         "bets": pack_rows(book.records[: book.bets_len]) if bets is None else bets,
-        "outbox": parts.outbox.dump(),
+        "outbox": parts.outbox.dump(with_odds=layout > 2),
     }
     if layout == 1:
         return common
-    assert layout == LAYOUT
-    return common | {
+    common |= {
         "windows": parts.resolutions.dump_windows(),
         "deductions": parts.resolutions.dump_deductions(),
         "positions": parts.positions.dump(),
     }
+    return common if layout == 2 else common | {"rules": parts.rules}
+
+
+def rules_of(data: object) -> int:
+    """Return the rules of the machine that dumped a document."""
+    reader = Reader(data, name="market_machine")
+    if reader.integer("layout", low=1, high=LAYOUT) < 3:
+        return RULES_FIRST
+    return reader.integer("rules", low=RULES_FIRST, high=RULES)
 
 
 def read(data: object, *, bets_max: int, markets_max: int) -> Parts:
     """Return the parts in a document; a ValueError names the field that does not fit."""
     reader = Reader(data, name="market_machine")
     layout = reader.integer("layout", low=1, high=LAYOUT)
-    reader.only(*(_FIELDS_1 if layout == 1 else _FIELDS_2))
+    reader.only(*_FIELDS[layout])
     book = Book()
     markets = reader.rows("markets", MARKET, high=markets_max)
     outcomes = reader.rows("outcomes", _OUTCOME_1 if layout == 1 else OUTCOME)
@@ -128,14 +141,29 @@ def read(data: object, *, bets_max: int, markets_max: int) -> Parts:
     if fill_nb(book.market_table, _numbers(markets), 0, len(markets)) >= 0:
         raise reader.fail("markets", "a market's number is given twice")
     _read_bets(reader, book, bets_max=bets_max, layout=layout)
-    outbox = Outbox.load(reader.items("outbox"))
+    outbox = Outbox.load(
+        reader.items("outbox"), odds_of=partial(_odds_of, book) if layout < 3 else None
+    )
     resolutions, positions = Resolutions(book, outbox), FeedPositions()
     if layout > 1:
         resolutions.load(windows=reader.items("windows"), deductions=reader.items("deductions"))
         positions = FeedPositions.load(reader.items("positions"))
         if not _are_markets(positions.market_nos(), markets):
             raise reader.fail("positions", "of a market that is not in the dump")
-    return Parts(book, outbox, resolutions, positions, keys, names)
+    return Parts(book, outbox, resolutions, positions, keys, names, rules_of(data))
+
+
+def _odds_of(book: Book, bet_ids: U64s) -> I32s:
+    """Return the accepted odds of bets by their ids, 0 for a bet that the book does not have."""
+    records = book.records[: book.bets_len]
+    order = np.argsort(records["bet_id"], kind="stable")
+    at = np.searchsorted(records["bet_id"], bet_ids, sorter=order)
+    found = order[np.minimum(at, max(book.bets_len - 1, 0))] if book.bets_len else at
+    odds = np.zeros(len(bet_ids), np.int32)
+    if book.bets_len:
+        known = records["bet_id"][found] == bet_ids
+        odds[known] = records["odds_milli"][found][known]
+    return odds
 
 
 def _set_flags(markets: Rows) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from persistence.durable import DurableState
 from persistence.journal import JournalOptions
 from tests.faults.faulty_disk import FaultyDisk
-from tests.persistence.command_sequences import TINY, CommandSequence
+from tests.persistence.command_sequences import TINY, CommandSequence, hash_of
 
 
 class RecordedRun:
@@ -60,16 +60,16 @@ class RecordedRun:
         assert durable.machine is not None
         answered = self.answered(calls)
         hashes = self.sequence.hashes
-        found = durable.state_hash()
+        found = hash_of(durable)
         assert found in hashes[answered : answered + 2], (calls, answered, durable.recovery)
         steps = hashes.index(found, answered)
         if go_on:
             durable.machine.check()
             self.sequence.run(durable, start=steps)
-            assert durable.state_hash() == hashes[-1]
+            assert hash_of(durable) == hashes[-1]
             durable.close()
             reopened = self.sequence.open(disk, options=self.options, now_ns=6)
-            assert reopened.state_hash() == hashes[-1]
+            assert hash_of(reopened) == hashes[-1]
             assert reopened.recovery.torn_bytes == 0
             reopened.close()
         return steps

@@ -12,7 +12,6 @@ from persistence.chain import JournalDamagedError, segment_paths
 from persistence.durable import DurableState, NotAppliedError
 from persistence.frames import pack
 from persistence.journal import JournalOptions
-from persistence.recovery import replay_hash
 from persistence.snapshot import snapshot_paths
 from tests.faults.faulty_disk import FaultyDisk
 from tests.faults.recorded_run import RecordedRun
@@ -23,7 +22,9 @@ from tests.persistence.command_sequences import (
     MARKETS,
     SEQUENCES,
     bets,
+    hash_of,
     market,
+    replayed,
     reservations,
     settlements,
     verdicts,
@@ -39,7 +40,7 @@ def assert_quarantined(
     assert durable.state is DurableState.QUARANTINED
     assert why in durable.why
     if steps is not None:
-        assert durable.state_hash() == recorded.sequence.hashes[steps]
+        assert hash_of(durable) == recorded.sequence.hashes[steps]
     assert not disk.locks
     return durable
 
@@ -75,10 +76,10 @@ def test_a_changed_byte_anywhere_before_the_last_record_quarantines(name: str) -
             spoiled[at] ^= 1 + at % 255
             disk = FaultyDisk.of(files | {path: bytes(spoiled)})
             durable = assert_quarantined(recorded, disk, why=path.name)
-            assert durable.state_hash() in recorded.sequence.hashes
+            assert hash_of(durable) in recorded.sequence.hashes
             if at % 8 == 0:
                 with pytest.raises(JournalDamagedError):
-                    replay_hash(FOLDER, disk=disk)
+                    replayed(FOLDER, disk=disk)
 
 
 def test_a_quarantined_market_shell_refuses_with_that_reason_and_answers_reads() -> None:
@@ -128,7 +129,7 @@ def test_a_decision_that_replays_differently_is_damage_and_the_state_before_it_i
     assert durable.seq == 8
     durable.machine.check()
     with pytest.raises(JournalDamagedError, match="gives different decisions"):
-        replay_hash(FOLDER, disk=disk)
+        replayed(FOLDER, disk=disk)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +158,7 @@ def test_a_changed_payload_with_a_correct_checksum_is_damage(
     disk = rewritten(recorded, with_payload(seq, change))
     assert_quarantined(recorded, disk, why=why)
     with pytest.raises(JournalDamagedError, match="journal at byte"):
-        replay_hash(FOLDER, disk=disk)
+        replayed(FOLDER, disk=disk)
 
 
 @pytest.mark.parametrize("name", SEQUENCES)
@@ -173,7 +174,7 @@ def test_a_journal_of_another_machine_is_quarantined_unchanged() -> None:
     assert durable.state is DurableState.QUARANTINED
     assert "written by ledger (shard 3), opened as markets" in durable.why
     calls = len(recorded.disk.trace)
-    assert durable.state_hash() == MARKETS.hashes[0]
+    assert hash_of(durable) == MARKETS.hashes[0]
     assert len(recorded.disk.trace) == calls
 
 
@@ -256,5 +257,5 @@ def test_a_snapshot_of_another_history_is_damage() -> None:
 @pytest.mark.parametrize("name", SEQUENCES)
 def test_repeated_replays_give_the_same_hash(name: str) -> None:
     recorded = RecordedRun(SEQUENCES[name])
-    found = {replay_hash(FOLDER, disk=recorded.disk) for _ in range(100)}
+    found = {replayed(FOLDER, disk=recorded.disk) for _ in range(100)}
     assert found == {recorded.sequence.hashes[-1]}

@@ -11,10 +11,9 @@ from engine.common.rows import FLAG_KNOWN
 from engine.market.market import MarketMachine
 from persistence.disk import LockHeldError
 from persistence.frames import LAYOUT_VERSION
-from persistence.recovery import replay_hash
 from tests.faults.bettor_process import BATCH, batch, opened
 from tests.golden.journals import FOLDERS, hashes
-from tests.persistence.command_sequences import MARKETS, apply
+from tests.persistence.command_sequences import MARKETS, apply, hash_of, replayed
 
 ROOT = Path(__file__).parents[2]
 
@@ -51,14 +50,14 @@ def test_a_killed_process_loses_no_answer_and_doubles_no_bet(tmp_path: Path) -> 
         apply(oracle, MARKETS.steps[0], at_ns=1_000)
         for number in range(found):
             answers_given = oracle.place(batch(number), 1_000 + number)
-        assert durable.state_hash() == oracle.state_hash()
+        assert hash_of(durable) == hash_of(oracle)
         repeated = durable.place(batch(found - 1), 9)
         assert (repeated["flags"] == FLAG_KNOWN).all()
         repeated["flags"] = answers_given["flags"]
         assert repeated.tobytes() == answers_given.tobytes()
         durable.machine.check()
         durable.close()
-    assert replay_hash(tmp_path) == durable.state_hash()
+    assert replayed(tmp_path) == hash_of(durable)
 
 
 def test_replay_under_other_hash_seeds_gives_the_golden_hash() -> None:

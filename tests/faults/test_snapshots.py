@@ -10,11 +10,10 @@ from persistence.chain import segment_paths
 from persistence.disk import DiskError, DiskFullError
 from persistence.durable import DurableState
 from persistence.journal import JournalBrokenError, JournalOptions
-from persistence.recovery import replay_hash
 from persistence.snapshot import snapshot_path, snapshot_paths
 from tests.faults.faulty_disk import FaultyDisk
 from tests.faults.recorded_run import RecordedRun
-from tests.persistence.command_sequences import FOLDER, MARKETS, SEQUENCES
+from tests.persistence.command_sequences import FOLDER, MARKETS, SEQUENCES, hash_of, replayed
 
 
 def at_step(sequence: Any, disk: FaultyDisk, *, steps: int, snapshots: tuple[int, ...] = ()) -> Any:
@@ -49,14 +48,14 @@ def test_a_crash_at_each_step_of_a_snapshot_leaves_the_state_whole(name: str) ->
             lengths = range(1, len(call.data), max(1, len(call.data) // 40))
             images += [disk.killed(calls=calls, torn=torn) for torn in lengths]
         for image in images:
-            assert replay_hash(FOLDER, disk=image) == sequence.hashes[10]
+            assert replayed(FOLDER, disk=image) == sequence.hashes[10]
             reopened = sequence.open(image)
             assert reopened.state is DurableState.SERVING, reopened.why
-            assert reopened.state_hash() == sequence.hashes[10]
+            assert hash_of(reopened) == sequence.hashes[10]
             assert reopened.recovery.snapshot_seq > 0
             assert not [n for n in image.names(FOLDER) if n.endswith(".tmp")]
             sequence.run(reopened, start=10)
-            assert reopened.state_hash() == sequence.hashes[-1]
+            assert hash_of(reopened) == sequence.hashes[-1]
 
 
 @pytest.mark.parametrize("name", SEQUENCES)
@@ -64,13 +63,13 @@ def test_snapshot_and_later_records_give_the_state_of_the_whole_journal(name: st
     sequence = SEQUENCES[name]
     complete = FaultyDisk()
     at_step(sequence, complete, steps=len(sequence.steps)).close()
-    assert replay_hash(FOLDER, disk=complete) == sequence.hashes[-1]
+    assert replayed(FOLDER, disk=complete) == sequence.hashes[-1]
     for number in range(len(sequence.steps)):
         recorded = RecordedRun(sequence, snapshots_after=(number,))
         reopened = sequence.open(recorded.disk)
         assert reopened.recovery.snapshot_seq > number
         assert reopened.recovery.records == reopened.seq - 1 - reopened.recovery.snapshot_seq
-        assert reopened.state_hash() == sequence.hashes[-1]
+        assert hash_of(reopened) == sequence.hashes[-1]
 
 
 def test_a_damaged_snapshot_is_refused_by_name_and_the_older_one_is_used() -> None:
@@ -81,7 +80,7 @@ def test_a_damaged_snapshot_is_refused_by_name_and_the_older_one_is_used() -> No
         spoiled = bytearray(files[newest])
         spoiled[random.Random(seed).randrange(len(spoiled))] ^= 1 << seed % 8
         reopened = MARKETS.open(FaultyDisk.of(files | {newest: bytes(spoiled)}))
-        assert reopened.state_hash() == MARKETS.hashes[-1]
+        assert hash_of(reopened) == MARKETS.hashes[-1]
         assert reopened.recovery.snapshot_seq == int(older.stem)
         (refused,) = reopened.recovery.snapshots_refused
         assert newest.name in refused
@@ -101,14 +100,14 @@ def test_a_refused_snapshot_is_not_one_of_the_two_that_are_kept() -> None:
     assert kept == older
     reopened = MARKETS.open(FaultyDisk.of(disk.files() | {newest: b"nothing"}))
     assert reopened.state is DurableState.SERVING, reopened.why
-    assert reopened.state_hash() == MARKETS.hashes[10]
+    assert hash_of(reopened) == MARKETS.hashes[10]
 
 
 def test_without_a_valid_snapshot_the_whole_journal_is_replayed() -> None:
     recorded = RecordedRun(MARKETS, snapshots_after=(3,))
     (path,) = snapshot_paths(recorded.disk, FOLDER)
     reopened = MARKETS.open(FaultyDisk.of(recorded.disk.files() | {path: b"nothing"}))
-    assert reopened.state_hash() == MARKETS.hashes[-1]
+    assert hash_of(reopened) == MARKETS.hashes[-1]
     assert reopened.recovery.snapshot_seq == 0
 
 
@@ -146,7 +145,7 @@ def test_a_disk_error_during_a_snapshot_breaks_the_journal(kind: str) -> None:
     with pytest.raises(JournalBrokenError):
         MARKETS.run_step(durable, 10)
     durable.close()
-    assert MARKETS.open(disk).state_hash() == MARKETS.hashes[10]
+    assert hash_of(MARKETS.open(disk)) == MARKETS.hashes[10]
 
 
 def test_a_segment_that_cannot_be_removed_breaks_the_journal() -> None:
@@ -177,7 +176,7 @@ def test_snapshots_are_taken_once_enough_was_journaled(aside: bool) -> None:
         assert snapshot_paths(disk, FOLDER), name
         reopened = sequence.open(disk, options=options)
         assert reopened.recovery.snapshot_seq > 0
-        assert reopened.state_hash() == sequence.hashes[-1]
+        assert hash_of(reopened) == sequence.hashes[-1]
         reopened.close()
 
 
@@ -201,14 +200,14 @@ def test_bets_go_on_while_a_snapshot_is_written_aside() -> None:
     durable = MARKETS.open(disk, options=options)
     MARKETS.run(durable)
     assert snapshot_paths(disk, FOLDER) == []
-    assert durable.state_hash() == MARKETS.hashes[-1]
+    assert hash_of(durable) == MARKETS.hashes[-1]
     durable.maintain(at_ns=99)
     disk.released.set()
     assert durable.snapshot(at_ns=100)  # waits for the one being written
     durable.close()
     last = snapshot_path(FOLDER, seq=durable.seq)
     assert snapshot_paths(disk, FOLDER) == [last, snapshot_path(FOLDER, seq=2)]
-    assert MARKETS.open(disk).state_hash() == MARKETS.hashes[-1]
+    assert hash_of(MARKETS.open(disk)) == MARKETS.hashes[-1]
 
 
 def wait_for_snapshot_thread() -> None:
@@ -234,12 +233,12 @@ def test_a_snapshot_that_failed_on_its_thread_is_reported_by_the_next_change(
     if error is DiskFullError:
         MARKETS.run_step(durable, 2)
         assert "planted in rename" in durable.snapshot_trouble
-        assert durable.state_hash() == MARKETS.hashes[3]
+        assert hash_of(durable) == MARKETS.hashes[3]
     else:
         with pytest.raises(JournalBrokenError, match=r"a snapshot failed.*planted in rename"):
             MARKETS.run_step(durable, 2)
     durable.close()
-    assert MARKETS.open(disk, options=options).state_hash() in MARKETS.hashes[2:4]
+    assert hash_of(MARKETS.open(disk, options=options)) in MARKETS.hashes[2:4]
 
 
 @pytest.mark.parametrize("name", SEQUENCES)

@@ -26,6 +26,7 @@ from tests.persistence.command_sequences import (
     TINY,
     CommandSequence,
     bets,
+    hash_of,
     market,
     reservations,
     settlements,
@@ -66,22 +67,22 @@ def test_after_the_first_failure_nothing_is_answered_and_recovery_replays_exactl
         with pytest.raises(JournalBrokenError):
             _ = durable.machine
         with pytest.raises(JournalBrokenError):
-            durable.state_hash()
+            hash_of(durable)
         assert len(disk.trace) == calls
         durable.close()
         # The process restarts and reads what the kernel holds in memory.
         reopened = sequence.open(disk, options=options)
-        steps = sequence.hashes.index(reopened.state_hash(), step)
+        steps = sequence.hashes.index(hash_of(reopened), step)
         assert steps in {step, step + 1}
         # What it has recovered is still there after a power loss right afterwards.
         for seed in range(5):
             dark = disk.powered_off(calls=len(disk.trace), seed=seed)
-            assert sequence.open(dark, options=options).state_hash() == reopened.state_hash()
+            assert hash_of(sequence.open(dark, options=options)) == hash_of(reopened)
         sequence.run(reopened, start=steps)
-        assert reopened.state_hash() == sequence.hashes[-1]
+        assert hash_of(reopened) == sequence.hashes[-1]
         # Without the kernel's memory, the disk holds everything that was answered.
         lost = disk.powered_off(calls=calls, seed=step)
-        assert sequence.open(lost, options=options).state_hash() in sequence.hashes[step : step + 2]
+        assert hash_of(sequence.open(lost, options=options)) in sequence.hashes[step : step + 2]
 
 
 def test_an_error_inside_a_machine_breaks_the_journal() -> None:
@@ -92,7 +93,7 @@ def test_an_error_inside_a_machine_breaks_the_journal() -> None:
     with pytest.raises(JournalBrokenError, match="a change was not journaled"):
         durable.place(bets(20), 9)
     durable.close()
-    assert MARKETS.open(disk).state_hash() == MARKETS.hashes[3]
+    assert hash_of(MARKETS.open(disk)) == MARKETS.hashes[3]
 
 
 def test_an_impossible_settlement_is_refused_before_anything_changes() -> None:
@@ -100,9 +101,9 @@ def test_an_impossible_settlement_is_refused_before_anything_changes() -> None:
     durable = opened_after(LEDGER, disk, steps=7)
     with pytest.raises(ValueError, match="impossible"):
         durable.settle(settlements(1, payout_minor=-1), 9)
-    assert durable.state_hash() == LEDGER.hashes[7]
+    assert hash_of(durable) == LEDGER.hashes[7]
     LEDGER.run(durable, start=7)
-    assert durable.state_hash() == LEDGER.hashes[-1]
+    assert hash_of(durable) == LEDGER.hashes[-1]
 
 
 # --- full -----------------------------------------------------------------------------------------
@@ -116,7 +117,7 @@ def full(sequence: Any, *, steps: int) -> tuple[FaultyDisk, Any, str]:
     disk = FaultyDisk.of({path: data + bytes(-len(data) % 8) for path, data in used.items()})
     durable = sequence.open(disk, options=BARE)
     disk.capacity = sum(map(len, disk.files().values()))
-    return disk, durable, durable.state_hash()
+    return disk, durable, hash_of(durable)
 
 
 def test_a_full_disk_refuses_bets_with_that_reason_until_it_is_freed() -> None:
@@ -128,15 +129,15 @@ def test_a_full_disk_refuses_bets_with_that_reason_until_it_is_freed() -> None:
         assert decisions["odds_milli"].tolist() == [2_500] * 3
         (event,) = durable.control("trader:ada", [market(8)], 9)
         assert event.reason is Reason.DISK_FULL
-    assert durable.state_hash() == before
+    assert hash_of(durable) == before
     assert durable.machine.book_image(1).bets > 0
     assert len(disk.trace) == calls
     assert durable.state is DurableState.SERVING
     disk.capacity = None
     MARKETS.run(durable, start=8)
-    assert durable.state_hash() == MARKETS.hashes[-1]
+    assert hash_of(durable) == MARKETS.hashes[-1]
     durable.close()
-    assert MARKETS.open(disk).state_hash() == MARKETS.hashes[-1]
+    assert hash_of(MARKETS.open(disk)) == MARKETS.hashes[-1]
 
 
 def test_a_full_disk_refuses_reservations_and_settlements_until_it_is_freed() -> None:
@@ -149,12 +150,12 @@ def test_a_full_disk_refuses_reservations_and_settlements_until_it_is_freed() ->
     assert caught.value.reason is Reason.DISK_FULL
     with pytest.raises(NotAppliedError, match="disk is full"):
         durable.settle(settlements(1), 9)
-    assert durable.state_hash() == before
+    assert hash_of(durable) == before
     assert durable.machine.balance(7) is not None
     disk.capacity = None
     LEDGER.run(durable, start=7)
     durable.close()
-    assert LEDGER.open(disk).state_hash() == LEDGER.hashes[-1]
+    assert hash_of(LEDGER.open(disk)) == LEDGER.hashes[-1]
 
 
 @pytest.mark.parametrize("name", SEQUENCES)
@@ -168,30 +169,30 @@ def test_a_disk_that_fills_at_any_point_loses_no_answer(name: str) -> None:
         durable = sequence.open(disk)
         done = 0
         for number in range(len(sequence.steps)):
-            before = durable.state_hash()
+            before = hash_of(durable)
             try:
                 sequence.run_step(durable, number)
             except NotAppliedError:
                 break
-            if durable.state_hash() == before != sequence.hashes[number + 1]:
+            if hash_of(durable) == before != sequence.hashes[number + 1]:
                 break
             done = number + 1
         disk.capacity = None
         image = disk.killed(calls=len(disk.trace))
-        assert sequence.open(image).state_hash() == sequence.hashes[done]
+        assert hash_of(sequence.open(image)) == sequence.hashes[done]
         sequence.run(durable, start=done)
-        assert durable.state_hash() == sequence.hashes[-1]
+        assert hash_of(durable) == sequence.hashes[-1]
 
 
 def test_a_restart_on_a_full_disk_answers_reads_and_resumes_when_freed() -> None:
     disk, durable, before = full(MARKETS, steps=8)
     durable.close()
     reopened = MARKETS.open(disk, options=BARE)
-    assert reopened.state_hash() == before
+    assert hash_of(reopened) == before
     assert reopened.place(bets(30), 9)["reason"].tolist() == [Reason.DISK_FULL]
     disk.capacity = None
     MARKETS.run(reopened, start=8)
-    assert reopened.state_hash() == MARKETS.hashes[-1]
+    assert hash_of(reopened) == MARKETS.hashes[-1]
     assert reopened.epoch == 3
 
 
@@ -218,7 +219,7 @@ def test_a_record_longer_than_its_room_on_a_full_disk_breaks_the_journal() -> No
         _ = markets.machine
     markets.close()
     disk.capacity = None
-    assert MARKETS.open(disk).state_hash() == before
+    assert hash_of(MARKETS.open(disk)) == before
 
 
 @pytest.mark.parametrize("name", SEQUENCES_2)

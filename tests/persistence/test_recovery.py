@@ -28,7 +28,6 @@ from persistence.recovery import (
     mark_of,
     rebuild,
     replay_folder,
-    replay_hash,
 )
 from persistence.snapshot import (
     SnapshotInvalidError,
@@ -42,14 +41,21 @@ from persistence.snapshot import (
 from tests.faults.faulty_disk import FaultyDisk
 from tests.faults.recorded_run import RecordedRun
 from tests.faults.tampering import in_layout, last_decision, rewritten, with_payload
-from tests.persistence.command_sequences import FOLDER, LEDGER, MARKETS, SEQUENCES
+from tests.persistence.command_sequences import (
+    FOLDER,
+    LEDGER,
+    MARKETS,
+    SEQUENCES,
+    hash_of,
+    replayed,
+)
 
 ONE_SEGMENT = JournalOptions(allocate_bytes=256, snapshot_aside=False)
 
 
 def test_a_folder_without_a_journal_has_no_hash(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no journal found"):
-        replay_hash(tmp_path)
+        replayed(tmp_path)
 
 
 @pytest.mark.parametrize("name", SEQUENCES)
@@ -70,7 +76,7 @@ def test_a_journal_without_first_segments_and_with_a_damaged_snapshot_has_no_has
     recorded = RecordedRun(MARKETS, snapshots_after=(3, 6, 9))
     _, older = snapshot_paths(recorded.disk, FOLDER)
     with pytest.raises(JournalDamagedError, match=r"snapshot at byte 0"):
-        replay_hash(FOLDER, disk=FaultyDisk.of(recorded.disk.files() | {older: b"x"}))
+        replayed(FOLDER, disk=FaultyDisk.of(recorded.disk.files() | {older: b"x"}))
 
 
 def test_an_unreadable_segment_is_damage_and_an_unreadable_snapshot_is_refused() -> None:
@@ -78,7 +84,7 @@ def test_an_unreadable_segment_is_damage_and_an_unreadable_snapshot_is_refused()
     recorded.disk.fail("read")
     durable = MARKETS.open(recorded.disk)
     assert "cannot be read: [Errno 5] planted" in durable.recovery.snapshots_refused[0]
-    assert durable.state_hash() == MARKETS.hashes[-1]
+    assert hash_of(durable) == MARKETS.hashes[-1]
     durable.close()
     recorded.disk.fail("read", skip=2)
     durable = MARKETS.open(recorded.disk)
@@ -90,10 +96,10 @@ def test_a_rebuild_stops_before_the_given_record_and_fails_on_an_unreadable_disk
     recorded = RecordedRun(MARKETS)
     found = rebuild(recorded.disk, FOLDER, MarketReplay, before_seq=5)
     assert found is not None
-    assert found.machine.state_hash() == MARKETS.hashes[3]
+    assert hash_of(found.machine) == MARKETS.hashes[3]
     complete = rebuild(recorded.disk, FOLDER, MarketReplay, before_seq=1_000)
     assert complete is not None
-    assert complete.machine.state_hash() == MARKETS.hashes[-1]
+    assert hash_of(complete.machine) == MARKETS.hashes[-1]
     recorded.disk.fail("read", skip=1)
     assert rebuild(recorded.disk, FOLDER, MarketReplay, before_seq=1_000) is None
 
@@ -107,7 +113,7 @@ def test_without_a_rebuild_a_quarantined_shell_has_no_machine_to_read() -> None:
     assert durable.state is DurableState.QUARANTINED
     assert "record 9: replaying its bets gives different decisions" in durable.why
     assert durable.machine is None
-    assert durable.state_hash() == ""
+    assert hash_of(durable) == ""
     assert durable.seq == 0
 
 
@@ -206,4 +212,5 @@ def test_a_state_that_cannot_be_encoded_is_an_error_and_leaves_no_file(aside: bo
 
 
 def test_the_replays_of_two_shards_differ_by_their_number() -> None:
-    assert LedgerReplay(shard=5).machine.state_hash() != LedgerReplay(shard=6).machine.state_hash()
+    five, six = (LedgerReplay(shard=shard).machine.state_hash() for shard in (5, 6))
+    assert five != six

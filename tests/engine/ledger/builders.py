@@ -10,7 +10,8 @@ from engine.common.ids import bet_id
 from engine.common.reasons import Reason
 from engine.common.rows import DECISION, RESERVATION, SETTLEMENT, BetResult, Policy, Rows
 from engine.common.units import BETS_MAX
-from engine.ledger.ledger import LedgerMachine, ref_u64s
+from engine.ledger.accounts import ref_u64s
+from engine.ledger.ledger import LedgerMachine
 
 SHARD = 3
 NO_VERDICTS: Rows = np.zeros(0, DECISION)

@@ -15,7 +15,8 @@ from tests.engine.ledger.builders import SHARD, bet
 
 CURRENCIES = ("EUR", "GBP", "JPY")
 ODD_STAKES = (0, -1, STAKE_MINOR_MAX, STAKE_MINOR_MAX + 1, (1 << 63) - 1)
-VERDICTS = (0, 0, 0, int(Reason.ODDS_CHANGED), int(Reason.FENCED), int(Reason.STAKE_OVER_LIMIT))
+REFUSALS = (Reason.ODDS_CHANGED, Reason.FENCED, Reason.STAKE_OVER_LIMIT, Reason.DISK_FULL)
+VERDICTS = (0, 0, 0, 0, *(int(reason) for reason in REFUSALS))
 
 
 @dataclass
@@ -67,6 +68,7 @@ def turns(
             row["payout_minor"] = random.choice((0, 0, 0, 20, random.randrange(600)))
             row["settlement_no"] = random.choice((0, 1, 1, 1, 2, 3, random.randrange(9)))
             row["result"] = random.randrange(1, 7)
+            row["odds_milli"] = random.choice((0, 1_900, 2_600))
             if random.random() < 0.2:
                 row["result"] = row["payout_minor"] = 0
         yield Turn(at_ns, commands, verdicts, reservations, settlements)

@@ -70,7 +70,9 @@ FAULTS = [
     ("transfers", 0, "ref", (0, 1, 1, 1), "empty ref"),
     ("transfers", 0, "pad", (0, 1, 0), "padding in use"),
     ("transfers", 1, "account", 0, "repeats an account's ref"),
-    ("slips", 2, "bet_id", bet(9), "bet_id is not the serial"),
+    ("slips", 2, "bet_id", bet(9), "bet_id does not rise"),
+    ("slips", 5, "bet_id", bet(9), "bet_id begins no range"),
+    ("slips", 2, "shared", 2, "shared is not 0 or 1"),
     ("slips", 2, "state", 0, "unknown state"),
     ("slips", 2, "state", 5, "unknown state"),
     ("slips", 2, "account", 2, "account beyond"),
@@ -85,7 +87,7 @@ FAULTS = [
     ("slips", 2, "payout_minor", 1, "paid without a settlement"),
     ("slips", 2, "ref", (0, 0, 0, 0), "empty ref"),
     ("slips", 2, "ref", (ord("a"), 0, 0, 0), "repeats an account's ref"),
-    ("slips", 2, "pad", (0, 0, 0, 0, 1), "padding in use"),
+    ("slips", 2, "pad", (0, 0, 0, 1), "padding in use"),
     ("slips", 2, "open_next", 7, "open_next beyond"),
     ("slips", 2, "open_prev", 7, "open_prev beyond"),
     ("slips", 1, "open_next", 3, "chained but not open"),
@@ -165,10 +167,10 @@ def test_a_repeated_account_number_is_found():
 @pytest.mark.parametrize(
     ("field", "value", "what"),
     [
-        ("layout", 2, "ledger.layout: not an integer from 1 to 1"),
+        ("layout", 3, "ledger.layout: not an integer from 1 to 2"),
         ("shard", 1 << 15, "ledger.shard"),
         ("shard", True, "ledger.shard"),
-        ("shard", SHARD + 1, "ledger.slips: bet_id is not the serial"),
+        ("shard", SHARD + 1, "ledger.slips: bet_id of another shard"),
         ("slips_max", 5, "ledger.slips: more than 5 rows"),
         ("slips_max", -1, "ledger.slips_max"),
         ("accounts_max", 1, "ledger.accounts: more than 1 rows"),
@@ -191,6 +193,9 @@ def test_a_repeated_account_number_is_found():
         ("accounts", b"", "ledger.transfers: account beyond"),
         ("transfers", "", "ledger.transfers: not bytes"),
         ("slips", b"", "open_first beyond"),
+        ("rules", 9, "ledger.rules"),
+        ("disputes", b"x", "ledger.disputes: 1 bytes"),
+        ("disputes", 2 * settlement(5, 1).tobytes(), "ledger.disputes: not one for each bet id"),
     ],
 )
 def test_loading_names_a_field_that_does_not_fit(field, value, what):
@@ -202,7 +207,8 @@ def test_loading_names_a_field_that_does_not_fit(field, value, what):
 def test_loading_names_a_missing_field_and_an_unknown_one_and_refuses_other_types():
     document = ledger_in_every_state().dump()
     for field in document:
-        with pytest.raises(ValueError, match=f"ledger.{field}: missing"):
+        what = "not an integer" if field == "layout" else "missing"
+        with pytest.raises(ValueError, match=f"ledger.{field}: {what}"):
             LedgerMachine.load({name: document[name] for name in document if name != field})
     with pytest.raises(ValueError, match=r"ledger\.more: unknown field"):
         LedgerMachine.load(document | {"more": 1})

@@ -61,6 +61,11 @@ def compare(ledger: LedgerMachine, twin: LedgerTwin) -> None:
         assert open_ids == [slip.bet_id for slip in own]
     waiting = [slip.bet_id for slip in twin.slips if slip.state == SlipState.PENDING]
     assert ledger.pending_before(at_ns=1 << 62, limit=1 << 20)["bet_id"].tolist() == waiting
+    held = ledger.disputes()
+    assert dict(zip(held["bet_id"].tolist(), held["settlement_no"].tolist(), strict=True)) == (
+        twin.disputes
+    )
+    assert slips["shared"].tolist() == [slip.shared for slip in twin.slips]
     house = {totals.currency: totals.house_minor for totals in ledger.totals()}
     assert house == twin.house_minor
 
@@ -175,9 +180,10 @@ def test_the_hash_does_not_depend_on_batches_growth_or_restarts():
     assert batched.state_hash() == single.state_hash() == roomy.state_hash()
 
 
-def test_refusals_and_repeated_refs_do_not_change_the_state():
+def test_refusals_and_refs_repeated_again_do_not_change_the_state():
     ledger = funded()
     ledger.exchange(NO_VERDICTS, reservation(), 10)
+    ledger.exchange(NO_VERDICTS, reservation(), 11)
     before = ledger.state_hash()
     for i in range(2_000):
         reused = reservation(stake_minor=101 + i)

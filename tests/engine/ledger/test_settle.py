@@ -9,6 +9,7 @@ from msgspec import structs
 
 from engine.common.commands import Deposit, Withdraw
 from engine.common.events import Deposited, Withdrawn
+from engine.common.ids import BET_EPOCH_MAX
 from engine.common.reasons import Reason
 from engine.common.rows import (
     FLAG_KNOWN,
@@ -16,11 +17,13 @@ from engine.common.rows import (
     Rows,
     SlipState,
 )
+from engine.common.rules import RULES
 from engine.common.units import BALANCE_MINOR_MAX, PAYOUT_MINOR_MAX, STAKE_MINOR_MAX
 from engine.ledger.ledger import LedgerMachine
-from engine.ledger.rows import SETTLEMENTS_MAX
+from engine.ledger.rows import DISPUTES_MAX, SETTLEMENTS_MAX
 from tests.engine.ledger.builders import (
     NO_VERDICTS,
+    SHARD,
     bet,
     funded,
     money,
@@ -76,8 +79,22 @@ def test_a_verdict_for_a_bet_of_another_shard_changes_nothing(unknown):
     reserve(ledger, reservation())
     before = ledger.state_hash()
     resolve(ledger, verdict(unknown), verdict(unknown, Reason.FENCED))
-    assert len(settle(ledger, settlement(unknown, 250))) == 0
     assert ledger.state_hash() == before
+
+
+@pytest.mark.parametrize("unknown", [0, bet(2), bet(0x7FFF) + (1 << 48), 1, (1 << 64) - 1])
+def test_a_settlement_of_a_bet_that_was_never_given_is_a_dispute(unknown):
+    ledger = funded()
+    reserve(ledger, reservation())
+    before, totals = money(ledger), ledger.totals()
+    assert settle(ledger, settlement(unknown, 250))["bet_id"].tolist() == [unknown]
+    assert ledger.disputes()["bet_id"].tolist() == [unknown]
+    assert (money(ledger), ledger.totals()) == (before, totals)
+    assert len(settle(ledger, settlement(unknown, 250))) == 0, "it is held already"
+    assert len(settle(ledger, settlement(unknown, 100, number=2))) == 1
+    assert ledger.disputes()["payout_minor"].tolist() == [100], "the latest of a bet is held"
+    ledger.check()
+    assert LedgerMachine.load(ledger.dump()).state_hash() == ledger.state_hash()
 
 
 @pytest.mark.parametrize(
@@ -150,12 +167,90 @@ def test_a_verdict_after_the_settlement_changes_nothing(late):
     assert ledger.state_hash() == before
 
 
-def test_a_refused_bet_is_not_settled():
+def test_a_settlement_of_a_refused_bet_moves_no_money_and_is_a_dispute():
     ledger = funded()
     reserve(ledger, reservation())
     resolve(ledger, verdict(bet(1), Reason.ODDS_CHANGED))
-    assert len(settle(ledger, settlement(bet(1), 250))) == 0
+    assert len(settle(ledger, settlement(bet(1), 250))) == 1
+    assert ledger.disputes()["bet_id"].tolist() == [bet(1)]
     assert money(ledger) == (1_000, 0, 0, 0)
+    old = LedgerMachine(shard=SHARD, rules=1)
+    assert len(old.settle(settlement(bet(1), 250), 5)) == len(old.disputes()) == 0
+
+
+def test_no_settlement_is_taken_while_the_disputes_are_at_their_bound():
+    ledger = funded()
+    reserve(ledger, reservation())
+    for first in range(0, DISPUTES_MAX, SETTLEMENTS_MAX):
+        numbers = range(first, min(first + SETTLEMENTS_MAX, DISPUTES_MAX))
+        unknown = np.repeat(settlement(0, 1), len(numbers))
+        unknown["bet_id"] = [bet(100 + number) for number in numbers]
+        assert len(ledger.settle(unknown, 5)) == len(numbers)
+    before = ledger.state_hash()
+    with pytest.raises(ValueError, match=f"{DISPUTES_MAX} settlements are in dispute"):
+        settle(ledger, settlement(bet(1), 250))
+    assert ledger.state_hash() == before
+
+
+def test_a_settlement_that_outruns_the_verdict_carries_its_odds():
+    ledger = funded()
+    reserve(ledger, reservation(odds_milli=2_000))
+    settled = settlement(bet(1), 240)
+    settled["odds_milli"] = 2_400
+    settle(ledger, settled)
+    assert ledger.slip_by_id(bet(1)).odds_milli == 2_400
+    resolve(ledger, verdict(bet(1), odds_milli=2_400))
+    assert ledger.slip_by_id(bet(1)).odds_milli == 2_400
+
+
+def test_a_refusal_that_no_market_recorded_does_not_void_a_slip_handed_out_twice():
+    for handed_out, state in ((1, SlipState.REFUSED), (2, SlipState.PENDING)):
+        ledger = funded()
+        for _ in range(handed_out):
+            reserve(ledger, reservation())
+        resolve(ledger, verdict(bet(1), Reason.DISK_FULL))
+        assert ledger.slip_by_id(bet(1)).state == state
+        resolve(ledger, verdict(bet(1)))
+        expected = SlipState.ACCEPTED if state == SlipState.PENDING else SlipState.REFUSED
+        assert ledger.slip_by_id(bet(1)).state == expected
+
+
+def test_a_recorded_refusal_voids_a_slip_handed_out_twice():
+    ledger = funded()
+    reserve(ledger, reservation())
+    reserve(ledger, reservation())
+    resolve(ledger, verdict(bet(1), Reason.FENCED))
+    assert ledger.slip_by_id(bet(1)).state == SlipState.REFUSED
+
+
+def test_a_reservation_in_the_call_of_its_void_is_told_whether_the_void_counted():
+    ledger = funded()
+    reserve(ledger, reservation())
+    (answer,) = ledger.exchange(verdict(bet(1), Reason.DISK_FULL), reservation(), 20)
+    assert (answer["state"], answer["reason"]) == (SlipState.REFUSED, Reason.DISK_FULL)
+
+
+def test_each_epoch_gives_bet_ids_of_a_range_of_its_own():
+    ledger = funded()
+    given = []
+    for epoch in (1, 2, 9):
+        ledger.begin_epoch(epoch=epoch, rules=RULES)
+        refs = [f"{epoch}-{number}" for number in range(3)]
+        given += reserve(ledger, *map(reservation, refs))["bet_id"].tolist()
+        ledger.check()
+    assert given == [bet(epoch << 27 | n) for epoch in (1, 2, 9) for n in (1, 2, 3)]
+    loaded = LedgerMachine.load(ledger.dump())
+    for number in given:
+        assert loaded.slip_by_id(number).bet_id == ledger.slip_by_id(number).bet_id == number
+        after = [each for each in given if each > number]
+        pending = ledger.pending_before(at_ns=1 << 62, limit=99, after_bet_id=number)
+        assert pending["bet_id"].tolist() == after
+    for unknown in (bet(1), bet(1 << 27), bet(1 << 27 | 4), bet(3 << 27 | 1), bet(9 << 27 | 4)):
+        assert ledger.slip_by_id(unknown) is None
+        pending = ledger.pending_before(at_ns=1 << 62, limit=99, after_bet_id=unknown)
+        assert pending["bet_id"].tolist() == [each for each in given if each > unknown]
+    with pytest.raises(ValueError, match=f"bet ids have room for {BET_EPOCH_MAX}"):
+        ledger.begin_epoch(epoch=BET_EPOCH_MAX + 1, rules=RULES)
 
 
 def won_and_withdrawn() -> LedgerMachine:
@@ -280,7 +375,8 @@ def test_a_refused_bet_is_not_opened_again():
     ledger = funded()
     reserve(ledger, reservation())
     resolve(ledger, verdict(bet(1), Reason.ODDS_CHANGED))
-    assert len(settle(ledger, reopening(bet(1)))) == 0
+    settle(ledger, reopening(bet(1)))
+    assert ledger.slip_by_id(bet(1)).state == SlipState.REFUSED
     assert money(ledger) == (1_000, 0, 0, 0)
 
 

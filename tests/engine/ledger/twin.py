@@ -10,6 +10,9 @@ from engine.common.commands import Deposit, LedgerCommand, OpenAccount, SetRate,
 from tests.engine.common.stated_rules import REASON_NUMBERS, SLIP_STATE_NUMBERS
 
 Ref = tuple[int, ...]
+UNRECORDED = [
+    REASON_NUMBERS[name] for name in ("BUSY", "QUARANTINED", "DISK_FULL", "UNAVAILABLE", "UNKNOWN")
+]
 STAKE_MAX = 1_000_000_000
 BALANCE_MAX = 10**15
 NONE, PENDING, ACCEPTED, REFUSED, SETTLED = (
@@ -32,6 +35,7 @@ class TwinSlip:
     payout_minor: int = 0
     settlement_no: int = 0
     result: int = 0
+    shared: int = 0
 
     def answer(self, flags: int) -> tuple[int, ...]:
         return (
@@ -57,6 +61,7 @@ class LedgerTwin:
         self.slips: list[TwinSlip] = []
         self.by_ref: dict[tuple[int, Ref], TwinSlip] = {}
         self.house_minor: dict[str, int] = {}
+        self.disputes: dict[int, int] = {}
 
     # --- balances ------------------------------------------------------------------------------
 
@@ -76,6 +81,8 @@ class LedgerTwin:
         for bet_id, stake_max_minor, odds_milli, reason, _ in rows:
             slip = self.find(bet_id)
             if slip is None or slip.state != PENDING:
+                continue
+            if slip.shared and reason in UNRECORDED:
                 continue
             slip.odds_milli, slip.reason = odds_milli, reason
             slip.stake_max_minor = stake_max_minor
@@ -109,8 +116,10 @@ class LedgerTwin:
         content = (stake, market_no, odds, outcome, policy)
         known = self.by_ref.get((account_no, ref))
         if known is not None:
-            same = known.content == content
-            return known.answer(1) if same else refused("BET_REF_REUSED")
+            if known.content != content:
+                return refused("BET_REF_REUSED")
+            known.shared |= known.state == PENDING
+            return known.answer(1)
         if len(self.slips) >= self.slips_max:
             return refused("CAPACITY")
         if account_no not in self.currency:
@@ -133,12 +142,17 @@ class LedgerTwin:
 
     def settle(self, rows: Iterable[tuple[int, ...]]) -> list[tuple[int, int]]:
         applied = []
-        for bet_id, payout_minor, _, settlement_no, result, _ in rows:
+        for bet_id, payout_minor, _, settlement_no, odds_milli, result, _ in rows:
             slip = self.find(bet_id)
             if slip is None or slip.state == REFUSED:
+                if settlement_no > self.disputes.get(bet_id, -1):
+                    self.disputes[bet_id] = settlement_no
+                    applied.append((bet_id, settlement_no))
                 continue
             if settlement_no <= slip.settlement_no:
                 continue
+            if slip.state == PENDING and odds_milli:
+                slip.odds_milli = odds_milli
             currency = self.currency[slip.account_no]
             was_settled = slip.state == SETTLED
             slip.state = SETTLED if result else ACCEPTED

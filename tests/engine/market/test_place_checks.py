@@ -95,7 +95,39 @@ def test_a_fence_on_a_decided_bet_repeats_the_decision() -> None:
 def test_a_fence_refuses_a_bet_id_also_on_an_unknown_market() -> None:
     machine = open_machine()
     assert reasons(machine, bet(1, market=9, flags=FLAG_FENCE)) == [Reason.FENCED]
-    assert reasons(machine, bet(1)) == [Reason.FENCED]
+    assert reasons(machine, bet(1, market=9)) == [Reason.FENCED]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"stake": 11},
+        {"odds": 2_400},
+        {"rate": 999_999},
+        {"policy": Policy.ANY},
+        {"outcome": 1},
+        {"market": 2},
+        {"account": 8},
+    ],
+)
+@pytest.mark.parametrize("flags", [0, FLAG_FENCE])
+def test_a_known_bet_id_with_other_content_is_refused_and_changes_nothing(
+    other: dict[str, int], flags: int
+) -> None:
+    machine = open_machine()
+    first = {"stake": 10, "odds": 2_500, "policy": Policy.NONE}
+    assert reasons(machine, bet(1, **first)) == [Reason.ACCEPTED]
+    before = machine.state_hash()
+    answers = place(machine, bet(1, **{**first, **other}, flags=flags))
+    assert [answer[0] for answer in answers] == [Reason.BET_ID_REUSED]
+    assert place(machine, bet(1, **first)) == [(Reason.ACCEPTED, 2_500, 0, FLAG_KNOWN)]
+    assert machine.state_hash() == before
+
+
+def test_rules_1_repeat_the_decision_whatever_the_content() -> None:
+    machine = MarketMachine(rules=1)
+    do(machine, create(), OpenMarket(market_no=1))
+    assert reasons(machine, bet(1, stake=10), bet(1, stake=11)) == [Reason.ACCEPTED] * 2
 
 
 def test_a_bet_past_the_bound_is_refused_without_a_record_and_known_bets_are_answered() -> None:
@@ -276,10 +308,12 @@ def test_limits_are_in_base_currency() -> None:
 def test_the_first_failed_check_gives_the_reason() -> None:
     machine = open_machine(limits=LIMITS)
     do(machine, SetOdds(market_no=1, quotes=(Quote(outcome=1, odds_milli=3_200, active=False),)))
-    place(machine, bet(99))
+    place(machine, bet(77))
     everything = {"stake": 5_000, "odds": 9, "rate": 0, "policy": 7, "outcome": 9, "market": 5}
     cases = [
-        ({**everything, "serial": 99, "flags": FLAG_FENCE}, Reason.ACCEPTED),
+        ({**everything, "serial": 99}, Reason.MARKET_UNKNOWN),
+        ({**everything, "serial": 99, "flags": FLAG_FENCE}, Reason.MARKET_UNKNOWN),
+        ({"serial": 99, "flags": FLAG_FENCE}, Reason.BET_ID_REUSED),
         ({**everything, "flags": FLAG_FENCE}, Reason.FENCED),
         (everything, Reason.MARKET_UNKNOWN),
         (everything := {**everything, "market": 1}, Reason.OUTCOME_UNKNOWN),

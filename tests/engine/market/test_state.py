@@ -139,7 +139,7 @@ def test_a_loaded_machine_gives_the_answers_of_the_dumped_machine() -> None:
     first = busy_machine()
     second = MarketMachine.load(first.dump())
     for machine in (first, second):
-        assert place(machine, bet(3, shard=1), bet(9_000), bet(502))[0][3] == 1
+        assert place(machine, bet(3, stake=3, shard=1), bet(9_000), bet(502))[0][3] == 1
         do(machine, create(8), SettleMarket(market_no=1, results=won(False, True, False)))
     assert first.state_hash() == second.state_hash()
     second.check()
@@ -165,9 +165,11 @@ def edit(document, field, dtype, at, **values):
     [
         (lambda d: None, "market_machine"),
         (lambda d: [], "market_machine"),
-        (lambda d: {**d, "layout": 3}, "layout"),
+        (lambda d: {**d, "layout": 4}, "layout"),
         (lambda d: {**d, "layout": 0}, "layout"),
         (lambda d: {**d, "layout": 1}, "deductions"),
+        (lambda d: {**d, "layout": 2}, "rules"),
+        (lambda d: {**d, "rules": 3}, "rules"),
         (lambda d: {**d, "layout": True}, "layout"),
         (lambda d: {name: d[name] for name in d if name != "bets"}, "bets"),
         (lambda d: {**d, "more": 1}, "more"),
@@ -306,6 +308,8 @@ def test_a_dump_of_layout_1_loads_to_the_state_that_follows_from_it() -> None:
     assert len(old["outcomes"]) == 15 * 16
     again = MarketMachine.load(old)
     again.check()
+    assert again.rules == 1
+    again.begin_epoch(epoch=1, rules=machine.rules)
     assert again.dump() == machine.dump()
     assert again.state_hash(layout=1) == state_hash(old) == machine.state_hash(layout=1)
     assert again.book_image(3).held

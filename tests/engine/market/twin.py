@@ -135,14 +135,18 @@ class MarketsTwin:
         self.bets_max = bets_max
         self.markets: dict[int, MarketTwin] = {}
         self.decisions: dict[int, tuple[int, int, int]] = {}
+        self.contents: dict[int, tuple[int, ...]] = {}
 
     def place(self, bet: Bet) -> tuple[int, int, int, int]:
         """Return (reason, odds, stake_max, flags)."""
         if bet[0] in self.decisions:
+            if self.contents[bet[0]] != bet[:-1]:
+                return (REASON_NUMBERS["BET_ID_REUSED"], bet[4], 0, 0)
             return (*self.decisions[bet[0]], 1)
         if len(self.decisions) == self.bets_max:
             return (REASON_NUMBERS["CAPACITY"], 0, 0, 0)
         reason, odds, stake_max = self.decide(bet)
+        self.contents[bet[0]] = bet[:-1]
         self.decisions[bet[0]] = (REASON_NUMBERS[reason], odds, stake_max)
         return (*self.decisions[bet[0]], 0)
 

@@ -1,0 +1,213 @@
+"""The ledger's kernels that reserve stakes, over fixed-width rows.
+
+Own the order of the checks of a reservation and the answer to each. Never allocate: the caller
+makes room in every array for the whole batch. Never refuse by exception: the answers are rows.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import types
+
+from engine.common.index_nb import put_nb
+from engine.common.jit import kernel
+from engine.common.reasons import Reason
+from engine.common.rows import FLAG_KNOWN, RESERVATION, RESERVED, Rows, SlipState, U64s
+from engine.common.units import STAKE_MINOR_MAX
+from engine.ledger.index_nb import (
+    ACCOUNTS,
+    RATES,
+    REF_U64S,
+    SLIPS,
+    SLOTS,
+    array_of,
+    find_no_nb,
+    find_ref_nb,
+    ref_hash_nb,
+)
+
+NONE = int(SlipState.NONE)
+PENDING = int(SlipState.PENDING)
+
+MALFORMED = int(Reason.MALFORMED)
+STAKE_TOO_SMALL = int(Reason.STAKE_TOO_SMALL)
+AMOUNT_OUT_OF_BOUNDS = int(Reason.AMOUNT_OUT_OF_BOUNDS)
+ACCOUNT_UNKNOWN = int(Reason.ACCOUNT_UNKNOWN)
+INSUFFICIENT_FUNDS = int(Reason.INSUFFICIENT_FUNDS)
+BET_REF_REUSED = int(Reason.BET_REF_REUSED)
+CAPACITY = int(Reason.CAPACITY)
+
+
+@kernel(inline=True)
+def answer_refusal_nb(
+    answer: Any, reservation: Any, reason: Any, rate_micro: Any, stake_max_minor: Any
+) -> None:
+    """Answer a reservation that is refused; `stake_max_minor` is a stake that would have passed."""
+    answer.bet_id = 0
+    answer.stake_max_minor = stake_max_minor
+    answer.odds_milli = reservation.odds_milli
+    answer.rate_micro = rate_micro
+    answer.reason = reason
+    answer.state = NONE
+    answer.flags = 0
+    answer.pad = 0
+
+
+@kernel(inline=True)
+def answer_slip_nb(answer: Any, slip: Any, flags: Any) -> None:
+    """Answer a reservation with its slip, made now or earlier."""
+    answer.bet_id = slip.bet_id
+    answer.stake_max_minor = slip.stake_max_minor
+    answer.odds_milli = slip.odds_milli
+    answer.rate_micro = slip.rate_micro
+    answer.reason = slip.reason
+    answer.state = slip.state
+    answer.flags = flags
+    answer.pad = 0
+
+
+@kernel(inline=True)
+def same_bet_nb(slip: Any, reservation: Any) -> Any:
+    """Return whether a reservation has the content of the one that made a slip."""
+    return (
+        slip.stake_minor == reservation.stake_minor
+        and slip.market_no == reservation.market_no
+        and slip.outcome == reservation.outcome
+        and slip.odds_seen_milli == reservation.odds_milli
+        and slip.policy == reservation.policy
+    )
+
+
+@kernel(inline=True)
+def reservation_reason_nb(reservation: Any, available_minor: Any) -> Any:
+    """Return why an account refuses a reservation, or 0: the first check that fails."""
+    if reservation.ref[0] == 0:
+        return MALFORMED
+    if reservation.stake_minor < 1:
+        return STAKE_TOO_SMALL
+    if reservation.stake_minor > STAKE_MINOR_MAX:
+        return AMOUNT_OUT_OF_BOUNDS
+    return INSUFFICIENT_FUNDS if reservation.stake_minor > available_minor else 0
+
+
+@kernel()
+def open_slip_nb(slips: Any, slot: Any, account: Any, account_slot: Any, reservation: Any) -> None:
+    """Write a PENDING slip, append it to its account's chain and move its stake to pending."""
+    slip = slips[slot]
+    slip.stake_minor = reservation.stake_minor
+    slip.stake_max_minor = 0
+    slip.payout_minor = 0
+    slip.account = account_slot
+    slip.account_no = reservation.account_no
+    slip.market_no = reservation.market_no
+    slip.settlement_no = 0
+    slip.odds_milli = reservation.odds_milli
+    slip.odds_seen_milli = reservation.odds_milli
+    slip.outcome = reservation.outcome
+    slip.reason = 0
+    slip.policy = reservation.policy
+    slip.state = PENDING
+    slip.result = 0
+    slip.shared = 0
+    for i in range(4):
+        slip.pad[i] = 0
+        slip.ref[i] = reservation.ref[i]
+    slip.open_next = 0
+    slip.open_prev = account.open_last
+    if account.open_last:
+        slips[account.open_last - 1].open_next = slot + 1
+    else:
+        account.open_first = slot + 1
+    account.open_last = slot + 1
+    account.available_minor -= reservation.stake_minor
+    account.pending_minor += reservation.stake_minor
+
+
+@kernel(
+    types.int64(
+        array_of(RESERVATION, frozen=True),
+        array_of(RESERVED),
+        SLIPS,
+        types.int64,
+        ACCOUNTS,
+        REF_U64S,
+        REF_U64S,
+        types.uint64,
+        RATES,
+        SLOTS,
+        types.int64,
+        types.uint64,
+        types.int64,
+        types.int64,
+    )
+)
+def reserve_nb(
+    reservations: Rows,
+    answers: Rows,
+    slips: Rows,
+    slips_len: int,
+    accounts: Rows,
+    account_table: U64s,
+    ref_table: U64s,
+    ref_seed: np.uint64,
+    rates_micro: Any,
+    pending: Any,
+    pending_len: int,
+    bet_id_next: Any,
+    slips_max: int,
+    at_ns: int,
+) -> int:
+    """Reserve stakes: one answer for each reservation, in order; the first failed check refuses.
+
+    Checks: known ref (with the same content the answer is its slip, with other content
+    BET_REF_REUSED), capacity, account, form of the ref, bounds of the stake, funds. A refusal
+    changes nothing and is not recorded. A PENDING slip that is handed out again is marked shared,
+    unless nothing may change (`slips_max` is 0).
+
+    Returns
+    -------
+    int
+        How many slips there are now. The slots of the new slips are appended to `pending`.
+    """
+    for i in range(len(reservations)):
+        reservation = reservations[i]
+        answer = answers[i]
+        rate_micro = 0
+        place = 0
+        hashed = ref_hash_nb(ref_seed, reservation.account_no, reservation.ref)
+        account_slot = find_no_nb(account_table, accounts, reservation.account_no)
+        if account_slot >= 0:
+            rate_micro = rates_micro[accounts[account_slot].currency]
+            slot = find_ref_nb(ref_table, slips, account_slot, reservation.ref, hashed)
+            place = -1 - slot
+            if slot >= 0:
+                if same_bet_nb(slips[slot], reservation):
+                    answer_slip_nb(answer, slips[slot], FLAG_KNOWN)
+                    if slips[slot].state == PENDING and slips_max > 0:
+                        slips[slot].shared = 1
+                else:
+                    answer_refusal_nb(answer, reservation, BET_REF_REUSED, rate_micro, 0)
+                continue
+        if slips_len >= slips_max or account_slot < 0:
+            reason = CAPACITY if slips_len >= slips_max else ACCOUNT_UNKNOWN
+            answer_refusal_nb(answer, reservation, reason, rate_micro, 0)
+            continue
+        account = accounts[account_slot]
+        reason = reservation_reason_nb(reservation, account.available_minor)
+        if reason != 0:
+            highest_minor = min(account.available_minor, STAKE_MINOR_MAX)
+            stake_max_minor = 0 if reason == MALFORMED else highest_minor
+            answer_refusal_nb(answer, reservation, reason, rate_micro, stake_max_minor)
+            continue
+        slip = slips[slips_len]
+        slip.bet_id = bet_id_next
+        slip.placed_at_ns = at_ns
+        slip.rate_micro = rate_micro
+        open_slip_nb(slips, slips_len, account, account_slot, reservation)
+        put_nb(ref_table, hashed, place, slips_len)
+        pending[pending_len] = slips_len
+        pending_len += 1
+        slips_len += 1
+        bet_id_next += np.uint64(1)
+        answer_slip_nb(answer, slip, 0)
+    return slips_len
