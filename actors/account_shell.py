@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from actors.messages import (
 )
 from actors.peer import PeerRefusedError
 from actors.shell import Shell, rows_of
+from engine.common.commands import TIME_NS_MAX
 from engine.common.events import Deposited, LedgerEvent, Refused, Withdrawn
 from engine.common.ids import AccountNo, BetId, ShardNo
 from engine.common.reasons import MESSAGES, Reason
@@ -35,6 +37,9 @@ from engine.ledger.ledger import LedgerMachine
 from persistence.disk import Disk, LocalDisk
 from persistence.durable import DurableLedger, NotAppliedError
 from persistence.journal import JournalOptions
+
+PENDING_MAX: Final = 1 << 16
+"""Pending bets of a shard among which those of one account are looked for."""
 
 logger = logging.getLogger("overround.accounts")
 
@@ -172,6 +177,12 @@ class AccountShell(Shell[DurableLedger]):
             )
             .tobytes()
         )
+
+    def pending_of(self, account_no: int, limit: int) -> bytes:
+        """Return an account's oldest pending bets as BET rows, at most `limit`."""
+        rows = self._machine().pending_before(at_ns=Nanos(TIME_NS_MAX), limit=PENDING_MAX)
+        own: Rows = rows[rows["account_no"] == account_no][:limit]
+        return own.tobytes()
 
     def slips(self, start: int = 0, limit: int = AUDIT_ROWS_MAX) -> bytes:
         """Return slips in order of creation, as SLIP rows, from the `start`-th on."""

@@ -141,6 +141,17 @@ class MarketShell(Shell[DurableMarkets]):
             self._ids_reused += len(reused)
             logger.error("%s: another bet has the id of bet %d", self.name, reused[0])
 
+    def recall(self, bet_ids: bytes) -> bytes:
+        """Repeat the decisions on bets, given as u64 ids, as DECISION rows; change nothing.
+
+        A bet without a record gets BET_UNKNOWN. In quarantine records may be missing, so nothing is
+        answered (PeerRefusedError).
+        """
+        self._healthy()
+        if len(bet_ids) > 8 * AUDIT_ROWS_MAX:
+            raise ValueError(f"{len(bet_ids) // 8} bets, at most {AUDIT_ROWS_MAX} in one call")
+        return self._machine().recall(np.frombuffer(bet_ids, np.uint64)).tobytes()
+
     def bets(self, start: int = 0, limit: int = AUDIT_ROWS_MAX) -> bytes:
         """Return recorded decisions in their order, as BET_RECORD rows, from the `start`-th on."""
         return self._machine().bets()[start : start + limit].tobytes()
@@ -290,5 +301,6 @@ def _quarantined(why: str) -> Refused:
 def _refuse_all(bets: Rows) -> Rows:
     decisions = np.zeros(len(bets), DECISION)
     decisions["bet_id"] = bets["bet_id"]
+    decisions["odds_milli"] = bets["odds_milli"]
     decisions["reason"] = Reason.QUARANTINED
     return decisions

@@ -63,6 +63,11 @@ class Routes:
             return None
         return self._peers.get(shell)
 
+    def is_quarantined(self, shell: str) -> bool:
+        """Return whether a shell answers, but takes nothing because its journal is damaged."""
+        route = self.shells.get(shell)
+        return route is not None and route.state is ShellState.QUARANTINED
+
     def market_shell(self, market_no: MarketNo) -> str | None:
         """Return the name of the shell that hosts a market, or None for an unknown market."""
         route = self.markets.get(market_no)

@@ -40,7 +40,7 @@ from engine.common.events import (
 from engine.common.ids import MalformedIdError, MarketNo, ShardNo, parse_market_key
 from engine.common.lifecycle import Action, Status, next_status
 from engine.common.reasons import Reason
-from engine.common.rows import BET, DECISION, Rows
+from engine.common.rows import BET, DECISION, Rows, U64s
 from engine.common.rules import RULES
 from engine.common.state_hash import BytesDigest, state_hash
 from engine.common.units import BETS_MAX, MARKETS_MAX, Nanos
@@ -66,7 +66,7 @@ from engine.market.command_checks import (
 )
 from engine.market.feed_positions import FeedPositions
 from engine.market.outbox import Outbox
-from engine.market.place_nb import decide_all_nb, find_rows_nb
+from engine.market.place_nb import decide_all_nb, find_rows_nb, recall_nb
 from engine.market.status_transitions import StatusTransitions, market_held, without_opening
 from engine.market.views import book_image, limits_of, price_delta, price_image
 
@@ -165,6 +165,21 @@ class MarketMachine:
             decisions,
             self._rules,
         )
+        return decisions
+
+    def recall(self, bet_ids: U64s) -> Rows:
+        """Repeat the decisions on bets and change nothing.
+
+        Returns
+        -------
+        Rows
+            DECISION rows in the order of the ids: with FLAG_KNOWN, or with BET_UNKNOWN for an id
+            that has no record.
+        """
+        book = self._book
+        decisions = np.empty(len(bet_ids), DECISION)
+        bet_ids = np.ascontiguousarray(bet_ids, np.uint64)
+        recall_nb(bet_ids, book.records, book.bet_table, decisions)
         return decisions
 
     def reserve(self, *, bets: int) -> None:

@@ -50,6 +50,7 @@ _PAYOUT_OVER_CAP: Final = int(Reason.PAYOUT_OVER_CAP)
 _MARKET_LIABILITY: Final = int(Reason.MARKET_LIABILITY)
 _OUTCOME_LIABILITY: Final = int(Reason.OUTCOME_LIABILITY)
 _FENCED: Final = int(Reason.FENCED)
+_BET_UNKNOWN: Final = int(Reason.BET_UNKNOWN)
 _BET_ID_REUSED: Final = int(Reason.BET_ID_REUSED)
 _CAPACITY: Final = int(Reason.CAPACITY)
 
@@ -329,3 +330,33 @@ def decide_all_nb(
         decision.odds_milli = record.odds_milli
         decision.reason = record.reason
         decision.flags = 0 if fresh else FLAG_KNOWN
+
+
+@kernel(
+    types.void(
+        types.Array(uint64, 1, "C", readonly=True),
+        rows_in_type(BET_RECORD),
+        types.Array(uint64, 1, "C"),
+        rows_type(DECISION),
+    )
+)
+def recall_nb(bet_ids: U64s, records: Rows, bet_table: U64s, decisions: Rows) -> None:
+    """Repeat the decisions on bets by their ids and change nothing; BET_UNKNOWN where none is."""
+    for at in range(bet_ids.size):
+        decision = decisions[at]
+        decision.bet_id = bet_ids[at]
+        decision.stake_max_minor = 0
+        decision.odds_milli = 0
+        decision.reason = _BET_UNKNOWN
+        decision.flags = 0
+        hashed = mix_nb(bet_ids[at])
+        place = seek_nb(bet_table, hashed, home_nb(bet_table, hashed))
+        while place >= 0:
+            record = records[row_at_nb(bet_table, place)]
+            if record.bet_id == bet_ids[at]:
+                decision.stake_max_minor = record.stake_max_minor
+                decision.odds_milli = record.odds_milli
+                decision.reason = record.reason
+                decision.flags = FLAG_KNOWN
+                break
+            place = seek_nb(bet_table, hashed, place + 1)

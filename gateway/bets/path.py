@@ -1,9 +1,11 @@
 """The path of a bet through a gateway: reserve, decide, answer, and send the account the verdict.
 
 Owns the progress of each bet between the two journals and nothing durable: what is lost here the
-reconciler resolves from the shells' own records. It never rejects a bet for a timeout (the answer
-is `unknown`) and never lets one shell delay bets of another: each account shard and each market
-shell has its own queue with its own calls and retries.
+reconciler resolves from the shells' own records. Only the account's journal says that a bet is
+dead: the path concludes it neither from a refusal that no market recorded nor from its own memory.
+It never rejects a bet for a timeout (the answer is `unknown`) and never lets one shell delay bets
+of another: each account shard and each market shell has its own queue with its own calls and
+retries.
 
 Bets gather in a queue while a call is in flight, so batches grow with the load; a lone bet leaves
 in the same turn of the event loop. Past `_WAVE_FREE` bets a wave, account queues also space their
@@ -17,7 +19,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
 from struct import Struct
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from actors.back_off import BackOff
 from actors.peer import Peer, PeerError
@@ -53,6 +55,14 @@ _SWEEP_S: Final = 0.05
 _REASONS: Final = {int(reason): reason for reason in Reason}
 
 
+class _Verdict(NamedTuple):
+    """A market's verdict for an account shard; a refusal's ticket is answered after the void."""
+
+    row: bytes
+    ticket: Ticket | None = None
+    answer: BetAnswer | None = None
+
+
 class _AccountQueue(CallQueue[Ticket]):
     """Tickets for one account shard, and verdicts that the shard has not been sent."""
 
@@ -68,7 +78,7 @@ class _AccountQueue(CallQueue[Ticket]):
         pace: Callable[["_AccountQueue"], float],
     ) -> None:
         super().__init__(name, start=start, back_off=back_off, calls_max=calls_max, pace=pace)
-        self.verdicts: list[bytes] = []
+        self.verdicts: list[_Verdict] = []
         self.verdicts_due_s = 0.0
         """When the verdicts travel even without a reservation."""
 
@@ -125,10 +135,6 @@ class BetPath:
         self._markets: dict[str, CallQueue[Ticket]] = {}
         self._received: deque[Ticket] = deque()
         self._sweeper: asyncio.TimerHandle | None = None
-        self._shared: dict[int, float] = {}
-        """Bets that more than one ticket may send, and since when."""
-        self._voided: dict[int, tuple[float, BetAnswer]] = {}
-        """Refusals no market remembers, whose accounts may not know them yet, and since when."""
         self._loop = asyncio.get_running_loop()
         self._closed = False
 
@@ -137,14 +143,18 @@ class BetPath:
     def place(self, ticket: Ticket) -> None:
         """Take a bet; its session receives the answer exactly once.
 
-        A bet past `bets_in_flight_max`, or on a market that no shell hosts, is answered at once and
-        touches no account.
+        A bet past `bets_in_flight_max`, or on a market that no shell hosts or whose shell is in
+        quarantine, is answered at once and touches no account.
         """
         if self.in_flight >= self._settings.bets_in_flight_max or self._closed:
             self._refuse(ticket, Reason.BUSY)
             return
-        if self._routes.market_shell(ticket.market_no) is None:
+        shell = self._routes.market_shell(ticket.market_no)
+        if shell is None:
             self._refuse(ticket, Reason.MARKET_UNKNOWN)
+            return
+        if self._routes.is_quarantined(shell):
+            self._refuse(ticket, Reason.QUARANTINED)
             return
         self.in_flight += 1
         ticket.received_s = self._loop.time()
@@ -250,13 +260,20 @@ class BetPath:
         if peer is None:
             queue.wake_in(_RETRY_S)
             return None
-        rows_max = self._settings.batch_rows_max
-        verdicts, queue.verdicts = queue.verdicts[:rows_max], queue.verdicts[rows_max:]
+        batch = self._take(queue)
+        voids = [ticket.void for ticket in batch if ticket.void]
+        room = max(0, self._settings.batch_rows_max - len(voids))
+        verdicts, queue.verdicts = queue.verdicts[:room], queue.verdicts[room:]
         queue.verdicts_due_s = now_s
-        return self._exchange(queue, peer, self._take(queue), verdicts)
+        return self._exchange(queue, peer, batch, verdicts, voids)
 
     async def _exchange(
-        self, queue: _AccountQueue, peer: Peer, batch: list[Ticket], verdicts: list[bytes]
+        self,
+        queue: _AccountQueue,
+        peer: Peer,
+        batch: list[Ticket],
+        verdicts: list[_Verdict],
+        voids: list[bytes],
     ) -> bool:
         pack = RESERVATION_ROW.pack
         rows = b"".join(
@@ -274,10 +291,11 @@ class BetPath:
                 for t in batch
             ]
         )
+        decided = b"".join([*[verdict.row for verdict in verdicts], *voids])
         self.stats.calls += 1
         try:
             answer: bytes = await peer.ask(
-                "exchange", b"".join(verdicts), rows, timeout_s=self._call_timeout_s
+                "exchange", decided, rows, timeout_s=self._call_timeout_s
             )
             self._reserved(batch, _checked(answer, RESERVED_ROW, len(batch)))
         except Exception as error:  # the queue must go on whatever happens
@@ -287,24 +305,26 @@ class BetPath:
                 queue.verdicts[:0] = verdicts
                 queue.verdicts_due_s = self._loop.time()
             return False
+        self._answer((ticket, answer) for _, ticket, answer in verdicts if ticket and answer)
         return True
 
     def _reserved(self, batch: list[Ticket], answer: bytes) -> None:
         answered: list[tuple[Ticket, BetAnswer]] = []
         for ticket, row in zip(batch, RESERVED_ROW.iter_unpack(answer), strict=True):
             bet_id, stake_max_minor, odds_milli, rate_micro, reason, state, flags = row
-            if state == SlipState.PENDING and bet_id in self._voided:
-                # The account has not read yet that an earlier ticket's bet was refused. Sent now,
-                # the bet might be accepted after all, with no stake behind it.
-                answered.append((ticket, self._voided[bet_id][1]))
+            if state == SlipState.PENDING and ticket.void:
+                # The account did not void it: another ticket may have been accepted.
+                answered.append((ticket, _without_figures("unknown", bet_id, Reason.UNKNOWN)))
             elif state == SlipState.PENDING:
                 ticket.bet_id = bet_id
                 ticket.rate_micro = rate_micro
                 if flags & FLAG_KNOWN:
                     # Another ticket, here or at another gateway, may have sent it or be about to.
                     ticket.sends = max(ticket.sends, 1)
-                    self._shared[bet_id] = self._loop.time()
                 self._to_market(ticket)
+            elif state == SlipState.NONE and reason == Reason.QUARANTINED:
+                # The account cannot say whether an earlier sending of the ref was booked.
+                answered.append((ticket, _without_figures("unknown", bet_id, Reason.UNKNOWN)))
             else:
                 accepted = state in (SlipState.ACCEPTED, SlipState.SETTLED)
                 name = "accepted" if accepted else "rejected"
@@ -360,30 +380,42 @@ class BetPath:
         return True
 
     def _decided(self, batch: list[Ticket], answer: bytes) -> None:
+        """Answer what was accepted, and send every verdict to its account.
+
+        A refusal is answered when the account has returned the stake, so that the bettor's next
+        bet finds it at every gateway. A refusal that no market recorded is a verdict only if this
+        was the only sending; its ticket asks the account again, in the call that carries the void,
+        and the account's answer is the bettor's.
+        """
         answered: list[tuple[Ticket, BetAnswer]] = []
         queues: dict[int, _AccountQueue] = {}
-        due_s = self._loop.time() + self._linger_s
+        now_s = self._loop.time()
         at = 0
         for ticket, row in zip(batch, DECISION_ROW.iter_unpack(answer), strict=True):
             bet_id, stake_max_minor, odds_milli, code, _ = row
             reason = _REASONS[code]
             verdict = answer[at : at + DECISION_ROW.size]
             at += DECISION_ROW.size
-            name = "accepted" if code == 0 else "rejected"
-            bet_answer = BetAnswer(name, bet_id, odds_milli, reason, stake_max_minor)
-            if reason in UNRECORDED:
-                if ticket.sends > 1 or bet_id in self._shared:
-                    # Another sending may have been booked; this refusal does not know of it.
-                    answered.append((ticket, _without_figures("unknown", bet_id, Reason.UNKNOWN)))
-                    continue
-                self._voided[bet_id] = (self._loop.time(), bet_answer)
-            answered.append((ticket, bet_answer))
+            if reason in UNRECORDED and ticket.sends > 1:
+                # Another sending may have been booked; this refusal does not know of it.
+                answered.append((ticket, _without_figures("unknown", bet_id, Reason.UNKNOWN)))
+                continue
             queue = queues.get(ticket.shard)
             if queue is None:
                 queue = queues[ticket.shard] = self._account_queue(ticket.shard)
-                if not queue.verdicts:
-                    queue.verdicts_due_s = due_s
-            queue.verdicts.append(verdict)
+            if reason in UNRECORDED:
+                ticket.void = verdict
+                queue.waiting.append(ticket)
+                continue
+            due_s = now_s if code else now_s + self._linger_s
+            queue.verdicts_due_s = min(due_s, queue.verdicts_due_s) if queue.verdicts else due_s
+            name = "rejected" if code else "accepted"
+            bet_answer = BetAnswer(name, bet_id, odds_milli, reason, stake_max_minor)
+            if code:
+                queue.verdicts.append(_Verdict(verdict, ticket, bet_answer))
+            else:
+                queue.verdicts.append(_Verdict(verdict))
+                answered.append((ticket, bet_answer))
         for queue in queues.values():
             queue.wake()
         self._answer(answered)
@@ -419,14 +451,7 @@ class BetPath:
         received = self._received
         while received and (received[0].answered or received[0].received_s < horizon):
             self._give_up(received.popleft())
-        # By then every ticket of such a bet has been answered and its calls have come back.
-        horizon -= 2 * self._call_timeout_s
-        while self._shared and next(iter(self._shared.values())) < horizon:
-            del self._shared[next(iter(self._shared))]
-        while self._voided and next(iter(self._voided.values()))[0] < horizon:
-            del self._voided[next(iter(self._voided))]
-        waits = received or self._shared or self._voided
-        self._sweeper = self._loop.call_later(_SWEEP_S, self._sweep) if waits else None
+        self._sweeper = self._loop.call_later(_SWEEP_S, self._sweep) if received else None
 
     def _give_up(self, ticket: Ticket) -> None:
         if not ticket.answered:

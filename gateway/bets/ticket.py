@@ -47,6 +47,7 @@ class Ticket:
         "session",
         "shard",
         "stake_minor",
+        "void",
     )
 
     def __init__(
@@ -77,4 +78,6 @@ class Ticket:
         self.rate_micro = 0
         self.sends = 0
         """How often the market may have received it; past 1, only a recorded verdict counts."""
+        self.void = b""
+        """The DECISION row of a refusal that no market recorded, which the account must confirm."""
         self.answered = False

@@ -100,10 +100,13 @@ refused.
 
 A bet is acknowledged when it is on disk. Its `ref` makes it safe to send again, on any connection:
 the same ref with the same content is never booked twice, and with other content it is rejected with
-reason 603. Once the account has reserved the stake, the ref keeps its answer for good, a market's
-refusal included. A ref that was refused before that (401, 602, 901, 907, or 906 of the account's
-disk) is not remembered: sent again it is a new bet. A bet whose answer is `unknown`, or was lost
-with its connection, is resolved by `status`.
+reason 603. An answer that is `final` stands in the account's journal, and the ref keeps it for
+good: every acceptance, and a refusal (a market's 902 and 906 included) for which the account had
+reserved the stake. A ref that was refused before that (401, 602, 901, 907, 902 of a market known to
+be in quarantine, or 906 of the account's disk) is not remembered: sent again it is a new bet. A bet
+whose answer is `unknown` (also from an account in quarantine), or was lost with its connection, is
+resolved by `status`. From the moment of an answer `status`, `balance` and the next bet agree with
+it at every gateway.
 
 Prices: `market` is an image, `odds` a change. Both carry absolute values and the market's
 version, which only rises. A slow reader skips versions and always ends with the latest. After a

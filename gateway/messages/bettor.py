@@ -89,10 +89,16 @@ class Bet(FromGateway, frozen=True, kw_only=True, tag="bet"):
     `reason` and `message` say why a bet was not accepted. `retryable` says whether the same
     selection may be accepted later, or with another stake or odds. `stake_max_minor` is the highest
     stake that would have been accepted; `odds_milli` are the odds accepted, or offered now.
+
+    `final` says that the account has recorded this answer under the ref: every later sending of the
+    ref, on any connection, gets it again, also when its reason would no longer apply; place the bet
+    anew under another ref. Without `final`, this sending booked nothing and the ref stays free; the
+    answer says nothing of other sendings of the ref, of which `status` tells.
     """
 
     ref: str
     state: str
+    final: bool = False
     bet_id: BetId = BetId(0)
     odds_milli: OddsMilli = OddsMilli(0)
     reason: int = 0

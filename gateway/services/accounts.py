@@ -3,9 +3,11 @@
 Owns the list of watching sessions. It never changes money; the account shell owns it.
 """
 
+import contextlib
 from typing import Final, Literal, Protocol
 
 import msgspec
+import numpy as np
 
 from actors.messages import (
     AccountEventKind,
@@ -20,7 +22,7 @@ from actors.routes import Routes
 from engine.common.events import Deposited, Withdrawn
 from engine.common.ids import AccountNo
 from engine.common.reasons import MESSAGES, Reason
-from engine.common.rows import BetResult, SlipState
+from engine.common.rows import BET, DECISION, FLAG_KNOWN, BetResult, Rows, SlipState, U64s
 from engine.common.views import Balance, Slip
 from gateway.bets.ticket import BetAnswer, Ticket
 from gateway.messages.base import Error
@@ -46,6 +48,9 @@ _SLIP_STATE_NAMES: Final[dict[int, str]] = {
     SlipState.SETTLED: "settled",
 }
 _RESULT_NAMES: Final[dict[int, str]] = {int(result): result.name.lower() for result in BetResult}
+
+CATCH_UP_BETS_MAX: Final = 1_024
+"""Pending bets whose verdicts one question of an account brings; more stay pending."""
 
 _decode_slip: Final = msgspec.msgpack.Decoder(Slip | None).decode
 _decode_balance: Final = msgspec.msgpack.Decoder(Balance | None).decode
@@ -87,6 +92,10 @@ class Accounts:
         if raw is None:
             return _unavailable(request.id, request.ref)
         slip = _decode_slip(raw)
+        if slip is not None and slip.state is SlipState.PENDING:
+            await self._catch_up(account_no)
+            raw = await self._query(account_no, StatusQuery(account_no=account_no, ref=request.ref))
+            slip = slip if raw is None else _decode_slip(raw)
         if slip is None:
             return _error(Reason.BET_UNKNOWN, request.id, request.ref)
         return SlipAnswer(id=request.id, slip=slip_view(slip))
@@ -97,6 +106,10 @@ class Accounts:
         if raw is None:
             return _unavailable(request.id)
         money = _decode_balance(raw)
+        if money is not None and money.pending_minor:
+            await self._catch_up(account_no)
+            raw = await self._query(account_no, BalanceQuery(account_no=account_no))
+            money = money if raw is None else _decode_balance(raw)
         if money is None:
             return _error(Reason.ACCOUNT_UNKNOWN, request.id)
         return BalanceAnswer(
@@ -118,6 +131,9 @@ class Accounts:
         if raw is None:
             return _unavailable(request.id)
         slips = _decode_slips(raw)
+        if any(slip.state is SlipState.PENDING for slip in slips):
+            await self._catch_up(account_no)
+            slips = _decode_slips(await self._query(account_no, query) or raw)
         page = tuple(slip_view(slip) for slip in slips[: request.limit])
         return OpenBetsAnswer(id=request.id, bets=page, more=len(slips) > request.limit)
 
@@ -132,6 +148,37 @@ class Accounts:
         except (PeerError, PeerRefusedError):
             return None
         return answer
+
+    async def _catch_up(self, account_no: AccountNo) -> None:
+        """Bring an account the verdicts on its pending bets that its markets have recorded.
+
+        A verdict travels to the account after the bettor's answer, so without this a bettor who
+        asks at once would be told less than the answer said. A shell that does not answer leaves
+        the bets pending: the reconciler brings their verdicts.
+        """
+        account = self._routes.peer(self._routes.account_shell(account_no))
+        if account is None:
+            return
+        with contextlib.suppress(PeerError, PeerRefusedError):
+            limit, timeout_s = CATCH_UP_BETS_MAX, self._timeout_s
+            data = await account.ask("pending_of", account_no, limit, timeout_s=timeout_s)
+            verdicts: list[bytes] = []
+            for shell, bet_ids in self._by_market_shell(np.frombuffer(data, BET)).items():
+                market = self._routes.peer(shell)
+                if market is not None:
+                    data = await market.ask("recall", bet_ids.tobytes(), timeout_s=timeout_s)
+                    rows: Rows = np.frombuffer(data, DECISION)
+                    verdicts.append(rows[rows["flags"] & FLAG_KNOWN > 0].tobytes())
+            if any(verdicts):
+                await account.ask("exchange", b"".join(verdicts), b"", timeout_s=timeout_s)
+
+    def _by_market_shell(self, bets: Rows) -> dict[str, U64s]:
+        shells = [self._routes.market_shell(no) or "" for no in bets["market_no"].tolist()]
+        return {
+            shell: bets["bet_id"][[each == shell for each in shells]]
+            for shell in dict.fromkeys(shells)
+            if shell
+        }
 
     # --- events ----------------------------------------------------------------------------------
 

@@ -228,6 +228,7 @@ class ClientSession:
                 Bet(
                     ref=ticket.ref,
                     state=answer.state,
+                    final=bool(answer.bet_id) and answer.state != "unknown",
                     bet_id=answer.bet_id,
                     odds_milli=answer.odds_milli,
                     reason=int(reason),

@@ -35,12 +35,31 @@ class FaultyPeer:
         self.fault: str = ""
         self.faults = 0
         self.calls: list[tuple[str, int]] = []
+        self.hold_method = ""
+        self.hold_after = self.hold_calls = 0
+        self.held = False
+        self.may_pass = asyncio.Event()
+        self.may_pass.set()
+
+    def hold(self, method: str, *, after: int, calls: int = 1) -> None:
+        """Hold some calls of a method, after the next `after` of them, until `release`."""
+        self.hold_method, self.hold_after, self.hold_calls = method, after, calls
+        self.may_pass.clear()
+
+    def release(self) -> None:
+        self.held = False
+        self.may_pass.set()
 
     def fail(self, fault: str, times: int = 1) -> None:
         self.fault, self.faults = fault, times
 
     async def ask(self, method: str, /, *args: Any, timeout_s: float | None = None) -> Any:
         self.calls.append((method, len(args[-1])))
+        if method == self.hold_method and not self.may_pass.is_set():
+            self.hold_after -= 1
+            if -self.hold_calls <= self.hold_after < 0:
+                self.held = True
+                await self.may_pass.wait()
         fault, self.faults = self.fault if self.faults else "", max(0, self.faults - 1)
         if fault == "call lost":
             raise PeerDiedError("the call was lost")
@@ -121,13 +140,19 @@ class BetPathShells:
     def account(self) -> FaultyPeer:
         return self.peers[account_shell_name(ACCOUNT % SHARDS)]
 
-    def place(self, ref: str, **changes: Any) -> None:
+    def another_path(self) -> BetPath:
+        """Return the bet path of another gateway in front of the same shells."""
+        return BetPath(routes=self.routes, settings=GatewaySettings(bet_deadline_ms=2_000))
+
+    def place(self, ref: str, *, path: BetPath | None = None, **changes: Any) -> None:
         bet = {
             "account_no": ACCOUNT, "market_no": 1, "outcome": 0,
             "stake_minor": 500, "odds_milli": 2_500, "policy": 0,
         }  # fmt: skip
         raw = check_bet_ref(ref)
-        self.path.place(Ticket(session=self.bettor, ref=ref, ref_bytes=raw, **(bet | changes)))
+        (path or self.path).place(
+            Ticket(session=self.bettor, ref=ref, ref_bytes=raw, **(bet | changes))
+        )
 
     def waiting(self, shell: str) -> int:
         return sum(len(queue.waiting) for queue in self.path._queues() if queue.name == shell)
@@ -320,18 +345,89 @@ async def test_unrecorded_refusal_of_a_bet_sent_once_frees_its_stake(
     assert len(market.calls) == 1
 
 
-async def test_second_ticket_of_a_ref_is_not_accepted_after_an_unrecorded_refusal_of_the_first(
+async def test_an_unrecorded_refusal_is_no_answer_while_another_ticket_has_the_bet(
     tmp_path: Path,
 ) -> None:
     async with open_shells(tmp_path, batch_rows_max=1) as shells:
         shells.peers["market-a"].fail("disk full")
-        # Both are reserved before the account receives the refusal of the first.
+        # Both are reserved before the market refuses the first without a record.
         shells.place("a")
         shells.place("a")
         await until(lambda: len(shells.bettor.answers.get("a", [])) == 2)
-        await shells.slip_is("a", SlipState.REFUSED)
-        assert [answer.state for answer in shells.bettor.answers["a"]] == ["rejected"] * 2
-        assert shells.market_bets() == 0
+        await shells.slip_is("a", SlipState.ACCEPTED)
+        states = sorted(answer.state for answer in shells.bettor.answers["a"])
+        assert states == ["accepted", "unknown"]
+        assert shells.market_bets() == 1
+
+
+async def test_two_gateways_and_one_refusal_without_a_record_end_in_one_bet(
+    tmp_path: Path,
+) -> None:
+    async with open_shells(tmp_path) as shells:
+        other = shells.another_path()
+        shells.peers["market-a"].fail("disk full")
+        shells.account.hold("exchange", after=1)  # the call that would bring the void
+        shells.place("a")
+        await until(lambda: shells.account.held)
+        assert "a" not in shells.bettor.answers, "the account has not confirmed the void"
+        shells.place("a", path=other)
+        answer = await shells.bettor.answer("a")
+        assert answer.state == "accepted"
+        shells.account.release()
+        await until(lambda: len(shells.bettor.answers["a"]) == 2)
+        assert shells.bettor.answers["a"][1].state in ("accepted", "unknown")
+        await shells.slip_is("a", SlipState.ACCEPTED)
+        assert shells.market_bets() == 1
+
+
+async def test_a_ref_sent_again_while_its_void_waits_is_booked_once_with_its_stake(
+    tmp_path: Path,
+) -> None:
+    async with open_shells(tmp_path, batch_rows_max=1, bet_deadline_ms=200) as shells:
+        market = shells.peers["market-a"]
+        market.fail("disk full", times=3)
+        shells.account.hold("exchange", after=3, calls=99)  # reservations pass, the voids wait
+        for ref in "abc":
+            shells.place(ref)
+        await until(lambda: shells.account.held)
+        answers = [await shells.bettor.answer(ref) for ref in "abc"]
+        assert [answer.state for answer in answers] == ["unknown"] * 3
+        shells.account.release()
+        for ref in "abc":
+            shells.place(ref)
+            await until(lambda ref=ref: len(shells.bettor.answers[ref]) == 2)
+        for ref in "abc":
+            last = shells.bettor.answers[ref][1].state
+            state = SlipState.ACCEPTED if last == "accepted" else SlipState.REFUSED
+            await shells.slip_is(ref, state)
+
+
+async def test_a_refusal_is_told_when_the_stake_is_back(shells: BetPathShells) -> None:
+    shells.account.hold("exchange", after=1)
+    shells.place("a", odds_milli=2_400)
+    await until(lambda: shells.account.held)
+    assert "a" not in shells.bettor.answers
+    shells.account.release()
+    answer = await shells.bettor.answer("a")
+    assert (answer.state, answer.reason) == ("rejected", Reason.ODDS_CHANGED)
+    assert shells.slip("a").state is SlipState.REFUSED, "at the very moment of the answer"
+
+
+async def test_a_quarantined_market_books_nothing_and_a_quarantined_account_says_unknown(
+    shells: BetPathShells,
+) -> None:
+    shells.notify({"market-a": ShellState.QUARANTINED})
+    shells.place("a")
+    (answer,) = shells.bettor.answers["a"]
+    assert (answer.state, answer.bet_id, answer.reason) == ("rejected", 0, Reason.QUARANTINED)
+    assert shells.account.calls == []
+    shells.notify({"market-a": ShellState.SERVING})
+    shells.place("b")
+    assert (await shells.bettor.answer("b")).state == "accepted"
+    shells.bookmaker.processes[shells.account.name].target.why = "damaged"
+    shells.place("b")
+    await until(lambda: len(shells.bettor.answers["b"]) == 2)
+    assert shells.bettor.answers["b"][1].state == "unknown", "it may lie behind the damage"
 
 
 async def test_answered_bets_leave_the_queue_of_a_market_that_is_down(tmp_path: Path) -> None:

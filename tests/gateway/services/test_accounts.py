@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from engine.common.commands import OutcomeResult, RollBackSettlement, SettleMarket
 from engine.common.rows import SETTLEMENT, BetResult
@@ -81,3 +82,38 @@ async def test_settlement_rolled_back_and_settled_again_is_sent_as_three_events(
         assert received == [("settled", 1_250), ("reopened", 0), ("settled", 0)]
         balance = await client.balance()
         assert (balance.available_minor, balance.at_stake_minor) == (BALANCE_MINOR - 500, 0)
+
+
+async def test_what_was_answered_is_what_status_balance_and_the_next_bet_say_at_once(
+    bookmaker: Bookmaker,
+) -> None:
+    async with (
+        connect(bookmaker.bets_url, token=token()) as client,
+        connect(bookmaker.bets_url, token=token()) as other,
+    ):
+        for number in range(20):
+            before = await other.balance()
+            accepted = await client.place(ref=f"a{number}", **BET)
+            assert accepted.final
+            slip = await other.status(f"a{number}")
+            assert (slip.state, slip.odds_milli) == ("accepted", 2_500)
+            (open_bet,) = (await other.open_bets(after_bet_id=accepted.bet_id - 1)).bets
+            assert open_bet.state == "accepted"
+            after = await other.balance()
+            assert after.pending_minor == 0
+            assert after.available_minor == before.available_minor - 500
+            assert after.at_stake_minor == before.at_stake_minor + 500
+            whole = BET | {"stake_minor": after.available_minor, "odds_milli": 2_400}
+            refused = await client.place(ref=f"r{number}", **whole)
+            assert (refused.state, refused.reason, refused.final) == ("rejected", 431, True)
+            again = await other.place(ref=f"s{number}", **whole)
+            assert again.reason == 431, "its stake is back, so it is not 602"
+            assert replace(await other.balance(), id=after.id) == after
+
+
+async def test_an_answer_without_a_record_is_not_final(bookmaker: Bookmaker) -> None:
+    async with connect(bookmaker.bets_url, token=token()) as client:
+        poor = BET | {"stake_minor": BALANCE_MINOR + 1}
+        refused = await client.place(ref="a", **poor)
+        assert (refused.reason, refused.final) == (602, False)
+        assert (await client.place(ref="a", **BET)).state == "accepted"
