@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 import numpy as np
 
 from actors.failstop import ExitProcess, exit_at_once
@@ -18,12 +19,12 @@ from actors.messages import AUDIT_ROWS_MAX, KnownMarket, decode_market_control, 
 from actors.peer import Peer
 from actors.settings import MarketShellSettings
 from actors.shell import Shell, rows_of
-from engine.common.commands import MarketCommand
+from engine.common.commands import FeedUpdate, MarketCommand
 from engine.common.events import LimitsSet, MarketCreated, MarketEvent, OutboxAcked, Refused
 from engine.common.ids import MarketNo, ShardNo
 from engine.common.reasons import MESSAGES, Reason
 from engine.common.rows import BET, DECISION, Rows
-from engine.common.units import Nanos
+from engine.common.units import NS_PER_MS, Nanos
 from engine.market.market import MarketMachine
 from persistence.disk import Disk, LocalDisk
 from persistence.durable import DurableMarkets
@@ -203,8 +204,11 @@ class MarketShell(Shell[DurableMarkets]):
             return [Refused(reason=Reason.CAPACITY, field="commands", message=message)] * len(
                 commands
             )
+        at_ns = self._clock()
+        position_max = at_ns // NS_PER_MS + self._settings.feed_ahead_ms_max
+        bounded = [_with_bound(command, position_max) for command in commands]
         with self._fail_stop():
-            events = durable.control(by, commands, Nanos(self._clock()))
+            events = durable.control(by, bounded, Nanos(at_ns))
         self._publish(events)
         return events
 
@@ -291,6 +295,13 @@ class MarketShell(Shell[DurableMarkets]):
         machine = self._reading().machine
         assert machine is not None, "_reading refuses without a machine"
         return machine
+
+
+def _with_bound(command: MarketCommand, position_max: int) -> MarketCommand:
+    """Write into a feed's command how far its position may be, so that a replay needs no clock."""
+    if isinstance(command, FeedUpdate):
+        return msgspec.structs.replace(command, position_max=position_max)
+    return command
 
 
 def _quarantined(why: str) -> Refused:

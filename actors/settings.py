@@ -40,6 +40,9 @@ class MarketShellSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Most commands of one control record; more are refused together with CAPACITY."""
     bets_ahead: Annotated[int, Meta(ge=0, le=1 << 20)] = 32_768
     """Bets for which memory is reserved at every tick, so that no batch waits while it grows."""
+    feed_ahead_ms_max: _Millis = 60_000
+    """How far a feed's position, a time in milliseconds since 1970, may be ahead of the shell's
+    clock; a message further ahead is refused, and its market suspended."""
 
 
 class SupervisorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

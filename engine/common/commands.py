@@ -306,6 +306,10 @@ class FeedUpdate(_Command, frozen=True, tag="feed_update"):
     position, and the same position with a known digest. Every step names this market. A refused
     step does not stop the steps after it, with one exception: after refused odds, a step that would
     make the market ACTIVE suspends it instead.
+
+    The market's shell writes `position_max` from its own clock. FEED_POSITION_AHEAD refuses a
+    position beyond it, takes no step and suspends the market: such a position would outrank every
+    later message of the source. Unset, as in older journals, it bounds nothing.
     """
 
     market_no: MarketNoField
@@ -313,6 +317,19 @@ class FeedUpdate(_Command, frozen=True, tag="feed_update"):
     position: PositionField
     steps: Annotated[tuple[FeedStep, ...], Meta(min_length=1, max_length=STEPS_MAX)]
     digest: Annotated[int, Meta(ge=0, le=DIGEST_MAX)] = 0
+    position_max: PositionField | UnsetType = UNSET
+
+
+class ResetSource(_Command, frozen=True, tag="reset_source"):
+    """Set how far a market has followed a feed source, forward or back.
+
+    Later messages of the source count from `position` on; 0 lets every message count again.
+    FEED_SOURCE_UNKNOWN refuses a source of which the market has applied no message.
+    """
+
+    market_no: MarketNoField
+    source: NameField
+    position: PositionField = 0
 
 
 class AckOutbox(_Command, frozen=True, tag="ack_outbox"):
@@ -338,6 +355,7 @@ MarketCommand = (
     | RollBackCancel
     | RollBackSettlement
     | FeedUpdate
+    | ResetSource
     | AckOutbox
 )
 

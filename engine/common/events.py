@@ -159,6 +159,23 @@ class FeedApplied(_MarketEvent, frozen=True, tag="feed_applied"):
     events: tuple[FeedStepEvent, ...]
 
 
+class FeedRefused(_MarketEvent, frozen=True, tag="feed_refused"):
+    """A feed message was refused, no step of it was taken, and the market is suspended for it."""
+
+    source: str
+    position: int
+    reason: Reason
+    message: str = ""
+
+
+class SourceReset(_MarketEvent, frozen=True, tag="source_reset"):
+    """The market follows the source from `position` on; it had followed it up to `before`."""
+
+    source: str
+    position: int
+    before: int
+
+
 class OutboxAcked(_Event, frozen=True, tag="outbox_acked"):
     """A shard has applied its settlements up to `upto`; `forgotten` rows left the outbox."""
 
@@ -218,6 +235,8 @@ MarketEvent = (
     | CancelRolledBack
     | SettlementRolledBack
     | FeedApplied
+    | FeedRefused
+    | SourceReset
     | OutboxAcked
 )
 LedgerEvent = Refused | RateSet | AccountOpened | Deposited | Withdrawn

@@ -45,6 +45,8 @@ class Reason(IntEnum):
     WINDOW_UNKNOWN = 414
     WINDOW_KNOWN = 415
     NOT_SETTLED = 416
+    FEED_POSITION_AHEAD = 417
+    FEED_SOURCE_UNKNOWN = 418
 
     # 43x odds moved
     ODDS_CHANGED = 431
@@ -87,6 +89,7 @@ RETRYABLE: Final = frozenset(
         Reason.MARKET_INACTIVE,
         Reason.MARKET_SUSPENDED,
         Reason.OUTCOME_INACTIVE,
+        Reason.FEED_POSITION_AHEAD,
         Reason.ODDS_CHANGED,
         Reason.ODDS_WORSE,
         Reason.PAYOUT_OVER_CAP,
@@ -138,6 +141,8 @@ MESSAGES: Final[dict[Reason, str]] = {
     Reason.WINDOW_UNKNOWN: "the market has no cancelled window with these times",
     Reason.WINDOW_KNOWN: "the bets of this window are cancelled already",
     Reason.NOT_SETTLED: "the market has no results to roll back",
+    Reason.FEED_POSITION_AHEAD: "the feed's position is too far ahead of the clock",
+    Reason.FEED_SOURCE_UNKNOWN: "the market has applied no message of this feed source",
     Reason.ODDS_CHANGED: "the odds have moved",
     Reason.ODDS_WORSE: "the odds have shortened",
     Reason.PAYOUT_OVER_CAP: "the payout is over the market's cap",

@@ -20,6 +20,7 @@ from engine.common.commands import (
     LimitsPatch,
     OutcomeResult,
     Quote,
+    ResetSource,
 )
 from engine.common.events import Refused
 from engine.common.ids import MARKET_NO_MAX
@@ -151,12 +152,24 @@ def window_fault(command: CancelBets) -> Refused | None:
     return None
 
 
-def feed_fault(command: FeedUpdate) -> Refused | None:
-    """Return why a feed message's fields refuse it, apart from the positions applied before."""
+def reset_fault(command: ResetSource) -> Refused | None:
+    """Return why the fields of a reset refuse it, apart from the sources that the market knows."""
+    return _place_fault(command)
+
+
+def _place_fault(command: FeedUpdate | ResetSource) -> Refused | None:
     if not 1 <= len(command.source) <= NAME_CHARS_MAX:
         return out_of_bounds("source", f"1 to {NAME_CHARS_MAX} characters")
     if not 0 <= command.position <= TIME_NS_MAX:
         return out_of_bounds("position", f"0 to {TIME_NS_MAX}")
+    return None
+
+
+def feed_fault(command: FeedUpdate) -> Refused | None:
+    """Return why a feed message's fields refuse it, apart from the positions applied before."""
+    refusal = _place_fault(command)
+    if refusal is not None:
+        return refusal
     if not 0 <= command.digest <= DIGEST_MAX:
         return out_of_bounds("digest", f"0 to {DIGEST_MAX}")
     if not 1 <= len(command.steps) <= STEPS_MAX:

@@ -9,7 +9,14 @@ applied a second time if it came again.
 
 from typing import Any, Final, NamedTuple
 
-from engine.common.commands import DIGEST_MAX, NAME_CHARS_MAX, SOURCES_MAX, TIME_NS_MAX, FeedUpdate
+from engine.common.commands import (
+    DIGEST_MAX,
+    NAME_CHARS_MAX,
+    SOURCES_MAX,
+    TIME_NS_MAX,
+    FeedUpdate,
+    ResetSource,
+)
 from engine.common.events import Refused
 from engine.common.ids import MARKET_NO_MAX, MarketNo
 from engine.common.reasons import Reason
@@ -45,6 +52,18 @@ class FeedPositions:
             return None
         message = f"{command.source} is obeyed up to {known.position}"
         return Refused(reason=Reason.FEED_POSITION_KNOWN, field="position", message=message)
+
+    def reset(self, command: ResetSource) -> int | None:
+        """Set a source's position; return the one before, or None if the source is unknown.
+
+        The market then holds the position as if a message with digest 0 had been applied there.
+        """
+        sources = self._reached.get(command.market_no, {})
+        known = sources.get(command.source)
+        if known is None:
+            return None
+        sources[command.source] = _Reached(command.position, (0,))
+        return known.position
 
     def note(self, command: FeedUpdate) -> None:
         """Record a message that is applied."""

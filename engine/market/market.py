@@ -22,13 +22,13 @@ from engine.common.commands import (
     FeedUpdate,
     Limits,
     MarketCommand,
+    ResetSource,
     RollBackCancel,
     SetLimits,
     SetOdds,
     SettleMarket,
 )
 from engine.common.events import (
-    FeedApplied,
     FeedStepEvent,
     LimitsSet,
     MarketCreated,
@@ -58,16 +58,16 @@ from engine.market.book import (
 )
 from engine.market.command_checks import (
     create_fault,
-    feed_fault,
     limits_fault,
     out_of_bounds,
     patch_fault,
     quotes_fault,
 )
 from engine.market.feed_positions import FeedPositions
+from engine.market.feed_updates import apply_feed_update, reset_source
 from engine.market.outbox import Outbox
 from engine.market.place_nb import decide_all_nb, find_rows_nb, recall_nb
-from engine.market.status_transitions import StatusTransitions, market_held, without_opening
+from engine.market.status_transitions import StatusTransitions, market_held
 from engine.market.views import book_image, limits_of, price_delta, price_image
 
 
@@ -218,6 +218,8 @@ class MarketMachine:
             return self._set_limits(command, slot)
         if isinstance(command, FeedUpdate):
             return self._apply_feed_update(command, slot, at_ns)
+        if isinstance(command, ResetSource):
+            return reset_source(command, slot, book=self._book, positions=self._positions)
         return self._apply_step(command, slot, at_ns, by_feed=False)
 
     def _apply_step(
@@ -255,22 +257,12 @@ class MarketMachine:
             book.set_flag(slot, MARKET_VOIDED, on=False)
 
     def _apply_feed_update(self, command: FeedUpdate, slot: int, at_ns: Nanos) -> MarketEvent:
-        refusal = feed_fault(command) or self._positions.fault(command)
-        if refusal is not None:
-            return refusal
-        self._positions.note(command)
-        events: list[FeedStepEvent] = []
-        priced = True
-        for given in command.steps:
-            step = given if priced else without_opening(given)
-            events.append(self._apply_step(step, slot, at_ns, by_feed=True))
-            priced = priced and not (isinstance(step, SetOdds) and isinstance(events[-1], Refused))
-        return FeedApplied(
-            market_no=command.market_no,
-            version=self._book.version(slot),
-            source=command.source,
-            position=command.position,
-            events=tuple(events),
+        return apply_feed_update(
+            command,
+            slot,
+            book=self._book,
+            positions=self._positions,
+            apply_step=lambda step: self._apply_step(step, slot, at_ns, by_feed=True),
         )
 
     def _create(self, command: CreateMarket, at_ns: Nanos) -> MarketEvent:

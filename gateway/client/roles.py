@@ -26,6 +26,7 @@ from engine.common.commands import (
     OpenMarket,
     OutcomeResult,
     Quote,
+    ResetSource,
     ResumeMarket,
     RollBackCancel,
     RollBackSettlement,
@@ -294,6 +295,14 @@ class ControlSession(Session):
     async def roll_back_settlement(self, market: MarketNo, *, why: str = "") -> MarketEvent:
         """Roll back a settlement: payouts are reversed and bets are open again."""
         return await self._command(RollBackSettlement(market_no=MarketNo(market), why=why))
+
+    async def reset_source(
+        self, market: MarketNo, source: str, *, position: int = 0
+    ) -> MarketEvent:
+        """Set how far a market has followed a feed source; 0 lets every message count again."""
+        return await self._command(
+            ResetSource(market_no=MarketNo(market), source=source, position=position)
+        )
 
     async def suspend_all(self, *, fixture: str = "", why: str = "") -> SuspendedAll:
         """Suspend every market, or every market of a fixture."""

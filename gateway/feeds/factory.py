@@ -69,11 +69,14 @@ def adapter_of(feed: str, settings: FeedSettings) -> Callable[[], Adapter]:
             price_from="probabilities" if settings.from_probabilities else "odds",
             own_prices=settings.own_prices,
             watch=settings.watch,
+            ahead_ms_max=settings.ahead_ms_max,
             producers=WatchSettings(silence_ms=settings.silence_s * 1_000),
         )
         return partial(UofAdapter, feed, uof)
     assert isinstance(settings, ExchangeFeedSettings), "a section of an unknown feed"
     exchange = ExchangeSettings(
-        every_ms=settings.every_ms, silence_heartbeats=settings.silence_heartbeats
+        every_ms=settings.every_ms,
+        silence_heartbeats=settings.silence_heartbeats,
+        ahead_ms_max=settings.ahead_ms_max,
     )
     return partial(ExchangeAdapter, feed=feed, settings=exchange)

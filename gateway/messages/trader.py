@@ -15,6 +15,7 @@ from engine.common.commands import (
     Limits,
     MarketNoField,
     OpenMarket,
+    ResetSource,
     ResumeMarket,
     RollBackCancel,
     RollBackSettlement,
@@ -43,6 +44,7 @@ TraderCommand = (
     | CancelBets
     | RollBackCancel
     | RollBackSettlement
+    | ResetSource
 )
 """The commands of a control session; it cannot create markets, the directory does."""
 

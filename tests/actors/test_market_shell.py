@@ -27,9 +27,17 @@ from engine.common.commands import (
     SettleMarket,
     SuspendMarket,
 )
-from engine.common.events import MarketResumed, MarketSuspended, OddsSet, Refused
+from engine.common.events import (
+    FeedApplied,
+    FeedRefused,
+    MarketResumed,
+    MarketSuspended,
+    OddsSet,
+    Refused,
+)
 from engine.common.lifecycle import Status
 from engine.common.reasons import Reason
+from engine.common.units import NS_PER_MS
 from engine.pricing.football.market_types import outcome_names
 from engine.pricing.football.model import MatchModel, MatchState
 from engine.pricing.repricing import Reprice
@@ -134,6 +142,32 @@ def test_a_feeds_repeated_or_refused_updates_are_not_published():
     ((method, payload),) = gateway.notified
     assert method == "on_prices"
     assert [delta.status for delta in decode_price_deltas(payload)] == [Status.ACTIVE]
+
+
+def test_a_feeds_position_is_bounded_by_the_shells_clock_and_a_recovery_decides_the_same():
+    disk, gateway = FaultyDisk(), RecordingGateway()
+    now_ms = 1_700_000_000_000
+    settings = MarketShellSettings(feed_ahead_ms_max=5_000)
+    shell = market_shell_on(disk, settings=settings, clock=lambda: now_ms * NS_PER_MS)
+    open_market(shell)
+    shell.set_gateways([gateway])
+    gateway.notified.clear()
+    active = SetStatus(market_no=1, status=Status.ACTIVE)
+
+    def update(position: int) -> FeedUpdate:
+        return FeedUpdate(market_no=1, source="f/odds", position=position, steps=(active,))
+
+    (applied,) = events_of(shell.control(market_control(update(now_ms + 5_000))))
+    assert isinstance(applied, FeedApplied)
+    (refused,) = events_of(shell.control(market_control(update(now_ms + 5_001))))
+    assert isinstance(refused, FeedRefused)
+    assert refused.reason is Reason.FEED_POSITION_AHEAD
+    *_, (_, payload) = gateway.notified
+    assert [delta.status for delta in decode_price_deltas(payload)] == [Status.SUSPENDED]
+    before = shell.state_hash()
+    shell.abandon()
+    wider = MarketShellSettings(feed_ahead_ms_max=3_600_000)
+    assert market_shell_on(disk, settings=wider).state_hash() == before
 
 
 def test_images_are_returned_for_hosted_markets_only():

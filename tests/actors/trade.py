@@ -41,8 +41,11 @@ def market_shell_on(disk: FaultyDisk, **arguments: Any) -> MarketShell:
         name="market-00000",
         folder=FOLDER,
         disk=disk,
-        clock=TickingClock(),
-        **{"options": JournalOptions(snapshot_aside=False), **arguments},
+        **{
+            "clock": TickingClock(),
+            "options": JournalOptions(snapshot_aside=False),
+            **arguments,
+        },
     )
 
 

@@ -18,7 +18,12 @@ when it is needed again."""
 
 
 class FeedClock(Protocol):
-    """A conversion from a feed's time to the engine's."""
+    """A conversion from a feed's time to the engine's.
+
+    `live` says that both clocks show the same time, so that a feed time cannot be far ahead.
+    """
+
+    live: bool
 
     def saw(self, *, feed_ms: int, at_ns: Nanos) -> None:
         """Note that a message of this feed time was received at this engine time."""
@@ -31,6 +36,8 @@ class FeedClock(Protocol):
 
 class LiveClock:
     """The clock of a live feed: provider and engine both keep UTC."""
+
+    live = True
 
     def saw(self, *, feed_ms: int, at_ns: Nanos) -> None:
         """Do nothing: both clocks are the same."""
@@ -48,6 +55,8 @@ class RecordedClock:
     it was first given, even if later messages would change it: a window that is taken back must be
     the window that was given.
     """
+
+    live = False
 
     def __init__(self) -> None:
         self._feed_ms: list[int] = []

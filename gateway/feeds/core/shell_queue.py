@@ -22,7 +22,7 @@ from actors.messages import ShellState, decode_market_events, encode
 from actors.peer import PeerError
 from actors.routes import Routes
 from engine.common.commands import CloseMarket, FeedStep, HandOverMarket, SetStatus, SuspendMarket
-from engine.common.events import FeedApplied, MarketEvent, Refused
+from engine.common.events import FeedApplied, FeedRefused, MarketEvent, Refused
 from engine.common.lifecycle import Status
 from engine.common.reasons import Reason
 from engine.pricing.following import Follow, Followed
@@ -77,7 +77,7 @@ class ShellQueueStats:
             if isinstance(event, FeedApplied):
                 self.applied += 1
                 self.count([step for step in event.events if isinstance(step, Refused)])
-            elif isinstance(event, Refused):
+            elif isinstance(event, Refused | FeedRefused):
                 name = event.reason.name.lower()
                 self.refused[name] = self.refused.get(name, 0) + 1
 

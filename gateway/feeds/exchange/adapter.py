@@ -58,7 +58,6 @@ from gateway.feeds.exchange.order_book import (
     SEG_END,
     SUB_IMAGE,
     UNHEALTHY,
-    Market,
     StreamOrderBooks,
     StreamUpdate,
 )
@@ -82,7 +81,8 @@ class ExchangeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     New prices are sent when some runner's log-odds moved by `move_min` (0.01 is about 1% of the
     odds), and at most every `every_ms`; the last is never lost. A stream that sends heartbeats and
     is silent for `silence_heartbeats` of them is not trusted; a recording has no heartbeats and is
-    trusted.
+    trusted. A message whose `pt` is more than `ahead_ms_max` ahead of our clock is refused, and
+    holds all markets suspended until the next image.
     """
 
     fair: FairRules = FairRules()
@@ -91,6 +91,7 @@ class ExchangeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     move_min: Annotated[float, Meta(ge=0.0, le=10.0)] = 0.01
     every_ms: Annotated[int, Meta(ge=0, le=60_000)] = 100
     silence_heartbeats: Annotated[int, Meta(ge=2, le=100)] = 3
+    ahead_ms_max: Annotated[int, Meta(ge=1, le=3_600_000)] = 60_000
     markets_max: Annotated[int, Meta(ge=1, le=MARKETS_MAX)] = MARKETS_MAX
 
 
@@ -221,6 +222,8 @@ class ExchangeAdapter:
         self, update: StreamUpdate, message: Message, body: bytes, at_ns: Nanos
     ) -> Received:
         self._received_at_ns = at_ns
+        if (message.pt or 0) > self._latest_ms(at_ns):
+            return self._refuse_ahead(message, at_ns)
         if message.heartbeat_ms:
             self._heartbeat_ms = message.heartbeat_ms
         elif message.ct == HEARTBEAT and not self._heartbeat_ms:
@@ -262,6 +265,15 @@ class ExchangeAdapter:
             refused=update.refused or ("" if actions else refused),
         )
 
+    def _latest_ms(self, at_ns: Nanos) -> int:
+        return at_ns // NS_PER_MS + self._settings.ahead_ms_max
+
+    def _refuse_ahead(self, message: Message, at_ns: Nanos) -> Received:
+        """Refuse a message from the future; what it changed is missing until the next image."""
+        why = f"pt: {message.pt} is over {self._latest_ms(at_ns)}, our time and what may be ahead"
+        actions = [*self._hold({BROKEN: True}, at_ns), *self._image_if_due(at_ns)]
+        return Received(kind=_kind(message), actions=tuple(actions), refused=why)
+
     def _repeated(self, message: Message, mark: Mark) -> dict[str, None]:
         """Return the markets of a message that had the message before."""
         return {
@@ -278,9 +290,12 @@ class ExchangeAdapter:
             for market in map(markets.get, update.touched)
         )
         bare = bare or (bool(update.refused) and any(name in self._sent for name in update.gone))
-        requested_at_ns = self._requested_at_ns
-        retry_ns = IMAGE_RETRY_MS * NS_PER_MS
-        if bare and (requested_at_ns is None or at_ns - requested_at_ns >= retry_ns):
+        if bare:
+            yield from self._image_if_due(at_ns)
+
+    def _image_if_due(self, at_ns: Nanos) -> Iterator[Action]:
+        last_ns = self._requested_at_ns
+        if last_ns is None or at_ns - last_ns >= IMAGE_RETRY_MS * NS_PER_MS:
             yield self._request_image(at_ns)
 
     def _request_image(self, at_ns: Nanos) -> RecoveryRequest:
@@ -302,7 +317,7 @@ class ExchangeAdapter:
                 key, why = "", why or str(error)
             if why or change.id not in self._order_books.markets:
                 return self._refuse(change.id, why or "no room for another market")
-            follower = self._follow(change.id, key, change)
+            follower = self._follow(change.id, key, change, at_ns)
         follower.define(definition, published_ms=published_ms, at_ns=at_ns)
         return ""
 
@@ -315,7 +330,7 @@ class ExchangeAdapter:
         self.counts.markets_refused += 1
         return f"market {market_id}: {why}"
 
-    def _follow(self, market_id: str, key: str, change: MarketChange) -> Follower:
+    def _follow(self, market_id: str, key: str, change: MarketChange, at_ns: Nanos) -> Follower:
         assert change.market_definition is not None
         if len(self._followers) >= 2 * self._settings.markets_max:
             for gone in [name for name in self._followers if name not in self._order_books.markets]:
@@ -324,7 +339,9 @@ class ExchangeAdapter:
         sent = self._sent[market_id] = SentState()
         if known is not None:
             sent.exists, sent.stands = True, known.results_stand
-            sent.known_ms = known.positions.get(f"{self.feed}/odds", -1)
+            # A position ahead of our clock would outrank every message.
+            known_ms = known.positions.get(f"{self.feed}/odds", -1)
+            sent.known_ms = min(known_ms, self._latest_ms(at_ns))
             takes_bets = known.image.status == Status.ACTIVE or known.results_stand
             sent.status = Status.SUSPENDED if takes_bets else known.image.status
         follower = Follower(key, change.market_definition, known=known)
@@ -375,7 +392,7 @@ class ExchangeAdapter:
             return
         sent.exists = True
         market = self._order_books.markets.get(market_id)
-        if desired.status == Status.ACTIVE and (sent.rewound or _applied_before(market, sent)):
+        if desired.status == Status.ACTIVE and (sent.rewound or sent.applied_before(market)):
             return
         definition = market.definition if market is not None else None
         if definition is not None and definition.status != CLOSED:
@@ -462,11 +479,6 @@ def _kind(message: Message) -> str:
     if message.ct == HEARTBEAT:
         return "heartbeat"
     return "image" if message.ct in (SUB_IMAGE, RESUB_DELTA) else "mcm"
-
-
-def _applied_before(market: Market | None, sent: SentState) -> bool:
-    """Say whether a market applied, before a restart, what its order book holds now."""
-    return market is not None and market.published_ms <= sent.known_ms
 
 
 def _steps(sent: SentState, desired: DesiredStatus, *, version: int) -> tuple[FeedStep, ...]:

@@ -9,6 +9,7 @@ from engine.common.commands import Deduction, OutcomeResult
 from engine.common.lifecycle import Status
 from gateway.feeds.core.adapter import Mark
 from gateway.feeds.exchange.fair_price import FairMarket
+from gateway.feeds.exchange.order_book import Market
 
 SAME_TIME_MESSAGES_MAX: Final = 256
 """Messages of one market and millisecond that are distinguished; past it all are taken for new."""
@@ -49,6 +50,10 @@ class SentState:
         """The messages of the newest millisecond, by digest."""
         self.rewound = False
         """Whether a repetition is in progress: the order book is of an earlier time."""
+
+    def applied_before(self, market: Market | None) -> bool:
+        """Say whether a market applied, before a restart, what its order book holds now."""
+        return market is not None and market.published_ms <= self.known_ms
 
     def is_repeated(self, mark: Mark) -> bool:
         """Say whether a message was received before: the times of one market only rise."""

@@ -15,7 +15,7 @@ from msgspec.msgpack import encode
 from msgspec.structs import replace
 
 from engine.common.lifecycle import Status
-from engine.common.units import Nanos
+from engine.common.units import NS_PER_MS, Nanos
 from gateway.feeds.core.adapter import Action, KnownMarket, Received
 from gateway.feeds.core.clock import FeedClock, LiveClock
 from gateway.feeds.uof.bet_stops import BetStops
@@ -23,11 +23,13 @@ from gateway.feeds.uof.fixture_changes import FixtureChanges
 from gateway.feeds.uof.market_registry import MarketRegistry
 from gateway.feeds.uof.market_updates import status_update
 from gateway.feeds.uof.messages import (
+    TIMESTAMP_MS_MAX,
     Alive,
     AnyMessage,
     BetCancel,
     BetSettlement,
     BetStop,
+    EventMessage,
     FixtureChange,
     OddsChange,
     ProductDown,
@@ -72,6 +74,7 @@ class UofAdapter:
         settings = settings or UofSettings()
         self.feed: Final = feed
         self._clock: Final[FeedClock] = clock or LiveClock()
+        self._ahead_ms_max: Final = settings.ahead_ms_max
         self._passed_over: Final = PassedOver()
         self._registry: Final = MarketRegistry(
             UofTypes(settings.sports),
@@ -124,8 +127,9 @@ class UofAdapter:
         if self._model_prices is not None:
             self._model_prices.start(at_ns=at_ns)
         actions: list[Action] = []
+        latest_ms = self._latest_ms(at_ns)
         for known in markets:
-            restored = self._registry.restore(known, feed=self.feed)
+            restored = self._registry.restore(known, feed=self.feed, latest_ms=latest_ms)
             if restored is None:
                 self._passed_over.add("market unknown", known.image.key)
                 continue
@@ -143,6 +147,9 @@ class UofAdapter:
         except UofMalformedError as error:
             self._passed_over.add("malformed", str(error))
             return Received(kind="malformed", refused=str(error))
+        latest_ms = self._latest_ms(at_ns)
+        if message.timestamp > latest_ms:
+            return self._refuse_ahead(message, latest_ms)
         if message.timestamp:
             self._clock.saw(feed_ms=message.timestamp, at_ns=at_ns)
         self._passed_over.last = ""
@@ -177,6 +184,32 @@ class UofAdapter:
         return next((one.certainty for one in self._registry if one.market.key == key), 0)
 
     # --- inside ----------------------------------------------------------------------------------
+
+    def _latest_ms(self, at_ns: Nanos) -> int:
+        """Return the latest timestamp that is taken; a recording's times are past and unbounded."""
+        return at_ns // NS_PER_MS + self._ahead_ms_max if self._clock.live else TIMESTAMP_MS_MAX
+
+    def _refuse_ahead(self, message: AnyMessage, latest_ms: int) -> Received:
+        """Refuse a message from the future, and suspend the open markets of its event.
+
+        Its timestamp would outrank every later message, and it may have held a bet_stop. An alive
+        message is refused as well: a producer that sends no other is silent.
+        """
+        why = (
+            f"timestamp {message.timestamp} is over {latest_ms}, our time and what it may be ahead"
+        )
+        self._passed_over.add("feed time ahead", why)
+        listed = (
+            self._registry.event_markets(message.event_id)
+            if isinstance(message, EventMessage)
+            else []
+        )
+        actions = tuple(
+            status_update(one, None, Status.SUSPENDED, "feed time ahead")
+            for one in listed
+            if one.open_when_trusted
+        )
+        return Received(kind=message.kind, actions=actions, refused=why)
 
     def _dispatch(self, message: AnyMessage, digest: int, at_ns: Nanos) -> Sequence[Action]:
         match message:

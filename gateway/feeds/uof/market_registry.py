@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from engine.common.commands import TIME_NS_MAX
 from engine.common.ids import MalformedIdError, parse_market_key
 from engine.common.lifecycle import Status
 from engine.common.units import MARKETS_MAX, ODDS_MILLI_MIN
@@ -146,7 +147,7 @@ class MarketRegistry:
         return self._store(identity, market)
 
     def restore(
-        self, known: KnownMarket, *, feed: str
+        self, known: KnownMarket, *, feed: str, latest_ms: int = TIME_NS_MAX
     ) -> tuple[ListedMarket, dict[int, int]] | None:
         """Add a market that the engine already has.
 
@@ -156,6 +157,9 @@ class MarketRegistry:
             The market's image and the feed positions it remembers.
         feed : str
             The feed's name.
+        latest_ms : int
+            Positions are taken up to this time only: one that is ahead of our clock would outrank
+            every message of the producer.
 
         Returns
         -------
@@ -174,8 +178,9 @@ class MarketRegistry:
         listed = self._store((key.fixture, market_id, key.specifiers), market)
         if isinstance(listed, str):
             return None
-        odds_ms = _positions_by_producer(known.positions, feed, "odds")
-        result_ms = _positions_by_producer(known.positions, feed, "result")
+        positions = {source: min(ms, latest_ms) for source, ms in known.positions.items()}
+        odds_ms = _positions_by_producer(positions, feed, "odds")
+        result_ms = _positions_by_producer(positions, feed, "result")
         listed.odds_milli = list(known.image.odds_milli)
         listed.has_price = any(known.image.active)
         listed.last_status = known.image.status

@@ -105,6 +105,9 @@ class UofSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """Trust a producer by its alive messages. False: trust every producer, for a recording without
     alive messages."""
     producers: WatchSettings = WatchSettings()
+    ahead_ms_max: _Ms = 60_000
+    """How far a message's timestamp may be ahead of our clock. A message further ahead is refused,
+    and the open markets of its event are suspended until the next message about them."""
     markets_max: Annotated[int, Meta(ge=1, le=MARKETS_MAX)] = MARKETS_MAX
     limits: Limits | None = None
     """Limits of new markets; None: the engine's defaults."""

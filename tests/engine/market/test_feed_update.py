@@ -5,6 +5,7 @@ import random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from engine.common.commands import (
     DIGEST_MAX,
@@ -17,13 +18,23 @@ from engine.common.commands import (
     FeedUpdate,
     OpenMarket,
     Quote,
+    ResetSource,
     ResumeMarket,
     RollBackCancel,
     SetOdds,
     SetStatus,
     SettleMarket,
+    SuspendMarket,
 )
-from engine.common.events import FeedApplied, MarketSettled, OddsSet, Refused, StatusSet
+from engine.common.events import (
+    FeedApplied,
+    FeedRefused,
+    MarketSettled,
+    OddsSet,
+    Refused,
+    SourceReset,
+    StatusSet,
+)
 from engine.common.lifecycle import Status
 from engine.common.reasons import Reason
 from engine.market.feed_positions import DIGESTS_KEPT
@@ -212,3 +223,95 @@ def test_messages_repeated_in_any_order_change_nothing(messages, seed) -> None:
         repeated = MarketMachine.load(repeated.dump())
     assert repeated.state_hash() == once.state_hash()
     repeated.check()
+
+
+TEN_YEARS_MS = 10 * 365 * 86_400_000
+
+
+def ahead(position: int, *steps: FeedStep, bound: int) -> FeedUpdate:
+    return replace(update(position, *steps), position_max=bound)
+
+
+def test_a_position_ahead_of_the_bound_suspends_the_market_and_the_next_message_counts() -> None:
+    machine = open_machine()
+    opening = SetStatus(market_no=1, status=Status.ACTIVE)
+    do(machine, ahead(1_000, opening, bound=1_000))
+    event = machine.apply(ahead(1_001 + TEN_YEARS_MS, opening, bound=1_001), AT_NS)
+    assert isinstance(event, FeedRefused)
+    assert (event.reason, event.source) == (Reason.FEED_POSITION_AHEAD, "uof:1/odds")
+    assert event.version == machine.price_delta(1).version
+    assert machine.price_delta(1).status is Status.SUSPENDED
+    assert machine.feed_positions(1) == {"uof:1/odds": 1_000}
+    place(machine, bet(1))
+    assert machine.bets()["reason"].tolist() == [Reason.MARKET_SUSPENDED]
+    assert isinstance(machine.apply(ahead(1_002, opening, bound=1_002), AT_NS), FeedApplied)
+    assert machine.price_delta(1).status is Status.ACTIVE
+    machine.check()
+
+
+def test_a_position_ahead_that_is_repeated_stays_refused_as_ahead() -> None:
+    machine = open_machine()
+    command = ahead(TEN_YEARS_MS, bound=1_000)
+    first, second = machine.apply(command, AT_NS), machine.apply(command, AT_NS)
+    assert isinstance(first, FeedRefused)
+    assert first == second
+
+
+def test_a_position_ahead_leaves_a_traders_hold_and_a_market_out_of_betting_as_they_are() -> None:
+    machine = open_machine()
+    do(machine, SuspendMarket(market_no=1))
+    machine.apply(ahead(TEN_YEARS_MS, bound=1_000), AT_NS)
+    active = SetStatus(market_no=1, status=Status.ACTIVE)
+    event = machine.apply(ahead(1, active, bound=1_000), AT_NS)
+    assert isinstance(event, FeedApplied)
+    assert [getattr(each, "reason", None) for each in event.events] == [Reason.MARKET_HELD]
+    do(machine, SettleMarket(market_no=1, results=won(True, False, False)))
+    assert refusal(machine, ahead(TEN_YEARS_MS, bound=1_000)) == (
+        Reason.FEED_POSITION_AHEAD,
+        "position",
+    )
+
+
+def test_a_reset_source_is_followed_from_its_new_position_on() -> None:
+    machine = open_machine()
+    do(machine, update(TEN_YEARS_MS), update(5, source="uof:1/result"))
+    assert refusal(machine, update(7)) == (Reason.FEED_POSITION_KNOWN, "position")
+    event = machine.apply(ResetSource(market_no=1, source="uof:1/odds", position=6), AT_NS)
+    assert event == SourceReset(
+        market_no=1,
+        version=machine.price_delta(1).version,
+        source="uof:1/odds",
+        position=6,
+        before=TEN_YEARS_MS,
+    )
+    assert machine.feed_positions(1) == {"uof:1/odds": 6, "uof:1/result": 5}
+    assert refusal(machine, update(5)) == (Reason.FEED_POSITION_KNOWN, "position")
+    do(machine, update(7))
+    do(machine, ResetSource(market_no=1, source="uof:1/odds"), update(1))
+    assert MarketMachine.load(machine.dump()).dump() == machine.dump()
+    machine.check()
+
+
+@pytest.mark.parametrize(
+    ("command", "reason", "field"),
+    [
+        (ResetSource(market_no=9, source="s"), Reason.MARKET_UNKNOWN, "market_no"),
+        (ResetSource(market_no=1, source="never"), Reason.FEED_SOURCE_UNKNOWN, "source"),
+        (ResetSource(market_no=1, source=""), Reason.FIELD_OUT_OF_BOUNDS, "source"),
+        (
+            ResetSource(market_no=1, source="s", position=-1),
+            Reason.FIELD_OUT_OF_BOUNDS,
+            "position",
+        ),
+    ],
+)
+def test_a_reset_that_fits_nothing_is_refused(
+    command: ResetSource, reason: Reason, field: str
+) -> None:
+    machine = open_machine()
+    do(machine, update(1, source="s"))
+    before = machine.state_hash()
+    event = machine.apply(command, AT_NS)
+    assert isinstance(event, Refused)
+    assert (event.reason, event.field) == (reason, field)
+    assert machine.state_hash() == before

@@ -82,6 +82,13 @@ async def test_each_role_is_admitted_on_its_listeners_only(
                 "commands": [{"do": "set_limits", "market_no": 1, "limits": {}}],
             },
         ),
+        (
+            Role.FEED,
+            {
+                "type": "control",
+                "commands": [{"do": "reset_source", "market_no": 1, "source": "f:1/odds"}],
+            },
+        ),
         (Role.TRADER, PLACE),
     ],
 )

@@ -57,6 +57,9 @@ async def test_trader_can_send_every_command_of_a_market(bookmaker: Bookmaker) -
         assert book.liability_minor == (400, -500, -500)
         assert (book.bets, book.stake_taken_minor) == (1, 500)
         assert book.limits.stake_minor_max == 700
+        unknown = await control.reset_source(1, "uof:1/odds")
+        assert isinstance(unknown, Refused)
+        assert unknown.reason is Reason.FEED_SOURCE_UNKNOWN
         assert isinstance(await control.hand_over(1), MarketHandedOver)
         assert isinstance(await control.open_market(1), MarketOpened)
         assert isinstance(await control.close_market(1), MarketClosed)

@@ -25,7 +25,7 @@ from tests.gateway.feeds.feed_system import FeedSystem, feed_token, open_feed_sy
 from tests.gateway.price_gateway import until
 
 KEYS = ("hi.-.live.odds_change.1", "hi.-.live.bet_stop.1")
-FIRST_MS = 1_800_000_000_000
+FIRST_MS = 1_700_000_000_000
 WAIT_S = 60.0
 """Far above what anything here takes; only a failure waits so long."""
 

@@ -13,7 +13,7 @@ from engine.common.lifecycle import Status
 from engine.common.units import NS_PER_MS
 from gateway.feeds.core.adapter import MarketUpdate, Received, RecoveryRequest
 from gateway.feeds.exchange.adapter import IMAGE_RETRY_MS, ExchangeAdapter
-from tests.gateway.feeds.exchange.builders import line, mcm, quoted
+from tests.gateway.feeds.exchange.builders import definition, line, mcm, quoted
 from tests.gateway.feeds.exchange.following import (
     Following,
     M,
@@ -194,3 +194,45 @@ def test_market_with_a_malformed_change_is_suspended_until_its_image_arrives() -
     assert statuses(
         following.change(quoted(1, 0.5), quoted(2, 0.3), quoted(3, 0.2), version=1)
     ) == [(Status.ACTIVE, "")]
+
+
+def test_a_message_from_the_future_holds_all_markets_until_the_next_image() -> None:
+    following = Following()
+    following.open()
+    future_ms = following.pt + 10 * 365 * 86_400_000
+    received = following.receive(mcm({"id": M, "rc": [quoted(1, 0.9)]}, pt=future_ms))
+    assert "pt" in received.refused
+    suspended = [a for a in received.actions if isinstance(a, MarketUpdate)]
+    assert [(u.mark, [s.status for s in u.steps]) for u in suspended] == [
+        (None, [Status.SUSPENDED])
+    ]
+    assert [type(a) for a in received.actions if not isinstance(a, MarketUpdate)] == [
+        RecoveryRequest
+    ]
+    again = following.receive(mcm({"id": M, "rc": [quoted(1, 0.9)]}, pt=future_ms))
+    assert again.actions == (), "the image is requested already"
+    assert statuses(following.change(quoted(1, 0.4))) == [], "still held"
+    following.pt += 1_000
+    image = mcm(
+        {
+            "id": M,
+            "img": True,
+            "marketDefinition": definition(*following.runners),
+            "rc": [quoted(1, 0.5), quoted(2, 0.3), quoted(3, 0.2)],
+        },
+        pt=following.pt,
+        ct="SUB_IMAGE",
+    )
+    assert statuses(following.receive(image)) == [(Status.ACTIVE, "")]
+
+
+def test_a_position_ahead_of_our_clock_outranks_no_image_after_a_restart() -> None:
+    following = Following()
+    future_ms = 10 * 365 * 86_400_000
+    resumed(
+        following, known("Horse 1", "Horse 2", "Horse 3", positions={"exchange/odds": future_ms})
+    )
+    following.pt = 120_000
+    following.change(quoted(1, 0.5), quoted(2, 0.3), quoted(3, 0.2), bettingType="ODDS")
+    following.pt += 120_000
+    assert steps(following.change(quoted(1, 0.4)))

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from engine.common.lifecycle import Status
 from gateway.feeds.core.adapter import REFUSALS_KEPT
 from gateway.feeds.core.clock import RecordedClock
 from gateway.feeds.uof.adapter import UofAdapter
@@ -11,8 +12,12 @@ from gateway.feeds.uof.messages import SUBSCRIPTION_STARTED
 from gateway.feeds.uof.settings import UofSettings
 from tests.gateway.feeds.uof.builders import (
     EVENT,
+    HOME_WON,
     MATCH_WINNER,
     NOW_MS,
+    TOTAL,
+    UNWATCHED,
+    WATCHED,
     alive,
     bet_settlement,
     bet_stop,
@@ -22,7 +27,9 @@ from tests.gateway.feeds.uof.builders import (
     market,
     odds_change,
     product_down,
+    settled,
     snapshot_complete,
+    total,
 )
 
 
@@ -146,3 +153,54 @@ def test_the_last_refusals_are_kept_and_all_are_counted():
     assert feed.adapter.passed_over() == {"market never seen": REFUSALS_KEPT + 5}
     assert len(feed.adapter.refusals()) == REFUSALS_KEPT
     assert feed.adapter.refusals()[-1] == f"market never seen: {EVENT}: {REFUSALS_KEPT + 4}"
+
+
+# --- timestamps ahead of our clock ---------------------------------------------------------------
+
+TEN_YEARS_MS = 10 * 365 * 86_400_000
+
+
+@pytest.mark.parametrize("watched", [WATCHED, UNWATCHED])
+def test_a_message_from_the_future_suspends_its_event_and_the_next_one_is_obeyed(watched):
+    feed = feed_markets(watched)
+    if watched.watch:
+        feed.recover(at=0)
+    feed.receive(odds_change(market(1, MATCH_WINNER), total(), at=1), at=1)
+    received = feed.receive(odds_change(market(1, MATCH_WINNER), at=TEN_YEARS_MS, product=1), at=2)
+    assert "timestamp" in received.refused
+    assert feed.status("1x2") is feed.status(TOTAL) is Status.SUSPENDED
+    assert feed.adapter.passed_over()["feed time ahead"] == 1
+    feed.receive(bet_stop(at=3), at=3)
+    feed.receive(odds_change(market(1, MATCH_WINNER), total(), at=4), at=4)
+    assert feed.status("1x2") is feed.status(TOTAL) is Status.ACTIVE
+
+
+def test_every_kind_of_message_of_an_event_from_the_future_changes_nothing_but_statuses():
+    feed = feed_markets(UNWATCHED)
+    feed.receive(odds_change(market(1, MATCH_WINNER), at=1), at=1)
+    bodies = (
+        bet_stop(at=TEN_YEARS_MS),
+        bet_settlement(settled(1, HOME_WON), at=TEN_YEARS_MS),
+    )
+    for at, body in enumerate(bodies, start=2):
+        feed.receive(body, at=at)
+        assert feed.status("1x2") is Status.SUSPENDED
+        feed.receive(odds_change(market(1, MATCH_WINNER), at=at), at=at)
+        assert feed.status("1x2") is Status.ACTIVE, "no mark of the adapter holds it back"
+    feed.receive(bet_settlement(settled(1, HOME_WON), at=5), at=5)
+    assert feed.status("1x2") is Status.SETTLED
+
+
+def test_an_alive_message_from_the_future_neither_trusts_a_producer_nor_makes_it_silent():
+    feed = feed_markets(WATCHED)
+    feed.receive(alive(at=TEN_YEARS_MS), at=0)
+    assert feed.requests == []
+    feed.recover(at=0)
+    feed.receive(odds_change(market(1, MATCH_WINNER), at=1), at=1)
+    feed.receive(alive(at=TEN_YEARS_MS), at=10_000)
+    feed.receive(alive(at=15_000), at=15_000)
+    feed.tick(at=30_000)
+    assert feed.status("1x2") is Status.ACTIVE
+    feed.receive(alive(at=TEN_YEARS_MS), at=34_000)
+    feed.tick(at=36_000)
+    assert feed.status("1x2") is Status.SUSPENDED, "only messages from the future came"

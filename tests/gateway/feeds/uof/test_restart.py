@@ -145,3 +145,19 @@ def test_after_a_restart_without_the_watch_no_market_is_suspended():
     _, received = restarted(feed, [{"uof:1/odds": NOW_MS + 1}], UNWATCHED)
 
     assert received.actions == ()
+
+
+def test_positions_ahead_of_our_clock_outrank_no_message_after_a_restart():
+    feed = feed_markets(UNWATCHED)
+    feed.receive(odds_change(market(1, MATCH_WINNER), total(), at=1))
+    ten_years_on = NOW_MS + 10 * 365 * 86_400_000
+    remembered = {"uof:1/odds": ten_years_on, "uof:1/result": ten_years_on}
+
+    feed.adapter, received = restarted(feed, [remembered, {}], UNWATCHED)
+
+    later = 60_000 + 120_000
+    stop = odds_change(market(1, MATCH_WINNER, status=-1), at=later)
+    received = feed.adapter.receive(stop, at_ns=(NOW_MS + later) * NS_PER_MS)
+    assert [update.key for update in updates(received)] == [f"{EVENT}/1x2"]
+    listed = next(iter(feed.adapter._registry))
+    assert (listed.last_status, listed.status_ms) == (Status.SUSPENDED, NOW_MS + later)
