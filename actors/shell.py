@@ -6,6 +6,7 @@ persistence's.
 """
 
 import contextlib
+import logging
 import os
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Generic, TypeVar
@@ -20,6 +21,8 @@ from engine.common.units import Nanos
 from persistence.disk import LockHeldError
 from persistence.durable import DurableLedger, DurableMarkets
 from persistence.journal import JournalBrokenError
+
+logger = logging.getLogger("overround.shells")
 
 DurableT = TypeVar("DurableT", DurableMarkets, DurableLedger)
 
@@ -70,6 +73,8 @@ class Shell(Generic[DurableT]):
             with self._fail_stop():
                 self._durable = open_durable(Nanos(clock()))
                 self.why = self._durable.why
+            for refused in self._durable.recovery.snapshots_refused:
+                logger.warning("%s: a snapshot was passed over: %s", name, refused)
         except (JournalBrokenError, LockHeldError):
             # A predecessor that has not ended yet holds the lock. A quarantine would outlast it, so
             # this process ends and the supervisor starts another, within its budget.

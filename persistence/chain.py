@@ -92,6 +92,10 @@ def first_needed(paths: Sequence[Path], *, after: Point) -> int:
     return max((i for i, first in enumerate(firsts) if first <= after.seq + 1), default=0)
 
 
+class SnapshotMisfitError(JournalDamagedError):
+    """The records are sound, but the snapshot to begin after was not taken in this chain."""
+
+
 class ChainReader:
     """Iterate over the valid records after a point; `tail` is set once the iteration has ended.
 
@@ -111,6 +115,8 @@ class ChainReader:
     ------
     JournalDamagedError
         While iterating, at the first bytes that no writer leaves.
+    SnapshotMisfitError
+        While iterating, when the record of the point is another one.
     """
 
     def __init__(
@@ -198,11 +204,13 @@ class ChainReader:
         elif record.epoch != self._epoch and self._epoch and record.kind != Kind.EPOCH:
             wrong = f"epoch {record.epoch} has no EPOCH record"
         if wrong:
-            raise JournalDamagedError(path=record.path, offset=record.offset, reason=wrong)
+            follows = self._after is not None and self._point() == self._after
+            error = SnapshotMisfitError if follows else JournalDamagedError
+            raise error(path=record.path, offset=record.offset, reason=wrong)
         self._seq, self._epoch, self._crc = record.seq, record.epoch, record.crc
         if self._after and record.seq == self._after.seq and self._point() != self._after:
             reason = f"record {record.seq} is not the record that the snapshot was taken after"
-            raise JournalDamagedError(path=record.path, offset=record.offset, reason=reason)
+            raise SnapshotMisfitError(path=record.path, offset=record.offset, reason=reason)
 
     def _torn_bytes(
         self, found: Unreadable, data: Bytes, *, path: Path, offset: int, last: bool

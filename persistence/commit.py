@@ -18,7 +18,7 @@ from engine.common.events import Refused
 from engine.common.reasons import MESSAGES, Reason
 from engine.common.rules import RULES
 from engine.common.units import Nanos
-from persistence.chain import GENESIS, JournalDamagedError
+from persistence.chain import GENESIS, JournalDamagedError, SnapshotMisfitError
 from persistence.disk import Buffer, Disk, DiskError, DiskFullError
 from persistence.frames import RECORD_BYTES_MAX
 from persistence.journal import Journal, JournalBrokenError, JournalOptions
@@ -92,18 +92,25 @@ class Durable(ABC, Generic[M, C, E]):
         """Recover the machine from the disk; quarantine it if its journal is damaged."""
         began = clock()
         replay = new_replay()
-        start = Start(GENESIS, 0, ())
+        start = Start(GENESIS, 0, (), 0)
+        misfits: dict[int, str] = {}
         try:
-            start = load_newest(self._disk, self.folder, replay)
-            self._journal = Journal.open(
-                self.folder,
-                disk=self._disk,
-                at_ns=at_ns,
-                options=self._options,
-                mark=replay.mark,
-                after=start.point,
-                visit=replay.visit,
-            )
+            while self._journal is None:
+                start = load_newest(self._disk, self.folder, replay, misfits=misfits)
+                try:
+                    self._journal = Journal.open(
+                        self.folder,
+                        disk=self._disk,
+                        at_ns=at_ns,
+                        options=self._options,
+                        mark=replay.mark,
+                        after=start.point,
+                        visit=replay.visit,
+                    )
+                except SnapshotMisfitError as error:
+                    # A sound snapshot of another journal: the log decides, and it may be whole.
+                    misfits[start.point.seq] = str(error)
+                    replay = new_replay()
         except JournalDamagedError as error:
             self._quarantine(error, start=start)
             if replay.failed_seq:
@@ -141,14 +148,20 @@ class Durable(ABC, Generic[M, C, E]):
         self.why = "; ".join((str(error), *start.refused))
 
     def _begin_snapshots(self, replay: Replay[M], start: Start) -> None:
+        assert self._journal is not None
         remove_temporaries(self._disk, self.folder)
+        first = self._journal.point.crc if self._journal.seq == 1 else 0
         for path in snapshot_paths(self._disk, self.folder):
             if int(path.stem) > start.point.seq:
                 # This snapshot was refused. If it were kept as one of the two newest, segments
                 # would be removed that recovery from the other snapshot still needs.
                 self._disk.remove(path)
         self._snapshots = SnapshotWriter(
-            self._disk, self.folder, mark=replay.mark, aside=self._options.snapshot_aside
+            self._disk,
+            self.folder,
+            mark=replay.mark,
+            aside=self._options.snapshot_aside,
+            origin=start.origin or replay.origin or first,
         )
         self._snapshots.last_bytes = start.snapshot_bytes
         self._snapshot_point = start.point

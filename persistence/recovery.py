@@ -7,7 +7,7 @@ Never writes to a disk: `Journal.open` passes in the records that it reads.
 import contextlib
 import secrets
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final, Generic, NamedTuple, TypeVar
 
@@ -92,6 +92,8 @@ class Replay(ABC, Generic[M]):
         self.bets = 0
         self.journaled_bytes = 0
         self.last = GENESIS
+        self.origin = 0
+        """Checksum of record 1, 0 when it was not replayed."""
         self.closed = True
         """Whether the last record is a closing mark, or there is no record yet."""
         self.failed_seq = 0
@@ -144,6 +146,7 @@ class Replay(ABC, Generic[M]):
             raise JournalDamagedError(
                 path=record.path, offset=record.offset, reason=reason
             ) from error
+        self.origin = record.crc if record.seq == 1 else self.origin
         self.records += 1
         self.journaled_bytes += record.end - record.offset
         self.last = Point(seq=record.seq, epoch=record.epoch, crc=record.crc)
@@ -261,10 +264,19 @@ class Start(NamedTuple):
     point: Point
     snapshot_bytes: int
     refused: tuple[str, ...]
+    origin: int
+    """Checksum of the journal's first record, 0 if there is none or it is not known."""
 
 
-def load_newest(disk: Disk, folder: Path, replay: Replay[M]) -> Start:
+def load_newest(
+    disk: Disk, folder: Path, replay: Replay[M], *, misfits: Mapping[int, str] | None = None
+) -> Start:
     """Load the newest valid snapshot into `replay`.
+
+    Parameters
+    ----------
+    misfits : mapping, optional
+        Snapshots to pass over, by their seq: why the chain does not continue them.
 
     Raises
     ------
@@ -272,15 +284,31 @@ def load_newest(disk: Disk, folder: Path, replay: Replay[M]) -> Start:
         If a newer release wrote a snapshot: beginning with an older one would hide that.
     """
     refused: list[str] = []
+    origin = 0
     for path in snapshot_paths(disk, folder):
         try:
             snapshot = read_snapshot(disk, path)
+            if misfits and snapshot.point.seq in misfits:
+                raise SnapshotInvalidError(misfits[snapshot.point.seq])
+            origin = origin or (origin_of(disk, folder) if snapshot.origin else 0)
+            if snapshot.origin and origin and snapshot.origin != origin:
+                raise SnapshotInvalidError("it was taken of another journal")
             replay.start_from(snapshot)
         except SnapshotInvalidError as error:
             refused.append(f"{path.name}: {error}")
             continue
-        return Start(snapshot.point, snapshot.bytes, tuple(refused))
-    return Start(GENESIS, 0, tuple(refused))
+        return Start(snapshot.point, snapshot.bytes, tuple(refused), origin or snapshot.origin)
+    return Start(GENESIS, 0, tuple(refused), origin)
+
+
+def origin_of(disk: Disk, folder: Path) -> int:
+    """Return the checksum of a journal's first record, 0 when it is not on the disk any more."""
+    paths = segment_paths(disk, folder)
+    if paths and first_seq_of(paths[0]) == 1:
+        with contextlib.suppress(JournalDamagedError):
+            for record in ChainReader(disk, folder, paths=paths[:1], after=None):
+                return record.crc
+    return 0
 
 
 def rebuild(

@@ -51,6 +51,7 @@ class _Document(Struct, frozen=True, kw_only=True):
     shard: ShardNo
     state_hash: str
     state: dict[str, Any]
+    origin: int = 0
 
 
 class _Schema(Struct, frozen=True):
@@ -66,6 +67,8 @@ class Snapshot(NamedTuple):
     state_hash: str
     state: dict[str, Any]
     bytes: int
+    origin: int
+    """Checksum of the journal's first record, which tells journals apart; 0 before schema 3."""
 
 
 def snapshot_path(folder: Path, *, seq: int) -> Path:
@@ -87,6 +90,7 @@ def write_snapshot(
     point: Point,
     at_ns: Nanos,
     state: dict[str, Any],
+    origin: int = 0,
     bytes_max: int = SNAPSHOT_BYTES_MAX,
 ) -> int:
     """Write a state durably as the snapshot taken at `point`.
@@ -99,6 +103,8 @@ def write_snapshot(
         Time of the snapshot, nanoseconds UTC.
     state : dict
         The machine's dump.
+    origin : int
+        Checksum of the journal's first record, 0 if unknown.
     bytes_max : int
         Largest encoded state written, in bytes.
 
@@ -117,6 +123,7 @@ def write_snapshot(
         "machine": mark.machine,
         "shard": mark.shard,
         "state_hash": state_hash(state),
+        "origin": origin,
         "state": state,
     }
     payload: list[Buffer] = []
@@ -217,6 +224,7 @@ def read_snapshot(disk: Disk, path: Path) -> Snapshot:
         document.state_hash,
         document.state,
         record.end,
+        document.origin,
     )
 
 
@@ -244,10 +252,13 @@ class SnapshotWriter:
     the machine. A crash loses at most the snapshot being written.
     """
 
-    def __init__(self, disk: Disk, folder: Path, *, mark: EpochMark, aside: bool) -> None:
+    def __init__(
+        self, disk: Disk, folder: Path, *, mark: EpochMark, aside: bool, origin: int = 0
+    ) -> None:
         self._disk = disk
         self._folder = folder
         self._mark = mark
+        self._origin = origin
         self._aside = aside
         self._thread: threading.Thread | None = None
         self._error: Exception | None = None
@@ -265,7 +276,13 @@ class SnapshotWriter:
         def write() -> None:
             try:
                 self.last_bytes = write_snapshot(
-                    self._disk, self._folder, mark=self._mark, point=point, at_ns=at_ns, state=state
+                    self._disk,
+                    self._folder,
+                    mark=self._mark,
+                    point=point,
+                    at_ns=at_ns,
+                    state=state,
+                    origin=self._origin,
                 )
             except Exception as error:
                 self._error = error

@@ -12,7 +12,7 @@ from persistence.chain import JournalDamagedError, segment_paths
 from persistence.durable import DurableState, NotAppliedError
 from persistence.frames import pack
 from persistence.journal import JournalOptions
-from persistence.snapshot import snapshot_paths
+from persistence.snapshot import read_snapshot, snapshot_paths, write_snapshot
 from tests.faults.faulty_disk import FaultyDisk
 from tests.faults.recorded_run import RecordedRun
 from tests.faults.tampering import last_decision, records_of, rewritten, with_payload
@@ -244,14 +244,44 @@ def test_a_journal_shorter_than_its_snapshot_is_damage() -> None:
     )
 
 
-def test_a_snapshot_of_another_history_is_damage() -> None:
-    recorded = RecordedRun(MARKETS, snapshots_after=(9,), options=ONE_SEGMENT)
-    (snapshot,) = snapshot_paths(recorded.disk, FOLDER)
-    other = rewritten(recorded, lambda r: r._replace(at_ns=r.at_ns + 1))
-    disk = FaultyDisk.of(other.files() | {snapshot: recorded.disk.files()[snapshot]})
-    assert_quarantined(
-        recorded, disk, why="record 11 is not the record that the snapshot was taken after"
-    )
+def test_a_snapshot_of_another_history_is_passed_over_with_a_word() -> None:
+    recorded = RecordedRun(MARKETS, options=ONE_SEGMENT, snapshots_after=(5,))
+    (path,) = segment_paths(recorded.disk, FOLDER)
+    rewritten_disk = rewritten(recorded, lambda record: record._replace(at_ns=record.at_ns + 7))
+    sound = {path: rewritten_disk.files()[path]}
+    disk = FaultyDisk.of(sound)
+    (taken,) = snapshot_paths(recorded.disk, FOLDER)
+    found = read_snapshot(recorded.disk, taken)
+    fields = {"mark": found.mark, "point": found.point, "at_ns": found.at_ns}
+    write_snapshot(disk, FOLDER, **fields, state=found.state)  # as before schema 3
+    durable = MARKETS.open(disk, options=ONE_SEGMENT)
+    assert durable.state is DurableState.SERVING
+    assert durable.recovery.snapshot_seq == 0
+    (refused,) = durable.recovery.snapshots_refused
+    assert "record 7 is not the record that the snapshot was taken after" in refused
+    assert hash_of(durable) == replayed(FOLDER, disk=FaultyDisk.of(sound))
+
+
+@pytest.mark.parametrize("steps", [6, len(MARKETS.steps)])
+def test_sound_snapshots_in_each_others_place_leave_both_serving(steps: int) -> None:
+    disks: list[FaultyDisk] = []
+    for now_ns, length in ((1, len(MARKETS.steps)), (2, steps)):
+        disk = FaultyDisk()
+        durable = MARKETS.open(disk, options=ONE_SEGMENT, now_ns=now_ns)
+        for number in range(length):
+            MARKETS.run_step(durable, number)
+            if number == min(length - 1, 8):
+                assert durable.snapshot(at_ns=9)
+        durable.close()
+        disks.append(disk)
+    files = [disk.files() for disk in disks]
+    for own, others, length in ((files[0], files[1], len(MARKETS.steps)), (*files[::-1], steps)):
+        mixed = {p: data for p, data in own.items() if p.suffix != ".snapshot"}
+        mixed |= {p: data for p, data in others.items() if p.suffix == ".snapshot"}
+        durable = MARKETS.open(FaultyDisk.of(mixed), options=ONE_SEGMENT)
+        assert durable.state is DurableState.SERVING
+        assert "it was taken of another journal" in durable.recovery.snapshots_refused[0]
+        assert hash_of(durable) == MARKETS.hashes[length]
 
 
 @pytest.mark.parametrize("name", SEQUENCES)
