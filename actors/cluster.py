@@ -16,11 +16,10 @@ from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
-import uvloop
-
-from actors.heap import freeze_heap, freeze_heap_at_once
 from actors.peer import PeerDiedError, PeerError, PeerTimeoutError
 from actors.process import PartSpec, PidWatch, check_pidfd
+from actors.process_tree import kill_descendants
+from actors.ray_classes import ClusterError, async_actor, is_async, vacant_actor
 from actors.settings import ClusterSettings
 
 _ENV: Final = {
@@ -51,10 +50,6 @@ _VACANT: Final = "shell."
 """First characters of the names of actors that take a part after their start."""
 _CALLS_AT_ONCE_MAX: Final = 100_000
 """Calls that an asynchronous actor may run at once; its own bounds are lower and have names."""
-
-
-class ClusterError(RuntimeError):
-    """Ray does not meet what this project requires of it; the message says what to change."""
 
 
 # --- undocumented internals of Ray ---------------------------------------------------------------
@@ -105,29 +100,6 @@ def check_loopback(ray: Any) -> None:
         raise ClusterError(
             f"Ray {ray.__version__} disregards RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0 and would listen"
             f" beyond loopback{where}: install another version of Ray"
-        )
-
-
-def check_uvloop(loop: asyncio.AbstractEventLoop, *, ray_version: str) -> None:
-    """Check that an asynchronous actor runs on uvloop, as its throughput was measured on it.
-
-    Parameters
-    ----------
-    loop : asyncio.AbstractEventLoop
-        The actor's event loop, which Ray creates before the actor.
-    ray_version : str
-        For the message.
-
-    Raises
-    ------
-    ClusterError
-        When the loop is not uvloop's.
-    """
-    if not isinstance(loop, uvloop.Loop):
-        name = f"{type(loop).__module__}.{type(loop).__qualname__}"
-        raise ClusterError(
-            f"Ray {ray_version} runs asynchronous actors on {name} and not on uvloop: set "
-            "RAY_USE_UVLOOP=1 and install uvloop on every node of the cluster"
         )
 
 
@@ -279,7 +251,7 @@ class RayLauncher:
 
         Ray neither restarts the actor nor retries a call to it.
         """
-        if _is_async(spec.factory):
+        if is_async(spec.factory):
             name = f"{spec.name}.{spec.generation}"
             actor = self._create(spec.factory, name, _CALLS_AT_ONCE_MAX, spec.arguments)
             return RayProcess(actor, name=spec.name)
@@ -331,7 +303,7 @@ class RayLauncher:
     ) -> Any:
         actor_class = self._classes.get(factory)
         if actor_class is None:
-            body = async_actor(factory) if _is_async(factory) else vacant_actor(factory)
+            body = async_actor(factory) if is_async(factory) else vacant_actor(factory)
             actor_class = self._classes[factory] = _ray().remote(body)
         return actor_class.options(
             name=name,
@@ -357,53 +329,6 @@ class RayLauncher:
         assert self._spare_class is not None
         self._spare = self._create_vacant(self._spare_class)
         self._spare.warm.remote()
-
-
-def vacant_actor(factory: type) -> type:
-    """Return a subclass of a synchronous class that is constructed empty and takes a part later.
-
-    Calls to a synchronous actor run in order, so every call after `take_part` finds the part
-    constructed.
-    """
-
-    def begin(self: Any) -> None:
-        self.part = ("", 0)
-
-    def take_part(self: Any, name: str, generation: int, arguments: dict[str, Any]) -> None:
-        self.part = (name, generation)
-        factory.__init__(self, **arguments)  # type: ignore[misc]
-        freeze_heap_at_once()
-
-    def warm(_: Any) -> None:
-        getattr(factory, "warm_up", lambda: None)()
-
-    def part_taken(self: Any) -> tuple[str, int]:
-        part: tuple[str, int] = self.part
-        return part
-
-    def process_id(_: Any) -> int:
-        return os.getpid()
-
-    methods = (take_part, warm, part_taken, process_id)
-    body = {"__init__": begin, **{method.__name__: method for method in methods}}
-    return type(factory.__name__, (factory,), body)
-
-
-def async_actor(factory: type) -> type:
-    """Return a subclass of an asynchronous class that also answers for its process."""
-
-    async def process_id(_: Any) -> int:
-        check_uvloop(asyncio.get_running_loop(), ray_version=_ray().__version__)
-        return os.getpid()
-
-    async def freeze(_: Any) -> None:
-        freeze_heap()
-
-    return type(factory.__name__, (factory,), {"process_id": process_id, "freeze_heap": freeze})
-
-
-def _is_async(factory: type) -> bool:
-    return any(asyncio.iscoroutinefunction(getattr(factory, name)) for name in dir(factory))
 
 
 # --- cluster -------------------------------------------------------------------------------------
@@ -470,6 +395,14 @@ class Cluster:
         if self._began:
             _ray().shutdown()
             self._began = False
+
+    def end_at_once(self) -> None:
+        """Kill a Ray that was started here and all its processes; for a stop during the start.
+
+        In a running cluster nothing is killed that `RayLauncher.end_actors` does not know.
+        """
+        if not self.settings.address:
+            kill_descendants(os.getpid())
 
     def launcher(self) -> RayLauncher:
         """Return a launcher of actors on this node."""

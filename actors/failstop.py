@@ -9,6 +9,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterator
+from typing import NoReturn
 
 from actors.exit_codes import EXIT_JOURNAL_BROKEN, EXIT_LOCK_HELD
 from persistence.disk import LockHeldError
@@ -48,6 +49,6 @@ def fail_stop(name: str, exit_process: ExitProcess) -> Iterator[None]:
         raise
 
 
-def exit_at_once(code: int) -> None:
+def exit_at_once(code: int) -> NoReturn:
     """End the process without running handlers, flushing buffers or finalizing objects."""
     os._exit(code)

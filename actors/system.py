@@ -62,6 +62,8 @@ from persistence.journal import JournalOptions
 BY = "system"
 _COMMANDS_IN_CALL_MAX = 4_096
 _START_TIMEOUT_S = 300.0
+_STOP_TIMEOUT_S = 15.0
+"""Longer than the supervisor gives its shells (STOP_DEADLINE_S); a frozen part is then killed."""
 _RESTART_AFTER_S = 0.25
 
 logger = logging.getLogger("overround.system")
@@ -147,6 +149,8 @@ class System:
         self._data_dir = os.path.abspath(data_dir)
         self._gateway_parts = gateways
         self._feed_parts = feeds
+        self.started = False
+        """True from the end of `start` to the end of `stop`."""
         self._cluster = None if embedded else Cluster(self.settings.cluster)
         self._launcher: Launcher | None = None
         self._supervisor: Peer | None = None
@@ -192,6 +196,16 @@ class System:
             on_up = partial(self._gateway_up, number)
             await self._keep(_Part(name, gateway.factory, arguments, on_up))
         await self.refresh()
+        self.started = True
+
+    def end_at_once(self) -> None:
+        """Kill every process that a start has begun so far, for a stop before the start is over.
+
+        Nothing is lost: whatever was answered is on disk. The caller then ends its own process,
+        which may still be inside of Ray's start, without waiting for it.
+        """
+        if self._cluster is not None:
+            self._cluster.end_at_once()
 
     async def _start_cluster(self, cluster: Cluster) -> None:
         """Start Ray; a cancellation waits for the end of the start, so that `stop` can end Ray."""
@@ -210,7 +224,7 @@ class System:
         for part in reversed(self._parts):
             if part.peer is not None:
                 with contextlib.suppress(PeerError):  # a process that has ended is stopped
-                    await part.peer.ask("stop", timeout_s=_START_TIMEOUT_S)
+                    await part.peer.ask("stop", timeout_s=_STOP_TIMEOUT_S)
             if part.process is not None:
                 part.process.kill()
                 await part.process.wait_gone()
@@ -221,6 +235,7 @@ class System:
         self._reconciler = self._supervisor = None
         if self._cluster is not None:
             await asyncio.to_thread(self._cluster.stop)
+        self.started = False
 
     async def __aenter__(self) -> Self:
         try:

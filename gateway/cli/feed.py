@@ -7,7 +7,6 @@ Brokers' clients and TLS are imported when the command runs.
 import argparse
 import asyncio
 import os
-import signal
 import sys
 import time
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from gateway.cli.arguments import add_command, whole
 from gateway.configuration.config import Config
 from gateway.feeds.core.settings import FEEDS
 from gateway.session.tokens import Role, load_key
+from gateway.signals import STOPS
 
 if TYPE_CHECKING:
     from gateway.cli.arguments import Commands
@@ -168,12 +168,10 @@ async def _run(args: argparse.Namespace, config: Config) -> int:
         interrupted.set()
         bridge.stop()
 
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, interrupt)
     failed = False
     try:
-        await running
+        with args.signals.handled(dict.fromkeys(STOPS, interrupt)):
+            await running
     except asyncio.CancelledError:
         pass
     except _errors() as error:

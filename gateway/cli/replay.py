@@ -113,7 +113,7 @@ def run(args: argparse.Namespace, config: Config) -> int:
         plain=args.plain,
     )
     try:
-        return uvloop.run(play(options, config))
+        return uvloop.run(play(options, config, args.signals))
     except (DemoFolderError, RecordingError) as error:
         sys.stderr.write(f"overround replay: {error}\n")
         return EXIT_WRONG_ARGUMENTS

@@ -37,4 +37,4 @@ def run(args: argparse.Namespace, config: Config) -> int:
     """Serve until a signal ends it; return the exit code."""
     from gateway.cli.serving import serve  # noqa: PLC0415 - loads the engine and Ray
 
-    return serve(args.opening, config)
+    return serve(args.opening, config, args.signals)

@@ -1,7 +1,7 @@
 """Run the system that settings describe until a signal ends it.
 
-Owns the order of start and stop, the signal handlers and the lines on the terminal, and nothing
-durable. SIGINT and SIGTERM stop the system in good order, also while it still starts. SIGHUP
+Owns the order of start and stop, what each signal does, and the lines on the terminal, and nothing
+durable. SIGINT and SIGTERM stop the system in good order, or at once while it still starts. SIGHUP
 gives quarantined shells a new process.
 """
 
@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -17,13 +16,17 @@ import uvloop
 
 from actors.directory import DirectoryMismatchError
 from actors.exit_codes import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED
+from actors.failstop import exit_at_once
 from actors.messages import ShellState
 from actors.peer import PeerError
+from actors.process import PidfdMissingError
+from actors.ray_classes import ClusterError
 from actors.system import System
 from gateway.configuration.config import Config, gateway_settings
 from gateway.configuration.opening import Opening, open_books
 from gateway.configuration.opening_file import load_opening
 from gateway.configuration.system import system_of
+from gateway.signals import TakenSignals
 from persistence.chain import JournalDamagedError
 from persistence.disk import LockHeldError
 
@@ -36,11 +39,13 @@ _START_ERRORS: Final = (
     LockHeldError,
     JournalDamagedError,
     DirectoryMismatchError,
+    ClusterError,
+    PidfdMissingError,
 )
 """Errors of the surroundings, not of the code: one line on the terminal and exit code 1."""
 
 
-def serve(opening: Path | None, config: Config) -> int:
+def serve(opening: Path | None, config: Config, signals: TakenSignals) -> int:
     """Serve until SIGINT or SIGTERM; return the exit code.
 
     Parameters
@@ -49,6 +54,8 @@ def serve(opening: Path | None, config: Config) -> int:
         A file of markets and accounts to begin with.
     config : Config
         All settings.
+    signals : TakenSignals
+        The signals of this process.
 
     Raises
     ------
@@ -58,47 +65,41 @@ def serve(opening: Path | None, config: Config) -> int:
     to_open = Opening() if opening is None else load_opening(opening)
     system = system_of(config)
     try:
-        return uvloop.run(_serve(system, to_open, config))
+        return uvloop.run(_serve(system, to_open, config, signals))
     except _START_ERRORS as error:
         sys.stderr.write(f"overround: cannot serve: {error}\n")
         return EXIT_FAILED
 
 
-async def _serve(system: System, opening: Opening, config: Config) -> int:
-    """Start, watch, and stop when a signal comes, whether or not the start was over."""
-    serving, release = asyncio.Event(), asyncio.Event()
+async def _serve(system: System, opening: Opening, config: Config, signals: TakenSignals) -> int:
+    """Start, watch, and stop when a signal comes.
 
-    async def start_and_watch() -> None:
-        await _start(system, opening, config)
-        _handle(handlers)
-        serving.set()
-        _say("serving; interrupt to stop")
-        await _watch(system, release)
-
-    running = asyncio.ensure_future(start_and_watch())
-    handlers: dict[signal.Signals, Callable[[], object]] = {
-        signal.SIGINT: running.cancel,
-        signal.SIGTERM: running.cancel,
-        signal.SIGHUP: release.set,
-    }
-    _handle(handlers)
-    try:
-        with contextlib.suppress(asyncio.CancelledError):
-            await running
-        if not serving.is_set():
-            _say("stopping before the start was over")
-            return EXIT_INTERRUPTED
-        _say("stopping; all that was answered is on disk")
-        return EXIT_DONE
-    finally:
-        await system.stop()
-
-
-def _handle(handlers: Mapping[signal.Signals, Callable[[], object]]) -> None:
-    """Install signal handlers. Ray installs its own, which print stacks, so this runs twice."""
-    loop = asyncio.get_running_loop()
-    for number, handler in handlers.items():
-        loop.add_signal_handler(number, handler)
+    A stop before the start is over kills what has been started and ends this process at once: a
+    start of Ray cannot be cancelled.
+    """
+    stop, release = asyncio.Event(), asyncio.Event()
+    stopping = asyncio.create_task(stop.wait())
+    handlers = {signal.SIGINT: stop.set, signal.SIGTERM: stop.set, signal.SIGHUP: release.set}
+    with signals.handled(handlers):
+        try:
+            starting = asyncio.create_task(_start(system, opening, config))
+            await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
+            if not starting.done():
+                _say("stopping before the start was over")
+                system.end_at_once()
+                exit_at_once(EXIT_INTERRUPTED)
+            starting.result()
+            _say("serving; interrupt to stop")
+            watching = asyncio.create_task(_watch(system, release))
+            await asyncio.wait([watching, stopping], return_when=asyncio.FIRST_COMPLETED)
+            if watching.done():
+                watching.result()
+            watching.cancel()
+            _say("stopping; all that was answered is on disk")
+            return EXIT_DONE
+        finally:
+            stopping.cancel()
+            await system.stop()
 
 
 async def _start(system: System, opening: Opening, config: Config) -> None:

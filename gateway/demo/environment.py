@@ -4,16 +4,17 @@ Owns what demo and replay set up before anything is played. It knows neither wha
 bets.
 """
 
-import asyncio
-import contextlib
-import signal
+import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 from msgspec.structs import replace
 
+from actors.exit_codes import EXIT_INTERRUPTED
+from actors.failstop import exit_at_once
+from actors.system import System
 from engine.common.ids import AccountNo
 from gateway.configuration.config import Config
 from gateway.configuration.opening import OpeningAccount
@@ -91,14 +92,12 @@ def accounts_of(bettors: Iterable[Bettor]) -> tuple[OpeningAccount, ...]:
     )
 
 
-@contextlib.contextmanager
-def interruptible(interrupt: Callable[[], None]) -> Iterator[None]:
-    """Call `interrupt` on SIGINT and SIGTERM instead of ending the process."""
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, interrupt)
-    try:
-        yield
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
+def end_before_start(system: System, line: str) -> NoReturn:
+    """Kill what a start has begun, print a line, and end this process.
+
+    A start of Ray cannot be cancelled, and whatever was answered is on disk.
+    """
+    system.end_at_once()
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+    exit_at_once(EXIT_INTERRUPTED)

@@ -37,7 +37,7 @@ from gateway.demo.environment import (
     FIRST_ACCOUNT,
     RunTokens,
     accounts_of,
-    interruptible,
+    end_before_start,
     own_config,
 )
 from gateway.demo.options import NEVER, PROCESSES, DemoOptions
@@ -46,6 +46,7 @@ from gateway.demo.trader import Trader
 from gateway.demo.view import Scene, make_view, money
 from gateway.demo.view_model import SceneUpdater, exposure_of
 from gateway.session.tokens import Role
+from gateway.signals import STOPS, TakenSignals
 from simulations.crowd import Bettor, crowd
 from simulations.timeline import Event, EventKind, MatchTimeline, match_by_id
 from simulations.trader import RESULT, MatchTrader, by_market_no, market_keys
@@ -61,13 +62,14 @@ REPRICE_S_MIN: Final = 0.2
 RECOVERY_DEADLINE_S: Final = 90.0
 SETTLE_DEADLINE_S: Final = 90.0
 ANSWER_DEADLINE_S: Final = 20.0
+_STOPPED: Final = "stopped; `overround demo --resume` plays on"
 
 
 class DemoFailedError(Exception):
     """A step of the demo did not end in time; the message names it."""
 
 
-async def play(options: DemoOptions, config: Config) -> int:
+async def play(options: DemoOptions, config: Config, signals: TakenSignals) -> int:
     """Play, resume or finish a run, and return the exit code."""
     asked = Progress(
         match=options.match,
@@ -82,7 +84,7 @@ async def play(options: DemoOptions, config: Config) -> int:
     folder.save(progress)
     console = Console()
     demo = Demo(options, config, match=match, folder=folder, progress=progress, console=console)
-    with interruptible(demo.interrupt):
+    with signals.handled(dict.fromkeys(STOPS, demo.interrupt)):
         return await demo.run()
 
 
@@ -164,7 +166,7 @@ class Demo:
             code = work.result() if work.done() else await self._interrupt(work)
             if self._stopped:
                 self._show.view.close()
-                self._console.print("stopped; `overround demo --resume` plays on", highlight=False)
+                self._console.print(_STOPPED, highlight=False)
             return code
         except (DemoFailedError, GatewayError, PeerError, TimeoutError) as error:
             self._show.view.close()
@@ -179,6 +181,10 @@ class Demo:
         self._show.log("shutting down; everything answered is on disk")
         self._show.view.show(self._show.scene)
         self._stopped = True
+        if not self._system.started:
+            self._save()
+            self._show.view.close()
+            end_before_start(self._system, _STOPPED)
         work.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await work

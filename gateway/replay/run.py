@@ -34,7 +34,7 @@ from gateway.demo.environment import (
     FIRST_ACCOUNT,
     RunTokens,
     accounts_of,
-    interruptible,
+    end_before_start,
     own_config,
 )
 from gateway.demo.run_folder import next_run
@@ -57,6 +57,7 @@ from gateway.replay.options import AS_FAST_AS_IT_GOES, ReplayOptions
 from gateway.replay.view import ReplayScene, ReplayView, make_replay_view, moment
 from gateway.session.tokens import Role
 from gateway.settings import FEED_BODIES_MAX
+from gateway.signals import STOPS, TakenSignals
 from persistence.journal import JournalOptions
 from simulations.crowd import Bettor, crowd
 from simulations.expected_payouts import expected_payouts_minor
@@ -151,12 +152,12 @@ def recorded_uof(settings: UofSettings) -> UofAdapter:
     return UofAdapter(UOF, settings, clock=RecordedClock())
 
 
-async def play(options: ReplayOptions, config: Config) -> int:
+async def play(options: ReplayOptions, config: Config, signals: TakenSignals) -> int:
     """Replay a recording, and return the exit code."""
     recording = await asyncio.to_thread(read_summary, options.path, kind=options.kind)
     console = Console()
     run = Replay(options, config, recording=recording, console=console)
-    with interruptible(run.interrupt):
+    with signals.handled(dict.fromkeys(STOPS, run.interrupt)):
         return await run.run()
 
 
@@ -219,11 +220,15 @@ class Replay:
             await asyncio.wait([work, stop], return_when=asyncio.FIRST_COMPLETED)
             if work.done():
                 return work.result()
+            stopped = f"stopped; what was played is in {self._folder.path}"
+            if not self._system.started:
+                self._view.close()
+                end_before_start(self._system, stopped)
             work.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await work
             self._view.close()
-            self._say(f"stopped; what was played is in {self._folder.path}")
+            self._say(stopped)
             return EXIT_INTERRUPTED
         except (ReplayFailedError, GatewayError, PeerError, TimeoutError) as error:
             self._view.close()

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import uvloop
 
-from actors.cluster import ClusterError, check_internals, check_loopback, check_uvloop
+from actors.cluster import check_internals, check_loopback
+from actors.ray_classes import ClusterError, check_uvloop
 
 
 def ray_module(**parts: Any) -> Any:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.exit_codes import EXIT_DONE
+from actors.exit_codes import EXIT_DONE, EXIT_INTERRUPTED
 
 pytestmark = pytest.mark.cluster
 
@@ -151,3 +151,34 @@ def test_readme_lines_bet_and_suspend_and_a_second_start_finds_everything(folder
         assert "status='suspended'" in second
         assert "bets=1, stake_taken_minor=500" in second
         assert served.terminate() == EXIT_DONE
+
+
+def processes(folder: Path) -> dict[int, str]:
+    """Return the command lines of the processes that were started for a folder."""
+    mark = f"OVERROUND_DATA_DIR={folder / 'data'}".encode()
+    found = {}
+    for entry in Path("/proc").iterdir():
+        with suppress(OSError):
+            if mark in (entry / "environ").read_bytes().split(b"\0"):
+                found[int(entry.name)] = (entry / "cmdline").read_text(errors="replace")
+    return found
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("begun", ["gcs_server", "raylet_socket_name", "ray::", "ray::Supervisor"])
+def test_stop_while_starting_ends_every_process_and_prints_no_stack(
+    folder: Path, begun: str, number: signal.Signals
+) -> None:
+    with serve(folder) as served:
+        until = time.monotonic() + READY_S
+        while not any(begun in line for line in processes(folder).values()):
+            assert served.process.poll() is None, served.output
+            assert time.monotonic() < until, served.output
+            time.sleep(0.01)
+        served.process.send_signal(number)
+        assert served.process.wait(ENDED_S) == EXIT_INTERRUPTED
+        assert served.output == "stopping before the start was over\n"
+        until = time.monotonic() + ENDED_S
+        while left := processes(folder):
+            assert time.monotonic() < until, left
+            time.sleep(0.05)

@@ -93,7 +93,7 @@ def documented() -> dict[str, set[str]]:
 
 
 def test_the_page_of_commands_lists_every_command_and_option_and_no_other() -> None:
-    from gateway.cli.main import make_parser
+    from gateway.cli.commands import make_parser
 
     assert documented() == commands(make_parser())
 
