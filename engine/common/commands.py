@@ -198,6 +198,28 @@ class ResumeMarket(_Command, frozen=True, tag="resume_market"):
     market_no: MarketNoField
 
 
+class SuspendWithAll(_Command, frozen=True, tag="suspend_with_all"):
+    """Suspend a market because all are suspended, and hold it as a trader's SuspendMarket does.
+
+    A market that is held already, or stopped with no feed that could start it, is not touched.
+    ResumeWithAll undoes exactly what this command did. Any trader's command that changes the status
+    takes the market over: then ResumeWithAll leaves it alone.
+    """
+
+    market_no: MarketNoField
+    why: WhyField = ""
+
+
+class ResumeWithAll(_Command, frozen=True, tag="resume_with_all"):
+    """Undo SuspendWithAll; a market that is not held by that command alone is refused.
+
+    The market is ACTIVE again if it was, or if its feed has asked for that meanwhile. Otherwise it
+    keeps its status and is no longer held; StatusSet reports that.
+    """
+
+    market_no: MarketNoField
+
+
 class HandOverMarket(_Command, frozen=True, tag="hand_over_market"):
     """Suspend a pre-match market until the live producer sends odds."""
 
@@ -357,6 +379,8 @@ MarketCommand = (
     | FeedUpdate
     | ResetSource
     | AckOutbox
+    | SuspendWithAll
+    | ResumeWithAll
 )
 
 # --- ledger ------------------------------------------------------------------------------------

@@ -53,6 +53,8 @@ MARKET_VOIDED: Final = 8
 """On a market's flags: a trader cancelled it, and no feed may roll that back."""
 MARKET_FEED_STOPPED: Final = 16
 """On a market's flags: the last status that a feed asked for was not ACTIVE."""
+MARKET_HELD_WITH_ALL: Final = 32
+"""On a market's flags, beside MARKET_HELD: it was suspended with all, and resumes with all."""
 
 OUTCOME: Final = row_dtype(
     24,

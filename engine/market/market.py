@@ -23,10 +23,12 @@ from engine.common.commands import (
     Limits,
     MarketCommand,
     ResetSource,
+    ResumeWithAll,
     RollBackCancel,
     SetLimits,
     SetOdds,
     SettleMarket,
+    SuspendWithAll,
 )
 from engine.common.events import (
     FeedStepEvent,
@@ -51,6 +53,7 @@ from engine.market.book import (
     MARKET_AWAITS_FEED,
     MARKET_FEED_STOPPED,
     MARKET_HELD,
+    MARKET_HELD_WITH_ALL,
     MARKET_RESULTS,
     MARKET_VOIDED,
     OUTCOME_ACTIVE,
@@ -220,6 +223,9 @@ class MarketMachine:
             return self._apply_feed_update(command, slot, at_ns)
         if isinstance(command, ResetSource):
             return reset_source(command, slot, book=self._book, positions=self._positions)
+        if isinstance(command, SuspendWithAll | ResumeWithAll):
+            transitions = StatusTransitions(self._book)
+            return transitions.apply_with_all(command, slot, at_ns, has_feed=self._has_feed(slot))
         return self._apply_step(command, slot, at_ns, by_feed=False)
 
     def _apply_step(
@@ -229,11 +235,8 @@ class MarketMachine:
         if isinstance(command, SetOdds):
             return self._set_odds(command, slot)
         if not isinstance(command, ResolvingCommand):
-            has_feed = self._positions.has_feed(command.market_no) or self._book.has_flag(
-                slot, MARKET_AWAITS_FEED
-            )
             return StatusTransitions(self._book).apply(
-                command, slot, at_ns, by_feed=by_feed, has_feed=has_feed
+                command, slot, at_ns, by_feed=by_feed, has_feed=self._has_feed(slot)
             )
         if by_feed and self._book.has_flag(slot, MARKET_VOIDED) and _rolls_back_market(command):
             return market_held("market_no")
@@ -246,11 +249,17 @@ class MarketMachine:
             self._note_trader_resolution(command, slot)
         return event
 
+    def _has_feed(self, slot: int) -> bool:
+        """Return whether a feed has sent this market a message, or it was created for a feed."""
+        number = MarketNo(int(self._book.markets["market_no"][slot]))
+        return self._positions.has_feed(number) or self._book.has_flag(slot, MARKET_AWAITS_FEED)
+
     def _note_trader_resolution(self, command: ResolvingCommand, slot: int) -> None:
         """Record that a trader ended betting or voided the market, or rolled the voiding back."""
         book = self._book
         if isinstance(command, SettleMarket | CancelMarket):
             book.set_flag(slot, MARKET_HELD, on=True)
+            book.set_flag(slot, MARKET_HELD_WITH_ALL, on=False)
         if isinstance(command, CancelMarket):
             book.set_flag(slot, MARKET_VOIDED, on=True)
         elif book.status(slot) != Status.CANCELLED:

@@ -37,6 +37,7 @@ from engine.market.book import (
     MARKET_AWAITS_FEED,
     MARKET_FEED_STOPPED,
     MARKET_HELD,
+    MARKET_HELD_WITH_ALL,
     MARKET_RESULTS,
     MARKET_VOIDED,
     OUTCOME,
@@ -62,6 +63,14 @@ _OUTCOME_1: Final = row_dtype(
 )
 """An outcome of layout 1."""
 _STOPPED: Final = (Status.SUSPENDED, Status.CLOSED, Status.SETTLED, Status.CANCELLED)
+_MARKET_FLAGS: Final = (
+    MARKET_HELD
+    | MARKET_RESULTS
+    | MARKET_AWAITS_FEED
+    | MARKET_VOIDED
+    | MARKET_FEED_STOPPED
+    | MARKET_HELD_WITH_ALL
+)
 _FIELDS_1: Final = ("layout", "markets", "outcomes", "keys", "names", "bets", "outbox")
 _FIELDS_2: Final = (*_FIELDS_1, "windows", "deductions", "positions")
 _FIELDS: Final = {1: _FIELDS_1, 2: _FIELDS_2, 3: (*_FIELDS_2, "rules")}
@@ -248,11 +257,12 @@ def _markets_fault(markets: Rows, outcomes_len: int) -> str:
         return f"outcomes: 1 to {OUTCOMES_MAX}"
     if not np.all(np.isin(markets["status"], [int(status) for status in Status])):
         return "status: no such status"
-    flags = MARKET_HELD | MARKET_RESULTS | MARKET_AWAITS_FEED | MARKET_VOIDED | MARKET_FEED_STOPPED
-    if not _within(markets["flags"], 0, flags):
+    if not _within(markets["flags"], 0, _MARKET_FLAGS):
         return "flags: no such flag"
     held, stand = markets["flags"] & MARKET_HELD > 0, markets["flags"] & MARKET_RESULTS > 0
     active = markets["status"] == Status.ACTIVE
+    if np.any((markets["flags"] & MARKET_HELD_WITH_ALL > 0) & ~held):
+        return "flags: held with all and not held"
     if np.any(held & active):
         return "flags: held and active"
     if np.any((markets["flags"] & MARKET_FEED_STOPPED > 0) & active):

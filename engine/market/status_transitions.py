@@ -13,8 +13,10 @@ from engine.common.commands import (
     HandOverMarket,
     OpenMarket,
     ResumeMarket,
+    ResumeWithAll,
     SetStatus,
     SuspendMarket,
+    SuspendWithAll,
 )
 from engine.common.events import (
     FeedStepEvent,
@@ -29,7 +31,7 @@ from engine.common.events import (
 from engine.common.lifecycle import SET_ACTIONS, Action, Status, next_status
 from engine.common.reasons import MESSAGES, Reason
 from engine.common.units import Nanos
-from engine.market.book import MARKET_FEED_STOPPED, MARKET_HELD, Book
+from engine.market.book import MARKET_FEED_STOPPED, MARKET_HELD, MARKET_HELD_WITH_ALL, Book
 from engine.market.command_checks import not_allowed
 
 C = TypeVar("C")
@@ -89,13 +91,45 @@ class StatusTransitions:
             return market_held("market_no")
         if not by_feed:
             both = book.has_flag(slot, MARKET_HELD) and book.has_flag(slot, MARKET_FEED_STOPPED)
-            book.set_flag(slot, MARKET_HELD, on=isinstance(command, SuspendMarket | CloseMarket))
+            self._hold(slot, on=isinstance(command, SuspendMarket | CloseMarket))
             if both and isinstance(command, ResumeMarket):
                 version = book.version(slot)
                 return StatusSet(market_no=command.market_no, version=version, status=before)
         if after == Status.ACTIVE:
             book.set_flag(slot, MARKET_FEED_STOPPED, on=False)
         return _event_of(command, book.set_status(slot, after, at_ns))
+
+    def apply_with_all(
+        self, command: SuspendWithAll | ResumeWithAll, slot: int, at_ns: Nanos, *, has_feed: bool
+    ) -> FeedStepEvent:
+        """Suspend a market because all are, or undo that; see `apply`."""
+        if isinstance(command, SuspendWithAll):
+            return self._suspend_with_all(command, slot, at_ns, has_feed=has_feed)
+        book, before = self._book, self._book.status(slot)
+        if not book.has_flag(slot, MARKET_HELD_WITH_ALL):
+            return not_allowed(before, Action.RESUME)
+        resume = ResumeMarket(market_no=command.market_no)
+        event = self.apply(resume, slot, at_ns, by_feed=False, has_feed=has_feed)
+        if isinstance(event, Refused):  # betting has ended meanwhile: nothing is left but the hold
+            self._hold(slot, on=False)
+            version = book.version(slot)
+            return StatusSet(market_no=command.market_no, version=version, status=before)
+        return event
+
+    def _suspend_with_all(
+        self, command: SuspendWithAll, slot: int, at_ns: Nanos, *, has_feed: bool
+    ) -> FeedStepEvent:
+        book, before = self._book, self._book.status(slot)
+        stopped = before != Status.ACTIVE and not has_feed
+        if stopped or book.has_flag(slot, MARKET_HELD):
+            return not_allowed(before, Action.SUSPEND)
+        suspend = SuspendMarket(market_no=command.market_no, why=command.why)
+        event = self.apply(suspend, slot, at_ns, by_feed=False, has_feed=has_feed)
+        if not isinstance(event, Refused):
+            book.set_flag(slot, MARKET_HELD_WITH_ALL, on=True)
+            if before != Status.ACTIVE:  # only its feed may make it ACTIVE, as before
+                book.set_flag(slot, MARKET_FEED_STOPPED, on=True)
+        return event
 
     def _note_feed_status(self, slot: int, *, active: bool) -> None:
         """Record which status a feed last asked for, also when the market refused it."""
@@ -135,14 +169,20 @@ class StatusTransitions:
         if next_status(status, Action.SET_SUSPENDED) is None:
             return None
         if isinstance(command, ResumeMarket) and held:
-            book.set_flag(slot, MARKET_HELD, on=False)
+            self._hold(slot, on=False)
             return StatusSet(market_no=number, version=version, status=status)
-        if not isinstance(command, SuspendMarket) or held:
+        held_alone = held and not book.has_flag(slot, MARKET_HELD_WITH_ALL)
+        if not isinstance(command, SuspendMarket) or held_alone:
             return None
         if not has_feed and status != Status.SUSPENDED:
             return None
-        book.set_flag(slot, MARKET_HELD, on=True)
+        self._hold(slot, on=True)
         return MarketSuspended(market_no=number, version=version, why=command.why)
+
+    def _hold(self, slot: int, *, on: bool) -> None:
+        """Hold or release a market by a command to it alone, whatever all markets were told."""
+        self._book.set_flag(slot, MARKET_HELD, on=on)
+        self._book.set_flag(slot, MARKET_HELD_WITH_ALL, on=False)
 
 
 def _event_of(command: _ActionCommand, version: int) -> FeedStepEvent:

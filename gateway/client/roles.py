@@ -81,6 +81,8 @@ from gateway.messages.trader import (
     ListMarkets,
     Markets,
     Reprice,
+    ResumeAll,
+    ResumedAll,
     SuspendAll,
     SuspendedAll,
     TraderCommand,
@@ -284,12 +286,7 @@ class ControlSession(Session):
     ) -> MarketEvent:
         """Roll back the cancellation of exactly this window, or of the market."""
         return await self._command(
-            RollBackCancel(
-                market_no=MarketNo(market),
-                from_ns=from_ns,
-                until_ns=until_ns,
-                why=why,
-            )
+            RollBackCancel(market_no=MarketNo(market), from_ns=from_ns, until_ns=until_ns, why=why)
         )
 
     async def roll_back_settlement(self, market: MarketNo, *, why: str = "") -> MarketEvent:
@@ -300,13 +297,16 @@ class ControlSession(Session):
         self, market: MarketNo, source: str, *, position: int = 0
     ) -> MarketEvent:
         """Set how far a market has followed a feed source; 0 lets every message count again."""
-        return await self._command(
-            ResetSource(market_no=MarketNo(market), source=source, position=position)
-        )
+        reset = ResetSource(market_no=MarketNo(market), source=source, position=position)
+        return await self._command(reset)
 
     async def suspend_all(self, *, fixture: str = "", why: str = "") -> SuspendedAll:
         """Suspend every market, or every market of a fixture."""
         return await self._request(SuspendAll, SuspendedAll, fixture=fixture, why=why)
+
+    async def resume_all(self, *, fixture: str = "") -> ResumedAll:
+        """Undo `suspend_all` for every market, or for a fixture, where nobody else stopped it."""
+        return await self._request(ResumeAll, ResumedAll, fixture=fixture)
 
     async def reprice(
         self, fixture: str, pricing: Any, *, suspend: str = "", resume: bool = False

@@ -50,6 +50,8 @@ from gateway.messages.trader import (
     ListMarkets,
     Markets,
     Reprice,
+    ResumeAll,
+    ResumedAll,
     SuspendAll,
     SuspendedAll,
 )
@@ -66,6 +68,7 @@ _ANSWERS: Final[dict[type, tuple[type, ...]]] = {
     Unsubscribe: (Subscribed, Error),
     Control: (Controlled, Error),
     SuspendAll: (SuspendedAll, Error),
+    ResumeAll: (ResumedAll, Error),
     Reprice: (Controlled, Error),
     ListMarkets: (Markets, Error),
     AskBook: (Book, Error),

@@ -40,6 +40,8 @@ from gateway.messages.trader import (
     ListMarkets,
     Markets,
     Reprice,
+    ResumeAll,
+    ResumedAll,
     SuspendAll,
     SuspendedAll,
 )
@@ -55,6 +57,7 @@ ClientMessage = (
     | Unsubscribe
     | Control
     | SuspendAll
+    | ResumeAll
     | Reprice
     | ListMarkets
     | AskBook
@@ -81,6 +84,7 @@ ServerMessage = (
     | MoneyEvent
     | Controlled
     | SuspendedAll
+    | ResumedAll
     | Markets
     | Book
     | Exposure

@@ -68,6 +68,18 @@ class SuspendAll(FromClient, frozen=True, kw_only=True, tag="suspend_all"):
     why: WhyField = ""
 
 
+class ResumeAll(FromClient, frozen=True, kw_only=True, tag="resume_all"):
+    """Undo `suspend_all` for every market, or every market of a fixture; see `resumed_all`.
+
+    Only markets that a `suspend_all` holds are resumed, and only to what they were: a market that a
+    trader has commanded since, or that was stopped before, is not touched, and one whose feed has
+    stopped it waits for its feed.
+    """
+
+    id: IdField = 0
+    fixture: Annotated[str, Meta(pattern=r"^[A-Za-z0-9:._-]{0,64}\Z")] = ""
+
+
 class Reprice(FromClient, frozen=True, kw_only=True, tag="reprice"):
     """Reprice a fixture's markets inside the shells that own them; answered by `controlled`.
 
@@ -114,6 +126,21 @@ class SuspendedAll(FromGateway, frozen=True, kw_only=True, tag="suspended_all"):
 
     id: int = 0
     suspended: int = 0
+    unchanged: int = 0
+    failed: tuple[int, ...] = ()
+
+
+class ResumedAll(FromGateway, frozen=True, kw_only=True, tag="resumed_all"):
+    """The result of `resume_all` for each market that it was sent to.
+
+    `resumed` accept bets again. `released` are no longer held and keep their status: their feed has
+    stopped them, or betting has ended. `unchanged` were not suspended by a `suspend_all`, or are
+    held by a trader. `failed` names up to a thousand without an answer, which may have resumed.
+    """
+
+    id: int = 0
+    resumed: int = 0
+    released: int = 0
     unchanged: int = 0
     failed: tuple[int, ...] = ()
 

@@ -21,8 +21,8 @@ from actors.messages import (
 )
 from actors.peer import PeerError
 from actors.routes import Routes
-from engine.common.commands import SuspendMarket
-from engine.common.events import MarketEvent, MarketSuspended, Refused
+from engine.common.commands import ResumeWithAll, SuspendWithAll
+from engine.common.events import MarketEvent, MarketResumed, MarketSuspended, Refused, StatusSet
 from engine.common.ids import MarketNo
 from engine.common.reasons import MESSAGES, Reason
 from gateway.counters import Counters
@@ -40,6 +40,8 @@ from gateway.messages.trader import (
     MarketLine,
     Markets,
     Reprice,
+    ResumeAll,
+    ResumedAll,
     SuspendAll,
     SuspendedAll,
     TraderCommand,
@@ -53,6 +55,7 @@ logger = logging.getLogger("overround.gateway")
 
 _COMMANDS_IN_CALL_MAX: Final = 1_024
 _FAILED_SHOWN_MAX: Final = 1_000
+_Command = TraderCommand | SuspendWithAll | ResumeWithAll
 
 
 class ControlService:
@@ -86,25 +89,43 @@ class ControlService:
 
     async def suspend_all(self, by: str, request: SuspendAll) -> ServerMessage:
         """Suspend every market (of a fixture), also where the last image shows it suspended."""
-        prefix = f"{request.fixture}/" if request.fixture else ""
         commands = [
-            SuspendMarket(market_no=MarketNo(route.market_no), why=request.why)
-            for route in self._routes.markets.values()
-            if route.key.startswith(prefix)
+            SuspendWithAll(market_no=number, why=request.why)
+            for number in self._markets_of(request.fixture)
         ]
         events = await self._run(by, commands)
         suspended = sum(isinstance(event, MarketSuspended) for event in events)
-        failed = tuple(
-            command.market_no
-            for command, event in zip(commands, events, strict=True)
-            if isinstance(event, Refused) and event.reason is not Reason.TRANSITION_NOT_ALLOWED
-        )
+        failed = _failed(commands, events)
         return SuspendedAll(
             id=request.id,
             suspended=suspended,
             unchanged=len(events) - suspended - len(failed),
             failed=failed[:_FAILED_SHOWN_MAX],
         )
+
+    async def resume_all(self, by: str, request: ResumeAll) -> ServerMessage:
+        """Undo `suspend_all` for every market (of a fixture), whichever gateway it came through."""
+        commands = [ResumeWithAll(market_no=no) for no in self._markets_of(request.fixture)]
+        events = await self._run(by, commands)
+        resumed = sum(isinstance(event, MarketResumed) for event in events)
+        released = sum(isinstance(event, StatusSet) for event in events)
+        failed = _failed(commands, events)
+        return ResumedAll(
+            id=request.id,
+            resumed=resumed,
+            released=released,
+            unchanged=len(events) - resumed - released - len(failed),
+            failed=failed[:_FAILED_SHOWN_MAX],
+        )
+
+    def _markets_of(self, fixture: str) -> list[MarketNo]:
+        """Return the numbers of a fixture's markets, or of all when the fixture is empty."""
+        prefix = f"{fixture}/" if fixture else ""
+        return [
+            MarketNo(route.market_no)
+            for route in self._routes.markets.values()
+            if route.key.startswith(prefix)
+        ]
 
     async def reprice(self, by: str, request: Reprice, *, fed: bool = False) -> ServerMessage:
         """Reprice a fixture's markets in all its shells; the answer holds all events.
@@ -225,7 +246,7 @@ class ControlService:
 
     # --- calls to the shells ---------------------------------------------------------------------
 
-    async def _run(self, by: str, commands: Sequence[TraderCommand]) -> list[MarketEvent]:
+    async def _run(self, by: str, commands: Sequence[_Command]) -> list[MarketEvent]:
         """Run commands concurrently across shells, in order within each shell."""
         self._counters.control_commands += len(commands)
         events: list[MarketEvent] = [_refused(Reason.UNKNOWN)] * len(commands)
@@ -244,9 +265,7 @@ class ControlService:
                 events[place] = event
         return events
 
-    async def _call(
-        self, by: str, shell: str, commands: Sequence[TraderCommand]
-    ) -> list[MarketEvent]:
+    async def _call(self, by: str, shell: str, commands: Sequence[_Command]) -> list[MarketEvent]:
         events: list[MarketEvent] = []
         for start in range(0, len(commands), _COMMANDS_IN_CALL_MAX):
             part = tuple(commands[start : start + _COMMANDS_IN_CALL_MAX])
@@ -269,6 +288,15 @@ class ControlService:
                 logger.exception("%s failed in %s", method, shell)
             return [_refused(Reason.UNKNOWN)]
         return decode_market_events(raw)
+
+
+def _failed(commands: Sequence[_Command], events: Sequence[MarketEvent]) -> tuple[int, ...]:
+    """Return the markets without an answer, or refused for another reason than their status."""
+    return tuple(
+        command.market_no
+        for command, event in zip(commands, events, strict=True)
+        if isinstance(event, Refused) and event.reason is not Reason.TRANSITION_NOT_ALLOWED
+    )
 
 
 def _refused(reason: Reason, *, field: str = "") -> Refused:

@@ -31,7 +31,7 @@ from gateway.messages.bettor import (
 from gateway.messages.exposure import AskExposure
 from gateway.messages.feed import AskFeedStats, FeedAttach, FeedPush, FeedRequestDone
 from gateway.messages.market import Subscribe, Unsubscribe
-from gateway.messages.trader import AskBook, Control, ListMarkets, Reprice, SuspendAll
+from gateway.messages.trader import AskBook, Control, ListMarkets, Reprice, ResumeAll, SuspendAll
 from gateway.session.tokens import Role
 
 FEED_COMMANDS: Final = frozenset(
@@ -60,7 +60,7 @@ PERMISSIONS: Final[dict[tuple[str, Role], frozenset[type]]] = {
     ("bets", Role.TRADER): _SUBSCRIBE,
     ("bets", Role.FEED): _SUBSCRIBE,
     ("bets", Role.QUANT): _SUBSCRIBE,
-    ("control", Role.TRADER): _ASSESS | {Control, SuspendAll, Reprice, AskFeedStats},
+    ("control", Role.TRADER): _ASSESS | {Control, SuspendAll, ResumeAll, Reprice, AskFeedStats},
     ("control", Role.FEED): _READ | {Control, Reprice},
     ("control", Role.QUANT): _ASSESS,
     ("feed", Role.FEED): frozenset({FeedPush, FeedAttach, FeedRequestDone, AskFeedStats}),

@@ -38,7 +38,7 @@ from gateway.messages.exposure import AskExposure
 from gateway.messages.feed import AskFeedStats, FeedAttach, FeedPush, FeedRequestDone
 from gateway.messages.market import Subscribe, Subscribed, Unsubscribe
 from gateway.messages.protocol import ServerMessage
-from gateway.messages.trader import AskBook, Control, ListMarkets, Reprice, SuspendAll
+from gateway.messages.trader import AskBook, Control, ListMarkets, Reprice, ResumeAll, SuspendAll
 from gateway.net.codec import Codec
 from gateway.net.connection import Connection
 from gateway.services.price_fanout import Follower
@@ -276,6 +276,11 @@ class ClientSession:
             request.id, "", self._services.control.suspend_all(self.claims.identity, request)
         )
 
+    def _resume_all(self, request: ResumeAll) -> None:
+        self._query(
+            request.id, "", self._services.control.resume_all(self.claims.identity, request)
+        )
+
     def _reprice(self, request: Reprice) -> None:
         fed = self.claims.role is Role.FEED
         self._query(
@@ -395,6 +400,7 @@ _HANDLERS: Final[dict[type, Callable[[ClientSession, Any], None]]] = {
     Unsubscribe: ClientSession._unsubscribe,
     Control: ClientSession._control,
     SuspendAll: ClientSession._suspend_all,
+    ResumeAll: ClientSession._resume_all,
     Reprice: ClientSession._reprice,
     ListMarkets: ClientSession._list,
     AskBook: ClientSession._book,

@@ -64,6 +64,8 @@ from gateway.messages.trader import (
     MarketLine,
     Markets,
     Reprice,
+    ResumeAll,
+    ResumedAll,
     SuspendAll,
     SuspendedAll,
 )
@@ -138,6 +140,7 @@ FROM_CLIENT: list[ClientMessage] = [
         ),
     ),
     SuspendAll(id=9, fixture="wc22-64", why="VAR"),
+    ResumeAll(id=9, fixture="wc22-64"),
     Reprice(
         id=12,
         fixture="wc22-64",
@@ -213,6 +216,7 @@ FROM_GATEWAY: list[ServerMessage] = [
         ),
     ),
     SuspendedAll(id=9, suspended=13, unchanged=1, failed=(42,)),
+    ResumedAll(id=9, resumed=11, released=2, unchanged=1, failed=(42,)),
     Markets(id=10, markets=(MarketLine(market=42, key="wc22-64/1x2", shell="market-00001"),)),
     Book(
         id=11,

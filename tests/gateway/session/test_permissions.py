@@ -13,6 +13,7 @@ from tests.gateway.raw_client import PLACE, handshake, json_frame, shaken, tcp
 TRADER_COMMANDS = [
     {"type": "control", "id": 5, "commands": [{"do": "suspend_market", "market_no": 1}]},
     {"type": "suspend_all", "id": 5},
+    {"type": "resume_all", "id": 5},
     {"type": "list", "id": 5},
     {"type": "book", "id": 5, "market": 1},
 ]

@@ -146,6 +146,26 @@ async def test_suspend_all_suspends_a_fixture_or_every_market(bookmaker: Bookmak
         assert (await client.place(ref="a2", **third)).reason == Reason.MARKET_SUSPENDED
 
 
+async def test_resume_all_undoes_suspend_all_and_nothing_else(bookmaker: Bookmaker) -> None:
+    async with trader(bookmaker) as control, bettor(bookmaker) as client:
+        await control.control([SuspendMarket(market_no=2)])
+        await control.suspend_all(why="outage")
+        bookmaker.kill_shell("market-a")
+        bookmaker.start_shell("market-a")
+        answer = await control.resume_all(fixture="cup-0")
+        assert (answer.resumed, answer.released, answer.unchanged) == (1, 0, 1)
+        assert (await client.place(ref="a1", **BET)).state == "accepted"
+        third = BET | {"market": 3}
+        assert (await client.place(ref="a2", **third)).reason == Reason.MARKET_SUSPENDED
+        bookmaker.kill_shell("market-b")
+        assert (await control.resume_all()).failed == (3,)
+        bookmaker.start_shell("market-b")
+        answer = await control.resume_all()
+        assert (answer.resumed, answer.unchanged, answer.failed) == (1, 2, ())
+        assert (await client.place(ref="a3", **third)).state == "accepted"
+        assert (await control.book(2)).held
+
+
 MODEL = MatchModel(home_rate=1.6, away_rate=1.2)
 KICK_OFF = MatchState().at(period=Period.FIRST_HALF, clock_s=60)
 
