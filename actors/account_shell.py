@@ -184,13 +184,35 @@ class AccountShell(Shell[DurableLedger]):
         own: Rows = rows[rows["account_no"] == account_no][:limit]
         return own.tobytes()
 
+    def in_force(self, market_nos: list[int], after_bet_id: int, limit: int) -> bytes:
+        """Return ids (u64) of accepted and settled bets of some markets, after one, by rising id.
+
+        At most `limit` ids; the next page is requested with the last page's last id.
+        """
+        after = BetId(after_bet_id)
+        bet_ids = self._machine().in_force(market_nos=market_nos, after_bet_id=after, limit=limit)
+        return bet_ids.tobytes()
+
+    def last_bet_id(self) -> int:
+        """Return the highest bet id given so far, 0 for none."""
+        return self._machine().last_bet_id
+
     def slips(self, start: int = 0, limit: int = AUDIT_ROWS_MAX) -> bytes:
         """Return slips in order of creation, as SLIP rows, from the `start`-th on."""
         return self._machine().slips()[start : start + limit].tobytes()
 
-    def slips_and_totals(self, start: int, limit: int) -> tuple[int, bytes, bytes]:
-        """Return, of one instant: the journal's seq, a page of slips, and the ledger totals."""
-        return self._reading().seq, self.slips(start, limit), self.totals()
+    def slips_and_totals(self, start: int, limit: int) -> tuple[int, bytes, bytes, bytes]:
+        """Return, of one instant: the journal's seq, a page of slips, their currencies, totals.
+
+        A slip's currency (u32) is its index in the totals.
+        """
+        currencies = self._machine().slip_currencies()[start : start + limit]
+        return (
+            self._reading().seq,
+            self.slips(start, limit),
+            currencies.tobytes(),
+            self.totals(),
+        )
 
     def _exchange(self, verdicts: Rows, reservations: Rows) -> bytes:
         durable = self._serving()

@@ -4,7 +4,8 @@ Owns what a cold start needs before any shell is up. Every change is on disk bef
 Never gives a market's number to another market, even after the first was withdrawn.
 """
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -15,6 +16,7 @@ from engine.common.events import Refused
 from engine.common.ids import MARKET_NO_MAX, MalformedIdError, MarketNo, parse_market_key
 from engine.common.reasons import Reason
 from engine.common.units import Nanos
+from persistence.chain import ChainReader, segment_paths
 from persistence.disk import Disk, DiskFullError
 from persistence.frames import Record
 from persistence.journal import Journal, JournalOptions
@@ -55,7 +57,13 @@ class ProcessBegun(Struct, frozen=True, kw_only=True, tag_field="doc", tag="life
     generation: int
 
 
-Document = Founded | MarketsPlaced | MarketsWithdrawn | ProcessBegun
+class JournalsEnded(Struct, frozen=True, kw_only=True, tag_field="doc", tag="journals_ended"):
+    """Shells closed their journals in order: the last record of each, by the shell's name."""
+
+    last_seqs: dict[str, int]
+
+
+Document = Founded | MarketsPlaced | MarketsWithdrawn | ProcessBegun | JournalsEnded
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Document).decode
@@ -82,6 +90,8 @@ class Directory:
         self.shells: dict[str, None] = {}
         """Every market shell that was ever named, those without a market included."""
         self.generations: dict[str, int] = {}
+        self.last_seqs: dict[str, int] = {}
+        """The record at which each shell's journal last ended in order."""
         self._highest_no = 0
         self._journal: Journal | None = None
 
@@ -119,6 +129,24 @@ class Directory:
         except BaseException:
             journal.close()
             raise
+        return directory
+
+    @classmethod
+    def read(cls, folder: Path, *, disk: Disk) -> "Directory":
+        """Return the directory of a folder for reading; no method that writes may be called.
+
+        Raises
+        ------
+        JournalDamagedError
+            From the journal.
+        FileNotFoundError
+            When the folder holds no directory.
+        """
+        if not segment_paths(disk, folder):
+            raise FileNotFoundError(f"{folder}: no directory found")
+        directory = cls()
+        for record in ChainReader(disk, folder):
+            directory._replay(record)
         return directory
 
     @property
@@ -187,6 +215,11 @@ class Directory:
             self.generations[part] = generation
         return generation
 
+    def note_ends(self, last_seqs: Mapping[str, int], *, at_ns: Nanos) -> None:
+        """Note where shells closed their journals; a full disk leaves it unnoted."""
+        with contextlib.suppress(DiskFullError):
+            self._write([JournalsEnded(last_seqs=dict(last_seqs))], at_ns=at_ns)
+
     def close(self) -> None:
         """Close the journal and release its lock."""
         if self._journal is not None:
@@ -232,3 +265,5 @@ class Directory:
                     del self.no_by_key[placed.command.key]
             case ProcessBegun():
                 self.generations[document.part] = document.generation
+            case JournalsEnded():
+                self.last_seqs.update(document.last_seqs)

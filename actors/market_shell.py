@@ -21,7 +21,7 @@ from actors.settings import MarketShellSettings
 from actors.shell import Shell, rows_of
 from engine.common.commands import FeedUpdate, MarketCommand
 from engine.common.events import LimitsSet, MarketCreated, MarketEvent, OutboxAcked, Refused
-from engine.common.ids import MarketNo, ShardNo
+from engine.common.ids import BetId, MarketNo, ShardNo
 from engine.common.reasons import MESSAGES, Reason
 from engine.common.rows import BET, DECISION, Rows
 from engine.common.units import NS_PER_MS, Nanos
@@ -152,6 +152,10 @@ class MarketShell(Shell[DurableMarkets]):
         if len(bet_ids) > 8 * AUDIT_ROWS_MAX:
             raise ValueError(f"{len(bet_ids) // 8} bets, at most {AUDIT_ROWS_MAX} in one call")
         return self._machine().recall(np.frombuffer(bet_ids, np.uint64)).tobytes()
+
+    def highest_bet_ids(self) -> dict[ShardNo, BetId]:
+        """Return the highest bet id decided here, by account shard."""
+        return self._machine().highest_bet_ids()
 
     def bets(self, start: int = 0, limit: int = AUDIT_ROWS_MAX) -> bytes:
         """Return recorded decisions in their order, as BET_RECORD rows, from the `start`-th on."""

@@ -83,6 +83,8 @@ class ShellHealth(Struct, frozen=True, kw_only=True):
     seq: int
     markets: int = 0
     bets: int = 0
+    found_seq: int = 0
+    """The last record that the process found when it started."""
     journal_bytes: int = 0
     recovered_bets: int = 0
     recovery_ms: float = 0.0

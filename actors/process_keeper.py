@@ -57,6 +57,8 @@ class ShellProcess:
         self.health: ShellHealth | None = None
         self.why = ""
         self.outage_ms = 0.0
+        self.ended_seq = 0
+        """The last record of a journal that was closed in order, else 0."""
         self.quarantine = ""
         """Why the next process must not open its journal; set when the budget is spent."""
         self.restarts: deque[float] = deque()
@@ -140,7 +142,7 @@ class ProcessKeeper:
             return
         # A shell that does not answer leaves its journal open, as after any crash.
         with contextlib.suppress(PeerError):
-            await shell.process.peer.ask("stop", timeout_s=STOP_DEADLINE_S)
+            shell.ended_seq = await shell.process.peer.ask("stop", timeout_s=STOP_DEADLINE_S)
         await self._reap(shell)
         self._set_state(shell, ShellState.DOWN, why="stopped")
 

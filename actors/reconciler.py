@@ -32,7 +32,7 @@ from engine.common.commands import AckOutbox
 from engine.common.events import OutboxAcked
 from engine.common.ids import ShardNo
 from engine.common.reasons import UNRECORDED
-from engine.common.rows import BET, DECISION, SETTLEMENT, Rows
+from engine.common.rows import BET, DECISION, SETTLEMENT, Rows, U32s
 from engine.common.units import NS_PER_MS
 from engine.ledger.rows import SLIP
 from engine.market.book import BET_RECORD
@@ -239,15 +239,25 @@ class Reconciler:
 
     async def _slips(self, account: str, shard: ShardNo) -> ShardSlips:
         pages: list[Rows] = []
+        currencies: list[U32s] = []
         seqs = set()
         while True:
             start = sum(map(len, pages))
-            seq, data, totals = await self._ask(account, "slips_and_totals", start, AUDIT_ROWS_MAX)
+            seq, data, of_slips, totals = await self._ask(
+                account, "slips_and_totals", start, AUDIT_ROWS_MAX
+            )
             pages.append(np.frombuffer(data, SLIP))
+            currencies.append(np.frombuffer(of_slips, np.uint32))
             seqs.add(seq)
             if len(pages[-1]) < AUDIT_ROWS_MAX:
                 break
-        return ShardSlips(shard, np.concatenate(pages), decode_totals(totals), len(seqs) == 1)
+        return ShardSlips(
+            shard,
+            np.concatenate(pages),
+            np.concatenate(currencies),
+            decode_totals(totals),
+            len(seqs) == 1,
+        )
 
     async def _bets(self, market: str) -> list[Rows]:
         pages: list[Rows] = []

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from actors.messages import ReconciliationReport
-from engine.common.ids import BetId, ShardNo, serial_of_bet, shard_of_bet
-from engine.common.rows import Rows, SlipState
+from engine.common.ids import BetId, ShardNo, shard_of_bet
+from engine.common.rows import Rows, SlipState, U32s
 from engine.common.views import LedgerTotals
 
 DIFFERENCES_SHOWN_MAX: Final = 20
@@ -24,11 +24,13 @@ _FIELDS: Final = ("stake_minor", "odds_milli", "outcome", "market_no", "account_
 class ShardSlips(NamedTuple):
     """One account shard's slips and ledger totals.
 
-    `slips` are SLIP rows. `quiet` says that the slips and the totals are of one instant.
+    `slips` are SLIP rows, `currencies` for each of them the index of its currency in `totals`.
+    `quiet` says that the slips and the totals are of one instant.
     """
 
     shard: ShardNo
     slips: Rows
+    currencies: U32s
     totals: Sequence[LedgerTotals]
     quiet: bool
 
@@ -101,14 +103,14 @@ def _in_force(slips: Rows) -> _Bools:
 def _without_slip(bet_ids: list[int], shards: Sequence[ShardSlips]) -> tuple[list[int], int]:
     """Split accepted bets that have no slip into the unknown ones, and a count of late ones.
 
-    A slip made after its shard was read is no difference: its serial number is above the count of
-    slips read.
+    A slip made after its shard was read is no difference while the shard runs: its bet id is above
+    those read.
     """
-    last_serial = {shard.shard: len(shard.slips) for shard in shards}
+    last_id = {shard.shard: int(shard.slips["bet_id"].max(initial=0)) for shard in shards}
     unknown: list[int] = []
     for bet_id in map(BetId, bet_ids):
-        last = last_serial.get(shard_of_bet(bet_id))
-        if last is None or serial_of_bet(bet_id) <= last:
+        last = last_id.get(shard_of_bet(bet_id))
+        if last is None or bet_id <= last:
             unknown.append(bet_id)
     return unknown, len(bet_ids) - len(unknown)
 
@@ -126,19 +128,35 @@ def _field_differences(bets: Rows, slips: Rows) -> list[str]:
 
 
 def _money_differences(shard: ShardSlips) -> list[str]:
-    """Compare a shard's totals with its slips, over all currencies: slips do not name theirs."""
+    """Compare a shard's totals with its slips, currency by currency.
+
+    The house's profit is what settled bets staked less what they were paid.
+    """
     if not shard.quiet:
         return []
     found = []
-    for state, field in (
-        (SlipState.ACCEPTED, "at_stake_minor"),
-        (SlipState.PENDING, "pending_minor"),
-    ):
-        stakes = int(shard.slips["stake_minor"][shard.slips["state"] == state].sum())
-        booked = sum(getattr(total, field) for total in shard.totals)
-        if stakes != booked:
-            found.append(f"shard {shard.shard}: {field} is {booked}, its slips add up to {stakes}")
+    slips = shard.slips
+    for number, total in enumerate(shard.totals):
+        own = slips[shard.currencies == number]
+        settled = own[own["state"] == SlipState.SETTLED]
+        sums = {
+            "at_stake_minor": _sum_of(own[own["state"] == SlipState.ACCEPTED], "stake_minor"),
+            "pending_minor": _sum_of(own[own["state"] == SlipState.PENDING], "stake_minor"),
+            "house_minor": _sum_of(settled, "stake_minor") - _sum_of(settled, "payout_minor"),
+        }
+        found += [
+            f"shard {shard.shard}: {field} is {getattr(total, field)} {total.currency}, "
+            f"its slips add up to {expected}"
+            for field, expected in sums.items()
+            if getattr(total, field) != expected
+        ]
     return found
+
+
+def _sum_of(rows: Rows, field: str) -> int:
+    """Return an exact sum of 64-bit amounts."""
+    amounts = rows[field]
+    return (int((amounts >> 32).sum()) << 32) + int((amounts & 0xFFFFFFFF).sum())
 
 
 def _sum_minor(total: LedgerTotals) -> int:

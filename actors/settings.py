@@ -68,6 +68,10 @@ class SupervisorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
     restart_window_ms: _Millis = 60_000
     spare_process: bool = True
     """Keep one idle process (some 110 MB) that takes the place of a dead market shell at once."""
+    serve_despite_loss: tuple[_Name, ...] = ()
+    """Shells that serve although the end of their journal is missing. Without a name here such a
+    shell is QUARANTINED. The bets that it lost stay open in their accounts and in every
+    comparison."""
     recoveries_max: Annotated[int, Meta(ge=0, le=1_024)] = 0
     """Shells that may start or recover at once; 0: one per core."""
 

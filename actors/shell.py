@@ -99,6 +99,7 @@ class Shell(Generic[DurableT]):
                 pid=os.getpid(),
                 epoch=durable.epoch,
                 seq=durable.seq,
+                found_seq=recovery.last_seq,
                 journal_bytes=durable.journal_bytes,
                 recovered_bets=recovery.bets,
                 recovery_ms=recovery.ms,
@@ -115,12 +116,25 @@ class Shell(Generic[DurableT]):
         """Return the hash of the machine's whole state."""
         return self._reading().state_hash()
 
-    def stop(self) -> None:
-        """Close the journal with a closing mark; the process may then be ended."""
+    def stop(self) -> int:
+        """Close the journal with a closing mark; the process may then be ended.
+
+        Returns
+        -------
+        int
+            The journal's last record, 0 where there is no journal or no closing mark.
+        """
+        last = 0
         if self._durable is not None:
             with contextlib.suppress(JournalBrokenError):
-                self._durable.end(Nanos(self._clock()))
+                last = self._durable.end(Nanos(self._clock()))
         self.abandon()
+        return last
+
+    def quarantine(self, why: str) -> None:
+        """Take nothing from now on, because the journal has lost records; reads are answered."""
+        self.why = self.why or why[:WHY_CHARS_MAX]
+        logger.error("%s: quarantined: %s", self.name, self.why)
 
     def abandon(self) -> None:
         """Release journal and lock at once, as the end of the process does."""

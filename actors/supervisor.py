@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from actors.account_shell import AccountShell
 from actors.directory import MARKETS_IN_RECORD_MAX, Directory
 from actors.failstop import ExitProcess, exit_at_once, fail_stop
@@ -28,19 +30,20 @@ from actors.messages import (
     decode_market_events,
     encode,
 )
-from actors.peer import Peer, PeerError
+from actors.peer import Peer, PeerError, PeerRefusedError
 from actors.placement import Placement
 from actors.process import Launcher
 from actors.process_keeper import ProcessKeeper, ShellProcess
 from actors.routes import account_shell_name
 from actors.settings import MarketShellSettings, SupervisorSettings
+from actors.tail_check import missing_at_account, missing_at_market, missing_records
 from engine.common.commands import CreateMarket
 from engine.common.events import Refused
 from engine.common.ids import MarketNo, ShardNo
 from engine.common.reasons import RETRYABLE, Reason
 from engine.common.units import Nanos
 from persistence.disk import Disk, LocalDisk
-from persistence.journal import JournalOptions
+from persistence.journal import JournalBrokenError, JournalOptions
 
 BY = "supervisor"
 
@@ -155,10 +158,18 @@ class Supervisor:
         """Stop every shell, each after it has closed its journal, and close the directory."""
         if self._keeper is not None:
             await asyncio.gather(*map(self._keeper.end, self._shells.values()))
+            self._note_ends()
         if self._launcher is not None:
             self._launcher.close()
         if self._directory is not None:
             self._directory.close()
+
+    def _note_ends(self) -> None:
+        assert self._directory is not None
+        ended = {shell.name: shell.ended_seq for shell in self._shells.values() if shell.ended_seq}
+        if ended:
+            with contextlib.suppress(JournalBrokenError):
+                self._directory.note_ends(ended, at_ns=Nanos(self._clock_ns()))
 
     async def _start_shells(self, shells: Iterable[ShellProcess]) -> None:
         """Start the shells that are not kept yet, and return when each answers."""
@@ -363,9 +374,48 @@ class Supervisor:
         await shell.answering.wait()
 
     async def _on_up(self, shell: ShellProcess) -> None:
+        await self._check_tail(shell)
         if shell.kind == "market":
             await self._create_missing(shell)
         self._send_gateways_to_shells([shell])
+
+    async def _check_tail(self, shell: ShellProcess) -> None:
+        """Quarantine a shell whose journal has lost its end, before any bet reaches it.
+
+        A counterpart that does not answer now is not waited for: the pair is compared when it
+        comes up.
+        """
+        assert self._directory is not None
+        if shell.state is not ShellState.SERVING or shell.health is None:
+            return
+        ended_seq = self._directory.last_seqs.get(shell.name, 0)
+        why = missing_records(found_seq=shell.health.found_seq, ended_seq=ended_seq)
+        if not why:
+            with contextlib.suppress(PeerError, PeerRefusedError):
+                why = await self._compare_with_counterparts(shell)
+        if why and shell.name not in self._settings.serve_despite_loss:
+            await shell.peer.ask("quarantine", why)
+            shell.health = replace(shell.health, state=ShellState.QUARANTINED, why=why)
+            shell.state = ShellState.QUARANTINED
+
+    async def _compare_with_counterparts(self, shell: ShellProcess) -> str:
+        timeout_s = self._settings.tick_deadline_ms / 1_000
+        up = [s for s in self._shells.values() if s.state is ShellState.SERVING and s is not shell]
+        if shell.kind == "account":
+            markets = {other.name: other.peer for other in up if other.kind == "market"}
+            return await missing_at_account(
+                shell.peer, shell.shard, markets=markets, timeout_s=timeout_s
+            )
+        accounts = {other.shard: other for other in up if other.kind == "account"}
+        here = {shell.name: shell.peer}
+        for shard, account in accounts.items():
+            why = await missing_at_account(account.peer, shard, markets=here, timeout_s=timeout_s)
+            if why and account.name not in self._settings.serve_despite_loss:
+                await account.peer.ask("quarantine", why)
+        assert self._directory is not None
+        own = [n for n, placed in self._directory.markets.items() if placed.shell == shell.name]
+        peers = {shard: account.peer for shard, account in accounts.items()}
+        return await missing_at_market(shell.peer, own, accounts=peers, timeout_s=timeout_s)
 
     def _on_change(self, shell: ShellProcess) -> None:
         self._publish_routes(shells=[shell], markets=[])

@@ -129,6 +129,7 @@ class Durable(ABC, Generic[M, C, E]):
             snapshot_seq=start.point.seq,
             snapshots_refused=start.refused,
             records=replay.records,
+            last_seq=replay.last.seq,
             bets=replay.bets,
             closed=replay.closed,
             torn_bytes=self._journal.torn_bytes if self._journal else 0,
@@ -203,14 +204,20 @@ class Durable(ABC, Generic[M, C, E]):
         machine = self.machine
         return machine.state_hash() if machine is not None else ""
 
-    def end(self, at_ns: Nanos) -> None:
+    def end(self, at_ns: Nanos) -> int:
         """Close in order: leave a closing mark, so that the next start knows that nothing is lost.
 
-        Without room on the disk, or with a broken journal, there is no mark.
+        Returns
+        -------
+        int
+            The mark's sequence number; 0 when there is none, on a full disk or in quarantine.
         """
+        marked = 0
         if self._journal is not None and self._refusal(0, at_ns=at_ns) is None:
             self._commit(Kind.CLOSE, at_ns=at_ns, parts=[])
+            marked = self._journal.seq
         self.close()
+        return marked
 
     def close(self) -> None:
         """Wait for a snapshot being written, then close the journal and release its lock."""

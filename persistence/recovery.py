@@ -67,6 +67,8 @@ class RecoveryReport(Struct, frozen=True, kw_only=True):
     """Invalid snapshots, each with the reason."""
     records: int = 0
     """Records replayed."""
+    last_seq: int = 0
+    """The last record found."""
     bets: int = 0
     """Bets replayed; reservations for a ledger."""
     closed: bool = False

@@ -18,6 +18,7 @@ each bettor. Every movement debits one account and credits another; the sum is a
 first, and `available` is never negative.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -33,7 +34,7 @@ from engine.common.ids import (
     ShardNo,
 )
 from engine.common.reasons import Reason
-from engine.common.rows import BET, RESERVED, Rows, SlipState, U8s
+from engine.common.rows import BET, RESERVED, Rows, SlipState, U8s, U32s, U64s
 from engine.common.rules import RULES, RULES_FIRST
 from engine.common.state_hash import state_hash
 from engine.common.units import (
@@ -363,10 +364,32 @@ class LedgerMachine:
         """Return the totals of each currency, in the order in which rates were first set."""
         return views.totals(self._tables)
 
+    def in_force(
+        self, *, market_nos: Sequence[int], after_bet_id: BetId = _NO_BET, limit: int
+    ) -> U64s:
+        """Return the ids of ACCEPTED and SETTLED slips of some markets, after a bet, rising."""
+        slips = self._tables.used_slips()[self._tables.slots_up_to(after_bet_id) :]
+        stands = (slips["state"] == SlipState.ACCEPTED) | (slips["state"] == SlipState.SETTLED)
+        own = stands & np.isin(slips["market_no"], np.array(market_nos, np.uint32))
+        bet_ids: U64s = slips["bet_id"][np.flatnonzero(own)[: max(limit, 0)]]
+        return bet_ids
+
+    @property
+    def last_bet_id(self) -> BetId:
+        """The highest bet id given so far, 0 for none."""
+        last = self._tables.slips_len - 1
+        return BetId(int(self._tables.slips["bet_id"][last])) if last >= 0 else _NO_BET
+
     @property
     def slips_len(self) -> int:
         """Number of slips."""
         return self._tables.slips_len
+
+    def slip_currencies(self) -> U32s:
+        """Return the currency slot of every slip's account, in the order of `totals`."""
+        tables = self._tables
+        currencies: U32s = tables.accounts["currency"][tables.used_slips()["account"]]
+        return currencies
 
     def slips(self) -> Rows:
         """Return a copy of all slips (SLIP rows of engine.ledger.rows), by rising bet id."""

@@ -39,7 +39,14 @@ from engine.common.events import (
     OutboxAcked,
     Refused,
 )
-from engine.common.ids import MalformedIdError, MarketNo, ShardNo, parse_market_key
+from engine.common.ids import (
+    SHARD_BITS,
+    BetId,
+    MalformedIdError,
+    MarketNo,
+    ShardNo,
+    parse_market_key,
+)
 from engine.common.lifecycle import Action, Status, next_status
 from engine.common.reasons import Reason
 from engine.common.rows import BET, DECISION, Rows, U64s
@@ -184,6 +191,14 @@ class MarketMachine:
         bet_ids = np.ascontiguousarray(bet_ids, np.uint64)
         recall_nb(bet_ids, book.records, book.bet_table, decisions)
         return decisions
+
+    def highest_bet_ids(self) -> dict[ShardNo, BetId]:
+        """Return the highest bet id decided here, by account shard."""
+        bet_ids = self._book.records["bet_id"][: self._book.bets_len]
+        shards = (bet_ids >> np.uint64(SHARD_BITS)).astype(np.int64)
+        highest = np.zeros(int(shards.max(initial=-1)) + 1, np.uint64)
+        np.maximum.at(highest, shards, bet_ids)
+        return {ShardNo(int(s)): BetId(int(highest[s])) for s in np.flatnonzero(highest)}
 
     def reserve(self, *, bets: int) -> None:
         """Make room for more bets ahead of time, so that no batch waits while arrays grow."""

@@ -164,7 +164,8 @@ def test_pages_of_slips_and_totals_are_of_one_instant():
     shell = account_shell_on(FaultyDisk())
     fund(shell, [2])
     reserve(shell, "a", "b", "c")
-    seq, page, totals = shell.slips_and_totals(1, 1)
+    seq, page, currencies, totals = shell.slips_and_totals(1, 1)
+    assert np.frombuffer(currencies, np.uint32).tolist() == [0]
     assert seq == decode_health(shell.tick()).seq
     assert len(page) == len(shell.slips()) // 3
     (total,) = decode_totals(totals)

@@ -1,6 +1,7 @@
 """The comparison of bets with slips and totals, on rows made here."""
 
 import numpy as np
+from msgspec.structs import replace
 
 from actors.reconciliation import DIFFERENCES_SHOWN_MAX, ShardSlips, compare_bets_and_slips
 from engine.common.ids import bet_id
@@ -40,7 +41,7 @@ def shard_slips(
         owed_minor=0,
         house_minor=0,
     )
-    return ShardSlips(number, rows, [total], quiet)
+    return ShardSlips(number, rows, np.zeros(len(rows), np.uint32), [total], quiet)
 
 
 def test_accepted_bets_with_equal_slips_agree() -> None:
@@ -85,7 +86,27 @@ def test_totals_that_differ_from_the_slips_are_found_in_a_quiet_shard_only() -> 
         assert report.quiet is quiet
         if quiet:
             (difference,) = report.differences
-            assert difference == "shard 0: at_stake_minor is 250, its slips add up to 100"
+            assert difference == "shard 0: at_stake_minor is 250 EUR, its slips add up to 100"
+
+
+def test_money_moved_between_two_currencies_is_found_though_the_sums_agree() -> None:
+    shard = shard_slips(SlipState.ACCEPTED, SlipState.SETTLED, SlipState.SETTLED)
+    shard.slips["payout_minor"][1:] = (250, 0)
+    (euro,) = shard.totals
+    totals = [replace(euro, house_minor=-150), replace(euro, currency="GBP", at_stake_minor=0)]
+    totals[1] = replace(totals[1], house_minor=100)
+    sound = shard._replace(currencies=np.array([0, 0, 1], np.uint32), totals=totals)
+    assert not compare_bets_and_slips(bets=bets(1, 2, 3), shards=[sound]).differences[1:]
+    moved = [replace(totals[0], at_stake_minor=60), replace(totals[1], at_stake_minor=40)]
+    report = compare_bets_and_slips(bets=bets(1, 2, 3), shards=[sound._replace(totals=moved)])
+    found = [line for line in report.differences if line.startswith("shard")]
+    assert found == [
+        "shard 0: at_stake_minor is 60 EUR, its slips add up to 100",
+        "shard 0: at_stake_minor is 40 GBP, its slips add up to 0",
+    ]
+    paid = [replace(totals[0], house_minor=-149), replace(totals[1], house_minor=99)]
+    report = compare_bets_and_slips(bets=bets(1, 2, 3), shards=[sound._replace(totals=paid)])
+    assert sum(line.startswith("shard 0: house_minor") for line in report.differences) == 2
 
 
 def test_all_differences_are_counted_and_the_first_ones_described() -> None:

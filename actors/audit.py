@@ -1,0 +1,122 @@
+"""Audit a stopped bookmaker's data folder: every journal, and all of them against one another.
+
+Owns what is compared and the words for each finding. Reads only; holds the directory's lock while
+it reads, so that no bookmaker serves meanwhile. Never repairs anything.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from actors.directory import Directory
+from actors.messages import ReconciliationReport
+from actors.reconciliation import ShardSlips, compare_bets_and_slips
+from actors.tail_check import missing_records
+from engine.common.ids import ShardNo
+from engine.ledger.ledger import LedgerMachine
+from engine.market.book import BET_RECORD
+from engine.market.market import MarketMachine
+from persistence.chain import JournalDamagedError
+from persistence.disk import Disk, LocalDisk
+from persistence.journal import LOCK_NAME
+from persistence.recovery import replay_folder
+
+
+class AuditReport(NamedTuple):
+    """What an audit found; `faults` is empty when everything agrees."""
+
+    journals: list[str]
+    """One line for each journal that could be read."""
+    faults: list[str]
+    books: ReconciliationReport
+
+
+def audit_folder(data_dir: Path, *, disk: Disk | None = None) -> AuditReport:
+    """Replay every journal of a data folder and compare accounts, markets and directory.
+
+    Raises
+    ------
+    LockHeldError
+        When a bookmaker serves this folder.
+    JournalDamagedError
+        When the directory itself is damaged.
+    FileNotFoundError
+        When the folder holds no directory.
+    """
+    disk = disk or LocalDisk()
+    lock = disk.lock(data_dir / "directory" / LOCK_NAME)
+    try:
+        return _audit(data_dir, disk)
+    finally:
+        lock.close()
+
+
+def _audit(data_dir: Path, disk: Disk) -> AuditReport:
+    directory = Directory.read(data_dir / "directory", disk=disk)
+    journals: list[str] = []
+    faults: list[str] = []
+    markets: dict[str, MarketMachine] = {}
+    ledgers: dict[ShardNo, LedgerMachine] = {}
+    for name in sorted({*directory.last_seqs, *directory.generations, *directory.shells}):
+        try:
+            replayed = replay_folder(data_dir / "shells" / name, disk=disk)
+        except FileNotFoundError:
+            faults.append(f"{name}: its journal is missing")
+            continue
+        except JournalDamagedError as error:
+            faults.append(f"{name}: damaged: {error}")
+            continue
+        seq, torn = replayed.tail.point.seq, replayed.tail.torn_bytes
+        missing = missing_records(found_seq=seq, ended_seq=directory.last_seqs.get(name, 0))
+        if missing:
+            faults.append(f"{name}: {missing}")
+        end = "ended in order" if replayed.replay.closed else f"no closing mark, {torn} torn bytes"
+        machine: Any = replayed.replay.machine
+        journals.append(f"{name}: {seq} records, {end}, state {machine.state_hash()}")
+        if isinstance(machine, MarketMachine):
+            markets[name] = machine
+        else:
+            ledgers[replayed.replay.mark.shard] = machine
+    faults += _tail_faults(markets, ledgers)
+    faults += _disputes(ledgers)
+    books = _compare(markets, ledgers)
+    faults += books.differences
+    hidden = books.differences_found - len(books.differences)
+    if hidden:
+        faults.append(f"and {hidden} further differences of that kind")
+    if not books.sums_to_zero:
+        faults.append("the ledger does not sum to zero")
+    return AuditReport(journals, faults, books)
+
+
+def _tail_faults(
+    markets: dict[str, MarketMachine], ledgers: dict[ShardNo, LedgerMachine]
+) -> Iterator[str]:
+    """Yield account shards whose markets have decided bets that the shard does not know."""
+    for name, machine in markets.items():
+        for shard, bet in machine.highest_bet_ids().items():
+            last = ledgers[shard].last_bet_id if shard in ledgers else 0
+            if bet > last:
+                yield f"account shard {shard}: {name} has decided bet {bet}, its last is {last}"
+
+
+def _disputes(ledgers: dict[ShardNo, LedgerMachine]) -> Iterator[str]:
+    for shard, ledger in ledgers.items():
+        for row in ledger.disputes():
+            yield (
+                f"bet {row['bet_id']}: its settlement {row['settlement_no']} of "
+                f"{row['payout_minor']} is in dispute in account shard {shard}"
+            )
+
+
+def _compare(
+    markets: dict[str, MarketMachine], ledgers: dict[ShardNo, LedgerMachine]
+) -> ReconciliationReport:
+    bets = [np.zeros(0, BET_RECORD), *(machine.bets() for machine in markets.values())]
+    shards = [
+        ShardSlips(shard, ledger.slips(), ledger.slip_currencies(), ledger.totals(), quiet=True)
+        for shard, ledger in ledgers.items()
+    ]
+    return compare_bets_and_slips(bets=np.concatenate(bets), shards=shards)
