@@ -126,6 +126,7 @@ class Gateway:
                 control=control,
                 metrics=metrics if shows_metrics else None,
                 readiness=self._readiness,
+                origins=settings.origins,
             )
             admission = Admission(
                 name=name,

@@ -93,8 +93,9 @@ and `{JSON_SUBPROTOCOL}` (one JSON object in each text frame). Compression is ne
 
 A signed token (JWT, HS256) comes in the handshake: `Authorization: Bearer TOKEN`, or
 `?token=TOKEN` where headers cannot be set. Its claims are `sub`, `role`, `exp`, `iss`
-(`overround`), and `account` for a bettor. A token is a bearer credential, good for any number of
-connections until it expires; an open session ends at the same moment.
+(`overround`), `account` for a bettor, and `nbf` where it is not valid at once. A token is a bearer
+credential, good for any number of connections until it expires; an open session ends at the same
+moment. The body of a refused handshake names the subprotocol, origin, claim or setting at fault.
 
 Money is in minor units (cents), odds in thousandths (2.500 is 2500), times in nanoseconds since
 1970 UTC; all are integers, and a number with a fraction is refused. The gateway leaves out fields
@@ -117,7 +118,7 @@ lost connection `subscribe` again with what was `seen`.
 
 Plain GETs on the same ports: `/healthz`, `/readyz`, `/metrics` (Prometheus), `/v1/markets`
 (`after`, `limit`, `fixture`), and `/v1/markets/KEY`, the image as JSON with the version as its
-ETag."""
+ETag. Scripts of the origins in `gateway.origins` may read them, `/metrics` excepted."""
 
 
 def document(access: Access) -> str:

@@ -21,7 +21,6 @@ from typing import Protocol, cast
 from websockets.frames import CLOSE, PING, PONG, Frame
 from websockets.http11 import Request, Response
 from websockets.protocol import OPEN
-from websockets.server import ServerProtocol
 from websockets.speedups import apply_mask
 from websockets.typing import Origin, Subprotocol
 
@@ -29,6 +28,7 @@ from gateway.counters import Counters
 from gateway.net.codec import CODECS, Codec
 from gateway.net.flush_queue import FlushQueue
 from gateway.net.http_answers import refusal
+from gateway.net.server_protocol import GatewayProtocol
 from gateway.settings import CloseCode, GatewaySettings
 
 logger = logging.getLogger("overround.gateway")
@@ -132,7 +132,7 @@ class Connection(asyncio.Protocol):
         self._listener = listener
         self._settings = listener.settings
         self._loop = listener.loop
-        self._protocol = ServerProtocol(
+        self._protocol = GatewayProtocol(
             origins=listener.origins,
             subprotocols=listener.subprotocols,
             max_size=listener.admission.frame_bytes_max,

@@ -4,7 +4,7 @@ Owns the content of those answers. It changes nothing and calls no shell, so a f
 costs encoding only. One request per connection.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -22,6 +22,13 @@ from gateway.settings import PAGE_MAX
 
 _JSON: Final = "application/json"
 _MARKETS: Final = "/v1/markets"
+_METRICS: Final = "/metrics"
+_PREFLIGHT: Final = {
+    "Access-Control-Allow-Methods": "GET, HEAD",
+    "Access-Control-Allow-Headers": "If-None-Match",
+    "Access-Control-Max-Age": "600",
+}
+"""What a browser is told before it sends a request that is not simple."""
 _PATH_CHARS_MAX: Final = 1_024
 
 
@@ -48,6 +55,8 @@ class Pages:
         None where the listener shows no metrics.
     readiness : callable
         Returns the present state.
+    origins : collection of str
+        Web origins whose scripts may read the pages, metrics excepted.
     """
 
     def __init__(
@@ -57,21 +66,37 @@ class Pages:
         control: ControlService,
         metrics: GatewayMetrics | None,
         readiness: Callable[[], Readiness],
+        origins: Collection[str] = (),
     ) -> None:
         self._fanout = fanout
         self._control = control
         self._metrics = metrics
         self._readiness = readiness
+        self._origins = frozenset(origins)
 
     def respond(self, request: Request) -> bytes:
         """Return the whole HTTP answer to a request."""
+        shared = self._shared_headers(request)
+        if request.method == "OPTIONS" and "Access-Control-Allow-Origin" in shared:
+            return http_answer(200, b"", kind=None, headers={**shared, **_PREFLIGHT})
         if request.method not in ("GET", "HEAD"):
             return http_answer(405, b"GET and HEAD only\n", headers={"Allow": "GET, HEAD"})
-        answer = self._get(request)
+        answer = _with_headers(self._get(request), shared)
         if request.method == "HEAD":
             head, _, _ = answer.partition(b"\r\n\r\n")
             return head + b"\r\n\r\n"
         return answer
+
+    def _shared_headers(self, request: Request) -> dict[str, str]:
+        """Return the headers that let scripts of a listed origin read a page (CORS)."""
+        if not self._origins or request.path.partition("?")[0] == _METRICS:
+            return {}
+        shared = {"Vary": "Origin"}  # a cache must not give one origin's answer to another
+        sent = request.headers.get_all("Origin")
+        if len(sent) == 1 and sent[0] in self._origins:
+            shared["Access-Control-Allow-Origin"] = sent[0]
+            shared["Access-Control-Expose-Headers"] = "ETag"
+        return shared
 
     def _get(self, request: Request) -> bytes:
         if len(request.path) > _PATH_CHARS_MAX:
@@ -83,7 +108,7 @@ class Pages:
             state = self._readiness()
             body = msgspec.json.encode(state) + b"\n"
             return http_answer(200 if state.ready else 503, body, kind=_JSON)
-        if path == "/metrics" and self._metrics is not None:
+        if path == _METRICS and self._metrics is not None:
             return http_answer(200, self._metrics.render(), kind=CONTENT_TYPE)
         if path == _MARKETS:
             return self._list(request.path)
@@ -118,3 +143,10 @@ class Pages:
         if any(etag in (tag.strip() for tag in line.split(",")) for line in known):
             return http_answer(304, b"", headers=headers)
         return http_answer(200, JSON.encode(message) + b"\n", kind=_JSON, headers=headers)
+
+
+def _with_headers(answer: bytes, headers: Mapping[str, str]) -> bytes:
+    """Return an answer with further headers, directly after its status line."""
+    status, _, rest = answer.partition(b"\r\n")
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return b"%b\r\n%b%b" % (status, lines.encode("latin-1"), rest)

@@ -53,12 +53,16 @@ class Admission:
             self._services.deny(
                 "listener", peer=connection.peer, who=claims.identity, what=self.name
             )
-            return 403, f"role {claims.role.value} may not use this listener\n"
+            names = " or ".join(name for name, role in PERMISSIONS if role is claims.role)
+            role = claims.role.value
+            return 403, f"token: claim role: {role} may use {names}, not {self.name}\n"
         if self._has_all_sessions(claims):
             self._services.deny(
                 "sessions", peer=connection.peer, who=claims.identity, what="too many"
             )
-            return 429, "too many sessions of this account\n"
+            most = self._services.settings.sessions_per_account_max
+            text = f"account {claims.account} has {most} sessions, and may have no more: setting "
+            return 429, f"{text}gateway.sessions_per_account_max\n"
         return ClientSession(
             listener=self.name,
             connection=connection,

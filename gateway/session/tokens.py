@@ -6,6 +6,7 @@ decides what a role may do (gateway.session.permissions does), and the secret ne
 objects of this module.
 """
 
+import re
 import secrets
 from enum import StrEnum
 from pathlib import Path
@@ -70,6 +71,7 @@ class Claims(Struct, frozen=True, kw_only=True):
     sub: SubjectField
     role: Role
     exp: Annotated[int, Meta(ge=0)]
+    nbf: Annotated[float, Meta(ge=0)] | None = None
     account: AccountNoField | None = None
 
     @property
@@ -120,12 +122,13 @@ class TokenKey:
         Raises
         ------
         TokenError
-            Not a token, another algorithm, a wrong signature, expired, or claims out of bounds.
+            Not a token, another algorithm, a wrong signature, expired, not valid yet, or claims out
+            of bounds; the text names the claim or the setting.
         """
         if len(token) > TOKEN_CHARS_MAX:
             raise TokenError(f"token: at most {TOKEN_CHARS_MAX} characters")
         try:
-            # Expiry is checked below against the caller's clock, which also ends the session.
+            # Times are checked below against the caller's clock, which also ends the session.
             document = jwt.decode(
                 token,
                 self._secret,
@@ -139,21 +142,60 @@ class TokenKey:
                 },
             )
         except (jwt.PyJWTError, ValueError, RecursionError) as error:
-            raise TokenError(f"token: {type(error).__name__}") from error
+            raise TokenError(_refusal_text(error)) from error
         claims = _claims(document)
         if claims.exp <= now_s:
-            raise TokenError("token: expired")
+            raise TokenError("token: claim exp: expired")
+        if claims.nbf is not None and now_s < claims.nbf:
+            raise TokenError("token: claim nbf: not valid yet")
         return claims
+
+
+_REFUSALS: Final[tuple[tuple[type[Exception], str], ...]] = (
+    (
+        jwt.InvalidSignatureError,
+        "the signature is wrong: it was made with another secret than the gateway's "
+        "(settings tokens.secret, tokens.secret_file)",
+    ),
+    (jwt.InvalidAlgorithmError, f"the algorithm (alg) is not {ALGORITHM}"),
+    (jwt.InvalidIssuerError, f"claim iss: not {ISSUER}"),
+    (jwt.InvalidAudienceError, "claim aud: a token for an audience is not taken here"),
+    (jwt.InvalidTokenError, "not a JWT, or with a header or claim that cannot be read"),
+)
+"""Texts of the errors of the JWT library, the more special ones first."""
+
+
+def _refusal_text(error: Exception) -> str:
+    """Return what is wrong with a token, in words that name the claim or the setting."""
+    if isinstance(error, jwt.MissingRequiredClaimError):
+        return f"token: claim {error.claim}: missing"
+    for kind, text in _REFUSALS:
+        if isinstance(error, kind):
+            return f"token: {text}"
+    return f"token: {_REFUSALS[-1][1]}"
 
 
 def _claims(document: dict[str, Any]) -> Claims:
     try:
         claims = msgspec.convert(document, Claims)
     except msgspec.ValidationError as error:
-        raise TokenError(f"token: {error}") from error
+        raise TokenError(f"token: {_claim_text(error)}") from error
     if claims.role is Role.BETTOR and claims.account is None:
-        raise TokenError("token: a bettor needs an account")
+        raise TokenError("token: claim account: missing, and a bettor needs an account")
     return claims
+
+
+_MISSING: Final = re.compile(r"Object missing required field `(?P<claim>\w+)`")
+_IN_CLAIM: Final = re.compile(r"(?P<what>.*) - at `\$\.(?P<claim>\w+)`", re.DOTALL)
+
+
+def _claim_text(error: msgspec.ValidationError) -> str:
+    """Return an error of the claims with the name of the claim first."""
+    missing = _MISSING.match(str(error))
+    if missing is not None:
+        return f"claim {missing['claim']}: missing"
+    found = _IN_CLAIM.match(str(error))
+    return str(error) if found is None else f"claim {found['claim']}: {found['what']}"
 
 
 def load_secret(settings: TokenSettings, *, data_dir: Path) -> bytes:

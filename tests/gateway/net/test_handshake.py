@@ -29,34 +29,47 @@ def unsigned() -> str:
 
 
 BAD_TOKENS = {
-    "missing": lambda: None,
-    "not a token": lambda: "hello",
-    "expired": lambda: token(expires_s=-1),
-    "expires now": lambda: token(expires_s=0),
-    "signed with another secret": lambda: jwt.encode(
-        {"sub": "eve", "role": "trader", "exp": NOW_S + 60, "iss": "overround"},
-        "another secret that is thirty-two bytes long",
-        algorithm="HS256",
+    "missing": (lambda: None, "missing"),
+    "not a token": (lambda: "hello", "not a JWT"),
+    "expired": (lambda: token(expires_s=-1), "claim exp: expired"),
+    "expires now": (lambda: token(expires_s=0), "claim exp: expired"),
+    "not valid yet": (lambda: forged(nbf=NOW_S + 1), "claim nbf: not valid yet"),
+    "from no time": (lambda: forged(nbf="soon"), "claim nbf: Expected `float"),
+    "signed with another secret": (
+        lambda: jwt.encode(
+            {"sub": "eve", "role": "trader", "exp": NOW_S + 60, "iss": "overround"},
+            "another secret that is thirty-two bytes long",
+            algorithm="HS256",
+        ),
+        "settings tokens.secret, tokens.secret_file",
     ),
-    "algorithm none": unsigned,
-    "another algorithm": lambda: jwt.encode(
-        {"sub": "eve", "role": "bettor", "account": 7, "exp": NOW_S + 60, "iss": "overround"},
-        SECRET * 2,
-        algorithm="HS512",
+    "algorithm none": (unsigned, "the algorithm (alg) is not HS256"),
+    "another algorithm": (
+        lambda: jwt.encode(
+            {"sub": "eve", "role": "bettor", "account": 7, "exp": NOW_S + 60, "iss": "overround"},
+            SECRET * 2,
+            algorithm="HS512",
+        ),
+        "the algorithm (alg) is not HS256",
     ),
-    "no expiry": lambda: jwt.encode(
-        {"sub": "eve", "role": "bettor", "account": 7, "iss": "overround"},
-        SECRET,
-        algorithm="HS256",
+    "no expiry": (
+        lambda: jwt.encode(
+            {"sub": "eve", "role": "bettor", "account": 7, "iss": "overround"},
+            SECRET,
+            algorithm="HS256",
+        ),
+        "claim exp: missing",
     ),
-    "another issuer": lambda: forged(iss="elsewhere"),
-    "unknown role": lambda: forged(role="root"),
-    "bettor without an account": lambda: forged(account=None),
-    "account out of bounds": lambda: forged(account=1 << 32),
-    "subject that breaks a log line": lambda: forged(sub="eve\nadmin"),
-    "payload changed": lambda: token()[:-50] + "A" + token()[-49:],
-    "far too long": lambda: "x" * 3_000,
+    "another issuer": (lambda: forged(iss="elsewhere"), "claim iss: not overround"),
+    "for an audience": (lambda: forged(aud="books"), "claim aud"),
+    "unknown role": (lambda: forged(role="root"), "claim role: Invalid enum value 'root'"),
+    "bettor without an account": (lambda: forged(account=None), "claim account: missing"),
+    "account out of bounds": (lambda: forged(account=1 << 32), "claim account: Expected `int` <="),
+    "subject that breaks a log line": (lambda: forged(sub="eve\nadmin"), "claim sub: Expected"),
+    "payload changed": (lambda: token()[:-50] + "A" + token()[-49:], "the signature is wrong"),
+    "far too long": (lambda: "x" * 3_000, "at most 2048 characters"),
 }
+"""Each with what its refusal must say."""
 
 
 @pytest.mark.parametrize("case", BAD_TOKENS)
@@ -66,10 +79,15 @@ async def test_bad_token_is_refused_with_401_and_audited(
     async with open_price_gateway() as system:
         with caplog.at_level(logging.WARNING, logger="overround.audit"):
             async with tcp(system.ports["bets"]) as raw:
-                raw.send(handshake(token=BAD_TOKENS[case]()))
+                bad, said = BAD_TOKENS[case]
+                raw.send(handshake(token=bad()))
                 head = await raw.head()
+                text = (await raw.rest()).decode()
         assert head.startswith(b"HTTP/1.1 401")
         assert b"WWW-Authenticate: Bearer" in head
+        assert text.startswith("token: ")
+        assert said in text
+        assert "Error" not in text, "no class name of a library"
         (line,) = [json.loads(r.message) for r in caplog.records if r.name == "overround.audit"]
         assert line["event"] == "denied"
         assert line["kind"] == "token"
@@ -100,6 +118,9 @@ async def test_origin_that_is_not_configured_is_refused_and_audited(
         raw.send(handshake(token=token(), extra=["Origin: https://book.example"]))
         head = await raw.head()
         assert head.split()[1] == status
+        if status == b"403":
+            text = "origin: https://book.example is not in the setting gateway.origins\n"
+            assert (await raw.rest()).decode() == text
         audited = [r for r in caplog.records if r.name == "overround.audit"]
         assert len(audited) == (status == b"403")
 
@@ -132,6 +153,21 @@ BAD_HANDSHAKES = {
     "too many headers": (b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 200 + b"\r\n", b"431"),
     "frames before the answer": (handshake(token=token()) + frame(TEXT, b"{}"), b"400"),
 }
+
+
+@pytest.mark.parametrize(
+    ("offered", "found"), [(None, "none is offered"), ("chat", "chat is not spoken here")]
+)
+async def test_refused_subprotocol_is_named_beside_those_that_are_spoken(
+    offered: str | None, found: str
+) -> None:
+    async with open_price_gateway() as system, tcp(system.ports["bets"]) as raw:
+        raw.send(handshake(token=token(), subprotocol=offered))
+        await raw.head()
+        assert (await raw.rest()).decode() == (
+            f"subprotocol: {found}; offer overround.v1.msgpack or overround.v1.json in "
+            "Sec-WebSocket-Protocol\n"
+        )
 
 
 @pytest.mark.parametrize("case", BAD_HANDSHAKES)

@@ -144,3 +144,54 @@ async def test_list_out_of_bounds_is_400(query: str) -> None:
 async def test_path_over_its_bound_is_400() -> None:
     async with open_price_gateway() as system:
         assert (await get(system, "/v1/markets/" + "x" * 2_000))[0] == 400
+
+
+BOOK = "https://book.example"
+ORIGIN = f"Origin: {BOOK}"
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/v1/markets", f"/v1/markets/{KEY}"])
+async def test_scripts_of_a_listed_origin_may_read_the_pages(path: str) -> None:
+    async with open_price_gateway(origins=(BOOK,)) as system:
+        system.create(image(42, version=3, key=KEY))
+        status, headers, _ = await get(system, path, extra=[ORIGIN])
+        assert headers["Access-Control-Allow-Origin"] == BOOK
+        assert headers["Access-Control-Expose-Headers"] == "ETag"
+        assert headers["Vary"] == "Origin"
+        head = await get(system, path, method="HEAD", extra=[ORIGIN])
+        assert head[1]["Access-Control-Allow-Origin"] == BOOK
+        if "ETag" in headers:
+            known = f"If-None-Match: {headers['ETag']}"
+            again = await get(system, path, extra=[ORIGIN, known])
+            assert (again[0], again[1]["Access-Control-Allow-Origin"]) == (304, BOOK)
+        asked = await get(system, path, method="OPTIONS", extra=[ORIGIN])
+        assert (asked[0], asked[2]) == (200, b"")
+        assert asked[1]["Access-Control-Allow-Origin"] == BOOK
+        assert asked[1]["Access-Control-Allow-Methods"] == "GET, HEAD"
+        assert asked[1]["Access-Control-Allow-Headers"] == "If-None-Match"
+        assert status in (200, 503)
+
+
+@pytest.mark.parametrize(
+    ("origins", "sent"),
+    [
+        ((), [ORIGIN]),
+        ((BOOK,), []),
+        ((BOOK,), ["Origin: https://other.example"]),
+        ((BOOK,), ["Origin: null"]),
+        ((BOOK,), [ORIGIN, "Origin: https://other.example"]),
+    ],
+)
+async def test_scripts_of_another_origin_may_not(origins: tuple[str, ...], sent: list[str]) -> None:
+    async with open_price_gateway(origins=origins) as system:
+        for method, expected in (("GET", 200), ("OPTIONS", 405)):
+            status, headers, _ = await get(system, "/healthz", method=method, extra=sent)
+            assert status == expected
+            assert "Access-Control-Allow-Origin" not in headers
+
+
+async def test_metrics_are_for_no_script_of_a_browser() -> None:
+    async with open_price_gateway(origins=(BOOK,)) as system:
+        status, headers, _ = await get(system, "/metrics", extra=[ORIGIN])
+        assert status == 200
+        assert "Access-Control-Allow-Origin" not in headers
