@@ -1,33 +1,62 @@
 """The client library: open a session on a gateway as a bettor, a trader or a feed.
 
-What lives here: requests, answers, prices and errors as a client sees them.
-What never does: retries or reconnects by itself, the choice of an event loop, the server's side.
+What lives here: requests, answers, prices and errors as a client sees them; sessions that end with
+their connection, and clients that reconnect.
+What never does: the choice of an event loop, the server's side. It needs msgspec and websockets and
+nothing else; `make client` builds the distribution `overround-client` from it.
 """
 
-from gateway.client.roles import (
-    BettorSession,
-    ControlSession,
-    FeedSession,
+from engine.common.commands import Limits, OutcomeResult, Quote
+from engine.common.reasons import Reason
+from gateway.client.bettor import BettorSession
+from gateway.client.connect import (
     connect,
     connect_control,
     connect_feed,
+    stay_connected,
+    stay_connected_control,
 )
-from gateway.client.session import (
+from gateway.client.errors import (
+    BoundReachedError,
     ConnectionLostError,
     GatewayError,
     HandshakeRefusedError,
     RefusedError,
+    UnresolvedError,
 )
+from gateway.client.reconnecting import ConnectionState, ReconnectingClient, ReconnectSettings
+from gateway.client.reconnecting_bettor import ReconnectingBettor
+from gateway.client.roles import ControlSession, FeedSession
+from gateway.messages.bettor import Bet, Place, Selection, SlipView
+from gateway.messages.market import Market, Seen
 
 __all__ = [
     "connect",
     "connect_control",
     "connect_feed",
+    "stay_connected",
+    "stay_connected_control",
     "BettorSession",
     "ControlSession",
     "FeedSession",
+    "ReconnectingBettor",
+    "ReconnectingClient",
+    "ReconnectSettings",
+    "ConnectionState",
     "GatewayError",
     "HandshakeRefusedError",
     "ConnectionLostError",
     "RefusedError",
+    "UnresolvedError",
+    "BoundReachedError",
+    "Bet",
+    "Limits",
+    "Market",
+    "OutcomeResult",
+    "Place",
+    "Quote",
+    "Reason",
+    "Seen",
+    "Selection",
+    "SlipView",
 ]

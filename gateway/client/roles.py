@@ -1,19 +1,12 @@
-"""Sessions of bettors, traders and feeds: the requests that each role may send.
+"""Sessions of traders and feeds: the requests that each role may send.
 
-Owns one method per request. It never reconnects by itself and never sends a bet twice: after
-`ConnectionLostError` the caller opens a new session, and either asks `status` for the refs without
-an answer or places them again with the same refs.
-
-    async with connect("ws://localhost:8480", token=token) as client:
-        await client.subscribe(fixtures=["wc22-64"])
-        bet = await client.place(ref="a1", market=3, outcome=0, stake_minor=500, odds_milli=2_500)
+Owns one method per request; bettor.py has the bettors'. It never reconnects by itself and never
+sends a command twice.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncIterator, Generator, Sequence
-from types import TracebackType
-from typing import Any, Final, Generic, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -36,33 +29,11 @@ from engine.common.commands import (
     SuspendMarket,
 )
 from engine.common.events import MarketEvent
-from engine.common.ids import BetId, MarketNo
-from engine.common.reasons import Reason
-from engine.common.units import Minor, Nanos, OddsMilli
-from gateway.client.session import (
-    AccountEvent,
-    CodecName,
-    ConnectionLostError,
-    RefusedError,
-    Session,
-)
+from engine.common.ids import MarketNo
+from engine.common.units import Nanos
+from gateway.client.errors import ConnectionLostError
+from gateway.client.session import Session
 from gateway.messages.arbitrage import Arbitrage, AskArbitrage
-from gateway.messages.bettor import (
-    AskBalance,
-    AskOpenBets,
-    AskStatus,
-    BalanceAnswer,
-    Bet,
-    OpenBetsAnswer,
-    Place,
-    PlaceMany,
-    PolicyName,
-    Selection,
-    SlipAnswer,
-    SlipView,
-    WatchAccount,
-    Watching,
-)
 from gateway.messages.exposure import AskExposure, Exposure
 from gateway.messages.feed import (
     AskFeedStats,
@@ -87,124 +58,6 @@ from gateway.messages.trader import (
     SuspendedAll,
     TraderCommand,
 )
-
-S = TypeVar("S", bound=Session)
-_NO_BET: Final = BetId(0)
-
-
-class BettorSession(Session):
-    """A bettor's session: bets, balance and the account's events."""
-
-    async def place(
-        self,
-        *,
-        ref: str,
-        market: MarketNo,
-        outcome: int,
-        stake_minor: Minor,
-        odds_milli: OddsMilli,
-        policy: PolicyName = "none",
-    ) -> Bet:
-        """Place a bet, and await its answer: accepted, rejected with a reason, or unknown.
-
-        Raises
-        ------
-        RefusedError
-            The message does not fit its schema, or the role may not send it.
-        ConnectionLostError
-            The session ended first; ask `status` in a new one.
-        """
-        future = self.place_nowait(
-            ref=ref,
-            market=market,
-            outcome=outcome,
-            stake_minor=stake_minor,
-            odds_milli=odds_milli,
-            policy=policy,
-        )
-        if self._connection.paused:
-            await self.drain()
-        return await future
-
-    def place_nowait(
-        self,
-        *,
-        ref: str,
-        market: MarketNo,
-        outcome: int,
-        stake_minor: Minor,
-        odds_milli: OddsMilli,
-        policy: PolicyName = "none",
-    ) -> "asyncio.Future[Bet]":
-        """Place a bet, and return the future of its answer."""
-        self.send(
-            Place(
-                ref=ref,
-                market=MarketNo(market),
-                outcome=outcome,
-                stake_minor=Minor(stake_minor),
-                odds_milli=OddsMilli(odds_milli),
-                policy=policy,
-            )
-        )
-        return self._expect(ref)
-
-    def send_place(self, bet: Place) -> None:
-        """Place a bet whose answer goes to `on_bet`; the cheapest way to generate load."""
-        self.send(bet)
-
-    async def place_many(self, bets: Sequence[Selection]) -> list[Bet]:
-        """Place independent bets in one message, and await all answers, in the given order."""
-        number = self._number()
-        refs = tuple(bet.ref for bet in bets)
-        self.send(PlaceMany(id=number, bets=tuple(bets)))
-        self._many[number] = refs
-        futures = [self._expect(ref) for ref in refs]
-        try:
-            return list(await asyncio.gather(*futures))
-        finally:
-            self._many.pop(number, None)
-
-    def _expect(self, ref: str) -> "asyncio.Future[Bet]":
-        future: asyncio.Future[Bet] = self._loop.create_future()
-        if ref in self._bets:
-            self._repeats.setdefault(ref, deque()).append(future)
-        else:
-            self._bets[ref] = future
-        return future
-
-    async def status(self, ref: str) -> SlipView | None:
-        """Return a bet's slip, or None when the account has no bet with this ref."""
-        try:
-            answer = await self._request(AskStatus, SlipAnswer, ref=ref)
-        except RefusedError as error:
-            if error.reason is Reason.BET_UNKNOWN:
-                return None
-            raise
-        return answer.slip
-
-    async def balance(self) -> BalanceAnswer:
-        """Return the account's balance."""
-        return await self._request(AskBalance, BalanceAnswer)
-
-    async def open_bets(self, *, after_bet_id: BetId = _NO_BET, limit: int = 100) -> OpenBetsAnswer:
-        """Return a page of bets that are pending or unsettled, oldest first."""
-        return await self._request(
-            AskOpenBets, OpenBetsAnswer, after_bet_id=after_bet_id, limit=limit
-        )
-
-    async def watch_account(self, *, on: bool = True) -> Watching:
-        """Begin to receive the account's events; with `on` False, stop."""
-        return await self._request(WatchAccount, Watching, on=on)
-
-    async def events(self) -> AsyncIterator[AccountEvent]:
-        """Yield the account's events until the session ends."""
-        while True:
-            while self._events:
-                yield self._events.popleft()
-            if self.lost is not None:
-                return
-            await self._wait_update()
 
 
 class ControlSession(Session):
@@ -401,9 +254,7 @@ class FeedSession(Session):
         After a `RefusedError` or `ConnectionLostError` the caller sends all unanswered messages
         again, in order, in a new session; each still counts once.
         """
-        number = self._number()
-        future: asyncio.Future[FeedPushed] = self._loop.create_future()
-        self._requests[number] = future
+        number, future = self._open_request()
         future.add_done_callback(lambda _: self._requests.pop(number, None))
         try:
             self.send(FeedPush(id=number, feed=feed, bodies=tuple(bodies)))
@@ -422,79 +273,3 @@ class FeedSession(Session):
     async def stats(self, feed: str) -> FeedStats:
         """Return a feed's statistics."""
         return await self._request(AskFeedStats, FeedStats, feed=feed)
-
-
-class Opening(Generic[S]):
-    """An unopened session: await it, or use it as an asynchronous context manager."""
-
-    def __init__(
-        self, session: type[S], url: str, *, token: str, codec: CodecName, **options: Any
-    ) -> None:
-        self._kind = session
-        self._url = url
-        self._token = token
-        self._codec = codec
-        self._options = options
-        self._session: S | None = None
-
-    async def _open(self) -> S:
-        session = self._kind(self._codec)
-        await session.open(self._url, token=self._token, **self._options)
-        self._session = session
-        return session
-
-    def __await__(self) -> Generator[Any, None, S]:
-        return self._open().__await__()
-
-    async def __aenter__(self) -> S:
-        return await self._open()
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._session is not None:
-            await self._session.close()
-
-
-def connect(
-    url: str,
-    *,
-    token: str,
-    codec: CodecName = "msgpack",
-    origin: str | None = None,
-    open_timeout_s: float = 10.0,
-) -> Opening[BettorSession]:
-    """Open a session on a gateway's bets listener."""
-    return Opening(
-        BettorSession, url, token=token, codec=codec, origin=origin, open_timeout_s=open_timeout_s
-    )
-
-
-def connect_control(
-    url: str,
-    *,
-    token: str,
-    codec: CodecName = "msgpack",
-    origin: str | None = None,
-    open_timeout_s: float = 10.0,
-) -> Opening[ControlSession]:
-    """Open a session on a gateway's control listener."""
-    return Opening(
-        ControlSession, url, token=token, codec=codec, origin=origin, open_timeout_s=open_timeout_s
-    )
-
-
-def connect_feed(
-    url: str,
-    *,
-    token: str,
-    codec: CodecName = "msgpack",
-    open_timeout_s: float = 10.0,
-) -> Opening[FeedSession]:
-    """Open a session on a gateway's feed listener."""
-    return Opening(
-        FeedSession, url, token=token, codec=codec, origin=None, open_timeout_s=open_timeout_s
-    )

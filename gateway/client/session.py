@@ -1,7 +1,7 @@
 """The session that every role shares: one connection, open requests and latest prices.
 
-Owns the connection, the requests without an answer and the latest prices. It never reconnects.
-gateway.client.roles has the methods of bettors, traders and feeds.
+Owns the connection and the requests without an answer. It never reconnects; reconnecting.py opens
+one session after another. bettor.py and roles.py have the methods of bettors, traders and feeds.
 """
 
 import asyncio
@@ -21,7 +21,13 @@ from websockets.frames import BINARY, TEXT, Frame
 from websockets.typing import Origin, Subprotocol
 
 from engine.common.ids import MarketNo
-from engine.common.reasons import Reason
+from gateway.client.errors import (
+    BoundReachedError,
+    ConnectionLostError,
+    HandshakeRefusedError,
+    RefusedError,
+)
+from gateway.client.received import AccountEvent, Received
 from gateway.messages.base import Error, Welcome
 from gateway.messages.bettor import Bet, BetEvent, MoneyEvent
 from gateway.messages.feed import FeedRequest
@@ -29,41 +35,14 @@ from gateway.messages.market import Market, Odds, Seen, Subscribe, Subscribed, U
 from gateway.net.codec import JSON, MSGPACK, OP_BINARY, ServerDecoder
 
 CodecName = Literal["msgpack", "json"]
-AccountEvent = BetEvent | MoneyEvent
-EVENTS_KEPT_MAX: Final = 65_536
-"""Account events kept for a slow reader; past it the oldest are dropped."""
+REQUESTS_OPEN_MAX: Final = 16_384
+"""Requests of one session without an answer; a further one is not sent."""
+BETS_OPEN_MAX: Final = 65_536
+"""Bets of one session whose answers are awaited; a further one is not sent."""
+UNSENT_BYTES_MAX: Final = 128 << 20
+"""Bytes that a gateway which does not read leaves unsent; past it nothing further is sent."""
 
 A = TypeVar("A")
-
-
-class GatewayError(Exception):
-    """Base of the errors of this library."""
-
-
-class HandshakeRefusedError(GatewayError):
-    """The gateway did not open a session; `status` is the HTTP status, 0 when there was none."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(f"{status}: {message}" if status else message)
-        self.status = status
-
-
-class ConnectionLostError(GatewayError):
-    """The session ended; the outcome of open requests is unknown. `code` is the close code."""
-
-    def __init__(self, code: int, reason: str) -> None:
-        super().__init__(f"connection lost: {code} {reason}".rstrip())
-        self.code = code
-        self.reason = reason
-
-
-class RefusedError(GatewayError):
-    """The gateway refused a message before any market or account received it."""
-
-    def __init__(self, error: Error) -> None:
-        super().__init__(f"{error.code}: {error.message}")
-        self.reason = Reason(error.code)
-        self.error = error
 
 
 class _Connection(ClientConnection):
@@ -96,9 +75,11 @@ class _Connection(ClientConnection):
 class Session:
     """Requests by number, subscriptions and prices, for every role."""
 
-    def __init__(self, codec: CodecName) -> None:
+    def __init__(self, codec: CodecName, received: Received | None = None) -> None:
         self.welcome: Welcome = cast(Welcome, None)
-        self.prices: dict[int, Market] = {}
+        self.received = Received() if received is None else received
+        """What has arrived and is not read yet."""
+        self.prices: dict[int, Market] = self.received.prices
         """Latest image of every subscribed market, by number."""
         self.on_price: Callable[[Market], None] | None = None
         """Called with the new image at every change, before `updates` yields it."""
@@ -116,10 +97,8 @@ class Session:
         self._requests: dict[int, asyncio.Future[Any]] = {}
         self._bets: dict[str, asyncio.Future[Bet]] = {}
         self._repeats: dict[str, deque[asyncio.Future[Bet]]] = {}
+        self._bets_open = 0
         self._many: dict[int, tuple[str, ...]] = {}
-        self._changed: dict[int, None] = {}
-        self._events: deque[AccountEvent] = deque(maxlen=EVENTS_KEPT_MAX)
-        self._arrived = asyncio.Event()
         self._welcomed: asyncio.Future[None] = self._loop.create_future()
         self._flushing = False
         self.lost: ConnectionLostError | None = None
@@ -129,7 +108,15 @@ class Session:
     async def open(
         self, url: str, *, token: str, origin: str | None, open_timeout_s: float
     ) -> None:
-        """Connect, and await the gateway's welcome message."""
+        """Connect, and await the gateway's welcome message.
+
+        Raises
+        ------
+        HandshakeRefusedError
+            The gateway refused, could not be reached, or did not answer in time.
+        ConnectionLostError
+            The gateway closed the new session before its first message.
+        """
 
         def create(*args: Any, **kwargs: Any) -> _Connection:
             connection = _Connection(*args, **kwargs)
@@ -155,8 +142,14 @@ class Session:
             raise HandshakeRefusedError(error.response.status_code, body) from error
         except (InvalidHandshake, WebSocketException, OSError, TimeoutError) as error:
             raise HandshakeRefusedError(0, f"{type(error).__name__}: {error}") from error
-        async with asyncio.timeout(open_timeout_s):
-            await self._welcomed
+        try:
+            async with asyncio.timeout(open_timeout_s):
+                await self._welcomed
+        except BaseException as error:
+            self.abort()
+            if isinstance(error, TimeoutError):
+                raise HandshakeRefusedError(0, "no welcome message in time") from error
+            raise
 
     async def close(self) -> None:
         """Close the session; open requests fail with `ConnectionLostError`.
@@ -188,18 +181,31 @@ class Session:
         self._requests.clear()
         self._bets.clear()
         self._repeats.clear()
+        self._bets_open = 0
         for future in waiting:
             if not future.done():
                 future.set_exception(self.lost)
                 future.exception()  # no warning when the caller has dropped the future
-        self._arrived.set()
+        self.received.wake()
 
     # --- messages out ----------------------------------------------------------------------------
 
     def send(self, message: Any) -> None:
-        """Send a message at the end of this turn of the event loop."""
+        """Send a message at the end of this turn of the event loop.
+
+        Raises
+        ------
+        ConnectionLostError
+            The session has ended.
+        BoundReachedError
+            The gateway has not read for so long that `UNSENT_BYTES_MAX` bytes wait.
+        """
         if self.lost is not None:
             raise self.lost
+        if self._connection.paused:
+            unsent_bytes = self._connection.transport.get_write_buffer_size()
+            if unsent_bytes > UNSENT_BYTES_MAX:
+                raise BoundReachedError("unsent bytes", UNSENT_BYTES_MAX)
         payload = self._codec.encode(message)
         try:
             if self._codec.opcode == OP_BINARY:
@@ -226,10 +232,16 @@ class Session:
         self._next_id = self._next_id % 0xFFFF_FFFF + 1
         return self._next_id
 
-    async def _request(self, kind: Callable[..., Any], answer: type[A], **fields: Any) -> A:
+    def _open_request(self) -> tuple[int, asyncio.Future[Any]]:
+        """Return the number of a new request and the future of its answer."""
+        if len(self._requests) >= REQUESTS_OPEN_MAX:
+            raise BoundReachedError("requests without an answer", REQUESTS_OPEN_MAX)
         number = self._number()
-        future: asyncio.Future[A] = self._loop.create_future()
-        self._requests[number] = future
+        future = self._requests[number] = self._loop.create_future()
+        return number, future
+
+    async def _request(self, kind: Callable[..., Any], answer: type[A], **fields: Any) -> A:
+        number, future = self._open_request()
         try:
             self.send(kind(id=number, **fields))
             result = await future
@@ -247,14 +259,13 @@ class Session:
         if kind is Bet:
             self._on_bet(cast(Bet, message))
         elif kind is Odds:
-            self._on_odds(cast(Odds, message))
+            self._on_change(self.received.take_odds(cast(Odds, message)))
         elif kind is Market:
-            self._on_image(cast(Market, message))
+            self._on_change(self.received.take_image(cast(Market, message)))
         elif kind is Error:
             self._on_error(cast(Error, message))
         elif kind is BetEvent or kind is MoneyEvent:
-            self._events.append(cast(AccountEvent, message))
-            self._arrived.set()
+            self.received.take_event(cast(AccountEvent, message))
         elif kind is FeedRequest:
             if self.on_request is not None:
                 self.on_request(cast(FeedRequest, message))
@@ -268,50 +279,28 @@ class Session:
                 future.set_result(message)
 
     def _on_bet(self, bet: Bet) -> None:
-        future = self._bets.pop(bet.ref, None)
+        future = self._take_bet(bet.ref)
         if future is None:
             if self.on_bet is not None:
                 self.on_bet(bet)
-            return
-        if self._repeats:
-            self._promote(bet.ref)
-        if not future.done():
+        elif not future.done():
             future.set_result(bet)
 
-    def _promote(self, ref: str) -> None:
-        """Make the next future of the same ref wait for the next answer."""
-        queued = self._repeats.get(ref)
-        if queued is not None:
-            self._bets[ref] = queued.popleft()
-            if not queued:
-                del self._repeats[ref]
+    def _take_bet(self, ref: str) -> "asyncio.Future[Bet] | None":
+        """Take out the future that the next answer of a ref belongs to."""
+        future = self._bets.pop(ref, None)
+        if future is not None:
+            self._bets_open -= 1
+            queued = self._repeats.get(ref)
+            if queued is not None:
+                self._bets[ref] = queued.popleft()
+                if not queued:
+                    del self._repeats[ref]
+        return future
 
-    def _on_image(self, image: Market) -> None:
-        held = self.prices.get(image.market)
-        if held is None or held.version < image.version:
-            self._on_change(image)
-
-    def _on_odds(self, odds: Odds) -> None:
-        held = self.prices.get(odds.market)
-        if held is not None and held.version < odds.version:
-            self._on_change(
-                Market(
-                    market=held.market,
-                    key=held.key,
-                    status=odds.status,
-                    version=odds.version,
-                    outcomes=held.outcomes,
-                    odds_milli=odds.odds_milli,
-                    active=odds.active,
-                )
-            )
-
-    def _on_change(self, market: Market) -> None:
-        self.prices[market.market] = market
-        if self.on_price is not None:
+    def _on_change(self, market: Market | None) -> None:
+        if market is not None and self.on_price is not None:
             self.on_price(market)
-        self._changed[market.market] = None
-        self._arrived.set()
 
     def _on_error(self, error: Error) -> None:
         refused = RefusedError(error)
@@ -328,10 +317,9 @@ class Session:
             self.errors.append(error)
 
     def _fail_bet(self, ref: str, refused: RefusedError) -> bool:
-        future = self._bets.pop(ref, None)
+        future = self._take_bet(ref)
         if future is None:
             return False
-        self._promote(ref)
         if not future.done():
             future.set_exception(refused)
             future.exception()
@@ -375,20 +363,9 @@ class Session:
             all=everything,
         )
 
-    async def updates(self) -> AsyncIterator[Market]:
+    def updates(self) -> AsyncIterator[Market]:
         """Yield each changed market's latest image until the session ends.
 
         A slow reader receives only the latest image of each market.
         """
-        while True:
-            while self._changed:
-                number = next(iter(self._changed))
-                del self._changed[number]
-                yield self.prices[number]
-            if self.lost is not None:
-                return
-            await self._wait_update()
-
-    async def _wait_update(self) -> None:
-        self._arrived.clear()
-        await self._arrived.wait()
+        return self.received.updates(lambda: self.lost is not None)

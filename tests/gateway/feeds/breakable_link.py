@@ -5,11 +5,14 @@ import contextlib
 
 
 class BreakableLink:
-    """Forward a port of its own to another port; with `mute` nothing comes back any more."""
+    """Forward a port of its own to another port; with `mute` nothing comes back any more.
+
+    A new connection goes to the port that `target` names then, and is reset when none listens.
+    """
 
     def __init__(self, port: int) -> None:
         self.mute = False
-        self._port = port
+        self.target = port
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -28,7 +31,11 @@ class BreakableLink:
             writer.transport.abort()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        onward, back = await asyncio.open_connection("127.0.0.1", self._port)
+        try:
+            onward, back = await asyncio.open_connection("127.0.0.1", self.target)
+        except OSError:
+            writer.transport.abort()
+            return
         self._writers |= {writer, back}
         for source, sink in ((reader, back), (onward, writer)):
             task = asyncio.create_task(self._copy(source, sink, to_client=source is onward))

@@ -289,8 +289,8 @@ async def test_watch_continues_after_a_shard_restart_and_ends_on_request(
         await until(lambda: not bookmaker.gateway.stats()["accounts_watched"])
         bookmaker.ledger(7, Deposit(account_no=7, amount_minor=10, ref="d3"))
         await client.balance()
-        assert not client._events
-        assert not other._events
+        assert not client.received.events_waiting
+        assert not other.received.events_waiting
 
 
 # --- the client ----------------------------------------------------------------------------------

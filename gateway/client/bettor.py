@@ -1,0 +1,159 @@
+"""A bettor's session: bets, balance and the account's events.
+
+Owns one method per request. It never reconnects by itself and never sends a bet twice: after
+`ConnectionLostError` the caller opens a new session, and either asks `status` for the refs without
+an answer or places them again with the same refs. reconnecting_bettor.py does that for callers.
+
+    async with connect("ws://localhost:8480", token=token) as client:
+        await client.subscribe(fixtures=["wc22-64"])
+        bet = await client.place(ref="a1", market=3, outcome=0, stake_minor=500, odds_milli=2_500)
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from typing import Final
+
+from engine.common.ids import BetId, MarketNo
+from engine.common.reasons import Reason
+from engine.common.units import Minor, OddsMilli
+from gateway.client.errors import BoundReachedError, RefusedError
+from gateway.client.received import AccountEvent
+from gateway.client.session import BETS_OPEN_MAX, Session
+from gateway.messages.bettor import (
+    AskBalance,
+    AskOpenBets,
+    AskStatus,
+    BalanceAnswer,
+    Bet,
+    OpenBetsAnswer,
+    Place,
+    PlaceMany,
+    PolicyName,
+    Selection,
+    SlipAnswer,
+    SlipView,
+    WatchAccount,
+    Watching,
+)
+
+_NO_BET: Final = BetId(0)
+
+
+class BettorSession(Session):
+    """A bettor's session: bets, balance and the account's events."""
+
+    async def place(
+        self,
+        *,
+        ref: str,
+        market: MarketNo,
+        outcome: int,
+        stake_minor: Minor,
+        odds_milli: OddsMilli,
+        policy: PolicyName = "none",
+    ) -> Bet:
+        """Place a bet, and await its answer: accepted, rejected with a reason, or unknown.
+
+        Raises
+        ------
+        RefusedError
+            The message does not fit its schema, or the role may not send it.
+        ConnectionLostError
+            The session ended first; ask `status` in a new one, or place the bet again.
+        BoundReachedError
+            Too many bets wait for their answers; this one was not sent.
+        """
+        future = self.place_nowait(
+            ref=ref,
+            market=market,
+            outcome=outcome,
+            stake_minor=stake_minor,
+            odds_milli=odds_milli,
+            policy=policy,
+        )
+        if self._connection.paused:
+            await self.drain()
+        return await future
+
+    def place_nowait(
+        self,
+        *,
+        ref: str,
+        market: MarketNo,
+        outcome: int,
+        stake_minor: Minor,
+        odds_milli: OddsMilli,
+        policy: PolicyName = "none",
+    ) -> "asyncio.Future[Bet]":
+        """Place a bet, and return the future of its answer."""
+        self._check_room(1)
+        self.send(
+            Place(
+                ref=ref,
+                market=MarketNo(market),
+                outcome=outcome,
+                stake_minor=Minor(stake_minor),
+                odds_milli=OddsMilli(odds_milli),
+                policy=policy,
+            )
+        )
+        return self._expect(ref)
+
+    def send_place(self, bet: Place) -> None:
+        """Place a bet whose answer goes to `on_bet`; the cheapest way to generate load."""
+        self.send(bet)
+
+    async def place_many(self, bets: Sequence[Selection]) -> list[Bet]:
+        """Place independent bets in one message, and await all answers, in the given order."""
+        self._check_room(len(bets))
+        number = self._number()
+        refs = tuple(bet.ref for bet in bets)
+        self.send(PlaceMany(id=number, bets=tuple(bets)))
+        self._many[number] = refs
+        futures = [self._expect(ref) for ref in refs]
+        try:
+            return list(await asyncio.gather(*futures))
+        finally:
+            self._many.pop(number, None)
+
+    def _check_room(self, bets: int) -> None:
+        if self._bets_open + bets > BETS_OPEN_MAX:
+            raise BoundReachedError("bets without an answer", BETS_OPEN_MAX)
+
+    def _expect(self, ref: str) -> "asyncio.Future[Bet]":
+        future: asyncio.Future[Bet] = self._loop.create_future()
+        self._bets_open += 1
+        if ref in self._bets:
+            self._repeats.setdefault(ref, deque()).append(future)
+        else:
+            self._bets[ref] = future
+        return future
+
+    async def status(self, ref: str) -> SlipView | None:
+        """Return a bet's slip, or None when the account has no bet with this ref."""
+        try:
+            answer = await self._request(AskStatus, SlipAnswer, ref=ref)
+        except RefusedError as error:
+            if error.reason is Reason.BET_UNKNOWN:
+                return None
+            raise
+        return answer.slip
+
+    async def balance(self) -> BalanceAnswer:
+        """Return the account's balance."""
+        return await self._request(AskBalance, BalanceAnswer)
+
+    async def open_bets(self, *, after_bet_id: BetId = _NO_BET, limit: int = 100) -> OpenBetsAnswer:
+        """Return a page of bets that are pending or unsettled, oldest first."""
+        return await self._request(
+            AskOpenBets, OpenBetsAnswer, after_bet_id=after_bet_id, limit=limit
+        )
+
+    async def watch_account(self, *, on: bool = True) -> Watching:
+        """Begin to receive the account's events; with `on` False, stop."""
+        return await self._request(WatchAccount, Watching, on=on)
+
+    def events(self) -> AsyncIterator[AccountEvent]:
+        """Yield the account's events until the session ends."""
+        return self.received.events(lambda: self.lost is not None)

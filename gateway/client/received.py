@@ -1,0 +1,98 @@
+"""What a client has received and its caller has not read yet: prices and account events.
+
+Owns the latest prices and the account events. A reconnecting client hands the same object to each
+of its sessions, so that prices continue by version and nothing unread is lost with a connection.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from typing import Final
+
+from gateway.messages.bettor import BetEvent, MoneyEvent
+from gateway.messages.market import Market, Odds
+
+AccountEvent = BetEvent | MoneyEvent
+EVENTS_KEPT_MAX: Final = 65_536
+"""Account events kept for a slow reader; past it the oldest are dropped and counted."""
+
+
+class Received:
+    """Latest prices by market, which of them changed, and account events in their order."""
+
+    def __init__(self) -> None:
+        self.prices: dict[int, Market] = {}
+        self.events_dropped = 0
+        """Account events that were dropped because nobody read them."""
+        self._changed: dict[int, None] = {}
+        self._events: deque[AccountEvent] = deque(maxlen=EVENTS_KEPT_MAX)
+        self._arrived = asyncio.Event()
+
+    @property
+    def events_waiting(self) -> int:
+        """Number of account events that nobody has read yet."""
+        return len(self._events)
+
+    def take_image(self, image: Market) -> Market | None:
+        """Take an image; return it, or None when the one held is as new."""
+        held = self.prices.get(image.market)
+        if held is not None and held.version >= image.version:
+            return None
+        return self._change(image)
+
+    def take_odds(self, odds: Odds) -> Market | None:
+        """Take changed odds; return the new image, or None when they are not newer."""
+        held = self.prices.get(odds.market)
+        if held is None or held.version >= odds.version:
+            return None
+        return self._change(
+            Market(
+                market=held.market,
+                key=held.key,
+                status=odds.status,
+                version=odds.version,
+                outcomes=held.outcomes,
+                odds_milli=odds.odds_milli,
+                active=odds.active,
+            )
+        )
+
+    def _change(self, market: Market) -> Market:
+        self.prices[market.market] = market
+        self._changed[market.market] = None
+        self._arrived.set()
+        return market
+
+    def take_event(self, event: AccountEvent) -> None:
+        """Keep an account event until it is read."""
+        self.events_dropped += len(self._events) == EVENTS_KEPT_MAX
+        self._events.append(event)
+        self._arrived.set()
+
+    def wake(self) -> None:
+        """Let readers see that the end may have come."""
+        self._arrived.set()
+
+    async def updates(self, ended: Callable[[], bool]) -> AsyncIterator[Market]:
+        """Yield each changed market's latest image until the end."""
+        while True:
+            while self._changed:
+                number = next(iter(self._changed))
+                del self._changed[number]
+                yield self.prices[number]
+            if ended():
+                return
+            await self._wait()
+
+    async def events(self, ended: Callable[[], bool]) -> AsyncIterator[AccountEvent]:
+        """Yield account events, oldest first, until the end."""
+        while True:
+            while self._events:
+                yield self._events.popleft()
+            if ended():
+                return
+            await self._wait()
+
+    async def _wait(self) -> None:
+        self._arrived.clear()
+        await self._arrived.wait()

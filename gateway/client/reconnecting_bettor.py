@@ -1,0 +1,219 @@
+"""A bettor that outlives its connections and, where asked, finds out what became of every bet.
+
+Owns the rule by which a bet whose answer was lost is sent again: always with the same ref and the
+same content, which the account never books twice. It never invents an answer: without a certain one
+the bet is `UnresolvedError`.
+
+    async with stay_connected("ws://localhost:8480", token=token) as client:
+        bet = await client.place(
+            ref="a1", market=3, outcome=0, stake_minor=500, odds_milli=2_500, resolve=True
+        )
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Final
+
+from actors.back_off import BackOff
+from engine.common.ids import BetId, MarketNo
+from engine.common.reasons import Reason
+from engine.common.units import Minor, OddsMilli
+from gateway.client.bettor import BettorSession
+from gateway.client.errors import (
+    ConnectionLostError,
+    GatewayError,
+    RefusedError,
+    UnresolvedError,
+)
+from gateway.client.received import AccountEvent
+from gateway.client.reconnecting import ReconnectingClient
+from gateway.messages.bettor import (
+    BalanceAnswer,
+    Bet,
+    OpenBetsAnswer,
+    PolicyName,
+    SlipView,
+    Watching,
+)
+
+_NO_BET: Final = BetId(0)
+_RETRY_MIN_S: Final = 0.1
+_RETRY_MAX_S: Final = 1.0
+_RETRY_JITTER: Final = 0.5
+_PASSING: Final = frozenset(
+    {Reason.BUSY, Reason.RATE_LIMITED, Reason.UNAVAILABLE, Reason.UNKNOWN, Reason.QUARANTINED}
+)
+"""Refusals of a message that say nothing about an earlier sending of the same bet."""
+
+
+class _Resolution:
+    """One bet on its way to a certain answer."""
+
+    def __init__(self, client: "ReconnectingBettor", ref: str, fields: dict[str, object]) -> None:
+        self._client = client
+        self._ref = ref
+        self._fields = fields
+        self._back_off = BackOff(_RETRY_MIN_S, _RETRY_MAX_S, jitter=_RETRY_JITTER)
+        self._unanswered_s: float | None = None
+        self.why: str = "no gateway was reached"
+        """Why there is no certain answer yet."""
+
+    @property
+    def sent(self) -> bool:
+        """Whether a sending has no certain answer."""
+        return self._unanswered_s is not None
+
+    async def run(self) -> Bet:
+        """Send the bet until its answer is certain."""
+        while True:
+            session = await self._client.connected()
+            try:
+                bet = await self._round(session)
+            except ConnectionLostError as error:
+                self._note(str(error))
+                await session.wait_lost()
+                continue
+            except RefusedError as error:
+                if not self.sent:
+                    raise
+                if error.reason not in _PASSING:
+                    raise UnresolvedError(self._ref, str(error)) from error
+                self.why = str(error)
+            else:
+                if bet is not None:
+                    return bet
+            await asyncio.sleep(self._back_off.failed())
+
+    def _note(self, why: str) -> None:
+        self._unanswered_s = asyncio.get_running_loop().time()
+        self.why = why
+
+    async def _round(self, session: BettorSession) -> Bet | None:
+        """Ask about the bet if it was sent, and send it; return its answer when it is certain.
+
+        A bet that is pending is only asked about. One that is decided, sent again, has its first
+        answer repeated. One that its account does not know is booked by sending it, once.
+        """
+        if self.sent and await self._is_pending(session):
+            return None
+        bet = await self._client.answer(session, session.place(ref=self._ref, **self._fields))  # type: ignore[arg-type]
+        if bet.state == "unknown":
+            self._note(bet.message)
+            return None
+        recorded = bet.bet_id != 0 or bet.reason == Reason.BET_REF_REUSED
+        if recorded or self._unanswered_s is None:
+            return bet
+        # Refused without a record: true of this sending. An earlier one may still be on its way,
+        # for as long as a gateway keeps a bet; only after that does it count for the ref.
+        self.why = f"{bet.reason}: {bet.message}"
+        age_s = asyncio.get_running_loop().time() - self._unanswered_s
+        if age_s < self._client.settings.silent_s:
+            return None
+        slip = await self._client.answer(session, session.status(self._ref))
+        return bet if slip is None else None
+
+    async def _is_pending(self, session: BettorSession) -> bool:
+        slip = await self._client.answer(session, session.status(self._ref))
+        if slip is None or slip.state != "pending":
+            return False
+        self.why = "its market has not decided yet"
+        return True
+
+
+class ReconnectingBettor(ReconnectingClient[BettorSession]):
+    """A bettor's client: bets, balance, the account's events and prices."""
+
+    _watching = False
+
+    async def place(
+        self,
+        *,
+        ref: str,
+        market: MarketNo,
+        outcome: int,
+        stake_minor: Minor,
+        odds_milli: OddsMilli,
+        policy: PolicyName = "none",
+        resolve: bool = False,
+        within_s: float | None = None,
+    ) -> Bet:
+        """Place a bet, and await its answer.
+
+        Parameters
+        ----------
+        resolve : bool
+            False: the bet is sent once, in the present session, and its answer may be `unknown`.
+            True: without an answer, or with that one, it is asked about and sent again with the
+            same ref, over as many connections as it takes, until it is accepted or rejected.
+        within_s : float, optional
+            How long that may take, `settings.within_s` if not given. The bet may be booked at any
+            time until then; `odds_milli` and `policy` guard it against odds that move meanwhile.
+
+        Raises
+        ------
+        RefusedError
+            The message does not fit its schema, or the role may not send it.
+        ConnectionLostError
+            Without `resolve`: there is no session, or it ended first.
+        UnresolvedError
+            With `resolve`: there was no certain answer in time, and the bet may be booked.
+        BoundReachedError
+            Too many requests wait; this bet was not sent.
+        """
+        fields: dict[str, object] = {
+            "market": market,
+            "outcome": outcome,
+            "stake_minor": stake_minor,
+            "odds_milli": odds_milli,
+            "policy": policy,
+        }
+        if not resolve:
+            return await self.session.place(ref=ref, **fields)  # type: ignore[arg-type]
+        within_s = self.settings.within_s if within_s is None else within_s
+        resolution = _Resolution(self, ref, fields)
+        with self._one_more_waits():
+            try:
+                async with asyncio.timeout(within_s):
+                    return await resolution.run()
+            except TimeoutError:
+                why = f"no certain answer within {within_s:g} s; {resolution.why}"
+                raise UnresolvedError(ref, why) from None
+            except RefusedError:
+                raise
+            except GatewayError as error:
+                if resolution.sent and not isinstance(error, UnresolvedError):
+                    raise UnresolvedError(ref, str(error)) from error
+                raise
+
+    async def status(self, ref: str) -> SlipView | None:
+        """Return a bet's slip, or None when the account has no bet with this ref."""
+        return await self._ask(lambda session: session.status(ref))
+
+    async def balance(self) -> BalanceAnswer:
+        """Return the account's balance."""
+        return await self._ask(lambda session: session.balance())
+
+    async def open_bets(self, *, after_bet_id: BetId = _NO_BET, limit: int = 100) -> OpenBetsAnswer:
+        """Return a page of bets that are pending or unsettled, oldest first."""
+        return await self._ask(
+            lambda session: session.open_bets(after_bet_id=after_bet_id, limit=limit)
+        )
+
+    async def watch_account(self, *, on: bool = True) -> Watching:
+        """Begin to receive the account's events, in this session and in those to come.
+
+        Events between two sessions are lost: after a reconnection `status`, `balance` and
+        `open_bets` say what became of bets.
+        """
+        answer = await self._ask(lambda session: session.watch_account(on=on))
+        self._watching = on
+        return answer
+
+    def events(self) -> AsyncIterator[AccountEvent]:
+        """Yield the account's events until the client ends."""
+        return self.received.events(lambda: self._ended is not None)
+
+    async def _resume(self, session: BettorSession) -> None:
+        await super()._resume(session)
+        if self._watching:
+            await session.watch_account()
