@@ -66,6 +66,28 @@ def base_minor(amount_minor: int, rate_micro: int) -> int:
     return amount_minor * rate_micro // RATE_MICRO_ONE
 
 
+def base_minor_up(amount_minor: int, rate_micro: int) -> int:
+    """Return an amount in the book's base currency, rounded up to the minor unit.
+
+    For amounts up to `PAYOUT_MINOR_MAX`: the whole millions and the rest are converted apart, which
+    keeps the products inside 63 bits and the sum exact.
+    """
+    whole, rest = amount_minor // RATE_MICRO_ONE, amount_minor % RATE_MICRO_ONE
+    return whole * rate_micro + (rest * rate_micro + RATE_MICRO_ONE - 1) // RATE_MICRO_ONE
+
+
+def base_amount_minor_max_up(limit_minor: int, rate_micro: int) -> int:
+    """Return the largest amount that is worth at most a limit when it is rounded up.
+
+    The inverse of `base_minor_up`: ``floor(limit * 1000000 / rate)``, but `PAYOUT_MINOR_MAX` at
+    most. The limit is `PAYOUT_MINOR_MAX` at most.
+    """
+    whole, rest = limit_minor // rate_micro, limit_minor % rate_micro
+    if whole >= PAYOUT_MINOR_MAX // RATE_MICRO_ONE:
+        return PAYOUT_MINOR_MAX
+    return whole * RATE_MICRO_ONE + rest * RATE_MICRO_ONE // rate_micro
+
+
 def base_amount_minor_max(limit_minor: int, rate_micro: int) -> int:
     """Return the largest amount that is worth at most a limit in base currency.
 
@@ -97,4 +119,6 @@ assert STAKE_MINOR_MAX * ODDS_MILLI_MAX * 2 * DEAD_HEAT_DEN_MAX < _INT64
 assert STAKE_MINOR_MAX * RATE_MICRO_MAX < _INT64
 assert (LIMIT_MINOR_MAX + 1) * ODDS_MILLI_ONE < _INT64
 assert (STAKE_MINOR_MAX + 1) * RATE_MICRO_ONE < _INT64
+assert PAYOUT_MINOR_MAX // RATE_MICRO_ONE * RATE_MICRO_MAX < _INT64
+assert (RATE_MICRO_MAX + 1) * RATE_MICRO_ONE < _INT64
 assert BETS_MAX * STAKE_MINOR_MAX + LIMIT_MINOR_MAX + PAYOUT_MINOR_MAX < _INT64

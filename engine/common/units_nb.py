@@ -6,7 +6,9 @@ Owns nothing but their compilation.
 from engine.common.jit import kernel
 from engine.common.units import (
     base_amount_minor_max,
+    base_amount_minor_max_up,
     base_minor,
+    base_minor_up,
     payout_minor,
     payout_stake_minor_max,
 )
@@ -15,3 +17,5 @@ payout_minor_nb = kernel(inline=True)(payout_minor)
 payout_stake_minor_max_nb = kernel(inline=True)(payout_stake_minor_max)
 base_minor_nb = kernel(inline=True)(base_minor)
 base_amount_minor_max_nb = kernel(inline=True)(base_amount_minor_max)
+base_minor_up_nb = kernel(inline=True)(base_minor_up)
+base_amount_minor_max_up_nb = kernel(inline=True)(base_amount_minor_max_up)

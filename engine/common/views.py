@@ -7,6 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from engine.common.book_result import BookResult
 from engine.common.commands import Limits
 from engine.common.ids import AccountNo, BetId, MarketNo
 from engine.common.lifecycle import Status
@@ -40,10 +41,12 @@ class BookImage(Struct, frozen=True, kw_only=True):
     """A market as a trader sees it: the prices and, in base currency, the book behind them.
 
     `stake_minor[i]` is staked on outcome i, and `payout_minor[i]` is what the house pays if outcome
-    i wins; `liability_minor[i]` is that payout less all stakes taken. Only a trader can make a
-    `held` market ACTIVE. `results_stand` is true also for a market cancelled after its settlement.
-    `windows` counts the windows of cancelled bets: these bets are refunded and still count in the
-    figures.
+    i wins; `liability_minor[i]` is that payout less all stakes taken. Bets that are cancelled count
+    in none of these; `bets` counts them. A bet in another currency adds its stake rounded down and
+    its possible win rounded up, so no liability is stated too low. `results[i]` is what outcome i
+    has brought, `result` their sum. Only a trader can make a `held` market ACTIVE. `results_stand`
+    is true also for a market cancelled after its settlement. `windows` counts the windows of
+    cancelled bets.
     """
 
     prices: PriceImage
@@ -57,6 +60,8 @@ class BookImage(Struct, frozen=True, kw_only=True):
     held: bool = False
     results_stand: bool = False
     windows: int = 0
+    results: tuple[BookResult, ...] = ()
+    result: BookResult = BookResult()
 
 
 class Balance(Struct, frozen=True, kw_only=True):

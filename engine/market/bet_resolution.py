@@ -5,8 +5,8 @@ resolution is a pure function of what stands: it is refunded while a window cove
 is CANCELLED; otherwise it is settled while results stand; otherwise it is open. Every change is a
 SETTLEMENT row with a higher settlement number; `BetResult.NONE` on a row opens the bet again.
 
-Never changes the book's figures: they are those of all accepted bets, settled or not. Never knows
-whether a trader or a feed gave a command.
+The book's figures follow in the same step: a refunded bet leaves stakes, payouts and liability, and
+a roll-back brings it back. Never knows whether a trader or a feed gave a command.
 
 Bounds: a market has at most `CANCEL_WINDOWS_MAX` windows; CAPACITY refuses another.
 """
@@ -41,15 +41,17 @@ from engine.common.events import (
 from engine.common.ids import MARKET_NO_MAX
 from engine.common.lifecycle import Action, Status, next_status
 from engine.common.reasons import Reason
-from engine.common.rows import I32s
+from engine.common.rows import I32s, Rows, U8s
 from engine.common.state_hash import Reader
 from engine.common.units import Minor, Nanos
 from engine.market.book import MARKET_RESULTS, Book
 from engine.market.command_checks import deductions_fault, not_allowed, results_fault, window_fault
+from engine.market.figures import Figures, count, write_figures
 from engine.market.outbox import Outbox
 from engine.market.settlement import (
     bets_of,
     canonical_result,
+    check_figure,
     erase_results,
     results_of,
     settle_bets,
@@ -90,11 +92,14 @@ class Resolutions:
         Receives results, statuses and settlement numbers.
     outbox : Outbox
         Receives the SETTLEMENT rows.
+    rules : int
+        Version of the rules. Under the first rules refunded bets stay in the book's figures.
     """
 
-    def __init__(self, book: Book, outbox: Outbox) -> None:
+    def __init__(self, book: Book, outbox: Outbox, *, rules: int) -> None:
         self._book = book
         self._outbox = outbox
+        self._rules = rules
         self._windows: dict[int, list[Window]] = {}
         self._deductions: dict[int, tuple[Deduction, ...]] = {}
 
@@ -137,7 +142,7 @@ class Resolutions:
         if command.deductions:
             self._deductions[slot] = command.deductions
         version = book.set_status(slot, after, at_ns)
-        settlement_no, bets, payout = self._send(slot, numbers[~refunded])
+        settlement_no, bets, payout = self._send(slot, numbers, ~refunded)
         return MarketSettled(
             market_no=command.market_no,
             version=version,
@@ -156,7 +161,7 @@ class Resolutions:
         numbers = bets_of(book, slot)
         refunded = self._refunded(slot, numbers)
         version = book.set_status(slot, after, at_ns)
-        settlement_no, bets, payout = self._send(slot, numbers[~refunded])
+        settlement_no, bets, payout = self._send(slot, numbers, ~refunded)
         return MarketCancelled(
             market_no=command.market_no,
             version=version,
@@ -183,7 +188,7 @@ class Resolutions:
         before = self._refunded(slot, numbers)
         self._windows[slot] = [*windows[:place], window, *windows[place:]]
         changed = before != self._refunded(slot, numbers)
-        settlement_no, bets, payout = self._send(slot, numbers[changed])
+        settlement_no, bets, payout = self._send(slot, numbers, changed)
         return BetsCancelled(
             market_no=command.market_no,
             version=self._book.version(slot),
@@ -216,7 +221,7 @@ class Resolutions:
             assert after is not None, "the life-cycle table has it"
             book.set_status(slot, after, at_ns)
         changed = before != self._refunded(slot, numbers)
-        settlement_no, bets, payout = self._send(slot, numbers[changed])
+        settlement_no, bets, payout = self._send(slot, numbers, changed)
         return CancelRolledBack(
             market_no=command.market_no,
             version=book.version(slot),
@@ -245,7 +250,7 @@ class Resolutions:
             after = next_status(Status.SETTLED, Action.REOPEN)
             assert after is not None, "the life-cycle table has it"
             book.set_status(slot, after, at_ns)
-        settlement_no, bets, _ = self._send(slot, numbers[~refunded])
+        settlement_no, bets, _ = self._send(slot, numbers, ~refunded)
         return SettlementRolledBack(
             market_no=command.market_no,
             version=book.version(slot),
@@ -271,18 +276,50 @@ class Resolutions:
             refunded |= covered
         return refunded
 
-    def _send(self, slot: int, changed: I32s) -> _Sent:
-        """Send the resolutions of these bets to the outbox under the next settlement number."""
-        self._book.markets[slot]["settlement_no"] += 1
-        rows, payout_minor = settle_bets(
-            self._book,
-            slot,
-            changed,
-            refunded=self._refunded(slot, changed).astype(np.uint8),
-            deductions=self._deductions.get(slot, ()),
+    def _send(self, slot: int, numbers: I32s, changed: Bools) -> _Sent:
+        """Send the resolutions of the changed bets to the outbox under the next settlement number.
+
+        `numbers` are all bets of the market: its figures are counted again from them.
+        """
+        market = self._book.markets[slot]
+        market["settlement_no"] += 1
+        refunded = self._refunded(slot, numbers).astype(np.uint8)
+        rows = self._settle_bets(slot, numbers, refunded)
+        write_figures(
+            self._book, slot, count(self._book, slot, numbers, refunded, rows, rules=self._rules)
         )
+        rows = rows[changed]
         self._outbox.append(rows)
-        return _Sent(int(self._book.markets[slot]["settlement_no"]), len(rows), payout_minor)
+        return _Sent(int(market["settlement_no"]), len(rows), check_figure(rows))
+
+    def _settle_bets(self, slot: int, numbers: I32s, refunded: U8s) -> Rows:
+        deductions = self._deductions.get(slot, ())
+        return settle_bets(self._book, slot, numbers, refunded=refunded, deductions=deductions)
+
+    # --- figures ----------------------------------------------------------------------------------
+
+    def count(self, slot: int) -> Figures:
+        """Count a market's figures again from its bets and from what stands."""
+        numbers = bets_of(self._book, slot)
+        refunded = self._refunded(slot, numbers).astype(np.uint8)
+        rows = self._settle_bets(slot, numbers, refunded)
+        return count(self._book, slot, numbers, refunded, rows, rules=self._rules)
+
+    def resolved_slots(self) -> list[int]:
+        """Return the slots of the markets of which bets may be refunded or settled, ascending."""
+        markets = self._book.markets[: self._book.markets_len]
+        cancelled = markets["status"] == Status.CANCELLED
+        resolved = cancelled | (markets["flags"] & MARKET_RESULTS > 0)
+        resolved[[slot for slot, windows in self._windows.items() if windows]] = True
+        return [int(slot) for slot in np.flatnonzero(resolved)]
+
+    def set_rules(self, rules: int) -> None:
+        """Follow other rules from now on: every market's figures are counted again by them."""
+        if rules == self._rules:
+            return
+        self._rules = rules
+        for slot in range(self._book.markets_len):
+            write_figures(self._book, slot, self.count(slot))
 
     # --- state as a document ----------------------------------------------------------------------
 
@@ -361,7 +398,7 @@ class Resolutions:
 
     def check(self) -> None:
         """Assert that loading the dumps gives the same windows and deductions."""
-        loaded = Resolutions(self._book, self._outbox)
+        loaded = Resolutions(self._book, self._outbox, rules=self._rules)
         loaded.load(windows=self.dump_windows(), deductions=self.dump_deductions())
         assert loaded._deductions == self._deductions
         assert loaded._windows == {slot: each for slot, each in self._windows.items() if each}

@@ -39,8 +39,9 @@ MARKET: Final = row_dtype(
     ("pad", "<u4"),
 )
 """A market; amounts are in base currency. Its outcomes are adjacent rows from `first_outcome` on.
-`payout_worst_minor` is the largest payout among them. `last_bet` is one more than the record number
-of the latest accepted bet (0: none); `Book.earlier` leads from it to all earlier ones.
+`stake_taken_minor` is the sum of their stakes, `payout_worst_minor` the largest payout among them,
+and `bets` counts all accepted bets, also refunded ones. `last_bet` is one more than the record
+number of the latest accepted bet (0: none); `Book.earlier` leads from it to all earlier ones.
 `status_at_ns` is the time of the last change of status."""
 
 MARKET_HELD: Final = 1
@@ -67,7 +68,14 @@ OUTCOME: Final = row_dtype(
     ("dead_heat_den", "u1"),
 )
 """An outcome: the payout if it wins and the stakes on it, in base currency; its odds; and, while
-results stand, how it ended."""
+results stand, how it ended. Bets that a cancellation refunds count in neither figure (under the
+first rules they did)."""
+
+RETURNED: Final = row_dtype(
+    24, ("cancelled_minor", "<i8"), ("voided_minor", "<i8"), ("paid_minor", "<i8")
+)
+"""What went back to the bettors of an outcome, in base currency: stakes of bets that a cancellation
+refunds, stakes of bets that the results refund, and the other payouts of settled bets."""
 
 OUTCOME_ACTIVE: Final = 1
 """On an outcome's flags: bets on it are offered."""
@@ -113,6 +121,8 @@ class Book:
     markets, outcomes, records : Rows
         MARKET, OUTCOME and BET_RECORD rows, of which the first `markets_len`, `outcomes_len` and
         `bets_len` are in use. Growing replaces an array, so earlier views keep their content.
+    returned : Rows
+        RETURNED rows, one for each outcome. Bets do not touch them, so they are apart.
     earlier : I32s
         For each accepted bet, one more than the record number of the accepted bet before it in the
         same market; 0 for none.
@@ -123,6 +133,7 @@ class Book:
     def __init__(self) -> None:
         self.markets: Rows = np.zeros(MARKETS_ROOM_MIN, MARKET)
         self.outcomes: Rows = np.zeros(2 * MARKETS_ROOM_MIN, OUTCOME)
+        self.returned: Rows = np.zeros(2 * MARKETS_ROOM_MIN, RETURNED)
         self.records: Rows = np.zeros(BETS_ROOM_MIN, BET_RECORD)
         self.earlier: I32s = np.zeros(BETS_ROOM_MIN, np.int32)
         self.market_table = empty_table(MARKETS_ROOM_MIN)
@@ -159,6 +170,7 @@ class Book:
         if first + outcomes > self.outcomes.size:
             room = max(first + outcomes, 2 * self.outcomes.size)
             self.outcomes = _grown(self.outcomes, first, room)
+            self.returned = _grown(self.returned, first, room)
         market = self.markets[slot]
         market["market_no"] = market_no
         market["first_outcome"] = first
@@ -171,9 +183,17 @@ class Book:
 
     def outcomes_of(self, slot: int) -> Rows:
         """Return a view of one market's outcomes."""
+        return self.outcomes[self.range_of(slot)]
+
+    def returned_of(self, slot: int) -> Rows:
+        """Return a view of what went back to the bettors of one market's outcomes."""
+        return self.returned[self.range_of(slot)]
+
+    def range_of(self, slot: int) -> slice:
+        """Return the places of one market's outcomes among all."""
         market = self.markets[slot]
         first = int(market["first_outcome"])
-        return self.outcomes[first : first + int(market["outcomes"])]
+        return slice(first, first + int(market["outcomes"]))
 
     def status(self, slot: int) -> Status:
         """Return a market's status."""

@@ -102,7 +102,7 @@ class MarketMachine:
         self._rules = rules
         self._book = Book()
         self._outbox = Outbox()
-        self._resolutions = Resolutions(self._book, self._outbox)
+        self._resolutions = Resolutions(self._book, self._outbox, rules=rules)
         self._positions = FeedPositions()
         self._slot_of: dict[MarketNo, int] = {}
         self._no_of: dict[str, MarketNo] = {}
@@ -121,9 +121,13 @@ class MarketMachine:
         return self._rules
 
     def begin_epoch(self, *, epoch: int, rules: int) -> None:  # noqa: ARG002 - ledgers use it
-        """Begin the epoch of a new writer, whose rules may be newer; they are never older."""
+        """Begin the epoch of a new writer, whose rules may be newer; they are never older.
+
+        Newer rules count the figures of every market again.
+        """
         assert self._rules <= rules <= RULES
         self._rules = rules
+        self._resolutions.set_rules(rules)
 
     # --- bets -------------------------------------------------------------------------------------
 
@@ -392,7 +396,12 @@ class MarketMachine:
         slot = self._slot_of[market_no]
         windows = self._resolutions.windows_of(slot)
         return book_image(
-            self._book, slot, key=self._keys[slot], names=self._names[slot], windows=windows
+            self._book,
+            slot,
+            key=self._keys[slot],
+            names=self._names[slot],
+            windows=windows,
+            rules=self._rules,
         )
 
     def feed_positions(self, market_no: MarketNo) -> dict[str, int]:

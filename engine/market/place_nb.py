@@ -19,21 +19,26 @@ from engine.common.jit import Row, kernel, rows_in_type, rows_type
 from engine.common.lifecycle import BET_REFUSAL, Status
 from engine.common.reasons import Reason
 from engine.common.rows import BET, DECISION, FLAG_FENCE, FLAG_KNOWN, I32s, Policy, Rows, U64s
+from engine.common.rules import RULES_FIRST
 from engine.common.units import (
     ODDS_MILLI_MAX,
     ODDS_MILLI_MIN,
     ODDS_MILLI_ONE,
     PAYOUT_MINOR_MAX,
     RATE_MICRO_MAX,
+    RATE_MICRO_ONE,
     STAKE_MINOR_MAX,
 )
 from engine.common.units_nb import (
     base_amount_minor_max_nb,
+    base_amount_minor_max_up_nb,
     base_minor_nb,
+    base_minor_up_nb,
     payout_minor_nb,
     payout_stake_minor_max_nb,
 )
 from engine.market.book import BET_RECORD, MARKET, OUTCOME, OUTCOME_ACTIVE
+from engine.market.figures_nb import book_payout_nb
 
 _ACCEPTED: Final = int(Reason.ACCEPTED)
 _FIELD_OUT_OF_BOUNDS: Final = int(Reason.FIELD_OUT_OF_BOUNDS)
@@ -138,11 +143,13 @@ def find_rows_nb(
 
 
 @kernel()
-def stake_max_nb(rate_micro: int, odds_milli: int, market: Row, outcome_payout_minor: int) -> int:
+def stake_max_nb(
+    rate_micro: int, odds_milli: int, market: Row, outcome_payout_minor: int, rules: int
+) -> int:
     """Return the highest stake that passes every limit of the market at these odds; 0 for none.
 
     The figure is exact: a payout less its stake is ``floor(stake * (odds - 1000) / 1000)``, so each
-    limit gives the largest base stake under it. A market that is over its limit on another outcome
+    limit gives the largest stake under it. A market that is over its limit on another outcome
     accepts only a stake large enough to bring that liability back under the limit; the highest
     stake must then reach that lower bound too.
     """
@@ -152,17 +159,25 @@ def stake_max_nb(rate_micro: int, odds_milli: int, market: Row, outcome_payout_m
     if room < 0:
         return 0
     room = min(room, PAYOUT_MINOR_MAX)
-    base = min(market.stake_minor_max, STAKE_MINOR_MAX)
-    base = min(base, payout_stake_minor_max_nb(market.payout_minor_max, odds_milli))
-    base = min(base, payout_stake_minor_max_nb(room, odds_milli - ODDS_MILLI_ONE))
-    stake = min(base_amount_minor_max_nb(base, rate_micro), STAKE_MINOR_MAX)
+    cap = min(market.payout_minor_max, PAYOUT_MINOR_MAX)
+    stake = min(market.stake_minor_max, STAKE_MINOR_MAX)
+    net_odds_milli = odds_milli - ODDS_MILLI_ONE
+    if rules > RULES_FIRST:
+        stake = base_amount_minor_max_up_nb(stake, rate_micro)
+        cap = base_amount_minor_max_up_nb(cap, rate_micro)
+        room = base_amount_minor_max_up_nb(room, rate_micro)
+    stake = min(stake, payout_stake_minor_max_nb(cap, odds_milli))
+    stake = min(stake, payout_stake_minor_max_nb(room, net_odds_milli))
+    if rules == RULES_FIRST:
+        stake = base_amount_minor_max_nb(stake, rate_micro)
+    stake = min(stake, STAKE_MINOR_MAX)
     base = base_minor_nb(stake, rate_micro)
     worst = market.payout_worst_minor - taken - market.market_liability_minor_max
     return stake if base >= max(market.stake_minor_min, worst) else 0
 
 
 @kernel()
-def check_row_nb(row: Row) -> int:
+def check_row_nb(row: Row, base: int, base_up: int) -> int:
     """Return why a row is out of bounds on any market, or `ACCEPTED`."""
     if row.odds_milli < ODDS_MILLI_MIN or row.odds_milli > ODDS_MILLI_MAX:
         return _ODDS_OUT_OF_BOUNDS
@@ -172,20 +187,25 @@ def check_row_nb(row: Row) -> int:
         return _FIELD_OUT_OF_BOUNDS
     if row.bet_id >> _ID_SHIFT > _ID_SHARD_MAX or row.bet_id & _ID_SERIAL == 0:
         return _FIELD_OUT_OF_BOUNDS
-    base = base_minor_nb(row.stake_minor, row.rate_micro)
-    if base > STAKE_MINOR_MAX:
+    if base_up > STAKE_MINOR_MAX:
         return _AMOUNT_OUT_OF_BOUNDS
     return _STAKE_TOO_SMALL if base < 1 else _ACCEPTED
 
 
 @kernel()
-def check_limits_nb(base: int, payout: int, market: Row, outcome_payout_minor: int) -> int:
-    """Return the first limit that the book would break with this bet in it, or `ACCEPTED`."""
+def check_limits_nb(
+    base: int, base_up: int, payout: int, payout_up: int, market: Row, outcome_payout_minor: int
+) -> int:
+    """Return the first limit that the book would break with this bet in it, or `ACCEPTED`.
+
+    `base` and `payout` are what the bet adds to the book, `base_up` and `payout_up` its stake and
+    its payout rounded up.
+    """
     if base < market.stake_minor_min:
         return _STAKE_TOO_SMALL
-    if base > market.stake_minor_max:
+    if base_up > market.stake_minor_max:
         return _STAKE_OVER_LIMIT
-    if payout > market.payout_minor_max:
+    if payout_up > market.payout_minor_max:
         return _PAYOUT_OVER_CAP
     taken = market.stake_taken_minor + base
     if outcome_payout_minor + payout - taken > market.outcome_liability_minor_max:
@@ -197,7 +217,9 @@ def check_limits_nb(base: int, payout: int, market: Row, outcome_payout_minor: i
 
 
 @kernel()
-def decide_nb(row: Row, slot: int, markets: Rows, outcomes: Rows, record: Row, number: int) -> int:
+def decide_nb(
+    row: Row, slot: int, markets: Rows, outcomes: Rows, record: Row, number: int, rules: int
+) -> int:
     """Decide one new bet: write the verdict into its record, and an accepted bet into the book.
 
     Returns one more than the record number of the market's accepted bet before this one; 0 when
@@ -219,8 +241,12 @@ def decide_nb(row: Row, slot: int, markets: Rows, outcomes: Rows, record: Row, n
     record.odds_milli = odds
     if reason == _ACCEPTED and outcome.flags & OUTCOME_ACTIVE == 0:
         reason = _OUTCOME_INACTIVE
+    stake, rate_micro = row.stake_minor, int(np.int64(row.rate_micro))
+    base = base_minor_nb(stake, rate_micro)
+    exact = rate_micro == RATE_MICRO_ONE or rules == RULES_FIRST
+    base_up = base if exact else base_minor_up_nb(stake, rate_micro)
     if reason == _ACCEPTED:
-        reason = check_row_nb(row)
+        reason = check_row_nb(row, base, base_up)
     if reason == _ACCEPTED and odds != row.odds_milli:
         if row.policy == _POLICY_NONE:
             reason = _ODDS_CHANGED
@@ -229,14 +255,16 @@ def decide_nb(row: Row, slot: int, markets: Rows, outcomes: Rows, record: Row, n
     if reason != _ACCEPTED:
         record.reason = reason
         return 0
-    base = base_minor_nb(row.stake_minor, row.rate_micro)
-    payout = payout_minor_nb(base, odds)
-    reason = check_limits_nb(base, payout, market, outcome.payout_minor)
+    payout = payout_up = payout_minor_nb(base, odds)
+    if not exact:
+        payout = book_payout_nb(stake, rate_micro, odds, base, rules)
+        payout_up = base_minor_up_nb(payout_minor_nb(stake, odds), rate_micro)
+    reason = check_limits_nb(base, base_up, payout, payout_up, market, outcome.payout_minor)
     if reason != _ACCEPTED:
         record.reason = reason
         if reason != _STAKE_TOO_SMALL:
             record.stake_max_minor = stake_max_nb(
-                int(np.int64(row.rate_micro)), int(np.int64(odds)), market, outcome.payout_minor
+                rate_micro, int(np.int64(odds)), market, outcome.payout_minor, rules
             )
         return 0
     market.stake_taken_minor += base
@@ -319,7 +347,7 @@ def decide_all_nb(
             record.reason = _ACCEPTED
             record.policy = row.policy
             record.flags = row.flags
-            earlier[number] = decide_nb(row, slots[at], markets, outcomes, record, number)
+            earlier[number] = decide_nb(row, slots[at], markets, outcomes, record, number, rules)
         elif rules > 1 and not same_bet_nb(row, record):
             decision.stake_max_minor = 0
             decision.odds_milli = row.odds_milli

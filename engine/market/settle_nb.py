@@ -1,27 +1,21 @@
-"""Kernels of settlement and of the audit: loops over the bets of one market, or of all markets.
+"""Kernels of settlement: loops over the bets of one market.
 
-Own the arithmetic of a settled bet and the recomputation of the book from its bets. Never write to
-the book: a settlement writes rows for the outbox, an audit writes figures to compare.
+Own the arithmetic of a settled bet. Never write to the book: a settlement writes rows for the
+outbox.
 """
 
 from typing import Final
 
 import numpy as np
-from numba import int32, int64, types, uint8, uint32, uint64
+from numba import int32, int64, types, uint8
 
-from engine.common.index_nb import find_nb
 from engine.common.jit import kernel, rows_in_type, rows_type
 from engine.common.reasons import Reason
-from engine.common.rows import SETTLEMENT, BetResult, I32s, I64s, Rows, U8s, U32s, U64s
+from engine.common.rows import SETTLEMENT, BetResult, I32s, Rows, U8s
 from engine.common.units import (
-    ODDS_MILLI_MAX,
-    ODDS_MILLI_MIN,
     ODDS_MILLI_ONE,
-    RATE_MICRO_MAX,
-    STAKE_MINOR_MAX,
 )
-from engine.common.units_nb import base_minor_nb, payout_minor_nb
-from engine.market.book import BET_RECORD, MARKET, OUTCOME, OUTCOME_WON
+from engine.market.book import BET_RECORD, OUTCOME, OUTCOME_WON
 
 _ACCEPTED: Final = int(Reason.ACCEPTED)
 _NONE: Final = int(BetResult.NONE)
@@ -91,7 +85,7 @@ def result_nb(won: int, void_halves: int) -> int:
 
 
 @kernel(
-    int64(
+    types.void(
         rows_in_type(BET_RECORD),
         types.Array(int32, 1, "C"),
         types.Array(uint8, 1, "C"),
@@ -111,14 +105,13 @@ def settle_nb(
     settlement_no: int,
     results_stand: int,
     rows: Rows,
-) -> int:
-    """Write one settlement row for each bet in `numbers`; return the sum of payouts modulo 2^64.
+) -> None:
+    """Write one settlement row for each bet in `numbers`.
 
     A bet is refunded where `refunded` is 1. Otherwise, while `results_stand`, it is settled by the
     outcomes' results in the book; without results it is open again. The outbox writes `outbox_seq`,
     since it numbers each shard's rows.
     """
-    total = 0
     for at in range(numbers.size):
         bet = records[numbers[at]]
         row = rows[at]
@@ -145,71 +138,3 @@ def settle_nb(
                 int(np.int64(outcome.dead_heat_num)),
                 int(np.int64(outcome.dead_heat_den)),
             )
-        total += row.payout_minor
-    return total
-
-
-@kernel(
-    int64(
-        rows_in_type(BET_RECORD),
-        rows_in_type(MARKET),
-        types.Array(uint64, 1, "C"),
-        types.Array(uint64, 1, "C"),
-        types.Array(int32, 1, "C"),
-        types.Array(int64, 1, "C"),
-        types.Array(int64, 1, "C"),
-        types.Array(uint32, 1, "C"),
-        types.Array(int64, 1, "C"),
-        types.Array(int64, 1, "C"),
-    )
-)
-def audit_nb(
-    records: Rows,
-    markets: Rows,
-    market_table: U64s,
-    market_keys: U64s,
-    earlier: I32s,
-    stake_taken_minor: I64s,
-    bets: I64s,
-    last_bet: U32s,
-    payout_minor: I64s,
-    stake_minor: I64s,
-) -> int:
-    """Recompute the book from its bets; return the first impossible record, or -1.
-
-    Parameters
-    ----------
-    records : BET_RECORD[:]
-        Every decision.
-    markets : MARKET[:]
-        Read for the position of each market's outcomes only.
-    market_table, market_keys : uint64[:]
-        The index of markets and the markets' numbers.
-    earlier, stake_taken_minor, bets, last_bet, payout_minor, stake_minor
-        Receive the chain of accepted bets, the figures of each market and those of each outcome.
-    """
-    for number in range(records.size):
-        bet = records[number]
-        earlier[number] = 0
-        if bet.reason != _ACCEPTED:
-            continue
-        slot = find_nb(market_table, market_keys, np.uint64(bet.market_no))
-        if slot < 0 or bet.outcome >= markets[slot].outcomes:
-            return number
-        if bet.stake_minor < 1 or bet.stake_minor > STAKE_MINOR_MAX:
-            return number
-        if bet.odds_milli < ODDS_MILLI_MIN or bet.odds_milli > ODDS_MILLI_MAX:
-            return number
-        if bet.rate_micro < 1 or bet.rate_micro > RATE_MICRO_MAX:
-            return number
-        base = base_minor_nb(bet.stake_minor, bet.rate_micro)
-        if base < 1 or base > STAKE_MINOR_MAX:
-            return number
-        outcome = np.int64(markets[slot].first_outcome) + np.int64(bet.outcome)
-        stake_taken_minor[slot] += base
-        payout_minor[outcome] += payout_minor_nb(base, bet.odds_milli)
-        stake_minor[outcome] += base
-        bets[slot] += 1
-        earlier[number] = last_bet[slot]
-        last_bet[slot] = number + 1
-    return -1

@@ -97,7 +97,7 @@ def settle_bets(
     *,
     refunded: U8s,
     deductions: tuple[Deduction, ...],
-) -> tuple[Rows, Minor]:
+) -> Rows:
     """Settle bets of a market by the results and the settlement number in the book.
 
     Parameters
@@ -115,13 +115,12 @@ def settle_bets(
 
     Returns
     -------
-    tuple[Rows, Minor]
-        SETTLEMENT rows in the order of `numbers`, without outbox numbers, and the sum of their
-        payouts modulo 2^63: a check figure, since it adds up different currencies.
+    Rows
+        SETTLEMENT rows in the order of `numbers`, without outbox numbers.
     """
     market = book.markets[slot]
     rows = np.zeros(len(numbers), SETTLEMENT)
-    total = settle_nb(
+    settle_nb(
         book.records,
         numbers,
         refunded,
@@ -132,14 +131,19 @@ def settle_bets(
         rows,
     )
     if deductions:
-        total = int(total) + _deduct(book, slot, numbers, rows, deductions)
-    return rows, Minor(int(total) & _CHECK_FIGURE_MASK)
+        _deduct(book, slot, numbers, rows, deductions)
+    return rows
+
+
+def check_figure(rows: Rows) -> Minor:
+    """Return the sum of settlements' payouts modulo 2^63; it adds up different currencies."""
+    return Minor(int(rows["payout_minor"].sum(dtype=np.int64)) & _CHECK_FIGURE_MASK)
 
 
 def _deduct(
     book: Book, slot: int, numbers: I32s, rows: Rows, deductions: tuple[Deduction, ...]
-) -> int:
-    """Reduce the payouts of winners placed before a deduction's time; return the sum's change.
+) -> None:
+    """Reduce the payouts of winners placed before a deduction's time.
 
     Python's integers do this and not a kernel: the product of stake, odds, dead heat and deduction
     needs more than 63 bits, and the payout is rounded only once. The case is rare: winners of one
@@ -148,7 +152,6 @@ def _deduct(
     results = results_of(book, slot)
     records = book.records[numbers]
     won = (rows["result"] == BetResult.WON) | (rows["result"] == BetResult.HALF_WON)
-    change = 0
     for at in np.flatnonzero(won & (records["at_ns"] < deductions[-1].until_ns)).tolist():
         record = records[at]
         deduction = next(one for one in deductions if int(record["at_ns"]) < one.until_ns)
@@ -158,9 +161,7 @@ def _deduct(
             result=results[int(record["outcome"])],
             deduction=deduction,
         )
-        change += payout - int(rows[at]["payout_minor"])
         rows[at]["payout_minor"] = payout
-    return change
 
 
 def deducted_minor(

@@ -4,8 +4,9 @@ Owns the layout of the dump and the invariants of the book. The dump also holds 
 from others, and loading compares them: a dump that contradicts itself is refused, never repaired.
 
 Layout 1 had no feed positions, windows, deductions or stakes per outcome. Layout 2 had no rules and
-no odds in the outbox. Every field that an older layout lacks follows from those it has, so a
-machine loaded from a dump of an older layout equals the machine that its journal replays to.
+no odds in the outbox, and its figures are those of the first rules. Every field that an older
+layout lacks follows from those it has, so a machine loaded from a dump of an older layout equals
+the machine that its journal replays to.
 """
 
 from functools import partial
@@ -19,7 +20,7 @@ from engine.common.index_nb import fill_nb, missing_nb
 from engine.common.lifecycle import Status
 from engine.common.reasons import Reason
 from engine.common.row_layout import row_dtype
-from engine.common.rows import I32s, Rows, U64s
+from engine.common.rows import I32s, I64s, Rows, U64s
 from engine.common.rules import RULES, RULES_FIRST
 from engine.common.state_hash import BytesDigest, Reader, pack_rows
 from engine.common.units import (
@@ -43,11 +44,13 @@ from engine.market.book import (
     OUTCOME,
     OUTCOME_ACTIVE,
     OUTCOME_WON,
+    RETURNED,
     Book,
 )
 from engine.market.feed_positions import FeedPositions
+from engine.market.figures import write_figures
+from engine.market.figures_nb import audit_nb
 from engine.market.outbox import Outbox
-from engine.market.settle_nb import audit_nb
 
 LAYOUT: Final = 3
 """Version of the dump; older versions are loaded, a newer version is refused."""
@@ -93,6 +96,8 @@ def document(parts: Parts, *, bets: BytesDigest | None, layout: int) -> dict[str
     """Return the canonical document; `bets` may replace the bytes of all bets by their digest."""
     book = parts.book
     markets, outcomes = book.markets[: book.markets_len], book.outcomes[: book.outcomes_len]
+    if layout < 3 and parts.rules > RULES_FIRST:
+        markets, outcomes = _by_first_rules(book)
     if layout == 1:
         markets, outcomes = markets.copy(), _as_outcomes_1(outcomes)
         markets["flags"] = 0
@@ -146,20 +151,27 @@ def read(data: object, *, bets_max: int, markets_max: int) -> Parts:
     book.markets_len, book.outcomes_len = len(markets), len(outcomes)
     if len(markets):
         book.markets, book.outcomes = markets, outcomes
+        book.returned = np.zeros(len(outcomes), RETURNED)
     book.market_table = empty_table(len(markets))
     if fill_nb(book.market_table, _numbers(markets), 0, len(markets)) >= 0:
         raise reader.fail("markets", "a market's number is given twice")
-    _read_bets(reader, book, bets_max=bets_max, layout=layout)
+    sums = _read_bets(reader, book, bets_max=bets_max, rules=rules_of(data))
     outbox = Outbox.load(
         reader.items("outbox"), odds_of=partial(_odds_of, book) if layout < 3 else None
     )
-    resolutions, positions = Resolutions(book, outbox), FeedPositions()
+    rules = rules_of(data)
+    resolutions, positions = Resolutions(book, outbox, rules=rules), FeedPositions()
     if layout > 1:
         resolutions.load(windows=reader.items("windows"), deductions=reader.items("deductions"))
         positions = FeedPositions.load(reader.items("positions"))
         if not _are_markets(positions.market_nos(), markets):
             raise reader.fail("positions", "of a market that is not in the dump")
-    return Parts(book, outbox, resolutions, positions, keys, names, rules_of(data))
+    fault = _figures_fault(book, resolutions, sums, without_stakes=layout == 1)
+    if fault:
+        raise reader.fail("bets", fault)
+    for slot in resolutions.resolved_slots():
+        write_figures(book, slot, resolutions.count(slot))
+    return Parts(book, outbox, resolutions, positions, keys, names, rules)
 
 
 def _odds_of(book: Book, bet_ids: U64s) -> I32s:
@@ -232,7 +244,7 @@ def _read_names(reader: Reader, markets: Rows) -> list[tuple[str, ...]]:
     return names
 
 
-def _read_bets(reader: Reader, book: Book, *, bets_max: int, layout: int) -> None:
+def _read_bets(reader: Reader, book: Book, *, bets_max: int, rules: int) -> "_Sums":
     records = reader.rows("bets", BET_RECORD, high=bets_max)
     book.bets_len = len(records)
     book.bet_table = empty_table(len(records))
@@ -243,9 +255,10 @@ def _read_bets(reader: Reader, book: Book, *, bets_max: int, layout: int) -> Non
         raise reader.fail("bets", "a bet id is given twice")
     if not np.all(np.isin(records["reason"], [int(reason) for reason in Reason])):
         raise reader.fail("bets", "a reason that does not exist")
-    fault = _book_fault(book, book.earlier, without_stakes=layout == 1)
+    sums, fault = _sums(book, book.earlier, rules=rules)
     if fault:
         raise reader.fail("bets", fault)
+    return sums
 
 
 def _markets_fault(markets: Rows, outcomes_len: int) -> str:
@@ -309,50 +322,87 @@ def _numbers(markets: Rows) -> "np.ndarray[Any, np.dtype[np.uint64]]":
     return markets["market_no"].astype(np.uint64)
 
 
-def _book_fault(book: Book, earlier: I32s, *, without_stakes: bool = False) -> str:
-    """Recompute the book from its bets and write the chain of bets into `earlier`.
+class _Sums(NamedTuple):
+    """The stakes and payouts of all outcomes, as if no bet were refunded."""
 
-    Returns the first difference, or an empty text. With `without_stakes` the book has no stakes per
-    outcome yet, and they are written.
+    stake_minor: I64s
+    payout_minor: I64s
+
+
+def _sums(book: Book, earlier: I32s, *, rules: int) -> tuple[_Sums, str]:
+    """Add up all accepted bets and write the chain of bets into `earlier`.
+
+    Returns the sums, and the first impossible bet or difference or an empty text.
     """
     markets = book.markets[: book.markets_len]
-    outcomes = book.outcomes[: book.outcomes_len]
-    taken = np.zeros(len(markets), np.int64)
-    bets = np.zeros(len(markets), np.int64)
-    last_bet = np.zeros(len(markets), np.uint32)
-    payouts = np.zeros(len(outcomes), np.int64)
-    stakes = np.zeros(len(outcomes), np.int64)
+    bets, last_bet = np.zeros(len(markets), np.int64), np.zeros(len(markets), np.uint32)
+    sums = _Sums(np.zeros(book.outcomes_len, np.int64), np.zeros(book.outcomes_len, np.int64))
     fault = audit_nb(
         book.records[: book.bets_len],
         markets,
         book.market_table,
         _numbers(markets),
         earlier,
-        taken,
         bets,
         last_bet,
-        payouts,
-        stakes,
+        sums.payout_minor,
+        sums.stake_minor,
+        rules,
     )
     if fault >= 0:
-        return f"bet {int(book.records[fault]['bet_id'])} cannot have been accepted"
-    if not np.array_equal(taken, markets["stake_taken_minor"]):
-        return "their sums are not the markets' stake_taken_minor"
+        return sums, f"bet {int(book.records[fault]['bet_id'])} cannot have been accepted"
     if not np.array_equal(bets, markets["bets"]):
-        return "their counts are not the markets' bets"
+        return sums, "their counts are not the markets' bets"
     if not np.array_equal(last_bet, markets["last_bet"]):
-        return "the latest are not the markets' last_bet"
-    if not np.array_equal(payouts, outcomes["payout_minor"]):
+        return sums, "the latest are not the markets' last_bet"
+    return sums, ""
+
+
+def _figures_fault(
+    book: Book, resolutions: Resolutions, sums: _Sums, *, without_stakes: bool = False
+) -> str:
+    """Compare the book's figures with those of its bets; return the first difference.
+
+    With `without_stakes` the book has no stakes per outcome yet, and they are written.
+    """
+    markets, outcomes = book.markets[: book.markets_len], book.outcomes[: book.outcomes_len]
+    for slot in resolutions.resolved_slots():
+        figures, places = resolutions.count(slot), book.range_of(slot)
+        sums.stake_minor[places] = figures.stake_minor
+        sums.payout_minor[places] = figures.payout_minor
+    if not np.array_equal(sums.payout_minor, outcomes["payout_minor"]):
         return "their sums are not the outcomes' payout_minor"
     if without_stakes:
-        outcomes["stake_minor"] = stakes
-    if not np.array_equal(stakes, outcomes["stake_minor"]):
+        outcomes["stake_minor"] = sums.stake_minor
+    if not np.array_equal(sums.stake_minor, outcomes["stake_minor"]):
         return "their sums are not the outcomes' stake_minor"
-    if len(markets):
-        worst = np.maximum.reduceat(payouts, markets["first_outcome"].astype(np.int64))
-        if not np.array_equal(worst, markets["payout_worst_minor"]):
-            return "their largest payouts are not the markets' payout_worst_minor"
+    taken, worst = _by_market(markets, sums)
+    if not np.array_equal(taken, markets["stake_taken_minor"]):
+        return "their sums are not the markets' stake_taken_minor"
+    if not np.array_equal(worst, markets["payout_worst_minor"]):
+        return "their largest payouts are not the markets' payout_worst_minor"
     return ""
+
+
+def _by_market(markets: Rows, sums: _Sums) -> tuple[I64s, I64s]:
+    """Return the sum of stakes and the largest payout of each market."""
+    if len(markets) == 0:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    firsts = markets["first_outcome"].astype(np.int64)
+    taken: I64s = np.add.reduceat(sums.stake_minor, firsts)
+    worst: I64s = np.maximum.reduceat(sums.payout_minor, firsts)
+    return taken, worst
+
+
+def _by_first_rules(book: Book) -> tuple[Rows, Rows]:
+    """Return copies of the markets and outcomes with the figures that the first rules give."""
+    sums, fault = _sums(book, np.zeros(book.bets_len, np.int32), rules=RULES_FIRST)
+    assert not fault, fault
+    markets = book.markets[: book.markets_len].copy()
+    outcomes = book.outcomes[: book.outcomes_len].copy()
+    outcomes["stake_minor"], outcomes["payout_minor"] = sums.stake_minor, sums.payout_minor
+    markets["stake_taken_minor"], markets["payout_worst_minor"] = _by_market(markets, sums)
+    return markets, outcomes
 
 
 def check(parts: Parts) -> None:
@@ -362,7 +412,7 @@ def check(parts: Parts) -> None:
     assert not _markets_fault(markets, len(outcomes)), _markets_fault(markets, len(outcomes))
     assert not _outcomes_fault(outcomes, markets), _outcomes_fault(outcomes, markets)
     earlier = np.zeros(book.bets_len, np.int32)
-    fault = _book_fault(book, earlier)
+    sums, fault = _sums(book, earlier, rules=parts.rules)
     assert not fault, fault
     accepted = book.records["reason"][: book.bets_len] == Reason.ACCEPTED
     assert np.array_equal(earlier[accepted], book.earlier[: book.bets_len][accepted])
@@ -374,6 +424,12 @@ def check(parts: Parts) -> None:
     assert [len(outcomes) for outcomes in parts.names] == markets["outcomes"].tolist()
     assert len(parts.keys) == len(dict.fromkeys(parts.keys)) == book.markets_len
     assert all(str(parse_market_key(key)) == key for key in parts.keys)
+    fault = _figures_fault(book, parts.resolutions, sums)
+    assert not fault, fault
+    returned = np.zeros(book.outcomes_len, RETURNED)
+    for slot in parts.resolutions.resolved_slots():
+        returned[book.range_of(slot)] = parts.resolutions.count(slot).returned
+    assert np.array_equal(returned, book.returned[: book.outcomes_len])
     parts.outbox.check()
     parts.resolutions.check()
     positions = parts.positions

@@ -3,10 +3,12 @@
 Owns how the book's rows become what bettors and traders see. Never changes a row.
 """
 
+from engine.common.book_result import BookResult
 from engine.common.commands import Limits
 from engine.common.ids import MarketNo
 from engine.common.lifecycle import Status
 from engine.common.rows import Rows
+from engine.common.rules import RULES_FIRST
 from engine.common.units import Minor
 from engine.common.views import BookImage, PriceDelta, PriceImage
 from engine.market.book import MARKET_HELD, MARKET_RESULTS, OUTCOME_ACTIVE, Book
@@ -39,10 +41,11 @@ def price_delta(book: Book, slot: int) -> PriceDelta:
 
 
 def book_image(
-    book: Book, slot: int, *, key: str, names: tuple[str, ...], windows: int
+    book: Book, slot: int, *, key: str, names: tuple[str, ...], windows: int, rules: int
 ) -> BookImage:
     """Return a market as a trader sees it."""
     market, outcomes = book.markets[slot], book.outcomes_of(slot)
+    results = _results(book, slot, rules=rules)
     return BookImage(
         prices=price_image(book, slot, key=key, names=names),
         limits=limits_of(book, slot),
@@ -55,6 +58,36 @@ def book_image(
         held=book.has_flag(slot, MARKET_HELD),
         results_stand=book.has_flag(slot, MARKET_RESULTS),
         windows=windows,
+        results=results,
+        result=_sum_of(results),
+    )
+
+
+def _results(book: Book, slot: int, *, rules: int) -> tuple[BookResult, ...]:
+    """Return what each outcome's bets have brought."""
+    stand = book.has_flag(slot, MARKET_RESULTS)
+    results = []
+    for outcome, back in zip(book.outcomes_of(slot), book.returned_of(slot), strict=True):
+        cancelled, paid = int(back["cancelled_minor"]), int(back["paid_minor"])
+        refunded = cancelled + int(back["voided_minor"])
+        staked = int(outcome["stake_minor"]) + (cancelled if rules > RULES_FIRST else 0)
+        results.append(
+            BookResult(
+                staked_minor=Minor(staked),
+                refunded_minor=Minor(refunded),
+                paid_minor=Minor(paid),
+                profit_minor=Minor(staked - refunded - paid if stand else 0),
+            )
+        )
+    return tuple(results)
+
+
+def _sum_of(results: tuple[BookResult, ...]) -> BookResult:
+    return BookResult(
+        staked_minor=Minor(sum(one.staked_minor for one in results)),
+        refunded_minor=Minor(sum(one.refunded_minor for one in results)),
+        paid_minor=Minor(sum(one.paid_minor for one in results)),
+        profit_minor=Minor(sum(one.profit_minor for one in results)),
     )
 
 

@@ -42,14 +42,14 @@ class OffGridMarket(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     """A market with open bets that the score does not settle, and its largest possible loss.
 
     `order`: the order of goals settles it. `extra_time`: it is refunded without extra time.
-    `refunds`: a window of bets was cancelled, and any bet may be among them. `room`: the fixture
-    has too many markets. `unknown`: the engine has no rules for its type, and any outcome may win.
+    `room`: the fixture has too many markets. `unknown`: the engine has no rules for its type, and
+    any outcome may win.
     """
 
     market: MarketNo
     key: str
     worst_minor: Minor
-    why: Literal["order", "extra_time", "refunds", "room", "unknown"]
+    why: Literal["order", "extra_time", "room", "unknown"]
 
 
 class Exposure(FromGateway, frozen=True, kw_only=True, tag="exposure"):

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
+from engine.common.book_result import BookResult
 from engine.common.commands import (
     CancelBets,
     CancelMarket,
@@ -167,9 +168,11 @@ class Book(FromGateway, frozen=True, kw_only=True, tag="book"):
     """A market's odds and its book, in base currency.
 
     `stake_minor[i]` was taken on outcome i; `liability_minor[i]` is what the house pays if outcome
-    i wins, less all stakes taken. Only a trader can resume a market that is `held`. `results_stand`
-    says that bets are settled, also where the market was cancelled later; `windows` counts the
-    windows of cancelled bets, which are refunded.
+    i wins, less all stakes taken. Cancelled bets count in none of these figures; `bets` counts
+    them, and `windows` the windows in which bets are cancelled. `results[i]` is what outcome i has
+    brought (staked, refunded, paid, profit) and `result` their sum. Only a trader can resume a
+    market that is `held`. `results_stand` says that bets are settled, also where the market was
+    cancelled later.
     """
 
     id: int = 0
@@ -190,3 +193,5 @@ class Book(FromGateway, frozen=True, kw_only=True, tag="book"):
     held: bool = False
     results_stand: bool = False
     windows: int = 0
+    results: tuple[BookResult, ...] = ()
+    result: BookResult = BookResult()

@@ -205,6 +205,8 @@ class ControlService:
             held=image.held,
             results_stand=image.results_stand,
             windows=image.windows,
+            results=image.results,
+            result=image.result,
         )
 
     async def exposure(self, request: AskExposure) -> ServerMessage:

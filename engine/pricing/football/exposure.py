@@ -41,9 +41,9 @@ from engine.pricing.lines import Line, MarketTypeError, line_result
 GRID_MARKETS_MAX: Final = 1024
 """Most markets of a fixture on its grid of scores; later markets stay off the grid."""
 
-OffGridReason = Literal["order", "extra_time", "refunds", "room", "unknown"]
+OffGridReason = Literal["order", "extra_time", "room", "unknown"]
 """Why a market is off the grid: the order of goals settles it; extra time settles it, if there is
-any; some of its bets were refunded; the grid is full; or football's rules do not include it."""
+any; the grid is full; or football's rules do not include it."""
 
 _DECIDED: Final = (Status.SETTLED, Status.CANCELLED)
 _START: Final = MatchState()
@@ -65,7 +65,7 @@ class OffGrid(NamedTuple):
 
     `worst_minor` is never above 0, since every such market may still be refunded. For a market with
     rules it is the profit at its worst ending. A market without rules (`unknown`) is taken to win
-    on every outcome at once. With `refunds`, any of the market's bets may be among the refunded.
+    on every outcome at once.
     """
 
     market_no: int
@@ -123,8 +123,8 @@ class FixtureExposure:
     down.
 
     Only open bets count. The profit of a settled or cancelled market is decided, so the market
-    leaves the exposure until its settlement or cancellation is rolled back. Where a time window of
-    bets was cancelled, the sums still include the refunded bets (`refunds`).
+    leaves the exposure until its settlement or cancellation is rolled back. Bets of a cancelled
+    window have left the book's sums.
     """
 
     def __init__(self, fixture: str) -> None:
@@ -246,7 +246,6 @@ class FixtureExposure:
             )
             self._on_grid += not market.permanent_reason
         market.decided = image.prices.status in _DECIDED
-        market.refunded = image.windows > 0
         stakes, payouts = image.stake_minor, image.payout_minor
         market.stake_minor, market.payout_minor = stakes, payouts
         if not market.on_grid:
@@ -298,7 +297,7 @@ class _Market:
 
     __slots__ = (
         "decided", "grid_payouts", "grid_stakes", "key", "payout_minor", "permanent_reason",
-        "refunded", "rules", "scope", "stake_minor",
+        "rules", "scope", "stake_minor",
     )  # fmt: skip
 
     def __init__(self, image: BookImage, *, has_room: bool) -> None:
@@ -315,14 +314,13 @@ class _Market:
         elif known.scope is Scope.EXTRA_TIME:
             self.permanent_reason = "extra_time"
         self.decided = False
-        self.refunded = False
         self.stake_minor = self.payout_minor = (0,) * len(prices.outcomes)
         self.grid_stakes = self.grid_payouts = self.stake_minor
 
     @property
     def why(self) -> OffGridReason | Literal[""]:
         """Why the market is off the grid; empty when it is on the grid."""
-        return self.permanent_reason or ("refunds" if self.refunded else "")
+        return self.permanent_reason
 
     @property
     def on_grid(self) -> bool:
@@ -339,7 +337,7 @@ class _Market:
         for rule, (stake, payout) in zip(self.rules, pairs, strict=True):
             by_payout, by_stake = _return_weights(rule)
             returned = by_payout * payout + by_stake * stake - 2 * stake
-            lost += np.maximum(returned, 0) if self.refunded else returned
+            lost += returned
         return min(0, int(-lost.max()) // 2)
 
     def expected_minor(self, chances: Floats) -> float:

@@ -11,7 +11,7 @@ from engine.common import index_nb, units_nb
 from engine.common.index import empty_table
 from engine.common.jit import kernel
 from engine.common.lifecycle import BET_REFUSAL, Status
-from engine.market import place_nb, settle_nb
+from engine.market import figures_nb, place_nb
 
 
 def stamp_of(compiled: object) -> str:
@@ -24,7 +24,7 @@ def test_cache_stamp_of_a_kernel_holds_the_stamps_of_the_kernels_it_calls() -> N
     assert stamp_of(place_nb.decide_nb) in stamp_of(place_nb.decide_all_nb)
     assert stamp_of(place_nb.stake_max_nb) in stamp_of(place_nb.decide_all_nb)
     assert stamp_of(units_nb.payout_minor_nb) in stamp_of(place_nb.decide_all_nb)
-    assert stamp_of(units_nb.payout_minor_nb) in stamp_of(settle_nb.audit_nb)
+    assert stamp_of(units_nb.payout_minor_nb) in stamp_of(figures_nb.audit_nb)
 
 
 def test_cache_stamp_of_a_kernel_holds_the_constants_it_reads() -> None:

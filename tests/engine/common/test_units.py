@@ -1,7 +1,7 @@
 """Units: the payout formulas, their inverses, and bounds that keep products inside 63 bits."""
 
 from fractions import Fraction
-from math import floor
+from math import ceil, floor
 
 import pytest
 from hypothesis import given
@@ -10,13 +10,17 @@ from hypothesis import strategies as st
 from engine.common import units
 from engine.common.units import (
     base_amount_minor_max,
+    base_amount_minor_max_up,
     base_minor,
+    base_minor_up,
     payout_minor,
     payout_stake_minor_max,
 )
 from engine.common.units_nb import (
     base_amount_minor_max_nb,
+    base_amount_minor_max_up_nb,
     base_minor_nb,
+    base_minor_up_nb,
     payout_minor_nb,
     payout_stake_minor_max_nb,
 )
@@ -89,3 +93,22 @@ def test_bounds_are_those_of_the_documents() -> None:
     assert units.STAKE_MINOR_MAX == 1_000_000_000
     assert units.PAYOUT_MINOR_MAX == 10_000_000_000_000
     assert units.BALANCE_MINOR_MAX == units.LIMIT_MINOR_MAX == 10**15
+
+
+def test_base_amount_of_333_at_a_rate_of_6_thousandths_rounds_up_to_2() -> None:
+    assert (base_minor(333, 6_000), base_minor_up(333, 6_000)) == (1, 2)
+
+
+@given(st.one_of(stakes, limits), rates)
+def test_base_amount_rounded_up_is_the_exact_product_rounded_up(amount: int, rate: int) -> None:
+    exact = ceil(amount * Fraction(rate, 1_000_000))
+    assert base_minor_up(amount, rate) == exact
+    assert base_minor_up_nb(amount, rate) == exact
+
+
+@given(limits, rates)
+def test_largest_amount_rounded_up_is_within_a_limit_and_one_more_is_not(limit, rate) -> None:
+    amount = base_amount_minor_max_up(limit, rate)
+    assert base_minor_up(amount, rate) <= limit
+    assert amount == 10**13 or base_minor_up(amount + 1, rate) > limit
+    assert base_amount_minor_max_up_nb(limit, rate) == amount

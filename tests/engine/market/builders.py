@@ -8,6 +8,7 @@ from engine.common.commands import CreateMarket, Limits, MarketCommand, OpenMark
 from engine.common.events import Refused
 from engine.common.ids import bet_id
 from engine.common.rows import BET, Policy, Rows
+from engine.common.rules import RULES
 from engine.common.units import LIMIT_MINOR_MAX, RATE_MICRO_ONE, STAKE_MINOR_MAX
 from engine.market.market import MarketMachine
 
@@ -78,10 +79,14 @@ def create(
 
 
 def open_machine(
-    *, odds: tuple[int, ...] = (2_500, 3_200, 2_900), limits: Limits = WIDE, markets: int = 1
+    *,
+    odds: tuple[int, ...] = (2_500, 3_200, 2_900),
+    limits: Limits = WIDE,
+    markets: int = 1,
+    rules: int = RULES,
 ) -> MarketMachine:
     """Return a machine with open markets 1 to `markets`."""
-    machine = MarketMachine()
+    machine = MarketMachine(rules=rules)
     for number in range(1, markets + 1):
         do(machine, create(number, odds=odds, limits=limits), OpenMarket(market_no=number))
     return machine

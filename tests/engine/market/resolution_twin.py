@@ -6,7 +6,7 @@ Takes from the engine only the structs of its input: numbers and rules are state
 
 from dataclasses import dataclass, field
 from fractions import Fraction
-from math import floor
+from math import ceil, floor
 from typing import NamedTuple
 
 from engine.common.commands import (
@@ -36,6 +36,22 @@ class Placed(NamedTuple):
     outcome: int
     stake: int
     odds: int
+    rate: int = 1_000_000
+
+    def base(self, amount: int) -> Fraction:
+        """Return an amount of the bet in base currency, exact."""
+        return Fraction(amount * self.rate, 1_000_000)
+
+
+class Outcome(NamedTuple):
+    """The figures of an outcome in a book."""
+
+    stake: int
+    payout: int
+    staked: int
+    refunded: int
+    paid: int
+    profit: int
 
 
 class Row(NamedTuple):
@@ -103,6 +119,29 @@ class ResolutionTwin:
             return RESULT_NUMBERS["NONE"], 0
         result = self.results[bet.outcome]
         return result_twin(result), deducted_twin(bet, result, self.deductions)
+
+    def figures(self, *, rules: int) -> list[Outcome]:
+        """Return the figures of each outcome, added up bet by bet."""
+        return [self.outcome_figures(outcome, rules) for outcome in range(len(self.odds))]
+
+    def outcome_figures(self, outcome: int, rules: int) -> Outcome:
+        stake = payout = staked = refunded = paid = 0
+        for number, bet in enumerate(self.bets):
+            if bet.outcome != outcome:
+                continue
+            base = floor(bet.base(bet.stake))
+            staked += base
+            won = bet.stake * bet.odds // 1_000 - bet.stake
+            possible = base * bet.odds // 1_000 if rules == 1 else base + ceil(bet.base(won))
+            if rules == 1 or not self.refunded(number):
+                stake, payout = stake + base, payout + possible
+            result, back = self.resolution(number)
+            if result in (RESULT_NUMBERS["CANCELLED"], RESULT_NUMBERS["REFUNDED"]):
+                refunded += base
+            else:
+                paid += ceil(bet.base(back))
+        profit = 0 if self.results is None else staked - refunded - paid
+        return Outcome(stake, payout, staked, refunded, paid, profit)
 
     def place(self, bet: Placed) -> bool:
         if self.status == "ACTIVE":

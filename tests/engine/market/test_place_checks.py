@@ -300,7 +300,7 @@ def test_limits_are_in_base_currency() -> None:
     machine = open_machine(limits=LIMITS)
     half, double = 500_000, 2_000_000
     assert reasons(machine, bet(1, stake=19, rate=half)) == [Reason.STAKE_TOO_SMALL]
-    assert place(machine, bet(2, stake=2_002, rate=half)) == [(302, 2_500, 1_401, 0)]
+    assert place(machine, bet(2, stake=2_001, rate=half)) == [(302, 2_500, 1_400, 0)]
     assert place(machine, bet(3, stake=501, rate=double))[0] == (302, 2_500, 350, 0)
     assert reasons(machine, bet(4, stake=350, rate=double)) == [Reason.ACCEPTED]
 

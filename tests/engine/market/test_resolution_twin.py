@@ -1,11 +1,11 @@
 """Bet resolution against its twin: settling, cancelling and rolling back in any order."""
 
-from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import astuple
 
 from engine.common.commands import (
     CancelBets,
@@ -25,6 +25,7 @@ from engine.common.events import FeedApplied, MarketEvent, Refused
 from engine.common.lifecycle import Status
 from engine.common.reasons import Reason
 from engine.common.rows import BetResult, Policy
+from engine.common.views import BookImage
 from engine.market.market import MarketMachine
 from tests.engine.common.stated_rules import REASON_NUMBERS, STATUS_NUMBERS
 from tests.engine.market.builders import bet, bet_rows, open_machine
@@ -74,9 +75,17 @@ commands = st.one_of(
     ),
 )
 batches = st.tuples(
-    st.integers(0, 11), st.lists(st.tuples(st.integers(0, 2), st.integers(1, 999)), max_size=4)
+    st.integers(0, 11),
+    st.lists(
+        st.tuples(
+            st.integers(0, 2),
+            st.integers(200, 999),
+            st.sampled_from((1_000_000, 1_000_000, 6_000, 1_234_567)),
+        ),
+        max_size=4,
+    ),
 )
-"""A time, and for each bet its outcome and stake; times may fall, as after a clock correction."""
+"""A time, and for each bet its outcome, stake and rate; times may fall, as when a clock is set."""
 steps = st.one_of(batches, batches, commands, commands, commands)
 
 
@@ -97,18 +106,20 @@ def figures(event: MarketEvent) -> tuple[int, int]:
 class Pair:
     """A machine and its twin, given the same bets and commands."""
 
-    def __init__(self) -> None:
-        self.machine = open_machine(odds=ODDS)
+    def __init__(self, *, rules: int) -> None:
+        self.rules = rules
+        self.machine = open_machine(odds=ODDS, rules=rules)
         self.twin = ResolutionTwin(ODDS)
         self.serial = 0
         self.position = 0
 
-    def place(self, at_ns: int, stakes: Sequence[tuple[int, int]]) -> None:
+    def place(self, at_ns: int, stakes: Sequence[tuple[int, int, int]]) -> None:
         bets = []
-        for outcome, stake in stakes:
+        for outcome, stake, rate in stakes:
             self.serial += 1
-            bets.append(bet(self.serial, stake=stake, outcome=outcome, policy=Policy.ANY))
-            self.twin.place(Placed(self.serial, at_ns, outcome, stake, ODDS[outcome]))
+            any_odds = {"policy": Policy.ANY, "rate": rate}
+            bets.append(bet(self.serial, stake=stake, outcome=outcome, **any_odds))
+            self.twin.place(Placed(self.serial, at_ns, outcome, stake, ODDS[outcome], rate))
         self.machine.place(bet_rows(bets), at_ns)
 
     def apply(self, command: FeedStep, *, by_feed: bool) -> None:
@@ -139,10 +150,7 @@ class Pair:
         assert image.settlement_no == twin.settlement_no
         assert image.results_stand == (twin.results is not None)
         assert image.bets == len(twin.bets)
-        stakes: Counter[int] = Counter()
-        for one in twin.bets:
-            stakes[one.outcome] += one.stake
-        assert image.stake_minor == tuple(stakes[outcome] for outcome in range(3))
+        self.check_figures(image)
         last = {row.serial: row for row in rows_since(machine, 0)}
         for number, one in enumerate(twin.bets):
             row = last.get(one.serial, Row(one.serial, BetResult.NONE, 0, 0))
@@ -153,29 +161,51 @@ class Pair:
         assert self.machine.dump() == document
         assert self.machine.state_hash() == machine.state_hash()
 
+    def check_figures(self, image: BookImage) -> None:
+        """Compare the book's figures with those that the twin adds up bet by bet."""
+        figures = self.twin.figures(rules=self.rules)
+        taken = sum(one.stake for one in figures)
+        assert image.stake_taken_minor == taken
+        assert image.stake_minor == tuple(one.stake for one in figures)
+        assert image.payout_minor == tuple(one.payout for one in figures)
+        assert image.liability_minor == tuple(one.payout - taken for one in figures)
+        brought = [one[2:] for one in figures]
+        assert [astuple(one) for one in image.results] == brought
+        assert astuple(image.result) == tuple(sum(column) for column in zip(*brought, strict=True))
+
 
 LOST = (OutcomeResult(won=False),) * 3
 
 
 @settings(max_examples=300, deadline=None)
-@given(stream=st.lists(st.tuples(steps, st.booleans()), min_size=1, max_size=20))
+@given(
+    stream=st.lists(st.tuples(steps, st.booleans()), min_size=1, max_size=20),
+    first_steps=st.sampled_from((0, 0, 0, 3, 20)),
+)
 @example(
     stream=[
-        ((5, [(0, 100), (1, 50)]), True),
+        ((5, [(0, 100, 1_000_000), (1, 50, 1_000_000)]), True),
         (CancelBets(market_no=1), True),
         (SetStatus(market_no=1, status=Status.ACTIVE), True),
-        ((5, [(0, 10)]), True),
+        ((5, [(0, 10, 1_000_000)]), True),
         (SettleMarket(market_no=1, results=LOST), True),
         (CancelMarket(market_no=1), True),
         (RollBackSettlement(market_no=1), False),
         (RollBackCancel(market_no=1), False),
-    ]
+    ],
+    first_steps=0,
 )
 def test_rows_are_sent_for_exactly_the_bets_whose_resolution_changes(
-    stream: Sequence[tuple[tuple[int, list[tuple[int, int]]] | FeedStep, bool]],
+    stream: Sequence[tuple[tuple[int, list[tuple[int, int, int]]] | FeedStep, bool]],
+    first_steps: int,
 ) -> None:
-    pair = Pair()
-    for step, by_feed in stream:
+    """The first steps are those of a writer of the first rules, the others of the present one."""
+    pair = Pair(rules=1 if first_steps else 2)
+    for number, (step, by_feed) in enumerate(stream):
+        if number == first_steps > 0:
+            pair.rules = 2
+            pair.machine.begin_epoch(epoch=2, rules=2)
+            pair.check()
         if isinstance(step, tuple):
             pair.place(*step)
         else:

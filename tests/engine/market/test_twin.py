@@ -139,9 +139,10 @@ def assert_equal(machine: MarketMachine, twin: MarketsTwin) -> None:
         } == twin.view(number)
 
 
-def start(limits: Limits) -> tuple[MarketMachine, MarketsTwin]:
+def start(limits: Limits, *, rules: int = 2) -> tuple[MarketMachine, MarketsTwin]:
     """Return a machine and a twin with the same markets."""
-    machine, twin = MarketMachine(bets_max=BETS_MAX), MarketsTwin(bets_max=BETS_MAX)
+    machine = MarketMachine(bets_max=BETS_MAX, rules=rules)
+    twin = MarketsTwin(bets_max=BETS_MAX, rules=rules)
     for number in MARKETS:
         command = create(number, odds=(2_500, 1_500, 10_000), limits=limits)
         machine.apply(command, AT_NS)
@@ -152,13 +153,21 @@ def start(limits: Limits) -> tuple[MarketMachine, MarketsTwin]:
     return machine, twin
 
 
-@settings(max_examples=80, deadline=None)
-@given(limits=limits_values, stream=st.lists(steps, min_size=1, max_size=15))
-@example(limits=Limits(), stream=[[bet(1), bet(1, flags=1)], CancelMarket(market_no=1), [bet(2)]])
+@settings(max_examples=120, deadline=None)
+@given(
+    limits=limits_values,
+    stream=st.lists(steps, min_size=1, max_size=15),
+    rules=st.sampled_from((2, 2, 1)),
+)
+@example(
+    limits=Limits(),
+    stream=[[bet(1), bet(1, flags=1)], CancelMarket(market_no=1), [bet(2)]],
+    rules=2,
+)
 def test_machine_answers_any_stream_as_the_twin_does(
-    limits: Limits, stream: Sequence[list[Bet] | MarketCommand]
+    limits: Limits, stream: Sequence[list[Bet] | MarketCommand], rules: int
 ) -> None:
-    machine, twin = start(limits)
+    machine, twin = start(limits, rules=rules)
     for step in stream:
         if isinstance(step, list):
             assert place(machine, *step) == [twin.place(one) for one in step]

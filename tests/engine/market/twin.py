@@ -7,7 +7,7 @@ structs of its input (Limits, OutcomeResult): tables, numbers and bounds are sta
 
 from dataclasses import dataclass, field
 from fractions import Fraction
-from math import floor
+from math import ceil, floor
 from typing import Any
 
 from engine.common.commands import Limits, OutcomeResult
@@ -61,25 +61,48 @@ class MarketTwin:
     limits: Limits
     status: str = "INACTIVE"
     version: int = 1
+    rules: int = 2
     active: list[bool] = field(default_factory=list)
     accepted: list[tuple[Bet, int]] = field(default_factory=list)
 
     def base_of(self, bet: Bet) -> int:
         return bet[1] * bet[5] // 1_000_000
 
+    def limited_stake(self, bet: Bet) -> int:
+        """Return the stake that is held against the limit of one bet."""
+        exact = Fraction(bet[1] * bet[5], 1_000_000)
+        return floor(exact) if self.rules == 1 else ceil(exact)
+
+    def limited_payout(self, bet: Bet, odds: int) -> int:
+        """Return the payout that is held against the cap of one bet."""
+        if self.rules == 1:
+            return self.base_of(bet) * odds // 1_000
+        return ceil(Fraction(bet[1] * odds // 1_000 * bet[5], 1_000_000))
+
+    def payout_of(self, bet: Bet, odds: int) -> int:
+        """Return what a bet adds to the payout of its outcome."""
+        if self.rules == 1:
+            return self.base_of(bet) * odds // 1_000
+        win = bet[1] * odds // 1_000 - bet[1]
+        return self.base_of(bet) + ceil(Fraction(win * bet[5], 1_000_000))
+
+    def counted(self) -> list[tuple[Bet, int]]:
+        """Return the bets that count in the book."""
+        return [] if self.status == "CANCELLED" and self.rules > 1 else self.accepted
+
     def stake_taken(self) -> int:
-        return sum(self.base_of(bet) for bet, _ in self.accepted)
+        return sum(self.base_of(bet) for bet, _ in self.counted())
 
     def stakes(self) -> list[int]:
         sums = [0] * len(self.odds)
-        for bet, _ in self.accepted:
+        for bet, _ in self.counted():
             sums[bet[6]] += self.base_of(bet)
         return sums
 
     def payouts(self) -> list[int]:
         sums = [0] * len(self.odds)
-        for bet, odds in self.accepted:
-            sums[bet[6]] += self.base_of(bet) * odds // 1_000
+        for bet, odds in self.counted():
+            sums[bet[6]] += self.payout_of(bet, odds)
         return sums
 
     def broken_limit(self, bet: Bet, odds: int) -> str:
@@ -87,12 +110,12 @@ class MarketTwin:
         base, limits = self.base_of(bet), self.limits
         if base < limits.stake_minor_min:
             return "STAKE_TOO_SMALL"
-        if base > limits.stake_minor_max:
+        if self.limited_stake(bet) > limits.stake_minor_max:
             return "STAKE_OVER_LIMIT"
-        if base * odds // 1_000 > limits.payout_minor_max:
+        if self.limited_payout(bet, odds) > limits.payout_minor_max:
             return "PAYOUT_OVER_CAP"
         payouts = self.payouts()
-        payouts[bet[6]] += base * odds // 1_000
+        payouts[bet[6]] += self.payout_of(bet, odds)
         liability = [payout - self.stake_taken() - base for payout in payouts]
         if liability[bet[6]] > limits.outcome_liability_minor_max:
             return "OUTCOME_LIABILITY"
@@ -109,13 +132,12 @@ class MarketTwin:
 
         def too_large(stake: int) -> bool:
             tried = (bet[0], stake, *bet[2:])
-            base = self.base_of(tried)
-            if stake > STAKE_MAX or base > self.limits.stake_minor_max:
+            if stake > STAKE_MAX or self.limited_stake(tried) > self.limits.stake_minor_max:
                 return True
-            payout = base * odds // 1_000
-            liability = self.payouts()[bet[6]] + payout - self.stake_taken() - base
+            liability = self.payouts()[bet[6]] + self.payout_of(tried, odds)
+            liability -= self.stake_taken() + self.base_of(tried)
             return (
-                payout > self.limits.payout_minor_max
+                self.limited_payout(tried, odds) > self.limits.payout_minor_max
                 or liability > self.limits.outcome_liability_minor_max
                 or liability > self.limits.market_liability_minor_max
             )
@@ -131,8 +153,9 @@ class MarketTwin:
 class MarketsTwin:
     """Many markets, and the decision on every bet id."""
 
-    def __init__(self, *, bets_max: int = 1 << 26) -> None:
+    def __init__(self, *, bets_max: int = 1 << 26, rules: int = 2) -> None:
         self.bets_max = bets_max
+        self.rules = rules
         self.markets: dict[int, MarketTwin] = {}
         self.decisions: dict[int, tuple[int, int, int]] = {}
         self.contents: dict[int, tuple[int, ...]] = {}
@@ -140,7 +163,7 @@ class MarketsTwin:
     def place(self, bet: Bet) -> tuple[int, int, int, int]:
         """Return (reason, odds, stake_max, flags)."""
         if bet[0] in self.decisions:
-            if self.contents[bet[0]] != bet[:-1]:
+            if self.rules > 1 and self.contents[bet[0]] != bet[:-1]:
                 return (REASON_NUMBERS["BET_ID_REUSED"], bet[4], 0, 0)
             return (*self.decisions[bet[0]], 1)
         if len(self.decisions) == self.bets_max:
@@ -173,7 +196,7 @@ class MarketsTwin:
             return ("FIELD_OUT_OF_BOUNDS", odds, 0)
         if number % (1 << 48) == 0 or number >= 1 << 63:
             return ("FIELD_OUT_OF_BOUNDS", odds, 0)
-        if market.base_of(bet) > STAKE_MAX:
+        if market.limited_stake(bet) > STAKE_MAX:
             return ("AMOUNT_OUT_OF_BOUNDS", odds, 0)
         if market.base_of(bet) < 1:
             return ("STAKE_TOO_SMALL", odds, 0)
@@ -190,7 +213,9 @@ class MarketsTwin:
     def create(self, market_no: int, odds: tuple[int, ...], limits: Limits) -> str:
         if market_no in self.markets:
             return "MARKET_EXISTS"
-        self.markets[market_no] = MarketTwin(list(odds), limits, active=[True] * len(odds))
+        self.markets[market_no] = MarketTwin(
+            list(odds), limits, active=[True] * len(odds), rules=self.rules
+        )
         return "ACCEPTED"
 
     def change_status(self, market_no: int, action: str) -> str:

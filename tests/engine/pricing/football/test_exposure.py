@@ -1,11 +1,10 @@
 """Exposure by brute force: every score settled by its plain meaning, every bound reached."""
 
-from itertools import islice, product
+from itertools import product
 from random import Random
 
 import numpy as np
 import pytest
-from msgspec.structs import replace
 
 from engine.common.commands import (
     CancelBets,
@@ -19,6 +18,7 @@ from engine.common.commands import (
     SettleMarket,
 )
 from engine.common.events import MarketSettled
+from engine.common.rows import Policy
 from engine.common.views import BookImage
 from engine.market.market import MarketMachine
 from engine.pricing.football import exposure
@@ -26,7 +26,7 @@ from engine.pricing.football.axes import Scope
 from engine.pricing.football.catalogue import full_board
 from engine.pricing.football.exposure import Ending, FixtureExposure
 from engine.pricing.football.model import MatchModel, MatchState, Period, Score
-from tests.engine.market.builders import AT_NS, WIDE, bet, do, place
+from tests.engine.market.builders import AT_NS, WIDE, bet, bet_rows, do, place
 from tests.engine.pricing.football.model_twin import score_grid
 from tests.engine.pricing.football.settlement_twin import (
     Match,
@@ -312,7 +312,10 @@ def test_a_market_counts_again_after_a_rollback():
     fixture.update(images(machine))
     do(machine, RollBackSettlement(market_no=1), CancelBets(market_no=2))
     fixture.update(images(machine))
-    assert [(one.market_no, one.why) for one in fixture.off_grid()] == [(2, "refunds")]
+    assert (fixture.markets, fixture.decided, fixture.off_grid()) == (2, 0, ())
+    alone = FixtureExposure("m1")
+    alone.update(images(machine)[:1])
+    assert np.array_equal(fixture.profits().least_minor, alone.profits().least_minor)
     do(machine, RollBackCancel(market_no=2))
     assert fixture.update(images(machine)) == 2
     assert (fixture.markets, fixture.decided, fixture.off_grid()) == (2, 0, ())
@@ -386,32 +389,21 @@ def test_a_market_of_a_football_type_with_other_outcomes_is_unknown():
     assert fixture.profits().worst.profit_minor == 0
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_a_market_with_refunds_loses_at_most_its_bound_and_reaches_it(seed):
-    """After a window of bets was cancelled, the sums of a market still hold refunded bets."""
-    random = Random(seed)
-    machine = opened("m1/handicap?hcp=-0.75", seed=seed)
-    bet_at_random(machine, 12, seed=seed)
-    (image,) = images(machine)
-    fixture = FixtureExposure("m1")
-    fixture.update([replace(image, windows=1)])
-    (one,) = fixture.off_grid()
-    assert (one.why, fixture.markets) == ("refunds", 0)
-    bets = machine.bets()
-    lowest = 0
-    for cell in islice((((0, 0), (i, j)) for i in range(4) for j in range(4)), 16):
-        ended = results_at(image.prices.key, cell)
-        profits = []
-        for outcome, stake, odds in bets[["outcome", "stake_minor", "odds_milli"]].tolist():
-            result = ended[outcome]
-            won = (stake * odds // 1_000) * (2 - result.void_halves) if result.won else 0
-            profits.append(2 * stake - won - stake * result.void_halves)
-        not_refunded = [profit for profit in profits if random.random() < 0.5]
-        assert sum(not_refunded) // 2 >= one.worst_minor
-        lowest = min(lowest, sum(profit for profit in profits if profit < 0) // 2)
-    assert one.worst_minor == lowest
-    fixture.update([image])
-    assert fixture.off_grid() == ()
+def test_a_market_with_a_cancelled_window_counts_with_its_other_bets_only():
+    keys = ("m1/1x2", "m1/handicap?hcp=-0.75")
+    machine = opened(*keys)
+    bet_at_random(machine, 40)
+    fixture = exposure_of(machine)
+    before = fixture.profits().least_minor
+    late = AT_NS + 1
+    rows = bet_rows([bet(1_000 + at, stake=70, market=2, policy=Policy.ANY) for at in range(9)])
+    assert not machine.place(rows, late)["reason"].any()
+    fixture.update(images(machine))
+    assert not np.array_equal(fixture.profits().least_minor, before)
+    do(machine, CancelBets(market_no=2, from_ns=late))
+    fixture.update(images(machine))
+    assert (fixture.markets, fixture.off_grid()) == (2, ())
+    assert np.array_equal(fixture.profits().least_minor, before)
 
 
 def test_a_market_after_a_full_grid_is_off_the_grid(monkeypatch):

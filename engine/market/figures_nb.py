@@ -1,0 +1,172 @@
+"""Kernels of the book's figures: what one bet adds to them, and their count from the bets.
+
+Own the roundings of the book. Amounts of a bet in another currency are converted bet by bet: a
+stake is rounded down, a payout so that the liability of the bet's outcome is rounded up. So no
+liability is ever stated below its true value. Never decide which bets are refunded.
+"""
+
+from typing import Final
+
+import numpy as np
+from numba import int32, int64, types, uint8, uint32, uint64
+
+from engine.common.index_nb import find_nb
+from engine.common.jit import Row, kernel, rows_in_type, rows_type
+from engine.common.reasons import Reason
+from engine.common.rows import SETTLEMENT, BetResult, I32s, I64s, Rows, U8s, U32s, U64s
+from engine.common.rules import RULES_FIRST
+from engine.common.units import ODDS_MILLI_MAX, ODDS_MILLI_MIN, RATE_MICRO_MAX, STAKE_MINOR_MAX
+from engine.common.units_nb import base_minor_nb, base_minor_up_nb, payout_minor_nb
+from engine.market.book import BET_RECORD, MARKET, RETURNED
+
+_ACCEPTED: Final = int(Reason.ACCEPTED)
+_REFUNDED: Final = int(BetResult.REFUNDED)
+
+
+@kernel()
+def book_payout_nb(
+    stake_minor: int, rate_micro: int, odds_milli: int, base_minor: int, rules: int
+) -> int:
+    """Return what a bet adds to its outcome's payout, given its stake in base currency.
+
+    The stake as the book counts it, plus what the bettor would win rounded up. Under the first
+    rules all was rounded down.
+    """
+    if rules == RULES_FIRST:
+        return payout_minor_nb(base_minor, odds_milli)
+    won_minor = payout_minor_nb(stake_minor, odds_milli) - stake_minor
+    return base_minor + base_minor_up_nb(won_minor, rate_micro)
+
+
+@kernel()
+def impossible_nb(bet: Row) -> bool:
+    """Return whether a record says accepted although a field is out of bounds."""
+    if bet.stake_minor < 1 or bet.stake_minor > STAKE_MINOR_MAX:
+        return True
+    if bet.odds_milli < ODDS_MILLI_MIN or bet.odds_milli > ODDS_MILLI_MAX:
+        return True
+    if bet.rate_micro < 1 or bet.rate_micro > RATE_MICRO_MAX:
+        return True
+    base = base_minor_nb(bet.stake_minor, bet.rate_micro)
+    return bool(base < 1 or base > STAKE_MINOR_MAX)
+
+
+@kernel(
+    int64(
+        rows_in_type(BET_RECORD),
+        rows_in_type(MARKET),
+        types.Array(uint64, 1, "C"),
+        types.Array(uint64, 1, "C"),
+        types.Array(int32, 1, "C"),
+        types.Array(int64, 1, "C"),
+        types.Array(uint32, 1, "C"),
+        types.Array(int64, 1, "C"),
+        types.Array(int64, 1, "C"),
+        int64,
+    )
+)
+def audit_nb(
+    records: Rows,
+    markets: Rows,
+    market_table: U64s,
+    market_keys: U64s,
+    earlier: I32s,
+    bets: I64s,
+    last_bet: U32s,
+    payout_minor: I64s,
+    stake_minor: I64s,
+    rules: int,
+) -> int:
+    """Recompute the book from its accepted bets; return the first impossible record, or -1.
+
+    Parameters
+    ----------
+    records : BET_RECORD[:]
+        Every decision.
+    markets : MARKET[:]
+        Read for the position of each market's outcomes only.
+    market_table, market_keys : uint64[:]
+        The index of markets and the markets' numbers.
+    earlier, bets, last_bet, payout_minor, stake_minor
+        Receive the chain of accepted bets, the figures of each market and those of each outcome, as
+        if no bet were refunded.
+    rules : int
+        Version of the rules.
+    """
+    for number in range(records.size):
+        bet = records[number]
+        earlier[number] = 0
+        if bet.reason != _ACCEPTED:
+            continue
+        slot = find_nb(market_table, market_keys, np.uint64(bet.market_no))
+        if slot < 0 or bet.outcome >= markets[slot].outcomes or impossible_nb(bet):
+            return number
+        rate_micro, odds_milli = int(np.int64(bet.rate_micro)), int(np.int64(bet.odds_milli))
+        base = base_minor_nb(bet.stake_minor, rate_micro)
+        outcome = np.int64(markets[slot].first_outcome) + np.int64(bet.outcome)
+        payout_minor[outcome] += book_payout_nb(
+            bet.stake_minor, rate_micro, odds_milli, base, rules
+        )
+        stake_minor[outcome] += base
+        bets[slot] += 1
+        earlier[number] = last_bet[slot]
+        last_bet[slot] = number + 1
+    return -1
+
+
+@kernel(
+    types.void(
+        rows_in_type(BET_RECORD),
+        types.Array(int32, 1, "C"),
+        types.Array(uint8, 1, "C"),
+        rows_in_type(SETTLEMENT),
+        types.Array(int64, 1, "C"),
+        types.Array(int64, 1, "C"),
+        rows_type(RETURNED),
+        int64,
+    )
+)
+def count_nb(
+    records: Rows,
+    numbers: I32s,
+    refunded: U8s,
+    settlements: Rows,
+    stake_minor: I64s,
+    payout_minor: I64s,
+    returned: Rows,
+    rules: int,
+) -> None:
+    """Count the figures of one market, by outcome, from its accepted bets.
+
+    Parameters
+    ----------
+    records : BET_RECORD[:]
+        Every decision.
+    numbers : int32[:]
+        The record numbers of the market's accepted bets.
+    refunded : uint8[:]
+        For each of them, 1 when its stake is refunded. From rules 2 on such a bet counts in no
+        stake and no payout.
+    settlements : SETTLEMENT[:]
+        For each of them, what it is paid; an open bet is paid 0.
+    stake_minor, payout_minor, returned : int64[:], int64[:], RETURNED[:]
+        Receive the sums, in base currency; zero at first. What is paid is rounded up.
+    rules : int
+        Version of the rules.
+    """
+    for at in range(numbers.size):
+        bet = records[numbers[at]]
+        rate_micro, odds_milli = int(np.int64(bet.rate_micro)), int(np.int64(bet.odds_milli))
+        base = base_minor_nb(bet.stake_minor, rate_micro)
+        back = returned[bet.outcome]
+        if refunded[at]:
+            back.cancelled_minor += base
+        elif settlements[at].result == _REFUNDED:
+            back.voided_minor += base
+        else:
+            back.paid_minor += base_minor_up_nb(settlements[at].payout_minor, rate_micro)
+        if refunded[at] == 0 or rules == RULES_FIRST:
+            stake_minor[bet.outcome] += base
+            payout_minor[bet.outcome] += book_payout_nb(
+                bet.stake_minor, rate_micro, odds_milli, base, rules
+            )
