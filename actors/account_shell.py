@@ -193,6 +193,14 @@ class AccountShell(Shell[DurableLedger]):
         bet_ids = self._machine().in_force(market_nos=market_nos, after_bet_id=after, limit=limit)
         return bet_ids.tobytes()
 
+    def never_given(self, bet_ids: bytes) -> bytes:
+        """Return those of some bet ids (u64) that this shard never gave."""
+        machine = self._healthy().machine
+        assert machine is not None
+        ids = np.frombuffer(bet_ids, np.uint64)
+        unknown = [bet for bet in ids.tolist() if machine.slip_by_id(BetId(bet)) is None]
+        return np.array(unknown, np.uint64).tobytes()
+
     def last_bet_id(self) -> int:
         """Return the highest bet id given so far, 0 for none."""
         return self._machine().last_bet_id

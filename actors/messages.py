@@ -169,6 +169,25 @@ class KnownMarket(Struct, frozen=True, kw_only=True):
     results_stand: bool = False
 
 
+class ReconcilerStatus(Struct, frozen=True, kw_only=True):
+    """What the reconciler has done, and what it cannot do now."""
+
+    settled: int = 0
+    resolved: int = 0
+    postponed: int = 0
+    compared: int = 0
+    """Bets and slips compared with their counterparts since the reconciler started."""
+    differences: tuple[str, ...] = ()
+    """Differences found by those comparisons, the first ones."""
+    differences_found: int = 0
+    troubles: tuple[str, ...] = ()
+    """Shells whose work fails now, each with the number of failures in a row and the reason."""
+    disputes: int = 0
+    """Settlements in dispute, in all account shards; the supervisor adds it."""
+    ids_reused: int = 0
+    """Bets refused because another bet had their id; the supervisor adds it."""
+
+
 class ReconciliationReport(Struct, frozen=True, kw_only=True):
     """The result of comparing markets' bets with accounts' slips, bet by bet.
 
@@ -212,4 +231,5 @@ decode_slip = msgspec.msgpack.Decoder(Slip | None).decode
 decode_balance = msgspec.msgpack.Decoder(Balance | None).decode
 decode_known_markets = msgspec.msgpack.Decoder(list[KnownMarket]).decode
 decode_totals = msgspec.msgpack.Decoder(list[LedgerTotals]).decode
+decode_reconciler_status = msgspec.msgpack.Decoder(ReconcilerStatus).decode
 decode_reconciliation_report = msgspec.msgpack.Decoder(ReconciliationReport).decode

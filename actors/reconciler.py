@@ -9,15 +9,19 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 
+from actors.back_off import BackOff
 from actors.messages import (
     AUDIT_ROWS_MAX,
     MarketControl,
     MarketRoute,
+    ReconcilerStatus,
     ShellRoute,
     ShellState,
     decode_market_events,
@@ -25,8 +29,9 @@ from actors.messages import (
     encode,
 )
 from actors.peer import Peer, PeerError, PeerRefusedError
-from actors.reconciliation import ShardSlips, compare_bets_and_slips
+from actors.reconciliation import DIFFERENCES_SHOWN_MAX, ShardSlips, compare_bets_and_slips
 from actors.routes import Routes, account_shell_name
+from actors.running_comparison import RunningComparison
 from actors.settings import ReconcilerSettings
 from engine.common.commands import AckOutbox
 from engine.common.events import OutboxAcked
@@ -51,15 +56,28 @@ class StepReport(Struct, kw_only=True):
     settled: int = 0
     resolved: int = 0
     postponed: int = 0
-    """Tasks that met a shell which was down, slow or refused; the next step repeats them."""
+    """Tasks that met a shell which was down, slow or refused; a later step repeats them."""
 
     def as_dict(self) -> dict[str, int]:
         """Return the counts by name."""
         return {"settled": self.settled, "resolved": self.resolved, "postponed": self.postponed}
 
 
+class _Work:
+    """The work with one shell: its task of the moment, its back-off, and why it fails."""
+
+    def __init__(self, back_off: BackOff) -> None:
+        self.back_off = back_off
+        self.task: asyncio.Task[None] | None = None
+        self.why = ""
+
+
 class Reconciler:
     """Bring accounts in line with markets, step by step.
+
+    The work with each shell is a task of its own, with a back-off of its own: a shell that is slow
+    or fails holds up no other. What fails is logged once, shown in the status, and logged again
+    when it ends.
 
     Parameters
     ----------
@@ -83,9 +101,14 @@ class Reconciler:
         self._clock = clock
         self._timeout_s = settings.call_timeout_ms / 1_000
         self._running: asyncio.Task[None] | None = None
-        self._stepping = asyncio.Lock()
-        self._report = StepReport()
+        self._works: dict[str, _Work] = {}
+        self._comparison = RunningComparison(
+            routes=self._routes, rows=settings.compare_rows, ask=self._ask
+        )
+        self._listener: Peer | None = None
+        self._sent: ReconcilerStatus | None = None
         self._done = StepReport()
+        self._at_once = False
 
     # --- start and stop --------------------------------------------------------------------------
     def on_routes(
@@ -98,51 +121,133 @@ class Reconciler:
         """Apply changed routes."""
         self._routes.update(version=version, shells=shells, markets=markets, peers=peers)
 
+    def report_to(self, listener: Peer) -> None:
+        """Notify this part (`on_reconciliation`) whenever the status has changed."""
+        self._listener, self._sent = listener, None
+
     async def start(self) -> None:
         """Begin to step, once per period."""
         if self._running is None:
             self._running = asyncio.get_running_loop().create_task(self._run())
 
     async def stop(self) -> None:
-        """End after the present step."""
+        """End after the present tasks."""
         if self._running is not None:
-            async with self._stepping:
-                self._running.cancel()
+            self._running.cancel()
             self._running = None
+        await self._finish()
 
     def done(self) -> dict[str, int]:
         """Return what all steps did so far."""
         return self._done.as_dict()
 
+    def status(self) -> bytes:
+        """Return ReconcilerStatus in msgpack."""
+        return encode(self._status())
+
+    def _status(self) -> ReconcilerStatus:
+        differences = self._comparison.differences()
+        return ReconcilerStatus(
+            **self._done.as_dict(),
+            compared=self._comparison.compared,
+            differences=tuple(differences[:DIFFERENCES_SHOWN_MAX]),
+            differences_found=len(differences),
+            troubles=tuple(
+                f"{name}: {work.back_off.failures} failures in a row: {work.why}"
+                for name, work in sorted(self._works.items())
+                if work.back_off.failures
+            ),
+        )
+
     async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        compare_s = self._settings.compare_period_ms / 1_000
+        compared_s = loop.time()
         while True:
-            await self.step()
+            self._begin_due()
+            if loop.time() >= compared_s + compare_s:
+                compared_s = loop.time()
+                self._begin_slice()
+            self._send_status()
             await asyncio.sleep(self._settings.period_ms / 1_000)
 
     async def step(self) -> dict[str, int]:
-        """Carry the settlements of every market shell and resolve the orphans of every account."""
-        async with self._stepping:
-            self._report = report = StepReport()
-            serving = [s for s in self._routes.shells.values() if s.state is ShellState.SERVING]
-            markets = [shell.name for shell in serving if shell.kind == "market"]
-            accounts = [shell.name for shell in serving if shell.kind == "account"]
-            await asyncio.gather(
-                *(self._attempt(self._carry_settlements(name)) for name in markets),
-                *(self._attempt(self._resolve_orphans(name)) for name in accounts),
-            )
-            self._done.settled += report.settled
-            self._done.resolved += report.resolved
-            self._done.postponed += report.postponed
-        return report.as_dict()
+        """Carry the settlements of every market shell and resolve the orphans of every account.
 
-    async def _attempt(self, task: Awaitable[None]) -> None:
+        Returns when every task of this step has ended, whatever its back-off; the counts are those
+        of this step.
+        """
+        before = self._done.as_dict()
+        self._at_once = True
+        self._begin_due()
+        await self._finish()
+        self._at_once = False
+        return {name: count - before[name] for name, count in self._done.as_dict().items()}
+
+    async def _finish(self) -> None:
+        while tasks := [work.task for work in self._works.values() if work.task is not None]:
+            await asyncio.wait(tasks)  # a task may begin others
+
+    def _serving(self) -> dict[str, str]:
+        """Return the kinds of the shells that serve, by name."""
+        shells = self._routes.shells.values()
+        return {s.name: s.kind for s in shells if s.state is ShellState.SERVING}
+
+    def _begin_due(self) -> None:
+        """Begin the work with every shell that serves, unless it runs or must wait."""
+        for name, kind in self._serving().items():
+            work = self._carry_settlements if kind == "market" else self._resolve_orphans
+            self._begin(name, partial(work, name))
+
+    def _begin_slice(self) -> None:
+        names = sorted(self._serving())
+        if names:
+            shell = self._comparison.next_shell(names)
+            self._begin(f"comparison of {shell}", partial(self._compare_slice, shell))
+
+    def _begin(self, name: str, task: Callable[[], Awaitable[None]]) -> "asyncio.Task[None] | None":
+        """Begin a task and return it; None while it still runs or must wait for its back-off."""
+        work = self._works.get(name)
+        if work is None:
+            period_s = self._settings.period_ms / 1_000
+            longest_s = max(self._settings.backoff_max_ms / 1_000, period_s)
+            clock_s = asyncio.get_running_loop().time
+            work = self._works[name] = _Work(BackOff(period_s, longest_s, clock_s=clock_s))
+        if work.task is not None or (work.back_off.remaining_s and not self._at_once):
+            return None
+        attempt = self._attempt(name, work, task)
+        work.task = asyncio.get_running_loop().create_task(attempt)
+        return work.task
+
+    async def _attempt(self, name: str, work: _Work, task: Callable[[], Awaitable[None]]) -> None:
+        """Run a task; back off if it fails, and say so once."""
         try:
-            await task
-        except _NOT_NOW:
-            self._report.postponed += 1
-        except Exception:  # one shell's defect must not end the tasks of all others
-            logger.exception("a task of this step failed; the next step repeats it")
-            self._report.postponed += 1
+            await task()
+        except Exception as error:  # one shell's defect must not end the tasks of all others
+            self._done.postponed += 1
+            defect = not isinstance(error, _NOT_NOW)
+            work.why = repr(error) if defect else str(error)
+            if not work.back_off.failures:
+                logger.warning("%s: postponed: %s", name, work.why, exc_info=defect)
+            work.back_off.failed()
+        else:
+            if work.back_off.failures:
+                logger.warning("%s: goes on after %d failures", name, work.back_off.failures)
+            del self._works[name]
+        finally:
+            work.task = None
+
+    async def _compare_slice(self, shell: str) -> None:
+        for difference in await self._comparison.compare(shell):
+            logger.error("%s", difference)
+
+    def _send_status(self) -> None:
+        """Notify the listener of a changed status, but not of every count of the comparison."""
+        status = self._status()
+        same = self._sent is not None and replace(self._sent, compared=status.compared) == status
+        if self._listener is not None and not same:
+            self._sent = status
+            self._listener.notify("on_reconciliation", encode(status))
 
     async def _ask(self, shell: str, method: str, *args: object) -> Any:
         peer = self._routes.peer(shell)
@@ -152,10 +257,10 @@ class Reconciler:
 
     # --- settlements -----------------------------------------------------------------------------
     async def _carry_settlements(self, market: str) -> None:
-        """Carry one market shell's outbox to its account shards."""
-        shards = await self._ask(market, "outbox_shards")
-        for shard in shards:
-            await self._attempt(self._carry_settlements_to(market, shard))
+        """Carry one market shell's outbox to its account shards, each in a task of its own."""
+        for shard in await self._ask(market, "outbox_shards"):
+            carry = partial(self._carry_settlements_to, market, shard)
+            self._begin(f"{market} to {account_shell_name(shard)}", carry)
 
     async def _carry_settlements_to(self, market: str, shard: ShardNo) -> None:
         """Carry an outbox's settlements to one account shard, portion by portion, in order."""
@@ -174,7 +279,7 @@ class Reconciler:
             if not isinstance(acked, OutboxAcked):
                 # The market kept the rows, for example on a full disk: it would give them for ever.
                 raise PeerRefusedError(f"{market}: {acked}")
-            self._report.settled += len(rows)
+            self._done.settled += len(rows)
             if len(rows) < limit:
                 return
 
@@ -197,11 +302,18 @@ class Reconciler:
                 if shell is None:
                     # No gateway sends a bet to a market it has no route to, but this copy of the
                     # routes may be older than a gateway's: the stake waits.
-                    self._report.postponed += 1
+                    self._done.postponed += 1
                 else:
                     by_shell.setdefault(shell, []).append(i)
-            for shell, indices in by_shell.items():
-                await self._attempt(self._resolve_at(account, shell, rows[indices]))
+            begun = [
+                self._begin(
+                    f"{account} from {shell}",
+                    partial(self._resolve_at, account, shell, rows[indices]),
+                )
+                for shell, indices in by_shell.items()
+            ]
+            if tasks := [task for task in begun if task is not None]:
+                await asyncio.wait(tasks)
             if len(rows) < limit:
                 return
             after_bet_id = int(rows["bet_id"][-1])
@@ -211,10 +323,10 @@ class Reconciler:
         verdicts: Rows = np.frombuffer(await self._ask(market, "place", rows.tobytes()), DECISION)
         recorded = ~np.isin(verdicts["reason"], _UNRECORDED)
         if not recorded.all():
-            self._report.postponed += 1
+            self._done.postponed += 1
         if recorded.any():
             await self._ask(account, "resolve", verdicts[recorded].tobytes())
-            self._report.resolved += int(recorded.sum())
+            self._done.resolved += int(recorded.sum())
 
     # --- comparison ------------------------------------------------------------------------------
     async def compare(self) -> bytes:

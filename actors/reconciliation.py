@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from actors.messages import ReconciliationReport
 from engine.common.ids import BetId, ShardNo, shard_of_bet
-from engine.common.rows import Rows, SlipState, U32s
+from engine.common.rows import FLAG_KNOWN, Rows, SlipState, U32s
 from engine.common.views import LedgerTotals
 
 DIFFERENCES_SHOWN_MAX: Final = 20
@@ -57,10 +57,10 @@ def compare_bets_and_slips(*, bets: Rows, shards: Sequence[ShardSlips]) -> Recon
     twice = accepted["bet_id"][1:][accepted["bet_id"][1:] == accepted["bet_id"][:-1]]
     differences = [
         *(f"bet {bet_id}: accepted by two shells" for bet_id in twice),
-        *(f"bet {bet_id}: accepted by its market, unknown to its account" for bet_id in unknown),
-        *(f"bet {bet_id}: accepted by its market, refused in its account" for bet_id in refused),
+        *(_unknown(bet_id) for bet_id in unknown),
+        *(_refused(bet_id) for bet_id in refused),
         *_field_differences(paired[in_force], twins[in_force]),
-        *(f"bet {bet_id}: stands in its account, not accepted by any market" for bet_id in orphans),
+        *(_orphan(bet_id) for bet_id in orphans),
     ]
     for shard in shards:
         differences += _money_differences(shard)
@@ -76,6 +76,48 @@ def compare_bets_and_slips(*, bets: Rows, shards: Sequence[ShardSlips]) -> Recon
         sums_to_zero=all(_sum_minor(total) == 0 for total in totals),
         quiet=all(shard.quiet for shard in shards),
     )
+
+
+def slip_differences(slips: Rows, decisions: Rows) -> list[str]:
+    """Compare slips with their markets' decisions, row by row; a pending slip waits for one.
+
+    Parameters
+    ----------
+    slips : Rows
+        SLIP rows, read before the decisions were.
+    decisions : Rows
+        DECISION rows in the same order; without FLAG_KNOWN the market has no record of the bet.
+    """
+    accepted = (decisions["flags"] & FLAG_KNOWN > 0) & (decisions["reason"] == 0)
+    orphans = _in_force(slips) & ~accepted
+    refused = (slips["state"] == SlipState.REFUSED) & accepted
+    moved = _in_force(slips) & accepted & (slips["odds_milli"] != decisions["odds_milli"])
+    return [
+        *(_orphan(bet_id) for bet_id in slips["bet_id"][orphans].tolist()),
+        *(_refused(bet_id) for bet_id in slips["bet_id"][refused].tolist()),
+        *(
+            f"bet {slips['bet_id'][i]}: odds_milli is {decisions['odds_milli'][i]} in its market, "
+            f"{slips['odds_milli'][i]} in its account"
+            for i in np.flatnonzero(moved).tolist()
+        ),
+    ]
+
+
+def market_differences(never_given: Sequence[int]) -> list[str]:
+    """Return the differences of accepted bets whose ids their account never gave."""
+    return [_unknown(bet_id) for bet_id in never_given]
+
+
+def _unknown(bet_id: int) -> str:
+    return f"bet {bet_id}: accepted by its market, unknown to its account"
+
+
+def _refused(bet_id: int) -> str:
+    return f"bet {bet_id}: accepted by its market, refused in its account"
+
+
+def _orphan(bet_id: int) -> str:
+    return f"bet {bet_id}: stands in its account, not accepted by any market"
 
 
 def _by_bet_id(rows: Rows) -> Rows:

@@ -84,3 +84,9 @@ class ReconcilerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Age at which a pending stake counts as orphaned; well above a gateway's bet deadline."""
     chunk_rows: Annotated[int, Meta(ge=1, le=4_096)] = 2_048
     call_timeout_ms: _Millis = 10_000
+    backoff_max_ms: _Millis = 10_000
+    """Longest pause of the work with one shell that fails; the first pause is one period."""
+    compare_period_ms: _Millis = 1_000
+    """How often one shell's next slice of bets is compared with its counterparts."""
+    compare_rows: Annotated[int, Meta(ge=1, le=131_072)] = 16_384
+    """Bets or slips of one such slice."""

@@ -28,6 +28,7 @@ from actors.messages import (
     ShellStatus,
     decode_create_markets,
     decode_market_events,
+    decode_reconciler_status,
     encode,
 )
 from actors.peer import Peer, PeerError, PeerRefusedError
@@ -106,6 +107,7 @@ class Supervisor:
         self._gateways: dict[str, Peer] = {}
         self._feeds: dict[str, Peer] = {}
         self._refused: dict[int, Refused] = {}
+        self._reconciliation = b""
         self._version = 0
 
     # --- start and stop --------------------------------------------------------------------------
@@ -305,6 +307,8 @@ class Supervisor:
         await self.subscribe_routes(name, peer)
         if self._feeds:
             await peer.ask("on_feeds", self._version, dict(self._feeds))
+        if self._reconciliation:
+            peer.notify("on_reconciliation", self._reconciliation)
         self._send_gateways_to_shells(self._shells.values())
         self._send_gateways_to_feeds()
 
@@ -315,6 +319,18 @@ class Supervisor:
         for gateway in self._gateways.values():
             gateway.notify("on_feeds", self._version, {feed: peer})
         self._send_gateways_to_feeds()
+
+    def on_reconciliation(self, payload: bytes) -> None:
+        """Pass the reconciler's status on to every gateway, with what the shells' ticks said."""
+        healths = [shell.health for shell in self._shells.values() if shell.health is not None]
+        status = replace(
+            decode_reconciler_status(payload),
+            disputes=sum(health.disputes for health in healths),
+            ids_reused=sum(health.ids_reused for health in healths),
+        )
+        self._reconciliation = encode(status)
+        for gateway in self._gateways.values():
+            gateway.notify("on_reconciliation", self._reconciliation)
 
     def routes(self) -> tuple[int, list[ShellRoute], list[MarketRoute], dict[str, Peer]]:
         """Return everything that a caller's `Routes` holds: version, shells, markets, peers."""

@@ -341,6 +341,7 @@ class System:
         if self._reconciler is not None:
             with contextlib.suppress(PeerError):
                 await peer.ask("subscribe_routes", "reconciler", self._reconciler)
+                await self._reconciler.ask("report_to", peer)
         for feed, pipeline in self.feeds.items():
             with contextlib.suppress(PeerError):
                 await peer.ask("subscribe_routes", pipeline.name, pipeline)
@@ -352,6 +353,7 @@ class System:
 
     async def _reconciler_up(self, peer: Peer) -> None:
         await self.supervisor.ask("subscribe_routes", "reconciler", peer)
+        await peer.ask("report_to", self.supervisor)
         await peer.ask("start")
         self._reconciler = peer
 

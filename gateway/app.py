@@ -15,10 +15,12 @@ from typing import Any, Final
 from actors.back_off import BackOff
 from actors.messages import (
     MarketRoute,
+    ReconcilerStatus,
     ShellRoute,
     ShellState,
     decode_price_deltas,
     decode_price_images,
+    decode_reconciler_status,
 )
 from actors.peer import Peer, PeerError
 from actors.routes import Routes
@@ -87,6 +89,7 @@ class Gateway:
         self._services: Services | None = None
         self._listeners: list[Listener] = []
         self._ports: dict[str, int] = {}
+        self._reconciliation = ReconcilerStatus()
         self._to_fetch: dict[MarketNo, None] = {}
         self._fetching = False
 
@@ -203,6 +206,10 @@ class Gateway:
         """Pass a feed's recovery request to the attached sources of the feed."""
         self.feeds.on_request(feed, payload)
 
+    def on_reconciliation(self, payload: bytes) -> None:
+        """Take the reconciler's status, which metrics and readiness show."""
+        self._reconciliation = decode_reconciler_status(payload)
+
     def on_account_events(self, payload: bytes, kind: str) -> None:
         """Pass events of watched accounts to the sessions that watch them."""
         if self._services is not None:
@@ -283,6 +290,10 @@ class Gateway:
             "bets_in_flight": 0 if services is None else services.bets.in_flight,
             "markets": len(self.routes.markets),
             "accounts_watched": 0 if services is None else services.accounts.watched,
+            "settlements_disputed": self._reconciliation.disputes,
+            "bet_ids_reused": self._reconciliation.ids_reused,
+            "book_differences": self._reconciliation.differences_found,
+            "reconciler_troubles": len(self._reconciliation.troubles),
         }
 
     def _readiness(self) -> Readiness:
@@ -297,7 +308,19 @@ class Gateway:
             markets=len(self.routes.markets),
             markets_without_prices=len(self.fanout.missing()),
             shells=shells,
+            alarms=_alarms(self._reconciliation),
         )
+
+
+def _alarms(status: ReconcilerStatus) -> tuple[str, ...]:
+    """Return what a person must look at, which does not keep a gateway from serving."""
+    counted = {
+        "settlements in dispute": status.disputes,
+        "bets refused because another bet has their id": status.ids_reused,
+        "differences between accounts and markets": status.differences_found,
+    }
+    counts = [f"{count} {what}" for what, count in counted.items() if count]
+    return (*counts, *status.differences, *status.troubles)
 
 
 def _has_new_process(before: ShellRoute | None, *, now: ShellRoute) -> bool:

@@ -217,7 +217,7 @@ class DurableLedger(Durable[LedgerMachine, LedgerCommand, LedgerEvent]):
         NotAppliedError
             If the journal is quarantined or the disk full: no row may be acknowledged.
         ValueError
-            If no market can have written a row; nothing has changed.
+            If the batch is too long or the disputes are at their bound; nothing has changed.
         JournalBrokenError
             If a write or sync failed, now or earlier; the process must end.
         """

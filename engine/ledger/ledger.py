@@ -50,7 +50,6 @@ from engine.ledger.ledger_nb import (
     DISPUTED,
     SKIPPED,
     drop_resolved_nb,
-    impossible_settlement_nb,
     open_slots_nb,
     pending_bets_nb,
     resolve_nb,
@@ -94,7 +93,7 @@ class LedgerMachine:
     account's holding (available + pending + at stake - owed) over it. A payout or a returned stake
     is the bettor's money and is always credited, also past the bound. The columns have room for
     more than all payouts that a shard can make at once (HOLDING_MINOR_MAX); a settlement past that
-    is an error and changes nothing.
+    is a dispute.
     """
 
     def __init__(
@@ -224,9 +223,10 @@ class LedgerMachine:
         without a result (BetResult.NONE) opens the bet again: the payout is reversed, into debt if
         necessary, and the stake is at stake again.
 
-        A settlement of a refused slip, or of a bet id that this shard never gave, moves no money
-        and is held as a dispute: market and account disagree, and a person must find out why. (Up
-        to rules 1 such rows were skipped.)
+        A settlement of a refused slip, or of a bet id that this shard never gave, and a row that
+        cannot come from a market (payout, odds or result outside their bounds, a payout without a
+        result) moves no money and is held as a dispute: market and account disagree, and a person
+        must find out why. (Up to rules 1 such rows were skipped.)
 
         Returns
         -------
@@ -236,9 +236,8 @@ class LedgerMachine:
         Raises
         ------
         ValueError
-            When the batch is longer than SETTLEMENTS_MAX, DISPUTES_MAX disputes are held, or a row
-            cannot come from a market (payout, odds or result outside their bounds, a payout without
-            a result); nothing has changed.
+            When the batch is longer than SETTLEMENTS_MAX or DISPUTES_MAX disputes are held; nothing
+            has changed.
         """
         tables = self._tables
         if len(rows) > SETTLEMENTS_MAX:
@@ -246,9 +245,6 @@ class LedgerMachine:
         if len(tables.disputes) >= DISPUTES_MAX:
             raise ValueError(f"{len(tables.disputes)} settlements are in dispute, the bound")
         state = (tables.slips, tables.slips_len, tables.accounts, tables.ranges)
-        impossible = impossible_settlement_nb(rows, *state)
-        if impossible >= 0:
-            raise ValueError(f"settlement row {impossible} is impossible: {rows[impossible]}")
         effects = np.zeros(len(rows), np.uint8)
         house_minor = np.zeros(len(tables.currencies), np.int64)
         settle_nb(rows, effects, *state, house_minor)

@@ -162,30 +162,21 @@ def resolve_nb(
     return resolved
 
 
-@kernel(types.int64(array_of(SETTLEMENT, frozen=True), SLIPS, types.int64, ACCOUNTS, RANGES))
-def impossible_settlement_nb(
-    rows: Rows, slips: Rows, slips_len: int, accounts: Rows, ranges: Rows
-) -> int:
-    """Return the first row that no market can have sent, or -1; called before any is applied.
+@kernel()
+def is_impossible_nb(row: Any) -> Any:
+    """Return whether no market can have sent a settlement.
 
-    Impossible are a payout outside 0 to PAYOUT_MINOR_MAX, a result outside BetResult, a payout of a
-    bet that is opened again, and a change of an account that already holds or owes more than
-    HOLDING_MINOR_MAX.
+    Impossible are a payout or odds outside their bounds, a result outside BetResult, and a payout
+    of a bet that is opened again.
     """
-    for i in range(len(rows)):
-        row = rows[i]
-        if row.payout_minor < 0 or row.payout_minor > PAYOUT_MINOR_MAX:
-            return i
-        if row.result > RESULT_LAST or (row.result == REOPENED and row.payout_minor != 0):
-            return i
-        if row.odds_milli < 0 or row.odds_milli > ODDS_MILLI_MAX:
-            return i
-        slot = slot_of_bet_nb(ranges, slips, slips_len, row.bet_id)
-        if slot >= 0:
-            account = accounts[slips[slot].account]
-            if max(account.available_minor, account.owed_minor) > HOLDING_MINOR_MAX:
-                return i
-    return -1
+    return (
+        row.payout_minor < 0
+        or row.payout_minor > PAYOUT_MINOR_MAX
+        or row.odds_milli < 0
+        or row.odds_milli > ODDS_MILLI_MAX
+        or row.result > RESULT_LAST
+        or (row.result == REOPENED and row.payout_minor != 0)
+    )
 
 
 @kernel(
@@ -213,10 +204,12 @@ def settle_nb(
     A row without a result opens the bet again: the payout is reversed, the house returns the stake,
     and the stake is at stake as before the settlement; only the settlement number stays.
 
-    A settlement number not above the slip's is skipped. A bet id that this shard never gave and a
-    refused slip (its stake was returned) are disputed: the market says that the bet was accepted. A
-    PENDING slip is posted first, at the row's odds: a market settles only bets that it accepted, so
-    the settlement proves the acceptance whose verdict has not arrived.
+    A settlement number not above the slip's is skipped. Disputed are a bet id that this shard never
+    gave and a refused slip (its stake was returned), because the market says that the bet was
+    accepted; a row that no market can have sent; and one for an account that holds or owes more
+    than HOLDING_MINOR_MAX, which no real account does. A PENDING slip is posted first, at the row's
+    odds: a market settles only bets that it accepted, so the settlement proves the acceptance whose
+    verdict has not arrived.
 
     `effects` receives for each row SKIPPED, APPLIED or DISPUTED. The house's profit or loss is
     added to `house_minor` by currency slot.
@@ -224,15 +217,18 @@ def settle_nb(
     for i in range(len(rows)):
         row = rows[i]
         slot = slot_of_bet_nb(ranges, slips, slips_len, row.bet_id)
-        if slot < 0 or slips[slot].state == REFUSED:
+        if slot < 0 or slips[slot].state == REFUSED or is_impossible_nb(row):
             effects[i] = DISPUTED
             continue
         slip = slips[slot]
         if row.settlement_no <= slip.settlement_no:
             effects[i] = SKIPPED
             continue
-        effects[i] = APPLIED
         account = accounts[slip.account]
+        if max(account.available_minor, account.owed_minor) > HOLDING_MINOR_MAX:
+            effects[i] = DISPUTED
+            continue
+        effects[i] = APPLIED
         if slip.state == PENDING:
             account.pending_minor -= slip.stake_minor
             account.at_stake_minor += slip.stake_minor

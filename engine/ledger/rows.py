@@ -23,7 +23,7 @@ CURRENCIES_MAX: Final = 256
 SETTLEMENTS_MAX: Final = 1 << 18
 """Settlements in one batch; a longer batch is an error and changes nothing."""
 HOLDING_MINOR_MAX: Final = 1 << 62
-"""A settlement of an account that holds or owes more is an error: no real account can."""
+"""A settlement of an account that holds or owes more is a dispute: no real account can."""
 
 assert HOLDING_MINOR_MAX + SETTLEMENTS_MAX * PAYOUT_MINOR_MAX < 1 << 63
 assert BALANCE_MINOR_MAX < HOLDING_MINOR_MAX

@@ -33,13 +33,18 @@ _PATH_CHARS_MAX: Final = 1_024
 
 
 class Readiness(Struct, frozen=True, kw_only=True):
-    """Whether the gateway can serve, and the number of shells in each state."""
+    """Whether the gateway can serve, the number of shells in each state, and alarms.
+
+    An alarm needs a person and does not keep the gateway from serving: money in dispute, accounts
+    and markets that differ, settlements that cannot be carried.
+    """
 
     ready: bool
     routes_version: int
     markets: int
     markets_without_prices: int
     shells: dict[str, int]
+    alarms: tuple[str, ...] = ()
 
 
 class Pages:

@@ -35,8 +35,8 @@ class TickingClock:
 class UnreliablePeer(LocalPeer):
     """The peer of a shell that loses calls or answers, runs calls twice, or fails in them.
 
-    `lose_calls` and `lose_answers` hold how many calls of a method are lost; `run_twice` and `fail`
-    hold the methods concerned. `methods` records every call.
+    `lose_calls` and `lose_answers` hold how many calls of a method are lost; `run_twice`, `fail`
+    and `hang` (until `thaw` is set) hold the methods concerned. `methods` records every call.
     """
 
     def __init__(self, target: object, *, name: str) -> None:
@@ -45,11 +45,15 @@ class UnreliablePeer(LocalPeer):
         self.lose_calls: dict[str, int] = {}
         self.run_twice: set[str] = set()
         self.fail: set[str] = set()
+        self.hang: set[str] = set()
+        self.thaw = asyncio.Event()
         self.methods: list[str] = []
 
     async def ask(self, method: str, /, *args: Any, timeout_s: float | None = None) -> Any:
         self.methods.append(method)
         await asyncio.sleep(0)  # other tasks run meanwhile, as they do during a real call
+        if method in self.hang:
+            await self.thaw.wait()
         if self.lose_calls.get(method, 0) > 0:
             self.lose_calls[method] -= 1
             raise PeerDiedError(f"{self.name}.{method}: the call is lost")

@@ -96,14 +96,13 @@ def test_an_error_inside_a_machine_breaks_the_journal() -> None:
     assert hash_of(MARKETS.open(disk)) == MARKETS.hashes[3]
 
 
-def test_an_impossible_settlement_is_refused_before_anything_changes() -> None:
+def test_an_impossible_settlement_is_journaled_as_a_dispute() -> None:
     disk = FaultyDisk()
     durable = opened_after(LEDGER, disk, steps=7)
-    with pytest.raises(ValueError, match="impossible"):
-        durable.settle(settlements(1, payout_minor=-1), 9)
-    assert hash_of(durable) == LEDGER.hashes[7]
-    LEDGER.run(durable, start=7)
-    assert hash_of(durable) == LEDGER.hashes[-1]
+    assert len(durable.settle(settlements(1, payout_minor=-1), 9)) == 1
+    assert durable.machine.disputes_len == 1
+    durable.close()
+    assert LEDGER.open(disk).machine.disputes_len == 1
 
 
 # --- full -----------------------------------------------------------------------------------------

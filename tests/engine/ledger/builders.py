@@ -55,9 +55,15 @@ def verdict(
 
 
 def settlement(
-    bet: int, payout_minor: int, *, number: int = 1, result: int = BetResult.WON
+    bet: int,
+    payout_minor: int,
+    *,
+    number: int = 1,
+    result: int = BetResult.WON,
+    odds_milli: int = 0,
 ) -> Rows:
     row = np.zeros(1, SETTLEMENT)
+    row["odds_milli"] = odds_milli
     row["bet_id"] = bet
     row["payout_minor"] = payout_minor
     row["settlement_no"] = number

@@ -18,9 +18,14 @@ from engine.common.rows import (
     SlipState,
 )
 from engine.common.rules import RULES
-from engine.common.units import BALANCE_MINOR_MAX, PAYOUT_MINOR_MAX, STAKE_MINOR_MAX
+from engine.common.units import (
+    BALANCE_MINOR_MAX,
+    ODDS_MILLI_MAX,
+    PAYOUT_MINOR_MAX,
+    STAKE_MINOR_MAX,
+)
 from engine.ledger.ledger import LedgerMachine
-from engine.ledger.rows import DISPUTES_MAX, SETTLEMENTS_MAX
+from engine.ledger.rows import DISPUTES_MAX, HOLDING_MINOR_MAX, SETTLEMENTS_MAX
 from tests.engine.ledger.builders import (
     NO_VERDICTS,
     SHARD,
@@ -195,9 +200,7 @@ def test_no_settlement_is_taken_while_the_disputes_are_at_their_bound():
 def test_a_settlement_that_outruns_the_verdict_carries_its_odds():
     ledger = funded()
     reserve(ledger, reservation(odds_milli=2_000))
-    settled = settlement(bet(1), 240)
-    settled["odds_milli"] = 2_400
-    settle(ledger, settled)
+    settle(ledger, settlement(bet(1), 240, odds_milli=2_400))
     assert ledger.slip_by_id(bet(1)).odds_milli == 2_400
     resolve(ledger, verdict(bet(1), odds_milli=2_400))
     assert ledger.slip_by_id(bet(1)).odds_milli == 2_400
@@ -417,16 +420,18 @@ def test_a_bet_opened_again_is_listed_at_its_place_among_the_open_bets(seed):
         settlement(bet(1), PAYOUT_MINOR_MAX + 1),
         settlement(bet(1), 1, result=BetResult.NONE),
         settlement(bet(1), 0, result=7),
+        settlement(bet(1), 0, odds_milli=-1),
+        settlement(bet(1), 0, odds_milli=ODDS_MILLI_MAX + 1),
     ],
-    ids=["negative", "too much", "paid while open", "unknown result"],
+    ids=["negative", "too much", "paid while open", "unknown result", "negative odds", "odds"],
 )
-def test_an_impossible_settlement_is_an_error_and_changes_nothing(impossible):
+def test_an_impossible_settlement_is_a_dispute_and_stops_no_other(impossible):
     ledger = funded()
-    reserve(ledger, reservation())
-    before = ledger.state_hash()
-    with pytest.raises(ValueError, match="settlement row 1 is impossible"):
-        settle(ledger, settlement(bet(1), 250), impossible)
-    assert ledger.state_hash() == before
+    reserve(ledger, reservation(), reservation("b"))
+    assert len(settle(ledger, impossible, settlement(bet(2), 250))) == 2
+    assert ledger.disputes()["bet_id"].tolist() == [bet(1)]
+    assert money(ledger) == (1_050, 100, 0, 0), "the stake of bet 1 is still pending"
+    ledger.check()
 
 
 def many(count: int, *, payout_minor: int) -> tuple[LedgerMachine, Rows]:
@@ -450,14 +455,13 @@ def test_a_settlement_batch_has_a_bound():
     assert ledger.totals()[0].house_minor == -2 * SETTLEMENTS_MAX
 
 
-def test_an_account_over_the_holding_bound_is_not_settled():
+def test_an_account_over_the_holding_bound_is_not_settled_but_disputed():
     ledger, paid = many(2 * SETTLEMENTS_MAX + 1, payout_minor=PAYOUT_MINOR_MAX)
     ledger.settle(paid[:SETTLEMENTS_MAX], 20)
     ledger.settle(paid[SETTLEMENTS_MAX:-1], 20)
-    rich_minor = 2 * SETTLEMENTS_MAX * PAYOUT_MINOR_MAX
-    assert money(ledger) == (rich_minor, 1, 0, 0)
-    before = ledger.state_hash()
-    with pytest.raises(ValueError, match="settlement row 0 is impossible"):
-        ledger.settle(paid[-1:], 20)
-    assert ledger.state_hash() == before
-    assert ledger.totals()[0].house_minor == 2 * SETTLEMENTS_MAX - rich_minor
+    available_minor, pending_minor, *_ = money(ledger)
+    assert HOLDING_MINOR_MAX < available_minor <= HOLDING_MINOR_MAX + PAYOUT_MINOR_MAX
+    settled = available_minor // PAYOUT_MINOR_MAX
+    assert ledger.disputes_len == 2 * SETTLEMENTS_MAX - settled
+    assert pending_minor == len(paid) - settled
+    assert ledger.totals()[0].house_minor == settled - available_minor

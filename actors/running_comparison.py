@@ -1,0 +1,117 @@
+"""Compare bets with slips all the time, one slice of one shell after another.
+
+Owns how far each shell has been compared and which differences stand. A whole comparison of a large
+book would hold shells up; a slice costs each of them one short call. Never decides who is right.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import numpy as np
+
+from actors.reconciliation import market_differences, slip_differences
+from actors.routes import Routes, account_shell_name
+from engine.common.ids import SHARD_BITS, ShardNo
+from engine.common.rows import DECISION, Rows
+from engine.ledger.rows import SLIP
+from engine.market.book import BET_RECORD
+
+DIFFERENCES_HELD_MAX: Final = 1_000
+"""Differences that are held by bet; further ones are counted only."""
+
+Ask = Callable[..., Awaitable[Any]]
+
+
+class RunningComparison:
+    """Compare slices of all shells in turn, without end.
+
+    Parameters
+    ----------
+    routes : Routes
+        Which shell has a market or an account.
+    rows : int
+        Bets or slips of a slice.
+    ask : callable
+        Asks a shell by name: ``await ask(shell, method, *args)``.
+    """
+
+    def __init__(self, *, routes: Routes, rows: int, ask: Ask) -> None:
+        self._routes = routes
+        self._rows = rows
+        self._ask = ask
+        self._starts: dict[str, int] = {}
+        self._turn = 0
+        self._found: dict[str, dict[str, None]] = {}
+        """Differences of the present round by shell."""
+        self._stands: dict[str, dict[str, None]] = {}
+        """Differences of each shell's last whole round."""
+        self.compared = 0
+        self.found = 0
+        """Differences found by rounds so far, those not held included."""
+
+    def next_shell(self, names: list[str]) -> str:
+        """Return the shell whose slice is next, in turn."""
+        self._turn += 1
+        return names[self._turn % len(names)]
+
+    def differences(self) -> list[str]:
+        """Return the differences that stand, in the order in which they were found."""
+        lines: dict[str, None] = {}
+        for shell in (*self._stands, *self._found):
+            lines |= self._stands.get(shell, {}) | self._found.get(shell, {})
+        return list(lines)
+
+    async def compare(self, shell: str) -> list[str]:
+        """Compare a shell's next slice; return the differences that were not known yet.
+
+        Raises
+        ------
+        PeerError, PeerRefusedError
+            When a shell cannot be read; the slice is compared again later.
+        """
+        start = self._starts.get(shell, 0)
+        of_market = self._routes.shells[shell].kind == "market"
+        count, differences = await (
+            self._market_slice(shell, start) if of_market else self._account_slice(shell, start)
+        )
+        self.compared += count
+        known = self.differences()
+        found = self._found.setdefault(shell, {})
+        for line in differences:
+            if len(found) < DIFFERENCES_HELD_MAX:
+                found[line] = None
+        if count < self._rows:
+            self._starts[shell] = 0
+            self._stands[shell] = self._found.pop(shell)
+        else:
+            self._starts[shell] = start + count
+        fresh = [line for line in differences if line not in known]
+        self.found += len(fresh)
+        return fresh
+
+    async def _account_slice(self, account: str, start: int) -> tuple[int, list[str]]:
+        """Look an account's slips up in their markets, which have decided every bet in force."""
+        slips: Rows = np.frombuffer(await self._ask(account, "slips", start, self._rows), SLIP)
+        differences: list[str] = []
+        numbers, at = np.unique(slips["market_no"], return_inverse=True)
+        shells = np.array([self._routes.market_shell(no) or "" for no in numbers.tolist()])
+        for shell in dict.fromkeys(shells.tolist()):
+            if not shell:
+                continue  # a route that has not arrived yet
+            own = slips[(shells == shell)[at]]
+            raw = await self._ask(shell, "recall", own["bet_id"].tobytes())
+            differences += slip_differences(own, np.frombuffer(raw, DECISION))
+        return len(slips), differences
+
+    async def _market_slice(self, market: str, start: int) -> tuple[int, list[str]]:
+        """Look a market's accepted bets up in their accounts, which gave every bet id."""
+        bets: Rows = np.frombuffer(await self._ask(market, "bets", start, self._rows), BET_RECORD)
+        accepted = bets["bet_id"][bets["reason"] == 0]
+        shards = accepted >> np.uint64(SHARD_BITS)
+        differences: list[str] = []
+        for shard in np.unique(shards).tolist():
+            own = accepted[shards == shard]
+            name = account_shell_name(ShardNo(shard))
+            raw = await self._ask(name, "never_given", own.tobytes())
+            differences += market_differences(np.frombuffer(raw, np.uint64).tolist())
+        return len(bets), differences
