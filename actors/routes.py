@@ -4,6 +4,7 @@ Owns a copy of the supervisor's directory, which sends its changes. Never decide
 an account belongs.
 """
 
+from bisect import bisect_right, insort
 from collections.abc import Iterable, Mapping
 
 from actors.messages import MarketRoute, ShellRoute, ShellState
@@ -26,6 +27,8 @@ class Routes:
         self.markets: dict[MarketNo, MarketRoute] = {}
         self.market_no_by_key: dict[str, MarketNo] = {}
         self.shells: dict[str, ShellRoute] = {}
+        self._numbers: dict[str, list[MarketNo]] = {"": []}
+        """Numbers of the markets in order: of all under "", and of each fixture."""
         self._peers: dict[str, Peer] = {}
         self._shell_version: dict[str, int] = {}
 
@@ -52,6 +55,10 @@ class Routes:
             if shell.name in peers:
                 self._peers[shell.name] = peers[shell.name]
         for market in markets:
+            if market.market_no not in self.markets:
+                insort(self._numbers[""], market.market_no)
+                fixture = market.key.partition("/")[0]
+                insort(self._numbers.setdefault(fixture, []), market.market_no)
             self.markets[market.market_no] = market
             self.market_no_by_key[market.key] = market.market_no
         return changed
@@ -67,6 +74,16 @@ class Routes:
         """Return whether a shell answers, but takes nothing because its journal is damaged."""
         route = self.shells.get(shell)
         return route is not None and route.state is ShellState.QUARANTINED
+
+    def page(self, *, fixture: str, after: int, limit: int) -> tuple[list[MarketRoute], bool]:
+        """Return up to `limit` markets with numbers over `after`, and whether there are more.
+
+        An empty `fixture` stands for all of them. The cost is that of the page, not of the markets.
+        """
+        numbers = self._numbers.get(fixture, [])
+        first = bisect_right(numbers, after)
+        page = [self.markets[number] for number in numbers[first : first + limit]]
+        return page, first + limit < len(numbers)
 
     def market_shell(self, market_no: MarketNo) -> str | None:
         """Return the name of the shell that hosts a market, or None for an unknown market."""

@@ -30,6 +30,7 @@ from gateway.counters import Counters
 from gateway.feeds.core.ingress import FeedIngress
 from gateway.net.flush_queue import FlushQueue
 from gateway.net.listener import Listener
+from gateway.net.work_shares import WorkQueue
 from gateway.services.accounts import Accounts
 from gateway.services.control import ControlService
 from gateway.services.http_pages import Pages, Readiness
@@ -65,6 +66,8 @@ class Gateway:
         Receives reports (`suspect`) of shells that do not answer.
     clock_s : callable, optional
         Seconds since 1970, for the expiry of tokens.
+    work_clock_ns : callable, optional
+        Nanoseconds, by which the work of clients is measured.
     """
 
     def __init__(
@@ -76,6 +79,7 @@ class Gateway:
         settings: GatewaySettings | None = None,
         supervisor: Peer | None = None,
         clock_s: Callable[[], float] = time.time,
+        work_clock_ns: Callable[[], int] = time.perf_counter_ns,
     ) -> None:
         self.name = name
         self.routes = Routes(shards=shards)
@@ -85,6 +89,7 @@ class Gateway:
         self.feeds = FeedIngress(settings=self.settings, counters=self.counters)
         self._key = TokenKey(secret)
         self._clock_s = clock_s
+        self._work_clock_ns = work_clock_ns
         self._suspected = SuspectedShells(supervisor)
         self._services: Services | None = None
         self._listeners: list[Listener] = []
@@ -119,6 +124,12 @@ class Gateway:
             feeds=self.feeds.metrics.collect,
         )
         flush_queue = FlushQueue(asyncio.get_running_loop())
+        work_queue = WorkQueue(
+            counters=self.counters,
+            percent=settings.work_percent,
+            burst_ms=settings.work_burst_ms,
+            clock_ns=self._work_clock_ns,
+        )
         for name, host, port, shows_metrics in (
             ("bets", settings.bets_host, settings.bets_port, settings.metrics_on_bets),
             ("control", settings.control_host, settings.control_port, True),
@@ -144,6 +155,8 @@ class Gateway:
                 settings=settings,
                 counters=self.counters,
                 flush_queue=flush_queue,
+                work_queue=work_queue,
+                work_capped=name == "bets",
             )
             self._listeners.append(listener)
             self._ports[name] = await listener.start(host, port)

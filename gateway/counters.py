@@ -16,6 +16,8 @@ class Counters:
         self.rate_limited = 0
         self.busy = 0
         self.slow_closed = 0
+        self.work_turns = 0
+        self.work_rests = 0
         self.prices_in = 0
         self.odds_out = 0
         self.odds_conflated = 0

@@ -80,6 +80,7 @@ class GatewaySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     connections_max: Count = 4_096
     sessions_per_account_max: Count = 256
+    handshakes_per_address_max: Count = 1_024
     handshake_ms: Millis = 5_000
     handshake_bytes_max: Bytes = 16_384
     frame_bytes_max: Bytes = 16_384
@@ -89,6 +90,8 @@ class GatewaySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     frames_burst: Count = 10_000
     frames_over_max: Count = 1_000
     refused_messages_max: Count = 32
+    work_percent: Annotated[int, Meta(ge=1, le=100)] = 10
+    work_burst_ms: Annotated[int, Meta(ge=1, le=10_000)] = 20
     ping_after_s: Seconds = 20
     pong_within_s: Seconds = 20
     close_linger_ms: Millis = 1_000
@@ -97,10 +100,13 @@ class GatewaySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     answers_buffer_bytes: Bytes = 1_048_576
     stalled_max_s: Seconds = 60
     subscriptions_max: Count = 1_024
+    markets_followed_max: Count = 65_536
+    account_markets_max: Count = 262_144
     queries_in_flight_max: Count = 16
     control_in_flight_max: Count = 64
 
     session_bets_in_flight_max: Count = 1_024
+    account_bets_in_flight_max: Count = 1_024
     bets_in_flight_max: Count = 16_384
     bet_deadline_ms: Millis = 4_000
     call_timeout_ms: Millis = 1_500
@@ -124,6 +130,8 @@ class GatewaySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 LIMITS: Final[dict[str, str]] = {
     "connections_max": "HTTP status 503, and the connection closes",
     "sessions_per_account_max": "the handshake is refused with HTTP status 429",
+    "handshakes_per_address_max": "the connection closes without an answer; connections of an "
+    "address count until they have a session or are closed",
     "handshake_ms": "the connection closes without an answer",
     "handshake_bytes_max": "HTTP status 431, and the connection closes",
     "frame_bytes_max": "close code 1009; control connections have control_frame_bytes_max, feed "
@@ -136,6 +144,11 @@ LIMITS: Final[dict[str, str]] = {
     "frames_over_max": "close code 4029 after so many RATE_LIMITED answers in a row",
     "refused_messages_max": "close code 1008 after so many messages outside the schemas or not "
     "allowed to the token's role",
+    "work_percent": "its messages wait, and nothing more is read from it: a client of the bets "
+    "listener (an account over all its connections, an identity without one, or the handshakes and "
+    "plain requests of an address) may use this percentage of the gateway's time",
+    "work_burst_ms": "as work_percent; so many milliseconds of the gateway's time may be used at "
+    "once",
     "ping_after_s": "a ping after so many seconds without a message",
     "pong_within_s": "close code 4002 when the ping is not answered",
     "odds_buffer_bytes": "odds are conflated: once there is room, the latest state of each changed "
@@ -143,10 +156,17 @@ LIMITS: Final[dict[str, str]] = {
     "answers_buffer_bytes": "close code 4008: answers are never dropped",
     "stalled_max_s": "close code 4008 when nothing could be written for so many seconds",
     "subscriptions_max": "`error` with code 905 (CAPACITY); earlier subscriptions remain",
+    "markets_followed_max": "`error` with code 905 (CAPACITY); earlier subscriptions remain. A "
+    "fixture counts as its markets, and `all` as all of them",
+    "account_markets_max": "as markets_followed_max, over all sessions of the account on this "
+    "gateway",
     "queries_in_flight_max": "`error` with code 901 (BUSY)",
     "control_in_flight_max": "`error` with code 901 (BUSY); no command was run",
     "session_bets_in_flight_max": "`bet` rejected with reason 901 (BUSY); this sending was not "
     "booked",
+    "account_bets_in_flight_max": "`bet` rejected with reason 901 (BUSY); this sending was not "
+    "booked. The bets of all sessions of the account on this gateway count, also those of sessions "
+    "that are closed",
     "bets_in_flight_max": "`bet` rejected with reason 901 (BUSY); this sending was not booked",
     "bet_deadline_ms": "`bet` unknown with reason 903 (UNKNOWN); ask `status` for the ref",
     "call_timeout_ms": "`error` with code 909 (UNAVAILABLE) for queries; the gateway sends bets "

@@ -1,13 +1,14 @@
 """One connection: the bytes between a socket and its session.
 
 Owns the WebSocket framing over the I/O-free protocol of `websockets`, the bounds on bytes
-(handshake, frame, rate, out-buffers, silence), and the one write per turn of the event loop. It
+(handshake, frame, rate, silence). It
 never reads a message: payloads go to the session, frames come back.
 
 Whole, final, masked data frames, which are nearly all that clients send, are cut straight from the
 received chunk. Every other frame goes through the protocol object, one whole frame at a time,
 so that the protocol always stands at a frame's edge and all its checks hold. Decision record 6 has
-the measurement behind it.
+the measurement behind it. What is received is worked off in turns of `gateway.net.work_shares`;
+while it waits for one, reading pauses.
 """
 
 import asyncio
@@ -16,44 +17,31 @@ import logging
 import re
 import socket
 from collections.abc import Sequence
-from typing import Protocol, cast
+from typing import Final, Protocol, cast
 
 from websockets.frames import CLOSE, PING, PONG, Frame
 from websockets.http11 import Request, Response
 from websockets.protocol import OPEN
+from websockets.server import ServerProtocol
 from websockets.speedups import apply_mask
 from websockets.typing import Origin, Subprotocol
 
 from gateway.counters import Counters
 from gateway.net.codec import CODECS, Codec
 from gateway.net.flush_queue import FlushQueue
-from gateway.net.http_answers import refusal
-from gateway.net.server_protocol import GatewayProtocol
+from gateway.net.frame_rate import FrameRate
+from gateway.net.handshake import Handshake
+from gateway.net.inbox import Inbox
+from gateway.net.output import Output, Session
+from gateway.net.work_shares import WorkQueue, handshakes_of
 from gateway.settings import CloseCode, GatewaySettings
 
 logger = logging.getLogger("overround.gateway")
-_quiet = logging.getLogger("overround.websocket")
-_quiet.setLevel(logging.CRITICAL)  # a hostile peer must not fill the log
 
-
-class Session(Protocol):
-    """Receive one connection's messages after the handshake."""
-
-    def on_payload(self, payload: bytes) -> None:
-        """Take one message."""
-        ...
-
-    def on_over_rate(self, payload: bytes) -> None:
-        """Take one message that exceeds the frame rate."""
-        ...
-
-    def on_room(self) -> None:
-        """Use room that has become free in the out-buffer."""
-        ...
-
-    def on_lost(self) -> None:
-        """Note that the connection is closed."""
-        ...
+_READ_WAITING_MAX: Final = 65_536
+"""Bytes that may wait for a turn before reading pauses."""
+_READ_CLOSING_MAX: Final = 65_536
+"""Bytes dropped after the close frame; then nothing is read until the connection is cut."""
 
 
 class Admission(Protocol):
@@ -87,9 +75,15 @@ class Listener(Protocol):
     origins: Sequence[Origin | re.Pattern[str] | None]
     settings: GatewaySettings
     subprotocols: Sequence[Subprotocol]
+    work_capped: bool
+    work_queue: WorkQueue
 
-    def enter(self, connection: "Connection") -> bool:
-        """Count a connection in; False when there are too many."""
+    def enter(self, connection: "Connection") -> bytes | None:
+        """Count a connection in; return the HTTP answer that refuses one too many."""
+        ...
+
+    def admitted(self, connection: "Connection") -> None:
+        """Note that a connection's handshake is over."""
         ...
 
     def leave(self, connection: "Connection") -> None:
@@ -97,83 +91,79 @@ class Listener(Protocol):
         ...
 
 
-class Connection(asyncio.Protocol):
+class Connection(Output):
     """One connection, from the handshake to the last byte."""
 
     __slots__ = (
-        "_budget",
-        "_budget_s",
+        "_clock_ns",
+        "_dropped",
         "_fragment",
         "_frame_max",
-        "_handshake_bytes",
+        "_handshake",
+        "_held",
+        "_inbox",
         "_listener",
         "_loop",
-        "_over",
         "_plain",
         "_protocol",
-        "_queued",
-        "_settings",
-        "_tail",
         "_timer",
-        "_transport",
-        "closing",
+        "admitted",
         "codec",
-        "out",
-        "out_bytes",
-        "paused",
+        "connected",
         "paused_s",
-        "peer",
         "pinged_s",
         "received_s",
-        "session",
     )
 
-    def __init__(self, listener: Listener) -> None:
-        self._listener = listener
-        self._settings = listener.settings
-        self._loop = listener.loop
-        self._protocol = GatewayProtocol(
-            origins=listener.origins,
-            subprotocols=listener.subprotocols,
-            max_size=listener.admission.frame_bytes_max,
-            logger=_quiet,
+    def __init__(self, listener: Listener, *, address: str = "", peer: str = "") -> None:
+        super().__init__(
+            settings=listener.settings,
+            counters=listener.counters,
+            flush_queue=listener.flush_queue,
+            work_queue=listener.work_queue,
+            work_capped=listener.work_capped,
         )
+        self._listener = listener
+        self._loop = listener.loop
+        self._clock_ns = listener.work_queue.clock_ns
+        self._handshake: Handshake | None = None
+        self._protocol: ServerProtocol = cast(ServerProtocol, None)
+        self.address = address
+        self.peer = peer
+        self.connected = False
+        self.admitted = False
         self._frame_max = listener.admission.frame_bytes_max
-        self._transport: asyncio.Transport = cast(asyncio.Transport, None)
         self._timer: asyncio.TimerHandle | None = None
-        self._handshake_bytes = 0
-        self._tail = b""
+        self._inbox = Inbox()
+        self._held = False
+        self._dropped = 0
         self._fragment: bytearray | None = None
         self._plain = -1
-        self._budget = float(self._settings.frames_burst)
-        self._budget_s = 0.0
-        self._over = 0
-        self._queued = False
         self.codec: Codec = cast(Codec, None)
-        self.session: Session | None = None
-        self.out: list[bytes] = []
-        self.out_bytes = 0
-        self.paused = False
         self.paused_s = 0.0
         self.received_s = 0.0
         self.pinged_s = 0.0
-        self.closing = False
-        self.peer = ""
 
     # --- the transport's side ------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take a new connection, or refuse it when there are too many."""
         self._transport = cast(asyncio.Transport, transport)
-        self.received_s = self._budget_s = self._loop.time()
-        name = transport.get_extra_info("peername")
-        self.peer = f"{name[0]}:{name[1]}" if isinstance(name, tuple) else str(name)
+        self.received_s = self._loop.time()
+        self._rate = FrameRate(
+            a_second=self._settings.frames_a_second,
+            burst=self._settings.frames_burst,
+            clock_s=self._loop.time,
+        )
+        self.connected = True
         raw = transport.get_extra_info("socket")
         if raw is not None:
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._transport.set_write_buffer_limits(high=self._settings.odds_buffer_bytes)
-        if not self._listener.enter(self):
-            self._end(refusal(503, "Too many connections"))
+        self._join_share(handshakes_of(self.address))
+        refused = self._listener.enter(self)
+        if refused is not None:
+            self._end(refused)
             return
         self._timer = self._loop.call_later(
             self._settings.handshake_ms / 1_000, self._transport.abort
@@ -183,9 +173,12 @@ class Connection(asyncio.Protocol):
         """Drop the connection and notify its session."""
         self.closing = True
         self.out.clear()
+        self._inbox.clear()
+        self._steps = None
         if self._timer is not None:
             self._timer.cancel()
         self._listener.leave(self)
+        self._leave_share()
         session, self.session = self.session, None
         if session is not None:
             session.on_lost()
@@ -194,49 +187,100 @@ class Connection(asyncio.Protocol):
         """Stop writing, and stop reading from a client that does not read."""
         self.paused = True
         self.paused_s = self._loop.time()
-        if not self.closing:
+        if not self.closing and not self._held:
             self._transport.pause_reading()
 
     def resume_writing(self) -> None:
-        """Write what waited, then let the session use the room that is left."""
+        """Write what waited, then continue with what was received and let the session use room."""
         self.paused = False
         if self.closing:
             return
-        self._transport.resume_reading()
+        if not self._held:
+            self._transport.resume_reading()
         self.received_s = self._loop.time()
         self.flush()
-        if not self.paused and self.session is not None:
-            self.session.on_room()
+        if not self.paused:
+            self._room = self.session is not None
+            self._work_queue.add(self)
 
     def eof_received(self) -> bool:
         """Notify the protocol; the transport then closes."""
-        if not self._protocol.reader.eof:
+        self._inbox.clear()
+        if self.session is not None and not self._protocol.reader.eof:
             self._protocol.receive_eof()
         return False
 
     def data_received(self, data: bytes) -> None:
         """Take a chunk: one piece of a handshake, or any number of frames."""
         self.received_s = self._loop.time()
-        if self.closing:
-            return  # a close frame was sent; nothing more is read
+        if self.closing:  # a close frame was sent; nothing more is handled
+            self._dropped += len(data)
+            if self._dropped > _READ_CLOSING_MAX:
+                self._transport.pause_reading()
+            return
+        self._inbox.put(data)
+        if not self.waits:
+            self._work_queue.arrived(self)
+        elif self._inbox.size > _READ_WAITING_MAX:
+            self._hold_reading(held=True)
+
+    def _hold_reading(self, *, held: bool) -> None:
+        """Read nothing more, or read again, while what was received waits for a turn."""
+        if held == self._held or self.closing:
+            return
+        self._held = held
+        if not held:
+            self.received_s = self._loop.time()
+        if not self.paused:
+            (self._transport.pause_reading if held else self._transport.resume_reading)()
+
+    # --- turns ---------------------------------------------------------------------------------
+
+    def work(self, until_ns: int) -> bool:
+        """Handle what was received until a time; return whether there is more to do now."""
         try:
-            if self.session is None:
-                self._handshake(data)
-            else:
-                self._cut_frames(self._tail + data if self._tail else data)
+            more = self._work(until_ns)
         except Exception:
             logger.exception("a message from %s raised an unexpected error", self.peer)
             self.close(CloseCode.INTERNAL_ERROR, "internal error")
+            return False
+        self._hold_reading(held=more)
+        return more
+
+    def _work(self, until_ns: int) -> bool:
+        while not (self.closing or self.paused):
+            if self._steps is not None:
+                for _ in self._steps:
+                    if self._clock_ns() >= until_ns:
+                        return True
+                self._steps = None
+            elif self._room and self.session is not None:
+                self._room = False
+                self.session.on_room()
+            elif self.session is None:
+                self._shake()
+                return False
+            elif self._cut_frames(until_ns):
+                return True
+            elif self._steps is None:
+                return False
+        return False
 
     # --- frames in -----------------------------------------------------------------------------
 
-    def _cut_frames(self, data: bytes) -> None:
-        session = self.session
+    def _cut_frames(self, until_ns: int) -> bool:
+        """Handle whole frames; return True when the time is over, False when none is left.
+
+        It also returns False, with frames left, when a message leaves steps to be done first.
+        """
+        inbox = self._inbox
+        if not inbox.fill():
+            return False
+        session, clock_ns = self.session, self._clock_ns
         assert session is not None
-        plain = self._plain
-        frame_max = self._frame_max
-        at = 0
+        plain, frame_max, data, at = self._plain, self._frame_max, inbox.data, inbox.at
         end = len(data)
+        need = 6
         while end - at >= 6:
             length = data[at + 1] - 128
             start = at + 6
@@ -246,13 +290,16 @@ class Connection(asyncio.Protocol):
             elif length == 127:
                 start = at + 14
                 if start > end:
+                    need = 14
                     break
                 length = int.from_bytes(data[at + 2 : at + 10], "big")
             if not 0 <= length <= frame_max:
                 self._to_protocol(data[at:])  # the protocol names the violation
-                return
+                inbox.clear()
+                return False
             stop = start + length
             if stop > end:
+                need = stop - at
                 break
             if data[at] == plain and self._fragment is None:
                 self._message(session, apply_mask(data[start:stop], data[start - 4 : start]))
@@ -260,42 +307,33 @@ class Connection(asyncio.Protocol):
                 self._to_protocol(data[at:stop])
             at = stop
             if self.closing:
-                return
+                inbox.clear()
+                return False
+            if self._steps is not None or self.paused:
+                inbox.take(at, need=1)
+                return False
+            if clock_ns() >= until_ns:
+                inbox.take(at, need=1)
+                return True
         if end - at >= 2 and data[at + 1] < 128:
             self._to_protocol(data[at:])  # not masked: no client frame, however short
-            return
-        self._tail = data[at:]
+            inbox.clear()
+            return False
+        inbox.take(at, need=need if need > 6 or end - at >= 2 else 2)
+        return False
 
     def _message(self, session: Session, payload: bytes) -> None:
-        self._budget -= 1.0
-        if self._budget >= 0.0 or self._refill():
+        if self._rate.take():
             session.on_payload(payload)
         elif self._note_over():
             session.on_over_rate(payload)
 
     def _note_over(self) -> bool:
         """Count a frame over the rate; False when the connection is closed for it."""
-        self._over += 1
         self._listener.counters.rate_limited += 1
-        if self._over > self._settings.frames_over_max:
+        if self._rate.over > self._settings.frames_over_max:
             self.close(CloseCode.RATE_LIMITED, "far over the frame rate")
             return False
-        return True
-
-    def spend(self, frames: int) -> None:
-        """Charge further frames to the rate, for a message that holds several."""
-        self._budget -= frames
-
-    def _refill(self) -> bool:
-        """Refill the token bucket by the time since the last refill."""
-        now = self._loop.time()
-        earned = (now - self._budget_s) * self._settings.frames_a_second
-        self._budget = min(self._budget + earned, float(self._settings.frames_burst))
-        self._budget_s = now
-        if self._budget < 0.0:
-            self._budget = max(self._budget, -float(self._settings.frames_burst))
-            return False
-        self._over = 0
         return True
 
     def _to_protocol(self, data: bytes) -> None:
@@ -307,8 +345,7 @@ class Connection(asyncio.Protocol):
         self._move_output()
 
     def _on_frame(self, frame: Frame) -> None:
-        self._budget -= 1.0
-        if self._budget < 0.0 and not self._refill() and not self._note_over():
+        if not self._rate.take() and not self._note_over():
             return
         if frame.opcode in (PING, PONG, CLOSE):
             return  # the protocol has answered it
@@ -325,48 +362,11 @@ class Connection(asyncio.Protocol):
 
     # --- frames out ----------------------------------------------------------------------------
 
-    def send(self, frame: bytes) -> None:
-        """Write a frame that must arrive; close a client that leaves too many unread."""
-        if self.closing:
-            return
-        self.out.append(frame)
-        self.out_bytes += len(frame)
-        if not self._queued:
-            self._queued = True
-            self._listener.flush_queue.add(self)
-        if self.out_bytes > self._settings.answers_buffer_bytes:
-            self._listener.counters.slow_closed += 1
-            self.close(CloseCode.TOO_SLOW, "answers pile up unread")
-
-    def send_odds(self, frame: bytes) -> bool:
-        """Write a frame that a later one can replace; False when there is no room."""
-        if self.paused or self.closing or self.out_bytes > self._settings.odds_buffer_bytes:
-            return False
-        self.out.append(frame)
-        self.out_bytes += len(frame)
-        if not self._queued:
-            self._queued = True
-            self._listener.flush_queue.add(self)
-        return True
-
-    def flush(self) -> None:
-        """Write everything that waits in one write, unless the client is not reading."""
-        self._queued = False
-        if self.paused or not self.out:
-            return
-        out = self.out
-        self._transport.write(out[0] if len(out) == 1 else b"".join(out))
-        had_room = self.out_bytes <= self._settings.odds_buffer_bytes
-        self.out = []
-        self.out_bytes = 0
-        if not had_room and not self.paused and self.session is not None and not self.closing:
-            self.session.on_room()
-
     def close(self, code: int, reason: str) -> None:
         """Close with a code: drop what waits, and send the close frame last."""
         if self.closing:
             return
-        if self._protocol.state is OPEN:
+        if self.session is not None and self._protocol.state is OPEN:
             if self.paused:
                 self.out.clear()
             self._protocol.fail(code, reason)
@@ -384,17 +384,17 @@ class Connection(asyncio.Protocol):
                 return
             self.out.append(data)
             self.out_bytes += len(data)
-        if self.out and not self._queued:
-            self._queued = True
-            self._listener.flush_queue.add(self)
+        if self.out:
+            self._flush_later()
 
     def _end(self, data: bytes) -> None:
         """Write the last bytes, half-close, and cut the connection if the peer lingers."""
         self.closing = True
         self.out.clear()
         self.out_bytes = 0
-        self._tail = b""
+        self._inbox.clear()
         self._fragment = None
+        self._steps = None
         if data:
             self._transport.write(data)
         with contextlib.suppress(RuntimeError, OSError):  # the peer may be disconnected already
@@ -409,31 +409,36 @@ class Connection(asyncio.Protocol):
 
     # --- handshake -----------------------------------------------------------------------------
 
-    def _handshake(self, data: bytes) -> None:
-        self._handshake_bytes += len(data)
-        if self._handshake_bytes > self._settings.handshake_bytes_max:
-            self._end(refusal(431, "Request Header Fields Too Large"))
+    def _shake(self) -> None:
+        inbox = self._inbox
+        if not inbox.fill():
             return
-        protocol = self._protocol
-        protocol.receive_data(data)
-        events = protocol.events_received()
-        if not events:
-            if protocol.handshake_exc is not None:
-                written = b"".join(protocol.data_to_send())
-                self._end(written or refusal(400, "Bad Request"))
+        handshake = self._handshake
+        if handshake is None:
+            handshake = self._handshake = Handshake(
+                origins=self._listener.origins,
+                subprotocols=self._listener.subprotocols,
+                frame_bytes_max=self._frame_max,
+                bytes_max=self._settings.handshake_bytes_max,
+            )
+        data = inbox.data[inbox.at :]
+        inbox.take(len(inbox.data), need=1)
+        request = handshake.receive(data)
+        if request is None:
             return
-        if not isinstance(events[0], Request) or not data.endswith(b"\r\n\r\n"):
-            self._end(refusal(400, "Bad Request"))  # data before the answer
+        if isinstance(request, bytes):
+            self._end(request)
             return
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        request = events[0]
         if "Upgrade" not in request.headers:
             self._listener.counters.http_requests += 1
             self._end(self._listener.admission.respond(request))
             return
-        self._answer_handshake(request, protocol.accept(request))
+        self._protocol = handshake.protocol
+        self._handshake = None
+        self._answer_handshake(request, self._protocol.accept(request))
 
     def _answer_handshake(self, request: Request, response: Response) -> None:
         protocol = self._protocol
@@ -458,6 +463,10 @@ class Connection(asyncio.Protocol):
             self._end(written)
             return
         self._listener.counters.sessions_opened += 1
+        self.admitted = True
+        self._listener.admitted(self)
+        self._leave_share()
+        self._join_share(session.client)
         # The session's first message follows the handshake's answer in the same write.
         self.out.insert(0, written)
         self.out_bytes += len(written)
@@ -468,7 +477,7 @@ class Connection(asyncio.Protocol):
 
     def check_timeouts(self, now_s: float) -> None:
         """Close the connection when silent or stalled for too long; ping it when silent."""
-        if self.closing or self.session is None:
+        if self.closing or self.session is None or self._held:
             return
         if self.paused:
             if now_s - self.paused_s > self._settings.stalled_max_s:

@@ -224,27 +224,21 @@ class ControlService:
 
     def page(self, *, fixture: str, after: int, limit: int) -> tuple[list[MarketLine], bool]:
         """Return up to `limit` markets with numbers over `after`, and whether there are more."""
-        prefix = f"{fixture}/" if fixture else ""
-        routes = self._routes.markets
-        numbers = sorted(
-            number
-            for number, route in routes.items()
-            if number > after and route.key.startswith(prefix)
-        )
+        routes, more = self._routes.page(fixture=fixture, after=after, limit=limit)
         lines = []
-        for number in numbers[:limit]:
-            topic = self._fanout.topics.get(number)
+        for route in routes:
+            topic = self._fanout.topics.get(route.market_no)
             prices = None if topic is None else topic.prices
             lines.append(
                 MarketLine(
-                    market=number,
-                    key=routes[number].key,
-                    shell=routes[number].shell,
+                    market=route.market_no,
+                    key=route.key,
+                    shell=route.shell,
                     status="" if prices is None else STATUS_NAMES[prices.status],
                     version=-1 if prices is None else prices.version,
                 )
             )
-        return lines, len(numbers) > limit
+        return lines, more
 
     # --- calls to the shells ---------------------------------------------------------------------
 

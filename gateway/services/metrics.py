@@ -30,6 +30,8 @@ _COUNTS: Final[dict[str, str]] = {
     "rate_limited": "Messages refused for their rate",
     "busy": "Requests refused because too many were in flight",
     "slow_closed": "Connections closed because they did not read",
+    "work_turns": "Turns given to connections to handle what they sent",
+    "work_rests": "Rests of clients that had used their share of the gateway's time",
     "prices_in": "Price changes received from market shells",
     "odds_out": "Odds and images sent to subscribers",
     "odds_conflated": "Odds held back from a slow subscriber and replaced by later ones",

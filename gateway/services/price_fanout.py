@@ -6,7 +6,7 @@ odds are absolute values, so a skipped version loses nothing. It never waits for
 stores per follower only the numbers of the markets that it owes.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Final
 
 from engine.common.ids import MalformedIdError, MarketNo, parse_market_key
@@ -14,22 +14,26 @@ from engine.common.views import PriceDelta, PriceImage
 from gateway.counters import Counters
 from gateway.messages.market import STATUS_NAMES, Market, Odds, Subscribe, Unsubscribe
 from gateway.net.codec import JSON, MSGPACK, Codec
-from gateway.net.connection import Connection
+from gateway.net.output import Output
 
 _CODECS: Final = (MSGPACK, JSON)
+_A_STEP: Final = 64
+"""Names or frames of one step of work, which takes some 0.1 ms."""
 
 
 class Follower:
     """A session's subscriptions, and the markets whose latest state is still owed to it."""
 
-    __slots__ = ("all", "codec", "connection", "fixtures", "markets", "owed")
+    __slots__ = ("all", "codec", "connection", "fixtures", "joining", "markets", "owed")
 
-    def __init__(self, *, connection: Connection, codec: Codec) -> None:
+    def __init__(self, *, connection: Output, codec: Codec) -> None:
         self.connection = connection
         self.codec = codec.index
         self.markets: dict[MarketNo, None] = {}
         self.fixtures: dict[str, None] = {}
         self.all = False
+        self.joining = False
+        """Whether a subscription is under way: every change is owed then."""
         self.owed: dict[MarketNo, bool] = {}
         """By market number: True when the image is owed, False when the odds are."""
 
@@ -180,9 +184,9 @@ class Fanout:
             self._all_followers,
         ):
             for follower in followers:
-                if number in follower.owed:
+                if number in follower.owed or follower.joining:
                     held += 1  # the latest state is sent when there is room
-                    if image:
+                    if image or follower.joining:
                         follower.owed[number] = True
                     continue
                 frame = topic.frame(follower.codec, image=image)
@@ -207,8 +211,10 @@ class Fanout:
                 return None
         return number
 
-    def subscribe(self, follower: Follower, request: Subscribe, *, limit: int) -> list[str] | None:
-        """Subscribe a follower; return the unknown names, or None when over the limit.
+    def subscribe(
+        self, follower: Follower, request: Subscribe, *, names_max: int, markets_max: int
+    ) -> Generator[None, None, list[str] | None]:
+        """Subscribe a follower, in steps; return the unknown names, or None when over a limit.
 
         The images, or for markets in `seen` the odds, become owed: `catch_up` sends them.
         """
@@ -219,17 +225,24 @@ class Fanout:
                 numbers.append(market_no)
             else:
                 unknown.append(str(market_no))
-        for key in request.keys:
+        for place, key in enumerate(request.keys):
+            if place % _A_STEP == _A_STEP - 1:
+                yield
             found = self.number(key)
             if found is None:
                 unknown.append(key)
             else:
                 numbers.append(found)
-        if follower.subscriptions + len(numbers) + len(request.fixtures) + request.all > limit:
+        names = len(numbers) + len(request.fixtures) + request.all
+        if follower.subscriptions + names > names_max:
             return None
-        owed = dict.fromkeys(self._join(follower, numbers, request))
+        if self._would_follow(follower, numbers, request) > markets_max:
+            return None
         seen: dict[int, int] = {line.market: line.version for line in request.seen}
-        for number in owed:
+        follower.joining = True
+        for place, number in enumerate(dict.fromkeys(self._join(follower, numbers, request))):
+            if place % _A_STEP == _A_STEP - 1:
+                yield
             version = seen.get(number)
             topic = self.topics[number]
             if topic.prices is None:
@@ -238,39 +251,51 @@ class Fanout:
                 follower.owed[number] = True
             elif topic.version > version:
                 follower.owed.setdefault(number, False)
+        follower.joining = False
         return unknown
+
+    def _would_follow(self, follower: Follower, numbers: list[MarketNo], request: Subscribe) -> int:
+        """Return the most markets that a follower follows after a request."""
+        if request.all or follower.all:
+            return len(self.topics)
+        fixtures = sum(len(self._fixtures.get(name, ())) for name in request.fixtures)
+        return self.followed(follower) + fixtures + len(numbers)
 
     def _join(
         self, follower: Follower, numbers: list[MarketNo], request: Subscribe
-    ) -> Iterator[MarketNo]:
-        """Add a follower under each name, at most once per market, and yield the markets."""
+    ) -> list[MarketNo]:
+        """Add a follower under each name, at most once per market, and return the markets."""
+        joined: list[MarketNo] = []
         if request.all and not follower.all:
             self.leave(follower)
             follower.all = True
             self._all_followers[follower] = None
-            yield from self.topics
+            joined.extend(self.topics)
         for fixture in request.fixtures:
             if not follower.all and fixture not in follower.fixtures:
                 follower.fixtures[fixture] = None
                 self._fixture_followers.setdefault(fixture, {})[follower] = None
                 for number in self._fixtures.get(fixture, ()):
                     self._leave_market(follower, number)
-            yield from self._fixtures.get(fixture, ())
+            joined.extend(self._fixtures.get(fixture, ()))
         for number in numbers:
             topic = self.topics[number]
             if not follower.all and topic.fixture not in follower.fixtures:
                 follower.markets[number] = None
                 topic.followers[follower] = None
-            yield number
+        return joined + numbers
 
-    def unsubscribe(self, follower: Follower, request: Unsubscribe) -> None:
-        """Unsubscribe names as they were subscribed; `all` removes every subscription."""
+    def unsubscribe(self, follower: Follower, request: Unsubscribe) -> Iterator[None]:
+        """Unsubscribe names as they were subscribed, in steps; `all` removes every subscription."""
         if request.all:
             self.leave(follower)
             return
-        for market_no in request.markets:
+        for place, market_no in enumerate(request.markets):
+            if place % _A_STEP == _A_STEP - 1:
+                yield
             self._leave_market(follower, market_no)
         for fixture in request.fixtures:
+            yield
             self._leave_fixture(follower, fixture)
 
     def leave(self, follower: Follower) -> None:
@@ -281,6 +306,7 @@ class Fanout:
             self._leave_fixture(follower, fixture)
         self._all_followers.pop(follower, None)
         follower.all = False
+        follower.joining = False
         follower.owed.clear()
 
     def _leave_market(self, follower: Follower, number: MarketNo) -> None:
@@ -306,9 +332,10 @@ class Fanout:
         fixtures = sum(len(self._fixtures.get(name, ())) for name in follower.fixtures)
         return fixtures + len(follower.markets)
 
-    def catch_up(self, follower: Follower) -> None:
-        """Send what is owed while there is room."""
+    def catch_up(self, follower: Follower) -> Iterator[None]:
+        """Send what is owed while there is room, in steps."""
         owed = follower.owed
+        sent = 0
         while owed:
             number, image = next(iter(owed.items()))
             frame = self.topics[number].frame(follower.codec, image=image)
@@ -316,3 +343,6 @@ class Fanout:
                 return
             del owed[number]
             self._counters.odds_out += 1
+            sent += 1
+            if sent % _A_STEP == 0:
+                yield

@@ -74,11 +74,10 @@ class Admission:
 
     def _has_all_sessions(self, claims: Claims) -> bool:
         """Return whether the account has as many sessions as it may."""
-        sessions = self._services.sessions_by_account.get(claims.account or 0, 0)
-        return (
-            claims.account is not None
-            and sessions >= self._services.settings.sessions_per_account_max
-        )
+        if claims.account is None:
+            return False
+        use = self._services.use_by_account.get(claims.account)
+        return use is not None and use.sessions >= self._services.settings.sessions_per_account_max
 
     def on_origin_refused(self, connection: Connection, request: Request, why: str) -> None:
         """Audit a handshake that was refused for its origin."""

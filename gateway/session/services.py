@@ -45,6 +45,17 @@ class TaskGroup:
             task.cancel()
 
 
+class ClientUse:
+    """What all sessions of one account use of this gateway now."""
+
+    __slots__ = ("bets_in_flight", "markets_followed", "sessions")
+
+    def __init__(self) -> None:
+        self.sessions = 0
+        self.bets_in_flight = 0
+        self.markets_followed = 0
+
+
 class Services:
     """The parts of a gateway that every session uses.
 
@@ -85,7 +96,19 @@ class Services:
         self.control = control
         self.feeds = feeds
         self.tasks = TaskGroup()
-        self.sessions_by_account: dict[int, int] = {}
+        self.use_by_account: dict[int, ClientUse] = {}
+
+    def use_of(self, account: int | None) -> ClientUse:
+        """Return what an account uses; a caller without an account has a record of its own."""
+        if account is None:
+            return ClientUse()
+        return self.use_by_account.setdefault(account, ClientUse())
+
+    def forget_use(self, account: int | None) -> None:
+        """Forget the record of an account that uses nothing any more."""
+        use = None if account is None else self.use_by_account.get(account)
+        if account is not None and use is not None and not use.sessions | use.bets_in_flight:
+            del self.use_by_account[account]
 
     def deny(self, kind: str, *, peer: str, who: str, what: str) -> None:
         """Count a denial and write its audit line."""

@@ -8,7 +8,7 @@ moves money.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterator
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -40,7 +40,7 @@ from gateway.messages.market import Subscribe, Subscribed, Unsubscribe
 from gateway.messages.protocol import ServerMessage
 from gateway.messages.trader import AskBook, Control, ListMarkets, Reprice, ResumeAll, SuspendAll
 from gateway.net.codec import Codec
-from gateway.net.connection import Connection
+from gateway.net.output import Output
 from gateway.services.price_fanout import Follower
 from gateway.session.permissions import FEED_COMMANDS, PERMISSIONS
 from gateway.session.services import Services
@@ -54,6 +54,11 @@ _BET_MESSAGES: Final = {
 }
 """The text of a bet's answer by its reason."""
 
+_BET_NS: Final = 10_000
+"""Charged for a bet beside its turn: the calls to its shells, and its answer."""
+_QUERY_NS: Final = 150_000
+"""Charged for a query beside its turn: its task, the call to its shell, and its answer."""
+
 
 class ClientSession:
     """One caller on one connection, after the handshake.
@@ -62,7 +67,7 @@ class ClientSession:
     ----------
     listener : str
         Name of the listener: ``bets``, ``control`` or ``feed``.
-    connection : Connection
+    connection : Output
         The connection.
     codec : Codec
         Its subprotocol.
@@ -83,13 +88,16 @@ class ClientSession:
         "_connection",
         "_decode",
         "_expiry",
+        "_followed",
         "_frame",
         "_place_allowed",
         "_queries",
         "_refused",
         "_services",
+        "_use",
         "_watching",
         "claims",
+        "client",
         "follower",
     )
 
@@ -97,7 +105,7 @@ class ClientSession:
         self,
         *,
         listener: str,
-        connection: Connection,
+        connection: Output,
         codec: Codec,
         claims: Claims,
         services: Services,
@@ -105,6 +113,11 @@ class ClientSession:
     ) -> None:
         settings = services.settings
         self.claims = claims
+        self.client: Hashable = (
+            ("identity", claims.identity)
+            if claims.account is None
+            else ("account", int(claims.account))
+        )
         self.follower = Follower(connection=connection, codec=codec)
         self._allowed = PERMISSIONS[listener, claims.role]
         self._place_allowed = Place in self._allowed
@@ -119,9 +132,9 @@ class ClientSession:
         self._queries = 0
         self._refused = 0
         self._watching = False
-        counts = services.sessions_by_account
-        if claims.account is not None:
-            counts[claims.account] = counts.get(claims.account, 0) + 1
+        self._followed = 0
+        self._use = services.use_of(claims.account)
+        self._use.sessions += 1
         self._expiry = asyncio.get_running_loop().call_later(
             max(0.0, claims.exp - now_s), connection.close, CloseCode.TOKEN_EXPIRED, "token expired"
         )
@@ -174,7 +187,7 @@ class ClientSession:
 
     def on_room(self) -> None:
         """Send the odds that are owed."""
-        self._services.fanout.catch_up(self.follower)
+        self._connection.work_off(self._services.fanout.catch_up(self.follower))
 
     def on_lost(self) -> None:
         """Leave every service; bets in flight continue without this session."""
@@ -182,21 +195,24 @@ class ClientSession:
         self._services.fanout.leave(self.follower)
         self._services.accounts.unwatch(self._account, self)
         self._services.feeds.leave(self)
-        account = self.claims.account
-        if account is not None:
-            counts = self._services.sessions_by_account
-            counts[account] -= 1
-            if counts[account] == 0:
-                del counts[account]
+        self._use.sessions -= 1
+        self._use.markets_followed -= self._followed
+        self._services.forget_use(self.claims.account)
 
     # --- bets ------------------------------------------------------------------------------------
 
     def _place(self, bet: Place | Selection) -> None:
-        if self._bets_in_flight >= self._services.settings.session_bets_in_flight_max:
+        settings = self._services.settings
+        if (
+            self._bets_in_flight >= settings.session_bets_in_flight_max
+            or self._use.bets_in_flight >= settings.account_bets_in_flight_max
+        ):
             self._services.counters.busy += 1
             self._reject(bet.ref, Reason.BUSY)
             return
         self._bets_in_flight += 1
+        self._use.bets_in_flight += 1
+        self._connection.charge(_BET_NS)
         self._bets.place(
             Ticket(
                 session=self,
@@ -219,6 +235,10 @@ class ClientSession:
     def on_bet_answer(self, ticket: Ticket, answer: BetAnswer) -> None:
         """Send a bet's answer."""
         self._bets_in_flight -= 1
+        use = self._use
+        use.bets_in_flight -= 1
+        if not use.sessions | use.bets_in_flight:
+            self._services.forget_use(self.claims.account)
         reason = answer.reason
         accounts = self._services.accounts
         if accounts.watched and answer.state == "accepted":
@@ -316,6 +336,7 @@ class ClientSession:
             self._error(Reason.BUSY, number, ref)
             return
         self._queries += 1
+        self._connection.charge(_QUERY_NS)
         self._services.tasks.spawn(self._answer(number, ref, work))
 
     async def _answer(self, number: int, ref: str, work: Awaitable[ServerMessage]) -> None:
@@ -330,21 +351,38 @@ class ClientSession:
     # --- subscriptions ---------------------------------------------------------------------------
 
     def _subscribe(self, request: Subscribe) -> None:
-        fanout = self._services.fanout
-        unknown = fanout.subscribe(
-            self.follower, request, limit=self._services.settings.subscriptions_max
+        self._connection.work_off(self._subscribe_steps(request))
+
+    def _subscribe_steps(self, request: Subscribe) -> Iterator[None]:
+        fanout, settings = self._services.fanout, self._services.settings
+        others = self._use.markets_followed - self._followed
+        unknown = yield from fanout.subscribe(
+            self.follower,
+            request,
+            names_max=settings.subscriptions_max,
+            markets_max=min(settings.markets_followed_max, settings.account_markets_max - others),
         )
         if unknown is None:
             self._error(Reason.CAPACITY, request.id)
             return
-        count = fanout.followed(self.follower)
-        self._send(Subscribed(id=request.id, markets=count, unknown=tuple(unknown)))
-        fanout.catch_up(self.follower)
+        self._send(
+            Subscribed(id=request.id, markets=self._count_followed(), unknown=tuple(unknown))
+        )
+        yield from fanout.catch_up(self.follower)
 
     def _unsubscribe(self, request: Unsubscribe) -> None:
-        fanout = self._services.fanout
-        fanout.unsubscribe(self.follower, request)
-        self._send(Subscribed(id=request.id, markets=fanout.followed(self.follower)))
+        self._connection.work_off(self._unsubscribe_steps(request))
+
+    def _unsubscribe_steps(self, request: Unsubscribe) -> Iterator[None]:
+        yield from self._services.fanout.unsubscribe(self.follower, request)
+        self._send(Subscribed(id=request.id, markets=self._count_followed()))
+
+    def _count_followed(self) -> int:
+        """Count the markets followed now, for the account's bound."""
+        followed = self._services.fanout.followed(self.follower)
+        self._use.markets_followed += followed - self._followed
+        self._followed = followed
+        return followed
 
     def _watch_account(self, request: WatchAccount) -> None:
         accounts = self._services.accounts

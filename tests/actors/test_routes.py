@@ -1,5 +1,8 @@
 """A caller's copy of the routes, whose updates may overtake one another."""
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from actors.messages import MarketRoute, ShellRoute, ShellState
 from actors.peer import LocalPeer
 from actors.routes import Routes
@@ -57,3 +60,26 @@ def test_an_overtaken_update_still_sets_the_route_of_another_shell() -> None:
     changed = routes.update(version=4, shells=[late, down], markets=[], peers={SECOND: other})
     assert changed == [late]
     assert routes.peer(SECOND) is other
+
+
+@given(
+    numbers=st.lists(st.integers(0, 200), unique=True, max_size=60),
+    after=st.integers(-1, 210),
+    limit=st.integers(1, 70),
+    fixture=st.sampled_from(["", "f0", "f1", "f9"]),
+)
+def test_page_is_that_of_all_markets_sorted(
+    numbers: list[int], after: int, limit: int, fixture: str
+) -> None:
+    routes = Routes(shards=1)
+    for number in numbers:
+        market = MarketRoute(market_no=number, key=f"f{number % 2}/m?n={number}", shell=FIRST)
+        routes.update(version=1, shells=[], markets=[market, market], peers={})
+    expected = [
+        number
+        for number in sorted(numbers)
+        if number > after and routes.markets[number].key.startswith(fixture and f"{fixture}/")
+    ]
+    page, more = routes.page(fixture=fixture, after=after, limit=limit)
+    assert [route.market_no for route in page] == expected[:limit]
+    assert more == (len(expected) > limit)

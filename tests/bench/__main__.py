@@ -8,6 +8,7 @@ from rich.console import Console
 
 from tests.bench.core import durable_core, kernel_alone
 from tests.bench.exchange_parse import exchange_parse
+from tests.bench.fairness import fairness
 from tests.bench.fanout import fan_out
 from tests.bench.feed import feeds
 from tests.bench.frames import parse_frames
@@ -19,6 +20,7 @@ from tests.bench.wire import over_the_wire
 
 MEASURES: dict[str, Callable[[], list[Row]]] = {
     "wire": over_the_wire,
+    "fairness": fairness,
     "frames": parse_frames,
     "core": durable_core,
     "kernel": kernel_alone,

@@ -27,6 +27,7 @@ from gateway.net.codec import MSGPACK, Codec
 from gateway.net.connection import Connection
 from gateway.net.flush_queue import FlushQueue
 from gateway.net.listener import Listener
+from gateway.net.work_shares import WorkQueue
 from gateway.settings import GatewaySettings
 from tests.bench.driver import REF_CHARS, a_bet
 from tests.bench.table import Row, medians_of
@@ -42,6 +43,8 @@ _COUNT_MAX = 1_000_000
 
 class Payloads:
     """A session that counts payloads and, with `keep`, stores them."""
+
+    client = "bench"
 
     def __init__(self, *, keep: bool = False) -> None:
         self.count = 0
@@ -121,11 +124,15 @@ def ours(parts: Sequence[bytes], session: Payloads) -> float:
 
     async def run() -> float:
         loop = asyncio.get_running_loop()
+        counters = Counters()
         listener = Listener(
             admission=Everyone(session),
             settings=GatewaySettings(frames_a_second=_COUNT_MAX, frames_burst=_COUNT_MAX),
-            counters=Counters(),
+            counters=counters,
             flush_queue=FlushQueue(loop),
+            # On a clock that stands no turn ever ends: the whole measure is one.
+            work_queue=WorkQueue(counters=counters, percent=25, burst_ms=50, clock_ns=lambda: 0),
+            work_capped=True,
         )
         connection = Connection(listener)
         connection.connection_made(Discard())

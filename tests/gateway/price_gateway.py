@@ -1,6 +1,7 @@
 """A gateway on real sockets without shells; tests publish prices to it in their place."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -105,7 +106,10 @@ class PriceGateway:
 
 @asynccontextmanager
 async def open_price_gateway(
-    *, clock_s: Callable[[], float] = lambda: NOW_S, **changes: Any
+    *,
+    clock_s: Callable[[], float] = lambda: NOW_S,
+    work_clock_ns: Callable[[], int] = time.perf_counter_ns,
+    **changes: Any,
 ) -> AsyncIterator[PriceGateway]:
     settings = GatewaySettings(
         **{
@@ -117,7 +121,14 @@ async def open_price_gateway(
             **changes,
         }
     )
-    gateway = Gateway(name="gateway-0", shards=2, secret=SECRET, settings=settings, clock_s=clock_s)
+    gateway = Gateway(
+        name="gateway-0",
+        shards=2,
+        secret=SECRET,
+        settings=settings,
+        clock_s=clock_s,
+        work_clock_ns=work_clock_ns,
+    )
     ports = await gateway.start()
     try:
         yield PriceGateway(gateway, ports)

@@ -146,6 +146,40 @@ async def test_subscriptions_are_bounded() -> None:
         await until(lambda: client.prices[1].version == 2)
 
 
+async def test_followed_markets_are_bounded_however_they_are_named() -> None:
+    async with (
+        open_price_gateway(markets_followed_max=12) as system,
+        connect(system.bets_url, token=token()) as client,
+    ):
+        system.create(*(image(no) for no in range(15)))  # ten of cup-0 and five of cup-1
+        for names in ({"all_markets": True}, {"fixtures": ["cup-0", "cup-1"]}):
+            with pytest.raises(RefusedError) as raised:
+                await client.subscribe(**names)
+            assert raised.value.reason is Reason.CAPACITY
+        assert (await client.subscribe(fixtures=["cup-0"])).markets == 10
+        with pytest.raises(RefusedError):
+            await client.subscribe(markets=[10, 11, 12])
+        assert (await client.subscribe(markets=[10, 11])).markets == 12
+
+
+async def test_sessions_of_one_account_share_a_bound_of_followed_markets() -> None:
+    async with (
+        open_price_gateway(account_markets_max=15) as system,
+        connect(system.bets_url, token=token()) as second,
+        connect(system.bets_url, token=token(account=8)) as other,
+    ):
+        system.create(*(image(no) for no in range(10)))
+        async with connect(system.bets_url, token=token()) as first:
+            assert (await first.subscribe(all_markets=True)).markets == 10
+            with pytest.raises(RefusedError) as raised:
+                await second.subscribe(all_markets=True)
+            assert raised.value.reason is Reason.CAPACITY
+            assert (await second.subscribe(markets=[1, 2])).markets == 2
+            assert (await other.subscribe(all_markets=True)).markets == 10
+        await until(lambda: system.gateway.stats()["connections"] == 2)
+        assert (await second.subscribe(all_markets=True)).markets == 10
+
+
 async def test_one_change_is_sent_to_all_as_the_same_bytes_object() -> None:
     async with AsyncExitStack() as stack:
         system = await stack.enter_async_context(open_price_gateway())

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from actors.peer import PeerTimeoutError
+from actors.peer import LocalPeer, PeerTimeoutError
 from engine.common.reasons import Reason
 from gateway.session.tokens import Role
 from gateway.settings import CloseCode
@@ -109,11 +109,15 @@ async def test_unexpected_error_closes_its_connection_only() -> None:
         open_price_gateway() as system,
         shaken(system.ports["control"], token=token(Role.TRADER)) as other,
     ):
+        peer = LocalPeer(object(), name="market-a")
+        system.route(version=1, shell=peer.name, peer=peer, kind="market", markets=[image(1)])
+        routes = system.gateway.routes.markets
+        sound = routes[1]  # type: ignore[index]
         async with shaken(system.ports["control"], token=token(Role.TRADER)) as raw:
-            system.gateway.routes.markets[1] = None  # type: ignore[assignment, index]
+            routes[1] = None  # type: ignore[assignment, index]
             raw.send(json_frame(type="list", id=1))
             assert (await raw.farewell()).code == CloseCode.INTERNAL_ERROR
-        del system.gateway.routes.markets[1]  # type: ignore[arg-type]
+        routes[1] = sound  # type: ignore[index]
         other.send(json_frame(type="list", id=2))
         assert (await other.message())["id"] == 2
 

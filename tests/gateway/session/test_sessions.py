@@ -166,6 +166,33 @@ async def test_place_many_with_a_bet_out_of_bounds_places_none(bookmaker: Bookma
         assert await client.status("m0") is None
 
 
+async def test_bets_in_flight_of_all_sessions_of_an_account_are_bounded_also_of_closed_ones(
+    tmp_path: Path,
+) -> None:
+    async with (
+        open_bookmaker(tmp_path, account_bets_in_flight_max=3, bet_deadline_ms=300) as bookmaker,
+        bettor(bookmaker, account=8) as other,
+    ):
+        bookmaker.kill_shell("account-001")
+        async with bettor(bookmaker) as first:
+            for number in range(2):
+                first.send_place(Place(ref=f"a{number}", **BET))
+            await until(lambda: bookmaker.gateway.stats()["bets_in_flight"] == 2)
+        async with bettor(bookmaker) as second:
+            last, over = await asyncio.gather(
+                second.place(ref="b0", **BET), second.place(ref="b1", **BET)
+            )
+            assert over.reason == Reason.BUSY
+            assert (await other.place(ref="c0", **BET)).state == "accepted"
+            assert last.state == "unknown"
+            bookmaker.start_shell("account-001")
+            assert (await second.place(ref="b1", **BET)).state == "accepted"
+        assert bookmaker.gateway._services is not None
+        uses = bookmaker.gateway._services.use_by_account
+        await until(lambda: list(uses) == [8])
+        bookmaker.check()
+
+
 async def test_bets_over_the_session_bound_are_rejected_as_busy_at_once(tmp_path: Path) -> None:
     async with (
         open_bookmaker(tmp_path, session_bets_in_flight_max=3) as bookmaker,
