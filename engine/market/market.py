@@ -40,7 +40,6 @@ from engine.common.events import (
     Refused,
 )
 from engine.common.ids import (
-    SHARD_BITS,
     BetId,
     MalformedIdError,
     MarketNo,
@@ -54,7 +53,7 @@ from engine.common.rules import RULES
 from engine.common.state_hash import BytesDigest, state_hash
 from engine.common.units import BETS_MAX, MARKETS_MAX, Nanos
 from engine.common.views import BookImage, PriceDelta, PriceImage
-from engine.market import state
+from engine.market import lookup, state
 from engine.market.bet_resolution import Resolutions, ResolvingCommand
 from engine.market.book import (
     MARKET_AWAITS_FEED,
@@ -76,7 +75,7 @@ from engine.market.command_checks import (
 from engine.market.feed_positions import FeedPositions
 from engine.market.feed_updates import apply_feed_update, reset_source
 from engine.market.outbox import Outbox
-from engine.market.place_nb import decide_all_nb, find_rows_nb, recall_nb
+from engine.market.place_nb import decide_all_nb, find_rows_nb
 from engine.market.status_transitions import StatusTransitions, market_held
 from engine.market.views import book_image, limits_of, price_delta, price_image
 
@@ -182,27 +181,12 @@ class MarketMachine:
         return decisions
 
     def recall(self, bet_ids: U64s) -> Rows:
-        """Repeat the decisions on bets and change nothing.
-
-        Returns
-        -------
-        Rows
-            DECISION rows in the order of the ids: with FLAG_KNOWN, or with BET_UNKNOWN for an id
-            that has no record.
-        """
-        book = self._book
-        decisions = np.empty(len(bet_ids), DECISION)
-        bet_ids = np.ascontiguousarray(bet_ids, np.uint64)
-        recall_nb(bet_ids, book.records, book.bet_table, decisions)
-        return decisions
+        """Repeat the decisions on bets and change nothing (see `lookup.recall`)."""
+        return lookup.recall(self._book, bet_ids)
 
     def highest_bet_ids(self) -> dict[ShardNo, BetId]:
         """Return the highest bet id decided here, by account shard."""
-        bet_ids = self._book.records["bet_id"][: self._book.bets_len]
-        shards = (bet_ids >> np.uint64(SHARD_BITS)).astype(np.int64)
-        highest = np.zeros(int(shards.max(initial=-1)) + 1, np.uint64)
-        np.maximum.at(highest, shards, bet_ids)
-        return {ShardNo(int(s)): BetId(int(highest[s])) for s in np.flatnonzero(highest)}
+        return lookup.highest_bet_ids(self._book)
 
     def reserve(self, *, bets: int) -> None:
         """Make room for more bets ahead of time, so that no batch waits while arrays grow."""

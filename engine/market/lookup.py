@@ -1,0 +1,35 @@
+"""Look bets up in a book by their ids.
+
+Owns the questions that accounts and comparisons ask about bets. Never changes a book.
+"""
+
+import numpy as np
+
+from engine.common.ids import SHARD_BITS, BetId, ShardNo
+from engine.common.rows import DECISION, Rows, U64s
+from engine.market.book import Book
+from engine.market.place_nb import recall_nb
+
+
+def recall(book: Book, bet_ids: U64s) -> Rows:
+    """Repeat the decisions on bets.
+
+    Returns
+    -------
+    Rows
+        DECISION rows in the order of the ids: with FLAG_KNOWN, or with BET_UNKNOWN for an id that
+        has no record.
+    """
+    decisions: Rows = np.empty(len(bet_ids), DECISION)
+    bet_ids = np.ascontiguousarray(bet_ids, np.uint64)
+    recall_nb(bet_ids, book.records, book.bet_table, decisions)
+    return decisions
+
+
+def highest_bet_ids(book: Book) -> dict[ShardNo, BetId]:
+    """Return the highest bet id decided here, by account shard."""
+    bet_ids = book.records["bet_id"][: book.bets_len]
+    shards = (bet_ids >> np.uint64(SHARD_BITS)).astype(np.int64)
+    highest = np.zeros(int(shards.max(initial=-1)) + 1, np.uint64)
+    np.maximum.at(highest, shards, bet_ids)
+    return {ShardNo(int(s)): BetId(int(highest[s])) for s in np.flatnonzero(highest)}
