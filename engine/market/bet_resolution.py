@@ -42,12 +42,13 @@ from engine.common.ids import MARKET_NO_MAX
 from engine.common.lifecycle import Action, Status, next_status
 from engine.common.reasons import Reason
 from engine.common.rows import I32s, Rows, U8s
+from engine.common.rules import RULES_FIRST
 from engine.common.state_hash import Reader
 from engine.common.units import Minor, Nanos
 from engine.market.book import MARKET_RESULTS, Book
 from engine.market.command_checks import deductions_fault, not_allowed, results_fault, window_fault
 from engine.market.figures import Figures, count, write_figures
-from engine.market.outbox import Outbox
+from engine.market.outbox import ROWS_PER_BET_MAX, Outbox
 from engine.market.settlement import (
     bets_of,
     canonical_result,
@@ -289,7 +290,9 @@ class Resolutions:
             self._book, slot, count(self._book, slot, numbers, refunded, rows, rules=self._rules)
         )
         rows = rows[changed]
-        self._outbox.append(rows)
+        first_rules = self._rules == RULES_FIRST
+        rows_max = None if first_rules else ROWS_PER_BET_MAX * self._book.bets_len
+        self._outbox.append(rows, rows_max=rows_max)
         return _Sent(int(market["settlement_no"]), len(rows), check_figure(rows))
 
     def _settle_bets(self, slot: int, numbers: I32s, refunded: U8s) -> Rows:

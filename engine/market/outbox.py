@@ -1,8 +1,12 @@
 """Settlements that wait for the account shards to apply them, in one queue for each shard.
 
-Owns the order and the numbers of settlements. A shard's numbers rise by one and are never used
-twice, so an acknowledgement up to a number is unambiguous after losses and repetitions. Never sends
-a settlement: the market shell does.
+Owns the order and the numbers of settlements. A shard's numbers rise and are never used twice, so
+an acknowledgement up to a number is unambiguous after losses and repetitions. Never sends a
+settlement: the market shell does.
+
+Bounds: while an account shard is down, at most `ROWS_PER_BET_MAX` rows wait for it per bet that the
+shell has recorded. When a settlement would pass that, the older rows of each bet are dropped and
+its newest stays: accounts follow the highest settlement number alone, so nothing is lost with them.
 """
 
 from collections.abc import Callable
@@ -23,6 +27,9 @@ from engine.common.rows import (
 from engine.common.state_hash import Reader, pack_rows
 
 SEQ_MAX: Final = (1 << 63) - 1
+ROWS_PER_BET_MAX: Final = 2
+"""Waiting rows of one shard, per bet of the shell, at which older rows of a bet are dropped. Above
+1, so that dropping them, which reads all rows, is rare however often a market is settled again."""
 
 
 class _Queue:
@@ -50,11 +57,16 @@ class _Queue:
         self.end += len(rows)
         self.next_seq += len(rows)
 
+    def keep_newest(self) -> None:
+        """Drop every row that has a newer row of the same bet."""
+        waiting = self.waiting()
+        _, from_end = np.unique(waiting["bet_id"][::-1], return_index=True)
+        self.rows = waiting[np.sort(len(waiting) - 1 - from_end)]
+        self.begin, self.end = 0, len(self.rows)
+
     def ack(self, upto: int) -> int:
         """Drop the rows up to a number; return how many were dropped."""
-        count = self.end - self.begin
-        acknowledged = self.next_seq - 1 - count
-        forgotten = max(0, min(upto - acknowledged, count))
+        forgotten = int(np.searchsorted(self.waiting()["outbox_seq"], upto, side="right"))
         self.begin += forgotten
         if self.begin == self.end:
             self.rows, self.begin, self.end = np.zeros(0, SETTLEMENT), 0, 0
@@ -67,8 +79,12 @@ class Outbox:
     def __init__(self) -> None:
         self._queues: dict[ShardNo, _Queue] = {}
 
-    def append(self, rows: Rows) -> None:
-        """Append settlements in their order, each to the shard that gave its bet id."""
+    def append(self, rows: Rows, *, rows_max: int | None) -> None:
+        """Append settlements in their order, each to the shard that gave its bet id.
+
+        A shard with more than `rows_max` waiting rows then keeps the newest row of each bet only;
+        None: it keeps all rows, as under the first rules.
+        """
         if len(rows) == 0:
             return
         shards = (rows["bet_id"] >> np.uint64(SHARD_BITS)).astype(np.uint16)
@@ -81,6 +97,8 @@ class Outbox:
             if queue is None:
                 queue = self._queues[shard] = _Queue(np.zeros(0, SETTLEMENT), next_seq=1)
             queue.append(rows if len(present) == 1 else rows[order[begin:end]])
+            if rows_max is not None and queue.end - queue.begin > rows_max:
+                queue.keep_newest()
 
     def waiting(self, *, shard: ShardNo, limit: int) -> Rows:
         """Return a copy of a shard's oldest waiting rows, `limit` at most."""
@@ -135,11 +153,8 @@ class Outbox:
             if odds_of is not None:
                 rows = settlements_from_2(rows)
                 rows["odds_milli"] = odds_of(rows["bet_id"])
-            expected = np.arange(next_seq - len(rows), next_seq, dtype=np.int64)
-            if next_seq <= len(rows) or not np.array_equal(
-                rows["outbox_seq"], expected.astype(np.uint64)
-            ):
-                raise reader.fail("rows", "numbers do not rise by one to next_seq")
+            if not _rise_to(rows["outbox_seq"], next_seq, by_one=odds_of is not None):
+                raise reader.fail("rows", "numbers do not rise to next_seq")
             if len(rows) and np.any(rows["bet_id"] >> np.uint64(SHARD_BITS) != shard):
                 raise reader.fail("rows", f"a bet of another shard than {shard}")
             outbox._queues[shard] = _Queue(rows, next_seq=next_seq)
@@ -147,12 +162,17 @@ class Outbox:
         return outbox
 
     def check(self) -> None:
-        """Assert for every shard that its rows are of its bets and their numbers rise by one."""
+        """Assert for every shard that its rows are of its bets and their numbers rise."""
         for shard, queue in self._queues.items():
             rows = queue.waiting()
-            first = queue.next_seq - len(rows)
-            assert first >= 1
-            assert np.array_equal(
-                rows["outbox_seq"], np.arange(first, queue.next_seq, dtype=np.uint64)
-            )
+            assert _rise_to(rows["outbox_seq"], queue.next_seq, by_one=False)
             assert np.all(rows["bet_id"] >> np.uint64(SHARD_BITS) == shard)
+
+
+def _rise_to(numbers: U64s, next_seq: int, *, by_one: bool) -> bool:
+    """Return whether rows' numbers rise, from 1 at least, to the one before `next_seq`."""
+    if len(numbers) == 0:
+        return True
+    steps = np.diff(numbers.astype(np.int64))
+    rise = bool(np.all(steps == 1) if by_one else np.all(steps >= 1))
+    return rise and int(numbers[0]) >= 1 and int(numbers[-1]) == next_seq - 1
