@@ -12,7 +12,7 @@ LOWEST_STAMP := $(LOWEST)/.installed
 BENCH_STAMP := $(VENV)/.installed-bench
 NOTEBOOKS_STAMP := $(VENV)/.installed-notebooks
 
-.PHONY: demo test test-lowest bench lint notebooks clean setup
+.PHONY: client demo test test-lowest bench lint notebooks clean setup
 
 setup: $(STAMP)
 
@@ -57,6 +57,13 @@ $(NOTEBOOKS_STAMP): $(STAMP)
 	@$(PIP) --editable ".[notebooks]"
 	@touch $@
 
+# The distribution that a bettor's or trader's program installs: dist/overround_client-*.whl.
+client: $(STAMP)
+	@$(BIN)/python .ci/client.py build/client
+	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation \
+		--wheel-dir dist build/client
+	@ls dist/overround_client-*.whl
+
 lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -64,5 +71,5 @@ lint: $(STAMP)
 	$(BIN)/lint-imports --config setup.cfg
 
 clean:
-	rm -rf $(VENV) $(LOWEST) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage build dist ./*.egg-info overround-data
+	rm -rf $(VENV) $(LOWEST) .venv-client .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage build dist ./*.egg-info overround-data
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -100,7 +100,7 @@ class _Resolution:
         if bet.state == "unknown":
             self._note(bet.message)
             return None
-        recorded = bet.bet_id != 0 or bet.reason == Reason.BET_REF_REUSED
+        recorded = bet.final or bet.reason == Reason.BET_REF_REUSED
         if recorded or self._unanswered_s is None:
             return bet
         # Refused without a record: true of this sending. An earlier one may still be on its way,
