@@ -23,7 +23,7 @@ from engine.common.commands import FeedUpdate, MarketCommand
 from engine.common.events import LimitsSet, MarketCreated, MarketEvent, OutboxAcked, Refused
 from engine.common.ids import BetId, MarketNo, ShardNo
 from engine.common.reasons import MESSAGES, Reason
-from engine.common.rows import BET, DECISION, Rows
+from engine.common.rows import BET, DECISION, FLAG_FENCE, Rows
 from engine.common.units import NS_PER_MS, Nanos
 from engine.market.market import MarketMachine
 from persistence.disk import Disk, LocalDisk
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from engine.pricing.repricing import Repricer
 
 logger = logging.getLogger("overround.markets")
+
+UNRECORDED_MAX: Final = 1 << 16
+"""Bets refused without a record that a shell remembers, so that a late copy is not accepted."""
 
 _IMAGES_IN_CALL_MAX: Final = 1_024
 
@@ -73,6 +76,8 @@ class MarketShell(Shell[DurableMarkets]):
         self._repricer: Repricer | None = None
         self._published_version: dict[int, int] = {}
         self._ids_reused = 0
+        self._unrecorded: dict[int, None] = {}
+        """Bets refused on a full disk, without a record, since this process started."""
 
         def open_durable(at_ns: Nanos) -> DurableMarkets:
             return DurableMarkets.open(
@@ -131,9 +136,35 @@ class MarketShell(Shell[DurableMarkets]):
         if durable is None:
             return _refuse_all(bets).tobytes()
         with self._fail_stop():
-            decisions = durable.place(bets, Nanos(self._clock()))
+            decisions = durable.place(self._with_fences(bets), Nanos(self._clock()))
+        self._note_unrecorded(decisions)
         self._note_reused_ids(decisions)
         return decisions.tobytes()
+
+    def _with_fences(self, bets: Rows) -> Rows:
+        """Return bets of which those refused here without a record became fences.
+
+        Their accounts may have returned the stakes meanwhile. A copy of the call that was refused
+        may still arrive, and must not be accepted.
+        """
+        if not self._unrecorded:
+            return bets
+        again = [at for at, bet in enumerate(bets["bet_id"].tolist()) if bet in self._unrecorded]
+        if again:
+            bets = bets.copy()
+            bets["flags"][again] |= FLAG_FENCE
+        return bets
+
+    def _note_unrecorded(self, decisions: Rows) -> None:
+        """Remember the bets that a full disk refused; the oldest ones go at the bound."""
+        unrecorded = decisions["reason"] == Reason.DISK_FULL
+        if self._unrecorded:
+            for bet in decisions["bet_id"][~unrecorded].tolist():
+                self._unrecorded.pop(bet, None)  # it is recorded now
+        for bet in decisions["bet_id"][unrecorded].tolist():
+            self._unrecorded[bet] = None
+            if len(self._unrecorded) > UNRECORDED_MAX:
+                del self._unrecorded[next(iter(self._unrecorded))]
 
     def _note_reused_ids(self, decisions: Rows) -> None:
         """Count and log bets whose id belongs to another bet: an account shard lost records."""

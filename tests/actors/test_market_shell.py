@@ -221,7 +221,10 @@ def test_a_full_disk_refuses_bets_and_commands_until_there_is_room():
     assert event.reason is Reason.DISK_FULL
     assert shell.state_hash() == before
     disk.capacity = None
-    assert reasons(shell.place(bets(bet_id).tobytes())) == [0]
+    assert reasons(shell.place(bets(bet_id + 1, bet_id).tobytes())) == [0, Reason.FENCED], (
+        "a late copy of a bet whose stake may be back is never accepted"
+    )
+    assert reasons(shell.place(bets(bet_id).tobytes())) == [Reason.FENCED]
 
 
 def damaged() -> FaultyDisk:
