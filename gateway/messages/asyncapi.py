@@ -13,7 +13,13 @@ import msgspec
 from engine.common.reasons import MESSAGES, RETRYABLE, Reason
 from gateway.messages.access import Access
 from gateway.messages.arbitrage import Arbitrage, AskArbitrage
-from gateway.messages.base import JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL, Error, Welcome
+from gateway.messages.base import (
+    JSON_SUBPROTOCOL,
+    MSGPACK_SUBPROTOCOL,
+    TEXT_IN_JSON,
+    Error,
+    Welcome,
+)
 from gateway.messages.bettor import (
     AskBalance,
     AskOpenBets,
@@ -100,7 +106,11 @@ moment. The body of a refused handshake names the subprotocol, origin, claim or 
 Money is in minor units (cents), odds in thousandths (2.500 is 2500), times in nanoseconds since
 1970 UTC; all are integers, and a number with a fraction is refused. The gateway leaves out fields
 that are at their default. Fields it may add later must be ignored; fields it does not know are
-refused.
+refused. JSON carries the integers that may pass 2^53 as text, since JavaScript reads numbers as
+doubles: {", ".join(f"`{name}`" for name in TEXT_IN_JSON)}.
+A gateway takes them as text and as numbers; in msgpack they are integers. Amounts stay below, but
+for the check figure `payout_minor` of events that settle or cancel. Words of states and results
+are enumerations, to which later gateways may add.
 
 A bet is acknowledged when it is on disk. Its `ref` makes it safe to send again, on any connection:
 the same ref with the same content is never booked twice, and with other content it is rejected with
@@ -258,7 +268,35 @@ def _schemas(kinds: tuple[type, ...]) -> dict[str, Any]:
         if "description" in schema:
             paragraphs = str(schema["description"]).split("\n\n")
             schema["description"] = "\n\n".join(" ".join(text.split()) for text in paragraphs)
-    return {name: components[name] for name in sorted(components)}
+    return {name: _as_draft_07(components[name]) for name in sorted(components)}
+
+
+def _as_draft_07(node: Any) -> Any:
+    """Return a schema as AsyncAPI has it: JSON Schema draft 07, and no object as discriminator.
+
+    The constants of the tag fields tell the alternatives apart without a discriminator.
+    """
+    if isinstance(node, list):
+        return [_as_draft_07(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    schema = {key: _as_draft_07(value) for key, value in node.items() if key != "discriminator"}
+    if "prefixItems" in schema:
+        schema |= {"items": schema.pop("prefixItems"), "additionalItems": False}
+    properties = schema.get("properties")
+    if isinstance(properties, dict):
+        for name in TEXT_IN_JSON:
+            if name in properties:
+                properties[name] = _number_or_text(properties[name])
+    return schema
+
+
+def _number_or_text(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a field that is text in JSON and an integer in msgpack."""
+    text = {"type": "string", "pattern": "^-?[0-9]{1,19}$"}
+    kept = {key: schema[key] for key in ("default",) if key in schema}
+    number = {key: value for key, value in schema.items() if key not in kept}
+    return {"anyOf": [text, *number.get("anyOf", [number])], **kept}
 
 
 def _introduction(access: Access) -> str:

@@ -5,6 +5,7 @@ omits fields at their defaults and may gain fields. The other modules of this fo
 messages themselves.
 """
 
+from collections.abc import Iterable
 from typing import Annotated, Final
 
 from msgspec import Meta, Struct
@@ -24,6 +25,27 @@ OutcomeField = Annotated[int, Meta(ge=0, lt=OUTCOMES_MAX)]
 BetIdField = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
 
 
+TEXT_IN_JSON: Final = (
+    "after_bet_id",
+    "bet_id",
+    "from_ns",
+    "placed_at_ns",
+    "position",
+    "request_id",
+    "until_ns",
+)
+"""Fields of integers that may pass 2^53, wherever they occur: JSON carries them as text, because
+JavaScript and others read numbers of JSON as doubles. From a client a number is taken too."""
+
+
+def enumerated(names: Iterable[str]) -> Meta:
+    """Return what makes a text an enumeration in the document; newer gateways may add words."""
+    return Meta(extra_json_schema={"enum": list(dict.fromkeys(names))})
+
+
+RoleWord = Annotated[str, enumerated(("bettor", "trader", "feed", "quant"))]
+
+
 class FromClient(
     Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", gc=False
 ):
@@ -39,7 +61,7 @@ class FromGateway(
 class Welcome(FromGateway, frozen=True, kw_only=True, tag="welcome"):
     """The first message of a session: the caller's role, subject and account, and its bounds."""
 
-    role: str
+    role: RoleWord
     sub: str
     account: AccountNo | None = None
     frame_bytes_max: int

@@ -12,12 +12,25 @@ from msgspec import Meta, Struct
 from engine.common.commands import AccountNoField, MarketNoField, OddsField, RefField, StakeField
 from engine.common.ids import BetId, MarketNo
 from engine.common.units import Minor, Nanos, OddsMilli
-from gateway.messages.base import BetIdField, FromClient, FromGateway, IdField, OutcomeField
+from gateway.messages.base import (
+    BetIdField,
+    FromClient,
+    FromGateway,
+    IdField,
+    OutcomeField,
+    enumerated,
+)
 from gateway.settings import OPEN_BETS_MAX, PLACE_MANY_MAX
 
 PolicyName = Literal["none", "higher", "any"]
 
 POLICY_NUMBERS: Final[dict[str, int]] = {"none": 0, "higher": 1, "any": 2}
+
+BetWord = Annotated[str, enumerated(("accepted", "rejected", "unknown"))]
+SlipWord = Annotated[str, enumerated(("none", "pending", "accepted", "rejected", "settled"))]
+ResultWord = Annotated[
+    str, enumerated(("none", "won", "lost", "refunded", "half_won", "half_lost", "cancelled"))
+]
 
 
 class Place(FromClient, frozen=True, kw_only=True, tag="place"):
@@ -97,7 +110,7 @@ class Bet(FromGateway, frozen=True, kw_only=True, tag="bet"):
     """
 
     ref: str
-    state: str
+    state: BetWord
     final: bool = False
     bet_id: BetId = BetId(0)
     odds_milli: OddsMilli = OddsMilli(0)
@@ -116,12 +129,12 @@ class SlipView(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     outcome: int
     stake_minor: Minor
     odds_milli: OddsMilli
-    state: str
+    state: SlipWord
     placed_at_ns: Nanos = Nanos(0)
     reason: int = 0
     message: str = ""
     stake_max_minor: Minor = Minor(0)
-    result: str = "none"
+    result: ResultWord = "none"
     payout_minor: Minor = Minor(0)
     settlement_no: int = 0
 

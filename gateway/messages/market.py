@@ -10,12 +10,20 @@ from msgspec import Meta, Struct
 from engine.common.commands import KeyField, MarketNoField
 from engine.common.ids import MarketNo
 from engine.common.lifecycle import Status
-from gateway.messages.base import FixtureField, FromClient, FromGateway, IdField, VersionField
+from gateway.messages.base import (
+    FixtureField,
+    FromClient,
+    FromGateway,
+    IdField,
+    VersionField,
+    enumerated,
+)
 
 NAMES_MAX: Final = 1_024
 """Most names of each kind in one `subscribe` or `unsubscribe`."""
 
 STATUS_NAMES: Final[dict[int, str]] = {int(status): status.name.lower() for status in Status}
+StatusWord = Annotated[str, enumerated(STATUS_NAMES.values())]
 
 
 class Seen(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
@@ -63,7 +71,7 @@ class Market(FromGateway, frozen=True, kw_only=True, tag="market"):
 
     market: MarketNo
     key: str
-    status: str
+    status: StatusWord
     version: int
     outcomes: tuple[str, ...]
     odds_milli: tuple[int, ...]
@@ -78,6 +86,6 @@ class Odds(FromGateway, frozen=True, kw_only=True, tag="odds"):
 
     market: MarketNo
     version: int
-    status: str
+    status: StatusWord
     odds_milli: tuple[int, ...]
     active: tuple[bool, ...]

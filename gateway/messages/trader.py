@@ -29,7 +29,8 @@ from engine.common.commands import (
 from engine.common.events import MarketEvent
 from engine.common.ids import MarketNo
 from engine.common.units import Minor
-from gateway.messages.base import FixtureField, FromClient, FromGateway, IdField
+from gateway.messages.base import FixtureField, FromClient, FromGateway, IdField, enumerated
+from gateway.messages.market import STATUS_NAMES, StatusWord
 from gateway.settings import COMMANDS_MAX, PAGE_MAX
 
 TraderCommand = (
@@ -152,7 +153,7 @@ class MarketLine(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False
     market: MarketNo
     key: str
     shell: str
-    status: str = ""
+    status: Annotated[str, enumerated(("", *STATUS_NAMES.values()))] = ""
     version: int = -1
 
 
@@ -178,7 +179,7 @@ class Book(FromGateway, frozen=True, kw_only=True, tag="book"):
     id: int = 0
     market: MarketNo
     key: str
-    status: str
+    status: StatusWord
     version: int
     outcomes: tuple[str, ...]
     odds_milli: tuple[int, ...]

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from engine.common.reasons import Reason
-from gateway.messages.base import JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL
+from gateway.messages.base import JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL, TEXT_IN_JSON
 from gateway.messages.protocol import ClientMessage, ServerMessage
 
 OP_TEXT: Final = 1
@@ -22,6 +22,37 @@ MESSAGE_CHARS_MAX: Final = 200
 
 _FIN: Final = 0x80
 _BOUND: Final = re.compile(r"^Expected `\w+`(?: of length)? (?:matching regex|multiple of|[<>]=?)")
+
+
+_NAMES: Final = "|".join(TEXT_IN_JSON).encode()
+_NUMBERS: Final = re.compile(rb'"(%b)":(-?[0-9]+)' % _NAMES)
+_TEXTS: Final = re.compile(rb'(?<!\\)"(%b)"\s*:\s*"(-?(?:0|[1-9][0-9]{0,18}))"' % _NAMES)
+"""Fields of TEXT_IN_JSON in encoded JSON. They match names of fields only: within a text a quote
+has a backslash before it, so that a quote with a colon after it ends a name."""
+
+
+def _encode_json(encode: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
+    """Return an encoder that writes the fields of TEXT_IN_JSON as text."""
+
+    def encode_with_texts(message: Any) -> bytes:
+        return _NUMBERS.sub(rb'"\1":"\2"', encode(message))
+
+    return encode_with_texts
+
+
+def _decode_json(decode: Callable[[bytes], ClientMessage]) -> Callable[[bytes], ClientMessage]:
+    """Return a decoder that takes the fields of TEXT_IN_JSON as numbers or as text."""
+
+    def decode_with_texts(payload: bytes) -> ClientMessage:
+        try:
+            return decode(payload)
+        except msgspec.ValidationError:
+            numbers = _TEXTS.sub(rb'"\1":\2', payload)
+            if numbers == payload:
+                raise
+            return decode(numbers)
+
+    return decode_with_texts
 
 
 class Complaint(NamedTuple):
@@ -62,8 +93,10 @@ class Codec:
         self.opcode = opcode
         binary = opcode == OP_BINARY
         formats: Any = msgspec.msgpack if binary else msgspec.json
-        self.encode: Callable[[Any], bytes] = formats.Encoder().encode
-        self.decode: Callable[[bytes], ClientMessage] = formats.Decoder(ClientMessage).decode
+        encode: Callable[[Any], bytes] = formats.Encoder().encode
+        decode: Callable[[bytes], ClientMessage] = formats.Decoder(ClientMessage).decode
+        self.encode = encode if binary else _encode_json(encode)
+        self.decode = decode if binary else _decode_json(decode)
         self._reference: Callable[[bytes], _Reference] = formats.Decoder(_Reference).decode
         self._heads = tuple(bytes((_FIN | opcode, length)) for length in range(126))
 
@@ -106,11 +139,21 @@ JSON: Final = Codec(subprotocol=JSON_SUBPROTOCOL, index=1, opcode=OP_TEXT)
 CODECS: Final[dict[str, Codec]] = {codec.subprotocol: codec for codec in (MSGPACK, JSON)}
 
 
+_server_json: Final[Callable[[bytes], ServerMessage]] = msgspec.json.Decoder(ServerMessage).decode
+
+
+def _decode_server_json(payload: bytes) -> ServerMessage:
+    return _server_json(_TEXTS.sub(rb'"\1":\2', payload))
+
+
 class ServerDecoder:
     """Decode server messages of one subprotocol, for the client library."""
 
     __slots__ = ("decode",)
 
     def __init__(self, codec: Codec) -> None:
-        formats: Any = msgspec.msgpack if codec is MSGPACK else msgspec.json
-        self.decode: Callable[[bytes], ServerMessage] = formats.Decoder(ServerMessage).decode
+        self.decode: Callable[[bytes], ServerMessage]
+        if codec is MSGPACK:
+            self.decode = msgspec.msgpack.Decoder(ServerMessage).decode
+        else:
+            self.decode = _decode_server_json

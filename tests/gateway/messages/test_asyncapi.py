@@ -1,13 +1,18 @@
 """The AsyncAPI document is made from the schemas, and the committed file is its output."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any, get_args
 
 from gateway.messages.asyncapi import build, document
+from gateway.messages.base import TEXT_IN_JSON
+from gateway.messages.market import STATUS_NAMES
 from gateway.messages.protocol import ClientMessage, ServerMessage
 from gateway.net.codec import JSON
+from gateway.services.accounts import _RESULT_NAMES, _SLIP_STATE_NAMES
 from gateway.session.permissions import ACCESS
+from gateway.session.tokens import Role
 from gateway.settings import CLOSE_MEANINGS, LIMITS, CloseCode, GatewaySettings
 from tests.gateway.messages.samples import FROM_CLIENT, FROM_GATEWAY
 
@@ -75,12 +80,14 @@ def _fits(value: Any, schema: dict[str, Any], schemas: dict[str, Any]) -> None:
         assert set(value) <= set(schema["properties"]), (value, schema)
         for name, item in value.items():
             _fits(item, schema["properties"][name], schemas)
-    elif schema.get("type") == "array" and "prefixItems" in schema:
-        for item, form in zip(value, schema["prefixItems"], strict=True):
+    elif schema.get("type") == "array" and isinstance(schema.get("items"), list):
+        for item, form in zip(value, schema["items"], strict=True):
             _fits(item, form, schemas)
     elif schema.get("type") == "array" and "items" in schema:
         for item in value:
             _fits(item, schema["items"], schemas)
+    elif schema.get("type") == "string":
+        assert re.search(schema.get("pattern", "").replace("\\Z", "$"), value)
     elif schema.get("type") == "integer":
         assert isinstance(value, int)
         assert value >= schema.get("minimum", value)
@@ -108,3 +115,50 @@ def test_every_limit_and_close_code_is_documented() -> None:
     text = document(ACCESS)
     assert all(f"| {name} | {getattr(settings, name)} |" in text for name in LIMITS)
     assert all(f"| {code.value} | {CLOSE_MEANINGS[code]} |" in text for code in CloseCode)
+
+
+EXACT_MAX = 1 << 53
+"""Readers that keep numbers as doubles have every integer up to here."""
+CHECKED_ELSEWHERE = {
+    # Versions and numbers that count what happened since the first start of one data folder.
+    "version",
+    "settlement_no",
+}
+
+
+def test_every_integer_that_may_pass_2_to_the_53_is_text_in_json() -> None:
+    schemas = build(ACCESS)["components"]["schemas"]
+    found = {
+        name
+        for schema in schemas.values()
+        for name, field in schema.get("properties", {}).items()
+        for option in field.get("anyOf", [field])
+        if option.get("type") == "integer" and option.get("maximum", 0) > EXACT_MAX
+    }
+    assert found - CHECKED_ELSEWHERE <= set(TEXT_IN_JSON)
+    for schema in schemas.values():
+        for name in set(schema.get("properties", {})) & set(TEXT_IN_JSON):
+            options = schema["properties"][name]["anyOf"]
+            assert {"type": "string", "pattern": "^-?[0-9]{1,19}$"} in options
+    names = {name for schema in schemas.values() for name in schema.get("properties", {})}
+    assert {n for n in names if n.endswith(("_ns", "bet_id"))} <= set(TEXT_IN_JSON) <= names
+
+
+def test_words_of_states_and_results_are_those_that_are_sent() -> None:
+    schemas = build(ACCESS)["components"]["schemas"]
+
+    def enumeration(schema: str, field: str) -> set[str]:
+        return set(schemas[schema]["properties"][field]["enum"])
+
+    statuses = set(STATUS_NAMES.values())
+    assert (
+        enumeration("Market", "status")
+        == enumeration("Odds", "status")
+        == enumeration("Book", "status")
+    )
+    assert enumeration("Market", "status") == statuses
+    assert enumeration("MarketLine", "status") == statuses | {""}
+    assert enumeration("SlipView", "state") == set(_SLIP_STATE_NAMES.values())
+    assert enumeration("SlipView", "result") == set(_RESULT_NAMES.values())
+    assert enumeration("Welcome", "role") == set(Role)
+    assert enumeration("Bet", "state") == {"accepted", "rejected", "unknown"}
