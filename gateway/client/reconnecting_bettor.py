@@ -12,7 +12,7 @@ the bet is `UnresolvedError`.
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Final
+from typing import Any, Final
 
 from actors.back_off import BackOff
 from engine.common.ids import BetId, MarketNo
@@ -49,19 +49,15 @@ _PASSING: Final = frozenset(
 class _Resolution:
     """One bet on its way to a certain answer."""
 
-    def __init__(self, client: "ReconnectingBettor", ref: str, fields: dict[str, object]) -> None:
+    def __init__(self, client: "ReconnectingBettor", ref: str, fields: dict[str, Any]) -> None:
+        self.sent = False
+        """Whether the bet may have reached a gateway, without a certain answer yet."""
+        self.why = "no gateway was reached"
+        """Why there is no certain answer yet."""
         self._client = client
         self._ref = ref
         self._fields = fields
         self._back_off = BackOff(_RETRY_MIN_S, _RETRY_MAX_S, jitter=_RETRY_JITTER)
-        self._unanswered_s: float | None = None
-        self.why: str = "no gateway was reached"
-        """Why there is no certain answer yet."""
-
-    @property
-    def sent(self) -> bool:
-        """Whether a sending has no certain answer."""
-        return self._unanswered_s is not None
 
     async def run(self) -> Bet:
         """Send the bet until its answer is certain."""
@@ -70,7 +66,8 @@ class _Resolution:
             try:
                 bet = await self._round(session)
             except ConnectionLostError as error:
-                self._note(str(error))
+                self.why = str(error)
+                session.abort()  # it may be closing still
                 await session.wait_lost()
                 continue
             except RefusedError as error:
@@ -79,14 +76,10 @@ class _Resolution:
                 if error.reason not in _PASSING:
                     raise UnresolvedError(self._ref, str(error)) from error
                 self.why = str(error)
-            else:
-                if bet is not None:
-                    return bet
+                bet = None
+            if bet is not None:
+                return bet
             await asyncio.sleep(self._back_off.failed())
-
-    def _note(self, why: str) -> None:
-        self._unanswered_s = asyncio.get_running_loop().time()
-        self.why = why
 
     async def _round(self, session: BettorSession) -> Bet | None:
         """Ask about the bet if it was sent, and send it; return its answer when it is certain.
@@ -94,23 +87,24 @@ class _Resolution:
         A bet that is pending is only asked about. One that is decided, sent again, has its first
         answer repeated. One that its account does not know is booked by sending it, once.
         """
-        if self.sent and await self._is_pending(session):
+        sent_before = self.sent
+        if sent_before and await self._is_pending(session):
             return None
-        bet = await self._client.answer(session, session.place(ref=self._ref, **self._fields))  # type: ignore[arg-type]
+        answer = session.place_nowait(ref=self._ref, **self._fields)  # nothing is sent if it raises
+        self.sent = True
+        try:
+            bet = await self._client.answer(session, answer)
+        except RefusedError:
+            self.sent = sent_before  # this sending was refused as a message
+            raise
         if bet.state == "unknown":
-            self._note(bet.message)
+            self.why = bet.message
             return None
-        recorded = bet.final or bet.reason == Reason.BET_REF_REUSED
-        if recorded or self._unanswered_s is None:
+        if bet.final or bet.reason == Reason.BET_REF_REUSED or not sent_before:
             return bet
-        # Refused without a record: true of this sending. An earlier one may still be on its way,
-        # for as long as a gateway keeps a bet; only after that does it count for the ref.
+        # True of this sending. An earlier one may still be on its way through another gateway.
         self.why = f"{bet.reason}: {bet.message}"
-        age_s = asyncio.get_running_loop().time() - self._unanswered_s
-        if age_s < self._client.settings.silent_s:
-            return None
-        slip = await self._client.answer(session, session.status(self._ref))
-        return bet if slip is None else None
+        return None
 
     async def _is_pending(self, session: BettorSession) -> bool:
         slip = await self._client.answer(session, session.status(self._ref))
@@ -160,7 +154,7 @@ class ReconnectingBettor(ReconnectingClient[BettorSession]):
         BoundReachedError
             Too many requests wait; this bet was not sent.
         """
-        fields: dict[str, object] = {
+        fields: dict[str, Any] = {
             "market": market,
             "outcome": outcome,
             "stake_minor": stake_minor,
@@ -168,7 +162,7 @@ class ReconnectingBettor(ReconnectingClient[BettorSession]):
             "policy": policy,
         }
         if not resolve:
-            return await self.session.place(ref=ref, **fields)  # type: ignore[arg-type]
+            return await self.session.place(ref=ref, **fields)
         within_s = self.settings.within_s if within_s is None else within_s
         resolution = _Resolution(self, ref, fields)
         with self._one_more_waits():

@@ -150,20 +150,31 @@ async def test_a_refusal_without_a_record_is_no_answer_while_an_earlier_sending_
         await check_booked_once(system, bet.bet_id)
 
 
-async def test_a_refusal_without_a_record_counts_once_no_earlier_sending_can(
+async def test_a_refusal_without_a_record_is_never_the_answer_to_an_earlier_sending(
     tmp_path: Path,
 ) -> None:
-    settings = ReconnectSettings(first_s=0.005, longest_s=0.02, silent_s=0.2)
-    async with open_lost_gateway(tmp_path) as system, system.client(settings=settings) as client:
+    async with open_lost_gateway(tmp_path) as system, system.client() as client:
         system.link.mute = True
         bet = BET | {"stake_minor": BALANCE_MINOR + 1}
-        placing = asyncio.create_task(client.place(ref="a1", **bet, resolve=True))
+        placing = asyncio.create_task(client.place(ref="a1", **bet, resolve=True, within_s=1.0))
         answers = bet_stats(system).answers
         await until(lambda: answers.get(Reason.INSUFFICIENT_FUNDS, 0) == 1)
         system.link.mute = False
         system.link.cut()
-        assert (await placing).reason == Reason.INSUFFICIENT_FUNDS
+        with pytest.raises(UnresolvedError, match="602: the balance does not cover the stake"):
+            await placing
         assert answers[Reason.INSUFFICIENT_FUNDS] > 2
+
+
+async def test_a_refusal_of_the_only_sending_is_the_answer_at_once(tmp_path: Path) -> None:
+    async with open_lost_gateway(tmp_path) as system, system.client() as client:
+        await system.lose()
+        bet = BET | {"stake_minor": BALANCE_MINOR + 1}
+        placing = asyncio.create_task(client.place(ref="a1", **bet, resolve=True))
+        await until(lambda: client.state.attempts >= 2)
+        await system.replace()
+        assert (await placing).reason == Reason.INSUFFICIENT_FUNDS
+        assert bet_stats(system).answers == {Reason.INSUFFICIENT_FUNDS: 1}
 
 
 async def test_a_gateway_that_falls_silent_is_given_up(tmp_path: Path) -> None:
