@@ -12,12 +12,20 @@ import numpy as np
 
 from actors.directory import Directory
 from actors.messages import ReconciliationReport
-from actors.reconciliation import ShardSlips, compare_bets_and_slips
+from actors.reconciliation import (
+    DIFFERENCES_SHOWN_MAX,
+    ShardSlips,
+    compare_bets_and_slips,
+    settlement_differences,
+)
 from actors.tail_check import missing_records
 from engine.common.ids import ShardNo
+from engine.common.rows import SETTLEMENT
 from engine.ledger.ledger import LedgerMachine
+from engine.ledger.rows import SLIP
 from engine.market.book import BET_RECORD
 from engine.market.market import MarketMachine
+from engine.market.outbox import ROWS_PER_BET_MAX
 from persistence.chain import JournalDamagedError
 from persistence.disk import Disk, LocalDisk
 from persistence.journal import LOCK_NAME
@@ -83,6 +91,7 @@ def _audit(data_dir: Path, disk: Disk) -> AuditReport:
     faults += _disputes(ledgers)
     books = _compare(markets, ledgers)
     faults += books.differences
+    faults += _settlement_faults(markets, ledgers)
     hidden = books.differences_found - len(books.differences)
     if hidden:
         faults.append(f"and {hidden} further differences of that kind")
@@ -109,6 +118,24 @@ def _disputes(ledgers: dict[ShardNo, LedgerMachine]) -> Iterator[str]:
                 f"bet {row['bet_id']}: its settlement {row['settlement_no']} of "
                 f"{row['payout_minor']} is in dispute in account shard {shard}"
             )
+
+
+def _settlement_faults(
+    markets: dict[str, MarketMachine], ledgers: dict[ShardNo, LedgerMachine]
+) -> list[str]:
+    """Return bets whose account was settled otherwise than their market says, the first ones."""
+    standing, waiting = [np.zeros(0, SETTLEMENT)], [np.zeros(0, np.uint64)]
+    for machine in markets.values():
+        standing += map(machine.present_resolutions, machine.market_nos())
+        waiting += [
+            machine.outbox(shard=shard, limit=machine.bets_len * ROWS_PER_BET_MAX)["bet_id"]
+            for shard in machine.outbox_shards()
+        ]
+    slips = [np.zeros(0, SLIP), *(ledger.slips() for ledger in ledgers.values())]
+    found = settlement_differences(
+        np.concatenate(slips), np.concatenate(standing), np.concatenate(waiting)
+    )
+    return found[:DIFFERENCES_SHOWN_MAX]
 
 
 def _compare(

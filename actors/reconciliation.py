@@ -5,14 +5,14 @@ market's or the ledger's machine, so that a defect of either is not repeated her
 """
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from actors.messages import ReconciliationReport
 from engine.common.ids import BetId, ShardNo, shard_of_bet
-from engine.common.rows import FLAG_KNOWN, Rows, SlipState, U32s
+from engine.common.rows import FLAG_KNOWN, BetResult, Rows, SlipState, U32s, U64s
 from engine.common.views import LedgerTotals
 
 DIFFERENCES_SHOWN_MAX: Final = 20
@@ -101,6 +101,36 @@ def slip_differences(slips: Rows, decisions: Rows) -> list[str]:
             for i in np.flatnonzero(moved).tolist()
         ),
     ]
+
+
+def settlement_differences(slips: Rows, standing: Rows, waiting: U64s) -> list[str]:
+    """Compare what slips were settled with what stands in their markets.
+
+    Parameters
+    ----------
+    slips : Rows
+        SLIP rows of all account shards.
+    standing : Rows
+        SETTLEMENT rows: what stands for each accepted bet of all markets.
+    waiting : U64s
+        Ids of bets whose settlements are still on the way to their accounts.
+    """
+    slips = _by_bet_id(slips[np.isin(slips["state"], (SlipState.ACCEPTED, SlipState.SETTLED))])
+    standing = _by_bet_id(standing[~np.isin(standing["bet_id"], waiting)])
+    has_slip, slip_at = _match(standing, slips)
+    standing, slips = standing[has_slip], slips[slip_at[has_slip]]
+    wrong = (slips["result"] != standing["result"]) | (
+        slips["payout_minor"] != standing["payout_minor"]
+    )
+    return [
+        f"bet {standing['bet_id'][i]}: {_resolution(standing[i])} in its market, "
+        f"{_resolution(slips[i])} in its account"
+        for i in np.flatnonzero(wrong).tolist()
+    ]
+
+
+def _resolution(row: Any) -> str:
+    return f"{BetResult(row['result']).name} with {row['payout_minor']} paid"
 
 
 def market_differences(never_given: Sequence[int]) -> list[str]:

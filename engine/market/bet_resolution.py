@@ -295,6 +295,12 @@ class Resolutions:
         self._outbox.append(rows, rows_max=rows_max)
         return _Sent(int(market["settlement_no"]), len(rows), check_figure(rows))
 
+    def present(self, slot: int) -> Rows:
+        """Return what now stands for each accepted bet of a market, as SETTLEMENT rows."""
+        numbers = bets_of(self._book, slot)
+        refunded = self._refunded(slot, numbers).astype(np.uint8)
+        return self._settle_bets(slot, numbers, refunded)
+
     def _settle_bets(self, slot: int, numbers: I32s, refunded: U8s) -> Rows:
         deductions = self._deductions.get(slot, ())
         return settle_bets(self._book, slot, numbers, refunded=refunded, deductions=deductions)

@@ -350,6 +350,13 @@ class MarketMachine:
         forgotten = self._outbox.ack(shard=command.shard, upto=command.upto)
         return OutboxAcked(shard=command.shard, upto=command.upto, forgotten=forgotten)
 
+    def present_resolutions(self, market_no: MarketNo) -> Rows:
+        """Return what now stands for each accepted bet of a market: SETTLEMENT rows.
+
+        The result is BetResult.NONE for a bet that is open. KeyError when there is no such market.
+        """
+        return self._resolutions.present(self._slot_of[market_no])
+
     # --- outbox -----------------------------------------------------------------------------------
 
     def outbox(self, *, shard: ShardNo, limit: int) -> Rows:

@@ -8,7 +8,7 @@ import pytest
 
 from actors.audit import audit_folder
 from actors.messages import ShellState
-from engine.common.commands import OpenMarket
+from engine.common.commands import AckOutbox, OpenMarket
 from engine.common.rows import RESERVED
 from persistence.chain import segment_paths
 from persistence.disk import LocalDisk, LockHeldError
@@ -19,6 +19,7 @@ from tests.actors.trade import (
     market,
     market_control,
     reservations,
+    settle_home,
 )
 from tests.actors.virtual import run_virtual
 from tests.faults.tampering import records_of
@@ -142,6 +143,29 @@ def test_a_killed_account_whose_reservations_are_lost_is_quarantined_and_gives_n
             (bet,) = np.frombuffer(answer, RESERVED)["bet_id"].tolist()
             assert bet not in given
             assert bet > max(given)
+
+    run_virtual(main())
+
+
+def test_a_lost_settlement_that_its_market_has_forgotten_is_found_by_the_audit(
+    tmp_path: Path,
+) -> None:
+    async def main() -> None:
+        async with SupervisedShells(tmp_path) as system:
+            given = await open_and_trade(system)
+            shell, account = (system.local_process(name).target for name in (MARKET, ACCOUNT))
+            shell.control(market_control(settle_home()))
+            account.settle(shell.outbox(0, 99))
+            shell.control(market_control(AckOutbox(shard=0, upto=3)))
+            kill(system)
+            system.launcher.make_process = _never
+        assert audit_folder(tmp_path).faults == []
+        cut(tmp_path, ACCOUNT, records=1)
+        faults = audit_folder(tmp_path).faults
+        assert sorted(faults) == [
+            f"bet {bet}: WON with 200 paid in its market, NONE with 0 paid in its account"
+            for bet in sorted(given)
+        ]
 
     run_virtual(main())
 
