@@ -67,7 +67,12 @@ def _audit(data_dir: Path, disk: Disk) -> AuditReport:
     faults: list[str] = []
     markets: dict[str, MarketMachine] = {}
     ledgers: dict[ShardNo, LedgerMachine] = {}
-    for name in sorted({*directory.last_seqs, *directory.generations, *directory.shells}):
+    known = {*directory.last_seqs, *directory.generations, *directory.shells}
+    present = set(disk.names(data_dir / "shells"))
+    faults += [
+        f"{name}: the directory does not know this shell" for name in sorted(present - known)
+    ]
+    for name in sorted(known):
         try:
             replayed = replay_folder(data_dir / "shells" / name, disk=disk)
         except FileNotFoundError:
@@ -85,6 +90,8 @@ def _audit(data_dir: Path, disk: Disk) -> AuditReport:
         journals.append(f"{name}: {seq} records, {end}, state {machine.state_hash()}")
         if isinstance(machine, MarketMachine):
             markets[name] = machine
+            unknown = [no for no in machine.market_nos() if no not in directory.markets]
+            faults += [f"{name}: the directory does not know its market {no}" for no in unknown]
         else:
             ledgers[replayed.replay.mark.shard] = machine
     faults += _tail_faults(markets, ledgers)

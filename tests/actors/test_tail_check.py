@@ -170,6 +170,22 @@ def test_a_lost_settlement_that_its_market_has_forgotten_is_found_by_the_audit(
     run_virtual(main())
 
 
+def test_a_directory_that_has_lost_its_last_records_is_found_by_the_audit(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with SupervisedShells(tmp_path) as system:
+            await system.create(market())
+        path = segment_paths(LocalDisk(), tmp_path / "directory")[-1]
+        found = records_of(LocalDisk(), path)
+        data = bytearray(path.read_bytes())
+        data[found[3].offset :] = bytes(len(data) - found[3].offset)  # founded, account's start
+        path.write_bytes(data)
+        assert audit_folder(tmp_path).faults == [
+            f"{MARKET}: the directory does not know this shell"
+        ]
+
+    run_virtual(main())
+
+
 def test_killed_shells_that_lost_nothing_serve_again(tmp_path: Path) -> None:
     async def main() -> None:
         async with SupervisedShells(tmp_path) as system:
