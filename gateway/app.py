@@ -196,12 +196,35 @@ class Gateway:
             self._services.bets.wake()
             for name in restarted:
                 self._services.accounts.watch_again(name)
+        self._mark_quarantines(changed, markets)
         # A shell's last published changes can be lost with its process: fetch its images again.
         stale = dict.fromkeys(restarted)
         self._fetch_images(
             [no for no, route in self.routes.markets.items() if route.shell in stale]
             + [market.market_no for market in markets]
         )
+
+    def _mark_quarantines(
+        self, shells: Sequence[ShellRoute], markets: Sequence[MarketRoute]
+    ) -> None:
+        """Show the markets of shells in quarantine as stale, until their shells' next images."""
+        changed = {shell.name: shell.state for shell in shells}
+        affected: dict[MarketNo, str] = {market.market_no: market.shell for market in markets}
+        if ShellState.QUARANTINED in changed.values() or self.fanout.markets_stale:
+            for number, route in self.routes.markets.items():
+                if route.shell in changed:
+                    affected[number] = route.shell
+        states = {
+            shell: self.routes.shells[shell].state
+            for shell in dict.fromkeys(affected.values())
+            if shell in self.routes.shells
+        }
+        of_state = {
+            state: [no for no, shell in affected.items() if states.get(shell) is state]
+            for state in (ShellState.QUARANTINED, ShellState.SERVING)
+        }
+        self.fanout.quarantined(of_state[ShellState.QUARANTINED])
+        self._fetch_images(self.fanout.released(of_state[ShellState.SERVING]))
 
     def on_created(self, payload: bytes) -> None:
         """Take the images of new markets."""
@@ -302,12 +325,17 @@ class Gateway:
             "connections": sum(len(listener.connections) for listener in self._listeners),
             "bets_in_flight": 0 if services is None else services.bets.in_flight,
             "markets": len(self.routes.markets),
+            "markets_stale": self.fanout.markets_stale,
+            "shells_quarantined": len(self._quarantined()),
             "accounts_watched": 0 if services is None else services.accounts.watched,
             "settlements_disputed": self._reconciliation.disputes,
             "bet_ids_reused": self._reconciliation.ids_reused,
             "book_differences": self._reconciliation.differences_found,
             "reconciler_troubles": len(self._reconciliation.troubles),
         }
+
+    def _quarantined(self) -> list[str]:
+        return [name for name in self.routes.shells if self.routes.is_quarantined(name)]
 
     def _readiness(self) -> Readiness:
         shells: dict[str, int] = {}
@@ -321,6 +349,8 @@ class Gateway:
             markets=len(self.routes.markets),
             markets_without_prices=len(self.fanout.missing()),
             shells=shells,
+            quarantined=tuple(self._quarantined()),
+            markets_stale=self.fanout.markets_stale,
             alarms=_alarms(self._reconciliation),
         )
 

@@ -36,26 +36,28 @@ class Received:
     def take_image(self, image: Market) -> Market | None:
         """Take an image; return it, or None when the one held is as new."""
         held = self.prices.get(image.market)
-        if held is not None and held.version >= image.version:
+        if held is not None and not held.stale and held.version > image.version:
+            return None
+        if held == image:
             return None
         return self._change(image)
 
     def take_odds(self, odds: Odds) -> Market | None:
         """Take changed odds; return the new image, or None when they are not newer."""
         held = self.prices.get(odds.market)
-        if held is None or held.version >= odds.version:
+        if held is None or (not held.stale and held.version > odds.version):
             return None
-        return self._change(
-            Market(
-                market=held.market,
-                key=held.key,
-                status=odds.status,
-                version=odds.version,
-                outcomes=held.outcomes,
-                odds_milli=odds.odds_milli,
-                active=odds.active,
-            )
+        image = Market(
+            market=held.market,
+            key=held.key,
+            status=odds.status,
+            version=odds.version,
+            outcomes=held.outcomes,
+            odds_milli=odds.odds_milli,
+            active=odds.active,
+            stale=odds.stale,
         )
+        return None if image == held else self._change(image)
 
     def _change(self, market: Market) -> Market:
         self.prices[market.market] = market

@@ -138,10 +138,11 @@ class Subscriptions:
         prices : mapping
             Images held, by market: for these the gateway sends only what is newer. At most 1,024
             of them fit into one request, and fewer by its length; the further images of one
-            fixture, or of `all`, arrive whole.
+            fixture, or of `all`, arrive whole. So do stale ones: their end is no newer version.
         frame_bytes_max : int
             Longest message that the gateway accepts.
         """
+        prices = {number: image for number, image in prices.items() if not image.stale}
         if self.all:
             return [_all_of(prices, frame_bytes_max)]
         packer = _Packer(frame_bytes_max)

@@ -44,6 +44,9 @@ def enumerated(names: Iterable[str]) -> Meta:
 
 
 RoleWord = Annotated[str, enumerated(("bettor", "trader", "feed", "quant"))]
+Stale = Annotated[str, enumerated(("", "quarantined"))]
+"""Why figures may not be whole: their shell's journal is damaged, and they are what could still be
+read of it."""
 
 
 class FromClient(

@@ -18,6 +18,7 @@ from gateway.messages.base import (
     FromGateway,
     IdField,
     OutcomeField,
+    Stale,
     enumerated,
 )
 from gateway.settings import OPEN_BETS_MAX, PLACE_MANY_MAX
@@ -121,7 +122,10 @@ class Bet(FromGateway, frozen=True, kw_only=True, tag="bet"):
 
 
 class SlipView(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """One bet as its account records it: pending, accepted, rejected or settled."""
+    """One bet as its account records it: pending, accepted, rejected or settled.
+
+    `stale` when the account's journal is damaged: the bet may have gone further since.
+    """
 
     bet_id: BetId
     ref: str
@@ -137,6 +141,7 @@ class SlipView(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     result: ResultWord = "none"
     payout_minor: Minor = Minor(0)
     settlement_no: int = 0
+    stale: Stale = ""
 
 
 class SlipAnswer(FromGateway, frozen=True, kw_only=True, tag="slip"):
@@ -147,7 +152,10 @@ class SlipAnswer(FromGateway, frozen=True, kw_only=True, tag="slip"):
 
 
 class BalanceAnswer(FromGateway, frozen=True, kw_only=True, tag="balance"):
-    """The account's balance: available, pending, at stake, and owed to the house."""
+    """The account's balance: available, pending, at stake, and owed to the house.
+
+    `stale` when the account's journal is damaged: bets and transfers may be missing.
+    """
 
     id: int = 0
     account: AccountNoField
@@ -156,14 +164,19 @@ class BalanceAnswer(FromGateway, frozen=True, kw_only=True, tag="balance"):
     pending_minor: Minor = Minor(0)
     at_stake_minor: Minor = Minor(0)
     owed_minor: Minor = Minor(0)
+    stale: Stale = ""
 
 
 class OpenBetsAnswer(FromGateway, frozen=True, kw_only=True, tag="open_bets"):
-    """A page of open bets; with `more`, ask for the next page after the last bet id."""
+    """A page of open bets; with `more`, ask for the next page after the last bet id.
+
+    `stale` when the account's journal is damaged: bets may be missing, or have gone further.
+    """
 
     id: int = 0
     bets: tuple[SlipView, ...] = ()
     more: bool = False
+    stale: Stale = ""
 
 
 class Watching(FromGateway, frozen=True, kw_only=True, tag="watching"):

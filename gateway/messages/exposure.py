@@ -60,7 +60,8 @@ class Exposure(FromGateway, frozen=True, kw_only=True, tag="exposure"):
     possible; of equal ones, the score with the fewest goals. They and `expected_minor` cover the
     `markets` that the score settles. The `off_grid` markets can lose `off_grid_worst_minor` more,
     all at their worst together. Settled and cancelled markets are `decided` and not included. The
-    shells of `unheard` markets did not answer: their last known bets are included, if any.
+    shells of `unheard` markets did not answer: their last known bets are included, if any. Of
+    `stale` markets only the bets are included that their damaged journals still give.
     """
 
     id: int = 0
@@ -76,3 +77,4 @@ class Exposure(FromGateway, frozen=True, kw_only=True, tag="exposure"):
     off_grid_worst_minor: Minor = Minor(0)
     off_grid: tuple[OffGridMarket, ...] = ()
     unheard: tuple[int, ...] = ()
+    stale: tuple[int, ...] = ()

@@ -15,6 +15,7 @@ from gateway.messages.base import (
     FromClient,
     FromGateway,
     IdField,
+    Stale,
     VersionField,
     enumerated,
 )
@@ -37,8 +38,9 @@ class Subscribe(FromClient, frozen=True, kw_only=True, tag="subscribe"):
     """Subscribe to markets by number, by key, by fixture, or to all; answered by `subscribed`.
 
     The gateway then sends each market's `market` image, and `odds` whenever it changes. For a
-    market in `seen` it sends `odds` only, and only if the version is above the one seen. Markets
-    created later are included under `fixtures` and `all`.
+    market in `seen` it sends `odds` only, and only if the version is above the one seen or the
+    market is stale; leave out of `seen` what you hold as stale. Markets created later are included
+    under `fixtures` and `all`.
     """
 
     id: IdField = 0
@@ -67,7 +69,11 @@ class Subscribed(FromGateway, frozen=True, kw_only=True, tag="subscribed"):
 
 
 class Market(FromGateway, frozen=True, kw_only=True, tag="market"):
-    """A market's full image; `version` is the sequence number that later `odds` continue."""
+    """A market's full image; `version` is the sequence number that later `odds` continue.
+
+    A market that is `stale` takes no bets and is shown suspended where it was active. A client that
+    holds a stale market takes the next message about it, whatever its version.
+    """
 
     market: MarketNo
     key: str
@@ -76,12 +82,14 @@ class Market(FromGateway, frozen=True, kw_only=True, tag="market"):
     outcomes: tuple[str, ...]
     odds_milli: tuple[int, ...]
     active: tuple[bool, ...]
+    stale: Stale = ""
 
 
 class Odds(FromGateway, frozen=True, kw_only=True, tag="odds"):
     """A market's changing fields, in absolute values; versions rise and may skip numbers.
 
-    A client that holds an equal or later version ignores the message.
+    A client that holds a later version, or the same one with the same content, ignores the message,
+    unless it holds the market as stale.
     """
 
     market: MarketNo
@@ -89,3 +97,4 @@ class Odds(FromGateway, frozen=True, kw_only=True, tag="odds"):
     status: StatusWord
     odds_milli: tuple[int, ...]
     active: tuple[bool, ...]
+    stale: Stale = ""

@@ -29,7 +29,7 @@ from engine.common.commands import (
 from engine.common.events import MarketEvent
 from engine.common.ids import MarketNo
 from engine.common.units import Minor
-from gateway.messages.base import FixtureField, FromClient, FromGateway, IdField, enumerated
+from gateway.messages.base import FixtureField, FromClient, FromGateway, IdField, Stale, enumerated
 from gateway.messages.market import STATUS_NAMES, StatusWord
 from gateway.settings import COMMANDS_MAX, PAGE_MAX
 
@@ -155,6 +155,7 @@ class MarketLine(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False
     shell: str
     status: Annotated[str, enumerated(("", *STATUS_NAMES.values()))] = ""
     version: int = -1
+    stale: Stale = ""
 
 
 class Markets(FromGateway, frozen=True, kw_only=True, tag="markets"):
@@ -173,7 +174,8 @@ class Book(FromGateway, frozen=True, kw_only=True, tag="book"):
     them, and `windows` the windows in which bets are cancelled. `results[i]` is what outcome i has
     brought (staked, refunded, paid, profit) and `result` their sum. Only a trader can resume a
     market that is `held`. `results_stand` says that bets are settled, also where the market was
-    cancelled later.
+    cancelled later. A `stale` book is what the market's damaged journal still gives: bets may be
+    missing from every figure.
     """
 
     id: int = 0
@@ -194,5 +196,6 @@ class Book(FromGateway, frozen=True, kw_only=True, tag="book"):
     held: bool = False
     results_stand: bool = False
     windows: int = 0
+    stale: Stale = ""
     results: tuple[BookResult, ...] = ()
     result: BookResult = BookResult()

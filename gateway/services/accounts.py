@@ -25,7 +25,7 @@ from engine.common.reasons import MESSAGES, Reason
 from engine.common.rows import BET, DECISION, FLAG_KNOWN, BetResult, Rows, SlipState, U64s
 from engine.common.views import Balance, Slip
 from gateway.bets.ticket import BetAnswer, Ticket
-from gateway.messages.base import Error
+from gateway.messages.base import Error, Stale
 from gateway.messages.bettor import (
     AskBalance,
     AskOpenBets,
@@ -98,7 +98,7 @@ class Accounts:
             slip = slip if raw is None else _decode_slip(raw)
         if slip is None:
             return _error(Reason.BET_UNKNOWN, request.id, request.ref)
-        return SlipAnswer(id=request.id, slip=slip_view(slip))
+        return SlipAnswer(id=request.id, slip=slip_view(slip, stale=self._stale(account_no)))
 
     async def balance(self, account_no: AccountNo, request: AskBalance) -> ServerMessage:
         """Return an account's balance."""
@@ -120,6 +120,7 @@ class Accounts:
             pending_minor=money.pending_minor,
             at_stake_minor=money.at_stake_minor,
             owed_minor=money.owed_minor,
+            stale=self._stale(account_no),
         )
 
     async def open_bets(self, account_no: AccountNo, request: AskOpenBets) -> ServerMessage:
@@ -134,8 +135,19 @@ class Accounts:
         if any(slip.state is SlipState.PENDING for slip in slips):
             await self._catch_up(account_no)
             slips = _decode_slips(await self._query(account_no, query) or raw)
-        page = tuple(slip_view(slip) for slip in slips[: request.limit])
-        return OpenBetsAnswer(id=request.id, bets=page, more=len(slips) > request.limit)
+        stale = self._stale(account_no)
+        page = tuple(slip_view(slip, stale=stale) for slip in slips[: request.limit])
+        return OpenBetsAnswer(
+            id=request.id,
+            bets=page,
+            more=len(slips) > request.limit,
+            stale=stale,
+        )
+
+    def _stale(self, account_no: AccountNo) -> Stale:
+        """Return why an account's figures may not be whole."""
+        shell = self._routes.account_shell(account_no)
+        return "quarantined" if self._routes.is_quarantined(shell) else ""
 
     async def _query(
         self, account_no: AccountNo, query: StatusQuery | BalanceQuery | OpenBetsQuery
@@ -266,7 +278,7 @@ def _money_event(event: Deposited | Withdrawn) -> MoneyEvent:
     )
 
 
-def slip_view(slip: Slip) -> SlipView:
+def slip_view(slip: Slip, *, stale: Stale = "") -> SlipView:
     """Return a slip as clients see it."""
     reason = Reason(slip.reason)
     return SlipView(
@@ -284,6 +296,7 @@ def slip_view(slip: Slip) -> SlipView:
         result=_RESULT_NAMES[slip.result],
         payout_minor=slip.payout_minor,
         settlement_no=slip.settlement_no,
+        stale=stale,
     )
 
 

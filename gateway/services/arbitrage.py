@@ -111,7 +111,7 @@ class ArbitrageService:
         self, fixture: str, topics: list[Topic], state: "MatchState", search: "Search"
     ) -> "Found":
         """Return the result at these odds; the last result where nothing has changed."""
-        images = [topic.prices for topic in topics if topic.prices is not None]
+        images = [topic.shown for topic in topics if topic.shown is not None]
         versions = tuple((image.market_no, image.version) for image in images)
         kept = self._kept.pop(fixture, None)
         if kept is None or (kept.versions, kept.state) != (versions, state):

@@ -19,7 +19,7 @@ from actors.messages import (
     decode_market_events,
     encode,
 )
-from actors.peer import PeerError
+from actors.peer import PeerError, PeerRefusedError
 from actors.routes import Routes
 from engine.common.commands import ResumeWithAll, SuspendWithAll
 from engine.common.events import MarketEvent, MarketResumed, MarketSuspended, Refused, StatusSet
@@ -180,7 +180,7 @@ class ControlService:
             return _error(Reason.UNAVAILABLE, request.id)
         try:
             raw = await peer.ask("book_images", [request.market], timeout_s=self._timeout_s)
-        except PeerError:
+        except (PeerError, PeerRefusedError):
             return _error(Reason.UNAVAILABLE, request.id)
         images = decode_book_images(raw)
         if not images:
@@ -205,6 +205,7 @@ class ControlService:
             held=image.held,
             results_stand=image.results_stand,
             windows=image.windows,
+            stale="quarantined" if self._routes.is_quarantined(shell) else "",
             results=image.results,
             result=image.result,
         )
@@ -228,7 +229,7 @@ class ControlService:
         lines = []
         for route in routes:
             topic = self._fanout.topics.get(route.market_no)
-            prices = None if topic is None else topic.prices
+            prices = None if topic is None else topic.shown
             lines.append(
                 MarketLine(
                     market=route.market_no,
@@ -236,6 +237,7 @@ class ControlService:
                     shell=route.shell,
                     status="" if prices is None else STATUS_NAMES[prices.status],
                     version=-1 if prices is None else prices.version,
+                    stale="" if topic is None else topic.stale,
                 )
             )
         return lines, more

@@ -83,10 +83,16 @@ class ExposureService:
         answers = await asyncio.gather(*(self._books(*one) for one in by_shell.items()))
         images = {image.prices.market_no: image for answer in answers for image in answer}
         unanswered = [no for numbers in by_shell.values() for no in numbers if no not in images]
+        stale = [
+            number
+            for shell, numbers in by_shell.items()
+            if self._routes.is_quarantined(shell)
+            for number in numbers
+        ]
         async with self._computing:
             fixture = self._kept(request.fixture, module.FixtureExposure)
             fixture.update(images.values())
-            return await asyncio.to_thread(_answer, request, fixture, outlook, unanswered)
+            return await asyncio.to_thread(_answer, request, fixture, outlook, unanswered, stale)
 
     def _kept(self, name: str, make: "type[FixtureExposure]") -> "FixtureExposure":
         """Return a fixture's exposure, and mark it as the most recently requested."""
@@ -113,7 +119,11 @@ class ExposureService:
 
 
 def _answer(
-    request: AskExposure, fixture: "FixtureExposure", outlook: "Outlook", unanswered: list[int]
+    request: AskExposure,
+    fixture: "FixtureExposure",
+    outlook: "Outlook",
+    unanswered: list[int],
+    stale: list[int],
 ) -> Exposure:
     profits = fixture.profits(outlook.state)
     model = outlook.model
@@ -142,6 +152,7 @@ def _answer(
             for market in off_grid[:LINES_MAX]
         ),
         unheard=tuple(unanswered[:LINES_MAX]),
+        stale=tuple(stale[:LINES_MAX]),
     )
 
 

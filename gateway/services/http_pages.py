@@ -35,8 +35,9 @@ _PATH_CHARS_MAX: Final = 1_024
 class Readiness(Struct, frozen=True, kw_only=True):
     """Whether the gateway can serve, the number of shells in each state, and alarms.
 
-    An alarm needs a person and does not keep the gateway from serving: money in dispute, accounts
-    and markets that differ, settlements that cannot be carried.
+    `quarantined` names the shells whose journals are damaged; `markets_stale` counts the markets
+    that are shown suspended for it. An alarm needs a person and does not keep the gateway from
+    serving: money in dispute, accounts and markets that differ, settlements that cannot be carried.
     """
 
     ready: bool
@@ -44,6 +45,8 @@ class Readiness(Struct, frozen=True, kw_only=True):
     markets: int
     markets_without_prices: int
     shells: dict[str, int]
+    quarantined: tuple[str, ...] = ()
+    markets_stale: int = 0
     alarms: tuple[str, ...] = ()
 
 
@@ -142,7 +145,7 @@ class Pages:
         message = None if number is None else self._fanout.topics[number].message()
         if message is None:
             return http_answer(404, b"no such market\n")
-        etag = f'"{message.version}"'
+        etag = f'"{message.version}{message.stale and "-"}{message.stale}"'
         headers = {"ETag": etag, "Cache-Control": "public, max-age=1"}
         known = request.headers.get_all("If-None-Match")
         if any(etag in (tag.strip() for tag in line.split(",")) for line in known):

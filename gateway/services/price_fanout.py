@@ -9,9 +9,13 @@ stores per follower only the numbers of the markets that it owes.
 from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Final
 
+from msgspec.structs import replace
+
 from engine.common.ids import MalformedIdError, MarketNo, parse_market_key
+from engine.common.lifecycle import Status
 from engine.common.views import PriceDelta, PriceImage
 from gateway.counters import Counters
+from gateway.messages.base import Stale
 from gateway.messages.market import STATUS_NAMES, Market, Odds, Subscribe, Unsubscribe
 from gateway.net.codec import JSON, MSGPACK, Codec
 from gateway.net.output import Output
@@ -46,14 +50,27 @@ class Follower:
 class Topic:
     """One market: its last image and its followers; without prices until an image arrives."""
 
-    __slots__ = ("_images", "_odds", "_prices", "fixture", "followers", "key", "market_no")
+    __slots__ = (
+        "_images",
+        "_odds",
+        "_prices",
+        "_stale",
+        "fixture",
+        "followers",
+        "key",
+        "market_no",
+        "released",
+    )
 
     def __init__(self, *, market_no: MarketNo, key: str) -> None:
         self.market_no = market_no
         self.key = key
         self.fixture = key.partition("/")[0]
         self.followers: dict[Follower, None] = {}
+        self.released = False
+        """Whether its shell serves again, and its image is still the one of before."""
         self._prices: PriceImage | None = None
+        self._stale: Stale = ""
         self._images: list[bytes | None] = [None, None]
         self._odds: list[bytes | None] = [None, None]
 
@@ -69,13 +86,32 @@ class Topic:
         self._odds = [None, None]
 
     @property
+    def stale(self) -> Stale:
+        """Why what is shown may not be whole; empty for a sound market."""
+        return self._stale
+
+    @stale.setter
+    def stale(self, stale: Stale) -> None:
+        self._stale = stale
+        self._images = [None, None]
+        self._odds = [None, None]
+
+    @property
+    def shown(self) -> PriceImage | None:
+        """The last image as it is shown: a stale market is suspended, not active."""
+        prices = self._prices
+        if prices is None or not self._stale or prices.status != Status.ACTIVE:
+            return prices
+        return replace(prices, status=Status.SUSPENDED)
+
+    @property
     def version(self) -> int:
         """Version of the image held, -1 before the first one."""
         return -1 if self._prices is None else self._prices.version
 
     def message(self) -> Market | None:
         """Return the image as a message, or None before the first one."""
-        prices = self._prices
+        prices = self.shown
         if prices is None:
             return None
         return Market(
@@ -86,11 +122,12 @@ class Topic:
             outcomes=prices.outcomes,
             odds_milli=prices.odds_milli,
             active=prices.active,
+            stale=self._stale,
         )
 
     def frame(self, codec: int, *, image: bool) -> bytes | None:
         """Return the encoded image or odds, encoded at most once per version and subprotocol."""
-        prices = self._prices
+        prices = self.shown
         if prices is None:
             return None
         cache = self._images if image else self._odds
@@ -105,6 +142,7 @@ class Topic:
                     status=STATUS_NAMES[prices.status],
                     odds_milli=prices.odds_milli,
                     active=prices.active,
+                    stale=self._stale,
                 )
             )
         return frame
@@ -142,13 +180,47 @@ class Fanout:
         return topic
 
     def take_images(self, images: Iterable[PriceImage]) -> None:
-        """Take images; an image that is not newer than the one held changes nothing."""
+        """Take images; an image that is not newer than the one held changes nothing.
+
+        The first image after a quarantine is taken whatever its version: the journal may have been
+        restored to an earlier state.
+        """
         for image in images:
             topic = self.add_market(market_no=image.market_no, key=image.key)
-            if image.version > topic.version:
+            if topic.released:
+                self._end_stale(topic, image)
+            elif image.version > topic.version:
                 first = topic.prices is None
                 topic.prices = image
                 self._publish(topic, image=first)
+
+    def _end_stale(self, topic: Topic, image: PriceImage) -> None:
+        topic.released = False
+        topic.stale = ""
+        topic.prices = image
+        self._publish(topic, image=True)
+
+    def quarantined(self, market_nos: Iterable[MarketNo]) -> None:
+        """Show markets as stale, since their shell's journal is damaged."""
+        for number in market_nos:
+            topic = self.topics[number]
+            topic.released = False
+            if not topic.stale:
+                topic.stale = "quarantined"
+                if topic.prices is not None:
+                    self._publish(topic, image=False)
+
+    def released(self, market_nos: Iterable[MarketNo]) -> list[MarketNo]:
+        """Note that markets' shell serves; return the stale ones, whose next image ends that."""
+        stale = [number for number in market_nos if self.topics[number].stale]
+        for number in stale:
+            self.topics[number].released = True
+        return stale
+
+    @property
+    def markets_stale(self) -> int:
+        """Number of stale markets."""
+        return sum(1 for topic in self.topics.values() if topic.stale)
 
     def take_deltas(self, deltas: Iterable[PriceDelta]) -> None:
         """Take changes; for a change that fits no image held, fetch the market's image."""
@@ -156,7 +228,12 @@ class Fanout:
             self._counters.prices_in += 1
             topic = self.topics.get(delta.market_no)
             prices = None if topic is None else topic.prices
-            if topic is None or prices is None or len(delta.odds_milli) != len(prices.outcomes):
+            if (
+                topic is None
+                or prices is None
+                or topic.released  # the image under way may be older than this change
+                or len(delta.odds_milli) != len(prices.outcomes)
+            ):
                 self._counters.images_healed += 1
                 self._fetch_image(delta.market_no)
             elif delta.version > prices.version:
@@ -249,7 +326,7 @@ class Fanout:
                 continue  # its first image is published to all followers
             if version is None:
                 follower.owed[number] = True
-            elif topic.version > version:
+            elif topic.version > version or topic.stale:
                 follower.owed.setdefault(number, False)
         follower.joining = False
         return unknown

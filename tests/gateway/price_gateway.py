@@ -94,11 +94,12 @@ class PriceGateway:
         peer: Peer,
         kind: str,
         generation: int = 1,
+        state: ShellState = ShellState.SERVING,
         markets: Sequence[PriceImage] = (),
     ) -> None:
         self.gateway.on_routes(
             version,
-            [ShellRoute(name=shell, kind=kind, generation=generation, state=ShellState.SERVING)],
+            [ShellRoute(name=shell, kind=kind, generation=generation, state=state)],
             [MarketRoute(market_no=m.market_no, key=m.key, shell=shell) for m in markets],
             {shell: peer},
         )
