@@ -34,6 +34,7 @@ from engine.common.rows import DECISION, RESERVATION, RESERVED, SETTLEMENT, Rows
 from engine.common.units import Nanos
 from engine.common.views import Balance, Slip
 from engine.ledger.ledger import LedgerMachine
+from persistence.commit import Progress
 from persistence.disk import Disk, LocalDisk
 from persistence.durable import DurableLedger, NotAppliedError
 from persistence.journal import JournalOptions
@@ -61,6 +62,8 @@ class AccountShell(Shell[DurableLedger]):
         When not empty, why the journal must not be opened.
     disk, clock, exit_process
         The journal's disk, a clock in UTC nanoseconds, and what ends the process.
+    progress : str
+        When not empty, the file to which the count of recovered records is written.
     """
 
     def __init__(
@@ -74,12 +77,18 @@ class AccountShell(Shell[DurableLedger]):
         disk: Disk | None = None,
         clock: Callable[[], int] = time.time_ns,
         exit_process: ExitProcess = exit_at_once,
+        progress: str = "",
     ) -> None:
         self._watched: dict[str, dict[int, None]] = {}
 
-        def open_durable(at_ns: Nanos) -> DurableLedger:
+        def open_durable(at_ns: Nanos, progress: Progress | None) -> DurableLedger:
             return DurableLedger.open(
-                Path(folder), shard=shard, disk=disk or LocalDisk(), at_ns=at_ns, options=options
+                Path(folder),
+                shard=shard,
+                disk=disk or LocalDisk(),
+                at_ns=at_ns,
+                options=options,
+                progress=progress,
             )
 
         super().__init__(
@@ -88,6 +97,7 @@ class AccountShell(Shell[DurableLedger]):
             quarantine=quarantine,
             clock=clock,
             exit_process=exit_process,
+            progress=progress,
         )
 
     # --- bets ------------------------------------------------------------------------------------
@@ -144,7 +154,7 @@ class AccountShell(Shell[DurableLedger]):
         durable = self._healthy()
         with self._fail_stop():
             try:
-                applied = durable.settle(settlements, Nanos(self._clock()))
+                applied = durable.settle(settlements, self._clock())
             except NotAppliedError as error:
                 raise PeerRefusedError(f"{self.name}: {error}") from error
         self._push_slips(AccountEventKind.SETTLED, self._without_disputed(applied))
@@ -229,7 +239,7 @@ class AccountShell(Shell[DurableLedger]):
             answers["reason"] = Reason.QUARANTINED
             return answers.tobytes()
         with self._fail_stop():
-            return durable.exchange(verdicts, reservations, Nanos(self._clock())).tobytes()
+            return durable.exchange(verdicts, reservations, self._clock()).tobytes()
 
     # --- accounts --------------------------------------------------------------------------------
     def control(self, payload: bytes) -> bytes:
@@ -241,7 +251,7 @@ class AccountShell(Shell[DurableLedger]):
             refused = Refused(reason=Reason.QUARANTINED, message=message)
             return encode([refused for _ in request.commands])
         with self._fail_stop():
-            events = durable.control(request.by, request.commands, Nanos(self._clock()))
+            events = durable.control(request.by, request.commands, self._clock())
         self._push_credits(events)
         return encode(events)
 

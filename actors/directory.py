@@ -93,6 +93,7 @@ class Directory:
         self.last_seqs: dict[str, int] = {}
         """The record at which each shell's journal last ended in order."""
         self._highest_no = 0
+        self._last_ns = Nanos(0)
         self._journal: Journal | None = None
 
     @classmethod
@@ -240,12 +241,14 @@ class Directory:
 
     def _write(self, documents: Sequence[Document], *, at_ns: Nanos) -> None:
         assert self._journal is not None
+        at_ns = self._last_ns = max(self._last_ns, at_ns)
         for document in documents:
             self._journal.append(Kind.DOCUMENT, at_ns=at_ns, parts=[_encode(document)])
             self._journal.sync()
             self._apply(document)
 
     def _replay(self, record: Record) -> None:
+        self._last_ns = max(self._last_ns, record.at_ns)
         if record.kind == Kind.DOCUMENT:
             self._apply(_decode(record.payload.tobytes()))
 

@@ -26,6 +26,7 @@ from engine.common.reasons import MESSAGES, Reason
 from engine.common.rows import BET, DECISION, FLAG_FENCE, Rows
 from engine.common.units import NS_PER_MS, Nanos
 from engine.market.market import MarketMachine
+from persistence.commit import Progress
 from persistence.disk import Disk, LocalDisk
 from persistence.durable import DurableMarkets
 from persistence.journal import JournalOptions
@@ -58,6 +59,8 @@ class MarketShell(Shell[DurableMarkets]):
         When not empty, why the journal must not be opened.
     disk, clock, exit_process
         The journal's disk, a clock in UTC nanoseconds, and what ends the process.
+    progress : str
+        When not empty, the file to which the count of recovered records is written.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class MarketShell(Shell[DurableMarkets]):
         disk: Disk | None = None,
         clock: Callable[[], int] = time.time_ns,
         exit_process: ExitProcess = exit_at_once,
+        progress: str = "",
     ) -> None:
         self._settings = settings or MarketShellSettings()
         self._repricer: Repricer | None = None
@@ -79,9 +83,13 @@ class MarketShell(Shell[DurableMarkets]):
         self._unrecorded: dict[int, None] = {}
         """Bets refused on a full disk, without a record, since this process started."""
 
-        def open_durable(at_ns: Nanos) -> DurableMarkets:
+        def open_durable(at_ns: Nanos, progress: Progress | None) -> DurableMarkets:
             return DurableMarkets.open(
-                Path(folder), disk=disk or LocalDisk(), at_ns=at_ns, options=options
+                Path(folder),
+                disk=disk or LocalDisk(),
+                at_ns=at_ns,
+                options=options,
+                progress=progress,
             )
 
         super().__init__(
@@ -90,6 +98,7 @@ class MarketShell(Shell[DurableMarkets]):
             quarantine=quarantine,
             clock=clock,
             exit_process=exit_process,
+            progress=progress,
         )
 
     @staticmethod
@@ -136,7 +145,7 @@ class MarketShell(Shell[DurableMarkets]):
         if durable is None:
             return _refuse_all(bets).tobytes()
         with self._fail_stop():
-            decisions = durable.place(self._with_fences(bets), Nanos(self._clock()))
+            decisions = durable.place(self._with_fences(bets), self._clock())
         self._note_unrecorded(decisions)
         self._note_reused_ids(decisions)
         return decisions.tobytes()
@@ -240,10 +249,10 @@ class MarketShell(Shell[DurableMarkets]):
                 commands
             )
         at_ns = self._clock()
-        position_max = at_ns // NS_PER_MS + self._settings.feed_ahead_ms_max
+        position_max = self._clock.wall_ns() // NS_PER_MS + self._settings.feed_ahead_ms_max
         bounded = [_with_bound(command, position_max) for command in commands]
         with self._fail_stop():
-            events = durable.control(by, bounded, Nanos(at_ns))
+            events = durable.control(by, bounded, at_ns)
         self._publish(events)
         return events
 

@@ -88,6 +88,10 @@ class ShellHealth(Struct, frozen=True, kw_only=True):
     journal_bytes: int = 0
     recovered_bets: int = 0
     recovery_ms: float = 0.0
+    clock_jumps: int = 0
+    """Jumps of the wall clock that the shell has seen."""
+    clock_behind_ms: int = 0
+    """How far the wall clock is behind the last record's time."""
     disputes: int = 0
     """Settlements that an account shard holds because it had refused the bet or never knew it."""
     ids_reused: int = 0
@@ -119,6 +123,9 @@ class ShellRoute(Struct, frozen=True, kw_only=True):
     generation: int
     state: ShellState
     shard: ShardNo = ShardNo(0)
+    clock_jumps: int = 0
+    clock_behind: bool = False
+    """Whether its records keep a time that the wall clock has not reached."""
 
 
 class AccountEventKind(StrEnum):

@@ -9,17 +9,22 @@ import contextlib
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from actors.back_off import BackOff
 from actors.messages import ShellHealth, ShellState, decode_health
 from actors.peer import Peer, PeerError, PeerTimeoutError
 from actors.process import Launcher, PartSpec, Process
+from actors.record_clock import JUMP_MS_MAX
+from actors.recovery_progress import read_progress, records_of
 from actors.settings import SupervisorSettings
 from engine.common.ids import ShardNo
 
 STOP_DEADLINE_S: Final = 10.0
 """Time a shell has to close its journal before it is killed; a kill loses nothing either."""
+_PROGRESS_EVERY_S: Final = 0.5
+"""Seconds between two looks at how far a recovery has come."""
 _LONGEST_SHARE: Final = 1.5
 """Pauses are spread evenly over 0.5 to 1.5 times those that the settings state."""
 _JITTER: Final = 2 / 3
@@ -41,10 +46,19 @@ class ShellProcess:
         The shell's class.
     arguments : dict
         What its constructor is given besides `quarantine`.
+    progress_path : Path
+        The file by which its recovery shows that it moves.
     """
 
     def __init__(
-        self, *, name: str, kind: str, shard: ShardNo, factory: type, arguments: dict[str, Any]
+        self,
+        *,
+        name: str,
+        kind: str,
+        shard: ShardNo,
+        factory: type,
+        arguments: dict[str, Any],
+        progress_path: Path,
     ) -> None:
         self.name = name
         self.kind = kind
@@ -61,8 +75,11 @@ class ShellProcess:
         """The last record of a journal that was closed in order, else 0."""
         self.quarantine = ""
         """Why the next process must not open its journal; set when the budget is spent."""
+        self.progress_path = progress_path
+        self.served_s = 0.0
+        """How long the shell's processes have answered, without starts and pauses."""
         self.restarts: deque[float] = deque()
-        """When processes went down in the present window, in seconds of the keeper's clock."""
+        """When processes went down in the present window, as `served_s` of then."""
         self.suspected = asyncio.Event()
         self.answering = asyncio.Event()
         """Set while a process answers for the shell, which serves or is quarantined."""
@@ -151,24 +168,27 @@ class ProcessKeeper:
         while True:
             await asyncio.sleep(self._pause_s(shell))
             if await self._start(shell, down_at=down_at):
+                began = self._clock()
                 await self._monitor(shell)
+                shell.served_s += self._clock() - began
             down_at = self._clock()
             self._set_state(shell, ShellState.DOWN, why=shell.why)
             await self._reap(shell)
-            shell.restarts.append(down_at)
+            shell.restarts.append(shell.served_s)
 
     def _pause_s(self, shell: ShellProcess) -> float:
         """Return the pause before the next start; a spent budget quarantines the shell.
 
-        The first restart in a window is immediate; the pause before each later one doubles.
+        The first restart in a window is immediate; the pause before each later one doubles. The
+        window is one of service, so failed starts count however long each of them took.
         """
         window_s = self._settings.restart_window_ms / 1_000
-        horizon = self._clock() - window_s
+        horizon = shell.served_s - window_s
         while shell.restarts and shell.restarts[0] < horizon:
             shell.restarts.popleft()
         restarts = len(shell.restarts)
         if restarts > self._settings.restarts_max and not shell.quarantine:
-            shell.quarantine = f"{restarts} restarts in {window_s:g} s: {shell.why}"
+            shell.quarantine = f"{restarts} restarts in {window_s:g} s of service: {shell.why}"
         return self._back_off.delay_s(restarts - 1) if restarts > 1 else 0.0
 
     async def _start(self, shell: ShellProcess, *, down_at: float) -> bool:
@@ -177,13 +197,15 @@ class ProcessKeeper:
         async with self._recoveries:
             try:
                 shell.generation, shell.process = self._take_over(shell) or self._spawn(shell)
-                answer = await shell.process.peer.ask("tick", timeout_s=deadline_s)
+                answer = await self._first_answer(shell, shell.process.peer)
                 shell.health = decode_health(answer)
                 shell.process.attach(shell.health.pid)
                 shell.why = shell.health.why
                 # Nobody is notified of this state before `on_up` has fitted the shell out.
                 shell.state = shell.health.state
-                await asyncio.wait_for(self._on_up(shell), deadline_s)
+                # Not `wait_for`, which loses a cancellation that comes as the call ends.
+                async with asyncio.timeout(deadline_s):
+                    await self._on_up(shell)
             except Exception as error:  # the next start may succeed, whatever this one failed of
                 shell.why = f"start failed: {error!r}"
                 return False
@@ -191,6 +213,39 @@ class ProcessKeeper:
             shell.outage_ms = (self._clock() - down_at) * 1_000
         self._set_state(shell, shell.health.state, why=shell.health.why)
         return True
+
+    async def _first_answer(self, shell: ShellProcess, peer: Peer) -> bytes:
+        """Return the answer to the first tick, however long the recovery takes, while it moves.
+
+        Raises
+        ------
+        PeerTimeoutError
+            When the shell stood still for `start_deadline_ms`.
+        """
+        deadline_s = self._settings.start_deadline_ms / 1_000
+        answer = asyncio.ensure_future(peer.ask("tick"))
+        seen, moved_at = read_progress(shell.progress_path), self._clock()
+        try:
+            while True:
+                left_s = moved_at + deadline_s - self._clock()
+                if left_s <= 0:
+                    raise PeerTimeoutError(
+                        f"no record recovered and no answer for {deadline_s:g} s"
+                    )
+                await asyncio.wait((answer,), timeout=min(left_s, _PROGRESS_EVERY_S))
+                if answer.done():
+                    data: bytes = answer.result()
+                    return data
+                progress = read_progress(shell.progress_path)
+                if progress != seen:
+                    seen, moved_at = progress, self._clock()
+                    why = f"recovering: {records_of(progress)} records"
+                    if shell.state is ShellState.STARTING:
+                        shell.why = why
+                    else:
+                        self._set_state(shell, ShellState.STARTING, why=why)
+        finally:
+            answer.cancel()
 
     def _take_over(self, shell: ShellProcess) -> tuple[int, Process] | None:
         return self._running.pop(shell.name, None)
@@ -220,9 +275,11 @@ class ProcessKeeper:
                     shell.why = "its process is gone"
                     return
                 health = decode_health(tick.result())
-                shell.health = health
+                before, shell.health = shell.health, health
                 if health.state is not shell.state:
                     self._set_state(shell, health.state, why=health.why)
+                elif before is None or clock_trouble(before) != clock_trouble(health):
+                    self._on_change(shell)
                 await self._wait_for_tick(shell, gone)
         except PeerTimeoutError:
             shell.why = f"frozen: a tick went unanswered for {self._settings.tick_deadline_ms} ms"
@@ -257,3 +314,10 @@ class ProcessKeeper:
         else:
             shell.answering.clear()
         self._on_change(shell)
+
+
+def clock_trouble(health: ShellHealth | None) -> tuple[int, bool]:
+    """Return a shell's jumps of its clock, and whether its records are ahead of its clock."""
+    if health is None:
+        return 0, False
+    return health.clock_jumps, health.clock_behind_ms > JUMP_MS_MAX

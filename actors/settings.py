@@ -55,7 +55,8 @@ class SupervisorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
     tick_deadline_ms: _Millis = 2_000
     """A shell that leaves a tick unanswered for this long is frozen: it is killed and replaced."""
     start_deadline_ms: _Millis = 120_000
-    """The same deadline for the first tick, while the shell recovers its journal."""
+    """How long a start may stand still: a shell that recovers its journal is given up when it has
+    replayed no record for so long. However long it takes, it lives while it moves."""
     backoff_min_ms: _Millis = 100
     """Pause before the second restart in a window; it doubles before each later one.
 
@@ -66,6 +67,7 @@ class SupervisorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
     restarts_max: Annotated[int, Meta(ge=1, le=1_000)] = 8
     """Restarts a shell may have in `restart_window_ms`; after one more it is QUARANTINED."""
     restart_window_ms: _Millis = 60_000
+    """Counted while the shell serves: neither a failed start nor a long recovery lets it pass."""
     spare_process: bool = True
     """Keep one idle process (some 110 MB) that takes the place of a dead market shell at once."""
     serve_despite_loss: tuple[_Name, ...] = ()

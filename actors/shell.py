@@ -8,7 +8,9 @@ persistence's.
 import contextlib
 import logging
 import os
+import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
 import numpy as np
@@ -16,8 +18,11 @@ import numpy as np
 from actors.failstop import ExitProcess, fail_stop
 from actors.messages import BATCH_ROWS_MAX, ShellHealth, ShellState, encode
 from actors.peer import Peer, PeerRefusedError
+from actors.record_clock import RecordClock
+from actors.recovery_progress import ProgressFile
 from engine.common.rows import Rows
 from engine.common.units import Nanos
+from persistence.commit import Progress
 from persistence.disk import LockHeldError
 from persistence.durable import DurableLedger, DurableMarkets
 from persistence.journal import JournalBrokenError
@@ -38,13 +43,16 @@ class Shell(Generic[DurableT]):
     name : str
         The shell's name.
     open_durable : callable
-        Opens the machine and its journal, given the time in UTC nanoseconds.
+        Opens the machine and its journal, given the time in UTC nanoseconds and what to call with
+        the count of recovered records.
     quarantine : str
         When not empty, why the journal must not be opened at all.
     clock : callable
-        UTC nanoseconds.
+        UTC nanoseconds. Records never go back in time when it does (see actors.record_clock).
     exit_process : callable
         Ends the process when the journal breaks or has another writer.
+    progress : str
+        When not empty, the file to which the count of recovered records is written.
 
     Raises
     ------
@@ -56,14 +64,17 @@ class Shell(Generic[DurableT]):
         self,
         *,
         name: str,
-        open_durable: Callable[[Nanos], DurableT],
+        open_durable: Callable[[Nanos, Progress | None], DurableT],
         quarantine: str,
         clock: Callable[[], int],
         exit_process: ExitProcess,
+        progress: str,
     ) -> None:
         self.name = name
         self.why = quarantine
-        self._clock = clock
+        self._clock = RecordClock(
+            name, wall_ns=clock, steady_ns=time.monotonic_ns if clock is time.time_ns else None
+        )
         self._exit_process = exit_process
         self._gateways: dict[str, Peer] = {}
         self._durable: DurableT | None = None
@@ -71,7 +82,9 @@ class Shell(Generic[DurableT]):
             return
         try:
             with self._fail_stop():
-                self._durable = open_durable(Nanos(clock()))
+                reporter = ProgressFile(Path(progress)) if progress else None
+                self._durable = open_durable(self._clock(), reporter)
+                self._clock.begin_after(self._durable.last_ns)
                 self.why = self._durable.why
             for refused in self._durable.recovery.snapshots_refused:
                 logger.warning("%s: a snapshot was passed over: %s", name, refused)
@@ -85,6 +98,7 @@ class Shell(Generic[DurableT]):
     # --- for the supervisor ----------------------------------------------------------------------
     def tick(self) -> bytes:
         """Return ShellHealth in msgpack; called at every tick of the supervisor, as a heartbeat."""
+        self._clock()  # so that an idle shell notices a jump as well
         durable = self._durable
         state = ShellState.QUARANTINED if self.why else ShellState.SERVING
         if durable is None:
@@ -104,6 +118,8 @@ class Shell(Generic[DurableT]):
                 recovered_bets=recovery.bets,
                 recovery_ms=recovery.ms,
                 why=self.why,
+                clock_jumps=self._clock.jumps,
+                clock_behind_ms=self._clock.behind_ms,
                 **self._counts(),
             )
         return encode(health)
@@ -127,7 +143,7 @@ class Shell(Generic[DurableT]):
         last = 0
         if self._durable is not None:
             with contextlib.suppress(JournalBrokenError):
-                last = self._durable.end(Nanos(self._clock()))
+                last = self._durable.end(self._clock())
         self.abandon()
         return last
 

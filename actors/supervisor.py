@@ -34,7 +34,8 @@ from actors.messages import (
 from actors.peer import Peer, PeerError, PeerRefusedError
 from actors.placement import Placement
 from actors.process import Launcher
-from actors.process_keeper import ProcessKeeper, ShellProcess
+from actors.process_keeper import ProcessKeeper, ShellProcess, clock_trouble
+from actors.recovery_progress import PROGRESS_NAME
 from actors.routes import account_shell_name
 from actors.settings import MarketShellSettings, SupervisorSettings
 from actors.tail_check import missing_at_account, missing_at_market, missing_records
@@ -186,18 +187,33 @@ class Supervisor:
         name = account_shell_name(shard)
         arguments = {**self._shell_arguments(name), "shard": shard}
         return ShellProcess(
-            name=name, kind="account", shard=shard, factory=AccountShell, arguments=arguments
+            name=name,
+            kind="account",
+            shard=shard,
+            factory=AccountShell,
+            arguments=arguments,
+            progress_path=Path(arguments["progress"]),
         )
 
     def _market_process(self, name: str) -> ShellProcess:
         arguments = {**self._shell_arguments(name), "settings": self._shell_settings}
         return ShellProcess(
-            name=name, kind="market", shard=ShardNo(0), factory=MarketShell, arguments=arguments
+            name=name,
+            kind="market",
+            shard=ShardNo(0),
+            factory=MarketShell,
+            arguments=arguments,
+            progress_path=Path(arguments["progress"]),
         )
 
     def _shell_arguments(self, name: str) -> dict[str, Any]:
-        folder = str(self._folder / "shells" / name)
-        return {"name": name, "folder": folder, "options": self._journal}
+        folder = self._folder / "shells" / name
+        return {
+            "name": name,
+            "folder": str(folder),
+            "options": self._journal,
+            "progress": str(folder / PROGRESS_NAME),
+        }
 
     def _begin_process(self, name: str) -> int:
         assert self._directory is not None
@@ -472,12 +488,15 @@ def _check(
 
 
 def _shell_route(shell: ShellProcess) -> ShellRoute:
+    jumps, behind = clock_trouble(shell.health)
     return ShellRoute(
         name=shell.name,
         kind=shell.kind,
         generation=shell.generation,
         state=shell.state,
         shard=shell.shard,
+        clock_jumps=jumps,
+        clock_behind=behind,
     )
 
 

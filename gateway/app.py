@@ -332,6 +332,8 @@ class Gateway:
             "bet_ids_reused": self._reconciliation.ids_reused,
             "book_differences": self._reconciliation.differences_found,
             "reconciler_troubles": len(self._reconciliation.troubles),
+            "clock_jumps": sum(shell.clock_jumps for shell in self.routes.shells.values()),
+            "clocks_behind": sum(shell.clock_behind for shell in self.routes.shells.values()),
         }
 
     def _quarantined(self) -> list[str]:
@@ -352,6 +354,8 @@ class Gateway:
             quarantined=tuple(self._quarantined()),
             markets_stale=self.fanout.markets_stale,
             alarms=_alarms(self._reconciliation),
+            clock_jumps=sum(shell.clock_jumps for shell in self.routes.shells.values()),
+            clocks_behind=sum(shell.clock_behind for shell in self.routes.shells.values()),
         )
 
 

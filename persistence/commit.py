@@ -49,6 +49,9 @@ C = TypeVar("C")
 E = TypeVar("E")
 """The machine's events."""
 
+Progress = Callable[[int], None]
+"""Called during a recovery with the count of records that are replayed."""
+
 Clock = Callable[[], int]
 """Nanoseconds from some fixed instant; only differences are used, and only for reports."""
 
@@ -81,6 +84,8 @@ class Durable(ABC, Generic[M, C, E]):
         self._journal: Journal | None = None
         self._machine: M | None = None
         self._last = GENESIS
+        self.last_ns = Nanos(0)
+        """No record that was recovered, nor that of this start, has a later time."""
         self._snapshots: SnapshotWriter | None = None
         self._snapshot_point = GENESIS
         self._bytes_since_snapshot = 0
@@ -88,10 +93,18 @@ class Durable(ABC, Generic[M, C, E]):
 
     # --- recovery ------------------------------------------------------------------------------
 
-    def _recover(self, new_replay: Callable[[], Replay[M]], *, at_ns: Nanos, clock: Clock) -> None:
+    def _recover(
+        self,
+        new_replay: Callable[[], Replay[M]],
+        *,
+        at_ns: Nanos,
+        clock: Clock,
+        progress: Progress | None,
+    ) -> None:
         """Recover the machine from the disk; quarantine it if its journal is damaged."""
         began = clock()
         replay = new_replay()
+        replay.progress = progress
         start = Start(GENESIS, 0, (), 0)
         misfits: dict[int, str] = {}
         try:
@@ -105,12 +118,14 @@ class Durable(ABC, Generic[M, C, E]):
                         options=self._options,
                         mark=replay.mark,
                         after=start.point,
+                        after_ns=replay.last_ns,
                         visit=replay.visit,
                     )
                 except SnapshotMisfitError as error:
                     # A sound snapshot of another journal: the log decides, and it may be whole.
                     misfits[start.point.seq] = str(error)
                     replay = new_replay()
+                    replay.progress = progress
         except JournalDamagedError as error:
             self._quarantine(error, start=start)
             if replay.failed_seq:
@@ -125,6 +140,7 @@ class Durable(ABC, Generic[M, C, E]):
             self._begin_snapshots(replay, start)
             self._begin_epoch()
         self._last = replay.last
+        self.last_ns = max(at_ns, replay.last_ns)
         self.recovery = RecoveryReport(
             snapshot_seq=start.point.seq,
             snapshots_refused=start.refused,

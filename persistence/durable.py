@@ -22,7 +22,7 @@ from engine.common.rows import BET, DECISION, RESERVATION, RESERVED, SETTLEMENT,
 from engine.common.units import Nanos
 from engine.ledger.ledger import LedgerMachine
 from engine.market.market import MarketMachine
-from persistence.commit import Clock, Durable, DurableState
+from persistence.commit import Clock, Durable, DurableState, Progress
 from persistence.disk import Disk
 from persistence.journal import JournalOptions
 from persistence.records import (
@@ -62,6 +62,7 @@ class DurableMarkets(Durable[MarketMachine, MarketCommand, MarketEvent]):
         at_ns: Nanos,
         options: JournalOptions | None = None,
         clock: Clock = time.perf_counter_ns,
+        progress: Progress | None = None,
     ) -> Self:
         """Recover the markets of a folder; a new folder has none.
 
@@ -75,7 +76,7 @@ class DurableMarkets(Durable[MarketMachine, MarketCommand, MarketEvent]):
             If the disk fails.
         """
         durable = cls(folder, disk=disk, options=options or JournalOptions())
-        durable._recover(MarketReplay, at_ns=at_ns, clock=clock)
+        durable._recover(MarketReplay, at_ns=at_ns, clock=clock, progress=progress)
         return durable
 
     def place(self, rows: Rows, at_ns: Nanos) -> Rows:
@@ -130,6 +131,7 @@ class DurableLedger(Durable[LedgerMachine, LedgerCommand, LedgerEvent]):
         at_ns: Nanos,
         options: JournalOptions | None = None,
         clock: Clock = time.perf_counter_ns,
+        progress: Progress | None = None,
     ) -> Self:
         """Recover a shard's ledger; a new folder has an empty one.
 
@@ -144,7 +146,9 @@ class DurableLedger(Durable[LedgerMachine, LedgerCommand, LedgerEvent]):
             If the disk fails.
         """
         durable = cls(folder, disk=disk, options=options or JournalOptions())
-        durable._recover(lambda: LedgerReplay(shard=shard), at_ns=at_ns, clock=clock)
+        durable._recover(
+            lambda: LedgerReplay(shard=shard), at_ns=at_ns, clock=clock, progress=progress
+        )
         return durable
 
     def exchange(self, verdicts: Rows, reservations: Rows, at_ns: Nanos) -> Rows:

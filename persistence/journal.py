@@ -115,6 +115,7 @@ class Journal:
         options: JournalOptions,
         mark: EpochMark,
         after: Point = GENESIS,
+        after_ns: int = 0,
         visit: Callable[[Record], None] | None = None,
     ) -> Self:
         """Take the lock, read the chain to its end, cut a torn tail and begin a new epoch.
@@ -124,11 +125,14 @@ class Journal:
         folder : Path
             Holds the segments; created if missing.
         at_ns : Nanos
-            Time of the epoch's first record, nanoseconds UTC.
+            Time of the epoch's first record, nanoseconds UTC; it is not before that of the last
+            record.
         mark : EpochMark
             The writer: its machine and shard.
         after : Point
             The end of a snapshot; only records after it are visited.
+        after_ns : Nanos
+            The snapshot's time.
         visit : callable, optional
             Called with each record after `after`, in order. An exception of it ends the opening.
 
@@ -145,7 +149,9 @@ class Journal:
         try:
             paths = segment_paths(disk, folder)
             reader = ChainReader(disk, folder, paths=paths, after=after)
+            at_ns = Nanos(max(at_ns, after_ns))
             for record in reader:
+                at_ns = max(at_ns, record.at_ns)
                 if visit is not None:
                     visit(record)
             assert reader.tail is not None

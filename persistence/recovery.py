@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from engine.common.ids import ShardNo
 from engine.common.rules import RULES, RULES_FIRST
+from engine.common.units import Nanos
 from engine.ledger.ledger import LedgerMachine
 from engine.ledger.rows import LEDGER_LAYOUT
 from engine.market.market import MarketMachine
@@ -96,6 +97,10 @@ class Replay(ABC, Generic[M]):
         self.last = GENESIS
         self.origin = 0
         """Checksum of record 1, 0 when it was not replayed."""
+        self.last_ns = Nanos(0)
+        """Latest time of a record or of the snapshot."""
+        self.progress: Callable[[int], None] | None = None
+        """Called with the count of records at each of them."""
         self.closed = True
         """Whether the last record is a closing mark, or there is no record yet."""
         self.failed_seq = 0
@@ -152,6 +157,9 @@ class Replay(ABC, Generic[M]):
         self.records += 1
         self.journaled_bytes += record.end - record.offset
         self.last = Point(seq=record.seq, epoch=record.epoch, crc=record.crc)
+        self.last_ns = max(self.last_ns, record.at_ns)
+        if self.progress is not None:
+            self.progress(self.records)
 
     def _check_mark(self, mark: EpochMark) -> None:
         if (mark.machine, mark.shard) != (self.mark.machine, self.mark.shard):
@@ -177,6 +185,7 @@ class Replay(ABC, Generic[M]):
         machine.begin_epoch(epoch=snapshot.point.epoch, rules=machine.rules)
         self.machine = machine
         self.last = snapshot.point
+        self.last_ns = snapshot.at_ns
         self.closed = False
 
 

@@ -221,6 +221,7 @@ def _check_together(config: Config, source: str) -> None:
             f"{source}: supervisor.backoff_max_ms: {supervisor.backoff_max_ms} is below "
             f"supervisor.backoff_min_ms, {supervisor.backoff_min_ms}"
         )
+    _check_supervisor(supervisor, source)
     if config.reconciler.orphan_after_ms <= config.gateway.bet_deadline_ms:
         raise ConfigError(
             f"{source}: reconciler.orphan_after_ms: {config.reconciler.orphan_after_ms} is not "
@@ -237,6 +238,23 @@ def _check_together(config: Config, source: str) -> None:
                 f"{source}: {name}: {sent} is over markets.batch_rows_max, {taken}: every full "
                 f"batch would be refused"
             )
+
+
+def _check_supervisor(supervisor: SupervisorSettings, source: str) -> None:
+    """Refuse deadlines by which a sick shell would be killed for ever, or a sound one too soon."""
+    if supervisor.start_deadline_ms < supervisor.tick_deadline_ms:
+        raise ConfigError(
+            f"{source}: supervisor.start_deadline_ms: {supervisor.start_deadline_ms} is below "
+            f"supervisor.tick_deadline_ms, {supervisor.tick_deadline_ms}: a start would be given "
+            f"up sooner than a shell that serves"
+        )
+    freezes_ms = (supervisor.restarts_max + 1) * (supervisor.tick_ms + supervisor.tick_deadline_ms)
+    if supervisor.restart_window_ms <= freezes_ms:
+        raise ConfigError(
+            f"{source}: supervisor.restart_window_ms: {supervisor.restart_window_ms} is not above "
+            f"{freezes_ms}, (restarts_max + 1) times (tick_ms + tick_deadline_ms): a shell that "
+            f"freezes after every start would be restarted for ever"
+        )
 
 
 def _override(document: dict[str, Any], name: str, text: str) -> None:

@@ -33,11 +33,14 @@ _PATH_CHARS_MAX: Final = 1_024
 
 
 class Readiness(Struct, frozen=True, kw_only=True):
-    """Whether the gateway can serve, the number of shells in each state, and alarms.
+    """Whether the gateway can serve, the number of shells in each state, clocks and alarms.
 
     `quarantined` names the shells whose journals are damaged; `markets_stale` counts the markets
     that are shown suspended for it. An alarm needs a person and does not keep the gateway from
     serving: money in dispute, accounts and markets that differ, settlements that cannot be carried.
+
+    `clock_jumps` counts jumps of the wall clock that shells saw; `clocks_behind` counts shells
+    whose records keep a time that their clock has not reached.
     """
 
     ready: bool
@@ -48,6 +51,8 @@ class Readiness(Struct, frozen=True, kw_only=True):
     quarantined: tuple[str, ...] = ()
     markets_stale: int = 0
     alarms: tuple[str, ...] = ()
+    clock_jumps: int = 0
+    clocks_behind: int = 0
 
 
 class Pages:

@@ -16,8 +16,10 @@ from actors.messages import (
     encode,
 )
 from actors.peer import PeerRefusedError
+from actors.recovery_progress import PROGRESS_NAME, read_progress, records_of
 from actors.settings import MarketShellSettings
 from engine.common.commands import (
+    CancelBets,
     CreateMarket,
     FeedUpdate,
     LimitsPatch,
@@ -41,10 +43,12 @@ from engine.common.units import NS_PER_MS
 from engine.pricing.football.market_types import outcome_names
 from engine.pricing.football.model import MatchModel, MatchState
 from engine.pricing.repricing import Reprice
+from persistence.chain import ChainReader
 from persistence.disk import LockHeldError
 from persistence.journal import JournalBrokenError, JournalOptions
 from tests.actors.stand_ins import RecordingGateway
 from tests.actors.trade import (
+    FOLDER,
     HOME_WINS,
     bets,
     decisions_of,
@@ -168,6 +172,59 @@ def test_a_feeds_position_is_bounded_by_the_shells_clock_and_a_recovery_decides_
     shell.abandon()
     wider = MarketShellSettings(feed_ahead_ms_max=3_600_000)
     assert market_shell_on(disk, settings=wider).state_hash() == before
+
+
+def test_a_recovery_writes_how_many_records_it_has_replayed(tmp_path: Path):
+    disk, path = FaultyDisk(), tmp_path / "shell" / PROGRESS_NAME
+    shell = market_shell_on(disk)
+    open_market(shell)
+    assert read_progress(path) == b""
+    shell.abandon()
+    market_shell_on(disk, progress=str(path)).abandon()
+    first = read_progress(path)
+    assert records_of(first) >= 1
+    market_shell_on(disk, progress=str(path)).abandon()
+    assert read_progress(path) != first, "each recovery moves the file"
+
+
+HOUR_NS = 3_600_000_000_000
+
+
+def test_records_stay_in_order_when_the_clock_steps_an_hour_both_ways():
+    disk, wall_ns = FaultyDisk(), 10 * HOUR_NS
+
+    def record_times() -> list[int]:
+        reader = ChainReader(disk, Path(FOLDER))
+        return [record.at_ns for record in reader]
+
+    def clock() -> int:
+        nonlocal wall_ns
+        wall_ns += 1_000
+        return wall_ns
+
+    shell = market_shell_on(disk, clock=clock)
+    open_market(shell)
+    shell.place(bets(1, 2).tobytes())
+    before_ns = wall_ns
+    wall_ns += HOUR_NS
+    shell.place(bets(3).tobytes())
+    wall_ns -= 2 * HOUR_NS
+    shell.place(bets(4).tobytes())
+    assert decode_health(shell.tick()).clock_behind_ms > 1_000_000
+    shell.abandon()
+    shell = market_shell_on(disk, clock=clock)
+    assert decode_health(shell.tick()).clock_behind_ms > 1_000_000
+    shell.place(bets(5).tobytes())
+    window = CancelBets(market_no=1, from_ns=0, until_ns=before_ns + 1_000)
+    (event,) = events_of(shell.control(market_control(window)))
+    assert event.bets == 2, "the window holds the bets that were placed in it, and no other"
+    times = record_times()
+    assert times == sorted(times)
+    assert times[-1] > before_ns + HOUR_NS
+    wall_ns += 2 * HOUR_NS
+    shell.place(bets(6).tobytes())
+    assert record_times()[-1] == wall_ns
+    assert decode_health(shell.tick()).clock_behind_ms == 0
 
 
 def test_images_are_returned_for_hosted_markets_only():

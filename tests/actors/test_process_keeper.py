@@ -7,6 +7,7 @@ from pathlib import Path
 from actors.local import LocalProcess
 from actors.messages import ShellState
 from actors.process import PartSpec
+from actors.recovery_progress import PROGRESS_NAME, ProgressFile
 from engine.common.reasons import Reason
 from persistence.disk import LocalDisk
 from persistence.journal import LOCK_NAME
@@ -171,7 +172,7 @@ def test_no_more_shells_than_the_bound_recover_at_once(tmp_path: Path) -> None:
             for name in shells:
                 await system.until_serving(generation=2, name=name)
             assert most == 2
-            assert 6.0 <= now_s() - began < 6.1  # four rounds of two, 1.5 s each
+            assert 5.99 <= now_s() - began < 6.1  # four rounds of two, 1.5 s each
 
     run_virtual(main())
 
@@ -193,6 +194,76 @@ def test_a_start_that_hangs_is_abandoned_at_its_deadline_and_repeated(tmp_path: 
             await system.until_serving(generation=3)
             assert hung[0].ended
             assert 5.0 <= now_s() - began < 5.2  # and the pause before a second restart
+
+    run_virtual(main())
+
+
+def test_a_recovery_that_moves_is_not_given_up_however_long_it_takes(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with SupervisedShells(tmp_path, start_deadline_ms=5_000) as system:
+            await system.create(market())
+            progress = ProgressFile(tmp_path / "shells" / MARKET / PROGRESS_NAME, clock_s=now_s)
+            system.launcher.on_start = LocalProcess.freeze
+            system.local_process().kill()
+            for second in range(50):
+                await asyncio.sleep(1)
+                progress(1_000 * second)
+            status = system.status()
+            assert (status.generation, status.state) == (2, ShellState.STARTING)
+            assert status.why.startswith("recovering: 4")
+            assert system.routes.shells[MARKET].state is ShellState.STARTING
+            system.local_process().thaw()
+            await system.until_serving(generation=2)
+            assert len(system.launcher.starts_of(MARKET)) == 2
+
+    run_virtual(main())
+
+
+def test_a_recovery_that_stops_moving_is_given_up_at_its_deadline(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with SupervisedShells(tmp_path, start_deadline_ms=5_000) as system:
+            await system.create(market())
+            progress = ProgressFile(tmp_path / "shells" / MARKET / PROGRESS_NAME, clock_s=now_s)
+            made: list[LocalProcess] = []
+
+            def freeze_first(local_process: LocalProcess) -> None:
+                made.append(local_process)
+                if len(made) == 1:
+                    local_process.freeze()
+
+            system.launcher.on_start = freeze_first
+            system.local_process().kill()
+            for second in range(20):
+                await asyncio.sleep(1)
+                progress(second)
+            assert not made[0].ended
+            stopped_at = now_s()
+            await system.until_serving(generation=3)
+            assert made[0].ended
+            assert 4.5 <= now_s() - stopped_at < 6.5
+
+    run_virtual(main())
+
+
+def test_starts_that_fail_spend_the_budget_though_each_takes_longer_than_the_window(
+    tmp_path: Path,
+) -> None:
+    async def main() -> None:
+        settings = {"restarts_max": 3, "start_deadline_ms": 120_000, "restart_window_ms": 60_000}
+        async with SupervisedShells(tmp_path, **settings) as system:
+            await system.create(market())
+
+            def hang(local_process: LocalProcess) -> None:
+                if not local_process.spec.arguments["quarantine"]:
+                    local_process.freeze()
+
+            system.launcher.on_start = hang
+            system.local_process().kill()
+            await system.until(
+                lambda: system.status().state is ShellState.QUARANTINED, within_s=3_600
+            )
+            assert "no record recovered" in system.status().why
+            assert len(system.launcher.starts_of(MARKET)) == 1 + 3 + 1
 
     run_virtual(main())
 

@@ -66,6 +66,10 @@ def holds_together(config: Config) -> bool:
         len(set(ports)) == len(ports)
         and max(ports, default=0) <= 65_535
         and config.supervisor.backoff_min_ms <= config.supervisor.backoff_max_ms
+        and config.supervisor.start_deadline_ms >= config.supervisor.tick_deadline_ms
+        and config.supervisor.restart_window_ms
+        > (config.supervisor.restarts_max + 1)
+        * (config.supervisor.tick_ms + config.supervisor.tick_deadline_ms)
         and config.reconciler.orphan_after_ms > config.gateway.bet_deadline_ms
         and config.gateway.feed_frame_bytes_max >= FEED_FRAME_BYTES_MIN
         and config.gateway.batch_rows_max <= config.markets.batch_rows_max
@@ -155,6 +159,14 @@ def test_secrets_of_providers_are_no_settings() -> None:
         ("[cluster]\ngateways = 64\n[gateway]\nbets_port = 65500", ["65689, over 65535"]),
         ("[cluster]\ngateways = 2\n[gateway]\ncontrol_port = 8483", ["cannot share"]),
         ("[supervisor]\nbackoff_min_ms = 20000", ["supervisor.backoff_max_ms", "10000", "20000"]),
+        (
+            "[supervisor]\nstart_deadline_ms = 1999",
+            ["supervisor.start_deadline_ms", "1999", "supervisor.tick_deadline_ms", "2000"],
+        ),
+        (
+            "[supervisor]\nrestart_window_ms = 20250",
+            ["supervisor.restart_window_ms", "20250", "restarts_max"],
+        ),
         ("[gateway]\nbet_deadline_ms = 10000", ["reconciler.orphan_after_ms", "10000"]),
         ("[gateway]\nfeed_frame_bytes_max = 1000000", ["gateway.feed_frame_bytes_max", "23833258"]),
         ("[markets]\nbatch_rows_max = 1023", ["gateway.batch_rows_max", "1024", "1023"]),

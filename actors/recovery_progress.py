@@ -1,0 +1,64 @@
+"""How far a shell's recovery has come: a small file that the shell writes and its keeper reads.
+
+Owns that file. A shell answers no call while it replays its journal, so this is the one sign that
+the recovery moves. The file holds nothing that a recovery needs, and is never synced.
+"""
+
+import contextlib
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+PROGRESS_NAME: Final = "recovering"
+"""Name of the file in a shell's folder."""
+_WRITE_EVERY_S: Final = 0.25
+_BYTES_MAX: Final = 64
+
+
+class ProgressFile:
+    """Write a count of replayed records, a few times a second at most.
+
+    Parameters
+    ----------
+    path : Path
+        The file; its folder is made if it is missing.
+    clock_s : callable
+        Monotonic seconds.
+    """
+
+    def __init__(self, path: Path, *, clock_s: Callable[[], float] = time.monotonic) -> None:
+        self._path = path
+        self._clock_s = clock_s
+        self._next_s = float("-inf")
+
+    def __call__(self, records: int) -> None:
+        """Note that so many records are replayed."""
+        now_s = self._clock_s()
+        if now_s < self._next_s:
+            return
+        self._next_s = now_s + _WRITE_EVERY_S
+        # Without the file (a full disk) the recovery goes on, and is judged by its deadline alone.
+        with contextlib.suppress(OSError):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            fd = os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o600)
+            try:
+                os.pwrite(fd, f"{records:>20} {now_s:.3f}\n".encode(), 0)
+            finally:
+                os.close(fd)
+
+
+def read_progress(path: Path) -> bytes:
+    """Return what a progress file holds, empty where there is none; it differs when it moved."""
+    try:
+        with path.open("rb") as file:
+            return file.read(_BYTES_MAX)
+    except OSError:
+        return b""
+
+
+def records_of(progress: bytes) -> int:
+    """Return the count of records in what a progress file holds; 0 where there is none."""
+    first = progress.split(maxsplit=1)[:1]
+    return int(first[0]) if first and first[0].isdigit() else 0
