@@ -144,7 +144,8 @@ class RayPeer:
             reference = getattr(self._actor, method).remote(*args)
             if timeout_s is None:
                 return await reference
-            return await asyncio.wait_for(reference, timeout_s)
+            async with asyncio.timeout(timeout_s):
+                return await reference
         except errors.RayTaskError as error:
             raise error.cause from error
         except TimeoutError as error:

@@ -73,7 +73,8 @@ class LocalProcess:
             When the process has ended.
         """
         try:
-            await asyncio.wait_for(self._thawed.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await self._thawed.wait()
         except TimeoutError as error:
             raise PeerTimeoutError(f"{what}: {timeout_s} s passed") from error
         if self.ended:

@@ -79,7 +79,9 @@ class LocalPeer:
         answer = getattr(self._target, method)(*args)
         if asyncio.iscoroutine(answer):
             try:
-                return await asyncio.wait_for(answer, timeout_s)
+                # Not `wait_for`, which loses a cancellation that comes as the call ends.
+                async with asyncio.timeout(timeout_s):
+                    return await answer
             except TimeoutError as error:
                 raise PeerTimeoutError(f"{self._name}.{method}: {timeout_s} s passed") from error
         return answer

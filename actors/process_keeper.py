@@ -23,6 +23,7 @@ from engine.common.ids import ShardNo
 
 STOP_DEADLINE_S: Final = 10.0
 """Time a shell has to close its journal before it is killed; a kill loses nothing either."""
+_CANCEL_AGAIN_S: Final = 0.1
 _PROGRESS_EVERY_S: Final = 0.5
 """Seconds between two looks at how far a recovery has come."""
 _LONGEST_SHARE: Final = 1.5
@@ -153,8 +154,9 @@ class ProcessKeeper:
     async def end(self, shell: ShellProcess) -> None:
         """Let a shell close its journal, and return when its process has ended."""
         task = self._tasks.pop(shell.name)
-        task.cancel()
-        await asyncio.wait({task})
+        while not task.done():  # a call that ends just now may lose a cancellation
+            task.cancel()
+            await asyncio.wait({task}, timeout=_CANCEL_AGAIN_S)
         if shell.process is None:
             return
         # A shell that does not answer leaves its journal open, as after any crash.

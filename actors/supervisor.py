@@ -25,7 +25,6 @@ from actors.messages import (
     MarketRoute,
     ShellRoute,
     ShellState,
-    ShellStatus,
     decode_create_markets,
     decode_market_events,
     decode_reconciler_status,
@@ -34,10 +33,11 @@ from actors.messages import (
 from actors.peer import Peer, PeerError, PeerRefusedError
 from actors.placement import Placement
 from actors.process import Launcher
-from actors.process_keeper import ProcessKeeper, ShellProcess, clock_trouble
+from actors.process_keeper import ProcessKeeper, ShellProcess
 from actors.recovery_progress import PROGRESS_NAME
 from actors.routes import account_shell_name
 from actors.settings import MarketShellSettings, SupervisorSettings
+from actors.shell_reports import peers_of, shell_route, shell_status
 from actors.tail_check import missing_at_account, missing_at_market, missing_records
 from engine.common.commands import CreateMarket
 from engine.common.events import Refused
@@ -353,21 +353,21 @@ class Supervisor:
         assert self._directory is not None
         return (
             self._version,
-            [_shell_route(shell) for shell in self._shells.values()],
+            [shell_route(shell) for shell in self._shells.values()],
             [self._market_route(market_no) for market_no in self._directory.markets],
-            _peers(self._shells.values()),
+            peers_of(self._shells.values()),
         )
 
     def status(self) -> bytes:
         """Return the status of every shell: list[ShellStatus] in msgpack."""
-        return encode([_status(shell) for shell in self._shells.values()])
+        return encode([shell_status(shell) for shell in self._shells.values()])
 
     def _publish_routes(
         self, *, shells: Sequence[ShellProcess], markets: list[MarketRoute]
     ) -> None:
         self._version += 1
-        routes = [_shell_route(shell) for shell in shells]
-        peers = _peers(shells)
+        routes = [shell_route(shell) for shell in shells]
+        peers = peers_of(shells)
         for subscriber in self._subscribers.values():
             subscriber.notify("on_routes", self._version, routes, markets, peers)
 
@@ -485,33 +485,3 @@ def _check(
             fresh.setdefault(market.key, market)
             numbers.add(market.market_no)
     return keys, fresh, refusals
-
-
-def _shell_route(shell: ShellProcess) -> ShellRoute:
-    jumps, behind = clock_trouble(shell.health)
-    return ShellRoute(
-        name=shell.name,
-        kind=shell.kind,
-        generation=shell.generation,
-        state=shell.state,
-        shard=shell.shard,
-        clock_jumps=jumps,
-        clock_behind=behind,
-    )
-
-
-def _peers(shells: Iterable[ShellProcess]) -> dict[str, Peer]:
-    return {shell.name: shell.peer for shell in shells if shell.process is not None}
-
-
-def _status(shell: ShellProcess) -> ShellStatus:
-    return ShellStatus(
-        name=shell.name,
-        kind=shell.kind,
-        generation=shell.generation,
-        state=shell.state,
-        restarts=len(shell.restarts),
-        outage_ms=shell.outage_ms,
-        why=shell.why,
-        health=shell.health,
-    )
