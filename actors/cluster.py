@@ -67,6 +67,8 @@ def check_internals(ray: Any) -> None:
         Names Ray's version and every attribute that is missing.
     """
     missing = []
+    if not hasattr(ray.job_config.JobConfig(), "_client_job"):
+        missing.append("ray.job_config.JobConfig._client_job (keeps the folder off the path)")
     for path, use in _INTERNALS.items():
         found = ray
         for name in path.split("."):
@@ -78,6 +80,17 @@ def check_internals(ray: Any) -> None:
             f"Ray {ray.__version__} has no {', no '.join(missing)}: install another version of Ray,"
             " or adapt actors/cluster.py"
         )
+
+
+def _job_config(ray: Any) -> Any:
+    """Return the configuration of a driver whose current folder is not on its workers' path.
+
+    Ray puts that folder first, and a package in it that is called `engine` or `gateway` would be
+    imported instead of ours. `check_internals` asserts the attribute.
+    """
+    config = ray.job_config.JobConfig()
+    config._client_job = True  # undocumented: its one effect without a runtime environment
+    return config
 
 
 def check_loopback(ray: Any) -> None:
@@ -369,6 +382,7 @@ class Cluster:
             "log_to_driver": settings.log_to_driver,
             "logging_level": "ERROR",
             "configure_logging": True,
+            "job_config": _job_config(ray),
         }
         if settings.address:
             ray.init(address=settings.address, **common)

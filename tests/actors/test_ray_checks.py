@@ -22,6 +22,7 @@ def ray_module(**parts: Any) -> Any:
         "_private": private,
         "nodes": lambda: [{"NodeManagerAddress": "127.0.0.1"}],
         "is_initialized": lambda: True,
+        "job_config": SimpleNamespace(JobConfig=lambda: SimpleNamespace(_client_job=False)),
     }
     return SimpleNamespace(**{**module, **parts})
 
@@ -32,10 +33,12 @@ def test_a_ray_with_every_internal_passes() -> None:
 
 def test_missing_internals_are_named_with_rays_version() -> None:
     private = SimpleNamespace(worker=SimpleNamespace(), ray_constants=SimpleNamespace())
+    config = SimpleNamespace(JobConfig=SimpleNamespace)
     with pytest.raises(ClusterError) as refused:
-        check_internals(ray_module(_private=private))
+        check_internals(ray_module(_private=private, job_config=config))
     message = str(refused.value)
-    assert message.startswith("Ray 9.9.9 has no ray._private.worker.print_to_stdstream (")
+    assert message.startswith("Ray 9.9.9 has no ray.job_config.JobConfig._client_job (")
+    assert "no ray._private.worker.print_to_stdstream (" in message
     assert "no ray._private.ray_constants.ENABLE_RAY_CLUSTER (" in message
     assert "ray.nodes" not in message
 

@@ -77,6 +77,7 @@ def serve(folder: Path, *arguments: str | Path) -> Iterator[Served]:
             stdout=out,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            cwd=folder,
         )
     try:
         yield Served(process, log)
@@ -182,3 +183,14 @@ def test_stop_while_starting_ends_every_process_and_prints_no_stack(
         while left := processes(folder):
             assert time.monotonic() < until, left
             time.sleep(0.05)
+
+
+def test_packages_of_our_names_in_the_folder_do_not_matter(folder: Path) -> None:
+    for name in ("engine", "persistence", "actors", "gateway", "simulations"):
+        package = folder / name
+        package.mkdir()
+        (package / "__init__.py").write_text("raise ImportError('the wrong package')\n")
+    with serve(folder, "--opening", OPENING) as served:
+        served.wait_for_output("serving; interrupt to stop")
+        assert served.terminate() == EXIT_DONE
+        assert "the wrong package" not in served.output
