@@ -169,8 +169,15 @@ def _replayed(folder: Path, count: CountRecord) -> list[str]:
         f"{replayed.replay.bets:>12,} bets replayed with the same answers, from {begin} on",
         f"{len(expected_hashes):>12,} snapshots equal the replayed state",
         _tail_text(replayed.tail),
+        _end_text(closed=replayed.replay.closed),
         f"state of {machine}: {replayed.replay.machine.state_hash()}",
     ]
+
+
+def _end_text(*, closed: bool) -> str:
+    if closed:
+        return "closed in order: nothing was lost after the last record"
+    return "no closing mark: it is open, was ended by force, or its end is missing (see the audit)"
 
 
 def _reader(path: Path, out: TextIO) -> ChainReader | None:

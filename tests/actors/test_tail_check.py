@@ -220,7 +220,7 @@ def test_a_missing_or_damaged_journal_is_a_fault_of_the_audit(tmp_path: Path) ->
             fault.startswith(f"{MARKET}: damaged") for fault in audit_folder(tmp_path).faults
         )
         path.unlink()
-        assert f"{MARKET}: its journal is missing" in audit_folder(tmp_path).faults
+        assert f"{MARKET}: there is no journal" in audit_folder(tmp_path).faults
 
     run_virtual(main())
 

@@ -96,6 +96,19 @@ def test_an_undamaged_journal_verifies_with_counts_and_hash(name: str, folder: P
     assert "1 EPOCH" in text
     assert "1 snapshots equal the replayed state" in text
     assert "from record 1 on" in text
+    assert "no closing mark" in text
+
+
+def test_a_journal_that_was_closed_in_order_says_so(tmp_path: Path) -> None:
+    durable = MARKETS.open(DISK, folder=tmp_path)
+    MARKETS.run(durable)
+    assert durable.end(9_000) == durable.seq
+    assert "closed in order" in verified(tmp_path)
+    assert "CLOSE  an orderly end" in shown(tmp_path)
+    reopened = MARKETS.open(DISK, folder=tmp_path)
+    assert reopened.recovery.closed
+    assert replayed(tmp_path) == MARKETS.hashes[-1]
+    reopened.close()
 
 
 def test_one_segment_is_checked_without_a_replay(folder: Path) -> None:
