@@ -254,6 +254,8 @@ class Connection(Output):
                     if self._clock_ns() >= until_ns:
                         return True
                 self._steps = None
+                if self._clock_ns() >= until_ns:
+                    return True
             elif self._room and self.session is not None:
                 self._room = False
                 self.session.on_room()

@@ -16,6 +16,7 @@ from gateway.net.connection import Connection
 from gateway.net.work_shares import SLICE_NS
 from tests.gateway.attacks import ATTACKS, Attack, Target, mount
 from tests.gateway.price_gateway import PriceGateway, image, open_price_gateway, token, until
+from tests.gateway.raw_client import json_frame, shaken
 
 _TICK_NS: Final = 10_000
 _BETS: Final = 30
@@ -74,10 +75,12 @@ async def test_attack_within_all_bounds_is_worked_off_in_its_share_only(name: st
         async with attacked(system, ATTACKS[name]):
             if name != "images never read":  # it stops by itself, when nothing more can be written
                 await until(lambda: system.gateway.counters.work_rests > 3, wait_s=30.0)
-            before = ticks.count
+            counters = system.gateway.counters
+            ticks_before, messages_before = ticks.count, counters.messages
             for number in range(_BETS):
                 await place(client, number)
-            assert ticks.count - before < _BETS * _TICKS_A_BET_MAX
+            assert ticks.count - ticks_before < _BETS * _TICKS_A_BET_MAX
+            assert counters.messages - messages_before < _BETS * _TICKS_A_BET_MAX
 
 
 async def test_long_message_is_worked_off_in_several_turns() -> None:
@@ -92,6 +95,18 @@ async def test_long_message_is_worked_off_in_several_turns() -> None:
         await until(lambda: len(client.prices) == 5_000)
         steps = 2 * 5_000 // 64  # joining, and sending
         assert system.gateway.counters.work_turns - before > steps // (SLICE_NS // _TICK_NS)
+
+
+async def test_short_messages_with_steps_end_their_turn_as_well() -> None:
+    async with (
+        open_price_gateway(work_clock_ns=Ticks()) as system,
+        shaken(system.ports["bets"], token=token(account=7)) as raw,
+    ):
+        before = system.gateway.counters.work_turns
+        raw.send(json_frame(type="subscribe", all=True) * 500)
+        for _ in range(500):
+            await raw.message()
+        assert system.gateway.counters.work_turns - before >= 500 // (SLICE_NS // _TICK_NS)
 
 
 async def test_changes_while_a_subscription_is_worked_off_are_not_lost() -> None:
