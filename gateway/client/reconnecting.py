@@ -227,6 +227,7 @@ class ReconnectingClient(Generic[S]):
         try:
             while True:
                 error: Exception = await self._watch(session)
+                self._turn += 1  # another gateway, where there is one
                 if asyncio.get_running_loop().time() - self._opened_s >= self.settings.longest_s:
                     self._back_off.succeeded()
                 reopened = await self._reopen(error)

@@ -82,14 +82,13 @@ class _Resolution:
             await asyncio.sleep(self._back_off.failed())
 
     async def _round(self, session: BettorSession) -> Bet | None:
-        """Ask about the bet if it was sent, and send it; return its answer when it is certain.
+        """Send the bet; return its answer when it is certain.
 
-        A bet that is pending is only asked about. One that is decided, sent again, has its first
-        answer repeated. One that its account does not know is booked by sending it, once.
+        The account repeats the answer of a bet that is decided, the gateway has a pending one
+        decided by its market before the reconciler refuses it as abandoned, and one that the
+        account does not know is booked, once.
         """
         sent_before = self.sent
-        if sent_before and await self._is_pending(session):
-            return None
         answer = session.place_nowait(ref=self._ref, **self._fields)  # nothing is sent if it raises
         self.sent = True
         try:
@@ -105,13 +104,6 @@ class _Resolution:
         # True of this sending. An earlier one may still be on its way through another gateway.
         self.why = f"{bet.reason}: {bet.message}"
         return None
-
-    async def _is_pending(self, session: BettorSession) -> bool:
-        slip = await self._client.answer(session, session.status(self._ref))
-        if slip is None or slip.state != "pending":
-            return False
-        self.why = "its market has not decided yet"
-        return True
 
 
 class ReconnectingBettor(ReconnectingClient[BettorSession]):
@@ -137,8 +129,8 @@ class ReconnectingBettor(ReconnectingClient[BettorSession]):
         ----------
         resolve : bool
             False: the bet is sent once, in the present session, and its answer may be `unknown`.
-            True: without an answer, or with that one, it is asked about and sent again with the
-            same ref, over as many connections as it takes, until it is accepted or rejected.
+            True: without an answer, or with that one, it is sent again with the same ref, over as
+            many connections as it takes, until it is accepted or rejected.
         within_s : float, optional
             How long that may take, `settings.within_s` if not given. The bet may be booked at any
             time until then; `odds_milli` and `policy` guard it against odds that move meanwhile.

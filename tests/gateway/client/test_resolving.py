@@ -96,7 +96,7 @@ async def test_a_bet_sent_again_keeps_the_odds_that_were_seen(tmp_path: Path) ->
         assert (await placing).reason == Reason.ODDS_CHANGED
 
 
-async def test_an_unknown_bet_is_asked_about_until_its_market_has_decided(tmp_path: Path) -> None:
+async def test_an_unknown_bet_is_sent_again_until_its_market_has_decided(tmp_path: Path) -> None:
     async with (
         open_lost_gateway(tmp_path, bet_deadline_ms=100) as system,
         system.client() as client,
@@ -105,12 +105,10 @@ async def test_an_unknown_bet_is_asked_about_until_its_market_has_decided(tmp_pa
         assert (await client.place(ref="a0", **BET)).state == "unknown"
         placing = asyncio.create_task(client.place(ref="a1", **BET, resolve=True))
         stats = bet_stats(system)
-        await until(lambda: stats.unknown >= 2)
+        await until(lambda: stats.unknown >= 3)
         assert not placing.done()
+        assert await state_of(system, "a1") == "pending"
         system.bookmaker.start_shell("market-a")
-        # No reconciler runs here: whoever sends a pending bet again has its market decide it.
-        async with bettor(system.bookmaker) as other:
-            await other.place(ref="a1", **BET)
         assert (await placing).state == "accepted"
         assert client.sessions == 1
 
