@@ -12,7 +12,7 @@ LOWEST_STAMP := $(LOWEST)/.installed
 BENCH_STAMP := $(VENV)/.installed-bench
 NOTEBOOKS_STAMP := $(VENV)/.installed-notebooks
 
-.PHONY: client demo test test-lowest bench lint notebooks clean setup
+.PHONY: client demo test test-lowest soak bench lint notebooks clean setup
 
 setup: $(STAMP)
 
@@ -39,6 +39,12 @@ $(LOWEST_STAMP): setup.cfg .ci/lowest.py
 	@$(LOWEST_PIP) --upgrade pip "setuptools>=77"
 	@$(LOWEST_PIP) --constraint $(LOWEST)/constraints.txt --editable ".[test]"
 	@touch $@
+
+# The simulator: make soak SEEDS=1000, or MINUTES=30, or both; a seed that fails is shrunk and shown.
+SEEDS ?= 0
+MINUTES ?= 0
+soak: $(STAMP)
+	$(BIN)/python -m tests.simulator --seeds $(SEEDS) --minutes $(MINUTES) $(ARGS)
 
 bench: $(BENCH_STAMP)
 	$(BIN)/python -m tests.bench $(ARGS)

@@ -1,0 +1,339 @@
+"""Judge a run: compare journals, accounts, markets and what every client was told, bet by bet.
+
+Owns the judgement. It rebuilds the markets from their journals and the accounts from their slips,
+shares no code with the engine's decisions, and never repairs anything. An empty list of faults
+means that the run kept every promise.
+"""
+
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from actors.messages import (
+    BalanceQuery,
+    decode_balance,
+    decode_health,
+    decode_totals,
+    encode,
+)
+from engine.common.events import MarketSuspended
+from engine.common.rows import SlipState
+from engine.ledger.rows import SLIP
+from persistence.recovery import replay_hash
+from tests.faults.faulty_disk import FaultyDisk
+from tests.simulator.account_model import ShardModel
+from tests.simulator.clients import Received
+from tests.simulator.journals import BrokenOrderError, all_files, records_of
+from tests.simulator.market_model import ShellModel
+from tests.simulator.settings import FOLDER
+from tests.simulator.world import World
+
+_RESULT_CANCELLED = 6
+
+
+class Audit:
+    """The audit of one run; `faults` lists what is wrong, each with the bet or shell concerned."""
+
+    def __init__(self, world: World) -> None:
+        self.faults: list[str] = []
+        self._world = world
+        self._shells = {
+            name: process.callee.target for name, process in world.launcher.processes.items()
+        }
+        self._models: dict[str, ShellModel] = {}
+        self._shards: dict[str, ShardModel] = {}
+        self._slips: dict[int, Any] = {}
+        self._by_ref: dict[tuple[int, str], Any] = {}
+
+    def run(self) -> list[str]:
+        self.faults += self._world.trouble
+        self.faults += [f"a defect: {each}" for each in self._world.loop.defects]
+        if self._world.trouble:
+            return self.faults
+        self._read_journals()
+        self._read_slips()
+        self._check_bets()
+        self._check_money()
+        self._check_answers()
+        self._check_order()
+        self._check_replays()
+        return self.faults
+
+    def _fault(self, what: str) -> None:
+        self.faults.append(what)
+
+    # --- reading ---------------------------------------------------------------------------------
+
+    def _read_journals(self) -> None:
+        for name in self._shells:
+            account = name.startswith("account")
+            model: Any = ShardModel(name) if account else ShellModel(name)
+            (self._shards if account else self._models)[name] = model
+            try:
+                for record in records_of(self._world.launcher.disks[name], shell=name):
+                    model.read(record)
+            except BrokenOrderError as error:
+                self._fault(f"{name}: {error}")
+            self.faults += model.faults
+
+    def _read_slips(self) -> None:
+        for name, shell in self._shells.items():
+            if not name.startswith("account"):
+                continue
+            rows = np.frombuffer(shell.slips(0, 1 << 20), SLIP)
+            refs = [row.tobytes().rstrip(b"\0").decode() for row in rows["ref"]]
+            for row, ref in zip(rows, refs, strict=True):
+                slip = {field: row[field].item() for field in _SLIP_FIELDS}
+                bet_id, key = slip["bet_id"], (slip["account_no"], ref)
+                if bet_id in self._slips:
+                    self._fault(f"bet {bet_id} has two slips")
+                if key in self._by_ref:
+                    self._fault(f"ref {ref} of account {key[0]} has two slips")
+                slip["ref"] = ref
+                self._slips[bet_id] = self._by_ref[key] = slip
+
+    # --- bets ------------------------------------------------------------------------------------
+
+    def _check_bets(self) -> None:
+        """Compare every accepted bet with its slip, and its slip with the market's results."""
+        accepted = {}
+        for name, model in self._models.items():
+            for bet_id, bet in model.accepted.items():
+                if bet_id in accepted:
+                    self._fault(f"bet {bet_id} was accepted by two shells")
+                accepted[bet_id] = (bet, model.markets[bet.market])
+            del name
+        for bet_id, (bet, market) in accepted.items():
+            slip = self._slips.get(bet_id)
+            if slip is None:
+                self._fault(f"bet {bet_id}: accepted by its market, no slip in its account")
+                continue
+            self._check_slip(slip, bet, market)
+        for bet_id, slip in self._slips.items():
+            state = slip["state"]
+            if state == SlipState.PENDING:
+                self._fault(f"bet {bet_id} ({slip['ref']}) is not resolved")
+            elif state != SlipState.REFUSED and bet_id not in accepted:
+                self._fault(f"bet {bet_id} ({slip['ref']}) stands, and no market accepted it")
+
+    def _check_slip(self, slip: Any, bet: Any, market: Any) -> None:
+        what = f"bet {bet.bet_id} ({slip['ref']})"
+        if slip["state"] == SlipState.REFUSED:
+            self._fault(f"{what} was accepted by its market and is refused in its account")
+            return
+        for field, value in (
+            ("stake_minor", bet.stake),
+            ("odds_milli", bet.odds),
+            ("outcome", bet.outcome),
+            ("market_no", bet.market),
+            ("account_no", bet.account),
+        ):
+            if slip[field] != value:
+                self._fault(f"{what}: {field} {slip[field]} in its account, {value} in its market")
+        payback = market.payback(bet)
+        if payback is None:
+            if slip["state"] != SlipState.ACCEPTED:
+                self._fault(f"{what} is settled in its account and open in its market")
+        elif slip["state"] != SlipState.SETTLED:
+            self._fault(f"{what} is settled by its market and open in its account")
+        elif slip["payout_minor"] != payback:
+            self._fault(f"{what} got {slip['payout_minor']} instead of {payback}")
+        elif (slip["result"] == _RESULT_CANCELLED) != market.refunded(bet):
+            self._fault(f"{what} has the result {slip['result']}")
+
+    # --- money -----------------------------------------------------------------------------------
+
+    def _check_money(self) -> None:
+        """Rebuild each account from transfers and slips; every currency sums to zero."""
+        available: dict[int, int] = defaultdict(int)
+        pending: dict[int, int] = defaultdict(int)
+        at_stake: dict[int, int] = defaultdict(int)
+        for account, _, amount, applied in self._world.deposits:
+            available[account] += amount if applied else 0
+        house = external = 0
+        for slip in self._slips.values():
+            account, stake, state = slip["account_no"], slip["stake_minor"], slip["state"]
+            if state == SlipState.REFUSED:
+                continue
+            available[account] -= stake
+            pending[account] += stake if state == SlipState.PENDING else 0
+            at_stake[account] += stake if state == SlipState.ACCEPTED else 0
+            if state == SlipState.SETTLED:
+                available[account] += slip["payout_minor"]
+                house += stake - slip["payout_minor"]
+        for account in range(1, self._world.layout.accounts + 1):
+            shell = self._shells[self._world.account_shell(account)]
+            balance = decode_balance(shell.query(encode(BalanceQuery(account_no=account))))
+            if balance is None:
+                self._fault(f"account {account} is gone")
+                continue
+            held = self._shards[self._world.account_shell(account)].balance.get(account, 0)
+            if held != balance.available_minor - balance.owed_minor:
+                self._fault(f"account {account} holds {balance}, its journal says {held}")
+            real = (
+                balance.available_minor - balance.owed_minor,
+                balance.pending_minor,
+                balance.at_stake_minor,
+            )
+            due = (available[account], pending[account], at_stake[account])
+            if real != due:
+                self._fault(f"account {account} holds {real}, its slips and transfers say {due}")
+            if balance.available_minor < 0 or balance.owed_minor < 0:
+                self._fault(f"account {account} has a negative figure: {balance}")
+        for name, shell in self._shells.items():
+            if name.startswith("account"):
+                disputes = decode_health(shell.tick()).disputes
+                if disputes:
+                    self._fault(f"{name}: {disputes} settlements are in dispute")
+                for total in decode_totals(shell.totals()):
+                    house -= total.house_minor
+                    external += total.external_minor
+                    if _sum(total):
+                        self._fault(f"{name}: the ledger sums to {_sum(total)}: {total}")
+        if house:
+            self._fault(f"the house account differs by {house} from what the slips say")
+        if external != -sum(amount for *_, amount, applied in self._world.deposits if applied):
+            self._fault("the external account differs from the transfers")
+
+    # --- clients ---------------------------------------------------------------------------------
+
+    def _check_answers(self) -> None:
+        """Compare what clients were told with the slips, and the answers with one another."""
+        sent = defaultdict(set)
+        for each in self._world.clients.record.sent:
+            bet = each.bet
+            content = (bet.market, bet.outcome, bet.stake, bet.odds)
+            sent[bet.account, bet.ref].add(content)
+        for key, slip in self._by_ref.items():
+            fields = ("market_no", "outcome", "stake_minor", "odds_seen_milli")
+            if tuple(slip[field] for field in fields) not in sent[key]:
+                self._fault(f"the slip of {key} is none of the bets that its client sent")
+        accepted_s: dict[tuple[int, str], float] = {}
+        for answer in self._world.clients.record.received:
+            key = (answer.account, answer.ref)
+            self._check_answer(answer, self._by_ref.get(key), accepted_s.get(key))
+            if answer.kind == "bet" and answer.state == "accepted":
+                accepted_s.setdefault(key, answer.at_s)
+
+    def _check_answer(self, answer: Received, slip: Any, accepted_s: float | None) -> None:
+        what = f"account {answer.account} was told that {answer.ref} is {answer.state}"
+        after = accepted_s is not None and answer.sent_s > accepted_s
+        if after and answer.state == "rejected" and answer.reason != 603:
+            self._fault(f"{what} ({answer.reason}) after it was accepted")
+        if after and answer.kind == "status" and answer.state == "none" and answer.reason == 606:
+            self._fault(f"{what} after it was accepted")
+        if after and answer.state == "pending" and not self._world.story.faults:
+            self._fault(f"{what} after it was accepted, and nothing was amiss")
+        if not answer.final:
+            return
+        if slip is None:
+            self._fault(f"{what} (bet {answer.bet_id}), and its account has no such bet")
+            return
+        if slip["bet_id"] != answer.bet_id:
+            self._fault(f"{what} as bet {answer.bet_id}, and it is bet {slip['bet_id']}")
+            return
+        stands = slip["state"] in (SlipState.ACCEPTED, SlipState.SETTLED)
+        if stands != (answer.state in ("accepted", "settled")):
+            self._fault(f"{what} ({answer.reason}), and its slip has the state {slip['state']}")
+        elif stands and answer.odds != slip["odds_milli"]:
+            self._fault(f"{what} at {answer.odds}, and its slip says {slip['odds_milli']}")
+        elif not stands and answer.reason != slip["reason"]:
+            self._fault(f"{what} for {answer.reason}, and its slip says {slip['reason']}")
+
+    # --- order -----------------------------------------------------------------------------------
+
+    def _check_order(self) -> None:
+        """Check that what was answered before something else began stands before it in the journal.
+
+        The history of a shell is then strictly serialisable in the order of (epoch, sequence).
+        """
+        begun: dict[tuple[int, str], float] = {}
+        for sent in self._world.clients.record.sent:
+            begun.setdefault((sent.bet.account, sent.bet.ref), sent.at_s)
+        spans: dict[str, list[tuple[float, float, int, str]]] = defaultdict(list)
+        answered: dict[tuple[int, str], float] = {}
+        for answer in self._world.clients.record.received:
+            if answer.kind == "bet" and answer.state == "accepted":
+                answered.setdefault((answer.account, answer.ref), answer.at_s)
+        for key, slip in self._by_ref.items():
+            if key not in answered:
+                continue
+            what = f"bet {slip['bet_id']}"
+            for name, model in self._models.items():
+                decision = model.decisions.get(slip["bet_id"])
+                if decision is not None:
+                    spans[name].append((begun[key], answered[key], decision[2], what))
+            for name, shard in self._shards.items():
+                reserved = shard.slips.get(slip["bet_id"])
+                if reserved is not None:
+                    spans[name].append((begun[key], answered[key], reserved.seq, what))
+        for done in self._world.clients.record.commanded:
+            if isinstance(done.event, MarketSuspended):
+                name = self._world.shell_of[done.event.market_no]
+                seq = self._models[name].suspended_seq.get(done.event.why, 0)
+                if seq == 0:
+                    self._fault(
+                        f"{name}: suspension {done.event.why} was answered and not recorded"
+                    )
+                    continue
+                spans[name].append((done.sent_s, done.at_s, seq, f"suspension {done.event.why}"))
+        for name, listed in spans.items():
+            self._check_spans(name, listed)
+
+    def _check_spans(self, name: str, spans: list[tuple[float, float, int, str]]) -> None:
+        ended = sorted(spans, key=lambda span: span[1])
+        latest, at = (0, ""), 0
+        for begun_s, _, seq, what in sorted(spans):
+            while at < len(ended) and ended[at][1] < begun_s:
+                latest = max(latest, ended[at][2:])
+                at += 1
+            if seq < latest[0]:
+                self._fault(
+                    f"{name}: {what} of record {seq} began after {latest[1]} of record "
+                    f"{latest[0]} was answered"
+                )
+
+    # --- replays ---------------------------------------------------------------------------------
+
+    def _check_replays(self) -> None:
+        """Check that a replay of each journal gives the state of its shell."""
+        for name, shell in self._shells.items():
+            folder = Path(f"{FOLDER}/shells/{name}")
+            disk = self._world.launcher.disks[name]
+            whole = FaultyDisk.of(all_files(disk)) if disk.archive else None
+            for each in filter(None, (disk, whole)):
+                try:
+                    replayed = replay_hash(folder, disk=each)
+                except Exception as error:
+                    self._fault(f"{name}: its journal cannot be replayed: {error!r}")
+                    continue
+                if replayed != shell.state_hash():
+                    self._fault(f"{name}: a replay of its journal gives another state")
+
+
+_SLIP_FIELDS = (
+    "bet_id",
+    "stake_minor",
+    "payout_minor",
+    "account_no",
+    "market_no",
+    "odds_milli",
+    "odds_seen_milli",
+    "outcome",
+    "reason",
+    "state",
+    "result",
+)
+
+
+def _sum(total: Any) -> int:
+    return (
+        total.external_minor
+        + total.available_minor
+        + total.pending_minor
+        + total.at_stake_minor
+        + total.owed_minor
+        + total.house_minor
+    )

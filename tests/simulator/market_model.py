@@ -1,0 +1,249 @@
+"""What a market shell's journal says, read with plain lists and fractions.
+
+Owns an account of every decision of one shell in the order of its journal: whether the market took
+bets then, at which odds, and within which limits. Shares no code with the engine's decisions; it
+takes the records' layouts, commands and events only.
+"""
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from math import floor
+from typing import Any
+
+from engine.common.commands import CreateMarket
+from engine.common.events import (
+    BetsCancelled,
+    CancelRolledBack,
+    FeedApplied,
+    LimitsSet,
+    MarketCancelled,
+    MarketClosed,
+    MarketCreated,
+    MarketHandedOver,
+    MarketOpened,
+    MarketResumed,
+    MarketSettled,
+    MarketSuspended,
+    OddsSet,
+    SettlementRolledBack,
+    StatusSet,
+)
+from persistence.frames import Record
+from persistence.records import Kind, decode_bets, decode_market_control
+
+ACTIVE, INACTIVE, SUSPENDED, HANDED_OVER, SETTLED, CANCELLED, CLOSED = (1, 0, -1, -2, -3, -4, -5)
+_STATUS_AFTER = {
+    MarketOpened: ACTIVE,
+    MarketResumed: ACTIVE,
+    MarketSuspended: SUSPENDED,
+    MarketHandedOver: HANDED_OVER,
+    MarketClosed: CLOSED,
+    MarketSettled: SETTLED,
+    MarketCancelled: CANCELLED,
+}
+_FENCED = 904
+REFUNDS_COUNT = False
+"""Whether refunded bets stay in a market's stakes, payouts and liability."""
+
+
+@dataclass
+class AcceptedBet:
+    """A bet that a market accepted, and its place in the shell's history."""
+
+    bet_id: int
+    seq: int
+    number: int
+    at_ns: int
+    account: int
+    market: int
+    outcome: int
+    stake: int
+    odds: int
+    odds_seen: int
+
+
+@dataclass
+class MarketModel:
+    """One market as its journal tells it."""
+
+    odds: list[int]
+    limits: Any
+    status: int = INACTIVE
+    active: list[bool] = field(default_factory=list)
+    bets: list[AcceptedBet] = field(default_factory=list)
+    windows: dict[tuple[Any, Any], int] = field(default_factory=dict)
+    results: Any = None
+
+    def refunded(self, bet: AcceptedBet) -> bool:
+        if self.status == CANCELLED:
+            return True
+        return any(
+            bet.number < count
+            and (from_ns is None or bet.at_ns >= from_ns)
+            and (until_ns is None or bet.at_ns < until_ns)
+            for (from_ns, until_ns), count in self.windows.items()
+        )
+
+    def payback(self, bet: AcceptedBet) -> int | None:
+        """Return what a bet gets back by now; None while it is open."""
+        if self.refunded(bet):
+            return bet.stake
+        if self.results is None:
+            return None
+        result = self.results[bet.outcome]
+        void = Fraction(result.void_halves, 2)
+        share = Fraction(result.dead_heat_num, result.dead_heat_den)
+        won = int(result.won and result.void_halves < 2)
+        return floor(bet.stake * ((1 - void) * won * Fraction(bet.odds, 1_000) * share + void))
+
+    def liabilities(self) -> list[int]:
+        """Return what the house loses by each outcome."""
+        stands = [bet for bet in self.bets if REFUNDS_COUNT or not self.refunded(bet)]
+        taken = sum(bet.stake for bet in stands)
+        payouts = [0] * len(self.odds)
+        for bet in stands:
+            payouts[bet.outcome] += bet.stake * bet.odds // 1_000
+        return [payout - taken for payout in payouts]
+
+
+class ShellModel:
+    """All markets of one shell; `faults` says what its history cannot be."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.markets: dict[int, MarketModel] = {}
+        self.decisions: dict[int, tuple[int, int, int]] = {}
+        """By bet id: reason, odds and sequence number of the first decision."""
+        self.accepted: dict[int, AcceptedBet] = {}
+        self.suspended_seq: dict[str, int] = {}
+        """The record of each suspension, by the reason that its trader gave."""
+        self.faults: list[str] = []
+        self._content: dict[int, tuple[int, ...]] = {}
+        self._number = 0
+
+    def read(self, record: Record) -> None:
+        if record.kind == Kind.BETS:
+            self._read_bets(record)
+        elif record.kind == Kind.CONTROL:
+            control = decode_market_control(record.payload)
+            for command, event in zip(control.commands, control.events, strict=True):
+                if isinstance(command, CreateMarket) and isinstance(event, MarketCreated):
+                    self.markets[command.market_no] = MarketModel(
+                        odds=list(command.odds_milli),
+                        limits=command.limits,
+                        active=[command.offered] * len(command.odds_milli),
+                    )
+                self._read_event(event, record)
+
+    # --- bets ------------------------------------------------------------------------------------
+
+    def _read_bets(self, record: Record) -> None:
+        rows, decisions = decode_bets(record.payload)
+        names = ("bet_id", "stake_minor", "account_no", "market_no", "odds_milli", "outcome")
+        columns = [rows[name].tolist() for name in (*names, "policy", "flags")]
+        verdicts = [decisions[name].tolist() for name in ("odds_milli", "reason", "flags")]
+        for row, verdict in zip(
+            zip(*columns, strict=True), zip(*verdicts, strict=True), strict=True
+        ):
+            self._read_bet(record, row, verdict)
+
+    def _read_bet(self, record: Record, row: Any, verdict: Any) -> None:
+        bet_id, stake, account, market_no, odds_seen, outcome, policy, flags = row
+        odds, reason, _ = verdict
+        content = (stake, account, market_no, odds_seen, outcome)
+        known = self.decisions.get(bet_id)
+        if known is not None:
+            if self._content[bet_id] != content and known[0] == 0 and reason == 0:
+                self._fault(f"bet {bet_id} came with other content and was accepted")
+            if reason in (0, known[0]) and (reason, odds) != known[:2]:
+                self._fault(f"bet {bet_id} was decided twice: {known[:2]}, then {(reason, odds)}")
+            return
+        self.decisions[bet_id] = (reason, odds, record.seq)
+        self._content[bet_id] = content
+        self._number += 1
+        if flags & 1 and reason != _FENCED:
+            self._fault(f"bet {bet_id} is fenced and got the decision {reason}")
+        if reason:
+            return
+        market = self.markets.get(market_no)
+        if market is None:
+            self._fault(f"bet {bet_id} was accepted on market {market_no}, which there is not")
+            return
+        bet = AcceptedBet(
+            bet_id,
+            record.seq,
+            self._number - 1,
+            record.at_ns,
+            account,
+            market_no,
+            outcome,
+            stake,
+            odds,
+            odds_seen,
+        )
+        self._check_acceptance(market, bet, policy)
+        market.bets.append(bet)
+        self.accepted[bet_id] = bet
+        self._check_limits(market, bet)
+
+    def _check_acceptance(self, market: MarketModel, bet: AcceptedBet, policy: int) -> None:
+        what = f"bet {bet.bet_id} of record {bet.seq} was accepted"
+        if market.status != ACTIVE:
+            self._fault(f"{what} while market {bet.market} had the status {market.status}")
+        if not market.active[bet.outcome]:
+            self._fault(f"{what} on an outcome that was not offered")
+        if bet.odds != market.odds[bet.outcome]:
+            self._fault(f"{what} at {bet.odds} instead of {market.odds[bet.outcome]}")
+        if bet.odds != bet.odds_seen and (
+            policy == 0 or (policy == 1 and bet.odds < bet.odds_seen)
+        ):
+            self._fault(
+                f"{what} at {bet.odds} against the policy of a bettor who saw {bet.odds_seen}"
+            )
+
+    def _check_limits(self, market: MarketModel, bet: AcceptedBet) -> None:
+        limits = market.limits
+        what = f"bet {bet.bet_id} of record {bet.seq} passes a limit of market {bet.market}"
+        if not limits.stake_minor_min <= bet.stake <= limits.stake_minor_max:
+            self._fault(f"{what}: stake {bet.stake}")
+        if bet.stake * bet.odds // 1_000 > limits.payout_minor_max:
+            self._fault(f"{what}: payout {bet.stake * bet.odds // 1_000}")
+        liabilities = market.liabilities()
+        if liabilities[bet.outcome] > limits.outcome_liability_minor_max:
+            self._fault(f"{what}: {liabilities[bet.outcome]} on outcome {bet.outcome}")
+        if max(liabilities) > limits.market_liability_minor_max:
+            self._fault(f"{what}: {max(liabilities)} on the worst outcome")
+
+    # --- commands --------------------------------------------------------------------------------
+
+    def _read_event(self, event: Any, record: Record) -> None:
+        if isinstance(event, FeedApplied):
+            for each in event.events:
+                self._read_event(each, record)
+            return
+        market = self.markets.get(getattr(event, "market_no", -1))
+        if market is None:
+            return
+        if isinstance(event, MarketSuspended):
+            self.suspended_seq.setdefault(event.why, record.seq)
+        if type(event) in _STATUS_AFTER:
+            market.status = _STATUS_AFTER[type(event)]
+        elif isinstance(event, StatusSet | CancelRolledBack | SettlementRolledBack):
+            market.status = int(event.status)
+        if isinstance(event, OddsSet):
+            for quote in event.quotes:
+                market.odds[quote.outcome] = quote.odds_milli
+                market.active[quote.outcome] = quote.active
+        elif isinstance(event, LimitsSet):
+            market.limits = event.limits
+        elif isinstance(event, MarketSettled):
+            market.results = event.results
+        elif isinstance(event, SettlementRolledBack):
+            market.results = None
+        elif isinstance(event, BetsCancelled):
+            market.windows[event.from_ns, event.until_ns] = self._number
+        elif isinstance(event, CancelRolledBack):
+            market.windows.pop((event.from_ns, event.until_ns), None)
+
+    def _fault(self, what: str) -> None:
+        self.faults.append(f"{self.name}: {what}")

@@ -1,0 +1,166 @@
+"""The processes of a simulated world: shells that a supervisor starts, and the other parts.
+
+Owns how a process begins, dies and is frozen, what its disk keeps of it, and its clock. Never
+decides when: the supervisor starts shells, and the story kills and freezes.
+"""
+
+import asyncio
+import os
+import random
+from collections.abc import Callable, Collection
+from typing import Any, NoReturn
+
+from actors.process import PartSpec
+from tests.simulator.disk import ProcessEndedError, SimulatedDisk
+from tests.simulator.event_loop import Part, SimulatedLoop
+from tests.simulator.network import Callee, Network, SimulatedPeer
+from tests.simulator.sockets import WORLD
+
+START_S = 0.02
+"""How long a process needs until its part is constructed."""
+BASE_NS = 1_700_000_000 * 10**9
+"""The wall clock at the beginning of every run."""
+
+
+class Clock:
+    """A part's wall clock: virtual time, and by how much the story has moved it."""
+
+    def __init__(self, loop: SimulatedLoop) -> None:
+        self._loop = loop
+        self.moved_ns = 0
+
+    def __call__(self) -> int:
+        return BASE_NS + int(self._loop.time() * 1e9) + self.moved_ns
+
+
+class _Target:
+    """The part behind a process, and the end of the process from within."""
+
+    def __init__(self, process: "SimulatedProcess", part: Any) -> None:
+        self._process = process
+        self._part = part
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._part, name)
+
+    def end_process(self) -> None:
+        self._process.kill()
+
+
+class SimulatedProcess:
+    """A process of a part: the supervisor's view of it (`actors.process.Process`)."""
+
+    def __init__(
+        self,
+        spec: PartSpec,
+        *,
+        network: Network,
+        disk: SimulatedDisk | None = None,
+        wrap: Callable[[str, Any], Any] = lambda name, part: part,
+    ) -> None:
+        self.spec = spec
+        self.disk = disk
+        self.part = Part(spec.name)
+        self.undead = False
+        """A planted defect: the process goes on after its end."""
+        self.callee = Callee(spec.name, self.part)
+        self.peer = SimulatedPeer(network, self.callee)
+        self.target: Any = None
+        self.power_loss: random.Random | None = None
+        """When set, the process ends by a power loss, which this seeds."""
+        self._network = network
+        self._wrap = wrap
+        self._gone = asyncio.Event()
+        network.loop.call_later(START_S, self._construct, context=self.part.context)
+
+    @property
+    def ended(self) -> bool:
+        return self.part.ended
+
+    def _construct(self) -> None:
+        arguments = {**self.spec.arguments, "exit_process": self._on_exit}
+        try:
+            self.target = self._wrap(self.spec.name, self.spec.factory(**arguments))
+        except ProcessEndedError:
+            self.kill()
+            return
+        if self.ended:
+            return
+        self.callee.target = _Target(self, self.target)
+        waiting, self.callee.waiting = self.callee.waiting, []
+        for call in waiting:
+            self._network.run(self.callee, *call)
+
+    def _on_exit(self, code: int) -> NoReturn:
+        self.kill()
+        raise ProcessEndedError(f"{self.spec.name}: ended itself with code {code}")
+
+    def attach(self, pid: int) -> None:
+        assert pid == os.getpid()
+
+    def kill(self) -> None:
+        """End the process between two calls, or in the middle of the one that runs."""
+        if self.ended:
+            return
+        if not self.undead:
+            self.callee.end()
+            if self.disk is not None:
+                self.disk.end_process(power_loss=self.power_loss)
+        self._network.loop.call_soon(self._gone.set, context=WORLD)
+
+    def freeze(self) -> None:
+        self.part.frozen = True
+
+    def thaw(self) -> None:
+        self.part.thaw(self._network.loop)
+
+    async def wait_gone(self) -> None:
+        await self._gone.wait()
+
+
+class SimulatedLauncher:
+    """Starts shells' processes, each on the disk and by the clock of its name."""
+
+    def __init__(
+        self,
+        network: Network,
+        wrap: Callable[[str, Any], Any],
+        started: Callable[[SimulatedProcess], None],
+    ) -> None:
+        self.processes: dict[str, SimulatedProcess] = {}
+        self.disks: dict[str, SimulatedDisk] = {}
+        self.clocks: dict[str, Clock] = {}
+        self.make_disk: Callable[[], SimulatedDisk] = SimulatedDisk
+        self.starts = 0
+        self._network = network
+        self._wrap = wrap
+        self._started = started
+
+    def spawn(self, spec: PartSpec) -> SimulatedProcess:
+        self.starts += 1
+        name = spec.name
+        if name not in self.disks:
+            self.disks[name] = self.make_disk()
+            self.clocks[name] = Clock(self._network.loop)
+        disk = self.disks[name]
+        arguments = {**spec.arguments, "disk": disk, "clock": self.clocks[name]}
+        process = self.processes[name] = SimulatedProcess(
+            PartSpec(
+                name=name, generation=spec.generation, factory=spec.factory, arguments=arguments
+            ),
+            network=self._network,
+            disk=disk,
+            wrap=self._wrap,
+        )
+        self._started(process)
+        return process
+
+    async def running(self, names: Collection[str]) -> dict[str, tuple[int, SimulatedProcess]]:
+        return {
+            name: (process.spec.generation, process)
+            for name, process in self.processes.items()
+            if name in names and not process.ended
+        }
+
+    def close(self) -> None:
+        return

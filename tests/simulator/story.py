@@ -1,0 +1,249 @@
+"""A story: what happens in one simulated world and when, as plain values.
+
+Owns the steps, the operations of clients and traders and the faults, and their readable text. A
+story is complete: a world that plays it draws no random number, so a step can be left out and the
+others stay as they were. Never runs a step; `world` does.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import asdict, replace
+
+from engine.common.commands import FeedUpdate, MarketCommand
+from gateway.messages.trader import TraderCommand
+
+
+class Step(Struct, frozen=True, kw_only=True):
+    """One thing that happens at a time, in milliseconds since the beginning."""
+
+    at_ms: float
+
+
+class PlaceBet(Step, frozen=True, tag=True):
+    """A bettor sends a bet through a gateway; the same ref again is a second sending."""
+
+    account: int
+    ref: str
+    market: int
+    outcome: int
+    stake: int
+    odds: int
+    policy: str = "none"
+    gateway: int = 0
+
+
+class AskSlip(Step, frozen=True, tag=True):
+    """A bettor asks for the status of a ref."""
+
+    account: int
+    ref: str
+    gateway: int = 0
+
+
+class AskMoney(Step, frozen=True, tag=True):
+    """A bettor asks for the balance."""
+
+    account: int
+    gateway: int = 0
+
+
+class DropClient(Step, frozen=True, tag=True):
+    """A bettor's connection ends; answers on their way are lost."""
+
+    account: int
+    gateway: int = 0
+
+
+class Command(Step, frozen=True, tag=True):
+    """A trader's command to a market, through a gateway."""
+
+    command: TraderCommand
+    gateway: int = 0
+
+
+class FeedMessage(Step, frozen=True, tag=True):
+    """A feed's message to a market, sent until the shell has answered it."""
+
+    update: FeedUpdate
+
+
+class MoveMoney(Step, frozen=True, tag=True):
+    """A deposit to an account, or with a negative amount a withdrawal."""
+
+    account: int
+    ref: str
+    amount: int
+
+
+class Kill(Step, frozen=True, tag=True):
+    """A process ends between two calls; with a `power_loss` seed, its disk loses unsynced data."""
+
+    part: str
+    power_loss: int = 0
+
+
+class KillInWrite(Step, frozen=True, tag=True):
+    """A shell's process ends in its so-manieth write from now on, after `torn` bytes of it."""
+
+    part: str
+    write: int = 1
+    torn: int = 0
+
+
+class Freeze(Step, frozen=True, tag=True):
+    """A process stands still, and goes on as if nothing had been."""
+
+    part: str
+    for_ms: float
+
+
+class FillDisk(Step, frozen=True, tag=True):
+    """A shell's disk has no room left for a while."""
+
+    part: str
+    for_ms: float
+
+
+class FailDisk(Step, frozen=True, tag=True):
+    """One call of a shell's disk fails."""
+
+    part: str
+    kind: str
+
+
+class DisturbCalls(Step, frozen=True, tag=True):
+    """The next calls of a part's method are lost, answered in vain, doubled or delayed."""
+
+    part: str
+    method: str
+    kind: str
+    count: int = 1
+    after_ms: float = 0.0
+
+
+class MoveClock(Step, frozen=True, tag=True):
+    """A shell's wall clock jumps."""
+
+    part: str
+    by_ms: int
+
+
+OPERATIONS = (PlaceBet, AskSlip, AskMoney, DropClient, Command, FeedMessage, MoveMoney)
+"""What clients, traders and feeds do; every other step is a fault."""
+AnyStep = (
+    PlaceBet
+    | AskSlip
+    | AskMoney
+    | DropClient
+    | Command
+    | FeedMessage
+    | MoveMoney
+    | Kill
+    | KillInWrite
+    | Freeze
+    | FillDisk
+    | FailDisk
+    | DisturbCalls
+    | MoveClock
+)
+
+
+class Layout(Struct, frozen=True, kw_only=True):
+    """What a world consists of."""
+
+    gateways: int = 2
+    shards: int = 2
+    markets: int = 4
+    markets_per_shell: int = 2
+    accounts: int = 8
+    balance: int = 30_000
+    stake_max: int = 2_000
+    payout_max: int = 20_000
+    outcome_liability_max: int = 25_000
+    market_liability_max: int = 20_000
+    odds: tuple[int, ...] = (2_000, 3_400, 4_200)
+    jitter: bool = True
+
+
+class Story(Struct, frozen=True, kw_only=True):
+    """A world and its steps, in the order of their times."""
+
+    layout: Layout = Layout()
+    steps: tuple[AnyStep, ...] = ()
+
+    def with_steps(self, steps: Sequence[AnyStep]) -> "Story":
+        return replace(self, steps=tuple(steps))
+
+    @property
+    def operations(self) -> int:
+        return sum(isinstance(step, OPERATIONS) for step in self.steps)
+
+    @property
+    def faults(self) -> int:
+        return len(self.steps) - self.operations
+
+    def text(self) -> str:
+        """Return the story for a reader, one step on a line."""
+        return "\n".join(f"{step.at_ms:9.1f} ms  {sentence(step)}" for step in self.steps)
+
+
+def sentence(step: AnyStep) -> str:
+    """Return a step as a sentence."""
+    match step:
+        case PlaceBet():
+            text = (
+                f"account {step.account} bets {step.stake} on outcome {step.outcome} of market "
+                f"{step.market} at {step.odds / 1000:.3f} ({step.policy}), ref {step.ref}, "
+                f"through gateway-{step.gateway}"
+            )
+        case AskSlip():
+            text = f"account {step.account} asks gateway-{step.gateway} for {step.ref}"
+        case AskMoney():
+            text = f"account {step.account} asks gateway-{step.gateway} for its balance"
+        case DropClient():
+            text = f"account {step.account} loses its connection to gateway-{step.gateway}"
+        case Command():
+            text = f"a trader, through gateway-{step.gateway}: {_command(step.command)}"
+        case FeedMessage():
+            steps = ", ".join(map(_command, step.update.steps))
+            text = f"a feed, position {step.update.position}: {steps}"
+        case MoveMoney():
+            verb = "receives" if step.amount > 0 else "is paid out"
+            text = f"account {step.account} {verb} {abs(step.amount)}, ref {step.ref}"
+        case _:
+            text = _fault(step)
+    return text
+
+
+def _command(command: MarketCommand) -> str:
+    fields = {
+        name: value
+        for name, value in asdict(command).items()
+        if name not in ("market_no", "why") and value not in (None, ())
+    }
+    given = f" {fields}" if fields else ""
+    return f"{type(command).__name__} of market {getattr(command, 'market_no', '-')}{given}"
+
+
+def _fault(step: Any) -> str:
+    match step:
+        case Kill():
+            how = " by a power loss" if step.power_loss else ""
+            return f"{step.part} is killed{how}"
+        case KillInWrite():
+            return f"{step.part} is killed in write {step.write}, after {step.torn} bytes"
+        case Freeze():
+            return f"{step.part} stands still for {step.for_ms:.0f} ms"
+        case FillDisk():
+            return f"the disk of {step.part} is full for {step.for_ms:.0f} ms"
+        case FailDisk():
+            return f"the disk of {step.part} fails a {step.kind}"
+        case DisturbCalls():
+            after = f", by {step.after_ms:.1f} ms" if step.after_ms else ""
+            calls = "call" if step.count == 1 else f"{step.count} calls"
+            return f"{step.kind} ({calls}{after}): {step.part}.{step.method}"
+        case MoveClock():
+            return f"the clock of {step.part} jumps by {step.by_ms} ms"
+    raise AssertionError(step)

@@ -1,0 +1,82 @@
+"""Stories in which this system once failed, short enough to be read."""
+
+import pytest
+
+from engine.common.commands import OutcomeResult, SettleMarket
+from tests.simulator.runner import run_story
+from tests.simulator.story import (
+    Command,
+    FillDisk,
+    Freeze,
+    Kill,
+    Layout,
+    PlaceBet,
+    Story,
+)
+
+SMALL = Layout(markets=1, shards=1)
+
+
+def bet(number: int, *, at_ms: float, **changes: object) -> PlaceBet:
+    given = {
+        "account": 1 + number % 8,
+        "ref": f"b{number}",
+        "market": 1,
+        "outcome": 0,
+        "stake": 100,
+        "odds": 2_000,
+    }
+    return PlaceBet(at_ms=at_ms, **{**given, **changes})
+
+
+def played(*steps: object, layout: Layout = SMALL) -> list[str]:
+    ordered = sorted(steps, key=lambda step: step.at_ms)
+    return run_story(Story(layout=layout, steps=tuple(ordered))).faults
+
+
+@pytest.mark.parametrize("gap_ms", [0.0, 0.3, 1.0, 3.0, 6.0, 12.0])
+def test_two_gateways_hold_one_ref_while_the_disk_of_the_market_is_full(gap_ms: float) -> None:
+    bets = [
+        bet(number, at_ms=1.0 + 2.0 * number + again * gap_ms, gateway=again)
+        for number in range(60)
+        for again in (0, 1)
+    ]
+    assert played(*bets, FillDisk(at_ms=4.0, part="market-00000", for_ms=90.0)) == []
+
+
+def test_a_ref_comes_again_while_its_void_waits_for_the_account() -> None:
+    bets = [bet(number, at_ms=1.0 + number) for number in range(30)]
+    again = [
+        bet(number, at_ms=later_ms + number, gateway=1)
+        for number in range(30)
+        for later_ms in (100.0, 1_200.0, 2_400.0)
+    ]
+    full = FillDisk(at_ms=2.0, part="market-00000", for_ms=60.0)
+    assert played(*bets, *again, full, Freeze(at_ms=20.0, part="account-000", for_ms=4_000.0)) == []
+
+
+def test_a_settlement_outruns_the_verdict_on_a_bet_at_better_odds() -> None:
+    better = bet(1, at_ms=1.0, odds=1_990, policy="higher")
+    won = tuple(OutcomeResult(won=outcome == 0) for outcome in range(3))
+    settled = Command(at_ms=24.5, command=SettleMarket(market_no=1, results=won))
+    steps = [
+        better,
+        Freeze(at_ms=8.2, part="account-000", for_ms=1_500.0),
+        settled,
+        Kill(at_ms=31.1, part="gateway-0"),
+    ]
+    for frozen_ms in (3.0, 5.0, 6.0, 7.0, 8.0):
+        steps[1] = Freeze(at_ms=frozen_ms, part="account-000", for_ms=1_500.0)
+        assert played(*steps) == []
+
+
+def test_a_gateway_and_the_supervisor_are_killed_around_a_bet() -> None:
+    assert (
+        played(
+            Kill(at_ms=50.4, part="reconciler"),
+            bet(1, at_ms=254.8, gateway=1),
+            Kill(at_ms=256.6, part="gateway-1"),
+            Kill(at_ms=287.1, part="supervisor"),
+        )
+        == []
+    )

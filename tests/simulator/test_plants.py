@@ -1,0 +1,24 @@
+"""Every planted defect is found, within a stated number of seeds, for what it does."""
+
+import re
+
+import pytest
+
+from tests.simulator.plant import Plant
+from tests.simulator.plants import PLANTS
+from tests.simulator.runner import run_story
+
+
+@pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.__name__)
+def test_a_planted_defect_is_found(plant: type[Plant]) -> None:
+    hunt = PLANTS[plant]
+    for seed in range(1, hunt.seeds_max + 1):
+        faults = run_story(hunt.story(seed), plant()).faults
+        if any(re.search(hunt.says, fault) for fault in faults):
+            return
+    pytest.fail(f"{plant.__name__}: not found in {hunt.seeds_max} seeds")
+
+
+@pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.__name__)
+def test_a_story_of_a_hunt_passes_without_the_defect(plant: type[Plant]) -> None:
+    assert run_story(PLANTS[plant].story(1)).faults == []
