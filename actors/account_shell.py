@@ -74,6 +74,7 @@ class AccountShell(Shell[DurableLedger]):
         shard: ShardNo,
         options: JournalOptions,
         quarantine: str = "",
+        epoch_min: int = 0,
         disk: Disk | None = None,
         clock: Callable[[], int] = time.time_ns,
         exit_process: ExitProcess = exit_at_once,
@@ -89,6 +90,7 @@ class AccountShell(Shell[DurableLedger]):
                 at_ns=at_ns,
                 options=options,
                 progress=progress,
+                epoch_min=epoch_min,
             )
 
         super().__init__(

@@ -254,11 +254,13 @@ class ProcessKeeper:
 
     def _spawn(self, shell: ShellProcess) -> tuple[int, Process]:
         generation = self._begin_process(shell.name)
+        # Bet ids hold the epoch; a journal that lost records must not begin an epoch twice.
+        epoch_min = {"epoch_min": generation} if shell.kind == "account" else {}
         spec = PartSpec(
             name=shell.name,
             generation=generation,
             factory=shell.factory,
-            arguments={**shell.arguments, "quarantine": shell.quarantine},
+            arguments={**shell.arguments, "quarantine": shell.quarantine, **epoch_min},
         )
         return generation, self._launcher.spawn(spec)
 

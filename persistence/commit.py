@@ -100,6 +100,7 @@ class Durable(ABC, Generic[M, C, E]):
         at_ns: Nanos,
         clock: Clock,
         progress: Progress | None,
+        epoch_min: int = 0,
     ) -> None:
         """Recover the machine from the disk; quarantine it if its journal is damaged."""
         began = clock()
@@ -119,6 +120,7 @@ class Durable(ABC, Generic[M, C, E]):
                         mark=replay.mark,
                         after=start.point,
                         after_ns=replay.last_ns,
+                        epoch_min=epoch_min,
                         visit=replay.visit,
                     )
                 except SnapshotMisfitError as error:

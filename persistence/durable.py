@@ -132,8 +132,12 @@ class DurableLedger(Durable[LedgerMachine, LedgerCommand, LedgerEvent]):
         options: JournalOptions | None = None,
         clock: Clock = time.perf_counter_ns,
         progress: Progress | None = None,
+        epoch_min: int = 0,
     ) -> Self:
         """Recover a shard's ledger; a new folder has an empty one.
+
+        `epoch_min` is the lowest epoch to begin: no start may give the bet ids of an earlier one,
+        also when the journal has lost all records of that one.
 
         A damaged journal (or another shard's journal) does not raise: the result is QUARANTINED
         and `why` holds the reason.
@@ -147,7 +151,11 @@ class DurableLedger(Durable[LedgerMachine, LedgerCommand, LedgerEvent]):
         """
         durable = cls(folder, disk=disk, options=options or JournalOptions())
         durable._recover(
-            lambda: LedgerReplay(shard=shard), at_ns=at_ns, clock=clock, progress=progress
+            lambda: LedgerReplay(shard=shard),
+            at_ns=at_ns,
+            clock=clock,
+            progress=progress,
+            epoch_min=epoch_min,
         )
         return durable
 

@@ -116,6 +116,7 @@ class Journal:
         mark: EpochMark,
         after: Point = GENESIS,
         after_ns: int = 0,
+        epoch_min: int = 0,
         visit: Callable[[Record], None] | None = None,
     ) -> Self:
         """Take the lock, read the chain to its end, cut a torn tail and begin a new epoch.
@@ -129,6 +130,9 @@ class Journal:
             record.
         mark : EpochMark
             The writer: its machine and shard.
+        epoch_min : int
+            The new epoch is at least this, also when records of later epochs than the journal's
+            last one have been lost.
         after : Point
             The end of a snapshot; only records after it are visited.
         after_ns : Nanos
@@ -156,6 +160,7 @@ class Journal:
                     visit(record)
             assert reader.tail is not None
             journal = cls(folder, disk=disk, options=options, lock=lock, tail=reader.tail)
+            journal._epoch = max(journal._epoch, epoch_min)
             holder = journal
             journal._closed_bytes = sum(disk.size(path) for path in paths[:-1])
             journal._begin(reader.tail, mark=mark, at_ns=at_ns)

@@ -1,5 +1,6 @@
 """A journal that has lost its end is found by what the other journals know, and named."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -182,6 +183,24 @@ def test_a_directory_that_has_lost_its_last_records_is_found_by_the_audit(tmp_pa
         assert audit_folder(tmp_path).faults == [
             f"{MARKET}: the directory does not know this shell"
         ]
+
+    run_virtual(main())
+
+
+def test_an_account_restored_from_an_old_copy_gives_no_bet_id_twice(tmp_path: Path) -> None:
+    async def main() -> None:
+        shell = tmp_path / "shells" / ACCOUNT
+        async with SupervisedShells(tmp_path) as system:
+            await open_and_trade(system)
+        shutil.copytree(shell, tmp_path / "copy")
+        async with SupervisedShells(tmp_path) as system:
+            given = trade(system, "d", "e")
+        shutil.rmtree(shell)
+        shutil.copytree(tmp_path / "copy", shell)
+        shutil.rmtree(tmp_path / "copy")
+        settings: Any = {"serve_despite_loss": (ACCOUNT,)}
+        async with SupervisedShells(tmp_path, **settings) as system:
+            assert not set(trade(system, "f", "g")) & set(given)
 
     run_virtual(main())
 
