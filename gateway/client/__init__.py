@@ -6,9 +6,9 @@ What never does: the choice of an event loop, the server's side. It needs msgspe
 nothing else; `make client` builds the distribution `overround-client` from it.
 """
 
-from engine.common.commands import Limits, OutcomeResult, Quote
 from engine.common.reasons import Reason
 from gateway.client.bettor import BettorSession
+from gateway.client.commands import Limits, LimitsPatch, OutcomeResult, Quote, Refused
 from gateway.client.connect import (
     connect,
     connect_control,
@@ -51,11 +51,13 @@ __all__ = [
     "BoundReachedError",
     "Bet",
     "Limits",
+    "LimitsPatch",
     "Market",
     "OutcomeResult",
     "Place",
     "Quote",
     "Reason",
+    "Refused",
     "Seen",
     "Selection",
     "SlipView",

@@ -6,12 +6,15 @@ import re
 import shutil
 import subprocess
 import sys
+import typing
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+import gateway.client.commands
 from engine.common.commands import Quote, SetOdds
+from gateway.messages.trader import TraderCommand
 from tests.gateway.bookmaker import Bookmaker
 from tests.gateway.price_gateway import Role, token
 
@@ -110,6 +113,32 @@ async def test_readme_s_trader_suspends_beside_packages_of_our_names(
     assert "status='suspended'" in out
 
 
+async def test_the_guide_s_trader_settles_a_market(
+    installed: Installed, bookmaker: Bookmaker
+) -> None:
+    guide = (ROOT / "docs" / "client.md").read_text()
+    (block,) = re.findall(
+        r"```python\n(from overround_client[^`]*async def trade.*?)```", guide, re.DOTALL
+    )
+    program = f"""{block}
+import asyncio, overround_client
+async def main(token):
+    async with overround_client.connect_control("{bookmaker.control_url}", token=token) as trader:
+        await trade(trader)
+        print(await trader.book(1))
+asyncio.run(main(input()))
+"""
+    book = await run_program(installed, program, token(Role.TRADER))
+    assert "status='settled'" in book
+    assert "stake_minor_max=20000" in book
+    assert "odds_milli=(2450, 3300" in book
+
+
+def test_every_command_of_a_trader_can_be_imported() -> None:
+    commands = {command.__name__ for command in typing.get_args(TraderCommand)}
+    assert commands <= set(gateway.client.commands.__all__)
+
+
 async def test_the_user_s_packages_stay_theirs(installed: Installed) -> None:
     imports = "\n".join(f"import {name}" for name in USERS_OWN)
     names = ", ".join(USERS_OWN)
@@ -127,8 +156,6 @@ print(len(ours), overround_client.Limits.__module__)
 
 
 def test_every_public_name_of_the_client_is_there(installed: Installed) -> None:
-    import gateway.client
-
     code = "import overround_client; print(*overround_client.__all__)"
     assert run(installed.python, "-I", "-c", code).split() == gateway.client.__all__
 

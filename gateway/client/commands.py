@@ -1,0 +1,47 @@
+"""The commands that `ControlSession.control` runs together, for programs that build their own.
+
+Owns no name of its own: commands and their parts are the engine's. One command at a time is a
+method of the session.
+"""
+
+from engine.common.commands import (
+    CancelBets,
+    CancelMarket,
+    CloseMarket,
+    HandOverMarket,
+    Limits,
+    LimitsPatch,
+    OpenMarket,
+    OutcomeResult,
+    Quote,
+    ResetSource,
+    ResumeMarket,
+    RollBackCancel,
+    RollBackSettlement,
+    SetLimits,
+    SetOdds,
+    SettleMarket,
+    SuspendMarket,
+)
+from engine.common.events import Refused
+
+__all__ = [
+    "CancelBets",
+    "CancelMarket",
+    "CloseMarket",
+    "HandOverMarket",
+    "Limits",
+    "LimitsPatch",
+    "OpenMarket",
+    "OutcomeResult",
+    "Quote",
+    "Refused",
+    "ResetSource",
+    "ResumeMarket",
+    "RollBackCancel",
+    "RollBackSettlement",
+    "SetLimits",
+    "SetOdds",
+    "SettleMarket",
+    "SuspendMarket",
+]
