@@ -45,6 +45,7 @@ _INTERNALS: Final = {
 _MIB: Final = 1 << 20
 _GONE_POLL_S: Final = 0.05
 _PART_TIMEOUT_S: Final = 2.0
+_STOP_TIMEOUT_S: Final = 15.0
 _SPARE_AFTER_S: Final = 2.0
 _VACANT: Final = "shell."
 """First characters of the names of actors that take a part after their start."""
@@ -304,6 +305,36 @@ class RayLauncher:
                 ray.kill(actor, no_restart=True)
         return found
 
+    async def end_actors(self, *, shells: bool) -> list[str]:
+        """Stop the parts that an earlier start left, last one first; return the actors' names.
+
+        With `shells`, these end too: the supervisor's stop closes their journals. Without, they
+        keep running, and a new supervisor takes them over.
+        """
+        ray = _ray()
+        names = [
+            entry["name"]
+            for entry in ray.util.list_named_actors(all_namespaces=True)
+            if entry["namespace"] == self._namespace
+        ]
+        parts = [name for name in names if not name.startswith(_VACANT)]
+        parts.sort(key=lambda name: int(name.rpartition(".")[2]), reverse=True)
+        left = [name for name in names if name.startswith(_VACANT)] if shells else []
+        for name in (*parts, *left):
+            try:
+                actor = ray.get_actor(name, self._namespace)
+            except ValueError:
+                continue  # it has ended since it was listed
+            process = RayProcess(actor, name=name)
+            with contextlib.suppress(PeerError, ClusterError, TimeoutError):
+                await asyncio.wait_for(process.identify(), _PART_TIMEOUT_S)
+                if shells and name in parts:
+                    await process.peer.ask("stop", timeout_s=_STOP_TIMEOUT_S)
+            process.kill()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(process.wait_gone(), _PART_TIMEOUT_S)
+        return [*parts, *left]
+
     def close(self) -> None:
         """End the spare process; parts that were started belong to their supervisor."""
         if self._spare_start is not None:
@@ -414,7 +445,7 @@ class Cluster:
     def end_at_once(self) -> None:
         """Kill a Ray that was started here and all its processes; for a stop during the start.
 
-        In a running cluster nothing is killed that `RayLauncher.end_actors` does not know.
+        In a running cluster nothing is killed: the next start takes over what was begun.
         """
         if not self.settings.address:
             kill_descendants(os.getpid())

@@ -12,14 +12,15 @@ import logging
 import os
 import time
 import zlib
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, Self
 
 from msgspec import Struct
 
 from actors.back_off import BackOff
-from actors.cluster import Cluster, RayLauncher, RayProcess
+from actors.cluster import Cluster, RayLauncher
 from actors.local import LocalLauncher
 from actors.market_shell import MarketShell
 from actors.messages import (
@@ -40,6 +41,7 @@ from actors.peer import LocalPeer, Peer, PeerError
 from actors.process import Launcher, PartSpec
 from actors.reconciler import Reconciler
 from actors.routes import Routes, account_shell_name
+from actors.serve_lock import lock_folder
 from actors.settings import (
     ClusterSettings,
     MarketShellSettings,
@@ -47,6 +49,7 @@ from actors.settings import (
     SupervisorSettings,
 )
 from actors.supervisor import Supervisor
+from actors.system_part import SystemPart
 from engine.common.commands import (
     CreateMarket,
     Deposit,
@@ -57,6 +60,7 @@ from engine.common.commands import (
 )
 from engine.common.events import LedgerEvent, MarketEvent
 from engine.common.ids import AccountNo, ShardNo, shard_of_account
+from persistence.disk import LocalLock
 from persistence.journal import JournalOptions
 
 BY = "system"
@@ -97,24 +101,6 @@ class SystemSettings(Struct, frozen=True, kw_only=True):
     journal: JournalOptions = JournalOptions()
 
 
-class _Part:
-    """A part that the system keeps running: its class, its arguments, and what follows a start."""
-
-    def __init__(
-        self,
-        name: str,
-        factory: type,
-        arguments: Callable[[], dict[str, Any]],
-        on_up: Callable[[Peer], Awaitable[None]],
-    ) -> None:
-        self.name = name
-        self.factory = factory
-        self.arguments = arguments
-        self.on_up = on_up
-        self.peer: Peer | None = None
-        self.process: RayProcess | None = None
-
-
 class System:
     """A running bookmaker: an async context manager, or `start` and `stop`.
 
@@ -152,10 +138,11 @@ class System:
         self.started = False
         """True from the end of `start` to the end of `stop`."""
         self._cluster = None if embedded else Cluster(self.settings.cluster)
+        self._lock: LocalLock | None = None
         self._launcher: Launcher | None = None
         self._supervisor: Peer | None = None
         self._reconciler: Peer | None = None
-        self._parts: list[_Part] = []
+        self._parts: list[SystemPart] = []
         self._restarters: list[asyncio.Task[None]] = []
 
     @property
@@ -175,26 +162,30 @@ class System:
     async def start(self) -> None:
         """Start every part; at the return, everything that the data folder holds is served."""
         if self._cluster is not None:
+            self._lock = lock_folder(Path(self._data_dir))
             await self._start_cluster(self._cluster)
-            self._launcher = self._make_launcher()()
+            self._launcher = launcher = self._make_launcher()()
+            assert isinstance(launcher, RayLauncher)
+            for name in await launcher.end_actors(shells=False):
+                logger.warning("%s: left by a start that was killed; it is replaced", name)
         else:
             self._launcher = LocalLauncher()
         await self._keep(
-            _Part("supervisor", Supervisor, self._supervisor_arguments, self._supervisor_up)
+            SystemPart("supervisor", Supervisor, self._supervisor_arguments, self._supervisor_up)
         )
         await self._keep(
-            _Part("reconciler", Reconciler, self._reconciler_arguments, self._reconciler_up)
+            SystemPart("reconciler", Reconciler, self._reconciler_arguments, self._reconciler_up)
         )
         for feed in self._feed_parts:
             name = f"feed-{feed.feed}"
             arguments = partial(self._feed_arguments, name, feed)
             on_up = partial(self._feed_up, feed.feed)
-            await self._keep(_Part(name, feed.factory, arguments, on_up))
+            await self._keep(SystemPart(name, feed.factory, arguments, on_up))
         for number, gateway in enumerate(self._gateway_parts):
             name = f"gateway-{number}"
             arguments = partial(self._gateway_arguments, name, gateway)
             on_up = partial(self._gateway_up, number)
-            await self._keep(_Part(name, gateway.factory, arguments, on_up))
+            await self._keep(SystemPart(name, gateway.factory, arguments, on_up))
         await self.refresh()
         self.started = True
 
@@ -235,7 +226,27 @@ class System:
         self._reconciler = self._supervisor = None
         if self._cluster is not None:
             await asyncio.to_thread(self._cluster.stop)
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
         self.started = False
+
+    async def stop_left(self) -> list[str]:
+        """Stop what a killed start has left in its cluster; return the names of the actors.
+
+        Raises
+        ------
+        LockHeldError
+            A process runs the system: it is the one to stop.
+        """
+        assert self._cluster is not None, "not embedded"
+        self._lock = lock_folder(Path(self._data_dir))
+        if not self.settings.cluster.address:
+            return []  # a Ray that was started by a process ends with it
+        await self._start_cluster(self._cluster)
+        launcher = self._make_launcher()()
+        assert isinstance(launcher, RayLauncher)
+        return await launcher.end_actors(shells=True)
 
     async def __aenter__(self) -> Self:
         try:
@@ -248,14 +259,14 @@ class System:
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
-    async def _keep(self, part: "_Part") -> None:
+    async def _keep(self, part: SystemPart) -> None:
         """Start a part; on Ray, also restart it whenever its process ends."""
         self._parts.append(part)
         await self._start_part(part)
         if part.process is not None:
             self._restarters.append(asyncio.create_task(self._restart_when_gone(part)))
 
-    async def _start_part(self, part: "_Part") -> None:
+    async def _start_part(self, part: SystemPart) -> None:
         if self._cluster is None:
             part.peer = LocalPeer(part.factory(**part.arguments()), name=part.name)
         else:
@@ -274,7 +285,7 @@ class System:
         if part.process is not None:
             await part.process.freeze_heap()
 
-    async def _restart_when_gone(self, part: "_Part") -> None:
+    async def _restart_when_gone(self, part: SystemPart) -> None:
         """Start a part again whenever its process ends; it held nothing that the disk does not."""
         loop = asyncio.get_running_loop()
         back_off = BackOff(_RESTART_AFTER_S, _RESTART_AFTER_S, clock_s=loop.time)

@@ -13,12 +13,36 @@ from pathlib import Path
 from typing import Final
 
 from actors.exit_codes import EXIT_WRONG_ARGUMENTS
-from gateway.cli import asyncapi, audit, config, demo, feed, journal, rehearse, replay, serve, token
+from gateway.cli import (
+    asyncapi,
+    audit,
+    config,
+    demo,
+    feed,
+    journal,
+    rehearse,
+    replay,
+    serve,
+    stop,
+    token,
+)
 from gateway.configuration.config import ENV_PREFIX, ConfigError, load_config
 from gateway.session.tokens import SecretError, TokenError
 from gateway.signals import TakenSignals
 
-_COMMANDS: Final = (demo, replay, rehearse, serve, feed, token, journal, audit, config, asyncapi)
+_COMMANDS: Final = (
+    demo,
+    replay,
+    rehearse,
+    serve,
+    stop,
+    feed,
+    token,
+    journal,
+    audit,
+    config,
+    asyncapi,
+)
 """The modules of the commands, in the order in which they are listed."""
 
 

@@ -67,7 +67,8 @@ def serve(opening: Path | None, config: Config, signals: TakenSignals) -> int:
     try:
         return uvloop.run(_serve(system, to_open, config, signals))
     except _START_ERRORS as error:
-        sys.stderr.write(f"overround: cannot serve: {error}\n")
+        hint = "; `overround stop` ends it" if "is held by another" in str(error) else ""
+        sys.stderr.write(f"overround: cannot serve: {error}{hint}\n")
         return EXIT_FAILED
 
 
@@ -90,7 +91,7 @@ async def _serve(system: System, opening: Opening, config: Config, signals: Take
                 exit_at_once(EXIT_INTERRUPTED)
             starting.result()
             _say("serving; interrupt to stop")
-            watching = asyncio.create_task(_watch(system, release))
+            watching = asyncio.create_task(_watch(system, config, release))
             await asyncio.wait([watching, stopping], return_when=asyncio.FIRST_COMPLETED)
             if watching.done():
                 watching.result()
@@ -107,24 +108,34 @@ async def _start(system: System, opening: Opening, config: Config) -> None:
     await system.start()
     for line in await open_books(system, opening):
         _say(f"refused: {line}")
-    for number, (ports, settings) in enumerate(
-        zip(system.ports, gateway_settings(config), strict=True)
-    ):
-        _say(
-            f"gateway {number}: bets ws://{settings.bets_host}:{ports['bets']} "
-            f"control ws://{settings.control_host}:{ports['control']} "
-            f"feed ws://{settings.feed_host}:{ports['feed']}"
-        )
+    for line in _gateway_lines(system, config):
+        _say(line)
     for feed in system.feeds:
         _say(f"feed {feed}: its pipeline takes messages")
     for number, route in sorted(system.routes.markets.items()):
         _say(f"market {number}: {route.key} in {route.shell}")
 
 
-async def _watch(system: System, release: asyncio.Event) -> None:
-    """Print each change into or out of quarantine; release quarantined shells on SIGHUP."""
+def _gateway_lines(system: System, config: Config) -> list[str]:
+    """Return where each gateway listens now."""
+    return [
+        f"gateway {number}: bets ws://{settings.bets_host}:{ports['bets']} "
+        f"control ws://{settings.control_host}:{ports['control']} "
+        f"feed ws://{settings.feed_host}:{ports['feed']}"
+        for number, (ports, settings) in enumerate(
+            zip(system.ports, gateway_settings(config), strict=True)
+        )
+    ]
+
+
+async def _watch(system: System, config: Config, release: asyncio.Event) -> None:
+    """Print changes of quarantine and of gateways' ports; release shells on SIGHUP."""
     said: dict[str, str] = {}
+    listening = _gateway_lines(system, config)
     while True:
+        before, listening = listening, _gateway_lines(system, config)
+        for line in (line for line in listening if line not in before):
+            _say(f"restarted: {line}")
         try:
             if release.is_set():
                 release.clear()

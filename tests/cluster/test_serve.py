@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -194,3 +195,14 @@ def test_packages_of_our_names_in_the_folder_do_not_matter(folder: Path) -> None
         served.wait_for_output("serving; interrupt to stop")
         assert served.terminate() == EXIT_DONE
         assert "the wrong package" not in served.output
+
+
+def test_new_port_of_a_restarted_gateway_is_printed(folder: Path) -> None:
+    with serve(folder) as served:
+        served.wait_for_output("serving; interrupt to stop")
+        (gateway,) = [pid for pid, line in processes(folder).items() if "ray::Gateway" in line]
+        os.kill(gateway, signal.SIGKILL)
+        ports = served.wait_for_output(r"restarted: gateway 0: bets ws://\S+:(\d+) control")
+        with socket.create_connection(("127.0.0.1", int(ports[1])), timeout=READY_S):
+            pass
+        assert served.terminate() == EXIT_DONE
