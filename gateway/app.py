@@ -28,6 +28,7 @@ from engine.common.ids import MarketNo
 from gateway.bets.path import BetPath
 from gateway.counters import Counters
 from gateway.feeds.core.ingress import FeedIngress
+from gateway.market_limits import LimitRules, LimitsSettings
 from gateway.net.flush_queue import FlushQueue
 from gateway.net.listener import Listener
 from gateway.net.work_shares import WorkQueue
@@ -62,6 +63,8 @@ class Gateway:
         The signing secret of tokens, at least 32 bytes.
     settings : GatewaySettings, optional
         Addresses and bounds.
+    limits : LimitsSettings, optional
+        The house cap on limits that traders set.
     supervisor : Peer, optional
         Receives reports (`suspect`) of shells that do not answer.
     clock_s : callable, optional
@@ -77,6 +80,7 @@ class Gateway:
         shards: int,
         secret: bytes,
         settings: GatewaySettings | None = None,
+        limits: LimitsSettings | None = None,
         supervisor: Peer | None = None,
         clock_s: Callable[[], float] = time.time,
         work_clock_ns: Callable[[], int] = time.perf_counter_ns,
@@ -84,6 +88,7 @@ class Gateway:
         self.name = name
         self.routes = Routes(shards=shards)
         self.settings = settings or GatewaySettings()
+        self._limits = LimitRules(limits or LimitsSettings())
         self.counters = Counters()
         self.fanout = Fanout(counters=self.counters, fetch_image=self._fetch_image)
         self.feeds = FeedIngress(settings=self.settings, counters=self.counters)
@@ -106,7 +111,11 @@ class Gateway:
         bets = BetPath(routes=self.routes, settings=settings, suspect=self._suspected.report)
         accounts = Accounts(routes=self.routes, settings=settings, gateway=self.name)
         control = ControlService(
-            routes=self.routes, fanout=self.fanout, settings=settings, counters=self.counters
+            routes=self.routes,
+            fanout=self.fanout,
+            settings=settings,
+            limits=self._limits,
+            counters=self.counters,
         )
         services = self._services = Services(
             settings=settings,

@@ -143,8 +143,9 @@ class CreateMarket(_Command, frozen=True, tag="create_market", omit_defaults=Tru
     """Create a market, INACTIVE, with its outcomes in order, their first odds and its limits.
 
     With `offered` false, an outcome takes no bet until its odds are set, in any status of the
-    market: for a market that is created before a feed has given it odds. The field is encoded only
-    when it is false, so that earlier releases read journals without such markets.
+    market: for a market that is created before a feed has given it odds. `limits_why` says where
+    the limits come from. Both fields are encoded only when they are not at their defaults, so that
+    earlier releases read journals without such markets.
     """
 
     market_no: MarketNoField
@@ -153,6 +154,7 @@ class CreateMarket(_Command, frozen=True, tag="create_market", omit_defaults=Tru
     odds_milli: Annotated[tuple[OddsField, ...], Meta(min_length=1, max_length=OUTCOMES_MAX)]
     limits: Limits = Limits()
     offered: bool = True
+    limits_why: WhyField = ""
 
 
 class OpenMarket(_Command, frozen=True, tag="open_market"):

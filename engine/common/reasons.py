@@ -54,6 +54,7 @@ class Reason(IntEnum):
 
     # 50x configuration and payout caps
     PAYOUT_OVER_CAP = 501
+    LIMIT_OVER_CAP = 502
 
     # 60x account, funds and duplicates
     ACCOUNT_UNKNOWN = 601
@@ -146,6 +147,7 @@ MESSAGES: Final[dict[Reason, str]] = {
     Reason.ODDS_CHANGED: "the odds have moved",
     Reason.ODDS_WORSE: "the odds have shortened",
     Reason.PAYOUT_OVER_CAP: "the payout is over the market's cap",
+    Reason.LIMIT_OVER_CAP: "the limit is over the house cap",
     Reason.ACCOUNT_UNKNOWN: "no such account",
     Reason.INSUFFICIENT_FUNDS: "the balance does not cover the stake",
     Reason.BET_REF_REUSED: "this bet ref was used for another bet",

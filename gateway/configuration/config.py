@@ -24,6 +24,7 @@ from actors.settings import (
     SupervisorSettings,
 )
 from gateway.feeds.core.settings import ExchangeFeedSettings, UofFeedSettings
+from gateway.market_limits import LimitRuleError, LimitRules, LimitsSettings
 from gateway.session.tokens import TokenSettings
 from gateway.settings import FEED_FRAME_BYTES_MIN, GatewaySettings
 from persistence.journal import JournalOptions
@@ -68,6 +69,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     gateway: GatewaySettings = field(default_factory=GatewaySettings)
     feed_uof: UofFeedSettings = field(default_factory=UofFeedSettings)
     feed_exchange: ExchangeFeedSettings = field(default_factory=ExchangeFeedSettings)
+    limits: LimitsSettings = field(default_factory=LimitsSettings)
     tokens: TokenSettings = field(default_factory=TokenSettings)
 
 
@@ -191,6 +193,10 @@ def _convert(document: dict[str, Any], source: str) -> Config:
 
 def _check_together(config: Config, source: str) -> None:
     """Refuse settings that are each in bounds and contradict one another."""
+    try:
+        LimitRules(config.limits)
+    except LimitRuleError as error:
+        raise ConfigError(f"{source}: {error}") from error
     gateways = gateway_settings(config)
     names = "gateway.bets_port, gateway.control_port, gateway.feed_port"
     ports = [

@@ -7,7 +7,7 @@ and a deposit counts once for its account and ref.
 
 import asyncio
 from collections.abc import Iterable
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
@@ -15,13 +15,14 @@ from actors.messages import MarketRoute, decode_price_images
 from actors.peer import PeerError, PeerRefusedError
 from actors.system import System
 from engine.common.commands import (
+    NAME_CHARS_MAX,
     AccountNoField,
     AmountField,
     CreateMarket,
     CurrencyField,
     Deposit,
     KeyField,
-    Limits,
+    LimitsPatch,
     NameField,
     OddsField,
     OpenMarket,
@@ -38,6 +39,7 @@ from engine.common.units import (
     RATE_MICRO_ONE,
     Minor,
 )
+from gateway.market_limits import LimitRules, LimitsSettings
 
 OPENING_REF: Final = "opening"
 """Ref of the deposit that opens an account."""
@@ -47,12 +49,14 @@ RateField = Annotated[int, Meta(ge=1, le=RATE_MICRO_MAX)]
 
 
 class OpeningMarket(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A market to create and open."""
+    """A market to create and open; limits that it does not name come from the settings."""
 
     key: KeyField
     outcomes: Annotated[tuple[NameField, ...], Meta(min_length=1, max_length=OUTCOMES_MAX)]
     odds_milli: Annotated[tuple[OddsField, ...], Meta(min_length=1, max_length=OUTCOMES_MAX)]
-    limits: Limits = Limits()
+    limits: LimitsPatch = LimitsPatch()
+    sport: Annotated[str, Meta(max_length=NAME_CHARS_MAX)] = ""
+    phase: Literal["prematch", "live"] = "prematch"
 
 
 class OpeningAccount(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -84,27 +88,17 @@ class Opening(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     deposits: tuple[OpeningDeposit, ...] = ()
 
 
-async def open_books(system: System, opening: Opening) -> list[str]:
+async def open_books(system: System, opening: Opening, *, limits: LimitsSettings) -> list[str]:
     """Create what does not exist yet; return a line for each refusal and each failed call."""
-    refused = await _open_markets(system, opening.markets)
+    refused = await _open_markets(system, opening.markets, LimitRules(limits))
     refused += await _open_accounts(system, opening)
     return refused
 
 
-async def _open_markets(system: System, markets: Iterable[OpeningMarket]) -> list[str]:
-    answers = await system.create_markets(
-        (
-            CreateMarket(
-                market_no=MarketNo(0),
-                key=market.key,
-                outcomes=market.outcomes,
-                odds_milli=market.odds_milli,
-                limits=market.limits,
-            )
-            for market in markets
-        ),
-        by=BY,
-    )
+async def _open_markets(
+    system: System, markets: Iterable[OpeningMarket], rules: LimitRules
+) -> list[str]:
+    answers = await system.create_markets((_command(market, rules) for market in markets), by=BY)
     refused = [
         f"market {answer.key}: {_refusal_text(answer.refused)}"
         for answer in answers
@@ -114,6 +108,18 @@ async def _open_markets(system: System, markets: Iterable[OpeningMarket]) -> lis
         *(_open_market(system, answer.route) for answer in answers if answer.route is not None)
     )
     return refused + [line for line in opened if line]
+
+
+def _command(market: OpeningMarket, rules: LimitRules) -> CreateMarket:
+    limits, why = rules.of(market.key, sport=market.sport, phase=market.phase, given=market.limits)
+    return CreateMarket(
+        market_no=MarketNo(0),
+        key=market.key,
+        outcomes=market.outcomes,
+        odds_milli=market.odds_milli,
+        limits=limits,
+        limits_why=why,
+    )
 
 
 async def _open_market(system: System, route: MarketRoute) -> str:

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from engine.common.commands import CreateMarket, CurrencyField, Limits
 from engine.common.ids import MalformedIdError, MarketNo, parse_market_key
-from engine.common.units import BALANCE_MINOR_MAX
+from engine.common.units import BALANCE_MINOR_MAX, STAKE_MINOR_MAX, Minor
 from engine.ledger.rows import CURRENCIES_MAX
 from engine.market.command_checks import create_fault, limits_fault
 from gateway.configuration.config import ConfigError, convert_error, read_toml
@@ -36,6 +36,8 @@ _NAMES: Final = tuple(
     for name in part.__struct_fields__
 )
 _SHOWN_CHARS: Final = 80
+_WIDE: Final = Limits(stake_minor_max=Minor(STAKE_MINOR_MAX))
+"""Limits that contradict no limit that an entry may name by itself."""
 
 
 class _Document(Struct, frozen=True, forbid_unknown_fields=True):
@@ -132,7 +134,7 @@ def _market_faults(markets: Numbered[OpeningMarket]) -> Iterator[str]:
             yield f"{where}.odds_milli: {count}"
         elif not twice:
             yield from _refused_as_command(where, market)
-        fault = limits_fault(market.limits)
+        fault = limits_fault(market.limits.applied_to(_WIDE))
         if fault is not None:
             yield f"{where}.{fault.field}: {fault.message}"
 
@@ -145,7 +147,6 @@ def _refused_as_command(where: str, market: OpeningMarket) -> Iterator[str]:
             key=market.key,
             outcomes=market.outcomes,
             odds_milli=market.odds_milli,
-            limits=market.limits,
         )
     )
     if fault is not None:

@@ -44,7 +44,12 @@ def system_of(config: Config, *, feeds: Sequence[FeedPart] | None = None) -> Sys
         gateways=[
             GatewayPart(
                 factory=Gateway,
-                arguments={"shards": shards, "secret": secret, "settings": settings},
+                arguments={
+                    "shards": shards,
+                    "secret": secret,
+                    "settings": settings,
+                    "limits": config.limits,
+                },
             )
             for settings in gateway_settings(config)
         ],
@@ -59,7 +64,7 @@ def feed_parts(config: Config) -> list[FeedPart]:
     from gateway.feeds.factory import feed_part  # noqa: PLC0415 - loads adapters and pricing
 
     return [
-        feed_part(name, getattr(config, f"feed_{name}"))
+        feed_part(name, getattr(config, f"feed_{name}"), limits=config.limits)
         for name in FEEDS
         if getattr(config, f"feed_{name}").enabled
     ]

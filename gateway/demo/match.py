@@ -45,6 +45,7 @@ from gateway.demo.run_folder import Progress, RunFolder, choose_run
 from gateway.demo.trader import Trader
 from gateway.demo.view import Scene, make_view, money
 from gateway.demo.view_model import SceneUpdater, exposure_of
+from gateway.market_limits import LimitsSettings, patch_of
 from gateway.session.tokens import Role
 from gateway.signals import STOPS, TakenSignals
 from simulations.crowd import Bettor, crowd
@@ -242,14 +243,14 @@ class Demo:
                     key=command.key,
                     outcomes=command.outcomes,
                     odds_milli=command.odds_milli,
-                    limits=command.limits,
+                    limits=patch_of(command.limits),
                 )
                 for command in commands
             ),
             accounts=accounts_of(self._crowd),
         )
         self._show.log(f"starting {len(self._keys)} markets and opening the books")
-        refused = await open_books(self._system, opening)
+        refused = await open_books(self._system, opening, limits=LimitsSettings())
         if refused and self._progress.starts == 1:
             raise DemoFailedError(f"the books could not be opened: {'; '.join(refused)}")
         if self._progress.starts > 1:

@@ -15,12 +15,14 @@ from gateway.feeds.core.settings import ExchangeFeedSettings, FeedSettings, UofF
 from gateway.feeds.exchange.adapter import ExchangeAdapter, ExchangeSettings
 from gateway.feeds.uof.adapter import UofAdapter
 from gateway.feeds.uof.settings import UofSettings, WatchSettings
+from gateway.market_limits import LimitsSettings
 
 
 def feed_part(
     feed: str,
     settings: FeedSettings,
     *,
+    limits: LimitsSettings,
     make_adapter: Callable[[], Adapter] | None = None,
 ) -> FeedPart:
     """Return the part of a system that runs a feed's pipeline.
@@ -31,6 +33,8 @@ def feed_part(
         The feed's name.
     settings : FeedSettings
         The feed's section of the settings.
+    limits : LimitsSettings
+        The section of the limits of new markets.
     make_adapter : callable, optional
         Makes the adapter instead of the section's own, for example for a recording.
     """
@@ -39,13 +43,13 @@ def feed_part(
         factory=FeedPipeline,
         arguments={
             "make_adapter": make_adapter or adapter_of(feed, settings),
-            "settings": pipeline_settings(settings),
+            "settings": pipeline_settings(settings, limits),
         },
     )
 
 
-def pipeline_settings(settings: FeedSettings) -> PipelineSettings:
-    """Return the pipeline's part of a section."""
+def pipeline_settings(settings: FeedSettings, limits: LimitsSettings) -> PipelineSettings:
+    """Return the pipeline's settings from a feed's section and that of the limits."""
     skew = None
     if settings.skew_scale_minor:
         skew = LogOddsSkew(
@@ -56,6 +60,7 @@ def pipeline_settings(settings: FeedSettings) -> PipelineSettings:
         updates_in_call_max=settings.updates_in_call_max,
         pace_ms=settings.pace_ms,
         call_timeout_ms=settings.call_timeout_ms,
+        limits=limits,
         margin=Margin(book_milli=settings.book_milli),
         skew=skew,
     )

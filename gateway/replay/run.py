@@ -51,6 +51,7 @@ from gateway.feeds.exchange.adapter import ExchangeAdapter, ExchangeSettings
 from gateway.feeds.factory import feed_part
 from gateway.feeds.uof.adapter import UofAdapter
 from gateway.feeds.uof.settings import UofSettings
+from gateway.market_limits import LimitsSettings
 from gateway.messages.feed import FeedPushed
 from gateway.replay.bettors import ReplayBettors
 from gateway.replay.options import AS_FAST_AS_IT_GOES, ReplayOptions
@@ -138,11 +139,14 @@ def recorded_feed(recording: Recording, config: Config) -> FeedPart:
             own_prices=config.feed_uof.own_prices,
             watch=False,
         )
-        return feed_part(UOF, config.feed_uof, make_adapter=partial(recorded_uof, uof))
+        return feed_part(
+            UOF, config.feed_uof, limits=config.limits, make_adapter=partial(recorded_uof, uof)
+        )
     exchange = ExchangeSettings(every_ms=0)
     return feed_part(
         EXCHANGE,
         config.feed_exchange,
+        limits=config.limits,
         make_adapter=partial(ExchangeAdapter, feed=EXCHANGE, settings=exchange),
     )
 
@@ -269,7 +273,7 @@ class Replay:
         rng = np.random.default_rng([self._options.seed])
         self._crowd = crowd(self._options.bettors, rng=rng, first_account_no=FIRST_ACCOUNT)
         opening = Opening(accounts=accounts_of(self._crowd))
-        refused = await open_books(self._system, opening)
+        refused = await open_books(self._system, opening, limits=LimitsSettings())
         if refused:
             raise ReplayFailedError(f"the books could not be opened: {'; '.join(refused)}")
 

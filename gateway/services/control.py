@@ -21,11 +21,12 @@ from actors.messages import (
 )
 from actors.peer import PeerError, PeerRefusedError
 from actors.routes import Routes
-from engine.common.commands import ResumeWithAll, SuspendWithAll
+from engine.common.commands import ResumeWithAll, SetLimits, SuspendWithAll
 from engine.common.events import MarketEvent, MarketResumed, MarketSuspended, Refused, StatusSet
 from engine.common.ids import MarketNo
 from engine.common.reasons import MESSAGES, Reason
 from gateway.counters import Counters
+from gateway.market_limits import LimitRules
 from gateway.messages.arbitrage import AskArbitrage
 from gateway.messages.base import Error
 from gateway.messages.exposure import AskExposure
@@ -69,14 +70,23 @@ class ControlService:
         The odds last received, for lists.
     settings : GatewaySettings
         How long an answer may take.
+    limits : LimitRules
+        The house cap: no trader sets a limit over it.
     counters : Counters
         Counts of commands.
     """
 
     def __init__(
-        self, *, routes: Routes, fanout: Fanout, settings: GatewaySettings, counters: Counters
+        self,
+        *,
+        routes: Routes,
+        fanout: Fanout,
+        settings: GatewaySettings,
+        limits: LimitRules,
+        counters: Counters,
     ) -> None:
         self._routes = routes
+        self._limits = limits
         self._fanout = fanout
         self._timeout_s = settings.control_timeout_ms / 1_000
         self._counters = counters
@@ -251,7 +261,10 @@ class ControlService:
         places: dict[str, list[int]] = {}
         for place, command in enumerate(commands):
             shell = self._routes.market_shell(command.market_no)
-            if shell is None:
+            over = self._limits.over_cap(command.limits) if isinstance(command, SetLimits) else ""
+            if over:
+                events[place] = Refused(reason=Reason.LIMIT_OVER_CAP, field="limits", message=over)
+            elif shell is None:
                 events[place] = _refused(Reason.MARKET_UNKNOWN, field="market_no")
             else:
                 places.setdefault(shell, []).append(place)

@@ -19,6 +19,7 @@ from gateway.configuration.config import Config
 from gateway.feeds.core.settings import UofFeedSettings
 from gateway.feeds.factory import feed_part
 from gateway.feeds.uof.generator import LIVE, FeedGenerator
+from gateway.market_limits import LimitsSettings
 from gateway.messages.feed import FeedPushed
 from gateway.replay.options import AS_FAST_AS_IT_GOES, ReplayOptions
 from gateway.replay.run import Replay, read_summary
@@ -137,7 +138,9 @@ class Goals:
 
 async def goals() -> list[Row]:
     """Measure goals without other load, and under the load of the throughput measure."""
-    part = feed_part(FEED, UofFeedSettings(enabled=True, own_prices=True, watch=False))
+    part = feed_part(
+        FEED, UofFeedSettings(enabled=True, own_prices=True, watch=False), limits=LimitsSettings()
+    )
     async with running(markets=BET_MARKETS, markets_per_actor=128, feeds=[part]) as system:
         bets = f"ws://127.0.0.1:{system.ports[0]['bets']}"
         source = await connect_feed(_feed_url(system), token=token(0, role=Role.FEED))
@@ -239,7 +242,7 @@ class Provider:
 
 async def busy_provider() -> list[Row]:
     """Measure bets beside a feed of 50,000 messages a minute, and the feed's highest rate."""
-    part = feed_part(FEED, UofFeedSettings(enabled=True, watch=False))
+    part = feed_part(FEED, UofFeedSettings(enabled=True, watch=False), limits=LimitsSettings())
     async with running(markets=BET_MARKETS, markets_per_actor=1_024, feeds=[part]) as system:
         bets = f"ws://127.0.0.1:{system.ports[0]['bets']}"
         source = await connect_feed(_feed_url(system), token=token(0, role=Role.FEED))

@@ -21,6 +21,7 @@ from gateway.feeds.core.market_creation import MarketCreation
 from gateway.feeds.core.pending_message import PendingMessage
 from gateway.feeds.core.recovery_requests import RecoveryRequests
 from gateway.feeds.core.shell_queue import ShellQueues, Task
+from gateway.market_limits import LimitRules
 
 
 class ActionRunner:
@@ -38,6 +39,8 @@ class ActionRunner:
         Keeps recovery requests.
     creations_in_call_max : int
         Markets that the supervisor is asked to create in one call.
+    limits : LimitRules
+        The limits that new markets get.
     margin, skew
         What the odds of a priced fixture hold above fair, and how they follow the book.
     """
@@ -50,12 +53,14 @@ class ActionRunner:
         queues: ShellQueues,
         requests: RecoveryRequests,
         creations_in_call_max: int,
+        limits: LimitRules,
         margin: Margin,
         skew: Skew | None,
     ) -> None:
         self.creation: Final = MarketCreation(
             by=by,
             markets_in_call_max=creations_in_call_max,
+            limits=limits,
             on_route=self._on_created,
             deliver=self.run,
         )

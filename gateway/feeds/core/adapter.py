@@ -6,7 +6,7 @@ carries its actions out writes the market number into every command.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from msgspec import Struct
 
@@ -38,10 +38,16 @@ REFUSALS_KEPT: Final = 100
 
 
 class NewMarket(Struct, frozen=True, kw_only=True):
-    """What a market is created with when a feed first names it; its status is INACTIVE."""
+    """What a market is created with when a feed first names it; its status is INACTIVE.
+
+    `sport` (empty if unknown) and `phase` choose its limits from the configuration (see
+    gateway.market_limits), unless the adapter gives `limits`.
+    """
 
     outcomes: tuple[str, ...]
     limits: Limits | None = None
+    sport: str = ""
+    phase: Literal["prematch", "live"] = "prematch"
 
 
 class MarketUpdate(Struct, frozen=True, kw_only=True):

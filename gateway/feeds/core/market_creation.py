@@ -22,12 +22,13 @@ from actors.messages import (
     encode,
 )
 from actors.peer import Peer, PeerError
-from engine.common.commands import CreateMarket, Limits
+from engine.common.commands import CreateMarket
 from engine.common.ids import MarketNo
 from engine.common.reasons import MESSAGES, RETRYABLE
 from engine.common.units import ODDS_MILLI_MIN, OddsMilli
 from gateway.feeds.core.adapter import Action, MarketUpdate, NewMarket, PriceFixture
 from gateway.feeds.core.pending_message import PendingMessage
+from gateway.market_limits import LimitRules, patch_of
 
 logger = logging.getLogger("overround.feeds")
 
@@ -61,6 +62,8 @@ class MarketCreation:
         The feed's name in the directory.
     markets_in_call_max : int
         Markets that the supervisor is asked to create in one call; the rest waits for the next.
+    limits : LimitRules
+        The limits that new markets get.
     on_route : callable
         Called with the route of each new market, before any action is delivered to it.
     deliver : callable
@@ -72,12 +75,14 @@ class MarketCreation:
         *,
         by: str,
         markets_in_call_max: int,
+        limits: LimitRules,
         on_route: Callable[[MarketRoute], None],
         deliver: Callable[[PendingMessage, Action], None],
     ) -> None:
         self.refused_total = 0
         self._by = by
         self._markets_in_call_max = markets_in_call_max
+        self._limits = limits
         self._on_route = on_route
         self._deliver = deliver
         self._supervisor: Peer | None = None
@@ -145,9 +150,7 @@ class MarketCreation:
 
     async def _create(self, keys: Sequence[str]) -> list[MarketAnswer]:
         """Have markets created, and repeat the call until the supervisor answers."""
-        payload = encode(
-            CreateMarkets(by=self._by, markets=tuple(_command(k, self._to_create[k]) for k in keys))
-        )
+        payload = encode(CreateMarkets(by=self._by, markets=tuple(self._command(k) for k in keys)))
         back_off = BackOff(_RETRY_S, _RETRY_S, clock_s=asyncio.get_running_loop().time)
         while True:
             self._changed.clear()
@@ -167,6 +170,25 @@ class MarketCreation:
                 return [answer for key in keys for answer in await self._create([key])]
             back_off.failed()
             await back_off.wait(self._changed)
+
+    def _command(self, key: str) -> CreateMarket:
+        new_market = self._to_create[key]
+        given = new_market.limits
+        limits, why = self._limits.of(
+            key,
+            sport=new_market.sport,
+            phase=new_market.phase,
+            given=None if given is None else patch_of(given),
+        )
+        return CreateMarket(
+            market_no=MarketNo(0),
+            key=key,
+            outcomes=new_market.outcomes,
+            odds_milli=(OddsMilli(FIRST_ODDS_MILLI),) * len(new_market.outcomes),
+            limits=limits,
+            limits_why=why,
+            offered=False,
+        )
 
     def _received(self, key: str, answer: MarketAnswer) -> None:
         """Note a market's creation; with a fixture's last market, deliver what waited for them."""
@@ -201,17 +223,6 @@ class MarketCreation:
             while len(self._refused) > REFUSED_KEPT_MAX:
                 del self._refused[next(iter(self._refused))]
         return why
-
-
-def _command(key: str, new_market: NewMarket) -> CreateMarket:
-    return CreateMarket(
-        market_no=MarketNo(0),
-        key=key,
-        outcomes=new_market.outcomes,
-        odds_milli=(OddsMilli(FIRST_ODDS_MILLI),) * len(new_market.outcomes),
-        limits=new_market.limits or Limits(),
-        offered=False,
-    )
 
 
 def _fixture_of(key: str) -> str:

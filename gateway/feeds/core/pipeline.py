@@ -27,6 +27,7 @@ from gateway.feeds.core.intake import MessageIntake
 from gateway.feeds.core.recovery_requests import RecoveryRequests
 from gateway.feeds.core.resumption import Resumption
 from gateway.feeds.core.shell_queue import ShellQueues
+from gateway.market_limits import LimitRules, LimitsSettings
 from gateway.suspected_shells import SuspectedShells
 
 logger = logging.getLogger("overround.feeds")
@@ -52,6 +53,8 @@ class PipelineSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     one that stops betting."""
     tick_ms: _Millis = 250
     """Time between two ticks of the adapter."""
+    limits: LimitsSettings = LimitsSettings()
+    """The limits that new markets get."""
     margin: Margin = Margin()
     skew: Skew | None = None
 
@@ -111,6 +114,7 @@ class FeedPipeline:
             queues=self._queues,
             requests=self._requests,
             creations_in_call_max=settings.creations_in_call_max,
+            limits=LimitRules(settings.limits),
             margin=settings.margin,
             skew=settings.skew,
         )

@@ -17,6 +17,7 @@ from gateway.feeds.uof.passed_over import PassedOver
 from gateway.feeds.uof.producers import Producers
 from gateway.feeds.uof.quotes import MarketQuotes, market_quotes
 from gateway.feeds.uof.settings import UofSettings
+from gateway.market_limits import LIVE, PREMATCH
 
 if TYPE_CHECKING:
     from gateway.feeds.uof.model_prices import ModelPrices
@@ -189,4 +190,10 @@ class OddsChanges:
         return self._model_prices is not None and self._model_prices.covers(listed)
 
     def _new_market(self, listed: ListedMarket) -> NewMarket:
-        return NewMarket(outcomes=listed.market.outcomes, limits=self._settings.limits)
+        sports = self._settings.sports
+        return NewMarket(
+            outcomes=listed.market.outcomes,
+            limits=self._settings.limits,
+            sport=sports[0] if len(sports) == 1 else "",
+            phase=PREMATCH if listed.owner in self._settings.prematch else LIVE,
+        )

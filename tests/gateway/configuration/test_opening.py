@@ -4,10 +4,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
-from actors.messages import decode_price_images, decode_totals
+from actors.messages import decode_book_images, decode_price_images, decode_totals
 from actors.system import System, SystemSettings
-from engine.common.commands import HandOverMarket, SuspendMarket
+from engine.common.commands import HandOverMarket, Limits, SuspendMarket
 from engine.common.lifecycle import Status
 from gateway.configuration.opening import (
     Opening,
@@ -17,6 +18,7 @@ from gateway.configuration.opening import (
     open_books,
 )
 from gateway.configuration.opening_file import load_opening
+from gateway.market_limits import LimitsSettings
 from persistence.journal import JournalOptions
 
 OPENING = load_opening(Path(__file__).parents[3] / "docs" / "example-opening.toml")
@@ -49,25 +51,39 @@ async def money_minor(system: System) -> list[int]:
 
 
 async def test_opening_creates_opens_and_funds(system: System) -> None:
-    assert await open_books(system, OPENING) == []
+    assert await open_books(system, OPENING, limits=LimitsSettings()) == []
     assert await statuses(system) == [Status.ACTIVE, Status.ACTIVE]
     assert await money_minor(system) == [100_000]
 
 
+async def test_limits_are_those_of_the_file_then_of_the_rules_under_the_cap(system: System) -> None:
+    limits = LimitsSettings(rules=("tier=1 payout_minor_max=4_000",), tiers=("1=wc22-*",))
+    limits = replace(limits, cap_outcome_liability_minor_max=3_000_000)
+    assert await open_books(system, OPENING, limits=limits) == []
+    raw = await system.peer(system.routes.market_shell(1) or "").ask("book_images", [1])
+    (image,) = decode_book_images(raw)
+    assert image.limits == Limits(
+        stake_minor_max=200_000,
+        payout_minor_max=4_000,
+        outcome_liability_minor_max=3_000_000,
+        market_liability_minor_max=5_000_000,
+    )
+
+
 async def test_opening_twice_changes_nothing(system: System) -> None:
-    await open_books(system, OPENING)
+    await open_books(system, OPENING, limits=LimitsSettings())
     await system.control([SuspendMarket(market_no=1), HandOverMarket(market_no=2)])
-    assert await open_books(system, OPENING) == []
+    assert await open_books(system, OPENING, limits=LimitsSettings()) == []
     assert await statuses(system) == [Status.SUSPENDED, Status.HANDED_OVER]
     assert await money_minor(system) == [100_000]
 
 
 async def test_new_deposit_in_the_file_is_paid_in_once(system: System) -> None:
-    await open_books(system, OPENING)
+    await open_books(system, OPENING, limits=LimitsSettings())
     more = OpeningDeposit(account=ACCOUNT, amount_minor=1, ref="more")
     grown = Opening(accounts=OPENING.accounts, deposits=(*OPENING.deposits, more))
     for _ in range(2):
-        assert await open_books(system, grown) == []
+        assert await open_books(system, grown, limits=LimitsSettings()) == []
         assert await money_minor(system) == [100_001]
 
 
@@ -86,7 +102,7 @@ async def test_what_is_refused_is_said_and_the_rest_is_done(system: System) -> N
             OpeningDeposit(account=1, amount_minor=7, ref="b"),
         ),
     )
-    refused = await open_books(system, opening)
+    refused = await open_books(system, opening, limits=LimitsSettings())
     assert [line.split(":")[0] for line in refused] == [
         "market no key",
         "market f/x",

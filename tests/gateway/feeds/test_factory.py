@@ -8,6 +8,7 @@ from gateway.feeds.core.settings import FEEDS, ExchangeFeedSettings, UofFeedSett
 from gateway.feeds.exchange.adapter import ExchangeAdapter
 from gateway.feeds.factory import feed_part, pipeline_settings
 from gateway.feeds.uof.adapter import UofAdapter
+from gateway.market_limits import LimitsSettings
 
 
 def test_a_feed_has_a_pipeline_only_when_it_is_enabled() -> None:
@@ -21,7 +22,7 @@ def test_a_feed_has_a_pipeline_only_when_it_is_enabled() -> None:
 
 def test_each_section_makes_its_own_adapter() -> None:
     made = [
-        feed_part(feed, settings).arguments["make_adapter"]()
+        feed_part(feed, settings, limits=LimitsSettings()).arguments["make_adapter"]()
         for feed, settings in (
             ("uof", UofFeedSettings(own_prices=True, watch=False)),
             ("exchange", ExchangeFeedSettings(every_ms=5)),
@@ -33,15 +34,21 @@ def test_each_section_makes_its_own_adapter() -> None:
 
 
 def test_margin_skew_and_bounds_are_those_of_the_section() -> None:
-    assert pipeline_settings(UofFeedSettings()) == PipelineSettings()
+    assert pipeline_settings(UofFeedSettings(), LimitsSettings()) == PipelineSettings()
     settings = pipeline_settings(
-        UofFeedSettings(book_milli=1_080, skew_scale_minor=5_000, skew_milli_max=90, messages_max=7)
+        UofFeedSettings(
+            book_milli=1_080, skew_scale_minor=5_000, skew_milli_max=90, messages_max=7
+        ),
+        LimitsSettings(stake_minor_max=9),
     )
+    assert settings.limits.stake_minor_max == 9
     assert settings.margin.book_milli == 1_080
     assert settings.skew == LogOddsSkew(scale_minor=5_000, log_odds_milli_max=90)
     assert settings.messages_max == 7
 
 
 def test_an_adapter_that_is_given_replaces_the_one_of_the_section() -> None:
-    part = feed_part("uof", UofFeedSettings(), make_adapter=ExchangeAdapter)
+    part = feed_part(
+        "uof", UofFeedSettings(), limits=LimitsSettings(), make_adapter=ExchangeAdapter
+    )
     assert part.arguments["make_adapter"] is ExchangeAdapter

@@ -24,6 +24,7 @@ from gateway.feeds.core.adapter import Action, MarketUpdate, NewMarket, PriceFix
 from gateway.feeds.core.market_creation import MarketCreation
 from gateway.feeds.core.pending_message import PendingMessage
 from gateway.feeds.core.pipeline import FeedPipeline
+from gateway.market_limits import LimitRules, LimitsSettings
 from tests.actors.trade import market, market_control, market_shell_on
 from tests.actors.virtual import now_s, run_virtual
 from tests.faults.faulty_disk import FaultyDisk
@@ -207,6 +208,7 @@ class Creation:
         self.creation = MarketCreation(
             by="feed:test",
             markets_in_call_max=markets_in_call_max,
+            limits=LimitRules(LimitsSettings(rules=("type=1x2 stake_minor_max=777",))),
             on_route=lambda route: self.routes.append(route.key),
             deliver=self._deliver,
         )

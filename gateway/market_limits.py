@@ -1,0 +1,187 @@
+"""Limits of new markets by configuration: a table of rules, small defaults, and a house cap.
+
+Owns which limits a new market gets and why. Never changes a market that exists: traders do.
+"""
+
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatchcase
+from typing import Annotated, Final, NamedTuple
+
+from msgspec import Meta, Struct
+from msgspec.structs import asdict, replace
+
+from engine.common.commands import WHY_CHARS_MAX, LimitField, Limits, LimitsPatch, StakeField
+from engine.common.ids import parse_market_key
+from engine.common.units import LIMIT_MINOR_MAX, STAKE_MINOR_MAX, Minor
+
+PREMATCH: Final = "prematch"
+LIVE: Final = "live"
+TIER_UNKNOWN: Final = 0
+RULES_MAX: Final = 256
+"""Rules, and tiers, that one configuration may have."""
+
+_PATTERNS: Final = ("sport", "type", "fixture")
+_MATCHED: Final = (*_PATTERNS, "tier", "phase")
+_LIMITS: Final = Limits.__struct_fields__
+_CAPPED: Final = tuple(name for name in _LIMITS if name != "stake_minor_min")
+
+
+class LimitsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What markets get that a feed or an opening file creates, in minor units of base currency.
+
+    `rules` change the defaults where they match, and no market gets more than the `cap_` figures.
+    `tiers` say which fixtures are of which tier, as ``TIER=PATTERN``.
+    """
+
+    stake_minor_max: StakeField = Minor(10_000)
+    payout_minor_max: LimitField = Minor(500_000)
+    outcome_liability_minor_max: LimitField = Minor(250_000)
+    market_liability_minor_max: LimitField = Minor(250_000)
+    cap_stake_minor_max: StakeField = Minor(1_000_000)
+    cap_payout_minor_max: LimitField = Minor(100_000_000)
+    cap_outcome_liability_minor_max: LimitField = Minor(500_000_000)
+    cap_market_liability_minor_max: LimitField = Minor(500_000_000)
+    rules: Annotated[tuple[str, ...], Meta(max_length=RULES_MAX)] = ()
+    tiers: Annotated[tuple[str, ...], Meta(max_length=RULES_MAX)] = ()
+
+
+class LimitRuleError(ValueError):
+    """A rule or a tier is malformed; the message names it, the field and the bound."""
+
+
+class _Rule(NamedTuple):
+    """Limits for markets whose facts match: patterns of text, and tiers by number."""
+
+    match: dict[str, str]
+    limits: dict[str, int]
+
+    def matches(self, facts: dict[str, str]) -> bool:
+        return all(fnmatchcase(facts[name], pattern) for name, pattern in self.match.items())
+
+
+class LimitRules:
+    """The table of rules, read and checked.
+
+    Parameters
+    ----------
+    settings : LimitsSettings
+        The section of the settings.
+
+    Raises
+    ------
+    LimitRuleError
+        A rule is malformed.
+    """
+
+    def __init__(self, settings: LimitsSettings) -> None:
+        self._defaults = Limits(**{name: getattr(settings, name) for name in _CAPPED})
+        self._cap = {name: getattr(settings, f"cap_{name}") for name in _CAPPED}
+        self._rules = [_read_rule(at, text) for at, text in enumerate(settings.rules, start=1)]
+        self._tiers = [_read_tier(at, text) for at, text in enumerate(settings.tiers, start=1)]
+
+    def of(
+        self,
+        key: str,
+        *,
+        sport: str = "",
+        phase: str = PREMATCH,
+        given: LimitsPatch | None = None,
+    ) -> tuple[Limits, str]:
+        """Return a new market's limits, and why it gets them.
+
+        Parameters
+        ----------
+        key : str
+            The market's key, which has its fixture and its type.
+        sport : str, optional
+            The sport, if whoever names the market knows it.
+        phase : str, optional
+            PREMATCH or LIVE.
+        given : LimitsPatch, optional
+            Limits that whoever names the market asks for; they go before the rules.
+
+        Returns
+        -------
+        tuple[Limits, str]
+            Each limit is what `given` names, else what the first matching rule names, else the
+            default, and at most the cap. The reason names the rules used and the limits capped.
+        """
+        parsed = parse_market_key(key)
+        tier = next((tier for tier, each in self._tiers if fnmatchcase(parsed.fixture, each)), 0)
+        facts = {
+            "sport": sport,
+            "type": parsed.type,
+            "fixture": parsed.fixture,
+            "tier": str(tier),
+            "phase": phase,
+        }
+        chosen = {name: getattr(given, name) for name in given.names()} if given else {}
+        reasons = [f"given {len(chosen)}"] if chosen else []
+        for number, rule in enumerate(self._rules, start=1):
+            new = [name for name in rule.limits if name not in chosen]
+            if new and rule.matches(facts):
+                chosen |= {name: rule.limits[name] for name in new}
+                reasons.append(f"rule {number}")
+        capped = [name for name, cap in self._cap.items() if chosen.get(name, 0) > cap]
+        limits = replace(self._defaults, **chosen)
+        over = {name: cap for name, cap in self._cap.items() if getattr(limits, name) > cap}
+        limits = replace(limits, **over)
+        if limits.stake_minor_min > limits.stake_minor_max:
+            limits = replace(limits, stake_minor_min=limits.stake_minor_max)
+        reasons = [*(reasons or ["defaults"]), *(f"cap {name}" for name in capped)]
+        why = f"{phase} tier {tier}: {', '.join(reasons)}"
+        return limits, why if len(why) <= WHY_CHARS_MAX else f"{why[: WHY_CHARS_MAX - 1]}…"
+
+    def over_cap(self, patch: LimitsPatch) -> str:
+        """Return the first limit of a patch that is over the house cap and the cap, or nothing."""
+        for name in patch.names():
+            cap = self._cap.get(name)
+            if cap is not None and getattr(patch, name) > cap:
+                return f"{name} {getattr(patch, name)} is over the house cap of {cap}"
+        return ""
+
+
+def patch_of(limits: Limits) -> LimitsPatch:
+    """Return the patch that names every limit."""
+    return LimitsPatch(**asdict(limits))
+
+
+def _read_rule(at: int, text: str) -> _Rule:
+    match: dict[str, str] = {}
+    limits: dict[str, int] = {}
+    for name, value in _words(f"limits.rules[{at}]", text.split()):
+        if name in match or name in limits:
+            raise LimitRuleError(f"limits.rules[{at}]: {name} is given twice")
+        if name in _LIMITS:
+            high = STAKE_MINOR_MAX if name.startswith("stake") else LIMIT_MINOR_MAX
+            limits[name] = _number(f"limits.rules[{at}].{name}", value, low=1, high=high)
+        elif name == "phase" and value not in (PREMATCH, LIVE):
+            raise LimitRuleError(f"limits.rules[{at}].phase: {PREMATCH} or {LIVE}, not {value}")
+        elif name in _MATCHED:
+            match[name] = value
+        else:
+            known = ", ".join((*_MATCHED, *_LIMITS))
+            raise LimitRuleError(f"limits.rules[{at}]: no {name}; a rule names {known}")
+    if not limits:
+        raise LimitRuleError(f"limits.rules[{at}]: sets none of {', '.join(_LIMITS)}")
+    return _Rule(match, limits)
+
+
+def _read_tier(at: int, text: str) -> tuple[int, str]:
+    ((tier, pattern),) = _words(f"limits.tiers[{at}]", [text])
+    return _number(f"limits.tiers[{at}]", tier, low=1, high=99), pattern
+
+
+def _words(where: str, words: Iterable[str]) -> Iterator[tuple[str, str]]:
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not (name and equals and value):
+            raise LimitRuleError(f"{where}: {word[:WHY_CHARS_MAX]!r} is not NAME=VALUE")
+        yield name, value
+
+
+def _number(where: str, text: str, *, low: int, high: int) -> int:
+    digits = text.replace("_", "")
+    if not (digits.isascii() and digits.isdigit() and low <= int(digits) <= high):
+        raise LimitRuleError(f"{where}: {low} to {high}, not {text[:WHY_CHARS_MAX]}")
+    return int(digits)
