@@ -19,7 +19,7 @@ from actors.messages import AUDIT_ROWS_MAX, KnownMarket, decode_market_control, 
 from actors.peer import Peer
 from actors.settings import MarketShellSettings
 from actors.shell import Shell, rows_of
-from engine.common.commands import FeedUpdate, MarketCommand
+from engine.common.commands import CreateMarket, FeedUpdate, MarketCommand, OddsGuard, SetOdds
 from engine.common.events import LimitsSet, MarketCreated, MarketEvent, OutboxAcked, Refused
 from engine.common.ids import BetId, MarketNo, ShardNo
 from engine.common.reasons import MESSAGES, Reason
@@ -249,8 +249,12 @@ class MarketShell(Shell[DurableMarkets]):
                 commands
             )
         at_ns = self._clock()
-        position_max = self._clock.wall_ns() // NS_PER_MS + self._settings.feed_ahead_ms_max
-        bounded = [_with_bound(command, position_max) for command in commands]
+        settings = self._settings
+        position_max = self._clock.wall_ns() // NS_PER_MS + settings.feed_ahead_ms_max
+        guard = OddsGuard(
+            book_milli_min=settings.odds_book_milli_min, step_milli_max=settings.odds_step_milli_max
+        )
+        bounded = [_with_bounds(command, position_max, guard) for command in commands]
         with self._fail_stop():
             events = durable.control(by, bounded, at_ns)
         self._publish(events)
@@ -341,10 +345,19 @@ class MarketShell(Shell[DurableMarkets]):
         return machine
 
 
-def _with_bound(command: MarketCommand, position_max: int) -> MarketCommand:
-    """Write into a feed's command how far its position may be, so that a replay needs no clock."""
+def _with_bounds(command: MarketCommand, position_max: int, guard: OddsGuard) -> MarketCommand:
+    """Write into a command what it is checked against, so that a replay needs no clock or settings.
+
+    A feed's command gets how far its position may be; odds get their guard.
+    """
     if isinstance(command, FeedUpdate):
-        return msgspec.structs.replace(command, position_max=position_max)
+        steps = tuple(
+            msgspec.structs.replace(step, guard=guard) if isinstance(step, SetOdds) else step
+            for step in command.steps
+        )
+        return msgspec.structs.replace(command, position_max=position_max, steps=steps)
+    if isinstance(command, SetOdds | CreateMarket):
+        return msgspec.structs.replace(command, guard=guard)
     return command
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from engine.common.commands import GUARD_MILLI_MAX
 from engine.common.ids import SHARD_NO_MAX
 from engine.common.units import MARKETS_MAX
 
@@ -43,6 +44,11 @@ class MarketShellSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     feed_ahead_ms_max: _Millis = 60_000
     """How far a feed's position, a time in milliseconds since 1970, may be ahead of the shell's
     clock; a message further ahead is refused, and its market suspended."""
+    odds_book_milli_min: Annotated[int, Meta(ge=0, le=GUARD_MILLI_MAX)] = 1_000
+    """Least sum of one over a market's odds, in thousandths; odds of less are refused."""
+    odds_step_milli_max: Annotated[int, Meta(ge=0, le=GUARD_MILLI_MAX)] = 4_000
+    """Most that an outcome's odds may rise or fall at once while bets are taken: the higher in
+    thousandths of the lower. 0 for any."""
 
 
 class SupervisorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import asdict, replace
 
 from engine.common.commands import WHY_CHARS_MAX, LimitField, Limits, LimitsPatch, StakeField
-from engine.common.ids import parse_market_key
+from engine.common.ids import MalformedIdError, parse_market_key
 from engine.common.units import LIMIT_MINOR_MAX, STAKE_MINOR_MAX, Minor
 
 PREMATCH: Final = "prematch"
@@ -106,7 +106,10 @@ class LimitRules:
             Each limit is what `given` names, else what the first matching rule names, else the
             default, and at most the cap. The reason names the rules used and the limits capped.
         """
-        parsed = parse_market_key(key)
+        try:
+            parsed = parse_market_key(key)
+        except MalformedIdError:
+            return self._defaults, "malformed key"  # the market machine refuses it
         tier = next((tier for tier, each in self._tiers if fnmatchcase(parsed.fixture, each)), 0)
         facts = {
             "sport": sport,
@@ -149,7 +152,7 @@ def patch_of(limits: Limits) -> LimitsPatch:
 def _read_rule(at: int, text: str) -> _Rule:
     match: dict[str, str] = {}
     limits: dict[str, int] = {}
-    for name, value in _words(f"limits.rules[{at}]", text.split()):
+    for name, value in _pairs(f"limits.rules[{at}]", text.split()):
         if name in match or name in limits:
             raise LimitRuleError(f"limits.rules[{at}]: {name} is given twice")
         if name in _LIMITS:
@@ -168,15 +171,15 @@ def _read_rule(at: int, text: str) -> _Rule:
 
 
 def _read_tier(at: int, text: str) -> tuple[int, str]:
-    ((tier, pattern),) = _words(f"limits.tiers[{at}]", [text])
+    ((tier, pattern),) = _pairs(f"limits.tiers[{at}]", [text])
     return _number(f"limits.tiers[{at}]", tier, low=1, high=99), pattern
 
 
-def _words(where: str, words: Iterable[str]) -> Iterator[tuple[str, str]]:
-    for word in words:
-        name, equals, value = word.partition("=")
+def _pairs(where: str, parts: Iterable[str]) -> Iterator[tuple[str, str]]:
+    for part in parts:
+        name, equals, value = part.partition("=")
         if not (name and equals and value):
-            raise LimitRuleError(f"{where}: {word[:WHY_CHARS_MAX]!r} is not NAME=VALUE")
+            raise LimitRuleError(f"{where}: {part[:WHY_CHARS_MAX]!r} is not NAME=VALUE")
         yield name, value
 
 

@@ -40,6 +40,7 @@ DEDUCTIONS_MAX: Final = 16
 """Deductions in one settlement: one for each time at which an outcome was withdrawn."""
 STEPS_MAX: Final = 16
 """Commands that one feed message may carry for one market."""
+GUARD_MILLI_MAX: Final = 100_000
 DIGEST_MAX: Final = (1 << 32) - 1
 CANCEL_WINDOWS_MAX: Final = 64
 """Windows of cancelled bets that one market may hold; past it CAPACITY refuses another window."""
@@ -105,6 +106,17 @@ class Quote(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     active: bool = True
 
 
+class OddsGuard(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Bounds of odds that are taken for a mistake, in thousandths; 0 switches one off.
+
+    `book_milli_min` is the least sum of one over the odds of a whole market, `step_milli_max` the
+    most that the higher of an outcome's last and new odds may be of the lower while bets are taken.
+    """
+
+    book_milli_min: Annotated[int, Meta(ge=0, le=GUARD_MILLI_MAX)] = 0
+    step_milli_max: Annotated[int, Meta(ge=0, le=GUARD_MILLI_MAX)] = 0
+
+
 class OutcomeResult(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How an outcome ended, in the three figures of the Unified Odds Feed.
 
@@ -144,8 +156,9 @@ class CreateMarket(_Command, frozen=True, tag="create_market", omit_defaults=Tru
 
     With `offered` false, an outcome takes no bet until its odds are set, in any status of the
     market: for a market that is created before a feed has given it odds. `limits_why` says where
-    the limits come from. Both fields are encoded only when they are not at their defaults, so that
-    earlier releases read journals without such markets.
+    the limits come from. The market's shell writes `guard`, against which the odds of a market on
+    offer are checked unless the command says `override`. All four are encoded only when they are
+    not at their defaults, so that earlier releases read journals without such markets.
     """
 
     market_no: MarketNoField
@@ -155,6 +168,8 @@ class CreateMarket(_Command, frozen=True, tag="create_market", omit_defaults=Tru
     limits: Limits = Limits()
     offered: bool = True
     limits_why: WhyField = ""
+    guard: OddsGuard | UnsetType = UNSET
+    override: bool = False
 
 
 class OpenMarket(_Command, frozen=True, tag="open_market"):
@@ -163,11 +178,18 @@ class OpenMarket(_Command, frozen=True, tag="open_market"):
     market_no: MarketNoField
 
 
-class SetOdds(_Command, frozen=True, tag="set_odds"):
-    """Set the odds of some or all outcomes in one step."""
+class SetOdds(_Command, frozen=True, tag="set_odds", omit_defaults=True):
+    """Set the odds of some or all outcomes in one step.
+
+    BOOK_SUM_LOW refuses odds that sum to too little, ODDS_STEP a leap while bets are taken: by the
+    figures of `guard`, which the market's shell writes over whatever is sent. `override` says that
+    the odds are meant as they are.
+    """
 
     market_no: MarketNoField
     quotes: Annotated[tuple[Quote, ...], Meta(min_length=1, max_length=OUTCOMES_MAX)]
+    override: bool = False
+    guard: OddsGuard | UnsetType = UNSET
 
 
 class SetLimits(_Command, frozen=True, tag="set_limits"):

@@ -27,6 +27,8 @@ class Reason(IntEnum):
     STAKE_OVER_LIMIT = 302
     ODDS_OUT_OF_BOUNDS = 303
     AMOUNT_OUT_OF_BOUNDS = 304
+    BOOK_SUM_LOW = 305
+    ODDS_STEP = 306
 
     # 40x market, outcome or fixture state
     MARKET_UNKNOWN = 401
@@ -126,6 +128,8 @@ MESSAGES: Final[dict[Reason, str]] = {
     Reason.STAKE_OVER_LIMIT: "the stake is over the limit for one bet",
     Reason.ODDS_OUT_OF_BOUNDS: "the odds are outside 1.001 to 10000",
     Reason.AMOUNT_OUT_OF_BOUNDS: "the amount is outside its bounds",
+    Reason.BOOK_SUM_LOW: "the odds of the market sum to too little",
+    Reason.ODDS_STEP: "the odds leap while bets are taken",
     Reason.MARKET_UNKNOWN: "no such market",
     Reason.MARKET_INACTIVE: "the market is not open",
     Reason.MARKET_SUSPENDED: "the market is suspended",

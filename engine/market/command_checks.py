@@ -89,9 +89,11 @@ def limits_fault(limits: Limits) -> Refused | None:
     return None
 
 
-def patch_fault(patch: LimitsPatch) -> Refused | None:
-    """Return why a change of limits is refused whatever the limits are: it names none."""
-    return None if patch.names() else out_of_bounds("limits", "name at least one limit")
+def patch_fault(patch: LimitsPatch, limits: Limits) -> Refused | None:
+    """Return why a change of limits is refused, given the limits after it."""
+    if not patch.names():
+        return out_of_bounds("limits", "name at least one limit")
+    return limits_fault(limits)
 
 
 def quotes_fault(quotes: tuple[Quote, ...], *, outcomes: int) -> Refused | None:

@@ -22,6 +22,7 @@ from engine.common.reasons import MESSAGES, Reason
 from engine.market.book import Book
 from engine.market.command_checks import feed_fault, reset_fault
 from engine.market.feed_positions import FeedPositions
+from engine.market.odds_guards import GUARD_REASONS
 from engine.market.status_transitions import without_opening
 
 ApplyStep = Callable[[FeedStep], FeedStepEvent]
@@ -31,7 +32,10 @@ ApplyStep = Callable[[FeedStep], FeedStepEvent]
 def apply_feed_update(
     command: FeedUpdate, slot: int, *, book: Book, positions: FeedPositions, apply_step: ApplyStep
 ) -> MarketEvent:
-    """Apply a message's steps in order, or refuse the message and take no step."""
+    """Apply a message's steps in order, or refuse the message and take no step.
+
+    Odds that a guard refuses suspend a market that takes bets: its last odds may be wrong too.
+    """
     refusal = feed_fault(command)
     if refusal is not None:
         return refusal
@@ -47,6 +51,8 @@ def apply_feed_update(
     for given in command.steps:
         step = given if priced else without_opening(given)
         events.append(apply_step(step))
+        if isinstance(events[-1], Refused) and events[-1].reason in GUARD_REASONS:
+            _suspend(command, slot, book=book, apply_step=apply_step)
         priced = priced and not (isinstance(step, SetOdds) and isinstance(events[-1], Refused))
     return FeedApplied(
         market_no=command.market_no,
@@ -55,6 +61,14 @@ def apply_feed_update(
         position=command.position,
         events=tuple(events),
     )
+
+
+def _suspend(command: FeedUpdate, slot: int, *, book: Book, apply_step: ApplyStep) -> None:
+    """Stop betting at the odds before those that a guard refused; the refusal is the reason."""
+    if book.status(slot) == Status.ACTIVE:
+        apply_step(
+            SetStatus(market_no=command.market_no, status=Status.SUSPENDED, why="odds refused")
+        )
 
 
 def reset_source(

@@ -74,6 +74,7 @@ from engine.market.command_checks import (
 )
 from engine.market.feed_positions import FeedPositions
 from engine.market.feed_updates import apply_feed_update, reset_source
+from engine.market.odds_guards import created_fault, guard_fault
 from engine.market.outbox import Outbox
 from engine.market.place_nb import decide_all_nb, find_rows_nb
 from engine.market.status_transitions import StatusTransitions, market_held
@@ -282,7 +283,7 @@ class MarketMachine:
             key = str(parse_market_key(command.key))
         except MalformedIdError as error:
             return Refused(reason=Reason.MALFORMED, field="key", message=str(error))
-        refusal = create_fault(command) or limits_fault(command.limits)
+        refusal = create_fault(command) or limits_fault(command.limits) or created_fault(command)
         if refusal is not None:
             return refusal
         if command.market_no in self._slot_of:
@@ -319,6 +320,7 @@ class MarketMachine:
             return refusal
         outcomes = self._book.outcomes_of(slot)
         refusal = quotes_fault(command.quotes, outcomes=len(outcomes))
+        refusal = refusal or guard_fault(command, outcomes, status=self._book.status(slot))
         if refusal is not None:
             return refusal
         changed = False
@@ -333,9 +335,7 @@ class MarketMachine:
 
     def _set_limits(self, command: SetLimits, slot: int) -> MarketEvent:
         limits = command.limits.applied_to(limits_of(self._book, slot))
-        refusal = (
-            self._refuse_after_close(slot) or patch_fault(command.limits) or limits_fault(limits)
-        )
+        refusal = self._refuse_after_close(slot) or patch_fault(command.limits, limits)
         if refusal is not None:
             return refusal
         self._write_limits(slot, limits)

@@ -95,9 +95,17 @@ class ControlSession(Session):
         """Close a market: it never takes bets again."""
         return await self._command(CloseMarket(market_no=MarketNo(market)))
 
-    async def set_odds(self, market: MarketNo, quotes: Sequence[Quote]) -> MarketEvent:
-        """Set the odds of some or all outcomes, in one step."""
-        return await self._command(SetOdds(market_no=MarketNo(market), quotes=tuple(quotes)))
+    async def set_odds(
+        self, market: MarketNo, quotes: Sequence[Quote], *, override: bool = False
+    ) -> MarketEvent:
+        """Set the odds of some or all outcomes, in one step.
+
+        Odds that look like a mistake are refused, with the figure; `override` says that they are
+        meant as they are.
+        """
+        return await self._command(
+            SetOdds(market_no=MarketNo(market), quotes=tuple(quotes), override=override)
+        )
 
     async def set_limits(self, market: MarketNo, limits: LimitsPatch) -> MarketEvent:
         """Change the limits of a market that the patch names; the others stay as they are."""

@@ -49,7 +49,10 @@ RateField = Annotated[int, Meta(ge=1, le=RATE_MICRO_MAX)]
 
 
 class OpeningMarket(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A market to create and open; limits that it does not name come from the settings."""
+    """A market to create and open; limits that it does not name come from the settings.
+
+    `override` says that its odds are meant as they are, whatever their guard says.
+    """
 
     key: KeyField
     outcomes: Annotated[tuple[NameField, ...], Meta(min_length=1, max_length=OUTCOMES_MAX)]
@@ -57,6 +60,7 @@ class OpeningMarket(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     limits: LimitsPatch = LimitsPatch()
     sport: Annotated[str, Meta(max_length=NAME_CHARS_MAX)] = ""
     phase: Literal["prematch", "live"] = "prematch"
+    override: bool = False
 
 
 class OpeningAccount(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -119,6 +123,7 @@ def _command(market: OpeningMarket, rules: LimitRules) -> CreateMarket:
         odds_milli=market.odds_milli,
         limits=limits,
         limits_why=why,
+        override=market.override,
     )
 
 

@@ -23,6 +23,7 @@ from actors.messages import (
 from actors.peer import LocalPeer
 from actors.process import PartSpec
 from actors.routes import account_shell_name
+from actors.settings import MarketShellSettings
 from engine.common.commands import (
     CreateMarket,
     Deposit,
@@ -50,6 +51,10 @@ SHELL_OF = {1: "market-a", 2: "market-a", 3: "market-b"}
 """Keys and shells of the markets, by number, unless a test names others."""
 
 
+MARKET_SHELL = MarketShellSettings(odds_book_milli_min=990)
+"""With a tolerance of one hundredth: some tests quote books of 100 that rounding leaves below."""
+
+
 class Bookmaker(PriceGateway):
     """A gateway, two account shards, and two market shells: three markets, and `markets`."""
 
@@ -74,6 +79,8 @@ class Bookmaker(PriceGateway):
         account = name.startswith("account")
         if account:
             arguments["shard"] = int(name.rpartition("-")[2])
+        else:
+            arguments["settings"] = MARKET_SHELL
         factory = AccountShell if account else MarketShell
         spec = PartSpec(name=name, generation=generation, factory=factory, arguments=arguments)
         local_process = self.processes[name] = self.launcher.spawn(spec)

@@ -74,6 +74,10 @@ def test_a_default_over_the_cap_is_capped_and_a_minimum_never_passes_the_maximum
     assert (limits.stake_minor_min, limits.stake_minor_max) == (50, 50)
 
 
+def test_a_malformed_key_is_left_to_the_market_machine() -> None:
+    assert RULES.of("no key") == (DEFAULTS, "malformed key")
+
+
 def test_a_long_reason_is_cut_to_what_a_command_holds() -> None:
     wide = Limits(
         stake_minor_max=STAKE_MINOR_MAX,

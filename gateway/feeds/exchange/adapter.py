@@ -38,7 +38,6 @@ from gateway.feeds.core.adapter import (
     KnownMarket,
     Mark,
     MarketUpdate,
-    NewMarket,
     Received,
     RecoveryRequest,
 )
@@ -63,7 +62,6 @@ from gateway.feeds.exchange.order_book import (
 )
 from gateway.feeds.exchange.results import ResultRules, deductions
 from gateway.feeds.exchange.sent_state import SentState
-from gateway.market_limits import LIVE, PREMATCH
 
 HEARTBEAT_MS: Final = 5_000
 """The exchange's heartbeat period when the subscription names none."""
@@ -404,12 +402,7 @@ class ExchangeAdapter:
         fair = self._fair(sent, desired, at_ns=at_ns, now=bool(steps))
         if fair is not None or steps:
             sent.pending = None
-            in_play = definition is not None and definition.in_play
-            new_market = NewMarket(
-                outcomes=follower.outcomes,
-                limits=self._settings.limits,
-                phase=LIVE if in_play else PREMATCH,
-            )
+            new_market = follower.new_market(self._settings.limits)
             yield MarketUpdate(
                 key=follower.key, mark=mark, steps=steps, fair=fair, new_market=new_market
             )

@@ -7,13 +7,13 @@ and reads no clock.
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
-from engine.common.commands import NAME_CHARS_MAX, WHY_CHARS_MAX, OutcomeResult
+from engine.common.commands import NAME_CHARS_MAX, WHY_CHARS_MAX, Limits, OutcomeResult
 from engine.common.ids import parse_market_key
 from engine.common.lifecycle import Status
 from engine.common.units import NS_PER_MS, Nanos
-from gateway.feeds.core.adapter import KnownMarket
+from gateway.feeds.core.adapter import KnownMarket, NewMarket
 from gateway.feeds.exchange.fair_price import FairMarket, FairRules, RunnerPrices, fair_market
 from gateway.feeds.exchange.messages import MarketDefinition, RunnerDefinition
 from gateway.feeds.exchange.order_book import Market, RunnerId, runner_id_of
@@ -148,6 +148,11 @@ class Follower:
         self._image_active = known.image.active if known is not None else None
         self._index = {runner_id: i for i, runner_id in enumerate(self.order)}
         self._seen = False
+
+    def new_market(self, limits: Limits | None) -> NewMarket:
+        """Return what the market is created with."""
+        phase: Literal["prematch", "live"] = "live" if self.in_play else "prematch"
+        return NewMarket(outcomes=self.outcomes, limits=limits, phase=phase)
 
     def define(self, definition: MarketDefinition, *, published_ms: int, at_ns: Nanos) -> None:
         """Take a definition: withdrawals, the turn in-play, added runners."""

@@ -37,6 +37,12 @@ def values(one: Setting) -> st.SearchStrategy[Any]:
     if isinstance(one.default, int):
         low, high = map(int, one.bound.split(" to "))
         return st.sampled_from([low, one.default, high]) | st.integers(low, high)
+    if (one.section, one.name) == ("limits", "rules"):
+        return st.just(("type=1x2 tier=1 stake_minor_max=5", "payout_minor_max=7"))
+    if one.name == "serve_despite_loss":
+        return st.just(("accounts-0", "market-00000"))
+    if (one.section, one.name) == ("limits", "tiers"):
+        return st.just(("1=wc22-*",))
     if isinstance(one.default, tuple):
         return st.lists(st.text(max_size=20), max_size=3).map(tuple)
     if one.name == "namespace":

@@ -55,9 +55,8 @@ async def set_odds(
     bookmaker: Bookmaker, session: ControlSession, market: int, *odds_milli: int
 ) -> None:
     """Set odds, and wait until the gateway holds them."""
-    event = await session.set_odds(
-        market, [Quote(outcome=k, odds_milli=odds) for k, odds in enumerate(odds_milli)]
-    )
+    quotes = [Quote(outcome=k, odds_milli=odds) for k, odds in enumerate(odds_milli)]
+    event = await session.set_odds(market, quotes, override=True)
     await seen(bookmaker, event)
 
 

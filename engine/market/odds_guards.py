@@ -1,0 +1,88 @@
+"""Guards against odds that nobody means: a book far below 100%, and a leap while bets are taken.
+
+Owns both checks. The market's shell writes the guard into the command, so that a replay needs no
+settings; a command that says so overrides it. Never reads a clock and never sets odds.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from msgspec import UnsetType
+
+from engine.common.commands import CreateMarket, OddsGuard, SetOdds
+from engine.common.events import Refused
+from engine.common.lifecycle import Status
+from engine.common.reasons import Reason
+from engine.common.rows import Rows
+from engine.common.units import ODDS_MILLI_ONE
+from engine.market.book import OUTCOME_ACTIVE
+
+GUARD_REASONS: Final = frozenset({Reason.BOOK_SUM_LOW, Reason.ODDS_STEP})
+STEP_CHANCE_MILLI_MIN: Final = 50
+"""Least change of implied chance that is a leap, in thousandths: 100.0 may become 500.0."""
+_NANO: Final = 1_000_000_000
+_NANO_PER_MILLI: Final = 1_000_000
+
+
+def created_fault(command: CreateMarket) -> Refused | None:
+    """Return why the first odds of a market on offer are refused."""
+    guard = command.guard
+    if isinstance(guard, UnsetType) or command.override or not command.offered:
+        return None
+    return _sum_fault(command.odds_milli, guard, field="odds_milli")
+
+
+def guard_fault(command: SetOdds, outcomes: Rows, *, status: Status) -> Refused | None:
+    """Return why new odds of some outcomes are refused.
+
+    The book sum is checked when all of two or more outcomes are on offer: a part of them proves
+    nothing. Leaps are checked while bets are taken: after a stop any odds may be right.
+
+    Parameters
+    ----------
+    command : SetOdds
+        The new odds and their guard.
+    outcomes : OUTCOME[:]
+        The market's outcomes with the present odds.
+    status : Status
+        The market's status: it takes bets while it is ACTIVE.
+    """
+    guard = command.guard
+    if isinstance(guard, UnsetType) or command.override:
+        return None
+    odds = outcomes["odds_milli"].tolist()
+    active = (outcomes["flags"] & OUTCOME_ACTIVE > 0).tolist()
+    for at, quote in enumerate(command.quotes):
+        before, was_active = odds[quote.outcome], active[quote.outcome]
+        odds[quote.outcome], active[quote.outcome] = quote.odds_milli, quote.active
+        if status is Status.ACTIVE and was_active and quote.active:
+            refusal = _step_fault(before, quote.odds_milli, guard, field=f"quotes[{at}].odds_milli")
+            if refusal is not None:
+                return refusal
+    return _sum_fault(odds, guard, field="quotes") if all(active) else None
+
+
+def _sum_fault(odds_milli: Sequence[int], guard: OddsGuard, *, field: str) -> Refused | None:
+    if len(odds_milli) < 2:
+        return None
+    book_nano = sum(-(-ODDS_MILLI_ONE * _NANO // odds) for odds in odds_milli)
+    if book_nano >= guard.book_milli_min * _NANO_PER_MILLI:
+        return None
+    found = f"{book_nano // _NANO_PER_MILLI}"
+    message = f"the book sums to {found} thousandths, below {guard.book_milli_min}"
+    return Refused(reason=Reason.BOOK_SUM_LOW, field=field, message=message)
+
+
+def _step_fault(before: int, after: int, guard: OddsGuard, *, field: str) -> Refused | None:
+    if guard.step_milli_max == 0:
+        return None
+    low, high = min(before, after), max(before, after)
+    chance_nano = ODDS_MILLI_ONE * _NANO // low - ODDS_MILLI_ONE * _NANO // high
+    leap = high * ODDS_MILLI_ONE > low * guard.step_milli_max
+    if not leap or chance_nano < STEP_CHANCE_MILLI_MIN * _NANO_PER_MILLI:
+        return None
+    message = (
+        f"{before} to {after} is over {guard.step_milli_max} thousandths of the lower while bets "
+        f"are taken"
+    )
+    return Refused(reason=Reason.ODDS_STEP, field=field, message=message)
