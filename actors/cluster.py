@@ -8,7 +8,7 @@ system do. Ray is imported late because it reads its environment when it is impo
 
 import asyncio
 import contextlib
-import ipaddress
+import logging
 import os
 import sys
 import time
@@ -19,8 +19,11 @@ from typing import Any, Final
 from actors.peer import PeerDiedError, PeerError, PeerTimeoutError
 from actors.process import PartSpec, PidWatch, check_pidfd
 from actors.process_tree import kill_descendants
+from actors.ray_checks import check_internals, check_loopback
 from actors.ray_classes import ClusterError, async_actor, is_async, vacant_actor
 from actors.settings import ClusterSettings
+
+logger = logging.getLogger("overround.cluster")
 
 _ENV: Final = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -36,17 +39,16 @@ _LOCAL_ENV: Final = {
     "RAY_AUTH_MODE": "token",
 }
 """Further switches of a Ray that is started here; its processes inherit them."""
-_INTERNALS: Final = {
-    "_private.worker.print_to_stdstream": "replaced, so that it prints no actor's end",
-    "_private.ray_constants.ENABLE_RAY_CLUSTER": "false while Ray binds loopback only",
-    "nodes": "the address to which a local Ray bound",
-}
-"""Attributes of Ray on which no documented interface depends, and what each is used for."""
 _MIB: Final = 1 << 20
 _GONE_POLL_S: Final = 0.05
 _PART_TIMEOUT_S: Final = 2.0
 _STOP_TIMEOUT_S: Final = 15.0
 _SPARE_AFTER_S: Final = 2.0
+_SPARE_START_S: Final = 60.0
+"""How long a spare process may take to load its code."""
+_SPARE_ASK_EVERY_S: Final = 1.0
+_WARMING_TICKS: Final = 4
+"""Tick deadlines that a spare process has for its first answer while it still loads its code."""
 _VACANT: Final = "shell."
 """First characters of the names of actors that take a part after their start."""
 _CALLS_AT_ONCE_MAX: Final = 100_000
@@ -54,35 +56,6 @@ _CALLS_AT_ONCE_MAX: Final = 100_000
 
 
 # --- undocumented internals of Ray ---------------------------------------------------------------
-def check_internals(ray: Any) -> None:
-    """Check that Ray has the undocumented attributes that are used here.
-
-    Parameters
-    ----------
-    ray : module
-        Ray, imported.
-
-    Raises
-    ------
-    ClusterError
-        Names Ray's version and every attribute that is missing.
-    """
-    missing = []
-    if not hasattr(ray.job_config.JobConfig(), "_client_job"):
-        missing.append("ray.job_config.JobConfig._client_job (keeps the folder off the path)")
-    for path, use in _INTERNALS.items():
-        found = ray
-        for name in path.split("."):
-            found = getattr(found, name, None)
-        if found is None:
-            missing.append(f"ray.{path} ({use})")
-    if missing:
-        raise ClusterError(
-            f"Ray {ray.__version__} has no {', no '.join(missing)}: install another version of Ray,"
-            " or adapt actors/cluster.py"
-        )
-
-
 def _job_config(ray: Any) -> Any:
     """Return the configuration of a driver whose current folder is not on its workers' path.
 
@@ -92,29 +65,6 @@ def _job_config(ray: Any) -> Any:
     config = ray.job_config.JobConfig()
     config._client_job = True  # undocumented: its one effect without a runtime environment
     return config
-
-
-def check_loopback(ray: Any) -> None:
-    """Check that a local Ray binds loopback addresses only.
-
-    Parameters
-    ----------
-    ray : module
-        Ray, imported, and connected if its nodes are to be checked.
-
-    Raises
-    ------
-    ClusterError
-        When Ray disregards RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0.
-    """
-    addresses = [node["NodeManagerAddress"] for node in ray.nodes()] if ray.is_initialized() else []
-    outside = [a for a in addresses if not ipaddress.ip_address(a).is_loopback]
-    if outside or ray._private.ray_constants.ENABLE_RAY_CLUSTER:
-        where = f" on {', '.join(outside)}" if outside else ""
-        raise ClusterError(
-            f"Ray {ray.__version__} disregards RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0 and would listen"
-            f" beyond loopback{where}: install another version of Ray"
-        )
 
 
 def _silence(ray: Any) -> None:
@@ -180,12 +130,14 @@ class RayProcess:
         self._actor = actor
         self.peer = RayPeer(actor, name=name)
         self.pid = 0
+        self.start_ticks = 0
         self._watch: PidWatch | None = None
 
     def attach(self, pid: int) -> None:
         """Hold the process by pidfd from now on."""
-        self.pid = pid
-        self._watch = PidWatch(pid)
+        if self.pid != pid:
+            self.pid = pid
+            self._watch = PidWatch(pid)
 
     async def identify(self) -> None:
         """Ask the actor for its process id and attach it; for parts that answer no tick.
@@ -208,6 +160,14 @@ class RayProcess:
             When the process has ended.
         """
         await self._call("freeze_heap")
+
+    async def ping(self, *, timeout_s: float) -> None:
+        """Ask the part's event loop for a sign of life; a PeerError says that there is none."""
+        await self.peer.ask("process_id", timeout_s=timeout_s)
+
+    def take_part(self, spec: PartSpec) -> None:
+        """Let a vacant actor construct a part; calls that follow find it constructed."""
+        self._actor.take_part.remote(spec.name, spec.generation, spec.arguments)
 
     def kill(self) -> None:
         """Send SIGKILL, and let Ray forget the actor."""
@@ -255,6 +215,11 @@ class RayLauncher:
         self._classes: dict[type, Any] = {}
         self._spare_class = spare
         self._spare: Any = None
+        self._spare_pid = 0
+        """The spare process, once it has answered; it can be killed by this id though frozen."""
+        self._spare_ready = False
+        """Whether it has loaded its code."""
+        self._spare_watch: asyncio.Task[None] | None = None
         self._spare_start: asyncio.TimerHandle | None = None
         self._node = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
             node_id=ray.get_runtime_context().get_node_id(), soft=False
@@ -270,14 +235,17 @@ class RayLauncher:
             name = f"{spec.name}.{spec.generation}"
             actor = self._create(spec.factory, name, _CALLS_AT_ONCE_MAX, spec.arguments)
             return RayProcess(actor, name=spec.name)
-        actor = self._spare
-        if actor is None or spec.factory is not self._spare_class:
-            actor = self._create_vacant(spec.factory)
-        else:
-            self._spare = None
+        pid = self._spare_pid if spec.factory is self._spare_class else 0
+        if pid:
+            process = RayProcess(self._spare, name=spec.name)
+            process.attach(pid)
+            process.start_ticks = 1 if self._spare_ready else _WARMING_TICKS
+            self._forget_spare()
             self._start_spare_later()
-        actor.take_part.remote(spec.name, spec.generation, spec.arguments)
-        return RayProcess(actor, name=spec.name)
+        else:
+            process = RayProcess(self._create_vacant(spec.factory), name=spec.name)
+        process.take_part(spec)
+        return process
 
     async def running(self, names: Collection[str]) -> dict[str, tuple[int, RayProcess]]:
         """Return the running actors of these parts; each part has one at most.
@@ -340,8 +308,7 @@ class RayLauncher:
         if self._spare_start is not None:
             self._spare_start.cancel()
         if self._spare is not None:
-            _ray().kill(self._spare, no_restart=True)
-            self._spare = None
+            self._kill_spare()
 
     def _create(
         self, factory: type, name: str, concurrency: int, arguments: Mapping[str, Any]
@@ -373,7 +340,39 @@ class RayLauncher:
     def _start_spare(self) -> None:
         assert self._spare_class is not None
         self._spare = self._create_vacant(self._spare_class)
-        self._spare.warm.remote()
+        self._spare_watch = asyncio.get_running_loop().create_task(self._watch_spare())
+
+    async def _watch_spare(self) -> None:
+        """Replace the spare process when it does not answer: a fail-over must not wait for it."""
+        peer, deadline_s = RayPeer(self._spare, name="spare"), _SPARE_START_S
+        while True:
+            try:
+                pid = await peer.ask("process_id", timeout_s=deadline_s)
+                if not self._spare_pid:
+                    self._spare_pid = pid
+                    await peer.ask("warm", timeout_s=_SPARE_START_S)
+                    self._spare_ready = True
+            except PeerError as error:
+                logger.warning("the spare process is replaced: %s", error)
+                self._spare_watch = None
+                self._kill_spare()
+                self._start_spare_later()
+                return
+            deadline_s = _PART_TIMEOUT_S
+            await asyncio.sleep(_SPARE_ASK_EVERY_S)
+
+    def _kill_spare(self) -> None:
+        process = RayProcess(self._spare, name="spare")
+        if self._spare_pid:
+            process.attach(self._spare_pid)
+        self._forget_spare()
+        process.kill()
+
+    def _forget_spare(self) -> None:
+        self._spare, self._spare_pid, self._spare_ready = None, 0, False
+        if self._spare_watch is not None:
+            self._spare_watch.cancel()
+            self._spare_watch = None
 
 
 # --- cluster -------------------------------------------------------------------------------------
@@ -441,6 +440,10 @@ class Cluster:
         if self._began:
             _ray().shutdown()
             self._began = False
+
+    def ask_head(self) -> None:
+        """Ask Ray's head process for its nodes; block while it does not answer, or raise."""
+        _ray().nodes()
 
     def end_at_once(self) -> None:
         """Kill a Ray that was started here and all its processes; for a stop during the start.

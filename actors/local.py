@@ -26,6 +26,7 @@ class LocalProcess:
 
     def __init__(self, spec: PartSpec) -> None:
         self.spec = spec
+        self.start_ticks = 0
         self._gone = asyncio.Event()
         self._thawed = asyncio.Event()
         self._thawed.set()

@@ -237,6 +237,7 @@ decode_slips = msgspec.msgpack.Decoder(list[Slip]).decode
 decode_slip = msgspec.msgpack.Decoder(Slip | None).decode
 decode_balance = msgspec.msgpack.Decoder(Balance | None).decode
 decode_known_markets = msgspec.msgpack.Decoder(list[KnownMarket]).decode
+decode_parts_down = msgspec.msgpack.Decoder(dict[str, str]).decode
 decode_totals = msgspec.msgpack.Decoder(list[LedgerTotals]).decode
 decode_reconciler_status = msgspec.msgpack.Decoder(ReconcilerStatus).decode
 decode_reconciliation_report = msgspec.msgpack.Decoder(ReconciliationReport).decode

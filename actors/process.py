@@ -34,6 +34,14 @@ class Process(Protocol):
         """How to call the part in this process."""
         ...
 
+    @property
+    def start_ticks(self) -> int:
+        """Tick deadlines within which a start must show a sign of life, as the process ran before.
+
+        0: the process begins with this part, which takes longer.
+        """
+        ...
+
     def attach(self, pid: int) -> None:
         """Note the process id, which the part's first answer reports."""
         ...

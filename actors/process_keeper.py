@@ -23,6 +23,7 @@ from engine.common.ids import ShardNo
 
 STOP_DEADLINE_S: Final = 10.0
 """Time a shell has to close its journal before it is killed; a kill loses nothing either."""
+_CRASHING_RESTARTS: Final = 2
 _CANCEL_AGAIN_S: Final = 0.1
 _PROGRESS_EVERY_S: Final = 0.5
 """Seconds between two looks at how far a recovery has come."""
@@ -84,6 +85,16 @@ class ShellProcess:
         self.suspected = asyncio.Event()
         self.answering = asyncio.Event()
         """Set while a process answers for the shell, which serves or is quarantined."""
+        self.crashing = asyncio.Event()
+        """Set while none answers and the last two or more of the window have failed."""
+
+    async def answers_or_crashes(self) -> None:
+        """Return when a process answers, or when more than one has failed: nobody waits longer."""
+        events = (self.answering, self.crashing)
+        waits = [asyncio.ensure_future(event.wait()) for event in events]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
 
     @property
     def peer(self) -> Peer:
@@ -177,6 +188,8 @@ class ProcessKeeper:
             self._set_state(shell, ShellState.DOWN, why=shell.why)
             await self._reap(shell)
             shell.restarts.append(shell.served_s)
+            if len(shell.restarts) >= _CRASHING_RESTARTS:
+                shell.crashing.set()
 
     def _pause_s(self, shell: ShellProcess) -> float:
         """Return the pause before the next start; a spent budget quarantines the shell.
@@ -199,7 +212,7 @@ class ProcessKeeper:
         async with self._recoveries:
             try:
                 shell.generation, shell.process = self._take_over(shell) or self._spawn(shell)
-                answer = await self._first_answer(shell, shell.process.peer)
+                answer = await self._first_answer(shell, shell.process)
                 shell.health = decode_health(answer)
                 shell.process.attach(shell.health.pid)
                 shell.why = shell.health.why
@@ -216,16 +229,20 @@ class ProcessKeeper:
         self._set_state(shell, shell.health.state, why=shell.health.why)
         return True
 
-    async def _first_answer(self, shell: ShellProcess, peer: Peer) -> bytes:
+    async def _first_answer(self, shell: ShellProcess, process: Process) -> bytes:
         """Return the answer to the first tick, however long the recovery takes, while it moves.
 
         Raises
         ------
         PeerTimeoutError
-            When the shell stood still for `start_deadline_ms`.
+            When the shell stood still for `start_deadline_ms`, or when a process that ran
+            before showed no sign of life within its tick deadlines.
         """
-        deadline_s = self._settings.start_deadline_ms / 1_000
-        answer = asyncio.ensure_future(peer.ask("tick"))
+        settings = self._settings
+        deadline_s = settings.start_deadline_ms / 1_000
+        if process.start_ticks:
+            deadline_s = settings.tick_deadline_ms / 1_000 * process.start_ticks
+        answer = asyncio.ensure_future(process.peer.ask("tick"))
         seen, moved_at = read_progress(shell.progress_path), self._clock()
         try:
             while True:
@@ -241,6 +258,7 @@ class ProcessKeeper:
                 progress = read_progress(shell.progress_path)
                 if progress != seen:
                     seen, moved_at = progress, self._clock()
+                    deadline_s = settings.start_deadline_ms / 1_000
                     why = f"recovering: {records_of(progress)} records"
                     if shell.state is ShellState.STARTING:
                         shell.why = why
@@ -315,6 +333,7 @@ class ProcessKeeper:
         shell.why = why
         if state in (ShellState.SERVING, ShellState.QUARANTINED):
             shell.answering.set()
+            shell.crashing.clear()
         else:
             shell.answering.clear()
         self._on_change(shell)

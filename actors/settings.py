@@ -60,6 +60,9 @@ class SupervisorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
     tick_ms: _Millis = 250
     tick_deadline_ms: _Millis = 2_000
     """A shell that leaves a tick unanswered for this long is frozen: it is killed and replaced."""
+    part_deadline_ms: _Millis = 5_000
+    """A gateway, feed pipeline, reconciler or supervisor that leaves a question unanswered for this
+    long is frozen: it is killed and replaced."""
     start_deadline_ms: _Millis = 120_000
     """How long a start may stand still: a shell that recovers its journal is given up when it has
     replayed no record for so long. However long it takes, it lives while it moves."""

@@ -83,6 +83,8 @@ class Shell(Generic[DurableT]):
         try:
             with self._fail_stop():
                 reporter = ProgressFile(Path(progress)) if progress else None
+                if reporter is not None:
+                    reporter(0)
                 self._durable = open_durable(self._clock(), reporter)
                 self._clock.begin_after(self._durable.last_ns)
                 self.why = self._durable.why

@@ -153,9 +153,11 @@ class Supervisor:
             clock=self._clock,
             rng=self._rng,
         )
-        await self._start_shells([self._account_process(ShardNo(shard)) for shard in shards])
+        accounts = self._keep_shells([self._account_process(ShardNo(shard)) for shard in shards])
+        await asyncio.gather(*(shell.answering.wait() for shell in accounts))
         market_shells = dict.fromkeys(shell for _, shell in placed)
-        await self._start_shells([self._market_process(name) for name in market_shells])
+        markets = self._keep_shells([self._market_process(name) for name in market_shells])
+        await asyncio.gather(*(shell.answering.wait() for shell in markets))
 
     async def stop(self) -> None:
         """Stop every shell, each after it has closed its journal, and close the directory."""
@@ -174,14 +176,14 @@ class Supervisor:
             with contextlib.suppress(JournalBrokenError):
                 self._directory.note_ends(ended, at_ns=Nanos(self._clock_ns()))
 
-    async def _start_shells(self, shells: Iterable[ShellProcess]) -> None:
-        """Start the shells that are not kept yet, and return when each answers."""
+    def _keep_shells(self, shells: Iterable[ShellProcess]) -> list[ShellProcess]:
+        """Start the shells that are not kept yet, and return them."""
         assert self._keeper is not None, "started"
         fresh = [shell for shell in shells if shell.name not in self._shells]
         for shell in fresh:
             self._shells[shell.name] = shell
             self._keeper.keep(shell)
-        await asyncio.gather(*(shell.answering.wait() for shell in fresh))
+        return fresh
 
     def _account_process(self, shard: ShardNo) -> ShellProcess:
         name = account_shell_name(shard)
@@ -254,14 +256,18 @@ class Supervisor:
         return encode(answers)
 
     async def _create_on(self, names: list[str]) -> None:
-        """Create every missing market of these shells, and start the shells that are new."""
-        up = [name for name in names if name in self._shells]
-        await self._start_shells([self._market_process(name) for name in names])
-        for name in up:
-            shell = self._shells[name]
-            await shell.answering.wait()
-            with contextlib.suppress(PeerError):  # its next process creates what is missing
-                await self._create_missing(shell)
+        """Create every missing market of these shells, and start the shells that are new.
+
+        Markets of a shell that crashes again and again are not waited for, since markets of other
+        shells would wait too: the shell's next process that answers creates them.
+        """
+        fresh = self._keep_shells([self._market_process(name) for name in names])
+        shells = [self._shells[name] for name in names]
+        await asyncio.gather(*(shell.answers_or_crashes() for shell in shells))
+        for shell in shells:
+            if shell not in fresh and shell.answering.is_set():
+                with contextlib.suppress(PeerError):  # its next process creates what is missing
+                    await self._create_missing(shell)
 
     async def _create_missing(self, shell: ShellProcess) -> None:
         """Create the markets that the directory has for a shell and the shell does not have."""

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import time
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -19,7 +18,6 @@ from typing import Any, Self
 
 from msgspec import Struct
 
-from actors.back_off import BackOff
 from actors.cluster import Cluster, RayLauncher
 from actors.local import LocalLauncher
 from actors.market_shell import MarketShell
@@ -37,8 +35,9 @@ from actors.messages import (
     decode_shell_statuses,
     encode,
 )
-from actors.peer import LocalPeer, Peer, PeerError
-from actors.process import Launcher, PartSpec
+from actors.part_keeper import Part, PartKeeper
+from actors.peer import Peer, PeerError
+from actors.process import Launcher
 from actors.reconciler import Reconciler
 from actors.routes import Routes, account_shell_name
 from actors.serve_lock import lock_folder
@@ -49,7 +48,6 @@ from actors.settings import (
     SupervisorSettings,
 )
 from actors.supervisor import Supervisor
-from actors.system_part import SystemPart
 from engine.common.commands import (
     CreateMarket,
     Deposit,
@@ -68,7 +66,10 @@ _COMMANDS_IN_CALL_MAX = 4_096
 _START_TIMEOUT_S = 300.0
 _STOP_TIMEOUT_S = 15.0
 """Longer than the supervisor gives its shells (STOP_DEADLINE_S); a frozen part is then killed."""
-_RESTART_AFTER_S = 0.25
+_STATUS_TIMEOUT_S = 10.0
+_HEAD_EVERY_S = 1.0
+_HEAD_DEADLINE_S = 10.0
+"""Ray's head process is lost when it leaves a question unanswered for so long."""
 
 logger = logging.getLogger("overround.system")
 
@@ -142,8 +143,15 @@ class System:
         self._launcher: Launcher | None = None
         self._supervisor: Peer | None = None
         self._reconciler: Peer | None = None
-        self._parts: list[SystemPart] = []
-        self._restarters: list[asyncio.Task[None]] = []
+        self._keeper: PartKeeper | None = None
+        self.parts_down: dict[str, str] = {}
+        """Why a part that is no shell does not run at this moment, by its name."""
+        self._parts_version = 0
+        self.head_lost = asyncio.Event()
+        """Set when Ray's head process has ended or does not answer: nothing that dies is replaced
+        from then on, so the owner of the system must end it."""
+        self.head_why = ""
+        self._head_watch: asyncio.Task[None] | None = None
 
     @property
     def supervisor(self) -> Peer:
@@ -170,23 +178,30 @@ class System:
                 logger.warning("%s: left by a start that was killed; it is replaced", name)
         else:
             self._launcher = LocalLauncher()
-        await self._keep(
-            SystemPart("supervisor", Supervisor, self._supervisor_arguments, self._supervisor_up)
+        self._keeper = PartKeeper(
+            launcher=self._launcher,
+            deadline_ms=self.settings.supervisor.part_deadline_ms,
+            on_change=self._on_parts,
         )
         await self._keep(
-            SystemPart("reconciler", Reconciler, self._reconciler_arguments, self._reconciler_up)
+            Part("supervisor", Supervisor, self._supervisor_arguments, self._supervisor_up)
+        )
+        await self._keep(
+            Part("reconciler", Reconciler, self._reconciler_arguments, self._reconciler_up)
         )
         for feed in self._feed_parts:
             name = f"feed-{feed.feed}"
             arguments = partial(self._feed_arguments, name, feed)
             on_up = partial(self._feed_up, feed.feed)
-            await self._keep(SystemPart(name, feed.factory, arguments, on_up))
+            await self._keep(Part(name, feed.factory, arguments, on_up))
         for number, gateway in enumerate(self._gateway_parts):
             name = f"gateway-{number}"
             arguments = partial(self._gateway_arguments, name, gateway)
             on_up = partial(self._gateway_up, number)
-            await self._keep(SystemPart(name, gateway.factory, arguments, on_up))
+            await self._keep(Part(name, gateway.factory, arguments, on_up))
         await self.refresh()
+        if self._cluster is not None:
+            self._head_watch = asyncio.create_task(self._watch_head(self._cluster))
         self.started = True
 
     def end_at_once(self) -> None:
@@ -209,17 +224,19 @@ class System:
 
     async def stop(self) -> None:
         """Stop every part in the opposite order; whatever was answered is on disk already."""
-        for restarter in self._restarters:
-            restarter.cancel()
-        self._restarters.clear()
-        for part in reversed(self._parts):
+        if self._head_watch is not None:
+            self._head_watch.cancel()
+        parts = [] if self._keeper is None else self._keeper.parts
+        if self._keeper is not None:
+            self._keeper.end()
+        for part in reversed(parts):
             if part.peer is not None:
                 with contextlib.suppress(PeerError):  # a process that has ended is stopped
                     await part.peer.ask("stop", timeout_s=_STOP_TIMEOUT_S)
             if part.process is not None:
                 part.process.kill()
                 await part.process.wait_gone()
-        self._parts.clear()
+        self._keeper = None
         self.gateways.clear()
         self.feeds.clear()
         self.ports.clear()
@@ -259,49 +276,33 @@ class System:
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
-    async def _keep(self, part: SystemPart) -> None:
-        """Start a part; on Ray, also restart it whenever its process ends."""
-        self._parts.append(part)
-        await self._start_part(part)
-        if part.process is not None:
-            self._restarters.append(asyncio.create_task(self._restart_when_gone(part)))
+    async def _keep(self, part: Part) -> None:
+        assert self._keeper is not None, "started"
+        await self._keeper.keep(part)
 
-    async def _start_part(self, part: SystemPart) -> None:
-        if self._cluster is None:
-            part.peer = LocalPeer(part.factory(**part.arguments()), name=part.name)
-        else:
-            assert isinstance(self._launcher, RayLauncher)
-            # A time as generation makes the actor's name new: Ray may still hold the last one.
-            spec = PartSpec(
-                name=part.name,
-                generation=time.time_ns(),
-                factory=part.factory,
-                arguments=part.arguments(),
-            )
-            part.process = self._launcher.spawn(spec)
-            await part.process.identify()
-            part.peer = part.process.peer
-        await part.on_up(part.peer)
-        if part.process is not None:
-            await part.process.freeze_heap()
+    def _on_parts(self, down: dict[str, str]) -> None:
+        """Tell every gateway which parts do not run now."""
+        self.parts_down = down
+        self._parts_version += 1
+        for gateway in self.gateways:
+            self._send_parts(gateway)
 
-    async def _restart_when_gone(self, part: SystemPart) -> None:
-        """Start a part again whenever its process ends; it held nothing that the disk does not."""
-        loop = asyncio.get_running_loop()
-        back_off = BackOff(_RESTART_AFTER_S, _RESTART_AFTER_S, clock_s=loop.time)
-        while True:
-            assert part.process is not None
-            await part.process.wait_gone()
-            logger.warning("%s: its process is gone; it is started again", part.name)
-            back_off.failed()
-            await back_off.wait()
-            try:
-                await self._start_part(part)
-            except Exception as error:
-                logger.warning("%s: did not start: %s", part.name, error)
-                part.process.kill()
-            else:
-                back_off.succeeded()
+    def _send_parts(self, gateway: Peer) -> None:
+        """Send the parts that are down with a version, as calls may overtake one another."""
+        gateway.notify("on_parts", self._parts_version, encode(self.parts_down))
+
+    async def _watch_head(self, cluster: Cluster) -> None:
+        """Ask Ray's head process whether it answers; when it does not, set `head_lost`."""
+        while not self.head_lost.is_set():
+            await asyncio.sleep(_HEAD_EVERY_S)
+            asked = asyncio.ensure_future(asyncio.to_thread(cluster.ask_head))
+            done, _ = await asyncio.wait((asked,), timeout=_HEAD_DEADLINE_S)
+            error = asked.exception() if done else None
+            if error is not None or not done:
+                what = error or f"no answer for {_HEAD_DEADLINE_S:g} s"
+                self.head_why = f"Ray's head process is lost: {what}"
+                logger.error("%s", self.head_why)
+                self.head_lost.set()
 
     def _make_launcher(self, *, spare: type | None = None) -> Callable[[], Launcher]:
         """Return a callable that makes a launcher, here or in the supervisor's process.
@@ -379,6 +380,7 @@ class System:
         ports = await peer.ask("start")
         self.gateways[number : number + 1] = [peer]
         self.ports[number : number + 1] = [ports]
+        self._send_parts(peer)
 
     # --- calls -----------------------------------------------------------------------------------
 
@@ -448,7 +450,9 @@ class System:
 
     async def statuses(self) -> list[ShellStatus]:
         """Return the status of every shell."""
-        return decode_shell_statuses(await self.supervisor.ask("status"))
+        return decode_shell_statuses(
+            await self.supervisor.ask("status", timeout_s=_STATUS_TIMEOUT_S)
+        )
 
     async def compare_bets_and_slips(self) -> ReconciliationReport:
         """Compare all markets' bets with all accounts' slips."""
@@ -456,7 +460,8 @@ class System:
 
     def pids(self) -> dict[str, int]:
         """Return the process id of each part that is not a shell; none when embedded."""
-        return {part.name: part.process.pid for part in self._parts if part.process is not None}
+        parts = [] if self._keeper is None else self._keeper.parts
+        return {part.name: part.process.pid for part in parts if part.process is not None}
 
     def peer(self, shell: str) -> Peer:
         """Return how to call a shell.

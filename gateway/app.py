@@ -18,6 +18,7 @@ from actors.messages import (
     ReconcilerStatus,
     ShellRoute,
     ShellState,
+    decode_parts_down,
     decode_price_deltas,
     decode_price_images,
     decode_reconciler_status,
@@ -100,6 +101,8 @@ class Gateway:
         self._listeners: list[Listener] = []
         self._ports: dict[str, int] = {}
         self._reconciliation = ReconcilerStatus()
+        self._parts_down: dict[str, str] = {}
+        self._parts_version = 0
         self._to_fetch: dict[MarketNo, None] = {}
         self._fetching = False
 
@@ -251,6 +254,12 @@ class Gateway:
         """Pass a feed's recovery request to the attached sources of the feed."""
         self.feeds.on_request(feed, payload)
 
+    def on_parts(self, version: int, payload: bytes) -> None:
+        """Take over which parts of the system do not run now, and why: dict[str, str]."""
+        if version >= self._parts_version:
+            self._parts_version = version
+            self._parts_down = decode_parts_down(payload)
+
     def on_reconciliation(self, payload: bytes) -> None:
         """Take the reconciler's status, which metrics and readiness show."""
         self._reconciliation = decode_reconciler_status(payload)
@@ -341,6 +350,7 @@ class Gateway:
             "bet_ids_reused": self._reconciliation.ids_reused,
             "book_differences": self._reconciliation.differences_found,
             "reconciler_troubles": len(self._reconciliation.troubles),
+            "parts_down": len(self._parts_down),
             "clock_jumps": sum(shell.clock_jumps for shell in self.routes.shells.values()),
             "clocks_behind": sum(shell.clock_behind for shell in self.routes.shells.values()),
         }
@@ -363,6 +373,7 @@ class Gateway:
             quarantined=tuple(self._quarantined()),
             markets_stale=self.fanout.markets_stale,
             alarms=_alarms(self._reconciliation),
+            parts_down=dict(self._parts_down),
             clock_jumps=sum(shell.clock_jumps for shell in self.routes.shells.values()),
             clocks_behind=sum(shell.clock_behind for shell in self.routes.shells.values()),
         )

@@ -92,7 +92,13 @@ async def _serve(system: System, opening: Opening, config: Config, signals: Take
             starting.result()
             _say("serving; interrupt to stop")
             watching = asyncio.create_task(_watch(system, config, release))
-            await asyncio.wait([watching, stopping], return_when=asyncio.FIRST_COMPLETED)
+            head_lost = asyncio.create_task(system.head_lost.wait())
+            await asyncio.wait([watching, stopping, head_lost], return_when=asyncio.FIRST_COMPLETED)
+            if head_lost.done():
+                _say(f"{system.head_why}; all processes end, start again: nothing is lost")
+                system.end_at_once()
+                exit_at_once(EXIT_FAILED)
+            head_lost.cancel()
             if watching.done():
                 watching.result()
             watching.cancel()

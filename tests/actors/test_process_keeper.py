@@ -268,6 +268,28 @@ def test_starts_that_fail_spend_the_budget_though_each_takes_longer_than_the_win
     run_virtual(main())
 
 
+def test_a_spare_process_that_is_frozen_is_given_up_after_a_tick_deadline(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with SupervisedShells(tmp_path, tick_deadline_ms=2_000) as system:
+            await system.create(market())
+            made: list[LocalProcess] = []
+
+            def frozen_spare(local_process: LocalProcess) -> None:
+                made.append(local_process)
+                if len(made) == 1:
+                    local_process.start_ticks = 1
+                    local_process.freeze()
+
+            system.launcher.on_start = frozen_spare
+            system.local_process().kill()
+            began = now_s()
+            await system.until_serving(generation=3)
+            assert made[0].ended
+            assert 2.0 <= now_s() - began < 2.3
+
+    run_virtual(main())
+
+
 def test_a_shell_that_freezes_after_its_first_answer_is_abandoned_and_started_again(
     tmp_path: Path,
 ) -> None:

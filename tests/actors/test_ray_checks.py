@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import uvloop
 
-from actors.cluster import check_internals, check_loopback
+from actors.ray_checks import check_internals, check_loopback
 from actors.ray_classes import ClusterError, check_uvloop
 
 

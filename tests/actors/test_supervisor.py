@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from actors.directory import Directory, DirectoryMismatchError
+from actors.local import LocalProcess
 from actors.messages import ShellState, decode_price_images
 from actors.peer import LocalPeer
 from actors.routes import Routes
@@ -14,7 +15,7 @@ from persistence.disk import LocalDisk
 from persistence.journal import JournalOptions
 from tests.actors.supervised import MARKET, SupervisedShells
 from tests.actors.trade import market
-from tests.actors.virtual import run_virtual
+from tests.actors.virtual import now_s, run_virtual
 from tests.faults.faulty_disk import FaultyDisk
 
 
@@ -77,6 +78,34 @@ def test_markets_after_a_withdrawn_one_and_a_restart_get_shells_of_their_own(
             await system.create(market("e/1x2"), market("f/1x2"))
             shells = [route.shell for route in system.routes.markets.values()]
             assert len(shells) == len(set(shells)) == 5
+
+    run_virtual(main())
+
+
+def test_new_markets_do_not_wait_for_a_shell_that_crashes_again_and_again(
+    tmp_path: Path,
+) -> None:
+    async def main() -> None:
+        async with SupervisedShells(tmp_path, restarts_max=1_000) as system:
+            crashing = {"market-00000", "market-00001"}
+            await system.create(market("a/1x2"))
+
+            def crash(local_process: LocalProcess) -> None:
+                if local_process.spec.name in crashing:
+                    local_process.kill()
+
+            system.launcher.on_start = crash
+            system.local_process().kill()
+            await asyncio.sleep(60)
+            began = now_s()
+            answers = await system.create(market("a/1x2"), market("b/1x2"), market("c/1x2"))
+            assert now_s() - began < 5
+            assert all(answer.route is not None for answer in answers)
+            assert system.local_process("market-00002").target.market_nos() == [3]
+            assert system.status("market-00001").state is ShellState.DOWN
+            crashing.clear()
+            await system.until(lambda: system.status("market-00001").state is ShellState.SERVING)
+            assert system.local_process("market-00001").target.market_nos() == [2]
 
     run_virtual(main())
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.exit_codes import EXIT_DONE, EXIT_INTERRUPTED
+from actors.exit_codes import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED
 
 pytestmark = pytest.mark.cluster
 
@@ -205,4 +205,22 @@ def test_new_port_of_a_restarted_gateway_is_printed(folder: Path) -> None:
         ports = served.wait_for_output(r"restarted: gateway 0: bets ws://\S+:(\d+) control")
         with socket.create_connection(("127.0.0.1", int(ports[1])), timeout=READY_S):
             pass
+
+
+def test_a_lost_head_process_of_ray_ends_everything_with_a_word_and_the_next_start_serves(
+    folder: Path,
+) -> None:
+    with serve(folder, "--opening", OPENING) as served:
+        served.wait_for_output("serving; interrupt to stop")
+        (head,) = [pid for pid, line in processes(folder).items() if "gcs_server" in line]
+        os.kill(head, signal.SIGKILL)
+        assert served.process.wait(ENDED_S) == EXIT_FAILED
+        assert "Ray's head process is lost" in served.output
+        assert "nothing is lost" in served.output
+        until = time.monotonic() + ENDED_S
+        while left := processes(folder):
+            assert time.monotonic() < until, left
+            time.sleep(0.05)
+    with serve(folder, "--opening", OPENING) as served:
+        served.wait_for_output("serving; interrupt to stop")
         assert served.terminate() == EXIT_DONE

@@ -99,3 +99,13 @@ async def test_images_are_fetched_again_from_a_shell_with_a_new_process() -> Non
         system.route(version=2, shell=stub.name, peer=stub, kind="market", generation=2)
         await until(lambda: system.gateway.fanout.topics[1].version == 9)
         assert len(stub.requests) == 2
+
+
+async def test_parts_that_are_down_are_shown_until_a_later_word_says_otherwise() -> None:
+    async with open_price_gateway() as system:
+        gateway = system.gateway
+        gateway.on_parts(2, encode({"reconciler": "frozen"}))
+        assert gateway._readiness().parts_down == {"reconciler": "frozen"}
+        gateway.on_parts(3, encode({}))
+        gateway.on_parts(2, encode({"reconciler": "frozen"}))
+        assert gateway._readiness().parts_down == {}

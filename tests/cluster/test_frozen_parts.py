@@ -1,0 +1,105 @@
+"""Real processes are stopped (SIGSTOP): each part is noticed, killed and replaced."""
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actors.settings import ReconcilerSettings, SupervisorSettings
+from actors.system import GatewayPart, System, SystemSettings
+from gateway.app import Gateway
+from gateway.settings import GatewaySettings
+from tests.cluster.betting_crowd import (
+    market_shell_pids,
+    open_funded_markets,
+    serves_again,
+    status,
+    until,
+)
+
+pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("cluster")]
+
+MARKET = "market-00000"
+DEADLINES = SupervisorSettings(part_deadline_ms=2_000, tick_deadline_ms=1_000)
+
+
+def system_in(folder: Path) -> System:
+    """Return a system with one gateway, not yet started."""
+    settings = GatewaySettings(bets_port=0, control_port=0, feed_port=0, bets_host="127.0.0.1")
+    return System(
+        data_dir=str(folder),
+        settings=SystemSettings(
+            supervisor=DEADLINES, reconciler=ReconcilerSettings(orphan_after_ms=2_000)
+        ),
+        gateways=[
+            GatewayPart(
+                factory=Gateway, arguments={"shards": 2, "secret": bytes(32), "settings": settings}
+            )
+        ],
+    )
+
+
+async def readiness(system: System) -> dict[str, Any]:
+    """Return what the gateway answers to GET /readyz."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", system.ports[0]["bets"])
+    writer.write(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    answer = await reader.read()
+    writer.close()
+    answered: dict[str, Any] = json.loads(answer.partition(b"\r\n\r\n")[2])
+    return answered
+
+
+@pytest.fixture
+def stopped() -> Iterator[list[int]]:
+    """Processes that a test stopped: they are continued at its end, if they still exist."""
+    pids: list[int] = []
+    yield pids
+    for pid in pids:
+        if Path(f"/proc/{pid}").exists():
+            os.kill(pid, signal.SIGCONT)
+
+
+async def test_each_frozen_part_is_shown_killed_and_replaced(
+    tmp_path: Path, stopped: list[int], caplog: pytest.LogCaptureFixture
+) -> None:
+    async with system_in(tmp_path) as system:
+        await open_funded_markets(system)
+        for name in ("reconciler", "supervisor", "gateway-0"):
+            before = system.pids()[name]
+            stopped.append(before)
+            os.kill(before, signal.SIGSTOP)
+            await until(lambda part=name: part in system.parts_down)
+            assert "frozen" in system.parts_down[name]
+            if name != "gateway-0":
+                shown = await readiness(system)
+                assert "frozen" in shown["parts_down"].get(name, "frozen")
+            await until(lambda: not system.parts_down)
+            assert system.pids()[name] != before
+            assert not Path(f"/proc/{before}").exists()
+            assert f"{name}: frozen" in caplog.text
+            assert f"{name}: runs again" in caplog.text
+        assert (await readiness(system))["parts_down"] == {}
+        assert [shell.restarts for shell in await system.statuses()] == [0] * 3
+        await open_funded_markets(system)
+
+
+async def test_a_frozen_spare_delays_no_fail_over(tmp_path: Path, stopped: list[int]) -> None:
+    async with system_in(tmp_path) as system:
+        await open_funded_markets(system)
+        before = await status(system, MARKET)
+        assert before.health is not None
+        await until(lambda: len(market_shell_pids()) == 2)
+        (spare,) = market_shell_pids() - {before.health.pid}
+        stopped.append(spare)
+        os.kill(spare, signal.SIGSTOP)
+        os.kill(before.health.pid, signal.SIGKILL)
+        await until(lambda: serves_again(system, before))
+        after = await status(system, MARKET)
+        assert after.health is not None
+        assert after.health.pid != spare
+        assert not Path(f"/proc/{spare}").exists()
