@@ -25,7 +25,7 @@ from tests.cluster.betting_crowd import (
 pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("cluster")]
 
 MARKET = "market-00000"
-DEADLINES = SupervisorSettings(part_deadline_ms=2_000, tick_deadline_ms=1_000)
+DEADLINES = SupervisorSettings(part_deadline_ms=2_000)
 
 
 def system_in(folder: Path) -> System:
