@@ -54,6 +54,10 @@ async def readiness(system: System) -> dict[str, Any]:
     return answered
 
 
+async def shows_no_part_down(system: System) -> bool:
+    return not (await readiness(system))["parts_down"]
+
+
 @pytest.fixture
 def stopped() -> Iterator[list[int]]:
     """Processes that a test stopped: they are continued at its end, if they still exist."""
@@ -83,7 +87,7 @@ async def test_each_frozen_part_is_shown_killed_and_replaced(
             assert not Path(f"/proc/{before}").exists()
             assert f"{name}: frozen" in caplog.text
             assert f"{name}: runs again" in caplog.text
-        assert (await readiness(system))["parts_down"] == {}
+        await until(lambda: shows_no_part_down(system))
         assert [shell.restarts for shell in await system.statuses()] == [0] * 3
         await open_funded_markets(system)
 
