@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from persistence.frames import Record, parse
+from persistence.frames import MAGIC, Record, parse
 from tests.simulator.disk import SimulatedDisk
 
 
@@ -18,8 +18,11 @@ class BrokenOrderError(Exception):
 
 
 def all_files(disk: SimulatedDisk) -> dict[Path, bytes]:
-    """Return the segments on the disk and those that were removed from it."""
-    files = dict(disk.archive)
+    """Return the segments on the disk and those that were removed from it.
+
+    A segment that was removed before it had a record, when a full disk ended its creation, is none.
+    """
+    files = {path: data for path, data in disk.archive.items() if data.startswith(MAGIC)}
     files.update({p: d for p, d in disk.files().items() if p.suffix == ".journal"})
     return files
 

@@ -45,29 +45,31 @@ def test_two_gateways_hold_one_ref_while_the_disk_of_the_market_is_full(gap_ms: 
 
 
 def test_a_ref_comes_again_while_its_void_waits_for_the_account() -> None:
-    bets = [bet(number, at_ms=1.0 + number) for number in range(30)]
+    bets = [bet(number, at_ms=1.0 + number) for number in range(40)]
     again = [
-        bet(number, at_ms=later_ms + number, gateway=1)
-        for number in range(30)
-        for later_ms in (100.0, 1_200.0, 2_400.0)
+        bet(number, at_ms=later_ms + number)
+        for number in range(40)
+        for later_ms in (100.0, 1_200.0, 2_400.0, 3_600.0)
     ]
-    full = FillDisk(at_ms=2.0, part="market-00000", for_ms=60.0)
-    assert played(*bets, *again, full, Freeze(at_ms=20.0, part="account-000", for_ms=4_000.0)) == []
+    faults = (
+        FillDisk(at_ms=2.0, part="market-00000", for_ms=60.0),
+        FillDisk(at_ms=8.0, part="account-000", for_ms=4_000.0),
+    )
+    assert played(*bets, *again, *faults, bet(99, at_ms=5_000.0)) == []
 
 
-def test_a_settlement_outruns_the_verdict_on_a_bet_at_better_odds() -> None:
-    better = bet(1, at_ms=1.0, odds=1_990, policy="higher")
+@pytest.mark.parametrize("frozen_ms", [3.5, 5.0, 8.0])
+def test_a_settlement_outruns_the_verdict_on_a_bet_at_better_odds(frozen_ms: float) -> None:
     won = tuple(OutcomeResult(won=outcome == 0) for outcome in range(3))
-    settled = Command(at_ms=24.5, command=SettleMarket(market_no=1, results=won))
-    steps = [
-        better,
-        Freeze(at_ms=8.2, part="account-000", for_ms=1_500.0),
-        settled,
+    faults = played(
+        bet(1, at_ms=1.0, odds=1_990, policy="higher"),
+        Freeze(at_ms=frozen_ms, part="account-000", for_ms=1_500.0),
+        Command(at_ms=24.5, command=SettleMarket(market_no=1, results=won)),
         Kill(at_ms=31.1, part="gateway-0"),
-    ]
-    for frozen_ms in (3.0, 5.0, 6.0, 7.0, 8.0):
-        steps[1] = Freeze(at_ms=frozen_ms, part="account-000", for_ms=1_500.0)
-        assert played(*steps) == []
+        bet(2, at_ms=2_240.0, gateway=1),
+        layout=Layout(markets=1, shards=1, jitter=False),
+    )
+    assert faults == []
 
 
 def test_a_gateway_and_the_supervisor_are_killed_around_a_bet() -> None:
