@@ -27,7 +27,7 @@ from tests.simulator.account_model import ShardModel
 from tests.simulator.clients import Received
 from tests.simulator.journals import BrokenOrderError, all_files, records_of
 from tests.simulator.market_model import ShellModel
-from tests.simulator.settings import FOLDER
+from tests.simulator.settings import FOLDER, currency_of
 from tests.simulator.world import World
 
 _RESULT_CANCELLED = 6
@@ -150,9 +150,12 @@ class Audit:
         available: dict[int, int] = defaultdict(int)
         pending: dict[int, int] = defaultdict(int)
         at_stake: dict[int, int] = defaultdict(int)
+        external: dict[str, int] = defaultdict(int)
         for account, _, amount, applied in self._world.deposits:
             available[account] += amount if applied else 0
-        house = external = 0
+        house: dict[str, int] = defaultdict(int)
+        for account, _, amount, applied in self._world.deposits:
+            external[currency_of(account)] += amount if applied else 0
         for slip in self._slips.values():
             account, stake, state = slip["account_no"], slip["stake_minor"], slip["state"]
             if state == SlipState.REFUSED:
@@ -162,7 +165,7 @@ class Audit:
             at_stake[account] += stake if state == SlipState.ACCEPTED else 0
             if state == SlipState.SETTLED:
                 available[account] += slip["payout_minor"]
-                house += stake - slip["payout_minor"]
+                house[currency_of(account)] += stake - slip["payout_minor"]
         for account in range(1, self._world.layout.accounts + 1):
             shell = self._shells[self._world.account_shell(account)]
             balance = decode_balance(shell.query(encode(BalanceQuery(account_no=account))))
@@ -188,14 +191,14 @@ class Audit:
                 if disputes:
                     self._fault(f"{name}: {disputes} settlements are in dispute")
                 for total in decode_totals(shell.totals()):
-                    house -= total.house_minor
-                    external += total.external_minor
+                    house[total.currency] -= total.house_minor
+                    external[total.currency] += total.external_minor
                     if _sum(total):
                         self._fault(f"{name}: the ledger sums to {_sum(total)}: {total}")
-        if house:
-            self._fault(f"the house account differs by {house} from what the slips say")
-        if external != -sum(amount for *_, amount, applied in self._world.deposits if applied):
-            self._fault("the external account differs from the transfers")
+        if any(house.values()):
+            self._fault(f"the house account differs by {dict(house)} from what the slips say")
+        if any(external.values()):
+            self._fault(f"the external account differs by {dict(external)} from the transfers")
 
     # --- clients ---------------------------------------------------------------------------------
 

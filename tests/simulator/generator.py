@@ -12,12 +12,13 @@ from engine.common.commands import (
     CancelMarket,
     CloseMarket,
     FeedUpdate,
-    OpenMarket,
+    LimitsPatch,
     OutcomeResult,
     Quote,
     ResumeMarket,
     RollBackCancel,
     RollBackSettlement,
+    SetLimits,
     SetOdds,
     SetStatus,
     SettleMarket,
@@ -158,7 +159,7 @@ class Generator:
             ref=f"b{self._numbers}",
             market=market,
             outcome=outcome,
-            stake=rng.choice((1, 50, 100, 100, 300, 500, 1_000, self._layout.stake_max + 1)),
+            stake=rng.choice((1, 50, 100, 100, 333, 500, 1_000, self._layout.stake_max + 1)),
             odds=odds,
             policy=rng.choice(("none", "higher", "higher", "any")),
             gateway=self._any(),
@@ -195,11 +196,15 @@ class Generator:
             command = SuspendMarket(market_no=market, why=f"s{len(self._steps)}")
         elif kind < 0.78:
             command = ResumeMarket(market_no=market)
-        elif kind < 0.80:
+        elif kind < 0.79:
             command = CloseMarket(market_no=market)
+        elif kind < 0.82:
+            most = rng.choice((500, 2_000, 8_000, 20_000))
+            limits = LimitsPatch(stake_minor_max=most // 2, market_liability_minor_max=most)
+            command = SetLimits(market_no=market, limits=limits)
         else:
             command = self._resolution(market, at_ms)
-        if rng.random() < 0.25 and not isinstance(command, OpenMarket):
+        if rng.random() < 0.25 and not isinstance(command, SetLimits):
             self._position += 1
             steps = (command,)
             if rng.random() < 0.4:
@@ -314,12 +319,7 @@ class Generator:
     def _disturbance(self, shell: str, at_ms: float) -> AnyStep:
         rng = self._rng
         method = rng.choice(_METHODS[shell.partition("-")[0]])
-        kinds = ["lose call", "lose answer", "delay"]
-        if method != "place" or "fill" not in self._fault_kinds:
-            # The copy of a bet that a full disk refused without a record is a bet that nobody has
-            # refused. No transport makes such a copy after the first call was answered.
-            kinds.append("double")
-        kind = rng.choice(kinds)
+        kind = rng.choice(("lose call", "lose answer", "double", "delay"))
         after_ms = rng.choice((0.5, 5.0, 50.0, 500.0, 4_000.0, 4_000.0))
         return DisturbCalls(
             at_ms=at_ms,

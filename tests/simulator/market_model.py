@@ -7,7 +7,7 @@ takes the records' layouts, commands and events only.
 
 from dataclasses import dataclass, field
 from fractions import Fraction
-from math import floor
+from math import ceil, floor
 from typing import Any
 
 from engine.common.commands import CreateMarket
@@ -42,8 +42,7 @@ _STATUS_AFTER = {
     MarketCancelled: CANCELLED,
 }
 _FENCED = 904
-REFUNDS_COUNT = False
-"""Whether refunded bets stay in a market's stakes, payouts and liability."""
+_ONE = 1_000_000
 
 
 @dataclass
@@ -60,6 +59,8 @@ class AcceptedBet:
     stake: int
     odds: int
     odds_seen: int
+    rate: int
+    """Millionths of base currency for one unit of the stake's currency."""
 
 
 @dataclass
@@ -96,14 +97,14 @@ class MarketModel:
         won = int(result.won and result.void_halves < 2)
         return floor(bet.stake * ((1 - void) * won * Fraction(bet.odds, 1_000) * share + void))
 
-    def liabilities(self) -> list[int]:
-        """Return what the house loses by each outcome."""
-        stands = [bet for bet in self.bets if REFUNDS_COUNT or not self.refunded(bet)]
-        taken = sum(bet.stake for bet in stands)
-        payouts = [0] * len(self.odds)
-        for bet in stands:
-            payouts[bet.outcome] += bet.stake * bet.odds // 1_000
-        return [payout - taken for payout in payouts]
+    def liabilities(self) -> list[Fraction]:
+        """Return what the house loses by each outcome in base currency, exactly."""
+        taken, payouts = 0, [0] * len(self.odds)
+        for bet in self.bets:
+            if not self.refunded(bet):
+                taken += bet.stake * bet.rate * 1_000
+                payouts[bet.outcome] += bet.stake * bet.odds * bet.rate
+        return [Fraction(payout - taken, 1_000 * _ONE) for payout in payouts]
 
 
 class ShellModel:
@@ -140,7 +141,8 @@ class ShellModel:
     def _read_bets(self, record: Record) -> None:
         rows, decisions = decode_bets(record.payload)
         names = ("bet_id", "stake_minor", "account_no", "market_no", "odds_milli", "outcome")
-        columns = [rows[name].tolist() for name in (*names, "policy", "flags")]
+        more = ("policy", "flags", "rate_micro")
+        columns = [rows[name].tolist() for name in (*names, *more)]
         verdicts = [decisions[name].tolist() for name in ("odds_milli", "reason", "flags")]
         for row, verdict in zip(
             zip(*columns, strict=True), zip(*verdicts, strict=True), strict=True
@@ -148,7 +150,7 @@ class ShellModel:
             self._read_bet(record, row, verdict)
 
     def _read_bet(self, record: Record, row: Any, verdict: Any) -> None:
-        bet_id, stake, account, market_no, odds_seen, outcome, policy, flags = row
+        bet_id, stake, account, market_no, odds_seen, outcome, policy, flags, rate = row
         odds, reason, _ = verdict
         content = (stake, account, market_no, odds_seen, outcome)
         known = self.decisions.get(bet_id)
@@ -180,6 +182,7 @@ class ShellModel:
             stake,
             odds,
             odds_seen,
+            rate,
         )
         self._check_acceptance(market, bet, policy)
         market.bets.append(bet)
@@ -204,15 +207,16 @@ class ShellModel:
     def _check_limits(self, market: MarketModel, bet: AcceptedBet) -> None:
         limits = market.limits
         what = f"bet {bet.bet_id} of record {bet.seq} passes a limit of market {bet.market}"
-        if not limits.stake_minor_min <= bet.stake <= limits.stake_minor_max:
-            self._fault(f"{what}: stake {bet.stake}")
-        if bet.stake * bet.odds // 1_000 > limits.payout_minor_max:
-            self._fault(f"{what}: payout {bet.stake * bet.odds // 1_000}")
+        stake = Fraction(bet.stake * bet.rate, _ONE)
+        if not limits.stake_minor_min <= ceil(stake) or stake > limits.stake_minor_max:
+            self._fault(f"{what}: stake {stake}")
+        if stake * bet.odds / 1_000 > limits.payout_minor_max:
+            self._fault(f"{what}: payout {stake * bet.odds / 1_000}")
         liabilities = market.liabilities()
         if liabilities[bet.outcome] > limits.outcome_liability_minor_max:
-            self._fault(f"{what}: {liabilities[bet.outcome]} on outcome {bet.outcome}")
+            self._fault(f"{what}: {float(liabilities[bet.outcome])} on outcome {bet.outcome}")
         if max(liabilities) > limits.market_liability_minor_max:
-            self._fault(f"{what}: {max(liabilities)} on the worst outcome")
+            self._fault(f"{what}: {float(max(liabilities))} on the worst outcome")
 
     # --- commands --------------------------------------------------------------------------------
 

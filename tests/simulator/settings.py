@@ -11,7 +11,8 @@ from gateway.settings import GatewaySettings
 from persistence.journal import JournalOptions
 
 FOLDER = Path("/simulated")
-CURRENCY = "EUR"
+CURRENCIES = {"EUR": 1_000_000, "KRW": 6_123, "GBP": 1_170_001}
+"""Rates of the currencies; an account's is chosen by its number."""
 SETTLE_S = 30.0
 """Longest time that a healed world may need until every bet is resolved."""
 LATER_NS = 3 * 3_600 * 10**9
@@ -43,3 +44,8 @@ SUPERVISOR = {
 RECONCILER = ReconcilerSettings(
     period_ms=200, orphan_after_ms=2_500, chunk_rows=64, call_timeout_ms=700
 )
+
+
+def currency_of(account: int) -> str:
+    """Return an account's currency: three of four are in the base currency."""
+    return ("EUR", "EUR", "EUR", "KRW", "EUR", "EUR", "GBP", "EUR")[account % 8]

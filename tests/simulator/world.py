@@ -45,7 +45,7 @@ from tests.simulator.network import CallFault, Network
 from tests.simulator.plant import Plant
 from tests.simulator.processes import Clock, SimulatedLauncher, SimulatedProcess
 from tests.simulator.settings import (
-    CURRENCY,
+    CURRENCIES,
     FOLDER,
     GATEWAY,
     JOURNAL,
@@ -54,6 +54,7 @@ from tests.simulator.settings import (
     RESTART_S,
     SETTLE_S,
     SUPERVISOR,
+    currency_of,
 )
 from tests.simulator.sockets import VirtualServer
 from tests.simulator.story import (
@@ -147,9 +148,10 @@ class World:
             command = MarketControl(by="test", commands=(OpenMarket(market_no=number),))
             await self._ask_shell(shell, "control", encode(command))
         for account in range(1, layout.accounts + 1):
+            currency = currency_of(account)
             commands = (
-                SetRate(currency=CURRENCY),
-                OpenAccount(account_no=account, currency=CURRENCY),
+                SetRate(currency=currency, rate_micro=CURRENCIES[currency]),
+                OpenAccount(account_no=account, currency=currency),
                 Deposit(account_no=account, amount_minor=layout.balance, ref="first"),
             )
             raw = await self._ask_shell(
