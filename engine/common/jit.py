@@ -6,11 +6,15 @@ computes.
 numba's own cache compares only the file that defines a kernel: after a change of a called kernel or
 of a constant in another file it would load the old machine code without a warning. Here a
 kernel's cache stamp also holds the stamps of the kernels that it calls and the values of the
-constants that it reads from its module (numbers, text, tuples and arrays of them). That relies on
-attributes that numba does not document, so this module checks at import that they exist.
+constants that it reads from its module (numbers, text, enumerations, arrays, record types, and
+tuples of these, nested ones too). A kernel that reads a value of any other kind, or a variable of
+an enclosing function, is refused. That relies on attributes that numba does not document, so this
+module checks at import that they exist.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from enum import Enum
+from types import BuiltinFunctionType, CodeType, ModuleType
 from typing import Any, Final, ParamSpec, TypeVar, cast
 
 import numba
@@ -69,18 +73,63 @@ def rows_in_type(dtype: "np.dtype[Any]") -> Any:
 
 
 def _stamp(compiled: Any, function: Callable[..., Any]) -> None:
-    """Add to a kernel's cache stamp the stamps of its callees and the values of its constants."""
+    """Add to a kernel's cache stamp the stamps of its callees and the values of its constants.
+
+    Raises
+    ------
+    TypeError
+        When the kernel depends on something whose change its cached machine code would not show:
+        a variable of an enclosing function, or a value of a kind that has no fingerprint.
+    """
     parts: list[object] = []
-    for name in function.__code__.co_names:
-        value: Any = function.__globals__.get(name)
-        if is_jitted(value):
-            parts.append((name, _cache_file(value)._source_stamp))
-        elif isinstance(value, int | float | str | tuple | np.generic):
-            parts.append((name, repr(value)))
-        elif isinstance(value, np.ndarray):
-            parts.append((name, value.dtype.str, value.shape, value.tobytes()))
+    for code in _codes(function.__code__):
+        if code is function.__code__ and code.co_freevars:
+            names = ", ".join(code.co_freevars)
+            raise TypeError(
+                f"{function.__qualname__}: {names}: a kernel is cached, so its "
+                "constants must be its module's"
+            )
+        for name in code.co_names:
+            if name in function.__globals__:
+                value = function.__globals__[name]
+                parts.append((name, _fingerprint(value, f"{function.__qualname__}: {name}")))
     file = _cache_file(compiled)
     file._source_stamp = (file._source_stamp, tuple(parts))
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    """Yield a function's code and that of the functions inside it."""
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _codes(constant)
+
+
+def _fingerprint(value: Any, where: str) -> object:
+    """Return what changes whenever a value that a kernel reads changes.
+
+    Modules, functions written in C and numba's types do not change without a change of a package,
+    with whose version numba's cache ends.
+    """
+    if is_jitted(value):
+        callee = value.py_func
+        return callee.__module__, callee.__qualname__, _cache_file(value)._source_stamp
+    if isinstance(value, tuple):
+        return tuple(_fingerprint(item, f"{where}[{i}]") for i, item in enumerate(value))
+    if isinstance(value, Enum | int | float | str | bytes | np.generic | None):
+        return repr(value)
+    if isinstance(value, np.ndarray):
+        return value.dtype.descr, value.shape, value.tobytes()
+    if isinstance(value, np.dtype):
+        return repr(value.descr)
+    if isinstance(value, type) and issubclass(value, Enum):
+        return tuple(repr(member) for member in value)
+    if isinstance(value, ModuleType | BuiltinFunctionType | types.Type | np.ufunc):
+        return repr(value)
+    raise TypeError(
+        f"{where}: a {type(value).__name__} has no fingerprint, so cached machine code would "
+        "not show its change"
+    )
 
 
 def _cache_file(compiled: Any) -> Any:

@@ -2,6 +2,9 @@
 
 import subprocess
 import sys
+from enum import IntEnum
+from types import FunctionType
+from typing import Any
 
 import numba
 import numpy as np
@@ -30,8 +33,8 @@ def test_cache_stamp_of_a_kernel_holds_the_stamps_of_the_kernels_it_calls() -> N
 def test_cache_stamp_of_a_kernel_holds_the_constants_it_reads() -> None:
     stamp = stamp_of(place_nb.decide_all_nb)
     assert "('_STAKE_OVER_LIMIT', '302')" in stamp
-    refusals = tuple(int(BET_REFUSAL[Status(number)]) for number in range(-5, 2))
-    assert f"('_REFUSALS', '{refusals}')" in stamp
+    refusals = tuple(str(int(BET_REFUSAL[Status(number)])) for number in range(-5, 2))
+    assert f"('_REFUSALS', {refusals})" in stamp
 
 
 WEIGHTS = np.array([1, 2], np.int64)
@@ -47,6 +50,100 @@ def test_cache_stamp_changes_with_tuples_arrays_and_text() -> None:
     after = stamp_of(kernel()(weigh_nb))
     assert before != after
     assert "('NAME', \"'a'\")" in after
+
+
+class Colour(IntEnum):
+    RED = 1
+    BLUE = 2
+
+
+class Green(IntEnum):
+    RED = 3
+
+
+@kernel()
+def first_nb(value: int) -> int:
+    return value + 1
+
+
+@kernel()
+def second_nb(value: int) -> int:
+    return value + 2
+
+
+CONSTANT: Any = 0
+
+
+def stamp_with(constant: Any) -> str:
+    """Return the stamp of a kernel that reads a module's constant."""
+    global CONSTANT  # noqa: PLW0603 - a kernel's constants are its module's
+    CONSTANT = constant
+
+    def read_nb() -> Any:
+        return CONSTANT
+
+    return stamp_of(kernel()(read_nb))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (1, 2),
+        (1.0, 2.0),
+        (True, 1),
+        ("a", "b"),
+        (b"a", b"b"),
+        (np.uint64(1), np.int64(1)),
+        (Colour.RED, Colour.BLUE),
+        (Colour, Green),
+        ((1, 2), (1, 3)),
+        ((1, (2, (3, "a"))), (1, (2, (3, "b")))),
+        ((Colour.RED, (Colour.RED,)), (Colour.RED, (Colour.BLUE,))),
+        ((np.arange(2_000),), (np.append(np.arange(1_999), 7),)),
+        ((np.zeros(4_000),), (np.eye(1, 4_000, 2_000)[0],)),
+        (np.dtype([("a", "<i8")]), np.dtype([("a", "<i4")])),
+        (np.zeros(1, [("a", "<i8")]), np.zeros(1, [("b", "<i8")])),
+        (numba.int64, numba.int32),
+        (first_nb, second_nb),
+        ((1, first_nb), (1, second_nb)),
+    ],
+)
+def test_cache_stamp_changes_with_every_kind_of_constant(before: Any, after: Any) -> None:
+    assert stamp_with(before) == stamp_with(before)
+    assert stamp_with(before) != stamp_with(after)
+
+
+def test_cache_stamp_changes_with_the_constants_of_a_callee_of_a_callee() -> None:
+    def stamp(tolerance: int) -> str:
+        inner = {"TOLERANCE": (0, (tolerance,)), "__name__": __name__, "__file__": __file__}
+
+        def compiled(source: str, name: str) -> Any:
+            made = FunctionType(compile(source, __file__, "exec").co_consts[0], inner, name)
+            inner[name] = kernel()(made)
+            return inner[name]
+
+        compiled("def low_nb(): return TOLERANCE[1][0]", "low_nb")
+        compiled("def middle_nb(): return low_nb()", "middle_nb")
+        return stamp_of(compiled("def high_nb(): return middle_nb()", "high_nb"))
+
+    assert stamp(1) == stamp(1)
+    assert stamp(1) != stamp(2)
+
+
+@pytest.mark.parametrize("constant", [{"a": 1}, [1], {1}, object(), (1, [2])])
+def test_a_kernel_that_reads_what_has_no_fingerprint_is_refused(constant: Any) -> None:
+    with pytest.raises(TypeError, match=r"read_nb: CONSTANT.*has no fingerprint"):
+        stamp_with(constant)
+
+
+def test_a_kernel_that_reads_a_variable_of_an_enclosing_function_is_refused() -> None:
+    limit = 3
+
+    def bounded_nb(value: int) -> int:
+        return min(value, limit)
+
+    with pytest.raises(TypeError, match="limit"):
+        kernel()(bounded_nb)
 
 
 def test_kernel_with_a_signature_compiles_nothing_else() -> None:
