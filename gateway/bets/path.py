@@ -19,7 +19,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
 from struct import Struct
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from actors.back_off import BackOff
 from actors.peer import Peer, PeerError
@@ -55,14 +55,6 @@ _SWEEP_S: Final = 0.05
 _REASONS: Final = {int(reason): reason for reason in Reason}
 
 
-class _Verdict(NamedTuple):
-    """A market's verdict for an account shard; a refusal's ticket is answered after the void."""
-
-    row: bytes
-    ticket: Ticket | None = None
-    answer: BetAnswer | None = None
-
-
 class _AccountQueue(CallQueue[Ticket]):
     """Tickets for one account shard, and verdicts that the shard has not been sent."""
 
@@ -78,7 +70,7 @@ class _AccountQueue(CallQueue[Ticket]):
         pace: Callable[["_AccountQueue"], float],
     ) -> None:
         super().__init__(name, start=start, back_off=back_off, calls_max=calls_max, pace=pace)
-        self.verdicts: list[_Verdict] = []
+        self.verdicts: list[bytes] = []
         self.verdicts_due_s = 0.0
         """When the verdicts travel even without a reservation."""
 
@@ -272,7 +264,7 @@ class BetPath:
         queue: _AccountQueue,
         peer: Peer,
         batch: list[Ticket],
-        verdicts: list[_Verdict],
+        verdicts: list[bytes],
         voids: list[bytes],
     ) -> bool:
         pack = RESERVATION_ROW.pack
@@ -291,7 +283,7 @@ class BetPath:
                 for t in batch
             ]
         )
-        decided = b"".join([*[verdict.row for verdict in verdicts], *voids])
+        decided = b"".join([*verdicts, *voids])
         self.stats.calls += 1
         try:
             answer: bytes = await peer.ask(
@@ -305,7 +297,6 @@ class BetPath:
                 queue.verdicts[:0] = verdicts
                 queue.verdicts_due_s = self._loop.time()
             return False
-        self._answer((ticket, answer) for _, ticket, answer in verdicts if ticket and answer)
         return True
 
     def _reserved(self, batch: list[Ticket], answer: bytes) -> None:
@@ -382,14 +373,14 @@ class BetPath:
     def _decided(self, batch: list[Ticket], answer: bytes) -> None:
         """Answer what was accepted, and send every verdict to its account.
 
-        A refusal is answered when the account has returned the stake, so that the bettor's next
-        bet finds it at every gateway. A refusal that no market recorded is a verdict only if this
-        was the only sending; its ticket asks the account again, in the call that carries the void,
-        and the account's answer is the bettor's.
+        The ticket of a refusal asks the account again, in the call that carries the void, and the
+        account's answer is the bettor's: so the stake is back when the bettor receives it, the slip
+        says what was answered, and a refusal that no market recorded counts only if the account
+        took it. Such a refusal is no verdict at all if the bet was sent twice.
         """
         answered: list[tuple[Ticket, BetAnswer]] = []
         queues: dict[int, _AccountQueue] = {}
-        now_s = self._loop.time()
+        due_s = self._loop.time() + self._linger_s
         at = 0
         for ticket, row in zip(batch, DECISION_ROW.iter_unpack(answer), strict=True):
             bet_id, stake_max_minor, odds_milli, code, _ = row
@@ -403,19 +394,15 @@ class BetPath:
             queue = queues.get(ticket.shard)
             if queue is None:
                 queue = queues[ticket.shard] = self._account_queue(ticket.shard)
-            if reason in UNRECORDED:
+            if code:
                 ticket.void = verdict
                 queue.waiting.append(ticket)
                 continue
-            due_s = now_s if code else now_s + self._linger_s
-            queue.verdicts_due_s = min(due_s, queue.verdicts_due_s) if queue.verdicts else due_s
-            name = "rejected" if code else "accepted"
-            bet_answer = BetAnswer(name, bet_id, odds_milli, reason, stake_max_minor)
-            if code:
-                queue.verdicts.append(_Verdict(verdict, ticket, bet_answer))
-            else:
-                queue.verdicts.append(_Verdict(verdict))
-                answered.append((ticket, bet_answer))
+            if not queue.verdicts:
+                queue.verdicts_due_s = due_s
+            queue.verdicts.append(verdict)
+            accepted = BetAnswer("accepted", bet_id, odds_milli, reason, stake_max_minor)
+            answered.append((ticket, accepted))
         for queue in queues.values():
             queue.wake()
         self._answer(answered)

@@ -79,5 +79,5 @@ class Ticket:
         self.sends = 0
         """How often the market may have received it; past 1, only a recorded verdict counts."""
         self.void = b""
-        """The DECISION row of a refusal that no market recorded, which the account must confirm."""
+        """The DECISION row of a refusal, which the account must confirm before it is an answer."""
         self.answered = False

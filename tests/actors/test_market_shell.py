@@ -16,7 +16,7 @@ from actors.messages import (
     encode,
 )
 from actors.peer import PeerRefusedError
-from actors.recovery_progress import PROGRESS_NAME, read_progress, records_of
+from actors.recovery_progress import PROGRESS_NAME, ProgressFile, read_progress, records_of
 from actors.settings import MarketShellSettings
 from engine.common.commands import (
     CancelBets,
@@ -174,7 +174,7 @@ def test_a_feeds_position_is_bounded_by_the_shells_clock_and_a_recovery_decides_
     assert market_shell_on(disk, settings=wider).state_hash() == before
 
 
-def test_a_recovery_writes_how_many_records_it_has_replayed(tmp_path: Path):
+def test_a_recovery_moves_its_file_and_the_file_holds_the_count_of_records(tmp_path: Path):
     disk, path = FaultyDisk(), tmp_path / "shell" / PROGRESS_NAME
     shell = market_shell_on(disk)
     open_market(shell)
@@ -182,9 +182,15 @@ def test_a_recovery_writes_how_many_records_it_has_replayed(tmp_path: Path):
     shell.abandon()
     market_shell_on(disk, progress=str(path)).abandon()
     first = read_progress(path)
-    assert records_of(first) >= 1
+    assert first
     market_shell_on(disk, progress=str(path)).abandon()
     assert read_progress(path) != first, "each recovery moves the file"
+    seconds = iter((1.0, 1.001, 9.0))
+    note = ProgressFile(path, clock_s=lambda: next(seconds))
+    for records in (0, 7, 41):
+        note(records)
+    assert records_of(read_progress(path)) == 41
+    assert b"9.000" in read_progress(path)
 
 
 HOUR_NS = 3_600_000_000_000

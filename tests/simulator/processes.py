@@ -59,6 +59,7 @@ class SimulatedProcess:
         wrap: Callable[[str, Any], Any] = lambda name, part: part,
     ) -> None:
         self.spec = spec
+        self.start_ticks = 0
         self.disk = disk
         self.part = Part(spec.name)
         self.undead = False
