@@ -44,7 +44,7 @@ class ProgressFile:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             fd = os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o600)
             try:
-                os.pwrite(fd, f"{records:>20} {now_s:.3f}\n".encode(), 0)
+                os.pwrite(fd, f"{records:>20} {now_s:.6f}\n".encode(), 0)
             finally:
                 os.close(fd)
 

@@ -106,4 +106,4 @@ async def test_a_frozen_spare_delays_no_fail_over(tmp_path: Path, stopped: list[
         after = await status(system, MARKET)
         assert after.health is not None
         assert after.health.pid != spare
-        assert not Path(f"/proc/{spare}").exists()
+        await until(lambda: not Path(f"/proc/{spare}").exists())
