@@ -94,7 +94,9 @@ class PartKeeper:
             factory=part.factory,
             arguments=part.arguments(),
         )
-        part.process = self._launcher.spawn(spec)
+        # In a thread: Ray's call blocks for a minute when its head process is lost, and the loop
+        # is what notices the loss.
+        part.process = await asyncio.to_thread(self._launcher.spawn, spec)
         await part.process.identify()
         part.peer = part.process.peer
         await self._unless_it_fails(part.process, part.on_up(part.peer))
