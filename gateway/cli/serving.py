@@ -62,7 +62,7 @@ def serve(opening: Path | None, config: Config, signals: TakenSignals) -> int:
     ConfigError, SecretError
         The opening file or the signing secret is wrong; nothing was started.
     """
-    to_open = Opening() if opening is None else load_opening(opening)
+    to_open = Opening() if opening is None else load_opening(opening, limits=config.limits)
     system = system_of(config)
     try:
         return uvloop.run(_serve(system, to_open, config, signals))

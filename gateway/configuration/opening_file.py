@@ -25,6 +25,7 @@ from gateway.configuration.opening import (
     OpeningMarket,
     RateField,
 )
+from gateway.market_limits import LimitRules, LimitsSettings
 
 T = TypeVar("T")
 Numbered = dict[int, T]
@@ -49,8 +50,15 @@ class _Document(Struct, frozen=True, forbid_unknown_fields=True):
     deposits: tuple[Any, ...] = ()
 
 
-def load_opening(path: Path) -> Opening:
+def load_opening(path: Path, *, limits: LimitsSettings | None = None) -> Opening:
     """Read an opening file.
+
+    Parameters
+    ----------
+    path : Path
+        The TOML file.
+    limits : LimitsSettings, optional
+        The section `[limits]`, which gives a market the limits that its entry does not name.
 
     Raises
     ------
@@ -67,7 +75,7 @@ def load_opening(path: Path) -> Opening:
     markets = _entries("markets", document.markets, OpeningMarket, faults)
     accounts = _entries("accounts", document.accounts, OpeningAccount, faults)
     deposits = _entries("deposits", document.deposits, OpeningDeposit, faults)
-    faults += _market_faults(markets)
+    faults += _market_faults(markets, LimitRules(limits or LimitsSettings()))
     faults += _account_faults(accounts)
     if len(accounts) == len(document.accounts):  # else a deposit may be for an account left out
         faults += _unknown_account_faults(accounts, deposits)
@@ -114,7 +122,7 @@ def _convert(value: Any, kind: Any, at: str, faults: list[str]) -> Any:
 # --- meaning -------------------------------------------------------------------------------------
 
 
-def _market_faults(markets: Numbered[OpeningMarket]) -> Iterator[str]:
+def _market_faults(markets: Numbered[OpeningMarket], rules: LimitRules) -> Iterator[str]:
     first_of: dict[str, int] = {}
     for at, market in markets.items():
         where = f"markets[{at}]"
@@ -137,6 +145,17 @@ def _market_faults(markets: Numbered[OpeningMarket]) -> Iterator[str]:
         fault = limits_fault(market.limits.applied_to(_WIDE))
         if fault is not None:
             yield f"{where}.{fault.field}: {fault.message}"
+        else:
+            yield from _minimum_fault(where, market, rules)
+
+
+def _minimum_fault(where: str, market: OpeningMarket, rules: LimitRules) -> Iterator[str]:
+    """Yield a smallest stake that is over the largest one that the market gets by the rules."""
+    given = market.limits
+    got, _ = rules.of(market.key, sport=market.sport, phase=market.phase, given=given)
+    if given.applied_to(got).stake_minor_min > got.stake_minor_max:
+        bound = f"over limits.stake_minor_max, {got.stake_minor_max} for this market"
+        yield f"{where}.limits.stake_minor_min: {bound}"
 
 
 def _refused_as_command(where: str, market: OpeningMarket) -> Iterator[str]:

@@ -99,9 +99,16 @@ class Trader:
                 await asyncio.sleep(_POLL_S)
 
     async def prepare(self, played_s: float) -> None:
-        """Price every market before betting begins: a shell's first pricing takes a second."""
+        """Price every market before betting begins: a shell's first pricing takes a second.
+
+        The markets are stopped meanwhile, because the opening odds may be far from the match's and
+        a leap of the odds while bets are taken is refused.
+        """
         state = self._state = self.match.regular_state_at(played_s)
-        await asyncio.gather(self._send_reprice(state, "", resume=False), self.on_exposure(state))
+        resume = not self.shut(played_s)
+        await asyncio.gather(
+            self._send_reprice(state, "first prices", resume=resume), self.on_exposure(state)
+        )
 
     def shut(self, played_s: float) -> bool:
         """Say whether a recent goal keeps the markets suspended."""
