@@ -35,13 +35,18 @@ with TakenSignals() as signals:
 """
 
 
+def default_hangup() -> None:
+    """Undo `nohup`, under which these tests may run."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 @contextmanager
 def running(body: str, **options: object) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
         [sys.executable, "-c", PROGRAM.replace("BODY", body)],
         stdout=subprocess.PIPE,
         text=True,
-        **options,  # type: ignore[call-overload]
+        **{"preexec_fn": default_hangup, **options},  # type: ignore[call-overload]
     )
     with process:
         try:
