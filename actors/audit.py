@@ -145,7 +145,9 @@ def _settlement_faults(
     found = settlement_differences(
         np.concatenate(slips), np.concatenate(standing), np.concatenate(waiting)
     )
-    return found[:DIFFERENCES_SHOWN_MAX]
+    hidden = len(found) - DIFFERENCES_SHOWN_MAX
+    rest = [f"and {hidden} further settlements that differ"] if hidden > 0 else []
+    return found[:DIFFERENCES_SHOWN_MAX] + rest
 
 
 def _compare(

@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from msgspec import Struct
@@ -45,6 +45,8 @@ from engine.market.book import BET_RECORD
 logger = logging.getLogger("overround.reconciler")
 
 BY = "reconciler"
+STATUS_EVERY_S: Final = 5.0
+"""Longest time between two notifications of the status."""
 _NOT_NOW = (PeerError, PeerRefusedError)
 """Errors that leave the work to the next step."""
 _UNRECORDED = np.array(sorted(UNRECORDED), np.uint16)
@@ -107,6 +109,7 @@ class Reconciler:
         )
         self._listener: Peer | None = None
         self._sent: ReconcilerStatus | None = None
+        self._sent_s = 0.0
         self._done = StepReport()
         self._at_once = False
 
@@ -242,12 +245,17 @@ class Reconciler:
             logger.error("%s", difference)
 
     def _send_status(self) -> None:
-        """Notify the listener of a changed status, but not of every count of the comparison."""
-        status = self._status()
+        """Notify the listener of a changed status, and of one that has not changed now and then.
+
+        The count of the comparison alone is no change. The listener adds what the shells' ticks
+        say (see ReconcilerStatus), which comes later than the change here.
+        """
+        status, now_s = self._status(), asyncio.get_running_loop().time()
         same = self._sent is not None and replace(self._sent, compared=status.compared) == status
-        if self._listener is not None and not same:
-            self._sent = status
-            self._listener.notify("on_reconciliation", encode(status))
+        if self._listener is None or (same and now_s < self._sent_s + STATUS_EVERY_S):
+            return
+        self._sent, self._sent_s = status, now_s
+        self._listener.notify("on_reconciliation", encode(status))
 
     async def _ask(self, shell: str, method: str, *args: object) -> Any:
         peer = self._routes.peer(shell)

@@ -46,8 +46,6 @@ class RunningComparison:
         self._stands: dict[str, dict[str, None]] = {}
         """Differences of each shell's last whole round."""
         self.compared = 0
-        self.found = 0
-        """Differences found by rounds so far, those not held included."""
 
     def next_shell(self, names: list[str]) -> str:
         """Return the shell whose slice is next, in turn."""
@@ -75,7 +73,7 @@ class RunningComparison:
             self._market_slice(shell, start) if of_market else self._account_slice(shell, start)
         )
         self.compared += count
-        known = self.differences()
+        known = set(self.differences())
         found = self._found.setdefault(shell, {})
         for line in differences:
             if len(found) < DIFFERENCES_HELD_MAX:
@@ -85,9 +83,7 @@ class RunningComparison:
             self._stands[shell] = self._found.pop(shell)
         else:
             self._starts[shell] = start + count
-        fresh = [line for line in differences if line not in known]
-        self.found += len(fresh)
-        return fresh
+        return [line for line in differences if line not in known]
 
     async def _account_slice(self, account: str, start: int) -> tuple[int, list[str]]:
         """Look an account's slips up in their markets, which have decided every bet in force."""

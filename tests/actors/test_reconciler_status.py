@@ -99,6 +99,25 @@ def test_a_status_that_changed_is_sent_to_the_listener(shells: ReconciledShells)
     assert [status.settled for status in received] == [0, 10]
 
 
+def test_a_status_that_has_not_changed_is_sent_every_five_seconds(
+    shells: ReconciledShells,
+):
+    received: list[ReconcilerStatus] = []
+
+    class Listener:
+        def on_reconciliation(self, payload: bytes) -> None:
+            received.append(decode_reconciler_status(payload))
+
+    async def main() -> None:
+        shells.reconciler.report_to(LocalPeer(Listener(), name="listener"))
+        await shells.reconciler.start()
+        await asyncio.sleep(21)
+        await shells.reconciler.stop()
+
+    run_virtual(main())
+    assert len(received) == 5, "an unchanged status is sent every 5 s"
+
+
 # --- running comparison --------------------------------------------------------------------------
 
 
