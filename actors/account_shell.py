@@ -60,6 +60,8 @@ class AccountShell(Shell[DurableLedger]):
         Sizes of segments and snapshots.
     quarantine : str
         When not empty, why the journal must not be opened.
+    epoch_min : int
+        The lowest epoch that this process may begin (see `DurableLedger.open`).
     disk, clock, exit_process
         The journal's disk, a clock in UTC nanoseconds, and what ends the process.
     progress : str
@@ -209,9 +211,7 @@ class AccountShell(Shell[DurableLedger]):
         """Return those of some bet ids (u64) that this shard never gave."""
         machine = self._healthy().machine
         assert machine is not None
-        ids = np.frombuffer(bet_ids, np.uint64)
-        unknown = [bet for bet in ids.tolist() if machine.slip_by_id(BetId(bet)) is None]
-        return np.array(unknown, np.uint64).tobytes()
+        return machine.never_given(np.frombuffer(bet_ids, np.uint64)).tobytes()
 
     def last_bet_id(self) -> int:
         """Return the highest bet id given so far, 0 for none."""
@@ -219,14 +219,14 @@ class AccountShell(Shell[DurableLedger]):
 
     def slips(self, start: int = 0, limit: int = AUDIT_ROWS_MAX) -> bytes:
         """Return slips in order of creation, as SLIP rows, from the `start`-th on."""
-        return self._machine().slips()[start : start + limit].tobytes()
+        return self._machine().slips(start, limit).tobytes()
 
     def slips_and_totals(self, start: int, limit: int) -> tuple[int, bytes, bytes, bytes]:
         """Return, of one instant: the journal's seq, a page of slips, their currencies, totals.
 
         A slip's currency (u32) is its index in the totals.
         """
-        currencies = self._machine().slip_currencies()[start : start + limit]
+        currencies = self._machine().slip_currencies(start, limit)
         return (
             self._reading().seq,
             self.slips(start, limit),

@@ -12,7 +12,7 @@ from numba import from_dtype, types
 
 from engine.common.index_nb import home_nb, mix_nb, mix_on_nb, put_nb, row_at_nb, seek_nb
 from engine.common.jit import kernel
-from engine.common.rows import Rows, U64s
+from engine.common.rows import I64s, Rows, U64s
 from engine.ledger.rows import ACCOUNT, RANGE, SLIP, TRANSFER
 
 
@@ -90,6 +90,21 @@ def slot_of_bet_nb(ranges: Rows, slips: Rows, slips_len: int, bet_id: int) -> in
             known = 0 <= slot < slips_len and slips[slot].bet_id == bet_id
             return int(slot) if known else -1
     return -1
+
+
+@kernel(
+    types.void(
+        types.Array(types.uint64, 1, "C", readonly=True),
+        RANGES,
+        SLIPS,
+        types.int64,
+        types.Array(types.int64, 1, "C"),
+    )
+)
+def slots_of_bets_nb(bet_ids: U64s, ranges: Rows, slips: Rows, slips_len: int, slots: I64s) -> None:
+    """Write the slot of each bet id into `slots`, -1 for an id that the shard never gave."""
+    for at in range(len(bet_ids)):
+        slots[at] = slot_of_bet_nb(ranges, slips, slips_len, bet_ids[at])
 
 
 @kernel(types.int64(REF_U64S, ACCOUNTS, types.uint64))

@@ -46,6 +46,7 @@ from engine.common.views import Balance, LedgerTotals, Slip
 from engine.ledger import views
 from engine.ledger.accounts import apply_command, ref_u64s
 from engine.ledger.audit import first_fault, row_fault
+from engine.ledger.index_nb import slots_of_bets_nb
 from engine.ledger.ledger_nb import (
     DISPUTED,
     SKIPPED,
@@ -381,15 +382,25 @@ class LedgerMachine:
         """Number of slips."""
         return self._tables.slips_len
 
-    def slip_currencies(self) -> U32s:
-        """Return the currency slot of every slip's account, in the order of `totals`."""
+    def never_given(self, bet_ids: U64s) -> U64s:
+        """Return those of some bet ids that this shard never gave, in their order."""
         tables = self._tables
-        currencies: U32s = tables.accounts["currency"][tables.used_slips()["account"]]
+        bet_ids = np.ascontiguousarray(bet_ids, np.uint64)
+        slots = np.empty(len(bet_ids), np.int64)
+        slots_of_bets_nb(bet_ids, tables.ranges, tables.slips, tables.slips_len, slots)
+        unknown: U64s = bet_ids[slots < 0]
+        return unknown
+
+    def slip_currencies(self, start: int = 0, limit: int = BETS_MAX) -> U32s:
+        """Return the currency slots of a page of slips' accounts, in the order of `totals`."""
+        tables = self._tables
+        owners = tables.used_slips()["account"][start : start + limit]
+        currencies: U32s = tables.accounts["currency"][owners]
         return currencies
 
-    def slips(self) -> Rows:
-        """Return a copy of all slips (SLIP rows of engine.ledger.rows), by rising bet id."""
-        return self._tables.used_slips().copy()
+    def slips(self, start: int = 0, limit: int = BETS_MAX) -> Rows:
+        """Return a copy of a page of slips (SLIP rows of engine.ledger.rows), by rising bet id."""
+        return self._tables.used_slips()[start : start + limit].copy()
 
     # --- state as a whole ------------------------------------------------------------------------
 

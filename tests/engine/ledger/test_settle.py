@@ -248,6 +248,9 @@ def test_each_epoch_gives_bet_ids_of_a_range_of_its_own():
         after = [each for each in given if each > number]
         pending = ledger.pending_before(at_ns=1 << 62, limit=99, after_bet_id=number)
         assert pending["bet_id"].tolist() == after
+    asked = np.array([*given, bet(1), bet(9 << 27 | 4)], np.uint64)
+    assert loaded.never_given(asked).tolist() == [bet(1), bet(9 << 27 | 4)]
+    assert loaded.slips(4, 3)["bet_id"].tolist() == given[4:7]
     for unknown in (bet(1), bet(1 << 27), bet(1 << 27 | 4), bet(3 << 27 | 1), bet(9 << 27 | 4)):
         assert ledger.slip_by_id(unknown) is None
         pending = ledger.pending_before(at_ns=1 << 62, limit=99, after_bet_id=unknown)
