@@ -1,8 +1,8 @@
 """What market and account shells share: a durable machine, or the reason why there is none.
 
-Owns opening (a shell that cannot recover starts QUARANTINED instead of raising), the tick, and
-notifying gateways. Never holds a rule, which is the machine's, and never touches the disk, which is
-persistence's.
+Owns opening (a shell whose journal is damaged starts QUARANTINED instead of raising; one whose disk
+fails ends its process, to be started again), the tick, and notifying gateways. Never holds a rule,
+which is the machine's, and never touches the disk, which is persistence's.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ from actors.recovery_progress import ProgressFile
 from engine.common.rows import Rows
 from engine.common.units import Nanos
 from persistence.commit import Progress
-from persistence.disk import LockHeldError
+from persistence.disk import DiskError, LockHeldError
 from persistence.durable import DurableLedger, DurableMarkets
 from persistence.journal import JournalBrokenError
 
@@ -85,14 +85,15 @@ class Shell(Generic[DurableT]):
                 reporter = ProgressFile(Path(progress)) if progress else None
                 if reporter is not None:
                     reporter(0)
-                self._durable = open_durable(self._clock(), reporter)
+                self._durable = _opened(open_durable, self._clock(), reporter)
                 self._clock.begin_after(self._durable.last_ns)
                 self.why = self._durable.why
             for refused in self._durable.recovery.snapshots_refused:
                 logger.warning("%s: a snapshot was passed over: %s", name, refused)
         except (JournalBrokenError, LockHeldError):
-            # A predecessor that has not ended yet holds the lock. A quarantine would outlast it, so
-            # this process ends and the supervisor starts another, within its budget.
+            # A predecessor that has not ended yet holds the lock, or the disk failed a call. A
+            # quarantine would outlast either, so this process ends and the supervisor starts
+            # another, within its budget.
             raise
         except Exception as error:  # Ray never calls an actor whose constructor raised
             self.why = f"recovery failed: {error!r}"[:WHY_CHARS_MAX]
@@ -201,6 +202,18 @@ class Shell(Generic[DurableT]):
     def _notify(self, method: str, *args: Any) -> None:
         for gateway in self._gateways.values():
             gateway.notify(method, *args)
+
+
+def _opened(
+    open_durable: Callable[[Nanos, Progress | None], DurableT],
+    at_ns: Nanos,
+    progress: Progress | None,
+) -> DurableT:
+    """Open a durable machine; raise JournalBrokenError when any call of the disk fails."""
+    try:
+        return open_durable(at_ns, progress)
+    except DiskError as error:
+        raise JournalBrokenError(f"the disk failed during recovery: {error}") from error
 
 
 def rows_of(data: bytes, dtype: np.dtype[Any], *, rows_max: int = BATCH_ROWS_MAX) -> Rows:

@@ -139,8 +139,12 @@ class Durable(ABC, Generic[M, C, E]):
                 self._machine = replay.machine
         else:
             self._machine = replay.machine
-            self._begin_snapshots(replay, start)
-            self._begin_epoch()
+            try:
+                self._begin_snapshots(replay, start)
+                self._begin_epoch()
+            except BaseException:
+                self._journal.close()
+                raise
         self._last = replay.last
         self.last_ns = max(at_ns, replay.last_ns)
         self.recovery = RecoveryReport(

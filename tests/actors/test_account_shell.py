@@ -1,6 +1,7 @@
 """The account shell on a faulty disk: stakes, settlements, notifications, and its failures."""
 
 import contextlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -35,8 +36,9 @@ from engine.common.rows import (
     SlipState,
 )
 from persistence.journal import JournalBrokenError
+from persistence.snapshot import snapshot_path
 from tests.actors.stand_ins import RecordingGateway, TickingClock
-from tests.actors.trade import account_shell_on, fund, reservations, slip
+from tests.actors.trade import FOLDER, account_shell_on, fund, reservations, slip
 from tests.faults.faulty_disk import FaultyDisk
 
 
@@ -181,6 +183,26 @@ def test_a_broken_journal_ends_the_process_before_a_bet_id_is_returned():
     with pytest.raises(JournalBrokenError):
         reserve(shell, "a")
     assert codes == [EXIT_JOURNAL_BROKEN]
+
+
+@pytest.mark.parametrize(
+    "call", ["make folder", "lock", "reopen", "write", "sync", "sync folder", "remove"]
+)
+def test_a_disk_call_that_fails_during_recovery_ends_the_process_and_not_the_service(call: str):
+    before = FaultyDisk()
+    shell = account_shell_on(before)
+    fund(shell, [2])
+    reserve(shell, "a")
+    left = snapshot_path(Path(FOLDER), seq=2)
+    disk = FaultyDisk.of({**before.files(), left.with_name(f"{left.name}.tmp"): b"unfinished"})
+    disk.fail(call)
+    codes: list[int] = []
+    with pytest.raises(JournalBrokenError, match="planted"):
+        account_shell_on(disk, exit_process=codes.append)
+    assert codes == [EXIT_JOURNAL_BROKEN]
+    restarted = account_shell_on(disk)
+    assert decode_health(restarted.tick()).state is ShellState.SERVING
+    assert slip(restarted, "a").state is SlipState.PENDING
 
 
 def fill(disk: FaultyDisk, shell: AccountShell) -> None:

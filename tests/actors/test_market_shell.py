@@ -314,13 +314,11 @@ def test_a_shell_with_a_damaged_journal_answers_quarantined():
     assert shell.outbox_shards() == []
 
 
-def test_a_shell_that_cannot_open_its_journal_still_answers():
-    disk = FaultyDisk()
-    disk.fail("make folder")
-    shell = market_shell_on(disk)
+def test_a_shell_whose_recovery_meets_a_defect_still_answers():
+    shell = market_shell_on(FaultyDisk(), progress="no file has a \0 in its name")
     health = decode_health(shell.tick())
     assert health.state is ShellState.QUARANTINED
-    assert "planted in make folder" in health.why
+    assert "recovery failed: ValueError" in health.why
     assert reasons(shell.place(bets(1).tobytes())) == [Reason.QUARANTINED]
     with pytest.raises(PeerRefusedError):
         shell.price_images()
