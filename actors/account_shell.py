@@ -177,20 +177,17 @@ class AccountShell(Shell[DurableLedger]):
                 logger.error(text, self.name, bet)
         return [bet for bet in bet_ids if bet not in disputed]
 
-    def pending(self, older_than_ns: Nanos, limit: int, after_bet_id: int = 0) -> bytes:
-        """Return bets pending since before a time, as BET rows that fence; none in quarantine.
+    def pending(self, upto_bet_id: int, limit: int, after_bet_id: int = 0) -> bytes:
+        """Return pending bets with ids up to one, as BET rows that fence; none in quarantine.
 
         Rows are sorted by bet id; the next page is requested with the last page's last id.
         """
         if self._serving() is None:
             return b""
-        return (
-            self._machine()
-            .pending_before(
-                at_ns=Nanos(older_than_ns), limit=limit, after_bet_id=BetId(after_bet_id)
-            )
-            .tobytes()
+        rows = self._machine().pending_before(
+            at_ns=Nanos(TIME_NS_MAX), limit=limit, after_bet_id=BetId(after_bet_id)
         )
+        return rows[: int(np.searchsorted(rows["bet_id"], upto_bet_id, "right"))].tobytes()
 
     def pending_of(self, account_no: int, limit: int) -> bytes:
         """Return an account's oldest pending bets as BET rows, at most `limit`."""

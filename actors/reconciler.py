@@ -17,6 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from actors.back_off import BackOff
+from actors.bet_ages import BetAges
 from actors.messages import (
     AUDIT_ROWS_MAX,
     MarketControl,
@@ -38,7 +39,6 @@ from engine.common.events import OutboxAcked
 from engine.common.ids import ShardNo
 from engine.common.reasons import UNRECORDED
 from engine.common.rows import BET, DECISION, SETTLEMENT, Rows, U32s
-from engine.common.units import NS_PER_MS
 from engine.ledger.rows import SLIP
 from engine.market.book import BET_RECORD
 
@@ -87,8 +87,8 @@ class Reconciler:
         Count of account shards.
     settings : ReconcilerSettings
         Period, portions, deadlines.
-    clock : callable
-        UTC nanoseconds, for the age of pending stakes.
+    clock_s : callable
+        Seconds of a clock that nobody sets, for the age of pending stakes.
     """
 
     def __init__(
@@ -96,14 +96,15 @@ class Reconciler:
         *,
         shards: int,
         settings: ReconcilerSettings,
-        clock: Callable[[], int] = time.time_ns,
+        clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._routes = Routes(shards=shards)
         self._settings = settings
-        self._clock = clock
+        self._clock_s = clock_s
         self._timeout_s = settings.call_timeout_ms / 1_000
         self._running: asyncio.Task[None] | None = None
         self._works: dict[str, _Work] = {}
+        self._ages: dict[str, BetAges] = {}
         self._comparison = RunningComparison(
             routes=self._routes, rows=settings.compare_rows, ask=self._ask
         )
@@ -167,11 +168,14 @@ class Reconciler:
         compare_s = self._settings.compare_period_ms / 1_000
         compared_s = loop.time()
         while True:
-            self._begin_due()
-            if loop.time() >= compared_s + compare_s:
-                compared_s = loop.time()
-                self._begin_slice()
-            self._send_status()
+            try:
+                self._begin_due()
+                if loop.time() >= compared_s + compare_s:
+                    compared_s = loop.time()
+                    self._begin_slice()
+                self._send_status()
+            except Exception:  # whatever it is, nobody else carries settlements
+                logger.exception("a step failed; the next one follows")
             await asyncio.sleep(self._settings.period_ms / 1_000)
 
     async def step(self) -> dict[str, int]:
@@ -266,9 +270,20 @@ class Reconciler:
     # --- settlements -----------------------------------------------------------------------------
     async def _carry_settlements(self, market: str) -> None:
         """Carry one market shell's outbox to its account shards, each in a task of its own."""
+        begun = set()
         for shard in await self._ask(market, "outbox_shards"):
             carry = partial(self._carry_settlements_to, market, shard)
-            self._begin(f"{market} to {account_shell_name(shard)}", carry)
+            name = f"{market} to {account_shell_name(shard)}"
+            begun.add(name)
+            self._begin(name, carry)
+        self._forget(f"{market} to ", begun)
+
+    def _forget(self, prefix: str, needed: set[str]) -> None:
+        """Forget failed tasks whose work a gateway did, or a call of which the answer was lost."""
+        for name, work in list(self._works.items()):
+            if name.startswith(prefix) and name not in needed and work.task is None:
+                logger.warning("%s: nothing is left to do", name)
+                del self._works[name]
 
     async def _carry_settlements_to(self, market: str, shard: ShardNo) -> None:
         """Carry an outbox's settlements to one account shard, portion by portion, in order."""
@@ -298,11 +313,26 @@ class Reconciler:
         Each portion starts behind the last one, so stakes that must wait (their market is down or
         quarantined) do not hold back others.
         """
-        before_ns = self._clock() - self._settings.orphan_after_ms * NS_PER_MS
+        begun: set[str] = set()
+        if upto_bet_id := await self._old_upto(account):
+            await self._resolve_upto(account, upto_bet_id, begun)
+        self._forget(f"{account} from ", begun)
+
+    async def _old_upto(self, account: str) -> int:
+        """Return the highest id of a shard's bets that are old enough to be orphans, 0 for none."""
+        if account not in self._ages:
+            self._ages[account] = BetAges(self._settings.orphan_after_ms / 1_000)
+        ages = self._ages[account]
+        if ages.due(self._clock_s()):
+            ages.sample(await self._ask(account, "last_bet_id"), self._clock_s())
+        return ages.old_upto(self._clock_s())
+
+    async def _resolve_upto(self, account: str, upto_bet_id: int, begun: set[str]) -> None:
+        """Ask the markets about the pending stakes up to a bet id; note the tasks begun by name."""
         limit = self._settings.chunk_rows
         after_bet_id = 0
         while True:
-            data = await self._ask(account, "pending", before_ns, limit, after_bet_id)
+            data = await self._ask(account, "pending", upto_bet_id, limit, after_bet_id)
             rows: Rows = np.frombuffer(data, BET)
             by_shell: dict[str, list[int]] = {}
             for i, market_no in enumerate(rows["market_no"].tolist()):
@@ -313,15 +343,15 @@ class Reconciler:
                     self._done.postponed += 1
                 else:
                     by_shell.setdefault(shell, []).append(i)
-            begun = [
-                self._begin(
-                    f"{account} from {shell}",
-                    partial(self._resolve_at, account, shell, rows[indices]),
+            tasks = []
+            for shell, indices in by_shell.items():
+                name = f"{account} from {shell}"
+                begun.add(name)
+                tasks.append(
+                    self._begin(name, partial(self._resolve_at, account, shell, rows[indices]))
                 )
-                for shell, indices in by_shell.items()
-            ]
-            if tasks := [task for task in begun if task is not None]:
-                await asyncio.wait(tasks)
+            if running := [task for task in tasks if task is not None]:
+                await asyncio.wait(running)
             if len(rows) < limit:
                 return
             after_bet_id = int(rows["bet_id"][-1])

@@ -1,7 +1,9 @@
 """Compare bets with slips all the time, one slice of one shell after another.
 
 Owns how far each shell has been compared and which differences stand. A whole comparison of a large
-book would hold shells up; a slice costs each of them one short call. Never decides who is right.
+book would hold shells up; a slice costs each of them one short call. Bets whose counterpart does
+not serve now are left to a later round: they must not hold up all others. Never decides who is
+right.
 """
 
 from collections.abc import Awaitable, Callable
@@ -9,6 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from actors.messages import ShellState
 from actors.reconciliation import market_differences, slip_differences
 from actors.routes import Routes, account_shell_name
 from engine.common.ids import SHARD_BITS, ShardNo
@@ -17,7 +20,7 @@ from engine.ledger.rows import SLIP
 from engine.market.book import BET_RECORD
 
 DIFFERENCES_HELD_MAX: Final = 1_000
-"""Differences that are held by bet; further ones are counted only."""
+"""Differences of one shell that are held and logged; further ones are left out."""
 
 Ask = Callable[..., Awaitable[Any]]
 
@@ -75,15 +78,14 @@ class RunningComparison:
         self.compared += count
         known = set(self.differences())
         found = self._found.setdefault(shell, {})
-        for line in differences:
-            if len(found) < DIFFERENCES_HELD_MAX:
-                found[line] = None
+        held = differences[: DIFFERENCES_HELD_MAX - len(found)]
+        found |= dict.fromkeys(held)
         if count < self._rows:
             self._starts[shell] = 0
             self._stands[shell] = self._found.pop(shell)
         else:
             self._starts[shell] = start + count
-        return [line for line in differences if line not in known]
+        return [line for line in held if line not in known]
 
     async def _account_slice(self, account: str, start: int) -> tuple[int, list[str]]:
         """Look an account's slips up in their markets, which have decided every bet in force."""
@@ -92,8 +94,8 @@ class RunningComparison:
         numbers, at = np.unique(slips["market_no"], return_inverse=True)
         shells = np.array([self._routes.market_shell(no) or "" for no in numbers.tolist()])
         for shell in dict.fromkeys(shells.tolist()):
-            if not shell:
-                continue  # a route that has not arrived yet
+            if not self._serves(shell):
+                continue
             own = slips[(shells == shell)[at]]
             raw = await self._ask(shell, "recall", own["bet_id"].tobytes())
             differences += slip_differences(own, np.frombuffer(raw, DECISION))
@@ -108,6 +110,13 @@ class RunningComparison:
         for shard in np.unique(shards).tolist():
             own = accepted[shards == shard]
             name = account_shell_name(ShardNo(shard))
+            if not self._serves(name):
+                continue
             raw = await self._ask(name, "never_given", own.tobytes())
             differences += market_differences(np.frombuffer(raw, np.uint64).tolist())
         return len(bets), differences
+
+    def _serves(self, shell: str) -> bool:
+        """Return whether a shell serves; one whose route has not arrived yet does not."""
+        route = self._routes.shells.get(shell)
+        return route is not None and route.state is ShellState.SERVING

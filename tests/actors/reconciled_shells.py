@@ -42,6 +42,8 @@ class ReconciledShells:
 
     def __init__(self, **settings: int) -> None:
         self.now_ns = 1_000 * SECOND_NS
+        self.steady_ns = 0
+        """Of the clock that nobody sets."""
         self.market_disk = FaultyDisk()
         self.accounts = [
             AccountShell(
@@ -60,7 +62,9 @@ class ReconciledShells:
         fund(self.accounts[0], range(0, 20, 2))
         fund(self.accounts[1], range(1, 20, 2))
         self.reconciler = Reconciler(
-            shards=2, settings=ReconcilerSettings(**settings), clock=self.clock
+            shards=2,
+            settings=ReconcilerSettings(**settings),
+            clock_s=lambda: self.steady_ns / SECOND_NS,
         )
         self.peers = {s.name: UnreliablePeer(s, name=s.name) for s in (*self.accounts, self.market)}
         self.notify_routes()
@@ -128,7 +132,10 @@ class ReconciledShells:
         return decode_reconciliation_report(run_virtual(self.reconciler.compare()))
 
     def advance(self, seconds: float) -> None:
+        """Let time pass after a step, in which the reconciler learns of the bets made so far."""
+        self.step()
         self.now_ns += int(seconds * SECOND_NS)
+        self.steady_ns += int(seconds * SECOND_NS)
 
     def state(self, ref: str, *, account_no: int = 2) -> SlipState:
         found = slip(self.accounts[account_no % 2], ref, account_no=account_no)

@@ -14,6 +14,7 @@ from engine.common.reasons import Reason
 from engine.common.rows import SlipState
 from tests.actors.reconciled_shells import (
     MARKET,
+    SECOND_NS,
     ReconciledShells,
     trade_and_settle,
 )
@@ -61,6 +62,34 @@ def test_a_reservation_younger_than_the_bound_stays_pending(shells: ReconciledSh
     shells.advance(9)
     assert shells.step() == {"settled": 0, "resolved": 0, "postponed": 0}
     assert shells.state("a") is SlipState.PENDING
+
+
+def test_a_clock_that_was_set_an_hour_ahead_and_back_delays_no_orphan(shells: ReconciledShells):
+    shells.now_ns += 3_600 * SECOND_NS
+    shells.reserve("a")
+    shells.now_ns -= 3_600 * SECOND_NS
+    shells.advance(11)
+    assert shells.step()["resolved"] == 1
+    assert shells.state("a") is SlipState.REFUSED
+
+
+def test_a_clock_that_is_set_an_hour_ahead_makes_no_orphan(shells: ReconciledShells):
+    shells.reserve("a")
+    shells.step()
+    shells.now_ns += 3_600 * SECOND_NS
+    assert shells.step()["resolved"] == 0
+    assert shells.state("a") is SlipState.PENDING
+
+
+def test_bets_made_all_the_time_grow_old_one_after_another(shells: ReconciledShells):
+    for number in range(40):
+        shells.reserve(f"a{number}")
+        shells.advance(0.5)
+    shells.step()
+    states = [shells.state(f"a{number}") for number in range(40)]
+    old = states.count(SlipState.REFUSED)
+    assert states == [SlipState.REFUSED] * old + [SlipState.PENDING] * (40 - old)
+    assert 19 <= old <= 21, "at the age of 10 s, or a sixteenth of that later"
 
 
 def test_more_orphans_than_a_portion_are_resolved_portion_by_portion(shells: ReconciledShells):

@@ -7,6 +7,7 @@ import pytest
 
 from actors.messages import (
     ReconcilerStatus,
+    ShellState,
     decode_health,
     decode_reconciler_status,
 )
@@ -78,6 +79,52 @@ def test_work_that_fails_is_tried_ever_less_often_and_shown_until_it_succeeds(
     ]
     assert len(postponed) == 1, "said once"
     assert any("goes on after" in record.message for record in caplog.records)
+
+
+@pytest.mark.parametrize("method", ["place", "resolve"])
+def test_trouble_with_a_stake_ends_when_its_gateway_resolves_it(
+    shells: ReconciledShells, method: str
+):
+    bets = shells.reserve("a")
+    shells.advance(11)
+    for peer in shells.peers.values():
+        peer.lose_calls[method] = 1
+    shells.step()
+    assert len(status_of(shells).troubles) == 1
+    shells.accounts[0].exchange(shells.market.place(bets.tobytes()), b"")
+    shells.step()
+    assert status_of(shells).troubles == ()
+
+
+def test_trouble_with_settlements_ends_when_the_lost_answer_was_that_they_are_carried(
+    shells: ReconciledShells,
+):
+    trade_and_settle(shells)
+    shells.peers[MARKET].lose_answers["control"] = 10
+    while shells.market.outbox_shards():
+        shells.step()
+    shells.step()
+    assert status_of(shells).troubles == ()
+
+
+def test_a_step_that_fails_ends_no_later_step(
+    shells: ReconciledShells, caplog: pytest.LogCaptureFixture
+):
+    class Broken(LocalPeer):
+        def notify(self, method: str, /, *args: object) -> None:
+            raise ZeroDivisionError("a defect")
+
+    async def main() -> None:
+        shells.reconciler.report_to(Broken(object(), name="listener"))
+        await shells.reconciler.start()
+        await asyncio.sleep(1)
+        trade_and_settle(shells)
+        await asyncio.sleep(3)
+        await shells.reconciler.stop()
+
+    run_virtual(main())
+    assert shells.market.outbox_shards() == []
+    assert "a step failed" in caplog.text
 
 
 def test_a_status_that_changed_is_sent_to_the_listener(shells: ReconciledShells):
@@ -167,6 +214,16 @@ def test_the_running_comparison_names_what_accounts_and_markets_disagree_on():
         f"bet {unknown['bet_id'][0]}: accepted by its market, unknown to its account",
     }
     assert status.differences_found == 4
+
+
+def test_a_shell_that_does_not_serve_holds_up_no_comparison_of_others():
+    shells = ReconciledShells(compare_rows=2, compare_period_ms=100)
+    trade_and_settle(shells)
+    shells.restart_market(quarantine="under inspection")
+    shells.notify_routes(market_state=ShellState.QUARANTINED)
+    status = compared(shells)
+    assert status.compared > 2 * 10, "each account from its first slip to its last, again and again"
+    assert status.troubles == ()
 
 
 def test_a_settlement_of_a_refused_bet_is_carried_and_held_as_a_dispute(shells: ReconciledShells):

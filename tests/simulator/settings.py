@@ -15,8 +15,6 @@ CURRENCIES = {"EUR": 1_000_000, "KRW": 6_123, "GBP": 1_170_001}
 """Rates of the currencies; an account's is chosen by its number."""
 SETTLE_S = 30.0
 """Longest time that a healed world may need until every bet is resolved."""
-LATER_NS = 3 * 3_600 * 10**9
-"""At the end every clock shows a time after all that any of them has shown."""
 RESTART_S = 0.25
 JOURNAL = JournalOptions(
     segment_bytes=64 << 10, allocate_bytes=64, snapshot_bytes=96 << 10, snapshot_aside=False

@@ -49,7 +49,6 @@ from tests.simulator.settings import (
     FOLDER,
     GATEWAY,
     JOURNAL,
-    LATER_NS,
     RECONCILER,
     RESTART_S,
     SETTLE_S,
@@ -224,7 +223,7 @@ class World:
             _without_exit(self.plant.reconciler),
             shards=self.layout.shards,
             settings=RECONCILER,
-            clock=self._clock,
+            clock_s=self.loop.time,
         )
         await self._supervisor.ask("subscribe_routes", name, process.peer, timeout_s=5)
         await process.peer.ask("start", timeout_s=5)
@@ -372,8 +371,6 @@ class World:
         last_s = self._begun_s + max(ends_ms, default=0.0) / 1_000
         await asyncio.sleep(max(0.0, last_s - self.loop.time()))
         self._heal()
-        for clock in (self._clock, *self.launcher.clocks.values()):
-            clock.moved_ns = LATER_NS
         deadline_s = self.loop.time() + SETTLE_S
         await asyncio.sleep(GATEWAY.bet_deadline_ms / 1_000 + RECONCILER.orphan_after_ms / 1_000)
         while True:
