@@ -36,6 +36,8 @@ _LOCAL_ENV: Final = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     # Undocumented: asynchronous actors run on uvloop. `check_uvloop` asserts the effect.
     "RAY_USE_UVLOOP": "1",
+    # Ray runs workers at nice 15: any other process of the machine would go before every bet.
+    "RAY_worker_niceness": "0",
     "RAY_AUTH_MODE": "token",
 }
 """Further switches of a Ray that is started here; its processes inherit them."""

@@ -66,6 +66,8 @@ async def test_parts_call_one_another_across_processes_on_uvloop(cluster: Cluste
         assert relay.pid in descendants(os.getpid())
         assert relay.pid != await echo.peer.ask("pid")
         await relay.freeze_heap()
+        ours, theirs = (os.getpriority(os.PRIO_PROCESS, pid) for pid in (0, relay.pid))
+        assert theirs == ours, "a part waits for other processes of the machine"
     finally:
         for process in (relay, echo):
             process.kill()

@@ -19,10 +19,11 @@ _FIXTURES: Final = [f"f{number}" for number in range(900)]
 
 @dataclass(frozen=True)
 class Target:
-    """The gateway that is attacked, from which account, and the name of a market that exists."""
+    """The gateway that is attacked, from where, and the name of a market that exists."""
 
     port: int
     token: str
+    source: str = "127.0.0.1"
     market: int = 1
     fixture: str = "cup-0"
 
@@ -53,7 +54,7 @@ def _sending(
     """Return an attack of one session that sends chunks without end, as the socket takes them."""
 
     async def run(target: Target) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", target.port)
+        reader, writer = await _connection(target)
         reading: asyncio.Task[None] | None = None
         try:
             writer.write(handshake(token=target.token))
@@ -74,6 +75,10 @@ def _sending(
     return run
 
 
+async def _connection(target: Target) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    return await asyncio.open_connection("127.0.0.1", target.port, local_addr=(target.source, 0))
+
+
 async def _drop(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     while await reader.read(_CHUNK):
         pass
@@ -86,7 +91,7 @@ def _connecting(
     """Return an attack that opens a connection, sends a request and closes it."""
 
     async def run(target: Target) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", target.port)
+        reader, writer = await _connection(target)
         try:
             writer.write(request(target))
             if answer_read:
