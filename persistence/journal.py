@@ -415,7 +415,7 @@ class Journal:
             self._disk.sync_folder(self.folder)
         except DiskFullError:
             file.close()
-            self._disk.remove(path)
+            self._discard(path)
             raise
         except DiskError as error:
             file.close()
@@ -424,3 +424,15 @@ class Journal:
             self._file.close()
             self._closed_bytes += self._allocated
         self._file, self._offset, self._allocated = file, 0, allocated
+
+    def _discard(self, path: Path) -> None:
+        """Remove a segment that has no record, durably: records go on in the one before it.
+
+        If it stayed, or came back after a power loss, its name would no longer follow the last
+        record, and the chain would count as damaged.
+        """
+        try:
+            self._disk.remove(path)
+            self._disk.sync_folder(self.folder)
+        except DiskError as error:
+            self._break("removal of a segment", error)

@@ -187,6 +187,35 @@ def test_a_full_disk_at_a_new_segment_leaves_no_partial_segment() -> None:
     assert journal.seq == seq + 9
 
 
+def test_a_segment_that_a_full_disk_keeps_from_removal_breaks_the_journal() -> None:
+    disk = FaultyDisk()
+    journal = opened(disk)
+    write(journal, bytes(300))
+    disk.capacity = sum(len(data) for data in disk.files().values())
+    disk.fail("remove")
+    with pytest.raises(JournalBrokenError, match="removal of a segment"):
+        journal.ensure(400)
+    disk.capacity = None
+    with pytest.raises(JournalBrokenError):
+        write(journal, b"more")
+    journal.close()
+    assert documents(opened(disk)) == [bytes(300)]
+
+
+def test_a_segment_that_a_full_disk_removed_does_not_come_back_after_a_power_loss() -> None:
+    disk = FaultyDisk()
+    journal = opened(disk)
+    write(journal, bytes(300))
+    disk.capacity = sum(len(data) for data in disk.files().values())
+    with pytest.raises(DiskFullError):
+        journal.ensure(400)
+    disk.capacity = None
+    write(journal, b"more")
+    for seed in range(20):
+        crashed = disk.powered_off(calls=len(disk.trace), seed=seed)
+        assert documents(opened(crashed)) == [bytes(300), b"more"]
+
+
 def test_a_start_on_a_full_disk_waits_for_room_before_its_first_record() -> None:
     disk = FaultyDisk(capacity=0)
     journal = opened(disk)
