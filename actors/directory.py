@@ -1,11 +1,11 @@
 """The journaled directory: every market's number, key, first specification and shell.
 
 Owns what a cold start needs before any shell is up. Every change is on disk before it is answered.
-Never gives a market's number to another market, even after the first was withdrawn.
+Never gives a market's number to a market of another key, even after the first was withdrawn.
 """
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 
 import msgspec
@@ -92,6 +92,8 @@ class Directory:
         self.generations: dict[str, int] = {}
         self.last_seqs: dict[str, int] = {}
         """The record at which each shell's journal last ended in order."""
+        self._withdrawn: dict[MarketNo, str] = {}
+        """The keys that withdrawn markets had."""
         self._highest_no = 0
         self._last_ns = Nanos(0)
         self._journal: Journal | None = None
@@ -174,7 +176,8 @@ class Directory:
             )
         if key in self.no_by_key:
             return market, Refused(reason=Reason.MARKET_EXISTS, field="key", message=key)
-        if market.market_no in self.markets:
+        had = self._withdrawn.get(market.market_no, key)
+        if market.market_no in self.markets or had != key:
             return market, Refused(
                 reason=Reason.MARKET_EXISTS, field="market_no", message=str(market.market_no)
             )
@@ -185,7 +188,7 @@ class Directory:
     ) -> list[CreateMarket]:
         """Write checked markets and their shells to disk; return the markets with their numbers.
 
-        A `market_no` of 0 is given the next free number, from 1.
+        A `market_no` of 0 is given the number after the highest one so far, from 1.
         """
         numbered = self._number(markets)
         documents: list[Document] = []
@@ -227,17 +230,25 @@ class Directory:
             self._journal.close()
 
     def _number(self, markets: Sequence[CreateMarket]) -> list[CreateMarket]:
-        taken = max([self._highest_no, *(market.market_no for market in markets)])
+        asked = {market.market_no for market in markets}
+        last = max([self._highest_no, *asked])
         numbered = []
         for market in markets:
             if market.market_no == 0:
-                taken += 1
-                numbered.append(msgspec.structs.replace(market, market_no=taken))
+                last = self._free_after(last, asked)
+                numbered.append(msgspec.structs.replace(market, market_no=last))
             else:
                 numbered.append(market)
-        assert taken <= MARKET_NO_MAX, "market numbers are used up"
         assert len({market.market_no for market in numbered}) == len(numbered)
         return numbered
+
+    def _free_after(self, number: int, asked: Set[int]) -> MarketNo:
+        """Return the next number that no market has or had; after the highest possible, from 1."""
+        while True:
+            number = number % MARKET_NO_MAX + 1
+            market_no = MarketNo(number)
+            if not (number in asked or market_no in self.markets or market_no in self._withdrawn):
+                return market_no
 
     def _write(self, documents: Sequence[Document], *, at_ns: Nanos) -> None:
         assert self._journal is not None
@@ -266,6 +277,7 @@ class Directory:
                 for market_no in document.market_nos:
                     placed = self.markets.pop(market_no)
                     del self.no_by_key[placed.command.key]
+                    self._withdrawn[market_no] = placed.command.key
             case ProcessBegun():
                 self.generations[document.part] = document.generation
             case JournalsEnded():

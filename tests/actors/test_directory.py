@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from actors.directory import Directory, DirectoryMismatchError
+from engine.common.ids import MARKET_NO_MAX
 from engine.common.reasons import Reason
 from persistence.disk import LocalDisk, LockHeldError
 from persistence.journal import JournalOptions
@@ -47,7 +48,30 @@ def test_the_number_of_a_withdrawn_market_is_never_given_again(tmp_path: Path):
     reopened = open_directory(tmp_path)
     assert reopened.no_by_key == {"a/1x2": 1}
     assert place(reopened, "b/1x2") == [3]
+    _, refused = reopened.check(market("c/1x2", market_no=2))
+    assert refused is not None
+    assert (refused.reason, refused.field) == (Reason.MARKET_EXISTS, "market_no")
     reopened.close()
+
+
+def test_a_withdrawn_market_may_ask_for_its_number_again(tmp_path: Path):
+    directory = open_directory(tmp_path)
+    place(directory, "a/1x2", "b/1x2")
+    directory.withdraw([2], at_ns=3)
+    _, refused = directory.check(market("b/1x2", market_no=2))
+    assert refused is None
+    directory.close()
+
+
+def test_a_market_with_the_highest_number_uses_up_no_others(tmp_path: Path):
+    directory = open_directory(tmp_path)
+    for key, number in (("a/1x2", MARKET_NO_MAX), ("b/1x2", 2)):
+        directory.place([market(key, market_no=number)], shells=["s"], by="test", at_ns=1)
+    assert place(directory, "c/1x2", "d/1x2") == [1, 3]
+    assert place(directory, "e/1x2") == [4]
+    directory.withdraw([4], at_ns=3)
+    assert place(directory, "f/1x2") == [5]
+    directory.close()
 
 
 def test_requested_and_assigned_numbers_never_collide(tmp_path: Path):
