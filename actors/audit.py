@@ -18,6 +18,7 @@ from actors.reconciliation import (
     compare_bets_and_slips,
     settlement_differences,
 )
+from actors.routes import account_shell_name
 from actors.tail_check import missing_records
 from engine.common.ids import ShardNo
 from engine.common.rows import SETTLEMENT
@@ -29,7 +30,8 @@ from engine.market.outbox import ROWS_PER_BET_MAX
 from persistence.chain import JournalDamagedError
 from persistence.disk import Disk, LocalDisk
 from persistence.journal import LOCK_NAME
-from persistence.recovery import replay_folder
+from persistence.records import EpochMark
+from persistence.recovery import MARKETS, replay_folder
 
 
 class AuditReport(NamedTuple):
@@ -67,7 +69,8 @@ def _audit(data_dir: Path, disk: Disk) -> AuditReport:
     faults: list[str] = []
     markets: dict[str, MarketMachine] = {}
     ledgers: dict[ShardNo, LedgerMachine] = {}
-    known = {*directory.last_seqs, *directory.generations, *directory.shells}
+    shards = {account_shell_name(ShardNo(no)): no for no in range(directory.account_shards)}
+    known = {*directory.last_seqs, *directory.generations, *directory.shells, *shards}
     present = set(disk.names(data_dir / "shells"))
     faults += [
         f"{name}: the directory does not know this shell" for name in sorted(present - known)
@@ -91,12 +94,14 @@ def _audit(data_dir: Path, disk: Disk) -> AuditReport:
         end = "ended in order" if replayed.replay.closed else f"no closing mark, {torn} torn bytes"
         machine: Any = replayed.replay.machine
         journals.append(f"{name}: {seq} records, {end}, state {machine.state_hash()}")
-        if isinstance(machine, MarketMachine):
+        mark = replayed.replay.mark
+        if isinstance(machine, MarketMachine) and name not in shards:
             markets[name] = machine
-            unknown = [no for no in machine.market_nos() if no not in directory.markets]
-            faults += [f"{name}: the directory does not know its market {no}" for no in unknown]
+            faults += _hosting_faults(name, machine, directory)
+        elif isinstance(machine, LedgerMachine) and shards.get(name) == mark.shard:
+            ledgers[mark.shard] = machine
         else:
-            ledgers[replayed.replay.mark.shard] = machine
+            faults.append(f"{name}: it holds the journal of another shell ({_titled(mark)})")
     faults += _tail_faults(markets, ledgers)
     faults += _disputes(ledgers)
     books = _compare(markets, ledgers)
@@ -108,6 +113,23 @@ def _audit(data_dir: Path, disk: Disk) -> AuditReport:
     if not books.sums_to_zero:
         faults.append("the ledger does not sum to zero")
     return AuditReport(journals, faults, books)
+
+
+def _titled(mark: EpochMark) -> str:
+    return "markets" if mark.machine == MARKETS else f"account shard {mark.shard}"
+
+
+def _hosting_faults(name: str, machine: MarketMachine, directory: Directory) -> Iterator[str]:
+    """Yield markets that the directory does not know, or knows as others or in another shell."""
+    for number in machine.market_nos():
+        placed = directory.markets.get(number)
+        key = machine.price_image(number).key
+        if placed is None:
+            yield f"{name}: the directory does not know its market {number}"
+        elif placed.shell != name:
+            yield f"{name}: its market {number} belongs to {placed.shell} by the directory"
+        elif placed.command.key != key:
+            yield f"{name}: market {number} is {key}, by the directory {placed.command.key}"
 
 
 def _tail_faults(

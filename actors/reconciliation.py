@@ -14,6 +14,7 @@ from actors.messages import ReconciliationReport
 from engine.common.ids import BetId, ShardNo, shard_of_bet
 from engine.common.rows import FLAG_KNOWN, BetResult, Rows, SlipState, U32s, U64s
 from engine.common.views import LedgerTotals
+from engine.ledger.rows import SLIP
 
 DIFFERENCES_SHOWN_MAX: Final = 20
 
@@ -45,7 +46,7 @@ def compare_bets_and_slips(*, bets: Rows, shards: Sequence[ShardSlips]) -> Recon
     shards : sequence of ShardSlips
         All account shards.
     """
-    slips = _by_bet_id(np.concatenate([shard.slips for shard in shards]))
+    slips = _by_bet_id(np.concatenate([np.zeros(0, SLIP), *(shard.slips for shard in shards)]))
     accepted = _by_bet_id(bets[bets["reason"] == 0])
     has_slip, slip_at = _match(accepted, slips)
     unknown, late = _without_slip(accepted["bet_id"][~has_slip].tolist(), shards)
