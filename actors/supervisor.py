@@ -30,7 +30,7 @@ from actors.messages import (
     decode_reconciler_status,
     encode,
 )
-from actors.peer import Peer, PeerError, PeerRefusedError
+from actors.peer import Peer, PeerError
 from actors.placement import Placement
 from actors.process import Launcher
 from actors.process_keeper import ProcessKeeper, ShellProcess
@@ -38,7 +38,7 @@ from actors.recovery_progress import PROGRESS_NAME
 from actors.routes import account_shell_name
 from actors.settings import MarketShellSettings, SupervisorSettings
 from actors.shell_reports import peers_of, shell_route, shell_status
-from actors.tail_check import missing_at_account, missing_at_market, missing_records
+from actors.tail_check import TailCheck
 from engine.common.commands import CreateMarket
 from engine.common.events import Refused
 from engine.common.ids import MarketNo, ShardNo
@@ -103,6 +103,7 @@ class Supervisor:
         self._placement = Placement(markets_per_actor=settings.markets_per_actor)
         self._launcher: Launcher | None = None
         self._keeper: ProcessKeeper | None = None
+        self._tail_check: TailCheck | None = None
         self._shells: dict[str, ShellProcess] = {}
         self._subscribers: dict[str, Peer] = {}
         self._gateways: dict[str, Peer] = {}
@@ -141,6 +142,9 @@ class Supervisor:
         names = {account_shell_name(ShardNo(shard)) for shard in shards} | {
             shell for _, shell in placed
         }
+        self._tail_check = TailCheck(
+            shells=self._shells, directory=self._directory, settings=self._settings
+        )
         launcher = self._launcher = self._make_launcher()
         self._keeper = ProcessKeeper(
             launcher=launcher,
@@ -368,6 +372,10 @@ class Supervisor:
         """Return the status of every shell: list[ShellStatus] in msgpack."""
         return encode([shell_status(shell) for shell in self._shells.values()])
 
+    def spare_pid(self) -> int:
+        """Return the idle process that is ready to take a dead shell's place, 0 for none."""
+        return 0 if self._launcher is None else self._launcher.spare_pid
+
     def _publish_routes(
         self, *, shells: Sequence[ShellProcess], markets: list[MarketRoute]
     ) -> None:
@@ -412,48 +420,11 @@ class Supervisor:
         await shell.answering.wait()
 
     async def _on_up(self, shell: ShellProcess) -> None:
-        await self._check_tail(shell)
+        assert self._tail_check is not None
+        await self._tail_check.check(shell)
         if shell.kind == "market":
             await self._create_missing(shell)
         self._send_gateways_to_shells([shell])
-
-    async def _check_tail(self, shell: ShellProcess) -> None:
-        """Quarantine a shell whose journal has lost its end, before any bet reaches it.
-
-        A counterpart that does not answer now is not waited for: the pair is compared when it
-        comes up.
-        """
-        assert self._directory is not None
-        if shell.state is not ShellState.SERVING or shell.health is None:
-            return
-        ended_seq = self._directory.last_seqs.get(shell.name, 0)
-        why = missing_records(found_seq=shell.health.found_seq, ended_seq=ended_seq)
-        if not why:
-            with contextlib.suppress(PeerError, PeerRefusedError):
-                why = await self._compare_with_counterparts(shell)
-        if why and shell.name not in self._settings.serve_despite_loss:
-            await shell.peer.ask("quarantine", why)
-            shell.health = replace(shell.health, state=ShellState.QUARANTINED, why=why)
-            shell.state = ShellState.QUARANTINED
-
-    async def _compare_with_counterparts(self, shell: ShellProcess) -> str:
-        timeout_s = self._settings.tick_deadline_ms / 1_000
-        up = [s for s in self._shells.values() if s.state is ShellState.SERVING and s is not shell]
-        if shell.kind == "account":
-            markets = {other.name: other.peer for other in up if other.kind == "market"}
-            return await missing_at_account(
-                shell.peer, shell.shard, markets=markets, timeout_s=timeout_s
-            )
-        accounts = {other.shard: other for other in up if other.kind == "account"}
-        here = {shell.name: shell.peer}
-        for shard, account in accounts.items():
-            why = await missing_at_account(account.peer, shard, markets=here, timeout_s=timeout_s)
-            if why and account.name not in self._settings.serve_despite_loss:
-                await account.peer.ask("quarantine", why)
-        assert self._directory is not None
-        own = [n for n, placed in self._directory.markets.items() if placed.shell == shell.name]
-        peers = {shard: account.peer for shard, account in accounts.items()}
-        return await missing_at_market(shell.peer, own, accounts=peers, timeout_s=timeout_s)
 
     def _on_change(self, shell: ShellProcess) -> None:
         self._publish_routes(shells=[shell], markets=[])

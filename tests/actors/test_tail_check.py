@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 
 from actors.audit import audit_folder
+from actors.local import LocalProcess
 from actors.messages import ShellState
+from actors.peer import PeerDiedError
+from actors.process import PartSpec
 from engine.common.commands import AckOutbox, OpenMarket
 from engine.common.rows import RESERVED
 from persistence.chain import segment_paths
@@ -117,6 +120,31 @@ def test_a_killed_market_whose_accepted_bets_are_lost_is_quarantined(
         settings: Any = {"serve_despite_loss": (MARKET,)}
         state, _ = await state_after_a_start(tmp_path, MARKET, **settings)
         assert state is ShellState.SERVING
+
+    run_virtual(main())
+
+
+def test_a_market_that_came_up_without_its_account_is_compared_when_the_account_comes_up(
+    tmp_path: Path,
+) -> None:
+    async def main() -> None:
+        async with SupervisedShells(tmp_path) as system:
+            given = await open_and_trade(system)
+
+            def without_account(spec: PartSpec) -> LocalProcess:
+                if spec.name == ACCOUNT:
+                    raise PeerDiedError("it does not start")
+                return LocalProcess(spec)
+
+            system.launcher.make_process = without_account
+            kill(system)
+            cut(tmp_path, MARKET, records=1)
+            await system.until_serving(generation=2)
+            system.launcher.make_process = LocalProcess
+            quarantined = ShellState.QUARANTINED
+            await system.until(lambda: system.status(MARKET).state is quarantined)
+            assert f"the first is bet {given[-1]}" in system.status(MARKET).why
+            assert system.status(ACCOUNT).state is ShellState.SERVING
 
     run_virtual(main())
 
