@@ -195,6 +195,15 @@ class ReconcilerStatus(Struct, frozen=True, kw_only=True):
     """Bets refused because another bet had their id; the supervisor adds it."""
 
 
+class PartsStatus(Struct, frozen=True, kw_only=True):
+    """What every gateway is told of the parts that are no shells."""
+
+    down: dict[str, str] = {}
+    """Why a part does not run at this moment, by its name."""
+    ports: dict[str, dict[str, int]] = {}
+    """Where each gateway listens now: the port of each listener, by the gateway's name."""
+
+
 class ReconciliationReport(Struct, frozen=True, kw_only=True):
     """The result of comparing markets' bets with accounts' slips, bet by bet.
 
@@ -237,7 +246,7 @@ decode_slips = msgspec.msgpack.Decoder(list[Slip]).decode
 decode_slip = msgspec.msgpack.Decoder(Slip | None).decode
 decode_balance = msgspec.msgpack.Decoder(Balance | None).decode
 decode_known_markets = msgspec.msgpack.Decoder(list[KnownMarket]).decode
-decode_parts_down = msgspec.msgpack.Decoder(dict[str, str]).decode
+decode_parts_status = msgspec.msgpack.Decoder(PartsStatus).decode
 decode_totals = msgspec.msgpack.Decoder(list[LedgerTotals]).decode
 decode_reconciler_status = msgspec.msgpack.Decoder(ReconcilerStatus).decode
 decode_reconciliation_report = msgspec.msgpack.Decoder(ReconciliationReport).decode

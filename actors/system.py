@@ -18,6 +18,7 @@ from typing import Any, Self
 
 from msgspec import Struct
 
+from actors.blocking_calls import in_thread
 from actors.cluster import Cluster, RayLauncher
 from actors.local import LocalLauncher
 from actors.market_shell import MarketShell
@@ -26,6 +27,7 @@ from actors.messages import (
     LedgerControl,
     MarketAnswer,
     MarketControl,
+    PartsStatus,
     ReconciliationReport,
     ShellStatus,
     decode_ledger_events,
@@ -178,27 +180,27 @@ class System:
                 logger.warning("%s: left by a start that was killed; it is replaced", name)
         else:
             self._launcher = LocalLauncher()
-        self._keeper = PartKeeper(
+        keeper = self._keeper = PartKeeper(
             launcher=self._launcher,
             deadline_ms=self.settings.supervisor.part_deadline_ms,
             on_change=self._on_parts,
         )
-        await self._keep(
+        await keeper.keep(
             Part("supervisor", Supervisor, self._supervisor_arguments, self._supervisor_up)
         )
-        await self._keep(
+        await keeper.keep(
             Part("reconciler", Reconciler, self._reconciler_arguments, self._reconciler_up)
         )
         for feed in self._feed_parts:
             name = f"feed-{feed.feed}"
             arguments = partial(self._feed_arguments, name, feed)
             on_up = partial(self._feed_up, feed.feed)
-            await self._keep(Part(name, feed.factory, arguments, on_up))
+            await keeper.keep(Part(name, feed.factory, arguments, on_up))
         for number, gateway in enumerate(self._gateway_parts):
             name = f"gateway-{number}"
             arguments = partial(self._gateway_arguments, name, gateway)
             on_up = partial(self._gateway_up, number)
-            await self._keep(Part(name, gateway.factory, arguments, on_up))
+            await keeper.keep(Part(name, gateway.factory, arguments, on_up))
         await self.refresh()
         if self._cluster is not None:
             self._head_watch = asyncio.create_task(self._watch_head(self._cluster))
@@ -276,26 +278,27 @@ class System:
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
-    async def _keep(self, part: Part) -> None:
-        assert self._keeper is not None, "started"
-        await self._keeper.keep(part)
-
     def _on_parts(self, down: dict[str, str]) -> None:
-        """Tell every gateway which parts do not run now."""
         self.parts_down = down
-        self._parts_version += 1
-        for gateway in self.gateways:
-            self._send_parts(gateway)
+        self._send_parts()
 
-    def _send_parts(self, gateway: Peer) -> None:
-        """Send the parts that are down with a version, as calls may overtake one another."""
-        gateway.notify("on_parts", self._parts_version, encode(self.parts_down))
+    def _send_parts(self) -> None:
+        """Tell every gateway which parts do not run now, and where each gateway listens.
+
+        With a version, as calls may overtake one another.
+        """
+        self._parts_version += 1
+        names = [gateway.name for gateway in self.gateways]
+        ports = dict(zip(names, self.ports, strict=True))
+        payload = encode(PartsStatus(down=self.parts_down, ports=ports))
+        for gateway in self.gateways:
+            gateway.notify("on_parts", self._parts_version, payload)
 
     async def _watch_head(self, cluster: Cluster) -> None:
         """Ask Ray's head process whether it answers; when it does not, set `head_lost`."""
         while not self.head_lost.is_set():
             await asyncio.sleep(_HEAD_EVERY_S)
-            asked = asyncio.ensure_future(asyncio.to_thread(cluster.ask_head))
+            asked = asyncio.ensure_future(in_thread(cluster.ask_head))
             done, _ = await asyncio.wait((asked,), timeout=_HEAD_DEADLINE_S)
             error = asked.exception() if done else None
             if error is not None or not done:
@@ -380,7 +383,7 @@ class System:
         ports = await peer.ask("start")
         self.gateways[number : number + 1] = [peer]
         self.ports[number : number + 1] = [ports]
-        self._send_parts(peer)
+        self._send_parts()
 
     # --- calls -----------------------------------------------------------------------------------
 

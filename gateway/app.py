@@ -15,10 +15,11 @@ from typing import Any, Final
 from actors.back_off import BackOff
 from actors.messages import (
     MarketRoute,
+    PartsStatus,
     ReconcilerStatus,
     ShellRoute,
     ShellState,
-    decode_parts_down,
+    decode_parts_status,
     decode_price_deltas,
     decode_price_images,
     decode_reconciler_status,
@@ -101,7 +102,7 @@ class Gateway:
         self._listeners: list[Listener] = []
         self._ports: dict[str, int] = {}
         self._reconciliation = ReconcilerStatus()
-        self._parts_down: dict[str, str] = {}
+        self._parts = PartsStatus()
         self._parts_version = 0
         self._to_fetch: dict[MarketNo, None] = {}
         self._fetching = False
@@ -255,10 +256,10 @@ class Gateway:
         self.feeds.on_request(feed, payload)
 
     def on_parts(self, version: int, payload: bytes) -> None:
-        """Take over which parts of the system do not run now, and why: dict[str, str]."""
+        """Take over which parts do not run now, and where the gateways listen: PartsStatus."""
         if version >= self._parts_version:
             self._parts_version = version
-            self._parts_down = decode_parts_down(payload)
+            self._parts = decode_parts_status(payload)
 
     def on_reconciliation(self, payload: bytes) -> None:
         """Take the reconciler's status, which metrics and readiness show."""
@@ -350,7 +351,7 @@ class Gateway:
             "bet_ids_reused": self._reconciliation.ids_reused,
             "book_differences": self._reconciliation.differences_found,
             "reconciler_troubles": len(self._reconciliation.troubles),
-            "parts_down": len(self._parts_down),
+            "parts_down": len(self._parts.down),
             "clock_jumps": sum(shell.clock_jumps for shell in self.routes.shells.values()),
             "clocks_behind": sum(shell.clock_behind for shell in self.routes.shells.values()),
         }
@@ -373,7 +374,8 @@ class Gateway:
             quarantined=tuple(self._quarantined()),
             markets_stale=self.fanout.markets_stale,
             alarms=_alarms(self._reconciliation),
-            parts_down=dict(self._parts_down),
+            parts_down=dict(self._parts.down),
+            ports=dict(self._parts.ports),
             clock_jumps=sum(shell.clock_jumps for shell in self.routes.shells.values()),
             clocks_behind=sum(shell.clock_behind for shell in self.routes.shells.values()),
         )

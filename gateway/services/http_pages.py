@@ -39,9 +39,10 @@ class Readiness(Struct, frozen=True, kw_only=True):
     that are shown suspended for it. An alarm needs a person and does not keep the gateway from
     serving: money in dispute, accounts and markets that differ, settlements that cannot be carried.
 
-    `parts_down` says why parts of the system that are no shells do not run now. `clock_jumps`
-    counts jumps of the wall clock that shells saw; `clocks_behind` counts shells whose records
-    keep a time that their clock has not reached.
+    `parts_down` says why parts of the system that are no shells do not run now; `ports` where each
+    gateway listens, as a gateway that is started again on port 0 gets others. `clock_jumps` counts
+    jumps of the wall clock that shells saw; `clocks_behind` counts shells whose records keep a time
+    that their clock has not reached.
     """
 
     ready: bool
@@ -53,6 +54,7 @@ class Readiness(Struct, frozen=True, kw_only=True):
     markets_stale: int = 0
     alarms: tuple[str, ...] = ()
     parts_down: dict[str, str] = {}
+    ports: dict[str, dict[str, int]] = {}
     clock_jumps: int = 0
     clocks_behind: int = 0
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from actors.messages import MarketRoute, ShellRoute, ShellState, encode
+from actors.messages import MarketRoute, PartsStatus, ShellRoute, ShellState, encode
 from actors.peer import PeerDiedError
 from engine.common.views import PriceImage
 from gateway.app import Gateway
@@ -104,8 +104,10 @@ async def test_images_are_fetched_again_from_a_shell_with_a_new_process() -> Non
 async def test_parts_that_are_down_are_shown_until_a_later_word_says_otherwise() -> None:
     async with open_price_gateway() as system:
         gateway = system.gateway
-        gateway.on_parts(2, encode({"reconciler": "frozen"}))
+        frozen = encode(PartsStatus(down={"reconciler": "frozen"}))
+        gateway.on_parts(2, frozen)
         assert gateway._readiness().parts_down == {"reconciler": "frozen"}
-        gateway.on_parts(3, encode({}))
-        gateway.on_parts(2, encode({"reconciler": "frozen"}))
+        gateway.on_parts(3, encode(PartsStatus(ports={"gateway-0": {"bets": 8480}})))
+        gateway.on_parts(2, frozen)
         assert gateway._readiness().parts_down == {}
+        assert gateway._readiness().ports == {"gateway-0": {"bets": 8480}}
