@@ -13,9 +13,10 @@ import os
 import sys
 import time
 from collections.abc import Collection, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final
 
+from actors.blocking_calls import in_thread
 from actors.peer import PeerDiedError, PeerError, PeerTimeoutError
 from actors.process import PartSpec, PidWatch, check_pidfd
 from actors.process_tree import kill_descendants
@@ -49,8 +50,6 @@ _SPARE_AFTER_S: Final = 2.0
 _SPARE_START_S: Final = 60.0
 """How long a spare process may take to load its code."""
 _SPARE_ASK_EVERY_S: Final = 1.0
-_WARMING_TICKS: Final = 4
-"""Tick deadlines that a spare process has for its first answer while it still loads its code."""
 _VACANT: Final = "shell."
 """First characters of the names of actors that take a part after their start."""
 _CALLS_AT_ONCE_MAX: Final = 100_000
@@ -220,7 +219,7 @@ class RayLauncher:
         self._spare_pid = 0
         """The spare process, once it has answered; it can be killed by this id though frozen."""
         self._spare_ready = False
-        """Whether it has loaded its code."""
+        """Whether it has loaded its code: while it compiles kernels, a new process is as fast."""
         self._spare_watch: asyncio.Task[None] | None = None
         self._spare_start: asyncio.TimerHandle | None = None
         self._node = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
@@ -228,26 +227,31 @@ class RayLauncher:
         )
         self._start_spare_later()
 
-    def spawn(self, spec: PartSpec) -> RayProcess:
-        """Begin an actor, or let the spare one take the part.
+    async def begin(self, spec: PartSpec) -> RayProcess:
+        """Begin an actor, or let the spare one take the part, once it has loaded its code.
 
         Ray neither restarts the actor nor retries a call to it.
         """
         if is_async(spec.factory):
             name = f"{spec.name}.{spec.generation}"
-            actor = self._create(spec.factory, name, _CALLS_AT_ONCE_MAX, spec.arguments)
+            actor = await self._create(spec.factory, name, _CALLS_AT_ONCE_MAX, spec.arguments)
             return RayProcess(actor, name=spec.name)
-        pid = self._spare_pid if spec.factory is self._spare_class else 0
-        if pid:
+        pid = self.spare_pid
+        if pid and spec.factory is self._spare_class:
             process = RayProcess(self._spare, name=spec.name)
             process.attach(pid)
-            process.start_ticks = 1 if self._spare_ready else _WARMING_TICKS
+            process.start_ticks = 1
             self._forget_spare()
             self._start_spare_later()
         else:
-            process = RayProcess(self._create_vacant(spec.factory), name=spec.name)
+            process = RayProcess(await self._create_vacant(spec.factory), name=spec.name)
         process.take_part(spec)
         return process
+
+    @property
+    def spare_pid(self) -> int:
+        """The spare process, once it has loaded its code; else 0."""
+        return self._spare_pid if self._spare_ready else 0
 
     async def running(self, names: Collection[str]) -> dict[str, tuple[int, RayProcess]]:
         """Return the running actors of these parts; each part has one at most.
@@ -309,17 +313,19 @@ class RayLauncher:
         """End the spare process; parts that were started belong to their supervisor."""
         if self._spare_start is not None:
             self._spare_start.cancel()
-        if self._spare is not None:
-            self._kill_spare()
+        if self._spare_watch is not None:
+            self._spare_watch.cancel()
+        self._kill_spare()
 
-    def _create(
+    async def _create(
         self, factory: type, name: str, concurrency: int, arguments: Mapping[str, Any]
     ) -> Any:
+        """Create an actor, in a thread: the call blocks while Ray's head process is lost."""
         actor_class = self._classes.get(factory)
         if actor_class is None:
             body = async_actor(factory) if is_async(factory) else vacant_actor(factory)
             actor_class = self._classes[factory] = _ray().remote(body)
-        return actor_class.options(
+        options = actor_class.options(
             name=name,
             namespace=self._namespace,
             lifetime="detached",
@@ -328,10 +334,16 @@ class RayLauncher:
             max_task_retries=0,
             max_concurrency=concurrency,
             scheduling_strategy=self._node,
-        ).remote(**arguments)
+        )
+        creation = asyncio.ensure_future(in_thread(partial(options.remote, **arguments)))
+        try:
+            return await asyncio.shield(creation)
+        except asyncio.CancelledError:
+            creation.add_done_callback(_kill_created)
+            raise
 
-    def _create_vacant(self, factory: type) -> Any:
-        return self._create(factory, f"{_VACANT}{time.time_ns()}", 1, {})
+    async def _create_vacant(self, factory: type) -> Any:
+        return await self._create(factory, f"{_VACANT}{time.time_ns()}", 1, {})
 
     def _start_spare_later(self) -> None:
         """Start a spare process after the present start, with which it must not compete."""
@@ -340,30 +352,35 @@ class RayLauncher:
             self._spare_start = loop.call_later(_SPARE_AFTER_S, self._start_spare)
 
     def _start_spare(self) -> None:
+        self._spare_watch = asyncio.get_running_loop().create_task(self._keep_spare())
+
+    async def _keep_spare(self) -> None:
+        """Start a spare process; replace it when it does not answer: a fail-over must not wait."""
         assert self._spare_class is not None
-        self._spare = self._create_vacant(self._spare_class)
-        self._spare_watch = asyncio.get_running_loop().create_task(self._watch_spare())
+        try:
+            self._spare = await self._create_vacant(self._spare_class)
+            await self._watch_spare()
+        except Exception as error:  # whatever it is, the next one may do
+            logger.warning("the spare process is replaced: %s", error)
+        self._spare_watch = None
+        self._start_spare_later()
+        self._kill_spare()
 
     async def _watch_spare(self) -> None:
-        """Replace the spare process when it does not answer: a fail-over must not wait for it."""
+        """Ask the spare process again and again; raise PeerError when it does not answer."""
         peer, deadline_s = RayPeer(self._spare, name="spare"), _SPARE_START_S
         while True:
-            try:
-                pid = await peer.ask("process_id", timeout_s=deadline_s)
-                if not self._spare_pid:
-                    self._spare_pid = pid
-                    await peer.ask("warm", timeout_s=_SPARE_START_S)
-                    self._spare_ready = True
-            except PeerError as error:
-                logger.warning("the spare process is replaced: %s", error)
-                self._spare_watch = None
-                self._kill_spare()
-                self._start_spare_later()
-                return
+            pid = await peer.ask("process_id", timeout_s=deadline_s)
+            if not self._spare_pid:
+                self._spare_pid = pid
+                await peer.ask("warm", timeout_s=_SPARE_START_S)
+                self._spare_ready = True
             deadline_s = _PART_TIMEOUT_S
             await asyncio.sleep(_SPARE_ASK_EVERY_S)
 
     def _kill_spare(self) -> None:
+        if self._spare is None:
+            return
         process = RayProcess(self._spare, name="spare")
         if self._spare_pid:
             process.attach(self._spare_pid)
@@ -375,6 +392,12 @@ class RayLauncher:
         if self._spare_watch is not None:
             self._spare_watch.cancel()
             self._spare_watch = None
+
+
+def _kill_created(creation: "asyncio.Future[Any]") -> None:
+    """Kill an actor whose starter was cancelled while Ray created it."""
+    if not creation.cancelled() and creation.exception() is None:
+        _ray().kill(creation.result(), no_restart=True)
 
 
 # --- cluster -------------------------------------------------------------------------------------

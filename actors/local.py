@@ -110,6 +110,15 @@ class LocalLauncher:
         process = self.processes[spec.name] = LocalProcess(spec)
         return process
 
+    @property
+    def spare_pid(self) -> int:
+        """No process waits idle here."""
+        return 0
+
+    async def begin(self, spec: PartSpec) -> LocalProcess:
+        """Construct the part at once, in this process."""
+        return self.spawn(spec)
+
     async def running(self, names: Collection[str]) -> dict[str, tuple[int, LocalProcess]]:
         """Return the local processes of these parts that have not ended."""
         return {

@@ -17,6 +17,8 @@ from actors.process import Launcher, PartSpec
 
 _RESTART_AFTER_S: Final = 0.25
 _ASK_EVERY_S: Final = 0.5
+_BEGIN_S: Final = 120.0
+"""How long a part's process may take to begin before it is given up."""
 _START_SHARE: Final = 4
 """While a part starts it may leave a question unanswered for so many deadlines: it loads code."""
 
@@ -74,7 +76,7 @@ class PartKeeper:
         self.parts.append(part)
         await self._start(part)
         if part.process is not None:
-            self._tasks.append(asyncio.create_task(self._watch(part)))
+            self._tasks.append(asyncio.create_task(self._watch_always(part)))
 
     def end(self) -> None:
         """Replace no part any more; their processes run on."""
@@ -94,13 +96,19 @@ class PartKeeper:
             factory=part.factory,
             arguments=part.arguments(),
         )
-        # In a thread: Ray's call blocks for a minute when its head process is lost, and the loop
-        # is what notices the loss.
-        part.process = await asyncio.to_thread(self._launcher.spawn, spec)
-        await part.process.identify()
-        part.peer = part.process.peer
-        await self._unless_it_fails(part.process, part.on_up(part.peer))
-        await part.process.freeze_heap()
+        part.process = process = await self._launcher.begin(spec)
+        try:
+            async with asyncio.timeout(_BEGIN_S):
+                await process.identify()
+        except TimeoutError as error:
+            raise PeerTimeoutError(f"{part.name}: no process within {_BEGIN_S:g} s") from error
+        part.peer = process.peer
+
+        async def complete() -> None:
+            await part.on_up(process.peer)
+            await process.freeze_heap()
+
+        await self._unless_it_fails(process, complete())
 
     async def _unless_it_fails(self, process: RayProcess, started: Awaitable[None]) -> None:
         """Await the end of a start, or raise PeerDiedError when the process fails before."""
@@ -115,29 +123,39 @@ class PartKeeper:
             start.cancel()
             failed.cancel()
 
-    async def _watch(self, part: Part) -> None:
-        """Start a part again whenever it fails; it held nothing that the disk does not."""
-        loop = asyncio.get_running_loop()
-        back_off = BackOff(_RESTART_AFTER_S, _RESTART_AFTER_S, clock_s=loop.time)
+    async def _watch_always(self, part: Part) -> None:
+        back_off = BackOff(_RESTART_AFTER_S, _RESTART_AFTER_S, clock_s=time.monotonic)
         while True:
+            try:
+                await self._watch(part, back_off)
+            except Exception as error:  # nobody else would ever start this part again
+                logger.exception("%s: watching it failed; it goes on", part.name)
+                self.down.setdefault(part.name, f"watching it failed: {error!r}")
+                back_off.failed()
+                await back_off.wait()
+
+    async def _watch(self, part: Part, back_off: BackOff) -> None:
+        """Start a part again when it has failed; it held nothing that the disk does not."""
+        if part.name not in self.down:
             assert part.process is not None
             why = await self._failure(part.process, self._deadline_s)
             logger.warning("%s: %s; it is started again", part.name, why)
             self._note(part, why)
-            while part.name in self.down:
+        while part.name in self.down:
+            if part.process is not None:
                 part.process.kill()
                 await part.process.wait_gone()
-                back_off.failed()
-                await back_off.wait()
-                try:
-                    await self._start(part)
-                except Exception as error:
-                    logger.warning("%s: did not start: %s", part.name, error)
-                    self._note(part, f"did not start: {error}")
-                else:
-                    back_off.succeeded()
-                    logger.warning("%s: runs again", part.name)
-                    self._note(part, "")
+            back_off.failed()
+            await back_off.wait()
+            try:
+                await self._start(part)
+            except Exception as error:
+                logger.warning("%s: did not start: %s", part.name, error)
+                self._note(part, f"did not start: {error}")
+            else:
+                back_off.succeeded()
+                logger.warning("%s: runs again", part.name)
+                self._note(part, "")
 
     async def _failure(self, process: RayProcess, deadline_s: float) -> str:
         """Return, once the process ends or leaves a question unanswered, which of both it was."""

@@ -58,8 +58,13 @@ class Process(Protocol):
 class Launcher(Protocol):
     """Starts processes."""
 
-    def spawn(self, spec: PartSpec) -> Process:
-        """Begin a part's process and return at once; the part's first answer reports it is up."""
+    async def begin(self, spec: PartSpec) -> Process:
+        """Begin a part's process; the part's first answer reports that it is up."""
+        ...
+
+    @property
+    def spare_pid(self) -> int:
+        """The idle process that is ready to take a part, 0 for none."""
         ...
 
     async def running(self, names: Collection[str]) -> Mapping[str, tuple[int, Process]]:

@@ -6,6 +6,7 @@ two. Never knows what a shell does, and never starts a process before the last o
 
 import asyncio
 import contextlib
+import logging
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
@@ -20,6 +21,8 @@ from actors.record_clock import JUMP_MS_MAX
 from actors.recovery_progress import read_progress, records_of
 from actors.settings import SupervisorSettings
 from engine.common.ids import ShardNo
+
+logger = logging.getLogger("overround.supervisor")
 
 STOP_DEADLINE_S: Final = 10.0
 """Time a shell has to close its journal before it is killed; a kill loses nothing either."""
@@ -179,17 +182,29 @@ class ProcessKeeper:
     async def _keep(self, shell: ShellProcess) -> None:
         down_at = self._clock()
         while True:
-            await asyncio.sleep(self._pause_s(shell))
-            if await self._start(shell, down_at=down_at):
-                began = self._clock()
-                await self._monitor(shell)
-                shell.served_s += self._clock() - began
-            down_at = self._clock()
-            self._set_state(shell, ShellState.DOWN, why=shell.why)
-            await self._reap(shell)
-            shell.restarts.append(shell.served_s)
-            if len(shell.restarts) >= _CRASHING_RESTARTS:
-                shell.crashing.set()
+            try:
+                down_at = await self._run_process(shell, down_at=down_at)
+            except Exception as error:  # nobody else would ever start this shell again
+                logger.exception("%s: keeping its process failed; it goes on", shell.name)
+                shell.why = f"keeping its process failed: {error!r}"
+                shell.restarts.append(shell.served_s)
+
+    async def _run_process(self, shell: ShellProcess, *, down_at: float) -> float:
+        """Start a process, monitor it and reap it; return when it went down."""
+        await self._reap(shell)  # nothing, unless the last round failed before its end
+        await asyncio.sleep(self._pause_s(shell))
+        if await self._start(shell, down_at=down_at):
+            began = self._clock()
+            await self._monitor(shell)
+            shell.served_s += self._clock() - began
+        down_at = self._clock()
+        logger.warning("%s: %s; it is started again", shell.name, shell.why)
+        self._set_state(shell, ShellState.DOWN, why=shell.why)
+        await self._reap(shell)
+        shell.restarts.append(shell.served_s)
+        if len(shell.restarts) >= _CRASHING_RESTARTS:
+            shell.crashing.set()
+        return down_at
 
     def _pause_s(self, shell: ShellProcess) -> float:
         """Return the pause before the next start; a spent budget quarantines the shell.
@@ -211,7 +226,8 @@ class ProcessKeeper:
         deadline_s = self._settings.start_deadline_ms / 1_000
         async with self._recoveries:
             try:
-                shell.generation, shell.process = self._take_over(shell) or self._spawn(shell)
+                began = self._take_over(shell) or await self._begin(shell)
+                shell.generation, shell.process = began
                 answer = await self._first_answer(shell, shell.process)
                 shell.health = decode_health(answer)
                 shell.process.attach(shell.health.pid)
@@ -270,7 +286,7 @@ class ProcessKeeper:
     def _take_over(self, shell: ShellProcess) -> tuple[int, Process] | None:
         return self._running.pop(shell.name, None)
 
-    def _spawn(self, shell: ShellProcess) -> tuple[int, Process]:
+    async def _begin(self, shell: ShellProcess) -> tuple[int, Process]:
         generation = self._begin_process(shell.name)
         # Bet ids hold the epoch; a journal that lost records must not begin an epoch twice.
         epoch_min = {"epoch_min": generation} if shell.kind == "account" else {}
@@ -280,7 +296,7 @@ class ProcessKeeper:
             factory=shell.factory,
             arguments={**shell.arguments, "quarantine": shell.quarantine, **epoch_min},
         )
-        return generation, self._launcher.spawn(spec)
+        return generation, await self._launcher.begin(spec)
 
     async def _monitor(self, shell: ShellProcess) -> None:
         """Tick the process until it ends, freezes or fails; put the reason into `shell.why`."""

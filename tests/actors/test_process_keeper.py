@@ -4,8 +4,11 @@ import asyncio
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
+
 from actors.local import LocalProcess
 from actors.messages import ShellState
+from actors.peer import LocalPeer
 from actors.process import PartSpec
 from actors.recovery_progress import PROGRESS_NAME, ProgressFile
 from engine.common.reasons import Reason
@@ -81,6 +84,27 @@ def test_a_suspected_shell_is_ticked_before_the_next_tick_is_due(tmp_path: Path)
             system.supervisor.suspect("market-99999")
             await system.until_serving(generation=2)
             assert 0.5 <= now_s() - began < 0.6
+
+    run_virtual(main())
+
+
+def test_a_defect_of_its_keeper_leaves_no_shell_without_one(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    defects = [ZeroDivisionError("a defect")]
+
+    class Broken(LocalPeer):
+        def notify(self, method: str, /, *args: object) -> None:
+            if defects:
+                raise defects.pop()
+
+    async def main() -> None:
+        async with SupervisedShells(tmp_path) as system:
+            await system.create(market())
+            await system.supervisor.subscribe_routes("broken", Broken(system, name="broken"))
+            system.local_process().kill()
+            await system.until_serving(generation=2)
+            assert "keeping its process failed" in caplog.text
 
     run_virtual(main())
 

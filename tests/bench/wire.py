@@ -108,7 +108,7 @@ async def _two_calls_two_syncs(bare: Any, folder: str) -> float:
 async def lone_bet(system: System) -> list[Row]:
     """Measure the acknowledgement of one bet at a time, beside the calls and syncs it needs."""
     url = f"ws://127.0.0.1:{system.ports[0]['bets']}"
-    process = RayLauncher(namespace="bench").spawn(
+    process = await RayLauncher(namespace="bench").begin(
         PartSpec(name="bare", generation=0, factory=BareActor, arguments={})
     )
     ours: list[float] = []

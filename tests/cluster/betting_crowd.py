@@ -22,6 +22,8 @@ from gateway.settings import GatewaySettings
 
 DEADLINE_S = 30.0
 """Far longer than anything here takes; only a failure waits so long."""
+COLD_START_S = 150.0
+"""The same where processes may compile every kernel first, two or more at once."""
 
 
 async def until(condition: Callable[[], Any], *, within_s: float = DEADLINE_S) -> None:
@@ -54,12 +56,33 @@ async def open_funded_markets(
     answers = await system.create_markets(commands)
     numbers = [answer.route.market_no for answer in answers if answer.route is not None]
     assert len(numbers) == markets
+    # A shell that was killed or given up while it started is not waited for by the call above.
+    await until(lambda: all_serve(system), within_s=COLD_START_S)
     await system.control([OpenMarket(market_no=no) for no in numbers])
     await system.open_accounts(range(accounts), currency="EUR")
     await system.deposit(
         [Deposit(account_no=no, amount_minor=10_000_000, ref="first") for no in range(accounts)]
     )
     return numbers
+
+
+async def all_serve(system: System) -> bool:
+    """Return whether every shell serves, by the routes of this moment."""
+    routes = await system.refresh()
+    return all(shell.state is ShellState.SERVING for shell in routes.shells.values())
+
+
+async def spare(system: System) -> int:
+    """Wait until an idle process is ready to take a dead market shell's place; return its pid."""
+    found = 0
+
+    async def is_ready() -> bool:
+        nonlocal found
+        found = await system.supervisor.ask("spare_pid")
+        return found > 0
+
+    await until(is_ready, within_s=COLD_START_S)
+    return found
 
 
 async def status(system: System, shell: str) -> ShellStatus:

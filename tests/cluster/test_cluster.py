@@ -50,14 +50,14 @@ class Relay:
         await asyncio.sleep(seconds)
 
 
-def spawn(cluster: Cluster, name: str, factory: type, **arguments: Any) -> Any:
+async def begin(cluster: Cluster, name: str, factory: type, **arguments: Any) -> Any:
     spec = PartSpec(name=name, generation=1, factory=factory, arguments=arguments)
-    return cluster.launcher().spawn(spec)
+    return await cluster.launcher().begin(spec)
 
 
 async def test_parts_call_one_another_across_processes_on_uvloop(cluster: Cluster):
-    echo = spawn(cluster, "echo-a", Echo)
-    relay = spawn(cluster, "relay-a", Relay, to=echo.peer)
+    echo = await begin(cluster, "echo-a", Echo)
+    relay = await begin(cluster, "relay-a", Relay, to=echo.peer)
     try:
         assert await relay.peer.ask("forward", "hello") == ("hello", "uvloop")
         assert await echo.peer.ask("pid") != os.getpid()
@@ -75,8 +75,8 @@ async def test_parts_call_one_another_across_processes_on_uvloop(cluster: Cluste
 
 
 async def test_a_call_raises_what_its_callee_raised_or_that_it_ended(cluster: Cluster):
-    echo = spawn(cluster, "echo-b", Echo)
-    relay = spawn(cluster, "relay-b", Relay, to=echo.peer)
+    echo = await begin(cluster, "echo-b", Echo)
+    relay = await begin(cluster, "relay-b", Relay, to=echo.peer)
     with pytest.raises(LookupError, match="no such value"):
         await echo.peer.ask("fail")
     with pytest.raises(PeerTimeoutError):
@@ -93,7 +93,7 @@ async def test_a_call_raises_what_its_callee_raised_or_that_it_ended(cluster: Cl
 
 
 async def test_a_killed_part_is_reported_gone(cluster: Cluster):
-    echo = spawn(cluster, "echo-c", Echo)
+    echo = await begin(cluster, "echo-c", Echo)
     pid = await echo.peer.ask("pid")
     echo.attach(pid)
     echo.kill()
@@ -102,7 +102,7 @@ async def test_a_killed_part_is_reported_gone(cluster: Cluster):
 
 
 async def test_a_new_launcher_kills_a_part_that_does_not_answer(cluster: Cluster):
-    echo = spawn(cluster, "echo-d", Echo)
+    echo = await begin(cluster, "echo-d", Echo)
     pid = await echo.peer.ask("pid")
     watch = PidWatch(pid)
     assert set(await cluster.launcher().running({"echo-d"})) == {"echo-d"}

@@ -156,6 +156,13 @@ class SimulatedLauncher:
         self._started(process)
         return process
 
+    @property
+    def spare_pid(self) -> int:
+        return 0
+
+    async def begin(self, spec: PartSpec) -> SimulatedProcess:
+        return self.spawn(spec)
+
     async def running(self, names: Collection[str]) -> dict[str, tuple[int, SimulatedProcess]]:
         return {
             name: (process.spec.generation, process)
