@@ -64,6 +64,9 @@ FLAG_FENCE: Final = 1
 (FENCED) when there is none."""
 FLAG_KNOWN: Final = 1
 """On a DECISION or RESERVED row: the row repeats an earlier answer."""
+FLAG_UNMARKED: Final = 2
+"""On a RESERVED row, beside FLAG_KNOWN: the slip is PENDING and was not marked as shared, because
+nothing can be recorded. No market may be sent it: a refusal without a record could void it."""
 
 BET: Final = row_dtype(
     40,

@@ -34,7 +34,7 @@ from engine.common.ids import (
     ShardNo,
 )
 from engine.common.reasons import Reason
-from engine.common.rows import BET, RESERVED, Rows, SlipState, U8s, U32s, U64s
+from engine.common.rows import BET, FLAG_UNMARKED, RESERVED, Rows, SlipState, U8s, U32s, U64s
 from engine.common.rules import RULES, RULES_FIRST
 from engine.common.state_hash import state_hash
 from engine.common.units import (
@@ -187,13 +187,14 @@ class LedgerMachine:
         Returns
         -------
         Rows
-            RESERVED rows: the answer of `exchange` for a known ref, a refusal with the reason
-            `otherwise` for any other.
+            RESERVED rows: the answer of `exchange` for a known ref, with FLAG_UNMARKED if its slip
+            is PENDING; a refusal with the reason `otherwise` for any other.
         """
         answers: Rows = np.empty(len(reservations), RESERVED)
         self._reserve(reservations, answers, slips_max=0, at_ns=Nanos(0))
         fresh = (answers["state"] == SlipState.NONE) & (answers["reason"] == Reason.CAPACITY)
         answers["reason"][fresh] = otherwise
+        answers["flags"][answers["state"] == SlipState.PENDING] |= FLAG_UNMARKED
         return answers
 
     def _reserve(self, reservations: Rows, answers: Rows, *, slips_max: int, at_ns: Nanos) -> int:

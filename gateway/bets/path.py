@@ -30,6 +30,7 @@ from engine.common.rows import (
     BET_ROW,
     DECISION_ROW,
     FLAG_KNOWN,
+    FLAG_UNMARKED,
     RESERVATION_ROW,
     RESERVED_ROW,
     SlipState,
@@ -211,7 +212,9 @@ class BetPath:
         batch: list[Ticket] = []
         while waiting and len(batch) < self._settings.batch_rows_max:
             ticket = waiting.popleft()
-            if not ticket.answered:
+            if ticket.answered:
+                self._keep_void(ticket)
+            else:
                 batch.append(ticket)
         return batch
 
@@ -219,7 +222,15 @@ class BetPath:
         """Drop answered tickets from the head of a queue, or it grows while its target is down."""
         waiting = queue.waiting
         while waiting and waiting[0].answered:
-            waiting.popleft()
+            self._keep_void(waiting.popleft())
+
+    def _keep_void(self, ticket: Ticket) -> None:
+        """Let verdicts carry the void of a ticket that was answered `unknown` before it was sent.
+
+        Without it the stake would wait until the reconciler fences the bet.
+        """
+        if ticket.void:
+            self._account_queue(ticket.shard).verdicts.append(ticket.void)
 
     def _failed(self, queue: CallQueue[Ticket], batch: list[Ticket], error: Exception) -> None:
         """Put the tickets of a failed call back, and report the shell."""
@@ -303,8 +314,9 @@ class BetPath:
         answered: list[tuple[Ticket, BetAnswer]] = []
         for ticket, row in zip(batch, RESERVED_ROW.iter_unpack(answer), strict=True):
             bet_id, stake_max_minor, odds_milli, rate_micro, reason, state, flags = row
-            if state == SlipState.PENDING and ticket.void:
-                # The account did not void it: another ticket may have been accepted.
+            if state == SlipState.PENDING and (ticket.void or flags & FLAG_UNMARKED):
+                # The account did not void it: another ticket may have been accepted. Or it cannot
+                # note that it hands the slip out again, and another gateway's void may take it.
                 answered.append((ticket, _without_figures("unknown", bet_id, Reason.UNKNOWN)))
             elif state == SlipState.PENDING:
                 ticket.bet_id = bet_id

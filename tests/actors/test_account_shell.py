@@ -29,6 +29,7 @@ from engine.common.rows import (
     DECISION,
     FLAG_FENCE,
     FLAG_KNOWN,
+    FLAG_UNMARKED,
     RESERVED,
     SETTLEMENT,
     BetResult,
@@ -223,7 +224,7 @@ def test_a_full_disk_loses_neither_settlement_nor_verdict():
     (refused,) = reserve(shell, "z")
     assert (refused["reason"], refused["bet_id"]) == (Reason.DISK_FULL, 0)
     (known,) = reserve(shell, "a")
-    assert (known["state"], known["flags"]) == (SlipState.PENDING, FLAG_KNOWN)
+    assert (known["state"], known["flags"]) == (SlipState.PENDING, FLAG_KNOWN | FLAG_UNMARKED)
     assert known["bet_id"] == bet_id
     with pytest.raises(PeerRefusedError):
         shell.resolve(verdicts(bet_id))

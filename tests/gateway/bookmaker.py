@@ -59,10 +59,15 @@ class Bookmaker(PriceGateway):
     """A gateway, two account shards, and two market shells: three markets, and `markets`."""
 
     def __init__(
-        self, system: PriceGateway, folder: Path, markets: Mapping[int, tuple[str, str]]
+        self,
+        system: PriceGateway,
+        folder: Path,
+        markets: Mapping[int, tuple[str, str]],
+        account_disk: Any = None,
     ) -> None:
         super().__init__(system.gateway, system.ports)
         self.folder = folder
+        self.account_disk = account_disk
         self.keys = KEYS | {number: key for number, (_, key) in markets.items()}
         self.shell_of = SHELL_OF | {number: shell for number, (shell, _) in markets.items()}
         self.launcher = LocalLauncher()
@@ -79,6 +84,8 @@ class Bookmaker(PriceGateway):
         account = name.startswith("account")
         if account:
             arguments["shard"] = int(name.rpartition("-")[2])
+            if self.account_disk is not None:
+                arguments["disk"] = self.account_disk
         else:
             arguments["settings"] = MARKET_SHELL
         factory = AccountShell if account else MarketShell
@@ -157,11 +164,18 @@ class Bookmaker(PriceGateway):
 
 @asynccontextmanager
 async def open_bookmaker(
-    folder: Path, *, markets: Mapping[int, tuple[str, str]] | None = None, **changes: Any
+    folder: Path,
+    *,
+    markets: Mapping[int, tuple[str, str]] | None = None,
+    account_disk: Any = None,
+    **changes: Any,
 ) -> AsyncIterator[Bookmaker]:
-    """Open a bookmaker with further `markets`: shell and key by number."""
+    """Open a bookmaker with further `markets`: shell and key by number.
+
+    `account_disk` takes the place of the real disk for account shells.
+    """
     async with open_price_gateway(**changes) as system:
-        bookmaker = Bookmaker(system, folder, markets or {})
+        bookmaker = Bookmaker(system, folder, markets or {}, account_disk)
         for shard in range(SHARDS):
             bookmaker.start_shell(account_shell_name(shard))
         for name in dict.fromkeys(bookmaker.shell_of.values()):

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from actors.messages import MarketControl, MarketRoute, ShellRoute, ShellState, encode
-from actors.peer import Peer, PeerDiedError
+from actors.peer import Peer, PeerDiedError, PeerRefusedError
 from actors.routes import Routes, account_shell_name
 from engine.common.commands import SuspendMarket
 from engine.common.ids import check_bet_ref
@@ -20,6 +20,7 @@ from gateway.bets import path
 from gateway.bets.path import BetPath
 from gateway.bets.ticket import BetAnswer, Ticket
 from gateway.settings import GatewaySettings
+from tests.faults.faulty_disk import FaultyDisk
 from tests.gateway.bookmaker import BALANCE_MINOR, KEYS, SHARDS, SHELL_OF, Bookmaker, open_bookmaker
 from tests.gateway.price_gateway import until
 
@@ -169,9 +170,21 @@ class BetPathShells:
         await until(lambda: (slip := self.slip(ref)) is not None and slip.state == state)
 
 
+def fill(disk: FaultyDisk, account: Any) -> None:
+    """Use up the disk of an account shell, and then what its journal has allocated ahead."""
+    disk.capacity = sum(map(len, disk.files().values()))
+    verdict = np.zeros(1, DECISION)
+    verdict["bet_id"] = 999
+    with suppress(PeerRefusedError):
+        while True:
+            account.resolve(verdict.tobytes())
+
+
 @asynccontextmanager
-async def open_shells(folder: Path, **changes: Any) -> AsyncIterator[BetPathShells]:
-    async with open_bookmaker(folder) as bookmaker:
+async def open_shells(
+    folder: Path, *, account_disk: FaultyDisk | None = None, **changes: Any
+) -> AsyncIterator[BetPathShells]:
+    async with open_bookmaker(folder, account_disk=account_disk) as bookmaker:
         shells = BetPathShells(bookmaker, **changes)
         try:
             yield shells
@@ -400,6 +413,35 @@ async def test_a_ref_sent_again_while_its_void_waits_is_booked_once_with_its_sta
             last = shells.bettor.answers[ref][1].state
             state = SlipState.ACCEPTED if last == "accepted" else SlipState.REFUSED
             await shells.slip_is(ref, state)
+
+
+async def test_a_void_whose_bettor_no_longer_waits_still_frees_the_stake(tmp_path: Path) -> None:
+    async with open_shells(tmp_path, bet_deadline_ms=200) as shells:
+        market, account = shells.peers["market-a"], shells.account.name
+        market.fail("disk full")
+        market.hold("place", after=0)
+        shells.place("a")
+        await until(lambda: market.held)
+        shells.notify({account: ShellState.DOWN})
+        market.release()
+        assert (await shells.bettor.answer("a")).state == "unknown"
+        shells.notify({account: ShellState.SERVING})
+        await shells.slip_is("a", SlipState.REFUSED)
+        assert shells.market_bets() == 0
+
+
+async def test_a_slip_that_a_full_account_cannot_mark_goes_to_no_market(tmp_path: Path) -> None:
+    disk = FaultyDisk()
+    async with open_shells(tmp_path, account_disk=disk) as shells:
+        other, market = shells.another_path(), shells.peers["market-a"]
+        market.hold("place", after=0)
+        shells.place("a")
+        await until(lambda: market.held)
+        fill(disk, shells.bookmaker.processes[shells.account.name].target)
+        shells.place("a", path=other)
+        await until(lambda: "a" in shells.bettor.answers)
+        assert [answer.state for answer in shells.bettor.answers["a"]] == ["unknown"]
+        assert shells.market_bets() == 0
 
 
 async def test_a_refusal_is_told_when_the_stake_is_back(shells: BetPathShells) -> None:
