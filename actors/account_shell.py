@@ -170,12 +170,14 @@ class AccountShell(Shell[DurableLedger]):
         bet_ids: list[int] = applied["bet_id"].tolist()
         if not machine.disputes_len:
             return bet_ids
-        disputed = set(machine.disputes()["bet_id"].tolist())
-        for bet in bet_ids:
-            if bet in disputed:
-                text = "%s: the settlement of bet %d is in dispute: it is refused or unknown here"
-                logger.error(text, self.name, bet)
-        return [bet for bet in bet_ids if bet not in disputed]
+        settled: list[int] = []
+        for bet, number in zip(bet_ids, applied["settlement_no"].tolist(), strict=True):
+            if machine.is_disputed(bet, number):
+                text = "%s: settlement %d of bet %d is held in dispute, see `overround audit`"
+                logger.error(text, self.name, number, bet)
+            else:
+                settled.append(bet)
+        return settled
 
     def pending(self, upto_bet_id: int, limit: int, after_bet_id: int = 0) -> bytes:
         """Return pending bets with ids up to one, as BET rows that fence; none in quarantine.
@@ -187,7 +189,9 @@ class AccountShell(Shell[DurableLedger]):
         rows = self._machine().pending_before(
             at_ns=Nanos(TIME_NS_MAX), limit=limit, after_bet_id=BetId(after_bet_id)
         )
-        return rows[: int(np.searchsorted(rows["bet_id"], upto_bet_id, "right"))].tobytes()
+        # As u64: beside a Python int NumPy compares in float64, and takes ids over 2**53 for equal.
+        count = int(np.searchsorted(rows["bet_id"], np.uint64(upto_bet_id), "right"))
+        return rows[:count].tobytes()
 
     def pending_of(self, account_no: int, limit: int) -> bytes:
         """Return an account's oldest pending bets as BET rows, at most `limit`."""

@@ -205,7 +205,7 @@ class ChainReader:
             wrong = f"epoch {record.epoch} has no EPOCH record"
         if wrong:
             follows = self._after is not None and self._point() == self._after
-            error = SnapshotMisfitError if follows else JournalDamagedError
+            error = SnapshotMisfitError if follows and self._seq else JournalDamagedError
             raise error(path=record.path, offset=record.offset, reason=wrong)
         self._seq, self._epoch, self._crc = record.seq, record.epoch, record.crc
         if self._after and record.seq == self._after.seq and self._point() != self._after:

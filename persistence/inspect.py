@@ -277,11 +277,17 @@ def _exchange(record: Record) -> tuple[str, list[str]]:
 def _settlements(record: Record) -> tuple[str, list[str]]:
     rows = decode_settlements(record.payload, record.kind)
     lines = [
-        f"bet {row['bet_id']}: {BetResult(row['result']).name}, payout {row['payout_minor']}, "
+        f"bet {row['bet_id']}: {_result(row['result'])}, payout {row['payout_minor']}, "
         f"settlement {row['settlement_no']} at {_odds(row['odds_milli'])}"
         for row in rows
     ]
     return f"{len(rows)} settlements", lines
+
+
+def _result(result: int) -> str:
+    """Return a result's name; a row that no market can have sent is in dispute, and shown too."""
+    known = int(result) in set(BetResult)
+    return BetResult(int(result)).name if known else f"result {result}"
 
 
 def _close(record: Record) -> tuple[str, list[str]]:  # noqa: ARG001 - it has no content

@@ -273,6 +273,11 @@ class LedgerMachine:
         """Number of settlements in dispute."""
         return len(self._tables.disputes)
 
+    def is_disputed(self, bet_id: int, settlement_no: int) -> bool:
+        """Return whether a settlement of a bet is the one held in dispute."""
+        held = self._tables.disputes.get(bet_id)
+        return held is not None and int(held["settlement_no"][0]) == settlement_no
+
     def disputes(self) -> Rows:
         """Return the settlements in dispute, by bet id: SETTLEMENT rows."""
         return self._tables.used_disputes()
@@ -353,7 +358,7 @@ class LedgerMachine:
         tables = self._tables
         tables.pending_len = drop_resolved_nb(tables.pending, tables.pending_len, tables.slips)
         pending = tables.pending[: tables.pending_len]
-        pending = pending[np.searchsorted(pending, tables.slots_up_to(after_bet_id)) :]
+        pending = pending[np.searchsorted(pending, np.uint32(tables.slots_up_to(after_bet_id))) :]
         bets: Rows = np.empty(max(0, min(limit, len(pending))), BET)
         count = pending_bets_nb(pending, len(pending), tables.slips, at_ns, bets)
         return bets[:count]

@@ -22,7 +22,7 @@ from engine.common.rows import (
     SlipState,
     U8s,
 )
-from engine.common.units import ODDS_MILLI_MAX, PAYOUT_MINOR_MAX
+from engine.common.units import ODDS_MILLI_MAX, ODDS_MILLI_MIN, PAYOUT_MINOR_MAX
 from engine.ledger.index_nb import (
     ACCOUNTS,
     RANGES,
@@ -166,13 +166,13 @@ def resolve_nb(
 def is_impossible_nb(row: Any) -> Any:
     """Return whether no market can have sent a settlement.
 
-    Impossible are a payout or odds outside their bounds, a result outside BetResult, and a payout
-    of a bet that is opened again.
+    Impossible are a payout or odds outside their bounds (odds of 0: an old layout's row has none),
+    a result outside BetResult, and a payout of a bet that is opened again.
     """
     return (
         row.payout_minor < 0
         or row.payout_minor > PAYOUT_MINOR_MAX
-        or row.odds_milli < 0
+        or (row.odds_milli != 0 and row.odds_milli < ODDS_MILLI_MIN)
         or row.odds_milli > ODDS_MILLI_MAX
         or row.result > RESULT_LAST
         or (row.result == REOPENED and row.payout_minor != 0)

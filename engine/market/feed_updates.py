@@ -1,7 +1,7 @@
 """Apply a feed's messages and a trader's resets of feed sources to one market.
 
-Owns the order of the checks of a message: its fields, a position ahead of the clock, a position
-that was applied before. The steps themselves are the machine's, which it passes as a function.
+Owns the order of the checks of a message: its fields, a position that was applied before, a
+position ahead of the clock. The steps themselves are the machine's, which it passes as a function.
 """
 
 from collections.abc import Callable
@@ -39,12 +39,13 @@ def apply_feed_update(
     refusal = feed_fault(command)
     if refusal is not None:
         return refusal
-    bound = command.position_max
-    if not isinstance(bound, UnsetType) and command.position > bound:
-        return _refuse_position_ahead(command, slot, book=book, apply_step=apply_step)
+    # First: a message delivered twice changes nothing, though the clock was set back meanwhile.
     refusal = positions.fault(command)
     if refusal is not None:
         return refusal
+    bound = command.position_max
+    if not isinstance(bound, UnsetType) and command.position > bound:
+        return _refuse_position_ahead(command, slot, book=book, apply_step=apply_step)
     positions.note(command)
     events: list[FeedStepEvent] = []
     priced = True

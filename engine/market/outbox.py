@@ -66,7 +66,9 @@ class _Queue:
 
     def ack(self, upto: int) -> int:
         """Drop the rows up to a number; return how many were dropped."""
-        forgotten = int(np.searchsorted(self.waiting()["outbox_seq"], upto, side="right"))
+        # As u64: beside a Python int NumPy compares in float64, copied, and wrong past 2**53.
+        seqs = self.waiting()["outbox_seq"]
+        forgotten = int(np.searchsorted(seqs, np.uint64(upto), side="right"))
         self.begin += forgotten
         if self.begin == self.end:
             self.rows, self.begin, self.end = np.zeros(0, SETTLEMENT), 0, 0

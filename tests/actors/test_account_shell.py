@@ -125,6 +125,19 @@ def test_gateways_receive_settlements_late_verdicts_and_money_of_watched_account
     assert len(gateway.notified) == 3
 
 
+def test_the_settlement_after_one_in_dispute_is_sent_to_its_owner():
+    shell, gateway = account_shell_on(FaultyDisk()), RecordingGateway()
+    fund(shell, [2])
+    shell.set_gateways([gateway])
+    shell.watch(gateway.name, [2])
+    (bet_id,) = reserve(shell, "a")["bet_id"].tolist()
+    assert shell.settle(settlement(bet_id, payout_minor=-1)) == 1
+    assert decode_health(shell.tick()).disputes == 1
+    assert gateway.notified == []
+    assert shell.settle(settlement(bet_id, number=2)) == 1
+    assert [s.payout_minor for s in decode_slips(gateway.notified[0][1])] == [200]
+
+
 def test_a_reopened_bet_is_sent_to_the_gateway_and_survives_a_kill():
     disk = FaultyDisk()
     shell, gateway = account_shell_on(disk), RecordingGateway()
@@ -151,8 +164,10 @@ def test_a_reopened_bet_is_sent_to_the_gateway_and_survives_a_kill():
     assert (balance.available_minor, balance.at_stake_minor) == (900, 100)
 
 
-def test_old_pending_bets_are_returned_as_fences():
-    shell = account_shell_on(FaultyDisk())
+@pytest.mark.parametrize("shard", [0, 4_000])
+def test_old_pending_bets_are_returned_as_fences(shard: int):
+    """Bet ids of high shards are over 2**53, where float64 does not tell neighbours apart."""
+    shell = account_shell_on(FaultyDisk(), shard=shard)
     fund(shell, [2])
     reserve(shell, "a")
     old = shell.last_bet_id()

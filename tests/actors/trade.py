@@ -53,10 +53,9 @@ def account_shell_on(disk: FaultyDisk, **arguments: Any) -> AccountShell:
     return AccountShell(
         name="account-000",
         folder=FOLDER,
-        shard=0,
         options=JournalOptions(allocate_bytes=1, snapshot_aside=False),
         disk=disk,
-        **{"clock": TickingClock(), **arguments},
+        **{"clock": TickingClock(), "shard": 0, **arguments},
     )
 
 

@@ -31,6 +31,7 @@ from tests.persistence.command_sequences import (
     reservations,
     settlements,
     verdicts,
+    with_given_ids,
 )
 
 BARE = JournalOptions(allocate_bytes=1, segment_bytes=1 << 20, snapshot_aside=False)
@@ -99,8 +100,12 @@ def test_an_error_inside_a_machine_breaks_the_journal() -> None:
 def test_an_impossible_settlement_is_journaled_as_a_dispute() -> None:
     disk = FaultyDisk()
     durable = opened_after(LEDGER, disk, steps=7)
-    assert len(durable.settle(settlements(1, payout_minor=-1), 9)) == 1
+    slip = durable.machine.slips()[:1]
+    row = with_given_ids(settlements(1, payout_minor=-1), durable.machine)
+    assert row["bet_id"].tolist() == slip["bet_id"].tolist()
+    assert len(durable.settle(row, 9)) == 1
     assert durable.machine.disputes_len == 1
+    assert durable.machine.slips()[:1].tobytes() == slip.tobytes(), "no money moved"
     durable.close()
     assert LEDGER.open(disk).machine.disputes_len == 1
 

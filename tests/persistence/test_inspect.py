@@ -12,7 +12,7 @@ from persistence.journal import Journal, JournalOptions
 from persistence.records import EpochMark, Kind
 from persistence.recovery import replay_hash
 from persistence.snapshot import read_snapshot, snapshot_paths, write_snapshot
-from tests.persistence.command_sequences import LEDGER, MARKETS, SEQUENCES, replayed
+from tests.persistence.command_sequences import LEDGER, MARKETS, SEQUENCES, replayed, settlements
 
 DISK = LocalDisk()
 
@@ -79,6 +79,14 @@ def test_reservations_verdicts_settlements_and_transfers_are_shown(tmp_path: Pat
         "Deposit(account_no 7, amount_minor 5000, ref d-1) -> Deposited(",
     ):  # fmt: skip
         assert line in text, line
+
+
+def test_a_settlement_that_no_market_can_have_sent_is_shown_too(tmp_path: Path) -> None:
+    durable = LEDGER.open(DISK, folder=tmp_path)
+    LEDGER.run(durable)
+    assert len(durable.settle(settlements(99, result=7), 99)) == 1
+    durable.close()
+    assert "result 7, payout 1250, settlement 1" in shown(tmp_path)
 
 
 def test_over_the_limit_records_keep_their_line_and_rows_are_counted(folder: Path) -> None:

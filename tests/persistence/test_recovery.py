@@ -79,6 +79,15 @@ def test_a_journal_without_first_segments_and_with_a_damaged_snapshot_has_no_has
         replayed(FOLDER, disk=FaultyDisk.of(recorded.disk.files() | {older: b"x"}))
 
 
+def test_a_later_segment_under_the_name_of_the_first_is_damage() -> None:
+    recorded = RecordedRun(MARKETS, options=JournalOptions(segment_bytes=400, allocate_bytes=8))
+    first, *_, last = segment_paths(recorded.disk, FOLDER)
+    disk = FaultyDisk.of({first: recorded.disk.files()[last]})
+    durable = MARKETS.open(disk)
+    assert durable.state is DurableState.QUARANTINED
+    assert "instead of 1" in durable.why
+
+
 def test_an_unreadable_segment_is_damage_and_an_unreadable_snapshot_is_refused() -> None:
     recorded = RecordedRun(MARKETS, snapshots_after=(5,))
     recorded.disk.fail("read")

@@ -424,9 +424,18 @@ def test_a_bet_opened_again_is_listed_at_its_place_among_the_open_bets(seed):
         settlement(bet(1), 1, result=BetResult.NONE),
         settlement(bet(1), 0, result=7),
         settlement(bet(1), 0, odds_milli=-1),
+        settlement(bet(1), 0, odds_milli=1_000),
         settlement(bet(1), 0, odds_milli=ODDS_MILLI_MAX + 1),
     ],
-    ids=["negative", "too much", "paid while open", "unknown result", "negative odds", "odds"],
+    ids=[
+        "negative",
+        "too much",
+        "paid while open",
+        "unknown result",
+        "negative odds",
+        "odds too low",
+        "odds too high",
+    ],
 )
 def test_an_impossible_settlement_is_a_dispute_and_stops_no_other(impossible):
     ledger = funded()

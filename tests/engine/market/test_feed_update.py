@@ -257,6 +257,14 @@ def test_a_position_ahead_that_is_repeated_stays_refused_as_ahead() -> None:
     assert first == second
 
 
+def test_a_message_delivered_again_after_the_clock_went_back_changes_nothing() -> None:
+    machine = open_machine()
+    do(machine, ahead(1_000, SetStatus(market_no=1, status=Status.ACTIVE), bound=1_000))
+    again = refusal(machine, ahead(1_000, bound=900))
+    assert again == (Reason.FEED_POSITION_KNOWN, "position")
+    assert machine.price_delta(1).status is Status.ACTIVE
+
+
 def test_a_position_ahead_leaves_a_traders_hold_and_a_market_out_of_betting_as_they_are() -> None:
     machine = open_machine()
     do(machine, SuspendMarket(market_no=1))
