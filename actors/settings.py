@@ -29,6 +29,8 @@ class ClusterSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     object_store_mib: Annotated[int, Meta(ge=76, le=65_536)] = 100
     """Answers of more than 100 KiB pass through it; pages of an audit are the largest."""
     log_to_driver: bool = False
+    head_deadline_ms: _Millis = 10_000
+    """Ray's head process is lost when it leaves a question unanswered for so long."""
     gateways: Annotated[int, Meta(ge=1, le=64)] = 1
 
 

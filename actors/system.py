@@ -70,8 +70,6 @@ _STOP_TIMEOUT_S = 15.0
 """Longer than the supervisor gives its shells (STOP_DEADLINE_S); a frozen part is then killed."""
 _STATUS_TIMEOUT_S = 10.0
 _HEAD_EVERY_S = 1.0
-_HEAD_DEADLINE_S = 10.0
-"""Ray's head process is lost when it leaves a question unanswered for so long."""
 
 logger = logging.getLogger("overround.system")
 
@@ -296,13 +294,14 @@ class System:
 
     async def _watch_head(self, cluster: Cluster) -> None:
         """Ask Ray's head process whether it answers; when it does not, set `head_lost`."""
+        deadline_s = self.settings.cluster.head_deadline_ms / 1_000
         while not self.head_lost.is_set():
             await asyncio.sleep(_HEAD_EVERY_S)
             asked = asyncio.ensure_future(in_thread(cluster.ask_head))
-            done, _ = await asyncio.wait((asked,), timeout=_HEAD_DEADLINE_S)
+            done, _ = await asyncio.wait((asked,), timeout=deadline_s)
             error = asked.exception() if done else None
             if error is not None or not done:
-                what = error or f"no answer for {_HEAD_DEADLINE_S:g} s"
+                what = error or f"no answer for {deadline_s:g} s"
                 self.head_why = f"Ray's head process is lost: {what}"
                 logger.error("%s", self.head_why)
                 self.head_lost.set()

@@ -346,6 +346,10 @@ class Gateway:
             "markets": len(self.routes.markets),
             "markets_stale": self.fanout.markets_stale,
             "shells_quarantined": len(self._quarantined()),
+            "shells_down": sum(
+                shell.state in (ShellState.DOWN, ShellState.STARTING)
+                for shell in self.routes.shells.values()
+            ),
             "accounts_watched": 0 if services is None else services.accounts.watched,
             "settlements_disputed": self._reconciliation.disputes,
             "bet_ids_reused": self._reconciliation.ids_reused,

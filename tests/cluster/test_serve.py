@@ -69,12 +69,13 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 @contextmanager
-def serve(folder: Path, *arguments: str | Path) -> Iterator[Served]:
+def serve(folder: Path, *arguments: str | Path, **settings: str) -> Iterator[Served]:
+    """Run the command in a folder; `settings` go to its environment."""
     log = folder / "output.txt"
     with log.open("wb") as out:
         process = subprocess.Popen(
             [OVERROUND, "serve", *arguments],
-            env=environment(folder),
+            env={**environment(folder), **settings},
             stdout=out,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -107,6 +108,14 @@ def run(command: Sequence[str | Path], *, folder: Path, stdin: str = "") -> str:
     return done.stdout
 
 
+def put_packages_of_our_names(folder: Path) -> None:
+    """Put packages into the folder that must not be imported in place of ours."""
+    for name in ("engine", "persistence", "actors", "gateway", "simulations"):
+        package = folder / name
+        package.mkdir()
+        (package / "__init__.py").write_text("raise ImportError('the wrong package')\n")
+
+
 def readme_program(heading: str) -> str:
     """Return the few lines of Python under a heading, with the client library of this tree.
 
@@ -128,10 +137,12 @@ def run_readme(heading: str, served: Served, folder: Path, *, token: str) -> str
 
 
 def test_readme_lines_bet_and_suspend_and_a_second_start_finds_everything(folder: Path) -> None:
+    put_packages_of_our_names(folder)
     with serve(folder, "--opening", OPENING) as served:
         served.wait_for_output("serving; interrupt to stop")
         assert "market 1: wc22-64/1x2 in " in served.output
         assert "refused" not in served.output
+        assert "the wrong package" not in served.output
         bettor = token(folder, "--role", "bettor", "--account", "7")
         trader = token(folder, "--role", "trader", "--subject", "you")
 
@@ -169,8 +180,15 @@ def processes(folder: Path) -> dict[int, str]:
     return found
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("begun", ["gcs_server", "raylet_socket_name", "ray::", "ray::Supervisor"])
+@pytest.mark.parametrize(
+    ("begun", "number"),
+    [
+        ("gcs_server", signal.SIGTERM),
+        ("raylet_socket_name", signal.SIGINT),
+        ("ray::", signal.SIGTERM),
+        ("ray::Supervisor", signal.SIGINT),
+    ],
+)
 def test_stop_while_starting_ends_every_process_and_prints_no_stack(
     folder: Path, begun: str, number: signal.Signals
 ) -> None:
@@ -189,32 +207,16 @@ def test_stop_while_starting_ends_every_process_and_prints_no_stack(
             time.sleep(0.05)
 
 
-def test_packages_of_our_names_in_the_folder_do_not_matter(folder: Path) -> None:
-    for name in ("engine", "persistence", "actors", "gateway", "simulations"):
-        package = folder / name
-        package.mkdir()
-        (package / "__init__.py").write_text("raise ImportError('the wrong package')\n")
-    with serve(folder, "--opening", OPENING) as served:
-        served.wait_for_output("serving; interrupt to stop")
-        assert served.terminate() == EXIT_DONE
-        assert "the wrong package" not in served.output
-
-
-def test_new_port_of_a_restarted_gateway_is_printed(folder: Path) -> None:
-    with serve(folder) as served:
+def test_a_new_port_is_printed_and_a_lost_head_process_of_ray_ends_everything_with_a_word(
+    folder: Path,
+) -> None:
+    with serve(folder, "--opening", OPENING, OVERROUND_CLUSTER__HEAD_DEADLINE_MS="2000") as served:
         served.wait_for_output("serving; interrupt to stop")
         (gateway,) = [pid for pid, line in processes(folder).items() if "ray::Gateway" in line]
         os.kill(gateway, signal.SIGKILL)
         ports = served.wait_for_output(r"restarted: gateway 0: bets ws://\S+:(\d+) control")
         with socket.create_connection(("127.0.0.1", int(ports[1])), timeout=READY_S):
             pass
-
-
-def test_a_lost_head_process_of_ray_ends_everything_with_a_word_and_the_next_start_serves(
-    folder: Path,
-) -> None:
-    with serve(folder, "--opening", OPENING) as served:
-        served.wait_for_output("serving; interrupt to stop")
         (head,) = [pid for pid, line in processes(folder).items() if "gcs_server" in line]
         os.kill(head, signal.SIGKILL)
         assert served.process.wait(ENDED_S) == EXIT_FAILED

@@ -111,3 +111,14 @@ async def test_parts_that_are_down_are_shown_until_a_later_word_says_otherwise()
         gateway.on_parts(2, frozen)
         assert gateway._readiness().parts_down == {}
         assert gateway._readiness().ports == {"gateway-0": {"bets": 8480}}
+
+
+async def test_shells_that_do_not_answer_are_counted() -> None:
+    async with open_price_gateway() as system:
+        stub = shell("market-a", 1)
+        states = (ShellState.STARTING, ShellState.DOWN, ShellState.QUARANTINED, ShellState.SERVING)
+        down = []
+        for version, state in enumerate(states, start=2):
+            system.route(version=version, shell=stub.name, peer=stub, kind="market", state=state)
+            down.append(system.gateway.stats()["shells_down"])
+        assert down == [1, 1, 0, 0]
