@@ -33,6 +33,7 @@ def soak(given: argparse.Namespace) -> int:
     done = operations = faults = accepted = starts = 0
     virtual_s = 0.0
     failed: list[int] = []
+    start, end = ("\r", "") if sys.stderr.isatty() else ("", "\n")
     while len(failed) < given.failures:
         minutes = (time.monotonic() - began_s) / 60
         if (given.seeds and done >= given.seeds) or (given.minutes and minutes >= given.minutes):
@@ -49,12 +50,13 @@ def soak(given: argparse.Namespace) -> int:
         if outcome.faults:
             failed.append(seed)
             _report(seed, given.operations, outcome.faults)
-        if sys.stderr.isatty() or done % 50 == 0:
+        if sys.stderr.isatty() or done % 10 == 0:
             used_s = time.process_time() - cpu_s
             sys.stderr.write(
-                f"\r{done} seeds, {operations:,} operations, {faults:,} faults, {accepted:,} bets "
-                f"accepted, {len(failed)} failed; {operations / used_s:,.0f} operations and "
-                f"{faults / used_s:,.0f} faults a second"
+                f"{start}{done} seeds, {operations:,} operations, {faults:,} faults, "
+                f"{accepted:,} bets accepted, {len(failed)} failed; "
+                f"{operations / used_s:,.0f} operations and {faults / used_s:,.0f} faults a "
+                f"second{end}"
             )
             sys.stderr.flush()
     used_s = max(time.process_time() - cpu_s, 1e-9)
@@ -74,7 +76,7 @@ def _report(seed: int, operations: int, faults: list[str]) -> None:
     for fault in faults[:10]:
         print(f"  {fault}")
     short = shrink(make_story(seed, operations=operations))
-    print(f"\nin {len(short.steps)} steps:\n{short.text()}\n\n{short!r}\n")
+    print(f"\nin {len(short.steps)} steps:\n{short.text()}\n\n{short.source()}\n")
     for fault in run_story(short).faults:
         print(f"  {fault}")
     sys.stdout.flush()

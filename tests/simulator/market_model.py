@@ -98,13 +98,17 @@ class MarketModel:
         return floor(bet.stake * ((1 - void) * won * Fraction(bet.odds, 1_000) * share + void))
 
     def liabilities(self) -> list[Fraction]:
-        """Return what the house loses by each outcome in base currency, exactly."""
+        """Return what the house loses by each outcome in base currency.
+
+        A payout is what the bettor gets, rounded down in the bettor's own currency; it is then
+        worth an exact amount of base currency, as its stake is.
+        """
         taken, payouts = 0, [0] * len(self.odds)
         for bet in self.bets:
             if not self.refunded(bet):
-                taken += bet.stake * bet.rate * 1_000
-                payouts[bet.outcome] += bet.stake * bet.odds * bet.rate
-        return [Fraction(payout - taken, 1_000 * _ONE) for payout in payouts]
+                taken += bet.stake * bet.rate
+                payouts[bet.outcome] += bet.stake * bet.odds // 1_000 * bet.rate
+        return [Fraction(payout - taken, _ONE) for payout in payouts]
 
 
 class ShellModel:
@@ -210,8 +214,9 @@ class ShellModel:
         stake = Fraction(bet.stake * bet.rate, _ONE)
         if not limits.stake_minor_min <= ceil(stake) or stake > limits.stake_minor_max:
             self._fault(f"{what}: stake {stake}")
-        if stake * bet.odds / 1_000 > limits.payout_minor_max:
-            self._fault(f"{what}: payout {stake * bet.odds / 1_000}")
+        payout = Fraction(bet.stake * bet.odds // 1_000 * bet.rate, _ONE)
+        if payout > limits.payout_minor_max:
+            self._fault(f"{what}: payout {payout}")
         liabilities = market.liabilities()
         if liabilities[bet.outcome] > limits.outcome_liability_minor_max:
             self._fault(f"{what}: {float(liabilities[bet.outcome])} on outcome {bet.outcome}")

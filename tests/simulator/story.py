@@ -5,6 +5,7 @@ story is complete: a world that plays it draws no random number, so a step can b
 others stay as they were. Never runs a step; `world` does.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -183,6 +184,10 @@ class Story(Struct, frozen=True, kw_only=True):
     @property
     def faults(self) -> int:
         return len(self.steps) - self.operations
+
+    def source(self) -> str:
+        """Return the story as the Python expression that a test evaluates."""
+        return re.sub(r"<(\w+\.\w+): -?\d+>", r"\1", repr(self))
 
     def text(self) -> str:
         """Return the story for a reader, one step on a line."""

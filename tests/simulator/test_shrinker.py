@@ -37,9 +37,10 @@ def test_a_defect_shrinks_to_one_bet_and_one_change_of_odds() -> None:
 
 
 def test_a_story_is_written_as_it_is_read_back() -> None:
-    story = make_story(3, operations=60)
+    story = make_story(3, operations=400)
+    assert "SetStatus" in story.source()
     known = {name: getattr(names, name) for name in dir(names)} | _commands() | {"Limits": Limits}
-    assert eval(repr(story), known) == story
+    assert eval(story.source(), known) == story
     assert len(story.text().splitlines()) == len(story.steps)
 
 
@@ -49,7 +50,9 @@ def test_faults_are_of_one_kind_whatever_their_numbers() -> None:
 
 
 def _commands() -> dict[str, type]:
+    from msgspec import UNSET
+
     from engine.common import commands
     from engine.common.lifecycle import Status
 
-    return {**vars(commands), "Status": Status}
+    return {**vars(commands), "Status": Status, "UNSET": UNSET}
