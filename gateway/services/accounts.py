@@ -3,7 +3,9 @@
 Owns the list of watching sessions. It never changes money; the account shell owns it.
 """
 
+import asyncio
 import contextlib
+import itertools
 from typing import Final, Literal, Protocol
 
 import msgspec
@@ -166,23 +168,30 @@ class Accounts:
 
         A verdict travels to the account after the bettor's answer, so without this a bettor who
         asks at once would be told less than the answer said. A shell that does not answer leaves
-        the bets pending: the reconciler brings their verdicts.
+        its own bets pending: the reconciler brings their verdicts.
         """
         account = self._routes.peer(self._routes.account_shell(account_no))
         if account is None:
             return
+        limit, timeout_s = CATCH_UP_BETS_MAX, self._timeout_s
         with contextlib.suppress(PeerError, PeerRefusedError):
-            limit, timeout_s = CATCH_UP_BETS_MAX, self._timeout_s
             data = await account.ask("pending_of", account_no, limit, timeout_s=timeout_s)
-            verdicts: list[bytes] = []
-            for shell, bet_ids in self._by_market_shell(np.frombuffer(data, BET)).items():
-                market = self._routes.peer(shell)
-                if market is not None:
-                    data = await market.ask("recall", bet_ids.tobytes(), timeout_s=timeout_s)
-                    rows: Rows = np.frombuffer(data, DECISION)
-                    verdicts.append(rows[rows["flags"] & FLAG_KNOWN > 0].tobytes())
+            shells = self._by_market_shell(np.frombuffer(data, BET))
+            verdicts = await asyncio.gather(*itertools.starmap(self._recall, shells.items()))
             if any(verdicts):
                 await account.ask("exchange", b"".join(verdicts), b"", timeout_s=timeout_s)
+
+    async def _recall(self, shell: str, bet_ids: U64s) -> bytes:
+        """Return the verdicts that one market shell has recorded; none if it does not answer."""
+        market = self._routes.peer(shell)
+        if market is None:
+            return b""
+        try:
+            data = await market.ask("recall", bet_ids.tobytes(), timeout_s=self._timeout_s)
+        except (PeerError, PeerRefusedError):
+            return b""
+        rows: Rows = np.frombuffer(data, DECISION)
+        return rows[rows["flags"] & FLAG_KNOWN > 0].tobytes()
 
     def _by_market_shell(self, bets: Rows) -> dict[str, U64s]:
         shells = [self._routes.market_shell(no) or "" for no in bets["market_no"].tolist()]

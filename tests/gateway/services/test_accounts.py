@@ -8,7 +8,14 @@ import pytest
 from msgspec.structs import replace
 
 from engine.common.commands import OutcomeResult, RollBackSettlement, SettleMarket
-from engine.common.rows import SETTLEMENT, BetResult
+from engine.common.rows import (
+    BET_ROW,
+    DECISION,
+    RESERVATION_ROW,
+    RESERVED_ROW,
+    SETTLEMENT,
+    BetResult,
+)
 from gateway.client import connect
 from gateway.messages.bettor import BetEvent
 from tests.gateway.bookmaker import BALANCE_MINOR, Bookmaker
@@ -109,6 +116,27 @@ async def test_what_was_answered_is_what_status_balance_and_the_next_bet_say_at_
             again = await other.place(ref=f"s{number}", **whole)
             assert again.reason == 431, "its stake is back, so it is not 602"
             assert replace(await other.balance(), id=after.id) == after
+
+
+def leave_undelivered(bookmaker: Bookmaker, ref: str, *, market_no: int) -> None:
+    """Have a bet reserved and decided; its account does not receive the verdict."""
+    reservation = RESERVATION_ROW.pack(ref.encode(), 500, 7, market_no, 2_500, 0, 0, 0)
+    answer = bookmaker.processes["account-001"].target.exchange(b"", reservation)
+    bet_id, _, _, rate_micro, *_ = RESERVED_ROW.unpack(answer)
+    row = BET_ROW.pack(bet_id, 500, 7, market_no, 2_500, rate_micro, 0, 0, 0)
+    decision = bookmaker.processes[bookmaker.shell_of[market_no]].target.place(row)
+    assert np.frombuffer(decision, DECISION)["reason"] == [0]
+
+
+async def test_a_market_that_does_not_answer_keeps_no_other_markets_verdicts_back(
+    bookmaker: Bookmaker,
+) -> None:
+    leave_undelivered(bookmaker, "a", market_no=1)
+    leave_undelivered(bookmaker, "b", market_no=3)
+    bookmaker.processes[bookmaker.shell_of[1]].kill()
+    async with connect(bookmaker.bets_url, token=token()) as client:
+        assert (await client.status("b")).state == "accepted"
+        assert (await client.status("a")).state == "pending"
 
 
 async def test_an_answer_without_a_record_is_not_final(bookmaker: Bookmaker) -> None:
