@@ -36,6 +36,7 @@ from engine.common.rows import (
     SlipState,
 )
 from engine.common.units import Minor, OddsMilli
+from gateway.bets.known_refs import KnownRefs, RefState
 from gateway.bets.stats import BetStats
 from gateway.bets.ticket import BetAnswer, Ticket
 from gateway.call_queue import TIMER_EARLY_S, CallQueue
@@ -126,6 +127,9 @@ class BetPath:
         self._pace_s = settings.batch_pace_ms / 1_000
         self._accounts: dict[int, _AccountQueue] = {}
         self._markets: dict[str, CallQueue[Ticket]] = {}
+        self._known_refs = KnownRefs(
+            routes=routes, settings=settings, on_answer=self._place_known, suspect=self._report
+        )
         self._received: deque[Ticket] = deque()
         self._sweeper: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
@@ -136,8 +140,9 @@ class BetPath:
     def place(self, ticket: Ticket) -> None:
         """Take a bet; its session receives the answer exactly once.
 
-        A bet past `bets_in_flight_max`, or on a market that no shell hosts or whose shell is in
-        quarantine, is answered at once and touches no account.
+        A bet past `bets_in_flight_max`, or on a market that no shell hosts, is answered at once and
+        touches no account. A bet on a market whose shell is in quarantine is refused without being
+        booked, unless its account knows the ref: then the account's answer is the bettor's.
         """
         if self.in_flight >= self._settings.bets_in_flight_max or self._closed:
             self._refuse(ticket, Reason.BUSY)
@@ -146,16 +151,26 @@ class BetPath:
         if shell is None:
             self._refuse(ticket, Reason.MARKET_UNKNOWN)
             return
-        if self._routes.is_quarantined(shell):
-            self._refuse(ticket, Reason.QUARANTINED)
-            return
         self.in_flight += 1
         ticket.received_s = self._loop.time()
         ticket.shard = shard_of_account(ticket.account_no, shards=self._routes.shards)
         self._received.append(ticket)
         if self._sweeper is None:
             self._sweeper = self._loop.call_later(_SWEEP_S, self._sweep)
-        self._account_queue(ticket.shard).add(ticket)
+        if self._routes.is_quarantined(shell):
+            self._known_refs.ask(ticket)
+        else:
+            self._account_queue(ticket.shard).add(ticket)
+
+    def _place_known(self, ticket: Ticket, ref: RefState) -> None:
+        """Go on with a bet on a market in quarantine: only its account's answer is left to give."""
+        if ref is RefState.KNOWN:
+            self._account_queue(ticket.shard).add(ticket)
+        elif ref is RefState.UNSURE:
+            self._give_up(ticket)
+        else:
+            answer = _without_figures("rejected", BetId(0), Reason.QUARANTINED)
+            self._answer([(ticket, answer)])
 
     def wake(self) -> None:
         """Let every queue call again at once; the gateway calls this when routes changed."""
@@ -178,7 +193,11 @@ class BetPath:
     # --- queues --------------------------------------------------------------------------------
 
     def _queues(self) -> list[CallQueue[Ticket]]:
-        return [*self._accounts.values(), *self._markets.values()]
+        return [
+            *self._accounts.values(),
+            *self._markets.values(),
+            *self._known_refs.queues(),
+        ]
 
     def _account_queue(self, shard: ShardNo) -> _AccountQueue:
         queue = self._accounts.get(shard)
@@ -237,8 +256,11 @@ class BetPath:
         if not isinstance(error, PeerError):  # a process that is gone is not a defect
             logger.error("%s met a defect", queue.name, exc_info=error)
         queue.put_back(batch)
+        self._report(queue.name)
+
+    def _report(self, name: str) -> None:
         if self.suspect is not None:
-            self.suspect(queue.name)
+            self.suspect(name)
 
     # --- step 1: reserve the stake (and send earlier verdicts) ------------------------------------
 

@@ -1,7 +1,6 @@
 """The bet path over real shells in this process, through peers that fail on purpose."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -15,12 +14,6 @@ from tests.faults.faulty_disk import FaultyDisk
 from tests.gateway.bets.path_shells import ACCOUNT, BetPathShells, fill, open_shells
 from tests.gateway.bookmaker import BALANCE_MINOR
 from tests.gateway.price_gateway import until
-
-
-@pytest.fixture
-async def shells(tmp_path: Path) -> AsyncIterator[BetPathShells]:
-    async with open_shells(tmp_path) as shells:
-        yield shells
 
 
 async def test_bet_is_reserved_decided_answered_and_posted(shells: BetPathShells) -> None:
@@ -277,23 +270,6 @@ async def test_a_refusal_is_told_when_the_stake_is_back(shells: BetPathShells) -
     answer = await shells.bettor.answer("a")
     assert (answer.state, answer.reason) == ("rejected", Reason.ODDS_CHANGED)
     assert shells.slip("a").state is SlipState.REFUSED, "at the very moment of the answer"
-
-
-async def test_a_quarantined_market_books_nothing_and_a_quarantined_account_says_unknown(
-    shells: BetPathShells,
-) -> None:
-    shells.notify({"market-a": ShellState.QUARANTINED})
-    shells.place("a")
-    (answer,) = shells.bettor.answers["a"]
-    assert (answer.state, answer.bet_id, answer.reason) == ("rejected", 0, Reason.QUARANTINED)
-    assert shells.account.calls == []
-    shells.notify({"market-a": ShellState.SERVING})
-    shells.place("b")
-    assert (await shells.bettor.answer("b")).state == "accepted"
-    shells.bookmaker.processes[shells.account.name].target.why = "damaged"
-    shells.place("b")
-    await until(lambda: len(shells.bettor.answers["b"]) == 2)
-    assert shells.bettor.answers["b"][1].state == "unknown", "it may lie behind the damage"
 
 
 async def test_answered_bets_leave_the_queue_of_a_market_that_is_down(tmp_path: Path) -> None:
