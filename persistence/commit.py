@@ -233,12 +233,19 @@ class Durable(ABC, Generic[M, C, E]):
         -------
         int
             The mark's sequence number; 0 when there is none, on a full disk or in quarantine.
+
+        Raises
+        ------
+        JournalBrokenError
+            If the mark could not be written; the journal is closed all the same.
         """
         marked = 0
-        if self._journal is not None and self._refusal(0, at_ns=at_ns) is None:
-            self._commit(Kind.CLOSE, at_ns=at_ns, parts=[])
-            marked = self._journal.seq
-        self.close()
+        try:
+            if self._journal is not None and self._refusal(0, at_ns=at_ns) is None:
+                self._commit(Kind.CLOSE, at_ns=at_ns, parts=[])
+                marked = self._journal.seq
+        finally:
+            self.close()
         return marked
 
     def close(self) -> None:

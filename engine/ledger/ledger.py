@@ -51,6 +51,7 @@ from engine.ledger.ledger_nb import (
     DISPUTED,
     SKIPPED,
     drop_resolved_nb,
+    in_force_nb,
     open_slots_nb,
     pending_bets_nb,
     resolve_nb,
@@ -371,11 +372,12 @@ class LedgerMachine:
         self, *, market_nos: Sequence[int], after_bet_id: BetId = _NO_BET, limit: int
     ) -> U64s:
         """Return the ids of ACCEPTED and SETTLED slips of some markets, after a bet, rising."""
-        slips = self._tables.used_slips()[self._tables.slots_up_to(after_bet_id) :]
-        stands = (slips["state"] == SlipState.ACCEPTED) | (slips["state"] == SlipState.SETTLED)
-        own = stands & np.isin(slips["market_no"], np.array(market_nos, np.uint32))
-        bet_ids: U64s = slips["bet_id"][np.flatnonzero(own)[: max(limit, 0)]]
-        return bet_ids
+        tables = self._tables
+        begin = tables.slots_up_to(after_bet_id)
+        bet_ids: U64s = np.empty(max(0, min(limit, tables.slips_len - begin)), np.uint64)
+        wanted = np.unique(np.array(market_nos, np.uint32))
+        count = in_force_nb(tables.slips, begin, tables.slips_len, wanted, bet_ids)
+        return bet_ids[:count]
 
     @property
     def last_bet_id(self) -> BetId:

@@ -21,6 +21,8 @@ from engine.common.rows import (
     Rows,
     SlipState,
     U8s,
+    U32s,
+    U64s,
 )
 from engine.common.units import ODDS_MILLI_MAX, ODDS_MILLI_MIN, PAYOUT_MINOR_MAX
 from engine.ledger.index_nb import (
@@ -307,4 +309,33 @@ def open_slots_nb(slips: Rows, first: int, after_bet_id: int, slots: Any) -> int
             slots[count] = at - 1
             count += 1
         at = slips[at - 1].open_next
+    return count
+
+
+@kernel(
+    types.int64(
+        SLIPS,
+        types.int64,
+        types.int64,
+        types.Array(types.uint32, 1, "C", readonly=True),
+        types.Array(types.uint64, 1, "C"),
+    )
+)
+def in_force_nb(slips: Rows, begin: int, slips_len: int, market_nos: U32s, bet_ids: U64s) -> int:
+    """Write the bet ids of ACCEPTED and SETTLED slips of some markets, rising; return how many.
+
+    `market_nos` rise. The loop begins at a slot and ends when `bet_ids` is full, so that the pages
+    of all slips together cost one pass.
+    """
+    count = 0
+    for slot in range(begin, slips_len):
+        if count == len(bet_ids):
+            break
+        slip = slips[slot]
+        if slip.state != ACCEPTED and slip.state != SETTLED:
+            continue
+        at = np.searchsorted(market_nos, slip.market_no)
+        if at < len(market_nos) and market_nos[at] == slip.market_no:
+            bet_ids[count] = slip.bet_id
+            count += 1
     return count

@@ -1,6 +1,8 @@
 """The views of a ledger: slips, balances, slips pending too long, totals."""
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 
 from engine.common.commands import Deposit, OpenAccount, SetRate
 from engine.common.events import Refused
@@ -123,3 +125,31 @@ def test_returned_slips_are_a_copy():
     ledger.slips()["stake_minor"] = 5
     ledger.check()
     assert not isinstance(ledger.apply(Deposit(account_no=7, amount_minor=1, ref="z"), 5), Refused)
+
+
+@given(
+    markets=st.lists(st.integers(1, 4), max_size=12),
+    wanted=st.lists(st.integers(1, 5), max_size=4),
+    limit=st.integers(1, 5),
+    data=st.data(),
+)
+def test_pages_of_bets_in_force_together_hold_each_once(markets, wanted, limit, data):
+    ledger = funded(amount_minor=10_000)
+    expected = []
+    for serial, market_no in enumerate(markets, start=1):
+        reserve(ledger, reservation(f"r{serial}", market_no=market_no))
+        state = data.draw(st.sampled_from(["pending", "refused", "accepted", "settled"]))
+        if state != "pending":
+            reason = Reason.FENCED if state == "refused" else Reason.ACCEPTED
+            resolve(ledger, verdict(bet(serial), reason))
+        if state == "settled":
+            settle(ledger, settlement(bet(serial), 0, result=BetResult.LOST))
+        if state in ("accepted", "settled") and market_no in wanted:
+            expected.append(bet(serial))
+    found = []
+    while page := ledger.in_force(
+        market_nos=wanted, after_bet_id=found[-1] if found else 0, limit=limit
+    ).tolist():
+        assert len(page) <= limit
+        found += page
+    assert found == expected
