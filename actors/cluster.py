@@ -20,7 +20,7 @@ from actors.blocking_calls import in_thread
 from actors.peer import PeerDiedError, PeerError, PeerTimeoutError
 from actors.process import PartSpec, PidWatch, check_pidfd
 from actors.process_tree import kill_descendants
-from actors.ray_checks import check_internals, check_loopback
+from actors.ray_checks import check_internals, check_loopback, check_reachable
 from actors.ray_classes import ClusterError, async_actor, is_async, vacant_actor
 from actors.settings import ClusterSettings
 
@@ -417,8 +417,8 @@ class Cluster:
         ------
         ClusterError
             When Ray was imported before its environment could be set, which would leave it open to
-            the network or without its token; when it lacks an internal that is used here; or when
-            it binds other addresses than loopback.
+            the network or without its token; when it lacks an internal that is used here; when
+            it binds other addresses than loopback; or when the cluster does not answer.
         PidfdMissingError
             When processes cannot be held by pidfd.
         """
@@ -440,6 +440,7 @@ class Cluster:
             "job_config": _job_config(ray),
         }
         if settings.address:
+            check_reachable(settings.address)
             ray.init(address=settings.address, **common)
             self._began = True
         else:

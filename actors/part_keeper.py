@@ -84,6 +84,12 @@ class PartKeeper:
             task.cancel()
         self._tasks.clear()
 
+    def kill(self) -> None:
+        """Kill the process of every part; call `end` first."""
+        for part in self.parts:
+            if part.process is not None:
+                part.process.kill()
+
     async def _start(self, part: Part) -> None:
         if not isinstance(self._launcher, RayLauncher):
             part.peer = LocalPeer(part.factory(**part.arguments()), name=part.name)

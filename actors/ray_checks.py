@@ -1,9 +1,10 @@
-"""Check that a Ray has the internals that are used here, and binds loopback only.
+"""Check that a Ray has the internals that are used here, binds loopback only, and is there to join.
 
 Owns the undocumented internals of Ray by name. It never imports, starts or changes a Ray.
 """
 
 import ipaddress
+import socket
 from typing import Any, Final
 
 from actors.ray_classes import ClusterError
@@ -43,6 +44,31 @@ def check_internals(ray: Any) -> None:
             f"Ray {ray.__version__} has no {', no '.join(missing)}: install another version of Ray,"
             " or adapt actors/cluster.py"
         )
+
+
+_REACHED_S: Final = 5.0
+
+
+def check_reachable(address: str) -> None:
+    """Check that something listens at a cluster's address: joining a lost head blocks for minutes.
+
+    Parameters
+    ----------
+    address : str
+        Only one of the form ``host:port`` is checked.
+
+    Raises
+    ------
+    ClusterError
+        When no connection is made.
+    """
+    host, _, port = address.rpartition(":")
+    if not host or "/" in host or not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_REACHED_S).close()
+    except OSError as error:
+        raise ClusterError(f"no Ray answers at {address}: {error}") from error
 
 
 def check_loopback(ray: Any) -> None:

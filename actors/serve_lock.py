@@ -34,6 +34,13 @@ def holders(data_dir: Path) -> dict[int, Path]:
     return {pid: held[path] for pid, path in _open_files() if path in held}
 
 
+def kill_holders(data_dir: Path) -> None:
+    """Kill the processes that hold locks of a data folder's journals."""
+    for pid in holders(data_dir):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
 def serving_process(data_dir: Path) -> int | None:
     """Return the process that runs a system on a data folder, if one does."""
     path = data_dir / SERVE_LOCK

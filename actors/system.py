@@ -42,7 +42,7 @@ from actors.peer import Peer, PeerError
 from actors.process import Launcher
 from actors.reconciler import Reconciler
 from actors.routes import Routes, account_shell_name
-from actors.serve_lock import lock_folder
+from actors.serve_lock import kill_holders, lock_folder
 from actors.settings import (
     ClusterSettings,
     MarketShellSettings,
@@ -178,40 +178,42 @@ class System:
                 logger.warning("%s: left by a start that was killed; it is replaced", name)
         else:
             self._launcher = LocalLauncher()
-        keeper = self._keeper = PartKeeper(
+        self._keeper = PartKeeper(
             launcher=self._launcher,
             deadline_ms=self.settings.supervisor.part_deadline_ms,
             on_change=self._on_parts,
         )
-        await keeper.keep(
-            Part("supervisor", Supervisor, self._supervisor_arguments, self._supervisor_up)
-        )
-        await keeper.keep(
-            Part("reconciler", Reconciler, self._reconciler_arguments, self._reconciler_up)
-        )
+        keep = self._keeper.keep
+        await keep(Part("supervisor", Supervisor, self._supervisor_arguments, self._supervisor_up))
+        await keep(Part("reconciler", Reconciler, self._reconciler_arguments, self._reconciler_up))
         for feed in self._feed_parts:
             name = f"feed-{feed.feed}"
             arguments = partial(self._feed_arguments, name, feed)
             on_up = partial(self._feed_up, feed.feed)
-            await keeper.keep(Part(name, feed.factory, arguments, on_up))
+            await keep(Part(name, feed.factory, arguments, on_up))
         for number, gateway in enumerate(self._gateway_parts):
             name = f"gateway-{number}"
             arguments = partial(self._gateway_arguments, name, gateway)
             on_up = partial(self._gateway_up, number)
-            await keeper.keep(Part(name, gateway.factory, arguments, on_up))
+            await keep(Part(name, gateway.factory, arguments, on_up))
         await self.refresh()
         if self._cluster is not None:
             self._head_watch = asyncio.create_task(self._watch_head(self._cluster))
         self.started = True
 
     def end_at_once(self) -> None:
-        """Kill every process that a start has begun so far, for a stop before the start is over.
+        """Kill what a start has begun so far, or everything when Ray's head process is lost.
 
         Nothing is lost: whatever was answered is on disk. The caller then ends its own process,
-        which may still be inside of Ray's start, without waiting for it.
+        which may be inside of a call of Ray, without waiting. Before the start is over, parts in a
+        cluster that was joined run on; the next start takes them over.
         """
         if self._cluster is not None:
             self._cluster.end_at_once()
+        if self._keeper is not None and self.head_lost.is_set():
+            self._keeper.end()
+            self._keeper.kill()
+            kill_holders(Path(self._data_dir))
 
     async def _start_cluster(self, cluster: Cluster) -> None:
         """Start Ray; a cancellation waits for the end of the start, so that `stop` can end Ray."""
@@ -286,8 +288,7 @@ class System:
         With a version, as calls may overtake one another.
         """
         self._parts_version += 1
-        names = [gateway.name for gateway in self.gateways]
-        ports = dict(zip(names, self.ports, strict=True))
+        ports = {peer.name: ports for peer, ports in zip(self.gateways, self.ports, strict=True)}
         payload = encode(PartsStatus(down=self.parts_down, ports=ports))
         for gateway in self.gateways:
             gateway.notify("on_parts", self._parts_version, payload)

@@ -1,13 +1,14 @@
 """The checks of Ray's undocumented parts, on stand-ins for Ray's module; no Ray is started."""
 
 import asyncio
+import socket
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import uvloop
 
-from actors.ray_checks import check_internals, check_loopback
+from actors.ray_checks import check_internals, check_loopback, check_reachable
 from actors.ray_classes import ClusterError, check_uvloop
 
 
@@ -75,3 +76,13 @@ def test_another_loop_under_an_actor_is_refused_with_the_remedy() -> None:
             check_uvloop(loop, ray_version="9.9.9")
     finally:
         loop.close()
+
+
+def test_a_cluster_that_does_not_answer_is_named_at_once() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        check_reachable(f"127.0.0.1:{port}")
+    with pytest.raises(ClusterError, match=f"no Ray answers at 127.0.0.1:{port}"):
+        check_reachable(f"127.0.0.1:{port}")
+    for address in ("auto", "ray://127.0.0.1:1", "local"):
+        check_reachable(address)

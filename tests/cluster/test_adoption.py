@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from actors.exit_codes import EXIT_DONE, EXIT_FAILED
+from actors.serve_lock import holders
 from tests.cluster.test_serve import OPENING, OVERROUND, Served
 
 pytestmark = pytest.mark.cluster
@@ -41,6 +42,7 @@ class Head:
             "RAY_AUTH_TOKEN": secrets.token_hex(32),
             "OVERROUND_DATA_DIR": str(folder / "data"),
             "OVERROUND_CLUSTER__ADDRESS": self.address,
+            "OVERROUND_CLUSTER__HEAD_DEADLINE_MS": "2000",
             "OVERROUND_GATEWAY__BETS_PORT": "0",
             "OVERROUND_GATEWAY__CONTROL_PORT": "0",
             "OVERROUND_GATEWAY__FEED_PORT": "0",
@@ -156,3 +158,41 @@ def test_stop_ends_a_serve_that_lives(head: Head) -> None:
         assert (code, served.process.wait(WAIT_S)) == (EXIT_DONE, EXIT_DONE)
         assert f"stopping process {served.process.pid}" in said
         assert not head.parts()
+
+
+def kill_head_process(head: Head) -> None:
+    (process,) = [pid for pid, line in head.processes().items() if "gcs_server" in line]
+    os.kill(process, signal.SIGKILL)
+
+
+def writers(head: Head) -> set[int]:
+    """Return the processes that hold journals; idle shells end with Ray's node process."""
+    return set(holders(head.folder / "data"))
+
+
+def test_stop_ends_the_shells_of_a_killed_serve_whose_head_was_killed_too(head: Head) -> None:
+    with serving(head) as served:
+        served.process.kill()
+        served.process.wait(WAIT_S)
+        kill_head_process(head)
+        shells = {pid for pid, line in head.parts().items() if "Shell" in line}
+        assert shells & writers(head)
+    code, said = head.stop()
+    assert code == EXIT_FAILED
+    assert f"the cluster at {head.address} cannot be joined: no Ray answers" in said
+    assert "gateways in that cluster may run until it ends" in said
+    assert not writers(head)
+
+
+def test_a_serve_that_loses_its_head_kills_what_it_runs_and_nothing_is_left_to_stop(
+    head: Head,
+) -> None:
+    with serving(head) as served:
+        kill_head_process(head)
+        assert served.process.wait(WAIT_S) == EXIT_FAILED
+        assert "Ray's head process is lost" in served.output
+        until = time.monotonic() + WAIT_S
+        while left := [line for line in head.parts().values() if "MarketShell" not in line]:
+            assert time.monotonic() < until, left
+            time.sleep(0.05)
+        assert not writers(head)

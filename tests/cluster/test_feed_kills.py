@@ -34,10 +34,11 @@ def message(number: int) -> bytes:
     return odds(KEYS[number % 6], 10 + number, home, 0.9 - home, 0.1, status=state)
 
 
-def system_in(folder: Path) -> System:
+def system_in(folder: Path, *, embedded: bool = False) -> System:
     settings = GatewaySettings(bets_host="127.0.0.1", bets_port=0, control_port=0, feed_port=0)
     return System(
         data_dir=str(folder),
+        embedded=embedded,
         settings=SystemSettings(supervisor=SupervisorSettings(markets_per_actor=3)),
         feeds=[
             FeedPart(
@@ -136,7 +137,7 @@ async def applied(system: System, count: int) -> bool:
 
 
 async def test_a_shell_and_a_pipeline_killed_in_mid_stream_change_no_result(tmp_path: Path):
-    async with system_in(tmp_path / "undisturbed") as system:
+    async with system_in(tmp_path / "undisturbed", embedded=True) as system:
         await Source(system).run()
         images, positions = await images_and_positions(system)
     assert sorted(images) == KEYS

@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,12 @@ async def shows_no_part_down(system: System) -> bool:
     return not shown["parts_down"] and shown["ports"] == {"gateway-0": system.ports[0]}
 
 
+def all_are_down(system: System, names: Iterable[str], seen: dict[str, str]) -> bool:
+    """Note the parts that are down now; return whether each of some has been so."""
+    seen.update(system.parts_down)
+    return set(names) <= set(seen)
+
+
 @pytest.fixture
 def stopped() -> Iterator[list[int]]:
     """Processes that a test stopped: they are continued at its end, if they still exist."""
@@ -75,20 +81,23 @@ async def test_each_frozen_part_is_shown_killed_and_replaced(
 ) -> None:
     async with system_in(tmp_path) as system:
         await open_funded_markets(system)
-        for name in ("reconciler", "supervisor", "gateway-0"):
-            before = system.pids()[name]
-            stopped.append(before)
-            os.kill(before, signal.SIGSTOP)
-            await until(lambda part=name: part in system.parts_down)
-            assert "frozen" in system.parts_down[name]
-            if name != "gateway-0":
+        for names in (("supervisor",), ("reconciler", "gateway-0")):
+            before = {name: system.pids()[name] for name in names}
+            down: dict[str, str] = {}
+            for pid in before.values():
+                stopped.append(pid)
+                os.kill(pid, signal.SIGSTOP)
+            await until(lambda of=before, seen=down: all_are_down(system, of, seen))
+            assert all("frozen" in down[name] for name in names)
+            if "gateway-0" not in names:
                 shown = await readiness(system)
-                assert "frozen" in shown["parts_down"].get(name, "frozen")
+                assert "frozen" in shown["parts_down"].get(names[0], "frozen")
             await until(lambda: not system.parts_down)
-            assert system.pids()[name] != before
-            assert not Path(f"/proc/{before}").exists()
-            assert f"{name}: frozen" in caplog.text
-            assert f"{name}: runs again" in caplog.text
+            for name, pid in before.items():
+                assert system.pids()[name] != pid
+                assert not Path(f"/proc/{pid}").exists()
+                assert f"{name}: frozen" in caplog.text
+                assert f"{name}: runs again" in caplog.text
         await until(lambda: shows_no_part_down(system))
         assert [shell.restarts for shell in await system.statuses()] == [0] * 3
         await open_funded_markets(system)
