@@ -126,6 +126,20 @@ class AccountShell(Shell[DurableLedger]):
         except NotAppliedError:
             return b""
 
+    def recall(self, reservations: bytes) -> bytes:
+        """Answer reservations (RESERVATION rows) from the recorded slips, and book nothing.
+
+        Returns
+        -------
+        bytes
+            RESERVED rows as of `exchange`: BET_UNKNOWN for a ref that was never booked; QUARANTINED
+            for one that is not found in quarantine, as its record may lie behind the damage; a
+            PENDING slip has FLAG_UNMARKED.
+        """
+        otherwise = Reason.BET_UNKNOWN if self._serving() else Reason.QUARANTINED
+        rows = rows_of(reservations, RESERVATION)
+        return self._machine().recall(rows, otherwise=otherwise).tobytes()
+
     def resolve(self, verdicts: bytes) -> int:
         """Post or void bets whose verdict had been lost, and notify their owners; return how many.
 

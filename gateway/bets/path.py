@@ -31,14 +31,13 @@ from engine.common.rows import (
     DECISION_ROW,
     FLAG_KNOWN,
     FLAG_UNMARKED,
-    RESERVATION_ROW,
     RESERVED_ROW,
     SlipState,
 )
 from engine.common.units import Minor, OddsMilli
-from gateway.bets.known_refs import KnownRefs, RefState
+from gateway.bets.known_refs import KnownRefs
 from gateway.bets.stats import BetStats
-from gateway.bets.ticket import BetAnswer, Ticket
+from gateway.bets.ticket import BetAnswer, Ticket, reservation_rows
 from gateway.call_queue import TIMER_EARLY_S, CallQueue
 from gateway.settings import GatewaySettings
 
@@ -128,7 +127,7 @@ class BetPath:
         self._accounts: dict[int, _AccountQueue] = {}
         self._markets: dict[str, CallQueue[Ticket]] = {}
         self._known_refs = KnownRefs(
-            routes=routes, settings=settings, on_answer=self._place_known, suspect=self._report
+            routes=routes, settings=settings, on_answer=self._recalled, suspect=self._report
         )
         self._received: deque[Ticket] = deque()
         self._sweeper: asyncio.TimerHandle | None = None
@@ -162,15 +161,9 @@ class BetPath:
         else:
             self._account_queue(ticket.shard).add(ticket)
 
-    def _place_known(self, ticket: Ticket, ref: RefState) -> None:
-        """Go on with a bet on a market in quarantine: only its account's answer is left to give."""
-        if ref is RefState.KNOWN:
-            self._account_queue(ticket.shard).add(ticket)
-        elif ref is RefState.UNSURE:
-            self._give_up(ticket)
-        else:
-            answer = _without_figures("rejected", BetId(0), Reason.QUARANTINED)
-            self._answer([(ticket, answer)])
+    def _recalled(self, batch: list[Ticket], answer: bytes) -> None:
+        """Answer bets on markets in quarantine with what their accounts know of their refs."""
+        self._reserved(batch, _checked(answer, RESERVED_ROW, len(batch)))
 
     def wake(self) -> None:
         """Let every queue call again at once; the gateway calls this when routes changed."""
@@ -300,22 +293,7 @@ class BetPath:
         verdicts: list[bytes],
         voids: list[bytes],
     ) -> bool:
-        pack = RESERVATION_ROW.pack
-        rows = b"".join(
-            [
-                pack(
-                    t.ref_bytes,
-                    t.stake_minor,
-                    t.account_no,
-                    t.market_no,
-                    t.odds_milli,
-                    t.outcome,
-                    t.policy,
-                    0,
-                )
-                for t in batch
-            ]
-        )
+        rows = reservation_rows(batch)
         decided = b"".join([*verdicts, *voids])
         self.stats.calls += 1
         try:
@@ -350,6 +328,9 @@ class BetPath:
             elif state == SlipState.NONE and reason == Reason.QUARANTINED:
                 # The account cannot say whether an earlier sending of the ref was booked.
                 answered.append((ticket, _without_figures("unknown", bet_id, Reason.UNKNOWN)))
+            elif state == SlipState.NONE and reason == Reason.BET_UNKNOWN:
+                # The market is in quarantine, and no earlier sending of the ref was booked.
+                answered.append((ticket, _without_figures("rejected", bet_id, Reason.QUARANTINED)))
             else:
                 accepted = state in (SlipState.ACCEPTED, SlipState.SETTLED)
                 name = "accepted" if accepted else "rejected"

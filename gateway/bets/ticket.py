@@ -3,10 +3,12 @@
 Owns the fields; it makes no call and no decision, which are the path's and the shells'.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from engine.common.ids import AccountNo, BetId, MarketNo, ShardNo
 from engine.common.reasons import Reason
+from engine.common.rows import RESERVATION_ROW
 from engine.common.units import Minor, OddsMilli
 
 
@@ -81,3 +83,23 @@ class Ticket:
         self.void = b""
         """The DECISION row of a refusal, which the account must confirm before it is an answer."""
         self.answered = False
+
+
+def reservation_rows(tickets: Sequence[Ticket]) -> bytes:
+    """Return RESERVATION rows, one for each ticket, in order."""
+    pack = RESERVATION_ROW.pack
+    return b"".join(
+        [
+            pack(
+                t.ref_bytes,
+                t.stake_minor,
+                t.account_no,
+                t.market_no,
+                t.odds_milli,
+                t.outcome,
+                t.policy,
+                0,
+            )
+            for t in tickets
+        ]
+    )

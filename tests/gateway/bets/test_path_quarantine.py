@@ -18,7 +18,7 @@ async def test_a_quarantined_market_books_nothing_and_a_quarantined_account_says
     shells.place("a")
     answer = await shells.bettor.answer("a")
     assert (answer.state, answer.bet_id, answer.reason) == ("rejected", 0, Reason.QUARANTINED)
-    assert {method for method, _ in shells.account.calls} == {"query"}
+    assert {method for method, _ in shells.account.calls} == {"recall"}
     assert shells.slip("a") is None
     assert shells.path.in_flight == 0
     shells.notify({"market-a": ShellState.SERVING})
