@@ -20,7 +20,9 @@ ExitProcess = Callable[[int], None]
 
 
 @contextlib.contextmanager
-def fail_stop(name: str, exit_process: ExitProcess) -> Iterator[None]:
+def fail_stop(
+    name: str, exit_process: ExitProcess, note: Callable[[str], None] | None = None
+) -> Iterator[None]:
     """End the process when, inside the block, the journal breaks or its lock is held.
 
     Parameters
@@ -29,6 +31,8 @@ def fail_stop(name: str, exit_process: ExitProcess) -> Iterator[None]:
         The part's name, for the message on stderr.
     exit_process : callable
         Called with EXIT_JOURNAL_BROKEN or EXIT_LOCK_HELD.
+    note : callable or None
+        Called with the reason before the process ends.
 
     Raises
     ------
@@ -38,15 +42,20 @@ def fail_stop(name: str, exit_process: ExitProcess) -> Iterator[None]:
     try:
         yield
     except JournalBrokenError as error:
-        sys.stderr.write(f"{name}: {error}; the process ends, recovery is from disk\n")
-        sys.stderr.flush()
+        _say(f"{name}: {error}; the process ends, recovery is from disk", error, note)
         exit_process(EXIT_JOURNAL_BROKEN)
         raise
     except LockHeldError as error:
-        sys.stderr.write(f"{name}: {error}; the process ends and may be started again\n")
-        sys.stderr.flush()
+        _say(f"{name}: {error}; the process ends and may be started again", error, note)
         exit_process(EXIT_LOCK_HELD)
         raise
+
+
+def _say(line: str, error: Exception, note: Callable[[str], None] | None) -> None:
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+    if note is not None:
+        note(str(error))
 
 
 def exit_at_once(code: int) -> NoReturn:

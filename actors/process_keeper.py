@@ -18,7 +18,7 @@ from actors.messages import ShellHealth, ShellState, decode_health
 from actors.peer import Peer, PeerError, PeerTimeoutError
 from actors.process import Launcher, PartSpec, Process
 from actors.record_clock import JUMP_MS_MAX
-from actors.recovery_progress import read_progress, records_of
+from actors.recovery_progress import read_progress, records_of, take_end
 from actors.settings import SupervisorSettings
 from engine.common.ids import ShardNo
 
@@ -198,6 +198,8 @@ class ProcessKeeper:
             await self._monitor(shell)
             shell.served_s += self._clock() - began
         down_at = self._clock()
+        if ended := take_end(shell.progress_path):
+            shell.why = f"{shell.why}: {ended}"
         logger.warning("%s: %s; it is started again", shell.name, shell.why)
         self._set_state(shell, ShellState.DOWN, why=shell.why)
         await self._reap(shell)
@@ -287,6 +289,7 @@ class ProcessKeeper:
         return self._running.pop(shell.name, None)
 
     async def _begin(self, shell: ShellProcess) -> tuple[int, Process]:
+        take_end(shell.progress_path)  # what an earlier supervisor left
         generation = self._begin_process(shell.name)
         # Bet ids hold the epoch; a journal that lost records must not begin an epoch twice.
         epoch_min = {"epoch_min": generation} if shell.kind == "account" else {}

@@ -1,7 +1,9 @@
-"""How far a shell's recovery has come: a small file that the shell writes and its keeper reads.
+"""How far a shell's recovery has come, and why a shell ended itself: small files for its keeper.
 
-Owns that file. A shell answers no call while it replays its journal, so this is the one sign that
-the recovery moves. The file holds nothing that a recovery needs, and is never synced.
+Owns those files, which the shell writes and its keeper reads. A shell answers no call while it
+replays its journal, so the first is the one sign that the recovery moves; a shell that ends itself
+gives no answer that could say why, so the second does. Neither holds anything that a recovery
+needs, and they are never synced.
 """
 
 import contextlib
@@ -13,6 +15,9 @@ from typing import Final
 
 PROGRESS_NAME: Final = "recovering"
 """Name of the file in a shell's folder."""
+ENDED_NAME: Final = "ended"
+"""Name of the file, beside the first, that says why a process ended itself."""
+_WHY_BYTES_MAX: Final = 2_000
 _WRITE_EVERY_S: Final = 0.25
 _BYTES_MAX: Final = 64
 
@@ -62,3 +67,20 @@ def records_of(progress: bytes) -> int:
     """Return the count of records in what a progress file holds; 0 where there is none."""
     first = progress.split(maxsplit=1)[:1]
     return int(first[0]) if first and first[0].isdigit() else 0
+
+
+def note_end(progress: Path, why: str) -> None:
+    """Say beside a progress file why the process ends itself; a disk that fails may prevent it."""
+    with contextlib.suppress(OSError):
+        progress.with_name(ENDED_NAME).write_bytes(why.encode()[:_WHY_BYTES_MAX])
+
+
+def take_end(progress: Path) -> str:
+    """Return why the last process ended itself, once; empty when it did not, or could not say."""
+    path = progress.with_name(ENDED_NAME)
+    with contextlib.suppress(OSError):
+        with path.open("rb") as file:
+            why = file.read(_WHY_BYTES_MAX).decode(errors="replace")
+        path.unlink()
+        return why
+    return ""

@@ -10,6 +10,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
@@ -19,7 +20,7 @@ from actors.failstop import ExitProcess, fail_stop
 from actors.messages import BATCH_ROWS_MAX, ShellHealth, ShellState, encode
 from actors.peer import Peer, PeerRefusedError
 from actors.record_clock import RecordClock
-from actors.recovery_progress import ProgressFile
+from actors.recovery_progress import ProgressFile, note_end
 from engine.common.rows import Rows
 from engine.common.units import Nanos
 from persistence.commit import Progress
@@ -76,13 +77,14 @@ class Shell(Generic[DurableT]):
             name, wall_ns=clock, steady_ns=time.monotonic_ns if clock is time.time_ns else None
         )
         self._exit_process = exit_process
+        self._progress = Path(progress) if progress else None
         self._gateways: dict[str, Peer] = {}
         self._durable: DurableT | None = None
         if quarantine:
             return
         try:
             with self._fail_stop():
-                reporter = ProgressFile(Path(progress)) if progress else None
+                reporter = ProgressFile(self._progress) if self._progress else None
                 if reporter is not None:
                     reporter(0)
                 self._durable = _opened(open_durable, self._clock(), reporter)
@@ -168,7 +170,8 @@ class Shell(Generic[DurableT]):
         return {}
 
     def _fail_stop(self) -> Any:
-        return fail_stop(self.name, self._exit_process)
+        note = None if self._progress is None else partial(note_end, self._progress)
+        return fail_stop(self.name, self._exit_process, note)
 
     def _serving(self) -> DurableT | None:
         """Return the durable machine, or None in quarantine."""

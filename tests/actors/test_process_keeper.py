@@ -360,3 +360,21 @@ def test_a_shell_is_started_until_its_journal_has_no_other_writer(tmp_path: Path
             await system.until(lambda: system.status().state is ShellState.SERVING, within_s=5)
 
     run_virtual(main())
+
+
+def test_why_a_shell_ended_itself_is_shown_while_it_is_down(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with SupervisedShells(tmp_path) as system:
+            await system.create(market())
+            system.local_process().kill()
+            lock = LocalDisk().lock(tmp_path / "shells" / MARKET / LOCK_NAME)
+            await system.until(lambda: len(system.launcher.starts_of(MARKET)) > 3)
+            assert "is held by another writer" in system.status().why
+            lock.close()
+            await system.until(lambda: system.status().state is ShellState.SERVING)
+            assert system.status().why == ""
+            system.local_process().kill()
+            await system.until(lambda: system.status().state is ShellState.DOWN)
+            assert system.status().why == "its process is gone"
+
+    run_virtual(main())
