@@ -65,6 +65,12 @@ class Received:
         self._arrived.set()
         return market
 
+    def forget(self, covered: Callable[[Market], bool]) -> None:
+        """Forget the images of the markets that are not covered any more."""
+        for number in [no for no, image in self.prices.items() if not covered(image)]:
+            del self.prices[number]
+            self._changed.pop(number, None)
+
     def take_event(self, event: AccountEvent) -> None:
         """Keep an account event until it is read."""
         self.events_dropped += len(self._events) == EVENTS_KEPT_MAX

@@ -27,7 +27,7 @@ from gateway.client.errors import (
     HandshakeRefusedError,
 )
 from gateway.client.received import Received
-from gateway.client.session import CodecName, Session
+from gateway.client.session import CodecName, Session, call_back
 from gateway.client.subscriptions import Request, Subscriptions
 from gateway.messages.market import Market, Subscribed
 
@@ -122,9 +122,10 @@ class ReconnectingClient(Generic[S]):
         self.received = Received()
         self.state = ConnectionState("connecting", urls[0])
         self.on_state: Callable[[ConnectionState], None] | None = None
-        """Called whenever `state` changes."""
+        """Called whenever `state` changes. An exception of it is logged, and changes nothing."""
         self.on_price: Callable[[Market], None] | None = None
-        """Called with the new image at every change, before `updates` yields it."""
+        """Called with the new image at every change, before `updates` yields it. An exception of it
+        is logged, and changes nothing."""
         self.sessions = 0
         """Sessions opened so far."""
         self.missing: tuple[str, ...] = ()
@@ -306,7 +307,7 @@ class ReconnectingClient(Generic[S]):
             self.received.prices, frame_bytes_max=session.welcome.frame_bytes_max
         ):
             unknown += (await session.subscribe(**request._asdict())).unknown
-        self.missing = tuple(unknown)
+        self.missing = tuple(filter(self._subscriptions.has, unknown))
 
     async def _watch(self, session: S) -> ConnectionLostError:
         """Return how a session ended; meanwhile subscribe what its gateway did not know yet."""
@@ -344,7 +345,7 @@ class ReconnectingClient(Generic[S]):
     def _set_state(self, state: ConnectionState) -> None:
         self.state = state
         if self.on_state is not None:
-            self.on_state(state)
+            call_back(self.on_state, state)
 
     def _on_price(self, market: Market) -> None:
         if self.on_price is not None:
@@ -432,12 +433,18 @@ class ReconnectingClient(Generic[S]):
         fixtures: Sequence[str] = (),
         everything: bool = False,
     ) -> Subscribed:
-        """Unsubscribe markets or fixtures as they were subscribed, or everything."""
+        """Unsubscribe markets or fixtures as they were subscribed, or everything.
+
+        `prices` then holds no image of a market that is subscribed under no other name.
+        """
         self._subscriptions.remove(
             markets=markets, fixtures=fixtures, everything=everything, prices=self.prices
         )
-        return await self._ask(
+        self.missing = tuple(filter(self._subscriptions.has, self.missing))
+        answer = await self._ask(
             lambda session: session.unsubscribe(
                 markets=markets, fixtures=fixtures, everything=everything
             )
         )
+        self.received.forget(self._subscriptions.covers)
+        return answer

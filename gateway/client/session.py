@@ -5,6 +5,7 @@ one session after another. bettor.py and roles.py have the methods of bettors, t
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Final, Literal, TypeVar, cast
@@ -34,6 +35,8 @@ from gateway.messages.feed import FeedRequest
 from gateway.messages.market import Market, Odds, Seen, Subscribe, Subscribed, Unsubscribe
 from gateway.net.codec import JSON, MSGPACK, OP_BINARY, ServerDecoder
 
+logger = logging.getLogger("overround.client")
+
 CodecName = Literal["msgpack", "json"]
 REQUESTS_OPEN_MAX: Final = 16_384
 """Requests of one session without an answer; a further one is not sent."""
@@ -43,6 +46,14 @@ UNSENT_BYTES_MAX: Final = 128 << 20
 """Bytes that a gateway which does not read leaves unsent; past it nothing further is sent."""
 
 A = TypeVar("A")
+
+
+def call_back(callback: Callable[[A], None], value: A) -> None:
+    """Call the user's code; its exception is the user's, and must not end the connection."""
+    try:
+        callback(value)
+    except Exception:
+        logger.exception("a callback of the client's user failed")
 
 
 class _Connection(ClientConnection):
@@ -268,7 +279,7 @@ class Session:
             self.received.take_event(cast(AccountEvent, message))
         elif kind is FeedRequest:
             if self.on_request is not None:
-                self.on_request(cast(FeedRequest, message))
+                call_back(self.on_request, cast(FeedRequest, message))
         elif kind is Welcome:
             self.welcome = cast(Welcome, message)
             if not self._welcomed.done():
@@ -282,7 +293,7 @@ class Session:
         future = self._take_bet(bet.ref)
         if future is None:
             if self.on_bet is not None:
-                self.on_bet(bet)
+                call_back(self.on_bet, bet)
         elif not future.done():
             future.set_result(bet)
 
@@ -300,7 +311,7 @@ class Session:
 
     def _on_change(self, market: Market | None) -> None:
         if market is not None and self.on_price is not None:
-            self.on_price(market)
+            call_back(self.on_price, market)
 
     def _on_error(self, error: Error) -> None:
         refused = RefusedError(error)

@@ -130,6 +130,19 @@ class Subscriptions:
                 for key in [key for key in self.keys if _fixture_of(key) == fixture]:
                     del self.keys[key]
 
+    def has(self, name: str) -> bool:
+        """Return whether a market is subscribed by this name: a key or a number as text."""
+        return name in self.keys if "/" in name else MarketNo(int(name)) in self.markets
+
+    def covers(self, image: Market) -> bool:
+        """Return whether a market is subscribed under any name."""
+        return (
+            self.all
+            or image.market in self.markets
+            or image.key in self.keys
+            or _fixture_of(image.key) in self.fixtures
+        )
+
     def requests(self, prices: Mapping[int, Market], *, frame_bytes_max: int) -> list[Request]:
         """Return the requests that subscribe everything again.
 

@@ -79,8 +79,7 @@ async def test_what_was_unsubscribed_stays_unsubscribed(tmp_path: Path) -> None:
         await system.replace()
         await until(lambda: client.prices[1].odds_milli[0] == 1_950)
         await client.balance()
-        assert client.prices[2].odds_milli[0] != 1_950
-        assert client.prices[3].odds_milli[0] != 1_950
+        assert set(client.prices) == {1}
 
 
 async def test_names_that_the_next_gateway_does_not_know_yet_are_subscribed_later(
@@ -97,6 +96,45 @@ async def test_names_that_the_next_gateway_does_not_know_yet_are_subscribed_late
         await system.send_routes()
         await until(lambda: all(client.prices[no].odds_milli[0] == 1_950 for no in (1, 3)))
         assert not client.missing
+
+
+async def test_an_unsubscribed_market_is_neither_missing_nor_held(tmp_path: Path) -> None:
+    async with open_lost_gateway(tmp_path) as system, system.client() as client:
+        await client.subscribe(markets=[1], keys=["cup-1/1x2"], fixtures=["cup-0"])
+        await until(lambda: len(client.prices) == 3)
+        await client.unsubscribe(markets=[1])
+        assert set(client.prices) == {1, 2, 3}, "its fixture is still subscribed"
+        await system.lose()
+        await system.replace(routes=False)
+        await until(lambda: client.missing == ("cup-1/1x2",))
+        await client.unsubscribe(markets=[3], fixtures=["cup-0"])
+        assert client.missing == ()
+        assert client.prices == {}
+        updates = client.updates()
+        await client.close()
+        assert [market async for market in updates] == []
+
+
+async def test_a_callback_that_fails_changes_nothing(tmp_path: Path) -> None:
+    def fail(value: Any) -> None:
+        raise RuntimeError(f"the user's defect: {value}")
+
+    async with open_lost_gateway(tmp_path) as system:
+        client = await system.client()
+        client.on_state = client.on_price = fail
+        await client.subscribe(markets=[1])
+        system.link.cut()
+        await until(lambda: client.sessions == 2)
+        system.bookmaker.command(new_odds(1, 1_950))
+        await until(lambda: client.prices[1].odds_milli[0] == 1_950)
+        assert client.sessions == 2, "the connection stands"
+        await system.lose()
+        question = asyncio.create_task(client.balance())
+        await asyncio.sleep(0)
+        await client.close()
+        assert client.state.phase == "ended"
+        with pytest.raises(ConnectionLostError):
+            await asyncio.wait_for(question, 5)
 
 
 async def test_updates_end_with_the_client_and_not_with_a_connection(tmp_path: Path) -> None:
