@@ -202,6 +202,8 @@ class PartsStatus(Struct, frozen=True, kw_only=True):
     """Why a part does not run at this moment, by its name."""
     ports: dict[str, dict[str, int]] = {}
     """Where each gateway listens now: the port of each listener, by the gateway's name."""
+    opening: bool = False
+    """Whether the opening file is still being applied."""
 
 
 class ReconciliationReport(Struct, frozen=True, kw_only=True):

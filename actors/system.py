@@ -11,12 +11,10 @@ import contextlib
 import logging
 import os
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
-
-from msgspec import Struct
 
 from actors.blocking_calls import in_thread
 from actors.cluster import Cluster, RayLauncher
@@ -43,13 +41,8 @@ from actors.process import Launcher
 from actors.reconciler import Reconciler
 from actors.routes import Routes, account_shell_name
 from actors.serve_lock import kill_holders, lock_folder
-from actors.settings import (
-    ClusterSettings,
-    MarketShellSettings,
-    ReconcilerSettings,
-    SupervisorSettings,
-)
 from actors.supervisor import Supervisor
+from actors.system_parts import FeedPart, GatewayPart, SystemSettings
 from engine.common.commands import (
     CreateMarket,
     Deposit,
@@ -61,7 +54,6 @@ from engine.common.commands import (
 from engine.common.events import LedgerEvent, MarketEvent
 from engine.common.ids import AccountNo, ShardNo, shard_of_account
 from persistence.disk import LocalLock
-from persistence.journal import JournalOptions
 
 BY = "system"
 _COMMANDS_IN_CALL_MAX = 4_096
@@ -72,34 +64,6 @@ _STATUS_TIMEOUT_S = 10.0
 _HEAD_EVERY_S = 1.0
 
 logger = logging.getLogger("overround.system")
-
-
-class GatewayPart(Struct, frozen=True, kw_only=True):
-    """A gateway to run: its class and its constructor's arguments besides name and supervisor.
-
-    The class is an argument because `actors` is a layer below `gateway` and must not import it.
-    """
-
-    factory: type
-    arguments: Mapping[str, Any] = {}
-
-
-class FeedPart(Struct, frozen=True, kw_only=True):
-    """A feed's pipeline to run, like a gateway; `feed` is the name to which sources push."""
-
-    feed: str
-    factory: type
-    arguments: Mapping[str, Any] = {}
-
-
-class SystemSettings(Struct, frozen=True, kw_only=True):
-    """What the parts of a system are given."""
-
-    cluster: ClusterSettings = ClusterSettings()
-    supervisor: SupervisorSettings = SupervisorSettings()
-    reconciler: ReconcilerSettings = ReconcilerSettings()
-    markets: MarketShellSettings = MarketShellSettings()
-    journal: JournalOptions = JournalOptions()
 
 
 class System:
@@ -144,6 +108,9 @@ class System:
         self._supervisor: Peer | None = None
         self._reconciler: Peer | None = None
         self._keeper: PartKeeper | None = None
+        self.opening = False
+        """True until its owner has applied the opening file: gateways say that they are not ready.
+        Set it before `start`, and end it with `opened`."""
         self.parts_down: dict[str, str] = {}
         """Why a part that is no shell does not run at this moment, by its name."""
         self._parts_version = 0
@@ -282,14 +249,22 @@ class System:
         self.parts_down = down
         self._send_parts()
 
+    def opened(self) -> None:
+        """Tell every gateway that the opening file has been applied."""
+        self.opening = False
+        self._send_parts()
+
+    def _parts_status(self) -> bytes:
+        ports = {peer.name: ports for peer, ports in zip(self.gateways, self.ports, strict=True)}
+        return encode(PartsStatus(down=self.parts_down, ports=ports, opening=self.opening))
+
     def _send_parts(self) -> None:
         """Tell every gateway which parts do not run now, and where each gateway listens.
 
         With a version, as calls may overtake one another.
         """
         self._parts_version += 1
-        ports = {peer.name: ports for peer, ports in zip(self.gateways, self.ports, strict=True)}
-        payload = encode(PartsStatus(down=self.parts_down, ports=ports))
+        payload = self._parts_status()
         for gateway in self.gateways:
             gateway.notify("on_parts", self._parts_version, payload)
 
@@ -380,6 +355,7 @@ class System:
 
     async def _gateway_up(self, number: int, peer: Peer) -> None:
         await self.supervisor.ask("add_gateway", peer.name, peer)
+        await peer.ask("on_parts", self._parts_version, self._parts_status())
         ports = await peer.ask("start")
         self.gateways[number : number + 1] = [peer]
         self.ports[number : number + 1] = [ports]

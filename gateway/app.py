@@ -370,15 +370,18 @@ class Gateway:
             shells[shell.state.value] = shells.get(shell.state.value, 0) + 1
             accounts_up += shell.kind == "account" and shell.state is ShellState.SERVING
         return Readiness(
-            ready=self.routes.version > 0 and accounts_up == self.routes.shards,
+            ready=accounts_up == self.routes.shards
+            and self.routes.version > 0
+            and not self._parts.opening,
             routes_version=self.routes.version,
             markets=len(self.routes.markets),
             markets_without_prices=len(self.fanout.missing()),
             shells=shells,
             quarantined=tuple(self._quarantined()),
             markets_stale=self.fanout.markets_stale,
+            opening=self._parts.opening,
             alarms=_alarms(self._reconciliation),
-            parts_down=dict(self._parts.down),
+            parts_down=tuple(self._parts.down),
             ports=dict(self._parts.ports),
             clock_jumps=sum(shell.clock_jumps for shell in self.routes.shells.values()),
             clocks_behind=sum(shell.clock_behind for shell in self.routes.shells.values()),
@@ -391,9 +394,9 @@ def _alarms(status: ReconcilerStatus) -> tuple[str, ...]:
         "settlements in dispute": status.disputes,
         "bets refused because another bet has their id": status.ids_reused,
         "differences between accounts and markets": status.differences_found,
+        "tasks of the reconciler that fail and are tried again": len(status.troubles),
     }
-    counts = [f"{count} {what}" for what, count in counted.items() if count]
-    return (*counts, *status.differences, *status.troubles)
+    return tuple(f"{count} {what}" for what, count in counted.items() if count)
 
 
 def _has_new_process(before: ShellRoute | None, *, now: ShellRoute) -> bool:

@@ -111,9 +111,11 @@ async def _serve(system: System, opening: Opening, config: Config, signals: Take
 
 async def _start(system: System, opening: Opening, config: Config) -> None:
     """Start the system, apply the opening file, and print where everything is."""
+    system.opening = True
     await system.start()
     for line in await open_books(system, opening, limits=config.limits):
         _say(f"refused: {line}")
+    system.opened()
     for line in _gateway_lines(system, config):
         _say(line)
     for feed in system.feeds:

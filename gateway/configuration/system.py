@@ -6,7 +6,8 @@ Owns the choice of parts: gateways, feeds and their arguments. It starts nothing
 from collections.abc import Sequence
 from pathlib import Path
 
-from actors.system import FeedPart, GatewayPart, System, SystemSettings
+from actors.system import System
+from actors.system_parts import FeedPart, GatewayPart, SystemSettings
 from gateway.app import Gateway
 from gateway.configuration.config import Config, gateway_settings
 from gateway.feeds.core.settings import FEEDS

@@ -6,7 +6,7 @@ Owns this translation and nothing else.
 from collections.abc import Callable
 from functools import partial
 
-from actors.system import FeedPart
+from actors.system_parts import FeedPart
 from engine.pricing.quoting import Margin
 from engine.pricing.skew import LogOddsSkew
 from gateway.feeds.core.adapter import Adapter

@@ -20,7 +20,7 @@ from rich.console import Console
 from actors.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED
 from actors.messages import decode_price_images
 from actors.peer import PeerError
-from actors.system import FeedPart
+from actors.system_parts import FeedPart
 from engine.common.commands import CancelMarket
 from engine.common.events import Refused
 from engine.common.lifecycle import Status

@@ -30,6 +30,7 @@ _PREFLIGHT: Final = {
 }
 """What a browser is told before it sends a request that is not simple."""
 _PATH_CHARS_MAX: Final = 1_024
+_QUERY_FIELDS_MAX: Final = 8
 
 
 class Readiness(Struct, frozen=True, kw_only=True):
@@ -39,8 +40,10 @@ class Readiness(Struct, frozen=True, kw_only=True):
     that are shown suspended for it. An alarm needs a person and does not keep the gateway from
     serving: money in dispute, accounts and markets that differ, settlements that cannot be carried.
 
-    `parts_down` says why parts of the system that are no shells do not run now; `ports` where each
-    gateway listens, as a gateway that is started again on port 0 gets others. `clock_jumps` counts
+    `opening` says that the opening file is still being applied; `parts_down` names the parts of the
+    system that are no shells and do not run now; `ports` says where each gateway listens, as a
+    gateway that is started again on port 0 gets others. Anyone may read this page: the logs, and no
+    page, say which bets differ and what failed. `clock_jumps` counts
     jumps of the wall clock that shells saw; `clocks_behind` counts shells whose records keep a time
     that their clock has not reached.
     """
@@ -53,7 +56,8 @@ class Readiness(Struct, frozen=True, kw_only=True):
     quarantined: tuple[str, ...] = ()
     markets_stale: int = 0
     alarms: tuple[str, ...] = ()
-    parts_down: dict[str, str] = {}
+    opening: bool = False
+    parts_down: tuple[str, ...] = ()
     ports: dict[str, dict[str, int]] = {}
     clock_jumps: int = 0
     clocks_behind: int = 0
@@ -134,7 +138,10 @@ class Pages:
         return http_answer(404, b"no such page\n")
 
     def _list(self, target: str) -> bytes:
-        query = parse_qs(urlsplit(target).query, max_num_fields=8)
+        try:
+            query = parse_qs(urlsplit(target).query, max_num_fields=_QUERY_FIELDS_MAX)
+        except ValueError:
+            return http_answer(400, f"query: at most {_QUERY_FIELDS_MAX} fields\n".encode())
         try:
             after = int(query.get("after", ["-1"])[0])
             limit = int(query.get("limit", ["100"])[0])

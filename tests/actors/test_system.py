@@ -6,7 +6,8 @@ import pytest
 
 from actors.directory import DirectoryMismatchError
 from actors.settings import ReconcilerSettings, SupervisorSettings
-from actors.system import GatewayPart, System, SystemSettings
+from actors.system import System
+from actors.system_parts import GatewayPart, SystemSettings
 from engine.common.commands import Deposit, OpenMarket
 from engine.common.events import AccountOpened, Deposited, MarketOpened, Refused
 from engine.common.reasons import Reason
@@ -93,6 +94,9 @@ class CountingGateway:
     def on_routes(self, *_: object) -> None:
         self.received.append("on_routes")
 
+    def on_parts(self, *_: object) -> None:
+        self.received.append("on_parts")
+
     def on_created(self, _: bytes) -> None:
         self.received.append("on_created")
 
@@ -100,7 +104,7 @@ class CountingGateway:
         self.received.append("on_prices")
 
     async def start(self) -> dict[str, int]:
-        assert self.received == ["on_routes"], "routes come before listeners open"
+        assert self.received == ["on_routes", "on_parts"], "both come before listeners open"
         return {"bets": self.port}
 
     async def stop(self) -> None:
@@ -121,7 +125,7 @@ def test_gateways_have_routes_before_they_open_and_receive_changes_of_markets(tm
             await shell.ask("control", market_control(OpenMarket(market_no=1)))
             await system.reconciler.ask("step")
             received = await system.gateways[0].ask("notifications")
-            assert {"on_routes", "on_created", "on_prices"} == set(received)
+            assert {"on_routes", "on_parts", "on_created", "on_prices"} == set(received)
 
     run_virtual(main())
 

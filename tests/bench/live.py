@@ -12,7 +12,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from actors.settings import ReconcilerSettings, SupervisorSettings
-from actors.system import FeedPart, GatewayPart, System, SystemSettings
+from actors.system import System
+from actors.system_parts import FeedPart, GatewayPart, SystemSettings
 from engine.common.commands import Deposit
 from gateway.app import Gateway
 from gateway.session.tokens import Role, TokenKey

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from actors.settings import SupervisorSettings
-from actors.system import GatewayPart, System, SystemSettings
+from actors.system import System
+from actors.system_parts import GatewayPart, SystemSettings
 from engine.common.commands import SuspendMarket
 from engine.common.reasons import Reason
 from gateway.app import Gateway

@@ -11,7 +11,8 @@ import pytest
 
 from actors.messages import decode_known_markets, decode_price_images
 from actors.settings import SupervisorSettings
-from actors.system import FeedPart, GatewayPart, System, SystemSettings
+from actors.system import System
+from actors.system_parts import FeedPart, GatewayPart, SystemSettings
 from engine.common.views import PriceImage
 from gateway.app import Gateway
 from gateway.client import FeedSession, GatewayError, connect_feed

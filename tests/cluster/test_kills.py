@@ -11,7 +11,8 @@ import pytest
 from actors.messages import StatusQuery, decode_slip, encode
 from actors.peer import PeerError
 from actors.settings import ReconcilerSettings, SupervisorSettings
-from actors.system import System, SystemSettings
+from actors.system import System
+from actors.system_parts import SystemSettings
 from engine.common.commands import ResumeMarket, SuspendMarket
 from engine.common.events import MarketResumed, MarketSuspended
 from engine.common.reasons import Reason

@@ -106,10 +106,10 @@ async def test_parts_that_are_down_are_shown_until_a_later_word_says_otherwise()
         gateway = system.gateway
         frozen = encode(PartsStatus(down={"reconciler": "frozen"}))
         gateway.on_parts(2, frozen)
-        assert gateway._readiness().parts_down == {"reconciler": "frozen"}
+        assert gateway._readiness().parts_down == ("reconciler",)
         gateway.on_parts(3, encode(PartsStatus(ports={"gateway-0": {"bets": 8480}})))
         gateway.on_parts(2, frozen)
-        assert gateway._readiness().parts_down == {}
+        assert gateway._readiness().parts_down == ()
         assert gateway._readiness().ports == {"gateway-0": {"bets": 8480}}
 
 

@@ -1,15 +1,19 @@
 """The opening file on a real system in this process: it begins things, and never undoes any."""
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
 from actors.messages import decode_book_images, decode_price_images, decode_totals
-from actors.system import System, SystemSettings
+from actors.system import System
+from actors.system_parts import GatewayPart, SystemSettings
 from engine.common.commands import HandOverMarket, Limits, SuspendMarket
 from engine.common.lifecycle import Status
+from gateway.app import Gateway
 from gateway.configuration.opening import (
     Opening,
     OpeningAccount,
@@ -19,7 +23,10 @@ from gateway.configuration.opening import (
 )
 from gateway.configuration.opening_file import load_opening
 from gateway.market_limits import LimitsSettings
+from gateway.settings import GatewaySettings
 from persistence.journal import JournalOptions
+from tests.gateway.price_gateway import until
+from tests.gateway.raw_client import tcp
 
 OPENING = load_opening(Path(__file__).parents[3] / "docs" / "example-opening.toml")
 ACCOUNT = OPENING.accounts[0].account
@@ -54,6 +61,31 @@ async def test_opening_creates_opens_and_funds(system: System) -> None:
     assert await open_books(system, OPENING, limits=LimitsSettings()) == []
     assert await statuses(system) == [Status.ACTIVE, Status.ACTIVE]
     assert await money_minor(system) == [100_000]
+
+
+async def test_a_gateway_is_not_ready_before_the_opening_is_applied(tmp_path: Path) -> None:
+    arguments = {
+        "shards": 2,
+        "secret": b"a secret of tests, thirty-two bytes and more",
+        "settings": GatewaySettings(bets_port=0, control_port=0, feed_port=0),
+    }
+    gateways = [GatewayPart(factory=Gateway, arguments=arguments)]
+    system = System(data_dir=str(tmp_path), gateways=gateways, embedded=True)
+    system.opening = True
+    async with system:
+        await until(lambda: shows(system, shells={"serving": 2}, opening=True, ready=False))
+        assert await open_books(system, OPENING, limits=LimitsSettings()) == []
+        assert await shows(system, opening=True, ready=False)
+        system.opened()
+        await until(lambda: shows(system, opening=False, ready=True))
+
+
+async def shows(system: System, **fields: Any) -> bool:
+    """Return whether the first gateway's readiness page has these fields."""
+    async with tcp(system.ports[0]["bets"]) as raw:
+        raw.send(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        shown = json.loads((await raw.rest()).partition(b"\r\n\r\n")[2])
+    return {name: shown[name] for name in fields} == fields
 
 
 async def test_limits_are_those_of_the_file_then_of_the_rules_under_the_cap(system: System) -> None:

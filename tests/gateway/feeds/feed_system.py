@@ -9,7 +9,8 @@ from actors.local import LocalLauncher, LocalProcess
 from actors.messages import decode_price_images
 from actors.peer import LocalPeer
 from actors.settings import SupervisorSettings
-from actors.system import FeedPart, GatewayPart, System, SystemSettings
+from actors.system import System
+from actors.system_parts import FeedPart, GatewayPart, SystemSettings
 from engine.common.views import PriceImage
 from engine.pricing.sport import SPORTS
 from gateway.app import Gateway

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from actors.messages import PartsStatus, ReconcilerStatus, encode
 from engine.common.lifecycle import Status
 from gateway.client import connect
 from tests.gateway.price_gateway import PriceGateway, delta, image, open_price_gateway, token
@@ -59,6 +60,26 @@ async def test_gateway_without_its_account_shards_is_not_ready() -> None:
         status, headers, body = await get(system, "/readyz")
         assert (status, headers["Content-Type"]) == (503, "application/json")
         assert json.loads(body)["ready"] is False
+
+
+async def test_readiness_counts_what_is_wrong_and_shows_anyone_no_bet_and_no_error() -> None:
+    async with open_price_gateway() as system:
+        status = ReconcilerStatus(
+            differences=("bet 77 of account 7: 500 is not 600",),
+            differences_found=3,
+            troubles=("settlements of market-a: TypeError()",),
+        )
+        system.gateway.on_reconciliation(encode(status))
+        system.gateway.on_parts(1, encode(PartsStatus(down={"reconciler": "frozen at line 3"})))
+        _, _, body = await get(system, "/readyz")
+        shown = json.loads(body)
+        assert shown["alarms"] == [
+            "3 differences between accounts and markets",
+            "1 tasks of the reconciler that fail and are tried again",
+        ]
+        assert shown["parts_down"] == ["reconciler"]
+        for secret in ("77", "TypeError", "frozen"):
+            assert secret not in body.decode()
 
 
 async def test_metrics_count_sessions_and_answers() -> None:
@@ -135,7 +156,9 @@ async def test_other_methods_are_405(method: str) -> None:
         assert (status, headers["Allow"]) == (405, "GET, HEAD")
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=9999", "limit=x", "after=x"])
+@pytest.mark.parametrize(
+    "query", ["limit=0", "limit=9999", "limit=x", "after=x", "a=b&" * 8 + "a=b"]
+)
 async def test_list_out_of_bounds_is_400(query: str) -> None:
     async with open_price_gateway() as system:
         assert (await get(system, f"/v1/markets?{query}"))[0] == 400

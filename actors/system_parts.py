@@ -1,0 +1,45 @@
+"""What a system is made of: the gateways and feeds to run, and the settings of every part.
+
+Owns no process; system.py starts and keeps them.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from actors.settings import (
+    ClusterSettings,
+    MarketShellSettings,
+    ReconcilerSettings,
+    SupervisorSettings,
+)
+from persistence.journal import JournalOptions
+
+
+class GatewayPart(Struct, frozen=True, kw_only=True):
+    """A gateway to run: its class and its constructor's arguments besides name and supervisor.
+
+    The class is an argument because `actors` is a layer below `gateway` and must not import it.
+    """
+
+    factory: type
+    arguments: Mapping[str, Any] = {}
+
+
+class FeedPart(Struct, frozen=True, kw_only=True):
+    """A feed's pipeline to run, like a gateway; `feed` is the name to which sources push."""
+
+    feed: str
+    factory: type
+    arguments: Mapping[str, Any] = {}
+
+
+class SystemSettings(Struct, frozen=True, kw_only=True):
+    """What the parts of a system are given."""
+
+    cluster: ClusterSettings = ClusterSettings()
+    supervisor: SupervisorSettings = SupervisorSettings()
+    reconciler: ReconcilerSettings = ReconcilerSettings()
+    markets: MarketShellSettings = MarketShellSettings()
+    journal: JournalOptions = JournalOptions()
