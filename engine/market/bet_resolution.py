@@ -84,6 +84,14 @@ class _Sent(NamedTuple):
     payout_minor: Minor
 
 
+class _Standing(NamedTuple):
+    numbers: I32s
+    refunded: U8s
+    """For each bet, 1 when its stake is refunded."""
+    rows: Rows
+    """For each bet, the SETTLEMENT row of what stands."""
+
+
 class Resolutions:
     """Resolve the bets of every market.
 
@@ -284,12 +292,9 @@ class Resolutions:
         """
         market = self._book.markets[slot]
         market["settlement_no"] += 1
-        refunded = self._refunded(slot, numbers).astype(np.uint8)
-        rows = self._settle_bets(slot, numbers, refunded)
-        write_figures(
-            self._book, slot, count(self._book, slot, numbers, refunded, rows, rules=self._rules)
-        )
-        rows = rows[changed]
+        standing = self._standing(slot, numbers)
+        write_figures(self._book, slot, count(self._book, slot, *standing, rules=self._rules))
+        rows = standing.rows[changed]
         first_rules = self._rules == RULES_FIRST
         rows_max = None if first_rules else ROWS_PER_BET_MAX * self._book.bets_len
         self._outbox.append(rows, rows_max=rows_max)
@@ -297,30 +302,29 @@ class Resolutions:
 
     def present(self, slot: int) -> Rows:
         """Return what now stands for each accepted bet of a market, as SETTLEMENT rows."""
-        numbers = bets_of(self._book, slot)
-        refunded = self._refunded(slot, numbers).astype(np.uint8)
-        return self._settle_bets(slot, numbers, refunded)
+        return self._standing(slot, bets_of(self._book, slot)).rows
 
-    def _settle_bets(self, slot: int, numbers: I32s, refunded: U8s) -> Rows:
+    def _standing(self, slot: int, numbers: I32s) -> _Standing:
+        """Return what now stands for the bets of a market."""
+        refunded = self._refunded(slot, numbers).astype(np.uint8)
         deductions = self._deductions.get(slot, ())
-        return settle_bets(self._book, slot, numbers, refunded=refunded, deductions=deductions)
+        rows = settle_bets(self._book, slot, numbers, refunded=refunded, deductions=deductions)
+        return _Standing(numbers, refunded, rows)
 
     # --- figures ----------------------------------------------------------------------------------
 
     def count(self, slot: int) -> Figures:
         """Count a market's figures again from its bets and from what stands."""
-        numbers = bets_of(self._book, slot)
-        refunded = self._refunded(slot, numbers).astype(np.uint8)
-        rows = self._settle_bets(slot, numbers, refunded)
-        return count(self._book, slot, numbers, refunded, rows, rules=self._rules)
+        standing = self._standing(slot, bets_of(self._book, slot))
+        return count(self._book, slot, *standing, rules=self._rules)
 
-    def resolved_slots(self) -> list[int]:
-        """Return the slots of the markets of which bets may be refunded or settled, ascending."""
+    def count_resolved(self) -> dict[int, Figures]:
+        """Count the figures of each market of which bets may be refunded or settled, by slot."""
         markets = self._book.markets[: self._book.markets_len]
         cancelled = markets["status"] == Status.CANCELLED
         resolved = cancelled | (markets["flags"] & MARKET_RESULTS > 0)
         resolved[[slot for slot, windows in self._windows.items() if windows]] = True
-        return [int(slot) for slot in np.flatnonzero(resolved)]
+        return {slot: self.count(slot) for slot in np.flatnonzero(resolved).tolist()}
 
     def set_rules(self, rules: int) -> None:
         """Follow other rules from now on: every market's figures are counted again by them."""

@@ -8,7 +8,7 @@ import numpy as np
 from engine.common.ids import SHARD_BITS, BetId, ShardNo
 from engine.common.rows import DECISION, Rows, U64s
 from engine.market.book import Book
-from engine.market.place_nb import recall_nb
+from engine.market.lookup_nb import highest_bet_ids_nb, recall_nb
 
 
 def recall(book: Book, bet_ids: U64s) -> Rows:
@@ -28,8 +28,7 @@ def recall(book: Book, bet_ids: U64s) -> Rows:
 
 def highest_bet_ids(book: Book) -> dict[ShardNo, BetId]:
     """Return the highest bet id decided here, by account shard."""
-    bet_ids = book.records["bet_id"][: book.bets_len]
-    shards = (bet_ids >> np.uint64(SHARD_BITS)).astype(np.int64)
-    highest = np.zeros(int(shards.max(initial=-1)) + 1, np.uint64)
-    np.maximum.at(highest, shards, bet_ids)
+    # A market also records bets whose id is malformed: 16 bits are above the serial.
+    highest = np.zeros(1 << (64 - SHARD_BITS), np.uint64)
+    highest_bet_ids_nb(book.records, book.bets_len, highest)
     return {ShardNo(int(s)): BetId(int(highest[s])) for s in np.flatnonzero(highest)}

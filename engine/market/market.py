@@ -433,10 +433,9 @@ class MarketMachine:
             When a field is missing, malformed, or contradicts another; the message names it.
         """
         machine = cls(bets_max=bets_max, markets_max=markets_max)
-        machine._rules = state.rules_of(document)
         parts = state.read(document, bets_max=bets_max, markets_max=markets_max)
         numbers = parts.book.markets["market_no"][: parts.book.markets_len].tolist()
-        machine._book, machine._outbox = parts.book, parts.outbox
+        machine._book, machine._outbox, machine._rules = parts.book, parts.outbox, parts.rules
         machine._resolutions, machine._positions = parts.resolutions, parts.positions
         machine._keys, machine._names = parts.keys, parts.names
         machine._slot_of = {MarketNo(number): slot for slot, number in enumerate(numbers)}

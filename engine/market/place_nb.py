@@ -39,6 +39,7 @@ from engine.common.units_nb import (
 )
 from engine.market.book import BET_RECORD, MARKET, OUTCOME, OUTCOME_ACTIVE
 from engine.market.figures_nb import book_payout_nb
+from engine.market.lookup_nb import find_record_nb
 
 _ACCEPTED: Final = int(Reason.ACCEPTED)
 _FIELD_OUT_OF_BOUNDS: Final = int(Reason.FIELD_OUT_OF_BOUNDS)
@@ -55,7 +56,6 @@ _PAYOUT_OVER_CAP: Final = int(Reason.PAYOUT_OVER_CAP)
 _MARKET_LIABILITY: Final = int(Reason.MARKET_LIABILITY)
 _OUTCOME_LIABILITY: Final = int(Reason.OUTCOME_LIABILITY)
 _FENCED: Final = int(Reason.FENCED)
-_BET_UNKNOWN: Final = int(Reason.BET_UNKNOWN)
 _BET_ID_REUSED: Final = int(Reason.BET_ID_REUSED)
 _CAPACITY: Final = int(Reason.CAPACITY)
 
@@ -110,23 +110,16 @@ def find_rows_nb(
     for at in range(rows.size):
         row = rows[at]
         hashed = mix_nb(row.bet_id)
-        place = home_nb(bet_table, hashed)
-        while True:
-            place = seek_nb(bet_table, hashed, place)
-            if place < 0:
-                if bets_len < bets_max:
-                    put_nb(bet_table, hashed, -1 - place, bets_len)
-                    records[bets_len].bet_id = row.bet_id
-                    numbers[at] = bets_len
-                    bets_len += 1
-                else:
-                    numbers[at] = _NO_ROOM
-                break
-            known = row_at_nb(bet_table, place)
-            if records[known].bet_id == row.bet_id:
-                numbers[at] = _KNOWN - known
-                break
-            place += 1
+        found = find_record_nb(bet_table, records, row.bet_id, hashed)
+        if found >= 0:
+            numbers[at] = _KNOWN - found
+        elif bets_len < bets_max:
+            put_nb(bet_table, hashed, -1 - found, bets_len)
+            records[bets_len].bet_id = row.bet_id
+            numbers[at] = bets_len
+            bets_len += 1
+        else:
+            numbers[at] = _NO_ROOM
         market_hashed = mix_nb(np.uint64(row.market_no))
         place = home_nb(market_table, market_hashed)
         while True:
@@ -358,33 +351,3 @@ def decide_all_nb(
         decision.odds_milli = record.odds_milli
         decision.reason = record.reason
         decision.flags = 0 if fresh else FLAG_KNOWN
-
-
-@kernel(
-    types.void(
-        types.Array(uint64, 1, "C", readonly=True),
-        rows_in_type(BET_RECORD),
-        types.Array(uint64, 1, "C"),
-        rows_type(DECISION),
-    )
-)
-def recall_nb(bet_ids: U64s, records: Rows, bet_table: U64s, decisions: Rows) -> None:
-    """Repeat the decisions on bets by their ids and change nothing; BET_UNKNOWN where none is."""
-    for at in range(bet_ids.size):
-        decision = decisions[at]
-        decision.bet_id = bet_ids[at]
-        decision.stake_max_minor = 0
-        decision.odds_milli = 0
-        decision.reason = _BET_UNKNOWN
-        decision.flags = 0
-        hashed = mix_nb(bet_ids[at])
-        place = seek_nb(bet_table, hashed, home_nb(bet_table, hashed))
-        while place >= 0:
-            record = records[row_at_nb(bet_table, place)]
-            if record.bet_id == bet_ids[at]:
-                decision.stake_max_minor = record.stake_max_minor
-                decision.odds_milli = record.odds_milli
-                decision.reason = record.reason
-                decision.flags = FLAG_KNOWN
-                break
-            place = seek_nb(bet_table, hashed, place + 1)

@@ -48,8 +48,9 @@ from engine.market.book import (
     Book,
 )
 from engine.market.feed_positions import FeedPositions
-from engine.market.figures import write_figures
+from engine.market.figures import Figures, write_figures
 from engine.market.figures_nb import audit_nb
+from engine.market.lookup import recall
 from engine.market.outbox import Outbox
 
 LAYOUT: Final = 3
@@ -120,18 +121,11 @@ def document(parts: Parts, *, bets: BytesDigest | None, layout: int) -> dict[str
     return common if layout == 2 else common | {"rules": parts.rules}
 
 
-def rules_of(data: object) -> int:
-    """Return the rules of the machine that dumped a document."""
-    reader = Reader(data, name="market_machine")
-    if reader.integer("layout", low=1, high=LAYOUT) < 3:
-        return RULES_FIRST
-    return reader.integer("rules", low=RULES_FIRST, high=RULES)
-
-
 def read(data: object, *, bets_max: int, markets_max: int) -> Parts:
     """Return the parts in a document; a ValueError names the field that does not fit."""
     reader = Reader(data, name="market_machine")
     layout = reader.integer("layout", low=1, high=LAYOUT)
+    rules = RULES_FIRST if layout < 3 else reader.integer("rules", low=RULES_FIRST, high=RULES)
     reader.only(*_FIELDS[layout])
     book = Book()
     markets = reader.rows("markets", MARKET, high=markets_max)
@@ -155,35 +149,28 @@ def read(data: object, *, bets_max: int, markets_max: int) -> Parts:
     book.market_table = empty_table(len(markets))
     if fill_nb(book.market_table, _numbers(markets), 0, len(markets)) >= 0:
         raise reader.fail("markets", "a market's number is given twice")
-    sums = _read_bets(reader, book, bets_max=bets_max, rules=rules_of(data))
+    sums = _read_bets(reader, book, bets_max=bets_max, rules=rules)
     outbox = Outbox.load(
         reader.items("outbox"), odds_of=partial(_odds_of, book) if layout < 3 else None
     )
-    rules = rules_of(data)
     resolutions, positions = Resolutions(book, outbox, rules=rules), FeedPositions()
     if layout > 1:
         resolutions.load(windows=reader.items("windows"), deductions=reader.items("deductions"))
         positions = FeedPositions.load(reader.items("positions"))
         if not _are_markets(positions.market_nos(), markets):
             raise reader.fail("positions", "of a market that is not in the dump")
-    fault = _figures_fault(book, resolutions, sums, without_stakes=layout == 1)
+    resolved = resolutions.count_resolved()
+    fault = _figures_fault(book, resolved, sums, without_stakes=layout == 1)
     if fault:
         raise reader.fail("bets", fault)
-    for slot in resolutions.resolved_slots():
-        write_figures(book, slot, resolutions.count(slot))
+    for slot, figures in resolved.items():
+        write_figures(book, slot, figures)
     return Parts(book, outbox, resolutions, positions, keys, names, rules)
 
 
 def _odds_of(book: Book, bet_ids: U64s) -> I32s:
-    """Return the accepted odds of bets by their ids, 0 for a bet that the book does not have."""
-    records = book.records[: book.bets_len]
-    order = np.argsort(records["bet_id"], kind="stable")
-    at = np.searchsorted(records["bet_id"], bet_ids, sorter=order)
-    found = order[np.minimum(at, max(book.bets_len - 1, 0))] if book.bets_len else at
-    odds = np.zeros(len(bet_ids), np.int32)
-    if book.bets_len:
-        known = records["bet_id"][found] == bet_ids
-        odds[known] = records["odds_milli"][found][known]
+    """Return the recorded odds of bets by their ids, 0 for a bet that the book does not have."""
+    odds: I32s = recall(book, bet_ids)["odds_milli"]
     return odds
 
 
@@ -359,15 +346,16 @@ def _sums(book: Book, earlier: I32s, *, rules: int) -> tuple[_Sums, str]:
 
 
 def _figures_fault(
-    book: Book, resolutions: Resolutions, sums: _Sums, *, without_stakes: bool = False
+    book: Book, resolved: dict[int, Figures], sums: _Sums, *, without_stakes: bool = False
 ) -> str:
     """Compare the book's figures with those of its bets; return the first difference.
 
+    `resolved` are the figures of the markets of which bets may be refunded or settled, by slot.
     With `without_stakes` the book has no stakes per outcome yet, and they are written.
     """
     markets, outcomes = book.markets[: book.markets_len], book.outcomes[: book.outcomes_len]
-    for slot in resolutions.resolved_slots():
-        figures, places = resolutions.count(slot), book.range_of(slot)
+    for slot, figures in resolved.items():
+        places = book.range_of(slot)
         sums.stake_minor[places] = figures.stake_minor
         sums.payout_minor[places] = figures.payout_minor
     if not np.array_equal(sums.payout_minor, outcomes["payout_minor"]):
@@ -424,11 +412,12 @@ def check(parts: Parts) -> None:
     assert [len(outcomes) for outcomes in parts.names] == markets["outcomes"].tolist()
     assert len(parts.keys) == len(dict.fromkeys(parts.keys)) == book.markets_len
     assert all(str(parse_market_key(key)) == key for key in parts.keys)
-    fault = _figures_fault(book, parts.resolutions, sums)
+    resolved = parts.resolutions.count_resolved()
+    fault = _figures_fault(book, resolved, sums)
     assert not fault, fault
     returned = np.zeros(book.outcomes_len, RETURNED)
-    for slot in parts.resolutions.resolved_slots():
-        returned[book.range_of(slot)] = parts.resolutions.count(slot).returned
+    for slot, figures in resolved.items():
+        returned[book.range_of(slot)] = figures.returned
     assert np.array_equal(returned, book.returned[: book.outcomes_len])
     parts.outbox.check()
     parts.resolutions.check()

@@ -66,20 +66,17 @@ def book_image(
 def _results(book: Book, slot: int, *, rules: int) -> tuple[BookResult, ...]:
     """Return what each outcome's bets have brought."""
     stand = book.has_flag(slot, MARKET_RESULTS)
-    results = []
-    for outcome, back in zip(book.outcomes_of(slot), book.returned_of(slot), strict=True):
-        cancelled, paid = int(back["cancelled_minor"]), int(back["paid_minor"])
-        refunded = cancelled + int(back["voided_minor"])
-        staked = int(outcome["stake_minor"]) + (cancelled if rules > RULES_FIRST else 0)
-        results.append(
-            BookResult(
-                staked_minor=Minor(staked),
-                refunded_minor=Minor(refunded),
-                paid_minor=Minor(paid),
-                profit_minor=Minor(staked - refunded - paid if stand else 0),
-            )
-        )
-    return tuple(results)
+    back = book.returned_of(slot)
+    staked_minor = book.outcomes_of(slot)["stake_minor"]
+    if rules > RULES_FIRST:
+        staked_minor = staked_minor + back["cancelled_minor"]
+    refunded_minor = back["cancelled_minor"] + back["voided_minor"]
+    profit_minor = staked_minor - refunded_minor - back["paid_minor"] if stand else 0 * staked_minor
+    columns = (staked_minor, refunded_minor, back["paid_minor"], profit_minor)
+    return tuple(
+        BookResult(staked_minor=staked, refunded_minor=refunded, paid_minor=paid, profit_minor=won)
+        for staked, refunded, paid, won in zip(*(each.tolist() for each in columns), strict=True)
+    )
 
 
 def _sum_of(results: tuple[BookResult, ...]) -> BookResult:
