@@ -23,6 +23,10 @@ FEED_BODIES_MAX: Final = 256
 """Messages one `feed_push` may carry: part of its schema."""
 FEED_BODY_BYTES_MAX: Final = 16 << 20
 """Length of one message of a feed: part of its schema."""
+FEED_MESSAGES_HELD_MAX: Final = 1_024
+"""Messages that a feed's adapter may hold. They stay unacknowledged, so it is well below what a
+bridge and a broker give without an acknowledgement: the message that ends the hold must come too.
+"""
 FEED_FRAME_BYTES_MIN: Final = (FEED_BODY_BYTES_MAX + (1 << 20)) * 4 // 3 + 65_536
 """Smallest frame bound of the feed listener: a full push of a bridge, base64-encoded in JSON."""
 PAGE_MAX: Final = 1_000

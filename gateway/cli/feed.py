@@ -20,6 +20,7 @@ from gateway.cli.arguments import add_command, whole
 from gateway.configuration.config import Config
 from gateway.feeds.core.settings import FEEDS
 from gateway.session.tokens import Role, load_key
+from gateway.settings import FEED_MESSAGES_HELD_MAX
 from gateway.signals import STOPS
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 PASSWORD_VARIABLE: Final = "OVERROUND_AMQP_PASSWORD"  # noqa: S105 - a name
 API_TOKEN_VARIABLE: Final = "OVERROUND_UOF_TOKEN"  # noqa: S105
+PREFETCH_MIN: Final = FEED_MESSAGES_HELD_MAX + 256
+"""Others must still come while so many messages are held and not acknowledged."""
 PREFETCH_MAX: Final = 65_535
 
 
@@ -76,7 +79,7 @@ def _add_uof(kinds: "Commands") -> argparse.ArgumentParser:
     )
     option(
         "--prefetch",
-        type=whole(1, PREFETCH_MAX),
+        type=whole(PREFETCH_MIN, PREFETCH_MAX),
         default=2_048,
         metavar="N",
         help="messages in flight (default 2048)",
@@ -272,7 +275,7 @@ def _report(bridge: "Bridge") -> None:
     counts = bridge.counts
     lines = [
         f"{counts.read} messages read, {counts.answered} answered, {counts.refused} refused, "
-        f"{counts.sent_again} sent again, {counts.too_long} too long; "
+        f"{counts.sent_again} sent again, {counts.held} held, {counts.too_long} too long; "
         f"{counts.connections} connections, {counts.requests} recovery requests"
     ]
     lines += [f"  {kind}: {count}" for kind, count in sorted(bridge.kinds.items())]

@@ -253,11 +253,15 @@ class ControlSession(Session):
 class FeedSession(Session):
     """A feed source's session: push a provider's messages, receive recovery requests.
 
-    Recovery requests go to `on_request` after `attach`.
+    Recovery requests go to `on_request` after `attach`, the results of held messages to
+    `on_released`.
     """
 
     def push(self, feed: str, bodies: Sequence[bytes]) -> "asyncio.Future[FeedPushed]":
-        """Send messages, in order; return the future of their answer, when all are applied.
+        """Send messages, in order; return the future of their answer, when all are applied or held.
+
+        A result that says `held` answers nothing yet: keep that message until `on_released` has its
+        result, and send it again where that says `again`.
 
         After a `RefusedError` or `ConnectionLostError` the caller sends all unanswered messages
         again, in order, in a new session; each still counts once.

@@ -31,7 +31,7 @@ from gateway.client.errors import (
 from gateway.client.received import AccountEvent, Received
 from gateway.messages.base import Error, Welcome
 from gateway.messages.bettor import Bet, BetEvent, MoneyEvent
-from gateway.messages.feed import FeedRequest
+from gateway.messages.feed import FeedPushed, FeedRequest
 from gateway.messages.market import Market, Odds, Seen, Subscribe, Subscribed, Unsubscribe
 from gateway.net.codec import JSON, MSGPACK, OP_BINARY, ServerDecoder
 
@@ -98,6 +98,8 @@ class Session:
         """Called with answers to bets sent by `send_place`."""
         self.on_request: Callable[[FeedRequest], None] | None = None
         """Called with each recovery request for a feed's provider."""
+        self.on_released: Callable[[FeedPushed], None] | None = None
+        """Called with the results of messages that a feed's pipeline had held."""
         self.errors: deque[Error] = deque(maxlen=1_024)
         """Errors that belong to no open request; the last 1,024."""
         self._codec = MSGPACK if codec == "msgpack" else JSON
@@ -167,7 +169,7 @@ class Session:
 
         No callback is called after this.
         """
-        self.on_bet = self.on_price = self.on_request = None
+        self.on_bet = self.on_price = self.on_request = self.on_released = None
         self._flush()
         await self._connection.close()
 
@@ -280,6 +282,9 @@ class Session:
         elif kind is FeedRequest:
             if self.on_request is not None:
                 call_back(self.on_request, cast(FeedRequest, message))
+        elif kind is FeedPushed and cast(FeedPushed, message).released:
+            if self.on_released is not None:  # after the callbacks of the push's own answer
+                self._loop.call_soon(call_back, self.on_released, cast(FeedPushed, message))
         elif kind is Welcome:
             self.welcome = cast(Welcome, message)
             if not self._welcomed.done():

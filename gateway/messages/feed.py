@@ -60,13 +60,32 @@ class FeedResult(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False
 
     kind: str
     refused: str = ""
+    held: bool = False
+
+
+class FeedReleased(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """The result of a message that was held, by its place in its push.
+
+    `again`: it was lost before any market applied it, and its source must send it again.
+    """
+
+    index: int
+    kind: str = ""
+    refused: str = ""
+    again: bool = False
 
 
 class FeedPushed(FromGateway, frozen=True, kw_only=True, tag="feed_pushed"):
-    """The messages of a push are applied, or refused for good: their source may discard them."""
+    """The messages of a push are applied, or refused for good: their source may discard them.
+
+    Except those whose result says `held`: they are in memory only, until a recovery is complete.
+    Their source keeps them. Further `feed_pushed` of the same `id` have `released` instead of
+    `results`: the results of held messages, once their markets have applied them.
+    """
 
     id: int = 0
     results: tuple[FeedResult, ...] = ()
+    released: tuple[FeedReleased, ...] = ()
 
 
 class FeedAttached(FromGateway, frozen=True, kw_only=True, tag="feed_attached"):
@@ -95,6 +114,7 @@ class FeedStats(FromGateway, frozen=True, kw_only=True, tag="feed_stats"):
 
     `applied` counts parts of messages that a market applied; `steps_refused` counts the parts that
     markets refused, by reason: `feed_position_known` means that the part had been applied before.
+    `held` messages wait in memory for a recovery to be complete, unacknowledged.
     `passed_over` counts the ignored parts of messages, by reason; the rest of such a message may
     have been applied.
     """
@@ -105,6 +125,7 @@ class FeedStats(FromGateway, frozen=True, kw_only=True, tag="feed_stats"):
     refused: int = 0
     refusals: tuple[str, ...] = ()
     in_hand: int = 0
+    held: int = 0
     waiting: int = 0
     lag_ms: int = 0
     markets: int = 0

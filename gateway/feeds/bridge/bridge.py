@@ -25,7 +25,7 @@ from gateway.client import (
     RefusedError,
     connect_feed,
 )
-from gateway.messages.feed import FeedPushed, FeedRequest
+from gateway.messages.feed import FeedPushed, FeedReleased, FeedRequest, FeedResult
 from gateway.settings import FEED_BODIES_MAX, FEED_BODY_BYTES_MAX
 
 logger = logging.getLogger("overround.bridge")
@@ -95,15 +95,19 @@ class BridgeCounts(Struct):
     sent_again: int = 0
     connections: int = 0
     requests: int = 0
+    held: int = 0
+    """Read and held by the pipeline: not acknowledged."""
     too_long: int = 0
 
 
 class _Push:
-    __slots__ = ("answered", "messages")
+    """Messages of one push, by their place in it, that are not answered."""
 
-    def __init__(self, messages: list[Incoming]) -> None:
-        self.messages = messages
-        self.answered = False
+    __slots__ = ("messages", "order")
+
+    def __init__(self, messages: list[Incoming], *, order: int) -> None:
+        self.messages = dict(enumerate(messages))
+        self.order = order
 
 
 class Bridge:
@@ -142,6 +146,9 @@ class Bridge:
         self._settings = settings or BridgeSettings()
         self._to_send: deque[Incoming] = deque()
         self._pushed: deque[_Push] = deque()
+        self._held: dict[int, _Push] = {}
+        """Pushes of this connection, by number, of which messages are held by the pipeline."""
+        self._pushes = 0
         self._unanswered = 0
         self._ended = False
         self._running = False
@@ -266,6 +273,7 @@ class Bridge:
         """Push and await answers on one connection; return when nothing is left."""
         self._fault = None
         session.on_request = lambda request: self._on_request(session, request)
+        session.on_released = self._on_released
         try:
             await session.attach(self._feed)
         except RefusedError as error:
@@ -292,7 +300,7 @@ class Bridge:
 
     @property
     def _done(self) -> bool:
-        """Whether nothing is left to send or to be answered."""
+        """Whether nothing is left to send or to be answered; held messages stay with the source."""
         if self._stopping:
             return not self._pushed
         return self._ended and not self._to_send and not self._pushed
@@ -314,7 +322,8 @@ class Bridge:
         ):
             size += len(self._to_send[0].body)
             messages.append(self._to_send.popleft())
-        push = _Push(messages)
+        self._pushes += 1
+        push = _Push(messages, order=self._pushes)
         self._pushed.append(push)
         future = session.push(self._feed, [message.body for message in messages])
         future.add_done_callback(lambda done: self._on_answer(push, done))
@@ -328,26 +337,51 @@ class Bridge:
             self._fault = self._fault or error
         else:
             self._pushed.remove(push)
-            self._count(answer.result())
-            self._unanswered -= len(push.messages)
-            self._room.set()
-            self._spawn(self._transport.acknowledge([message.receipt for message in push.messages]))
+            pushed = answer.result()
+            held = [index for index, result in enumerate(pushed.results) if result.held]
+            if held:
+                self._held[pushed.id] = push
+                self.counts.held += len(held)
+            self._answered(push, [each for each in enumerate(pushed.results) if not each[1].held])
         self._notify()
 
-    def _count(self, answer: FeedPushed) -> None:
-        for result in answer.results:
+    def _on_released(self, pushed: FeedPushed) -> None:
+        """Take the results of held messages; what the pipeline lost is sent again."""
+        push = self._held.get(pushed.id)
+        if push is None:
+            return
+        self.counts.held -= len(pushed.released)
+        self._answered(push, [(each.index, each) for each in pushed.released if not each.again])
+        again = [push.messages.pop(each.index) for each in pushed.released if each.again]
+        self.counts.sent_again += len(again)
+        self._to_send.extendleft(reversed(again))
+        if not push.messages:
+            del self._held[pushed.id]
+        self._notify()
+
+    def _answered(self, push: _Push, results: list[tuple[int, FeedResult | FeedReleased]]) -> None:
+        """Acknowledge messages of a push to their source."""
+        for _, result in results:
             self.counts.answered += 1
             self.kinds[result.kind] = self.kinds.get(result.kind, 0) + 1
             if result.refused:
                 self.counts.refused += 1
                 self.refusals.append(f"{result.kind}: {result.refused}")
+        receipts = [push.messages.pop(index).receipt for index, _ in results]
+        self._unanswered -= len(receipts)
+        self._room.set()
+        if receipts:
+            self._spawn(self._transport.acknowledge(receipts))
 
     def _take_back(self) -> None:
         """Queue unanswered messages again, first and in their order."""
-        while self._pushed:
-            messages = self._pushed.pop().messages
-            self.counts.sent_again += len(messages)
-            self._to_send.extendleft(reversed(messages))
+        pushes = sorted([*self._held.values(), *self._pushed], key=lambda push: push.order)
+        messages = [message for push in pushes for message in push.messages.values()]
+        self._held.clear()
+        self._pushed.clear()
+        self.counts.held = 0
+        self.counts.sent_again += len(messages)
+        self._to_send.extendleft(reversed(messages))
 
     # --- recovery requests -----------------------------------------------------------------------
 

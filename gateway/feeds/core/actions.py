@@ -16,7 +16,13 @@ from engine.pricing.following import Followed
 from engine.pricing.quoting import Margin
 from engine.pricing.repricing import Reprice
 from engine.pricing.skew import Skew
-from gateway.feeds.core.adapter import Action, MarketUpdate, PriceFixture, Received
+from gateway.feeds.core.adapter import (
+    Action,
+    MarketUpdate,
+    PriceFixture,
+    Received,
+    RecoveryRequest,
+)
 from gateway.feeds.core.market_creation import MarketCreation
 from gateway.feeds.core.pending_message import PendingMessage
 from gateway.feeds.core.recovery_requests import RecoveryRequests
@@ -79,6 +85,7 @@ class ActionRunner:
         elif isinstance(action, PriceFixture):
             self._price(message, action)
         else:
+            assert isinstance(action, RecoveryRequest), "the intake holds and releases messages"
             self._requests.add(action)
 
     def run_all(self, received: Received) -> None:

@@ -23,11 +23,13 @@ __all__ = [
     "NewMarket",
     "Fair",
     "Action",
+    "Hold",
     "KnownMarket",
     "Mark",
     "PriceFixture",
     "Received",
     "RecoveryRequest",
+    "Release",
     "MarketUpdate",
 ]
 
@@ -87,7 +89,24 @@ class RecoveryRequest(Struct, frozen=True, kw_only=True):
     request_id: int
 
 
-Action = MarketUpdate | PriceFixture | RecoveryRequest
+class Hold(Struct, frozen=True, kw_only=True):
+    """Leave this message unanswered until a `Release` of the same number, and do nothing yet.
+
+    It is the first of a message's actions. A message that comes again while it is held has the
+    number of the first. At most FEED_MESSAGES_HELD_MAX are held at a time.
+    """
+
+    number: int
+
+
+class Release(Struct, frozen=True, kw_only=True):
+    """Carry out the updates of a held message, which is answered once its markets have obeyed."""
+
+    number: int
+    updates: tuple[MarketUpdate, ...]
+
+
+Action = MarketUpdate | PriceFixture | RecoveryRequest | Hold | Release
 """What an adapter wants done."""
 
 

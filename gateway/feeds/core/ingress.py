@@ -16,6 +16,7 @@ from engine.common.reasons import MESSAGES, Reason
 from gateway.call_queue import CallQueue, pace_of_backlog
 from gateway.counters import Counters
 from gateway.feeds.core.adapter import RecoveryRequest
+from gateway.feeds.core.held_pushes import HeldPushes
 from gateway.feeds.core.messages import (
     BODIES_IN_CALL_MAX,
     decode_answers,
@@ -56,8 +57,9 @@ class _PushQueue:
     answer with UNAVAILABLE, and after that every push of the session.
     """
 
-    def __init__(self, ingress: "FeedIngress", feed: str, send: Send) -> None:
+    def __init__(self, ingress: "FeedIngress", feed: str, *, session: object, send: Send) -> None:
         self._ingress = ingress
+        self._session = session
         self._feed = feed
         self._send = send
         self._in_flight = 0
@@ -124,9 +126,15 @@ class _PushQueue:
             part = answers[start : start + len(push.bodies)]
             start += len(push.bodies)
             self._in_flight -= 1
-            self._ingress.count(len(part), refused=sum(bool(a.refused) for a in part))
-            results = tuple(FeedResult(kind=a.kind, refused=a.refused) for a in part)
+            done = [answer for answer in part if not answer.held]
+            self._ingress.count(len(done), refused=sum(bool(a.refused) for a in done))
+            results = tuple(
+                FeedResult(kind=a.kind, refused=a.refused, held=bool(a.held)) for a in part
+            )
             self._send(FeedPushed(id=push.id, results=results))
+            self._ingress.held.add(
+                self._feed, part, session=self._session, send=self._send, push_id=push.id
+            )
 
     def _fail(self, error: Exception, pushes: Iterable[FeedPush]) -> None:
         if not isinstance(error, PeerError | PeerRefusedError):
@@ -160,6 +168,7 @@ class FeedIngress:
         self._counters: Final = counters
         self._peers: dict[str, Peer] = {}
         self.metrics: Final = FeedMetrics(self._peers, timeout_s=self._timeout_s)
+        self.held: Final = HeldPushes(self._peers, timeout_s=self._timeout_s, count=self.count)
         self._versions: dict[str, int] = {}
         self._queues: dict[object, dict[str, _PushQueue]] = {}
         self._attached: dict[str, dict[object, Send]] = {}
@@ -190,7 +199,7 @@ class FeedIngress:
         elif isinstance(message, FeedPush):
             queues = self._queues.setdefault(session, {})
             if message.feed not in queues:
-                queues[message.feed] = _PushQueue(self, message.feed, send)
+                queues[message.feed] = _PushQueue(self, message.feed, session=session, send=send)
             queues[message.feed].push(message)
         elif isinstance(message, FeedAttach):
             self._attached.setdefault(message.feed, {})[session] = send
@@ -205,6 +214,7 @@ class FeedIngress:
         """Forget a session; the pipeline goes on with the pushes that it accepted."""
         for queue in self._queues.pop(session, {}).values():
             queue.stop()
+        self.held.leave(session)
         for sessions in self._attached.values():
             sessions.pop(session, None)
 

@@ -13,7 +13,8 @@ from typing import Any, Final
 from actors.messages import encode
 from actors.peer import PeerRefusedError
 from engine.common.units import Nanos
-from gateway.feeds.core.adapter import REFUSALS_KEPT, Action, Received
+from gateway.feeds.core.adapter import REFUSALS_KEPT, Action, Hold, Received, Release
+from gateway.feeds.core.held_messages import HeldMessages
 from gateway.feeds.core.messages import BODIES_IN_CALL_MAX, Answer
 from gateway.feeds.core.pending_message import PendingMessage
 from gateway.feeds.core.resumption import Resumption
@@ -79,6 +80,7 @@ class MessageIntake:
         self._run: Final = run
         self._queues_full: Final = queues_full
         self._clock_ns: Final = clock_ns
+        self._held: Final = HeldMessages(first_number=clock_ns())
         self._in_progress = 0
         self._order: deque[PendingMessage] = deque()
         self._room = asyncio.Event()
@@ -108,13 +110,23 @@ class MessageIntake:
         return self._last_ticket
 
     async def applied(self, number: int) -> bytes:
-        """Return list[Answer] in msgpack, one for each message of a ticket, once all are obeyed."""
+        """Return list[Answer] in msgpack, one for each message of a ticket.
+
+        They are returned once each is obeyed or held; `held` answers the held ones.
+        """
         ticket = self._tickets.get(number)
         if ticket is None:
             raise PeerRefusedError(f"{self._name}: no ticket {number}")
         await ticket.done.wait()
         self._tickets.pop(number, None)
-        return encode([Answer(kind=m.kind, refused=m.verdict) for m in ticket.messages])
+        return encode(
+            [Answer(kind=m.kind, refused=m.verdict, held=m.held) for m in ticket.messages]
+        )
+
+    def held(self, numbers: Sequence[int]) -> bytes:
+        """Return list[HeldAnswer] in msgpack, of the held messages that are held no more."""
+        self._held.on_adapter(self._resumption.adapter)
+        return encode(self._held.answers(numbers))
 
     def on_room(self) -> None:
         """Let a call that waits for room look again."""
@@ -129,10 +141,12 @@ class MessageIntake:
             "refused": self._refused,
             "refusals": list(self._refusals),
             "in_hand": self._in_progress,
+            "held": len(self._held),
             "lag_ms": 0 if oldest_s is None else int((now_s - oldest_s) * 1_000),
         }
 
     def _receive(self, body: bytes, message_done: Callable[[], None]) -> PendingMessage:
+        self._held.on_adapter(self._resumption.adapter)
         try:
             received = self._resumption.adapter.receive(body, at_ns=Nanos(self._clock_ns()))
         except Exception:  # adapters promise not to raise; one message must not end the feed
@@ -142,7 +156,10 @@ class MessageIntake:
 
         def on_done(message: PendingMessage) -> None:
             self._on_done(message)
-            message_done()
+            if message.held:
+                self._held.done(message)
+            else:
+                message_done()
 
         message = PendingMessage(
             kind=received.kind,
@@ -150,12 +167,33 @@ class MessageIntake:
             received_s=asyncio.get_running_loop().time(),
             on_done=on_done,
         )
+        self._begin(message)
+        for action in received.actions:
+            if isinstance(action, Hold):  # unlike one in progress it takes no room
+                self._held.hold(action.number, message)
+                self._in_progress -= 1
+                self._order.pop()
+                message_done()
+            elif isinstance(action, Release):
+                self._release(action)
+            else:
+                self._run(message, action)
+        if not message.held:
+            message.parts_added()
+        return message
+
+    def _begin(self, message: PendingMessage) -> None:
         self._in_progress += 1
         self._order.append(message)
-        for action in received.actions:
-            self._run(message, action)
-        message.parts_added()
-        return message
+
+    def _release(self, action: Release) -> None:
+        """Carry out the updates of a held message; a market obeys only its first copy."""
+        for message in self._held.release(action.number):
+            message.received_s = asyncio.get_running_loop().time()
+            self._begin(message)
+            for update in action.updates:
+                self._run(message, update)
+            message.parts_added()
 
     def _on_done(self, message: PendingMessage) -> None:
         self._in_progress -= 1

@@ -19,8 +19,20 @@ class Answer(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     kind: str
     refused: str = ""
+    held: int = 0
+    """Not 0: the adapter holds the message, and `held` of the pipeline answers this number."""
+
+
+class HeldAnswer(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The answer to a message that was held; `again`: it is not held any more, send it again."""
+
+    number: int
+    kind: str = ""
+    refused: str = ""
+    again: bool = False
 
 
 decode_answers = msgspec.msgpack.Decoder(list[Answer]).decode
+decode_held_answers = msgspec.msgpack.Decoder(list[HeldAnswer]).decode
 decode_request = msgspec.msgpack.Decoder(RecoveryRequest).decode
 decode_requests = msgspec.msgpack.Decoder(list[RecoveryRequest]).decode

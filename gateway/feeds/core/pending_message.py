@@ -21,7 +21,17 @@ class PendingMessage:
         Called once, when every part is answered and no more can be added.
     """
 
-    __slots__ = ("_on_done", "failed", "kind", "left", "parts", "received_s", "refused", "why")
+    __slots__ = (
+        "_on_done",
+        "failed",
+        "held",
+        "kind",
+        "left",
+        "parts",
+        "received_s",
+        "refused",
+        "why",
+    )
 
     def __init__(
         self,
@@ -37,6 +47,7 @@ class PendingMessage:
         self.parts = 0
         self.left = 1  # until `parts_added`, the adding counts as a part of its own
         self.failed = 0
+        self.held = 0  # the number under which a held message is answered
         self.why = ""
         self._on_done = on_done
 

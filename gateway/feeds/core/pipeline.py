@@ -215,6 +215,13 @@ class FeedPipeline:
         """
         return await self._intake.applied(ticket)
 
+    def held(self, numbers: Sequence[int]) -> bytes:
+        """Return list[HeldAnswer] in msgpack: messages that were held and now have an answer.
+
+        A number that this process does not hold is answered too: its message must be sent again.
+        """
+        return self._intake.held(numbers)
+
     async def push(self, bodies: Sequence[bytes]) -> bytes:
         """Take messages and return their answers (see `applied`) once they are obeyed."""
         return await self.applied(await self.accept(bodies))

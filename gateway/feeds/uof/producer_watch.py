@@ -2,7 +2,7 @@
 
 Owns the reaction to alive, snapshot_complete and product_down messages and to time: status updates
 of the producer's markets only, recovery requests, model price orders, and the release of results
-that were kept back. `Producers` decides who is trusted.
+that were held. `Producers` decides who is trusted.
 """
 
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ class ProducerWatch:
     registry : MarketRegistry
         The feed's markets.
     buffer : ResultBuffer
-        Results kept back while their producer is recovered.
+        Messages with results held while their producer is recovered.
     model_prices : ModelPrices | None
         Suspends and resumes the markets that our model prices, where it is used.
     clock : FeedClock

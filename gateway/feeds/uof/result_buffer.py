@@ -1,52 +1,73 @@
-"""Keep results back while their producer is recovered, and return them sorted by time.
+"""Hold messages with results while their producer is recovered, and release them sorted by time.
 
 A market takes one producer's results in the order of their timestamps and refuses an older one. A
 recovery repeats old messages while new ones arrive, so an older bet_cancel can arrive after a newer
 bet_settlement. Sent in the order of arrival, that bet_cancel would be refused for good.
 
-Owns the results that are kept back. It never changes one.
+Owns which messages are held. None of them is acknowledged to its source before its markets have
+obeyed, so their count is bounded; past the bound the oldest ones are released early. It never
+changes an update.
 """
 
+from heapq import heappop, heappush
 from typing import Final
 
-from gateway.feeds.core.adapter import MarketUpdate
+from gateway.feeds.core.adapter import Action, Hold, MarketUpdate, Release
+from gateway.settings import FEED_MESSAGES_HELD_MAX
 
-RESULTS_KEPT_MAX: Final = 1 << 16
+_Entry = tuple[int, int, tuple[MarketUpdate, ...]]
+"""A held message: its position, its number (numbers rise in order of arrival), its updates."""
 
 
 class ResultBuffer:
-    """Results of producers that are being recovered.
+    """Messages with results of producers that are being recovered.
 
     Parameters
     ----------
-    results_max : int
-        Results kept, of all producers; past it all of them are returned at once.
+    messages_max : int
+        Messages held, of all producers. Past it the oldest of the producer that holds the most is
+        released: recoveries come roughly in the order of time, so it is seldom followed by an
+        older one, which its market would refuse.
     """
 
-    def __init__(self, *, results_max: int = RESULTS_KEPT_MAX) -> None:
-        self._results_max: Final = results_max
-        self._kept: dict[int, list[tuple[int, int, MarketUpdate]]] = {}
-        self._count = 0
-        self._arrivals = 0
-        self.overflows = 0
-        """How often the buffer was full."""
+    def __init__(self, *, messages_max: int = FEED_MESSAGES_HELD_MAX) -> None:
+        self._messages_max: Final = messages_max
+        self._held: Final[dict[int, list[_Entry]]] = {}
+        """A heap for each producer."""
+        self._numbers: Final[dict[tuple[int, tuple[MarketUpdate, ...]], int]] = {}
+        """The numbers of held messages by producer and updates, their marks included."""
+        self._last = 0
+        self.released_early = 0
+        """How many messages were released because too many were held."""
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._numbers)
 
-    def keep(self, producer: int, update: MarketUpdate) -> list[MarketUpdate]:
-        """Keep a result; return every kept result when the buffer is full, else nothing."""
-        assert update.mark is not None, "a result has a position in its feed"
-        self._arrivals += 1
-        self._kept.setdefault(producer, []).append((update.mark.position, self._arrivals, update))
-        self._count += 1
-        if self._count <= self._results_max:
-            return []
-        self.overflows += 1
-        return [update for number in list(self._kept) for update in self.release(number)]
+    def hold(self, producer: int, updates: tuple[MarketUpdate, ...]) -> list[Action]:
+        """Hold a message; return what follows, its own `Hold` first."""
+        mark = updates[0].mark
+        assert mark is not None, "a result has a position in its feed"
+        number = self._numbers.get((producer, updates))
+        if number is not None:  # the source sent it again, since it has no answer yet
+            return [Hold(number=number)]
+        self._last += 1
+        self._numbers[producer, updates] = self._last
+        heappush(self._held.setdefault(producer, []), (mark.position, self._last, updates))
+        actions: list[Action] = [Hold(number=self._last)]
+        if len(self) > self._messages_max:
+            self.released_early += 1
+            fullest = max(self._held, key=lambda each: len(self._held[each]))
+            actions.append(self._pop(fullest))
+        return actions
 
-    def release(self, producer: int) -> list[MarketUpdate]:
-        """Remove and return a producer's results by timestamp; equal ones in order of arrival."""
-        kept = sorted(self._kept.pop(producer, []), key=lambda entry: entry[:2])
-        self._count -= len(kept)
-        return [update for _, _, update in kept]
+    def release(self, producer: int) -> list[Release]:
+        """Release a producer's messages by timestamp; equal ones in order of arrival."""
+        released = []
+        while self._held.get(producer):
+            released.append(self._pop(producer))
+        return released
+
+    def _pop(self, producer: int) -> Release:
+        _, number, updates = heappop(self._held[producer])
+        del self._numbers[producer, updates]
+        return Release(number=number, updates=updates)

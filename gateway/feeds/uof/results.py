@@ -1,6 +1,6 @@
 """Turn bet_settlement, bet_cancel and their roll-backs into market updates.
 
-Owns what the registry keeps of a market's results, and which results are kept back while their
+Owns what the registry keeps of a market's results, and which results are held while their
 producer is recovered. It never decides whether a market obeys: the market knows its own results.
 """
 
@@ -8,7 +8,7 @@ from typing import Final
 
 from engine.common.commands import FeedStep
 from engine.common.lifecycle import Status
-from gateway.feeds.core.adapter import Mark, MarketUpdate
+from gateway.feeds.core.adapter import Action, Mark, MarketUpdate
 from gateway.feeds.core.clock import FeedClock
 from gateway.feeds.uof.market_registry import ListedMarket, MarketRegistry, result_source
 from gateway.feeds.uof.messages import (
@@ -43,7 +43,7 @@ class Results:
     producers : Producers
         Says whether a producer's results arrive in order.
     buffer : ResultBuffer
-        Keeps results back while their producer is recovered.
+        Holds messages while their producer is recovered.
     clock : FeedClock
         Converts the timestamps of windows to engine time.
     passed_over : PassedOver
@@ -67,7 +67,7 @@ class Results:
         self._clock: Final = clock
         self._passed_over: Final = passed_over
 
-    def on_bet_settlement(self, message: BetSettlement, digest: int) -> list[MarketUpdate]:
+    def on_bet_settlement(self, message: BetSettlement, digest: int) -> list[Action]:
         """Return the settlements of a message's markets.
 
         A settlement that leaves an outcome of its market open is refused and counted.
@@ -83,22 +83,22 @@ class Results:
                 continue
             if self._is_newest(listed, message):
                 listed.settled, listed.certainty = True, message.certainty
-            updates += self._send(message, listed, step, digest)
-        return updates
+            updates.append(self._update(message, listed, step, digest))
+        return self._deliver(message, updates)
 
-    def on_bet_cancel(self, message: BetCancel, digest: int) -> list[MarketUpdate]:
+    def on_bet_cancel(self, message: BetCancel, digest: int) -> list[Action]:
         """Return the cancellations of bets on a message's markets."""
         updates: list[MarketUpdate] = []
         for market in message.markets:
             listed = self._find(message, market.name)
             if listed is not None:
                 step = cancel_bets(message, market, self._clock)
-                updates += self._send(message, listed, step, digest)
-        return updates
+                updates.append(self._update(message, listed, step, digest))
+        return self._deliver(message, updates)
 
     def on_rollback_bet_settlement(
         self, message: RollbackBetSettlement, digest: int
-    ) -> list[MarketUpdate]:
+    ) -> list[Action]:
         """Return the roll-backs of settlements; the markets stay suspended until an odds_change."""
         updates: list[MarketUpdate] = []
         for market in message.markets:
@@ -108,10 +108,10 @@ class Results:
             if self._is_newest(listed, message):
                 listed.settled, listed.certainty = False, 0
                 listed.last_status = Status.SUSPENDED
-            updates += self._send(message, listed, roll_back_settlement(), digest)
-        return updates
+            updates.append(self._update(message, listed, roll_back_settlement(), digest))
+        return self._deliver(message, updates)
 
-    def on_rollback_bet_cancel(self, message: RollbackBetCancel, digest: int) -> list[MarketUpdate]:
+    def on_rollback_bet_cancel(self, message: RollbackBetCancel, digest: int) -> list[Action]:
         """Return the roll-backs of cancellations."""
         updates: list[MarketUpdate] = []
         for market in message.markets:
@@ -120,8 +120,10 @@ class Results:
                 continue
             if listed.last_status is Status.CANCELLED:
                 listed.last_status = Status.SUSPENDED
-            updates += self._send(message, listed, roll_back_cancel(message, self._clock), digest)
-        return updates
+            updates.append(
+                self._update(message, listed, roll_back_cancel(message, self._clock), digest)
+            )
+        return self._deliver(message, updates)
 
     def _find(self, message: EventMessage, name: MarketName) -> ListedMarket | None:
         listed = self._registry.find(message.event_id, name)
@@ -135,13 +137,23 @@ class Results:
         listed.result_ms = max(listed.result_ms, message.timestamp)
         return newest
 
-    def _send(
+    def _update(
         self, message: EventMessage, listed: ListedMarket, step: FeedStep, digest: int
-    ) -> list[MarketUpdate]:
-        """Return the updates to send now: none while results of the producer may be missing."""
+    ) -> MarketUpdate:
         source = result_source(self._feed, message.product)
         mark = Mark(source=source, position=message.timestamp, digest=digest)
-        update = MarketUpdate(key=listed.market.key, mark=mark, steps=(step,))
-        if message.product == NO_PRODUCT or self._producers.is_complete(message.product):
-            return [update]
-        return self._buffer.keep(message.product, update)
+        return MarketUpdate(key=listed.market.key, mark=mark, steps=(step,))
+
+    def _deliver(self, message: EventMessage, updates: list[MarketUpdate]) -> list[Action]:
+        """Return the updates of a message, or hold it where its producer's may be missing."""
+        if (
+            not updates
+            or message.product == NO_PRODUCT
+            or self._producers.is_complete(message.product)
+        ):
+            return [*updates]
+        early = self._buffer.released_early
+        actions = self._buffer.hold(message.product, tuple(updates))
+        if self._buffer.released_early > early:
+            self._passed_over.add("result released early", f"over {len(self._buffer)} are held")
+        return actions

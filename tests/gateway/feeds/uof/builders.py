@@ -12,7 +12,7 @@ from engine.common.units import NS_PER_MS, ODDS_MILLI_MIN
 from engine.common.views import PriceImage
 from engine.market.market import MarketMachine
 from engine.pricing.following import Follow, Followed, follow_commands
-from gateway.feeds.core.adapter import Action, MarketUpdate, Received, RecoveryRequest
+from gateway.feeds.core.adapter import Action, MarketUpdate, Received, RecoveryRequest, Release
 from gateway.feeds.uof.adapter import UofAdapter
 from gateway.feeds.uof.settings import UofSettings
 
@@ -184,8 +184,8 @@ class FeedMarkets:
         for action in actions:
             if isinstance(action, RecoveryRequest):
                 self.requests.append(action)
-            elif isinstance(action, MarketUpdate):
-                self._apply(action, (NOW_MS + at) * NS_PER_MS)
+        for update in _updates(actions):
+            self._apply(update, (NOW_MS + at) * NS_PER_MS)
 
     def _apply(self, update: MarketUpdate, at_ns: int) -> None:
         number = self.numbers.get(update.key)
@@ -244,4 +244,15 @@ def steps(received: Received) -> list[FeedStep]:
 
 def updates(received: Received) -> list[MarketUpdate]:
     """Return the updates of a message."""
-    return [action for action in received.actions if isinstance(action, MarketUpdate)]
+    return _updates(received.actions)
+
+
+def _updates(actions: Sequence[Action]) -> list[MarketUpdate]:
+    """Return the updates among some actions, those of released messages included, in order."""
+    updates: list[MarketUpdate] = []
+    for action in actions:
+        if isinstance(action, MarketUpdate):
+            updates.append(action)
+        elif isinstance(action, Release):
+            updates += action.updates
+    return updates

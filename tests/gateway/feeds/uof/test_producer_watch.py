@@ -11,6 +11,7 @@ from engine.common.commands import (
 )
 from engine.common.lifecycle import Status
 from engine.common.units import NS_PER_MS
+from gateway.feeds.core.adapter import Hold
 from gateway.feeds.uof.messages import SUBSCRIPTION_STARTED
 from gateway.feeds.uof.producers import FULL_RECOVERY, State
 from tests.gateway.feeds.uof.builders import (
@@ -161,8 +162,11 @@ def test_results_wait_for_the_recovery_and_are_sent_by_timestamp():
     feed.receive(alive(at=31_000), at=31_000)
     request = feed.requests[-1].request_id
 
-    assert feed.receive(bet_settlement(settled(1, HOME_WON), at=32_000)).actions == ()
-    assert feed.receive(correction("bet_cancel", 1, at=25_000, request_id=request)).actions == ()
+    for held in (
+        bet_settlement(settled(1, HOME_WON), at=32_000),
+        correction("bet_cancel", 1, at=25_000, request_id=request),
+    ):
+        assert [type(action) for action in feed.receive(held).actions] == [Hold]
     received = feed.receive(snapshot_complete(at=33_000, request_id=request))
 
     positions = [update.mark.position for update in updates(received) if update.mark is not None]
