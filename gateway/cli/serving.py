@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import signal
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +19,7 @@ from actors.directory import DirectoryMismatchError
 from actors.exit_codes import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED
 from actors.failstop import exit_at_once
 from actors.messages import ShellState
-from actors.peer import PeerError
+from actors.peer import Peer, PeerError
 from actors.process import PidfdMissingError
 from actors.ray_classes import ClusterError
 from actors.system import System
@@ -147,9 +148,7 @@ async def _watch(system: System, config: Config, release: asyncio.Event) -> None
         try:
             if release.is_set():
                 release.clear()
-                for name in said:
-                    _say(f"releasing {name}")
-                    await system.supervisor.ask("release", name)
+                await _release(system.supervisor, said)
                 said = dict.fromkeys(said, "")
             for shell in await system.statuses():
                 if shell.state is ShellState.QUARANTINED and said.get(shell.name) != shell.why:
@@ -162,6 +161,19 @@ async def _watch(system: System, config: Config, release: asyncio.Event) -> None
             _say(f"the supervisor does not answer: {error}")
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(release.wait(), _STATUS_PERIOD_S)
+
+
+async def _release(supervisor: Peer, names: Iterable[str]) -> None:
+    """Release shells side by side: one that fails, or takes long, keeps no other back."""
+
+    async def release(name: str) -> None:
+        _say(f"releasing {name}")
+        try:
+            await supervisor.ask("release", name)
+        except PeerError as error:
+            _say(f"{name} is not released: {error}")
+
+    await asyncio.gather(*map(release, names))
 
 
 def _say(line: str) -> None:
