@@ -289,11 +289,19 @@ class Fanout:
         return number
 
     def subscribe(
-        self, follower: Follower, request: Subscribe, *, names_max: int, markets_max: int
+        self,
+        follower: Follower,
+        request: Subscribe,
+        *,
+        names_max: int,
+        markets_max: Callable[[], int],
+        joined: Callable[[], object],
     ) -> Generator[None, None, list[str] | None]:
         """Subscribe a follower, in steps; return the unknown names, or None when over a limit.
 
         The images, or for markets in `seen` the odds, become owed: `catch_up` sends them.
+        `markets_max` is asked, and `joined` called, in the step in which the follower joins: other
+        subscriptions may take their steps in between.
         """
         unknown: list[str] = []
         numbers: list[MarketNo] = []
@@ -313,11 +321,13 @@ class Fanout:
         names = len(numbers) + len(request.fixtures) + request.all
         if follower.subscriptions + names > names_max:
             return None
-        if self._would_follow(follower, numbers, request) > markets_max:
+        if self._would_follow(follower, numbers, request) > markets_max():
             return None
         seen: dict[int, int] = {line.market: line.version for line in request.seen}
         follower.joining = True
-        for place, number in enumerate(dict.fromkeys(self._join(follower, numbers, request))):
+        markets = dict.fromkeys(self._join(follower, numbers, request))
+        joined()
+        for place, number in enumerate(markets):
             if place % _A_STEP == _A_STEP - 1:
                 yield
             version = seen.get(number)

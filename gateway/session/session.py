@@ -355,12 +355,12 @@ class ClientSession:
 
     def _subscribe_steps(self, request: Subscribe) -> Iterator[None]:
         fanout, settings = self._services.fanout, self._services.settings
-        others = self._use.markets_followed - self._followed
         unknown = yield from fanout.subscribe(
             self.follower,
             request,
             names_max=settings.subscriptions_max,
-            markets_max=min(settings.markets_followed_max, settings.account_markets_max - others),
+            markets_max=self._markets_max,
+            joined=self._count_followed,
         )
         if unknown is None:
             self._error(Reason.CAPACITY, request.id)
@@ -369,6 +369,11 @@ class ClientSession:
             Subscribed(id=request.id, markets=self._count_followed(), unknown=tuple(unknown))
         )
         yield from fanout.catch_up(self.follower)
+
+    def _markets_max(self) -> int:
+        """Return how many markets the session may follow, beside the account's other sessions."""
+        settings, others = self._services.settings, self._use.markets_followed - self._followed
+        return min(settings.markets_followed_max, settings.account_markets_max - others)
 
     def _unsubscribe(self, request: Unsubscribe) -> None:
         self._connection.work_off(self._unsubscribe_steps(request))

@@ -1,6 +1,7 @@
 """Prices to subscribers: an image, then changes; slow clients get the latest state only."""
 
 import asyncio
+import itertools
 import socket
 from contextlib import AsyncExitStack
 from typing import Any
@@ -10,8 +11,9 @@ import pytest
 from engine.common.lifecycle import Status
 from engine.common.reasons import Reason
 from gateway.client import BettorSession, RefusedError, connect
-from gateway.messages.market import Market, Seen
+from gateway.messages.market import Market, Seen, Subscribed
 from gateway.net.connection import Connection
+from gateway.services import price_fanout
 from gateway.settings import CloseCode
 from tests.gateway.price_gateway import PriceGateway, delta, image, open_price_gateway, token, until
 from tests.gateway.raw_client import PONG, Raw, handshake, json_frame
@@ -178,6 +180,29 @@ async def test_sessions_of_one_account_share_a_bound_of_followed_markets() -> No
             assert (await other.subscribe(all_markets=True)).markets == 10
         await until(lambda: system.gateway.stats()["connections"] == 2)
         assert (await second.subscribe(all_markets=True)).markets == 10
+
+
+async def test_sessions_that_subscribe_at_once_share_the_bound_too() -> None:
+    """Every step ends the turn, so that the subscriptions take their steps side by side."""
+    markets = 4 * price_fanout._A_STEP
+    ticks = itertools.count(step=1_000_000)
+    async with AsyncExitStack() as stack:
+        system = await stack.enter_async_context(
+            open_price_gateway(
+                account_markets_max=2 * markets, work_percent=100, work_clock_ns=ticks.__next__
+            )
+        )
+        system.create(*(image(no) for no in range(markets)))
+        clients: list[BettorSession] = [
+            await stack.enter_async_context(connect(system.bets_url, token=token()))
+            for _ in range(4)
+        ]
+        answers = await asyncio.gather(
+            *(client.subscribe(all_markets=True) for client in clients), return_exceptions=True
+        )
+        assert sum(isinstance(answer, RefusedError) for answer in answers) == 2
+        followed = sum(answer.markets for answer in answers if isinstance(answer, Subscribed))
+        assert followed == 2 * markets
 
 
 async def test_one_change_is_sent_to_all_as_the_same_bytes_object() -> None:
