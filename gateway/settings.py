@@ -135,7 +135,7 @@ LIMITS: Final[dict[str, str]] = {
     "connections_max": "HTTP status 503, and the connection closes",
     "sessions_per_account_max": "the handshake is refused with HTTP status 429",
     "handshakes_per_address_max": "the connection closes without an answer; connections of an "
-    "address count until they have a session or are closed",
+    "address (of IPv6, a /64 prefix) count until they have a session or are closed",
     "handshake_ms": "the connection closes without an answer",
     "handshake_bytes_max": "HTTP status 431, and the connection closes",
     "frame_bytes_max": "close code 1009; control connections have control_frame_bytes_max, feed "

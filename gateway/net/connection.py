@@ -1,8 +1,7 @@
 """One connection: the bytes between a socket and its session.
 
-Owns the WebSocket framing over the I/O-free protocol of `websockets`, the bounds on bytes
-(handshake, frame, rate, silence). It
-never reads a message: payloads go to the session, frames come back.
+Owns the WebSocket framing over the I/O-free protocol of `websockets` and the bounds (handshake,
+frame, rate, silence). It never reads a message: payloads go to the session, frames come back.
 
 Whole, final, masked data frames, which are nearly all that clients send, are cut straight from the
 received chunk. Every other frame goes through the protocol object, one whole frame at a time,
@@ -97,6 +96,7 @@ class Connection(Output):
     __slots__ = (
         "_clock_ns",
         "_dropped",
+        "_eof",
         "_fragment",
         "_frame_max",
         "_handshake",
@@ -137,6 +137,7 @@ class Connection(Output):
         self._inbox = Inbox()
         self._held = False
         self._dropped = 0
+        self._eof = False
         self._fragment: bytearray | None = None
         self._plain = -1
         self.codec: Codec = cast(Codec, None)
@@ -156,8 +157,7 @@ class Connection(Output):
             clock_s=self._loop.time,
         )
         self.connected = True
-        raw = transport.get_extra_info("socket")
-        if raw is not None:
+        if (raw := transport.get_extra_info("socket")) is not None:
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._transport.set_write_buffer_limits(high=self._settings.odds_buffer_bytes)
         self._join_share(handshakes_of(self.address))
@@ -204,11 +204,11 @@ class Connection(Output):
             self._work_queue.add(self)
 
     def eof_received(self) -> bool:
-        """Notify the protocol; the transport then closes."""
-        self._inbox.clear()
-        if self.session is not None and not self._protocol.reader.eof:
+        """Let the transport close, at once or when what waits has been handled."""
+        self._eof = not self.closing and (self.waits or self.paused)
+        if not (self._eof or self.session is None or self._protocol.reader.eof):
             self._protocol.receive_eof()
-        return False
+        return self._eof
 
     def data_received(self, data: bytes) -> None:
         """Take a chunk: one piece of a handshake, or any number of frames."""
@@ -226,7 +226,7 @@ class Connection(Output):
 
     def _hold_reading(self, *, held: bool) -> None:
         """Read nothing more, or read again, while what was received waits for a turn."""
-        if held == self._held or self.closing:
+        if held == self._held or self.closing or self._eof:
             return
         self._held = held
         if not held:
@@ -243,6 +243,9 @@ class Connection(Output):
         except Exception:
             logger.exception("a message from %s raised an unexpected error", self.peer)
             self.close(CloseCode.INTERNAL_ERROR, "internal error")
+            return False
+        if self._eof and not (more or self.paused):
+            self._transport.close()
             return False
         self._hold_reading(held=more)
         return more

@@ -13,6 +13,7 @@ import logging
 import re
 import socket
 from collections.abc import Sequence
+from ipaddress import IPv6Address
 from typing import Any, Final
 
 from websockets.typing import Origin, Subprotocol
@@ -40,6 +41,16 @@ _SET_UP_NS: Final = 250_000
 """Charged to an address for each connection: setting it up, and closing it again."""
 
 
+def address_of(host: str) -> str:
+    """Return the address that a peer counts under: of IPv6 the /64 prefix, which one client has."""
+    if ":" not in host:
+        return host
+    address = IPv6Address(host.partition("%")[0])
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return f"{IPv6Address(int(address) >> 64 << 64)}/64"
+
+
 class _Arrival:
     """A connection that was accepted and waits for a turn of its address."""
 
@@ -48,7 +59,7 @@ class _Arrival:
     def __init__(self, listener: "Listener", accepted: socket.socket, name: Sequence[Any]) -> None:
         self._listener = listener
         self.socket = accepted
-        self.address = address = str(name[0])
+        self.address = address = address_of(str(name[0]))
         self.peer = f"{name[0]}:{name[1]}"
         self.waits = False
         self.share = listener.work_queue.enter(
@@ -175,7 +186,7 @@ class Listener:
                 self.loop.remove_reader(listening)
                 self.loop.call_later(_NO_ROOM_S, self._accept_again, listening)
                 return
-            address = str(name[0])
+            address = address_of(str(name[0]))
             if self._handshakes.get(address, 0) >= self.settings.handshakes_per_address_max:
                 self.counters.handshakes_refused += 1
                 accepted.close()

@@ -2,10 +2,11 @@
 
 Owns who may use the loop next. Every connection that has something to do belongs to a client (an
 account, a token's identity, or the handshakes and plain requests of one address), and every client
-to an address. Addresses take turns, within an address its clients, within a client its connections.
-A turn is one slice of measured time, so what counts is work and not frames. Each client of the
-public listener may also use no more than its percentage of the loop's time over a while: past it,
-its connections rest, and nothing more is read from them. It never knows what the work is.
+to an address (of IPv6, a /64 prefix). Addresses take turns, within an address its clients, within a
+client its connections. A turn is one slice of measured time, so what counts is work and not frames.
+Each client of the public listener may also use no more than its percentage of the loop's time over
+a while: past it, its connections rest, and nothing more is read from them. It never knows what the
+work is.
 
 What fits goes at once: while nobody waits, received bytes are handled in the call that brought
 them.
