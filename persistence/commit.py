@@ -90,6 +90,7 @@ class Durable(ABC, Generic[M, C, E]):
         self._snapshot_point = GENESIS
         self._bytes_since_snapshot = 0
         self._begun = False
+        """Whether the machine has begun the journal's epoch."""
 
     # --- recovery ------------------------------------------------------------------------------
 

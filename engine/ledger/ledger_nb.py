@@ -24,6 +24,7 @@ from engine.common.rows import (
     U32s,
     U64s,
 )
+from engine.common.rules import RULES_FIRST
 from engine.common.units import ODDS_MILLI_MAX, ODDS_MILLI_MIN, PAYOUT_MINOR_MAX
 from engine.ledger.index_nb import (
     ACCOUNTS,
@@ -146,7 +147,7 @@ def resolve_nb(
         if slot < 0 or slips[slot].state != PENDING:
             continue
         slip = slips[slot]
-        if rules > 1 and slip.shared and verdict.reason in UNRECORDED_REASONS:
+        if rules > RULES_FIRST and slip.shared and verdict.reason in UNRECORDED_REASONS:
             continue
         account = accounts[slip.account]
         slip.reason = verdict.reason

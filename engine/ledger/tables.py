@@ -43,7 +43,7 @@ from engine.ledger.rows import (
 
 ROWS_MIN: Final = 256
 """Rows of a new array, and the least by which an array grows."""
-FIELDS: Final = (
+_FIELDS_1: Final = (
     "layout",
     "shard",
     "slips_max",
@@ -56,12 +56,9 @@ FIELDS: Final = (
     "accounts",
     "transfers",
     "slips",
-    "rules",
-    "disputes",
 )
-"""The fields of a dump."""
-_NEW_IN_2: Final = 2
-"""The last fields, which layout 1 did not have."""
+FIELDS: Final = {1: _FIELDS_1, 2: (*_FIELDS_1, "rules", "disputes")}
+"""The fields of a dump by its layout."""
 
 
 class LedgerTables:
@@ -271,7 +268,7 @@ class LedgerTables:
         """
         reader = Reader(document, name="ledger")
         layout = reader.integer("layout", low=1, high=LEDGER_LAYOUT)
-        reader.only(*(FIELDS if layout > 1 else FIELDS[:-_NEW_IN_2]))
+        reader.only(*FIELDS[layout])
         tables = cls(
             shard=ShardNo(reader.integer("shard", low=0, high=SHARD_NO_MAX)),
             slips_max=reader.integer("slips_max", low=0, high=BETS_MAX),

@@ -154,12 +154,8 @@ def window_fault(command: CancelBets) -> Refused | None:
     return None
 
 
-def reset_fault(command: ResetSource) -> Refused | None:
-    """Return why the fields of a reset refuse it, apart from the sources that the market knows."""
-    return _place_fault(command)
-
-
-def _place_fault(command: FeedUpdate | ResetSource) -> Refused | None:
+def position_fault(command: FeedUpdate | ResetSource) -> Refused | None:
+    """Return why a source or its position is refused, apart from what the market knows of it."""
     if not 1 <= len(command.source) <= NAME_CHARS_MAX:
         return out_of_bounds("source", f"1 to {NAME_CHARS_MAX} characters")
     if not 0 <= command.position <= TIME_NS_MAX:
@@ -169,7 +165,7 @@ def _place_fault(command: FeedUpdate | ResetSource) -> Refused | None:
 
 def feed_fault(command: FeedUpdate) -> Refused | None:
     """Return why a feed message's fields refuse it, apart from the positions applied before."""
-    refusal = _place_fault(command)
+    refusal = position_fault(command)
     if refusal is not None:
         return refusal
     if not 0 <= command.digest <= DIGEST_MAX:

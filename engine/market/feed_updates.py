@@ -20,7 +20,7 @@ from engine.common.events import (
 from engine.common.lifecycle import Status
 from engine.common.reasons import MESSAGES, Reason
 from engine.market.book import Book
-from engine.market.command_checks import feed_fault, reset_fault
+from engine.market.command_checks import feed_fault, position_fault
 from engine.market.feed_positions import FeedPositions
 from engine.market.odds_guards import GUARD_REASONS
 from engine.market.status_transitions import without_opening
@@ -76,7 +76,7 @@ def reset_source(
     command: ResetSource, slot: int, *, book: Book, positions: FeedPositions
 ) -> SourceReset | Refused:
     """Set the position of a source that the market knows."""
-    refusal = reset_fault(command)
+    refusal = position_fault(command)
     if refusal is not None:
         return refusal
     before = positions.reset(command)

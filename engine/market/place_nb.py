@@ -341,7 +341,7 @@ def decide_all_nb(
             record.policy = row.policy
             record.flags = row.flags
             earlier[number] = decide_nb(row, slots[at], markets, outcomes, record, number, rules)
-        elif rules > 1 and not same_bet_nb(row, record):
+        elif rules > RULES_FIRST and not same_bet_nb(row, record):
             decision.stake_max_minor = 0
             decision.odds_milli = row.odds_milli
             decision.reason = _BET_ID_REUSED

@@ -6,6 +6,7 @@ Owns the recording of a run and the comparison of a recovered state with the ora
 from collections.abc import Sequence
 from typing import Any
 
+from engine.common.rules import RULES
 from persistence.durable import DurableState
 from persistence.journal import JournalOptions
 from tests.faults.faulty_disk import FaultyDisk
@@ -58,6 +59,7 @@ class RecordedRun:
         durable = self.sequence.open(disk, options=self.options, now_ns=5)
         assert durable.state is DurableState.SERVING, durable.why
         assert durable.machine is not None
+        assert durable.machine.rules == RULES, "hashes leave the rules out"
         answered = self.answered(calls)
         hashes = self.sequence.hashes
         found = hash_of(durable)

@@ -121,7 +121,7 @@ def full(sequence: Any, *, steps: int) -> tuple[FaultyDisk, Any, str]:
     disk = FaultyDisk.of({path: data + bytes(-len(data) % 8) for path, data in used.items()})
     durable = sequence.open(disk, options=BARE)
     disk.capacity = sum(map(len, disk.files().values()))
-    return disk, durable, hash_of(durable)
+    return disk, durable, durable.state_hash()
 
 
 def test_a_full_disk_refuses_bets_with_that_reason_until_it_is_freed() -> None:
@@ -133,7 +133,7 @@ def test_a_full_disk_refuses_bets_with_that_reason_until_it_is_freed() -> None:
         assert decisions["odds_milli"].tolist() == [2_500] * 3
         (event,) = durable.control("trader:ada", [market(8)], 9)
         assert event.reason is Reason.DISK_FULL
-    assert hash_of(durable) == before
+    assert durable.state_hash() == before
     assert durable.machine.book_image(1).bets > 0
     assert len(disk.trace) == calls
     assert durable.state is DurableState.SERVING
@@ -154,7 +154,7 @@ def test_a_full_disk_refuses_reservations_and_settlements_until_it_is_freed() ->
     assert caught.value.reason is Reason.DISK_FULL
     with pytest.raises(NotAppliedError, match="disk is full"):
         durable.settle(settlements(1), 9)
-    assert hash_of(durable) == before
+    assert durable.state_hash() == before
     assert durable.machine.balance(7) is not None
     disk.capacity = None
     LEDGER.run(durable, start=7)
@@ -192,7 +192,7 @@ def test_a_restart_on_a_full_disk_answers_reads_and_resumes_when_freed() -> None
     disk, durable, before = full(MARKETS, steps=8)
     durable.close()
     reopened = MARKETS.open(disk, options=BARE)
-    assert hash_of(reopened) == before
+    assert reopened.state_hash() == before
     assert reopened.place(bets(30), 9)["reason"].tolist() == [Reason.DISK_FULL]
     disk.capacity = None
     MARKETS.run(reopened, start=8)
@@ -223,7 +223,7 @@ def test_a_record_longer_than_its_room_on_a_full_disk_breaks_the_journal() -> No
         _ = markets.machine
     markets.close()
     disk.capacity = None
-    assert hash_of(MARKETS.open(disk)) == before
+    assert MARKETS.open(disk).state_hash() == before
 
 
 @pytest.mark.parametrize("name", SEQUENCES_2)

@@ -152,11 +152,11 @@ def test_a_batch_over_the_record_bound_changes_nothing() -> None:
 def test_more_commands_than_a_record_holds_are_refused_together() -> None:
     durable = MARKETS.open(FaultyDisk())
     MARKETS.run_step(durable, 0)
-    before = hash_of(durable)
+    before = durable.state_hash()
     events = durable.control("ada", [OpenMarket(market_no=1)] * 16_384, 5)
     assert {event.reason for event in events if isinstance(event, Refused)} == {Reason.CAPACITY}
     assert len(events) == 16_384
-    assert hash_of(durable) == before
+    assert durable.state_hash() == before
 
 
 def test_each_start_hashes_refs_with_another_secret_seed() -> None:

@@ -244,7 +244,7 @@ class FixtureExposure:
             market = self._markets[number] = _Market(
                 image, has_room=self._on_grid < GRID_MARKETS_MAX
             )
-            self._on_grid += not market.permanent_reason
+            self._on_grid += not market.why
         market.decided = image.prices.status in _DECIDED
         stakes, payouts = image.stake_minor, image.payout_minor
         market.stake_minor, market.payout_minor = stakes, payouts
@@ -296,8 +296,8 @@ class _Market:
     """A market's last book; `grid_stakes` and `grid_payouts` are its part of the axes' returns."""
 
     __slots__ = (
-        "decided", "grid_payouts", "grid_stakes", "key", "payout_minor", "permanent_reason",
-        "rules", "scope", "stake_minor",
+        "decided", "grid_payouts", "grid_stakes", "key", "payout_minor", "rules", "scope",
+        "stake_minor", "why",
     )  # fmt: skip
 
     def __init__(self, image: BookImage, *, has_room: bool) -> None:
@@ -306,21 +306,17 @@ class _Market:
         self.key = prices.key
         self.rules: tuple[OutcomeRule, ...] = () if known is None else known.outcomes
         self.scope = Scope.REGULAR if known is None else known.scope
-        self.permanent_reason: OffGridReason | Literal[""] = "" if has_room else "room"
+        self.why: OffGridReason | Literal[""] = "" if has_room else "room"
+        """Why the market is off the grid; empty when it is on the grid."""
         if known is None:
-            self.permanent_reason = "unknown"
+            self.why = "unknown"
         elif known.needs_order:
-            self.permanent_reason = "order"
+            self.why = "order"
         elif known.scope is Scope.EXTRA_TIME:
-            self.permanent_reason = "extra_time"
+            self.why = "extra_time"
         self.decided = False
         self.stake_minor = self.payout_minor = (0,) * len(prices.outcomes)
         self.grid_stakes = self.grid_payouts = self.stake_minor
-
-    @property
-    def why(self) -> OffGridReason | Literal[""]:
-        """Why the market is off the grid; empty when it is on the grid."""
-        return self.permanent_reason
 
     @property
     def on_grid(self) -> bool:
