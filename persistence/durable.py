@@ -68,6 +68,21 @@ class DurableMarkets(Durable[MarketMachine, MarketCommand, MarketEvent]):
 
         A damaged journal does not raise: the result is QUARANTINED and `why` holds the reason.
 
+        Parameters
+        ----------
+        folder : Path
+            Holds the journal and the snapshots; created if missing.
+        disk : Disk
+            Does all input and output.
+        at_ns : Nanos
+            Time of the start, nanoseconds UTC.
+        options : JournalOptions, optional
+            Sizes of segments and of the room allocated ahead, and when snapshots are taken.
+        clock : Clock
+            Measures how long the recovery takes.
+        progress : Progress, optional
+            Called with the count of replayed records at each of them.
+
         Raises
         ------
         LockHeldError
@@ -136,11 +151,18 @@ class DurableLedger(Durable[LedgerMachine, LedgerCommand, LedgerEvent]):
     ) -> Self:
         """Recover a shard's ledger; a new folder has an empty one.
 
-        `epoch_min` is the lowest epoch to begin: no start may give the bet ids of an earlier one,
-        also when the journal has lost all records of that one.
-
         A damaged journal (or another shard's journal) does not raise: the result is QUARANTINED
         and `why` holds the reason.
+
+        Parameters
+        ----------
+        folder, disk, at_ns, options, clock, progress
+            See `DurableMarkets.open`.
+        shard : ShardNo
+            The shard's number.
+        epoch_min : int
+            The lowest epoch to begin: no start may give the bet ids of an earlier one, also when
+            the journal has lost all records of that one.
 
         Raises
         ------
@@ -209,7 +231,7 @@ class DurableLedger(Durable[LedgerMachine, LedgerCommand, LedgerEvent]):
         return answers
 
     def settle(self, rows: Rows, at_ns: Nanos) -> Rows:
-        """Apply settlements, durably; rows that were applied before are skipped, not journaled.
+        """Apply settlements, durably; rows that change nothing are skipped and not journaled.
 
         Parameters
         ----------
@@ -221,8 +243,9 @@ class DurableLedger(Durable[LedgerMachine, LedgerCommand, LedgerEvent]):
         Returns
         -------
         Rows
-            The SETTLEMENT rows applied by this call. The other rows had been applied before, so
-            the caller may acknowledge all of them.
+            The SETTLEMENT rows that this call applied or holds in dispute, now journaled. The other
+            rows were known: a settlement of the same bet with their number or a higher one was
+            applied or disputed before. So the caller may acknowledge all rows.
 
         Raises
         ------

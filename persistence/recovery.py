@@ -168,6 +168,9 @@ class Replay(ABC, Generic[M]):
     def start_from(self, snapshot: Snapshot) -> None:
         """Begin with a snapshot's state; an invalid snapshot changes nothing.
 
+        A snapshot does not say whether its last record is a closing mark, so `closed` is False
+        until a later record is one: a start then checks in vain whether records were lost.
+
         Raises
         ------
         SnapshotInvalidError

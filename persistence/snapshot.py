@@ -250,6 +250,19 @@ class SnapshotWriter:
 
     The state was copied out of the machine beforehand: the writing thread shares no memory with
     the machine. A crash loses at most the snapshot being written.
+
+    Parameters
+    ----------
+    disk : Disk
+        Does all input and output.
+    folder : Path
+        The journal's folder, which also holds the snapshots.
+    mark : EpochMark
+        The writer: its machine and shard.
+    aside : bool
+        Whether to write in a thread of its own.
+    origin : int
+        Checksum of the journal's first record, 0 if unknown.
     """
 
     def __init__(

@@ -107,10 +107,11 @@ class Quote(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class OddsGuard(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Bounds of odds that are taken for a mistake, in thousandths; 0 switches one off.
+    """Bounds, in thousandths, past which odds are refused as a mistake; 0 switches a bound off.
 
-    `book_milli_min` is the least sum of one over the odds of a whole market, `step_milli_max` the
-    most that the higher of an outcome's last and new odds may be of the lower while bets are taken.
+    `book_milli_min` bounds a market's book sum, the sum of ``1 / odds`` over its outcomes: 990
+    allows a sum of 0.99. `step_milli_max` bounds the change of an outcome's odds while bets are
+    taken, the higher odds divided by the lower: 3000 allows from 2.0 to 6.0.
     """
 
     book_milli_min: Annotated[int, Meta(ge=0, le=GUARD_MILLI_MAX)] = 0
@@ -156,9 +157,10 @@ class CreateMarket(_Command, frozen=True, tag="create_market", omit_defaults=Tru
 
     With `offered` false, an outcome takes no bet until its odds are set, in any status of the
     market: for a market that is created before a feed has given it odds. `limits_why` says where
-    the limits come from. The market's shell writes `guard`, against which the odds of a market on
-    offer are checked unless the command says `override`. All four are encoded only when they are
-    not at their defaults, so that earlier releases read journals without such markets.
+    the limits come from. The first odds of a market that is offered are checked against `guard`,
+    which the market's shell writes over whatever is sent, unless `override` says that they are
+    meant as they are. All four are encoded only when they are not at their defaults, so that
+    earlier releases read journals without such markets.
     """
 
     market_no: MarketNoField

@@ -20,9 +20,10 @@ ShardNo = NewType("ShardNo", int)
 MARKET_NO_MAX: Final = (1 << 32) - 1
 ACCOUNT_NO_MAX: Final = (1 << 32) - 1
 SHARD_BITS: Final = 48
-EPOCH_BITS: Final = 27
-"""Serials that one start of an account shard may give: more than all slips of a shard."""
-BET_EPOCH_MAX: Final = (1 << (SHARD_BITS - EPOCH_BITS)) - 1
+EPOCH_SERIAL_BITS: Final = 27
+"""Bits of a serial below its epoch: one start of a shard gives at most 2^27 - 1 bet ids, more than
+all slips of a shard."""
+BET_EPOCH_MAX: Final = (1 << (SHARD_BITS - EPOCH_SERIAL_BITS)) - 1
 """Highest epoch that fits a bet id: the two millionth start of an account shard."""
 SHARD_NO_MAX: Final = (1 << 15) - 1
 """Highest account shard: one bit is unused, so that a bet id also fits a signed 64-bit integer."""
@@ -84,7 +85,7 @@ def bet_id(*, shard: ShardNo, serial: int) -> BetId:
 
 def first_serial(epoch: int) -> int:
     """Return the first serial of an epoch; 1 for epoch 0, which stands for all of rules 1."""
-    return epoch << EPOCH_BITS | 1
+    return epoch << EPOCH_SERIAL_BITS | 1
 
 
 def shard_of_bet(bet: BetId) -> ShardNo:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.common.ids import EPOCH_BITS, SHARD_BITS
+from engine.common.ids import EPOCH_SERIAL_BITS, SHARD_BITS
 from engine.common.rows import BetResult, I64s, Rows, SlipState, U64s
 from engine.common.units import BALANCE_MINOR_MAX, PAYOUT_MINOR_MAX, RATE_MICRO_MAX, STAKE_MINOR_MAX
 from engine.ledger.audit_nb import chain_fault_nb, unfound_account_nb, unfound_ref_nb
@@ -91,7 +91,7 @@ def _slip_rules(tables: LedgerTables) -> _Rules:
 
 def _begins_range(ids: U64s) -> Any:
     """Return for each bet id whether it is the first of an epoch."""
-    return ids & np.uint64((1 << EPOCH_BITS) - 1) == 1
+    return ids & np.uint64((1 << EPOCH_SERIAL_BITS) - 1) == 1
 
 
 def _sum_fault(tables: LedgerTables) -> str:

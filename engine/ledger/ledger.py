@@ -128,6 +128,13 @@ class LedgerMachine:
         From rules 2 on each epoch has a range of bet ids of its own, above those of all earlier
         epochs: a bet id that a lost record gave is not given again.
 
+        Parameters
+        ----------
+        epoch : int
+            The number of the writer's start, as in the EPOCH record of its journal.
+        rules : int
+            Version of the writer's rules (see engine.common.rules).
+
         Raises
         ------
         ValueError
