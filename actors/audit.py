@@ -19,6 +19,7 @@ from actors.reconciliation import (
     settlement_differences,
 )
 from actors.routes import account_shell_name
+from actors.stated_results import machine_differences
 from actors.tail_check import missing_records
 from engine.common.ids import ShardNo
 from engine.common.rows import SETTLEMENT
@@ -107,6 +108,7 @@ def _audit(data_dir: Path, disk: Disk) -> AuditReport:
     books = _compare(markets, ledgers)
     faults += books.differences
     faults += _settlement_faults(markets, ledgers)
+    faults += _stated_faults(markets)
     hidden = books.differences_found - len(books.differences)
     if hidden:
         faults.append(f"and {hidden} further differences of that kind")
@@ -169,6 +171,14 @@ def _settlement_faults(
     )
     hidden = len(found) - DIFFERENCES_SHOWN_MAX
     rest = [f"and {hidden} further settlements that differ"] if hidden > 0 else []
+    return found[:DIFFERENCES_SHOWN_MAX] + rest
+
+
+def _stated_faults(markets: dict[str, MarketMachine]) -> list[str]:
+    """Return markets whose stated result is not that of their bets, the first ones."""
+    found = [line for machine in markets.values() for line in machine_differences(machine)]
+    hidden = len(found) - DIFFERENCES_SHOWN_MAX
+    rest = [f"and {hidden} further results that differ"] if hidden > 0 else []
     return found[:DIFFERENCES_SHOWN_MAX] + rest
 
 

@@ -19,6 +19,7 @@ from actors.messages import AUDIT_ROWS_MAX, KnownMarket, decode_market_control, 
 from actors.peer import Peer
 from actors.settings import MarketShellSettings
 from actors.shell import Shell, rows_of
+from actors.stated_results import BETS_MAX
 from engine.common.commands import CreateMarket, FeedUpdate, MarketCommand, OddsGuard, SetOdds
 from engine.common.events import LimitsSet, MarketCreated, MarketEvent, OutboxAcked, Refused
 from engine.common.ids import BetId, MarketNo, ShardNo
@@ -200,6 +201,20 @@ class MarketShell(Shell[DurableMarkets]):
     def bets(self, start: int = 0, limit: int = AUDIT_ROWS_MAX) -> bytes:
         """Return recorded decisions in their order, as BET_RECORD rows, from the `start`-th on."""
         return self._machine().bets()[start : start + limit].tobytes()
+
+    def stated_result(self, market_no: MarketNo) -> tuple[bytes, bytes, bytes]:
+        """Return what a market states, its accepted bets, and what stands for them, of one instant.
+
+        They are list[BookImage] in msgpack, BET_RECORD rows and SETTLEMENT rows; the list is empty
+        where the market is not hosted here or has more than BETS_MAX bets.
+        """
+        machine = self._machine()
+        images = [machine.book_image(number) for number in self._present([market_no])]
+        if not images or images[0].bets > BETS_MAX:
+            return encode([]), b"", b""
+        bets = machine.bets()
+        own = bets[(bets["market_no"] == market_no) & (bets["reason"] == 0)]
+        return encode(images), own.tobytes(), machine.present_resolutions(market_no).tobytes()
 
     # --- control ---------------------------------------------------------------------------------
     def control(self, payload: bytes) -> bytes:

@@ -11,11 +11,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from actors.messages import ShellState
+from actors.messages import ShellState, decode_book_images
 from actors.reconciliation import market_differences, slip_differences
 from actors.routes import Routes, account_shell_name
-from engine.common.ids import SHARD_BITS, ShardNo
-from engine.common.rows import DECISION, Rows
+from actors.stated_results import stated_differences
+from engine.common.ids import SHARD_BITS, MarketNo, ShardNo
+from engine.common.rows import DECISION, SETTLEMENT, Rows
 from engine.ledger.rows import SLIP
 from engine.market.book import BET_RECORD
 
@@ -43,6 +44,8 @@ class RunningComparison:
         self._rows = rows
         self._ask = ask
         self._starts: dict[str, int] = {}
+        self._results_next: dict[str, MarketNo] = {}
+        """The market of each shell from which on results are compared in this round."""
         self._turn = 0
         self._found: dict[str, dict[str, None]] = {}
         """Differences of the present round by shell."""
@@ -76,16 +79,41 @@ class RunningComparison:
             self._market_slice(shell, start) if of_market else self._account_slice(shell, start)
         )
         self.compared += count
+        self._starts[shell] = start + count if count == self._rows else 0
+        new = self._hold(shell, differences, whole=count < self._rows)
+        if of_market:
+            new += await self._compare_result(shell)
+        return new
+
+    def _hold(self, name: str, differences: list[str], *, whole: bool) -> list[str]:
+        """Hold the differences of a slice, which may end its round; return the new ones."""
         known = set(self.differences())
-        found = self._found.setdefault(shell, {})
+        found = self._found.setdefault(name, {})
         held = differences[: DIFFERENCES_HELD_MAX - len(found)]
         found |= dict.fromkeys(held)
-        if count < self._rows:
-            self._starts[shell] = 0
-            self._stands[shell] = self._found.pop(shell)
-        else:
-            self._starts[shell] = start + count
+        if whole:
+            self._stands[name] = self._found.pop(name)
         return [line for line in held if line not in known]
+
+    async def _compare_result(self, market: str) -> list[str]:
+        """Compare what a shell's next market states with its bets; return the new differences."""
+        after = self._results_next.get(market, MarketNo(0))
+        numbers = [
+            number
+            for number, route in self._routes.markets.items()
+            if route.shell == market and number >= after
+        ]
+        number = min(numbers, default=None)
+        differences: list[str] = []
+        if number is not None:
+            raw, bets, standing = await self._ask(market, "stated_result", number)
+            for image in decode_book_images(raw):
+                differences += stated_differences(
+                    image, np.frombuffer(bets, BET_RECORD), np.frombuffer(standing, SETTLEMENT)
+                )
+        whole = len(numbers) <= 1
+        self._results_next[market] = MarketNo(0 if number is None or whole else number + 1)
+        return self._hold(f"{market}, results", differences, whole=whole)
 
     async def _account_slice(self, account: str, start: int) -> tuple[int, list[str]]:
         """Look an account's slips up in their markets, which have decided every bet in force."""

@@ -216,6 +216,26 @@ def test_the_running_comparison_names_what_accounts_and_markets_disagree_on():
     assert status.differences_found == 4
 
 
+def test_the_running_comparison_names_a_market_that_states_another_result_than_its_bets():
+    shells = ReconciledShells(compare_rows=3, compare_period_ms=100)
+    trade_and_settle(shells)
+    assert compared(shells).differences_found == 0
+    machine = shells.market._machine()
+    assert machine.book_image(1).result.paid_minor == 2_000
+    machine._book.returned["paid_minor"][0] += 7
+    status = compared(shells)
+    assert set(status.differences) == {
+        f"market 1 (cup-1/1x2): {name}{field} is stated as {stated}, by its bets it is {counted}"
+        for name in ("outcome 0: ", "")
+        for field, stated, counted in (
+            ("paid_minor", 2_007, 2_000),
+            ("profit_minor", -1_007, -1_000),
+        )
+    }
+    machine._book.returned["paid_minor"][0] -= 7
+    assert compared(shells).differences_found == 0
+
+
 def test_a_shell_that_does_not_serve_holds_up_no_comparison_of_others():
     shells = ReconciledShells(compare_rows=2, compare_period_ms=100)
     trade_and_settle(shells)
