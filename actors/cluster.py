@@ -208,11 +208,16 @@ class RayLauncher:
     spare : type, optional
         A synchronous class of which one idle process is kept, its modules imported, so that the
         successor of a dead part need not start a process.
+    answer_s : float
+        A running part that leaves a question unanswered for so long is not taken over.
     """
 
-    def __init__(self, *, namespace: str, spare: type | None = None) -> None:
+    def __init__(
+        self, *, namespace: str, spare: type | None = None, answer_s: float = _PART_TIMEOUT_S
+    ) -> None:
         ray = _ray()
         self._namespace = namespace
+        self._answer_s = answer_s
         self._classes: dict[type, Any] = {}
         self._spare_class = spare
         self._spare: Any = None
@@ -267,7 +272,7 @@ class RayLauncher:
             try:
                 actor = ray.get_actor(entry["name"], self._namespace)
                 peer = RayPeer(actor, name=entry["name"])
-                name, generation = await peer.ask("part_taken", timeout_s=_PART_TIMEOUT_S)
+                name, generation = await peer.ask("part_taken", timeout_s=self._answer_s)
             except PeerTimeoutError:
                 ray.kill(actor, no_restart=True)
                 continue

@@ -28,10 +28,16 @@ def lock_folder(data_dir: Path) -> LocalLock:
 
 
 def holders(data_dir: Path) -> dict[int, Path]:
-    """Return the processes that hold locks of a data folder's journals, each with one of them."""
-    locks = [data_dir / "directory" / LOCK_NAME, *data_dir.glob(f"shells/*/{LOCK_NAME}")]
+    """Return the processes that hold locks of a data folder's journals, each with one of them.
+
+    The supervisor, which holds the directory's, comes first: while it lives, it starts again each
+    shell that is killed.
+    """
+    directory = data_dir / "directory" / LOCK_NAME
+    locks = [directory, *data_dir.glob(f"shells/*/{LOCK_NAME}")]
     held = {path.resolve(): path for path in locks if _is_held(path)}
-    return {pid: held[path] for pid, path in _open_files() if path in held}
+    found = [(pid, held[path]) for pid, path in _open_files() if path in held]
+    return dict(sorted(found, key=lambda each: each[1] != directory))
 
 
 def kill_holders(data_dir: Path) -> None:

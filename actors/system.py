@@ -290,9 +290,9 @@ class System:
         """
         if self._cluster is None:
             return lambda: self._launcher or LocalLauncher()
-        tag = zlib.crc32(self._data_dir.encode())
-        namespace = f"{self.settings.cluster.namespace}-{tag:08x}"
-        return partial(RayLauncher, namespace=namespace, spare=spare)
+        namespace = f"{self.settings.cluster.namespace}-{zlib.crc32(self._data_dir.encode()):08x}"
+        answer_s = self.settings.supervisor.tick_deadline_ms / 1_000
+        return partial(RayLauncher, namespace=namespace, spare=spare, answer_s=answer_s)
 
     def _supervisor_arguments(self) -> dict[str, Any]:
         return {

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 STOPPED_S: Final = 60.0
 """How long `serve` may take to stop in good order."""
 KILLED_S: Final = 10.0
+KILL_ROUNDS: Final = 3
 
 
 def add(commands: "Commands") -> None:
@@ -55,9 +56,10 @@ async def _stop(config: Config) -> int:
             return EXIT_FAILED
     elif config.cluster.address:
         joined = await _stop_left(config)
-    for pid, lock in holders(folder).items():
-        _say(f"killing process {pid}, which holds {lock.parent}")
-        await end_process(pid, signal.SIGKILL, within_s=KILLED_S)
+    for _ in range(KILL_ROUNDS):  # a shell may have been started while others were killed
+        for pid, lock in holders(folder).items():
+            _say(f"killing process {pid}, which holds {lock.parent}")
+            await end_process(pid, signal.SIGKILL, within_s=KILLED_S)
     if holders(folder):
         _say(f"{folder}: a process still holds it")
         return EXIT_FAILED

@@ -81,6 +81,19 @@ def test_process_that_holds_a_journal_and_that_nobody_serves_is_killed(
     assert f"killing process {left.pid}, which holds {(tmp_path / lock).parent}" in said
 
 
+def test_the_supervisor_is_killed_before_the_shells_that_it_would_start_again(
+    tmp_path: Path,
+) -> None:
+    with (
+        holding(tmp_path / "shells" / "market-1" / "lock") as shell,
+        holding(tmp_path / "directory" / "lock") as supervisor,
+    ):
+        assert list(holders(tmp_path)) == [supervisor.pid, shell.pid]
+        code, said = stop(tmp_path)
+    assert code == EXIT_DONE
+    assert said.index(f"process {supervisor.pid}") < said.index(f"process {shell.pid}")
+
+
 def test_processes_of_another_folder_within_are_left_alone(tmp_path: Path) -> None:
     with holding(tmp_path / "demo" / "run-1" / "shells" / "market-1" / "lock") as other:
         assert stop(tmp_path) == (EXIT_DONE, f"nothing runs on {tmp_path}\n")
