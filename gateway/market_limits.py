@@ -110,7 +110,9 @@ class LimitRules:
             parsed = parse_market_key(key)
         except MalformedIdError:
             return self._defaults, "malformed key"  # the market machine refuses it
-        tier = next((tier for tier, each in self._tiers if fnmatchcase(parsed.fixture, each)), 0)
+        tier = next(
+            (tier for tier, each in self._tiers if fnmatchcase(parsed.fixture, each)), TIER_UNKNOWN
+        )
         facts = {
             "sport": sport,
             "type": parsed.type,
@@ -125,13 +127,12 @@ class LimitRules:
             if new and rule.matches(facts):
                 chosen |= {name: rule.limits[name] for name in new}
                 reasons.append(f"rule {number}")
-        capped = [name for name, cap in self._cap.items() if chosen.get(name, 0) > cap]
         limits = replace(self._defaults, **chosen)
         over = {name: cap for name, cap in self._cap.items() if getattr(limits, name) > cap}
         limits = replace(limits, **over)
         if limits.stake_minor_min > limits.stake_minor_max:
             limits = replace(limits, stake_minor_min=limits.stake_minor_max)
-        reasons = [*(reasons or ["defaults"]), *(f"cap {name}" for name in capped)]
+        reasons = [*(reasons or ["defaults"]), *(f"cap {name}" for name in over if name in chosen)]
         why = f"{phase} tier {tier}: {', '.join(reasons)}"
         return limits, why if len(why) <= WHY_CHARS_MAX else f"{why[: WHY_CHARS_MAX - 1]}…"
 

@@ -3,7 +3,9 @@
 Owns the signal mask of the process while a command runs. Ray installs handlers in the process that
 starts it, and they print stacks of C++. A signal that is blocked in every thread and taken by
 sigwait runs no handler, whoever installs one. Enter `TakenSignals` before modules that start
-threads (numpy, Ray) are imported: a thread inherits the mask of its creator.
+threads (numpy, Ray) are imported: a thread inherits the mask of its creator. A forked process gets
+the mask from before; one that `subprocess` starts without `preexec_fn` runs no hook of the fork and
+inherits the blocked signals, so start with one what is to be stopped by them.
 """
 
 import asyncio

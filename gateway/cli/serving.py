@@ -23,6 +23,7 @@ from actors.peer import Peer, PeerError
 from actors.process import PidfdMissingError
 from actors.ray_classes import ClusterError
 from actors.system import System
+from gateway.cli.terminal import say
 from gateway.configuration.config import Config, gateway_settings
 from gateway.configuration.opening import Opening, open_books
 from gateway.configuration.opening_file import load_opening
@@ -87,23 +88,23 @@ async def _serve(system: System, opening: Opening, config: Config, signals: Take
             starting = asyncio.create_task(_start(system, opening, config))
             await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
             if not starting.done():
-                _say("stopping before the start was over")
+                say("stopping before the start was over")
                 system.end_at_once()
                 exit_at_once(EXIT_INTERRUPTED)
             starting.result()
-            _say("serving; interrupt to stop")
+            say("serving; interrupt to stop")
             watching = asyncio.create_task(_watch(system, config, release))
             head_lost = asyncio.create_task(system.head_lost.wait())
             await asyncio.wait([watching, stopping, head_lost], return_when=asyncio.FIRST_COMPLETED)
             if head_lost.done():
-                _say(f"{system.head_why}; all processes end, start again: nothing is lost")
+                say(f"{system.head_why}; all processes end, start again: nothing is lost")
                 system.end_at_once()
                 exit_at_once(EXIT_FAILED)
             head_lost.cancel()
             if watching.done():
                 watching.result()
             watching.cancel()
-            _say("stopping; all that was answered is on disk")
+            say("stopping; all that was answered is on disk")
             return EXIT_DONE
         finally:
             stopping.cancel()
@@ -115,14 +116,14 @@ async def _start(system: System, opening: Opening, config: Config) -> None:
     system.opening = True
     await system.start()
     for line in await open_books(system, opening, limits=config.limits):
-        _say(f"refused: {line}")
+        say(f"refused: {line}")
     system.opened()
     for line in _gateway_lines(system, config):
-        _say(line)
+        say(line)
     for feed in system.feeds:
-        _say(f"feed {feed}: its pipeline takes messages")
+        say(f"feed {feed}: its pipeline takes messages")
     for number, route in sorted(system.routes.markets.items()):
-        _say(f"market {number}: {route.key} in {route.shell}")
+        say(f"market {number}: {route.key} in {route.shell}")
 
 
 def _gateway_lines(system: System, config: Config) -> list[str]:
@@ -144,7 +145,7 @@ async def _watch(system: System, config: Config, release: asyncio.Event) -> None
     while True:
         before, listening = listening, _gateway_lines(system, config)
         for line in (line for line in listening if line not in before):
-            _say(f"restarted: {line}")
+            say(f"restarted: {line}")
         try:
             if release.is_set():
                 release.clear()
@@ -152,13 +153,13 @@ async def _watch(system: System, config: Config, release: asyncio.Event) -> None
                 said = dict.fromkeys(said, "")
             for shell in await system.statuses():
                 if shell.state is ShellState.QUARANTINED and said.get(shell.name) != shell.why:
-                    _say(f"QUARANTINED {shell.name}: {shell.why}")
+                    say(f"QUARANTINED {shell.name}: {shell.why}")
                     said[shell.name] = shell.why
                 elif shell.state is ShellState.SERVING and shell.name in said:
-                    _say(f"{shell.name} serves again")
+                    say(f"{shell.name} serves again")
                     del said[shell.name]
         except PeerError as error:
-            _say(f"the supervisor does not answer: {error}")
+            say(f"the supervisor does not answer: {error}")
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(release.wait(), _STATUS_PERIOD_S)
 
@@ -167,15 +168,10 @@ async def _release(supervisor: Peer, names: Iterable[str]) -> None:
     """Release shells side by side: one that fails, or takes long, keeps no other back."""
 
     async def release(name: str) -> None:
-        _say(f"releasing {name}")
+        say(f"releasing {name}")
         try:
             await supervisor.ask("release", name)
         except PeerError as error:
-            _say(f"{name} is not released: {error}")
+            say(f"{name} is not released: {error}")
 
     await asyncio.gather(*map(release, names))
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()

@@ -5,7 +5,6 @@ Owns the arguments, the order in which processes are ended, and the exit code.
 
 import argparse
 import signal
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -13,6 +12,7 @@ import uvloop
 
 from actors.exit_codes import EXIT_DONE, EXIT_FAILED
 from gateway.cli.arguments import add_command
+from gateway.cli.terminal import say
 from gateway.configuration.config import Config
 
 if TYPE_CHECKING:
@@ -45,28 +45,28 @@ async def _stop(config: Config) -> int:
 
     folder = Path(config.data_dir)
     if not folder.is_dir():
-        _say(f"{folder}: no such folder")
+        say(f"{folder}: no such folder")
         return EXIT_FAILED
     joined = True
     serving = serving_process(folder)
     if serving is not None:
-        _say(f"stopping process {serving}, which serves {folder}")
+        say(f"stopping process {serving}, which serves {folder}")
         if not await end_process(serving, signal.SIGTERM, within_s=STOPPED_S):
-            _say(f"process {serving} does not stop; kill it, and run this command again")
+            say(f"process {serving} does not stop; kill it, and run this command again")
             return EXIT_FAILED
     elif config.cluster.address:
         joined = await _stop_left(config)
     for _ in range(KILL_ROUNDS):  # a shell may have been started while others were killed
         for pid, lock in holders(folder).items():
-            _say(f"killing process {pid}, which holds {lock.parent}")
+            say(f"killing process {pid}, which holds {lock.parent}")
             await end_process(pid, signal.SIGKILL, within_s=KILLED_S)
     if holders(folder):
-        _say(f"{folder}: a process still holds it")
+        say(f"{folder}: a process still holds it")
         return EXIT_FAILED
     if not joined:
-        _say(f"no process holds {folder}; gateways in that cluster may run until it ends")
+        say(f"no process holds {folder}; gateways in that cluster may run until it ends")
         return EXIT_FAILED
-    _say(f"nothing runs on {folder}")
+    say(f"nothing runs on {folder}")
     return EXIT_DONE
 
 
@@ -78,15 +78,10 @@ async def _stop_left(config: Config) -> bool:
     system = system_of(config, feeds=())
     try:
         for name in await system.stop_left():
-            _say(f"stopped {name}")
+            say(f"stopped {name}")
     except (OSError, ClusterError) as error:
-        _say(f"the cluster at {config.cluster.address} cannot be joined: {error}")
+        say(f"the cluster at {config.cluster.address} cannot be joined: {error}")
         return False
     finally:
         await system.stop()
     return True
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()

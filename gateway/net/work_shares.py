@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import Callable, Hashable
 from typing import Final, Protocol
 
+from engine.common.units import NS_PER_MS
 from gateway.counters import Counters
 
 SLICE_NS: Final = 250_000
@@ -31,7 +32,6 @@ CHARGE_MAX_NS: Final = 20_000_000
 REST_MIN_S: Final = 0.001
 """Shortest rest, a tick of the loop's timers."""
 _NS_PER_S: Final = 1_000_000_000
-_NS_PER_MS: Final = 1_000_000
 
 
 def handshakes_of(address: str) -> Hashable:
@@ -134,7 +134,7 @@ class WorkQueue:
         self._loop = asyncio.get_running_loop()
         self._counters = counters
         self._percent = percent
-        self._burst_ns = burst_ms * _NS_PER_MS
+        self._burst_ns = burst_ms * NS_PER_MS
         self._addresses: dict[str, _Address] = {}
         self._allowances: dict[Hashable, Allowance] = {}
         self._users: dict[Hashable, int] = {}

@@ -92,11 +92,18 @@ def test_hangup_that_the_process_was_started_to_ignore_stays_ignored() -> None:
         assert p.wait() == EXIT_DONE
 
 
+PRINT_MASK = (
+    "[sys.executable, '-c', 'import signal; "
+    "print(*sorted(map(int, signal.pthread_sigmask(signal.SIG_BLOCK, []))))']"
+)
+
+
 def test_forked_process_can_be_stopped() -> None:
-    child = (
-        "subprocess.run([sys.executable, '-c', 'import signal; "
-        "print(sorted(signal.pthread_sigmask(signal.SIG_BLOCK, [])))'], "
-        "preexec_fn=lambda: None)"
-    )
-    with running(child) as p:
-        assert line(p) == "[]"
+    with running(f"subprocess.run({PRINT_MASK}, preexec_fn=lambda: None)") as p:
+        assert line(p) == ""
+
+
+def test_process_that_is_started_without_a_hook_of_the_fork_inherits_the_blocked_signals() -> None:
+    taken = sorted([signal.SIGHUP, signal.SIGINT, signal.SIGTERM])
+    with running(f"subprocess.run({PRINT_MASK})") as p:
+        assert line(p) == " ".join(str(int(number)) for number in taken)
