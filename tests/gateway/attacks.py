@@ -147,7 +147,12 @@ ATTACKS: Final[Mapping[str, Attack]] = {
         _sending(lambda _: [json_frame(type="unsubscribe", fixtures=_FIXTURES)]),
     ),
     "images never read": Attack(
-        1, _sending(lambda _: [json_frame(type="subscribe", all=True)] * 10, reads=False)
+        1,
+        _sending(
+            lambda _: [(json_frame(type="unsubscribe", all=True) + json_frame(
+                type="subscribe", all=True)) * 10],
+            reads=False,
+        ),
     ),
     "full batches of bets": Attack(1, _sending(_bets)),
     "pings of two hundred sessions": Attack(200, _sending(lambda _: [frame(PING, b"") * 500])),

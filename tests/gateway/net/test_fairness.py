@@ -74,7 +74,7 @@ async def test_attack_within_all_bounds_is_worked_off_in_its_share_only(name: st
         system.create(*(image(number) for number in range(1, 301)))
         async with attacked(system, ATTACKS[name]):
             if name == "images never read":  # it stops by itself, when nothing more can be written
-                await until(lambda: system.gateway.counters.messages > 10)
+                await until(lambda: any(each.paused for each in connections(system)), wait_s=30.0)
             else:
                 await until(lambda: system.gateway.counters.work_rests > 3, wait_s=30.0)
             counters = system.gateway.counters
