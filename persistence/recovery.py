@@ -169,7 +169,7 @@ class Replay(ABC, Generic[M]):
         """Begin with a snapshot's state; an invalid snapshot changes nothing.
 
         A snapshot does not say whether its last record is a closing mark, so `closed` is False
-        until a later record is one: a start then checks in vain whether records were lost.
+        until a later record is one: at worst a report misses a mark that is there.
 
         Raises
         ------

@@ -20,7 +20,6 @@ from engine.common.commands import (
     CreateMarket,
     FeedStep,
     FeedUpdate,
-    Limits,
     MarketCommand,
     ResetSource,
     ResumeWithAll,
@@ -32,10 +31,8 @@ from engine.common.commands import (
 )
 from engine.common.events import (
     FeedStepEvent,
-    LimitsSet,
     MarketCreated,
     MarketEvent,
-    OddsSet,
     OutboxAcked,
     Refused,
 )
@@ -46,7 +43,7 @@ from engine.common.ids import (
     ShardNo,
     parse_market_key,
 )
-from engine.common.lifecycle import Action, Status, next_status
+from engine.common.lifecycle import Status
 from engine.common.reasons import Reason
 from engine.common.rows import BET, DECISION, Rows, U64s
 from engine.common.rules import RULES
@@ -69,16 +66,15 @@ from engine.market.command_checks import (
     create_fault,
     limits_fault,
     out_of_bounds,
-    patch_fault,
-    quotes_fault,
 )
 from engine.market.feed_positions import FeedPositions
 from engine.market.feed_updates import apply_feed_update, reset_source
-from engine.market.odds_guards import created_fault, guard_fault
+from engine.market.odds_guards import created_fault
+from engine.market.offer import set_limits, set_odds, write_limits
 from engine.market.outbox import Outbox
 from engine.market.place_nb import decide_all_nb, find_rows_nb
 from engine.market.status_transitions import StatusTransitions, market_held
-from engine.market.views import book_image, limits_of, price_delta, price_image
+from engine.market.views import book_image, price_delta, price_image
 
 
 class MarketMachine:
@@ -222,7 +218,7 @@ class MarketMachine:
                 message=f"no market {command.market_no} here",
             )
         if isinstance(command, SetLimits):
-            return self._set_limits(command, slot)
+            return set_limits(command, slot, book=self._book)
         if isinstance(command, FeedUpdate):
             return self._apply_feed_update(command, slot, at_ns)
         if isinstance(command, ResetSource):
@@ -237,7 +233,7 @@ class MarketMachine:
     ) -> FeedStepEvent:
         """Apply a command that both traders and feeds give; `by_feed` says who gives this one."""
         if isinstance(command, SetOdds):
-            return self._set_odds(command, slot)
+            return set_odds(command, slot, book=self._book)
         if not isinstance(command, ResolvingCommand):
             return StatusTransitions(self._book).apply(
                 command, slot, at_ns, by_feed=by_feed, has_feed=self._has_feed(slot)
@@ -307,41 +303,12 @@ class MarketMachine:
         market["version"] = 1
         market["status_at_ns"] = at_ns
         market["flags"] = 0 if command.offered else MARKET_AWAITS_FEED
-        self._write_limits(slot, command.limits)
+        write_limits(self._book, slot, command.limits)
         self._slot_of[command.market_no] = slot
         self._no_of[key] = command.market_no
         self._keys.append(key)
         self._names.append(tuple(command.outcomes))
         return MarketCreated(market_no=command.market_no, version=1, key=key)
-
-    def _set_odds(self, command: SetOdds, slot: int) -> OddsSet | Refused:
-        refusal = self._refuse_after_close(slot)
-        if refusal is not None:
-            return refusal
-        outcomes = self._book.outcomes_of(slot)
-        refusal = quotes_fault(command.quotes, outcomes=len(outcomes))
-        refusal = refusal or guard_fault(command, outcomes, status=self._book.status(slot))
-        if refusal is not None:
-            return refusal
-        changed = False
-        for quote in command.quotes:
-            outcome = outcomes[quote.outcome]
-            flags = OUTCOME_ACTIVE if quote.active else 0
-            changed |= flags != outcome["flags"] or quote.odds_milli != outcome["odds_milli"]
-            outcome["odds_milli"] = quote.odds_milli
-            outcome["flags"] = flags
-        version = self._book.raise_version(slot) if changed else self._book.version(slot)
-        return OddsSet(market_no=command.market_no, version=version, quotes=command.quotes)
-
-    def _set_limits(self, command: SetLimits, slot: int) -> MarketEvent:
-        limits = command.limits.applied_to(limits_of(self._book, slot))
-        refusal = self._refuse_after_close(slot) or patch_fault(command.limits, limits)
-        if refusal is not None:
-            return refusal
-        self._write_limits(slot, limits)
-        return LimitsSet(
-            market_no=command.market_no, version=self._book.version(slot), limits=limits
-        )
 
     def _ack(self, command: AckOutbox) -> MarketEvent:
         last = self._outbox.last_seq(command.shard)
@@ -471,24 +438,6 @@ class MarketMachine:
             self._keys,
             self._names,
             self._rules,
-        )
-
-    # --- a market's row ---------------------------------------------------------------------------
-
-    def _write_limits(self, slot: int, limits: Limits) -> None:
-        market = self._book.markets[slot]
-        for name in Limits.__struct_fields__:
-            market[name] = getattr(limits, name)
-
-    def _refuse_after_close(self, slot: int) -> Refused | None:
-        """Refuse a command that is allowed only while the market can still be closed."""
-        status = self._book.status(slot)
-        if next_status(status, Action.CLOSE) is not None:
-            return None
-        return Refused(
-            reason=Reason.TRANSITION_NOT_ALLOWED,
-            field="market_no",
-            message=f"the market is {status.name}",
         )
 
 

@@ -1,0 +1,64 @@
+"""What a market offers: the odds of its outcomes, and the limits of its bets.
+
+Owns the two commands that set them while the market can still be closed. Never decides a bet and
+never changes a status.
+"""
+
+from engine.common.commands import Limits, SetLimits, SetOdds
+from engine.common.events import LimitsSet, OddsSet, Refused
+from engine.common.lifecycle import Action, next_status
+from engine.common.reasons import Reason
+from engine.market.book import OUTCOME_ACTIVE, Book
+from engine.market.command_checks import patch_fault, quotes_fault
+from engine.market.odds_guards import guard_fault
+from engine.market.views import limits_of
+
+
+def set_odds(command: SetOdds, slot: int, *, book: Book) -> OddsSet | Refused:
+    """Set odds and offers of outcomes; the version rises if one of them changes."""
+    refusal = _refuse_after_close(book, slot)
+    if refusal is not None:
+        return refusal
+    outcomes = book.outcomes_of(slot)
+    refusal = quotes_fault(command.quotes, outcomes=len(outcomes))
+    refusal = refusal or guard_fault(command, outcomes, status=book.status(slot))
+    if refusal is not None:
+        return refusal
+    changed = False
+    for quote in command.quotes:
+        outcome = outcomes[quote.outcome]
+        flags = OUTCOME_ACTIVE if quote.active else 0
+        changed |= flags != outcome["flags"] or quote.odds_milli != outcome["odds_milli"]
+        outcome["odds_milli"] = quote.odds_milli
+        outcome["flags"] = flags
+    version = book.raise_version(slot) if changed else book.version(slot)
+    return OddsSet(market_no=command.market_no, version=version, quotes=command.quotes)
+
+
+def set_limits(command: SetLimits, slot: int, *, book: Book) -> LimitsSet | Refused:
+    """Set the limits that a command names; the others stay."""
+    limits = command.limits.applied_to(limits_of(book, slot))
+    refusal = _refuse_after_close(book, slot) or patch_fault(command.limits, limits)
+    if refusal is not None:
+        return refusal
+    write_limits(book, slot, limits)
+    return LimitsSet(market_no=command.market_no, version=book.version(slot), limits=limits)
+
+
+def write_limits(book: Book, slot: int, limits: Limits) -> None:
+    """Write limits into a market's row."""
+    market = book.markets[slot]
+    for name in Limits.__struct_fields__:
+        market[name] = getattr(limits, name)
+
+
+def _refuse_after_close(book: Book, slot: int) -> Refused | None:
+    """Refuse a command that is allowed only while the market can still be closed."""
+    status = book.status(slot)
+    if next_status(status, Action.CLOSE) is not None:
+        return None
+    return Refused(
+        reason=Reason.TRANSITION_NOT_ALLOWED,
+        field="market_no",
+        message=f"the market is {status.name}",
+    )
