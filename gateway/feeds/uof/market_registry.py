@@ -12,7 +12,7 @@ from typing import Final
 from engine.common.commands import TIME_NS_MAX
 from engine.common.ids import MalformedIdError, parse_market_key
 from engine.common.lifecycle import Status
-from engine.common.units import MARKETS_MAX, ODDS_MILLI_MIN
+from engine.common.units import MARKETS_MAX, NS_PER_MS, ODDS_MILLI_MIN
 from gateway.feeds.core.adapter import KnownMarket
 from gateway.feeds.uof.bet_stop_groups import stopped_by
 from gateway.feeds.uof.messages import MarketName
@@ -22,6 +22,7 @@ STOPS_MAX: Final = 8
 """bet_stops kept of one event; past it the oldest is dropped."""
 STOPPED_EVENTS_MAX: Final = 1 << 14
 NO_OWNER: Final = 0
+TIME_MS_MAX: Final = TIME_NS_MAX // NS_PER_MS
 _FINAL_STATUSES: Final = (Status.CANCELLED, Status.CLOSED)
 
 _Identity = tuple[str, int, tuple[tuple[str, str], ...]]
@@ -147,7 +148,7 @@ class MarketRegistry:
         return self._store(identity, market)
 
     def restore(
-        self, known: KnownMarket, *, feed: str, latest_ms: int = TIME_NS_MAX
+        self, known: KnownMarket, *, feed: str, latest_ms: int = TIME_MS_MAX
     ) -> tuple[ListedMarket, dict[int, int]] | None:
         """Add a market that the engine already has.
 
