@@ -7,7 +7,7 @@ before `place` returns.
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +17,7 @@ import numpy as np
 from actors.failstop import ExitProcess, exit_at_once
 from actors.messages import AUDIT_ROWS_MAX, KnownMarket, decode_market_control, encode
 from actors.peer import Peer
+from actors.reference_odds import MODEL, ReferenceOdds
 from actors.settings import MarketShellSettings
 from actors.shell import Shell, rows_of
 from actors.stated_results import BETS_MAX
@@ -79,6 +80,10 @@ class MarketShell(Shell[DurableMarkets]):
     ) -> None:
         self._settings = settings or MarketShellSettings()
         self._repricer: Repricer | None = None
+        self._references = ReferenceOdds(
+            age_ms_max=self._settings.odds_model_age_ms_max,
+            step_milli_max=self._settings.odds_model_step_milli_max,
+        )
         self._published_version: dict[int, int] = {}
         self._ids_reused = 0
         self._unrecorded: dict[int, None] = {}
@@ -235,7 +240,10 @@ class MarketShell(Shell[DurableMarkets]):
             return encode([_quarantined(self.why)])
         self._repricer = self._repricer or Repricer()
         commands = self._repricer.commands(request, self._machine())
-        return encode(self._control(request.by, commands) if commands else [])
+        own = frozenset(self._machine().market_nos())
+        events = self._control(request.by, commands, modelled=own) if commands else []
+        self._references.note(MODEL, commands, events, at_ns=Nanos(self._clock()))
+        return encode(events)
 
     def follow(self, payload: bytes) -> bytes:
         """Apply parts of a feed's messages as one record, and publish; return list[MarketEvent].
@@ -250,11 +258,31 @@ class MarketShell(Shell[DurableMarkets]):
         if self._serving() is None:
             return encode([_quarantined(self.why)])
         commands, refused = follow_commands(request, self._machine())
-        return encode(
-            [*refused, *self._control(request.by, tuple(commands))] if commands else refused
+        if not commands:
+            return encode(refused)
+        withdrawn = {
+            each.market_no: [at for at, active in enumerate(each.fair.active) if not active]
+            for each in request.updates
+            if each.fair is not None
+        }
+        events = self._control(request.by, tuple(commands), modelled=withdrawn)
+        self._references.note(
+            request.by,
+            commands,
+            events,
+            at_ns=Nanos(self._clock()),
+            withdrawn=withdrawn,
         )
+        return encode([*refused, *events])
 
-    def _control(self, by: str, commands: tuple[MarketCommand, ...]) -> list[MarketEvent]:
+    def _control(
+        self,
+        by: str,
+        commands: tuple[MarketCommand, ...],
+        *,
+        modelled: Container[MarketNo] = (),
+    ) -> list[MarketEvent]:
+        """Apply and publish commands; odds of the `modelled` markets are those of a model."""
         durable = self._serving()
         if durable is None:
             return [_quarantined(self.why) for _ in commands]
@@ -269,7 +297,13 @@ class MarketShell(Shell[DurableMarkets]):
         guard = OddsGuard(
             book_milli_min=settings.odds_book_milli_min, step_milli_max=settings.odds_step_milli_max
         )
-        bounded = [_with_bounds(command, position_max, guard) for command in commands]
+
+        def guard_of(market_no: MarketNo) -> OddsGuard:
+            if market_no in modelled:
+                return guard
+            return self._references.guard(guard, market_no, by=by, at_ns=at_ns)
+
+        bounded = [_with_bounds(command, position_max, guard_of) for command in commands]
         with self._fail_stop():
             events = durable.control(by, bounded, at_ns)
         self._publish(events)
@@ -360,19 +394,23 @@ class MarketShell(Shell[DurableMarkets]):
         return machine
 
 
-def _with_bounds(command: MarketCommand, position_max: int, guard: OddsGuard) -> MarketCommand:
+def _with_bounds(
+    command: MarketCommand, position_max: int, guard_of: Callable[[MarketNo], OddsGuard]
+) -> MarketCommand:
     """Write into a command what it is checked against, so that a replay needs no clock or settings.
 
     A feed's command gets how far its position may be; odds get their guard.
     """
     if isinstance(command, FeedUpdate):
         steps = tuple(
-            msgspec.structs.replace(step, guard=guard) if isinstance(step, SetOdds) else step
+            msgspec.structs.replace(step, guard=guard_of(command.market_no))
+            if isinstance(step, SetOdds)
+            else step
             for step in command.steps
         )
         return msgspec.structs.replace(command, position_max=position_max, steps=steps)
     if isinstance(command, SetOdds | CreateMarket):
-        return msgspec.structs.replace(command, guard=guard)
+        return msgspec.structs.replace(command, guard=guard_of(command.market_no))
     return command
 
 

@@ -51,6 +51,11 @@ class MarketShellSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     odds_step_milli_max: Annotated[int, Meta(ge=0, le=GUARD_MILLI_MAX)] = 4_000
     """Most that an outcome's odds may rise or fall at once while bets are taken: the higher in
     thousandths of the lower. 0 for any."""
+    odds_model_step_milli_max: Annotated[int, Meta(ge=0, le=GUARD_MILLI_MAX)] = 4_000
+    """The same between odds that someone sets and those that a model or another source gave last.
+    0 for any, also of decided outcomes."""
+    odds_model_age_ms_max: _Millis = 60_000
+    """How old odds of a model may be so that others are compared with them."""
 
 
 class SupervisorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -106,16 +106,22 @@ class Quote(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     active: bool = True
 
 
-class OddsGuard(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class OddsGuard(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Bounds, in thousandths, past which odds are refused as a mistake; 0 switches a bound off.
 
     `book_milli_min` bounds a market's book sum, the sum of ``1 / odds`` over its outcomes: 990
     allows a sum of 0.99. `step_milli_max` bounds the change of an outcome's odds while bets are
     taken, the higher odds divided by the lower: 3000 allows from 2.0 to 6.0.
+    `model_step_milli_max` bounds in the same way how far odds are from `model_odds_milli`, which a
+    model or another source gave (0 for an outcome without any). `decided` names outcomes that are
+    decided to it, or as good as that, for which no odds are taken.
     """
 
     book_milli_min: Annotated[int, Meta(ge=0, le=GUARD_MILLI_MAX)] = 0
     step_milli_max: Annotated[int, Meta(ge=0, le=GUARD_MILLI_MAX)] = 0
+    model_step_milli_max: Annotated[int, Meta(ge=0, le=GUARD_MILLI_MAX)] = 0
+    model_odds_milli: Annotated[tuple[int, ...], Meta(max_length=OUTCOMES_MAX)] = ()
+    decided: Annotated[tuple[int, ...], Meta(max_length=OUTCOMES_MAX)] = ()
 
 
 class OutcomeResult(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -183,9 +189,10 @@ class OpenMarket(_Command, frozen=True, tag="open_market"):
 class SetOdds(_Command, frozen=True, tag="set_odds", omit_defaults=True):
     """Set the odds of some or all outcomes in one step.
 
-    BOOK_SUM_LOW refuses odds that sum to too little, ODDS_STEP a leap while bets are taken: by the
-    figures of `guard`, which the market's shell writes over whatever is sent. `override` says that
-    the odds are meant as they are.
+    BOOK_SUM_LOW refuses odds that sum to too little, ODDS_STEP a leap while bets are taken,
+    ODDS_OFF_MODEL odds far from a model's, ODDS_DECIDED odds of a decided outcome: by the figures
+    of `guard`, which the market's shell writes over whatever is sent. `override` says that the odds
+    are meant as they are.
     """
 
     market_no: MarketNoField

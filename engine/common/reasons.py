@@ -29,6 +29,8 @@ class Reason(IntEnum):
     AMOUNT_OUT_OF_BOUNDS = 304
     BOOK_SUM_LOW = 305
     ODDS_STEP = 306
+    ODDS_OFF_MODEL = 307
+    ODDS_DECIDED = 308
 
     # 40x market, outcome or fixture state
     MARKET_UNKNOWN = 401
@@ -130,6 +132,8 @@ MESSAGES: Final[dict[Reason, str]] = {
     Reason.AMOUNT_OUT_OF_BOUNDS: "the amount is outside its bounds",
     Reason.BOOK_SUM_LOW: "the odds of the market sum to too little",
     Reason.ODDS_STEP: "the odds leap while bets are taken",
+    Reason.ODDS_OFF_MODEL: "the odds are far from those of the model or the second source",
+    Reason.ODDS_DECIDED: "the outcome is decided",
     Reason.MARKET_UNKNOWN: "no such market",
     Reason.MARKET_INACTIVE: "the market is not open",
     Reason.MARKET_SUSPENDED: "the market is suspended",

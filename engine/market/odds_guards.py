@@ -1,6 +1,6 @@
-"""Guards against odds that nobody means: a book far below 100%, and a leap while bets are taken.
+"""Guards against odds that nobody means: by the book's sum, the last odds, a model, a result.
 
-Owns both checks. The market's shell writes the guard into the command, so that a replay needs no
+Owns the checks. The market's shell writes the guard into the command, so that a replay needs no
 settings; a command that says so overrides it. Never reads a clock and never sets odds.
 """
 
@@ -9,7 +9,7 @@ from typing import Final
 
 from msgspec import UnsetType
 
-from engine.common.commands import CreateMarket, OddsGuard, SetOdds
+from engine.common.commands import CreateMarket, OddsGuard, Quote, SetOdds
 from engine.common.events import Refused
 from engine.common.lifecycle import Status
 from engine.common.reasons import Reason
@@ -17,7 +17,9 @@ from engine.common.rows import Rows
 from engine.common.units import ODDS_MILLI_ONE
 from engine.market.book import OUTCOME_ACTIVE
 
-GUARD_REASONS: Final = frozenset({Reason.BOOK_SUM_LOW, Reason.ODDS_STEP})
+GUARD_REASONS: Final = frozenset(
+    {Reason.BOOK_SUM_LOW, Reason.ODDS_STEP, Reason.ODDS_OFF_MODEL, Reason.ODDS_DECIDED}
+)
 STEP_CHANCE_MILLI_MIN: Final = 50
 """Least change of implied chance that is a leap, in thousandths: 100.0 may become 500.0."""
 _NANO: Final = 1_000_000_000
@@ -36,7 +38,8 @@ def guard_fault(command: SetOdds, outcomes: Rows, *, status: Status) -> Refused 
     """Return why new odds of some outcomes are refused.
 
     The book sum is checked when all of two or more outcomes are on offer: a part of them proves
-    nothing. Leaps are checked while bets are taken: after a stop any odds may be right.
+    nothing. Leaps are checked while bets are taken: after a stop any odds may be right. Odds on
+    offer are checked against the model's at any time: they may be opened later.
 
     Parameters
     ----------
@@ -59,6 +62,9 @@ def guard_fault(command: SetOdds, outcomes: Rows, *, status: Status) -> Refused 
             refusal = _step_fault(before, quote.odds_milli, guard, field=f"quotes[{at}].odds_milli")
             if refusal is not None:
                 return refusal
+        refusal = _model_fault(quote, guard, field=f"quotes[{at}].odds_milli")
+        if refusal is not None:
+            return refusal
     return _sum_fault(odds, guard, field="quotes") if all(active) else None
 
 
@@ -74,15 +80,37 @@ def _sum_fault(odds_milli: Sequence[int], guard: OddsGuard, *, field: str) -> Re
 
 
 def _step_fault(before: int, after: int, guard: OddsGuard, *, field: str) -> Refused | None:
-    if guard.step_milli_max == 0:
-        return None
-    low, high = min(before, after), max(before, after)
-    chance_nano = ODDS_MILLI_ONE * _NANO // low - ODDS_MILLI_ONE * _NANO // high
-    leap = high * ODDS_MILLI_ONE > low * guard.step_milli_max
-    if not leap or chance_nano < STEP_CHANCE_MILLI_MIN * _NANO_PER_MILLI:
+    if not _is_leap(before, after, guard.step_milli_max):
         return None
     message = (
         f"{before} to {after} is over {guard.step_milli_max} thousandths of the lower while bets "
         f"are taken"
     )
     return Refused(reason=Reason.ODDS_STEP, field=field, message=message)
+
+
+def _model_fault(quote: Quote, guard: OddsGuard, *, field: str) -> Refused | None:
+    """Return why odds on offer do not go with what a model or another source says of an outcome."""
+    outcome = quote.outcome
+    if not quote.active:
+        return None
+    if outcome in guard.decided:
+        message = f"outcome {outcome} is decided, by the model or the second source"
+        return Refused(reason=Reason.ODDS_DECIDED, field=field, message=message)
+    known = outcome < len(guard.model_odds_milli)
+    model_milli = guard.model_odds_milli[outcome] if known else 0
+    if not model_milli or not _is_leap(model_milli, quote.odds_milli, guard.model_step_milli_max):
+        return None
+    message = (
+        f"{quote.odds_milli} where the model or the second source has {model_milli} is over "
+        f"{guard.model_step_milli_max} thousandths of the lower"
+    )
+    return Refused(reason=Reason.ODDS_OFF_MODEL, field=field, message=message)
+
+
+def _is_leap(one: int, other: int, step_milli_max: int) -> bool:
+    """Return whether odds are apart by more than a bound (0: none), and their chances too."""
+    low, high = min(one, other), max(one, other)
+    chance_nano = ODDS_MILLI_ONE * _NANO // low - ODDS_MILLI_ONE * _NANO // high
+    leap = step_milli_max > 0 and high * ODDS_MILLI_ONE > low * step_milli_max
+    return leap and chance_nano >= STEP_CHANCE_MILLI_MIN * _NANO_PER_MILLI
