@@ -11,9 +11,12 @@ from numba import int32, int64, types, uint8
 
 from engine.common.jit import kernel, rows_in_type, rows_type
 from engine.common.reasons import Reason
-from engine.common.rows import SETTLEMENT, BetResult, I32s, Rows, U8s
+from engine.common.rows import SETTLEMENT, BetResult, I32s, I64s, Rows, U8s
 from engine.common.units import (
+    DEAD_HEAT_DEN_MAX,
+    ODDS_MILLI_MAX,
     ODDS_MILLI_ONE,
+    STAKE_MINOR_MAX,
 )
 from engine.market.book import BET_RECORD, OUTCOME, OUTCOME_WON
 
@@ -25,6 +28,11 @@ _REFUNDED: Final = int(BetResult.REFUNDED)
 _HALF_WON: Final = int(BetResult.HALF_WON)
 _HALF_LOST: Final = int(BetResult.HALF_LOST)
 _CANCELLED: Final = int(BetResult.CANCELLED)
+_ODDS_MICRO_ONE: Final = 1_000_000
+"""Decimal odds of 1 in millionths, the unit of odds after a deduction."""
+
+assert 2 * ODDS_MILLI_MAX * 1_000 * DEAD_HEAT_DEN_MAX < 1 << 62, "odds and void in settled_minor_nb"
+assert STAKE_MINOR_MAX * 2 * _ODDS_MICRO_ONE * DEAD_HEAT_DEN_MAX < 1 << 63, "stake and its rest"
 
 
 @kernel(types.void(types.Array(int32, 1, "C"), int64, types.Array(int32, 1, "C")))
@@ -36,7 +44,8 @@ def collect_nb(earlier: I32s, last_bet: int, numbers: I32s) -> None:
         at = int(np.int64(earlier[at - 1]))
 
 
-def settled_minor(
+@kernel()
+def settled_minor_nb(
     stake_minor: int,
     odds: int,
     odds_one: int,
@@ -49,8 +58,8 @@ def settled_minor(
 
     The Unified Odds Feed's table as one fraction,
     ``stake * ((1 - void) * won * odds * dead_heat + void)``, over the common denominator
-    ``2 * odds_one * dead_heat_den``. Kernels compile this function; Python calls it uncompiled
-    where the product needs more than 63 bits.
+    ``2 * odds_one * dead_heat_den``. The whole multiples of the stake are added apart, so that no
+    product passes 63 bits, also with odds in millionths.
 
     Parameters
     ----------
@@ -68,10 +77,20 @@ def settled_minor(
     back = void_halves * odds_one * dead_heat_den
     if won:
         back += (2 - void_halves) * odds * dead_heat_num
-    return stake_minor * back // (2 * odds_one * dead_heat_den)
+    whole = 2 * odds_one * dead_heat_den
+    return stake_minor * (back // whole) + stake_minor * (back % whole) // whole
 
 
-settled_minor_nb = kernel()(settled_minor)
+@kernel()
+def deducted_odds_micro_nb(odds_milli: int, keep_milli: int, of_price: int) -> int:
+    """Return odds after a deduction, exact in millionths.
+
+    They are ``1 + (odds - 1) * keep`` (Rule 4: of the winnings), or ``odds * keep`` but at least 1
+    (`of_price`).
+    """
+    if of_price:
+        return max(odds_milli * keep_milli, _ODDS_MICRO_ONE)
+    return _ODDS_MICRO_ONE + (odds_milli - ODDS_MILLI_ONE) * keep_milli
 
 
 @kernel()
@@ -138,3 +157,51 @@ def settle_nb(
                 int(np.int64(outcome.dead_heat_num)),
                 int(np.int64(outcome.dead_heat_den)),
             )
+
+
+@kernel(
+    types.void(
+        rows_in_type(BET_RECORD),
+        types.Array(int32, 1, "C"),
+        rows_in_type(OUTCOME),
+        int64,
+        types.Array(int64, 1, "C"),
+        types.Array(int64, 1, "C"),
+        types.Array(uint8, 1, "C"),
+        rows_type(SETTLEMENT),
+    )
+)
+def deduct_nb(
+    records: Rows,
+    numbers: I32s,
+    outcomes: Rows,
+    first_outcome: int,
+    until_ns: I64s,
+    keep_milli: I64s,
+    of_price: U8s,
+    rows: Rows,
+) -> None:
+    """Reduce the payouts of winners that were placed before a deduction's time.
+
+    `until_ns`, `keep_milli` and `of_price` are the deductions by rising time; a bet gets the first
+    one after its own time. `rows` are what `settle_nb` wrote for the bets in `numbers`.
+    """
+    for at in range(numbers.size):
+        row = rows[at]
+        if row.result != _WON and row.result != _HALF_WON:
+            continue
+        bet = records[numbers[at]]
+        for one in range(until_ns.size):
+            if bet.at_ns < until_ns[one]:
+                outcome = outcomes[first_outcome + np.int64(bet.outcome)]
+                odds_milli = int(np.int64(bet.odds_milli))
+                row.payout_minor = settled_minor_nb(
+                    bet.stake_minor,
+                    deducted_odds_micro_nb(odds_milli, keep_milli[one], of_price[one]),
+                    _ODDS_MICRO_ONE,
+                    1,
+                    int(np.int64(outcome.void_halves)),
+                    int(np.int64(outcome.dead_heat_num)),
+                    int(np.int64(outcome.dead_heat_den)),
+                )
+                break

@@ -1,8 +1,8 @@
 """Settlement of a market: write results into the book, and one row for each bet to settle.
 
-Owns which results are valid, which two results are equal, and what a deduction leaves of a payout.
-Never decides which bets are settled (bet_resolution does) and never moves money: the rows go to the
-outbox and the account shards apply them.
+Owns which results are valid and which two results are equal. Never decides which bets are settled
+(bet_resolution does) and never moves money: the rows go to the outbox and the account shards apply
+them.
 """
 
 from math import gcd
@@ -11,14 +11,12 @@ from typing import Final
 import numpy as np
 
 from engine.common.commands import Deduction, OutcomeResult
-from engine.common.rows import SETTLEMENT, BetResult, I32s, Rows, U8s
-from engine.common.units import DEAD_HEAT_DEN_MAX, ODDS_MILLI_ONE, Minor, OddsMilli
+from engine.common.rows import SETTLEMENT, I32s, Rows, U8s
+from engine.common.units import DEAD_HEAT_DEN_MAX, Minor
 from engine.market.book import MARKET_RESULTS, OUTCOME_ACTIVE, OUTCOME_WON, Book
-from engine.market.settle_nb import collect_nb, settle_nb, settled_minor
+from engine.market.settle_nb import collect_nb, deduct_nb, settle_nb
 
 _CHECK_FIGURE_MASK: Final = (1 << 63) - 1
-_ODDS_MICRO_ONE: Final = 1_000_000
-"""Decimal odds of 1 in millionths, the unit of odds after a deduction."""
 
 
 def result_fault(result: OutcomeResult) -> tuple[str, str]:
@@ -131,59 +129,19 @@ def settle_bets(
         rows,
     )
     if deductions:
-        _deduct(book, slot, numbers, rows, deductions)
+        deduct_nb(
+            book.records,
+            numbers,
+            book.outcomes,
+            int(market["first_outcome"]),
+            np.array([one.until_ns for one in deductions], np.int64),
+            np.array([one.keep_milli for one in deductions], np.int64),
+            np.array([one.of_price for one in deductions], np.uint8),
+            rows,
+        )
     return rows
 
 
 def check_figure(rows: Rows) -> Minor:
     """Return the sum of settlements' payouts modulo 2^63; it adds up different currencies."""
     return Minor(int(rows["payout_minor"].sum(dtype=np.int64)) & _CHECK_FIGURE_MASK)
-
-
-def _deduct(
-    book: Book, slot: int, numbers: I32s, rows: Rows, deductions: tuple[Deduction, ...]
-) -> None:
-    """Reduce the payouts of winners placed before a deduction's time.
-
-    Python's integers do this and not a kernel: the product of stake, odds, dead heat and deduction
-    needs more than 63 bits, and the payout is rounded only once. The case is rare: winners of one
-    market placed before an outcome was withdrawn.
-    """
-    results = results_of(book, slot)
-    records = book.records[numbers]
-    won = (rows["result"] == BetResult.WON) | (rows["result"] == BetResult.HALF_WON)
-    for at in np.flatnonzero(won & (records["at_ns"] < deductions[-1].until_ns)).tolist():
-        record = records[at]
-        deduction = next(one for one in deductions if int(record["at_ns"]) < one.until_ns)
-        payout = deducted_minor(
-            stake_minor=Minor(int(record["stake_minor"])),
-            odds_milli=OddsMilli(int(record["odds_milli"])),
-            result=results[int(record["outcome"])],
-            deduction=deduction,
-        )
-        rows[at]["payout_minor"] = payout
-
-
-def deducted_minor(
-    *, stake_minor: Minor, odds_milli: OddsMilli, result: OutcomeResult, deduction: Deduction
-) -> Minor:
-    """Return what a bet gets back after a deduction, rounded down once, at the end.
-
-    The formula is `settled_minor` with the odds reduced to ``1 + (odds - 1) * keep`` (Rule 4: of
-    the winnings) or to ``odds * keep`` but at least 1 (`of_price`), exact in millionths.
-    """
-    if deduction.of_price:
-        odds_micro = max(odds_milli * deduction.keep_milli, _ODDS_MICRO_ONE)
-    else:
-        odds_micro = _ODDS_MICRO_ONE + (odds_milli - ODDS_MILLI_ONE) * deduction.keep_milli
-    return Minor(
-        settled_minor(
-            stake_minor,
-            odds_micro,
-            _ODDS_MICRO_ONE,
-            int(result.won),
-            result.void_halves,
-            result.dead_heat_num,
-            result.dead_heat_den,
-        )
-    )

@@ -30,7 +30,6 @@ from engine.common.lifecycle import Status
 from engine.common.reasons import Reason
 from engine.common.rows import BetResult
 from engine.market.market import MarketMachine
-from engine.market.settlement import deducted_minor
 from tests.engine.market.builders import bet, bet_rows, do, open_machine, won
 
 HOME = SettleMarket(market_no=1, results=won(True, False, False))
@@ -320,10 +319,15 @@ def test_a_bet_gets_the_first_deduction_after_its_time() -> None:
 
 
 def test_half_win_dead_heat_and_deduction_are_rounded_once() -> None:
-    result = OutcomeResult(won=True, void_halves=1, dead_heat_num=1, dead_heat_den=3)
-    deduction = Deduction(until_ns=1, keep_milli=650)
-    paid = deducted_minor(stake_minor=1_000, odds_milli=2_750, result=result, deduction=deduction)
-    assert paid == 856, "1000 x (2.1375 / 3 + 1) / 2 = 856.25"
+    machine = open_machine(odds=(2_750, 2_000))
+    machine.place(bet_rows([bet(1, stake=1_000, odds=2_750)]), 10)
+    third = OutcomeResult(won=True, void_halves=1, dead_heat_num=1, dead_heat_den=3)
+    command = SettleMarket(
+        market_no=1,
+        results=(third, OutcomeResult(won=False)),
+        deductions=(Deduction(until_ns=20, keep_milli=650),),
+    )
+    assert [row[2] for row in sent(machine, command)] == [856], "1000 x (2.1375 / 3 + 1) / 2"
 
 
 def test_a_refund_and_an_open_bet_get_no_deduction() -> None:

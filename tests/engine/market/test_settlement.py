@@ -11,6 +11,7 @@ from engine.common.commands import (
     AckOutbox,
     CancelMarket,
     CloseMarket,
+    Deduction,
     OpenMarket,
     OutcomeResult,
     SettleMarket,
@@ -21,7 +22,7 @@ from engine.common.reasons import Reason
 from engine.common.rows import BET, BetResult
 from engine.common.units import ODDS_MILLI_MAX, STAKE_MINOR_MAX, payout_minor
 from engine.market.market import MarketMachine
-from engine.market.settle_nb import result_nb, settled_minor_nb
+from engine.market.settle_nb import deducted_odds_micro_nb, result_nb, settled_minor_nb
 from engine.market.settlement import canonical_result
 from tests.engine.market.builders import (
     AT_NS,
@@ -35,6 +36,7 @@ from tests.engine.market.builders import (
     reasons,
     won,
 )
+from tests.engine.market.resolution_twin import Placed, deducted_twin
 from tests.engine.market.twin import payback_twin, result_twin
 
 RESULTS = st.integers(1, 64).flatmap(
@@ -109,6 +111,24 @@ def test_settled_payout_equals_that_of_the_twin(stake, odds, result) -> None:
     plain = canonical_result(result)
     assert payback_twin(stake=stake, odds=odds, result=plain) == expected
     assert result_nb(int(plain.won), plain.void_halves) == result_twin(result)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    stake=st.integers(1, STAKE_MINOR_MAX),
+    odds=st.integers(1_001, ODDS_MILLI_MAX),
+    result=RESULTS,
+    keep=st.integers(0, 1_000),
+    of_price=st.booleans(),
+)
+def test_deducted_payout_equals_that_of_the_twin(stake, odds, result, keep, of_price) -> None:
+    """The product of stake, odds, dead heat and deduction needs more than 63 bits."""
+    odds_micro = deducted_odds_micro_nb(odds, keep, int(of_price))
+    figures = (result.void_halves, result.dead_heat_num, result.dead_heat_den)
+    paid = settled_minor_nb(stake, odds_micro, 1_000_000, int(result.won), *figures)
+    deduction = Deduction(until_ns=2, keep_milli=keep, of_price=of_price)
+    bet = Placed(serial=1, outcome=0, stake=stake, odds=odds, at_ns=1)
+    assert paid == deducted_twin(bet, result, (deduction,))
 
 
 @given(stake=st.integers(1, STAKE_MINOR_MAX), odds=st.integers(1_001, ODDS_MILLI_MAX))
