@@ -29,6 +29,14 @@ ODDS: Final = "ODDS"
 OPEN: Final = "OPEN"
 CLOSED: Final = "CLOSED"
 INACTIVE: Final = "INACTIVE"
+_SPORTS: Final = {
+    "1": "football",
+    "2": "tennis",
+    "7": "race",
+    "4339": "race",
+    "7522": "basketball",
+}
+"""Our sports by the exchange's event types; horses and greyhounds race."""
 UNSUPPORTED_TYPES: Final = ("EACH_WAY",)
 """Market types of the exchange in which a bet is not one outcome at one price."""
 
@@ -115,6 +123,13 @@ def removal_date_ns(text: str | None) -> int | None:
         return None
 
 
+def sport_of(event_type_id: str) -> str:
+    """Return the sport of an event type, for rules of limits; empty where none is given."""
+    if not event_type_id:
+        return ""
+    return _SPORTS.get(event_type_id, f"event_type_{event_type_id}")
+
+
 class Follower:
     """One market: its outcomes in our order, and its withdrawals.
 
@@ -141,6 +156,7 @@ class Follower:
         self.order = order or ()
         self.blocked = "" if order else "its outcomes are not the exchange's runners"
         self.removals: dict[RunnerId, Removal] = {}
+        self.sport = sport_of(definition.event_type_id)
         self.in_play = definition.in_play
         self.bet_delay_s = definition.bet_delay
         self.version = definition.version
@@ -152,7 +168,7 @@ class Follower:
     def new_market(self, limits: Limits | None) -> NewMarket:
         """Return what the market is created with."""
         phase: Literal["prematch", "live"] = "live" if self.in_play else "prematch"
-        return NewMarket(outcomes=self.outcomes, limits=limits, phase=phase)
+        return NewMarket(outcomes=self.outcomes, limits=limits, sport=self.sport, phase=phase)
 
     def define(self, definition: MarketDefinition, *, published_ms: int, at_ns: Nanos) -> None:
         """Take a definition: withdrawals, the turn in-play, added runners."""

@@ -261,3 +261,20 @@ def test_active_markets_are_open_and_priced_and_no_update_is_repeated(
             if update.fair is not None:
                 assert sum(update.fair.probabilities) == pytest.approx(1.0)
         assert adapter.receive(body, at_ns=pt * NS_PER_MS).actions == () or in_play
+
+
+@pytest.mark.parametrize(
+    ("fields", "sport", "phase"),
+    [
+        ({}, "race", "prematch"),
+        ({"eventTypeId": "1", "inPlay": True}, "football", "live"),
+        ({"eventTypeId": "4"}, "event_type_4", "prematch"),
+        ({"eventTypeId": ""}, "", "prematch"),
+    ],
+)
+def test_market_is_created_with_the_sport_of_its_event_type(
+    fields: dict[str, Any], sport: str, phase: str
+) -> None:
+    new_market = updates(Following(**fields).open())[0].new_market
+    assert new_market is not None
+    assert (new_market.sport, new_market.phase) == (sport, phase)
