@@ -5,7 +5,7 @@ import numpy as np
 from engine.common.ids import bet_id
 from engine.common.reasons import Reason
 from engine.common.rows import FLAG_KNOWN
-from tests.engine.market.builders import bet, open_machine, place
+from tests.engine.market.builders import bet, bet_rows, open_machine, place
 
 
 def test_recalled_decisions_are_those_given_and_others_are_unknown() -> None:
@@ -29,3 +29,14 @@ def test_the_highest_bet_id_of_each_shard_is_known() -> None:
         0: bet_id(shard=0, serial=5),
         4: bet_id(shard=4, serial=3),
     }
+
+
+def test_a_malformed_bet_id_is_the_highest_of_a_shard_that_no_system_has() -> None:
+    machine = open_machine()
+    rows = bet_rows([bet(1), bet(2)])
+    rows["bet_id"][1] = 2**64 - 1
+    assert machine.place(rows, 5)["reason"].tolist() == [
+        Reason.ACCEPTED,
+        Reason.FIELD_OUT_OF_BOUNDS,
+    ]
+    assert machine.highest_bet_ids() == {0: bet_id(shard=0, serial=1), 2**16 - 1: 2**64 - 1}
