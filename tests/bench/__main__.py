@@ -1,6 +1,7 @@
 """`make bench`: run every measure and its reference on this machine, and print one table."""
 
 import argparse
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,6 +35,9 @@ MEASURES: dict[str, Callable[[], list[Row]]] = {
 }
 
 
+ROOT = Path(__file__).parents[2]
+
+
 def main() -> int:
     """Run the requested measures, print the table, write the JSON."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
@@ -45,6 +49,8 @@ def main() -> int:
     unknown = [name for name in args.measures if name not in MEASURES]
     if unknown:
         parser.error(f"no such measure: {', '.join(unknown)}")
+    # The processes of Ray find the actors of the bench: no folder is on their path by itself.
+    os.environ["PYTHONPATH"] = str(ROOT)
     console = Console(width=150)
     rows: list[Row] = []
     for name in args.measures or MEASURES:

@@ -101,11 +101,11 @@ def kill_to_serving() -> list[Row]:
     """Measure the recovery of a killed market, beside Ray's restart of an empty actor."""
 
     async def measure() -> tuple[list[float], list[float]]:
-        import ray
-
         ours: list[float] = []
         reference: list[float] = []
         async with running(markets=1) as system:
+            import ray  # once the environment of its processes is set
+
             bare = (
                 ray.remote(BareActor)
                 .options(num_cpus=0, max_restarts=-1, max_task_retries=-1)
