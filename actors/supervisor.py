@@ -106,6 +106,8 @@ class Supervisor:
         self._tail_check: TailCheck | None = None
         self._shells: dict[str, ShellProcess] = {}
         self._subscribers: dict[str, Peer] = {}
+        self._process_nos: dict[str, int] = {}
+        """The highest process number with which each part was announced."""
         self._gateways: dict[str, Peer] = {}
         self._feeds: dict[str, Peer] = {}
         self._refused: dict[int, Refused] = {}
@@ -322,15 +324,27 @@ class Supervisor:
                 self._placement.withdraw(shell)
 
     # --- routes, gateways and feeds --------------------------------------------------------------
-    async def subscribe_routes(self, name: str, peer: Peer) -> None:
-        """Send a part all routes, now and at every change; the part has them at the return."""
+    async def subscribe_routes(self, name: str, peer: Peer, process_no: int = 0) -> None:
+        """Send a part all routes, now and at every change; the part has them at the return.
+
+        Of the processes of a part the one with the highest number counts: the announcement of a
+        process that has ended since may arrive after that of its successor.
+        """
+        if process_no < self._process_nos.get(name, 0):
+            return
+        self._process_nos[name] = process_no
         self._subscribers[name] = peer
         await peer.ask("on_routes", *self.routes())
 
-    async def add_gateway(self, name: str, peer: Peer) -> None:
-        """Send a gateway all routes and feeds, and announce the gateway to shells and feeds."""
+    async def add_gateway(self, name: str, peer: Peer, process_no: int = 0) -> None:
+        """Send a gateway all routes and feeds, and announce the gateway to shells and feeds.
+
+        The highest process number counts, as in `subscribe_routes`.
+        """
+        if process_no < self._process_nos.get(name, 0):
+            return
         self._gateways[name] = peer
-        await self.subscribe_routes(name, peer)
+        await self.subscribe_routes(name, peer, process_no)
         if self._feeds:
             await peer.ask("on_feeds", self._version, dict(self._feeds))
         if self._reconciliation:
@@ -338,8 +352,13 @@ class Supervisor:
         self._send_gateways_to_shells(self._shells.values())
         self._send_gateways_to_feeds()
 
-    async def add_feed(self, feed: str, peer: Peer) -> None:
-        """Announce to the gateways the part that takes a feed's messages, and them to the part."""
+    async def add_feed(self, feed: str, peer: Peer, process_no: int = 0) -> None:
+        """Announce to the gateways the part that takes a feed's messages, and them to the part.
+
+        The highest process number counts, as in `subscribe_routes`, which comes first.
+        """
+        if process_no < self._process_nos.get(peer.name, 0):
+            return
         self._feeds[feed] = peer
         self._version += 1
         for gateway in self._gateways.values():

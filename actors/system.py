@@ -8,16 +8,17 @@ and holds no durable state: everything is found again from the data folder.
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import os
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
-from actors.blocking_calls import in_thread
 from actors.cluster import Cluster, RayLauncher
+from actors.head_watch import HeadWatch
 from actors.local import LocalLauncher
 from actors.market_shell import MarketShell
 from actors.messages import (
@@ -61,7 +62,6 @@ _START_TIMEOUT_S = 300.0
 _STOP_TIMEOUT_S = 15.0
 """Longer than the supervisor gives its shells (STOP_DEADLINE_S); a frozen part is then killed."""
 _STATUS_TIMEOUT_S = 10.0
-_HEAD_EVERY_S = 1.0
 
 logger = logging.getLogger("overround.system")
 
@@ -107,16 +107,17 @@ class System:
         self._launcher: Launcher | None = None
         self._supervisor: Peer | None = None
         self._reconciler: Peer | None = None
+        self._process_nos = itertools.count(1)
+        self._announced: dict[str, int] = {}
+        """The number of the process with which each part was announced last."""
         self._keeper: PartKeeper | None = None
         self.opening = False
-        """True until its owner has applied the opening file: gateways say that they are not ready.
-        Set it before `start`, and end it with `opened`."""
+        """Whether gateways say that they are not ready: set it before `start`; `opened` ends it."""
         self.parts_down: dict[str, str] = {}
         """Why a part that is no shell does not run at this moment, by its name."""
         self._parts_version = 0
         self.head_lost = asyncio.Event()
-        """Set when Ray's head process has ended or does not answer: nothing that dies is replaced
-        from then on, so the owner of the system must end it."""
+        """Set when Ray's head process is lost: the owner of the system must end it then."""
         self.head_why = ""
         self._head_watch: asyncio.Task[None] | None = None
 
@@ -269,18 +270,9 @@ class System:
             gateway.notify("on_parts", self._parts_version, payload)
 
     async def _watch_head(self, cluster: Cluster) -> None:
-        """Ask Ray's head process whether it answers; when it does not, set `head_lost`."""
         deadline_s = self.settings.cluster.head_deadline_ms / 1_000
-        while not self.head_lost.is_set():
-            await asyncio.sleep(_HEAD_EVERY_S)
-            asked = asyncio.ensure_future(in_thread(cluster.ask_head))
-            done, _ = await asyncio.wait((asked,), timeout=deadline_s)
-            error = asked.exception() if done else None
-            if error is not None or not done:
-                what = error or f"no answer for {deadline_s:g} s"
-                self.head_why = f"Ray's head process is lost: {what}"
-                logger.error("%s", self.head_why)
-                self.head_lost.set()
+        self.head_why = await HeadWatch(cluster.ask_head, deadline_s=deadline_s).wait_lost()
+        self.head_lost.set()
 
     def _make_launcher(self, *, spare: type | None = None) -> Callable[[], Launcher]:
         """Return a callable that makes a launcher, here or in the supervisor's process.
@@ -330,36 +322,68 @@ class System:
         # meanwhile is announced by its own restart.
         if self._reconciler is not None:
             with contextlib.suppress(PeerError):
-                await peer.ask("subscribe_routes", "reconciler", self._reconciler)
+                no = self._announced["reconciler"]
+                await peer.ask("subscribe_routes", "reconciler", self._reconciler, no)
                 await self._reconciler.ask("report_to", peer)
         for feed, pipeline in self.feeds.items():
             with contextlib.suppress(PeerError):
-                await peer.ask("subscribe_routes", pipeline.name, pipeline)
-                await peer.ask("add_feed", feed, pipeline)
+                no = self._announced[pipeline.name]
+                await peer.ask("subscribe_routes", pipeline.name, pipeline, no)
+                await peer.ask("add_feed", feed, pipeline, no)
                 await pipeline.ask("on_supervisor", peer)
         for gateway in self.gateways:
             with contextlib.suppress(PeerError):
-                await peer.ask("add_gateway", gateway.name, gateway)
+                await peer.ask("add_gateway", gateway.name, gateway, self._announced[gateway.name])
 
     async def _reconciler_up(self, peer: Peer) -> None:
-        await self.supervisor.ask("subscribe_routes", "reconciler", peer)
-        await peer.ask("report_to", self.supervisor)
+        no = next(self._process_nos)
+
+        async def announce(supervisor: Peer) -> None:
+            await supervisor.ask("subscribe_routes", "reconciler", peer, no)
+            await peer.ask("report_to", supervisor)
+
+        informed = await self._announce(announce)
         await peer.ask("start")
-        self._reconciler = peer
+        self._reconciler, self._announced["reconciler"] = peer, no
+        await self._announce(announce, informed)
 
     async def _feed_up(self, feed: str, peer: Peer) -> None:
-        await self.supervisor.ask("subscribe_routes", peer.name, peer)
+        no = next(self._process_nos)
+
+        async def announce(supervisor: Peer) -> None:
+            await supervisor.ask("subscribe_routes", peer.name, peer, no)
+            if peer is self.feeds.get(feed):
+                await supervisor.ask("add_feed", feed, peer, no)
+                await peer.ask("on_supervisor", supervisor)
+
+        await self._announce(announce)
         await peer.ask("start", timeout_s=_START_TIMEOUT_S)
-        await self.supervisor.ask("add_feed", feed, peer)
-        self.feeds[feed] = peer
+        self.feeds[feed], self._announced[peer.name] = peer, no
+        await self._announce(announce)
 
     async def _gateway_up(self, number: int, peer: Peer) -> None:
-        await self.supervisor.ask("add_gateway", peer.name, peer)
+        no = next(self._process_nos)
+
+        async def announce(supervisor: Peer) -> None:
+            await supervisor.ask("add_gateway", peer.name, peer, no)
+
+        informed = await self._announce(announce)
         await peer.ask("on_parts", self._parts_version, self._parts_status())
         ports = await peer.ask("start")
         self.gateways[number : number + 1] = [peer]
         self.ports[number : number + 1] = [ports]
+        self._announced[peer.name] = no
         self._send_parts()
+        await self._announce(announce, informed)
+
+    async def _announce(
+        self, announce: Callable[[Peer], Awaitable[None]], informed: Peer | None = None
+    ) -> Peer:
+        """Announce a part to the supervisor, and to any that takes its place; return the last."""
+        while informed is not self.supervisor:
+            informed = self.supervisor
+            await announce(informed)
+        return informed
 
     # --- calls -----------------------------------------------------------------------------------
 

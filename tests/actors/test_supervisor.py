@@ -229,6 +229,22 @@ def test_a_late_gateway_receives_every_route_and_the_images_of_every_shell(
     run_virtual(main())
 
 
+def test_an_announcement_of_a_process_that_arrives_after_its_successors_is_ignored(
+    tmp_path: Path,
+) -> None:
+    async def main() -> None:
+        async with SupervisedShells(tmp_path) as system:
+            old, new = ImageGateway(), ImageGateway()
+            await system.supervisor.add_gateway("gateway-0", LocalPeer(new, name="gateway-0"), 2)
+            await system.supervisor.add_gateway("gateway-0", LocalPeer(old, name="gateway-0"), 1)
+            await system.create(market("a/1x2"))
+            await asyncio.sleep(0.01)
+            assert (new.images, new.market_shell(1)) == (["a/1x2"], MARKET)
+            assert (old.images, old.market_shell(1)) == ([], None)
+
+    run_virtual(main())
+
+
 def test_a_new_supervisor_takes_over_the_running_shells_of_one_that_died(tmp_path: Path) -> None:
     async def main() -> None:
         disk = FaultyDisk()

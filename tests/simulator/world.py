@@ -7,6 +7,7 @@ judgement is the auditor's.
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -91,6 +92,7 @@ class World:
         self.clients = Clients(loop)
         self.ports: dict[str, dict[str, int]] = {}
         self.parts: dict[str, SimulatedProcess] = {}
+        self._process_nos: Counter[str] = Counter()
         self.shell_of: dict[int, str] = {}
         self.deposits: list[tuple[int, str, int, bool]] = []
         """Transfers that were answered: account, ref, amount, whether applied."""
@@ -183,6 +185,7 @@ class World:
     def _process(self, name: str, factory: type, /, **arguments: Any) -> SimulatedProcess:
         disk = self._directory_disk if name == "supervisor" else None
         spec = PartSpec(name=name, generation=1, factory=factory, arguments=arguments)
+        self._process_nos[name] += 1
         self.parts[name] = process = SimulatedProcess(spec, network=self.network, disk=disk)
         return process
 
@@ -209,13 +212,13 @@ class World:
         self._supervisor = process.peer
         if "reconciler" in self.parts:
             reconciler = self.parts["reconciler"].peer
-            await _attempt(process.peer.ask("subscribe_routes", "reconciler", reconciler))
+            no = self._process_nos["reconciler"]
+            await _attempt(process.peer.ask("subscribe_routes", "reconciler", reconciler, no))
         for number in range(self.layout.gateways):
-            gateway = self.parts.get(f"gateway-{number}")
-            if gateway is not None:
-                await _attempt(
-                    process.peer.ask("add_gateway", f"gateway-{number}", gateway.peer, timeout_s=5)
-                )
+            gateway = f"gateway-{number}"
+            if gateway in self.parts:
+                peer, no = self.parts[gateway].peer, self._process_nos[gateway]
+                await _attempt(process.peer.ask("add_gateway", gateway, peer, no, timeout_s=5))
 
     async def _start_reconciler(self, name: str) -> None:
         process = self._process(
@@ -225,7 +228,8 @@ class World:
             settings=RECONCILER,
             clock_s=self.loop.time,
         )
-        await self._supervisor.ask("subscribe_routes", name, process.peer, timeout_s=5)
+        no = self._process_nos[name]
+        await self._supervisor.ask("subscribe_routes", name, process.peer, no, timeout_s=5)
         await process.peer.ask("start", timeout_s=5)
 
     async def _start_gateway(self, name: str) -> None:
@@ -240,7 +244,8 @@ class World:
             clock_s=lambda: NOW_S,
             work_clock_ns=lambda: int(self.loop.time() * 1e9),
         )
-        await self._supervisor.ask("add_gateway", name, process.peer, timeout_s=5)
+        no = self._process_nos[name]
+        await self._supervisor.ask("add_gateway", name, process.peer, no, timeout_s=5)
         await process.peer.ask("start", timeout_s=5)
         self.ports[name] = {}
         for listener in process.target._listeners:
