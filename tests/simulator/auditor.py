@@ -223,8 +223,7 @@ class Audit:
     def _check_answer(self, answer: Received, slip: Any, accepted_s: float | None) -> None:
         what = f"account {answer.account} was told that {answer.ref} is {answer.state}"
         after = accepted_s is not None and answer.sent_s > accepted_s
-        binds = answer.kind == "status" or answer.final  # else it speaks of this sending alone
-        if after and binds and answer.state == "rejected" and answer.reason != 603:
+        if after and answer.state == "rejected" and answer.reason != 603:
             self._fault(f"{what} ({answer.reason}) after it was accepted")
         if after and answer.kind == "status" and answer.state == "none" and answer.reason == 606:
             self._fault(f"{what} after it was accepted")

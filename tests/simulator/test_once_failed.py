@@ -3,6 +3,7 @@
 import pytest
 
 from engine.common.commands import OutcomeResult, SettleMarket
+from tests.simulator.generator import make_story
 from tests.simulator.runner import run_story
 from tests.simulator.story import (
     Command,
@@ -82,3 +83,8 @@ def test_a_gateway_and_the_supervisor_are_killed_around_a_bet() -> None:
         )
         == []
     )
+
+
+def test_the_supervisor_and_the_reconciler_start_again_at_once() -> None:
+    """The new supervisor was told of the reconciler that had ended after its successor."""
+    assert run_story(make_story(40542, operations=1_000)).faults == []
