@@ -1,6 +1,7 @@
 """Limits of new markets by configuration: a table of rules, small defaults, and a house cap.
 
-Owns which limits a new market gets and why. Never changes a market that exists: traders do.
+Owns which limits a market gets, when it is new and when it is in play, and why. Never changes a
+market itself.
 """
 
 from collections.abc import Iterable, Iterator

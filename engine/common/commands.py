@@ -337,6 +337,19 @@ class RollBackSettlement(_Command, frozen=True, tag="roll_back_settlement"):
     why: WhyField = ""
 
 
+class SetPhaseLimits(_Command, frozen=True, tag="set_phase_limits"):
+    """Give a market the limits of its match's new phase, if it has those of the last one.
+
+    `before` are the limits that the last phase gave. A market with others keeps them: a trader has
+    set them. `why` says which rules the limits come from.
+    """
+
+    market_no: MarketNoField
+    before: Limits
+    limits: Limits
+    why: WhyField = ""
+
+
 FeedStep = (
     OpenMarket
     | SetOdds
@@ -350,6 +363,7 @@ FeedStep = (
     | CancelBets
     | RollBackCancel
     | RollBackSettlement
+    | SetPhaseLimits
 )
 
 
@@ -414,6 +428,7 @@ MarketCommand = (
     | AckOutbox
     | SuspendWithAll
     | ResumeWithAll
+    | SetPhaseLimits
 )
 
 # --- ledger ------------------------------------------------------------------------------------

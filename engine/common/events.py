@@ -138,6 +138,7 @@ FeedStepEvent = (
     Refused
     | MarketOpened
     | OddsSet
+    | LimitsSet
     | MarketSuspended
     | MarketResumed
     | MarketHandedOver

@@ -26,6 +26,7 @@ from engine.common.commands import (
     RollBackCancel,
     SetLimits,
     SetOdds,
+    SetPhaseLimits,
     SettleMarket,
     SuspendWithAll,
 )
@@ -70,7 +71,7 @@ from engine.market.command_checks import (
 from engine.market.feed_positions import FeedPositions
 from engine.market.feed_updates import apply_feed_update, reset_source
 from engine.market.odds_guards import created_fault
-from engine.market.offer import set_limits, set_odds, write_limits
+from engine.market.offer import set_limits, set_odds, set_phase_limits, write_limits
 from engine.market.outbox import Outbox
 from engine.market.place_nb import decide_all_nb, find_rows_nb
 from engine.market.status_transitions import StatusTransitions, market_held
@@ -234,6 +235,8 @@ class MarketMachine:
         """Apply a command that both traders and feeds give; `by_feed` says who gives this one."""
         if isinstance(command, SetOdds):
             return set_odds(command, slot, book=self._book)
+        if isinstance(command, SetPhaseLimits):
+            return set_phase_limits(command, slot, book=self._book)
         if not isinstance(command, ResolvingCommand):
             return StatusTransitions(self._book).apply(
                 command, slot, at_ns, by_feed=by_feed, has_feed=self._has_feed(slot)

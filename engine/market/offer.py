@@ -4,12 +4,12 @@ Owns the two commands that set them while the market can still be closed. Never 
 never changes a status.
 """
 
-from engine.common.commands import Limits, SetLimits, SetOdds
+from engine.common.commands import Limits, SetLimits, SetOdds, SetPhaseLimits
 from engine.common.events import LimitsSet, OddsSet, Refused
 from engine.common.lifecycle import Action, next_status
 from engine.common.reasons import Reason
 from engine.market.book import OUTCOME_ACTIVE, Book
-from engine.market.command_checks import patch_fault, quotes_fault
+from engine.market.command_checks import limits_fault, patch_fault, quotes_fault
 from engine.market.odds_guards import guard_fault
 from engine.market.views import limits_of
 
@@ -42,6 +42,21 @@ def set_limits(command: SetLimits, slot: int, *, book: Book) -> LimitsSet | Refu
     if refusal is not None:
         return refusal
     write_limits(book, slot, limits)
+    return LimitsSet(market_no=command.market_no, version=book.version(slot), limits=limits)
+
+
+def set_phase_limits(command: SetPhaseLimits, slot: int, *, book: Book) -> LimitsSet | Refused:
+    """Set the limits of a match's new phase where those of the last one stand; else change nothing.
+
+    The event states the limits that apply now.
+    """
+    refusal = _refuse_after_close(book, slot) or limits_fault(command.limits)
+    if refusal is not None:
+        return refusal
+    limits = limits_of(book, slot)
+    if limits == command.before:
+        limits = command.limits
+        write_limits(book, slot, limits)
     return LimitsSet(market_no=command.market_no, version=book.version(slot), limits=limits)
 
 

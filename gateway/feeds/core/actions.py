@@ -10,8 +10,9 @@ import msgspec
 
 from actors.messages import MarketRoute
 from actors.routes import Routes
-from engine.common.commands import FeedStep
+from engine.common.commands import FeedStep, SetPhaseLimits
 from engine.common.ids import MarketNo
+from engine.pricing.fair_probabilities import Mark
 from engine.pricing.following import Followed
 from engine.pricing.quoting import Margin
 from engine.pricing.repricing import Reprice
@@ -27,7 +28,10 @@ from gateway.feeds.core.market_creation import MarketCreation
 from gateway.feeds.core.pending_message import PendingMessage
 from gateway.feeds.core.recovery_requests import RecoveryRequests
 from gateway.feeds.core.shell_queue import ShellQueues, Task
-from gateway.market_limits import LimitRules
+from gateway.market_limits import LIVE, PREMATCH, LimitRules, patch_of
+
+_IN_PLAY: Final = 1
+"""The position of play in the source that tells a market its phase."""
 
 
 class ActionRunner:
@@ -46,7 +50,7 @@ class ActionRunner:
     creations_in_call_max : int
         Markets that the supervisor is asked to create in one call.
     limits : LimitRules
-        The limits that new markets get.
+        The limits that markets get when they are created and when they are in play.
     margin, skew
         What the odds of a priced fixture hold above fair, and how they follow the book.
     """
@@ -71,6 +75,8 @@ class ActionRunner:
             deliver=self.run,
         )
         self._by: Final = by
+        self._limits: Final = limits
+        self._in_play: set[MarketNo] = set()
         self._routes: Final = routes
         self._queues: Final = queues
         self._requests: Final = requests
@@ -117,11 +123,36 @@ class ActionRunner:
             message.add_part()
             self.creation.wait_created(message, update)
             return
+        shell = self._routes.markets[number].shell
+        self._follow_phase(message, update, number, shell)
         if update.fair is None and not update.steps:
             return  # the update only asks that the market exists
-        shell = self._routes.markets[number].shell
         message.add_part()
         self._queues.add(shell, Task(message, _followed(update, number)))
+
+    def _follow_phase(
+        self, message: PendingMessage, update: MarketUpdate, number: MarketNo, shell: str
+    ) -> None:
+        """Give a market the limits of play when the feed first has it in play.
+
+        The market remembers by the mark that it has changed phase; this set only saves calls, and
+        holds no more markets than the routes do.
+        """
+        new_market = update.new_market
+        if new_market is None or new_market.phase != LIVE or number in self._in_play:
+            return
+        self._in_play.add(number)
+        given = None if new_market.limits is None else patch_of(new_market.limits)
+        (before, _), (limits, why) = (
+            self._limits.of(update.key, sport=new_market.sport, phase=phase, given=given)
+            for phase in (PREMATCH, LIVE)
+        )
+        if before == limits:
+            return
+        step = SetPhaseLimits(market_no=number, before=before, limits=limits, why=why)
+        mark = Mark(source=f"{self._by}/limits", position=_IN_PLAY)
+        message.add_part()
+        self._queues.add(shell, Task(message, Followed(market_no=number, mark=mark, steps=(step,))))
 
     def _price(self, message: PendingMessage, action: PriceFixture) -> None:
         """Price existing markets at once, and all again when markets in creation exist.

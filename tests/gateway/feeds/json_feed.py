@@ -86,7 +86,9 @@ def _actions(message: dict[str, Any], digest: int) -> tuple[Action, ...]:
             mark=Mark(source=f"tiny:1/{channel}", position=message["at"], digest=digest),
             steps=tuple(steps),
             fair=None if fair is None else Fair(probabilities=tuple(fair), active=(True,) * 3),
-            new_market=None if message.get("no_new_market") else NewMarket(outcomes=OUTCOMES),
+            new_market=None
+            if message.get("no_new_market")
+            else NewMarket(outcomes=OUTCOMES, phase=message.get("phase", "prematch")),
         )
         for key in [message["key"], *message.get("more", ())]
     )

@@ -16,6 +16,7 @@ from actors.messages import (
     encode,
 )
 from actors.peer import LocalPeer, Peer, PeerDiedError
+from engine.common.commands import LimitsPatch, SetLimits
 from engine.common.events import Refused
 from engine.common.lifecycle import Status
 from engine.common.reasons import Reason
@@ -28,7 +29,7 @@ from gateway.market_limits import LimitRules, LimitsSettings
 from tests.actors.trade import market, market_control, market_shell_on
 from tests.actors.virtual import now_s, run_virtual
 from tests.faults.faulty_disk import FaultyDisk
-from tests.gateway.feeds.feed_system import open_feed_system
+from tests.gateway.feeds.feed_system import FeedSystem, open_feed_system
 from tests.gateway.feeds.json_feed import JsonAdapter, odds, price
 
 
@@ -97,6 +98,50 @@ def test_an_opened_market_without_odds_has_no_active_outcome(tmp_path: Path):
             assert (image.status, image.active) == (Status.ACTIVE, (False,) * 3)
             await it.push(odds("cup-1/1x2", 2, 0.5, 0.3, 0.2))
             assert (await it.images())["cup-1/1x2"].active == (True,) * 3
+
+    run_virtual(main())
+
+
+LIMITS = LimitsSettings(
+    rules=("phase=live stake_minor_max=2_000", "type=1x2 stake_minor_max=9_000")
+)
+
+
+def test_a_market_in_play_gets_the_limits_of_play_once_unless_a_trader_has_set_others(
+    tmp_path: Path,
+):
+    async def stakes(it: FeedSystem) -> list[int]:
+        shells = [it.local_process(f"market-{number:05d}").target for number in (0, 1)]
+        books = [shell._machine().book_image(no) for shell, no in zip(shells, (1, 2), strict=True)]
+        return [book.limits.stake_minor_max for book in books]
+
+    async def main():
+        keys = ("cup-1/1x2", "cup-2/1x2")
+        async with open_feed_system(tmp_path, markets_per_actor=1, limits=LIMITS) as it:
+            await it.push(*(odds(key, 1, 0.5, 0.3, 0.2) for key in keys))
+            assert await stakes(it) == [9_000, 9_000]
+            await it.system.refresh()
+            by_trader = SetLimits(market_no=2, limits=LimitsPatch(stake_minor_max=8_000))
+            await it.system.control([by_trader])
+            await it.push(*(odds(key, 2, 0.5, 0.3, 0.2, phase="live") for key in keys))
+            assert await stakes(it) == [2_000, 8_000]
+            again = SetLimits(market_no=1, limits=LimitsPatch(stake_minor_max=9_000))
+            await it.system.control([again])
+            await it.push(odds(keys[0], 3, 0.5, 0.3, 0.2, phase="live"))
+            assert await stakes(it) == [9_000, 8_000], "the change of phase is made once"
+        async with open_feed_system(tmp_path, markets_per_actor=1, limits=LIMITS) as it:
+            await it.push(odds(keys[0], 4, 0.5, 0.3, 0.2, phase="live"))
+            assert await stakes(it) == [9_000, 8_000], "once, also after a restart"
+
+    run_virtual(main())
+
+
+def test_a_market_that_is_in_play_when_it_is_created_has_the_limits_of_play(tmp_path: Path):
+    async def main():
+        async with open_feed_system(tmp_path, limits=LIMITS) as it:
+            await it.push(odds("cup-1/1x2", 1, 0.5, 0.3, 0.2, phase="live"))
+            book = it.local_process("market-00000").target._machine().book_image(1)
+            assert book.limits.stake_minor_max == 2_000
 
     run_virtual(main())
 
