@@ -294,7 +294,7 @@ class Generator:
     def _single_fault(self, kind: str, at_ms: float) -> AnyStep:
         rng = self._rng
         shell = rng.choice(self._shells)
-        any_part = rng.choice((shell, shell, *self._gateways, "reconciler", "supervisor"))
+        any_part = rng.choice((shell, shell, *self._gateways, "reconciler", "supervisor", "feed"))
         match kind:
             case "disturb":
                 return self._disturbance(shell, at_ms)

@@ -7,6 +7,7 @@ that a bookmaker sees in a bad week.
 from pathlib import Path
 
 from actors.settings import ReconcilerSettings
+from gateway.feeds.core.pipeline import PipelineSettings
 from gateway.settings import GatewaySettings
 from persistence.journal import JournalOptions
 
@@ -47,3 +48,6 @@ RECONCILER = ReconcilerSettings(
 def currency_of(account: int) -> str:
     """Return an account's currency: three of four are in the base currency."""
     return ("EUR", "EUR", "EUR", "KRW", "EUR", "EUR", "GBP", "EUR")[account % 8]
+
+
+PIPELINE = PipelineSettings(call_timeout_ms=350)

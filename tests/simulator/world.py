@@ -18,7 +18,6 @@ from actors.messages import (
     ShellState,
     decode_ledger_events,
     decode_market_answers,
-    decode_market_events,
     decode_shell_statuses,
     encode,
 )
@@ -37,11 +36,11 @@ from engine.common.commands import (
 )
 from engine.common.events import Refused
 from engine.common.reasons import Reason
-from engine.pricing.fair_probabilities import Mark
-from engine.pricing.following import Follow, Followed
+from gateway.feeds.core.pipeline import FeedPipeline
 from tests.simulator.clients import NOW_S, SECRET, Clients
 from tests.simulator.disk import SimulatedDisk
 from tests.simulator.event_loop import SimulatedLoop
+from tests.simulator.feed import FEED, StoryAdapter, message_of
 from tests.simulator.network import CallFault, Network
 from tests.simulator.plant import Plant
 from tests.simulator.processes import Clock, SimulatedLauncher, SimulatedProcess
@@ -50,6 +49,7 @@ from tests.simulator.settings import (
     FOLDER,
     GATEWAY,
     JOURNAL,
+    PIPELINE,
     RECONCILER,
     RESTART_S,
     SETTLE_S,
@@ -124,6 +124,7 @@ class World:
         await self._keep("reconciler", self._start_reconciler)
         for number in range(layout.gateways):
             await self._keep(f"gateway-{number}", self._start_gateway)
+        await self._keep("feed", self._start_feed)
         markets = [
             CreateMarket(
                 market_no=0,
@@ -219,6 +220,11 @@ class World:
             if gateway in self.parts:
                 peer, no = self.parts[gateway].peer, self._process_nos[gateway]
                 await _attempt(process.peer.ask("add_gateway", gateway, peer, no, timeout_s=5))
+        if "feed" in self.parts:
+            feed, no = self.parts["feed"].peer, self._process_nos["feed"]
+            await _attempt(process.peer.ask("subscribe_routes", "feed", feed, no, timeout_s=5))
+            await _attempt(process.peer.ask("add_feed", FEED, feed, no, timeout_s=5))
+            await _attempt(feed.ask("on_supervisor", process.peer, timeout_s=5))
 
     async def _start_reconciler(self, name: str) -> None:
         process = self._process(
@@ -231,6 +237,22 @@ class World:
         no = self._process_nos[name]
         await self._supervisor.ask("subscribe_routes", name, process.peer, no, timeout_s=5)
         await process.peer.ask("start", timeout_s=5)
+
+    async def _start_feed(self, name: str) -> None:
+        process = self._process(
+            name,
+            _without_exit(FeedPipeline),
+            name=name,
+            feed=FEED,
+            supervisor=self._supervisor,
+            make_adapter=StoryAdapter,
+            settings=PIPELINE,
+            clock_ns=self._clock,
+        )
+        no = self._process_nos[name]
+        await self._supervisor.ask("subscribe_routes", name, process.peer, no, timeout_s=5)
+        await process.peer.ask("start", timeout_s=5)
+        await self._supervisor.ask("add_feed", FEED, process.peer, no, timeout_s=5)
 
     async def _start_gateway(self, name: str) -> None:
         process = self._process(
@@ -300,17 +322,15 @@ class World:
         return self.clients.bettor(account, gateway, self.ports[f"gateway-{gateway}"]["bets"])
 
     async def _feed(self, step: FeedMessage) -> None:
-        """Send a feed's message to its shell until the shell has answered, as a pipeline does."""
-        update = step.update
-        mark = Mark(source=update.source, position=update.position, digest=update.digest)
-        followed = Followed(market_no=update.market_no, mark=mark, steps=update.steps)
-        payload = encode(Follow(by="feed:simulated", updates=(followed,)))
+        """Push a feed's message to the pipeline until it is obeyed, as a bridge does."""
+        key = f"cup-{step.update.market_no - 1}/1x2"
+        body = message_of(key, step.update)
         while True:
-            raw = await self._ask_shell(self.shell_of[update.market_no], "follow", payload)
-            events = decode_market_events(raw)
-            if not any(_not_now(event) for event in events):
+            try:
+                await self.parts["feed"].peer.ask("push", [body], timeout_s=2)
                 return
-            await asyncio.sleep(0.1)
+            except PeerError:
+                await asyncio.sleep(0.1)
 
     async def _move_money(self, step: MoveMoney) -> None:
         make = Deposit if step.amount > 0 else Withdraw
