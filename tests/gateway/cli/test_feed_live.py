@@ -167,7 +167,9 @@ async def test_messages_of_a_broker_are_carried_over_tls_and_recorded(
             await until(lambda: feed_system.pipeline.stats()["applied"] == 50, wait_s=WAIT_S)
             code, out, err = await running.ended(stop=True)
         assert (code, err) == (EXIT_INTERRUPTED, "")
-        assert out.startswith("50 messages read, 50 answered, 0 refused, 0 sent again, 0 too long")
+        assert out.startswith(
+            "50 messages read, 50 answered, 0 refused, 0 sent again, 0 held, 0 too long"
+        )
         assert "  odds_change: 50\n" in out
         live = await feed_system.images()
     await until(partial(holds, broker, "carried", 0), wait_s=WAIT_S)
