@@ -82,7 +82,8 @@ def test_damaged_messages_are_refused_or_are_messages(data: st.DataObject) -> No
         except (ValueError, RecursionError) as error:
             refusal = error
         if refusal is None:
-            assert codec.decode(codec.encode(decoded)) == decoded
+            again = codec.encode(decoded)  # bytes, since a damaged number may be NaN
+            assert codec.encode(codec.decode(again)) == again
         else:
             assert codec.explain(refusal, bytes(payload)).message
 
