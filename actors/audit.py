@@ -169,16 +169,19 @@ def _settlement_faults(
     found = settlement_differences(
         np.concatenate(slips), np.concatenate(standing), np.concatenate(waiting)
     )
-    hidden = len(found) - DIFFERENCES_SHOWN_MAX
-    rest = [f"and {hidden} further settlements that differ"] if hidden > 0 else []
-    return found[:DIFFERENCES_SHOWN_MAX] + rest
+    return _first(found, "settlements")
 
 
 def _stated_faults(markets: dict[str, MarketMachine]) -> list[str]:
     """Return markets whose stated result is not that of their bets, the first ones."""
     found = [line for machine in markets.values() for line in machine_differences(machine)]
+    return _first(found, "results")
+
+
+def _first(found: list[str], what: str) -> list[str]:
+    """Return the first differences, and how many more there are."""
     hidden = len(found) - DIFFERENCES_SHOWN_MAX
-    rest = [f"and {hidden} further results that differ"] if hidden > 0 else []
+    rest = [f"and {hidden} further {what} that differ"] if hidden > 0 else []
     return found[:DIFFERENCES_SHOWN_MAX] + rest
 
 

@@ -217,9 +217,8 @@ class MarketShell(Shell[DurableMarkets]):
         images = [machine.book_image(number) for number in self._present([market_no])]
         if not images or images[0].bets > BETS_MAX:
             return encode([]), b"", b""
-        bets = machine.bets()
-        own = bets[(bets["market_no"] == market_no) & (bets["reason"] == 0)]
-        return encode(images), own.tobytes(), machine.present_resolutions(market_no).tobytes()
+        bets = machine.accepted_bets(market_no).tobytes()
+        return encode(images), bets, machine.present_resolutions(market_no).tobytes()
 
     # --- control ---------------------------------------------------------------------------------
     def control(self, payload: bytes) -> bytes:

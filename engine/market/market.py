@@ -74,6 +74,7 @@ from engine.market.odds_guards import created_fault
 from engine.market.offer import set_limits, set_odds, set_phase_limits, write_limits
 from engine.market.outbox import Outbox
 from engine.market.place_nb import decide_all_nb, find_rows_nb
+from engine.market.settlement import bets_of
 from engine.market.status_transitions import StatusTransitions, market_held
 from engine.market.views import book_image, price_delta, price_image
 
@@ -202,6 +203,14 @@ class MarketMachine:
         view = self._book.records[: self._book.bets_len]
         view.flags.writeable = False
         return view
+
+    def accepted_bets(self, market_no: MarketNo) -> Rows:
+        """Return a copy of a market's accepted bets (BET_RECORD rows); the others cost nothing.
+
+        KeyError when there is no such market.
+        """
+        rows: Rows = self._book.records[bets_of(self._book, self._slot_of[market_no])]
+        return rows
 
     # --- commands ---------------------------------------------------------------------------------
 

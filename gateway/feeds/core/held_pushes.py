@@ -91,11 +91,11 @@ class HeldPushes:
                 numbers = list(islice(self._waiting[feed], ASKED_MAX))
                 try:
                     raw = await self._peers[feed].ask("held", numbers, timeout_s=self._timeout_s)
+                    self._send(feed, decode_held_answers(raw))
                 except (PeerError, PeerRefusedError):
                     continue  # the pipeline's next process says that it holds nothing
-                self._send(feed, decode_held_answers(raw))
-        except Exception:
-            logger.exception("feed %s: held messages are not answered", feed)
+                except Exception:  # whatever it is, nobody else asks for these answers
+                    logger.exception("feed %s: held messages are not answered yet", feed)
         finally:
             del self._polling[feed]
 
