@@ -3,7 +3,6 @@
 import pytest
 
 from engine.common.commands import OutcomeResult, SettleMarket
-from tests.simulator.generator import make_story
 from tests.simulator.runner import run_story
 from tests.simulator.story import (
     Command,
@@ -83,8 +82,3 @@ def test_a_gateway_and_the_supervisor_are_killed_around_a_bet() -> None:
         )
         == []
     )
-
-
-def test_the_supervisor_and_the_reconciler_start_again_at_once() -> None:
-    """The new supervisor was told of the reconciler that had ended after its successor."""
-    assert run_story(make_story(40542, operations=1_000)).faults == []
