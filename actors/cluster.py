@@ -29,8 +29,11 @@ logger = logging.getLogger("overround.cluster")
 _ENV: Final = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DEDUP_LOGS": "0",
+    # Without it some versions warn on the terminal of a change that machines without
+    # accelerators never see.
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
-"""Switches of every Ray that is started or joined here; both are documented."""
+"""Switches of every Ray that is started or joined here; all are documented."""
 _LOCAL_ENV: Final = {
     # Undocumented: turns addressing of clusters off, and then every listener binds 127.0.0.1.
     # `check_loopback` asserts the effect.

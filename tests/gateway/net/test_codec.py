@@ -69,6 +69,15 @@ def test_any_payload_is_decoded_or_refused_with_a_short_text(payload: bytes) -> 
             assert 0 < len(codec.explain(refusal, payload).message) <= 200
 
 
+@pytest.mark.parametrize("outer", [b"", b"\x81\xa5state"], ids=["at the top", "within a value"])
+def test_a_map_as_the_key_of_a_map_is_refused(outer: bytes) -> None:
+    message = MSGPACK.encode({"type": "reprice", "id": 1, "fixture": "f"})
+    payload = b"\x84" + message[1:] + b"\xa7pricing" + outer + b"\x81\x81\xa4home\x01\x01"
+    with pytest.raises(msgspec.DecodeError) as raised:
+        MSGPACK.decode(payload)
+    assert "key" in MSGPACK.explain(raised.value, payload).message
+
+
 @given(st.data())
 def test_damaged_messages_are_refused_or_are_messages(data: st.DataObject) -> None:
     message = data.draw(st.sampled_from(FROM_CLIENT))
