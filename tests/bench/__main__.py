@@ -16,11 +16,13 @@ from tests.bench.frames import parse_frames
 from tests.bench.many_markets import many_markets
 from tests.bench.pricing import pricing
 from tests.bench.recovery import kill_to_serving, replay
+from tests.bench.shares import more_parts
 from tests.bench.table import Row, render, write_json
 from tests.bench.wire import over_the_wire
 
 MEASURES: dict[str, Callable[[], list[Row]]] = {
     "wire": over_the_wire,
+    "shares": more_parts,
     "fairness": fairness,
     "frames": parse_frames,
     "core": durable_core,

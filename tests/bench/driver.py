@@ -6,6 +6,7 @@ standard input and prints a JSON result.
 """
 
 import asyncio
+import itertools
 import json
 import random
 import sys
@@ -23,9 +24,9 @@ REF_CHARS = 16
 
 @dataclass(frozen=True)
 class Plan:
-    """The server to drive, its tokens and markets, and the load."""
+    """The servers to drive, one after another for each token, the markets, and the load."""
 
-    url: str
+    urls: list[str]
     tokens: list[str]
     markets: list[int]
     in_flight: int
@@ -61,7 +62,7 @@ class Bettor:
         self._session = session
         self._plan = plan
         self._rng = random.Random(plan.seed + number)
-        self._prefix = f"{plan.run}{number:03d}"
+        self._prefix = f"{plan.run}{number:04d}"
         self._left = share
         self._sent = 0
         self._open: dict[str, float] = {}
@@ -115,7 +116,10 @@ class Bettor:
 
 async def drive(plan: Plan) -> Result:
     """Open every connection, run the load and close; only the load is timed."""
-    sessions = [await connect(plan.url, token=token) for token in plan.tokens]
+    sessions = [
+        await connect(url, token=token)
+        for url, token in zip(itertools.cycle(plan.urls), plan.tokens, strict=False)
+    ]
     share = plan.bets // len(sessions)
     bettors = [
         Bettor(session, plan, number=number, share=share) for number, session in enumerate(sessions)

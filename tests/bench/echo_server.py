@@ -1,11 +1,15 @@
 """The reference server: websockets' own asyncio server, which answers bets without decoding them.
 
 It answers each frame with a prepared answer of the gateway's size, into which it copies the bet's
-ref by position, so that the same client code can drive it. It runs as a process of its own on
+ref by position, so that the same client code can drive it. It writes and syncs each file that is
+named on its command line before it answers, one after another. It runs as a process of its own on
 uvloop without compression, prints its port, and serves until it is terminated.
 """
 
 import asyncio
+import os
+import sys
+from collections.abc import Sequence
 
 import uvloop
 from websockets.asyncio.server import ServerConnection, serve
@@ -16,6 +20,24 @@ from gateway.net.codec import MSGPACK
 from tests.bench.driver import REF_CHARS, a_bet
 
 _MARK = "r" * REF_CHARS
+_FILE_BYTES = 1 << 22
+_RECORD = os.urandom(200)
+
+
+class SyncedFile:
+    """A file whose blocks are written once beforehand, as a journal's are."""
+
+    def __init__(self, path: str) -> None:
+        self._fd = os.open(path, os.O_CREAT | os.O_WRONLY)
+        self._at = 0
+        os.pwrite(self._fd, bytes(_FILE_BYTES), 0)
+        os.fsync(self._fd)
+
+    def append(self) -> None:
+        """Write a record after the last one and sync it; at the end of the file, begin again."""
+        os.pwrite(self._fd, _RECORD, self._at)
+        os.fdatasync(self._fd)
+        self._at = (self._at + len(_RECORD)) % (_FILE_BYTES - len(_RECORD))
 
 
 def answer_template() -> tuple[bytes, bytes]:
@@ -25,8 +47,8 @@ def answer_template() -> tuple[bytes, bytes]:
     return before, after
 
 
-async def handler(connection: ServerConnection) -> None:
-    """Send the welcome that a client waits for, then answer every frame."""
+async def handler(connection: ServerConnection, files: Sequence[SyncedFile]) -> None:
+    """Send the welcome that a client waits for, then sync the files and answer for every frame."""
     welcome = Welcome(
         role="bettor",
         sub="bench",
@@ -42,13 +64,16 @@ async def handler(connection: ServerConnection) -> None:
     before, after = answer_template()
     async for message in connection:
         assert isinstance(message, bytes)
+        for file in files:
+            file.append()
         await connection.send(before + message[start:stop] + after)
 
 
-async def main() -> None:
+async def main(paths: Sequence[str]) -> None:
     """Serve on a free loopback port."""
+    files = [SyncedFile(path) for path in paths]
     async with serve(
-        handler,
+        lambda connection: handler(connection, files),
         "127.0.0.1",
         0,
         compression=None,
@@ -59,4 +84,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(main())
+    uvloop.run(main(sys.argv[1:]))

@@ -46,7 +46,7 @@ async def _beside(name: str, port: int) -> AsyncIterator[None]:
 
 async def _p99_ms(port: int, run: str) -> float:
     plan = Plan(
-        url=f"ws://127.0.0.1:{port}", tokens=[token(GOOD)], markets=list(range(1, MARKETS + 1)),
+        urls=[f"ws://127.0.0.1:{port}"], tokens=[token(GOOD)], markets=list(range(1, MARKETS + 1)),
         in_flight=1, bets=BETS, run=run,
     )  # fmt: skip
     result = await drive(plan)

@@ -189,7 +189,7 @@ async def goals() -> list[Row]:
 async def _bets_in_flight(url: str, *, run: str) -> Result:
     return await drive(
         Plan(
-            url=url,
+            urls=[url],
             tokens=[token(account) for account in range(ACCOUNTS)],
             markets=list(range(1, BET_MARKETS + 1)),
             in_flight=IN_FLIGHT,
@@ -319,7 +319,7 @@ def _busy_rows(
 async def _paced_bets(url: str, *, run: str) -> Result:
     return await drive(
         Plan(
-            url=url,
+            urls=[url],
             tokens=[token(account) for account in range(ACCOUNTS)],
             markets=list(range(1, BET_MARKETS + 1)),
             in_flight=1,

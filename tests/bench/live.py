@@ -6,16 +6,19 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict
-from pathlib import Path
+from dataclasses import asdict, dataclass
+from types import MappingProxyType
+
+from msgspec.structs import replace
 
 from actors.settings import ReconcilerSettings, SupervisorSettings
 from actors.system import System
 from actors.system_parts import FeedPart, GatewayPart, SystemSettings
 from engine.common.commands import Deposit
 from gateway.app import Gateway
+from gateway.configuration.config import load_config
 from gateway.session.tokens import Role, TokenKey
 from gateway.settings import GatewaySettings
 from tests.bench.core import market_commands
@@ -23,7 +26,6 @@ from tests.bench.driver import Plan, Result
 
 SECRET = b"a secret of the bench alone, 32 bytes or more"
 ACCOUNTS = 50
-SHARDS = 1
 FUNDS_MINOR = 100_000_000_000
 
 
@@ -38,38 +40,49 @@ def token(account: int, *, role: Role = Role.BETTOR) -> str:
     )
 
 
+WIDE = GatewaySettings(
+    bets_host="127.0.0.1",
+    bets_port=0,
+    control_port=0,
+    feed_port=0,
+    frames_a_second=1_000_000,
+    frames_burst=1_000_000,
+)
+"""Free ports of loopback, and no bound on the rate of a connection's bets."""
+
+
 @asynccontextmanager
 async def running(
     *,
     markets: int,
     markets_per_actor: int = 1,
-    settings: GatewaySettings | None = None,
+    gateways: int = 1,
+    shards: int = 1,
+    settings: GatewaySettings = WIDE,
     feeds: Sequence[FeedPart] = (),
+    cluster: Mapping[str, bool] = MappingProxyType({}),
 ) -> AsyncIterator[System]:
-    """Start a system on Ray in a new folder on this disk, and stop it afterwards."""
-    gateway = settings or GatewaySettings(
-        bets_host="127.0.0.1",
-        bets_port=0,
-        control_port=0,
-        feed_port=0,
-        frames_a_second=1_000_000,
-        frames_burst=1_000_000,
-    )
+    """Start a system in a new folder on this disk, and stop it afterwards.
+
+    Its cluster's settings are the environment's, changed by `cluster`.
+    """
     with tempfile.TemporaryDirectory(dir=".", prefix="bench-") as folder:
         system = System(
             data_dir=folder,
             settings=SystemSettings(
+                cluster=replace(load_config(env=os.environ).cluster, **cluster),
                 supervisor=SupervisorSettings(
-                    account_shards=SHARDS, markets_per_actor=markets_per_actor
+                    account_shards=shards, markets_per_actor=markets_per_actor
                 ),
                 reconciler=ReconcilerSettings(),
             ),
             gateways=[
                 GatewayPart(
                     factory=Gateway,
-                    arguments={"shards": SHARDS, "secret": SECRET, "settings": gateway},
+                    arguments={"shards": shards, "secret": SECRET, "settings": settings},
                 )
-            ],
+            ]
+            * gateways,
             feeds=feeds,
         )
         async with system:
@@ -96,21 +109,29 @@ async def drive(plan: Plan) -> Result:
     return Result(**json.loads(out))
 
 
+def bet_urls(system: System) -> list[str]:
+    """Return the address of each gateway's bets listener."""
+    return [f"ws://127.0.0.1:{ports['bets']}" for ports in system.ports]
+
+
+@dataclass(frozen=True)
+class EchoServer:
+    """A running reference server."""
+
+    url: str
+    pid: int
+
+
 @asynccontextmanager
-async def echo_server() -> AsyncIterator[str]:
-    """Run the reference server and yield its address."""
+async def echo_server(*synced: str) -> AsyncIterator[EchoServer]:
+    """Run the reference server; it syncs the named files, one after another, for each answer."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.bench.echo_server", stdout=asyncio.subprocess.PIPE
+        sys.executable, "-m", "tests.bench.echo_server", *synced, stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout is not None
     try:
-        yield f"ws://127.0.0.1:{int(await process.stdout.readline())}"
+        port = int(await process.stdout.readline())
+        yield EchoServer(url=f"ws://127.0.0.1:{port}", pid=process.pid)
     finally:
         process.terminate()
         await process.wait()
-
-
-def cpu_seconds(pid: int) -> float:
-    """Return the processor time a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

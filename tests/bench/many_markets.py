@@ -1,18 +1,12 @@
 """Measure the memory per market of ten thousand markets, and batches spread over all of them."""
 
 import gc
-from pathlib import Path
 
 from tests.bench.core import BATCH, RUNS, bet_rows, machine_with, seconds_per_bet
+from tests.bench.processor_time import resident_bytes
 from tests.bench.table import Row, median_of
 
 MARKETS = 10_000
-
-
-def resident_bytes() -> int:
-    """Return this process's resident memory in bytes."""
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    return pages * 4_096
 
 
 def many_markets() -> list[Row]:

@@ -18,12 +18,19 @@ from persistence.journal import JournalOptions
 from tests.bench.core import BATCH, bet_rows, market_commands
 from tests.bench.live import running, token
 from tests.bench.table import Row, median_of
-from tests.bench.wire import BareActor
 
 RUNS = 5
 BETS = 1_024 * BATCH
 OPTIONS = JournalOptions(snapshot_bytes=1 << 40)
 """No snapshot, so that every record is replayed."""
+
+
+class BareActor:
+    """An actor without work."""
+
+    def tick(self) -> int:
+        """Return the process id."""
+        return os.getpid()
 
 
 def replay() -> list[Row]:
