@@ -9,7 +9,7 @@ import uvloop
 from tests.bench.live import ACCOUNTS, bet_urls, drive, running
 from tests.bench.processor_time import pids_by_kind
 from tests.bench.table import Row
-from tests.bench.wire import MARKETS, Load, in_words, load_plan
+from tests.bench.wire import MARKETS, Load, cost_text, load_plan
 
 RUNS: Final = 2
 GATEWAYS: Final = 2
@@ -55,7 +55,7 @@ def _row(more: Load, one: Load, in_flight: int) -> Row:
         1.3,
         "ratio",
         f"{ACCOUNTS} connections, {MARKETS} market shells, client included, both journals synced "
-        f"before the answer; {in_words(more_us)}; with 1 and 1: {in_words(one_us)}; "
+        f"before the answer; {cost_text(more_us)}; with 1 and 1: {cost_text(one_us)}; "
         f"{statistics.median(more.rates):,.0f} bets/s, where {cores} cores for nothing else would "
         f"give {bound:,.0f}; with 1 and 1 {statistics.median(one.rates):,.0f} bets/s",
     )

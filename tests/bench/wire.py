@@ -75,7 +75,7 @@ class Load:
             assert result.answers == {"accepted": result.bets}, result.answers
 
 
-def in_words(us_a_bet: Mapping[str, float]) -> str:
+def cost_text(us_a_bet: Mapping[str, float]) -> str:
     """Return the processor time of each kind of process as a text."""
     parts = ", ".join(f"{kind} {us:.1f}" for kind, us in us_a_bet.items())
     return f"processor time a bet in us: {parts}, together {sum(us_a_bet.values()):.1f}"
@@ -105,7 +105,7 @@ async def throughput(system: System) -> list[Row]:
             f"account shard, 1 gateway, wallet included, both journals synced before the answer, "
             f"{BETS:,} bets per run, median of {RUNS}; latency under this load p50 "
             f"{ours.median_ms('p50_ms'):.1f} ms, p99 {ours.median_ms('p99_ms'):.1f} ms; "
-            f"{in_words(ours.us_a_bet())}; of the reference: {in_words(echo.us_a_bet())}",
+            f"{cost_text(ours.us_a_bet())}; of the reference: {cost_text(echo.us_a_bet())}",
             ours.rates,
             echo.rates,
         )
