@@ -55,6 +55,11 @@ _SWEEP_S: Final = 0.05
 
 _REASONS: Final = {int(reason): reason for reason in Reason}
 
+# Members of an enum cost more to look up than the rest of what is done with a row.
+_NONE: Final = int(SlipState.NONE)
+_PENDING: Final = int(SlipState.PENDING)
+_BOOKED: Final = frozenset({int(SlipState.ACCEPTED), int(SlipState.SETTLED)})
+
 
 class _AccountQueue(CallQueue[Ticket]):
     """Tickets for one account shard, and verdicts that the shard has not been sent."""
@@ -152,6 +157,7 @@ class BetPath:
             return
         self.in_flight += 1
         ticket.received_s = self._loop.time()
+        ticket.shell = shell
         ticket.shard = shard_of_account(ticket.account_no, shards=self._routes.shards)
         self._received.append(ticket)
         if self._sweeper is None:
@@ -220,14 +226,17 @@ class BetPath:
 
     def _take(self, queue: CallQueue[Ticket]) -> list[Ticket]:
         """Take up to one batch of tickets that are not answered yet."""
-        waiting = queue.waiting
-        batch: list[Ticket] = []
-        while waiting and len(batch) < self._settings.batch_rows_max:
-            ticket = waiting.popleft()
-            if ticket.answered:
-                self._keep_void(ticket)
-            else:
-                batch.append(ticket)
+        waiting, rows_max = queue.waiting, self._settings.batch_rows_max
+        if len(waiting) <= rows_max:
+            taken = list(waiting)
+            waiting.clear()
+        else:
+            taken = [waiting.popleft() for _ in range(rows_max)]
+        batch = [ticket for ticket in taken if not ticket.answered]
+        if len(batch) < len(taken):
+            for ticket in taken:
+                if ticket.answered:
+                    self._keep_void(ticket)
         return batch
 
     def _drop_answered(self, queue: CallQueue[Ticket]) -> None:
@@ -312,39 +321,39 @@ class BetPath:
 
     def _reserved(self, batch: list[Ticket], answer: bytes) -> None:
         answered: list[tuple[Ticket, BetAnswer]] = []
+        queues: dict[str, CallQueue[Ticket]] = {}
         for ticket, row in zip(batch, RESERVED_ROW.iter_unpack(answer), strict=True):
             bet_id, stake_max_minor, odds_milli, rate_micro, reason, state, flags = row
-            if state == SlipState.PENDING and (ticket.void or flags & FLAG_UNMARKED):
+            if state == _PENDING and (ticket.void or flags & FLAG_UNMARKED):
                 # The account did not void it: another ticket may have been accepted. Or it cannot
                 # note that it hands the slip out again, and another gateway's void may take it.
                 answered.append((ticket, _without_figures("unknown", bet_id, Reason.UNKNOWN)))
-            elif state == SlipState.PENDING:
+            elif state == _PENDING:
                 ticket.bet_id = bet_id
                 ticket.rate_micro = rate_micro
                 if flags & FLAG_KNOWN:
                     # Another ticket, here or at another gateway, may have sent it or be about to.
                     ticket.sends = max(ticket.sends, 1)
-                self._to_market(ticket)
-            elif state == SlipState.NONE and reason == Reason.QUARANTINED:
+                queue = queues.get(ticket.shell)
+                if queue is None:
+                    queue = queues[ticket.shell] = self._market_queue(ticket.shell)
+                queue.waiting.append(ticket)
+            elif state == _NONE and reason == Reason.QUARANTINED:
                 # The account cannot say whether an earlier sending of the ref was booked.
                 answered.append((ticket, _without_figures("unknown", bet_id, Reason.UNKNOWN)))
-            elif state == SlipState.NONE and reason == Reason.BET_UNKNOWN:
+            elif state == _NONE and reason == Reason.BET_UNKNOWN:
                 # The market is in quarantine, and no earlier sending of the ref was booked.
                 answered.append((ticket, _without_figures("rejected", bet_id, Reason.QUARANTINED)))
             else:
-                accepted = state in (SlipState.ACCEPTED, SlipState.SETTLED)
-                name = "accepted" if accepted else "rejected"
+                name = "accepted" if state in _BOOKED else "rejected"
                 answered.append(
                     (ticket, BetAnswer(name, bet_id, odds_milli, _REASONS[reason], stake_max_minor))
                 )
+        for queue in queues.values():
+            queue.wake()
         self._answer(answered)
 
     # --- step 2: the market decides --------------------------------------------------------------
-
-    def _to_market(self, ticket: Ticket) -> None:
-        name = self._routes.market_shell(ticket.market_no)
-        assert name is not None, "a market never leaves the directory"
-        self._market_queue(name).add(ticket)
 
     def _start_decide(self, queue: CallQueue[Ticket]) -> Coroutine[Any, Any, bool] | None:
         self._drop_answered(queue)
@@ -425,22 +434,20 @@ class BetPath:
     # --- out -----------------------------------------------------------------------------------
 
     def _answer(self, answers: Iterable[tuple[Ticket, BetAnswer]]) -> None:
-        now = self._loop.time()
-        latencies: list[float] = []
-        counts = self.stats.answers
+        now_s = self._loop.time()
+        stats = self.stats
+        counts = stats.answers
         for ticket, answer in answers:
             if ticket.answered:
                 continue
             ticket.answered = True
             self.in_flight -= 1
-            latencies.append(now - ticket.received_s)
+            stats.observe(now_s - ticket.received_s)
             if answer.state == "unknown":
-                self.stats.unknown += 1
+                stats.unknown += 1
             else:
                 counts[answer.reason] = counts.get(answer.reason, 0) + 1
             ticket.session.on_bet_answer(ticket, answer)
-        if latencies:
-            self.stats.observe(latencies)
 
     def _refuse(self, ticket: Ticket, reason: Reason) -> None:
         self.stats.answers[reason] = self.stats.answers.get(reason, 0) + 1

@@ -4,7 +4,9 @@ Owns the fields; it makes no call and no decision, which are the path's and the 
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+from msgspec import Struct
 
 from engine.common.ids import AccountNo, BetId, MarketNo, ShardNo
 from engine.common.reasons import Reason
@@ -12,7 +14,7 @@ from engine.common.rows import RESERVATION_ROW
 from engine.common.units import Minor, OddsMilli
 
 
-class BetAnswer(NamedTuple):
+class BetAnswer(Struct, frozen=True, gc=False):
     """The answer to a bet: `state` is accepted, rejected or unknown."""
 
     state: str
@@ -30,59 +32,29 @@ class BetSession(Protocol):
         ...
 
 
-class Ticket:
+class Ticket(Struct, kw_only=True, eq=False):
     """One bet on its way: the bettor gave the fields up to `policy`, the path keeps the rest."""
 
-    __slots__ = (
-        "account_no",
-        "answered",
-        "bet_id",
-        "market_no",
-        "odds_milli",
-        "outcome",
-        "policy",
-        "rate_micro",
-        "received_s",
-        "ref",
-        "ref_bytes",
-        "sends",
-        "session",
-        "shard",
-        "stake_minor",
-        "void",
-    )
-
-    def __init__(
-        self,
-        *,
-        session: BetSession,
-        ref: str,
-        ref_bytes: bytes,
-        account_no: AccountNo,
-        market_no: MarketNo,
-        outcome: int,
-        stake_minor: Minor,
-        odds_milli: OddsMilli,
-        policy: int,
-    ) -> None:
-        self.session = session
-        self.ref = ref
-        self.ref_bytes = ref_bytes
-        self.account_no = account_no
-        self.market_no = market_no
-        self.outcome = outcome
-        self.stake_minor = stake_minor
-        self.odds_milli = odds_milli
-        self.policy = policy
-        self.received_s = 0.0
-        self.shard = ShardNo(0)
-        self.bet_id = BetId(0)
-        self.rate_micro = 0
-        self.sends = 0
-        """How often the market may have received it; past 1, only a recorded verdict counts."""
-        self.void = b""
-        """The DECISION row of a refusal, which the account must confirm before it is an answer."""
-        self.answered = False
+    session: BetSession
+    ref: str
+    ref_bytes: bytes
+    account_no: AccountNo
+    market_no: MarketNo
+    outcome: int
+    stake_minor: Minor
+    odds_milli: OddsMilli
+    policy: int
+    received_s: float = 0.0
+    shard: ShardNo = ShardNo(0)
+    shell: str = ""
+    """The market's shell."""
+    bet_id: BetId = BetId(0)
+    rate_micro: int = 0
+    sends: int = 0
+    """How often the market may have received it; past 1, only a recorded verdict counts."""
+    void: bytes = b""
+    """The DECISION row of a refusal, which the account must confirm before it is an answer."""
+    answered: bool = False
 
 
 def reservation_rows(tickets: Sequence[Ticket]) -> bytes:

@@ -49,10 +49,15 @@ from gateway.settings import CloseCode
 
 logger = logging.getLogger("overround.gateway")
 
-_BET_MESSAGES: Final = {
-    reason: "" if reason is Reason.ACCEPTED else MESSAGES[reason] for reason in Reason
+_OF_REASON: Final = {
+    reason: (
+        int(reason),
+        "" if reason is Reason.ACCEPTED else MESSAGES[reason],
+        reason in RETRYABLE,
+    )
+    for reason in Reason
 }
-"""The text of a bet's answer by its reason."""
+"""Number, text and retryability in a bet's answer, by its reason."""
 
 _BET_NS: Final = 10_000
 """Charged for a bet beside its turn: the calls to its shells, and its answer."""
@@ -81,11 +86,14 @@ class ClientSession:
 
     __slots__ = (
         "_account",
+        "_accounts",
         "_allowed",
         "_bets",
         "_bets_in_flight",
+        "_bets_in_flight_max",
         "_codec",
         "_connection",
+        "_counters",
         "_decode",
         "_expiry",
         "_followed",
@@ -95,6 +103,7 @@ class ClientSession:
         "_refused",
         "_services",
         "_use",
+        "_use_bets_in_flight_max",
         "_watching",
         "claims",
         "client",
@@ -122,6 +131,7 @@ class ClientSession:
         self._allowed = PERMISSIONS[listener, claims.role]
         self._place_allowed = Place in self._allowed
         self._account = AccountNo(-1) if claims.account is None else claims.account
+        self._accounts = services.accounts
         self._connection = connection
         self._codec = codec
         self._decode = codec.decode
@@ -129,6 +139,9 @@ class ClientSession:
         self._services = services
         self._bets = services.bets
         self._bets_in_flight = 0
+        self._bets_in_flight_max = settings.session_bets_in_flight_max
+        self._use_bets_in_flight_max = settings.account_bets_in_flight_max
+        self._counters = services.counters
         self._queries = 0
         self._refused = 0
         self._watching = False
@@ -156,7 +169,7 @@ class ClientSession:
 
     def on_payload(self, payload: bytes) -> None:
         """Decode one message and pass it to its handler."""
-        self._services.counters.messages += 1
+        self._counters.messages += 1
         try:
             message = self._decode(payload)
         except (ValueError, RecursionError) as error:
@@ -202,16 +215,16 @@ class ClientSession:
     # --- bets ------------------------------------------------------------------------------------
 
     def _place(self, bet: Place | Selection) -> None:
-        settings = self._services.settings
+        use = self._use
         if (
-            self._bets_in_flight >= settings.session_bets_in_flight_max
-            or self._use.bets_in_flight >= settings.account_bets_in_flight_max
+            self._bets_in_flight >= self._bets_in_flight_max
+            or use.bets_in_flight >= self._use_bets_in_flight_max
         ):
             self._services.counters.busy += 1
             self._reject(bet.ref, Reason.BUSY)
             return
         self._bets_in_flight += 1
-        self._use.bets_in_flight += 1
+        use.bets_in_flight += 1
         self._connection.charge(_BET_NS)
         self._bets.place(
             Ticket(
@@ -239,35 +252,30 @@ class ClientSession:
         use.bets_in_flight -= 1
         if not use.sessions | use.bets_in_flight:
             self._services.forget_use(self.claims.account)
-        reason = answer.reason
-        accounts = self._services.accounts
-        if accounts.watched and answer.state == "accepted":
-            accounts.posted(self, ticket, answer)
+        state, bet_id = answer.state, answer.bet_id
+        reason, message, retryable = _OF_REASON[answer.reason]
+        if self._accounts.watched and state == "accepted":
+            self._accounts.posted(self, ticket, answer)
         self._connection.send(
             self._frame(
                 Bet(
                     ref=ticket.ref,
-                    state=answer.state,
-                    final=bool(answer.bet_id) and answer.state != "unknown",
-                    bet_id=answer.bet_id,
+                    state=state,
+                    final=bet_id != 0 and state != "unknown",
+                    bet_id=bet_id,
                     odds_milli=answer.odds_milli,
-                    reason=int(reason),
-                    message=_BET_MESSAGES[reason],
-                    retryable=reason in RETRYABLE,
+                    reason=reason,
+                    message=message,
+                    retryable=retryable,
                     stake_max_minor=answer.stake_max_minor,
                 )
             )
         )
 
     def _reject(self, ref: str, reason: Reason) -> None:
+        number, message, retryable = _OF_REASON[reason]
         self._send(
-            Bet(
-                ref=ref,
-                state="rejected",
-                reason=int(reason),
-                message=_BET_MESSAGES[reason],
-                retryable=reason in RETRYABLE,
-            )
+            Bet(ref=ref, state="rejected", reason=number, message=message, retryable=retryable)
         )
 
     # --- queries and commands --------------------------------------------------------------------
