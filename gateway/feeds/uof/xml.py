@@ -7,7 +7,7 @@ the bound. It never decides what a message does to a market.
 
 import re
 from collections.abc import Callable
-from decimal import ROUND_FLOOR, Decimal
+from decimal import Decimal
 from fractions import Fraction
 from typing import Final
 
@@ -108,7 +108,7 @@ def _voided(fields: Fields) -> MarketVoided:
 
 
 def _all_voided(fields: Fields) -> tuple[MarketVoided, ...]:
-    return tuple(_voided(market) for market in fields.children("market"))
+    return tuple(map(_voided, fields.children("market")))
 
 
 # --- odds_change ---------------------------------------------------------------------------------
@@ -125,7 +125,7 @@ def _odds_change(fields: Fields) -> OddsChange:
         status=None if status is None else _sport_event_status(status),
         betting_status=odds.optional_integer("betting_status", 0, 9_999) if odds else None,
         betstop_reason=odds.optional_integer("betstop_reason", 0, 9_999) if odds else None,
-        markets=tuple(_market_odds(m) for m in odds.children("market")) if odds else (),
+        markets=tuple(map(_market_odds, odds.children("market"))) if odds else (),
     )
 
 
@@ -134,19 +134,16 @@ def _market_odds(fields: Fields) -> MarketOdds:
         name=_market_name(fields),
         status=fields.integer_or("status", -4, 1, 1),
         favourite=fields.integer_or("favourite", 0, 1, 0) == 1,
-        outcomes=tuple(_outcome_odds(outcome) for outcome in fields.children("outcome")),
+        outcomes=tuple(map(_outcome_odds, fields.children("outcome"))),
     )
 
 
 def _outcome_odds(fields: Fields) -> OutcomeOdds:
-    odds = fields.decimal("odds", ODDS_MAX)
-    probability = fields.decimal("probabilities", 1)
+    odds_milli = fields.thousandths("odds", ODDS_MAX)
     return OutcomeOdds(
         id=fields.text("id"),
-        odds_milli=None
-        if odds is None
-        else OddsMilli(int((odds * 1000).to_integral_value(ROUND_FLOOR))),
-        probability=None if probability is None else float(probability),
+        odds_milli=None if odds_milli is None else OddsMilli(odds_milli),
+        probability=fields.real("probabilities", 1),
         active=fields.integer_or("active", 0, 1, 1) == 1,
     )
 
@@ -160,7 +157,7 @@ def _sport_event_status(fields: Fields) -> SportEventStatus:
         home_score=_score(fields, "home_score"),
         away_score=_score(fields, "away_score"),
         clock_s=None if clock is None else _clock_s(clock),
-        periods=tuple(_period(p) for p in periods.children("period_score")) if periods else (),
+        periods=tuple(map(_period, periods.children("period_score"))) if periods else (),
         home_red_cards=home_red,
         away_red_cards=away_red,
     )
@@ -230,14 +227,14 @@ def _bet_settlement(fields: Fields) -> BetSettlement:
         request_id=request_id,
         event_id=_event(fields),
         certainty=fields.integer("certainty", 1, 2),
-        markets=tuple(_market_settled(m) for m in outcomes.children("market")) if outcomes else (),
+        markets=tuple(map(_market_settled, outcomes.children("market"))) if outcomes else (),
     )
 
 
 def _market_settled(fields: Fields) -> MarketSettled:
     return MarketSettled(
         name=_market_name(fields),
-        outcomes=tuple(_outcome_settled(outcome) for outcome in fields.children("outcome")),
+        outcomes=tuple(map(_outcome_settled, fields.children("outcome"))),
     )
 
 

@@ -6,11 +6,15 @@ bounded before anything is built of them. It knows no message of the feed.
 """
 
 import re
-from collections.abc import Iterator
-from decimal import Decimal
-from typing import Final
+from codecs import BOM_UTF8
+from collections.abc import Callable, Iterator
+from decimal import ROUND_FLOOR, Decimal
+from functools import lru_cache
+from typing import Final, TypeVar
 
 from lxml import etree
+
+N = TypeVar("N")
 
 UOF_BYTES_MAX: Final = 1 << 21
 ELEMENTS_MAX: Final = 1 << 15
@@ -23,6 +27,20 @@ _DECIMAL: Final = re.compile(r"\d{1,12}(?:\.\d{1,24})?(?:[eE][+-]?\d{1,2})?", re
 _INTEGER: Final = re.compile(r"[+-]?\d{1,19}", re.ASCII)
 _ENCODING: Final = re.compile(r"encoding\s*=\s*[\"']([^\"']*)[\"']", re.ASCII)
 _FORBIDDEN: Final = ("<!DOCTYPE", "<!ENTITY")
+_TEXTS_MAX: Final = 1 << 13
+"""Texts of each kind of number whose value is remembered: messages repeat most of them."""
+_PARSER: Final[etree.XMLParser[etree._Element]] = etree.XMLParser(
+    encoding="utf-8",
+    resolve_entities=False,
+    no_network=True,
+    load_dtd=False,
+    dtd_validation=False,
+    huge_tree=False,
+    recover=False,
+    remove_comments=True,
+    remove_pis=True,
+    collect_ids=False,
+)
 
 
 class UofMalformedError(ValueError):
@@ -46,8 +64,9 @@ def parse(body: bytes) -> etree._Element:
         raise UofMalformedError(
             "message", "bytes", f"must be from 1 to {UOF_BYTES_MAX}, not {len(body)}"
         )
+    body = body.removeprefix(BOM_UTF8)
     try:
-        text = body.decode("utf-8-sig")
+        text = body.decode()
     except UnicodeDecodeError:
         raise UofMalformedError("message", "bytes", "must be UTF-8") from None
     if any(start in text for start in _FORBIDDEN):
@@ -57,20 +76,8 @@ def parse(body: bytes) -> etree._Element:
     declared = _ENCODING.search(text[:200]) if text.startswith("<?xml") else None
     if declared and declared[1].lower() not in ("utf-8", "utf8", "us-ascii", "ascii"):
         raise UofMalformedError("message", "encoding", "must be UTF-8")
-    parser: etree.XMLParser[etree._Element] = etree.XMLParser(
-        encoding="utf-8",
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        dtd_validation=False,
-        huge_tree=False,
-        recover=False,
-        remove_comments=True,
-        remove_pis=True,
-        collect_ids=False,
-    )
     try:
-        root = etree.fromstring(text.encode(), parser)
+        root = etree.fromstring(body, _PARSER)
     except (etree.XMLSyntaxError, ValueError) as error:
         why = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
         raise UofMalformedError("message", "xml", why) from None
@@ -81,6 +88,31 @@ def local_name(element: etree._Element) -> str:
     """Return an element's name without its namespace."""
     tag = element.tag
     return tag.rpartition("}")[2] if isinstance(tag, str) else ""
+
+
+@lru_cache(_TEXTS_MAX)
+def _whole(text: str) -> int | None:
+    return int(text) if _INTEGER.fullmatch(text) else None
+
+
+@lru_cache(_TEXTS_MAX)
+def _decimal(text: str, high: int) -> Decimal | None:
+    value = Decimal(text) if _DECIMAL.fullmatch(text) else None
+    return value if value is not None and 0 <= value <= high else None
+
+
+@lru_cache(_TEXTS_MAX)
+def _thousandths(text: str, high: int) -> int | None:
+    value = _decimal(text, high)
+    return None if value is None else int((value * 1000).to_integral_value(ROUND_FLOOR))
+
+
+def _real(text: str, high: int) -> float | None:
+    # Not remembered: few probabilities come twice.
+    value = float(text) if _DECIMAL.fullmatch(text) else None
+    if value is None or value < high:
+        return value
+    return value if _decimal(text, high) is not None else None
 
 
 class Fields:
@@ -97,6 +129,8 @@ class Fields:
     path : str
         Path from the root element to this one, ending in a dot, for errors; empty for the root.
     """
+
+    __slots__ = ("_element", "_message", "_path")
 
     def __init__(self, message: str, element: etree._Element, path: str = "") -> None:
         if len(element.attrib) > ATTRIBUTES_MAX:
@@ -127,9 +161,9 @@ class Fields:
     def optional_integer(self, field: str, low: int, high: int) -> int | None:
         """Return a whole number from `low` to `high`; None when it is missing or empty."""
         text = self.optional_text(field)
-        if text is None or text == "":
+        if not text:
             return None
-        value = int(text) if _INTEGER.fullmatch(text) else None
+        value = _whole(text)
         if value is None or not low <= value <= high:
             raise self.error(
                 field, f"must be a whole number from {low} to {high}, not {text[:40]!r}"
@@ -150,11 +184,22 @@ class Fields:
 
     def decimal(self, field: str, high: int) -> Decimal | None:
         """Return a decimal from 0 to `high`; None when it is missing or empty."""
+        return self._number(field, high, _decimal)
+
+    def thousandths(self, field: str, high: int) -> int | None:
+        """Return a decimal from 0 to `high` in thousandths, rounded down; None as in `decimal`."""
+        return self._number(field, high, _thousandths)
+
+    def real(self, field: str, high: int) -> float | None:
+        """Return a decimal from 0 to `high` as the nearest float; None as in `decimal`."""
+        return self._number(field, high, _real)
+
+    def _number(self, field: str, high: int, read: Callable[[str, int], N | None]) -> N | None:
         text = self.optional_text(field)
-        if text is None or text == "":
+        if not text:
             return None
-        value = Decimal(text) if _DECIMAL.fullmatch(text) else None
-        if value is None or not 0 <= value <= high:
+        value = read(text, high)
+        if value is None:
             raise self.error(field, f"must be a decimal from 0 to {high}, not {text[:40]!r}")
         return value
 
@@ -164,6 +209,7 @@ class Fields:
 
     def children(self, name: str) -> Iterator["Fields"]:
         """Yield the children of a name, in document order."""
+        message, path = self._message, f"{self._path}{name}."
         for element in self._element:
-            if local_name(element) == name:
-                yield Fields(self._message, element, f"{self._path}{name}.")
+            if element.tag == name or local_name(element) == name:
+                yield Fields(message, element, path)
