@@ -241,4 +241,5 @@ class UofAdapter:
 
 def _digest(message: AnyMessage) -> int:
     """Return the digest of a message, the same when a recovery repeats it with a request id."""
-    return crc32(encode(replace(message, request_id=None)))
+    first = message if message.request_id is None else replace(message, request_id=None)
+    return crc32(encode(first))

@@ -27,6 +27,8 @@ _FINAL_STATUSES: Final = (Status.CANCELLED, Status.CLOSED)
 
 _Identity = tuple[str, int, tuple[tuple[str, str], ...]]
 """Event id, market id and sorted specifiers."""
+_Named = tuple[str, int, str]
+"""Event id, market id and the specifiers as a message writes them."""
 
 
 class ListedMarket:
@@ -119,6 +121,8 @@ class MarketRegistry:
         self._markets_max: Final = markets_max
         self._stopped_events_max: Final = stopped_events_max
         self._markets: dict[_Identity, ListedMarket] = {}
+        self._found: dict[_Named, ListedMarket] = {}
+        """Markets by the names under which messages found them; emptied at twice `markets_max`."""
         self._events: dict[str, dict[_Identity, None]] = {}
         self._stops: OrderedDict[str, list[tuple[int, int, tuple[str, ...]]]] = OrderedDict()
 
@@ -134,8 +138,16 @@ class MarketRegistry:
 
     def find(self, event_id: str, name: MarketName) -> ListedMarket | None:
         """Return a market by the provider's names; None when the registry does not hold it."""
-        identity = self._identity(event_id, name)
-        return None if identity is None else self._markets.get(identity)
+        named = (event_id, name.id, name.specifiers)
+        found = self._found.get(named)
+        if found is None:
+            identity = self._identity(event_id, name)
+            found = None if identity is None else self._markets.get(identity)
+            if found is not None:
+                if len(self._found) >= 2 * self._markets_max:
+                    self._found.clear()
+                self._found[named] = found
+        return found
 
     def add(
         self, event_id: str, name: MarketName, outcome_ids: Sequence[str]
@@ -254,11 +266,14 @@ class MarketRegistry:
             self._drop_finished()
         if len(self._markets) >= self._markets_max:
             return f"markets: at most {self._markets_max} are followed"
+        if identity in self._markets:
+            self._found.clear()
         listed = self._markets[identity] = ListedMarket(market, identity[1])
         self._events.setdefault(identity[0], {})[identity] = None
         return listed
 
     def _drop_finished(self) -> None:
+        self._found.clear()
         for identity in [i for i, listed in self._markets.items() if listed.finished]:
             del self._markets[identity]
             event = self._events[identity[0]]
