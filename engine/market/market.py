@@ -27,6 +27,7 @@ from engine.common.commands import (
     SetLimits,
     SetOdds,
     SetPhaseLimits,
+    SetStatus,
     SettleMarket,
     SuspendWithAll,
 )
@@ -244,6 +245,8 @@ class MarketMachine:
         """Apply a command that both traders and feeds give; `by_feed` says who gives this one."""
         if isinstance(command, SetOdds):
             return set_odds(command, slot, book=self._book)
+        if isinstance(command, SetStatus):
+            return StatusTransitions(self._book).set_status(command, slot, at_ns)
         if isinstance(command, SetPhaseLimits):
             return set_phase_limits(command, slot, book=self._book)
         if not isinstance(command, ResolvingCommand):
@@ -263,7 +266,7 @@ class MarketMachine:
 
     def _has_feed(self, slot: int) -> bool:
         """Return whether a feed has sent this market a message, or it was created for a feed."""
-        number = MarketNo(int(self._book.markets["market_no"][slot]))
+        number = self._book.market_no(slot)
         return self._positions.has_feed(number) or self._book.has_flag(slot, MARKET_AWAITS_FEED)
 
     def _note_trader_resolution(self, command: ResolvingCommand, slot: int) -> None:

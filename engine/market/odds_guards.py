@@ -13,9 +13,7 @@ from engine.common.commands import CreateMarket, OddsGuard, Quote, SetOdds
 from engine.common.events import Refused
 from engine.common.lifecycle import Status
 from engine.common.reasons import Reason
-from engine.common.rows import Rows
 from engine.common.units import ODDS_MILLI_ONE
-from engine.market.book import OUTCOME_ACTIVE
 
 GUARD_REASONS: Final = frozenset(
     {Reason.BOOK_SUM_LOW, Reason.ODDS_STEP, Reason.ODDS_OFF_MODEL, Reason.ODDS_DECIDED}
@@ -34,7 +32,9 @@ def created_fault(command: CreateMarket) -> Refused | None:
     return _sum_fault(command.odds_milli, guard, field="odds_milli")
 
 
-def guard_fault(command: SetOdds, outcomes: Rows, *, status: Status) -> Refused | None:
+def guard_fault(
+    command: SetOdds, odds: list[int], active: list[bool], *, status: Status
+) -> Refused | None:
     """Return why new odds of some outcomes are refused.
 
     The book sum is checked when all of two or more outcomes are on offer: a part of them proves
@@ -45,24 +45,26 @@ def guard_fault(command: SetOdds, outcomes: Rows, *, status: Status) -> Refused 
     ----------
     command : SetOdds
         The new odds and their guard.
-    outcomes : OUTCOME[:]
-        The market's outcomes with the present odds.
+    odds, active : list
+        The present odds of the market's outcomes in thousandths, and whether bets on them are
+        offered; the new ones are written into them.
     status : Status
         The market's status: it takes bets while it is ACTIVE.
     """
     guard = command.guard
     if isinstance(guard, UnsetType) or command.override:
         return None
-    odds = outcomes["odds_milli"].tolist()
-    active = (outcomes["flags"] & OUTCOME_ACTIVE > 0).tolist()
+    taking_bets = status is Status.ACTIVE
+    modelled = bool(guard.model_odds_milli or guard.decided)
     for at, quote in enumerate(command.quotes):
-        before, was_active = odds[quote.outcome], active[quote.outcome]
-        odds[quote.outcome], active[quote.outcome] = quote.odds_milli, quote.active
-        if status is Status.ACTIVE and was_active and quote.active:
+        outcome = quote.outcome
+        before, was_active = odds[outcome], active[outcome]
+        odds[outcome], active[outcome] = quote.odds_milli, quote.active
+        refusal = None
+        if taking_bets and was_active and quote.active and before != quote.odds_milli:
             refusal = _step_fault(before, quote.odds_milli, guard, field=f"quotes[{at}].odds_milli")
-            if refusal is not None:
-                return refusal
-        refusal = _model_fault(quote, guard, field=f"quotes[{at}].odds_milli")
+        if refusal is None and modelled:
+            refusal = _model_fault(quote, guard, field=f"quotes[{at}].odds_milli")
         if refusal is not None:
             return refusal
     return _sum_fault(odds, guard, field="quotes") if all(active) else None
@@ -71,7 +73,7 @@ def guard_fault(command: SetOdds, outcomes: Rows, *, status: Status) -> Refused 
 def _sum_fault(odds_milli: Sequence[int], guard: OddsGuard, *, field: str) -> Refused | None:
     if len(odds_milli) < 2:
         return None
-    book_nano = sum(-(-ODDS_MILLI_ONE * _NANO // odds) for odds in odds_milli)
+    book_nano = sum([-(-ODDS_MILLI_ONE * _NANO // odds) for odds in odds_milli])
     if book_nano >= guard.book_milli_min * _NANO_PER_MILLI:
         return None
     found = f"{book_nano // _NANO_PER_MILLI}"
@@ -110,7 +112,8 @@ def _model_fault(quote: Quote, guard: OddsGuard, *, field: str) -> Refused | Non
 
 def _is_leap(one: int, other: int, step_milli_max: int) -> bool:
     """Return whether odds are apart by more than a bound (0: none), and their chances too."""
-    low, high = min(one, other), max(one, other)
+    low, high = (one, other) if one < other else (other, one)
+    if step_milli_max <= 0 or high * ODDS_MILLI_ONE <= low * step_milli_max:
+        return False
     chance_nano = ODDS_MILLI_ONE * _NANO // low - ODDS_MILLI_ONE * _NANO // high
-    leap = step_milli_max > 0 and high * ODDS_MILLI_ONE > low * step_milli_max
-    return leap and chance_nano >= STEP_CHANCE_MILLI_MIN * _NANO_PER_MILLI
+    return chance_nano >= STEP_CHANCE_MILLI_MIN * _NANO_PER_MILLI

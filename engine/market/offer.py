@@ -20,17 +20,21 @@ def set_odds(command: SetOdds, slot: int, *, book: Book) -> OddsSet | Refused:
     if refusal is not None:
         return refusal
     outcomes = book.outcomes_of(slot)
-    refusal = quotes_fault(command.quotes, outcomes=len(outcomes))
-    refusal = refusal or guard_fault(command, outcomes, status=book.status(slot))
+    odds_column, flags_column = outcomes["odds_milli"], outcomes["flags"]
+    odds, flags = odds_column.tolist(), flags_column.tolist()
+    active = [flag & OUTCOME_ACTIVE > 0 for flag in flags]
+    refusal = quotes_fault(command.quotes, outcomes=len(odds))
+    refusal = refusal or guard_fault(command, odds[:], active, status=book.status(slot))
     if refusal is not None:
         return refusal
     changed = False
     for quote in command.quotes:
-        outcome = outcomes[quote.outcome]
-        flags = OUTCOME_ACTIVE if quote.active else 0
-        changed |= flags != outcome["flags"] or quote.odds_milli != outcome["odds_milli"]
-        outcome["odds_milli"] = quote.odds_milli
-        outcome["flags"] = flags
+        outcome, odds_milli = quote.outcome, quote.odds_milli
+        flag = OUTCOME_ACTIVE if quote.active else 0
+        if flag != flags[outcome] or odds_milli != odds[outcome]:
+            changed = True
+            odds_column[outcome] = odds_milli
+            flags_column[outcome] = flag
     version = book.raise_version(slot) if changed else book.version(slot)
     return OddsSet(market_no=command.market_no, version=version, quotes=command.quotes)
 

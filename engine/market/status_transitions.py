@@ -78,7 +78,7 @@ class StatusTransitions:
             A feed has sent this market a message, or the market was created for a feed.
         """
         if isinstance(command, SetStatus):
-            return self._set_status(command, slot, at_ns)
+            return self.set_status(command, slot, at_ns)
         book, action = self._book, _ACTIONS[type(command)]
         before = book.status(slot)
         after = next_status(before, action)
@@ -98,6 +98,26 @@ class StatusTransitions:
         if after == Status.ACTIVE:
             book.set_flag(slot, MARKET_FEED_STOPPED, on=False)
         return _event_of(command, book.set_status(slot, after, at_ns))
+
+    def set_status(self, command: SetStatus, slot: int, at_ns: Nanos) -> StatusSet | Refused:
+        """Set a market's status by name, as a feed or a trader asks; see `apply`."""
+        book = self._book
+        before, action = book.status(slot), SET_ACTIONS.get(command.status)
+        after = None if action is None else next_status(before, action)
+        if after is None:
+            return Refused(
+                reason=Reason.TRANSITION_NOT_ALLOWED,
+                field="status",
+                message=f"{before.name} cannot be set to {Status(command.status).name}",
+            )
+        active = after == Status.ACTIVE
+        self._note_feed_status(slot, active=active)
+        if active and book.has_flag(slot, MARKET_HELD):
+            return market_held("status")
+        version = book.set_status(slot, after, at_ns)
+        return StatusSet(
+            market_no=command.market_no, version=version, status=after, why=command.why
+        )
 
     def apply_with_all(
         self, command: SuspendWithAll | ResumeWithAll, slot: int, at_ns: Nanos, *, has_feed: bool
@@ -135,24 +155,6 @@ class StatusTransitions:
         """Record which status a feed last asked for, also when the market refused it."""
         if next_status(self._book.status(slot), Action.SET_SUSPENDED) is not None:
             self._book.set_flag(slot, MARKET_FEED_STOPPED, on=not active)
-
-    def _set_status(self, command: SetStatus, slot: int, at_ns: Nanos) -> StatusSet | Refused:
-        book = self._book
-        action = SET_ACTIONS.get(command.status)
-        after = None if action is None else next_status(book.status(slot), action)
-        if after is None:
-            return Refused(
-                reason=Reason.TRANSITION_NOT_ALLOWED,
-                field="status",
-                message=f"{book.status(slot).name} cannot be set to {Status(command.status).name}",
-            )
-        self._note_feed_status(slot, active=after == Status.ACTIVE)
-        if after == Status.ACTIVE and book.has_flag(slot, MARKET_HELD):
-            return market_held("status")
-        version = book.set_status(slot, after, at_ns)
-        return StatusSet(
-            market_no=command.market_no, version=version, status=after, why=command.why
-        )
 
     def _hold_or_release(
         self, command: _ActionCommand, slot: int, *, has_feed: bool

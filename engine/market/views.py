@@ -5,8 +5,6 @@ Owns how the book's rows become what bettors and traders see. Never changes a ro
 
 from engine.common.book_result import BookResult
 from engine.common.commands import Limits
-from engine.common.ids import MarketNo
-from engine.common.lifecycle import Status
 from engine.common.rows import Rows
 from engine.common.rules import RULES_FIRST
 from engine.common.units import Minor
@@ -16,12 +14,12 @@ from engine.market.book import MARKET_HELD, MARKET_RESULTS, OUTCOME_ACTIVE, Book
 
 def price_image(book: Book, slot: int, *, key: str, names: tuple[str, ...]) -> PriceImage:
     """Return a market as a bettor sees it."""
-    market, outcomes = book.markets[slot], book.outcomes_of(slot)
+    outcomes = book.outcomes_of(slot)
     return PriceImage(
-        market_no=MarketNo(int(market["market_no"])),
+        market_no=book.market_no(slot),
         key=key,
-        status=Status(int(market["status"])),
-        version=int(market["version"]),
+        status=book.status(slot),
+        version=book.version(slot),
         outcomes=names,
         odds_milli=tuple(outcomes["odds_milli"].tolist()),
         active=_active(outcomes),
@@ -30,11 +28,11 @@ def price_image(book: Book, slot: int, *, key: str, names: tuple[str, ...]) -> P
 
 def price_delta(book: Book, slot: int) -> PriceDelta:
     """Return the part of a market that changes."""
-    market, outcomes = book.markets[slot], book.outcomes_of(slot)
+    outcomes = book.outcomes_of(slot)
     return PriceDelta(
-        market_no=MarketNo(int(market["market_no"])),
-        version=int(market["version"]),
-        status=Status(int(market["status"])),
+        market_no=book.market_no(slot),
+        version=book.version(slot),
+        status=book.status(slot),
         odds_milli=tuple(outcomes["odds_milli"].tolist()),
         active=_active(outcomes),
     )
@@ -101,4 +99,4 @@ def limits_of(book: Book, slot: int) -> Limits:
 
 
 def _active(outcomes: Rows) -> tuple[bool, ...]:
-    return tuple((outcomes["flags"] & OUTCOME_ACTIVE).astype(bool).tolist())
+    return tuple([flags & OUTCOME_ACTIVE > 0 for flags in outcomes["flags"].tolist()])
