@@ -13,7 +13,7 @@ from engine.common.reasons import Reason
 from engine.common.units import Minor, Nanos
 
 
-class _Event(Struct, frozen=True, kw_only=True, tag_field="ev"):
+class _Event(Struct, frozen=True, kw_only=True, tag_field="ev", gc=False):
     """Base of every event: the field `ev` names the event."""
 
 

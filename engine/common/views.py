@@ -15,7 +15,7 @@ from engine.common.rows import BetResult, SlipState
 from engine.common.units import Minor, Nanos, OddsMilli
 
 
-class PriceImage(Struct, frozen=True, kw_only=True):
+class PriceImage(Struct, frozen=True, kw_only=True, gc=False):
     """A market as a bettor sees it; `version` rises with every visible change."""
 
     market_no: MarketNo
@@ -27,7 +27,7 @@ class PriceImage(Struct, frozen=True, kw_only=True):
     active: tuple[bool, ...]
 
 
-class PriceDelta(Struct, frozen=True, kw_only=True):
+class PriceDelta(Struct, frozen=True, kw_only=True, gc=False):
     """The part of a market that changes, in absolute values: a missed delta does no harm."""
 
     market_no: MarketNo

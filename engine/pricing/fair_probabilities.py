@@ -7,7 +7,7 @@ that only forwards them does not wait for kernels to load.
 from msgspec import Struct
 
 
-class Mark(Struct, frozen=True, kw_only=True):
+class Mark(Struct, frozen=True, kw_only=True, gc=False):
     """A message's position in its feed, as a market remembers it (see FeedUpdate).
 
     `source` names feed, producer and channel, such as ``uof:1/odds`` and ``uof:1/result``: within a
@@ -20,7 +20,7 @@ class Mark(Struct, frozen=True, kw_only=True):
     digest: int = 0
 
 
-class Fair(Struct, frozen=True, kw_only=True):
+class Fair(Struct, frozen=True, kw_only=True, gc=False):
     """Fair probabilities of a market's outcomes, in order; the market shell makes odds of them.
 
     `winners` is how many outcomes win: 2 for double chance, the number of places for a place

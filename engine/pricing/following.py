@@ -32,7 +32,7 @@ UPDATES_IN_CALL_MAX: Final = 1_024
 """Updates that one call may carry; a caller with more makes several calls."""
 
 
-class Followed(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Followed(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One market's part of one message: odds if `fair` is given, then the steps, in this order.
 
     With a `mark`, odds and steps are one FeedUpdate, which the market applies once. Without a mark

@@ -39,7 +39,7 @@ REFUSALS_KEPT: Final = 100
 """Latest refused messages whose reason is kept for people to read; all are counted."""
 
 
-class NewMarket(Struct, frozen=True, kw_only=True):
+class NewMarket(Struct, frozen=True, kw_only=True, gc=False):
     """What a market is created with when a feed first names it; its status is INACTIVE.
 
     `sport` (empty if unknown) and `phase` choose its limits from the configuration (see
@@ -52,7 +52,7 @@ class NewMarket(Struct, frozen=True, kw_only=True):
     phase: Literal["prematch", "live"] = "prematch"
 
 
-class MarketUpdate(Struct, frozen=True, kw_only=True):
+class MarketUpdate(Struct, frozen=True, kw_only=True, gc=False):
     """Update one market: create it if it is unknown, price it by `fair`, then take the steps.
 
     `mark` is the message's position in its source, which a market obeys once. Without a mark, as

@@ -14,7 +14,7 @@ BODIES_IN_CALL_MAX: Final = 1_024
 """Messages that one `accept` may carry; a caller with more makes more calls."""
 
 
-class Answer(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Answer(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The answer to a message: its kind, and why it had no effect; empty when it had one."""
 
     kind: str

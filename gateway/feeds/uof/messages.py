@@ -27,7 +27,7 @@ SUBSCRIPTION_STARTED: Final = b"<source_began/>"
 does not continue where the previous one ended."""
 
 
-class Message(Struct, frozen=True, kw_only=True):
+class Message(Struct, frozen=True, kw_only=True, gc=False):
     """Base of every message: its producer and its time."""
 
     kind: ClassVar[str]
@@ -50,14 +50,14 @@ class EventMessage(Message, frozen=True, kw_only=True):
         return f"{self.event_id}: {name.id} {name.specifiers}".strip()
 
 
-class MarketName(Struct, frozen=True, kw_only=True):
+class MarketName(Struct, frozen=True, kw_only=True, gc=False):
     """The market id and specifiers that identify a market within its event."""
 
     id: int
     specifiers: str = ""
 
 
-class OutcomeOdds(Struct, frozen=True, kw_only=True):
+class OutcomeOdds(Struct, frozen=True, kw_only=True, gc=False):
     """One outcome's odds in thousandths, rounded down, and its probability; None: not given."""
 
     id: str
@@ -66,7 +66,7 @@ class OutcomeOdds(Struct, frozen=True, kw_only=True):
     active: bool = True
 
 
-class MarketOdds(Struct, frozen=True, kw_only=True):
+class MarketOdds(Struct, frozen=True, kw_only=True, gc=False):
     """A market's status (1, active, where none is given) and all its current outcomes."""
 
     name: MarketName
@@ -75,7 +75,7 @@ class MarketOdds(Struct, frozen=True, kw_only=True):
     outcomes: tuple[OutcomeOdds, ...] = ()
 
 
-class PeriodScore(Struct, frozen=True, kw_only=True):
+class PeriodScore(Struct, frozen=True, kw_only=True, gc=False):
     """Goals or points of one period; `code` is the period's match status code."""
 
     code: int
@@ -83,7 +83,7 @@ class PeriodScore(Struct, frozen=True, kw_only=True):
     away: int
 
 
-class SportEventStatus(Struct, frozen=True, kw_only=True):
+class SportEventStatus(Struct, frozen=True, kw_only=True, gc=False):
     """Status, score and clock of the event; None: the message does not give the figure."""
 
     status: int
@@ -118,7 +118,7 @@ class BetStop(EventMessage, frozen=True, kw_only=True):
     market_status: int = -1
 
 
-class OutcomeSettled(Struct, frozen=True, kw_only=True):
+class OutcomeSettled(Struct, frozen=True, kw_only=True, gc=False):
     """One outcome's result: 1 won, 0 lost, -1 undecided; its void factor in halves."""
 
     id: str
@@ -128,7 +128,7 @@ class OutcomeSettled(Struct, frozen=True, kw_only=True):
     """Numerator and denominator of the dead-heat factor."""
 
 
-class MarketSettled(Struct, frozen=True, kw_only=True):
+class MarketSettled(Struct, frozen=True, kw_only=True, gc=False):
     """One market's settled outcomes."""
 
     name: MarketName
@@ -144,7 +144,7 @@ class BetSettlement(EventMessage, frozen=True, kw_only=True):
     markets: tuple[MarketSettled, ...]
 
 
-class MarketVoided(Struct, frozen=True, kw_only=True):
+class MarketVoided(Struct, frozen=True, kw_only=True, gc=False):
     """One market that a cancellation or a roll-back names."""
 
     name: MarketName

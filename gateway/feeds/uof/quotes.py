@@ -17,7 +17,7 @@ SUM_GAP_MAX: Final = 0.02
 """Largest relative difference between the sum of a market's probabilities and its winners."""
 
 
-class MarketQuotes(Struct, frozen=True, kw_only=True):
+class MarketQuotes(Struct, frozen=True, kw_only=True, gc=False):
     """What one message offers of one market: quotes, or fair probabilities, or neither."""
 
     quotes: tuple[Quote, ...] = ()
