@@ -132,7 +132,7 @@ class _MarketFields:
 
     def __init__(self, markets: Rows) -> None:
         for name in self.__slots__:
-            setattr(self, name, memoryview(markets[name]))
+            setattr(self, name, markets[name].data)
 
     first_outcome: "memoryview[int]"
     flags: "memoryview[int]"

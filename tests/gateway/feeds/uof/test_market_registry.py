@@ -1,7 +1,8 @@
 """The bounds of the market registry, and what it keeps of bet_stops."""
 
 from engine.common.lifecycle import Status
-from gateway.feeds.uof.market_registry import STOPS_MAX, MarketRegistry
+from gateway.feeds.uof.market_registry import STOPS_MAX, ListedMarket, MarketRegistry
+from gateway.feeds.uof.messages import MarketName
 from gateway.feeds.uof.settings import UofSettings
 from gateway.feeds.uof.types import UofTypes
 from tests.gateway.feeds.uof.builders import (
@@ -41,6 +42,19 @@ def test_a_cancelled_market_is_dropped_unless_its_cancellation_was_rolled_back()
 
     assert dropping.adapter.passed_over() == {}
     assert keeping.adapter.passed_over() == {"market refused": 1}
+
+
+def test_a_market_is_found_by_its_specifiers_in_any_order_until_it_is_dropped():
+    registry = MarketRegistry(UofTypes(()), prematch=(3,), markets_max=1)
+    names = [MarketName(id=900, specifiers=text) for text in ("a=1|b=2", "b=2|a=1")]
+    listed = registry.add(EVENT, names[0], ["x", "y"])
+    assert isinstance(listed, ListedMarket)
+    assert [registry.find(EVENT, name) for name in (*names, *names)] == [listed] * 4
+
+    listed.settled = True
+    registry.add(EVENT, MarketName(id=901), ["x", "y"])
+
+    assert [registry.find(EVENT, name) for name in names] == [None, None]
 
 
 def test_the_newest_bet_stops_of_an_event_are_kept():

@@ -211,6 +211,11 @@ def test_a_share_of_a_dead_heat_is_found_from_any_number_of_decimals(tied, digit
             "odds_change",
             "odds.market.outcome.probabilities",
         ),
+        (  # the nearest float is 1.0
+            odds_change(market(1, (("1", 'probabilities="1.000000000000000000001"'),)), at=1),
+            "odds_change",
+            "odds.market.outcome.probabilities",
+        ),
         (odds_change(market(1, (("", "1.5"),)), at=1), "odds_change", "odds.market.outcome.id"),
         (
             odds_change(at=1, status='<sport_event_status status="1"><clock match_time="5"/>'
