@@ -107,11 +107,6 @@ _LEDGER_COMMANDS: Final = msgspec.msgpack.Decoder(tuple[LedgerCommand, ...])
 _ENCODER: Final = msgspec.msgpack.Encoder()
 
 
-def _raw(rows: Rows) -> memoryview:
-    """Return the rows' bytes, without a copy if the rows are contiguous."""
-    return np.ascontiguousarray(rows).view(np.uint8).data
-
-
 def bets_bytes(count: int) -> int:
     """Return the payload's length in bytes for a batch of `count` bets."""
     return count * _BET_AND_DECISION
@@ -119,7 +114,7 @@ def bets_bytes(count: int) -> int:
 
 def encode_bets(rows: Rows, decisions: Rows) -> list[Buffer]:
     """Encode a batch: all bets, then all decisions."""
-    return [_raw(rows), _raw(decisions)]
+    return [rows.tobytes(), decisions.tobytes()]
 
 
 def decode_bets(payload: Bytes) -> tuple[Rows, Rows]:
@@ -140,7 +135,7 @@ def exchange_bytes(*, verdicts: int, reservations: int) -> int:
 def encode_exchange(verdicts: Rows, reservations: Rows, answers: Rows) -> list[Buffer]:
     """Encode an exchange: two counts, verdicts, reservations, answers."""
     counts = _COUNTS.pack(len(verdicts), len(reservations))
-    return [counts, _raw(verdicts), _raw(reservations), _raw(answers)]
+    return [counts, verdicts.tobytes(), reservations.tobytes(), answers.tobytes()]
 
 
 def decode_exchange(payload: Bytes) -> Exchange:
@@ -164,7 +159,7 @@ def decode_exchange(payload: Bytes) -> Exchange:
 
 def encode_settlements(rows: Rows) -> list[Buffer]:
     """Encode settlements."""
-    return [_raw(rows)]
+    return [rows.tobytes()]
 
 
 def decode_settlements(payload: Bytes, kind: int = Kind.SETTLEMENTS) -> Rows:

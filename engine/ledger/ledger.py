@@ -182,7 +182,9 @@ class LedgerMachine:
             return answers
         self._make_room(len(reservations))
         first = tables.next_bet_id()
-        slips_len = self._reserve(reservations, answers, slips_max=tables.slips_max, at_ns=at_ns)
+        slips_len = self._reserve(
+            reservations, answers, first=first, slips_max=tables.slips_max, at_ns=at_ns
+        )
         if slips_len > tables.slips_len:
             tables.note_range(first, slot=tables.slips_len)
         tables.pending_len += slips_len - tables.slips_len
@@ -199,13 +201,16 @@ class LedgerMachine:
             is PENDING; a refusal with the reason `otherwise` for any other.
         """
         answers: Rows = np.empty(len(reservations), RESERVED)
-        self._reserve(reservations, answers, slips_max=0, at_ns=Nanos(0))
+        self._reserve(reservations, answers, first=0, slips_max=0, at_ns=Nanos(0))
         fresh = (answers["state"] == SlipState.NONE) & (answers["reason"] == Reason.CAPACITY)
         answers["reason"][fresh] = otherwise
         answers["flags"][answers["state"] == SlipState.PENDING] |= FLAG_UNMARKED
         return answers
 
-    def _reserve(self, reservations: Rows, answers: Rows, *, slips_max: int, at_ns: Nanos) -> int:
+    def _reserve(
+        self, reservations: Rows, answers: Rows, *, first: int, slips_max: int, at_ns: Nanos
+    ) -> int:
+        """Reserve stakes; new slips have bet ids from `first` on. Return the number of slips."""
         tables = self._tables
         return reserve_nb(
             reservations,
@@ -219,7 +224,7 @@ class LedgerMachine:
             tables.rates_micro,
             tables.pending,
             tables.pending_len,
-            tables.next_bet_id(),
+            first,
             slips_max,
             at_ns,
         )

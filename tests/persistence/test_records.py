@@ -27,12 +27,6 @@ def test_rows_with_gaps_between_them_in_memory_are_encoded_without_the_gaps() ->
     assert decode_settlements(joined(encode_settlements(rows))).tobytes() == rows.tobytes()
 
 
-def test_contiguous_rows_are_encoded_without_a_copy() -> None:
-    rows = settlements(1, 2)
-    (part,) = encode_settlements(rows)
-    assert np.shares_memory(np.frombuffer(part, np.uint8), rows)
-
-
 def test_a_batch_of_bets_decodes_to_bets_and_decisions() -> None:
     rows, decisions = bets(3, 1, 2), verdicts(3, 1, 2)
     payload = joined(encode_bets(rows, decisions))
