@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from tests.bench.connections import many_connections
 from tests.bench.core import durable_core, kernel_alone
 from tests.bench.exchange_parse import exchange_parse
 from tests.bench.fairness import fairness
@@ -23,6 +24,7 @@ from tests.bench.wire import over_the_wire
 MEASURES: dict[str, Callable[[], list[Row]]] = {
     "wire": over_the_wire,
     "shares": more_parts,
+    "connections": many_connections,
     "fairness": fairness,
     "frames": parse_frames,
     "core": durable_core,

@@ -8,6 +8,7 @@ standard input and prints a JSON result.
 import asyncio
 import itertools
 import json
+import os
 import random
 import sys
 import time
@@ -17,7 +18,9 @@ import uvloop
 
 from gateway.client import BettorSession, connect
 from gateway.messages.bettor import Bet, Place
+from tests.bench.processor_time import seconds_by_kind
 
+CLIENT = "client"
 REF_CHARS = 16
 """Every ref has this length, so that the reference server can copy it by position."""
 
@@ -36,6 +39,8 @@ class Plan:
     seed: int = 7
     pace_s: float = 0.0
     """Mean seconds between two bets of a connection, exponential; 0 keeps `in_flight` instead."""
+    pids: dict[str, list[int]] = field(default_factory=dict)
+    """Processes whose processor time is read before and after the load, by kind."""
 
 
 @dataclass
@@ -44,10 +49,11 @@ class Result:
 
     bets: int = 0
     seconds: float = 0.0
-    cpu_s: float = 0.0
     p50_ms: float = 0.0
     p99_ms: float = 0.0
     answers: dict[str, int] = field(default_factory=dict)
+    processor_s: dict[str, float] = field(default_factory=dict)
+    """Processor time of each kind of process during the load, the client's included."""
 
 
 def a_bet(*, ref: str, market: int, outcome: int) -> Place:
@@ -124,7 +130,8 @@ async def drive(plan: Plan) -> Result:
     bettors = [
         Bettor(session, plan, number=number, share=share) for number, session in enumerate(sessions)
     ]
-    cpu_s = time.process_time()
+    pids = {**plan.pids, CLIENT: [os.getpid()]}
+    used_s = seconds_by_kind(pids)
     started = time.perf_counter()
     for bettor in bettors:
         bettor.start()
@@ -136,7 +143,9 @@ async def drive(plan: Plan) -> Result:
             raise task.result()
         task.cancel()
     result = Result(bets=share * len(sessions), seconds=time.perf_counter() - started)
-    result.cpu_s = time.process_time() - cpu_s
+    result.processor_s = {
+        kind: seconds - used_s[kind] for kind, seconds in seconds_by_kind(pids).items()
+    }
     latencies = sorted(value for bettor in bettors for value in bettor.latencies_s)
     result.p50_ms = latencies[len(latencies) // 2] * 1_000
     result.p99_ms = latencies[len(latencies) * 99 // 100] * 1_000

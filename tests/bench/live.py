@@ -27,6 +27,9 @@ from tests.bench.driver import Plan, Result
 SECRET = b"a secret of the bench alone, 32 bytes or more"
 ACCOUNTS = 50
 FUNDS_MINOR = 100_000_000_000
+_PART_KINDS = {"gateway": "gateways", "feed": "feed pipelines"}
+_SHELL_KINDS = {"account": "account shards", "market": "market shells"}
+OTHERS = "supervisor and reconciler"
 
 
 def token(account: int, *, role: Role = Role.BETTOR) -> str:
@@ -107,6 +110,17 @@ async def drive(plan: Plan) -> Result:
     if process.returncode:
         raise RuntimeError("the load driver failed; its error output is above")
     return Result(**json.loads(out))
+
+
+async def pids_by_kind(system: System) -> dict[str, list[int]]:
+    """Return the process ids of all parts of a system, by kind."""
+    pids: dict[str, list[int]] = {}
+    for name, pid in system.pids().items():
+        pids.setdefault(_PART_KINDS.get(name.partition("-")[0], OTHERS), []).append(pid)
+    for shell in await system.statuses():
+        if shell.health is not None:
+            pids.setdefault(_SHELL_KINDS[shell.kind], []).append(shell.health.pid)
+    return pids
 
 
 def bet_urls(system: System) -> list[str]:

@@ -6,8 +6,7 @@ from typing import Final
 
 import uvloop
 
-from tests.bench.live import ACCOUNTS, bet_urls, drive, running
-from tests.bench.processor_time import pids_by_kind
+from tests.bench.live import ACCOUNTS, bet_urls, drive, pids_by_kind, running
 from tests.bench.table import Row
 from tests.bench.wire import MARKETS, Load, cost_text, load_plan
 

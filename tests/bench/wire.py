@@ -2,16 +2,15 @@
 
 import statistics
 import tempfile
-from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import uvloop
 
 from actors.system import System
 from tests.bench.driver import Plan, Result
-from tests.bench.live import ACCOUNTS, bet_urls, drive, echo_server, running, token
-from tests.bench.processor_time import ProcessorClock, pids_by_kind
+from tests.bench.live import ACCOUNTS, bet_urls, drive, echo_server, pids_by_kind, running, token
 from tests.bench.table import Row
 
 IN_FLIGHT = 16
@@ -19,7 +18,6 @@ BETS = 100_000
 LONE_BETS = 1_000
 RUNS = 5
 MARKETS = 4
-CLIENT = "client"
 
 
 def load_plan(urls: list[str], *, run: str, in_flight: int = IN_FLIGHT) -> Plan:
@@ -43,17 +41,12 @@ class Load:
     """Blocks of bets, and the processor time that each kind of process used for them."""
 
     def __init__(self, pids: Mapping[str, list[int]]) -> None:
-        self._clock = ProcessorClock(pids)
-        self._used: Counter[str] = Counter()
+        self._pids = dict(pids)
         self.results: list[Result] = []
 
     async def run(self, plan: Plan) -> None:
         """Drive one block."""
-        self._clock.lap()
-        result = await drive(plan)
-        self._used.update(self._clock.lap())
-        self._used[CLIENT] += result.cpu_s
-        self.results.append(result)
+        self.results.append(await drive(replace(plan, pids=self._pids)))
 
     @property
     def rates(self) -> list[float]:
@@ -67,7 +60,11 @@ class Load:
     def us_a_bet(self) -> dict[str, float]:
         """Return the microseconds of processor time a bet of each kind of process."""
         bets = sum(result.bets for result in self.results)
-        return {kind: seconds * 1e6 / bets for kind, seconds in self._used.items()}
+        kinds = self.results[0].processor_s
+        return {
+            kind: sum(result.processor_s[kind] for result in self.results) * 1e6 / bets
+            for kind in kinds
+        }
 
     def check_accepted(self) -> None:
         """Assert that every bet was accepted."""
