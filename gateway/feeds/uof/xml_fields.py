@@ -7,7 +7,7 @@ bounded before anything is built of them. It knows no message of the feed.
 
 import re
 from codecs import BOM_UTF8
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import ROUND_FLOOR, Decimal
 from functools import lru_cache
 from typing import Final, TypeVar
@@ -160,14 +160,12 @@ class Fields:
 
     def optional_integer(self, field: str, low: int, high: int) -> int | None:
         """Return a whole number from `low` to `high`; None when it is missing or empty."""
-        text = self.optional_text(field)
+        text = self._element.get(field)
         if not text:
             return None
-        value = _whole(text)
+        value = _whole(text) if len(text) <= TEXT_CHARS_MAX else None
         if value is None or not low <= value <= high:
-            raise self.error(
-                field, f"must be a whole number from {low} to {high}, not {text[:40]!r}"
-            )
+            raise self._unfit(field, f"must be a whole number from {low} to {high}")
         return value
 
     def integer(self, field: str, low: int, high: int) -> int:
@@ -195,21 +193,31 @@ class Fields:
         return self._number(field, high, _real)
 
     def _number(self, field: str, high: int, read: Callable[[str, int], N | None]) -> N | None:
-        text = self.optional_text(field)
+        text = self._element.get(field)
         if not text:
             return None
-        value = read(text, high)
+        value = read(text, high) if len(text) <= TEXT_CHARS_MAX else None
         if value is None:
-            raise self.error(field, f"must be a decimal from 0 to {high}, not {text[:40]!r}")
+            raise self._unfit(field, f"must be a decimal from 0 to {high}")
         return value
+
+    def _unfit(self, field: str, rule: str) -> UofMalformedError:
+        """Return the error for a text that is too long, or breaks a rule."""
+        text = self.text(field)
+        return self.error(field, f"{rule}, not {text[:40]!r}")
 
     def child(self, name: str) -> "Fields | None":
         """Return the first child of a name; None when there is none."""
-        return next(self.children(name), None)
-
-    def children(self, name: str) -> Iterator["Fields"]:
-        """Yield the children of a name, in document order."""
-        message, path = self._message, f"{self._path}{name}."
         for element in self._element:
             if element.tag == name or local_name(element) == name:
-                yield Fields(message, element, path)
+                return Fields(self._message, element, f"{self._path}{name}.")
+        return None
+
+    def children(self, name: str) -> list["Fields"]:
+        """Return the children of a name, in document order."""
+        message, path = self._message, f"{self._path}{name}."
+        return [
+            Fields(message, element, path)
+            for element in self._element
+            if element.tag == name or local_name(element) == name
+        ]
