@@ -139,7 +139,7 @@ class ActionRunner:
         holds no more markets than the routes do.
         """
         new_market = update.new_market
-        if new_market is None or new_market.phase != LIVE or number in self._in_play:
+        if number in self._in_play or new_market is None or new_market.phase != LIVE:
             return
         self._in_play.add(number)
         given = None if new_market.limits is None else patch_of(new_market.limits)

@@ -108,6 +108,8 @@ class MarketCreation:
 
     def awaited(self, key: str) -> bool:
         """Say whether a market's updates wait, for itself or for others of its fixture."""
+        if not self._fixtures:
+            return False
         fixture = self._fixtures.get(_fixture_of(key))
         return fixture is not None and key in fixture.keys
 

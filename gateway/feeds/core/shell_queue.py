@@ -36,6 +36,8 @@ logger = logging.getLogger("overround.feeds")
 
 _RETRY_FIRST_S: Final = 0.02
 _RETRY_LAST_S: Final = 1.0
+_STOPPING: Final = (SuspendMarket, HandOverMarket, CloseMarket)
+_REFUSALS: Final = (Refused, FeedRefused)
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -55,7 +57,7 @@ class Task(msgspec.Struct, frozen=True):
 def _stops_betting(step: FeedStep) -> bool:
     if isinstance(step, SetStatus):
         return step.status is not Status.ACTIVE
-    return isinstance(step, SuspendMarket | HandOverMarket | CloseMarket)
+    return isinstance(step, _STOPPING)
 
 
 class ShellQueueStats:
@@ -76,10 +78,15 @@ class ShellQueueStats:
         for event in events:
             if isinstance(event, FeedApplied):
                 self.applied += 1
-                self.count([step for step in event.events if isinstance(step, Refused)])
-            elif isinstance(event, Refused | FeedRefused):
-                name = event.reason.name.lower()
-                self.refused[name] = self.refused.get(name, 0) + 1
+                for step in event.events:
+                    if isinstance(step, Refused):
+                        self._count_refusal(step.reason)
+            elif isinstance(event, _REFUSALS):
+                self._count_refusal(event.reason)
+
+    def _count_refusal(self, reason: Reason) -> None:
+        name = reason.name.lower()
+        self.refused[name] = self.refused.get(name, 0) + 1
 
 
 class ShellQueues:
