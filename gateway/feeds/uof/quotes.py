@@ -26,11 +26,8 @@ class MarketQuotes(Struct, frozen=True, kw_only=True, gc=False):
     """The market's odds after the message; empty unless the quotes are the feed's odds."""
     passed_over: tuple[str, ...] = ()
     """Why parts of the message were passed over, one reason per part."""
-
-    @property
-    def offers_any(self) -> bool:
-        """Whether some outcome is offered."""
-        return self.fair is not None or any(quote.active for quote in self.quotes)
+    offers_any: bool = False
+    """Whether some outcome is offered."""
 
 
 def market_quotes(listed: ListedMarket, market: MarketOdds, *, from_odds: bool) -> MarketQuotes:
@@ -62,17 +59,28 @@ def market_quotes(listed: ListedMarket, market: MarketOdds, *, from_odds: bool) 
     if not from_odds:
         fair = _fair(listed, outcomes)
         if fair is not None:
-            return MarketQuotes(fair=fair, passed_over=passed_over)
+            return MarketQuotes(fair=fair, passed_over=passed_over, offers_any=True)
         passed_over = (*passed_over, "no probabilities")
     odds_milli = list(listed.odds_milli)
     quotes: list[Quote] = []
+    offers_any = False
     for index, given in enumerate(outcomes):
         active = False
         if given is not None and given.odds_milli is not None:
-            active = given.active and ODDS_MILLI_MIN <= given.odds_milli <= ODDS_MILLI_MAX
-            odds_milli[index] = min(max(given.odds_milli, ODDS_MILLI_MIN), ODDS_MILLI_MAX)
+            milli = given.odds_milli
+            if ODDS_MILLI_MIN <= milli <= ODDS_MILLI_MAX:
+                active = given.active
+                offers_any = offers_any or active
+            else:
+                milli = ODDS_MILLI_MIN if milli < ODDS_MILLI_MIN else ODDS_MILLI_MAX
+            odds_milli[index] = milli
         quotes.append(Quote(outcome=index, odds_milli=OddsMilli(odds_milli[index]), active=active))
-    return MarketQuotes(quotes=tuple(quotes), odds_milli=odds_milli, passed_over=passed_over)
+    return MarketQuotes(
+        quotes=tuple(quotes),
+        odds_milli=odds_milli,
+        passed_over=passed_over,
+        offers_any=offers_any,
+    )
 
 
 def _fair(listed: ListedMarket, outcomes: list[OutcomeOdds | None]) -> Fair | None:
