@@ -25,6 +25,9 @@ TICKETS_MAX: Final = 4_096
 """Tickets whose answers were not fetched; past it the oldest are dropped, and their callers must
 send their messages again."""
 _REFUSAL_CHARS_MAX: Final = 300
+_TURN_MESSAGES: Final = 16
+"""Messages received in one turn of the event loop. Between two turns the calls to shells go on, and
+a part that stops betting leaves before the rest of its call is received."""
 
 
 class _Ticket:
@@ -98,16 +101,26 @@ class MessageIntake:
             raise ValueError(message)
         ticket = _Ticket(len(bodies))
         async with self._accepting:  # the call that waits longest is next
-            while self._in_progress >= self._messages_max or self._queues_full():
-                self._room.clear()
-                await self._room.wait()
-            await self._resumption.ready.wait()
-            ticket.messages = [self._receive(body, ticket.message_done) for body in bodies]
+            for start in range(0, len(bodies), _TURN_MESSAGES):
+                if start:
+                    await asyncio.sleep(0)
+                await self._wait_room()
+                ticket.messages += [
+                    self._receive(body, ticket.message_done)
+                    for body in bodies[start : start + _TURN_MESSAGES]
+                ]
         self._last_ticket += 1
         self._tickets[self._last_ticket] = ticket
         while len(self._tickets) > TICKETS_MAX:
             del self._tickets[next(iter(self._tickets))]
         return self._last_ticket
+
+    async def _wait_room(self) -> None:
+        """Return once a message may be received: there is room, and no resumption is under way."""
+        while self._in_progress >= self._messages_max or self._queues_full():
+            self._room.clear()
+            await self._room.wait()
+        await self._resumption.ready.wait()
 
     async def applied(self, number: int) -> bytes:
         """Return list[Answer] in msgpack, one for each message of a ticket.

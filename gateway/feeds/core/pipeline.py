@@ -50,7 +50,7 @@ class PipelineSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """How long a shell may take; then the call is repeated."""
     pace_ms: Annotated[int, Meta(ge=0, le=1_000)] = 60
     """Shortest time between two calls to one shell; a lone message does not wait for it, nor does
-    one that stops betting."""
+    one that stops betting, nor do as many as fill a call."""
     tick_ms: _Millis = 250
     """Time between two ticks of the adapter."""
     limits: LimitsSettings = LimitsSettings()

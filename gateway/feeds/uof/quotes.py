@@ -67,7 +67,7 @@ def market_quotes(listed: ListedMarket, market: MarketOdds, *, from_odds: bool) 
     for index, given in enumerate(outcomes):
         active = False
         if given is not None and given.odds_milli is not None:
-            milli = given.odds_milli
+            milli: int = given.odds_milli
             if ODDS_MILLI_MIN <= milli <= ODDS_MILLI_MAX:
                 active = given.active
                 offers_any = offers_any or active

@@ -123,6 +123,40 @@ def test_a_call_that_finds_room_does_not_overtake_one_that_waits_for_it(tmp_path
     run_virtual(main())
 
 
+def test_calls_to_shells_start_while_the_rest_of_a_call_is_received(tmp_path: Path):
+    """A message that stops betting does not wait for the messages behind it."""
+    calls: list[int] = []
+
+    async def main():
+        class Recorder(JsonAdapter):
+            def receive(self, body: bytes, *, at_ns: int) -> Any:
+                calls.append(it.pipeline.stats()["calls"])
+                return super().receive(body, at_ns=at_ns)
+
+        async with open_feed_system(tmp_path, make_adapter=Recorder) as it:
+            await it.push(priced(1))
+            calls.clear()
+            await it.push(odds(KEY, 2, status=-1), *map(priced, range(3, 100)))
+            assert calls[0] < calls[-1]
+
+    run_virtual(main())
+
+
+def test_past_a_bound_the_rest_of_a_call_is_not_received(tmp_path: Path):
+    async def main():
+        async with open_feed_system(tmp_path, messages_max=20) as it:
+            await it.push(priced(1))
+            local_process = it.local_process("market-00000")
+            local_process.freeze()
+            pushed = asyncio.ensure_future(it.push(*map(priced, range(2, 102))))
+            await asyncio.sleep(0.5)
+            assert 20 <= it.pipeline.stats()["in_hand"] < 40
+            local_process.thaw()
+            assert len(await pushed) == 100
+
+    run_virtual(main())
+
+
 def test_the_answers_of_a_ticket_are_given_once(tmp_path: Path):
     async def main():
         async with open_feed_system(tmp_path) as it:

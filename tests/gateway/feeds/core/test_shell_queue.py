@@ -299,26 +299,40 @@ def test_a_queue_is_full_at_its_bound_until_parts_are_answered() -> None:
     run_virtual(main())
 
 
-async def _duration_s(*later: FeedStep) -> float:
-    """Return how long several updates take at a pace of 60 s, one in each call."""
-    it = Queues(LocalPeer(one_market(), name="a"), pace_s=60.0, updates_in_call_max=1)
-    began_s = now_s()
-    updates = [
-        update(1, source, step) for source, step in zip("abc", (ACTIVE, *later), strict=False)
-    ]
-    await it.send(*updates)
-    it.queues.stop()
-    return now_s() - began_s
+def starts_s(*later: tuple[float, FeedStep], updates_in_call_max: int = MARKETS) -> list[float]:
+    """Return when calls of 1 s start at a pace of 60 s: one at 0 s, and updates sent later."""
+
+    async def main() -> list[float]:
+        peer = FaultyPeer(one_market())
+        it = Queues(peer, pace_s=60.0, updates_in_call_max=updates_in_call_max)
+
+        async def send(number: int, at_s: float, step: FeedStep) -> None:
+            await asyncio.sleep(at_s)
+            await it.send(update(1, f"source {number}", step))
+
+        sent = [(0.0, ACTIVE), *later]
+        await asyncio.gather(*(send(number, *each) for number, each in enumerate(sent)))
+        it.queues.stop()
+        return [start - peer.starts_s[0] for start in peer.starts_s]
+
+    return run_virtual(main())
 
 
 def test_an_update_behind_another_keeps_the_pace() -> None:
-    assert run_virtual(_duration_s(ACTIVE)) == 60.0
-    assert run_virtual(_duration_s(SUSPENDED, ACTIVE)) == 60.0
+    assert starts_s((0.5, ACTIVE)) == [0.0, 60.0]
+    assert starts_s((0.5, SUSPENDED), (1.5, ACTIVE)) == [0.0, 1.0, 61.0]
 
 
 def test_an_update_that_stops_betting_and_those_before_it_keep_no_pace() -> None:
-    assert run_virtual(_duration_s(SUSPENDED)) == 0.0
-    assert run_virtual(_duration_s(ACTIVE, SUSPENDED)) == 0.0
+    assert starts_s((0.5, SUSPENDED)) == [0.0, 1.0]
+    assert starts_s((0.5, ACTIVE), (0.6, SUSPENDED)) == [0.0, 1.0]
+
+
+def test_as_many_updates_as_fill_a_call_keep_no_pace() -> None:
+    two = ((0.5, ACTIVE), (0.6, ACTIVE))
+    assert starts_s(*two, updates_in_call_max=3) == [0.0, 60.0]
+    assert starts_s(*two, updates_in_call_max=2) == [0.0, 1.0]
+    assert starts_s(*two, (0.7, ACTIVE), updates_in_call_max=2) == [0.0, 1.0, 61.0]
 
 
 def test_a_stopped_queue_calls_no_more() -> None:
