@@ -6,6 +6,7 @@ ladder and never handles money: a book here is the sum of a market's implied pro
 
 from collections.abc import Sequence
 from enum import IntEnum
+from math import inf
 from typing import Final
 
 import numpy as np
@@ -153,9 +154,21 @@ def remove_margins(
 
 
 def _single(direction: int, values: Floats, target: float, method: Method) -> MarginsMoved:
-    return _move(
-        direction, values, np.array((0, len(values)), np.int64), np.array((target,)), method
+    count = len(values)
+    moved = MarginsMoved(
+        values=np.zeros(count), parameters=np.zeros(1), statuses=np.zeros(1, np.int64)
     )
+    margins_nb(
+        direction,
+        np.array((method,), np.int64),
+        values,
+        np.array((0, count), np.int64),
+        np.array((target,), np.float64),
+        moved.values,
+        moved.parameters,
+        moved.statuses,
+    )
+    return moved
 
 
 def _refused(status: MarginStatus) -> MarginRefused:
@@ -198,11 +211,11 @@ def remove_margin(
     odds: Sequence[float], *, method: Method, winners: int = 1
 ) -> MarginSolved | MarginRefused:
     """Return one market's fair probabilities from its decimal odds (each above 1)."""
-    quoted = np.array(odds, np.float64)
-    if not (quoted > 1.0).all() or not np.isfinite(quoted).all():
+    if not all(1.0 < each < inf for each in odds):
         return _refused(MarginStatus.BAD_INPUT)
-    moved = _single(REMOVE, 1.0 / quoted, float(winners), method)
-    status = MarginStatus(moved.statuses[0])
-    if status is not MarginStatus.SOLVED:
-        return _refused(status)
+    quoted = np.array([1.0 / each for each in odds], np.float64)
+    moved = _single(REMOVE, quoted, float(winners), method)
+    status = int(moved.statuses[0])
+    if status != MarginStatus.SOLVED:
+        return _refused(MarginStatus(status))
     return MarginSolved(values=tuple(moved.values.tolist()), parameter=float(moved.parameters[0]))

@@ -194,7 +194,7 @@ class ExchangeAdapter:
                 sent.pending is not None
                 and at_ns - sent.fair_at_ns >= self._settings.every_ms * NS_PER_MS
             ):
-                actions += self._compare(market_id, mark=sent.pending, moved=False, at_ns=at_ns)
+                actions += self._compare(market_id, mark=sent.pending, repriced=False, at_ns=at_ns)
         return Received(kind="tick", actions=tuple(actions))
 
     def bet_delay_s(self, market_id: str) -> int:
@@ -254,7 +254,7 @@ class ExchangeAdapter:
         for market_id in (*update.touched, *update.gone):
             if market_id in repeated:
                 continue
-            actions += self._compare(market_id, mark=mark, moved=market_id in moved, at_ns=at_ns)
+            actions += self._compare(market_id, mark=mark, repriced=market_id in moved, at_ns=at_ns)
         if before != tuple(self._holds):
             actions += self._compare_all(at_ns)
         actions += self._missing(update, at_ns)
@@ -363,7 +363,7 @@ class ExchangeAdapter:
 
     def _compare_all(self, at_ns: Nanos) -> Iterator[Action]:
         for market_id in self._followers:
-            yield from self._compare(market_id, mark=None, moved=False, at_ns=at_ns)
+            yield from self._compare(market_id, mark=None, repriced=False, at_ns=at_ns)
 
     # --- one market -------------------------------------------------------------------------------
 
@@ -379,14 +379,14 @@ class ExchangeAdapter:
         return desired
 
     def _compare(
-        self, market_id: str, *, mark: Mark | None, moved: bool, at_ns: Nanos
+        self, market_id: str, *, mark: Mark | None, repriced: bool, at_ns: Nanos
     ) -> Iterator[Action]:
         """Yield the updates that bring a market from what it was sent to what it should be."""
         follower = self._followers.get(market_id)
         if follower is None:
             return
         sent = self._sent[market_id]
-        desired = self._desired(market_id, follower, moved=moved)
+        desired = self._desired(market_id, follower, moved=repriced)
         if not sent.exists and desired.status != Status.ACTIVE:
             return
         sent.exists = True
@@ -399,14 +399,15 @@ class ExchangeAdapter:
         version = definition.version if definition is not None else sent.version
         steps = _steps(sent, desired, version=version)
         sent.status, sent.version = desired.status, version
-        fair = self._fair(sent, desired, at_ns=at_ns, now=bool(steps))
+        moved = desired.fair is not None and self._moved(sent, desired.fair)
+        fair = self._fair(sent, desired, at_ns=at_ns, now=bool(steps), moved=moved)
         if fair is not None or steps:
             sent.pending = None
             new_market = follower.new_market(self._settings.limits)
             yield MarketUpdate(
                 key=follower.key, mark=mark, steps=steps, fair=fair, new_market=new_market
             )
-        elif desired.fair is not None and mark is not None and self._moved(sent, desired.fair):
+        elif moved and mark is not None:
             sent.pending = mark
         if definition is not None and definition.status == CLOSED:
             yield from self._settle(follower, sent, desired, mark, place=definition.market_type)
@@ -415,14 +416,14 @@ class ExchangeAdapter:
         return moved_by(sent.fair, fair) >= self._settings.move_min
 
     def _fair(
-        self, sent: SentState, desired: DesiredStatus, *, at_ns: Nanos, now: bool
+        self, sent: SentState, desired: DesiredStatus, *, at_ns: Nanos, now: bool, moved: bool
     ) -> Fair | None:
         """Return the prices to send, if they moved and `every_ms` has passed.
 
         A runner that was added or removed does not wait.
         """
         fair = desired.fair
-        if fair is None or not (now or self._moved(sent, fair)):
+        if fair is None or not (now or moved):
             return None
         same = sent.fair is not None and sent.fair.offered == fair.offered
         if not now and same and at_ns - sent.fair_at_ns < self._settings.every_ms * NS_PER_MS:

@@ -164,6 +164,7 @@ class Follower:
         self._image_active = known.image.active if known is not None else None
         self._index = {runner_id: i for i, runner_id in enumerate(self.order)}
         self._seen = False
+        self._racing: tuple[MarketDefinition, set[RunnerId]] | None = None
 
     def new_market(self, limits: Limits | None) -> NewMarket:
         """Return what the market is created with."""
@@ -245,7 +246,7 @@ class Follower:
         self, market: Market, definition: MarketDefinition, *, rules: FairRules
     ) -> FairMarket | None:
         """Return the fair prices of the outcomes in our order."""
-        racing = {runner_id_of(runner) for runner in definition.runners if runner.status == ACTIVE}
+        racing = self._racing_in(definition)
         prices: list[RunnerPrices | None] = []
         for runner_id in self.order:
             runner = market.runners.get(runner_id)
@@ -258,3 +259,10 @@ class Follower:
                     )
                 )
         return fair_market(prices, winners=definition.number_of_winners, rules=rules)
+
+    def _racing_in(self, definition: MarketDefinition) -> set[RunnerId]:
+        """Return the active runners of a definition, which few messages replace."""
+        if self._racing is None or self._racing[0] is not definition:
+            ids = {runner_id_of(runner) for runner in definition.runners if runner.status == ACTIVE}
+            self._racing = definition, ids
+        return self._racing[1]

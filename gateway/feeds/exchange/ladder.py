@@ -39,9 +39,10 @@ class Ladder:
         Whether the best price is the highest: what is available to back.
     """
 
-    __slots__ = ("_best_is_high", "_in_order", "_prices", "levels", "ranked_levels")
+    __slots__ = ("_best", "_best_is_high", "_in_order", "_prices", "levels", "ranked_levels")
 
     def __init__(self, *, best_is_high: bool = False) -> None:
+        self._best: tuple[int, tuple[Level, ...]] | None = None
         self._best_is_high = best_is_high
         self._prices: SortedList[float] = SortedList()
         self._in_order = True
@@ -50,7 +51,7 @@ class Ladder:
 
     def take(self, changes: list[Level]) -> bool:
         """Apply changed levels; a size of 0 removes one. Return whether all found room."""
-        self.ranked_levels = None
+        self.ranked_levels = self._best = None
         levels = self.levels
         if levels:
             self._apply(changes)
@@ -81,7 +82,7 @@ class Ladder:
 
     def clear(self) -> None:
         """Remove every level."""
-        self.ranked_levels = None
+        self.ranked_levels = self._best = None
         self.levels.clear()
         self._prices.clear()
         self._in_order = True
@@ -90,13 +91,18 @@ class Ladder:
         """Return the levels, best first."""
         if self.ranked_levels is None:
             if not self._in_order:
-                self.levels = dict(self.best(len(self.levels)))
+                self.levels = dict(self._first(len(self.levels)))
                 self._in_order = True
             self.ranked_levels = tuple(self.levels.items())
         return self.ranked_levels
 
     def best(self, count: int) -> tuple[Level, ...]:
-        """Return the best few levels, best first."""
+        """Return the best few levels, best first; they are remembered until a level changes."""
+        if self._best is None or self._best[0] != count:
+            self._best = count, self._first(count)
+        return self._best[1]
+
+    def _first(self, count: int) -> tuple[Level, ...]:
         best_first = reversed(self._prices) if self._best_is_high else iter(self._prices)
         prices = tuple(islice(best_first, count))
         return tuple(zip(prices, map(self.levels.__getitem__, prices), strict=True))
