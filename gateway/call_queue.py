@@ -100,7 +100,7 @@ class CallQueue(Generic[T]):
             self._urgent = item
         if not self._woken:
             self._woken = True
-            self._loop.call_soon(self._start_due)
+            self._loop.call_soon(self.start_due)
 
     def put_back(self, items: Iterable[T]) -> None:
         """Return the items of a failed call, in their order, to the head of the queue."""
@@ -110,7 +110,31 @@ class CallQueue(Generic[T]):
         """Look, once, at the end of this turn of the event loop, whether a call can start."""
         if not self._woken:
             self._woken = True
-            self._loop.call_soon(self._start_due)
+            self._loop.call_soon(self.start_due)
+
+    def start_due(self: Self) -> None:
+        """Start a call if one can start now, else see that the queue checks again in time.
+
+        An owner calls it that has added to `waiting` all that will come in this turn of the loop.
+        """
+        self._woken = False
+        if self._stopped or self.calls >= self._calls_max:
+            return  # the end of a call wakes the queue
+        now_s = self._loop.time()
+        wait_s = self._rest_until_s - now_s
+        if self._pace is not None and self._urgent is None:
+            wait_s = max(wait_s, self._started_s + self._pace(self) - now_s)
+        if wait_s > TIMER_EARLY_S:
+            self.wake_in(wait_s)
+            return
+        call = self._start(self)
+        if call is None:
+            return
+        self._started_s = now_s
+        self.calls += 1
+        task = self._loop.create_task(self._run(call))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
 
     def wake_in(self, delay_s: float) -> None:
         """Look after a delay; of several delays the one that ends first counts."""
@@ -135,28 +159,7 @@ class CallQueue(Generic[T]):
 
     def _on_timer(self) -> None:
         self._timer = None
-        self._start_due()
-
-    def _start_due(self: Self) -> None:
-        """Start a call if one can start now, else see that the queue checks again in time."""
-        self._woken = False
-        if self._stopped or self.calls >= self._calls_max:
-            return  # the end of a call wakes the queue
-        now_s = self._loop.time()
-        wait_s = self._rest_until_s - now_s
-        if self._pace is not None and self._urgent is None:
-            wait_s = max(wait_s, self._started_s + self._pace(self) - now_s)
-        if wait_s > TIMER_EARLY_S:
-            self.wake_in(wait_s)
-            return
-        call = self._start(self)
-        if call is None:
-            return
-        self._started_s = now_s
-        self.calls += 1
-        task = self._loop.create_task(self._run(call))
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        self.start_due()
 
     async def _run(self, call: Coroutine[Any, Any, bool]) -> None:
         """Await a call, count it out and wake the queue, which rests first if the call failed."""

@@ -350,7 +350,7 @@ class BetPath:
                     (ticket, BetAnswer(name, bet_id, odds_milli, _REASONS[reason], stake_max_minor))
                 )
         for queue in queues.values():
-            queue.wake()
+            queue.start_due()
         self._answer(answered)
 
     # --- step 2: the market decides --------------------------------------------------------------
