@@ -12,10 +12,12 @@ from tests.bench.core import durable_core, kernel_alone
 from tests.bench.exchange_parse import exchange_parse
 from tests.bench.fairness import fairness
 from tests.bench.fanout import fan_out
-from tests.bench.feed import feeds
 from tests.bench.frames import parse_frames
+from tests.bench.goal import goals
 from tests.bench.many_markets import many_markets
 from tests.bench.pricing import pricing
+from tests.bench.provider import busy_provider, highest_rate
+from tests.bench.recording import whole_recording
 from tests.bench.recovery import kill_to_serving, replay
 from tests.bench.shares import more_parts
 from tests.bench.table import Row, render, write_json
@@ -35,7 +37,10 @@ MEASURES: dict[str, Callable[[], list[Row]]] = {
     "fanout": fan_out,
     "markets": many_markets,
     "exchange": exchange_parse,
-    "feeds": feeds,
+    "goal": goals,
+    "busy": busy_provider,
+    "flood": highest_rate,
+    "recording": whole_recording,
 }
 
 

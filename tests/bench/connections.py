@@ -23,8 +23,8 @@ from tests.bench.live import (
     token,
 )
 from tests.bench.processor_time import resident_bytes
-from tests.bench.table import Row
-from tests.bench.wire import MARKETS, Load, cost_text
+from tests.bench.table import Row, cost_text
+from tests.bench.wire import MARKETS, Load
 
 CONNECTIONS: Final = 1_000
 IDLE: Final = 5_000

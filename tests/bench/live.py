@@ -6,14 +6,13 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
-from types import MappingProxyType
 
 from msgspec.structs import replace
 
-from actors.settings import ReconcilerSettings, SupervisorSettings
+from actors.settings import ClusterSettings, ReconcilerSettings, SupervisorSettings
 from actors.system import System
 from actors.system_parts import FeedPart, GatewayPart, SystemSettings
 from engine.common.commands import Deposit
@@ -26,6 +25,8 @@ from tests.bench.driver import Plan, Result
 
 SECRET = b"a secret of the bench alone, 32 bytes or more"
 ACCOUNTS = 50
+WAYS = (True, False)
+"""The settings `road` of the cluster, where a measure compares both ways between processes."""
 FUNDS_MINOR = 100_000_000_000
 _PART_KINDS = {"gateway": "gateways", "feed": "feed pipelines"}
 _SHELL_KINDS = {"account": "account shards", "market": "market shells"}
@@ -54,6 +55,14 @@ WIDE = GatewaySettings(
 """Free ports of loopback, and no bound on the rate of a connection's bets."""
 
 
+def cluster_of(*, road: bool | None = None) -> ClusterSettings:
+    """Return the environment's settings of the cluster, with another way between processes."""
+    settings = load_config(env=os.environ).cluster
+    if road is None or "road" not in settings.__struct_fields__:
+        return settings
+    return replace(settings, road=road)
+
+
 @asynccontextmanager
 async def running(
     *,
@@ -63,17 +72,17 @@ async def running(
     shards: int = 1,
     settings: GatewaySettings = WIDE,
     feeds: Sequence[FeedPart] = (),
-    cluster: Mapping[str, bool] = MappingProxyType({}),
+    road: bool | None = None,
 ) -> AsyncIterator[System]:
     """Start a system in a new folder on this disk, and stop it afterwards.
 
-    Its cluster's settings are the environment's, changed by `cluster`.
+    Its processes call one another as `road` says, else as the environment does.
     """
     with tempfile.TemporaryDirectory(dir=".", prefix="bench-") as folder:
         system = System(
             data_dir=folder,
             settings=SystemSettings(
-                cluster=replace(load_config(env=os.environ).cluster, **cluster),
+                cluster=cluster_of(road=road),
                 supervisor=SupervisorSettings(
                     account_shards=shards, markets_per_actor=markets_per_actor
                 ),
@@ -126,6 +135,11 @@ async def pids_by_kind(system: System) -> dict[str, list[int]]:
 def bet_urls(system: System) -> list[str]:
     """Return the address of each gateway's bets listener."""
     return [f"ws://127.0.0.1:{ports['bets']}" for ports in system.ports]
+
+
+def feed_url(system: System) -> str:
+    """Return the address of the first gateway's feed listener."""
+    return f"ws://127.0.0.1:{system.ports[0]['feed']}"
 
 
 @dataclass(frozen=True)

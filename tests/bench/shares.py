@@ -7,8 +7,8 @@ from typing import Final
 import uvloop
 
 from tests.bench.live import ACCOUNTS, bet_urls, drive, pids_by_kind, running
-from tests.bench.table import Row
-from tests.bench.wire import MARKETS, Load, cost_text, load_plan
+from tests.bench.table import Row, cost_text
+from tests.bench.wire import MARKETS, Load, load_plan
 
 RUNS: Final = 2
 GATEWAYS: Final = 2

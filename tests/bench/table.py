@@ -4,7 +4,7 @@ import json
 import os
 import platform
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -57,6 +57,18 @@ def medians_of(
     pairs = [(ours(), reference()) for _ in range(runs)]
     samples, references = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     return statistics.median(samples), statistics.median(references), samples, references
+
+
+def quantile(samples: Sequence[float], share: float) -> float:
+    """Return the sample below which this share of all samples lies."""
+    ordered = sorted(samples)
+    return ordered[min(int(share * len(ordered)), len(ordered) - 1)]
+
+
+def cost_text(us: Mapping[str, float], *, a: str = "bet") -> str:
+    """Return the microseconds of processor time of each kind of process as a text."""
+    parts = ", ".join(f"{kind} {value:.1f}" for kind, value in us.items())
+    return f"processor time a {a} in us: {parts}, together {sum(us.values()):.1f}"
 
 
 def figure(value: float) -> str:

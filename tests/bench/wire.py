@@ -11,7 +11,7 @@ import uvloop
 from actors.system import System
 from tests.bench.driver import Plan, Result
 from tests.bench.live import ACCOUNTS, bet_urls, drive, echo_server, pids_by_kind, running, token
-from tests.bench.table import Row
+from tests.bench.table import Row, cost_text
 
 IN_FLIGHT = 16
 BETS = 100_000
@@ -70,12 +70,6 @@ class Load:
         """Assert that every bet was accepted."""
         for result in self.results:
             assert result.answers == {"accepted": result.bets}, result.answers
-
-
-def cost_text(us_a_bet: Mapping[str, float]) -> str:
-    """Return the processor time of each kind of process as a text."""
-    parts = ", ".join(f"{kind} {us:.1f}" for kind, us in us_a_bet.items())
-    return f"processor time a bet in us: {parts}, together {sum(us_a_bet.values()):.1f}"
 
 
 async def throughput(system: System) -> list[Row]:
