@@ -181,10 +181,16 @@ class CallQueue(Generic[T]):
         self.wake()
 
 
-def pace_of_backlog(pace_s: float) -> Callable[[CallQueue[Any]], float]:
-    """Return a pace that only a backlog keeps: an item that finds an idle queue leaves at once."""
+def pace_of_backlog(
+    pace_s: float, *, fills_call: Callable[[CallQueue[Any]], bool] = lambda _: False
+) -> Callable[[CallQueue[Any]], float]:
+    """Return a pace that only a backlog keeps: an item that finds an idle queue leaves at once.
+
+    A backlog of which `fills_call` says that it fills a call does not wait either: waiting would
+    not make the call larger.
+    """
 
     def pace(queue: CallQueue[Any]) -> float:
-        return pace_s if queue.backlog else 0.0
+        return pace_s if queue.backlog and not fills_call(queue) else 0.0
 
     return pace

@@ -67,8 +67,9 @@ NO_RESULT: Final = "the recording ended without a result"
 BODIES_A_PUSH_MAX: Final = 64
 PUSHES_MIN: Final = 200
 """Smallest number of pushes for a recording: answers, and so progress, come push by push."""
-PUSHES_IN_FLIGHT_MAX: Final = 16
-"""Largest number of pushes without an answer; past it no more are sent."""
+PUSHES_IN_FLIGHT_MAX: Final = 32
+"""Largest number of pushes without an answer; past it no more are sent. They fill two calls to the
+pipeline: it receives one while the other waits."""
 BATCH_BYTES_MAX: Final = 1 << 20
 ALL_JOURNAL_BYTES: Final = 1 << 40
 """Journaled bytes before a snapshot is due: no segment may go, since expected payouts are computed

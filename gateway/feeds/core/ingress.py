@@ -63,13 +63,16 @@ class _PushQueue:
         self._feed = feed
         self._send = send
         self._in_flight = 0
+        self._bodies_waiting = 0
         self._fault: Reason | None = None
         self._answers: set[asyncio.Task[None]] = set()
         self._calls = CallQueue[FeedPush](
             feed,
             start=self._start,
             back_off=BackOff(_DEFECT_REST_S, _DEFECT_REST_S),
-            pace=pace_of_backlog(ingress.pace_s),
+            pace=pace_of_backlog(
+                ingress.pace_s, fills_call=lambda _: self._bodies_waiting >= BODIES_IN_CALL_MAX
+            ),
         )
 
     def push(self, push: FeedPush) -> None:
@@ -80,6 +83,7 @@ class _PushQueue:
             self._refuse(push.id)
             return
         self._in_flight += 1
+        self._bodies_waiting += len(push.bodies)
         self._calls.add(push)
 
     def stop(self) -> None:
@@ -98,6 +102,7 @@ class _PushQueue:
         while queue.waiting and count + len(queue.waiting[0].bodies) <= BODIES_IN_CALL_MAX:
             count += len(queue.waiting[0].bodies)
             pushes.append(queue.waiting.popleft())
+        self._bodies_waiting -= count
         return self._accept(pushes)
 
     async def _accept(self, pushes: list[FeedPush]) -> bool:
@@ -109,6 +114,7 @@ class _PushQueue:
         except Exception as error:
             self._fail(error, [*pushes, *self._calls.waiting])
             self._calls.waiting.clear()
+            self._bodies_waiting = 0
             return True
         task = asyncio.get_running_loop().create_task(self._answer(peer, ticket, pushes))
         self._answers.add(task)

@@ -166,6 +166,9 @@ class MessageIntake:
             logger.exception("%s: the adapter met a defect", self._name)
             received = Received(kind="defect", refused="a defect of the adapter")
         self._kinds[received.kind] = self._kinds.get(received.kind, 0) + 1
+        if not received.actions:
+            message_done()
+            return self._without_parts(received)
 
         def on_done(message: PendingMessage) -> None:
             self._on_done(message)
@@ -195,6 +198,17 @@ class MessageIntake:
             message.parts_added()
         return message
 
+    def _without_parts(self, received: Received) -> PendingMessage:
+        """Return the message, answered, of which no market is told."""
+        message = PendingMessage(
+            kind=received.kind,
+            refused=received.refused,
+            received_s=0.0,
+            on_done=self._count_verdict,
+        )
+        message.parts_added()
+        return message
+
     def _begin(self, message: PendingMessage) -> None:
         self._in_progress += 1
         self._order.append(message)
@@ -212,7 +226,10 @@ class MessageIntake:
         self._in_progress -= 1
         while self._order and self._order[0].done:
             self._order.popleft()
+        self._count_verdict(message)
+        self.on_room()
+
+    def _count_verdict(self, message: PendingMessage) -> None:
         if message.verdict:
             self._refused += 1
             self._refusals.append(f"{message.kind}: {message.verdict}"[:_REFUSAL_CHARS_MAX])
-        self.on_room()

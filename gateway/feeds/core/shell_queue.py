@@ -30,7 +30,7 @@ from engine.pricing.following import Follow, Followed
 from engine.pricing.quoting import Margin
 from engine.pricing.repricing import Reprice
 from engine.pricing.skew import Skew
-from gateway.call_queue import CallQueue
+from gateway.call_queue import CallQueue, pace_of_backlog
 from gateway.feeds.core.pending_message import PendingMessage
 
 logger = logging.getLogger("overround.feeds")
@@ -139,7 +139,9 @@ class ShellQueues:
         self._skew: Final = skew
         self._updates_in_call_max: Final = updates_in_call_max
         self._queue_updates_max: Final = queue_updates_max
-        self._pace_s: Final = pace_s
+        self._pace: Final = pace_of_backlog(
+            pace_s, fills_call=lambda queue: len(queue.waiting) >= updates_in_call_max
+        )
         self._timeout_s: Final = timeout_s
         self._suspect: Final = suspect
         self._on_room: Final = on_room
@@ -190,12 +192,6 @@ class ShellQueues:
             queue.stop()
 
     # --- calls -----------------------------------------------------------------------------------
-
-    def _pace(self, queue: CallQueue[Task]) -> float:
-        """Return the pace of a queue: a lone part does not wait, nor does what fills a call."""
-        if not queue.backlog or len(queue.waiting) >= self._updates_in_call_max:
-            return 0.0
-        return self._pace_s
 
     def _start(self, queue: CallQueue[Task]) -> Coroutine[Any, Any, bool] | None:
         """Return the next call: a run of updates, or one repricing; tasks wait until answered."""

@@ -100,6 +100,21 @@ def test_pushes_gather_at_the_pace_and_keep_their_order() -> None:
     run_virtual(main())
 
 
+def test_pushes_that_fill_a_call_do_not_wait_for_the_pace() -> None:
+    async def main() -> None:
+        pipeline = PipelineStub(accept_s=0.01)
+        session = Session(pipeline, feed_pace_ms=1_000)
+        session.push(0)
+        await asyncio.sleep(0.005)
+        for number in range(1, 6):
+            session.push(number, *[b"x"] * FEED_BODIES_MAX)
+        await asyncio.sleep(5.0)
+        assert [len(bodies) for _, bodies in pipeline.calls] == [1, BODIES_IN_CALL_MAX, 256]
+        assert [at_s for at_s, _ in pipeline.calls] == pytest.approx([0.0, 0.01, 1.01])
+
+    run_virtual(main())
+
+
 def test_one_call_carries_whole_pushes_up_to_its_bound() -> None:
     async def main() -> None:
         pipeline = PipelineStub()
