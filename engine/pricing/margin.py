@@ -6,6 +6,7 @@ ladder and never handles money: a book here is the sum of a market's implied pro
 
 from collections.abc import Sequence
 from enum import IntEnum
+from functools import lru_cache
 from math import inf
 from typing import Final
 
@@ -33,6 +34,8 @@ from engine.pricing.margin_nb import (
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
+_INPUTS_MAX: Final = 256
+"""Inputs of single markets that are kept: markets of one feed differ in their outcomes alone."""
 SUM_TOLERANCE: Final = 1e-6
 """How far a market's probabilities may be from adding up to its number of winners."""
 
@@ -155,20 +158,31 @@ def remove_margins(
 
 def _single(direction: int, values: Floats, target: float, method: Method) -> MarginsMoved:
     count = len(values)
+    methods, offsets, targets = _inputs(count, target, method)
     moved = MarginsMoved(
         values=np.zeros(count), parameters=np.zeros(1), statuses=np.zeros(1, np.int64)
     )
     margins_nb(
         direction,
-        np.array((method,), np.int64),
+        methods,
         values,
-        np.array((0, count), np.int64),
-        np.array((target,), np.float64),
+        offsets,
+        targets,
         moved.values,
         moved.parameters,
         moved.statuses,
     )
     return moved
+
+
+@lru_cache(_INPUTS_MAX)
+def _inputs(count: int, target: float, method: Method) -> tuple[Ints, Ints, Floats]:
+    """Return the arrays for one market that the kernel only reads: methods, offsets, targets."""
+    return (
+        np.array((method,), np.int64),
+        np.array((0, count), np.int64),
+        np.array((target,), np.float64),
+    )
 
 
 def _refused(status: MarginStatus) -> MarginRefused:

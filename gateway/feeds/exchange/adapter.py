@@ -115,6 +115,7 @@ class ExchangeAdapter:
 
     def __init__(self, *, feed: str = "exchange", settings: ExchangeSettings | None = None) -> None:
         self.feed = feed
+        self._odds_source: Final = f"{feed}/odds"
         self.counts = ExchangeCounts()
         self._settings = settings or ExchangeSettings()
         self._order_books = StreamOrderBooks(markets_max=self._settings.markets_max)
@@ -227,9 +228,7 @@ class ExchangeAdapter:
             self._heartbeat_ms = message.heartbeat_ms
         elif message.ct == HEARTBEAT and not self._heartbeat_ms:
             self._heartbeat_ms = HEARTBEAT_MS
-        mark = Mark(
-            source=f"{self.feed}/odds", position=message.pt or 0, digest=crc32(body.strip())
-        )
+        mark = Mark(source=self._odds_source, position=message.pt or 0, digest=crc32(body.strip()))
         kind = _kind(message)
         repeated = self._repeated(message, mark)
         if repeated and len(repeated) == len(message.mc or ()):
@@ -247,9 +246,10 @@ class ExchangeAdapter:
         ended = image and message.segment_type in (None, SEG_END)
         # Markets that the message names are sent its mark, the others none.
         before = tuple(self._holds)
-        self._set_holds(
-            {LATE: message.status == UNHEALTHY, SILENT: False} | ({BROKEN: False} if ended else {})
-        )
+        holds = {LATE: message.status == UNHEALTHY, SILENT: False}
+        if ended:
+            holds[BROKEN] = False
+        self._set_holds(holds)
         actions: list[Action] = []
         for market_id in (*update.touched, *update.gone):
             if market_id in repeated:
