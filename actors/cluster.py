@@ -1,6 +1,6 @@
 """Start or join a Ray cluster, and run plain classes as Ray's actors.
 
-Owns every use of Ray, its undocumented internals included, and the settings that this project
+Owns the start of Ray, its undocumented internals included, and the settings that this project
 requires of it: listeners on loopback only, tokens on, no restarts and no retries of Ray's own,
 uvloop under asynchronous actors. Never decides when a part starts or ends; the supervisor and the
 system do. Ray is imported late because it reads its environment when it is imported.
@@ -13,15 +13,17 @@ import os
 import sys
 import time
 from collections.abc import Collection, Mapping
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any, Final
 
 from actors.blocking_calls import in_thread
-from actors.peer import PeerDiedError, PeerError, PeerTimeoutError
-from actors.process import PartSpec, PidWatch, check_pidfd
+from actors.peer import PeerError, PeerTimeoutError
+from actors.process import PartSpec, check_pidfd
 from actors.process_tree import kill_descendants
-from actors.ray_checks import check_internals, check_loopback, check_reachable
+from actors.ray_checks import check_loopback, check_reachable
 from actors.ray_classes import ClusterError, async_actor, is_async, vacant_actor
+from actors.ray_process import RayPeer, RayProcess, ray_module
+from actors.road.road import RoadSettings
 from actors.settings import ClusterSettings
 
 logger = logging.getLogger("overround.cluster")
@@ -46,7 +48,6 @@ _LOCAL_ENV: Final = {
 }
 """Further switches of a Ray that is started here; its processes inherit them."""
 _MIB: Final = 1 << 20
-_GONE_POLL_S: Final = 0.05
 _PART_TIMEOUT_S: Final = 2.0
 _STOP_TIMEOUT_S: Final = 15.0
 _SPARE_AFTER_S: Final = 2.0
@@ -83,122 +84,7 @@ def _silence(ray: Any) -> None:
     ray._private.worker.print_to_stdstream = drop
 
 
-@lru_cache(maxsize=1)
-def _ray() -> Any:
-    """Import Ray, and check its internals at the first call."""
-    import ray  # noqa: PLC0415 - see the module's docstring
-
-    check_internals(ray)
-    return ray
-
-
 # --- actors --------------------------------------------------------------------------------------
-class RayPeer:
-    """A part in another process. May be sent in calls, and used in any event loop."""
-
-    def __init__(self, actor: Any, *, name: str) -> None:
-        self._actor = actor
-        self._name = name
-
-    @property
-    def name(self) -> str:
-        """Name of the part, the same in all its processes."""
-        return self._name
-
-    async def ask(self, method: str, /, *args: Any, timeout_s: float | None = None) -> Any:
-        """Call the actor once and await its answer."""
-        errors = _ray().exceptions
-        try:
-            reference = getattr(self._actor, method).remote(*args)
-            if timeout_s is None:
-                return await reference
-            async with asyncio.timeout(timeout_s):
-                return await reference
-        except errors.RayTaskError as error:
-            raise error.cause from error
-        except TimeoutError as error:
-            raise PeerTimeoutError(f"{self._name}.{method}: {timeout_s} s passed") from error
-        except errors.RayError as error:
-            raise PeerDiedError(f"{self._name}.{method}: {type(error).__name__}") from error
-
-    def notify(self, method: str, /, *args: Any) -> None:
-        """Call the actor and drop its answer; does nothing once the actor has ended."""
-        with contextlib.suppress(_ray().exceptions.RayError):
-            getattr(self._actor, method).remote(*args)
-
-
-class RayProcess:
-    """One actor, which is one operating-system process on the launcher's node."""
-
-    def __init__(self, actor: Any, *, name: str) -> None:
-        self._actor = actor
-        self.peer = RayPeer(actor, name=name)
-        self.pid = 0
-        self.start_ticks = 0
-        self._watch: PidWatch | None = None
-
-    def attach(self, pid: int) -> None:
-        """Hold the process by pidfd from now on."""
-        if self.pid != pid:
-            self.pid = pid
-            self._watch = PidWatch(pid)
-
-    async def identify(self) -> None:
-        """Ask the actor for its process id and attach it; for parts that answer no tick.
-
-        Raises
-        ------
-        PeerDiedError
-            When the constructor failed or the process ended.
-        ClusterError
-            When the actor is asynchronous and does not run on uvloop.
-        """
-        self.attach(await self._call("process_id"))
-
-    async def freeze_heap(self) -> None:
-        """Freeze the part's start-up objects in its process (see actors.heap).
-
-        Raises
-        ------
-        PeerDiedError
-            When the process has ended.
-        """
-        await self._call("freeze_heap")
-
-    async def ping(self, *, timeout_s: float) -> None:
-        """Ask the part's event loop for a sign of life; a PeerError says that there is none."""
-        await self.peer.ask("process_id", timeout_s=timeout_s)
-
-    def take_part(self, spec: PartSpec) -> None:
-        """Let a vacant actor construct a part; calls that follow find it constructed."""
-        self._actor.take_part.remote(spec.name, spec.generation, spec.arguments)
-
-    def kill(self) -> None:
-        """Send SIGKILL, and let Ray forget the actor."""
-        if self._watch is not None:
-            self._watch.kill()
-        _ray().kill(self._actor, no_restart=True)
-
-    async def wait_gone(self) -> None:
-        """Return when the process has ended: by pidfd, or by Ray before a pid is attached."""
-        if self._watch is not None:
-            await self._watch.wait_gone()
-            return
-        with contextlib.suppress(_ray().exceptions.RayError):
-            while True:
-                await self._actor.process_id.remote()
-                await asyncio.sleep(_GONE_POLL_S)
-
-    async def _call(self, method: str) -> Any:
-        errors = _ray().exceptions
-        try:
-            return await getattr(self._actor, method).remote()
-        except errors.RayTaskError as error:
-            raise error.cause from error
-        except errors.RayError as error:
-            raise PeerDiedError(f"{self.peer.name}: {error}") from error
-
-
 class RayLauncher:
     """Start parts as actors on this node, where the journals' disk is.
 
@@ -213,14 +99,22 @@ class RayLauncher:
         successor of a dead part need not start a process.
     answer_s : float
         A running part that leaves a question unanswered for so long is not taken over.
+    road : RoadSettings, optional
+        What parts need to join the road; without, all calls are Ray's.
     """
 
     def __init__(
-        self, *, namespace: str, spare: type | None = None, answer_s: float = _PART_TIMEOUT_S
+        self,
+        *,
+        namespace: str,
+        spare: type | None = None,
+        answer_s: float = _PART_TIMEOUT_S,
+        road: RoadSettings | None = None,
     ) -> None:
-        ray = _ray()
+        ray = ray_module()
         self._namespace = namespace
         self._answer_s = answer_s
+        self._road = road
         self._classes: dict[type, Any] = {}
         self._spare_class = spare
         self._spare: Any = None
@@ -243,16 +137,16 @@ class RayLauncher:
         if is_async(spec.factory):
             name = f"{spec.name}.{spec.generation}"
             actor = await self._create(spec.factory, name, _CALLS_AT_ONCE_MAX, spec.arguments)
-            return RayProcess(actor, name=spec.name)
+            return self._process(actor, spec.name)
         pid = self.spare_pid
         if pid and spec.factory is self._spare_class:
-            process = RayProcess(self._spare, name=spec.name)
+            process = self._process(self._spare, spec.name)
             process.attach(pid)
             process.start_ticks = 1
             self._forget_spare()
             self._start_spare_later()
         else:
-            process = RayProcess(await self._create_vacant(spec.factory), name=spec.name)
+            process = self._process(await self._create_vacant(spec.factory), spec.name)
         process.take_part(spec)
         return process
 
@@ -267,7 +161,7 @@ class RayLauncher:
         An actor that does not answer is killed: frozen or busy, it holds a journal's lock, and if
         nobody took it over, its successor could never open the journal.
         """
-        ray = _ray()
+        ray = ray_module()
         found: dict[str, tuple[int, RayProcess]] = {}
         for entry in ray.util.list_named_actors(all_namespaces=True):
             if entry["namespace"] != self._namespace or not entry["name"].startswith(_VACANT):
@@ -282,7 +176,7 @@ class RayLauncher:
             except (ValueError, PeerError):
                 continue  # the actor has ended since it was listed
             if name in names:
-                found[name] = (generation, RayProcess(actor, name=name))
+                found[name] = (generation, self._process(actor, name))
             elif not name:
                 ray.kill(actor, no_restart=True)
         return found
@@ -293,7 +187,7 @@ class RayLauncher:
         With `shells`, these end too: the supervisor's stop closes their journals. Without, they
         keep running, and a new supervisor takes them over.
         """
-        ray = _ray()
+        ray = ray_module()
         names = [
             entry["name"]
             for entry in ray.util.list_named_actors(all_namespaces=True)
@@ -325,6 +219,9 @@ class RayLauncher:
             self._spare_watch.cancel()
         self._kill_spare()
 
+    def _process(self, actor: Any, name: str) -> RayProcess:
+        return RayProcess(actor, name=name, road=self._road)
+
     async def _create(
         self, factory: type, name: str, concurrency: int, arguments: Mapping[str, Any]
     ) -> Any:
@@ -332,7 +229,7 @@ class RayLauncher:
         actor_class = self._classes.get(factory)
         if actor_class is None:
             body = async_actor(factory) if is_async(factory) else vacant_actor(factory)
-            actor_class = self._classes[factory] = _ray().remote(body)
+            actor_class = self._classes[factory] = ray_module().remote(body)
         options = actor_class.options(
             name=name,
             namespace=self._namespace,
@@ -405,7 +302,7 @@ class RayLauncher:
 def _kill_created(creation: "asyncio.Future[Any]") -> None:
     """Kill an actor whose starter was cancelled while Ray created it."""
     if not creation.cancelled() and creation.exception() is None:
-        _ray().kill(creation.result(), no_restart=True)
+        ray_module().kill(creation.result(), no_restart=True)
 
 
 # --- cluster -------------------------------------------------------------------------------------
@@ -437,7 +334,7 @@ class Cluster:
             names = ", ".join(f"{key}={value}" for key, value in required.items())
             raise ClusterError(f"import ray after this call, or set {names} before importing it")
         os.environ.update(required)
-        ray = _ray()
+        ray = ray_module()
         if ray.is_initialized():
             return
         common = {
@@ -472,12 +369,12 @@ class Cluster:
     def stop(self) -> None:
         """Leave the cluster; a Ray that was started here ends, and every actor with it."""
         if self._began:
-            _ray().shutdown()
+            ray_module().shutdown()
             self._began = False
 
     def ask_head(self) -> None:
         """Ask Ray's head process for its nodes; block while it does not answer, or raise."""
-        _ray().nodes()
+        ray_module().nodes()
 
     def end_at_once(self) -> None:
         """Kill a Ray that was started here and all its processes; for a stop during the start.

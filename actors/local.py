@@ -43,6 +43,9 @@ class LocalProcess:
         """Accept the process id, which every local process shares."""
         assert pid == os.getpid()
 
+    async def open_road(self) -> None:
+        """Do nothing: the part is called in this process."""
+
     def kill(self) -> None:
         """End this local process: later calls fail, and the part's files and locks are released."""
         if not self.ended:

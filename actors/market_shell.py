@@ -127,13 +127,18 @@ class MarketShell(Shell[DurableMarkets]):
         it would miss what changed in between.
         """
         super().set_gateways(peers)
+        for peer in peers:
+            self._on_gap(peer)
+
+    def _on_gap(self, gateway: Peer) -> None:
+        """Send a gateway every market's present image."""
         if self._durable is None or self._durable.machine is None:
             return
         machine = self._durable.machine
         numbers = machine.market_nos()
         for start in range(0, len(numbers), _IMAGES_IN_CALL_MAX):
             part = numbers[start : start + _IMAGES_IN_CALL_MAX]
-            self._notify("on_created", encode([machine.price_image(no) for no in part]))
+            gateway.notify("on_created", encode([machine.price_image(no) for no in part]))
 
     # --- bets ------------------------------------------------------------------------------------
     def place(self, rows: bytes) -> bytes:

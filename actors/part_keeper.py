@@ -11,9 +11,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from actors.back_off import BackOff
-from actors.cluster import RayLauncher, RayProcess
+from actors.cluster import RayLauncher
 from actors.peer import LocalPeer, Peer, PeerDiedError, PeerError, PeerTimeoutError
 from actors.process import Launcher, PartSpec
+from actors.ray_process import RayProcess
 
 _RESTART_AFTER_S: Final = 0.25
 _ASK_EVERY_S: Final = 0.5

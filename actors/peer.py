@@ -6,7 +6,8 @@ money moves, sending again is the caller's decision, with the same ids.
 """
 
 import asyncio
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any, Protocol, runtime_checkable
 
 
 class PeerError(Exception):
@@ -50,6 +51,19 @@ class Peer(Protocol):
 
     def notify(self, method: str, /, *args: Any) -> None:
         """Call a method and drop its answer and its error; no order against `ask` is promised."""
+        ...
+
+
+@runtime_checkable
+class SubscribedPeer(Protocol):
+    """A peer whose connection may break, and with it lose notifications."""
+
+    def subscribe(self, on_gap: Callable[[], None]) -> None:
+        """Call `on_gap` after notifications may have been lost, once they arrive again."""
+        ...
+
+    def unsubscribe(self) -> None:
+        """Call nothing any more."""
         ...
 
 

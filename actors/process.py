@@ -46,6 +46,10 @@ class Process(Protocol):
         """Note the process id, which the part's first answer reports."""
         ...
 
+    async def open_road(self) -> None:
+        """Let the part be called over the road from now on, where there is one."""
+        ...
+
     def kill(self) -> None:
         """End the process at once, whatever it does; harmless after its end."""
         ...

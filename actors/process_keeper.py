@@ -238,6 +238,7 @@ class ProcessKeeper:
                 shell.state = shell.health.state
                 # Not `wait_for`, which loses a cancellation that comes as the call ends.
                 async with asyncio.timeout(deadline_s):
+                    await shell.process.open_road()
                     await self._on_up(shell)
             except Exception as error:  # the next start may succeed, whatever this one failed of
                 shell.why = f"start failed: {error!r}"

@@ -5,12 +5,16 @@ Owns these subclasses and what they require of their process. It does not use Ra
 
 import asyncio
 import os
+from collections.abc import Callable
 from importlib import metadata
 from typing import Any
 
 import uvloop
 
 from actors.heap import freeze_heap, freeze_heap_at_once
+from actors.road.address import RoadAddress
+from actors.road.road import RoadSettings, serve_on_road
+from actors.road.work_thread import WorkThread
 
 
 class ClusterError(RuntimeError):
@@ -41,33 +45,56 @@ def check_uvloop(loop: asyncio.AbstractEventLoop, *, ray_version: str) -> None:
 
 
 def vacant_actor(factory: type) -> type:
-    """Return a subclass of a synchronous class that is constructed empty and takes a part later.
+    """Return a class that holds no part at first, and later one of a synchronous class.
 
     Calls to a synchronous actor run in order, so every call after `take_part` finds the part
-    constructed.
+    constructed. Once its road is open, the part runs in one thread whatever way its calls come.
     """
 
     def begin(self: Any) -> None:
-        self.part = ("", 0)
+        self.taken = ("", 0)
+        self.part = None
+        self.address = None
+        self.thread = None
 
     def take_part(self: Any, name: str, generation: int, arguments: dict[str, Any]) -> None:
-        self.part = (name, generation)
-        factory.__init__(self, **arguments)  # type: ignore[misc]
+        self.taken = (name, generation)
+        self.part = factory(**arguments)
         freeze_heap_at_once()
+
+    def open_road(self: Any, name: str, settings: RoadSettings) -> RoadAddress:
+        if self.thread is None:
+            self.thread = WorkThread(name)
+            self.address = self.thread.wait(serve_on_road(self.part, name, settings))
+        address: RoadAddress = self.address
+        return address
 
     def warm(_: Any) -> None:
         getattr(factory, "warm_up", lambda: None)()
 
     def part_taken(self: Any) -> tuple[str, int]:
-        part: tuple[str, int] = self.part
-        return part
+        taken: tuple[str, int] = self.taken
+        return taken
 
     def process_id(_: Any) -> int:
         return os.getpid()
 
-    methods = (take_part, warm, part_taken, process_id)
-    body = {"__init__": begin, **{method.__name__: method for method in methods}}
-    return type(factory.__name__, (factory,), body)
+    methods = (take_part, open_road, warm, part_taken, process_id)
+    body: dict[str, Any] = {"__init__": begin, **{each.__name__: each for each in methods}}
+    names = (name for name in dir(factory) if not name.startswith("_") and name not in body)
+    body.update({name: _forwarded(name) for name in names if callable(getattr(factory, name))})
+    return type(factory.__name__, (), body)
+
+
+def _forwarded(name: str) -> Callable[..., Any]:
+    """Return a method of an actor that calls the part's method of this name."""
+
+    def call(self: Any, *args: Any) -> Any:
+        method = getattr(self.part, name)
+        return method(*args) if self.thread is None else self.thread.call(method, *args)
+
+    call.__name__ = name
+    return call
 
 
 def async_actor(factory: type) -> type:
@@ -77,10 +104,14 @@ def async_actor(factory: type) -> type:
         check_uvloop(asyncio.get_running_loop(), ray_version=metadata.version("ray"))
         return os.getpid()
 
+    async def open_road(self: Any, name: str, settings: RoadSettings) -> RoadAddress:
+        return await serve_on_road(self, name, settings)
+
     async def freeze(_: Any) -> None:
         freeze_heap()
 
-    return type(factory.__name__, (factory,), {"process_id": process_id, "freeze_heap": freeze})
+    body = {"process_id": process_id, "open_road": open_road, "freeze_heap": freeze}
+    return type(factory.__name__, (factory,), body)
 
 
 def is_async(factory: type) -> bool:

@@ -13,6 +13,7 @@ from engine.common.ids import SHARD_NO_MAX
 from engine.common.units import MARKETS_MAX
 
 _Millis = Annotated[int, Meta(ge=1, le=86_400_000)]
+_File = Annotated[str, Meta(max_length=4_096)]
 _Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}\Z")]
 
 
@@ -32,6 +33,16 @@ class ClusterSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     head_deadline_ms: _Millis = 10_000
     """Ray's head process is lost when it leaves a question unanswered for so long."""
     gateways: Annotated[int, Meta(ge=1, le=64)] = 1
+    road: bool = True
+    """Whether what is hot goes straight from process to process; else every call is Ray's."""
+    road_host: Annotated[str, Meta(max_length=256)] = ""
+    """Address at which every process also listens on TCP, for processes of other machines; empty:
+    on Unix sockets only."""
+    road_certificate: _File = ""
+    """With key and authority, files in PEM: TCP between processes goes over TLS then, and either
+    end must show a certificate of that authority, which signs nothing else."""
+    road_key: _File = ""
+    road_authority: _File = ""
 
 
 class MarketShellSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

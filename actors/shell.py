@@ -18,7 +18,7 @@ import numpy as np
 
 from actors.failstop import ExitProcess, fail_stop
 from actors.messages import BATCH_ROWS_MAX, ShellHealth, ShellState, encode
-from actors.peer import Peer, PeerRefusedError
+from actors.peer import Peer, PeerRefusedError, SubscribedPeer
 from actors.record_clock import RecordClock
 from actors.recovery_progress import ProgressFile, note_end
 from engine.common.rows import Rows
@@ -131,7 +131,13 @@ class Shell(Generic[DurableT]):
 
     def set_gateways(self, peers: Sequence[Peer]) -> None:
         """Notify these gateways from now on, and no others."""
+        for peer in self._gateways.values():
+            if isinstance(peer, SubscribedPeer):
+                peer.unsubscribe()
         self._gateways = {peer.name: peer for peer in peers}
+        for peer in peers:
+            if isinstance(peer, SubscribedPeer):
+                peer.subscribe(partial(self._on_gap, peer))
 
     def state_hash(self) -> str:
         """Return the hash of the machine's whole state."""
@@ -201,6 +207,9 @@ class Shell(Generic[DurableT]):
         if self._durable is None or self._durable.machine is None:
             raise PeerRefusedError(f"{self.name}: {self.why}")
         return self._durable
+
+    def _on_gap(self, gateway: Peer) -> None:
+        """Tell a gateway what it may have missed."""
 
     def _notify(self, method: str, *args: Any) -> None:
         for gateway in self._gateways.values():

@@ -12,7 +12,7 @@ import itertools
 import logging
 import os
 import zlib
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
@@ -21,52 +21,26 @@ from actors.cluster import Cluster, RayLauncher
 from actors.head_watch import HeadWatch
 from actors.local import LocalLauncher
 from actors.market_shell import MarketShell
-from actors.messages import (
-    CreateMarkets,
-    LedgerControl,
-    MarketAnswer,
-    MarketControl,
-    PartsStatus,
-    ReconciliationReport,
-    ShellStatus,
-    decode_ledger_events,
-    decode_market_answers,
-    decode_market_events,
-    decode_reconciliation_report,
-    decode_shell_statuses,
-    encode,
-)
+from actors.messages import PartsStatus, encode
 from actors.part_keeper import Part, PartKeeper
 from actors.peer import Peer, PeerError
 from actors.process import Launcher
 from actors.reconciler import Reconciler
-from actors.routes import Routes, account_shell_name
+from actors.road.road import Road, RoadSettings, join_road, leave_road
 from actors.serve_lock import kill_holders, lock_folder
 from actors.supervisor import Supervisor
-from actors.system_parts import FeedPart, GatewayPart, SystemSettings
-from engine.common.commands import (
-    CreateMarket,
-    Deposit,
-    LedgerCommand,
-    MarketCommand,
-    OpenAccount,
-    SetRate,
-)
-from engine.common.events import LedgerEvent, MarketEvent
-from engine.common.ids import AccountNo, ShardNo, shard_of_account
+from actors.system_calls import SystemCalls
+from actors.system_parts import FeedPart, GatewayPart, SystemSettings, road_settings
 from persistence.disk import LocalLock
 
-BY = "system"
-_COMMANDS_IN_CALL_MAX = 4_096
 _START_TIMEOUT_S = 300.0
 _STOP_TIMEOUT_S = 15.0
 """Longer than the supervisor gives its shells (STOP_DEADLINE_S); a frozen part is then killed."""
-_STATUS_TIMEOUT_S = 10.0
 
 logger = logging.getLogger("overround.system")
 
 
-class System:
+class System(SystemCalls):
     """A running bookmaker: an async context manager, or `start` and `stop`.
 
     Parameters
@@ -93,7 +67,7 @@ class System:
         embedded: bool = False,
     ) -> None:
         self.settings = settings or SystemSettings()
-        self.routes = Routes(shards=self.settings.supervisor.account_shards)
+        super().__init__(shards=self.settings.supervisor.account_shards)
         self.gateways: list[Peer] = []
         self.ports: list[dict[str, int]] = []
         self.feeds: dict[str, Peer] = {}
@@ -105,8 +79,7 @@ class System:
         self._cluster = None if embedded else Cluster(self.settings.cluster)
         self._lock: LocalLock | None = None
         self._launcher: Launcher | None = None
-        self._supervisor: Peer | None = None
-        self._reconciler: Peer | None = None
+        self._road: RoadSettings | None = None
         self._process_nos = itertools.count(1)
         self._announced: dict[str, int] = {}
         """The number of the process with which each part was announced last."""
@@ -121,18 +94,6 @@ class System:
         self.head_why = ""
         self._head_watch: asyncio.Task[None] | None = None
 
-    @property
-    def supervisor(self) -> Peer:
-        """The supervisor, once started."""
-        assert self._supervisor is not None, "started"
-        return self._supervisor
-
-    @property
-    def reconciler(self) -> Peer:
-        """The reconciler, once started."""
-        assert self._reconciler is not None, "started"
-        return self._reconciler
-
     # --- start and stop --------------------------------------------------------------------------
 
     async def start(self) -> None:
@@ -140,6 +101,9 @@ class System:
         if self._cluster is not None:
             self._lock = lock_folder(Path(self._data_dir))
             await self._start_cluster(self._cluster)
+            self._road = road_settings(self.settings.cluster, Path(self._data_dir))
+            if self._road is not None:
+                join_road(Road("system", self._road))
             self._launcher = launcher = self._make_launcher()()
             assert isinstance(launcher, RayLauncher)
             for name in await launcher.end_actors(shells=False):
@@ -212,6 +176,7 @@ class System:
         self.ports.clear()
         self._reconciler = self._supervisor = None
         if self._cluster is not None:
+            leave_road()
             await asyncio.to_thread(self._cluster.stop)
         if self._lock is not None:
             self._lock.close()
@@ -284,7 +249,9 @@ class System:
             return lambda: self._launcher or LocalLauncher()
         namespace = f"{self.settings.cluster.namespace}-{zlib.crc32(self._data_dir.encode()):08x}"
         answer_s = self.settings.supervisor.tick_deadline_ms / 1_000
-        return partial(RayLauncher, namespace=namespace, spare=spare, answer_s=answer_s)
+        return partial(
+            RayLauncher, namespace=namespace, spare=spare, answer_s=answer_s, road=self._road
+        )
 
     def _supervisor_arguments(self) -> dict[str, Any]:
         return {
@@ -385,116 +352,7 @@ class System:
             await announce(informed)
         return informed
 
-    # --- calls -----------------------------------------------------------------------------------
-
-    async def refresh(self) -> Routes:
-        """Fetch the present routes and return them."""
-        version, shells, markets, peers = await self.supervisor.ask("routes")
-        self.routes.update(version=version, shells=shells, markets=markets, peers=peers)
-        return self.routes
-
-    async def create_markets(
-        self, markets: Iterable[CreateMarket], *, by: str = BY
-    ) -> list[MarketAnswer]:
-        """Place and create markets; the answers come in order, and repeating a call is harmless."""
-        request = CreateMarkets(by=by, markets=tuple(markets))
-        answer = await self.supervisor.ask("create_markets", encode(request))
-        await self.refresh()
-        return decode_market_answers(answer)
-
-    async def control(
-        self, commands: Iterable[MarketCommand], *, by: str = BY
-    ) -> list[MarketEvent]:
-        """Send commands to the shells that host their markets, one call per shell, in parallel.
-
-        Returns
-        -------
-        list of MarketEvent
-            In the order of the commands.
-
-        Raises
-        ------
-        KeyError
-            When a command's market has no route.
-        PeerError
-            When a shell is down or does not answer.
-        """
-        listed = list(commands)
-        by_shell: dict[str, list[int]] = {}
-        for i, command in enumerate(listed):
-            shell = self.routes.market_shell(command.market_no)  # type: ignore[union-attr]
-            if shell is None:
-                raise KeyError(f"no route to the market of {command}")
-            by_shell.setdefault(shell, []).append(i)
-        events: list[MarketEvent | None] = [None] * len(listed)
-
-        async def send(shell: str, indices: list[int]) -> None:
-            payload = MarketControl(by=by, commands=tuple(listed[i] for i in indices))
-            answer = await self.peer(shell).ask("control", encode(payload))
-            for i, event in zip(indices, decode_market_events(answer), strict=True):
-                events[i] = event
-
-        await asyncio.gather(*(send(*item) for item in by_shell.items()))
-        return [event for event in events if event is not None]
-
-    async def open_accounts(
-        self, account_nos: Iterable[AccountNo], *, currency: str, rate_micro: int = 1_000_000
-    ) -> list[LedgerEvent]:
-        """Set a currency's rate, then open accounts in it; an account that exists is refused."""
-        for shard in range(self.routes.shards):
-            await self._ledger(ShardNo(shard), [SetRate(currency=currency, rate_micro=rate_micro)])
-        return await self._ledger_commands(
-            [OpenAccount(account_no=no, currency=currency) for no in account_nos]
-        )
-
-    async def deposit(self, deposits: Iterable[Deposit]) -> list[LedgerEvent]:
-        """Pay money into accounts; a deposit whose ref is known is not paid twice."""
-        return await self._ledger_commands(list(deposits))
-
-    async def statuses(self) -> list[ShellStatus]:
-        """Return the status of every shell."""
-        return decode_shell_statuses(
-            await self.supervisor.ask("status", timeout_s=_STATUS_TIMEOUT_S)
-        )
-
-    async def compare_bets_and_slips(self) -> ReconciliationReport:
-        """Compare all markets' bets with all accounts' slips."""
-        return decode_reconciliation_report(await self.reconciler.ask("compare"))
-
     def pids(self) -> dict[str, int]:
         """Return the process id of each part that is not a shell; none when embedded."""
         parts = [] if self._keeper is None else self._keeper.parts
         return {part.name: part.process.pid for part in parts if part.process is not None}
-
-    def peer(self, shell: str) -> Peer:
-        """Return how to call a shell.
-
-        Raises
-        ------
-        PeerError
-            While the shell has no running process, by the routes that were fetched last.
-        """
-        peer = self.routes.peer(shell)
-        if peer is None:
-            raise PeerError(f"{shell} is down")
-        return peer
-
-    async def _ledger_commands(
-        self, commands: Sequence[OpenAccount | Deposit]
-    ) -> list[LedgerEvent]:
-        by_shard: dict[ShardNo, list[int]] = {}
-        for i, command in enumerate(commands):
-            shard = shard_of_account(command.account_no, shards=self.routes.shards)
-            by_shard.setdefault(shard, []).append(i)
-        events: dict[int, LedgerEvent] = {}
-        for shard, indices in by_shard.items():
-            for start in range(0, len(indices), _COMMANDS_IN_CALL_MAX):
-                part = indices[start : start + _COMMANDS_IN_CALL_MAX]
-                answered = await self._ledger(shard, [commands[i] for i in part])
-                events.update(zip(part, answered, strict=True))
-        return [events[i] for i in range(len(commands))]
-
-    async def _ledger(self, shard: ShardNo, commands: Sequence[LedgerCommand]) -> list[LedgerEvent]:
-        shell = account_shell_name(shard)
-        payload = LedgerControl(by=BY, commands=tuple(commands))
-        return decode_ledger_events(await self.peer(shell).ask("control", encode(payload)))

@@ -4,10 +4,13 @@ Owns no process; system.py starts and keeps them.
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
 
+from actors.road.road import RoadSettings
+from actors.road.secret import load_secret
 from actors.settings import (
     ClusterSettings,
     MarketShellSettings,
@@ -43,3 +46,16 @@ class SystemSettings(Struct, frozen=True, kw_only=True):
     reconciler: ReconcilerSettings = ReconcilerSettings()
     markets: MarketShellSettings = MarketShellSettings()
     journal: JournalOptions = JournalOptions()
+
+
+def road_settings(cluster: ClusterSettings, data_dir: Path) -> RoadSettings | None:
+    """Return what the parts of a data folder's system need to join its road, None for no road."""
+    if not cluster.road:
+        return None
+    return RoadSettings(
+        secret=load_secret(data_dir),
+        host=cluster.road_host,
+        certificate=cluster.road_certificate,
+        key=cluster.road_key,
+        authority=cluster.road_authority,
+    )

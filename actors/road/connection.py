@@ -1,0 +1,219 @@
+"""The caller's end of one connection: calls with numbers, and answers matched to them.
+
+Owns the calls in flight and their bounds. It is opened once and, when it has ended, never again:
+its owner opens another. When the connection ends, every call in flight fails at once.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, cast
+
+from actors.peer import PeerDiedError, PeerError, PeerRefusedError, PeerTimeoutError
+from actors.road.frames import METHOD_NUMBERS, Frame, FrameError, FrameReader, Kind, pack, unpack
+from actors.road.greeting import GREETING_S, CallerGreeting, GreetingError
+
+logger = logging.getLogger("overround.road")
+
+CALLS_IN_FLIGHT_MAX: Final = 1_024
+"""Calls that may wait for an answer on one connection; one more is refused and not sent."""
+WAITING_BYTES_MAX: Final = 32 << 20
+"""Bytes that may wait to be sent on one connection. A call past it is refused and not sent; a
+notification past it ends the connection, as its callee reads nothing."""
+
+Dial = Callable[[asyncio.BaseProtocol], Awaitable[object]]
+"""Opens a transport for a protocol; raises OSError when the callee is not there."""
+
+
+class RemoteError(Exception):
+    """The method raised an error of its own, whose kind and text are the message."""
+
+
+class Connection(asyncio.Protocol):
+    """One connection to one process.
+
+    Parameters
+    ----------
+    name : str
+        The callee, for errors.
+    greeting : CallerGreeting
+        Its first exchange.
+    dial : callable
+        Opens the transport.
+    on_end : callable
+        Called once with this connection when it has ended, however.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        greeting: CallerGreeting,
+        dial: Dial,
+        on_open: Callable[["Connection"], None],
+        on_end: Callable[["Connection"], None],
+    ) -> None:
+        self.name = name
+        self.ended = False
+        self.is_open = False
+        """Whether the greeting is over."""
+        self._greeting = greeting
+        self._on_open = on_open
+        self._on_end = on_end
+        self._reader = FrameReader()
+        self._calls: dict[int, asyncio.Future[Any]] = {}
+        self._last_call = 0
+        self._early: list[bytes] = []
+        """Frames that wait for the end of the greeting."""
+        self._early_bytes = 0
+        self._transport: asyncio.Transport | None = None
+        loop = asyncio.get_running_loop()
+        self._deadline = loop.call_later(GREETING_S, self._give_up)
+        self._dialling = loop.create_task(self._dial(dial))
+
+    # --- calls -----------------------------------------------------------------------------------
+    async def ask(self, method: str, args: tuple[Any, ...], timeout_s: float | None) -> Any:
+        """Call a method and return its answer.
+
+        Raises
+        ------
+        PeerDiedError
+            When the connection has ended, or ends before the answer.
+        PeerTimeoutError
+            When `timeout_s` passed without an answer.
+        PeerError
+            When a bound is reached; nothing was sent.
+        PeerRefusedError, ValueError, RemoteError
+            As the method raised it.
+        """
+        if self.ended:
+            raise PeerDiedError(f"{self.name}.{method}: the connection has ended")
+        if len(self._calls) >= CALLS_IN_FLIGHT_MAX or self._waiting_bytes() > WAITING_BYTES_MAX:
+            raise PeerError(f"{self.name}.{method}: too much is in flight; nothing was sent")
+        self._last_call = number = self._last_call + 1
+        frame = pack(Kind.ASK, call=number, method=METHOD_NUMBERS[method], content=args)
+        answer = self._calls[number] = asyncio.get_running_loop().create_future()
+        self._send(frame)
+        try:
+            if timeout_s is None:
+                return await answer
+            # Not `wait_for`, which loses a cancellation that comes as the call ends.
+            async with asyncio.timeout(timeout_s):
+                return await answer
+        except TimeoutError as error:
+            raise PeerTimeoutError(f"{self.name}.{method}: {timeout_s} s passed") from error
+        finally:
+            self._calls.pop(number, None)
+
+    def notify(self, method: str, args: tuple[Any, ...]) -> None:
+        """Call a method without an answer; ends the connection when too much waits to be sent."""
+        if self.ended:
+            return
+        if self._waiting_bytes() > WAITING_BYTES_MAX:
+            logger.warning("%s reads nothing: the connection to it is ended", self.name)
+            self.abort()
+            return
+        self._send(pack(Kind.NOTIFY, call=0, method=METHOD_NUMBERS[method], content=args))
+
+    def abort(self) -> None:
+        """End the connection now; nothing that waits is sent."""
+        self._dialling.cancel()
+        if self._transport is not None:
+            self._transport.abort()
+        self._end("it was ended here")
+
+    def _waiting_bytes(self) -> int:
+        sent = 0 if self._transport is None else self._transport.get_write_buffer_size()
+        return self._early_bytes + sent
+
+    def _send(self, frame: bytes) -> None:
+        if self.is_open:
+            assert self._transport is not None
+            self._transport.write(frame)
+        else:
+            self._early.append(frame)
+            self._early_bytes += len(frame)
+
+    # --- the transport ---------------------------------------------------------------------------
+    async def _dial(self, dial: Dial) -> None:
+        try:
+            await dial(self)
+        except OSError as error:
+            self._end(str(error))
+        except Exception as error:  # whatever it is, the calls that wait must end
+            logger.exception("%s could not be dialled", self.name)
+            self._end(repr(error))
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin the greeting."""
+        # uvloop's transports do not derive from asyncio's class.
+        self._transport = transport = cast("asyncio.Transport", transport)
+        if self.ended:
+            transport.abort()
+        else:
+            transport.write(self._greeting.begin())
+
+    def data_received(self, data: bytes) -> None:
+        """Take the callee's part of the greeting, then answers."""
+        try:
+            if not self.is_open:
+                data = self._greet(data)
+                if not self.is_open:
+                    return
+            for frame in self._reader.feed(data):
+                self._answered(frame)
+        except (FrameError, GreetingError) as error:
+            logger.warning("%s: %s", self.name, error)
+            self.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Fail every call in flight: the callee has ended, or does not want this caller."""
+        self._end(str(exc or "it was closed by the other end"))
+
+    def _greet(self, data: bytes) -> bytes:
+        """Go on with the greeting; return the bytes behind it, once it is over."""
+        assert self._transport is not None
+        reply = self._greeting.take(data)
+        if not self._greeting.done:
+            return b""
+        self._deadline.cancel()
+        self.is_open = True
+        self._on_open(self)
+        self._transport.write(b"".join((reply, *self._early)))
+        self._early.clear()
+        self._early_bytes = 0
+        return self._greeting.rest
+
+    def _answered(self, frame: Frame) -> None:
+        answer = self._calls.get(frame.call)
+        if answer is None or answer.done():
+            return  # its caller waits no more
+        content = unpack(frame.payload)
+        if frame.kind == Kind.ANSWER:
+            answer.set_result(content)
+        elif frame.kind == Kind.REFUSED:
+            answer.set_exception(PeerRefusedError(content))
+        elif frame.kind == Kind.FAILED:
+            answer.set_exception(_error(*content))
+        else:
+            raise FrameError(f"an answer of the kind {frame.kind}")
+
+    def _give_up(self) -> None:
+        logger.warning("%s: no greeting within %g s", self.name, GREETING_S)
+        self.abort()
+
+    def _end(self, why: str) -> None:
+        if self.ended:
+            return
+        self.ended = True
+        self.is_open = False
+        self._deadline.cancel()
+        self._early.clear()
+        for answer in self._calls.values():
+            if not answer.done():
+                answer.set_exception(PeerDiedError(f"{self.name}: the connection ended: {why}"))
+        self._on_end(self)
+
+
+def _error(kind: str, text: str) -> Exception:
+    return ValueError(text) if kind == "ValueError" else RemoteError(f"{kind}: {text}")
