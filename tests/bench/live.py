@@ -17,11 +17,12 @@ from actors.system import System
 from actors.system_parts import FeedPart, GatewayPart, SystemSettings
 from engine.common.commands import Deposit
 from gateway.app import Gateway
-from gateway.configuration.config import load_config
+from gateway.configuration.config import Config, load_config
 from gateway.session.tokens import Role, TokenKey
 from gateway.settings import GatewaySettings
 from tests.bench.core import market_commands
 from tests.bench.driver import Plan, Result
+from tests.bench.exchange_parse import VARIABLE
 
 SECRET = b"a secret of the bench alone, 32 bytes or more"
 ACCOUNTS = 50
@@ -55,9 +56,14 @@ WIDE = GatewaySettings(
 """Free ports of loopback, and no bound on the rate of a connection's bets."""
 
 
+def environments_config() -> Config:
+    """Return the settings that the environment holds, the bench's own variable aside."""
+    return load_config(env={name: os.environ[name] for name in os.environ if name != VARIABLE})
+
+
 def cluster_of(*, road: bool | None = None) -> ClusterSettings:
     """Return the environment's settings of the cluster, with another way between processes."""
-    settings = load_config(env=os.environ).cluster
+    settings = environments_config().cluster
     if road is None or "road" not in settings.__struct_fields__:
         return settings
     return replace(settings, road=road)

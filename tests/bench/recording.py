@@ -1,6 +1,5 @@
 """Measure a recording replayed without pauses through the whole system, on both ways."""
 
-import os
 import statistics
 import tempfile
 from collections import Counter
@@ -10,11 +9,10 @@ import uvloop
 from msgspec.structs import replace
 from rich.console import Console
 
-from gateway.configuration.config import load_config
 from gateway.replay.options import AS_FAST_AS_IT_GOES, ReplayOptions
 from gateway.replay.run import Replay, read_summary
 from tests.bench.exchange_parse import messages, ours, timed
-from tests.bench.live import WAYS, cluster_of
+from tests.bench.live import WAYS, cluster_of, environments_config
 from tests.bench.table import Row
 
 RUNS = 2
@@ -70,9 +68,7 @@ async def _replay(path: Path, folder: Path, *, road: bool) -> dict[str, float]:
         plain=True,
     )
     with (folder / "output.txt").open("w", encoding="utf-8") as output:
-        config = replace(
-            load_config(env=os.environ), data_dir=str(folder), cluster=cluster_of(road=road)
-        )
+        config = replace(environments_config(), data_dir=str(folder), cluster=cluster_of(road=road))
         run = Replay(options, config, recording=read_summary(path), console=Console(file=output))
         code = await run.run()
     assert code == 0, (folder / "output.txt").read_text(encoding="utf-8")
