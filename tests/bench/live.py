@@ -64,9 +64,7 @@ def environments_config() -> Config:
 def cluster_of(*, road: bool | None = None) -> ClusterSettings:
     """Return the environment's settings of the cluster, with another way between processes."""
     settings = environments_config().cluster
-    if road is None or "road" not in settings.__struct_fields__:
-        return settings
-    return replace(settings, road=road)
+    return settings if road is None else replace(settings, road=road)
 
 
 @asynccontextmanager
