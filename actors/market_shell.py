@@ -157,8 +157,9 @@ class MarketShell(Shell[DurableMarkets]):
             return _refuse_all(bets).tobytes()
         with self._fail_stop():
             decisions = durable.place(self._with_fences(bets), self._clock())
-        self._note_unrecorded(decisions)
-        self._note_reused_ids(decisions)
+        if self._unrecorded or np.count_nonzero(decisions["reason"]):
+            self._note_unrecorded(decisions)
+            self._note_reused_ids(decisions)
         return decisions.tobytes()
 
     def _with_fences(self, bets: Rows) -> Rows:
