@@ -10,8 +10,8 @@ retries.
 Bets gather in a queue while a call is in flight, so batches grow with the load; a lone bet leaves
 in the same turn of the event loop. Past `_WAVE_FREE` bets a wave, account queues also space their
 calls: a call costs the machine about 0.25 ms of processor time whatever it carries (its sync alone
-takes 0.05), so under load fewer, larger calls leave more of the machine for bets. Market queues need no pace: whole batches
-reach them as they come back from an account.
+takes 0.05), so under load fewer, larger calls leave more of the machine for bets. Market queues
+need no pace: whole batches reach them as they come back from an account.
 """
 
 import asyncio
