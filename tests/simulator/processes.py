@@ -99,6 +99,9 @@ class SimulatedProcess:
     def attach(self, pid: int) -> None:
         assert pid == os.getpid()
 
+    async def open_road(self) -> None:
+        """Do nothing: the simulated network carries every call."""
+
     def kill(self) -> None:
         """End the process between two calls, or in the middle of the one that runs."""
         if self.ended:
