@@ -92,6 +92,8 @@ class ShellHealth(Struct, frozen=True, kw_only=True):
     """Jumps of the wall clock that the shell has seen."""
     clock_behind_ms: int = 0
     """How far the wall clock is behind the last record's time."""
+    road_strangers: int = 0
+    """Connections to the process that were closed out because they did not prove to belong here."""
     disputes: int = 0
     """Settlements that an account shard holds because it had refused the bet or never knew it."""
     ids_reused: int = 0

@@ -21,6 +21,7 @@ from actors.messages import BATCH_ROWS_MAX, ShellHealth, ShellState, encode
 from actors.peer import Peer, PeerRefusedError, SubscribedPeer
 from actors.record_clock import RecordClock
 from actors.recovery_progress import ProgressFile, note_end
+from actors.road.road import strangers
 from engine.common.rows import Rows
 from engine.common.units import Nanos
 from persistence.commit import Progress
@@ -125,6 +126,7 @@ class Shell(Generic[DurableT]):
                 why=self.why,
                 clock_jumps=self._clock.jumps,
                 clock_behind_ms=self._clock.behind_ms,
+                road_strangers=strangers(),
                 **self._counts(),
             )
         return encode(health)

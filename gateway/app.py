@@ -25,6 +25,7 @@ from actors.messages import (
     decode_reconciler_status,
 )
 from actors.peer import Peer, PeerError
+from actors.road.road import strangers
 from actors.routes import Routes
 from engine.common.ids import MarketNo
 from gateway.bets.path import BetPath
@@ -358,6 +359,7 @@ class Gateway:
             "parts_down": len(self._parts.down),
             "clock_jumps": sum(shell.clock_jumps for shell in self.routes.shells.values()),
             "clocks_behind": sum(shell.clock_behind for shell in self.routes.shells.values()),
+            "road_strangers": strangers(),
         }
 
     def _quarantined(self) -> list[str]:

@@ -228,6 +228,13 @@ def _check_together(config: Config, source: str) -> None:
             f"supervisor.backoff_min_ms, {supervisor.backoff_min_ms}"
         )
     _check_supervisor(supervisor, source)
+    cluster = config.cluster
+    files = (cluster.road_certificate, cluster.road_key, cluster.road_authority)
+    if any(files) and not all(files):
+        raise ConfigError(
+            f"{source}: cluster.road_certificate, cluster.road_key, cluster.road_authority: all "
+            f"three or none"
+        )
     if config.reconciler.orphan_after_ms <= config.gateway.bet_deadline_ms:
         raise ConfigError(
             f"{source}: reconciler.orphan_after_ms: {config.reconciler.orphan_after_ms} is not "

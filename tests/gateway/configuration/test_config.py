@@ -80,6 +80,9 @@ def holds_together(config: Config) -> bool:
         and config.gateway.feed_frame_bytes_max >= FEED_FRAME_BYTES_MIN
         and config.gateway.batch_rows_max <= config.markets.batch_rows_max
         and config.reconciler.chunk_rows <= config.markets.batch_rows_max
+        and bool(config.cluster.road_certificate)
+        == bool(config.cluster.road_key)
+        == bool(config.cluster.road_authority)
     )
 
 
@@ -173,6 +176,7 @@ def test_secrets_of_providers_are_no_settings() -> None:
             "[supervisor]\nrestart_window_ms = 20250",
             ["supervisor.restart_window_ms", "20250", "restarts_max"],
         ),
+        ("[cluster]\nroad_certificate = 'a.pem'", ["cluster.road_key", "all three or none"]),
         ("[gateway]\nbet_deadline_ms = 10000", ["reconciler.orphan_after_ms", "10000"]),
         ("[gateway]\nfeed_frame_bytes_max = 1000000", ["gateway.feed_frame_bytes_max", "23833258"]),
         ("[markets]\nbatch_rows_max = 1023", ["gateway.batch_rows_max", "1024", "1023"]),

@@ -1,0 +1,48 @@
+"""A process with one part on the road, for tests: it prints its address and works until killed.
+
+Run with the part's name as its argument.
+"""
+
+import sys
+import time
+
+import msgspec
+
+from actors.peer import PeerRefusedError
+from actors.road.road import RoadSettings, serve_on_road
+from actors.road.work_thread import WorkThread
+
+SECRET = b"the secret of these tests"
+
+
+class Echo:
+    """A part whose methods are named as a shell's, and do what tests need."""
+
+    def exchange(self, verdicts: bytes, reservations: bytes) -> bytes:
+        """Return the arguments one behind the other."""
+        return verdicts + reservations
+
+    def place(self, rows: bytes) -> bytes:
+        """Refuse, or raise an error, as the rows say."""
+        if rows == b"refuse":
+            raise PeerRefusedError("the disk is full")
+        raise ValueError(f"{len(rows)} rows")
+
+    async def applied(self, ticket: int) -> int:
+        """Return the ticket; not a plain function, as of pipelines."""
+        return ticket
+
+
+def main() -> None:
+    """Serve until killed."""
+    name = sys.argv[1]
+    settings = RoadSettings(secret=SECRET)
+    address = WorkThread(name).wait(serve_on_road(Echo(), name, settings))
+    sys.stdout.write(msgspec.msgpack.encode(address).hex() + "\n")
+    sys.stdout.flush()
+    while True:
+        time.sleep(60)
+
+
+if __name__ == "__main__":
+    main()
