@@ -50,17 +50,22 @@ class RoadPeer:
 
     def subscribe(self, on_gap: Callable[[], None]) -> None:
         """Have `on_gap` called after notifications may have been missed, once they go again."""
-        road = road_here()
+        road = self.here()
         if road is not None and self._address.reachable:
             road.subscribe(self._address, on_gap)
 
     def unsubscribe(self) -> None:
         """Have nothing called any more."""
-        road = road_here()
+        road = self.here()
         if road is not None:
             road.unsubscribe(self._address)
+
+    @staticmethod
+    def here() -> Road | None:
+        """Return the road of the process that calls, if it has one."""
+        return road_here()
 
     def _road(self, method: str) -> Road | None:
         if method not in METHOD_NUMBERS or not self._address.reachable:
             return None
-        return road_here()
+        return self.here()

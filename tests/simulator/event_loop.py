@@ -12,7 +12,7 @@ import selectors
 import socket
 import warnings
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from tests.simulator.sockets import VirtualServer
 
@@ -33,6 +33,11 @@ class Part:
         self.context = contextvars.copy_context()
         self.context.run(PART.set, self)
 
+        self.road: Any = None
+        """Its end of the road, once it has joined one."""
+        self.end_process: Callable[[], None] = self.end
+        """Ends the process whose part this is, from within."""
+
     def end(self) -> None:
         """Never run this part's code again."""
         self.ended = True
@@ -44,6 +49,13 @@ class Part:
             self.frozen = False
             held, self.held = self.held, []
             loop.run_soon(held)
+
+
+class UnixName(NamedTuple):
+    """A name on which a part listens, until it ends."""
+
+    factory: Callable[[], Any]
+    part: Part
 
 
 class _Handle(asyncio.Handle):
@@ -91,6 +103,7 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
         self._virtual = _Selector()
         self.ports: dict[int, VirtualServer] = {}
         self.listening: list[socket.socket] = []
+        self.unix_names: dict[str, UnixName] = {}
         self.closing = False
         self._timers = 0
         super().__init__(self._virtual)
@@ -131,6 +144,13 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
     async def getaddrinfo(self, host: Any, port: Any, **_: Any) -> Any:
         """Return the address as it is given; no thread looks it up."""
         return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", (host, port))]
+
+    async def create_unix_server(self, protocol_factory: Any, path: Any = None, **_: Any) -> Any:
+        """Let the running part listen on a name that only `road` looks up."""
+        part = PART.get()
+        assert part is not None
+        self.unix_names[path] = name = UnixName(protocol_factory, part)
+        return name
 
     def add_reader(self, fd: Any, callback: Any, *args: Any) -> None:
         """Keep a listening socket until the end; nobody ever connects to it."""

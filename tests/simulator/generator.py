@@ -71,6 +71,8 @@ _METHODS = {
     "market": ("place", "place", "place", "control", "outbox", "outbox_shards"),
 }
 _DISK_CALLS = ("write", "sync", "allocate", "create", "sync folder", "rename", "remove")
+_ROAD_SHARE = 0.5
+"""How many stories carry their calls over the road."""
 _DELAYS_MS = (0.0, 0.2, 1.0, 3.0, 8.0, 40.0, 200.0, 1_500.0, 4_000.0)
 """After what time a bettor sends a bet again."""
 
@@ -375,6 +377,7 @@ def make_story(
             shards=rng.choice((1, 2, 2)),
             markets=rng.choice((1, 2, 4)),
             market_liability_max=rng.choice((1_000, 4_000, 20_000)),
+            road=rng.random() < _ROAD_SHARE,
         )
     generator = Generator(
         seed=seed,

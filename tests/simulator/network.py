@@ -67,12 +67,15 @@ class Network:
         self.loop = loop
         self.faults: dict[tuple[str, str], list[CallFault]] = {}
         self.jitter = True
+        self.rough = True
+        """Whether wires of the road break for no reason."""
         self.calls = 0
         self.faulty = 0
         """Calls that met a fault."""
 
     def heal(self) -> None:
         self.faults.clear()
+        self.rough = False
 
     def add_fault(self, callee: str, method: str, fault: CallFault) -> None:
         self.faults.setdefault((callee, method), []).append(fault)
@@ -84,19 +87,26 @@ class Network:
         """
         if not self.jitter:
             return 0.001
-        mixed = (int(self.loop.time() * 1e6) + salt) * 0x9E3779B1 & 0xFFFFFFFF
-        mixed = ((mixed ^ mixed >> 15) * 0x85EBCA6B) & 0xFFFFFFFF
-        mixed ^= mixed >> 13
+        mixed = self._mixed(salt)
         share = (mixed & 0xFFFF) / 65_536
         slow = (mixed >> 16 & 1_023) < _SLOW_IN_1024
         return 0.0001 + share * (_SLOWEST_S if slow else 0.002)
+
+    def chance(self, salt: int) -> int:
+        """Return a number below 1,024 that depends only on the time and the link."""
+        return self._mixed(salt) >> 16 & 1_023 if self.jitter else 1_023
+
+    def _mixed(self, salt: int) -> int:
+        mixed = (int(self.loop.time() * 1e6) + salt) * 0x9E3779B1 & 0xFFFFFFFF
+        mixed = ((mixed ^ mixed >> 15) * 0x85EBCA6B) & 0xFFFFFFFF
+        return mixed ^ mixed >> 13
 
     def send(
         self, callee: Callee, method: str, args: tuple[Any, ...], future: Any, *, timed: bool = True
     ) -> None:
         """Send a call; `future` receives its answer, or None stands for a notification."""
         self.calls += 1
-        fault = self._fault(callee.name, method) if self.faults else None
+        fault = self.take_fault(callee.name, method)
         loop = self.loop
         if callee.ended:
             if future is not None:
@@ -106,7 +116,6 @@ class Network:
         if future is not None:
             callee.calls[future] = None
         if fault is not None:
-            self.faulty += 1
             if fault.kind == "lose call":
                 if future is not None and not timed:
                     loop.call_later(_BROKEN_S, _break, future, callee.name, context=WORLD)
@@ -116,8 +125,7 @@ class Network:
                     loop.call_later(_BROKEN_S, _break, future, callee.name, context=WORLD)
                 future = None
             elif fault.kind == "double":
-                again_s = delay_s + fault.after_s
-                self._arrive_in(again_s, callee, method, args, None)
+                self.call_again(callee, method, args, after_s=fault.after_s)
             else:
                 delay_s += fault.after_s
         self._arrive_in(delay_s, callee, method, args, future)
@@ -126,7 +134,12 @@ class Network:
         call = (callee, method, args, to)
         self.loop.call_later(delay_s, self.run, *call, context=callee.part.context)
 
-    def _fault(self, callee: str, method: str) -> CallFault | None:
+    def call_again(self, callee: Callee, method: str, args: Any, *, after_s: float) -> None:
+        """Have a call arrive a second time; nobody waits for that answer."""
+        self._arrive_in(self.delay_s(callee.salt) + after_s, callee, method, args, None)
+
+    def take_fault(self, callee: str, method: str) -> CallFault | None:
+        """Return what happens to a call of a method that is made now."""
         faults = self.faults.get((callee, method))
         if not faults:
             return None
@@ -134,6 +147,7 @@ class Network:
         fault.count -= 1
         if fault.count <= 0:
             faults.pop(0)
+        self.faulty += 1
         return fault
 
     def run(self, callee: Callee, method: str, args: tuple[Any, ...], future: Any) -> None:

@@ -25,5 +25,8 @@ class Plant:
         """Return a new shell's disk."""
         return SimulatedDisk()
 
+    def dialled(self, connection: Any) -> None:
+        """Take the caller's end of a new connection of the road."""
+
     def started(self, process: SimulatedProcess) -> None:
         """Take a shell's new process."""

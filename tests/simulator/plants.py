@@ -8,6 +8,7 @@ behaviours that were once found in this system are among them.
 from typing import Any, NamedTuple
 
 import numpy as np
+from msgspec.structs import replace
 
 from actors.messages import (
     MarketControl,
@@ -422,6 +423,21 @@ class StaleEpoch(Plant):
         process.undead = process.disk is not None and process.spec.name.startswith("market")
 
 
+class MixedAnswers(Plant):
+    """The road gives an answer to the call that waits longest, whatever its number says.
+
+    One call that its caller gave up is enough, and every later answer goes to the wrong call.
+    """
+
+    def dialled(self, connection: Any) -> None:
+        take = connection._answered
+
+        def mixed(frame: Any) -> None:
+            take(frame._replace(call=next(iter(connection._calls), frame.call)))
+
+        connection._answered = mixed
+
+
 class Hunt(NamedTuple):
     """How a defect is hunted: what the auditor must say of it, and the faults that bring it out."""
 
@@ -431,10 +447,12 @@ class Hunt(NamedTuple):
     """Steps a millisecond of the stories."""
     layout: Layout | None = None
     """Their world; None: the seed chooses it."""
+    road: bool = False
+    """Whether their calls go over the road."""
     seeds_max: int = 30
 
     def story(self, seed: int) -> Story:
-        return make_story(
+        story = make_story(
             seed,
             operations=250,
             layout=self.layout,
@@ -442,6 +460,7 @@ class Hunt(NamedTuple):
             fault_share=0.12,
             pace=self.pace,
         )
+        return replace(story, layout=replace(story.layout, road=self.road))
 
 
 _SMALL = Layout(markets=1, shards=1)
@@ -465,6 +484,9 @@ PLANTS: dict[type[Plant], Hunt] = {
     LateSuspension: Hunt(r"began after suspension|answered and not recorded", ("disturb",)),
     UnjournaledChange: Hunt(r"accepted at \d+ instead of", ("disturb",)),
     AckBeforeSettle: Hunt(r"and open in its", ("freeze", "fill"), pace=0.1, layout=_SMALL),
+    MixedAnswers: Hunt(
+        r"\d+ in its account, \d+ in its market", ("freeze", "disturb"), layout=_SMALL, road=True
+    ),
     LostTail: Hunt(r"the end of the journal is missing|no slip in its account", ("kill",)),
 }
 """Every defect and its hunt."""

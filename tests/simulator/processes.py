@@ -14,8 +14,10 @@ from actors.process import PartSpec
 from tests.simulator.disk import ProcessEndedError, SimulatedDisk
 from tests.simulator.event_loop import Part, SimulatedLoop
 from tests.simulator.network import Callee, Network, SimulatedPeer
+from tests.simulator.road import WirePeer, Wires
 from tests.simulator.sockets import WORLD
 
+_JOIN_S = 5.0
 START_S = 0.02
 """How long a process needs until its part is constructed."""
 BASE_NS = 1_700_000_000 * 10**9
@@ -43,6 +45,9 @@ class _Target:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._part, name)
 
+    async def open_road(self) -> Any:
+        return await self._process.join_road()
+
     def end_process(self) -> None:
         self._process.kill()
 
@@ -55,6 +60,7 @@ class SimulatedProcess:
         spec: PartSpec,
         *,
         network: Network,
+        wires: Wires | None = None,
         disk: SimulatedDisk | None = None,
         wrap: Callable[[str, Any], Any] = lambda name, part: part,
     ) -> None:
@@ -62,14 +68,16 @@ class SimulatedProcess:
         self.start_ticks = 0
         self.disk = disk
         self.part = Part(spec.name)
+        self.part.end_process = self.kill
         self.undead = False
         """A planted defect: the process goes on after its end."""
         self.callee = Callee(spec.name, self.part)
-        self.peer = SimulatedPeer(network, self.callee)
+        self.peer: SimulatedPeer | WirePeer = SimulatedPeer(network, self.callee)
         self.target: Any = None
         self.power_loss: random.Random | None = None
         """When set, the process ends by a power loss, which this seeds."""
         self._network = network
+        self._wires = wires
         self._wrap = wrap
         self._gone = asyncio.Event()
         network.loop.call_later(START_S, self._construct, context=self.part.context)
@@ -100,7 +108,16 @@ class SimulatedProcess:
         assert pid == os.getpid()
 
     async def open_road(self) -> None:
-        """Do nothing: the simulated network carries every call."""
+        """Let the part be called over the road from now on, if this world has one."""
+        if self._wires is not None and isinstance(self.peer, SimulatedPeer):
+            address = await self.peer.ask("open_road", timeout_s=_JOIN_S)
+            if isinstance(self.peer, SimulatedPeer):
+                self.peer = WirePeer(self.peer, address, self._wires)
+
+    async def join_road(self) -> Any:
+        """Join the road, in the process's own code; return its address."""
+        assert self._wires is not None
+        return await self._wires.join(self.part, self.callee.target)
 
     def kill(self) -> None:
         """End the process between two calls, or in the middle of the one that runs."""
@@ -108,6 +125,8 @@ class SimulatedProcess:
             return
         if not self.undead:
             self.callee.end()
+            if self._wires is not None:
+                self._wires.end(self.part)
             if self.disk is not None:
                 self.disk.end_process(power_loss=self.power_loss)
         self._network.loop.call_soon(self._gone.set, context=WORLD)
@@ -135,6 +154,7 @@ class SimulatedLauncher:
         self.disks: dict[str, SimulatedDisk] = {}
         self.clocks: dict[str, Clock] = {}
         self.make_disk: Callable[[], SimulatedDisk] = SimulatedDisk
+        self.wires: Wires | None = None
         self.starts = 0
         self._network = network
         self._wrap = wrap
@@ -153,6 +173,7 @@ class SimulatedLauncher:
                 name=name, generation=spec.generation, factory=spec.factory, arguments=arguments
             ),
             network=self._network,
+            wires=self.wires,
             disk=disk,
             wrap=self._wrap,
         )

@@ -49,9 +49,10 @@ def shrink_by(story: Story, fails: Fails, *, within_s: float) -> Story:
     """Return a short story for which `fails` holds, as it does for `story`."""
     deadline_s = time.process_time() + within_s
     story = _shorter(story, fails, deadline_s)
-    calm = replace(story, layout=replace(story.layout, jitter=False))
-    if fails(calm):
-        story = calm
+    for still in ("road", "jitter"):
+        plain = replace(story, layout=replace(story.layout, **{still: False}))
+        if fails(plain):
+            story = plain
     story = _fewer_parts(story, fails)
     story = _plainer(story, fails, deadline_s)
     return _shorter(story, fails, deadline_s)

@@ -166,6 +166,8 @@ class Layout(Struct, frozen=True, kw_only=True):
     market_liability_max: int = 20_000
     odds: tuple[int, ...] = (2_000, 3_400, 4_200)
     jitter: bool = True
+    road: bool = False
+    """Whether calls of the road's methods go over its connections."""
 
 
 class Story(Struct, frozen=True, kw_only=True):

@@ -1,6 +1,7 @@
 """Stories in which this system once failed, short enough to be read."""
 
 import pytest
+from msgspec.structs import replace
 
 from engine.common.commands import OutcomeResult, SettleMarket
 from tests.simulator.runner import run_story
@@ -31,7 +32,11 @@ def bet(number: int, *, at_ms: float, **changes: object) -> PlaceBet:
 
 def played(*steps: object, layout: Layout = SMALL) -> list[str]:
     ordered = sorted(steps, key=lambda step: step.at_ms)
-    return run_story(Story(layout=layout, steps=tuple(ordered))).faults
+    faults = []
+    for road in (False, True):
+        story = Story(layout=replace(layout, road=road), steps=tuple(ordered))
+        faults += run_story(story).faults
+    return faults
 
 
 @pytest.mark.parametrize("gap_ms", [0.0, 0.3, 1.0, 3.0, 6.0, 12.0])

@@ -44,6 +44,7 @@ from tests.simulator.feed import FEED, StoryAdapter, message_of
 from tests.simulator.network import CallFault, Network
 from tests.simulator.plant import Plant
 from tests.simulator.processes import Clock, SimulatedLauncher, SimulatedProcess
+from tests.simulator.road import Wires
 from tests.simulator.settings import (
     CURRENCIES,
     FOLDER,
@@ -87,7 +88,9 @@ class World:
         self.plant = plant or Plant()
         self.network = Network(loop)
         self.network.jitter = self.layout.jitter
+        self.wires = Wires(self.network, self.plant.dialled) if self.layout.road else None
         self.launcher = SimulatedLauncher(self.network, self.plant.wrap, self.plant.started)
+        self.launcher.wires = self.wires
         self.launcher.make_disk = self.plant.disk
         self.clients = Clients(loop)
         self.ports: dict[str, dict[str, int]] = {}
@@ -187,7 +190,9 @@ class World:
         disk = self._directory_disk if name == "supervisor" else None
         spec = PartSpec(name=name, generation=1, factory=factory, arguments=arguments)
         self._process_nos[name] += 1
-        self.parts[name] = process = SimulatedProcess(spec, network=self.network, disk=disk)
+        self.parts[name] = process = SimulatedProcess(
+            spec, network=self.network, wires=self.wires, disk=disk
+        )
         return process
 
     async def _start_supervisor(self, name: str) -> None:
@@ -209,6 +214,7 @@ class World:
             rng=random.Random(7),
             disk=self._directory_disk,
         )
+        await process.open_road()
         await process.peer.ask("start", timeout_s=60)
         self._supervisor = process.peer
         if "reconciler" in self.parts:
@@ -235,6 +241,7 @@ class World:
             clock_s=self.loop.time,
         )
         no = self._process_nos[name]
+        await process.open_road()
         await self._supervisor.ask("subscribe_routes", name, process.peer, no, timeout_s=5)
         await process.peer.ask("start", timeout_s=5)
 
@@ -250,6 +257,7 @@ class World:
             clock_ns=self._clock,
         )
         no = self._process_nos[name]
+        await process.open_road()
         await self._supervisor.ask("subscribe_routes", name, process.peer, no, timeout_s=5)
         await process.peer.ask("start", timeout_s=5)
         await self._supervisor.ask("add_feed", FEED, process.peer, no, timeout_s=5)
@@ -267,6 +275,7 @@ class World:
             work_clock_ns=lambda: int(self.loop.time() * 1e9),
         )
         no = self._process_nos[name]
+        await process.open_road()
         await self._supervisor.ask("add_gateway", name, process.peer, no, timeout_s=5)
         await process.peer.ask("start", timeout_s=5)
         self.ports[name] = {}
