@@ -42,6 +42,8 @@ class Connection(asyncio.Protocol):
         Opens the transport.
     on_end : callable
         Called once with this connection when it has ended, however.
+    on_open : callable
+        Called once when the greeting is over and what waited for that has been sent.
     """
 
     def __init__(
@@ -177,11 +179,11 @@ class Connection(asyncio.Protocol):
         if not self._greeting.done:
             return b""
         self._deadline.cancel()
-        self.is_open = True
-        self._on_open(self)
         self._transport.write(b"".join((reply, *self._early)))
         self._early.clear()
         self._early_bytes = 0
+        self.is_open = True
+        self._on_open(self)
         return self._greeting.rest
 
     def _answered(self, frame: Frame) -> None:

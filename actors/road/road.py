@@ -41,6 +41,10 @@ class RoadSettings(Struct, frozen=True, kw_only=True):
     key: str = ""
     authority: str = ""
 
+    def __repr__(self) -> str:
+        """Show no secret: arguments of parts may end up in logs."""
+        return f"RoadSettings(host={self.host!r})"
+
     def tls(self, *, server: bool) -> ssl.SSLContext | None:
         """Return what one end of TCP connections uses, None for plain TCP."""
         if not self.certificate:
