@@ -19,12 +19,14 @@ from tests.bench.pricing import pricing
 from tests.bench.provider import busy_provider, highest_rate
 from tests.bench.recording import whole_recording
 from tests.bench.recovery import kill_to_serving, replay
+from tests.bench.road import road_and_zmq
 from tests.bench.shares import more_parts
 from tests.bench.table import Row, render, write_json
 from tests.bench.wire import over_the_wire
 
 MEASURES: dict[str, Callable[[], list[Row]]] = {
     "wire": over_the_wire,
+    "road": road_and_zmq,
     "shares": more_parts,
     "connections": many_connections,
     "fairness": fairness,

@@ -13,6 +13,7 @@ IMPORTED_AS = {
     "import-linter": "importlinter",
     "prometheus-client": "prometheus_client",
     "pyjwt": "jwt",
+    "pyzmq": "zmq",
     "pytest-asyncio": "pytest_asyncio",
     "pytest-cov": "pytest_cov",
 }
