@@ -55,6 +55,7 @@ def vacant_actor(factory: type) -> type:
         self.taken = ("", 0)
         self.part = None
         self.address = None
+        self.settings = None
         self.thread = None
 
     def take_part(self: Any, name: str, generation: int, arguments: dict[str, Any]) -> None:
@@ -65,7 +66,9 @@ def vacant_actor(factory: type) -> type:
     def open_road(self: Any, name: str, settings: RoadSettings) -> RoadAddress:
         if self.thread is None:
             self.thread = WorkThread(name)
+        if self.settings != settings:  # at first, or from a start with another secret
             self.address = self.thread.wait(serve_on_road(self.part, name, settings))
+            self.settings = settings
         address: RoadAddress = self.address
         return address
 

@@ -210,7 +210,8 @@ _of_process: Road | None = None
 
 
 def join_road(road: Road) -> None:
-    """Let the peers of this process go over a road."""
+    """Let the peers of this process go over a road; one that it had ends."""
+    leave_road()
     global _of_process  # noqa: PLW0603 - one road a process, as there is one Ray a process
     _of_process = road
 
@@ -218,9 +219,9 @@ def join_road(road: Road) -> None:
 def leave_road() -> None:
     """End this process's road, if it has one; its peers go over Ray from now on."""
     global _of_process  # noqa: PLW0603 - as above
-    if _of_process is not None:
-        _of_process.close()
-        _of_process = None
+    road, _of_process = _of_process, None
+    if road is not None and not road.loop.is_closed():  # with its loop all of it has ended
+        road.close()
 
 
 async def serve_on_road(part: object, name: str, settings: RoadSettings) -> RoadAddress:
