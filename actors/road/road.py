@@ -218,7 +218,7 @@ def join_road(road: Road) -> None:
 
 def leave_road() -> None:
     """End this process's road, if it has one; its peers go over Ray from now on."""
-    global _of_process  # noqa: PLW0603 - as above
+    global _of_process
     road, _of_process = _of_process, None
     if road is not None and not road.loop.is_closed():  # with its loop all of it has ended
         road.close()
