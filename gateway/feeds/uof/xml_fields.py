@@ -29,7 +29,7 @@ _ENCODING: Final = re.compile(r"encoding\s*=\s*[\"']([^\"']*)[\"']", re.ASCII)
 _FORBIDDEN: Final = ("<!DOCTYPE", "<!ENTITY")
 _TEXTS_MAX: Final = 1 << 13
 """Texts of each kind of number whose value is remembered: messages repeat most of them."""
-_PARSER: Final[etree.XMLParser[etree._Element]] = etree.XMLParser(
+_PARSER: "Final[etree.XMLParser[etree._Element]]" = etree.XMLParser(
     encoding="utf-8",
     resolve_entities=False,
     no_network=True,
