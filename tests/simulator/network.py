@@ -61,14 +61,17 @@ class Callee:
 
 
 class Network:
-    """Every call of a simulated world."""
+    """Every call of a simulated world.
 
-    def __init__(self, loop: SimulatedLoop) -> None:
+    With `rough`, wires of the road break for no reason: not in a story without faults, whose
+    clients are promised more.
+    """
+
+    def __init__(self, loop: SimulatedLoop, *, rough: bool = True) -> None:
         self.loop = loop
         self.faults: dict[tuple[str, str], list[CallFault]] = {}
         self.jitter = True
-        self.rough = True
-        """Whether wires of the road break for no reason."""
+        self.rough = rough
         self.calls = 0
         self.faulty = 0
         """Calls that met a fault."""

@@ -86,7 +86,7 @@ class World:
         self.story = story
         self.layout = story.layout
         self.plant = plant or Plant()
-        self.network = Network(loop)
+        self.network = Network(loop, rough=story.faults > 0)
         self.network.jitter = self.layout.jitter
         self.wires = Wires(self.network, self.plant.dialled) if self.layout.road else None
         self.launcher = SimulatedLauncher(self.network, self.plant.wrap, self.plant.started)
