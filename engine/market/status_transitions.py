@@ -36,7 +36,6 @@ from engine.market.command_checks import not_allowed
 
 C = TypeVar("C")
 _ActionCommand = OpenMarket | SuspendMarket | ResumeMarket | HandOverMarket | CloseMarket
-StatusCommand = _ActionCommand | SetStatus
 """The commands that change a market's status."""
 _ACTIONS: Final[dict[type[_ActionCommand], Action]] = {
     OpenMarket: Action.OPEN,
@@ -60,13 +59,13 @@ class StatusTransitions:
         self._book = book
 
     def apply(
-        self, command: StatusCommand, slot: int, at_ns: Nanos, *, by_feed: bool, has_feed: bool
+        self, command: _ActionCommand, slot: int, at_ns: Nanos, *, by_feed: bool, has_feed: bool
     ) -> FeedStepEvent:
         """Change a market's status, or refuse the command and change nothing.
 
         Parameters
         ----------
-        command : StatusCommand
+        command : a command of _ACTIONS
             The command.
         slot : int
             The market's slot.
@@ -77,8 +76,6 @@ class StatusTransitions:
         has_feed : bool
             A feed has sent this market a message, or the market was created for a feed.
         """
-        if isinstance(command, SetStatus):
-            return self.set_status(command, slot, at_ns)
         book, action = self._book, _ACTIONS[type(command)]
         before = book.status(slot)
         after = next_status(before, action)
@@ -100,7 +97,7 @@ class StatusTransitions:
         return _event_of(command, book.set_status(slot, after, at_ns))
 
     def set_status(self, command: SetStatus, slot: int, at_ns: Nanos) -> StatusSet | Refused:
-        """Set a market's status by name, as a feed or a trader asks; see `apply`."""
+        """Set a market's status by name, whoever asks; see `apply`."""
         book = self._book
         before, action = book.status(slot), SET_ACTIONS.get(command.status)
         after = None if action is None else next_status(before, action)
