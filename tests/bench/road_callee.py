@@ -3,16 +3,15 @@
 Run with the way as its argument; it prints where it is reached, and works until it is killed.
 """
 
+import os
 import sys
-import tempfile
-import time
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 import zmq
 
-from actors.road.road import RoadSettings, serve_on_road
-from actors.road.work_thread import WorkThread
+from actors.road.road import RoadSettings
+from tests.actors.road.callee import serve_until_killed
 
 SETTINGS = RoadSettings(secret=b"the secret of this bench")
 
@@ -25,10 +24,10 @@ class Echo:
         return payload
 
 
-def serve_zmq(folder: str) -> None:
+def serve_zmq() -> NoReturn:
     """Answer as the road does: call number and method in, call number and answer out."""
     router: Any = zmq.Context().socket(zmq.ROUTER)
-    where = f"ipc://{folder}/callee"
+    where = f"ipc://@overround-bench/{os.getpid()}"  # an abstract name: a kill leaves no file
     router.bind(where)
     sys.stdout.write(where + "\n")
     sys.stdout.flush()
@@ -39,17 +38,7 @@ def serve_zmq(folder: str) -> None:
         router.send_multipart((caller, msgspec.msgpack.encode((number, echo.exchange(*args)))))
 
 
-def main() -> None:
-    """Serve until killed."""
-    if sys.argv[1] == "zmq":
-        with tempfile.TemporaryDirectory() as folder:
-            serve_zmq(folder)
-    address = WorkThread("echo").wait(serve_on_road(Echo(), "echo", SETTINGS))
-    sys.stdout.write(msgspec.msgpack.encode(address).hex() + "\n")
-    sys.stdout.flush()
-    while True:
-        time.sleep(60)
-
-
 if __name__ == "__main__":
-    main()
+    if sys.argv[1] == "zmq":
+        serve_zmq()
+    serve_until_killed(Echo(), "echo", SETTINGS)

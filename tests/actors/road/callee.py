@@ -5,6 +5,7 @@ Run with the part's name as its argument.
 
 import sys
 import time
+from typing import NoReturn
 
 import msgspec
 
@@ -33,11 +34,9 @@ class Echo:
         return ticket
 
 
-def main() -> None:
-    """Serve until killed."""
-    name = sys.argv[1]
-    settings = RoadSettings(secret=SECRET)
-    address = WorkThread(name).wait(serve_on_road(Echo(), name, settings))
+def serve_until_killed(part: object, name: str, settings: RoadSettings) -> NoReturn:
+    """Serve a part on the road as a shell is served; print its address in hex first."""
+    address = WorkThread(name).wait(serve_on_road(part, name, settings))
     sys.stdout.write(msgspec.msgpack.encode(address).hex() + "\n")
     sys.stdout.flush()
     while True:
@@ -45,4 +44,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    serve_until_killed(Echo(), sys.argv[1], RoadSettings(secret=SECRET))
