@@ -195,6 +195,8 @@ class ReconcilerStatus(Struct, frozen=True, kw_only=True):
     """Settlements in dispute, in all account shards; the supervisor adds it."""
     ids_reused: int = 0
     """Bets refused because another bet had their id; the supervisor adds it."""
+    road_strangers: int = 0
+    """Connections that shells closed out as strangers'; the supervisor adds it."""
 
 
 class PartsStatus(Struct, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ class PeerError(Exception):
 
 
 class PeerDiedError(PeerError):
-    """The callee's process has ended, before the call or during it."""
+    """The callee's process, or the connection to it, has ended before the call or during it."""
 
 
 class PeerTimeoutError(PeerError):
@@ -65,6 +65,12 @@ class SubscribedPeer(Protocol):
     def unsubscribe(self) -> None:
         """Call nothing any more."""
         ...
+
+
+def call_after_gaps(peer: Peer, on_gap: Callable[[], None]) -> None:
+    """Call `on_gap` after a peer's callee may have missed notifications, where that can happen."""
+    if isinstance(peer, SubscribedPeer):
+        peer.subscribe(on_gap)
 
 
 class LocalPeer:

@@ -18,7 +18,7 @@ import numpy as np
 
 from actors.failstop import ExitProcess, fail_stop
 from actors.messages import BATCH_ROWS_MAX, ShellHealth, ShellState, encode
-from actors.peer import Peer, PeerRefusedError, SubscribedPeer
+from actors.peer import Peer, PeerRefusedError, SubscribedPeer, call_after_gaps
 from actors.record_clock import RecordClock
 from actors.recovery_progress import ProgressFile, note_end
 from actors.road.road import strangers
@@ -138,8 +138,7 @@ class Shell(Generic[DurableT]):
                 peer.unsubscribe()
         self._gateways = {peer.name: peer for peer in peers}
         for peer in peers:
-            if isinstance(peer, SubscribedPeer):
-                peer.subscribe(partial(self._on_gap, peer))
+            call_after_gaps(peer, partial(self._on_gap, peer))
 
     def state_hash(self) -> str:
         """Return the hash of the machine's whole state."""

@@ -372,6 +372,7 @@ class Supervisor:
             decode_reconciler_status(payload),
             disputes=sum(health.disputes for health in healths),
             ids_reused=sum(health.ids_reused for health in healths),
+            road_strangers=sum(health.road_strangers for health in healths),
         )
         self._reconciliation = encode(status)
         for gateway in self._gateways.values():

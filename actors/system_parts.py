@@ -49,13 +49,21 @@ class SystemSettings(Struct, frozen=True, kw_only=True):
 
 
 def road_settings(cluster: ClusterSettings, data_dir: Path) -> RoadSettings | None:
-    """Return what the parts of a data folder's system need to join its road, None for no road."""
+    """Return what the parts of a data folder's system need to join its road, None for no road.
+
+    Raises
+    ------
+    RoadSettingsError
+        When a setting or the secret's file cannot be used.
+    """
     if not cluster.road:
         return None
-    return RoadSettings(
+    settings = RoadSettings(
         secret=load_secret(data_dir),
         host=cluster.road_host,
         certificate=cluster.road_certificate,
         key=cluster.road_key,
         authority=cluster.road_authority,
     )
+    settings.check()
+    return settings

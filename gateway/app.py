@@ -359,7 +359,7 @@ class Gateway:
             "parts_down": len(self._parts.down),
             "clock_jumps": sum(shell.clock_jumps for shell in self.routes.shells.values()),
             "clocks_behind": sum(shell.clock_behind for shell in self.routes.shells.values()),
-            "road_strangers": strangers(),
+            "road_strangers": strangers() + self._reconciliation.road_strangers,
         }
 
     def _quarantined(self) -> list[str]:

@@ -40,10 +40,10 @@ class Connection(asyncio.Protocol):
         Its first exchange.
     dial : callable
         Opens the transport.
-    on_end : callable
-        Called once with this connection when it has ended, however.
     on_open : callable
         Called once when the greeting is over and what waited for that has been sent.
+    on_end : callable
+        Called once with this connection when it has ended, however.
     """
 
     def __init__(
@@ -52,13 +52,15 @@ class Connection(asyncio.Protocol):
         *,
         greeting: CallerGreeting,
         dial: Dial,
-        on_open: Callable[["Connection"], None],
+        on_open: Callable[[], None],
         on_end: Callable[["Connection"], None],
     ) -> None:
         self.name = name
         self.ended = False
         self.is_open = False
         """Whether the greeting is over."""
+        self.refused = False
+        """Whether nobody listens at the address: its process has ended and never comes back."""
         self._greeting = greeting
         self._on_open = on_open
         self._on_end = on_end
@@ -141,6 +143,7 @@ class Connection(asyncio.Protocol):
         try:
             await dial(self)
         except OSError as error:
+            self.refused = isinstance(error, ConnectionRefusedError)
             self._end(str(error))
         except Exception as error:  # whatever it is, the calls that wait must end
             logger.exception("%s could not be dialled", self.name)
@@ -183,8 +186,8 @@ class Connection(asyncio.Protocol):
         self._early.clear()
         self._early_bytes = 0
         self.is_open = True
-        self._on_open(self)
-        return self._greeting.rest
+        self._on_open()
+        return self._greeting.take_rest()
 
     def _answered(self, frame: Frame) -> None:
         answer = self._calls.get(frame.call)

@@ -34,7 +34,7 @@ METHODS: Final = (
     "last_bet_id",
     "watch",
     "unwatch",
-    # of market shells (`recall` is one of both)
+    # of market shells, which have `recall` and `control` too
     "place",
     "follow",
     "reprice",

@@ -89,10 +89,11 @@ class _End:
         del self._came[:end]
         return message
 
-    @property
-    def rest(self) -> bytes:
-        """Bytes that came behind the greeting."""
-        return bytes(self._came)
+    def take_rest(self) -> bytes:
+        """Return the bytes that came behind the greeting, and keep them no longer."""
+        rest = bytes(self._came)
+        self._came.clear()
+        return rest
 
 
 class CallerGreeting(_End):

@@ -28,6 +28,10 @@ Dial = Callable[[RoadAddress, asyncio.BaseProtocol], Awaitable[object]]
 """Opens a transport to an address for a protocol; raises OSError when nobody is there."""
 
 
+class RoadSettingsError(OSError):
+    """A setting of the road cannot be used; the message names it."""
+
+
 class RoadSettings(Struct, frozen=True, kw_only=True):
     """What every process of a system must know to be on its road.
 
@@ -57,6 +61,26 @@ class RoadSettings(Struct, frozen=True, kw_only=True):
         # Processes are told apart by token and secret; the authority signs this system's alone.
         context.check_hostname = False
         return context
+
+    def check(self) -> None:
+        """Check that this process could listen as the others will.
+
+        Raises
+        ------
+        RoadSettingsError
+            When the host is none of this machine, or a file cannot be used.
+        """
+        if not self.host:
+            return
+        try:
+            socket.create_server((self.host, 0)).close()
+        except OSError as error:
+            raise RoadSettingsError(f"cluster.road_host: {self.host}: {error}") from error
+        try:
+            self.tls(server=True)
+        except OSError as error:
+            names = "cluster.road_certificate, cluster.road_key, cluster.road_authority"
+            raise RoadSettingsError(f"{names}: {error}") from error
 
 
 class _Subscription:
@@ -128,15 +152,16 @@ class Road:
             self._connection(address).notify(method, args)
 
     def subscribe(self, address: RoadAddress, on_gap: Callable[[], None]) -> None:
-        """Keep a connection for notifications; call `on_gap` when it is open again after a loss.
+        """Open a lost connection again by itself, and call `on_gap` then.
 
-        Some notifications before that may not have arrived, all after it will.
+        Some notifications before that may not have arrived, all after it will. A subscription ends
+        with the callee's process, whose address nobody has again.
         """
         if address not in self._subscriptions:
             self._subscriptions[address] = _Subscription(on_gap)
 
     def unsubscribe(self, address: RoadAddress) -> None:
-        """Keep no connection to a process any more."""
+        """Let a lost connection stay lost until the next call."""
         subscription = self._subscriptions.pop(address, None)
         if subscription is not None and subscription.timer is not None:
             subscription.timer.cancel()
@@ -157,7 +182,7 @@ class Road:
             )
         return connection
 
-    def _opened(self, address: RoadAddress, _: Connection) -> None:
+    def _opened(self, address: RoadAddress) -> None:
         subscription = self._subscriptions.get(address)
         if subscription is not None:
             subscription.back_off.succeeded()
@@ -168,6 +193,8 @@ class Road:
     def _ended(self, address: RoadAddress, connection: Connection) -> None:
         if self._connections.get(address) is connection:
             del self._connections[address]
+        if connection.refused:
+            self.unsubscribe(address)
         subscription = self._subscriptions.get(address)
         if subscription is not None:
             subscription.missed = True

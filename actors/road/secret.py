@@ -10,13 +10,10 @@ from pathlib import Path
 from typing import Final
 
 from actors.road.greeting import SECRET_BYTES_MIN
+from actors.road.road import RoadSettingsError
 
 NAME: Final = "road.secret"
 _SECRET_BYTES: Final = 32
-
-
-class RoadSecretError(RuntimeError):
-    """The file of the secret cannot be used; the message says why."""
 
 
 def load_secret(data_dir: Path) -> bytes:
@@ -26,7 +23,7 @@ def load_secret(data_dir: Path) -> bytes:
 
     Raises
     ------
-    RoadSecretError
+    RoadSettingsError
         When the file is too short to hold one.
     """
     path = data_dir / NAME
@@ -40,7 +37,7 @@ def load_secret(data_dir: Path) -> bytes:
     path.chmod(0o600)
     secret = path.read_bytes()
     if len(secret) < SECRET_BYTES_MIN:
-        raise RoadSecretError(
+        raise RoadSettingsError(
             f"{path} holds {len(secret)} bytes, at least {SECRET_BYTES_MIN}: stop the system, "
             "remove the file, and it is drawn anew"
         )

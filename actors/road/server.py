@@ -14,6 +14,8 @@ import ssl
 import struct
 from typing import Any, Final, cast
 
+from msgspec.structs import replace
+
 from actors.peer import PeerRefusedError
 from actors.road.address import RoadAddress
 from actors.road.connection import CALLS_IN_FLIGHT_MAX
@@ -65,14 +67,7 @@ class Server:
             listener = await loop.create_server(self.connection, host, 0, ssl=tls)
             self._listeners.append(listener)
             port = listener.sockets[0].getsockname()[1]
-            address = self.address
-            self.address = RoadAddress(
-                part=address.part,
-                token=address.token,
-                machine=address.machine,
-                host=host,
-                port=port,
-            )
+            self.address = replace(self.address, host=host, port=port)
         return self.address
 
     def connection(self) -> "ServerConnection":
@@ -157,7 +152,7 @@ class ServerConnection(asyncio.Protocol):
                 if not self._greeting.done:
                     return
                 self._let_in()
-                data = self._greeting.rest
+                data = self._greeting.take_rest()
             for frame in self._reader.feed(data):
                 self._call(frame)
         except GreetingError as error:

@@ -6,6 +6,7 @@ Owns the list of watching sessions. It never changes money; the account shell ow
 import asyncio
 import contextlib
 import itertools
+from functools import partial
 from typing import Final, Literal, Protocol
 
 import msgspec
@@ -19,7 +20,7 @@ from actors.messages import (
     decode_ledger_events,
     encode,
 )
-from actors.peer import PeerError, PeerRefusedError
+from actors.peer import PeerError, PeerRefusedError, call_after_gaps
 from actors.routes import Routes
 from engine.common.events import Deposited, Withdrawn
 from engine.common.ids import AccountNo
@@ -221,7 +222,7 @@ class Accounts:
             self._notify(self._routes.account_shell(account_no), "unwatch", [account_no])
 
     def watch_again(self, shell: str) -> None:
-        """Subscribe again to the watched accounts of a shell that has a new process."""
+        """Subscribe again to the watched accounts of a shell that may not know of them."""
         numbers = [no for no in self._watchers if self._routes.account_shell(no) == shell]
         if numbers:
             self._notify(shell, "watch", numbers)
@@ -229,6 +230,7 @@ class Accounts:
     def _notify(self, shell: str, method: str, account_nos: list[AccountNo]) -> None:
         peer = self._routes.peer(shell)
         if peer is not None:
+            call_after_gaps(peer, partial(self.watch_again, shell))
             peer.notify(method, self._gateway, account_nos)
 
     def publish(self, payload: bytes, kind: str) -> None:

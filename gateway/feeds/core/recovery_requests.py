@@ -5,10 +5,11 @@ at a gateway does.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from actors.messages import encode
-from actors.peer import Peer
+from actors.peer import Peer, call_after_gaps
 from gateway.feeds.core.adapter import RecoveryRequest
 
 REQUESTS_MAX: Final = 64
@@ -39,8 +40,9 @@ class RecoveryRequests:
         if version > self._version:
             self._version = version
             self._gateways = {peer.name: peer for peer in peers}
-            for request in self._open.values():
-                self._send(request)
+            for peer in peers:
+                call_after_gaps(peer, partial(self._send_open, peer))
+                self._send_open(peer)
 
     def add(self, request: RecoveryRequest) -> None:
         """Keep a request until it is done and send it; it replaces its producer's earlier one."""
@@ -62,4 +64,9 @@ class RecoveryRequests:
 
     def _send(self, request: RecoveryRequest) -> None:
         for gateway in self._gateways.values():
+            gateway.notify("on_feed_request", self._feed, encode(request))
+
+    def _send_open(self, gateway: Peer) -> None:
+        """Send a gateway all open requests, which it may not know."""
+        for request in self._open.values():
             gateway.notify("on_feed_request", self._feed, encode(request))

@@ -32,7 +32,7 @@ def test_both_ends_of_a_system_let_each_other_in() -> None:
     assert not callee.done
     assert callee.take(proof + b"frames") == b""
     assert callee.done
-    assert (callee.caller, callee.rest) == ("gateway-0", b"frames")
+    assert (callee.caller, callee.take_rest()) == ("gateway-0", b"frames")
 
 
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=8))

@@ -295,6 +295,16 @@ async def test_processes_of_other_machines_are_called_over_tcp(tmp_path: Path, t
     both.callee.close()
 
 
+async def test_nobody_calls_again_where_a_process_has_ended(callee: Callee) -> None:
+    road = Road("market-0", SETTINGS)
+    road.subscribe(callee.address, lambda: pytest.fail("it cannot be back"))
+    assert await road.ask(callee.address, "applied", (1,), ANSWER_S) == 1
+    callee.end()
+    await _until(lambda: not road._subscriptions, "the subscription ended with the process")
+    assert not road._connections
+    road.close()
+
+
 # --- gaps ----------------------------------------------------------------------------------------
 async def test_who_may_have_missed_notifications_is_told_once_it_can_be_reached(
     ends: Ends,

@@ -68,8 +68,10 @@ async def test_readiness_counts_what_is_wrong_and_shows_anyone_no_bet_and_no_err
             differences=("bet 77 of account 7: 500 is not 600",),
             differences_found=3,
             troubles=("settlements of market-a: TypeError()",),
+            road_strangers=2,
         )
         system.gateway.on_reconciliation(encode(status))
+        assert system.gateway.stats()["road_strangers"] == 2, "those of the shells"
         system.gateway.on_parts(1, encode(PartsStatus(down={"reconciler": "frozen at line 3"})))
         _, _, body = await get(system, "/readyz")
         shown = json.loads(body)
