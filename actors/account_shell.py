@@ -170,7 +170,7 @@ class AccountShell(Shell[DurableLedger]):
         """
         settlements = rows_of(rows, SETTLEMENT)
         durable = self._healthy()
-        with self._fail_stop():
+        with self._fail_stop:
             try:
                 applied = durable.settle(settlements, self._clock())
             except NotAppliedError as error:
@@ -255,7 +255,7 @@ class AccountShell(Shell[DurableLedger]):
             answers = np.zeros(len(reservations), RESERVED)
             answers["reason"] = Reason.QUARANTINED
             return answers.tobytes()
-        with self._fail_stop():
+        with self._fail_stop:
             return durable.exchange(verdicts, reservations, self._clock()).tobytes()
 
     # --- accounts --------------------------------------------------------------------------------
@@ -267,7 +267,7 @@ class AccountShell(Shell[DurableLedger]):
             message = f"{MESSAGES[Reason.QUARANTINED]} ({self.why})"
             refused = Refused(reason=Reason.QUARANTINED, message=message)
             return encode([refused for _ in request.commands])
-        with self._fail_stop():
+        with self._fail_stop:
             events = durable.control(request.by, request.commands, self._clock())
         self._push_credits(events)
         return encode(events)

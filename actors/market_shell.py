@@ -155,7 +155,7 @@ class MarketShell(Shell[DurableMarkets]):
         durable = self._serving()
         if durable is None:
             return _refuse_all(bets).tobytes()
-        with self._fail_stop():
+        with self._fail_stop:
             decisions = durable.place(self._with_fences(bets), self._clock())
         if self._unrecorded or np.count_nonzero(decisions["reason"]):
             self._note_unrecorded(decisions)
@@ -309,7 +309,7 @@ class MarketShell(Shell[DurableMarkets]):
             return self._references.guard(guard, market_no, by=by, at_ns=at_ns)
 
         bounded = [_with_bounds(command, position_max, guard_of) for command in commands]
-        with self._fail_stop():
+        with self._fail_stop:
             events = durable.control(by, bounded, at_ns)
         self._publish(events)
         return events

@@ -6,7 +6,7 @@ money moves, sending again is the caller's decision, with the same ids.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, runtime_checkable
 
 
@@ -37,8 +37,10 @@ class Peer(Protocol):
         """Unique name of the part, the same in all its processes."""
         ...
 
-    async def ask(self, method: str, /, *args: Any, timeout_s: float | None = None) -> Any:
-        """Call a method and return its answer.
+    def ask(self, method: str, /, *args: Any, timeout_s: float | None = None) -> Awaitable[Any]:
+        """Call a method and return its answer, which must be awaited.
+
+        A peer may send the call at once, or when the answer is awaited.
 
         Raises
         ------

@@ -16,7 +16,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import numpy as np
 
-from actors.failstop import ExitProcess, fail_stop
+from actors.failstop import ExitProcess, FailStop
 from actors.messages import BATCH_ROWS_MAX, ShellHealth, ShellState, encode
 from actors.peer import Peer, PeerRefusedError, SubscribedPeer, call_after_gaps
 from actors.record_clock import RecordClock
@@ -77,14 +77,15 @@ class Shell(Generic[DurableT]):
         self._clock = RecordClock(
             name, wall_ns=clock, steady_ns=time.monotonic_ns if clock is time.time_ns else None
         )
-        self._exit_process = exit_process
         self._progress = Path(progress) if progress else None
+        note = None if self._progress is None else partial(note_end, self._progress)
+        self._fail_stop = FailStop(name, exit_process, note)
         self._gateways: dict[str, Peer] = {}
         self._durable: DurableT | None = None
         if quarantine:
             return
         try:
-            with self._fail_stop():
+            with self._fail_stop:
                 reporter = ProgressFile(self._progress) if self._progress else None
                 if reporter is not None:
                     reporter(0)
@@ -175,10 +176,6 @@ class Shell(Generic[DurableT]):
     def _counts(self) -> dict[str, Any]:
         """Return the counts that a shell of this kind adds to its health."""
         return {}
-
-    def _fail_stop(self) -> Any:
-        note = None if self._progress is None else partial(note_end, self._progress)
-        return fail_stop(self.name, self._exit_process, note)
 
     def _serving(self) -> DurableT | None:
         """Return the durable machine, or None in quarantine."""

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from actors.account_shell import AccountShell
 from actors.directory import MARKETS_IN_RECORD_MAX, Directory
-from actors.failstop import ExitProcess, exit_at_once, fail_stop
+from actors.failstop import ExitProcess, FailStop, exit_at_once
 from actors.market_shell import MarketShell
 from actors.messages import (
     MarketAnswer,
@@ -88,7 +88,7 @@ class Supervisor:
         disk: Disk | None = None,
         exit_process: ExitProcess = exit_at_once,
     ) -> None:
-        self._exit_process = exit_process
+        self._fail_stop = FailStop(BY, exit_process)
         self._folder = Path(data_dir)
         self._make_launcher = launcher
         self._settings = settings
@@ -225,7 +225,7 @@ class Supervisor:
 
     def _begin_process(self, name: str) -> int:
         assert self._directory is not None
-        with fail_stop(BY, self._exit_process):
+        with self._fail_stop:
             return self._directory.begin_process(name, at_ns=Nanos(self._clock_ns()))
 
     # --- markets ---------------------------------------------------------------------------------
@@ -250,7 +250,7 @@ class Supervisor:
         assert directory is not None, "started"
         keys, fresh, refusals = _check(request.markets, directory)
         shells = self._placement.place(list(fresh))
-        with fail_stop(BY, self._exit_process):
+        with self._fail_stop:
             directory.place(
                 list(fresh.values()), shells=shells, by=request.by, at_ns=Nanos(self._clock_ns())
             )
@@ -318,7 +318,7 @@ class Supervisor:
                 del self._refused[market_no]
         if withdrawn:
             shells = [self._directory.markets[market_no].shell for market_no in withdrawn]
-            with fail_stop(BY, self._exit_process):
+            with self._fail_stop:
                 self._directory.withdraw(withdrawn, at_ns=Nanos(self._clock_ns()))
             for shell in shells:
                 self._placement.withdraw(shell)

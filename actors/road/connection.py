@@ -7,7 +7,8 @@ its owner opens another. When the connection ends, every call in flight fails at
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, cast
+from math import inf
+from typing import Any, Final, NamedTuple, cast
 
 from actors.peer import PeerDiedError, PeerError, PeerRefusedError, PeerTimeoutError
 from actors.road.frames import METHOD_NUMBERS, Frame, FrameError, FrameReader, Kind, pack, unpack
@@ -21,12 +22,24 @@ WAITING_BYTES_MAX: Final = 32 << 20
 """Bytes that may wait to be sent on one connection. A call past it is refused and not sent; a
 notification past it ends the connection, as its callee reads nothing."""
 
+_SWEEP_S: Final = 0.05
+"""Seconds between two looks at the deadlines of calls, which is how late a timeout may be."""
+
 Dial = Callable[[asyncio.BaseProtocol], Awaitable[object]]
 """Opens a transport for a protocol; raises OSError when the callee is not there."""
 
 
 class RemoteError(Exception):
     """The method raised an error of its own, whose kind and text are the message."""
+
+
+class _Call(NamedTuple):
+    """A call in flight."""
+
+    answer: asyncio.Future[Any]
+    method: str
+    timeout_s: float | None
+    deadline_s: float
 
 
 class Connection(asyncio.Protocol):
@@ -65,49 +78,42 @@ class Connection(asyncio.Protocol):
         self._on_open = on_open
         self._on_end = on_end
         self._reader = FrameReader()
-        self._calls: dict[int, asyncio.Future[Any]] = {}
+        self._calls: dict[int, _Call] = {}
         self._last_call = 0
         self._early: list[bytes] = []
         """Frames that wait for the end of the greeting."""
         self._early_bytes = 0
         self._transport: asyncio.Transport | None = None
-        loop = asyncio.get_running_loop()
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._loop = loop = asyncio.get_running_loop()
         self._deadline = loop.call_later(GREETING_S, self._give_up)
         self._dialling = loop.create_task(self._dial(dial))
 
     # --- calls -----------------------------------------------------------------------------------
-    async def ask(self, method: str, args: tuple[Any, ...], timeout_s: float | None) -> Any:
-        """Call a method and return its answer.
+    def ask(
+        self, method: str, args: tuple[Any, ...], timeout_s: float | None
+    ) -> asyncio.Future[Any]:
+        """Send a call now and return its answer to come.
 
-        Raises
-        ------
-        PeerDiedError
-            When the connection has ended, or ends before the answer.
-        PeerTimeoutError
-            When `timeout_s` passed without an answer.
-        PeerError
-            When a bound is reached; nothing was sent.
-        PeerRefusedError, ValueError, RemoteError
-            As the method raised it.
+        The answer fails with PeerDiedError when the connection has ended or ends before it; with
+        PeerTimeoutError when `timeout_s` passed; with PeerError when a bound is reached and nothing
+        was sent; and with PeerRefusedError, ValueError or RemoteError as the method raised it.
         """
+        answer: asyncio.Future[Any] = self._loop.create_future()
         if self.ended:
-            raise PeerDiedError(f"{self.name}.{method}: the connection has ended")
+            answer.set_exception(PeerDiedError(f"{self.name}.{method}: the connection has ended"))
+            return answer
         if len(self._calls) >= CALLS_IN_FLIGHT_MAX or self._waiting_bytes() > WAITING_BYTES_MAX:
-            raise PeerError(f"{self.name}.{method}: too much is in flight; nothing was sent")
+            message = f"{self.name}.{method}: too much is in flight; nothing was sent"
+            answer.set_exception(PeerError(message))
+            return answer
         self._last_call = number = self._last_call + 1
-        frame = pack(Kind.ASK, call=number, method=METHOD_NUMBERS[method], content=args)
-        answer = self._calls[number] = asyncio.get_running_loop().create_future()
-        self._send(frame)
-        try:
-            if timeout_s is None:
-                return await answer
-            # Not `wait_for`, which loses a cancellation that comes as the call ends.
-            async with asyncio.timeout(timeout_s):
-                return await answer
-        except TimeoutError as error:
-            raise PeerTimeoutError(f"{self.name}.{method}: {timeout_s} s passed") from error
-        finally:
-            self._calls.pop(number, None)
+        self._send(pack(Kind.ASK, call=number, method=METHOD_NUMBERS[method], content=args))
+        deadline_s = inf if timeout_s is None else self._loop.time() + timeout_s
+        self._calls[number] = _Call(answer, method, timeout_s, deadline_s)
+        if self._sweeper is None:
+            self._sweeper = self._loop.call_later(_SWEEP_S, self._sweep)
+        return answer
 
     def notify(self, method: str, args: tuple[Any, ...]) -> None:
         """Call a method without an answer; ends the connection when too much waits to be sent."""
@@ -190,18 +196,31 @@ class Connection(asyncio.Protocol):
         return self._greeting.take_rest()
 
     def _answered(self, frame: Frame) -> None:
-        answer = self._calls.get(frame.call)
-        if answer is None or answer.done():
-            return  # its caller waits no more
-        content = unpack(frame.payload)
-        if frame.kind == Kind.ANSWER:
-            answer.set_result(content)
-        elif frame.kind == Kind.REFUSED:
-            answer.set_exception(PeerRefusedError(content))
-        elif frame.kind == Kind.FAILED:
-            answer.set_exception(_error(*content))
-        else:
-            raise FrameError(f"an answer of the kind {frame.kind}")
+        call = self._calls.get(frame.call)
+        if call is None:
+            return  # it was given up
+        if not call.answer.done():
+            content = unpack(frame.payload)
+            if frame.kind == Kind.ANSWER:
+                call.answer.set_result(content)
+            elif frame.kind == Kind.REFUSED:
+                call.answer.set_exception(PeerRefusedError(content))
+            elif frame.kind == Kind.FAILED:
+                call.answer.set_exception(_error(*content))
+            else:
+                raise FrameError(f"an answer of the kind {frame.kind}")
+        del self._calls[frame.call]
+
+    def _sweep(self) -> None:
+        """Fail the calls whose time has passed, and forget those whose caller was cancelled."""
+        now_s = self._loop.time()
+        for number, call in list(self._calls.items()):
+            if call.deadline_s <= now_s and not call.answer.done():
+                message = f"{self.name}.{call.method}: {call.timeout_s} s passed"
+                call.answer.set_exception(PeerTimeoutError(message))
+            if call.answer.done():
+                del self._calls[number]
+        self._sweeper = self._loop.call_later(_SWEEP_S, self._sweep) if self._calls else None
 
     def _give_up(self) -> None:
         logger.warning("%s: no greeting within %g s", self.name, GREETING_S)
@@ -214,9 +233,13 @@ class Connection(asyncio.Protocol):
         self.is_open = False
         self._deadline.cancel()
         self._early.clear()
-        for answer in self._calls.values():
-            if not answer.done():
-                answer.set_exception(PeerDiedError(f"{self.name}: the connection ended: {why}"))
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        for call in self._calls.values():
+            if not call.answer.done():
+                died = PeerDiedError(f"{self.name}: the connection ended: {why}")
+                call.answer.set_exception(died)
+        self._calls.clear()
         self._on_end(self)
 
 

@@ -3,7 +3,7 @@
 Owns the choice for each call. What it promises is what every Peer promises.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from actors.peer import Peer
@@ -33,12 +33,12 @@ class RoadPeer:
         """Name of the part, the same in all its processes."""
         return self._rare.name
 
-    async def ask(self, method: str, /, *args: Any, timeout_s: float | None = None) -> Any:
-        """Call the process once and await its answer."""
+    def ask(self, method: str, /, *args: Any, timeout_s: float | None = None) -> Awaitable[Any]:
+        """Call the process once, at once where the road goes; return the answer to await."""
         road = self._road(method)
         if road is None:
-            return await self._rare.ask(method, *args, timeout_s=timeout_s)
-        return await road.ask(self._address, method, args, timeout_s)
+            return self._rare.ask(method, *args, timeout_s=timeout_s)
+        return road.ask(self._address, method, args, timeout_s)
 
     def notify(self, method: str, /, *args: Any) -> None:
         """Call the process and drop its answer; does nothing once the process has ended."""

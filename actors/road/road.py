@@ -136,11 +136,11 @@ class Road:
             self.server.close()
 
     # --- calls -----------------------------------------------------------------------------------
-    async def ask(
+    def ask(
         self, address: RoadAddress, method: str, args: tuple[Any, ...], timeout_s: float | None
-    ) -> Any:
-        """Call a method of a process and return its answer (see Connection.ask)."""
-        return await self._connection(address).ask(method, args, timeout_s)
+    ) -> asyncio.Future[Any]:
+        """Call a method of a process now and return its answer to come (see Connection.ask)."""
+        return self._connection(address).ask(method, args, timeout_s)
 
     def notify(self, address: RoadAddress, method: str, args: tuple[Any, ...]) -> None:
         """Call a method of a process without an answer.

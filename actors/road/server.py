@@ -12,6 +12,7 @@ import os
 import socket
 import ssl
 import struct
+from types import CoroutineType
 from typing import Any, Final, cast
 
 from msgspec.structs import replace
@@ -202,7 +203,7 @@ class ServerConnection(asyncio.Protocol):
         except Exception as error:
             self._failed(frame, error)
             return
-        if asyncio.iscoroutine(answer):
+        if isinstance(answer, CoroutineType):
             task = asyncio.get_running_loop().create_task(self._await(frame, answer))
             self._running[task] = None
             task.add_done_callback(self._ended)

@@ -17,12 +17,12 @@ need no pace: whole batches reach them as they come back from an account.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from struct import Struct
 from typing import Any, Final
 
 from actors.back_off import BackOff
-from actors.peer import Peer, PeerError
+from actors.peer import PeerError
 from actors.routes import Routes, account_shell_name
 from engine.common.ids import BetId, ShardNo, shard_of_account
 from engine.common.reasons import UNRECORDED, Reason
@@ -292,24 +292,24 @@ class BetPath:
         room = max(0, self._settings.batch_rows_max - len(voids))
         verdicts, queue.verdicts = queue.verdicts[:room], queue.verdicts[room:]
         queue.verdicts_due_s = now_s
-        return self._exchange(queue, peer, batch, verdicts, voids)
+        answer = peer.ask(
+            "exchange",
+            b"".join([*verdicts, *voids]),
+            reservation_rows(batch),
+            timeout_s=self._call_timeout_s,
+        )
+        self.stats.calls += 1
+        return self._exchange(queue, batch, verdicts, answer)
 
     async def _exchange(
         self,
         queue: _AccountQueue,
-        peer: Peer,
         batch: list[Ticket],
         verdicts: list[bytes],
-        voids: list[bytes],
+        answer: Awaitable[bytes],
     ) -> bool:
-        rows = reservation_rows(batch)
-        decided = b"".join([*verdicts, *voids])
-        self.stats.calls += 1
         try:
-            answer: bytes = await peer.ask(
-                "exchange", decided, rows, timeout_s=self._call_timeout_s
-            )
-            self._reserved(batch, _checked(answer, RESERVED_ROW, len(batch)))
+            self._reserved(batch, _checked(await answer, RESERVED_ROW, len(batch)))
         except Exception as error:  # the queue must go on whatever happens
             # Both halves are safe to send again: a ref and a verdict each count once.
             self._failed(queue, batch, error)
@@ -364,9 +364,16 @@ class BetPath:
             queue.wake_in(_RETRY_S)
             return None
         batch = self._take(queue)
-        return self._decide(queue, peer, batch) if batch else None
+        if not batch:
+            return None
+        rows = self._bet_rows(batch)
+        answer = peer.ask("place", rows, timeout_s=self._call_timeout_s)
+        self.stats.calls += 1
+        self.stats.rows += len(batch)
+        return self._decide(queue, batch, answer)
 
-    async def _decide(self, queue: CallQueue[Ticket], peer: Peer, batch: list[Ticket]) -> bool:
+    @staticmethod
+    def _bet_rows(batch: list[Ticket]) -> bytes:
         pack = BET_ROW.pack
         rows = []
         for t in batch:
@@ -384,11 +391,13 @@ class BetPath:
                     0,
                 )
             )
-        self.stats.calls += 1
-        self.stats.rows += len(rows)
+        return b"".join(rows)
+
+    async def _decide(
+        self, queue: CallQueue[Ticket], batch: list[Ticket], answer: Awaitable[bytes]
+    ) -> bool:
         try:
-            answer: bytes = await peer.ask("place", b"".join(rows), timeout_s=self._call_timeout_s)
-            self._decided(batch, _checked(answer, DECISION_ROW, len(batch)))
+            self._decided(batch, _checked(await answer, DECISION_ROW, len(batch)))
         except Exception as error:  # the queue must go on whatever happens
             self._failed(queue, batch, error)
             return False

@@ -181,6 +181,36 @@ async def test_past_the_bound_of_calls_in_flight_nothing_is_sent(ends: Ends) -> 
     assert await asyncio.gather(*waiting) == [1] * CALLS_IN_FLIGHT_MAX
 
 
+async def test_calls_whose_caller_was_cancelled_make_room_for_others(ends: Ends) -> None:
+    waiting = [
+        asyncio.ensure_future(ends.ask("accept", [b"x"])) for _ in range(CALLS_IN_FLIGHT_MAX)
+    ]
+    await asyncio.sleep(0)
+    for call in waiting:
+        call.cancel()
+    await asyncio.wait(waiting)
+
+    answer = ends.caller.ask(ends.address, "exchange", (b"a", b"b"), ANSWER_S)
+
+    def sent() -> bool:
+        nonlocal answer
+        if answer.done() and isinstance(answer.exception(), PeerError):
+            answer = ends.caller.ask(ends.address, "exchange", (b"a", b"b"), ANSWER_S)
+        return not answer.done()
+
+    await _until(sent, "the calls are forgotten, and another one is sent")
+    ends.part.hold.set()
+    assert await answer == b"ab"
+
+
+async def test_a_call_is_sent_before_its_answer_is_awaited(ends: Ends) -> None:
+    await ends.ask("exchange", b"", b"")  # the greeting is over
+    answer = ends.caller.ask(ends.address, "accept", ([b"x", b"y"],), ANSWER_S)
+    ends.part.hold.set()
+    await _until(answer.done, "the answer came although nobody awaits it")
+    assert await answer == 2
+
+
 async def test_notifications_come_in_order(ends: Ends) -> None:
     for n in range(500):
         ends.caller.notify(ends.address, "on_prices", (b"%d" % n,))
