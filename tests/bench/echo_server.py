@@ -1,8 +1,9 @@
 """The reference server: websockets' own asyncio server, which answers bets without decoding them.
 
 It answers each frame with a prepared answer of the gateway's size, into which it copies the bet's
-ref by position, so that the same client code can drive it. It writes and syncs each file that is
-named on its command line before it answers, one after another. It runs as a process of its own on
+ref by position, so that the same client code can drive it. Before it answers, it writes and syncs
+each file that is named on its command line, one after another; where the name is that of a Unix
+socket, it asks the process behind it to (see `sync_server`). It runs as a process of its own on
 uvloop without compression, prints its port, and serves until it is terminated.
 """
 
@@ -10,6 +11,8 @@ import asyncio
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol, Self, cast
 
 import uvloop
 from websockets.asyncio.server import ServerConnection, serve
@@ -24,6 +27,14 @@ _FILE_BYTES = 1 << 22
 _RECORD = os.urandom(200)
 
 
+class Synced(Protocol):
+    """What is synced before an answer."""
+
+    async def append(self) -> None:
+        """Return when a record is on the disk."""
+        ...
+
+
 class SyncedFile:
     """A file whose blocks are written once beforehand, as a journal's are."""
 
@@ -33,11 +44,46 @@ class SyncedFile:
         os.pwrite(self._fd, bytes(_FILE_BYTES), 0)
         os.fsync(self._fd)
 
-    def append(self) -> None:
+    async def append(self) -> None:
+        """Write a record and sync it in this process."""
+        self.write_and_sync()
+
+    def write_and_sync(self) -> None:
         """Write a record after the last one and sync it; at the end of the file, begin again."""
         os.pwrite(self._fd, _RECORD, self._at)
         os.fdatasync(self._fd)
         self._at = (self._at + len(_RECORD)) % (_FILE_BYTES - len(_RECORD))
+
+
+class RemoteFile(asyncio.Protocol):
+    """A file that a process behind a Unix socket writes and syncs."""
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+        self._answer: asyncio.Future[None] | None = None
+
+    @classmethod
+    async def connect(cls, path: str) -> Self:
+        """Connect to the process."""
+        loop = asyncio.get_running_loop()
+        _, remote = await loop.create_unix_connection(cls, path)
+        return remote
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Take the answer."""
+        assert self._answer is not None
+        self._answer.set_result(None)
+
+    async def append(self) -> None:
+        """Send a record and wait for the answer."""
+        assert self._transport is not None
+        self._answer = asyncio.get_running_loop().create_future()
+        self._transport.write(_RECORD)
+        await self._answer
 
 
 def answer_template() -> tuple[bytes, bytes]:
@@ -47,7 +93,7 @@ def answer_template() -> tuple[bytes, bytes]:
     return before, after
 
 
-async def handler(connection: ServerConnection, files: Sequence[SyncedFile]) -> None:
+async def handler(connection: ServerConnection, files: Sequence[Synced]) -> None:
     """Send the welcome that a client waits for, then sync the files and answer for every frame."""
     welcome = Welcome(
         role="bettor",
@@ -65,13 +111,16 @@ async def handler(connection: ServerConnection, files: Sequence[SyncedFile]) -> 
     async for message in connection:
         assert isinstance(message, bytes)
         for file in files:
-            file.append()
+            await file.append()
         await connection.send(before + message[start:stop] + after)
 
 
 async def main(paths: Sequence[str]) -> None:
     """Serve on a free loopback port."""
-    files = [SyncedFile(path) for path in paths]
+    files: list[Synced] = [
+        await RemoteFile.connect(path) if Path(path).is_socket() else SyncedFile(path)
+        for path in paths
+    ]
     async with serve(
         lambda connection: handler(connection, files),
         "127.0.0.1",

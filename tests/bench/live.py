@@ -155,8 +155,32 @@ class EchoServer:
 
 
 @asynccontextmanager
+async def sync_server(path: str) -> AsyncIterator[str]:
+    """Run a process that syncs a file for the reference server; yield its socket's path."""
+    socket = f"{path}.socket"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "tests.bench.sync_server",
+        socket,
+        path,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    try:
+        await process.stdout.readline()
+        yield socket
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+@asynccontextmanager
 async def echo_server(*synced: str) -> AsyncIterator[EchoServer]:
-    """Run the reference server; it syncs the named files, one after another, for each answer."""
+    """Run the reference server; before it answers, it syncs the named files one after another.
+
+    A name that is a socket is that of a `sync_server`.
+    """
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.bench.echo_server", *synced, stdout=asyncio.subprocess.PIPE
     )

@@ -10,7 +10,16 @@ import uvloop
 
 from actors.system import System
 from tests.bench.driver import Plan, Result
-from tests.bench.live import ACCOUNTS, bet_urls, drive, echo_server, pids_by_kind, running, token
+from tests.bench.live import (
+    ACCOUNTS,
+    bet_urls,
+    drive,
+    echo_server,
+    pids_by_kind,
+    running,
+    sync_server,
+    token,
+)
 from tests.bench.table import Row, cost_text
 
 IN_FLIGHT = 16
@@ -104,9 +113,14 @@ async def throughput(system: System) -> list[Row]:
 
 
 async def lone_bet(system: System) -> list[Row]:
-    """Measure one bet at a time, and in turn an echo that syncs two files before its answer."""
+    """Measure one bet at a time, and in turn an echo that syncs two files before its answer.
+
+    A third server has the files synced by two other processes: what any system of a gateway and two
+    journals in processes of their own takes at least.
+    """
     ours: list[float] = []
     reference: list[float] = []
+    apart: list[float] = []
     bare: list[float] = []
 
     async def p50_ms(url: str, run: str) -> float:
@@ -116,12 +130,19 @@ async def lone_bet(system: System) -> list[Row]:
         return (await drive(plan)).p50_ms
 
     with tempfile.TemporaryDirectory(dir=".") as folder:
-        files = [str(Path(folder) / name) for name in ("first", "second")]
-        async with echo_server(*files) as synced, echo_server() as echo:
+        files = [str(Path(folder) / name) for name in ("first", "second", "third", "fourth")]
+        async with (
+            echo_server(*files[:2]) as synced,
+            sync_server(files[2]) as third,
+            sync_server(files[3]) as fourth,
+            echo_server(third, fourth) as relay,
+            echo_server() as echo,
+        ):
             await p50_ms(bet_urls(system)[0], "lw")
             for run in range(RUNS):
                 ours.append(await p50_ms(bet_urls(system)[0], f"l{run}"))
                 reference.append(await p50_ms(synced.url, f"s{run}"))
+                apart.append(await p50_ms(relay.url, f"a{run}"))
                 bare.append(await p50_ms(echo.url, f"b{run}"))
     return [
         Row(
@@ -136,7 +157,9 @@ async def lone_bet(system: System) -> list[Row]:
             "ratio",
             f"1 connection, {LONE_BETS:,} bets per run, synced twice before the answer, in turn, "
             f"median of {RUNS}; the files' blocks are written beforehand, as a journal's are; the "
-            f"echo without syncs took {statistics.median(bare):.2f} ms",
+            f"echo without syncs took {statistics.median(bare):.2f} ms; with each file synced by a "
+            f"process of its own, asked over a bare Unix socket, it took "
+            f"{statistics.median(apart):.2f} ms",
             ours,
             reference,
         )
