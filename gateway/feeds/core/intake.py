@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 from actors.messages import encode
@@ -100,13 +101,14 @@ class MessageIntake:
             message = f"{len(bodies)} messages, at most {BODIES_IN_CALL_MAX} in one call"
             raise ValueError(message)
         ticket = _Ticket(len(bodies))
+        on_done = partial(self._on_done, ticket)
         async with self._accepting:  # the call that waits longest is next
             for start in range(0, len(bodies), _TURN_MESSAGES):
                 if start:
                     await asyncio.sleep(0)
                 await self._wait_room()
                 ticket.messages += [
-                    self._receive(body, ticket.message_done)
+                    self._receive(body, ticket, on_done)
                     for body in bodies[start : start + _TURN_MESSAGES]
                 ]
         self._last_ticket += 1
@@ -158,7 +160,9 @@ class MessageIntake:
             "lag_ms": 0 if oldest_s is None else int((now_s - oldest_s) * 1_000),
         }
 
-    def _receive(self, body: bytes, message_done: Callable[[], None]) -> PendingMessage:
+    def _receive(
+        self, body: bytes, ticket: _Ticket, on_done: Callable[[PendingMessage], None]
+    ) -> PendingMessage:
         self._held.on_adapter(self._resumption.adapter)
         try:
             received = self._resumption.adapter.receive(body, at_ns=Nanos(self._clock_ns()))
@@ -167,16 +171,8 @@ class MessageIntake:
             received = Received(kind="defect", refused="a defect of the adapter")
         self._kinds[received.kind] = self._kinds.get(received.kind, 0) + 1
         if not received.actions:
-            message_done()
+            ticket.message_done()
             return self._without_parts(received)
-
-        def on_done(message: PendingMessage) -> None:
-            self._on_done(message)
-            if message.held:
-                self._held.done(message)
-            else:
-                message_done()
-
         message = PendingMessage(
             kind=received.kind,
             refused=received.refused,
@@ -189,7 +185,7 @@ class MessageIntake:
                 self._held.hold(action.number, message)
                 self._in_progress -= 1
                 self._order.pop()
-                message_done()
+                ticket.message_done()
             elif isinstance(action, Release):
                 self._release(action)
             else:
@@ -222,12 +218,16 @@ class MessageIntake:
                 self._run(message, update)
             message.parts_added()
 
-    def _on_done(self, message: PendingMessage) -> None:
+    def _on_done(self, ticket: _Ticket, message: PendingMessage) -> None:
         self._in_progress -= 1
         while self._order and self._order[0].done:
             self._order.popleft()
         self._count_verdict(message)
         self.on_room()
+        if message.held:
+            self._held.done(message)
+        else:
+            ticket.message_done()
 
     def _count_verdict(self, message: PendingMessage) -> None:
         if message.verdict:

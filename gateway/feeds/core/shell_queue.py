@@ -41,7 +41,7 @@ _STOPPING: Final = (SuspendMarket, HandOverMarket, CloseMarket)
 _REFUSALS: Final = (Refused, FeedRefused)
 
 
-class Task(msgspec.Struct, frozen=True):
+class Task(msgspec.Struct, frozen=True, gc=False):
     """One part of a message, for one shell: a market's update, or a fixture to price."""
 
     message: PendingMessage
