@@ -26,7 +26,6 @@ RUN_BY = {
     "pytest-asyncio": ("setup.cfg", "asyncio_mode"),
     "pytest-cov": (".ci/run", "--cov"),
     "ruff": ("Makefile", "$(BIN)/ruff"),
-    "types-lxml": ("setup.cfg", "[mypy]"),
 }
 """Tools that no module imports: the file that runs them, and the text that does."""
 ENGINE_ALIKE = {"engine", "persistence", "actors", "gateway", "simulations", "tests"}

@@ -11,7 +11,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Final
 
-from engine.common.units import DEAD_HEAT_DEN_MAX, OddsMilli
+from engine.common.units import DEAD_HEAT_DEN_MAX
 from gateway.feeds.uof.messages import (
     CARDS_MAX,
     MARKET_ID_MAX,
@@ -41,7 +41,13 @@ from gateway.feeds.uof.messages import (
     SportEventStatus,
     SubscriptionStarted,
 )
-from gateway.feeds.uof.xml_fields import Fields, UofMalformedError, local_name, parse
+from gateway.feeds.uof.xml_fields import (
+    Fields,
+    UofMalformedError,
+    fields_of,
+    local_name,
+    parse,
+)
 
 ODDS_MAX: Final = 1_000_000
 """Largest decimal odds accepted; higher odds are taken for an error of the provider."""
@@ -49,6 +55,8 @@ GROUPS_MAX: Final = 32
 """Groups of one bet_stop."""
 
 _CLOCK: Final = re.compile(r"(\d{1,3}):([0-5]\d)", re.ASCII)
+_SCORES: Final = {str(score): score for score in range(256)}
+"""Scores by their usual texts; any other text is read as a decimal."""
 _EVENT: Final = re.compile(r"[A-Za-z0-9:._-]{1,64}", re.ASCII)
 
 
@@ -65,7 +73,7 @@ def read(body: bytes) -> AnyMessage:
     reader = _READERS.get(name)
     if reader is None:
         raise UofMalformedError("message", "root", f"not a message of this feed: {name[:40]!r}")
-    return reader(Fields(name, root))
+    return reader(fields_of(root, name))
 
 
 # --- fields that several messages share ----------------------------------------------------------
@@ -139,12 +147,11 @@ def _market_odds(fields: Fields) -> MarketOdds:
 
 
 def _outcome_odds(fields: Fields) -> OutcomeOdds:
-    odds_milli = fields.thousandths("odds", ODDS_MAX)
     return OutcomeOdds(
+        odds_milli=fields.odds_milli("odds", ODDS_MAX),
         id=fields.text("id"),
-        odds_milli=None if odds_milli is None else OddsMilli(odds_milli),
         probability=fields.real("probabilities", 1),
-        active=fields.integer_or("active", 0, 1, 1) == 1,
+        active=fields.flag_or("active", default=True),
     )
 
 
@@ -165,6 +172,9 @@ def _sport_event_status(fields: Fields) -> SportEventStatus:
 
 def _score(fields: Fields, field: str) -> int | None:
     """Return a score; None for a score that is no whole number, as in sports with half points."""
+    known = _SCORES.get(fields.attributes.get(field, ""))
+    if known is not None:
+        return known
     value = fields.decimal(field, SCORE_MAX)
     return None if value is None or value != int(value) else int(value)
 

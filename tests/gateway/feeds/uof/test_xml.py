@@ -25,6 +25,7 @@ from gateway.feeds.uof.messages import (
 from gateway.feeds.uof.xml import GROUPS_MAX, KINDS, dead_heat_fraction, read
 from gateway.feeds.uof.xml_fields import (
     ATTRIBUTES_MAX,
+    DEPTH_MAX,
     ELEMENTS_MAX,
     TEXT_CHARS_MAX,
     UOF_BYTES_MAX,
@@ -237,6 +238,20 @@ def test_too_many_attributes_are_refused():
 
     with pytest.raises(UofMalformedError, match="attributes"):
         read(f"<alive {many}/>".encode())
+
+
+@pytest.mark.parametrize(("deep", "wide"), [(DEPTH_MAX, 1), (3, 2 * DEPTH_MAX)])
+def test_elements_as_deep_as_allowed_are_read_however_many_stand_side_by_side(deep, wide):
+    inside = ("<a>" * (deep - 2) + "<b/>" + "</a>" * (deep - 2)) * wide
+
+    assert isinstance(read(f"<source_began>{inside}</source_began>".encode()), SubscriptionStarted)
+
+
+def test_an_element_deeper_than_allowed_is_refused():
+    inside = "<a>" * (DEPTH_MAX - 1) + "<b/>" + "</a>" * (DEPTH_MAX - 1)
+
+    with pytest.raises(UofMalformedError, match=f"at most {DEPTH_MAX} elements deep"):
+        read(f"<source_began>{inside}</source_began>".encode())
 
 
 def test_a_billion_laughs_document_is_refused():
