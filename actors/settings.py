@@ -8,6 +8,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from actors.scheduling import SLICE_US_MAX, SLICE_US_MIN
 from engine.common.commands import GUARD_MILLI_MAX
 from engine.common.ids import SHARD_NO_MAX
 from engine.common.units import MARKETS_MAX
@@ -43,6 +44,9 @@ class ClusterSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     end must show a certificate of that authority, which signs nothing else."""
     road_key: _File = ""
     road_authority: _File = ""
+    slice_us: Annotated[int, Meta(ge=0, le=SLICE_US_MAX)] = SLICE_US_MIN
+    """With the road, slices of processor time that gateways and shells ask the kernel for, so that
+    they run soon after they wake; 0: its own."""
 
 
 class MarketShellSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -64,6 +64,7 @@ def road_settings(cluster: ClusterSettings, data_dir: Path) -> RoadSettings | No
         certificate=cluster.road_certificate,
         key=cluster.road_key,
         authority=cluster.road_authority,
+        slice_us=cluster.slice_us,
     )
     settings.check()
     return settings

@@ -20,6 +20,7 @@ from actors.road.address import RoadAddress, new_token, this_machine
 from actors.road.connection import Connection
 from actors.road.greeting import CallerGreeting
 from actors.road.server import Server
+from actors.scheduling import request_slice
 
 _REOPEN_FIRST_S: Final = 0.05
 _REOPEN_LAST_S: Final = 2.0
@@ -37,6 +38,8 @@ class RoadSettings(Struct, frozen=True, kw_only=True):
 
     An empty `host` listens on Unix sockets only. `certificate`, `key` and `authority` are files in
     PEM; with them TCP goes over TLS, and either end must show a certificate of that authority.
+    `slice_us` is what the thread that runs a part's calls asks of the scheduler, 0 for nothing (see
+    actors.scheduling).
     """
 
     secret: bytes
@@ -44,6 +47,7 @@ class RoadSettings(Struct, frozen=True, kw_only=True):
     certificate: str = ""
     key: str = ""
     authority: str = ""
+    slice_us: int = 0
 
     def __repr__(self) -> str:
         """Show no secret: arguments of parts may end up in logs."""
@@ -252,7 +256,12 @@ def leave_road() -> None:
 
 
 async def serve_on_road(part: object, name: str, settings: RoadSettings) -> RoadAddress:
-    """Let this process's part be called over the road, and call others; return its address."""
+    """Let this process's part be called over the road, and call others; return its address.
+
+    The running thread, which runs the part's calls from now on, gets the slices of the settings.
+    """
+    if settings.slice_us:
+        request_slice(settings.slice_us)
     road = Road(name, settings)
     address = await road.serve(part)
     join_road(road)
