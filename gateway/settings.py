@@ -121,7 +121,7 @@ class GatewaySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     batch_pace_ms: Annotated[int, Meta(ge=0, le=1_000)] = 8
 
     feed_pushes_in_flight_max: Count = 1_024
-    feed_pace_ms: Annotated[int, Meta(ge=0, le=1_000)] = 30
+    feed_pace_ms: Annotated[int, Meta(ge=0, le=1_000)] = 5
 
     def frame_bytes(self, listener: str) -> int:
         """Return the largest message, in bytes, that a listener accepts."""

@@ -48,7 +48,7 @@ class PipelineSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Markets that the supervisor is asked to create in one call; the rest waits for the next."""
     call_timeout_ms: _Millis = 10_000
     """How long a shell may take; then the call is repeated."""
-    pace_ms: Annotated[int, Meta(ge=0, le=1_000)] = 60
+    pace_ms: Annotated[int, Meta(ge=0, le=1_000)] = 10
     """Shortest time between two calls to one shell; a lone message does not wait for it, nor does
     one that stops betting, nor do as many as fill a call."""
     tick_ms: _Millis = 250

@@ -20,7 +20,7 @@ class FeedSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     skew_milli_max: Annotated[int, Meta(ge=0, le=2_000)] = 150
     messages_max: Annotated[int, Meta(ge=1, le=1 << 20)] = 8_192
     updates_in_call_max: Annotated[int, Meta(ge=1, le=1_024)] = 512
-    pace_ms: Annotated[int, Meta(ge=0, le=1_000)] = 60
+    pace_ms: Annotated[int, Meta(ge=0, le=1_000)] = 10
     call_timeout_ms: _Millis = 10_000
     ahead_ms_max: _Millis = 60_000
 
