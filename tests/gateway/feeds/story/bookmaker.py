@@ -1,0 +1,206 @@
+"""A bookmaker in this process that follows one feed: real adapter, pipeline, shells, reconciler.
+
+Everything keeps virtual time, and every shell a disk in memory. Owns the starts and restarts of the
+parts; `player` owns what a story's steps mean.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import numpy as np
+
+from actors.local import LocalLauncher, LocalProcess
+from actors.messages import (
+    BalanceQuery,
+    ShellState,
+    StatusQuery,
+    decode_balance,
+    decode_price_images,
+    decode_slip,
+    encode,
+)
+from actors.peer import LocalPeer
+from actors.process import PartSpec
+from actors.routes import account_shell_name
+from actors.settings import SupervisorSettings
+from actors.system import System
+from actors.system_parts import FeedPart, SystemSettings
+from engine.common.commands import Deposit
+from engine.common.rows import DECISION, RESERVED, Rows
+from engine.common.views import PriceImage
+from gateway.feeds.core.messages import Answer, decode_answers
+from gateway.feeds.core.pipeline import FeedPipeline, PipelineSettings
+from persistence.journal import JournalOptions
+from tests.actors.trade import bets_of, reservations
+from tests.actors.virtual import now_s
+from tests.faults.faulty_disk import FaultyDisk
+from tests.gateway.feeds.uof.builders import NOW_MS
+
+SHARDS = 2
+ACCOUNTS = (2, 3)
+BALANCE_MINOR = 1_000_000
+FEED = "uof"
+_JOURNAL = JournalOptions(allocate_bytes=1, snapshot_aside=False)
+
+
+def now_ns() -> int:
+    """Return the wall clock of every part: a story begins at NOW_MS."""
+    return NOW_MS * 1_000_000 + round(now_s() * 1e6) * 1_000
+
+
+class _Launcher(LocalLauncher):
+    """Starts shells by the story's clock, each on the disk of its name."""
+
+    def __init__(self, disks: dict[str, FaultyDisk]) -> None:
+        super().__init__()
+        self._disks = disks
+
+    def spawn(self, spec: PartSpec) -> LocalProcess:
+        disk = self._disks.setdefault(spec.name, FaultyDisk())
+        arguments = {**spec.arguments, "disk": disk, "clock": now_ns}
+        return super().spawn(
+            PartSpec(
+                name=spec.name,
+                generation=spec.generation,
+                factory=spec.factory,
+                arguments=arguments,
+            )
+        )
+
+
+class _System(System):
+    """A system whose supervisor and shells keep virtual time on disks in memory."""
+
+    def __init__(self, disks: dict[str, FaultyDisk], feed: FeedPart) -> None:
+        settings = SystemSettings(
+            supervisor=SupervisorSettings(account_shards=SHARDS), journal=_JOURNAL
+        )
+        super().__init__(data_dir="/story", settings=settings, feeds=[feed], embedded=True)
+        self.launcher = _Launcher(disks)
+        self._disks = disks
+
+    def _make_launcher(self, *, spare: type | None = None) -> Callable[[], Any]:
+        return lambda: self.launcher
+
+    def _supervisor_arguments(self) -> dict[str, Any]:
+        return {
+            **super()._supervisor_arguments(),
+            "clock": now_s,
+            "clock_ns": now_ns,
+            "disk": self._disks.setdefault("directory", FaultyDisk()),
+        }
+
+
+class FeedBookmaker:
+    """The parts, and calls to them by key and account."""
+
+    def __init__(self, make_adapter: Callable[[], Any]) -> None:
+        self._disks: dict[str, FaultyDisk] = {}
+        arguments = {
+            "make_adapter": make_adapter,
+            "settings": PipelineSettings(),
+            "clock_ns": now_ns,
+        }
+        self._part = FeedPart(feed=FEED, factory=FeedPipeline, arguments=arguments)
+        self.system = _System(self._disks, self._part)
+
+    @property
+    def pipeline(self) -> FeedPipeline:
+        peer = self.system.feeds[FEED]
+        assert isinstance(peer, LocalPeer)
+        return peer._target  # type: ignore[return-value]
+
+    async def restart_pipeline(self) -> None:
+        """Replace the pipeline by a new one, which knows only what markets remember."""
+        old = self.system.feeds[FEED]
+        await old.ask("stop")
+        arguments = self.system._feed_arguments(old.name, self._part)
+        await self.system._feed_up(FEED, LocalPeer(FeedPipeline(**arguments), name=old.name))
+
+    async def restart_shells(self) -> None:
+        """Kill every market shell, and wait until each serves again."""
+        before = {shell.name: shell for shell in await self._market_shells()}
+        for name in before:
+            self.system.launcher.processes[name].kill()
+        while not all(
+            shell.state is ShellState.SERVING and shell.generation > before[shell.name].generation
+            for shell in await self._market_shells()
+        ):
+            await asyncio.sleep(0.25)
+
+    async def restart_all(self) -> None:
+        """Stop everything, and start it again from the disks."""
+        await self.system.stop()
+        self.system = _System(self._disks, self._part)
+        await self.system.start()
+
+    async def push(self, body: bytes) -> Answer:
+        (answer,) = decode_answers(await self.system.feeds[FEED].ask("push", [body]))
+        return answer
+
+    async def images(self) -> dict[str, PriceImage]:
+        """Return every market by its key."""
+        images: dict[str, PriceImage] = {}
+        for shell in await self._market_shells():
+            raw = await self.system.peer(shell.name).ask("price_images")
+            images.update({image.key: image for image in decode_price_images(raw)})
+        return images
+
+    async def place(
+        self, ref: str, image: PriceImage, outcome: int, *, stake: int, odds: int, account: int
+    ) -> Rows:
+        """Place a bet as a gateway does; return the market's DECISION row."""
+        requests = reservations(
+            [ref],
+            account_no=account,
+            market_no=image.market_no,
+            stake_minor=stake,
+            odds_milli=odds,
+            outcome=outcome,
+        )
+        shard = self.system.peer(account_shell_name(account % SHARDS))
+        raw = await shard.ask("exchange", b"", requests.tobytes())
+        assert np.frombuffer(raw, RESERVED)["reason"].tolist() == [0]
+        shell = self.system.routes.market_shell(image.market_no)
+        assert shell is not None
+        decisions = await self.system.peer(shell).ask("place", bets_of(requests, raw).tobytes())
+        await shard.ask("exchange", decisions, b"")
+        decision: Rows = np.frombuffer(decisions, DECISION)[0]
+        return decision
+
+    async def slip(self, account: int, ref: str) -> Any:
+        return decode_slip(await self._ask(account, StatusQuery(account_no=account, ref=ref)))
+
+    async def balance(self, account: int) -> Any:
+        return decode_balance(await self._ask(account, BalanceQuery(account_no=account)))
+
+    async def open_accounts(self) -> None:
+        await self.system.open_accounts(ACCOUNTS, currency="EUR")
+        await self.system.deposit(
+            Deposit(account_no=account, amount_minor=BALANCE_MINOR, ref="first")
+            for account in ACCOUNTS
+        )
+
+    async def _ask(self, account: int, query: Any) -> bytes:
+        shard = self.system.peer(account_shell_name(account % SHARDS))
+        answer: bytes = await shard.ask("query", encode(query))
+        return answer
+
+    async def _market_shells(self) -> list[Any]:
+        await self.system.refresh()
+        shells = self.system.routes.shells.values()
+        return [shell for shell in shells if shell.kind == "market"]
+
+
+@asynccontextmanager
+async def open_feed_bookmaker(make_adapter: Callable[[], Any]) -> AsyncIterator[FeedBookmaker]:
+    """Start a bookmaker with funded accounts."""
+    bookmaker = FeedBookmaker(make_adapter)
+    await bookmaker.system.start()
+    try:
+        await bookmaker.open_accounts()
+        yield bookmaker
+    finally:
+        await bookmaker.system.stop()

@@ -1,0 +1,276 @@
+"""The steps of a feed story: messages, bets, restarts, time, and what must stand afterwards.
+
+A story is a title and a few steps, each a second after the one before. A moment is the name of a
+bet or of a `mark` step, and messages may be sent `at` an earlier moment or name a window between
+two. Keys are those of the engine, without the event where it is the stories' own.
+"""
+
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from functools import partial
+from typing import Any
+
+from msgspec import Struct
+
+from engine.common.commands import MarketCommand
+from gateway.feeds.exchange.adapter import ExchangeSettings
+from gateway.feeds.uof.settings import UofSettings
+from tests.gateway.feeds.exchange.builders import mcm
+from tests.gateway.feeds.uof import builders
+from tests.gateway.feeds.uof.builders import EVENT, NOW_MS, UNWATCHED
+
+Moments = Mapping[str, int]
+"""The times of a story's moments, in milliseconds since 1970."""
+Make = Callable[[int, Moments], bytes]
+"""Write a message: its time in milliseconds since 1970, and the moments so far."""
+
+
+class Message(Struct, frozen=True):
+    """A message of the feed arrives; `refused` is part of the answer where it has no effect."""
+
+    make: Make
+    at: str
+    refused: str | None
+
+
+class Bet(Struct, frozen=True):
+    """A bettor places a bet; odds of None are those on offer. `verdict` names the reason."""
+
+    name: str
+    key: str
+    outcome: str
+    stake_minor: int
+    odds_milli: int | None
+    account: int
+    verdict: str
+
+
+class Restart(Struct, frozen=True):
+    """Parts end and start again: the feed's ``pipeline``, the market ``shells``, or ``all``."""
+
+    what: str
+
+
+class Wait(Struct, frozen=True):
+    """Time passes."""
+
+    seconds: float
+
+
+class Moment(Struct, frozen=True):
+    """A moment that later messages name."""
+
+    name: str
+
+
+class Trader(Struct, frozen=True):
+    """A trader gives a command to a market, given its number."""
+
+    key: str
+    command: Callable[[int], MarketCommand]
+
+
+class HasStatus(Struct, frozen=True):
+    """A market must have a status; None: there must be no such market."""
+
+    key: str
+    status: str | None
+
+
+class Offers(Struct, frozen=True):
+    """A market must offer these odds by outcome name, and no other outcome."""
+
+    key: str
+    odds_milli: Mapping[str, int]
+
+
+class Stands(Struct, frozen=True):
+    """What stands for a market's bets: each outcome's result, and the bets that are refunded.
+
+    A result is ``won``, ``lost``, ``void``, ``half won``, ``half lost``, ``open``, or the fraction
+    of a dead heat. Outcomes that are not named have the result `rest`. The payouts are worked out
+    by the oracle.
+    """
+
+    key: str
+    results: Mapping[str, str | Fraction]
+    rest: str
+    refunded: tuple[str, ...]
+
+
+class Counts(Struct, frozen=True):
+    """The adapter must have passed over parts of messages for a reason so often."""
+
+    reason: str
+    count: int
+
+
+Step = Message | Bet | Restart | Wait | Moment | Trader | HasStatus | Offers | Stands | Counts
+
+
+class Story(Struct, frozen=True):
+    """A story: what it shows, its steps, and the settings of its feed, which choose the adapter."""
+
+    title: str
+    steps: tuple[Step, ...]
+    settings: UofSettings | ExchangeSettings
+
+
+def story(title: str, *steps: Step, settings: UofSettings | ExchangeSettings = UNWATCHED) -> Story:
+    """Return a story."""
+    return Story(title, steps, settings)
+
+
+# --- the Unified Odds Feed -----------------------------------------------------------------------
+
+
+def odds(*markets: str, at: str = "", refused: str | None = None, **fields: Any) -> Message:
+    """Return an odds_change (see `builders.odds_change`, `builders.market`)."""
+    return _uof(partial(builders.odds_change, *markets, **fields), at, refused)
+
+
+def bet_stop(*, at: str = "", refused: str | None = None, **fields: Any) -> Message:
+    """Return a bet_stop (see `builders.bet_stop`)."""
+    return _uof(partial(builders.bet_stop, **fields), at, refused)
+
+
+def results(*markets: str, at: str = "", refused: str | None = None, **fields: Any) -> Message:
+    """Return a bet_settlement of `result` elements."""
+    return _uof(partial(builders.bet_settlement, *markets, **fields), at, refused)
+
+
+def result(number: int, specifiers: str = "", /, **outcomes: str) -> str:
+    """Return a settled market: each outcome's result by ``o`` and its id, such as ``o1="won"``."""
+    named = [(name.removeprefix("o"), text) for name, text in outcomes.items()]
+    return result_of(number, dict(named), specifiers=specifiers)
+
+
+def result_of(number: int, outcomes: Mapping[str, str], *, specifiers: str = "") -> str:
+    """Return a settled market; a result is as in `Stands`, or the attributes themselves."""
+    rows = [(name, _RESULTS.get(text, text)) for name, text in outcomes.items()]
+    return builders.settled(number, rows, specifiers=specifiers)
+
+
+_RESULTS: dict[str, str] = {
+    "won": 'result="1"',
+    "lost": 'result="0"',
+    "void": 'result="0" void_factor="1"',
+    "half won": 'result="1" void_factor="0.5"',
+    "half lost": 'result="0" void_factor="0.5"',
+    "open": 'result="-1"',
+}
+
+
+def cancel(*markets: str, **fields: Any) -> Message:
+    """Return a bet_cancel of `named` markets, of bets from a moment (`start`) up to one (`end`)."""
+    return _correction("bet_cancel", markets, **fields)
+
+
+def roll_back_cancel(*markets: str, **fields: Any) -> Message:
+    """Return a rollback_bet_cancel."""
+    return _correction("rollback_bet_cancel", markets, **fields)
+
+
+def roll_back_result(*markets: str, **fields: Any) -> Message:
+    """Return a rollback_bet_settlement."""
+    return _correction("rollback_bet_settlement", markets, **fields)
+
+
+def named(number: int, *outcome_ids: str, specifiers: str = "", reason: str = "") -> str:
+    """Return a market of a cancellation or a roll-back; with outcome ids, of these alone."""
+    rows = "".join(f'<outcome id="{outcome_id}"/>' for outcome_id in outcome_ids)
+    attributes = f' specifiers="{specifiers}"' if specifiers else ""
+    attributes += f' void_reason="{reason}"' if reason else ""
+    return f'<market id="{number}"{attributes}>{rows}</market>'
+
+
+def xml(text: str, *, at: str = "", refused: str | None = None) -> Message:
+    """Return a message as it is written; ``{head}`` is its event, producer 1 and its time."""
+
+    def make(at_ms: int, moments: Moments) -> bytes:
+        head = f'event_id="{EVENT}" product="1" timestamp="{at_ms}"'
+        return text.replace("{head}", head).replace("{ms}", str(at_ms)).encode()
+
+    return Message(make, at, refused)
+
+
+# --- an exchange ---------------------------------------------------------------------------------
+
+
+def exchange(*changes: dict[str, Any], at: str = "", refused: str | None = None) -> Message:
+    """Return a market change message; each change is a market (see the exchange's builders)."""
+    return Message(lambda at_ms, _: mcm(*changes, pt=at_ms), at, refused)
+
+
+# --- everything else -----------------------------------------------------------------------------
+
+
+def bet(
+    name: str,
+    key: str,
+    outcome: str,
+    stake_minor: int = 100,
+    *,
+    odds_milli: int | None = None,
+    account: int = 2,
+    verdict: str = "ACCEPTED",
+) -> Bet:
+    """Return a bet; without odds it is placed at those on offer."""
+    return Bet(name, key, outcome, stake_minor, odds_milli, account, verdict)
+
+
+def status(key: str, name: str | None) -> HasStatus:
+    """Return what a market's status must be; None: there is no such market."""
+    return HasStatus(key, name)
+
+
+def offers(key: str, /, **odds_milli: int) -> Offers:
+    """Return what a market must offer."""
+    return Offers(key, odds_milli)
+
+
+def stands(
+    key: str,
+    outcomes: Mapping[str, str | Fraction] | None = None,
+    /,
+    *,
+    rest: str = "lost",
+    refunded: tuple[str, ...] = (),
+    **more: str | Fraction,
+) -> Stands:
+    """Return what must stand for a market's bets."""
+    return Stands(key, {**(outcomes or {}), **more}, rest, refunded)
+
+
+def restart(what: str) -> Restart:
+    """Return a restart."""
+    assert what in ("pipeline", "shells", "all"), what
+    return Restart(what)
+
+
+wait = Wait
+mark = Moment
+trader = Trader
+counts = Counts
+
+
+def _uof(build: Callable[..., bytes], at: str, refused: str | None) -> Message:
+    return Message(lambda at_ms, _: build(at=at_ms - NOW_MS), at, refused)
+
+
+def _correction(
+    kind: str,
+    markets: tuple[str, ...],
+    *,
+    start: str = "",
+    end: str = "",
+    at: str = "",
+    refused: str | None = None,
+) -> Message:
+    def make(at_ms: int, moments: Moments) -> bytes:
+        window = f' start_time="{moments[start]}"' if start else ""
+        window += f' end_time="{moments[end]}"' if end else ""
+        head = f'event_id="{EVENT}" product="1" timestamp="{at_ms}"{window}'
+        return f"<{kind} {head}>{''.join(markets)}</{kind}>".encode()
+
+    return Message(make, at, refused)

@@ -1,0 +1,94 @@
+"""Results, cancellations and their roll-backs, told as stories."""
+
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+from gateway.feeds.exchange.adapter import ExchangeSettings
+from tests.gateway.feeds.exchange.builders import definition, quoted, runner
+from tests.gateway.feeds.story.player import play
+from tests.gateway.feeds.story.steps import (
+    Message,
+    Story,
+    bet,
+    bet_stop,
+    cancel,
+    exchange,
+    named,
+    odds,
+    offers,
+    restart,
+    result,
+    results,
+    roll_back_cancel,
+    roll_back_result,
+    stands,
+    status,
+    story,
+)
+from tests.gateway.feeds.uof.builders import MATCH_WINNER, market
+
+WIN = "uof.77/win?market=1.5"
+
+
+def race(*statuses: str, **fields: Any) -> Message:
+    """Return an exchange's market of some runners, quoted while it is open."""
+    runners = [runner(number, one) for number, one in enumerate(statuses, 1)]
+    prices = [quoted(number, 1 / len(runners)) for number in range(1, len(runners) + 1)]
+    given = {"status": "OPEN", **fields}
+    changes = {"rc": prices} if given["status"] == "OPEN" else {}
+    return exchange({"id": "1.5", "marketDefinition": definition(*runners, **given), **changes})
+
+
+ON = odds(market(1, MATCH_WINNER))
+HOME = results(result(1, o1="won", o2="lost", o3="lost"))
+
+STORIES = (
+    story(
+        "a bet before a stop is paid, one after it is refused, also over a restart of everything",
+        ON,
+        offers("1x2", home=2100, draw=3400, away=3600),
+        bet("A", "1x2", "home", 1_000),
+        bet_stop(),
+        bet("B", "1x2", "home", verdict="MARKET_SUSPENDED"),
+        restart("all"),
+        status("1x2", "SUSPENDED"),
+        HOME,
+        stands("1x2", home="won"),
+    ),
+    story(
+        "a window of cancelled bets is refunded, whatever the result and a restart of the shells",
+        ON,
+        bet("A", "1x2", "home"),
+        bet("B", "1x2", "home"),
+        bet("C", "1x2", "draw", account=3),
+        cancel(named(1), start="B", end="C"),
+        stands("1x2", rest="open", refunded=("B",)),
+        HOME,
+        restart("shells"),
+        stands("1x2", home="won", refunded=("B",)),
+        roll_back_cancel(named(1), start="B", end="C"),
+        stands("1x2", home="won"),
+        roll_back_result(named(1)),
+        status("1x2", "SUSPENDED"),
+        stands("1x2", rest="open"),
+        restart("pipeline"),
+        results(result(1, o1="half lost", o2="void", o3="won")),
+        stands("1x2", home="half lost", draw="void", away="won"),
+    ),
+    story(
+        "two winners of a race for one place share it",
+        race("ACTIVE", "ACTIVE", "ACTIVE"),
+        bet("A", WIN, "1", 1_000),
+        bet("B", WIN, "3", 1_000),
+        race("WINNER", "WINNER", "LOSER", status="CLOSED"),
+        stands(WIN, {"1": Fraction(1, 2), "2": Fraction(1, 2)}),
+        settings=ExchangeSettings(),
+    ),
+)
+
+
+@pytest.mark.parametrize("each", STORIES, ids=lambda each: each.title)
+def test_the_story_ends_as_it_says(each: Story) -> None:
+    play(each)
