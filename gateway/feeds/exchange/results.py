@@ -56,9 +56,10 @@ def results(
 ) -> tuple[OutcomeResult, ...] | str:
     """Return a closed market's results in the order of its outcomes, or why there are none.
 
-    More winners than the market has in a win market is a dead heat: each is paid the number of
-    winners expected over the number there were. In a place market the exchange does not say which
-    of them tied for the last place, so nothing is settled.
+    More winners than one in a market for one winner are a dead heat: each is paid the number of
+    winners expected over the number there were. Where several win, whatever the market's type, the
+    exchange does not say which of too many winners tied for the last place, and where they are only
+    PLACED, not whether that wins: nothing is settled, and a trader decides.
     """
     statuses = {runner_id_of(runner): runner.status for runner in definition.runners}
     place = definition.market_type in rules.place_types
@@ -66,11 +67,13 @@ def results(
     winners = sum(status in winning for status in statuses.values())
     expected = definition.number_of_winners
     dead_heat = 0 < expected < winners
-    if dead_heat and place:
+    if dead_heat and (place or expected > 1):
         return (
             f"{winners} winners for {expected} places: the exchange does not say which of them tied"
         )
-    if winners > DEAD_HEAT_DEN_MAX:
+    if not place and expected > 1 and PLACED in statuses.values():
+        return f"PLACED in a {definition.market_type} market: it is not known whether that wins"
+    if dead_heat and winners > DEAD_HEAT_DEN_MAX:
         return f"{winners} winners: a dead heat is between {DEAD_HEAT_DEN_MAX} at most"
     found: list[OutcomeResult] = []
     for runner_id in outcomes:

@@ -39,16 +39,34 @@ def test_placed_wins_in_a_place_market_and_loses_in_a_win_market() -> None:
     assert settled(*statuses) == (WON, LOST, LOST)
 
 
-@pytest.mark.parametrize(("winners", "expected"), [(2, 1), (3, 1), (3, 2)])
-def test_more_winners_than_expected_share_a_dead_heat(winners: int, expected: int) -> None:
-    found = settled(*["WINNER"] * winners, "LOSER", numberOfWinners=expected)
-    tied = OutcomeResult(won=True, dead_heat_num=expected, dead_heat_den=winners)
+@pytest.mark.parametrize("winners", [2, 3, 64])
+def test_more_winners_than_the_one_expected_share_a_dead_heat(winners: int) -> None:
+    found = settled(*["WINNER"] * winners, "LOSER", numberOfWinners=1)
+    tied = OutcomeResult(won=True, dead_heat_num=1, dead_heat_den=winners)
     assert found == (*[tied] * winners, LOST)
 
 
-def test_tie_for_the_last_place_is_refused() -> None:
-    found = settled("WINNER", "WINNER", "WINNER", marketType="PLACE", numberOfWinners=2)
-    assert found == "3 winners for 2 places: the exchange does not say which of them tied"
+@pytest.mark.parametrize("market_type", ["PLACE", "OTHER_PLACE", "TOP_5_FINISH", "WIN"])
+@pytest.mark.parametrize(("winners", "expected"), [(3, 2), (6, 5), (66, 65)])
+def test_tie_for_the_last_of_several_places_is_refused_in_every_type(
+    market_type: str, winners: int, expected: int
+) -> None:
+    statuses = (*["WINNER"] * winners, "LOSER")
+    found = settled(*statuses, marketType=market_type, numberOfWinners=expected)
+    text = f"{winners} winners for {expected} places: the exchange does not say which of them tied"
+    assert found == text
+
+
+@pytest.mark.parametrize("expected", [0, 65, 70])
+def test_many_winners_are_no_dead_heat_where_as_many_may_win(expected: int) -> None:
+    statuses = (*["WINNER"] * 65, "LOSER")
+    found = settled(*statuses, marketType="MAKE_THE_CUT", numberOfWinners=expected)
+    assert found == (*[WON] * 65, LOST)
+
+
+def test_placed_is_no_result_where_several_win_and_the_type_is_not_a_place_market() -> None:
+    found = settled("WINNER", "PLACED", "LOSER", marketType="TOP_5_FINISH", numberOfWinners=2)
+    assert found == "PLACED in a TOP_5_FINISH market: it is not known whether that wins"
 
 
 def test_runner_that_is_still_active_leaves_the_market_without_result() -> None:

@@ -1,10 +1,12 @@
 """Results, cancellations and their roll-backs, told as stories."""
 
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
 import pytest
 
+from engine.common.commands import OutcomeResult, SettleMarket
 from gateway.feeds.exchange.adapter import ExchangeSettings
 from tests.gateway.feeds.exchange.builders import definition, quoted, runner
 from tests.gateway.feeds.story.player import play
@@ -14,6 +16,7 @@ from tests.gateway.feeds.story.steps import (
     bet,
     bet_stop,
     cancel,
+    counts,
     exchange,
     named,
     odds,
@@ -26,16 +29,30 @@ from tests.gateway.feeds.story.steps import (
     stands,
     status,
     story,
+    trader,
 )
 from tests.gateway.feeds.uof.builders import MATCH_WINNER, market
 
 WIN = "uof.77/win?market=1.5"
+TOP_2 = "uof.77/top_2_finish?market=1.5"
+LOST = OutcomeResult(won=False)
+
+
+def won(num: int = 1, den: int = 1) -> OutcomeResult:
+    return OutcomeResult(won=True, dead_heat_num=num, dead_heat_den=den)
+
+
+def settle(*given: OutcomeResult) -> Callable[[int], SettleMarket]:
+    return lambda number: SettleMarket(market_no=number, results=given)
 
 
 def race(*statuses: str, **fields: Any) -> Message:
     """Return an exchange's market of some runners, quoted while it is open."""
     runners = [runner(number, one) for number, one in enumerate(statuses, 1)]
-    prices = [quoted(number, 1 / len(runners)) for number in range(1, len(runners) + 1)]
+    prices = [
+        quoted(number, fields.get("numberOfWinners", 1) / len(runners))
+        for number in range(1, len(runners) + 1)
+    ]
     given = {"status": "OPEN", **fields}
     changes = {"rc": prices} if given["status"] == "OPEN" else {}
     return exchange({"id": "1.5", "marketDefinition": definition(*runners, **given), **changes})
@@ -44,7 +61,7 @@ def race(*statuses: str, **fields: Any) -> Message:
 ON = odds(market(1, MATCH_WINNER))
 HOME = results(result(1, o1="won", o2="lost", o3="lost"))
 
-STORIES = (
+EACH = (
     story(
         "a bet before a stop is paid, one after it is refused, also over a restart of everything",
         ON,
@@ -86,9 +103,27 @@ STORIES = (
         stands(WIN, {"1": Fraction(1, 2), "2": Fraction(1, 2)}),
         settings=ExchangeSettings(),
     ),
+    story(
+        "three winners of two, who tied unknown: nothing is paid until a trader settles",
+        race("ACTIVE", "ACTIVE", "ACTIVE", "ACTIVE", marketType="TOP_2_FINISH", numberOfWinners=2),
+        bet("A", TOP_2, "1", 1_000),
+        bet("B", TOP_2, "2", 1_000),
+        race(
+            *("WINNER", "WINNER", "WINNER", "LOSER"),
+            status="CLOSED",
+            marketType="TOP_2_FINISH",
+            numberOfWinners=2,
+        ),
+        counts("results refused", 1),
+        bet("C", TOP_2, "1", verdict="MARKET_SUSPENDED"),
+        stands(TOP_2, rest="open"),
+        trader(TOP_2, settle(won(), won(1, 2), won(1, 2), LOST)),
+        stands(TOP_2, {"1": "won", "2": Fraction(1, 2), "3": Fraction(1, 2)}),
+        settings=ExchangeSettings(),
+    ),
 )
 
 
-@pytest.mark.parametrize("each", STORIES, ids=lambda each: each.title)
+@pytest.mark.parametrize("each", EACH, ids=lambda each: each.title)
 def test_the_story_ends_as_it_says(each: Story) -> None:
     play(each)
