@@ -22,7 +22,7 @@ from actors.back_off import BackOff
 from actors.messages import ShellState, decode_market_events, encode
 from actors.peer import PeerError
 from actors.routes import Routes
-from engine.common.commands import CloseMarket, FeedStep, HandOverMarket, SetStatus, SuspendMarket
+from engine.common.commands import CloseMarket, HandOverMarket, SetStatus, SuspendMarket
 from engine.common.events import FeedApplied, FeedRefused, MarketEvent, Refused
 from engine.common.lifecycle import Status
 from engine.common.reasons import Reason
@@ -52,13 +52,13 @@ class Task(msgspec.Struct, frozen=True, gc=False):
         """Whether it stops betting, which no pace may delay."""
         if isinstance(self.update, Reprice):
             return bool(self.update.suspend)
-        return any(map(_stops_betting, self.update.steps))
-
-
-def _stops_betting(step: FeedStep) -> bool:
-    if isinstance(step, SetStatus):
-        return step.status is not Status.ACTIVE
-    return isinstance(step, _STOPPING)
+        for step in self.update.steps:
+            if isinstance(step, SetStatus):
+                if step.status is not Status.ACTIVE:
+                    return True
+            elif isinstance(step, _STOPPING):
+                return True
+        return False
 
 
 class ShellQueueStats:

@@ -13,7 +13,7 @@ from engine.common.commands import TIME_NS_MAX
 from engine.common.ids import MalformedIdError, parse_market_key
 from engine.common.lifecycle import Status
 from engine.common.units import MARKETS_MAX, NS_PER_MS, ODDS_MILLI_MIN
-from gateway.feeds.core.adapter import KnownMarket
+from gateway.feeds.core.adapter import KnownMarket, NewMarket
 from gateway.feeds.uof.bet_stop_groups import stopped_by
 from gateway.feeds.uof.messages import MarketName
 from gateway.feeds.uof.types import OUTCOME_NAMES, UofMarket, UofTypes
@@ -43,12 +43,13 @@ class ListedMarket:
     """
 
     __slots__ = (
-        "_index_by_outcome",
+        "_index_by_outcome_id",
         "certainty",
         "has_price",
         "last_status",
         "market",
         "market_id",
+        "new_market",
         "odds_milli",
         "owner",
         "result_ms",
@@ -59,7 +60,9 @@ class ListedMarket:
     def __init__(self, market: UofMarket, market_id: int) -> None:
         self.market = market
         self.market_id = market_id
-        self._index_by_outcome = {name: index for index, name in enumerate(market.outcomes)}
+        self._index_by_outcome_id = _index_by_outcome_id(market)
+        self.new_market: NewMarket | None = None
+        """What the market was created with, in the phase of its owner."""
         self.odds_milli: list[int] = [ODDS_MILLI_MIN] * len(market.outcomes)
         """The feed's last odds, in the order of the outcomes."""
         self.has_price = False
@@ -88,8 +91,17 @@ class ListedMarket:
 
     def outcome_index(self, outcome_id: str) -> int | None:
         """Return the index of the outcome with a provider's id; None when there is none."""
-        name = OUTCOME_NAMES.get(outcome_id, "") if self.market.sport else outcome_id
-        return self._index_by_outcome.get(name)
+        return self._index_by_outcome_id.get(outcome_id)
+
+
+def _index_by_outcome_id(market: UofMarket) -> dict[str, int]:
+    """Return the index of each outcome, by every provider's id that stands for it."""
+    by_name = {name: index for index, name in enumerate(market.outcomes)}
+    if not market.sport:
+        return by_name
+    return {
+        outcome_id: by_name[name] for outcome_id, name in OUTCOME_NAMES.items() if name in by_name
+    }
 
 
 class MarketRegistry:
@@ -250,9 +262,10 @@ class MarketRegistry:
 
     def bet_stopped_since(self, event_id: str, producer: int, market_id: int, at_ms: int) -> bool:
         """Say whether a producer's bet_stop stopped a market after a time."""
-        return any(
+        stops = self._stops.get(event_id)
+        return stops is not None and any(
             stopped_ms > at_ms and stopping == producer and stopped_by(market_id, groups)
-            for stopped_ms, stopping, groups in self._stops.get(event_id, ())
+            for stopped_ms, stopping, groups in stops
         )
 
     # --- inside ----------------------------------------------------------------------------------

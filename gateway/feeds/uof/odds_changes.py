@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _ACTIVE_CODE: Final = 1
 _SETTLED_CODE: Final = -3
 _CANCELLED_CODE: Final = -4
+_STATUS_BY_CODE: Final = {int(status): status for status in Status}
+_NO_QUOTES: Final = MarketQuotes()
 
 
 class OddsChanges:
@@ -69,11 +71,16 @@ class OddsChanges:
         match = None
         if self._model_prices is not None:
             match = self._model_prices.update(message, found)
+        mark = Mark(
+            source=odds_source(self._feed, message.product),
+            position=message.timestamp,
+            digest=digest,
+        )
         updates = [
             update
             for market, listed in found
             if listed is not None
-            and (update := self._update(message, market, listed, digest)) is not None
+            and (update := self._update(message, market, listed, mark)) is not None
         ]
         if self._model_prices is None or match is None:
             return updates
@@ -104,7 +111,7 @@ class OddsChanges:
         return added
 
     def _update(
-        self, message: OddsChange, market: MarketOdds, listed: ListedMarket, digest: int
+        self, message: OddsChange, market: MarketOdds, listed: ListedMarket, mark: Mark
     ) -> MarketUpdate | None:
         """Return a market's update; None when the market does not follow the producer."""
         status, why = self._message_status(message, market)
@@ -112,7 +119,7 @@ class OddsChanges:
             self._passed_over.add("handed over", listed.market.key)
             return None
         newest = listed.owner != message.product or message.timestamp >= listed.status_ms
-        offered = MarketQuotes()
+        offered = _NO_QUOTES
         if market.outcomes and status is not Status.CANCELLED and not self._by_model(listed):
             offered = market_quotes(listed, market, from_odds=self._settings.price_from == "odds")
             for reason in offered.passed_over:
@@ -132,10 +139,9 @@ class OddsChanges:
         )
         quotes = offered.quotes
         odds = (SetOdds(market_no=MARKET_NO_LATER, quotes=quotes),) if quotes else ()
-        source = odds_source(self._feed, message.product)
         return MarketUpdate(
             key=listed.market.key,
-            mark=Mark(source=source, position=message.timestamp, digest=digest),
+            mark=mark,
             steps=(*odds, step),
             fair=offered.fair,
             new_market=self._new_market(listed),
@@ -151,7 +157,7 @@ class OddsChanges:
             return Status.CANCELLED, why
         if market.status == _SETTLED_CODE:
             return Status.SUSPENDED, "settled by the feed, results to come"
-        status = Status(market.status)
+        status = _STATUS_BY_CODE[market.status]
         if status is Status.ACTIVE:
             if message.betting_status is not None and not self._settings.early_betting:
                 return Status.SUSPENDED, f"early, {why}"
@@ -190,10 +196,15 @@ class OddsChanges:
         return self._model_prices is not None and self._model_prices.covers(listed)
 
     def _new_market(self, listed: ListedMarket) -> NewMarket:
-        sports = self._settings.sports
-        return NewMarket(
-            outcomes=listed.market.outcomes,
-            limits=self._settings.limits,
-            sport=sports[0] if len(sports) == 1 else "",
-            phase=PREMATCH if listed.owner in self._settings.prematch else LIVE,
-        )
+        """Return what a market is created with; the market keeps it for the next message."""
+        phase = PREMATCH if listed.owner in self._settings.prematch else LIVE
+        known = listed.new_market
+        if known is None or known.phase != phase:
+            sports = self._settings.sports
+            known = listed.new_market = NewMarket(
+                outcomes=listed.market.outcomes,
+                limits=self._settings.limits,
+                sport=sports[0] if len(sports) == 1 else "",
+                phase=phase,
+            )
+        return known
