@@ -271,13 +271,14 @@ class MarketShell(Shell[DurableMarkets]):
             if each.fair is not None
         }
         events = self._control(request.by, tuple(commands), modelled=withdrawn)
-        self._references.note(
-            request.by,
-            commands,
-            events,
-            at_ns=Nanos(self._clock()),
-            withdrawn=withdrawn,
-        )
+        if withdrawn:
+            self._references.note(
+                request.by,
+                commands,
+                events,
+                at_ns=Nanos(self._clock()),
+                withdrawn=withdrawn,
+            )
         return encode([*refused, *events])
 
     def _control(
@@ -408,10 +409,12 @@ def _with_bounds(
     """
     if isinstance(command, FeedUpdate):
         steps = tuple(
-            msgspec.structs.replace(step, guard=guard_of(command.market_no))
-            if isinstance(step, SetOdds)
-            else step
-            for step in command.steps
+            [
+                msgspec.structs.replace(step, guard=guard_of(command.market_no))
+                if isinstance(step, SetOdds)
+                else step
+                for step in command.steps
+            ]
         )
         return msgspec.structs.replace(command, position_max=position_max, steps=steps)
     if isinstance(command, SetOdds | CreateMarket):

@@ -15,7 +15,7 @@ from engine.common.index_nb import enter_nb
 from engine.common.lifecycle import Status
 from engine.common.row_layout import row_dtype
 from engine.common.rows import I32s, Rows
-from engine.common.units import BETS_MAX, Minor, Nanos
+from engine.common.units import BETS_MAX, Minor, Nanos, OddsMilli
 
 MARKET: Final = row_dtype(
     104,
@@ -143,6 +143,19 @@ class _MarketFields:
     version: "memoryview[int]"
 
 
+class _OutcomeFields:
+    """The fields of OUTCOME rows that feeds read and write; see `_MarketFields`."""
+
+    __slots__ = ("flags", "odds_milli")
+
+    def __init__(self, outcomes: Rows) -> None:
+        for name in self.__slots__:
+            setattr(self, name, outcomes[name].data)
+
+    flags: "memoryview[int]"
+    odds_milli: "memoryview[OddsMilli]"
+
+
 class Book:
     """Arrays of markets, outcomes and bets, and their hash tables.
 
@@ -163,8 +176,10 @@ class Book:
     def __init__(self) -> None:
         self._markets: Rows
         self._fields: _MarketFields
+        self._outcomes: Rows
+        self._outcome_fields: _OutcomeFields
         self.markets = np.zeros(MARKETS_ROOM_MIN, MARKET)
-        self.outcomes: Rows = np.zeros(2 * MARKETS_ROOM_MIN, OUTCOME)
+        self.outcomes = np.zeros(2 * MARKETS_ROOM_MIN, OUTCOME)
         self.returned: Rows = np.zeros(2 * MARKETS_ROOM_MIN, RETURNED)
         self.records: Rows = np.zeros(BETS_ROOM_MIN, BET_RECORD)
         self.earlier: I32s = np.zeros(BETS_ROOM_MIN, np.int32)
@@ -182,6 +197,15 @@ class Book:
     @markets.setter
     def markets(self, markets: Rows) -> None:
         self._markets, self._fields = markets, _MarketFields(markets)
+
+    @property
+    def outcomes(self) -> Rows:
+        """The OUTCOME rows."""
+        return self._outcomes
+
+    @outcomes.setter
+    def outcomes(self, outcomes: Rows) -> None:
+        self._outcomes, self._outcome_fields = outcomes, _OutcomeFields(outcomes)
 
     def make_room_for_bets(self, count: int) -> None:
         """Make room for `count` more bets in the arrays and the hash table."""
@@ -225,6 +249,27 @@ class Book:
     def outcomes_of(self, slot: int) -> Rows:
         """Return a view of one market's outcomes."""
         return self.outcomes[self.range_of(slot)]
+
+    def odds_milli(self, slot: int) -> list[OddsMilli]:
+        """Return the odds of one market's outcomes."""
+        return list(self._outcome_fields.odds_milli[self.range_of(slot)])
+
+    def offered(self, slot: int) -> list[bool]:
+        """Return for each of one market's outcomes whether bets on it are offered."""
+        flags = self._outcome_fields.flags[self.range_of(slot)].tolist()
+        return [each & OUTCOME_ACTIVE > 0 for each in flags]
+
+    def set_offer(self, slot: int, outcome: int, *, odds_milli: OddsMilli, offered: bool) -> bool:
+        """Set an outcome's odds and whether bets on it are offered; return whether that changed it.
+
+        An outcome that has a result loses it.
+        """
+        fields, row = self._outcome_fields, self._fields.first_outcome[slot] + outcome
+        flags = OUTCOME_ACTIVE if offered else 0
+        if fields.flags[row] == flags and fields.odds_milli[row] == odds_milli:
+            return False
+        fields.flags[row], fields.odds_milli[row] = flags, odds_milli
+        return True
 
     def returned_of(self, slot: int) -> Rows:
         """Return a view of what went back to the bettors of one market's outcomes."""

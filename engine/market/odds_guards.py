@@ -13,7 +13,7 @@ from engine.common.commands import CreateMarket, OddsGuard, Quote, SetOdds
 from engine.common.events import Refused
 from engine.common.lifecycle import Status
 from engine.common.reasons import Reason
-from engine.common.units import ODDS_MILLI_ONE
+from engine.common.units import ODDS_MILLI_ONE, OddsMilli
 
 GUARD_REASONS: Final = frozenset(
     {Reason.BOOK_SUM_LOW, Reason.ODDS_STEP, Reason.ODDS_OFF_MODEL, Reason.ODDS_DECIDED}
@@ -22,6 +22,8 @@ STEP_CHANCE_MILLI_MIN: Final = 50
 """Least change of implied chance that is a leap, in thousandths: 100.0 may become 500.0."""
 _NANO: Final = 1_000_000_000
 _NANO_PER_MILLI: Final = 1_000_000
+_ODDS_NANO_ONE: Final = ODDS_MILLI_ONE * _NANO
+"""Divided by odds in thousandths it gives their implied chance in billionths."""
 
 
 def created_fault(command: CreateMarket) -> Refused | None:
@@ -33,7 +35,7 @@ def created_fault(command: CreateMarket) -> Refused | None:
 
 
 def guard_fault(
-    command: SetOdds, odds: list[int], active: list[bool], *, status: Status
+    command: SetOdds, odds: list[OddsMilli], active: list[bool], *, status: Status
 ) -> Refused | None:
     """Return why new odds of some outcomes are refused.
 
@@ -54,26 +56,32 @@ def guard_fault(
     guard = command.guard
     if isinstance(guard, UnsetType) or command.override:
         return None
+    step_milli_max = guard.step_milli_max
     taking_bets = status is Status.ACTIVE
     modelled = bool(guard.model_odds_milli or guard.decided)
     for at, quote in enumerate(command.quotes):
-        outcome = quote.outcome
+        outcome, after = quote.outcome, quote.odds_milli
         before, was_active = odds[outcome], active[outcome]
-        odds[outcome], active[outcome] = quote.odds_milli, quote.active
-        refusal = None
-        if taking_bets and was_active and quote.active and before != quote.odds_milli:
-            refusal = _step_fault(before, quote.odds_milli, guard, field=f"quotes[{at}].odds_milli")
-        if refusal is None and modelled:
+        odds[outcome], active[outcome] = after, quote.active
+        if (
+            taking_bets
+            and was_active
+            and quote.active
+            and before != after
+            and _is_leap(before, after, step_milli_max)
+        ):
+            return _leap(before, after, guard, field=f"quotes[{at}].odds_milli")
+        if modelled:
             refusal = _model_fault(quote, guard, field=f"quotes[{at}].odds_milli")
-        if refusal is not None:
-            return refusal
+            if refusal is not None:
+                return refusal
     return _sum_fault(odds, guard, field="quotes") if all(active) else None
 
 
 def _sum_fault(odds_milli: Sequence[int], guard: OddsGuard, *, field: str) -> Refused | None:
     if len(odds_milli) < 2:
         return None
-    book_nano = sum([-(-ODDS_MILLI_ONE * _NANO // odds) for odds in odds_milli])
+    book_nano = sum([-(-_ODDS_NANO_ONE // odds) for odds in odds_milli])
     if book_nano >= guard.book_milli_min * _NANO_PER_MILLI:
         return None
     found = f"{book_nano // _NANO_PER_MILLI}"
@@ -81,9 +89,7 @@ def _sum_fault(odds_milli: Sequence[int], guard: OddsGuard, *, field: str) -> Re
     return Refused(reason=Reason.BOOK_SUM_LOW, field=field, message=message)
 
 
-def _step_fault(before: int, after: int, guard: OddsGuard, *, field: str) -> Refused | None:
-    if not _is_leap(before, after, guard.step_milli_max):
-        return None
+def _leap(before: int, after: int, guard: OddsGuard, *, field: str) -> Refused:
     message = (
         f"{before} to {after} is over {guard.step_milli_max} thousandths of the lower while bets "
         f"are taken"
@@ -115,5 +121,5 @@ def _is_leap(one: int, other: int, step_milli_max: int) -> bool:
     low, high = (one, other) if one < other else (other, one)
     if step_milli_max <= 0 or high * ODDS_MILLI_ONE <= low * step_milli_max:
         return False
-    chance_nano = ODDS_MILLI_ONE * _NANO // low - ODDS_MILLI_ONE * _NANO // high
+    chance_nano = _ODDS_NANO_ONE // low - _ODDS_NANO_ONE // high
     return chance_nano >= STEP_CHANCE_MILLI_MIN * _NANO_PER_MILLI

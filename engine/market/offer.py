@@ -8,7 +8,7 @@ from engine.common.commands import Limits, SetLimits, SetOdds, SetPhaseLimits
 from engine.common.events import LimitsSet, OddsSet, Refused
 from engine.common.lifecycle import Action, next_status
 from engine.common.reasons import Reason
-from engine.market.book import OUTCOME_ACTIVE, Book
+from engine.market.book import Book
 from engine.market.command_checks import limits_fault, patch_fault, quotes_fault
 from engine.market.odds_guards import guard_fault
 from engine.market.views import limits_of
@@ -19,22 +19,16 @@ def set_odds(command: SetOdds, slot: int, *, book: Book) -> OddsSet | Refused:
     refusal = _refuse_after_close(book, slot)
     if refusal is not None:
         return refusal
-    outcomes = book.outcomes_of(slot)
-    odds_column, flags_column = outcomes["odds_milli"], outcomes["flags"]
-    odds, flags = odds_column.tolist(), flags_column.tolist()
-    active = [flag & OUTCOME_ACTIVE > 0 for flag in flags]
+    odds = book.odds_milli(slot)
     refusal = quotes_fault(command.quotes, outcomes=len(odds))
-    refusal = refusal or guard_fault(command, odds[:], active, status=book.status(slot))
+    refusal = refusal or guard_fault(command, odds, book.offered(slot), status=book.status(slot))
     if refusal is not None:
         return refusal
     changed = False
     for quote in command.quotes:
-        outcome, odds_milli = quote.outcome, quote.odds_milli
-        flag = OUTCOME_ACTIVE if quote.active else 0
-        if flag != flags[outcome] or odds_milli != odds[outcome]:
-            changed = True
-            odds_column[outcome] = odds_milli
-            flags_column[outcome] = flag
+        changed |= book.set_offer(
+            slot, quote.outcome, odds_milli=quote.odds_milli, offered=quote.active
+        )
     version = book.raise_version(slot) if changed else book.version(slot)
     return OddsSet(market_no=command.market_no, version=version, quotes=command.quotes)
 

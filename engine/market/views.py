@@ -5,36 +5,33 @@ Owns how the book's rows become what bettors and traders see. Never changes a ro
 
 from engine.common.book_result import BookResult
 from engine.common.commands import Limits
-from engine.common.rows import Rows
 from engine.common.rules import RULES_FIRST
 from engine.common.units import Minor
 from engine.common.views import BookImage, PriceDelta, PriceImage
-from engine.market.book import MARKET_HELD, MARKET_RESULTS, OUTCOME_ACTIVE, Book
+from engine.market.book import MARKET_HELD, MARKET_RESULTS, Book
 
 
 def price_image(book: Book, slot: int, *, key: str, names: tuple[str, ...]) -> PriceImage:
     """Return a market as a bettor sees it."""
-    outcomes = book.outcomes_of(slot)
     return PriceImage(
         market_no=book.market_no(slot),
         key=key,
         status=book.status(slot),
         version=book.version(slot),
         outcomes=names,
-        odds_milli=tuple(outcomes["odds_milli"].tolist()),
-        active=_active(outcomes),
+        odds_milli=tuple(book.odds_milli(slot)),
+        active=tuple(book.offered(slot)),
     )
 
 
 def price_delta(book: Book, slot: int) -> PriceDelta:
     """Return the part of a market that changes."""
-    outcomes = book.outcomes_of(slot)
     return PriceDelta(
         market_no=book.market_no(slot),
         version=book.version(slot),
         status=book.status(slot),
-        odds_milli=tuple(outcomes["odds_milli"].tolist()),
-        active=_active(outcomes),
+        odds_milli=tuple(book.odds_milli(slot)),
+        active=tuple(book.offered(slot)),
     )
 
 
@@ -96,7 +93,3 @@ def limits_of(book: Book, slot: int) -> Limits:
         outcome_liability_minor_max=Minor(int(market["outcome_liability_minor_max"])),
         market_liability_minor_max=Minor(int(market["market_liability_minor_max"])),
     )
-
-
-def _active(outcomes: Rows) -> tuple[bool, ...]:
-    return tuple([flags & OUTCOME_ACTIVE > 0 for flags in outcomes["flags"].tolist()])

@@ -26,6 +26,7 @@ __all__ = [
     "Hold",
     "KnownMarket",
     "Mark",
+    "Phase",
     "PriceFixture",
     "Received",
     "RecoveryRequest",
@@ -39,6 +40,9 @@ REFUSALS_KEPT: Final = 100
 """Latest refused messages whose reason is kept for people to read; all are counted."""
 
 
+Phase = Literal["prematch", "live"]
+
+
 class NewMarket(Struct, frozen=True, kw_only=True, gc=False):
     """What a market is created with when a feed first names it; its status is INACTIVE.
 
@@ -49,7 +53,7 @@ class NewMarket(Struct, frozen=True, kw_only=True, gc=False):
     outcomes: tuple[str, ...]
     limits: Limits | None = None
     sport: str = ""
-    phase: Literal["prematch", "live"] = "prematch"
+    phase: Phase = "prematch"
 
 
 class MarketUpdate(Struct, frozen=True, kw_only=True, gc=False):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from engine.common.commands import CancelMarket, FeedStep, SetOdds, SetStatus
 from engine.common.lifecycle import Status
-from gateway.feeds.core.adapter import MARKET_NO_LATER, Action, Mark, MarketUpdate, NewMarket
+from gateway.feeds.core.adapter import MARKET_NO_LATER, Action, Mark, MarketUpdate, NewMarket, Phase
 from gateway.feeds.uof.market_registry import ListedMarket, MarketRegistry, odds_source
 from gateway.feeds.uof.messages import MarketOdds, OddsChange
 from gateway.feeds.uof.passed_over import PassedOver
@@ -197,7 +197,7 @@ class OddsChanges:
 
     def _new_market(self, listed: ListedMarket) -> NewMarket:
         """Return what a market is created with; the market keeps it for the next message."""
-        phase = PREMATCH if listed.owner in self._settings.prematch else LIVE
+        phase: Phase = PREMATCH if listed.owner in self._settings.prematch else LIVE
         known = listed.new_market
         if known is None or known.phase != phase:
             sports = self._settings.sports
