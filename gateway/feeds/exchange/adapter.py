@@ -41,7 +41,7 @@ from gateway.feeds.core.adapter import (
     Received,
     RecoveryRequest,
 )
-from gateway.feeds.exchange.fair_price import FairMarket, FairRules, moved_by
+from gateway.feeds.exchange.fair_price import FairRules, moved_by
 from gateway.feeds.exchange.followed_market import (
     CLOSED,
     DesiredStatus,
@@ -52,13 +52,13 @@ from gateway.feeds.exchange.followed_market import (
 from gateway.feeds.exchange.messages import MarketChange, Message
 from gateway.feeds.exchange.order_book import (
     HEARTBEAT,
+    IMAGE,
     MARKETS_MAX,
-    RESUB_DELTA,
     SEG_END,
-    SUB_IMAGE,
     UNHEALTHY,
     StreamOrderBooks,
     StreamUpdate,
+    kind_of,
 )
 from gateway.feeds.exchange.results import ResultRules, deductions
 from gateway.feeds.exchange.sent_state import SentState
@@ -229,7 +229,7 @@ class ExchangeAdapter:
         elif message.ct == HEARTBEAT and not self._heartbeat_ms:
             self._heartbeat_ms = HEARTBEAT_MS
         mark = Mark(source=self._odds_source, position=message.pt or 0, digest=crc32(body.strip()))
-        kind = _kind(message)
+        kind = kind_of(message)
         repeated = self._repeated(message, mark)
         if repeated and len(repeated) == len(message.mc or ()):
             return Received(kind=kind)
@@ -238,18 +238,16 @@ class ExchangeAdapter:
         for change in changes:
             if change.market_definition is not None:
                 refused = self._define(change, message.pt or 0, at_ns) or refused
-        for change in changes:
-            if change.id in self._sent:
-                self._sent[change.id].note(mark)
+            sent = self._sent.get(change.id)
+            if sent is not None:
+                sent.note(mark)
         moved = {change.id for change in changes if change.rc}
-        image = message.ct in (SUB_IMAGE, RESUB_DELTA)
-        ended = image and message.segment_type in (None, SEG_END)
+        ended = kind == IMAGE and message.segment_type in (None, SEG_END)
         # Markets that the message names are sent its mark, the others none.
         before = tuple(self._holds)
-        holds = {LATE: message.status == UNHEALTHY, SILENT: False}
-        if ended:
-            holds[BROKEN] = False
-        self._set_holds(holds)
+        late = message.status == UNHEALTHY
+        if late or before:
+            self._set_holds({LATE: late, SILENT: False} | ({BROKEN: False} if ended else {}))
         actions: list[Action] = []
         for market_id in (*update.touched, *update.gone):
             if market_id in repeated:
@@ -257,7 +255,8 @@ class ExchangeAdapter:
             actions += self._compare(market_id, mark=mark, repriced=market_id in moved, at_ns=at_ns)
         if before != tuple(self._holds):
             actions += self._compare_all(at_ns)
-        actions += self._missing(update, at_ns)
+        if self._lacks_image(update):
+            actions += self._image_if_due(at_ns)
         return Received(
             kind=kind,
             actions=tuple(actions),
@@ -271,26 +270,24 @@ class ExchangeAdapter:
         """Refuse a message from the future; what it changed is missing until the next image."""
         why = f"pt: {message.pt} is over {self._latest_ms(at_ns)}, our time and what may be ahead"
         actions = [*self._hold({BROKEN: True}, at_ns), *self._image_if_due(at_ns)]
-        return Received(kind=_kind(message), actions=tuple(actions), refused=why)
+        return Received(kind=kind_of(message), actions=tuple(actions), refused=why)
 
     def _repeated(self, message: Message, mark: Mark) -> dict[str, None]:
         """Return the markets of a message that had the message before."""
-        return {
-            change.id: None
-            for change in message.mc or ()
-            if change.id in self._sent and self._sent[change.id].is_repeated(mark)
-        }
+        repeated: dict[str, None] = {}
+        for change in message.mc or ():
+            sent = self._sent.get(change.id)
+            if sent is not None and sent.is_repeated(mark):
+                repeated[change.id] = None
+        return repeated
 
-    def _missing(self, update: StreamUpdate, at_ns: Nanos) -> Iterator[Action]:
-        """Request the image when a market changes whose definition or last change is missing."""
-        markets = self._order_books.markets
-        bare = any(
-            market is not None and market.definition is None
-            for market in map(markets.get, update.touched)
-        )
-        bare = bare or (bool(update.refused) and any(name in self._sent for name in update.gone))
-        if bare:
-            yield from self._image_if_due(at_ns)
+    def _lacks_image(self, update: StreamUpdate) -> bool:
+        """Say whether a market changed whose definition or last change is missing."""
+        for market_id in update.touched:
+            market = self._order_books.markets.get(market_id)
+            if market is not None and market.definition is None:
+                return True
+        return bool(update.refused) and any(name in self._sent for name in update.gone)
 
     def _image_if_due(self, at_ns: Nanos) -> Iterator[Action]:
         last_ns = self._requested_at_ns
@@ -367,12 +364,22 @@ class ExchangeAdapter:
 
     # --- one market -------------------------------------------------------------------------------
 
-    def _desired(self, market_id: str, follower: Follower, *, moved: bool) -> DesiredStatus:
+    def _desired(
+        self, market_id: str, follower: Follower, sent: SentState, *, moved: bool
+    ) -> DesiredStatus:
         market = self._order_books.markets.get(market_id)
         if market is None or market.definition is None:
+            follower.forget_prices()
             return DesiredStatus(Status.SUSPENDED, "no longer in the stream")
+        # A step is sent with the latest prices, without one the prices that were sent may stand.
+        stepping = sent.status != Status.ACTIVE or market.definition.version > sent.version
         desired = follower.desired(
-            market, moved=moved, fair_rules=self._settings.fair, result_rules=self._settings.result
+            market,
+            moved=moved,
+            fair_rules=self._settings.fair,
+            result_rules=self._settings.result,
+            before=None if stepping else sent.fair,
+            move_min=self._settings.move_min,
         )
         if desired.status == Status.ACTIVE and self._holds:
             return DesiredStatus(Status.SUSPENDED, next(iter(self._holds)))
@@ -386,7 +393,7 @@ class ExchangeAdapter:
         if follower is None:
             return
         sent = self._sent[market_id]
-        desired = self._desired(market_id, follower, moved=repriced)
+        desired = self._desired(market_id, follower, sent, moved=repriced)
         if not sent.exists and desired.status != Status.ACTIVE:
             return
         sent.exists = True
@@ -399,7 +406,9 @@ class ExchangeAdapter:
         version = definition.version if definition is not None else sent.version
         steps = _steps(sent, desired, version=version)
         sent.status, sent.version = desired.status, version
-        moved = desired.fair is not None and self._moved(sent, desired.fair)
+        moved = desired.fair is not None and (
+            moved_by(sent.fair, desired.fair) >= self._settings.move_min
+        )
         fair = self._fair(sent, desired, at_ns=at_ns, now=bool(steps), moved=moved)
         if fair is not None or steps:
             sent.pending = None
@@ -411,9 +420,6 @@ class ExchangeAdapter:
             sent.pending = mark
         if definition is not None and definition.status == CLOSED:
             yield from self._settle(follower, sent, desired, mark, place=definition.market_type)
-
-    def _moved(self, sent: SentState, fair: FairMarket) -> bool:
-        return moved_by(sent.fair, fair) >= self._settings.move_min
 
     def _fair(
         self, sent: SentState, desired: DesiredStatus, *, at_ns: Nanos, now: bool, moved: bool
@@ -475,12 +481,6 @@ class ExchangeAdapter:
         return Mark(source=f"{self.feed}/result", position=mark.position, digest=mark.digest)
 
 
-def _kind(message: Message) -> str:
-    if message.ct == HEARTBEAT:
-        return "heartbeat"
-    return "image" if message.ct in (SUB_IMAGE, RESUB_DELTA) else "mcm"
-
-
 def _steps(sent: SentState, desired: DesiredStatus, *, version: int) -> tuple[FeedStep, ...]:
     """Return the steps from what was sent to what should be.
 
@@ -488,12 +488,13 @@ def _steps(sent: SentState, desired: DesiredStatus, *, version: int) -> tuple[Fe
     which both say OPEN means a suspension that no message showed; a delayed bet must not survive
     it.
     """
+    same = sent.status == desired.status
+    if same and (desired.status != Status.ACTIVE or version <= sent.version):
+        return ()
     step = SetStatus(market_no=MARKET_NO_LATER, status=desired.status, why=desired.why)
-    if sent.status != desired.status:
-        return (step,)
-    if desired.status == Status.ACTIVE and version > sent.version:
+    if same:
         between = SetStatus(
             market_no=MARKET_NO_LATER, status=Status.SUSPENDED, why="the exchange's version rose"
         )
         return (between, step)
-    return ()
+    return (step,)

@@ -21,6 +21,8 @@ from gateway.feeds.exchange.messages import Level
 DEPTH_MAX: Final = 10
 PROBABILITY_MIN: Final = 1e-6
 """Below this probability a runner is not offered: its odds would exceed every ladder."""
+_SOLVER_ERROR: Final = 1e-6
+"""How far a solved runner's log-odds may be from those of an exact solution."""
 
 
 class FairRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -51,10 +53,15 @@ class RunnerPrices(NamedTuple):
 
 
 class FairMarket(NamedTuple):
-    """A market's probabilities, which add up to its winners, and which runners are offered."""
+    """A market's probabilities, which add up to its winners, and which runners are offered.
+
+    `raw` holds the log-odds of the offered runners' estimates, before they had that sum.
+    """
 
     probabilities: tuple[float, ...]
     offered: tuple[bool, ...]
+    winners: int = 1
+    raw: tuple[float, ...] = ()
 
 
 def weight(levels: Sequence[Level], rules: FairRules) -> float:
@@ -98,40 +105,55 @@ def estimate(prices: RunnerPrices, rules: FairRules) -> float | None:
 
 
 def fair_market(
-    runners: Sequence[RunnerPrices | None], *, winners: int, rules: FairRules
+    estimates: Sequence[float | None],
+    *,
+    winners: int,
+    rules: FairRules,
+    before: FairMarket | None = None,
+    move_min: float = 0.0,
 ) -> FairMarket | None:
     """Return the fair probabilities of a market, or None where the prices give none.
 
     Parameters
     ----------
-    runners : Sequence[RunnerPrices | None]
-        Every outcome in order; None for a withdrawn runner.
+    estimates : Sequence[float | None]
+        The estimate of every outcome in order; None where there is none or it is withdrawn.
     winners : int
         How many outcomes win.
     rules : FairRules
-        Depth, weights and bounds.
+        The bounds of the sum.
+    before, move_min : FairMarket | None, float
+        Fair probabilities that are returned as they are when no runner's log-odds can have moved
+        by `move_min` from them, which is known without solving the market.
 
     Returns
     -------
     FairMarket | None
         Estimates are brought to the sum `winners` by the same ratio on each one's odds (Cheung
-        2015). A runner without an estimate is not offered; the bounds of the sum make sure that its
-        probability would have been small.
+        2015), which adds one step to all log-odds: no runner moves by more than the difference
+        between the largest and the smallest move of an estimate, whatever the step is. A runner
+        without an estimate is not offered; the bounds of the sum make sure that its probability
+        would have been small.
     """
-    raw = [estimate(prices, rules) if prices is not None else None for prices in runners]
-    known = [value for value in raw if value is not None and PROBABILITY_MIN <= value < 1.0]
+    offered = tuple([each is not None and PROBABILITY_MIN <= each < 1.0 for each in estimates])
+    known = [each for each in estimates if each is not None and PROBABILITY_MIN <= each < 1.0]
     if winners < 1 or len(known) <= winners:
         return None
     if not rules.sum_low <= sum(known) / winners <= rules.sum_high:
         return None
+    raw = tuple([log(each / (1.0 - each)) for each in known])
+    if before is not None and before.raw and (before.offered, before.winners) == (offered, winners):
+        moves = [after - was for after, was in zip(raw, before.raw, strict=True)]
+        if max(moves) - min(moves) < move_min - _SOLVER_ERROR:
+            return before
     solved = remove_margin(
         [1.0 / value for value in known], method=Method.ODDS_RATIO, winners=winners
     )
     if isinstance(solved, MarginRefused):
         return None
     normalised = iter(solved.values)
-    offered = tuple(value is not None and PROBABILITY_MIN <= value < 1.0 for value in raw)
-    return FairMarket(tuple(next(normalised) if priced else 0.0 for priced in offered), offered)
+    probabilities = tuple([next(normalised) if priced else 0.0 for priced in offered])
+    return FairMarket(probabilities, offered, winners, raw)
 
 
 def moved_by(before: FairMarket | None, after: FairMarket) -> float:
@@ -139,6 +161,8 @@ def moved_by(before: FairMarket | None, after: FairMarket) -> float:
 
     A runner that was added or removed counts as an infinite move.
     """
+    if before is after:
+        return 0.0
     if before is None or before.offered != after.offered:
         return float("inf")
     return max(

@@ -14,7 +14,13 @@ from engine.common.ids import parse_market_key
 from engine.common.lifecycle import Status
 from engine.common.units import NS_PER_MS, Nanos
 from gateway.feeds.core.adapter import KnownMarket, NewMarket
-from gateway.feeds.exchange.fair_price import FairMarket, FairRules, RunnerPrices, fair_market
+from gateway.feeds.exchange.fair_price import (
+    FairMarket,
+    FairRules,
+    RunnerPrices,
+    estimate,
+    fair_market,
+)
 from gateway.feeds.exchange.messages import MarketDefinition, RunnerDefinition
 from gateway.feeds.exchange.order_book import Market, RunnerId, runner_id_of
 from gateway.feeds.exchange.results import (
@@ -164,7 +170,7 @@ class Follower:
         self._image_active = known.image.active if known is not None else None
         self._index = {runner_id: i for i, runner_id in enumerate(self.order)}
         self._seen = False
-        self._racing: tuple[MarketDefinition, set[RunnerId]] | None = None
+        self._estimates: _Estimates | None = None
 
     def new_market(self, limits: Limits | None) -> NewMarket:
         """Return what the market is created with."""
@@ -205,7 +211,14 @@ class Follower:
         return Nanos(max(0, date_ns + at_ns - published_ms * NS_PER_MS))
 
     def desired(
-        self, market: Market, *, moved: bool, fair_rules: FairRules, result_rules: ResultRules
+        self,
+        market: Market,
+        *,
+        moved: bool,
+        fair_rules: FairRules,
+        result_rules: ResultRules,
+        before: FairMarket | None = None,
+        move_min: float = 0.0,
     ) -> DesiredStatus:
         """Return the state that the market should have now, by the stream alone.
 
@@ -217,11 +230,14 @@ class Follower:
             Whether this message brought prices, which ends the suspension after a turn in-play.
         fair_rules, result_rules : FairRules, ResultRules
             The bounds of fair prices, and the exchange's settlement rules.
+        before, move_min : FairMarket | None, float
+            Prices that stand while none moved by `move_min` (see `fair_market`).
         """
         definition = market.definition
         assert definition is not None
         found: tuple[OutcomeResult, ...] | str
         if definition.status == CLOSED:
+            self.forget_prices()
             found = self.blocked if not self.order else ""
             found = found or results(definition, self.order, rules=result_rules)
             if isinstance(found, str):
@@ -237,32 +253,61 @@ class Follower:
             if not moved or market.published_ms <= self._turned_ms:
                 return DesiredStatus(Status.SUSPENDED, "turned in-play")
             self._turned_ms = None
-        fair = self.fair(market, definition, rules=fair_rules)
+        fair = fair_market(
+            self._estimated(market, definition, rules=fair_rules),
+            winners=definition.number_of_winners,
+            rules=fair_rules,
+            before=before,
+            move_min=move_min,
+        )
         if fair is None:
             return DesiredStatus(Status.SUSPENDED, "no fair price")
         return DesiredStatus(Status.ACTIVE, fair=fair, winners=definition.number_of_winners)
 
-    def fair(
-        self, market: Market, definition: MarketDefinition, *, rules: FairRules
-    ) -> FairMarket | None:
-        """Return the fair prices of the outcomes in our order."""
-        racing = self._racing_in(definition)
-        prices: list[RunnerPrices | None] = []
-        for runner_id in self.order:
-            runner = market.runners.get(runner_id)
-            if runner is None or runner_id not in racing:
-                prices.append(None)
-            else:
-                prices.append(
-                    RunnerPrices(
-                        runner.best_backs(rules.depth), runner.best_lays(rules.depth), runner.last
-                    )
-                )
-        return fair_market(prices, winners=definition.number_of_winners, rules=rules)
+    def forget_prices(self) -> None:
+        """Forget the runners' ladders: the market left the stream, or is closed."""
+        self._estimates = None
 
-    def _racing_in(self, definition: MarketDefinition) -> set[RunnerId]:
-        """Return the active runners of a definition, which few messages replace."""
-        if self._racing is None or self._racing[0] is not definition:
-            ids = {runner_id_of(runner) for runner in definition.runners if runner.status == ACTIVE}
-            self._racing = definition, ids
-        return self._racing[1]
+    def _estimated(
+        self, market: Market, definition: MarketDefinition, *, rules: FairRules
+    ) -> list[float | None]:
+        """Return the estimates of the outcomes in our order; None for a withdrawn runner.
+
+        The estimate of a runner stands until a message changes the runner.
+        """
+        known = self._estimates
+        if known is None or not known.is_of(market, definition):
+            known = self._estimates = _Estimates(market, definition, self.order)
+        for index, runner in enumerate(known.runners):
+            if runner is not None and runner.changes != known.changes[index]:
+                prices = RunnerPrices(
+                    runner.best_backs(rules.depth), runner.best_lays(rules.depth), runner.last
+                )
+                known.values[index] = estimate(prices, rules)
+                known.changes[index] = runner.changes
+        return known.values
+
+
+class _Estimates:
+    """The runner of each outcome, its estimate, and the count of changes that it was made at."""
+
+    __slots__ = ("_definition", "_market", "_named", "changes", "runners", "values")
+
+    def __init__(
+        self, market: Market, definition: MarketDefinition, order: Sequence[RunnerId]
+    ) -> None:
+        self._market = market
+        self._definition = definition
+        self._named = len(market.runners)
+        active = {runner_id_of(runner) for runner in definition.runners if runner.status == ACTIVE}
+        self.runners = [market.runners.get(each) if each in active else None for each in order]
+        self.changes = [-1] * len(order)
+        self.values: list[float | None] = [None] * len(order)
+
+    def is_of(self, market: Market, definition: MarketDefinition) -> bool:
+        """Say whether these runners are still those of a market under its definition."""
+        return (
+            self._market is market
+            and self._definition is definition
+            and self._named == len(market.runners)
+        )

@@ -36,6 +36,8 @@ SUB_IMAGE: Final = "SUB_IMAGE"
 RESUB_DELTA: Final = "RESUB_DELTA"
 SEG_START: Final = "SEG_START"
 SEG_END: Final = "SEG_END"
+IMAGE: Final = "image"
+"""The kind of a message that holds all of its markets."""
 UNHEALTHY: Final = 503
 """The mcm `status` of a stream whose sources are late: its prices cannot be trusted."""
 
@@ -51,6 +53,13 @@ def runner_id_of(named: RunnerChange | RunnerDefinition) -> RunnerId:
     return (named.id, named.hc) if named.hc else named.id
 
 
+def kind_of(message: Message) -> str:
+    """Return the name of a market change, for counting: a heartbeat, an image or a difference."""
+    if message.ct == HEARTBEAT:
+        return "heartbeat"
+    return IMAGE if message.ct in (SUB_IMAGE, RESUB_DELTA) else "mcm"
+
+
 class Runner:
     """One runner's ladders and last prices."""
 
@@ -61,6 +70,7 @@ class Runner:
         "batl",
         "bdatb",
         "bdatl",
+        "changes",
         "far",
         "last",
         "near",
@@ -84,6 +94,8 @@ class Runner:
         self.near: Number | None = None
         self.far: Number | None = None
         self.picture: RunnerPicture | None = None
+        self.changes = 0
+        """Messages that changed the runner."""
 
     def backs(self) -> tuple[Level, ...]:
         """Return the levels to back, best (highest) first: full depth, else best offers."""
@@ -95,10 +107,14 @@ class Runner:
 
     def best_backs(self, count: int) -> tuple[Level, ...]:
         """Return the best few levels to back, including cross-matching where it is sent."""
+        if self.bdatb is None and self.batb is None:
+            return self.atb.best(count)
         return (_offers(self.bdatb, self.batb) or self.atb.best(count))[:count]
 
     def best_lays(self, count: int) -> tuple[Level, ...]:
         """Return the best few levels to lay, including cross-matching where it is sent."""
+        if self.bdatl is None and self.batl is None:
+            return self.atl.best(count)
         return (_offers(self.bdatl, self.batl) or self.atl.best(count))[:count]
 
     def take_places(self, change: RunnerChange) -> None:
@@ -368,6 +384,7 @@ class StreamOrderBooks:
 
     def _move(self, runner: Runner, change: RunnerChange) -> None:
         runner.picture = None
+        runner.changes += 1
         if change.atl is not None and not runner.atl.take(change.atl):
             self.counts.ladders_forgotten += 1
         if change.trd is not None:

@@ -62,6 +62,21 @@ def test_moves_below_move_min_are_not_sent_and_larger_ones_are() -> None:
     assert (update.steps, update.fair is not None) == ((), True)
 
 
+def test_step_after_a_move_below_move_min_is_sent_with_the_latest_prices() -> None:
+    following = Following(version=1)
+    (opened,) = updates(following.open())
+    assert following.change(quoted(1, 0.501), quoted(2, 0.299)).actions == ()
+    (update,) = updates(following.change(version=2))
+    assert [step.status for step in update.steps if isinstance(step, SetStatus)] == [
+        Status.SUSPENDED,
+        Status.ACTIVE,
+    ]
+    assert update.fair is not None
+    assert opened.fair is not None
+    assert update.fair.probabilities[0] > opened.fair.probabilities[0]
+    assert update.fair.probabilities[1] < opened.fair.probabilities[1]
+
+
 def test_moves_within_every_ms_wait_and_the_tick_sends_the_last_with_its_own_mark() -> None:
     following = Following(ExchangeSettings(every_ms=5_000))
     following.open()

@@ -1,6 +1,7 @@
 """Fair prices lie between the best two, follow the money, and are not given when in doubt."""
 
-from math import inf
+from collections.abc import Sequence
+from math import exp, inf
 
 import pytest
 from hypothesis import assume, given
@@ -31,6 +32,13 @@ def books(draw: st.DrawFn) -> RunnerPrices:
     return RunnerPrices(
         [(PRICES[i], draw(SIZES)) for i in backs], [(PRICES[i], draw(SIZES)) for i in lays], 0.0
     )
+
+
+def fair_of(
+    runners: Sequence[RunnerPrices | None], *, winners: int, rules: FairRules
+) -> FairMarket | None:
+    estimates = [estimate(each, rules) if each is not None else None for each in runners]
+    return fair_market(estimates, winners=winners, rules=rules)
 
 
 def even(back: float, lay: float, *, last: float = 0.0) -> RunnerPrices:
@@ -119,7 +127,7 @@ def test_market_adds_up_to_its_winners_and_keeps_the_order(
     assume(max(chances) < 0.97)
     assume(len(weights) > winners)
     books = [RunnerPrices([(0.995 / p, 10.0)], [(1.005 / p, 10.0)], 0.0) for p in chances]
-    fair = fair_market(books, winners=winners, rules=ANY)
+    fair = fair_of(books, winners=winners, rules=ANY)
     assume(all(p < 0.99 for p in chances))
     assert fair is not None
     assert sum(fair.probabilities) == pytest.approx(winners, abs=1e-9)
@@ -128,7 +136,7 @@ def test_market_adds_up_to_its_winners_and_keeps_the_order(
 
 
 def test_withdrawn_runner_has_no_probability_and_the_others_add_up() -> None:
-    fair = fair_market([even(1.9, 2.0), None, even(1.95, 2.05)], winners=1, rules=RULES)
+    fair = fair_of([even(1.9, 2.0), None, even(1.95, 2.05)], winners=1, rules=RULES)
     assert fair is not None
     assert fair.offered == (True, False, True)
     assert fair.probabilities[1] == 0.0
@@ -137,7 +145,7 @@ def test_withdrawn_runner_has_no_probability_and_the_others_add_up() -> None:
 
 def test_runner_without_a_price_is_not_offered_while_the_others_add_up_alone() -> None:
     nobody = RunnerPrices([], [], 0.0)
-    fair = fair_market([even(1.9, 2.0), nobody, even(1.95, 2.05)], winners=1, rules=RULES)
+    fair = fair_of([even(1.9, 2.0), nobody, even(1.95, 2.05)], winners=1, rules=RULES)
     assert fair is not None
     assert fair.offered == (True, False, True)
 
@@ -157,7 +165,7 @@ def test_runner_without_a_price_is_not_offered_while_the_others_add_up_alone() -
 def test_market_that_does_not_add_up_has_no_fair(
     books: list[RunnerPrices | None], winners: int
 ) -> None:
-    assert fair_market(books, winners=winners, rules=RULES) is None
+    assert fair_of(books, winners=winners, rules=RULES) is None
 
 
 def test_moves_are_measured_in_log_odds_and_comings_and_goings_without_bound() -> None:
@@ -168,3 +176,57 @@ def test_moves_are_measured_in_log_odds_and_comings_and_goings_without_bound() -
     )
     assert moved_by(None, before) == inf
     assert moved_by(before, FairMarket((1.0, 0.0), (True, False))) == inf
+
+
+STEPS = st.floats(-0.02, 0.02)
+
+
+@given(st.lists(st.floats(0.02, 0.9), min_size=3, max_size=12), st.integers(1, 2), STEPS, st.data())
+def test_prices_stand_only_where_solving_again_shows_that_none_moved(
+    weights: list[float], winners: int, common: float, data: st.DataObject
+) -> None:
+    total = sum(weights) / winners
+    first = [weight / total for weight in weights]
+    assume(max(first) < 0.97)
+    before = fair_market(first, winners=winners, rules=RULES)
+    assume(before is not None)
+    assert before is not None
+    second = [
+        1.0 / (1.0 + (1.0 - p) / p * exp(common + data.draw(STEPS, label="step"))) for p in first
+    ]
+    solved = fair_market(second, winners=winners, rules=RULES)
+    found = fair_market(second, winners=winners, rules=RULES, before=before, move_min=0.01)
+    if found is before:
+        assert solved is not None
+        assert moved_by(before, solved) < 0.01
+    else:
+        assert found == solved
+
+
+def test_one_step_of_all_estimates_moves_no_price_and_solves_nothing() -> None:
+    before = fair_market([0.5, 0.3, 0.21], winners=1, rules=RULES)
+    assert before is not None
+    stepped = [1.0 / (1.0 + (1.0 - p) / p * 1.02) for p in (0.5, 0.3, 0.21)]
+    again = fair_market(stepped, winners=1, rules=RULES, before=before, move_min=0.01)
+    assert again is before
+
+
+@pytest.mark.parametrize(
+    ("estimates", "winners"),
+    [
+        ([0.5, 0.3, None], 1),  # a runner left
+        ([0.5, 0.3, 0.21], 2),  # another number of winners
+        ([0.7, 0.5, 0.4], 1),  # the sum is out of bounds
+        ([0.5, 0.32, 0.2], 1),  # a runner moved
+    ],
+)
+def test_prices_do_not_stand_where_the_market_is_another(
+    estimates: list[float | None], winners: int
+) -> None:
+    before = fair_market([0.5, 0.3, 0.21], winners=1, rules=RULES)
+    assert before is not None
+    loose = FairRules(sum_low=0.4)
+    for rules in (RULES, loose):
+        found = fair_market(estimates, winners=winners, rules=rules, before=before, move_min=0.01)
+        assert found is not before
+        assert found == fair_market(estimates, winners=winners, rules=rules)
