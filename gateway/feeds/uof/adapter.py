@@ -19,6 +19,7 @@ from engine.common.units import NS_PER_MS, Nanos
 from gateway.feeds.core.adapter import Action, KnownMarket, Received
 from gateway.feeds.core.clock import FeedClock, LiveClock
 from gateway.feeds.uof.bet_stops import BetStops
+from gateway.feeds.uof.early_results import EarlyResults
 from gateway.feeds.uof.fixture_changes import FixtureChanges
 from gateway.feeds.uof.market_registry import MarketRegistry
 from gateway.feeds.uof.market_updates import status_update
@@ -76,14 +77,26 @@ class UofAdapter:
         self._clock: Final[FeedClock] = clock or LiveClock()
         self._ahead_ms_max: Final = settings.ahead_ms_max
         self._passed_over: Final = PassedOver()
+        self._early: Final = EarlyResults()
+        early = self._early
         self._registry: Final = MarketRegistry(
             UofTypes(settings.sports),
             prematch=settings.prematch,
             markets_max=settings.markets_max,
+            early=early,
         )
         self._producers: Final = Producers(settings.producers, watched=settings.watch)
         self._model_prices: Final = self._make_model_prices() if settings.own_prices else None
         buffer = ResultBuffer()
+        self._results: Final = Results(
+            feed,
+            registry=self._registry,
+            producers=self._producers,
+            buffer=buffer,
+            early=early,
+            clock=self._clock,
+            passed_over=self._passed_over,
+        )
         self._odds_changes: Final = OddsChanges(
             feed,
             settings,
@@ -91,20 +104,14 @@ class UofAdapter:
             producers=self._producers,
             model_prices=self._model_prices,
             passed_over=self._passed_over,
+            results=self._results,
+            early=early,
         )
         self._bet_stops: Final = BetStops(
             feed, registry=self._registry, model_prices=self._model_prices
         )
         self._fixture_changes: Final = FixtureChanges(
             feed, registry=self._registry, passed_over=self._passed_over
-        )
-        self._results: Final = Results(
-            feed,
-            registry=self._registry,
-            producers=self._producers,
-            buffer=buffer,
-            clock=self._clock,
-            passed_over=self._passed_over,
         )
         self._watch: Final = ProducerWatch(
             self._producers,
@@ -128,6 +135,8 @@ class UofAdapter:
             self._model_prices.start(at_ns=at_ns)
         actions: list[Action] = []
         latest_ms = self._latest_ms(at_ns)
+        if self._clock.live:
+            self._early.start(at_ns // NS_PER_MS)
         for known in markets:
             restored = self._registry.restore(known, feed=self.feed, latest_ms=latest_ms)
             if restored is None:
@@ -217,14 +226,8 @@ class UofAdapter:
                 return self._odds_changes.on_odds_change(message, digest)
             case BetStop():
                 return self._bet_stops.on_bet_stop(message, digest)
-            case BetSettlement():
-                return self._results.on_bet_settlement(message, digest)
-            case BetCancel():
-                return self._results.on_bet_cancel(message, digest)
-            case RollbackBetSettlement():
-                return self._results.on_rollback_bet_settlement(message, digest)
-            case RollbackBetCancel():
-                return self._results.on_rollback_bet_cancel(message, digest)
+            case BetSettlement() | BetCancel() | RollbackBetSettlement() | RollbackBetCancel():
+                return self._results.on_result(message, digest)
             case FixtureChange():
                 return self._fixture_changes.on_fixture_change(message, digest)
             case Alive():

@@ -14,12 +14,14 @@ from engine.common.ids import MalformedIdError, parse_market_key
 from engine.common.lifecycle import Status
 from engine.common.units import MARKETS_MAX, NS_PER_MS, ODDS_MILLI_MIN
 from gateway.feeds.core.adapter import KnownMarket, NewMarket
-from gateway.feeds.uof.bet_stop_groups import stopped_by
+from gateway.feeds.uof.bet_stop_groups import ALL, stopped_by
+from gateway.feeds.uof.early_results import EarlyResults
 from gateway.feeds.uof.messages import MarketName
 from gateway.feeds.uof.types import OUTCOME_NAMES, UofMarket, UofTypes
 
 STOPS_MAX: Final = 8
-"""bet_stops kept of one event; past it the oldest is dropped."""
+"""Groups of bet_stops kept of one event and producer; past it all become one stop of everything, at
+the time of the newest, which stops more than was asked for and never less."""
 STOPPED_EVENTS_MAX: Final = 1 << 14
 NO_OWNER: Final = 0
 TIME_MS_MAX: Final = TIME_NS_MAX // NS_PER_MS
@@ -45,6 +47,7 @@ class ListedMarket:
     __slots__ = (
         "_index_by_outcome_id",
         "certainty",
+        "ended_ms",
         "has_price",
         "last_status",
         "market",
@@ -76,6 +79,8 @@ class ListedMarket:
         self.settled = False
         self.result_ms = 0
         """Newest provider timestamp of a settlement or a settlement roll-back."""
+        self.ended_ms = 0
+        """Newest provider timestamp of what ended the market: odds older than it never open it."""
         self.certainty = 0
         """Certainty of the last bet_settlement: 1 scouted, 2 confirmed, 0 none."""
 
@@ -117,7 +122,10 @@ class MarketRegistry:
         Markets kept. When the registry is full, settled, cancelled and closed markets are dropped;
         when there are none, a new market is refused.
     stopped_events_max : int
-        Events whose bet_stops are kept; past it the event stopped longest ago is dropped.
+        Events whose bet_stops are kept; past it the event stopped longest ago is dropped, and odds
+        older than its newest stop create no market.
+    early : EarlyResults | None
+        Is told of the bet_stops that are dropped.
     """
 
     def __init__(
@@ -127,7 +135,9 @@ class MarketRegistry:
         prematch: Sequence[int],
         markets_max: int = MARKETS_MAX,
         stopped_events_max: int = STOPPED_EVENTS_MAX,
+        early: EarlyResults | None = None,
     ) -> None:
+        self._early: Final = EarlyResults() if early is None else early
         self._types: Final = types
         self._prematch: Final = tuple(prematch)
         self._markets_max: Final = markets_max
@@ -136,7 +146,8 @@ class MarketRegistry:
         self._found: dict[_Named, ListedMarket] = {}
         """Markets by the names under which messages found them; emptied at twice `markets_max`."""
         self._events: dict[str, dict[_Identity, None]] = {}
-        self._stops: OrderedDict[str, list[tuple[int, int, tuple[str, ...]]]] = OrderedDict()
+        self._stops: OrderedDict[str, dict[tuple[int, tuple[str, ...]], int]] = OrderedDict()
+        """By event: the time of the newest bet_stop of each producer and groups."""
 
     def __len__(self) -> int:
         return len(self._markets)
@@ -153,7 +164,7 @@ class MarketRegistry:
         named = (event_id, name.id, name.specifiers)
         found = self._found.get(named)
         if found is None:
-            identity = self._identity(event_id, name)
+            identity = self.identity(event_id, name)
             found = None if identity is None else self._markets.get(identity)
             if found is not None:
                 if len(self._found) >= 2 * self._markets_max:
@@ -161,12 +172,17 @@ class MarketRegistry:
                 self._found[named] = found
         return found
 
+    def identity(self, event_id: str, name: MarketName) -> _Identity | None:
+        """Return what identifies a market; None when its specifiers are malformed."""
+        key = self._types.key(event_id, "any", name.specifiers)
+        return None if isinstance(key, str) else (event_id, name.id, key.specifiers)
+
     def add(
         self, event_id: str, name: MarketName, outcome_ids: Sequence[str]
     ) -> ListedMarket | str:
         """Add a new market and return it, or return the reason why it is refused."""
         market = self._types.market(event_id, name, outcome_ids)
-        identity = self._identity(event_id, name)
+        identity = self.identity(event_id, name)
         if isinstance(market, str) or identity is None:
             return market if isinstance(market, str) else "market: no key"
         return self._store(identity, market)
@@ -210,7 +226,7 @@ class MarketRegistry:
         listed.has_price = any(known.image.active)
         listed.last_status = known.image.status
         listed.settled = known.results_stand or known.image.status is Status.SETTLED
-        listed.result_ms = max(result_ms.values(), default=0)
+        listed.result_ms = listed.ended_ms = max(result_ms.values(), default=0)
         if odds_ms:
             listed.owner = max(odds_ms, key=lambda number: (self.rank(number), odds_ms[number]))
             listed.status_ms = odds_ms[listed.owner]
@@ -251,28 +267,25 @@ class MarketRegistry:
         self, event_id: str, producer: int, groups: tuple[str, ...], at_ms: int
     ) -> None:
         """Record a bet_stop, so that an older message that arrives later does not undo it."""
-        stops = self._stops.setdefault(event_id, [])
-        if (at_ms, producer, groups) not in stops:
-            stops.append((at_ms, producer, groups))
-            stops.sort(key=lambda stop: stop[0])
-            del stops[:-STOPS_MAX]
+        stops = self._stops.setdefault(event_id, {})
+        stops[producer, groups] = max(stops.get((producer, groups), 0), at_ms)
+        own = [stop for stop in stops if stop[0] == producer]
+        if len(own) > STOPS_MAX:
+            stops[producer, (ALL,)] = max(stops.pop(stop) for stop in own)
         self._stops.move_to_end(event_id)
         while len(self._stops) > self._stopped_events_max:
-            self._stops.popitem(last=False)
+            _, forgotten = self._stops.popitem(last=False)
+            self._early.forget_before(max(forgotten.values()))
 
     def bet_stopped_since(self, event_id: str, producer: int, market_id: int, at_ms: int) -> bool:
         """Say whether a producer's bet_stop stopped a market after a time."""
         stops = self._stops.get(event_id)
         return stops is not None and any(
             stopped_ms > at_ms and stopping == producer and stopped_by(market_id, groups)
-            for stopped_ms, stopping, groups in stops
+            for (stopping, groups), stopped_ms in stops.items()
         )
 
     # --- inside ----------------------------------------------------------------------------------
-
-    def _identity(self, event_id: str, name: MarketName) -> _Identity | None:
-        key = self._types.key(event_id, "any", name.specifiers)
-        return None if isinstance(key, str) else (event_id, name.id, key.specifiers)
 
     def _store(self, identity: _Identity, market: UofMarket) -> ListedMarket | str:
         if len(self._markets) >= self._markets_max:

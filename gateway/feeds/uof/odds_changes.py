@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Final
 from engine.common.commands import CancelMarket, FeedStep, SetOdds, SetStatus
 from engine.common.lifecycle import Status
 from gateway.feeds.core.adapter import MARKET_NO_LATER, Action, Mark, MarketUpdate, NewMarket, Phase
+from gateway.feeds.uof.early_results import EarlyResults
 from gateway.feeds.uof.market_registry import ListedMarket, MarketRegistry, odds_source
 from gateway.feeds.uof.messages import MarketOdds, OddsChange
 from gateway.feeds.uof.passed_over import PassedOver
 from gateway.feeds.uof.producers import Producers
 from gateway.feeds.uof.quotes import MarketQuotes, market_quotes
+from gateway.feeds.uof.results import Results
 from gateway.feeds.uof.settings import UofSettings
 from gateway.market_limits import LIVE, PREMATCH
 
@@ -46,6 +48,10 @@ class OddsChanges:
         Prices football markets by our model; None: every market takes the feed's figures.
     passed_over : PassedOver
         Counts markets and outcomes that are refused here.
+    results : Results
+        Gives a new market what came before its odds.
+    early : EarlyResults
+        Says what may have been forgotten.
     """
 
     def __init__(
@@ -57,7 +63,11 @@ class OddsChanges:
         producers: Producers,
         model_prices: "ModelPrices | None",
         passed_over: PassedOver,
+        results: Results,
+        early: EarlyResults,
     ) -> None:
+        self._results: Final = results
+        self._early: Final = early
         self._feed: Final = feed
         self._settings: Final = settings
         self._registry: Final = registry
@@ -67,7 +77,8 @@ class OddsChanges:
 
     def on_odds_change(self, message: OddsChange, digest: int) -> Sequence[Action]:
         """Return the updates of a message's markets, and the order to price its match if any."""
-        found = [(market, self._find_or_add(message, market)) for market in message.markets]
+        early: list[Action] = []
+        found = [(market, self._find_or_add(message, market, early)) for market in message.markets]
         match = None
         if self._model_prices is not None:
             match = self._model_prices.update(message, found)
@@ -83,7 +94,7 @@ class OddsChanges:
             and (update := self._update(message, market, listed, mark)) is not None
         ]
         if self._model_prices is None or match is None:
-            return updates
+            return [*early, *updates]
         # A market must exist before it is priced, and be priced before it is opened.
         new_markets = [
             MarketUpdate(key=listed.market.key, mark=None, new_market=self._new_market(listed))
@@ -91,10 +102,15 @@ class OddsChanges:
             if listed is not None and self._model_prices.covers(listed)
         ]
         order = self._model_prices.on_odds_change(message, match, digest)
-        return [*new_markets, order, *updates]
+        return [*early, *new_markets, order, *updates]
 
-    def _find_or_add(self, message: OddsChange, market: MarketOdds) -> ListedMarket | None:
-        """Return the registry's market, added if it is new; None when it is refused."""
+    def _find_or_add(
+        self, message: OddsChange, market: MarketOdds, early: list[Action]
+    ) -> ListedMarket | None:
+        """Return the registry's market, added if it is new; None when it is refused.
+
+        A new market gets, in `early`, what came before its odds.
+        """
         listed = self._registry.find(message.event_id, market.name)
         if listed is not None:
             return listed
@@ -102,19 +118,25 @@ class OddsChanges:
         if not market.outcomes:
             self._passed_over.add("market never seen", description)
             return None
+        # A recovery repeats what still holds.
+        if message.request_id is None and self._early.may_lack(message.timestamp):
+            self._passed_over.add("odds older than what is remembered", description)
+            return None
         added = self._registry.add(
             message.event_id, market.name, [outcome.id for outcome in market.outcomes]
         )
         if isinstance(added, str):
             self._passed_over.add("market refused", f"{description}: {added}")
             return None
+        new_market = self._new_market(added)
+        early += self._results.on_new_market(message.event_id, market.name, added, new_market)
         return added
 
     def _update(
         self, message: OddsChange, market: MarketOdds, listed: ListedMarket, mark: Mark
     ) -> MarketUpdate | None:
         """Return a market's update; None when the market does not follow the producer."""
-        status, why = self._message_status(message, market)
+        status, why = self._message_status(message, market, listed)
         if not self._registry.follows(listed, message.product, status, message.timestamp):
             self._passed_over.add("handed over", listed.market.key)
             return None
@@ -147,7 +169,9 @@ class OddsChanges:
             new_market=self._new_market(listed),
         )
 
-    def _message_status(self, message: OddsChange, market: MarketOdds) -> tuple[Status, str]:
+    def _message_status(
+        self, message: OddsChange, market: MarketOdds, listed: ListedMarket
+    ) -> tuple[Status, str]:
         """Return the status that a message gives a market, and the reason."""
         reason = message.betstop_reason
         why = "" if reason is None else f"bet stop reason {reason}"
@@ -165,6 +189,8 @@ class OddsChanges:
                 message.event_id, message.product, market.name.id, message.timestamp
             ):
                 return Status.SUSPENDED, "bet stop since"
+            if message.timestamp < listed.ended_ms:
+                return Status.SUSPENDED, "ended since"
         return status, why
 
     def _active_if_priced(

@@ -9,6 +9,7 @@ obeyed, so their count is bounded; past the bound the oldest ones are released e
 changes an update.
 """
 
+from collections.abc import Sequence
 from heapq import heappop, heappush
 from typing import Final
 
@@ -57,17 +58,29 @@ class ResultBuffer:
         if len(self) > self._messages_max:
             self.released_early += 1
             fullest = max(self._held, key=lambda each: len(self._held[each]))
-            actions.append(self._pop(fullest))
+            actions += self._pop(fullest)
         return actions
 
-    def release(self, producer: int) -> list[Release]:
+    def add_early(self, producer: int, update: MarketUpdate) -> None:
+        """Hold an update whose message was answered; no source waits for it.
+
+        It takes no room of a message: `EarlyResults` bounds how many there are.
+        """
+        assert update.mark is not None, "a result has a position in its feed"
+        self._last += 1
+        entry = (update.mark.position, self._last, (update,))
+        heappush(self._held.setdefault(producer, []), entry)
+
+    def release(self, producer: int) -> list[Action]:
         """Release a producer's messages by timestamp; equal ones in order of arrival."""
-        released = []
+        released: list[Action] = []
         while self._held.get(producer):
-            released.append(self._pop(producer))
+            released += self._pop(producer)
         return released
 
-    def _pop(self, producer: int) -> Release:
+    def _pop(self, producer: int) -> Sequence[Action]:
         _, number, updates = heappop(self._held[producer])
+        if self._numbers.get((producer, updates)) != number:
+            return updates  # those of an answered message
         del self._numbers[producer, updates]
-        return Release(number=number, updates=updates)
+        return [Release(number=number, updates=updates)]

@@ -4,12 +4,20 @@ Owns what the registry keeps of a market's results, and which results are held w
 producer is recovered. It never decides whether a market obeys: the market knows its own results.
 """
 
-from typing import Final
+from typing import Final, assert_never
+
+from msgspec.structs import replace
 
 from engine.common.commands import FeedStep
 from engine.common.lifecycle import Status
-from gateway.feeds.core.adapter import Action, Mark, MarketUpdate
+from gateway.feeds.core.adapter import Action, Mark, MarketUpdate, NewMarket
 from gateway.feeds.core.clock import FeedClock
+from gateway.feeds.uof.early_results import (
+    EarlyPart,
+    EarlyResults,
+    ResultMessage,
+    ResultOfMarket,
+)
 from gateway.feeds.uof.market_registry import ListedMarket, MarketRegistry, result_source
 from gateway.feeds.uof.messages import (
     NO_PRODUCT,
@@ -17,6 +25,8 @@ from gateway.feeds.uof.messages import (
     BetSettlement,
     EventMessage,
     MarketName,
+    MarketSettled,
+    MarketVoided,
     RollbackBetCancel,
     RollbackBetSettlement,
 )
@@ -44,6 +54,8 @@ class Results:
         Says whether a producer's results arrive in order.
     buffer : ResultBuffer
         Holds messages while their producer is recovered.
+    early : EarlyResults
+        Remembers results of markets whose odds have not come yet.
     clock : FeedClock
         Converts the timestamps of windows to engine time.
     passed_over : PassedOver
@@ -57,6 +69,7 @@ class Results:
         registry: MarketRegistry,
         producers: Producers,
         buffer: ResultBuffer,
+        early: EarlyResults,
         clock: FeedClock,
         passed_over: PassedOver,
     ) -> None:
@@ -64,77 +77,91 @@ class Results:
         self._registry: Final = registry
         self._producers: Final = producers
         self._buffer: Final = buffer
+        self._early: Final = early
         self._clock: Final = clock
         self._passed_over: Final = passed_over
 
-    def on_bet_settlement(self, message: BetSettlement, digest: int) -> list[Action]:
-        """Return the settlements of a message's markets.
-
-        A settlement that leaves an outcome of its market open is refused and counted.
-        """
+    def on_result(self, message: ResultMessage, digest: int) -> list[Action]:
+        """Return the updates of a message's markets; what has no market yet is remembered."""
         updates: list[MarketUpdate] = []
         for market in message.markets:
-            listed = self._find(message, market.name)
-            if listed is None:
-                continue
-            step = settle_market(listed, market)
-            if isinstance(step, str):
-                self._passed_over.add("settlement refused", f"{listed.market.key}: {step}")
-                continue
-            if self._is_newest(listed, message):
-                listed.settled, listed.certainty = True, message.certainty
-            updates.append(self._update(message, listed, step, digest))
-        return self._deliver(message, updates)
-
-    def on_bet_cancel(self, message: BetCancel, digest: int) -> list[Action]:
-        """Return the cancellations of bets on a message's markets."""
-        updates: list[MarketUpdate] = []
-        for market in message.markets:
-            listed = self._find(message, market.name)
+            listed = self._find(message, market, digest)
             if listed is not None:
-                step = cancel_bets(message, market, self._clock)
-                updates.append(self._update(message, listed, step, digest))
+                update = self._market_update(listed, EarlyPart(message, market, digest))
+                if update is not None:
+                    updates.append(update)
         return self._deliver(message, updates)
 
-    def on_rollback_bet_settlement(
-        self, message: RollbackBetSettlement, digest: int
+    def on_new_market(
+        self, event_id: str, name: MarketName, listed: ListedMarket, new_market: NewMarket
     ) -> list[Action]:
-        """Return the roll-backs of settlements; the markets stay suspended until an odds_change."""
-        updates: list[MarketUpdate] = []
-        for market in message.markets:
-            listed = self._find(message, market.name)
-            if listed is None:
-                continue
-            if self._is_newest(listed, message):
-                listed.settled, listed.certainty = False, 0
-                listed.last_status = Status.SUSPENDED
-            updates.append(self._update(message, listed, roll_back_settlement(), digest))
-        return self._deliver(message, updates)
+        """Return what came before a market's first odds, for the market to be created with.
 
-    def on_rollback_bet_cancel(self, message: RollbackBetCancel, digest: int) -> list[Action]:
-        """Return the roll-backs of cancellations."""
-        updates: list[MarketUpdate] = []
-        for market in message.markets:
-            listed = self._find(message, market.name)
-            if listed is None:
+        Parts of a producer that is being recovered wait until that is complete.
+        """
+        updates: list[Action] = []
+        identity = self._registry.identity(event_id, name)
+        for part in () if identity is None else self._early.take(identity):
+            update = self._market_update(listed, part)
+            if update is None:
                 continue
-            if listed.last_status is Status.CANCELLED:
-                listed.last_status = Status.SUSPENDED
-            updates.append(
-                self._update(message, listed, roll_back_cancel(message, self._clock), digest)
-            )
-        return self._deliver(message, updates)
+            update = replace(update, new_market=new_market)
+            product = part.message.product
+            if product == NO_PRODUCT or self._producers.is_complete(product):
+                updates.append(update)
+            else:
+                self._buffer.add_early(product, update)
+        return updates
 
-    def _find(self, message: EventMessage, name: MarketName) -> ListedMarket | None:
-        listed = self._registry.find(message.event_id, name)
+    def _market_update(self, listed: ListedMarket, part: EarlyPart) -> MarketUpdate | None:
+        """Return one market's update, and note in the registry what it means; None: refused."""
+        message, market, digest = part
+        step: FeedStep
+        match message:
+            case BetSettlement():
+                assert isinstance(market, MarketSettled)
+                settled = settle_market(listed, market)
+                if isinstance(settled, str):
+                    self._passed_over.add("settlement refused", f"{listed.market.key}: {settled}")
+                    return None
+                if self._is_newest(listed, message):
+                    listed.settled, listed.certainty = True, message.certainty
+                step = settled
+            case BetCancel():
+                assert isinstance(market, MarketVoided)
+                step = cancel_bets(message, market, self._clock)
+                if message.end_time is None:
+                    listed.ended_ms = max(listed.ended_ms, message.timestamp)
+            case RollbackBetSettlement():
+                if self._is_newest(listed, message):
+                    listed.settled, listed.certainty = False, 0
+                    listed.last_status = Status.SUSPENDED
+                step = roll_back_settlement()
+            case RollbackBetCancel():
+                if listed.last_status is Status.CANCELLED:
+                    listed.last_status = Status.SUSPENDED
+                step = roll_back_cancel(message, self._clock)
+            case _:
+                assert_never(message)
+        return self._update(message, listed, step, digest)
+
+    def _find(
+        self, message: ResultMessage, market: ResultOfMarket, digest: int
+    ) -> ListedMarket | None:
+        listed = self._registry.find(message.event_id, market.name)
         if listed is None:
-            self._passed_over.add("result of a market never seen", message.describe(name))
+            self._passed_over.add("result of a market never seen", message.describe(market.name))
+            identity = self._registry.identity(message.event_id, market.name)
+            if identity is not None:
+                kept = replace(message, markets=(market,))
+                self._early.add(identity, EarlyPart(kept, market, digest))
         return listed
 
     def _is_newest(self, listed: ListedMarket, message: EventMessage) -> bool:
         """Say whether no newer result of a market was seen, and note the message's timestamp."""
         newest = message.timestamp >= listed.result_ms
         listed.result_ms = max(listed.result_ms, message.timestamp)
+        listed.ended_ms = max(listed.ended_ms, message.timestamp)
         return newest
 
     def _update(

@@ -3,6 +3,7 @@
 from engine.common.commands import RollBackSettlement
 from gateway.feeds.core.adapter import MARKET_NO_LATER, Hold, Mark, MarketUpdate, Release
 from gateway.feeds.core.clock import LiveClock
+from gateway.feeds.uof.early_results import EarlyResults
 from gateway.feeds.uof.market_registry import MarketRegistry
 from gateway.feeds.uof.messages import BetCancel, MarketName, MarketVoided
 from gateway.feeds.uof.passed_over import PassedOver
@@ -83,6 +84,7 @@ def test_a_message_that_is_released_early_is_counted_and_a_late_older_one_sent_a
         registry=registry,
         producers=Producers(WatchSettings()),
         buffer=ResultBuffer(messages_max=2),
+        early=EarlyResults(),
         clock=LiveClock(),
         passed_over=passed_over,
     )
@@ -91,7 +93,7 @@ def test_a_message_that_is_released_early_is_counted_and_a_late_older_one_sent_a
     for at_ms in (8, 7, 9, 6):
         voided = (MarketVoided(name=name),)
         message = BetCancel(product=1, timestamp=at_ms, event_id=EVENT, markets=voided)
-        actions = results.on_bet_cancel(message, digest=0)
+        actions = results.on_result(message, digest=0)
         updates = [each for one in actions if isinstance(one, Release) for each in one.updates]
         released.append([each.mark.position for each in updates if each.mark])
 
