@@ -98,7 +98,8 @@ class FeedAttached(FromGateway, frozen=True, kw_only=True, tag="feed_attached"):
 class FeedRequest(FromGateway, frozen=True, kw_only=True, tag="feed_request"):
     """Request that the provider repeat a producer's messages after a time, in its milliseconds.
 
-    `after_ms` 0 requests the full current state. `request_id` is part of the request to the
+    `after_ms` 0 requests the full current state; with an `event_id`, that of one event, its odds
+    and its results. `request_id` is part of the request to the
     provider, whose last repeated message contains it. Send `feed_request_done` after the request
     was passed to the provider.
     """
@@ -107,6 +108,7 @@ class FeedRequest(FromGateway, frozen=True, kw_only=True, tag="feed_request"):
     producer: int
     after_ms: int
     request_id: int
+    event_id: str = ""
 
 
 class FeedStats(FromGateway, frozen=True, kw_only=True, tag="feed_stats"):

@@ -86,11 +86,15 @@ class PriceFixture(Struct, frozen=True, kw_only=True):
 
 
 class RecoveryRequest(Struct, frozen=True, kw_only=True):
-    """Ask the provider to repeat a producer's messages after a time (0: all that are current)."""
+    """Ask the provider to repeat a producer's messages after a time (0: all that are current).
+
+    With an `event_id`, the messages of that event only, its odds and its results.
+    """
 
     producer: int
     after_ms: int
     request_id: int
+    event_id: str = ""
 
 
 class Hold(Struct, frozen=True, kw_only=True):

@@ -265,4 +265,5 @@ def _request(feed: str, request: RecoveryRequest) -> FeedRequest:
         producer=request.producer,
         after_ms=request.after_ms,
         request_id=request.request_id,
+        event_id=request.event_id,
     )

@@ -1,7 +1,7 @@
 """Recovery requests of a feed's adapter: kept until the provider was asked, sent to gateways.
 
-Owns the open requests, the latest of each producer. It never asks a provider; a bridge that listens
-at a gateway does.
+Owns the open requests, the latest of each producer and of each event. It never asks a provider; a
+bridge that listens at a gateway does.
 """
 
 from collections.abc import Sequence
@@ -12,8 +12,8 @@ from actors.messages import encode
 from actors.peer import Peer, call_after_gaps
 from gateway.feeds.core.adapter import RecoveryRequest
 
-REQUESTS_MAX: Final = 64
-"""Producers with an open request; past it the oldest request is dropped."""
+REQUESTS_MAX: Final = 256
+"""Open requests; past it the oldest request of a single event is dropped, or else the oldest."""
 
 
 class RecoveryRequests:
@@ -27,7 +27,7 @@ class RecoveryRequests:
 
     def __init__(self, feed: str) -> None:
         self._feed = feed
-        self._open: dict[int, RecoveryRequest] = {}
+        self._open: dict[tuple[int, str], RecoveryRequest] = {}
         self._gateways: dict[str, Peer] = {}
         self._version = -1
 
@@ -45,18 +45,21 @@ class RecoveryRequests:
                 self._send_open(peer)
 
     def add(self, request: RecoveryRequest) -> None:
-        """Keep a request until it is done and send it; it replaces its producer's earlier one."""
-        self._open.pop(request.producer, None)
-        self._open[request.producer] = request
+        """Keep a request until it is done and send it; it replaces the earlier one of the same."""
+        name = (request.producer, request.event_id)
+        self._open.pop(name, None)
+        self._open[name] = request
         while len(self._open) > REQUESTS_MAX:
-            del self._open[next(iter(self._open))]
+            of_events = (each for each in self._open if each[1])
+            del self._open[next(of_events, next(iter(self._open)))]
         self._send(request)
 
     def done(self, producer: int, request_id: int) -> None:
         """Forget a request that the provider was asked; a later one of its producer stays."""
-        request = self._open.get(producer)
-        if request is not None and request.request_id == request_id:
-            del self._open[producer]
+        for name, request in self._open.items():
+            if (request.producer, request.request_id) == (producer, request_id):
+                del self._open[name]
+                return
 
     def encoded(self) -> bytes:
         """Return list[RecoveryRequest] in msgpack: the open requests."""

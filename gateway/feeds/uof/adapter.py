@@ -19,12 +19,16 @@ from engine.common.units import NS_PER_MS, Nanos
 from gateway.feeds.core.adapter import Action, KnownMarket, Received
 from gateway.feeds.core.clock import FeedClock, LiveClock
 from gateway.feeds.uof.bet_stops import BetStops
+from gateway.feeds.uof.damaged_messages import LostPart, read_damaged
+from gateway.feeds.uof.event_recoveries import EventRecoveries
 from gateway.feeds.uof.early_results import EarlyResults
 from gateway.feeds.uof.fixture_changes import FixtureChanges
+from gateway.feeds.uof.lost_parts import LostParts, named_markets
 from gateway.feeds.uof.market_registry import MarketRegistry
 from gateway.feeds.uof.market_updates import status_update
 from gateway.feeds.uof.messages import (
     TIMESTAMP_MS_MAX,
+    UNREADABLE_STATUS,
     Alive,
     AnyMessage,
     BetCancel,
@@ -115,10 +119,14 @@ class UofAdapter:
         )
         self._watch: Final = ProducerWatch(
             self._producers,
+            events=EventRecoveries(self._producers, settings.producers.event_rate),
             registry=self._registry,
             buffer=buffer,
             model_prices=self._model_prices,
             clock=self._clock,
+        )
+        self._lost_parts: Final = LostParts(
+            registry=self._registry, watch=self._watch, model_prices=self._model_prices
         )
 
     def _make_model_prices(self) -> "ModelPrices":
@@ -150,21 +158,12 @@ class UofAdapter:
         return Received(kind="resume", actions=tuple(actions))
 
     def receive(self, body: bytes, *, at_ns: Nanos) -> Received:
-        """Return the actions of one message; a malformed body is refused and changes nothing."""
+        """Return the actions of one message; of a malformed one, what stops betting is obeyed."""
         try:
             message = read(body)
         except UofMalformedError as error:
-            self._passed_over.add("malformed", str(error))
-            return Received(kind="malformed", refused=str(error))
-        latest_ms = self._latest_ms(at_ns)
-        if message.timestamp > latest_ms:
-            return self._refuse_ahead(message, latest_ms)
-        if message.timestamp:
-            self._clock.saw(feed_ms=message.timestamp, at_ns=at_ns)
-        self._passed_over.last = ""
-        actions = tuple(self._dispatch(message, _digest(message), at_ns))
-        refused = "" if actions else self._passed_over.last
-        return Received(kind=message.kind, actions=actions, refused=refused)
+            return self._receive_damaged(body, str(error), at_ns)
+        return self._receive_message(message, at_ns)
 
     def tick(self, *, at_ns: Nanos) -> Received:
         """Return the actions of time: silent producers, recoveries that timed out."""
@@ -198,27 +197,79 @@ class UofAdapter:
         """Return the latest timestamp that is taken; a recording's times are past and unbounded."""
         return at_ns // NS_PER_MS + self._ahead_ms_max if self._clock.live else TIMESTAMP_MS_MAX
 
-    def _refuse_ahead(self, message: AnyMessage, latest_ms: int) -> Received:
+    def _receive_message(
+        self, message: AnyMessage, at_ns: Nanos, lost: LostPart | None = None
+    ) -> Received:
+        """Return the actions of a message, and of what was lost of it."""
+        latest_ms = self._latest_ms(at_ns)
+        if message.timestamp > latest_ms:
+            return self._refuse_ahead(message, latest_ms, at_ns)
+        if message.timestamp:
+            self._clock.saw(feed_ms=message.timestamp, at_ns=at_ns)
+            self._lost_parts.saw(message.timestamp)
+        self._passed_over.last = ""
+        unnamed = self._registry.unnamed
+        actions = self._dispatch(message, _digest(message), at_ns)
+        if self._registry.unnamed > unnamed and isinstance(message, EventMessage):
+            lost = _part(message)
+        if lost is not None:
+            why = "feed message unreadable"
+            spared = named_markets(message)
+            actions = [
+                *actions,
+                *self._lost_parts.on_lost(lost, spared=spared, why=why, at_ns=at_ns),
+            ]
+        refused = "" if actions else self._passed_over.last
+        return Received(kind=message.kind, actions=tuple(actions), refused=refused)
+
+    def _receive_damaged(self, body: bytes, why: str, at_ns: Nanos) -> Received:
+        """Obey what a malformed body still says, and suspend what it may have stopped besides."""
+        damaged = read_damaged(body)
+        for name in damaged.dropped:
+            self._passed_over.count(f"unreadable {name}")
+        self._passed_over.add("malformed", why)
+        message, lost = damaged.message, damaged.lost
+        if lost is None and message is not None and self._prices_lost(message):
+            assert isinstance(message, EventMessage)
+            lost = _part(message)
+            message = None
+        if message is not None:
+            received = self._receive_message(message, at_ns, lost)
+            return received if received.actions else replace(received, refused=why)
+        if lost is None:
+            return Received(kind="malformed", refused=why)
+        actions = self._lost_parts.on_lost(lost, why="feed message unreadable", at_ns=at_ns)
+        return Received(kind="malformed", actions=tuple(actions), refused=why)
+
+    def _prices_lost(self, message: AnyMessage) -> bool:
+        """Say whether a message lost the state of the match, by which our model prices it."""
+        return (
+            self._model_prices is not None
+            and isinstance(message, OddsChange)
+            and message.status is UNREADABLE_STATUS
+        )
+
+    def _refuse_ahead(self, message: AnyMessage, latest_ms: int, at_ns: Nanos) -> Received:
         """Refuse a message from the future, and suspend the open markets of its event.
 
-        Its timestamp would outrank every later message, and it may have held a bet_stop. An alive
-        message is refused as well: a producer that sends no other is silent.
+        Its timestamp would outrank every later message, and it may have held a bet_stop. A producer
+        that says that it sends nothing more is down. Any other alive message is refused as well: a
+        producer that sends no other is silent.
         """
         why = (
             f"timestamp {message.timestamp} is over {latest_ms}, our time and what it may be ahead"
         )
         self._passed_over.add("feed time ahead", why)
-        listed = (
-            self._registry.event_markets(message.event_id)
-            if isinstance(message, EventMessage)
-            else []
-        )
-        actions = tuple(
-            status_update(one, None, Status.SUSPENDED, "feed time ahead")
-            for one in listed
-            if one.open_when_trusted
-        )
-        return Received(kind=message.kind, actions=actions, refused=why)
+        actions: Sequence[Action] = ()
+        if isinstance(message, EventMessage):
+            lost = _part(message, timestamp=0)
+            actions = self._lost_parts.on_lost(lost, why="feed time ahead", at_ns=at_ns)
+        elif isinstance(message, ProductDown) or (
+            isinstance(message, Alive) and not message.subscribed
+        ):
+            down = ProductDown(product=message.product, timestamp=0)
+            actions = self._watch.on_product_down(down)
+        return Received(kind=message.kind, actions=tuple(actions), refused=why)
 
     def _dispatch(self, message: AnyMessage, digest: int, at_ns: Nanos) -> Sequence[Action]:
         match message:
@@ -246,3 +297,12 @@ def _digest(message: AnyMessage) -> int:
     """Return the digest of a message, the same when a recovery repeats it with a request id."""
     first = message if message.request_id is None else replace(message, request_id=None)
     return crc32(encode(first))
+
+
+def _part(message: EventMessage, *, timestamp: int | None = None) -> LostPart:
+    """Return the event of a message as lost, but for the markets that the message names."""
+    return LostPart(
+        event_id=message.event_id,
+        product=message.product,
+        timestamp=message.timestamp if timestamp is None else timestamp,
+    )

@@ -16,7 +16,8 @@ from engine.common.units import MARKETS_MAX, NS_PER_MS, ODDS_MILLI_MIN
 from gateway.feeds.core.adapter import KnownMarket, NewMarket
 from gateway.feeds.uof.bet_stop_groups import ALL, stopped_by
 from gateway.feeds.uof.early_results import EarlyResults
-from gateway.feeds.uof.messages import MarketName
+from gateway.feeds.uof.grammar import are_specifiers
+from gateway.feeds.uof.messages import NO_PRODUCT, MarketName
 from gateway.feeds.uof.types import OUTCOME_NAMES, UofMarket, UofTypes
 
 STOPS_MAX: Final = 8
@@ -24,6 +25,7 @@ STOPS_MAX: Final = 8
 the time of the newest, which stops more than was asked for and never less."""
 STOPPED_EVENTS_MAX: Final = 1 << 14
 NO_OWNER: Final = 0
+_ANY_PRODUCER: Final = NO_PRODUCT
 TIME_MS_MAX: Final = TIME_NS_MAX // NS_PER_MS
 _FINAL_STATUSES: Final = (Status.CANCELLED, Status.CLOSED)
 
@@ -148,6 +150,8 @@ class MarketRegistry:
         self._events: dict[str, dict[_Identity, None]] = {}
         self._stops: OrderedDict[str, dict[tuple[int, tuple[str, ...]], int]] = OrderedDict()
         """By event: the time of the newest bet_stop of each producer and groups."""
+        self.unnamed = 0
+        """How often a message named a market by what cannot be the name of one."""
 
     def __len__(self) -> int:
         return len(self._markets)
@@ -175,6 +179,8 @@ class MarketRegistry:
     def identity(self, event_id: str, name: MarketName) -> _Identity | None:
         """Return what identifies a market; None when its specifiers are malformed."""
         key = self._types.key(event_id, "any", name.specifiers)
+        if isinstance(key, str) and not are_specifiers(name.specifiers):
+            self.unnamed += 1
         return None if isinstance(key, str) else (event_id, name.id, key.specifiers)
 
     def add(
@@ -266,7 +272,10 @@ class MarketRegistry:
     def record_bet_stop(
         self, event_id: str, producer: int, groups: tuple[str, ...], at_ms: int
     ) -> None:
-        """Record a bet_stop, so that an older message that arrives later does not undo it."""
+        """Record a bet_stop, so that an older message that arrives later does not undo it.
+
+        `producer` NO_PRODUCT: the stop is one of every producer.
+        """
         stops = self._stops.setdefault(event_id, {})
         stops[producer, groups] = max(stops.get((producer, groups), 0), at_ms)
         own = [stop for stop in stops if stop[0] == producer]
@@ -278,10 +287,12 @@ class MarketRegistry:
             self._early.forget_before(max(forgotten.values()))
 
     def bet_stopped_since(self, event_id: str, producer: int, market_id: int, at_ms: int) -> bool:
-        """Say whether a producer's bet_stop stopped a market after a time."""
+        """Say whether a bet_stop stopped a producer's market after a time."""
         stops = self._stops.get(event_id)
         return stops is not None and any(
-            stopped_ms > at_ms and stopping == producer and stopped_by(market_id, groups)
+            stopped_ms > at_ms
+            and stopping in (producer, _ANY_PRODUCER)
+            and stopped_by(market_id, groups)
             for (stopping, groups), stopped_ms in stops.items()
         )
 

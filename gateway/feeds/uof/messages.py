@@ -98,6 +98,10 @@ class SportEventStatus(Struct, frozen=True, kw_only=True, gc=False):
     """Players sent off, by a red card or a second yellow card."""
 
 
+UNREADABLE_STATUS: Final = SportEventStatus(status=-1)
+"""A status that a message gave and that could not be read: it tells nothing of the match."""
+
+
 class OddsChange(EventMessage, frozen=True, kw_only=True):
     """New odds and statuses of the listed markets; markets that are not listed do not change."""
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import Final
 from zlib import crc32
 
+from msgspec.structs import replace
+
 from engine.common.commands import WHY_CHARS_MAX
 from engine.common.lifecycle import Status
 from engine.common.units import Nanos
@@ -42,7 +44,7 @@ class ModelPrices:
         self._is_trusted: Final = is_trusted
         self._models: Final = MatchModels()
         self._process_started_ns = 0
-        self._trust_orders = 0
+        self._own_orders = 0
 
     def start(self, *, at_ns: Nanos) -> None:
         """Note when this process started, which distinguishes its orders from an earlier one's."""
@@ -103,11 +105,28 @@ class ModelPrices:
         )
         return [order]
 
+    def on_lost_part(self, event_id: str, producers: Sequence[int], why: str) -> list[PriceFixture]:
+        """Return the orders to suspend a match of which a message could not be read."""
+        match = self._models.latest(event_id)
+        if match is None:
+            return []
+        orders: list[PriceFixture] = []
+        for producer in producers:
+            order = self._order(
+                event_id,
+                producer,
+                match,
+                at_ms=self._models.newest_ms(event_id),
+                digest=self._own_digest(),
+                suspend=why,
+            )
+            orders.append(replace(order, resume=False))
+        return orders
+
     def on_trust_change(self, change: TrustChange) -> list[PriceFixture]:
         """Return the orders to suspend or resume the matches of a producer.
 
-        No message causes these orders. Their position is the match's newest message; their digest
-        is made of the process's start and a counter, so that no two of them are equal.
+        No message causes these orders. Their position is the match's newest message.
         """
         events = {
             listed.market.key.partition("/")[0]: None
@@ -118,17 +137,21 @@ class ModelPrices:
         for event_id in events:
             match = self._models.latest(event_id)
             if match is not None:
-                self._trust_orders += 1
                 order = self._order(
                     event_id,
                     change.producer,
                     match,
                     at_ms=self._models.newest_ms(event_id),
-                    digest=crc32(f"{self._process_started_ns}/{self._trust_orders}".encode()),
+                    digest=self._own_digest(),
                     suspend=change.why,
                 )
                 orders.append(order)
         return orders
+
+    def _own_digest(self) -> int:
+        """Return a digest of an order that stands for no message: no two of them are equal."""
+        self._own_orders += 1
+        return crc32(f"{self._process_started_ns}/{self._own_orders}".encode())
 
     def _order(
         self,

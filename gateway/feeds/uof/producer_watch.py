@@ -12,6 +12,7 @@ from engine.common.lifecycle import Status
 from engine.common.units import NS_PER_MS, Nanos
 from gateway.feeds.core.adapter import Action
 from gateway.feeds.core.clock import FeedClock
+from gateway.feeds.uof.event_recoveries import EventRecoveries
 from gateway.feeds.uof.market_registry import MarketRegistry
 from gateway.feeds.uof.market_updates import status_update
 from gateway.feeds.uof.messages import Alive, ProductDown, SnapshotComplete
@@ -29,6 +30,8 @@ class ProducerWatch:
     ----------
     producers : Producers
         The producers' states.
+    events : EventRecoveries
+        The recoveries of single events.
     registry : MarketRegistry
         The feed's markets.
     buffer : ResultBuffer
@@ -43,12 +46,14 @@ class ProducerWatch:
         self,
         producers: Producers,
         *,
+        events: EventRecoveries,
         registry: MarketRegistry,
         buffer: ResultBuffer,
         model_prices: "ModelPrices | None",
         clock: FeedClock,
     ) -> None:
         self._producers: Final = producers
+        self._events: Final = events
         self._registry: Final = registry
         self._buffer: Final = buffer
         self._model_prices: Final = model_prices
@@ -84,9 +89,15 @@ class ProducerWatch:
         """Return the suspensions of all producers, whose messages may have been lost."""
         return self._actions(self._producers.subscription_started())
 
+    def recover_event(self, producer: int, event_id: str, at_ns: Nanos) -> Sequence[Action]:
+        """Return the request that repeats an event's messages, now or at a later tick."""
+        actions = self._actions(self._events.want(producer, event_id))
+        return [*actions, *self._events.requests(at_ns=at_ns)]
+
     def on_tick(self, at_ns: Nanos) -> Sequence[Action]:
         """Return what follows from time: silent producers, recoveries that timed out."""
-        return self._actions(self._producers.tick(at_ns=at_ns))
+        actions = self._actions(self._producers.tick(at_ns=at_ns))
+        return [*actions, *self._events.requests(at_ns=at_ns)]
 
     def _actions(self, update: WatchUpdate) -> list[Action]:
         """Return the updates of the markets of producers that changed, and the requests."""

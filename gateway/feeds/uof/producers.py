@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from engine.common.units import NS_PER_MS, Nanos
 from gateway.feeds.core.adapter import RecoveryRequest
-from gateway.feeds.uof.settings import WatchSettings
+from gateway.feeds.uof.settings import RecoveryRate, WatchSettings
 
 _MINUTE_MS: Final = 60_000
 _NS_PER_S: Final = 1_000 * NS_PER_MS
@@ -180,6 +180,16 @@ class Producers:
         self._apply_lateness(known, changes)
         return WatchUpdate(tuple(changes))
 
+    def distrust(self, producer: int, why: str) -> WatchUpdate:
+        """Mark a producer down of which some messages could not be read; recover it in full."""
+        known = self._producer(producer) if self.watched else None
+        if known is None:
+            return _NO_UPDATE
+        known.complete_to_ms = known.resumed_from_ms = None
+        changes: list[TrustChange] = []
+        self._mark_down(known, why, changes)
+        return WatchUpdate(tuple(changes))
+
     def tick(self, *, at_ns: Nanos) -> WatchUpdate:
         """Mark silent producers down, and request recoveries that timed out again."""
         if not self.watched:
@@ -192,6 +202,12 @@ class Producers:
             else:
                 requests += self._request_recovery(known, at_ns)
         return WatchUpdate(tuple(changes), tuple(requests))
+
+    def next_request_id(self, *, at_ns: Nanos) -> int:
+        """Return the id of a new request."""
+        # An id of an earlier process may still be pending at the provider: ids follow the clock.
+        self._request_id = max(self._request_id + 1, at_ns // _NS_PER_S)
+        return self._request_id
 
     # --- inside ----------------------------------------------------------------------------------
 
@@ -238,15 +254,12 @@ class Producers:
         after_ms = self._after_ms(known)
         if not self._take_rate(known.heartbeat_ms, after_ms, at_ns):
             return ()
-        # An id of an earlier process may still be pending at the provider: ids follow the clock.
-        self._request_id = max(self._request_id + 1, at_ns // _NS_PER_S)
-        known.pending_ns[self._request_id] = at_ns
+        request_id = self.next_request_id(at_ns=at_ns)
+        known.pending_ns[request_id] = at_ns
         while len(known.pending_ns) > PENDING_RECOVERIES_MAX:
             del known.pending_ns[next(iter(known.pending_ns))]
         known.state = State.RECOVERING
-        return (
-            RecoveryRequest(producer=known.number, after_ms=after_ms, request_id=self._request_id),
-        )
+        return (RecoveryRequest(producer=known.number, after_ms=after_ms, request_id=request_id),)
 
     def _after_ms(self, known: _Producer) -> int:
         """Return the time to recover from; `FULL_RECOVERY` when the window does not reach it."""
@@ -272,15 +285,23 @@ class Producers:
         last = len(self._rates) - 1
         index = next((n for n, rate in enumerate(self._rates) if age_ms < rate.age_ms), last)
         rate, requests_ns = self._rates[index], self._requests_ns[index]
-        longest_ns = max(rate.within_ms, rate.long_within_ms) * NS_PER_MS
-        while requests_ns and at_ns - requests_ns[0] > longest_ns:
-            requests_ns.popleft()
-        for requests_max, within_ms in (
-            (rate.requests_max, rate.within_ms),
-            (rate.long_requests_max, rate.long_within_ms),
-        ):
-            within_ns = within_ms * NS_PER_MS
-            if sum(at_ns - time_ns <= within_ns for time_ns in requests_ns) >= requests_max:
-                return False
-        requests_ns.append(at_ns)
-        return True
+        return take_rate(rate, requests_ns, at_ns=at_ns)
+
+
+def take_rate(rate: RecoveryRate, requests_ns: deque[int], *, at_ns: Nanos) -> bool:
+    """Count a request against a rate and return True, or return False when the rate forbids it.
+
+    `requests_ns` holds the times of earlier requests, the oldest first; it is updated.
+    """
+    longest_ns = max(rate.within_ms, rate.long_within_ms) * NS_PER_MS
+    while requests_ns and at_ns - requests_ns[0] > longest_ns:
+        requests_ns.popleft()
+    for requests_max, within_ms in (
+        (rate.requests_max, rate.within_ms),
+        (rate.long_requests_max, rate.long_within_ms),
+    ):
+        within_ns = within_ms * NS_PER_MS
+        if sum(at_ns - time_ns <= within_ns for time_ns in requests_ns) >= requests_max:
+            return False
+    requests_ns.append(at_ns)
+    return True

@@ -47,7 +47,8 @@ class RecoveryApi:
     Parameters
     ----------
     url : str
-        ``https://host/v1``, to which ``/PRODUCT/recovery/initiate_request`` is added.
+        ``https://host/v1``, to which ``/PRODUCT/recovery/initiate_request`` is added, or the path
+        of one event.
     token : str
         The bookmaker's access token; it is never logged.
     timeout_s : float
@@ -88,8 +89,7 @@ class RecoveryApi:
     async def request(self, request: FeedRequest) -> bool:
         """Request a recovery; return whether the provider accepted it.
 
-        A status below 500 ends the request. No answer, or a status of 500 and more, is retried up
-        to `RETRIES_MAX` times.
+        The recovery of one event is two requests: for its odds, and for its results.
         """
         product = self._products.get(request.producer)
         if product is None:
@@ -99,16 +99,26 @@ class RecoveryApi:
         if request.after_ms:
             parameters["after"] = str(request.after_ms)
         query = urllib.parse.urlencode(parameters)
-        address = f"{self._url}/{product}/recovery/initiate_request?{query}"
+        for path in _paths(request):
+            if not await self._request(f"{product}/{path}?{query}"):
+                return False
+        return True
+
+    async def _request(self, path: str) -> bool:
+        """Make one request; return whether it was accepted.
+
+        A status below 500 ends the request. No answer, or a status of 500 and more, is retried up
+        to `RETRIES_MAX` times.
+        """
         back_off = BackOff(self._retry_minimum_s, self._retry_maximum_s)
         while True:
-            status = await asyncio.to_thread(self._post, address)
+            status = await asyncio.to_thread(self._post, f"{self._url}/{path}")
             if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
-                logger.info("recovery of %s after %d: accepted", product, request.after_ms)
+                logger.info("recovery %s: accepted", path)
                 return True
             refused = _NO_ANSWER < status < HTTPStatus.INTERNAL_SERVER_ERROR
             if refused or back_off.failures >= RETRIES_MAX:
-                logger.warning("recovery of %s: status %d", product, status)
+                logger.warning("recovery %s: status %d", path, status)
                 return False
             back_off.failed()
             await back_off.wait()
@@ -128,3 +138,14 @@ class RecoveryApi:
         except (OSError, ValueError) as error:
             logger.warning("recovery: %s", error)
             return _NO_ANSWER
+
+
+def _paths(request: FeedRequest) -> tuple[str, ...]:
+    """Return the paths of a recovery below its product."""
+    if not request.event_id:
+        return ("recovery/initiate_request",)
+    event = urllib.parse.quote(request.event_id, safe=":")
+    return (
+        f"odds/events/{event}/initiate_request",
+        f"stateful_messages/events/{event}/initiate_request",
+    )

@@ -59,6 +59,16 @@ PROVIDER_RATES: Final = (
 """The provider's published limits ("Access restrictions for odds recovery"). A full recovery counts
 with the longest age, and all producers share the limits of one account."""
 
+PROVIDER_EVENT_RATE: Final = RecoveryRate(
+    age_ms=30 * _DAY_MS,
+    requests_max=50,
+    within_ms=10 * _MINUTE_MS,
+    long_requests_max=150,
+    long_within_ms=_HOUR_MS,
+)
+"""Half the provider's published limits for single events: the recovery of an event is two requests,
+one for its odds and one for its results."""
+
 PROVIDER_WINDOWS_MS: Final[Mapping[int, int]] = {1: 10 * _HOUR_MS, 5: 7 * _DAY_MS}
 """How far back a producer can recover, where it differs from `WatchSettings.window_ms` ("Recovery
 using API")."""
@@ -84,6 +94,7 @@ class WatchSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     rates: Annotated[tuple[RecoveryRate, ...], Meta(min_length=1, max_length=RATES_MAX)] = (
         PROVIDER_RATES
     )
+    event_rate: RecoveryRate = PROVIDER_EVENT_RATE
 
 
 class UofSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

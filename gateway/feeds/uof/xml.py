@@ -10,8 +10,10 @@ from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
 from typing import Final
+from xml.etree.ElementTree import Element
 
 from engine.common.units import DEAD_HEAT_DEN_MAX
+from gateway.feeds.uof.grammar import EVENT_ID_RULE, is_event_id
 from gateway.feeds.uof.messages import (
     CARDS_MAX,
     MARKET_ID_MAX,
@@ -52,12 +54,11 @@ from gateway.feeds.uof.xml_fields import (
 ODDS_MAX: Final = 1_000_000
 """Largest decimal odds accepted; higher odds are taken for an error of the provider."""
 GROUPS_MAX: Final = 32
-"""Groups of one bet_stop."""
+"""Groups of one bet_stop; a bet_stop of more groups is one of all groups."""
 
-_CLOCK: Final = re.compile(r"(\d{1,3}):([0-5]\d)", re.ASCII)
+_CLOCK: Final = re.compile(r"(\d{1,3})(?::([0-5]\d))?", re.ASCII)
 _SCORES: Final = {str(score): score for score in range(256)}
 """Scores by their usual texts; any other text is read as a decimal."""
-_EVENT: Final = re.compile(r"[A-Za-z0-9:._-]{1,64}", re.ASCII)
 
 
 def read(body: bytes) -> AnyMessage:
@@ -68,7 +69,11 @@ def read(body: bytes) -> AnyMessage:
     UofMalformedError
         When anything is wrong with the body; no other exception is raised.
     """
-    root = parse(body)
+    return read_root(parse(body))
+
+
+def read_root(root: Element) -> AnyMessage:
+    """Read one message from its root element; raises as `read` does."""
     name = local_name(root)
     reader = _READERS.get(name)
     if reader is None:
@@ -95,10 +100,8 @@ def _common(fields: Fields, *, product_required: bool = True) -> _Common:
 
 def _event(fields: Fields) -> str:
     event_id = fields.text("event_id").strip()
-    if _EVENT.fullmatch(event_id) is None:
-        raise fields.error(
-            "event_id", "must be 1 to 64 letters, digits, colons, dots, dashes or underscores"
-        )
+    if not is_event_id(event_id):
+        raise fields.error("event_id", EVENT_ID_RULE)
     return event_id
 
 
@@ -187,8 +190,9 @@ def _clock_s(fields: Fields) -> int | None:
             continue
         match = _CLOCK.fullmatch(text)
         if match is None:
-            raise fields.error(field, f"must be minutes:seconds such as 75:02, not {text[:40]!r}")
-        total = (total or 0) + 60 * int(match[1]) + int(match[2])
+            rule = f"must be minutes or minutes:seconds such as 75:02, not {text[:40]!r}"
+            raise fields.error(field, rule)
+        total = (total or 0) + 60 * int(match[1]) + int(match[2] or 0)
     return total
 
 

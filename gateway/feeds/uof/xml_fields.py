@@ -34,12 +34,18 @@ _TEXTS_MAX: Final = 1 << 13
 
 
 class UofMalformedError(ValueError):
-    """A body is no valid message: names the message, the field, and the rule or bound it breaks."""
+    """A body is no valid message: names the message, the field, and the rule or bound it breaks.
 
-    def __init__(self, message: str, field: str, rule: str) -> None:
+    `element` is the element that the field belongs to; None when no element could be read.
+    """
+
+    def __init__(
+        self, message: str, field: str, rule: str, *, element: Element | None = None
+    ) -> None:
         super().__init__(f"{message}: {field}: {rule}")
         self.message = message
         self.field = field
+        self.element = element
 
 
 class Fields(Struct):
@@ -66,7 +72,7 @@ class Fields(Struct):
 
     def error(self, field: str, rule: str) -> UofMalformedError:
         """Return the error for a field that breaks a rule."""
-        return UofMalformedError(self.message, self.path + field, rule)
+        return UofMalformedError(self.message, self.path + field, rule, element=self.element)
 
     def optional_text(self, field: str) -> str | None:
         """Return an attribute of at most `TEXT_CHARS_MAX` characters; None when it is missing."""
@@ -175,7 +181,7 @@ def fields_of(element: Element, message: str, path: str = "") -> Fields:
     attributes = element.attrib
     if len(attributes) > ATTRIBUTES_MAX:
         rule = f"must have at most {ATTRIBUTES_MAX} attributes"
-        raise UofMalformedError(message, path or message, rule)
+        raise UofMalformedError(message, path or message, rule, element=element)
     return Fields(message, path, element, attributes)
 
 

@@ -67,3 +67,20 @@ def test_gateways_receive_open_requests_when_they_come_and_later_ones_at_once() 
     requests.add(request(3, 30))
     assert first.received == [("uof", 1, 10)]
     assert second.received == [("uof", 1, 10), ("uof", 3, 30)]
+
+
+def test_the_request_of_an_event_replaces_no_other_and_goes_first_when_there_are_too_many():
+    requests = RecoveryRequests("uof")
+    requests.add(RecoveryRequest(producer=1, after_ms=0, request_id=1))
+    for number in range(REQUESTS_MAX):
+        requests.add(
+            RecoveryRequest(
+                producer=1, after_ms=0, request_id=2 + number, event_id=f"sr:match:{number}"
+            )
+        )
+
+    open_ids = [each.request_id for each in decode_requests(requests.encoded())]
+    assert open_ids == [1, *range(3, REQUESTS_MAX + 2)]
+    requests.done(1, 5)
+    assert 5 not in [each.request_id for each in decode_requests(requests.encoded())]
+    assert len(requests) == REQUESTS_MAX - 1

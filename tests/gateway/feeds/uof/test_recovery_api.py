@@ -77,6 +77,18 @@ async def test_a_full_recovery_is_requested_without_a_time():
     assert [path for _, path, _ in received] == ["/v1/pre/recovery/initiate_request?request_id=17"]
 
 
+async def test_the_recovery_of_one_event_is_requested_for_its_odds_and_for_its_results():
+    request = FeedRequest(feed="uof", producer=3, after_ms=0, request_id=17, event_id="wns:draw:-5")
+    with interface(202, 202) as (url, received):
+        assert await api(url).request(request)
+    assert [path for _, path, _ in received] == [
+        "/v1/pre/odds/events/wns:draw:-5/initiate_request?request_id=17",
+        "/v1/pre/stateful_messages/events/wns:draw:-5/initiate_request?request_id=17",
+    ]
+    with interface(202, 403) as (url, received):
+        assert not await api(url).request(request)
+
+
 async def test_a_redirection_is_refused_and_the_token_goes_nowhere_else():
     with interface(302) as (url, received):
         assert not await api(url).request(recovery())

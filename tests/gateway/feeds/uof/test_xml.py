@@ -219,7 +219,7 @@ def test_a_share_of_a_dead_heat_is_found_from_any_number_of_decimals(tied, digit
         ),
         (odds_change(market(1, (("", "1.5"),)), at=1), "odds_change", "odds.market.outcome.id"),
         (
-            odds_change(at=1, status='<sport_event_status status="1"><clock match_time="5"/>'
+            odds_change(at=1, status='<sport_event_status status="1"><clock match_time="5:7"/>'
                         "</sport_event_status>"),
             "odds_change",
             "sport_event_status.clock.match_time",
