@@ -6,8 +6,6 @@ market that knows it refuses it.
 """
 
 from collections.abc import Sequence
-from re import ASCII
-from re import compile as pattern
 from typing import TYPE_CHECKING, Final, assert_never
 from zlib import crc32
 
@@ -23,9 +21,10 @@ from gateway.feeds.uof.damaged_messages import LostPart, read_damaged
 from gateway.feeds.uof.event_recoveries import EventRecoveries
 from gateway.feeds.uof.early_results import EarlyResults
 from gateway.feeds.uof.fixture_changes import FixtureChanges
+from gateway.feeds.uof.grammar import is_event_id
 from gateway.feeds.uof.lost_parts import LostParts, named_markets
-from gateway.feeds.uof.market_registry import MarketRegistry
-from gateway.feeds.uof.market_updates import status_update
+from gateway.feeds.uof.market_registry import MarketRegistry, is_source_of
+from gateway.feeds.uof.market_updates import status_update, suspension_of
 from gateway.feeds.uof.messages import (
     TIMESTAMP_MS_MAX,
     UNREADABLE_STATUS,
@@ -56,8 +55,6 @@ from gateway.feeds.uof.xml_fields import UofMalformedError
 
 if TYPE_CHECKING:
     from gateway.feeds.uof.model_prices import ModelPrices
-
-_URN: Final = pattern(r"[a-z]{1,16}:[a-z_]{1,32}:\d{1,20}", ASCII)
 
 
 class UofAdapter:
@@ -138,7 +135,10 @@ class UofAdapter:
     # --- the adapter protocol --------------------------------------------------------------------
 
     def resume(self, markets: Sequence[KnownMarket], *, at_ns: Nanos) -> Received:
-        """Add the markets that exist, and suspend the open ones until a recovery is complete."""
+        """Add the markets that exist, and suspend the open ones until a recovery is complete.
+
+        A market of this feed that cannot be followed any more is suspended too.
+        """
         if self._model_prices is not None:
             self._model_prices.start(at_ns=at_ns)
         actions: list[Action] = []
@@ -149,6 +149,9 @@ class UofAdapter:
             restored = self._registry.restore(known, feed=self.feed, latest_ms=latest_ms)
             if restored is None:
                 self._passed_over.add("market unknown", known.image.key)
+                followed = any(is_source_of(self.feed, source) for source in known.positions)
+                if followed and known.image.status is Status.ACTIVE:
+                    actions.append(suspension_of(known.image.key, "unknown to the feed"))
                 continue
             listed, newest_ms_by_producer = restored
             for producer, newest_ms in newest_ms_by_producer.items():
@@ -170,8 +173,8 @@ class UofAdapter:
         return Received(kind="tick", actions=tuple(self._watch.on_tick(at_ns)))
 
     def owns(self, key: str) -> bool:
-        """Say whether a market belongs to this feed: its fixture is an urn of the provider."""
-        return _URN.fullmatch(key.partition("/")[0]) is not None
+        """Say whether a market belongs to this feed: its fixture is an event id of the provider."""
+        return is_event_id(key.partition("/")[0])
 
     def passed_over(self) -> dict[str, int]:
         """Return how often a part of a message was passed over, by reason."""

@@ -78,7 +78,7 @@ _STATUS: Final = "sport_event_status"
 _PRODUCER_STOPS: Final = (Alive.kind, ProductDown.kind)
 
 _ROOT: Final = re.compile(rb"<(?:[\w.-]{1,64}:)?([a-z_]{1,40})[\s/>]")
-_EVENT_TEXT: Final = re.compile(rb"""\bevent_id\s*=\s*["']\s*([\w:.-]{1,64})\s*["']""", re.ASCII)
+_EVENT_TEXT: Final = re.compile(rb"""\bevent_id\s*=\s*["']\s*([\w:.-]{1,64})\s*["']""")
 _PRODUCT_TEXT: Final = re.compile(rb"""\bproduct\s*=\s*["']\s*(\d{1,3})\s*["']""", re.ASCII)
 
 
@@ -250,7 +250,7 @@ def _unparsed(body: bytes) -> DamagedMessage:
     """Return what the text of a body says that is no XML, or is more of it than is parsed."""
     event, product = _EVENT_TEXT.search(body), _PRODUCT_TEXT.search(body)
     number = int(product[1]) if product else NO_PRODUCT
-    if event:
+    if event and is_event_id(event[1].decode()):
         return DamagedMessage(lost=LostPart(event_id=event[1].decode(), product=number))
     root = _ROOT.search(body)
     if root and root[1].decode() == ProductDown.kind:

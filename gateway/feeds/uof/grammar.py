@@ -7,8 +7,10 @@ are specifiers a name that a market can have. It never says whether a market exi
 import re
 from typing import Final
 
-EVENT_ID_RULE: Final = "must be 1 to 64 letters, digits, colons, dots, dashes or underscores"
-_EVENT_ID: Final = re.compile(r"[A-Za-z0-9:._-]{1,64}", re.ASCII)
+EVENT_ID_RULE: Final = "must be a urn such as sr:match:-1, of 3 to 64 letters, digits and :._-"
+_EVENT_ID: Final = re.compile(r"(?=.{3,64}\Z)[A-Za-z0-9._-]+(?::[A-Za-z0-9._-]+)+", re.ASCII)
+"""Every event id of the provider is a urn. Its colon keeps the keys of its markets apart from those
+of other feeds and of markets that people make."""
 _SPECIFIERS: Final = re.compile(r"(?:[^=|\x00-\x20]+=[^=|\x00-\x1f]*(?:\||\Z))*")
 
 

@@ -334,6 +334,11 @@ def price_source(feed: str, producer: int) -> str:
     return f"{feed}:{producer}/price"
 
 
+def is_source_of(feed: str, source: str) -> bool:
+    """Say whether the source of a mark is one of a feed."""
+    return source.rpartition(":")[0] == feed
+
+
 def _positions_by_producer(positions: dict[str, int], feed: str, channel: str) -> dict[int, int]:
     """Return each producer's position in one channel of a feed."""
     found: dict[int, int] = {}

@@ -15,3 +15,9 @@ def status_update(
     """Return the update that gives a market a status; `mark` None: no message causes it."""
     step = SetStatus(market_no=MARKET_NO_LATER, status=status, why=why)
     return MarketUpdate(key=listed.market.key, mark=mark, steps=(step,))
+
+
+def suspension_of(key: str, why: str) -> MarketUpdate:
+    """Return the update that suspends a market that is not followed."""
+    step = SetStatus(market_no=MARKET_NO_LATER, status=Status.SUSPENDED, why=why)
+    return MarketUpdate(key=key, mark=None, steps=(step,))

@@ -1,11 +1,14 @@
 """What an adapter learns from the markets that exist when it starts."""
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from engine.common.lifecycle import Status
 from engine.common.units import NS_PER_MS
 from gateway.feeds.core.adapter import KnownMarket
 from gateway.feeds.uof.adapter import UofAdapter
+from gateway.feeds.uof.settings import UofSettings
 from tests.gateway.feeds.uof.builders import (
     EVENT,
     HOME_WON,
@@ -15,6 +18,7 @@ from tests.gateway.feeds.uof.builders import (
     UNWATCHED,
     WATCHED,
     bet_settlement,
+    bet_stop,
     feed_markets,
     market,
     odds_change,
@@ -24,7 +28,7 @@ from tests.gateway.feeds.uof.builders import (
 )
 
 
-def restarted(feed, positions, settings=WATCHED):
+def restarted(feed, positions, uof_settings=WATCHED):
     """Return a new adapter that resumes with a feed's markets, and its first actions.
 
     `positions` holds the positions that each market remembers, by source.
@@ -36,8 +40,9 @@ def restarted(feed, positions, settings=WATCHED):
             results_stand=feed.machine.price_image(number).status is Status.SETTLED,
         )
         for number, remembered in zip(feed.numbers.values(), positions, strict=True)
+        if feed.adapter.owns(feed.machine.price_image(number).key)
     ]
-    adapter = UofAdapter("uof", settings)
+    adapter = UofAdapter("uof", uof_settings)
     return adapter, adapter.resume(known, at_ns=(NOW_MS + 60_000) * NS_PER_MS)
 
 
@@ -161,3 +166,48 @@ def test_positions_ahead_of_our_clock_outrank_no_message_after_a_restart():
     assert [update.key for update in updates(received)] == [f"{EVENT}/1x2"]
     listed = next(iter(feed.adapter._registry))
     assert (listed.last_status, listed.status_ms) == (Status.SUSPENDED, NOW_MS + later)
+
+
+def test_a_market_that_the_feed_can_no_longer_follow_is_suspended():
+    feed = feed_markets(UNWATCHED)
+    feed.receive(odds_change(total(), at=1))
+    feed.receive(odds_change(market(1, MATCH_WINNER, status=0), at=1))
+    remembered = {"uof:1/odds": NOW_MS + 1}
+
+    no_sport = UofSettings(watch=False, sports=())
+    feed.adapter, received = restarted(feed, [remembered] * 2, no_sport)
+
+    feed.carry_out(received.actions, at=2)
+    assert feed.adapter.passed_over() == {"market unknown": 2}
+    assert feed.status(TOTAL) is Status.SUSPENDED
+    assert feed.status("1x2") is Status.INACTIVE
+
+
+EVENT_IDS = st.one_of(
+    st.sampled_from(
+        ["sr:match:77001", "wns:draw:-12345", "vf:match:7", "sr:race_event:9", "VDR:stage:a-9.b_c"]
+    ),
+    st.from_regex(r"[A-Za-z0-9:._-]{1,66}", fullmatch=True),
+)
+
+
+@given(EVENT_IDS)
+@settings(max_examples=150, deadline=None)
+def test_a_market_of_any_event_that_is_read_hears_stop_and_result_after_a_restart(event):
+    body = odds_change(market(1, MATCH_WINNER), at=1, event=event)
+    feed = feed_markets(UNWATCHED)
+    received = feed.receive(body)
+    key = f"{event}/1x2"
+    if received.kind == "malformed":
+        assert not feed.adapter.owns(key)
+        return
+    assert feed.adapter.owns(key)
+
+    feed.adapter, resumed = restarted(feed, [{"uof:1/odds": NOW_MS + 1}], UNWATCHED)
+    feed.carry_out(resumed.actions, at=2)
+    (number,) = feed.numbers.values()
+    assert feed.machine.price_image(number).status is Status.ACTIVE
+    feed.receive(bet_stop(at=3).replace(EVENT.encode(), event.encode()))
+    assert feed.machine.price_image(number).status is Status.SUSPENDED
+    feed.receive(bet_settlement(settled(1, HOME_WON), at=4).replace(EVENT.encode(), event.encode()))
+    assert feed.machine.price_image(number).status is Status.SETTLED

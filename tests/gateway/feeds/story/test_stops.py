@@ -1,0 +1,121 @@
+"""Messages that stop betting, told as stories: however odd the rest of them, no bet is accepted."""
+
+import pytest
+
+from tests.gateway.feeds.story.player import play
+from tests.gateway.feeds.story.steps import (
+    Story,
+    bet,
+    bet_stop,
+    counts,
+    odds,
+    offers,
+    restart,
+    result,
+    results,
+    stands,
+    status,
+    story,
+    xml,
+)
+from tests.gateway.feeds.uof.builders import MATCH_WINNER, market, total
+
+DRAW = "wns:draw:-12345"
+ON = odds(market(1, MATCH_WINNER), total())
+HOME = results(result(1, o1="won", o2="lost", o3="lost"))
+BET = bet("A", "1x2", "home", 1_000)
+REFUSED = bet("B", "1x2", "home", verdict="MARKET_SUSPENDED")
+GROUPS = "|".join(f"score|combo|group_{number}" for number in range(12))
+
+
+def status_of(attributes: str, children: str = "") -> str:
+    return f"<sport_event_status {attributes}>{children}</sport_event_status>"
+
+
+def stopping(what: str, **fields: str) -> Story:
+    """Return a story of an odds_change that suspends a market and has one odd figure."""
+    odd = odds(market(1, status=-1), total(outcomes=(("12", "1.8"), ("13", "2.1"))), **fields)
+    return story(
+        f"an odds_change with {what} suspends all the same, and the rest of it is obeyed",
+        ON,
+        BET,
+        odd,
+        REFUSED,
+        offers("total?total=2.5", over=1800, under=2100),
+        restart("all"),
+        bet("C", "1x2", "away", verdict="MARKET_SUSPENDED"),
+        HOME,
+        stands("1x2", home="won"),
+    )
+
+
+EACH = (
+    stopping("a clock of bare minutes", status=status_of('status="1"', '<clock match_time="75"/>')),
+    stopping("a clock of nonsense", status=status_of('status="1"', '<clock match_time="7:5"/>')),
+    stopping("a score of -1", status=status_of('status="1" home_score="-1"')),
+    stopping("a score of +1", status=status_of('status="1" home_score="+1"')),
+    stopping("a status of -1", status=status_of('status="-1"')),
+    stopping("a betstop reason in words", odds='betstop_reason="goal"'),
+    story(
+        "an outcome of odd odds or probability is not offered or keeps its odds, the others go on",
+        ON,
+        odds(market(1, (("1", "NaN"), ("2", 'odds="3.1" probabilities="1.01"'), ("3", "3.5")))),
+        offers("1x2", draw=3100, away=3500),
+        counts("unreadable odds.market.outcome.odds", 1),
+        counts("unreadable odds.market.outcome.probabilities", 1),
+    ),
+    story(
+        "a bet_stop of 36 groups is one of all markets",
+        ON,
+        BET,
+        bet_stop(groups=GROUPS),
+        REFUSED,
+        status("total?total=2.5", "SUSPENDED"),
+        counts("unreadable groups", 1),
+        HOME,
+        stands("1x2", home="won"),
+    ),
+    story(
+        "a message that breaks off after its event suspends it, also over a restart",
+        ON,
+        BET,
+        xml("<bet_stop {head} groups=", refused="xml: unclosed token"),
+        REFUSED,
+        restart("all"),
+        bet("C", "1x2", "away", verdict="MARKET_SUSPENDED"),
+        ON,
+        bet("D", "1x2", "away"),
+        HOME,
+        stands("1x2", home="won"),
+    ),
+    story(
+        "a settlement of an odd result settles nothing, takes no bets, and is paid when it is told",
+        ON,
+        BET,
+        results(result(1, o1='result="won"', o2="lost", o3="lost")),
+        REFUSED,
+        stands("1x2", rest="open"),
+        HOME,
+        stands("1x2", home="won"),
+    ),
+    story(
+        "the market of an event with a negative number hears stop and result after a restart",
+        odds(market(1, MATCH_WINNER), event=DRAW),
+        bet("A", f"{DRAW}/1x2", "home"),
+        restart("all"),
+        bet("B", f"{DRAW}/1x2", "draw"),
+        xml(f'<bet_stop event_id="{DRAW}" product="1" timestamp="{{ms}}" groups="all"/>'),
+        bet("C", f"{DRAW}/1x2", "home", verdict="MARKET_SUSPENDED"),
+        restart("pipeline"),
+        xml(
+            f'<bet_settlement event_id="{DRAW}" product="1" timestamp="{{ms}}" certainty="2">'
+            f"<outcomes>{result(1, o1='won', o2='lost', o3='lost')}</outcomes></bet_settlement>"
+        ),
+        stands(f"{DRAW}/1x2", home="won"),
+    ),
+)
+
+
+@pytest.mark.parametrize("each", EACH, ids=lambda each: each.title)
+def test_the_story_ends_as_it_says(each: Story) -> None:
+    play(each)
