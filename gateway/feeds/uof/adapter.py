@@ -18,8 +18,8 @@ from gateway.feeds.core.adapter import Action, KnownMarket, Received
 from gateway.feeds.core.clock import FeedClock, LiveClock
 from gateway.feeds.uof.bet_stops import BetStops
 from gateway.feeds.uof.damaged_messages import LostPart, read_damaged
-from gateway.feeds.uof.event_recoveries import EventRecoveries
 from gateway.feeds.uof.early_results import EarlyResults
+from gateway.feeds.uof.event_recoveries import EventRecoveries
 from gateway.feeds.uof.fixture_changes import FixtureChanges
 from gateway.feeds.uof.grammar import is_event_id
 from gateway.feeds.uof.lost_parts import LostParts, named_markets
