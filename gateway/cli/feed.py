@@ -44,7 +44,7 @@ def add(commands: "Commands") -> None:
         "When interrupted, the command waits for messages in flight and prints what it carried.",
     )
     kinds = parser.add_subparsers(required=True, metavar="KIND", title="kinds", dest="kind")
-    for kind in (_add_uof(kinds), _add_exchange(kinds)):
+    for kind in (_add_uof(kinds), _add_exchange(kinds), _add_lsports(kinds)):
         _add_common(kind.add_argument)
     parser.set_defaults(run=run)
 
@@ -109,6 +109,24 @@ def _add_exchange(kinds: "Commands") -> argparse.ArgumentParser:
     return exchange
 
 
+def _add_lsports(kinds: "Commands") -> argparse.ArgumentParser:
+    lsports = kinds.add_parser(
+        "lsports",
+        help="LSports' feed over a WebSocket",
+        description="Carry LSports' feed to a gateway.",
+        epilog="Credentials come in OVERROUND_LSPORTS_PACKAGE, OVERROUND_LSPORTS_USER and "
+        "OVERROUND_LSPORTS_PASSWORD.",
+        allow_abbrev=False,
+    )
+    source = lsports.add_mutually_exclusive_group(required=True)
+    source.add_argument("--socket", metavar="URL", help="ws:// or wss://HOST:PORT/PATH")
+    source.add_argument("--files", type=Path, metavar="PATH", help="a recording: file or folder")
+    lsports.add_argument(
+        "--api", metavar="URL", help="the provider's HTTP interface, for snapshots"
+    )
+    return lsports
+
+
 def _add_common(option: Callable[..., object]) -> None:
     option("--ca-file", default="", metavar="FILE", help="certificate authorities to trust instead")
     option("--url", default="", metavar="URL", help="the feed listener (default: the settings')")
@@ -147,7 +165,7 @@ async def _run(args: argparse.Namespace, config: Config) -> int:
 
     if args.ca_file:
         _check_authorities(args.ca_file)
-    transport = _exchange(args) if args.kind == "exchange" else _uof(args)
+    transport = {"uof": _uof, "exchange": _exchange, "lsports": _lsports}[args.kind](args)
     if args.record is not None:
         from gateway.feeds.bridge.recorder import Recorder  # noqa: PLC0415
 
@@ -205,8 +223,19 @@ def _errors() -> tuple[type[Exception], ...]:
         CredentialsError,
         StreamRefusedError,
     )
+    from gateway.feeds.lsports.credentials import LsportsCredentialsError  # noqa: PLC0415
+    from gateway.feeds.lsports.socket import LsportsRefusedError  # noqa: PLC0415
 
-    return (BridgeError, AmqpError, RecordingError, CredentialsError, StreamRefusedError, OSError)
+    return (
+        BridgeError,
+        AmqpError,
+        RecordingError,
+        CredentialsError,
+        StreamRefusedError,
+        LsportsCredentialsError,
+        LsportsRefusedError,
+        OSError,
+    )
 
 
 def _token(args: argparse.Namespace, config: Config) -> Callable[[], str]:
@@ -268,6 +297,22 @@ def _exchange(args: argparse.Namespace) -> "Transport":
         settings=StreamSettings(host=host, port=int(port), ca_file=args.ca_file),
     )
     return StreamTransport(stream)
+
+
+def _lsports(args: argparse.Namespace) -> "Transport":
+    from gateway.feeds.bridge.transports import FileTransport, LsportsTransport  # noqa: PLC0415
+    from gateway.feeds.lsports.credentials import read_package_credentials  # noqa: PLC0415
+    from gateway.feeds.lsports.snapshot_api import SnapshotApi  # noqa: PLC0415
+    from gateway.feeds.lsports.socket import LsportsSocket, LsportsSocketSettings  # noqa: PLC0415
+
+    if args.files is not None:
+        return FileTransport(args.files, kind="lsports")
+    credentials = read_package_credentials(os.environ)
+    api = None
+    if args.api:
+        api = SnapshotApi(args.api, credentials=credentials, ca_file=args.ca_file)
+    settings = LsportsSocketSettings(url=args.socket, ca_file=args.ca_file)
+    return LsportsTransport(LsportsSocket(settings, credentials=credentials), api)
 
 
 def _report(bridge: "Bridge") -> None:

@@ -14,6 +14,7 @@ import uvloop
 from actors.exit_codes import EXIT_WRONG_ARGUMENTS
 from gateway.cli.arguments import add_command, number, whole
 from gateway.configuration.config import Config
+from gateway.feeds.core.settings import FEEDS
 from gateway.replay.options import AS_FAST_AS_IT_GOES, ReplayOptions
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def add(commands: "Commands") -> None:
         "replay",
         "trade a recording of a feed from its first message to closed books",
         epilog="Recordings of the Unified Odds Feed are XML messages, one a file or one a line; of "
-        "an exchange's stream, JSON lines; plain, gzip or bzip2.",
+        "an exchange's stream and of LSports' feed, JSON lines; plain, gzip or bzip2.",
     )
     _add_options(parser)
     parser.set_defaults(run=run)
@@ -43,10 +44,11 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add("path", type=Path, metavar="FILE", help="a recording, or a folder of messages")
     add(
         "--format",
-        choices=("uof", "exchange"),
+        choices=FEEDS,
         default="",
         dest="kind",
-        help="Unified Odds Feed XML, or an exchange's stream in JSON lines (default: as it looks)",
+        help="Unified Odds Feed XML, or an exchange's stream or LSports' feed in JSON lines "
+        "(default: as it looks)",
     )
     pace = parser.add_mutually_exclusive_group()
     pace.add_argument(

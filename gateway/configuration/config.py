@@ -23,7 +23,11 @@ from actors.settings import (
     ReconcilerSettings,
     SupervisorSettings,
 )
-from gateway.feeds.core.settings import ExchangeFeedSettings, UofFeedSettings
+from gateway.feeds.core.settings import (
+    ExchangeFeedSettings,
+    LsportsFeedSettings,
+    UofFeedSettings,
+)
 from gateway.market_limits import LimitRuleError, LimitRules, LimitsSettings
 from gateway.session.tokens import TokenSettings
 from gateway.settings import FEED_FRAME_BYTES_MIN, GatewaySettings
@@ -35,6 +39,9 @@ NOT_SETTINGS: Final = frozenset(
         "OVERROUND_AMQP_PASSWORD",
         "OVERROUND_UOF_TOKEN",
         "OVERROUND_EXCHANGE_APP_KEY",
+        "OVERROUND_LSPORTS_PACKAGE",
+        "OVERROUND_LSPORTS_USER",
+        "OVERROUND_LSPORTS_PASSWORD",
         "OVERROUND_EXCHANGE_SESSION",
         "OVERROUND_EXCHANGE_CREDENTIALS",
     }
@@ -69,6 +76,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     gateway: GatewaySettings = field(default_factory=GatewaySettings)
     feed_uof: UofFeedSettings = field(default_factory=UofFeedSettings)
     feed_exchange: ExchangeFeedSettings = field(default_factory=ExchangeFeedSettings)
+    feed_lsports: LsportsFeedSettings = field(default_factory=LsportsFeedSettings)
     limits: LimitsSettings = field(default_factory=LimitsSettings)
     tokens: TokenSettings = field(default_factory=TokenSettings)
 

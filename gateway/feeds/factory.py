@@ -11,8 +11,15 @@ from engine.pricing.quoting import Margin
 from engine.pricing.skew import LogOddsSkew
 from gateway.feeds.core.adapter import Adapter
 from gateway.feeds.core.pipeline import FeedPipeline, PipelineSettings
-from gateway.feeds.core.settings import ExchangeFeedSettings, FeedSettings, UofFeedSettings
+from gateway.feeds.core.settings import (
+    ExchangeFeedSettings,
+    FeedSettings,
+    LsportsFeedSettings,
+    UofFeedSettings,
+)
 from gateway.feeds.exchange.adapter import ExchangeAdapter, ExchangeSettings
+from gateway.feeds.lsports.adapter import LsportsAdapter, LsportsSettings
+from gateway.feeds.lsports.trust import TrustSettings
 from gateway.feeds.uof.adapter import UofAdapter
 from gateway.feeds.uof.settings import UofSettings, WatchSettings
 from gateway.market_limits import LimitsSettings
@@ -78,6 +85,16 @@ def adapter_of(feed: str, settings: FeedSettings) -> Callable[[], Adapter]:
             producers=WatchSettings(silence_ms=settings.silence_s * 1_000),
         )
         return partial(UofAdapter, feed, uof)
+    if isinstance(settings, LsportsFeedSettings):
+        lsports = LsportsSettings(
+            watch=settings.watch,
+            sequences=settings.sequences,
+            ahead_ms_max=settings.ahead_ms_max,
+            trust=TrustSettings(
+                silence_ms=settings.silence_s * 1_000, every_ms=settings.snapshot_every_s * 1_000
+            ),
+        )
+        return partial(LsportsAdapter, feed=feed, settings=lsports)
     assert isinstance(settings, ExchangeFeedSettings), "a section of an unknown feed"
     exchange = ExchangeSettings(
         every_ms=settings.every_ms,

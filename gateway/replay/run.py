@@ -41,6 +41,7 @@ from gateway.demo.run_folder import next_run
 from gateway.demo.view import money, pad
 from gateway.feeds.bridge.recordings import (
     EXCHANGE,
+    LSPORTS,
     UOF,
     RecordingDamagedError,
     kind_of,
@@ -49,6 +50,7 @@ from gateway.feeds.bridge.recordings import (
 from gateway.feeds.core.clock import RecordedClock
 from gateway.feeds.exchange.adapter import ExchangeAdapter, ExchangeSettings
 from gateway.feeds.factory import feed_part
+from gateway.feeds.lsports.adapter import LsportsAdapter, LsportsSettings
 from gateway.feeds.uof.adapter import UofAdapter
 from gateway.feeds.uof.settings import UofSettings
 from gateway.market_limits import LimitsSettings
@@ -142,6 +144,14 @@ def recorded_feed(recording: Recording, config: Config) -> FeedPart:
         )
         return feed_part(
             UOF, config.feed_uof, limits=config.limits, make_adapter=partial(recorded_uof, uof)
+        )
+    if recording.kind == LSPORTS:
+        lsports = LsportsSettings(watch=False)
+        return feed_part(
+            LSPORTS,
+            config.feed_lsports,
+            limits=config.limits,
+            make_adapter=partial(LsportsAdapter, feed=LSPORTS, settings=lsports),
         )
     exchange = ExchangeSettings(every_ms=0)
     return feed_part(

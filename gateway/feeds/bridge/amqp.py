@@ -129,7 +129,7 @@ class AmqpTransport:
             back_off.succeeded()
             self.connections += 1
             if self._began:
-                yield Incoming(self._began)
+                yield Incoming(self._began, own=True)
             while (message := await self._inbox.get()) is not None:
                 yield Incoming(message.body, message)
             if not self._closed:

@@ -47,10 +47,14 @@ class BridgeError(Exception):
 
 
 class Incoming(Struct, frozen=True):
-    """One message from a transport, and the receipt that acknowledges it."""
+    """One message from a transport, and the receipt that acknowledges it.
+
+    `own`: the transport's own message, which no recording holds: a recording never breaks off.
+    """
 
     body: bytes
     receipt: Any = None
+    own: bool = False
 
 
 class Transport(Protocol):

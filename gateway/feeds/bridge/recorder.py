@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from gateway.feeds.bridge.bridge import Incoming, Transport
-from gateway.feeds.uof.messages import SUBSCRIPTION_STARTED
 from gateway.messages.feed import FeedRequest
 
 logger = logging.getLogger("overround.bridge")
@@ -44,7 +43,8 @@ class Recorder:
     async def messages(self) -> AsyncIterator[Incoming]:
         """Yield the transport's messages; each is written first."""
         async for incoming in self._transport.messages():
-            self._write(incoming.body)
+            if not incoming.own:
+                self._write(incoming.body)
             yield incoming
 
     async def acknowledge(self, receipts: Sequence[Any]) -> None:
@@ -66,8 +66,6 @@ class Recorder:
 
     def _write(self, body: bytes) -> None:
         file = self._file
-        if body == SUBSCRIPTION_STARTED:
-            return  # the transport's own message, not the provider's
         if file is not None and self._try(
             lambda: file.write(body.translate(_ONE_LINE).strip() + b"\n")
         ):

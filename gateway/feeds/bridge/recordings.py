@@ -1,9 +1,10 @@
 """Read the recorded messages of a feed from a file or a folder, in order.
 
-Owns how a recording is unpacked and cut into messages: JSON lines of an exchange's stream, or XML
-messages of the Unified Odds Feed (one per file, or one per line), plain or compressed with gzip or
-bzip2. Format and compression are recognised by content, not by file name. It reads nothing of a
-message but its time, and holds no more of a file than one message and one piece.
+Owns how a recording is unpacked and cut into messages: JSON lines of an exchange's stream or of
+LSports' feed, or XML messages of the Unified Odds Feed (one per file, or one per line), plain or
+compressed with gzip or bzip2. Format and compression are recognised by content, not by file name.
+It reads nothing of a message but its time, and holds no more of a file than one message and one
+piece.
 
 The files of a folder are read in the order of their names. An exchange's files are merged by time,
 because each holds another market of the same hours. A damaged or truncated file yields every
@@ -27,15 +28,19 @@ MERGED_MAX: Final = 256
 """Files that are merged; an exchange's folder with more is refused."""
 EXCHANGE: Final = "exchange"
 UOF: Final = "uof"
+LSPORTS: Final = "lsports"
 
 _PIECE_BYTES: Final = 1 << 18
 _BATCH: Final = 512
 """Messages that one call in the reading thread returns."""
+_HEAD_BYTES: Final = 256
 _SPACE: Final = b" \t\r\n\xef\xbb\xbf"
 _TIME_OF: Final = {
     EXCHANGE: re.compile(rb'"pt"\s*:\s*(\d{1,16})\b'),
     UOF: re.compile(rb'\btimestamp="(\d{1,16})"'),
+    LSPORTS: re.compile(rb'"ServerTimestamp"\s*:\s*"?(\d{12,16})\b'),
 }
+_LSPORTS_HEAD: Final = re.compile(rb'\{\s*"Header"\s*:')
 _XML_ROOT: Final = re.compile(rb"(?:<[?!][^>]*>\s*)*<([A-Za-z_][\w.-]*)")
 
 
@@ -71,7 +76,7 @@ class Recorded(NamedTuple):
 
 
 def kind_of(path: Path) -> str:
-    """Return the kind of a recording, ``exchange`` or ``uof``, by the first byte of its first file.
+    """Return the kind of a recording, ``exchange``, ``lsports`` or ``uof``, by its first bytes.
 
     Raises
     ------
@@ -80,12 +85,12 @@ def kind_of(path: Path) -> str:
     """
     for first in _files(path):
         try:
-            head = next(_pieces(first), b"").lstrip(_SPACE)[:1]
+            head = next(_pieces(first), b"").lstrip(_SPACE)[:_HEAD_BYTES]
         except RecordingDamagedError:
             head = b""
-        if head == b"{":
-            return EXCHANGE
-        if head == b"<":
+        if head[:1] == b"{":
+            return LSPORTS if _LSPORTS_HEAD.match(head) else EXCHANGE
+        if head[:1] == b"<":
             return UOF
         break
     raise RecordingError(f"{path}: neither JSON lines nor XML")
@@ -99,7 +104,7 @@ async def messages(path: Path, *, kind: str = "") -> AsyncIterator[Recorded]:
     path : Path
         A file, or a folder of files.
     kind : str
-        ``exchange`` or ``uof``; empty: recognised by content.
+        ``exchange``, ``lsports`` or ``uof``; empty: recognised by content.
 
     Raises
     ------
@@ -132,7 +137,7 @@ def read_messages(path: Path, *, kind: str = "") -> Iterator[Recorded]:
     """Yield a recording's messages in order, read on demand (errors as in `messages`)."""
     kind = kind or kind_of(path)
     if kind not in _TIME_OF:
-        raise RecordingError(f"{path}: kind {kind!r} is neither {EXCHANGE} nor {UOF}")
+        raise RecordingError(f"{path}: kind {kind!r} is none of {', '.join(_TIME_OF)}")
     files = _files(path)
     if kind == EXCHANGE and len(files) > MERGED_MAX:
         raise RecordingError(f"{path}: {len(files)} files, and at most {MERGED_MAX} can be merged")

@@ -42,5 +42,14 @@ class ExchangeFeedSettings(FeedSettings, frozen=True, kw_only=True, forbid_unkno
     silence_heartbeats: Annotated[int, Meta(ge=2, le=100)] = 3
 
 
-FEEDS: Final = ("uof", "exchange")
+class LsportsFeedSettings(FeedSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Settings of LSports' feed."""
+
+    watch: bool = True
+    sequences: bool = True
+    silence_s: Annotated[int, Meta(ge=1, le=3_600)] = 20
+    snapshot_every_s: Annotated[int, Meta(ge=0, le=3_600)] = 15
+
+
+FEEDS: Final = ("uof", "exchange", "lsports")
 """Names of the feeds; the settings of each are section ``feed_NAME``."""

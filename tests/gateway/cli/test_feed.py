@@ -20,6 +20,11 @@ from tests.gateway.feeds.feed_system import feed_token, open_feed_system
 from tests.gateway.price_gateway import until
 
 OVERROUND = Path(sys.executable).with_name("overround")
+LSPORTS_KEYS = {
+    "OVERROUND_LSPORTS_PACKAGE": "4321",
+    "OVERROUND_LSPORTS_USER": "user-of-ours",
+    "OVERROUND_LSPORTS_PASSWORD": "password-of-ours",
+}
 
 
 def odds_change(at_ms: int) -> str:
@@ -103,11 +108,19 @@ async def test_unknown_feed_ends_the_command_with_the_gateways_reason(tmp_path: 
         (["uof", "--amqp", "http://broker"], "amqp:// or amqps://"),
         (["uof", "--amqp", "amqp://broker", "--api", "ftp://x"], "http or https"),
         (["exchange", "--tls", "nowhere"], "HOST:PORT"),
+        (["lsports", "--socket", "http://x"], "ws or wss"),
+        (["lsports", "--socket", "ws://x", "--api", "ftp://x"], "http or https"),
     ],
 )
 def test_wrong_arguments_have_their_own_exit_code(
-    arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    arguments: list[str],
+    complaint: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
+    for name, value in LSPORTS_KEYS.items():
+        monkeypatch.setenv(name, value)
     assert main(["feed", *arguments, "--token", "t"]) == EXIT_WRONG_ARGUMENTS
     assert complaint in capsys.readouterr().err
 

@@ -4,9 +4,15 @@ from engine.pricing.skew import LogOddsSkew
 from gateway.configuration.config import load_config
 from gateway.configuration.system import feed_parts
 from gateway.feeds.core.pipeline import FeedPipeline, PipelineSettings
-from gateway.feeds.core.settings import FEEDS, ExchangeFeedSettings, UofFeedSettings
+from gateway.feeds.core.settings import (
+    FEEDS,
+    ExchangeFeedSettings,
+    LsportsFeedSettings,
+    UofFeedSettings,
+)
 from gateway.feeds.exchange.adapter import ExchangeAdapter
 from gateway.feeds.factory import feed_part, pipeline_settings
+from gateway.feeds.lsports.adapter import LsportsAdapter
 from gateway.feeds.uof.adapter import UofAdapter
 from gateway.market_limits import LimitsSettings
 
@@ -26,11 +32,16 @@ def test_each_section_makes_its_own_adapter() -> None:
         for feed, settings in (
             ("uof", UofFeedSettings(own_prices=True, watch=False)),
             ("exchange", ExchangeFeedSettings(every_ms=5)),
+            ("lsports", LsportsFeedSettings(silence_s=9)),
         )
     ]
-    assert [type(adapter) for adapter in made] == [UofAdapter, ExchangeAdapter]
-    assert made[0].owns("sr:match:7/1x2")
-    assert not made[1].owns("sr:match:7/1x2")
+    assert [type(adapter) for adapter in made] == [UofAdapter, ExchangeAdapter, LsportsAdapter]
+    keys = ("sr:match:7/1x2", "exchange.7/win?market=1.5", "lsports.7/lsports_1")
+    assert [[adapter.owns(key) for key in keys] for adapter in made] == [
+        [True, False, False],
+        [False, True, False],
+        [False, False, True],
+    ]
 
 
 def test_margin_skew_and_bounds_are_those_of_the_section() -> None:

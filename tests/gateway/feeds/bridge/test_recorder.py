@@ -57,7 +57,7 @@ async def test_messages_pass_unchanged_and_are_recorded_one_per_line(tmp_path: P
 async def test_messages_of_the_transport_itself_pass_and_are_not_recorded(tmp_path: Path) -> None:
     class Restarted(TwoMessages):
         async def messages(self) -> AsyncIterator[Incoming]:
-            yield Incoming(SUBSCRIPTION_STARTED)
+            yield Incoming(SUBSCRIPTION_STARTED, own=True)
             yield Incoming(STOP, 2)
 
     path = tmp_path / "kept.xml"
