@@ -24,9 +24,11 @@ class Fair(Struct, frozen=True, kw_only=True, gc=False):
     """Fair probabilities of a market's outcomes, in order; the market shell makes odds of them.
 
     `winners` is how many outcomes win: 2 for double chance, the number of places for a place
-    market. An outcome that is not `active` has probability 0 and is not offered.
+    market. An outcome that is not `active` has probability 0 and is not offered. No odds are above
+    the `odds_milli_max` of their outcome, whatever margin, skew and ladder give; empty: no bounds.
     """
 
     probabilities: tuple[float, ...]
     active: tuple[bool, ...]
     winners: int = 1
+    odds_milli_max: tuple[int, ...] = ()

@@ -22,9 +22,11 @@ from engine.common.commands import (
 from engine.common.events import Refused
 from engine.common.ids import MarketNo, parse_market_key
 from engine.common.reasons import Reason
+from engine.common.units import ODDS_MILLI_MAX, OddsMilli
 from engine.market.market import MarketMachine
 from engine.market.status_transitions import as_feed_command, without_opening
 from engine.pricing.fair_probabilities import Fair, Mark
+from engine.pricing.ladder import EXCHANGE
 from engine.pricing.quoting import BookFigures, Margin, Quoted, quote
 from engine.pricing.skew import Skew
 
@@ -123,6 +125,8 @@ class _PricedMarket:
             self.fault = f"{image.key} has {count} outcomes, not {given}"
         elif fair.winners < 1 or not all(0.0 <= p <= 1.0 for p in fair.probabilities):
             self.fault = f"{image.key}: probabilities must be from 0 to 1, winners at least 1"
+        elif len(fair.odds_milli_max) not in (0, count) or any(m < 0 for m in fair.odds_milli_max):
+            self.fault = f"{image.key}: highest odds must be none or {count}, none below 0"
         else:
             self.quoted = [i for i in range(count) if fair.active[i] and fair.probabilities[i] > 0]
 
@@ -171,7 +175,7 @@ def _odds(
     quoted_markets = [market for market in markets if market.quoted]
     if quoted_markets:
         quoted = _quote(quoted_markets, request, machine)
-        odds_milli, offered = quoted.odds_milli.tolist(), quoted.offered.tolist()
+        odds_milli, offered = _bounded(quoted, quoted_markets)
         first = 0
         for market in quoted_markets:
             for k, i in enumerate(market.quoted, start=first):
@@ -183,6 +187,28 @@ def _odds(
         market.index: SetOdds(market_no=market.market_no, quotes=tuple(quotes[market.index]))
         for market in markets
     }
+
+
+def _bounded(quoted: Quoted, markets: list[_PricedMarket]) -> tuple[list[OddsMilli], list[bool]]:
+    """Return odds, and which are offered, with no odds above the highest that its market may have.
+
+    Odds above them are shortened to the ladder's next price; where it has none so short, the
+    outcome is not offered. Shorter odds only raise a market's book sum.
+    """
+    if not any(market.fair.odds_milli_max for market in markets):
+        return quoted.odds_milli.tolist(), quoted.offered.tolist()
+    highest = np.array(
+        [
+            market.fair.odds_milli_max[i] if market.fair.odds_milli_max else ODDS_MILLI_MAX
+            for market in markets
+            for i in market.quoted
+        ],
+        np.int64,
+    )
+    bounded = EXCHANGE.at_most(highest)
+    odds_milli = np.where(quoted.odds_milli > highest, bounded, quoted.odds_milli)
+    offered = quoted.offered & (odds_milli > 0)
+    return np.where(odds_milli > 0, odds_milli, quoted.odds_milli).tolist(), offered.tolist()
 
 
 def _quote(markets: list[_PricedMarket], request: Follow, machine: MarketMachine) -> Quoted:

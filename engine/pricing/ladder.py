@@ -111,6 +111,11 @@ class Ladder:
         )
         return OddsMilli(int(odds_milli[0]))
 
+    def at_most(self, odds_milli: Ints) -> Ints:
+        """Return for each odds the longest price that is not above them; 0 where there is none."""
+        below = np.searchsorted(self.prices_milli, odds_milli, side="right")
+        return np.where(below > 0, self.prices_milli[below - 1], 0)
+
     def round_all(
         self,
         quoted: Floats,

@@ -14,7 +14,15 @@ from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 from msgspec import Meta, Struct, field
-from msgspec.inspect import BoolType, IntType, StrType, StructType, VarTupleType, type_info
+from msgspec.inspect import (
+    BoolType,
+    IntType,
+    LiteralType,
+    StrType,
+    StructType,
+    VarTupleType,
+    type_info,
+)
 from msgspec.structs import replace
 
 from actors.settings import (
@@ -362,6 +370,8 @@ def _bound(kind: Any) -> str:
             return f"text, {kind.min_length or 0} to {most} characters"
         case StrType():
             return "text"
+        case LiteralType(values=values):
+            return f"one of {', '.join(map(str, values))}"
         case VarTupleType(item_type=StrType()):
             return "list of text"
     raise TypeError(f"a setting of a kind without a description: {kind}")

@@ -17,7 +17,9 @@ from gateway.feeds.core.settings import (
     LsportsFeedSettings,
     UofFeedSettings,
 )
-from gateway.feeds.exchange.adapter import ExchangeAdapter, ExchangeSettings
+from gateway.feeds.exchange.adapter import ExchangeAdapter
+from gateway.feeds.exchange.fair_price import FairRules
+from gateway.feeds.exchange.settings import ExchangeSettings
 from gateway.feeds.lsports.adapter import LsportsAdapter, LsportsSettings
 from gateway.feeds.lsports.trust import TrustSettings
 from gateway.feeds.uof.adapter import UofAdapter
@@ -97,6 +99,7 @@ def adapter_of(feed: str, settings: FeedSettings) -> Callable[[], Adapter]:
         return partial(LsportsAdapter, feed=feed, settings=lsports)
     assert isinstance(settings, ExchangeFeedSettings), "a section of an unknown feed"
     exchange = ExchangeSettings(
+        fair=FairRules(odds_at_most=settings.odds_at_most),
         every_ms=settings.every_ms,
         silence_heartbeats=settings.silence_heartbeats,
         ahead_ms_max=settings.ahead_ms_max,

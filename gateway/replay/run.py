@@ -48,7 +48,9 @@ from gateway.feeds.bridge.recordings import (
     read_messages,
 )
 from gateway.feeds.core.clock import RecordedClock
-from gateway.feeds.exchange.adapter import ExchangeAdapter, ExchangeSettings
+from gateway.feeds.exchange.adapter import ExchangeAdapter
+from gateway.feeds.exchange.fair_price import FairRules
+from gateway.feeds.exchange.settings import ExchangeSettings
 from gateway.feeds.factory import feed_part
 from gateway.feeds.lsports.adapter import LsportsAdapter, LsportsSettings
 from gateway.feeds.uof.adapter import UofAdapter
@@ -153,7 +155,8 @@ def recorded_feed(recording: Recording, config: Config) -> FeedPart:
             limits=config.limits,
             make_adapter=partial(LsportsAdapter, feed=LSPORTS, settings=lsports),
         )
-    exchange = ExchangeSettings(every_ms=0)
+    fair = FairRules(odds_at_most=config.feed_exchange.odds_at_most)
+    exchange = ExchangeSettings(fair=fair, every_ms=0)
     return feed_part(
         EXCHANGE,
         config.feed_exchange,

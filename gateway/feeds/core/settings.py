@@ -4,7 +4,7 @@ Owns names, defaults and bounds. `gateway.feeds.factory` makes pipelines and ada
 module loads little, so that a command that serves no feed starts fast.
 """
 
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
@@ -40,6 +40,7 @@ class ExchangeFeedSettings(FeedSettings, frozen=True, kw_only=True, forbid_unkno
 
     every_ms: Annotated[int, Meta(ge=0, le=60_000)] = 100
     silence_heartbeats: Annotated[int, Meta(ge=2, le=100)] = 3
+    odds_at_most: Literal["back", "lay", "any"] = "back"
 
 
 class LsportsFeedSettings(FeedSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):

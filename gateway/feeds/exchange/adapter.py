@@ -15,15 +15,14 @@ nothing that it may have applied before, because it would refuse that; it waits 
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Final
+from typing import Final
 from zlib import crc32
 
-from msgspec import Meta, Struct
+from msgspec import Struct
 from msgspec.structs import asdict
 
 from engine.common.commands import (
     FeedStep,
-    Limits,
     RollBackSettlement,
     SetStatus,
     SettleMarket,
@@ -41,7 +40,7 @@ from gateway.feeds.core.adapter import (
     Received,
     RecoveryRequest,
 )
-from gateway.feeds.exchange.fair_price import FairRules, moved_by
+from gateway.feeds.exchange.fair_price import is_lowered, moved_by
 from gateway.feeds.exchange.followed_market import (
     CLOSED,
     DesiredStatus,
@@ -53,15 +52,15 @@ from gateway.feeds.exchange.messages import MarketChange, Message
 from gateway.feeds.exchange.order_book import (
     HEARTBEAT,
     IMAGE,
-    MARKETS_MAX,
     SEG_END,
     UNHEALTHY,
     StreamOrderBooks,
     StreamUpdate,
     kind_of,
 )
-from gateway.feeds.exchange.results import ResultRules, deductions
+from gateway.feeds.exchange.results import deductions
 from gateway.feeds.exchange.sent_state import SentState
+from gateway.feeds.exchange.settings import ExchangeSettings
 
 HEARTBEAT_MS: Final = 5_000
 """The exchange's heartbeat period when the subscription names none."""
@@ -72,26 +71,6 @@ CONNECTIONS_KEPT_MAX: Final = 64
 LATE: Final = "the exchange says its stream is late"
 SILENT: Final = "the exchange is silent"
 BROKEN: Final = "the stream broke off"
-
-
-class ExchangeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How an exchange is followed.
-
-    New prices are sent when some runner's log-odds moved by `move_min` (0.01 is about 1% of the
-    odds), and at most every `every_ms`; the last is never lost. A stream that sends heartbeats and
-    is silent for `silence_heartbeats` of them is not trusted; a recording has no heartbeats and is
-    trusted. A message whose `pt` is more than `ahead_ms_max` ahead of our clock is refused, and
-    holds all markets suspended until the next image.
-    """
-
-    fair: FairRules = FairRules()
-    result: ResultRules = ResultRules()
-    limits: Limits | None = None
-    move_min: Annotated[float, Meta(ge=0.0, le=10.0)] = 0.01
-    every_ms: Annotated[int, Meta(ge=0, le=60_000)] = 100
-    silence_heartbeats: Annotated[int, Meta(ge=2, le=100)] = 3
-    ahead_ms_max: Annotated[int, Meta(ge=1, le=3_600_000)] = 60_000
-    markets_max: Annotated[int, Meta(ge=1, le=MARKETS_MAX)] = MARKETS_MAX
 
 
 class ExchangeCounts(Struct):
@@ -426,16 +405,24 @@ class ExchangeAdapter:
     ) -> Fair | None:
         """Return the prices to send, if they moved and `every_ms` has passed.
 
-        A runner that was added or removed does not wait.
+        Highest odds that fell, and a runner that was added or removed, do not wait.
         """
         fair = desired.fair
-        if fair is None or not (now or moved):
+        if fair is None:
+            return None
+        now = now or is_lowered(sent.fair, fair)
+        if not (now or moved):
             return None
         same = sent.fair is not None and sent.fair.offered == fair.offered
         if not now and same and at_ns - sent.fair_at_ns < self._settings.every_ms * NS_PER_MS:
             return None
         sent.fair, sent.fair_at_ns = fair, at_ns
-        return Fair(probabilities=fair.probabilities, active=fair.offered, winners=desired.winners)
+        return Fair(
+            probabilities=fair.probabilities,
+            active=fair.offered,
+            winners=desired.winners,
+            odds_milli_max=fair.odds_milli_max,
+        )
 
     def _unsettle(self, follower: Follower, sent: SentState, mark: Mark | None) -> Iterator[Action]:
         """Roll results back when the exchange opens a market that it had closed."""

@@ -12,7 +12,7 @@ from typing import Final, Literal, NamedTuple
 from engine.common.commands import NAME_CHARS_MAX, WHY_CHARS_MAX, Limits, OutcomeResult
 from engine.common.ids import parse_market_key
 from engine.common.lifecycle import Status
-from engine.common.units import NS_PER_MS, Nanos
+from engine.common.units import NS_PER_MS, ODDS_MILLI_MAX, Nanos
 from gateway.feeds.core.adapter import KnownMarket, NewMarket
 from gateway.feeds.exchange.fair_price import (
     FairMarket,
@@ -20,6 +20,7 @@ from gateway.feeds.exchange.fair_price import (
     RunnerPrices,
     estimate,
     fair_market,
+    highest_odds_milli,
 )
 from gateway.feeds.exchange.messages import MarketDefinition, RunnerDefinition
 from gateway.feeds.exchange.order_book import Market, RunnerId, runner_id_of
@@ -253,10 +254,12 @@ class Follower:
             if not moved or market.published_ms <= self._turned_ms:
                 return DesiredStatus(Status.SUSPENDED, "turned in-play")
             self._turned_ms = None
+        known = self._estimated(market, definition, rules=fair_rules)
         fair = fair_market(
-            self._estimated(market, definition, rules=fair_rules),
+            known.values,
             winners=definition.number_of_winners,
             rules=fair_rules,
+            odds_milli_max=known.odds_milli_max,
             before=before,
             move_min=move_min,
         )
@@ -270,7 +273,7 @@ class Follower:
 
     def _estimated(
         self, market: Market, definition: MarketDefinition, *, rules: FairRules
-    ) -> list[float | None]:
+    ) -> "_Estimates":
         """Return the estimates of the outcomes in our order; None for a withdrawn runner.
 
         The estimate of a runner stands until a message changes the runner.
@@ -284,14 +287,23 @@ class Follower:
                     runner.best_backs(rules.depth), runner.best_lays(rules.depth), runner.last
                 )
                 known.values[index] = estimate(prices, rules)
+                known.odds_milli_max[index] = highest_odds_milli(prices, rules)
                 known.changes[index] = runner.changes
-        return known.values
+        return known
 
 
 class _Estimates:
-    """The runner of each outcome, its estimate, and the count of changes that it was made at."""
+    """The runner of each outcome, its estimate, its highest odds, and at which change they are."""
 
-    __slots__ = ("_definition", "_market", "_named", "changes", "runners", "values")
+    __slots__ = (
+        "_definition",
+        "_market",
+        "_named",
+        "changes",
+        "odds_milli_max",
+        "runners",
+        "values",
+    )
 
     def __init__(
         self, market: Market, definition: MarketDefinition, order: Sequence[RunnerId]
@@ -303,6 +315,7 @@ class _Estimates:
         self.runners = [market.runners.get(each) if each in active else None for each in order]
         self.changes = [-1] * len(order)
         self.values: list[float | None] = [None] * len(order)
+        self.odds_milli_max = [ODDS_MILLI_MAX] * len(order)
 
     def is_of(self, market: Market, definition: MarketDefinition) -> bool:
         """Say whether these runners are still those of a market under its definition."""

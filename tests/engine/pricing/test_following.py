@@ -145,6 +145,27 @@ def test_impossible_probabilities_are_refused_and_do_not_open_the_market_at_its_
     assert (image(shell).odds_milli, image(shell).status) == (before, Status.SUSPENDED)
 
 
+def test_odds_above_the_highest_are_shortened_to_the_ladders_next_price(shell: MarketShell) -> None:
+    bounded = msgspec.structs.replace(EVEN, odds_milli_max=(1_875, 1_000, 10_000))
+    follow(shell, update(1, ACTIVE, fair=EVEN))
+    longest = image(shell).odds_milli
+    follow(shell, update(2, ACTIVE, fair=bounded))
+    now = image(shell)
+    assert now.odds_milli == (1_870, longest[1], longest[2])
+    assert now.active == (True, False, True)
+
+
+@pytest.mark.parametrize("highest", [(2_000,), (2_000, 2_000, -1)])
+def test_highest_odds_that_fit_no_market_are_refused(
+    shell: MarketShell, highest: tuple[int, ...]
+) -> None:
+    (refused,) = follow(
+        shell, update(1, fair=msgspec.structs.replace(EVEN, odds_milli_max=highest))
+    )
+    assert (refused.reason, refused.field) == (Reason.FIELD_OUT_OF_BOUNDS, "fair")
+    assert "highest odds" in refused.message
+
+
 def test_a_message_is_applied_once_and_a_later_one_overrules_it(shell: MarketShell) -> None:
     follow(shell, update(5, ACTIVE))
     before = image(shell)

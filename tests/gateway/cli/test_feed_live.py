@@ -19,7 +19,8 @@ from actors.exit_codes import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_WRO
 from engine.common.lifecycle import Status
 from gateway.cli.feed import PASSWORD_VARIABLE
 from gateway.feeds.bridge.amqp import EXCHANGE
-from gateway.feeds.exchange.adapter import ExchangeAdapter, ExchangeSettings
+from gateway.feeds.exchange.adapter import ExchangeAdapter
+from gateway.feeds.exchange.settings import ExchangeSettings
 from gateway.feeds.exchange.stream import APP_KEY_VARIABLE, FILE_VARIABLE, SESSION_VARIABLE
 from gateway.feeds.uof.adapter import UofAdapter
 from gateway.feeds.uof.settings import UofSettings

@@ -37,6 +37,8 @@ def values(one: Setting) -> st.SearchStrategy[Any]:
     if isinstance(one.default, int):
         low, high = map(int, one.bound.split(" to "))
         return st.sampled_from([low, one.default, high]) | st.integers(low, high)
+    if one.bound.startswith("one of "):
+        return st.sampled_from(one.bound.removeprefix("one of ").split(", "))
     if (one.section, one.name) == ("limits", "rules"):
         return st.just(("type=1x2 tier=1 stake_minor_max=5", "payout_minor_max=7"))
     if one.name == "serve_despite_loss":

@@ -15,6 +15,7 @@ from gateway.feeds.factory import feed_part, pipeline_settings
 from gateway.feeds.lsports.adapter import LsportsAdapter
 from gateway.feeds.uof.adapter import UofAdapter
 from gateway.market_limits import LimitsSettings
+from tests.gateway.feeds.exchange.builders import definition, mcm, runner
 
 
 def test_a_feed_has_a_pipeline_only_when_it_is_enabled() -> None:
@@ -42,6 +43,22 @@ def test_each_section_makes_its_own_adapter() -> None:
         [False, True, False],
         [False, False, True],
     ]
+
+
+def test_the_price_that_odds_never_exceed_is_the_settings() -> None:
+    env = {
+        "OVERROUND_FEED_EXCHANGE__ENABLED": "true",
+        "OVERROUND_FEED_EXCHANGE__ODDS_AT_MOST": "lay",
+    }
+    (part,) = feed_parts(load_config(env=env))
+    adapter = part.arguments["make_adapter"]()
+    names = [runner(number, name=f"Runner {number}") for number in (1, 2)]
+    prices = [
+        {"id": number, "batb": [[0, 1.98, 5.0]], "batl": [[0, 2.04, 5.0]]} for number in (1, 2)
+    ]
+    change = {"id": "1.5", "marketDefinition": definition(*names), "rc": prices}
+    (update,) = adapter.receive(mcm(change, pt=1), at_ns=2_000_000).actions
+    assert update.fair.odds_milli_max == (2_040, 2_040)
 
 
 def test_margin_skew_and_bounds_are_those_of_the_section() -> None:

@@ -10,7 +10,8 @@ from engine.common.lifecycle import Status
 from engine.common.units import NS_PER_MS
 from engine.common.views import PriceImage
 from gateway.feeds.core.adapter import KnownMarket, MarketUpdate, Received
-from gateway.feeds.exchange.adapter import ExchangeAdapter, ExchangeSettings
+from gateway.feeds.exchange.adapter import ExchangeAdapter
+from gateway.feeds.exchange.settings import ExchangeSettings
 from tests.gateway.feeds.exchange.builders import definition, mcm, quoted, runner
 
 M = "1.5"

@@ -14,7 +14,8 @@ from engine.common.commands import (
 from engine.common.ids import parse_market_key
 from engine.common.lifecycle import Status
 from engine.common.units import NS_PER_MS
-from gateway.feeds.exchange.adapter import ExchangeAdapter, ExchangeSettings
+from gateway.feeds.exchange.adapter import ExchangeAdapter
+from gateway.feeds.exchange.settings import ExchangeSettings
 from tests.gateway.feeds.exchange.builders import definition, mcm, quoted, runner
 from tests.gateway.feeds.exchange.following import (
     EAGER,
@@ -80,13 +81,17 @@ def test_step_after_a_move_below_move_min_is_sent_with_the_latest_prices() -> No
 def test_moves_within_every_ms_wait_and_the_tick_sends_the_last_with_its_own_mark() -> None:
     following = Following(ExchangeSettings(every_ms=5_000))
     following.open()
-    assert following.change(quoted(1, 0.55), quoted(2, 0.25)).actions == ()
-    assert following.change(quoted(1, 0.6), quoted(2, 0.2)).actions == ()
+
+    def money_to_lay(size: float) -> dict[str, Any]:
+        return {**quoted(1, 0.5), "batl": [[0, 2.1, size]]}
+
+    assert following.change(money_to_lay(5.0)).actions == ()
+    assert following.change(money_to_lay(0.5)).actions == ()
     assert following.adapter.tick(at_ns=following.at_ns).actions == ()
     following.pt += 3_000
     (update,) = updates(following.adapter.tick(at_ns=following.at_ns))
     assert update.fair is not None
-    assert update.fair.probabilities[0] == pytest.approx(0.6, abs=0.02)
+    assert update.fair.probabilities[0] == pytest.approx(1 / 2.1, abs=0.01)
     assert update.mark is not None
     assert update.mark.position == 3_000
     assert following.adapter.tick(at_ns=following.at_ns).actions == ()

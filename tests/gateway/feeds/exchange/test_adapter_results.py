@@ -10,7 +10,7 @@ from engine.common.commands import (
     SettleMarket,
 )
 from engine.common.lifecycle import Status
-from gateway.feeds.exchange.adapter import ExchangeSettings
+from gateway.feeds.exchange.settings import ExchangeSettings
 from tests.gateway.feeds.exchange.builders import quoted
 from tests.gateway.feeds.exchange.following import Following, closed, statuses, steps, updates
 

@@ -13,7 +13,8 @@ from engine.common.units import NS_PER_MS, ODDS_MILLI_MIN
 from engine.market.market import MarketMachine
 from engine.pricing.following import Follow, Followed, follow_commands
 from gateway.feeds.core.adapter import KnownMarket, MarketUpdate, Received
-from gateway.feeds.exchange.adapter import ExchangeAdapter, ExchangeSettings
+from gateway.feeds.exchange.adapter import ExchangeAdapter
+from gateway.feeds.exchange.settings import ExchangeSettings
 from tests.engine.market.builders import bet, bet_rows
 from tests.gateway.feeds.exchange.builders import definition, mcm, quoted, runner
 

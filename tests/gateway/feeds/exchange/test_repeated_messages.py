@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.common.lifecycle import Status
-from gateway.feeds.exchange.adapter import ExchangeAdapter, ExchangeSettings
+from gateway.feeds.exchange.adapter import ExchangeAdapter
 from gateway.feeds.exchange.order_book import StreamOrderBooks
+from gateway.feeds.exchange.settings import ExchangeSettings
 from tests.gateway.feeds.exchange.builders import Exchange, definition, line, mcm, quoted, runner
 from tests.gateway.feeds.feed_system import FeedSystem, open_feed_system
 from tests.gateway.price_gateway import until
