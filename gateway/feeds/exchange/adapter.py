@@ -225,8 +225,10 @@ class ExchangeAdapter:
         # Markets that the message names are sent its mark, the others none.
         before = tuple(self._holds)
         late = message.status == UNHEALTHY
-        if late or before:
-            self._set_holds({LATE: late, SILENT: False} | ({BROKEN: False} if ended else {}))
+        if late or before or kind == IMAGE:
+            # A later part of an image may replace a market that an earlier part brought.
+            whole = {BROKEN: not ended} if kind == IMAGE else {}
+            self._set_holds({LATE: late, SILENT: False} | whole)
         actions: list[Action] = []
         for market_id in (*update.touched, *update.gone):
             if market_id in repeated:
@@ -313,6 +315,7 @@ class ExchangeAdapter:
         known = self._known.pop(market_id, None)
         sent = self._sent[market_id] = SentState()
         if known is not None:
+            key = known.image.key  # the exchange may have moved the market to another event since
             sent.exists, sent.stands = True, known.results_stand
             # A position ahead of our clock would outrank every message.
             known_ms = known.positions.get(f"{self.feed}/odds", -1)

@@ -207,6 +207,7 @@ class OrderBookCounts(Struct):
     markets_refused: int = 0
     runners_refused: int = 0
     ladders_forgotten: int = 0
+    older_copies: int = 0
 
 
 class StreamUpdate(Struct, frozen=True, gc=False):
@@ -239,6 +240,8 @@ class StreamOrderBooks:
         self.published_ms = 0
         self._markets_max = markets_max
         self._imaging: dict[str, None] | None = None
+        self._newest: dict[str, int] = {}
+        """The highest version of each market that the image in progress has brought."""
 
     def receive(self, body: bytes) -> StreamUpdate:
         """Take one message of the stream.
@@ -307,15 +310,43 @@ class StreamOrderBooks:
             return StreamUpdate(message, (touched,) if touched else ())
         if message.ct == SUB_IMAGE and message.segment_type in (None, SEG_START):
             self._imaging = {}
+        message.mc = self._newest_copies(message)
         touched_all: dict[str, None] = {}
-        for change in changes or ():
+        for change in message.mc:
             if self._imaging is not None and message.ct == SUB_IMAGE:
-                if change.id not in self._imaging:
+                if change.id not in self._imaging or change.market_definition is not None:
                     self.markets.pop(change.id, None)
                 self._imaging[change.id] = None
             if self._take(change, published_ms):
                 touched_all[change.id] = None
         return StreamUpdate(message, tuple(touched_all), self._end_image(message))
+
+    def _newest_copies(self, message: Message) -> list[MarketChange]:
+        """Return a message's changes without older copies of markets that its image has twice.
+
+        A market that the exchange moved to another event is in an image twice, and later changes
+        are of the copy with the higher version alone. An image may have several messages.
+        """
+        newest = self._newest if message.ct in (SUB_IMAGE, RESUB_DELTA) else {}
+        if message.segment_type in (None, SEG_START):
+            newest.clear()
+        changes = message.mc or []
+        versions = [
+            change.market_definition.version
+            if change.market_definition is not None and (change.img or message.ct == SUB_IMAGE)
+            else None
+            for change in changes
+        ]
+        for change, version in zip(changes, versions, strict=True):
+            if version is not None:
+                newest[change.id] = max(version, newest.get(change.id, version))
+        kept = [
+            change
+            for change, version in zip(changes, versions, strict=True)
+            if version is None or version == newest[change.id]
+        ]
+        self.counts.older_copies += len(changes) - len(kept)
+        return kept
 
     def _end_image(self, message: Message) -> tuple[str, ...]:
         """Remove the markets that a complete image of the subscription does not contain."""
