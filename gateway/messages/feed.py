@@ -5,7 +5,7 @@ Owns schemas only; gateway.feeds decides what a provider's message means.
 
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from gateway.messages.base import FromClient, FromGateway, IdField
 from gateway.settings import FEED_BODIES_MAX, FEED_BODY_BYTES_MAX
@@ -119,6 +119,9 @@ class FeedStats(FromGateway, frozen=True, kw_only=True, tag="feed_stats"):
     `held` messages wait in memory for a recovery to be complete, unacknowledged.
     `passed_over` counts the ignored parts of messages, by reason; the rest of such a message may
     have been applied.
+    `opened` counts the markets that were opened since the feed's pipeline began. `unopened` are
+    markets that the feed names and that never were, `lost` those that cannot be offered or settled
+    here, each by its key or the feed's own name, and why; at most 100 of each.
     """
 
     id: int = 0
@@ -139,3 +142,6 @@ class FeedStats(FromGateway, frozen=True, kw_only=True, tag="feed_stats"):
     creations_refused: int = 0
     requests: int = 0
     passed_over: dict[str, int]
+    opened: int = 0
+    unopened: dict[str, str] = field(default_factory=dict)
+    lost: dict[str, str] = field(default_factory=dict)

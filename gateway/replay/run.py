@@ -56,8 +56,9 @@ from gateway.feeds.lsports.adapter import LsportsAdapter, LsportsSettings
 from gateway.feeds.uof.adapter import UofAdapter
 from gateway.feeds.uof.settings import UofSettings
 from gateway.market_limits import LimitsSettings
-from gateway.messages.feed import FeedPushed
+from gateway.messages.feed import FeedPushed, FeedStats
 from gateway.replay.bettors import ReplayBettors
+from gateway.replay.feed_verdict import feed_checks, feed_lines
 from gateway.replay.options import AS_FAST_AS_IT_GOES, ReplayOptions
 from gateway.replay.view import ReplayScene, ReplayView, make_replay_view, moment
 from gateway.session.tokens import Role
@@ -209,6 +210,7 @@ class Replay:
         self._refusals: Counter[str] = Counter()
         self._crowd: list[Bettor] = []
         self._bettors: ReplayBettors
+        self._stats: FeedStats
         self._scene = ReplayScene(title=options.path.name, messages_total=recording.messages)
         self._view: ReplayView = make_replay_view(console, plain=options.plain)
 
@@ -277,6 +279,7 @@ class Replay:
                     drawing = asyncio.create_task(self._draw(trader))
                     try:
                         await self._play(source)
+                        self._stats = await source.stats(self._recording.kind)
                     finally:
                         drawing.cancel()
                     return await self._close()
@@ -386,7 +389,8 @@ class Replay:
             received=self._bettors.received,
             currency=CURRENCY,
         )
-        books = replace(books, checks=(*books.checks, self._recording_check()))
+        checks = (*books.checks, self._recording_check(), *feed_checks(self._stats))
+        books = replace(books, checks=checks)
         self.figures["bets"] = float(books.audit.bets)
         self._view.close()
         for line in self._report(books, settled=settled, voided=voided):
@@ -444,6 +448,7 @@ class Replay:
         lines += [
             f"message refused {n:,} times: {why}" for why, n in self._refusals.most_common(10)
         ]
+        lines += feed_lines(self._stats)
         lines += books.lines()
         lines += [f"refused {line}" for line in refusal_lines(books.audit)]
         lines.append(

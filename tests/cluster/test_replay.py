@@ -90,6 +90,21 @@ def test_a_truncated_recording_is_traded_to_its_end_and_voided(folder: Path) -> 
         assert f"check passed  {check}" in done.stdout
 
 
+def test_a_recording_that_opens_no_market_or_loses_one_fails_and_says_why(folder: Path) -> None:
+    path = folder / "silent.jsonl"
+    field = definition(*(runner(number) for number in (1, 2, 3)))
+    one = {"id": "1.5", "marketDefinition": field, "rc": [quoted(1, 0.5)], "img": True}
+    two = {"id": "1.6", "marketDefinition": field | {"eventId": ""}}
+    path.write_bytes(b"\n".join(mcm(one, two, pt=1_000 + n) for n in range(40)) + b"\n")
+    done = replay(folder, path, "--max", "--bettors", "2")
+    assert done.returncode == EXIT_FAILED, done.stdout + done.stderr
+    assert "check FAILED  the recording opens a market (0 opened)" in done.stdout
+    assert "market never opened exchange.77/win?market=1.5: no fair price" in done.stdout
+    lost = "1.6: market refused: no event or no runners"
+    assert f"check FAILED  no market of the recording is lost ({lost})" in done.stdout
+    assert f"market lost {lost}" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("content", "text"),
     [(b"a,b,c\n1,2,3\n", "neither JSON lines nor XML"), (b"", "neither JSON lines nor XML")],

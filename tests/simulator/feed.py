@@ -49,3 +49,9 @@ class StoryAdapter:
 
     def passed_over(self) -> Mapping[str, int]:
         return {}
+
+    def lost(self) -> Mapping[str, str]:
+        return {}
+
+    def unopened(self) -> Mapping[str, str]:
+        return {}

@@ -25,6 +25,7 @@ from gateway.feeds.core.adapter import (
     RecoveryRequest,
 )
 from gateway.feeds.core.market_creation import MarketCreation
+from gateway.feeds.core.opened_markets import OpenedMarkets
 from gateway.feeds.core.pending_message import PendingMessage
 from gateway.feeds.core.recovery_requests import RecoveryRequests
 from gateway.feeds.core.shell_queue import ShellQueues, Task
@@ -74,6 +75,7 @@ class ActionRunner:
             on_route=self._on_created,
             deliver=self.run,
         )
+        self.opened: Final = OpenedMarkets()
         self._by: Final = by
         self._limits: Final = limits
         self._in_play: set[MarketNo] = set()
@@ -123,6 +125,7 @@ class ActionRunner:
             message.add_part()
             self.creation.wait_created(message, update)
             return
+        self.opened.note(number, update)
         shell = self._routes.markets[number].shell
         self._follow_phase(message, update, number, shell)
         if update.fair is None and not update.steps:

@@ -152,3 +152,14 @@ class Adapter(Protocol):
     def passed_over(self) -> Mapping[str, int]:
         """Return how many parts of messages had no use here, by reason, for people to look at."""
         ...
+
+    def lost(self) -> Mapping[str, str]:
+        """Return markets that cannot be offered or settled here, and why; the newest last.
+
+        They are named by key or as the feed names them, and at most LOSSES_MAX.
+        """
+        ...
+
+    def unopened(self) -> Mapping[str, str]:
+        """Return markets that are followed and were not made yet, by key, and why."""
+        ...

@@ -9,7 +9,7 @@ has with the same route.
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from typing import Final
 
@@ -92,6 +92,11 @@ class MarketCreation:
         self._refused: dict[str, str] = {}
         self._numbers: dict[str, MarketNo] = {}
         self._running: asyncio.Task[None] | None = None
+
+    @property
+    def refused(self) -> Mapping[str, str]:
+        """The markets whose creation was refused for good, by key, and why; the newest last."""
+        return self._refused
 
     def set_supervisor(self, supervisor: Peer) -> None:
         """Have this supervisor create markets from now on."""

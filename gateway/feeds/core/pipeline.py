@@ -24,6 +24,7 @@ from engine.pricing.skew import Skew
 from gateway.feeds.core.actions import ActionRunner
 from gateway.feeds.core.adapter import Adapter
 from gateway.feeds.core.intake import MessageIntake
+from gateway.feeds.core.loss_report import LossReport
 from gateway.feeds.core.recovery_requests import RecoveryRequests
 from gateway.feeds.core.resumption import Resumption
 from gateway.feeds.core.shell_queue import ShellQueues
@@ -136,6 +137,12 @@ class FeedPipeline:
             queues_full=lambda: self._queues.full,
             clock_ns=clock_ns,
         )
+        self._losses = LossReport(
+            name=name,
+            adapter=lambda: self._resumption.adapter,
+            opened=self._actions.opened,
+            creation=self._actions.creation,
+        )
         self._ticking: asyncio.Task[None] | None = None
 
     # --- start and stop --------------------------------------------------------------------------
@@ -161,6 +168,7 @@ class FeedPipeline:
             await self._resumption.ready.wait()
             try:
                 self._actions.run_all(self._resumption.adapter.tick(at_ns=Nanos(self._clock_ns())))
+                self._losses.log_new(now_s=asyncio.get_running_loop().time())
             except Exception:
                 logger.exception("%s: the adapter met a defect in a tick", self.name)
 
@@ -250,6 +258,7 @@ class FeedPipeline:
             "creations_refused": self._actions.creation.refused_total,
             "requests": len(self._requests),
             "passed_over": dict(adapter.passed_over()),
+            **self._losses.stats(),
         }
 
     # --- called by the queues to shells ----------------------------------------------------------

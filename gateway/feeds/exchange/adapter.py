@@ -18,14 +18,11 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 from zlib import crc32
 
-from msgspec import Struct
 from msgspec.structs import asdict
 
 from engine.common.commands import (
     FeedStep,
-    RollBackSettlement,
     SetStatus,
-    SettleMarket,
 )
 from engine.common.ids import MalformedIdError, parse_market_key
 from engine.common.lifecycle import Status
@@ -40,11 +37,13 @@ from gateway.feeds.core.adapter import (
     Received,
     RecoveryRequest,
 )
+from gateway.feeds.core.losses import Losses
 from gateway.feeds.exchange.fair_price import is_lowered, moved_by
 from gateway.feeds.exchange.followed_market import (
     CLOSED,
     DesiredStatus,
     Follower,
+    incomplete,
     market_key,
     unsupported,
 )
@@ -58,7 +57,7 @@ from gateway.feeds.exchange.order_book import (
     StreamUpdate,
     kind_of,
 )
-from gateway.feeds.exchange.results import deductions
+from gateway.feeds.exchange.result_updates import ExchangeCounts, ResultUpdates
 from gateway.feeds.exchange.sent_state import SentState
 from gateway.feeds.exchange.settings import ExchangeSettings
 
@@ -70,15 +69,8 @@ CONNECTIONS_KEPT_MAX: Final = 64
 """Connections remembered, so that a repeated greeting does not suspend the markets again."""
 LATE: Final = "the exchange says its stream is late"
 SILENT: Final = "the exchange is silent"
+GONE: Final = "no longer in the stream"
 BROKEN: Final = "the stream broke off"
-
-
-class ExchangeCounts(Struct):
-    """Counts of what was not followed or not settled, for metrics."""
-
-    markets_refused: int = 0
-    results_refused: int = 0
-    deductions_unsure: int = 0
 
 
 class ExchangeAdapter:
@@ -97,10 +89,12 @@ class ExchangeAdapter:
         self._odds_source: Final = f"{feed}/odds"
         self.counts = ExchangeCounts()
         self._settings = settings or ExchangeSettings()
+        self._results = ResultUpdates(feed, self._settings.result, self.counts)
         self._order_books = StreamOrderBooks(markets_max=self._settings.markets_max)
         self._followers: dict[str, Follower] = {}
         self._sent: dict[str, SentState] = {}
         self._refused: dict[str, str] = {}
+        self._losses = Losses()
         self._known: dict[str, KnownMarket] = {}
         self._holds: dict[str, None] = {}
         self._heartbeat_ms = 0
@@ -124,6 +118,20 @@ class ExchangeAdapter:
         return {
             name.replace("_", " "): count for name, count in counts.items() if name != "messages"
         }
+
+    def lost(self) -> dict[str, str]:
+        """Return the markets that cannot be offered or settled, by key or by id, and why."""
+        return dict(self._losses.whys)
+
+    def unopened(self) -> dict[str, str]:
+        """Return the markets that never had what it takes to be made, by key or by id, and why."""
+        unmade = {
+            follower.key: self._desired(market_id, follower, self._sent[market_id], moved=False)
+            for market_id, follower in self._followers.items()
+            if not self._sent[market_id].exists
+        }
+        whys = {key: one.why or one.status.name.lower() for key, one in unmade.items()}
+        return self._refused | whys
 
     def resume(self, markets: Sequence[KnownMarket], *, at_ns: Nanos) -> Received:
         """Begin with the markets that exist; suspend active ones until the stream's image comes."""
@@ -287,19 +295,27 @@ class ExchangeAdapter:
         assert definition is not None
         follower = self._followers.get(change.id)
         if follower is None:
-            why = unsupported(definition)
+            if why := unsupported(definition):
+                return self._refuse(change.id, why)
+            why = incomplete(definition)
             try:
                 key = market_key(definition, change.id, feed=self.feed)
             except MalformedIdError as error:
                 key, why = "", why or str(error)
-            if why or change.id not in self._order_books.markets:
-                return self._refuse(change.id, why or "no room for another market")
+            if change.id not in self._order_books.markets:
+                why = why or "no room for another market"
+            if why:
+                self._losses.note(change.id, f"market refused: {why}")
+                return self._refuse(change.id, why)
+            self._refused.pop(change.id, None)
+            self._losses.clear(change.id)
             follower = self._follow(change.id, key, change, at_ns)
-        follower.define(definition, published_ms=published_ms, at_ns=at_ns)
+        made = self._sent[change.id].exists
+        follower.define(definition, made=made, published_ms=published_ms, at_ns=at_ns)
         return ""
 
     def _refuse(self, market_id: str, why: str) -> str:
-        if market_id in self._refused:
+        if self._refused.get(market_id) == why:
             return ""
         if len(self._refused) >= self._settings.markets_max:
             self._refused.clear()
@@ -352,7 +368,7 @@ class ExchangeAdapter:
         market = self._order_books.markets.get(market_id)
         if market is None or market.definition is None:
             follower.forget_prices()
-            return DesiredStatus(Status.SUSPENDED, "no longer in the stream")
+            return DesiredStatus(Status.SUSPENDED, GONE)
         # A step is sent with the latest prices, without one the prices that were sent may stand.
         stepping = sent.status != Status.ACTIVE or market.definition.version > sent.version
         desired = follower.desired(
@@ -379,12 +395,13 @@ class ExchangeAdapter:
         if not sent.exists and desired.status != Status.ACTIVE:
             return
         sent.exists = True
+        self._note_loss(follower, sent, desired)
         market = self._order_books.markets.get(market_id)
         if desired.status == Status.ACTIVE and (sent.rewound or sent.applied_before(market)):
             return
         definition = market.definition if market is not None else None
         if definition is not None and definition.status != CLOSED:
-            yield from self._unsettle(follower, sent, mark)
+            yield from self._results.roll_back(follower, sent, mark)
         version = definition.version if definition is not None else sent.version
         steps = _steps(sent, desired, version=version)
         sent.status, sent.version = desired.status, version
@@ -401,7 +418,19 @@ class ExchangeAdapter:
         elif moved and mark is not None:
             sent.pending = mark
         if definition is not None and definition.status == CLOSED:
-            yield from self._settle(follower, sent, desired, mark, place=definition.market_type)
+            yield from self._results.settle(
+                follower, sent, desired, mark, market_type=definition.market_type
+            )
+
+    def _note_loss(self, follower: Follower, sent: SentState, desired: DesiredStatus) -> None:
+        """Note a market that cannot be offered or settled any more, or that can again."""
+        has_results = sent.stands or sent.results is not None or desired.results is not None
+        if desired.closed:
+            self._losses.note(follower.key, f"results refused: {desired.why}")
+        elif not has_results and (follower.blocked or desired.why == GONE):
+            self._losses.note(follower.key, f"market lost: {follower.blocked or GONE}")
+        else:
+            self._losses.clear(follower.key)
 
     def _fair(
         self, sent: SentState, desired: DesiredStatus, *, at_ns: Nanos, now: bool, moved: bool
@@ -426,49 +455,6 @@ class ExchangeAdapter:
             winners=desired.winners,
             odds_milli_max=fair.odds_milli_max,
         )
-
-    def _unsettle(self, follower: Follower, sent: SentState, mark: Mark | None) -> Iterator[Action]:
-        """Roll results back when the exchange opens a market that it had closed."""
-        if sent.results is None and not sent.stands:
-            return
-        sent.results, sent.stands, sent.status = None, False, Status.SUSPENDED
-        step = RollBackSettlement(market_no=MARKET_NO_LATER, why="the exchange opened it again")
-        yield MarketUpdate(key=follower.key, mark=self._result_mark(mark), steps=(step,))
-
-    def _settle(
-        self,
-        follower: Follower,
-        sent: SentState,
-        desired: DesiredStatus,
-        mark: Mark | None,
-        *,
-        place: str,
-    ) -> Iterator[Action]:
-        """Send results that are new, under a source of their own."""
-        if desired.results is None:
-            self.counts.results_refused += mark is not None
-            return
-        deducted = deductions(
-            follower.removals,
-            place=place in self._settings.result.place_types,
-            rules=self._settings.result,
-        )
-        if sent.results == (desired.results, deducted):
-            return
-        sent.results = (desired.results, deducted)
-        if sent.stands and deducted:
-            # The standing settlement used withdrawal times that this process cannot know.
-            sent.stands = False
-            self.counts.deductions_unsure += 1
-            return
-        sent.stands = False
-        step = SettleMarket(market_no=MARKET_NO_LATER, results=desired.results, deductions=deducted)
-        yield MarketUpdate(key=follower.key, mark=self._result_mark(mark), steps=(step,))
-
-    def _result_mark(self, mark: Mark | None) -> Mark | None:
-        if mark is None:
-            return None
-        return Mark(source=f"{self.feed}/result", position=mark.position, digest=mark.digest)
 
 
 def _steps(sent: SentState, desired: DesiredStatus, *, version: int) -> tuple[FeedStep, ...]:

@@ -48,6 +48,9 @@ UNSUPPORTED_TYPES: Final = ("EACH_WAY",)
 """Market types of the exchange in which a bet is not one outcome at one price."""
 
 
+TWICE: Final = "a runner is listed twice"
+
+
 class DesiredStatus(NamedTuple):
     """The state a market should have: its status, why it is not ACTIVE, prices and results."""
 
@@ -56,6 +59,7 @@ class DesiredStatus(NamedTuple):
     fair: FairMarket | None = None
     winners: int = 1
     results: tuple[OutcomeResult, ...] | None = None
+    closed: bool = False
 
 
 def market_key(definition: MarketDefinition, market_id: str, *, feed: str) -> str:
@@ -109,17 +113,20 @@ def match_outcomes(
 
 
 def unsupported(definition: MarketDefinition) -> str:
-    """Return why a market is not followed; empty where it is."""
+    """Return why a market of its kind is not followed; empty where it is."""
     if definition.betting_type not in ("", ODDS):
         return f"betting type {definition.betting_type}: ODDS alone is followed"
     if definition.market_type in UNSUPPORTED_TYPES:
         return f"market type {definition.market_type} has two results in one bet"
+    return ""
+
+
+def incomplete(definition: MarketDefinition) -> str:
+    """Return why no market can be made of a definition; empty where one can."""
     if not definition.event_id or not definition.runners:
         return "no event or no runners"
     runner_ids = [runner_id_of(runner) for runner in definition.runners]
-    if len(dict.fromkeys(runner_ids)) < len(runner_ids):
-        return "a runner is listed twice"
-    return ""
+    return TWICE if len(dict.fromkeys(runner_ids)) < len(runner_ids) else ""
 
 
 def removal_date_ns(text: str | None) -> int | None:
@@ -154,6 +161,19 @@ class Follower:
         self, key: str, definition: MarketDefinition, *, known: KnownMarket | None
     ) -> None:
         self.key = key
+        self.blocked = ""
+        self._take_runners(definition, known=known)
+        self.removals: dict[RunnerId, Removal] = {}
+        self.sport = sport_of(definition.event_type_id)
+        self.in_play = definition.in_play
+        self.bet_delay_s = definition.bet_delay
+        self.version = definition.version
+        self._turned_ms: int | None = None
+        self._image_active = known.image.active if known is not None else None
+        self._seen = False
+
+    def _take_runners(self, definition: MarketDefinition, *, known: KnownMarket | None) -> None:
+        """Make the outcomes of a definition's runners, or find those of an existing market."""
         self.outcomes = outcome_names(definition.runners)
         order: tuple[RunnerId, ...] | None
         order = tuple(runner_id_of(runner) for runner in definition.runners)
@@ -162,15 +182,7 @@ class Follower:
             order = match_outcomes(definition.runners, self.outcomes)
         self.order = order or ()
         self.blocked = "" if order else "its outcomes are not the exchange's runners"
-        self.removals: dict[RunnerId, Removal] = {}
-        self.sport = sport_of(definition.event_type_id)
-        self.in_play = definition.in_play
-        self.bet_delay_s = definition.bet_delay
-        self.version = definition.version
-        self._turned_ms: int | None = None
-        self._image_active = known.image.active if known is not None else None
         self._index = {runner_id: i for i, runner_id in enumerate(self.order)}
-        self._seen = False
         self._estimates: _Estimates | None = None
 
     def new_market(self, limits: Limits | None) -> NewMarket:
@@ -178,8 +190,16 @@ class Follower:
         phase: Literal["prematch", "live"] = "live" if self.in_play else "prematch"
         return NewMarket(outcomes=self.outcomes, limits=limits, sport=self.sport, phase=phase)
 
-    def define(self, definition: MarketDefinition, *, published_ms: int, at_ns: Nanos) -> None:
-        """Take a definition: withdrawals, the turn in-play, added runners."""
+    def define(
+        self, definition: MarketDefinition, *, made: bool, published_ms: int, at_ns: Nanos
+    ) -> None:
+        """Take a definition: withdrawals, the turn in-play, added runners.
+
+        A market that is not made yet (`made`) takes its outcomes from the newest definition.
+        """
+        if not made:
+            self._take_runners(definition, known=None)
+            self.blocked = incomplete(definition)
         for runner in definition.runners:
             runner_id = runner_id_of(runner)
             if runner_id not in self._index:
@@ -242,7 +262,7 @@ class Follower:
             found = self.blocked if not self.order else ""
             found = found or results(definition, self.order, rules=result_rules)
             if isinstance(found, str):
-                return DesiredStatus(Status.SUSPENDED, found[:WHY_CHARS_MAX])
+                return DesiredStatus(Status.SUSPENDED, found[:WHY_CHARS_MAX], closed=True)
             return DesiredStatus(Status.SUSPENDED, "closed", results=found)
         if definition.status == INACTIVE:
             return DesiredStatus(Status.INACTIVE)

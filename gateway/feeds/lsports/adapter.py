@@ -19,7 +19,15 @@ from msgspec import Meta, Struct
 from engine.common.commands import Limits
 from engine.common.units import MARKETS_MAX, NS_PER_MS, Nanos
 from gateway.feeds.core.adapter import REFUSALS_KEPT, Action, KnownMarket, Received
-from gateway.feeds.lsports.market_registry import FIXTURES_MAX, Fixture, Market, MarketRegistry
+from gateway.feeds.core.losses import Losses
+from gateway.feeds.lsports.market_registry import (
+    FIXTURES_MAX,
+    NO_NAME,
+    NO_OUTCOME,
+    Fixture,
+    Market,
+    MarketRegistry,
+)
 from gateway.feeds.lsports.market_updates import MarketUpdates
 from gateway.feeds.lsports.messages import (
     FIXTURE,
@@ -88,6 +96,7 @@ class LsportsAdapter:
         self._newest_ms = 0
         self._counts: dict[str, int] = {}
         self._reason = ""
+        self._losses: Final = Losses()
         self._refusals: deque[str] = deque(maxlen=REFUSALS_KEPT)
 
     # --- the adapter protocol --------------------------------------------------------------------
@@ -99,6 +108,14 @@ class LsportsAdapter:
     def passed_over(self) -> dict[str, int]:
         """Return how often a part of a message was passed over, by reason."""
         return dict(self._counts)
+
+    def lost(self) -> dict[str, str]:
+        """Return the fixtures and markets that could not be added, and why."""
+        return dict(self._losses.whys)
+
+    def unopened(self) -> dict[str, str]:
+        """Return nothing: a market that waits for its first odds is not named."""
+        return {}
 
     def resume(self, markets: Sequence[KnownMarket], *, at_ns: Nanos) -> Received:
         """Begin with the markets that exist; suspend open ones until the snapshot is complete."""
@@ -184,7 +201,7 @@ class LsportsAdapter:
         """Take an event of a live message."""
         fixture = self._registry.fixture(event.fixture_id)
         if fixture is None:
-            self._count("no room for another fixture", str(event.fixture_id))
+            self._lose("no room for another fixture", str(event.fixture_id))
             return
         missed_ms = self._missed_since(message, event, fixture)
         if missed_ms is not None:
@@ -234,7 +251,8 @@ class LsportsAdapter:
         for bet in part.bets:
             place = self._registry.bet(fixture, part.market_id, bet)
             if isinstance(place, str):
-                self._count(place, f"{fixture.fixture_id}, market {part.market_id}: {bet.name}")
+                note = self._count if place in (NO_NAME, NO_OUTCOME) else self._lose
+                note(place, f"{fixture.fixture_id}, market {part.market_id}: {bet.name}")
                 unsure = unsure or not bet.name
                 continue
             market, name = place
@@ -279,7 +297,7 @@ class LsportsAdapter:
         for event in message.events:
             fixture = self._registry.fixture(event.fixture_id)
             if fixture is None:
-                self._count("no room for another fixture", str(event.fixture_id))
+                self._lose("no room for another fixture", str(event.fixture_id))
                 continue
             fixture.take(event, ms)
             touched: dict[Market, None] = {}
@@ -363,6 +381,11 @@ class LsportsAdapter:
 
     def _latest_ms(self, at_ns: Nanos) -> int:
         return at_ns // NS_PER_MS + self._settings.ahead_ms_max
+
+    def _lose(self, reason: str, what: str) -> None:
+        """Count a fixture or a market that could not be added, and keep why."""
+        self._count(reason, what)
+        self._losses.note(what, f"market refused: {reason}")
 
     def _count(self, reason: str, what: str) -> None:
         self._counts[reason] = self._counts.get(reason, 0) + 1

@@ -44,6 +44,8 @@ RESULTS: Final = {
     HALF_WON: OutcomeResult(won=True, void_halves=1),
 }
 """Our three result figures by the provider's settlement."""
+NO_OUTCOME: Final = "an outcome that the market does not have"
+NO_NAME: Final = "a bet without a name"
 _UNKNOWN: Final = 0
 
 
@@ -336,7 +338,7 @@ class MarketRegistry:
         if found is not None:
             return found
         if not part.name:
-            return "a bet without a name"
+            return NO_NAME
         market = self.market(fixture, market_id, part.line)
         if isinstance(market, str):
             return market
@@ -352,7 +354,7 @@ class MarketRegistry:
     def _no_outcome(self, market: Market, name: str) -> str:
         """Return why a market has no outcome of a name; empty when it can have it."""
         if market.outcomes:
-            return "an outcome that the market does not have"
+            return NO_OUTCOME
         if len(name) > NAME_CHARS_MAX:
             market.refused = f"an outcome's name has over {NAME_CHARS_MAX} characters"
         elif len(market.bets) >= OUTCOMES_MAX:

@@ -180,6 +180,14 @@ class UofAdapter:
         """Return how often a part of a message was passed over, by reason."""
         return dict(self._passed_over.counts)
 
+    def lost(self) -> dict[str, str]:
+        """Return the markets that could not be added or settled, and why."""
+        return dict(self._passed_over.losses.whys)
+
+    def unopened(self) -> dict[str, str]:
+        """Return nothing: a market that the feed names is made at once."""
+        return {}
+
     # --- figures for people ----------------------------------------------------------------------
 
     def refusals(self) -> list[str]:

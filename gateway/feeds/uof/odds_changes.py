@@ -126,7 +126,7 @@ class OddsChanges:
             message.event_id, market.name, [outcome.id for outcome in market.outcomes]
         )
         if isinstance(added, str):
-            self._passed_over.add("market refused", f"{description}: {added}")
+            self._passed_over.lose("market refused", description, added)
             return None
         new_market = self._new_market(added)
         early += self._results.on_new_market(message.event_id, market.name, added, new_market)

@@ -122,8 +122,9 @@ class Results:
                 assert isinstance(market, MarketSettled)
                 settled = settle_market(listed, market)
                 if isinstance(settled, str):
-                    self._passed_over.add("settlement refused", f"{listed.market.key}: {settled}")
+                    self._passed_over.lose("settlement refused", listed.market.key, settled)
                     return None
+                self._passed_over.losses.clear(listed.market.key)
                 if self._is_newest(listed, message):
                     listed.settled, listed.certainty = True, message.certainty
                 step = settled

@@ -44,6 +44,12 @@ class JsonAdapter:
     def passed_over(self) -> dict[str, int]:
         return {"ticks": self.ticks}
 
+    def lost(self) -> dict[str, str]:
+        return {}
+
+    def unopened(self) -> dict[str, str]:
+        return {}
+
     def tick(self, *, at_ns: int) -> Received:
         self.ticks += 1
         return Received(kind="tick")

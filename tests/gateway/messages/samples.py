@@ -295,6 +295,9 @@ FROM_GATEWAY: list[ServerMessage] = [
         applied=900,
         steps_refused={"feed_position_known": 3},
         passed_over={"settlement refused": 1},
+        opened=60,
+        unopened={"sr:match:7/1x2": "no price"},
+        lost={"sr:match:8/1x2": "settlement refused: an outcome is missing"},
     ),
 ]
 

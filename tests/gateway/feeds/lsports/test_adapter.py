@@ -137,6 +137,7 @@ def test_a_new_outcome_of_a_market_that_exists_is_passed_over_and_counted() -> N
     (received,) = following.receive(following.provider.odds({"Y": "9.00"}))
     assert following.odds() == {"1": 2_100, "X": 3_400, "2": 3_600}
     assert received.refused.startswith("an outcome that the market does not have")
+    assert following.adapter.lost() == {}
 
 
 # --- doubts and snapshots -------------------------------------------------------------------------
@@ -321,6 +322,7 @@ def test_past_its_bound_a_feed_refuses_new_fixtures_and_goes_on_with_the_others(
     assert [one.refused for one in following.receive(first, second)] == [
         "", "no room for another fixture: 9",
     ]  # fmt: skip
+    assert following.adapter.lost() == {"9": "market refused: no room for another fixture"}
     following.receive(provider.settle({"1": 2, "X": 1, "2": 1}), provider.fixture(status=3))
     assert following.receive(provider.odds(ODDS, fixture=9))[0].refused == ""
 
