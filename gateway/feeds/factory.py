@@ -81,9 +81,11 @@ def adapter_of(feed: str, settings: FeedSettings) -> Callable[[], Adapter]:
         uof = UofSettings(
             sports=settings.sports,
             price_from="probabilities" if settings.from_probabilities else "odds",
+            margins=settings.margins,
             own_prices=settings.own_prices,
             watch=settings.watch,
             ahead_ms_max=settings.ahead_ms_max,
+            before_start_ms=settings.before_start_s * 1_000,
             producers=WatchSettings(silence_ms=settings.silence_s * 1_000),
         )
         return partial(UofAdapter, feed, uof)

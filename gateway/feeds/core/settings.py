@@ -8,6 +8,13 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
+MARGIN_RULES_MAX: Final = 64
+MarginRuleText = Annotated[
+    str, Meta(pattern=r"^[a-z0-9_*?]{1,64}=(theirs|probabilities|ours|ours [1-9][0-9]?)$")
+]
+"""``PATTERN=POLICY`` of a market type. ``theirs`` takes the provider's odds, ``probabilities``
+makes odds of its probabilities where it gives them, ``ours`` of its odds where it gives none. A
+number after ``ours`` says how many outcomes of the market win, where our types do not know it."""
 _Millis = Annotated[int, Meta(ge=1, le=3_600_000)]
 
 
@@ -30,9 +37,11 @@ class UofFeedSettings(FeedSettings, frozen=True, kw_only=True, forbid_unknown_fi
 
     sports: tuple[str, ...] = ("football",)
     from_probabilities: bool = False
+    margins: Annotated[tuple[MarginRuleText, ...], Meta(max_length=MARGIN_RULES_MAX)] = ()
     own_prices: bool = False
     watch: bool = True
     silence_s: Annotated[int, Meta(ge=1, le=3_600)] = 20
+    before_start_s: Annotated[int, Meta(ge=0, le=86_400)] = 0
 
 
 class ExchangeFeedSettings(FeedSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -17,9 +17,12 @@ from engine.common.units import NS_PER_MS, Nanos
 from gateway.feeds.core.adapter import Action, KnownMarket, Received
 from gateway.feeds.core.clock import FeedClock, LiveClock
 from gateway.feeds.uof.bet_stops import BetStops
+from gateway.feeds.uof.cut_off_watch import CutOffWatch
+from gateway.feeds.uof.cut_offs import CutOffs
 from gateway.feeds.uof.damaged_messages import LostPart, read_damaged
 from gateway.feeds.uof.early_results import EarlyResults
 from gateway.feeds.uof.event_recoveries import EventRecoveries
+from gateway.feeds.uof.event_states import EventStates
 from gateway.feeds.uof.fixture_changes import FixtureChanges
 from gateway.feeds.uof.grammar import is_event_id
 from gateway.feeds.uof.lost_parts import LostParts, named_markets
@@ -27,7 +30,6 @@ from gateway.feeds.uof.market_registry import MarketRegistry, is_source_of
 from gateway.feeds.uof.market_updates import status_update, suspension_of
 from gateway.feeds.uof.messages import (
     TIMESTAMP_MS_MAX,
-    UNREADABLE_STATUS,
     Alive,
     AnyMessage,
     BetCancel,
@@ -43,6 +45,8 @@ from gateway.feeds.uof.messages import (
     SubscriptionStarted,
 )
 from gateway.feeds.uof.odds_changes import OddsChanges
+from gateway.feeds.uof.opening import Opening
+from gateway.feeds.uof.ownership import Ownership
 from gateway.feeds.uof.passed_over import PassedOver
 from gateway.feeds.uof.producer_watch import ProducerWatch
 from gateway.feeds.uof.producers import Producers, State
@@ -55,6 +59,31 @@ from gateway.feeds.uof.xml_fields import UofMalformedError
 
 if TYPE_CHECKING:
     from gateway.feeds.uof.model_prices import ModelPrices
+
+
+class _Memory:
+    """What the parts of one adapter share: markets, producers, events and times."""
+
+    def __init__(self, settings: UofSettings) -> None:
+        self.early: Final = EarlyResults()
+        self.registry: Final = MarketRegistry(
+            UofTypes(settings.sports),
+            prematch=settings.prematch,
+            markets_max=settings.markets_max,
+            early=self.early,
+        )
+        self.producers: Final = Producers(settings.producers, watched=settings.watch)
+        self.events: Final = EventStates()
+        self.cut_offs: Final = CutOffs(before_start_ms=settings.before_start_ms)
+        self.ownership: Final = Ownership(
+            self.registry, producers=self.producers, events=self.events
+        )
+        self.opening: Final = Opening(
+            self.registry,
+            producers=self.producers,
+            events=self.events,
+            cut_offs=self.cut_offs,
+        )
 
 
 class UofAdapter:
@@ -78,23 +107,25 @@ class UofAdapter:
         self._clock: Final[FeedClock] = clock or LiveClock()
         self._ahead_ms_max: Final = settings.ahead_ms_max
         self._passed_over: Final = PassedOver()
-        self._early: Final = EarlyResults()
-        early = self._early
-        self._registry: Final = MarketRegistry(
-            UofTypes(settings.sports),
-            prematch=settings.prematch,
-            markets_max=settings.markets_max,
-            early=early,
+        memory = _Memory(settings)
+        self._early: Final = memory.early
+        self._registry: Final = memory.registry
+        self._producers: Final = memory.producers
+        self._model_prices: Final = self._make_model_prices(memory) if settings.own_prices else None
+        self._cut_off_watch: Final = CutOffWatch(
+            self._registry,
+            cut_offs=memory.cut_offs,
+            opening=memory.opening,
+            model_prices=self._model_prices,
         )
-        self._producers: Final = Producers(settings.producers, watched=settings.watch)
-        self._model_prices: Final = self._make_model_prices() if settings.own_prices else None
+        self._newest_ms = 0
         buffer = ResultBuffer()
         self._results: Final = Results(
             feed,
             registry=self._registry,
             producers=self._producers,
             buffer=buffer,
-            early=early,
+            early=memory.early,
             clock=self._clock,
             passed_over=self._passed_over,
         )
@@ -102,22 +133,34 @@ class UofAdapter:
             feed,
             settings,
             registry=self._registry,
-            producers=self._producers,
+            ownership=memory.ownership,
+            events=memory.events,
+            cut_offs=memory.cut_offs,
+            opening=memory.opening,
             model_prices=self._model_prices,
             passed_over=self._passed_over,
             results=self._results,
-            early=early,
+            early=memory.early,
         )
         self._bet_stops: Final = BetStops(
-            feed, registry=self._registry, model_prices=self._model_prices
+            feed,
+            registry=self._registry,
+            ownership=memory.ownership,
+            model_prices=self._model_prices,
         )
         self._fixture_changes: Final = FixtureChanges(
-            feed, registry=self._registry, passed_over=self._passed_over
+            feed,
+            registry=self._registry,
+            events=memory.events,
+            cut_off_watch=self._cut_off_watch,
+            model_prices=self._model_prices,
+            passed_over=self._passed_over,
         )
         self._watch: Final = ProducerWatch(
             self._producers,
             events=EventRecoveries(self._producers, settings.producers.event_rate),
             registry=self._registry,
+            opening=memory.opening,
             buffer=buffer,
             model_prices=self._model_prices,
             clock=self._clock,
@@ -126,11 +169,16 @@ class UofAdapter:
             registry=self._registry, watch=self._watch, model_prices=self._model_prices
         )
 
-    def _make_model_prices(self) -> "ModelPrices":
+    def _make_model_prices(self, memory: "_Memory") -> "ModelPrices":
         # Imported only where it is used: the module imports the model's kernels.
         from gateway.feeds.uof.model_prices import ModelPrices  # noqa: PLC0415
 
-        return ModelPrices(self.feed, self._registry, self._producers.is_trusted)
+        return ModelPrices(
+            self.feed,
+            self._registry,
+            ownership=memory.ownership,
+            opening=memory.opening,
+        )
 
     # --- the adapter protocol --------------------------------------------------------------------
 
@@ -169,8 +217,9 @@ class UofAdapter:
         return self._receive_message(message, at_ns)
 
     def tick(self, *, at_ns: Nanos) -> Received:
-        """Return the actions of time: silent producers, recoveries that timed out."""
-        return Received(kind="tick", actions=tuple(self._watch.on_tick(at_ns)))
+        """Return the actions of time: cut-offs, silent producers, recoveries that timed out."""
+        stopped = self._cut_off_watch.on_time(self._feed_ms(at_ns))
+        return Received(kind="tick", actions=(*stopped, *self._watch.on_tick(at_ns)))
 
     def owns(self, key: str) -> bool:
         """Say whether a market belongs to this feed: its fixture is an event id of the provider."""
@@ -204,6 +253,11 @@ class UofAdapter:
 
     # --- inside ----------------------------------------------------------------------------------
 
+    def _feed_ms(self, at_ns: Nanos, timestamp: int = 0) -> int:
+        """Return the feed's time: our clock's, or that of a recording's newest message."""
+        self._newest_ms = max(self._newest_ms, timestamp)
+        return at_ns // NS_PER_MS if self._clock.live else self._newest_ms
+
     def _latest_ms(self, at_ns: Nanos) -> int:
         """Return the latest timestamp that is taken; a recording's times are past and unbounded."""
         return at_ns // NS_PER_MS + self._ahead_ms_max if self._clock.live else TIMESTAMP_MS_MAX
@@ -220,7 +274,10 @@ class UofAdapter:
             self._lost_parts.saw(message.timestamp)
         self._passed_over.last = ""
         unnamed = self._registry.unnamed
-        actions = self._dispatch(message, _digest(message), at_ns)
+        actions: Sequence[Action] = (
+            *self._cut_off_watch.on_time(self._feed_ms(at_ns, message.timestamp)),
+            *self._dispatch(message, _digest(message), at_ns),
+        )
         if self._registry.unnamed > unnamed and isinstance(message, EventMessage):
             lost = _part(message)
         if lost is not None:
@@ -257,7 +314,8 @@ class UofAdapter:
         return (
             self._model_prices is not None
             and isinstance(message, OddsChange)
-            and message.status is UNREADABLE_STATUS
+            and message.status is not None
+            and message.status.is_unreadable
         )
 
     def _refuse_ahead(self, message: AnyMessage, latest_ms: int, at_ns: Nanos) -> Received:

@@ -12,6 +12,7 @@ from gateway.feeds.uof.bet_stop_groups import stopped_by
 from gateway.feeds.uof.market_registry import MarketRegistry, odds_source
 from gateway.feeds.uof.market_updates import status_update
 from gateway.feeds.uof.messages import BetStop
+from gateway.feeds.uof.ownership import Ownership
 
 if TYPE_CHECKING:
     from gateway.feeds.uof.model_prices import ModelPrices
@@ -29,19 +30,27 @@ class BetStops:
         The feed's name.
     registry : MarketRegistry
         The feed's markets; it also keeps the bet_stops.
+    ownership : Ownership
+        Says which markets obey a producer's bet_stop.
     model_prices : ModelPrices | None
         Suspends the markets that our model prices, where it is used.
     """
 
     def __init__(
-        self, feed: str, *, registry: MarketRegistry, model_prices: "ModelPrices | None"
+        self,
+        feed: str,
+        *,
+        registry: MarketRegistry,
+        ownership: Ownership,
+        model_prices: "ModelPrices | None",
     ) -> None:
         self._feed: Final = feed
         self._registry: Final = registry
+        self._ownership: Final = ownership
         self._model_prices: Final = model_prices
 
     def on_bet_stop(self, message: BetStop, digest: int) -> Sequence[Action]:
-        """Return the suspensions of the producer's ACTIVE markets in the message's groups.
+        """Return the suspensions of the ACTIVE markets in the groups that obey the producer.
 
         The markets become INACTIVE instead when the message's `market_status` is 0.
         """
@@ -51,18 +60,19 @@ class BetStops:
         inactive = message.market_status == _INACTIVE_CODE
         status = Status.INACTIVE if inactive else Status.SUSPENDED
         why = f"bet stop: {'|'.join(message.groups)}"[:_WHY_CHARS_MAX]
-        source = odds_source(self._feed, message.product)
-        mark = Mark(source=source, position=message.timestamp, digest=digest)
         updates: list[Action] = []
         for listed in self._registry.event_markets(message.event_id):
             if (
-                listed.owner == message.product
+                self._ownership.stops(listed, message.product)
                 and listed.last_status is Status.ACTIVE
                 and listed.status_ms <= message.timestamp
                 and stopped_by(listed.market_id, message.groups)
             ):
                 listed.last_status, listed.status_ms = status, message.timestamp
+                # The owner's source: a stop tells nothing of who owns the market.
+                source = odds_source(self._feed, listed.owner)
+                mark = Mark(source=source, position=message.timestamp, digest=digest)
                 updates.append(status_update(listed, mark, status, why))
         if self._model_prices is None:
             return updates
-        return [*self._model_prices.on_bet_stop(message, digest, why), *updates]
+        return [*self._model_prices.on_stop(message, digest, why), *updates]

@@ -75,6 +75,8 @@ _DROPPED: Final[Mapping[str, tuple[str, ...]]] = {
 """Fields that stop nothing. Every other field is needed: without it, its market is lost, or else
 its event."""
 _STATUS: Final = "sport_event_status"
+_INTERRUPTED: Final = -1
+_REPORTING: Final[Mapping[str, int]] = {"0": 0, "1": 1}
 _PRODUCER_STOPS: Final = (Alive.kind, ProductDown.kind)
 
 _ROOT: Final = re.compile(rb"<(?:[\w.-]{1,64}:)?([a-z_]{1,40})[\s/>]")
@@ -127,6 +129,7 @@ class _Repairs:
         self._lost: list[MarketName] = []
         self._lost_without_name = False
         self._status_lost = False
+        self._reporting: int | None = None
 
     def read(self) -> DamagedMessage:
         """Return the repaired message and what it lost."""
@@ -138,7 +141,8 @@ class _Repairs:
                     return self._given_up(error)
                 continue
             if self._status_lost and isinstance(message, OddsChange):
-                message = replace(message, status=UNREADABLE_STATUS)
+                status = replace(UNREADABLE_STATUS, reporting=self._reporting)
+                message = replace(message, status=status)
             return DamagedMessage(message=message, lost=self._part(), dropped=self._fields())
 
     def _repair(self, error: UofMalformedError) -> bool:
@@ -163,6 +167,10 @@ class _Repairs:
 
     def _leave_out_status(self) -> bool:
         for child in [one for one in self._root if local_name(one) == _STATUS]:
+            reporting = child.get("reporting")
+            if reporting and self._reporting != _INTERRUPTED:
+                # Anything but a clear word counts as the one that stops betting.
+                self._reporting = _REPORTING.get(reporting, _INTERRUPTED)
             self._root.remove(child)
         self._status_lost = True
         return True

@@ -6,7 +6,7 @@ what the engine's markets remember. This module never decides what a message doe
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from engine.common.commands import TIME_NS_MAX
@@ -24,8 +24,11 @@ STOPS_MAX: Final = 8
 """Groups of bet_stops kept of one event and producer; past it all become one stop of everything, at
 the time of the newest, which stops more than was asked for and never less."""
 STOPPED_EVENTS_MAX: Final = 1 << 14
+FORMER_MAX: Final = 8
+"""Former owners kept of one market; past it the one heard of longest ago is dropped."""
 NO_OWNER: Final = 0
 _ANY_PRODUCER: Final = NO_PRODUCT
+_NO_FORMER: Final[Mapping[int, int]] = {}
 TIME_MS_MAX: Final = TIME_NS_MAX // NS_PER_MS
 _FINAL_STATUSES: Final = (Status.CANCELLED, Status.CLOSED)
 
@@ -48,8 +51,10 @@ class ListedMarket:
 
     __slots__ = (
         "_index_by_outcome_id",
+        "betstop_ms",
         "certainty",
         "ended_ms",
+        "former_ms",
         "has_price",
         "last_status",
         "market",
@@ -74,10 +79,15 @@ class ListedMarket:
         """Whether some outcome was offered at least once."""
         self.owner = NO_OWNER
         """The producer whose odds and statuses the market follows."""
+        self.former_ms: Mapping[int, int] = _NO_FORMER
+        """Newest message of each producer that is not the owner, or the message with which the
+        next owner took the market, whichever is newer: provider timestamps."""
         self.last_status = Status.INACTIVE
         """Status of the owner's newest message, before the producer watch changed it."""
         self.status_ms = 0
         """Provider timestamp of the message that set `last_status`."""
+        self.betstop_ms = 0
+        """When the market stops by itself, as its owner said: a provider timestamp; 0: never."""
         self.settled = False
         self.result_ms = 0
         """Newest provider timestamp of a settlement or a settlement roll-back."""
@@ -85,6 +95,11 @@ class ListedMarket:
         """Newest provider timestamp of what ended the market: odds older than it never open it."""
         self.certainty = 0
         """Certainty of the last bet_settlement: 1 scouted, 2 confirmed, 0 none."""
+
+    @property
+    def event_id(self) -> str:
+        """The event's urn."""
+        return self.market.key.partition("/")[0]
 
     @property
     def open_when_trusted(self) -> bool:
@@ -95,6 +110,14 @@ class ListedMarket:
     def finished(self) -> bool:
         """Whether only a correction can still change the market."""
         return self.settled or self.last_status in _FINAL_STATUSES
+
+    def note_former(self, producer: int, at_ms: int) -> None:
+        """Note a message of a producer that does not own the market, or does no longer."""
+        at_ms = max(at_ms, self.former_ms.get(producer, at_ms))
+        former = {**self.former_ms, producer: at_ms}
+        if len(former) > FORMER_MAX:
+            del former[min(former, key=former.__getitem__)]
+        self.former_ms = former
 
     def outcome_index(self, outcome_id: str) -> int | None:
         """Return the index of the outcome with a provider's id; None when there is none."""
@@ -234,38 +257,26 @@ class MarketRegistry:
         listed.settled = known.results_stand or known.image.status is Status.SETTLED
         listed.result_ms = listed.ended_ms = max(result_ms.values(), default=0)
         if odds_ms:
-            listed.owner = max(odds_ms, key=lambda number: (self.rank(number), odds_ms[number]))
+            listed.owner = self._owner(odds_ms, _positions_by_producer(positions, feed, "taken"))
             listed.status_ms = odds_ms[listed.owner]
+            listed.former_ms = {
+                producer: at_ms for producer, at_ms in odds_ms.items() if producer != listed.owner
+            }
         return listed, odds_ms
+
+    def _owner(self, odds_ms: Mapping[int, int], taken_ms: Mapping[int, int]) -> int:
+        """Return the owner of a market from its positions: the newest live producer.
+
+        A pre-match producer is the owner if it took the market from a live one that has written
+        nothing since.
+        """
+        owner = max(odds_ms, key=lambda number: (self.rank(number), odds_ms[number]))
+        taker = max(taken_ms, key=taken_ms.__getitem__, default=owner)
+        return taker if taken_ms.get(taker, -1) > odds_ms[owner] and taker in odds_ms else owner
 
     def rank(self, producer: int) -> int:
         """Return 0 for a pre-match producer, 1 for a live one."""
         return 0 if producer in self._prematch else 1
-
-    def follows(self, listed: ListedMarket, producer: int, status: Status, at_ms: int) -> bool:
-        """Say whether a market follows a producer's odds and status.
-
-        A market belongs to its owner until the owner hands it over or a live producer takes it from
-        a pre-match one. Messages of the former owner are ignored. An owner that handed the market
-        over cannot make it ACTIVE or SUSPENDED again: the market waits for its new producer.
-
-        Parameters
-        ----------
-        status : Status
-            The status that the message gives the market.
-        at_ms : int
-            The message's timestamp.
-        """
-        if listed.owner in (NO_OWNER, producer):
-            handed_over = listed.owner == producer and listed.last_status is Status.HANDED_OVER
-            return not (handed_over and status in (Status.ACTIVE, Status.SUSPENDED))
-        if status is Status.HANDED_OVER:
-            return False
-        if listed.last_status is Status.HANDED_OVER or self.rank(producer) > self.rank(
-            listed.owner
-        ):
-            return True
-        return self.rank(producer) == self.rank(listed.owner) and at_ms >= listed.status_ms
 
     # --- bet stops -------------------------------------------------------------------------------
 
@@ -286,13 +297,15 @@ class MarketRegistry:
             _, forgotten = self._stops.popitem(last=False)
             self._early.forget_before(max(forgotten.values()))
 
-    def bet_stopped_since(self, event_id: str, producer: int, market_id: int, at_ms: int) -> bool:
-        """Say whether a bet_stop stopped a producer's market after a time."""
+    def bet_stopped_since(
+        self, event_id: str, obeyed: Callable[[int], bool], market_id: int, at_ms: int
+    ) -> bool:
+        """Say whether a bet_stop of a producer that is obeyed stopped a market after a time."""
         stops = self._stops.get(event_id)
         return stops is not None and any(
             stopped_ms > at_ms
-            and stopping in (producer, _ANY_PRODUCER)
             and stopped_by(market_id, groups)
+            and (stopping == _ANY_PRODUCER or obeyed(stopping))
             for (stopping, groups), stopped_ms in stops.items()
         )
 
@@ -327,6 +340,11 @@ def odds_source(feed: str, producer: int) -> str:
 def result_source(feed: str, producer: int) -> str:
     """Return the source of a producer's results, for marks."""
     return f"{feed}:{producer}/result"
+
+
+def taken_source(feed: str, producer: int) -> str:
+    """Return the source of a producer's takings of markets from a live one, for marks."""
+    return f"{feed}:{producer}/taken"
 
 
 def price_source(feed: str, producer: int) -> str:

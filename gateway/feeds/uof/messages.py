@@ -72,6 +72,8 @@ class MarketOdds(Struct, frozen=True, kw_only=True, gc=False):
     name: MarketName
     status: int = 1
     favourite: bool = False
+    next_betstop: int | None = None
+    """When the market stops taking bets, in the provider's time; None: not given."""
     outcomes: tuple[OutcomeOdds, ...] = ()
 
 
@@ -96,10 +98,18 @@ class SportEventStatus(Struct, frozen=True, kw_only=True, gc=False):
     home_red_cards: int = 0
     away_red_cards: int = 0
     """Players sent off, by a red card or a second yellow card."""
+    reporting: int | None = None
+    """Live coverage: 1 the match is covered, 0 it is not, -1 the coverage is interrupted."""
+
+    @property
+    def is_unreadable(self) -> bool:
+        """Whether this stands for a status that could not be read."""
+        return self.status == UNREADABLE_STATUS.status
 
 
 UNREADABLE_STATUS: Final = SportEventStatus(status=-1)
-"""A status that a message gave and that could not be read: it tells nothing of the match."""
+"""A status that a message gave and that could not be read: it tells nothing of the match, but for
+its `reporting`."""
 
 
 class OddsChange(EventMessage, frozen=True, kw_only=True):
@@ -190,6 +200,7 @@ class FixtureChange(EventMessage, frozen=True, kw_only=True):
     kind: ClassVar[str] = "fixture_change"
 
     change_type: int | None = None
+    start_time: int | None = None
 
 
 class Alive(Message, frozen=True, kw_only=True):

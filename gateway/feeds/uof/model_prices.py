@@ -7,7 +7,7 @@ suspends, and resumes them only when none of the fixture's markets is suspended 
 module never computes a price; the market shell does.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 from zlib import crc32
 
@@ -19,7 +19,9 @@ from engine.common.units import Nanos
 from gateway.feeds.core.adapter import Mark, PriceFixture
 from gateway.feeds.uof.market_registry import ListedMarket, MarketRegistry, price_source
 from gateway.feeds.uof.match_models import SPORT, MatchModels, ModelledMatch
-from gateway.feeds.uof.messages import BetStop, MarketOdds, OddsChange
+from gateway.feeds.uof.messages import EventMessage, MarketOdds, OddsChange
+from gateway.feeds.uof.opening import Opening
+from gateway.feeds.uof.ownership import Ownership
 from gateway.feeds.uof.producers import TrustChange
 
 
@@ -32,16 +34,24 @@ class ModelPrices:
         The feed's name.
     registry : MarketRegistry
         The feed's markets.
-    is_trusted : callable
-        Says whether a producer is trusted now.
+    ownership : Ownership
+        Says which producer's messages a match follows.
+    opening : Opening
+        Says what keeps markets closed.
     """
 
     def __init__(
-        self, feed: str, registry: MarketRegistry, is_trusted: Callable[[int], bool]
+        self,
+        feed: str,
+        registry: MarketRegistry,
+        *,
+        ownership: Ownership,
+        opening: Opening,
     ) -> None:
         self._feed: Final = feed
         self._registry: Final = registry
-        self._is_trusted: Final = is_trusted
+        self._ownership: Final = ownership
+        self._opening: Final = opening
         self._models: Final = MatchModels()
         self._process_started_ns = 0
         self._own_orders = 0
@@ -63,7 +73,8 @@ class ModelPrices:
     ) -> ModelledMatch | None:
         """Update a match from a message; return it when its prices must change.
 
-        A pre-match producer's message is ignored once a live producer owns a market of the match.
+        A pre-match producer's message is ignored while a live producer owns a market of the match
+        that the pre-match one may not take.
 
         Parameters
         ----------
@@ -72,26 +83,42 @@ class ModelPrices:
         """
         rank = self._registry.rank(message.product)
         of_match = self._registry.event_markets(message.event_id)
-        if any(self._registry.rank(listed.owner) > rank for listed in of_match if listed.owner):
+        if any(
+            listed.owner
+            and self._registry.rank(listed.owner) > rank
+            and not self._ownership.may_take(
+                listed, message.product, message.timestamp, message.status
+            )
+            for listed in of_match
+        ):
             return None
         listed_by_id = {id(market): listed for market, listed in found}
         return self._models.update(message, lambda market: listed_by_id[id(market)])
 
     def on_odds_change(
-        self, message: OddsChange, match: ModelledMatch, digest: int
+        self, message: OddsChange, match: ModelledMatch, digest: int, *, suspend: str = ""
     ) -> PriceFixture:
-        """Return the order to price a match; a changed score suspends its markets first."""
+        """Return the order to price a match; a changed score suspends its markets first.
+
+        Parameters
+        ----------
+        suspend : str
+            Why the message itself suspends the match's markets; empty if it does not.
+        """
         return self._order(
             message.event_id,
             message.product,
             match,
             at_ms=message.timestamp,
             digest=digest,
-            suspend="goal" if match.score_changed else "",
+            suspend=suspend or ("goal" if match.score_changed else ""),
         )
 
-    def on_bet_stop(self, message: BetStop, digest: int, why: str) -> list[PriceFixture]:
-        """Return the order to suspend a match's markets; none when the match has no model."""
+    def on_stop(self, message: EventMessage, digest: int, why: str) -> list[PriceFixture]:
+        """Return the order to suspend a match's markets; none when the match has no model.
+
+        An empty `why` prices the markets and resumes them where nothing suspends them any more.
+        """
         match = self._models.latest(message.event_id)
         if match is None:
             return []
@@ -99,7 +126,7 @@ class ModelPrices:
             message.event_id,
             message.product,
             match,
-            at_ms=message.timestamp,
+            at_ms=message.timestamp or self._models.newest_ms(message.event_id),
             digest=digest,
             suspend=why,
         )
@@ -133,20 +160,26 @@ class ModelPrices:
             for listed in self._registry
             if listed.owner == change.producer and self.covers(listed) and not listed.finished
         }
-        orders: list[PriceFixture] = []
-        for event_id in events:
-            match = self._models.latest(event_id)
-            if match is not None:
-                order = self._order(
-                    event_id,
-                    change.producer,
-                    match,
-                    at_ms=self._models.newest_ms(event_id),
-                    digest=self._own_digest(),
-                    suspend=change.why,
-                )
-                orders.append(order)
-        return orders
+        return [
+            order
+            for event_id in events
+            for order in self.on_time(event_id, change.producer, change.why)
+        ]
+
+    def on_time(self, event_id: str, producer: int, why: str) -> list[PriceFixture]:
+        """Return the order to suspend a match that no message suspends, or to resume it."""
+        match = self._models.latest(event_id)
+        if match is None:
+            return []
+        order = self._order(
+            event_id,
+            producer,
+            match,
+            at_ms=self._models.newest_ms(event_id),
+            digest=self._own_digest(),
+            suspend=why,
+        )
+        return [order]
 
     def _own_digest(self) -> int:
         """Return a digest of an order that stands for no message: no two of them are equal."""
@@ -175,5 +208,5 @@ class ModelPrices:
             model=match.model,
             state=match.state,
             suspend=suspend[:WHY_CHARS_MAX],
-            resume=not suspended_by_feed and self._is_trusted(producer),
+            resume=not suspended_by_feed and not self._opening.event_closed(event_id, producer),
         )

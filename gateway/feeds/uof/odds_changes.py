@@ -11,11 +11,22 @@ from typing import TYPE_CHECKING, Final
 from engine.common.commands import CancelMarket, FeedStep, SetOdds, SetStatus
 from engine.common.lifecycle import Status
 from gateway.feeds.core.adapter import MARKET_NO_LATER, Action, Mark, MarketUpdate, NewMarket, Phase
+from gateway.feeds.uof.cut_offs import NO_BETSTOP, CutOffs
 from gateway.feeds.uof.early_results import EarlyResults
-from gateway.feeds.uof.market_registry import ListedMarket, MarketRegistry, odds_source
+from gateway.feeds.uof.event_states import EventStates
+from gateway.feeds.uof.margin_policy import PROBABILITIES, THEIRS, MarginPolicy
+from gateway.feeds.uof.market_registry import (
+    NO_OWNER,
+    ListedMarket,
+    MarketRegistry,
+    odds_source,
+    taken_source,
+)
+from gateway.feeds.uof.market_updates import status_update
 from gateway.feeds.uof.messages import MarketOdds, OddsChange
+from gateway.feeds.uof.opening import COVERAGE_LOST, Opening
+from gateway.feeds.uof.ownership import Ownership
 from gateway.feeds.uof.passed_over import PassedOver
-from gateway.feeds.uof.producers import Producers
 from gateway.feeds.uof.quotes import MarketQuotes, market_quotes
 from gateway.feeds.uof.results import Results
 from gateway.feeds.uof.settings import UofSettings
@@ -42,8 +53,14 @@ class OddsChanges:
         How odds and statuses are taken.
     registry : MarketRegistry
         The feed's markets.
-    producers : Producers
-        Says whether a producer is trusted.
+    ownership : Ownership
+        Says which producer a market follows.
+    events : EventStates
+        Keeps whether a live producer covers a match.
+    cut_offs : CutOffs
+        Keeps when markets stop by themselves.
+    opening : Opening
+        Says what keeps markets closed.
     model_prices : ModelPrices | None
         Prices football markets by our model; None: every market takes the feed's figures.
     passed_over : PassedOver
@@ -60,7 +77,10 @@ class OddsChanges:
         settings: UofSettings,
         *,
         registry: MarketRegistry,
-        producers: Producers,
+        ownership: Ownership,
+        events: EventStates,
+        cut_offs: CutOffs,
+        opening: Opening,
         model_prices: "ModelPrices | None",
         passed_over: PassedOver,
         results: Results,
@@ -70,8 +90,15 @@ class OddsChanges:
         self._early: Final = early
         self._feed: Final = feed
         self._settings: Final = settings
+        from_odds = settings.price_from == "odds"
+        self._margins: Final = MarginPolicy(
+            settings.margins, default=THEIRS if from_odds else PROBABILITIES
+        )
         self._registry: Final = registry
-        self._producers: Final = producers
+        self._ownership: Final = ownership
+        self._events: Final = events
+        self._cut_offs: Final = cut_offs
+        self._opening: Final = opening
         self._model_prices: Final = model_prices
         self._passed_over: Final = passed_over
 
@@ -87,21 +114,26 @@ class OddsChanges:
             position=message.timestamp,
             digest=digest,
         )
-        updates = [
-            update
-            for market, listed in found
-            if listed is not None
-            and (update := self._update(message, market, listed, mark)) is not None
-        ]
-        if self._model_prices is None or match is None:
+        changed = self._note_coverage(message)
+        updates = self._coverage_updates(message, found, mark) if changed else []
+        closed = self._opening.event_closed(message.event_id, message.product)
+        for market, listed in found:
+            if listed is not None:
+                updates += self._update(message, market, listed, mark, closed)
+        if self._model_prices is None:
             return [*early, *updates]
+        lost = changed and not self._events.is_covered(message.event_id, message.product)
+        why = COVERAGE_LOST if lost else ""
+        if match is None:
+            orders = self._model_prices.on_stop(message, digest, why) if changed else []
+            return [*early, *orders, *updates]
         # A market must exist before it is priced, and be priced before it is opened.
         new_markets = [
             MarketUpdate(key=listed.market.key, mark=None, new_market=self._new_market(listed))
             for _, listed in found
             if listed is not None and self._model_prices.covers(listed)
         ]
-        order = self._model_prices.on_odds_change(message, match, digest)
+        order = self._model_prices.on_odds_change(message, match, digest, suspend=why)
         return [*early, *new_markets, order, *updates]
 
     def _find_or_add(
@@ -133,22 +165,37 @@ class OddsChanges:
         return added
 
     def _update(
-        self, message: OddsChange, market: MarketOdds, listed: ListedMarket, mark: Mark
-    ) -> MarketUpdate | None:
-        """Return a market's update; None when the market does not follow the producer."""
+        self,
+        message: OddsChange,
+        market: MarketOdds,
+        listed: ListedMarket,
+        mark: Mark,
+        closed: str,
+    ) -> Sequence[MarketUpdate]:
+        """Return a market's update; none when the market does not follow the producer.
+
+        `closed` says why none of the producer's markets of the event may be open.
+        """
         status, why = self._message_status(message, market, listed)
-        if not self._registry.follows(listed, message.product, status, message.timestamp):
+        producer, at_ms = message.product, message.timestamp
+        if not self._ownership.follows(listed, producer, status, at_ms, message.status):
             self._passed_over.add("handed over", listed.market.key)
-            return None
+            if listed.owner != producer:
+                listed.note_former(producer, at_ms)
+            return ()
+        taken = self._taken_back(message, listed, mark)
+        if listed.owner not in (NO_OWNER, producer):
+            listed.note_former(listed.owner, max(at_ms, listed.status_ms))
         newest = listed.owner != message.product or message.timestamp >= listed.status_ms
         offered = _NO_QUOTES
         if market.outcomes and status is not Status.CANCELLED and not self._by_model(listed):
-            offered = market_quotes(listed, market, from_odds=self._settings.price_from == "odds")
+            offered = market_quotes(listed, market, rule=self._margins.rule_of(listed.market.key))
             for reason in offered.passed_over:
                 self._passed_over.add(reason, listed.market.key)
         if status is Status.ACTIVE and market.status == _ACTIVE_CODE:
             status, why = self._active_if_priced(message, market, listed, offered, why)
         if newest:
+            self._note_betstop(listed, market, producer)
             listed.owner, listed.last_status = message.product, status
             listed.status_ms = message.timestamp
             listed.has_price = listed.has_price or offered.offers_any
@@ -157,17 +204,59 @@ class OddsChanges:
         step: FeedStep = (
             CancelMarket(market_no=MARKET_NO_LATER, why="cancelled by the feed")
             if market.status == _CANCELLED_CODE
-            else self._set_status(message.product, status, why)
+            else self._set_status(listed, status, why, closed)
         )
         quotes = offered.quotes
         odds = (SetOdds(market_no=MARKET_NO_LATER, quotes=quotes),) if quotes else ()
-        return MarketUpdate(
+        update = MarketUpdate(
             key=listed.market.key,
             mark=mark,
             steps=(*odds, step),
             fair=offered.fair,
             new_market=self._new_market(listed),
         )
+        return (*taken, update)
+
+    def _taken_back(
+        self, message: OddsChange, listed: ListedMarket, mark: Mark
+    ) -> Sequence[MarketUpdate]:
+        """Return the update by which a market remembers that a pre-match producer took it back.
+
+        Its position, in a source of its own, tells the owner after a restart.
+        """
+        if not self._ownership.is_taken_back(listed, message.product):
+            return ()
+        source = taken_source(self._feed, message.product)
+        mark = Mark(source=source, position=mark.position, digest=mark.digest)
+        why = f"taken back from producer {listed.owner}"
+        return (status_update(listed, mark, Status.SUSPENDED, why),)
+
+    def _note_coverage(self, message: OddsChange) -> bool:
+        """Note what a live producer's message says of its coverage; return whether it changed."""
+        return bool(self._registry.rank(message.product)) and self._events.note_odds(
+            message.event_id, message.product, message.status, message.timestamp
+        )
+
+    def _coverage_updates(
+        self,
+        message: OddsChange,
+        found: Sequence[tuple[MarketOdds, ListedMarket | None]],
+        mark: Mark,
+    ) -> list[MarketUpdate]:
+        """Return the updates of the producer's markets that its message does not list."""
+        producer = message.product
+        covered = self._events.is_covered(message.event_id, producer)
+        status = Status.ACTIVE if covered else Status.SUSPENDED
+        why = "coverage back" if covered else COVERAGE_LOST
+        in_message = {listed.market.key for _, listed in found if listed is not None}
+        return [
+            status_update(listed, mark, status, why)
+            for listed in self._registry.event_markets(message.event_id)
+            if listed.owner == producer
+            and listed.open_when_trusted
+            and listed.market.key not in in_message
+            and not (covered and self._opening.market_closed(listed))
+        ]
 
     def _message_status(
         self, message: OddsChange, market: MarketOdds, listed: ListedMarket
@@ -185,9 +274,7 @@ class OddsChanges:
         if status is Status.ACTIVE:
             if message.betting_status is not None and not self._settings.early_betting:
                 return Status.SUSPENDED, f"early, {why}"
-            if self._registry.bet_stopped_since(
-                message.event_id, message.product, market.name.id, message.timestamp
-            ):
+            if self._ownership.stopped_since(listed, message.product, message.timestamp):
                 return Status.SUSPENDED, "bet stop since"
             if message.timestamp < listed.ended_ms:
                 return Status.SUSPENDED, "ended since"
@@ -212,10 +299,19 @@ class OddsChanges:
             return Status.SUSPENDED, "no price yet"
         return Status.ACTIVE, why
 
-    def _set_status(self, producer: int, status: Status, why: str) -> SetStatus:
-        """Return the step to a status; ACTIVE becomes SUSPENDED while a producer is not trusted."""
-        if status is Status.ACTIVE and not self._producers.is_trusted(producer):
-            status, why = Status.SUSPENDED, "feed recovering"
+    def _note_betstop(self, listed: ListedMarket, market: MarketOdds, producer: int) -> None:
+        """Note when a market stops; what a message does not say stays, unless the owner changes."""
+        if market.next_betstop is not None:
+            self._cut_offs.set_betstop(listed, market.next_betstop)
+        elif listed.owner != producer:
+            self._cut_offs.set_betstop(listed, NO_BETSTOP)
+
+    def _set_status(self, listed: ListedMarket, status: Status, why: str, closed: str) -> SetStatus:
+        """Return the step to a status; SUSPENDED for ACTIVE where something keeps it closed."""
+        if status is Status.ACTIVE:
+            closed = closed or self._opening.stopped(listed)
+            if closed:
+                status, why = Status.SUSPENDED, closed
         return SetStatus(market_no=MARKET_NO_LATER, status=status, why=why)
 
     def _by_model(self, listed: ListedMarket) -> bool:

@@ -16,6 +16,7 @@ from gateway.feeds.uof.event_recoveries import EventRecoveries
 from gateway.feeds.uof.market_registry import MarketRegistry
 from gateway.feeds.uof.market_updates import status_update
 from gateway.feeds.uof.messages import Alive, ProductDown, SnapshotComplete
+from gateway.feeds.uof.opening import Opening
 from gateway.feeds.uof.producers import Producers, State, WatchUpdate
 from gateway.feeds.uof.result_buffer import ResultBuffer
 
@@ -34,6 +35,8 @@ class ProducerWatch:
         The recoveries of single events.
     registry : MarketRegistry
         The feed's markets.
+    opening : Opening
+        Says what keeps markets closed besides their producer.
     buffer : ResultBuffer
         Messages with results held while their producer is recovered.
     model_prices : ModelPrices | None
@@ -48,6 +51,7 @@ class ProducerWatch:
         *,
         events: EventRecoveries,
         registry: MarketRegistry,
+        opening: Opening,
         buffer: ResultBuffer,
         model_prices: "ModelPrices | None",
         clock: FeedClock,
@@ -55,6 +59,7 @@ class ProducerWatch:
         self._producers: Final = producers
         self._events: Final = events
         self._registry: Final = registry
+        self._opening: Final = opening
         self._buffer: Final = buffer
         self._model_prices: Final = model_prices
         self._clock: Final = clock
@@ -110,7 +115,9 @@ class ProducerWatch:
             actions += [
                 status_update(listed, None, status, why)
                 for listed in self._registry
-                if listed.owner == change.producer and listed.open_when_trusted
+                if listed.owner == change.producer
+                and listed.open_when_trusted
+                and not (change.trusted and self._opening.market_closed(listed))
             ]
             if self._model_prices is not None:
                 actions += self._model_prices.on_trust_change(change)

@@ -1,6 +1,7 @@
 """Turn one market of an odds_change into quotes or fair probabilities.
 
-Owns which of the feed's figures can be offered. It never adds a margin and never opens a market.
+Owns which of the feed's figures can be offered, and the removal of the feed's margin. It never adds
+a margin and never opens a market.
 """
 
 from typing import Final
@@ -10,11 +11,14 @@ from msgspec import Struct
 from engine.common.commands import Quote
 from engine.common.units import ODDS_MILLI_MAX, ODDS_MILLI_MIN, OddsMilli
 from gateway.feeds.core.adapter import Fair
+from gateway.feeds.uof.margin_policy import THEIRS, MarginRule
 from gateway.feeds.uof.market_registry import ListedMarket
 from gateway.feeds.uof.messages import MarketOdds, OutcomeOdds
 
 SUM_GAP_MAX: Final = 0.02
 """Largest relative difference between the sum of a market's probabilities and its winners."""
+BOOK_MAX: Final = 1.5
+"""Largest book sum per winner of odds from which a margin is taken off."""
 
 
 class MarketQuotes(Struct, frozen=True, kw_only=True, gc=False):
@@ -30,7 +34,9 @@ class MarketQuotes(Struct, frozen=True, kw_only=True, gc=False):
     """Whether some outcome is offered."""
 
 
-def market_quotes(listed: ListedMarket, market: MarketOdds, *, from_odds: bool) -> MarketQuotes:
+def market_quotes(
+    listed: ListedMarket, market: MarketOdds, *, rule: MarginRule = THEIRS
+) -> MarketQuotes:
     """Return what one message, which lists all current outcomes, offers of a market.
 
     An outcome of the market that the message does not list is no longer offered. An outcome of the
@@ -43,9 +49,10 @@ def market_quotes(listed: ListedMarket, market: MarketOdds, *, from_odds: bool) 
         The market.
     market : MarketOdds
         Its element in the message.
-    from_odds : bool
-        Take the feed's odds. When false, take its probabilities; the odds are still taken when an
-        outcome on offer has no probability, or the probabilities do not add up to the winners.
+    rule : MarginRule
+        Whose margin the odds hold. The feed's odds are taken where the rule wants others but an
+        outcome on offer has no probability, or they do not add up to the winners, and where no
+        margin can be taken off the feed's odds.
     """
     outcomes: list[OutcomeOdds | None] = [None] * len(listed.market.outcomes)
     unknown = 0
@@ -56,8 +63,10 @@ def market_quotes(listed: ListedMarket, market: MarketOdds, *, from_odds: bool) 
         else:
             outcomes[index] = outcome
     passed_over = ("outcome never seen",) * unknown
-    if not from_odds:
-        fair = _fair(listed, outcomes)
+    if rule.from_probabilities:
+        fair = _fair(listed, outcomes, rule)
+        if fair is None and rule.from_odds:
+            fair = _fair_of_odds(listed, outcomes, rule)
         if fair is not None:
             return MarketQuotes(fair=fair, passed_over=passed_over, offers_any=True)
         passed_over = (*passed_over, "no probabilities")
@@ -83,7 +92,9 @@ def market_quotes(listed: ListedMarket, market: MarketOdds, *, from_odds: bool) 
     )
 
 
-def _fair(listed: ListedMarket, outcomes: list[OutcomeOdds | None]) -> Fair | None:
+def _fair(
+    listed: ListedMarket, outcomes: list[OutcomeOdds | None], rule: MarginRule
+) -> Fair | None:
     """Return fair probabilities of the outcomes on offer; None when the message gives none."""
     active = [outcome is not None and outcome.active for outcome in outcomes]
     chances = [
@@ -95,13 +106,54 @@ def _fair(listed: ListedMarket, outcomes: list[OutcomeOdds | None]) -> Fair | No
     ):
         return None
     total = sum(outcome.probability or 0.0 for outcome in outcomes if outcome is not None)
-    winners = listed.market.winners or 1.0
+    winners = rule.winners or listed.market.winners or 1.0
     if winners != int(winners) or abs(total - winners) > SUM_GAP_MAX * winners:
         return None
-    # An outcome that is not offered may still win. Its probability is spread over the others, which
-    # shortens their odds and so never costs the bookmaker.
+    return _spread(chances, active, int(winners))
+
+
+def _fair_of_odds(
+    listed: ListedMarket, outcomes: list[OutcomeOdds | None], rule: MarginRule
+) -> Fair | None:
+    """Return the probabilities that the feed's odds hold a margin over; None when not known.
+
+    Every outcome of the market must have odds, offered or not, and together they must hold a
+    margin from nothing to `BOOK_MAX`: odds that are missing, or a wrong number of winners, would
+    make every other outcome too likely or not likely enough.
+    """
+    winners = rule.winners or listed.market.winners
+    odds = [
+        outcome.odds_milli / 1_000
+        for outcome in outcomes
+        if outcome is not None
+        and outcome.odds_milli is not None
+        and ODDS_MILLI_MIN <= outcome.odds_milli <= ODDS_MILLI_MAX
+    ]
+    if winners is None or winners != int(winners) or len(odds) < len(outcomes):
+        return None
+    if not 1.0 <= sum(1.0 / one for one in odds) / winners <= BOOK_MAX:
+        return None
+    # Imported only where it is used: the module imports the kernels of margins.
+    from engine.pricing.margin import MarginSolved, Method, remove_margin  # noqa: PLC0415
+
+    solved = remove_margin(odds, method=Method.ODDS_RATIO, winners=int(winners))
+    active = [outcome is not None and outcome.active for outcome in outcomes]
+    if not isinstance(solved, MarginSolved) or not any(active):
+        return None
+    chances = [
+        chance if offered else 0.0 for chance, offered in zip(solved.values, active, strict=True)
+    ]
+    return _spread(chances, active, int(winners))
+
+
+def _spread(chances: list[float], active: list[bool], winners: int) -> Fair | None:
+    """Return the probabilities of the outcomes on offer, adding up to the winners.
+
+    An outcome that is not offered may still win. Its probability is spread over the others, which
+    shortens their odds and so never costs the bookmaker.
+    """
     scale = winners / sum(chances)
     chances = [chance * scale for chance in chances]
     if max(chances) >= 1.0:
         return None
-    return Fair(probabilities=tuple(chances), active=tuple(active), winners=int(winners))
+    return Fair(probabilities=tuple(chances), active=tuple(active), winners=winners)

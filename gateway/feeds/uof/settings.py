@@ -10,6 +10,7 @@ from msgspec import Meta, Struct, field
 
 from engine.common.commands import Limits
 from engine.common.units import MARKETS_MAX
+from gateway.feeds.core.settings import MARGIN_RULES_MAX, MarginRuleText
 
 _MINUTE_MS: Final = 60_000
 _HOUR_MS: Final = 60 * _MINUTE_MS
@@ -104,6 +105,8 @@ class UofSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """The sport that the source delivers (see UofTypes); empty for a source of many sports."""
     price_from: Literal["odds", "probabilities"] = "odds"
     """Take the feed's odds, or make odds of its probabilities where it gives them."""
+    margins: Annotated[tuple[MarginRuleText, ...], Meta(max_length=MARGIN_RULES_MAX)] = ()
+    """What holds for some market types instead of `price_from`: the first rule that matches."""
     own_prices: bool = False
     """Price the football markets that our model knows by the model, which is fitted to the feed's
     odds, instead of by `price_from`."""
@@ -112,6 +115,8 @@ class UofSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     message has a `betting_status`."""
     prematch: Annotated[tuple[int, ...], Meta(max_length=16)] = (3,)
     """Producers that hand their markets over to live producers."""
+    before_start_ms: Annotated[int, Meta(ge=0, le=_DAY_MS)] = 0
+    """How long before the start that a fixture_change gives the event's pre-match markets stop."""
     watch: bool = True
     """Trust a producer by its alive messages. False: trust every producer, for a recording without
     alive messages."""

@@ -141,11 +141,17 @@ def _odds_change(fields: Fields) -> OddsChange:
 
 
 def _market_odds(fields: Fields) -> MarketOdds:
+    outcomes = fields.children("outcome")
+    # Few markets have any: most messages are read without looking for them.
+    metadata = fields.child("market_metadata") if len(fields.element) > len(outcomes) else None
     return MarketOdds(
         name=_market_name(fields),
         status=fields.integer_or("status", -4, 1, 1),
         favourite=fields.integer_or("favourite", 0, 1, 0) == 1,
-        outcomes=tuple(map(_outcome_odds, fields.children("outcome"))),
+        next_betstop=(
+            metadata.optional_integer("next_betstop", 0, TIMESTAMP_MS_MAX) if metadata else None
+        ),
+        outcomes=tuple(map(_outcome_odds, outcomes)),
     )
 
 
@@ -170,6 +176,7 @@ def _sport_event_status(fields: Fields) -> SportEventStatus:
         periods=tuple(map(_period, periods.children("period_score"))) if periods else (),
         home_red_cards=home_red,
         away_red_cards=away_red,
+        reporting=fields.optional_integer("reporting", -1, 1),
     )
 
 
@@ -330,6 +337,7 @@ def _fixture_change(fields: Fields) -> FixtureChange:
         request_id=fields.optional_integer("request_id", 0, REQUEST_ID_MAX),
         event_id=_event(fields),
         change_type=fields.optional_integer("change_type", 0, 99),
+        start_time=fields.optional_integer("start_time", 0, TIMESTAMP_MS_MAX),
     )
 
 

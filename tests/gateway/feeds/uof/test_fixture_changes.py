@@ -82,3 +82,16 @@ def test_a_recovery_does_not_reopen_the_markets_of_a_cancelled_fixture():
     feed.recover(at=31_000)
 
     assert feed.status("1x2") is Status.SUSPENDED
+
+
+@pytest.mark.parametrize("change", [3, 5])
+def test_odds_from_before_a_fixture_change_open_no_other_market(change):
+    feed = feed_markets()
+    feed.receive(odds_change(market(1, MATCH_WINNER), at=1))
+    feed.receive(fixture_change(change, at=5))
+    feed.receive(odds_change(market(1, MATCH_WINNER), at=6))
+
+    feed.receive(odds_change(total(), at=4))
+
+    assert feed.status("1x2") is Status.ACTIVE
+    assert feed.status(TOTAL) is Status.SUSPENDED

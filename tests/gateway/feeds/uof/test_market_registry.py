@@ -58,6 +58,10 @@ def test_a_market_is_found_by_its_specifiers_in_any_order_until_it_is_dropped():
     assert [registry.find(EVENT, name) for name in names] == [None, None]
 
 
+def _only(producer):
+    return lambda stopping: stopping == producer
+
+
 def test_bet_stops_of_the_same_groups_need_one_place():
     registry = MarketRegistry(UofTypes(("football",)), prematch=(3,))
     registry.record_bet_stop(EVENT, 1, ("score",), 10)
@@ -65,33 +69,33 @@ def test_bet_stops_of_the_same_groups_need_one_place():
     for at_ms in range(20, 20 + 2 * STOPS_MAX):
         registry.record_bet_stop(EVENT, 1, ("1st_half",), at_ms)
 
-    assert registry.bet_stopped_since(EVENT, 1, 1, 9)
-    assert not registry.bet_stopped_since(EVENT, 1, 1, 10)
-    assert registry.bet_stopped_since(EVENT, 1, 60, 18 + 2 * STOPS_MAX)
+    assert registry.bet_stopped_since(EVENT, _only(1), 1, 9)
+    assert not registry.bet_stopped_since(EVENT, _only(1), 1, 10)
+    assert registry.bet_stopped_since(EVENT, _only(1), 60, 18 + 2 * STOPS_MAX)
 
 
 def test_more_groups_than_are_kept_become_one_stop_of_everything_and_never_none():
     registry = MarketRegistry(UofTypes(("football",)), prematch=(3,))
     for at_ms in range(10, 10 + STOPS_MAX):
         registry.record_bet_stop(EVENT, 1, (f"group {at_ms}", "score"), at_ms)
-    assert not registry.bet_stopped_since(EVENT, 1, 60, 9 + STOPS_MAX)
+    assert not registry.bet_stopped_since(EVENT, _only(1), 60, 9 + STOPS_MAX)
 
     registry.record_bet_stop(EVENT, 1, ("1st_half",), 9)
 
-    assert registry.bet_stopped_since(EVENT, 1, 60, 8 + STOPS_MAX)
-    assert not registry.bet_stopped_since(EVENT, 1, 60, 9 + STOPS_MAX)
-    assert not registry.bet_stopped_since(EVENT, 3, 60, 9)
+    assert registry.bet_stopped_since(EVENT, _only(1), 60, 8 + STOPS_MAX)
+    assert not registry.bet_stopped_since(EVENT, _only(1), 60, 9 + STOPS_MAX)
+    assert not registry.bet_stopped_since(EVENT, _only(3), 60, 9)
 
 
-def test_a_bet_stop_concerns_older_messages_of_its_own_producer_only():
+def test_a_bet_stop_concerns_older_messages_where_its_producer_is_obeyed():
     registry = MarketRegistry(UofTypes(("football",)), prematch=(3,))
 
     registry.record_bet_stop(EVENT, 1, ("all",), 10)
 
-    assert registry.bet_stopped_since(EVENT, 1, 1, 9)
-    assert not registry.bet_stopped_since(EVENT, 1, 1, 10)
-    assert not registry.bet_stopped_since(EVENT, 3, 1, 9)
-    assert not registry.bet_stopped_since("sr:match:2", 1, 1, 9)
+    assert registry.bet_stopped_since(EVENT, _only(1), 1, 9)
+    assert not registry.bet_stopped_since(EVENT, _only(1), 1, 10)
+    assert not registry.bet_stopped_since(EVENT, _only(3), 1, 9)
+    assert not registry.bet_stopped_since("sr:match:2", _only(1), 1, 9)
 
 
 def test_the_bet_stops_of_the_event_stopped_longest_ago_are_dropped():
@@ -102,7 +106,7 @@ def test_the_bet_stops_of_the_event_stopped_longest_ago_are_dropped():
     for event, at_ms in ((EVENT, 10), ("sr:match:2", 11), (EVENT, 12), ("sr:match:3", 13)):
         registry.record_bet_stop(event, 1, ("all",), at_ms)
 
-    assert registry.bet_stopped_since(EVENT, 1, 1, 9)
-    assert not registry.bet_stopped_since("sr:match:2", 1, 1, 9)
-    assert registry.bet_stopped_since("sr:match:3", 1, 1, 9)
+    assert registry.bet_stopped_since(EVENT, _only(1), 1, 9)
+    assert not registry.bet_stopped_since("sr:match:2", _only(1), 1, 9)
+    assert registry.bet_stopped_since("sr:match:3", _only(1), 1, 9)
     assert early.forgotten_ms == 11

@@ -12,7 +12,6 @@ from tests.gateway.feeds.uof.builders import (
     NOW_MS,
     OVER_UNDER,
     TOTAL,
-    bet_stop,
     feed_markets,
     market,
     odds_change,
@@ -245,7 +244,6 @@ def test_prematch_messages_are_ignored_once_the_live_producer_owns_the_market():
 
     for status in (-2, 0, 1, -1):
         feed.receive(odds_change(market(1, OVER_UNDER, status=status), at=3, product=3))
-    feed.receive(bet_stop(at=4, product=3))
 
     assert feed.state() == before
     assert feed.adapter.passed_over() == {"handed over": 4}

@@ -3,6 +3,7 @@
 import pytest
 
 from gateway.feeds.core.adapter import Fair
+from gateway.feeds.uof.margin_policy import PROBABILITIES
 from gateway.feeds.uof.market_registry import ListedMarket
 from gateway.feeds.uof.messages import MarketName, MarketOdds, OutcomeOdds
 from gateway.feeds.uof.quotes import MarketQuotes, market_quotes
@@ -26,7 +27,7 @@ def quoted(*probabilities: float | None, active: tuple[bool, ...] = ()) -> Marke
     return market_quotes(
         ListedMarket(market, 1),
         MarketOdds(name=MATCH_WINNER, outcomes=outcomes),
-        from_odds=False,
+        rule=PROBABILITIES,
     )
 
 

@@ -1,0 +1,159 @@
+"""Whose margin the odds of a market hold, by rules for its type."""
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.common.commands import SetOdds
+from gateway.feeds.core.settings import UofFeedSettings
+from gateway.feeds.uof.margin_policy import (
+    PROBABILITIES,
+    THEIRS,
+    MarginPolicy,
+    MarginRule,
+)
+from gateway.feeds.uof.market_registry import ListedMarket
+from gateway.feeds.uof.messages import MarketName, MarketOdds, OutcomeOdds
+from gateway.feeds.uof.quotes import BOOK_MAX, market_quotes
+from gateway.feeds.uof.settings import UofSettings
+from gateway.feeds.uof.types import UofMarket
+from tests.gateway.feeds.uof.builders import (
+    EVENT,
+    MATCH_WINNER,
+    OVER_UNDER,
+    feed_markets,
+    market,
+    odds_change,
+    steps,
+    total,
+    updates,
+)
+
+OURS = MarginRule(from_probabilities=True, from_odds=True)
+CHANCES = (("1", 'odds="2.10" probabilities="0.45"'), ("2", 'odds="3.40" probabilities="0.28"'))
+CHANCES = (*CHANCES, ("3", 'odds="3.60" probabilities="0.27"'))
+
+
+def test_the_first_rule_that_matches_a_type_holds():
+    rules = ("total=theirs", "uof_4?=ours 3", "uof_*=probabilities")
+    policy = MarginPolicy(rules, default=OURS)
+
+    found = [
+        policy.rule_of(f"{EVENT}/{market_type}")
+        for market_type in ("total?total=2.5", "uof_41", "uof_400", "1x2")
+    ]
+
+    three = MarginRule(from_probabilities=True, from_odds=True, winners=3)
+    assert found == [THEIRS, three, PROBABILITIES, OURS]
+
+
+@pytest.mark.parametrize(
+    "rule", ["total", "total=mine", "=ours", "total=ours 0", "total=ours 100", "T=ours", "a" * 65]
+)
+def test_a_malformed_rule_is_refused_with_its_field(rule):
+    with pytest.raises(msgspec.ValidationError, match=r"\$\.margins\[1\]"):
+        msgspec.convert({"margins": ["uof_*=theirs", rule]}, UofFeedSettings)
+
+
+def test_more_rules_than_64_are_refused():
+    with pytest.raises(msgspec.ValidationError, match="length <= 64"):
+        msgspec.convert({"margins": ["uof_*=theirs"] * 65}, UofFeedSettings)
+
+
+def sent(rules, *markets, price_from="odds"):
+    feed = feed_markets(UofSettings(watch=False, margins=rules, price_from=price_from))
+    return feed.receive(odds_change(*markets, at=1))
+
+
+def fairs(received):
+    return {
+        update.key.partition("/")[2]: update.fair
+        and [round(p, 3) for p in update.fair.probabilities]
+        for update in updates(received)
+    }
+
+
+def test_rules_change_what_price_from_says_for_their_types():
+    one = market(1, CHANCES)
+
+    assert fairs(sent((), one, total())) == {"1x2": None, "total?total=2.5": None}
+    assert fairs(sent(("1x2=probabilities",), one, total())) == {
+        "1x2": [0.45, 0.28, 0.27],
+        "total?total=2.5": None,
+    }
+    received = sent(("1x2=theirs",), one, total(), price_from="probabilities")
+    assert fairs(received) == {"1x2": None, "total?total=2.5": None}
+    assert [type(step) for step in steps(received)].count(SetOdds) == 2
+
+
+def test_ours_takes_the_margin_off_the_feeds_odds_where_it_gives_no_probabilities():
+    received = sent(("*=ours",), market(1, CHANCES), total())
+
+    assert fairs(received) == {"1x2": [0.45, 0.28, 0.27], "total?total=2.5": [0.507, 0.493]}
+    assert not any(isinstance(step, SetOdds) for step in steps(received))
+
+
+@pytest.mark.parametrize(
+    ("rule", "outcomes"),
+    [
+        ("uof_41=ours", (("a", "1.9"), ("b", "1.9"))),
+        ("uof_41=ours 2", (("a", "1.9"), ("b", "1.9"))),
+        ("uof_41=ours 1", (("a", "2.1"), ("b", "2.1"))),
+        ("uof_41=ours 1", (("a", "1.3"), ("b", "1.3"))),
+        ("uof_41=ours 1", (("a", "1.9"), ("b", 'active="1"'))),
+        ("uof_41=ours 1", (("a", 'odds="1.9" active="0"'), ("b", 'odds="1.9" active="0"'))),
+    ],
+    ids=["winners unknown", "too few", "no margin", "too much", "odds missing", "none offered"],
+)
+def test_the_feeds_odds_are_taken_where_no_margin_can_be_taken_off(rule, outcomes):
+    feed = feed_markets(UofSettings(watch=False, margins=(rule,)))
+
+    received = feed.receive(odds_change(market(41, outcomes), at=1))
+
+    assert fairs(received) == {"uof_41": None}
+    assert feed.adapter.passed_over() == {"no probabilities": 1}
+    assert any(isinstance(step, SetOdds) for step in steps(received))
+
+
+def test_an_outcome_of_an_unknown_type_is_offered_at_our_margin_where_its_winners_are_given():
+    received = sent(("uof_41=ours 1",), market(41, (("a", "1.9"), ("b", "1.9"))))
+
+    assert fairs(received) == {"uof_41": [0.5, 0.5]}
+
+
+_ODDS = st.integers(1_001, 50_000)
+
+
+@given(st.lists(st.tuples(_ODDS, st.booleans()), min_size=2, max_size=8), st.integers(1, 3))
+def test_odds_made_of_odds_are_fair_and_never_longer_than_their_book_allows(outcomes, winners):
+    names = tuple(str(number) for number in range(len(outcomes)))
+    listed = ListedMarket(UofMarket(f"{EVENT}/uof_41", "", names, None), 41)
+    given_odds = tuple(
+        OutcomeOdds(id=name, odds_milli=milli, active=active)
+        for name, (milli, active) in zip(names, outcomes, strict=True)
+    )
+    rule = MarginRule(from_probabilities=True, from_odds=True, winners=winners)
+
+    found = market_quotes(
+        listed, MarketOdds(name=MarketName(id=41), outcomes=given_odds), rule=rule
+    ).fair
+
+    book = sum(1_000 / milli for milli, _ in outcomes) / winners
+    if found is None:
+        return
+    assert 1.0 <= book <= BOOK_MAX
+    assert sum(found.probabilities) == pytest.approx(winners)
+    assert found.winners == winners
+    assert found.active == tuple(active for _, active in outcomes)
+    everything = all(found.active)
+    for (milli, active), chance in zip(outcomes, found.probabilities, strict=True):
+        assert (chance > 0) == active
+        # Fair odds are no shorter than the odds with a margin, unless others are not offered.
+        assert not (active and everything) or 1_000 / milli >= chance - 1e-9
+
+
+def test_markets_of_the_feeds_own_odds_are_as_before():
+    assert sent((), market(1, MATCH_WINNER), total(outcomes=OVER_UNDER)) == sent(
+        ("*=theirs",), market(1, MATCH_WINNER), total(outcomes=OVER_UNDER)
+    )
