@@ -22,22 +22,21 @@ from actors.back_off import BackOff
 from actors.messages import ShellState, decode_market_events, encode
 from actors.peer import PeerError
 from actors.routes import Routes
-from engine.common.commands import CloseMarket, HandOverMarket, SetStatus, SuspendMarket
 from engine.common.events import FeedApplied, FeedRefused, MarketEvent, Refused
-from engine.common.lifecycle import Status
+from engine.common.ids import MarketNo
 from engine.common.reasons import Reason
 from engine.pricing.following import Follow, Followed
 from engine.pricing.quoting import Margin
 from engine.pricing.repricing import Reprice
 from engine.pricing.skew import Skew
 from gateway.call_queue import CallQueue, pace_of_backlog
+from gateway.feeds.core.bare_stops import bare_stops, stops
 from gateway.feeds.core.pending_message import PendingMessage
 
 logger = logging.getLogger("overround.feeds")
 
 _RETRY_FIRST_S: Final = 0.02
 _RETRY_LAST_S: Final = 1.0
-_STOPPING: Final = (SuspendMarket, HandOverMarket, CloseMarket)
 _REFUSALS: Final = (Refused, FeedRefused)
 
 
@@ -50,15 +49,7 @@ class Task(msgspec.Struct, frozen=True, gc=False):
     @property
     def urgent(self) -> bool:
         """Whether it stops betting, which no pace may delay."""
-        if isinstance(self.update, Reprice):
-            return bool(self.update.suspend)
-        for step in self.update.steps:
-            if isinstance(step, SetStatus):
-                if step.status is not Status.ACTIVE:
-                    return True
-            elif isinstance(step, _STOPPING):
-                return True
-        return False
+        return stops(self.update)
 
 
 class ShellQueueStats:
@@ -216,6 +207,8 @@ class ShellQueues:
         except Exception:  # the shell could not read the call; one task must not stop the others
             if len(batch) == 1:
                 logger.exception("%s cannot read a part of a message", queue.name)
+                if not await self._send_bare_stops(queue.name, batch[0]):
+                    return False
                 self._answered(queue, batch, "a defect: the shell could not read it")
                 return True
             return await self._send_parts(queue, [[task] for task in batch])
@@ -226,6 +219,11 @@ class ShellQueues:
         if too_large and len(batch) > 1:
             half = len(batch) // 2
             return await self._send_parts(queue, [batch[:half], batch[half:]])
+        if any(_no_room(event) for event in events) and any(task.urgent for task in batch):
+            if len(batch) > 1:  # which of them had no room
+                return await self._send_parts(queue, [[task] for task in batch])
+            if not await self._send_bare_stops(queue.name, batch[0]):
+                return False
         self.stats.count(events)
         quarantined = _quarantined(events)
         if quarantined:
@@ -236,6 +234,34 @@ class ShellQueues:
     async def _send_parts(self, queue: CallQueue[Task], batches: Sequence[Sequence[Task]]) -> bool:
         for batch in batches:
             if not await self._send(queue, batch):
+                return False
+        return True
+
+    async def _send_bare_stops(self, shell: str, task: Task) -> bool:
+        """Send the stop of a part that a shell cannot hold; return False when it must be repeated.
+
+        A bound protects the shell and never a market from its stop.
+        """
+        update, markets = task.update, list[MarketNo]()
+        if isinstance(update, Reprice):
+            prefix = f"{update.fixture}/"
+            markets = [
+                MarketNo(route.market_no)
+                for route in self._routes.markets.values()
+                if route.shell == shell and route.key.startswith(prefix)
+            ]
+        left = bare_stops(update, markets)
+        if left:
+            logger.warning("%s has no room for a part of a message; it is sent its stop", shell)
+        for stop in left:
+            try:
+                events = await self._call(shell, [Task(task.message, stop)])
+            except PeerError:
+                self._suspect(shell)
+                self.stats.retries += 1
+                return False
+            if any(_try_later(event) for event in events):
+                self.stats.retries += 1
                 return False
         return True
 
@@ -267,6 +293,11 @@ def _try_later(event: MarketEvent) -> bool:
     return isinstance(event, Refused) and event.reason in (Reason.DISK_FULL, Reason.BUSY)
 
 
+def _no_room(event: MarketEvent) -> bool:
+    """Say whether a shell or a market could not hold a part."""
+    return isinstance(event, Refused) and event.reason is Reason.CAPACITY
+
+
 def _quarantined(events: Sequence[MarketEvent]) -> str:
     """Return why a whole batch was not read: its shell is quarantined; else an empty text."""
     first = events[0] if events else None
@@ -279,7 +310,7 @@ def _too_large(events: Sequence[MarketEvent]) -> str:
     """Return why nothing of a batch was obeyed: a record or a market cannot hold it; else empty."""
     why = ""
     for event in events:
-        if not isinstance(event, Refused) or event.reason is not Reason.CAPACITY:
+        if not isinstance(event, Refused) or not _no_room(event):
             return ""
         why = why or event.message
     return why

@@ -4,12 +4,20 @@ import asyncio
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from actors.market_shell import MarketShell
-from actors.messages import MarketControl, ShellRoute, ShellState, encode
+from actors.messages import MarketControl, MarketRoute, ShellRoute, ShellState, encode
 from actors.peer import LocalPeer, Peer, PeerDiedError
 from actors.routes import Routes
-from engine.common.commands import CancelBets, CreateMarket, FeedStep, SetStatus
+from engine.common.commands import (
+    CancelBets,
+    CancelMarket,
+    CreateMarket,
+    FeedStep,
+    SetStatus,
+    SuspendMarket,
+)
 from engine.common.events import Refused
 from engine.common.lifecycle import Status
 from engine.common.reasons import Reason
@@ -177,6 +185,84 @@ def test_an_update_that_no_record_or_market_can_hold_is_refused_with_the_reason(
         assert await it.send(*sources[:32]) == [""] * 32
         assert await it.send(sources[32]) == ["32 sources a market at most"]
         assert it.queues.stats.refused["capacity"] == 1
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize("alone", [True, False])
+@pytest.mark.parametrize(
+    "step", [SUSPENDED, SuspendMarket(market_no=1, why="w" * 80), CancelMarket(market_no=1)]
+)
+def test_the_stop_of_an_update_that_a_market_cannot_hold_is_obeyed(
+    step: FeedStep, alone: bool
+) -> None:
+    async def main() -> None:
+        shell = wide_shell()
+        it = Queues(LocalPeer(shell, name="a"))
+        sources = [update(1, f"feed-{number}", ACTIVE) for number in range(32)]
+        await it.send(*sources)
+        assert shell._machine().price_image(1).status is Status.ACTIVE
+        others = [] if alone else [update(2, "feed", SetStatus(market_no=2, status=Status.ACTIVE))]
+        await it.send(update(1, "one more", step), *others)
+        assert shell._machine().price_image(1).status is Status.SUSPENDED
+        if others:
+            assert shell._machine().price_image(2).status is Status.ACTIVE
+        assert await it.send(update(1, "one more", ACTIVE)) == ["32 sources a market at most"]
+        assert shell._machine().price_image(1).status is Status.SUSPENDED
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize("fault", ["call lost", "disk_full"])
+def test_a_stop_is_repeated_until_the_shell_that_could_not_read_the_rest_obeys(fault: str) -> None:
+    async def main() -> None:
+        shell = one_market()
+        peer = FaultyPeer(shell, "", "unreadable", fault, "unreadable")
+        it = Queues(peer)
+        await it.send(update(1, "a", ACTIVE))
+        assert await it.send(update(1, "a", SUSPENDED, position=2)) == [
+            "a defect: the shell could not read it"
+        ]
+        assert shell._machine().price_image(1).status is Status.SUSPENDED
+        assert len(peer.methods) == 5
+
+    run_virtual(main())
+
+
+def test_a_repricing_of_more_markets_than_a_call_holds_suspends_them_all() -> None:
+    async def main() -> None:
+        markets = [
+            CreateMarket(
+                market_no=number,
+                key=f"cup/total?total={number}.5",
+                outcomes=("over", "under"),
+                odds_milli=(2_000, 2_000),
+            )
+            for number in (1, 2, 3)
+        ]
+        shell = shell_with(*markets)
+        it = Queues(LocalPeer(shell, name="a"))
+        it.routes.update(
+            version=2,
+            shells=(),
+            markets=[MarketRoute(market_no=m.market_no, key=m.key, shell="a") for m in markets],
+            peers={},
+        )
+        active = [SetStatus(market_no=number, status=Status.ACTIVE) for number in (1, 2, 3)]
+        await it.send(*[update(step.market_no, "a", step) for step in active])
+        shell._settings = replace(shell._settings, commands_max=2)
+        reprice = Reprice(
+            by="feed:test",
+            fixture="cup",
+            sport="football",
+            model={"home_rate": 1.5, "away_rate": 1.2},
+            state={},
+            mark=Mark(source="p", position=1),
+            suspend="goal",
+        )
+        assert await it.send(reprice) == ["3 commands, at most 2 in one call"]
+        images = [shell._machine().price_image(number) for number in (1, 2, 3)]
+        assert [image.status for image in images] == [Status.SUSPENDED] * 3
 
     run_virtual(main())
 
