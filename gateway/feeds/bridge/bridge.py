@@ -210,15 +210,13 @@ class Bridge:
     async def _read(self) -> None:
         try:
             async with contextlib.aclosing(self._transport.messages()) as messages:  # type: ignore[type-var]
-                async for message in messages:
+                async for incoming in messages:
                     while self._unanswered >= self._settings.window:
                         self._room.clear()
                         await self._room.wait()
                     self.counts.read += 1
-                    if len(message.body) > FEED_BODY_BYTES_MAX:
-                        self.counts.too_long += 1  # over every gateway's bound
-                        await self._transport.acknowledge([message.receipt])
-                        continue
+                    message = _within_bound(incoming)
+                    self.counts.too_long += message is not incoming
                     self._unanswered += 1
                     self._to_send.append(message)
                     self._notify()
@@ -419,3 +417,13 @@ class Bridge:
                 "the source failed on an acknowledgement or a recovery request: %s",
                 task.exception(),
             )
+
+
+def _within_bound(message: Incoming) -> Incoming:
+    """Return a message, or the start of one over every gateway's bound.
+
+    By the start of a message the adapter stops what the whole of it may have stopped.
+    """
+    if len(message.body) <= FEED_BODY_BYTES_MAX:
+        return message
+    return Incoming(message.body[:FEED_BODY_BYTES_MAX], message.receipt)

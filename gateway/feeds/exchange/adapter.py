@@ -158,7 +158,7 @@ class ExchangeAdapter:
         update = self._order_books.receive(body)
         message = update.message
         if message is None or (message.op == "mcm" and message.pt is None):
-            return Received(kind="unknown", refused=update.refused)
+            return self._lost(update.refused, "unknown", at_ns)
         if message.op == "mcm":
             return self._change(update, message, body, at_ns)
         if message.op == "connection":
@@ -244,7 +244,9 @@ class ExchangeAdapter:
             actions += self._compare(market_id, mark=mark, repriced=market_id in moved, at_ns=at_ns)
         if before != tuple(self._holds):
             actions += self._compare_all(at_ns)
-        if self._lacks_image(update):
+        if update.lost:
+            actions += self._on_lost(at_ns)
+        elif self._lacks_image(update):
             actions += self._image_if_due(at_ns)
         return Received(
             kind=kind,
@@ -258,8 +260,16 @@ class ExchangeAdapter:
     def _refuse_ahead(self, message: Message, at_ns: Nanos) -> Received:
         """Refuse a message from the future; what it changed is missing until the next image."""
         why = f"pt: {message.pt} is over {self._latest_ms(at_ns)}, our time and what may be ahead"
-        actions = [*self._hold({BROKEN: True}, at_ns), *self._image_if_due(at_ns)]
-        return Received(kind=kind_of(message), actions=tuple(actions), refused=why)
+        return self._lost(why, kind_of(message), at_ns)
+
+    def _lost(self, why: str, kind: str, at_ns: Nanos) -> Received:
+        return Received(kind=kind, actions=self._on_lost(at_ns), refused=why)
+
+    def _on_lost(self, at_ns: Nanos) -> tuple[Action, ...]:
+        """Hold every market suspended until an image shows what a message may have changed."""
+        if not self._followers:
+            return ()
+        return (*self._hold({BROKEN: True}, at_ns), *self._image_if_due(at_ns))
 
     def _repeated(self, message: Message, mark: Mark) -> dict[str, None]:
         """Return the markets of a message that had the message before."""

@@ -6,7 +6,6 @@ and changes nothing. Where only some markets of a message do not fit, those are 
 what they missed is unknown, and the others are served. What exceeds a bound is refused and counted.
 """
 
-from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -214,13 +213,15 @@ class StreamUpdate(Struct, frozen=True, gc=False):
     """The effect of one message: the message, the markets it changed, or why it was refused.
 
     `gone` are markets that a complete image of the subscription no longer contains, and markets
-    whose change could not be read (then `refused` holds the first reason).
+    whose change could not be read (then `refused` holds the first reason). `lost`: a change of any
+    market may have been lost, because the message, or a market's id in it, could not be read.
     """
 
     message: Message | None
     touched: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
     refused: str = ""
+    lost: bool = False
 
 
 class StreamOrderBooks:
@@ -259,17 +260,20 @@ class StreamOrderBooks:
         self.counts.messages += 1
         if len(body) > MESSAGE_BYTES_MAX:
             self.counts.malformed += 1
-            return StreamUpdate(None, refused=f"message: at most {MESSAGE_BYTES_MAX} bytes")
+            why = f"message: at most {MESSAGE_BYTES_MAX} bytes"
+            return StreamUpdate(None, refused=why, lost=True)
         try:
             message = decode_message(body)
         except MALFORMED as error:
             self.counts.malformed += 1
-            return self._salvage(body) or StreamUpdate(None, refused=f"message: {error}")
+            why = f"message: {error}"
+            return self._salvage(body) or StreamUpdate(None, refused=why, lost=True)
         if message.op != "mcm":
             return StreamUpdate(message)
         if message.pt is None:
             self.counts.malformed += 1
-            return StreamUpdate(message, refused="pt: a market change has a publish time")
+            why = "pt: a market change has a publish time"
+            return StreamUpdate(message, refused=why, lost=True)
         return self._change(message, message.pt)
 
     def _salvage(self, body: bytes) -> StreamUpdate | None:
@@ -282,21 +286,23 @@ class StreamOrderBooks:
             return None
         sound: list[MarketChange] = []
         lost: dict[str, None] = {}
-        why = ""
+        why, unnamed = "", False
         for raw in loose.mc or ():
             try:
                 sound.append(decode_market_change(raw))
             except MALFORMED as error:
                 why = why or f"message: a market: {error}"
-                with suppress(*MALFORMED):
+                try:
                     lost[decode_market_id(raw).id] = None
+                except MALFORMED:
+                    unnamed = True
         message: Message = loose
         message.mc = sound
         update = self._change(message, loose.pt)
         for market_id in lost:
             self.markets.pop(market_id, None)
         touched = tuple(name for name in update.touched if name not in lost)
-        return StreamUpdate(message, touched, (*update.gone, *lost), why)
+        return StreamUpdate(message, touched, (*update.gone, *lost), why, unnamed)
 
     def _change(self, message: Message, published_ms: int) -> StreamUpdate:
         if message.clk is not None:

@@ -99,10 +99,11 @@ class Ownership:
 
         It obeys its owner, each producer that wrote it before, and any live producer while it
         belongs to a pre-match one: whoever is right about the match, no bet is taken until the
-        owner's next odds.
+        owner's next odds. One that only our model priced before a restart has no owner and obeys
+        every producer.
         """
         return (
-            producer == listed.owner
+            listed.owner in (producer, NO_OWNER)
             or producer in listed.former_ms
             or self._rank(producer) > self._rank(listed.owner)
         )

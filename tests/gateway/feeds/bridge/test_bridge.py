@@ -277,12 +277,13 @@ async def test_cancelled_acknowledgement_does_not_end_the_bridge(tmp_path: Path)
         assert source.left == {}
 
 
-async def test_message_over_the_gateways_bound_is_dropped_and_counted(tmp_path: Path) -> None:
+async def test_message_over_the_gateways_bound_is_cut_and_counted(tmp_path: Path) -> None:
     async with open_feed_system(tmp_path, gateway={}) as feed_system:
         source = KeepingSource([b"x" * (FEED_BODY_BYTES_MAX + 1), *stream(1)])
         carrier = bridge(feed_system, source)
         await carrier.run()
-        assert (source.left, carrier.counts.too_long, carrier.counts.answered) == ({}, 1, 1)
+        assert (source.left, carrier.counts.too_long, carrier.counts.answered) == ({}, 1, 2)
+        assert (carrier.counts.refused, carrier.kinds["unreadable"]) == (1, 1)
 
 
 async def test_error_of_a_source_is_raised_after_its_messages_are_applied(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from engine.common.lifecycle import Status
 from engine.common.units import NS_PER_MS
 from gateway.feeds.core.adapter import MarketUpdate, Received, RecoveryRequest
 from gateway.feeds.exchange.adapter import IMAGE_RETRY_MS, ExchangeAdapter
+from gateway.feeds.exchange.messages import MESSAGE_BYTES_MAX
 from tests.gateway.feeds.exchange.builders import definition, line, mcm, quoted
 from tests.gateway.feeds.exchange.following import (
     Following,
@@ -194,6 +195,29 @@ def test_market_with_a_malformed_change_is_suspended_until_its_image_arrives() -
     assert statuses(
         following.change(quoted(1, 0.5), quoted(2, 0.3), quoted(3, 0.2), version=1)
     ) == [(Status.ACTIVE, "")]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"op":"mcm","pt":5,"mc":[{"id":"1.',
+        b"\xff",
+        b'{"op":"mcm","mc":[]}',
+        mcm({"id": "x" * 1_000}, pt=5),
+        b'{"op":"mcm","pt":5,"x":"' + b"x" * MESSAGE_BYTES_MAX + b'"}',
+    ],
+    ids=["breaks off", "no text", "no time", "no id", "too long"],
+)
+def test_a_message_that_cannot_be_read_holds_all_markets_until_the_next_image(body: bytes) -> None:
+    following = Following()
+    following.open()
+    received = following.receive(body)
+    assert received.refused
+    stop, request = received.actions
+    assert isinstance(stop, MarketUpdate)
+    assert [step.status for step in stop.steps if isinstance(step, SetStatus)] == [Status.SUSPENDED]
+    assert isinstance(request, RecoveryRequest)
+    assert statuses(following.change(quoted(1, 0.4))) == [], "still held"
 
 
 def test_a_message_from_the_future_holds_all_markets_until_the_next_image() -> None:

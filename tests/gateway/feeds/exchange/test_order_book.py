@@ -226,6 +226,7 @@ def test_market_with_a_malformed_id_affects_no_other_market() -> None:
     book = fed(mcm(image({"id": 1, "atb": [[2.0, 10]]}), pt=1))
     update = book.receive(mcm({"id": "x" * 1_000}, change(tv=7), pt=9))
     assert (bool(update.refused), update.touched, update.gone) == (True, (M,), ())
+    assert update.lost, "it may have been any market's change"
 
 
 MALFORMED = {
@@ -247,6 +248,7 @@ def test_malformed_message_is_refused_with_a_reason_and_changes_nothing(body: by
     before = book.markets[M].picture()
     update = book.receive(body)
     assert update.refused
+    assert update.lost
     assert (book.markets[M].picture(), book.counts.malformed) == (before, 1)
 
 

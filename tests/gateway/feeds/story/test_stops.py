@@ -2,8 +2,11 @@
 
 import pytest
 
+from gateway.feeds.exchange.adapter import ExchangeSettings
+from tests.gateway.feeds.exchange.builders import definition, mcm, quoted, runner
 from tests.gateway.feeds.story.player import play
 from tests.gateway.feeds.story.steps import (
+    Message,
     Story,
     bet,
     bet_stop,
@@ -20,6 +23,7 @@ from tests.gateway.feeds.story.steps import (
 )
 from tests.gateway.feeds.uof.builders import MATCH_WINNER, market, total
 
+WIN = "uof.77/win?market=1.5"
 DRAW = "wns:draw:-12345"
 ON = odds(market(1, MATCH_WINNER), total())
 HOME = results(result(1, o1="won", o2="lost", o3="lost"))
@@ -47,6 +51,19 @@ def stopping(what: str, **fields: str) -> Story:
         HOME,
         stands("1x2", home="won"),
     )
+
+
+def race(status_word: str, ct: str | None = None) -> Message:
+    """Return an exchange's market of two runners with prices, in an image where `ct` says so."""
+    change = {
+        "id": "1.5",
+        "img": True,
+        "marketDefinition": definition(
+            runner(1, "ACTIVE"), runner(2, "ACTIVE"), status=status_word
+        ),
+        "rc": [quoted(1, 0.5), quoted(2, 0.5)],
+    }
+    return Message(lambda at_ms, _: mcm(change, pt=at_ms, ct=ct), "", None)
 
 
 EACH = (
@@ -112,6 +129,18 @@ EACH = (
             f"<outcomes>{result(1, o1='won', o2='lost', o3='lost')}</outcomes></bet_settlement>"
         ),
         stands(f"{DRAW}/1x2", home="won"),
+    ),
+    story(
+        "an exchange's message that breaks off may have stopped any market",
+        race("OPEN"),
+        bet("A", WIN, "1", 1_000),
+        Message(
+            lambda at_ms, _: b'{"op":"mcm","pt":%d,"mc":[{"id":"1.5","marke' % at_ms, "", "message"
+        ),
+        bet("B", WIN, "1", verdict="MARKET_SUSPENDED"),
+        race("OPEN", ct="SUB_IMAGE"),
+        bet("C", WIN, "2"),
+        settings=ExchangeSettings(),
     ),
 )
 

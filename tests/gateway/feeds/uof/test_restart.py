@@ -211,3 +211,13 @@ def test_a_market_of_any_event_that_is_read_hears_stop_and_result_after_a_restar
     assert feed.machine.price_image(number).status is Status.SUSPENDED
     feed.receive(bet_settlement(settled(1, HOME_WON), at=4).replace(EVENT.encode(), event.encode()))
     assert feed.machine.price_image(number).status is Status.SETTLED
+
+
+def test_a_bet_stop_stops_a_market_that_only_our_model_priced_before_the_restart():
+    feed = feed_markets(UNWATCHED)
+    feed.receive(odds_change(total(), at=1))
+    feed.adapter, _ = restarted(feed, [{"uof:1/price": NOW_MS + 1}], UNWATCHED)
+
+    feed.receive(bet_stop(at=2))
+
+    assert feed.status(TOTAL) is Status.SUSPENDED
