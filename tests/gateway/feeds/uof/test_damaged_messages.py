@@ -38,7 +38,7 @@ from tests.gateway.feeds.uof.builders import (
 )
 
 STATUS = (
-    '<sport_event_status status="1" match_status="7" home_score="2" away_score="1">'
+    '<sport_event_status status="1" match_status="7" home_score="2" away_score="1" reporting="1">'
     '<clock match_time="45:00" stoppage_time="2:30"/><period_scores>'
     '<period_score match_status_code="6" number="1" home_score="1" away_score="1"/>'
     "</period_scores><statistics>"
@@ -55,6 +55,7 @@ SAMPLES = (
         market(1, OUTCOMES),
         total(status=-1),
         HALF,
+        market(62, MATCH_WINNER, children=f'<market_metadata next_betstop="{NOW_MS + 3}"/>'),
         at=5,
         status=STATUS,
         odds='betting_status="3" betstop_reason="4"',
@@ -77,7 +78,7 @@ SAMPLES = (
     ),
     correction("rollback_bet_settlement", 1, at=5, reason='void_reason="12"'),
     correction("rollback_bet_cancel", 1, at=5, attributes='start_time="5" end_time="9"'),
-    fixture_change(3, at=5),
+    fixture_change(3, at=5).replace(b"product", b'start_time="9" product'),
     fixture_change(5, at=5),
     alive(at=5, subscribed=0),
     alive(at=5),
