@@ -134,7 +134,7 @@ class Results:
                 if message.end_time is None:
                     listed.ended_ms = max(listed.ended_ms, message.timestamp)
             case RollbackBetSettlement():
-                if self._is_newest(listed, message):
+                if self._is_newest(listed, message) and listed.settled:
                     listed.settled, listed.certainty = False, 0
                     listed.last_status = Status.SUSPENDED
                 step = roll_back_settlement()
