@@ -30,7 +30,7 @@ from actors.messages import (
     decode_reconciler_status,
     encode,
 )
-from actors.peer import Peer, PeerError
+from actors.peer import Peer, PeerDiedError, PeerError
 from actors.placement import Placement
 from actors.process import Launcher
 from actors.process_keeper import ProcessKeeper, ShellProcess
@@ -113,6 +113,7 @@ class Supervisor:
         self._refused: dict[int, Refused] = {}
         self._reconciliation = b""
         self._version = 0
+        self._stopping = False
 
     # --- start and stop --------------------------------------------------------------------------
     async def start(self) -> None:
@@ -166,7 +167,11 @@ class Supervisor:
         await asyncio.gather(*(shell.answering.wait() for shell in markets))
 
     async def stop(self) -> None:
-        """Stop every shell, each after it has closed its journal, and close the directory."""
+        """Stop every shell, each after it has closed its journal, and close the directory.
+
+        From now on no market is created: its shell would start behind the last of them.
+        """
+        self._stopping = True
         if self._keeper is not None:
             await asyncio.gather(*map(self._keeper.end, self._shells.values()))
             self._note_ends()
@@ -244,7 +249,14 @@ class Supervisor:
         -------
         bytes
             list[MarketAnswer] in msgpack.
+
+        Raises
+        ------
+        PeerDiedError
+            Once the supervisor stops; the same request may be sent to its successor.
         """
+        if self._stopping:
+            raise PeerDiedError("the supervisor stops")
         request = decode_create_markets(payload)
         directory = self._directory
         assert directory is not None, "started"

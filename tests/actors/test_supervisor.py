@@ -8,12 +8,12 @@ import pytest
 from actors.directory import Directory, DirectoryMismatchError
 from actors.local import LocalProcess
 from actors.messages import ShellState, decode_price_images
-from actors.peer import LocalPeer
+from actors.peer import LocalPeer, PeerDiedError
 from actors.routes import Routes
 from engine.common.reasons import Reason
 from persistence.disk import LocalDisk
 from persistence.journal import JournalOptions
-from tests.actors.supervised import MARKET, SupervisedShells
+from tests.actors.supervised import MARKET, EndsSlowly, SupervisedShells
 from tests.actors.trade import market
 from tests.actors.virtual import now_s, run_virtual
 from tests.faults.faulty_disk import FaultyDisk
@@ -264,5 +264,22 @@ def test_a_new_supervisor_takes_over_the_running_shells_of_one_that_died(tmp_pat
             local_process.kill()
             await system.until_serving(generation=2)
             assert system.routes.version > version
+
+    run_virtual(main())
+
+
+def test_no_market_is_created_once_the_supervisor_stops(tmp_path: Path) -> None:
+    async def main() -> None:
+        system = SupervisedShells(tmp_path)
+        system.launcher.make_process = EndsSlowly
+        await system.supervisor.start()
+        await system.create(market("a/1x2"))
+        stopping = asyncio.ensure_future(system.supervisor.stop())
+        await asyncio.sleep(1)
+        assert not stopping.done()
+        with pytest.raises(PeerDiedError, match="the supervisor stops"):
+            await system.create(market("b/1x2"))
+        await stopping
+        assert system.launcher.starts_of("market-00001") == []
 
     run_virtual(main())
