@@ -90,7 +90,7 @@ _VARIANT: Final = ("variant",)
 
 _FAMILIES: Final = (
     _Family("1x2", (1, 60, 83, 113), rules.three_way),
-    _Family("next_goal", (8, 62, 84, 114), rules.nth_goal, ("goalnr",), required=True),
+    _Family("next_goal", (8, 62, 84, 115), rules.nth_goal, ("goalnr",), required=True),
     _Family("last_goal", (9, None, None), rules.each_of(Axis.LAST_GOAL, "home", "none", "away")),
     _Family("double_chance", (10, 63, 85, None), rules.double_chance, winners=2),
     _Family("draw_no_bet", (11, 64, 86, None), rules.draw_no_bet),
@@ -98,7 +98,7 @@ _FAMILIES: Final = (
     _Family("away_no_bet", (13, None, None), rules.away_no_bet),
     _Family("european_handicap", (14, 65, 87), rules.three_way, ("hcp",), required=True),
     _Family("winning_margin", (15, None, None), rules.winning_margin, _VARIANT),
-    _Family("handicap", (16, 66, 88, 115), rules.handicap, ("hcp",), required=True),
+    _Family("handicap", (16, 66, 88, 117), rules.handicap, ("hcp",), required=True),
     _Family("total", (18, 68, 90, 116), rules.total_on(Axis.TOTAL), _TOTAL, required=True),
     _Family("home_total", (19, 69, 91, None), rules.total_on(Axis.HOME), _TOTAL, required=True),
     _Family("away_total", (20, 70, 92, None), rules.total_on(Axis.AWAY), _TOTAL, required=True),

@@ -14,6 +14,34 @@ of other feeds and of markets that people make."""
 _SPECIFIERS: Final = re.compile(r"(?:[^=|\x00-\x20]+=[^=|\x00-\x1f]*(?:\||\Z))*")
 
 
+_NUMBER: Final = re.compile(r"([+-]?)0*(\d+)(?:\.(\d*?)0*)?", re.ASCII)
+_TEXTS: Final = frozenset({"group", "id", "type", "variant", "version"})
+"""Specifiers whose values are texts though they may look like numbers."""
+
+
+def canonical_specifiers(text: str) -> str:
+    """Return specifiers in the one spelling that all their spellings share.
+
+    An empty part means nothing (``total=2.5|``), nor do blanks around a name or a value. A number
+    has no sign but a minus, no leading zero and no fraction that ends in 0: 2.50 and +2.5 are 2.5,
+    2.0 is 2, -0 is 0. What is malformed stays so.
+    """
+    parts = []
+    for part in text.split("|"):
+        name, equals, value = part.partition("=")
+        name, value = name.strip(), value.strip()
+        if name or equals or value:
+            number = _NUMBER.fullmatch(value) if name not in _TEXTS else None
+            parts.append(f"{name}{equals}{_number(number) if number is not None else value}")
+    return "|".join(parts)
+
+
+def _number(found: re.Match[str]) -> str:
+    whole, fraction = found[2], found[3] or ""
+    value = f"{whole}.{fraction}" if fraction else whole
+    return f"-{value}" if found[1] == "-" and value != "0" else value
+
+
 def is_event_id(text: str) -> bool:
     """Say whether a text can be the id of an event, and so the fixture of its markets' keys."""
     return _EVENT_ID.fullmatch(text) is not None

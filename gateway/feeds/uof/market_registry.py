@@ -245,7 +245,15 @@ class MarketRegistry:
         if market_id is None:
             return None
         market = self._types.existing_market(key, known.image.outcomes)
-        listed = self._store((key.fixture, market_id, key.specifiers), market)
+        name = MarketName(
+            id=market_id, specifiers="|".join(f"{name}={value}" for name, value in key.specifiers)
+        )
+        identity = self.identity(key.fixture, name)
+        # Of two markets under two spellings of one name, which journals of before may have, the
+        # first is followed.
+        if identity is None or identity in self._markets:
+            return None
+        listed = self._store(identity, market)
         if isinstance(listed, str):
             return None
         positions = {source: min(ms, latest_ms) for source, ms in known.positions.items()}

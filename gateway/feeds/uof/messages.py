@@ -20,6 +20,8 @@ MARKET_ID_MAX: Final = (1 << 31) - 1
 REQUEST_ID_MAX: Final = (1 << 63) - 1
 SCORE_MAX: Final = 9_999
 CARDS_MAX: Final = 99
+NO_CERTAINTY: Final = 0
+"""The certainty of a settlement that does not say how sure it is, which is lawful."""
 NO_PRODUCT: Final = 0
 """Producer of a roll-back that names none, and of `SubscriptionStarted`, which concerns all."""
 SUBSCRIPTION_STARTED: Final = b"<source_began/>"
@@ -150,7 +152,7 @@ class MarketSettled(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class BetSettlement(EventMessage, frozen=True, kw_only=True):
-    """Results of markets: certainty 1 is from a live scout, 2 is confirmed."""
+    """Results of markets: certainty 1 is from a live scout, 2 is confirmed, 0 is not said."""
 
     kind: ClassVar[str] = "bet_settlement"
 

@@ -17,6 +17,7 @@ from engine.common.commands import NAME_CHARS_MAX
 from engine.common.ids import MalformedIdError, MarketKey, parse_market_key
 from engine.common.units import OUTCOMES_MAX
 from engine.pricing.sport import SPORTS, AnySport, MarketTypeError
+from gateway.feeds.uof.grammar import canonical_specifiers
 from gateway.feeds.uof.messages import MARKET_ID_MAX, MarketName
 
 GENERIC_PREFIX: Final = "uof_"
@@ -137,7 +138,11 @@ class UofTypes:
         return UofMarket(str(key), "", tuple(outcome_ids), None)
 
     def key(self, event_id: str, market_type: str, specifiers: str) -> MarketKey | str:
-        """Return the engine's market key, or the reason why the key is malformed."""
+        """Return the engine's market key, or the reason why the key is malformed.
+
+        Specifiers that mean the same give the same key (see `canonical_specifiers`).
+        """
+        specifiers = canonical_specifiers(specifiers)
         tail = f"?{specifiers}" if specifiers else ""
         try:
             return parse_market_key(f"{event_id}/{market_type}{tail}")

@@ -17,6 +17,7 @@ from gateway.feeds.uof.grammar import EVENT_ID_RULE, is_event_id
 from gateway.feeds.uof.messages import (
     CARDS_MAX,
     MARKET_ID_MAX,
+    NO_CERTAINTY,
     NO_PRODUCT,
     PRODUCT_MAX,
     REQUEST_ID_MAX,
@@ -247,7 +248,7 @@ def _bet_settlement(fields: Fields) -> BetSettlement:
         timestamp=timestamp,
         request_id=request_id,
         event_id=_event(fields),
-        certainty=fields.integer("certainty", 1, 2),
+        certainty=fields.integer_or("certainty", 1, 2, NO_CERTAINTY),
         markets=tuple(map(_market_settled, outcomes.children("market"))) if outcomes else (),
     )
 

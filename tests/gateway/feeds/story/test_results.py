@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from engine.common.commands import OutcomeResult, SettleMarket
-from gateway.feeds.exchange.adapter import ExchangeSettings
+from gateway.feeds.exchange.settings import ExchangeSettings
 from tests.gateway.feeds.exchange.builders import definition, quoted, runner
 from tests.gateway.feeds.story.player import play
 from tests.gateway.feeds.story.steps import (

@@ -1,7 +1,14 @@
 """The bounds of the market registry, and what it keeps of bet_stops."""
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from engine.common.lifecycle import Status
+from engine.common.views import PriceImage
+from gateway.feeds.core.adapter import KnownMarket
 from gateway.feeds.uof.early_results import EarlyResults
+from gateway.feeds.uof.grammar import canonical_specifiers
 from gateway.feeds.uof.market_registry import STOPS_MAX, ListedMarket, MarketRegistry
 from gateway.feeds.uof.messages import MarketName
 from gateway.feeds.uof.settings import UofSettings
@@ -18,6 +25,14 @@ from tests.gateway.feeds.uof.builders import (
     settled,
     total,
 )
+
+
+def known(key, *outcomes):
+    image = PriceImage(
+        market_no=4, key=key, status=Status.ACTIVE, version=1, outcomes=outcomes,
+        odds_milli=(2_000,) * len(outcomes), active=(True,) * len(outcomes),
+    )  # fmt: skip
+    return KnownMarket(image=image)
 
 
 def test_a_full_registry_refuses_a_new_market_until_one_is_settled():
@@ -56,6 +71,54 @@ def test_a_market_is_found_by_its_specifiers_in_any_order_until_it_is_dropped():
     registry.add(EVENT, MarketName(id=901), ["x", "y"])
 
     assert [registry.find(EVENT, name) for name in names] == [None, None]
+
+
+SPELLINGS = (
+    "total=2.5", "total=2.50", "total=+2.5", "total=02.500", " total = 2.5", "total=2.5|",
+    "|total=2.5||",
+)  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(SPELLINGS), min_size=1, max_size=8), st.booleans())
+def test_every_spelling_of_specifiers_names_the_one_market(spellings, restarted):
+    registry = MarketRegistry(UofTypes(("football",)), prematch=(3,))
+    added = registry.add(EVENT, MarketName(id=18, specifiers=spellings[0]), ["12", "13"])
+    assert isinstance(added, ListedMarket)
+    assert added.market.key == f"{EVENT}/total?total=2.5"
+    if restarted:
+        registry = MarketRegistry(UofTypes(("football",)), prematch=(3,))
+        written = known(f"{EVENT}/total?total=2.50", "over", "under")
+        added, _ = registry.restore(written, feed="uof")
+        assert added.market.key == f"{EVENT}/total?total=2.50", "an existing market keeps its key"
+        assert (
+            registry.restore(known(f"{EVENT}/total?total=2.5", "over", "under"), feed="uof") is None
+        )
+    for spelling in spellings:
+        assert registry.find(EVENT, MarketName(id=18, specifiers=spelling)) is added
+    assert registry.find(EVENT, MarketName(id=18, specifiers="total=2.05")) is None
+
+
+@pytest.mark.parametrize(
+    ("written", "canonical"),
+    [
+        ("", ""), ("|", ""), ("total=2.5|", "total=2.5"), ("total=2.50", "total=2.5"),
+        ("total=2.0", "total=2"), ("total=2.", "total=2"), ("hcp=-0.50", "hcp=-0.5"),
+        ("hcp=-0.0", "hcp=0"), ("hcp=+1", "hcp=1"), ("hcp=0:1", "hcp=0:1"),
+        ("setnr=01|gamenr=2", "setnr=1|gamenr=2"), ("total=100", "total=100"),
+        ("version=1.10", "version=1.10"), ("id=007", "id=007"),
+        ("variant=sr:exact_goals:6+|score=1:0", "variant=sr:exact_goals:6+|score=1:0"),
+        ("total=2.5.0", "total=2.5.0"), ("total=1e3", "total=1e3"), ("total=", "total="),
+        ("total", "total"), ("player=sr:player:10", "player=sr:player:10"),
+    ],
+)  # fmt: skip
+def test_specifiers_have_one_spelling(written, canonical):
+    assert canonical_specifiers(written) == canonical
+
+
+@given(st.text("0123456789.+-:=|ab ", max_size=24))
+def test_canonical_specifiers_stay_as_they_are(written):
+    canonical = canonical_specifiers(written)
+    assert canonical_specifiers(canonical) == canonical
 
 
 def _only(producer):
