@@ -19,6 +19,8 @@ PLACE_MANY_MAX: Final = 64
 """Bets one `place_many` may carry: part of its schema."""
 COMMANDS_MAX: Final = 256
 """Commands one `control` may carry: part of its schema."""
+STOPS_IN_FLIGHT_MAX: Final = 1_024
+"""Requests of a session that only stop betting and are taken past `control_in_flight_max`."""
 FEED_BODIES_MAX: Final = 256
 """Messages one `feed_push` may carry: part of its schema."""
 FEED_BODY_BYTES_MAX: Final = 16 << 20
@@ -165,7 +167,8 @@ LIMITS: Final[dict[str, str]] = {
     "account_markets_max": "as markets_followed_max, over all sessions of the account on this "
     "gateway",
     "queries_in_flight_max": "`error` with code 901 (BUSY)",
-    "control_in_flight_max": "`error` with code 901 (BUSY); no command was run",
+    "control_in_flight_max": "`error` with code 901 (BUSY); no command was run. "
+    f"{STOPS_IN_FLIGHT_MAX} more requests that only stop betting may be in flight",
     "session_bets_in_flight_max": "`bet` rejected with reason 901 (BUSY); this sending was not "
     "booked",
     "account_bets_in_flight_max": "`bet` rejected with reason 901 (BUSY); this sending was not "

@@ -279,11 +279,24 @@ class ControlService:
     async def _call(self, by: str, shell: str, commands: Sequence[_Command]) -> list[MarketEvent]:
         events: list[MarketEvent] = []
         for start in range(0, len(commands), _COMMANDS_IN_CALL_MAX):
-            part = tuple(commands[start : start + _COMMANDS_IN_CALL_MAX])
-            answer = await self._ask(shell, "control", encode(MarketControl(by=by, commands=part)))
-            # Without an answer there is one refusal, which applies to every command of the call.
-            events += answer if len(answer) == len(part) else answer * len(part)
+            events += await self._call_part(
+                by, shell, tuple(commands[start : start + _COMMANDS_IN_CALL_MAX])
+            )
         return events
+
+    async def _call_part(
+        self, by: str, shell: str, commands: tuple[_Command, ...]
+    ) -> list[MarketEvent]:
+        """Call a shell once; in halves when it takes so many commands in no call."""
+        events = await self._ask(shell, "control", encode(MarketControl(by=by, commands=commands)))
+        if len(commands) > 1 and all(map(_is_too_many, events)):
+            half = len(commands) // 2
+            return [
+                *await self._call_part(by, shell, commands[:half]),
+                *await self._call_part(by, shell, commands[half:]),
+            ]
+        # Without an answer there is one refusal, which applies to every command of the call.
+        return events if len(events) == len(commands) else events * len(commands)
 
     async def _ask(self, shell: str, method: str, payload: bytes) -> list[MarketEvent]:
         """Return a shell's events; one refusal when it is down or its answer did not arrive."""
@@ -307,6 +320,14 @@ def _failed(commands: Sequence[_Command], events: Sequence[MarketEvent]) -> tupl
         command.market_no
         for command, event in zip(commands, events, strict=True)
         if isinstance(event, Refused) and event.reason is not Reason.TRANSITION_NOT_ALLOWED
+    )
+
+
+def _is_too_many(event: MarketEvent) -> bool:
+    """Say whether a shell refused a command because its call had too many."""
+    return isinstance(event, Refused) and (event.reason, event.field) == (
+        Reason.CAPACITY,
+        "commands",
     )
 
 

@@ -51,6 +51,11 @@ FEED_COMMANDS: Final = frozenset(
 )
 """What a feed may command: every command of a fixture except limits."""
 
+STOPPING_COMMANDS: Final[frozenset[type]] = frozenset(
+    {SuspendMarket, HandOverMarket, CloseMarket, CancelMarket}
+)
+"""Commands that only stop betting."""
+
 _SUBSCRIBE: Final = frozenset({Subscribe, Unsubscribe})
 _READ: Final = _SUBSCRIBE | {ListMarkets, AskBook}
 _ASSESS: Final = _READ | {AskExposure, AskArbitrage}

@@ -42,10 +42,10 @@ from gateway.messages.trader import AskBook, Control, ListMarkets, Reprice, Resu
 from gateway.net.codec import Codec
 from gateway.net.output import Output
 from gateway.services.price_fanout import Follower
-from gateway.session.permissions import FEED_COMMANDS, PERMISSIONS
+from gateway.session.permissions import FEED_COMMANDS, PERMISSIONS, STOPPING_COMMANDS
 from gateway.session.services import Services
 from gateway.session.tokens import Claims, Role
-from gateway.settings import CloseCode
+from gateway.settings import STOPS_IN_FLIGHT_MAX, CloseCode
 
 logger = logging.getLogger("overround.gateway")
 
@@ -290,6 +290,7 @@ class ClientSession:
         self._query(request.id, "", self._services.accounts.open_bets(self._account, request))
 
     def _control(self, request: Control) -> None:
+        stops = all(type(command) in STOPPING_COMMANDS for command in request.commands)
         if self.claims.role is Role.FEED:
             for command in request.commands:
                 if type(command) not in FEED_COMMANDS:
@@ -297,12 +298,12 @@ class ClientSession:
                     return
             # A feed's commands neither hold a market for a trader nor release a hold.
             request = replace(request, commands=tuple(map(as_feed_command, request.commands)))
-        self._query(request.id, "", self._services.control.control(self.claims.identity, request))
+        work = self._services.control.control(self.claims.identity, request)
+        self._query(request.id, "", work, stops=stops)
 
     def _suspend_all(self, request: SuspendAll) -> None:
-        self._query(
-            request.id, "", self._services.control.suspend_all(self.claims.identity, request)
-        )
+        work = self._services.control.suspend_all(self.claims.identity, request)
+        self._query(request.id, "", work, stops=True)
 
     def _resume_all(self, request: ResumeAll) -> None:
         self._query(
@@ -330,15 +331,25 @@ class ClientSession:
     def _feed(self, request: FeedMessage) -> None:
         self._services.feeds.take(self, request, self._send)
 
-    def _query(self, number: int, ref: str, work: Coroutine[Any, Any, ServerMessage]) -> None:
-        """Answer a request in a task, or refuse it with BUSY when too many run."""
+    def _query(
+        self,
+        number: int,
+        ref: str,
+        work: Coroutine[Any, Any, ServerMessage],
+        *,
+        stops: bool = False,
+    ) -> None:
+        """Answer a request in a task, or refuse it with BUSY when too many run.
+
+        What only stops betting is not held up by requests that do not.
+        """
         settings = self._services.settings
         bound = (
             settings.control_in_flight_max
             if Control in self._allowed
             else settings.queries_in_flight_max
         )
-        if self._queries >= bound:
+        if self._queries >= (bound + STOPS_IN_FLIGHT_MAX if stops else bound):
             work.close()
             self._services.counters.busy += 1
             self._error(Reason.BUSY, number, ref)

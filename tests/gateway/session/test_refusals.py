@@ -5,10 +5,15 @@ from typing import Any
 
 import pytest
 
+from actors.messages import MarketControl, encode
 from actors.peer import LocalPeer, PeerTimeoutError
+from actors.settings import MarketShellSettings
+from engine.common.commands import CreateMarket, OpenMarket
 from engine.common.reasons import Reason
 from gateway.session.tokens import Role
 from gateway.settings import CloseCode
+from tests.actors.trade import market_shell_on
+from tests.faults.faulty_disk import FaultyDisk
 from tests.gateway.price_gateway import image, open_price_gateway, token, until
 from tests.gateway.raw_client import PLACE, TEXT, frame, json_frame, shaken
 
@@ -63,7 +68,7 @@ async def test_control_messages_over_their_bound_are_refused_as_busy_and_not_run
         stub = ShellStub("market-a", PeerTimeoutError("market-a"))
         system.route(version=1, shell=stub.name, peer=stub, kind="market", markets=[image(1)])
         await until(lambda: stub.calls == 1)  # the gateway fetches the market's image
-        command = {"do": "suspend_market", "market_no": 1}
+        command = {"do": "resume_market", "market_no": 1}
         raw.send(*(json_frame(type="control", id=number, commands=[command]) for number in (1, 2)))
         error = await raw.message()
         assert (error["code"], error["id"]) == (Reason.BUSY, 2)
@@ -72,6 +77,51 @@ async def test_control_messages_over_their_bound_are_refused_as_busy_and_not_run
         answer = await raw.message()
         assert answer["id"] == 1
         assert [event["reason"] for event in answer["events"]] == [Reason.UNKNOWN]
+
+
+async def test_what_only_stops_betting_is_taken_past_the_bound_of_control_messages() -> None:
+    async with (
+        open_price_gateway(control_in_flight_max=1) as system,
+        shaken(system.ports["control"], token=token(Role.TRADER)) as raw,
+    ):
+        stub = ShellStub("market-a", PeerTimeoutError("market-a"))
+        system.route(version=1, shell=stub.name, peer=stub, kind="market", markets=[image(1)])
+        await until(lambda: stub.calls == 1)  # the gateway fetches the market's image
+        resume, suspend, close = (
+            {"do": f"{word}_market", "market_no": 1} for word in ("resume", "suspend", "close")
+        )
+        raw.send(
+            json_frame(type="control", id=1, commands=[resume]),
+            json_frame(type="control", id=2, commands=[suspend, close]),
+            json_frame(type="suspend_all", id=3),
+            json_frame(type="control", id=4, commands=[suspend, resume]),
+        )
+        error = await raw.message()
+        assert (error["code"], error["id"]) == (Reason.BUSY, 4)
+        await until(lambda: stub.calls == 4)
+        stub.released.set()
+        assert {(await raw.message())["id"] for _ in range(3)} == {1, 2, 3}
+
+
+async def test_suspend_all_stops_more_markets_than_a_shell_takes_in_one_call() -> None:
+    settings = MarketShellSettings(commands_max=2)
+    shell = market_shell_on(FaultyDisk(), settings=settings)
+    images = [image(number) for number in range(1, 6)]
+    for one in images:
+        create = CreateMarket(
+            market_no=one.market_no, key=one.key, outcomes=one.outcomes, odds_milli=(1_900, 1_900)
+        )
+        opened = OpenMarket(market_no=one.market_no)
+        shell.control(encode(MarketControl(by="trader:test", commands=(create, opened))))
+    async with (
+        open_price_gateway() as system,
+        shaken(system.ports["control"], token=token(Role.TRADER)) as raw,
+    ):
+        peer = LocalPeer(shell, name="market-a")
+        system.route(version=1, shell="market-a", peer=peer, kind="market", markets=images)
+        raw.send(json_frame(type="suspend_all", id=1))
+        answer = await raw.message()
+        assert (answer["suspended"], answer.get("failed", [])) == (5, [])
 
 
 async def test_command_whose_answer_does_not_arrive_is_refused_as_unknown() -> None:
