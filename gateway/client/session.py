@@ -31,7 +31,7 @@ from gateway.client.errors import (
 from gateway.client.received import AccountEvent, Received
 from gateway.messages.base import Error, Welcome
 from gateway.messages.bettor import Bet, BetEvent, MoneyEvent
-from gateway.messages.feed import FeedPushed, FeedRequest
+from gateway.messages.feed import AskFeedFacts, FeedFacts, FeedPushed, FeedRequest
 from gateway.messages.market import Market, Odds, Seen, Subscribe, Subscribed, Unsubscribe
 from gateway.net.codec import JSON, MSGPACK, OP_BINARY, ServerDecoder
 
@@ -262,6 +262,10 @@ class Session:
             self._requests.pop(number, None)
         assert isinstance(result, answer), "an answer has the kind of its request"
         return result
+
+    async def feed_facts(self, feed: str, fixture: str, *, after: str = "") -> FeedFacts:
+        """Return what a feed says of a fixture's markets; go on `after` a key if it has `more`."""
+        return await self._request(AskFeedFacts, FeedFacts, feed=feed, fixture=fixture, after=after)
 
     # --- messages in -----------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ Owns this translation and nothing else.
 """
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 
 from actors.system_parts import FeedPart
 from engine.pricing.quoting import Margin
@@ -23,6 +23,7 @@ from gateway.feeds.exchange.settings import ExchangeSettings
 from gateway.feeds.lsports.adapter import LsportsAdapter, LsportsSettings
 from gateway.feeds.lsports.trust import TrustSettings
 from gateway.feeds.uof.adapter import UofAdapter
+from gateway.feeds.uof.outcome_names import OutcomeNames, read_outcome_names
 from gateway.feeds.uof.settings import UofSettings, WatchSettings
 from gateway.market_limits import LimitsSettings
 
@@ -88,7 +89,7 @@ def adapter_of(feed: str, settings: FeedSettings) -> Callable[[], Adapter]:
             before_start_ms=settings.before_start_s * 1_000,
             producers=WatchSettings(silence_ms=settings.silence_s * 1_000),
         )
-        return partial(UofAdapter, feed, uof)
+        return partial(_uof_adapter, feed, uof, settings.names)
     if isinstance(settings, LsportsFeedSettings):
         lsports = LsportsSettings(
             watch=settings.watch,
@@ -107,3 +108,13 @@ def adapter_of(feed: str, settings: FeedSettings) -> Callable[[], Adapter]:
         ahead_ms_max=settings.ahead_ms_max,
     )
     return partial(ExchangeAdapter, feed=feed, settings=exchange)
+
+
+def _uof_adapter(feed: str, settings: UofSettings, names: tuple[str, ...]) -> UofAdapter:
+    return UofAdapter(feed, settings, names=_outcome_names(names))
+
+
+@cache
+def _outcome_names(paths: tuple[str, ...]) -> OutcomeNames:
+    """Read the names once a process: each resumption makes a new adapter."""
+    return read_outcome_names(paths)

@@ -37,9 +37,11 @@ from gateway.messages.bettor import (
 )
 from gateway.messages.exposure import AskExposure, Exposure
 from gateway.messages.feed import (
+    AskFeedFacts,
     AskFeedStats,
     FeedAttach,
     FeedAttached,
+    FeedFacts,
     FeedPush,
     FeedPushed,
     FeedRequest,
@@ -84,6 +86,7 @@ _ANSWERS: Final[dict[type, tuple[type, ...]]] = {
     FeedAttach: (FeedAttached, Error),
     FeedRequestDone: (Error,),
     AskFeedStats: (FeedStats, Error),
+    AskFeedFacts: (FeedFacts, Error),
 }
 _PUSHED: Final[dict[str, tuple[type, ...]]] = {
     "bets": (Welcome, Market, Odds, BetEvent, MoneyEvent),

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
+from engine.common.ids import MARKET_KEY_BYTES_MAX
 from gateway.messages.base import FromClient, FromGateway, IdField
 from gateway.settings import FEED_BODIES_MAX, FEED_BODY_BYTES_MAX
 
@@ -50,6 +51,18 @@ class AskFeedStats(FromClient, frozen=True, kw_only=True, tag="feed_stats"):
 
     id: IdField = 0
     feed: FeedField
+
+
+class AskFeedFacts(FromClient, frozen=True, kw_only=True, tag="feed_facts"):
+    """Ask what a feed says of a fixture's markets; answered by `feed_facts`.
+
+    `after` is the last key of an answer that has `more`: the next one goes on behind it.
+    """
+
+    id: IdField = 0
+    feed: FeedField
+    fixture: Annotated[str, Meta(min_length=1, max_length=MARKET_KEY_BYTES_MAX)]
+    after: Annotated[str, Meta(max_length=MARKET_KEY_BYTES_MAX)] = ""
 
 
 # --- answers -------------------------------------------------------------------------------------
@@ -109,6 +122,33 @@ class FeedRequest(FromGateway, frozen=True, kw_only=True, tag="feed_request"):
     after_ms: int
     request_id: int
     event_id: str = ""
+
+
+class MarketFacts(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """What a feed says of one market besides its odds and results.
+
+    `favourite`: the provider shows this line first. `next_betstop_ms`: when the market stops taking
+    bets, 0 if not given. `cashout`: the provider's flag, 1 available, -1 unavailable, -2 closed; 0
+    if not given. `void_reason`: the provider's number of why bets on it are refunded, 0 if none is
+    or was. `names` holds people's names of outcomes that are known, by the market's own.
+    """
+
+    key: str
+    favourite: bool = False
+    next_betstop_ms: int = 0
+    cashout: int = 0
+    void_reason: int = 0
+    names: dict[str, str] = field(default_factory=dict)
+
+
+class FeedFacts(FromGateway, frozen=True, kw_only=True, tag="feed_facts"):
+    """What a feed says of a fixture's markets, by rising key; `more`: there are others behind."""
+
+    id: int = 0
+    feed: str
+    fixture: str
+    markets: tuple[MarketFacts, ...] = ()
+    more: bool = False
 
 
 class FeedStats(FromGateway, frozen=True, kw_only=True, tag="feed_stats"):

@@ -22,9 +22,11 @@ from gateway.messages.bettor import (
 )
 from gateway.messages.exposure import AskExposure, Exposure
 from gateway.messages.feed import (
+    AskFeedFacts,
     AskFeedStats,
     FeedAttach,
     FeedAttached,
+    FeedFacts,
     FeedPush,
     FeedPushed,
     FeedRequest,
@@ -67,6 +69,7 @@ ClientMessage = (
     | FeedAttach
     | FeedRequestDone
     | AskFeedStats
+    | AskFeedFacts
 )
 
 ServerMessage = (
@@ -93,4 +96,5 @@ ServerMessage = (
     | FeedAttached
     | FeedRequest
     | FeedStats
+    | FeedFacts
 )

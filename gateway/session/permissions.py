@@ -29,7 +29,7 @@ from gateway.messages.bettor import (
     WatchAccount,
 )
 from gateway.messages.exposure import AskExposure
-from gateway.messages.feed import AskFeedStats, FeedAttach, FeedPush, FeedRequestDone
+from gateway.messages.feed import AskFeedFacts, AskFeedStats, FeedAttach, FeedPush, FeedRequestDone
 from gateway.messages.market import Subscribe, Unsubscribe
 from gateway.messages.trader import AskBook, Control, ListMarkets, Reprice, ResumeAll, SuspendAll
 from gateway.session.tokens import Role
@@ -57,18 +57,21 @@ STOPPING_COMMANDS: Final[frozenset[type]] = frozenset(
 """Commands that only stop betting."""
 
 _SUBSCRIBE: Final = frozenset({Subscribe, Unsubscribe})
-_READ: Final = _SUBSCRIBE | {ListMarkets, AskBook}
+_FOLLOW: Final = _SUBSCRIBE | {AskFeedFacts}
+_READ: Final = _FOLLOW | {ListMarkets, AskBook}
 _ASSESS: Final = _READ | {AskExposure, AskArbitrage}
 PERMISSIONS: Final[dict[tuple[str, Role], frozenset[type]]] = {
-    ("bets", Role.BETTOR): _SUBSCRIBE
+    ("bets", Role.BETTOR): _FOLLOW
     | {Place, PlaceMany, AskStatus, AskBalance, AskOpenBets, WatchAccount},
-    ("bets", Role.TRADER): _SUBSCRIBE,
-    ("bets", Role.FEED): _SUBSCRIBE,
-    ("bets", Role.QUANT): _SUBSCRIBE,
+    ("bets", Role.TRADER): _FOLLOW,
+    ("bets", Role.FEED): _FOLLOW,
+    ("bets", Role.QUANT): _FOLLOW,
     ("control", Role.TRADER): _ASSESS | {Control, SuspendAll, ResumeAll, Reprice, AskFeedStats},
     ("control", Role.FEED): _READ | {Control, Reprice},
     ("control", Role.QUANT): _ASSESS,
-    ("feed", Role.FEED): frozenset({FeedPush, FeedAttach, FeedRequestDone, AskFeedStats}),
+    ("feed", Role.FEED): frozenset(
+        {FeedPush, FeedAttach, FeedRequestDone, AskFeedStats, AskFeedFacts}
+    ),
 }
 """What each role may send on each listener; a pair that is missing is refused at the handshake."""
 

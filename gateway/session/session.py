@@ -35,7 +35,7 @@ from gateway.messages.bettor import (
     Watching,
 )
 from gateway.messages.exposure import AskExposure
-from gateway.messages.feed import AskFeedStats, FeedAttach, FeedPush, FeedRequestDone
+from gateway.messages.feed import AskFeedFacts, AskFeedStats, FeedAttach, FeedPush, FeedRequestDone
 from gateway.messages.market import Subscribe, Subscribed, Unsubscribe
 from gateway.messages.protocol import ServerMessage
 from gateway.messages.trader import AskBook, Control, ListMarkets, Reprice, ResumeAll, SuspendAll
@@ -472,4 +472,5 @@ _HANDLERS: Final[dict[type, Callable[[ClientSession, Any], None]]] = {
     FeedAttach: ClientSession._feed,
     FeedRequestDone: ClientSession._feed,
     AskFeedStats: ClientSession._feed,
+    AskFeedFacts: ClientSession._feed,
 }

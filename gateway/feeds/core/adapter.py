@@ -6,7 +6,7 @@ carries its actions out writes the market number into every command.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Literal, Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -15,11 +15,13 @@ from engine.common.commands import FeedStep, Limits
 from engine.common.ids import MarketNo
 from engine.common.units import Nanos
 from engine.pricing.fair_probabilities import Fair, Mark
+from gateway.messages.feed import MarketFacts
 
 __all__ = [
     "MARKET_NO_LATER",
     "REFUSALS_KEPT",
     "Adapter",
+    "FactsAdapter",
     "NewMarket",
     "Fair",
     "Action",
@@ -162,4 +164,13 @@ class Adapter(Protocol):
 
     def unopened(self) -> Mapping[str, str]:
         """Return markets that are followed and were not made yet, by key, and why."""
+        ...
+
+
+@runtime_checkable
+class FactsAdapter(Protocol):
+    """An adapter that can say more of its markets than odds and results, for people to look at."""
+
+    def facts(self, fixture: str) -> Sequence[MarketFacts]:
+        """Return what the feed says of a fixture's markets."""
         ...

@@ -16,6 +16,7 @@ from engine.common.reasons import MESSAGES, Reason
 from gateway.call_queue import CallQueue, pace_of_backlog
 from gateway.counters import Counters
 from gateway.feeds.core.adapter import RecoveryRequest
+from gateway.feeds.core.facts_answers import FactsAnswers
 from gateway.feeds.core.held_pushes import HeldPushes
 from gateway.feeds.core.messages import (
     BODIES_IN_CALL_MAX,
@@ -26,6 +27,7 @@ from gateway.feeds.core.messages import (
 from gateway.feeds.core.metrics import FeedMetrics
 from gateway.messages.base import Error
 from gateway.messages.feed import (
+    AskFeedFacts,
     AskFeedStats,
     FeedAttach,
     FeedAttached,
@@ -42,7 +44,7 @@ from gateway.settings import GatewaySettings
 logger = logging.getLogger("overround.gateway")
 
 Send = Callable[[ServerMessage], None]
-FeedMessage = FeedPush | FeedAttach | FeedRequestDone | AskFeedStats
+FeedMessage = FeedPush | FeedAttach | FeedRequestDone | AskFeedStats | AskFeedFacts
 """What a session may send of a feed."""
 
 _SEND_AGAIN: Final = "send all that is unanswered again, in order, on a new connection"
@@ -175,6 +177,7 @@ class FeedIngress:
         self._peers: dict[str, Peer] = {}
         self.metrics: Final = FeedMetrics(self._peers, timeout_s=self._timeout_s)
         self.held: Final = HeldPushes(self._peers, timeout_s=self._timeout_s, count=self.count)
+        self._facts: Final = FactsAnswers(self._peers, timeout_s=self._timeout_s)
         self._versions: dict[str, int] = {}
         self._queues: dict[object, dict[str, _PushQueue]] = {}
         self._attached: dict[str, dict[object, Send]] = {}
@@ -213,6 +216,8 @@ class FeedIngress:
         elif isinstance(message, FeedRequestDone):
             peer = self._peers[message.feed]
             peer.notify("request_done", message.producer, message.request_id)
+        elif isinstance(message, AskFeedFacts):
+            self._facts.take(message, send)
         else:
             self._spawn(self._stats(message, send))
 

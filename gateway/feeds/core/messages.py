@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from gateway.feeds.core.adapter import RecoveryRequest
+from gateway.messages.feed import MarketFacts
 
 BODIES_IN_CALL_MAX: Final = 1_024
 """Messages that one `accept` may carry; a caller with more makes more calls."""
@@ -32,6 +33,12 @@ class HeldAnswer(Struct, frozen=True, kw_only=True, omit_defaults=True):
     again: bool = False
 
 
+FACTS_MAX: Final = 128
+"""Markets in one answer; the rest is asked for by the next question."""
+NAMES_IN_ANSWER_MAX: Final = 512
+"""Names of outcomes in one answer after which it takes no further market."""
+
+decode_facts = msgspec.msgpack.Decoder(tuple[list[MarketFacts], bool]).decode
 decode_answers = msgspec.msgpack.Decoder(list[Answer]).decode
 decode_held_answers = msgspec.msgpack.Decoder(list[HeldAnswer]).decode
 decode_request = msgspec.msgpack.Decoder(RecoveryRequest).decode

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from actors.messages import MarketRoute, ShellRoute, ShellState
+from actors.messages import MarketRoute, ShellRoute, ShellState, encode
 from actors.peer import Peer
 from actors.routes import Routes
 from engine.common.units import Nanos
@@ -22,13 +22,15 @@ from engine.pricing.following import UPDATES_IN_CALL_MAX
 from engine.pricing.quoting import Margin
 from engine.pricing.skew import Skew
 from gateway.feeds.core.actions import ActionRunner
-from gateway.feeds.core.adapter import Adapter
+from gateway.feeds.core.adapter import Adapter, FactsAdapter
 from gateway.feeds.core.intake import MessageIntake
 from gateway.feeds.core.loss_report import LossReport
+from gateway.feeds.core.messages import FACTS_MAX, NAMES_IN_ANSWER_MAX
 from gateway.feeds.core.recovery_requests import RecoveryRequests
 from gateway.feeds.core.resumption import Resumption
 from gateway.feeds.core.shell_queue import ShellQueues
 from gateway.market_limits import LimitRules, LimitsSettings
+from gateway.messages.feed import MarketFacts
 from gateway.suspected_shells import SuspectedShells
 
 logger = logging.getLogger("overround.feeds")
@@ -241,6 +243,19 @@ class FeedPipeline:
     def request_done(self, producer: int, request_id: int) -> None:
         """Forget a recovery request: the provider was asked."""
         self._requests.done(producer, request_id)
+
+    def facts(self, fixture: str, after: str) -> bytes:
+        """Return list[MarketFacts] of a fixture behind a key, and whether there are more."""
+        adapter = self._resumption.adapter
+        markets: Sequence[MarketFacts] = ()
+        if isinstance(adapter, FactsAdapter):
+            markets = sorted(adapter.facts(fixture), key=lambda market: market.key)
+        behind = [market for market in markets if market.key > after]
+        taken, names = 0, 0
+        while taken < min(len(behind), FACTS_MAX) and names < NAMES_IN_ANSWER_MAX:
+            names += len(behind[taken].names)
+            taken += 1
+        return encode((behind[:taken], taken < len(behind)))
 
     def stats(self) -> dict[str, Any]:
         """Return figures for views and benches, by the names of `FeedStats`."""

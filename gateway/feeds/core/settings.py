@@ -8,6 +8,8 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
+NAME_FILES_MAX: Final = 64
+"""Files with names of outcomes."""
 MARGIN_RULES_MAX: Final = 64
 MarginRuleText = Annotated[
     str, Meta(pattern=r"^[a-z0-9_*?]{1,64}=(theirs|probabilities|ours|ours [1-9][0-9]?)$")
@@ -39,6 +41,7 @@ class UofFeedSettings(FeedSettings, frozen=True, kw_only=True, forbid_unknown_fi
     from_probabilities: bool = False
     margins: Annotated[tuple[MarginRuleText, ...], Meta(max_length=MARGIN_RULES_MAX)] = ()
     own_prices: bool = False
+    names: Annotated[tuple[str, ...], Meta(max_length=NAME_FILES_MAX)] = ()
     watch: bool = True
     silence_s: Annotated[int, Meta(ge=1, le=3_600)] = 20
     before_start_s: Annotated[int, Meta(ge=0, le=86_400)] = 0

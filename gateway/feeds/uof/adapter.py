@@ -46,6 +46,7 @@ from gateway.feeds.uof.messages import (
 )
 from gateway.feeds.uof.odds_changes import OddsChanges
 from gateway.feeds.uof.opening import Opening
+from gateway.feeds.uof.outcome_names import OutcomeNames
 from gateway.feeds.uof.ownership import Ownership
 from gateway.feeds.uof.passed_over import PassedOver
 from gateway.feeds.uof.producer_watch import ProducerWatch
@@ -56,6 +57,7 @@ from gateway.feeds.uof.settings import UofSettings
 from gateway.feeds.uof.types import UofTypes
 from gateway.feeds.uof.xml import read
 from gateway.feeds.uof.xml_fields import UofMalformedError
+from gateway.messages.feed import MarketFacts
 
 if TYPE_CHECKING:
     from gateway.feeds.uof.model_prices import ModelPrices
@@ -97,13 +99,21 @@ class UofAdapter:
         How messages become odds and statuses.
     clock : FeedClock | None
         Converts the feed's timestamps to engine time; None: both are UTC.
+    names : OutcomeNames | None
+        People's names of outcomes; None: none is known.
     """
 
     def __init__(
-        self, feed: str, settings: UofSettings | None = None, *, clock: FeedClock | None = None
+        self,
+        feed: str,
+        settings: UofSettings | None = None,
+        *,
+        clock: FeedClock | None = None,
+        names: OutcomeNames | None = None,
     ) -> None:
         settings = settings or UofSettings()
         self.feed: Final = feed
+        self._names: Final = names or OutcomeNames()
         self._clock: Final[FeedClock] = clock or LiveClock()
         self._ahead_ms_max: Final = settings.ahead_ms_max
         self._passed_over: Final = PassedOver()
@@ -129,19 +139,7 @@ class UofAdapter:
             clock=self._clock,
             passed_over=self._passed_over,
         )
-        self._odds_changes: Final = OddsChanges(
-            feed,
-            settings,
-            registry=self._registry,
-            ownership=memory.ownership,
-            events=memory.events,
-            cut_offs=memory.cut_offs,
-            opening=memory.opening,
-            model_prices=self._model_prices,
-            passed_over=self._passed_over,
-            results=self._results,
-            early=memory.early,
-        )
+        self._odds_changes: Final = self._make_odds_changes(settings, memory)
         self._bet_stops: Final = BetStops(
             feed,
             registry=self._registry,
@@ -167,6 +165,21 @@ class UofAdapter:
         )
         self._lost_parts: Final = LostParts(
             registry=self._registry, watch=self._watch, model_prices=self._model_prices
+        )
+
+    def _make_odds_changes(self, settings: UofSettings, memory: "_Memory") -> OddsChanges:
+        return OddsChanges(
+            self.feed,
+            settings,
+            registry=self._registry,
+            ownership=memory.ownership,
+            events=memory.events,
+            cut_offs=memory.cut_offs,
+            opening=memory.opening,
+            model_prices=self._model_prices,
+            passed_over=self._passed_over,
+            results=self._results,
+            early=memory.early,
         )
 
     def _make_model_prices(self, memory: "_Memory") -> "ModelPrices":
@@ -236,6 +249,20 @@ class UofAdapter:
     def unopened(self) -> dict[str, str]:
         """Return nothing: a market that the feed names is made at once."""
         return {}
+
+    def facts(self, fixture: str) -> Sequence[MarketFacts]:
+        """Return what the feed says of a fixture's markets besides odds and results."""
+        return [
+            MarketFacts(
+                key=listed.market.key,
+                favourite=listed.favourite,
+                next_betstop_ms=listed.betstop_ms,
+                cashout=listed.cashout,
+                void_reason=listed.void_reason,
+                names=self._names.of_outcomes(listed.market.outcomes),
+            )
+            for listed in self._registry.event_markets(fixture)
+        ]
 
     # --- figures for people ----------------------------------------------------------------------
 

@@ -52,8 +52,10 @@ class ListedMarket:
     __slots__ = (
         "_index_by_outcome_id",
         "betstop_ms",
+        "cashout",
         "certainty",
         "ended_ms",
+        "favourite",
         "former_ms",
         "has_price",
         "last_status",
@@ -65,6 +67,7 @@ class ListedMarket:
         "result_ms",
         "settled",
         "status_ms",
+        "void_reason",
     )
 
     def __init__(self, market: UofMarket, market_id: int) -> None:
@@ -93,6 +96,11 @@ class ListedMarket:
         """Newest provider timestamp of a settlement or a settlement roll-back."""
         self.ended_ms = 0
         """Newest provider timestamp of what ended the market: odds older than it never open it."""
+        self.favourite = False
+        self.cashout = 0
+        """The provider's cash-out flag: 1 available, -1 unavailable, -2 closed, 0 not given."""
+        self.void_reason = 0
+        """The provider's number of why bets on the market are refunded; 0: none is, or not said."""
         self.certainty = 0
         """Certainty of the last bet_settlement: 1 scouted, 2 confirmed, 0 none."""
 

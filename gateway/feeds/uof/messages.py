@@ -76,6 +76,8 @@ class MarketOdds(Struct, frozen=True, kw_only=True, gc=False):
     favourite: bool = False
     next_betstop: int | None = None
     """When the market stops taking bets, in the provider's time; None: not given."""
+    cashout: int | None = None
+    """Cash-out: 1 available, -1 unavailable, -2 closed; None: not given."""
     outcomes: tuple[OutcomeOdds, ...] = ()
 
 
@@ -149,6 +151,7 @@ class MarketSettled(Struct, frozen=True, kw_only=True, gc=False):
 
     name: MarketName
     outcomes: tuple[OutcomeSettled, ...]
+    void_reason: int | None = None
 
 
 class BetSettlement(EventMessage, frozen=True, kw_only=True):

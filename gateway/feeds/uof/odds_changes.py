@@ -196,6 +196,9 @@ class OddsChanges:
             status, why = self._active_if_priced(message, market, listed, offered, why)
         if newest:
             self._note_betstop(listed, market, producer)
+            listed.favourite = market.favourite
+            if market.cashout is not None:
+                listed.cashout = market.cashout
             listed.owner, listed.last_status = message.product, status
             listed.status_ms = message.timestamp
             listed.has_price = listed.has_price or offered.offers_any

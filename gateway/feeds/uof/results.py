@@ -127,18 +127,21 @@ class Results:
                 self._passed_over.losses.clear(listed.market.key)
                 if self._is_newest(listed, message):
                     listed.settled, listed.certainty = True, message.certainty
+                    listed.void_reason = market.void_reason or 0
                 step = settled
             case BetCancel():
                 assert isinstance(market, MarketVoided)
                 step = cancel_bets(message, market, self._clock)
+                listed.void_reason = market.void_reason or 0
                 if message.end_time is None:
                     listed.ended_ms = max(listed.ended_ms, message.timestamp)
             case RollbackBetSettlement():
                 if self._is_newest(listed, message) and listed.settled:
-                    listed.settled, listed.certainty = False, 0
+                    listed.settled, listed.certainty, listed.void_reason = False, 0, 0
                     listed.last_status = Status.SUSPENDED
                 step = roll_back_settlement()
             case RollbackBetCancel():
+                listed.void_reason = 0
                 if listed.last_status is Status.CANCELLED:
                     listed.last_status = Status.SUSPENDED
                 step = roll_back_cancel(message, self._clock)

@@ -149,6 +149,7 @@ def _market_odds(fields: Fields) -> MarketOdds:
         name=_market_name(fields),
         status=fields.integer_or("status", -4, 1, 1),
         favourite=fields.integer_or("favourite", 0, 1, 0) == 1,
+        cashout=fields.optional_integer("cashout_status", -2, 1),
         next_betstop=(
             metadata.optional_integer("next_betstop", 0, TIMESTAMP_MS_MAX) if metadata else None
         ),
@@ -257,6 +258,7 @@ def _market_settled(fields: Fields) -> MarketSettled:
     return MarketSettled(
         name=_market_name(fields),
         outcomes=tuple(map(_outcome_settled, fields.children("outcome"))),
+        void_reason=fields.optional_integer("void_reason", 0, 9_999),
     )
 
 

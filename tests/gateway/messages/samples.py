@@ -43,15 +43,18 @@ from gateway.messages.bettor import (
 )
 from gateway.messages.exposure import AskExposure, Exposure, OffGridMarket, ScoreProfit
 from gateway.messages.feed import (
+    AskFeedFacts,
     AskFeedStats,
     FeedAttach,
     FeedAttached,
+    FeedFacts,
     FeedPush,
     FeedPushed,
     FeedRequest,
     FeedRequestDone,
     FeedResult,
     FeedStats,
+    MarketFacts,
 )
 from gateway.messages.market import Market, Odds, Seen, Subscribe, Subscribed, Unsubscribe
 from gateway.messages.protocol import ClientMessage, ServerMessage
@@ -167,6 +170,7 @@ FROM_CLIENT: list[ClientMessage] = [
     FeedAttach(id=21, feed="uof"),
     FeedRequestDone(id=22, feed="uof", producer=1, request_id=1_800_000_000_000),
     AskFeedStats(id=23, feed="uof"),
+    AskFeedFacts(id=24, feed="uof", fixture="sr:match:7", after="sr:match:7/1x2"),
 ]
 
 FROM_GATEWAY: list[ServerMessage] = [
@@ -298,6 +302,22 @@ FROM_GATEWAY: list[ServerMessage] = [
         opened=60,
         unopened={"sr:match:7/1x2": "no price"},
         lost={"sr:match:8/1x2": "settlement refused: an outcome is missing"},
+    ),
+    FeedFacts(
+        id=24,
+        feed="uof",
+        fixture="sr:match:7",
+        markets=(
+            MarketFacts(
+                key="sr:match:7/uof_40",
+                favourite=True,
+                next_betstop_ms=1_800_000_000_000,
+                cashout=-1,
+                void_reason=12,
+                names={"sr:player:17": "Player, A"},
+            ),
+        ),
+        more=True,
     ),
 ]
 
