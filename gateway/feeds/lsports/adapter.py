@@ -265,7 +265,7 @@ class LsportsAdapter:
     def _take(self, market: Market, part: BetPart, name: str, message: Message) -> bool:
         """Take a bet's part of a live message; return whether its market may change by it."""
         bet, ms = market.bets[name], message.ms
-        if message.type == SETTLEMENT or part.settlement is not None:
+        if message.type == SETTLEMENT or part.settlement:
             if ms < market.result_floor_ms:
                 self._count("older than what an earlier process obeyed", market.key)
                 return False

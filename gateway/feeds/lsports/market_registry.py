@@ -104,7 +104,7 @@ class Bet:
         changed_ns = ms * NS_PER_MS if part.updated_ns is None else part.updated_ns
         if changed_ns < self.updated_ns:
             return
-        if part.status == OPEN and not part.settlement:
+        if part.status in (OPEN, SUSPENDED) and not part.settlement:
             self.settlement = NOT_SETTLED  # the settlement was cancelled, and we missed it
         self._take(part, ms)
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.common.lifecycle import Status
@@ -21,6 +21,8 @@ from tests.gateway.feeds.lsports.provider import (
     WINNER,
     Provider,
 )
+
+UNNUMBERED = LsportsSettings(sequences=False, trust=EAGER.trust)
 
 
 def changed(body: bytes, old: str, new: str) -> bytes:
@@ -138,6 +140,23 @@ def test_a_new_outcome_of_a_market_that_exists_is_passed_over_and_counted() -> N
     assert following.odds() == {"1": 2_100, "X": 3_400, "2": 3_600}
     assert received.refused.startswith("an outcome that the market does not have")
     assert following.adapter.lost() == {}
+
+
+def test_a_message_that_comes_late_takes_back_nothing_newer() -> None:
+    following = Following(UNNUMBERED).opened()
+    provider = following.provider
+    late, newer = provider.odds({"1": "9.00", "X": "3.30"}), provider.suspend("1")
+    following.receive(newer, late)
+    assert following.odds() == {"1": None, "X": 3_300, "2": 3_600}
+
+
+def test_a_settlement_that_comes_late_takes_back_no_correction() -> None:
+    following = Following(UNNUMBERED).opened()
+    following.bet(0, 2_100)
+    provider = following.provider
+    late = provider.settle({"1": 2, "X": 1, "2": 1})
+    following.receive(provider.settle({"1": 1, "X": 2}), late)
+    assert following.paid() == {1: ("LOST", 0)}
 
 
 # --- doubts and snapshots -------------------------------------------------------------------------
@@ -278,6 +297,27 @@ def test_a_restart_suspends_until_a_whole_snapshot() -> None:
     assert following.status() is Status.ACTIVE
 
 
+def test_what_an_earlier_process_obeyed_is_passed_over_after_a_restart() -> None:
+    following = Following().opened()
+    old = following.provider.odds({"1": "9.00"})
+    following.receive(old, following.provider.suspend("1"))
+    following.restarted()
+    following.receive(old)
+    assert following.adapter.passed_over() == {"older than what an earlier process obeyed": 1}
+
+
+def test_a_message_that_misses_while_its_fixtures_snapshot_is_under_way_needs_another() -> None:
+    following = Following().opened()
+    provider = following.provider
+    following.receive(provider.odds({"1": "1.50"})[:-5])
+    first = following.feed.requests[-1]
+    pieces = provider.snapshot_messages(first.request_id)
+    following.receive(provider.odds({"1": "1.20"})[:-5], *pieces)
+    assert following.status() is Status.SUSPENDED
+    following.answer()
+    assert (following.status(), following.odds()["1"]) == (Status.ACTIVE, 1_200)
+
+
 def test_a_market_made_by_a_snapshot_is_known_after_a_restart() -> None:
     following = Following()
     following.provider.fixture()
@@ -327,66 +367,7 @@ def test_past_its_bound_a_feed_refuses_new_fixtures_and_goes_on_with_the_others(
     assert following.receive(provider.odds(ODDS, fixture=9))[0].refused == ""
 
 
-# --- any order of faults --------------------------------------------------------------------------
-
-Fault = st.sampled_from(["none", "none", "none", "drop", "double", "cut", "odd", "restart", "lose"])
-Changes = st.one_of(
-    st.tuples(st.just("odds"), st.sampled_from("1X2"), st.sampled_from(["1.50", "2.50", "1.0"])),
-    st.tuples(st.just("suspend"), st.sampled_from(["1", "X", "2", ""])),
-    st.tuples(st.just("fixture"), st.sampled_from([2, 2, 3, 8])),
-)
-
-
-def message_of(provider: Provider, change: tuple[str, ...]) -> bytes:
-    """Return the message of one change."""
-    if change[0] == "odds":
-        return provider.odds({change[1]: change[2]})
-    if change[0] == "suspend":
-        return provider.suspend(*change[1])
-    return provider.fixture(status=int(change[1]))
-
-
-def offered_by(provider: Provider) -> dict[str, int | None]:
-    """Return what the provider offers of the match winner."""
-    open_now = provider.fixtures[MATCH]["Status"] == 2
-    bets = provider.markets[MATCH, 1]
-    found: dict[str, int | None] = {}
-    for (name, _), bet in bets.items():
-        milli = round(float(bet["Price"]) * 1_000)
-        found[name] = milli if open_now and bet["Status"] == 1 and milli > 1_000 else None
-    return found
-
-
-@settings(max_examples=150, deadline=None)
-@given(st.lists(st.tuples(Changes, Fault), max_size=12))
-def test_no_fault_leaves_a_market_open_that_the_provider_stopped(
-    story: list[tuple[tuple[str, ...], str]],
-) -> None:
-    following = Following().opened()
-    provider = following.provider
-    for change, fault in story:
-        body = message_of(provider, change)
-        if fault == "cut":
-            body = body[:-5]
-        elif fault == "odd":
-            body = body.replace(b'"LastUpdate": "', b'"LastUpdate": "never ')
-        elif fault == "restart":
-            following.restarted()
-        elif fault == "lose":
-            following.receive(BEGAN_BODY)
-        if fault != "drop":
-            following.receive(*[body] * (2 if fault == "double" else 1))
-            offered = following.status() is Status.ACTIVE and following.odds()
-            if change[0] == "suspend":
-                assert not offered or (change[1] and offered[change[1]] is None)
-            if change[0] == "fixture":
-                assert not offered or change[1] == 2
-    following.began()
-    following.answer()
-    truth = offered_by(provider)
-    assert (following.status() is Status.ACTIVE) is any(odds is not None for odds in truth.values())
-    if following.status() is Status.ACTIVE:
-        assert following.odds() == truth
+# --- any bytes -----------------------------------------------------------------------------------
 
 
 @given(st.binary(max_size=64))
