@@ -22,6 +22,8 @@ POLL_AFTER_READ_S: Final = 120.0
 """Seconds after a reading for which pipelines are still polled."""
 KINDS_SHOWN_MAX: Final = 64
 """Kinds of messages of a feed with a sample of their own; later kinds are not shown."""
+REASONS_SHOWN_MAX: Final = 128
+"""Reasons for which parts of a feed's messages were passed over, each with a sample of its own."""
 
 _GAUGES: Final[dict[str, tuple[str, str]]] = {
     "in_hand": ("in_hand", "Messages of a feed that are not obeyed yet"),
@@ -61,6 +63,11 @@ class FeedMetrics:
         refused = CounterMetricFamily(
             "overround_feed_refused", "Messages of a feed that had no effect", labels=["feed"]
         )
+        passed_over = CounterMetricFamily(
+            "overround_feed_passed_over",
+            "Parts of messages that had no use or could not be read, by reason",
+            labels=["feed", "reason"],
+        )
         age = GaugeMetricFamily(
             "overround_feed_figures_age_seconds",
             "Age of the other figures of a feed, since its pipeline sent them",
@@ -70,8 +77,10 @@ class FeedMetrics:
             for kind, count in islice(stats["kinds"].items(), KINDS_SHOWN_MAX):
                 messages.add_metric([feed, kind], count)
             refused.add_metric([feed], stats["refused"])
+            for reason, count in islice(stats["passed_over"].items(), REASONS_SHOWN_MAX):
+                passed_over.add_metric([feed, reason], count)
             age.add_metric([feed], now_s - at_s)
-        yield from (messages, refused, age)
+        yield from (messages, refused, passed_over, age)
         for field, (name, text) in _GAUGES.items():
             gauge = GaugeMetricFamily(f"overround_feed_{name}", text, labels=["feed"])
             for feed, (_, stats) in self._stats.items():

@@ -68,7 +68,10 @@ async def test_a_scrape_shows_the_last_statistics_of_a_pipeline(
 
         async def all_is_shown() -> bool:
             shown = await scrape(feed_system)
-            return shown.pop("figures_age_seconds,tiny", -1.0) >= 0 and shown == expected
+            ticks = shown.pop("passed_over_total,tiny,ticks", -1.0)
+            return (
+                shown.pop("figures_age_seconds,tiny", -1.0) >= 0 and ticks > 0 and shown == expected
+            )
 
         await until(all_is_shown)
 
@@ -103,7 +106,7 @@ class ScriptedPipeline:
         if not self.alive:
             raise PeerDiedError("gone")
         bare = dict.fromkeys(("refused", "in_hand", "lag_ms", "requests", "markets"), 0)
-        return {"kinds": dict(self.kinds), **bare}
+        return {"kinds": dict(self.kinds), "passed_over": {}, **bare}
 
 
 def metrics_of(pipeline: ScriptedPipeline) -> FeedMetrics:
