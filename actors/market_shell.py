@@ -358,7 +358,10 @@ class MarketShell(Shell[DurableMarkets]):
                 book = machine.book_image(number)
                 known.append(
                     KnownMarket(
-                        image=book.prices, positions=positions, results_stand=book.results_stand
+                        image=book.prices,
+                        positions=positions,
+                        results_stand=book.results_stand,
+                        decided=machine.decided_outcomes(number),
                     )
                 )
         return encode(known)

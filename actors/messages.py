@@ -170,12 +170,14 @@ class CreateMarkets(Struct, frozen=True, kw_only=True):
 class KnownMarket(Struct, frozen=True, kw_only=True):
     """A market that a feed has updated, with its last position of each source.
 
-    `results_stand` says that the market's results are in force.
+    `results_stand` says that the market's results are in force, `decided` which outcomes have a
+    result while others have none.
     """
 
     image: PriceImage
     positions: dict[str, int] = {}
     results_stand: bool = False
+    decided: tuple[int, ...] = ()
 
 
 class ReconcilerStatus(Struct, frozen=True, kw_only=True):

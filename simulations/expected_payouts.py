@@ -10,13 +10,15 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from engine.common.commands import Deduction, OutcomeResult
+from engine.common.commands import CreateMarket, Deduction, OutcomeResult
 from engine.common.events import (
     BetsCancelled,
     CancelRolledBack,
     FeedApplied,
     MarketCancelled,
+    MarketCreated,
     MarketSettled,
+    OutcomesSettled,
     SettlementRolledBack,
 )
 from engine.common.ids import BetId
@@ -44,10 +46,13 @@ class _Window(NamedTuple):
     from_ns: Nanos | None
     until_ns: Nanos | None
     bets: int
+    outcomes: frozenset[int] | None
+    """None: bets on every outcome."""
 
     def covers(self, bet: _Bet, number: int) -> bool:
         return (
             number < self.bets
+            and (self.outcomes is None or bet.outcome in self.outcomes)
             and (self.from_ns is None or bet.at_ns >= self.from_ns)
             and (self.until_ns is None or bet.at_ns < self.until_ns)
         )
@@ -58,7 +63,8 @@ class _Market:
 
     def __init__(self) -> None:
         self.bets: list[_Bet] = []
-        self.results: tuple[OutcomeResult, ...] = ()
+        self.outcomes = 0
+        self.results: dict[int, OutcomeResult] = {}
         self.deductions: tuple[Deduction, ...] = ()
         self.windows: list[_Window] = []
         self.cancelled = False
@@ -70,32 +76,49 @@ class _Market:
                 for part in event.events:
                     self.apply(part)
             case MarketSettled():
-                self.results, self.deductions = event.results, event.deductions
+                self.results, self.deductions = dict(enumerate(event.results)), event.deductions
+            case OutcomesSettled():
+                self.results |= dict(zip(event.outcomes, event.results, strict=True))
             case SettlementRolledBack():
-                self.results, self.deductions = (), ()
+                for outcome in event.outcomes or tuple(self.results):
+                    self.results.pop(outcome, None)
+                if not self.results:
+                    self.deductions = ()
             case MarketCancelled():
                 self.cancelled = True
             case BetsCancelled():
-                self.windows.append(_Window(event.from_ns, event.until_ns, len(self.bets)))
+                outcomes = frozenset(event.outcomes) or None
+                self.windows.append(
+                    _Window(event.from_ns, event.until_ns, len(self.bets), outcomes)
+                )
             case CancelRolledBack():
-                if event.from_ns is None and event.until_ns is None:
-                    self.cancelled = False
-                self.windows = [
-                    window
-                    for window in self.windows
-                    if (window.from_ns, window.until_ns) != (event.from_ns, event.until_ns)
-                ]
+                self._roll_back(event)
             case _:
                 pass
+
+    def _roll_back(self, event: CancelRolledBack) -> None:
+        """Take the outcomes of a roll-back, or all, out of the cancellations of its times."""
+        everything = frozenset(range(self.outcomes))
+        named = frozenset(event.outcomes) or everything
+        left: list[_Window] = []
+        if event.from_ns is None and event.until_ns is None and self.cancelled:
+            self.cancelled = False
+            self.windows.append(_Window(None, None, len(self.bets), everything))
+        for window in self.windows:
+            if (window.from_ns, window.until_ns) == (event.from_ns, event.until_ns):
+                covered = everything if window.outcomes is None else window.outcomes
+                window = window._replace(outcomes=covered - named)  # noqa: PLW2901
+            left.append(window)
+        self.windows = left
 
     def payout_minor(self, number: int) -> int:
         """Return the payout of bet `number` (from 0), rounded down once; `OPEN` if undecided."""
         bet = self.bets[number]
         if self.cancelled or any(window.covers(bet, number) for window in self.windows):
             return bet.stake_minor
-        if not self.results:
+        result = self.results.get(bet.outcome)
+        if result is None:
             return OPEN
-        result = self.results[bet.outcome]
         void = Fraction(result.void_halves, 2)
         returned = void
         if result.won:
@@ -169,7 +192,11 @@ def _apply(record: Record, markets: dict[int, _Market]) -> None:
                 )
                 markets.setdefault(int(row["market_no"]), _Market()).bets.append(bet)
     elif record.kind == Kind.CONTROL:
-        for event in decode_market_control(record.payload).events:
+        control = decode_market_control(record.payload)
+        for command, event in zip(control.commands, control.events, strict=True):
+            if isinstance(command, CreateMarket) and isinstance(event, MarketCreated):
+                market = markets.setdefault(command.market_no, _Market())
+                market.outcomes = len(command.outcomes)
             number = getattr(event, "market_no", None)
             if number is not None:
                 markets.setdefault(number, _Market()).apply(event)

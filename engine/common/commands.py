@@ -62,6 +62,11 @@ AmountField = Annotated[Minor, Meta(ge=1, le=BALANCE_MINOR_MAX)]
 NameField = Annotated[str, Meta(min_length=1, max_length=NAME_CHARS_MAX)]
 WhyField = Annotated[str, Meta(max_length=WHY_CHARS_MAX)]
 TimeField = Annotated[Nanos, Meta(ge=0, le=TIME_NS_MAX)]
+OutcomesField = Annotated[
+    tuple[Annotated[int, Meta(ge=0, lt=OUTCOMES_MAX)], ...],
+    Meta(min_length=1, max_length=OUTCOMES_MAX),
+]
+"""Some outcomes of a market, each once."""
 PositionField = Annotated[int, Meta(ge=0, le=TIME_NS_MAX)]
 """How far a feed source has come: a number that rises with its messages, such as their time."""
 KeyField = Annotated[str, Meta(min_length=3, max_length=MARKET_KEY_BYTES_MAX)]
@@ -281,12 +286,15 @@ class CloseMarket(_Command, frozen=True, tag="close_market"):
 class SettleMarket(_Command, frozen=True, tag="settle_market"):
     """Settle every outcome; other results reverse the earlier settlement and replace it.
 
-    The times of `deductions` rise.
+    With `outcomes`, settle these alone, in the order of `results` and without deductions: they are
+    offered no more, the others stay as they are, and the market is SETTLED once every outcome has a
+    result. The times of `deductions` rise.
     """
 
     market_no: MarketNoField
     results: Annotated[tuple[OutcomeResult, ...], Meta(min_length=1, max_length=OUTCOMES_MAX)]
     deductions: Annotated[tuple[Deduction, ...], Meta(max_length=DEDUCTIONS_MAX)] = ()
+    outcomes: OutcomesField | UnsetType = UNSET
 
 
 class CancelMarket(_Command, frozen=True, tag="cancel_market"):
@@ -316,13 +324,14 @@ class CancelBets(_Command, frozen=True, tag="cancel_bets"):
     only bets accepted before this command was applied, even when it ends later. The market's status
     does not change, and a later settlement leaves the bets refunded. WINDOW_KNOWN refuses a window
     that the market already holds, so that a command sent twice cancels no bet accepted in between;
-    another window cancels bets accepted since.
+    another window cancels bets accepted since. With `outcomes` it covers only bets on these.
     """
 
     market_no: MarketNoField
     from_ns: TimeField | None = None
     until_ns: TimeField | None = None
     why: WhyField = ""
+    outcomes: OutcomesField | UnsetType = UNSET
 
 
 class RollBackCancel(_Command, frozen=True, tag="roll_back_cancel"):
@@ -330,19 +339,27 @@ class RollBackCancel(_Command, frozen=True, tag="roll_back_cancel"):
 
     Without either time it also rolls back CancelMarket: the market is SETTLED again when results
     stand, else SUSPENDED. MARKET_HELD refuses a feed that would roll back a trader's CancelMarket.
+    With `outcomes` it concerns these alone, whatever the cancellation named: the bets on the other
+    outcomes stay refunded, also those of a cancelled market.
     """
 
     market_no: MarketNoField
     from_ns: TimeField | None = None
     until_ns: TimeField | None = None
     why: WhyField = ""
+    outcomes: OutcomesField | UnsetType = UNSET
 
 
 class RollBackSettlement(_Command, frozen=True, tag="roll_back_settlement"):
-    """Roll back the results: reverse the payouts, open the bets again, suspend the market."""
+    """Roll back the results: reverse the payouts, open the bets again, suspend the market.
+
+    With `outcomes`, roll back the results of these alone. A market that was not SETTLED, because
+    other outcomes were undecided, keeps its status; the outcomes take bets after their next odds.
+    """
 
     market_no: MarketNoField
     why: WhyField = ""
+    outcomes: OutcomesField | UnsetType = UNSET
 
 
 class SetPhaseLimits(_Command, frozen=True, tag="set_phase_limits"):

@@ -86,6 +86,20 @@ class MarketSettled(_MarketEvent, frozen=True, tag="market_settled"):
     deductions: tuple[Deduction, ...] = ()
 
 
+class OutcomesSettled(_MarketEvent, frozen=True, tag="outcomes_settled"):
+    """Results of some outcomes stand, in the order of `outcomes`; see MarketSettled.
+
+    `status` is SETTLED once every outcome of the market has a result.
+    """
+
+    status: Status
+    settlement_no: int
+    outcomes: tuple[int, ...]
+    results: tuple[OutcomeResult, ...]
+    bets: int
+    payout_minor: Minor
+
+
 class MarketCancelled(_MarketEvent, frozen=True, tag="market_cancelled"):
     """The market is void; `bets` refunds that pay `payout_minor` went to the outbox."""
 
@@ -111,6 +125,8 @@ class BetsCancelled(_MarketEvent, frozen=True, tag="bets_cancelled"):
     bets: int
     payout_minor: Minor
     why: str = ""
+    outcomes: tuple[int, ...] = ()
+    """The outcomes whose bets are concerned; none: those of all."""
 
 
 class CancelRolledBack(_MarketEvent, frozen=True, tag="cancel_rolled_back"):
@@ -123,6 +139,8 @@ class CancelRolledBack(_MarketEvent, frozen=True, tag="cancel_rolled_back"):
     bets: int
     payout_minor: Minor
     why: str = ""
+    outcomes: tuple[int, ...] = ()
+    """The outcomes whose bets are concerned; none: those of all."""
 
 
 class SettlementRolledBack(_MarketEvent, frozen=True, tag="settlement_rolled_back"):
@@ -132,6 +150,8 @@ class SettlementRolledBack(_MarketEvent, frozen=True, tag="settlement_rolled_bac
     settlement_no: int
     bets: int
     why: str = ""
+    outcomes: tuple[int, ...] = ()
+    """The outcomes whose bets are concerned; none: those of all."""
 
 
 FeedStepEvent = (
@@ -144,6 +164,7 @@ FeedStepEvent = (
     | MarketHandedOver
     | MarketClosed
     | MarketSettled
+    | OutcomesSettled
     | MarketCancelled
     | StatusSet
     | BetsCancelled
@@ -230,6 +251,7 @@ MarketEvent = (
     | MarketHandedOver
     | MarketClosed
     | MarketSettled
+    | OutcomesSettled
     | MarketCancelled
     | StatusSet
     | BetsCancelled

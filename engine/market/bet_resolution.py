@@ -2,8 +2,9 @@
 
 Owns the windows of cancelled bets, the deductions, and the five commands that resolve bets. A bet's
 resolution is a pure function of what stands: it is refunded while a window covers it or the market
-is CANCELLED; otherwise it is settled while results stand; otherwise it is open. Every change is a
-SETTLEMENT row with a higher settlement number; `BetResult.NONE` on a row opens the bet again.
+is CANCELLED; otherwise it is settled while its outcome has a result; otherwise it is open. Every
+change is a SETTLEMENT row with a higher settlement number; `BetResult.NONE` on a row opens the bet
+again.
 
 The book's figures follow in the same step: a refunded bet leaves stakes, payouts and liability, and
 a roll-back brings it back. Never knows whether a trader or a feed gave a command.
@@ -11,12 +12,11 @@ a roll-back brings it back. Never knows whether a trader or a feed gave a comman
 Bounds: a market has at most `CANCEL_WINDOWS_MAX` windows; CAPACITY refuses another.
 """
 
-from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
+from msgspec import UnsetType
 
 from engine.common.commands import (
     CANCEL_WINDOWS_MAX,
@@ -25,6 +25,7 @@ from engine.common.commands import (
     CancelBets,
     CancelMarket,
     Deduction,
+    OutcomeResult,
     RollBackCancel,
     RollBackSettlement,
     SettleMarket,
@@ -35,10 +36,10 @@ from engine.common.events import (
     FeedStepEvent,
     MarketCancelled,
     MarketSettled,
+    OutcomesSettled,
     Refused,
     SettlementRolledBack,
 )
-from engine.common.ids import MARKET_NO_MAX
 from engine.common.lifecycle import Action, Status, next_status
 from engine.common.reasons import Reason
 from engine.common.rows import I32s, Rows, U8s
@@ -46,9 +47,16 @@ from engine.common.rules import RULES_FIRST
 from engine.common.state_hash import Reader
 from engine.common.units import Minor, Nanos
 from engine.market.book import MARKET_RESULTS, Book
-from engine.market.command_checks import deductions_fault, not_allowed, results_fault, window_fault
+from engine.market.cancel_windows import Bools, CancelWindows, Window, slot_of
+from engine.market.command_checks import (
+    not_allowed,
+    outcomes_fault,
+    settlement_fault,
+    window_fault,
+)
 from engine.market.figures import Figures, count, write_figures
 from engine.market.outbox import ROWS_PER_BET_MAX, Outbox
+from engine.market.partial_results import PartialResults
 from engine.market.settlement import (
     bets_of,
     canonical_result,
@@ -59,23 +67,8 @@ from engine.market.settlement import (
     write_results,
 )
 
-Bools = npt.NDArray[np.bool_]
 ResolvingCommand = SettleMarket | CancelMarket | CancelBets | RollBackCancel | RollBackSettlement
 """The commands that resolve bets."""
-
-
-class Window(NamedTuple):
-    """A cancelled window: bets placed from one time up to another, and accepted before it."""
-
-    from_ns: Nanos | None
-    until_ns: Nanos | None
-    bets: int
-    """The number of records when the window was cancelled: it covers no later record."""
-
-    def order(self) -> tuple[int, int]:
-        """Return the sort key of windows, equal for equal times."""
-        until = TIME_NS_MAX + 1 if self.until_ns is None else self.until_ns
-        return (-1 if self.from_ns is None else self.from_ns, until)
 
 
 class _Sent(NamedTuple):
@@ -109,7 +102,8 @@ class Resolutions:
         self._book = book
         self._outbox = outbox
         self._rules = rules
-        self._windows: dict[int, list[Window]] = {}
+        self._windows = CancelWindows(book)
+        self._partial = PartialResults(book)
         self._deductions: dict[int, tuple[Deduction, ...]] = {}
 
     def apply(self, command: ResolvingCommand, slot: int, at_ns: Nanos) -> FeedStepEvent:
@@ -130,28 +124,45 @@ class Resolutions:
         after = next_status(before, Action.SETTLE)
         if after is None:
             return not_allowed(before, Action.SETTLE)
-        outcomes = len(book.outcomes_of(slot))
-        refusal = results_fault(command.results, outcomes=outcomes) or deductions_fault(
-            command.deductions
-        )
+        refusal = settlement_fault(command, outcomes=len(book.outcomes_of(slot)))
         if refusal is not None:
             return refusal
-        results = tuple(canonical_result(result) for result in command.results)
-        stand = (results_of(book, slot), self._deductions.get(slot, ()))
-        if before == Status.SETTLED and stand == (results, command.deductions):
+        results = self._results_with(slot, command)
+        deductions = command.deductions
+        if not isinstance(command.outcomes, UnsetType):
+            deductions = self._deductions.get(slot, ())
+        stand = (self._results_of(slot), self._deductions.get(slot, ()))
+        if stand == (results, deductions):
             return Refused(
                 reason=Reason.ALREADY_SETTLED,
                 field="results",
                 message=f"they stand since settlement {book.markets[slot]['settlement_no']}",
             )
         numbers = bets_of(book, slot)
-        refunded = self._refunded(slot, numbers)
-        write_results(book, slot, results)
-        self._deductions.pop(slot, None)
-        if command.deductions:
-            self._deductions[slot] = command.deductions
-        version = book.set_status(slot, after, at_ns)
-        settlement_no, bets, payout = self._send(slot, numbers, ~refunded)
+        resettled = ~self._refunded(slot, numbers)
+        self._set_results(slot, results)
+        self._set_deductions(slot, deductions)
+        if isinstance(command.outcomes, UnsetType):
+            named: tuple[int, ...] = ()
+        else:
+            named = command.outcomes
+            resettled &= np.isin(book.records["outcome"][numbers], named)
+        if len(results) == len(book.outcomes_of(slot)):
+            version = book.set_status(slot, after, at_ns)
+        else:
+            version = book.raise_version(slot)
+        settlement_no, bets, payout = self._send(slot, numbers, resettled)
+        if named:
+            return OutcomesSettled(
+                market_no=command.market_no,
+                version=version,
+                status=book.status(slot),
+                settlement_no=settlement_no,
+                outcomes=named,
+                results=command.results,
+                bets=bets,
+                payout_minor=payout,
+            )
         return MarketSettled(
             market_no=command.market_no,
             version=version,
@@ -161,6 +172,35 @@ class Resolutions:
             payout_minor=payout,
             deductions=command.deductions,
         )
+
+    def _results_of(self, slot: int) -> dict[int, OutcomeResult]:
+        """Return the results of a market's outcomes that have one."""
+        if self._book.has_flag(slot, MARKET_RESULTS):
+            return dict(enumerate(results_of(self._book, slot)))
+        return dict(self._partial.of(slot))
+
+    def _results_with(self, slot: int, command: SettleMarket) -> dict[int, OutcomeResult]:
+        """Return a market's results with those of a settlement, in canonical form."""
+        results = [canonical_result(result) for result in command.results]
+        if isinstance(command.outcomes, UnsetType):
+            return dict(enumerate(results))
+        return self._results_of(slot) | dict(zip(command.outcomes, results, strict=True))
+
+    def _set_results(self, slot: int, results: dict[int, OutcomeResult]) -> None:
+        """Have these results stand: in the book where every outcome has one."""
+        count = len(self._book.outcomes_of(slot))
+        if len(results) == count:
+            self._partial.set(slot, {})
+            write_results(self._book, slot, tuple(results[outcome] for outcome in range(count)))
+            return
+        if self._book.has_flag(slot, MARKET_RESULTS):
+            erase_results(self._book, slot)
+        self._partial.set(slot, results)
+
+    def _set_deductions(self, slot: int, deductions: tuple[Deduction, ...]) -> None:
+        self._deductions.pop(slot, None)
+        if deductions:
+            self._deductions[slot] = deductions
 
     def _cancel(self, command: CancelMarket, slot: int, at_ns: Nanos) -> FeedStepEvent:
         book = self._book
@@ -181,21 +221,20 @@ class Resolutions:
         )
 
     def _cancel_bets(self, command: CancelBets, slot: int) -> FeedStepEvent:
-        refusal = window_fault(command)
+        refusal = window_fault(command) or self._outcomes_fault(command, slot)
         if refusal is not None:
             return refusal
-        windows = self._windows.get(slot, [])
-        window = Window(command.from_ns, command.until_ns, self._book.bets_len)
-        place = bisect_left(windows, window.order(), key=Window.order)
-        if _is_at(windows, place, window):
-            message = f"it stands, for the first {windows[place].bets} decisions of the shell"
+        window = self._window(command, slot)
+        known = self._windows.find(slot, window)
+        if known is not None:
+            message = f"it stands, for the first {known.bets} decisions of the shell"
             return Refused(reason=Reason.WINDOW_KNOWN, field="from_ns", message=message)
-        if len(windows) == CANCEL_WINDOWS_MAX:
+        if self._windows.count(slot) == CANCEL_WINDOWS_MAX:
             message = f"{CANCEL_WINDOWS_MAX} windows a market at most"
             return Refused(reason=Reason.CAPACITY, field="from_ns", message=message)
         numbers = bets_of(self._book, slot)
         before = self._refunded(slot, numbers)
-        self._windows[slot] = [*windows[:place], window, *windows[place:]]
+        self._windows.put(slot, window)
         changed = before != self._refunded(slot, numbers)
         settlement_no, bets, payout = self._send(slot, numbers, changed)
         return BetsCancelled(
@@ -207,28 +246,38 @@ class Resolutions:
             bets=bets,
             payout_minor=payout,
             why=command.why,
+            outcomes=_named(command),
         )
 
     def _roll_back_cancel(self, command: RollBackCancel, slot: int, at_ns: Nanos) -> FeedStepEvent:
         book = self._book
-        windows = self._windows.get(slot, [])
-        window = Window(command.from_ns, command.until_ns, 0)
-        place = bisect_left(windows, window.order(), key=Window.order)
-        known = _is_at(windows, place, window)
-        action = Action.REINSTATE if book.has_flag(slot, MARKET_RESULTS) else Action.REOPEN
+        refusal = self._outcomes_fault(command, slot)
+        if refusal is not None:
+            return refusal
+        window, count = self._window(command, slot), len(book.outcomes_of(slot))
+        left = self._windows.roll_back(slot, window, outcomes_len=count)
         without_times = command.from_ns is None and command.until_ns is None
         cancelled = without_times and book.status(slot) == Status.CANCELLED
-        if not known and not cancelled:
+        if left is None and not cancelled:
             message = "none of just these times stands"
             return Refused(reason=Reason.WINDOW_UNKNOWN, field="from_ns", message=message)
+        kept = tuple(each for each in range(count) if each not in window.outcomes)
+        voided = window._replace(outcomes=kept)  # where single outcomes leave a cancelled market
+        splits = cancelled and bool(window.outcomes)
+        if splits and self._windows.count(slot) == CANCEL_WINDOWS_MAX:
+            message = f"{CANCEL_WINDOWS_MAX} windows a market at most"
+            return Refused(reason=Reason.CAPACITY, field="from_ns", message=message)
         numbers = bets_of(book, slot)
         before = self._refunded(slot, numbers)
-        if known:
-            self._windows[slot] = windows[:place] + windows[place + 1 :]
+        if left is not None:
+            self._windows.replace(slot, left)
         if cancelled:
+            action = Action.REINSTATE if book.has_flag(slot, MARKET_RESULTS) else Action.REOPEN
             after = next_status(Status.CANCELLED, action)
             assert after is not None, "the life-cycle table has it"
             book.set_status(slot, after, at_ns)
+            if splits:
+                self._windows.put(slot, voided)
         changed = before != self._refunded(slot, numbers)
         settlement_no, bets, payout = self._send(slot, numbers, changed)
         return CancelRolledBack(
@@ -241,25 +290,47 @@ class Resolutions:
             bets=bets,
             payout_minor=payout,
             why=command.why,
+            outcomes=_named(command),
         )
+
+    def _window(self, command: CancelBets | RollBackCancel, slot: int) -> Window:
+        """Return the window that a command names; all outcomes by name are as none."""
+        outcomes = _named(command)
+        if len(outcomes) == len(self._book.outcomes_of(slot)):
+            outcomes = ()
+        return Window(command.from_ns, command.until_ns, self._book.bets_len, outcomes)
+
+    def _outcomes_fault(
+        self, command: CancelBets | RollBackCancel | RollBackSettlement, slot: int
+    ) -> Refused | None:
+        return outcomes_fault(command.outcomes, outcomes=len(self._book.outcomes_of(slot)))
 
     def _roll_back_settlement(
         self, command: RollBackSettlement, slot: int, at_ns: Nanos
     ) -> FeedStepEvent:
         book = self._book
-        if not book.has_flag(slot, MARKET_RESULTS):
+        refusal = self._outcomes_fault(command, slot)
+        if refusal is not None:
+            return refusal
+        stand, named = self._results_of(slot), _named(command)
+        left = {each: stand[each] for each in stand if named and each not in named}
+        if len(left) == len(stand):
             message = f"the market is {book.status(slot).name}"
             return Refused(reason=Reason.NOT_SETTLED, field="market_no", message=message)
         numbers = bets_of(book, slot)
-        refunded = self._refunded(slot, numbers)
-        erase_results(book, slot)
-        self._deductions.pop(slot, None)
+        reopened = ~self._refunded(slot, numbers)
+        if named:
+            gone = [each for each in named if each in stand]
+            reopened &= np.isin(book.records["outcome"][numbers], gone)
+        self._set_results(slot, left)
+        if not left:
+            self._deductions.pop(slot, None)
         # A market that was cancelled after the settlement stays CANCELLED: its bets stay refunded.
         if book.status(slot) == Status.SETTLED:
             after = next_status(Status.SETTLED, Action.REOPEN)
             assert after is not None, "the life-cycle table has it"
             book.set_status(slot, after, at_ns)
-        settlement_no, bets, _ = self._send(slot, numbers, ~refunded)
+        settlement_no, bets, _ = self._send(slot, numbers, reopened)
         return SettlementRolledBack(
             market_no=command.market_no,
             version=book.version(slot),
@@ -267,23 +338,14 @@ class Resolutions:
             settlement_no=settlement_no,
             bets=bets,
             why=command.why,
+            outcomes=named,
         )
 
     def _refunded(self, slot: int, numbers: I32s) -> Bools:
         """Return for each bet whether its stake is refunded, by the windows and the status."""
         if self._book.status(slot) == Status.CANCELLED:
             return np.ones(len(numbers), np.bool_)
-        windows = self._windows.get(slot, [])
-        refunded = np.zeros(len(numbers), np.bool_)
-        at_ns = self._book.records["at_ns"][numbers] if windows else refunded
-        for window in windows:
-            covered = numbers < window.bets
-            if window.from_ns is not None:
-                covered &= at_ns >= window.from_ns
-            if window.until_ns is not None:
-                covered &= at_ns < window.until_ns
-            refunded |= covered
-        return refunded
+        return self._windows.refunded(slot, numbers)
 
     def _send(self, slot: int, numbers: I32s, changed: Bools) -> _Sent:
         """Send the resolutions of the changed bets to the outbox under the next settlement number.
@@ -308,7 +370,14 @@ class Resolutions:
         """Return what now stands for the bets of a market."""
         refunded = self._refunded(slot, numbers).astype(np.uint8)
         deductions = self._deductions.get(slot, ())
-        rows = settle_bets(self._book, slot, numbers, refunded=refunded, deductions=deductions)
+        rows = settle_bets(
+            self._book,
+            slot,
+            numbers,
+            refunded=refunded,
+            deductions=deductions,
+            partial=self._partial.of(slot),
+        )
         return _Standing(numbers, refunded, rows)
 
     # --- figures ----------------------------------------------------------------------------------
@@ -323,7 +392,7 @@ class Resolutions:
         markets = self._book.markets[: self._book.markets_len]
         cancelled = markets["status"] == Status.CANCELLED
         resolved = cancelled | (markets["flags"] & MARKET_RESULTS > 0)
-        resolved[[slot for slot, windows in self._windows.items() if windows]] = True
+        resolved[[*self._windows.slots(), *self._partial.slots()]] = True
         return {slot: self.count(slot) for slot in np.flatnonzero(resolved).tolist()}
 
     def set_rules(self, rules: int) -> None:
@@ -338,16 +407,19 @@ class Resolutions:
 
     def windows_of(self, slot: int) -> int:
         """Return how many windows of cancelled bets a market has."""
-        return len(self._windows.get(slot, ()))
+        return self._windows.count(slot)
 
-    def dump_windows(self) -> list[dict[str, Any]]:
-        """Return the windows in canonical form: markets in order of creation, times rising."""
-        numbers = self._book.markets["market_no"]
-        return [
-            {"market_no": int(numbers[slot]), **window._asdict()}
-            for slot, windows in sorted(self._windows.items())
-            for window in windows
-        ]
+    def decided(self, slot: int) -> Mapping[int, OutcomeResult]:
+        """Return the outcomes of a market that have a result while others have none."""
+        return self._partial.of(slot)
+
+    def dump_windows(self, *, with_outcomes: bool = True) -> list[dict[str, Any]]:
+        """Return the windows in canonical form."""
+        return self._windows.dump(with_outcomes=with_outcomes)
+
+    def dump_partial(self) -> list[list[int]]:
+        """Return the results of markets with undecided outcomes in canonical form."""
+        return self._partial.dump()
 
     def dump_deductions(self) -> list[dict[str, Any]]:
         """Return the deductions in canonical form: markets in order of creation, times rising."""
@@ -363,38 +435,30 @@ class Resolutions:
             for deduction in deductions
         ]
 
-    def load(self, *, windows: Sequence[Any], deductions: Sequence[Any]) -> None:
-        """Read what the two dumps returned; a ValueError names the field that does not fit."""
+    def load(
+        self,
+        *,
+        windows: Sequence[Any],
+        deductions: Sequence[Any],
+        partial: Sequence[Any] = (),
+        with_outcomes: bool = True,
+    ) -> None:
+        """Read what the dumps returned; a ValueError names the field that does not fit."""
         numbers = self._book.markets["market_no"][: self._book.markets_len].tolist()
         slots = {number: slot for slot, number in enumerate(numbers)}
-        self._load_windows(windows, slots)
+        self._windows.load(windows, slots, with_outcomes=with_outcomes)
+        self._partial.load(partial, slots)
+        for slot in self._partial.slots():
+            if self._book.has_flag(slot, MARKET_RESULTS):
+                raise ValueError("partial: market_no: all its results stand")
         self._load_deductions(deductions, slots)
-
-    def _load_windows(self, windows: Sequence[Any], slots: dict[int, int]) -> None:
-        last: tuple[int, ...] = (-1,)
-        for item in windows:
-            reader = Reader(item, name="windows")
-            reader.only("market_no", *Window._fields)
-            slot = _slot(reader, slots)
-            window = Window(
-                _time_or_none(reader, "from_ns"),
-                _time_or_none(reader, "until_ns"),
-                reader.integer("bets", low=0, high=self._book.bets_len),
-            )
-            begin, end = window.order()
-            if (slot, begin, end) <= last or end <= begin:
-                raise reader.fail("from_ns", "out of order, given twice, or not before until_ns")
-            last = (slot, begin, end)
-            self._windows.setdefault(slot, []).append(window)
-            if len(self._windows[slot]) > CANCEL_WINDOWS_MAX:
-                raise reader.fail("market_no", f"more than {CANCEL_WINDOWS_MAX} of one market")
 
     def _load_deductions(self, deductions: Sequence[Any], slots: dict[int, int]) -> None:
         last: tuple[int, ...] = (-1,)
         for item in deductions:
             reader = Reader(item, name="deductions")
             reader.only("market_no", "until_ns", "keep_milli", "of_price")
-            slot = _slot(reader, slots)
+            slot = slot_of(reader, slots)
             deduction = Deduction(
                 until_ns=Nanos(reader.integer("until_ns", low=0, high=TIME_NS_MAX)),
                 keep_milli=reader.integer("keep_milli", low=0, high=1_000),
@@ -402,7 +466,7 @@ class Resolutions:
             )
             if (slot, deduction.until_ns) <= last:
                 raise reader.fail("until_ns", "out of order")
-            if not self._book.has_flag(slot, MARKET_RESULTS):
+            if not self._results_of(slot):
                 raise reader.fail("market_no", "no results stand")
             last = (slot, deduction.until_ns)
             self._deductions[slot] = (*self._deductions.get(slot, ()), deduction)
@@ -412,22 +476,16 @@ class Resolutions:
     def check(self) -> None:
         """Assert that loading the dumps gives the same windows and deductions."""
         loaded = Resolutions(self._book, self._outbox, rules=self._rules)
-        loaded.load(windows=self.dump_windows(), deductions=self.dump_deductions())
+        loaded.load(
+            windows=self.dump_windows(),
+            deductions=self.dump_deductions(),
+            partial=self.dump_partial(),
+        )
         assert loaded._deductions == self._deductions
-        assert loaded._windows == {slot: each for slot, each in self._windows.items() if each}
+        self._windows.check()
+        self._partial.check()
 
 
-def _is_at(windows: list[Window], place: int, window: Window) -> bool:
-    return place < len(windows) and windows[place].order() == window.order()
-
-
-def _time_or_none(reader: Reader, field: str) -> Nanos | None:
-    value = reader.integer_or_none(field, low=0, high=TIME_NS_MAX)
-    return None if value is None else Nanos(value)
-
-
-def _slot(reader: Reader, slots: dict[int, int]) -> int:
-    number = reader.integer("market_no", low=0, high=MARKET_NO_MAX)
-    if number not in slots:
-        raise reader.fail("market_no", f"no market {number}")
-    return slots[number]
+def _named(command: CancelBets | RollBackCancel | RollBackSettlement) -> tuple[int, ...]:
+    """Return the outcomes that a command names, rising; none: it concerns the market."""
+    return () if isinstance(command.outcomes, UnsetType) else tuple(sorted(command.outcomes))

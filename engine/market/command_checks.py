@@ -6,6 +6,8 @@ decoder. Never reads a market.
 
 from typing import Final
 
+from msgspec import UnsetType
+
 from engine.common.commands import (
     DEDUCTIONS_MAX,
     DIGEST_MAX,
@@ -21,6 +23,7 @@ from engine.common.commands import (
     OutcomeResult,
     Quote,
     ResetSource,
+    SettleMarket,
 )
 from engine.common.events import Refused
 from engine.common.ids import MARKET_NO_MAX
@@ -127,6 +130,34 @@ def results_fault(results: tuple[OutcomeResult, ...], *, outcomes: int) -> Refus
         if field:
             return out_of_bounds(f"results[{at}].{field}", bound)
     return None
+
+
+def outcomes_fault(named: tuple[int, ...] | UnsetType, *, outcomes: int) -> Refused | None:
+    """Return why the outcomes that a command names are refused, given how many the market has."""
+    if isinstance(named, UnsetType):
+        return None
+    if not named:
+        return out_of_bounds("outcomes", "name at least one, or leave the field out for all")
+    if len(dict.fromkeys(named)) != len(named):
+        return out_of_bounds("outcomes", "an outcome is named twice")
+    for at, outcome in enumerate(named):
+        if not 0 <= outcome < outcomes:
+            message = f"the market has outcomes 0 to {outcomes - 1}"
+            return Refused(reason=Reason.OUTCOME_UNKNOWN, field=f"outcomes[{at}]", message=message)
+    return None
+
+
+def settlement_fault(command: SettleMarket, *, outcomes: int) -> Refused | None:
+    """Return why a settlement's fields are refused for a market with so many outcomes."""
+    if isinstance(command.outcomes, UnsetType):
+        return results_fault(command.results, outcomes=outcomes) or deductions_fault(
+            command.deductions
+        )
+    if command.deductions:
+        return out_of_bounds("deductions", "none where single outcomes are settled")
+    return outcomes_fault(command.outcomes, outcomes=outcomes) or results_fault(
+        command.results, outcomes=len(command.outcomes)
+    )
 
 
 def deductions_fault(deductions: tuple[Deduction, ...]) -> Refused | None:

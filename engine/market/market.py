@@ -244,7 +244,7 @@ class MarketMachine:
     ) -> FeedStepEvent:
         """Apply a command that both traders and feeds give; `by_feed` says who gives this one."""
         if isinstance(command, SetOdds):
-            return set_odds(command, slot, book=self._book)
+            return set_odds(command, slot, book=self._book, decided=self._resolutions.decided(slot))
         if isinstance(command, SetStatus):
             return StatusTransitions(self._book).set_status(command, slot, at_ns)
         if isinstance(command, SetPhaseLimits):
@@ -272,7 +272,8 @@ class MarketMachine:
     def _note_trader_resolution(self, command: ResolvingCommand, slot: int) -> None:
         """Record that a trader ended betting or voided the market, or rolled the voiding back."""
         book = self._book
-        if isinstance(command, SettleMarket | CancelMarket):
+        ended = book.status(slot) in (Status.SETTLED, Status.CANCELLED)
+        if isinstance(command, SettleMarket | CancelMarket) and ended:
             book.set_flag(slot, MARKET_HELD, on=True)
             book.set_flag(slot, MARKET_HELD_WITH_ALL, on=False)
         if isinstance(command, CancelMarket):
@@ -385,6 +386,13 @@ class MarketMachine:
     def results_stand(self, market_no: MarketNo) -> bool:
         """Return whether a market has results; KeyError when there is no such market."""
         return self._book.has_flag(self._slot_of[market_no], MARKET_RESULTS)
+
+    def decided_outcomes(self, market_no: MarketNo) -> tuple[int, ...]:
+        """Return the outcomes that have a result while others of their market have none.
+
+        KeyError when there is no such market.
+        """
+        return tuple(self._resolutions.decided(self._slot_of[market_no]))
 
     # --- state as a document ----------------------------------------------------------------------
 

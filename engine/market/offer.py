@@ -4,6 +4,10 @@ Owns the two commands that set them while the market can still be closed. Never 
 never changes a status.
 """
 
+from collections.abc import Container
+
+from msgspec.structs import replace
+
 from engine.common.commands import Limits, SetLimits, SetOdds, SetPhaseLimits
 from engine.common.events import LimitsSet, OddsSet, Refused
 from engine.common.lifecycle import Action, next_status
@@ -14,8 +18,13 @@ from engine.market.odds_guards import guard_fault
 from engine.market.views import limits_of
 
 
-def set_odds(command: SetOdds, slot: int, *, book: Book) -> OddsSet | Refused:
-    """Set odds and offers of outcomes; the version rises if one of them changes."""
+def set_odds(
+    command: SetOdds, slot: int, *, book: Book, decided: Container[int] = ()
+) -> OddsSet | Refused:
+    """Set odds and offers of outcomes; the version rises if one of them changes.
+
+    Outcomes of `decided` have a result, and are not offered whatever the command says.
+    """
     refusal = _refuse_after_close(book, slot)
     if refusal is not None:
         return refusal
@@ -25,12 +34,17 @@ def set_odds(command: SetOdds, slot: int, *, book: Book) -> OddsSet | Refused:
     if refusal is not None:
         return refusal
     changed = False
-    for quote in command.quotes:
+    quotes = command.quotes
+    if decided:
+        quotes = tuple(
+            replace(quote, active=quote.active and quote.outcome not in decided) for quote in quotes
+        )
+    for quote in quotes:
         changed |= book.set_offer(
             slot, quote.outcome, odds_milli=quote.odds_milli, offered=quote.active
         )
     version = book.raise_version(slot) if changed else book.version(slot)
-    return OddsSet(market_no=command.market_no, version=version, quotes=command.quotes)
+    return OddsSet(market_no=command.market_no, version=version, quotes=quotes)
 
 
 def set_limits(command: SetLimits, slot: int, *, book: Book) -> LimitsSet | Refused:

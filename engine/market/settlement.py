@@ -5,13 +5,14 @@ Owns which results are valid and which two results are equal. Never decides whic
 them.
 """
 
+from collections.abc import Mapping
 from math import gcd
 from typing import Final
 
 import numpy as np
 
 from engine.common.commands import Deduction, OutcomeResult
-from engine.common.rows import SETTLEMENT, I32s, Rows, U8s
+from engine.common.rows import SETTLEMENT, BetResult, I32s, Rows, U8s
 from engine.common.units import DEAD_HEAT_DEN_MAX, Minor
 from engine.market.book import MARKET_RESULTS, OUTCOME_ACTIVE, OUTCOME_WON, Book
 from engine.market.settle_nb import collect_nb, deduct_nb, settle_nb
@@ -64,13 +65,19 @@ def results_of(book: Book, slot: int) -> tuple[OutcomeResult, ...]:
 
 def write_results(book: Book, slot: int, results: tuple[OutcomeResult, ...]) -> None:
     """Write canonical results into a market's outcomes and flag that results stand."""
-    for outcome, result in zip(book.outcomes_of(slot), results, strict=True):
+    _write(book.outcomes_of(slot), dict(enumerate(results)))
+    book.set_flag(slot, MARKET_RESULTS, on=True)
+
+
+def _write(outcomes: Rows, results: Mapping[int, OutcomeResult]) -> None:
+    """Write canonical results into rows of outcomes."""
+    for at, result in results.items():
+        outcome = outcomes[at]
         active = int(outcome["flags"]) & OUTCOME_ACTIVE
         outcome["flags"] = active | (OUTCOME_WON if result.won else 0)
         outcome["void_halves"] = result.void_halves
         outcome["dead_heat_num"] = result.dead_heat_num
         outcome["dead_heat_den"] = result.dead_heat_den
-    book.set_flag(slot, MARKET_RESULTS, on=True)
 
 
 def erase_results(book: Book, slot: int) -> None:
@@ -95,6 +102,7 @@ def settle_bets(
     *,
     refunded: U8s,
     deductions: tuple[Deduction, ...],
+    partial: Mapping[int, OutcomeResult],
 ) -> Rows:
     """Settle bets of a market by the results and the settlement number in the book.
 
@@ -110,6 +118,9 @@ def settle_bets(
         For each bet, 1 when its stake is refunded, with or without results.
     deductions : tuple of Deduction
         The deductions from winning bets, by the time of the bet.
+    partial : mapping of int to OutcomeResult
+        The results of some outcomes where the others have none; empty where the book has all
+        results or none. Bets on the others are open.
 
     Returns
     -------
@@ -118,22 +129,30 @@ def settle_bets(
     """
     market = book.markets[slot]
     rows = np.zeros(len(numbers), SETTLEMENT)
+    outcomes, first_outcome = book.outcomes, int(market["first_outcome"])
+    if partial:
+        outcomes, first_outcome = book.outcomes_of(slot).copy(), 0
+        _write(outcomes, partial)
     settle_nb(
         book.records,
         numbers,
         refunded,
-        book.outcomes,
-        int(market["first_outcome"]),
+        outcomes,
+        first_outcome,
         int(market["settlement_no"]),
-        int(book.has_flag(slot, MARKET_RESULTS)),
+        int(bool(partial) or book.has_flag(slot, MARKET_RESULTS)),
         rows,
     )
+    if partial:
+        undecided = ~np.isin(book.records["outcome"][numbers], list(partial)) & (refunded == 0)
+        rows["result"][undecided] = BetResult.NONE
+        rows["payout_minor"][undecided] = 0
     if deductions:
         deduct_nb(
             book.records,
             numbers,
-            book.outcomes,
-            int(market["first_outcome"]),
+            outcomes,
+            first_outcome,
             np.array([one.until_ns for one in deductions], np.int64),
             np.array([one.keep_milli for one in deductions], np.int64),
             np.array([one.of_price for one in deductions], np.uint8),

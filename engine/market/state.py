@@ -77,7 +77,7 @@ _MARKET_FLAGS: Final = (
 )
 _FIELDS_1: Final = ("layout", "markets", "outcomes", "keys", "names", "bets", "outbox")
 _FIELDS_2: Final = (*_FIELDS_1, "windows", "deductions", "positions")
-_FIELDS: Final = {1: _FIELDS_1, 2: _FIELDS_2, 3: (*_FIELDS_2, "rules")}
+_FIELDS: Final = {1: _FIELDS_1, 2: _FIELDS_2, 3: (*_FIELDS_2, "rules", "partial")}
 """The fields of each layout."""
 
 
@@ -114,11 +114,13 @@ def document(parts: Parts, *, bets: BytesDigest | None, layout: int) -> dict[str
     if layout == 1:
         return common
     common |= {
-        "windows": parts.resolutions.dump_windows(),
+        "windows": parts.resolutions.dump_windows(with_outcomes=layout > 2),
         "deductions": parts.resolutions.dump_deductions(),
         "positions": parts.positions.dump(),
     }
-    return common if layout == 2 else common | {"rules": parts.rules}
+    if layout == 2:
+        return common
+    return common | {"rules": parts.rules, "partial": parts.resolutions.dump_partial()}
 
 
 def read(data: object, *, bets_max: int, markets_max: int) -> Parts:
@@ -155,7 +157,12 @@ def read(data: object, *, bets_max: int, markets_max: int) -> Parts:
     )
     resolutions, positions = Resolutions(book, outbox, rules=rules), FeedPositions()
     if layout > 1:
-        resolutions.load(windows=reader.items("windows"), deductions=reader.items("deductions"))
+        resolutions.load(
+            windows=reader.items("windows"),
+            deductions=reader.items("deductions"),
+            partial=reader.items("partial") if layout > 2 else (),
+            with_outcomes=layout > 2,
+        )
         positions = FeedPositions.load(reader.items("positions"))
         if not _are_markets(positions.market_nos(), markets):
             raise reader.fail("positions", "of a market that is not in the dump")

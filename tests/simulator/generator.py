@@ -7,6 +7,8 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
+from msgspec import UNSET
+
 from engine.common.commands import (
     CancelBets,
     CancelMarket,
@@ -231,22 +233,36 @@ class Generator:
     def _resolution(self, market: int, at_ms: float) -> Any:
         rng = self._rng
         kind = rng.random()
-        if kind < 0.45:
+        if kind < 0.25:
             return SettleMarket(market_no=market, results=self._results())
+        if kind < 0.45:
+            outcomes = self._some_outcomes()
+            found = tuple(self._results()[outcome] for outcome in outcomes)
+            return SettleMarket(market_no=market, results=found, outcomes=outcomes)
+        outcomes = self._some_outcomes() if rng.random() < 0.5 else UNSET
         if kind < 0.60:
-            return RollBackSettlement(market_no=market)
+            return RollBackSettlement(market_no=market, outcomes=outcomes)
         if kind < 0.68:
             return CancelMarket(market_no=market)
         if kind < 0.78 and self._windows[market]:
             from_ns, until_ns = rng.choice(self._windows[market])
-            return RollBackCancel(market_no=market, from_ns=from_ns, until_ns=until_ns)
+            return RollBackCancel(
+                market_no=market, from_ns=from_ns, until_ns=until_ns, outcomes=outcomes
+            )
         if kind < 0.88:
-            return RollBackCancel(market_no=market)
+            return RollBackCancel(market_no=market, outcomes=outcomes)
         until_ns = BASE_NS + int((at_ms + rng.choice((-5, 0, 100))) * 1e6)
         from_ns = until_ns - int(rng.choice((5, 50, 500)) * 1e6)
         window = (from_ns, rng.choice((until_ns, None)))
         self._windows[market].append(window)
-        return CancelBets(market_no=market, from_ns=window[0], until_ns=window[1])
+        return CancelBets(
+            market_no=market, from_ns=window[0], until_ns=window[1], outcomes=outcomes
+        )
+
+    def _some_outcomes(self) -> tuple[int, ...]:
+        """Return some outcomes of a market, or all."""
+        count = len(self._layout.odds)
+        return tuple(self._rng.sample(range(count), self._rng.randrange(1, count + 1)))
 
     def _results(self) -> tuple[OutcomeResult, ...]:
         rng = self._rng

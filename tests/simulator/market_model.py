@@ -25,6 +25,7 @@ from engine.common.events import (
     MarketSettled,
     MarketSuspended,
     OddsSet,
+    OutcomesSettled,
     SettlementRolledBack,
     StatusSet,
 )
@@ -72,8 +73,9 @@ class MarketModel:
     status: int = INACTIVE
     active: list[bool] = field(default_factory=list)
     bets: list[AcceptedBet] = field(default_factory=list)
-    windows: dict[tuple[Any, Any], int] = field(default_factory=dict)
-    results: Any = None
+    windows: dict[tuple[Any, Any, frozenset[int]], int] = field(default_factory=dict)
+    """Cancelled windows: their times and outcomes, and the number of decisions before."""
+    results: dict[int, Any] = field(default_factory=dict)
 
     def refunded(self, bet: AcceptedBet) -> bool:
         if self.status == CANCELLED:
@@ -82,16 +84,33 @@ class MarketModel:
             bet.number < count
             and (from_ns is None or bet.at_ns >= from_ns)
             and (until_ns is None or bet.at_ns < until_ns)
-            for (from_ns, until_ns), count in self.windows.items()
+            and bet.outcome in outcomes
+            for (from_ns, until_ns, outcomes), count in self.windows.items()
         )
+
+    def named(self, event: Any) -> frozenset[int]:
+        """Return the outcomes that an event concerns."""
+        return frozenset(event.outcomes or range(len(self.odds)))
+
+    def roll_back_cancel(self, event: Any, number: int) -> None:
+        """Take outcomes out of the cancellations of an event's times, the market's included."""
+        named, left = self.named(event), {}
+        times = (event.from_ns, event.until_ns)
+        if times == (None, None) and self.status == CANCELLED:
+            self.windows[None, None, frozenset(range(len(self.odds)))] = number
+        for (from_ns, until_ns, outcomes), count in self.windows.items():
+            kept = outcomes - named if (from_ns, until_ns) == times else outcomes
+            key = (from_ns, until_ns, kept)
+            left[key] = max(count, left.get(key, 0))
+        self.windows = left
 
     def payback(self, bet: AcceptedBet) -> int | None:
         """Return what a bet gets back by now; None while it is open."""
         if self.refunded(bet):
             return bet.stake
-        if self.results is None:
+        result = self.results.get(bet.outcome)
+        if result is None:
             return None
-        result = self.results[bet.outcome]
         void = Fraction(result.void_halves, 2)
         share = Fraction(result.dead_heat_num, result.dead_heat_den)
         won = int(result.won and result.void_halves < 2)
@@ -235,9 +254,13 @@ class ShellModel:
             return
         if isinstance(event, MarketSuspended):
             self.suspended_seq.setdefault(event.why, record.seq)
+        if isinstance(event, CancelRolledBack):
+            market.roll_back_cancel(event, self._number)
         if type(event) in _STATUS_AFTER:
             market.status = _STATUS_AFTER[type(event)]
-        elif isinstance(event, StatusSet | CancelRolledBack | SettlementRolledBack):
+        elif isinstance(
+            event, StatusSet | CancelRolledBack | SettlementRolledBack | OutcomesSettled
+        ):
             market.status = int(event.status)
         if isinstance(event, OddsSet):
             for quote in event.quotes:
@@ -246,13 +269,19 @@ class ShellModel:
         elif isinstance(event, LimitsSet):
             market.limits = event.limits
         elif isinstance(event, MarketSettled):
-            market.results = event.results
+            market.results = dict(enumerate(event.results))
+        elif isinstance(event, OutcomesSettled):
+            market.results |= dict(zip(event.outcomes, event.results, strict=True))
         elif isinstance(event, SettlementRolledBack):
-            market.results = None
+            for outcome in market.named(event):
+                market.results.pop(outcome, None)
         elif isinstance(event, BetsCancelled):
-            market.windows[event.from_ns, event.until_ns] = self._number
-        elif isinstance(event, CancelRolledBack):
-            market.windows.pop((event.from_ns, event.until_ns), None)
+            window = (event.from_ns, event.until_ns, market.named(event))
+            market.windows[window] = self._number
+        # An outcome with a result is offered to nobody until its next odds.
+        if isinstance(event, OutcomesSettled) and event.status != SETTLED:
+            for outcome in event.outcomes:
+                market.active[outcome] = False
 
     def _fault(self, what: str) -> None:
         self.faults.append(f"{self.name}: {what}")

@@ -485,7 +485,10 @@ PLANTS: dict[type[Plant], Hunt] = {
     UnjournaledChange: Hunt(r"accepted at \d+ instead of", ("disturb",)),
     AckBeforeSettle: Hunt(r"and open in its", ("freeze", "fill"), pace=0.1, layout=_SMALL),
     MixedAnswers: Hunt(
-        r"\d+ in its account, \d+ in its market", ("freeze", "disturb"), layout=_SMALL, road=True
+        r"\d+ in its account, \d+ in its market|was told that \w+ is \w+ as bet \d+, and it is bet",
+        ("freeze", "disturb"),
+        layout=_SMALL,
+        road=True,
     ),
     LostTail: Hunt(r"the end of the journal is missing|no slip in its account", ("kill",)),
 }

@@ -6,7 +6,7 @@ what the engine's markets remember. This module never decides what a message doe
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from engine.common.commands import TIME_NS_MAX
@@ -54,6 +54,7 @@ class ListedMarket:
         "betstop_ms",
         "cashout",
         "certainty",
+        "decided",
         "ended_ms",
         "favourite",
         "former_ms",
@@ -92,6 +93,9 @@ class ListedMarket:
         self.betstop_ms = 0
         """When the market stops by itself, as its owner said: a provider timestamp; 0: never."""
         self.settled = False
+        """Whether every outcome has a result."""
+        self.decided: set[int] = set()
+        """The outcomes that have a result while others have none."""
         self.result_ms = 0
         """Newest provider timestamp of a settlement or a settlement roll-back."""
         self.ended_ms = 0
@@ -126,6 +130,22 @@ class ListedMarket:
         if len(former) > FORMER_MAX:
             del former[min(former, key=former.__getitem__)]
         self.former_ms = former
+
+    def settle(self, outcomes: Iterable[int]) -> None:
+        """Note that outcomes have a result."""
+        if not self.settled:
+            self.decided |= set(outcomes)
+            self.settled = len(self.decided) == len(self.market.outcomes)
+        if self.settled:
+            self.decided = set()
+
+    def roll_back_results(self, outcomes: Iterable[int]) -> None:
+        """Note that outcomes have no result; a settled market waits for odds to open it."""
+        if self.settled:
+            self.decided = set(range(len(self.market.outcomes)))
+            self.settled, self.certainty, self.void_reason = False, 0, 0
+            self.last_status = Status.SUSPENDED
+        self.decided -= set(outcomes)
 
     def outcome_index(self, outcome_id: str) -> int | None:
         """Return the index of the outcome with a provider's id; None when there is none."""
@@ -271,6 +291,7 @@ class MarketRegistry:
         listed.has_price = any(known.image.active)
         listed.last_status = known.image.status
         listed.settled = known.results_stand or known.image.status is Status.SETTLED
+        listed.decided = set(known.decided)
         listed.result_ms = listed.ended_ms = max(result_ms.values(), default=0)
         if odds_ms:
             listed.owner = self._owner(odds_ms, _positions_by_producer(positions, feed, "taken"))

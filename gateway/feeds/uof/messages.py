@@ -9,7 +9,7 @@ changes the digests that journals hold.
 
 from typing import ClassVar, Final
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from engine.common.units import NS_PER_MS, OddsMilli
 
@@ -164,10 +164,12 @@ class BetSettlement(EventMessage, frozen=True, kw_only=True):
 
 
 class MarketVoided(Struct, frozen=True, kw_only=True, gc=False):
-    """One market that a cancellation or a roll-back names."""
+    """One market that a cancellation or a roll-back names, or some outcomes of it."""
 
     name: MarketName
     void_reason: int | None = None
+    outcome_ids: tuple[str, ...] | UnsetType = UNSET
+    """Unset for the whole market, so that its digest is that of earlier releases."""
 
 
 class BetCancel(EventMessage, frozen=True, kw_only=True):

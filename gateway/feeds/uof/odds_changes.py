@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 _ACTIVE_CODE: Final = 1
 _SETTLED_CODE: Final = -3
 _CANCELLED_CODE: Final = -4
+_ENDED_SINCE: Final = "ended since"
 _STATUS_BY_CODE: Final = {int(status): status for status in Status}
 _NO_QUOTES: Final = MarketQuotes()
 
@@ -187,6 +188,8 @@ class OddsChanges:
         if listed.owner not in (NO_OWNER, producer):
             listed.note_former(listed.owner, max(at_ms, listed.status_ms))
         newest = listed.owner != message.product or message.timestamp >= listed.status_ms
+        if why == _ENDED_SINCE and message.timestamp == listed.status_ms:
+            newest = False  # most likely a repetition, which the market refuses: it may be ACTIVE
         offered = _NO_QUOTES
         if market.outcomes and status is not Status.CANCELLED and not self._by_model(listed):
             offered = market_quotes(listed, market, rule=self._margins.rule_of(listed.market.key))
@@ -280,7 +283,7 @@ class OddsChanges:
             if self._ownership.stopped_since(listed, message.product, message.timestamp):
                 return Status.SUSPENDED, "bet stop since"
             if message.timestamp < listed.ended_ms:
-                return Status.SUSPENDED, "ended since"
+                return Status.SUSPENDED, _ENDED_SINCE
         return status, why
 
     def _active_if_priced(

@@ -6,6 +6,8 @@ whether or when a command is sent.
 
 from typing import Final
 
+from msgspec import UNSET, UnsetType
+
 from engine.common.commands import (
     WHY_CHARS_MAX,
     CancelBets,
@@ -32,22 +34,34 @@ _ROLLED_BACK: Final = "rolled back by the feed"
 def settle_market(listed: ListedMarket, market: MarketSettled) -> SettleMarket | str:
     """Return a market's settlement, or the reason why it is refused.
 
-    The message must name every outcome that the market has, and none undecided. An outcome of the
-    message that the market does not have is passed over.
+    A message that does not name every outcome that the market has, or leaves some undecided,
+    settles the others alone. An outcome of the message that the market does not have is passed
+    over.
     """
-    results: list[OutcomeResult | None] = [None] * len(listed.market.outcomes)
+    results: dict[int, OutcomeResult] = {}
     for outcome in market.outcomes:
         index = listed.outcome_index(outcome.id)
-        if index is None:
-            continue
-        if outcome.result < 0:
-            return f"settlement: outcome {outcome.id[:40]} is undecided"
-        results[index] = outcome_result(outcome)
-    settled = [result for result in results if result is not None]
-    if len(settled) < len(results):
-        missing = listed.market.outcomes[results.index(None)]
-        return f"settlement: outcome {missing[:40]} is missing"
-    return SettleMarket(market_no=MARKET_NO_LATER, results=tuple(settled))
+        if index is not None and outcome.result >= 0:
+            results[index] = outcome_result(outcome)
+    if not results:
+        return "settlement: it decides no outcome that the market has"
+    named = tuple(sorted(results))
+    ordered = tuple(results[index] for index in named)
+    if len(named) == len(listed.market.outcomes):
+        return SettleMarket(market_no=MARKET_NO_LATER, results=ordered)
+    return SettleMarket(market_no=MARKET_NO_LATER, results=ordered, outcomes=named)
+
+
+def outcomes_of(listed: ListedMarket, market: MarketVoided) -> tuple[int, ...] | UnsetType | str:
+    """Return the outcomes that a message names, UNSET for all, or why it names none.
+
+    An outcome that the market does not have is passed over; the others are never voided for it.
+    """
+    if isinstance(market.outcome_ids, UnsetType):
+        return UNSET
+    found = {listed.outcome_index(outcome_id) for outcome_id in market.outcome_ids}
+    indices = tuple(sorted(index for index in found if index is not None))
+    return indices or "it names no outcome that the market has"
 
 
 def outcome_result(outcome: OutcomeSettled) -> OutcomeResult:
@@ -62,7 +76,13 @@ def outcome_result(outcome: OutcomeSettled) -> OutcomeResult:
     )
 
 
-def cancel_bets(message: BetCancel, market: MarketVoided, clock: FeedClock) -> CancelBets:
+Outcomes = tuple[int, ...] | UnsetType
+"""Some outcomes of a market; UNSET: all."""
+
+
+def cancel_bets(
+    message: BetCancel, market: MarketVoided, outcomes: Outcomes, clock: FeedClock
+) -> CancelBets:
     """Return the cancellation of the bets placed in the message's window."""
     why = "" if market.void_reason is None else f"void reason {market.void_reason}"
     if message.superceded_by:
@@ -72,22 +92,26 @@ def cancel_bets(message: BetCancel, market: MarketVoided, clock: FeedClock) -> C
         from_ns=_engine_ns(message.start_time, clock),
         until_ns=_engine_ns(message.end_time, clock),
         why=why[:WHY_CHARS_MAX],
+        outcomes=outcomes,
     )
 
 
-def roll_back_cancel(message: RollbackBetCancel, clock: FeedClock) -> RollBackCancel:
+def roll_back_cancel(
+    message: RollbackBetCancel, outcomes: Outcomes, clock: FeedClock
+) -> RollBackCancel:
     """Return the roll-back of the cancellation of the message's window."""
     return RollBackCancel(
         market_no=MARKET_NO_LATER,
         from_ns=_engine_ns(message.start_time, clock),
         until_ns=_engine_ns(message.end_time, clock),
         why=_ROLLED_BACK,
+        outcomes=outcomes,
     )
 
 
-def roll_back_settlement() -> RollBackSettlement:
-    """Return the roll-back of the market's current settlement."""
-    return RollBackSettlement(market_no=MARKET_NO_LATER, why=_ROLLED_BACK)
+def roll_back_settlement(outcomes: Outcomes) -> RollBackSettlement:
+    """Return the roll-back of the current results of a market or of some outcomes."""
+    return RollBackSettlement(market_no=MARKET_NO_LATER, why=_ROLLED_BACK, outcomes=outcomes)
 
 
 def _engine_ns(feed_ms: int | None, clock: FeedClock) -> Nanos | None:

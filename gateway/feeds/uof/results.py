@@ -6,6 +6,7 @@ producer is recovered. It never decides whether a market obeys: the market knows
 
 from typing import Final, assert_never
 
+from msgspec import UnsetType
 from msgspec.structs import replace
 
 from engine.common.commands import FeedStep
@@ -35,6 +36,7 @@ from gateway.feeds.uof.producers import Producers
 from gateway.feeds.uof.result_buffer import ResultBuffer
 from gateway.feeds.uof.result_commands import (
     cancel_bets,
+    outcomes_of,
     roll_back_cancel,
     roll_back_settlement,
     settle_market,
@@ -116,38 +118,64 @@ class Results:
     def _market_update(self, listed: ListedMarket, part: EarlyPart) -> MarketUpdate | None:
         """Return one market's update, and note in the registry what it means; None: refused."""
         message, market, digest = part
-        step: FeedStep
+        step = self._step(listed, message, market)
+        if isinstance(step, str):
+            kind = "settlement refused" if isinstance(message, BetSettlement) else "result refused"
+            self._passed_over.lose(kind, listed.market.key, step)
+            return None
+        if isinstance(message, BetSettlement):
+            self._passed_over.losses.clear(listed.market.key)
+        return self._update(message, listed, step, digest)
+
+    def _step(
+        self, listed: ListedMarket, message: ResultMessage, market: ResultOfMarket
+    ) -> FeedStep | str:
+        """Return the step of one market, noted in the registry, or why it is refused."""
+        if isinstance(message, BetSettlement):
+            assert isinstance(market, MarketSettled)
+            return self._settled(listed, message, market)
+        assert isinstance(market, MarketVoided)
+        outcomes = outcomes_of(listed, market)
+        if isinstance(outcomes, str):
+            return outcomes
+        whole = isinstance(outcomes, UnsetType)
         match message:
-            case BetSettlement():
-                assert isinstance(market, MarketSettled)
-                settled = settle_market(listed, market)
-                if isinstance(settled, str):
-                    self._passed_over.lose("settlement refused", listed.market.key, settled)
-                    return None
-                self._passed_over.losses.clear(listed.market.key)
-                if self._is_newest(listed, message):
-                    listed.settled, listed.certainty = True, message.certainty
-                    listed.void_reason = market.void_reason or 0
-                step = settled
             case BetCancel():
-                assert isinstance(market, MarketVoided)
-                step = cancel_bets(message, market, self._clock)
                 listed.void_reason = market.void_reason or 0
-                if message.end_time is None:
+                if whole and message.end_time is None:
                     listed.ended_ms = max(listed.ended_ms, message.timestamp)
+                return cancel_bets(message, market, outcomes, self._clock)
             case RollbackBetSettlement():
-                if self._is_newest(listed, message) and listed.settled:
-                    listed.settled, listed.certainty, listed.void_reason = False, 0, 0
-                    listed.last_status = Status.SUSPENDED
-                step = roll_back_settlement()
+                if self._is_newest(listed, message):
+                    count = len(listed.market.outcomes)
+                    listed.roll_back_results(
+                        range(count) if isinstance(outcomes, UnsetType) else outcomes
+                    )
+                return roll_back_settlement(outcomes)
             case RollbackBetCancel():
                 listed.void_reason = 0
                 if listed.last_status is Status.CANCELLED:
                     listed.last_status = Status.SUSPENDED
-                step = roll_back_cancel(message, self._clock)
+                return roll_back_cancel(message, outcomes, self._clock)
             case _:
                 assert_never(message)
-        return self._update(message, listed, step, digest)
+
+    def _settled(
+        self, listed: ListedMarket, message: BetSettlement, market: MarketSettled
+    ) -> FeedStep | str:
+        """Return a settlement; one of some outcomes leaves the market open for the others."""
+        step = settle_market(listed, market)
+        if isinstance(step, str):
+            return step
+        count = len(listed.market.outcomes)
+        whole = isinstance(step.outcomes, UnsetType)
+        if not whole:
+            self._passed_over.count("settled in part")
+        if self._is_newest(listed, message, ends=whole):
+            listed.settle(range(count) if isinstance(step.outcomes, UnsetType) else step.outcomes)
+            listed.certainty = message.certainty
+            listed.void_reason = market.void_reason or 0
+        return step
 
     def _find(
         self, message: ResultMessage, market: ResultOfMarket, digest: int
@@ -161,11 +189,15 @@ class Results:
                 self._early.add(identity, EarlyPart(kept, market, digest))
         return listed
 
-    def _is_newest(self, listed: ListedMarket, message: EventMessage) -> bool:
-        """Say whether no newer result of a market was seen, and note the message's timestamp."""
+    def _is_newest(self, listed: ListedMarket, message: EventMessage, *, ends: bool = True) -> bool:
+        """Say whether no newer result of a market was seen, and note the message's timestamp.
+
+        `ends` says that odds older than the message must not open the market.
+        """
         newest = message.timestamp >= listed.result_ms
         listed.result_ms = max(listed.result_ms, message.timestamp)
-        listed.ended_ms = max(listed.ended_ms, message.timestamp)
+        if ends:
+            listed.ended_ms = max(listed.ended_ms, message.timestamp)
         return newest
 
     def _update(

@@ -12,6 +12,8 @@ from fractions import Fraction
 from typing import Final
 from xml.etree.ElementTree import Element
 
+from msgspec import UNSET
+
 from engine.common.units import DEAD_HEAT_DEN_MAX
 from gateway.feeds.uof.grammar import EVENT_ID_RULE, is_event_id
 from gateway.feeds.uof.messages import (
@@ -114,8 +116,11 @@ def _market_name(fields: Fields) -> MarketName:
 
 
 def _voided(fields: Fields) -> MarketVoided:
+    outcomes = fields.children("outcome")
     return MarketVoided(
-        name=_market_name(fields), void_reason=fields.optional_integer("void_reason", 0, 9_999)
+        name=_market_name(fields),
+        void_reason=fields.optional_integer("void_reason", 0, 9_999),
+        outcome_ids=tuple(each.text("id") for each in outcomes) if outcomes else UNSET,
     )
 
 

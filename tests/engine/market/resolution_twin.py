@@ -7,7 +7,9 @@ Takes from the engine only the structs of its input: numbers and rules are state
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import ceil, floor
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from msgspec import UnsetType
 
 from engine.common.commands import (
     CancelBets,
@@ -19,6 +21,7 @@ from engine.common.commands import (
     ResumeMarket,
     RollBackCancel,
     RollBackSettlement,
+    SetOdds,
     SetStatus,
     SettleMarket,
 )
@@ -83,6 +86,16 @@ def deducted_twin(bet: Placed, result: OutcomeResult, deductions: tuple[Deductio
     return floor(bet.stake * ((1 - void) * result.won * odds * tied + void))
 
 
+def same_results(results: dict[int, OutcomeResult]) -> dict[int, tuple[bool, Fraction, int]]:
+    """Return what each outcome's result pays by."""
+    return {outcome: same_result(result) for outcome, result in results.items()}
+
+
+def whole(command: Any) -> bool:
+    """Return whether a command names no outcomes."""
+    return isinstance(command.outcomes, UnsetType)
+
+
 @dataclass
 class ResolutionTwin:
     """One open market."""
@@ -90,8 +103,10 @@ class ResolutionTwin:
     odds: tuple[int, ...]
     status: str = "ACTIVE"
     bets: list[Placed] = field(default_factory=list)
-    windows: dict[tuple[int | None, int | None], int] = field(default_factory=dict)
-    results: tuple[OutcomeResult, ...] | None = None
+    windows: dict[tuple[int | None, int | None, frozenset[int]], int] = field(default_factory=dict)
+    found: dict[int, OutcomeResult] = field(default_factory=dict)
+    """The results of the outcomes that have one."""
+    offered: set[int] = field(default_factory=lambda: {0, 1, 2})
     deductions: tuple[Deduction, ...] = ()
     settlement_no: int = 0
     held: bool = False
@@ -101,13 +116,28 @@ class ResolutionTwin:
     last_rows: dict[int, Row] = field(default_factory=dict)
     """The last row sent for each bet."""
 
+    @property
+    def results(self) -> tuple[OutcomeResult, ...] | None:
+        """Return the results of all outcomes; None while one has none."""
+        if len(self.found) < len(self.odds):
+            return None
+        return tuple(self.found[outcome] for outcome in range(len(self.odds)))
+
+    def named(self, command: Any) -> frozenset[int]:
+        """Return the outcomes that a command concerns."""
+        whole = isinstance(command.outcomes, UnsetType)
+        return frozenset(range(len(self.odds)) if whole else command.outcomes)
+
     def refunded(self, number: int) -> bool:
         if self.status == "CANCELLED":
             return True
-        at_ns = self.bets[number].at_ns
+        at_ns, outcome = self.bets[number].at_ns, self.bets[number].outcome
         return any(
-            number < count and (begin is None or begin <= at_ns) and (end is None or at_ns < end)
-            for (begin, end), count in self.windows.items()
+            number < count
+            and outcome in outcomes
+            and (begin is None or begin <= at_ns)
+            and (end is None or at_ns < end)
+            for (begin, end, outcomes), count in self.windows.items()
         )
 
     def resolution(self, number: int) -> tuple[int, int]:
@@ -115,9 +145,9 @@ class ResolutionTwin:
         bet = self.bets[number]
         if self.refunded(number):
             return RESULT_NUMBERS["CANCELLED"], bet.stake
-        if self.results is None:
+        result = self.found.get(bet.outcome)
+        if result is None:
             return RESULT_NUMBERS["NONE"], 0
-        result = self.results[bet.outcome]
         return result_twin(result), deducted_twin(bet, result, self.deductions)
 
     def figures(self, *, rules: int) -> list[Outcome]:
@@ -144,9 +174,10 @@ class ResolutionTwin:
         return Outcome(stake, payout, staked, refunded, paid, profit)
 
     def place(self, bet: Placed) -> bool:
-        if self.status == "ACTIVE":
+        taken = self.status == "ACTIVE" and bet.outcome in self.offered
+        if taken:
             self.bets.append(bet)
-        return self.status == "ACTIVE"
+        return taken
 
     def apply(self, command: FeedStep, *, by_feed: bool) -> tuple[str, list[Row]]:
         """Return the reason of a refusal, or ACCEPTED and the rows that the command must send."""
@@ -161,11 +192,12 @@ class ResolutionTwin:
         rolls_back = isinstance(command, RollBackCancel | RollBackSettlement)
         if by_feed and rolls_back and before != self.status == "SUSPENDED":
             self.feed_stopped = True
+        settled = isinstance(command, SettleMarket) and self.status == "SETTLED"
         cancels = isinstance(command, CancelMarket) and not by_feed and reason == "ACCEPTED"
         self.voided = self.status == "CANCELLED" and (self.voided or cancels)
-        ends = isinstance(command, SettleMarket | CancelMarket | CloseMarket)
+        ends = settled or isinstance(command, CancelMarket | CloseMarket)
         self.held = self.held or (ends and not by_feed and reason == "ACCEPTED")
-        resolves = not isinstance(command, SetStatus | CloseMarket | ResumeMarket)
+        resolves = not isinstance(command, SetStatus | CloseMarket | ResumeMarket | SetOdds)
         if reason != "ACCEPTED" or not resolves:
             return reason, []
         self.settlement_no += 1
@@ -173,8 +205,11 @@ class ResolutionTwin:
         for number, bet in enumerate(self.bets):
             result, payout = self.resolution(number)
             last = self.last_rows.get(bet.serial, Row(bet.serial, RESULT_NUMBERS["NONE"], 0, 0))
-            settled = isinstance(command, SettleMarket) and not self.refunded(number)
-            if settled or (last.result, last.payout) != (result, payout):
+            again = isinstance(command, SettleMarket) and bet.outcome in self.named(command)
+            if (again and not self.refunded(number)) or (last.result, last.payout) != (
+                result,
+                payout,
+            ):
                 rows.append(Row(bet.serial, result, payout, self.settlement_no))
         self.last_rows |= {row.serial: row for row in rows}
         return "ACCEPTED", rows
@@ -198,13 +233,15 @@ class ResolutionTwin:
             case SettleMarket(results=results, deductions=deductions):
                 if self.status == "CANCELLED":
                     return "TRANSITION_NOT_ALLOWED"
-                stands = self.results is not None and [*map(same_result, self.results)] == [
-                    *map(same_result, results)
-                ]
-                if stands and self.deductions == deductions:
+                named = range(len(self.odds)) if whole(command) else command.outcomes
+                after = self.found | dict(zip(named, results, strict=True))
+                same = same_results(after) == same_results(self.found)
+                if same and (not whole(command) or self.deductions == deductions):
                     return "ALREADY_SETTLED"
-                self.results, self.deductions = results, deductions
-                self.status = "SETTLED"
+                self.found = after
+                self.deductions = deductions if whole(command) else self.deductions
+                self.status = "SETTLED" if self.results else self.status
+                self.offered -= set(named) if not self.results else set()
             case CancelMarket():
                 if self.status == "CANCELLED":
                     return "TRANSITION_NOT_ALLOWED"
@@ -212,22 +249,35 @@ class ResolutionTwin:
             case CancelBets(from_ns=begin, until_ns=end):
                 if end is not None and end <= (begin or 0):
                     return "FIELD_OUT_OF_BOUNDS"
-                if (begin, end) in self.windows:
+                window = (begin, end, self.named(command))
+                if window in self.windows:
                     return "WINDOW_KNOWN"
-                self.windows[begin, end] = len(self.bets)
+                self.windows[window] = len(self.bets)
             case RollBackCancel(from_ns=begin, until_ns=end):
                 cancelled = begin is None and end is None and self.status == "CANCELLED"
-                if (begin, end) not in self.windows and not cancelled:
+                named, left = self.named(command), {}
+                for (start, stop, outcomes), count in self.windows.items():
+                    kept = outcomes - named if (start, stop) == (begin, end) else outcomes
+                    if kept:
+                        key = (start, stop, kept)
+                        left[key] = max(count, left.get(key, 0))
+                if left == self.windows and not cancelled:
                     return "WINDOW_UNKNOWN"
-                self.windows.pop((begin, end), None)
+                self.windows = left
                 if cancelled:
-                    self.status = "SUSPENDED" if self.results is None else "SETTLED"
+                    self.status = "SETTLED" if self.results else "SUSPENDED"
+                    others = frozenset(range(len(self.odds))) - named
+                    if others:
+                        self.windows[None, None, others] = len(self.bets)
             case RollBackSettlement():
-                if self.results is None:
+                named = self.named(command)
+                if not named & set(self.found):
                     return "NOT_SETTLED"
-                self.results, self.deductions = None, ()
+                self.found = {each: one for each, one in self.found.items() if each not in named}
+                self.deductions = self.deductions if self.found else ()
                 if self.status == "SETTLED":
                     self.status = "SUSPENDED"
+                self.offered -= set(self.found)
             case SetStatus(status=number):
                 status = STATUS_NAMES[number]
                 if self.status in ENDED:
@@ -236,6 +286,10 @@ class ResolutionTwin:
                 if status == "ACTIVE" and self.held:
                     return "MARKET_HELD"
                 self.status = status
+            case SetOdds():
+                if self.status in ENDED:
+                    return "TRANSITION_NOT_ALLOWED"
+                self.offered = set(range(len(self.odds))) - set(self.found)
             case CloseMarket():
                 if self.status in ENDED:
                     return "TRANSITION_NOT_ALLOWED"

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from msgspec import UNSET
 from msgspec.structs import astuple
 
 from engine.common.commands import (
@@ -15,9 +16,11 @@ from engine.common.commands import (
     FeedStep,
     FeedUpdate,
     OutcomeResult,
+    Quote,
     ResumeMarket,
     RollBackCancel,
     RollBackSettlement,
+    SetOdds,
     SetStatus,
     SettleMarket,
 )
@@ -56,16 +59,38 @@ deductions = st.lists(
     max_size=3,
     unique_by=lambda one: one.until_ns,
 ).map(lambda many: tuple(sorted(many, key=lambda one: one.until_ns)))
+some = st.one_of(
+    st.just(UNSET),
+    st.lists(st.integers(0, 2), min_size=1, max_size=3, unique=True).map(tuple),
+)
+"""The outcomes that a command names: all, or some."""
+
+
+@st.composite
+def some_results(draw: st.DrawFn) -> SettleMarket:
+    """Return a settlement of some outcomes."""
+    outcomes = draw(st.lists(st.integers(0, 2), min_size=1, max_size=3, unique=True))
+    found = draw(results)[: len(outcomes)]
+    return SettleMarket(market_no=1, results=found, outcomes=tuple(outcomes))
+
+
+REOFFER = SetOdds(
+    market_no=1,
+    quotes=tuple(Quote(outcome=each, odds_milli=odds) for each, odds in enumerate(ODDS)),
+)
 commands = st.one_of(
+    some_results(),
+    some_results(),
     st.builds(SettleMarket, market_no=st.just(1), results=results, deductions=deductions),
-    st.builds(CancelBets, market_no=st.just(1), from_ns=times, until_ns=times),
-    st.builds(CancelBets, market_no=st.just(1), from_ns=times, until_ns=times),
-    st.builds(RollBackCancel, market_no=st.just(1), from_ns=times, until_ns=times),
+    st.builds(CancelBets, market_no=st.just(1), from_ns=times, until_ns=times, outcomes=some),
+    st.builds(CancelBets, market_no=st.just(1), from_ns=times, until_ns=times, outcomes=some),
+    st.builds(RollBackCancel, market_no=st.just(1), from_ns=times, until_ns=times, outcomes=some),
     st.sampled_from(
         (
-            RollBackCancel(market_no=1),
+            *(RollBackCancel(market_no=1, outcomes=each) for each in (UNSET, (0,), (2, 1))),
+            *(RollBackSettlement(market_no=1, outcomes=each) for each in (UNSET, (0,), (2, 1))),
             RollBackSettlement(market_no=1),
-            RollBackSettlement(market_no=1),
+            REOFFER,
             CancelMarket(market_no=1),
             CloseMarket(market_no=1),
             *[SetStatus(market_no=1, status=Status.ACTIVE)] * 3,

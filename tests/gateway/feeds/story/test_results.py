@@ -11,6 +11,7 @@ from gateway.feeds.exchange.settings import ExchangeSettings
 from tests.gateway.feeds.exchange.builders import definition, quoted, runner
 from tests.gateway.feeds.story.player import play
 from tests.gateway.feeds.story.steps import (
+    Bet,
     Message,
     Story,
     bet,
@@ -61,6 +62,14 @@ def race(*statuses: str, **fields: Any) -> Message:
 
 ON = odds(market(1, MATCH_WINNER))
 HOME = results(result(1, o1="won", o2="lost", o3="lost"))
+
+
+def bets(*names: str) -> tuple[Bet, ...]:
+    """Return a bet on each outcome of the match winner."""
+    return tuple(
+        bet(*each) for each in zip(names, ("1x2",) * 3, ("home", "draw", "away"), strict=True)
+    )
+
 
 EACH = (
     story(
@@ -188,6 +197,82 @@ EACH = (
         odds(market(1, MATCH_WINNER), at="late"),
         bet("C", "1x2", "home", verdict="MARKET_SUSPENDED"),
         stands("1x2", rest="open"),
+    ),
+    story(
+        "cancelling one outcome refunds it alone, and every outcome settles by itself in any order",
+        ON,
+        *bets("A", "B", "C"),
+        cancel(named(1, "2")),
+        stands("1x2", rest="open", refunded=("B",)),
+        results(result(1, o1="won")),
+        stands("1x2", home="won", rest="open", refunded=("B",)),
+        bet("D", "1x2", "home", odds_milli=2100, verdict="OUTCOME_INACTIVE"),
+        bet("E", "1x2", "away"),
+        restart("shells"),
+        roll_back_cancel(named(1, "2")),
+        stands("1x2", home="won", rest="open"),
+        restart("pipeline"),
+        results(result(1, o2="lost", o3="void")),
+        status("1x2", "SETTLED"),
+        stands("1x2", home="won", draw="lost", away="void"),
+        roll_back_result(named(1, "3")),
+        status("1x2", "SUSPENDED"),
+        stands("1x2", home="won", draw="lost", away="open"),
+        odds(market(1, MATCH_WINNER)),
+        offers("1x2", away=3600),
+        bet("F", "1x2", "away"),
+        results(result(1, o3="half lost")),
+        status("1x2", "SETTLED"),
+        stands("1x2", home="won", draw="lost", away="half lost"),
+    ),
+    story(
+        "a roll-back of one outcome leaves the others of a cancelled market refunded",
+        ON,
+        *bets("A", "B", "C"),
+        cancel(named(1)),
+        stands("1x2", rest="open", refunded=("A", "B", "C")),
+        roll_back_cancel(named(1, "1")),
+        stands("1x2", rest="open", refunded=("B", "C")),
+        HOME,
+        stands("1x2", home="won", refunded=("B", "C")),
+        restart("all"),
+        roll_back_cancel(named(1)),
+        stands("1x2", home="won"),
+    ),
+    story(
+        "a window of one outcome leaves its later bets and those on the others",
+        ON,
+        *bets("A", "B", "C"),
+        bet("D", "1x2", "draw"),
+        cancel(named(1, "2", "3"), end="D"),
+        stands("1x2", rest="open", refunded=("B", "C")),
+        HOME,
+        stands("1x2", home="won", refunded=("B", "C")),
+        roll_back_cancel(named(1, "3"), end="D"),
+        stands("1x2", home="won", refunded=("B",)),
+        roll_back_result(named(1, "1", "2")),
+        stands("1x2", home="open", draw="open", away="lost", refunded=("B",)),
+        results(result(1, o1="lost", o2="won", o3="lost")),
+        stands("1x2", draw="won", refunded=("B",)),
+    ),
+    story(
+        "an outcome that the market does not have voids nothing",
+        ON,
+        *bets("A", "B", "C"),
+        cancel(named(1, "77"), refused="names no outcome"),
+        cancel(named(1, "77", "1")),
+        stands("1x2", rest="open", refunded=("A",)),
+    ),
+    story(
+        "results of single outcomes that come before the odds leave the others on offer",
+        mark("odds"),
+        results(result(1, o1="won", o2="open")),
+        odds(market(1, MATCH_WINNER), at="odds"),
+        offers("1x2", draw=3400, away=3600),
+        bet("A", "1x2", "draw"),
+        counts("settled in part", 1),
+        results(result(1, o2="won", o3="lost")),
+        stands("1x2", home="won", draw="won"),
     ),
 )
 

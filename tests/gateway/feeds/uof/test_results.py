@@ -91,9 +91,21 @@ def test_other_results_settle_again():
 
 @pytest.mark.parametrize(
     "results",
-    [HOME_WON[:2], (("1", 'result="1"'), ("2", 'result="0"'), ("3", 'result="-1"')), ()],
+    [HOME_WON[:2], (("1", 'result="1"'), ("2", 'result="0"'), ("3", 'result="-1"'))],
 )
-def test_a_settlement_that_leaves_an_outcome_open_is_refused_and_counted(results):
+def test_a_settlement_that_leaves_an_outcome_open_settles_the_others_alone(results):
+    feed = feed_markets()
+    feed.receive(odds_change(market(1, MATCH_WINNER), at=1))
+
+    feed.receive(bet_settlement(settled(1, results), at=2))
+
+    assert feed.image("1x2").active == (False, False, True)
+    assert feed.status("1x2") is Status.ACTIVE
+    assert feed.adapter.passed_over() == {"settled in part": 1}
+
+
+@pytest.mark.parametrize("results", [(("1", 'result="-1"'),), (("99", 'result="1"'),), ()])
+def test_a_settlement_that_decides_no_outcome_is_refused_and_counted(results):
     feed = feed_markets()
     feed.receive(odds_change(market(1, MATCH_WINNER), at=1))
 
@@ -240,7 +252,7 @@ def test_a_roll_back_reopens_a_market_that_its_status_cancelled():
 def test_a_refused_settlement_beside_an_accepted_one_is_counted() -> None:
     feed = feed_markets()
     feed.receive(odds_change(market(1, MATCH_WINNER), total(), at=1))
-    half = settled(18, (("12", 'result="1"'),), specifiers="total=2.5")
+    half = settled(18, (("99", 'result="1"'),), specifiers="total=2.5")
     received = feed.receive(bet_settlement(settled(1, HOME_WON), half, at=2))
     assert not received.refused
     assert feed.status("1x2") is Status.SETTLED
