@@ -11,6 +11,7 @@ concerned are suspended until a snapshot that was requested afterwards is comple
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Annotated, Final
 from zlib import crc32
 
@@ -19,7 +20,7 @@ from msgspec import Meta, Struct
 from engine.common.commands import Limits
 from engine.common.units import MARKETS_MAX, NS_PER_MS, Nanos
 from gateway.feeds.core.adapter import REFUSALS_KEPT, Action, KnownMarket, Received
-from gateway.feeds.core.losses import Losses
+from gateway.feeds.core.losses import LOSSES_MAX, Losses
 from gateway.feeds.lsports.market_registry import (
     FIXTURES_MAX,
     NO_NAME,
@@ -53,6 +54,8 @@ from gateway.feeds.lsports.trust import Trust, TrustSettings
 _NUMBERED: Final = (FIXTURE, LIVESCORE, MARKET, SETTLEMENT)
 """Types of messages about fixtures that a live connection carries."""
 PARTLY_READ: Final = "a message about it is missing or cannot be read"
+NAMES_SHOWN_MAX: Final = 3
+"""Outcomes without a settlement that are named."""
 _REASON_CHARS_MAX: Final = 300
 
 
@@ -110,12 +113,16 @@ class LsportsAdapter:
         return dict(self._counts)
 
     def lost(self) -> dict[str, str]:
-        """Return the fixtures and markets that could not be added, and why."""
+        """Return what could not be added, and markets that are settled in part, and why."""
         return dict(self._losses.whys)
 
     def unopened(self) -> dict[str, str]:
-        """Return nothing: a market that waits for its first odds is not named."""
-        return {}
+        """Return the first markets that never took bets and were not made, by key, and why."""
+        unmade = (market for market in self._registry if not market.outcomes)
+        return {
+            market.key: self._updates.why_suspended(market, self._doubted(market.fixture))
+            for market in islice(unmade, LOSSES_MAX)
+        }
 
     def resume(self, markets: Sequence[KnownMarket], *, at_ns: Nanos) -> Received:
         """Begin with the markets that exist; suspend open ones until the snapshot is complete."""
@@ -227,7 +234,10 @@ class LsportsAdapter:
             else:
                 yield from self._updates.of_odds(market, ms=message.ms, digest=digest, doubt=doubt)
                 yield from self._updates.of_results(market, ms=message.ms, digest=digest)
-        if (stopped, live) != (fixture.stopped, fixture.live):
+        changed = (stopped, live) != (fixture.stopped, fixture.live)
+        for market in fixture.markets.values() if changed else touched:
+            self._note_results(market)
+        if changed:
             yield from self._compare(fixture, without=touched)
 
     def _missed_since(self, message: Message, event: EventPart, fixture: Fixture) -> int | None:
@@ -307,6 +317,7 @@ class LsportsAdapter:
                     touched[market] = None
             for market in touched:
                 yield from self._updates.of_results(market, ms=None)
+                self._note_results(market)
             yield from self._compare(fixture)
 
     def _snapshot_ended(self, message: Message) -> Iterator[Action]:
@@ -349,10 +360,22 @@ class LsportsAdapter:
         self, fixture: Fixture, *, without: dict[Market, None] | None = None
     ) -> Iterator[Action]:
         """Yield what brings a fixture's markets from what they were sent to what they should be."""
-        doubt = self._trust.doubted(fixture.fixture_id)
+        doubt = self._doubted(fixture)
         for market in fixture.markets.values():
             if without is None or market not in without:
                 yield from self._updates.of_change(market, doubt=doubt, ms=self._trust.requested_ms)
+
+    def _doubted(self, fixture: Fixture) -> str:
+        return self._trust.doubted(fixture.fixture_id)
+
+    def _note_results(self, market: Market) -> None:
+        """Note a market that a finished fixture leaves settled in part, or that is whole again."""
+        missing = [name for name in market.outcomes if not market.bets[name].has_result]
+        if market.fixture.over and 0 < len(missing) < len(market.outcomes):
+            named = ", ".join(missing[:NAMES_SHOWN_MAX])
+            self._losses.note(market.key, f"results refused: no settlement of {named}")
+        else:
+            self._losses.clear(market.key)
 
     def _request(self, at_ns: Nanos) -> Iterator[Action]:
         if self._settings.watch:

@@ -20,6 +20,7 @@ from gateway.feeds.lsports.messages import (
     LOSER,
     NOT_SETTLED,
     OPEN,
+    OVER_STATUSES,
     PRICE_REFUSED,
     REFUND,
     SETTLED,
@@ -80,6 +81,11 @@ class Bet:
         """Whether bets on it may be taken."""
         priced = self.price_milli > PRICE_REFUSED and not self.ambiguous
         return priced and self.status == OPEN and not self.settlement
+
+    @property
+    def has_result(self) -> bool:
+        """Whether it has a settlement that counts."""
+        return self.settlement != NOT_SETTLED and not self.ambiguous
 
     def take_odds(self, part: BetPart, ms: int) -> bool:
         """Take a live message's odds and status; return whether the bet is not settled.
@@ -181,7 +187,7 @@ class Market:
     def current_results(self) -> tuple[OutcomeResult, ...]:
         """Return the results in the order of the outcomes; empty while some bet has none."""
         bets = [self.bets[name] for name in self.outcomes]
-        if not all(bet.settlement and not bet.ambiguous for bet in bets):
+        if not all(bet.has_result for bet in bets):
             return ()
         return tuple(RESULTS[bet.settlement] for bet in bets)
 
@@ -256,6 +262,11 @@ class Fixture:
         if self.unlisted:
             return "not in the provider's list of live fixtures"
         return STOPPING_STATUSES.get(self.status, "")
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more is played of it."""
+        return self.status in OVER_STATUSES
 
     @property
     def live(self) -> bool:

@@ -63,7 +63,7 @@ class MarketUpdates:
         if made:
             market.odds_ms = max(market.odds_ms, ms)
             mark = Mark(source=self._odds_source, position=market.odds_ms)
-        why = self._why_suspended(market, doubt)
+        why = self.why_suspended(market, doubt)
         if why and market.sent_status is not Status.ACTIVE:
             return []
         unchanged = market.sent_status is Status.ACTIVE and (
@@ -105,21 +105,21 @@ class MarketUpdates:
         market.sent_status = Status.SUSPENDED
         return [self._update(market, None, (_status(Status.SUSPENDED, why),))]
 
-    def _exists(self, market: Market, doubt: str) -> bool:
-        """Say whether a market exists here; it is made when it is first to take bets."""
-        if not market.outcomes and not market.refused and not self._why_suspended(market, doubt):
-            market.outcomes = tuple(market.bets)
-        return bool(market.outcomes)
-
-    def _why_suspended(self, market: Market, doubt: str) -> str:
+    def why_suspended(self, market: Market, doubt: str) -> str:
         """Return why a market must not take bets; empty when it may."""
-        why = doubt or market.fixture.stopped
+        why = market.refused or doubt or market.fixture.stopped
         if not why and not any(bet.offered for bet in market.bets.values()):
             why = NOTHING_OPEN
         return why
 
+    def _exists(self, market: Market, doubt: str) -> bool:
+        """Say whether a market exists here; it is made when it is first to take bets."""
+        if not market.outcomes and not self.why_suspended(market, doubt):
+            market.outcomes = tuple(market.bets)
+        return bool(market.outcomes)
+
     def _steps(self, market: Market, doubt: str) -> tuple[FeedStep, ...]:
-        why = self._why_suspended(market, doubt)
+        why = self.why_suspended(market, doubt)
         if why:
             market.sent_status = Status.SUSPENDED
             return (_status(Status.SUSPENDED, why),)

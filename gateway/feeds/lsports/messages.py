@@ -60,6 +60,8 @@ STOPPING_STATUSES: Final = {
     8: "coverage lost",
 }
 """Fixture statuses in which no market takes bets, whatever the status of its bets."""
+OVER_STATUSES: Final = (3, 4, 7)
+"""Finished, cancelled, abandoned: what is settled by then stays as it is."""
 FIXTURE_STATUSES: Final = tuple(range(10))
 UNREADABLE_STATUS: Final = -1
 """A fixture status that could not be read: no market takes bets until the next one."""

@@ -140,3 +140,28 @@ def test_a_settlement_that_comes_again_after_a_restart_does_not_undo_its_correct
     following.restarted()
     following.receive(wrong)
     assert tuple(payout for _, payout in following.paid().values()) == (0, 200)
+
+
+def test_a_market_that_its_finished_fixture_leaves_settled_in_part_is_named_until_it_is_whole() -> (
+    None
+):
+    following = with_totals()
+    settle(following, Over=WON)
+    assert following.adapter.lost() == {}
+    following.receive(following.provider.fixture(status=3))
+    assert following.adapter.lost() == {KEY: "results refused: no settlement of Under"}
+    settle(following, Under=LOST)
+    assert following.adapter.lost() == {}
+    assert following.status(KEY) is Status.SETTLED
+
+
+def test_a_market_that_never_took_bets_is_named_with_the_reason() -> None:
+    following = Following().opened()
+    following.receive(following.provider.odds(HALF, market=TOTALS, line=LINE, status=2))
+    assert following.adapter.unopened() == {KEY: "no bet is open"}
+    following.receive(following.provider.odds(HALF, market=TOTALS, line=LINE))
+    assert following.adapter.unopened() == {}
+    long = {"x" * 300: "2.00", "y": "2.00"}
+    following.receive(following.provider.odds(long, market=9))
+    (why,) = following.adapter.unopened().values()
+    assert why.startswith("an outcome's name has over")
