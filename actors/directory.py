@@ -5,7 +5,7 @@ Never gives a market's number to a market of another key, even after the first w
 """
 
 import contextlib
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
 
 import msgspec
@@ -24,6 +24,27 @@ from persistence.records import EpochMark, Kind
 
 MARKETS_IN_RECORD_MAX = 1_024
 """Most markets of one record; more markets go into several records, each complete."""
+
+
+NAME_BYTES_IN_RECORD_MAX = 1 << 22
+"""Most bytes of outcome names in one record; one market's are at most a tenth of that."""
+
+
+def record_bounds(
+    markets: Sequence[CreateMarket], *, most: int = MARKETS_IN_RECORD_MAX
+) -> Iterator[tuple[int, int]]:
+    """Yield the first index and the end of each part of the markets that fits one record."""
+    start = name_bytes = 0
+    for index, market in enumerate(markets):
+        size = sum(len(name.encode()) for name in market.outcomes)
+        if index > start and (
+            index - start >= most or name_bytes + size > NAME_BYTES_IN_RECORD_MAX
+        ):
+            yield start, index
+            start, name_bytes = index, 0
+        name_bytes += size
+    if start < len(markets):
+        yield start, len(markets)
 
 
 class DirectoryMismatchError(ValueError):
@@ -192,8 +213,7 @@ class Directory:
         """
         numbered = self._number(markets)
         documents: list[Document] = []
-        for start in range(0, len(numbered), MARKETS_IN_RECORD_MAX):
-            stop = start + MARKETS_IN_RECORD_MAX
+        for start, stop in record_bounds(numbered):
             documents.append(
                 MarketsPlaced(
                     by=by, markets=tuple(numbered[start:stop]), shells=tuple(shells[start:stop])

@@ -16,7 +16,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from actors.account_shell import AccountShell
-from actors.directory import MARKETS_IN_RECORD_MAX, Directory
+from actors.directory import MARKETS_IN_RECORD_MAX, Directory, record_bounds
 from actors.failstop import ExitProcess, FailStop, exit_at_once
 from actors.market_shell import MarketShell
 from actors.messages import (
@@ -299,8 +299,8 @@ class Supervisor:
             if placed.shell == shell.name and market_no not in present
         ]
         bound = min(self._shell_settings.commands_max, MARKETS_IN_RECORD_MAX)
-        for start in range(0, len(missing), bound):
-            commands = tuple(missing[start : start + bound])
+        for start, stop in record_bounds(missing, most=bound):
+            commands = tuple(missing[start:stop])
             payload = encode(MarketControl(by=BY, commands=commands))
             events = decode_market_events(await shell.peer.ask("control", payload))
             for command, event in zip(commands, events, strict=True):

@@ -40,6 +40,8 @@ from engine.common.units import (
 
 WHY_CHARS_MAX: Final = 80
 NAME_CHARS_MAX: Final = 64
+OUTCOME_CHARS_MAX: Final = 200
+"""Characters of an outcome's name. Providers name outcomes by ids, and join several into one."""
 DEDUCTIONS_MAX: Final = 16
 """Deductions in one settlement: one for each time at which an outcome was withdrawn."""
 STEPS_MAX: Final = 16
@@ -60,6 +62,7 @@ StakeField = Annotated[Minor, Meta(ge=1, le=STAKE_MINOR_MAX)]
 LimitField = Annotated[Minor, Meta(ge=0, le=LIMIT_MINOR_MAX)]
 AmountField = Annotated[Minor, Meta(ge=1, le=BALANCE_MINOR_MAX)]
 NameField = Annotated[str, Meta(min_length=1, max_length=NAME_CHARS_MAX)]
+OutcomeNameField = Annotated[str, Meta(min_length=1, max_length=OUTCOME_CHARS_MAX)]
 WhyField = Annotated[str, Meta(max_length=WHY_CHARS_MAX)]
 TimeField = Annotated[Nanos, Meta(ge=0, le=TIME_NS_MAX)]
 OutcomesField = Annotated[
@@ -184,7 +187,7 @@ class CreateMarket(_Command, frozen=True, tag="create_market", omit_defaults=Tru
 
     market_no: MarketNoField
     key: KeyField
-    outcomes: Annotated[tuple[NameField, ...], Meta(min_length=1, max_length=OUTCOMES_MAX)]
+    outcomes: Annotated[tuple[OutcomeNameField, ...], Meta(min_length=1, max_length=OUTCOMES_MAX)]
     odds_milli: Annotated[tuple[OddsField, ...], Meta(min_length=1, max_length=OUTCOMES_MAX)]
     limits: Limits = Limits()
     offered: bool = True

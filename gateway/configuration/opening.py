@@ -23,9 +23,9 @@ from engine.common.commands import (
     Deposit,
     KeyField,
     LimitsPatch,
-    NameField,
     OddsField,
     OpenMarket,
+    OutcomeNameField,
     RefField,
 )
 from engine.common.events import Refused
@@ -55,7 +55,7 @@ class OpeningMarket(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """
 
     key: KeyField
-    outcomes: Annotated[tuple[NameField, ...], Meta(min_length=1, max_length=OUTCOMES_MAX)]
+    outcomes: Annotated[tuple[OutcomeNameField, ...], Meta(min_length=1, max_length=OUTCOMES_MAX)]
     odds_milli: Annotated[tuple[OddsField, ...], Meta(min_length=1, max_length=OUTCOMES_MAX)]
     limits: LimitsPatch = LimitsPatch()
     sport: Annotated[str, Meta(max_length=NAME_CHARS_MAX)] = ""

@@ -1,10 +1,19 @@
 """The journaled directory across restarts."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from actors.directory import Directory, DirectoryMismatchError
+from actors.directory import (
+    NAME_BYTES_IN_RECORD_MAX,
+    Directory,
+    DirectoryMismatchError,
+    record_bounds,
+)
 from engine.common.ids import MARKET_NO_MAX
 from engine.common.reasons import Reason
 from persistence.disk import LocalDisk, LockHeldError
@@ -26,6 +35,39 @@ def place(directory: Directory, *keys: str, shell: str = "market-00000") -> list
     markets = [market(key) for key in keys]
     placed = directory.place(markets, shells=[shell] * len(keys), by="test", at_ns=2)
     return [command.market_no for command in placed]
+
+
+NAMES = tuple(f"{n:03}" + "é" * 197 for n in range(512))
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from([1, 3, 200, 512]), max_size=60), st.integers(1, 50))
+def test_markets_are_divided_into_records_that_fit(outcomes, most):
+    markets = [replace(market("a/1x2"), outcomes=NAMES[:count]) for count in outcomes]
+    parts = list(record_bounds(markets, most=most))
+    assert [index for start, stop in parts for index in range(start, stop)] == list(
+        range(len(markets))
+    )
+    for start, stop in parts:
+        size = sum(len(name.encode()) for one in markets[start:stop] for name in one.outcomes)
+        assert 1 <= stop - start <= most
+        assert size <= NAME_BYTES_IN_RECORD_MAX
+    for (start, stop), (_, end) in pairwise(parts):
+        sizes = [sum(len(n.encode()) for n in one.outcomes) for one in markets[start : stop + 1]]
+        assert stop - start == most or sum(sizes) > NAME_BYTES_IN_RECORD_MAX, (start, stop, end)
+
+
+def test_more_markets_of_long_names_than_one_record_holds_are_placed_and_found(tmp_path: Path):
+    directory = open_directory(tmp_path)
+    long = [
+        replace(market(f"a{n}/1x2"), outcomes=NAMES, odds_milli=(2_000,) * len(NAMES))
+        for n in range(100)
+    ]
+    placed = directory.place(long, shells=["market-00000"] * 100, by="test", at_ns=2)
+    directory.close()
+    reopened = open_directory(tmp_path)
+    assert [reopened.markets[one.market_no].command for one in placed] == placed
+    reopened.close()
 
 
 def test_a_cold_start_finds_every_market(tmp_path: Path):

@@ -35,6 +35,9 @@ logger = logging.getLogger("overround.feeds")
 REFUSED_KEPT_MAX: Final = 65_536
 """Markets whose creation was refused for good and is not repeated; past it the oldest are dropped,
 and a message that names one asks the supervisor once more."""
+NAME_BYTES_IN_CALL_MAX: Final = 1 << 22
+"""Bytes of outcome names in one call, so that its record fits; the rest waits for the next call.
+One market's may be a tenth of that."""
 FIRST_ODDS_MILLI: Final = ODDS_MILLI_MIN
 """The odds of a new market, which is INACTIVE and not on offer: no bet can be placed at them."""
 _CREATE_TIMEOUT_S: Final = 300.0
@@ -149,11 +152,22 @@ class MarketCreation:
         try:
             await asyncio.sleep(0)  # other parts of the message may add markets to the call
             while self._to_create:
-                keys = list(islice(self._to_create, self._markets_in_call_max))
+                keys = self._next_keys()
                 for key, answer in zip(keys, await self._create(keys), strict=True):
                     self._received(key, answer)
         finally:
             self._running = None
+
+    def _next_keys(self) -> list[str]:
+        """Return the markets of the next call: as many as it may carry, and at least one."""
+        keys: list[str] = []
+        name_bytes = 0
+        for key, new_market in islice(self._to_create.items(), self._markets_in_call_max):
+            name_bytes += sum(len(name.encode()) for name in new_market.outcomes)
+            if keys and name_bytes > NAME_BYTES_IN_CALL_MAX:
+                break
+            keys.append(key)
+        return keys
 
     async def _create(self, keys: Sequence[str]) -> list[MarketAnswer]:
         """Have markets created, and repeat the call until the supervisor answers."""

@@ -7,7 +7,7 @@ that a result which comes before the odds is not lost. It never decides what a m
 from collections.abc import Iterator
 from typing import Final
 
-from engine.common.commands import NAME_CHARS_MAX, OutcomeResult, Quote
+from engine.common.commands import OUTCOME_CHARS_MAX, OutcomeResult, Quote
 from engine.common.ids import MalformedIdError
 from engine.common.lifecycle import Status
 from engine.common.units import MARKETS_MAX, NS_PER_MS, ODDS_MILLI_MIN, OUTCOMES_MAX, OddsMilli
@@ -366,8 +366,8 @@ class MarketRegistry:
         """Return why a market has no outcome of a name; empty when it can have it."""
         if market.outcomes:
             return NO_OUTCOME
-        if len(name) > NAME_CHARS_MAX:
-            market.refused = f"an outcome's name has over {NAME_CHARS_MAX} characters"
+        if len(name) > OUTCOME_CHARS_MAX:
+            market.refused = f"an outcome's name has over {OUTCOME_CHARS_MAX} characters"
         elif len(market.bets) >= OUTCOMES_MAX:
             market.refused = f"over {OUTCOMES_MAX} outcomes"
         return market.refused

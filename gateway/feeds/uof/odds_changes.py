@@ -193,8 +193,8 @@ class OddsChanges:
         offered = _NO_QUOTES
         if market.outcomes and status is not Status.CANCELLED and not self._by_model(listed):
             offered = market_quotes(listed, market, rule=self._margins.rule_of(listed.market.key))
-            for reason in offered.passed_over:
-                self._passed_over.add(reason, listed.market.key)
+            for reason, outcome in offered.passed_over:
+                self._passed_over.add(reason, f"{listed.market.key} {outcome}".rstrip())
         if status is Status.ACTIVE and market.status == _ACTIVE_CODE:
             status, why = self._active_if_priced(message, market, listed, offered, why)
         if newest:

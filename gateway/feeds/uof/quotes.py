@@ -28,8 +28,8 @@ class MarketQuotes(Struct, frozen=True, kw_only=True, gc=False):
     fair: Fair | None = None
     odds_milli: list[int] = []
     """The market's odds after the message; empty unless the quotes are the feed's odds."""
-    passed_over: tuple[str, ...] = ()
-    """Why parts of the message were passed over, one reason per part."""
+    passed_over: tuple[tuple[str, str], ...] = ()
+    """Why parts of the message were passed over, and which outcome: empty for the market."""
     offers_any: bool = False
     """Whether some outcome is offered."""
 
@@ -55,21 +55,21 @@ def market_quotes(
         margin can be taken off the feed's odds.
     """
     outcomes: list[OutcomeOdds | None] = [None] * len(listed.market.outcomes)
-    unknown = 0
+    unknown: list[tuple[str, str]] = []
     for outcome in market.outcomes:
         index = listed.outcome_index(outcome.id)
         if index is None:
-            unknown += 1
+            unknown.append(("outcome never seen", outcome.id))
         else:
             outcomes[index] = outcome
-    passed_over = ("outcome never seen",) * unknown
+    passed_over = tuple(unknown)
     if rule.from_probabilities:
         fair = _fair(listed, outcomes, rule)
         if fair is None and rule.from_odds:
             fair = _fair_of_odds(listed, outcomes, rule)
         if fair is not None:
             return MarketQuotes(fair=fair, passed_over=passed_over, offers_any=True)
-        passed_over = (*passed_over, "no probabilities")
+        passed_over = (*passed_over, ("no probabilities", ""))
     odds_milli = list(listed.odds_milli)
     quotes: list[Quote] = []
     offers_any = False

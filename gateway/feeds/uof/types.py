@@ -13,7 +13,7 @@ market with any other outcome id stays a ``uof_`` market, priced and settled by 
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from engine.common.commands import NAME_CHARS_MAX
+from engine.common.commands import OUTCOME_CHARS_MAX
 from engine.common.ids import MalformedIdError, MarketKey, parse_market_key
 from engine.common.units import OUTCOMES_MAX
 from engine.pricing.sport import SPORTS, AnySport, MarketTypeError
@@ -22,6 +22,8 @@ from gateway.feeds.uof.messages import MARKET_ID_MAX, MarketName
 
 GENERIC_PREFIX: Final = "uof_"
 """Prefix of the market types that only the provider's market id names."""
+_SHOWN_CHARS: Final = 80
+"""Characters of an outcome id that a refusal shows."""
 _RESULTS: Final = ("home", "draw", "away")
 _CORRECT_SCORE: Final = range(5)
 
@@ -192,8 +194,12 @@ def _outcomes_refused(outcome_ids: Sequence[str]) -> str:
     """Return why a market cannot have these outcomes; empty when it can."""
     if not 0 < len(outcome_ids) <= OUTCOMES_MAX:
         return f"outcomes: from 1 to {OUTCOMES_MAX}, not {len(outcome_ids)}"
-    if len(dict.fromkeys(outcome_ids)) != len(outcome_ids):
-        return "outcomes: an outcome id is listed twice"
-    if any(len(outcome_id) > NAME_CHARS_MAX for outcome_id in outcome_ids):
-        return f"outcomes: an id has at most {NAME_CHARS_MAX} characters"
+    seen: dict[str, None] = {}
+    for outcome_id in outcome_ids:
+        if outcome_id in seen:
+            return f"outcomes: {outcome_id[:_SHOWN_CHARS]} is listed twice"
+        if len(outcome_id) > OUTCOME_CHARS_MAX:
+            shown = f"{outcome_id[:_SHOWN_CHARS]}... has {len(outcome_id)} characters"
+            return f"outcomes: {shown}, an id at most {OUTCOME_CHARS_MAX}"
+        seen[outcome_id] = None
     return ""

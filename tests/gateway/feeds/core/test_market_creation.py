@@ -16,13 +16,13 @@ from actors.messages import (
     encode,
 )
 from actors.peer import LocalPeer, Peer, PeerDiedError
-from engine.common.commands import LimitsPatch, SetLimits
+from engine.common.commands import OUTCOME_CHARS_MAX, LimitsPatch, SetLimits
 from engine.common.events import Refused
 from engine.common.lifecycle import Status
 from engine.common.reasons import Reason
 from gateway.feeds.core import market_creation
 from gateway.feeds.core.adapter import Action, MarketUpdate, NewMarket, PriceFixture
-from gateway.feeds.core.market_creation import MarketCreation
+from gateway.feeds.core.market_creation import NAME_BYTES_IN_CALL_MAX, MarketCreation
 from gateway.feeds.core.pending_message import PendingMessage
 from gateway.feeds.core.pipeline import FeedPipeline
 from gateway.market_limits import LimitRules, LimitsSettings
@@ -263,7 +263,9 @@ class Creation:
         assert isinstance(action, MarketUpdate | PriceFixture)
         self.delivered.append(action.key if isinstance(action, MarketUpdate) else action.fixture)
 
-    async def update(self, *keys: str) -> Sequence[str]:
+    async def update(
+        self, *keys: str, outcomes: tuple[str, ...] = ("home", "draw", "away")
+    ) -> Sequence[str]:
         """Return for an update of each key why it was not delivered, empty if it was."""
         loop = asyncio.get_running_loop()
         verdicts = [loop.create_future() for _ in keys]
@@ -275,7 +277,7 @@ class Creation:
                 on_done=lambda message, verdict=verdict: verdict.set_result(message.verdict),
             )
             message.add_part()
-            new_market = NewMarket(outcomes=("home", "draw", "away"))
+            new_market = NewMarket(outcomes=outcomes)
             self.creation.wait_created(
                 message, MarketUpdate(key=key, mark=None, new_market=new_market)
             )
@@ -292,6 +294,23 @@ def test_markets_of_one_message_are_created_in_calls_of_a_bounded_size() -> None
         assert [called for _, called in supervisor.calls] == [keys[:2], keys[2:4], keys[4:]]
         assert it.routes == it.delivered == keys
         assert [it.creation.number_of(key) for key in keys] == [1, 2, 3, 4, 5]
+
+    run_virtual(main())
+
+
+def test_a_call_carries_only_so_many_bytes_of_names() -> None:
+    async def main() -> None:
+        supervisor = SupervisorStub()
+        it = Creation(supervisor, markets_in_call_max=256)
+        names = tuple(f"{n:03}" + "\N{GRINNING FACE}" * (OUTCOME_CHARS_MAX - 3) for n in range(512))
+        keys = [f"cup-{n}/1x2" for n in range(24)]
+        assert await it.update(*keys, outcomes=names) == [""] * 24
+        calls = [len(called) for _, called in supervisor.calls]
+        size = sum(len(name.encode()) for name in names)
+        assert max(calls) * size <= NAME_BYTES_IN_CALL_MAX
+        assert len(calls) < 24
+        assert sum(calls) == 24
+        assert it.delivered == keys
 
     run_virtual(main())
 

@@ -9,6 +9,7 @@ from tests.gateway.feeds.story.steps import (
     odds,
     restart,
     result,
+    result_of,
     results,
     stands,
     status,
@@ -28,7 +29,21 @@ def total(specifiers: str, state: int = 1) -> str:
     return market(18, LINES, specifiers=specifiers, status=state)
 
 
+PAIRS = tuple(
+    f"sr:player:{number}:" + ",".join(f"sr:competitor:{number}{n:05}" for n in range(9))
+    for number in (1, 2, 3)
+)
 EACH = (
+    story(
+        "outcomes of several competitors are offered, bet on and settled, over restarts",
+        odds(market(40, [(name, 'odds="3"') for name in PAIRS])),
+        bet("A", "uof_40", PAIRS[1]),
+        restart("all"),
+        odds(market(40, [(name, 'odds="3"') for name in PAIRS])),
+        bet("B", "uof_40", PAIRS[2]),
+        results(result_of(40, {PAIRS[0]: "lost", PAIRS[1]: "won", PAIRS[2]: "lost"})),
+        stands("uof_40", {PAIRS[1]: "won"}),
+    ),
     *(
         story(
             f"{spelling} is the market total=2.5: odds, stop and result are of one market",

@@ -138,6 +138,7 @@ def test_an_outcome_that_a_market_does_not_have_is_passed_over():
     assert feed.image("uof_40").outcomes == ("sr:player:1", "sr:player:2")
     assert feed.image("uof_40").active == (True, True)
     assert feed.adapter.passed_over() == {"outcome never seen": 1}
+    assert feed.adapter.refusals() == [f"outcome never seen: {EVENT}/uof_40 sr:player:3"]
 
 
 def test_a_refused_market_is_counted_and_the_others_of_the_message_are_followed():

@@ -69,7 +69,7 @@ def test_the_odds_are_taken_where_probabilities_are_not_usable(probabilities, ac
     quotes = quoted(*probabilities, active=active)
 
     assert quotes.fair is None
-    assert quotes.passed_over == ("no probabilities",)
+    assert quotes.passed_over == (("no probabilities", ""),)
     assert [(quote.odds_milli, quote.active) for quote in quotes.quotes] == [
         (2_000, offered) for offered in active
     ]

@@ -179,8 +179,9 @@ def test_the_order_of_specifiers_does_not_change_the_key():
         ("a=1|a=2", ["1"], "market key"),
         ("v=" + "x" * 120, ["1"], "market key"),
         ("", [], "outcomes"),
-        ("", ["1", "1"], "outcomes"),
-        ("", ["x" * 65], "outcomes"),
+        ("", ["1", "7", "7"], "outcomes: 7 is listed twice"),
+        ("", ["1", "sr:competitor:" * 14 + "12345"], "outcomes: sr:competitor:sr:competitor:"),
+        ("", ["x" * 201], f"outcomes: {'x' * 80}... has 201 characters, an id at most 200"),
         ("", [str(n) for n in range(OUTCOMES_MAX + 1)], "outcomes"),
     ],
 )
@@ -189,6 +190,12 @@ def test_a_market_with_a_malformed_key_or_outcomes_is_refused_with_a_reason(spec
 
     assert isinstance(market, str)
     assert market.startswith(why)
+
+
+def test_outcome_ids_of_several_competitors_are_taken_as_they_are():
+    ids = ["x" * 65, "sr:competitor:1:" * 12 + "sr:compe", "é" * 200]
+    assert [len(one) for one in ids] == [65, 200, 200]
+    assert found(7, ids).outcomes == tuple(ids)
 
 
 def test_an_existing_market_is_the_same_from_its_key():
