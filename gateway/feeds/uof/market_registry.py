@@ -334,6 +334,10 @@ class MarketRegistry:
             _, forgotten = self._stops.popitem(last=False)
             self._early.forget_before(max(forgotten.values()))
 
+    def has_bet_stop(self, event_id: str) -> bool:
+        """Say whether a bet_stop of an event is known."""
+        return event_id in self._stops
+
     def bet_stopped_since(
         self, event_id: str, obeyed: Callable[[int], bool], market_id: int, at_ms: int
     ) -> bool:

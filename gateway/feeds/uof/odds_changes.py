@@ -184,8 +184,9 @@ class OddsChanges:
             if listed.owner != producer:
                 listed.note_former(producer, at_ms)
             return ()
-        taken = self._taken_back(message, listed, mark)
+        taken: Sequence[MarketUpdate] = ()
         if listed.owner not in (NO_OWNER, producer):
+            taken = self._taken_back(message, listed, mark)
             listed.note_former(listed.owner, max(at_ms, listed.status_ms))
         newest = listed.owner != message.product or message.timestamp >= listed.status_ms
         if why == _ENDED_SINCE and message.timestamp == listed.status_ms:
@@ -198,7 +199,9 @@ class OddsChanges:
         if status is Status.ACTIVE and market.status == _ACTIVE_CODE:
             status, why = self._active_if_priced(message, market, listed, offered, why)
         if newest:
-            self._note_betstop(listed, market, producer)
+            if market.next_betstop is not None or listed.owner != producer:
+                # What the owner's message does not say stays.
+                self._cut_offs.set_betstop(listed, market.next_betstop or NO_BETSTOP)
             listed.favourite = market.favourite
             if market.cashout is not None:
                 listed.cashout = market.cashout
@@ -221,7 +224,7 @@ class OddsChanges:
             fair=offered.fair,
             new_market=self._new_market(listed),
         )
-        return (*taken, update)
+        return (*taken, update) if taken else (update,)
 
     def _taken_back(
         self, message: OddsChange, listed: ListedMarket, mark: Mark
@@ -280,7 +283,9 @@ class OddsChanges:
         if status is Status.ACTIVE:
             if message.betting_status is not None and not self._settings.early_betting:
                 return Status.SUSPENDED, f"early, {why}"
-            if self._ownership.stopped_since(listed, message.product, message.timestamp):
+            if self._ownership.stopped_since(
+                listed, message.event_id, message.product, message.timestamp
+            ):
                 return Status.SUSPENDED, "bet stop since"
             if message.timestamp < listed.ended_ms:
                 return Status.SUSPENDED, _ENDED_SINCE
@@ -305,17 +310,11 @@ class OddsChanges:
             return Status.SUSPENDED, "no price yet"
         return Status.ACTIVE, why
 
-    def _note_betstop(self, listed: ListedMarket, market: MarketOdds, producer: int) -> None:
-        """Note when a market stops; what a message does not say stays, unless the owner changes."""
-        if market.next_betstop is not None:
-            self._cut_offs.set_betstop(listed, market.next_betstop)
-        elif listed.owner != producer:
-            self._cut_offs.set_betstop(listed, NO_BETSTOP)
-
     def _set_status(self, listed: ListedMarket, status: Status, why: str, closed: str) -> SetStatus:
         """Return the step to a status; SUSPENDED for ACTIVE where something keeps it closed."""
         if status is Status.ACTIVE:
-            closed = closed or self._opening.stopped(listed)
+            if not closed and listed.betstop_ms:
+                closed = self._opening.stopped(listed)
             if closed:
                 status, why = Status.SUSPENDED, closed
         return SetStatus(market_no=MARKET_NO_LATER, status=status, why=why)

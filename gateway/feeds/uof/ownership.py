@@ -85,10 +85,10 @@ class Ownership:
             return at_ms >= listed.status_ms
         return self._may_take_back(listed, at_ms, match)
 
-    def stopped_since(self, listed: ListedMarket, producer: int, at_ms: int) -> bool:
+    def stopped_since(self, listed: ListedMarket, event_id: str, producer: int, at_ms: int) -> bool:
         """Say whether a market obeys a bet_stop that is newer than a producer's message."""
-        return self._registry.bet_stopped_since(
-            listed.event_id,
+        return self._registry.has_bet_stop(event_id) and self._registry.bet_stopped_since(
+            event_id,
             lambda stopping: stopping == producer or self.stops(listed, stopping),
             listed.market_id,
             at_ms,
