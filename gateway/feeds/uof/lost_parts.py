@@ -1,7 +1,7 @@
 """Suspend what a message may have stopped in a part that could not be read, and have it repeated.
 
 Owns which markets a lost part suspends. They stay suspended until a message that is newer than the
-lost part opens them, or the provider repeats the event. It never opens a market.
+lost part gives them odds, or the provider repeats the event. It never opens a market.
 """
 
 from collections.abc import Sequence
@@ -79,6 +79,7 @@ class LostParts:
         producers: dict[int, None] = {lost.product: None} if lost.product and of_event else {}
         for listed in self._concerned(lost, of_event, spared):
             producers.setdefault(listed.owner)
+            listed.has_price = False  # newer odds may have been lost
             if listed.open_when_trusted:
                 listed.last_status = Status.SUSPENDED
                 listed.status_ms = max(listed.status_ms, lost.timestamp)

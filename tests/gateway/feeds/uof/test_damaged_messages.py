@@ -371,3 +371,18 @@ def test_a_match_whose_score_cannot_be_read_is_not_priced_by_our_model():
 
     assert feed.status("1x2") is feed.status(TOTAL) is Status.SUSPENDED
     assert not any(getattr(action, "resume", False) for action in received.actions)
+
+
+def test_a_market_whose_odds_were_lost_is_opened_by_new_odds_only():
+    feed = open_feed(UNWATCHED)
+    lost = odds_change(market(1, (("1", "1.5"), ("2", "4.5"), ("3", "7"))), at=5)
+
+    feed.receive(lost[:-30], at=5)
+    feed.receive(odds_change(market(1), at=6), at=6)
+    assert feed.status("1x2") is Status.SUSPENDED, "its odds of before are no longer the feed's"
+    feed.receive(lost.replace(str(NOW_MS + 5).encode(), str(NOW_MS + 7).encode()), at=7)
+    assert feed.image("1x2").odds_milli == (1_500, 4_500, 7_000)
+    feed.receive(odds_change(market(1, status=-1), at=8), at=8)
+    feed.receive(odds_change(market(1), at=9), at=9)
+
+    assert feed.status("1x2") is Status.ACTIVE
