@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import ssl
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -10,6 +11,7 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
 
 from gateway.feeds.lsports.credentials import PackageCredentials
+from tests.gateway.feeds.certificate import Certificate
 from tests.gateway.feeds.lsports.provider import Provider
 
 KEYS = PackageCredentials(package_id=4321, user="user-of-ours", password="password-of-ours")
@@ -18,8 +20,12 @@ KEYS = PackageCredentials(package_id=4321, user="user-of-ours", password="passwo
 class ProviderServer:
     """One provider for any number of connections; messages are lost where nobody is connected."""
 
-    def __init__(self, provider: Provider) -> None:
+    def __init__(self, provider: Provider, certificate: Certificate | None = None) -> None:
         self.provider = provider
+        self._tls: ssl.SSLContext | None = None
+        if certificate is not None:
+            self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self._tls.load_cert_chain(*certificate)
         self.connections: list[ServerConnection] = []
         self.accepted = 0
         self.snapshots: list[dict[str, Any]] = []
@@ -33,7 +39,8 @@ class ProviderServer:
 
     @property
     def socket_url(self) -> str:
-        return f"ws://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        scheme = "ws" if self._tls is None else "wss"
+        return f"{scheme}://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
     @property
     def api_url(self) -> str:
@@ -101,7 +108,12 @@ class ProviderServer:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator["ProviderServer"]:
         async with serve(
-            self._carry, "127.0.0.1", 0, process_request=self._check, compression=None
+            self._carry,
+            "127.0.0.1",
+            0,
+            ssl=self._tls,
+            process_request=self._check,
+            compression=None,
         ) as self._server:
             self._http = await asyncio.start_server(self._answer, "127.0.0.1", 0)
             try:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +21,7 @@ from gateway.feeds.lsports.socket import (
     LsportsSocketSettings,
 )
 from gateway.messages.feed import FeedRequest
+from tests.gateway.feeds.certificate import make_certificate
 from tests.gateway.feeds.lsports.provider import ODDS, Provider
 from tests.gateway.feeds.lsports.server import KEYS, ProviderServer
 from tests.gateway.price_gateway import until
@@ -73,6 +75,27 @@ async def test_refused_credentials_end_the_feed_without_being_shown() -> None:
         with pytest.raises(LsportsRefusedError) as refused:
             await anext(socket.messages())
     assert "wrong-password" not in str(refused.value) + repr(wrong)
+
+
+async def test_a_secure_connection_verifies_the_provider(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    certificate = make_certificate(tmp_path, "a provider for tests")
+    async with ProviderServer(Provider(), certificate).running() as server:
+        trusting, doubting = (
+            LsportsSocket(
+                LsportsSocketSettings(url=server.socket_url, ca_file=ca_file, retry_ms=60_000),
+                credentials=KEYS,
+            )
+            for ca_file in (str(certificate.cert), "")
+        )
+        async with aclosing(trusting.messages()) as messages:
+            assert await anext(messages) == BEGAN_BODY
+        waiting = asyncio.ensure_future(anext(doubting.messages(), None))
+        await until(lambda: "SSLCertVerificationError" in caplog.text)
+        await doubting.close()
+        assert await waiting is None
+        assert server.accepted == 1
 
 
 async def test_close_ends_the_messages_while_no_connection_can_be_made() -> None:
