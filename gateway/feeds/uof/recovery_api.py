@@ -5,15 +5,21 @@ what time: the adapter does, and keeps the provider's windows and rates.
 """
 
 import asyncio
+import contextlib
 import logging
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
 from actors.back_off import BackOff
+from engine.common.units import Nanos
+from gateway.feeds.uof.producers import take_rate
+from gateway.feeds.uof.settings import PROVIDER_RATES, RecoveryRate
 from gateway.messages.feed import FeedRequest
 
 logger = logging.getLogger("overround.bridge")
@@ -26,12 +32,13 @@ PRODUCTS: Final[Mapping[int, str]] = {
 """Product names in the interface's paths, by producer number."""
 RETRY_MINIMUM_S: Final = 0.5
 RETRY_MAXIMUM_S: Final = 30.0
-RETRIES_MAX: Final = 7
-"""Retries when the interface is unreachable or fails: after 0.5, 1, 2, 4, 8, 16 and 30 s, more than
-a minute in all. The markets are suspended meanwhile, and the adapter repeats the request only after
-`WatchSettings.recovery_timeout_ms`."""
+"""Delays between attempts that reach nobody: 0.5, 1, 2, 4, 8, 16 s and then 30 s, without end."""
 _ANSWER_BYTES_MAX: Final = 65_536
+_PAUSES_IN_SHARE: Final = 3
 _NO_ANSWER: Final = 0
+_TRY_AGAIN: Final = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
+REQUESTS_KEPT_MAX: Final = 4_096
+"""Producers and events whose newest request is known; past it the oldest are given up."""
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
@@ -56,7 +63,9 @@ class RecoveryApi:
     products : mapping
         Product names by producer number, in addition to `PRODUCTS`.
     retry_minimum_s, retry_maximum_s : float
-        The first and the longest delay before a retry.
+        The first and the longest delay before a retry of an attempt that reached nobody.
+    rates : Sequence[RecoveryRate]
+        The provider's limits, which attempts that it answers keep too.
 
     Raises
     ------
@@ -73,6 +82,7 @@ class RecoveryApi:
         products: Mapping[int, str] | None = None,
         retry_minimum_s: float = RETRY_MINIMUM_S,
         retry_maximum_s: float = RETRY_MAXIMUM_S,
+        rates: Sequence[RecoveryRate] = PROVIDER_RATES,
     ) -> None:
         if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
             raise ValueError(f"api: must be an http or https address, not {url[:80]!r}")
@@ -83,6 +93,10 @@ class RecoveryApi:
         self._timeout_s = timeout_s
         self._retry_minimum_s = retry_minimum_s
         self._retry_maximum_s = retry_maximum_s
+        self._rates = tuple(sorted(rates, key=lambda rate: rate.age_ms))
+        self._answered_ns: tuple[deque[int], ...] = tuple(deque() for _ in self._rates)
+        self._newest: dict[tuple[int, str], int] = {}
+        """The id of the newest request of each producer and event; older ones are given up."""
         self._products = {**PRODUCTS, **(products or {})}
         self._opener = urllib.request.build_opener(_NoRedirects)
 
@@ -99,29 +113,59 @@ class RecoveryApi:
         if request.after_ms:
             parameters["after"] = str(request.after_ms)
         query = urllib.parse.urlencode(parameters)
+        name = (request.producer, request.event_id)
+        self._newest.pop(name, None)
+        self._newest[name] = request.request_id
+        while len(self._newest) > REQUESTS_KEPT_MAX:
+            del self._newest[next(iter(self._newest))]
         for path in _paths(request):
-            if not await self._request(f"{product}/{path}?{query}"):
+            if not await self._request(f"{product}/{path}?{query}", request):
                 return False
         return True
 
-    async def _request(self, path: str) -> bool:
+    async def _request(self, path: str, request: FeedRequest) -> bool:
         """Make one request; return whether it was accepted.
 
-        A status below 500 ends the request. No answer, or a status of 500 and more, is retried up
-        to `RETRIES_MAX` times.
+        No answer, a failure of the interface and "too many requests" are tried again until the
+        request is accepted, or a newer one of its producer and event is made; any other answer
+        ends it. An attempt that was answered counts against the provider's limits, so the next is
+        made after a third of an even share of the shorter one, and when both allow it.
         """
         back_off = BackOff(self._retry_minimum_s, self._retry_maximum_s)
-        while True:
+        rate, answered_ns = self._limits(request)
+        pause_s = rate.within_ms / rate.requests_max / _PAUSES_IN_SHARE / 1_000
+        checked = True  # the adapter keeps the limits for a request's first attempt
+        while self._newest.get((request.producer, request.event_id)) == request.request_id:
+            at_ns = Nanos(time.monotonic_ns())
+            if not take_rate(rate, answered_ns, at_ns=at_ns):
+                if not checked:
+                    await asyncio.sleep(pause_s)
+                    continue
+                answered_ns.append(at_ns)
             status = await asyncio.to_thread(self._post, f"{self._url}/{path}")
             if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
                 logger.info("recovery %s: accepted", path)
                 return True
-            refused = _NO_ANSWER < status < HTTPStatus.INTERNAL_SERVER_ERROR
-            if refused or back_off.failures >= RETRIES_MAX:
-                logger.warning("recovery %s: status %d", path, status)
+            logger.warning("recovery %s: status %d", path, status)
+            checked = False
+            if status == _NO_ANSWER:
+                with contextlib.suppress(ValueError):  # it is old, and was dropped meanwhile
+                    answered_ns.remove(at_ns)
+                back_off.failed()
+                await back_off.wait()
+            elif status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _TRY_AGAIN:
+                await asyncio.sleep(pause_s)
+            else:
                 return False
-            back_off.failed()
-            await back_off.wait()
+        logger.info("recovery %s: a newer request takes its place", path)
+        return False
+
+    def _limits(self, request: FeedRequest) -> tuple[RecoveryRate, deque[int]]:
+        """Return the limits of a request's age, and the attempts that count against them."""
+        age_ms = time.time() * 1_000 - request.after_ms
+        last = len(self._rates) - 1
+        index = next((n for n, rate in enumerate(self._rates) if age_ms < rate.age_ms), last)
+        return self._rates[index], self._answered_ns[index]
 
     def _post(self, address: str) -> int:
         """Send one request; return the answer's status, `_NO_ANSWER` when there was none."""

@@ -2,26 +2,28 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+from msgspec.structs import replace
 
 from actors.back_off import BackOff
 from gateway.feeds.uof.recovery_api import (
-    RETRIES_MAX,
     RETRY_MAXIMUM_S,
     RETRY_MINIMUM_S,
     RecoveryApi,
 )
+from gateway.feeds.uof.settings import PROVIDER_RATES, RecoveryRate
 from gateway.messages.feed import FeedRequest
 
 TOKEN = "secret"
 
 
 @contextmanager
-def interface(*statuses: int) -> Iterator[tuple[str, list[tuple[str, str, str]]]]:
+def interface(*statuses: int, port: int = 0) -> Iterator[tuple[str, list[tuple[str, str, str]]]]:
     """Serve an interface that answers POST with some statuses, in turn, and GET with 200.
 
     Yields its address and the requests received: method, path and token.
@@ -43,7 +45,7 @@ def interface(*statuses: int) -> Iterator[tuple[str, list[tuple[str, str, str]]]
         def log_message(self, *_: object) -> None:
             return None
 
-    server = HTTPServer(("127.0.0.1", 0), Handler)
+    server = HTTPServer(("127.0.0.1", port), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
@@ -54,9 +56,25 @@ def interface(*statuses: int) -> Iterator[tuple[str, list[tuple[str, str, str]]]
         server.server_close()
 
 
-def api(url: str, *, minimum_s: float = 0.0, maximum_s: float = 0.0) -> RecoveryApi:
+AT_ONCE = RecoveryRate(
+    age_ms=1, requests_max=10_000, within_ms=1, long_requests_max=10_000, long_within_ms=1
+)
+
+
+def api(
+    url: str,
+    *,
+    minimum_s: float = 0.0,
+    maximum_s: float = 0.0,
+    rates: tuple[RecoveryRate, ...] = (AT_ONCE,),
+) -> RecoveryApi:
     return RecoveryApi(
-        url, token=TOKEN, timeout_s=5.0, retry_minimum_s=minimum_s, retry_maximum_s=maximum_s
+        url,
+        token=TOKEN,
+        timeout_s=5.0,
+        retry_minimum_s=minimum_s,
+        retry_maximum_s=maximum_s,
+        rates=rates,
     )
 
 
@@ -104,36 +122,67 @@ async def test_a_failing_provider_is_retried_and_one_that_refuses_is_not():
         assert len(received) == 1
 
 
-async def test_a_provider_that_keeps_failing_is_given_up_after_the_last_retry():
-    with interface(*[503] * (RETRIES_MAX + 1)) as (url, received):
-        assert not await api(url).request(recovery())
-        assert len(received) == RETRIES_MAX + 1
+async def test_a_failing_provider_is_asked_until_it_grants_the_request():
+    with interface(*[503] * 30, 429, 408, 202) as (url, received):
+        assert await api(url).request(recovery())
+        assert len(received) == 33
 
 
-async def test_a_retry_waits_for_the_back_off():
+async def test_answered_attempts_keep_both_of_the_providers_limits():
+    """Two in 60 ms and three in 200 ms: the third waits for the first, the fourth for all."""
+    rate = RecoveryRate(
+        age_ms=1, requests_max=2, within_ms=60, long_requests_max=3, long_within_ms=200
+    )
     started_s = asyncio.get_running_loop().time()
     with interface(503, 503, 503, 202) as (url, _):
-        assert await api(url, minimum_s=0.02, maximum_s=0.04).request(recovery())
-    assert asyncio.get_running_loop().time() - started_s >= 0.02 + 0.04 + 0.04
+        assert await api(url, rates=(rate,)).request(recovery())
+    assert asyncio.get_running_loop().time() - started_s >= 0.2
 
 
-def test_the_retries_of_a_failing_provider_last_over_a_minute():
+def test_a_request_has_the_limits_of_its_age():
+    now_ms = int(time.time() * 1_000)
+    it = RecoveryApi("https://api.example", token=TOKEN)
+    found = [
+        it._limits(recovery(after_ms=at_ms))[0] for at_ms in (now_ms - 1, now_ms - 3_600_000, 0)
+    ]
+    assert found == list(PROVIDER_RATES)
+
+
+async def test_a_newer_request_of_a_producer_takes_the_place_of_one_that_waits(
+    unused_tcp_port: int,
+):
+    it = api(f"http://127.0.0.1:{unused_tcp_port}", minimum_s=0.01, maximum_s=0.01)
+    first = asyncio.ensure_future(it.request(recovery()))
+    other = asyncio.ensure_future(it.request(recovery(3)))
+    await asyncio.sleep(0)
+    second = asyncio.ensure_future(it.request(replace(recovery(), request_id=18)))
+    assert await first is False
+    assert not other.done()
+    assert not second.done()
+    for task in (other, second):
+        task.cancel()
+
+
+async def test_an_interface_that_is_back_is_asked_soon(unused_tcp_port: int):
+    it = api(f"http://127.0.0.1:{unused_tcp_port}", minimum_s=0.01, maximum_s=0.02)
+    asking = asyncio.ensure_future(it.request(recovery()))
+    while len(it._newest) == 0:
+        await asyncio.sleep(0)
+    with interface(202, port=unused_tcp_port) as (_, received):
+        assert await asking
+        assert len(received) == 1
+
+
+def test_delays_of_attempts_that_reach_nobody_grow_to_half_a_minute():
     back_off = BackOff(RETRY_MINIMUM_S, RETRY_MAXIMUM_S)
 
-    delays_s = [back_off.failed() for _ in range(RETRIES_MAX)]
-
-    assert delays_s == [0.5, 1, 2, 4, 8, 16, 30]
-    assert sum(delays_s) > 60
+    assert [back_off.failed() for _ in range(9)] == [0.5, 1, 2, 4, 8, 16, 30, 30, 30]
 
 
 async def test_a_producer_without_a_known_product_is_refused_without_a_request():
     with interface() as (url, received):
         assert not await api(url).request(recovery(99))
         assert received == []
-
-
-async def test_an_unreachable_interface_is_given_up_after_the_last_retry(unused_tcp_port: int):
-    assert not await api(f"http://127.0.0.1:{unused_tcp_port}").request(recovery())
 
 
 def test_a_token_that_fits_no_header_is_refused_and_not_shown():
