@@ -107,8 +107,10 @@ class DurableMarkets(Durable[MarketMachine, MarketCommand, MarketEvent]):
         Returns
         -------
         Rows
-            DECISION rows in the same order. QUARANTINED and DISK_FULL are not recorded; the same
-            bet may have been accepted when it was sent earlier.
+            DECISION rows in the same order. QUARANTINED and DISK_FULL are not recorded. On a full
+            disk a bet that is recorded still gets its decision: a refusal would be taken for the
+            answer to it where a call was doubled on its way, and its stake be given back. In
+            quarantine it may have been accepted when it was sent earlier.
 
         Raises
         ------
@@ -119,6 +121,8 @@ class DurableMarkets(Durable[MarketMachine, MarketCommand, MarketEvent]):
         """
         assert rows.dtype == BET
         refusal = self._refusal(bets_bytes(len(rows)), at_ns=at_ns) if len(rows) else None
+        if refusal is Reason.DISK_FULL and self.machine is not None:
+            return self.machine.repeat(rows, otherwise=refusal)
         if refusal is not None or len(rows) == 0:
             decisions: Rows = np.zeros(len(rows), DECISION)
             decisions["bet_id"] = rows["bet_id"]

@@ -74,7 +74,7 @@ from engine.market.feed_updates import apply_feed_update, reset_source
 from engine.market.odds_guards import created_fault
 from engine.market.offer import set_limits, set_odds, set_phase_limits, write_limits
 from engine.market.outbox import Outbox
-from engine.market.place_nb import decide_all_nb, find_rows_nb
+from engine.market.place_nb import decide_all_nb, find_rows_nb, repeat_nb
 from engine.market.settlement import bets_of
 from engine.market.status_transitions import StatusTransitions, market_held
 from engine.market.views import book_image, price_delta, price_image
@@ -178,6 +178,23 @@ class MarketMachine:
             decisions,
             self._rules,
         )
+        return decisions
+
+    def repeat(self, rows: Rows, *, otherwise: Reason) -> Rows:
+        """Repeat the decisions on bets and change nothing.
+
+        Returns
+        -------
+        Rows
+            DECISION rows in order: with FLAG_KNOWN where the bet is recorded with this content, a
+            refusal with the reason `otherwise` for any other.
+        """
+        decisions: Rows = np.zeros(len(rows), DECISION)
+        decisions["bet_id"] = rows["bet_id"]
+        decisions["odds_milli"] = rows["odds_milli"]
+        decisions["reason"] = otherwise
+        book = self._book
+        repeat_nb(np.ascontiguousarray(rows), book.records, book.bet_table, decisions)
         return decisions
 
     def recall(self, bet_ids: U64s) -> Rows:

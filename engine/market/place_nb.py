@@ -351,3 +351,24 @@ def decide_all_nb(
         decision.odds_milli = record.odds_milli
         decision.reason = record.reason
         decision.flags = 0 if fresh else FLAG_KNOWN
+
+
+@kernel(
+    types.void(
+        rows_in_type(BET),
+        rows_in_type(BET_RECORD),
+        types.Array(uint64, 1, "C"),
+        rows_type(DECISION),
+    )
+)
+def repeat_nb(rows: Rows, records: Rows, bet_table: U64s, decisions: Rows) -> None:
+    """Repeat the decisions on the bets that are recorded; leave the other decisions as they are."""
+    for at in range(rows.size):
+        row = rows[at]
+        number = find_record_nb(bet_table, records, row.bet_id, mix_nb(row.bet_id))
+        if number >= 0 and same_bet_nb(row, records[number]):
+            decision = decisions[at]
+            decision.stake_max_minor = records[number].stake_max_minor
+            decision.odds_milli = records[number].odds_milli
+            decision.reason = records[number].reason
+            decision.flags = FLAG_KNOWN

@@ -279,6 +279,12 @@ def test_a_full_disk_refuses_bets_and_commands_until_there_is_room():
         bet_id += 1
     before = shell.state_hash()
     assert reasons(shell.place(bets(bet_id).tobytes())) == [Reason.DISK_FULL]
+    assert reasons(shell.place(bets(1, bet_id).tobytes())) == [0, Reason.DISK_FULL], (
+        "a bet that is recorded keeps its decision: a call that came twice has two answers"
+    )
+    other = bets(1)
+    other["stake_minor"] += 1
+    assert reasons(shell.place(other.tobytes())) == [Reason.DISK_FULL], "another bet's decision"
     (event,) = events_of(shell.control(market_control(SuspendMarket(market_no=1))))
     assert isinstance(event, Refused)
     assert event.reason is Reason.DISK_FULL
