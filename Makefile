@@ -12,7 +12,7 @@ LOWEST_STAMP := $(LOWEST)/.installed
 BENCH_STAMP := $(VENV)/.installed-bench
 NOTEBOOKS_STAMP := $(VENV)/.installed-notebooks
 
-.PHONY: client demo test test-lowest soak bench lint notebooks clean setup
+.PHONY: client demo test test-lowest soak soak-feeds bench lint notebooks clean setup
 
 setup: $(STAMP)
 
@@ -45,6 +45,11 @@ SEEDS ?= 0
 MINUTES ?= 0
 soak: $(STAMP)
 	$(BIN)/python -m tests.simulator --seeds $(SEEDS) --minutes $(MINUTES) $(ARGS)
+
+# Random feeds, disturbed on their way, with bets between them: make soak-feeds STORIES=10000.
+STORIES ?= 10000
+soak-feeds: $(STAMP)
+	$(BIN)/python -m tests.feed_soak --stories $(STORIES) $(ARGS)
 
 bench: $(BENCH_STAMP)
 	$(BIN)/python -m tests.bench $(ARGS)

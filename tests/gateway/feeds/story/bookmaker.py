@@ -121,12 +121,14 @@ class FeedBookmaker:
 
     async def restart_shells(self) -> None:
         """Kill every market shell, and wait until each serves again."""
-        before = {shell.name: shell for shell in await self._market_shells()}
+        processes = self.system.launcher.processes
+        before = {one.name: one for one in await self._market_shells() if one.name in processes}
         for name in before:
-            self.system.launcher.processes[name].kill()
+            processes[name].kill()
         while not all(
             shell.state is ShellState.SERVING and shell.generation > before[shell.name].generation
             for shell in await self._market_shells()
+            if shell.name in before
         ):
             await asyncio.sleep(0.25)
 

@@ -1,0 +1,143 @@
+"""Say what must not have happened in a story: bets after a stop, and money paid otherwise.
+
+Independent of the adapter: it folds the facts of the messages by their own times and never looks at
+bytes, marks or markets.
+"""
+
+from collections.abc import Sequence
+
+from engine.common.rows import SlipState
+from tests.feed_soak.house import STAKE_MINOR, Record, Wager
+from tests.feed_soak.messages import Message, Place
+from tests.feed_soak.story import Delivery, Restart
+
+_RESULTS = frozenset(
+    {"bet_settlement", "rollback_bet_settlement", "bet_cancel", "rollback_bet_cancel"}
+)
+
+_NAMELESS = ("specifiers", "")
+"""A market without specifiers is another one than a market with some."""
+
+
+def faults(record: Record) -> list[str]:
+    """Return a sentence for each bet that was accepted after a stop or paid otherwise."""
+    found = [*(_accepted_after_a_stop(record, wager) for wager in record.wagers)]
+    found += [_paid_otherwise(record, wager) for wager in record.wagers if wager.accepted]
+    return [fault for fault in found if fault]
+
+
+# --- stops ---------------------------------------------------------------------------------------
+def _accepted_after_a_stop(record: Record, wager: Wager) -> str:
+    if not wager.accepted:
+        return ""
+    stopped_ms, opened_ms = -1, -1
+    stop: Message | None = None
+    newest_ms = 0
+    for delivery in record.deliveries[: wager.after]:
+        message = delivery.message
+        if message.event != wager.market[0] or not delivery.event_readable:
+            continue
+        at_ms = message.at_ms
+        if delivery.damaged in ("timestamp", "cut"):
+            at_ms = newest_ms  # nobody knows its time: it stops what was open when it came
+        newest_ms = max(newest_ms, message.at_ms)
+        if _opens(message, wager.market):
+            opened_ms = max(opened_ms, message.at_ms)
+        elif _stops(message, wager.market) and not _another(delivery) and at_ms >= stopped_ms:
+            stopped_ms, stop = at_ms, message
+    if opened_ms > stopped_ms:
+        return ""
+    why = "no message ever opened it" if stop is None else f"{stop.kind} at {stopped_ms} stopped it"
+    return f"{wager.ref} on {wager.market} was accepted after {wager.after} deliveries: {why}"
+
+
+def _another(delivery: Delivery) -> bool:
+    """Return whether the damage makes another message that is sound in itself.
+
+    An old one, another producer's, or one of another market or outcome.
+    """
+    named = ("product", "timestamp", "id", "specifiers")
+    sound = delivery.value.strip("+").isdigit()
+    return delivery.damaged in named and (sound or (delivery.damaged, delivery.value) == _NAMELESS)
+
+
+def _stops(message: Message, market: Place) -> bool:
+    place = market[1]
+    if message.kind == "odds_change":
+        return message.statuses.get(place, 1) != 1
+    return message.kind == "bet_stop" or place in message.winners
+
+
+def _opens(message: Message, market: Place) -> bool:
+    return message.kind == "odds_change" and message.statuses.get(market[1]) == 1
+
+
+# --- money ---------------------------------------------------------------------------------------
+def _paid_otherwise(record: Record, wager: Wager) -> str:
+    slip = record.slips.get(wager.ref)
+    if slip is None or slip.state not in (SlipState.ACCEPTED, SlipState.SETTLED):
+        return f"{wager.ref} was accepted, and its slip is {slip}"
+    expected = _expected_payout(record.deliveries, wager)
+    if expected is None or _forgotten(record, wager.market):
+        return ""
+    paid = slip.payout_minor if slip.state is SlipState.SETTLED else -1
+    if paid == expected:
+        return ""
+    return (
+        f"{wager.ref} on {wager.market} outcome {wager.outcome}: {expected} expected, {paid} paid"
+    )
+
+
+def _forgotten(record: Record, market: Place) -> bool:
+    """Return whether the feed began anew between a market's results and its creation."""
+    created = min(wager.after for wager in record.wagers if wager.market == market)
+    early = False
+    for delivery in record.deliveries[:created]:
+        message = delivery.message
+        early = early or (message.event == market[0] and market[1] in message.winners)
+        if early and delivery.restart in (Restart.PIPELINE, Restart.ALL):
+            return True
+    return False
+
+
+def _expected_payout(deliveries: Sequence[Delivery], wager: Wager) -> int | None:
+    """Return the payout, -1 for a bet that is open, None where nothing can be said.
+
+    Nothing can be said of a market with a damaged result, nor where results came late (what is
+    older than what a market has obeyed is left to a trader), nor of a cancellation that comes again
+    while the same one stands for earlier bets, which the market refuses.
+    """
+    event, place = wager.market
+    spoken: dict[int, Message] = {}
+    newest_ms = -1
+    stands = False
+    for number, delivery in enumerate(deliveries):
+        message = delivery.message
+        concerned = place in message.winners or place in message.touched
+        if message.event != event or message.kind not in _RESULTS or not concerned:
+            continue
+        if delivery.damaged or (message.at_ms < newest_ms and message.at_ms not in spoken):
+            return None
+        newest_ms = max(newest_ms, message.at_ms)
+        if message.kind == "bet_cancel" and number < wager.after:
+            stands = True  # for the bets before it
+            continue
+        stands = stands and message.kind != "rollback_bet_cancel"
+        if message.kind == "bet_cancel" and stands:
+            return None
+        spoken.setdefault(message.at_ms, message)
+    winner: int | None = None
+    cancelled = False
+    for at_ms in sorted(spoken):
+        message = spoken[at_ms]
+        if message.kind == "bet_settlement":
+            winner = message.winners[place]
+        elif message.kind == "rollback_bet_settlement":
+            winner = None
+        else:
+            cancelled = message.kind == "bet_cancel"
+    if cancelled:
+        return STAKE_MINOR
+    if winner is None:
+        return -1
+    return STAKE_MINOR * wager.odds_milli // 1_000 if winner == wager.outcome else 0

@@ -1,0 +1,115 @@
+"""That random feeds do no harm, and that the oracle would say so if they did."""
+
+import pytest
+from msgspec.structs import replace
+
+from engine.common.ids import AccountNo, BetId, MarketNo
+from engine.common.rows import BetResult, SlipState
+from engine.common.units import Minor, Nanos, OddsMilli
+from engine.common.views import Slip
+from tests.feed_soak.house import STAKE_MINOR, Record, Wager
+from tests.feed_soak.messages import EVENTS, Message
+from tests.feed_soak.oracle import faults
+from tests.feed_soak.runner import run_story, story_text
+from tests.feed_soak.story import Delivery, Restart, make_story
+
+SEEDS = 60
+EVENT = EVENTS[0]
+OPENED = Message(kind="odds_change", event=EVENT, at_ms=1_000, statuses={0: 1})
+STOPPED = Message(kind="bet_stop", event=EVENT, at_ms=2_000)
+HOME_WON = Message(kind="bet_settlement", event=EVENT, at_ms=3_000, winners={0: 0})
+CANCELLED = Message(kind="bet_cancel", event=EVENT, at_ms=3_000, touched=(0,))
+ROLLED_BACK = Message(kind="rollback_bet_settlement", event=EVENT, at_ms=4_000, touched=(0,))
+
+
+def delivered(*messages: Message, damaged: str = "") -> list[Delivery]:
+    return [Delivery(message=one, body=one.render(), damaged=damaged) for one in messages]
+
+
+def story_of(deliveries: list[Delivery], *, after: int, paid: int = -1) -> Record:
+    """Return a story with one accepted bet on the first outcome, paid or (-1) open."""
+    wager = Wager(
+        ref="bet", market=(EVENT, 0), outcome=0, after=after, accepted=True, odds_milli=2_000
+    )
+    slip = Slip(
+        bet_id=BetId(1),
+        ref="bet",
+        account_no=AccountNo(1),
+        market_no=MarketNo(1),
+        outcome=0,
+        stake_minor=STAKE_MINOR,
+        odds_milli=OddsMilli(2_000),
+        state=SlipState.ACCEPTED if paid < 0 else SlipState.SETTLED,
+        reason=0,
+        stake_max_minor=Minor(0),
+        placed_at_ns=Nanos(0),
+        result=BetResult.NONE,
+        payout_minor=Minor(max(0, paid)),
+        settlement_no=0,
+    )
+    return Record(deliveries=deliveries, wagers=[wager], slips={"bet": slip})
+
+
+@pytest.mark.parametrize("first", range(1, SEEDS + 1, 10))
+def test_no_bet_is_taken_after_a_stop_and_every_bet_is_paid(first: int):
+    for seed in range(first, first + 10):
+        story = make_story(seed)
+        outcome = run_story(story)
+        assert not outcome.faults, f"{outcome.faults[0]} in\n{story_text(story)}"
+
+
+def test_every_disturbance_comes_up():
+    played = [make_story(seed) for seed in range(1, SEEDS + 1)]
+    deliveries = [delivery for story in played for delivery in story.deliveries]
+
+    assert {one.restart for one in deliveries} == {None, *Restart}
+    assert {one.damaged for one in deliveries} > {"", "cut", "timestamp", "status", "odds"}
+    assert len({one.message.kind for one in deliveries}) == 6
+    assert make_story(3) == make_story(3)
+
+
+@pytest.mark.parametrize(
+    ("deliveries", "after"),
+    [
+        (delivered(OPENED, STOPPED), 2),
+        (delivered(STOPPED, OPENED), 2),
+        (delivered(OPENED, HOME_WON), 2),
+        (delivered(OPENED) + delivered(STOPPED, damaged="timestamp"), 2),
+        (delivered(OPENED) + delivered(STOPPED, damaged="cut"), 2),
+        ([], 0),
+    ],
+    ids=["stop", "stop before older odds", "result", "damaged time", "cut stop", "never opened"],
+)
+def test_the_oracle_sees_a_bet_after_a_stop(deliveries: list[Delivery], after: int):
+    found = faults(story_of(deliveries, after=after))
+
+    assert any("was accepted after" in fault for fault in found)
+
+
+def test_the_oracle_allows_bets_before_a_stop_and_after_newer_odds():
+    newer = replace(OPENED, at_ms=2_500)
+
+    assert not faults(story_of(delivered(OPENED, STOPPED), after=1))
+    assert not faults(story_of(delivered(OPENED, STOPPED, newer), after=3))
+    other = replace(STOPPED, event=EVENTS[1])
+    assert not faults(story_of(delivered(OPENED, other), after=2))
+
+
+@pytest.mark.parametrize(
+    ("messages", "right"),
+    [
+        ((HOME_WON,), 2_000),
+        ((replace(HOME_WON, winners={0: 1}),), 0),
+        ((CANCELLED,), STAKE_MINOR),
+        ((HOME_WON, ROLLED_BACK), -1),
+        ((HOME_WON, ROLLED_BACK, replace(HOME_WON, at_ms=5_000, winners={0: 1})), 0),
+        ((HOME_WON, replace(CANCELLED, at_ms=3_500)), STAKE_MINOR),
+        ((), -1),
+    ],
+    ids=["won", "lost", "cancelled", "rolled back", "settled anew", "settled, cancelled", "open"],
+)
+def test_the_oracle_knows_what_a_bet_is_paid(messages: tuple[Message, ...], right: int):
+    deliveries = delivered(OPENED, *messages)
+
+    assert not faults(story_of(deliveries, after=1, paid=right))
+    assert faults(story_of(deliveries, after=1, paid=right + 1 if right > 0 else 7))
