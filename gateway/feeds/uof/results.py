@@ -9,9 +9,9 @@ from typing import Final, assert_never
 from msgspec import UnsetType
 from msgspec.structs import replace
 
-from engine.common.commands import FeedStep
+from engine.common.commands import FeedStep, SetStatus
 from engine.common.lifecycle import Status
-from gateway.feeds.core.adapter import Action, Mark, MarketUpdate, NewMarket
+from gateway.feeds.core.adapter import MARKET_NO_LATER, Action, Mark, MarketUpdate, NewMarket
 from gateway.feeds.core.clock import FeedClock
 from gateway.feeds.uof.early_results import (
     EarlyPart,
@@ -20,6 +20,7 @@ from gateway.feeds.uof.early_results import (
     ResultOfMarket,
 )
 from gateway.feeds.uof.market_registry import ListedMarket, MarketRegistry, result_source
+from gateway.feeds.uof.market_updates import status_update
 from gateway.feeds.uof.messages import (
     NO_PRODUCT,
     BetCancel,
@@ -41,6 +42,8 @@ from gateway.feeds.uof.result_commands import (
     roll_back_settlement,
     settle_market,
 )
+
+_IN_PART: Final = "settled in part"
 
 
 class Results:
@@ -122,10 +125,27 @@ class Results:
         if isinstance(step, str):
             kind = "settlement refused" if isinstance(message, BetSettlement) else "result refused"
             self._passed_over.lose(kind, listed.market.key, step)
-            return None
-        if isinstance(message, BetSettlement):
-            self._passed_over.losses.clear(listed.market.key)
+            ends = isinstance(message, BetSettlement) and self._stop(listed, message)
+            return status_update(listed, None, Status.SUSPENDED, kind) if ends else None
+        if not isinstance(message, BetSettlement):
+            return self._update(message, listed, step, digest)
+        self._passed_over.losses.clear(listed.market.key)
+        if not listed.settled and self._stop(listed, message):
+            stop = SetStatus(market_no=MARKET_NO_LATER, status=Status.SUSPENDED, why=_IN_PART)
+            return self._update(message, listed, step, digest, stop)
         return self._update(message, listed, step, digest)
+
+    @staticmethod
+    def _stop(listed: ListedMarket, message: EventMessage) -> bool:
+        """Note that a market is closed until newer odds open it; say whether it was open.
+
+        Whoever knows one result may know the others: what is not settled yet is not offered
+        because of it.
+        """
+        if not listed.open_when_trusted or listed.status_ms > message.timestamp:
+            return False
+        listed.last_status, listed.status_ms = Status.SUSPENDED, message.timestamp
+        return True
 
     def _step(
         self, listed: ListedMarket, message: ResultMessage, market: ResultOfMarket
@@ -163,14 +183,14 @@ class Results:
     def _settled(
         self, listed: ListedMarket, message: BetSettlement, market: MarketSettled
     ) -> FeedStep | str:
-        """Return a settlement; one of some outcomes leaves the market open for the others."""
+        """Return a settlement; one of some outcomes leaves the others to be settled later."""
         step = settle_market(listed, market)
         if isinstance(step, str):
             return step
         count = len(listed.market.outcomes)
         whole = isinstance(step.outcomes, UnsetType)
         if not whole:
-            self._passed_over.count("settled in part")
+            self._passed_over.count(_IN_PART)
         if self._is_newest(listed, message, ends=whole):
             listed.settle(range(count) if isinstance(step.outcomes, UnsetType) else step.outcomes)
             listed.certainty = message.certainty
@@ -201,11 +221,16 @@ class Results:
         return newest
 
     def _update(
-        self, message: EventMessage, listed: ListedMarket, step: FeedStep, digest: int
+        self,
+        message: EventMessage,
+        listed: ListedMarket,
+        step: FeedStep,
+        digest: int,
+        *more: FeedStep,
     ) -> MarketUpdate:
         source = result_source(self._feed, message.product)
         mark = Mark(source=source, position=message.timestamp, digest=digest)
-        return MarketUpdate(key=listed.market.key, mark=mark, steps=(step,))
+        return MarketUpdate(key=listed.market.key, mark=mark, steps=(step, *more))
 
     def _deliver(self, message: EventMessage, updates: list[MarketUpdate]) -> list[Action]:
         """Return the updates of a message, or hold it where its producer's may be missing."""

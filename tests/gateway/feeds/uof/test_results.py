@@ -7,6 +7,7 @@ from engine.common.commands import (
     OutcomeResult,
     RollBackCancel,
     RollBackSettlement,
+    SetStatus,
     SettleMarket,
 )
 from engine.common.lifecycle import Status
@@ -100,8 +101,10 @@ def test_a_settlement_that_leaves_an_outcome_open_settles_the_others_alone(resul
     feed.receive(bet_settlement(settled(1, results), at=2))
 
     assert feed.image("1x2").active == (False, False, True)
-    assert feed.status("1x2") is Status.ACTIVE
     assert feed.adapter.passed_over() == {"settled in part": 1}
+    assert feed.status("1x2") is Status.SUSPENDED, "who knows one result may know the others"
+    feed.receive(odds_change(market(1, MATCH_WINNER), at=3))
+    assert feed.status("1x2") is Status.ACTIVE
 
 
 @pytest.mark.parametrize("results", [(("1", 'result="-1"'),), (("99", 'result="1"'),), ()])
@@ -111,9 +114,12 @@ def test_a_settlement_that_decides_no_outcome_is_refused_and_counted(results):
 
     received = feed.receive(bet_settlement(settled(1, results), at=2))
 
-    assert received.actions == ()
+    assert [type(step) for step in steps(received)] == [SetStatus]
     assert feed.adapter.passed_over() == {"settlement refused": 1}
-    assert feed.status("1x2") is Status.ACTIVE
+    assert feed.status("1x2") is Status.SUSPENDED
+    feed.receive(odds_change(market(1, MATCH_WINNER), at=3))
+    feed.receive(bet_settlement(settled(1, results), at=2))
+    assert feed.status("1x2") is Status.ACTIVE, "the odds are newer"
 
 
 def test_an_unknown_outcome_does_not_stop_a_settlement():
