@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _WHY_CHARS_MAX: Final = 80
 _INACTIVE_CODE: Final = 0
+_OPEN_OR_NOT_SURE: Final = (Status.ACTIVE, Status.SUSPENDED)
 
 
 class BetStops:
@@ -52,7 +53,9 @@ class BetStops:
     def on_bet_stop(self, message: BetStop, digest: int) -> Sequence[Action]:
         """Return the suspensions of the ACTIVE markets in the groups that obey the producer.
 
-        The markets become INACTIVE instead when the message's `market_status` is 0.
+        The markets become INACTIVE instead when the message's `market_status` is 0. Those that
+        should be SUSPENDED already are suspended again: what stops betting relies on no market
+        having obeyed an earlier message.
         """
         self._registry.record_bet_stop(
             message.event_id, message.product, message.groups, message.timestamp
@@ -64,15 +67,16 @@ class BetStops:
         for listed in self._registry.event_markets(message.event_id):
             if (
                 self._ownership.stops(listed, message.product)
-                and listed.last_status is Status.ACTIVE
+                and listed.last_status in _OPEN_OR_NOT_SURE
                 and listed.status_ms <= message.timestamp
                 and stopped_by(listed.market_id, message.groups)
             ):
-                listed.last_status, listed.status_ms = status, message.timestamp
+                after = status if listed.last_status is Status.ACTIVE else Status.SUSPENDED
+                listed.last_status, listed.status_ms = after, message.timestamp
                 # The owner's source: a stop tells nothing of who owns the market.
                 source = odds_source(self._feed, listed.owner)
                 mark = Mark(source=source, position=message.timestamp, digest=digest)
-                updates.append(status_update(listed, mark, status, why))
+                updates.append(status_update(listed, mark, after, why))
         if self._model_prices is None:
             return updates
         return [*self._model_prices.on_stop(message, digest, why), *updates]

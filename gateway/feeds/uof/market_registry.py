@@ -59,6 +59,7 @@ class ListedMarket:
         "favourite",
         "former_ms",
         "has_price",
+        "heard_ms",
         "last_status",
         "market",
         "market_id",
@@ -98,6 +99,8 @@ class ListedMarket:
         """The outcomes that have a result while others have none."""
         self.result_ms = 0
         """Newest provider timestamp of a settlement or a settlement roll-back."""
+        self.heard_ms = 0
+        """Newest provider timestamp of any result, cancellation or roll-back."""
         self.ended_ms = 0
         """Newest provider timestamp of what ended the market: odds older than it never open it."""
         self.favourite = False
@@ -293,6 +296,7 @@ class MarketRegistry:
         listed.settled = known.results_stand or known.image.status is Status.SETTLED
         listed.decided = set(known.decided)
         listed.result_ms = listed.ended_ms = max(result_ms.values(), default=0)
+        listed.heard_ms = listed.result_ms
         if odds_ms:
             listed.owner = self._owner(odds_ms, _positions_by_producer(positions, feed, "taken"))
             listed.status_ms = odds_ms[listed.owner]

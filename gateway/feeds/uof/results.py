@@ -11,7 +11,14 @@ from msgspec.structs import replace
 
 from engine.common.commands import FeedStep, SetStatus
 from engine.common.lifecycle import Status
-from gateway.feeds.core.adapter import MARKET_NO_LATER, Action, Mark, MarketUpdate, NewMarket
+from gateway.feeds.core.adapter import (
+    MARKET_NO_LATER,
+    Action,
+    Hold,
+    Mark,
+    MarketUpdate,
+    NewMarket,
+)
 from gateway.feeds.core.clock import FeedClock
 from gateway.feeds.uof.early_results import (
     EarlyPart,
@@ -88,14 +95,21 @@ class Results:
 
     def on_result(self, message: ResultMessage, digest: int) -> list[Action]:
         """Return the updates of a message's markets; what has no market yet is remembered."""
+        stops: list[MarketUpdate] = []
         updates: list[MarketUpdate] = []
         for market in message.markets:
             listed = self._find(message, market, digest)
             if listed is not None:
+                if isinstance(message, BetSettlement) and message.timestamp < listed.heard_ms:
+                    # The market refuses it behind a newer result, but bets must not go on.
+                    stops += self._stop_update(listed, message, "settlement came late")
                 update = self._market_update(listed, EarlyPart(message, market, digest))
+                listed.heard_ms = max(listed.heard_ms, message.timestamp)
                 if update is not None:
-                    updates.append(update)
-        return self._deliver(message, updates)
+                    (stops if update.mark is None else updates).append(update)
+        actions = self._deliver(message, updates)
+        # A message is held only while its producer's markets are suspended anyway.
+        return actions if actions and isinstance(actions[0], Hold) else [*stops, *actions]
 
     def on_new_market(
         self, event_id: str, name: MarketName, listed: ListedMarket, new_market: NewMarket
@@ -112,7 +126,8 @@ class Results:
                 continue
             update = replace(update, new_market=new_market)
             product = part.message.product
-            if product == NO_PRODUCT or self._producers.is_complete(product):
+            complete = product == NO_PRODUCT or self._producers.is_complete(product)
+            if complete or update.mark is None:
                 updates.append(update)
             else:
                 self._buffer.add_early(product, update)
@@ -125,8 +140,9 @@ class Results:
         if isinstance(step, str):
             kind = "settlement refused" if isinstance(message, BetSettlement) else "result refused"
             self._passed_over.lose(kind, listed.market.key, step)
-            ends = isinstance(message, BetSettlement) and self._stop(listed, message)
-            return status_update(listed, None, Status.SUSPENDED, kind) if ends else None
+            if not isinstance(message, BetSettlement):
+                return None
+            return next(iter(self._stop_update(listed, message, kind)), None)
         if not isinstance(message, BetSettlement):
             return self._update(message, listed, step, digest)
         self._passed_over.losses.clear(listed.market.key)
@@ -134,6 +150,14 @@ class Results:
             stop = SetStatus(market_no=MARKET_NO_LATER, status=Status.SUSPENDED, why=_IN_PART)
             return self._update(message, listed, step, digest, stop)
         return self._update(message, listed, step, digest)
+
+    def _stop_update(
+        self, listed: ListedMarket, message: EventMessage, why: str
+    ) -> list[MarketUpdate]:
+        """Return the suspension of a market whose settlement it cannot obey, if it was open."""
+        if not self._stop(listed, message):
+            return []
+        return [status_update(listed, None, Status.SUSPENDED, why)]
 
     @staticmethod
     def _stop(listed: ListedMarket, message: EventMessage) -> bool:

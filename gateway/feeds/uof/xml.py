@@ -152,7 +152,8 @@ def _market_odds(fields: Fields) -> MarketOdds:
     metadata = fields.child("market_metadata") if len(fields.element) > len(outcomes) else None
     return MarketOdds(
         name=_market_name(fields),
-        status=fields.integer_or("status", -4, 1, 1),
+        # Missing it means open; empty it is damaged.
+        status=fields.integer("status", -4, 1) if "status" in fields.attributes else 1,
         favourite=fields.integer_or("favourite", 0, 1, 0) == 1,
         cashout=fields.optional_integer("cashout_status", -2, 1),
         next_betstop=(

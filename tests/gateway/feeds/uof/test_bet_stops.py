@@ -14,7 +14,7 @@ from tests.gateway.feeds.uof.builders import (
 )
 
 
-def test_a_bet_stop_suspends_only_active_markets():
+def test_a_bet_stop_suspends_what_is_active_or_should_be_suspended():
     feed = feed_markets()
     feed.receive(
         odds_change(
@@ -28,7 +28,7 @@ def test_a_bet_stop_suspends_only_active_markets():
 
     received = feed.receive(bet_stop(at=2))
 
-    assert [update.key for update in updates(received)] == [f"{EVENT}/1x2"]
+    assert [update.key for update in updates(received)] == [f"{EVENT}/1x2", f"{EVENT}/{TOTAL}"]
     assert feed.status("1x2") is Status.SUSPENDED
     assert feed.status("draw_no_bet") is Status.INACTIVE
     assert feed.status("odd_even") is Status.HANDED_OVER
