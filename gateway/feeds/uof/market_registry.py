@@ -51,6 +51,7 @@ class ListedMarket:
 
     __slots__ = (
         "_index_by_outcome_id",
+        "any_result_ms",
         "betstop_ms",
         "cashout",
         "certainty",
@@ -59,7 +60,6 @@ class ListedMarket:
         "favourite",
         "former_ms",
         "has_price",
-        "heard_ms",
         "last_status",
         "market",
         "market_id",
@@ -99,7 +99,7 @@ class ListedMarket:
         """The outcomes that have a result while others have none."""
         self.result_ms = 0
         """Newest provider timestamp of a settlement or a settlement roll-back."""
-        self.heard_ms = 0
+        self.any_result_ms = 0
         """Newest provider timestamp of any result, cancellation or roll-back."""
         self.ended_ms = 0
         """Newest provider timestamp of what ended the market: odds older than it never open it."""
@@ -296,7 +296,7 @@ class MarketRegistry:
         listed.settled = known.results_stand or known.image.status is Status.SETTLED
         listed.decided = set(known.decided)
         listed.result_ms = listed.ended_ms = max(result_ms.values(), default=0)
-        listed.heard_ms = listed.result_ms
+        listed.any_result_ms = listed.result_ms
         if odds_ms:
             listed.owner = self._owner(odds_ms, _positions_by_producer(positions, feed, "taken"))
             listed.status_ms = odds_ms[listed.owner]

@@ -100,11 +100,11 @@ class Results:
         for market in message.markets:
             listed = self._find(message, market, digest)
             if listed is not None:
-                if isinstance(message, BetSettlement) and message.timestamp < listed.heard_ms:
+                if isinstance(message, BetSettlement) and message.timestamp < listed.any_result_ms:
                     # The market refuses it behind a newer result, but bets must not go on.
                     stops += self._stop_update(listed, message, "settlement came late")
                 update = self._market_update(listed, EarlyPart(message, market, digest))
-                listed.heard_ms = max(listed.heard_ms, message.timestamp)
+                listed.any_result_ms = max(listed.any_result_ms, message.timestamp)
                 if update is not None:
                     (stops if update.mark is None else updates).append(update)
         actions = self._deliver(message, updates)
