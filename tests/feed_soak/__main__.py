@@ -35,3 +35,7 @@ def main() -> int:
             sys.stderr.write(f"{done} stories, {total.text()}, {failed} failed\n")
     sys.stdout.write(f"{done} stories from {given.first}: {total.text()}; {failed} failed\n")
     return int(failed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
