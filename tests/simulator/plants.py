@@ -25,6 +25,7 @@ from engine.common.rows import (
     BET,
     DECISION,
     FLAG_FENCE,
+    FLAG_KNOWN,
     RESERVATION,
     RESERVED,
     SETTLEMENT,
@@ -231,12 +232,14 @@ class _HidesUnrecorded(Wrapped):
     def place(self, data: bytes) -> bytes:
         decisions = rows(self.shell.place(data), DECISION)
         unrecorded = np.isin(decisions["reason"], _UNRECORDED)
+        if (decisions["reason"] == Reason.DISK_FULL).any():  # refuse what is recorded too
+            unrecorded |= (decisions["flags"] & FLAG_KNOWN) != 0
         decisions["reason"][unrecorded] = Reason.MARKET_SUSPENDED
         return decisions.tobytes()
 
 
 class UnrecordedRefusalVoids(_MarketWrapped):
-    """A refusal that no journal holds counts as a verdict, whoever else has sent the bet."""
+    """A refusal that no journal holds counts as a verdict, on a full disk of recorded bets too."""
 
     wrapper = _HidesUnrecorded
 
