@@ -80,7 +80,7 @@ class LostParts:
         for listed in self._concerned(lost, of_event, spared):
             producers.setdefault(listed.owner)
             listed.has_price = False  # newer odds may have been lost
-            if listed.open_when_trusted:
+            if listed.may_be_open:
                 listed.last_status = Status.SUSPENDED
                 listed.status_ms = max(listed.status_ms, lost.timestamp)
                 actions.append(status_update(listed, None, Status.SUSPENDED, why))

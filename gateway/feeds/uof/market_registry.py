@@ -117,6 +117,11 @@ class ListedMarket:
         return self.market.key.partition("/")[0]
 
     @property
+    def may_be_open(self) -> bool:
+        """Whether bets may be taken now, should the market have refused an earlier suspension."""
+        return self.last_status in (Status.ACTIVE, Status.SUSPENDED) and not self.settled
+
+    @property
     def open_when_trusted(self) -> bool:
         """Whether the market is to be ACTIVE while its owner is trusted."""
         return self.last_status is Status.ACTIVE and not self.settled

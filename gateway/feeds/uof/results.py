@@ -154,7 +154,11 @@ class Results:
     def _stop_update(
         self, listed: ListedMarket, message: EventMessage, why: str
     ) -> list[MarketUpdate]:
-        """Return the suspension of a market whose settlement it cannot obey, if it was open."""
+        """Return the suspension of a market whose settlement it cannot obey, if it was open.
+
+        Odds older than the settlement do not open it.
+        """
+        listed.ended_ms = max(listed.ended_ms, message.timestamp)
         if not self._stop(listed, message):
             return []
         return [status_update(listed, None, Status.SUSPENDED, why)]
