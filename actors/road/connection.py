@@ -97,7 +97,8 @@ class Connection(asyncio.Protocol):
 
         The answer fails with PeerDiedError when the connection has ended or ends before it; with
         PeerTimeoutError when `timeout_s` passed; with PeerError when a bound is reached and nothing
-        was sent; and with PeerRefusedError, ValueError or RemoteError as the method raised it.
+        was sent; with FrameError or TypeError when the arguments cannot be carried; and with
+        PeerRefusedError, ValueError or RemoteError as the method raised it.
         """
         answer: asyncio.Future[Any] = self._loop.create_future()
         if self.ended:
@@ -108,7 +109,12 @@ class Connection(asyncio.Protocol):
             answer.set_exception(PeerError(message))
             return answer
         self._last_call = number = self._last_call + 1
-        self._send(pack(Kind.ASK, call=number, method=METHOD_NUMBERS[method], content=args))
+        try:
+            frame = pack(Kind.ASK, call=number, method=METHOD_NUMBERS[method], content=args)
+        except (FrameError, TypeError) as error:
+            answer.set_exception(error)
+            return answer
+        self._send(frame)
         deadline_s = inf if timeout_s is None else self._loop.time() + timeout_s
         self._calls[number] = _Call(answer, method, timeout_s, deadline_s)
         if self._sweeper is None:
