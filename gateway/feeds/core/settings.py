@@ -12,7 +12,7 @@ NAME_FILES_MAX: Final = 64
 """Files with names of outcomes."""
 MARGIN_RULES_MAX: Final = 64
 MarginRuleText = Annotated[
-    str, Meta(pattern=r"^[a-z0-9_*?]{1,64}=(theirs|probabilities|ours|ours [1-9][0-9]?)$")
+    str, Meta(pattern=r"^[a-z0-9_*?]{1,64}=(theirs|probabilities|ours|ours [1-9][0-9]?)\Z")
 ]
 """``PATTERN=POLICY`` of a market type. ``theirs`` takes the provider's odds, ``probabilities``
 makes odds of its probabilities where it gives them, ``ours`` of its odds where it gives none. A

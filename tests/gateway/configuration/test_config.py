@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import inspect
 
 from gateway.configuration.config import (
     CONFIG_BYTES_MAX,
@@ -21,6 +22,7 @@ from gateway.configuration.config import (
 from gateway.configuration.config import settings as all_settings
 from gateway.settings import FEED_FRAME_BYTES_MIN
 
+PRINTABLE = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 OPERATIONS = Path(__file__).parents[3] / "docs" / "operations.md"
 
 
@@ -28,6 +30,23 @@ def written(folder: Path, text: str | bytes) -> Path:
     path = folder / "settings.toml"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     return path
+
+
+def declared(section: str, name: str) -> inspect.Type:
+    """Return the type that a setting is declared with, its bounds in it."""
+    table = inspect.type_info(Config)
+    for step in (section, name) if section else (name,):
+        assert isinstance(table, inspect.StructType)
+        table = next(field.type for field in table.fields if field.name == step)
+    return table
+
+
+def texts(kind: inspect.StrType) -> st.SearchStrategy[str]:
+    """Return texts that the declared pattern and lengths allow."""
+    low, high = kind.min_length or 0, kind.max_length or 200
+    if kind.pattern is not None and kind.min_length is None:
+        return st.from_regex(kind.pattern, fullmatch=True)
+    return st.text(PRINTABLE, min_size=low, max_size=min(high, 200))
 
 
 def values(one: Setting) -> st.SearchStrategy[Any]:
@@ -45,12 +64,12 @@ def values(one: Setting) -> st.SearchStrategy[Any]:
         return st.just(("accounts-0", "market-00000"))
     if (one.section, one.name) == ("limits", "tiers"):
         return st.just(("1=wc22-*",))
-    if isinstance(one.default, tuple):
-        return st.lists(st.text(max_size=20), max_size=3).map(tuple)
-    if one.name == "namespace":
-        return st.from_regex(r"[A-Za-z0-9_.-]{1,64}", fullmatch=True)
-    text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1)
-    return st.just("") if one.name == "secret" else text.map(lambda drawn: drawn[:200])
+    kind = declared(one.section, one.name)
+    if isinstance(kind, inspect.VarTupleType):
+        assert isinstance(kind.item_type, inspect.StrType)
+        return st.lists(texts(kind.item_type), max_size=3).map(tuple)
+    assert isinstance(kind, inspect.StrType)
+    return st.just("") if one.name == "secret" else texts(kind)
 
 
 @st.composite
@@ -250,18 +269,32 @@ def test_variable_below_a_setting_is_refused() -> None:
 # --- showing -------------------------------------------------------------------------------------
 
 
+def check_shown_loads_back(config: Config, folder: Path) -> None:
+    path = written(folder, describe(config))
+    if holds_together(config):
+        assert load_config(path, env={}) == config
+    else:
+        with pytest.raises(ConfigError):
+            load_config(path, env={})
+
+
 @settings(max_examples=60)
 @given(document=documents())
 def test_what_is_shown_loads_back_to_the_same_settings(
     document: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     config = msgspec.convert(document, Config)
-    path = written(tmp_path_factory.mktemp("shown"), describe(config))
-    if holds_together(config):
-        assert load_config(path, env={}) == config
-    else:
-        with pytest.raises(ConfigError):
-            load_config(path, env={})
+    check_shown_loads_back(config, tmp_path_factory.mktemp("shown"))
+
+
+@settings(max_examples=10)
+@given(data=st.data())
+def test_every_setting_takes_what_it_is_declared_to_take(data: st.DataObject) -> None:
+    for one in all_settings():
+        table = {one.name: data.draw(values(one))}
+        config = msgspec.convert({one.section: table} if one.section else table, Config)
+        held = getattr(config, one.section) if one.section else config
+        assert getattr(held, one.name) == table[one.name]
 
 
 def test_secret_is_not_shown() -> None:
