@@ -186,11 +186,10 @@ class Results:
         outcomes = outcomes_of(listed, market)
         if isinstance(outcomes, str):
             return outcomes
-        whole = isinstance(outcomes, UnsetType)
         match message:
             case BetCancel():
                 listed.void_reason = market.void_reason or 0
-                if whole and message.end_time is None:
+                if message.end_time is None:
                     listed.ended_ms = max(listed.ended_ms, message.timestamp)
                 return cancel_bets(message, market, outcomes, self._clock)
             case RollbackBetSettlement():
@@ -211,15 +210,17 @@ class Results:
     def _settled(
         self, listed: ListedMarket, message: BetSettlement, market: MarketSettled
     ) -> FeedStep | str:
-        """Return a settlement; one of some outcomes leaves the others to be settled later."""
+        """Return a settlement; one of some outcomes leaves the others to be settled later.
+
+        Until newer odds the others are not offered either: odds older than it never open them.
+        """
         step = settle_market(listed, market)
         if isinstance(step, str):
             return step
         count = len(listed.market.outcomes)
-        whole = isinstance(step.outcomes, UnsetType)
-        if not whole:
+        if not isinstance(step.outcomes, UnsetType):
             self._passed_over.count(_IN_PART)
-        if self._is_newest(listed, message, ends=whole):
+        if self._is_newest(listed, message):
             listed.settle(range(count) if isinstance(step.outcomes, UnsetType) else step.outcomes)
             listed.certainty = message.certainty
             listed.void_reason = market.void_reason or 0
@@ -237,15 +238,15 @@ class Results:
                 self._early.add(identity, EarlyPart(kept, market, digest))
         return listed
 
-    def _is_newest(self, listed: ListedMarket, message: EventMessage, *, ends: bool = True) -> bool:
+    @staticmethod
+    def _is_newest(listed: ListedMarket, message: EventMessage) -> bool:
         """Say whether no newer result of a market was seen, and note the message's timestamp.
 
-        `ends` says that odds older than the message must not open the market.
+        Odds older than the message never open the market, even if it gives some outcomes alone.
         """
         newest = message.timestamp >= listed.result_ms
         listed.result_ms = max(listed.result_ms, message.timestamp)
-        if ends:
-            listed.ended_ms = max(listed.ended_ms, message.timestamp)
+        listed.ended_ms = max(listed.ended_ms, message.timestamp)
         return newest
 
     def _update(

@@ -151,6 +151,40 @@ EACH = (
             ("a result before a restart of all", HOME, (restart("all"),), None),
         )
     ),
+    *(
+        story(
+            f"odds older than {title} do not open a market after {stop}, newer odds do",
+            ON,
+            bet("A", "1x2", "home"),
+            closing,
+            mark("late"),
+            ended,
+            *between,
+            odds(market(1, MATCH_WINNER), at="late"),
+            status("1x2", "SUSPENDED"),
+            ON,
+            bet("B", "1x2", "away"),
+            results(result(1, o1="won", o2="lost", o3="won")),
+            stands("1x2", home="won", away="won", refunded=refunded),
+        )
+        for title, ended, between, refunded in (
+            ("the result of one outcome", results(result(1, o1="won")), (), ()),
+            ("a result with an unknown outcome", results(result(1, o1="won", x="lost")), (), ()),
+            ("a result of nothing known", results(result(1, o77="won")), (), ()),
+            ("the cancellation of one outcome", cancel(named(1, "1")), (), ("A",)),
+            (
+                "the result of one outcome before a restart",
+                results(result(1, o1="won")),
+                (restart("all"),),
+                (),
+            ),
+        )
+        for stop, closing in (
+            ("a bet_stop", bet_stop()),
+            ("a suspension", odds(market(1, status=-1))),
+            ("an end of its offer", odds(market(1, status=0))),
+        )
+    ),
     story(
         "odds newer than a start create the market that older ones did not, and bets are paid",
         mark("odds"),
@@ -266,10 +300,12 @@ EACH = (
         stands("1x2", rest="open", refunded=("A",)),
     ),
     story(
-        "results of single outcomes that come before the odds leave the others on offer",
+        "results of single outcomes that come before the odds leave the others to newer odds",
         mark("odds"),
         results(result(1, o1="won", o2="open")),
         odds(market(1, MATCH_WINNER), at="odds"),
+        status("1x2", "SUSPENDED"),
+        ON,
         offers("1x2", draw=3400, away=3600),
         bet("A", "1x2", "draw"),
         counts("settled in part", 1),
