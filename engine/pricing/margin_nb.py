@@ -33,8 +33,10 @@ NOT_CONVERGED: Final = 4
 TOLERANCE: Final = 1e-12
 """A solved market's sum is within this of its target, relative to the target."""
 _ITERATIONS_MAX: Final = 200
-_SMALLEST: Final = 1e-150
-"""A probability below this is refused: its square would underflow to 0."""
+PROBABILITY_MIN: Final = 1e-150
+"""A probability below this is neither taken nor given: its square would underflow to 0."""
+SUM_TOLERANCE: Final = 1e-6
+"""How far a market's probabilities may be from adding up to its number of winners."""
 
 
 @kernel()
@@ -216,12 +218,17 @@ def move_market_nb(
         if not 0.0 <= values[k] <= 1.0:
             return BAD_INPUT
         if values[k] > 0.0:
-            if values[k] < _SMALLEST:
+            if values[k] < PROBABILITY_MIN:
                 return BAD_INPUT
             positive += 1
         total += values[k]
     if positive == 0 or not 0.0 < target < 1e6 or method < 0 or method >= METHODS:
         return BAD_INPUT
+    if method == SHIN:
+        # Shin's model has one winner: the true probabilities add up to 1.
+        one = abs(target - 1.0) if direction == REMOVE else total - 1.0
+        if one > SUM_TOLERANCE:
+            return BAD_INPUT
     if method in (PROPORTIONAL, ADDITIVE) or (method == STANDARD_ERROR and direction == REMOVE):
         x = closed_form_nb(method, values, moved, first, last, total, target)
         if not abs(x) < 1e12:
@@ -231,18 +238,18 @@ def move_market_nb(
         if abs(total - target) <= TOLERANCE * target:
             for k in range(first, last):
                 moved[k] = values[k]
-            parameter[market] = 1.0 if method in (POWER, ODDS_RATIO) else 0.0
-            return SOLVED
-        status = reachable_nb(method, direction, values, first, last, total, target, positive)
-        if status != SOLVED:
-            return status
-        x = solve_method_nb(method, direction, values, moved, first, last, total, target)
-        if not abs(x) < 1e300:
-            clear_nb(moved, first, last)
-            return NOT_CONVERGED
+            x = 1.0 if method in (POWER, ODDS_RATIO) else 0.0
+        else:
+            status = reachable_nb(method, direction, values, first, last, total, target, positive)
+            if status != SOLVED:
+                return status
+            x = solve_method_nb(method, direction, values, moved, first, last, total, target)
+            if not abs(x) < 1e300:
+                clear_nb(moved, first, last)
+                return NOT_CONVERGED
     parameter[market] = x
     for k in range(first, last):
-        if values[k] > 0.0 and not 0.0 < moved[k] < 1.0:
+        if values[k] > 0.0 and not PROBABILITY_MIN <= moved[k] < 1.0:
             return OUT_OF_RANGE
     return SOLVED
 
@@ -261,7 +268,7 @@ def solve_method_nb(
     """Solve for a method's parameter, fill `moved`, and return the parameter (NaN: not found)."""
     form = method
     low = 0.0
-    high = 1e15
+    high = 1e300
     start = 1.0
     sum_target = target
     if method == SHIN:
@@ -327,7 +334,7 @@ def margins_nb(
         Out: the method's parameter.
     statuses : int64[markets]
         Out: SOLVED, or why there is no answer. With OUT_OF_RANGE `moved` holds the method's finite
-        values, at least one of which is not above 0 and below 1.
+        values, at least one of which is not from PROBABILITY_MIN to below 1.
 
     Returns
     -------

@@ -61,6 +61,8 @@ class Margin(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ----------
     method : Method
         How the excess over fair is distributed over a market's outcomes.
+    method_by_type : dict[str, Method]
+        The method of some market types.
     book_milli : int
         The book sum of markets that no other key covers.
     book_milli_by_type : dict[str, int]
@@ -82,6 +84,7 @@ class Margin(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
 
     method: Method = Method.ODDS_RATIO
+    method_by_type: dict[str, Method] = {}
     book_milli: BookField = 1_050
     book_milli_by_type: dict[str, BookField] = {}
     bands: Bands = ()
@@ -335,9 +338,10 @@ class Quoter:
         books: list[float] = []
         for number, market_type in enumerate(self._types):
             book_milli = margin.book_milli_by_type.get(market_type, margin.book_milli)
-            single = self._winners[number] == 1.0 or margin.method is not Method.SHIN
+            method = margin.method_by_type.get(market_type, margin.method)
+            single = self._winners[number] == 1.0 or method is not Method.SHIN
             self._books[number] = book_milli / 1000.0
-            self._methods[number] = margin.method if single else Method.ODDS_RATIO
+            self._methods[number] = method if single else Method.ODDS_RATIO
             for band in margin.bands_of(market_type):
                 ends.append(float(band.to_milli))
                 books.append(band.book_milli / 1000.0)

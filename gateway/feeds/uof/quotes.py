@@ -9,6 +9,7 @@ from typing import Final
 from msgspec import Struct
 
 from engine.common.commands import Quote
+from engine.common.ids import parse_market_key
 from engine.common.units import ODDS_MILLI_MAX, ODDS_MILLI_MIN, OddsMilli
 from gateway.feeds.core.adapter import Fair
 from gateway.feeds.uof.margin_policy import THEIRS, MarginRule
@@ -134,9 +135,10 @@ def _fair_of_odds(
     if not 1.0 <= sum(1.0 / one for one in odds) / winners <= BOOK_MAX:
         return None
     # Imported only where it is used: the module imports the kernels of margins.
-    from engine.pricing.margin import MarginSolved, Method, remove_margin  # noqa: PLC0415
+    from engine.pricing.margin import MarginSolved, remove_by_type  # noqa: PLC0415
 
-    solved = remove_margin(odds, method=Method.ODDS_RATIO, winners=int(winners))
+    market_type = parse_market_key(listed.market.key).type
+    solved = remove_by_type(odds, market_type=market_type, winners=int(winners))
     active = [outcome is not None and outcome.active for outcome in outcomes]
     if not isinstance(solved, MarginSolved) or not any(active):
         return None

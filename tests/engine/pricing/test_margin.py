@@ -10,15 +10,19 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from engine.pricing.margin import (
+    LOPSIDED_MILLI,
     MarginRefused,
     MarginSolved,
     MarginStatus,
     Method,
+    Removal,
     add_margin,
     add_margins,
+    remove_by_type,
     remove_margin,
     remove_margins,
 )
+from engine.pricing.margin_nb import PROBABILITY_MIN
 from tests.engine.pricing import twins
 
 SOLVED_BOTH_WAYS = [method for method in Method if method is not Method.PROPORTIONAL]
@@ -194,6 +198,10 @@ def test_a_market_with_two_winners_is_quoted_at_twice_the_book() -> None:
         ((0.5, 0.5), 2.5, Method.POWER, MarginStatus.NO_SOLUTION),
         ((0.9, 0.1), 1.7, Method.SHIN, MarginStatus.NO_SOLUTION),
         ((0.5, 0.5), 0.95, Method.SHIN, MarginStatus.NO_SOLUTION),
+        ((0.001, 0.999), 0.9, Method.POWER, MarginStatus.OUT_OF_RANGE),
+        ((3e-109, 1.0), 1.0, Method.POWER, MarginStatus.OUT_OF_RANGE),
+        ((3e-109, 0.5, 0.5), 0.9, Method.POWER, MarginStatus.SOLVED),
+        ((3e-109, 0.4, 0.6), 0.7, Method.POWER, MarginStatus.OUT_OF_RANGE),
         ((0.97, 0.03), 1.05, Method.PROPORTIONAL, MarginStatus.OUT_OF_RANGE),
         ((0.99, 0.01), 1.05, Method.ADDITIVE, MarginStatus.OUT_OF_RANGE),
     ],
@@ -202,9 +210,111 @@ def test_a_book_sum_that_a_method_cannot_reach_is_refused(
     p: tuple[float, ...], book: float, method: Method, status: MarginStatus
 ) -> None:
     answer = add_margin(p, book=book, method=method)
+    if status is MarginStatus.SOLVED:
+        assert max(solved(answer).values) <= 1.0 / PROBABILITY_MIN
+        return
     assert isinstance(answer, MarginRefused)
     assert answer.status is status
     assert answer.message
+
+
+@st.composite
+def extreme_markets(draw: st.DrawFn) -> list[float]:
+    """Draw probabilities of any magnitude from the lowest that is taken to nearly 1."""
+    tens = draw(st.lists(st.floats(-149.0, 0.0), min_size=1, max_size=7))
+    weights = [10.0**ten for ten in tens]
+    return [weight / sum(weights) for weight in weights]
+
+
+@given(p=extreme_markets(), book=st.floats(0.1, 6.0), method=st.sampled_from(Method))
+@example(p=[3e-109, 0.4, 0.6], book=0.7, method=Method.POWER)
+@example(p=[0.001, 0.999], book=0.9, method=Method.POWER)
+@example(p=[3e-109, 1.0], book=1.0, method=Method.POWER)
+@settings(max_examples=400, deadline=None)
+def test_odds_of_any_chance_are_in_bounds_and_make_the_book_or_are_refused(
+    p: list[float], book: float, method: Method
+) -> None:
+    answer = add_margin(p, book=book, method=method)
+    if isinstance(answer, MarginSolved):
+        assert all(1.0 < odds <= 1.0 / PROBABILITY_MIN for odds in answer.values)
+        assert sum(1.0 / odds for odds in answer.values) == pytest.approx(book, rel=1e-9)
+    else:
+        assert answer.status in (MarginStatus.NO_SOLUTION, MarginStatus.OUT_OF_RANGE)
+
+
+@given(
+    tens=st.lists(st.floats(-15.0, 149.0), min_size=1, max_size=7),
+    winners=st.integers(1, 3),
+    method=st.sampled_from(Method),
+)
+@settings(max_examples=400, deadline=None)
+def test_probabilities_of_any_odds_add_up_to_the_winners_or_are_refused(
+    tens: list[float], winners: int, method: Method
+) -> None:
+    answer = remove_margin([1.0 + 10.0**ten for ten in tens], method=method, winners=winners)
+    if isinstance(answer, MarginSolved):
+        assert method is not Method.SHIN or winners == 1
+        assert all(PROBABILITY_MIN <= chance < 1.0 for chance in answer.values)
+        assert sum(answer.values) == pytest.approx(winners, rel=1e-9)
+
+
+@given(
+    odds=st.lists(st.floats(1.05, 8.0), min_size=3, max_size=8),
+    winners=st.integers(2, 3),
+)
+@example(odds=[1.25, 1.4, 1.9], winners=2)
+@settings(max_examples=100, deadline=None)
+def test_shin_is_refused_unless_one_outcome_wins(odds: list[float], winners: int) -> None:
+    answer = remove_margin(odds, method=Method.SHIN, winners=winners)
+    assert isinstance(answer, MarginRefused)
+    assert answer.status is MarginStatus.BAD_INPUT
+    p = [1.0 / each for each in odds]
+    fair = np.array([value * winners / sum(p) for value in p])
+    if max(fair) < 1.0:
+        offsets = np.array((0, len(fair)), np.int64)
+        moved = add_margins(fair, offsets, targets=np.array((1.05 * winners,)), methods=Method.SHIN)
+        assert moved.statuses.tolist() == [MarginStatus.BAD_INPUT]
+
+
+# --- the method by market type -------------------------------------------------------------------
+
+
+def test_lopsided_two_way_odds_lose_their_margin_additively_and_others_by_odds_ratio() -> None:
+    assert LOPSIDED_MILLI == 1_200
+    for odds, method in (
+        ((1.12, 5.5), Method.ADDITIVE),
+        ((1.2, 4.2), Method.ADDITIVE),
+        ((1.21, 4.2), Method.ODDS_RATIO),
+        ((1.9, 1.9), Method.ODDS_RATIO),
+        ((1.12, 11.0, 13.0), Method.ODDS_RATIO),
+    ):
+        answer = remove_by_type(odds, market_type="total")
+        assert solved(answer).values == solved(remove_margin(odds, method=method)).values
+
+
+def test_a_market_type_may_have_a_method_of_its_own() -> None:
+    removal = Removal(method=Method.SHIN, method_by_type={"total": Method.POWER})
+    for market_type, odds, method in (
+        ("total", (1.1, 6.5), Method.POWER),
+        ("total", (1.8, 1.95), Method.POWER),
+        ("1x2", (2.6, 2.4, 4.3), Method.SHIN),
+        ("handicap", (1.1, 6.5), Method.ADDITIVE),
+    ):
+        answer = remove_by_type(odds, market_type=market_type, removal=removal)
+        assert solved(answer).values == solved(remove_margin(odds, method=method)).values
+
+
+@given(favourite=st.floats(1.001, 1.2), other=st.floats(1.001, 10_000.0))
+def test_lopsided_two_way_odds_always_have_probabilities(favourite: float, other: float) -> None:
+    answer = solved(remove_by_type((favourite, other), market_type="total"))
+    assert sum(answer.values) == pytest.approx(1.0)
+    assert min(answer.values) > 0.0
+
+
+@pytest.mark.parametrize("bound", [999, 2_001])
+def test_a_bound_of_lopsided_odds_outside_its_range_is_refused(bound: int) -> None:
+    with pytest.raises(ValueError, match="lopsided_to_milli: must be from 1000 to 2000"):
+        Removal(lopsided_to_milli=bound)
 
 
 @pytest.mark.parametrize("odds", [(1.0, 3.0), (nan, 2.0), (float("inf"), 1.5), (-2.0, 3.0), ()])

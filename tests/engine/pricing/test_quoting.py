@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from engine.pricing.ladder import CENTS, EXCHANGE, FINE, Band, Ladder, Rounding
-from engine.pricing.margin import Method
+from engine.pricing.margin import MarginSolved, Method, add_margin
 from engine.pricing.quoting import (
     BookFigures,
     Margin,
@@ -423,3 +423,21 @@ def test_columns_of_other_lengths_are_refused() -> None:
         quoter.quote(np.array((0.5, 0.3, 0.2)), margin=Margin(), figures=figures)
     with pytest.raises(ValueError, match="need as many winners and types"):
         Quoter(np.array((0, 3)), np.ones(2), ("1x2",))
+
+
+def test_a_market_type_may_be_quoted_by_a_method_of_its_own() -> None:
+    fair = np.array([0.9, 0.1, 0.9, 0.1])
+    margin = Margin(
+        book_milli=1_060, method_by_type={"total": Method.ADDITIVE}, rounding=Rounding.NEAREST
+    )
+    quoted = quote(
+        fair, np.array([0, 2, 4]), np.array([1.0, 1.0]), ("total", "handicap"),
+        margin=margin, ladder=CENTS,
+    )  # fmt: skip
+    for market, method in ((slice(0, 2), Method.ADDITIVE), (slice(2, 4), Method.ODDS_RATIO)):
+        answer = add_margin((0.9, 0.1), book=1.06, method=method)
+        assert isinstance(answer, MarginSolved)
+        assert quoted.odds_milli[market].tolist() == pytest.approx(
+            [1_000.0 * odds for odds in answer.values], abs=10
+        )
+    assert quoted.odds_milli[1] > quoted.odds_milli[3]

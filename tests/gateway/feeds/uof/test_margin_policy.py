@@ -153,6 +153,18 @@ def test_odds_made_of_odds_are_fair_and_never_longer_than_their_book_allows(outc
         assert not (active and everything) or 1_000 / milli >= chance - 1e-9
 
 
+def test_the_margin_comes_off_lopsided_two_way_odds_in_equal_parts():
+    listed = ListedMarket(UofMarket(f"{EVENT}/uof_41", "", ("a", "b"), None), 41)
+    odds = (OutcomeOdds(id="a", odds_milli=1_100), OutcomeOdds(id="b", odds_milli=6_500))
+    rule = MarginRule(from_probabilities=True, from_odds=True, winners=1)
+
+    found = market_quotes(listed, MarketOdds(name=MarketName(id=41), outcomes=odds), rule=rule).fair
+
+    assert found is not None
+    half = (1 / 1.1 + 1 / 6.5 - 1) / 2
+    assert found.probabilities == pytest.approx((1 / 1.1 - half, 1 / 6.5 - half))
+
+
 def test_markets_of_the_feeds_own_odds_are_as_before():
     assert sent((), market(1, MATCH_WINNER), total(outcomes=OVER_UNDER)) == sent(
         ("*=theirs",), market(1, MATCH_WINNER), total(outcomes=OVER_UNDER)
