@@ -55,7 +55,10 @@ class Control(FromClient, frozen=True, kw_only=True, tag="control"):
     """Command markets; answered by `controlled`: one event or refusal per command, in order.
 
     Commands on markets of one shell are applied in order and journaled with the token's identity;
-    commands on different shells run concurrently.
+    commands on different shells run concurrently. Of a message that breaks this schema, what stops
+    betting (`suspend_market`, `hand_over_market`, `close_market`, `cancel_market`) is obeyed when
+    its market can be read, with `why` shortened, and `controlled` refuses every other command of
+    it; a `close_market` or `cancel_market` with an unknown field suspends its market.
     """
 
     id: IdField = 0
@@ -63,7 +66,10 @@ class Control(FromClient, frozen=True, kw_only=True, tag="control"):
 
 
 class SuspendAll(FromClient, frozen=True, kw_only=True, tag="suspend_all"):
-    """Suspend every market, or every market of a fixture; answered by `suspended_all`."""
+    """Suspend every market, or every market of a fixture; answered by `suspended_all`.
+
+    It is obeyed too when it has unknown fields, or a `why` that is too long and is shortened.
+    """
 
     id: IdField = 0
     fixture: Annotated[str, Meta(pattern=r"^[A-Za-z0-9:._-]{0,64}\Z")] = ""
@@ -90,7 +96,8 @@ class Reprice(FromClient, frozen=True, kw_only=True, tag="reprice"):
     `skew` (how odds follow the book); docs/pricing.md lists their fields. With a `suspend` reason,
     active markets are suspended first; with `resume`, suspended markets are resumed afterwards. In
     each shell all of it is one journal record, so no bet comes in between. The answer holds the
-    events of every shell, market by market.
+    events of every shell, market by market. Where the repricing is refused, its `suspend` is obeyed
+    all the same, as a `suspend_all` of the fixture.
     """
 
     id: IdField = 0

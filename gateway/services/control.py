@@ -21,10 +21,17 @@ from actors.messages import (
 )
 from actors.peer import PeerError, PeerRefusedError
 from actors.routes import Routes
-from engine.common.commands import ResumeWithAll, SetLimits, SuspendWithAll
+from engine.common.commands import (
+    ResumeWithAll,
+    SetLimits,
+    SetStatus,
+    SuspendMarket,
+    SuspendWithAll,
+)
 from engine.common.events import MarketEvent, MarketResumed, MarketSuspended, Refused, StatusSet
 from engine.common.ids import MarketNo
 from engine.common.reasons import MESSAGES, Reason
+from engine.market.status_transitions import as_feed_command
 from gateway.counters import Counters
 from gateway.market_limits import LimitRules
 from gateway.messages.arbitrage import AskArbitrage
@@ -47,6 +54,7 @@ from gateway.messages.trader import (
     SuspendedAll,
     TraderCommand,
 )
+from gateway.net.odd_stops import OddControl, OddReprice, OddStop, OddSuspendAll
 from gateway.services.arbitrage import ArbitrageService
 from gateway.services.exposure import ExposureService
 from gateway.services.price_fanout import Fanout
@@ -56,7 +64,7 @@ logger = logging.getLogger("overround.gateway")
 
 _COMMANDS_IN_CALL_MAX: Final = 1_024
 _FAILED_SHOWN_MAX: Final = 1_000
-_Command = TraderCommand | SuspendWithAll | ResumeWithAll
+_Command = TraderCommand | SuspendWithAll | ResumeWithAll | SetStatus
 
 
 class ControlService:
@@ -96,6 +104,24 @@ class ControlService:
     async def control(self, by: str, request: Control) -> ServerMessage:
         """Run commands; the answer holds one event per command, in their order."""
         return Controlled(id=request.id, events=tuple(await self._run(by, request.commands)))
+
+    async def obey(self, by: str, stops: OddStop, *, fed: bool = False) -> ServerMessage:
+        """Run the stops of a message that cannot be read whole; `fed` is True for a feed."""
+        match stops:
+            case OddControl(number, commands):
+                run = [each for each in commands if not isinstance(each, Refused)]
+                events = iter(await self._run(by, [*map(as_feed_command, run)] if fed else run))
+                shown = (each if isinstance(each, Refused) else next(events) for each in commands)
+                return Controlled(id=number, events=tuple(shown))
+            case OddSuspendAll(number, fixture, why):
+                return await self.suspend_all(by, SuspendAll(id=number, fixture=fixture, why=why))
+            case OddReprice(number, fixture, why, complaint):
+                return await self._suspend_instead(
+                    by,
+                    Reprice(id=number, fixture=fixture, pricing={}, suspend=why),
+                    Error(code=int(complaint.reason), message=complaint.message, id=number),
+                    fed=fed,
+                )
 
     async def suspend_all(self, by: str, request: SuspendAll) -> ServerMessage:
         """Suspend every market (of a fixture), also where the last image shows it suspended."""
@@ -148,9 +174,9 @@ class ControlService:
             pricing = msgspec.convert(request.pricing, repricing.Pricing)
             model, state = repricing.convert_pricing(pricing.sport, pricing.model, pricing.state)
         except msgspec.ValidationError as error:
-            return Error(
-                code=int(Reason.FIELD_OUT_OF_BOUNDS), message=f"pricing: {error}", id=request.id
-            )
+            code = int(Reason.FIELD_OUT_OF_BOUNDS)
+            answer = Error(code=code, message=f"pricing: {error}", id=request.id)
+            return await self._suspend_instead(by, request, answer, fed=fed)
         command = repricing.Reprice(
             by=by,
             fixture=request.fixture,
@@ -176,9 +202,40 @@ class ControlService:
         self._counters.control_commands += 1
         payload = encode(command)
         answers = await asyncio.gather(*(self._ask(shell, "reprice", payload) for shell in shells))
-        return Controlled(
-            id=request.id, events=tuple(event for events in answers for event in events)
-        )
+        events = [event for each in answers for event in each]
+        if request.suspend:
+            failed = [
+                shell
+                for shell, each in zip(shells, answers, strict=True)
+                if each and all(isinstance(event, Refused) for event in each)
+            ]
+            numbers = [
+                number
+                for number in self._markets_of(request.fixture)
+                if self._routes.market_shell(number) in failed
+            ]
+            events += await self._run(by, self._suspensions(request, numbers, fed=fed))
+        return Controlled(id=request.id, events=tuple(events))
+
+    async def _suspend_instead(
+        self, by: str, request: Reprice, answer: Error, *, fed: bool
+    ) -> ServerMessage:
+        """Suspend what a refused repricing would have suspended first, and return its refusal."""
+        if request.suspend:
+            numbers = self._markets_of(request.fixture)
+            await self._run(by, self._suspensions(request, numbers, fed=fed))
+        return answer
+
+    def _suspensions(
+        self, request: Reprice, numbers: Sequence[MarketNo], *, fed: bool
+    ) -> Sequence[_Command]:
+        """Return suspensions that `resume_all` undoes, or a feed's, which hold nothing."""
+        if not fed:
+            return [SuspendWithAll(market_no=number, why=request.suspend) for number in numbers]
+        return [
+            as_feed_command(SuspendMarket(market_no=number, why=request.suspend))
+            for number in numbers
+        ]
 
     async def book(self, request: AskBook) -> ServerMessage:
         """Return a market's image with limits and liability."""

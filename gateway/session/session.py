@@ -40,6 +40,7 @@ from gateway.messages.market import Subscribe, Subscribed, Unsubscribe
 from gateway.messages.protocol import ServerMessage
 from gateway.messages.trader import AskBook, Control, ListMarkets, Reprice, ResumeAll, SuspendAll
 from gateway.net.codec import Codec
+from gateway.net.odd_stops import ODD_STOPS
 from gateway.net.output import Output
 from gateway.services.price_fanout import Follower
 from gateway.session.permissions import FEED_COMMANDS, PERMISSIONS, STOPPING_COMMANDS
@@ -98,6 +99,7 @@ class ClientSession:
         "_expiry",
         "_followed",
         "_frame",
+        "_odd_stops",
         "_place_allowed",
         "_queries",
         "_refused",
@@ -136,6 +138,7 @@ class ClientSession:
         self._codec = codec
         self._decode = codec.decode
         self._frame = codec.frame
+        self._odd_stops = ODD_STOPS[codec.subprotocol]
         self._services = services
         self._bets = services.bets
         self._bets_in_flight = 0
@@ -184,7 +187,10 @@ class ClientSession:
             self._deny(message, kind.__struct_config__.tag)  # type: ignore[arg-type]
 
     def on_over_rate(self, payload: bytes) -> None:
-        """Refuse a message over the frame rate with the answer that its kind has."""
+        """Refuse a message over the frame rate, unless it only stops betting.
+
+        The answer is the one that its kind has.
+        """
         try:
             message = self._decode(payload)
         except (ValueError, RecursionError) as error:
@@ -195,6 +201,8 @@ class ClientSession:
         elif isinstance(message, PlaceMany):
             for bet in message.bets:
                 self._reject(bet.ref, Reason.RATE_LIMITED)
+        elif type(message) in self._allowed and _only_stops(message):
+            _HANDLERS[type(message)](self, message)
         else:
             self._error(Reason.RATE_LIMITED, message.id, getattr(message, "ref", ""))
 
@@ -290,7 +298,7 @@ class ClientSession:
         self._query(request.id, "", self._services.accounts.open_bets(self._account, request))
 
     def _control(self, request: Control) -> None:
-        stops = all(type(command) in STOPPING_COMMANDS for command in request.commands)
+        stops = _only_stops(request)
         if self.claims.role is Role.FEED:
             for command in request.commands:
                 if type(command) not in FEED_COMMANDS:
@@ -424,8 +432,16 @@ class ClientSession:
         self._send(Error(code=int(reason), message=MESSAGES[reason], ref=ref, id=number))
 
     def _refuse_payload(self, error: Exception, payload: bytes) -> None:
+        """Refuse what cannot be read whole, except for what of it stops betting."""
         self._services.counters.malformed += 1
         complaint = self._codec.explain(error, payload)
+        if not complaint.hostile and Control in self._allowed:
+            stops = self._odd_stops.read(payload, complaint)
+            if stops is not None and stops.of in self._allowed:
+                fed, by = self.claims.role is Role.FEED, self.claims.identity
+                work = self._services.control.obey(by, stops, fed=fed)
+                self._query(stops.id, "", work, stops=True)
+                return
         self._send(
             Error(
                 code=int(complaint.reason),
@@ -449,6 +465,13 @@ class ClientSession:
         self._refused += 1
         if self._refused >= self._services.settings.refused_messages_max:
             self._connection.close(CloseCode.POLICY_VIOLATION, "too many refused messages")
+
+
+def _only_stops(request: object) -> bool:
+    """Say whether a request only stops betting."""
+    if isinstance(request, Control):
+        return all(type(command) in STOPPING_COMMANDS for command in request.commands)
+    return isinstance(request, SuspendAll)
 
 
 _HANDLERS: Final[dict[type, Callable[[ClientSession, Any], None]]] = {

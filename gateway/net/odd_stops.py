@@ -1,0 +1,152 @@
+"""Read what stops betting from a control message that breaks its schema.
+
+Owns what is obeyed of such a message: a stop whose market or fixture can be read. A `why` that is
+too long is shortened, and what else is odd about a stop is left out; whatever does not stop betting
+is refused. It never runs a command.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from msgspec import Raw
+
+from engine.common.commands import (
+    WHY_CHARS_MAX,
+    CancelMarket,
+    CloseMarket,
+    HandOverMarket,
+    MarketNoField,
+    SuspendMarket,
+)
+from engine.common.events import Refused
+from gateway.messages.base import FixtureField, IdField
+from gateway.messages.trader import Control, Reprice, SuspendAll
+from gateway.net.codec import CODECS, OP_BINARY, Codec, Complaint
+
+Stop = SuspendMarket | HandOverMarket | CloseMarket | CancelMarket
+_Fields = Mapping[str, Raw]
+
+_STOPS: Final[dict[str, type[Stop]]] = {
+    str(kind.__struct_config__.tag): kind
+    for kind in (SuspendMarket, HandOverMarket, CloseMarket, CancelMarket)
+}
+_FINAL: Final = (CloseMarket, CancelMarket)
+"""Stops that no later command undoes. One with a field that it does not have may mean less than a
+whole market or a later time, so only its market is suspended."""
+_NOTHING: Final = (b"null", b"\xc0", b'""', b"\xa0")
+"""An absent value and an empty text, in either form: the field is not given."""
+
+
+class OddControl(NamedTuple):
+    """The commands of a `control` message in order: stops to obey, and refusals of the others."""
+
+    id: int
+    commands: tuple[Stop | Refused, ...]
+    of: type = Control
+
+
+class OddSuspendAll(NamedTuple):
+    """A `suspend_all` message."""
+
+    id: int
+    fixture: str
+    why: str
+    of: type = SuspendAll
+
+
+class OddReprice(NamedTuple):
+    """A `reprice` message of which only the suspension is obeyed, and why not the rest of it."""
+
+    id: int
+    fixture: str
+    why: str
+    complaint: Complaint
+    of: type = Reprice
+
+
+OddStop = OddControl | OddSuspendAll | OddReprice
+
+
+class OddStops:
+    """Read the stops of messages of one subprotocol that its codec has refused.
+
+    Fields are read one by one and what is not asked for is passed over undecoded, so that a hostile
+    value costs no memory.
+
+    Parameters
+    ----------
+    codec : Codec
+        The subprotocol.
+    """
+
+    __slots__ = ("_decode",)
+
+    def __init__(self, codec: Codec) -> None:
+        self._decode: Any = (
+            msgspec.msgpack.decode if codec.opcode == OP_BINARY else msgspec.json.decode
+        )
+
+    def read(self, payload: bytes, complaint: Complaint) -> OddStop | None:
+        """Return what stops betting in a payload that was refused, if anything does."""
+        fields = self._fields(payload)
+        number = self._value(fields, "id", IdField) or 0
+        match self._value(fields, "type", str):
+            case "control":
+                commands = self._commands(fields, complaint)
+                return OddControl(number, commands) if commands else None
+            case "suspend_all":
+                given = "fixture" in fields
+                fixture = self._value(fields, "fixture", FixtureField) if given else ""
+                if fixture is None:
+                    return None  # a fixture that no market can have
+                return OddSuspendAll(number, fixture, self._why(fields, "why"))
+            case "reprice":
+                fixture = self._value(fields, "fixture", FixtureField)
+                why = self._why(fields, "suspend")
+                return OddReprice(number, fixture, why, complaint) if fixture and why else None
+        return None
+
+    def _commands(self, fields: _Fields, complaint: Complaint) -> tuple[Stop | Refused, ...]:
+        """Return the stops of a `control` message, and refusals of the rest; none: no stops."""
+        found: list[Stop | Refused] = []
+        for raw in self._value(fields, "commands", tuple[Raw, ...]) or ():
+            command = self._stop(self._fields(raw))
+            found.append(command or Refused(reason=complaint.reason, message=complaint.message))
+        return () if all(isinstance(one, Refused) for one in found) else tuple(found)
+
+    def _stop(self, fields: _Fields) -> Stop | None:
+        """Return a command that only stops betting; None where it is none, or of no market."""
+        kind = _STOPS.get(self._value(fields, "do", str) or "")
+        number = self._value(fields, "market_no", MarketNoField)
+        if kind is None or number is None:
+            return None
+        why = self._why(fields, "why")
+        if kind in _FINAL and not fields.keys() <= {"do", "market_no", "why"}:
+            return SuspendMarket(market_no=number, why=why)
+        if kind is SuspendMarket or kind is CancelMarket:
+            return kind(market_no=number, why=why)
+        return kind(market_no=number)
+
+    def _fields(self, payload: bytes | Raw) -> _Fields:
+        """Return the fields of a map, undecoded; none where it cannot be read."""
+        try:
+            fields: _Fields = self._decode(payload, type=dict[str, Raw])
+        except (ValueError, RecursionError):
+            return {}
+        return {name: raw for name, raw in fields.items() if bytes(raw) not in _NOTHING}
+
+    def _why(self, fields: _Fields, name: str) -> str:
+        """Return a reason, shortened to what a command takes; empty where there is none."""
+        return (self._value(fields, name, str) or "")[:WHY_CHARS_MAX]
+
+    def _value(self, fields: _Fields, name: str, kind: Any) -> Any:
+        """Return a field, also where a number is written as text; None where it cannot be read."""
+        try:
+            return self._decode(fields[name], type=kind, strict=False)
+        except (KeyError, ValueError, RecursionError):
+            return None
+
+
+ODD_STOPS: Final = {name: OddStops(codec) for name, codec in CODECS.items()}
+"""By the name of the subprotocol."""
