@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Final
 from xml.etree.ElementTree import ParseError, iterparse
 
+from engine.common.commands import OUTCOME_CHARS_MAX
+
 NAMES_MAX: Final = 1 << 18
 """Names kept; past it the rest of the files is not read."""
 NAME_CHARS_MAX: Final = 100
-"""Characters of one name; longer ones are cut."""
-ID_CHARS_MAX: Final = 64
+"""Characters of one name; longer ones are cut, and names of several ids at `OUTCOME_CHARS_MAX`."""
 FILE_BYTES_MAX: Final = 256 << 20
 _NAMED: Final = ("outcome", "player", "competitor")
 
@@ -45,16 +46,18 @@ class OutcomeNames:
     def of_outcomes(self, outcomes: Sequence[str]) -> dict[str, str]:
         """Return the names that are known of a market's outcomes.
 
-        An outcome of several ids, such as two players, has a name when each of them has one.
+        An outcome of several ids, such as two players, has its own name, or those of its ids where
+        each of them has one.
         """
         if not self._by_id:
             return {}
         found: dict[str, str] = {}
         for outcome in outcomes:
-            names = [self._by_id.get(one) for one in outcome.split(",")]
-            known = [name for name in names if name is not None]
+            name = self._by_id.get(outcome)
+            names = [self._by_id.get(one) for one in outcome.split(",")] if name is None else [name]
+            known = [each for each in names if each is not None]
             if len(known) == len(names):
-                found[outcome] = " / ".join(known)[:NAME_CHARS_MAX]
+                found[outcome] = " / ".join(known)[:OUTCOME_CHARS_MAX]
         return found
 
 
@@ -83,7 +86,7 @@ def _names_of_file(path: str) -> Iterable[tuple[str, str]]:
             if (
                 element.tag.rpartition("}")[2] in _NAMED
                 and ":" in outcome_id
-                and len(outcome_id) <= ID_CHARS_MAX
+                and len(outcome_id) <= OUTCOME_CHARS_MAX
                 and name
             ):
                 yield outcome_id, name

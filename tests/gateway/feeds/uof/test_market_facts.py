@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.common.commands import OUTCOME_CHARS_MAX
 from gateway.feeds.core.settings import UofFeedSettings
 from gateway.feeds.factory import adapter_of
 from gateway.feeds.uof.adapter import UofAdapter
@@ -146,6 +147,19 @@ def test_names_of_players_texts_variants_and_teams_are_read_from_the_providers_d
         "sr:player:17,sr:player:18": "Vos, Anna / Berg, Ida",
     }
     assert len(names) == 5
+
+
+@pytest.mark.parametrize("length", [64, 65, 200, 201])
+def test_ids_as_long_as_a_market_takes_have_names(tmp_path, length):
+    ids = ",".join(f"sr:competitor:{number:05}" for number in range(20))[:length]
+    path = tmp_path / "names.xml"
+    outcomes = f'<outcome id="{ids}" name="All of them"/><outcome id="sr:player:1" name="Vos"/>'
+    path.write_text(f"<outcomes>{outcomes}</outcomes>", encoding="utf-8")
+
+    names = read_outcome_names([str(path)])
+
+    named = {ids: "All of them"} if length <= OUTCOME_CHARS_MAX else {}
+    assert names.of_outcomes([ids, "sr:player:1"]) == {**named, "sr:player:1": "Vos"}
 
 
 def test_an_adapter_names_its_outcomes_by_the_files_of_its_settings(documents):
