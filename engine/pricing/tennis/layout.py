@@ -73,7 +73,24 @@ SCORES: Final = 6
 """Games of each set: home, away. The set being played follows the finished ones."""
 WINNERS: Final = SCORES + 2 * SETS
 """For each set: bit n is set when home won game n + 1; -1 where the order is not known."""
-STATE_COLUMNS: Final = WINNERS + SETS
+SERVE_POINTS: Final = WINNERS + SETS
+"""Points won and lost by home on its serve, then by away on its serve; -1 where not known."""
+STATE_COLUMNS: Final = SERVE_POINTS + 4
+
+# Columns of a packed model.
+HOME_SERVE: Final = 0
+AWAY_SERVE: Final = 1
+FORM_SD: Final = 2
+MODEL_COLUMNS: Final = 3
+
+SERVE_MIN: Final = 0.05
+SERVE_MAX: Final = 0.95
+"""The chance of a point on serve is within these, on any day."""
+FORM_NODES: Final = 7
+"""The days that stand for the normal form of the day: nodes of Gauss-Hermite."""
+NODE_FORM: Final = 0
+NODE_LOG_WEIGHT: Final = 1
+"""Columns of a node: form in standard deviations, and the log of its chance before the match."""
 
 # Scratch: three kinds of set (the one being played, a set not yet begun, a final set not yet
 # begun), each by first server; and distributions of games so far by score in sets and server.
@@ -84,6 +101,10 @@ KINDS: Final = 3
 POINTS_SIZE: Final = 12
 STATES: Final = 18
 """States between sets: 2 * (3 * home sets + away sets) + the first server of the next set."""
+OVER: Final = STATES
+"""The row of the end of the match, after the states between sets."""
+REACH_GAMES: Final = (SETS - 1) * GAMES + 1
+"""Above every total of games of an unfinished match's finished sets that had no advantage set."""
 SUM_MARGIN: Final = TOTAL_SIZE
 SUM_HOME: Final = SUM_MARGIN + MARGIN_SIZE
 SUM_AWAY: Final = SUM_HOME + SIDE_SIZE

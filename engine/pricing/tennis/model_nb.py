@@ -1,7 +1,8 @@
-"""Price every outcome of a tennis board from two serves and a score: the kernels.
+"""Price every outcome of a tennis board from a model and a score: the kernels.
 
-Owns the computation in order: games, sets by first server, the match set by set with the games won
-so far, then the outcomes. Never allocates, never validates (tennis/sport.py does), and never knows
+Owns the computation in order: for each form of the day the match set by set with the games won so
+far, then the outcomes from the sum over all forms. form_nb.py weighs the forms by what has been
+played. Never allocates, never validates (tennis/sport.py does), and never knows
 a market by name.
 """
 
@@ -11,6 +12,7 @@ from numba import float64, int64, void
 
 from engine.common.jit import kernel
 from engine.pricing.fair_probabilities_nb import gather_nb
+from engine.pricing.tennis.form_nb import nodes_nb, serves_nb, weigh_nb
 from engine.pricing.tennis.layout import (
     ADVANTAGE,
     AWAY_AT,
@@ -21,7 +23,6 @@ from engine.pricing.tennis.layout import (
     FINAL,
     FINAL_SET,
     FINISHED,
-    FIRST_SERVER,
     FRESH,
     GAMES,
     HOME_AT,
@@ -36,8 +37,9 @@ from engine.pricing.tennis.layout import (
     MARGIN_FIRST,
     MARGIN_SIZE,
     MATCH_BLOCK,
+    OVER,
     PARITY_AT,
-    POINTS,
+    REACH_GAMES,
     SCORES,
     SET_BLOCK,
     SET_CELLS,
@@ -45,24 +47,16 @@ from engine.pricing.tennis.layout import (
     SET_TOTAL_AT,
     SETS,
     SETS_AT,
+    SHORT_ENDS,
     SIDE_SIZE,
     SUM_AWAY,
     SUM_HOME,
     SUM_MARGIN,
-    TIEBREAK_7,
-    TIEBREAK_10,
     TOTAL_AT,
     TOTAL_SIZE,
     WINNERS,
 )
-from engine.pricing.tennis.set_nb import (
-    game_nb,
-    home_won_nb,
-    lost_nb,
-    set_nb,
-    tiebreak_nb,
-    won_nb,
-)
+from engine.pricing.tennis.set_nb import home_won_nb, kinds_nb, lost_nb, won_nb
 
 
 @kernel()
@@ -71,40 +65,6 @@ def cumulate_nb(features: Any, at: int, size: int) -> None:
     features[at] = 0.0
     for k in range(at + 1, at + size + 1):
         features[k] += features[k - 1]
-
-
-@kernel()
-def kinds_nb(model: Any, state: Any, table: Any, reach: Any, ends: Any, games: Any) -> None:
-    """Fill final scores and game winners of each kind of set, by first server."""
-    number = state[FINISHED]
-    home = state[SCORES + 2 * number]
-    away = state[SCORES + 2 * number + 1]
-    home_points, away_points = state[POINTS], state[POINTS + 1]
-    home_game = game_nb(table, model[0], 0, 0)
-    away_game = 1.0 - game_nb(table, model[1], 0, 0)
-    final = state[BEST_OF] - 1
-    for first in range(2):
-        for kind in range(3):
-            at_last = kind == FINAL or (kind == CURRENT and number == final)
-            how = state[FINAL_SET] if at_last else TIEBREAK_7
-            to = 10 if how == TIEBREAK_10 else 7
-            tiebreak = tiebreak_nb(table, to, first, 0, 0, model[0], model[1])
-            if kind != CURRENT:
-                set_nb(
-                    ends[kind, first], games[kind, first], reach, how, 0, 0, first,
-                    home_game if first == 0 else away_game, home_game, away_game, tiebreak,
-                )  # fmt: skip
-                continue
-            if home == 6 and away == 6 and how != ADVANTAGE:
-                now = tiebreak_nb(table, to, first, home_points, away_points, model[0], model[1])
-            elif (home + away + first) % 2 == 0:
-                now = game_nb(table, model[0], home_points, away_points)
-            else:
-                now = 1.0 - game_nb(table, model[1], away_points, home_points)
-            set_nb(
-                ends[kind, first], games[kind, first], reach, how, home, away, first,
-                now, home_game, away_game, tiebreak,
-            )  # fmt: skip
 
 
 @kernel()
@@ -173,10 +133,9 @@ def coming_set_nb(
     features: Any, state: Any, number: int, ends: Any, games: Any, home_first: float,
     away_first: float,
 ) -> None:  # fmt: skip
-    """Fill the block of an unfinished set, from the chances that home or away serves first."""
+    """Add to the block of an unfinished set, from the chances that home or away serves first."""
     at = MATCH_BLOCK + SET_BLOCK * number
-    idle = max(1.0 - home_first - away_first, 0.0)
-    for row in range(ENDS):
+    for row in range(rows_nb(state)):
         mass = home_first * ends[0, row] + away_first * ends[1, row]
         if mass > 0.0:
             won, lost = won_nb(row), lost_nb(row)
@@ -184,18 +143,44 @@ def coming_set_nb(
                 put_end_nb(features, at, won, lost, mass)
             else:
                 put_end_nb(features, at, lost, won, mass)
-    begun = 0
-    if number == state[FINISHED]:
-        begun = state[SCORES + 2 * number] + state[SCORES + 2 * number + 1]
-        past_games_nb(features, state, number)
-    for game in range(min(begun, GAMES), GAMES):
+    for game in range(begun_nb(state, number), GAMES):
         axis = at + IN_SET_GAMES + 4 * game
-        home = home_first * games[0, game, 0] + away_first * games[1, game, 0]
-        away = home_first * games[0, game, 1] + away_first * games[1, game, 1]
-        features[axis + 1] = home
-        features[axis + 2] = away
-        features[axis + 3] = max(1.0 - home - away, 0.0)
-    close_set_nb(features, at, idle)
+        features[axis + 1] += home_first * games[0, game, 0] + away_first * games[1, game, 0]
+        features[axis + 2] += home_first * games[0, game, 1] + away_first * games[1, game, 1]
+
+
+@kernel()
+def rows_nb(state: Any) -> int:
+    """Return how many rows of final scores the sets of a match can end with."""
+    return ENDS if state[FINAL_SET] == ADVANTAGE else SHORT_ENDS
+
+
+@kernel()
+def begun_nb(state: Any, number: int) -> int:
+    """Return how many of a set's games that markets can refer to are finished."""
+    if number != state[FINISHED]:
+        return 0
+    return min(int(state[SCORES + 2 * number] + state[SCORES + 2 * number + 1]), GAMES)
+
+
+@kernel()
+def close_coming_set_nb(features: Any, state: Any, number: int) -> None:
+    """Close the block of an unfinished set, whose chances have been added for all days."""
+    at = MATCH_BLOCK + SET_BLOCK * number
+    played = features[at + IN_SET_WINNER + 1] + features[at + IN_SET_WINNER + 2]
+    for game in range(begun_nb(state, number), GAMES):
+        axis = at + IN_SET_GAMES + 4 * game
+        features[axis + 3] = max(1.0 - features[axis + 1] - features[axis + 2], 0.0)
+    if number == state[FINISHED]:
+        past_games_nb(features, state, number)
+    close_set_nb(features, at, max(1.0 - played, 0.0))
+
+
+@kernel()
+def add_nb(into: Any, source: Any, count: int, mass: float) -> None:
+    """Add `mass` times the first values of `source` to those of `into`."""
+    for k in range(count):
+        into[k] += mass * source[k]
 
 
 @kernel()
@@ -204,23 +189,13 @@ def carry_nb(into: Any, source: Any, top: int, home: int, away: int, mass: float
 
     `mass` is the chance of the set's score ``home:away``; `top` is above every total so far.
     """
-    for k in range(top):
-        value = source[k]
-        if value > 0.0:
-            into[k + home + away] += mass * value
+    add_nb(into[home + away :], source, top, mass)
     side = min(top, SIDE_SIZE - max(home, away))
-    for k in range(side):
-        value = source[SUM_HOME + k]
-        if value > 0.0:
-            into[SUM_HOME + k + home] += mass * value
-        value = source[SUM_AWAY + k]
-        if value > 0.0:
-            into[SUM_AWAY + k + away] += mass * value
+    add_nb(into[SUM_HOME + home :], source[SUM_HOME:], side, mass)
+    add_nb(into[SUM_AWAY + away :], source[SUM_AWAY:], side, mass)
     reach = min(top, -MARGIN_FIRST - 7)
-    for k in range(SUM_MARGIN - MARGIN_FIRST - reach, SUM_MARGIN - MARGIN_FIRST + reach + 1):
-        value = source[k]
-        if value > 0.0:
-            into[k + home - away] += mass * value
+    first = SUM_MARGIN - MARGIN_FIRST - reach
+    add_nb(into[first + home - away :], source[first:], 2 * reach + 1, mass)
 
 
 @kernel()
@@ -263,8 +238,8 @@ def put_sets_nb(features: Any, home: int, away: int, mass: float) -> None:
 
 @kernel()
 def features_nb(
-    model: Any, state: Any, table: Any, reach: Any, ends: Any, games: Any, sums: Any, masses: Any,
-    features: Any,
+    model: Any, state: Any, nodes: Any, weights: Any, table: Any, reach: Any, ends: Any,
+    games: Any, sums: Any, masses: Any, features: Any,
 ) -> None:  # fmt: skip
     """Fill all features; the parameters are those of `price_tennis_nb`."""
     features[:] = 0.0
@@ -278,55 +253,83 @@ def features_nb(
         base_home += home
         base_away += away
         past_set_nb(features, state, number)
-    sums[:, :] = 0.0
-    masses[:] = 0.0
-    over = masses.shape[0] - 1
-    start = over if max(home_sets, away_sets) == to_win else 2 * (3 * home_sets + away_sets)
-    for first in range(2):
-        server = state[FIRST_SERVER]
-        mass = 0.5 if server == 2 else 1.0 if server == first else 0.0
-        if start == over:
-            mass = 0.5
-        at = start if start == over else start + first
-        masses[at] += mass
-        sums[at, 0] += mass
-        sums[at, SUM_MARGIN - MARGIN_FIRST] += mass
-        sums[at, SUM_HOME] += mass
-        sums[at, SUM_AWAY] += mass
-    if start == over:
+    sums[OVER, :] = 0.0
+    if max(home_sets, away_sets) == to_win:
         put_sets_nb(features, home_sets, away_sets, 1.0)
+        masses[OVER] = 1.0
+        start_nb(sums, OVER, 1.0)
     else:
-        kinds_nb(model, state, table, reach, ends, games)
+        weigh_nb(model, state, nodes, weights, table, reach, ends, games)
+        start = 2 * (3 * home_sets + away_sets)
+        for node in range(nodes_nb(model)):
+            home_serve, away_serve = serves_nb(model, nodes, node)
+            kinds_nb(home_serve, away_serve, state, table, reach, ends, games)
+            clear_nb(sums, masses, to_win)
+            for first in range(2):
+                masses[start + first] = weights[node, first]
+                start_nb(sums, start + first, weights[node, first])
+            play_match_nb(features, state, ends, games, sums, masses, to_win)
     for number in range(finished, SETS):
+        close_coming_set_nb(features, state, number)
+    finish_match_nb(features, sums[OVER], base_home, base_away)
+
+
+@kernel()
+def clear_nb(sums: Any, masses: Any, to_win: int) -> None:
+    """Clear the distributions and chances of all scores in sets before the end of the match."""
+    masses[:] = 0.0
+    for home in range(to_win):
+        for away in range(to_win):
+            for at in range(2 * (3 * home + away), 2 * (3 * home + away) + 2):
+                sums[at, :REACH_GAMES] = 0.0
+                sums[at, SUM_MARGIN:SUM_HOME] = 0.0
+                sums[at, SUM_HOME : SUM_HOME + REACH_GAMES] = 0.0
+                sums[at, SUM_AWAY : SUM_AWAY + REACH_GAMES] = 0.0
+
+
+@kernel()
+def start_nb(sums: Any, at: int, mass: float) -> None:
+    """Put a chance on a row's distributions of games: none has been played."""
+    sums[at, 0] = mass
+    sums[at, SUM_MARGIN - MARGIN_FIRST] = mass
+    sums[at, SUM_HOME] = mass
+    sums[at, SUM_AWAY] = mass
+
+
+@kernel()
+def play_match_nb(
+    features: Any, state: Any, ends: Any, games: Any, sums: Any, masses: Any, to_win: int
+) -> None:
+    """Add one day's chances to the features and to the end of the match, set by set."""
+    finished = state[FINISHED]
+    for number in range(finished, 2 * to_win - 1):
         kind = CURRENT if number == finished else FINAL if number == to_win * 2 - 2 else FRESH
         home_first, away_first = 0.0, 0.0
         for home in range(max(number - to_win + 1, 0), min(number, to_win - 1) + 1):
             at = 2 * (3 * home + number - home)
             home_first += masses[at]
             away_first += masses[at + 1]
-        coming_set_nb(features, state, number, ends[kind], games[kind], home_first, away_first)
         if home_first + away_first == 0.0:
             continue
+        coming_set_nb(features, state, number, ends[kind], games[kind], home_first, away_first)
         for home in range(max(number - to_win + 1, 0), min(number, to_win - 1) + 1):
             for first in range(2):
                 at = 2 * (3 * home + number - home) + first
                 if masses[at] > 0.0:
                     play_set_nb(
-                        features, sums, masses, at, ends[kind, first], home, number - home,
-                        to_win, 1 + GAMES * (number - finished),
+                        features, sums, masses, at, ends[kind, first], rows_nb(state), home,
+                        number - home, to_win, 1 + GAMES * (number - finished),
                     )  # fmt: skip
-    finish_match_nb(features, sums[over], base_home, base_away)
 
 
 @kernel()
 def play_set_nb(
-    features: Any, sums: Any, masses: Any, at: int, ends: Any, home: int, away: int, to_win: int,
-    top: int,
+    features: Any, sums: Any, masses: Any, at: int, ends: Any, rows: int, home: int, away: int,
+    to_win: int, top: int,
 ) -> None:  # fmt: skip
     """Add the states that one score in sets and first server leads to after the next set."""
-    over = masses.shape[0] - 1
     first = at % 2
-    for row in range(ENDS):
+    for row in range(rows):
         chance = ends[row]
         if chance <= 0.0:
             continue
@@ -337,7 +340,7 @@ def play_set_nb(
         mass = masses[at] * chance
         if max(sets_home, sets_away) == to_win:
             put_sets_nb(features, sets_home, sets_away, mass)
-            into = over
+            into = OVER
         else:
             server = first if (won + lost) % 2 == 0 else 1 - first
             into = 2 * (3 * sets_home + sets_away) + server
@@ -355,6 +358,8 @@ def play_set_nb(
         int64[:, ::1],
         float64[:, ::1],
         float64[:, ::1],
+        float64[:, ::1],
+        float64[:, ::1],
         float64[:, :, ::1],
         float64[:, :, :, ::1],
         float64[:, ::1],
@@ -368,6 +373,8 @@ def price_tennis_nb(
     model: Any,
     state: Any,
     terms: Any,
+    nodes: Any,
+    weights: Any,
     table: Any,
     reach: Any,
     ends: Any,
@@ -382,12 +389,17 @@ def price_tennis_nb(
 
     Parameters
     ----------
-    model : float64[2]
-        The chances that home wins a point on home's serve, and that away does on away's.
+    model : float64[MODEL_COLUMNS]
+        The chances that home wins a point on home's serve, and that away does on away's, on a day
+        like any other; the standard deviation of the form of the day.
     state : int64[STATE_COLUMNS]
         The format and the score, as `pack_state` of tennis/sport.py fills them.
     terms : int64[terms, TERM_COLUMNS]
         Intervals: index of the low and high feature, and of the chance they add to.
+    nodes : float64[FORM_NODES, 2]
+        The days that stand for all: form in standard deviations, and log of the chance.
+    weights : float64[FORM_NODES, 2]
+        Scratch: the chance of each day and of the side that served first in the set, given play.
     table, reach, ends, games, sums, masses : float64
         Scratch: chances by points; chances by games in a set; final scores and game winners of each
         kind of set by first server; distributions of games, and the chance, of each score in sets
@@ -399,5 +411,7 @@ def price_tennis_nb(
     fair : float64[outcomes]
         Out: the fair probability.
     """
-    features_nb(model, state, table, reach, ends, games, sums, masses, features)
+    features_nb(
+        model, state, nodes, weights, table, reach, ends, games, sums, masses, features
+    )  # fmt: skip
     gather_nb(features, terms, chances, fair)

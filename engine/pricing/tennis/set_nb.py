@@ -1,8 +1,8 @@
 """Compute the chances of games, tie-breaks and sets of tennis from two serves: the kernels.
 
 Points are independent, with one probability on each side's serve (Barnett and Clarke 2005, Newton
-and Keller 2005). Owns the chances from any score of a game, a tie-break or a set; never knows a
-match or a market.
+and Keller 2005). Owns the chances from any score of a game, a tie-break or a set, and the kinds of
+set that a match still has; never adds up a match and never knows a market.
 """
 
 from typing import Any, Final
@@ -10,11 +10,20 @@ from typing import Any, Final
 from engine.common.jit import kernel
 from engine.pricing.tennis.layout import (
     ADVANTAGE,
+    BEST_OF,
+    CURRENT,
     ENDS,
+    FINAL,
+    FINAL_SET,
+    FINISHED,
     GAMES,
     LONG,
+    POINTS,
     POINTS_SIZE,
+    SCORES,
     SHORT_ENDS,
+    TIEBREAK_7,
+    TIEBREAK_10,
 )
 
 _MASS_MIN: Final = 1e-18
@@ -217,6 +226,45 @@ def set_nb(
     games[GAMES - 1, 1] += mass * (1.0 - chance)
     ends[end_nb(7, 6)] += mass * chance
     ends[end_nb(6, 7)] += mass * (1.0 - chance)
+
+
+@kernel()
+def kinds_nb(
+    home_serve: float, away_serve: float, state: Any, table: Any, reach: Any, ends: Any,
+    games: Any,
+) -> None:  # fmt: skip
+    """Fill final scores and game winners of each kind of set, by first server."""
+    number = state[FINISHED]
+    home = state[SCORES + 2 * number]
+    away = state[SCORES + 2 * number + 1]
+    home_points, away_points = state[POINTS], state[POINTS + 1]
+    home_game = game_nb(table, home_serve, 0, 0)
+    away_game = 1.0 - game_nb(table, away_serve, 0, 0)
+    final = state[BEST_OF] - 1
+    for first in range(2):
+        for kind in range(3):
+            at_last = kind == FINAL or (kind == CURRENT and number == final)
+            how = state[FINAL_SET] if at_last else TIEBREAK_7
+            to = 10 if how == TIEBREAK_10 else 7
+            tiebreak = tiebreak_nb(table, to, first, 0, 0, home_serve, away_serve)
+            if kind != CURRENT:
+                set_nb(
+                    ends[kind, first], games[kind, first], reach, how, 0, 0, first,
+                    home_game if first == 0 else away_game, home_game, away_game, tiebreak,
+                )  # fmt: skip
+                continue
+            if home == 6 and away == 6 and how != ADVANTAGE:
+                now = tiebreak_nb(
+                    table, to, first, home_points, away_points, home_serve, away_serve
+                )
+            elif (home + away + first) % 2 == 0:
+                now = game_nb(table, home_serve, home_points, away_points)
+            else:
+                now = 1.0 - game_nb(table, away_serve, away_points, home_points)
+            set_nb(
+                ends[kind, first], games[kind, first], reach, how, home, away, first,
+                now, home_game, away_game, tiebreak,
+            )  # fmt: skip
 
 
 assert POINTS_SIZE >= 10, "the table must hold a tie-break to ten"

@@ -22,8 +22,14 @@ from engine.pricing.tennis import layout
 from engine.pricing.tennis.market_types import TENNIS_TYPES, TennisRules, idle_line, tennis_rules
 from engine.pricing.tennis.model_nb import price_tennis_nb
 
-SERVE_MIN: Final = 0.05
-SERVE_MAX: Final = 0.95
+SERVE_MIN: Final = layout.SERVE_MIN
+SERVE_MAX: Final = layout.SERVE_MAX
+FORM_SD: Final = 0.04
+"""The standard deviation of the form of the day that matches show."""
+FORM_SD_MAX: Final = 0.08
+"""Above it the days that stand for all are too few to be normal."""
+SERVE_POINTS_MAX: Final = 2_000
+"""The most points of one kind on one side's serve: twice all points of the longest match played."""
 TIEBREAK_POINTS_MAX: Final = 99
 _ORDER_CHARS_MAX: Final = 4 * 13 + 2 * layout.GAMES_MAX
 
@@ -31,6 +37,8 @@ Side = Literal["home", "away"]
 Games = Annotated[int, Meta(ge=0, le=layout.GAMES_MAX + 1)]
 Points = Annotated[int, Meta(ge=0, le=TIEBREAK_POINTS_MAX)]
 Serve = Annotated[float, Meta(ge=SERVE_MIN, le=SERVE_MAX)]
+FormSd = Annotated[float, Meta(ge=0.0, le=FORM_SD_MAX)]
+Counted = Annotated[int, Meta(ge=0, le=SERVE_POINTS_MAX)]
 
 
 class FinalSet(IntEnum):
@@ -60,11 +68,30 @@ class PointScore(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     away: Points = 0
 
 
+class ServePoints(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Points of the match by server: those that each side won and lost on its own serve."""
+
+    home_won: Counted = 0
+    home_lost: Counted = 0
+    away_won: Counted = 0
+    away_lost: Counted = 0
+
+    def point(self, *, server: Side, to: Side) -> "ServePoints":
+        """Return the counts after one more point."""
+        field = f"{server}_{'won' if server == to else 'lost'}"
+        return replace(self, **{field: getattr(self, field) + 1})
+
+
 class TennisModel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The chance of each side to win a point on its own serve."""
+    """The chance of each side to win a point on its own serve, and the form of the day.
+
+    The form of the day is drawn once a match, normal about 0: it is added to home's serve and
+    taken from away's. `form_sd` is its standard deviation; with 0 the serves are certain.
+    """
 
     home_serve: Serve
     away_serve: Serve
+    form_sd: FormSd = FORM_SD
 
     def __post_init__(self) -> None:
         """Refuse a chance out of bounds."""
@@ -72,6 +99,8 @@ class TennisModel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
             value = getattr(self, field)
             if not (isfinite(value) and SERVE_MIN <= value <= SERVE_MAX):
                 raise ValueError(f"{field}: must be from {SERVE_MIN:g} to {SERVE_MAX:g}: {value!r}")
+        if not (isfinite(self.form_sd) and 0.0 <= self.form_sd <= FORM_SD_MAX):
+            raise ValueError(f"form_sd: must be from 0 to {FORM_SD_MAX:g}: {self.form_sd!r}")
 
 
 class TennisState(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -80,7 +109,9 @@ class TennisState(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     `serving` is the side that serves the next point; None where it is not known, and then each side
     has a chance of one half. `order` holds the winner of each game of the match, ``h`` or ``a``,
     oldest first. It may be empty: then markets on single games already played are neither offered
-    nor settled, unless one side has won all games of the set. `retired` ends the match: markets
+    nor settled, unless one side has won all games of the set. `serve_points` counts the match's
+    points by server and tells most about the form of the day; None where they are not known, and
+    then the score stands for them. `retired` ends the match: markets
     that play has decided are settled by it, the match winner is settled if at least
     `winner_stands_after_sets` sets are finished, and all other markets are refunded.
     """
@@ -92,6 +123,7 @@ class TennisState(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     points: PointScore = PointScore()
     serving: Side | None = None
     order: Annotated[str, Meta(max_length=_ORDER_CHARS_MAX, pattern=r"^[ah]*\Z")] = ""
+    serve_points: ServePoints | None = None
     retired: Side | None = None
     """The side that retired, before or during the match."""
     winner_stands_after_sets: Annotated[int, Meta(ge=0, le=layout.SETS)] = layout.SETS
@@ -112,6 +144,8 @@ class TennisState(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         self._check_current(over=max(won.values()) == to_win)
         if self.order and not self._order_fits():
             raise ValueError("order: must be an h or an a for each game, set by set")
+        if self.serve_points is not None:
+            self._check_serve_points(self.serve_points)
         _within("winner_stands_after_sets", self.winner_stands_after_sets, 0, layout.SETS)
 
     def how(self, number: int) -> FinalSet:
@@ -158,10 +192,11 @@ class TennisState(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
             else (self.points.away, self.points.home)
         )
         mine += 1
+        counted = self._counted(to)
         how = self.how(len(self.sets))
         game_to = 4 if not self.tiebreak else 10 if how is FinalSet.TIEBREAK_10 else 7
         if mine >= game_to and mine - other >= 2:
-            return self._game(to)
+            return self._game(to, counted)
         if not self.tiebreak and mine == other == game_to:
             mine = other = 3
         points = (
@@ -170,9 +205,17 @@ class TennisState(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         serving = self.serving
         if self.tiebreak and (mine + other) % 2 == 1:
             serving = _OTHER[serving]
-        return replace(self, points=points, serving=serving)
+        return replace(self, points=points, serving=serving, serve_points=counted)
 
-    def _game(self, to: Side) -> "TennisState":
+    def _counted(self, to: Side) -> ServePoints | None:
+        """Return the points by server after the next point; None where they are not known."""
+        at_start = (self.sets, self.games, self.points) == ((), _NO_GAMES, _NO_POINTS)
+        counted = self.serve_points or (ServePoints() if at_start else None)
+        if counted is None or self.serving is None:
+            return None
+        return counted.point(server=self.serving, to=to)
+
+    def _game(self, to: Side, counted: ServePoints | None) -> "TennisState":
         """Return the state after a side has won the game being played."""
         games = SetScore(
             home=self.games.home + (to == "home"), away=self.games.away + (to == "away")
@@ -182,7 +225,14 @@ class TennisState(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         ordered = bool(self.order) or (self.sets == () and self.games == _NO_GAMES)
         order = self.order + to[0] if ordered else ""
         if set_open(games, self.how(len(self.sets))):
-            return replace(self, games=games, points=_NO_POINTS, serving=serving, order=order)
+            return replace(
+                self,
+                games=games,
+                points=_NO_POINTS,
+                serving=serving,
+                order=order,
+                serve_points=counted,
+            )
         return replace(
             self,
             sets=(*self.sets, games),
@@ -190,7 +240,19 @@ class TennisState(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
             points=_NO_POINTS,
             serving=serving,
             order=order,
+            serve_points=counted,
         )
+
+    def _check_serve_points(self, counted: ServePoints) -> None:
+        """Refuse counts with fewer points of a side than its games and points take."""
+        for side, won in (
+            ("home", counted.home_won + counted.away_lost),
+            ("away", counted.away_won + counted.home_lost),
+        ):
+            games = sum(getattr(score, side) for score in (*self.sets, self.games))
+            least = 4 * games + getattr(self.points, side)
+            if won < least:
+                raise ValueError(f"serve_points: {side} won {won}, the score takes {least}")
 
     def _check_current(self, *, over: bool) -> None:
         games, points, how = self.games, self.points, self.how(len(self.sets))
@@ -265,7 +327,7 @@ def _within(field: str, value: int, low: int, high: int) -> None:
 
 def pack_model(model: TennisModel) -> Floats:
     """Return the model as the kernel's array."""
-    return np.array((model.home_serve, model.away_serve), np.float64)
+    return np.array((model.home_serve, model.away_serve, model.form_sd), np.float64)
 
 
 def pack_state(state: TennisState) -> Ints:
@@ -290,7 +352,22 @@ def pack_state(state: TennisState) -> Ints:
         winners = part or "h" * score.home + "a" * score.away
         bits = (1 << game for game, side in enumerate(winners[: layout.GAMES]) if side == "h")
         packed[layout.WINNERS + number] = sum(bits)
+    counted = state.serve_points
+    packed[layout.SERVE_POINTS : layout.SERVE_POINTS + 4] = (
+        (-1, -1, -1, -1)
+        if counted is None
+        else (counted.home_won, counted.home_lost, counted.away_won, counted.away_lost)
+    )
     return packed
+
+
+def form_nodes() -> Floats:
+    """Return the days that stand for all: form in standard deviations, and log of the chance."""
+    forms, weights = np.polynomial.hermite_e.hermegauss(layout.FORM_NODES)
+    return np.ascontiguousarray(np.stack((forms, np.log(weights / weights.sum())), axis=1))
+
+
+_NODES: Final = form_nodes()
 
 
 class _Compiled:
@@ -311,6 +388,7 @@ class _Compiled:
             self._slices.append((market, first, outcome))
         self._terms: Ints = np.array(terms, np.int64).reshape(-1, TERM_COLUMNS)
         self._scratch: Final = (
+            np.zeros((layout.FORM_NODES, 2)),
             np.zeros((layout.POINTS_SIZE, layout.POINTS_SIZE)),
             np.zeros((7, 7)),
             np.zeros((layout.KINDS, 2, layout.ENDS)),
@@ -327,6 +405,7 @@ class _Compiled:
             pack_model(model),
             pack_state(state),
             self._terms,
+            _NODES,
             *self._scratch,
             chances.reshape(-1),
             self._fair,
@@ -336,7 +415,7 @@ class _Compiled:
                 chances[first:last] = 0.0
 
 
-_EVEN: Final = TennisModel(home_serve=0.5, away_serve=0.5)
+_EVEN: Final = TennisModel(home_serve=0.5, away_serve=0.5, form_sd=0.0)
 """Under this model every score that can still occur has a chance above `CERTAINTY_SLACK`."""
 _REFUND: Final = OutcomeResult(won=False, void_halves=2)
 _WON: Final = OutcomeResult(won=True)

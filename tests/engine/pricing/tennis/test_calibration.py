@@ -7,13 +7,21 @@ from hypothesis import strategies as st
 from engine.pricing.margin import Method, add_margin
 from engine.pricing.sport import MarketTypeError, SportBoard
 from engine.pricing.tennis.calibration import (
+    LINE_MEAN_MIN,
+    MEAN_MAX,
     TOLERANCE,
     TennisCalibrated,
     TennisFit,
     TennisRefused,
     calibrate_tennis,
 )
-from engine.pricing.tennis.sport import SetScore, TennisModel, TennisState
+from engine.pricing.tennis.sport import (
+    FORM_SD,
+    FORM_SD_MAX,
+    SetScore,
+    TennisModel,
+    TennisState,
+)
 
 
 def odds_of(model: TennisModel, state: TennisState, line: str) -> list[tuple[float, ...]]:
@@ -26,18 +34,23 @@ def odds_of(model: TennisModel, state: TennisState, line: str) -> list[tuple[flo
     return quoted
 
 
-@given(mean=st.floats(0.56, 0.72), gap=st.floats(-0.14, 0.14), best_of=st.sampled_from((3, 5)))
+@given(
+    mean=st.floats(0.56, 0.72), gap=st.floats(-0.14, 0.14), best_of=st.sampled_from((3, 5)),
+    form_sd=st.sampled_from((0.0, 0.03, FORM_SD)),
+)  # fmt: skip
 @settings(max_examples=30, deadline=None)
 def test_calibration_recovers_the_serves_that_gave_the_odds(
-    mean: float, gap: float, best_of: int
+    mean: float, gap: float, best_of: int, form_sd: float
 ) -> None:
-    model = TennisModel(home_serve=mean + gap / 2, away_serve=mean - gap / 2)
+    model = TennisModel(home_serve=mean + gap / 2, away_serve=mean - gap / 2, form_sd=form_sd)
     state = TennisState(best_of=best_of)  # type: ignore[arg-type]
     line = "22.5" if best_of == 3 else "38.5"
     winner, total = odds_of(model, state, line)
-    found = calibrate_tennis(winner, total=(line, total), state=state)
+    found = calibrate_tennis(winner, total=(line, total), state=state, form_sd=form_sd)
     assert isinstance(found, TennisCalibrated)
     assert found.error <= TOLERANCE
+    assert found.books == pytest.approx((1.05, 1.05), abs=1e-9)
+    assert found.model.form_sd == form_sd
     assert found.model.home_serve == pytest.approx(model.home_serve, abs=1e-6)
     assert found.model.away_serve == pytest.approx(model.away_serve, abs=1e-6)
 
@@ -63,6 +76,12 @@ def test_odds_in_play_are_calibrated_from_their_score() -> None:
     [
         ((1.5,), None, TennisFit.NOT_ODDS),
         ((1.5, 0.9), None, TennisFit.NOT_ODDS),
+        ((1.5, 2.5, 9.0), None, TennisFit.NOT_ODDS),
+        ((1.5, float("inf")), None, TennisFit.NOT_ODDS),
+        ((1_500, 2_650), None, TennisFit.BOOK),
+        ((1.5, 2.65), ("22.5", (1_900, 1_900)), TennisFit.BOOK),
+        ((1.3, 1.3), None, TennisFit.BOOK),
+        ((2.3, 2.3), None, TennisFit.BOOK),
         ((1.9, 1.9), ("22.5", (1.001, 900.0)), TennisFit.OUT_OF_BOUNDS),
         ((1.9, 1.9), ("22.5", (900.0, 1.001)), TennisFit.OUT_OF_BOUNDS),
     ],
@@ -74,6 +93,61 @@ def test_odds_that_no_serves_have_are_refused(
     assert isinstance(found, TennisRefused)
     assert found.status is status
     assert found.message
+
+
+@pytest.mark.parametrize("best_of", [3, 5])
+@pytest.mark.parametrize("favourite", [1.01, 1.05, 1.12, 1.25, 1.5, 1.7, 1.9])
+def test_ordinary_lines_have_a_model(best_of: int, favourite: float) -> None:
+    """Over and under about evens, from the shortest line on offer to the longest."""
+    winner = (favourite, 1.0 / (1.05 - 1.0 / favourite))
+    lines = {
+        3: {1.01: (15, 17), 1.05: (16, 19), 1.12: (18, 20), 1.25: (19, 21)}.get(
+            favourite, (20, 23)
+        ),
+        5: {1.01: (25, 29), 1.05: (27, 31), 1.12: (30, 33), 1.25: (32, 36)}.get(
+            favourite, (34, 40)
+        ),
+    }[best_of]
+    for games in range(lines[0], lines[1] + 1):
+        for over in (1.8, 1.9, 2.0):
+            odds = (over, 1.0 / (1.05 - 1.0 / over))
+            found = calibrate_tennis(
+                winner,
+                total=(f"{games}.5", odds),
+                state=TennisState(best_of=best_of),  # type: ignore[arg-type]
+            )
+            assert isinstance(found, TennisCalibrated), (games, over, found)
+            assert 0.02 <= found.model.form_sd <= FORM_SD_MAX
+            assert (
+                LINE_MEAN_MIN <= (found.model.home_serve + found.model.away_serve) / 2 <= MEAN_MAX
+            )
+
+
+def test_the_book_that_came_off_is_reported() -> None:
+    found = calibrate_tennis((1.50, 2.65), total=("22.5", (1.9, 1.9)))
+    assert isinstance(found, TennisCalibrated)
+    assert found.books == pytest.approx((1 / 1.5 + 1 / 2.65, 2 / 1.9))
+    assert found.model.form_sd == FORM_SD
+    assert (found.model.home_serve + found.model.away_serve) / 2 == pytest.approx(0.657, abs=1e-3)
+
+
+def test_a_line_shorter_than_any_mean_has_tells_a_larger_form() -> None:
+    short = calibrate_tennis((1.9, 1.9), total=("20.5", (1.9, 1.9)))
+    shorter = calibrate_tennis((1.9, 1.9), total=("19.5", (1.9, 1.9)))
+    assert isinstance(short, TennisCalibrated)
+    assert isinstance(shorter, TennisCalibrated)
+    assert FORM_SD < short.model.form_sd < shorter.model.form_sd
+    assert short.model.home_serve == pytest.approx(LINE_MEAN_MIN)
+    certain = calibrate_tennis((1.9, 1.9), form_sd=0.0)
+    assert isinstance(certain, TennisCalibrated)
+    assert certain.model.form_sd == 0.0
+
+
+def test_a_form_or_a_mean_out_of_bounds_is_an_error() -> None:
+    with pytest.raises(ValueError, match="form_sd"):
+        calibrate_tennis((1.9, 1.9), form_sd=FORM_SD_MAX + 1e-9)
+    with pytest.raises(ValueError, match="mean"):
+        calibrate_tennis((1.9, 1.9), mean=0.4)
 
 
 def test_an_impossible_line_is_an_error() -> None:

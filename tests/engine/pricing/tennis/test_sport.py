@@ -23,10 +23,12 @@ from engine.pricing.tennis.set_nb import (
     won_nb,
 )
 from engine.pricing.tennis.sport import (
+    FORM_SD_MAX,
     SERVE_MAX,
     SERVE_MIN,
     FinalSet,
     PointScore,
+    ServePoints,
     SetScore,
     Side,
     TennisModel,
@@ -40,11 +42,12 @@ BOARDS = {
     best_of: SportBoard("tennis", [*twin.keys(best_of), *twin.game_keys(best_of)])
     for best_of in (3, 5)
 }
-FINAL_SETS = {FinalSet.TIEBREAK_7: "7", FinalSet.TIEBREAK_10: "10", FinalSet.ADVANTAGE: "advantage"}
 REFUND = OutcomeResult(won=False, void_halves=2)
 
 serves = st.floats(0.35, 0.85)
-models = st.builds(TennisModel, home_serve=serves, away_serve=serves)
+models = st.builds(
+    TennisModel, home_serve=serves, away_serve=serves, form_sd=st.sampled_from((0.0, 0.04, 0.08))
+)
 
 
 @st.composite
@@ -66,8 +69,23 @@ def states(draw: st.DrawFn) -> TennisState:
 
 
 def next_point(model: TennisModel, state: TennisState) -> float:
-    """Return the chance that home wins the next point."""
-    return {"home": model.home_serve, "away": 1.0 - model.away_serve}[state.serving or "home"]
+    """Return the chance that home wins the next point, given all points before."""
+    return sum(
+        chance * (home if state.serving == "home" else 1.0 - away)
+        for chance, (home, away) in twin.posterior(model, state)
+    )
+
+
+def exchanged(counted: ServePoints | None) -> ServePoints | None:
+    """Return the counts of a match with its sides exchanged."""
+    if counted is None:
+        return None
+    return ServePoints(
+        home_won=counted.away_won,
+        home_lost=counted.away_lost,
+        away_won=counted.home_won,
+        away_lost=counted.home_lost,
+    )
 
 
 # --- points, games, tie-breaks, sets -------------------------------------------------------------
@@ -159,29 +177,34 @@ def test_a_set_equals_its_plain_twin(home: float, away: float, first: int, how: 
 
 @pytest.mark.parametrize("how", FinalSet)
 @pytest.mark.parametrize("serve", [(0.66, 0.61), (0.52, 0.71)])
-def test_every_market_equals_the_sum_over_all_matches(
+def test_every_market_on_a_certain_day_equals_the_sum_over_all_matches(
     how: FinalSet, serve: tuple[float, float]
 ) -> None:
-    played = twin.matches(serve, 3, FINAL_SETS[how])
-    model = TennisModel(home_serve=serve[0], away_serve=serve[1])
+    played = twin.matches(serve, 3, twin.FINAL_SETS[how])
+    model = TennisModel(home_serve=serve[0], away_serve=serve[1], form_sd=0.0)
     found = BOARDS[3].probabilities(model, TennisState(final_set=how))
     for key in twin.keys(3):
         expected = twin.fair(key, BOARDS[3].outcomes(key), played)
         assert found[key] == pytest.approx(expected, abs=1e-5), key
 
 
-@pytest.mark.parametrize(("best_of", "how"), [(3, FinalSet.TIEBREAK_10), (5, FinalSet.ADVANTAGE)])
-def test_every_market_agrees_with_simulated_matches(best_of: int, how: FinalSet) -> None:
-    rng, serve, count = Random(20_250), (0.64, 0.6), 3_000
+@pytest.mark.parametrize(
+    ("best_of", "how", "form_sd"),
+    [(3, FinalSet.TIEBREAK_10, 0.0), (5, FinalSet.ADVANTAGE, 0.0), (3, FinalSet.TIEBREAK_7, 0.05)],
+)
+def test_every_market_agrees_with_simulated_matches(
+    best_of: int, how: FinalSet, form_sd: float
+) -> None:
+    rng, serve, count = Random(20_251), (0.64, 0.6), 3_000
     sets: Counter[twin.Sets] = Counter()
     firsts: Counter[str] = Counter()
     for _ in range(count):
-        played, order = twin.simulate(serve, best_of, FINAL_SETS[how], rng)
+        played, order = twin.simulate(serve, best_of, twin.FINAL_SETS[how], rng, form_sd)
         sets[played] += 1
         firsts[order[4]] += 1
     seen = {(0, key): share / count for key, share in sets.items()}
     board = BOARDS[best_of]
-    model = TennisModel(home_serve=serve[0], away_serve=serve[1])
+    model = TennisModel(home_serve=serve[0], away_serve=serve[1], form_sd=form_sd)
     found = board.probabilities(model, TennisState(best_of=best_of, final_set=how))
     for key in twin.keys(best_of):
         for model_says, share in zip(
@@ -263,7 +286,9 @@ def _check_sums(board: SportBoard, model: TennisModel, state: TennisState) -> No
 def test_exchanging_the_sides_exchanges_their_prices(
     model: TennisModel, state: TennisState
 ) -> None:
-    turned = TennisModel(home_serve=model.away_serve, away_serve=model.home_serve)
+    turned = TennisModel(
+        home_serve=model.away_serve, away_serve=model.home_serve, form_sd=model.form_sd
+    )
     other: dict[Side | None, Side | None] = {"home": "away", "away": "home", None: None}
     mirrored = TennisState(
         best_of=state.best_of,
@@ -272,6 +297,7 @@ def test_exchanging_the_sides_exchanges_their_prices(
         games=SetScore(home=state.games.away, away=state.games.home),
         points=PointScore(home=state.points.away, away=state.points.home),
         serving=other[state.serving],
+        serve_points=exchanged(state.serve_points),
     )
     board = SportBoard("tennis", ["m/winner", "m/set_winner?setnr=1", "m/game_handicap?hcp=0.5"])
     mirror = SportBoard("tennis", ["m/winner", "m/set_winner?setnr=1", "m/game_handicap?hcp=-0.5"])
@@ -291,9 +317,9 @@ def test_the_quotes_of_the_documents_example() -> None:
     board = SportBoard("tennis", ["m/winner", "m/total_games?total=22.5", "m/set_winner?setnr=1"])
     odds = board.quotes(TennisModel(home_serve=0.65, away_serve=0.62), TennisState(), Margin())
     assert {key: tuple(quote.odds_milli for quote in row) for key, row in odds.items()} == {
-        "m/winner": (1_490, 2_640),
-        "m/total_games?total=22.5": (1_630, 2_300),
-        "m/set_winner?setnr=1": (1_600, 2_340),
+        "m/winner": (1_590, 2_380),
+        "m/total_games?total=22.5": (1_970, 1_850),
+        "m/set_winner?setnr=1": (1_650, 2_260),
     }
 
 
@@ -392,6 +418,8 @@ def test_the_match_winner_of_a_retirement_stands_by_the_house_rule(
         ({"games": SetScore(home=6, away=6), "points": PointScore(home=7, away=5)}, "points"),
         ({"games": SetScore(home=1), "order": "a"}, "order"),
         ({"sets": (SetScore(home=6, away=1),), "order": "hhhhhha"}, "order"),
+        ({"sets": (SetScore(home=6),), "serve_points": ServePoints(home_won=23)}, "serve_points"),
+        ({"points": PointScore(away=2), "serve_points": ServePoints(home_lost=1)}, "serve_points"),
         ({"winner_stands_after_sets": 6}, "winner_stands_after_sets"),
     ],
 )
@@ -420,6 +448,12 @@ def test_an_advantage_set_continues_past_six_games_all() -> None:
 def test_a_serve_out_of_bounds_is_refused(value: float) -> None:
     with pytest.raises(ValueError, match="home_serve"):
         TennisModel(home_serve=value, away_serve=0.6)
+
+
+@pytest.mark.parametrize("value", [-1e-9, FORM_SD_MAX + 1e-9, float("nan")])
+def test_a_form_out_of_bounds_is_refused(value: float) -> None:
+    with pytest.raises(ValueError, match="form_sd"):
+        TennisModel(home_serve=0.6, away_serve=0.6, form_sd=value)
 
 
 @pytest.mark.parametrize(

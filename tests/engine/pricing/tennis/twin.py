@@ -1,17 +1,21 @@
 """The plain twin of the tennis kernels: enumerate all matches and settle every market by hand.
 
 It uses recursion over scores and dictionaries of matches, and none of the kernels' tables, axes or
-sums.
+sums. The form of the day is a list of days, each with its chance and its serves.
 """
 
 from collections.abc import Mapping
 from functools import cache
-from itertools import product
+from itertools import pairwise, product
+from math import factorial, prod
 from random import Random
 
 from engine.common.ids import parse_market_key
+from engine.pricing.tennis.sport import FinalSet, TennisModel, TennisState
 
 Sets = tuple[tuple[int, int], ...]
+Days = list[tuple[float, tuple[float, float]]]
+FINAL_SETS = {FinalSet.TIEBREAK_7: "7", FinalSet.TIEBREAK_10: "10", FinalSet.ADVANTAGE: "advantage"}
 
 
 def game(p: float, own: int = 0, other: int = 0) -> float:
@@ -167,9 +171,11 @@ def fair(
 
 
 def simulate(
-    serves: tuple[float, float], best_of: int, final_set: str, rng: Random
+    serves: tuple[float, float], best_of: int, final_set: str, rng: Random, form_sd: float = 0.0
 ) -> tuple[Sets, str]:
     """Simulate a match; return its sets, and the winner of each game of the first set."""
+    form = rng.gauss(0.0, form_sd)
+    serves = (serves[0] + form, serves[1] - form)
     server, first_games = rng.randrange(2), ""
     sets: list[tuple[int, int]] = []
     won = [0, 0]
@@ -229,3 +235,103 @@ def game_keys(best_of: int, fixture: str = "m") -> list[str]:
     """Return the markets on single games of every set."""
     pairs = product(range(1, best_of + 1), (1, 2, 6, 7, 9, 12, 13))
     return [f"{fixture}/set_game_winner?gamenr={game}|setnr={number}" for number, game in pairs]
+
+
+# --- the form of the day -------------------------------------------------------------------------
+
+
+def hermite(order: int, x: float) -> float:
+    """Return a Hermite polynomial of the normal distribution, by its recursion."""
+    before, value = 0.0, 1.0
+    for n in range(order):
+        before, value = value, x * value - n * before
+    return value
+
+
+@cache
+def nodes(count: int) -> list[tuple[float, float]]:
+    """Return Gauss and Hermite's nodes with their chances: roots found by bisection."""
+    steps = [k / 16.0 + 1e-3 for k in range(-96, 96)]
+    found = []
+    for begin, end in pairwise(steps):
+        if hermite(count, begin) * hermite(count, end) > 0.0:
+            continue
+        low, high = begin, end
+        for _ in range(80):
+            middle = (low + high) / 2.0
+            if hermite(count, low) * hermite(count, middle) <= 0.0:
+                high = middle
+            else:
+                low = middle
+        found.append((low, factorial(count) / (count * hermite(count - 1, low)) ** 2))
+    assert len(found) == count
+    return found
+
+
+def prior(model: TennisModel, count: int = 7) -> Days:
+    """Return the days before the match."""
+    serves = (model.home_serve, model.away_serve)
+    if model.form_sd == 0.0:
+        return [(1.0, serves)]
+
+    def kept(serve: float) -> float:
+        return min(max(serve, 0.05), 0.95)
+
+    return [
+        (chance, (kept(serves[0] + model.form_sd * x), kept(serves[1] - model.form_sd * x)))
+        for x, chance in nodes(count)
+    ]
+
+
+def posterior(model: TennisModel, state: TennisState) -> Days:
+    """Return the days given what has been played; the server of the state must be known."""
+    days = [(chance * _played(serves, state), serves) for chance, serves in prior(model)]
+    total = sum(mass for mass, _ in days)
+    return [(mass / total, serves) for mass, serves in days]
+
+
+def _played(serves: tuple[float, float], state: TennisState) -> float:
+    """Return a number in proportion to the chance of the points, or of the score."""
+    counted = state.serve_points
+    if counted is not None:
+        won_by = (counted.home_won, counted.away_won)
+        lost_by = (counted.home_lost, counted.away_lost)
+        # The factors 4^n keep the product away from 0, and are the same on every day.
+        return prod(
+            (p ** (won / 2) * (1.0 - p) ** (lost / 2) * 2.0 ** (won + lost)) ** 2
+            for p, won, lost in zip(serves, won_by, lost_by, strict=True)
+        )
+    first = state.first_server()
+    chance = _reached(serves, state, first)
+    for score in reversed(state.sets):
+        first = (first + score.home + score.away) % 2
+        chance *= set_ends(serves, first, "7")[score.home, score.away]
+    return chance
+
+
+def _reached(serves: tuple[float, float], state: TennisState, first: int) -> float:
+    """Return the chance of the games of the set being played and of its points, less orders."""
+    how = FINAL_SETS[state.how(len(state.sets))]
+    breaker = None if how == "advantage" else int(how)
+    holds = (game(serves[0]), 1.0 - game(serves[1]))
+
+    @cache
+    def reach(home: int, away: int) -> float:
+        if home == away == 0:
+            return 1.0
+        mass = 0.0
+        for before, side in (((home - 1, away), 0), ((home, away - 1), 1)):
+            high, low = max(before), min(before)
+            if low < 0 or _over(high, low, breaker):
+                continue
+            p = holds[(sum(before) + first) % 2]
+            mass += reach(*before) * (p if side == 0 else 1.0 - p)
+        return mass
+
+    points = (state.points.home, state.points.away)
+    chances = [serves[0], 1.0 - serves[1]]
+    p = chances[(state.games.home + state.games.away + first) % 2]
+    if state.tiebreak:
+        servers = [first if n % 4 in (0, 3) else 1 - first for n in range(sum(points))]
+        p = sum(chances[server] for server in servers) / max(len(servers), 1)
+    return reach(state.games.home, state.games.away) * p ** points[0] * (1.0 - p) ** points[1]
