@@ -9,6 +9,7 @@ from typing import Final
 from msgspec import Struct
 
 NOW_MS: Final = 1_700_000_000_000
+PRODUCT: Final = 1
 EVENTS: Final = ("sr:match:77001", "sr:match:77002")
 
 
@@ -19,6 +20,11 @@ class MarketKind(Struct, frozen=True):
     specifiers: str
     ours: str
     outcomes: tuple[str, ...]
+
+    @property
+    def name(self) -> tuple[int, str]:
+        """What the provider calls the market within its event."""
+        return self.number, self.specifiers
 
 
 KINDS: Final = (
@@ -47,9 +53,16 @@ class Message(Struct, frozen=True, kw_only=True):
     certainty: int = 1
     odds_milli: int = 2_000
 
+    @property
+    def rows(self) -> tuple[int, ...]:
+        """The markets that the message names, in its order."""
+        if self.kind == "bet_stop":
+            return ()
+        return (*self.statuses, *self.winners, *self.touched)
+
     def render(self) -> str:
         """Return the message as the provider writes it."""
-        head = f'event_id="{self.event}" product="1" timestamp="{NOW_MS + self.at_ms}"'
+        head = f'event_id="{self.event}" product="{PRODUCT}" timestamp="{NOW_MS + self.at_ms}"'
         if self.kind == "bet_stop":
             return f'<bet_stop {head} groups="all"/>'
         if self.kind == "odds_change":

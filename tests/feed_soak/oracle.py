@@ -7,6 +7,14 @@ bytes, marks or markets.
 from collections.abc import Sequence
 
 from engine.common.rows import SlipState
+from tests.feed_soak.damage import (
+    changes_result,
+    has_lost_name,
+    is_another,
+    is_lost,
+    named_by,
+    status_of,
+)
 from tests.feed_soak.house import STAKE_MINOR, Record, Wager
 from tests.feed_soak.messages import Message, Place
 from tests.feed_soak.story import Delivery, Restart
@@ -14,9 +22,6 @@ from tests.feed_soak.story import Delivery, Restart
 _RESULTS = frozenset(
     {"bet_settlement", "rollback_bet_settlement", "bet_cancel", "rollback_bet_cancel"}
 )
-
-_NAMELESS = ("specifiers", "")
-"""A market without specifiers is another one than a market with some."""
 
 
 def faults(record: Record) -> list[str]:
@@ -38,12 +43,14 @@ def _accepted_after_a_stop(record: Record, wager: Wager) -> str:
         if message.event != wager.market[0] or not delivery.event_readable:
             continue
         at_ms = message.at_ms
-        if delivery.damaged in ("timestamp", "cut"):
+        if is_lost(delivery):
             at_ms = newest_ms  # nobody knows its time: it stops what was open when it came
+        elif message.statuses.get(wager.market[1]) == 1:
+            at_ms -= 1  # a sound copy of the same message opens what this one stops
         newest_ms = max(newest_ms, message.at_ms)
-        if _opens(message, wager.market):
+        if _opens(delivery, wager.market[1]):
             opened_ms = max(opened_ms, message.at_ms)
-        elif _stops(message, wager.market) and not _another(delivery) and at_ms >= stopped_ms:
+        elif _stops(delivery, wager.market[1]) and at_ms >= stopped_ms:
             stopped_ms, stop = at_ms, message
     if opened_ms > stopped_ms:
         return ""
@@ -51,25 +58,26 @@ def _accepted_after_a_stop(record: Record, wager: Wager) -> str:
     return f"{wager.ref} on {wager.market} was accepted after {wager.after} deliveries: {why}"
 
 
-def _another(delivery: Delivery) -> bool:
-    """Return whether the damage makes another message that is sound in itself.
-
-    An old one, another producer's, or one of another market or outcome.
-    """
-    named = ("product", "timestamp", "id", "specifiers")
-    sound = delivery.value.strip("+").isdigit()
-    return delivery.damaged in named and (sound or (delivery.damaged, delivery.value) == _NAMELESS)
+def _opens(delivery: Delivery, place: int) -> bool:
+    if delivery.message.kind != "odds_change" or is_lost(delivery):
+        return False
+    return any(status_of(delivery, row) == 1 for row in _rows_of(delivery, place))
 
 
-def _stops(message: Message, market: Place) -> bool:
-    place = market[1]
-    if message.kind == "odds_change":
-        return message.statuses.get(place, 1) != 1
-    return message.kind == "bet_stop" or place in message.winners
+def _stops(delivery: Delivery, place: int) -> bool:
+    """Return whether a message that does not open a market stops it."""
+    if is_another(delivery):
+        return False
+    if is_lost(delivery) or delivery.message.kind == "bet_stop":
+        return True
+    named = _rows_of(delivery, place)
+    if not named and has_lost_name(delivery):
+        return True  # it may be the one that was meant
+    return bool(named) and delivery.message.kind in ("odds_change", "bet_settlement")
 
 
-def _opens(message: Message, market: Place) -> bool:
-    return message.kind == "odds_change" and message.statuses.get(market[1]) == 1
+def _rows_of(delivery: Delivery, place: int) -> list[int]:
+    return [row for row in delivery.message.rows if named_by(delivery, row) == place]
 
 
 # --- money ---------------------------------------------------------------------------------------
@@ -113,10 +121,13 @@ def _expected_payout(deliveries: Sequence[Delivery], wager: Wager) -> int | None
     stands = False
     for number, delivery in enumerate(deliveries):
         message = delivery.message
-        concerned = place in message.winners or place in message.touched
-        if message.event != event or message.kind not in _RESULTS or not concerned:
+        if message.event != event or message.kind not in _RESULTS or not delivery.event_readable:
             continue
-        if delivery.damaged or (message.at_ms < newest_ms and message.at_ms not in spoken):
+        if changes_result(delivery, place):
+            return None
+        if place not in message.rows:
+            continue
+        if message.at_ms < newest_ms and message.at_ms not in spoken:
             return None
         newest_ms = max(newest_ms, message.at_ms)
         if message.kind == "bet_cancel" and number < wager.after:

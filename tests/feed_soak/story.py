@@ -63,6 +63,10 @@ class Delivery(Struct, frozen=True, kw_only=True):
     """The attribute that was replaced, or `cut` for a body that ends too soon."""
     value: str = ""
     """What it was replaced with."""
+    element: str = ""
+    """The element of the attribute."""
+    row: int | None = None
+    """The market in whose element the attribute is; None: in none."""
     restart: Restart | None = None
     bets: bool = False
 
@@ -138,10 +142,14 @@ def _damaged(rng: random.Random, delivery: Delivery) -> Delivery:
         return replace(delivery, body=body[: rng.randint(begun, len(body) - 1)], damaged="cut")
     one = rng.choice(found)
     value = rng.choice(_ODD_VALUES)
+    before = body[: one.start()]
+    row = before.count("<market") - 1
     return replace(
         delivery,
         body=f"{body[: one.start(2)]}{value}{body[one.end(2) :]}",
         damaged=one[1],
         value=value,
+        element=before[before.rindex("<") + 1 :].partition(" ")[0],
+        row=delivery.message.rows[row] if row >= 0 else None,
         event_readable=one[1] not in _OF_EVENT,
     )

@@ -86,6 +86,70 @@ def test_the_oracle_sees_a_bet_after_a_stop(deliveries: list[Delivery], after: i
     assert any("was accepted after" in fault for fault in found)
 
 
+def in_row(message: Message, row: int, damaged: str, value: str) -> list[Delivery]:
+    """Return the message's delivery with an attribute of one market's element replaced."""
+    (delivery,) = delivered(message)
+    return [replace(delivery, damaged=damaged, value=value, element="market", row=row)]
+
+
+CLOSED_ALL = replace(STOPPED, kind="odds_change", statuses={0: 0, 1: -1, 2: -1})
+OPENED_ALL = replace(STOPPED, kind="odds_change", statuses={0: 1, 1: 1, 2: 1})
+
+
+@pytest.mark.parametrize(
+    ("damaged", "claims"),
+    [
+        (in_row(CLOSED_ALL, 0, "status", "x"), True),
+        (in_row(CLOSED_ALL, 1, "status", "1"), True),
+        (in_row(CLOSED_ALL, 0, "status", "1"), False),
+        (in_row(OPENED_ALL, 0, "status", "x"), True),
+        (in_row(CLOSED_ALL, 0, "id", "x"), True),
+        (in_row(CLOSED_ALL, 2, "id", "x"), True),
+        (in_row(CLOSED_ALL, 0, "id", "12"), False),
+        (in_row(replace(CLOSED_ALL, statuses={1: -1}), 1, "id", "x"), True),
+        (in_row(replace(CLOSED_ALL, statuses={2: -1}), 2, "id", "+1"), True),
+        (in_row(replace(CLOSED_ALL, statuses={0: -1, 2: 1}), 2, "id", "+1"), False),
+        (in_row(CLOSED_ALL, 1, "specifiers", ""), True),
+    ],
+    ids=[
+        "status lost",
+        "other status",
+        "status opens",
+        "open status lost",
+        "name lost",
+        "other name lost",
+        "other market",
+        "any market",
+        "this market",
+        "named twice",
+        "other specifiers",
+    ],
+)
+def test_the_oracle_knows_what_a_damaged_message_still_stops(damaged: list[Delivery], claims: bool):
+    found = faults(story_of(delivered(OPENED) + damaged, after=2))
+
+    assert bool(found) == claims
+
+
+@pytest.mark.parametrize(
+    ("damaged", "claims"),
+    [
+        (in_row(CANCELLED, 0, "id", "x"), False),
+        (in_row(replace(CANCELLED, touched=(0, 2)), 2, "id", "x"), True),
+        (in_row(replace(CANCELLED, touched=(2,)), 2, "id", "+1"), False),
+        (in_row(replace(CANCELLED, touched=(0, 2)), 2, "id", "+1"), False),
+        ([replace(delivered(CANCELLED)[0], damaged="product", value="+1")], True),
+        ([replace(delivered(CANCELLED)[0], damaged="product", value="12")], False),
+        ([replace(delivered(CANCELLED)[0], damaged="cut")], False),
+    ],
+    ids=["its name", "other name", "now named", "named twice", "same", "other product", "cut"],
+)
+def test_the_oracle_knows_when_a_damage_may_change_a_payout(damaged: list[Delivery], claims: bool):
+    found = faults(story_of(delivered(OPENED) + damaged, after=1, paid=7))
+
+    assert bool(found) == claims
+
+
 def test_the_oracle_allows_bets_before_a_stop_and_after_newer_odds():
     newer = replace(OPENED, at_ms=2_500)
 
