@@ -10,7 +10,15 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from engine.common.commands import CreateMarket, Deduction, OutcomeResult
+from msgspec import UnsetType
+
+from engine.common.commands import (
+    CANCEL_WINDOWS_MAX,
+    TIME_NS_MAX,
+    CreateMarket,
+    Deduction,
+    OutcomeResult,
+)
 from engine.common.events import (
     BetsCancelled,
     CancelRolledBack,
@@ -48,6 +56,12 @@ class _Window(NamedTuple):
     bets: int
     outcomes: frozenset[int] | None
     """None: bets on every outcome."""
+    final: bool = False
+    """Whether no roll-back concerns it any more."""
+
+    @property
+    def times(self) -> tuple[Nanos | None, Nanos | None]:
+        return (self.from_ns, self.until_ns)
 
     def covers(self, bet: _Bet, number: int) -> bool:
         return (
@@ -87,14 +101,26 @@ class _Market:
             case MarketCancelled():
                 self.cancelled = True
             case BetsCancelled():
-                outcomes = frozenset(event.outcomes) or None
-                self.windows.append(
-                    _Window(event.from_ns, event.until_ns, len(self.bets), outcomes)
-                )
+                self._cancel_bets(event)
             case CancelRolledBack():
                 self._roll_back(event)
             case _:
                 pass
+
+    def _cancel_bets(self, event: BetsCancelled) -> None:
+        """Add a window; where there are too many, those that end first are final."""
+        outcomes, bets = frozenset(event.outcomes) or None, len(self.bets)
+        if not isinstance(event.accepted_before_ns, UnsetType):
+            before_ns = event.accepted_before_ns
+            bets = next((at for at, bet in enumerate(self.bets) if bet.at_ns >= before_ns), bets)
+        window = _Window(event.from_ns, event.until_ns, bets, outcomes)
+        times = {one.times for one in self.windows if not one.final}
+        if len(times) >= CANCEL_WINDOWS_MAX and window.times not in times:
+            ended = min(times, key=_end)
+            self.windows = [
+                one._replace(final=one.final or one.times == ended) for one in self.windows
+            ]
+        self.windows.append(window)
 
     def _roll_back(self, event: CancelRolledBack) -> None:
         """Take the outcomes of a roll-back, or all, out of the cancellations of its times."""
@@ -105,9 +131,11 @@ class _Market:
             self.cancelled = False
             self.windows.append(_Window(None, None, len(self.bets), everything))
         for window in self.windows:
-            if (window.from_ns, window.until_ns) == (event.from_ns, event.until_ns):
+            if window.times == (event.from_ns, event.until_ns) and not window.final:
                 covered = everything if window.outcomes is None else window.outcomes
-                window = window._replace(outcomes=covered - named)  # noqa: PLW2901
+                if covered - named:
+                    left.append(window._replace(outcomes=covered - named))
+                continue
             left.append(window)
         self.windows = left
 
@@ -136,6 +164,13 @@ class _Market:
                     max(Fraction(1), odds * keep) if deduction.of_price else 1 + (odds - 1) * keep
                 )
         return odds
+
+
+def _end(times: tuple[Nanos | None, Nanos | None]) -> tuple[int, int]:
+    """Return the key by which the window that ends first is the least, then that begun first."""
+    from_ns, until_ns = times
+    until = TIME_NS_MAX + 1 if until_ns is None else until_ns
+    return (until, -1 if from_ns is None else from_ns)
 
 
 def expected_payouts_minor(folders: Iterable[Path], *, disk: Disk | None = None) -> dict[int, int]:

@@ -49,7 +49,7 @@ STEPS_MAX: Final = 16
 GUARD_MILLI_MAX: Final = 100_000
 DIGEST_MAX: Final = (1 << 32) - 1
 CANCEL_WINDOWS_MAX: Final = 64
-"""Windows of cancelled bets that one market may hold; past it CAPACITY refuses another window."""
+"""Different times of cancelled windows in one market; past it those that end first are final."""
 SOURCES_MAX: Final = 32
 """Feed sources that one market may have; past it CAPACITY refuses messages of another source."""
 TIME_NS_MAX: Final = (1 << 63) - 1
@@ -324,10 +324,11 @@ class CancelBets(_Command, frozen=True, tag="cancel_bets"):
     """Refund the bets placed in a window of time, before or after a settlement.
 
     The window starts at `from_ns` and ends before `until_ns`; None leaves that end open. It covers
-    only bets accepted before this command was applied, even when it ends later. The market's status
-    does not change, and a later settlement leaves the bets refunded. WINDOW_KNOWN refuses a window
-    that the market already holds, so that a command sent twice cancels no bet accepted in between;
-    another window cancels bets accepted since. With `outcomes` it covers only bets on these.
+    only bets accepted before this command was applied, even when it ends later, and before the
+    first at or after `accepted_before_ns`: a command that may come late or twice names its own time
+    there. The market's status does not change, and a later settlement leaves the bets refunded. The
+    same times again cover bets accepted since too; WINDOW_KNOWN refuses them where there is none.
+    With `outcomes` the window covers only bets on these.
     """
 
     market_no: MarketNoField
@@ -335,6 +336,7 @@ class CancelBets(_Command, frozen=True, tag="cancel_bets"):
     until_ns: TimeField | None = None
     why: WhyField = ""
     outcomes: OutcomesField | UnsetType = UNSET
+    accepted_before_ns: TimeField | UnsetType = UNSET
 
 
 class RollBackCancel(_Command, frozen=True, tag="roll_back_cancel"):

@@ -4,7 +4,7 @@ Owns the answers of the machines. A journal keeps each event beside its command,
 produce the same event. Never decides which event a command has.
 """
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from engine.common.commands import Deduction, Limits, OutcomeResult, Quote
 from engine.common.ids import AccountNo, MarketNo, ShardNo
@@ -127,6 +127,8 @@ class BetsCancelled(_MarketEvent, frozen=True, tag="bets_cancelled"):
     why: str = ""
     outcomes: tuple[int, ...] = ()
     """The outcomes whose bets are concerned; none: those of all."""
+    accepted_before_ns: Nanos | UnsetType = UNSET
+    """As in the command."""
 
 
 class CancelRolledBack(_MarketEvent, frozen=True, tag="cancel_rolled_back"):

@@ -11,7 +11,8 @@ Rules 2, from layout 3 of the journals on:
   settlement that posts a pending slip also gives it the market's odds.
 - markets: a known bet id with other content is refused; in base currency the limits of one bet and
   the liability are rounded up, not down; bets that a cancellation refunds leave the book; an outbox
-  that holds two rows per bet drops those that have a newer row of the same bet.
+  that holds two rows per bet drops those that have a newer row of the same bet; a window that is
+  cancelled again covers the bets accepted since, and one more than the bound is not refused.
 """
 
 from typing import Final

@@ -9,7 +9,8 @@ again.
 The book's figures follow in the same step: a refunded bet leaves stakes, payouts and liability, and
 a roll-back brings it back. Never knows whether a trader or a feed gave a command.
 
-Bounds: a market has at most `CANCEL_WINDOWS_MAX` windows; CAPACITY refuses another.
+Bounds: those of the windows (see engine.market.cancel_windows). Under the first rules CAPACITY
+refuses a window past them, and WINDOW_KNOWN any window whose times are cancelled already.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +20,6 @@ import numpy as np
 from msgspec import UnsetType
 
 from engine.common.commands import (
-    CANCEL_WINDOWS_MAX,
     DEDUCTIONS_MAX,
     TIME_NS_MAX,
     CancelBets,
@@ -47,7 +47,7 @@ from engine.common.rules import RULES_FIRST
 from engine.common.state_hash import Reader
 from engine.common.units import Minor, Nanos
 from engine.market.book import MARKET_RESULTS, Book
-from engine.market.cancel_windows import Bools, CancelWindows, Window, slot_of
+from engine.market.cancel_windows import Bools, CancelWindows, Window, no_room, slot_of
 from engine.market.command_checks import (
     not_allowed,
     outcomes_fault,
@@ -224,17 +224,18 @@ class Resolutions:
         refusal = window_fault(command) or self._outcomes_fault(command, slot)
         if refusal is not None:
             return refusal
-        window = self._window(command, slot)
-        known = self._windows.find(slot, window)
-        if known is not None:
-            message = f"it stands, for the first {known.bets} decisions of the shell"
-            return Refused(reason=Reason.WINDOW_KNOWN, field="from_ns", message=message)
-        if self._windows.count(slot) == CANCEL_WINDOWS_MAX:
-            message = f"{CANCEL_WINDOWS_MAX} windows a market at most"
-            return Refused(reason=Reason.CAPACITY, field="from_ns", message=message)
         numbers = bets_of(self._book, slot)
+        window = self._window(command, slot)
+        if not isinstance(command.accepted_before_ns, UnsetType):
+            window = self._windows.bounded(window, numbers, command.accepted_before_ns)
+        first = self._rules == RULES_FIRST
+        if self._windows.known(slot, window, numbers[:0] if first else numbers):
+            message = "it stands, and no bet was accepted in it since"
+            return Refused(reason=Reason.WINDOW_KNOWN, field="from_ns", message=message)
+        if first and self._windows.is_full(slot, window):
+            return no_room()
         before = self._refunded(slot, numbers)
-        self._windows.put(slot, window)
+        self._windows.put(slot, window, numbers)
         changed = before != self._refunded(slot, numbers)
         settlement_no, bets, payout = self._send(slot, numbers, changed)
         return BetsCancelled(
@@ -247,6 +248,7 @@ class Resolutions:
             payout_minor=payout,
             why=command.why,
             outcomes=_named(command),
+            accepted_before_ns=command.accepted_before_ns,
         )
 
     def _roll_back_cancel(self, command: RollBackCancel, slot: int, at_ns: Nanos) -> FeedStepEvent:
@@ -255,7 +257,7 @@ class Resolutions:
         if refusal is not None:
             return refusal
         window, count = self._window(command, slot), len(book.outcomes_of(slot))
-        left = self._windows.roll_back(slot, window, outcomes_len=count)
+        left = self._windows.roll_back(slot, window)
         without_times = command.from_ns is None and command.until_ns is None
         cancelled = without_times and book.status(slot) == Status.CANCELLED
         if left is None and not cancelled:
@@ -264,9 +266,8 @@ class Resolutions:
         kept = tuple(each for each in range(count) if each not in window.outcomes)
         voided = window._replace(outcomes=kept)  # where single outcomes leave a cancelled market
         splits = cancelled and bool(window.outcomes)
-        if splits and self._windows.count(slot) == CANCEL_WINDOWS_MAX:
-            message = f"{CANCEL_WINDOWS_MAX} windows a market at most"
-            return Refused(reason=Reason.CAPACITY, field="from_ns", message=message)
+        if splits and self._rules == RULES_FIRST and self._windows.is_full(slot, voided):
+            return no_room()
         numbers = bets_of(book, slot)
         before = self._refunded(slot, numbers)
         if left is not None:
@@ -277,7 +278,7 @@ class Resolutions:
             assert after is not None, "the life-cycle table has it"
             book.set_status(slot, after, at_ns)
             if splits:
-                self._windows.put(slot, voided)
+                self._windows.put(slot, voided, numbers)
         changed = before != self._refunded(slot, numbers)
         settlement_no, bets, payout = self._send(slot, numbers, changed)
         return CancelRolledBack(
@@ -417,6 +418,10 @@ class Resolutions:
         """Return the windows in canonical form."""
         return self._windows.dump(with_outcomes=with_outcomes)
 
+    def dump_final(self) -> list[list[int]]:
+        """Return the bets of windows that nothing rolls back any more, in canonical form."""
+        return self._windows.dump_final()
+
     def dump_partial(self) -> list[list[int]]:
         """Return the results of markets with undecided outcomes in canonical form."""
         return self._partial.dump()
@@ -441,12 +446,14 @@ class Resolutions:
         windows: Sequence[Any],
         deductions: Sequence[Any],
         partial: Sequence[Any] = (),
+        final: Sequence[Any] = (),
         with_outcomes: bool = True,
     ) -> None:
         """Read what the dumps returned; a ValueError names the field that does not fit."""
         numbers = self._book.markets["market_no"][: self._book.markets_len].tolist()
         slots = {number: slot for slot, number in enumerate(numbers)}
         self._windows.load(windows, slots, with_outcomes=with_outcomes)
+        self._windows.load_final(final, slots)
         self._partial.load(partial, slots)
         for slot in self._partial.slots():
             if self._book.has_flag(slot, MARKET_RESULTS):
@@ -480,6 +487,7 @@ class Resolutions:
             windows=self.dump_windows(),
             deductions=self.dump_deductions(),
             partial=self.dump_partial(),
+            final=self.dump_final(),
         )
         assert loaded._deductions == self._deductions
         self._windows.check()

@@ -176,9 +176,9 @@ def deductions_fault(deductions: tuple[Deduction, ...]) -> Refused | None:
 
 def window_fault(command: CancelBets) -> Refused | None:
     """Return why a window is refused: a time out of bounds, or no time between its ends."""
-    for name in ("from_ns", "until_ns"):
+    for name in ("from_ns", "until_ns", "accepted_before_ns"):
         end = getattr(command, name)
-        if end is not None and not 0 <= end <= TIME_NS_MAX:
+        if isinstance(end, int) and not 0 <= end <= TIME_NS_MAX:
             return out_of_bounds(name, f"0 to {TIME_NS_MAX}")
     if command.until_ns is not None and command.until_ns <= (command.from_ns or 0):
         return out_of_bounds("until_ns", "not after from_ns")

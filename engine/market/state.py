@@ -77,7 +77,7 @@ _MARKET_FLAGS: Final = (
 )
 _FIELDS_1: Final = ("layout", "markets", "outcomes", "keys", "names", "bets", "outbox")
 _FIELDS_2: Final = (*_FIELDS_1, "windows", "deductions", "positions")
-_FIELDS: Final = {1: _FIELDS_1, 2: _FIELDS_2, 3: (*_FIELDS_2, "rules", "partial")}
+_FIELDS: Final = {1: _FIELDS_1, 2: _FIELDS_2, 3: (*_FIELDS_2, "rules", "partial", "final")}
 """The fields of each layout."""
 
 
@@ -120,7 +120,11 @@ def document(parts: Parts, *, bets: BytesDigest | None, layout: int) -> dict[str
     }
     if layout == 2:
         return common
-    return common | {"rules": parts.rules, "partial": parts.resolutions.dump_partial()}
+    return common | {
+        "rules": parts.rules,
+        "partial": parts.resolutions.dump_partial(),
+        "final": parts.resolutions.dump_final(),
+    }
 
 
 def read(data: object, *, bets_max: int, markets_max: int) -> Parts:
@@ -161,6 +165,7 @@ def read(data: object, *, bets_max: int, markets_max: int) -> Parts:
             windows=reader.items("windows"),
             deductions=reader.items("deductions"),
             partial=reader.items("partial") if layout > 2 else (),
+            final=reader.items("final") if layout > 2 else (),
             with_outcomes=layout > 2,
         )
         positions = FeedPositions.load(reader.items("positions"))

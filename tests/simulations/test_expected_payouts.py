@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import UNSET
 
 from engine.common.commands import (
+    CANCEL_WINDOWS_MAX,
     CancelBets,
     CancelMarket,
     CreateMarket,
@@ -93,6 +95,9 @@ class JournaledMarket:
 
 
 TIMES = st.none() | st.integers(990, 1_300)
+ENDS = st.sampled_from([(None, None), (None, None), (1_050, None)]) | st.tuples(TIMES, TIMES)
+SOME = st.sampled_from([UNSET, UNSET, (0,), (1,)])
+LATE = st.sampled_from([UNSET, UNSET, 1_050, 1_150])
 RESULTS = st.sampled_from([(WON, LOST), (LOST, WON), (HALF, LOST), (TIED, LOST), (LOST, HALF)])
 CUTS = st.lists(
     st.tuples(st.integers(990, 1_300), st.integers(0, 1_000), st.booleans()), max_size=3
@@ -100,8 +105,9 @@ CUTS = st.lists(
 STEPS = st.one_of(
     st.tuples(st.just("bet"), st.integers(0, 1), st.integers(1, 10_001)),
     st.tuples(st.just("settle"), RESULTS, CUTS),
-    st.tuples(st.just("cancel"), TIMES, TIMES),
-    st.tuples(st.just("uncancel"), TIMES, TIMES),
+    st.tuples(st.just("cancel"), ENDS, st.tuples(SOME, LATE)),
+    st.tuples(st.just("cancel"), ENDS, st.tuples(SOME, LATE)),
+    st.tuples(st.just("uncancel"), ENDS, SOME),
     st.tuples(st.just("unsettle"), st.none(), st.none()),
     st.tuples(st.just("void"), st.none(), st.none()),
 )
@@ -118,9 +124,17 @@ def command_of(kind: str, one: object, two: object) -> MarketCommand:
             )
             return SettleMarket(market_no=1, results=one, deductions=deductions)  # type: ignore[arg-type]
         case "cancel":
-            return CancelBets(market_no=1, from_ns=one, until_ns=two)  # type: ignore[arg-type]
+            (begin, end), (outcomes, late) = one, two  # type: ignore[misc]
+            return CancelBets(
+                market_no=1,
+                from_ns=begin,
+                until_ns=end,
+                outcomes=outcomes,
+                accepted_before_ns=late,
+            )
         case "uncancel":
-            return RollBackCancel(market_no=1, from_ns=one, until_ns=two)  # type: ignore[arg-type]
+            begin, end = one  # type: ignore[misc]
+            return RollBackCancel(market_no=1, from_ns=begin, until_ns=end, outcomes=two)  # type: ignore[arg-type]
         case "unsettle":
             return RollBackSettlement(market_no=1)
         case _:
@@ -130,16 +144,34 @@ def command_of(kind: str, one: object, two: object) -> MarketCommand:
 @given(st.lists(st.tuples(STEPS, st.booleans()), max_size=25))
 def test_journal_and_machine_agree_on_every_payout(steps) -> None:
     market = JournaledMarket()
-    windows: list[tuple[object, object]] = []
+    windows: list[object] = []
     for (kind, *values), by_feed in steps:
         if kind == "bet":
             market.place(outcome=values[0], stake=values[1])
             continue
         if kind == "cancel":
-            windows.append((values[0], values[1]))
-        known = windows[-1] if kind == "uncancel" and windows and by_feed else values
+            windows.append(values[0])
+        known = values
+        if kind == "uncancel" and windows and by_feed:
+            known = [windows[-1], values[1]]
         (market.feed if by_feed else market.do)(command_of(kind, *known))
     market.compare()
+
+
+def test_windows_past_the_bound_are_final_and_their_bets_stay_refunded() -> None:
+    market = JournaledMarket()
+    begun = []
+    for _ in range(CANCEL_WINDOWS_MAX + 2):
+        begun.append(market.at_ns + 1)
+        market.place(outcome=0, stake=100)
+        window = {"from_ns": begun[-1], "until_ns": market.at_ns + 1}
+        market.do(CancelBets(market_no=1, **window))
+        last = RollBackCancel(market_no=1, **window)
+    market.do(SettleMarket(market_no=1, results=(WON, LOST)))
+    first = RollBackCancel(market_no=1, from_ns=begun[0], until_ns=begun[0] + 20)
+    market.do(first)
+    market.do(last)
+    assert list(market.compare().values()) == [100] * (CANCEL_WINDOWS_MAX + 1) + [900]
 
 
 def test_bets_placed_before_a_withdrawal_are_reduced() -> None:

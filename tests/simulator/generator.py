@@ -251,12 +251,27 @@ class Generator:
             )
         if kind < 0.88:
             return RollBackCancel(market_no=market, outcomes=outcomes)
+        return self._cancel_bets(market, at_ms, outcomes)
+
+    def _cancel_bets(self, market: int, at_ms: float, outcomes: Any) -> CancelBets:
+        """Return a cancellation of a new window, of one again, or of all times; some come late."""
+        rng = self._rng
         until_ns = BASE_NS + int((at_ms + rng.choice((-5, 0, 100))) * 1e6)
         from_ns = until_ns - int(rng.choice((5, 50, 500)) * 1e6)
         window = (from_ns, rng.choice((until_ns, None)))
+        kind = rng.random()
+        if kind < 0.3:
+            window = (None, None)
+        elif kind < 0.6 and self._windows[market]:
+            window = rng.choice(self._windows[market])
         self._windows[market].append(window)
+        late_ns = BASE_NS + int((at_ms - rng.choice((0, 5, 50))) * 1e6)
         return CancelBets(
-            market_no=market, from_ns=window[0], until_ns=window[1], outcomes=outcomes
+            market_no=market,
+            from_ns=window[0],
+            until_ns=window[1],
+            outcomes=outcomes,
+            accepted_before_ns=late_ns if rng.random() < 0.3 else UNSET,
         )
 
     def _some_outcomes(self) -> tuple[int, ...]:

@@ -73,8 +73,8 @@ class MarketModel:
     status: int = INACTIVE
     active: list[bool] = field(default_factory=list)
     bets: list[AcceptedBet] = field(default_factory=list)
-    windows: dict[tuple[Any, Any, frozenset[int]], int] = field(default_factory=dict)
-    """Cancelled windows: their times and outcomes, and the number of decisions before."""
+    windows: dict[tuple[Any, Any, int], int] = field(default_factory=dict)
+    """Cancelled windows: their times and outcome, and the number of decisions before."""
     results: dict[int, Any] = field(default_factory=dict)
 
     def refunded(self, bet: AcceptedBet) -> bool:
@@ -84,25 +84,30 @@ class MarketModel:
             bet.number < count
             and (from_ns is None or bet.at_ns >= from_ns)
             and (until_ns is None or bet.at_ns < until_ns)
-            and bet.outcome in outcomes
-            for (from_ns, until_ns, outcomes), count in self.windows.items()
+            and bet.outcome == outcome
+            for (from_ns, until_ns, outcome), count in self.windows.items()
         )
 
     def named(self, event: Any) -> frozenset[int]:
         """Return the outcomes that an event concerns."""
         return frozenset(event.outcomes or range(len(self.odds)))
 
+    def cancel_bets(self, event: Any, number: int) -> None:
+        """Cancel the bets of an event's window, also those accepted since it was cancelled last."""
+        if isinstance(event.accepted_before_ns, int):
+            late = [bet.number for bet in self.bets if bet.at_ns >= event.accepted_before_ns]
+            number = min([number, *late])
+        for outcome in self.named(event):
+            window = (event.from_ns, event.until_ns, outcome)
+            self.windows[window] = max(number, self.windows.get(window, 0))
+
     def roll_back_cancel(self, event: Any, number: int) -> None:
         """Take outcomes out of the cancellations of an event's times, the market's included."""
-        named, left = self.named(event), {}
-        times = (event.from_ns, event.until_ns)
-        if times == (None, None) and self.status == CANCELLED:
-            self.windows[None, None, frozenset(range(len(self.odds)))] = number
-        for (from_ns, until_ns, outcomes), count in self.windows.items():
-            kept = outcomes - named if (from_ns, until_ns) == times else outcomes
-            key = (from_ns, until_ns, kept)
-            left[key] = max(count, left.get(key, 0))
-        self.windows = left
+        if (event.from_ns, event.until_ns) == (None, None) and self.status == CANCELLED:
+            for outcome in range(len(self.odds)):
+                self.windows[None, None, outcome] = number
+        for outcome in self.named(event):
+            self.windows.pop((event.from_ns, event.until_ns, outcome), None)
 
     def payback(self, bet: AcceptedBet) -> int | None:
         """Return what a bet gets back by now; None while it is open."""
@@ -276,8 +281,7 @@ class ShellModel:
             for outcome in market.named(event):
                 market.results.pop(outcome, None)
         elif isinstance(event, BetsCancelled):
-            window = (event.from_ns, event.until_ns, market.named(event))
-            market.windows[window] = self._number
+            market.cancel_bets(event, self._number)
         # An outcome with a result is offered to nobody until its next odds.
         if isinstance(event, OutcomesSettled) and event.status != SETTLED:
             for outcome in event.outcomes:

@@ -22,6 +22,9 @@ RATE_MAX: Final = 8.0
 """Largest expected number of goals of one side in ninety minutes."""
 DEPENDENCE_MAX: Final = 0.3
 STOPPAGE_S_MAX: Final = 1800
+FIRST_HALF_STOPPAGE_S: Final = 120
+"""Time added to a first half where nobody says otherwise."""
+SECOND_HALF_STOPPAGE_S: Final = 300
 CLOCK_S_MAX: Final = 10_800
 RED_CARDS_MAX: Final = 4
 ORDER_CHARS_MAX: Final = 8 * PERIOD_GOALS_MAX
@@ -203,9 +206,9 @@ class MatchModel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     dependence: float = 0.0
     """Dixon and Coles' rho: below zero, low draws are likelier than under independence."""
     first_half_share: float = 0.45
-    first_half_stoppage_s: int = 0
+    first_half_stoppage_s: int = FIRST_HALF_STOPPAGE_S
     """Expected stoppage time; a half's goals are spread over its 45 minutes and this."""
-    second_half_stoppage_s: int = 0
+    second_half_stoppage_s: int = SECOND_HALF_STOPPAGE_S
     extra_time_share: float = 1.0 / 3.0
     """Expected goals of extra time as a share of those of ninety minutes."""
     red_card_own_factor: float = 2.0 / 3.0

@@ -23,6 +23,7 @@ WIN_MIN: Final = 1e-9
 SUM_TOLERANCE: Final = 1e-6
 """How far the chances to win may be from adding up to 1."""
 POWERS_MAX: Final = 8
+PLACE_CAP_MIN: Final = 0.01
 SETS_MAX: Final = 1 << 17
 """The most sets of runners, of all sizes, that may fill the places before the last one priced."""
 
@@ -30,6 +31,8 @@ SETS_MAX: Final = 1 << 17
 class Order(StrEnum):
     """The model by which the places behind the winner are drawn."""
 
+    MEASURED = "measured"
+    """Powers and a cap of favourites measured in 8,231 races."""
     HARVILLE = "harville"
     """In proportion to the chances to win (Harville, JASA 68, 1973): times are exponential."""
     STERN = "stern"
@@ -39,13 +42,28 @@ class Order(StrEnum):
 
 
 POWERS: Final[dict[Order, tuple[float, ...]]] = {
+    Order.MEASURED: (1.0, 0.864, 0.749, 0.642),
     Order.HARVILLE: (1.0,),
     Order.STERN: (1.0, 0.88, 0.81, 0.76, 0.71, 0.67),
     Order.HENERY: (1.0, 0.76, 0.62, 0.56, 0.49, 0.44),
 }
 """Discounts: each place is drawn in proportion to a power of the chances to win; the last power
-applies to all further places. The second and third place have the powers of Lo and Bacon-Shone (The
-Statistician 43, 1994); the others are fitted here to simulated races of 8 to 12 runners."""
+applies to all further places. MEASURED: 8,231 races, measured, for the places two to four. STERN
+and HENERY: the second and third place have the powers of Lo and Bacon-Shone (The Statistician 43,
+1994); the others are fitted here to simulated races of 8 to 12 runners."""
+
+PLACE_CAPS: Final[dict[Order, float]] = {
+    Order.MEASURED: 0.30,
+    Order.HARVILLE: 1.0,
+    Order.STERN: 1.0,
+    Order.HENERY: 1.0,
+}
+"""The chance to win above which a runner counts for no more in the places behind the winner.
+
+A favourite that does not win has often run below its form, and the more certain its win was, the
+less its chance to win says of such a race. In the 8,231 races favourites above 35% were placed
+.760 where STERN said .815. The cap is set on simulated fields of 8 to 14 runners: there powers and
+cap take .048 off what STERN says of the first three places, and the powers alone .011."""
 
 Chance = Annotated[float, Meta(gt=0.0, le=1.0)]
 Power = Annotated[float, Meta(gt=0.0, le=4.0)]
@@ -57,11 +75,14 @@ class RaceModel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     `win` holds each runner's chance to win; they add up to 1. `powers` replaces the powers of
     `order`, from the first place on; the first power is 1, so that `win` is the chance to win.
+    `place_cap` is the chance above which a runner counts for no more in the further places; None is
+    that of `order`, or no cap where `powers` are given.
     """
 
     win: Annotated[tuple[Chance, ...], Meta(min_length=1, max_length=RUNNERS_MAX)]
-    order: Order = Order.STERN
+    order: Order = Order.MEASURED
     powers: Annotated[tuple[Power, ...], Meta(max_length=POWERS_MAX)] = ()
+    place_cap: Annotated[float, Meta(ge=PLACE_CAP_MIN, le=1.0)] | None = None
 
     def __post_init__(self) -> None:
         """Refuse impossible chances, and powers out of bounds."""
@@ -75,6 +96,8 @@ class RaceModel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise ValueError(f"powers: at most {POWERS_MAX}, each above 0 and up to 4")
         if self.powers and self.powers[0] != 1.0:
             raise ValueError("powers: the first is 1")
+        if self.place_cap is not None and not PLACE_CAP_MIN <= self.place_cap <= 1.0:
+            raise ValueError(f"place_cap: from {PLACE_CAP_MIN} to 1")
 
 
 class RaceState(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -128,8 +151,17 @@ def place_weights(win: Floats, model: RaceModel, places: int) -> Floats:
         Number of places.
     """
     powers = model.powers or POWERS[model.order]
+    cap = model.place_cap
+    if cap is None:
+        cap = 1.0 if model.powers else PLACE_CAPS[model.order]
+    share = win / win.sum()
+    beaten = np.minimum(share, cap)
     return np.array(
-        [win ** powers[min(place, len(powers) - 1)] for place in range(places)], np.float64
+        [
+            (beaten if place else share) ** powers[min(place, len(powers) - 1)]
+            for place in range(places)
+        ],
+        np.float64,
     ).reshape(places, len(win))
 
 

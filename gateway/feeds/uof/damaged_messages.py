@@ -56,6 +56,7 @@ _READ_AS: Final[Mapping[tuple[str, str], str]] = {
 _DROPPED: Final[Mapping[str, tuple[str, ...]]] = {
     OddsChange.kind: (
         "request_id",
+        "sport_event_status.clock.stoppage_time_announced",
         "odds.betstop_reason",
         "odds.market.favourite",
         "odds.market.cashout_status",
@@ -154,8 +155,6 @@ class _Repairs:
         attribute = path.rpartition(".")[2]
         self._dropped.append(path)
         stands_for_it = _READ_AS.get((self._kind, path))
-        if path.startswith(_STATUS):
-            return self._leave_out_status()
         if stands_for_it is not None:
             if path == "odds.market.status":
                 self._note_lost(element)
@@ -164,6 +163,8 @@ class _Repairs:
         if path in _DROPPED.get(self._kind, ()) and attribute in element.attrib:
             del element.attrib[attribute]
             return True
+        if path.startswith(_STATUS):
+            return self._leave_out_status()
         return self._leave_out_market(element)
 
     def _leave_out_status(self) -> bool:

@@ -8,15 +8,20 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from msgspec import UNSET
+
 from engine.common.units import ODDS_MILLI_MAX, ODDS_MILLI_MIN
 from engine.pricing.football.calibration import Calibrated, Calibrator
-from engine.pricing.football.model import MatchModel, MatchState
+from engine.pricing.football.model import MatchModel, MatchState, Period
 from engine.pricing.margin import Method
 from gateway.feeds.uof.market_registry import ListedMarket
 from gateway.feeds.uof.match_state import match_state
 from gateway.feeds.uof.messages import MarketOdds, OddsChange
+from gateway.feeds.uof.stoppage import with_stoppage
 
 SPORT: Final = "football"
+_BASE: Final = MatchModel(home_rate=1.4, away_rate=1.1)
+"""What is believed of every match besides its odds: its stoppage time, above all."""
 MATCHES_MAX: Final = 1 << 14
 TOTALS_MAX: Final = 3
 """Total-goals markets that a model is fitted to: the provider's favourite line, then the most
@@ -39,13 +44,24 @@ class ModelledMatch(NamedTuple):
 
 
 class _Match:
-    __slots__ = ("model", "newest_ms", "state")
+    __slots__ = ("announced", "model", "newest_ms", "state")
 
     def __init__(self) -> None:
+        self.announced: tuple[Period, int] | None = None
+        """The newest announcement of stoppage time: the period and the seconds."""
         self.model: MatchModel | None = None
         self.state: MatchState | None = None
         self.newest_ms = -1
         """Newest provider timestamp of an odds_change; -1: none."""
+
+    def base(self) -> MatchModel:
+        """Return what a model of the match is fitted from: the stoppage to expect by now."""
+        if self.state is None:
+            return _BASE
+        period, announced_s = self.announced or (None, None)
+        if period is not self.state.period:
+            announced_s = None
+        return with_stoppage(_BASE, self.state, announced_s)
 
 
 class MatchModels:
@@ -99,6 +115,8 @@ class MatchModels:
             if state is None:
                 return None
             match.state = state
+            if message.status.announced_s is not UNSET:
+                match.announced = state.period, message.status.announced_s
         elif match.state is None:
             match.state = MatchState()
         model = self._fit(message, match, find)
@@ -123,7 +141,10 @@ class MatchModels:
                 self._calibrators.popitem(last=False)
         self._calibrators.move_to_end(keys)
         fitted = calibrator.fit(
-            tuple(odds_by_key.values()), state=match.state, method=Method.ODDS_RATIO
+            tuple(odds_by_key.values()),
+            base=match.base(),
+            state=match.state,
+            method=Method.ODDS_RATIO,
         )
         if isinstance(fitted, Calibrated):
             return fitted.model

@@ -98,6 +98,9 @@ class SportEventStatus(Struct, frozen=True, kw_only=True, gc=False):
     away_score: int | None = None
     clock_s: int | None = None
     """Match time plus stoppage time, in seconds."""
+    announced_s: int | UnsetType = UNSET
+    """Time that the referee adds to the period, in seconds. Unset where it is not given, so that
+    the digest of such a message is that of earlier releases."""
     periods: tuple[PeriodScore, ...] = ()
     home_red_cards: int = 0
     away_red_cards: int = 0

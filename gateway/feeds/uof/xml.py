@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import Final
 from xml.etree.ElementTree import Element
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from engine.common.units import DEAD_HEAT_DEN_MAX
 from gateway.feeds.uof.grammar import EVENT_ID_RULE, is_event_id
@@ -180,7 +180,8 @@ def _sport_event_status(fields: Fields) -> SportEventStatus:
         match_status=fields.optional_integer("match_status", 0, 99_999),
         home_score=_score(fields, "home_score"),
         away_score=_score(fields, "away_score"),
-        clock_s=None if clock is None else _clock_s(clock),
+        clock_s=None if clock is None else _clock_s(clock, "match_time", "stoppage_time"),
+        announced_s=_announced_s(clock),
         periods=tuple(map(_period, periods.children("period_score"))) if periods else (),
         home_red_cards=home_red,
         away_red_cards=away_red,
@@ -197,9 +198,15 @@ def _score(fields: Fields, field: str) -> int | None:
     return None if value is None or value != int(value) else int(value)
 
 
-def _clock_s(fields: Fields) -> int | None:
+def _announced_s(clock: Fields | None) -> int | UnsetType:
+    announced_s = None if clock is None else _clock_s(clock, "stoppage_time_announced")
+    return UNSET if announced_s is None else announced_s
+
+
+def _clock_s(fields: Fields, *names: str) -> int | None:
+    """Return the sum of some times of a clock; None where it gives none of them."""
     total = None
-    for field in ("match_time", "stoppage_time"):
+    for field in names:
         text = fields.optional_text(field)
         if text is None or text == "":
             continue

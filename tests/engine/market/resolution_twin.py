@@ -101,9 +101,11 @@ class ResolutionTwin:
     """One open market."""
 
     odds: tuple[int, ...]
+    rules: int
     status: str = "ACTIVE"
     bets: list[Placed] = field(default_factory=list)
-    windows: dict[tuple[int | None, int | None, frozenset[int]], int] = field(default_factory=dict)
+    windows: dict[tuple[int | None, int | None, int], int] = field(default_factory=dict)
+    """By both ends and the outcome: how many bets had been accepted."""
     found: dict[int, OutcomeResult] = field(default_factory=dict)
     """The results of the outcomes that have one."""
     offered: set[int] = field(default_factory=lambda: {0, 1, 2})
@@ -131,14 +133,17 @@ class ResolutionTwin:
     def refunded(self, number: int) -> bool:
         if self.status == "CANCELLED":
             return True
-        at_ns, outcome = self.bets[number].at_ns, self.bets[number].outcome
         return any(
-            number < count
-            and outcome in outcomes
-            and (begin is None or begin <= at_ns)
-            and (end is None or at_ns < end)
-            for (begin, end, outcomes), count in self.windows.items()
+            number < count and self.falls_in(number, window)
+            for window, count in self.windows.items()
         )
+
+    def falls_in(self, number: int, window: tuple[int | None, int | None, int]) -> bool:
+        """Return whether a bet was placed on a window's outcome and between its ends."""
+        begin, end, outcome = window
+        at_ns = self.bets[number].at_ns
+        in_time = (begin is None or begin <= at_ns) and (end is None or at_ns < end)
+        return outcome == self.bets[number].outcome and in_time
 
     def resolution(self, number: int) -> tuple[int, int]:
         """Return how a bet ended and what it is paid, by windows, status and results."""
@@ -150,11 +155,12 @@ class ResolutionTwin:
             return RESULT_NUMBERS["NONE"], 0
         return result_twin(result), deducted_twin(bet, result, self.deductions)
 
-    def figures(self, *, rules: int) -> list[Outcome]:
+    def figures(self) -> list[Outcome]:
         """Return the figures of each outcome, added up bet by bet."""
-        return [self.outcome_figures(outcome, rules) for outcome in range(len(self.odds))]
+        return [self.outcome_figures(outcome) for outcome in range(len(self.odds))]
 
-    def outcome_figures(self, outcome: int, rules: int) -> Outcome:
+    def outcome_figures(self, outcome: int) -> Outcome:
+        rules = self.rules
         stake = payout = staked = refunded = paid = 0
         for number, bet in enumerate(self.bets):
             if bet.outcome != outcome:
@@ -227,6 +233,24 @@ class ResolutionTwin:
         self.held = False
         return "ACCEPTED"
 
+    def cancel(self, command: CancelBets) -> str:
+        """Cancel a window: under the first rules a known one is refused, then one with no bet."""
+        count = len(self.bets)
+        if not isinstance(command.accepted_before_ns, UnsetType):
+            late = (n for n in range(count) if self.bets[n].at_ns >= command.accepted_before_ns)
+            count = next(late, count)
+        named = [(command.from_ns, command.until_ns, each) for each in self.named(command)]
+        more = any(
+            self.falls_in(number, window)
+            for window in named
+            for number in range(self.windows.get(window, 0), count)
+        )
+        if all(window in self.windows for window in named) and (self.rules == 1 or not more):
+            return "WINDOW_KNOWN"
+        for window in named:
+            self.windows[window] = max(count, self.windows.get(window, 0))
+        return "ACCEPTED"
+
     def change(self, command: FeedStep) -> str:
         """Change the status, the windows or the results."""
         match command:
@@ -249,26 +273,22 @@ class ResolutionTwin:
             case CancelBets(from_ns=begin, until_ns=end):
                 if end is not None and end <= (begin or 0):
                     return "FIELD_OUT_OF_BOUNDS"
-                window = (begin, end, self.named(command))
-                if window in self.windows:
-                    return "WINDOW_KNOWN"
-                self.windows[window] = len(self.bets)
+                return self.cancel(command)
             case RollBackCancel(from_ns=begin, until_ns=end):
                 cancelled = begin is None and end is None and self.status == "CANCELLED"
-                named, left = self.named(command), {}
-                for (start, stop, outcomes), count in self.windows.items():
-                    kept = outcomes - named if (start, stop) == (begin, end) else outcomes
-                    if kept:
-                        key = (start, stop, kept)
-                        left[key] = max(count, left.get(key, 0))
+                named = self.named(command)
+                left = {
+                    (start, stop, outcome): count
+                    for (start, stop, outcome), count in self.windows.items()
+                    if (start, stop) != (begin, end) or outcome not in named
+                }
                 if left == self.windows and not cancelled:
                     return "WINDOW_UNKNOWN"
                 self.windows = left
                 if cancelled:
                     self.status = "SETTLED" if self.results else "SUSPENDED"
-                    others = frozenset(range(len(self.odds))) - named
-                    if others:
-                        self.windows[None, None, others] = len(self.bets)
+                    for outcome in frozenset(range(len(self.odds))) - named:
+                        self.windows[None, None, outcome] = len(self.bets)
             case RollBackSettlement():
                 named = self.named(command)
                 if not named & set(self.found):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from engine.common.commands import (
     CANCEL_WINDOWS_MAX,
@@ -144,13 +145,54 @@ def test_a_bet_in_two_windows_is_refunded_once_and_opened_by_the_last_rollback()
     assert [row[0] for row in sent(machine, rollback(20, 31))] == [2, 3]
 
 
-def test_a_known_window_is_refused_and_another_window_cancels_later_bets() -> None:
+@pytest.mark.parametrize("times", [(None, None), (5, None), (None, 90), (5, 90)])
+def test_the_same_window_again_refunds_the_bets_accepted_since(times) -> None:
     machine = placed_at(10)
+    assert sent(machine, window(*times)) == [(1, REFUND, 100, 1)]
+    assert refusal(machine, window(*times)) == (Reason.WINDOW_KNOWN, "from_ns")
+    machine.place(bet_rows([bet(2), bet(3, outcome=1, odds=3_200)]), 20)
+    assert sent(machine, window(*times)) == [(2, REFUND, 100, 2), (3, REFUND, 100, 2)]
+    assert refusal(machine, window(*times)) == (Reason.WINDOW_KNOWN, "from_ns")
+    machine.place(bet_rows([bet(4)]), 30)
+    assert sent(machine, rollback(*times)) == [(serial, OPEN, 0, 3) for serial in (1, 2, 3)]
+    assert refusal(machine, rollback(*times)) == (Reason.WINDOW_UNKNOWN, "from_ns")
+
+
+def test_the_first_rules_refuse_a_known_window() -> None:
+    machine = open_machine(rules=1)
+    machine.place(bet_rows([bet(1)]), 10)
     do(machine, window(5))
-    assert refusal(machine, window(5)) == (Reason.WINDOW_KNOWN, "from_ns")
     machine.place(bet_rows([bet(2)]), 20)
     assert refusal(machine, window(5)) == (Reason.WINDOW_KNOWN, "from_ns")
-    assert [row[0] for row in sent(machine, window(6))] == [2]
+    machine.begin_epoch(epoch=2, rules=2)
+    assert [row[0] for row in sent(machine, window(5))] == [2]
+
+
+def test_a_cancellation_that_comes_late_spares_the_bets_accepted_since_its_own_time() -> None:
+    machine = placed_at(10, 20, 30)
+    late = structs.replace(window(), accepted_before_ns=20)
+    assert sent(machine, late) == [(1, REFUND, 100, 1)]
+    assert refusal(machine, late) == (Reason.WINDOW_KNOWN, "from_ns")
+    newer = structs.replace(window(), accepted_before_ns=30)
+    assert sent(machine, newer) == [(2, REFUND, 100, 2)]
+    assert refusal(machine, late) == (Reason.WINDOW_KNOWN, "from_ns")
+    assert sent(machine, window()) == [(3, REFUND, 100, 3)]
+    assert sent(machine, rollback()) == [(serial, OPEN, 0, 4) for serial in (1, 2, 3)]
+
+
+def test_the_whole_market_and_single_outcomes_are_cancelled_again_in_any_order() -> None:
+    machine = placed_at(10)
+    first = structs.replace(window(), outcomes=(0,))
+    assert sent(machine, window()) == [(1, REFUND, 100, 1)]
+    machine.place(bet_rows([bet(2), bet(3, outcome=1, odds=3_200)]), 20)
+    assert sent(machine, first) == [(2, REFUND, 100, 2)]
+    assert sent(machine, window()) == [(3, REFUND, 100, 3)]
+    machine.place(bet_rows([bet(4), bet(5, outcome=1, odds=3_200)]), 30)
+    assert sent(machine, window(15)) == [(4, REFUND, 100, 4), (5, REFUND, 100, 4)]
+    both = [(1, OPEN, 0, 5)]
+    assert sent(machine, structs.replace(rollback(), outcomes=(0,))) == both
+    assert sent(machine, rollback(15)) == [(2, OPEN, 0, 6), (4, OPEN, 0, 6), (5, OPEN, 0, 6)]
+    assert sent(machine, rollback()) == [(3, OPEN, 0, 7)]
 
 
 @pytest.mark.parametrize(
@@ -167,8 +209,33 @@ def test_an_empty_window_or_one_out_of_bounds_is_refused(begin, end, field) -> N
     assert refusal(placed_at(10), window(begin, end)) == (Reason.FIELD_OUT_OF_BOUNDS, field)
 
 
-def test_a_window_past_the_bound_is_refused() -> None:
-    machine = placed_at(10)
+def test_a_window_past_the_bound_makes_the_one_that_ends_first_final() -> None:
+    machine = placed_at(*range(CANCEL_WINDOWS_MAX + 1))
+    for begin in range(CANCEL_WINDOWS_MAX):
+        assert [row[0] for row in sent(machine, window(begin, begin + 1))] == [begin + 1]
+    last = CANCEL_WINDOWS_MAX
+    assert [row[0] for row in sent(machine, window(last, last + 1))] == [last + 1]
+    assert refusal(machine, rollback(0, 1)) == (Reason.WINDOW_UNKNOWN, "from_ns")
+    assert [row[0] for row in sent(machine, rollback(1, 2))] == [2]
+    assert [row[:2] for row in sent(machine, HOME)] == [(2, WON)], "the first is refunded still"
+    document = machine.dump()
+    assert document["final"] == [[1, 0]]
+    assert document["windows"][0]["from_ns"] == 2
+    assert MarketMachine.load(document).dump() == document
+
+
+def test_cancelling_an_outcome_at_a_time_is_one_window_however_often() -> None:
+    odds = (2_500,) * (CANCEL_WINDOWS_MAX + 2)
+    machine = open_machine(odds=odds)
+    for outcome in range(len(odds)):
+        machine.place(bet_rows([bet(outcome + 1, outcome=outcome)]), 10)
+        do(machine, structs.replace(window(), outcomes=(outcome,)))
+    assert machine.dump()["final"] == []
+    assert len(sent(machine, rollback())) == len(odds)
+
+
+def test_the_first_rules_refuse_a_window_past_the_bound() -> None:
+    machine = open_machine(rules=1)
     do(machine, *[window(begin) for begin in range(CANCEL_WINDOWS_MAX)])
     assert refusal(machine, window(1_000)) == (Reason.CAPACITY, "from_ns")
     do(machine, rollback(7), window(1_000))

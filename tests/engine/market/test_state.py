@@ -167,7 +167,7 @@ def edit(document, field, dtype, at, **values):
         (lambda d: {**d, "layout": 4}, "layout"),
         (lambda d: {**d, "layout": 0}, "layout"),
         (lambda d: {**d, "layout": 1}, "deductions"),
-        (lambda d: {**d, "layout": 2}, "partial"),
+        (lambda d: {**d, "layout": 2}, "final"),
         (lambda d: {**d, "partial": [[9, 0, 0, 0, 1, 1]]}, "market_no"),
         (lambda d: {**d, "partial": [[1, 3, 0, 0, 1, 1]]}, "outcome"),
         (lambda d: {**d, "partial": [[1, 0, 0, 0, 2, 2]]}, "outcome"),
@@ -253,6 +253,11 @@ def many(document, field, count, **values):
     return {**document, field: items}
 
 
+def times_of(document, at, **values):
+    window = document["windows"][at]
+    return {name: window[name] for name in ("market_no", "from_ns", "until_ns", "bets")} | values
+
+
 def placed(document, place, at, *values):
     items = [list(item) for item in document["positions"]]
     items[at][place] = values if isinstance(place, slice) else values[0]
@@ -275,6 +280,14 @@ def placed(document, place, at, *values):
         (lambda d: changed(d, "windows", 0, more=1), "more"),
         (lambda d: changed(d, "windows", 0, outcomes=[0, 1, 2]), "outcomes"),
         (lambda d: changed(d, "windows", 0, outcomes=[1, 0]), "outcomes"),
+        (lambda d: changed(d, "windows", 1, **times_of(d, 0, outcomes=[0])), "outcomes"),
+        (lambda d: {name: d[name] for name in d if name != "final"}, "final"),
+        (lambda d: {**d, "final": [7]}, "final"),
+        (lambda d: {**d, "final": [[]]}, "market_no"),
+        (lambda d: {**d, "final": [[99, 0]]}, "market_no"),
+        (lambda d: {**d, "final": [[1]]}, "final"),
+        (lambda d: {**d, "final": [[1, 1_000]]}, "final"),
+        (lambda d: {**d, "final": [[1, True]]}, "final"),
         (lambda d: many(d, "windows", CANCEL_WINDOWS_MAX + 1, from_ns=lambda at: at), "market_no"),
         (lambda d: {**d, "deductions": d["deductions"][::-1]}, "until_ns"),
         (lambda d: changed(d, "deductions", 0, keep_milli=1_001), "keep_milli"),

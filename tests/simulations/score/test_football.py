@@ -66,7 +66,9 @@ def test_a_right_model_has_no_claim_far_off():
 
 def test_a_model_without_stoppage_is_found_late_in_the_match():
     score = new_score()
-    wrong = MatchModel(home_rate=1.4, away_rate=1.1, first_half_share=0.45)
+    wrong = MatchModel(
+        home_rate=1.4, away_rate=1.1, first_half_stoppage_s=0, second_half_stoppage_s=0
+    )
     score_in_play(MATCHES, base=wrong, margin=MARGIN, score=score, minutes=(85,))
     claims = {row.name: row for row in score.claims.rows()}
     assert claims["85' another goal"].distance > 4.5

@@ -300,7 +300,7 @@ def test_a_board_quotes_on_its_own_ladder() -> None:
 
 def test_no_outcome_is_offered_at_a_score_that_the_dependence_rules_out() -> None:
     """At ``rates * rho = 1`` the chance of 0:0 is 0, so the model gives the state no mass."""
-    model = MatchModel(home_rate=2.0, away_rate=2.0, dependence=0.25)
+    model = MatchModel(home_rate=2.0, away_rate=2.0, dependence=0.25, second_half_stoppage_s=0)
     state = MatchState(period=Period.SECOND_HALF, clock_s=5400)
     quotes = FixtureBoard(["m/1x2"]).quotes(model, state, Margin())["m/1x2"]
     assert not any(quote.active for quote in quotes)

@@ -74,6 +74,7 @@ def test_fair_odds_return_the_stake_on_average(model: MatchModel, state: MatchSt
 
 
 FEED = {"home_rate": (2.93922 + 0.2694) / 2, "away_rate": (2.93922 - 0.2694) / 2}
+NO_STOPPAGE = {"first_half_stoppage_s": 0, "second_half_stoppage_s": 0}
 KEYS = ("m/1x2", "m/total?total=2.5", "m/both_teams_to_score")
 
 
@@ -149,7 +150,7 @@ def test_asian_handicaps_obey_their_identities(model: MatchModel, state: MatchSt
 
 @pytest.mark.parametrize("clock_s", [5400, 5401, 6000])
 def test_at_minute_ninety_chances_equal_the_results_of_the_score(clock_s: int) -> None:
-    model = MatchModel(**FEED, dependence=-0.1)
+    model = MatchModel(**FEED, **NO_STOPPAGE, dependence=-0.1)
     state = MatchState(
         period=Period.SECOND_HALF,
         clock_s=clock_s,
@@ -168,10 +169,23 @@ def test_at_minute_ninety_chances_equal_the_results_of_the_score(clock_s: int) -
 def test_expected_stoppage_leaves_goals_to_come_at_minute_ninety() -> None:
     state = MatchState(period=Period.SECOND_HALF, clock_s=5400)
     board = FixtureBoard(["m/total?total=0.5"])
-    without = board.probabilities(MatchModel(**FEED), state)["m/total?total=0.5"]
+    without = board.probabilities(MatchModel(**FEED, **NO_STOPPAGE), state)["m/total?total=0.5"]
     with_stoppage = board.probabilities(MatchModel(**FEED, second_half_stoppage_s=300), state)
     assert without == (0.0, 1.0)
     assert 0.1 < with_stoppage["m/total?total=0.5"][0] < 0.3
+
+
+def test_a_model_expects_stoppage_unless_it_says_otherwise() -> None:
+    """At 1:1 at 89:30 with some 2.8 goals a match, over 2.5 is fair at about 6."""
+    state = MatchState(
+        period=Period.SECOND_HALF, clock_s=5370, first_half=Score(home=1), second_half=Score(away=1)
+    )
+    fair = FixtureBoard(["m/total?total=2.5", "m/first_half_total?total=0.5"])
+    model = MatchModel(home_rate=1.6, away_rate=1.25)
+    over = fair.probabilities(model, state)["m/total?total=2.5"][0]
+    assert 5.5 < 1.0 / over < 7.0
+    state = MatchState(period=Period.FIRST_HALF, clock_s=2700)
+    assert fair.probabilities(model, state)["m/first_half_total?total=0.5"][0] > 0.03
 
 
 def test_first_half_share_is_the_share_of_expected_goals_before_half_time() -> None:
@@ -200,7 +214,7 @@ def test_goals_are_likelier_late_in_a_half() -> None:
 
 
 def test_half_time_changes_no_chance() -> None:
-    model = MatchModel(**FEED, dependence=-0.1)
+    model = MatchModel(**FEED, **NO_STOPPAGE, dependence=-0.1)
     end = MatchState(period=Period.FIRST_HALF, clock_s=2700, first_half=Score(home=1))
     before = BOARD.chances(model, end)
     for state in (
@@ -263,7 +277,7 @@ def simulate(
 def test_probabilities_agree_with_a_simulation_of_the_same_process(
     clock_s: int, score: tuple[int, int]
 ) -> None:
-    model = MatchModel(**FEED, dependence=-0.12, first_half_share=0.42)
+    model = MatchModel(**FEED, **NO_STOPPAGE, dependence=-0.12, first_half_share=0.42)
     state = MatchState(
         period=Period.FIRST_HALF, clock_s=clock_s, first_half=Score(home=score[0], away=score[1])
     )

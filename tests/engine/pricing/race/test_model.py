@@ -35,6 +35,7 @@ def races(draw: st.DrawFn, most: int = 6) -> RaceModel:
         win=tuple(weight / sum(weights) for weight in weights),
         order=draw(st.sampled_from(Order)),
         powers=(1.0, *powers) if powers else (),
+        place_cap=draw(st.none() | st.floats(0.01, 1.0)),
     )
 
 
@@ -43,21 +44,28 @@ def placed(model: RaceModel, places: int) -> Floats:
 
 
 DISCOUNTS = {
+    "measured": (1.0, 0.864, 0.749, 0.642),
     "harville": (1.0,),
     "stern": (1.0, 0.88, 0.81, 0.76, 0.71, 0.67),
     "henery": (1.0, 0.76, 0.62, 0.56, 0.49, 0.44),
 }
-"""Powers by place; the second and third are those of Lo and Bacon-Shone (1994)."""
+"""Powers by place: those of 8,231 races; Stern's and Henery's second and third are those of Lo and
+Bacon-Shone (1994)."""
+CAPS = {"measured": 0.30}
 
 
 def order_twin(model: RaceModel, order: tuple[int, ...]) -> float:
     """Draw each place among the runners left, in proportion to a power of the chances to win."""
     powers = model.powers or DISCOUNTS[model.order.value]
+    cap = model.place_cap
+    if cap is None:
+        cap = 1.0 if model.powers else CAPS.get(model.order.value, 1.0)
     left = list(range(len(model.win)))
     chance = 1.0
     for place, runner in enumerate(order):
         power = powers[min(place, len(powers) - 1)]
-        chance *= model.win[runner] ** power / sum(model.win[k] ** power for k in left)
+        win = [min(one, cap) if place else one for one in model.win]
+        chance *= win[runner] ** power / sum(win[k] ** power for k in left)
         left.remove(runner)
     return chance
 
@@ -251,7 +259,50 @@ def test_a_favourite_is_placed_less_often_than_by_harville() -> None:
     by_order = {
         order: float(placed(RaceModel(win=FIELD, order=order), 3).sum(axis=0)[0]) for order in Order
     }
-    assert by_order[Order.HARVILLE] > by_order[Order.STERN] > by_order[Order.HENERY]
+    assert by_order[Order.HARVILLE] > by_order[Order.STERN] > by_order[Order.MEASURED]
+    assert by_order[Order.STERN] > by_order[Order.HENERY]
+
+
+def simulated_fields(concentration: float) -> list[Floats]:
+    """Return chances to win in fields of 8 to 14 runners whose favourite has more than .35."""
+    rng = np.random.default_rng(12)
+    fields: list[Floats] = []
+    while len(fields) < 120:
+        win = rng.dirichlet(np.full(int(rng.integers(8, 15)), concentration))
+        if win.max() > 0.35 and win.min() > 1e-6:
+            fields.append(win)
+    return fields
+
+
+@pytest.mark.parametrize("concentration", [0.9, 1.2])
+def test_strong_favourites_are_placed_as_seldom_as_in_8231_races(concentration: float) -> None:
+    """Favourites above .35 were placed .760 where Stern's order said .815."""
+
+    def said(order: Order) -> float:
+        chances = []
+        for win in simulated_fields(concentration):
+            model = RaceModel(win=tuple((win / win.sum()).tolist()), order=order)
+            chances.append(placed(model, 3).sum(axis=0)[win.argmax()])
+        return float(np.mean(chances))
+
+    assert said(Order.STERN) == pytest.approx(0.815, abs=0.02)
+    assert said(Order.STERN) - said(RaceModel(win=(1.0,)).order) == pytest.approx(0.055, abs=0.0125)
+
+
+def test_a_runner_above_the_cap_counts_as_one_at_the_cap_in_the_further_places() -> None:
+    model = RaceModel(win=(0.6, 0.2, 0.2), order=Order.HARVILLE, place_cap=0.2)
+    first = (0.6, 0.2, 0.2)
+    assert placed(model, 1)[0] == pytest.approx(first)
+    assert order_chance(model, (2, 1)) == pytest.approx(0.2 * 0.5)
+    assert order_chance(model, (1, 2)) == pytest.approx(0.6 * 0.5)
+
+
+def test_the_cap_is_a_share_of_the_runners_left() -> None:
+    """A withdrawn runner's chance goes to the others before the cap applies."""
+    model = RaceModel(win=(0.25, 0.15, 0.10, 0.5))
+    left = np.array(model.win[:3])
+    assert place_weights(left, model, 2) == pytest.approx(place_weights(2.0 * left, model, 2))
+    assert place_weights(left, model, 2)[1, 0] == pytest.approx(0.30**0.864)
 
 
 # --- models and states ---------------------------------------------------------------------------
@@ -275,6 +326,9 @@ def test_the_powers_of_a_model_replace_those_of_its_order() -> None:
         ({"win": (0.5, 0.5), "powers": (0.9,)}, "the first is 1"),
         ({"win": (0.5, 0.5), "powers": (1.0, 0.0)}, "powers: at most"),
         ({"win": (0.5, 0.5), "powers": (1.0,) * 9}, "powers: at most 8"),
+        ({"win": (0.5, 0.5), "place_cap": 0.0}, "place_cap: from 0.01"),
+        ({"win": (0.5, 0.5), "place_cap": 1.5}, "place_cap: from 0.01 to 1"),
+        ({"win": (0.5, 0.5), "place_cap": float("nan")}, "place_cap: from 0.01"),
     ],
 )  # fmt: skip
 def test_an_impossible_model_is_refused(fields: dict[str, object], message: str) -> None:

@@ -118,7 +118,7 @@ def test_a_race_is_quoted_at_its_book_sum() -> None:
     odds = {key: [quote.odds_milli for quote in row] for key, row in quotes.items()}
     assert odds == {
         keys[0]: [2_960, 4_400, 5_800, 8_600, 8_600, 14_000, 17_000, 21_000],
-        keys[1]: [1_340, 1_610, 1_890, 2_440, 2_440, 3_550, 4_100, 4_800],
+        keys[1]: [1_360, 1_620, 1_900, 2_440, 2_440, 3_500, 3_950, 4_700],
     }
     assert sum(1000 / each for each in odds[keys[0]]) == pytest.approx(1.15, abs=0.01)
     assert sum(1000 / each for each in odds[keys[1]]) == pytest.approx(3.45, abs=0.03)
@@ -127,6 +127,7 @@ def test_a_race_is_quoted_at_its_book_sum() -> None:
 @pytest.mark.parametrize(
     ("order", "favourite", "outsider", "forecast", "tricast"),
     [
+        (Order.MEASURED, 0.6817, 0.1718, 0.0793, 0.0209),
         (Order.HARVILLE, 0.7266, 0.1462, 0.0857, 0.0257),
         (Order.STERN, 0.6909, 0.1661, 0.0801, 0.0218),
         (Order.HENERY, 0.6542, 0.1888, 0.0745, 0.0183),

@@ -386,3 +386,12 @@ def test_a_market_whose_odds_were_lost_is_opened_by_new_odds_only():
     feed.receive(odds_change(market(1), at=9), at=9)
 
     assert feed.status("1x2") is Status.ACTIVE
+
+
+def test_an_unreadable_announcement_of_stoppage_loses_nothing_else() -> None:
+    status = STATUS.replace("<clock ", '<clock stoppage_time_announced="soon" ')
+    damaged = read_damaged(odds_change(market(1, MATCH_WINNER), at=1, status=status))
+
+    assert damaged.dropped == ("sport_event_status.clock.stoppage_time_announced",)
+    assert damaged.lost is None
+    assert damaged.message == read(odds_change(market(1, MATCH_WINNER), at=1, status=STATUS))
