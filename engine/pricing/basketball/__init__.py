@@ -1,5 +1,5 @@
 """Basketball: model and markets.
 
-What lives here: lead and total as Brownian motion, overtime, market types and settlement rules.
+What lives here: leads that are pulled back, totals, overtime, calibration, markets, settlement.
 What never does: margins, ladders and skew, which all sports share.
 """

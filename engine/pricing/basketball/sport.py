@@ -7,6 +7,7 @@ arithmetic is in model_nb.py; this module never reads a clock.
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from math import isfinite
 from typing import Annotated, Final, NamedTuple
 
@@ -39,6 +40,19 @@ PERIOD_POINTS_MAX: Final = 150
 HANDICAP_MAX: Final = 100
 TOTAL_MAX: Final = 500
 
+MARGIN_SIGMA: Final = 12.2
+"""Before the game. With the figures in play it leaves the first quarter a sigma of 7.1; those of
+the others are 7.6, 7.9 and 7.2."""
+PLAY_SIGMAS: Final = (11.3, 9.8, 7.2)
+LEAD_PULL: Final = (0.35, 0.26, 0.16)
+LEVEL_FACTOR: Final = 2.0
+PULL_MAX: Final = 0.9
+TOTAL_LOW: Final = 40.0
+TOTAL_HIGH: Final = 400.0
+
+Pull = Annotated[float, Meta(ge=0, le=PULL_MAX)]
+Sigma = Annotated[float, Meta(gt=0, le=40)]
+
 _QUARTER: Final = re.compile(r"[1-4]", re.ASCII)
 
 
@@ -52,20 +66,59 @@ class PeriodScore(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 class BasketballModel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Expected margin (home minus away) and total of the four quarters, each with its sigma.
 
-    Margin and total are independent and accrue evenly over the game, overtimes included.
+    Margin and total are independent and accrue evenly over the game, overtimes included. A lead
+    that is away from its expected path is pulled back. The defaults of pull, sigmas in play and
+    level factor are those of 23,115 basketball games.
+
+    Parameters
+    ----------
+    margin, total : float
+        Expected over the four quarters.
+    margin_sigma, total_sigma : float
+        Standard deviations of both before the game.
+    lead_pull : tuple[float, float, float]
+        The share of a lead's deviation from its expected path that is lost, on average, between
+        the end of the first, second and third quarter and the end of the four.
+    play_sigmas : tuple[float, float, float] | None
+        The standard deviation of the final margin at these three moments; it falls from
+        `margin_sigma` on. None: `PLAY_SIGMAS` in proportion to `margin_sigma`.
+    level_factor : float
+        By how much a level score after four quarters, or after an overtime, is more frequent than
+        under a normal margin; the `NEAR` leads on either side have the less.
     """
 
     margin: Annotated[float, Meta(ge=-80, le=80)]
-    total: Annotated[float, Meta(ge=40, le=400)]
-    margin_sigma: Annotated[float, Meta(ge=2, le=40)] = 12.0
+    total: Annotated[float, Meta(ge=TOTAL_LOW, le=TOTAL_HIGH)]
+    margin_sigma: Annotated[float, Meta(ge=2, le=40)] = MARGIN_SIGMA
     total_sigma: Annotated[float, Meta(ge=2, le=60)] = 18.0
+    lead_pull: tuple[Pull, Pull, Pull] = LEAD_PULL
+    play_sigmas: tuple[Sigma, Sigma, Sigma] | None = None
+    level_factor: Annotated[float, Meta(ge=1, le=4)] = LEVEL_FACTOR
 
     def __post_init__(self) -> None:
-        """Refuse parameters out of bounds."""
+        """Refuse parameters out of bounds, and sigmas that do not fall during the game."""
         _within("margin", self.margin, -80, 80)
-        _within("total", self.total, 40, 400)
+        _within("total", self.total, TOTAL_LOW, TOTAL_HIGH)
         _within("margin_sigma", self.margin_sigma, 2, 40)
         _within("total_sigma", self.total_sigma, 2, 60)
+        _within("level_factor", self.level_factor, 1, 4)
+        if len(self.lead_pull) != QUARTERS - 1:
+            raise ValueError("lead_pull: one for each of three quarters")
+        for pull in self.lead_pull:
+            _within("lead_pull", pull, 0, PULL_MAX)
+        sigmas = self.sigmas
+        if len(sigmas) != QUARTERS or not all(isfinite(sigma) for sigma in sigmas):
+            raise ValueError("play_sigmas: one for each of three quarters")
+        if sigmas[-1] <= 0.0 or any(a <= b for a, b in pairwise(sigmas)):
+            raise ValueError("play_sigmas: must fall, from below margin_sigma to above 0")
+
+    @property
+    def sigmas(self) -> tuple[float, ...]:
+        """Standard deviations of the final margin: before the game, and after three quarters."""
+        if self.play_sigmas is not None:
+            return (self.margin_sigma, *self.play_sigmas)
+        scale = self.margin_sigma / MARGIN_SIGMA
+        return (self.margin_sigma, *(scale * sigma for sigma in PLAY_SIGMAS))
 
 
 class BasketballState(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -234,22 +287,47 @@ _PERIODS: Final = {
 
 
 def pack_model(model: BasketballModel, state: BasketballState) -> Floats:
-    """Return the model as the kernel's array, with the length of an overtime."""
-    overtime = state.overtime_s / (QUARTERS * state.quarter_s)
-    figures = model.margin, model.margin_sigma, model.total, model.total_sigma, overtime
+    """Return the model as the kernel's array, with the length of an overtime.
+
+    Before the first quarter ends a deviation is pulled back by what the pull changes from the first
+    quarter to the second, more than after it (at most `PULL_MAX`).
+    """
+    first, second, _ = model.lead_pull
+    pulls = min(max(2.0 * first - second, 0.0), PULL_MAX), *model.lead_pull, 0.0
+    figures = (
+        model.margin,
+        model.total,
+        model.total_sigma**2,
+        state.overtime_s / (QUARTERS * state.quarter_s),
+        model.level_factor,
+        *(1.0 - pull for pull in pulls),
+        *(sigma**2 for sigma in model.sigmas),
+        0.0,
+    )
     return np.array(figures, np.float64)
 
 
 def pack_state(state: BasketballState) -> Floats:
     """Return the state as the kernel's array: a row for each scope."""
-    packed = np.zeros((kernels.SCOPES, kernels.STATE_COLUMNS))
+    rows: list[tuple[float, ...]] = [()] * kernels.SCOPES
     begun, game_s = len(state.periods), QUARTERS * state.quarter_s
+    home, away = [0], [0]
+    for period in state.periods:
+        home.append(home[-1] + period.home)
+        away.append(away[-1] + period.away)
     for scope, (first, last) in _PERIODS.items():
         left_s = state.quarter_s * max(min(last, QUARTERS) - max(first, begun), 0)
         if first < begun <= last:
             left_s += state.left_s
-        packed[scope] = *state.score(first, last), left_s / game_s
-    return packed
+        start, end = min(first, begun), min(last, begun)
+        rows[scope] = (
+            home[end] - home[start],
+            away[end] - away[start],
+            left_s / game_s,
+            first / QUARTERS,
+            min(last, QUARTERS) / QUARTERS,
+        )
+    return np.array(rows, np.float64)
 
 
 class _Compiled:
@@ -272,6 +350,8 @@ class _Compiled:
                 outcome += 1
         self._points: Ints = np.array(list(points), np.int64).reshape(-1, kernels.POINT_COLUMNS)
         self._terms: Ints = np.array(terms, np.int64).reshape(-1, TERM_COLUMNS)
+        self._leads: Floats = np.zeros((kernels.SCOPES, kernels.LEAD_COLUMNS))
+        self._weights: Floats = np.zeros((kernels.WEIGHT_ROWS, kernels.WEIGHT_COLUMNS))
         self._features: Floats = np.zeros(kernels.POINTS_AT + len(points))
         self._fair: Floats = np.zeros(outcome)
 
@@ -282,6 +362,8 @@ class _Compiled:
             pack_state(state),
             self._points,
             self._terms,
+            self._leads,
+            self._weights,
             self._features,
             chances.reshape(-1),
             self._fair,
