@@ -186,12 +186,15 @@ class UofAdapter:
         # Imported only where it is used: the module imports the model's kernels.
         from gateway.feeds.uof.model_prices import ModelPrices  # noqa: PLC0415
 
-        return ModelPrices(
+        model_prices = ModelPrices(
             self.feed,
             self._registry,
             ownership=memory.ownership,
             opening=memory.opening,
+            passed_over=self._passed_over,
         )
+        memory.opening.ask_also(model_prices.unpriced)
+        return model_prices
 
     # --- the adapter protocol --------------------------------------------------------------------
 

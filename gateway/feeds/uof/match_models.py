@@ -27,32 +27,85 @@ TOTALS_MAX: Final = 3
 """Total-goals markets that a model is fitted to: the provider's favourite line, then the most
 balanced ones."""
 _CALIBRATORS_MAX: Final = 64
-_MATCH_WINNER: Final = 1
-_TOTAL_GOALS: Final = 18
+_ACTIVE_CODE: Final = 1
+
+NOT_YET: Final = "no model yet"
+NOT_OPEN: Final = "no model: the feed's match winner is not open"
+NO_WINNER: Final = "no model: no odds of the match winner"
+NO_TOTAL: Final = "no model: no odds of a total"
+NO_STATE: Final = "no model: the state of the match is not known"
+_REFUSED: Final = "no model: odds refused, "
 
 FindMarket = Callable[[MarketOdds], ListedMarket | None]
 """Return the registry's market for an element of a message; None when there is none."""
 
 
 class ModelledMatch(NamedTuple):
-    """A match that the model can price."""
+    """A match that the model can price, or could before its newest message."""
 
     model: MatchModel
     state: MatchState
     score_changed: bool
     """Whether the message changed the score."""
+    why: str
+    """Why the model is not fitted to the feed's present odds; empty: it is."""
+
+
+class _Markets(NamedTuple):
+    """The provider's market ids that a model is fitted to."""
+
+    winner: int
+    total: int
+
+
+_REGULAR_TIME: Final = _Markets(1, 18)
+_EXTRA_TIME: Final = _Markets(113, 116)
+
+
+class _Quoted(NamedTuple):
+    """One market's odds; of totals the one that sorts first is fitted first."""
+
+    not_favourite: bool
+    imbalance: float
+    key: str
+    odds: tuple[float, ...]
 
 
 class _Match:
-    __slots__ = ("announced", "model", "newest_ms", "state")
+    """One match: its state, and the feed's present odds of the markets that a model is fitted to.
+
+    A message does not list what has not changed, so odds are kept until the market is listed again
+    or until something happens that they did not know of.
+    """
+
+    __slots__ = (
+        "announced", "fitted_to", "is_lost", "model", "newest_ms", "producer", "state", "totals",
+        "why", "winner", "winner_is_open",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.announced: tuple[Period, int] | None = None
         """The newest announcement of stoppage time: the period and the seconds."""
         self.model: MatchModel | None = None
         self.state: MatchState | None = None
+        self.is_lost = False
+        """Whether the newest status did not tell the state."""
         self.newest_ms = -1
         """Newest provider timestamp of an odds_change; -1: none."""
+        self.producer = 0
+        self.winner: _Quoted | None = None
+        self.winner_is_open = True
+        self.totals: list[_Quoted] = []
+        self.fitted_to: object = None
+        """The odds, the state and the base of the last fit."""
+        self.why = NOT_YET
+        """Why the model is not fitted to the present odds; empty: it is."""
+
+    @property
+    def markets(self) -> _Markets:
+        """The markets that determine a model of the rest of the match."""
+        over = self.state is not None and self.state.period >= Period.FULL_TIME
+        return _EXTRA_TIME if over else _REGULAR_TIME
 
     def base(self) -> MatchModel:
         """Return what a model of the match is fitted from: the stoppage to expect by now."""
@@ -62,6 +115,40 @@ class _Match:
         if period is not self.state.period:
             announced_s = None
         return with_stoppage(_BASE, self.state, announced_s)
+
+    def take_status(self, message: OddsChange) -> None:
+        """Take what a message says of the match."""
+        if message.status is None:
+            self.state = self.state or MatchState()
+            return
+        state = match_state(message.status)
+        self.is_lost = state is None
+        if state is not None:
+            self.state = state
+            if message.status.announced_s is not UNSET:
+                self.announced = state.period, message.status.announced_s
+
+    def forget_odds(self) -> None:
+        """Forget the odds: the match is not what it was when they were made."""
+        self.winner, self.totals = None, []
+
+    def take_odds(self, message: OddsChange, find: FindMarket) -> None:
+        """Take the odds of the markets that a message lists."""
+        markets = self.markets
+        for market in message.markets:
+            if market.name.id not in markets:
+                continue
+            listed = find(market)
+            if listed is None or listed.market.sport != SPORT:
+                continue  # refused, or a market id with outcomes that football does not know
+            quoted = _quoted(market, listed)
+            if market.name.id == markets.winner:
+                self.winner, self.winner_is_open = quoted, market.status == _ACTIVE_CODE
+                continue
+            key = listed.market.key.partition("/")[2]
+            self.totals = [one for one in self.totals if one.key != key]
+            self.totals += [] if quoted is None else [quoted]
+        self.totals = sorted(self.totals)[:TOTALS_MAX]
 
 
 class MatchModels:
@@ -77,23 +164,33 @@ class MatchModels:
         self._matches_max: Final = matches_max
         self._matches: OrderedDict[str, _Match] = OrderedDict()
         self._calibrators: OrderedDict[tuple[str, ...], Calibrator] = OrderedDict()
-        self.fits_refused = 0
-        """Messages whose odds no model explains."""
 
     def latest(self, event_id: str) -> ModelledMatch | None:
         """Return a match after its newest message; None while it has no model."""
         match = self._matches.get(event_id)
         if match is None or match.model is None or match.state is None:
             return None
-        return ModelledMatch(match.model, match.state, score_changed=False)
+        return ModelledMatch(match.model, match.state, score_changed=False, why=match.why)
+
+    def why_unfitted(self, event_id: str) -> str:
+        """Return why no model is fitted to a match's present odds; empty: one is."""
+        match = self._matches.get(event_id)
+        return NOT_YET if match is None else match.why
 
     def newest_ms(self, event_id: str) -> int:
         """Return the timestamp of the newest odds_change of a match; 0 when there was none."""
         match = self._matches.get(event_id)
         return 0 if match is None else max(match.newest_ms, 0)
 
+    def on_lost_part(self, event_id: str) -> None:
+        """Forget the odds of a match of which a message could not be read."""
+        match = self._matches.get(event_id)
+        if match is not None:
+            match.forget_odds()
+            match.why = NO_WINNER
+
     def update(self, message: OddsChange, find: FindMarket) -> ModelledMatch | None:
-        """Update a match from a message; return it when its prices must change.
+        """Update a match from a message; return it when its prices or its opening must change.
 
         Parameters
         ----------
@@ -109,47 +206,60 @@ class MatchModels:
         if message.timestamp < match.newest_ms:
             return None
         match.newest_ms = message.timestamp
-        before = match.state
-        if message.status is not None:
-            state = match_state(message.status)
-            if state is None:
-                return None
-            match.state = state
-            if message.status.announced_s is not UNSET:
-                match.announced = state.period, message.status.announced_s
-        elif match.state is None:
-            match.state = MatchState()
-        model = self._fit(message, match, find)
-        changed = model is not match.model or match.state != before
-        match.model = model
-        if model is None or match.state is None or not changed:
+        state, before = match.state, (match.model, match.state, match.why)
+        markets = match.markets
+        match.take_status(message)
+        if (
+            message.product != match.producer
+            or match.markets is not markets
+            or _events(state) != _events(match.state)
+        ):
+            match.forget_odds()
+        match.producer = message.product
+        match.take_odds(message, find)
+        match.why = self._fit(match)
+        if match.model is None or match.state is None:
+            return None
+        if (match.model, match.state, match.why) == before:
             return None
         return ModelledMatch(
-            model, match.state, score_changed=_score(before) != _score(match.state)
+            match.model,
+            match.state,
+            score_changed=_score(state) != _score(match.state),
+            why=match.why,
         )
 
-    def _fit(self, message: OddsChange, match: _Match, find: FindMarket) -> MatchModel | None:
-        """Return the model that explains a message's odds, or the match's model as it is."""
-        odds_by_key = _odds_to_fit(message, find)
-        if len(odds_by_key) < 2:
-            return match.model
-        keys = tuple(odds_by_key)
+    def _fit(self, match: _Match) -> str:
+        """Fit a match's model to its present odds; return why it is not, or an empty text."""
+        if match.is_lost:
+            return NO_STATE
+        if match.winner is None:
+            return NO_WINNER if match.winner_is_open else NOT_OPEN
+        if not match.totals:
+            return NO_TOTAL
+        chosen = (match.winner, *sorted(match.totals, key=lambda one: one.key))
+        base = match.base()
+        odds_by_key = {one.key: one.odds for one in chosen}
+        fitted_to = odds_by_key, match.state, base
+        if fitted_to == match.fitted_to and (not match.why or match.why.startswith(_REFUSED)):
+            return match.why
+        match.fitted_to = fitted_to
+        fitted = self._calibrator(tuple(odds_by_key)).fit(
+            tuple(odds_by_key.values()), base=base, state=match.state, method=Method.ODDS_RATIO
+        )
+        if not isinstance(fitted, Calibrated):
+            return _REFUSED + fitted.status.name.lower().replace("_", " ")
+        match.model = fitted.model
+        return ""
+
+    def _calibrator(self, keys: tuple[str, ...]) -> Calibrator:
         calibrator = self._calibrators.get(keys)
         if calibrator is None:
             calibrator = self._calibrators[keys] = Calibrator(keys)
             while len(self._calibrators) > _CALIBRATORS_MAX:
                 self._calibrators.popitem(last=False)
         self._calibrators.move_to_end(keys)
-        fitted = calibrator.fit(
-            tuple(odds_by_key.values()),
-            base=match.base(),
-            state=match.state,
-            method=Method.ODDS_RATIO,
-        )
-        if isinstance(fitted, Calibrated):
-            return fitted.model
-        self.fits_refused += 1
-        return match.model
+        return calibrator
 
 
 def _score(state: MatchState | None) -> tuple[int, int]:
@@ -160,31 +270,20 @@ def _score(state: MatchState | None) -> tuple[int, int]:
     return sum(score.home for score in scores), sum(score.away for score in scores)
 
 
-def _odds_to_fit(message: OddsChange, find: FindMarket) -> dict[str, tuple[float, ...]]:
-    """Return decimal odds of the match winner and of up to `TOTALS_MAX` totals, by market key.
+def _events(state: MatchState | None) -> tuple[int, ...]:
+    """Return what has happened in a match that odds from before do not know of."""
+    if state is None:
+        return (0, 0, 0, 0)
+    return (*_score(state), state.home_red_cards, state.away_red_cards)
 
-    Empty when the message has no usable odds of the match winner.
-    """
-    winner: dict[str, tuple[float, ...]] = {}
-    totals: list[tuple[bool, float, str, tuple[float, ...]]] = []
-    for market in message.markets:
-        if market.name.id not in (_MATCH_WINNER, _TOTAL_GOALS) or market.status != 1:
-            continue
-        listed = find(market)
-        if listed is None or listed.market.sport != SPORT:
-            continue  # refused, or a market id with outcomes that football does not know
-        odds = _decimal_odds(market, listed)
-        if odds is None:
-            continue
-        key = listed.market.key.partition("/")[2]
-        if market.name.id == _MATCH_WINNER:
-            winner[key] = odds
-        else:
-            totals.append((not market.favourite, abs(odds[0] - odds[1]), key, odds))
-    if not winner:
-        return {}
-    chosen = sorted(totals)[:TOTALS_MAX]
-    return winner | dict(sorted((key, odds) for _, _, key, odds in chosen))
+
+def _quoted(market: MarketOdds, listed: ListedMarket) -> _Quoted | None:
+    """Return an open market's odds; None when they are not complete."""
+    odds = _decimal_odds(market, listed) if market.status == _ACTIVE_CODE else None
+    if odds is None:
+        return None
+    key = listed.market.key.partition("/")[2]
+    return _Quoted(not market.favourite, abs(odds[0] - odds[1]), key, odds)
 
 
 def _decimal_odds(market: MarketOdds, listed: ListedMarket) -> tuple[float, ...] | None:

@@ -22,6 +22,7 @@ from gateway.feeds.uof.match_models import SPORT, MatchModels, ModelledMatch
 from gateway.feeds.uof.messages import EventMessage, MarketOdds, OddsChange
 from gateway.feeds.uof.opening import Opening
 from gateway.feeds.uof.ownership import Ownership
+from gateway.feeds.uof.passed_over import PassedOver
 from gateway.feeds.uof.producers import TrustChange
 
 
@@ -38,6 +39,8 @@ class ModelPrices:
         Says which producer's messages a match follows.
     opening : Opening
         Says what keeps markets closed.
+    passed_over : PassedOver
+        Counts the messages to which no model could be fitted, and keeps their events.
     """
 
     def __init__(
@@ -47,11 +50,13 @@ class ModelPrices:
         *,
         ownership: Ownership,
         opening: Opening,
+        passed_over: PassedOver,
     ) -> None:
         self._feed: Final = feed
         self._registry: Final = registry
         self._ownership: Final = ownership
         self._opening: Final = opening
+        self._passed_over: Final = passed_over
         self._models: Final = MatchModels()
         self._process_started_ns = 0
         self._own_orders = 0
@@ -64,9 +69,9 @@ class ModelPrices:
         """Say whether a market takes the model's price and not the feed's odds."""
         return listed.market.sport == SPORT
 
-    def has_model(self, event_id: str) -> bool:
-        """Say whether a match can be priced."""
-        return self._models.latest(event_id) is not None
+    def unpriced(self, listed: ListedMarket) -> str:
+        """Return why a market that takes the model's price has none to open with."""
+        return self._models.why_unfitted(listed.event_id) if self.covers(listed) else ""
 
     def update(
         self, message: OddsChange, found: Sequence[tuple[MarketOdds, ListedMarket | None]]
@@ -94,6 +99,17 @@ class ModelPrices:
             return None
         listed_by_id = {id(market): listed for market, listed in found}
         return self._models.update(message, lambda market: listed_by_id[id(market)])
+
+    def note_fit(self, event_id: str) -> None:
+        """Count a message that leaves open markets of the feed without a model; keep the event."""
+        why = self._models.why_unfitted(event_id)
+        if why and any(
+            listed.open_when_trusted and self.covers(listed)
+            for listed in self._registry.event_markets(event_id)
+        ):
+            self._passed_over.lose("no fit", event_id, why)
+        else:
+            self._passed_over.losses.clear(event_id)
 
     def on_odds_change(
         self, message: OddsChange, match: ModelledMatch, digest: int, *, suspend: str = ""
@@ -134,6 +150,7 @@ class ModelPrices:
 
     def on_lost_part(self, event_id: str, producers: Sequence[int], why: str) -> list[PriceFixture]:
         """Return the orders to suspend a match of which a message could not be read."""
+        self._models.on_lost_part(event_id)
         match = self._models.latest(event_id)
         if match is None:
             return []
@@ -196,6 +213,7 @@ class ModelPrices:
         digest: int,
         suspend: str,
     ) -> PriceFixture:
+        """Return an order; without a model of the feed's present odds it suspends."""
         suspended_by_feed = any(
             listed.last_status is Status.SUSPENDED and not listed.finished
             for listed in self._registry.event_markets(event_id)
@@ -207,6 +225,8 @@ class ModelPrices:
             sport=SPORT,
             model=match.model,
             state=match.state,
-            suspend=suspend[:WHY_CHARS_MAX],
-            resume=not suspended_by_feed and not self._opening.event_closed(event_id, producer),
+            suspend=(suspend or match.why)[:WHY_CHARS_MAX],
+            resume=not (
+                match.why or suspended_by_feed or self._opening.event_closed(event_id, producer)
+            ),
         )

@@ -123,6 +123,7 @@ class OddsChanges:
                 updates += self._update(message, market, listed, mark, closed)
         if self._model_prices is None:
             return [*early, *updates]
+        self._model_prices.note_fit(message.event_id)
         lost = changed and not self._events.is_covered(message.event_id, message.product)
         why = COVERAGE_LOST if lost else ""
         if match is None:
@@ -197,7 +198,7 @@ class OddsChanges:
             for reason, outcome in offered.passed_over:
                 self._passed_over.add(reason, f"{listed.market.key} {outcome}".rstrip())
         if status is Status.ACTIVE and market.status == _ACTIVE_CODE:
-            status, why = self._active_if_priced(message, market, listed, offered, why)
+            status, why = self._active_if_priced(market, listed, offered, why)
         if newest:
             if market.next_betstop is not None or listed.owner != producer:
                 # What the owner's message does not say stays.
@@ -293,7 +294,6 @@ class OddsChanges:
 
     def _active_if_priced(
         self,
-        message: OddsChange,
         market: MarketOdds,
         listed: ListedMarket,
         offered: MarketQuotes,
@@ -301,9 +301,9 @@ class OddsChanges:
     ) -> tuple[Status, str]:
         """Return ACTIVE for a market that has a price, else SUSPENDED, and the reason."""
         if self._model_prices is not None and self._model_prices.covers(listed):
-            if not self._model_prices.has_model(message.event_id):
-                self._passed_over.add("no model", listed.market.key)
-                return Status.SUSPENDED, "no model yet"
+            unpriced = self._model_prices.unpriced(listed)
+            if unpriced:  # the market opens with the model, and keeps the feed's status until then
+                self._passed_over.add("no model", f"{listed.market.key}: {unpriced}")
         elif market.outcomes and not offered.offers_any:
             return Status.SUSPENDED, "no price"
         elif not market.outcomes and not listed.has_price:
@@ -313,8 +313,7 @@ class OddsChanges:
     def _set_status(self, listed: ListedMarket, status: Status, why: str, closed: str) -> SetStatus:
         """Return the step to a status; SUSPENDED for ACTIVE where something keeps it closed."""
         if status is Status.ACTIVE:
-            if not closed and listed.betstop_ms:
-                closed = self._opening.stopped(listed)
+            closed = closed or self._opening.stopped(listed)
             if closed:
                 status, why = Status.SUSPENDED, closed
         return SetStatus(market_no=MARKET_NO_LATER, status=status, why=why)

@@ -3,6 +3,7 @@
 Owns one question: may a market that its producer has ACTIVE take bets now. It never changes one.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 from gateway.feeds.uof.cut_offs import CutOffs
@@ -42,6 +43,11 @@ class Opening:
         self._producers: Final = producers
         self._events: Final = events
         self._cut_offs: Final = cut_offs
+        self._unpriced: Callable[[ListedMarket], str] = _never
+
+    def ask_also(self, unpriced: Callable[[ListedMarket], str]) -> None:
+        """Ask also what says why a market has no price to open with; empty: it has one."""
+        self._unpriced = unpriced
 
     def event_closed(self, event_id: str, producer: int) -> str:
         """Return why none of a producer's markets of an event may be open; empty: they may."""
@@ -59,4 +65,11 @@ class Opening:
 
     def stopped(self, listed: ListedMarket) -> str:
         """Return why a market alone may not be open; empty: it may."""
-        return BETSTOP_DUE if self._cut_offs.is_stopped(listed) else ""
+        if listed.betstop_ms and self._cut_offs.is_stopped(listed):
+            return BETSTOP_DUE
+        return self._unpriced(listed)
+
+
+def _never(listed: ListedMarket) -> str:
+    del listed
+    return ""

@@ -106,22 +106,12 @@ def test_a_market_of_the_models_sport_stays_suspended_without_a_model():
     received = feed.receive(odds_change(market(1, MATCH_WINNER), at=1))
     assert orders(received) == []
     assert feed.status("1x2") is Status.SUSPENDED
-    assert feed.adapter.passed_over() == {"no model": 1}
+    assert feed.adapter.passed_over() == {"no model": 1, "no fit": 1}
+    assert feed.adapter.lost() == {EVENT: "no fit: no model: no odds of a total"}
 
     feed.receive(odds_change(market(1, MATCH_WINNER), total(outcomes=OVER_UNDER), at=2))
     assert feed.status("1x2") is Status.ACTIVE
-
-
-def test_odds_that_no_model_explains_leave_the_model_unchanged():
-    feed = feed_markets(BY_MODEL)
-    (first,) = orders(feed.receive(odds_change(*priced(MatchState()), at=1)))
-    absurd = market(1, (("1", "1.05"), ("2", "50"), ("3", "1.05")))
-
-    received = feed.receive(odds_change(absurd, total(outcomes=OVER_UNDER), at=2))
-
-    assert orders(received) == []
-    (stop,) = orders(feed.receive(bet_stop(at=3)))
-    assert stop.model == first.model
+    assert feed.adapter.lost() == {}
 
 
 @pytest.mark.parametrize(
@@ -181,7 +171,10 @@ def test_a_model_is_not_fitted_to_suspended_markets():
     feed.receive(odds_change(*priced(MatchState()), at=1))
 
     other = priced(MatchState(), model=MatchModel(home_rate=2.5, away_rate=0.5), status=-1)
-    assert orders(feed.receive(odds_change(*other, at=2))) == []
+    (order,) = orders(feed.receive(odds_change(*other, at=2)))
+
+    assert order.model.home_rate == pytest.approx(TRUTH.home_rate, abs=1e-4)
+    assert not order.resume
 
 
 def test_past_the_bound_of_matches_the_one_without_messages_longest_is_dropped():
@@ -308,75 +301,3 @@ def test_nothing_is_priced_by_the_model_without_the_setting():
 
     assert orders(received) == []
     assert [type(step) for step in steps(received)] == [SetOdds, SetStatus] * 2
-
-
-def late(clock, *, announced=""):
-    """Return the status of a match at 1:1 in its second half, and that state."""
-    minutes, seconds = map(int, clock.split(":"))
-    state = MatchState(
-        period=Period.SECOND_HALF,
-        clock_s=60 * minutes + seconds,
-        first_half=Score(home=1),
-        second_half=Score(away=1),
-    )
-    status = event_status(7, 1, 1, clock, ((6, 1, 0), (7, 0, 1)))
-    if announced:
-        status = status.replace("<clock ", f'<clock stoppage_time_announced="{announced}" ')
-    return status, state
-
-
-def over_of(order, state, line="2.5"):
-    """Return the chance of more goals by the model of an order."""
-    key = f"{EVENT}/total?total={line}"
-    return FixtureBoard((key,)).probabilities(order.model, state)[key][0]
-
-
-@pytest.mark.parametrize("clock", ["80:00", "89:30", "89:59", "92:00"])
-def test_a_goal_late_in_the_match_is_as_likely_as_the_feeds_odds_say(clock):
-    feed = feed_markets(BY_MODEL)
-    status, state = late(clock)
-    truth = MatchModel(home_rate=1.6, away_rate=1.1, second_half_stoppage_s=330)
-
-    (order,) = orders(feed.receive(odds_change(*priced(state, model=truth), at=1, status=status)))
-
-    for line in ("2.5", "3.5"):
-        key = f"{EVENT}/total?total={line}"
-        expected = FixtureBoard((key,)).probabilities(truth, state)[key][0]
-        assert over_of(order, state, line) == pytest.approx(expected, rel=0.02)
-
-
-def test_the_stoppage_is_what_the_referee_announced():
-    feed = feed_markets(BY_MODEL)
-    status, state = late("90:00", announced="9:00")
-
-    (order,) = orders(feed.receive(odds_change(*priced(state), at=1, status=status)))
-    assert order.model.second_half_stoppage_s == 570
-
-    status, state = late("91:00")
-    (order,) = orders(feed.receive(odds_change(*priced(state), at=2, status=status)))
-    assert order.model.second_half_stoppage_s == 570
-
-
-def test_a_half_longer_than_announced_has_a_minute_to_come():
-    feed = feed_markets(BY_MODEL)
-    status, state = late("98:00", announced="4:00")
-    truth = MatchModel(home_rate=1.6, away_rate=1.1, second_half_stoppage_s=540)
-
-    (order,) = orders(feed.receive(odds_change(*priced(state, model=truth), at=1, status=status)))
-
-    assert order.model.second_half_stoppage_s == 540
-    assert order.model.home_rate == pytest.approx(truth.home_rate, rel=0.01)
-
-
-def test_an_announcement_counts_in_its_own_half_alone():
-    feed = feed_markets(BY_MODEL)
-    state = MatchState(period=Period.FIRST_HALF, clock_s=2_700)
-    status = event_status(6, 0, 0, "45:00").replace(
-        "<clock ", '<clock stoppage_time_announced="6:00" '
-    )
-    (order,) = orders(feed.receive(odds_change(*priced(state), at=1, status=status)))
-    assert (order.model.first_half_stoppage_s, order.model.second_half_stoppage_s) == (390, 300)
-
-    status, state = late("60:00")
-    (order,) = orders(feed.receive(odds_change(*priced(state), at=2, status=status)))
-    assert (order.model.first_half_stoppage_s, order.model.second_half_stoppage_s) == (120, 300)

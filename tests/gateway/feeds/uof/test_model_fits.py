@@ -1,0 +1,226 @@
+"""To which odds a match's model is fitted, and what happens to the match when it is not."""
+
+import pytest
+
+from engine.common.lifecycle import Status
+from engine.pricing.football.fixture_board import FixtureBoard
+from engine.pricing.football.model import MatchModel, MatchState, Period, Score
+from gateway.feeds.uof.settings import UofSettings
+from tests.gateway.feeds.uof.builders import (
+    EVENT,
+    MATCH_WINNER,
+    TOTAL,
+    alive,
+    feed_markets,
+    market,
+    odds_change,
+    total,
+)
+from tests.gateway.feeds.uof.test_model_prices import (
+    BY_MODEL,
+    TRUTH,
+    event_status,
+    orders,
+    priced,
+)
+
+ABSURD = market(1, (("1", "1.05"), ("2", "50"), ("3", "1.05")))
+INCOMPLETE = market(1, MATCH_WINNER[:2])
+NOT_OPEN = market(1, MATCH_WINNER, status=0)
+BOTH_SCORE = market(29, (("74", "1.8"), ("76", "1.9")))
+
+
+@pytest.mark.parametrize(
+    ("markets", "why"),
+    [
+        ((ABSURD, total()), "no model: odds refused, contradiction"),
+        ((INCOMPLETE, total()), "no model: no odds of the match winner"),
+        ((INCOMPLETE,), "no model: no odds of the match winner"),
+        ((NOT_OPEN, total()), "no model: the feed's match winner is not open"),
+        ((market(1, MATCH_WINNER), total(status=0)), "no model: no odds of a total"),
+    ],
+)
+def test_without_a_model_of_the_messages_odds_nothing_of_the_match_is_open(markets, why):
+    feed = feed_markets(BY_MODEL)
+    (first,) = orders(feed.receive(odds_change(*priced(MatchState()), BOTH_SCORE, at=1)))
+    assert feed.status("both_teams_to_score") is Status.ACTIVE
+
+    (order,) = orders(feed.receive(odds_change(*markets, BOTH_SCORE, at=2)))
+
+    assert (order.suspend, order.resume, order.model) == (why, False, first.model)
+    assert feed.status("both_teams_to_score") is Status.SUSPENDED
+    assert feed.adapter.passed_over()["no fit"] == 1
+    assert feed.adapter.lost() == {EVENT: f"no fit: {why}"}
+    (back,) = orders(feed.receive(odds_change(*priced(MatchState()), at=3)))
+    assert (back.suspend, back.resume) == ("", True)
+    assert feed.adapter.lost() == {}
+
+
+def test_trust_regained_opens_nothing_that_has_no_model():
+    feed = feed_markets(UofSettings(own_prices=True))
+    feed.recover(at=0)
+    feed.receive(odds_change(*priced(MatchState()), BOTH_SCORE, at=1))
+    feed.receive(odds_change(ABSURD, at=2))
+    feed.tick(at=30_000)
+    feed.receive(alive(at=31_000), at=31_000)
+
+    (order,) = orders(feed.complete(feed.requests[-1], at=31_001))
+
+    assert order.suspend.startswith("no model")
+    assert not order.resume
+    assert feed.status("both_teams_to_score") is Status.SUSPENDED
+
+
+def test_odds_that_a_message_does_not_repeat_still_hold():
+    feed = feed_markets(BY_MODEL)
+    winner, over = priced(MatchState())
+    assert orders(feed.receive(odds_change(winner, at=1))) == []
+
+    (order,) = orders(feed.receive(odds_change(over, at=2)))
+
+    assert order.model.home_rate == pytest.approx(TRUTH.home_rate, abs=1e-4)
+
+
+def test_a_running_clock_is_fitted_anew_to_the_same_odds():
+    feed = feed_markets(BY_MODEL)
+    state = MatchState(period=Period.FIRST_HALF, clock_s=600)
+    feed.receive(odds_change(*priced(state), at=1, status=event_status(clock="10:00")))
+
+    later = odds_change(market(26, status=0), at=2, status=event_status(clock="15:00"))
+    (order,) = orders(feed.receive(later))
+
+    assert order.resume
+    assert over_of(order, order.state) == pytest.approx(over_of(order, state), abs=0.1)
+    chance = FixtureBoard((f"{EVENT}/{TOTAL}",)).probabilities(TRUTH, state)[f"{EVENT}/{TOTAL}"]
+    assert over_of(order, order.state) == pytest.approx(chance[0], abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        event_status(6, 1, 0, "12:00", ((6, 1, 0),)),
+        event_status(clock="12:00", red=(1, 0)),
+        event_status(80),
+    ],
+)
+def test_odds_from_before_a_goal_or_a_red_card_price_nothing_after_it(status):
+    feed = feed_markets(BY_MODEL)
+    feed.receive(odds_change(*priced(MatchState()), BOTH_SCORE, at=1, status=event_status()))
+
+    (order,) = orders(feed.receive(odds_change(at=2, status=status)))
+
+    assert order.suspend in ("goal", "no model: no odds of the match winner") or (
+        order.suspend == "no model: the state of the match is not known"
+    )
+    assert not order.resume
+
+
+def test_odds_of_another_producer_do_not_complete_a_message():
+    feed = feed_markets(BY_MODEL)
+    feed.receive(odds_change(*priced(MatchState()), at=1, product=3))
+
+    (order,) = orders(feed.receive(odds_change(priced(MatchState())[0], at=2, product=1)))
+
+    assert order.suspend == "no model: no odds of a total"
+
+
+def test_extra_time_is_fitted_to_its_own_markets():
+    feed = feed_markets(BY_MODEL)
+    state = MatchState(
+        period=Period.EXTRA_FIRST,
+        clock_s=5_700,
+        first_half=Score(home=1),
+        second_half=Score(away=1),
+    )
+    keys = (f"{EVENT}/extra_time_1x2", f"{EVENT}/extra_time_total?total=0.5")
+    chances = FixtureBoard(keys).probabilities(TRUTH, state)
+    rows = [
+        [
+            (name, f'probabilities="{p:.9f}" odds="2"')
+            for name, p in zip(ids, chances[key], strict=True)
+        ]
+        for ids, key in zip(("123", ("12", "13")), keys, strict=True)
+    ]
+    body = odds_change(
+        market(113, rows[0]),
+        market(116, rows[1], specifiers="total=0.5"),
+        at=1,
+        status=event_status(41, 1, 1, "95:00", ((6, 1, 0), (7, 0, 1))),
+    )
+
+    (order,) = orders(feed.receive(body))
+
+    assert order.resume
+    assert order.model.home_rate == pytest.approx(TRUTH.home_rate, rel=1e-3)
+
+
+def late(clock, *, announced=""):
+    """Return the status of a match at 1:1 in its second half, and that state."""
+    minutes, seconds = map(int, clock.split(":"))
+    state = MatchState(
+        period=Period.SECOND_HALF,
+        clock_s=60 * minutes + seconds,
+        first_half=Score(home=1),
+        second_half=Score(away=1),
+    )
+    status = event_status(7, 1, 1, clock, ((6, 1, 0), (7, 0, 1)))
+    if announced:
+        status = status.replace("<clock ", f'<clock stoppage_time_announced="{announced}" ')
+    return status, state
+
+
+def over_of(order, state, line="2.5"):
+    """Return the chance of more goals by the model of an order."""
+    key = f"{EVENT}/total?total={line}"
+    return FixtureBoard((key,)).probabilities(order.model, state)[key][0]
+
+
+@pytest.mark.parametrize("clock", ["80:00", "89:30", "89:59", "92:00"])
+def test_a_goal_late_in_the_match_is_as_likely_as_the_feeds_odds_say(clock):
+    feed = feed_markets(BY_MODEL)
+    status, state = late(clock)
+    truth = MatchModel(home_rate=1.6, away_rate=1.1, second_half_stoppage_s=330)
+
+    (order,) = orders(feed.receive(odds_change(*priced(state, model=truth), at=1, status=status)))
+
+    for line in ("2.5", "3.5"):
+        key = f"{EVENT}/total?total={line}"
+        expected = FixtureBoard((key,)).probabilities(truth, state)[key][0]
+        assert over_of(order, state, line) == pytest.approx(expected, rel=0.02)
+
+
+def test_the_stoppage_is_what_the_referee_announced():
+    feed = feed_markets(BY_MODEL)
+    status, state = late("90:00", announced="9:00")
+
+    (order,) = orders(feed.receive(odds_change(*priced(state), at=1, status=status)))
+    assert order.model.second_half_stoppage_s == 570
+
+    status, state = late("91:00")
+    (order,) = orders(feed.receive(odds_change(*priced(state), at=2, status=status)))
+    assert order.model.second_half_stoppage_s == 570
+
+
+def test_a_half_longer_than_announced_has_a_minute_to_come():
+    feed = feed_markets(BY_MODEL)
+    status, state = late("98:00", announced="4:00")
+    truth = MatchModel(home_rate=1.6, away_rate=1.1, second_half_stoppage_s=540)
+
+    (order,) = orders(feed.receive(odds_change(*priced(state, model=truth), at=1, status=status)))
+
+    assert order.model.second_half_stoppage_s == 540
+    assert order.model.home_rate == pytest.approx(truth.home_rate, rel=0.01)
+
+
+def test_an_announcement_counts_in_its_own_half_alone():
+    feed = feed_markets(BY_MODEL)
+    state = MatchState(period=Period.FIRST_HALF, clock_s=2_700)
+    status = event_status(6, 0, 0, "45:00").replace(
+        "<clock ", '<clock stoppage_time_announced="6:00" '
+    )
+    (order,) = orders(feed.receive(odds_change(*priced(state), at=1, status=status)))
+    assert (order.model.first_half_stoppage_s, order.model.second_half_stoppage_s) == (390, 300)
+
+    status, state = late("60:00")
+    (order,) = orders(feed.receive(odds_change(*priced(state), at=2, status=status)))
+    assert (order.model.first_half_stoppage_s, order.model.second_half_stoppage_s) == (120, 300)
