@@ -21,7 +21,7 @@ from actors.messages import (
     decode_slip,
     encode,
 )
-from actors.peer import LocalPeer
+from actors.peer import LocalPeer, Peer
 from actors.process import PartSpec
 from actors.routes import account_shell_name
 from actors.settings import SupervisorSettings
@@ -30,8 +30,10 @@ from actors.system_parts import FeedPart, SystemSettings
 from engine.common.commands import Deposit
 from engine.common.rows import DECISION, RESERVED, Rows
 from engine.common.views import PriceImage
-from gateway.feeds.core.messages import Answer, decode_answers
+from gateway.feeds.core.adapter import RecoveryRequest
+from gateway.feeds.core.messages import Answer, decode_answers, decode_facts, decode_requests
 from gateway.feeds.core.pipeline import FeedPipeline, PipelineSettings
+from gateway.messages.feed import FeedStats, MarketFacts
 from persistence.journal import JournalOptions
 from tests.actors.trade import bets_of, reservations
 from tests.actors.virtual import now_s
@@ -107,14 +109,17 @@ class FeedBookmaker:
         self.system = _System(self._disks, self._part)
 
     @property
+    def _feed(self) -> Peer:
+        return self.system.feeds[FEED]
+
+    @property
     def pipeline(self) -> FeedPipeline:
-        peer = self.system.feeds[FEED]
-        assert isinstance(peer, LocalPeer)
-        return peer._target  # type: ignore[return-value]
+        assert isinstance(self._feed, LocalPeer)
+        return self._feed._target  # type: ignore[return-value]
 
     async def restart_pipeline(self) -> None:
         """Replace the pipeline by a new one, which knows only what markets remember."""
-        old = self.system.feeds[FEED]
+        old = self._feed
         await old.ask("stop")
         arguments = self.system._feed_arguments(old.name, self._part)
         await self.system._feed_up(FEED, LocalPeer(FeedPipeline(**arguments), name=old.name))
@@ -139,8 +144,26 @@ class FeedBookmaker:
         await self.system.start()
 
     async def push(self, body: bytes) -> Answer:
-        (answer,) = decode_answers(await self.system.feeds[FEED].ask("push", [body]))
+        (answer,) = decode_answers(await self._feed.ask("push", [body]))
         return answer
+
+    async def open_requests(self) -> list[RecoveryRequest]:
+        """Return what the pipeline wants to have asked of the provider."""
+        found: list[RecoveryRequest] = decode_requests(await self._feed.ask("requests"))
+        return found
+
+    async def request_done(self, producer: int, request_id: int) -> None:
+        await self._feed.ask("request_done", producer, request_id)
+
+    async def stats(self) -> FeedStats:
+        """Return the feed's statistics as a gateway answers them."""
+        return FeedStats(**await self._feed.ask("stats"))
+
+    async def facts(self, key: str) -> MarketFacts:
+        """Return what the feed says of a market."""
+        markets, _ = decode_facts(await self._feed.ask("facts", key.partition("/")[0], ""))
+        (found,) = (each for each in markets if each.key == key)
+        return found
 
     async def images(self) -> dict[str, PriceImage]:
         """Return every market by its key."""

@@ -5,13 +5,22 @@ the results that the story says stand, and markets and accounts must agree on ev
 """
 
 import asyncio
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from engine.common.reasons import Reason
 from engine.common.rows import SlipState
+from gateway.feeds.core.adapter import Adapter
 from gateway.feeds.exchange.adapter import ExchangeAdapter, ExchangeSettings
+from gateway.feeds.lsports.adapter import LsportsAdapter, LsportsSettings
 from gateway.feeds.uof.adapter import UofAdapter
+from gateway.feeds.uof.outcome_names import OutcomeNames
+from gateway.feeds.uof.settings import UofSettings
+from gateway.messages.feed import MarketFacts
+from gateway.replay.feed_verdict import feed_checks, feed_lines
 from tests.actors.virtual import now_s, run_virtual
 from tests.gateway.feeds.story.bookmaker import (
     ACCOUNTS,
@@ -22,6 +31,7 @@ from tests.gateway.feeds.story.bookmaker import (
     open_feed_bookmaker,
 )
 from tests.gateway.feeds.story.payouts import payout_minor
+from tests.gateway.feeds.story.provider import Provider
 from tests.gateway.feeds.story.steps import (
     Bet,
     Counts,
@@ -29,7 +39,10 @@ from tests.gateway.feeds.story.steps import (
     Message,
     Moment,
     Offers,
+    ProviderTurns,
     Restart,
+    Says,
+    Shows,
     Stands,
     Step,
     Story,
@@ -54,19 +67,27 @@ def play(story: Story) -> None:
 
 
 async def _play(story: Story) -> None:
-    if isinstance(story.settings, ExchangeSettings):
-        make: Any = partial(ExchangeAdapter, feed=FEED, settings=story.settings)
-    else:
-        make = partial(UofAdapter, FEED, story.settings)
-    async with open_feed_bookmaker(make) as bookmaker:
+    async with open_feed_bookmaker(_adapter_of(story)) as bookmaker:
         player = Player(bookmaker)
-        for number, step in enumerate(story.steps, 1):
-            try:
-                await player.take(step)
-            except AssertionError as error:
-                error.add_note(f"{story.title}: step {number}, {step}")
-                raise
-        await player.finish()
+        with player.listening():
+            for number, step in enumerate(story.steps, 1):
+                try:
+                    await player.take(step)
+                except AssertionError as error:
+                    error.add_note(f"{story.title}: step {number}, {step}")
+                    raise
+            await player.finish()
+
+
+def _adapter_of(story: Story) -> Callable[[], Adapter]:
+    match story.settings:
+        case ExchangeSettings():
+            return partial(ExchangeAdapter, feed=FEED, settings=story.settings)
+        case LsportsSettings():
+            return partial(LsportsAdapter, feed=FEED, settings=story.settings)
+        case UofSettings():
+            names = OutcomeNames(story.names.items())
+            return partial(UofAdapter, FEED, story.settings, names=names)
 
 
 class Player:
@@ -78,6 +99,20 @@ class Player:
         self._accepted: dict[str, _Accepted] = {}
         self._stands: dict[str, Stands] = {}
         self._next_s = now_s()
+        self._provider: Provider | None = None
+        self._logged: list[str] = []
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Keep what the feed logs meanwhile."""
+        handler = logging.Handler()
+        handler.emit = lambda record: self._logged.append(record.getMessage())  # type: ignore[method-assign]
+        logger = logging.getLogger("overround.feeds")
+        logger.addHandler(handler)
+        try:
+            yield
+        finally:
+            logger.removeHandler(handler)
 
     async def take(self, step: Step) -> None:
         """Take one step, a second after the one before."""
@@ -107,11 +142,20 @@ class Player:
                 await asyncio.sleep(_SETTLED_S)
                 await self._check_bets(step.key)
             case Counts():
-                adapter = self._bookmaker.pipeline._resumption.adapter
-                assert adapter.passed_over().get(step.reason, 0) == step.count
+                passed_over = (await self._bookmaker.stats()).passed_over
+                assert passed_over.get(step.reason, 0) == step.count, passed_over
+            case Says():
+                await self._says(step)
+            case Shows():
+                key = _key(step.key)
+                assert await self._bookmaker.facts(key) == MarketFacts(key=key, **step.facts)
+            case ProviderTurns():
+                self._turn_provider(step)
 
     async def finish(self) -> None:
         """Compare every bet and every balance with the oracle's."""
+        if self._provider is not None:
+            await self._provider.stop()
         await asyncio.sleep(_SETTLED_S)
         expected = dict.fromkeys(ACCOUNTS, BALANCE_MINOR)
         at_stake = dict.fromkeys(ACCOUNTS, 0)
@@ -161,6 +205,33 @@ class Player:
         image = (await self._bookmaker.images())[_key(step.key)]
         (event,) = await self._bookmaker.system.control([step.command(image.market_no)])
         assert type(event).__name__ != "Refused", event
+
+    async def _says(self, step: Says) -> None:
+        """Compare statistics, log and verdict with what the feed must say."""
+        stats = await self._bookmaker.stats()
+        assert stats.opened == step.opened
+        for found, wanted in ((stats.unopened, step.unopened), (stats.lost, step.lost)):
+            assert found.keys() == wanted.keys(), stats
+            for market, why in wanted.items():
+                assert why in found[market], stats
+        for market, why in step.lost.items():
+            assert any(market in line and why in line for line in self._logged), self._logged
+        if not step.opened:
+            assert any("no market is opened yet" in line for line in self._logged), self._logged
+        opened, none_lost = feed_checks(stats)
+        assert (opened.passed, none_lost.passed) == (step.opened > 0, not step.lost)
+        lines = list(feed_lines(stats))
+        for market, why in {**step.unopened, **step.lost}.items():
+            assert any(market in line and why in line for line in lines), lines
+
+    def _turn_provider(self, step: ProviderTurns) -> None:
+        if self._provider is None:
+            self._provider = Provider(self._bookmaker)
+            self._provider.start()
+        if step.beats is not None:
+            self._provider.beats = step.beats
+        if step.answers is not None:
+            self._provider.answers = step.answers
 
     async def _offers(self, step: Offers) -> None:
         image = (await self._bookmaker.images())[_key(step.key)]

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from engine.common.commands import MarketCommand
 from gateway.feeds.exchange.adapter import ExchangeSettings
+from gateway.feeds.lsports.adapter import LsportsSettings
 from gateway.feeds.uof.settings import UofSettings
 from tests.gateway.feeds.exchange.builders import mcm
 from tests.gateway.feeds.uof import builders
@@ -105,20 +106,70 @@ class Counts(Struct, frozen=True):
     count: int
 
 
-Step = Message | Bet | Restart | Wait | Moment | Trader | HasStatus | Offers | Stands | Counts
+class Says(Struct, frozen=True):
+    """What the feed must say of markets it opened, did not open, and lost: in statistics and log.
+
+    A market is named by its key or as the feed names it, with a part of the reason. The verdict on
+    a recording must be the same: it passes where a market was opened and none is lost.
+    """
+
+    opened: int
+    unopened: Mapping[str, str]
+    lost: Mapping[str, str]
+
+
+class Shows(Struct, frozen=True):
+    """What else the feed must say of a market: fields of `MarketFacts`, the others at defaults."""
+
+    key: str
+    facts: Mapping[str, Any]
+
+
+class ProviderTurns(Struct, frozen=True):
+    """From now on the provider sends heartbeats or not, and answers requests with a status."""
+
+    beats: bool | None
+    answers: int | None
+
+
+Step = (
+    Message
+    | Bet
+    | Restart
+    | Wait
+    | Moment
+    | Trader
+    | HasStatus
+    | Offers
+    | Stands
+    | Counts
+    | Says
+    | Shows
+    | ProviderTurns
+)
+FeedSettings = UofSettings | ExchangeSettings | LsportsSettings
 
 
 class Story(Struct, frozen=True):
-    """A story: what it shows, its steps, and the settings of its feed, which choose the adapter."""
+    """A story: what it shows, its steps, and the settings of its feed, which choose the adapter.
+
+    `names` are people's names of outcomes, by the provider's ids.
+    """
 
     title: str
     steps: tuple[Step, ...]
-    settings: UofSettings | ExchangeSettings
+    settings: FeedSettings
+    names: Mapping[str, str]
 
 
-def story(title: str, *steps: Step, settings: UofSettings | ExchangeSettings = UNWATCHED) -> Story:
+def story(
+    title: str,
+    *steps: Step,
+    settings: FeedSettings = UNWATCHED,
+    names: Mapping[str, str] | None = None,
+) -> Story:
     """Return a story."""
-    return Story(title, steps, settings)
+    return Story(title, steps, settings, names or {})
 
 
 # --- the Unified Odds Feed -----------------------------------------------------------------------
@@ -246,6 +297,26 @@ def restart(what: str) -> Restart:
     """Return a restart."""
     assert what in ("pipeline", "shells", "all"), what
     return Restart(what)
+
+
+def provider(*, beats: bool | None = None, answers: int | None = None) -> ProviderTurns:
+    """Return a turn of the provider; None: as before."""
+    return ProviderTurns(beats, answers)
+
+
+def says(
+    opened: int,
+    *,
+    unopened: Mapping[str, str] | None = None,
+    lost: Mapping[str, str] | None = None,
+) -> Says:
+    """Return what the feed must say of its markets."""
+    return Says(opened, unopened or {}, lost or {})
+
+
+def shows(key: str, /, **facts: Any) -> Shows:
+    """Return what else the feed must say of a market."""
+    return Shows(key, facts)
 
 
 wait = Wait

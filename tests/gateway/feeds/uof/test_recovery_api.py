@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -16,7 +15,7 @@ from gateway.feeds.uof.recovery_api import (
     RETRY_MINIMUM_S,
     RecoveryApi,
 )
-from gateway.feeds.uof.settings import PROVIDER_RATES, RecoveryRate
+from gateway.feeds.uof.settings import RecoveryRate
 from gateway.messages.feed import FeedRequest
 
 TOKEN = "secret"
@@ -137,15 +136,6 @@ async def test_answered_attempts_keep_both_of_the_providers_limits():
     with interface(503, 503, 503, 202) as (url, _):
         assert await api(url, rates=(rate,)).request(recovery())
     assert asyncio.get_running_loop().time() - started_s >= 0.2
-
-
-def test_a_request_has_the_limits_of_its_age():
-    now_ms = int(time.time() * 1_000)
-    it = RecoveryApi("https://api.example", token=TOKEN)
-    found = [
-        it._limits(recovery(after_ms=at_ms))[0] for at_ms in (now_ms - 1, now_ms - 3_600_000, 0)
-    ]
-    assert found == list(PROVIDER_RATES)
 
 
 async def test_a_newer_request_of_a_producer_takes_the_place_of_one_that_waits(
