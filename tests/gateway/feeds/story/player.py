@@ -40,6 +40,7 @@ from tests.gateway.feeds.story.steps import (
     Moment,
     Offers,
     ProviderTurns,
+    Repeats,
     Restart,
     Says,
     Shows,
@@ -149,6 +150,8 @@ class Player:
             case Shows():
                 key = _key(step.key)
                 assert await self._bookmaker.facts(key) == MarketFacts(key=key, **step.facts)
+            case Repeats():
+                await self._repeat(step)
             case ProviderTurns():
                 self._turn_provider(step)
 
@@ -224,6 +227,12 @@ class Player:
         for market, why in {**step.unopened, **step.lost}.items():
             assert any(market in line and why in line for line in lines), lines
 
+    async def _repeat(self, step: Repeats) -> None:
+        request = (await self._bookmaker.open_requests())[-1]
+        await self._bookmaker.request_done(request.producer, request.request_id)
+        for body in step.make(_now_ms(), request.request_id, request.after_ms):
+            await self._bookmaker.push(body)
+
     def _turn_provider(self, step: ProviderTurns) -> None:
         if self._provider is None:
             self._provider = Provider(self._bookmaker)
@@ -242,7 +251,7 @@ class Player:
             )
             if active
         }
-        assert offered == dict(step.odds_milli)
+        assert offered == dict(step.odds_milli), f"{step.key} offers {offered}"
 
     def _payout(self, one: _Accepted) -> int | None:
         stated = self._stands.get(one.bet.key)

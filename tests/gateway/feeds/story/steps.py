@@ -125,6 +125,15 @@ class Shows(Struct, frozen=True):
     facts: Mapping[str, Any]
 
 
+class Repeats(Struct, frozen=True):
+    """The provider grants the latest recovery: it repeats messages, made of the request's figures.
+
+    They are given the time, the request's id and the time that the request reaches back to.
+    """
+
+    make: Callable[[int, int, int], list[bytes]]
+
+
 class ProviderTurns(Struct, frozen=True):
     """From now on the provider sends heartbeats or not, and answers requests with a status."""
 
@@ -145,6 +154,7 @@ Step = (
     | Counts
     | Says
     | Shows
+    | Repeats
     | ProviderTurns
 )
 FeedSettings = UofSettings | ExchangeSettings | LsportsSettings
@@ -320,6 +330,7 @@ def shows(key: str, /, **facts: Any) -> Shows:
 
 
 wait = Wait
+
 mark = Moment
 trader = Trader
 counts = Counts

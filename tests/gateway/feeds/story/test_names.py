@@ -19,6 +19,7 @@ from tests.gateway.feeds.story.steps import (
 from tests.gateway.feeds.uof.builders import market
 
 TOTAL = "total?total=2.5"
+HANDICAP = "extra_time_handicap?hcp=0.5"
 OVERTIME = "extra_time_next_goal?goalnr=1"
 LINES = (("12", 'odds="1.9"'), ("13", 'odds="1.9"'))
 GOALS = (("6", 'odds="2.5"'), ("7", 'odds="3"'), ("8", 'odds="2.5"'))
@@ -75,6 +76,14 @@ EACH = (
             '<outcome id="13" result="0"/></market></outcomes></bet_settlement>'
         ),
         stands(TOTAL, over="won"),
+    ),
+    story(
+        "number 117 is the handicap of overtime",
+        odds(market(117, (("1714", 'odds="1.9"'), ("1715", 'odds="1.9"')), specifiers="hcp=0.5")),
+        bet("A", HANDICAP, "home"),
+        restart("all"),
+        results(result(117, "hcp=0.5", o1714="lost", o1715="won")),
+        stands(HANDICAP, away="won"),
     ),
     story(
         "number 115 is the next goal of overtime",

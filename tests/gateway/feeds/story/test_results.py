@@ -36,6 +36,7 @@ from tests.gateway.feeds.story.steps import (
 from tests.gateway.feeds.uof.builders import MATCH_WINNER, market
 
 WIN = "uof.77/win?market=1.5"
+CUT = "uof.77/make_cut?market=1.5"
 TOP_2 = "uof.77/top_2_finish?market=1.5"
 LOST = OutcomeResult(won=False)
 
@@ -111,6 +112,38 @@ EACH = (
         bet("B", WIN, "3", 1_000),
         race("WINNER", "WINNER", "LOSER", status="CLOSED"),
         stands(WIN, {"1": Fraction(1, 2), "2": Fraction(1, 2)}),
+        settings=ExchangeSettings(),
+    ),
+    story(
+        "more winners than 64 in a market with as many are no dead heat",
+        race(*("ACTIVE",) * 140, marketType="MAKE_CUT", numberOfWinners=65),
+        bet("A", CUT, "1", 1_000),
+        bet("B", CUT, "66", 1_000),
+        race(
+            *("WINNER",) * 65,
+            *("LOSER",) * 75,
+            status="CLOSED",
+            marketType="MAKE_CUT",
+            numberOfWinners=65,
+        ),
+        stands(CUT, {"1": "won"}),
+        settings=ExchangeSettings(),
+    ),
+    story(
+        "more winners than 64 of fewer places are left to a trader, as any tie is",
+        race(*("ACTIVE",) * 140, marketType="MAKE_CUT", numberOfWinners=65),
+        bet("A", CUT, "1", 1_000),
+        race(
+            *("WINNER",) * 66,
+            *("LOSER",) * 74,
+            status="CLOSED",
+            marketType="MAKE_CUT",
+            numberOfWinners=65,
+        ),
+        bet("B", CUT, "1", verdict="MARKET_SUSPENDED"),
+        stands(CUT, rest="open"),
+        trader(CUT, settle(*(won(),) * 64, won(1, 2), won(1, 2), *(LOST,) * 74)),
+        stands(CUT, {"1": "won"}),
         settings=ExchangeSettings(),
     ),
     story(

@@ -26,7 +26,14 @@ from tests.gateway.feeds.story.steps import (
 from tests.gateway.feeds.uof.builders import MATCH_WINNER, market, total
 
 WIN = "uof.77/win?market=1.5"
-DRAW = "wns:draw:-12345"
+EVENTS = (
+    "wns:draw:-12345",
+    "vf:match:1234",
+    "sr:season:54321",
+    "od:match:a1b2-c3",
+    "sr:simple_tournament:9",
+    "x.y:z_1:Final",
+)
 ON = odds(market(1, MATCH_WINNER), total())
 HOME = results(result(1, o1="won", o2="lost", o3="lost"))
 BET = bet("A", "1x2", "home", 1_000)
@@ -75,6 +82,34 @@ EACH = (
     stopping("a score of +1", status=status_of('status="1" home_score="+1"')),
     stopping("a status of -1", status=status_of('status="-1"')),
     stopping("a betstop reason in words", odds='betstop_reason="goal"'),
+    *(
+        story(
+            f"an odds_change with {what} beside what it suspends suspends all the same",
+            ON,
+            BET,
+            odds(market(1, status=-1), total(outcomes=(("12", odd), ("13", "2.1")))),
+            REFUSED,
+            HOME,
+            stands("1x2", home="won"),
+        )
+        for what, odd in (
+            ("a probability over 1", 'odds="1.8" probabilities="1.0000000000000002"'),
+            ("odds of NaN", "NaN"),
+            ("odds of infinity", "INF"),
+            ("negative odds", "-1.5"),
+            ("odds in words", "evens"),
+            ("a flag of nonsense", 'odds="1.8" active="yes"'),
+        )
+    ),
+    story(
+        "a suspension whose own outcomes have odd figures is obeyed",
+        ON,
+        BET,
+        odds(market(1, (("1", "NaN"), ("2", 'odds="x" probabilities="2"')), status=-1)),
+        REFUSED,
+        HOME,
+        stands("1x2", home="won"),
+    ),
     story(
         "an outcome of odd odds or probability is not offered or keeps its odds, the others go on",
         ON,
@@ -125,20 +160,23 @@ EACH = (
         HOME,
         stands("1x2", home="won"),
     ),
-    story(
-        "the market of an event with a negative number hears stop and result after a restart",
-        odds(market(1, MATCH_WINNER), event=DRAW),
-        bet("A", f"{DRAW}/1x2", "home"),
-        restart("all"),
-        bet("B", f"{DRAW}/1x2", "draw"),
-        xml(f'<bet_stop event_id="{DRAW}" product="1" timestamp="{{ms}}" groups="all"/>'),
-        bet("C", f"{DRAW}/1x2", "home", verdict="MARKET_SUSPENDED"),
-        restart("pipeline"),
-        xml(
-            f'<bet_settlement event_id="{DRAW}" product="1" timestamp="{{ms}}" certainty="2">'
-            f"<outcomes>{result(1, o1='won', o2='lost', o3='lost')}</outcomes></bet_settlement>"
-        ),
-        stands(f"{DRAW}/1x2", home="won"),
+    *(
+        story(
+            f"the market of the event {event} hears stop and result after a restart",
+            odds(market(1, MATCH_WINNER), event=event),
+            bet("A", f"{event}/1x2", "home"),
+            restart("all"),
+            bet("B", f"{event}/1x2", "draw"),
+            xml(f'<bet_stop event_id="{event}" product="1" timestamp="{{ms}}" groups="all"/>'),
+            bet("C", f"{event}/1x2", "home", verdict="MARKET_SUSPENDED"),
+            restart("pipeline"),
+            xml(
+                f'<bet_settlement event_id="{event}" product="1" timestamp="{{ms}}" certainty="2">'
+                f"<outcomes>{result(1, o1='won', o2='lost', o3='lost')}</outcomes></bet_settlement>"
+            ),
+            stands(f"{event}/1x2", home="won"),
+        )
+        for event in EVENTS
     ),
     story(
         "an exchange's message that breaks off may have stopped any market",
