@@ -16,7 +16,7 @@ from tests.gateway.feeds.uof.builders import NOW_MS, alive, snapshot_complete
 GRANTED: Final = 202
 UNREACHABLE: Final = 0
 BEAT_S: Final = 10.0
-_LOOK_S: Final = 0.25
+_POLL_S: Final = 0.25
 
 
 class Provider:
@@ -38,7 +38,7 @@ class Provider:
         )
 
     def start(self) -> None:
-        for work in (self._beat(), self._look()):
+        for work in (self._beat(), self._poll()):
             self._tasks.append(asyncio.get_running_loop().create_task(work))
 
     async def stop(self) -> None:
@@ -53,7 +53,7 @@ class Provider:
                 await self._bookmaker.push(alive(at=_since_ms()))
             await asyncio.sleep(BEAT_S)
 
-    async def _look(self) -> None:
+    async def _poll(self) -> None:
         """Pass the pipeline's requests on, as a bridge does."""
         while True:
             for request in await self._bookmaker.open_requests():
@@ -68,7 +68,7 @@ class Provider:
                     )
                     work = self._ask(asked)
                     self._tasks.append(asyncio.get_running_loop().create_task(work))
-            await asyncio.sleep(_LOOK_S)
+            await asyncio.sleep(_POLL_S)
 
     async def _ask(self, request: FeedRequest) -> None:
         if not await self._api.request(request):

@@ -32,6 +32,11 @@ CHANCES = tuple(
     (number, f'odds="{milli}" probabilities="{chance}"')
     for number, milli, chance in (("1", 2.1, 0.5), ("2", 3.4, 0.3), ("3", 3.6, 0.2))
 )
+_OTHERS = (("2", 0.3), ("3", 0.1))
+ALONE = (
+    ("1", 'odds="2.1" probabilities="0.6"'),
+    *((number, f'odds="3" probabilities="{chance}" active="0"') for number, chance in _OTHERS),
+)
 OURS = {"home": 1920, "draw": 3150, "away": 4700}
 """Odds ratio to a book sum of 1.05: 1.9234, 3.1545 and 4.6934 before the ladder."""
 
@@ -109,6 +114,22 @@ EACH = (
         stands("uof_40", {"sr:player:18": "won"}),
         stands("uof_41", {WINNER: "won"}),
         names={**PLAYERS, WINNER: "Dakar"},
+    ),
+    story(
+        "where our margin cannot be had, as over one outcome alone, nothing stays on old odds",
+        odds(market(1, CHANCES)),
+        bet("A", "1x2", "home"),
+        odds(market(1, ALONE)),
+        offers("1x2"),
+        bet("B", "1x2", "home", verdict="OUTCOME_INACTIVE"),
+        restart("shells"),
+        bet("C", "1x2", "home", odds_milli=1_920, verdict="OUTCOME_INACTIVE"),
+        odds(market(1, CHANCES)),
+        offers("1x2", **OURS),
+        bet("D", "1x2", "home"),
+        results(result(1, o1="won", o2="lost", o3="lost")),
+        stands("1x2", home="won"),
+        settings=UofSettings(watch=False, margins=("*=ours",)),
     ),
     priced(
         "theirs: the odds of the feed are offered",

@@ -45,9 +45,9 @@ class Telling:
             self._provider = Provider(clock_ms=lambda: self._now_ms)
             return self._provider.fixture()
 
-        return self.tells(make)
+        return self.change(make)
 
-    def tells(self, make: Callable[[Provider], bytes], *, refused: str | None = None) -> Message:
+    def change(self, make: Callable[[Provider], bytes], *, refused: str | None = None) -> Message:
         """Return a change of the provider's, told when it is made."""
 
         def write(at_ms: int, _: object) -> bytes:
@@ -63,7 +63,7 @@ class Telling:
             make(provider)
             return provider.heartbeat()
 
-        return self.tells(lose)
+        return self.change(lose)
 
     def answers(self) -> Repeats:
         """Return the snapshot that was requested."""
@@ -76,14 +76,14 @@ class Telling:
 
 
 provider = Telling()
-tells = provider.tells
-ON = (provider.begins(), tells(lambda it: it.odds(ODDS)))
+change = provider.change
+ON = (provider.begins(), change(lambda it: it.odds(ODDS)))
 
 
 def settled(**by_name: int) -> Message:
     names = {"home": "1", "draw": "X", "away": "2"}
     results = {names[name]: number for name, number in by_name.items()}
-    return tells(lambda it: it.settle(results))
+    return change(lambda it: it.settle(results))
 
 
 EACH = (
@@ -92,15 +92,15 @@ EACH = (
         *ON,
         offers(KEY, **{"1": 2100, "X": 3400, "2": 3600}),
         bet("A", KEY, "1", 1_000),
-        tells(lambda it: it.suspend()),
+        change(lambda it: it.suspend()),
         bet("B", KEY, "1", verdict="MARKET_SUSPENDED"),
         restart("shells"),
         bet("C", KEY, "1", verdict="MARKET_SUSPENDED"),
-        tells(lambda it: it.odds({"1": "1.60", "X": "3.90", "2": "5.00"})),
+        change(lambda it: it.odds({"1": "1.60", "X": "3.90", "2": "5.00"})),
         bet("D", KEY, "1", odds_milli=2_100, verdict="ODDS_CHANGED"),
         bet("E", KEY, "2", account=3),
         restart("all"),
-        tells(lambda it: it.odds({"1": "1.50", "X": "4.00", "2": "6.00"})),
+        change(lambda it: it.odds({"1": "1.50", "X": "4.00", "2": "6.00"})),
         bet("F", KEY, "X"),
         settled(home=WON, draw=LOST, away=LOST),
         status(KEY, "SETTLED"),
@@ -140,9 +140,9 @@ EACH = (
         "a match whose coverage is lost takes no bets until it is covered again",
         *ON,
         bet("A", KEY, "1"),
-        tells(lambda it: it.fixture(status=8)),
+        change(lambda it: it.fixture(status=8)),
         bet("B", KEY, "1", verdict="MARKET_SUSPENDED"),
-        tells(lambda it: it.fixture(status=2)),
+        change(lambda it: it.fixture(status=2)),
         bet("C", KEY, "1"),
         settings=UNWATCHED,
     ),
@@ -151,11 +151,11 @@ EACH = (
         BEGAN,
         provider.begins(),
         provider.answers(),
-        tells(lambda it: it.odds(ODDS)),
+        change(lambda it: it.odds(ODDS)),
         bet("A", KEY, "1"),
         provider.misses(lambda it: it.suspend()),
         bet("B", KEY, "1"),
-        tells(lambda it: it.odds({"1": "2.00"})),
+        change(lambda it: it.odds({"1": "2.00"})),
         bet("C", KEY, "1", verdict="MARKET_SUSPENDED"),
         provider.answers(),
         offers(KEY, **{"1": 2000}),
@@ -173,11 +173,11 @@ EACH = (
         BEGAN,
         provider.begins(),
         provider.answers(),
-        tells(lambda it: it.odds(ODDS)),
+        change(lambda it: it.odds(ODDS)),
         bet("A", KEY, "1"),
         BEGAN,
         bet("B", KEY, "1", verdict="MARKET_SUSPENDED"),
-        tells(lambda it: it.heartbeat()),
+        change(lambda it: it.heartbeat()),
         provider.answers(),
         bet("C", KEY, "1"),
         settled(home=WON, draw=LOST, away=LOST),
