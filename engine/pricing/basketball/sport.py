@@ -47,6 +47,7 @@ PLAY_SIGMAS: Final = (11.3, 9.8, 7.2)
 LEAD_PULL: Final = (0.35, 0.26, 0.16)
 LEVEL_FACTOR: Final = 2.0
 PULL_MAX: Final = 0.9
+MARGIN_MAX: Final = 80.0
 TOTAL_LOW: Final = 40.0
 TOTAL_HIGH: Final = 400.0
 
@@ -87,7 +88,7 @@ class BasketballModel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         under a normal margin; the `NEAR` leads on either side have the less.
     """
 
-    margin: Annotated[float, Meta(ge=-80, le=80)]
+    margin: Annotated[float, Meta(ge=-MARGIN_MAX, le=MARGIN_MAX)]
     total: Annotated[float, Meta(ge=TOTAL_LOW, le=TOTAL_HIGH)]
     margin_sigma: Annotated[float, Meta(ge=2, le=40)] = MARGIN_SIGMA
     total_sigma: Annotated[float, Meta(ge=2, le=60)] = 18.0
@@ -97,7 +98,7 @@ class BasketballModel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     def __post_init__(self) -> None:
         """Refuse parameters out of bounds, and sigmas that do not fall during the game."""
-        _within("margin", self.margin, -80, 80)
+        _within("margin", self.margin, -MARGIN_MAX, MARGIN_MAX)
         _within("total", self.total, TOTAL_LOW, TOTAL_HIGH)
         _within("margin_sigma", self.margin_sigma, 2, 40)
         _within("total_sigma", self.total_sigma, 2, 60)

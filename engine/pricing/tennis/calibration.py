@@ -7,7 +7,7 @@ while a mean within bounds has the total, and moves where none has. Never guesse
 answer get a refusal with its reason, and books outside stated bounds are no odds.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from enum import IntEnum
 from math import log
 from typing import Final
@@ -16,6 +16,7 @@ import numpy as np
 from msgspec import Struct
 
 from engine.pricing.book_bounds import BOOK_MAX, BOOK_MIN, book_of
+from engine.pricing.bracketed_root import ROOT_TOLERANCE, root_within
 from engine.pricing.ladder import Floats
 from engine.pricing.margin import MarginRefused, Method, remove_margin
 from engine.pricing.sport import SportBoard
@@ -39,7 +40,6 @@ MEAN_MAX: Final = 0.8
 LINE_MEAN_MIN: Final = 0.54
 """The lowest mean that a total tells. Near .5 games are as often lost as won on serve and the total
 no longer moves with the mean; a shorter total tells a larger form of the day instead."""
-_ROUNDS_MAX: Final = 80
 _DIRECT_ROUNDS_MAX: Final = 24
 _START: Final = 1.3
 _START_SLOPE: Final = 0.06
@@ -50,7 +50,6 @@ _LOWEST: Final = np.array((0.0, -0.5))
 _HIGHEST: Final = np.array((3.0, 0.5))
 _SLOPE_MIN: Final = 1e-9
 _CHANCE_MIN: Final = 1e-12
-_ROOT_TOLERANCE: Final = 1e-14
 
 
 class TennisFit(IntEnum):
@@ -187,7 +186,7 @@ class _Search:
     def at_mean(self, mean: float, form_sd: float) -> TennisModel:
         """Return the model of this mean and form whose winner is priced nearest its target."""
         most = 2.0 * min(SERVE_MAX - mean, mean - SERVE_MIN)
-        difference = _root(lambda gap: self.gaps(self.at(mean, form_sd, gap))[0], -most, most)
+        difference = root_within(lambda gap: self.gaps(self.at(mean, form_sd, gap))[0], -most, most)
         return self.at(mean, form_sd, difference)
 
     def by_total(self, form_sd: float) -> TennisModel:
@@ -208,7 +207,7 @@ class _Search:
             low, high = 0.0, 1.0
         elif gap(high) < 0.0:
             low, high = 2.0, 3.0
-        return on_path(_root(gap, low, high))
+        return on_path(root_within(gap, low, high))
 
     def _directly(self, form_sd: float) -> TennisModel | None:
         """Search path and difference at once by Broyden's method; None where that fails.
@@ -234,7 +233,7 @@ class _Search:
             ahead[column] += _PROBE
             slopes[:, column] = (missed(ahead)[0] - gaps) / _PROBE
         for _ in range(_DIRECT_ROUNDS_MAX):
-            if worst <= _ROOT_TOLERANCE:
+            if worst <= ROOT_TOLERANCE:
                 return model(x)
             if abs(slopes[0, 0] * slopes[1, 1] - slopes[0, 1] * slopes[1, 0]) < _SLOPE_MIN:
                 return None
@@ -266,33 +265,3 @@ def _on_path(at: float, form_sd: float) -> tuple[float, float]:
     if at < 2.0:
         return LINE_MEAN_MIN + (at - 1.0) * (MEAN_MAX - LINE_MEAN_MIN), form_sd
     return MEAN_MAX, (3.0 - at) * form_sd
-
-
-def _root(gap: Callable[[float], float], low: float, high: float) -> float:
-    """Return the root of a rising function, or the end of the bracket nearest to it.
-
-    Regula falsi with the Illinois rule: the value at an end kept twice is halved. Every eighth step
-    is a bisection, so that the bracket shrinks.
-    """
-    at_low, at_high = gap(low), gap(high)
-    if at_low >= 0.0:
-        return low
-    if at_high <= 0.0:
-        return high
-    side, middle = 0, low
-    for count in range(_ROUNDS_MAX):
-        middle = (low * at_high - high * at_low) / (at_high - at_low)
-        if count % 8 == 7 or not low < middle < high:
-            middle = (low + high) / 2.0
-        found = gap(middle)
-        if abs(found) <= _ROOT_TOLERANCE or high - low <= _ROOT_TOLERANCE:
-            break
-        if found < 0.0:
-            low, at_low = middle, found
-            at_high = at_high / 2.0 if side < 0 else at_high
-            side = -1
-        else:
-            high, at_high = middle, found
-            at_low = at_low / 2.0 if side > 0 else at_low
-            side = 1
-    return middle
