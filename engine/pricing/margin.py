@@ -124,6 +124,30 @@ class Removal(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return self.lopsided if lopsided else self.method
 
 
+def methods_by_type(texts: Sequence[str]) -> dict[str, Method]:
+    """Read methods written as ``TYPE=METHOD``, such as ``total=additive``; a type's last holds.
+
+    Raises
+    ------
+    ValueError
+        When a text has no type or names no method.
+    """
+    methods = {}
+    for text in texts:
+        market_type, _, name = text.partition("=")
+        if not market_type or name.upper() not in Method.__members__:
+            names = ", ".join(method.name.lower() for method in Method)
+            raise ValueError(f"methods: must be TYPE=METHOD, a method one of {names}: {text!r}")
+        methods[market_type] = Method[name.upper()]
+    return methods
+
+
+@lru_cache(_INPUTS_MAX)
+def removal_by(texts: tuple[str, ...]) -> Removal:
+    """Return the defaults of removal with methods of some types, as `methods_by_type` reads."""
+    return Removal(method_by_type=methods_by_type(texts))
+
+
 class MarginSolved(Struct, frozen=True, kw_only=True):
     """One market's decimal odds (`add_margin`) or probabilities (`remove_margin`).
 

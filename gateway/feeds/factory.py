@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import cache, partial
 
 from actors.system_parts import FeedPart
+from engine.pricing.margin import methods_by_type
 from engine.pricing.quoting import Margin
 from engine.pricing.skew import LogOddsSkew
 from gateway.feeds.core.adapter import Adapter
@@ -71,7 +72,9 @@ def pipeline_settings(settings: FeedSettings, limits: LimitsSettings) -> Pipelin
         pace_ms=settings.pace_ms,
         call_timeout_ms=settings.call_timeout_ms,
         limits=limits,
-        margin=Margin(book_milli=settings.book_milli),
+        margin=Margin(
+            book_milli=settings.book_milli, method_by_type=methods_by_type(settings.methods)
+        ),
         skew=skew,
     )
 
@@ -83,6 +86,7 @@ def adapter_of(feed: str, settings: FeedSettings) -> Callable[[], Adapter]:
             sports=settings.sports,
             price_from="probabilities" if settings.from_probabilities else "odds",
             margins=settings.margins,
+            methods=settings.methods,
             own_prices=settings.own_prices,
             watch=settings.watch,
             ahead_ms_max=settings.ahead_ms_max,

@@ -17,6 +17,14 @@ MarginRuleText = Annotated[
 """``PATTERN=POLICY`` of a market type. ``theirs`` takes the provider's odds, ``probabilities``
 makes odds of its probabilities where it gives them, ``ours`` of its odds where it gives none. A
 number after ``ours`` says how many outcomes of the market win, where our types do not know it."""
+METHOD_RULES_MAX: Final = 64
+MethodRuleText = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9_]{1,64}=(proportional|additive|power|odds_ratio|shin|standard_error)\Z"
+    ),
+]
+"""``TYPE=METHOD``: how a market type's margin is added to odds and removed from the feed's."""
 _Millis = Annotated[int, Meta(ge=1, le=3_600_000)]
 
 
@@ -25,6 +33,7 @@ class FeedSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     enabled: bool = False
     book_milli: Annotated[int, Meta(ge=1_000, le=2_000)] = 1_050
+    methods: Annotated[tuple[MethodRuleText, ...], Meta(max_length=METHOD_RULES_MAX)] = ()
     skew_scale_minor: Annotated[int, Meta(ge=0, le=10**15)] = 0
     skew_milli_max: Annotated[int, Meta(ge=0, le=2_000)] = 150
     messages_max: Annotated[int, Meta(ge=1, le=1 << 20)] = 8_192

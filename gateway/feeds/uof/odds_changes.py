@@ -194,7 +194,12 @@ class OddsChanges:
             newest = False  # most likely a repetition, which the market refuses: it may be ACTIVE
         offered = _NO_QUOTES
         if market.outcomes and status is not Status.CANCELLED and not self._by_model(listed):
-            offered = market_quotes(listed, market, rule=self._margins.rule_of(listed.market.key))
+            offered = market_quotes(
+                listed,
+                market,
+                rule=self._margins.rule_of(listed.market.key),
+                methods=self._settings.methods,
+            )
             for reason, outcome in offered.passed_over:
                 self._passed_over.add(reason, f"{listed.market.key} {outcome}".rstrip())
         if status is Status.ACTIVE and market.status == _ACTIVE_CODE:

@@ -36,7 +36,11 @@ class MarketQuotes(Struct, frozen=True, kw_only=True, gc=False):
 
 
 def market_quotes(
-    listed: ListedMarket, market: MarketOdds, *, rule: MarginRule = THEIRS
+    listed: ListedMarket,
+    market: MarketOdds,
+    *,
+    rule: MarginRule = THEIRS,
+    methods: tuple[str, ...] = (),
 ) -> MarketQuotes:
     """Return what one message, which lists all current outcomes, offers of a market.
 
@@ -67,7 +71,7 @@ def market_quotes(
     if rule.from_probabilities:
         fair = _fair(listed, outcomes, rule)
         if fair is None and rule.from_odds:
-            fair = _fair_of_odds(listed, outcomes, rule)
+            fair = _fair_of_odds(listed, outcomes, rule, methods)
         if fair is not None:
             return MarketQuotes(fair=fair, passed_over=passed_over, offers_any=True)
         passed_over = (*passed_over, ("no probabilities", ""))
@@ -114,7 +118,10 @@ def _fair(
 
 
 def _fair_of_odds(
-    listed: ListedMarket, outcomes: list[OutcomeOdds | None], rule: MarginRule
+    listed: ListedMarket,
+    outcomes: list[OutcomeOdds | None],
+    rule: MarginRule,
+    methods: tuple[str, ...],
 ) -> Fair | None:
     """Return the probabilities that the feed's odds hold a margin over; None when not known.
 
@@ -135,10 +142,12 @@ def _fair_of_odds(
     if not 1.0 <= sum(1.0 / one for one in odds) / winners <= BOOK_MAX:
         return None
     # Imported only where it is used: the module imports the kernels of margins.
-    from engine.pricing.margin import MarginSolved, remove_by_type  # noqa: PLC0415
+    from engine.pricing.margin import MarginSolved, removal_by, remove_by_type  # noqa: PLC0415
 
     market_type = parse_market_key(listed.market.key).type
-    solved = remove_by_type(odds, market_type=market_type, winners=int(winners))
+    solved = remove_by_type(
+        odds, market_type=market_type, removal=removal_by(methods), winners=int(winners)
+    )
     active = [outcome is not None and outcome.active for outcome in outcomes]
     if not isinstance(solved, MarginSolved) or not any(active):
         return None

@@ -10,7 +10,12 @@ from msgspec import Meta, Struct, field
 
 from engine.common.commands import Limits
 from engine.common.units import MARKETS_MAX
-from gateway.feeds.core.settings import MARGIN_RULES_MAX, MarginRuleText
+from gateway.feeds.core.settings import (
+    MARGIN_RULES_MAX,
+    METHOD_RULES_MAX,
+    MarginRuleText,
+    MethodRuleText,
+)
 
 _MINUTE_MS: Final = 60_000
 _HOUR_MS: Final = 60 * _MINUTE_MS
@@ -107,6 +112,8 @@ class UofSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """Take the feed's odds, or make odds of its probabilities where it gives them."""
     margins: Annotated[tuple[MarginRuleText, ...], Meta(max_length=MARGIN_RULES_MAX)] = ()
     """What holds for some market types instead of `price_from`: the first rule that matches."""
+    methods: Annotated[tuple[MethodRuleText, ...], Meta(max_length=METHOD_RULES_MAX)] = ()
+    """How the margin of some market types is removed; of others by the measured defaults."""
     own_prices: bool = False
     """Price the football markets that our model knows by the model, which is fitted to the feed's
     odds, instead of by `price_from`."""

@@ -18,6 +18,8 @@ from engine.pricing.margin import (
     Removal,
     add_margin,
     add_margins,
+    methods_by_type,
+    removal_by,
     remove_by_type,
     remove_margin,
     remove_margins,
@@ -309,6 +311,17 @@ def test_lopsided_two_way_odds_always_have_probabilities(favourite: float, other
     answer = solved(remove_by_type((favourite, other), market_type="total"))
     assert sum(answer.values) == pytest.approx(1.0)
     assert min(answer.values) > 0.0
+
+
+def test_methods_are_read_by_their_names() -> None:
+    assert methods_by_type(("total=additive", "a_b=odds_ratio", "total=shin")) == {
+        "total": Method.SHIN,
+        "a_b": Method.ODDS_RATIO,
+    }
+    assert removal_by(("total=power",)) == Removal(method_by_type={"total": Method.POWER})
+    for text in ("total", "=power", "total=", "total=best"):
+        with pytest.raises(ValueError, match="methods: must be TYPE=METHOD"):
+            methods_by_type((text,))
 
 
 @pytest.mark.parametrize("bound", [999, 2_001])

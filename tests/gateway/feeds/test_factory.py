@@ -1,7 +1,10 @@
 """The pipeline and the adapter that a feed's section of the settings makes."""
 
+import pytest
+
+from engine.pricing.margin import Method
 from engine.pricing.skew import LogOddsSkew
-from gateway.configuration.config import load_config
+from gateway.configuration.config import ConfigError, load_config
 from gateway.configuration.system import feed_parts
 from gateway.feeds.core.pipeline import FeedPipeline, PipelineSettings
 from gateway.feeds.core.settings import (
@@ -43,6 +46,20 @@ def test_each_section_makes_its_own_adapter() -> None:
         [False, True, False],
         [False, False, True],
     ]
+
+
+def test_the_margin_of_a_market_type_has_the_method_of_the_settings() -> None:
+    settings = UofFeedSettings(methods=("total=additive", "correct_score=odds_ratio"))
+    margin = pipeline_settings(settings, LimitsSettings()).margin
+    assert margin.method is Method.ODDS_RATIO
+    assert margin.method_by_type == {"total": Method.ADDITIVE, "correct_score": Method.ODDS_RATIO}
+
+
+@pytest.mark.parametrize("text", ["total", "=power", "total=multiplicative", "total=Power", "a=b"])
+def test_a_method_that_is_none_is_refused(text: str) -> None:
+    env = {"OVERROUND_FEED_UOF__METHODS": f'["{text}"]'}
+    with pytest.raises(ConfigError, match="methods"):
+        load_config(env=env)
 
 
 def test_the_price_that_odds_never_exceed_is_the_settings() -> None:

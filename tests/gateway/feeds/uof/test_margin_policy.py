@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.common.commands import SetOdds
+from engine.pricing.margin import Method, remove_margin
 from gateway.feeds.core.settings import UofFeedSettings
 from gateway.feeds.uof.margin_policy import (
     PROBABILITIES,
@@ -163,6 +164,20 @@ def test_the_margin_comes_off_lopsided_two_way_odds_in_equal_parts():
     assert found is not None
     half = (1 / 1.1 + 1 / 6.5 - 1) / 2
     assert found.probabilities == pytest.approx((1 / 1.1 - half, 1 / 6.5 - half))
+
+
+def test_a_market_type_may_lose_its_margin_by_a_method_of_the_settings():
+    settings = UofSettings(watch=False, margins=("*=ours",), methods=("1x2=power",))
+    feed = feed_markets(settings)
+    odds = tuple((str(n), f'odds="{each}"') for n, each in ((1, 2.1), (2, 3.4), (3, 3.6)))
+
+    received = feed.receive(odds_change(market(1, odds), at=1))
+
+    solved = remove_margin((2.1, 3.4, 3.6), method=Method.POWER)
+    other = remove_margin((2.1, 3.4, 3.6), method=Method.ODDS_RATIO)
+    (found,) = fairs(received).values()
+    assert found == [round(chance, 3) for chance in solved.values]
+    assert found != [round(chance, 3) for chance in other.values]
 
 
 def test_markets_of_the_feeds_own_odds_are_as_before():
