@@ -1,7 +1,8 @@
 """Score the models: ``python -m simulations.score football SEASON.csv ... --minutes FILE.csv``.
 
 Owns arguments and what is printed. ``--set`` changes a parameter of the model; ``--against`` scores
-the model with other parameters beside it, on the same matches.
+the model with other parameters beside it, on the same matches. ``tennis POINTS.csv ...`` scores
+tennis, whose model has one parameter that is not fitted to odds: ``--form-sd``.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import msgspec
 
 from engine.pricing.football.fixture_board import Margin
 from engine.pricing.football.model import MatchModel
+from engine.pricing.tennis.sport import FORM_SD, FORM_SD_MAX
 from simulations.score.football import (
     FootballScore,
     new_score,
@@ -22,6 +24,9 @@ from simulations.score.football import (
 )
 from simulations.score.seasons import ScoredMatch, SeasonError, read_minutes, read_season
 from simulations.score.tally import ClaimRow, MeanRow
+from simulations.score.tennis import TennisScore, score_tennis
+from simulations.score.tennis import new_score as new_tennis_score
+from simulations.score.tennis_points import WARM_UP, read_points, with_odds
 
 _TYPICAL: Final = {"home_rate": 1.4, "away_rate": 1.1}
 _BOOK_MILLI: Final = 1_060
@@ -30,6 +35,10 @@ _BOOK_MILLI: Final = 1_060
 def main(arguments: Sequence[str] | None = None) -> int:
     """Score a sport and print the tables; return 2 for arguments or files that cannot be used."""
     given = _parser().parse_args(arguments)
+    return _tennis(given) if given.sport == "tennis" else _football(given)
+
+
+def _football(given: argparse.Namespace) -> int:
     try:
         models = [_model(given.set)] + ([_model(given.against)] if given.against else [])
         seasons = [read_season(path) for path in given.seasons]
@@ -51,6 +60,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _tennis(given: argparse.Namespace) -> int:
+    forms = [form for form in (given.form_sd, given.against) if form is not None]
+    try:
+        if not all(0.0 <= form <= FORM_SD_MAX for form in forms):
+            raise ValueError(f"form_sd: must be from 0 to {FORM_SD_MAX:g}")
+        files = [read_points(path) for path in given.points]
+    except (OSError, ValueError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    for line in (line for file in files for line in file.passed_over):
+        sys.stderr.write(f"passed over: {line}\n")
+    played = [match for file in files for match in file.matches]
+    matches = list(with_odds(played, warm_up=given.warm_up))
+    margin = Margin(book_milli=given.book_milli)
+    scores: list[TennisScore] = []
+    for form_sd in forms:
+        scores.append(new_tennis_score())
+        score_tennis(matches, margin=margin, score=scores[-1], form_sd=form_sd)
+        sys.stdout.write(f"## Tennis: form_sd={form_sd:g}\n\n")
+        sys.stdout.write("".join(_tables(scores[-1], given.rows, given.book_milli)))
+    if len(scores) == 2:
+        sys.stdout.write("".join(_compared(*scores)))
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m simulations.score", description=__doc__)
     sports = parser.add_subparsers(dest="sport", required=True)
@@ -65,8 +99,16 @@ def _parser() -> argparse.ArgumentParser:
     football.add_argument(
         "--against", nargs="+", default=[], metavar="NAME=VALUE", help="those of another beside it"
     )
-    football.add_argument("--book-milli", type=int, default=_BOOK_MILLI, help="sum of our book")
-    football.add_argument("--rows", type=int, default=20, help="rows of a table, widest first")
+    tennis = sports.add_parser("tennis", help="matches point by point")
+    tennis.add_argument("points", nargs="*", type=Path, help="files of matches point by point")
+    tennis.add_argument("--form-sd", type=float, default=FORM_SD, help="the form of the day")
+    tennis.add_argument("--against", type=float, help="another form beside it")
+    tennis.add_argument(
+        "--warm-up", type=int, default=WARM_UP, help="first matches, that only teach strengths"
+    )
+    for each in (football, tennis):
+        each.add_argument("--book-milli", type=int, default=_BOOK_MILLI, help="sum of our book")
+        each.add_argument("--rows", type=int, default=20, help="rows of a table, widest first")
     return parser
 
 
@@ -89,7 +131,7 @@ def _score(
     return score
 
 
-def _tables(score: FootballScore, rows: int, book_milli: int) -> Iterable[str]:
+def _tables(score: FootballScore | TennisScore, rows: int, book_milli: int) -> Iterable[str]:
     for reason, count in score.refused.items():
         yield f"{count} matches without a model: {reason}\n\n"
     yield "| log-loss of | matches | mean | standard error |\n| --- | --- | --- | --- |\n"
@@ -116,7 +158,9 @@ def _off(claim: ClaimRow) -> float:
     return -abs(claim.distance)
 
 
-def _compared(first: FootballScore, second: FootballScore) -> Iterable[str]:
+def _compared(
+    first: FootballScore | TennisScore, second: FootballScore | TennisScore
+) -> Iterable[str]:
     """Yield what the second model's log-loss has over the first's, in ten-thousandths."""
     yield "## Log-loss of the second less the first\n\n| of | 1e-4 |\n| --- | --- |\n"
     firsts: dict[str, MeanRow] = {row.name: row for row in first.losses.rows()}

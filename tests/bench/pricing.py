@@ -19,9 +19,13 @@ from engine.pricing.football.model import MatchModel, MatchState, Period, pack_m
 from engine.pricing.football.model_nb import price_board_nb
 from engine.pricing.football.rates import Rates, rates_from_1x2
 from engine.pricing.margin import Method, remove_margins
+from engine.pricing.sport import SportBoard
+from engine.pricing.tennis.sport import FORM_SD, TennisModel, TennisState
+from simulations.score.tennis import match_board
 from tests.bench.table import Row, median_of
 
 RUNS = 7
+TENNIS_POINTS = 40
 ABSENT = "penaltyblog is not installed: make bench installs it"
 AGAINST = "penaltyblog 1.13 (grid and properties)"
 TOTALS = [quarters / 4 for quarters in range(5, 19)]
@@ -305,8 +309,37 @@ def margins() -> list[Row]:
     return rows
 
 
+def tennis_boards() -> list[Row]:
+    """Measure what the form of the day costs: boards with it beside the same boards without."""
+    rows = []
+    for best_of in (3, 5):
+        board = match_board(best_of)
+        state = TennisState(best_of=best_of, serving="home")  # type: ignore[arg-type]
+        for _ in range(TENNIS_POINTS):
+            state = state.point(to=state.serving or "home")
+        certain, formed = (
+            TennisModel(home_serve=0.66, away_serve=0.62, form_sd=form_sd)
+            for form_sd in (0.0, FORM_SD)
+        )
+
+        def call(model: TennisModel, board: SportBoard = board, at: TennisState = state) -> float:
+            return 1e6 * seconds(lambda: board.fair(model, at), calls=500)
+
+        ours, samples = median_of(lambda model=formed: call(model), runs=RUNS)  # type: ignore[misc]
+        without, others = median_of(lambda model=certain: call(model), runs=RUNS)  # type: ignore[misc]
+        rows.append(
+            Row(
+                f"probabilities of a tennis board of {len(board.fair(formed, state))} prices", "us",
+                ours, without, "the same board without a form of the day", "lower", 5.0, "ratio",
+                f"best of {best_of}, {TENNIS_POINTS} points played and counted, board.fair from "
+                f"Python objects, median of {RUNS}", samples, others,
+            )
+        )  # fmt: skip
+    return rows
+
+
 def pricing() -> list[Row]:
     """Run the measures of pricing."""
     if penaltyblog() is None:
-        return []
-    return [*fixture_prices(), *calibration(), *margins()]
+        return tennis_boards()
+    return [*fixture_prices(), *calibration(), *margins(), *tennis_boards()]
