@@ -29,6 +29,9 @@ FEED_MESSAGES_HELD_MAX: Final = 1_024
 """Messages that a feed's adapter may hold. They stay unacknowledged, so it is well below what a
 bridge and a broker give without an acknowledgement: the message that ends the hold must come too.
 """
+FEED_MESSAGES_LATE_MAX: Final = 512
+"""Messages of a feed that wait for market shells that do not answer, unacknowledged: a bridge and a
+broker have room for them beside those that are held, and for the messages of other shells."""
 FEED_FRAME_BYTES_MIN: Final = (FEED_BODY_BYTES_MAX + (1 << 20)) * 4 // 3 + 65_536
 """Smallest frame bound of the feed listener: a full push of a bridge, base64-encoded in JSON."""
 PAGE_MAX: Final = 1_000

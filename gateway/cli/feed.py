@@ -20,7 +20,7 @@ from gateway.cli.arguments import add_command, whole
 from gateway.configuration.config import Config
 from gateway.feeds.core.settings import FEEDS
 from gateway.session.tokens import Role, load_key
-from gateway.settings import FEED_MESSAGES_HELD_MAX
+from gateway.settings import FEED_MESSAGES_HELD_MAX, FEED_MESSAGES_LATE_MAX
 from gateway.signals import STOPS
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 PASSWORD_VARIABLE: Final = "OVERROUND_AMQP_PASSWORD"  # noqa: S105 - a name
 API_TOKEN_VARIABLE: Final = "OVERROUND_UOF_TOKEN"  # noqa: S105
-PREFETCH_MIN: Final = FEED_MESSAGES_HELD_MAX + 256
+PREFETCH_MIN: Final = FEED_MESSAGES_HELD_MAX + FEED_MESSAGES_LATE_MAX + 256
 """Others must still come while so many messages are held and not acknowledged."""
 PREFETCH_MAX: Final = 65_535
 

@@ -159,6 +159,9 @@ class FeedStats(FromGateway, frozen=True, kw_only=True, tag="feed_stats"):
     `held` messages wait in memory for a recovery to be complete, unacknowledged.
     `passed_over` counts the ignored parts of messages, by reason; the rest of such a message may
     have been applied.
+    `waiting` parts of messages have no answer yet, by market shell in `shells_waiting`; the shells
+    of `behind`, `shells_behind` in all, do not answer and miss what comes for them, and
+    `shells_missed` says how many parts each missed. At most 64 shells are named, those with most.
     `opened` counts the markets that were opened since the feed's pipeline began. `unopened` are
     markets that the feed names and that never were, `lost` those that cannot be offered or settled
     here, each by its key or the feed's own name, and why; at most 100 of each.
@@ -172,6 +175,10 @@ class FeedStats(FromGateway, frozen=True, kw_only=True, tag="feed_stats"):
     in_hand: int = 0
     held: int = 0
     waiting: int = 0
+    shells_behind: int = 0
+    behind: tuple[str, ...] = ()
+    shells_waiting: dict[str, int] = field(default_factory=dict)
+    shells_missed: dict[str, int] = field(default_factory=dict)
     lag_ms: int = 0
     markets: int = 0
     calls: int = 0

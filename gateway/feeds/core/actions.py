@@ -104,6 +104,10 @@ class ActionRunner:
         for action in received.actions:
             self.run(message, action)
 
+    def forget_phases(self) -> None:
+        """Tell markets in play their phase once more: a shell may have missed it."""
+        self._in_play.clear()
+
     def on_market(self, market: MarketRoute) -> None:
         """Note which shell hosts a market of a fixture."""
         fixture = market.key.partition("/")[0]

@@ -41,13 +41,17 @@ class HeldMessages:
 
     def hold(self, number: int, message: PendingMessage) -> None:
         """Hold a message under the adapter's number, and give it one of its own."""
-        self._last += 1
-        message.held = self._last
-        self._open[message.held] = None
+        self.keep(message)
         copies = self._copies.setdefault(number, [])
         copies.append(message)
         while len(copies) > COPIES_MAX:
             del self._open[copies.pop(0).held]
+
+    def keep(self, message: PendingMessage) -> None:
+        """Give a message a number under which its answer is asked for; it needs no release."""
+        self._last += 1
+        message.held = self._last
+        self._open[message.held] = None
 
     def release(self, number: int) -> list[PendingMessage]:
         """Return the copies of a message that is held no more."""

@@ -7,7 +7,7 @@ reads a message and carries out no action.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from functools import partial
 from typing import Any, Final
 
@@ -26,6 +26,9 @@ TICKETS_MAX: Final = 4_096
 """Tickets whose answers were not fetched; past it the oldest are dropped, and their callers must
 send their messages again."""
 _REFUSAL_CHARS_MAX: Final = 300
+HELD_AFTER_S: Final = 1.0
+"""How long a message may wait for a shell that does not answer; then it is held, so that the other
+messages of its call are answered."""
 _TURN_MESSAGES: Final = 16
 """Messages received in one turn of the event loop. Between two turns the calls to shells go on, and
 a part that stops betting leaves before the rest of its call is received."""
@@ -63,7 +66,9 @@ class MessageIntake:
     run : callable
         Carries out one action of a message.
     queues_full : callable
-        Says whether a shell's queue is full; then no message is accepted.
+        Says whether the queue of a shell that answers is full; then no message is accepted.
+    make_room : callable
+        Called when no message can be accepted: shells that do not answer must not be waited for.
     clock_ns : callable
         UTC nanoseconds, for the adapter.
     """
@@ -76,6 +81,7 @@ class MessageIntake:
         resumption: Resumption,
         run: Callable[[PendingMessage, Action], None],
         queues_full: Callable[[], bool],
+        make_room: Callable[[], None],
         clock_ns: Callable[[], int],
     ) -> None:
         self._name: Final = name
@@ -83,9 +89,12 @@ class MessageIntake:
         self._resumption: Final = resumption
         self._run: Final = run
         self._queues_full: Final = queues_full
+        self._make_room: Final = make_room
         self._clock_ns: Final = clock_ns
         self._held: Final = HeldMessages(first_number=clock_ns())
         self._in_progress = 0
+        self._late: set[PendingMessage] = set()
+        """Messages that are held because a shell does not answer; not in progress."""
         self._order: deque[PendingMessage] = deque()
         self._room = asyncio.Event()
         self._accepting = asyncio.Lock()
@@ -121,6 +130,7 @@ class MessageIntake:
         """Return once a message may be received: there is room, and no resumption is under way."""
         while self._in_progress >= self._messages_max or self._queues_full():
             self._room.clear()
+            self._make_room()
             await self._room.wait()
         await self._resumption.ready.wait()
 
@@ -143,6 +153,25 @@ class MessageIntake:
         self._held.on_adapter(self._resumption.adapter)
         return encode(self._held.answers(numbers))
 
+    def hold_late(self, messages: Set[PendingMessage]) -> None:
+        """Hold those messages, of shells that do not answer, that have waited long enough.
+
+        They are answered when the shells answer, or miss them. The queues to shells bound them.
+        """
+        until_s = asyncio.get_running_loop().time() - HELD_AFTER_S
+        late = {each for each in messages if not each.held and each.received_s <= until_s}
+        for ticket in list(self._tickets.values()) if late else ():
+            for message in ticket.messages if ticket.left else ():
+                if message in late:
+                    self._held.keep(message)
+                    self._late.add(message)
+                    self._in_progress -= 1
+                    ticket.message_done()
+        if late:
+            undone = [each for each in self._order if not each.done and each not in self._late]
+            self._order = deque(undone)
+            self.on_room()
+
     def on_room(self) -> None:
         """Let a call that waits for room look again."""
         self._room.set()
@@ -156,7 +185,7 @@ class MessageIntake:
             "refused": self._refused,
             "refusals": list(self._refusals),
             "in_hand": self._in_progress,
-            "held": len(self._held),
+            "held": len(self._held) + len(self._late),
             "lag_ms": 0 if oldest_s is None else int((now_s - oldest_s) * 1_000),
         }
 
@@ -219,6 +248,11 @@ class MessageIntake:
             message.parts_added()
 
     def _on_done(self, ticket: _Ticket, message: PendingMessage) -> None:
+        if self._late and message in self._late:
+            self._late.discard(message)
+            self._count_verdict(message)
+            self._held.done(message)
+            return
         self._in_progress -= 1
         while self._order and self._order[0].done:
             self._order.popleft()

@@ -30,6 +30,7 @@ _GAUGES: Final[dict[str, tuple[str, str]]] = {
     "lag_ms": ("lag_ms", "Age of the oldest message that is not obeyed yet, in milliseconds"),
     "requests": ("requests_open", "Recoveries that the provider is still to be asked for"),
     "markets": ("markets", "Markets of a feed"),
+    "shells_behind": ("shells_behind", "Market shells that do not answer and miss messages"),
 }
 
 
@@ -68,6 +69,16 @@ class FeedMetrics:
             "Parts of messages that had no use or could not be read, by reason",
             labels=["feed", "reason"],
         )
+        missed = CounterMetricFamily(
+            "overround_feed_shell_missed",
+            "Parts of messages that a market shell missed because it did not answer",
+            labels=["feed", "shell"],
+        )
+        waiting = GaugeMetricFamily(
+            "overround_feed_shell_waiting",
+            "Parts of messages that wait for a market shell",
+            labels=["feed", "shell"],
+        )
         age = GaugeMetricFamily(
             "overround_feed_figures_age_seconds",
             "Age of the other figures of a feed, since its pipeline sent them",
@@ -79,8 +90,12 @@ class FeedMetrics:
             refused.add_metric([feed], stats["refused"])
             for reason, count in islice(stats["passed_over"].items(), REASONS_SHOWN_MAX):
                 passed_over.add_metric([feed, reason], count)
+            for shell, count in stats["shells_missed"].items():
+                missed.add_metric([feed, shell], count)
+            for shell, count in stats["shells_waiting"].items():
+                waiting.add_metric([feed, shell], count)
             age.add_metric([feed], now_s - at_s)
-        yield from (messages, refused, passed_over, age)
+        yield from (messages, refused, passed_over, missed, waiting, age)
         for field, (name, text) in _GAUGES.items():
             gauge = GaugeMetricFamily(f"overround_feed_{name}", text, labels=["feed"])
             for feed, (_, stats) in self._stats.items():

@@ -31,6 +31,7 @@ from gateway.feeds.core.resumption import Resumption
 from gateway.feeds.core.shell_queue import ShellQueues
 from gateway.market_limits import LimitRules, LimitsSettings
 from gateway.messages.feed import MarketFacts
+from gateway.settings import FEED_MESSAGES_LATE_MAX
 from gateway.suspected_shells import SuspectedShells
 
 logger = logging.getLogger("overround.feeds")
@@ -44,7 +45,11 @@ class PipelineSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     messages_max: Annotated[int, Meta(ge=1, le=1 << 20)] = 8_192
     """Messages in progress; past it no more are accepted until some are answered."""
     queue_updates_max: Annotated[int, Meta(ge=1, le=1 << 20)] = 16_384
-    """Parts of messages that wait for one shell; past it no more messages are accepted either."""
+    """Parts of messages that wait for one shell; past it no more messages are accepted either while
+    the shell answers, and a shell that does not answer misses them (see `late_messages_max`)."""
+    late_messages_max: Annotated[int, Meta(ge=1, le=1 << 20)] = FEED_MESSAGES_LATE_MAX
+    """Messages that wait for shells that do not answer, at most half of `messages_max`; past it
+    these shells miss them, and the adapter resumes when they answer."""
     updates_in_call_max: Annotated[int, Meta(ge=1, le=UPDATES_IN_CALL_MAX)] = 512
     """Parts of messages that one call to a shell carries; the rest waits for the next call."""
     creations_in_call_max: Annotated[int, Meta(ge=1, le=1_024)] = 256
@@ -105,11 +110,12 @@ class FeedPipeline:
             skew=settings.skew,
             updates_in_call_max=settings.updates_in_call_max,
             queue_updates_max=settings.queue_updates_max,
+            late_messages_max=min(settings.late_messages_max, settings.messages_max // 2),
             pace_s=settings.pace_ms / 1_000,
             timeout_s=settings.call_timeout_ms / 1_000,
             suspect=self._suspect,
             on_room=self._on_room,
-            on_missed=self._on_missed,
+            on_back=self._on_back,
         )
         self._actions = ActionRunner(
             by=f"feed:{feed}",
@@ -128,6 +134,7 @@ class FeedPipeline:
             make_adapter=make_adapter,
             run_all=self._actions.run_all,
             missed=self._queues.missed,
+            is_behind=self._queues.is_behind,
             timeout_s=settings.call_timeout_ms / 1_000,
             clock_ns=clock_ns,
         )
@@ -137,6 +144,7 @@ class FeedPipeline:
             resumption=self._resumption,
             run=self._actions.run,
             queues_full=lambda: self._queues.full,
+            make_room=self._queues.leave_late_behind,
             clock_ns=clock_ns,
         )
         self._losses = LossReport(
@@ -167,6 +175,8 @@ class FeedPipeline:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(self.settings.tick_ms / 1_000)
+            self._queues.leave_late_behind()
+            self._intake.hold_late(self._queues.late_messages())
             await self._resumption.ready.wait()
             try:
                 self._actions.run_all(self._resumption.adapter.tick(at_ns=Nanos(self._clock_ns())))
@@ -264,6 +274,7 @@ class FeedPipeline:
             "feed": self.feed,
             **self._intake.stats(),
             "waiting": self._queues.waiting,
+            **self._queues.shells(),
             "markets": sum(map(adapter.owns, self._routes.market_no_by_key)),
             "calls": queues.calls,
             "calls_again": queues.retries,
@@ -281,8 +292,9 @@ class FeedPipeline:
     def _on_room(self) -> None:
         self._intake.on_room()
 
-    def _on_missed(self) -> None:
-        self._resumption.resume_again()
+    def _on_back(self, shell: str) -> None:
+        self._actions.forget_phases()
+        self._resumption.resume_again(shell)
 
     def _suspect(self, shell: str) -> None:
         """Report a shell that did not answer though it is said to serve."""

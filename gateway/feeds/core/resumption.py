@@ -6,20 +6,24 @@ resumption is under way. It never changes a market by itself.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from actors.back_off import BackOff
 from actors.messages import KnownMarket, decode_known_markets
 from actors.peer import PeerError, PeerRefusedError
 from actors.routes import Routes
+from engine.common.commands import SetStatus
+from engine.common.lifecycle import Status
 from engine.common.units import Nanos
-from gateway.feeds.core.adapter import Adapter, Received
+from gateway.feeds.core.adapter import MARKET_NO_LATER, Adapter, MarketUpdate, Received
 
 logger = logging.getLogger("overround.feeds")
 
 _WAIT_S: Final = 5.0
-"""How long a resumption waits for shells that do not answer; then it goes on without them."""
+"""How long the first resumption waits for shells that do not answer; then it goes on without."""
+_WAIT_AGAIN_S: Final = 1.0
+"""How long a later one waits: no message is received meanwhile, and none of a bet stop."""
 _RETRY_S: Final = 0.1
 
 
@@ -37,7 +41,9 @@ class Resumption:
     run_all : callable
         Carries out the actions with which an adapter resumes.
     missed : callable
-        Called with the name of each shell whose positions could not be read.
+        Called with the name of each shell whose positions could not be read, and `quarantined`.
+    is_behind : callable
+        Says of a shell that it missed parts and does not answer: no resumption waits for it.
     timeout_s : float
         How long one shell may take to answer.
     clock_ns : callable
@@ -51,7 +57,8 @@ class Resumption:
         routes: Routes,
         make_adapter: Callable[[], Adapter],
         run_all: Callable[[Received], None],
-        missed: Callable[[str], None],
+        missed: Callable[..., None],
+        is_behind: Callable[[str], bool],
         timeout_s: float,
         clock_ns: Callable[[], int],
     ) -> None:
@@ -64,25 +71,33 @@ class Resumption:
         self._make_adapter: Final = make_adapter
         self._run_all: Final = run_all
         self._missed: Final = missed
+        self._is_behind: Final = is_behind
         self._timeout_s: Final = timeout_s
         self._clock_ns: Final = clock_ns
         self._task: asyncio.Task[None] | None = None
+        self._back: dict[str, None] = {}
+        """Shells that missed parts, and whose markets are not read since."""
+        self._wait_s = _WAIT_S
 
     async def resume(self) -> None:
         """Resume from what markets remember, with a new adapter."""
         known = await self.known_markets()
+        while self._back:  # it came back when the others had been read
+            known = await self.known_markets()
+        self._wait_s = _WAIT_AGAIN_S
         adapter = self._make_adapter()
         received = adapter.resume(known, at_ns=Nanos(self._clock_ns()))
         self.adapter = adapter
         self._run_all(received)
         self.ready.set()
 
-    def resume_again(self) -> None:
-        """Resume again in the background: a shell that missed an update serves again.
+    def resume_again(self, shell: str) -> None:
+        """Resume again in the background: a shell that missed parts of messages answers again.
 
         The new adapter asks the provider to repeat what the shell missed. A resumption that is
-        under way reads that shell anyhow.
+        under way reads that shell first.
         """
+        self._back[shell] = None
         if self.ready.is_set():
             self.ready.clear()
             self._task = asyncio.get_running_loop().create_task(self._resume_or_keep())
@@ -103,14 +118,16 @@ class Resumption:
     async def known_markets(self) -> list[KnownMarket]:
         """Return the feed's markets with their positions, of every market shell that answers.
 
-        A shell that does not answer in time is left out. When it serves again the adapter resumes
-        again, because nothing has watched over that shell's markets meanwhile.
+        A shell that is behind or does not answer in time is left out. When it answers again the
+        adapter resumes again, because nothing has watched over that shell's markets meanwhile.
         """
         loop = asyncio.get_running_loop()
-        until_s = loop.time() + _WAIT_S
+        until_s = loop.time() + self._wait_s
         back_off = BackOff(_RETRY_S, _RETRY_S, clock_s=loop.time)
         known: list[KnownMarket] = []
-        left = [shell.name for shell in self._routes.shells.values() if shell.kind == "market"]
+        shells = [shell.name for shell in self._routes.shells.values() if shell.kind == "market"]
+        left = [shell for shell in shells if not self._is_behind(shell)]
+        self._back = {shell: None for shell in self._back if shell in left}
         while left:
             answers = await asyncio.gather(*map(self._positions, left))
             known += [market for answer in answers for market in answer or ()]
@@ -118,6 +135,7 @@ class Resumption:
             if left and loop.time() >= until_s:
                 logger.warning("%s: resumes without %s", self._name, ", ".join(left))
                 for name in left:
+                    self._back.pop(name, None)
                     self._missed(name)
                 break
             if left:
@@ -130,10 +148,29 @@ class Resumption:
         peer = self._routes.peer(shell)
         if peer is None:
             return None
+        came_back = shell in self._back
+        self._back.pop(shell, None)
         try:
-            return decode_known_markets(await peer.ask("positions", timeout_s=self._timeout_s))
+            known = decode_known_markets(await peer.ask("positions", timeout_s=self._timeout_s))
         except PeerRefusedError:  # the shell is quarantined with nothing recovered
-            self._missed(shell)
+            self._missed(shell, quarantined=True)
             return []
         except PeerError:
+            if came_back:
+                self._back[shell] = None
             return None
+        if came_back:
+            self._suspend(known)
+        return known
+
+    def _suspend(self, markets: Sequence[KnownMarket]) -> None:
+        """Suspend the markets of a shell that missed parts, before other shells are waited for."""
+        step = SetStatus(
+            market_no=MARKET_NO_LATER, status=Status.SUSPENDED, why="feed messages missed"
+        )
+        updates = [
+            MarketUpdate(key=known.image.key, mark=None, steps=(step,))
+            for known in markets
+            if known.image.status is Status.ACTIVE and self.adapter.owns(known.image.key)
+        ]
+        self._run_all(Received(kind="missed", actions=tuple(updates)))

@@ -137,6 +137,7 @@ class ExchangeAdapter:
         """Begin with the markets that exist; suspend active ones until the stream's image comes."""
         self._received_at_ns = at_ns
         actions: list[Action] = []
+        unsettled = False
         for known in markets:
             if not self.owns(known.image.key):
                 continue
@@ -144,12 +145,13 @@ class ExchangeAdapter:
             if market_id is None:
                 continue
             self._known[market_id] = known
+            unsettled = unsettled or known.image.status not in (Status.SETTLED, Status.CANCELLED)
             if known.image.status == Status.ACTIVE:
                 step = SetStatus(
                     market_no=MARKET_NO_LATER, status=Status.SUSPENDED, why="the feed restarted"
                 )
                 actions.append(MarketUpdate(key=known.image.key, mark=None, steps=(step,)))
-        if actions:
+        if unsettled:  # a suspended market's results may have been missed
             actions.append(self._request_image(at_ns))
         return Received(kind="resume", actions=tuple(actions))
 

@@ -64,6 +64,7 @@ async def test_a_scrape_shows_the_last_statistics_of_a_pipeline(
             "lag_ms,tiny": 0,
             "requests_open,tiny": 1,
             "markets,tiny": 1,
+            "shells_behind,tiny": 0,
         }
 
         async def all_is_shown() -> bool:
@@ -105,8 +106,11 @@ class ScriptedPipeline:
         await self.go.wait()
         if not self.alive:
             raise PeerDiedError("gone")
-        bare = dict.fromkeys(("refused", "in_hand", "lag_ms", "requests", "markets"), 0)
-        return {"kinds": dict(self.kinds), "passed_over": {}, **bare}
+        bare = dict.fromkeys(
+            ("refused", "in_hand", "lag_ms", "requests", "markets", "shells_behind"), 0
+        )
+        by_name = {name: {} for name in ("passed_over", "shells_missed", "shells_waiting")}
+        return {"kinds": dict(self.kinds), **bare, **by_name}
 
 
 def metrics_of(pipeline: ScriptedPipeline) -> FeedMetrics:

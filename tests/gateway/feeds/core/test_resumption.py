@@ -5,9 +5,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from actors.messages import ShellRoute, ShellState
+from actors.messages import ShellRoute, ShellState, encode
+from engine.common.commands import SetStatus
 from engine.common.lifecycle import Status
+from engine.pricing.fair_probabilities import Mark
+from engine.pricing.following import Follow, Followed
 from gateway.feeds.core.pipeline import FeedPipeline
+from gateway.feeds.core.shell_queue import MISSED
+from gateway.market_limits import LimitsSettings
 from tests.actors.virtual import run_virtual
 from tests.gateway.feeds.feed_system import FeedSystem, open_feed_system
 from tests.gateway.feeds.json_feed import JsonAdapter, odds, result
@@ -150,6 +155,52 @@ def test_a_shell_in_quarantine_leads_to_a_new_resumption_when_it_serves(tmp_path
     run_virtual(main())
 
 
+def test_a_shell_that_comes_back_while_the_adapter_resumes_is_read_again(tmp_path: Path):
+    async def main():
+        async with open_feed_system(tmp_path, markets_per_actor=1) as it:
+            others = odds("cup-2/1x2", 1, 0.5, 0.3, 0.2)
+            await it.push(odds(KEY, 1, 0.5, 0.3, 0.2), others)
+            resumption, first = it.pipeline._resumption, it.adapter
+            it.local_process("market-00001").freeze()
+            resumption.resume_again("market-00001")
+            await asyncio.sleep(0.5)
+            await it.local_process(SHELL).peer.ask("follow", _suspended_at(2))
+            resumption.resume_again(SHELL)
+            it.local_process("market-00001").thaw()
+            await it.push(odds("cup-2/1x2", 2, 0.5, 0.3, 0.2))
+            assert it.adapter is not first
+            assert resumed(it.pipeline)[KEY] == {"tiny:1/odds": 2}
+
+    run_virtual(main())
+
+
+def _suspended_at(position: int) -> bytes:
+    """Return a market's update that went past the pipeline."""
+    step = SetStatus(market_no=1, status=Status.SUSPENDED)
+    mark = Mark(source="tiny:1/odds", position=position)
+    return encode(
+        Follow(by="feed:tiny", updates=(Followed(market_no=1, mark=mark, steps=(step,)),))
+    )
+
+
+def test_a_shell_that_missed_a_market_s_phase_is_told_it_again(tmp_path: Path):
+    limits = LimitsSettings(rules=("phase=live stake_minor_max=700",))
+
+    async def main():
+        async with open_feed_system(tmp_path, limits=limits) as it:
+            await it.push(odds(KEY, 1, 0.5, 0.3, 0.2))
+            it.pipeline._queues.missed(SHELL)
+            (answer,) = await it.push(odds(KEY, 2, 0.5, 0.3, 0.2, phase="live"))
+            assert MISSED in answer.refused
+            await asyncio.sleep(1.0)
+            assert resumed(it.pipeline) == {KEY: {"tiny:1/odds": 1}}
+            await it.push(odds(KEY, 2, 0.5, 0.3, 0.2, phase="live"))
+            (known,) = await it.pipeline._resumption.known_markets()
+            assert "feed:tiny/limits" in known.positions
+
+    run_virtual(main())
+
+
 def test_a_defect_in_a_resumption_keeps_the_adapter_in_use(tmp_path: Path):
     class Once(JsonAdapter):
         resumes = 0
@@ -164,7 +215,7 @@ def test_a_defect_in_a_resumption_keeps_the_adapter_in_use(tmp_path: Path):
         async with open_feed_system(tmp_path, make_adapter=Once) as it:
             await it.push(odds(KEY, 1, 0.5, 0.3, 0.2))
             first = it.adapter
-            it.pipeline._resumption.resume_again()
+            it.pipeline._resumption.resume_again(SHELL)
             await it.push(odds(KEY, 2, status=-1))
             assert (Once.resumes, it.adapter) == (2, first)
             assert (await it.images())[KEY].status is Status.SUSPENDED

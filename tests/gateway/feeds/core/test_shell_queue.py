@@ -1,6 +1,7 @@
 """Queues to a real market shell: order, pace, repeated calls and parts that no record can hold."""
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import pytest
@@ -101,11 +102,18 @@ class Queues:
     """Queues to one shell, and what they called back."""
 
     def __init__(
-        self, peer: Peer, *, pace_s: float = 0.0, updates_in_call_max: int = MARKETS
+        self,
+        peer: Peer,
+        *,
+        pace_s: float = 0.0,
+        updates_in_call_max: int = MARKETS,
+        late_messages_max: int = 512,
     ) -> None:
         self.suspected: list[str] = []
         self.rooms = 0
-        self.missed = 0
+        self.back: list[str] = []
+        self.answers: list[tuple[str, int]] = []
+        """The answer to each part, and how often the shell had come back by then."""
         self.routes = Routes(shards=1)
         route = ShellRoute(name="a", kind="market", generation=1, state=ShellState.SERVING)
         self.routes.update(version=1, shells=[route], markets=(), peers={"a": peer})
@@ -116,18 +124,20 @@ class Queues:
             skew=None,
             updates_in_call_max=updates_in_call_max,
             queue_updates_max=3,
+            late_messages_max=late_messages_max,
             pace_s=pace_s,
             timeout_s=1.0,
             suspect=self.suspected.append,
             on_room=self._on_room,
-            on_missed=self._on_missed,
+            on_back=self.back.append,
         )
 
     def _on_room(self) -> None:
         self.rooms += 1
 
-    def _on_missed(self) -> None:
-        self.missed += 1
+    def _on_done(self, verdict: asyncio.Future[str], message: PendingMessage) -> None:
+        self.answers.append((message.verdict, len(self.back)))
+        verdict.set_result(message.verdict)
 
     async def send(self, *updates: Followed | Reprice) -> list[str]:
         """Return for each update why it was not obeyed, once all are answered."""
@@ -138,7 +148,7 @@ class Queues:
                 kind="odds",
                 refused="",
                 received_s=0.0,
-                on_done=lambda message, verdict=verdict: verdict.set_result(message.verdict),
+                on_done=partial(self._on_done, verdict),
             )
             message.add_part()
             self.queues.add("a", Task(message, update))
@@ -359,10 +369,10 @@ def test_a_quarantined_shell_refuses_and_its_serving_again_is_reported_once() ->
         updates = [update(1, "a", ACTIVE), update(1, "b", ACTIVE)]
         assert await it.send(*updates) == ["under inspection"] * 2
         it.queues.on_shell("a", ShellState.QUARANTINED)
-        assert it.missed == 0
+        assert it.back == []
         for _ in range(2):
             it.queues.on_shell("a", ShellState.SERVING)
-        assert it.missed == 1
+        assert it.back == ["a"]
 
     run_virtual(main())
 

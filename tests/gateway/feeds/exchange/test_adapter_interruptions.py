@@ -108,6 +108,15 @@ def test_restart_suspends_active_markets_and_requests_the_image() -> None:
     assert statuses(following.open()) == [(Status.ACTIVE, "")]
 
 
+@pytest.mark.parametrize("status", list(Status))
+def test_restart_requests_the_image_for_every_market_whose_result_may_have_been_missed(
+    status: Status,
+) -> None:
+    received = resumed(Following(), known("Horse 1", "Horse 2", "Horse 3", status=status))
+    requests = [each for each in received.actions if isinstance(each, RecoveryRequest)]
+    assert len(requests) == (status not in (Status.SETTLED, Status.CANCELLED))
+
+
 def test_existing_outcomes_keep_their_order_whatever_the_exchange_sends_first() -> None:
     following = Following()
     resumed(following, known("3", "Horse 1", "Horse 2"))

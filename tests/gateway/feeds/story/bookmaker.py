@@ -58,6 +58,13 @@ class _Launcher(LocalLauncher):
     def __init__(self, disks: dict[str, FaultyDisk]) -> None:
         super().__init__()
         self._disks = disks
+        self.closed: dict[str, asyncio.Event] = {}
+        """Shells that are not started again until their event is set."""
+
+    async def begin(self, spec: PartSpec) -> LocalProcess:
+        if spec.name in self.closed:
+            await self.closed[spec.name].wait()
+        return await super().begin(spec)
 
     def spawn(self, spec: PartSpec) -> LocalProcess:
         disk = self._disks.setdefault(spec.name, FaultyDisk())
@@ -98,11 +105,13 @@ class _System(System):
 class FeedBookmaker:
     """The parts, and calls to them by key and account."""
 
-    def __init__(self, make_adapter: Callable[[], Any]) -> None:
+    def __init__(
+        self, make_adapter: Callable[[], Any], settings: PipelineSettings | None = None
+    ) -> None:
         self._disks: dict[str, FaultyDisk] = {}
         arguments = {
             "make_adapter": make_adapter,
-            "settings": PipelineSettings(),
+            "settings": settings or PipelineSettings(),
             "clock_ns": now_ns,
         }
         self._part = FeedPart(feed=FEED, factory=FeedPipeline, arguments=arguments)
@@ -136,6 +145,18 @@ class FeedBookmaker:
             if shell.name in before
         ):
             await asyncio.sleep(0.25)
+
+    async def shell_of(self, key: str) -> str:
+        """Return the name of the shell that hosts a market."""
+        await self.system.refresh()
+        routes = self.system.routes
+        return routes.markets[routes.market_no_by_key[key]].shell
+
+    def kill(self, shell: str) -> Callable[[], None]:
+        """Kill a shell, which stays dead until the returned function is called."""
+        closed = self.system.launcher.closed[shell] = asyncio.Event()
+        self.system.launcher.processes[shell].kill()
+        return closed.set
 
     async def restart_all(self) -> None:
         """Stop everything, and start it again from the disks."""
@@ -220,9 +241,11 @@ class FeedBookmaker:
 
 
 @asynccontextmanager
-async def open_feed_bookmaker(make_adapter: Callable[[], Any]) -> AsyncIterator[FeedBookmaker]:
+async def open_feed_bookmaker(
+    make_adapter: Callable[[], Any], settings: PipelineSettings | None = None
+) -> AsyncIterator[FeedBookmaker]:
     """Start a bookmaker with funded accounts."""
-    bookmaker = FeedBookmaker(make_adapter)
+    bookmaker = FeedBookmaker(make_adapter, settings)
     await bookmaker.system.start()
     try:
         await bookmaker.open_accounts()
