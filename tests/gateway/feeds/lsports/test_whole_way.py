@@ -145,7 +145,8 @@ async def test_a_new_pipeline_suspends_and_is_told_the_whole_state(tmp_path: Pat
         await server.send(provider.settle({"1": 2, "X": 1, "2": 1}))
         server.losing = False
 
-        way.feeds.pipeline._resumption.resume_again()
+        (shell,) = {route.shell for route in way.feeds.system.routes.markets.values()}
+        way.feeds.pipeline._resumption.resume_again(shell)
         await way.is_now(Status.SUSPENDED)
         await server.send(provider.heartbeat())
         await way.settled(START_MINOR + 110)
