@@ -13,6 +13,7 @@ import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
+from engine.pricing.book_bounds import BOOK_MAX, BOOK_MIN
 from engine.pricing.football import calibration_nb as kernels
 from engine.pricing.football.compiled_markets import CompiledMarkets
 from engine.pricing.football.model import (
@@ -35,7 +36,9 @@ _STARTS: Final = np.array(
     ((1.4, 1.1), (2.4, 0.7), (0.7, 2.4), (0.5, 0.5), (4.0, 4.0), (6.0, 0.4), (0.4, 6.0))
 )
 """Home and away rates to search from, in this order, until one leads to an answer."""
-_TYPICAL: Final = MatchModel(home_rate=1.4, away_rate=1.1)
+TYPICAL: Final = MatchModel(home_rate=1.4, away_rate=1.1, dependence=-0.08)
+"""A common match: what is held where the markets do not tell it. Bookmakers' 1x2 and totals hold a
+dependence of -0.08 (see docs/pricing.md), so that 1x2 alone is read with it too."""
 _PRE_MATCH: Final = MatchState()
 
 
@@ -71,6 +74,8 @@ class CalibrationStatus(IntEnum):
     """A margin cannot be removed by the method."""
     CONTRADICTION = 7
     """The best model is further from the odds than allowed."""
+    BOOK = 8
+    """A market's odds add up to no book that anyone offers, as odds in thousandths do."""
 
 
 _MESSAGES: Final[dict[CalibrationStatus, str]] = {
@@ -88,6 +93,8 @@ class Calibrated(Struct, frozen=True, kw_only=True):
     dependence: Dependence
     error: float
     """The largest gap between a fair probability of the model and of the market."""
+    books: tuple[float, ...]
+    """For each market the book that came off: the sum of one over its odds, by its winners."""
 
 
 class CalibrationRefused(Struct, frozen=True, kw_only=True):
@@ -139,7 +146,7 @@ class Calibrator:
         self,
         odds: Sequence[Sequence[float]],
         *,
-        base: MatchModel = _TYPICAL,
+        base: MatchModel = TYPICAL,
         state: MatchState | None = None,
         method: Method = Method.ODDS_RATIO,
         fit_dependence: bool = True,
@@ -151,6 +158,7 @@ class Calibrator:
         ----------
         odds : Sequence[Sequence[float]]
             For each market, the decimal odds of its outcomes in the type's order, each above 1.
+            Their book, per winner, must be from `BOOK_MIN` to `BOOK_MAX`.
         base : MatchModel
             The parameters that are not fitted: shares, stoppage, red-card factors, and the
             dependence where it is held.
@@ -189,6 +197,14 @@ class Calibrator:
             model=replace(base, home_rate=home, away_rate=away, dependence=dependence),
             dependence=Dependence(int(mode)),
             error=error,
+            books=self._books(),
+        )
+
+    def _books(self) -> tuple[float, ...]:
+        """Return the sum of the quoted probabilities of each market, by its winners."""
+        return tuple(
+            float(self._quoted[market.first : market.last].sum()) / market.rules.winners
+            for market in self._compiled.markets
         )
 
     def _solve(self, model: Floats, state: Ints, *, fit_dependence: bool) -> CalibrationStatus:
@@ -234,6 +250,13 @@ class Calibrator:
                     f"{name}: odds must be above 1 and at most {ODDS_MAX:g}",
                 )
             self._quoted[market.first : market.last] = [1.0 / decimal for decimal in row]
+        for market, book in zip(markets, self._books(), strict=True):
+            if not BOOK_MIN <= book <= BOOK_MAX:
+                return _refused(
+                    CalibrationStatus.BOOK,
+                    f"{market.key.removeprefix(_FIXTURE)}: the book must be from {BOOK_MIN:g} "
+                    f"to {BOOK_MAX:g}, not {book:.4g}",
+                )
         for number, market in enumerate(markets):
             applies = market.rules.winners == 1 or method is not Method.SHIN
             self._methods[number] = method if applies else Method.ODDS_RATIO
@@ -259,7 +282,7 @@ class Calibrator:
 def calibrate(
     odds: Mapping[str, Sequence[float]],
     *,
-    base: MatchModel = _TYPICAL,
+    base: MatchModel = TYPICAL,
     state: MatchState | None = None,
     method: Method = Method.ODDS_RATIO,
     fit_dependence: bool = True,

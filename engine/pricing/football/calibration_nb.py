@@ -8,7 +8,7 @@ Owns the search and its tolerances. Allocates nothing, returns a code, and never
 that did not converge.
 """
 
-from math import exp, log
+from math import exp, log, sqrt
 from typing import Any, Final
 
 from numba import float64, int64
@@ -36,6 +36,9 @@ COSINE_MAX: Final = 1e-7
 """Largest cosine between the residuals of a least-squares answer and any slope ..."""
 _COSINE_AT_REST_MAX: Final = 1e-5
 """... and at a point where no step reduces the sum of squares by a digit that it has."""
+_ROUNDING: Final = 1.6e-14
+"""Residuals are this exact, so that where they are small their sum of squares tells no cosine below
+the root of this over their length."""
 _SQUARED_SLOPE_MIN: Final = 1e-18
 """A parameter with a smaller sum of squared slopes changes nothing: its slopes are rounding."""
 
@@ -230,10 +233,20 @@ def search_nb(
             residuals_nb(
                 model, state, wanted, terms, pmf, features, chances, fair, target, residuals
             )
-            if stationary_nb(normal, gradient, count, cost, _COSINE_AT_REST_MAX):
+            least = sqrt(_ROUNDING / max(sqrt(2.0 * cost), _ROUNDING))
+            if stationary_nb(normal, gradient, count, cost, max(least, _COSINE_AT_REST_MAX)):
                 return classify_nb(model, normal, count, factor, rate_max)
             return RATE_OUT_OF_BOUNDS if left_region else NOT_CONVERGED
     return NOT_CONVERGED
+
+
+@kernel()
+def squares_nb(residuals: Any) -> float:
+    """Return the sum of the squared residuals."""
+    squares = 0.0
+    for k in range(len(residuals)):
+        squares += residuals[k] * residuals[k]
+    return squares
 
 
 @kernel()
@@ -296,11 +309,14 @@ def dependence_determined_nb(
 def fit_at_limits_nb(
     model: Any, state: Any, wanted: Any, terms: Any, pmf: Any, features: Any, chances: Any,
     fair: Any, target: Any, rate_max: float, dependence_max: float, jacobian: Any, residuals: Any,
-    scratch: Any, answer: Any, home_rate: float, away_rate: float,
+    scratch: Any, answer: Any, home_rate: float, away_rate: float, held_cost: float,
 ) -> int:  # fmt: skip
-    """Fit the rates with the dependence at each of its limits; keep the best allowed answer."""
+    """Fit the rates with the dependence at each of its limits; keep the best allowed answer.
+
+    An answer that is no better than the one with the held dependence is not kept.
+    """
     status = DEPENDENCE_TOO_STRONG
-    least_cost = float("inf")
+    least_cost = held_cost
     for mode in range(LOWEST, BOTH_RATES_LIMIT + 1):
         set_point_nb(scratch, home_rate, away_rate, 0.0)
         searched = search_nb(
@@ -309,9 +325,7 @@ def fit_at_limits_nb(
         )  # fmt: skip
         if searched != CONVERGED or not dependence_allowed_nb(model, dependence_max):
             continue
-        cost = 0.0
-        for k in range(len(residuals)):
-            cost += residuals[k] * residuals[k]
+        cost = squares_nb(residuals)
         if cost < least_cost:
             least_cost = cost
             store_answer_nb(model, residuals, mode, answer)
@@ -324,6 +338,7 @@ def fit_dependence_nb(
     model: Any, state: Any, wanted: Any, terms: Any, pmf: Any, features: Any, chances: Any,
     fair: Any, target: Any, rate_max: float, dependence_max: float, jacobian: Any, residuals: Any,
     scratch: Any, answer: Any, home_rate: float, away_rate: float, dependence: float,
+    held_cost: float,
 ) -> int:  # fmt: skip
     """Fit the dependence with the rates, or at a limit where the rates do not allow the fit."""
     set_point_nb(scratch, home_rate, away_rate, dependence)
@@ -336,7 +351,7 @@ def fit_dependence_nb(
         return CONVERGED
     at_limits = fit_at_limits_nb(
         model, state, wanted, terms, pmf, features, chances, fair, target, rate_max,
-        dependence_max, jacobian, residuals, scratch, answer, home_rate, away_rate,
+        dependence_max, jacobian, residuals, scratch, answer, home_rate, away_rate, held_cost,
     )  # fmt: skip
     if CONVERGED in (at_limits, searched):
         return at_limits
@@ -389,6 +404,7 @@ def calibrate_nb(
     for k in range(ANSWER_COLUMNS):
         answer[k] = 0.0
     dependence = model[2]
+    held_cost = float("inf")
     home_rate, away_rate = starts[0, 0], starts[0, 1]
     status = fit_rates_nb(
         model, state, wanted, terms, pmf, features, chances, fair, target, rate_max,
@@ -400,6 +416,7 @@ def calibrate_nb(
         home_rate, away_rate = model[0], model[1]
         if dependence_allowed_nb(model, dependence_max):
             store_answer_nb(model, residuals, HELD, answer)
+            held_cost = squares_nb(residuals)
         else:
             status = DEPENDENCE_TOO_STRONG
     if fit == 0 or not dependence_determined_nb(
@@ -410,5 +427,6 @@ def calibrate_nb(
     fitted = fit_dependence_nb(
         model, state, wanted, terms, pmf, features, chances, fair, target, rate_max,
         dependence_max, jacobian, residuals, scratch, answer, home_rate, away_rate, dependence,
+        held_cost,
     )  # fmt: skip
     return CONVERGED if status == CONVERGED else fitted

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from msgspec import UNSET
 
 from engine.common.units import ODDS_MILLI_MAX, ODDS_MILLI_MIN
-from engine.pricing.football.calibration import Calibrated, Calibrator
+from engine.pricing.football.calibration import TYPICAL, Calibrated, Calibrator
 from engine.pricing.football.model import MatchModel, MatchState, Period
 from engine.pricing.margin import Method
 from gateway.feeds.uof.market_registry import ListedMarket
@@ -20,8 +20,7 @@ from gateway.feeds.uof.messages import MarketOdds, OddsChange
 from gateway.feeds.uof.stoppage import with_stoppage
 
 SPORT: Final = "football"
-_BASE: Final = MatchModel(home_rate=1.4, away_rate=1.1)
-"""What is believed of every match besides its odds: its stoppage time, above all."""
+
 MATCHES_MAX: Final = 1 << 14
 TOTALS_MAX: Final = 3
 """Total-goals markets that a model is fitted to: the provider's favourite line, then the most
@@ -110,11 +109,11 @@ class _Match:
     def base(self) -> MatchModel:
         """Return what a model of the match is fitted from: the stoppage to expect by now."""
         if self.state is None:
-            return _BASE
+            return TYPICAL
         period, announced_s = self.announced or (None, None)
         if period is not self.state.period:
             announced_s = None
-        return with_stoppage(_BASE, self.state, announced_s)
+        return with_stoppage(TYPICAL, self.state, announced_s)
 
     def take_status(self, message: OddsChange) -> None:
         """Take what a message says of the match."""

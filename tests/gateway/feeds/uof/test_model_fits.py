@@ -26,6 +26,8 @@ from tests.gateway.feeds.uof.test_model_prices import (
 
 ABSURD = market(1, (("1", "1.05"), ("2", "50"), ("3", "1.05")))
 INCOMPLETE = market(1, MATCH_WINNER[:2])
+GOALLESS_FAVOURITE = market(1, (("1", "1.2"), ("2", "7"), ("3", "15")))
+FEW_GOALS = total(outcomes=(("12", "16"), ("13", "1.02")))
 NOT_OPEN = market(1, MATCH_WINNER, status=0)
 BOTH_SCORE = market(29, (("74", "1.8"), ("76", "1.9")))
 
@@ -33,7 +35,8 @@ BOTH_SCORE = market(29, (("74", "1.8"), ("76", "1.9")))
 @pytest.mark.parametrize(
     ("markets", "why"),
     [
-        ((ABSURD, total()), "no model: odds refused, contradiction"),
+        ((ABSURD, total()), "no model: odds refused, book"),
+        ((GOALLESS_FAVOURITE, FEW_GOALS), "no model: odds refused, rate out of bounds"),
         ((INCOMPLETE, total()), "no model: no odds of the match winner"),
         ((INCOMPLETE,), "no model: no odds of the match winner"),
         ((NOT_OPEN, total()), "no model: the feed's match winner is not open"),
