@@ -18,7 +18,7 @@ from msgspec import Struct
 from engine.pricing.book_bounds import BOOK_MAX, BOOK_MIN, book_of
 from engine.pricing.bracketed_root import ROOT_TOLERANCE, root_within
 from engine.pricing.ladder import Floats
-from engine.pricing.margin import MarginRefused, Method, remove_margin
+from engine.pricing.margin import MarginRefused, Method, Removal, remove_by_type
 from engine.pricing.sport import SportBoard
 from engine.pricing.tennis.sport import (
     FORM_SD,
@@ -89,7 +89,7 @@ def calibrate_tennis(
     state: TennisState | None = None,
     mean: float = SERVE_MEAN,
     form_sd: float = FORM_SD,
-    method: Method = Method.ODDS_RATIO,
+    method: Method | Removal | None = None,
 ) -> TennisCalibrated | TennisRefused:
     """Find the model whose prices match the odds of a match.
 
@@ -106,8 +106,8 @@ def calibrate_tennis(
     form_sd : float
         The form of the day, held where a mean from ``LINE_MEAN_MIN`` to ``MEAN_MAX`` has the
         total. A shorter total makes it larger, up to ``FORM_SD_MAX``; a longer one smaller.
-    method : Method
-        How the margin is removed.
+    method : Method | Removal | None
+        How margins are removed: one way, or by market type; None: the measured defaults.
 
     Returns
     -------
@@ -124,8 +124,10 @@ def calibrate_tennis(
     keys = ["fixture/winner", *([f"fixture/total_games?total={total[0]}"] if total else [])]
     targets: list[float] = []
     books: list[float] = []
-    for odds in (winner, *([total[1]] if total else [])):
-        first = _first_fair(odds, method)
+    removal = Removal(method=method, lopsided=method) if isinstance(method, Method) else method
+    markets = {"winner": winner} | ({"total_games": total[1]} if total else {})
+    for market_type, odds in markets.items():
+        first = _first_fair(market_type, odds, removal)
         if isinstance(first, TennisRefused):
             return first
         targets.append(first[0])
@@ -144,22 +146,27 @@ def calibrate_tennis(
     )
 
 
-def _first_fair(odds: Sequence[float], method: Method) -> tuple[float, float] | TennisRefused:
+def _first_fair(
+    market_type: str, odds: Sequence[float], removal: Removal | None
+) -> tuple[float, float] | TennisRefused:
     """Return the first outcome's fair probability and the book that came off, or a refusal."""
     book = book_of(odds)
     if len(odds) != 2 or book is None:
         return TennisRefused(
             status=TennisFit.NOT_ODDS,
-            message=f"odds: must be two, each above 1 and finite: {odds!r}",
+            message=f"{market_type}: odds must be two, each above 1 and finite: {odds!r}",
         )
     if not BOOK_MIN <= book <= BOOK_MAX:
         return TennisRefused(
             status=TennisFit.BOOK,
-            message=f"odds: a book from {BOOK_MIN:g} to {BOOK_MAX:g}, not {book:.6g}: {odds!r}",
+            message=f"{market_type}: a book from {BOOK_MIN:g} to {BOOK_MAX:g}, "
+            f"not {book:.6g}: {odds!r}",
         )
-    fair = remove_margin(odds, method=method)
+    fair = remove_by_type(odds, market_type=market_type, removal=removal)
     if isinstance(fair, MarginRefused):
-        return TennisRefused(status=TennisFit.NOT_ODDS, message=f"odds: {fair.message}: {odds!r}")
+        return TennisRefused(
+            status=TennisFit.NOT_ODDS, message=f"{market_type}: {fair.message}: {odds!r}"
+        )
     return fair.values[0], book
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.pricing.margin import Method, add_margin
+from engine.pricing.margin import Method, Removal, add_margin, remove_margin
 from engine.pricing.sport import MarketTypeError, SportBoard
 from engine.pricing.tennis.calibration import (
     LINE_MEAN_MIN,
@@ -46,7 +46,9 @@ def test_calibration_recovers_the_serves_that_gave_the_odds(
     state = TennisState(best_of=best_of)  # type: ignore[arg-type]
     line = "22.5" if best_of == 3 else "38.5"
     winner, total = odds_of(model, state, line)
-    found = calibrate_tennis(winner, total=(line, total), state=state, form_sd=form_sd)
+    found = calibrate_tennis(
+        winner, total=(line, total), state=state, form_sd=form_sd, method=Method.ODDS_RATIO
+    )
     assert isinstance(found, TennisCalibrated)
     assert found.error <= TOLERANCE
     assert found.books == pytest.approx((1.05, 1.05), abs=1e-9)
@@ -141,6 +143,22 @@ def test_a_line_shorter_than_any_mean_has_tells_a_larger_form() -> None:
     certain = calibrate_tennis((1.9, 1.9), form_sd=0.0)
     assert isinstance(certain, TennisCalibrated)
     assert certain.model.form_sd == 0.0
+
+
+def test_margins_come_off_by_market_type_unless_one_method_is_named() -> None:
+    """Lopsided odds of a winner lose their margin additively: 1.05 and 12 leave .934."""
+    by_type, named, apart = (
+        calibrate_tennis((1.05, 12.0), method=method)
+        for method in (None, Method.ODDS_RATIO, Removal(method_by_type={"winner": Method.POWER}))
+    )
+    fair = []
+    for found in (by_type, named, apart):
+        assert isinstance(found, TennisCalibrated)
+        fair.append(SportBoard("tennis", ["m/winner"]).fair(found.model, TennisState())[0])
+    assert fair[0] == pytest.approx(0.5 + (1 / 1.05 - 1 / 12) / 2, abs=1e-9)
+    for found, method in ((fair[1], Method.ODDS_RATIO), (fair[2], Method.POWER)):
+        solved = remove_margin((1.05, 12.0), method=method)
+        assert found == pytest.approx(solved.values[0], abs=1e-9)  # type: ignore[union-attr]
 
 
 def test_a_form_or_a_mean_out_of_bounds_is_an_error() -> None:

@@ -33,7 +33,7 @@ def home_wins(model: TennisModel, state: TennisState) -> float:
 def with_winner_at(chance: float, form_sd: float) -> TennisModel:
     """Return the model of a form whose price of home before the match is one over a chance."""
     solved = add_margin((chance, 1.0 - chance), book=1.05, method=Method.ODDS_RATIO)
-    found = calibrate_tennis(solved.values, form_sd=form_sd)  # type: ignore[union-attr]
+    found = calibrate_tennis(solved.values, form_sd=form_sd, method=Method.ODDS_RATIO)  # type: ignore[union-attr]
     assert isinstance(found, TennisCalibrated)
     return found.model
 
