@@ -238,7 +238,7 @@ class MarketShell(Shell[DurableMarkets]):
         Takes Reprice in msgpack. The odds are journaled, as a trader's are; replay never computes
         a price.
         """
-        from engine.pricing.repricing import Repricer, decode_reprice  # noqa: PLC0415 - see that module
+        from engine.pricing.repricing import Repricer, decode_reprice, unpriced_stops  # noqa: PLC0415 - see there
 
         request = decode_reprice(payload)
         if self._serving() is None:
@@ -248,7 +248,8 @@ class MarketShell(Shell[DurableMarkets]):
         own = frozenset(self._machine().market_nos())
         events = self._control(request.by, commands, modelled=own) if commands else []
         self._references.note(MODEL, commands, events, at_ns=Nanos(self._clock()))
-        return encode(events)
+        stops = unpriced_stops(request, commands, events)
+        return encode([*events, *(self._control(request.by, stops) if stops else ())])
 
     def follow(self, payload: bytes) -> bytes:
         """Apply parts of a feed's messages as one record, and publish; return list[MarketEvent].

@@ -6,6 +6,7 @@ imports this module at its first use, so that a restarted shell takes bets befor
 kernels are loaded.
 """
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -20,6 +21,7 @@ from engine.common.commands import (
     SetOdds,
     SuspendMarket,
 )
+from engine.common.events import MarketEvent, MarketResumed, Refused, StatusSet
 from engine.common.ids import MarketNo, parse_market_key
 from engine.common.lifecycle import Status
 from engine.common.views import PriceImage
@@ -175,6 +177,29 @@ class Repricer:
             fixture = _priced_fixture(machine.price_image(market_no), sport)
             self._fixture_of[sport.name, market_no] = fixture
         return fixture
+
+
+def unpriced_stops(
+    request: Reprice, commands: Sequence[MarketCommand], events: Sequence[MarketEvent]
+) -> tuple[MarketCommand, ...]:
+    """Return suspensions of the markets that were resumed though their new odds were refused.
+
+    A marked repricing needs none: its FeedUpdate opens nothing after refused odds.
+    """
+    if not request.resume or request.mark is not None:
+        return ()
+    refused = {
+        command.market_no
+        for command, event in zip(commands, events, strict=True)
+        if isinstance(command, SetOdds) and isinstance(event, Refused)
+    }
+    resumed = [event.market_no for event in events if isinstance(event, MarketResumed | StatusSet)]
+    stops = [
+        SuspendMarket(market_no=market_no, why="no price")
+        for market_no in dict.fromkeys(resumed)
+        if market_no in refused
+    ]
+    return tuple(map(as_feed_command, stops) if request.fed else stops)
 
 
 def _steps(request: Reprice, image: PriceImage, odds: SetOdds) -> tuple[FeedStep, ...]:

@@ -392,6 +392,17 @@ def test_repricing_suspends_prices_and_resumes_a_fixture_in_one_record():
     assert delta.odds_milli != (2_000,) * 3
 
 
+@pytest.mark.parametrize("fed", [False, True])
+def test_repricing_whose_odds_are_refused_resumes_nothing_on_the_old_ones(*, fed: bool):
+    settings = MarketShellSettings(odds_book_milli_min=1_100)
+    shell = market_shell_on(FaultyDisk(), settings=settings)
+    shell.control(market_control(football("cup-1/1x2", 1), OpenMarket(market_no=1)))
+    events = events_of(shell.reprice(reprice(suspend="goal", resume=True, fed=fed)))
+    assert Reason.BOOK_SUM_LOW in [getattr(event, "reason", None) for event in events]
+    (image,) = decode_price_images(shell.price_images())
+    assert (image.status, image.odds_milli) == (Status.SUSPENDED, (2_000,) * 3)
+
+
 def test_repricing_skips_settled_markets_and_those_the_model_does_not_price():
     shell = market_shell_on(FaultyDisk())
     unknown = CreateMarket(
