@@ -49,18 +49,33 @@ def add(commands: "Commands") -> None:
     parser.set_defaults(run=run)
 
 
-def _add_uof(kinds: "Commands") -> argparse.ArgumentParser:
-    uof = kinds.add_parser(
-        "uof",
-        help="the Unified Odds Feed",
-        description="Carry the Unified Odds Feed to a gateway.",
-        epilog=f"A broker's password may come in {PASSWORD_VARIABLE}, the token for --api comes in "
-        f"{API_TOKEN_VARIABLE}.",
+def _add_kind(
+    kinds: "Commands", name: str, what: str, epilog: str, *, live: tuple[str, str, str]
+) -> argparse.ArgumentParser:
+    """Add a kind that is carried live (its option, the option's value and help) or from files."""
+    parser = kinds.add_parser(
+        name,
+        help=what,
+        description=f"Carry {what} to a gateway.",
+        epilog=epilog,
         allow_abbrev=False,
     )
-    source = uof.add_mutually_exclusive_group(required=True)
-    source.add_argument("--amqp", metavar="URL", help="amqp:// or amqps://USER@HOST:PORT/VHOST")
+    option, metavar, where = live
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument(option, metavar=metavar, help=where)
     source.add_argument("--files", type=Path, metavar="PATH", help="a recording: file or folder")
+    return parser
+
+
+def _add_uof(kinds: "Commands") -> argparse.ArgumentParser:
+    uof = _add_kind(
+        kinds,
+        "uof",
+        "the Unified Odds Feed",
+        f"A broker's password may come in {PASSWORD_VARIABLE}, the token for --api comes in "
+        f"{API_TOKEN_VARIABLE}.",
+        live=("--amqp", "URL", "amqp:// or amqps://USER@HOST:PORT/VHOST"),
+    )
     option = uof.add_argument
     option("--api", metavar="URL", help="the provider's HTTP interface, for recovery requests")
     option("--exchange", default="unifiedfeed", metavar="NAME", help="default unifiedfeed")
@@ -88,17 +103,14 @@ def _add_uof(kinds: "Commands") -> argparse.ArgumentParser:
 
 
 def _add_exchange(kinds: "Commands") -> argparse.ArgumentParser:
-    exchange = kinds.add_parser(
+    exchange = _add_kind(
+        kinds,
         "exchange",
-        help="an exchange's stream",
-        description="Carry an exchange's stream to a gateway.",
-        epilog="Credentials come from a file that OVERROUND_EXCHANGE_CREDENTIALS names, or from "
+        "an exchange's stream",
+        "Credentials come from a file that OVERROUND_EXCHANGE_CREDENTIALS names, or from "
         "OVERROUND_EXCHANGE_APP_KEY and OVERROUND_EXCHANGE_SESSION.",
-        allow_abbrev=False,
+        live=("--tls", "HOST:PORT", "the exchange's stream"),
     )
-    source = exchange.add_mutually_exclusive_group(required=True)
-    source.add_argument("--tls", metavar="HOST:PORT", help="the exchange's stream")
-    source.add_argument("--files", type=Path, metavar="PATH", help="a recording: file or folder")
     exchange.add_argument(
         "--market",
         action="append",
@@ -110,17 +122,14 @@ def _add_exchange(kinds: "Commands") -> argparse.ArgumentParser:
 
 
 def _add_lsports(kinds: "Commands") -> argparse.ArgumentParser:
-    lsports = kinds.add_parser(
+    lsports = _add_kind(
+        kinds,
         "lsports",
-        help="LSports' feed over a WebSocket",
-        description="Carry LSports' feed to a gateway.",
-        epilog="Credentials come in OVERROUND_LSPORTS_PACKAGE, OVERROUND_LSPORTS_USER and "
+        "LSports' feed over a WebSocket",
+        "Credentials come in OVERROUND_LSPORTS_PACKAGE, OVERROUND_LSPORTS_USER and "
         "OVERROUND_LSPORTS_PASSWORD.",
-        allow_abbrev=False,
+        live=("--socket", "URL", "ws:// or wss://HOST:PORT/PATH"),
     )
-    source = lsports.add_mutually_exclusive_group(required=True)
-    source.add_argument("--socket", metavar="URL", help="ws:// or wss://HOST:PORT/PATH")
-    source.add_argument("--files", type=Path, metavar="PATH", help="a recording: file or folder")
     lsports.add_argument(
         "--api", metavar="URL", help="the provider's HTTP interface, for snapshots"
     )

@@ -16,7 +16,7 @@ from engine.common.commands import MarketCommand
 from gateway.feeds.exchange.adapter import ExchangeSettings
 from gateway.feeds.lsports.adapter import LsportsSettings
 from gateway.feeds.uof.settings import UofSettings
-from tests.gateway.feeds.exchange.builders import mcm
+from tests.gateway.feeds.exchange.builders import definition, mcm, quoted, runner
 from tests.gateway.feeds.uof import builders
 from tests.gateway.feeds.uof.builders import EVENT, NOW_MS, UNWATCHED
 
@@ -261,6 +261,17 @@ def xml(text: str, *, at: str = "", refused: str | None = None) -> Message:
 def exchange(*changes: dict[str, Any], at: str = "", refused: str | None = None) -> Message:
     """Return a market change message; each change is a market (see the exchange's builders)."""
     return Message(lambda at_ms, _: mcm(*changes, pt=at_ms), at, refused)
+
+
+def race(*statuses: str, prices: bool = True, **fields: Any) -> Message:
+    """Return market 1.5 of some runners of even chances, by default with prices while open."""
+    given = {"status": "OPEN", **fields}
+    runners = [runner(number, one) for number, one in enumerate(statuses, 1)]
+    change = {"id": "1.5", "marketDefinition": definition(*runners, **given)}
+    if prices and given["status"] == "OPEN":
+        chance = given.get("numberOfWinners", 1) / len(runners)
+        change["rc"] = [quoted(number, chance) for number in range(1, len(runners) + 1)]
+    return exchange(change)
 
 
 # --- everything else -----------------------------------------------------------------------------

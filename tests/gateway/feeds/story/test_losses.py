@@ -3,15 +3,13 @@
 import pytest
 
 from gateway.feeds.exchange.settings import ExchangeSettings
-from tests.gateway.feeds.exchange.builders import definition, quoted, runner
 from tests.gateway.feeds.story.player import play
 from tests.gateway.feeds.story.steps import (
-    Message,
     Story,
     bet,
     counts,
-    exchange,
     odds,
+    race,
     restart,
     result,
     result_of,
@@ -27,15 +25,6 @@ from tests.gateway.feeds.uof.builders import EVENT, MATCH_WINNER, market
 WIN = "uof.77/win?market=1.5"
 ON = odds(market(1, MATCH_WINNER))
 LONG = ",".join(f"sr:competitor:{number:010}" for number in range(9))
-
-
-def race(*statuses: str, prices: bool = True, **fields: object) -> Message:
-    """Return an exchange's market of some runners, with prices where it is open."""
-    runners = [runner(number, one) for number, one in enumerate(statuses, 1)]
-    quotes = [quoted(number, 1 / len(runners)) for number in range(1, len(runners) + 1)]
-    given = {"status": "OPEN", **fields}
-    changes = {"rc": quotes} if prices and given["status"] == "OPEN" else {}
-    return exchange({"id": "1.5", "marketDefinition": definition(*runners, **given), **changes})
 
 
 EACH = (

@@ -2,27 +2,24 @@
 
 from collections.abc import Callable
 from fractions import Fraction
-from typing import Any
 
 import pytest
 
 from engine.common.commands import OutcomeResult, SettleMarket
 from gateway.feeds.exchange.settings import ExchangeSettings
-from tests.gateway.feeds.exchange.builders import definition, quoted, runner
 from tests.gateway.feeds.story.player import play
 from tests.gateway.feeds.story.steps import (
     Bet,
-    Message,
     Story,
     bet,
     bet_stop,
     cancel,
     counts,
-    exchange,
     mark,
     named,
     odds,
     offers,
+    race,
     restart,
     result,
     results,
@@ -47,18 +44,6 @@ def won(num: int = 1, den: int = 1) -> OutcomeResult:
 
 def settle(*given: OutcomeResult) -> Callable[[int], SettleMarket]:
     return lambda number: SettleMarket(market_no=number, results=given)
-
-
-def race(*statuses: str, **fields: Any) -> Message:
-    """Return an exchange's market of some runners, quoted while it is open."""
-    runners = [runner(number, one) for number, one in enumerate(statuses, 1)]
-    prices = [
-        quoted(number, fields.get("numberOfWinners", 1) / len(runners))
-        for number in range(1, len(runners) + 1)
-    ]
-    given = {"status": "OPEN", **fields}
-    changes = {"rc": prices} if given["status"] == "OPEN" else {}
-    return exchange({"id": "1.5", "marketDefinition": definition(*runners, **given), **changes})
 
 
 ON = odds(market(1, MATCH_WINNER))
