@@ -33,6 +33,7 @@ from tests.gateway.feeds.story.bookmaker import (
 from tests.gateway.feeds.story.payouts import payout_minor
 from tests.gateway.feeds.story.provider import Provider
 from tests.gateway.feeds.story.steps import (
+    Asked,
     Bet,
     Counts,
     HasStatus,
@@ -154,6 +155,10 @@ class Player:
                 await self._repeat(step)
             case ProviderTurns():
                 self._turn_provider(step)
+            case Asked():
+                assert self._provider is not None
+                found = [one for one in self._provider.asked if step.path in one]
+                assert len(found) == step.times, self._provider.asked
 
     async def finish(self) -> None:
         """Compare every bet and every balance with the oracle's."""

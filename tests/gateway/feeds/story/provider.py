@@ -6,8 +6,10 @@ It judges its caller: attempts that it answered must keep the limits that it pub
 import asyncio
 from typing import Final
 
+from msgspec.structs import replace
+
 from gateway.feeds.uof.recovery_api import RecoveryApi
-from gateway.feeds.uof.settings import PROVIDER_RATES
+from gateway.feeds.uof.settings import PROVIDER_EVENT_RATE, PROVIDER_RATES
 from gateway.messages.feed import FeedRequest
 from tests.actors.virtual import now_s
 from tests.gateway.feeds.story.bookmaker import FEED, FeedBookmaker, now_ns
@@ -16,6 +18,11 @@ from tests.gateway.feeds.uof.builders import NOW_MS, alive, snapshot_complete
 GRANTED: Final = 202
 UNREACHABLE: Final = 0
 BEAT_S: Final = 10.0
+_RATES: Final = {
+    "full": PROVIDER_RATES[-1],
+    "after": PROVIDER_RATES[0],
+    "event": replace(PROVIDER_EVENT_RATE, requests_max=100, long_requests_max=300),
+}
 _POLL_S: Final = 0.25
 
 
@@ -25,6 +32,8 @@ class Provider:
     def __init__(self, bookmaker: FeedBookmaker) -> None:
         self.beats = False
         self.answers = GRANTED
+        self.asked: list[str] = []
+        """The addresses of all requests that reached it."""
         self._bookmaker = bookmaker
         self._known: set[int] = set()
         self._tasks: list[asyncio.Task[None]] = []
@@ -81,12 +90,14 @@ class Provider:
     async def _post(self, address: str) -> int:
         if self.answers != UNREACHABLE:
             since = "full" if "after=" not in address else "after"
+            since = "event" if "/events/" in address else since
+            self.asked.append(address)
             self._answered.setdefault(since, []).append(now_s())
         return self.answers
 
     def _check_rates(self) -> None:
         for since, times in self._answered.items():
-            rate = PROVIDER_RATES[-1 if since == "full" else 0]
+            rate = _RATES[since]
             for most, within_ms in (
                 (rate.requests_max, rate.within_ms),
                 (rate.long_requests_max, rate.long_within_ms),

@@ -141,6 +141,13 @@ class ProviderTurns(Struct, frozen=True):
     answers: int | None
 
 
+class Asked(Struct, frozen=True):
+    """The provider must have been asked so often for a path that holds this text."""
+
+    path: str
+    times: int
+
+
 Step = (
     Message
     | Bet
@@ -156,6 +163,7 @@ Step = (
     | Shows
     | Repeats
     | ProviderTurns
+    | Asked
 )
 FeedSettings = UofSettings | ExchangeSettings | LsportsSettings
 
@@ -345,6 +353,7 @@ wait = Wait
 mark = Moment
 trader = Trader
 counts = Counts
+asked = Asked
 
 
 def _uof(build: Callable[..., bytes], at: str, refused: str | None) -> Message:

@@ -21,6 +21,7 @@ from tests.gateway.feeds.story.steps import (
     stands,
     status,
     story,
+    wait,
 )
 
 KEY = f"{FEED}.{MATCH}/lsports_1"
@@ -166,6 +167,26 @@ EACH = (
         provider.misses(lambda it: it.settle({"1": LOST, "X": WON, "2": LOST})),
         provider.answers(),
         stands(KEY, {"X": "won"}),
+        settings=WATCHED,
+    ),
+    story(
+        "heartbeats that stop: no bet is taken before the next message and a snapshot",
+        BEGAN,
+        provider.begins(),
+        provider.answers(),
+        change(lambda it: it.odds(ODDS)),
+        wait(15),
+        change(lambda it: it.heartbeat()),
+        wait(15),
+        bet("A", KEY, "1"),
+        wait(8),
+        bet("B", KEY, "1", verdict="MARKET_SUSPENDED"),
+        change(lambda it: it.heartbeat()),
+        bet("C", KEY, "1", verdict="MARKET_SUSPENDED"),
+        provider.answers(),
+        bet("D", KEY, "1"),
+        settled(home=WON, draw=LOST, away=LOST),
+        stands(KEY, {"1": "won"}),
         settings=WATCHED,
     ),
     story(

@@ -6,6 +6,7 @@ from tests.gateway.feeds.story.player import play
 from tests.gateway.feeds.story.provider import GRANTED, UNREACHABLE
 from tests.gateway.feeds.story.steps import (
     Story,
+    asked,
     bet,
     odds,
     provider,
@@ -15,8 +16,9 @@ from tests.gateway.feeds.story.steps import (
     stands,
     story,
     wait,
+    xml,
 )
-from tests.gateway.feeds.uof.builders import MATCH_WINNER, WATCHED, market
+from tests.gateway.feeds.uof.builders import EVENT, MATCH_WINNER, WATCHED, market
 
 BUSY, FAILING = 429, 503
 ON = odds(market(1, MATCH_WINNER))
@@ -46,6 +48,21 @@ def away(why: str, answers: int, *, for_s: float, back_s: float, restarts: bool 
 
 
 EACH = (
+    story(
+        "a message that breaks off: its event is suspended, and the provider is asked for it alone",
+        *TRUSTED,
+        xml("<odds_change {head}><odds><market id=", refused="xml"),
+        bet("B", "1x2", "home", verdict="MARKET_SUSPENDED"),
+        wait(2),
+        asked(f"/odds/events/{EVENT}/", 1),
+        asked(f"/stateful_messages/events/{EVENT}/", 1),
+        asked("/recovery/", 1),
+        ON,
+        bet("C", "1x2", "home"),
+        HOME,
+        stands("1x2", home="won"),
+        settings=WATCHED,
+    ),
     away("nobody reaches", UNREACHABLE, for_s=90, back_s=32),
     away("fails", FAILING, for_s=90, back_s=12),
     away("has too many requests", BUSY, for_s=90, back_s=12),
