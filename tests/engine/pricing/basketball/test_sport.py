@@ -187,6 +187,34 @@ def test_the_chances_of_every_market_add_up_to_1(
         assert (chances.sum(axis=1) <= 1.0 + 1e-9).all(), key
 
 
+@st.composite
+def extreme_models(draw: st.DrawFn) -> BasketballModel:
+    """Draw a model anywhere within its bounds."""
+    sigmas = sorted(draw(st.lists(st.floats(0.1, 40), min_size=4, max_size=4, unique=True)))
+    return BasketballModel(
+        margin=draw(st.floats(-80, 80)),
+        total=draw(st.floats(40, 400)),
+        margin_sigma=max(sigmas[3], 2.0),
+        total_sigma=draw(st.floats(2, 60)),
+        lead_pull=(draw(st.floats(0, 0.9)), draw(st.floats(0, 0.9)), draw(st.floats(0, 0.9))),
+        play_sigmas=None if sigmas[3] < 2.0 else (sigmas[2], sigmas[1], sigmas[0]),
+        level_factor=draw(st.floats(1, 4)),
+    )
+
+
+@given(model=extreme_models(), state=states())
+@settings(max_examples=60, deadline=None)
+def test_no_model_within_bounds_gives_chances_outside_0_to_1(
+    model: BasketballModel, state: BasketballState
+) -> None:
+    for key, chances in BOARD.chances(model, state).items():
+        assert np.isfinite(chances).all(), key
+        assert (chances >= -1e-12).all(), key
+        assert (chances.sum(axis=1) <= 1.0 + 1e-9).all(), key
+    for key, row in BOARD.probabilities(model, state).items():
+        assert sum(row) == pytest.approx(1.0, abs=1e-6) or sum(row) == 0.0, key
+
+
 @given(model=models, state=states())
 @settings(max_examples=25, deadline=None)
 def test_exchanging_the_sides_exchanges_their_prices(
