@@ -168,7 +168,7 @@ def test_a_shell_with_room_again_is_known_by_a_stop_that_it_takes() -> None:
     run_virtual(main())
 
 
-def test_a_shell_that_answers_however_late_is_waited_for() -> None:
+def test_a_shell_that_answers_in_time_is_waited_for_however_much_waits() -> None:
     async def main() -> None:
         it = Queues(FaultyPeer(one_market()), late_messages_max=1)
         sending = asyncio.ensure_future(it.send(*[update(1, each, ACTIVE) for each in "abcdef"]))
