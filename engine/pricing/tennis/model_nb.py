@@ -8,6 +8,7 @@ a market by name.
 
 from typing import Any
 
+import numpy as np
 from numba import float64, int64, void
 
 from engine.common.jit import kernel
@@ -177,25 +178,33 @@ def close_coming_set_nb(features: Any, state: Any, number: int) -> None:
 
 
 @kernel()
-def add_nb(into: Any, source: Any, count: int, mass: float) -> None:
-    """Add `mass` times the first values of `source` to those of `into`."""
-    for k in range(count):
-        into[k] += mass * source[k]
+def add_nb(
+    sums: Any, into: int, first: int, source: int, start: int, count: int, mass: float
+) -> None:
+    """Add `mass` times values of the row `source` to those of the row `into`.
+
+    Indices without a sign need no check for negative ones, and the loop becomes vector code.
+    """
+    to_row, to_first = np.uint64(into), np.uint64(first)
+    from_row, from_first = np.uint64(source), np.uint64(start)
+    for k in range(np.uint64(count)):
+        sums[to_row, to_first + k] += mass * sums[from_row, from_first + k]
 
 
 @kernel()
-def carry_nb(into: Any, source: Any, top: int, home: int, away: int, mass: float) -> None:
-    """Add a set's games to the distributions of games so far.
+def carry_nb(
+    sums: Any, into: int, source: int, sets: int, home: int, away: int, mass: float
+) -> None:  # fmt: skip
+    """Add a set's games to the distributions of games so far, from one row of `sums` to another.
 
-    `mass` is the chance of the set's score ``home:away``; `top` is above every total so far.
+    `mass` is the chance of the set's score ``home:away``; `sets` have been added to `source`, none
+    of them an advantage set: at most 13 games each, 7 of a side, 6 between the sides.
     """
-    add_nb(into[home + away :], source, top, mass)
-    side = min(top, SIDE_SIZE - max(home, away))
-    add_nb(into[SUM_HOME + home :], source[SUM_HOME:], side, mass)
-    add_nb(into[SUM_AWAY + away :], source[SUM_AWAY:], side, mass)
-    reach = min(top, -MARGIN_FIRST - 7)
-    first = SUM_MARGIN - MARGIN_FIRST - reach
-    add_nb(into[first + home - away :], source[first:], 2 * reach + 1, mass)
+    add_nb(sums, into, home + away, source, 0, GAMES * sets + 1, mass)
+    add_nb(sums, into, SUM_HOME + home, source, SUM_HOME, 7 * sets + 1, mass)
+    add_nb(sums, into, SUM_AWAY + away, source, SUM_AWAY, 7 * sets + 1, mass)
+    first = SUM_MARGIN - MARGIN_FIRST - 6 * sets
+    add_nb(sums, into, first + home - away, source, first, 12 * sets + 1, mass)
 
 
 @kernel()
@@ -318,14 +327,14 @@ def play_match_nb(
                 if masses[at] > 0.0:
                     play_set_nb(
                         features, sums, masses, at, ends[kind, first], rows_nb(state), home,
-                        number - home, to_win, 1 + GAMES * (number - finished),
+                        number - home, to_win, number - finished,
                     )  # fmt: skip
 
 
 @kernel()
 def play_set_nb(
     features: Any, sums: Any, masses: Any, at: int, ends: Any, rows: int, home: int, away: int,
-    to_win: int, top: int,
+    to_win: int, played: int,
 ) -> None:  # fmt: skip
     """Add the states that one score in sets and first server leads to after the next set."""
     first = at % 2
@@ -346,9 +355,9 @@ def play_set_nb(
             into = 2 * (3 * sets_home + sets_away) + server
         masses[into] += mass
         if home_won:
-            carry_nb(sums[into], sums[at], top, won, lost, chance)
+            carry_nb(sums, into, at, played, won, lost, chance)
         else:
-            carry_nb(sums[into], sums[at], top, lost, won, chance)
+            carry_nb(sums, into, at, played, lost, won, chance)
 
 
 @kernel(

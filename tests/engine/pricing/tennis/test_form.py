@@ -13,9 +13,11 @@ from engine.pricing.sport import SportBoard
 from engine.pricing.tennis.calibration import TennisCalibrated, calibrate_tennis
 from engine.pricing.tennis.sport import (
     FORM_SD,
+    FinalSet,
     PointScore,
     ServePoints,
     SetScore,
+    Side,
     TennisModel,
     TennisState,
     form_nodes,
@@ -53,7 +55,6 @@ def test_a_chance_is_the_mean_of_the_days_by_their_chances_given_play(
     model: TennisModel, state: TennisState, counted: bool
 ) -> None:
     assume(state.serving is not None)
-    assume(max(state.games.home, state.games.away) < 20)
     given_state = state if counted else replace(state, serve_points=None)
     board = BOARDS[state.best_of]
     expected = dict.fromkeys(board.keys, 0.0)
@@ -63,6 +64,26 @@ def test_a_chance_is_the_mean_of_the_days_by_their_chances_given_play(
             expected[key] = expected[key] + mass * chances
     for key, chances in board.chances(model, given_state).items():
         assert np.abs(chances - expected[key]).max() < 1e-10, (key, given_state)
+
+
+@pytest.mark.parametrize("games", [(6, 6), (7, 6), (10, 11), (11, 11), (40, 39), (85, 85)])
+@pytest.mark.parametrize("side", ["home", "away"])
+def test_a_long_advantage_set_tells_the_day_by_its_score(
+    games: tuple[int, int], side: Side
+) -> None:
+    state = TennisState(
+        best_of=3,
+        final_set=FinalSet.ADVANTAGE,
+        sets=(SetScore(home=6, away=4), SetScore(home=5, away=7)),
+        games=SetScore(home=games[0], away=games[1]),
+        serving=side,
+    )
+    model = TennisModel(home_serve=0.66, away_serve=0.6, form_sd=0.06)
+    expected = sum(
+        mass * home_wins(TennisModel(home_serve=home, away_serve=away, form_sd=0.0), state)
+        for mass, (home, away) in twin.posterior(model, state)
+    )
+    assert home_wins(model, state) == pytest.approx(expected, abs=1e-10)
 
 
 def test_every_market_before_the_match_equals_the_sum_over_all_matches_of_all_days() -> None:
