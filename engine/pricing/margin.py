@@ -88,9 +88,8 @@ LOPSIDED_MILLI: Final = 1_200
 class Removal(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which method removes a margin, by market type and by how lopsided the market is.
 
-    The defaults are measured by log-loss of the probabilities left: on lopsided two-way lines
-    additive beats the odds ratio (41,553 matches of 19 leagues), elsewhere it does not
-    (docs/pricing.md has the figures).
+    By the defaults additive removes the margin of lopsided two-way lines, where it was measured to
+    beat the odds ratio, and the odds ratio all others, where it was not (docs/pricing.md).
 
     Parameters
     ----------
