@@ -36,7 +36,7 @@ _LINES = ("2.5", "2.75", "3", "3.25", "3.5", "3.75", "4", "4.25", "4.5", "5.5")
 _HANDICAPS = ("-2", "-1.75", "-1.5", "-1.25", "-1", "-0.75", "-0.5", "-0.25", "0", "0.25", "0.5")
 GOAL_KEYS = (
     "1x2", "double_chance", "draw_no_bet", "odd_even", "correct_score", "half_time_full_time",
-    "second_half_1x2", "second_half_correct_score", "second_half_odd_even",
+    "second_half_1x2", "second_half_correct_score_to_two", "second_half_odd_even",
     "second_half_both_teams_to_score", "second_half_double_chance", "second_half_draw_no_bet",
     "european_handicap?hcp=0:1", "european_handicap?hcp=1:0", "winning_margin", "exact_goals",
     "home_odd_even", "away_odd_even", "1x2_total?total=2.5", "1x2_total?total=3.5",

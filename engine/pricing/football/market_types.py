@@ -130,7 +130,8 @@ _FAMILIES: Final = (
         required=True,
     ),
     _Family("1x2_total", (37, 79, 544), rules.result_and_total, _TOTAL, required=True),
-    _Family("correct_score", (45, 81, 98), rules.correct_score),
+    _Family("correct_score", (45, None, None), rules.correct_score),
+    _Family("correct_score_to_two", (None, 81, 98), rules.correct_score_to_two),
     _Family(
         "double_chance_both_teams_to_score",
         (546, 542, 545),
@@ -145,6 +146,28 @@ _FAMILIES: Final = (
         required=True,
         winners=2,
     ),
+    *(
+        _Family(
+            f"{side}_or_{name}",
+            (uof_id + 2 * result,),
+            rules.result_or_total(result, over=over),
+            _TOTAL,
+            required=True,
+        )
+        for result, side in enumerate(("home", "draw", "away"))
+        for uof_id, name, over in ((854, "over", True), (855, "under", False))
+    ),
+    *(
+        _Family(f"{side}_or_{name}", (uof_id + result,), rules.result_or_both(result, both=both))
+        for result, side in enumerate(("home", "draw", "away"))
+        for uof_id, name, both in (
+            (860, "both_teams_to_score", True),
+            (863, "any_clean_sheet", False),
+        )
+    ),
+    _Family("away_to_win", (879,), rules.yes_on(Axis.MARGIN, rules.below(0))),
+    _Family("home_to_win", (880,), rules.yes_on(Axis.MARGIN, rules.above(1))),
+    _Family("any_team_to_win", (881,), rules.to_win_either),
     _Family("half_time_full_time", (47,), rules.half_time_full_time, scopes=_BOTH_HALVES),
     _Family("home_win_both_halves", (48,), rules.wins_both_halves(0), scopes=_BOTH_HALVES),
     _Family("away_win_both_halves", (49,), rules.wins_both_halves(2), scopes=_BOTH_HALVES),

@@ -35,9 +35,11 @@ LINE_GOALS_MAX: Final = 30
 """The largest line, in goals, above or below 0."""
 COMBINED_LINE_MAX: Final = CAPPED_TOTALS - 1.5
 """The largest line of a market that combines a total with something else."""
-CORRECT_SCORE_GOALS_MAX: Final = 4
 GOAL_RANGES: Final = ((0, 1), (2, 3), (4, 6))
 """The closed ranges of goals (both ends included); an open range follows them."""
+_POINT_RANGES: Final = ((0, 1), (2, 3), (4, 5))
+_POINT_RANGE_VARIANT: Final = "sr:point_range:6+"
+"""The variant of the goal range that has `_POINT_RANGES`."""
 
 _HEAD_START: Final = re.compile(r"(\d{1,2}):(\d{1,2})", re.ASCII)
 _OPEN_ENDED: Final = re.compile(r"sr:[a-z_]+:([1-9])\+")
@@ -210,13 +212,14 @@ def exact_on(axis: Axis, default: int) -> RuleBuilder:
 
 
 def goal_range(specifiers: Mapping[str, str]) -> Rules:
-    """Ranges of goals as the Unified Odds Feed defines them: 0-1, 2-3, 4-6, 7+."""
-    last = GOAL_RANGES[-1][1] + 1
+    """Ranges of goals as the Unified Odds Feed defines them: to 7+, or to 6+ in a variant."""
+    to_six = specifiers.get("variant") == _POINT_RANGE_VARIANT
+    closed = _POINT_RANGES if to_six else GOAL_RANGES
+    last = closed[-1][1] + 1
     if _open_end(specifiers, last) != last:
         raise MarketTypeError(f"variant: goal ranges end at {last}+: {specifiers['variant']!r}")
     ranges = (
-        OutcomeRule(f"{low}-{high}", Axis.TOTAL, Interval(low, high + 1))
-        for low, high in GOAL_RANGES
+        OutcomeRule(f"{low}-{high}", Axis.TOTAL, Interval(low, high + 1)) for low, high in closed
     )
     return *ranges, OutcomeRule(f"{last}+", Axis.TOTAL, above(last))
 
@@ -242,9 +245,9 @@ def fixed(*rules: OutcomeRule) -> RuleBuilder:
     return lambda _: rules
 
 
-def correct_score(_: Mapping[str, str]) -> Rules:
-    """Each score of up to four goals a side, and any other score."""
-    goals = range(CORRECT_SCORE_GOALS_MAX + 1)
+def _scores_to(goals_max: int) -> Rules:
+    """Return each score of up to some goals a side, and any other score."""
+    goals = range(goals_max + 1)
     cells = (
         OutcomeRule(f"{home}:{away}", Axis.SCORE_CELL, one(score_cell(home, away)))
         for home in goals
@@ -256,6 +259,14 @@ def correct_score(_: Mapping[str, str]) -> Rules:
         "other", Axis.SCORE_CELL, above(score_cell(beyond, 0)), also=tuple(more_away)
     )
     return *cells, other
+
+
+correct_score: Final = fixed(*_scores_to(4))
+correct_score_to_two: Final = fixed(*_scores_to(2))
+to_win_either: Final = fixed(
+    OutcomeRule("yes", Axis.MARGIN, above(1), also=(below(0),)),
+    OutcomeRule("no", Axis.MARGIN, one(0)),
+)
 
 
 def nth_goal(specifiers: Mapping[str, str]) -> Rules:
@@ -330,6 +341,34 @@ def total_and_both(specifiers: Mapping[str, str]) -> Rules:
         OutcomeRule(f"{side}_and_{answer}", Axis.BOTH_TOTAL, _row_interval(both, totals))
         for (answer, both), (side, totals) in product(_BOTH_SCORE.items(), sides.items())
     )
+
+
+def result_or_both(result: int, *, both: bool) -> RuleBuilder:
+    """Yes for a result (0 home, 1 draw, 2 away), and where both sides score or do not."""
+    won = [value // 2 == result or value % 2 == int(both) for value in range(6)]
+    return fixed(
+        *(
+            _joined(
+                name, Axis.RESULT_BOTH, [one(k) for k, wins in enumerate(won) if wins == wanted]
+            )
+            for name, wanted in (("yes", True), ("no", False))
+        )
+    )
+
+
+def result_or_total(result: int, *, over: bool) -> RuleBuilder:
+    """Yes for a result (0 home, 1 draw, 2 away), and for a total over or under a half line."""
+
+    def build(specifiers: Mapping[str, str]) -> Rules:
+        goals = _goals_over(specifiers["total"])
+        wins, loses = (above(goals), below(goals)) if over else (below(goals), above(goals))
+        others = [other for other in range(3) if other != result]
+        yes = [_row_interval(result, Interval(0, CAPPED_TOTALS))]
+        yes += [_row_interval(other, wins) for other in others]
+        no = [_row_interval(other, loses) for other in others]
+        return _joined("yes", Axis.RESULT_TOTAL, yes), _joined("no", Axis.RESULT_TOTAL, no)
+
+    return build
 
 
 # --- both halves ---------------------------------------------------------------------------------

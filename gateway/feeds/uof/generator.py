@@ -52,7 +52,11 @@ _IDS_BY_TYPE: Final = {
     "draw_no_bet": ("4", "5"),
     "european_handicap": ("1711", "1712", "1713"),
     "handicap": ("1714", "1715"),
-}
+    "first_half_correct_score_to_two": (
+        "462", "474", "476", "468", "464", "478", "470", "472", "466", "480",
+    ),
+    "second_half_correct_score_to_two": tuple(str(number) for number in range(546, 566, 2)),
+}  # fmt: skip
 """Outcome ids of the types whose outcome names belong to several ids."""
 _MATCH_STATUS: Final = {
     Period.PRE_MATCH: 0,

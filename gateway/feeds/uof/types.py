@@ -25,6 +25,7 @@ GENERIC_PREFIX: Final = "uof_"
 _SHOWN_CHARS: Final = 80
 """Characters of an outcome id that a refusal shows."""
 _RESULTS: Final = ("home", "draw", "away")
+_DOUBLE_CHANCES: Final = ("home_or_draw", "home_or_away", "draw_or_away")
 _CORRECT_SCORE: Final = range(5)
 
 
@@ -56,12 +57,25 @@ def _outcome_names() -> dict[str, str]:
     for away in _CORRECT_SCORE:
         for home in _CORRECT_SCORE:
             names[str(274 + 2 * (home + 5 * away))] = f"{home}:{away}"
-    for last, first_id in ((6, 68), (3, 88), (2, 85)):
+    for first_id, scores in (
+        (462, "0:0 1:1 2:2 1:0 2:0 2:1 0:1 0:2 1:2 other"),
+        (546, "0:0 0:1 0:2 1:0 1:1 1:2 2:0 2:1 2:2 other"),
+    ):
+        for number, score in enumerate(scores.split()):
+            names[str(first_id + 2 * number)] = score
+    for row, results in enumerate(_DOUBLE_CHANCES):
+        names[str(1718 + 2 * row)] = f"{results}_and_yes"
+        names[str(1719 + 2 * row)] = f"{results}_and_no"
+        names[str(1724 + row)] = f"{results}_and_under"
+        names[str(1727 + row)] = f"{results}_and_over"
+    for last, first_id in ((6, 68), (5, 1336), (3, 88), (2, 85)):
         for goals in range(last + 1):
             text = f"{goals}+" if goals == last else str(goals)
             names[f"sr:exact_goals:{last}+:{first_id + goals}"] = text
     for number, text in enumerate(("0-1", "2-3", "4-6", "7+"), 1342):
         names[f"sr:goal_range:7+:{number}"] = text
+    for number, text in enumerate(("0-1", "2-3", "4-5", "6+"), 1121):
+        names[f"sr:point_range:6+:{number}"] = text
     for number, margin in enumerate(("1", "2", "3+")):
         names[f"sr:winning_margin:3+:{113 + number}"] = f"home_by_{margin}"
         names[f"sr:winning_margin:3+:{116 + number}"] = f"away_by_{margin}"

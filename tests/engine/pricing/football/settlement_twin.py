@@ -5,6 +5,7 @@ anew, and shares no table, axis or interval with the rules that it checks.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from itertools import product
 from typing import NamedTuple
 
@@ -127,8 +128,11 @@ def exact(goals: int, specifiers: Mapping[str, str], default: int) -> Settled:
     return each({name: name == names[min(goals, last)] for name in names})
 
 
-def goal_range(played: Played, _: Mapping[str, str]) -> Settled:
+def goal_range(played: Played, specifiers: Mapping[str, str]) -> Settled:
     goals = played.home + played.away
+    if last_number(specifiers, 7) == 6:
+        return each({"0-1": goals < 2, "2-3": goals in (2, 3), "4-5": goals in (4, 5),
+                     "6+": goals > 5})  # fmt: skip
     return each({"0-1": goals < 2, "2-3": 2 <= goals < 4, "4-6": 4 <= goals < 7, "7+": goals > 6})
 
 
@@ -145,8 +149,9 @@ def odd_even(goals: int) -> Settled:
     return each({"odd": goals % 2 == 1, "even": goals % 2 == 0})
 
 
-def correct_score(played: Played, _: Mapping[str, str]) -> Settled:
-    listed = [(home, away) for home in range(5) for away in range(5)]
+def correct_score(played: Played, goals_max: int) -> Settled:
+    goals = range(goals_max + 1)
+    listed = [(home, away) for home in goals for away in goals]
     score = (played.home, played.away)
     return each({f"{h}:{a}": (h, a) == score for h, a in listed} | {"other": score not in listed})
 
@@ -185,6 +190,15 @@ def together(first: Mapping[str, bool], second: Mapping[str, bool]) -> Settled:
     return each({f"{one}_and_{two}": first[one] and second[two] for two in second for one in first})
 
 
+def either(played: Played, specifiers: Mapping[str, str], *, side: str, other: str) -> Settled:
+    """Win when the result is a side's, or when the other part wins, or both."""
+    if other in ("over", "under"):
+        also = over_under(played, specifiers)[other]
+    else:
+        also = both_scored(played)["yes" if other == "both_teams_to_score" else "no"]
+    return yes_no(result(played.home, played.away) == side or also)
+
+
 ONE_SCORE: dict[str, Settle] = {
     "1x2": lambda p, _: three_way(p.home, p.away),
     "european_handicap": european_handicap,
@@ -210,7 +224,16 @@ ONE_SCORE: dict[str, Settle] = {
     "away_clean_sheet": lambda p, _: yes_no(p.home == 0),
     "home_win_to_nil": lambda p, _: yes_no(p.home > 0 and p.away == 0),
     "away_win_to_nil": lambda p, _: yes_no(p.away > 0 and p.home == 0),
-    "correct_score": correct_score,
+    "correct_score": lambda p, _: correct_score(p, 4),
+    "correct_score_to_two": lambda p, _: correct_score(p, 2),
+    **{
+        f"{side}_or_{name}": partial(either, side=side, other=name)
+        for side in ("home", "draw", "away")
+        for name in ("over", "under", "both_teams_to_score", "any_clean_sheet")
+    },
+    "home_to_win": lambda p, _: yes_no(p.home > p.away),
+    "away_to_win": lambda p, _: yes_no(p.away > p.home),
+    "any_team_to_win": lambda p, _: yes_no(p.away != p.home),
     "1x2_both_teams_to_score": lambda p, _: together(results(p), both_scored(p)),
     "total_both_teams_to_score": lambda p, s: together(over_under(p, s), both_scored(p)),
     "1x2_total": lambda p, s: together(results(p), over_under(p, s)),

@@ -11,6 +11,7 @@ LINES = {
     "hcp": ("-2.75", "-1", "-0.25", "0", "1.5"),
     "goalnr": ("1", "2", "4", "12"),
 }
+COMBINED = ("1x2_total", "chance_total", "total_both_teams_to_score", "or_over", "or_under")
 COMBINED_LINES = ("0.5", "2.5", "5.5")
 
 
@@ -22,7 +23,7 @@ def keys_of_every_type() -> list[str]:
             keys += [f"m/{name}?hcp={start}" for start in ("0:1", "2:0")]
         elif row.required:
             (specifier,) = row.specifiers
-            combined = name.endswith(("1x2_total", "chance_total", "total_both_teams_to_score"))
+            combined = name.endswith(COMBINED)
             lines = COMBINED_LINES if combined or name.startswith("both_h") else LINES[specifier]
             keys += [f"m/{name}?{specifier}={line}" for line in lines]
         else:

@@ -154,7 +154,12 @@ VALUES = {
     "exact_goals": ("variant", ("sr:exact_goals:3+",)),
     "home_exact_goals": ("variant", ("sr:exact_goals:2+",)),
     "away_exact_goals": ("variant", ("sr:exact_goals:5+",)),
-    "goal_range": ("variant", ("sr:goal_range:7+",)),
+    "goal_range": ("variant", ("sr:goal_range:7+", "sr:point_range:6+")),
+    **{
+        f"{side}_or_{name}": ("total", ("0.5", "2.5", "14.5"))
+        for side in ("home", "draw", "away")
+        for name in ("over", "under")
+    },
     "total_both_teams_to_score": ("total", ("0.5", "2.5", "5.5")),
     "1x2_total": ("total", ("0.5", "2.5", "14.5")),
     "double_chance_total": ("total", ("1.5", "3.5")),

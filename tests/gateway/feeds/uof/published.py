@@ -132,7 +132,29 @@ FOOTBALL = {
         (546, "Double chance & both teams to score"),
     ),
     **_rows("total=2.5", "1724 1725 1726 1727 1728 1729", (547, "Double chance & total")),
+    **_rows(
+        "total=2.5", "74 76",
+        (854, "home or over"), (855, "home or under"), (856, "draw or over"),
+        (857, "draw or under"), (858, "away or over"), (859, "away or under"),
+    ),
+    **_rows(
+        "", "74 76",
+        (860, "home or both teams to score"), (861, "draw or both teams to score"),
+        (862, "away or both teams to score"), (863, "home or any clean sheet"),
+        (864, "draw or any clean sheet"), (865, "away or any clean sheet"),
+        (879, "away to win"), (880, "home to win"), (881, "Any team to win"),
+    ),
 }  # fmt: skip
+
+OTHER_VARIANTS = {
+    (21, "variant=sr:exact_goals:5+"): tuple(
+        f"sr:exact_goals:5+:{number}" for number in range(1336, 1342)
+    ),
+    (25, "variant=sr:point_range:6+"): tuple(
+        f"sr:point_range:6+:{number}" for number in range(1121, 1125)
+    ),
+}
+"""Outcome ids of further variants of football's markets, by market id and specifiers."""
 
 TENNIS = {
     **_rows("", "4 5", (186, "Winner")),
@@ -185,8 +207,5 @@ UNCHECKED = {
 }
 """Markets of our types whose outcome ids could not be checked, and why. None is in our table."""
 
-NOT_NAMED = {
-    ("football", 81), ("football", 98), ("football", 542), ("football", 545), ("football", 546),
-    ("football", 547), ("tennis", 207),
-}  # fmt: skip
+NOT_NAMED = {("tennis", 207)}
 """Markets whose outcome ids were checked and are not in our table: they keep their numbers."""

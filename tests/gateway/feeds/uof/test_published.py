@@ -8,7 +8,7 @@ from engine.common.ids import parse_market_key
 from engine.pricing.sport import SPORTS
 from gateway.feeds.uof.messages import MarketName
 from gateway.feeds.uof.types import OUTCOME_NAMES, UofMarket, UofTypes
-from tests.gateway.feeds.uof.published import NOT_NAMED, PUBLISHED, UNCHECKED
+from tests.gateway.feeds.uof.published import NOT_NAMED, OTHER_VARIANTS, PUBLISHED, UNCHECKED
 
 NUMBERED = [
     (sport, market_type, number)
@@ -48,7 +48,7 @@ def test_a_number_means_what_our_type_means(sport: str, market_type: str, number
         "half_time_full_time", "halftime_fulltime"
     )
     ours = [word for word in ours_text.split("_") if word != "regular"]
-    fillers = {"to", "a", "win", "will", "there", "be", "winner"}
+    fillers = {"to", "a", "win", "will", "there", "be", "winner", "two"}
     assert set(said) - fillers == set(ours) - fillers, (said, ours)
 
 
@@ -80,7 +80,19 @@ def test_every_outcome_id_of_our_table_is_published() -> None:
         for market in rows.values()
         for outcome in market.outcomes
     }
+    published.update(outcome for ids in OTHER_VARIANTS.values() for outcome in ids)
     assert set(OUTCOME_NAMES) <= published
+
+
+@pytest.mark.parametrize(("number", "specifiers"), OTHER_VARIANTS)
+def test_further_variants_make_a_market_of_our_type(number: int, specifiers: str) -> None:
+    ids = OTHER_VARIANTS[number, specifiers]
+    market = UofTypes(("football",)).market(
+        "sr:match:5", MarketName(id=number, specifiers=specifiers), ids
+    )
+    assert isinstance(market, UofMarket)
+    assert market.sport == "football"
+    assert [OUTCOME_NAMES[one] for one in ids] == list(market.outcomes)
 
 
 def test_overtimes_next_goal_and_handicap_are_not_its_rest_and_its_next_goal() -> None:

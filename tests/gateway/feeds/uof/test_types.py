@@ -85,7 +85,8 @@ def test_every_outcome_name_is_an_outcome_of_some_football_type():
     names = set()
     for market_type in football.market_types:
         for variant in (None, "sr:winning_margin:3+", "sr:exact_goals:6+", "sr:exact_goals:3+",
-                        "sr:exact_goals:2+", "sr:goal_range:7+"):  # fmt: skip
+                        "sr:exact_goals:2+", "sr:goal_range:7+", "sr:exact_goals:5+",
+                        "sr:point_range:6+"):  # fmt: skip
             for chosen in ((), *((key,) for key in values)):
                 pairs = [(key, values[key]) for key in chosen]
                 pairs += [("variant", variant)] if variant else []
@@ -101,9 +102,9 @@ def test_every_outcome_name_is_an_outcome_of_some_football_type():
     ("number", "specifiers", "ids"),
     [
         (18, "total=160.5", ["12", "13"]),
-        (81, "", ["462", "464"]),
+        (199, "variant=sr:correct_score:max:6", ["sr:correct_score:max:6:1302"]),
         (40, "type=live", ["sr:player:1", "sr:player:2"]),
-        (21, "variant=sr:exact_goals:5+", ["sr:exact_goals:5+:1336"]),
+        (21, "variant=sr:exact_goals:9+", ["sr:exact_goals:9+:1"]),
         (1, "", ["1", "2", "99"]),
         (1, "", ["1", "4"]),
         (9999, "a=1|b=2", ["x"]),
