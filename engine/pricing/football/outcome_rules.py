@@ -27,7 +27,7 @@ from engine.pricing.lines import (
 )
 
 __all__ = [
-    "NEVER", "Interval", "MarketTypeError", "OutcomeRule", "Rules", "below", "one",
+    "NEVER", "Interval", "MarketTypeError", "OutcomeRule", "Rules", "above", "below", "one",
     "outcome_result",
 ]  # fmt: skip
 

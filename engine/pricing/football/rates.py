@@ -5,6 +5,7 @@ input without an answer gets a refusal with its reason.
 """
 
 from enum import IntEnum
+from math import exp
 from typing import Final
 
 import numpy as np
@@ -21,6 +22,16 @@ from engine.pricing.football.rates_nb import (
     rates_from_1x2_nb,
 )
 
+FEED_DRAW_FACTOR: Final = 1.1415
+"""The factor on draws that a real Unified Odds Feed's board held: its `expected_totals` and
+`expected_supremacy` are means after that factor, not sums of rates."""
+DRAW_FACTOR_MIN: Final = 0.5
+DRAW_FACTOR_MAX: Final = 2.0
+TOLERANCE: Final = 1e-12
+"""Each mean at the rates of a supremacy is this near to the one given."""
+_ROUNDS_MAX: Final = 200
+_DRAW_GOALS_MAX: Final = 64
+"""Goals of either side in a draw that are counted: beyond lies no mass at the largest rates."""
 SUM_TOLERANCE: Final = 1e-6
 """Largest distance of the sum of home, draw and away from 1."""
 
@@ -33,6 +44,8 @@ class RatesStatus(IntEnum):
     RATE_OUT_OF_BOUNDS = RATE_OUT_OF_BOUNDS
     DEPENDENCE_TOO_STRONG = DEPENDENCE_TOO_STRONG
     NOT_CONVERGED = NOT_CONVERGED
+    DRAW_FACTOR = 100
+    """The factor on draws is out of bounds."""
 
 
 _MESSAGES: Final[dict[RatesStatus, str]] = {
@@ -41,6 +54,7 @@ _MESSAGES: Final[dict[RatesStatus, str]] = {
     RatesStatus.RATE_OUT_OF_BOUNDS: f"a rate would have to be 0 or above {RATE_MAX:g}",
     RatesStatus.DEPENDENCE_TOO_STRONG: "the dependence makes a score's chance negative",
     RatesStatus.NOT_CONVERGED: "the solver did not reach its tolerance",
+    RatesStatus.DRAW_FACTOR: f"draw_factor: from {DRAW_FACTOR_MIN:g} to {DRAW_FACTOR_MAX:g}",
 }
 
 
@@ -62,12 +76,48 @@ def _refused(status: RatesStatus) -> RatesRefused:
     return RatesRefused(status=status, message=_MESSAGES[status])
 
 
-def rates_from_supremacy(*, total: float, supremacy: float) -> Rates | RatesRefused:
-    """Return the rates whose sum is the expected total and whose difference is the supremacy."""
-    home, away = 0.5 * (total + supremacy), 0.5 * (total - supremacy)
-    if not (0.0 < home <= RATE_MAX and 0.0 < away <= RATE_MAX):
+def rates_from_supremacy(
+    *, total: float, supremacy: float, draw_factor: float = 1.0
+) -> Rates | RatesRefused:
+    """Return the rates at which the expected total and supremacy are those given.
+
+    Parameters
+    ----------
+    total, supremacy : float
+        Goals expected of both sides together, and of home less those of away.
+    draw_factor : float
+        What the chance of every draw is multiplied by before all chances are scaled to 1, 1 for two
+        independent counts. The figures are means after that: at 1 the rates are half their sum and
+        half their difference, else not (`FEED_DRAW_FACTOR` for a Unified Odds Feed's figures).
+    """
+    means = 0.5 * (total + supremacy), 0.5 * (total - supremacy)
+    if not all(0.0 < mean <= RATE_MAX for mean in means):
         return _refused(RatesStatus.RATE_OUT_OF_BOUNDS)
-    return Rates(home=home, away=away)
+    if not DRAW_FACTOR_MIN <= draw_factor <= DRAW_FACTOR_MAX:
+        return _refused(RatesStatus.DRAW_FACTOR)
+    home, away = means
+    for _ in range(_ROUNDS_MAX):
+        found = _means(home, away, draw_factor)
+        gap = max(abs(found[0] - means[0]), abs(found[1] - means[1]))
+        if gap <= TOLERANCE:
+            if max(home, away) > RATE_MAX:
+                return _refused(RatesStatus.RATE_OUT_OF_BOUNDS)
+            return Rates(home=home, away=away)
+        home, away = home * means[0] / found[0], away * means[1] / found[1]
+    return _refused(RatesStatus.NOT_CONVERGED)
+
+
+def _means(home: float, away: float, draw_factor: float) -> tuple[float, float]:
+    """Return the mean goals of each side when every draw's chance has a factor."""
+    level = exp(-home - away)
+    draws, drawn_goals = 0.0, 0.0
+    for goals in range(_DRAW_GOALS_MAX):
+        draws += level
+        drawn_goals += goals * level
+        level *= home * away / ((goals + 1) * (goals + 1))
+    scale = 1.0 + (draw_factor - 1.0) * draws
+    more = (draw_factor - 1.0) * drawn_goals
+    return (home + more) / scale, (away + more) / scale
 
 
 def rates_from_1x2(

@@ -1,5 +1,7 @@
 """Rates from probabilities: the published figure, round trips over the whole range, refusals."""
 
+from math import exp, factorial
+
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 from engine.pricing.football.axes import Scope
 from engine.pricing.football.model import RATE_MAX, MatchModel, MatchState
 from engine.pricing.football.rates import (
+    FEED_DRAW_FACTOR,
     Rates,
     RatesRefused,
     RatesStatus,
@@ -157,6 +160,47 @@ def test_total_and_supremacy_are_the_sum_and_difference_of_the_rates() -> None:
     assert isinstance(rates, Rates)
     assert rates.home - rates.away == pytest.approx(0.2694)
     assert rates.home + rates.away == pytest.approx(2.93922)
+
+
+def test_a_feeds_total_and_supremacy_are_means_after_its_factor_on_draws() -> None:
+    rates = rates_from_supremacy(total=2.93922, supremacy=0.2694, draw_factor=FEED_DRAW_FACTOR)
+    assert isinstance(rates, Rates)
+    assert (rates.home, rates.away) == pytest.approx((1.61863, 1.33999), abs=1e-5)
+    goals = np.arange(40)
+    factorials = np.array([float(factorial(each)) for each in goals.tolist()])
+    home, away = (np.exp(-rate) * rate**goals / factorials for rate in (rates.home, rates.away))
+    grid = np.outer(home, away)
+    grid[np.diag_indices(40)] *= FEED_DRAW_FACTOR
+    grid /= grid.sum()
+    assert np.tril(grid, -1).sum() == pytest.approx(0.425694, abs=1e-5)
+    assert np.trace(grid) == pytest.approx(0.267471, abs=1e-5)
+    total = goals[:, None] + goals[None, :]
+    assert grid[total > 2.5].sum() == pytest.approx(0.559319, abs=1e-5)
+    assert grid[1:, 1:].sum() == pytest.approx(0.598304, abs=1e-5)
+    assert (grid * total).sum() == pytest.approx(2.93922, abs=1e-9)
+
+
+@given(home=st.floats(0.05, 5.0), away=st.floats(0.05, 5.0), factor=st.floats(0.7, 1.5))
+def test_any_total_and_supremacy_get_rates_that_give_them_back(
+    home: float, away: float, factor: float
+) -> None:
+    rates = rates_from_supremacy(total=home + away, supremacy=home - away, draw_factor=factor)
+    if isinstance(rates, RatesRefused):
+        assert rates.message
+        return
+    level = [exp(-rates.home - rates.away) * (rates.home * rates.away) ** k / factorial(k) ** 2
+             for k in range(60)]  # fmt: skip
+    scale = 1.0 + (factor - 1.0) * sum(level)
+    more = (factor - 1.0) * sum(k * chance for k, chance in enumerate(level))
+    assert (rates.home + more) / scale == pytest.approx(home, abs=1e-9)
+    assert (rates.away + more) / scale == pytest.approx(away, abs=1e-9)
+
+
+@pytest.mark.parametrize("factor", [0.0, 0.49, 2.1, float("nan")])
+def test_a_factor_on_draws_out_of_bounds_is_refused(factor: float) -> None:
+    found = rates_from_supremacy(total=2.5, supremacy=0.2, draw_factor=factor)
+    assert isinstance(found, RatesRefused)
+    assert found.message.startswith("draw_factor: ")
 
 
 @pytest.mark.parametrize(
