@@ -43,6 +43,7 @@ async def test_a_stop_behind_messages_for_a_dead_shell_is_obeyed_and_acknowledge
         assert bool(missed) == (count > FEED_MESSAGES_LATE_MAX)
         revive()
         await until(lambda: not source.left)
+        await until(lambda: it.pipeline.stats()["shells_behind"] == 0)
         running.cancel()
         with suppress(asyncio.CancelledError):
             await running
