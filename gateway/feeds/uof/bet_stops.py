@@ -6,6 +6,7 @@ Owns which markets a bet_stop suspends. It never opens a market.
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from engine.common.commands import WHY_CHARS_MAX
 from engine.common.lifecycle import Status
 from gateway.feeds.core.adapter import Action, Mark
 from gateway.feeds.uof.bet_stop_groups import stopped_by
@@ -17,7 +18,7 @@ from gateway.feeds.uof.ownership import Ownership
 if TYPE_CHECKING:
     from gateway.feeds.uof.model_prices import ModelPrices
 
-_WHY_CHARS_MAX: Final = 80
+
 _INACTIVE_CODE: Final = 0
 _OPEN_OR_NOT_SURE: Final = (Status.ACTIVE, Status.SUSPENDED)
 
@@ -62,7 +63,7 @@ class BetStops:
         )
         inactive = message.market_status == _INACTIVE_CODE
         status = Status.INACTIVE if inactive else Status.SUSPENDED
-        why = f"bet stop: {'|'.join(message.groups)}"[:_WHY_CHARS_MAX]
+        why = f"bet stop: {'|'.join(message.groups)}"[:WHY_CHARS_MAX]
         updates: list[Action] = []
         for listed in self._registry.event_markets(message.event_id):
             if (
