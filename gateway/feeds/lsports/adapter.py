@@ -283,7 +283,8 @@ class LsportsAdapter:
         elif ms < market.odds_floor_ms:
             self._count("older than what an earlier process obeyed", market.key)
             return False
-        elif not bet.take_odds(part, ms):
+        elif market.results_stand or not bet.take_odds(part, ms):
+            # After a restart the bets of a settled market are not known, but that it is settled.
             self._count("odds of a settled bet", market.key)
         return True
 
