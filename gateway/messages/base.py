@@ -26,6 +26,7 @@ BetIdField = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
 
 
 TEXT_IN_JSON: Final = (
+    "accepted_before_ns",
     "after_bet_id",
     "bet_id",
     "from_ns",
