@@ -198,21 +198,21 @@ class MatchModel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The goals that each side is expected to score in ninety minutes, and when they fall.
 
     Red-card factors multiply a side's remaining rate, once for each card of its own and of its
-    opponents; the defaults are those of Vecer, Kopriva and Ichiba (2009).
+    opponents; docs/pricing.md says what the defaults were measured on.
     """
 
     home_rate: float
     away_rate: float
     dependence: float = 0.0
     """Dixon and Coles' rho: below zero, low draws are likelier than under independence."""
-    first_half_share: float = 0.45
+    first_half_share: float = 0.447
     first_half_stoppage_s: int = FIRST_HALF_STOPPAGE_S
     """Expected stoppage time; a half's goals are spread over its 45 minutes and this."""
     second_half_stoppage_s: int = SECOND_HALF_STOPPAGE_S
     extra_time_share: float = 1.0 / 3.0
     """Expected goals of extra time as a share of those of ninety minutes."""
-    red_card_own_factor: float = 2.0 / 3.0
-    red_card_opponent_factor: float = 5.0 / 4.0
+    red_card_own_factor: float = 0.56
+    red_card_opponent_factor: float = 1.65
 
     def __post_init__(self) -> None:
         """Raise ValueError for a parameter out of bounds or a negative chance of a score."""

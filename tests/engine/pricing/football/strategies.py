@@ -51,6 +51,8 @@ def models(draw: st.DrawFn) -> MatchModel:
         first_half_stoppage_s=draw(st.integers(0, 300)),
         second_half_stoppage_s=draw(st.integers(0, 600)),
         extra_time_share=draw(st.floats(0.2, 0.4)),
+        red_card_own_factor=draw(st.floats(0.4, 1.0)),
+        red_card_opponent_factor=draw(st.floats(1.0, 1.25)),
     )
 
 

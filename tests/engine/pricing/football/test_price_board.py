@@ -23,7 +23,7 @@ from tests.engine.pricing.football.strategies import BOARD, models, states
 
 @given(model=models(), state=states())
 @example(  # red cards raise the rates: the twin's grid must be long enough for them
-    model=MatchModel(home_rate=3.5, away_rate=1.0), state=MatchState(away_red_cards=2)
+    model=MatchModel(home_rate=2.0, away_rate=1.0), state=MatchState(away_red_cards=2)
 )
 @example(  # a dependence that changes the chances of both halves' scores
     model=MatchModel(home_rate=1.4, away_rate=1.1, dependence=-0.2),
@@ -186,6 +186,15 @@ def test_a_model_expects_stoppage_unless_it_says_otherwise() -> None:
     assert 5.5 < 1.0 / over < 7.0
     state = MatchState(period=Period.FIRST_HALF, clock_s=2700)
     assert fair.probabilities(model, state)["m/first_half_total?total=0.5"][0] > 0.03
+
+
+def test_a_red_card_weighs_as_much_as_was_measured() -> None:
+    """Of equal sides, ten men score the next goal about once for three of the eleven."""
+    model = MatchModel(home_rate=1.3, away_rate=1.3)
+    state = MatchState(period=Period.SECOND_HALF, clock_s=3600, home_red_cards=1)
+    board = FixtureBoard(["m/next_goal?goalnr=1"])
+    home, _, away = board.probabilities(model, state)["m/next_goal?goalnr=1"]
+    assert home / away == pytest.approx(0.56 / 1.65)
 
 
 def test_first_half_share_is_the_share_of_expected_goals_before_half_time() -> None:
