@@ -164,7 +164,7 @@ class UofAdapter:
             clock=self._clock,
         )
         self._lost_parts: Final = LostParts(
-            registry=self._registry, watch=self._watch, model_prices=self._model_prices
+            self.feed, registry=self._registry, watch=self._watch, model_prices=self._model_prices
         )
 
     def _make_odds_changes(self, settings: UofSettings, memory: "_Memory") -> OddsChanges:
@@ -336,6 +336,8 @@ class UofAdapter:
             return received if received.actions else replace(received, refused=why)
         if lost is None:
             return Received(kind="malformed", refused=why)
+        if lost.timestamp > self._latest_ms(at_ns):
+            lost = replace(lost, timestamp=0)  # it would outrank every later message
         actions = self._lost_parts.on_lost(lost, why="feed message unreadable", at_ns=at_ns)
         return Received(kind="malformed", actions=tuple(actions), refused=why)
 

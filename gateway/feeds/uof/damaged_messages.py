@@ -84,6 +84,7 @@ _PRODUCER_STOPS: Final = (Alive.kind, ProductDown.kind)
 _ROOT: Final = re.compile(rb"<(?:[\w.-]{1,64}:)?([a-z_]{1,40})[\s/>]")
 _EVENT_TEXT: Final = re.compile(rb"""\bevent_id\s*=\s*["']\s*([\w:.-]{1,64})\s*["']""")
 _PRODUCT_TEXT: Final = re.compile(rb"""\bproduct\s*=\s*["']\s*(\d{1,3})\s*["']""", re.ASCII)
+_TIMESTAMP_TEXT: Final = re.compile(rb"""\btimestamp\s*=\s*["']\s*(\d{1,16})\s*["']""", re.ASCII)
 
 
 class LostPart(Struct, frozen=True, kw_only=True):
@@ -261,7 +262,14 @@ def _unparsed(body: bytes) -> DamagedMessage:
     event, product = _EVENT_TEXT.search(body), _PRODUCT_TEXT.search(body)
     number = int(product[1]) if product else NO_PRODUCT
     if event and is_event_id(event[1].decode()):
-        return DamagedMessage(lost=LostPart(event_id=event[1].decode(), product=number))
+        found = _TIMESTAMP_TEXT.search(body)
+        at_ms = int(found[1]) if found else 0
+        lost = LostPart(
+            event_id=event[1].decode(),
+            product=number,
+            timestamp=at_ms if at_ms <= TIMESTAMP_MS_MAX else 0,
+        )
+        return DamagedMessage(lost=lost)
     root = _ROOT.search(body)
     if root and root[1].decode() == ProductDown.kind:
         return DamagedMessage(message=_producer_stop(number))

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 
 from engine.common.lifecycle import Status
 from engine.common.units import Nanos
-from gateway.feeds.core.adapter import Action
+from gateway.feeds.core.adapter import Action, Mark
 from gateway.feeds.uof.bet_stop_groups import ALL
 from gateway.feeds.uof.damaged_messages import LostPart
-from gateway.feeds.uof.market_registry import ListedMarket, MarketRegistry
+from gateway.feeds.uof.market_registry import ListedMarket, MarketRegistry, odds_source
 from gateway.feeds.uof.market_updates import status_update
 from gateway.feeds.uof.messages import (
     AnyMessage,
@@ -34,6 +34,8 @@ class LostParts:
 
     Parameters
     ----------
+    feed : str
+        The feed's name, for marks.
     registry : MarketRegistry
         The feed's markets; it also keeps the stops.
     watch : ProducerWatch
@@ -44,11 +46,13 @@ class LostParts:
 
     def __init__(
         self,
+        feed: str,
         *,
         registry: MarketRegistry,
         watch: ProducerWatch,
         model_prices: "ModelPrices | None",
     ) -> None:
+        self._feed: Final = feed
         self._registry: Final = registry
         self._watch: Final = watch
         self._model_prices: Final = model_prices
@@ -83,6 +87,11 @@ class LostParts:
             if listed.may_be_open:
                 listed.last_status = Status.SUSPENDED
                 listed.status_ms = max(listed.status_ms, lost.timestamp)
+                if lost.timestamp:
+                    # So that the market remembers the stop over a restart of the feed.
+                    source = odds_source(self._feed, listed.owner)
+                    mark = Mark(source=source, position=lost.timestamp)
+                    actions.append(status_update(listed, mark, Status.SUSPENDED, why))
                 actions.append(status_update(listed, None, Status.SUSPENDED, why))
         if self._model_prices is not None and lost.markets is None:
             actions += self._model_prices.on_lost_part(lost.event_id, tuple(producers), why)

@@ -11,6 +11,7 @@ from tests.gateway.feeds.story.steps import (
     bet,
     bet_stop,
     counts,
+    mark,
     named,
     odds,
     offers,
@@ -23,7 +24,7 @@ from tests.gateway.feeds.story.steps import (
     story,
     xml,
 )
-from tests.gateway.feeds.uof.builders import MATCH_WINNER, market, total
+from tests.gateway.feeds.uof.builders import EVENT, MATCH_WINNER, market, total
 
 WIN = "uof.77/win?market=1.5"
 EVENTS = (
@@ -147,6 +148,33 @@ EACH = (
         bet("C", "1x2", "away", verdict="MARKET_SUSPENDED"),
         ON,
         bet("D", "1x2", "away"),
+        HOME,
+        stands("1x2", home="won"),
+    ),
+    *(
+        story(
+            f"odds from before a message that breaks off open nothing, restart of {what or 'none'}",
+            ON,
+            mark("older"),
+            xml("<bet_stop {head} groups=", refused="xml: unclosed token"),
+            *((restart(what),) if what else ()),
+            odds(market(1, MATCH_WINNER), at="older"),
+            REFUSED,
+            ON,
+            bet("C", "1x2", "away"),
+            HOME,
+            stands("1x2", away="lost"),
+        )
+        for what in ("", "pipeline", "all")
+    ),
+    story(
+        "a message that breaks off and gives a time ahead of ours outranks no odds",
+        ON,
+        BET,
+        xml(f'<bet_stop event_id="{EVENT}" product="1" timestamp="9999999999999" groups='),
+        REFUSED,
+        ON,
+        bet("C", "1x2", "away"),
         HOME,
         stands("1x2", home="won"),
     ),
