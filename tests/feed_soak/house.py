@@ -27,6 +27,8 @@ STAKE_MINOR: Final = 1_000
 _COMES_AGAIN: Final = 3
 """Messages that a bridge sends again after its restart."""
 _POLL_S: Final = 0.25
+_APART_S: Final = 0.001
+"""Between bets and the message after them, so that their times differ."""
 
 
 class Wager(Struct, frozen=True, kw_only=True):
@@ -69,7 +71,7 @@ class House:
 
     async def deliver(self, delivery: Delivery) -> None:
         """Deliver a message, not before its own time, with what happens meanwhile."""
-        await asyncio.sleep(max(0.0, delivery.message.at_ms / 1_000 - now_s()))
+        await asyncio.sleep(max(_APART_S, delivery.message.at_ms / 1_000 - now_s()))
         bookmaker, body = self._bookmaker, delivery.body.encode()
         if delivery.restart is not None:
             ticket = await bookmaker.pipeline.accept([body])

@@ -112,13 +112,13 @@ def _expected_payout(deliveries: Sequence[Delivery], wager: Wager) -> int | None
     """Return the payout, -1 for a bet that is open, None where nothing can be said.
 
     Nothing can be said of a market with a damaged result, nor where results came late (what is
-    older than what a market has obeyed is left to a trader), nor of a cancellation that comes again
-    while the same one stands for earlier bets, which the market refuses.
+    older than what a market has obeyed is left to a trader), nor where `_is_voided` says nothing.
     """
     event, place = wager.market
-    spoken: dict[int, Message] = {}
+    spoken: set[int] = set()
     newest_ms = -1
-    stands = False
+    winner: int | None = None
+    cancelled: bool | None = False
     for number, delivery in enumerate(deliveries):
         message = delivery.message
         if message.event != event or message.kind not in _RESULTS or not delivery.event_readable:
@@ -130,25 +130,48 @@ def _expected_payout(deliveries: Sequence[Delivery], wager: Wager) -> int | None
         if message.at_ms < newest_ms and message.at_ms not in spoken:
             return None
         newest_ms = max(newest_ms, message.at_ms)
-        if message.kind == "bet_cancel" and number < wager.after:
-            stands = True  # for the bets before it
+        if message.at_ms in spoken:
             continue
-        stands = stands and message.kind != "rollback_bet_cancel"
-        if message.kind == "bet_cancel" and stands:
-            return None
-        spoken.setdefault(message.at_ms, message)
-    winner: int | None = None
-    cancelled = False
-    for at_ms in sorted(spoken):
-        message = spoken[at_ms]
+        spoken.add(message.at_ms)
         if message.kind == "bet_settlement":
             winner = message.winners[place]
         elif message.kind == "rollback_bet_settlement":
             winner = None
-        else:
-            cancelled = message.kind == "bet_cancel"
+        elif message.kind == "rollback_bet_cancel":
+            cancelled = False
+        elif cancelled is not True and number >= wager.after:
+            voided = _is_voided(deliveries, number, wager)
+            cancelled = cancelled if voided is False else voided
+    if cancelled is None:
+        return None
     if cancelled:
         return STAKE_MINOR
     if winner is None:
         return -1
     return STAKE_MINOR * wager.odds_milli // 1_000 if winner == wager.outcome else 0
+
+
+def _is_voided(deliveries: Sequence[Delivery], cancelled: int, wager: Wager) -> bool | None:
+    """Return whether a cancellation voids a bet placed before it came; None: nothing can be said.
+
+    A bet at odds newer than the cancellation stays, also where they came first. Nothing can be
+    said after a restart since then, nor of bets before several such odds: the feed's memory is as
+    short.
+    """
+    at_ms = deliveries[cancelled].message.at_ms
+    newer = [
+        number
+        for number, delivery in enumerate(deliveries[:cancelled])
+        if delivery.message.at_ms > at_ms
+        and delivery.message.event == wager.market[0]
+        and (delivery.damaged or _opens(delivery, wager.market[1]))
+        and delivery.message.kind == "odds_change"
+    ]
+    if not newer:
+        return True
+    restarts = {delivery.restart for delivery in deliveries[newer[0] : cancelled + 1]}
+    if restarts & {Restart.PIPELINE, Restart.ALL} or any(deliveries[at].damaged for at in newer):
+        return None
+    if wager.after > newer[0]:
+        return False
+    return True if len({deliveries[at].message.at_ms for at in newer}) == 1 else None

@@ -177,3 +177,27 @@ def test_the_oracle_knows_what_a_bet_is_paid(messages: tuple[Message, ...], righ
 
     assert not faults(story_of(deliveries, after=1, paid=right))
     assert faults(story_of(deliveries, after=1, paid=right + 1 if right > 0 else 7))
+
+
+def test_the_oracle_knows_which_bets_a_cancellation_voids():
+    again = replace(CANCELLED, at_ms=4_000)
+    newer = replace(OPENED, at_ms=3_500)
+    newest = replace(OPENED, at_ms=3_600)
+
+    def voided(*messages: Message, after: int, restart: Restart | None = None) -> bool | None:
+        """Return whether a bet must be refunded; None: refunded or not, the oracle is content."""
+        deliveries = delivered(OPENED, *messages)
+        deliveries[-1] = replace(deliveries[-1], restart=restart)
+        refunded = not faults(story_of(deliveries, after=after, paid=STAKE_MINOR))
+        kept = not faults(story_of(deliveries, after=after))
+        assert refunded or kept
+        return None if refunded and kept else refunded
+
+    assert voided(CANCELLED, again, after=2) is True
+    assert voided(CANCELLED, CANCELLED, after=2) is False
+    assert voided(CANCELLED, newer, again, after=3) is True
+    assert voided(newer, CANCELLED, after=1) is True
+    assert voided(newer, CANCELLED, after=2) is False
+    assert voided(newer, newest, CANCELLED, after=2) is False
+    assert voided(newer, newest, CANCELLED, after=1) is None
+    assert voided(newer, CANCELLED, after=2, restart=Restart.PIPELINE) is None

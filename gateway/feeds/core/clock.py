@@ -21,9 +21,11 @@ class FeedClock(Protocol):
     """A conversion from a feed's time to the engine's.
 
     `live` says that both clocks show the same time, so that a feed time cannot be far ahead.
+    `latest_ns` is the engine time of the newest message.
     """
 
     live: bool
+    latest_ns: Nanos
 
     def saw(self, *, feed_ms: int, at_ns: Nanos) -> None:
         """Note that a message of this feed time was received at this engine time."""
@@ -39,8 +41,12 @@ class LiveClock:
 
     live = True
 
-    def saw(self, *, feed_ms: int, at_ns: Nanos) -> None:
-        """Do nothing: both clocks are the same."""
+    def __init__(self) -> None:
+        self.latest_ns = Nanos(0)
+
+    def saw(self, *, feed_ms: int, at_ns: Nanos) -> None:  # noqa: ARG002 - both clocks are the same
+        """Keep when the message came."""
+        self.latest_ns = at_ns
 
     def engine_ns(self, feed_ms: int) -> int:
         """Return the same time in nanoseconds."""
@@ -62,9 +68,11 @@ class RecordedClock:
         self._feed_ms: list[int] = []
         self._at_ns: list[int] = []
         self._answers: dict[int, int] = {}
+        self.latest_ns = Nanos(0)
 
     def saw(self, *, feed_ms: int, at_ns: Nanos) -> None:
         """Keep the pair of times, if the feed time is later than all before it."""
+        self.latest_ns = at_ns
         if self._feed_ms and feed_ms <= self._feed_ms[-1]:
             return
         self._feed_ms.append(feed_ms)

@@ -65,6 +65,9 @@ class ListedMarket:
         "market_id",
         "new_market",
         "odds_milli",
+        "opened_at_ns",
+        "opened_before_ms",
+        "opened_ms",
         "owner",
         "result_ms",
         "settled",
@@ -91,6 +94,10 @@ class ListedMarket:
         """Status of the owner's newest message, before the producer watch changed it."""
         self.status_ms = 0
         """Provider timestamp of the message that set `last_status`."""
+        self.opened_ms = self.opened_before_ms = 0
+        """Provider timestamps of the newest odds that opened the market, and of those before."""
+        self.opened_at_ns = 0
+        """When the newest odds that opened the market came, by our clock."""
         self.betstop_ms = 0
         """When the market stops by itself, as its owner said: a provider timestamp; 0: never."""
         self.settled = False
@@ -138,6 +145,12 @@ class ListedMarket:
         if len(former) > FORMER_MAX:
             del former[min(former, key=former.__getitem__)]
         self.former_ms = former
+
+    def note_open(self, at_ms: int, at_ns: int) -> None:
+        """Note odds that open the market, and when they came."""
+        if at_ms > self.opened_ms:
+            self.opened_before_ms, self.opened_ms = self.opened_ms, at_ms
+            self.opened_at_ns = at_ns
 
     def settle(self, outcomes: Iterable[int]) -> None:
         """Note that outcomes have a result."""
@@ -305,6 +318,9 @@ class MarketRegistry:
         if odds_ms:
             listed.owner = self._owner(odds_ms, _positions_by_producer(positions, feed, "taken"))
             listed.status_ms = odds_ms[listed.owner]
+            if listed.last_status is Status.ACTIVE:
+                # Nobody knows what came before these odds, nor when they came.
+                listed.opened_ms = listed.opened_before_ms = listed.status_ms
             listed.former_ms = {
                 producer: at_ms for producer, at_ms in odds_ms.items() if producer != listed.owner
             }

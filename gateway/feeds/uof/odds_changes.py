@@ -213,6 +213,8 @@ class OddsChanges:
                 listed.cashout = market.cashout
             listed.owner, listed.last_status = message.product, status
             listed.status_ms = message.timestamp
+            if status is Status.ACTIVE:
+                self._results.on_open(listed, message.timestamp)
             listed.has_price = listed.has_price or offered.offers_any
             if offered.odds_milli:
                 listed.odds_milli = offered.odds_milli

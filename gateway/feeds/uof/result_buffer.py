@@ -13,11 +13,18 @@ from collections.abc import Sequence
 from heapq import heappop, heappush
 from typing import Final
 
-from gateway.feeds.core.adapter import Action, Hold, MarketUpdate, Release
+from gateway.feeds.core.adapter import Action, Hold, Mark, MarketUpdate, Release
 from gateway.settings import FEED_MESSAGES_HELD_MAX
 
 _Entry = tuple[int, int, tuple[MarketUpdate, ...]]
 """A held message: its position, its number (numbers rise in order of arrival), its updates."""
+
+
+_Name = tuple[int, tuple[tuple[str, Mark | None], ...]]
+"""A message's producer, and the key and mark of each of its updates.
+
+A message that comes twice may have other steps the second time, as of what came in between.
+"""
 
 
 class ResultBuffer:
@@ -35,8 +42,8 @@ class ResultBuffer:
         self._messages_max: Final = messages_max
         self._held: Final[dict[int, list[_Entry]]] = {}
         """A heap for each producer."""
-        self._numbers: Final[dict[tuple[int, tuple[MarketUpdate, ...]], int]] = {}
-        """The numbers of held messages by producer and updates, their marks included."""
+        self._numbers: Final[dict[_Name, int]] = {}
+        """The numbers of held messages."""
         self._last = 0
         self.released_early = 0
         """How many messages were released because too many were held."""
@@ -48,11 +55,12 @@ class ResultBuffer:
         """Hold a message; return what follows, its own `Hold` first."""
         mark = updates[0].mark
         assert mark is not None, "a result has a position in its feed"
-        number = self._numbers.get((producer, updates))
+        name = _name(producer, updates)
+        number = self._numbers.get(name)
         if number is not None:  # the source sent it again, since it has no answer yet
             return [Hold(number=number)]
         self._last += 1
-        self._numbers[producer, updates] = self._last
+        self._numbers[name] = self._last
         heappush(self._held.setdefault(producer, []), (mark.position, self._last, updates))
         actions: list[Action] = [Hold(number=self._last)]
         if len(self) > self._messages_max:
@@ -80,7 +88,12 @@ class ResultBuffer:
 
     def _pop(self, producer: int) -> Sequence[Action]:
         _, number, updates = heappop(self._held[producer])
-        if self._numbers.get((producer, updates)) != number:
+        name = _name(producer, updates)
+        if self._numbers.get(name) != number:
             return updates  # those of an answered message
-        del self._numbers[producer, updates]
+        del self._numbers[name]
         return [Release(number=number, updates=updates)]
+
+
+def _name(producer: int, updates: Sequence[MarketUpdate]) -> _Name:
+    return producer, tuple((update.key, update.mark) for update in updates)

@@ -6,11 +6,12 @@ producer is recovered. It never decides whether a market obeys: the market knows
 
 from typing import Final, assert_never
 
-from msgspec import UnsetType
+from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from engine.common.commands import FeedStep, SetStatus
 from engine.common.lifecycle import Status
+from engine.common.units import Nanos
 from gateway.feeds.core.adapter import (
     MARKET_NO_LATER,
     Action,
@@ -133,6 +134,23 @@ class Results:
                 self._buffer.add_early(product, update)
         return updates
 
+    def on_open(self, listed: ListedMarket, at_ms: int) -> None:
+        """Note that odds open a market: what is older than these odds voids no later bet."""
+        listed.note_open(at_ms, self._clock.latest_ns)
+
+    def _accepted_before_ns(self, listed: ListedMarket, message: BetCancel) -> Nanos | UnsetType:
+        """Return the time from which on a cancellation voids no bet; UNSET: that of its command.
+
+        Bets at odds newer than the cancellation stay: the provider opened the market for them.
+        Where it is not known when the first of these odds came, bets since the cancellation's own
+        time stay.
+        """
+        if message.timestamp >= listed.opened_ms:
+            return UNSET
+        if message.timestamp >= listed.opened_before_ms:
+            return Nanos(listed.opened_at_ns)
+        return Nanos(self._clock.engine_ns(message.timestamp))
+
     def _market_update(self, listed: ListedMarket, part: EarlyPart) -> MarketUpdate | None:
         """Return one market's update, and note in the registry what it means; None: refused."""
         message, market, digest = part
@@ -191,7 +209,9 @@ class Results:
                 listed.void_reason = market.void_reason or 0
                 if message.end_time is None:
                     listed.ended_ms = max(listed.ended_ms, message.timestamp)
-                return cancel_bets(message, market, outcomes, self._clock)
+                before_ns = self._accepted_before_ns(listed, message)
+                command = cancel_bets(message, market, outcomes, self._clock)
+                return replace(command, accepted_before_ns=before_ns)
             case RollbackBetSettlement():
                 if self._is_newest(listed, message):
                     count = len(listed.market.outcomes)

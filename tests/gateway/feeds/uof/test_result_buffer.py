@@ -1,5 +1,7 @@
 """The order in which held messages with results are released, and their bound."""
 
+from msgspec.structs import replace
+
 from engine.common.commands import RollBackSettlement
 from gateway.feeds.core.adapter import MARKET_NO_LATER, Hold, Mark, MarketUpdate, Release
 from gateway.feeds.core.clock import LiveClock
@@ -55,6 +57,16 @@ def test_a_message_that_comes_again_while_it_is_held_has_the_number_of_the_first
     assert len(buffer) == 2
     assert [release.number for release in buffer.release(1)] == [2, 1]
     assert buffer.hold(1, result(9)) == [Hold(number=3)]
+
+
+def test_a_message_that_comes_again_with_other_steps_is_held_once_as_it_came_first():
+    buffer = ResultBuffer()
+    (first,) = result(5)
+    buffer.hold(1, (first,))
+    again = replace(first, steps=(*first.steps, *first.steps))
+
+    assert buffer.hold(1, (again,)) == [Hold(number=1)]
+    assert buffer.release(1) == [Release(number=1, updates=(first,))]
 
 
 def test_past_the_bound_the_oldest_of_the_producer_with_most_messages_is_released():
