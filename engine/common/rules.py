@@ -2,7 +2,8 @@
 
 Owns the number of the present rules. A journal names the rules of its writer at the start of each
 epoch; a machine that replays it follows those rules up to the next epoch. A change of rules needs a
-new number only where a replay would decide otherwise. Never holds a rule: the machines do.
+new number only where a replay would decide otherwise; the text of a refusal decides nothing. Never
+holds a rule: the machines do.
 
 Rules 2, from layout 3 of the journals on:
 

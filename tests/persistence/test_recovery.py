@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.common.reasons import Reason
 from persistence.chain import (
     GENESIS,
     JournalDamagedError,
@@ -19,9 +20,9 @@ from persistence.chain import (
 )
 from persistence.disk import DiskFullError
 from persistence.durable import DurableState
-from persistence.frames import LAYOUT_VERSION, pack
+from persistence.frames import LAYOUT_VERSION, Record, pack
 from persistence.journal import JournalOptions
-from persistence.records import EpochMark
+from persistence.records import EpochMark, Kind
 from persistence.recovery import (
     LedgerReplay,
     MarketReplay,
@@ -40,7 +41,7 @@ from persistence.snapshot import (
 )
 from tests.faults.faulty_disk import FaultyDisk
 from tests.faults.recorded_run import RecordedRun
-from tests.faults.tampering import in_layout, last_decision, rewritten, with_payload
+from tests.faults.tampering import Change, in_layout, last_decision, rewritten, with_payload
 from tests.persistence.command_sequences import (
     FOLDER,
     LEDGER,
@@ -124,6 +125,38 @@ def test_without_a_rebuild_a_quarantined_shell_has_no_machine_to_read() -> None:
     assert durable.machine is None
     assert hash_of(durable) == ""
     assert durable.seq == 0
+
+
+def refusals(events: list[Any]) -> list[dict[str, Any]]:
+    """Return the refusals among events of a CONTROL payload, also those of steps."""
+    found = [event for event in events if event["ev"] in ("refused", "feed_refused")]
+    return found + [each for event in events for each in refusals(event.get("events", []))]
+
+
+def with_refusals(**fields: Any) -> Change:
+    """Return the change that sets fields of every refusal that is journaled."""
+
+    def edit(record: Record) -> Record:
+        if record.kind != Kind.CONTROL:
+            return record
+        document = msgspec.msgpack.decode(record.payload)
+        for refusal in refusals(document["events"]):
+            refusal.update(fields)
+        return record._replace(payload=memoryview(msgspec.msgpack.encode(document)))
+
+    return edit
+
+
+@pytest.mark.parametrize("name", SEQUENCES)
+def test_a_refusal_that_an_earlier_release_worded_otherwise_is_no_damage(name: str) -> None:
+    recorded = RecordedRun(SEQUENCES[name], options=ONE_SEGMENT)
+    worded = rewritten(recorded, with_refusals(message="worded otherwise"))
+    durable = SEQUENCES[name].open(worded, options=ONE_SEGMENT)
+    assert durable.state is DurableState.SERVING
+    assert hash_of(durable) == SEQUENCES[name].hashes[-1]
+    other = rewritten(recorded, with_refusals(reason=int(Reason.BUSY)))
+    durable = SEQUENCES[name].open(other, options=ONE_SEGMENT)
+    assert "replaying its commands gives different events" in durable.why
 
 
 def snapshot(disk: FaultyDisk, state: dict[str, Any], *, seq: int = 1, machine: str) -> Path:
