@@ -93,8 +93,8 @@ class LostParts:
                     mark = Mark(source=source, position=lost.timestamp)
                     actions.append(status_update(listed, mark, Status.SUSPENDED, why))
                 actions.append(status_update(listed, None, Status.SUSPENDED, why))
-        if self._model_prices is not None and lost.markets is None:
-            actions += self._model_prices.on_lost_part(lost.event_id, tuple(producers), why)
+        if self._model_prices is not None:
+            actions += self._model_prices.on_lost_part(lost, tuple(producers), why)
         for producer in producers:
             actions += self._watch.recover_event(producer, lost.event_id, at_ns)
         return actions

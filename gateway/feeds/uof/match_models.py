@@ -59,6 +59,8 @@ class _Markets(NamedTuple):
 
 _REGULAR_TIME: Final = _Markets(1, 18)
 _EXTRA_TIME: Final = _Markets(113, 116)
+FITTED_IDS: Final = frozenset((*_REGULAR_TIME, *_EXTRA_TIME))
+"""The provider's ids of all markets that a model is ever fitted to."""
 
 
 class _Quoted(NamedTuple):

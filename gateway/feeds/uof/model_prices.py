@@ -17,8 +17,9 @@ from engine.common.commands import WHY_CHARS_MAX
 from engine.common.lifecycle import Status
 from engine.common.units import Nanos
 from gateway.feeds.core.adapter import Mark, PriceFixture
+from gateway.feeds.uof.damaged_messages import LostPart
 from gateway.feeds.uof.market_registry import ListedMarket, MarketRegistry, price_source
-from gateway.feeds.uof.match_models import SPORT, MatchModels, ModelledMatch
+from gateway.feeds.uof.match_models import FITTED_IDS, SPORT, MatchModels, ModelledMatch
 from gateway.feeds.uof.messages import EventMessage, MarketOdds, OddsChange
 from gateway.feeds.uof.opening import Opening
 from gateway.feeds.uof.ownership import Ownership
@@ -148,8 +149,16 @@ class ModelPrices:
         )
         return [order]
 
-    def on_lost_part(self, event_id: str, producers: Sequence[int], why: str) -> list[PriceFixture]:
-        """Return the orders to suspend a match of which a message could not be read."""
+    def on_lost_part(
+        self, lost: LostPart, producers: Sequence[int], why: str
+    ) -> list[PriceFixture]:
+        """Return the orders to suspend a match of which a message could not be read.
+
+        None where only markets are lost that no model is fitted to.
+        """
+        if lost.markets is not None and not any(name.id in FITTED_IDS for name in lost.markets):
+            return []
+        event_id = lost.event_id
         self._models.on_lost_part(event_id)
         match = self._models.latest(event_id)
         if match is None:

@@ -227,3 +227,21 @@ def test_an_announcement_counts_in_its_own_half_alone():
     status, state = late("60:00")
     (order,) = orders(feed.receive(odds_change(*priced(state), at=2, status=status)))
     assert (order.model.first_half_stoppage_s, order.model.second_half_stoppage_s) == (120, 300)
+
+
+def test_a_market_of_the_fit_that_cannot_be_read_leaves_no_model():
+    feed = feed_markets(BY_MODEL)
+    winner, over = priced(MatchState())
+    feed.receive(odds_change(winner, over, BOTH_SCORE, at=1))
+    without_id = winner.replace('<outcome id="2"', "<outcome ")
+
+    received = feed.receive(odds_change(without_id, over, BOTH_SCORE, at=2))
+
+    order = orders(received)[-1]
+    assert (order.suspend, order.resume) == ("feed message unreadable", False)
+    assert orders(feed.receive(odds_change(BOTH_SCORE, at=3))) == []
+    assert feed.status("both_teams_to_score") is Status.SUSPENDED
+    (back,) = orders(feed.receive(odds_change(winner, at=4)))
+    assert not back.resume
+    (back,) = orders(feed.receive(odds_change(winner, over, at=5)))
+    assert back.resume
