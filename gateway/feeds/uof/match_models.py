@@ -25,6 +25,9 @@ MATCHES_MAX: Final = 1 << 14
 TOTALS_MAX: Final = 3
 """Total-goals markets that a model is fitted to: the provider's favourite line, then the most
 balanced ones."""
+TOTALS_KEPT_MAX: Final = 32
+"""Open totals of a match that are remembered, as those in use may close; of more, those that would
+be used last are not."""
 _CALIBRATORS_MAX: Final = 64
 _ACTIVE_CODE: Final = 1
 
@@ -149,7 +152,7 @@ class _Match:
             key = listed.market.key.partition("/")[2]
             self.totals = [one for one in self.totals if one.key != key]
             self.totals += [] if quoted is None else [quoted]
-        self.totals = sorted(self.totals)[:TOTALS_MAX]
+        self.totals = sorted(self.totals)[:TOTALS_KEPT_MAX]
 
 
 class MatchModels:
@@ -238,7 +241,8 @@ class MatchModels:
             return NO_WINNER if match.winner_is_open else NOT_OPEN
         if not match.totals:
             return NO_TOTAL
-        chosen = (match.winner, *sorted(match.totals, key=lambda one: one.key))
+        totals = match.totals[:TOTALS_MAX]
+        chosen = (match.winner, *sorted(totals, key=lambda one: one.key))
         base = match.base()
         odds_by_key = {one.key: one.odds for one in chosen}
         fitted_to = odds_by_key, match.state, base

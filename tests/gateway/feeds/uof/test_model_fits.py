@@ -84,6 +84,28 @@ def test_odds_that_a_message_does_not_repeat_still_hold():
     assert order.model.home_rate == pytest.approx(TRUTH.home_rate, abs=1e-4)
 
 
+def test_lines_that_a_message_does_not_repeat_take_the_place_of_those_that_close():
+    feed = feed_markets(BY_MODEL)
+    lines = ("0.5", "1.5", "2.5", "3.5", "4.5")
+    keys = [f"{EVENT}/total?total={line}" for line in lines]
+    chances = FixtureBoard(tuple(keys)).probabilities(TRUTH, MatchState())
+    rows = [
+        [(name, f'probabilities="{p:.9f}"') for name, p in zip(("12", "13"), pair, strict=True)]
+        for pair in map(chances.__getitem__, keys)
+    ]
+    totals = [
+        market(18, row, specifiers=f"total={line}") for line, row in zip(lines, rows, strict=True)
+    ]
+    feed.receive(odds_change(priced(MatchState())[0], *totals, BOTH_SCORE, at=1))
+    closed = [market(18, status=0, specifiers=f"total={line}") for line in lines[1:4]]
+
+    for order in orders(feed.receive(odds_change(*closed, at=2))):
+        assert order.suspend == ""
+        assert order.model.home_rate == pytest.approx(TRUTH.home_rate, abs=1e-3)
+    assert feed.adapter.lost() == {}
+    assert feed.status("both_teams_to_score") is Status.ACTIVE
+
+
 def test_a_running_clock_is_fitted_anew_to_the_same_odds():
     feed = feed_markets(BY_MODEL)
     state = MatchState(period=Period.FIRST_HALF, clock_s=600)
