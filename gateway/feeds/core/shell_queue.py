@@ -7,7 +7,8 @@ is back, and an update that it had obeyed all the same changes nothing the secon
 Too many messages that wait for *late* shells, which do not answer, would hold back the messages of
 all others. So late shells fall behind: what waits for one is answered as missed, as is what comes
 for it later, until it answers. Then the adapter resumes from what its markets remember (`on_back`),
-which suspends them and has the provider repeat what they missed. A part is lost in no other way.
+which suspends them and has the provider repeat what they missed. A part is lost in no other way,
+and of one that stops betting the stop is sent as soon as the shell answers.
 
 Parts gather while a call is in flight, so calls grow with the load and a lone part leaves at once.
 A backlog also keeps a pace between calls to one shell, as a call costs both processes more than
@@ -32,6 +33,7 @@ from engine.common.events import FeedApplied, FeedRefused, MarketEvent, Refused
 from engine.common.ids import MarketNo
 from engine.common.lifecycle import Status
 from engine.common.reasons import Reason
+from engine.common.units import MARKETS_MAX
 from engine.pricing.following import Follow, Followed
 from engine.pricing.quoting import Margin
 from engine.pricing.repricing import Reprice
@@ -324,15 +326,7 @@ class ShellQueues:
 
         A bound protects the shell and never a market from its stop.
         """
-        update, markets = task.update, list[MarketNo]()
-        if isinstance(update, Reprice):
-            prefix = f"{update.fixture}/"
-            markets = [
-                MarketNo(route.market_no)
-                for route in self._routes.markets.values()
-                if route.shell == shell and route.key.startswith(prefix)
-            ]
-        left = bare_stops(update, markets)
+        left = self._bare_stops(shell, task.update)
         if left:
             logger.warning("%s has no room for a part of a message; it is sent its stop", shell)
         for stop in left:
@@ -344,6 +338,13 @@ class ShellQueues:
                 return self._no_room_now(shell)
         return True
 
+    def _bare_stops(self, shell: str, update: Followed | Reprice) -> tuple[Followed, ...]:
+        """Return the stops of a part for a shell."""
+        if not isinstance(update, Reprice):
+            return bare_stops(update, ())
+        routes, _ = self._routes.page(fixture=update.fixture, after=-1, limit=MARKETS_MAX)
+        return bare_stops(update, [MarketNo(one.market_no) for one in routes if one.shell == shell])
+
     async def _probe(self, shell: str) -> bool:
         """Ask a shell that is behind whether it takes parts again; return False if it does not.
 
@@ -351,9 +352,7 @@ class ShellQueues:
         """
         stop: tuple[Followed, ...] = ()
         if self._late.failed.get(shell) and shell in self._probes:
-            number = self._probes[shell]
-            step = SetStatus(market_no=number, status=Status.SUSPENDED, why=MISSED)
-            stop = (Followed(market_no=number, steps=(step,)),)
+            stop = (_missed_stop(self._probes[shell]),)
         try:
             events = await self._follow(shell, stop)
         except PeerError:
@@ -423,17 +422,32 @@ class ShellQueues:
         return queue
 
     def _miss(self, shell: str, tasks: Sequence[Task]) -> None:
-        """Answer parts that a shell missed."""
+        """Answer parts that a shell missed, and note which of its markets they stop."""
         if tasks:
             self._late.missed(shell, len(tasks))
         for task in tasks:
+            if task.urgent:
+                stops = self._bare_stops(shell, task.update)
+                self._late.missed_stops(shell, [stop.market_no for stop in stops])
             task.message.part_done(f"{shell}: {MISSED}")
 
     def _back(self, shell: str) -> None:
-        """Send a shell parts again, once the adapter has resumed from what its markets remember."""
-        self._late.back(shell)
+        """Send a shell parts again, once the adapter has resumed from what its markets remember.
+
+        The stops that it missed do not wait for that: a resumption may wait for other shells.
+        """
         self._probes.pop(shell, None)
+        message = PendingMessage(kind="missed", refused="", received_s=0.0, on_done=lambda _: None)
+        for number in self._late.back(shell):
+            message.add_part()
+            self.add(shell, Task(message, _missed_stop(number)))
         self._on_back(shell)
+
+
+def _missed_stop(number: MarketNo) -> Followed:
+    """Return the suspension of a market whose shell missed something."""
+    step = SetStatus(market_no=number, status=Status.SUSPENDED, why=MISSED)
+    return Followed(market_no=number, steps=(step,))
 
 
 def _try_later(event: MarketEvent) -> bool:

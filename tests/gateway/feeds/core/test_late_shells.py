@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.messages import ShellState
+from actors.messages import MarketRoute, ShellState
 from engine.common.lifecycle import Status
+from engine.pricing.repricing import Reprice
 from gateway.feeds.core.intake import HELD_AFTER_S
 from gateway.feeds.core.messages import Answer, HeldAnswer, decode_answers, decode_held_answers
 from gateway.feeds.core.shell_queue import MISSED
@@ -145,6 +146,55 @@ def test_a_shell_that_restarts_in_time_misses_nothing_and_no_message_is_held(tmp
             revive()
             assert await pushing == [Answer(kind="odds")]
             assert await status(it, DEAD) is Status.SUSPENDED
+
+    run_virtual(main())
+
+
+def test_a_stop_that_a_shell_missed_does_not_wait_for_a_resumption_under_way(tmp_path: Path):
+    """One that waits for a frozen shell takes seconds."""
+    keys = ["cup-1/1x2", "cup-2/1x2", "cup-3/1x2"]
+
+    async def main():
+        async with open_feed_system(tmp_path, markets_per_actor=1) as it:
+            await it.push(*[odds(key, 1, 0.5, 0.3, 0.2) for key in keys])
+            await it.system.refresh()
+            routes = it.system.routes
+            late, frozen, back = [
+                routes.markets[routes.market_no_by_key[key]].shell for key in keys
+            ]
+            it.pipeline._queues.missed(late)
+            (answer,) = await it.push(odds(keys[0], 2, status=-1))
+            assert MISSED in answer.refused
+            it.local_process(frozen).freeze()
+            it.pipeline._resumption.resume_again(back)
+            await asyncio.sleep(0.1)
+            assert not it.pipeline._resumption.ready.is_set()
+            assert await status(it, keys[0]) is Status.SUSPENDED
+            it.local_process(frozen).thaw()
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize("quarantined", [False, True])
+def test_the_missed_stop_of_a_fixture_stops_its_markets_when_the_shell_answers(
+    quarantined: bool,
+) -> None:
+    async def main() -> None:
+        shell = one_market()
+        it = Queues(FaultyPeer(shell))
+        key = shell._machine().price_image(1).key
+        it.routes.update(
+            version=2, shells=(), markets=[MarketRoute(market_no=1, key=key, shell="a")], peers={}
+        )
+        await it.send(update(1, "a", ACTIVE))
+        it.queues.missed("a", quarantined=quarantined)
+        fixture = key.partition("/")[0]
+        stop = Reprice(by="feed:test", fixture=fixture, model={}, state={}, suspend="goal")
+        assert await it.send(stop) == [f"a: {MISSED}"]
+        it.queues.on_shell("a", ShellState.SERVING)
+        await asyncio.sleep(3.0)
+        assert (it.back, it.queues.waiting) == (["a"], 0)
+        assert shell._machine().price_image(1).status is Status.SUSPENDED
 
     run_virtual(main())
 
