@@ -6,7 +6,8 @@ never taken. Never decides what a market does with them.
 Bounds: `EARLY_MARKETS_MAX` markets with `EARLY_PARTS_MAX` parts each. Past either the parts of the
 market concerned longest ago, or the oldest part, are forgotten, and odds up to their time may not
 create a market that is new to the feed, because what ended it may be among them. A start forgets
-everything of the `HISTORY_MS` before it in the same way; older messages are no live feed's.
+everything of the `HISTORY_MS` before it in the same way, so that such odds open no market either
+that was closed at the start; older messages are no live feed's.
 """
 
 from typing import Final, NamedTuple

@@ -55,6 +55,7 @@ class ListedMarket:
         "betstop_ms",
         "cashout",
         "certainty",
+        "closed_at_start",
         "decided",
         "ended_ms",
         "favourite",
@@ -110,6 +111,9 @@ class ListedMarket:
         """Newest provider timestamp of any result, cancellation or roll-back."""
         self.ended_ms = 0
         """Newest provider timestamp of what ended the market: odds older than it never open it."""
+        self.closed_at_start = False
+        """Whether the market was not open when the feed started: what closed it, and when, may be
+        forgotten."""
         self.favourite = False
         self.cashout = 0
         """The provider's cash-out flag: 1 available, -1 unavailable, -2 closed, 0 not given."""
@@ -311,6 +315,7 @@ class MarketRegistry:
         listed.odds_milli = list(known.image.odds_milli)
         listed.has_price = any(known.image.active)
         listed.last_status = known.image.status
+        listed.closed_at_start = known.image.status is not Status.ACTIVE
         listed.settled = known.results_stand or known.image.status is Status.SETTLED
         listed.decided = set(known.decided)
         listed.result_ms = listed.ended_ms = max(result_ms.values(), default=0)

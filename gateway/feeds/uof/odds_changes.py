@@ -39,6 +39,7 @@ _ACTIVE_CODE: Final = 1
 _SETTLED_CODE: Final = -3
 _CANCELLED_CODE: Final = -4
 _ENDED_SINCE: Final = "ended since"
+_CLOSED_AT_START: Final = "sent before the feed started"
 _STATUS_BY_CODE: Final = {int(status): status for status in Status}
 _NO_QUOTES: Final = MarketQuotes()
 
@@ -152,8 +153,7 @@ class OddsChanges:
         if not market.outcomes:
             self._passed_over.add("market never seen", description)
             return None
-        # A recovery repeats what still holds.
-        if message.request_id is None and self._early.may_lack(message.timestamp):
+        if self._may_be_outdated(message):
             self._passed_over.add("odds older than what is remembered", description)
             return None
         added = self._registry.add(
@@ -165,6 +165,13 @@ class OddsChanges:
         new_market = self._new_market(added)
         early += self._results.on_new_market(message.event_id, market.name, added, new_market)
         return added
+
+    def _may_be_outdated(self, message: OddsChange) -> bool:
+        """Say whether something newer than odds may have been forgotten.
+
+        Never of a recovery's odds, which repeat what still holds.
+        """
+        return message.request_id is None and self._early.may_lack(message.timestamp)
 
     def _update(
         self,
@@ -297,6 +304,8 @@ class OddsChanges:
                 return Status.SUSPENDED, "bet stop since"
             if message.timestamp < listed.ended_ms:
                 return Status.SUSPENDED, _ENDED_SINCE
+            if listed.closed_at_start and self._may_be_outdated(message):
+                return Status.SUSPENDED, _CLOSED_AT_START
         return status, why
 
     def _active_if_priced(

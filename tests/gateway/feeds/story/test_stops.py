@@ -178,6 +178,45 @@ EACH = (
         HOME,
         stands("1x2", home="won"),
     ),
+    *(
+        story(
+            f"odds sent before a start of {part} open no market that was closed by {what}",
+            ON,
+            BET,
+            *before,
+            mark("late"),
+            stop,
+            restart(part),
+            odds(market(1, MATCH_WINNER), at="late"),
+            REFUSED,
+            ON,
+            bet("C", "1x2", "away"),
+            HOME,
+            stands("1x2", home="won"),
+        )
+        for part in ("pipeline", "all")
+        for what, before, stop in (
+            ("a message that breaks off", (), xml("<bet_stop {head} groups=")),
+            ("an odd result", (), results(result(1, o1='result="won"'))),
+            ("its own odds before a bet_stop", (odds(market(1, status=0)),), bet_stop()),
+        )
+    ),
+    story(
+        "odds sent before a start are obeyed by a market that was open, and by every one if asked",
+        ON,
+        mark("late"),
+        restart("pipeline"),
+        odds(market(1, (("1", "1.9"), ("2", "3.4"), ("3", "3.6"))), at="late"),
+        offers("1x2", home=1900, draw=3400, away=3600),
+        BET,
+        odds(market(1, status=-1)),
+        mark("again"),
+        restart("pipeline"),
+        odds(market(1, MATCH_WINNER), at="again", request_id=7),
+        bet("C", "1x2", "away"),
+        HOME,
+        stands("1x2", home="won"),
+    ),
     story(
         "a settlement of an odd result settles nothing, takes no bets, and is paid when it is told",
         ON,

@@ -105,7 +105,7 @@ def test_after_a_restart_a_market_that_had_a_price_may_be_opened_without_odds():
     feed.receive(odds_change(market(1, MATCH_WINNER, status=-1), at=1))
     feed.adapter, _ = restarted(feed, [{"uof:1/odds": NOW_MS + 1}], UNWATCHED)
 
-    feed.receive(odds_change(market(1, status=1), at=2))
+    feed.receive(odds_change(market(1, status=1), at=60_001), at=60_001)
 
     assert feed.status("1x2") is Status.ACTIVE
 
