@@ -97,6 +97,7 @@ class _Match:
         self.newest_ms = -1
         """Newest provider timestamp of an odds_change; -1: none."""
         self.producer = 0
+        """Whose odds are kept."""
         self.winner: _Quoted | None = None
         self.winner_is_open = True
         self.totals: list[_Quoted] = []
@@ -131,6 +132,17 @@ class _Match:
             self.state = state
             if message.status.announced_s is not UNSET:
                 self.announced = state.period, message.status.announced_s
+
+    def is_taken_over(self, message: OddsChange) -> bool:
+        """Say whether a message ends the odds of another producer, after its status was taken.
+
+        Before the match a message without odds does not: live producers send a match's status well
+        before they offer it.
+        """
+        if message.product == self.producer:
+            return False
+        before = self.state is not None and self.state.period is Period.PRE_MATCH
+        return not before or any(market.name.id in self.markets for market in message.markets)
 
     def forget_odds(self) -> None:
         """Forget the odds: the match is not what it was when they were made."""
@@ -213,13 +225,11 @@ class MatchModels:
         state, before = match.state, (match.model, match.state, match.why)
         markets = match.markets
         match.take_status(message)
-        if (
-            message.product != match.producer
-            or match.markets is not markets
-            or _events(state) != _events(match.state)
-        ):
+        takes_over = match.is_taken_over(message)
+        if takes_over or match.markets is not markets or _events(state) != _events(match.state):
             match.forget_odds()
-        match.producer = message.product
+        if takes_over:
+            match.producer = message.product
         match.take_odds(message, find)
         match.why = self._fit(match)
         if match.model is None or match.state is None:

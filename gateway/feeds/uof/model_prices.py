@@ -222,11 +222,16 @@ class ModelPrices:
         digest: int,
         suspend: str,
     ) -> PriceFixture:
-        """Return an order; without a model of the feed's present odds it suspends."""
+        """Return an order; without a model of the feed's present odds it suspends.
+
+        It resumes nothing while a market of the match is suspended by the feed, or is open there by
+        the word of a producer that is recovered: an order of another one would open it too.
+        """
         suspended_by_feed = any(
-            listed.last_status is Status.SUSPENDED and not listed.finished
+            listed.last_status is Status.SUSPENDED
+            or (listed.open_when_trusted and not self._opening.is_followed(listed))
             for listed in self._registry.event_markets(event_id)
-            if self.covers(listed)
+            if self.covers(listed) and not listed.finished
         )
         return PriceFixture(
             fixture=event_id,

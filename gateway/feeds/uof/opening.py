@@ -49,6 +49,10 @@ class Opening:
         """Ask also what says why a market has no price to open with; empty: it has one."""
         self._unpriced = unpriced
 
+    def is_followed(self, listed: ListedMarket) -> bool:
+        """Say whether a market's owner is trusted, so that no stop of it can have been missed."""
+        return self._producers.is_trusted(listed.owner)
+
     def event_closed(self, event_id: str, producer: int) -> str:
         """Return why none of a producer's markets of an event may be open; empty: they may."""
         if not self._producers.is_trusted(producer):

@@ -149,6 +149,20 @@ def test_odds_of_another_producer_do_not_complete_a_message():
     assert order.suspend == "no model: no odds of a total"
 
 
+def test_a_status_of_the_live_producer_before_the_match_leaves_the_odds_in_use():
+    feed = feed_markets(BY_MODEL)
+    feed.receive(odds_change(*priced(MatchState()), BOTH_SCORE, at=1, product=3))
+
+    status = event_status(0, 0, 0, "")
+    for order in orders(feed.receive(odds_change(at=2, product=1, status=status))):
+        assert (order.suspend, order.resume) == ("", True)
+    assert feed.status("both_teams_to_score") is Status.ACTIVE
+    assert feed.adapter.lost() == {}
+
+    (order,) = orders(feed.receive(odds_change(at=3, product=1, status=event_status())))
+    assert order.suspend == "no model: no odds of the match winner"
+
+
 def test_extra_time_is_fitted_to_its_own_markets():
     feed = feed_markets(BY_MODEL)
     state = MatchState(
@@ -267,3 +281,37 @@ def test_a_market_of_the_fit_that_cannot_be_read_leaves_no_model():
     assert not back.resume
     (back,) = orders(feed.receive(odds_change(winner, over, at=5)))
     assert back.resume
+
+
+def test_no_message_of_one_producer_opens_a_match_whose_markets_another_left_silent():
+    feed = feed_markets(UofSettings(own_prices=True))
+    feed.recover(at=0)
+    feed.receive(odds_change(*priced(MatchState()), BOTH_SCORE, at=1, product=3))
+    feed.receive(alive(at=20_000, product=1), at=20_000)
+    feed.tick(at=30_000)
+    assert feed.status("both_teams_to_score") is Status.SUSPENDED
+
+    status = event_status(0, 0, 0, "0:30")
+    found = orders(feed.receive(odds_change(at=30_001, product=1, status=status)))
+
+    assert [order.resume for order in found if order.resume] == []
+
+
+def test_a_live_message_opens_no_market_that_a_silent_producer_left_open():
+    feed = feed_markets(UofSettings(own_prices=True))
+    feed.recover(at=0, product=3)
+    feed.recover(at=0)
+    feed.receive(odds_change(*priced(MatchState()), BOTH_SCORE, at=1, product=3))
+    state = MatchState(period=Period.FIRST_HALF, clock_s=600)
+    feed.receive(odds_change(*priced(state), at=2, status=event_status()))
+    feed.receive(alive(at=20_000), at=20_000)
+    feed.tick(at=30_000)
+    assert feed.status("both_teams_to_score") is Status.SUSPENDED
+
+    later = event_status(clock="10:30")
+    found = orders(feed.receive(odds_change(*priced(state), at=30_001, status=later)))
+    assert [order.resume for order in found] == [False]
+
+    feed.receive(alive(at=31_000, product=3), at=31_000)
+    (order,) = orders(feed.complete(feed.requests[-1], at=31_001))
+    assert order.resume
