@@ -93,11 +93,6 @@ class CallQueue(Generic[T]):
         self._woken = False
         self._stopped = False
 
-    @property
-    def in_flight_s(self) -> float:
-        """Seconds since the last call began, while one is in flight; else 0."""
-        return self._loop.time() - self._started_s if self.calls else 0.0
-
     def add(self, item: T, *, urgent: bool = False) -> None:
         """Queue an item; an urgent one, with all before it, does not wait for the pace."""
         self.waiting.append(item)

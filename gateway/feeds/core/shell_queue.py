@@ -161,6 +161,8 @@ class ShellQueues:
         self._queues: dict[str, CallQueue[Task]] = {}
         self._full: dict[str, CallQueue[Task]] = {}
         """Queues that were full when last something was added."""
+        self._asked_s: dict[str, float] = {}
+        """When the present call to each shell began: a run of parts may take several."""
         self._probes: dict[str, MarketNo] = {}
         """A market of each shell that fell behind."""
 
@@ -233,10 +235,12 @@ class ShellQueues:
 
     def _late_queues(self) -> list[CallQueue[Task]]:
         """Return the queues of shells whose last call failed, or whose present takes too long."""
+        now_s = asyncio.get_running_loop().time()
+        until_s = now_s - self._late_after_s
         return [
             queue
             for shell, queue in self._queues.items()
-            if shell in self._late.failed or queue.in_flight_s >= self._late_after_s
+            if shell in self._late.failed or self._asked_s.get(shell, now_s) <= until_s
         ]
 
     def leave_late_behind(self) -> None:
@@ -394,7 +398,11 @@ class ShellQueues:
         if peer is None:
             raise PeerError(f"{shell} is down")
         self.stats.calls += 1
-        return decode_market_events(await peer.ask(method, payload, timeout_s=self._timeout_s))
+        self._asked_s[shell] = asyncio.get_running_loop().time()
+        try:
+            return decode_market_events(await peer.ask(method, payload, timeout_s=self._timeout_s))
+        finally:
+            del self._asked_s[shell]
 
     def _answered(self, queue: CallQueue[Task], batch: Sequence[Task], why: str) -> None:
         """Take answered tasks from the head of a queue; `why` says why no market obeyed them.

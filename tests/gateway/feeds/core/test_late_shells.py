@@ -231,6 +231,20 @@ def test_a_shell_that_answers_in_time_is_waited_for_however_much_waits() -> None
     run_virtual(main())
 
 
+def test_a_shell_that_answers_each_of_several_calls_in_time_is_waited_for() -> None:
+    async def main() -> None:
+        it = Queues(FaultyPeer(one_market(), "unreadable"), late_messages_max=1)
+        sending = asyncio.ensure_future(it.send(*[update(1, each, ACTIVE) for each in "abcdef"]))
+        await asyncio.sleep(3.1)  # one call for all, which is unreadable, then one for each
+        it.queues.leave_late_behind()
+        assert not it.queues.is_behind("a")
+        await asyncio.sleep(0.5)
+        assert len(it.queues.late_messages()) > 1, "the present call is late"
+        assert await sending == [""] * 6
+
+    run_virtual(main())
+
+
 def test_parts_of_a_call_that_is_answered_after_its_shell_fell_behind_are_answered_once() -> None:
     async def main() -> None:
         shell = one_market()
