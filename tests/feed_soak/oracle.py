@@ -127,6 +127,9 @@ def _expected_payout(deliveries: Sequence[Delivery], wager: Wager) -> int | None
             return None
         if place not in message.rows:
             continue
+        again = number < wager.after or message.at_ms in spoken
+        if message.kind == "bet_cancel" and delivery.damaged and again:
+            return None  # its sound copy is another message, and may void the bets between them
         if message.at_ms < newest_ms and message.at_ms not in spoken:
             return None
         newest_ms = max(newest_ms, message.at_ms)

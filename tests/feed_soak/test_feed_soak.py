@@ -150,6 +150,18 @@ def test_the_oracle_knows_when_a_damage_may_change_a_payout(damaged: list[Delive
     assert bool(found) == claims
 
 
+@pytest.mark.parametrize("sound_first", [True, False])
+def test_the_oracle_says_nothing_of_bets_between_two_copies_of_a_cancellation(sound_first: bool):
+    two = replace(CANCELLED, touched=(0, 2))
+    copies = [*delivered(two), *in_row(two, 2, "id", "x")]
+    if not sound_first:
+        copies.reverse()
+    opened = delivered(OPENED)
+
+    assert not faults(story_of(opened + copies, after=2, paid=STAKE_MINOR))
+    assert faults(story_of(opened + copies[:1], after=1, paid=7))
+
+
 def test_the_oracle_allows_bets_before_a_stop_and_after_newer_odds():
     newer = replace(OPENED, at_ms=2_500)
 
