@@ -240,7 +240,8 @@ class Results:
         count = len(listed.market.outcomes)
         if not isinstance(step.outcomes, UnsetType):
             self._passed_over.count(_IN_PART)
-        if self._is_newest(listed, message):
+        late = message.timestamp < listed.any_result_ms  # the market may refuse it
+        if self._is_newest(listed, message) and not late:
             listed.settle(range(count) if isinstance(step.outcomes, UnsetType) else step.outcomes)
             listed.certainty = message.certainty
             listed.void_reason = market.void_reason or 0
