@@ -18,7 +18,7 @@ from engine.common.lifecycle import Status
 from engine.common.units import Nanos
 from gateway.feeds.core.adapter import Mark, PriceFixture
 from gateway.feeds.uof.damaged_messages import LostPart
-from gateway.feeds.uof.market_registry import ListedMarket, MarketRegistry, price_source
+from gateway.feeds.uof.market_registry import NO_OWNER, ListedMarket, MarketRegistry, price_source
 from gateway.feeds.uof.match_models import FITTED_IDS, SPORT, MatchModels, ModelledMatch
 from gateway.feeds.uof.messages import EventMessage, MarketOdds, OddsChange
 from gateway.feeds.uof.opening import Opening
@@ -225,13 +225,14 @@ class ModelPrices:
         """Return an order; without a model of the feed's present odds it suspends.
 
         It resumes nothing while a market of the match is suspended by the feed, or is open there by
-        the word of a producer that is recovered: an order of another one would open it too.
+        the word of a producer that is recovered: an order of another one would open it too. Markets
+        that the feed does not have, which a restart lists too, hold back none.
         """
         suspended_by_feed = any(
             listed.last_status is Status.SUSPENDED
             or (listed.open_when_trusted and not self._opening.is_followed(listed))
             for listed in self._registry.event_markets(event_id)
-            if self.covers(listed) and not listed.finished
+            if listed.owner != NO_OWNER and self.covers(listed) and not listed.finished
         )
         return PriceFixture(
             fixture=event_id,

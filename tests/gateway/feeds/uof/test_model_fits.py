@@ -2,13 +2,17 @@
 
 import pytest
 
+from actors.messages import KnownMarket
 from engine.common.lifecycle import Status
+from engine.common.units import NS_PER_MS
+from engine.common.views import PriceImage
 from engine.pricing.football.fixture_board import FixtureBoard
 from engine.pricing.football.model import MatchModel, MatchState, Period, Score
 from gateway.feeds.uof.settings import UofSettings
 from tests.gateway.feeds.uof.builders import (
     EVENT,
     MATCH_WINNER,
+    NOW_MS,
     TOTAL,
     alive,
     feed_markets,
@@ -315,3 +319,18 @@ def test_a_live_message_opens_no_market_that_a_silent_producer_left_open():
     feed.receive(alive(at=31_000, product=3), at=31_000)
     (order,) = orders(feed.complete(feed.requests[-1], at=31_001))
     assert order.resume
+
+
+@pytest.mark.parametrize("status", [Status.ACTIVE, Status.SUSPENDED])
+def test_after_a_restart_a_market_that_the_feed_does_not_have_holds_back_no_other(status):
+    feed = feed_markets(UofSettings(own_prices=True))
+    ours = PriceImage(
+        market_no=9, key=f"{EVENT}/odd_even", status=status, version=1, outcomes=("odd", "even"),
+        odds_milli=(1_900, 1_900), active=(True, True),
+    )  # fmt: skip
+    feed.adapter.resume([KnownMarket(image=ours)], at_ns=NOW_MS * NS_PER_MS)
+    feed.recover(at=0)
+
+    (order,) = orders(feed.receive(odds_change(*priced(MatchState()), at=1)))
+
+    assert (order.suspend, order.resume) == ("", True)
