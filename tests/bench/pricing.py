@@ -11,13 +11,22 @@ from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 
 from engine.pricing.football.catalogue import full_board
 from engine.pricing.football.compiled_markets import CompiledMarkets
 from engine.pricing.football.fixture_board import FixtureBoard
-from engine.pricing.football.model import MatchModel, MatchState, Period, pack_model, pack_state
+from engine.pricing.football.model import (
+    MEASURED_PROCESS,
+    MatchModel,
+    MatchState,
+    Period,
+    pack_model,
+    pack_state,
+)
 from engine.pricing.football.model_nb import price_board_nb
 from engine.pricing.football.rates import Rates, rates_from_1x2
+from engine.pricing.football.scratch import take_scratch
 from engine.pricing.margin import Method, remove_margins
 from engine.pricing.sport import SportBoard
 from engine.pricing.tennis.sport import FORM_SD, TennisModel, TennisState
@@ -102,7 +111,7 @@ def kernel_seconds(compiled: CompiledMarkets, models: list[MatchModel], state: M
     """Return the seconds per kernel call on packed inputs."""
     packed = [pack_model(model) for model in models]
     at = pack_state(state)
-    arrays = (compiled.terms, compiled.pmf, compiled.features, compiled.chances, compiled.fair)
+    arrays = (compiled.terms, take_scratch(), compiled.features, compiled.chances, compiled.fair)
 
     def price_all() -> None:
         for model in packed:
@@ -165,24 +174,27 @@ def whole_board(reference_us: float) -> list[Row]:
     sizes = np.cumsum([len(market.rules.outcomes) for market in CompiledMarkets(keys).markets])
     head = keys[: int(np.searchsorted(sizes, BOARD_PRICES_MIN)) + 1]
     rows = []
-    for compiled, goal, kind in (
-        (CompiledMarkets(head), 5.0, "its first markets"),
-        (CompiledMarkets(keys), 10.0, "all of it"),
+    process = replace(model, **MEASURED_PROCESS, draw_factor=1.05)
+    for priced, compiled, goal, kind in (
+        (model, CompiledMarkets(head), 5.0, "its first markets"),
+        (model, CompiledMarkets(keys), 10.0, "all of it"),
+        (process, CompiledMarkets(keys), 40.0, "all of it, scoring that depends on the score"),
     ):
         board = FixtureBoard([market.key for market in compiled.markets])
 
-        def both(board: FixtureBoard = board) -> None:
-            board.fair(model, level)
-            board.fair(model, ahead)
+        def both(board: FixtureBoard = board, priced: MatchModel = priced) -> None:
+            board.fair(priced, level)
+            board.fair(priced, ahead)
 
-        def kernel(compiled: CompiledMarkets = compiled) -> float:
-            return 1e6 * kernel_seconds(compiled, [model] * 20, level)
+        def kernel(compiled: CompiledMarkets = compiled, priced: MatchModel = priced) -> float:
+            return 1e6 * kernel_seconds(compiled, [priced] * 20, level)
 
         median, samples = median_of(kernel, runs=RUNS)
         call_us = 0.5e6 * seconds(both, calls=5_000)
         rows.append(
             Row(
-                f"probabilities of a board of {compiled.outcomes} prices",
+                f"probabilities of a board of {compiled.outcomes} prices"
+                f"{', of the goal process' if priced is process else ''}",
                 "us",
                 median,
                 reference_us,

@@ -170,6 +170,21 @@ def tilt_halves_nb(features: Any, model: Any, pmf: Any) -> None:
 
 
 @kernel()
+def accumulate_halves_nb(features: Any, scale: float) -> None:
+    """Make the axes of both halves cumulative."""
+    accumulate_nb(features, HALVES_AT + HALF_TIME_FULL_TIME_AT, 9, scale)
+    accumulate_nb(features, HALVES_AT + HALF_RESULTS_AT, 9, scale)
+    accumulate_nb(features, HALVES_AT + HIGHEST_HALF_AT, 3, scale)
+    accumulate_nb(features, HALVES_AT + HOME_HIGHEST_HALF_AT, 3, scale)
+    accumulate_nb(features, HALVES_AT + AWAY_HIGHEST_HALF_AT, 3, scale)
+    accumulate_nb(features, HALVES_AT + BOTH_SCORE_IN_HALVES_AT, 4, scale)
+    accumulate_nb(features, HALVES_AT + HOME_SCORES_IN_HALVES_AT, 4, scale)
+    accumulate_nb(features, HALVES_AT + AWAY_SCORES_IN_HALVES_AT, 4, scale)
+    accumulate_nb(features, HALVES_AT + MIN_HALF_TOTAL_AT, CAPPED_TOTALS, scale)
+    accumulate_nb(features, HALVES_AT + MAX_HALF_TOTAL_AT, CAPPED_TOTALS, scale)
+
+
+@kernel()
 def fill_both_halves_nb(
     features: Any, model: Any, pmf: Any, tilted: bool, scale: float  # noqa: FBT001
 ) -> None:  # fmt: skip
@@ -198,13 +213,4 @@ def fill_both_halves_nb(
     fill_half_totals_nb(features)
     if tilted:
         tilt_halves_nb(features, model, pmf)
-    accumulate_nb(features, HALVES_AT + HALF_TIME_FULL_TIME_AT, 9, scale)
-    accumulate_nb(features, HALVES_AT + HALF_RESULTS_AT, 9, scale)
-    accumulate_nb(features, HALVES_AT + HIGHEST_HALF_AT, 3, scale)
-    accumulate_nb(features, HALVES_AT + HOME_HIGHEST_HALF_AT, 3, scale)
-    accumulate_nb(features, HALVES_AT + AWAY_HIGHEST_HALF_AT, 3, scale)
-    accumulate_nb(features, HALVES_AT + BOTH_SCORE_IN_HALVES_AT, 4, scale)
-    accumulate_nb(features, HALVES_AT + HOME_SCORES_IN_HALVES_AT, 4, scale)
-    accumulate_nb(features, HALVES_AT + AWAY_SCORES_IN_HALVES_AT, 4, scale)
-    accumulate_nb(features, HALVES_AT + MIN_HALF_TOTAL_AT, CAPPED_TOTALS, scale)
-    accumulate_nb(features, HALVES_AT + MAX_HALF_TOTAL_AT, CAPPED_TOTALS, scale)
+    accumulate_halves_nb(features, scale)

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from engine.pricing.book_bounds import BOOK_MAX, BOOK_MIN
 from engine.pricing.football import calibration_nb as kernels
 from engine.pricing.football.compiled_markets import CompiledMarkets
+from engine.pricing.football.layout import LEAST_MASS
 from engine.pricing.football.model import (
     DEPENDENCE_MAX,
     RATE_MAX,
@@ -26,11 +27,14 @@ from engine.pricing.football.model import (
     pack_model,
     pack_state,
 )
+from engine.pricing.football.scratch import give_back_scratch, take_scratch
 from engine.pricing.margin import MESSAGES, MarginStatus, Method
 from engine.pricing.margin_nb import REMOVE, margins_nb
 
 ODDS_MAX: Final = 1e6
 """Largest decimal odds accepted."""
+_LEAST_MASS: Final = 1e-15
+"""What a fit leaves out of the goal process: less than its tolerance, so prices stay smooth."""
 _FIXTURE: Final = "fixture/"
 _STARTS: Final = np.array(
     ((1.4, 1.1), (2.4, 0.7), (0.7, 2.4), (0.5, 0.5), (4.0, 4.0), (6.0, 0.4), (0.4, 6.0))
@@ -210,12 +214,14 @@ class Calibrator:
     def _solve(self, model: Floats, state: Ints, *, fit_dependence: bool) -> CalibrationStatus:
         """Fit the target probabilities; `_answer` then holds the answer."""
         compiled = self._compiled
+        model[LEAST_MASS] = _LEAST_MASS
+        scratch = take_scratch()
         code = kernels.calibrate_nb(
             model,
             state,
             compiled.wanted,
             compiled.terms,
-            compiled.pmf,
+            scratch,
             compiled.features,
             compiled.chances,
             compiled.fair,
@@ -229,6 +235,7 @@ class Calibrator:
             self._scratch,
             self._answer,
         )
+        give_back_scratch(scratch)
         return CalibrationStatus(code)
 
     def _remove_margins(

@@ -14,6 +14,7 @@ from typing import Any, Final
 from numba import float64, int64
 
 from engine.common.jit import kernel
+from engine.pricing.football.goal_process_nb import PRICED
 from engine.pricing.football.least_squares_nb import (
     cholesky_nb,
     determined_nb,
@@ -22,7 +23,7 @@ from engine.pricing.football.least_squares_nb import (
     solve_step_nb,
     stationary_nb,
 )
-from engine.pricing.football.model_nb import PRICED, price_board_nb
+from engine.pricing.football.model_nb import price_board_nb
 
 CONVERGED: Final = 0
 UNDERDETERMINED: Final = 1

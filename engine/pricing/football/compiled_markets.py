@@ -12,11 +12,13 @@ from engine.common.ids import MarketKey
 from engine.pricing.board import board_keys
 from engine.pricing.chances import CHANCES, TERM_COLUMNS
 from engine.pricing.football.axes import feature_index, wanted_groups
-from engine.pricing.football.layout import FEATURES, GOALS, PMF_ROWS, SCOPES
+from engine.pricing.football.goal_process_nb import PRICED
+from engine.pricing.football.layout import FEATURES, SCOPES
 from engine.pricing.football.market_types import MarketRules, market_rules
 from engine.pricing.football.model import Floats, Ints
-from engine.pricing.football.model_nb import PRICED, price_board_nb
+from engine.pricing.football.model_nb import price_board_nb
 from engine.pricing.football.outcome_rules import OutcomeRule
+from engine.pricing.football.scratch import give_back_scratch, take_scratch
 from engine.pricing.lines import Line, line_terms
 
 
@@ -75,7 +77,6 @@ class CompiledMarkets:
         for market in markets:
             for rule in market.rules.outcomes:
                 self.wanted[market.rules.scope] |= wanted_groups(rule.axis)
-        self.pmf: Final[Floats] = np.zeros((PMF_ROWS, GOALS))
         self.features: Final[Floats] = np.zeros(FEATURES)
         self.chances: Final[Floats] = np.zeros(CHANCES * first)
         self.fair: Final[Floats] = np.zeros(first)
@@ -85,16 +86,18 @@ class CompiledMarkets:
 
         Both are all zeros when the dependence gives every reachable score chance 0.
         """
+        scratch = take_scratch()
         code = price_board_nb(
             model,
             state,
             self.wanted,
             self.terms,
-            self.pmf,
+            scratch,
             self.features,
             self.chances,
             self.fair,
         )
+        give_back_scratch(scratch)
         if code != PRICED:
             self.chances[:] = 0.0
             self.fair[:] = 0.0

@@ -189,7 +189,7 @@ class FixtureBoard:
         self._compiled.price(self._packed_model, self._packed_state)
 
 
-_ALL_SCORES_POSSIBLE: Final = np.array((10.0, 10.0, 0.0, 0.5, 0.0, 0.0, 1.0, 1.0, 1.0))
+_ALL_SCORES_POSSIBLE: Final = np.array((10.0, 10.0, 0.0, 0.5, 0.0, 0.0, *(1.0,) * 11, 0.0, 0.0))
 """A packed model that gives every score still reachable a chance well above rounding."""
 
 assert len(_ALL_SCORES_POSSIBLE) == len(pack_model(MatchModel(home_rate=1.0, away_rate=1.0)))

@@ -76,10 +76,65 @@ HALVES_BLOCK_SIZE: Final = MAX_HALF_TOTAL_AT + CAPPED_TOTALS + 1
 FEATURES: Final = HALVES_AT + HALVES_BLOCK_SIZE
 
 PMF_ROWS: Final = 2 * BLOCKS
-"""Rows of the scratch array of goal distributions: home and away of each scope with a score."""
+"""Rows of the array of goal distributions: home and away of each scope with a score."""
+
+# The goal process: sizes of its chain (goal_chain_nb.py) and places in its scratch array.
+EVENTS: Final = 32
+"""Numbers of chances in a period: 0 to 31, where 31 also holds all beyond."""
+LEVELS: Final = 48
+"""Goals to come on the grid of scores: 0 to 47, where 47 also holds all beyond."""
+HALF_DIFFERENCES: Final = 72
+DIFFERENCES: Final = 2 * HALF_DIFFERENCES
+MIDDLE: Final = 70
+"""Index of the goal difference now in an array of differences."""
+BRANCHES_MAX: Final = 2 * EVENTS - 1
+"""Goal differences at half-time."""
+_GRID: Final = LEVELS * LEVELS
+_TABLE: Final = EVENTS * DIFFERENCES
+WORK_AT: Final = 0
+SUMS_AT: Final = WORK_AT + _GRID
+FLOWS_AT: Final = SUMS_AT + _GRID
+FIRST_AT: Final = FLOWS_AT + _GRID
+SECOND_AT: Final = FIRST_AT + _GRID
+HOME_VALUES_AT: Final = SECOND_AT + _GRID
+"""Two tables, one split by parity; the same for the second half."""
+SECOND_HOME_VALUES_AT: Final = HOME_VALUES_AT + 2 * _TABLE
+STEPS_AT: Final = SECOND_HOME_VALUES_AT + 2 * _TABLE
+"""The steps of the chain, and the same split by parity."""
+VALUES_AT: Final = STEPS_AT + 6 * DIFFERENCES
+"""Eight pairs of rows by difference."""
+BY_LEVEL_AT: Final = VALUES_AT + 16 * DIFFERENCES
+"""Two arrays by number of goals and difference, for who scores the n-th goal."""
+COUNTS_AT: Final = BY_LEVEL_AT + 2 * GOAL_NUMBERS * DIFFERENCES
+"""Six rows by number: chances of the first half, the second, extra time; home's goals by number."""
+LOW_AT: Final = COUNTS_AT + 6 * LEVELS
+"""Four rows of five: the low scores of the first half, and of the second from three differences."""
+LAST_HOME_AT: Final = LOW_AT + 20
+"""The masses of home scoring last: of regular time, of either half."""
+BRANCHES_AT: Final = LAST_HOME_AT + 3
+"""Five arrays by score and difference at half-time: masses (two arrays) and steps (three)."""
+BRANCHES_SIZE: Final = EVENTS * (EVENTS + 1) // 2 * BRANCHES_MAX
+MARGINALS_AT: Final = BRANCHES_AT + 5 * BRANCHES_SIZE
+"""Masses by difference at half-time: itself, goals (three arrays), second half's difference."""
+MARGINALS_SIZE: Final = EVENTS * BRANCHES_MAX
+SCRATCH: Final = MARGINALS_AT + BRANCHES_MAX + 5 * MARGINALS_SIZE
+SCRATCH_ROWS: Final = (SCRATCH + GOALS - 1) // GOALS
+"""Rows of the kernels' scratch array, each of ``GOALS`` columns; the first are the distributions
+of the model whose two sides score independently."""
 
 # Columns of the packed model and state, in the order in which model.py packs them.
-MODEL_COLUMNS: Final = 9
+DRAW_FACTOR: Final = 9
+TWO_BEHIND_FACTOR: Final = 10
+ONE_BEHIND_FACTOR: Final = 11
+LEVEL_FACTOR: Final = 12
+ONE_AHEAD_FACTOR: Final = 13
+TWO_AHEAD_FACTOR: Final = 14
+OPENING_FACTOR: Final = 15
+RESTART_FACTOR: Final = 16
+DEAD_TIME: Final = 17
+LEAST_MASS: Final = 18
+"""What is less likely than this is left out of the goal process."""
+MODEL_COLUMNS: Final = 19
 ORDER_COLUMN: Final = 10
 """First of the goal-order columns, one for each scope with a score: bit n is set when the home side
 scored goal n + 1; -1 when the order is not known."""

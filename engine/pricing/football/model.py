@@ -4,7 +4,7 @@ Owns the model that a quant sets, the state that a feed updates, their bounds, a
 packed for the kernels. Never prices a market (fixture_board.py) and never reads a clock.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import IntEnum
 from math import isfinite
 from typing import Annotated, Final, Literal
@@ -27,6 +27,17 @@ FIRST_HALF_STOPPAGE_S: Final = 120
 SECOND_HALF_STOPPAGE_S: Final = 300
 CLOCK_S_MAX: Final = 10_800
 RED_CARDS_MAX: Final = 4
+DRAW_FACTORS: Final = (0.5, 2.0)
+STATE_FACTORS: Final = (0.5, 2.0)
+STATE_FACTOR_FIELDS: Final = (
+    "two_behind_factor",
+    "one_behind_factor",
+    "level_factor",
+    "one_ahead_factor",
+    "two_ahead_factor",
+)
+DEAD_TIME_S_MAX: Final = 600
+_LEAST_MASS: Final = 1e-11
 ORDER_CHARS_MAX: Final = 8 * PERIOD_GOALS_MAX
 """Most goals of both sides in four periods."""
 
@@ -213,6 +224,20 @@ class MatchModel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Expected goals of extra time as a share of those of ninety minutes."""
     red_card_own_factor: float = 0.56
     red_card_opponent_factor: float = 1.65
+    draw_factor: float = 1.0
+    """Factor on the chance of every draw after ninety minutes, before all are scaled to 1."""
+    two_behind_factor: float = 1.0
+    """Factor on a side's rate while it is two goals or more behind; likewise the next four."""
+    one_behind_factor: float = 1.0
+    level_factor: float = 1.0
+    one_ahead_factor: float = 1.0
+    two_ahead_factor: float = 1.0
+    opening_factor: float = 1.0
+    """Factor on the intensity of the first quarter of an hour; the half's share stays."""
+    restart_factor: float = 1.0
+    """The same after half-time."""
+    dead_time_s: int = 0
+    """Time after a goal in which none falls, at the mean intensity of its half."""
 
     def __post_init__(self) -> None:
         """Raise ValueError for a parameter out of bounds or a negative chance of a score."""
@@ -225,10 +250,28 @@ class MatchModel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         _check_range("extra_time_share", self.extra_time_share, 0.0, 1.0)
         _check_range("red_card_own_factor", self.red_card_own_factor, 0.1, 1.0)
         _check_range("red_card_opponent_factor", self.red_card_opponent_factor, 1.0, 3.0)
+        _check_range("draw_factor", self.draw_factor, *DRAW_FACTORS)
+        for field in STATE_FACTOR_FIELDS:
+            _check_range(field, getattr(self, field), *STATE_FACTORS)
+        _check_range("opening_factor", self.opening_factor, *STATE_FACTORS)
+        _check_range("restart_factor", self.restart_factor, *STATE_FACTORS)
+        _check_range("dead_time_s", self.dead_time_s, 0, DEAD_TIME_S_MAX)
         if not dependence_fits(
             home_rate=self.home_rate, away_rate=self.away_rate, dependence=self.dependence
         ):
             raise ValueError("dependence: too strong for these rates: a score's chance is negative")
+
+
+MEASURED_PROCESS: Final[Mapping[str, float]] = {
+    "two_behind_factor": 1.07,
+    "one_behind_factor": 1.055,
+    "level_factor": 0.994,
+    "one_ahead_factor": 0.943,
+    "two_ahead_factor": 0.912,
+    "opening_factor": 0.92,
+    "restart_factor": 1.04,
+}
+"""The goal process as measured (docs/pricing.md); the defaults are two independent sides."""
 
 
 def dependence_fits(*, home_rate: float, away_rate: float, dependence: float) -> bool:
@@ -258,6 +301,16 @@ def pack_model(model: MatchModel) -> Floats:
             model.extra_time_share,
             model.red_card_own_factor,
             model.red_card_opponent_factor,
+            model.draw_factor,
+            model.two_behind_factor,
+            model.one_behind_factor,
+            model.level_factor,
+            model.one_ahead_factor,
+            model.two_ahead_factor,
+            model.opening_factor,
+            model.restart_factor,
+            model.dead_time_s,
+            _LEAST_MASS,
         ),
         np.float64,
     )

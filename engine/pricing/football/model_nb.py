@@ -12,16 +12,21 @@ from numba import float64, int64
 from engine.common.jit import kernel
 from engine.pricing.chances import CERTAINTY_SLACK
 from engine.pricing.fair_probabilities_nb import gather_nb
+from engine.pricing.football.block_sums_nb import accumulate_block_nb
 from engine.pricing.football.both_halves_nb import fill_both_halves_nb
 from engine.pricing.football.combined_axes_nb import (
-    accumulate_combined_nb,
     deposit_combined_nb,
     fill_combined_nb,
 )
 from engine.pricing.football.goal_order_nb import (
-    accumulate_order_nb,
     deposit_order_nb,
     fill_order_nb,
+)
+from engine.pricing.football.goal_process_nb import (
+    NO_MASS,
+    PRICED,
+    fill_process_features_nb,
+    independent_nb,
 )
 from engine.pricing.football.layout import (
     BLOCK_SIZE,
@@ -33,14 +38,12 @@ from engine.pricing.football.layout import (
     ORDER_AXES,
     ORDER_COLUMN,
     REGULAR,
+    SCRATCH_ROWS,
     SECOND_HALF,
     SIDE_AXES,
 )
 from engine.pricing.football.remaining_goals_nb import remaining_goals_nb
 from engine.pricing.football.score_axes_nb import (
-    accumulate_cells_nb,
-    accumulate_plain_nb,
-    accumulate_sides_nb,
     deposit_cell_nb,
     deposit_plain_nb,
     deposit_sides_nb,
@@ -53,8 +56,7 @@ from engine.pricing.football.score_axes_nb import (
     tilted_mass_nb,
 )
 
-PRICED: Final = 0
-NO_MASS: Final = 1
+SCRATCH_TOO_SMALL: Final = 2
 
 
 @kernel()
@@ -111,23 +113,6 @@ def deposit_block_nb(
         deposit_combined_nb(features, at, home, away, mass)
     if wanted & ORDER_AXES != 0:
         deposit_order_nb(features, at, home_now, away_now, home, away, mass)
-
-
-@kernel()
-def accumulate_block_nb(
-    features: Any, scope: int, wanted: int, scale: float, scored: int, order: int
-) -> None:
-    """Make every wanted axis of a block cumulative."""
-    at = scope * BLOCK_SIZE
-    accumulate_plain_nb(features, at, scale)
-    if wanted & SIDE_AXES != 0:
-        accumulate_sides_nb(features, at, scale)
-    if wanted & CELL_AXIS != 0:
-        accumulate_cells_nb(features, at, scale)
-    if wanted & COMBINED_AXES != 0:
-        accumulate_combined_nb(features, at, scale)
-    if wanted & ORDER_AXES != 0:
-        accumulate_order_nb(features, at, scale, scored, order)
 
 
 @kernel()
@@ -264,7 +249,8 @@ def price_board_nb(
     ----------
     model : float64[MODEL_COLUMNS]
         Home rate, away rate, dependence, first-half share, stoppage of either half in seconds,
-        extra-time share, red-card factors (own side, opponents).
+        extra-time share, red-card factors (own side, opponents), then those of the goal process,
+        in the order of layout.py.
     state : int64[STATE_COLUMNS]
         Period, clock in seconds, goals of first half, second half and extra time (home, away
         each), red cards (home, away), and for each scope with a score its order of goals.
@@ -274,8 +260,8 @@ def price_board_nb(
     terms : int64[terms, TERM_COLUMNS]
         Intervals: the two ends as indices into `features`, and the index in `chances` to which
         the chance between them is added.
-    pmf : float64[PMF_ROWS, GOALS]
-        Scratch.
+    pmf : float64[SCRATCH_ROWS, GOALS]
+        Scratch (scratch.py); PMF_ROWS rows are enough for a model of independent sides.
     features : float64[FEATURES]
         Scratch.
     chances : float64[CHANCES * outcomes]
@@ -286,9 +272,15 @@ def price_board_nb(
     Returns
     -------
     int
-        PRICED, or NO_MASS when the dependence gives every reachable score chance 0.
+        PRICED, NO_MASS when the dependence gives every reachable score chance 0, or
+        SCRATCH_TOO_SMALL.
     """
-    code = fill_features_nb(model, state, wanted, pmf, features)
+    if independent_nb(model):
+        code = fill_features_nb(model, state, wanted, pmf, features)
+    elif pmf.shape[0] < SCRATCH_ROWS:
+        return SCRATCH_TOO_SMALL
+    else:
+        code = fill_process_features_nb(model, state, wanted, pmf, features)
     if code == PRICED:
         gather_nb(features, terms, chances, fair)
     return code

@@ -6,10 +6,13 @@ Owns the shape of the goal intensity over time; never knows a rate or a score.
 from typing import Any, Final
 
 from engine.common.jit import kernel
+from engine.pricing.football.layout import OPENING_FACTOR, RESTART_FACTOR
 
 _HALF_S: Final = 2700.0
 _EXTRA_HALF_S: Final = 900.0
 _REGULAR_S: Final = 5400.0
+_OPENING_S: Final = 900.0
+"""The opening of a half, whose intensity has a factor of its own."""
 
 
 @kernel()
@@ -20,7 +23,21 @@ def played_part_nb(clock_s: float, start_s: float, length_s: float) -> float:
 
 
 @kernel()
-def first_half_share_nb(period: int, clock_s: float, share: float, stoppage_s: float) -> float:
+def opened_part_nb(
+    played: float, opening: float, whole: float, factor: float
+) -> float:  # fmt: skip
+    """Return the part of a half's goals that was to be expected so far.
+
+    `played`, `opening` and `whole` are the integrals of the straight line so far, over the opening
+    and over the half; `factor` multiplies the intensity of the opening.
+    """
+    return (played - (1.0 - factor) * min(played, opening)) / (whole - (1.0 - factor) * opening)
+
+
+@kernel()
+def first_half_share_nb(
+    period: int, clock_s: float, share: float, stoppage_s: float, opening_factor: float
+) -> float:
     """Return the share of a match's goals still to come before half-time.
 
     The intensity is linear over the ninety minutes, from ``4 * share - 1`` to ``3 - 4 * share``
@@ -34,11 +51,19 @@ def first_half_share_nb(period: int, clock_s: float, share: float, stoppage_s: f
     if part >= 1.0:
         return 0.0
     slope = 4.0 - 8.0 * share
-    return share - (1.0 - 0.5 * slope) * part * 0.5 - slope * part * part * 0.125
+    start = 1.0 - 0.5 * slope
+    if opening_factor == 1.0:
+        return share - start * part * 0.5 - slope * part * part * 0.125
+    played = start * part * 0.5 + slope * part * part * 0.125
+    part = _OPENING_S / (_HALF_S + stoppage_s)
+    opening = start * part * 0.5 + slope * part * part * 0.125
+    return share * (1.0 - opened_part_nb(played, opening, share, opening_factor))
 
 
 @kernel()
-def second_half_share_nb(period: int, clock_s: float, share: float, stoppage_s: float) -> float:
+def second_half_share_nb(
+    period: int, clock_s: float, share: float, stoppage_s: float, restart_factor: float
+) -> float:
     """Return the share of a match's goals still to come after half-time."""
     if period <= 2:
         return 1.0 - share
@@ -48,8 +73,12 @@ def second_half_share_nb(period: int, clock_s: float, share: float, stoppage_s: 
     if part >= 1.0:
         return 0.0
     slope = 4.0 - 8.0 * share
-    start = 1.0 - 0.5 * slope + 0.5 * slope
-    return (1.0 - share) - start * part * 0.5 - slope * part * part * 0.125
+    if restart_factor == 1.0:
+        return (1.0 - share) - part * 0.5 - slope * part * part * 0.125
+    played = part * 0.5 + slope * part * part * 0.125
+    part = _OPENING_S / (_HALF_S + stoppage_s)
+    opening = part * 0.5 + slope * part * part * 0.125
+    return (1.0 - share) * (1.0 - opened_part_nb(played, opening, 1.0 - share, restart_factor))
 
 
 @kernel()
@@ -79,7 +108,7 @@ def remaining_goals_nb(model: Any, state: Any) -> tuple[float, float, float]:
     """
     clock_s = float(state[1])
     return (
-        first_half_share_nb(state[0], clock_s, model[3], model[4]),
-        second_half_share_nb(state[0], clock_s, model[3], model[5]),
+        first_half_share_nb(state[0], clock_s, model[3], model[4], model[OPENING_FACTOR]),
+        second_half_share_nb(state[0], clock_s, model[3], model[5], model[RESTART_FACTOR]),
         extra_time_share_nb(state[0], clock_s, model[6]),
     )

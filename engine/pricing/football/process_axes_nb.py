@@ -1,0 +1,165 @@
+"""Kernels that fill the axes of one scope from a grid of its scores' masses.
+
+Row k, column x of a grid is the mass of k goals to come, x of them home's. Owns the plain, side,
+cell, combined and order axes of one score; never knows how the masses came about.
+"""
+
+from typing import Any
+
+from engine.common.jit import kernel
+from engine.pricing.football.layout import (
+    AWAY_AT,
+    AWAY_PARITY_AT,
+    BLOCK_SIZE,
+    BOTH_TOTAL_AT,
+    CAPPED_TOTALS,
+    CELL_AXIS,
+    CELL_END,
+    CELL_SIDE,
+    COMBINED_AXES,
+    COMBINED_END,
+    GOAL_NUMBERS,
+    GOALS,
+    HOME_AT,
+    HOME_PARITY_AT,
+    LAST_GOAL_AT,
+    MARGIN_AT,
+    NTH_GOAL_AT,
+    ORDER_AXES,
+    PARITY_AT,
+    PLAIN_END,
+    RESULT_BOTH_AT,
+    RESULT_TOTAL_AT,
+    SCORE_CELL_AT,
+    SCORING_SIDES_AT,
+    SIDE_AXES,
+    SIDES_END,
+    TOTAL_AT,
+)
+
+
+@kernel()
+def fill_plain_grid_nb(
+    features: Any, at: int, grid: Any, top: int, home_now: int, away_now: int
+) -> None:
+    """Fill the axes of total, margin and scoring sides."""
+    for k in range(at, at + PLAIN_END):
+        features[k] = 0.0
+    margin = at + MARGIN_AT + GOALS
+    sides = at + SCORING_SIDES_AT + 1
+    for k in range(top + 1):
+        row = 0.0
+        for x in range(k + 1):
+            mass = grid[k, x]
+            row += mass
+            d = home_now - away_now + 2 * x - k
+            features[margin + min(max(d, 1 - GOALS), GOALS - 1)] += mass
+        features[at + TOTAL_AT + 1 + min(home_now + away_now + k, 2 * GOALS - 2)] += row
+        home_none = grid[k, 0] if home_now == 0 else 0.0
+        away_none = grid[k, k] if away_now == 0 else 0.0
+        none = grid[0, 0] if k == 0 and home_now + away_now == 0 else 0.0
+        features[sides] += none
+        features[sides + 1] += away_none - none
+        features[sides + 2] += home_none - none
+        features[sides + 3] += row - home_none - away_none + none
+    features[sides + 3] = max(features[sides + 3], 0.0)
+
+
+@kernel()
+def fill_sides_grid_nb(
+    features: Any, at: int, grid: Any, top: int, home_now: int, away_now: int
+) -> None:
+    """Fill the axes of each side's goals and of parity."""
+    for k in range(at + PLAIN_END, at + SIDES_END):
+        features[k] = 0.0
+    home = at + HOME_AT + 1
+    away = at + AWAY_AT + 1
+    for k in range(top + 1):
+        for x in range(k + 1):
+            mass = grid[k, x]
+            features[home + min(home_now + x, GOALS - 1)] += mass
+            features[away + min(away_now + k - x, GOALS - 1)] += mass
+    for k in range(GOALS):
+        features[at + HOME_PARITY_AT + 1 + k % 2] += features[home + k]
+        features[at + AWAY_PARITY_AT + 1 + k % 2] += features[away + k]
+    for k in range(2 * GOALS - 1):
+        features[at + PARITY_AT + 1 + k % 2] += features[at + TOTAL_AT + 1 + k]
+
+
+@kernel()
+def fill_cells_grid_nb(
+    features: Any, at: int, grid: Any, top: int, home_now: int, away_now: int
+) -> None:
+    """Fill the axis of single scores; the scores beyond the cells share the last value."""
+    for k in range(at + SIDES_END, at + CELL_END):
+        features[k] = 0.0
+    cells = at + SCORE_CELL_AT + 1
+    for k in range(top + 1):
+        for x in range(k + 1):
+            home, away = home_now + x, away_now + k - x
+            cell = CELL_SIDE * CELL_SIDE
+            if home < CELL_SIDE and away < CELL_SIDE:
+                cell = CELL_SIDE * home + away
+            features[cells + cell] += grid[k, x]
+
+
+@kernel()
+def fill_combined_grid_nb(
+    features: Any, at: int, grid: Any, top: int, home_now: int, away_now: int
+) -> None:
+    """Fill the axes that combine the result, both sides to score and the total."""
+    for k in range(at + CELL_END, at + COMBINED_END):
+        features[k] = 0.0
+    results = at + RESULT_BOTH_AT + 1
+    for k in range(top + 1):
+        total = min(home_now + away_now + k, CAPPED_TOTALS - 1)
+        by_both = at + BOTH_TOTAL_AT + 1 + total
+        by_result = at + RESULT_TOTAL_AT + 1 + total
+        for x in range(k + 1):
+            mass = grid[k, x]
+            home, away = home_now + x, away_now + k - x
+            result = 0 if home > away else 1 if home == away else 2
+            both = 1 if home > 0 and away > 0 else 0
+            features[results + 2 * result + both] += mass
+            features[by_both + CAPPED_TOTALS * both] += mass
+            features[by_result + CAPPED_TOTALS * result] += mass
+
+
+@kernel()
+def fill_order_sums_nb(
+    features: Any, at: int, scored: int, home_goals: Any, last_home: float
+) -> None:
+    """Fill home's entries of the order axes: the masses of home's k-th goal to come, and last."""
+    for k in range(at + LAST_GOAL_AT, at + BLOCK_SIZE):
+        features[k] = 0.0
+    for k in range(GOAL_NUMBERS - min(scored, GOAL_NUMBERS)):
+        features[at + NTH_GOAL_AT + 4 * (scored + k) + 1] = home_goals[k]
+    features[at + LAST_GOAL_AT + 1] = last_home
+
+
+@kernel()
+def fill_block_grid_nb(
+    features: Any, scope: int, wanted: int, grid: Any, top: int, home_now: int, away_now: int,
+    home_goals: Any, last_home: float,
+) -> None:  # fmt: skip
+    """Fill the wanted axes of a block with masses; they are not cumulative yet.
+
+    Parameters
+    ----------
+    grid : float64[LEVELS, LEVELS]
+        The masses; rows up to `top` are used.
+    home_goals : float64[LEVELS]
+        The mass of home scoring the first goal to come, the second, ...
+    last_home : float
+        The mass of a goal to come of which home scores the last.
+    """
+    at = scope * BLOCK_SIZE
+    fill_plain_grid_nb(features, at, grid, top, home_now, away_now)
+    if wanted & SIDE_AXES != 0:
+        fill_sides_grid_nb(features, at, grid, top, home_now, away_now)
+    if wanted & CELL_AXIS != 0:
+        fill_cells_grid_nb(features, at, grid, top, home_now, away_now)
+    if wanted & COMBINED_AXES != 0:
+        fill_combined_grid_nb(features, at, grid, top, home_now, away_now)
+    if wanted & ORDER_AXES != 0:
+        fill_order_sums_nb(features, at, home_now + away_now, home_goals, last_home)
