@@ -27,6 +27,7 @@ from engine.pricing.football.model import (
     pack_model,
     pack_state,
 )
+from engine.pricing.football.model_nb import price_board_nb
 from engine.pricing.football.scratch import give_back_scratch, take_scratch
 from engine.pricing.margin import MESSAGES, MarginStatus, Method
 from engine.pricing.margin_nb import REMOVE, margins_nb
@@ -217,6 +218,7 @@ class Calibrator:
         model[LEAST_MASS] = _LEAST_MASS
         scratch = take_scratch()
         code = kernels.calibrate_nb(
+            price_board_nb,
             model,
             state,
             compiled.wanted,

@@ -11,7 +11,7 @@ that did not converge.
 from math import exp, log, sqrt
 from typing import Any, Final
 
-from numba import float64, int64
+from numba import float64, int64, types
 
 from engine.common.jit import kernel
 from engine.pricing.football.goal_process_nb import PRICED
@@ -23,7 +23,7 @@ from engine.pricing.football.least_squares_nb import (
     solve_step_nb,
     stationary_nb,
 )
-from engine.pricing.football.model_nb import price_board_nb
+from engine.pricing.football.model_nb import PRICER
 
 CONVERGED: Final = 0
 UNDERDETERMINED: Final = 1
@@ -104,11 +104,11 @@ def dependence_allowed_nb(model: Any, dependence_max: float) -> bool:
 
 @kernel()
 def residuals_nb(
-    model: Any, state: Any, wanted: Any, terms: Any, pmf: Any, features: Any, chances: Any,
+    price: Any, model: Any, state: Any, wanted: Any, terms: Any, pmf: Any, features: Any, chances: Any,
     fair: Any, target: Any, residuals: Any,
 ) -> float:  # fmt: skip
     """Fill each fair probability less its target; return half the sum of their squares."""
-    if price_board_nb(model, state, wanted, terms, pmf, features, chances, fair) != PRICED:
+    if price(model, state, wanted, terms, pmf, features, chances, fair) != PRICED:
         return float("inf")
     cost = 0.0
     for k in range(len(target)):
@@ -119,7 +119,7 @@ def residuals_nb(
 
 @kernel()
 def jacobian_nb(
-    model: Any, state: Any, wanted: Any, terms: Any, pmf: Any, features: Any, chances: Any,
+    price: Any, model: Any, state: Any, wanted: Any, terms: Any, pmf: Any, features: Any, chances: Any,
     fair: Any, point: Any, mode: int, dependence_max: float, jacobian: Any, count: int,
 ) -> None:  # fmt: skip
     """Fill the slopes of every fair probability by each parameter, as central differences."""
@@ -128,7 +128,7 @@ def jacobian_nb(
         for side in range(2):
             point[p] = at + _DIFFERENCE if side == 0 else at - _DIFFERENCE
             set_model_nb(model, point, mode, dependence_max)
-            price_board_nb(model, state, wanted, terms, pmf, features, chances, fair)
+            price(model, state, wanted, terms, pmf, features, chances, fair)
             for k in range(len(fair)):
                 if side == 0:
                     jacobian[p, k] = fair[k]
@@ -172,7 +172,7 @@ def classify_nb(model: Any, normal: Any, count: int, factor: Any, rate_max: floa
 
 @kernel()
 def search_nb(
-    model: Any, state: Any, wanted: Any, terms: Any, pmf: Any, features: Any, chances: Any,
+    price: Any, model: Any, state: Any, wanted: Any, terms: Any, pmf: Any, features: Any, chances: Any,
     fair: Any, target: Any, mode: int, rate_max: float, dependence_max: float, jacobian: Any,
     residuals: Any, scratch: Any,
 ) -> int:  # fmt: skip
@@ -189,11 +189,11 @@ def search_nb(
     damping = 1e-3
     set_model_nb(model, point, mode, dependence_max)
     cost = residuals_nb(
-        model, state, wanted, terms, pmf, features, chances, fair, target, residuals
+        price, model, state, wanted, terms, pmf, features, chances, fair, target, residuals
     )
     for _ in range(_ROUNDS_MAX):
         jacobian_nb(
-            model, state, wanted, terms, pmf, features, chances, fair, point, mode, dependence_max,
+            price, model, state, wanted, terms, pmf, features, chances, fair, point, mode, dependence_max,
             jacobian, count,
         )  # fmt: skip
         normal_equations_nb(jacobian, residuals, count, normal, gradient)
@@ -217,7 +217,17 @@ def search_nb(
                 if not outside:
                     set_model_nb(model, point, mode, dependence_max)
                     next_cost = residuals_nb(
-                        model, state, wanted, terms, pmf, features, chances, fair, target, residuals
+                        price,
+                        model,
+                        state,
+                        wanted,
+                        terms,
+                        pmf,
+                        features,
+                        chances,
+                        fair,
+                        target,
+                        residuals,
                     )
                     if next_cost < cost:
                         cost = next_cost
@@ -232,7 +242,7 @@ def search_nb(
                 point[p] = previous[p]
             set_model_nb(model, point, mode, dependence_max)
             residuals_nb(
-                model, state, wanted, terms, pmf, features, chances, fair, target, residuals
+                price, model, state, wanted, terms, pmf, features, chances, fair, target, residuals
             )
             least = sqrt(_ROUNDING / max(sqrt(2.0 * cost), _ROUNDING))
             if stationary_nb(normal, gradient, count, cost, max(least, _COSINE_AT_REST_MAX)):
@@ -270,7 +280,7 @@ def set_point_nb(point: Any, home_rate: float, away_rate: float, dependence: flo
 
 @kernel()
 def fit_rates_nb(
-    model: Any, state: Any, wanted: Any, terms: Any, pmf: Any, features: Any, chances: Any,
+    price: Any, model: Any, state: Any, wanted: Any, terms: Any, pmf: Any, features: Any, chances: Any,
     fair: Any, target: Any, rate_max: float, dependence_max: float, jacobian: Any, residuals: Any,
     scratch: Any, starts: Any,
 ) -> int:  # fmt: skip
@@ -280,7 +290,7 @@ def fit_rates_nb(
     for k in range(starts.shape[0]):
         set_point_nb(scratch, starts[k, 0], starts[k, 1], dependence)
         searched = search_nb(
-            model, state, wanted, terms, pmf, features, chances, fair, target, HELD, rate_max,
+            price, model, state, wanted, terms, pmf, features, chances, fair, target, HELD, rate_max,
             dependence_max, jacobian, residuals, scratch,
         )  # fmt: skip
         if searched == CONVERGED:
@@ -292,14 +302,14 @@ def fit_rates_nb(
 
 @kernel()
 def dependence_determined_nb(
-    model: Any, state: Any, wanted: Any, terms: Any, pmf: Any, features: Any, chances: Any,
+    price: Any, model: Any, state: Any, wanted: Any, terms: Any, pmf: Any, features: Any, chances: Any,
     fair: Any, dependence_max: float, jacobian: Any, residuals: Any, scratch: Any,
     home_rate: float, away_rate: float, dependence: float,
 ) -> bool:  # fmt: skip
     """Say whether the markets determine the dependence besides the rates at a point."""
     set_point_nb(scratch, home_rate, away_rate, dependence)
     jacobian_nb(
-        model, state, wanted, terms, pmf, features, chances, fair, scratch[0:3], FITTED,
+        price, model, state, wanted, terms, pmf, features, chances, fair, scratch[0:3], FITTED,
         dependence_max, jacobian, PARAMETERS,
     )  # fmt: skip
     normal_equations_nb(jacobian, residuals, PARAMETERS, scratch[9:18], scratch[6:9])
@@ -308,7 +318,7 @@ def dependence_determined_nb(
 
 @kernel()
 def fit_at_limits_nb(
-    model: Any, state: Any, wanted: Any, terms: Any, pmf: Any, features: Any, chances: Any,
+    price: Any, model: Any, state: Any, wanted: Any, terms: Any, pmf: Any, features: Any, chances: Any,
     fair: Any, target: Any, rate_max: float, dependence_max: float, jacobian: Any, residuals: Any,
     scratch: Any, answer: Any, home_rate: float, away_rate: float, held_cost: float,
 ) -> int:  # fmt: skip
@@ -321,7 +331,7 @@ def fit_at_limits_nb(
     for mode in range(LOWEST, BOTH_RATES_LIMIT + 1):
         set_point_nb(scratch, home_rate, away_rate, 0.0)
         searched = search_nb(
-            model, state, wanted, terms, pmf, features, chances, fair, target, mode, rate_max,
+            price, model, state, wanted, terms, pmf, features, chances, fair, target, mode, rate_max,
             dependence_max, jacobian, residuals, scratch,
         )  # fmt: skip
         if searched != CONVERGED or not dependence_allowed_nb(model, dependence_max):
@@ -336,7 +346,7 @@ def fit_at_limits_nb(
 
 @kernel()
 def fit_dependence_nb(
-    model: Any, state: Any, wanted: Any, terms: Any, pmf: Any, features: Any, chances: Any,
+    price: Any, model: Any, state: Any, wanted: Any, terms: Any, pmf: Any, features: Any, chances: Any,
     fair: Any, target: Any, rate_max: float, dependence_max: float, jacobian: Any, residuals: Any,
     scratch: Any, answer: Any, home_rate: float, away_rate: float, dependence: float,
     held_cost: float,
@@ -344,14 +354,14 @@ def fit_dependence_nb(
     """Fit the dependence with the rates, or at a limit where the rates do not allow the fit."""
     set_point_nb(scratch, home_rate, away_rate, dependence)
     searched = search_nb(
-        model, state, wanted, terms, pmf, features, chances, fair, target, FITTED, rate_max,
+        price, model, state, wanted, terms, pmf, features, chances, fair, target, FITTED, rate_max,
         dependence_max, jacobian, residuals, scratch,
     )  # fmt: skip
     if searched == CONVERGED and dependence_allowed_nb(model, dependence_max):
         store_answer_nb(model, residuals, FITTED, answer)
         return CONVERGED
     at_limits = fit_at_limits_nb(
-        model, state, wanted, terms, pmf, features, chances, fair, target, rate_max,
+        price, model, state, wanted, terms, pmf, features, chances, fair, target, rate_max,
         dependence_max, jacobian, residuals, scratch, answer, home_rate, away_rate, held_cost,
     )  # fmt: skip
     if CONVERGED in (at_limits, searched):
@@ -361,13 +371,13 @@ def fit_dependence_nb(
 
 @kernel(
     int64(
-        float64[::1], int64[::1], int64[::1], int64[:, ::1], float64[:, ::1], float64[::1],
+        types.FunctionType(PRICER), float64[::1], int64[::1], int64[::1], int64[:, ::1], float64[:, ::1], float64[::1],
         float64[::1], float64[::1], float64[::1], int64, float64, float64, float64[:, ::1],
         float64[:, ::1], float64[::1], float64[::1], float64[::1],
     )
 )  # fmt: skip
 def calibrate_nb(
-    model: Any, state: Any, wanted: Any, terms: Any, pmf: Any, features: Any, chances: Any,
+    price: Any, model: Any, state: Any, wanted: Any, terms: Any, pmf: Any, features: Any, chances: Any,
     fair: Any, target: Any, fit: int, rate_max: float, dependence_max: float, starts: Any,
     jacobian: Any, residuals: Any, scratch: Any, answer: Any,
 ) -> int:  # fmt: skip
@@ -375,6 +385,9 @@ def calibrate_nb(
 
     Parameters
     ----------
+    price : function
+        `price_board_nb`, called by its address: compiled into each of these kernels it would take
+        a minute at the first start.
     model : float64[MODEL_COLUMNS]
         The model as packed for `price_board_nb`, with the dependence to hold; overwritten.
     state, wanted, terms, pmf, features, chances, fair
@@ -408,7 +421,7 @@ def calibrate_nb(
     held_cost = float("inf")
     home_rate, away_rate = starts[0, 0], starts[0, 1]
     status = fit_rates_nb(
-        model, state, wanted, terms, pmf, features, chances, fair, target, rate_max,
+        price, model, state, wanted, terms, pmf, features, chances, fair, target, rate_max,
         dependence_max, jacobian, residuals, scratch, starts,
     )  # fmt: skip
     if status == UNDERDETERMINED:
@@ -421,12 +434,12 @@ def calibrate_nb(
         else:
             status = DEPENDENCE_TOO_STRONG
     if fit == 0 or not dependence_determined_nb(
-        model, state, wanted, terms, pmf, features, chances, fair, dependence_max, jacobian,
+        price, model, state, wanted, terms, pmf, features, chances, fair, dependence_max, jacobian,
         residuals, scratch, home_rate, away_rate, dependence,
     ):  # fmt: skip
         return status
     fitted = fit_dependence_nb(
-        model, state, wanted, terms, pmf, features, chances, fair, target, rate_max,
+        price, model, state, wanted, terms, pmf, features, chances, fair, target, rate_max,
         dependence_max, jacobian, residuals, scratch, answer, home_rate, away_rate, dependence,
         held_cost,
     )  # fmt: skip

@@ -221,18 +221,20 @@ def fill_features_nb(model: Any, state: Any, wanted: Any, pmf: Any, features: An
     return PRICED
 
 
-@kernel(
-    int64(
-        float64[::1],
-        int64[::1],
-        int64[::1],
-        int64[:, ::1],
-        float64[:, ::1],
-        float64[::1],
-        float64[::1],
-        float64[::1],
-    )
+PRICER: Final = int64(
+    float64[::1],
+    int64[::1],
+    int64[::1],
+    int64[:, ::1],
+    float64[:, ::1],
+    float64[::1],
+    float64[::1],
+    float64[::1],
 )
+"""The signature of `price_board_nb`."""
+
+
+@kernel(PRICER)
 def price_board_nb(
     model: Any,
     state: Any,
