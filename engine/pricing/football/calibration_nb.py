@@ -104,7 +104,8 @@ def dependence_allowed_nb(model: Any, dependence_max: float) -> bool:
 
 @kernel()
 def residuals_nb(
-    price: Any, model: Any, state: Any, wanted: Any, terms: Any, pmf: Any, features: Any, chances: Any,
+    price: Any,
+    model: Any, state: Any, wanted: Any, terms: Any, pmf: Any, features: Any, chances: Any,
     fair: Any, target: Any, residuals: Any,
 ) -> float:  # fmt: skip
     """Fill each fair probability less its target; return half the sum of their squares."""
@@ -119,7 +120,8 @@ def residuals_nb(
 
 @kernel()
 def jacobian_nb(
-    price: Any, model: Any, state: Any, wanted: Any, terms: Any, pmf: Any, features: Any, chances: Any,
+    price: Any,
+    model: Any, state: Any, wanted: Any, terms: Any, pmf: Any, features: Any, chances: Any,
     fair: Any, point: Any, mode: int, dependence_max: float, jacobian: Any, count: int,
 ) -> None:  # fmt: skip
     """Fill the slopes of every fair probability by each parameter, as central differences."""
@@ -172,7 +174,8 @@ def classify_nb(model: Any, normal: Any, count: int, factor: Any, rate_max: floa
 
 @kernel()
 def search_nb(
-    price: Any, model: Any, state: Any, wanted: Any, terms: Any, pmf: Any, features: Any, chances: Any,
+    price: Any,
+    model: Any, state: Any, wanted: Any, terms: Any, pmf: Any, features: Any, chances: Any,
     fair: Any, target: Any, mode: int, rate_max: float, dependence_max: float, jacobian: Any,
     residuals: Any, scratch: Any,
 ) -> int:  # fmt: skip
@@ -193,7 +196,8 @@ def search_nb(
     )
     for _ in range(_ROUNDS_MAX):
         jacobian_nb(
-            price, model, state, wanted, terms, pmf, features, chances, fair, point, mode, dependence_max,
+            price,
+            model, state, wanted, terms, pmf, features, chances, fair, point, mode, dependence_max,
             jacobian, count,
         )  # fmt: skip
         normal_equations_nb(jacobian, residuals, count, normal, gradient)
@@ -280,7 +284,8 @@ def set_point_nb(point: Any, home_rate: float, away_rate: float, dependence: flo
 
 @kernel()
 def fit_rates_nb(
-    price: Any, model: Any, state: Any, wanted: Any, terms: Any, pmf: Any, features: Any, chances: Any,
+    price: Any,
+    model: Any, state: Any, wanted: Any, terms: Any, pmf: Any, features: Any, chances: Any,
     fair: Any, target: Any, rate_max: float, dependence_max: float, jacobian: Any, residuals: Any,
     scratch: Any, starts: Any,
 ) -> int:  # fmt: skip
@@ -290,7 +295,8 @@ def fit_rates_nb(
     for k in range(starts.shape[0]):
         set_point_nb(scratch, starts[k, 0], starts[k, 1], dependence)
         searched = search_nb(
-            price, model, state, wanted, terms, pmf, features, chances, fair, target, HELD, rate_max,
+            price,
+            model, state, wanted, terms, pmf, features, chances, fair, target, HELD, rate_max,
             dependence_max, jacobian, residuals, scratch,
         )  # fmt: skip
         if searched == CONVERGED:
@@ -302,7 +308,8 @@ def fit_rates_nb(
 
 @kernel()
 def dependence_determined_nb(
-    price: Any, model: Any, state: Any, wanted: Any, terms: Any, pmf: Any, features: Any, chances: Any,
+    price: Any,
+    model: Any, state: Any, wanted: Any, terms: Any, pmf: Any, features: Any, chances: Any,
     fair: Any, dependence_max: float, jacobian: Any, residuals: Any, scratch: Any,
     home_rate: float, away_rate: float, dependence: float,
 ) -> bool:  # fmt: skip
@@ -318,7 +325,8 @@ def dependence_determined_nb(
 
 @kernel()
 def fit_at_limits_nb(
-    price: Any, model: Any, state: Any, wanted: Any, terms: Any, pmf: Any, features: Any, chances: Any,
+    price: Any,
+    model: Any, state: Any, wanted: Any, terms: Any, pmf: Any, features: Any, chances: Any,
     fair: Any, target: Any, rate_max: float, dependence_max: float, jacobian: Any, residuals: Any,
     scratch: Any, answer: Any, home_rate: float, away_rate: float, held_cost: float,
 ) -> int:  # fmt: skip
@@ -331,7 +339,8 @@ def fit_at_limits_nb(
     for mode in range(LOWEST, BOTH_RATES_LIMIT + 1):
         set_point_nb(scratch, home_rate, away_rate, 0.0)
         searched = search_nb(
-            price, model, state, wanted, terms, pmf, features, chances, fair, target, mode, rate_max,
+            price,
+            model, state, wanted, terms, pmf, features, chances, fair, target, mode, rate_max,
             dependence_max, jacobian, residuals, scratch,
         )  # fmt: skip
         if searched != CONVERGED or not dependence_allowed_nb(model, dependence_max):
@@ -346,7 +355,8 @@ def fit_at_limits_nb(
 
 @kernel()
 def fit_dependence_nb(
-    price: Any, model: Any, state: Any, wanted: Any, terms: Any, pmf: Any, features: Any, chances: Any,
+    price: Any,
+    model: Any, state: Any, wanted: Any, terms: Any, pmf: Any, features: Any, chances: Any,
     fair: Any, target: Any, rate_max: float, dependence_max: float, jacobian: Any, residuals: Any,
     scratch: Any, answer: Any, home_rate: float, away_rate: float, dependence: float,
     held_cost: float,
@@ -371,13 +381,15 @@ def fit_dependence_nb(
 
 @kernel(
     int64(
-        types.FunctionType(PRICER), float64[::1], int64[::1], int64[::1], int64[:, ::1], float64[:, ::1], float64[::1],
+        types.FunctionType(PRICER),
+        float64[::1], int64[::1], int64[::1], int64[:, ::1], float64[:, ::1], float64[::1],
         float64[::1], float64[::1], float64[::1], int64, float64, float64, float64[:, ::1],
         float64[:, ::1], float64[::1], float64[::1], float64[::1],
     )
 )  # fmt: skip
 def calibrate_nb(
-    price: Any, model: Any, state: Any, wanted: Any, terms: Any, pmf: Any, features: Any, chances: Any,
+    price: Any,
+    model: Any, state: Any, wanted: Any, terms: Any, pmf: Any, features: Any, chances: Any,
     fair: Any, target: Any, fit: int, rate_max: float, dependence_max: float, starts: Any,
     jacobian: Any, residuals: Any, scratch: Any, answer: Any,
 ) -> int:  # fmt: skip
