@@ -221,18 +221,9 @@ def search_nb(
                 if not outside:
                     set_model_nb(model, point, mode, dependence_max)
                     next_cost = residuals_nb(
-                        price,
-                        model,
-                        state,
-                        wanted,
-                        terms,
-                        pmf,
-                        features,
-                        chances,
-                        fair,
-                        target,
+                        price, model, state, wanted, terms, pmf, features, chances, fair, target,
                         residuals,
-                    )
+                    )  # fmt: skip
                     if next_cost < cost:
                         cost = next_cost
                         damping *= 0.1
