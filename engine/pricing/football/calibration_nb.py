@@ -104,9 +104,8 @@ def dependence_allowed_nb(model: Any, dependence_max: float) -> bool:
 
 @kernel()
 def residuals_nb(
-    price: Any,
-    model: Any, state: Any, wanted: Any, terms: Any, pmf: Any, features: Any, chances: Any,
-    fair: Any, target: Any, residuals: Any,
+    price: Any, model: Any, state: Any, wanted: Any, terms: Any, pmf: Any, features: Any,
+    chances: Any, fair: Any, target: Any, residuals: Any,
 ) -> float:  # fmt: skip
     """Fill each fair probability less its target; return half the sum of their squares."""
     if price(model, state, wanted, terms, pmf, features, chances, fair) != PRICED:
@@ -120,9 +119,9 @@ def residuals_nb(
 
 @kernel()
 def jacobian_nb(
-    price: Any,
-    model: Any, state: Any, wanted: Any, terms: Any, pmf: Any, features: Any, chances: Any,
-    fair: Any, point: Any, mode: int, dependence_max: float, jacobian: Any, count: int,
+    price: Any, model: Any, state: Any, wanted: Any, terms: Any, pmf: Any, features: Any,
+    chances: Any, fair: Any, point: Any, mode: int, dependence_max: float, jacobian: Any,
+    count: int,
 ) -> None:  # fmt: skip
     """Fill the slopes of every fair probability by each parameter, as central differences."""
     for p in range(count):
@@ -174,10 +173,9 @@ def classify_nb(model: Any, normal: Any, count: int, factor: Any, rate_max: floa
 
 @kernel()
 def search_nb(
-    price: Any,
-    model: Any, state: Any, wanted: Any, terms: Any, pmf: Any, features: Any, chances: Any,
-    fair: Any, target: Any, mode: int, rate_max: float, dependence_max: float, jacobian: Any,
-    residuals: Any, scratch: Any,
+    price: Any, model: Any, state: Any, wanted: Any, terms: Any, pmf: Any, features: Any,
+    chances: Any, fair: Any, target: Any, mode: int, rate_max: float, dependence_max: float,
+    jacobian: Any, residuals: Any, scratch: Any,
 ) -> int:  # fmt: skip
     """Search from the point in `scratch` for the least squares; leave the answer in `model`.
 
@@ -196,9 +194,8 @@ def search_nb(
     )
     for _ in range(_ROUNDS_MAX):
         jacobian_nb(
-            price,
-            model, state, wanted, terms, pmf, features, chances, fair, point, mode, dependence_max,
-            jacobian, count,
+            price, model, state, wanted, terms, pmf, features, chances, fair, point, mode,
+            dependence_max, jacobian, count,
         )  # fmt: skip
         normal_equations_nb(jacobian, residuals, count, normal, gradient)
         exact = largest_residual_nb(residuals) <= TOLERANCE
@@ -275,10 +272,9 @@ def set_point_nb(point: Any, home_rate: float, away_rate: float, dependence: flo
 
 @kernel()
 def fit_rates_nb(
-    price: Any,
-    model: Any, state: Any, wanted: Any, terms: Any, pmf: Any, features: Any, chances: Any,
-    fair: Any, target: Any, rate_max: float, dependence_max: float, jacobian: Any, residuals: Any,
-    scratch: Any, starts: Any,
+    price: Any, model: Any, state: Any, wanted: Any, terms: Any, pmf: Any, features: Any,
+    chances: Any, fair: Any, target: Any, rate_max: float, dependence_max: float, jacobian: Any,
+    residuals: Any, scratch: Any, starts: Any,
 ) -> int:  # fmt: skip
     """Fit the rates alone: search from one start after the other until one leads to an answer."""
     status = NOT_CONVERGED
@@ -286,9 +282,8 @@ def fit_rates_nb(
     for k in range(starts.shape[0]):
         set_point_nb(scratch, starts[k, 0], starts[k, 1], dependence)
         searched = search_nb(
-            price,
-            model, state, wanted, terms, pmf, features, chances, fair, target, HELD, rate_max,
-            dependence_max, jacobian, residuals, scratch,
+            price, model, state, wanted, terms, pmf, features, chances, fair, target, HELD,
+            rate_max, dependence_max, jacobian, residuals, scratch,
         )  # fmt: skip
         if searched == CONVERGED:
             return CONVERGED
@@ -299,9 +294,8 @@ def fit_rates_nb(
 
 @kernel()
 def dependence_determined_nb(
-    price: Any,
-    model: Any, state: Any, wanted: Any, terms: Any, pmf: Any, features: Any, chances: Any,
-    fair: Any, dependence_max: float, jacobian: Any, residuals: Any, scratch: Any,
+    price: Any, model: Any, state: Any, wanted: Any, terms: Any, pmf: Any, features: Any,
+    chances: Any, fair: Any, dependence_max: float, jacobian: Any, residuals: Any, scratch: Any,
     home_rate: float, away_rate: float, dependence: float,
 ) -> bool:  # fmt: skip
     """Say whether the markets determine the dependence besides the rates at a point."""
@@ -316,10 +310,9 @@ def dependence_determined_nb(
 
 @kernel()
 def fit_at_limits_nb(
-    price: Any,
-    model: Any, state: Any, wanted: Any, terms: Any, pmf: Any, features: Any, chances: Any,
-    fair: Any, target: Any, rate_max: float, dependence_max: float, jacobian: Any, residuals: Any,
-    scratch: Any, answer: Any, home_rate: float, away_rate: float, held_cost: float,
+    price: Any, model: Any, state: Any, wanted: Any, terms: Any, pmf: Any, features: Any,
+    chances: Any, fair: Any, target: Any, rate_max: float, dependence_max: float, jacobian: Any,
+    residuals: Any, scratch: Any, answer: Any, home_rate: float, away_rate: float, held_cost: float,
 ) -> int:  # fmt: skip
     """Fit the rates with the dependence at each of its limits; keep the best allowed answer.
 
@@ -330,9 +323,8 @@ def fit_at_limits_nb(
     for mode in range(LOWEST, BOTH_RATES_LIMIT + 1):
         set_point_nb(scratch, home_rate, away_rate, 0.0)
         searched = search_nb(
-            price,
-            model, state, wanted, terms, pmf, features, chances, fair, target, mode, rate_max,
-            dependence_max, jacobian, residuals, scratch,
+            price, model, state, wanted, terms, pmf, features, chances, fair, target, mode,
+            rate_max, dependence_max, jacobian, residuals, scratch,
         )  # fmt: skip
         if searched != CONVERGED or not dependence_allowed_nb(model, dependence_max):
             continue
@@ -346,11 +338,10 @@ def fit_at_limits_nb(
 
 @kernel()
 def fit_dependence_nb(
-    price: Any,
-    model: Any, state: Any, wanted: Any, terms: Any, pmf: Any, features: Any, chances: Any,
-    fair: Any, target: Any, rate_max: float, dependence_max: float, jacobian: Any, residuals: Any,
-    scratch: Any, answer: Any, home_rate: float, away_rate: float, dependence: float,
-    held_cost: float,
+    price: Any, model: Any, state: Any, wanted: Any, terms: Any, pmf: Any, features: Any,
+    chances: Any, fair: Any, target: Any, rate_max: float, dependence_max: float, jacobian: Any,
+    residuals: Any, scratch: Any, answer: Any, home_rate: float, away_rate: float,
+    dependence: float, held_cost: float,
 ) -> int:  # fmt: skip
     """Fit the dependence with the rates, or at a limit where the rates do not allow the fit."""
     set_point_nb(scratch, home_rate, away_rate, dependence)
@@ -379,10 +370,9 @@ def fit_dependence_nb(
     )
 )  # fmt: skip
 def calibrate_nb(
-    price: Any,
-    model: Any, state: Any, wanted: Any, terms: Any, pmf: Any, features: Any, chances: Any,
-    fair: Any, target: Any, fit: int, rate_max: float, dependence_max: float, starts: Any,
-    jacobian: Any, residuals: Any, scratch: Any, answer: Any,
+    price: Any, model: Any, state: Any, wanted: Any, terms: Any, pmf: Any, features: Any,
+    chances: Any, fair: Any, target: Any, fit: int, rate_max: float, dependence_max: float,
+    starts: Any, jacobian: Any, residuals: Any, scratch: Any, answer: Any,
 ) -> int:  # fmt: skip
     """Find the rates, and the dependence if the markets determine it, that fit a board best.
 
