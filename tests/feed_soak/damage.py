@@ -12,6 +12,7 @@ from tests.feed_soak.messages import KINDS, PRODUCT
 from tests.feed_soak.story import Delivery
 
 _WHOLE: Final = re.compile(r"\+?\d{1,19}", re.ASCII)
+_TIME: Final = re.compile(r'^<[^>]* timestamp="\d+"', re.ASCII)
 _NEED_PRODUCT: Final = ("odds_change", "bet_stop", "bet_settlement", "bet_cancel")
 _NAMES: Final = ("id", "specifiers")
 
@@ -32,6 +33,13 @@ def is_lost(delivery: Delivery) -> bool:
     return delivery.damaged == "cut" or (
         delivery.damaged in head and _whole(delivery.value) is None
     )
+
+
+def has_lost_time(delivery: Delivery) -> bool:
+    """Return whether it is not known when a lost message was sent: one cut short may still say."""
+    if delivery.damaged == "cut":
+        return _TIME.search(delivery.body) is None
+    return is_lost(delivery)
 
 
 def has_lost_name(delivery: Delivery) -> bool:

@@ -10,6 +10,7 @@ from engine.common.rows import SlipState
 from tests.feed_soak.damage import (
     changes_result,
     has_lost_name,
+    has_lost_time,
     is_another,
     is_lost,
     named_by,
@@ -43,7 +44,7 @@ def _accepted_after_a_stop(record: Record, wager: Wager) -> str:
         if message.event != wager.market[0] or not delivery.event_readable:
             continue
         at_ms = message.at_ms
-        if is_lost(delivery):
+        if has_lost_time(delivery):
             at_ms = newest_ms  # nobody knows its time: it stops what was open when it came
         elif message.statuses.get(wager.market[1]) == 1:
             at_ms -= 1  # a sound copy of the same message opens what this one stops

@@ -86,6 +86,15 @@ def test_the_oracle_sees_a_bet_after_a_stop(deliveries: list[Delivery], after: i
     assert any("was accepted after" in fault for fault in found)
 
 
+@pytest.mark.parametrize(("kept", "claims"), [("timestamp=", False), ("product=", True)])
+def test_a_message_cut_short_stops_as_of_its_time_where_that_can_be_read(kept: str, claims: bool):
+    (cut,) = delivered(replace(STOPPED, at_ms=OPENED.at_ms - 1), damaged="cut")
+    end = cut.body.index('"', cut.body.index(kept) + len(kept) + 1) + 1
+    cut = replace(cut, body=cut.body[:end])
+
+    assert bool(faults(story_of([*delivered(OPENED), cut], after=2))) is claims
+
+
 def in_row(message: Message, row: int, damaged: str, value: str) -> list[Delivery]:
     """Return the message's delivery with an attribute of one market's element replaced."""
     (delivery,) = delivered(message)
