@@ -52,7 +52,9 @@ TOTAL_LOW: Final = 40.0
 TOTAL_HIGH: Final = 400.0
 
 Pull = Annotated[float, Meta(ge=0, le=PULL_MAX)]
-Sigma = Annotated[float, Meta(gt=0, le=40)]
+SIGMA_MIN: Final = 1.0
+"""Least standard deviation of a final margin: leads are whole points, and sums over them need it."""
+Sigma = Annotated[float, Meta(ge=SIGMA_MIN, le=40)]
 
 _QUARTER: Final = re.compile(r"[1-4]", re.ASCII)
 
@@ -110,8 +112,8 @@ class BasketballModel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         sigmas = self.sigmas
         if len(sigmas) != QUARTERS or not all(isfinite(sigma) for sigma in sigmas):
             raise ValueError("play_sigmas: one for each of three quarters")
-        if sigmas[-1] <= 0.0 or any(a <= b for a, b in pairwise(sigmas)):
-            raise ValueError("play_sigmas: must fall, from below margin_sigma to above 0")
+        if sigmas[-1] < SIGMA_MIN or any(a <= b for a, b in pairwise(sigmas)):
+            raise ValueError(f"play_sigmas: must fall, from below margin_sigma to {SIGMA_MIN:g}")
 
     @property
     def sigmas(self) -> tuple[float, ...]:

@@ -190,7 +190,7 @@ def test_the_chances_of_every_market_add_up_to_1(
 @st.composite
 def extreme_models(draw: st.DrawFn) -> BasketballModel:
     """Draw a model anywhere within its bounds."""
-    sigmas = sorted(draw(st.lists(st.floats(0.1, 40), min_size=4, max_size=4, unique=True)))
+    sigmas = sorted(draw(st.lists(st.floats(1.0, 40), min_size=4, max_size=4, unique=True)))
     return BasketballModel(
         margin=draw(st.floats(-80, 80)),
         total=draw(st.floats(40, 400)),
