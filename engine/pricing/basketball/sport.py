@@ -53,7 +53,7 @@ TOTAL_HIGH: Final = 400.0
 
 Pull = Annotated[float, Meta(ge=0, le=PULL_MAX)]
 SIGMA_MIN: Final = 1.0
-"""Least standard deviation of a final margin: leads are whole points, and sums over them need it."""
+"""Least sigma of a final margin: leads are whole points, and sums over them need it."""
 Sigma = Annotated[float, Meta(ge=SIGMA_MIN, le=40)]
 
 _QUARTER: Final = re.compile(r"[1-4]", re.ASCII)
