@@ -17,15 +17,12 @@ from engine.pricing.football.fixture_board import Margin
 from engine.pricing.football.model import MatchModel
 from engine.pricing.tennis.sport import FORM_SD, FORM_SD_MAX
 from simulations.score.football import (
-    FootballScore,
-    new_score,
     score_before_start,
     score_in_play,
 )
 from simulations.score.seasons import ScoredMatch, SeasonError, read_minutes, read_season
-from simulations.score.tally import ClaimRow, MeanRow
-from simulations.score.tennis import TennisScore, score_tennis
-from simulations.score.tennis import new_score as new_tennis_score
+from simulations.score.tally import ClaimRow, MeanRow, ModelScore, new_score
+from simulations.score.tennis import score_tennis
 from simulations.score.tennis_points import WARM_UP, read_points, with_odds
 
 _TYPICAL: Final = {"home_rate": 1.4, "away_rate": 1.1}
@@ -74,9 +71,9 @@ def _tennis(given: argparse.Namespace) -> int:
     played = [match for file in files for match in file.matches]
     matches = list(with_odds(played, warm_up=given.warm_up))
     margin = Margin(book_milli=given.book_milli)
-    scores: list[TennisScore] = []
+    scores: list[ModelScore] = []
     for form_sd in forms:
-        scores.append(new_tennis_score())
+        scores.append(new_score())
         score_tennis(matches, margin=margin, score=scores[-1], form_sd=form_sd)
         sys.stdout.write(f"## Tennis: form_sd={form_sd:g}\n\n")
         sys.stdout.write("".join(_tables(scores[-1], given.rows, given.book_milli)))
@@ -124,14 +121,14 @@ def _model(parameters: Iterable[str]) -> MatchModel:
 
 def _score(
     model: MatchModel, before: Sequence[ScoredMatch], played: Sequence[ScoredMatch], margin: Margin
-) -> FootballScore:
+) -> ModelScore:
     score = new_score()
     score_before_start(before, base=model, margin=margin, score=score)
     score_in_play(played, base=model, margin=margin, score=score)
     return score
 
 
-def _tables(score: FootballScore | TennisScore, rows: int, book_milli: int) -> Iterable[str]:
+def _tables(score: ModelScore, rows: int, book_milli: int) -> Iterable[str]:
     for reason, count in score.refused.items():
         yield f"{count} matches without a model: {reason}\n\n"
     yield "| log-loss of | matches | mean | standard error |\n| --- | --- | --- | --- |\n"
@@ -158,9 +155,7 @@ def _off(claim: ClaimRow) -> float:
     return -abs(claim.distance)
 
 
-def _compared(
-    first: FootballScore | TennisScore, second: FootballScore | TennisScore
-) -> Iterable[str]:
+def _compared(first: ModelScore, second: ModelScore) -> Iterable[str]:
     """Yield what the second model's log-loss has over the first's, in ten-thousandths."""
     yield "## Log-loss of the second less the first\n\n| of | 1e-4 |\n| --- | --- |\n"
     firsts: dict[str, MeanRow] = {row.name: row for row in first.losses.rows()}

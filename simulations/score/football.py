@@ -5,7 +5,7 @@ and whether another goal falls. Odds come from the engine's board, results from 
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from engine.common.commands import OutcomeResult, Quote
 from engine.pricing.football.axes import Scope
@@ -14,7 +14,7 @@ from engine.pricing.football.catalogue import full_board
 from engine.pricing.football.fixture_board import FixtureBoard, Margin
 from engine.pricing.football.model import MatchModel, MatchState
 from simulations.score.seasons import ScoredMatch
-from simulations.score.tally import Claims, Means, log_loss
+from simulations.score.tally import Claims, Means, ModelScore, log_loss
 
 MINUTES: Final = (15, 30, 45, 60, 75, 85)
 """Minutes at which a match in play is priced."""
@@ -23,22 +23,8 @@ _ORDER: Final = ("next_goal", "last_goal")
 _Profits = dict[str, list[float]]
 
 
-class FootballScore(NamedTuple):
-    """What a model earned: claims, mean log-losses, returns of bets, and refused fits by reason."""
-
-    claims: Claims
-    losses: Means
-    returns: Means
-    refused: dict[str, int]
-
-
-def new_score() -> FootballScore:
-    """Return a score without a match."""
-    return FootballScore(Claims(), Means(), Means(), {})
-
-
 def score_before_start(
-    matches: Iterable[ScoredMatch], *, base: MatchModel, margin: Margin, score: FootballScore
+    matches: Iterable[ScoredMatch], *, base: MatchModel, margin: Margin, score: ModelScore
 ) -> None:
     """Price the whole board of each match before its start, and settle it.
 
@@ -50,7 +36,7 @@ def score_before_start(
         The parameters that are not fitted to these odds.
     margin : Margin
         What our quotes add to fair.
-    score : FootballScore
+    score : ModelScore
         Out: claims and returns by market type and outcome, and the log-loss of 1x2.
     """
     fit = _Fit(base)
@@ -73,7 +59,7 @@ def score_in_play(
     *,
     base: MatchModel,
     margin: Margin,
-    score: FootballScore,
+    score: ModelScore,
     minutes: Sequence[int] = MINUTES,
 ) -> None:
     """Price each match at some minutes of its course with the model of the odds before its start.
@@ -82,7 +68,7 @@ def score_in_play(
     ----------
     matches, base, margin
         As `score_before_start` takes them; matches without the minutes of their goals are left out.
-    score : FootballScore
+    score : ModelScore
         Out: by minute, whether another goal fell, whether the side one ahead won, the log-loss of
         1x2, and returns by market type and outcome.
     minutes : Sequence[int]
@@ -120,7 +106,7 @@ class _Fit:
         self._base: Final = base
         self._calibrators: Final[dict[tuple[str, ...], Calibrator]] = {}
 
-    def model(self, match: ScoredMatch, score: FootballScore) -> MatchModel | None:
+    def model(self, match: ScoredMatch, score: ModelScore) -> MatchModel | None:
         """Return the model of a match; count the reason where its odds have none."""
         markets = tuple(match.odds)
         calibrator = self._calibrators.get(markets)

@@ -89,6 +89,20 @@ class Means:
             yield MeanRow(name, int(count), mean, error)
 
 
+class ModelScore(NamedTuple):
+    """What a model earned: claims, mean log-losses, returns of bets, and refused fits by reason."""
+
+    claims: Claims
+    losses: Means
+    returns: Means
+    refused: dict[str, int]
+
+
+def new_score() -> ModelScore:
+    """Return a score without a match."""
+    return ModelScore(Claims(), Means(), Means(), {})
+
+
 def log_loss(chance: float) -> float:
     """Return the logarithmic loss of the chance that was given to what came."""
     return -log(max(chance, CHANCE_MIN))

@@ -13,7 +13,7 @@ from engine.pricing.sport import SportBoard
 from engine.pricing.tennis.calibration import TennisCalibrated, calibrate_tennis
 from engine.pricing.tennis.sport import FORM_SD, TennisModel, TennisState
 from simulations.score.football import profit
-from simulations.score.tally import Claims, Means, log_loss
+from simulations.score.tally import Means, ModelScore, log_loss
 
 _WINNER: Final = "m/winner"
 _TOTALS: Final = {3: (18, 20, 22, 24, 28, 32), 5: (30, 34, 38, 42, 46)}
@@ -33,20 +33,6 @@ class TennisMatch(NamedTuple):
     mean: float
     start: TennisState
     after_sets: tuple[TennisState, ...]
-
-
-class TennisScore(NamedTuple):
-    """What a model earned: claims, mean log-losses, returns of bets, and refused fits by reason."""
-
-    claims: Claims
-    losses: Means
-    returns: Means
-    refused: dict[str, int]
-
-
-def new_score() -> TennisScore:
-    """Return a score without a match."""
-    return TennisScore(Claims(), Means(), Means(), {})
 
 
 def match_board(best_of: int) -> SportBoard:
@@ -76,7 +62,7 @@ def score_tennis(
     matches: Iterable[TennisMatch],
     *,
     margin: Margin,
-    score: TennisScore,
+    score: ModelScore,
     form_sd: float = FORM_SD,
 ) -> None:
     """Price each match before its start and after each set, and settle it.
@@ -87,7 +73,7 @@ def score_tennis(
         Matches with odds before the start.
     margin : Margin
         What our quotes add to fair.
-    score : TennisScore
+    score : ModelScore
         Out: claims and returns by market and outcome; the log-loss of the winner before the start
         and after each set, and of each total of games.
     form_sd : float
@@ -118,7 +104,7 @@ class _PricedMatch(NamedTuple):
     model: TennisModel
     results: Mapping[str, tuple[OutcomeResult, ...]]
     margin: Margin
-    score: TennisScore
+    score: ModelScore
 
     def before_start(self, prefix: str, state: TennisState) -> None:
         """Add every claim of the board, the log-losses and the returns before the start."""

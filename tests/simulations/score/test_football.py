@@ -9,12 +9,12 @@ from engine.pricing.football.fixture_board import FixtureBoard, Margin
 from engine.pricing.football.model import MatchModel, MatchState, Score
 from simulations.score.__main__ import main
 from simulations.score.football import (
-    new_score,
     profit,
     score_before_start,
     score_in_play,
 )
 from simulations.score.seasons import Goal, ScoredMatch
+from simulations.score.tally import new_score
 
 MARGIN = Margin(book_milli=1_060)
 TRUE = MatchModel(home_rate=1.6, away_rate=1.1, first_half_share=0.45, second_half_stoppage_s=300)

@@ -11,7 +11,8 @@ from engine.pricing.quoting import Margin
 from engine.pricing.sport import SportBoard
 from engine.pricing.tennis.sport import TennisModel, TennisState
 from simulations.score.__main__ import main
-from simulations.score.tennis import TennisMatch, match_board, new_score, score_tennis
+from simulations.score.tally import new_score
+from simulations.score.tennis import TennisMatch, match_board, score_tennis
 from simulations.score.tennis_points import PointsError, read_points, with_odds
 
 MARGIN = Margin(book_milli=1_060)
