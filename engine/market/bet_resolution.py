@@ -319,10 +319,9 @@ class Resolutions:
             message = f"the market is {book.status(slot).name}"
             return Refused(reason=Reason.NOT_SETTLED, field="market_no", message=message)
         numbers = bets_of(book, slot)
+        gone = [each for each in stand if each not in left]
         reopened = ~self._refunded(slot, numbers)
-        if named:
-            gone = [each for each in named if each in stand]
-            reopened &= np.isin(book.records["outcome"][numbers], gone)
+        reopened &= np.isin(book.records["outcome"][numbers], gone)
         self._set_results(slot, left)
         if not left:
             self._deductions.pop(slot, None)

@@ -238,6 +238,14 @@ LOST = (OutcomeResult(won=False),) * 3
     ],
     first_steps=0,
 )
+@example(
+    stream=[
+        ((0, [(1, 200, 1_000_000)]), False),
+        (SettleMarket(market_no=1, results=LOST[:1], outcomes=(0,)), False),
+        (RollBackSettlement(market_no=1), False),
+    ],
+    first_steps=0,
+)
 def test_rows_are_sent_for_exactly_the_bets_whose_resolution_changes(
     stream: Sequence[tuple[tuple[int, list[tuple[int, int, int]]] | FeedStep, bool]],
     first_steps: int,
