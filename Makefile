@@ -12,7 +12,7 @@ LOWEST_STAMP := $(LOWEST)/.installed
 BENCH_STAMP := $(VENV)/.installed-bench
 NOTEBOOKS_STAMP := $(VENV)/.installed-notebooks
 
-.PHONY: client demo test test-lowest soak soak-feeds bench lint notebooks clean setup
+.PHONY: client demo test test-lowest hunt soak soak-feeds bench lint notebooks clean setup
 
 setup: $(STAMP)
 
@@ -39,6 +39,13 @@ $(LOWEST_STAMP): setup.cfg .ci/lowest.py
 	@$(LOWEST_PIP) --upgrade pip "setuptools>=77"
 	@$(LOWEST_PIP) --constraint $(LOWEST)/constraints.txt --editable ".[test]"
 	@touch $@
+
+# Properties on examples that no run has tried: make hunt ROUNDS=10 FIRST=200 begins at seed 200.
+ROUNDS ?= 5
+FIRST ?= 0
+hunt: $(STAMP)
+	@for seed in $$(seq $(FIRST) $$(($(FIRST) + $(ROUNDS) - 1))); do echo "seed $$seed"; $(BIN)/python -m pytest \
+		-m hypothesis --hypothesis-profile=hunt --hypothesis-seed=$$seed $(ARGS) || exit 1; done
 
 # The simulator: make soak SEEDS=1000, or MINUTES=30, or both; a seed that fails is shrunk and shown.
 SEEDS ?= 0

@@ -96,6 +96,14 @@ def whole(command: Any) -> bool:
     return isinstance(command.outcomes, UnsetType)
 
 
+def rolls_back_market(command: FeedStep) -> bool:
+    """Return whether a command takes back a cancellation without times, of all outcomes or some."""
+    without_times = (None, None)
+    return (
+        isinstance(command, RollBackCancel) and (command.from_ns, command.until_ns) == without_times
+    )
+
+
 @dataclass
 class ResolutionTwin:
     """One open market."""
@@ -187,7 +195,7 @@ class ResolutionTwin:
 
     def apply(self, command: FeedStep, *, by_feed: bool) -> tuple[str, list[Row]]:
         """Return the reason of a refusal, or ACCEPTED and the rows that the command must send."""
-        if by_feed and self.voided and command == RollBackCancel(market_no=1):
+        if by_feed and self.voided and rolls_back_market(command):
             return "MARKET_HELD", []
         before = self.status
         reason = (
