@@ -114,13 +114,15 @@ class Removal(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise ValueError("lopsided_to_milli: must be from 1000 to 2000")
 
     def method_of(self, market_type: str, odds: Sequence[float], *, winners: int = 1) -> Method:
-        """Return the method for a market's odds."""
-        named = self.method_by_type.get(market_type)
-        if named is not None:
-            return named
+        """Return the method for a market's odds: the odds ratio for Shin's where several win."""
         two_way = len(odds) == 2 and winners == 1
         lopsided = two_way and 1_000 * min(odds) <= self.lopsided_to_milli
-        return self.lopsided if lopsided else self.method
+        method = self.method_by_type.get(market_type, self.lopsided if lopsided else self.method)
+        applies = winners == 1 or method is not Method.SHIN
+        return method if applies else Method.ODDS_RATIO
+
+
+_MEASURED: Final = Removal()
 
 
 def methods_by_type(texts: Sequence[str]) -> dict[str, Method]:
@@ -145,6 +147,13 @@ def methods_by_type(texts: Sequence[str]) -> dict[str, Method]:
 def removal_by(texts: tuple[str, ...]) -> Removal:
     """Return the defaults of removal with methods of some types, as `methods_by_type` reads."""
     return Removal(method_by_type=methods_by_type(texts))
+
+
+def removal_of(method: Method | Removal | None) -> Removal:
+    """Return how margins are removed: by one method, by market type, or None: as measured."""
+    if isinstance(method, Method):
+        return Removal(method=method, lopsided=method)
+    return method or _MEASURED
 
 
 class MarginSolved(Struct, frozen=True, kw_only=True):
@@ -314,5 +323,5 @@ def remove_by_type(
     winners: int = 1,
 ) -> MarginSolved | MarginRefused:
     """Return one market's fair probabilities by its type's method; None: the measured defaults."""
-    method = (removal or Removal()).method_of(market_type, odds, winners=winners)
+    method = removal_of(removal).method_of(market_type, odds, winners=winners)
     return remove_margin(odds, method=method, winners=winners)

@@ -29,7 +29,7 @@ from engine.pricing.football.model import (
 )
 from engine.pricing.football.model_nb import price_board_nb
 from engine.pricing.football.scratch import give_back_scratch, take_scratch
-from engine.pricing.margin import MESSAGES, MarginStatus, Method
+from engine.pricing.margin import MESSAGES, MarginStatus, Method, Removal, removal_of
 from engine.pricing.margin_nb import REMOVE, margins_nb
 
 ODDS_MAX: Final = 1e6
@@ -153,7 +153,7 @@ class Calibrator:
         *,
         base: MatchModel = TYPICAL,
         state: MatchState | None = None,
-        method: Method = Method.ODDS_RATIO,
+        method: Method | Removal | None = None,
         fit_dependence: bool = True,
         error_max: float = 0.05,
     ) -> Calibrated | CalibrationRefused:
@@ -170,9 +170,9 @@ class Calibrator:
         state : MatchState | None
             The match state at the time of the odds; None before kick-off. The fitted rates are
             always those of ninety minutes.
-        method : Method
-            The method that removes the margin; Shin's method is replaced by the odds ratio in
-            markets with two winning outcomes.
+        method : Method | Removal | None
+            How margins are removed: one way, or by market type; None: the measured defaults.
+            Shin's method is replaced by the odds ratio in markets with two winning outcomes.
         fit_dependence : bool
             Fit the dependence too if the markets determine it; else hold the base's.
         error_max : float
@@ -184,7 +184,7 @@ class Calibrator:
             With as many independent odds as parameters, the model meets the probabilities to
             ``calibration_nb.TOLERANCE``; with more, it has the least sum of squared gaps.
         """
-        refused = self._remove_margins(odds, method)
+        refused = self._remove_margins(odds, removal_of(method))
         if refused is not None:
             return refused
         status = self._solve(
@@ -241,7 +241,7 @@ class Calibrator:
         return CalibrationStatus(code)
 
     def _remove_margins(
-        self, odds: Sequence[Sequence[float]], method: Method
+        self, odds: Sequence[Sequence[float]], removal: Removal
     ) -> CalibrationRefused | None:
         """Fill the target probabilities; return a refusal if a market's odds have none."""
         markets = self._compiled.markets
@@ -266,9 +266,10 @@ class Calibrator:
                     f"{market.key.removeprefix(_FIXTURE)}: the book must be from {BOOK_MIN:g} "
                     f"to {BOOK_MAX:g}, not {book:.4g}",
                 )
-        for number, market in enumerate(markets):
-            applies = market.rules.winners == 1 or method is not Method.SHIN
-            self._methods[number] = method if applies else Method.ODDS_RATIO
+        for number, (market, row) in enumerate(zip(markets, odds, strict=True)):
+            self._methods[number] = removal.method_of(
+                market.parsed.type, row, winners=market.rules.winners
+            )
         margins_nb(
             REMOVE,
             self._methods,
@@ -293,7 +294,7 @@ def calibrate(
     *,
     base: MatchModel = TYPICAL,
     state: MatchState | None = None,
-    method: Method = Method.ODDS_RATIO,
+    method: Method | Removal | None = None,
     fit_dependence: bool = True,
     error_max: float = 0.05,
 ) -> Calibrated | CalibrationRefused:

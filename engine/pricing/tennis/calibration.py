@@ -18,7 +18,7 @@ from msgspec import Struct
 from engine.pricing.book_bounds import BOOK_MAX, BOOK_MIN, book_of
 from engine.pricing.bracketed_root import ROOT_TOLERANCE, root_within
 from engine.pricing.ladder import Floats
-from engine.pricing.margin import MarginRefused, Method, Removal, remove_by_type
+from engine.pricing.margin import MarginRefused, Method, Removal, removal_of, remove_by_type
 from engine.pricing.sport import SportBoard
 from engine.pricing.tennis.sport import (
     FORM_SD,
@@ -124,7 +124,7 @@ def calibrate_tennis(
     keys = ["fixture/winner", *([f"fixture/total_games?total={total[0]}"] if total else [])]
     targets: list[float] = []
     books: list[float] = []
-    removal = Removal(method=method, lopsided=method) if isinstance(method, Method) else method
+    removal = removal_of(method)
     markets = {"winner": winner} | ({"total_games": total[1]} if total else {})
     for market_type, odds in markets.items():
         first = _first_fair(market_type, odds, removal)
@@ -147,7 +147,7 @@ def calibrate_tennis(
 
 
 def _first_fair(
-    market_type: str, odds: Sequence[float], removal: Removal | None
+    market_type: str, odds: Sequence[float], removal: Removal
 ) -> tuple[float, float] | TennisRefused:
     """Return the first outcome's fair probability and the book that came off, or a refusal."""
     book = book_of(odds)

@@ -121,7 +121,7 @@ class UofAdapter:
         self._early: Final = memory.early
         self._registry: Final = memory.registry
         self._producers: Final = memory.producers
-        self._model_prices: Final = self._make_model_prices(memory) if settings.own_prices else None
+        self._model_prices: Final = self._make_model_prices(settings, memory)
         self._cut_off_watch: Final = CutOffWatch(
             self._registry,
             cut_offs=memory.cut_offs,
@@ -182,7 +182,9 @@ class UofAdapter:
             early=memory.early,
         )
 
-    def _make_model_prices(self, memory: "_Memory") -> "ModelPrices":
+    def _make_model_prices(self, settings: UofSettings, memory: "_Memory") -> "ModelPrices | None":
+        if not settings.own_prices:
+            return None
         # Imported only where it is used: the module imports the model's kernels.
         from gateway.feeds.uof.model_prices import ModelPrices  # noqa: PLC0415
 
@@ -192,6 +194,7 @@ class UofAdapter:
             ownership=memory.ownership,
             opening=memory.opening,
             passed_over=self._passed_over,
+            methods=settings.methods,
         )
         memory.opening.ask_also(model_prices.unpriced)
         return model_prices

@@ -13,7 +13,7 @@ from msgspec import UNSET
 from engine.common.units import ODDS_MILLI_MAX, ODDS_MILLI_MIN
 from engine.pricing.football.calibration import TYPICAL, Calibrated, Calibrator
 from engine.pricing.football.model import MatchModel, MatchState, Period
-from engine.pricing.margin import Method
+from engine.pricing.margin import Removal
 from gateway.feeds.uof.market_registry import ListedMarket
 from gateway.feeds.uof.match_state import match_state
 from gateway.feeds.uof.messages import MarketOdds, OddsChange
@@ -174,9 +174,12 @@ class MatchModels:
     ----------
     matches_max : int
         Matches kept; past it the match whose last message arrived longest ago is dropped.
+    removal : Removal | None
+        How the margin of the feed's odds is removed; None: the measured defaults.
     """
 
-    def __init__(self, *, matches_max: int = MATCHES_MAX) -> None:
+    def __init__(self, *, matches_max: int = MATCHES_MAX, removal: Removal | None = None) -> None:
+        self._removal: Final = removal
         self._matches_max: Final = matches_max
         self._matches: OrderedDict[str, _Match] = OrderedDict()
         self._calibrators: OrderedDict[tuple[str, ...], Calibrator] = OrderedDict()
@@ -260,7 +263,7 @@ class MatchModels:
             return match.why
         match.fitted_to = fitted_to
         fitted = self._calibrator(tuple(odds_by_key)).fit(
-            tuple(odds_by_key.values()), base=base, state=match.state, method=Method.ODDS_RATIO
+            tuple(odds_by_key.values()), base=base, state=match.state, method=self._removal
         )
         if not isinstance(fitted, Calibrated):
             return _REFUSED + fitted.status.name.lower().replace("_", " ")

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from engine.common.commands import WHY_CHARS_MAX
 from engine.common.lifecycle import Status
 from engine.common.units import Nanos
+from engine.pricing.margin import removal_by
 from gateway.feeds.core.adapter import Mark, PriceFixture
 from gateway.feeds.uof.damaged_messages import LostPart
 from gateway.feeds.uof.market_registry import NO_OWNER, ListedMarket, MarketRegistry, price_source
@@ -42,6 +43,9 @@ class ModelPrices:
         Says what keeps markets closed.
     passed_over : PassedOver
         Counts the messages to which no model could be fitted, and keeps their events.
+    methods : tuple[str, ...]
+        How the margin of some market types is removed before a model is fitted, as the settings
+        say it; of others by the measured defaults.
     """
 
     def __init__(
@@ -52,13 +56,14 @@ class ModelPrices:
         ownership: Ownership,
         opening: Opening,
         passed_over: PassedOver,
+        methods: tuple[str, ...] = (),
     ) -> None:
         self._feed: Final = feed
         self._registry: Final = registry
         self._ownership: Final = ownership
         self._opening: Final = opening
         self._passed_over: Final = passed_over
-        self._models: Final = MatchModels()
+        self._models: Final = MatchModels(removal=removal_by(methods))
         self._process_started_ns = 0
         self._own_orders = 0
 

@@ -113,7 +113,8 @@ class UofSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     margins: Annotated[tuple[MarginRuleText, ...], Meta(max_length=MARGIN_RULES_MAX)] = ()
     """What holds for some market types instead of `price_from`: the first rule that matches."""
     methods: Annotated[tuple[MethodRuleText, ...], Meta(max_length=METHOD_RULES_MAX)] = ()
-    """How the margin of some market types is removed; of others by the measured defaults."""
+    """How the margin of some market types is removed, also before a model is fitted; of others by
+    the measured defaults."""
     own_prices: bool = False
     """Price the football markets that our model knows by the model, which is fitted to the feed's
     odds, instead of by `price_from`."""

@@ -278,6 +278,17 @@ def test_shin_is_refused_unless_one_outcome_wins(odds: list[float], winners: int
         assert moved.statuses.tolist() == [MarginStatus.BAD_INPUT]
 
 
+def test_odds_ratio_stands_in_for_shin_where_several_outcomes_win() -> None:
+    odds = (1.25, 1.4, 1.9)
+    by_type = Removal(method_by_type={"double_chance": Method.SHIN})
+    expected = solved(remove_margin(odds, method=Method.ODDS_RATIO, winners=2)).values
+    for removal in (by_type, Removal(method=Method.SHIN)):
+        found = remove_by_type(odds, market_type="double_chance", removal=removal, winners=2)
+        assert solved(found).values == expected
+    single = remove_by_type((2.6, 2.4, 4.3), market_type="double_chance", removal=by_type)
+    assert single == remove_margin((2.6, 2.4, 4.3), method=Method.SHIN)
+
+
 # --- the method by market type -------------------------------------------------------------------
 
 

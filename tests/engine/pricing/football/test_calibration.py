@@ -21,7 +21,7 @@ from engine.pricing.football.market_types import MarketTypeError
 from engine.pricing.football.model import RATE_MAX, MatchModel, MatchState, Period, Score
 from engine.pricing.football.rates import Rates, rates_from_1x2
 from engine.pricing.ladder import FINE
-from engine.pricing.margin import MarginSolved, Method, add_margin
+from engine.pricing.margin import MarginSolved, Method, Removal, add_margin
 from tests.engine.pricing import twins
 from tests.engine.pricing.football import model_twin
 
@@ -211,6 +211,41 @@ def test_every_method_removes_the_margin_that_it_added(method: Method) -> None:
     assert found.error <= 1e-9
     assert found.model.home_rate == pytest.approx(1.62, abs=1e-7)
     assert found.model.dependence == pytest.approx(-0.07, abs=1e-6)
+
+
+def test_margins_come_off_by_market_type_and_by_default_as_measured() -> None:
+    """Each market holds a margin of its own method, which another method would not take off."""
+    model = MatchModel(home_rate=2.6, away_rate=0.6, dependence=-0.07)
+    methods = {
+        "1x2": Method.SHIN,
+        "total?total=0.5": Method.ADDITIVE,
+        "total?total=2.5": Method.POWER,
+        "double_chance": Method.ODDS_RATIO,
+    }
+    odds = {}
+    for (market, method), fair in zip(
+        methods.items(), fair_odds(tuple(methods), model), strict=True
+    ):
+        chances, winners = [1.0 / price for price in fair], 2 if market == "double_chance" else 1
+        solved = add_margin(chances, book=1.02, method=method, winners=winners)
+        assert isinstance(solved, MarginSolved)
+        odds[market] = solved.values
+    assert min(odds["total?total=0.5"]) < 1.2 < min(odds["total?total=2.5"])
+    by_type = Removal(method_by_type={"1x2": Method.SHIN, "double_chance": Method.SHIN})
+    some = {market: odds[market] for market in ("1x2", "total?total=0.5", "double_chance")}
+    found = calibrate(some, method=by_type)
+    assert isinstance(found, Calibrated), found
+    assert found.model.home_rate == pytest.approx(2.6, abs=1e-6)
+    assert found.model.dependence == pytest.approx(-0.07, abs=1e-6)
+    for method in (None, Method.ODDS_RATIO, Removal(method_by_type={"total": Method.POWER})):
+        other = calibrate(some, method=method)
+        assert isinstance(other, Calibrated)
+        assert abs(other.model.home_rate - 2.6) > 1e-3
+    both = {market: odds[market] for market in ("total?total=2.5", "1x2")}
+    powers = Removal(method_by_type={"1x2": Method.SHIN, "total": Method.POWER})
+    found = calibrate(both, method=powers)
+    assert isinstance(found, Calibrated), found
+    assert found.model.home_rate == pytest.approx(2.6, abs=1e-6)
 
 
 def test_a_boards_own_quotes_lead_back_to_its_model() -> None:

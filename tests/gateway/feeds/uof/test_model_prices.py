@@ -4,8 +4,10 @@ import pytest
 
 from engine.common.commands import SetOdds, SetStatus
 from engine.common.lifecycle import Status
+from engine.pricing.football.calibration import Calibrated, calibrate
 from engine.pricing.football.fixture_board import FixtureBoard
 from engine.pricing.football.model import MatchModel, MatchState, Period, Score
+from engine.pricing.margin import Method, Removal
 from gateway.feeds.core.adapter import MarketUpdate, PriceFixture
 from gateway.feeds.uof.match_models import MatchModels
 from gateway.feeds.uof.messages import OddsChange
@@ -175,6 +177,36 @@ def test_a_model_is_not_fitted_to_suspended_markets():
 
     assert order.model.home_rate == pytest.approx(TRUTH.home_rate, abs=1e-4)
     assert not order.resume
+
+
+def quoted_only(home_draw_away, over_under):
+    """Return the match winner and a total with odds and no probabilities."""
+    winner = [(n, f'odds="{each}"') for n, each in zip("123", home_draw_away, strict=True)]
+    both = [(n, f'odds="{each}"') for n, each in zip(("12", "13"), over_under, strict=True)]
+    return market(1, winner), total(1, both)
+
+
+@pytest.mark.parametrize(
+    ("methods", "method"),
+    [
+        ((), None),
+        (("1x2=power", "total=odds_ratio"), Removal(method_by_type={"1x2": Method.POWER,
+                                                                    "total": Method.ODDS_RATIO})),
+        (("total=proportional",), Removal(method_by_type={"total": Method.PROPORTIONAL})),
+    ],
+)  # fmt: skip
+def test_a_model_is_fitted_after_the_margin_came_off_as_the_settings_say(methods, method):
+    odds = {"1x2": (1.3, 5.5, 11.0), TOTAL: (1.15, 5.6)}
+    feed = feed_markets(UofSettings(watch=False, own_prices=True, methods=methods))
+
+    (order,) = orders(feed.receive(odds_change(*quoted_only(odds["1x2"], odds[TOTAL]), at=1)))
+
+    found = calibrate(odds, base=order.model, method=method)
+    other = calibrate(odds, base=order.model, method=Method.ODDS_RATIO)
+    assert isinstance(found, Calibrated)
+    assert isinstance(other, Calibrated)
+    assert order.model.home_rate == pytest.approx(found.model.home_rate, abs=1e-6)
+    assert order.model.home_rate != pytest.approx(other.model.home_rate, abs=1e-3)
 
 
 def test_past_the_bound_of_matches_the_one_without_messages_longest_is_dropped():
