@@ -4,6 +4,7 @@ Owns which of the feed's figures can be offered, and the removal of the feed's m
 a margin and never opens a market.
 """
 
+from math import inf
 from typing import Final
 
 from msgspec import Struct
@@ -11,6 +12,7 @@ from msgspec import Struct
 from engine.common.commands import Quote
 from engine.common.ids import parse_market_key
 from engine.common.units import ODDS_MILLI_MAX, ODDS_MILLI_MIN, OddsMilli
+from engine.pricing.book_bounds import BOOK_MAX, BOOK_MIN
 from gateway.feeds.core.adapter import Fair
 from gateway.feeds.uof.margin_policy import THEIRS, MarginRule
 from gateway.feeds.uof.market_registry import ListedMarket
@@ -18,8 +20,6 @@ from gateway.feeds.uof.messages import MarketOdds, OutcomeOdds
 
 SUM_GAP_MAX: Final = 0.02
 """Largest relative difference between the sum of a market's probabilities and its winners."""
-BOOK_MAX: Final = 1.5
-"""Largest book sum per winner of odds from which a margin is taken off."""
 
 
 class MarketQuotes(Struct, frozen=True, kw_only=True, gc=False):
@@ -46,7 +46,8 @@ def market_quotes(
 
     An outcome of the market that the message does not list is no longer offered. An outcome of the
     message that the market does not have is passed over, because a market's outcomes never change.
-    An outcome whose odds are outside `ODDS_MILLI_MIN` to `ODDS_MILLI_MAX` is not offered.
+    An outcome whose odds are outside `ODDS_MILLI_MIN` to `ODDS_MILLI_MAX` is not offered. A market
+    whose odds add up to a book below `BOOK_MIN`, as odds in thousandths do, offers no outcome.
 
     Parameters
     ----------
@@ -75,8 +76,14 @@ def market_quotes(
         if fair is not None:
             return MarketQuotes(fair=fair, passed_over=passed_over, offers_any=True)
         passed_over = (*passed_over, ("no probabilities", ""))
+    if _book(listed, outcomes) < BOOK_MIN:
+        quotes = [
+            Quote(outcome=index, odds_milli=OddsMilli(milli), active=False)
+            for index, milli in enumerate(listed.odds_milli)
+        ]
+        return MarketQuotes(quotes=tuple(quotes), passed_over=(*passed_over, ("no book", "")))
     odds_milli = list(listed.odds_milli)
-    quotes: list[Quote] = []
+    quotes = []
     offers_any = False
     for index, given in enumerate(outcomes):
         active = False
@@ -95,6 +102,21 @@ def market_quotes(
         passed_over=passed_over,
         offers_any=offers_any,
     )
+
+
+def _book(listed: ListedMarket, outcomes: list[OutcomeOdds | None]) -> float:
+    """Return the book per winner that the feed's odds add up to.
+
+    Infinite where it is not known: where an outcome has no odds or is not on offer, or the type is
+    not ours, since another may have no winner at all.
+    """
+    winners = listed.market.winners
+    book = 0.0
+    for outcome in outcomes:
+        if outcome is None or not outcome.active or outcome.odds_milli is None:
+            return inf
+        book += 1_000 / max(outcome.odds_milli, ODDS_MILLI_MIN)
+    return book / winners if winners else inf
 
 
 def _fair(

@@ -6,6 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.common.commands import SetOdds
+from engine.common.lifecycle import Status
+from engine.pricing.book_bounds import BOOK_MAX, BOOK_MIN
 from engine.pricing.margin import Method, remove_margin
 from gateway.feeds.core.settings import UofFeedSettings
 from gateway.feeds.uof.margin_policy import (
@@ -16,13 +18,14 @@ from gateway.feeds.uof.margin_policy import (
 )
 from gateway.feeds.uof.market_registry import ListedMarket
 from gateway.feeds.uof.messages import MarketName, MarketOdds, OutcomeOdds
-from gateway.feeds.uof.quotes import BOOK_MAX, market_quotes
+from gateway.feeds.uof.quotes import market_quotes
 from gateway.feeds.uof.settings import UofSettings
 from gateway.feeds.uof.types import UofMarket
 from tests.gateway.feeds.uof.builders import (
     EVENT,
     MATCH_WINNER,
     OVER_UNDER,
+    TOTAL,
     feed_markets,
     market,
     odds_change,
@@ -121,6 +124,43 @@ def test_an_outcome_of_an_unknown_type_is_offered_at_our_margin_where_its_winner
     received = sent(("uof_41=ours 1",), market(41, (("a", "1.9"), ("b", "1.9"))))
 
     assert fairs(received) == {"uof_41": [0.5, 0.5]}
+
+
+IN_THOUSANDTHS = (("1", "2100"), ("2", "3400"), ("3", "3600"))
+
+
+@pytest.mark.parametrize("rule", ["*=theirs", "*=ours", "*=probabilities"])
+def test_odds_of_a_book_that_nobody_offers_are_not_offered(rule):
+    """Odds in thousandths, which are themselves in bounds, add up to a book of 0.001."""
+    feed = feed_markets(UofSettings(watch=False, margins=(rule,)))
+    feed.receive(odds_change(market(1, MATCH_WINNER), total(outcomes=OVER_UNDER), at=1))
+    feed.receive(odds_change(market(1, IN_THOUSANDTHS), total(outcomes=OVER_UNDER), at=2))
+
+    assert feed.status("1x2") is Status.SUSPENDED
+    assert not any(feed.image("1x2").active)
+    assert feed.status(TOTAL) is Status.ACTIVE
+    assert feed.adapter.passed_over()["no book"] == 1
+    feed.receive(odds_change(market(1, MATCH_WINNER), at=3))
+    assert feed.status("1x2") is Status.ACTIVE
+
+
+@given(
+    odds=st.lists(st.integers(1_001, 10_000_000), min_size=2, max_size=5),
+    winners=st.sampled_from((1.0, 2.0, None)),
+    missing=st.booleans(),
+)
+def test_all_outcomes_are_offered_unless_their_odds_add_up_to_no_book(odds, winners, missing):
+    names = tuple(str(number) for number in range(len(odds) + missing))
+    listed = ListedMarket(UofMarket(f"{EVENT}/uof_41", "", names, winners), 41)
+    given_odds = tuple(OutcomeOdds(id=str(n), odds_milli=milli) for n, milli in enumerate(odds))
+
+    found = market_quotes(listed, MarketOdds(name=MarketName(id=41), outcomes=given_odds))
+
+    known = winners is not None and not missing
+    is_book = not known or sum(1_000 / milli for milli in odds) / winners >= BOOK_MIN
+    assert found.offers_any == is_book
+    assert [quote.active for quote in found.quotes[: len(odds)]] == [is_book] * len(odds)
+    assert (("no book", "") in found.passed_over) == (not is_book)
 
 
 _ODDS = st.integers(1_001, 50_000)

@@ -112,10 +112,10 @@ def test_an_outcome_that_is_inactive_or_not_listed_or_without_odds_is_not_offere
 def test_odds_outside_the_engines_bounds_are_not_offered(odds, odds_milli):
     feed = feed_markets()
 
-    feed.receive(odds_change(total(outcomes=(("12", odds), ("13", "1.9"))), at=1))
+    feed.receive(odds_change(total(outcomes=(("12", odds), ("13", "1.05"))), at=1))
 
     assert feed.image(TOTAL).active == (False, True)
-    assert feed.image(TOTAL).odds_milli == (odds_milli, 1900)
+    assert feed.image(TOTAL).odds_milli == (odds_milli, 1050)
 
 
 def test_a_market_without_a_price_is_suspended_and_not_active():
