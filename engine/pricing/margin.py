@@ -7,7 +7,6 @@ ladder and never handles money: a book here is the sum of a market's implied pro
 from collections.abc import Sequence
 from enum import IntEnum
 from functools import lru_cache
-from math import inf
 from typing import Annotated, Final
 
 import numpy as np
@@ -36,6 +35,12 @@ from engine.pricing.margin_nb import (
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
+WINNERS_MAX: Final = 1_000
+"""Outcomes of one market that may win."""
+BOOK_SUM_MAX: Final = 1_000.0
+"""Least sum of implied probabilities over the winners that no method is asked to reach."""
+ODDS_MAX: Final = 1.0 / PROBABILITY_MIN
+"""Longest decimal odds from which a margin is removed."""
 _INPUTS_MAX: Final = 256
 """Inputs of single markets that are kept: markets of one feed differ in their outcomes alone."""
 
@@ -270,6 +275,19 @@ def _refused(status: MarginStatus) -> MarginRefused:
     return MarginRefused(status=status, message=MESSAGES[status])
 
 
+def _bad_input(message: str) -> MarginRefused:
+    return MarginRefused(status=MarginStatus.BAD_INPUT, message=message)
+
+
+def _bad_winners(method: Method, winners: int) -> str:
+    """Return what is wrong with the number of winners, or an empty text."""
+    if not 1 <= winners <= WINNERS_MAX:
+        return f"winners: must be from 1 to {WINNERS_MAX}, not {winners}"
+    if method is Method.SHIN and winners != 1:
+        return f"winners: must be 1 for Shin's method, not {winners}"
+    return ""
+
+
 def add_margin(
     probabilities: Sequence[float], *, book: float, method: Method, winners: int = 1
 ) -> MarginSolved | MarginRefused:
@@ -287,8 +305,18 @@ def add_margin(
         Outcomes that win: 1, but 2 for double chance. Shin's model has one winner.
     """
     values = np.array(probabilities, np.float64)
-    if not abs(float(values.sum()) - winners) <= SUM_TOLERANCE or not (values > 0.0).all():
-        return _refused(MarginStatus.BAD_INPUT)
+    if not ((values >= PROBABILITY_MIN) & (values <= 1.0)).all():
+        return _bad_input(f"probabilities: each must be from {PROBABILITY_MIN:g} to 1")
+    wrong = _bad_winners(method, winners)
+    if wrong:
+        return _bad_input(wrong)
+    total = float(values.sum())
+    if not abs(total - winners) <= SUM_TOLERANCE:
+        return _bad_input(
+            f"probabilities: must add up to {winners} within {SUM_TOLERANCE:g}, not {total:.9g}"
+        )
+    if not 0.0 < book < BOOK_SUM_MAX:
+        return _bad_input(f"book: must be above 0 and below {BOOK_SUM_MAX:g}, not {book:g}")
     moved = _single(ADD, values, book * winners, method)
     status = MarginStatus(moved.statuses[0])
     if status is not MarginStatus.SOLVED:
@@ -305,8 +333,11 @@ def remove_margin(
 
     Shin's method is refused unless one outcome wins.
     """
-    if not all(1.0 < each < inf for each in odds):
-        return _refused(MarginStatus.BAD_INPUT)
+    if len(odds) < 1 or not all(1.0 < each <= ODDS_MAX for each in odds):
+        return _bad_input(f"odds: each must be above 1 and at most {ODDS_MAX:g}")
+    wrong = _bad_winners(method, winners)
+    if wrong:
+        return _bad_input(wrong)
     quoted = np.array([1.0 / each for each in odds], np.float64)
     moved = _single(REMOVE, quoted, float(winners), method)
     status = int(moved.statuses[0])

@@ -6,7 +6,7 @@ from math import log, nan, sqrt
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from engine.pricing.margin import (
@@ -276,6 +276,67 @@ def test_shin_is_refused_unless_one_outcome_wins(odds: list[float], winners: int
         offsets = np.array((0, len(fair)), np.int64)
         moved = add_margins(fair, offsets, targets=np.array((1.05 * winners,)), methods=Method.SHIN)
         assert moved.statuses.tolist() == [MarginStatus.BAD_INPUT]
+
+
+@st.composite
+def several_winners(draw: st.DrawFn) -> tuple[list[float], int]:
+    """Draw probabilities from 1e-4 to 0.99 that add up to a number of winners."""
+    winners = draw(st.integers(1, 4))
+    weights = draw(st.lists(st.floats(1e-3, 1.0), min_size=winners + 1, max_size=9))
+    moved = remove_margin(
+        [1.0 + 1.0 / weight for weight in weights], method=Method.ODDS_RATIO, winners=winners
+    )
+    assume(isinstance(moved, MarginSolved))
+    values = solved(moved).values
+    assume(min(values) >= 1e-4 and max(values) <= 0.99)
+    return list(values), winners
+
+
+@pytest.mark.parametrize("method", Method)
+@given(market=several_winners(), book=st.floats(0.9, 1.5))
+@settings(max_examples=60, deadline=None)
+def test_an_added_margin_comes_off_again_whatever_the_number_of_winners(
+    method: Method, market: tuple[list[float], int], book: float
+) -> None:
+    p, winners = market
+    priced = add_margin(p, book=book, method=method, winners=winners)
+    if isinstance(priced, MarginRefused):
+        shin = method is Method.SHIN and winners > 1
+        expected = {MarginStatus.BAD_INPUT} if shin else {
+            MarginStatus.OUT_OF_RANGE, MarginStatus.NO_SOLUTION
+        }  # fmt: skip
+        assert priced.status in expected
+        return
+    assert method is not Method.SHIN or winners == 1
+    assert sum(1.0 / odds for odds in priced.values) == pytest.approx(book * winners, rel=1e-11)
+    if min(priced.values) > 1.0 + 1e-6:
+        back = solved(remove_margin(priced.values, method=method, winners=winners))
+        assert back.values == pytest.approx(p, abs=1e-7)
+
+
+def test_a_refusal_names_the_field_and_its_bound() -> None:
+    def add(p: tuple[float, ...], *, book: float = 1.05, winners: int = 1) -> str:
+        answer = add_margin(p, book=book, method=Method.SHIN, winners=winners)
+        assert isinstance(answer, MarginRefused)
+        assert answer.status is MarginStatus.BAD_INPUT
+        return answer.message
+
+    def remove(odds: tuple[float, ...], *, winners: int = 1) -> str:
+        answer = remove_margin(odds, method=Method.SHIN, winners=winners)
+        assert isinstance(answer, MarginRefused)
+        assert answer.status is MarginStatus.BAD_INPUT
+        return answer.message
+
+    assert add((0.5, 0.5, 0.0)) == "probabilities: each must be from 1e-150 to 1"
+    assert add((nan, 0.5)) == "probabilities: each must be from 1e-150 to 1"
+    assert add((0.5, 0.4)) == "probabilities: must add up to 1 within 1e-06, not 0.9"
+    assert add((0.8, 0.7, 0.5), winners=2) == "winners: must be 1 for Shin's method, not 2"
+    assert add((0.5, 0.5), winners=0) == "winners: must be from 1 to 1000, not 0"
+    assert add((0.5, 0.5), book=nan) == "book: must be above 0 and below 1000, not nan"
+    for odds in ((1.0, 3.0), (nan, 3.0), (1e151, 1.1), ()):
+        assert remove(odds) == "odds: each must be above 1 and at most 1e+150"
+    assert remove((1.25, 1.4, 1.9), winners=2) == "winners: must be 1 for Shin's method, not 2"
+    assert remove((1.25, 1.4, 1.9), winners=1_001) == "winners: must be from 1 to 1000, not 1001"
 
 
 def test_odds_ratio_stands_in_for_shin_where_several_outcomes_win() -> None:
