@@ -282,9 +282,9 @@ def _bad_input(message: str) -> MarginRefused:
 def _bad_winners(method: Method, winners: int) -> str:
     """Return what is wrong with the number of winners, or an empty text."""
     if not 1 <= winners <= WINNERS_MAX:
-        return f"winners: must be from 1 to {WINNERS_MAX}, not {winners}"
+        return f"winners: must be from 1 to {WINNERS_MAX}"
     if method is Method.SHIN and winners != 1:
-        return f"winners: must be 1 for Shin's method, not {winners}"
+        return "winners: must be 1 for Shin's method"
     return ""
 
 
@@ -304,19 +304,19 @@ def add_margin(
     winners : int
         Outcomes that win: 1, but 2 for double chance. Shin's model has one winner.
     """
-    values = np.array(probabilities, np.float64)
-    if not ((values >= PROBABILITY_MIN) & (values <= 1.0)).all():
+    if not all(PROBABILITY_MIN <= each <= 1.0 for each in probabilities):
         return _bad_input(f"probabilities: each must be from {PROBABILITY_MIN:g} to 1")
     wrong = _bad_winners(method, winners)
     if wrong:
         return _bad_input(wrong)
+    values = np.array(probabilities, np.float64)
     total = float(values.sum())
     if not abs(total - winners) <= SUM_TOLERANCE:
         return _bad_input(
             f"probabilities: must add up to {winners} within {SUM_TOLERANCE:g}, not {total:.9g}"
         )
     if not 0.0 < book < BOOK_SUM_MAX:
-        return _bad_input(f"book: must be above 0 and below {BOOK_SUM_MAX:g}, not {book:g}")
+        return _bad_input(f"book: must be above 0 and below {BOOK_SUM_MAX:g}")
     moved = _single(ADD, values, book * winners, method)
     status = MarginStatus(moved.statuses[0])
     if status is not MarginStatus.SOLVED:

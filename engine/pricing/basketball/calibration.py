@@ -21,7 +21,7 @@ from engine.pricing.basketball.sport import (
     BasketballModel,
     BasketballState,
 )
-from engine.pricing.book_bounds import BOOK_MAX, BOOK_MIN, book_of
+from engine.pricing.book_bounds import BOOK_MAX, BOOK_MIN, ODDS_MAX, book_of
 from engine.pricing.bracketed_root import root_within
 from engine.pricing.lines import line_quarters
 from engine.pricing.margin import MarginRefused, Removal, remove_by_type
@@ -173,7 +173,7 @@ def _first_fair(
     """Return the first outcome's fair probability and the book that came off, or a refusal."""
     book = book_of(odds)
     if len(odds) != 2 or book is None:
-        message = f"{name}: odds must be two, each above 1 and finite: {odds!r}"
+        message = f"{name}: odds must be two, each above 1 and at most {ODDS_MAX:g}"
         return _refused(BasketballFit.NOT_ODDS, message)
     if not BOOK_MIN <= book <= BOOK_MAX:
         return _refused(

@@ -13,7 +13,7 @@ import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
-from engine.pricing.book_bounds import BOOK_MAX, BOOK_MIN
+from engine.pricing.book_bounds import BOOK_MAX, BOOK_MIN, ODDS_MAX
 from engine.pricing.football import calibration_nb as kernels
 from engine.pricing.football.compiled_markets import CompiledMarkets
 from engine.pricing.football.layout import LEAST_MASS
@@ -32,8 +32,6 @@ from engine.pricing.football.scratch import give_back_scratch, take_scratch
 from engine.pricing.margin import MESSAGES, MarginStatus, Method, Removal, removal_of
 from engine.pricing.margin_nb import REMOVE, margins_nb
 
-ODDS_MAX: Final = 1e6
-"""Largest decimal odds accepted."""
 _LEAST_MASS: Final = 1e-15
 """What a fit leaves out of the goal process: less than its tolerance, so prices stay smooth."""
 _FIXTURE: Final = "fixture/"

@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from msgspec import Struct
 
-from engine.pricing.book_bounds import BOOK_MAX, BOOK_MIN, book_of
+from engine.pricing.book_bounds import BOOK_MAX, BOOK_MIN, ODDS_MAX, book_of
 from engine.pricing.bracketed_root import ROOT_TOLERANCE, root_within
 from engine.pricing.ladder import Floats
 from engine.pricing.margin import MarginRefused, Method, Removal, removal_of, remove_by_type
@@ -154,7 +154,7 @@ def _first_fair(
     if len(odds) != 2 or book is None:
         return TennisRefused(
             status=TennisFit.NOT_ODDS,
-            message=f"{market_type}: odds must be two, each above 1 and finite: {odds!r}",
+            message=f"{market_type}: odds must be two, each above 1 and at most {ODDS_MAX:g}",
         )
     if not BOOK_MIN <= book <= BOOK_MAX:
         return TennisRefused(

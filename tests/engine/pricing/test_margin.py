@@ -330,13 +330,13 @@ def test_a_refusal_names_the_field_and_its_bound() -> None:
     assert add((0.5, 0.5, 0.0)) == "probabilities: each must be from 1e-150 to 1"
     assert add((nan, 0.5)) == "probabilities: each must be from 1e-150 to 1"
     assert add((0.5, 0.4)) == "probabilities: must add up to 1 within 1e-06, not 0.9"
-    assert add((0.8, 0.7, 0.5), winners=2) == "winners: must be 1 for Shin's method, not 2"
-    assert add((0.5, 0.5), winners=0) == "winners: must be from 1 to 1000, not 0"
-    assert add((0.5, 0.5), book=nan) == "book: must be above 0 and below 1000, not nan"
-    for odds in ((1.0, 3.0), (nan, 3.0), (1e151, 1.1), ()):
+    assert add((0.8, 0.7, 0.5), winners=2) == "winners: must be 1 for Shin's method"
+    assert add((0.5, 0.5), winners=0) == "winners: must be from 1 to 1000"
+    assert add((0.5, 0.5), book=nan) == "book: must be above 0 and below 1000"
+    for odds in ((1.0, 3.0), (nan, 3.0), (1e151, 1.1), (10**5_000, 1.1), ()):
         assert remove(odds) == "odds: each must be above 1 and at most 1e+150"
-    assert remove((1.25, 1.4, 1.9), winners=2) == "winners: must be 1 for Shin's method, not 2"
-    assert remove((1.25, 1.4, 1.9), winners=1_001) == "winners: must be from 1 to 1000, not 1001"
+    assert remove((1.25, 1.4, 1.9), winners=2) == "winners: must be 1 for Shin's method"
+    assert remove((1.25, 1.4, 1.9), winners=10**5_000) == "winners: must be from 1 to 1000"
 
 
 def test_odds_ratio_stands_in_for_shin_where_several_outcomes_win() -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from engine.pricing.basketball.sport import BasketballModel, BasketballState, PeriodScore
 from engine.pricing.ladder import Floats
@@ -91,10 +92,11 @@ def test_leaders_after_three_quarters_win_less_often_than_a_plain_normal_says() 
     """Sides said to win with .90 to .98, .946 on average, won .901 of their games.
 
     Each lead counts by its chance. A normal margin with the pull and the spread as measured, which
-    is the model, says .88: half as far from what came, on the other side.
+    is the model, says .88: half as far from what came, on the other side. A smaller spread after
+    the third quarter than measured, 6.5, would say what came.
     """
     board = SportBoard("basketball", ["g/winner"])
-    said, found, weights = [], [], []
+    said, found, narrower, weights = [], [], [], []
     for margin in NormalDist(3.0, 6.5).samples(60, seed=5):
         for lead in range(-25, 26):
             state = after(3, lead)
@@ -104,9 +106,13 @@ def test_leaders_after_three_quarters_win_less_often_than_a_plain_normal_says() 
                 side = int(board.fair(normal, state).argmax())
                 weights.append(NormalDist(0.75 * margin, 11.7).pdf(lead))
                 said.append(win)
-                found.append(board.fair(BasketballModel(margin=margin, total=200), state)[side])
+                model = BasketballModel(margin=margin, total=200)
+                found.append(board.fair(model, state)[side])
+                model = replace(model, play_sigmas=(11.3, 9.8, 6.5))
+                narrower.append(board.fair(model, state)[side])
     assert float(np.average(said, weights=weights)) == pytest.approx(0.946, abs=0.004)
     assert float(np.average(found, weights=weights)) == pytest.approx(0.88, abs=0.005)
+    assert float(np.average(narrower, weights=weights)) == pytest.approx(0.901, abs=0.002)
 
 
 # --- the twin ------------------------------------------------------------------------------------

@@ -364,6 +364,7 @@ def test_markets_that_the_score_has_decided_cannot_be_fitted() -> None:
         ({"1x2": (2.004, 500.0, 2.004)}, CalibrationStatus.RATE_OUT_OF_BOUNDS),
         ({"1x2": (1.001, 500.0, 1.001)}, CalibrationStatus.BOOK),
         ({"1x2": (2100.0, 3500.0, 3800.0)}, CalibrationStatus.BOOK),
+        ({"1x2": (2.1, 3.5, 10**5_000)}, CalibrationStatus.NOT_ODDS),
         ({"1x2": (2.1, 3.5, 3.8), "total?total=2.5": (1900, 2000)}, CalibrationStatus.BOOK),
         ({"1x2": (2.1, 3.5, 3.8), "double_chance": (2.1, 3.5, 3.8)}, CalibrationStatus.BOOK),
         (
