@@ -27,6 +27,7 @@ from engine.common.ids import BetId, MarketNo, ShardNo
 from engine.common.reasons import MESSAGES, Reason
 from engine.common.rows import BET, DECISION, FLAG_FENCE, Rows
 from engine.common.units import NS_PER_MS, Nanos
+from engine.kernels import SHELL_MODULES, load_kernels
 from engine.market.market import MarketMachine
 from persistence.commit import Progress
 from persistence.disk import Disk, LocalDisk
@@ -109,10 +110,12 @@ class MarketShell(Shell[DurableMarkets]):
 
     @staticmethod
     def warm_up() -> None:
-        """Load the pricing code, which else loads at first use; for a process that waits idle."""
-        from engine.pricing.repricing import warm_up  # noqa: PLC0415 - see that module
+        """Load what the constructor will load; for a process that waits idle."""
+        load_kernels(SHELL_MODULES)
 
-        warm_up()
+    def _load_kernels(self, on_compile: Callable[[str], None]) -> None:
+        """Load the kernels of every sport: nothing says which of them this shell will price."""
+        load_kernels(SHELL_MODULES, on_compile=on_compile)
 
     def tick(self) -> bytes:
         """Reserve memory for coming bets, so that no batch waits for it, then return the health."""
@@ -238,11 +241,11 @@ class MarketShell(Shell[DurableMarkets]):
         Takes Reprice in msgpack. The odds are journaled, as a trader's are; replay never computes
         a price.
         """
-        from engine.pricing.repricing import Repricer, decode_reprice, unpriced_stops  # noqa: PLC0415 - see there
-
-        request = decode_reprice(payload)
         if self._serving() is None:
             return encode([_quarantined(self.why)])
+        from engine.pricing.repricing import Repricer, decode_reprice, unpriced_stops  # noqa: PLC0415 - see _load_kernels
+
+        request = decode_reprice(payload)
         self._repricer = self._repricer or Repricer()
         commands = self._repricer.commands(request, self._machine())
         own = frozenset(self._machine().market_nos())
@@ -258,11 +261,11 @@ class MarketShell(Shell[DurableMarkets]):
         odds are journaled. A message that was applied changes nothing when it is sent again (see
         FeedUpdate).
         """
-        from engine.pricing.following import decode_follow, follow_commands  # noqa: PLC0415 - see there
-
-        request = decode_follow(payload)
         if self._serving() is None:
             return encode([_quarantined(self.why)])
+        from engine.pricing.following import decode_follow, follow_commands  # noqa: PLC0415 - see _load_kernels
+
+        request = decode_follow(payload)
         commands, refused = follow_commands(request, self._machine())
         if not commands:
             return encode(refused)

@@ -18,7 +18,7 @@ from actors.messages import ShellHealth, ShellState, decode_health
 from actors.peer import Peer, PeerError, PeerTimeoutError
 from actors.process import Launcher, PartSpec, Process
 from actors.record_clock import JUMP_MS_MAX
-from actors.recovery_progress import read_progress, records_of, take_end
+from actors.recovery_progress import progress_text, read_progress, take_end
 from actors.settings import SupervisorSettings
 from engine.common.ids import ShardNo
 
@@ -249,7 +249,7 @@ class ProcessKeeper:
         return True
 
     async def _first_answer(self, shell: ShellProcess, process: Process) -> bytes:
-        """Return the answer to the first tick, however long the recovery takes, while it moves.
+        """Return the answer to the first tick, however long the start takes, while it moves.
 
         Raises
         ------
@@ -268,7 +268,7 @@ class ProcessKeeper:
                 left_s = moved_at + deadline_s - self._clock()
                 if left_s <= 0:
                     raise PeerTimeoutError(
-                        f"no record recovered and no answer for {deadline_s:g} s"
+                        f"no record recovered, no kernel compiled, no answer for {deadline_s:g} s"
                     )
                 await asyncio.wait((answer,), timeout=min(left_s, _PROGRESS_EVERY_S))
                 if answer.done():
@@ -278,7 +278,7 @@ class ProcessKeeper:
                 if progress != seen:
                     seen, moved_at = progress, self._clock()
                     deadline_s = settings.start_deadline_ms / 1_000
-                    why = f"recovering: {records_of(progress)} records"
+                    why = progress_text(progress)
                     if shell.state is ShellState.STARTING:
                         shell.why = why
                     else:

@@ -1,9 +1,9 @@
-"""How far a shell's recovery has come, and why a shell ended itself: small files for its keeper.
+"""How far a shell's start has come, and why a shell ended itself: small files for its keeper.
 
 Owns those files, which the shell writes and its keeper reads. A shell answers no call while it
-replays its journal, so the first is the one sign that the recovery moves; a shell that ends itself
-gives no answer that could say why, so the second does. Neither holds anything that a recovery
-needs, and they are never synced.
+compiles kernels or replays its journal, so the first is the one sign that it moves; a shell that
+ends itself gives no answer that could say why, so the second does. Neither holds anything that a
+recovery needs, and they are never synced.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ _BYTES_MAX: Final = 64
 
 
 class ProgressFile:
-    """Write a count of replayed records, a few times a second at most.
+    """Write a count of replayed records or of compiled kernels, a few times a second at most.
 
     Parameters
     ----------
@@ -40,6 +40,13 @@ class ProgressFile:
 
     def __call__(self, records: int) -> None:
         """Note that so many records are replayed."""
+        self._note(records, "records")
+
+    def compiling(self, kernels: int) -> None:
+        """Note that so many kernels have been compiled, or nearly."""
+        self._note(kernels, "kernels")
+
+    def _note(self, count: int, what: str) -> None:
         now_s = self._clock_s()
         if now_s < self._next_s:
             return
@@ -49,7 +56,7 @@ class ProgressFile:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             fd = os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o600)
             try:
-                os.pwrite(fd, f"{records:>20} {now_s:.6f}\n".encode(), 0)
+                os.pwrite(fd, f"{count:>20} {what} {now_s:.6f}\n".encode(), 0)
             finally:
                 os.close(fd)
 
@@ -63,10 +70,12 @@ def read_progress(path: Path) -> bytes:
         return b""
 
 
-def records_of(progress: bytes) -> int:
-    """Return the count of records in what a progress file holds; 0 where there is none."""
-    first = progress.split(maxsplit=1)[:1]
-    return int(first[0]) if first and first[0].isdigit() else 0
+def progress_text(progress: bytes) -> str:
+    """Return what a progress file says in words; an empty file counts as no record."""
+    count, what, *_ = (*progress.decode(errors="replace").split(), "0", "records")
+    if what == "kernels":
+        return f"compiling its kernels: {count} so far"
+    return f"recovering: {count} records"
 
 
 def note_end(progress: Path, why: str) -> None:

@@ -1,11 +1,13 @@
 """What market and account shells share: a durable machine, or the reason why there is none.
 
 Owns opening (a shell whose journal is damaged starts QUARANTINED instead of raising; one whose disk
-fails ends its process, to be started again), the tick, and notifying gateways. Never holds a rule,
+fails ends its process, to be started again), the tick, and notifying gateways. What a call may need
+is loaded before the journal is opened: a start may take long, a call may not. Never holds a rule,
 which is the machine's, and never touches the disk, which is persistence's.
 """
 
 import contextlib
+import itertools
 import logging
 import os
 import time
@@ -82,13 +84,14 @@ class Shell(Generic[DurableT]):
         self._fail_stop = FailStop(name, exit_process, note)
         self._gateways: dict[str, Peer] = {}
         self._durable: DurableT | None = None
-        if quarantine:
-            return
         try:
             with self._fail_stop:
                 reporter = ProgressFile(self._progress) if self._progress else None
                 if reporter is not None:
                     reporter(0)
+                self._load_before_calls(reporter)
+                if quarantine:
+                    return
                 self._durable = _opened(open_durable, self._clock(), reporter)
                 self._clock.begin_after(self._durable.last_ns)
                 self.why = self._durable.why
@@ -100,7 +103,7 @@ class Shell(Generic[DurableT]):
             # another, within its budget.
             raise
         except Exception as error:  # Ray never calls an actor whose constructor raised
-            self.why = f"recovery failed: {error!r}"[:WHY_CHARS_MAX]
+            self.why = quarantine or f"start failed: {error!r}"[:WHY_CHARS_MAX]
 
     # --- for the supervisor ----------------------------------------------------------------------
     def tick(self) -> bytes:
@@ -173,6 +176,23 @@ class Shell(Generic[DurableT]):
         self.why = self.why or "the shell has been stopped"
 
     # --- inside ----------------------------------------------------------------------------------
+    def _load_kernels(self, on_compile: Callable[[str], None]) -> None:
+        """Load the kernels that calls of this kind of shell need."""
+
+    def _load_before_calls(self, reporter: ProgressFile | None) -> None:
+        """Load kernels, and report those that are compiled.
+
+        Compiled in a call, they would keep the shell from answering ticks for longer than their
+        deadline, and again in each process that replaced it.
+        """
+        compiled = itertools.count(1)
+
+        def on_compile(_: str) -> None:
+            if reporter is not None:
+                reporter.compiling(next(compiled))
+
+        self._load_kernels(on_compile)
+
     def _counts(self) -> dict[str, Any]:
         """Return the counts that a shell of this kind adds to its health."""
         return {}

@@ -31,6 +31,7 @@ from actors.serve_lock import kill_holders, lock_folder
 from actors.supervisor import Supervisor
 from actors.system_calls import SystemCalls
 from actors.system_parts import FeedPart, GatewayPart, SystemSettings, road_settings
+from engine.kernels import load_kernels
 from persistence.disk import LocalLock
 
 _START_TIMEOUT_S = 300.0
@@ -97,7 +98,16 @@ class System(SystemCalls):
     # --- start and stop --------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Start every part; at the return, everything that the data folder holds is served."""
+        """Start every part; at the return, everything that the data folder holds is served.
+
+        The kernels are loaded before any part runs, so that no two processes compile the same.
+
+        Raises
+        ------
+        KernelCacheError
+            When compiled kernels cannot be stored; nothing has been started.
+        """
+        load_kernels()
         if self._cluster is not None:
             self._lock = lock_folder(Path(self._data_dir))
             await self._start_cluster(self._cluster)

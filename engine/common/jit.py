@@ -12,6 +12,7 @@ an enclosing function, is refused. That relies on attributes that numba does not
 module checks at import that they exist.
 """
 
+import contextlib
 from collections.abc import Callable, Iterator
 from enum import Enum
 from types import BuiltinFunctionType, CodeType, ModuleType
@@ -20,7 +21,10 @@ from typing import Any, Final, ParamSpec, TypeVar, cast
 import numba
 import numpy as np
 from numba import from_dtype, njit, types
+from numba.core import event
 from numba.extending import is_jitted
+
+from engine.common.kernel_cache import cache_needed
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -46,20 +50,54 @@ def kernel(
         compiles anything. None compiles at the first call: for kernels that other kernels call.
     inline : bool
         Copy the function into every kernel that calls it, before types are inferred.
+
+    Raises
+    ------
+    KernelCacheError
+        At the definition of a kernel, when no folder for the cache can be written, or the machine
+        code cannot be stored there.
     """
 
     def wrap(function: Callable[P, R]) -> Callable[P, R]:
-        compiled = njit(cache=True, nogil=True, inline="always" if inline else "never")(function)
+        with cache_needed():
+            compiled = njit(cache=True, nogil=True, inline="always" if inline else "never")(
+                function
+            )
         if not is_jitted(compiled):  # NUMBA_DISABLE_JIT is set: kernels stay plain functions.
             return function
         _stamp(compiled, function)
         if signature is not None:
-            for one in signature if isinstance(signature, list) else [signature]:
-                compiled.compile(one)
+            with cache_needed():
+                for one in signature if isinstance(signature, list) else [signature]:
+                    compiled.compile(one)
             compiled.disable_compile()
         return cast(Callable[P, R], compiled)
 
     return wrap
+
+
+@contextlib.contextmanager
+def compilations(on_compile: Callable[[str], None]) -> Iterator[None]:
+    """Call back with a kernel's name at each beginning of a compilation; one that loads has none.
+
+    For one thread at a time: the call comes in whatever thread compiles.
+    """
+    with event.install_listener("numba:compile", _CompileListener(on_compile)):
+        yield
+
+
+class _CompileListener(event.Listener):
+    """Passes on the names of kernels whose compilation begins."""
+
+    def __init__(self, on_compile: Callable[[str], None]) -> None:
+        self._on_compile = on_compile
+
+    def on_start(self, started: Any) -> None:
+        function = started.data["dispatcher"].py_func
+        self._on_compile(f"{function.__module__}.{function.__qualname__}")
+
+    def on_end(self, ended: Any) -> None:
+        pass
 
 
 def rows_type(dtype: "np.dtype[Any]") -> Any:
@@ -144,8 +182,11 @@ def _check_numba() -> None:
     ------
     ImportError
         When one is missing; the message names numba's version and the attribute.
+    KernelCacheError
+        When no folder for the cache can be written.
     """
-    compiled = njit(cache=True)(_check_numba)
+    with cache_needed():
+        compiled = njit(cache=True)(_check_numba)
     if not is_jitted(compiled):
         return
     for path in _UNDOCUMENTED:

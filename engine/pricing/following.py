@@ -2,8 +2,7 @@
 
 Owns two steps: fair probabilities become odds by margin, skew and ladder, and the parts of a marked
 message become one FeedUpdate, which a market applies once. Never decides whether a command is
-allowed. A market shell imports this module at its first use, so that a restarted shell takes bets
-before the pricing kernels are loaded.
+allowed. A market shell imports this module in its constructor (see engine.kernels).
 """
 
 from typing import Final

@@ -2,8 +2,8 @@
 
 Owns the step from model and state to commands for the markets that one shell hosts. Never changes a
 market that is closed, settled or cancelled, or one that the sport does not know. A market shell
-imports this module at its first use, so that a restarted shell takes bets before the pricing
-kernels are loaded.
+imports this module in its constructor, with the kernels of every sport (see engine.kernels): a
+process that only reads journals does without them.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,6 @@ from engine.market.market import MarketMachine
 from engine.market.status_transitions import as_feed_command
 from engine.pricing.fair_probabilities import Mark
 from engine.pricing.following import feed_update
-from engine.pricing.football.model import MatchModel, MatchState
 from engine.pricing.generic import GenericModel
 from engine.pricing.quoting import BookFigures, Margin
 from engine.pricing.skew import Skew
@@ -231,10 +230,3 @@ def _priced_fixture(image: PriceImage, sport: AnySport) -> str:
     except MarketTypeError:
         return ""
     return key.fixture if names == image.outcomes else ""
-
-
-def warm_up() -> None:
-    """Price one match, which loads the football kernels."""
-    key = "warm/1x2"
-    board = SportBoard(FOOTBALL, (key,), names={key: ("home", "draw", "away")})
-    board.quotes(MatchModel(home_rate=1.4, away_rate=1.1), MatchState(), Margin())

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Final
 
 import uvloop
 
-from actors.exit_codes import EXIT_WRONG_ARGUMENTS
+from actors.exit_codes import EXIT_FAILED, EXIT_WRONG_ARGUMENTS
 from gateway.cli.arguments import add_command, number, whole
+from gateway.cli.kernels import load_all_kernels
 from gateway.configuration.config import Config
 from gateway.demo.options import NEVER, PROCESSES, DemoOptions
 
@@ -93,6 +94,8 @@ def run(args: argparse.Namespace, config: Config) -> int:
 
     0 when every check passed, 1 when one failed, 2 for wrong words, 130 when it was stopped.
     """
+    if not load_all_kernels():
+        return EXIT_FAILED
     from gateway.demo.match import play  # noqa: PLC0415 - loads Ray and the crowd
     from gateway.demo.run_folder import DemoFolderError  # noqa: PLC0415
     from simulations.timeline import UnknownMatchError  # noqa: PLC0415

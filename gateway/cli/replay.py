@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 import uvloop
 
-from actors.exit_codes import EXIT_WRONG_ARGUMENTS
+from actors.exit_codes import EXIT_FAILED, EXIT_WRONG_ARGUMENTS
 from gateway.cli.arguments import add_command, number, whole
+from gateway.cli.kernels import load_all_kernels
 from gateway.configuration.config import Config
 from gateway.feeds.core.settings import FEEDS
 from gateway.replay.options import AS_FAST_AS_IT_GOES, ReplayOptions
@@ -98,6 +99,8 @@ def run(args: argparse.Namespace, config: Config) -> int:
     0 when every check passed, 1 when one failed, 2 when the recording cannot be read, 130 when it
     was stopped.
     """
+    if not load_all_kernels():
+        return EXIT_FAILED
     from gateway.demo.run_folder import DemoFolderError  # noqa: PLC0415
     from gateway.feeds.bridge.recordings import RecordingError  # noqa: PLC0415
     from gateway.replay.run import play  # noqa: PLC0415 - loads Ray and the crowd

@@ -8,7 +8,9 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from actors.exit_codes import EXIT_FAILED
 from gateway.cli.arguments import add_command
+from gateway.cli.kernels import load_all_kernels
 from gateway.configuration.config import Config
 
 if TYPE_CHECKING:
@@ -35,6 +37,8 @@ def add(commands: "Commands") -> None:
 
 def run(args: argparse.Namespace, config: Config) -> int:
     """Serve until a signal ends it; return the exit code."""
+    if not load_all_kernels():
+        return EXIT_FAILED
     from gateway.cli.serving import serve  # noqa: PLC0415 - loads the engine and Ray
 
     return serve(args.opening, config, args.signals)

@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import os
 import signal
-from importlib import import_module
 from typing import Final
 
 import numpy as np
@@ -195,9 +194,6 @@ class Demo:
 
     async def _run(self) -> int:
         """Start the system, play, close the books, and stop the system."""
-        # Compiled in a market shell, it would freeze the shell for longer than its deadline.
-        self._show.log("loading the pricing kernels; the first time they are compiled, a minute")
-        await asyncio.to_thread(import_module, "engine.pricing.football.sport")
         self._show.log("starting Ray, the supervisor, the account shards and the gateway")
         starting = asyncio.create_task(self._show.starting())
         try:

@@ -1,5 +1,8 @@
 """The market shell on a faulty disk: decisions, control, publishing, and its failures."""
 
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,7 @@ from actors.messages import (
     encode,
 )
 from actors.peer import PeerRefusedError
-from actors.recovery_progress import PROGRESS_NAME, ProgressFile, read_progress, records_of
+from actors.recovery_progress import PROGRESS_NAME, ProgressFile, progress_text, read_progress
 from actors.settings import MarketShellSettings
 from engine.common.commands import (
     CancelBets,
@@ -37,6 +40,7 @@ from engine.common.events import (
     OddsSet,
     Refused,
 )
+from engine.common.kernel_cache import KernelCacheError
 from engine.common.lifecycle import Status
 from engine.common.reasons import Reason
 from engine.common.units import NS_PER_MS
@@ -185,12 +189,62 @@ def test_a_recovery_moves_its_file_and_the_file_holds_the_count_of_records(tmp_p
     assert first
     market_shell_on(disk, progress=str(path)).abandon()
     assert read_progress(path) != first, "each recovery moves the file"
-    seconds = iter((1.0, 1.001, 9.0))
+    seconds = iter((1.0, 1.001, 9.0, 10.0))
     note = ProgressFile(path, clock_s=lambda: next(seconds))
     for records in (0, 7, 41):
         note(records)
-    assert records_of(read_progress(path)) == 41
+    assert progress_text(read_progress(path)) == "recovering: 41 records"
     assert b"9.000" in read_progress(path)
+    note.compiling(6)
+    assert progress_text(read_progress(path)) == "compiling its kernels: 6 so far"
+    assert progress_text(b"") == "recovering: 0 records"
+
+
+# --- kernels ------------------------------------------------------------------------------------
+
+
+def test_a_shell_that_has_started_prices_every_sport_without_loading_or_compiling() -> None:
+    subprocess.run(
+        [sys.executable, "-m", "tests.actors.price_every_sport"], check=True, timeout=300
+    )
+
+
+def test_an_idle_process_that_warms_up_leaves_nothing_for_the_shell_to_load() -> None:
+    program = (
+        "import sys; from actors.market_shell import MarketShell; MarketShell.warm_up()\n"
+        "before = set(sys.modules)\n"
+        "from tests.actors.trade import FaultyDisk, market_shell_on; loaded = set(sys.modules)\n"
+        "market_shell_on(FaultyDisk())\n"
+        "late = [name for name in set(sys.modules) - loaded if name.endswith('_nb')]\n"
+        "assert 'engine.pricing.football.model_nb' in before and not late, late"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=300)
+
+
+class ShellWithoutCache(MarketShell):
+    """A shell that cannot store what it has compiled: its second kernel fails."""
+
+    def _load_kernels(self, on_compile: Callable[[str], None]) -> None:
+        on_compile("first_nb")
+        assert self._progress is not None
+        self.said = progress_text(read_progress(self._progress))
+        raise KernelCacheError("no space")
+
+
+def test_a_shell_without_its_kernels_says_so_and_takes_nothing(tmp_path: Path) -> None:
+    shell = ShellWithoutCache(
+        name="market-00000",
+        folder=str(tmp_path),
+        options=JournalOptions(),
+        progress=str(tmp_path / "other" / PROGRESS_NAME),
+    )
+    health = decode_health(shell.tick())
+    assert health.state is ShellState.QUARANTINED
+    assert health.why == "start failed: KernelCacheError('no space')"
+    assert reasons(shell.place(bets(1).tobytes())) == [Reason.QUARANTINED]
+    for answer in (shell.reprice(b""), shell.follow(b"")):
+        assert [event.reason for event in events_of(answer)] == [Reason.QUARANTINED]
+    assert not list(tmp_path.glob("*.journal"))
 
 
 HOUR_NS = 3_600_000_000_000
@@ -324,7 +378,7 @@ def test_a_shell_whose_recovery_meets_a_defect_still_answers():
     shell = market_shell_on(FaultyDisk(), progress="no file has a \0 in its name")
     health = decode_health(shell.tick())
     assert health.state is ShellState.QUARANTINED
-    assert "recovery failed: ValueError" in health.why
+    assert "start failed: ValueError" in health.why
     assert reasons(shell.place(bets(1).tobytes())) == [Reason.QUARANTINED]
     with pytest.raises(PeerRefusedError):
         shell.price_images()

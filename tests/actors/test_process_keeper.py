@@ -1,6 +1,7 @@
 """Shells that die, freeze, hang or fail to start, and their successors, on a virtual clock."""
 
 import asyncio
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -222,7 +223,16 @@ def test_a_start_that_hangs_is_abandoned_at_its_deadline_and_repeated(tmp_path: 
     run_virtual(main())
 
 
-def test_a_recovery_that_moves_is_not_given_up_however_long_it_takes(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("note", "why"),
+    [
+        (ProgressFile.__call__, "recovering: 4"),
+        (ProgressFile.compiling, "compiling its kernels: 4"),
+    ],
+)
+def test_a_start_that_moves_is_not_given_up_however_long_it_takes(
+    tmp_path: Path, note: Callable[[ProgressFile, int], None], why: str
+) -> None:
     async def main() -> None:
         async with SupervisedShells(tmp_path, start_deadline_ms=5_000) as system:
             await system.create(market())
@@ -231,10 +241,10 @@ def test_a_recovery_that_moves_is_not_given_up_however_long_it_takes(tmp_path: P
             system.local_process().kill()
             for second in range(50):
                 await asyncio.sleep(1)
-                progress(1_000 * second)
+                note(progress, 1_000 * second)
             status = system.status()
             assert (status.generation, status.state) == (2, ShellState.STARTING)
-            assert status.why.startswith("recovering: 4")
+            assert status.why.startswith(why)
             assert system.routes.shells[MARKET].state is ShellState.STARTING
             system.local_process().thaw()
             await system.until_serving(generation=2)

@@ -1,8 +1,10 @@
 """Compilation of kernels: fixed signatures, cache stamps, and the check of numba's internals."""
 
+import os
 import subprocess
 import sys
 from enum import IntEnum
+from pathlib import Path
 from types import FunctionType
 from typing import Any
 
@@ -157,6 +159,61 @@ def test_kernel_without_a_signature_compiles_at_its_first_call() -> None:
         return 2 * value
 
     assert double_nb(21) == 42
+
+
+KERNELS = """
+from engine.common.jit import kernel
+
+@kernel()
+def twice_nb(value):
+    return 2 * value
+
+@kernel("int64(int64)")
+def four_times_nb(value):
+    return twice_nb(twice_nb(value))
+"""
+
+
+def define_kernels(source: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Define the kernels of a file in a new process, and print the names of those it compiles."""
+    program = (
+        "from engine.common.jit import compilations\n"
+        f"source = {str(source)!r}\n"
+        f"with compilations(print): exec(compile({KERNELS!r}, source, 'exec'))"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_each_compilation_is_named_and_a_second_process_has_none(tmp_path: Path) -> None:
+    source, cache = tmp_path / "kernels.py", str(tmp_path / "cache")
+    source.write_text(KERNELS)
+    first = define_kernels(source, NUMBA_CACHE_DIR=cache)
+    assert first.stdout.split() == ["__main__.four_times_nb", "__main__.twice_nb"], first.stderr
+    second = define_kernels(source, NUMBA_CACHE_DIR=cache)
+    assert (second.returncode, second.stdout) == (0, "")
+
+
+def test_a_cache_that_cannot_be_written_is_refused_with_advice() -> None:
+    nowhere = Path("/proc/self/none")
+    done = define_kernels(
+        nowhere / "kernels.py",
+        NUMBA_CACHE_DIR=str(nowhere),
+        XDG_CACHE_HOME=str(nowhere),
+        HOME=str(nowhere),
+    )
+    assert done.returncode == 1
+    assert (
+        "engine.common.kernel_cache.KernelCacheError: compiled kernels cannot be stored"
+        in done.stderr
+    )
+    assert "set NUMBA_CACHE_DIR to a folder that this user can write" in done.stderr
 
 
 def import_with(change: str) -> subprocess.CompletedProcess[str]:

@@ -1,8 +1,5 @@
 """Repricing in a shell: which of a fixture's markets get odds from a sport's model."""
 
-import subprocess
-import sys
-
 import pytest
 
 from engine.common.commands import CreateMarket, OpenMarket, SetOdds
@@ -86,12 +83,3 @@ def test_an_impossible_race_model_is_refused_at_decoding(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         convert_pricing("race", model, {})
-
-
-def test_warming_up_a_shell_loads_the_pricing_kernels() -> None:
-    loaded = (
-        "import sys; from actors.market_shell import MarketShell; "
-        "assert 'engine.pricing.repricing' not in sys.modules; MarketShell.warm_up(); "
-        "assert 'engine.pricing.football.model_nb' in sys.modules"
-    )
-    subprocess.run([sys.executable, "-c", loaded], check=True)
