@@ -86,7 +86,7 @@ class SupervisorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
     """A gateway, feed pipeline, reconciler or supervisor that leaves a question unanswered for this
     long is frozen: it is killed and replaced."""
     start_deadline_ms: _Millis = 120_000
-    """How long a start may stand still: a shell that recovers its journal is given up when it has
+    """How long a start may stand still: a shell is given up when it has compiled no kernel and
     replayed no record for so long. However long it takes, it lives while it moves."""
     backoff_min_ms: _Millis = 100
     """Pause before the second restart in a window; it doubles before each later one.

@@ -7,8 +7,15 @@ import pytest
 
 from actors.cluster import Cluster
 from actors.settings import ClusterSettings
+from engine.kernels import load_kernels
 
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_kernels() -> None:
+    """Compile what this machine has not compiled yet, before a deadline of any test runs."""
+    load_kernels()
 
 
 @pytest.fixture(scope="session")
