@@ -29,7 +29,9 @@ demo: $(STAMP)
 test: $(STAMP)
 	$(BIN)/python -m pytest $(ARGS)
 
-# The same tests on the lowest version of every package that setup.cfg allows.
+# The same tests on the lowest version of every package that setup.cfg allows. Kernels have a cache of
+# their own: with another numba in the same one, this and `make test` would compile all anew in turn.
+test-lowest: export NUMBA_CACHE_DIR = $(abspath $(LOWEST))/kernels
 test-lowest: $(LOWEST_STAMP)
 	$(LOWEST)/bin/python -m pytest $(ARGS)
 
