@@ -6,9 +6,13 @@ that time nothing else would be seen.
 
 import sys
 import time
+from typing import Final
 
 from engine.common.kernel_cache import KernelCacheError
 from gateway.cli.terminal import say
+
+_FIRST_LINE: Final = "compiling the kernels for this machine: about two minutes, once"
+_SAY_EVERY_S: Final = 15.0
 
 
 def load_all_kernels() -> bool:
@@ -21,10 +25,13 @@ def load_all_kernels() -> bool:
     """
     compiled: list[str] = []
     began = time.monotonic()
+    say_next = 0.0
 
     def on_compile(kernel: str) -> None:
-        if not compiled:
-            say("compiling the kernels for this machine: about two minutes, once")
+        nonlocal say_next
+        if time.monotonic() >= say_next:
+            say(f"{len(compiled)} kernels compiled so far" if compiled else _FIRST_LINE)
+            say_next = time.monotonic() + _SAY_EVERY_S
         compiled.append(kernel)
 
     try:
