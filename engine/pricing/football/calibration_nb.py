@@ -282,7 +282,7 @@ def fit_rates_nb(
     for k in range(starts.shape[0]):
         set_point_nb(scratch, starts[k, 0], starts[k, 1], dependence)
         searched = search_nb(
-            price, model, state, wanted, terms, pmf, features, chances, fair, target, HELD,
+            price, model, state, wanted, terms, pmf, features, chances, fair, target, int(HELD),
             rate_max, dependence_max, jacobian, residuals, scratch,
         )  # fmt: skip
         if searched == CONVERGED:
@@ -301,11 +301,11 @@ def dependence_determined_nb(
     """Say whether the markets determine the dependence besides the rates at a point."""
     set_point_nb(scratch, home_rate, away_rate, dependence)
     jacobian_nb(
-        price, model, state, wanted, terms, pmf, features, chances, fair, scratch[0:3], FITTED,
-        dependence_max, jacobian, PARAMETERS,
+        price, model, state, wanted, terms, pmf, features, chances, fair, scratch[0:3], int(FITTED),
+        dependence_max, jacobian, int(PARAMETERS),
     )  # fmt: skip
-    normal_equations_nb(jacobian, residuals, PARAMETERS, scratch[9:18], scratch[6:9])
-    return determined_nb(scratch[9:18], PARAMETERS, scratch[18:27])
+    normal_equations_nb(jacobian, residuals, int(PARAMETERS), scratch[9:18], scratch[6:9])
+    return determined_nb(scratch[9:18], int(PARAMETERS), scratch[18:27])
 
 
 @kernel()
@@ -346,11 +346,11 @@ def fit_dependence_nb(
     """Fit the dependence with the rates, or at a limit where the rates do not allow the fit."""
     set_point_nb(scratch, home_rate, away_rate, dependence)
     searched = search_nb(
-        price, model, state, wanted, terms, pmf, features, chances, fair, target, FITTED, rate_max,
-        dependence_max, jacobian, residuals, scratch,
+        price, model, state, wanted, terms, pmf, features, chances, fair, target, int(FITTED),
+        rate_max, dependence_max, jacobian, residuals, scratch,
     )  # fmt: skip
     if searched == CONVERGED and dependence_allowed_nb(model, dependence_max):
-        store_answer_nb(model, residuals, FITTED, answer)
+        store_answer_nb(model, residuals, int(FITTED), answer)
         return CONVERGED
     at_limits = fit_at_limits_nb(
         price, model, state, wanted, terms, pmf, features, chances, fair, target, rate_max,
@@ -422,7 +422,7 @@ def calibrate_nb(
     if status == CONVERGED:
         home_rate, away_rate = model[0], model[1]
         if dependence_allowed_nb(model, dependence_max):
-            store_answer_nb(model, residuals, HELD, answer)
+            store_answer_nb(model, residuals, int(HELD), answer)
             held_cost = squares_nb(residuals)
         else:
             status = DEPENDENCE_TOO_STRONG

@@ -21,10 +21,10 @@ from engine.common.jit import kernel
 from engine.pricing.football.layout import (
     DIFFERENCES,
     EVENTS,
-    GOAL_NUMBERS,
     HALF_DIFFERENCES,
     LEAST_MASS,
     LEVEL_FACTOR,
+    LEVELS,
     MIDDLE,
     ONE_AHEAD_FACTOR,
     ONE_BEHIND_FACTOR,
@@ -118,16 +118,22 @@ def fill_counts_nb(counts: Any, mean: float, dead: float, least: float) -> int:
 
 
 @kernel()
+def idle_share_nb(model: Any, home_rate: float, away_rate: float, rate: float) -> float:
+    """Return the largest share of chances, at any difference, that lead to nothing."""
+    lowest = rate
+    for d in range(-2, 3):
+        at = home_rate * state_factor_nb(model, d) + away_rate * state_factor_nb(model, -d)
+        lowest = min(lowest, at)
+    return (rate - lowest) / rate if rate > 0.0 else 0.0
+
+
+@kernel()
 def most_idle_nb(model: Any, home_rate: float, away_rate: float, rate: float, part: float) -> int:
     """Return how many chances of a period may lead to nothing; more are left out as too rare.
 
     `rate` is that of chances in a match, `part` the period's part of it.
     """
-    lowest = rate
-    for d in range(-2, 3):
-        at = home_rate * state_factor_nb(model, d) + away_rate * state_factor_nb(model, -d)
-        lowest = min(lowest, at)
-    mean = (rate - lowest) * part
+    mean = idle_share_nb(model, home_rate, away_rate, rate) * rate * part
     most = 0
     while most < EVENTS and poisson_tail_nb(mean, most + 1) >= model[LEAST_MASS]:
         most += 1
@@ -135,90 +141,115 @@ def most_idle_nb(model: Any, home_rate: float, away_rate: float, rate: float, pa
 
 
 @kernel()
-def value_back_nb(
-    values: Any, home_values: Any, split: Any, terminal: Any, counts: Any, last: int, radius: int,
-    steps: Any, splitting: bool,  # noqa: FBT001
+def fill_idles_nb(idles: Any, mean: float, share: float, last: int, least: float) -> None:
+    """Fill how many chances may lead to nothing beside k goals; more are left out as too rare.
+
+    `mean` is the mean number of chances, `share` the largest share that leads to nothing. The
+    chance of k goals and i chances without one is at most Poisson's of k times (share mean)^i / i!.
+    The numbers fall as k rises, and no k has more than `last` chances.
+    """
+    idle_mean = share * mean
+    chance = 1.0
+    most = 0
+    while most < last and chance * idle_mean >= least * (most + 1):
+        most += 1
+        chance *= idle_mean / most
+    goals = 1.0
+    for k in range(last + 1):
+        if k > mean:
+            goals *= mean / k
+        while most > 0 and goals * chance < least:
+            chance *= most / idle_mean
+            most -= 1
+        idles[k] = min(most, last - k)
+
+
+@kernel()
+def add_counts_nb(both: Any, first: Any, first_last: int, second: Any, second_last: int) -> int:
+    """Fill the chances that two periods bring so many together; return the last number used."""
+    for n in range(LEVELS):
+        both[n] = 0.0
+    for m in range(first_last + 1):
+        for n in range(second_last + 1):
+            both[min(m + n, LEVELS - 1)] += first[m] * second[n]
+    return min(first_last + second_last, LEVELS - 1)
+
+
+@kernel()
+def trim_counts_nb(counts: Any, last: int, needed: int, least: float) -> int:
+    """Let the last number stand for those beyond that are less likely than `least` together.
+
+    Numbers up to `needed` are kept.
+    """
+    while last > needed and counts[last] < least:
+        counts[last - 1] += counts[last]
+        last -= 1
+    return last
+
+
+@kernel()
+def expect_nb(
+    values: Any, home_values: Any, terminal: Any, counts: Any, last: int, radius: int, steps: Any,
+    ordered: bool,  # noqa: FBT001
 ) -> None:  # fmt: skip
     """Fill what is expected of a function of the period's last difference.
 
     Parameters
     ----------
-    values : float64[2, DIFFERENCES]
-        Out: row 0 has the expectation at the period's start, for differences up to `radius` from
-        the middle.
-    home_values, split : float64[EVENTS, DIFFERENCES]
+    values : float64[6, DIFFERENCES]
+        Out, at the period's start, for differences up to `radius` from the middle: row 0 has the
+        expectation and, where `ordered`, row 2 that where home scores the period's last goal, row 4
+        that where there is none. The other rows are scratch.
+    home_values : float64[LEVELS, DIFFERENCES]
         Out: row n is the chance that a chance at a difference is a home goal, times what is
-        expected after it when n chances came before: the sum over all numbers still to come; and
-        the same split by parity, where `splitting`.
+        expected after it when n chances came before: the sum over all numbers still to come.
     terminal : float64[DIFFERENCES]
         The function.
     """
-    for i in range(DIFFERENCES):
-        values[0, i] = values[1, i] = 0.0
+    for row in range(6):
+        for i in range(DIFFERENCES):
+            values[row, i] = 0.0
     for r in range(last, -1, -1):
+        now, then = r & 1, (r + 1) & 1
         width = 2 * (radius + r) + 1
         low = MIDDLE - radius - r
-        new = values[r & 1, low : low + width]
-        here = values[(r + 1) & 1, low : low + width]
-        above = values[(r + 1) & 1, low + 1 : low + 1 + width]
-        below = values[(r + 1) & 1, low - 1 : low - 1 + width]
-        up = steps[UP + low : UP + low + width]
-        down = steps[DOWN + low : DOWN + low + width]
-        stay = steps[STAY + low : STAY + low + width]
-        ends = terminal[low : low + width]
-        home = home_values[r, low : low + width]
+        end = low + width
+        up, down = steps[UP + low : UP + end], steps[DOWN + low : DOWN + end]
+        stay = steps[STAY + low : STAY + end]
+        ends = terminal[low:end]
+        here, above = values[then, low:end], values[then, low + 1 : end + 1]
+        below = values[then, low - 1 : end - 1]
+        new = values[now, low:end]
+        home = home_values[r, low:end]
         count = counts[r]
         for i in range(width):
             home[i] = up[i] * above[i]
             new[i] = count * ends[i] + home[i] + down[i] * below[i] + stay[i] * here[i]
-        if not splitting:
+        if not ordered:
             continue
+        here, above = values[2 + then, low:end], values[2 + then, low + 1 : end + 1]
+        below = values[2 + then, low - 1 : end - 1]
+        none_here, none_above = values[4 + then, low:end], values[4 + then, low + 1 : end + 1]
+        by_home, none = values[2 + now, low:end], values[4 + now, low:end]
         for i in range(width):
-            at = low + i
-            split[r, HALF_DIFFERENCES * (at & 1) + (at >> 1)] = home[i]
+            none[i] = count * ends[i] + stay[i] * none_here[i]
+            by_home[i] = up[i] * (above[i] + none_above[i]) + down[i] * below[i] + stay[i] * here[i]
 
 
 @kernel()
-def last_goal_back_nb(
-    by_home: Any, no_goal: Any, by_home_after: Any, no_goal_after: Any, counts: Any, last: int,
-    radius: int, steps: Any,
-) -> None:  # fmt: skip
-    """Fill what is expected of a function of the last difference where home scores last.
+def split_nb(split: Any, table: Any, last: int) -> None:
+    """Copy a table by number of chances and difference, split by parity: what that number reaches.
 
-    Parameters
-    ----------
-    by_home, no_goal : float64[2, DIFFERENCES]
-        Out: row 0 has at each difference up to `radius` from the middle the expectation where the
-        last goal from the period's start is home's, and where there is none.
-    by_home_after, no_goal_after : float64[DIFFERENCES]
-        The same two from the period's end, by its last difference.
+    Row n has the differences that n chances reach from the middle.
     """
-    for i in range(DIFFERENCES):
-        by_home[0, i] = by_home[1, i] = no_goal[0, i] = no_goal[1, i] = 0.0
-    for r in range(last, -1, -1):
-        width = 2 * (radius + r) + 1
-        low = MIDDLE - radius - r
-        new = by_home[r & 1, low : low + width]
-        here = by_home[(r + 1) & 1, low : low + width]
-        above = by_home[(r + 1) & 1, low + 1 : low + 1 + width]
-        below = by_home[(r + 1) & 1, low - 1 : low - 1 + width]
-        none = no_goal[r & 1, low : low + width]
-        none_here = no_goal[(r + 1) & 1, low : low + width]
-        none_above = no_goal[(r + 1) & 1, low + 1 : low + 1 + width]
-        up = steps[UP + low : UP + low + width]
-        down = steps[DOWN + low : DOWN + low + width]
-        stay = steps[STAY + low : STAY + low + width]
-        ends = by_home_after[low : low + width]
-        none_ends = no_goal_after[low : low + width]
-        count = counts[r]
-        for i in range(width):
-            none[i] = count * none_ends[i] + stay[i] * none_here[i]
-            new[i] = (
-                count * ends[i]
-                + up[i] * (above[i] + none_above[i])
-                + down[i] * below[i]
-                + stay[i] * here[i]
-            )
+    for n in range(last + 1):
+        for at in range(MIDDLE - n, MIDDLE - n + min(n + 1, 2)):
+            to = HALF_DIFFERENCES * (at & 1) + (at >> 1)
+            width = (MIDDLE + n - at) // 2 + 1
+            row = split[n, to : to + width]
+            origin = table[n, at:]
+            for x in range(width):
+                row[x] = origin[2 * x]
 
 
 @kernel()
@@ -243,187 +274,3 @@ def low_scores_nb(low: Any, counts: Any, last: int, steps: Any, shift: int) -> N
         home = home * steps[STAY + ahead] + none * steps[UP + level]
         away = away * steps[STAY + behind] + none * steps[DOWN + level]
         none *= steps[STAY + level]
-
-
-@kernel()
-def run_forward_nb(
-    grid: Any, sums: Any, flows: Any, top: int, limit: int, idle: int, counts: Any, last: int,
-    split: Any, home_values: Any, flowing: bool,  # noqa: FBT001
-) -> int:  # fmt: skip
-    """Carry the masses of scores through a period.
-
-    Parameters
-    ----------
-    grid : float64[LEVELS, LEVELS]
-        Row k, column x: the mass of k goals, x of them home's; rows up to `top` are filled, those
-        up to `limit` must be zero. Overwritten. Goals beyond `limit` do not count.
-    sums : float64[LEVELS, LEVELS]
-        Out: added to it, the masses after the period.
-    flows : float64[LEVELS, LEVELS]
-        Out: where `flowing`, added to it, the mass of a next goal by home, weighted by
-        `home_values` (see `value_back_nb`; split by parity).
-    idle : int
-        Most chances that lead to nothing (`most_idle_nb`).
-    split : float64[3 * DIFFERENCES]
-        Steps, split by parity.
-
-    Returns
-    -------
-    int
-        The last row with a mass.
-    """
-    for n in range(last + 1):
-        count = counts[n]
-        for k in range(min(top + 1, limit), max(n - idle, 0) - 1, -1):
-            at = MIDDLE - k
-            here = HALF_DIFFERENCES * (at & 1) + (at >> 1)
-            row = grid[k, : k + 1]
-            if k <= top:
-                total = sums[k, : k + 1]
-                if flowing:
-                    flow = flows[k, : k + 1]
-                    values = home_values[n, here : here + k + 1]
-                    for x in range(k + 1):
-                        total[x] += count * row[x]
-                        flow[x] += row[x] * values[x]
-                else:
-                    for x in range(k + 1):
-                        total[x] += count * row[x]
-            if n == last:
-                continue
-            if k == 0:
-                row[0] *= split[STAY + here]
-                continue
-            before = HALF_DIFFERENCES * ((at + 1) & 1) + ((at + 1) >> 1)
-            up = split[UP + before : UP + before + k]
-            down = split[DOWN + before : DOWN + before + k]
-            origin = grid[k - 1, :k]
-            if k < limit:
-                stay = split[STAY + here : STAY + here + k + 1]
-                for x in range(k):
-                    row[x] = row[x] * stay[x] + origin[x] * down[x]
-                row[k] *= stay[k]
-            else:
-                for x in range(k):
-                    row[x] += origin[x] * down[x]
-            row = grid[k, 1 : k + 1]
-            for x in range(k):
-                row[x] += origin[x] * up[x]
-        if n < last:
-            top = min(top + 1, limit)
-    return top
-
-
-@kernel()
-def fill_branch_steps_nb(
-    branch_steps: Any, branches: int, first: int, last: int, steps: Any
-) -> None:
-    """Copy the steps of every score's branches, in the layout of `run_branches_nb`.
-
-    `branch_steps` gets three arrays, for a home goal, an away goal and none.
-    """
-    size = len(branch_steps) // 3
-    for way in range(3):
-        cell = way * size
-        origin = way * DIFFERENCES + MIDDLE + first
-        for k in range(last + 1):
-            for x in range(k + 1):
-                to = branch_steps[cell : cell + branches]
-                at = origin + 2 * x - k
-                step = steps[at : at + branches]
-                for e in range(branches):
-                    to[e] = step[e]
-                cell += branches
-
-
-@kernel()
-def run_branches_nb(
-    grid: Any, sums: Any, branch_steps: Any, branches: int, idle: int, counts: Any, last: int
-) -> None:
-    """Carry the masses of scores through a period from several differences at once.
-
-    Parameters
-    ----------
-    grid : float64[(last + 1) * (last + 2) / 2 * branches]
-        Branch e of cell c = k * (k + 1) / 2 + x, at c * branches + e, is the mass of k goals, x of
-        them home's, from the e-th difference; cell 0 is filled. Overwritten.
-    sums
-        Out: the masses after the period, of the same shape.
-    branch_steps
-        As `fill_branch_steps_nb` fills it.
-    """
-    size = len(branch_steps) // 3
-    for k in range(branches, (last + 1) * (last + 2) // 2 * branches):
-        grid[k] = 0.0
-    for k in range((last + 1) * (last + 2) // 2 * branches):
-        sums[k] = 0.0
-    for n in range(last + 1):
-        count = counts[n]
-        for k in range(min(n + 1, last), max(n - idle, 0) - 1, -1):
-            cell = k * (k + 1) // 2 * branches
-            width = (k + 1) * branches
-            own = grid[cell : cell + width]
-            if k <= n:
-                total = sums[cell : cell + width]
-                for i in range(width):
-                    total[i] += count * own[i]
-            if n == last:
-                continue
-            stay = branch_steps[2 * size + cell : 2 * size + cell + width]
-            if k == 0:
-                for i in range(width):
-                    own[i] *= stay[i]
-                continue
-            before = cell - k * branches
-            origin = grid[before:cell]
-            up = branch_steps[before:cell]
-            down = branch_steps[size + before : size + cell]
-            for i in range(width - branches):
-                own[i] = own[i] * stay[i] + origin[i] * down[i]
-            for i in range(width - branches, width):
-                own[i] *= stay[i]
-            own = grid[cell + branches : cell + width]
-            for i in range(width - branches):
-                own[i] += origin[i] * up[i]
-
-
-@kernel()
-def run_home_goals_nb(
-    masses: Any, flows: Any, goals: Any, low: int, high: int, idle: int, last: int, steps: Any,
-    home_values: Any,
-) -> None:  # fmt: skip
-    """Add to `goals` the mass of home scoring a period's first goal, its second, ...
-
-    Parameters
-    ----------
-    masses : float64[GOAL_NUMBERS, DIFFERENCES]
-        Row 0: the masses by difference at the start, from index `low` to `high`; the rest must be
-        zero. Overwritten.
-    flows : float64[GOAL_NUMBERS, DIFFERENCES]
-        Scratch; zero.
-    home_values
-        As `value_back_nb` fills it.
-    """
-    for n in range(last):
-        for k in range(min(n + 1, GOAL_NUMBERS - 1), max(n - idle, 0) - 1, -1):
-            start = low - k
-            width = high - low + 1 + 2 * k
-            own = masses[k, start : start + width]
-            flow = flows[k, start : start + width]
-            value = home_values[n, start : start + width]
-            stay = steps[STAY + start : STAY + start + width]
-            if k == 0:
-                for i in range(width):
-                    flow[i] += own[i] * value[i]
-                    own[i] *= stay[i]
-                continue
-            lower = masses[k - 1, start - 1 : start - 1 + width]
-            upper = masses[k - 1, start + 1 : start + 1 + width]
-            up = steps[UP + start - 1 : UP + start - 1 + width]
-            down = steps[DOWN + start + 1 : DOWN + start + 1 + width]
-            for i in range(width):
-                flow[i] += own[i] * value[i]
-                own[i] = own[i] * stay[i] + lower[i] * up[i] + upper[i] * down[i]
-    for k in range(min(last, GOAL_NUMBERS)):
-        for i in range(low - k, high + k + 1):
-            goals[k] += flows[k, i]

@@ -83,41 +83,47 @@ EVENTS: Final = 32
 """Numbers of chances in a period: 0 to 31, where 31 also holds all beyond."""
 LEVELS: Final = 48
 """Goals to come on the grid of scores: 0 to 47, where 47 also holds all beyond."""
-HALF_DIFFERENCES: Final = 72
+HALF_DIFFERENCES: Final = 80
 DIFFERENCES: Final = 2 * HALF_DIFFERENCES
 MIDDLE: Final = 70
 """Index of the goal difference now in an array of differences."""
-BRANCHES_MAX: Final = 2 * EVENTS - 1
-"""Goal differences at half-time."""
+VECTOR: Final = 8
+"""Branches, and the cells of a row, are laid out in multiples of this many."""
+BRANCHES_MAX: Final = 2 * EVENTS
+"""Goal differences at half-time, a multiple of `VECTOR`."""
 _GRID: Final = LEVELS * LEVELS
 _TABLE: Final = EVENTS * DIFFERENCES
-WORK_AT: Final = 0
-SUMS_AT: Final = WORK_AT + _GRID
-FLOWS_AT: Final = SUMS_AT + _GRID
-FIRST_AT: Final = FLOWS_AT + _GRID
+REGULAR_AT: Final = 0
+"""Grids of scores' masses: of ninety minutes (or extra time), of either half."""
+FIRST_AT: Final = REGULAR_AT + _GRID
 SECOND_AT: Final = FIRST_AT + _GRID
 HOME_VALUES_AT: Final = SECOND_AT + _GRID
-"""Two tables, one split by parity; the same for the second half."""
-SECOND_HOME_VALUES_AT: Final = HOME_VALUES_AT + 2 * _TABLE
-STEPS_AT: Final = SECOND_HOME_VALUES_AT + 2 * _TABLE
+"""Three tables by number of chances and difference."""
+STEPS_AT: Final = HOME_VALUES_AT + 3 * LEVELS * DIFFERENCES
 """The steps of the chain, and the same split by parity."""
 VALUES_AT: Final = STEPS_AT + 6 * DIFFERENCES
-"""Eight pairs of rows by difference."""
-BY_LEVEL_AT: Final = VALUES_AT + 16 * DIFFERENCES
-"""Two arrays by number of goals and difference, for who scores the n-th goal."""
-COUNTS_AT: Final = BY_LEVEL_AT + 2 * GOAL_NUMBERS * DIFFERENCES
-"""Six rows by number: chances of the first half, the second, extra time; home's goals by number."""
-LOW_AT: Final = COUNTS_AT + 6 * LEVELS
+"""Rows by difference (process_grids_nb.py names them)."""
+VALUES: Final = 13
+COUNTS_AT: Final = VALUES_AT + VALUES * DIFFERENCES
+"""Rows by number (process_grids_nb.py names them)."""
+COUNTS: Final = 8
+LOW_AT: Final = COUNTS_AT + COUNTS * LEVELS
 """Four rows of five: the low scores of the first half, and of the second from three differences."""
 LAST_HOME_AT: Final = LOW_AT + 20
 """The masses of home scoring last: of regular time, of either half."""
-BRANCHES_AT: Final = LAST_HOME_AT + 3
-"""Five arrays by score and difference at half-time: masses (two arrays) and steps (three)."""
+CHAIN_AT: Final = LAST_HOME_AT + 3
+"""What a forward pass works on: rows by goals, chances that led to nothing, and cells."""
+CHAIN_SIZE: Final = 2 * EVENTS * (EVENTS + 2) * BRANCHES_MAX
+BRANCHES_AT: Final = CHAIN_AT + CHAIN_SIZE
+"""Masses by score of the second half and difference at half-time."""
 BRANCHES_SIZE: Final = EVENTS * (EVENTS + 1) // 2 * BRANCHES_MAX
-MARGINALS_AT: Final = BRANCHES_AT + 5 * BRANCHES_SIZE
-"""Masses by difference at half-time: itself, goals (three arrays), second half's difference."""
-MARGINALS_SIZE: Final = EVENTS * BRANCHES_MAX
-SCRATCH: Final = MARGINALS_AT + BRANCHES_MAX + 5 * MARGINALS_SIZE
+TILES_AT: Final = BRANCHES_AT + BRANCHES_SIZE
+"""Steps by cell and difference at half-time: three arrays for either parity of the goals."""
+TILES_SIZE: Final = 6 * (EVENTS + 1) * BRANCHES_MAX
+BY_BRANCH_AT: Final = TILES_AT + TILES_SIZE
+"""Rows by difference at half-time (process_halves_nb.py names them)."""
+BY_BRANCH: Final = 8 * (EVENTS + 1)
+SCRATCH: Final = BY_BRANCH_AT + BY_BRANCH * BRANCHES_MAX
 SCRATCH_ROWS: Final = (SCRATCH + GOALS - 1) // GOALS
 """Rows of the kernels' scratch array, each of ``GOALS`` columns; the first are the distributions
 of the model whose two sides score independently."""

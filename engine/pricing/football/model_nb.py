@@ -3,6 +3,9 @@
 Owns the order of the work: the goals still to come, each scope's block, then the outcomes. Never
 allocates, never validates (model.py does), and never knows a market by name: an outcome is a few
 intervals on axes.
+
+A kernel that is called with a constant is compiled for that constant alone; `int` makes it a number
+like any other, so that one machine code serves all scopes.
 """
 
 from typing import Any, Final
@@ -135,16 +138,16 @@ def fill_halves_nb(
     The Dixon-Coles tilt depends on the final score, so a half's score gets the expected tilt over
     the goals of the other half.
     """
-    home_end = fill_goals_nb(pmf, 2, first_home, state[2])
-    away_end = fill_goals_nb(pmf, 3, first_away, state[3])
+    home_end = fill_goals_nb(pmf[2], first_home, state[2])
+    away_end = fill_goals_nb(pmf[3], first_away, state[3])
     fill_block_nb(
-        features, FIRST_HALF, wanted[FIRST_HALF], pmf,
+        features, int(FIRST_HALF), wanted[FIRST_HALF], pmf,
         state[2], home_end, state[3], away_end, first_home + first_away, share,
     )  # fmt: skip
-    home_end = fill_goals_nb(pmf, 4, second_home, state[4])
-    away_end = fill_goals_nb(pmf, 5, second_away, state[5])
+    home_end = fill_goals_nb(pmf[4], second_home, state[4])
+    away_end = fill_goals_nb(pmf[5], second_away, state[5])
     fill_block_nb(
-        features, SECOND_HALF, wanted[SECOND_HALF], pmf,
+        features, int(SECOND_HALF), wanted[SECOND_HALF], pmf,
         state[4], home_end, state[5], away_end, second_home + second_away, share,
     )  # fmt: skip
     if wanted[HALVES] != 0:
@@ -181,15 +184,15 @@ def fill_features_nb(model: Any, state: Any, wanted: Any, pmf: Any, features: An
     home_now = state[2] + state[4]
     away_now = state[3] + state[5]
     tilted = model[2] != 0.0 and home_now <= 1 and away_now <= 1
-    home_end = fill_goals_nb(pmf, 0, home_rate * (first + second), home_now)
-    away_end = fill_goals_nb(pmf, 1, away_rate * (first + second), away_now)
+    home_end = fill_goals_nb(pmf[0], home_rate * (first + second), home_now)
+    away_end = fill_goals_nb(pmf[1], away_rate * (first + second), away_now)
     mass = tilted_mass_nb(model, pmf) if tilted else 1.0
     if not mass > CERTAINTY_SLACK:
         return NO_MASS
     want = wanted[REGULAR]
     if want != 0:
         fill_block_nb(
-            features, REGULAR, want, pmf, home_now, home_end, away_now, away_end,
+            features, int(REGULAR), want, pmf, home_now, home_end, away_now, away_end,
             both * (first + second), share,
         )  # fmt: skip
         if tilted:
@@ -197,11 +200,11 @@ def fill_features_nb(model: Any, state: Any, wanted: Any, pmf: Any, features: An
                 for j in range(2):
                     tilt = tilt_nb(i, j, model[0], model[1], model[2])
                     deposit_block_nb(
-                        features, REGULAR, want, home_now, away_now, i, j,
+                        features, int(REGULAR), want, home_now, away_now, i, j,
                         pmf[0, i] * pmf[1, j] * tilt,
                     )  # fmt: skip
         order = state[ORDER_COLUMN + REGULAR]
-        accumulate_block_nb(features, REGULAR, want, 1.0 / mass, home_now + away_now, order)
+        accumulate_block_nb(features, int(REGULAR), want, 1.0 / mass, home_now + away_now, order)
     if wanted[FIRST_HALF] + wanted[SECOND_HALF] + wanted[HALVES] != 0:
         fill_halves_nb(
             model, state, wanted, pmf, features,
@@ -210,14 +213,14 @@ def fill_features_nb(model: Any, state: Any, wanted: Any, pmf: Any, features: An
         )  # fmt: skip
     want = wanted[EXTRA_TIME]
     if want != 0:
-        home_end = fill_goals_nb(pmf, 6, home_rate * extra, state[6])
-        away_end = fill_goals_nb(pmf, 7, away_rate * extra, state[7])
+        home_end = fill_goals_nb(pmf[6], home_rate * extra, state[6])
+        away_end = fill_goals_nb(pmf[7], away_rate * extra, state[7])
         fill_block_nb(
-            features, EXTRA_TIME, want, pmf, state[6], home_end, state[7], away_end, both * extra,
-            share,
+            features, int(EXTRA_TIME), want, pmf, state[6], home_end, state[7], away_end,
+            both * extra, share,
         )  # fmt: skip
         order = state[ORDER_COLUMN + EXTRA_TIME]
-        accumulate_block_nb(features, EXTRA_TIME, want, 1.0, state[6] + state[7], order)
+        accumulate_block_nb(features, int(EXTRA_TIME), want, 1.0, state[6] + state[7], order)
     return PRICED
 
 

@@ -74,11 +74,13 @@ def fill_sides_grid_nb(
         features[k] = 0.0
     home = at + HOME_AT + 1
     away = at + AWAY_AT + 1
-    for k in range(top + 1):
-        for x in range(k + 1):
-            mass = grid[k, x]
-            features[home + min(home_now + x, GOALS - 1)] += mass
-            features[away + min(away_now + k - x, GOALS - 1)] += mass
+    for x in range(top + 1):
+        by_home, by_away = 0.0, 0.0
+        for k in range(x, top + 1):
+            by_home += grid[k, x]
+            by_away += grid[k, k - x]
+        features[home + min(home_now + x, GOALS - 1)] += by_home
+        features[away + min(away_now + x, GOALS - 1)] += by_away
     for k in range(GOALS):
         features[at + HOME_PARITY_AT + 1 + k % 2] += features[home + k]
         features[at + AWAY_PARITY_AT + 1 + k % 2] += features[away + k]
@@ -90,17 +92,22 @@ def fill_sides_grid_nb(
 def fill_cells_grid_nb(
     features: Any, at: int, grid: Any, top: int, home_now: int, away_now: int
 ) -> None:
-    """Fill the axis of single scores; the scores beyond the cells share the last value."""
+    """Fill the axis of single scores; the scores beyond the cells share the last value.
+
+    The plain axes are filled already.
+    """
     for k in range(at + SIDES_END, at + CELL_END):
         features[k] = 0.0
     cells = at + SCORE_CELL_AT + 1
-    for k in range(top + 1):
-        for x in range(k + 1):
-            home, away = home_now + x, away_now + k - x
-            cell = CELL_SIDE * CELL_SIDE
-            if home < CELL_SIDE and away < CELL_SIDE:
-                cell = CELL_SIDE * home + away
-            features[cells + cell] += grid[k, x]
+    beyond = 0.0
+    for k in range(2 * GOALS - 1):
+        beyond += features[at + TOTAL_AT + 1 + k]
+    for k in range(min(top, 2 * CELL_SIDE - 2 - home_now - away_now) + 1):
+        lowest = max(away_now + k - CELL_SIDE + 1, 0)
+        for x in range(lowest, min(k, CELL_SIDE - 1 - home_now) + 1):
+            beyond -= grid[k, x]
+            features[cells + CELL_SIDE * (home_now + x) + away_now + k - x] = grid[k, x]
+    features[cells + CELL_SIDE * CELL_SIDE] = max(beyond, 0.0)
 
 
 @kernel()
@@ -112,17 +119,38 @@ def fill_combined_grid_nb(
         features[k] = 0.0
     results = at + RESULT_BOTH_AT + 1
     for k in range(top + 1):
+        row = grid[k, : k + 1]
         total = min(home_now + away_now + k, CAPPED_TOTALS - 1)
         by_both = at + BOTH_TOTAL_AT + 1 + total
         by_result = at + RESULT_TOTAL_AT + 1 + total
-        for x in range(k + 1):
-            mass = grid[k, x]
-            home, away = home_now + x, away_now + k - x
-            result = 0 if home > away else 1 if home == away else 2
-            both = 1 if home > 0 and away > 0 else 0
-            features[results + 2 * result + both] += mass
-            features[by_both + CAPPED_TOTALS * both] += mass
-            features[by_result + CAPPED_TOTALS * result] += mass
+        behind = away_now + k - home_now
+        home, draw, away = 0.0, 0.0, 0.0
+        for x in range(min((behind + 1) >> 1, k + 1)):
+            away += row[x]
+        for x in range(max((behind >> 1) + 1, 0), k + 1):
+            home += row[x]
+        if behind % 2 == 0 and 0 <= behind >> 1 <= k:
+            draw = row[behind >> 1]
+        features[by_result] += home
+        features[by_result + CAPPED_TOTALS] += draw
+        features[by_result + 2 * CAPPED_TOTALS] += away
+        # The scores at which a side has none: one at either end of the row, the same at 0:0.
+        for x in range(0, k + 1, max(k, 1)):
+            if home_now + x > 0 and away_now + k - x > 0:
+                continue
+            result = 0 if 2 * x > behind else 1 if 2 * x == behind else 2
+            if result == 0:
+                home -= row[x]
+            elif result == 1:
+                draw -= row[x]
+            else:
+                away -= row[x]
+            features[results + 2 * result] += row[x]
+            features[by_both] += row[x]
+        features[results + 1] += max(home, 0.0)
+        features[results + 3] += max(draw, 0.0)
+        features[results + 5] += max(away, 0.0)
+        features[by_both + CAPPED_TOTALS] += max(home + draw + away, 0.0)
 
 
 @kernel()

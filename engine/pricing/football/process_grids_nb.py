@@ -4,29 +4,47 @@ Row k, column x of a grid is the mass of k goals to come, x of them home's. Owns
 places; never what the masses mean.
 """
 
-from typing import Any
+from typing import Any, Final
 
 from engine.common.jit import kernel
+from engine.pricing.football.goal_passes_nb import sum_nb
 from engine.pricing.football.layout import (
+    CHAIN_AT,
+    CHAIN_SIZE,
+    COUNTS,
     COUNTS_AT,
     DIFFERENCES,
-    EVENTS,
     FIRST_AT,
-    FLOWS_AT,
     HOME_VALUES_AT,
     LAST_HOME_AT,
     LEVELS,
     LOW_AT,
     MIDDLE,
+    REGULAR_AT,
     SECOND_AT,
     STEPS_AT,
-    SUMS_AT,
+    VALUES,
     VALUES_AT,
-    WORK_AT,
-)  # fmt: skip
+)
+
+# Rows of the counts: chances by number, home's goals by number, idle chances by goals.
+FIRST_CHANCES: Final = 0
+SECOND_CHANCES: Final = 1
+CHANCES: Final = 2
+HOME_GOALS: Final = 3
+"""Of ninety minutes (or extra time), and of either half in the next two."""
+IDLES: Final = 6
+SECOND_IDLES: Final = 7
+
+# Rows of the values by difference.
+FINAL_FACTOR: Final = 0
+AT_HALF_TIME: Final = 1
+"""Six rows of `expect_nb` of the second half: what half-time expects of the final factor."""
+AT_START: Final = 7
+"""The six of another pass."""
 
 
-@kernel()
+@kernel(inline=True)
 def grid_nb(flat: Any, at: int) -> Any:
     """Return the grid at a place of the scratch array."""
     return flat[at : at + LEVELS * LEVELS].reshape((LEVELS, LEVELS))
@@ -34,21 +52,25 @@ def grid_nb(flat: Any, at: int) -> Any:
 
 @kernel()
 def grids_nb(flat: Any) -> Any:
-    """Return the grids: two to work on, flows, the first half and the second."""
-    return (
-        grid_nb(flat, WORK_AT),
-        grid_nb(flat, SUMS_AT),
-        grid_nb(flat, FLOWS_AT),
-        grid_nb(flat, FIRST_AT),
-        grid_nb(flat, SECOND_AT),
-    )
+    """Return the grids of ninety minutes (or extra time), the first half and the second."""
+    return grid_nb(flat, REGULAR_AT), grid_nb(flat, FIRST_AT), grid_nb(flat, SECOND_AT)
+
+
+@kernel()
+def chain_nb(flat: Any) -> Any:
+    """Return what the passes work on."""
+    return flat[CHAIN_AT : CHAIN_AT + CHAIN_SIZE]
 
 
 @kernel()
 def tables_nb(flat: Any) -> Any:
-    """Return home's values of the first half, the same split by parity, and both of the second."""
-    size = 4 * EVENTS * DIFFERENCES
-    return flat[HOME_VALUES_AT : HOME_VALUES_AT + size].reshape((4, EVENTS, DIFFERENCES))
+    """Return home's values by number of chances and difference.
+
+    They are those of the second half, of another pass, and the latter split by parity.
+    """
+    size = LEVELS * DIFFERENCES
+    tables = flat[HOME_VALUES_AT : HOME_VALUES_AT + 3 * size].reshape((3, LEVELS, DIFFERENCES))
+    return tables[0], tables[1], tables[2]
 
 
 @kernel()
@@ -57,8 +79,8 @@ def rows_nb(flat: Any) -> Any:
     return (
         flat[STEPS_AT : STEPS_AT + 3 * DIFFERENCES],
         flat[STEPS_AT + 3 * DIFFERENCES : STEPS_AT + 6 * DIFFERENCES],
-        flat[VALUES_AT : VALUES_AT + 16 * DIFFERENCES].reshape((16, DIFFERENCES)),
-        flat[COUNTS_AT : COUNTS_AT + 6 * LEVELS].reshape((6, LEVELS)),
+        flat[VALUES_AT : VALUES_AT + VALUES * DIFFERENCES].reshape((VALUES, DIFFERENCES)),
+        flat[COUNTS_AT : COUNTS_AT + COUNTS * LEVELS].reshape((COUNTS, LEVELS)),
     )
 
 
@@ -72,24 +94,6 @@ def low_nb(flat: Any) -> Any:
 
 
 @kernel()
-def clear_nb(grid: Any, last: int) -> None:
-    """Set the rows of a grid up to `last` to zero."""
-    for k in range(last + 1):
-        for x in range(k + 1):
-            grid[k, x] = 0.0
-
-
-@kernel()
-def inverse_mass_nb(grid: Any, top: int) -> float:
-    """Return one over the mass of a grid: what was left out must not miss from its axes."""
-    mass = 0.0
-    for k in range(top + 1):
-        for x in range(k + 1):
-            mass += grid[k, x]
-    return 1.0 / mass
-
-
-@kernel()
 def weigh_nb(grid: Any, top: int, weights: Any) -> None:
     """Multiply a grid's masses by the weights of their differences."""
     for k in range(top + 1):
@@ -98,11 +102,19 @@ def weigh_nb(grid: Any, top: int, weights: Any) -> None:
 
 
 @kernel()
-def add_rows_nb(sums: Any, grid: Any, top: int) -> None:
-    """Add the sum of each row of a grid."""
+def weigh_draws_nb(grid: Any, top: int, ahead: int, factor: float) -> None:
+    """Multiply the masses of the draws by a factor; home is `ahead` by so many goals now."""
+    for k in range(abs(ahead), top + 1, 2):
+        grid[k, (k - ahead) // 2] *= factor
+
+
+@kernel()
+def grid_mass_nb(grid: Any, top: int) -> float:
+    """Return the mass of a grid."""
+    mass = 0.0
     for k in range(top + 1):
-        for x in range(k + 1):
-            sums[k] += grid[k, x]
+        mass += sum_nb(grid[k, : k + 1])
+    return mass
 
 
 @kernel()
@@ -110,6 +122,8 @@ def expected_nb(grid: Any, top: int, values: Any) -> float:
     """Return what a function of the difference is after a period: values times masses."""
     total = 0.0
     for k in range(top + 1):
+        row = 0.0
         for x in range(k + 1):
-            total += grid[k, x] * values[MIDDLE + 2 * x - k]
+            row += grid[k, x] * values[MIDDLE + 2 * x - k]
+        total += row
     return total

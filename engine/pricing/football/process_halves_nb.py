@@ -2,7 +2,8 @@
 
 The second half's scoring depends on the goal difference at half-time and on nothing else of the
 first half. So it is run once for each difference at half-time, side by side: branch e of an array
-is the e-th difference. What compares the halves is summed over the first half's scores of each.
+is the e-th difference, and given that, the halves are independent. What compares them is a sum over
+branches of products of one half's masses and the other's cumulative ones.
 
 Owns the masses of the block of both halves; never the block of a single half.
 """
@@ -10,169 +11,269 @@ Owns the masses of the block of both halves; never the block of a single half.
 from typing import Any, Final
 
 from engine.common.jit import kernel
+from engine.pricing.football.goal_passes_nb import dot_nb
 from engine.pricing.football.layout import (
-    AWAY_HIGHEST_HALF_AT,
     AWAY_SCORES_IN_HALVES_AT,
     BOTH_SCORE_IN_HALVES_AT,
+    BRANCHES_MAX,
     CAPPED_TOTALS,
+    EVENTS,
     HALF_RESULTS_AT,
     HALF_TIME_FULL_TIME_AT,
     HALVES_AT,
     HIGHEST_HALF_AT,
-    HOME_HIGHEST_HALF_AT,
     HOME_SCORES_IN_HALVES_AT,
     MAX_HALF_TOTAL_AT,
     MIN_HALF_TOTAL_AT,
 )
 
+# Rows by branch: their places in an array, in rows of BRANCHES_MAX. Of the second half the masses
+# of totals, home's and away's goals to come (cumulative) and of differences; of the first the
+# chances of these, given the branch, and of some score at all and of both sides scoring.
+MASSES: Final = 0
+"""The mass of each branch."""
+TOTALS: Final = 1
+HOMES: Final = TOTALS + EVENTS
+AWAYS: Final = HOMES + EVENTS
+MARGINS: Final = AWAYS + EVENTS
+"""For either parity of the goals: (last + 1) // 2 * 2 + 1 differences."""
+FIRST_TOTALS: Final = MARGINS + 2 * (EVENTS + 1)
+FIRST_HOMES: Final = FIRST_TOTALS + EVENTS
+FIRST_AWAYS: Final = FIRST_HOMES + EVENTS
+FIRST_ALL: Final = FIRST_AWAYS + EVENTS
+FIRST_BOTH: Final = FIRST_ALL + 1
+
 _MASS_MIN: Final = 1e-13
 """A score of the first half less likely than this is left out."""
 
 
-@kernel()
-def result_nb(difference: int) -> int:
-    """Return 0 for a home win, 1 for a draw, 2 for an away win."""
-    return 0 if difference > 0 else 1 if difference == 0 else 2
+@kernel(inline=True)
+def part_nb(rows: Any, at: int, size: int) -> Any:
+    """Return an array of the rows by branch."""
+    return rows[at * BRANCHES_MAX : at * BRANCHES_MAX + size]
 
 
 @kernel()
-def fill_marginals_nb(
-    sums: Any, branches: int, last: int, totals: Any, homes: Any, aways: Any, margins: Any
-) -> None:
-    """Fill the cumulative masses of a half's goals to come, and the masses of its difference.
+def accumulate_rows_nb(array: Any, branches: int, last: int) -> None:
+    """Make the rows 0 to `last` of an array cumulative."""
+    for k in range(1, last + 1):
+        row = array[k * branches : (k + 1) * branches]
+        before = array[(k - 1) * branches : k * branches]
+        for e in range(branches):
+            row[e] += before[e]
 
-    Parameters
-    ----------
-    sums
-        Masses by score as `run_branches_nb` leaves them, of up to `last` goals.
-    totals, homes, aways : float64[(last + 1) * branches]
-        Out: entry k * branches + e is the mass of at most k goals of both sides, of home, of away.
-    margins : float64[(2 * last + 1) * branches]
-        Out: entry (d + last) * branches + e is the mass of a difference of d.
-    """
-    for k in range((last + 1) * branches):
-        totals[k] = homes[k] = aways[k] = 0.0
-    for k in range((2 * last + 1) * branches):
-        margins[k] = 0.0
+
+@kernel()
+def fill_marginals_nb(rows: Any, sums: Any, branches: int, last: int) -> None:
+    """Fill the second half's rows from its masses by score (`run_branches_nb`)."""
+    size = (last + 1) * branches
+    half = (last + 1) // 2
+    totals, homes = part_nb(rows, TOTALS, size), part_nb(rows, HOMES, size)
+    aways = part_nb(rows, AWAYS, size)
+    margin_size = (2 * half + 1) * branches
+    margins = part_nb(rows, MARGINS, 2 * margin_size)
+    for j in range(size):
+        totals[j] = homes[j] = aways[j] = 0.0
+    for j in range(2 * margin_size):
+        margins[j] = 0.0
     cell = 0
     for k in range(last + 1):
+        width = (k + 1) * branches
+        at = (k & 1) * margin_size + (half - ((k + 1) >> 1)) * branches
+        masses, margin = sums[cell : cell + width], margins[at : at + width]
+        for j in range(width):
+            homes[j] += masses[j]
+            margin[j] += masses[j]
         total = totals[k * branches : (k + 1) * branches]
         for x in range(k + 1):
-            mass = sums[cell : cell + branches]
-            home = homes[x * branches : (x + 1) * branches]
+            masses = sums[cell : cell + branches]
             away = aways[(k - x) * branches : (k - x + 1) * branches]
-            at = (last + 2 * x - k) * branches
-            margin = margins[at : at + branches]
             for e in range(branches):
-                total[e] += mass[e]
-                home[e] += mass[e]
-                away[e] += mass[e]
-                margin[e] += mass[e]
+                total[e] += masses[e]
+                away[e] += masses[e]
             cell += branches
-    for k in range(branches, (last + 1) * branches):
-        totals[k] += totals[k - branches]
-        homes[k] += homes[k - branches]
-        aways[k] += aways[k - branches]
+    for count in range(3):
+        accumulate_rows_nb(part_nb(rows, TOTALS + count * EVENTS, size), branches, last)
 
 
 @kernel()
-def at_most_nb(masses: Any, branches: int, branch: int, last: int, count: int) -> float:
-    """Return the mass of at most `count` goals to come in a branch."""
-    return masses[min(count, last) * branches + branch] if count >= 0 else 0.0
+def fill_first_nb(
+    rows: Any, first: Any, top: int, lowest: int, branches: int, home_now: int, away_now: int
+) -> None:
+    """Fill the first half's rows from its masses by score."""
+    size = (top + 1) * branches
+    totals, homes = part_nb(rows, FIRST_TOTALS, size), part_nb(rows, FIRST_HOMES, size)
+    aways = part_nb(rows, FIRST_AWAYS, size)
+    every, both = part_nb(rows, FIRST_ALL, branches), part_nb(rows, FIRST_BOTH, branches)
+    for j in range(size):
+        totals[j] = homes[j] = aways[j] = 0.0
+    for e in range(branches):
+        every[e] = both[e] = 0.0
+    for k in range(top + 1):
+        for x in range(k + 1):
+            if not first[k, x] > _MASS_MIN:
+                continue
+            e = min(max(2 * x - k - lowest, 0), branches - 1)
+            part = first[k, x] / rows[e]
+            totals[k * branches + e] += part
+            homes[x * branches + e] += part
+            aways[(k - x) * branches + e] += part
+            every[e] += part
+            if home_now + x > 0 and away_now + k - x > 0:
+                both[e] += part
 
 
 @kernel()
 def add_comparison_nb(
-    features: Any, to: int, first: int, now: int, masses: Any, branches: int, branch: int,
-    last: int, part: float,
+    features: Any, to: int, firsts: Any, first_now: int, top: int, seconds: Any, now: int,
+    last: int, branches: int, mass: float,
 ) -> None:  # fmt: skip
     """Add three masses: the first half's count is above, equal to, below the second half's.
 
-    The second half's count is `now` and what `masses` is the cumulative distribution of.
+    The counts are `first_now` and `now` and what `firsts` has the chances of (up to `top`) and
+    `seconds` the cumulative masses (up to `last`); `mass` is that of all.
     """
-    below = at_most_nb(masses, branches, branch, last, first - now - 1)
-    not_above = at_most_nb(masses, branches, branch, last, first - now)
-    features[to] += part * below
-    features[to + 1] += part * (not_above - below)
-    features[to + 2] += part * (masses[last * branches + branch] - not_above)
+    below, not_above = 0.0, 0.0
+    for k in range(max(now - first_now, 0), top + 1):
+        row = firsts[k * branches : (k + 1) * branches]
+        at = min(first_now + k - now, last) * branches
+        not_above += dot_nb(row, seconds[at : at + branches])
+        if first_now + k > now:
+            at = min(first_now + k - now - 1, last) * branches
+            below += dot_nb(row, seconds[at : at + branches])
+    features[to] += below
+    features[to + 1] += max(not_above - below, 0.0)
+    features[to + 2] += max(mass - not_above, 0.0)
 
 
 @kernel()
 def add_half_totals_nb(
-    features: Any,
-    first: int,
-    now: int,
-    totals: Any,
-    branches: int,
-    branch: int,
-    last: int,
-    part: float,
-) -> None:
-    """Add the masses of the lower and the higher capped total of the two halves."""
-    lower = HALVES_AT + MIN_HALF_TOTAL_AT + 1
-    higher = HALVES_AT + MAX_HALF_TOTAL_AT + 1
-    cap = CAPPED_TOTALS - 1
-    below = at_most_nb(totals, branches, branch, last, first - now - 1)
-    not_above = at_most_nb(totals, branches, branch, last, first - now)
-    features[lower + min(first, cap)] += part * (totals[last * branches + branch] - below)
-    features[higher + min(first, cap)] += part * not_above
-    before = 0.0
-    for k in range(last + 1):
-        mass = totals[k * branches + branch] - before
-        before += mass
-        if now + k < first:
-            features[lower + min(now + k, cap)] += part * mass
-        elif now + k > first:
-            features[higher + min(now + k, cap)] += part * mass
+    features: Any, rows: Any, first_now: int, top: int, now: int, last: int, branches: int,
+    mass: float,
+) -> None:  # fmt: skip
+    """Add the masses of the lower and the higher capped total of the two halves.
+
+    The first half's totals are cumulative as well.
+    """
+    firsts = part_nb(rows, FIRST_TOTALS, (top + 1) * branches)
+    every = part_nb(rows, FIRST_ALL, branches)
+    seconds = part_nb(rows, TOTALS, (last + 1) * branches)
+    all_seconds = seconds[last * branches : (last + 1) * branches]
+    lower, higher = HALVES_AT + MIN_HALF_TOTAL_AT + 1, HALVES_AT + MAX_HALF_TOTAL_AT + 1
+    lower_before, higher_before = 0.0, 0.0
+    for k in range(CAPPED_TOTALS):
+        first, second, both = 0.0, 0.0, 0.0
+        at = min(k - first_now, top) * branches
+        to = min(k - now, last) * branches
+        if k == CAPPED_TOTALS - 1:
+            first, second, both = mass, mass, mass
+        else:
+            if at >= 0:
+                first = dot_nb(firsts[at : at + branches], all_seconds)
+            if to >= 0:
+                second = dot_nb(every, seconds[to : to + branches])
+            if at >= 0 and to >= 0:
+                both = dot_nb(firsts[at : at + branches], seconds[to : to + branches])
+        features[lower + k] += max(first + second - both - lower_before, 0.0)
+        features[higher + k] += max(both - higher_before, 0.0)
+        lower_before, higher_before = first + second - both, both
 
 
 @kernel()
 def add_results_nb(
-    features: Any, first: int, full: int, second: int, margins: Any, branches: int, last: int
+    features: Any, first: int, full: int, second: int, margins: Any, branches: int, half: int
 ) -> None:
     """Add the masses of the results: first half with full time, and with second half.
 
     `first`, `full` and `second` are the differences of branch 0: of the first half, and of the
     match and the second half before the second half's goals to come.
     """
-    for branch in range(branches):
-        by_full = HALVES_AT + HALF_TIME_FULL_TIME_AT + 1 + 3 * result_nb(first + branch)
-        by_second = HALVES_AT + HALF_RESULTS_AT + 1 + 3 * result_nb(first + branch)
-        for m in range(-last, last + 1):
-            mass = margins[(last + m) * branches + branch]
-            features[by_full + result_nb(full + branch + m)] += mass
-            features[by_second + result_nb(second + m)] += mass
+    for e in range(branches):
+        home, draw, away, home_second, draw_second, away_second = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+        at = e
+        for odd in range(2):
+            for m in range(odd - 2 * half, odd + 2 * half + 1, 2):
+                mass = margins[at]
+                at += branches
+                if full + e + m > 0:
+                    home += mass
+                elif full + e + m == 0:
+                    draw += mass
+                else:
+                    away += mass
+                if second + m > 0:
+                    home_second += mass
+                elif second + m == 0:
+                    draw_second += mass
+                else:
+                    away_second += mass
+        result = 0 if first + e > 0 else 1 if first + e == 0 else 2
+        to = HALVES_AT + HALF_TIME_FULL_TIME_AT + 1 + 3 * result
+        features[to] += home
+        features[to + 1] += draw
+        features[to + 2] += away
+        to = HALVES_AT + HALF_RESULTS_AT + 1 + 3 * result
+        features[to] += home_second
+        features[to + 1] += draw_second
+        features[to + 2] += away_second
+
+
+@kernel()
+def add_two_events_nb(
+    features: Any, to: int, mass: float, first: float, second: float, both: float
+) -> None:
+    """Add four masses of two events: neither, the first alone, the second alone, both."""
+    features[to] += max(mass - first - second + both, 0.0)
+    features[to + 1] += max(first - both, 0.0)
+    features[to + 2] += max(second - both, 0.0)
+    features[to + 3] += both
 
 
 @kernel()
 def add_scorers_nb(
-    features: Any, state: Any, home: int, away: int, totals: Any, homes: Any, aways: Any,
-    branches: int, branch: int, last: int, part: float,
-) -> None:  # fmt: skip
-    """Add the masses of who scores in which half, for one score of the first half."""
+    features: Any, state: Any, rows: Any, last: int, branches: int, mass: float
+) -> None:
+    """Add the masses of who scores in which half."""
     at = HALVES_AT + 1
-    every = totals[last * branches + branch]
-    home_none = homes[branch] if state[4] == 0 else 0.0
-    away_none = aways[branch] if state[5] == 0 else 0.0
-    none = totals[branch] if state[4] + state[5] == 0 else 0.0
-    both = max(every - home_none - away_none + none, 0.0)
-    home_scored = 1 if home > 0 else 0
-    away_scored = 1 if away > 0 else 0
-    scored = at + BOTH_SCORE_IN_HALVES_AT + home_scored * away_scored
-    features[scored] += part * (every - both)
-    features[scored + 2] += part * both
-    scored = at + HOME_SCORES_IN_HALVES_AT + home_scored
-    features[scored] += part * home_none
-    features[scored + 2] += part * (every - home_none)
-    scored = at + AWAY_SCORES_IN_HALVES_AT + away_scored
-    features[scored] += part * away_none
-    features[scored + 2] += part * (every - away_none)
+    every = part_nb(rows, FIRST_ALL, branches)
+    totals = part_nb(rows, TOTALS, (last + 1) * branches)
+    no_home, no_away = part_nb(rows, HOMES, branches), part_nb(rows, AWAYS, branches)
+    first_no_home = part_nb(rows, FIRST_HOMES, branches)
+    first_no_away = part_nb(rows, FIRST_AWAYS, branches)
+    first_both = part_nb(rows, FIRST_BOTH, branches)
+    first, second, both = 0.0, 0.0, 0.0
+    first_home, second_home, both_home = 0.0, 0.0, 0.0
+    first_away, second_away, both_away = 0.0, 0.0, 0.0
+    for e in range(branches):
+        whole = totals[last * branches + e]
+        home = whole - no_home[e] if state[4] == 0 else whole
+        away = whole - no_away[e] if state[5] == 0 else whole
+        none = totals[e] if state[4] + state[5] == 0 else 0.0
+        sides = max(home + away - whole + none, 0.0)
+        by_home = every[e] - first_no_home[e] if state[2] == 0 else every[e]
+        by_away = every[e] - first_no_away[e] if state[3] == 0 else every[e]
+        first += first_both[e] * whole
+        second += every[e] * sides
+        both += first_both[e] * sides
+        first_home += by_home * whole
+        second_home += every[e] * home
+        both_home += by_home * home
+        first_away += by_away * whole
+        second_away += every[e] * away
+        both_away += by_away * away
+    add_two_events_nb(features, at + BOTH_SCORE_IN_HALVES_AT, mass, first, second, both)
+    add_two_events_nb(
+        features, at + HOME_SCORES_IN_HALVES_AT, mass, first_home, second_home, both_home
+    )
+    add_two_events_nb(
+        features, at + AWAY_SCORES_IN_HALVES_AT, mass, first_away, second_away, both_away
+    )
 
 
 @kernel()
 def add_halves_nb(
-    features: Any, state: Any, first: Any, top: int, branch_masses: Any, lowest: int, branches: int,
-    last: int, totals: Any, homes: Any, aways: Any, margins: Any,
+    features: Any, state: Any, first: Any, top: int, rows: Any, lowest: int, branches: int,
+    sums: Any, last: int,
 ) -> None:  # fmt: skip
     """Add the masses of the axes of both halves.
 
@@ -181,53 +282,31 @@ def add_halves_nb(
     first : float64[LEVELS, LEVELS]
         The first half's masses: row k, column x for k goals to come, x of them home's; rows up to
         `top` are used.
-    branch_masses : float64[branches]
-        The sums of these by difference, from `lowest`.
-    totals, homes, aways, margins
-        The second half's masses in each branch (`fill_marginals_nb`), up to `last` goals.
+    rows : float64[BY_BRANCH * BRANCHES_MAX]
+        Rows by branch, of which the branches' masses are filled, from difference `lowest`.
+    sums
+        The second half's masses in each branch (`run_branches_nb`), up to `last` goals.
     """
+    fill_marginals_nb(rows, sums, branches, last)
+    fill_first_nb(rows, first, top, lowest, branches, state[2], state[3])
+    half = (last + 1) // 2
     add_results_nb(
         features, state[2] - state[3] + lowest,
-        state[2] + state[4] - state[3] - state[5] + lowest, state[4] - state[5], margins, branches,
-        last,
+        state[2] + state[4] - state[3] - state[5] + lowest, state[4] - state[5],
+        part_nb(rows, MARGINS, 2 * (2 * half + 1) * branches), branches, half,
     )  # fmt: skip
-    at = HALVES_AT + 1
-    for k in range(top + 1):
-        for x in range(k + 1):
-            branch = 2 * x - k - lowest
-            if not (0 <= branch < branches and first[k, x] > _MASS_MIN):
-                continue
-            part = first[k, x] / branch_masses[branch]
-            home, away = state[2] + x, state[3] + k - x
-            add_comparison_nb(
-                features, at + HIGHEST_HALF_AT, home + away, state[4] + state[5], totals, branches,
-                branch, last, part,
-            )  # fmt: skip
-            add_comparison_nb(
-                features,
-                at + HOME_HIGHEST_HALF_AT,
-                home,
-                state[4],
-                homes,
-                branches,
-                branch,
-                last,
-                part,
-            )
-            add_comparison_nb(
-                features,
-                at + AWAY_HIGHEST_HALF_AT,
-                away,
-                state[5],
-                aways,
-                branches,
-                branch,
-                last,
-                part,
-            )
-            add_scorers_nb(
-                features, state, home, away, totals, homes, aways, branches, branch, last, part
-            )
-            add_half_totals_nb(
-                features, home + away, state[4] + state[5], totals, branches, branch, last, part
-            )
+    size, first_size = (last + 1) * branches, (top + 1) * branches
+    totals, first_totals = part_nb(rows, TOTALS, size), part_nb(rows, FIRST_TOTALS, first_size)
+    mass = dot_nb(part_nb(rows, FIRST_ALL, branches), totals[last * branches :])
+    first_now, now = state[2] + state[3], state[4] + state[5]
+    for count in range(3):  # of both sides, of home, of away: the axes follow each other
+        add_comparison_nb(
+            features, HALVES_AT + 1 + HIGHEST_HALF_AT + 4 * count,
+            part_nb(rows, FIRST_TOTALS + count * EVENTS, first_size),
+            first_now if count == 0 else state[1 + count], top,
+            part_nb(rows, TOTALS + count * EVENTS, size),
+            now if count == 0 else state[3 + count], last, branches, mass,
+        )  # fmt: skip
+    add_scorers_nb(features, state, rows, last, branches, mass)
+    accumulate_rows_nb(first_totals, branches, top)
+    add_half_totals_nb(features, rows, first_now, top, now, last, branches, mass)

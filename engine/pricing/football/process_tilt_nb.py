@@ -45,7 +45,7 @@ def tilt_low_scores_nb(
     ----------
     regular, first, second : float64[LEVELS, LEVELS]
         The masses of the three scopes.
-    counts : float64[6, LEVELS]
+    counts : float64[COUNTS, LEVELS]
         Rows 3 to 5 are home's goals by number of the three scopes.
     low : float64[4, 5]
         Low scores of the first half, and of the second from a difference of -1, 0 and 1 more than

@@ -28,21 +28,21 @@ from engine.pricing.football.layout import (
 
 
 @kernel()
-def fill_goals_nb(pmf: Any, row: int, rate: float, start: int) -> int:
-    """Fill a row with P(start + Poisson(rate) = k); return the end of its used entries."""
+def fill_goals_nb(goals: Any, rate: float, start: int) -> int:
+    """Fill goals[k] with P(start + Poisson(rate) = k); return the end of the used entries."""
     for k in range(GOALS):
-        pmf[row, k] = 0.0
+        goals[k] = 0.0
     term = exp(-rate)
     remaining = 1.0
     count = 0
     k = start
     while k < GOALS - 1 and remaining > TAIL:
-        pmf[row, k] = term
+        goals[k] = term
         remaining -= term
         count += 1
         k += 1
         term *= rate / count
-    pmf[row, k] = max(remaining, 0.0)
+    goals[k] = max(remaining, 0.0)
     return k + 1
 
 

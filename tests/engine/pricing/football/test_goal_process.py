@@ -10,13 +10,17 @@ from msgspec.structs import replace
 
 from engine.pricing.football.axes import Scope
 from engine.pricing.football.calibration import Calibrated, Calibrator
+from engine.pricing.football.compiled_markets import CompiledMarkets
 from engine.pricing.football.fixture_board import FixtureBoard
+from engine.pricing.football.layout import LEAST_MASS
 from engine.pricing.football.model import (
     MEASURED_PROCESS,
     MatchModel,
     MatchState,
     Period,
     Score,
+    pack_model,
+    pack_state,
 )
 from tests.engine.pricing.football import process_twin
 from tests.engine.pricing.football.model_twin import column
@@ -267,6 +271,25 @@ def test_goals_with_a_dead_time_are_more_regular_than_poisson() -> None:
     mean = sum(over)
     variance = sum((2 * k + 1) * chance for k, chance in enumerate(over)) - mean * mean
     assert variance / mean == pytest.approx(0.920, abs=1e-3)
+
+
+@given(model=processes(), state=states())
+@example(  # the second half is run from few differences, from which the leader is pulled back
+    model=MatchModel(home_rate=3.5, away_rate=3.0, two_behind_factor=2.0, draw_factor=1.3),
+    state=MatchState(period=Period.FIRST_HALF, clock_s=900),
+)
+@settings(max_examples=25, deadline=None)
+def test_what_is_left_out_as_too_rare_changes_no_chance(
+    model: MatchModel, state: MatchState
+) -> None:
+    """Beside prices that leave out what is less likely than rounding."""
+    compiled = CompiledMarkets(BOARD.keys)
+    packed = pack_model(model)
+    compiled.price(packed, pack_state(state))
+    priced = compiled.chances.copy()
+    packed[LEAST_MASS] = 1e-17
+    compiled.price(packed, pack_state(state))
+    assert np.abs(priced - compiled.chances).max() < 2e-10
 
 
 # --- known figures -------------------------------------------------------------------------------
