@@ -11,6 +11,8 @@ from typing import Final, NamedTuple
 from engine.common.commands import OutcomeResult
 from engine.pricing.chances import CHANCES, HALF_LOSE, HALF_WIN, PUSH, WIN
 
+WINNERS_VARY: Final = 0
+"""Stands for the number of winners of a market in which that depends on the result."""
 UNBOUNDED: Final = 1 << 20
 """The end of an interval without a bound: no sport counts this far."""
 

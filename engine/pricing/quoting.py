@@ -17,6 +17,7 @@ from msgspec import Meta, Struct
 from engine.common.units import ODDS_MILLI_MAX, ODDS_MILLI_MIN
 from engine.pricing.fair_cap_nb import cap_at_fair_nb
 from engine.pricing.ladder import EXCHANGE, Ladder, Place, Rounding
+from engine.pricing.lines import WINNERS_VARY
 from engine.pricing.margin import Method
 from engine.pricing.margin_nb import ADD, margins_nb
 from engine.pricing.quoting_nb import FLOAT_ROWS, INT_ROWS, OUTSIDE, hold_books_nb, targets_nb
@@ -159,7 +160,8 @@ class Quoter:
     offsets : Ints
         Index of each market's first outcome, and the end: one more than there are markets.
     winners : Floats
-        For each market how many outcomes win.
+        For each market how many outcomes win; ``WINNERS_VARY``: as many as its fair
+        probabilities add up to, at each call.
     market_types : Sequence[str]
         For each market its type, by which the margin's keys are chosen.
     ladder : Ladder
@@ -183,7 +185,9 @@ class Quoter:
         if len(winners) != markets or len(market_types) != markets:
             raise ValueError(f"quoting: {markets} markets need as many winners and types")
         self._offsets: Final = np.ascontiguousarray(offsets, np.int64)
-        self._winners: Final = np.ascontiguousarray(winners, np.float64)
+        self._winners: Final = np.array(winners, np.float64)
+        self._single: Final[Bools] = self._winners == 1.0
+        self._varying: Final = np.flatnonzero(self._winners == WINNERS_VARY)
         self._types: Final = tuple(market_types)
         self._ladder: Final = ladder
         self._quoted: Floats = np.zeros(outcomes)
@@ -236,6 +240,9 @@ class Quoter:
         self._check_lengths(fair, figures)
         if margin != self._margin:
             self._compile_margin(margin)
+        if len(self._varying):
+            sums = np.add.reduceat(fair, self._offsets[:-1])
+            self._winners[self._varying] = sums[self._varying]
         targets_nb(
             fair, self._offsets, self._winners, self._band_offsets, self._band_ends,
             self._band_books, self._books, self._targets,
@@ -339,7 +346,7 @@ class Quoter:
         for number, market_type in enumerate(self._types):
             book_milli = margin.book_milli_by_type.get(market_type, margin.book_milli)
             method = margin.method_by_type.get(market_type, margin.method)
-            single = self._winners[number] == 1.0 or method is not Method.SHIN
+            single = self._single[number] or method is not Method.SHIN
             self._books[number] = book_milli / 1000.0
             self._methods[number] = method if single else Method.ODDS_RATIO
             for band in margin.bands_of(market_type):

@@ -39,6 +39,8 @@ StateT = TypeVar("StateT")
 class SportMarket(NamedTuple):
     """One market as its sport defines it: outcomes in order, and how many of them win.
 
+    The winners are ``lines.WINNERS_VARY`` where their number depends on the result.
+
     `rules` is the sport's own data; the board only passes it back to the sport.
     """
 

@@ -12,6 +12,7 @@ from engine.pricing.football.layout import (
     BLOCK_SIZE,
     CAPPED_TOTALS,
     CELL_SIDE,
+    CELLS,
     GOAL_NUMBERS,
     GOALS,
     HALVES_AT,
@@ -58,7 +59,7 @@ class Axis(IntEnum):
     HOME_PARITY = 6
     AWAY_PARITY = 7
     SCORE_CELL = 8
-    """``8 * home + away`` below 8:8, else 64."""
+    """``8 * home + away`` below 8:8, else 64 for a home win, 65 a draw, 66 an away win."""
     RESULT_BOTH = 9
     """Twice the result (0 home, 1 draw, 2 away), plus 1 when both sides scored."""
     BOTH_TOTAL = 10
@@ -95,6 +96,10 @@ class Axis(IntEnum):
     """The capped total of the half with fewer goals."""
     MAX_HALF_TOTAL = 34
     """The capped total of the half with more goals."""
+    RESULT_BOTH_FIRST = 35
+    """Twice the match's result, plus 1 when both sides scored in the first half."""
+    RESULT_BOTH_SECOND = 36
+    """The same of the second half."""
 
 
 class AxisSpec(NamedTuple):
@@ -110,7 +115,7 @@ def score_cell(home: int, away: int) -> int:
     """Return a score's value on the SCORE_CELL axis."""
     if home < CELL_SIDE and away < CELL_SIDE:
         return CELL_SIDE * home + away
-    return CELL_SIDE * CELL_SIDE
+    return CELL_SIDE * CELL_SIDE + _result(home, away)
 
 
 def cap_total(total: int) -> int:
@@ -173,9 +178,7 @@ _SIDES: Final[dict[Axis, AxisSpec]] = {
 }
 
 _CELL: Final[dict[Axis, AxisSpec]] = {
-    Axis.SCORE_CELL: AxisSpec(
-        layout.SCORE_CELL_AT, 0, CELL_SIDE * CELL_SIDE + 1, _of_score(score_cell)
-    ),
+    Axis.SCORE_CELL: AxisSpec(layout.SCORE_CELL_AT, 0, CELLS, _of_score(score_cell)),
 }
 
 _COMBINED: Final[dict[Axis, AxisSpec]] = {
@@ -261,6 +264,21 @@ _HALVES: Final[dict[Axis, AxisSpec]] = {
     ),
 }
 
+_JOINT: Final[dict[Axis, AxisSpec]] = {
+    Axis.RESULT_BOTH_FIRST: AxisSpec(
+        layout.RESULT_BOTH_FIRST_AT,
+        0,
+        6,
+        _of_halves(lambda h1, a1, h2, a2: 2 * _result(h1 + h2, a1 + a2) + _both(h1, a1)),
+    ),
+    Axis.RESULT_BOTH_SECOND: AxisSpec(
+        layout.RESULT_BOTH_SECOND_AT,
+        0,
+        6,
+        _of_halves(lambda h1, a1, h2, a2: 2 * _result(h1 + h2, a1 + a2) + _both(h2, a2)),
+    ),
+}
+
 _GROUPS: Final = {
     layout.PLAIN_AXES: _PLAIN,
     layout.SIDE_AXES: _SIDES,
@@ -269,7 +287,8 @@ _GROUPS: Final = {
     layout.ORDER_AXES: _ORDER,
 }
 _BLOCK_SPECS: Final = {axis: spec for group in _GROUPS.values() for axis, spec in group.items()}
-AXIS_SPECS: Final[dict[Axis, AxisSpec]] = {**_BLOCK_SPECS, **_HALVES}
+_HALVES_SPECS: Final = {**_HALVES, **_JOINT}
+AXIS_SPECS: Final[dict[Axis, AxisSpec]] = {**_BLOCK_SPECS, **_HALVES_SPECS}
 
 
 def _contiguous(specs: Mapping[Axis, AxisSpec], end: int) -> bool:
@@ -280,12 +299,14 @@ def _contiguous(specs: Mapping[Axis, AxisSpec], end: int) -> bool:
 
 assert list(AXIS_SPECS) == list(Axis), "every axis has a spec"
 assert _contiguous(_BLOCK_SPECS, BLOCK_SIZE), "the axes of a block are contiguous"
-assert _contiguous(_HALVES, layout.HALVES_BLOCK_SIZE), "the axes of both halves are contiguous"
+assert _contiguous(_HALVES_SPECS, layout.HALVES_BLOCK_SIZE), (
+    "the axes of both halves are contiguous"
+)
 
 
 def wanted_groups(axis: Axis) -> int:
     """Return the bits of a scope's mask that make the kernel fill an axis."""
-    for bit, group in _GROUPS.items():
+    for bit, group in (*_GROUPS.items(), (layout.JOINT_AXES, _JOINT)):
         if axis in group:
             return layout.PLAIN_AXES | bit
     return layout.PLAIN_AXES

@@ -26,9 +26,12 @@ from engine.pricing.football.layout import (
     HIGHEST_HALF_AT,
     HOME_HIGHEST_HALF_AT,
     HOME_SCORES_IN_HALVES_AT,
+    JOINT_AXES,
     MARGIN_AT,
     MAX_HALF_TOTAL_AT,
     MIN_HALF_TOTAL_AT,
+    RESULT_BOTH_FIRST_AT,
+    RESULT_BOTH_SECOND_AT,
     SCORING_SIDES_AT,
     SECOND_HALF,
     TOTAL_AT,
@@ -126,6 +129,34 @@ def fill_half_totals_nb(features: Any) -> None:
 
 
 @kernel()
+def fill_result_and_both_nb(
+    features: Any, to: int, pmf: Any, row: int, half: int, other: int
+) -> None:
+    """Fill six masses: the match's result with whether both sides scored in one half.
+
+    `row` is the first of the half's rows in `pmf`; `half` and `other` are the indices of a margin
+    of 0 of that half and of the other one. Half-time/full-time is filled already.
+    """
+    mass = 0.0
+    for d in range(1 - GOALS, GOALS):
+        mass += features[other + d]
+    below = 0.0
+    for d in range(GOALS - 1, -GOALS, -1):
+        level = features[other - d]
+        chance = features[half + d] - pmf[row, max(d, 0)] * pmf[row + 1, max(-d, 0)]
+        chance = max(chance, 0.0)
+        features[to + 1] += chance * max(mass - below - level, 0.0)
+        features[to + 3] += chance * level
+        features[to + 5] += chance * below
+        below += level
+    full_time = HALVES_AT + HALF_TIME_FULL_TIME_AT + 1
+    for result in range(3):
+        at = full_time + result
+        mass = features[at] + features[at + 3] + features[at + 6]
+        features[to + 2 * result] = max(mass - features[to + 2 * result + 1], 0.0)
+
+
+@kernel()
 def deposit_halves_nb(
     features: Any, first_home: int, first_away: int, second_home: int, second_away: int, mass: float
 ) -> None:
@@ -149,6 +180,8 @@ def deposit_halves_nb(
     features[at + AWAY_SCORES_IN_HALVES_AT + first_away + 2 * second_away] += mass
     features[at + MIN_HALF_TOTAL_AT + min(first, second)] += mass
     features[at + MAX_HALF_TOTAL_AT + max(first, second)] += mass
+    features[at + RESULT_BOTH_FIRST_AT + 2 * full_result + both_first] += mass
+    features[at + RESULT_BOTH_SECOND_AT + 2 * full_result + both_second] += mass
 
 
 @kernel()
@@ -182,11 +215,13 @@ def accumulate_halves_nb(features: Any, scale: float) -> None:
     accumulate_nb(features, HALVES_AT + AWAY_SCORES_IN_HALVES_AT, 4, scale)
     accumulate_nb(features, HALVES_AT + MIN_HALF_TOTAL_AT, CAPPED_TOTALS, scale)
     accumulate_nb(features, HALVES_AT + MAX_HALF_TOTAL_AT, CAPPED_TOTALS, scale)
+    accumulate_nb(features, HALVES_AT + RESULT_BOTH_FIRST_AT, 6, scale)
+    accumulate_nb(features, HALVES_AT + RESULT_BOTH_SECOND_AT, 6, scale)
 
 
 @kernel()
 def fill_both_halves_nb(
-    features: Any, model: Any, pmf: Any, tilted: bool, scale: float  # noqa: FBT001
+    features: Any, model: Any, pmf: Any, wanted: int, tilted: bool, scale: float  # noqa: FBT001
 ) -> None:  # fmt: skip
     """Fill the block of both halves while the halves' own blocks hold untilted masses.
 
@@ -211,6 +246,11 @@ def fill_both_halves_nb(
     fill_two_events_nb(features, at + HOME_SCORES_IN_HALVES_AT, 1.0 - pmf[2, 0], 1.0 - pmf[4, 0])
     fill_two_events_nb(features, at + AWAY_SCORES_IN_HALVES_AT, 1.0 - pmf[3, 0], 1.0 - pmf[5, 0])
     fill_half_totals_nb(features)
+    if wanted & JOINT_AXES != 0:
+        first = FIRST_HALF * BLOCK_SIZE + MARGIN_AT + GOALS
+        second = SECOND_HALF * BLOCK_SIZE + MARGIN_AT + GOALS
+        fill_result_and_both_nb(features, at + RESULT_BOTH_FIRST_AT, pmf, 2, first, second)
+        fill_result_and_both_nb(features, at + RESULT_BOTH_SECOND_AT, pmf, 4, second, first)
     if tilted:
         tilt_halves_nb(features, model, pmf)
     accumulate_halves_nb(features, scale)

@@ -29,6 +29,7 @@ from engine.pricing.football.model import (
 )
 from engine.pricing.football.model_nb import price_board_nb
 from engine.pricing.football.scratch import give_back_scratch, take_scratch
+from engine.pricing.lines import WINNERS_VARY, MarketTypeError
 from engine.pricing.margin import MESSAGES, MarginStatus, Method, Removal, removal_of
 from engine.pricing.margin_nb import REMOVE, margins_nb
 
@@ -130,6 +131,11 @@ class Calibrator:
 
     def __init__(self, markets: Sequence[str]) -> None:
         self._compiled: Final = CompiledMarkets([_FIXTURE + market for market in markets])
+        for market in self._compiled.markets:
+            if market.rules.winners == WINNERS_VARY:
+                raise MarketTypeError(
+                    f"{market.parsed.type}: cannot be fitted: its number of winners varies"
+                )
         outcomes = self._compiled.outcomes
         self.markets: Final = tuple(markets)
         self._winners: Final[Floats] = np.array(

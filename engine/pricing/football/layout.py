@@ -9,7 +9,9 @@ from typing import Final
 GOALS: Final = 32
 """Length of a goals axis: one side's goals 0 to 31, where 31 also holds all goals beyond."""
 CELL_SIDE: Final = 8
-"""A score below 8:8 has a value (cell) of its own; all other scores share one."""
+"""A score below 8:8 has a value (cell) of its own; all others share one by their result."""
+CELLS: Final = CELL_SIDE * CELL_SIDE + 3
+"""Values of a single score, the last three other home wins, draws and away wins."""
 CAPPED_TOTALS: Final = 16
 """Values of a total on a combined axis: 0 to 15, where 15 also holds all totals beyond."""
 GOAL_NUMBERS: Final = 12
@@ -31,6 +33,8 @@ SIDE_AXES: Final = 2
 CELL_AXIS: Final = 4
 COMBINED_AXES: Final = 8
 ORDER_AXES: Final = 16
+JOINT_AXES: Final = 32
+"""Of both halves alone: the match's result joined with the goals of one half."""
 
 # A block holds cumulative chances, axis after axis: entry k of an axis is P(value < first + k).
 # An axis of n values takes n + 1 entries, and the chance of an interval is one subtraction.
@@ -47,7 +51,7 @@ AWAY_PARITY_AT: Final = HOME_PARITY_AT + 3
 SIDES_END: Final = AWAY_PARITY_AT + 3
 # Single scores.
 SCORE_CELL_AT: Final = SIDES_END
-CELL_END: Final = SCORE_CELL_AT + CELL_SIDE * CELL_SIDE + 2
+CELL_END: Final = SCORE_CELL_AT + CELLS + 1
 # Combined axes: a result (0 home, 1 draw, 2 away) or whether both sides scored (0 no, 1 yes),
 # combined with the quantity that the name ends with.
 RESULT_BOTH_AT: Final = CELL_END
@@ -72,7 +76,9 @@ HOME_SCORES_IN_HALVES_AT: Final = BOTH_SCORE_IN_HALVES_AT + 5
 AWAY_SCORES_IN_HALVES_AT: Final = HOME_SCORES_IN_HALVES_AT + 5
 MIN_HALF_TOTAL_AT: Final = AWAY_SCORES_IN_HALVES_AT + 5
 MAX_HALF_TOTAL_AT: Final = MIN_HALF_TOTAL_AT + CAPPED_TOTALS + 1
-HALVES_BLOCK_SIZE: Final = MAX_HALF_TOTAL_AT + CAPPED_TOTALS + 1
+RESULT_BOTH_FIRST_AT: Final = MAX_HALF_TOTAL_AT + CAPPED_TOTALS + 1
+RESULT_BOTH_SECOND_AT: Final = RESULT_BOTH_FIRST_AT + 7
+HALVES_BLOCK_SIZE: Final = RESULT_BOTH_SECOND_AT + 7
 FEATURES: Final = HALVES_AT + HALVES_BLOCK_SIZE
 
 PMF_ROWS: Final = 2 * BLOCKS

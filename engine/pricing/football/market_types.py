@@ -12,6 +12,7 @@ from engine.common.commands import OutcomeResult
 from engine.pricing.football import outcome_rules as rules
 from engine.pricing.football.axes import Axis, Play, Scope, needs_order
 from engine.pricing.football.outcome_rules import (
+    WINNERS_VARY,
     MarketTypeError,
     OutcomeRule,
     RuleBuilder,
@@ -32,7 +33,10 @@ PERIOD_GOALS_MAX: Final = 15
 
 
 class MarketRules(NamedTuple):
-    """A market's scope, its number of winning outcomes, and a rule for each outcome."""
+    """A market's scope, its number of winning outcomes, and a rule for each outcome.
+
+    The winners are ``WINNERS_VARY`` where their number depends on the score.
+    """
 
     scope: Scope
     winners: int
@@ -165,9 +169,41 @@ _FAMILIES: Final = (
             (863, "any_clean_sheet", False),
         )
     ),
+    _Family(
+        "multigoals",
+        (548,),
+        rules.multigoals_on(Axis.TOTAL, 6),
+        winners=WINNERS_VARY,
+        scopes=(Scope.REGULAR,),
+    ),
+    *(
+        _Family(
+            name, (uof_id,), rules.multigoals_on(axis, 3), winners=WINNERS_VARY, scopes=(scope,)
+        )
+        for name, uof_id, axis, scope in (
+            ("home_multigoals", 549, Axis.HOME, Scope.REGULAR),
+            ("away_multigoals", 550, Axis.AWAY, Scope.REGULAR),
+            ("multigoals", 552, Axis.TOTAL, Scope.FIRST_HALF),
+            ("multigoals", 553, Axis.TOTAL, Scope.SECOND_HALF),
+        )
+    ),
+    _Family("multiscores", (551,), rules.multiscores),
     _Family("away_to_win", (879,), rules.yes_on(Axis.MARGIN, rules.below(0))),
     _Family("home_to_win", (880,), rules.yes_on(Axis.MARGIN, rules.above(1))),
     _Family("any_team_to_win", (881,), rules.to_win_either),
+    *(
+        _Family(
+            f"double_chance_{half}_half_both_teams_to_score",
+            (uof_id,),
+            build,
+            winners=2,
+            scopes=_BOTH_HALVES,
+        )
+        for half, uof_id, build in (
+            ("first", 540, rules.double_chance_and_both_in_first),
+            ("second", 541, rules.double_chance_and_both_in_second),
+        )
+    ),
     _Family("half_time_full_time", (47,), rules.half_time_full_time, scopes=_BOTH_HALVES),
     _Family("home_win_both_halves", (48,), rules.wins_both_halves(0), scopes=_BOTH_HALVES),
     _Family("away_win_both_halves", (49,), rules.wins_both_halves(2), scopes=_BOTH_HALVES),

@@ -151,7 +151,7 @@ def fill_halves_nb(
         state[4], home_end, state[5], away_end, second_home + second_away, share,
     )  # fmt: skip
     if wanted[HALVES] != 0:
-        fill_both_halves_nb(features, model, pmf, tilted, 1.0 / mass)
+        fill_both_halves_nb(features, model, pmf, wanted[HALVES], tilted, 1.0 / mass)
     for scope in range(FIRST_HALF, SECOND_HALF + 1):
         if wanted[scope] == 0:
             continue
@@ -261,7 +261,7 @@ def price_board_nb(
         each), red cards (home, away), and for each scope with a score its order of goals.
     wanted : int64[SCOPES]
         The axes to fill in each scope: a mask of PLAIN_AXES (in every mask), SIDE_AXES, CELL_AXIS,
-        COMBINED_AXES and ORDER_AXES; 0 for none.
+        COMBINED_AXES and ORDER_AXES, of both halves JOINT_AXES; 0 for none.
     terms : int64[terms, TERM_COLUMNS]
         Intervals: the two ends as indices into `features`, and the index in `chances` to which
         the chance between them is added.

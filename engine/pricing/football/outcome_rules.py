@@ -5,16 +5,17 @@ Owns the rules of every kind of market (lines, results, combinations, ...); neve
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import product
 from typing import Final, NamedTuple
 
 from engine.common.commands import OutcomeResult
 from engine.pricing import lines
 from engine.pricing.football.axes import AXIS_SPECS, Axis, Play, score_cell
-from engine.pricing.football.layout import CAPPED_TOTALS, GOAL_NUMBERS
+from engine.pricing.football.layout import CAPPED_TOTALS, CELL_SIDE, GOAL_NUMBERS
 from engine.pricing.lines import (
     NEVER,
+    WINNERS_VARY,
     Interval,
     Line,
     MarketTypeError,
@@ -27,8 +28,8 @@ from engine.pricing.lines import (
 )
 
 __all__ = [
-    "NEVER", "Interval", "MarketTypeError", "OutcomeRule", "Rules", "above", "below", "one",
-    "outcome_result",
+    "NEVER", "WINNERS_VARY", "Interval", "MarketTypeError", "OutcomeRule", "Rules", "above",
+    "below", "one", "outcome_result",
 ]  # fmt: skip
 
 LINE_GOALS_MAX: Final = 30
@@ -40,6 +41,12 @@ GOAL_RANGES: Final = ((0, 1), (2, 3), (4, 6))
 _POINT_RANGES: Final = ((0, 1), (2, 3), (4, 5))
 _POINT_RANGE_VARIANT: Final = "sr:point_range:6+"
 """The variant of the goal range that has `_POINT_RANGES`."""
+
+_MULTISCORES: Final = (
+    "1:0/2:0/3:0", "0:1/0:2/0:3", "4:0/5:0/6:0", "0:4/0:5/0:6", "2:1/3:1/4:1", "1:2/1:3/1:4",
+    "3:2/4:2/4:3/5:1", "2:3/2:4/3:4/1:5",
+)  # fmt: skip
+"""The groups of scores that are sold together, as the Unified Odds Feed defines them."""
 
 _HEAD_START: Final = re.compile(r"(\d{1,2}):(\d{1,2})", re.ASCII)
 _OPEN_ENDED: Final = re.compile(r"sr:[a-z_]+:([1-9])\+")
@@ -224,6 +231,20 @@ def goal_range(specifiers: Mapping[str, str]) -> Rules:
     return *ranges, OutcomeRule(f"{last}+", Axis.TOTAL, above(last))
 
 
+def multigoals_on(axis: Axis, most: int) -> RuleBuilder:
+    """No goal, each range of two or more numbers from 1 to `most`, and more.
+
+    The ranges overlap: several outcomes win.
+    """
+    ranges = (
+        OutcomeRule(f"{low}-{high}", axis, Interval(low, high + 1))
+        for low in range(1, most)
+        for high in range(low + 1, most + 1)
+    )
+    none = OutcomeRule("none", axis, one(0))
+    return fixed(none, *ranges, OutcomeRule(f"{most + 1}+", axis, above(most + 1)))
+
+
 def parity_on(axis: Axis) -> RuleBuilder:
     """Odd or even."""
     return fixed(OutcomeRule("odd", axis, one(1)), OutcomeRule("even", axis, one(0)))
@@ -261,6 +282,30 @@ def _scores_to(goals_max: int) -> Rules:
     return *cells, other
 
 
+def _of_scores(name: str, values: Iterable[int]) -> OutcomeRule:
+    """Return an outcome that some values of the SCORE_CELL axis win."""
+    first, *others = [one(value) for value in sorted(values)]
+    return OutcomeRule(name, Axis.SCORE_CELL, first, also=tuple(others))
+
+
+def _multiscores() -> Rules:
+    values = {score: score_cell(*score) for score in product(range(CELL_SIDE + 1), repeat=2)}
+    groups = [[(int(text[0]), int(text[2])) for text in name.split("/")] for name in _MULTISCORES]
+    listed = {score for scores in groups for score in scores}
+    rules = [
+        _of_scores(name, (values[score] for score in scores))
+        for name, scores in zip(_MULTISCORES, groups, strict=True)
+    ]
+    others = {
+        "draw": {values[h, a] for h, a in values if h == a},
+        "other_home": {values[h, a] for h, a in values if h > a and (h, a) not in listed},
+        "other_away": {values[h, a] for h, a in values if h < a and (h, a) not in listed},
+    }
+    draw, *wins = (_of_scores(name, values) for name, values in others.items())
+    return draw, *rules, *wins
+
+
+multiscores: Final = fixed(*_multiscores())
 correct_score: Final = fixed(*_scores_to(4))
 correct_score_to_two: Final = fixed(*_scores_to(2))
 to_win_either: Final = fixed(
@@ -295,13 +340,13 @@ def _row_interval(row: int, goals: Interval) -> Interval:
     return Interval(start + max(goals.low, 0), start + min(goals.high, CAPPED_TOTALS))
 
 
-def _and_both(names: Mapping[str, tuple[int, ...]]) -> RuleBuilder:
+def _and_both(names: Mapping[str, tuple[int, ...]], axis: Axis = Axis.RESULT_BOTH) -> RuleBuilder:
     """Return each named set of results combined with both sides scoring or not."""
     return fixed(
         *(
             _joined(
                 f"{name}_and_{answer}",
-                Axis.RESULT_BOTH,
+                axis,
                 [one(2 * result + both) for result in won_by],
             )
             for (answer, both), (name, won_by) in product(_BOTH_SCORE.items(), names.items())
@@ -329,6 +374,8 @@ def _and_total(names: Mapping[str, tuple[int, ...]]) -> RuleBuilder:
 
 result_and_both: Final = _and_both(_RESULTS)
 double_chance_and_both: Final = _and_both(_DOUBLE_CHANCES)
+double_chance_and_both_in_first: Final = _and_both(_DOUBLE_CHANCES, Axis.RESULT_BOTH_FIRST)
+double_chance_and_both_in_second: Final = _and_both(_DOUBLE_CHANCES, Axis.RESULT_BOTH_SECOND)
 result_and_total: Final = _and_total(_RESULTS)
 double_chance_and_total: Final = _and_total(_DOUBLE_CHANCES)
 

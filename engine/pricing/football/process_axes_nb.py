@@ -92,7 +92,7 @@ def fill_sides_grid_nb(
 def fill_cells_grid_nb(
     features: Any, at: int, grid: Any, top: int, home_now: int, away_now: int
 ) -> None:
-    """Fill the axis of single scores; the scores beyond the cells share the last value.
+    """Fill the axis of single scores; all beyond the cells goes to the first value beyond them.
 
     The plain axes are filled already.
     """

@@ -22,6 +22,7 @@ from engine.pricing.football.layout import (
     BY_BRANCH_AT,
     DRAW_FACTOR,
     HALVES,
+    JOINT_AXES,
     LEAST_MASS,
     ORDER_AXES,
     SECOND_HALF,
@@ -38,7 +39,7 @@ from engine.pricing.football.process_grids_nb import (
     rows_nb,
     tables_nb,
 )
-from engine.pricing.football.process_halves_nb import MASSES, add_halves_nb
+from engine.pricing.football.process_halves_nb import MASSES, add_halves_nb, add_result_and_both_nb
 
 
 @kernel()
@@ -163,3 +164,5 @@ def fill_second_halves_nb(
         )  # fmt: skip
     if wanted[HALVES] != 0:
         add_halves_nb(features, state, first, first_last, rows, lowest, branches, sums, last)
+        if wanted[HALVES] & JOINT_AXES != 0:
+            add_result_and_both_nb(features, state, rows, lowest, branches, sums, last)

@@ -25,6 +25,8 @@ from engine.pricing.football.layout import (
     HOME_SCORES_IN_HALVES_AT,
     MAX_HALF_TOTAL_AT,
     MIN_HALF_TOTAL_AT,
+    RESULT_BOTH_FIRST_AT,
+    RESULT_BOTH_SECOND_AT,
 )
 
 # Rows by branch: their places in an array, in rows of BRANCHES_MAX. Of the second half the masses
@@ -268,6 +270,44 @@ def add_scorers_nb(
     add_two_events_nb(
         features, at + AWAY_SCORES_IN_HALVES_AT, mass, first_away, second_away, both_away
     )
+
+
+@kernel()
+def add_result_and_both_nb(
+    features: Any, state: Any, rows: Any, lowest: int, branches: int, sums: Any, last: int
+) -> None:
+    """Add the masses of the match's result with whether both sides scored in either half.
+
+    The parameters are those of `add_halves_nb`, which has filled the rows by branch.
+    """
+    in_first = HALVES_AT + RESULT_BOTH_FIRST_AT + 1
+    in_second = HALVES_AT + RESULT_BOTH_SECOND_AT + 1
+    half = (last + 1) // 2
+    margins = part_nb(rows, MARGINS, 2 * (2 * half + 1) * branches)
+    first_both = part_nb(rows, FIRST_BOTH, branches)
+    for e in range(branches):
+        full = state[2] + state[4] - state[3] - state[5] + lowest + e
+        at = e
+        for odd in range(2):
+            for m in range(odd - 2 * half, odd + 2 * half + 1, 2):
+                to = 0 if full + m > 0 else 2 if full + m == 0 else 4
+                features[in_first + to] += margins[at] * max(1.0 - first_both[e], 0.0)
+                features[in_first + to + 1] += margins[at] * first_both[e]
+                features[in_second + to + 1] += margins[at]
+                at += branches
+        # The scores at which a side has none: one at either end of those of k goals.
+        for k in range(last + 1):
+            for x in range(0, k + 1, max(k, 1)):
+                if state[4] + x > 0 and state[5] + k - x > 0:
+                    continue
+                mass = sums[(k * (k + 1) // 2 + x) * branches + e]
+                difference = full + 2 * x - k
+                to = 0 if difference > 0 else 2 if difference == 0 else 4
+                features[in_second + to] += mass
+                features[in_second + to + 1] -= mass
+    for result in range(3):
+        at = in_second + 2 * result + 1
+        features[at] = max(features[at], 0.0)
 
 
 @kernel()

@@ -13,6 +13,7 @@ from engine.pricing.football.layout import (
     AWAY_PARITY_AT,
     CELL_END,
     CELL_SIDE,
+    CELLS,
     GOALS,
     HOME_AT,
     HOME_PARITY_AT,
@@ -225,7 +226,7 @@ def fill_cells_nb(
     away_from: int,
     away_end: int,
 ) -> None:
-    """Fill the axis of single scores; the scores beyond the cells share the last value."""
+    """Fill the axis of single scores; all beyond the cells goes to the first value beyond them."""
     for k in range(at + SIDES_END, at + CELL_END):
         features[k] = 0.0
     inside = 0.0
@@ -245,5 +246,23 @@ def deposit_cell_nb(features: Any, at: int, home: int, away: int, mass: float) -
 
 @kernel()
 def accumulate_cells_nb(features: Any, at: int, scale: float) -> None:
-    """Make the axis of single scores cumulative."""
-    accumulate_nb(features, at + SCORE_CELL_AT, CELL_SIDE * CELL_SIDE + 1, scale)
+    """Share what is beyond the cells by result, and make the axis of single scores cumulative.
+
+    The margin's axis is cumulative already: a win beyond the cells is one that is not in them.
+    """
+    cells = at + SCORE_CELL_AT + 1
+    home = 0.0
+    away = 0.0
+    for i in range(CELL_SIDE):
+        for j in range(i):
+            home += features[cells + CELL_SIDE * i + j]
+            away += features[cells + CELL_SIDE * j + i]
+    margin = at + MARGIN_AT
+    rest = features[cells + CELL_SIDE * CELL_SIDE]
+    home_wins = features[margin + 2 * GOALS - 1] - features[margin + GOALS]
+    home = min(max(home_wins / scale - home, 0.0), rest)
+    away = min(max(features[margin + GOALS - 1] / scale - away, 0.0), rest - home)
+    features[cells + CELL_SIDE * CELL_SIDE] = home
+    features[cells + CELL_SIDE * CELL_SIDE + 1] = rest - home - away
+    features[cells + CELL_SIDE * CELL_SIDE + 2] = away
+    accumulate_nb(features, at + SCORE_CELL_AT, CELLS, scale)

@@ -109,19 +109,21 @@ def _halves_values() -> dict[Axis, Indices]:
     first, second = first_home + first_away, second_home + second_away
     capped = AXIS_SPECS[Axis.MIN_HALF_TOTAL].size - 1
     first_result = _result(first_home, first_away)
+    result = _result(first_home + second_home, first_away + second_away)
+    both_first, both_second = _both(first_home, first_away), _both(second_home, second_away)
     return {
-        Axis.HALF_TIME_FULL_TIME: 3 * first_result
-        + _result(first_home + second_home, first_away + second_away),
+        Axis.HALF_TIME_FULL_TIME: 3 * first_result + result,
         Axis.HALF_RESULTS: 3 * first_result + _result(second_home, second_away),
         Axis.HIGHEST_HALF: _result(first, second),
         Axis.HOME_HIGHEST_HALF: _result(first_home, second_home),
         Axis.AWAY_HIGHEST_HALF: _result(first_away, second_away),
-        Axis.BOTH_SCORE_IN_HALVES: _both(first_home, first_away)
-        + 2 * _both(second_home, second_away),
+        Axis.BOTH_SCORE_IN_HALVES: both_first + 2 * both_second,
         Axis.HOME_SCORES_IN_HALVES: (first_home > 0) + 2 * (second_home > 0),
         Axis.AWAY_SCORES_IN_HALVES: (first_away > 0) + 2 * (second_away > 0),
         Axis.MIN_HALF_TOTAL: np.minimum(np.minimum(first, second), capped),
         Axis.MAX_HALF_TOTAL: np.minimum(np.maximum(first, second), capped),
+        Axis.RESULT_BOTH_FIRST: 2 * result + both_first,
+        Axis.RESULT_BOTH_SECOND: 2 * result + both_second,
     }
 
 

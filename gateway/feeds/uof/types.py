@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 from engine.common.commands import OUTCOME_CHARS_MAX
 from engine.common.ids import MalformedIdError, MarketKey, parse_market_key
 from engine.common.units import OUTCOMES_MAX
+from engine.pricing.lines import WINNERS_VARY
 from engine.pricing.sport import SPORTS, AnySport, MarketTypeError
 from gateway.feeds.uof.grammar import canonical_specifiers
 from gateway.feeds.uof.messages import MARKET_ID_MAX, MarketName
@@ -27,6 +28,12 @@ _SHOWN_CHARS: Final = 80
 _RESULTS: Final = ("home", "draw", "away")
 _DOUBLE_CHANCES: Final = ("home_or_draw", "home_or_away", "draw_or_away")
 _CORRECT_SCORE: Final = range(5)
+_MULTIGOALS: Final = "1-2 1-3 1-4 1-5 1-6 2-3 2-4 2-5 2-6 3-4 3-5 3-6 4-5 4-6 5-6 7+"
+_FEW_MULTIGOALS: Final = "1-2 1-3 2-3 4+"
+_MULTISCORES: Final = (
+    "1:0/2:0/3:0 0:1/0:2/0:3 4:0/5:0/6:0 0:4/0:5/0:6 2:1/3:1/4:1 1:2/1:3/1:4 3:2/4:2/4:3/5:1 "
+    "2:3/2:4/3:4/1:5 other_home other_away"
+)
 
 
 def _outcome_names() -> dict[str, str]:
@@ -43,6 +50,7 @@ def _outcome_names() -> dict[str, str]:
         "436": "first", "438": "second", "440": "equal",
         "776": "draw", "778": "away", "780": "home", "782": "draw",
         "784": "none", "788": "only_home", "790": "only_away", "792": "both",
+        "1803": "draw", "1804": "none", "1805": "none",
         "806": "no/no", "808": "yes/no", "810": "yes/yes", "812": "no/yes",
         "1711": "home", "1712": "draw", "1713": "away",
         "1714": "home", "1715": "away",
@@ -57,12 +65,15 @@ def _outcome_names() -> dict[str, str]:
     for away in _CORRECT_SCORE:
         for home in _CORRECT_SCORE:
             names[str(274 + 2 * (home + 5 * away))] = f"{home}:{away}"
-    for first_id, scores in (
-        (462, "0:0 1:1 2:2 1:0 2:0 2:1 0:1 0:2 1:2 other"),
-        (546, "0:0 0:1 0:2 1:0 1:1 1:2 2:0 2:1 2:2 other"),
+    for first_id, step, texts in (
+        (462, 2, "0:0 1:1 2:2 1:0 2:0 2:1 0:1 0:2 1:2 other"),
+        (546, 2, "0:0 0:1 0:2 1:0 1:1 1:2 2:0 2:1 2:2 other"),
+        (1730, 1, _MULTIGOALS),
+        (1746, 1, _FEW_MULTIGOALS),
+        (1750, 1, _MULTISCORES),
     ):
-        for number, score in enumerate(scores.split()):
-            names[str(first_id + 2 * number)] = score
+        for number, text in enumerate(texts.split()):
+            names[str(first_id + step * number)] = text
     for row, results in enumerate(_DOUBLE_CHANCES):
         names[str(1718 + 2 * row)] = f"{results}_and_yes"
         names[str(1719 + 2 * row)] = f"{results}_and_no"
@@ -96,7 +107,7 @@ class UofMarket(NamedTuple):
     outcomes: tuple[str, ...]
     """Outcome names, in the order of the engine's odds and results."""
     winners: float | None
-    """How many outcomes win; None: not known."""
+    """How many outcomes win; None: not known, or it depends on the result."""
 
 
 class UofTypes:
@@ -195,13 +206,15 @@ def _typed(sport: AnySport, key: MarketKey, outcome_ids: Sequence[str]) -> UofMa
     return UofMarket(str(key), sport.name, outcomes, winners)
 
 
-def _outcomes_and_winners(sport: AnySport, key: MarketKey) -> tuple[tuple[str, ...], float] | None:
+def _outcomes_and_winners(
+    sport: AnySport, key: MarketKey
+) -> tuple[tuple[str, ...], float | None] | None:
     """Return a type's outcomes and winners; None when the sport refuses type or specifiers."""
     try:
         market = sport.market(key.type, key.specifiers)
     except MarketTypeError:
         return None
-    return market.outcomes, market.winners
+    return market.outcomes, None if market.winners == WINNERS_VARY else market.winners
 
 
 def _outcomes_refused(outcome_ids: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from engine.pricing.ladder import CENTS, EXCHANGE, FINE, Band, Ladder, Rounding
+from engine.pricing.lines import WINNERS_VARY
 from engine.pricing.margin import MarginSolved, Method, add_margin
 from engine.pricing.quoting import (
     BookFigures,
@@ -105,6 +106,39 @@ def test_each_market_of_one_call_has_its_own_key() -> None:
 def test_a_market_with_two_winners_is_banded_by_its_favourite_at_twice_the_book_sum() -> None:
     quoted = quote_one((0.8, 0.7, 0.5), margin=KEYS, market_type="x", ladder=FINE, winners=2.0)
     assert book(quoted) == pytest.approx(2.06, abs=2e-3)
+
+
+@given(
+    fair=st.lists(st.lists(st.floats(0.05, 0.9), min_size=4, max_size=4), min_size=1, max_size=4),
+    method=st.sampled_from(Method),
+)
+@settings(max_examples=60, deadline=None)
+def test_overlapping_outcomes_hold_the_book_over_what_is_expected_of_them_at_each_call(
+    fair: list[list[float]], method: Method
+) -> None:
+    quoter = Quoter(
+        np.array((0, 2, 6)), np.array((1.0, WINNERS_VARY)), ("1x2", "multigoals"), ladder=FINE
+    )
+    for chances in fair:
+        quoted = quoter.quote(
+            np.array([0.5, 0.5, *chances]), margin=Margin(book_milli=1_050, method=method)
+        )
+        if not quoted.shortfalls[1]:
+            of_odds = (1000.0 / quoted.odds_milli[2:]).sum()
+            assert of_odds == pytest.approx(1.05 * sum(chances), rel=5e-3)
+        assert (1000.0 / quoted.odds_milli[:2]).sum() == pytest.approx(1.05, abs=2e-3)
+
+
+def test_overlapping_outcomes_are_quoted_by_shins_method_as_markets_of_several_winners() -> None:
+    chances = (0.5, 0.3, 0.2)  # which by chance add up to the one winner of Shin's method
+    quoted = {
+        winners: quote_one(
+            chances, margin=Margin(method=Method.SHIN), ladder=FINE, winners=winners
+        ).odds_milli.tolist()
+        for winners in (1.0, WINNERS_VARY)
+    }
+    odds_ratio = quote_one(chances, margin=Margin(method=Method.ODDS_RATIO), ladder=FINE)
+    assert quoted[WINNERS_VARY] == odds_ratio.odds_milli.tolist() != quoted[1.0]
 
 
 @pytest.mark.parametrize(

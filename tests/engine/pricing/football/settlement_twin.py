@@ -6,7 +6,7 @@ anew, and shares no table, axis or interval with the rules that it checks.
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from itertools import product
+from itertools import combinations, product
 from typing import NamedTuple
 
 from engine.common.commands import OutcomeResult
@@ -156,6 +156,26 @@ def correct_score(played: Played, goals_max: int) -> Settled:
     return each({f"{h}:{a}": (h, a) == score for h, a in listed} | {"other": score not in listed})
 
 
+def multigoals(goals: int, most: int) -> Settled:
+    wins = {"none": goals == 0}
+    for low, high in combinations(range(1, most + 1), 2):
+        wins[f"{low}-{high}"] = low <= goals <= high
+    return each(wins | {f"{most + 1}+": goals > most})
+
+
+def multiscores(played: Played, _: Mapping[str, str]) -> Settled:
+    listed = {
+        name: f"{played.home}:{played.away}" in name.split("/")
+        for name in (
+            "1:0/2:0/3:0", "0:1/0:2/0:3", "4:0/5:0/6:0", "0:4/0:5/0:6", "2:1/3:1/4:1",
+            "1:2/1:3/1:4", "3:2/4:2/4:3/5:1", "2:3/2:4/3:4/1:5",
+        )
+    }  # fmt: skip
+    won, other = result(played.home, played.away), not any(listed.values())
+    ends = {f"other_{side}": other and won == side for side in ("home", "away")}
+    return each({"draw": won == "draw"} | listed | ends)
+
+
 def which_team(played: Played, _: Mapping[str, str]) -> Settled:
     scored = (played.home > 0, played.away > 0)
     names = {
@@ -234,12 +254,23 @@ ONE_SCORE: dict[str, Settle] = {
     "home_to_win": lambda p, _: yes_no(p.home > p.away),
     "away_to_win": lambda p, _: yes_no(p.away > p.home),
     "any_team_to_win": lambda p, _: yes_no(p.away != p.home),
+    "multigoals": lambda p, _: multigoals(p.home + p.away, 6),
+    "home_multigoals": lambda p, _: multigoals(p.home, 3),
+    "away_multigoals": lambda p, _: multigoals(p.away, 3),
+    "multiscores": multiscores,
     "1x2_both_teams_to_score": lambda p, _: together(results(p), both_scored(p)),
     "total_both_teams_to_score": lambda p, s: together(over_under(p, s), both_scored(p)),
     "1x2_total": lambda p, s: together(results(p), over_under(p, s)),
     "double_chance_both_teams_to_score": lambda p, _: together(double_chance(p), both_scored(p)),
     "double_chance_total": lambda p, s: together(double_chance(p), over_under(p, s)),
 }
+
+
+OF_ONE_HALF: dict[str, Settle] = {
+    "first_half_multigoals": lambda p, _: multigoals(p.home + p.away, 3),
+    "second_half_multigoals": lambda p, _: multigoals(p.home + p.away, 3),
+}
+"""Types of a half whose outcomes are others than those of the type of ninety minutes."""
 
 
 # --- the order of goals --------------------------------------------------------------------------
@@ -280,6 +311,12 @@ def won_halves(played: Played, side: str) -> int:
 
 BOTH_HALVES: dict[str, Settle] = {
     "half_time_full_time": half_time_full_time,
+    "double_chance_first_half_both_teams_to_score": lambda p, _: together(
+        double_chance(p), both_scored(Played(*p.first))
+    ),
+    "double_chance_second_half_both_teams_to_score": lambda p, _: together(
+        double_chance(p), both_scored(Played(*p.second))
+    ),
     "home_win_both_halves": lambda p, _: yes_no(won_halves(p, "home") == 2),
     "away_win_both_halves": lambda p, _: yes_no(won_halves(p, "away") == 2),
     "home_win_either_half": lambda p, _: yes_no(won_halves(p, "home") > 0),
@@ -327,15 +364,18 @@ def needs_order(key: str) -> bool:
 
 
 def winners_of(key: str) -> int:
-    """Return how many of a market's outcomes win."""
+    """Return how many of a market's outcomes win; 0: that depends on the score."""
     name = split_type(parse_market_key(key).type)[1]
+    if name.endswith("multigoals"):
+        return 0
     return 2 if name.startswith("double_chance") else 1
 
 
 def settle(market_type: str, specifiers: tuple[tuple[str, str], ...], played: Played) -> Settled:
     """Settle a market by what was played of its scope."""
     _, name = split_type(market_type)
-    return (ONE_SCORE | GOAL_ORDER | BOTH_HALVES)[name](played, dict(specifiers))
+    rules = ONE_SCORE | GOAL_ORDER | BOTH_HALVES | OF_ONE_HALF
+    return rules[market_type if market_type in rules else name](played, dict(specifiers))
 
 
 def settle_key(key: str, match: Match) -> Settled:

@@ -160,6 +160,12 @@ def test_1x2_alone_gives_the_same_rates_as_rates_from_1x2(model: MatchModel) -> 
     )
 
 
+@pytest.mark.parametrize("name", ["multigoals", "away_multigoals", "second_half_multigoals"])
+def test_a_market_whose_outcomes_overlap_is_refused_by_name(name: str) -> None:
+    with pytest.raises(MarketTypeError, match=f"{name}: cannot be fitted"):
+        Calibrator(["1x2", name])
+
+
 @pytest.mark.parametrize(
     "markets",
     [

@@ -62,8 +62,15 @@ def plain_meanings() -> dict[str, list[Bools]]:
     half, full, second_half = compare(h1, a1), compare(h1 + h2, a1 + a2), compare(h2, a2)
     both_first, both_second = (h1 > 0) & (a1 > 0), (h2 > 0) & (a2 > 0)
     first, second = h1 + a1, h2 + a2
+    chances = [full[0] | full[1], full[0] | full[2], full[1] | full[2]]
     return {
         "half_time_full_time": [one & other for one, other in product(half, full)],
+        "double_chance_first_half_both_teams_to_score": [
+            one & both for both in yes_no(both_first) for one in chances
+        ],
+        "double_chance_second_half_both_teams_to_score": [
+            one & both for both in yes_no(both_second) for one in chances
+        ],
         "home_win_both_halves": yes_no(half[0] & second_half[0]),
         "away_win_both_halves": yes_no(half[2] & second_half[2]),
         "home_win_either_half": yes_no(half[0] | second_half[0]),

@@ -110,6 +110,35 @@ def test_correct_score_names_twenty_five_scores_and_the_rest() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "score", "won"),
+    [
+        ("multigoals", (0, 0), ["none"]),
+        ("multigoals", (1, 0), ["1-2", "1-3", "1-4", "1-5", "1-6"]),
+        ("multigoals", (3, 2), ["1-5", "1-6", "2-5", "2-6", "3-5", "3-6", "4-5", "4-6", "5-6"]),
+        ("multigoals", (5, 2), ["7+"]),
+        ("home_multigoals", (2, 5), ["1-2", "1-3", "2-3"]),
+        ("away_multigoals", (2, 4), ["4+"]),
+        ("first_half_multigoals", (1, 2), ["1-3", "2-3"]),
+        ("second_half_multigoals", (0, 0), ["none"]),
+        ("multiscores", (0, 0), ["draw"]),
+        ("multiscores", (9, 9), ["draw"]),
+        ("multiscores", (3, 0), ["1:0/2:0/3:0"]),
+        ("multiscores", (5, 1), ["3:2/4:2/4:3/5:1"]),
+        ("multiscores", (2, 4), ["2:3/2:4/3:4/1:5"]),
+        ("multiscores", (5, 2), ["other_home"]),
+        ("multiscores", (8, 0), ["other_home"]),
+        ("multiscores", (1, 6), ["other_away"]),
+        ("multiscores", (7, 11), ["other_away"]),
+    ],
+)
+def test_groups_of_goals_and_scores_win_together(
+    name: str, score: tuple[int, int], won: list[str]
+) -> None:
+    settled = zip(outcome_names(name, ()), results(name, (), score), strict=True)
+    assert [outcome for outcome, result in settled if result.won] == won
+
+
+@pytest.mark.parametrize(
     ("line", "score", "home", "away"),
     [
         ("0", (1, 1), REFUNDED, REFUNDED), ("0", (2, 1), WON, LOST), ("-0.5", (1, 1), LOST, WON),

@@ -43,7 +43,9 @@ OF_A_SCORE: dict[Axis, Callable[[int, int], int]] = {
     Axis.PARITY: lambda home, away: (home + away) % 2,
     Axis.HOME_PARITY: lambda home, away: home % 2,
     Axis.AWAY_PARITY: lambda home, away: away % 2,
-    Axis.SCORE_CELL: lambda home, away: 8 * home + away if max(home, away) < 8 else 64,
+    Axis.SCORE_CELL: lambda home, away: (
+        8 * home + away if max(home, away) < 8 else 64 + result(home, away)
+    ),
     Axis.RESULT_BOTH: lambda home, away: 2 * result(home, away) + both(home, away),
     Axis.BOTH_TOTAL: lambda home, away: 16 * both(home, away) + min(home + away, 15),
     Axis.RESULT_TOTAL: lambda home, away: 16 * result(home, away) + min(home + away, 15),
@@ -59,16 +61,19 @@ OF_BOTH_HALVES: dict[Axis, Callable[[int, int, int, int], int]] = {
     Axis.AWAY_SCORES_IN_HALVES: lambda h1, a1, h2, a2: scored(a1, a2),
     Axis.MIN_HALF_TOTAL: lambda h1, a1, h2, a2: min(h1 + a1, h2 + a2, 15),
     Axis.MAX_HALF_TOTAL: lambda h1, a1, h2, a2: min(max(h1 + a1, h2 + a2), 15),
+    Axis.RESULT_BOTH_FIRST: lambda h1, a1, h2, a2: 2 * result(h1 + h2, a1 + a2) + both(h1, a1),
+    Axis.RESULT_BOTH_SECOND: lambda h1, a1, h2, a2: 2 * result(h1 + h2, a1 + a2) + both(h2, a2),
 }
 FIRST_VALUE = {Axis.MARGIN: -31}
 """The least value of an axis where it is not 0."""
 SIZES = {
     Axis.TOTAL: 63, Axis.MARGIN: 63, Axis.SCORING_SIDES: 4, Axis.HOME: 32, Axis.AWAY: 32,
-    Axis.PARITY: 2, Axis.HOME_PARITY: 2, Axis.AWAY_PARITY: 2, Axis.SCORE_CELL: 65,
+    Axis.PARITY: 2, Axis.HOME_PARITY: 2, Axis.AWAY_PARITY: 2, Axis.SCORE_CELL: 67,
     Axis.RESULT_BOTH: 6, Axis.BOTH_TOTAL: 32, Axis.RESULT_TOTAL: 48, Axis.HALF_TIME_FULL_TIME: 9,
     Axis.HALF_RESULTS: 9, Axis.HIGHEST_HALF: 3, Axis.HOME_HIGHEST_HALF: 3,
     Axis.AWAY_HIGHEST_HALF: 3, Axis.BOTH_SCORE_IN_HALVES: 4, Axis.HOME_SCORES_IN_HALVES: 4,
     Axis.AWAY_SCORES_IN_HALVES: 4, Axis.MIN_HALF_TOTAL: 16, Axis.MAX_HALF_TOTAL: 16,
+    Axis.RESULT_BOTH_FIRST: 6, Axis.RESULT_BOTH_SECOND: 6,
 }  # fmt: skip
 
 

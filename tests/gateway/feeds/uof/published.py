@@ -130,8 +130,17 @@ FOOTBALL = {
         (542, "1st half - double chance & both teams to score"),
         (545, "2nd half - double chance & both teams to score"),
         (546, "Double chance & both teams to score"),
+        (540, "Double chance (match) & 1st half both teams score"),
+        (541, "Double chance (match) & 2nd half both teams score"),
     ),
     **_rows("total=2.5", "1724 1725 1726 1727 1728 1729", (547, "Double chance & total")),
+    **_rows("", " ".join(map(str, [1804, *range(1730, 1746)])), (548, "Multigoals")),
+    **_rows(
+        "", "1805 1746 1747 1748 1749",
+        (549, "home multigoals"), (550, "away multigoals"), (552, "1st half - multigoals"),
+        (553, "2nd half - multigoals"),
+    ),
+    **_rows("", " ".join(map(str, [1803, *range(1750, 1760)])), (551, "Multiscores")),
     **_rows(
         "total=2.5", "74 76",
         (854, "home or over"), (855, "home or under"), (856, "draw or over"),

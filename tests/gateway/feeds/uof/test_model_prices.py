@@ -5,7 +5,7 @@ import pytest
 from engine.common.commands import SetOdds, SetStatus
 from engine.common.lifecycle import Status
 from engine.pricing.football.calibration import Calibrated, calibrate
-from engine.pricing.football.fixture_board import FixtureBoard
+from engine.pricing.football.fixture_board import FixtureBoard, Margin
 from engine.pricing.football.model import MatchModel, MatchState, Period, Score
 from engine.pricing.margin import Method, Removal
 from gateway.feeds.core.adapter import MarketUpdate, PriceFixture
@@ -100,6 +100,30 @@ def test_markets_that_the_model_knows_take_its_price_and_the_others_the_feeds_od
         MarketUpdate,
         MarketUpdate,
     ]
+
+
+@pytest.mark.parametrize(
+    ("number", "key", "ids"),
+    [
+        (540, "double_chance_first_half_both_teams_to_score", range(1718, 1724)),
+        (541, "double_chance_second_half_both_teams_to_score", range(1718, 1724)),
+        (548, "multigoals", (1804, *range(1730, 1746))),
+        (550, "away_multigoals", (1805, *range(1746, 1750))),
+        (551, "multiscores", (1803, *range(1750, 1760))),
+        (552, "first_half_multigoals", (1805, *range(1746, 1750))),
+    ],
+)
+def test_combinations_and_overlapping_outcomes_open_with_the_models_price(number, key, ids):
+    feed = feed_markets(BY_MODEL)
+    outcomes = tuple((str(one), "1.9") for one in ids)
+
+    received = feed.receive(odds_change(*priced(MatchState()), market(number, outcomes), at=1))
+
+    (order,) = orders(received)
+    assert f"{EVENT}/{key}" in [action.key for action in received.actions[:4] if action != order]
+    assert feed.status(key) is Status.ACTIVE
+    quotes = FixtureBoard([f"{EVENT}/{key}"]).quotes(order.model, order.state, Margin())
+    assert all(quote.active for quote in quotes[f"{EVENT}/{key}"])
 
 
 def test_a_market_of_the_models_sport_stays_suspended_without_a_model():

@@ -44,11 +44,14 @@ def test_a_number_means_what_our_type_means(sport: str, market_type: str, number
         assert market_type == "european_handicap"
         return
     said = re.sub(r"[^a-z0-9]+", " ", name.replace("1st/2nd half", "halves")).split()
-    ours_text = market_type.replace("first_half", "1st_half").replace(
-        "half_time_full_time", "halftime_fulltime"
-    )
+    ours_text = market_type
+    for ours_part, short in (
+        ("first_half", "1st_half"), ("second_half", "2nd_half"),
+        ("half_time_full_time", "halftime_fulltime"),
+    ):  # fmt: skip
+        ours_text = ours_text.replace(ours_part, short)
     ours = [word for word in ours_text.split("_") if word != "regular"]
-    fillers = {"to", "a", "win", "will", "there", "be", "winner", "two"}
+    fillers = {"to", "a", "win", "will", "there", "be", "winner", "two", "match"}
     assert set(said) - fillers == set(ours) - fillers, (said, ours)
 
 
