@@ -82,18 +82,7 @@ def pipeline_settings(settings: FeedSettings, limits: LimitsSettings) -> Pipelin
 def adapter_of(feed: str, settings: FeedSettings) -> Callable[[], Adapter]:
     """Return a function that makes the adapter of a section."""
     if isinstance(settings, UofFeedSettings):
-        uof = UofSettings(
-            sports=settings.sports,
-            price_from="probabilities" if settings.from_probabilities else "odds",
-            margins=settings.margins,
-            methods=settings.methods,
-            own_prices=settings.own_prices,
-            watch=settings.watch,
-            ahead_ms_max=settings.ahead_ms_max,
-            before_start_ms=settings.before_start_s * 1_000,
-            producers=WatchSettings(silence_ms=settings.silence_s * 1_000),
-        )
-        return partial(_uof_adapter, feed, uof, settings.names)
+        return partial(_uof_adapter, feed, uof_settings(settings), settings.names)
     if isinstance(settings, LsportsFeedSettings):
         lsports = LsportsSettings(
             watch=settings.watch,
@@ -112,6 +101,22 @@ def adapter_of(feed: str, settings: FeedSettings) -> Callable[[], Adapter]:
         ahead_ms_max=settings.ahead_ms_max,
     )
     return partial(ExchangeAdapter, feed=feed, settings=exchange)
+
+
+def uof_settings(settings: UofFeedSettings) -> UofSettings:
+    """Return the adapter's settings from a section."""
+    return UofSettings(
+        sports=settings.sports,
+        price_from="probabilities" if settings.from_probabilities else "odds",
+        margins=settings.margins,
+        methods=settings.methods,
+        own_prices=settings.own_prices,
+        goal_process=settings.goal_process,
+        watch=settings.watch,
+        ahead_ms_max=settings.ahead_ms_max,
+        before_start_ms=settings.before_start_s * 1_000,
+        producers=WatchSettings(silence_ms=settings.silence_s * 1_000),
+    )
 
 
 def _uof_adapter(feed: str, settings: UofSettings, names: tuple[str, ...]) -> UofAdapter:

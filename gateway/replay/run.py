@@ -51,7 +51,7 @@ from gateway.feeds.core.clock import RecordedClock
 from gateway.feeds.exchange.adapter import ExchangeAdapter
 from gateway.feeds.exchange.fair_price import FairRules
 from gateway.feeds.exchange.settings import ExchangeSettings
-from gateway.feeds.factory import feed_part
+from gateway.feeds.factory import feed_part, uof_settings
 from gateway.feeds.lsports.adapter import LsportsAdapter, LsportsSettings
 from gateway.feeds.uof.adapter import UofAdapter
 from gateway.feeds.uof.settings import UofSettings
@@ -139,12 +139,7 @@ def recorded_feed(recording: Recording, config: Config) -> FeedPart:
     provider can repeat anything; every price is followed, however fast the recording is played.
     """
     if recording.kind == UOF:
-        uof = UofSettings(
-            sports=config.feed_uof.sports,
-            price_from="probabilities" if config.feed_uof.from_probabilities else "odds",
-            own_prices=config.feed_uof.own_prices,
-            watch=False,
-        )
+        uof = replace(uof_settings(config.feed_uof), watch=False, before_start_ms=0)
         return feed_part(
             UOF, config.feed_uof, limits=config.limits, make_adapter=partial(recorded_uof, uof)
         )

@@ -19,6 +19,7 @@ from engine.pricing.football.compiled_markets import CompiledMarkets
 from engine.pricing.football.layout import LEAST_MASS
 from engine.pricing.football.model import (
     DEPENDENCE_MAX,
+    MEASURED_PROCESS,
     RATE_MAX,
     Floats,
     Ints,
@@ -43,6 +44,8 @@ _STARTS: Final = np.array(
 TYPICAL: Final = MatchModel(home_rate=1.4, away_rate=1.1, dependence=-0.08)
 """A common match: what is held where the markets do not tell it. Bookmakers' 1x2 and totals hold a
 dependence of -0.08 (see docs/pricing.md), so that 1x2 alone is read with it too."""
+MEASURED: Final = replace(TYPICAL, **MEASURED_PROCESS)
+"""The same where scoring depends on the score."""
 _PRE_MATCH: Final = MatchState()
 
 

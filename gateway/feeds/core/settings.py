@@ -25,6 +25,8 @@ MethodRuleText = Annotated[
     ),
 ]
 """``TYPE=METHOD``: how a market type's margin is added to odds and removed from the feed's."""
+GoalProcess = Literal["never", "in_play", "always"]
+"""When scoring depends on the score in the models fitted to a feed's odds (docs/pricing.md)."""
 _Millis = Annotated[int, Meta(ge=1, le=3_600_000)]
 
 
@@ -50,6 +52,7 @@ class UofFeedSettings(FeedSettings, frozen=True, kw_only=True, forbid_unknown_fi
     from_probabilities: bool = False
     margins: Annotated[tuple[MarginRuleText, ...], Meta(max_length=MARGIN_RULES_MAX)] = ()
     own_prices: bool = False
+    goal_process: GoalProcess = "always"
     names: Annotated[tuple[str, ...], Meta(max_length=NAME_FILES_MAX)] = ()
     watch: bool = True
     silence_s: Annotated[int, Meta(ge=1, le=3_600)] = 20

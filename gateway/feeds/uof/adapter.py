@@ -195,6 +195,7 @@ class UofAdapter:
             opening=memory.opening,
             passed_over=self._passed_over,
             methods=settings.methods,
+            goal_process=settings.goal_process,
         )
         memory.opening.ask_also(model_prices.unpriced)
         return model_prices

@@ -11,9 +11,10 @@ from typing import Final, NamedTuple
 from msgspec import UNSET
 
 from engine.common.units import ODDS_MILLI_MAX, ODDS_MILLI_MIN
-from engine.pricing.football.calibration import TYPICAL, Calibrated, Calibrator
+from engine.pricing.football.calibration import MEASURED, TYPICAL, Calibrated, Calibrator
 from engine.pricing.football.model import MatchModel, MatchState, Period
 from engine.pricing.margin import Removal
+from gateway.feeds.core.settings import GoalProcess
 from gateway.feeds.uof.market_registry import ListedMarket
 from gateway.feeds.uof.match_state import match_state
 from gateway.feeds.uof.messages import MarketOdds, OddsChange
@@ -112,14 +113,16 @@ class _Match:
         over = self.state is not None and self.state.period >= Period.FULL_TIME
         return _EXTRA_TIME if over else _REGULAR_TIME
 
-    def base(self) -> MatchModel:
+    def base(self, goal_process: GoalProcess) -> MatchModel:
         """Return what a model of the match is fitted from: the stoppage to expect by now."""
+        in_play = self.state is not None and self.state.period is not Period.PRE_MATCH
+        base = MEASURED if goal_process in ("always", "in_play" if in_play else "") else TYPICAL
         if self.state is None:
-            return TYPICAL
+            return base
         period, announced_s = self.announced or (None, None)
         if period is not self.state.period:
             announced_s = None
-        return with_stoppage(TYPICAL, self.state, announced_s)
+        return with_stoppage(base, self.state, announced_s)
 
     def take_status(self, message: OddsChange) -> None:
         """Take what a message says of the match."""
@@ -172,13 +175,22 @@ class MatchModels:
 
     Parameters
     ----------
+    goal_process : GoalProcess
+        When models are fitted from the measured goal process; else from independent sides.
     matches_max : int
         Matches kept; past it the match whose last message arrived longest ago is dropped.
     removal : Removal | None
         How the margin of the feed's odds is removed; None: the measured defaults.
     """
 
-    def __init__(self, *, matches_max: int = MATCHES_MAX, removal: Removal | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        goal_process: GoalProcess = "always",
+        matches_max: int = MATCHES_MAX,
+        removal: Removal | None = None,
+    ) -> None:
+        self._goal_process: Final[GoalProcess] = goal_process
         self._removal: Final = removal
         self._matches_max: Final = matches_max
         self._matches: OrderedDict[str, _Match] = OrderedDict()
@@ -256,7 +268,7 @@ class MatchModels:
             return NO_TOTAL
         totals = match.totals[:TOTALS_MAX]
         chosen = (match.winner, *sorted(totals, key=lambda one: one.key))
-        base = match.base()
+        base = match.base(self._goal_process)
         odds_by_key = {one.key: one.odds for one in chosen}
         fitted_to = odds_by_key, match.state, base
         if fitted_to == match.fitted_to and (not match.why or match.why.startswith(_REFUSED)):

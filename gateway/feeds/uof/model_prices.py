@@ -18,6 +18,7 @@ from engine.common.lifecycle import Status
 from engine.common.units import Nanos
 from engine.pricing.margin import removal_by
 from gateway.feeds.core.adapter import Mark, PriceFixture
+from gateway.feeds.core.settings import GoalProcess
 from gateway.feeds.uof.damaged_messages import LostPart
 from gateway.feeds.uof.market_registry import NO_OWNER, ListedMarket, MarketRegistry, price_source
 from gateway.feeds.uof.match_models import FITTED_IDS, SPORT, MatchModels, ModelledMatch
@@ -46,6 +47,8 @@ class ModelPrices:
     methods : tuple[str, ...]
         How the margin of some market types is removed before a model is fitted, as the settings
         say it; of others by the measured defaults.
+    goal_process : GoalProcess
+        As `MatchModels` takes it.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class ModelPrices:
         ownership: Ownership,
         opening: Opening,
         passed_over: PassedOver,
+        goal_process: GoalProcess,
         methods: tuple[str, ...] = (),
     ) -> None:
         self._feed: Final = feed
@@ -63,7 +67,7 @@ class ModelPrices:
         self._ownership: Final = ownership
         self._opening: Final = opening
         self._passed_over: Final = passed_over
-        self._models: Final = MatchModels(removal=removal_by(methods))
+        self._models: Final = MatchModels(goal_process=goal_process, removal=removal_by(methods))
         self._process_started_ns = 0
         self._own_orders = 0
 

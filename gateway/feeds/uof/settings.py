@@ -13,6 +13,7 @@ from engine.common.units import MARKETS_MAX
 from gateway.feeds.core.settings import (
     MARGIN_RULES_MAX,
     METHOD_RULES_MAX,
+    GoalProcess,
     MarginRuleText,
     MethodRuleText,
 )
@@ -118,6 +119,8 @@ class UofSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     own_prices: bool = False
     """Price the football markets that our model knows by the model, which is fitted to the feed's
     odds, instead of by `price_from`."""
+    goal_process: GoalProcess = "always"
+    """When those models are fitted from the measured goal process."""
     early_betting: bool = True
     """After a bet_stop, open a market as soon as an odds_change makes it active, even while the
     message has a `betting_status`."""

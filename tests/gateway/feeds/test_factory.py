@@ -2,10 +2,13 @@
 
 import pytest
 
+from engine.common.units import NS_PER_MS
+from engine.pricing.football.model import MEASURED_PROCESS, MatchState, Period
 from engine.pricing.margin import Method
 from engine.pricing.skew import LogOddsSkew
 from gateway.configuration.config import ConfigError, load_config
 from gateway.configuration.system import feed_parts
+from gateway.feeds.core.adapter import PriceFixture
 from gateway.feeds.core.pipeline import FeedPipeline, PipelineSettings
 from gateway.feeds.core.settings import (
     FEEDS,
@@ -18,7 +21,10 @@ from gateway.feeds.factory import feed_part, pipeline_settings
 from gateway.feeds.lsports.adapter import LsportsAdapter
 from gateway.feeds.uof.adapter import UofAdapter
 from gateway.market_limits import LimitsSettings
+from gateway.replay.run import Recording, recorded_feed
 from tests.gateway.feeds.exchange.builders import definition, mcm, runner
+from tests.gateway.feeds.uof.builders import NOW_MS, odds_change
+from tests.gateway.feeds.uof.test_model_prices import event_status, priced
 
 
 def test_a_feed_has_a_pipeline_only_when_it_is_enabled() -> None:
@@ -60,6 +66,44 @@ def test_a_method_that_is_none_is_refused(text: str) -> None:
     env = {"OVERROUND_FEED_UOF__METHODS": f'["{text}"]'}
     with pytest.raises(ConfigError, match="methods"):
         load_config(env=env)
+
+
+@pytest.mark.parametrize("goal_process", ["never", "in_play", "always"])
+@pytest.mark.parametrize("recorded", [False, True])
+def test_models_follow_the_goal_process_of_the_settings(goal_process: str, recorded: bool) -> None:
+    env = {
+        "OVERROUND_FEED_UOF__ENABLED": "true",
+        "OVERROUND_FEED_UOF__OWN_PRICES": "true",
+        "OVERROUND_FEED_UOF__WATCH": "false",
+        "OVERROUND_FEED_UOF__GOAL_PROCESS": goal_process,
+    }
+    config = load_config(env=env)
+    recording = Recording(kind="uof", messages=1, first_ms=NOW_MS, last_ms=NOW_MS)
+    part = recorded_feed(recording, config) if recorded else feed_parts(config)[0]
+    adapter = part.arguments["make_adapter"]()
+    level_factors = []
+    for at, (state, status) in enumerate(
+        (
+            (MatchState(), ""),
+            (MatchState(period=Period.FIRST_HALF, clock_s=600), event_status(clock="10:00")),
+        ),
+        start=1,
+    ):
+        body = odds_change(*priced(state), at=at, status=status)
+        actions = adapter.receive(body, at_ns=(NOW_MS + at) * NS_PER_MS).actions
+        level_factors += [
+            action.model.level_factor for action in actions if isinstance(action, PriceFixture)
+        ]
+
+    measured = MEASURED_PROCESS["level_factor"]
+    assert (
+        level_factors
+        == {
+            "never": [1.0, 1.0],
+            "in_play": [1.0, measured],
+            "always": [measured, measured],
+        }[goal_process]
+    )
 
 
 def test_the_price_that_odds_never_exceed_is_the_settings() -> None:

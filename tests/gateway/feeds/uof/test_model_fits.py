@@ -1,13 +1,15 @@
 """To which odds a match's model is fitted, and what happens to the match when it is not."""
 
 import pytest
+from msgspec.structs import replace
 
 from actors.messages import KnownMarket
 from engine.common.lifecycle import Status
 from engine.common.units import NS_PER_MS
 from engine.common.views import PriceImage
+from engine.pricing.football.catalogue import full_board
 from engine.pricing.football.fixture_board import FixtureBoard
-from engine.pricing.football.model import MatchModel, MatchState, Period, Score
+from engine.pricing.football.model import MEASURED_PROCESS, MatchState, Period, Score
 from gateway.feeds.uof.settings import UofSettings
 from tests.gateway.feeds.uof.builders import (
     EVENT,
@@ -222,7 +224,7 @@ def over_of(order, state, line="2.5"):
 def test_a_goal_late_in_the_match_is_as_likely_as_the_feeds_odds_say(clock):
     feed = feed_markets(BY_MODEL)
     status, state = late(clock)
-    truth = MatchModel(home_rate=1.6, away_rate=1.1, second_half_stoppage_s=330)
+    truth = replace(TRUTH, second_half_stoppage_s=330)
 
     (order,) = orders(feed.receive(odds_change(*priced(state, model=truth), at=1, status=status)))
 
@@ -230,6 +232,49 @@ def test_a_goal_late_in_the_match_is_as_likely_as_the_feeds_odds_say(clock):
         key = f"{EVENT}/total?total={line}"
         expected = FixtureBoard((key,)).probabilities(truth, state)[key][0]
         assert over_of(order, state, line) == pytest.approx(expected, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("goal_process", "status", "state", "depends_on_the_score"),
+    [
+        ("never", *late("60:00"), False),
+        ("in_play", *late("60:00"), True),
+        ("in_play", event_status(0, 0, 0, ""), MatchState(), False),
+        ("in_play", "", MatchState(), False),
+        ("always", *late("60:00"), True),
+        ("always", event_status(0, 0, 0, ""), MatchState(), True),
+        ("always", "", MatchState(), True),
+    ],
+)
+def test_the_goal_process_is_that_of_the_settings(
+    goal_process, status, state, depends_on_the_score
+):
+    feed = feed_markets(UofSettings(watch=False, own_prices=True, goal_process=goal_process))
+
+    (order,) = orders(feed.receive(odds_change(*priced(state), at=1, status=status)))
+
+    process = {name: getattr(order.model, name) for name in MEASURED_PROCESS}
+    assert process == (MEASURED_PROCESS if depends_on_the_score else dict.fromkeys(process, 1.0))
+    keys = (f"{EVENT}/1x2", f"{EVENT}/{TOTAL}")
+    board = FixtureBoard(keys)
+    expected, fitted = (board.probabilities(model, state) for model in (TRUTH, order.model))
+    for key in keys:
+        assert fitted[key] == pytest.approx(expected[key], abs=1e-6)
+
+
+def test_a_kick_off_moves_no_price():
+    feed = feed_markets(BY_MODEL)
+    kick_off = MatchState(period=Period.FIRST_HALF)
+    (before,) = orders(feed.receive(odds_change(*priced(MatchState()), at=1)))
+
+    status = event_status(clock="0:00")
+    (after,) = orders(feed.receive(odds_change(*priced(MatchState()), at=2, status=status)))
+
+    assert (before.state, after.state) == (MatchState(), kick_off)
+    board = FixtureBoard(full_board(EVENT, model=TRUTH))
+    chances = board.probabilities(before.model, before.state)
+    for key, row in board.probabilities(after.model, after.state).items():
+        assert row == pytest.approx(chances[key], abs=1e-9)
 
 
 def test_the_stoppage_is_what_the_referee_announced():
@@ -247,7 +292,7 @@ def test_the_stoppage_is_what_the_referee_announced():
 def test_a_half_longer_than_announced_has_a_minute_to_come():
     feed = feed_markets(BY_MODEL)
     status, state = late("98:00", announced="4:00")
-    truth = MatchModel(home_rate=1.6, away_rate=1.1, second_half_stoppage_s=540)
+    truth = replace(TRUTH, second_half_stoppage_s=540)
 
     (order,) = orders(feed.receive(odds_change(*priced(state, model=truth), at=1, status=status)))
 

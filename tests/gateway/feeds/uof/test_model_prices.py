@@ -6,7 +6,13 @@ from engine.common.commands import SetOdds, SetStatus
 from engine.common.lifecycle import Status
 from engine.pricing.football.calibration import Calibrated, calibrate
 from engine.pricing.football.fixture_board import FixtureBoard, Margin
-from engine.pricing.football.model import MatchModel, MatchState, Period, Score
+from engine.pricing.football.model import (
+    MEASURED_PROCESS,
+    MatchModel,
+    MatchState,
+    Period,
+    Score,
+)
 from engine.pricing.margin import Method, Removal
 from gateway.feeds.core.adapter import MarketUpdate, PriceFixture
 from gateway.feeds.uof.match_models import MatchModels
@@ -29,7 +35,7 @@ from tests.gateway.feeds.uof.builders import (
 )
 
 BY_MODEL = UofSettings(watch=False, own_prices=True)
-TRUTH = MatchModel(home_rate=1.6, away_rate=1.1)
+TRUTH = MatchModel(home_rate=1.6, away_rate=1.1, **MEASURED_PROCESS)
 
 
 def event_status(code=6, home=0, away=0, clock="10:00", periods=((6, 0, 0),), red=(0, 0)):
