@@ -9,8 +9,6 @@ from hypothesis import strategies as st
 
 from engine.pricing.football.axes import Scope
 from engine.pricing.football.calibration import (
-    MEASURED,
-    TYPICAL,
     Calibrated,
     CalibrationRefused,
     CalibrationStatus,
@@ -408,22 +406,6 @@ def test_the_match_winner_alone_is_fitted_at_the_dependence_of_real_draws() -> N
     found = calibrate({"1x2": (2.1, 3.5, 3.8)})
     assert isinstance(found, Calibrated)
     assert (found.model.dependence, found.dependence) == (-0.08, Dependence.HELD)
-
-
-@pytest.mark.parametrize("model", [INDEPENDENT, TYPICAL, MEASURED])
-@pytest.mark.parametrize(
-    ("period", "clock_s", "market"),
-    [
-        (Period.FIRST_HALF, 2_700, "first_half_total?total=0.5"),
-        (Period.SECOND_HALF, 5_400, "total?total=0.5"),
-    ],
-)
-def test_no_base_takes_a_half_for_over_when_its_stoppage_begins(
-    model: MatchModel, period: Period, clock_s: int, market: str
-) -> None:
-    state = MatchState(period=period, clock_s=clock_s)
-    ((over, _),) = FixtureBoard([f"m/{market}"]).probabilities(model, state).values()
-    assert over > 0.04
 
 
 def test_a_margin_that_cannot_be_removed_is_refused_with_the_markets_name() -> None:

@@ -3,6 +3,8 @@
 import pytest
 
 from engine.pricing.football.axes import Scope
+from engine.pricing.football.calibration import MEASURED, TYPICAL
+from engine.pricing.football.fixture_board import FixtureBoard
 from engine.pricing.football.model import MatchModel, MatchState, Period, Score
 
 
@@ -79,3 +81,19 @@ def test_without_an_order_only_periods_with_one_scoring_side_have_one() -> None:
     assert state.order_of(Scope.FIRST_HALF) is None
     assert state.order_of(Scope.REGULAR) is None
     assert state.order_of(Scope.SECOND_HALF) == "aa"
+
+
+@pytest.mark.parametrize("model", [MatchModel(home_rate=1.4, away_rate=1.1), TYPICAL, MEASURED])
+@pytest.mark.parametrize(
+    ("period", "clock_s", "market"),
+    [
+        (Period.FIRST_HALF, 2_700, "first_half_total?total=0.5"),
+        (Period.SECOND_HALF, 5_400, "total?total=0.5"),
+    ],
+)
+def test_no_base_takes_a_half_for_over_when_its_stoppage_begins(
+    model: MatchModel, period: Period, clock_s: int, market: str
+) -> None:
+    state = MatchState(period=period, clock_s=clock_s)
+    ((over, _),) = FixtureBoard([f"m/{market}"]).probabilities(model, state).values()
+    assert over > 0.04
