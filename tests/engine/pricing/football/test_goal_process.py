@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from engine.pricing.football.axes import Scope
-from engine.pricing.football.calibration import Calibrated, Calibrator
+from engine.pricing.football.calibration import MEASURED, TYPICAL, Calibrated, Calibrator, calibrate
 from engine.pricing.football.compiled_markets import CompiledMarkets
 from engine.pricing.football.fixture_board import FixtureBoard
 from engine.pricing.football.layout import LEAST_MASS
@@ -396,3 +396,16 @@ def test_odds_of_the_process_lead_back_to_its_model(
         assert found.model.home_rate == pytest.approx(home, abs=1e-6)
         assert found.model.away_rate == pytest.approx(away, abs=1e-6)
         assert found.model.dependence == pytest.approx(-0.05, abs=1e-5)
+
+
+@pytest.mark.parametrize("odds", [(2.1, 3.5, 3.8), (1.5, 4.4, 7.5), (2.8, 3.3, 2.7)])
+def test_the_match_winner_alone_means_as_many_goals_by_either_base(
+    odds: tuple[float, float, float],
+) -> None:
+    overs = []
+    for base in (TYPICAL, MEASURED):
+        found = calibrate({"1x2": odds}, base=base)
+        assert isinstance(found, Calibrated)
+        board = FixtureBoard(["m/total?total=2.5"])
+        overs.append(board.probabilities(found.model, MatchState())["m/total?total=2.5"][0])
+    assert overs[1] == pytest.approx(overs[0], abs=0.02)
