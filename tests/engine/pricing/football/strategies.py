@@ -1,7 +1,11 @@
 """Hypothesis strategies of football models and states, and a board with every market type."""
 
+from collections.abc import Sequence
+
+import numpy as np
 from hypothesis import strategies as st
 
+from engine.pricing.chances import CERTAINTY_SLACK
 from engine.pricing.football.fixture_board import FixtureBoard
 from engine.pricing.football.market_types import MARKET_TYPES
 from engine.pricing.football.model import MatchModel, MatchState, Period, Score
@@ -32,6 +36,9 @@ def keys_of_every_type() -> list[str]:
 
 
 BOARD = FixtureBoard(keys_of_every_type())
+
+ROUNDING = 4e-15
+"""Chances of a market and that of a refund add up to one within this."""
 
 rates = st.floats(0.05, 3.5)
 goals = st.builds(Score, home=st.integers(0, 3), away=st.integers(0, 3))
@@ -77,3 +84,19 @@ def states(draw: st.DrawFn) -> MatchState:
         home_red_cards=draw(st.integers(0, 2)),
         away_red_cards=draw(st.integers(0, 2)),
     )
+
+
+def assert_adds_up(chances: np.ndarray, fair: Sequence[float], winners: int) -> None:
+    """Assert that a market's fair probabilities add up to its winners, or to 0 when refunded.
+
+    Of multigoals (`winners` is 0) one to eleven win.
+    A fair probability is divided by what is at risk: one less the chance of a refund, which is
+    exact to some roundings of one. So where hardly anything is at risk, a sum is exact to these
+    over what is.
+    """
+    at_risk = (1.0 - chances[:, 2] - 0.5 * (chances[:, 1] + chances[:, 3])).min()
+    slack = 1e-8 + ROUNDING / max(at_risk, CERTAINTY_SLACK)
+    won = winners or min(max(sum(fair), 1.0), 11.0)
+    expected = won if at_risk > CERTAINTY_SLACK else 0.0
+    assert abs(sum(fair) - expected) <= slack, (sum(fair), at_risk)
+    assert all(0.0 <= p <= 1.0 for p in fair)

@@ -25,7 +25,7 @@ from engine.pricing.football.model import (
 from tests.engine.pricing.football import process_twin
 from tests.engine.pricing.football.model_twin import column
 from tests.engine.pricing.football.settlement_twin import scope_of, settle_key, winners_of
-from tests.engine.pricing.football.strategies import BOARD, models, states
+from tests.engine.pricing.football.strategies import BOARD, assert_adds_up, models, states
 
 BESIDE_ONE = nextafter(1.0, 2.0)
 """A factor that is not 1, so that the process is run, and that changes nothing."""
@@ -169,10 +169,7 @@ def test_fair_probabilities_of_a_market_add_up_to_its_winners(
 ) -> None:
     chances = BOARD.chances(model, state)
     for key, fair in BOARD.probabilities(model, state).items():
-        if chances[key][:, 2].min() < 1.0 - 1e-6:  # else a refund is nearly certain
-            winners = winners_of(key) or min(max(sum(fair), 1.0), 11.0)  # of multigoals
-            assert sum(fair) == pytest.approx(winners, abs=1e-8), key
-        assert all(0.0 <= p <= 1.0 for p in fair), key
+        assert_adds_up(chances[key], fair, winners_of(key))
 
 
 @given(model=processes(), state=states())
