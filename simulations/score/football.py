@@ -70,7 +70,8 @@ def score_in_play(
         As `score_before_start` takes them; matches without the minutes of their goals are left out.
     score : ModelScore
         Out: by minute, whether another goal fell, whether the side one ahead won, the log-loss of
-        1x2, and returns by market type and outcome.
+        1x2, and returns by market type and outcome. Minutes are not averaged: a bet that is decided
+        early is offered at fewer of them, so that its match would count for more.
     minutes : Sequence[int]
         Minutes from 1 to 90; 45 is half-time.
     """
@@ -95,7 +96,7 @@ def score_in_play(
             _add_leader(score.claims, minute, state, chances["m/1x2"], results["m/1x2"])
             _add_loss(score.losses, f"{minute}' 1x2", chances["m/1x2"], results["m/1x2"])
             quotes = board.quotes(model, state, margin)
-            _add_profits(profits, "in play ", board, quotes, results)
+            _add_profits(profits, f"{minute}' ", board, quotes, results)
         _add_returns(score.returns, profits)
 
 

@@ -75,6 +75,14 @@ def test_a_model_without_stoppage_is_found_late_in_the_match():
     assert claims["85' one ahead wins"].distance < -3.5
 
 
+def test_bets_of_different_minutes_are_not_averaged() -> None:
+    """How many minutes have a market depends on what falls later: their mean is no return."""
+    score = new_score()
+    score_in_play(MATCHES[:20], base=TRUE, margin=MARGIN, score=score, minutes=(15, 60))
+    minutes = [row.name.partition(" ")[0] for row in score.returns.rows()]
+    assert set(minutes) == {"15'", "60'"}
+
+
 def test_odds_that_no_model_has_are_counted_by_reason():
     score = new_score()
     odds = {"1x2": (1.5, 3.0, 50.0), "total?total=2.5": (50.0, 1.01)}
