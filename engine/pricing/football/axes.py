@@ -100,6 +100,10 @@ class Axis(IntEnum):
     """Twice the match's result, plus 1 when both sides scored in the first half."""
     RESULT_BOTH_SECOND = 36
     """The same of the second half."""
+    RESULTS_TOTAL = 37
+    """The match's capped total, plus ``CAPPED_TOTALS`` times half-time/full-time."""
+    RESULTS_FIRST_TOTAL = 38
+    """The first half's capped total, plus ``CAPPED_TOTALS`` times half-time/full-time."""
 
 
 class AxisSpec(NamedTuple):
@@ -133,6 +137,11 @@ def _result(home: int, away: int) -> int:
 
 def _both(home: int, away: int) -> int:
     return int(home > 0 and away > 0)
+
+
+def _results(first_home: int, first_away: int, second_home: int, second_away: int) -> int:
+    final = _result(first_home + second_home, first_away + second_away)
+    return 3 * _result(first_home, first_away) + final
 
 
 def _scorer(goal: int) -> Callable[[Play], int]:
@@ -212,7 +221,7 @@ _HALVES: Final[dict[Axis, AxisSpec]] = {
         layout.HALF_TIME_FULL_TIME_AT,
         0,
         9,
-        _of_halves(lambda h1, a1, h2, a2: 3 * _result(h1, a1) + _result(h1 + h2, a1 + a2)),
+        _of_halves(_results),
     ),
     Axis.HALF_RESULTS: AxisSpec(
         layout.HALF_RESULTS_AT,
@@ -279,6 +288,27 @@ _JOINT: Final[dict[Axis, AxisSpec]] = {
     ),
 }
 
+_RESULTS_TOTAL: Final[dict[Axis, AxisSpec]] = {
+    Axis.RESULTS_TOTAL: AxisSpec(
+        layout.RESULTS_TOTAL_AT,
+        0,
+        9 * CAPPED_TOTALS,
+        _of_halves(
+            lambda h1, a1, h2, a2: (
+                CAPPED_TOTALS * _results(h1, a1, h2, a2) + cap_total(h1 + a1 + h2 + a2)
+            )
+        ),
+    ),
+    Axis.RESULTS_FIRST_TOTAL: AxisSpec(
+        layout.RESULTS_FIRST_TOTAL_AT,
+        0,
+        9 * CAPPED_TOTALS,
+        _of_halves(
+            lambda h1, a1, h2, a2: CAPPED_TOTALS * _results(h1, a1, h2, a2) + cap_total(h1 + a1)
+        ),
+    ),
+}
+
 _GROUPS: Final = {
     layout.PLAIN_AXES: _PLAIN,
     layout.SIDE_AXES: _SIDES,
@@ -287,7 +317,8 @@ _GROUPS: Final = {
     layout.ORDER_AXES: _ORDER,
 }
 _BLOCK_SPECS: Final = {axis: spec for group in _GROUPS.values() for axis, spec in group.items()}
-_HALVES_SPECS: Final = {**_HALVES, **_JOINT}
+_HALVES_GROUPS: Final = {layout.JOINT_AXES: _JOINT, layout.RESULTS_TOTAL_AXES: _RESULTS_TOTAL}
+_HALVES_SPECS: Final = {**_HALVES, **_JOINT, **_RESULTS_TOTAL}
 AXIS_SPECS: Final[dict[Axis, AxisSpec]] = {**_BLOCK_SPECS, **_HALVES_SPECS}
 
 
@@ -306,7 +337,7 @@ assert _contiguous(_HALVES_SPECS, layout.HALVES_BLOCK_SIZE), (
 
 def wanted_groups(axis: Axis) -> int:
     """Return the bits of a scope's mask that make the kernel fill an axis."""
-    for bit, group in (*_GROUPS.items(), (layout.JOINT_AXES, _JOINT)):
+    for bit, group in (*_GROUPS.items(), *_HALVES_GROUPS.items()):
         if axis in group:
             return layout.PLAIN_AXES | bit
     return layout.PLAIN_AXES

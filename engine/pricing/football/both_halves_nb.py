@@ -32,6 +32,9 @@ from engine.pricing.football.layout import (
     MIN_HALF_TOTAL_AT,
     RESULT_BOTH_FIRST_AT,
     RESULT_BOTH_SECOND_AT,
+    RESULTS_FIRST_TOTAL_AT,
+    RESULTS_TOTAL_AT,
+    RESULTS_TOTAL_AXES,
     SCORING_SIDES_AT,
     SECOND_HALF,
     TOTAL_AT,
@@ -157,6 +160,63 @@ def fill_result_and_both_nb(
 
 
 @kernel()
+def fill_results_first_total_nb(features: Any, pmf: Any) -> None:
+    """Fill the masses of half-time/full-time with the first half's capped total."""
+    second = SECOND_HALF * BLOCK_SIZE + MARGIN_AT + GOALS
+    to = HALVES_AT + RESULTS_FIRST_TOTAL_AT + 1
+    mass = 0.0
+    for d in range(1 - GOALS, GOALS):
+        mass += features[second + d]
+    below = 0.0
+    for d in range(GOALS - 1, -GOALS, -1):
+        level = features[second - d]
+        row = to + 3 * CAPPED_TOTALS * (0 if d > 0 else 1 if d == 0 else 2)
+        for away in range(max(-d, 0), min(GOALS, GOALS - d)):
+            chance = pmf[2, away + d] * pmf[3, away]
+            at = row + min(2 * away + d, CAPPED_TOTALS - 1)
+            features[at] += chance * max(mass - below - level, 0.0)
+            features[at + CAPPED_TOTALS] += chance * level
+            features[at + 2 * CAPPED_TOTALS] += chance * below
+        below += level
+
+
+@kernel()
+def fill_results_total_nb(features: Any, pmf: Any) -> None:
+    """Fill the masses of half-time/full-time with the match's capped total.
+
+    What the second half makes of a margin d and adds to the total does not depend on the first
+    half's total. Totals from the cap on get the rest; half-time/full-time is filled already.
+    """
+    to = HALVES_AT + RESULTS_TOTAL_AT + 1
+    top = CAPPED_TOTALS - 1
+    for d in range(1 - top, top):
+        row = to + 3 * CAPPED_TOTALS * (0 if d > 0 else 1 if d == 0 else 2)
+        for goals in range(top - abs(d)):
+            home = level = away = 0.0
+            for x in range(goals + 1):
+                chance = pmf[4, x] * pmf[5, goals - x]
+                margin = d + 2 * x - goals
+                if margin > 0:
+                    home += chance
+                elif margin == 0:
+                    level += chance
+                else:
+                    away += chance
+            for total in range(abs(d) + goals, top, 2):
+                before = total - goals
+                chance = pmf[2, (before + d) // 2] * pmf[3, (before - d) // 2]
+                features[row + total] += chance * home
+                features[row + CAPPED_TOTALS + total] += chance * level
+                features[row + 2 * CAPPED_TOTALS + total] += chance * away
+    for results in range(9):
+        rest = features[HALVES_AT + HALF_TIME_FULL_TIME_AT + 1 + results]
+        row = to + CAPPED_TOTALS * results
+        for total in range(top):
+            rest -= features[row + total]
+        features[row + top] = max(rest, 0.0)
+
+
+@kernel()
 def deposit_halves_nb(
     features: Any, first_home: int, first_away: int, second_home: int, second_away: int, mass: float
 ) -> None:
@@ -182,6 +242,9 @@ def deposit_halves_nb(
     features[at + MAX_HALF_TOTAL_AT + max(first, second)] += mass
     features[at + RESULT_BOTH_FIRST_AT + 2 * full_result + both_first] += mass
     features[at + RESULT_BOTH_SECOND_AT + 2 * full_result + both_second] += mass
+    results = CAPPED_TOTALS * (3 * first_result + full_result)
+    features[at + RESULTS_TOTAL_AT + results + first + second] += mass
+    features[at + RESULTS_FIRST_TOTAL_AT + results + first] += mass
 
 
 @kernel()
@@ -203,8 +266,8 @@ def tilt_halves_nb(features: Any, model: Any, pmf: Any) -> None:
 
 
 @kernel()
-def accumulate_halves_nb(features: Any, scale: float) -> None:
-    """Make the axes of both halves cumulative."""
+def accumulate_halves_nb(features: Any, wanted: int, scale: float) -> None:
+    """Make the wanted axes of both halves cumulative."""
     accumulate_nb(features, HALVES_AT + HALF_TIME_FULL_TIME_AT, 9, scale)
     accumulate_nb(features, HALVES_AT + HALF_RESULTS_AT, 9, scale)
     accumulate_nb(features, HALVES_AT + HIGHEST_HALF_AT, 3, scale)
@@ -217,6 +280,9 @@ def accumulate_halves_nb(features: Any, scale: float) -> None:
     accumulate_nb(features, HALVES_AT + MAX_HALF_TOTAL_AT, CAPPED_TOTALS, scale)
     accumulate_nb(features, HALVES_AT + RESULT_BOTH_FIRST_AT, 6, scale)
     accumulate_nb(features, HALVES_AT + RESULT_BOTH_SECOND_AT, 6, scale)
+    if wanted & RESULTS_TOTAL_AXES != 0:
+        accumulate_nb(features, HALVES_AT + RESULTS_TOTAL_AT, 9 * CAPPED_TOTALS, scale)
+        accumulate_nb(features, HALVES_AT + RESULTS_FIRST_TOTAL_AT, 9 * CAPPED_TOTALS, scale)
 
 
 @kernel()
@@ -251,6 +317,9 @@ def fill_both_halves_nb(
         second = SECOND_HALF * BLOCK_SIZE + MARGIN_AT + GOALS
         fill_result_and_both_nb(features, at + RESULT_BOTH_FIRST_AT, pmf, 2, first, second)
         fill_result_and_both_nb(features, at + RESULT_BOTH_SECOND_AT, pmf, 4, second, first)
+    if wanted & RESULTS_TOTAL_AXES != 0:
+        fill_results_total_nb(features, pmf)
+        fill_results_first_total_nb(features, pmf)
     if tilted:
         tilt_halves_nb(features, model, pmf)
-    accumulate_halves_nb(features, scale)
+    accumulate_halves_nb(features, wanted, scale)

@@ -199,7 +199,7 @@ def fill_scopes_nb(
             model, state, features, regular, first, second, counts, low, last_home, 1
         )
     if wanted[HALVES] != 0:
-        accumulate_halves_nb(features, 1.0 / grid_mass_nb(second, second_last))
+        accumulate_halves_nb(features, wanted[HALVES], 1.0 / grid_mass_nb(second, second_last))
     for scope in range(REGULAR, SECOND_HALF + 1):
         if wanted[scope] != 0:
             top = last if scope == REGULAR else first_last if scope == FIRST_HALF else second_last

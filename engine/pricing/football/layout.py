@@ -35,6 +35,8 @@ COMBINED_AXES: Final = 8
 ORDER_AXES: Final = 16
 JOINT_AXES: Final = 32
 """Of both halves alone: the match's result joined with the goals of one half."""
+RESULTS_TOTAL_AXES: Final = 64
+"""Of both halves alone: half-time/full-time joined with a total."""
 
 # A block holds cumulative chances, axis after axis: entry k of an axis is P(value < first + k).
 # An axis of n values takes n + 1 entries, and the chance of an interval is one subtraction.
@@ -78,7 +80,9 @@ MIN_HALF_TOTAL_AT: Final = AWAY_SCORES_IN_HALVES_AT + 5
 MAX_HALF_TOTAL_AT: Final = MIN_HALF_TOTAL_AT + CAPPED_TOTALS + 1
 RESULT_BOTH_FIRST_AT: Final = MAX_HALF_TOTAL_AT + CAPPED_TOTALS + 1
 RESULT_BOTH_SECOND_AT: Final = RESULT_BOTH_FIRST_AT + 7
-HALVES_BLOCK_SIZE: Final = RESULT_BOTH_SECOND_AT + 7
+RESULTS_TOTAL_AT: Final = RESULT_BOTH_SECOND_AT + 7
+RESULTS_FIRST_TOTAL_AT: Final = RESULTS_TOTAL_AT + 9 * CAPPED_TOTALS + 1
+HALVES_BLOCK_SIZE: Final = RESULTS_FIRST_TOTAL_AT + 9 * CAPPED_TOTALS + 1
 FEATURES: Final = HALVES_AT + HALVES_BLOCK_SIZE
 
 PMF_ROWS: Final = 2 * BLOCKS

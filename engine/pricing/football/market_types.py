@@ -205,6 +205,26 @@ _FAMILIES: Final = (
         )
     ),
     _Family("half_time_full_time", (47,), rules.half_time_full_time, scopes=_BOTH_HALVES),
+    *(
+        _Family(
+            f"half_time_full_time_{name}",
+            (uof_id,),
+            build,
+            _TOTAL,
+            required=True,
+            scopes=_BOTH_HALVES,
+        )
+        for name, uof_id, build in (
+            ("total", 818, rules.half_time_full_time_and_total),
+            ("first_half_total", 819, rules.half_time_full_time_and_first_total),
+        )
+    ),
+    _Family(
+        "half_time_full_time_exact_goals",
+        (820,),
+        rules.half_time_full_time_and_exact,
+        scopes=_BOTH_HALVES,
+    ),
     _Family("home_win_both_halves", (48,), rules.wins_both_halves(0), scopes=_BOTH_HALVES),
     _Family("away_win_both_halves", (49,), rules.wins_both_halves(2), scopes=_BOTH_HALVES),
     _Family("home_win_either_half", (50,), rules.wins_either_half(0), scopes=_BOTH_HALVES),

@@ -354,7 +354,7 @@ def _and_both(names: Mapping[str, tuple[int, ...]], axis: Axis = Axis.RESULT_BOT
     )
 
 
-def _and_total(names: Mapping[str, tuple[int, ...]]) -> RuleBuilder:
+def _and_total(names: Mapping[str, tuple[int, ...]], axis: Axis = Axis.RESULT_TOTAL) -> RuleBuilder:
     """Return each named set of results combined with a total over or under a half line."""
 
     def build(specifiers: Mapping[str, str]) -> Rules:
@@ -363,7 +363,7 @@ def _and_total(names: Mapping[str, tuple[int, ...]]) -> RuleBuilder:
         return tuple(
             _joined(
                 f"{name}_and_{side}",
-                Axis.RESULT_TOTAL,
+                axis,
                 [_row_interval(result, totals) for result in won_by],
             )
             for (side, totals), (name, won_by) in product(sides.items(), names.items())
@@ -420,9 +420,32 @@ def result_or_total(result: int, *, over: bool) -> RuleBuilder:
 
 # --- both halves ---------------------------------------------------------------------------------
 
-half_time_full_time: Final = each_of(
-    Axis.HALF_TIME_FULL_TIME, *(f"{half}/{full}" for half, full in product(_RESULTS, repeat=2))
-)
+_HALF_FULL_TIME: Final = {
+    f"{half}/{full}": (value,) for value, (half, full) in enumerate(product(_RESULTS, repeat=2))
+}
+half_time_full_time: Final = each_of(Axis.HALF_TIME_FULL_TIME, *_HALF_FULL_TIME)
+half_time_full_time_and_total: Final = _and_total(_HALF_FULL_TIME, Axis.RESULTS_TOTAL)
+half_time_full_time_and_first_total: Final = _and_total(_HALF_FULL_TIME, Axis.RESULTS_FIRST_TOTAL)
+
+
+def _half_time_full_time_and_exact(last: int) -> Rules:
+    """Return half-time/full-time with each number of goals that can make it, and with more."""
+    measure, score = AXIS_SPECS[Axis.RESULTS_TOTAL].measure, range(last)
+    plays = (Play(h + h1, a + a1, h1, a1) for h, a, h1, a1 in product(score, repeat=4))
+    reached = {measure(play) for play in plays}
+    values = product(range(last), _HALF_FULL_TIME.items())
+    cells = [(goals, name, CAPPED_TOTALS * row + goals) for goals, (name, (row,)) in values]
+    return *(
+        OutcomeRule(f"{name}_and_{goals}", Axis.RESULTS_TOTAL, one(value))
+        for goals, name, value in cells
+        if value in reached
+    ), *(
+        OutcomeRule(f"{name}_and_{last}+", Axis.RESULTS_TOTAL, _row_interval(row, above(last)))
+        for name, (row,) in _HALF_FULL_TIME.items()
+    )
+
+
+half_time_full_time_and_exact: Final = fixed(*_half_time_full_time_and_exact(5))
 both_to_score_in_halves: Final = fixed(
     *(
         OutcomeRule(name, Axis.BOTH_SCORE_IN_HALVES, one(value))

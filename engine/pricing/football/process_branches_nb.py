@@ -25,6 +25,7 @@ from engine.pricing.football.layout import (
     JOINT_AXES,
     LEAST_MASS,
     ORDER_AXES,
+    RESULTS_TOTAL_AXES,
     SECOND_HALF,
     TILES_AT,
     TILES_SIZE,
@@ -39,7 +40,12 @@ from engine.pricing.football.process_grids_nb import (
     rows_nb,
     tables_nb,
 )
-from engine.pricing.football.process_halves_nb import MASSES, add_halves_nb, add_result_and_both_nb
+from engine.pricing.football.process_halves_nb import (
+    MASSES,
+    add_halves_nb,
+    add_result_and_both_nb,
+    add_results_and_totals_nb,
+)
 
 
 @kernel()
@@ -166,3 +172,7 @@ def fill_second_halves_nb(
         add_halves_nb(features, state, first, first_last, rows, lowest, branches, sums, last)
         if wanted[HALVES] & JOINT_AXES != 0:
             add_result_and_both_nb(features, state, rows, lowest, branches, sums, last)
+        if wanted[HALVES] & RESULTS_TOTAL_AXES != 0:
+            add_results_and_totals_nb(
+                features, state, first_last, rows, lowest, branches, sums, last
+            )

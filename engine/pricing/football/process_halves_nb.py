@@ -27,6 +27,8 @@ from engine.pricing.football.layout import (
     MIN_HALF_TOTAL_AT,
     RESULT_BOTH_FIRST_AT,
     RESULT_BOTH_SECOND_AT,
+    RESULTS_FIRST_TOTAL_AT,
+    RESULTS_TOTAL_AT,
 )
 
 # Rows by branch: their places in an array, in rows of BRANCHES_MAX. Of the second half the masses
@@ -308,6 +310,50 @@ def add_result_and_both_nb(
     for result in range(3):
         at = in_second + 2 * result + 1
         features[at] = max(features[at], 0.0)
+
+
+@kernel()
+def add_results_and_totals_nb(
+    features: Any, state: Any, top: int, rows: Any, lowest: int, branches: int, sums: Any,
+    last: int,
+) -> None:  # fmt: skip
+    """Add the masses of half-time/full-time with the match's and with the first half's total.
+
+    The parameters are those of `add_halves_nb`, which has filled the rows by branch and made the
+    first half's totals cumulative.
+    """
+    firsts = part_nb(rows, FIRST_TOTALS, (top + 1) * branches)
+    cap = CAPPED_TOTALS - 1
+    first_now = state[2] + state[3]
+    now = first_now + state[4] + state[5]
+    for e in range(branches):
+        first = state[2] - state[3] + lowest + e
+        full = first + state[4] - state[5]
+        row = 3 * CAPPED_TOTALS * (0 if first > 0 else 1 if first == 0 else 2) + HALVES_AT + 1
+        cell = e
+        for goals in range(last + 1):
+            home, level, away = 0.0, 0.0, 0.0
+            for x in range(goals + 1):
+                mass = sums[cell]
+                cell += branches
+                if full + 2 * x - goals > 0:
+                    home += mass
+                elif full + 2 * x - goals == 0:
+                    level += mass
+                else:
+                    away += mass
+            before = 0.0
+            for k in range(top + 1):
+                chance = max(firsts[k * branches + e] - before, 0.0)
+                before = firsts[k * branches + e]
+                at = row + RESULTS_TOTAL_AT + min(now + k + goals, cap)
+                in_first = row + RESULTS_FIRST_TOTAL_AT + min(first_now + k, cap)
+                features[at] += chance * home
+                features[at + CAPPED_TOTALS] += chance * level
+                features[at + 2 * CAPPED_TOTALS] += chance * away
+                features[in_first] += chance * home
+                features[in_first + CAPPED_TOTALS] += chance * level
+                features[in_first + 2 * CAPPED_TOTALS] += chance * away
 
 
 @kernel()

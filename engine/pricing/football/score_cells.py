@@ -12,6 +12,7 @@ import numpy.typing as npt
 from numpy.lib.stride_tricks import as_strided
 
 from engine.pricing.football.axes import AXIS_SPECS, Axis, Play, Scope
+from engine.pricing.football.layout import CAPPED_TOTALS
 from engine.pricing.football.market_types import PERIOD_GOALS_MAX
 from engine.pricing.football.model import Ints, MatchState
 
@@ -107,12 +108,13 @@ def _halves_values() -> dict[Axis, Indices]:
     """Measure all cells at once as axes.py measures one; calls cell by cell would take a second."""
     first_home, first_away, second_home, second_away = np.indices((HALF_SIDE,) * 4)
     first, second = first_home + first_away, second_home + second_away
-    capped = AXIS_SPECS[Axis.MIN_HALF_TOTAL].size - 1
+    capped = CAPPED_TOTALS - 1
     first_result = _result(first_home, first_away)
     result = _result(first_home + second_home, first_away + second_away)
     both_first, both_second = _both(first_home, first_away), _both(second_home, second_away)
+    results = 3 * first_result + result
     return {
-        Axis.HALF_TIME_FULL_TIME: 3 * first_result + result,
+        Axis.HALF_TIME_FULL_TIME: results,
         Axis.HALF_RESULTS: 3 * first_result + _result(second_home, second_away),
         Axis.HIGHEST_HALF: _result(first, second),
         Axis.HOME_HIGHEST_HALF: _result(first_home, second_home),
@@ -124,6 +126,8 @@ def _halves_values() -> dict[Axis, Indices]:
         Axis.MAX_HALF_TOTAL: np.minimum(np.maximum(first, second), capped),
         Axis.RESULT_BOTH_FIRST: 2 * result + both_first,
         Axis.RESULT_BOTH_SECOND: 2 * result + both_second,
+        Axis.RESULTS_TOTAL: CAPPED_TOTALS * results + np.minimum(first + second, capped),
+        Axis.RESULTS_FIRST_TOTAL: CAPPED_TOTALS * results + np.minimum(first, capped),
     }
 
 

@@ -35,6 +35,16 @@ _MULTISCORES: Final = (
     "2:3/2:4/3:4/1:5 other_home other_away"
 )
 
+_FEW_GOALS: Final = (
+    "draw/draw_and_0 "
+    "home/home_and_1 draw/home_and_1 draw/away_and_1 away/away_and_1 "
+    "home/home_and_2 home/draw_and_2 draw/home_and_2 draw/draw_and_2 draw/away_and_2 "
+    "away/draw_and_2 away/away_and_2 "
+    "home/home_and_3 home/away_and_3 draw/home_and_3 draw/away_and_3 away/home_and_3 "
+    "away/away_and_3"
+)
+"""Half-time/full-time with up to three goals."""
+
 
 def _outcome_names() -> dict[str, str]:
     """Return the engine's name of every known outcome id."""
@@ -61,7 +71,14 @@ def _outcome_names() -> dict[str, str]:
         names[str(794 + 4 * row)] = f"{result}_and_under"
         names[str(796 + 4 * row)] = f"{result}_and_over"
         for column, full_time in enumerate(_RESULTS):
-            names[str(418 + 2 * (3 * row + column))] = f"{result}/{full_time}"
+            number, both = 3 * row + column, f"{result}/{full_time}"
+            names[str(418 + 2 * number)] = both
+            names[str(1836 + number)] = f"{both}_and_under"
+            names[str(1845 + number)] = f"{both}_and_over"
+            names[str(1872 + number)] = f"{both}_and_4"
+            names[str(1881 + number)] = f"{both}_and_5+"
+    for number, name in enumerate(_FEW_GOALS.split(), 1854):
+        names[str(number)] = name
     for away in _CORRECT_SCORE:
         for home in _CORRECT_SCORE:
             names[str(274 + 2 * (home + 5 * away))] = f"{home}:{away}"

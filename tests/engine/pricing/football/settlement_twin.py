@@ -296,6 +296,24 @@ def half_time_full_time(played: Played, _: Mapping[str, str]) -> Settled:
     return each({name: name == reached for name in names})
 
 
+def half_and_full(played: Played) -> dict[str, bool]:
+    return {name: won == WON for name, won in half_time_full_time(played, {}).items()}
+
+
+def half_and_full_exact(played: Played, _: Mapping[str, str]) -> Settled:
+    every = "h/h h/d h/a d/h d/d d/a a/h a/d a/a"
+    possible = ("d/d", "h/h d/h d/a a/a", "h/h h/d d/h d/d d/a a/d a/a", "h/h h/a d/h d/a a/h a/a")
+    letters = {"h": "home", "d": "draw", "a": "away"}
+    reached = (result(*played.first), result(played.home, played.away))
+    wins = {}
+    for goals, texts in enumerate((*possible, every, every)):
+        made = played.home + played.away == goals if goals < 5 else played.home + played.away > 4
+        for text in texts.split():
+            names = (letters[text[0]], letters[text[2]])
+            wins[f"{'/'.join(names)}_and_{goals}{'+' * (goals == 5)}"] = made and names == reached
+    return each(wins)
+
+
 def higher(first: int, second: int) -> Settled:
     return each({"first": first > second, "equal": first == second, "second": first < second})
 
@@ -317,6 +335,11 @@ BOTH_HALVES: dict[str, Settle] = {
     "double_chance_second_half_both_teams_to_score": lambda p, _: together(
         double_chance(p), both_scored(Played(*p.second))
     ),
+    "half_time_full_time_total": lambda p, s: together(half_and_full(p), over_under(p, s)),
+    "half_time_full_time_first_half_total": lambda p, s: together(
+        half_and_full(p), over_under(Played(*p.first), s)
+    ),
+    "half_time_full_time_exact_goals": half_and_full_exact,
     "home_win_both_halves": lambda p, _: yes_no(won_halves(p, "home") == 2),
     "away_win_both_halves": lambda p, _: yes_no(won_halves(p, "away") == 2),
     "home_win_either_half": lambda p, _: yes_no(won_halves(p, "home") > 0),

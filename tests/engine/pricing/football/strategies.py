@@ -27,8 +27,8 @@ def keys_of_every_type() -> list[str]:
             keys += [f"m/{name}?hcp={start}" for start in ("0:1", "2:0")]
         elif row.required:
             (specifier,) = row.specifiers
-            combined = name.endswith(COMBINED)
-            lines = COMBINED_LINES if combined or name.startswith("both_h") else LINES[specifier]
+            combined = name.endswith(COMBINED) or name.startswith(("both_h", "half_time_full"))
+            lines = COMBINED_LINES if combined else LINES[specifier]
             keys += [f"m/{name}?{specifier}={line}" for line in lines]
         else:
             keys.append(f"m/{name}")

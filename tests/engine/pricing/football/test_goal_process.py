@@ -181,7 +181,10 @@ def test_joint_markets_add_up_to_the_markets_they_are_made_of(
         [
             "m/half_time_full_time", "m/1x2", "m/first_half_1x2", "m/1x2_total?total=2.5",
             "m/total?total=2.5", "m/next_goal?goalnr=3", "m/second_half_1x2_total?total=1.5",
-            "m/second_half_1x2",
+            "m/second_half_1x2", "m/first_half_total?total=1.5",
+            "m/half_time_full_time_total?total=2.5",
+            "m/half_time_full_time_first_half_total?total=1.5",
+            "m/half_time_full_time_exact_goals",
         ]
     )  # fmt: skip
     fair = {key.removeprefix("m/"): np.array(row) for key, row in
@@ -192,6 +195,12 @@ def test_joint_markets_add_up_to_the_markets_they_are_made_of(
     by_total = fair["1x2_total?total=2.5"].reshape(2, 3)
     assert by_total.sum(axis=0) == pytest.approx(fair["1x2"], abs=1e-9)
     assert by_total.sum(axis=1) == pytest.approx(fair["total?total=2.5"], abs=1e-9)
+    for goals in ("total?total=2.5", "first_half_total?total=1.5"):
+        by_goals = fair[f"half_time_full_time_{goals}"].reshape(2, 9)
+        assert by_goals.sum(axis=0) == pytest.approx(fair["half_time_full_time"], abs=1e-9)
+        assert by_goals.sum(axis=1) == pytest.approx(fair[goals], abs=1e-9)
+    few = fair["half_time_full_time_exact_goals"][:12].sum()
+    assert few == pytest.approx(fair["total?total=2.5"][1], abs=1e-9)
     assert fair["next_goal?goalnr=3"][1] == pytest.approx(fair["total?total=2.5"][1], abs=1e-9)
     second = fair["second_half_1x2_total?total=1.5"].reshape(2, 3)
     assert second.sum(axis=0) == pytest.approx(fair["second_half_1x2"], abs=1e-9)

@@ -49,6 +49,9 @@ def grid_of_halves(model: MatchModel, state: MatchState) -> np.ndarray:
     return grid / grid.sum()
 
 
+ALL = "hh hd ha dh dd da ah ad aa"
+
+
 def plain_meanings() -> dict[str, list[Bools]]:
     """Return for each outcome the cells of the grid in which it wins."""
     h1, a1, h2, a2 = np.indices((GOALS,) * 4)
@@ -70,6 +73,23 @@ def plain_meanings() -> dict[str, list[Bools]]:
         ],
         "double_chance_second_half_both_teams_to_score": [
             one & both for both in yes_no(both_second) for one in chances
+        ],
+        **{
+            f"half_time_full_time_{name}?total=1.5": [
+                one & other & side
+                for side in (goals > 1, goals < 2)
+                for one, other in product(half, full)
+            ]
+            for name, goals in (("total", first + second), ("first_half_total", first))
+        },
+        "half_time_full_time_exact_goals": [
+            half["hda".index(text[0])] & full["hda".index(text[1])] & goals
+            for goals, texts in zip(
+                [*(first + second == k for k in range(5)), first + second > 4],
+                ("dd", "hh dh da aa", "hh hd dh dd da ad aa", "hh ha dh da ah aa", ALL, ALL),
+                strict=True,
+            )
+            for text in texts.split()
         ],
         "home_win_both_halves": yes_no(half[0] & second_half[0]),
         "away_win_both_halves": yes_no(half[2] & second_half[2]),

@@ -139,6 +139,37 @@ def test_groups_of_goals_and_scores_win_together(
 
 
 @pytest.mark.parametrize(
+    ("name", "first", "score", "won"),
+    [
+        ("half_time_full_time_total?total=2.5", (1, 0), (2, 1), "home/home_and_over"),
+        ("half_time_full_time_total?total=2.5", (1, 0), (1, 1), "home/draw_and_under"),
+        ("half_time_full_time_total?total=14.5", (2, 2), (8, 9), "draw/away_and_over"),
+        ("half_time_full_time_first_half_total?total=0.5", (0, 0), (3, 1), "draw/home_and_under"),
+        ("half_time_full_time_first_half_total?total=1.5", (0, 2), (3, 2), "away/home_and_over"),
+        ("half_time_full_time_exact_goals", (0, 0), (0, 0), "draw/draw_and_0"),
+        ("half_time_full_time_exact_goals", (0, 1), (2, 1), "away/home_and_3"),
+        ("half_time_full_time_exact_goals", (1, 0), (2, 2), "home/draw_and_4"),
+        ("half_time_full_time_exact_goals", (1, 1), (2, 3), "draw/away_and_5+"),
+        ("half_time_full_time_exact_goals", (9, 0), (9, 12), "home/away_and_5+"),
+    ],
+)
+def test_half_time_full_time_is_won_together_with_the_goals(
+    name: str, first: tuple[int, int], score: tuple[int, int], won: str
+) -> None:
+    market_type, specifiers = market(f"m/{name}")
+    names = outcome_names(market_type, specifiers)
+    settled = zip(names, results(market_type, specifiers, score, first_half=first), strict=True)
+    assert [outcome for outcome, result in settled if result.won] == [won]
+
+
+@pytest.mark.parametrize("line", ["2", "2.25", "15.5"])
+@pytest.mark.parametrize("name", ["total", "first_half_total"])
+def test_half_time_full_time_and_a_total_has_half_lines_alone(name: str, line: str) -> None:
+    with pytest.raises(MarketTypeError, match=r"total: must be a half line up to 14\.5"):
+        outcome_names(f"half_time_full_time_{name}", (("total", line),))
+
+
+@pytest.mark.parametrize(
     ("line", "score", "home", "away"),
     [
         ("0", (1, 1), REFUNDED, REFUNDED), ("0", (2, 1), WON, LOST), ("-0.5", (1, 1), LOST, WON),
@@ -195,6 +226,8 @@ VALUES = {
     "next_goal": ("goalnr", ("1", "2", "5", "12")),
     "both_halves_over": ("total", ("0.5", "1.5")),
     "both_halves_under": ("total", ("0.5", "1.5", "3.5")),
+    "half_time_full_time_total": ("total", ("0.5", "2.5", "4.5")),
+    "half_time_full_time_first_half_total": ("total", ("0.5", "1.5", "14.5")),
 }
 """Specifiers by type without the prefix of its scope."""
 

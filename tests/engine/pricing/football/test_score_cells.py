@@ -63,6 +63,12 @@ OF_BOTH_HALVES: dict[Axis, Callable[[int, int, int, int], int]] = {
     Axis.MAX_HALF_TOTAL: lambda h1, a1, h2, a2: min(max(h1 + a1, h2 + a2), 15),
     Axis.RESULT_BOTH_FIRST: lambda h1, a1, h2, a2: 2 * result(h1 + h2, a1 + a2) + both(h1, a1),
     Axis.RESULT_BOTH_SECOND: lambda h1, a1, h2, a2: 2 * result(h1 + h2, a1 + a2) + both(h2, a2),
+    Axis.RESULTS_TOTAL: lambda h1, a1, h2, a2: (
+        48 * result(h1, a1) + 16 * result(h1 + h2, a1 + a2) + min(h1 + a1 + h2 + a2, 15)
+    ),
+    Axis.RESULTS_FIRST_TOTAL: lambda h1, a1, h2, a2: (
+        48 * result(h1, a1) + 16 * result(h1 + h2, a1 + a2) + min(h1 + a1, 15)
+    ),
 }
 FIRST_VALUE = {Axis.MARGIN: -31}
 """The least value of an axis where it is not 0."""
@@ -73,7 +79,8 @@ SIZES = {
     Axis.HALF_RESULTS: 9, Axis.HIGHEST_HALF: 3, Axis.HOME_HIGHEST_HALF: 3,
     Axis.AWAY_HIGHEST_HALF: 3, Axis.BOTH_SCORE_IN_HALVES: 4, Axis.HOME_SCORES_IN_HALVES: 4,
     Axis.AWAY_SCORES_IN_HALVES: 4, Axis.MIN_HALF_TOTAL: 16, Axis.MAX_HALF_TOTAL: 16,
-    Axis.RESULT_BOTH_FIRST: 6, Axis.RESULT_BOTH_SECOND: 6,
+    Axis.RESULT_BOTH_FIRST: 6, Axis.RESULT_BOTH_SECOND: 6, Axis.RESULTS_TOTAL: 144,
+    Axis.RESULTS_FIRST_TOTAL: 144,
 }  # fmt: skip
 
 

@@ -120,6 +120,13 @@ FOOTBALL = {
     **_rows("", "546 548 550 552 554 556 558 560 562 564", (98, "2nd half - correct score")),
     **_rows("", "418 420 422 424 426 428 430 432 434", (47, "Halftime/fulltime")),
     **_rows(
+        "total=2.5", " ".join(map(str, range(1836, 1854))),
+        (818, "Halftime/fulltime & total"), (819, "Halftime/fulltime & 1st half total"),
+    ),
+    **_rows(
+        "", " ".join(map(str, range(1854, 1890))), (820, "Halftime/fulltime & exact goals"),
+    ),
+    **_rows(
         "", "436 438 440",
         (52, "Highest scoring half"), (53, "home highest scoring half"),
         (54, "away highest scoring half"),
