@@ -22,7 +22,6 @@ from engine.pricing.football.layout import (
     DIFFERENCES,
     EVENTS,
     HALF_DIFFERENCES,
-    LEAST_MASS,
     LEVEL_FACTOR,
     LEVELS,
     MIDDLE,
@@ -125,19 +124,6 @@ def idle_share_nb(model: Any, home_rate: float, away_rate: float, rate: float) -
         at = home_rate * state_factor_nb(model, d) + away_rate * state_factor_nb(model, -d)
         lowest = min(lowest, at)
     return (rate - lowest) / rate if rate > 0.0 else 0.0
-
-
-@kernel()
-def most_idle_nb(model: Any, home_rate: float, away_rate: float, rate: float, part: float) -> int:
-    """Return how many chances of a period may lead to nothing; more are left out as too rare.
-
-    `rate` is that of chances in a match, `part` the period's part of it.
-    """
-    mean = idle_share_nb(model, home_rate, away_rate, rate) * rate * part
-    most = 0
-    while most < EVENTS and poisson_tail_nb(mean, most + 1) >= model[LEAST_MASS]:
-        most += 1
-    return most
 
 
 @kernel()
