@@ -21,6 +21,16 @@ class Reason(IntEnum):
 
     # 20x structure of the slip
     NO_SELECTION = 201
+    LEGS_OVER_BOUND = 202
+    BETS_OVER_BOUND = 203
+    LINES_OVER_BOUND = 204
+    LEGS_SHARE_EVENT = 205
+    SELECTION_REPEATED = 206
+    SIZE_OUT_OF_BOUNDS = 207
+    POSITION_UNKNOWN = 208
+    NO_LINE = 209
+    LEG_REFUSED = 210
+    STAKE_MISMATCH = 211
 
     # 30x stake, odds and bounds
     STAKE_TOO_SMALL = 301
@@ -90,6 +100,7 @@ class Reason(IntEnum):
 
 RETRYABLE: Final = frozenset(
     {
+        Reason.LEG_REFUSED,
         Reason.STAKE_OVER_LIMIT,
         Reason.MARKET_INACTIVE,
         Reason.MARKET_SUSPENDED,
@@ -126,6 +137,16 @@ MESSAGES: Final[dict[Reason, str]] = {
     Reason.FIELD_OUT_OF_BOUNDS: "a field is outside its bounds",
     Reason.UNKNOWN_COMMAND: "no such command",
     Reason.NO_SELECTION: "the slip holds no selection",
+    Reason.LEGS_OVER_BOUND: "the slip holds too many legs",
+    Reason.BETS_OVER_BOUND: "the slip holds too many bets",
+    Reason.LINES_OVER_BOUND: "the slip's bets have too many lines",
+    Reason.LEGS_SHARE_EVENT: "two legs of an accumulator are of one event",
+    Reason.SELECTION_REPEATED: "the slip holds a selection twice",
+    Reason.SIZE_OUT_OF_BOUNDS: "a bet of the slip has no lines of this size",
+    Reason.POSITION_UNKNOWN: "a bet of the slip names a leg that the slip does not hold",
+    Reason.NO_LINE: "a bet of the slip has no line",
+    Reason.LEG_REFUSED: "a leg of the slip was refused",
+    Reason.STAKE_MISMATCH: "the stake of the slip is not the sum of its lines' stakes",
     Reason.STAKE_TOO_SMALL: "the stake is below the market's smallest",
     Reason.STAKE_OVER_LIMIT: "the stake is over the limit for one bet",
     Reason.ODDS_OUT_OF_BOUNDS: "the odds are outside 1.001 to 10000",

@@ -32,6 +32,11 @@ class Policy(IntEnum):
     """Only higher odds are taken."""
     ANY = 2
     """The current odds are taken."""
+    COMBINED_NONE = 3
+    """Of a slip: legs take the current odds, but any change of what the slip pays if all its legs
+    win refuses it."""
+    COMBINED_HIGHER = 4
+    """Of a slip: legs take the current odds, but the slip must not pay less if all its legs win."""
 
 
 class SlipState(IntEnum):
@@ -44,6 +49,8 @@ class SlipState(IntEnum):
     ACCEPTED = 2
     REFUSED = 3
     SETTLED = 4
+    RELEASED = 5
+    """Of a leg: its market accepted it, and the slip was refused for another leg."""
 
 
 class BetResult(IntEnum):
@@ -59,9 +66,31 @@ class BetResult(IntEnum):
     CANCELLED = 6
 
 
+class SlipKind(IntEnum):
+    """What a row of an account's slips is."""
+
+    SINGLE = 0
+    """A bet on one selection, with its own stake and reference."""
+    HEAD = 1
+    """A slip of several legs: the reference, the stake of all its lines and what it was paid. Its
+    legs are the rows behind it."""
+    LEG = 2
+    """One selection of a slip, which its market decides and settles as it does a bet."""
+
+
 FLAG_FENCE: Final = 1
 """On a BET row: do not decide. Repeat the decision on this bet id, or refuse the id for good
 (FENCED) when there is none."""
+FLAG_LEG: Final = 2
+"""On a BET row and on the record of its decision: the bet is a leg of a slip. Its stake is what the
+slip charges to the market, its settlement is a fraction, and a CHARGE may change the stake."""
+FLAG_HEAD: Final = 1
+"""On a RESERVATION row: the head of a slip. `stake_minor` is the stake of all lines, `outcome` the
+number of legs, whose rows follow, and `market_no` the number of SLIP_BET rows."""
+FLAG_LEG_OF_SLIP: Final = 2
+"""On a RESERVATION row: a leg of the head before it; see LEG_RESERVATION."""
+FLAG_RELEASED: Final = 1
+"""On a CHARGE row: the slip was refused, so that its leg no longer stands."""
 FLAG_KNOWN: Final = 1
 """On a DECISION or RESERVED row: the row repeats an earlier answer."""
 FLAG_UNMARKED: Final = 2
@@ -108,6 +137,50 @@ RESERVATION: Final = row_dtype(
 )
 """A bet on its way to an account shard: `ref` is the client's reference, NUL-padded to 32 bytes."""
 
+LEG_RESERVATION: Final = row_dtype(
+    56,
+    ("event", "u1"),
+    ("position", "u1"),
+    ("pad", "u1", (30,)),
+    ("stake_minor", "<i8"),
+    ("account_no", "<u4"),
+    ("market_no", "<u4"),
+    ("odds_milli", "<i4"),
+    ("outcome", "<u2"),
+    ("policy", "u1"),
+    ("flags", "u1"),
+)
+"""The same bytes for a leg: `event` is the number, within the slip, of the event that is bet on,
+`position` the place in the slip's lines that the leg can take (several legs of one position are
+alternatives). `stake_minor` is 0: the account works out what the leg is charged."""
+
+SLIP_BET: Final = row_dtype(
+    48,
+    ("stake_minor", "<i8"),
+    ("payout_minor_max", "<i8"),
+    ("sizes", "<u8"),
+    ("positions", "<u8"),
+    ("bankers", "<u8"),
+    ("lines", "<u4"),
+    ("pad", "<u4"),
+)
+"""One bet of a slip: `stake_minor` on each of its lines. `positions` are the positions it is over
+(bit p: position p), `bankers` those of them that are in every line, and `sizes` how many of the
+others a line has (bit k: k of them). `payout_minor_max` is the most it may pay, 0 for no bound;
+`lines` is the number of lines, which the account works out."""
+
+CHARGE: Final = row_dtype(
+    32,
+    ("bet_id", "<u8"),
+    ("stake_minor", "<i8"),
+    ("market_no", "<u4"),
+    ("charge_no", "<u4"),
+    ("flags", "u1"),
+    ("pad", "u1", (7,)),
+)
+"""What a slip charges its leg's market from now on: the stake that runs on the leg. `charge_no`
+rises with each change; a market applies a number once and no lower one after it."""
+
 RESERVED: Final = row_dtype(
     32,
     ("bet_id", "<u8"),
@@ -131,11 +204,15 @@ SETTLEMENT: Final = row_dtype(
     ("settlement_no", "<u4"),
     ("odds_milli", "<i4"),
     ("result", "u1"),
-    ("pad", "u1", (7,)),
+    ("pad", "u1", (3,)),
+    ("back_den", "<u4"),
 )
 """How one bet ended, sent from a market's outbox to the account shard that gave the bet id.
 `odds_milli` are the odds at which the market accepted the bet: a settlement that arrives before the
-verdict also carries the verdict. 0 in rows of journals older than layout 3, which had no odds."""
+verdict also carries the verdict. 0 in rows of journals older than layout 3, which had no odds.
+
+For a leg of a slip `back_den` is above 0, and `payout_minor / back_den` is the fraction of the
+stake that the leg gives back (odds of 2.500 that won: 2500/1000; refunded: 1/1; lost: 0/1)."""
 
 SETTLEMENT_2: Final = row_dtype(
     32,

@@ -53,6 +53,16 @@ REASON_NUMBERS: Final = {
     "FIELD_OUT_OF_BOUNDS": 102,
     "UNKNOWN_COMMAND": 103,
     "NO_SELECTION": 201,
+    "LEGS_OVER_BOUND": 202,
+    "BETS_OVER_BOUND": 203,
+    "LINES_OVER_BOUND": 204,
+    "LEGS_SHARE_EVENT": 205,
+    "SELECTION_REPEATED": 206,
+    "SIZE_OUT_OF_BOUNDS": 207,
+    "POSITION_UNKNOWN": 208,
+    "NO_LINE": 209,
+    "LEG_REFUSED": 210,
+    "STAKE_MISMATCH": 211,
     "STAKE_TOO_SMALL": 301,
     "STAKE_OVER_LIMIT": 302,
     "ODDS_OUT_OF_BOUNDS": 303,
@@ -129,8 +139,15 @@ RESULT_NUMBERS: Final = {
 }
 """How a bet ended; journals hold the numbers."""
 
-SLIP_STATE_NUMBERS: Final = {"NONE": 0, "PENDING": 1, "ACCEPTED": 2, "REFUSED": 3, "SETTLED": 4}
+SLIP_STATE_NUMBERS: Final = {
+    "NONE": 0,
+    "PENDING": 1,
+    "ACCEPTED": 2,
+    "REFUSED": 3,
+    "SETTLED": 4,
+    "RELEASED": 5,
+}
 """The states of a slip; journals hold the numbers."""
 
-POLICY_NUMBERS: Final = {"NONE": 0, "HIGHER": 1, "ANY": 2}
+POLICY_NUMBERS: Final = {"NONE": 0, "HIGHER": 1, "ANY": 2, "COMBINED_NONE": 3, "COMBINED_HIGHER": 4}
 """The odds-change policies of a bet; journals hold the numbers."""
