@@ -13,6 +13,8 @@ from engine.pricing.football.layout import (
     CAPPED_TOTALS,
     CELL_SIDE,
     CELLS,
+    FEW_GOALS,
+    FEW_SCORES,
     GOAL_NUMBERS,
     GOALS,
     HALVES_AT,
@@ -104,6 +106,9 @@ class Axis(IntEnum):
     """The match's capped total, plus ``CAPPED_TOTALS`` times half-time/full-time."""
     RESULTS_FIRST_TOTAL = 38
     """The first half's capped total, plus ``CAPPED_TOTALS`` times half-time/full-time."""
+    FEW_SCORES = 39
+    """The final score's number among those of few goals (the number of them for any other), plus
+    one more than that many times the same of the score at half-time."""
 
 
 class AxisSpec(NamedTuple):
@@ -125,6 +130,12 @@ def score_cell(home: int, away: int) -> int:
 def cap_total(total: int) -> int:
     """Return a total's value on a combined axis."""
     return min(total, CAPPED_TOTALS - 1)
+
+
+def few_score(home: int, away: int) -> int:
+    """Return a score's number among those of up to ``FEW_GOALS`` goals, else ``FEW_SCORES``."""
+    goals = home + away
+    return goals * (goals + 1) // 2 + home if goals <= FEW_GOALS else FEW_SCORES
 
 
 def _of_score(measure: Callable[[int, int], int]) -> Callable[[Play], int]:
@@ -309,6 +320,21 @@ _RESULTS_TOTAL: Final[dict[Axis, AxisSpec]] = {
     ),
 }
 
+_FEW_SCORES: Final[dict[Axis, AxisSpec]] = {
+    Axis.FEW_SCORES: AxisSpec(
+        layout.FEW_SCORES_AT,
+        0,
+        layout.FEW_SCORES_SIZE,
+        _of_halves(
+            lambda h1, a1, h2, a2: (
+                (FEW_SCORES + 1) * few_score(h1, a1) + few_score(h1 + h2, a1 + a2)
+                if h1 + a1 <= FEW_GOALS
+                else layout.FEW_SCORES_SIZE - 1
+            )
+        ),
+    ),
+}
+
 _GROUPS: Final = {
     layout.PLAIN_AXES: _PLAIN,
     layout.SIDE_AXES: _SIDES,
@@ -317,8 +343,12 @@ _GROUPS: Final = {
     layout.ORDER_AXES: _ORDER,
 }
 _BLOCK_SPECS: Final = {axis: spec for group in _GROUPS.values() for axis, spec in group.items()}
-_HALVES_GROUPS: Final = {layout.JOINT_AXES: _JOINT, layout.RESULTS_TOTAL_AXES: _RESULTS_TOTAL}
-_HALVES_SPECS: Final = {**_HALVES, **_JOINT, **_RESULTS_TOTAL}
+_HALVES_GROUPS: Final = {
+    layout.JOINT_AXES: _JOINT,
+    layout.RESULTS_TOTAL_AXES: _RESULTS_TOTAL,
+    layout.FEW_SCORES_AXIS: _FEW_SCORES,
+}
+_HALVES_SPECS: Final = {**_HALVES, **_JOINT, **_RESULTS_TOTAL, **_FEW_SCORES}
 AXIS_SPECS: Final[dict[Axis, AxisSpec]] = {**_BLOCK_SPECS, **_HALVES_SPECS}
 
 

@@ -18,6 +18,11 @@ from engine.pricing.football.layout import (
     BOTH_SCORE_IN_HALVES_AT,
     CAPPED_TOTALS,
     FEATURES,
+    FEW_GOALS,
+    FEW_SCORES,
+    FEW_SCORES_AT,
+    FEW_SCORES_AXIS,
+    FEW_SCORES_SIZE,
     FIRST_HALF,
     GOALS,
     HALF_RESULTS_AT,
@@ -217,6 +222,32 @@ def fill_results_total_nb(features: Any, pmf: Any) -> None:
 
 
 @kernel()
+def few_score_nb(home: int, away: int) -> int:
+    """Return a score's number among those of few goals; it has at most `FEW_GOALS`."""
+    return (home + away) * (home + away + 1) // 2 + home
+
+
+@kernel()
+def fill_few_scores_nb(features: Any, pmf: Any) -> None:
+    """Fill the masses of the score at half-time with the final one."""
+    to = HALVES_AT + FEW_SCORES_AT + 1
+    others = 1.0
+    for first_home in range(FEW_GOALS + 1):
+        for first_away in range(FEW_GOALS + 1 - first_home):
+            half = pmf[2, first_home] * pmf[3, first_away]
+            row = to + (FEW_SCORES + 1) * few_score_nb(first_home, first_away)
+            others -= half
+            rest = half
+            for home in range(first_home, FEW_GOALS + 1 - first_away):
+                for away in range(first_away, FEW_GOALS + 1 - home):
+                    chance = half * pmf[4, home - first_home] * pmf[5, away - first_away]
+                    features[row + few_score_nb(home, away)] = chance
+                    rest -= chance
+            features[row + FEW_SCORES] = max(rest, 0.0)
+    features[to + FEW_SCORES_SIZE - 1] = max(others, 0.0)
+
+
+@kernel()
 def deposit_halves_nb(
     features: Any, first_home: int, first_away: int, second_home: int, second_away: int, mass: float
 ) -> None:
@@ -245,6 +276,9 @@ def deposit_halves_nb(
     results = CAPPED_TOTALS * (3 * first_result + full_result)
     features[at + RESULTS_TOTAL_AT + results + first + second] += mass
     features[at + RESULTS_FIRST_TOTAL_AT + results + first] += mass
+    scores = (FEW_SCORES + 1) * few_score_nb(first_home, first_away)
+    scores += few_score_nb(first_home + second_home, first_away + second_away)
+    features[at + FEW_SCORES_AT + scores] += mass
 
 
 @kernel()
@@ -283,6 +317,8 @@ def accumulate_halves_nb(features: Any, wanted: int, scale: float) -> None:
     if wanted & RESULTS_TOTAL_AXES != 0:
         accumulate_nb(features, HALVES_AT + RESULTS_TOTAL_AT, 9 * CAPPED_TOTALS, scale)
         accumulate_nb(features, HALVES_AT + RESULTS_FIRST_TOTAL_AT, 9 * CAPPED_TOTALS, scale)
+    if wanted & FEW_SCORES_AXIS != 0:
+        accumulate_nb(features, HALVES_AT + FEW_SCORES_AT, FEW_SCORES_SIZE, scale)
 
 
 @kernel()
@@ -320,6 +356,8 @@ def fill_both_halves_nb(
     if wanted & RESULTS_TOTAL_AXES != 0:
         fill_results_total_nb(features, pmf)
         fill_results_first_total_nb(features, pmf)
+    if wanted & FEW_SCORES_AXIS != 0:
+        fill_few_scores_nb(features, pmf)
     if tilted:
         tilt_halves_nb(features, model, pmf)
     accumulate_halves_nb(features, wanted, scale)

@@ -17,6 +17,11 @@ CAPPED_TOTALS: Final = 16
 GOAL_NUMBERS: Final = 12
 """Goals of a scope that a market can name by number: the first to the twelfth."""
 
+FEW_GOALS: Final = 3
+"""Where the score at half-time is joined with the final one, scores of up to so many goals of both
+sides together have a value of their own."""
+FEW_SCORES: Final = (FEW_GOALS + 1) * (FEW_GOALS + 2) // 2
+
 # A scope is a stretch of play with a score of its own and one feature block.
 REGULAR: Final = 0
 FIRST_HALF: Final = 1
@@ -37,6 +42,8 @@ JOINT_AXES: Final = 32
 """Of both halves alone: the match's result joined with the goals of one half."""
 RESULTS_TOTAL_AXES: Final = 64
 """Of both halves alone: half-time/full-time joined with a total."""
+FEW_SCORES_AXIS: Final = 128
+"""Of both halves alone: the score at half-time joined with the final one."""
 
 # A block holds cumulative chances, axis after axis: entry k of an axis is P(value < first + k).
 # An axis of n values takes n + 1 entries, and the chance of an interval is one subtraction.
@@ -82,7 +89,9 @@ RESULT_BOTH_FIRST_AT: Final = MAX_HALF_TOTAL_AT + CAPPED_TOTALS + 1
 RESULT_BOTH_SECOND_AT: Final = RESULT_BOTH_FIRST_AT + 7
 RESULTS_TOTAL_AT: Final = RESULT_BOTH_SECOND_AT + 7
 RESULTS_FIRST_TOTAL_AT: Final = RESULTS_TOTAL_AT + 9 * CAPPED_TOTALS + 1
-HALVES_BLOCK_SIZE: Final = RESULTS_FIRST_TOTAL_AT + 9 * CAPPED_TOTALS + 1
+FEW_SCORES_AT: Final = RESULTS_FIRST_TOTAL_AT + 9 * CAPPED_TOTALS + 1
+FEW_SCORES_SIZE: Final = FEW_SCORES * (FEW_SCORES + 1) + 1
+HALVES_BLOCK_SIZE: Final = FEW_SCORES_AT + FEW_SCORES_SIZE + 1
 FEATURES: Final = HALVES_AT + HALVES_BLOCK_SIZE
 
 PMF_ROWS: Final = 2 * BLOCKS

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from engine.common.commands import OutcomeResult
+from engine.pricing.football import combined_rules as combined
 from engine.pricing.football import outcome_rules as rules
 from engine.pricing.football.axes import Axis, Play, Scope, needs_order
 from engine.pricing.football.outcome_rules import (
@@ -125,27 +126,27 @@ _FAMILIES: Final = (
     _Family("away_clean_sheet", (32, 77, 97), rules.yes_on(Axis.HOME, rules.one(0))),
     _Family("home_win_to_nil", (33, None, None), rules.yes_on(Axis.SCORING_SIDES, rules.one(1))),
     _Family("away_win_to_nil", (34, None, None), rules.yes_on(Axis.SCORING_SIDES, rules.one(2))),
-    _Family("1x2_both_teams_to_score", (35, 78, 543), rules.result_and_both),
+    _Family("1x2_both_teams_to_score", (35, 78, 543), combined.result_and_both),
     _Family(
         "total_both_teams_to_score",
         (36, None, None),
-        rules.total_and_both,
+        combined.total_and_both,
         _TOTAL,
         required=True,
     ),
-    _Family("1x2_total", (37, 79, 544), rules.result_and_total, _TOTAL, required=True),
+    _Family("1x2_total", (37, 79, 544), combined.result_and_total, _TOTAL, required=True),
     _Family("correct_score", (45, None, None), rules.correct_score),
     _Family("correct_score_to_two", (None, 81, 98), rules.correct_score_to_two),
     _Family(
         "double_chance_both_teams_to_score",
         (546, 542, 545),
-        rules.double_chance_and_both,
+        combined.double_chance_and_both,
         winners=2,
     ),
     _Family(
         "double_chance_total",
         (547, None, None),
-        rules.double_chance_and_total,
+        combined.double_chance_and_total,
         _TOTAL,
         required=True,
         winners=2,
@@ -154,7 +155,7 @@ _FAMILIES: Final = (
         _Family(
             f"{side}_or_{name}",
             (uof_id + 2 * result,),
-            rules.result_or_total(result, over=over),
+            combined.result_or_total(result, over=over),
             _TOTAL,
             required=True,
         )
@@ -162,7 +163,7 @@ _FAMILIES: Final = (
         for uof_id, name, over in ((854, "over", True), (855, "under", False))
     ),
     *(
-        _Family(f"{side}_or_{name}", (uof_id + result,), rules.result_or_both(result, both=both))
+        _Family(f"{side}_or_{name}", (uof_id + result,), combined.result_or_both(result, both=both))
         for result, side in enumerate(("home", "draw", "away"))
         for uof_id, name, both in (
             (860, "both_teams_to_score", True),
@@ -200,11 +201,11 @@ _FAMILIES: Final = (
             scopes=_BOTH_HALVES,
         )
         for half, uof_id, build in (
-            ("first", 540, rules.double_chance_and_both_in_first),
-            ("second", 541, rules.double_chance_and_both_in_second),
+            ("first", 540, combined.double_chance_and_both_in_first),
+            ("second", 541, combined.double_chance_and_both_in_second),
         )
     ),
-    _Family("half_time_full_time", (47,), rules.half_time_full_time, scopes=_BOTH_HALVES),
+    _Family("half_time_full_time", (47,), combined.half_time_full_time, scopes=_BOTH_HALVES),
     *(
         _Family(
             f"half_time_full_time_{name}",
@@ -215,20 +216,26 @@ _FAMILIES: Final = (
             scopes=_BOTH_HALVES,
         )
         for name, uof_id, build in (
-            ("total", 818, rules.half_time_full_time_and_total),
-            ("first_half_total", 819, rules.half_time_full_time_and_first_total),
+            ("total", 818, combined.half_time_full_time_and_total),
+            ("first_half_total", 819, combined.half_time_full_time_and_first_total),
         )
     ),
     _Family(
         "half_time_full_time_exact_goals",
         (820,),
-        rules.half_time_full_time_and_exact,
+        combined.half_time_full_time_and_exact,
         scopes=_BOTH_HALVES,
     ),
-    _Family("home_win_both_halves", (48,), rules.wins_both_halves(0), scopes=_BOTH_HALVES),
-    _Family("away_win_both_halves", (49,), rules.wins_both_halves(2), scopes=_BOTH_HALVES),
-    _Family("home_win_either_half", (50,), rules.wins_either_half(0), scopes=_BOTH_HALVES),
-    _Family("away_win_either_half", (51,), rules.wins_either_half(2), scopes=_BOTH_HALVES),
+    _Family(
+        "half_time_full_time_correct_score",
+        (46,),
+        combined.half_time_full_time_score,
+        scopes=_BOTH_HALVES,
+    ),
+    _Family("home_win_both_halves", (48,), combined.wins_both_halves(0), scopes=_BOTH_HALVES),
+    _Family("away_win_both_halves", (49,), combined.wins_both_halves(2), scopes=_BOTH_HALVES),
+    _Family("home_win_either_half", (50,), combined.wins_either_half(0), scopes=_BOTH_HALVES),
+    _Family("away_win_either_half", (51,), combined.wins_either_half(2), scopes=_BOTH_HALVES),
     _Family(
         "highest_scoring_half",
         (52,),
@@ -248,7 +255,7 @@ _FAMILIES: Final = (
         scopes=_BOTH_HALVES,
     ),
     _Family(
-        "halves_both_teams_to_score", (55,), rules.both_to_score_in_halves, scopes=_BOTH_HALVES
+        "halves_both_teams_to_score", (55,), combined.both_to_score_in_halves, scopes=_BOTH_HALVES
     ),
     _Family(
         "home_score_in_both_halves",
@@ -265,7 +272,7 @@ _FAMILIES: Final = (
     _Family(
         "both_halves_over",
         (58,),
-        rules.every_half(Axis.MIN_HALF_TOTAL, over=True),
+        combined.every_half(Axis.MIN_HALF_TOTAL, over=True),
         _TOTAL,
         required=True,
         scopes=_BOTH_HALVES,
@@ -273,7 +280,7 @@ _FAMILIES: Final = (
     _Family(
         "both_halves_under",
         (59,),
-        rules.every_half(Axis.MAX_HALF_TOTAL, over=False),
+        combined.every_half(Axis.MAX_HALF_TOTAL, over=False),
         _TOTAL,
         required=True,
         scopes=_BOTH_HALVES,

@@ -261,8 +261,8 @@ def price_board_nb(
         each), red cards (home, away), and for each scope with a score its order of goals.
     wanted : int64[SCOPES]
         The axes to fill in each scope: a mask of PLAIN_AXES (in every mask), SIDE_AXES, CELL_AXIS,
-        COMBINED_AXES and ORDER_AXES, of both halves JOINT_AXES and RESULTS_TOTAL_AXES; 0 for
-        none.
+        COMBINED_AXES and ORDER_AXES, of both halves JOINT_AXES, RESULTS_TOTAL_AXES and
+        FEW_SCORES_AXIS; 0 for none.
     terms : int64[terms, TERM_COLUMNS]
         Intervals: the two ends as indices into `features`, and the index in `chances` to which
         the chance between them is added.

@@ -21,6 +21,7 @@ from engine.pricing.football.layout import (
     BY_BRANCH,
     BY_BRANCH_AT,
     DRAW_FACTOR,
+    FEW_SCORES_AXIS,
     HALVES,
     JOINT_AXES,
     LEAST_MASS,
@@ -42,6 +43,7 @@ from engine.pricing.football.process_grids_nb import (
 )
 from engine.pricing.football.process_halves_nb import (
     MASSES,
+    add_few_scores_nb,
     add_halves_nb,
     add_result_and_both_nb,
     add_results_and_totals_nb,
@@ -175,4 +177,8 @@ def fill_second_halves_nb(
         if wanted[HALVES] & RESULTS_TOTAL_AXES != 0:
             add_results_and_totals_nb(
                 features, state, first_last, rows, lowest, branches, sums, last
+            )
+        if wanted[HALVES] & FEW_SCORES_AXIS != 0:
+            add_few_scores_nb(
+                features, state, first, first_last, rows, lowest, branches, sums, last
             )

@@ -11,6 +11,7 @@ Owns the masses of the block of both halves; never the block of a single half.
 from typing import Any, Final
 
 from engine.common.jit import kernel
+from engine.pricing.football.both_halves_nb import few_score_nb
 from engine.pricing.football.goal_passes_nb import dot_nb
 from engine.pricing.football.layout import (
     AWAY_SCORES_IN_HALVES_AT,
@@ -18,6 +19,10 @@ from engine.pricing.football.layout import (
     BRANCHES_MAX,
     CAPPED_TOTALS,
     EVENTS,
+    FEW_GOALS,
+    FEW_SCORES,
+    FEW_SCORES_AT,
+    FEW_SCORES_SIZE,
     HALF_RESULTS_AT,
     HALF_TIME_FULL_TIME_AT,
     HALVES_AT,
@@ -354,6 +359,41 @@ def add_results_and_totals_nb(
                 features[in_first] += chance * home
                 features[in_first + CAPPED_TOTALS] += chance * level
                 features[in_first + 2 * CAPPED_TOTALS] += chance * away
+
+
+@kernel()
+def add_few_scores_nb(
+    features: Any, state: Any, first: Any, top: int, rows: Any, lowest: int, branches: int,
+    sums: Any, last: int,
+) -> None:  # fmt: skip
+    """Add the masses of the score at half-time with the final one.
+
+    The parameters are those of `add_halves_nb`, which has filled the rows by branch.
+    """
+    to = HALVES_AT + FEW_SCORES_AT + 1
+    whole = part_nb(rows, TOTALS, (last + 1) * branches)[last * branches :]
+    others = dot_nb(part_nb(rows, FIRST_ALL, branches), whole)
+    for first_home in range(state[2], FEW_GOALS + 1):
+        for first_away in range(state[3], FEW_GOALS + 1 - first_home):
+            x, k = first_home - state[2], first_home - state[2] + first_away - state[3]
+            if k > top or not first[k, x] > _MASS_MIN:
+                continue
+            e = min(max(2 * x - k - lowest, 0), branches - 1)
+            part = first[k, x] / rows[e]
+            row = to + (FEW_SCORES + 1) * few_score_nb(first_home, first_away)
+            rest = part * whole[e]
+            others -= rest
+            for home in range(first_home + state[4], FEW_GOALS + 1):
+                for away in range(first_away + state[5], FEW_GOALS + 1 - home):
+                    y = home - first_home - state[4]
+                    goals = y + away - first_away - state[5]
+                    if goals > last:
+                        continue
+                    mass = part * sums[(goals * (goals + 1) // 2 + y) * branches + e]
+                    features[row + few_score_nb(home, away)] += mass
+                    rest -= mass
+            features[row + FEW_SCORES] += max(rest, 0.0)
+    features[to + FEW_SCORES_SIZE - 1] += max(others, 0.0)
 
 
 @kernel()

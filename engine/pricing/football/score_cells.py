@@ -12,7 +12,7 @@ import numpy.typing as npt
 from numpy.lib.stride_tricks import as_strided
 
 from engine.pricing.football.axes import AXIS_SPECS, Axis, Play, Scope
-from engine.pricing.football.layout import CAPPED_TOTALS
+from engine.pricing.football.layout import CAPPED_TOTALS, FEW_GOALS, FEW_SCORES, FEW_SCORES_SIZE
 from engine.pricing.football.market_types import PERIOD_GOALS_MAX
 from engine.pricing.football.model import Ints, MatchState
 
@@ -128,12 +128,22 @@ def _halves_values() -> dict[Axis, Indices]:
         Axis.RESULT_BOTH_SECOND: 2 * result + both_second,
         Axis.RESULTS_TOTAL: CAPPED_TOTALS * results + np.minimum(first + second, capped),
         Axis.RESULTS_FIRST_TOTAL: CAPPED_TOTALS * results + np.minimum(first, capped),
+        Axis.FEW_SCORES: np.where(
+            first <= FEW_GOALS,
+            (FEW_SCORES + 1) * _few_score(first_home, first)
+            + _few_score(first_home + second_home, first + second),
+            FEW_SCORES_SIZE - 1,
+        ),
     }
 
 
 def _result(home: Indices, away: Indices) -> Indices:
     values: Indices = 1 - np.sign(home - away)
     return values
+
+
+def _few_score(home: Indices, goals: Indices) -> Indices:
+    return np.where(goals <= FEW_GOALS, goals * (goals + 1) // 2 + home, FEW_SCORES)
 
 
 def _both(home: Indices, away: Indices) -> Indices:

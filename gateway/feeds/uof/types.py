@@ -45,6 +45,16 @@ _FEW_GOALS: Final = (
 )
 """Half-time/full-time with up to three goals."""
 
+_HALF_FULL_SCORES: Final = (
+    "0:0/0:0 0:0/0:1 0:0/0:2 0:0/0:3 0:0/1:0 0:0/1:1 0:0/1:2 0:0/2:0 0:0/2:1 0:0/3:0 0:0/4+ "
+    "0:1/0:1 0:1/0:2 0:1/0:3 0:1/1:1 0:1/1:2 0:1/2:1 0:1/4+ "
+    "0:2/0:2 0:2/0:3 0:2/1:2 0:2/4+ 0:3/0:3 0:3/4+ "
+    "1:0/1:0 1:0/1:1 1:0/1:2 1:0/2:0 1:0/2:1 1:0/3:0 1:0/4+ "
+    "1:1/1:1 1:1/1:2 1:1/2:1 1:1/4+ 1:2/1:2 1:2/4+ "
+    "2:0/2:0 2:0/2:1 2:0/3:0 2:0/4+ 2:1/2:1 2:1/4+ 3:0/3:0 3:0/4+ 4+/4+"
+)
+"""The score at half-time with the final one; 4+ stands for any of four goals or more."""
+
 
 def _outcome_names() -> dict[str, str]:
     """Return the engine's name of every known outcome id."""
@@ -83,6 +93,7 @@ def _outcome_names() -> dict[str, str]:
         for home in _CORRECT_SCORE:
             names[str(274 + 2 * (home + 5 * away))] = f"{home}:{away}"
     for first_id, step, texts in (
+        (326, 2, _HALF_FULL_SCORES),
         (462, 2, "0:0 1:1 2:2 1:0 2:0 2:1 0:1 0:2 1:2 other"),
         (546, 2, "0:0 0:1 0:2 1:0 1:1 1:2 2:0 2:1 2:2 other"),
         (1730, 1, _MULTIGOALS),

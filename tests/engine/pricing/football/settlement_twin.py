@@ -314,6 +314,18 @@ def half_and_full_exact(played: Played, _: Mapping[str, str]) -> Settled:
     return each(wins)
 
 
+def half_and_full_score(played: Played, _: Mapping[str, str]) -> Settled:
+    few = ["0:0", "0:1", "0:2", "0:3", "1:0", "1:1", "1:2", "2:0", "2:1", "3:0"]
+    reached = []
+    for home, away in (played.first, (played.home, played.away)):
+        reached.append(f"{home}:{away}" if f"{home}:{away}" in few else "4+")
+    wins = {}
+    for half, full in product(few, [*few, "4+"]):
+        if full == "4+" or (half[0] <= full[0] and half[2] <= full[2]):
+            wins[f"{half}/{full}"] = [half, full] == reached
+    return each(wins | {"4+/4+": reached[0] == "4+"})
+
+
 def higher(first: int, second: int) -> Settled:
     return each({"first": first > second, "equal": first == second, "second": first < second})
 
@@ -340,6 +352,7 @@ BOTH_HALVES: dict[str, Settle] = {
         half_and_full(p), over_under(Played(*p.first), s)
     ),
     "half_time_full_time_exact_goals": half_and_full_exact,
+    "half_time_full_time_correct_score": half_and_full_score,
     "home_win_both_halves": lambda p, _: yes_no(won_halves(p, "home") == 2),
     "away_win_both_halves": lambda p, _: yes_no(won_halves(p, "away") == 2),
     "home_win_either_half": lambda p, _: yes_no(won_halves(p, "home") > 0),

@@ -49,7 +49,18 @@ def grid_of_halves(model: MatchModel, state: MatchState) -> np.ndarray:
     return grid / grid.sum()
 
 
+FEW = [(home, away) for home in range(4) for away in range(4 - home)]
 ALL = "hh hd ha dh dd da ah ad aa"
+
+
+def few_scores(h1: Bools, a1: Bools, home: Bools, away: Bools) -> list[Bools]:
+    """Return the cells of each score at half-time with each final one: up to three goals, more."""
+    cells = []
+    for half in FEW:
+        reached = [(h, a) for h, a in FEW if h >= half[0] and a >= half[1]]
+        finals = [*((home == h) & (away == a) for h, a in reached), home + away > 3]
+        cells += [(h1 == half[0]) & (a1 == half[1]) & final for final in finals]
+    return [*cells, h1 + a1 > 3]
 
 
 def plain_meanings() -> dict[str, list[Bools]]:
@@ -91,6 +102,7 @@ def plain_meanings() -> dict[str, list[Bools]]:
             )
             for text in texts.split()
         ],
+        "half_time_full_time_correct_score": few_scores(h1, a1, h1 + h2, a1 + a2),
         "home_win_both_halves": yes_no(half[0] & second_half[0]),
         "away_win_both_halves": yes_no(half[2] & second_half[2]),
         "home_win_either_half": yes_no(half[0] | second_half[0]),

@@ -162,6 +162,25 @@ def test_half_time_full_time_is_won_together_with_the_goals(
     assert [outcome for outcome, result in settled if result.won] == [won]
 
 
+@pytest.mark.parametrize(
+    ("first", "score", "won"),
+    [
+        ((0, 0), (0, 0), "0:0/0:0"), ((0, 0), (2, 1), "0:0/2:1"), ((0, 0), (2, 2), "0:0/4+"),
+        ((1, 2), (1, 2), "1:2/1:2"), ((1, 2), (2, 2), "1:2/4+"), ((0, 3), (0, 3), "0:3/0:3"),
+        ((3, 1), (3, 1), "4+/4+"), ((9, 0), (9, 11), "4+/4+"),
+    ],
+)  # fmt: skip
+def test_the_score_at_half_time_is_won_together_with_the_final_one(
+    first: tuple[int, int], score: tuple[int, int], won: str
+) -> None:
+    """The outcomes are the provider's 46: four goals or more are one outcome at either time."""
+    name = "half_time_full_time_correct_score"
+    names = outcome_names(name, ())
+    settled = zip(names, results(name, (), score, first_half=first), strict=True)
+    assert len(names) == 46
+    assert [outcome for outcome, result in settled if result.won] == [won]
+
+
 @pytest.mark.parametrize("line", ["2", "2.25", "15.5"])
 @pytest.mark.parametrize("name", ["total", "first_half_total"])
 def test_half_time_full_time_and_a_total_has_half_lines_alone(name: str, line: str) -> None:

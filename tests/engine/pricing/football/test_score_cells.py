@@ -70,6 +70,19 @@ OF_BOTH_HALVES: dict[Axis, Callable[[int, int, int, int], int]] = {
         48 * result(h1, a1) + 16 * result(h1 + h2, a1 + a2) + min(h1 + a1, 15)
     ),
 }
+
+
+def few_scores(h1: int, a1: int, h2: int, a2: int) -> int:
+    """Number the scores of up to three goals; ten is any other, 110 any at half-time."""
+    numbers = {score: n for n, score in enumerate(
+        [(0, 0), (0, 1), (1, 0), (0, 2), (1, 1), (2, 0), (0, 3), (1, 2), (2, 1), (3, 0)]
+    )}  # fmt: skip
+    if h1 + a1 > 3:
+        return 110
+    return 11 * numbers[h1, a1] + numbers.get((h1 + h2, a1 + a2), 10)
+
+
+OF_BOTH_HALVES[Axis.FEW_SCORES] = few_scores
 FIRST_VALUE = {Axis.MARGIN: -31}
 """The least value of an axis where it is not 0."""
 SIZES = {
@@ -80,7 +93,7 @@ SIZES = {
     Axis.AWAY_HIGHEST_HALF: 3, Axis.BOTH_SCORE_IN_HALVES: 4, Axis.HOME_SCORES_IN_HALVES: 4,
     Axis.AWAY_SCORES_IN_HALVES: 4, Axis.MIN_HALF_TOTAL: 16, Axis.MAX_HALF_TOTAL: 16,
     Axis.RESULT_BOTH_FIRST: 6, Axis.RESULT_BOTH_SECOND: 6, Axis.RESULTS_TOTAL: 144,
-    Axis.RESULTS_FIRST_TOTAL: 144,
+    Axis.RESULTS_FIRST_TOTAL: 144, Axis.FEW_SCORES: 111,
 }  # fmt: skip
 
 

@@ -127,6 +127,9 @@ FOOTBALL = {
         "", " ".join(map(str, range(1854, 1890))), (820, "Halftime/fulltime & exact goals"),
     ),
     **_rows(
+        "", " ".join(map(str, range(326, 418, 2))), (46, "Halftime/fulltime correct score"),
+    ),
+    **_rows(
         "", "436 438 440",
         (52, "Highest scoring half"), (53, "home highest scoring half"),
         (54, "away highest scoring half"),

@@ -15,6 +15,8 @@ from gateway.feeds.uof.bet_stop_groups import stopped_by
         (1, ["corners"], False),
         (1, ["1st_half", "score"], True),
         (35, ["combo"], True),
+        (46, ["score"], True),
+        (46, ["1st_half"], False),
         (35, ["score"], False),
         (37, ["incl_ot"], True),
         (37, ["combo"], True),

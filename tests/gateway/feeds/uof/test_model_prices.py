@@ -118,6 +118,7 @@ def test_markets_that_the_model_knows_take_its_price_and_the_others_the_feeds_od
         (551, "multiscores", (1803, *range(1750, 1760))),
         (552, "first_half_multigoals", (1805, *range(1746, 1750))),
         (820, "half_time_full_time_exact_goals", range(1854, 1890)),
+        (46, "half_time_full_time_correct_score", range(326, 418, 2)),
     ],
 )
 def test_combinations_and_overlapping_outcomes_open_with_the_models_price(number, key, ids):
