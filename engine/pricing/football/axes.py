@@ -18,6 +18,8 @@ from engine.pricing.football.layout import (
     GOAL_NUMBERS,
     GOALS,
     HALVES_AT,
+    WIDE_CELLS,
+    WIDE_SIDE,
 )
 
 
@@ -82,31 +84,33 @@ class Axis(IntEnum):
     GOAL_10 = 22
     GOAL_11 = 23
     GOAL_12 = 24
-    HALF_TIME_FULL_TIME = 25
+    WIDE_CELL = 25
+    """As SCORE_CELL below 16:16: ``16 * home + away``, else 256, 257 or 258."""
+    HALF_TIME_FULL_TIME = 26
     """Three times the first half's result, plus the full-time result."""
-    HALF_RESULTS = 26
+    HALF_RESULTS = 27
     """Three times the first half's result, plus the second half's."""
-    HIGHEST_HALF = 27
+    HIGHEST_HALF = 28
     """0 more goals in the first half, 1 as many in each, 2 more in the second."""
-    HOME_HIGHEST_HALF = 28
-    AWAY_HIGHEST_HALF = 29
-    BOTH_SCORE_IN_HALVES = 30
+    HOME_HIGHEST_HALF = 29
+    AWAY_HIGHEST_HALF = 30
+    BOTH_SCORE_IN_HALVES = 31
     """1 when both sides scored in the first half, plus 2 when both did in the second."""
-    HOME_SCORES_IN_HALVES = 31
-    AWAY_SCORES_IN_HALVES = 32
-    MIN_HALF_TOTAL = 33
+    HOME_SCORES_IN_HALVES = 32
+    AWAY_SCORES_IN_HALVES = 33
+    MIN_HALF_TOTAL = 34
     """The capped total of the half with fewer goals."""
-    MAX_HALF_TOTAL = 34
+    MAX_HALF_TOTAL = 35
     """The capped total of the half with more goals."""
-    RESULT_BOTH_FIRST = 35
+    RESULT_BOTH_FIRST = 36
     """Twice the match's result, plus 1 when both sides scored in the first half."""
-    RESULT_BOTH_SECOND = 36
+    RESULT_BOTH_SECOND = 37
     """The same of the second half."""
-    RESULTS_TOTAL = 37
+    RESULTS_TOTAL = 38
     """The match's capped total, plus ``CAPPED_TOTALS`` times half-time/full-time."""
-    RESULTS_FIRST_TOTAL = 38
+    RESULTS_FIRST_TOTAL = 39
     """The first half's capped total, plus ``CAPPED_TOTALS`` times half-time/full-time."""
-    FEW_SCORES = 39
+    FEW_SCORES = 40
     """The final score's number among those of few goals (the number of them for any other), plus
     one more than that many times the same of the score at half-time."""
 
@@ -120,11 +124,11 @@ class AxisSpec(NamedTuple):
     measure: Callable[[Play], int]
 
 
-def score_cell(home: int, away: int) -> int:
-    """Return a score's value on the SCORE_CELL axis."""
-    if home < CELL_SIDE and away < CELL_SIDE:
-        return CELL_SIDE * home + away
-    return CELL_SIDE * CELL_SIDE + _result(home, away)
+def score_cell(home: int, away: int, side: int = CELL_SIDE) -> int:
+    """Return a score's value on the SCORE_CELL axis, or on WIDE_CELL with its `side`."""
+    if home < side and away < side:
+        return side * home + away
+    return side * side + _result(home, away)
 
 
 def cap_total(total: int) -> int:
@@ -225,6 +229,12 @@ _ORDER: Final[dict[Axis, AxisSpec]] = {
         Axis(Axis.GOAL_1 + goal): AxisSpec(layout.NTH_GOAL_AT + 4 * goal, 0, 3, _scorer(goal))
         for goal in range(GOAL_NUMBERS)
     },
+}
+
+_WIDE: Final[dict[Axis, AxisSpec]] = {
+    Axis.WIDE_CELL: AxisSpec(
+        layout.WIDE_CELL_AT, 0, WIDE_CELLS, _of_score(lambda h, a: score_cell(h, a, WIDE_SIDE))
+    ),
 }
 
 _HALVES: Final[dict[Axis, AxisSpec]] = {
@@ -341,6 +351,7 @@ _GROUPS: Final = {
     layout.CELL_AXIS: _CELL,
     layout.COMBINED_AXES: _COMBINED,
     layout.ORDER_AXES: _ORDER,
+    layout.WIDE_CELL_AXIS: _WIDE,
 }
 _BLOCK_SPECS: Final = {axis: spec for group in _GROUPS.values() for axis, spec in group.items()}
 _HALVES_GROUPS: Final = {

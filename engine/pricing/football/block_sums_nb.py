@@ -11,9 +11,14 @@ from engine.pricing.football.goal_order_nb import accumulate_order_nb
 from engine.pricing.football.layout import (
     BLOCK_SIZE,
     CELL_AXIS,
+    CELL_SIDE,
     COMBINED_AXES,
     ORDER_AXES,
+    SCORE_CELL_AT,
     SIDE_AXES,
+    WIDE_CELL_AT,
+    WIDE_CELL_AXIS,
+    WIDE_SIDE,
 )
 from engine.pricing.football.score_axes_nb import (
     accumulate_cells_nb,
@@ -32,7 +37,9 @@ def accumulate_block_nb(
     if wanted & SIDE_AXES != 0:
         accumulate_sides_nb(features, at, scale)
     if wanted & CELL_AXIS != 0:
-        accumulate_cells_nb(features, at, scale)
+        accumulate_cells_nb(features, at, at + SCORE_CELL_AT, CELL_SIDE, scale)
+    if wanted & WIDE_CELL_AXIS != 0:
+        accumulate_cells_nb(features, at, at + WIDE_CELL_AT, WIDE_SIDE, scale)
     if wanted & COMBINED_AXES != 0:
         accumulate_combined_nb(features, at, scale)
     if wanted & ORDER_AXES != 0:

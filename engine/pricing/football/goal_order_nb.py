@@ -12,11 +12,11 @@ from typing import Any
 
 from engine.common.jit import kernel
 from engine.pricing.football.layout import (
-    BLOCK_SIZE,
     GOAL_NUMBERS,
     GOALS,
     LAST_GOAL_AT,
     NTH_GOAL_AT,
+    ORDER_END,
     TOTAL_AT,
 )
 
@@ -28,7 +28,7 @@ def fill_order_nb(features: Any, at: int, scored: int, share: float) -> None:
     The total's axis holds the untilted masses, and `scored` goals have fallen. The other entries
     follow from the cumulative total (`accumulate_order_nb`).
     """
-    for k in range(at + LAST_GOAL_AT, at + BLOCK_SIZE):
+    for k in range(at + LAST_GOAL_AT, at + ORDER_END):
         features[k] = 0.0
     total = at + TOTAL_AT + 1
     beyond = 0.0

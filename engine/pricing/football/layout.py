@@ -12,6 +12,9 @@ CELL_SIDE: Final = 8
 """A score below 8:8 has a value (cell) of its own; all others share one by their result."""
 CELLS: Final = CELL_SIDE * CELL_SIDE + 3
 """Values of a single score, the last three other home wins, draws and away wins."""
+WIDE_SIDE: Final = 16
+"""The same of the axis of more single scores: up to 15:15."""
+WIDE_CELLS: Final = WIDE_SIDE * WIDE_SIDE + 3
 CAPPED_TOTALS: Final = 16
 """Values of a total on a combined axis: 0 to 15, where 15 also holds all totals beyond."""
 GOAL_NUMBERS: Final = 12
@@ -38,6 +41,7 @@ SIDE_AXES: Final = 2
 CELL_AXIS: Final = 4
 COMBINED_AXES: Final = 8
 ORDER_AXES: Final = 16
+WIDE_CELL_AXIS: Final = 256
 JOINT_AXES: Final = 32
 """Of both halves alone: the match's result joined with the goals of one half."""
 RESULTS_TOTAL_AXES: Final = 64
@@ -71,7 +75,10 @@ COMBINED_END: Final = RESULT_TOTAL_AT + 3 * CAPPED_TOTALS + 1
 # goal by its number.
 LAST_GOAL_AT: Final = COMBINED_END
 NTH_GOAL_AT: Final = LAST_GOAL_AT + 4
-BLOCK_SIZE: Final = NTH_GOAL_AT + 4 * GOAL_NUMBERS
+ORDER_END: Final = NTH_GOAL_AT + 4 * GOAL_NUMBERS
+# More single scores.
+WIDE_CELL_AT: Final = ORDER_END
+BLOCK_SIZE: Final = WIDE_CELL_AT + WIDE_CELLS + 1
 
 # The block of both halves follows the other blocks; its axes count from HALVES_AT.
 HALVES_AT: Final = BLOCKS * BLOCK_SIZE

@@ -136,6 +136,18 @@ _FAMILIES: Final = (
     ),
     _Family("1x2_total", (37, 79, 544), combined.result_and_total, _TOTAL, required=True),
     _Family("correct_score", (45, None, None), rules.correct_score),
+    *(
+        _Family(
+            "flex_correct_score",
+            (uof_id,),
+            rules.flex_correct_score(goals_max),
+            ("score",),
+            required=True,
+            winners=WINNERS_VARY,
+            scopes=(scope,),
+        )
+        for uof_id, goals_max, scope in ((41, 6, Scope.REGULAR), (80, 3, Scope.FIRST_HALF))
+    ),
     _Family("correct_score_to_two", (None, 81, 98), rules.correct_score_to_two),
     _Family(
         "double_chance_both_teams_to_score",

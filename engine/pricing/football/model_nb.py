@@ -34,6 +34,7 @@ from engine.pricing.football.goal_process_nb import (
 from engine.pricing.football.layout import (
     BLOCK_SIZE,
     CELL_AXIS,
+    CELL_SIDE,
     COMBINED_AXES,
     EXTRA_TIME,
     FIRST_HALF,
@@ -41,9 +42,13 @@ from engine.pricing.football.layout import (
     ORDER_AXES,
     ORDER_COLUMN,
     REGULAR,
+    SCORE_CELL_AT,
     SCRATCH_ROWS,
     SECOND_HALF,
     SIDE_AXES,
+    WIDE_CELL_AT,
+    WIDE_CELL_AXIS,
+    WIDE_SIDE,
 )
 from engine.pricing.football.remaining_goals_nb import remaining_goals_nb
 from engine.pricing.football.score_axes_nb import (
@@ -87,7 +92,15 @@ def fill_block_nb(
     if wanted & SIDE_AXES != 0:
         fill_sides_nb(features, at, pmf, row)
     if wanted & CELL_AXIS != 0:
-        fill_cells_nb(features, at, pmf, row, home_now, home_end, away_now, away_end)
+        fill_cells_nb(
+            features, at + SCORE_CELL_AT, CELL_SIDE, pmf, row, home_now, home_end, away_now,
+            away_end,
+        )  # fmt: skip
+    if wanted & WIDE_CELL_AXIS != 0:
+        fill_cells_nb(
+            features, at + WIDE_CELL_AT, WIDE_SIDE, pmf, row, home_now, home_end, away_now,
+            away_end,
+        )  # fmt: skip
     if wanted & COMBINED_AXES != 0:
         fill_combined_nb(features, at, pmf, row, home_end, away_now, away_end)
     if wanted & ORDER_AXES != 0:
@@ -111,7 +124,9 @@ def deposit_block_nb(
     if wanted & SIDE_AXES != 0:
         deposit_sides_nb(features, at, home, away, mass)
     if wanted & CELL_AXIS != 0:
-        deposit_cell_nb(features, at, home, away, mass)
+        deposit_cell_nb(features, at + SCORE_CELL_AT, CELL_SIDE, home, away, mass)
+    if wanted & WIDE_CELL_AXIS != 0:
+        deposit_cell_nb(features, at + WIDE_CELL_AT, WIDE_SIDE, home, away, mass)
     if wanted & COMBINED_AXES != 0:
         deposit_combined_nb(features, at, home, away, mass)
     if wanted & ORDER_AXES != 0:
@@ -261,8 +276,8 @@ def price_board_nb(
         each), red cards (home, away), and for each scope with a score its order of goals.
     wanted : int64[SCOPES]
         The axes to fill in each scope: a mask of PLAIN_AXES (in every mask), SIDE_AXES, CELL_AXIS,
-        COMBINED_AXES and ORDER_AXES, of both halves JOINT_AXES, RESULTS_TOTAL_AXES and
-        FEW_SCORES_AXIS; 0 for none.
+        COMBINED_AXES, ORDER_AXES and WIDE_CELL_AXIS, of both halves JOINT_AXES,
+        RESULTS_TOTAL_AXES and FEW_SCORES_AXIS; 0 for none.
     terms : int64[terms, TERM_COLUMNS]
         Intervals: the two ends as indices into `features`, and the index in `chances` to which
         the chance between them is added.

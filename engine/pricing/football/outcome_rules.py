@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from engine.common.commands import OutcomeResult
 from engine.pricing import lines
 from engine.pricing.football.axes import AXIS_SPECS, Axis, Play, score_cell
-from engine.pricing.football.layout import CAPPED_TOTALS, CELL_SIDE, GOAL_NUMBERS
+from engine.pricing.football.layout import CAPPED_TOTALS, CELL_SIDE, GOAL_NUMBERS, WIDE_SIDE
 from engine.pricing.lines import (
     NEVER,
     WINNERS_VARY,
@@ -50,6 +50,8 @@ _MULTISCORES: Final = (
 """The groups of scores that are sold together, as the Unified Odds Feed defines them."""
 
 _HEAD_START: Final = re.compile(r"(\d{1,2}):(\d{1,2})", re.ASCII)
+_SCORE_SO_FAR: Final = re.compile(r"(\d):(\d)", re.ASCII)
+"""A score of which up to 15 goals of a side can still be told apart after six more."""
 _OPEN_ENDED: Final = re.compile(r"sr:[a-z_]+:([1-9])\+")
 _GOAL_NUMBER: Final = re.compile(r"[1-9]\d?", re.ASCII)
 
@@ -281,6 +283,31 @@ def _scores_to(goals_max: int) -> Rules:
         "other", Axis.SCORE_CELL, above(score_cell(beyond, 0)), also=tuple(more_away)
     )
     return *cells, other
+
+
+def flex_correct_score(goals_max: int) -> RuleBuilder:
+    """Each score that up to so many more goals make of the score so far, which is a specifier.
+
+    After more goals than that no outcome wins.
+    """
+    more = [(home, away) for home, away in product(range(goals_max + 1), repeat=2)]
+
+    def build(specifiers: Mapping[str, str]) -> Rules:
+        match = _SCORE_SO_FAR.fullmatch(specifiers["score"])
+        if match is None:
+            raise MarketTypeError(f"score: not of the form 1:0 up to 9:9: {specifiers['score']!r}")
+        home_now, away_now = int(match[1]), int(match[2])
+        return tuple(
+            OutcomeRule(
+                f"+{home}:{away}",
+                Axis.WIDE_CELL,
+                one(score_cell(home_now + home, away_now + away, WIDE_SIDE)),
+            )
+            for home, away in more
+            if home + away <= goals_max
+        )
+
+    return build
 
 
 def _of_scores(name: str, values: Iterable[int]) -> OutcomeRule:

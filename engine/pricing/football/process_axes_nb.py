@@ -26,6 +26,7 @@ from engine.pricing.football.layout import (
     MARGIN_AT,
     NTH_GOAL_AT,
     ORDER_AXES,
+    ORDER_END,
     PARITY_AT,
     PLAIN_END,
     RESULT_BOTH_AT,
@@ -35,6 +36,9 @@ from engine.pricing.football.layout import (
     SIDE_AXES,
     SIDES_END,
     TOTAL_AT,
+    WIDE_CELL_AT,
+    WIDE_CELL_AXIS,
+    WIDE_SIDE,
 )
 
 
@@ -90,24 +94,25 @@ def fill_sides_grid_nb(
 
 @kernel()
 def fill_cells_grid_nb(
-    features: Any, at: int, grid: Any, top: int, home_now: int, away_now: int
+    features: Any, at: int, axis: int, side: int, grid: Any, top: int, home_now: int, away_now: int
 ) -> None:
-    """Fill the axis of single scores; all beyond the cells goes to the first value beyond them.
+    """Fill an axis of single scores; all beyond the cells goes to the first value beyond them.
 
-    The plain axes are filled already.
+    The axis starts at `axis` and has cells below ``side:side``; the plain axes of the block `at`
+    are filled already.
     """
-    for k in range(at + SIDES_END, at + CELL_END):
+    for k in range(axis, axis + side * side + 4):
         features[k] = 0.0
-    cells = at + SCORE_CELL_AT + 1
+    cells = axis + 1
     beyond = 0.0
     for k in range(2 * GOALS - 1):
         beyond += features[at + TOTAL_AT + 1 + k]
-    for k in range(min(top, 2 * CELL_SIDE - 2 - home_now - away_now) + 1):
-        lowest = max(away_now + k - CELL_SIDE + 1, 0)
-        for x in range(lowest, min(k, CELL_SIDE - 1 - home_now) + 1):
+    for k in range(min(top, 2 * side - 2 - home_now - away_now) + 1):
+        lowest = max(away_now + k - side + 1, 0)
+        for x in range(lowest, min(k, side - 1 - home_now) + 1):
             beyond -= grid[k, x]
-            features[cells + CELL_SIDE * (home_now + x) + away_now + k - x] = grid[k, x]
-    features[cells + CELL_SIDE * CELL_SIDE] = max(beyond, 0.0)
+            features[cells + side * (home_now + x) + away_now + k - x] = grid[k, x]
+    features[cells + side * side] = max(beyond, 0.0)
 
 
 @kernel()
@@ -158,7 +163,7 @@ def fill_order_sums_nb(
     features: Any, at: int, scored: int, home_goals: Any, last_home: float
 ) -> None:
     """Fill home's entries of the order axes: the masses of home's k-th goal to come, and last."""
-    for k in range(at + LAST_GOAL_AT, at + BLOCK_SIZE):
+    for k in range(at + LAST_GOAL_AT, at + ORDER_END):
         features[k] = 0.0
     for k in range(GOAL_NUMBERS - min(scored, GOAL_NUMBERS)):
         features[at + NTH_GOAL_AT + 4 * (scored + k) + 1] = home_goals[k]
@@ -186,7 +191,13 @@ def fill_block_grid_nb(
     if wanted & SIDE_AXES != 0:
         fill_sides_grid_nb(features, at, grid, top, home_now, away_now)
     if wanted & CELL_AXIS != 0:
-        fill_cells_grid_nb(features, at, grid, top, home_now, away_now)
+        fill_cells_grid_nb(
+            features, at, at + SCORE_CELL_AT, CELL_SIDE, grid, top, home_now, away_now
+        )
+    if wanted & WIDE_CELL_AXIS != 0:
+        fill_cells_grid_nb(
+            features, at, at + WIDE_CELL_AT, WIDE_SIDE, grid, top, home_now, away_now
+        )
     if wanted & COMBINED_AXES != 0:
         fill_combined_grid_nb(features, at, grid, top, home_now, away_now)
     if wanted & ORDER_AXES != 0:

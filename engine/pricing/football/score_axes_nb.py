@@ -11,16 +11,12 @@ from engine.common.jit import kernel
 from engine.pricing.football.layout import (
     AWAY_AT,
     AWAY_PARITY_AT,
-    CELL_END,
-    CELL_SIDE,
-    CELLS,
     GOALS,
     HOME_AT,
     HOME_PARITY_AT,
     MARGIN_AT,
     PARITY_AT,
     PLAIN_END,
-    SCORE_CELL_AT,
     SCORING_SIDES_AT,
     SIDES_END,
     TAIL,
@@ -218,7 +214,8 @@ def accumulate_sides_nb(features: Any, at: int, scale: float) -> None:
 @kernel()
 def fill_cells_nb(
     features: Any,
-    at: int,
+    axis: int,
+    side: int,
     pmf: Any,
     row: int,
     home_from: int,
@@ -226,43 +223,47 @@ def fill_cells_nb(
     away_from: int,
     away_end: int,
 ) -> None:
-    """Fill the axis of single scores; all beyond the cells goes to the first value beyond them."""
-    for k in range(at + SIDES_END, at + CELL_END):
+    """Fill an axis of single scores; all beyond the cells goes to the first value beyond them.
+
+    The axis starts at `axis` and has cells below ``side:side``, here and in what follows.
+    """
+    for k in range(axis, axis + side * side + 4):
         features[k] = 0.0
     inside = 0.0
-    for i in range(home_from, min(home_end, CELL_SIDE)):
-        for j in range(away_from, min(away_end, CELL_SIDE)):
+    for i in range(home_from, min(home_end, side)):
+        for j in range(away_from, min(away_end, side)):
             mass = pmf[row, i] * pmf[row + 1, j]
-            features[at + SCORE_CELL_AT + 1 + CELL_SIDE * i + j] = mass
+            features[axis + 1 + side * i + j] = mass
             inside += mass
-    features[at + SCORE_CELL_AT + 1 + CELL_SIDE * CELL_SIDE] = max(1.0 - inside, 0.0)
+    features[axis + 1 + side * side] = max(1.0 - inside, 0.0)
 
 
 @kernel()
-def deposit_cell_nb(features: Any, at: int, home: int, away: int, mass: float) -> None:
+def deposit_cell_nb(features: Any, axis: int, side: int, home: int, away: int, mass: float) -> None:
     """Add mass to the cell of one low score."""
-    features[at + SCORE_CELL_AT + 1 + CELL_SIDE * home + away] += mass
+    features[axis + 1 + side * home + away] += mass
 
 
 @kernel()
-def accumulate_cells_nb(features: Any, at: int, scale: float) -> None:
-    """Share what is beyond the cells by result, and make the axis of single scores cumulative.
+def accumulate_cells_nb(features: Any, at: int, axis: int, side: int, scale: float) -> None:
+    """Share what is beyond the cells by result, and make an axis of single scores cumulative.
 
-    The margin's axis is cumulative already: a win beyond the cells is one that is not in them.
+    The margin's axis of the block `at` is cumulative already: a win beyond the cells is one that is
+    not in them.
     """
-    cells = at + SCORE_CELL_AT + 1
+    cells = axis + 1
     home = 0.0
     away = 0.0
-    for i in range(CELL_SIDE):
+    for i in range(side):
         for j in range(i):
-            home += features[cells + CELL_SIDE * i + j]
-            away += features[cells + CELL_SIDE * j + i]
+            home += features[cells + side * i + j]
+            away += features[cells + side * j + i]
     margin = at + MARGIN_AT
-    rest = features[cells + CELL_SIDE * CELL_SIDE]
+    rest = features[cells + side * side]
     home_wins = features[margin + 2 * GOALS - 1] - features[margin + GOALS]
     home = min(max(home_wins / scale - home, 0.0), rest)
     away = min(max(features[margin + GOALS - 1] / scale - away, 0.0), rest - home)
-    features[cells + CELL_SIDE * CELL_SIDE] = home
-    features[cells + CELL_SIDE * CELL_SIDE + 1] = rest - home - away
-    features[cells + CELL_SIDE * CELL_SIDE + 2] = away
-    accumulate_nb(features, at + SCORE_CELL_AT, CELLS, scale)
+    features[cells + side * side] = home
+    features[cells + side * side + 1] = rest - home - away
+    features[cells + side * side + 2] = away
+    accumulate_nb(features, axis, side * side + 3, scale)

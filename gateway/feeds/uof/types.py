@@ -55,6 +55,12 @@ _HALF_FULL_SCORES: Final = (
 )
 """The score at half-time with the final one; 4+ stands for any of four goals or more."""
 
+_MORE_SCORES: Final = (
+    "+1:0 +2:0 +3:0 +4:0 +5:0 +6:0 +0:1 +1:1 +2:1 +3:1 +4:1 +5:1 +0:2 +1:2 +2:2 +3:2 +4:2 "
+    "+0:3 +1:3 +2:3 +3:3 +0:4 +1:4 +2:4 +0:5 +1:5 +0:6"
+)
+"""Goals after the score so far, beside none."""
+
 
 def _outcome_names() -> dict[str, str]:
     """Return the engine's name of every known outcome id."""
@@ -65,6 +71,7 @@ def _outcome_names() -> dict[str, str]:
         "9": "home_or_draw", "10": "home_or_away", "11": "draw_or_away",
         "12": "over", "13": "under",
         "70": "odd", "72": "even", "74": "yes", "76": "no",
+        "110": "+0:0",
         "90": "over_and_yes", "92": "under_and_yes", "94": "over_and_no", "96": "under_and_no",
         "324": "other",
         "436": "first", "438": "second", "440": "equal",
@@ -93,6 +100,8 @@ def _outcome_names() -> dict[str, str]:
         for home in _CORRECT_SCORE:
             names[str(274 + 2 * (home + 5 * away))] = f"{home}:{away}"
     for first_id, step, texts in (
+        (114, 2, _MORE_SCORES),
+        (442, 2, "+0:0 +1:0 +2:0 +3:0 +0:1 +1:1 +2:1 +0:2 +1:2 +0:3"),
         (326, 2, _HALF_FULL_SCORES),
         (462, 2, "0:0 1:1 2:2 1:0 2:0 2:1 0:1 0:2 1:2 other"),
         (546, 2, "0:0 0:1 0:2 1:0 1:1 1:2 2:0 2:1 2:2 other"),

@@ -129,6 +129,20 @@ def test_overlapping_outcomes_hold_the_book_over_what_is_expected_of_them_at_eac
         assert (1000.0 / quoted.odds_milli[:2]).sum() == pytest.approx(1.05, abs=2e-3)
 
 
+@pytest.mark.parametrize("method", Method)
+def test_outcomes_of_which_none_may_win_hold_the_book_over_their_own_part(method: Method) -> None:
+    """What is missing to 1 is the chance that nothing wins, which is on nobody's odds."""
+    part = np.array([0.4, 0.3, 0.2])
+    quoted = quote_one(part, margin=Margin(method=method), ladder=FINE, winners=WINNERS_VARY)
+    assert not quoted.shortfalls[0]
+    assert (1000.0 / quoted.odds_milli).sum() == pytest.approx(1.05 * 0.9, rel=5e-3)
+    assert (quoted.odds_milli <= 1000.0 / part).all()
+    none = quote_one(
+        [0.0, 0.0, 0.0], margin=Margin(method=method, book_within_milli=5), winners=WINNERS_VARY
+    )
+    assert not none.offered.any()
+
+
 def test_overlapping_outcomes_are_quoted_by_shins_method_as_markets_of_several_winners() -> None:
     chances = (0.5, 0.3, 0.2)  # which by chance add up to the one winner of Shin's method
     quoted = {

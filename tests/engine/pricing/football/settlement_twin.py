@@ -156,6 +156,14 @@ def correct_score(played: Played, goals_max: int) -> Settled:
     return each({f"{h}:{a}": (h, a) == score for h, a in listed} | {"other": score not in listed})
 
 
+def flex_correct_score(played: Played, specifiers: Mapping[str, str], most: int) -> Settled:
+    """Settle by the goals after the score so far: after more than `most` nothing wins."""
+    home_now, away_now = (int(goals) for goals in specifiers["score"].split(":"))
+    added = (played.home - home_now, played.away - away_now)
+    listed = [(h, a) for h in range(most + 1) for a in range(most + 1) if h + a <= most]
+    return each({f"+{h}:{a}": (h, a) == added for h, a in listed})
+
+
 def multigoals(goals: int, most: int) -> Settled:
     wins = {"none": goals == 0}
     for low, high in combinations(range(1, most + 1), 2):
@@ -246,6 +254,7 @@ ONE_SCORE: dict[str, Settle] = {
     "away_win_to_nil": lambda p, _: yes_no(p.away > 0 and p.home == 0),
     "correct_score": lambda p, _: correct_score(p, 4),
     "correct_score_to_two": lambda p, _: correct_score(p, 2),
+    "flex_correct_score": lambda p, s: flex_correct_score(p, s, 6),
     **{
         f"{side}_or_{name}": partial(either, side=side, other=name)
         for side in ("home", "draw", "away")
@@ -267,6 +276,7 @@ ONE_SCORE: dict[str, Settle] = {
 
 
 OF_ONE_HALF: dict[str, Settle] = {
+    "first_half_flex_correct_score": lambda p, s: flex_correct_score(p, s, 3),
     "first_half_multigoals": lambda p, _: multigoals(p.home + p.away, 3),
     "second_half_multigoals": lambda p, _: multigoals(p.home + p.away, 3),
 }
@@ -399,12 +409,20 @@ def needs_order(key: str) -> bool:
     return split_type(parse_market_key(key).type)[1] in GOAL_ORDER
 
 
-def winners_of(key: str) -> int:
-    """Return how many of a market's outcomes win; 0: that depends on the score."""
+def winners_between(key: str) -> tuple[int, int]:
+    """Return how many of a market's outcomes win at least, and at most."""
     name = split_type(parse_market_key(key).type)[1]
     if name.endswith("multigoals"):
-        return 0
-    return 2 if name.startswith("double_chance") else 1
+        return 1, 11
+    if name == "flex_correct_score":
+        return 0, 1
+    return (2, 2) if name.startswith("double_chance") else (1, 1)
+
+
+def winners_of(key: str) -> int:
+    """Return how many of a market's outcomes win; 0: that depends on the score."""
+    least, most = winners_between(key)
+    return least if least == most else 0
 
 
 def settle(market_type: str, specifiers: tuple[tuple[str, str], ...], played: Played) -> Settled:

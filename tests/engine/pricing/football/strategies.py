@@ -14,6 +14,7 @@ LINES = {
     "total": ("0.5", "2.25", "2.5", "3", "4.75"),
     "hcp": ("-2.75", "-1", "-0.25", "0", "1.5"),
     "goalnr": ("1", "2", "4", "12"),
+    "score": ("0:0", "1:0", "2:3", "9:9"),
 }
 COMBINED = ("1x2_total", "chance_total", "total_both_teams_to_score", "or_over", "or_under")
 COMBINED_LINES = ("0.5", "2.5", "5.5")
@@ -86,17 +87,17 @@ def states(draw: st.DrawFn) -> MatchState:
     )
 
 
-def assert_adds_up(chances: np.ndarray, fair: Sequence[float], winners: int) -> None:
+def assert_adds_up(chances: np.ndarray, fair: Sequence[float], winners: tuple[int, int]) -> None:
     """Assert that a market's fair probabilities add up to its winners, or to 0 when refunded.
 
-    Of multigoals (`winners` is 0) one to eleven win.
+    `winners` are the fewest and the most outcomes that win.
     A fair probability is divided by what is at risk: one less the chance of a refund, which is
     exact to some roundings of one. So where hardly anything is at risk, a sum is exact to these
     over what is.
     """
     at_risk = (1.0 - chances[:, 2] - 0.5 * (chances[:, 1] + chances[:, 3])).min()
     slack = 1e-8 + ROUNDING / max(at_risk, CERTAINTY_SLACK)
-    won = winners or min(max(sum(fair), 1.0), 11.0)
+    won = min(max(sum(fair), winners[0]), winners[1])
     expected = won if at_risk > CERTAINTY_SLACK else 0.0
     assert abs(sum(fair) - expected) <= slack, (sum(fair), at_risk)
     assert all(0.0 <= p <= 1.0 for p in fair)

@@ -24,7 +24,7 @@ from engine.pricing.football.model import (
 )
 from tests.engine.pricing.football import process_twin
 from tests.engine.pricing.football.model_twin import column
-from tests.engine.pricing.football.settlement_twin import scope_of, settle_key, winners_of
+from tests.engine.pricing.football.settlement_twin import scope_of, settle_key, winners_between
 from tests.engine.pricing.football.strategies import BOARD, assert_adds_up, models, states
 
 BESIDE_ONE = nextafter(1.0, 2.0)
@@ -169,7 +169,7 @@ def test_fair_probabilities_of_a_market_add_up_to_its_winners(
 ) -> None:
     chances = BOARD.chances(model, state)
     for key, fair in BOARD.probabilities(model, state).items():
-        assert_adds_up(chances[key], fair, winners_of(key))
+        assert_adds_up(chances[key], fair, winners_between(key))
 
 
 @given(model=processes(), state=states())

@@ -139,6 +139,37 @@ def test_groups_of_goals_and_scores_win_together(
 
 
 @pytest.mark.parametrize(
+    ("name", "score", "won"),
+    [
+        ("flex_correct_score?score=0:0", (0, 0), ["+0:0"]),
+        ("flex_correct_score?score=0:0", (2, 4), ["+2:4"]),
+        ("flex_correct_score?score=0:0", (3, 4), []),
+        ("flex_correct_score?score=2:1", (2, 1), ["+0:0"]),
+        ("flex_correct_score?score=2:1", (8, 1), ["+6:0"]),
+        ("flex_correct_score?score=2:1", (1, 1), []),
+        ("flex_correct_score?score=9:9", (15, 9), ["+6:0"]),
+        ("flex_correct_score?score=9:9", (16, 9), []),
+        ("first_half_flex_correct_score?score=1:1", (2, 3), ["+1:2"]),
+        ("first_half_flex_correct_score?score=1:1", (3, 3), []),
+    ],
+)
+def test_flex_correct_scores_count_from_the_score_so_far_and_may_have_no_winner(
+    name: str, score: tuple[int, int], won: list[str]
+) -> None:
+    market_type, specifiers = market(f"m/{name}")
+    names = outcome_names(market_type, specifiers)
+    settled = zip(names, results(market_type, specifiers, score), strict=True)
+    assert len(names) == (10 if name.startswith("first_half") else 28)
+    assert [outcome for outcome, result in settled if result.won] == won
+
+
+@pytest.mark.parametrize("score", ["", "1", "1-0", "10:0", "0:10", "01:0", "+1:0", "-1:0"])
+def test_a_flex_correct_score_has_a_score_up_to_nine_goals_a_side(score: str) -> None:
+    with pytest.raises(MarketTypeError, match="score: not of the form 1:0 up to 9:9"):
+        outcome_names("flex_correct_score", (("score", score),))
+
+
+@pytest.mark.parametrize(
     ("name", "first", "score", "won"),
     [
         ("half_time_full_time_total?total=2.5", (1, 0), (2, 1), "home/home_and_over"),
@@ -242,6 +273,7 @@ VALUES = {
     "total_both_teams_to_score": ("total", ("0.5", "2.5", "5.5")),
     "1x2_total": ("total", ("0.5", "2.5", "14.5")),
     "double_chance_total": ("total", ("1.5", "3.5")),
+    "flex_correct_score": ("score", ("0:0", "1:0", "2:2", "9:7")),
     "next_goal": ("goalnr", ("1", "2", "5", "12")),
     "both_halves_over": ("total", ("0.5", "1.5")),
     "both_halves_under": ("total", ("0.5", "1.5", "3.5")),

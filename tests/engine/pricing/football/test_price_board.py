@@ -16,7 +16,7 @@ from tests.engine.pricing.football.settlement_twin import (
     needs_order,
     scope_of,
     settle_key,
-    winners_of,
+    winners_between,
 )
 from tests.engine.pricing.football.strategies import BOARD, assert_adds_up, models, states
 
@@ -57,7 +57,7 @@ def test_fair_probabilities_of_a_market_add_up_to_its_winners(
 ) -> None:
     chances = BOARD.chances(model, state)
     for key, fair in BOARD.probabilities(model, state).items():
-        assert_adds_up(chances[key], fair, winners_of(key))
+        assert_adds_up(chances[key], fair, winners_between(key))
 
 
 def fair_odds_return(chance: np.ndarray, odds: float) -> float:

@@ -46,6 +46,9 @@ OF_A_SCORE: dict[Axis, Callable[[int, int], int]] = {
     Axis.SCORE_CELL: lambda home, away: (
         8 * home + away if max(home, away) < 8 else 64 + result(home, away)
     ),
+    Axis.WIDE_CELL: lambda home, away: (
+        16 * home + away if max(home, away) < 16 else 256 + result(home, away)
+    ),
     Axis.RESULT_BOTH: lambda home, away: 2 * result(home, away) + both(home, away),
     Axis.BOTH_TOTAL: lambda home, away: 16 * both(home, away) + min(home + away, 15),
     Axis.RESULT_TOTAL: lambda home, away: 16 * result(home, away) + min(home + away, 15),
@@ -88,6 +91,7 @@ FIRST_VALUE = {Axis.MARGIN: -31}
 SIZES = {
     Axis.TOTAL: 63, Axis.MARGIN: 63, Axis.SCORING_SIDES: 4, Axis.HOME: 32, Axis.AWAY: 32,
     Axis.PARITY: 2, Axis.HOME_PARITY: 2, Axis.AWAY_PARITY: 2, Axis.SCORE_CELL: 67,
+    Axis.WIDE_CELL: 259,
     Axis.RESULT_BOTH: 6, Axis.BOTH_TOTAL: 32, Axis.RESULT_TOTAL: 48, Axis.HALF_TIME_FULL_TIME: 9,
     Axis.HALF_RESULTS: 9, Axis.HIGHEST_HALF: 3, Axis.HOME_HIGHEST_HALF: 3,
     Axis.AWAY_HIGHEST_HALF: 3, Axis.BOTH_SCORE_IN_HALVES: 4, Axis.HOME_SCORES_IN_HALVES: 4,

@@ -116,6 +116,13 @@ FOOTBALL = {
         (37, "1x2 & total"), (79, "1st half - 1x2 & total"), (544, "2nd half - 1x2 & total"),
     ),
     **_rows("", _CORRECT_SCORE, (45, "Correct score")),
+    **_rows(
+        "score=1:0", " ".join(map(str, [110, *range(114, 168, 2)])), (41, "Correct score")
+    ),
+    **_rows(
+        "score=0:1", " ".join(map(str, range(442, 462, 2))),
+        (80, "1st half - correct score"),
+    ),
     **_rows("", "462 464 466 468 470 472 474 476 478 480", (81, "1st half - correct score")),
     **_rows("", "546 548 550 552 554 556 558 560 562 564", (98, "2nd half - correct score")),
     **_rows("", "418 420 422 424 426 428 430 432 434", (47, "Halftime/fulltime")),

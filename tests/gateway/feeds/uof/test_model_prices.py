@@ -134,6 +134,27 @@ def test_combinations_and_overlapping_outcomes_open_with_the_models_price(number
     assert all(quote.active for quote in quotes[f"{EVENT}/{key}"])
 
 
+def test_flex_correct_scores_open_from_the_score_so_far_with_the_models_price():
+    feed = feed_markets(BY_MODEL)
+    state = MatchState(period=Period.FIRST_HALF, clock_s=600, first_half=Score(home=1))
+    outcomes = tuple((str(one), "9.0") for one in (110, *range(114, 168, 2)))
+
+    received = feed.receive(
+        odds_change(*priced(MatchState()), market(41, outcomes, specifiers="score=1:0"), at=1)
+    )
+
+    key = f"{EVENT}/flex_correct_score?score=1:0"
+    assert feed.status("flex_correct_score?score=1:0") is Status.ACTIVE
+    (order,) = orders(received)
+    board = FixtureBoard([key, f"{EVENT}/correct_score"])
+    fair = {
+        name: dict(zip(board.outcomes(name), row, strict=True))
+        for name, row in board.probabilities(order.model, state).items()
+    }
+    assert fair[key]["+1:2"] == pytest.approx(fair[f"{EVENT}/correct_score"]["2:2"])
+    assert 0.98 < sum(fair[key].values()) < 1.0
+
+
 def test_a_market_of_the_models_sport_stays_suspended_without_a_model():
     feed = feed_markets(BY_MODEL)
 

@@ -65,6 +65,20 @@ def test_result_void_factor_and_dead_heat_factor_settle_an_outcome(attributes, r
     assert feed.status(TOTAL) is Status.SETTLED
 
 
+def test_a_flex_correct_score_is_settled_by_the_feed_also_without_a_winner():
+    feed = feed_markets()
+    ids = [str(one) for one in (110, *range(114, 168, 2))]
+    odds = tuple((one, "9.0") for one in ids)
+    feed.receive(odds_change(market(41, odds, specifiers="score=1:0"), at=1))
+
+    lost = tuple((one, 'result="0"') for one in ids)
+    received = feed.receive(bet_settlement(settled(41, lost, specifiers="score=1:0"), at=2))
+
+    results = (OutcomeResult(won=False),) * 28
+    assert steps(received) == [SettleMarket(market_no=0, results=results)]
+    assert feed.status("flex_correct_score?score=1:0") is Status.SETTLED
+
+
 def test_a_confirmation_settles_once_and_raises_the_certainty():
     feed = feed_markets()
     feed.receive(odds_change(market(1, MATCH_WINNER), at=1))

@@ -81,7 +81,7 @@ def test_an_outcome_id_has_the_name_that_the_provider_describes(
 
 def test_every_outcome_name_is_an_outcome_of_some_football_type():
     football = SPORTS["football"]
-    values = {"goalnr": "1", "hcp": "0", "total": "2.5"}
+    values = {"goalnr": "1", "hcp": "0", "score": "0:0", "total": "2.5"}
     names = set()
     for market_type in football.market_types:
         for variant in (None, "sr:winning_margin:3+", "sr:exact_goals:6+", "sr:exact_goals:3+",
