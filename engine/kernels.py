@@ -25,6 +25,8 @@ SHELL_MODULES: Final = (
 ALL_MODULES: Final = (
     "engine.ledger.ledger",
     "engine.ledger.audit",
+    "engine.slips.lines_nb",
+    "engine.slips.owed_nb",
     *SHELL_MODULES,
     "engine.pricing.football.calibration",
     "engine.pricing.football.rates",
