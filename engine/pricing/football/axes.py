@@ -86,31 +86,44 @@ class Axis(IntEnum):
     GOAL_12 = 24
     WIDE_CELL = 25
     """As SCORE_CELL below 16:16: ``16 * home + away``, else 256, 257 or 258."""
-    HALF_TIME_FULL_TIME = 26
+    GOAL_1_RESULT = 26
+    """0 to 2 a home goal and the result, 3 no such goal, 4 to 6 an away goal and the result."""
+    GOAL_2_RESULT = 27
+    GOAL_3_RESULT = 28
+    GOAL_4_RESULT = 29
+    GOAL_5_RESULT = 30
+    GOAL_6_RESULT = 31
+    GOAL_7_RESULT = 32
+    GOAL_8_RESULT = 33
+    GOAL_9_RESULT = 34
+    GOAL_10_RESULT = 35
+    GOAL_11_RESULT = 36
+    GOAL_12_RESULT = 37
+    HALF_TIME_FULL_TIME = 38
     """Three times the first half's result, plus the full-time result."""
-    HALF_RESULTS = 27
+    HALF_RESULTS = 39
     """Three times the first half's result, plus the second half's."""
-    HIGHEST_HALF = 28
+    HIGHEST_HALF = 40
     """0 more goals in the first half, 1 as many in each, 2 more in the second."""
-    HOME_HIGHEST_HALF = 29
-    AWAY_HIGHEST_HALF = 30
-    BOTH_SCORE_IN_HALVES = 31
+    HOME_HIGHEST_HALF = 41
+    AWAY_HIGHEST_HALF = 42
+    BOTH_SCORE_IN_HALVES = 43
     """1 when both sides scored in the first half, plus 2 when both did in the second."""
-    HOME_SCORES_IN_HALVES = 32
-    AWAY_SCORES_IN_HALVES = 33
-    MIN_HALF_TOTAL = 34
+    HOME_SCORES_IN_HALVES = 44
+    AWAY_SCORES_IN_HALVES = 45
+    MIN_HALF_TOTAL = 46
     """The capped total of the half with fewer goals."""
-    MAX_HALF_TOTAL = 35
+    MAX_HALF_TOTAL = 47
     """The capped total of the half with more goals."""
-    RESULT_BOTH_FIRST = 36
+    RESULT_BOTH_FIRST = 48
     """Twice the match's result, plus 1 when both sides scored in the first half."""
-    RESULT_BOTH_SECOND = 37
+    RESULT_BOTH_SECOND = 49
     """The same of the second half."""
-    RESULTS_TOTAL = 38
+    RESULTS_TOTAL = 50
     """The match's capped total, plus ``CAPPED_TOTALS`` times half-time/full-time."""
-    RESULTS_FIRST_TOTAL = 39
+    RESULTS_FIRST_TOTAL = 51
     """The first half's capped total, plus ``CAPPED_TOTALS`` times half-time/full-time."""
-    FEW_SCORES = 40
+    FEW_SCORES = 52
     """The final score's number among those of few goals (the number of them for any other), plus
     one more than that many times the same of the score at half-time."""
 
@@ -169,6 +182,17 @@ def _scorer(goal: int) -> Callable[[Play], int]:
         if not -count <= goal < count:
             return 1
         return 0 if play.order[goal] == "h" else 2
+
+    return measure
+
+
+def _scorer_and_result(goal: int) -> Callable[[Play], int]:
+    """Return a measure of who scored a goal, counted from 0, and of the result."""
+    scorer = _scorer(goal)
+
+    def measure(play: Play) -> int:
+        side = scorer(play)
+        return 3 if side == 1 else 2 * side + _result(play.home, play.away)
 
     return measure
 
@@ -235,6 +259,13 @@ _WIDE: Final[dict[Axis, AxisSpec]] = {
     Axis.WIDE_CELL: AxisSpec(
         layout.WIDE_CELL_AT, 0, WIDE_CELLS, _of_score(lambda h, a: score_cell(h, a, WIDE_SIDE))
     ),
+}
+
+_GOAL_RESULTS: Final[dict[Axis, AxisSpec]] = {
+    Axis(Axis.GOAL_1_RESULT + goal): AxisSpec(
+        layout.GOAL_RESULTS_AT + 8 * goal, 0, 7, _scorer_and_result(goal)
+    )
+    for goal in range(GOAL_NUMBERS)
 }
 
 _HALVES: Final[dict[Axis, AxisSpec]] = {
@@ -352,6 +383,7 @@ _GROUPS: Final = {
     layout.COMBINED_AXES: _COMBINED,
     layout.ORDER_AXES: _ORDER,
     layout.WIDE_CELL_AXIS: _WIDE,
+    layout.GOAL_RESULT_AXES: _GOAL_RESULTS,
 }
 _BLOCK_SPECS: Final = {axis: spec for group in _GROUPS.values() for axis, spec in group.items()}
 _HALVES_GROUPS: Final = {
@@ -386,7 +418,7 @@ def wanted_groups(axis: Axis) -> int:
 
 def needs_order(axis: Axis) -> bool:
     """Say whether an axis measures who scored which goal."""
-    return axis in _ORDER
+    return axis in _ORDER or axis in _GOAL_RESULTS
 
 
 def feature_index(scope: Scope, axis: Axis, value: int) -> int:

@@ -8,11 +8,13 @@ from typing import Any
 from engine.common.jit import kernel
 from engine.pricing.football.combined_axes_nb import accumulate_combined_nb
 from engine.pricing.football.goal_order_nb import accumulate_order_nb
+from engine.pricing.football.goal_results_nb import accumulate_goal_results_nb
 from engine.pricing.football.layout import (
     BLOCK_SIZE,
     CELL_AXIS,
     CELL_SIDE,
     COMBINED_AXES,
+    GOAL_RESULT_AXES,
     ORDER_AXES,
     SCORE_CELL_AT,
     SIDE_AXES,
@@ -44,3 +46,5 @@ def accumulate_block_nb(
         accumulate_combined_nb(features, at, scale)
     if wanted & ORDER_AXES != 0:
         accumulate_order_nb(features, at, scale, scored, order)
+    if wanted & GOAL_RESULT_AXES != 0:
+        accumulate_goal_results_nb(features, at, scale, scored, order)

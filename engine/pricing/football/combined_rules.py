@@ -16,6 +16,7 @@ from engine.pricing.football.outcome_rules import (
     Rules,
     each_of,
     fixed,
+    goal_number,
     goals_over,
     yes_on,
 )
@@ -115,6 +116,17 @@ def result_or_total(result: int, *, over: bool) -> RuleBuilder:
         return _joined("yes", Axis.RESULT_TOTAL, yes), _joined("no", Axis.RESULT_TOTAL, no)
 
     return build
+
+
+def nth_goal_and_result(specifiers: Mapping[str, str]) -> Rules:
+    """Which side scores the n-th goal, with the result; or that there is no such goal."""
+    axis = Axis(Axis.GOAL_1_RESULT + goal_number(specifiers) - 1)
+    return *(
+        OutcomeRule(f"{side}_and_{name}", axis, one(first + result))
+        for (side, first), (name, (result,)) in product(
+            (("home", 0), ("away", 4)), _RESULTS.items()
+        )
+    ), OutcomeRule("none", axis, one(3))
 
 
 # --- both halves ---------------------------------------------------------------------------------

@@ -33,6 +33,7 @@ from engine.pricing.football.goal_passes_nb import (
     fill_home_goals_nb,
     run_chain_nb,
 )
+from engine.pricing.football.goal_results_nb import result_nb
 from engine.pricing.football.layout import (
     DEAD_TIME,
     DIFFERENCES,
@@ -40,6 +41,7 @@ from engine.pricing.football.layout import (
     EXTRA_TIME,
     FEATURES,
     FIRST_HALF,
+    GOAL_RESULT_AXES,
     HALVES,
     HALVES_AT,
     LEAST_MASS,
@@ -62,7 +64,9 @@ from engine.pricing.football.process_grids_nb import (
     FINAL_FACTOR,
     FIRST_CHANCES,
     HOME_GOALS,
+    HOME_GOALS_BY_RESULT,
     IDLES,
+    RESULT_FACTOR,
     SECOND_CHANCES,
     SECOND_IDLES,
     chain_nb,
@@ -104,7 +108,7 @@ def write_block_nb(state: Any, scope: int, wanted: int, features: Any, flat: Any
         home_now, away_now = state[2] + state[4], state[3] + state[5]
     fill_block_grid_nb(
         features, scope, wanted, grid, top, home_now, away_now, counts[HOME_GOALS + row],
-        last_home[row],
+        last_home[row], counts[HOME_GOALS_BY_RESULT : HOME_GOALS_BY_RESULT + 3],
     )  # fmt: skip
     accumulate_block_nb(
         features, scope, wanted, 1.0 / grid_mass_nb(grid, top), home_now + away_now,
@@ -131,6 +135,27 @@ def order_goals_nb(flat: Any, scope: int, last: int, chain_last: int) -> None:
         counts[HOME_GOALS + scope], chain_nb(flat), counts[IDLES], chain_last, split_table, last
     )
     last_home[scope] = values[AT_START + 2, MIDDLE]
+
+
+@kernel()
+def order_results_nb(flat: Any, ahead: int, last: int) -> None:
+    """Fill home's goals by number of ninety minutes for each result; home is `ahead` now."""
+    steps, _, values, counts = rows_nb(flat)
+    _, table, split_table = tables_nb(flat)
+    terminal = values[RESULT_FACTOR]
+    for result in range(3):
+        for i in range(DIFFERENCES):
+            wins = result_nb(ahead + i - MIDDLE) == result
+            terminal[i] = values[FINAL_FACTOR, i] if wins else 0.0
+        expect_nb(
+            values[AT_START : AT_START + 6], table, terminal, counts[CHANCES], last, 0, steps,
+            ordered=False,
+        )  # fmt: skip
+        split_nb(split_table, table, last)
+        goals = counts[HOME_GOALS_BY_RESULT + result]
+        for k in range(LEVELS):
+            goals[k] = 0.0
+        fill_home_goals_nb(goals, chain_nb(flat), counts[IDLES], last, split_table, last)
 
 
 @kernel()
@@ -196,8 +221,9 @@ def fill_scopes_nb(
         weigh_nb(first, first_last, values[AT_HALF_TIME])
     if tilted:
         tilt_low_scores_nb(
-            model, state, features, regular, first, second, counts, low, last_home, 1
-        )
+            model, state, features, regular, first, second, counts, low, last_home,
+            2 if wanted[REGULAR] & GOAL_RESULT_AXES != 0 else 1,
+        )  # fmt: skip
     if wanted[HALVES] != 0:
         accumulate_halves_nb(features, wanted[HALVES], 1.0 / grid_mass_nb(second, second_last))
     for scope in range(REGULAR, SECOND_HALF + 1):
@@ -208,9 +234,12 @@ def fill_scopes_nb(
 
 @kernel()
 def fill_orders_nb(
-    model: Any, wanted: Any, flat: Any, first_last: int, second_last: int, last: int
+    model: Any, wanted: Any, flat: Any, ahead: int, first_last: int, second_last: int, last: int
 ) -> None:
-    """Fill what the final factor and the order of goals need of the moments before the end."""
+    """Fill what the final factor and the order of goals need of the moments before the end.
+
+    Home is `ahead` by so many goals now.
+    """
     _, first, _ = grids_nb(flat)
     steps, _, values, counts = rows_nb(flat)
     table, _, _ = tables_nb(flat)
@@ -227,6 +256,8 @@ def fill_orders_nb(
     for scope in range(REGULAR, FIRST_HALF + 1):
         if wanted[scope] & ORDER_AXES != 0:
             order_goals_nb(flat, scope, first_last if scope == FIRST_HALF else last, last)
+    if wanted[REGULAR] & GOAL_RESULT_AXES != 0:
+        order_results_nb(flat, ahead, last)
 
 
 @kernel()
@@ -295,7 +326,7 @@ def fill_process_features_nb(
         mass += tilt_mass_nb(model, state, features, flat, first_last, second_last)
     if not mass > CERTAINTY_SLACK:
         return NO_MASS
-    fill_orders_nb(model, wanted, flat, first_last, second_last, last)
+    fill_orders_nb(model, wanted, flat, home_now - away_now, first_last, second_last, last)
     behind = second_part * model[TWO_BEHIND_FACTOR]
     fill_scopes_nb(
         model, state, wanted, features, flat, first_last, second_last, last, home_rate * behind,

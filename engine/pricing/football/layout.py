@@ -42,6 +42,7 @@ CELL_AXIS: Final = 4
 COMBINED_AXES: Final = 8
 ORDER_AXES: Final = 16
 WIDE_CELL_AXIS: Final = 256
+GOAL_RESULT_AXES: Final = 512
 JOINT_AXES: Final = 32
 """Of both halves alone: the match's result joined with the goals of one half."""
 RESULTS_TOTAL_AXES: Final = 64
@@ -78,7 +79,11 @@ NTH_GOAL_AT: Final = LAST_GOAL_AT + 4
 ORDER_END: Final = NTH_GOAL_AT + 4 * GOAL_NUMBERS
 # More single scores.
 WIDE_CELL_AT: Final = ORDER_END
-BLOCK_SIZE: Final = WIDE_CELL_AT + WIDE_CELLS + 1
+WIDE_CELL_END: Final = WIDE_CELL_AT + WIDE_CELLS + 1
+# Who scored a goal by its number, with the result: an axis of seven values for each number (0 to 2
+# a home goal and a home win, a draw, an away win; 3 no such goal; 4 to 6 the same of an away goal).
+GOAL_RESULTS_AT: Final = WIDE_CELL_END
+BLOCK_SIZE: Final = GOAL_RESULTS_AT + 8 * GOAL_NUMBERS
 
 # The block of both halves follows the other blocks; its axes count from HALVES_AT.
 HALVES_AT: Final = BLOCKS * BLOCK_SIZE
@@ -129,10 +134,10 @@ STEPS_AT: Final = HOME_VALUES_AT + 3 * LEVELS * DIFFERENCES
 """The steps of the chain, and the same split by parity."""
 VALUES_AT: Final = STEPS_AT + 6 * DIFFERENCES
 """Rows by difference (process_grids_nb.py names them)."""
-VALUES: Final = 13
+VALUES: Final = 14
 COUNTS_AT: Final = VALUES_AT + VALUES * DIFFERENCES
 """Rows by number (process_grids_nb.py names them)."""
-COUNTS: Final = 8
+COUNTS: Final = 11
 LOW_AT: Final = COUNTS_AT + COUNTS * LEVELS
 """Four rows of five: the low scores of the first half, and of the second from three differences."""
 LAST_HOME_AT: Final = LOW_AT + 20

@@ -96,6 +96,7 @@ _VARIANT: Final = ("variant",)
 _FAMILIES: Final = (
     _Family("1x2", (1, 60, 83, 113), rules.three_way),
     _Family("next_goal", (8, 62, 84, 115), rules.nth_goal, ("goalnr",), required=True),
+    _Family("next_goal_1x2", (184,), combined.nth_goal_and_result, ("goalnr",), required=True),
     _Family("last_goal", (9, None, None), rules.each_of(Axis.LAST_GOAL, "home", "none", "away")),
     _Family("double_chance", (10, 63, 85, None), rules.double_chance, winners=2),
     _Family("draw_no_bet", (11, 64, 86, None), rules.draw_no_bet),

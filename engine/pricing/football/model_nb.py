@@ -31,6 +31,10 @@ from engine.pricing.football.goal_process_nb import (
     fill_process_features_nb,
     independent_nb,
 )
+from engine.pricing.football.goal_results_nb import (
+    deposit_goal_results_nb,
+    fill_goal_results_nb,
+)
 from engine.pricing.football.layout import (
     BLOCK_SIZE,
     CELL_AXIS,
@@ -38,6 +42,7 @@ from engine.pricing.football.layout import (
     COMBINED_AXES,
     EXTRA_TIME,
     FIRST_HALF,
+    GOAL_RESULT_AXES,
     HALVES,
     ORDER_AXES,
     ORDER_COLUMN,
@@ -105,6 +110,8 @@ def fill_block_nb(
         fill_combined_nb(features, at, pmf, row, home_end, away_now, away_end)
     if wanted & ORDER_AXES != 0:
         fill_order_nb(features, at, home_now + away_now, share)
+    if wanted & GOAL_RESULT_AXES != 0:
+        fill_goal_results_nb(features, at, pmf, row, home_now, home_end, away_now, away_end)
 
 
 @kernel()
@@ -131,6 +138,8 @@ def deposit_block_nb(
         deposit_combined_nb(features, at, home, away, mass)
     if wanted & ORDER_AXES != 0:
         deposit_order_nb(features, at, home_now, away_now, home, away, mass)
+    if wanted & GOAL_RESULT_AXES != 0:
+        deposit_goal_results_nb(features, at, home_now, away_now, home, away, mass)
 
 
 @kernel()
@@ -276,8 +285,8 @@ def price_board_nb(
         each), red cards (home, away), and for each scope with a score its order of goals.
     wanted : int64[SCOPES]
         The axes to fill in each scope: a mask of PLAIN_AXES (in every mask), SIDE_AXES, CELL_AXIS,
-        COMBINED_AXES, ORDER_AXES and WIDE_CELL_AXIS, of both halves JOINT_AXES,
-        RESULTS_TOTAL_AXES and FEW_SCORES_AXIS; 0 for none.
+        COMBINED_AXES, ORDER_AXES, WIDE_CELL_AXIS and GOAL_RESULT_AXES, of both halves
+        JOINT_AXES, RESULTS_TOTAL_AXES and FEW_SCORES_AXIS; 0 for none.
     terms : int64[terms, TERM_COLUMNS]
         Intervals: the two ends as indices into `features`, and the index in `chances` to which
         the chance between them is added.

@@ -342,9 +342,15 @@ to_win_either: Final = fixed(
 )
 
 
-def nth_goal(specifiers: Mapping[str, str]) -> Rules:
-    """Which side scores the n-th goal, or neither."""
+def goal_number(specifiers: Mapping[str, str]) -> int:
+    """Return the number of the goal that a market is on, counted from 1."""
     text = specifiers["goalnr"]
     if _GOAL_NUMBER.fullmatch(text) is None or int(text) > GOAL_NUMBERS:
         raise MarketTypeError(f"goalnr: must be from 1 to {GOAL_NUMBERS}: {text!r}")
-    return each_of(Axis(Axis.GOAL_1 + int(text) - 1), "home", "none", "away")(specifiers)
+    return int(text)
+
+
+def nth_goal(specifiers: Mapping[str, str]) -> Rules:
+    """Which side scores the n-th goal, or neither."""
+    axis = Axis(Axis.GOAL_1 + goal_number(specifiers) - 1)
+    return each_of(axis, "home", "none", "away")(specifiers)

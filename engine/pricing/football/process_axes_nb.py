@@ -7,6 +7,7 @@ cell, combined and order axes of one score; never knows how the masses came abou
 from typing import Any
 
 from engine.common.jit import kernel
+from engine.pricing.football.goal_results_nb import fill_goal_results_grid_nb
 from engine.pricing.football.layout import (
     AWAY_AT,
     AWAY_PARITY_AT,
@@ -19,6 +20,7 @@ from engine.pricing.football.layout import (
     COMBINED_AXES,
     COMBINED_END,
     GOAL_NUMBERS,
+    GOAL_RESULT_AXES,
     GOALS,
     HOME_AT,
     HOME_PARITY_AT,
@@ -173,7 +175,7 @@ def fill_order_sums_nb(
 @kernel()
 def fill_block_grid_nb(
     features: Any, scope: int, wanted: int, grid: Any, top: int, home_now: int, away_now: int,
-    home_goals: Any, last_home: float,
+    home_goals: Any, last_home: float, home_goals_by_result: Any,
 ) -> None:  # fmt: skip
     """Fill the wanted axes of a block with masses; they are not cumulative yet.
 
@@ -185,6 +187,8 @@ def fill_block_grid_nb(
         The mass of home scoring the first goal to come, the second, ...
     last_home : float
         The mass of a goal to come of which home scores the last.
+    home_goals_by_result : float64[3, LEVELS]
+        As `home_goals`, for each result of the scope; used where the mask has GOAL_RESULT_AXES.
     """
     at = scope * BLOCK_SIZE
     fill_plain_grid_nb(features, at, grid, top, home_now, away_now)
@@ -202,3 +206,5 @@ def fill_block_grid_nb(
         fill_combined_grid_nb(features, at, grid, top, home_now, away_now)
     if wanted & ORDER_AXES != 0:
         fill_order_sums_nb(features, at, home_now + away_now, home_goals, last_home)
+    if wanted & GOAL_RESULT_AXES != 0:
+        fill_goal_results_grid_nb(features, at, grid, top, home_now, away_now, home_goals_by_result)

@@ -35,6 +35,8 @@ HOME_GOALS: Final = 3
 """Of ninety minutes (or extra time), and of either half in the next two."""
 IDLES: Final = 6
 SECOND_IDLES: Final = 7
+HOME_GOALS_BY_RESULT: Final = 8
+"""Home's goals by number of ninety minutes, for each of the three results."""
 
 # Rows of the values by difference.
 FINAL_FACTOR: Final = 0
@@ -42,6 +44,8 @@ AT_HALF_TIME: Final = 1
 """Six rows of `expect_nb` of the second half: what half-time expects of the final factor."""
 AT_START: Final = 7
 """The six of another pass."""
+RESULT_FACTOR: Final = 13
+"""The final factor at the differences of one result."""
 
 
 @kernel(inline=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 from engine.common.jit import kernel
 from engine.pricing.football.both_halves_nb import deposit_halves_nb
+from engine.pricing.football.goal_results_nb import result_nb
 from engine.pricing.football.layout import DRAW_FACTOR
 from engine.pricing.football.score_axes_nb import tilt_nb
 
@@ -46,14 +47,16 @@ def tilt_low_scores_nb(
     regular, first, second : float64[LEVELS, LEVELS]
         The masses of the three scopes.
     counts : float64[COUNTS, LEVELS]
-        Rows 3 to 5 are home's goals by number of the three scopes.
+        Rows 3 to 5 are home's goals by number of the three scopes, rows 8 to 10 those of ninety
+        minutes for each result.
     low : float64[4, 5]
         Low scores of the first half, and of the second from a difference of -1, 0 and 1 more than
         now (see `low_scores_nb`).
     last_home : float64[3]
         The masses of home scoring last, of the three scopes.
     apply : int
-        0 to return the tilt's mass alone, else to add it to all these.
+        0 to return the tilt's mass alone, 1 to add it to all these but rows 8 to 10, 2 to those
+        as well.
     """
     home_now, away_now = state[2] + state[4], state[3] + state[5]
     added = 0.0
@@ -80,6 +83,9 @@ def tilt_low_scores_nb(
         first[first_home + first_away, first_home] += mass
         second[second_home + second_away, second_home] += mass
         last_home[0] += add_low_order_nb(counts[3], home, away, share, mass)
+        if apply == 2:
+            result = result_nb(home_now + home - away_now - away)
+            add_low_order_nb(counts[8 + result], home, away, share, mass)
         last_home[1] += add_low_order_nb(counts[4], first_home, first_away, first_share, mass)
         last_home[2] += add_low_order_nb(counts[5], second_home, second_away, second_share, mass)
         deposit_halves_nb(

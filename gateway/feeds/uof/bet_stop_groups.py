@@ -24,7 +24,7 @@ _MARKETS_BY_GROUPS: Final[tuple[tuple[tuple[str, ...], tuple[int, ...]], ...]] =
     ),
     (
         ("combo", "regular_play"),
-        (35, 36, 540, 541, 546, 547, *range(818, 821), *range(854, 866)),
+        (35, 36, 184, 540, 541, 546, 547, *range(818, 821), *range(854, 866)),
     ),
     (("combo", "regular_play", "incl_ot"), (37,)),
     (("score", "1st_half"), (60, *range(62, 67), *range(68, 78), 80, 81, 552)),

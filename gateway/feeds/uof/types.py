@@ -61,6 +61,11 @@ _MORE_SCORES: Final = (
 )
 """Goals after the score so far, beside none."""
 
+_GOAL_AND_RESULT: Final = (
+    "home_and_home home_and_draw home_and_away away_and_home away_and_draw away_and_away none"
+)
+"""Who scores a goal, and the result; or that there is no such goal."""
+
 
 def _outcome_names() -> dict[str, str]:
     """Return the engine's name of every known outcome id."""
@@ -105,6 +110,7 @@ def _outcome_names() -> dict[str, str]:
         (326, 2, _HALF_FULL_SCORES),
         (462, 2, "0:0 1:1 2:2 1:0 2:0 2:1 0:1 0:2 1:2 other"),
         (546, 2, "0:0 0:1 0:2 1:0 1:1 1:2 2:0 2:1 2:2 other"),
+        (814, 2, _GOAL_AND_RESULT),
         (1730, 1, _MULTIGOALS),
         (1746, 1, _FEW_MULTIGOALS),
         (1750, 1, _MULTISCORES),

@@ -291,7 +291,17 @@ def scorer(letter: str) -> Settled:
     return each({"home": letter == "h", "none": letter == "", "away": letter == "a"})
 
 
+def scorer_and_result(played: Played, specifiers: Mapping[str, str]) -> Settled:
+    number = int(specifiers["goalnr"])
+    scored = {"h": "home", "a": "away", "": ""}[played.order[number - 1 : number]]
+    won = result(played.home, played.away)
+    pairs = product(("home", "away"), ("home", "draw", "away"))
+    wins = {f"{side}_and_{name}": (side, name) == (scored, won) for side, name in pairs}
+    return each(wins | {"none": scored == ""})
+
+
 GOAL_ORDER: dict[str, Settle] = {
+    "next_goal_1x2": scorer_and_result,
     "next_goal": lambda p, s: scorer(p.order[int(s["goalnr"]) - 1 : int(s["goalnr"])]),
     "last_goal": lambda p, _: scorer(p.order[-1:]),
 }

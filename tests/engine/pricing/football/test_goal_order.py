@@ -24,7 +24,7 @@ PREFIXES = {
 NUMBERS = (1, 2, 3, 5)
 ORDER_BOARD = FixtureBoard(
     [f"m/{prefix}next_goal?goalnr={n}" for prefix in PREFIXES.values() for n in NUMBERS]
-    + ["m/last_goal"]
+    + ["m/last_goal", *(f"m/next_goal_1x2?goalnr={n}" for n in NUMBERS)]
 )
 
 AWAY_LEADS = MatchState(period=Period.FIRST_HALF, clock_s=900, first_half=Score(away=1), order="a")
@@ -44,6 +44,12 @@ def order_so_far(state: MatchState, scope: Scope) -> str:
         Scope.EXTRA_TIME: slice(regular, None),
     }
     return state.order[parts[scope]]
+
+
+def result_of(order: str) -> str:
+    """Return h, d or a: who won by an order of goals."""
+    lead = order.count("h") - order.count("a")
+    return "h" if lead > 0 else "a" if lead < 0 else "d"
 
 
 def factor_of(model: MatchModel, state: MatchState, scope: Scope) -> Callable[[int, int], float]:
@@ -121,6 +127,17 @@ def test_who_scores_which_goal_equals_an_enumeration_of_all_orders(
                 for scorer in ("h", "", "a")
             ]
             assert fair[key] == pytest.approx(expected, abs=2e-8), key
+        if scope is not Scope.REGULAR:
+            continue
+        for n in NUMBERS:
+            expected = [
+                sum(chance for order, chance in orders.items()
+                    if order[n - 1 : n] == scorer and result_of(order) in results)
+                for scorer, results in (
+                    *(("h", one) for one in "hda"), *(("a", one) for one in "hda"), ("", "hda"),
+                )
+            ]  # fmt: skip
+            assert fair[f"m/next_goal_1x2?goalnr={n}"] == pytest.approx(expected, abs=2e-8), n
 
 
 @given(model=models(), state=states(), number=st.integers(1, 12))
@@ -135,13 +152,18 @@ def test_neither_side_scores_a_goal_as_often_as_there_are_fewer_goals(
 
 def test_a_market_on_an_unknown_order_is_neither_offered_nor_settled() -> None:
     model = MatchModel(home_rate=1.5, away_rate=1.2)
-    board = FixtureBoard(["m/next_goal?goalnr=1", "m/next_goal?goalnr=3", "m/last_goal", "m/1x2"])
+    board = FixtureBoard([
+        "m/next_goal?goalnr=1", "m/next_goal?goalnr=3", "m/last_goal", "m/next_goal_1x2?goalnr=2",
+        "m/next_goal_1x2?goalnr=3", "m/1x2",
+    ])  # fmt: skip
     state = MatchState(period=Period.SECOND_HALF, clock_s=3000, first_half=Score(home=1, away=1))
     quotes = board.quotes(model, state, Margin())
     active = {key: [quote.active for quote in row] for key, row in quotes.items()}
     assert active["m/next_goal?goalnr=1"] == [False] * 3
     assert active["m/next_goal?goalnr=3"] == [True] * 3
     assert active["m/last_goal"] == [False] * 3
+    assert active["m/next_goal_1x2?goalnr=2"] == [False] * 7
+    assert active["m/next_goal_1x2?goalnr=3"] == [True] * 7
     assert board.decided(state) == ("m/next_goal?goalnr=1",)
     over = state.at(period=Period.FULL_TIME, clock_s=5400)
     assert list(board.results(over)) == ["m/1x2"]

@@ -184,7 +184,7 @@ def test_joint_markets_add_up_to_the_markets_they_are_made_of(
             "m/second_half_1x2", "m/first_half_total?total=1.5",
             "m/half_time_full_time_total?total=2.5",
             "m/half_time_full_time_first_half_total?total=1.5",
-            "m/half_time_full_time_exact_goals",
+            "m/half_time_full_time_exact_goals", "m/next_goal_1x2?goalnr=3",
         ]
     )  # fmt: skip
     fair = {key.removeprefix("m/"): np.array(row) for key, row in
@@ -202,6 +202,11 @@ def test_joint_markets_add_up_to_the_markets_they_are_made_of(
     few = fair["half_time_full_time_exact_goals"][:12].sum()
     assert few == pytest.approx(fair["total?total=2.5"][1], abs=1e-9)
     assert fair["next_goal?goalnr=3"][1] == pytest.approx(fair["total?total=2.5"][1], abs=1e-9)
+    goal = fair["next_goal_1x2?goalnr=3"]
+    assert [goal[:3].sum(), goal[6], goal[3:6].sum()] == pytest.approx(
+        fair["next_goal?goalnr=3"], abs=1e-9
+    )
+    assert (goal[:3] + goal[3:6] <= fair["1x2"] + 1e-9).all()
     second = fair["second_half_1x2_total?total=1.5"].reshape(2, 3)
     assert second.sum(axis=0) == pytest.approx(fair["second_half_1x2"], abs=1e-9)
 

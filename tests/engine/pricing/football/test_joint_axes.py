@@ -231,6 +231,8 @@ def test_joint_probabilities_agree_with_a_simulation_of_the_same_process() -> No
         "total_both_teams_to_score?total=2.5", "double_chance_total?total=1.5", "goal_range",
         "next_goal?goalnr=2", "next_goal?goalnr=3", "last_goal", "first_half_next_goal?goalnr=2",
         "second_half_next_goal?goalnr=1", "second_half_1x2_total?total=1.5",
+        "next_goal_1x2?goalnr=1", "next_goal_1x2?goalnr=2", "next_goal_1x2?goalnr=3",
+        "half_time_full_time_correct_score", "flex_correct_score?score=0:1",
     ]  # fmt: skip
     board = FixtureBoard([f"m/{name}" for name in names])
     runs = 12_000

@@ -275,6 +275,7 @@ VALUES = {
     "double_chance_total": ("total", ("1.5", "3.5")),
     "flex_correct_score": ("score", ("0:0", "1:0", "2:2", "9:7")),
     "next_goal": ("goalnr", ("1", "2", "5", "12")),
+    "next_goal_1x2": ("goalnr", ("1", "2", "3", "12")),
     "both_halves_over": ("total", ("0.5", "1.5")),
     "both_halves_under": ("total", ("0.5", "1.5", "3.5")),
     "half_time_full_time_total": ("total", ("0.5", "2.5", "4.5")),
@@ -344,6 +345,23 @@ def test_the_order_of_goals_settles_a_goal_by_its_number(order: str, number: int
         settled = results(*market(f"m/{text}"), goals_of(order), order=order)
         won = zip(outcome_names(*market(f"m/{text}")), settled, strict=True)
         assert [name for name, result in won if result.won] == [names[scorer]]
+
+
+@pytest.mark.parametrize(
+    ("number", "order", "won"),
+    [
+        (1, "", "none"), (1, "haa", "home_and_away"), (2, "haa", "away_and_away"),
+        (3, "ah", "none"), (2, "ah", "home_and_draw"), (3, "ahh", "home_and_home"),
+        (12, "h" * 11 + "a", "away_and_home"),
+    ],
+)  # fmt: skip
+def test_a_goal_is_won_together_with_the_result(number: int, order: str, won: str) -> None:
+    market_type, specifiers = market(f"m/next_goal_1x2?goalnr={number}")
+    names = outcome_names(market_type, specifiers)
+    settled = zip(
+        names, results(market_type, specifiers, goals_of(order), order=order), strict=True
+    )
+    assert [outcome for outcome, result in settled if result.won] == [won]
 
 
 @pytest.mark.parametrize("order", [None, "", "hh", "ha", "hahh", "xah"])

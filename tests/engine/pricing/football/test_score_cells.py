@@ -155,7 +155,14 @@ def test_an_axis_of_the_order_of_goals_measures_who_scored(axis: Axis) -> None:
         number = axis - Axis.GOAL_1
         scorer = order[-1:] if axis is Axis.LAST_GOAL else order[number : number + 1]
         play = Play(order.count("h"), order.count("a"), order=order)
-        assert AXIS_SPECS[axis].measure(play) == values[scorer]
+        if axis < Axis.GOAL_1_RESULT:
+            assert AXIS_SPECS[axis].measure(play) == values[scorer]
+            continue
+        number = axis - Axis.GOAL_1_RESULT
+        firsts = {"h": 0, "a": 4}
+        scorer = order[number : number + 1]
+        expected = firsts[scorer] + result(play.home, play.away) if scorer else 3
+        assert AXIS_SPECS[axis].measure(play) == expected
 
 
 def test_final_scores_are_indexed_by_the_goals_of_both_halves() -> None:

@@ -36,6 +36,7 @@ FOOTBALL = {
         (8, "goal"), (62, "1st half - goal"), (84, "2nd half - goal"), (115, "Overtime - goal"),
     ),
     **_rows("", "6 7 8", (9, "Last goal")),
+    **_rows("goalnr=1", "814 816 818 820 822 824 826", (184, "goal & 1x2")),
     **_rows(
         "", "9 10 11",
         (10, "Double chance"), (63, "1st half - double chance"), (85, "2nd half - double chance"),

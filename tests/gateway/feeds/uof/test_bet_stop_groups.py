@@ -22,6 +22,8 @@ from gateway.feeds.uof.bet_stop_groups import stopped_by
         (46, ["score"], True),
         (46, ["1st_half"], False),
         (35, ["score"], False),
+        (184, ["combo"], True),
+        (184, ["score"], False),
         (37, ["incl_ot"], True),
         (37, ["combo"], True),
         (37, ["score"], False),

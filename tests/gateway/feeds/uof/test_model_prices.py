@@ -119,13 +119,17 @@ def test_markets_that_the_model_knows_take_its_price_and_the_others_the_feeds_od
         (552, "first_half_multigoals", (1805, *range(1746, 1750))),
         (820, "half_time_full_time_exact_goals", range(1854, 1890)),
         (46, "half_time_full_time_correct_score", range(326, 418, 2)),
+        (184, "next_goal_1x2?goalnr=1", range(814, 828, 2)),
     ],
 )
 def test_combinations_and_overlapping_outcomes_open_with_the_models_price(number, key, ids):
     feed = feed_markets(BY_MODEL)
     outcomes = tuple((str(one), "1.9") for one in ids)
+    specifiers = key.partition("?")[2]
 
-    received = feed.receive(odds_change(*priced(MatchState()), market(number, outcomes), at=1))
+    received = feed.receive(
+        odds_change(*priced(MatchState()), market(number, outcomes, specifiers=specifiers), at=1)
+    )
 
     (order,) = orders(received)
     assert f"{EVENT}/{key}" in [action.key for action in received.actions[:4] if action != order]
