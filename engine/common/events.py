@@ -75,8 +75,8 @@ class MarketClosed(_MarketEvent, frozen=True, tag="market_closed"):
 class MarketSettled(_MarketEvent, frozen=True, tag="market_settled"):
     """Results stand; `bets` settlements that pay `payout_minor` went to the outbox.
 
-    `payout_minor` adds up amounts in the bets' own currencies, modulo 2^63: a check figure for
-    replay, not an amount of money.
+    `payout_minor` adds up amounts in the bets' own currencies, and of legs the numerators of their
+    fractions, modulo 2^63: a check figure for replay, not an amount of money.
     """
 
     settlement_no: int

@@ -21,6 +21,7 @@ U32s = npt.NDArray[np.uint32]
 I64s = npt.NDArray[np.int64]
 I32s = npt.NDArray[np.int32]
 U8s = npt.NDArray[np.uint8]
+Bools = npt.NDArray[np.bool_]
 
 
 class Policy(IntEnum):
@@ -211,8 +212,9 @@ SETTLEMENT: Final = row_dtype(
 `odds_milli` are the odds at which the market accepted the bet: a settlement that arrives before the
 verdict also carries the verdict. 0 in rows of journals older than layout 3, which had no odds.
 
-For a leg of a slip `back_den` is above 0, and `payout_minor / back_den` is the fraction of the
-stake that the leg gives back (odds of 2.500 that won: 2500/1000; refunded: 1/1; lost: 0/1)."""
+For a leg of a slip `payout_minor / back_den` is the fraction of the stake that the leg gives back,
+in lowest terms (odds of 2.500 that won: 5/2; refunded: 1/1; lost: 0/1). `back_den` is 0 when the
+leg is open again, and for every single."""
 
 SETTLEMENT_2: Final = row_dtype(
     32,

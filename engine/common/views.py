@@ -42,11 +42,12 @@ class BookImage(Struct, frozen=True, kw_only=True):
 
     `stake_minor[i]` is staked on outcome i, and `payout_minor[i]` is what the house pays if outcome
     i wins; `liability_minor[i]` is that payout less all stakes taken. Bets that are cancelled count
-    in none of these; `bets` counts them. A bet in another currency adds its stake rounded down and
-    its possible win rounded up, so no liability is stated too low. `results[i]` is what outcome i
-    has brought, `result` their sum. Only a trader can make a `held` market ACTIVE. `results_stand`
-    is true also for a market cancelled after its settlement. `windows` counts the windows of
-    cancelled bets.
+    in none of these; `bets` counts them. A leg of a slip counts with what its slip charges to it at
+    present, and with nothing when the slip was refused. A bet in another currency adds its stake
+    rounded down and its possible win rounded up, so no liability is stated too low. `results[i]` is
+    what outcome i has brought, `result` their sum. Only a trader can make a `held` market ACTIVE.
+    `results_stand` is true also for a market cancelled after its settlement. `windows` counts the
+    windows of cancelled bets.
     """
 
     prices: PriceImage

@@ -20,11 +20,8 @@ import numpy as np
 from msgspec import UnsetType
 
 from engine.common.commands import (
-    DEDUCTIONS_MAX,
-    TIME_NS_MAX,
     CancelBets,
     CancelMarket,
-    Deduction,
     OutcomeResult,
     RollBackCancel,
     RollBackSettlement,
@@ -42,22 +39,23 @@ from engine.common.events import (
 )
 from engine.common.lifecycle import Action, Status, next_status
 from engine.common.reasons import Reason
-from engine.common.rows import I32s, Rows, U8s
+from engine.common.rows import Bools, I32s, Rows
 from engine.common.rules import RULES_FIRST
-from engine.common.state_hash import Reader
 from engine.common.units import Minor, Nanos
 from engine.market.book import MARKET_RESULTS, Book
-from engine.market.cancel_windows import Bools, CancelWindows, Window, no_room, slot_of
+from engine.market.cancel_windows import CancelWindows, Window, no_room
 from engine.market.command_checks import (
     not_allowed,
     outcomes_fault,
     settlement_fault,
     window_fault,
 )
+from engine.market.deductions import Deductions
 from engine.market.figures import Figures, count, write_figures
 from engine.market.outbox import ROWS_PER_BET_MAX, Outbox
 from engine.market.partial_results import PartialResults
 from engine.market.settlement import (
+    Standing,
     bets_of,
     canonical_result,
     check_figure,
@@ -75,14 +73,6 @@ class _Sent(NamedTuple):
     settlement_no: int
     bets: int
     payout_minor: Minor
-
-
-class _Standing(NamedTuple):
-    numbers: I32s
-    refunded: U8s
-    """For each bet, 1 when its stake is refunded."""
-    rows: Rows
-    """For each bet, the SETTLEMENT row of what stands."""
 
 
 class Resolutions:
@@ -104,7 +94,7 @@ class Resolutions:
         self._rules = rules
         self._windows = CancelWindows(book)
         self._partial = PartialResults(book)
-        self._deductions: dict[int, tuple[Deduction, ...]] = {}
+        self._deductions = Deductions(book)
 
     def apply(self, command: ResolvingCommand, slot: int, at_ns: Nanos) -> FeedStepEvent:
         """Apply a command that resolves bets, or refuse it and change nothing."""
@@ -130,8 +120,8 @@ class Resolutions:
         results = self._results_with(slot, command)
         deductions = command.deductions
         if not isinstance(command.outcomes, UnsetType):
-            deductions = self._deductions.get(slot, ())
-        stand = (self._results_of(slot), self._deductions.get(slot, ()))
+            deductions = self._deductions.of(slot)
+        stand = (self._results_of(slot), self._deductions.of(slot))
         if stand == (results, deductions):
             return Refused(
                 reason=Reason.ALREADY_SETTLED,
@@ -141,7 +131,7 @@ class Resolutions:
         numbers = bets_of(book, slot)
         resettled = ~self._refunded(slot, numbers)
         self._set_results(slot, results)
-        self._set_deductions(slot, deductions)
+        self._deductions.set(slot, deductions)
         if isinstance(command.outcomes, UnsetType):
             named: tuple[int, ...] = ()
         else:
@@ -196,11 +186,6 @@ class Resolutions:
         if self._book.has_flag(slot, MARKET_RESULTS):
             erase_results(self._book, slot)
         self._partial.set(slot, results)
-
-    def _set_deductions(self, slot: int, deductions: tuple[Deduction, ...]) -> None:
-        self._deductions.pop(slot, None)
-        if deductions:
-            self._deductions[slot] = deductions
 
     def _cancel(self, command: CancelMarket, slot: int, at_ns: Nanos) -> FeedStepEvent:
         book = self._book
@@ -324,7 +309,7 @@ class Resolutions:
         reopened &= np.isin(book.records["outcome"][numbers], gone)
         self._set_results(slot, left)
         if not left:
-            self._deductions.pop(slot, None)
+            self._deductions.set(slot, ())
         # A market that was cancelled after the settlement stays CANCELLED: its bets stay refunded.
         if book.status(slot) == Status.SETTLED:
             after = next_status(Status.SETTLED, Action.REOPEN)
@@ -354,9 +339,10 @@ class Resolutions:
         """
         market = self._book.markets[slot]
         market["settlement_no"] += 1
-        standing = self._standing(slot, numbers)
-        write_figures(self._book, slot, count(self._book, slot, *standing, rules=self._rules))
-        rows = standing.rows[changed]
+        standing = self.standing(slot, numbers)
+        write_figures(self._book, slot, count(self._book, slot, standing, rules=self._rules))
+        changed = changed & ~standing.released
+        rows = standing.rows if changed.all() else standing.rows[changed]
         first_rules = self._rules == RULES_FIRST
         rows_max = None if first_rules else ROWS_PER_BET_MAX * self._book.bets_len
         self._outbox.append(rows, rows_max=rows_max)
@@ -364,28 +350,26 @@ class Resolutions:
 
     def present(self, slot: int) -> Rows:
         """Return what now stands for each accepted bet of a market, as SETTLEMENT rows."""
-        return self._standing(slot, bets_of(self._book, slot)).rows
+        return self.standing(slot, bets_of(self._book, slot)).rows
 
-    def _standing(self, slot: int, numbers: I32s) -> _Standing:
-        """Return what now stands for the bets of a market."""
-        refunded = self._refunded(slot, numbers).astype(np.uint8)
-        deductions = self._deductions.get(slot, ())
-        rows = settle_bets(
+    def standing(self, slot: int, numbers: I32s) -> Standing:
+        """Return what now stands for some bets of a market, given by their records' numbers."""
+        return settle_bets(
             self._book,
             slot,
             numbers,
-            refunded=refunded,
-            deductions=deductions,
+            refunded=self._refunded(slot, numbers),
+            deductions=self._deductions.of(slot),
             partial=self._partial.of(slot),
         )
-        return _Standing(numbers, refunded, rows)
 
     # --- figures ----------------------------------------------------------------------------------
 
-    def count(self, slot: int) -> Figures:
-        """Count a market's figures again from its bets and from what stands."""
-        standing = self._standing(slot, bets_of(self._book, slot))
-        return count(self._book, slot, *standing, rules=self._rules)
+    def count(self, slot: int, standing: Standing | None = None) -> Figures:
+        """Count a market's figures again from what stands for its bets, or for some of them."""
+        if standing is None:
+            standing = self.standing(slot, bets_of(self._book, slot))
+        return count(self._book, slot, standing, rules=self._rules)
 
     def count_resolved(self) -> dict[int, Figures]:
         """Count the figures of each market of which bets may be refunded or settled, by slot."""
@@ -426,18 +410,8 @@ class Resolutions:
         return self._partial.dump()
 
     def dump_deductions(self) -> list[dict[str, Any]]:
-        """Return the deductions in canonical form: markets in order of creation, times rising."""
-        numbers = self._book.markets["market_no"]
-        return [
-            {
-                "market_no": int(numbers[slot]),
-                "until_ns": deduction.until_ns,
-                "keep_milli": deduction.keep_milli,
-                "of_price": deduction.of_price,
-            }
-            for slot, deductions in sorted(self._deductions.items())
-            for deduction in deductions
-        ]
+        """Return the deductions in canonical form."""
+        return self._deductions.dump()
 
     def load(
         self,
@@ -457,40 +431,18 @@ class Resolutions:
         for slot in self._partial.slots():
             if self._book.has_flag(slot, MARKET_RESULTS):
                 raise ValueError("partial: market_no: all its results stand")
-        self._load_deductions(deductions, slots)
-
-    def _load_deductions(self, deductions: Sequence[Any], slots: dict[int, int]) -> None:
-        last: tuple[int, ...] = (-1,)
-        for item in deductions:
-            reader = Reader(item, name="deductions")
-            reader.only("market_no", "until_ns", "keep_milli", "of_price")
-            slot = slot_of(reader, slots)
-            deduction = Deduction(
-                until_ns=Nanos(reader.integer("until_ns", low=0, high=TIME_NS_MAX)),
-                keep_milli=reader.integer("keep_milli", low=0, high=1_000),
-                of_price=reader.boolean("of_price"),
-            )
-            if (slot, deduction.until_ns) <= last:
-                raise reader.fail("until_ns", "out of order")
+        self._deductions.load(deductions, slots)
+        for slot in self._deductions.slots():
             if not self._results_of(slot):
-                raise reader.fail("market_no", "no results stand")
-            last = (slot, deduction.until_ns)
-            self._deductions[slot] = (*self._deductions.get(slot, ()), deduction)
-            if len(self._deductions[slot]) > DEDUCTIONS_MAX:
-                raise reader.fail("market_no", f"more than {DEDUCTIONS_MAX} of one market")
+                raise ValueError("deductions: market_no: no results stand")
 
     def check(self) -> None:
-        """Assert that loading the dumps gives the same windows and deductions."""
-        loaded = Resolutions(self._book, self._outbox, rules=self._rules)
-        loaded.load(
-            windows=self.dump_windows(),
-            deductions=self.dump_deductions(),
-            partial=self.dump_partial(),
-            final=self.dump_final(),
-        )
-        assert loaded._deductions == self._deductions
+        """Assert that loading the dumps gives the same windows, results and deductions."""
         self._windows.check()
         self._partial.check()
+        self._deductions.check()
+        assert not any(self._book.has_flag(slot, MARKET_RESULTS) for slot in self._partial.slots())
+        assert all(self._results_of(slot) for slot in self._deductions.slots())
 
 
 def _named(command: CancelBets | RollBackCancel | RollBackSettlement) -> tuple[int, ...]:

@@ -104,8 +104,20 @@ BET_RECORD: Final = row_dtype(
 (`odds_seen_milli` are the odds that the bettor saw) and the verdict (`odds_milli`, `reason`,
 `stake_max_minor`)."""
 
+CHARGED: Final = row_dtype(
+    24,
+    ("stake_minor", "<i8"),
+    ("record", "<u4"),
+    ("charge_no", "<u4"),
+    ("flags", "u1"),
+    ("pad", "u1", (7,)),
+)
+"""What a slip charges its leg at present: `record` is the number of the leg's record. A leg without
+such a row is charged the stake of its record. `flags` are those of the CHARGE row."""
+
 MARKETS_ROOM_MIN: Final = 4
 BETS_ROOM_MIN: Final = 64
+CHARGES_ROOM_MIN: Final = 16
 BETS_GROWTH: Final = 4
 """Factor by which the bets' arrays grow. Zeroed memory takes no pages until it is written, so a
 large factor saves copies and costs only addresses."""
@@ -169,8 +181,11 @@ class Book:
     earlier : I32s
         For each accepted bet, one more than the record number of the accepted bet before it in the
         same market; 0 for none.
-    market_table, bet_table : U64s
-        Hash tables by market number and by bet id (see index_nb).
+    charges : Rows
+        CHARGED rows, of which the first `charges_len` are in use, by the time of a leg's first
+        charge. They are few beside the bets, so singles have no memory and no time for them.
+    market_table, bet_table, charge_table : U64s
+        Hash tables by market number, by bet id, and of charges by record number (see index_nb).
     """
 
     def __init__(self) -> None:
@@ -183,11 +198,14 @@ class Book:
         self.returned: Rows = np.zeros(2 * MARKETS_ROOM_MIN, RETURNED)
         self.records: Rows = np.zeros(BETS_ROOM_MIN, BET_RECORD)
         self.earlier: I32s = np.zeros(BETS_ROOM_MIN, np.int32)
+        self.charges: Rows = np.zeros(CHARGES_ROOM_MIN, CHARGED)
         self.market_table = empty_table(MARKETS_ROOM_MIN)
         self.bet_table = empty_table(BETS_ROOM_MIN)
+        self.charge_table = empty_table(CHARGES_ROOM_MIN)
         self.markets_len = 0
         self.outcomes_len = 0
         self.bets_len = 0
+        self.charges_len = 0
 
     @property
     def markets(self) -> Rows:
@@ -215,6 +233,14 @@ class Book:
             self.records = _grown(self.records, self.bets_len, room)
             self.earlier = _grown(self.earlier, self.bets_len, room)
         self.bet_table = grown_table(self.bet_table, wanted)
+
+    def make_room_for_charges(self, count: int) -> None:
+        """Make room for the first charges of `count` more legs."""
+        wanted = self.charges_len + count
+        if wanted > self.charges.size:
+            room = max(wanted, 2 * self.charges.size)
+            self.charges = _grown(self.charges, self.charges_len, room)
+        self.charge_table = grown_table(self.charge_table, wanted)
 
     def map_pages_ahead(self, count: int) -> None:
         """Write to every memory page of the next `count` bets, so that the pages are mapped.

@@ -13,18 +13,15 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from engine.common.commands import CANCEL_WINDOWS_MAX, TIME_NS_MAX
 from engine.common.events import Refused
 from engine.common.reasons import Reason
-from engine.common.rows import I32s
+from engine.common.rows import Bools, I32s
 from engine.common.state_hash import Reader
 from engine.common.units import OUTCOMES_MAX, Nanos
 from engine.market.book import Book
 from engine.market.settlement import bets_of
-
-Bools = npt.NDArray[np.bool_]
 
 
 class Window(NamedTuple):

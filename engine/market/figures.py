@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.common.rows import I32s, I64s, Rows, U8s
+from engine.common.rows import I64s, Rows
 from engine.market.book import RETURNED, Book
 from engine.market.figures_nb import count_nb
+from engine.market.settlement import Standing
 
 
 class Figures(NamedTuple):
@@ -21,10 +22,8 @@ class Figures(NamedTuple):
     returned: Rows
 
 
-def count(
-    book: Book, slot: int, numbers: I32s, refunded: U8s, settlements: Rows, *, rules: int
-) -> Figures:
-    """Count a market's figures.
+def count(book: Book, slot: int, standing: Standing, *, rules: int) -> Figures:
+    """Count what bets of a market bring into its figures; of all its bets: the figures.
 
     Parameters
     ----------
@@ -32,12 +31,8 @@ def count(
         Read only.
     slot : int
         The market's slot.
-    numbers : I32s
-        The record numbers of its accepted bets.
-    refunded : U8s
-        For each bet, 1 when a cancellation refunds it.
-    settlements : Rows
-        For each bet, the SETTLEMENT row of what stands.
+    standing : Standing
+        The bets, and what stands for them.
     rules : int
         Version of the rules.
     """
@@ -45,7 +40,16 @@ def count(
     figures = Figures(
         np.zeros(outcomes, np.int64), np.zeros(outcomes, np.int64), np.zeros(outcomes, RETURNED)
     )
-    count_nb(book.records, numbers, refunded, settlements, *figures, rules)
+    count_nb(
+        book.records,
+        standing.numbers,
+        standing.refunded,
+        standing.rows,
+        *figures,
+        book.charges,
+        book.charge_table,
+        rules,
+    )
     return figures
 
 
@@ -57,3 +61,15 @@ def write_figures(book: Book, slot: int, figures: Figures) -> None:
     book.returned_of(slot)[:] = figures.returned
     market["stake_taken_minor"] = figures.stake_minor.sum()
     market["payout_worst_minor"] = figures.payout_minor.max()
+
+
+def move_figures(book: Book, slot: int, *, before: Figures, after: Figures) -> None:
+    """Replace in a market's figures what some of its bets brought before by what they bring now."""
+    returned = book.returned_of(slot)
+    for name in RETURNED.names or ():
+        returned[name] += after.returned[name] - before.returned[name]
+    market, outcomes = book.markets[slot], book.outcomes_of(slot)
+    outcomes["stake_minor"] += after.stake_minor - before.stake_minor
+    outcomes["payout_minor"] += after.payout_minor - before.payout_minor
+    market["stake_taken_minor"] += after.stake_minor.sum() - before.stake_minor.sum()
+    market["payout_worst_minor"] = outcomes["payout_minor"].max()

@@ -13,11 +13,13 @@ from numba import int32, int64, types, uint8, uint32, uint64
 from engine.common.index_nb import find_nb
 from engine.common.jit import Row, kernel, rows_in_type, rows_type
 from engine.common.reasons import Reason
-from engine.common.rows import SETTLEMENT, BetResult, I32s, I64s, Rows, U8s, U32s, U64s
+from engine.common.rows import FLAG_LEG, SETTLEMENT, BetResult, I32s, I64s, Rows, U8s, U32s, U64s
 from engine.common.rules import RULES_FIRST
 from engine.common.units import ODDS_MILLI_MAX, ODDS_MILLI_MIN, RATE_MICRO_MAX, STAKE_MINOR_MAX
 from engine.common.units_nb import base_minor_nb, base_minor_up_nb, payout_minor_nb
-from engine.market.book import BET_RECORD, MARKET, RETURNED
+from engine.market.book import BET_RECORD, CHARGED, MARKET, RETURNED
+from engine.market.charges_nb import charged_minor_nb
+from engine.market.settle_nb import settled_minor_nb
 
 _ACCEPTED: Final = int(Reason.ACCEPTED)
 _REFUNDED: Final = int(BetResult.REFUNDED)
@@ -48,7 +50,8 @@ def impossible_nb(bet: Row) -> bool:
     if bet.rate_micro < 1 or bet.rate_micro > RATE_MICRO_MAX:
         return True
     base = base_minor_nb(bet.stake_minor, bet.rate_micro)
-    return bool(base < 1 or base > STAKE_MINOR_MAX)
+    base_min = 0 if bet.flags & FLAG_LEG else 1
+    return bool(base < base_min or base > STAKE_MINOR_MAX)
 
 
 @kernel(
@@ -62,6 +65,8 @@ def impossible_nb(bet: Row) -> bool:
         types.Array(uint32, 1, "C"),
         types.Array(int64, 1, "C"),
         types.Array(int64, 1, "C"),
+        rows_in_type(CHARGED),
+        types.Array(uint64, 1, "C"),
         int64,
     )
 )
@@ -75,6 +80,8 @@ def audit_nb(
     last_bet: U32s,
     payout_minor: I64s,
     stake_minor: I64s,
+    charges: Rows,
+    charge_table: U64s,
     rules: int,
 ) -> int:
     """Recompute the book from its accepted bets; return the first impossible record, or -1.
@@ -90,6 +97,8 @@ def audit_nb(
     earlier, bets, last_bet, payout_minor, stake_minor
         Receive the chain of accepted bets, the figures of each market and those of each outcome, as
         if no bet were refunded.
+    charges, charge_table : CHARGED[:], uint64[:]
+        The present charges of legs and their index.
     rules : int
         Version of the rules.
     """
@@ -102,11 +111,12 @@ def audit_nb(
         if slot < 0 or bet.outcome >= markets[slot].outcomes or impossible_nb(bet):
             return number
         rate_micro, odds_milli = int(np.int64(bet.rate_micro)), int(np.int64(bet.odds_milli))
-        base = base_minor_nb(bet.stake_minor, rate_micro)
+        stake = bet.stake_minor
+        if bet.flags & FLAG_LEG:
+            stake = charged_minor_nb(bet, number, charges, charge_table)
+        base = base_minor_nb(stake, rate_micro)
         outcome = np.int64(markets[slot].first_outcome) + np.int64(bet.outcome)
-        payout_minor[outcome] += book_payout_nb(
-            bet.stake_minor, rate_micro, odds_milli, base, rules
-        )
+        payout_minor[outcome] += book_payout_nb(stake, rate_micro, odds_milli, base, rules)
         stake_minor[outcome] += base
         bets[slot] += 1
         earlier[number] = last_bet[slot]
@@ -123,6 +133,8 @@ def audit_nb(
         types.Array(int64, 1, "C"),
         types.Array(int64, 1, "C"),
         rows_type(RETURNED),
+        rows_in_type(CHARGED),
+        types.Array(uint64, 1, "C"),
         int64,
     )
 )
@@ -134,39 +146,48 @@ def count_nb(
     stake_minor: I64s,
     payout_minor: I64s,
     returned: Rows,
+    charges: Rows,
+    charge_table: U64s,
     rules: int,
 ) -> None:
-    """Count the figures of one market, by outcome, from its accepted bets.
+    """Add up the figures, by outcome, of accepted bets of one market.
 
     Parameters
     ----------
     records : BET_RECORD[:]
         Every decision.
     numbers : int32[:]
-        The record numbers of the market's accepted bets.
+        The bets' record numbers.
     refunded : uint8[:]
         For each of them, 1 when its stake is refunded. From rules 2 on such a bet counts in no
         stake and no payout.
     settlements : SETTLEMENT[:]
-        For each of them, what it is paid; an open bet is paid 0.
+        For each of them, what it is paid; an open bet is paid 0. A leg is counted as if its charge
+        were paid by its fraction alone, although its account pays slips line by line.
     stake_minor, payout_minor, returned : int64[:], int64[:], RETURNED[:]
         Receive the sums, in base currency; zero at first. What is paid is rounded up.
+    charges, charge_table : CHARGED[:], uint64[:]
+        The present charges of legs and their index.
     rules : int
         Version of the rules.
     """
     for at in range(numbers.size):
-        bet = records[numbers[at]]
+        bet, row = records[numbers[at]], settlements[at]
         rate_micro, odds_milli = int(np.int64(bet.rate_micro)), int(np.int64(bet.odds_milli))
-        base = base_minor_nb(bet.stake_minor, rate_micro)
+        stake = bet.stake_minor
+        if bet.flags & FLAG_LEG:
+            stake = charged_minor_nb(bet, int(np.int64(numbers[at])), charges, charge_table)
+        base = base_minor_nb(stake, rate_micro)
         back = returned[bet.outcome]
         if refunded[at]:
             back.cancelled_minor += base
-        elif settlements[at].result == _REFUNDED:
+        elif row.result == _REFUNDED:
             back.voided_minor += base
         else:
-            back.paid_minor += base_minor_up_nb(settlements[at].payout_minor, rate_micro)
+            paid = row.payout_minor
+            if row.back_den:
+                paid = settled_minor_nb(stake, paid, int(np.int64(row.back_den)))
+            back.paid_minor += base_minor_up_nb(paid, rate_micro)
         if refunded[at] == 0 or rules == RULES_FIRST:
             stake_minor[bet.outcome] += base
-            payout_minor[bet.outcome] += book_payout_nb(
-                bet.stake_minor, rate_micro, odds_milli, base, rules
-            )
+            payout_minor[bet.outcome] += book_payout_nb(stake, rate_micro, odds_milli, base, rules)

@@ -52,7 +52,7 @@ from engine.common.rules import RULES
 from engine.common.state_hash import BytesDigest, state_hash
 from engine.common.units import BETS_MAX, MARKETS_MAX, Nanos
 from engine.common.views import BookImage, PriceDelta, PriceImage
-from engine.market import lookup, state
+from engine.market import charges, lookup, state
 from engine.market.bet_resolution import Resolutions, ResolvingCommand
 from engine.market.book import (
     MARKET_AWAITS_FEED,
@@ -74,8 +74,7 @@ from engine.market.feed_updates import apply_feed_update, reset_source
 from engine.market.odds_guards import created_fault
 from engine.market.offer import set_limits, set_odds, set_phase_limits, write_limits
 from engine.market.outbox import Outbox
-from engine.market.place_nb import decide_all_nb, find_rows_nb, repeat_nb
-from engine.market.settlement import bets_of
+from engine.market.place_nb import decide_all_nb, find_rows_nb
 from engine.market.status_transitions import StatusTransitions, market_held
 from engine.market.views import book_image, price_delta, price_image
 
@@ -111,6 +110,8 @@ class MarketMachine:
         self._slots = np.empty(0, np.int32)
         self._digest = BytesDigest()
         self._digested = 0
+        self.charges_unfit = 0
+        """CHARGE rows since the start that no accepted leg fits; no part of the state."""
 
     # --- rules ------------------------------------------------------------------------------------
 
@@ -181,21 +182,8 @@ class MarketMachine:
         return decisions
 
     def repeat(self, rows: Rows, *, otherwise: Reason) -> Rows:
-        """Repeat the decisions on bets and change nothing.
-
-        Returns
-        -------
-        Rows
-            DECISION rows in order: with FLAG_KNOWN where the bet is recorded with this content, a
-            refusal with the reason `otherwise` for any other.
-        """
-        decisions: Rows = np.zeros(len(rows), DECISION)
-        decisions["bet_id"] = rows["bet_id"]
-        decisions["odds_milli"] = rows["odds_milli"]
-        decisions["reason"] = otherwise
-        book = self._book
-        repeat_nb(np.ascontiguousarray(rows), book.records, book.bet_table, decisions)
-        return decisions
+        """Repeat the decisions on bets and change nothing (see `lookup.repeat`)."""
+        return lookup.repeat(self._book, rows, otherwise=otherwise)
 
     def recall(self, bet_ids: U64s) -> Rows:
         """Repeat the decisions on bets and change nothing (see `lookup.recall`)."""
@@ -225,10 +213,34 @@ class MarketMachine:
     def accepted_bets(self, market_no: MarketNo) -> Rows:
         """Return a copy of a market's accepted bets (BET_RECORD rows); the others cost nothing.
 
-        KeyError when there is no such market.
+        A leg has its present charge for its stake: 0 when it is released. KeyError when there is no
+        such market.
         """
-        rows: Rows = self._book.records[bets_of(self._book, self._slot_of[market_no])]
-        return rows
+        return lookup.present_bets(self._book, self._slot_of[market_no])
+
+    # --- charges of legs --------------------------------------------------------------------------
+
+    def charge(self, rows: Rows, at_ns: Nanos) -> Rows:  # noqa: ARG002 - every change has its time
+        """Charge legs from now on what their slips say (see `charges.apply`).
+
+        Parameters
+        ----------
+        rows : Rows
+            CHARGE rows. A number that a leg has seen, or a lower one, is skipped; so is a row that
+            names no leg accepted here, which `charges_unfit` counts.
+        at_ns : Nanos
+            Time of arrival.
+
+        Returns
+        -------
+        Rows
+            The CHARGE rows that were applied, in their order.
+        """
+        applied, unfit = charges.apply(
+            rows, book=self._book, resolutions=self._resolutions, slot_of=self._slot_of
+        )
+        self.charges_unfit += unfit
+        return applied
 
     # --- commands ---------------------------------------------------------------------------------
 

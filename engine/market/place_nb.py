@@ -18,7 +18,17 @@ from engine.common.index_nb import home_nb, mix_nb, put_nb, row_at_nb, seek_nb
 from engine.common.jit import Row, kernel, rows_in_type, rows_type
 from engine.common.lifecycle import BET_REFUSAL, Status
 from engine.common.reasons import Reason
-from engine.common.rows import BET, DECISION, FLAG_FENCE, FLAG_KNOWN, I32s, Policy, Rows, U64s
+from engine.common.rows import (
+    BET,
+    DECISION,
+    FLAG_FENCE,
+    FLAG_KNOWN,
+    FLAG_LEG,
+    I32s,
+    Policy,
+    Rows,
+    U64s,
+)
 from engine.common.rules import RULES_FIRST
 from engine.common.units import (
     ODDS_MILLI_MAX,
@@ -137,7 +147,12 @@ def find_rows_nb(
 
 @kernel()
 def stake_max_nb(
-    rate_micro: int, odds_milli: int, market: Row, outcome_payout_minor: int, rules: int
+    rate_micro: int,
+    odds_milli: int,
+    market: Row,
+    stake_minor_min: int,
+    outcome_payout_minor: int,
+    rules: int,
 ) -> int:
     """Return the highest stake that passes every limit of the market at these odds; 0 for none.
 
@@ -166,11 +181,11 @@ def stake_max_nb(
     stake = min(stake, STAKE_MINOR_MAX)
     base = base_minor_nb(stake, rate_micro)
     worst = market.payout_worst_minor - taken - market.market_liability_minor_max
-    return stake if base >= max(market.stake_minor_min, worst) else 0
+    return stake if base >= max(stake_minor_min, worst) else 0
 
 
 @kernel()
-def check_row_nb(row: Row, base: int, base_up: int) -> int:
+def check_row_nb(row: Row, base: int, base_up: int, base_min: int) -> int:
     """Return why a row is out of bounds on any market, or `ACCEPTED`."""
     if row.odds_milli < ODDS_MILLI_MIN or row.odds_milli > ODDS_MILLI_MAX:
         return _ODDS_OUT_OF_BOUNDS
@@ -182,19 +197,25 @@ def check_row_nb(row: Row, base: int, base_up: int) -> int:
         return _FIELD_OUT_OF_BOUNDS
     if base_up > STAKE_MINOR_MAX:
         return _AMOUNT_OUT_OF_BOUNDS
-    return _STAKE_TOO_SMALL if base < 1 else _ACCEPTED
+    return _STAKE_TOO_SMALL if base < base_min else _ACCEPTED
 
 
 @kernel()
 def check_limits_nb(
-    base: int, base_up: int, payout: int, payout_up: int, market: Row, outcome_payout_minor: int
+    base: int,
+    base_up: int,
+    payout: int,
+    payout_up: int,
+    market: Row,
+    stake_minor_min: int,
+    outcome_payout_minor: int,
 ) -> int:
     """Return the first limit that the book would break with this bet in it, or `ACCEPTED`.
 
     `base` and `payout` are what the bet adds to the book, `base_up` and `payout_up` its stake and
     its payout rounded up.
     """
-    if base < market.stake_minor_min:
+    if base < stake_minor_min:
         return _STAKE_TOO_SMALL
     if base_up > market.stake_minor_max:
         return _STAKE_OVER_LIMIT
@@ -214,6 +235,8 @@ def decide_nb(
     row: Row, slot: int, markets: Rows, outcomes: Rows, record: Row, number: int, rules: int
 ) -> int:
     """Decide one new bet: write the verdict into its record, and an accepted bet into the book.
+
+    A leg of a slip has no smallest stake: it is charged a share of what its slip stakes.
 
     Returns one more than the record number of the market's accepted bet before this one; 0 when
     there is none or when this bet is refused.
@@ -238,8 +261,9 @@ def decide_nb(
     base = base_minor_nb(stake, rate_micro)
     exact = rate_micro == RATE_MICRO_ONE or rules == RULES_FIRST
     base_up = base if exact else base_minor_up_nb(stake, rate_micro)
+    leg = row.flags & FLAG_LEG != 0
     if reason == _ACCEPTED:
-        reason = check_row_nb(row, base, base_up)
+        reason = check_row_nb(row, base, base_up, 0 if leg else 1)
     if reason == _ACCEPTED and odds != row.odds_milli:
         if row.policy == _POLICY_NONE:
             reason = _ODDS_CHANGED
@@ -252,12 +276,15 @@ def decide_nb(
     if not exact:
         payout = book_payout_nb(stake, rate_micro, odds, base, rules)
         payout_up = base_minor_up_nb(payout_minor_nb(stake, odds), rate_micro)
-    reason = check_limits_nb(base, base_up, payout, payout_up, market, outcome.payout_minor)
+    stake_min = 0 if leg else market.stake_minor_min
+    reason = check_limits_nb(
+        base, base_up, payout, payout_up, market, stake_min, outcome.payout_minor
+    )
     if reason != _ACCEPTED:
         record.reason = reason
         if reason != _STAKE_TOO_SMALL:
             record.stake_max_minor = stake_max_nb(
-                rate_micro, int(np.int64(odds)), market, outcome.payout_minor, rules
+                rate_micro, int(np.int64(odds)), market, stake_min, outcome.payout_minor, rules
             )
         return 0
     market.stake_taken_minor += base
@@ -272,7 +299,12 @@ def decide_nb(
 
 @kernel()
 def same_bet_nb(row: Row, record: Row) -> bool:
-    """Return whether a bet has the content of the bet that a record decided."""
+    """Return whether a bet has the content of the bet that a record decided.
+
+    A fence may leave open whether the bet is a leg.
+    """
+    if (row.flags ^ record.flags) & FLAG_LEG and (row.flags | record.flags) & FLAG_FENCE == 0:
+        return False
     return bool(
         row.stake_minor == record.stake_minor
         and row.account_no == record.account_no

@@ -9,13 +9,14 @@ from typing import Final
 import numpy as np
 from numba import int32, int64, types, uint8
 
-from engine.common.jit import kernel, rows_in_type, rows_type
+from engine.common.jit import Row, kernel, rows_in_type, rows_type
 from engine.common.reasons import Reason
-from engine.common.rows import SETTLEMENT, BetResult, I32s, I64s, Rows, U8s
+from engine.common.rows import FLAG_LEG, SETTLEMENT, BetResult, I32s, I64s, Rows, U8s
 from engine.common.units import (
     DEAD_HEAT_DEN_MAX,
     ODDS_MILLI_MAX,
     ODDS_MILLI_ONE,
+    PAYOUT_MINOR_MAX,
     STAKE_MINOR_MAX,
 )
 from engine.market.book import BET_RECORD, OUTCOME, OUTCOME_WON
@@ -31,8 +32,14 @@ _CANCELLED: Final = int(BetResult.CANCELLED)
 _ODDS_MICRO_ONE: Final = 1_000_000
 """Decimal odds of 1 in millionths, the unit of odds after a deduction."""
 
-assert 2 * ODDS_MILLI_MAX * 1_000 * DEAD_HEAT_DEN_MAX < 1 << 62, "odds and void in settled_minor_nb"
-assert STAKE_MINOR_MAX * 2 * _ODDS_MICRO_ONE * DEAD_HEAT_DEN_MAX < 1 << 63, "stake and its rest"
+BACK_DEN_MAX: Final = 2 * _ODDS_MICRO_ONE * DEAD_HEAT_DEN_MAX
+"""The largest denominator of what a bet gives back."""
+BACK_NUM_MAX: Final = BACK_DEN_MAX * (ODDS_MILLI_MAX // ODDS_MILLI_ONE)
+
+assert BACK_DEN_MAX < 1 << 32, "a leg's back_den"
+assert BACK_NUM_MAX <= PAYOUT_MINOR_MAX, "a leg's numerator stands where a payout does"
+assert STAKE_MINOR_MAX * BACK_DEN_MAX < 1 << 63, "a stake or charge, and the rest of its fraction"
+assert 2 * ODDS_MILLI_MAX * 1_000 * DEAD_HEAT_DEN_MAX < 1 << 62, "odds and void in back_nb"
 
 
 @kernel(types.void(types.Array(int32, 1, "C"), int64, types.Array(int32, 1, "C")))
@@ -45,26 +52,21 @@ def collect_nb(earlier: I32s, last_bet: int, numbers: I32s) -> None:
 
 
 @kernel()
-def settled_minor_nb(
-    stake_minor: int,
+def back_nb(
     odds: int,
     odds_one: int,
     won: int,
     void_halves: int,
     dead_heat_num: int,
     dead_heat_den: int,
-) -> int:
-    """Return what a settled bet gets back, rounded down once, at the end.
+) -> tuple[int, int]:
+    """Return what a settled bet gives back for one unit of stake, as a fraction.
 
-    The Unified Odds Feed's table as one fraction,
-    ``stake * ((1 - void) * won * odds * dead_heat + void)``, over the common denominator
-    ``2 * odds_one * dead_heat_den``. The whole multiples of the stake are added apart, so that no
-    product passes 63 bits, also with odds in millionths.
+    The Unified Odds Feed's table, ``(1 - void) * won * odds * dead_heat + void``, over the common
+    denominator ``2 * odds_one * dead_heat_den``.
 
     Parameters
     ----------
-    stake_minor : int
-        Stake in minor units.
     odds, odds_one : int
         Decimal odds are ``odds / odds_one``: thousandths, or millionths after a deduction.
     won : int
@@ -77,8 +79,33 @@ def settled_minor_nb(
     back = void_halves * odds_one * dead_heat_den
     if won:
         back += (2 - void_halves) * odds * dead_heat_num
-    whole = 2 * odds_one * dead_heat_den
+    return back, 2 * odds_one * dead_heat_den
+
+
+@kernel()
+def settled_minor_nb(stake_minor: int, back: int, whole: int) -> int:
+    """Return ``back / whole`` of a stake, rounded down once.
+
+    The whole multiples of the stake are added apart, so that no product passes 63 bits, also with
+    odds in millionths.
+    """
     return stake_minor * (back // whole) + stake_minor * (back % whole) // whole
+
+
+@kernel()
+def write_back_nb(row: Row, bet: Row, back: int, whole: int) -> None:
+    """Write into a settlement what its bet gets back: ``back / whole`` of the stake.
+
+    The row of a leg carries the fraction itself, in lowest terms.
+    """
+    if bet.flags & FLAG_LEG == 0:
+        row.payout_minor = settled_minor_nb(bet.stake_minor, back, whole)
+        return
+    common, rest = whole, back
+    while rest:
+        common, rest = rest, common % rest
+    row.payout_minor = back // common
+    row.back_den = whole // common
 
 
 @kernel()
@@ -129,7 +156,7 @@ def settle_nb(
 
     A bet is refunded where `refunded` is 1. Otherwise, while `results_stand`, it is settled by the
     outcomes' results in the book; without results it is open again. The outbox writes `outbox_seq`,
-    since it numbers each shard's rows.
+    since it numbers each shard's rows. The row of a leg carries what one unit of stake gets back.
     """
     for at in range(numbers.size):
         bet = records[numbers[at]]
@@ -139,7 +166,7 @@ def settle_nb(
         row.odds_milli = bet.odds_milli
         if refunded[at]:
             row.result = _CANCELLED
-            row.payout_minor = bet.stake_minor
+            write_back_nb(row, bet, 1, 1)
         elif results_stand == 0:
             row.result = _NONE
             row.payout_minor = 0
@@ -148,8 +175,7 @@ def settle_nb(
             won = int(np.int64(outcome.flags & OUTCOME_WON))
             void_halves = int(np.int64(outcome.void_halves))
             row.result = result_nb(won, void_halves)
-            row.payout_minor = settled_minor_nb(
-                bet.stake_minor,
+            back, whole = back_nb(
                 int(np.int64(bet.odds_milli)),
                 ODDS_MILLI_ONE,
                 won,
@@ -157,6 +183,7 @@ def settle_nb(
                 int(np.int64(outcome.dead_heat_num)),
                 int(np.int64(outcome.dead_heat_den)),
             )
+            write_back_nb(row, bet, back, whole)
 
 
 @kernel(
@@ -195,8 +222,7 @@ def deduct_nb(
             if bet.at_ns < until_ns[one]:
                 outcome = outcomes[first_outcome + np.int64(bet.outcome)]
                 odds_milli = int(np.int64(bet.odds_milli))
-                row.payout_minor = settled_minor_nb(
-                    bet.stake_minor,
+                back, whole = back_nb(
                     deducted_odds_micro_nb(odds_milli, keep_milli[one], of_price[one]),
                     _ODDS_MICRO_ONE,
                     1,
@@ -204,4 +230,5 @@ def deduct_nb(
                     int(np.int64(outcome.dead_heat_num)),
                     int(np.int64(outcome.dead_heat_den)),
                 )
+                write_back_nb(row, bet, back, whole)
                 break

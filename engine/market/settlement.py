@@ -7,17 +7,31 @@ them.
 
 from collections.abc import Mapping
 from math import gcd
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from engine.common.commands import Deduction, OutcomeResult
-from engine.common.rows import SETTLEMENT, BetResult, I32s, Rows, U8s
+from engine.common.rows import SETTLEMENT, BetResult, Bools, I32s, Rows, U8s
 from engine.common.units import DEAD_HEAT_DEN_MAX, Minor
 from engine.market.book import MARKET_RESULTS, OUTCOME_ACTIVE, OUTCOME_WON, Book
+from engine.market.charges_nb import released_nb
 from engine.market.settle_nb import collect_nb, deduct_nb, settle_nb
 
 _CHECK_FIGURE_MASK: Final = (1 << 63) - 1
+
+
+class Standing(NamedTuple):
+    """What stands for some bets of a market, one element of each array for each bet."""
+
+    numbers: I32s
+    """The numbers of their records."""
+    refunded: U8s
+    """1 when a cancellation refunds the bet."""
+    released: Bools
+    """Whether the bet is a leg whose slip was refused: it is never settled again."""
+    rows: Rows
+    """SETTLEMENT rows, without outbox numbers; a released leg is as an open bet."""
 
 
 def result_fault(result: OutcomeResult) -> tuple[str, str]:
@@ -100,10 +114,10 @@ def settle_bets(
     slot: int,
     numbers: I32s,
     *,
-    refunded: U8s,
+    refunded: Bools,
     deductions: tuple[Deduction, ...],
     partial: Mapping[int, OutcomeResult],
-) -> Rows:
+) -> Standing:
     """Settle bets of a market by the results and the settlement number in the book.
 
     Parameters
@@ -114,8 +128,8 @@ def settle_bets(
         The market's slot.
     numbers : I32s
         The bets' record numbers.
-    refunded : U8s
-        For each bet, 1 when its stake is refunded, with or without results.
+    refunded : Bools
+        For each bet, whether its stake is refunded, with or without results.
     deductions : tuple of Deduction
         The deductions from winning bets, by the time of the bet.
     partial : mapping of int to OutcomeResult
@@ -124,11 +138,12 @@ def settle_bets(
 
     Returns
     -------
-    Rows
-        SETTLEMENT rows in the order of `numbers`, without outbox numbers.
+    Standing
+        In the order of `numbers`.
     """
     market = book.markets[slot]
     rows = np.zeros(len(numbers), SETTLEMENT)
+    back = refunded.astype(np.uint8)
     outcomes, first_outcome = book.outcomes, int(market["first_outcome"])
     if partial:
         outcomes, first_outcome = book.outcomes_of(slot).copy(), 0
@@ -136,7 +151,7 @@ def settle_bets(
     settle_nb(
         book.records,
         numbers,
-        refunded,
+        back,
         outcomes,
         first_outcome,
         int(market["settlement_no"]),
@@ -144,9 +159,7 @@ def settle_bets(
         rows,
     )
     if partial:
-        undecided = ~np.isin(book.records["outcome"][numbers], list(partial)) & (refunded == 0)
-        rows["result"][undecided] = BetResult.NONE
-        rows["payout_minor"][undecided] = 0
+        _reopen(rows, ~np.isin(book.records["outcome"][numbers], list(partial)) & ~refunded)
     if deductions:
         deduct_nb(
             book.records,
@@ -158,7 +171,25 @@ def settle_bets(
             np.array([one.of_price for one in deductions], np.uint8),
             rows,
         )
-    return rows
+    released = released_legs(book, numbers)
+    if released.any():
+        _reopen(rows, released)
+    return Standing(numbers, back, released, rows)
+
+
+def _reopen(rows: Rows, bets: Bools) -> None:
+    """Write into the rows of some bets that they are open."""
+    rows["result"][bets] = BetResult.NONE
+    rows["payout_minor"][bets] = 0
+    rows["back_den"][bets] = 0
+
+
+def released_legs(book: Book, numbers: I32s) -> Bools:
+    """Return for each bet, by its record's number, whether it is a released leg."""
+    released = np.zeros(len(numbers), np.bool_)
+    if book.charges_len:
+        released_nb(numbers, book.records, book.charges, book.charge_table, released)
+    return released
 
 
 def check_figure(rows: Rows) -> Minor:

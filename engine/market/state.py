@@ -4,9 +4,9 @@ Owns the layout of the dump and the invariants of the book. The dump also holds 
 from others, and loading compares them: a dump that contradicts itself is refused, never repaired.
 
 Layout 1 had no feed positions, windows, deductions or stakes per outcome. Layout 2 had no rules and
-no odds in the outbox, and its figures are those of the first rules. Every field that an older
-layout lacks follows from those it has, so a machine loaded from a dump of an older layout equals
-the machine that its journal replays to.
+no odds in the outbox, and its figures are those of the first rules. Layout 3 had no charges. Every
+field that an older layout lacks follows from those it has, so a machine loaded from a dump of an
+older layout equals the machine that its journal replays to.
 """
 
 from functools import partial
@@ -31,6 +31,7 @@ from engine.common.units import (
     OUTCOMES_MAX,
     STAKE_MINOR_MAX,
 )
+from engine.market import charges
 from engine.market.bet_resolution import Resolutions
 from engine.market.book import (
     BET_RECORD,
@@ -53,7 +54,7 @@ from engine.market.figures_nb import audit_nb
 from engine.market.lookup import recall
 from engine.market.outbox import Outbox
 
-LAYOUT: Final = 3
+LAYOUT: Final = 4
 """Version of the dump; older versions are loaded, a newer version is refused."""
 
 _OUTCOME_1: Final = row_dtype(
@@ -77,7 +78,8 @@ _MARKET_FLAGS: Final = (
 )
 _FIELDS_1: Final = ("layout", "markets", "outcomes", "keys", "names", "bets", "outbox")
 _FIELDS_2: Final = (*_FIELDS_1, "windows", "deductions", "positions")
-_FIELDS: Final = {1: _FIELDS_1, 2: _FIELDS_2, 3: (*_FIELDS_2, "rules", "partial", "final")}
+_FIELDS_3: Final = (*_FIELDS_2, "rules", "partial", "final")
+_FIELDS: Final = {1: _FIELDS_1, 2: _FIELDS_2, 3: _FIELDS_3, 4: (*_FIELDS_3, "charges")}
 """The fields of each layout."""
 
 
@@ -96,6 +98,7 @@ class Parts(NamedTuple):
 def document(parts: Parts, *, bets: BytesDigest | None, layout: int) -> dict[str, Any]:
     """Return the canonical document; `bets` may replace the bytes of all bets by their digest."""
     book = parts.book
+    assert layout > 3 or book.charges_len == 0, "no older layout holds charges"
     markets, outcomes = book.markets[: book.markets_len], book.outcomes[: book.outcomes_len]
     if layout < 3 and parts.rules > RULES_FIRST:
         markets, outcomes = _by_first_rules(book)
@@ -120,11 +123,12 @@ def document(parts: Parts, *, bets: BytesDigest | None, layout: int) -> dict[str
     }
     if layout == 2:
         return common
-    return common | {
+    common |= {
         "rules": parts.rules,
         "partial": parts.resolutions.dump_partial(),
         "final": parts.resolutions.dump_final(),
     }
+    return common if layout == 3 else common | {"charges": charges.dump(book)}
 
 
 def read(data: object, *, bets_max: int, markets_max: int) -> Parts:
@@ -155,7 +159,12 @@ def read(data: object, *, bets_max: int, markets_max: int) -> Parts:
     book.market_table = empty_table(len(markets))
     if fill_nb(book.market_table, _numbers(markets), 0, len(markets)) >= 0:
         raise reader.fail("markets", "a market's number is given twice")
-    sums = _read_bets(reader, book, bets_max=bets_max, rules=rules)
+    _read_bets(reader, book, bets_max=bets_max)
+    if layout > 3:
+        charges.load(reader, book)
+    sums, fault = _sums(book, book.earlier, rules=rules)
+    if fault:
+        raise reader.fail("bets", fault)
     outbox = Outbox.load(
         reader.items("outbox"), odds_of=partial(_odds_of, book) if layout < 3 else None
     )
@@ -243,7 +252,7 @@ def _read_names(reader: Reader, markets: Rows) -> list[tuple[str, ...]]:
     return names
 
 
-def _read_bets(reader: Reader, book: Book, *, bets_max: int, rules: int) -> "_Sums":
+def _read_bets(reader: Reader, book: Book, *, bets_max: int) -> None:
     records = reader.rows("bets", BET_RECORD, high=bets_max)
     book.bets_len = len(records)
     book.bet_table = empty_table(len(records))
@@ -254,10 +263,6 @@ def _read_bets(reader: Reader, book: Book, *, bets_max: int, rules: int) -> "_Su
         raise reader.fail("bets", "a bet id is given twice")
     if not np.all(np.isin(records["reason"], [int(reason) for reason in Reason])):
         raise reader.fail("bets", "a reason that does not exist")
-    sums, fault = _sums(book, book.earlier, rules=rules)
-    if fault:
-        raise reader.fail("bets", fault)
-    return sums
 
 
 def _markets_fault(markets: Rows, outcomes_len: int) -> str:
@@ -329,7 +334,7 @@ class _Sums(NamedTuple):
 
 
 def _sums(book: Book, earlier: I32s, *, rules: int) -> tuple[_Sums, str]:
-    """Add up all accepted bets and write the chain of bets into `earlier`.
+    """Add up all accepted bets, legs by their charges, and write the chain of bets into `earlier`.
 
     Returns the sums, and the first impossible bet or difference or an empty text.
     """
@@ -346,6 +351,8 @@ def _sums(book: Book, earlier: I32s, *, rules: int) -> tuple[_Sums, str]:
         last_bet,
         sums.payout_minor,
         sums.stake_minor,
+        book.charges,
+        book.charge_table,
         rules,
     )
     if fault >= 0:
@@ -431,6 +438,7 @@ def check(parts: Parts) -> None:
     for slot, figures in resolved.items():
         returned[book.range_of(slot)] = figures.returned
     assert np.array_equal(returned, book.returned[: book.outcomes_len])
+    charges.check(book)
     parts.outbox.check()
     parts.resolutions.check()
     positions = parts.positions

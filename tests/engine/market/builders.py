@@ -7,7 +7,7 @@ import numpy as np
 from engine.common.commands import CreateMarket, Limits, MarketCommand, OpenMarket, OutcomeResult
 from engine.common.events import Refused
 from engine.common.ids import bet_id
-from engine.common.rows import BET, Policy, Rows
+from engine.common.rows import BET, CHARGE, Policy, Rows
 from engine.common.rules import RULES
 from engine.common.units import LIMIT_MINOR_MAX, RATE_MICRO_ONE, STAKE_MINOR_MAX
 from engine.market.market import MarketMachine
@@ -52,6 +52,32 @@ def bet_rows(bets: Sequence[Bet]) -> Rows:
     for name, values in zip(names, zip(*bets, strict=True), strict=False):
         rows[name] = values
     return rows
+
+
+def charge_rows(charges: Sequence[tuple[int, int, int, int, int]]) -> Rows:
+    """Return charges (bet_id, stake, market, charge_no, flags) as CHARGE rows."""
+    rows = np.zeros(len(charges), CHARGE)
+    names = ("bet_id", "stake_minor", "market_no", "charge_no", "flags")
+    for name, values in zip(names, zip(*charges, strict=True), strict=False):
+        rows[name] = values
+    return rows
+
+
+def charge(
+    machine: MarketMachine,
+    serial: int,
+    stake: int = 0,
+    *,
+    number: int = 1,
+    market: int = 1,
+    flags: int = 0,
+) -> bool:
+    """Charge a leg of shard 0; return whether that was applied."""
+    row = (bet_id(shard=0, serial=serial), stake, market, number, flags)
+    rows = charge_rows([row])
+    applied = machine.charge(rows, AT_NS)
+    assert applied.tobytes() in (b"", rows.tobytes())
+    return len(applied) == 1
 
 
 def do(machine: MarketMachine, *commands: MarketCommand) -> None:

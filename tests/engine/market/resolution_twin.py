@@ -26,7 +26,7 @@ from engine.common.commands import (
     SettleMarket,
 )
 from tests.engine.common.stated_rules import RESULT_NUMBERS, STATUS_NUMBERS
-from tests.engine.market.twin import ENDED, result_twin
+from tests.engine.market.twin import ENDED, Charge, Charges, fits_twin, result_twin
 
 STATUS_NAMES = {number: name for name, number in STATUS_NUMBERS.items()}
 
@@ -40,6 +40,7 @@ class Placed(NamedTuple):
     stake: int
     odds: int
     rate: int = 1_000_000
+    leg: bool = False
 
     def base(self, amount: int) -> Fraction:
         """Return an amount of the bet in base currency, exact."""
@@ -58,11 +59,12 @@ class Outcome(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A settlement row."""
+    """A settlement row; a leg's payout is over `den`, 0 for a single and an open leg."""
 
     serial: int
     result: int
     payout: int
+    den: int
     settlement_no: int
 
 
@@ -73,8 +75,8 @@ def same_result(result: OutcomeResult) -> tuple[bool, Fraction, int]:
     return (won, factor if won else Fraction(1), result.void_halves)
 
 
-def deducted_twin(bet: Placed, result: OutcomeResult, deductions: tuple[Deduction, ...]) -> int:
-    """Return what a bet gets back: the feed's table in fractions, with the odds reduced first."""
+def back_twin(bet: Placed, result: OutcomeResult, deductions: tuple[Deduction, ...]) -> Fraction:
+    """Return what one unit of a bet gets back: the feed's table, with the odds reduced first."""
     odds = Fraction(bet.odds, 1_000)
     for one in deductions:
         if bet.at_ns < one.until_ns:
@@ -83,7 +85,12 @@ def deducted_twin(bet: Placed, result: OutcomeResult, deductions: tuple[Deductio
             break
     void = Fraction(result.void_halves, 2)
     tied = Fraction(result.dead_heat_num, result.dead_heat_den)
-    return floor(bet.stake * ((1 - void) * result.won * odds * tied + void))
+    return (1 - void) * result.won * odds * tied + void
+
+
+def deducted_twin(bet: Placed, result: OutcomeResult, deductions: tuple[Deduction, ...]) -> int:
+    """Return what a bet gets back, rounded down once."""
+    return floor(bet.stake * back_twin(bet, result, deductions))
 
 
 def same_results(results: dict[int, OutcomeResult]) -> dict[int, tuple[bool, Fraction, int]]:
@@ -123,6 +130,8 @@ class ResolutionTwin:
     feed_stopped: bool = False
     """Whether the last status that a feed asked for was not ACTIVE."""
     voided: bool = False
+    charges: Charges = field(default_factory=Charges)
+    """By the serials of the legs."""
     last_rows: dict[int, Row] = field(default_factory=dict)
     """The last row sent for each bet."""
 
@@ -153,15 +162,36 @@ class ResolutionTwin:
         in_time = (begin is None or begin <= at_ns) and (end is None or at_ns < end)
         return outcome == self.bets[number].outcome and in_time
 
-    def resolution(self, number: int) -> tuple[int, int]:
-        """Return how a bet ended and what it is paid, by windows, status and results."""
+    def back(self, number: int) -> tuple[int, Fraction]:
+        """Return how a bet ended and what one unit of it gets back, by windows, status, results."""
         bet = self.bets[number]
-        if self.refunded(number):
-            return RESULT_NUMBERS["CANCELLED"], bet.stake
         result = self.found.get(bet.outcome)
+        if self.charges.released(bet.serial):
+            return RESULT_NUMBERS["NONE"], Fraction(0)
+        if self.refunded(number):
+            return RESULT_NUMBERS["CANCELLED"], Fraction(1)
         if result is None:
-            return RESULT_NUMBERS["NONE"], 0
-        return result_twin(result), deducted_twin(bet, result, self.deductions)
+            return RESULT_NUMBERS["NONE"], Fraction(0)
+        return result_twin(result), back_twin(bet, result, self.deductions)
+
+    def resolution(self, number: int) -> tuple[int, int, int]:
+        """Return how a bet ended and what it is paid: of a settled leg, its fraction."""
+        bet = self.bets[number]
+        result, back = self.back(number)
+        if bet.leg and result != RESULT_NUMBERS["NONE"]:
+            return result, back.numerator, back.denominator
+        return result, floor(bet.stake * back), 0
+
+    def stake(self, bet: Placed) -> int:
+        """Return the stake with which a bet counts."""
+        return self.charges.stake(bet.serial, bet.stake)
+
+    def charge(self, charge: Charge) -> bool | None:
+        """Return whether a charge changed something; None: it fits no accepted leg."""
+        legs = [bet for bet in self.bets if bet.serial == charge[0] and bet.leg]
+        if not legs or charge[2] != 1 or not fits_twin(charge):
+            return None
+        return self.charges.apply(charge, legs[0].rate)
 
     def figures(self) -> list[Outcome]:
         """Return the figures of each outcome, added up bet by bet."""
@@ -173,17 +203,18 @@ class ResolutionTwin:
         for number, bet in enumerate(self.bets):
             if bet.outcome != outcome:
                 continue
-            base = floor(bet.base(bet.stake))
+            charged = self.stake(bet)
+            base = floor(bet.base(charged))
             staked += base
-            won = bet.stake * bet.odds // 1_000 - bet.stake
+            won = charged * bet.odds // 1_000 - charged
             possible = base * bet.odds // 1_000 if rules == 1 else base + ceil(bet.base(won))
             if rules == 1 or not self.refunded(number):
                 stake, payout = stake + base, payout + possible
-            result, back = self.resolution(number)
+            result, back = self.back(number)
             if result in (RESULT_NUMBERS["CANCELLED"], RESULT_NUMBERS["REFUNDED"]):
                 refunded += base
             else:
-                paid += ceil(bet.base(back))
+                paid += ceil(bet.base(floor(charged * back)))
         profit = 0 if self.results is None else staked - refunded - paid
         return Outcome(stake, payout, staked, refunded, paid, profit)
 
@@ -217,14 +248,13 @@ class ResolutionTwin:
         self.settlement_no += 1
         rows = []
         for number, bet in enumerate(self.bets):
-            result, payout = self.resolution(number)
-            last = self.last_rows.get(bet.serial, Row(bet.serial, RESULT_NUMBERS["NONE"], 0, 0))
+            if self.charges.released(bet.serial):
+                continue
+            resolution = self.resolution(number)
+            last = self.last_rows.get(bet.serial, Row(bet.serial, RESULT_NUMBERS["NONE"], 0, 0, 0))
             again = isinstance(command, SettleMarket) and bet.outcome in self.named(command)
-            if (again and not self.refunded(number)) or (last.result, last.payout) != (
-                result,
-                payout,
-            ):
-                rows.append(Row(bet.serial, result, payout, self.settlement_no))
+            if (again and not self.refunded(number)) or last[1:4] != resolution:
+                rows.append(Row(bet.serial, *resolution, self.settlement_no))
         self.last_rows |= {row.serial: row for row in rows}
         return "ACCEPTED", rows
 

@@ -27,12 +27,13 @@ from engine.common.commands import (
 from engine.common.events import FeedApplied, MarketEvent, Refused
 from engine.common.lifecycle import Status
 from engine.common.reasons import Reason
-from engine.common.rows import BetResult, Policy
+from engine.common.rows import FLAG_LEG, FLAG_RELEASED, BetResult, Policy
 from engine.common.views import BookImage
 from engine.market.market import MarketMachine
 from tests.engine.common.stated_rules import REASON_NUMBERS, STATUS_NUMBERS
-from tests.engine.market.builders import bet, bet_rows, open_machine
+from tests.engine.market.builders import bet, bet_rows, charge_rows, open_machine
 from tests.engine.market.resolution_twin import Placed, ResolutionTwin, Row
+from tests.engine.market.twin import Charge
 
 ODDS = (2_500, 3_333, 1_900)
 TIMES = (None, 0, 4, 7, 10)
@@ -105,6 +106,7 @@ commands = st.one_of(
         )
     ),
 )
+SINGLE, LEG = 0, FLAG_LEG
 batches = st.tuples(
     st.integers(0, 11),
     st.lists(
@@ -112,12 +114,30 @@ batches = st.tuples(
             st.integers(0, 2),
             st.integers(200, 999),
             st.sampled_from((1_000_000, 1_000_000, 6_000, 1_234_567)),
+            st.sampled_from((SINGLE, LEG, LEG)),
         ),
         max_size=4,
     ),
 )
-"""A time, and for each bet its outcome, stake and rate; times may fall, as when a clock is set."""
-steps = st.one_of(batches, batches, commands, commands, commands)
+"""A time, and for each bet its outcome, stake, rate and flags; times may fall, as when a clock is
+set."""
+charges = st.lists(
+    st.tuples(
+        st.integers(1, 12),
+        st.sampled_from((0, 1, 250, 999, 4_321, 10**9)),
+        st.sampled_from((1, 1, 1, 1, 2)),
+        st.integers(0, 5),
+        st.sampled_from((0, 0, 0, 0, 0, FLAG_RELEASED)),
+    ),
+    min_size=1,
+    max_size=6,
+)
+"""The bets' serials, and the stakes, markets, numbers and flags of their charges."""
+steps = st.one_of(batches, batches, charges, commands, commands, commands)
+
+
+Stake = tuple[int, int, int, int]
+"""A bet's outcome, stake, rate and flags."""
 
 
 def rows_since(machine: MarketMachine, seq: int) -> list[Row]:
@@ -125,7 +145,8 @@ def rows_since(machine: MarketMachine, seq: int) -> list[Row]:
     rows = machine.outbox(shard=0, limit=1 << 20)
     rows = rows[rows["outbox_seq"] > seq]
     serials = (rows["bet_id"] & np.uint64((1 << 48) - 1)).tolist()
-    columns = (rows[name].tolist() for name in ("result", "payout_minor", "settlement_no"))
+    names = ("result", "payout_minor", "back_den", "settlement_no")
+    columns = (rows[name].tolist() for name in names)
     return [Row(*row) for row in zip(serials, *columns, strict=True)]
 
 
@@ -143,14 +164,21 @@ class Pair:
         self.serial = 0
         self.position = 0
 
-    def place(self, at_ns: int, stakes: Sequence[tuple[int, int, int]]) -> None:
+    def place(self, at_ns: int, stakes: Sequence[Stake]) -> None:
         bets = []
-        for outcome, stake, rate in stakes:
+        for outcome, stake, rate, flags in stakes:
             self.serial += 1
-            any_odds = {"policy": Policy.ANY, "rate": rate}
-            bets.append(bet(self.serial, stake=stake, outcome=outcome, **any_odds))
-            self.twin.place(Placed(self.serial, at_ns, outcome, stake, ODDS[outcome], rate))
+            fields = {"policy": Policy.ANY, "rate": rate, "flags": flags}
+            bets.append(bet(self.serial, stake=stake, outcome=outcome, **fields))
+            odds, leg = ODDS[outcome], flags == LEG
+            self.twin.place(Placed(self.serial, at_ns, outcome, stake, odds, rate, leg))
         self.machine.place(bet_rows(bets), at_ns)
+
+    def charge(self, charges: Sequence[Charge]) -> None:
+        rows = charge_rows(charges)
+        applied = self.machine.charge(rows, 12)
+        did = [self.twin.charge(one) for one in charges]
+        assert applied.tobytes() == rows[[each is True for each in did]].tobytes()
 
     def apply(self, command: FeedStep, *, by_feed: bool) -> None:
         sent = self.machine._outbox.last_seq(0)
@@ -183,8 +211,13 @@ class Pair:
         self.check_figures(image)
         last = {row.serial: row for row in rows_since(machine, 0)}
         for number, one in enumerate(twin.bets):
-            row = last.get(one.serial, Row(one.serial, BetResult.NONE, 0, 0))
-            assert (row.result, row.payout) == twin.resolution(number)
+            row = last.get(one.serial, Row(one.serial, BetResult.NONE, 0, 0, 0))
+            assert row[1:4] == twin.resolution(number) or twin.charges.released(one.serial)
+        standing = machine.present_resolutions(1)
+        names = ["result", "payout_minor", "back_den"]
+        assert standing[names].tolist() == [twin.resolution(n) for n in range(len(twin.bets))]
+        stakes = [twin.stake(one) for one in twin.bets]
+        assert machine.accepted_bets(1)["stake_minor"].tolist() == stakes
         machine.check()
         document = machine.dump()
         self.machine = MarketMachine.load(document)
@@ -205,6 +238,7 @@ class Pair:
 
 
 LOST = (OutcomeResult(won=False),) * 3
+BASE = 1_000_000
 
 
 @settings(max_examples=300, deadline=None)
@@ -214,10 +248,10 @@ LOST = (OutcomeResult(won=False),) * 3
 )
 @example(
     stream=[
-        ((5, [(0, 100, 1_000_000), (1, 50, 1_000_000)]), True),
+        ((5, [(0, 100, BASE, SINGLE), (1, 50, BASE, SINGLE)]), True),
         (CancelBets(market_no=1), True),
         (SetStatus(market_no=1, status=Status.ACTIVE), True),
-        ((5, [(0, 10, 1_000_000)]), True),
+        ((5, [(0, 10, BASE, SINGLE)]), True),
         (SettleMarket(market_no=1, results=LOST), True),
         (CancelMarket(market_no=1), True),
         (RollBackSettlement(market_no=1), False),
@@ -228,10 +262,10 @@ LOST = (OutcomeResult(won=False),) * 3
 @example(
     stream=[
         (CancelBets(market_no=1), True),
-        ((5, [(0, 100, 1_000_000), (1, 50, 1_000_000)]), True),
+        ((5, [(0, 100, BASE, SINGLE), (1, 50, BASE, SINGLE)]), True),
         (CancelBets(market_no=1), True),
         (CancelBets(market_no=1), True),
-        ((6, [(0, 10, 1_000_000)]), True),
+        ((6, [(0, 10, BASE, SINGLE)]), True),
         (CancelBets(market_no=1, outcomes=(0,)), True),
         (RollBackCancel(market_no=1, outcomes=(1,)), True),
         (RollBackCancel(market_no=1), True),
@@ -240,14 +274,30 @@ LOST = (OutcomeResult(won=False),) * 3
 )
 @example(
     stream=[
-        ((0, [(1, 200, 1_000_000)]), False),
+        ((0, [(1, 200, BASE, SINGLE)]), False),
         (SettleMarket(market_no=1, results=LOST[:1], outcomes=(0,)), False),
         (RollBackSettlement(market_no=1), False),
     ],
     first_steps=0,
 )
+@example(
+    stream=[
+        ((5, [(0, 500, BASE, LEG), (1, 300, 6_000, LEG), (0, 400, BASE, SINGLE)]), False),
+        ([(1, 4_321, 1, 1, 0), (2, 999, 1, 2, 0), (2, 250, 1, 1, 0), (3, 1, 1, 1, 0)], False),
+        (SettleMarket(market_no=1, results=(OutcomeResult(won=True), *LOST[1:])), False),
+        ([(1, 250, 1, 2, 0), (2, 0, 1, 3, FLAG_RELEASED), (2, 999, 1, 4, 0)], False),
+        (CancelBets(market_no=1, until_ns=10), False),
+        ([(1, 999, 1, 5, 0)], False),
+        (RollBackCancel(market_no=1, until_ns=10), False),
+        (CancelMarket(market_no=1), False),
+        ([(1, 10**9, 1, 6, 0)], False),
+        (RollBackCancel(market_no=1), False),
+        (RollBackSettlement(market_no=1), False),
+    ],
+    first_steps=0,
+)
 def test_rows_are_sent_for_exactly_the_bets_whose_resolution_changes(
-    stream: Sequence[tuple[tuple[int, list[tuple[int, int, int]]] | FeedStep, bool]],
+    stream: Sequence[tuple[tuple[int, list[Stake]] | list[Charge] | FeedStep, bool]],
     first_steps: int,
 ) -> None:
     """The first steps are those of a writer of the first rules, the others of the present one."""
@@ -259,6 +309,8 @@ def test_rows_are_sent_for_exactly_the_bets_whose_resolution_changes(
             pair.check()
         if isinstance(step, tuple):
             pair.place(*step)
+        elif isinstance(step, list):
+            pair.charge(step)
         else:
             pair.apply(step, by_feed=by_feed)
         pair.check()

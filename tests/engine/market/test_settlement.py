@@ -22,7 +22,7 @@ from engine.common.reasons import Reason
 from engine.common.rows import BET, BetResult
 from engine.common.units import ODDS_MILLI_MAX, STAKE_MINOR_MAX, payout_minor
 from engine.market.market import MarketMachine
-from engine.market.settle_nb import deducted_odds_micro_nb, result_nb, settled_minor_nb
+from engine.market.settle_nb import back_nb, deducted_odds_micro_nb, result_nb, settled_minor_nb
 from engine.market.settlement import canonical_result
 from tests.engine.market.builders import (
     AT_NS,
@@ -107,7 +107,8 @@ def test_payout_is_rounded_down_once_at_the_end() -> None:
 def test_settled_payout_equals_that_of_the_twin(stake, odds, result) -> None:
     figures = (result.void_halves, result.dead_heat_num, result.dead_heat_den)
     expected = payback_twin(stake=stake, odds=odds, result=result)
-    assert settled_minor_nb(stake, odds, 1_000, int(result.won), *figures) == expected
+    back = back_nb(odds, 1_000, int(result.won), *figures)
+    assert settled_minor_nb(stake, *back) == expected
     plain = canonical_result(result)
     assert payback_twin(stake=stake, odds=odds, result=plain) == expected
     assert result_nb(int(plain.won), plain.void_halves) == result_twin(result)
@@ -125,7 +126,7 @@ def test_deducted_payout_equals_that_of_the_twin(stake, odds, result, keep, of_p
     """The product of stake, odds, dead heat and deduction needs more than 63 bits."""
     odds_micro = deducted_odds_micro_nb(odds, keep, int(of_price))
     figures = (result.void_halves, result.dead_heat_num, result.dead_heat_den)
-    paid = settled_minor_nb(stake, odds_micro, 1_000_000, int(result.won), *figures)
+    paid = settled_minor_nb(stake, *back_nb(odds_micro, 1_000_000, int(result.won), *figures))
     deduction = Deduction(until_ns=2, keep_milli=keep, of_price=of_price)
     bet = Placed(serial=1, outcome=0, stake=stake, odds=odds, at_ns=1)
     assert paid == deducted_twin(bet, result, (deduction,))
@@ -133,7 +134,7 @@ def test_deducted_payout_equals_that_of_the_twin(stake, odds, result, keep, of_p
 
 @given(stake=st.integers(1, STAKE_MINOR_MAX), odds=st.integers(1_001, ODDS_MILLI_MAX))
 def test_a_plain_win_pays_the_payout_that_the_market_reserved_for_it(stake, odds) -> None:
-    assert settled_minor_nb(stake, odds, 1_000, 1, 0, 1, 1) == payout_minor(stake, odds)
+    assert settled_minor_nb(stake, *back_nb(odds, 1_000, 1, 0, 1, 1)) == payout_minor(stake, odds)
 
 
 @settings(max_examples=30, deadline=None)

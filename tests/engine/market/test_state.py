@@ -164,10 +164,11 @@ def edit(document, field, dtype, at, **values):
     [
         (lambda d: None, "market_machine"),
         (lambda d: [], "market_machine"),
-        (lambda d: {**d, "layout": 4}, "layout"),
+        (lambda d: {**d, "layout": 5}, "layout"),
         (lambda d: {**d, "layout": 0}, "layout"),
-        (lambda d: {**d, "layout": 1}, "deductions"),
-        (lambda d: {**d, "layout": 2}, "final"),
+        (lambda d: {**without(d, "charges"), "layout": 1}, "deductions"),
+        (lambda d: {**without(d, "charges"), "layout": 2}, "final"),
+        (lambda d: {**d, "layout": 3}, "charges"),
         (lambda d: {**d, "partial": [[9, 0, 0, 0, 1, 1]]}, "market_no"),
         (lambda d: {**d, "partial": [[1, 3, 0, 0, 1, 1]]}, "outcome"),
         (lambda d: {**d, "partial": [[1, 0, 0, 0, 2, 2]]}, "outcome"),
@@ -262,6 +263,10 @@ def placed(document, place, at, *values):
     items = [list(item) for item in document["positions"]]
     items[at][place] = values if isinstance(place, slice) else values[0]
     return {**document, "positions": items}
+
+
+def without(document, *fields):
+    return {name: value for name, value in document.items() if name not in fields}
 
 
 @pytest.mark.parametrize(

@@ -25,12 +25,21 @@ from engine.common.commands import (
     SuspendMarket,
 )
 from engine.common.events import Refused
+from engine.common.ids import bet_id
 from engine.common.reasons import Reason
 from engine.common.rows import Policy
 from engine.market.market import MarketMachine
 from tests.engine.common.stated_rules import REASON_NUMBERS
-from tests.engine.market.builders import AT_NS, Bet, bet, create, open_machine, place
-from tests.engine.market.twin import MarketsTwin, MarketTwin
+from tests.engine.market.builders import (
+    AT_NS,
+    Bet,
+    bet,
+    charge_rows,
+    create,
+    open_machine,
+    place,
+)
+from tests.engine.market.twin import Charge, MarketsTwin, MarketTwin
 
 MARKETS = (1, 2, 3_000_000_000)
 OUTCOMES = 3
@@ -69,8 +78,16 @@ bets = st.builds(
     shard=st.sampled_from((0, 3)),
     rate=st.sampled_from((1_000_000, 333_333, 7_000_001, 1, 10**9, 0)),
     policy=st.sampled_from((*Policy, Policy.ANY, Policy.ANY, 3)),
-    flags=st.sampled_from((0, 0, 0, 0, 1)),
+    flags=st.sampled_from((0, 0, 0, 1, 2, 2, 2, 3)),
 )
+charges = st.tuples(
+    st.builds(bet_id, shard=st.sampled_from((0, 0, 3)), serial=st.integers(1, 50)),
+    st.one_of(st.integers(0, 900), st.sampled_from((-1, 10**9, 10**9 + 1, 0))),
+    st.sampled_from((*MARKETS, *MARKETS, 9)),
+    st.integers(0, 4),
+    st.sampled_from((0, 0, 0, 1, 2)),
+)
+charged = st.lists(charges, min_size=1, max_size=12).map(tuple)
 patches = st.builds(
     lambda limits, names: LimitsPatch(**{name: getattr(limits, name) for name in names}),
     limits_values,
@@ -104,7 +121,7 @@ commands = st.one_of(
         st.tuples(*[st.booleans()] * OUTCOMES),
     ),
 )
-steps = st.one_of(st.lists(bets, max_size=12), st.lists(bets, max_size=12), commands)
+steps = st.one_of(st.lists(bets, max_size=12), st.lists(bets, max_size=12), charged, commands)
 
 
 def apply(twin: MarketsTwin, command: MarketCommand) -> str:
@@ -125,6 +142,9 @@ def assert_equal(machine: MarketMachine, twin: MarketsTwin) -> None:
     assert machine.bets_len == len(twin.decisions)
     for number in machine.market_nos():
         image = machine.book_image(number)
+        market = twin.markets[number]
+        stakes = [market.charges.stake(one[0], one[1]) for one, _ in market.accepted]
+        assert machine.accepted_bets(number)["stake_minor"].tolist() == stakes
         assert {
             "status": image.prices.status,
             "version": image.prices.version,
@@ -137,6 +157,17 @@ def assert_equal(machine: MarketMachine, twin: MarketsTwin) -> None:
             "payouts": image.payout_minor,
             "liability": image.liability_minor,
         } == twin.view(number)
+
+
+def assert_charged(machine: MarketMachine, twin: MarketsTwin, step: tuple[Charge, ...]) -> None:
+    """Charge legs, and assert that the machine applied, skipped and counted what the twin did."""
+    rows, records = charge_rows(step), machine.bets().tobytes()
+    unfit = machine.charges_unfit
+    applied = machine.charge(rows, AT_NS)
+    did = [twin.charge(one) for one in step]
+    assert applied.tobytes() == rows[[each is True for each in did]].tobytes()
+    assert machine.charges_unfit - unfit == did.count(None)
+    assert machine.bets().tobytes() == records, "a record changed"
 
 
 def start(limits: Limits, *, rules: int = 2) -> tuple[MarketMachine, MarketsTwin]:
@@ -165,12 +196,14 @@ def start(limits: Limits, *, rules: int = 2) -> tuple[MarketMachine, MarketsTwin
     rules=2,
 )
 def test_machine_answers_any_stream_as_the_twin_does(
-    limits: Limits, stream: Sequence[list[Bet] | MarketCommand], rules: int
+    limits: Limits, stream: Sequence[list[Bet] | tuple[Charge, ...] | MarketCommand], rules: int
 ) -> None:
     machine, twin = start(limits, rules=rules)
     for step in stream:
         if isinstance(step, list):
             assert place(machine, *step) == [twin.place(one) for one in step]
+        elif isinstance(step, tuple):
+            assert_charged(machine, twin, step)
         else:
             event = machine.apply(step, AT_NS)
             expected = REASON_NUMBERS[apply(twin, step)]
@@ -210,8 +243,11 @@ def test_decisions_do_not_depend_on_how_bets_are_batched(limits, stream, cuts) -
     rate=st.sampled_from((1_000_000, 333_333, 7_000_001, 999_999_999)),
     earlier=st.lists(st.tuples(st.integers(1, 300), st.integers(0, 1)), max_size=8),
     stake=st.integers(1, 10**9),
+    flags=st.sampled_from((0, 2)),
 )
-def test_alternative_stake_passes_and_one_more_does_not(limits, odds, rate, earlier, stake) -> None:
+def test_alternative_stake_passes_and_one_more_does_not(
+    limits, odds, rate, earlier, stake, flags
+) -> None:
     machine = open_machine(odds=(odds, 2_500), limits=limits)
     seen = (odds, 2_500)
     place(
@@ -221,16 +257,18 @@ def test_alternative_stake_passes_and_one_more_does_not(limits, odds, rate, earl
             for serial, (taken, outcome) in enumerate(earlier, start=1)
         ],
     )
-    reason, _, offered, _ = place(machine, bet(100, stake=stake, odds=odds, rate=rate))[0]
+    reason, _, offered, _ = place(
+        machine, bet(100, stake=stake, odds=odds, rate=rate, flags=flags)
+    )[0]
     if reason not in (302, 501, 701, 704):
         assert offered == 0
         return
     document = machine.dump()
     if offered:
-        passing = bet(101, stake=offered, odds=odds, rate=rate)
+        passing = bet(101, stake=offered, odds=odds, rate=rate, flags=flags)
         answers = place(MarketMachine.load(document), passing)
         assert answers == [(Reason.ACCEPTED, odds, 0, 0)]
-    above = bet(102, stake=offered + 1, odds=odds, rate=rate)
+    above = bet(102, stake=offered + 1, odds=odds, rate=rate, flags=flags)
     over, _, same, _ = place(MarketMachine.load(document), above)[0]
     assert over != Reason.ACCEPTED
     assert same in (offered, 0)

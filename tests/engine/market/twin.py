@@ -28,8 +28,44 @@ LIMIT_NAMES = (
     "outcome_liability_minor_max",
     "market_liability_minor_max",
 )
+FENCE, LEG = 1, 2
+"""Flags of a bet."""
 ENDED = ("CLOSED", "SETTLED", "CANCELLED")
 """Statuses in which betting has ended: no odds and limits are set any more."""
+
+
+Charge = tuple[int, int, int, int, int]
+"""A CHARGE row: bet_id, stake, market, charge_no, flags (1: released)."""
+
+
+class Charges:
+    """What legs are charged: the highest number counts, and nothing follows a release."""
+
+    def __init__(self) -> None:
+        self.of: dict[int, tuple[int, int, bool]] = {}
+        """By bet id: the number of the charge, the stake, and whether the leg is released."""
+
+    def apply(self, charge: Charge, rate: int) -> bool:
+        """Apply a charge of an accepted leg of its market; return whether it changes anything."""
+        number, stake, _, charge_no, flags = charge
+        last, _, released = self.of.get(number, (0, 0, False))
+        if released or charge_no <= last:
+            return False
+        self.of[number] = (charge_no, min(stake, STAKE_MAX * 1_000_000 // rate), flags == 1)
+        return True
+
+    def stake(self, number: int, stake: int) -> int:
+        """Return the stake with which a bet counts."""
+        return self.of[number][1] if number in self.of else stake
+
+    def released(self, number: int) -> bool:
+        return number in self.of and self.of[number][2]
+
+
+def fits_twin(charge: Charge) -> bool:
+    """Return whether a charge is within the bounds of any leg."""
+    _, stake, _, _, flags = charge
+    return (flags == 1 and stake == 0) or (flags == 0 and 0 <= stake <= STAKE_MAX)
 
 
 def payback_twin(*, stake: int, odds: int, result: OutcomeResult) -> int:
@@ -64,6 +100,7 @@ class MarketTwin:
     rules: int = 2
     active: list[bool] = field(default_factory=list)
     accepted: list[tuple[Bet, int]] = field(default_factory=list)
+    charges: Charges = field(default_factory=Charges)
 
     def base_of(self, bet: Bet) -> int:
         return bet[1] * bet[5] // 1_000_000
@@ -87,8 +124,13 @@ class MarketTwin:
         return self.base_of(bet) + ceil(Fraction(win * bet[5], 1_000_000))
 
     def counted(self) -> list[tuple[Bet, int]]:
-        """Return the bets that count in the book."""
-        return [] if self.status == "CANCELLED" and self.rules > 1 else self.accepted
+        """Return the bets that count in the book, with the stakes that count."""
+        if self.status == "CANCELLED" and self.rules > 1:
+            return []
+        return [
+            ((bet[0], self.charges.stake(bet[0], bet[1]), *bet[2:]), odds)
+            for bet, odds in self.accepted
+        ]
 
     def stake_taken(self) -> int:
         return sum(self.base_of(bet) for bet, _ in self.counted())
@@ -108,7 +150,7 @@ class MarketTwin:
     def broken_limit(self, bet: Bet, odds: int) -> str:
         """Return the reason of the first limit that the book breaks with this bet in it."""
         base, limits = self.base_of(bet), self.limits
-        if base < limits.stake_minor_min:
+        if base < limits.stake_minor_min and not bet[8] & LEG:
             return "STAKE_TOO_SMALL"
         if self.limited_stake(bet) > limits.stake_minor_max:
             return "STAKE_OVER_LIMIT"
@@ -158,25 +200,38 @@ class MarketsTwin:
         self.rules = rules
         self.markets: dict[int, MarketTwin] = {}
         self.decisions: dict[int, tuple[int, int, int]] = {}
-        self.contents: dict[int, tuple[int, ...]] = {}
+        self.contents: dict[int, Bet] = {}
 
     def place(self, bet: Bet) -> tuple[int, int, int, int]:
         """Return (reason, odds, stake_max, flags)."""
         if bet[0] in self.decisions:
-            if self.rules > 1 and self.contents[bet[0]] != bet[:-1]:
+            if self.rules > 1 and not self.same(bet, self.contents[bet[0]]):
                 return (REASON_NUMBERS["BET_ID_REUSED"], bet[4], 0, 0)
             return (*self.decisions[bet[0]], 1)
         if len(self.decisions) == self.bets_max:
             return (REASON_NUMBERS["CAPACITY"], 0, 0, 0)
         reason, odds, stake_max = self.decide(bet)
-        self.contents[bet[0]] = bet[:-1]
+        self.contents[bet[0]] = bet
         self.decisions[bet[0]] = (REASON_NUMBERS[reason], odds, stake_max)
         return (*self.decisions[bet[0]], 0)
+
+    def same(self, bet: Bet, known: Bet) -> bool:
+        """Return whether two bets are one; of a fence it may not be known whether it is a leg."""
+        either = bet[8] | known[8]
+        return bet[:-1] == known[:-1] and (bool(either & FENCE) or bet[8] == known[8])
+
+    def charge(self, charge: Charge) -> bool | None:
+        """Return whether a charge changed something; None: it fits no accepted leg."""
+        market = self.markets.get(charge[2])
+        bets = [bet for bet, _ in market.accepted if bet[0] == charge[0]] if market else []
+        if market is None or not bets or not bets[0][8] & LEG or not fits_twin(charge):
+            return None
+        return market.charges.apply(charge, bets[0][5])
 
     def decide(self, bet: Bet) -> tuple[str, int, int]:
         """Return (reason's name, odds, stake_max): the first check that fails refuses."""
         number, stake, _, market_no, seen, rate, outcome, policy, flags = bet
-        if flags & 1:
+        if flags & FENCE:
             return ("FENCED", 0, 0)
         market = self.markets.get(market_no)
         if market is None:
@@ -198,7 +253,7 @@ class MarketsTwin:
             return ("FIELD_OUT_OF_BOUNDS", odds, 0)
         if market.limited_stake(bet) > STAKE_MAX:
             return ("AMOUNT_OUT_OF_BOUNDS", odds, 0)
-        if market.base_of(bet) < 1:
+        if market.base_of(bet) < 1 and not flags & LEG:
             return ("STAKE_TOO_SMALL", odds, 0)
         if policy == 0 and odds != seen:
             return ("ODDS_CHANGED", odds, 0)
