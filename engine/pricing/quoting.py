@@ -36,6 +36,8 @@ BOOK_MILLI_MAX: Final = 2_000
 
 BANDS_MAX: Final = 64
 """Bands that one margin key may have."""
+LEG_MILLI_MAX: Final = 200
+"""The most that each leg of a bet builder after the first may add to its book sum."""
 BOOK_WITHIN_MILLI_MAX: Final = 500
 """The largest allowed deviation of a book sum per winner, in thousandths."""
 
@@ -74,6 +76,9 @@ class Margin(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     bands_by_type : dict[str, tuple[MarginBand, ...]]
         The same for some types. They take precedence over `book_milli_by_type`, which applies past
         the last band.
+    leg_milli : int
+        What each leg of a bet builder after the first adds to its book sum; the sum ends at
+        `BOOK_MILLI_MAX`. The default makes 1,170 of 1,050 with five legs.
     rounding : Rounding
         To which neighbour on the ladder odds are rounded.
     book_within_milli : int | None
@@ -90,6 +95,7 @@ class Margin(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     book_milli_by_type: dict[str, BookField] = {}
     bands: Bands = ()
     bands_by_type: dict[str, Bands] = {}
+    leg_milli: Annotated[int, Meta(ge=0, le=LEG_MILLI_MAX)] = 30
     rounding: Rounding = Rounding.NEAREST
     book_within_milli: Annotated[int, Meta(ge=0, le=BOOK_WITHIN_MILLI_MAX)] | None = None
     capped: bool = True
@@ -106,6 +112,7 @@ class Margin(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             for band in bands:
                 _check(f"{name}: to_milli", band.to_milli, ODDS_MILLI_MIN, ODDS_MILLI_MAX)
                 _check(f"{name}: book_milli", band.book_milli, 1_000, BOOK_MILLI_MAX)
+        _check("leg_milli", self.leg_milli, 0, LEG_MILLI_MAX)
         if self.book_within_milli is not None:
             _check("book_within_milli", self.book_within_milli, 0, BOOK_WITHIN_MILLI_MAX)
 
@@ -120,6 +127,10 @@ class Margin(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 def _check(name: str, value: int, low: int, high: int) -> None:
     if not low <= value <= high:
         raise ValueError(f"{name}: must be from {low} to {high}")
+
+
+def _book(book_milli: int) -> float:
+    return min(book_milli, BOOK_MILLI_MAX) / 1000.0
 
 
 class BookFigures(NamedTuple):
@@ -166,11 +177,13 @@ class Quoter:
         For each market its type, by which the margin's keys are chosen.
     ladder : Ladder
         The odds that may be quoted.
+    legs : Sequence[int] | None
+        For each market the legs that must all win (a bet builder's); None for one each.
 
     Raises
     ------
     ValueError
-        When winners and types are not one for each market.
+        When winners, types and legs are not one for each market.
     """
 
     def __init__(
@@ -180,15 +193,18 @@ class Quoter:
         market_types: Sequence[str],
         *,
         ladder: Ladder = EXCHANGE,
+        legs: Sequence[int] | None = None,
     ) -> None:
         markets, outcomes = len(offsets) - 1, int(offsets[-1])
-        if len(winners) != markets or len(market_types) != markets:
-            raise ValueError(f"quoting: {markets} markets need as many winners and types")
+        legs = [1] * markets if legs is None else legs
+        if not len(winners) == len(market_types) == len(legs) == markets:
+            raise ValueError(f"quoting: {markets} markets need as many winners, types and legs")
         self._offsets: Final = np.ascontiguousarray(offsets, np.int64)
         self._winners: Final = np.array(winners, np.float64)
         self._single: Final[Bools] = self._winners == 1.0
         self._varying: Final = np.flatnonzero(self._winners == WINNERS_VARY)
         self._types: Final = tuple(market_types)
+        self._legs: Final = tuple(legs)
         self._ladder: Final = ladder
         self._quoted: Floats = np.zeros(outcomes)
         self._skewed: Floats = np.zeros(outcomes)
@@ -347,11 +363,12 @@ class Quoter:
             book_milli = margin.book_milli_by_type.get(market_type, margin.book_milli)
             method = margin.method_by_type.get(market_type, margin.method)
             single = self._single[number] or method is not Method.SHIN
-            self._books[number] = book_milli / 1000.0
+            added = margin.leg_milli * (self._legs[number] - 1)
+            self._books[number] = _book(book_milli + added)
             self._methods[number] = method if single else Method.ODDS_RATIO
             for band in margin.bands_of(market_type):
                 ends.append(float(band.to_milli))
-                books.append(band.book_milli / 1000.0)
+                books.append(_book(band.book_milli + added))
             self._band_offsets[number + 1] = len(ends)
         self._band_ends, self._band_books = np.array(ends), np.array(books)
         self._margin = margin

@@ -41,12 +41,14 @@ class SportMarket(NamedTuple):
 
     The winners are ``lines.WINNERS_VARY`` where their number depends on the result.
 
-    `rules` is the sport's own data; the board only passes it back to the sport.
+    `rules` is the sport's own data; the board only passes it back to the sport. `legs` is how many
+    outcomes of other markets must all win for a bet builder to win; 1 for every other market.
     """
 
     outcomes: Names
     winners: float
     rules: Any
+    legs: int = 1
 
 
 class Sport(Protocol[ModelT_co, StateT]):
@@ -210,6 +212,7 @@ class SportBoard:
             np.array([row.market.winners for row in entries], np.float64),
             [key.type for key in parsed],
             ladder=ladder,
+            legs=[row.market.legs for row in entries],
         )
 
     @property

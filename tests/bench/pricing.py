@@ -13,6 +13,12 @@ from typing import Any
 import numpy as np
 from msgspec.structs import replace
 
+from engine.pricing.football.builder.cells import LEG_SETS
+from engine.pricing.football.builder.compiled_builders import JointCells
+from engine.pricing.football.builder.layout import PATTERN
+from engine.pricing.football.builder.legs import parse_leg
+from engine.pricing.football.builder.selection import canonical_legs
+from engine.pricing.football.builder.sets_nb import chances_nb
 from engine.pricing.football.catalogue import full_board
 from engine.pricing.football.compiled_markets import CompiledMarkets
 from engine.pricing.football.fixture_board import FixtureBoard
@@ -48,6 +54,11 @@ KEYS = (
 PRICES = 3 + 1 + 2 * len(TOTALS) + 2 * len(HANDICAPS)
 BOARD_PRICES_MIN = 200
 MARKETS = 10_000
+BUILDERS = {
+    5: ("1a,8c1,18b6.5,26a,60b", 20.0),
+    12: ("8c2,8a3,9a,10a,16b-2.5,19b4.5,27b,63b,68b3.5,69a0.5,90a1.5,92b2.5", 20.0),
+}
+"""The codes of a builder's legs by their number, and the goal in microseconds."""
 
 
 def penaltyblog() -> Any:
@@ -350,8 +361,53 @@ def tennis_boards() -> list[Row]:
     return rows
 
 
+def builders() -> list[Row]:
+    """Measure the price of a bet builder beside the joint cells of its fixture's state."""
+    model = MatchModel(home_rate=1.6, away_rate=1.3, dependence=-0.1)
+    state = pack_state(MatchState(period=Period.FIRST_HALF, clock_s=600))
+    joint, any_order = JointCells(), np.zeros(PATTERN, np.int64)
+    rows = []
+    for kind, priced in (
+        ("", model),
+        (", of the goal process", replace(model, **MEASURED_PROCESS, draw_factor=1.05)),
+    ):
+        packed = pack_model(priced)
+
+        def fill(packed: Any = packed) -> float:
+            return 1e6 * seconds(lambda: joint.fill(packed, state, any_order), calls=200)
+
+        cells_us, cells = median_of(fill, runs=RUNS)
+        mass = joint.fill(packed, state, any_order)
+        for legs, (codes, goal) in BUILDERS.items():
+            kept = canonical_legs(map(parse_leg, codes.split(",")))
+            assert len(kept) == legs
+            sets = np.array([LEG_SETS.row(leg) for leg in kept], np.int64)
+            ends, chance = np.array([0, legs], np.int64), np.zeros(1)
+
+            def price(
+                sets: Any = sets, ends: Any = ends, mass: float = mass, chance: Any = chance
+            ) -> None:
+                chances_nb(LEG_SETS.sets, sets, ends, joint.masses, joint.span_masses, mass, chance)
+
+            def kernel(price: Callable[[], None] = price) -> float:
+                return 1e6 * seconds(price, calls=2_000)
+
+            median, samples = median_of(kernel, runs=RUNS)
+            assert 0.0 < chance[0] < 1.0
+            rows.append(
+                Row(
+                    f"a bet builder of {legs} legs{kind}", "us", median, cells_us,
+                    "the joint cells of the state, once for all builders", "lower", goal, "ours",
+                    f"legs {codes}, each a set of 65,536 cells (both sides' goals in both halves), "
+                    f"the mass of what they have in common: one kernel call in play, median of "
+                    f"{RUNS}", samples, cells,
+                )
+            )  # fmt: skip
+    return rows
+
+
 def pricing() -> list[Row]:
     """Run the measures of pricing."""
     if penaltyblog() is None:
-        return tennis_boards()
-    return [*fixture_prices(), *calibration(), *margins(), *tennis_boards()]
+        return [*tennis_boards(), *builders()]
+    return [*fixture_prices(), *calibration(), *margins(), *tennis_boards(), *builders()]

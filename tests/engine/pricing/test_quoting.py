@@ -469,7 +469,7 @@ def test_columns_of_other_lengths_are_refused() -> None:
     figures = BookFigures(np.zeros(3, np.int64), np.zeros(2, np.int64))
     with pytest.raises(ValueError, match="payout_minor: 3 outcomes"):
         quoter.quote(np.array((0.5, 0.3, 0.2)), margin=Margin(), figures=figures)
-    with pytest.raises(ValueError, match="need as many winners and types"):
+    with pytest.raises(ValueError, match="need as many winners, types and legs"):
         Quoter(np.array((0, 3)), np.ones(2), ("1x2",))
 
 

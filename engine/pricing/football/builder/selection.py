@@ -1,0 +1,140 @@
+"""From legs to the one market that sells them: contradictions, implied legs, keys.
+
+Owns the canonical set of legs and the key that holds it. It depends on the legs alone, never on a
+match state: a key is for good. Never a probability.
+"""
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from engine.common.ids import MARKET_KEY_BYTES_MAX, MarketKey
+from engine.pricing.football.builder.cells import LEG_SETS, LegCells, common_cells
+from engine.pricing.football.builder.layout import AWAY_SCORES, HOME_SCORES
+from engine.pricing.football.builder.legs import (
+    LEGS_MAX,
+    BuilderError,
+    Leg,
+    Refusal,
+    checked_leg,
+    leg_code,
+    leg_order,
+    parse_leg,
+)
+from engine.pricing.football.market_types import Specifiers
+
+BUILDER: Final = "builder"
+"""The type of a builder's market, which has one specifier, `LEGS`, and one outcome, `YES`."""
+LEGS: Final = "legs"
+YES: Final = "yes"
+_CACHED: Final = 4096
+"""Builders whose parsed legs are kept; past it the least recently used is parsed again."""
+
+
+class Selection(NamedTuple):
+    """The market that sells some legs, and the index of its outcome."""
+
+    market_key: str
+    outcome: int
+    legs: tuple[Leg, ...]
+    """The canonical legs."""
+
+
+def selection(fixture: str, legs: Iterable[Leg]) -> Selection:
+    """Return the market that sells some legs of one fixture.
+
+    Legs that imply all others cost what the first cost by themselves: where one leg remains, the
+    selection is that leg's own market.
+
+    Raises
+    ------
+    BuilderError
+        When legs contradict each other, are too many, or one is not sold in a builder.
+    """
+    canonical = canonical_legs(legs)
+    if len(canonical) == 1:
+        (leg,) = canonical
+        return Selection(str(MarketKey(fixture, leg.type, leg.specifiers)), leg.outcome, canonical)
+    codes = ",".join(map(leg_code, canonical))
+    key = str(MarketKey(fixture, BUILDER, ((LEGS, codes),)))
+    if len(key) > MARKET_KEY_BYTES_MAX:
+        raise BuilderError(
+            Refusal.KEY_TOO_LONG,
+            f"their key has {len(key)} bytes, at most {MARKET_KEY_BYTES_MAX}",
+            canonical,
+        )
+    return Selection(key, 0, canonical)
+
+
+@lru_cache(maxsize=_CACHED)
+def builder_legs(specifiers: Specifiers) -> tuple[Leg, ...]:
+    """Return the legs of a builder's market.
+
+    Raises
+    ------
+    BuilderError
+        When the specifiers are not the canonical legs of a builder of two or more.
+    """
+    given = dict(specifiers)
+    if set(given) != {LEGS}:
+        raise BuilderError(Refusal.MALFORMED, f"{BUILDER}: specifiers must be: {LEGS}")
+    codes = given[LEGS].split(",")
+    if len(codes) > LEGS_MAX:
+        raise BuilderError(Refusal.TOO_MANY, f"at most {LEGS_MAX}, not {len(codes)}")
+    legs = canonical_legs([parse_leg(code) for code in codes])
+    canonical = ",".join(map(leg_code, legs))
+    if canonical != given[LEGS] or len(legs) < 2:
+        raise BuilderError(Refusal.MALFORMED, f"the canonical form is {canonical}", legs)
+    return legs
+
+
+def canonical_legs(legs: Iterable[Leg]) -> tuple[Leg, ...]:
+    """Return some legs in order, without those that the others imply.
+
+    Of several legs that imply each other the last in order goes first.
+
+    Raises
+    ------
+    BuilderError
+        When legs contradict each other, are none or too many, or one is not sold in a builder.
+    """
+    given = [checked_leg(*leg) for leg in legs]
+    if not 0 < len(given) <= LEGS_MAX:
+        refusal = Refusal.TOO_MANY if given else Refusal.MALFORMED
+        raise BuilderError(refusal, f"from 1 to {LEGS_MAX}, not {len(given)}")
+    kept = sorted(set(given), key=leg_order)
+    if not common_cells(_wheres(kept)).any():
+        clash = _fewest_that_clash(kept)
+        raise BuilderError(
+            Refusal.CONTRADICTION, f"cannot all be won: {'; '.join(map(str, clash))}", clash
+        )
+    for leg in reversed(tuple(kept)):
+        others = [other for other in kept if other != leg]
+        if others and _implied(LEG_SETS.where(leg), _wheres(others)):
+            kept = others
+    return tuple(kept)
+
+
+def _wheres(legs: Sequence[Leg]) -> list[LegCells]:
+    return [LEG_SETS.where(leg) for leg in legs]
+
+
+def _fewest_that_clash(legs: list[Leg]) -> tuple[Leg, ...]:
+    """Return legs that clash, of which no leg can be left out."""
+    for leg in tuple(legs):
+        others = [other for other in legs if other != leg]
+        if not common_cells(_wheres(others)).any():
+            legs = others
+    return tuple(legs)
+
+
+def _implied(where: LegCells, others: list[LegCells]) -> bool:
+    """Say whether each match that wins the others wins the leg too."""
+    cells = common_cells(others)
+    if where.goal < 0:
+        return not (cells & ~where.cells).any()
+    if (cells & ~where.falls).any():
+        return False
+    other_side = AWAY_SCORES if where.side == HOME_SCORES else HOME_SCORES
+    lost = where._replace(cells=where.falls, side=other_side)
+    return not common_cells([*others, lost]).any()
