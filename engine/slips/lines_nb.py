@@ -26,7 +26,7 @@ LINES_MAX: Final = 20_000
 """Lines of one slip."""
 STEPS_MAX: Final = 1 << 20
 """Steps of one walk, so that a bet whose legs share many events cannot take long to find that it
-has few lines. The longest walk of a bet whose legs share none takes 270,725 steps (47 of 50)."""
+has few lines. The longest walk of a system whose legs share none takes 499,799 steps (47 of 50)."""
 
 _PLACES: Final = LEGS_MAX + 1
 LEG: Final = 0

@@ -3,10 +3,7 @@
 Owns the arithmetic: a line pays ``floor(stake * product of num / den)`` over its legs' fractions,
 rounded down once. Never moves money and never decides which fraction a leg has.
 
-The products have up to 2,613 bits, so they are held as words of 31 bits in int64s, lowest first: a
-product of two words and a carry stays inside 63 bits. A quotient is found by Knuth's estimate of a
-digit from the leading words (The Art of Computer Programming, 4.3.1), taken too low rather than
-too high and repeated until the rest is below the divisor.
+Products of up to 62 bits are int64s, longer ones (up to 2,613 bits) integers of many words.
 """
 
 from typing import Final
@@ -38,6 +35,7 @@ from engine.slips.lines_nb import (
     WALK_I64S,
     begin_walk_nb,
 )
+from engine.slips.long_integers_nb import WORD, WORD_BITS, bits_nb, multiply_nb, quotient_nb
 
 BACK_NUM_MAX: Final = 2 * ODDS_MILLI_MAX * 1_000 * DEAD_HEAT_DEN_MAX
 """The largest numerator of a leg's fraction: odds in millionths, halves, and a dead heat."""
@@ -48,217 +46,144 @@ PAYOUT_OVER: Final = PAYOUT_MINOR_MAX + 1
 OPEN: Final = -1
 """What is returned for a slip that an open leg can still change."""
 
-_BITS: Final = 31
-_WORD: Final = (1 << _BITS) - 1
 _NUM_I64S: Final = (LEGS_MAX * BACK_NUM_MAX.bit_length() + STAKE_MINOR_MAX.bit_length()) // 31 + 2
 _DEN_I64S: Final = (LEGS_MAX * BACK_DEN_MAX.bit_length()) // 31 + 2
 _DEPTHS: Final = LEGS_MAX + 1
 
+_SMALL_BITS: Final = 62
+"""Products up to this many bits are one int64; longer ones are words."""
+
 _ROW: Final = WALK_I64S
-"""By depth: the depth whose numerator and denominator are the node's (a leg that is open, or gives
-its stake back, multiplies nothing)."""
-_NUM_LEN: Final = _ROW + _DEPTHS
+"""By depth: the depth whose products are the node's (a leg that is open, or gives its stake back,
+multiplies nothing)."""
+_BITS: Final = _ROW + _DEPTHS
+"""By depth: how many bits the larger of numerator and denominator may have."""
+_NUM: Final = _BITS + _DEPTHS
+"""By depth: the numerator, while it has `_SMALL_BITS` at most."""
+_DEN: Final = _NUM + _DEPTHS
+_NUM_LEN: Final = _DEN + _DEPTHS
+"""By depth: how many words the numerator has."""
 _DEN_LEN: Final = _NUM_LEN + _DEPTHS
 _OPEN: Final = _DEN_LEN + _DEPTHS
 """By depth: how many legs taken up to there are open."""
 _CHARGE: Final = _OPEN + _DEPTHS
 """By leg: its charge."""
-_REST: Final = _CHARGE + _DEPTHS
-_NUM: Final = _REST + _NUM_I64S
-_DEN: Final = _NUM + _DEPTHS * _NUM_I64S
-WORK_I64S: Final = _DEN + _DEPTHS * _DEN_I64S
+_LEG_NUM: Final = _CHARGE + _DEPTHS
+"""By leg: the numerator of its fraction, without factors of ten that the denominator has too."""
+_LEG_DEN: Final = _LEG_NUM + _DEPTHS
+_LEG_BITS: Final = _LEG_DEN + _DEPTHS
+_REST: Final = _LEG_BITS + _DEPTHS
+_NUM_WORD: Final = _REST + _NUM_I64S
+_DEN_WORD: Final = _NUM_WORD + _DEPTHS * _NUM_I64S
+WORK_I64S: Final = _DEN_WORD + _DEPTHS * _DEN_I64S
 """The size of the scratch of this module's kernels, which includes that of lines_nb."""
 
-assert STAKE_MINOR_MAX <= _WORD, "a stake is one word"
-assert BACK_NUM_MAX < 1 << 61, "two products and a carry in multiply_nb"
-assert PAYOUT_OVER < 1 << 62, "a sum of two in add_nb"
+assert STAKE_MINOR_MAX <= WORD, "a stake is one word"
+assert BACK_NUM_MAX < 1 << 61, "a factor of multiply_nb"
+assert PAYOUT_OVER < 1 << 62, "a quotient of quotient_nb, and a sum of two"
 
 
 @kernel()
-def multiply_nb(work: I64s, source: int, length: int, factor: int, target: int) -> int:
-    """Write `source` times a factor below 2**61 to `target`; return its length in words."""
-    carry = 0
-    low = factor & _WORD
-    high = factor >> _BITS
-    if high == 0:
-        for at in range(length):
-            total = work[source + at] * low + carry
-            work[target + at] = total & _WORD
-            carry = total >> _BITS
-    else:
-        before = 0
-        for at in range(length):
-            word = work[source + at]
-            total = word * low + before * high + carry
-            work[target + at] = total & _WORD
-            carry = total >> _BITS
-            before = word
-        total = before * high + carry
-        work[target + length] = total & _WORD
-        carry = total >> _BITS
-        length += 1
-    if carry:
-        work[target + length] = carry
-        length += 1
-    while length > 1 and work[target + length - 1] == 0:
-        length -= 1
-    return length
+def begin_legs_nb(nums: I64s, dens: I64s, legs: int, work: I64s) -> int:
+    """Write the legs' fractions; return the bits of the legs that are resolved and lost.
 
-
-@kernel()
-def below_nb(work: I64s, num: int, num_len: int, den: int, den_len: int) -> bool:
-    """Return whether one number is below another."""
-    if num_len != den_len:
-        return num_len < den_len
-    for at in range(num_len - 1, -1, -1):
-        if work[num + at] != work[den + at]:
-            return bool(work[num + at] < work[den + at])
-    return False
-
-
-@kernel()
-def subtract_nb(work: I64s, num: int, num_len: int, den: int, den_len: int, digit: int) -> int:
-    """Subtract `den` times one word from `num`, which is not below it; return the new length."""
-    carry = 0
-    for at in range(den_len):
-        total = work[den + at] * digit + carry
-        rest = work[num + at] - (total & _WORD)
-        carry = total >> _BITS
-        if rest < 0:
-            rest += _WORD + 1
-            carry += 1
-        work[num + at] = rest
-    at = den_len
-    while carry:
-        rest = work[num + at] - carry
-        carry = 0
-        if rest < 0:
-            rest += _WORD + 1
-            carry = 1
-        work[num + at] = rest
-        at += 1
-    while num_len > 1 and work[num + num_len - 1] == 0:
-        num_len -= 1
-    return num_len
-
-
-@kernel()
-def leading_shift_nb(word: int) -> int:
-    """Return by how many bits a word is shifted to set its highest bit."""
-    shift = 0
-    step = 16
-    while step:
-        if word < np.int64(1) << (_BITS - step):
-            word <<= step
-            shift += step
-        step >>= 1
-    return shift
-
-
-@kernel()
-def word_nb(work: I64s, row: int, length: int, at: int, shift: int) -> int:
-    """Return one word of a number times ``2**shift``, 0 outside of it."""
-    high = work[row + at] if 0 <= at < length else 0
-    low = work[row + at - 1] if 0 < at <= length else 0
-    return int(((high << shift) & _WORD) | (low >> (_BITS - shift)))
-
-
-@kernel()
-def quotient_nb(work: I64s, num: int, num_len: int, den: int, den_len: int) -> int:
-    """Return ``floor(num / den)``, or `PAYOUT_OVER` when it is above `PAYOUT_MINOR_MAX`.
-
-    The rest is written to the scratch's `_REST`; `num` and `den` stay.
+    Factors of ten, five and two that odds in thousandths share with their denominator are left
+    out, so that fewer products need words.
     """
-    if num_len <= 2 and den_len <= 2:
-        top = work[num] | (work[num + 1] << _BITS if num_len == 2 else 0)
-        bottom = work[den] | (work[den + 1] << _BITS if den_len == 2 else 0)
-        return int(min(top // bottom, PAYOUT_OVER))
-    if num_len > den_len + 2:
-        return PAYOUT_OVER
-    for at in range(num_len):
-        work[_REST + at] = work[num + at]
-    shift = leading_shift_nb(work[den + den_len - 1])
-    divisor = word_nb(work, den, den_len, den_len - 1, shift) + 1
-    quotient = 0
-    while not below_nb(work, _REST, num_len, den, den_len):
-        place = num_len - den_len
-        top = word_nb(work, _REST, num_len, num_len, shift) << _BITS
-        top |= word_nb(work, _REST, num_len, num_len - 1, shift)
-        if top < divisor and place > 0:
-            top = top << _BITS | word_nb(work, _REST, num_len, num_len - 2, shift)
-            place -= 1
-        digit = min(max(top // divisor, 1), _WORD)
-        if place > 1:
-            return PAYOUT_OVER
-        quotient += digit << (_BITS * place)
-        num_len = place + subtract_nb(work, _REST + place, num_len - place, den, den_len, digit)
-        while num_len > 1 and work[_REST + num_len - 1] == 0:
-            num_len -= 1
-    return int(min(quotient, PAYOUT_OVER))
+    lost = np.int64(0)
+    for leg in range(legs):
+        num = nums[leg]
+        den = dens[leg]
+        if den == 0 or num == den:
+            work[_LEG_BITS + leg] = 0
+        elif num == 0:
+            lost |= np.int64(1) << leg
+        else:
+            while num % 10 == 0 and den % 10 == 0:
+                num //= 10
+                den //= 10
+            while num % 5 == 0 and den % 5 == 0:
+                num //= 5
+                den //= 5
+            while (num | den) & 1 == 0:
+                num >>= 1
+                den >>= 1
+            work[_LEG_BITS + leg] = bits_nb(max(num, den))
+        work[_LEG_NUM + leg] = num
+        work[_LEG_DEN + leg] = den
+    return int(lost)
 
 
-@kernel()
-def take_leg_nb(nums: I64s, dens: I64s, leg: int, depth: int, work: I64s) -> None:
+@kernel(inline=True)
+def take_leg_nb(leg: int, depth: int, work: I64s) -> None:
     """Write the products of the node at `depth`, which takes a leg after the node above it."""
     above = work[_ROW + depth - 1]
+    more = work[_LEG_BITS + leg]
+    if more == 0:
+        work[_ROW + depth] = above
+        work[_OPEN + depth] = work[_OPEN + depth - 1] + (work[_LEG_DEN + leg] == 0)
+        return
+    work[_ROW + depth] = depth
     work[_OPEN + depth] = work[_OPEN + depth - 1]
-    work[_ROW + depth] = above
-    if dens[leg] == 0:
-        work[_OPEN + depth] += 1
-    elif nums[leg] != dens[leg]:
-        work[_ROW + depth] = depth
-        work[_NUM_LEN + depth] = multiply_nb(
-            work,
-            _NUM + above * _NUM_I64S,
-            work[_NUM_LEN + above],
-            nums[leg],
-            _NUM + depth * _NUM_I64S,
-        )
-        work[_DEN_LEN + depth] = multiply_nb(
-            work,
-            _DEN + above * _DEN_I64S,
-            work[_DEN_LEN + above],
-            dens[leg],
-            _DEN + depth * _DEN_I64S,
-        )
-
-
-@kernel()
-def line_minor_nb(depth: int, work: I64s) -> int:
-    """Return what the line that ends at `depth` pays, or what runs on its open legs."""
-    row = work[_ROW + depth]
-    return quotient_nb(
+    bits = work[_BITS + above]
+    work[_BITS + depth] = bits + more
+    if bits + more <= _SMALL_BITS:
+        work[_NUM + depth] = work[_NUM + above] * work[_LEG_NUM + leg]
+        work[_DEN + depth] = work[_DEN + above] * work[_LEG_DEN + leg]
+        return
+    num_from = _NUM_WORD + above * _NUM_I64S
+    den_from = _DEN_WORD + above * _DEN_I64S
+    if bits <= _SMALL_BITS:
+        for both in range(2):
+            work[num_from + both] = (work[_NUM + above] >> (both * WORD_BITS)) & WORD
+            work[den_from + both] = (work[_DEN + above] >> (both * WORD_BITS)) & WORD
+        work[_NUM_LEN + above] = 2 if work[num_from + 1] else 1
+        work[_DEN_LEN + above] = 2 if work[den_from + 1] else 1
+    work[_NUM_LEN + depth] = multiply_nb(
         work,
-        _NUM + row * _NUM_I64S,
-        work[_NUM_LEN + row],
-        _DEN + row * _DEN_I64S,
-        work[_DEN_LEN + row],
+        num_from,
+        work[_NUM_LEN + above],
+        work[_LEG_NUM + leg],
+        _NUM_WORD + depth * _NUM_I64S,
+    )
+    work[_DEN_LEN + depth] = multiply_nb(
+        work,
+        den_from,
+        work[_DEN_LEN + above],
+        work[_LEG_DEN + leg],
+        _DEN_WORD + depth * _DEN_I64S,
     )
 
 
-@kernel()
+@kernel(inline=True)
+def line_minor_nb(depth: int, work: I64s) -> int:
+    """Return what the line that ends at `depth` pays, or what runs on its open legs."""
+    row = work[_ROW + depth]
+    if work[_BITS + row] <= _SMALL_BITS:
+        return int(min(work[_NUM + row] // work[_DEN + row], PAYOUT_OVER))
+    return quotient_nb(
+        work,
+        _NUM_WORD + row * _NUM_I64S,
+        work[_NUM_LEN + row],
+        _DEN_WORD + row * _DEN_I64S,
+        work[_DEN_LEN + row],
+        _REST,
+        PAYOUT_OVER,
+    )
+
+
+@kernel(inline=True)
 def begin_products_nb(stake_minor: int, work: I64s) -> None:
     """Write the products of the walk's root: the stake, over 1."""
-    work[_NUM] = stake_minor & _WORD
-    work[_NUM_LEN] = 1
+    work[_NUM] = stake_minor
     work[_DEN] = 1
-    work[_DEN_LEN] = 1
+    work[_BITS] = bits_nb(stake_minor)
     work[_ROW] = 0
     work[_OPEN] = 0
 
 
 @kernel()
-def lost_legs_nb(nums: I64s, dens: I64s, legs: int) -> int:
-    """Return the bits of the legs that are resolved and give nothing back."""
-    lost = np.int64(0)
-    for leg in range(legs):
-        if dens[leg] != 0 and nums[leg] == 0:
-            lost |= np.int64(1) << leg
-    return int(lost)
-
-
-@kernel()
-def sum_lines_nb(nums: I64s, dens: I64s, size: int, ends: int, running: int, work: I64s) -> int:
+def sum_lines_nb(size: int, ends: int, running: int, work: I64s) -> int:
     """Return the sum over the lines of a walk that was begun, at most `PAYOUT_OVER`.
 
     With `running`, open legs count 1 in a line, only lines with an open leg are summed up, and the
@@ -275,7 +200,7 @@ def sum_lines_nb(nums: I64s, dens: I64s, size: int, ends: int, running: int, wor
             depth += 1
             work[TAKEN + depth] = place
             work[EVENTS + depth] = work[EVENTS + depth - 1] | work[EVENT + place]
-            take_leg_nb(nums, dens, work[LEG + place], depth, work)
+            take_leg_nb(work[LEG + place], depth, work)
             work[SUM + depth] = 0
             if (ends >> depth) & 1:
                 opened = work[_OPEN + depth]
@@ -346,14 +271,14 @@ def owed_nb(
         The payout; `OPEN` (-1) while a line without a lost leg has an open leg; `PAYOUT_OVER` when
         the payout is above `PAYOUT_MINOR_MAX`.
     """
-    lost = lost_legs_nb(nums, dens, legs)
+    lost = begin_legs_nb(nums, dens, legs, work)
     owed = 0
     for at in range(first, first + count):
         bet = bets[at]
         size, ends = begin_walk_nb(positions, events, legs, bet, lost, work)
         if ends:
             begin_products_nb(bet.stake_minor, work)
-            paid = sum_lines_nb(nums, dens, size, ends, 0, work)
+            paid = sum_lines_nb(size, ends, 0, work)
             if paid == OPEN:
                 return OPEN
             owed = min(owed + paid, PAYOUT_OVER)
@@ -399,7 +324,7 @@ def running_nb(
     charges : int64[legs]
         The charges.
     """
-    lost = lost_legs_nb(nums, dens, legs)
+    lost = begin_legs_nb(nums, dens, legs, work)
     for leg in range(legs):
         work[_CHARGE + leg] = 0
     for at in range(first, first + count):
@@ -407,7 +332,7 @@ def running_nb(
         size, ends = begin_walk_nb(positions, events, legs, bet, lost, work)
         if ends:
             begin_products_nb(bet.stake_minor, work)
-            sum_lines_nb(nums, dens, size, ends, 1, work)
+            sum_lines_nb(size, ends, 1, work)
     for leg in range(legs):
         if dens[leg] == 0:
             charges[leg] = work[_CHARGE + leg]

@@ -21,6 +21,7 @@ from tests.bench.recording import whole_recording
 from tests.bench.recovery import kill_to_serving, replay
 from tests.bench.road import road_and_zmq
 from tests.bench.shares import more_parts
+from tests.bench.slips import slips
 from tests.bench.table import Row, render, write_json
 from tests.bench.wire import over_the_wire
 
@@ -33,6 +34,7 @@ MEASURES: dict[str, Callable[[], list[Row]]] = {
     "frames": parse_frames,
     "core": durable_core,
     "kernel": kernel_alone,
+    "slips": slips,
     "pricing": pricing,
     "replay": replay,
     "kill": kill_to_serving,

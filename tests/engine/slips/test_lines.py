@@ -70,10 +70,20 @@ def test_a_banker_that_has_no_leg_leaves_no_line() -> None:
     assert counted(apart(2), system(3, 1, 2, bankers=(2,))) == (0, [0, 0])
 
 
-def test_more_lines_than_the_bound_are_not_counted() -> None:
+def ways(*counts: int) -> list[TwinLeg]:
+    return [TwinLeg(position=at, event=at) for at, count in enumerate(counts) for _ in range(count)]
+
+
+def test_lines_are_counted_up_to_the_bound() -> None:
+    assert counted(ways(5, 5, 5, 5, 2, 2, 2, 2, 2), system(9, 9))[0] == LINES_MAX == 20_000
+    over = ways(1, 1, 1, 2, 8, 10, 11)
+    assert sum(1 for _ in lines_of(over, system(7, 2, 3, 4, 5))) == 20_001
+    assert counted(over, system(7, 2, 3, 4, 5))[0] == -1
     assert counted(apart(16), system(16, *range(1, 17)))[0] == -1
-    ways = [TwinLeg(0, 0)] * LEGS_MAX
-    assert counted(ways, system(1, 1))[0] == LEGS_MAX
+
+
+def test_alternatives_of_one_position_are_lines_of_their_own() -> None:
+    assert counted(ways(LEGS_MAX), system(1, 1)) == (LEGS_MAX, [1] * LEGS_MAX)
 
 
 def test_a_bet_whose_legs_share_many_events_is_given_up_within_the_bound() -> None:
@@ -90,6 +100,6 @@ def test_no_system_of_legs_that_share_no_event_is_too_long_a_walk() -> None:
 
 
 def test_ways_in_many_positions_are_walked_behind_the_others() -> None:
-    legs = [TwinLeg(position=i, event=i) for i in range(35)]
-    legs += [TwinLeg(position=i, event=i) for i in range(14)]
-    assert counted(legs, system(35, 35))[0] == 1 << 14
+    """The first 14 of 49 positions have two legs: else each line would be a walk of its own."""
+    legs = ways(*(2,) * 14, *(1,) * 35)
+    assert counted(legs, system(49, 49))[0] == 1 << 14

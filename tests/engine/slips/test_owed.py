@@ -113,6 +113,11 @@ def test_a_payout_up_to_the_bound_is_exact_and_above_it_is_over(more: int) -> No
     assert owed(legs, bets) == PAYOUT_MINOR_MAX + more
 
 
+def test_bets_that_are_all_over_the_bound_are_over_it() -> None:
+    legs = [TwinLeg(i, i, (ODDS_MILLI_MAX, 1_000)) for i in range(2)]
+    assert owed(legs, accumulator(legs, STAKE_MINOR_MAX) * 3) == PAYOUT_OVER
+
+
 def test_a_lost_leg_decides_its_lines_whatever_is_open() -> None:
     legs = [TwinLeg(0, 0, (0, 1)), TwinLeg(1, 1, None)]
     assert owed(legs, accumulator(legs, 100)) == 0
