@@ -80,8 +80,49 @@ class Balance(Struct, frozen=True, kw_only=True):
     owed_minor: Annotated[Minor, Meta(ge=0)] = Minor(0)
 
 
+class SlipLegView(Struct, frozen=True, kw_only=True, gc=False):
+    """One leg of a slip; `reason` is 0 unless this leg's market refused it.
+
+    `stake_max_minor` is the highest stake that a market which refused the leg would have taken.
+    `back_num / back_den` is the fraction of the stake that a settled leg gives back, 0 / 0 before.
+    `event` is the number of the leg's fixture within the slip, `position` its place in the lines.
+    """
+
+    bet_id: BetId
+    market_no: MarketNo
+    outcome: int
+    odds_milli: OddsMilli
+    state: SlipState
+    reason: int
+    stake_max_minor: Minor
+    result: BetResult
+    back_num: int
+    back_den: int
+    event: int
+    position: int
+
+
+class SlipBetView(Struct, frozen=True, kw_only=True, gc=False):
+    """One bet of a slip: `stake_minor` on each of its `lines`.
+
+    `positions` are those it is over and `bankers` those of them in every line; `sizes` are the
+    numbers of other positions that a line may have. `payout_minor_max` is 0 for no bound.
+    """
+
+    stake_minor: Minor
+    sizes: tuple[int, ...]
+    positions: tuple[int, ...]
+    bankers: tuple[int, ...]
+    lines: int
+    payout_minor_max: Minor
+
+
 class Slip(Struct, frozen=True, kw_only=True):
-    """One bet as its account records it; `reason` is 0 unless the bet was refused."""
+    """One bet as its account records it; `reason` is 0 unless the bet was refused.
+
+    A slip of several legs has them in `legs` and its bets in `bets`; its own market, outcome and
+    odds are 0. A single has neither.
+    """
 
     bet_id: BetId
     ref: str
@@ -97,6 +138,8 @@ class Slip(Struct, frozen=True, kw_only=True):
     result: BetResult
     payout_minor: Minor
     settlement_no: int
+    legs: tuple[SlipLegView, ...] = ()
+    bets: tuple[SlipBetView, ...] = ()
 
 
 class LedgerTotals(Struct, frozen=True, kw_only=True):

@@ -21,7 +21,7 @@ from engine.common.ids import ACCOUNT_NO_MAX, MalformedIdError, check_bet_ref
 from engine.common.reasons import MESSAGES, Reason
 from engine.common.rows import U64s
 from engine.common.units import BALANCE_MINOR_MAX, RATE_MICRO_MAX, Minor, Nanos
-from engine.ledger.ledger_nb import transfer_nb
+from engine.ledger.open_slips_nb import transfer_nb
 from engine.ledger.rows import CURRENCIES_MAX, HOLDINGS, TransferKind
 from engine.ledger.tables import LedgerTables
 

@@ -11,11 +11,20 @@ from typing import Any
 import numpy as np
 
 from engine.common.ids import EPOCH_SERIAL_BITS, SHARD_BITS
-from engine.common.rows import BetResult, I64s, Rows, SlipState, U64s
-from engine.common.units import BALANCE_MINOR_MAX, PAYOUT_MINOR_MAX, RATE_MICRO_MAX, STAKE_MINOR_MAX
+from engine.common.rows import BetResult, I64s, Rows, SlipKind, SlipState, U64s
+from engine.common.units import (
+    BALANCE_MINOR_MAX,
+    ODDS_MILLI_ONE,
+    PAYOUT_MINOR_MAX,
+    RATE_MICRO_MAX,
+    STAKE_MINOR_MAX,
+)
 from engine.ledger.audit_nb import chain_fault_nb, unfound_account_nb, unfound_ref_nb
-from engine.ledger.rows import HOLDINGS, TransferKind
+from engine.ledger.audit_slips_nb import FAULTS, slip_fault_nb
+from engine.ledger.rows import BETS_OF_SLIP_MAX, HOLDINGS, TransferKind
 from engine.ledger.tables import LedgerTables, exact_sum
+from engine.slips.lines_nb import LEGS_MAX
+from engine.slips.owed_nb import BACK_NUM_MAX
 
 
 def row_fault(tables: LedgerTables) -> str:
@@ -29,8 +38,18 @@ def row_fault(tables: LedgerTables) -> str:
 def first_fault(tables: LedgerTables) -> str:
     """Return the first fault between rows that `row_fault` passed, or an empty text."""
     return (
-        _sum_fault(tables) or _money_fault(tables) or _chain_fault(tables) or _index_fault(tables)
+        _sum_fault(tables)
+        or _money_fault(tables)
+        or _chain_fault(tables)
+        or _index_fault(tables)
+        or _slips_fault(tables)
     )
+
+
+def due_fault(tables: LedgerTables) -> str:
+    """Return the first slip, among sound ones, whose charges are due and not in their queue."""
+    missing = np.setdiff1d(tables.due_heads(), tables.due[: int(tables.due_len[0])])
+    return f"slips: the charges of row {int(missing[0])} are not queued" if len(missing) else ""
 
 
 _Rules = Iterator[tuple[str, Any]]
@@ -58,22 +77,26 @@ def _transfer_rules(tables: LedgerTables) -> _Rules:
 
 def _slip_rules(tables: LedgerTables) -> _Rules:
     rows = tables.used_slips()
-    state = rows["state"]
+    state, kind = rows["state"], rows["kind"]
+    leg = kind == SlipKind.LEG
     ids = rows["bet_id"]
     yield "slips: bet_id of another shard", ids >> np.uint64(SHARD_BITS) == tables.shard
     yield "slips: bet_id does not rise", np.diff(ids, prepend=np.uint64(0)).astype(np.int64) > 0
     starts = np.diff(ids, prepend=np.uint64(0)) != 1
     yield "slips: bet_id begins no range of an epoch", ~starts | _begins_range(ids)
-    yield "slips: unknown state", _within(state, SlipState.PENDING, SlipState.SETTLED)
+    yield "slips: unknown kind", kind <= SlipKind.LEG
+    known = _within(state, SlipState.PENDING, SlipState.SETTLED)
+    yield "slips: unknown state", known | (leg & (state == SlipState.RELEASED))
     yield "slips: account beyond the accounts", rows["account"] < tables.accounts_len
     owner = tables.accounts["account_no"][rows["account"]]
     yield "slips: account_no is not the account's", rows["account_no"] == owner
     yield "slips: stake out of bounds", _within(rows["stake_minor"], 1, STAKE_MINOR_MAX)
     yield "slips: rate out of bounds", _within(rows["rate_micro"], 1, RATE_MICRO_MAX)
-    yield "slips: payout out of bounds", _within(rows["payout_minor"], 0, PAYOUT_MINOR_MAX)
-    yield "slips: empty ref", rows["ref"][:, 0] != 0
-    yield "slips: padding in use", ~rows["pad"].any(axis=1)
-    yield "slips: shared is not 0 or 1", rows["shared"] <= 1
+    bound_minor = np.where(leg, BACK_NUM_MAX, PAYOUT_MINOR_MAX)
+    yield "slips: payout out of bounds", _within(rows["payout_minor"], 0, bound_minor)
+    yield "slips: empty ref", (rows["ref"][:, 0] != 0) | leg
+    yield "slips: a leg with a ref", ~rows["ref"].any(axis=1) | ~leg
+    yield "slips: shared is not 0 or 1", rows["shared"] <= np.where(leg, 0, 1)
     yield "slips: open_next beyond the slips", rows["open_next"] <= tables.slips_len
     yield "slips: open_prev beyond the slips", rows["open_prev"] <= tables.slips_len
     yield "slips: a reason without a refusal", (rows["reason"] != 0) == (state == SlipState.REFUSED)
@@ -87,6 +110,31 @@ def _slip_rules(tables: LedgerTables) -> _Rules:
     yield "slips: paid without a settlement", settled | (rows["payout_minor"] == 0)
     chained = (rows["open_next"] != 0) | (rows["open_prev"] != 0)
     yield "slips: chained but not open", _is_open(rows) | ~chained
+    yield from _kind_rules(rows)
+
+
+def _kind_rules(rows: Rows) -> _Rules:
+    """Yield what heads and legs have, and singles do not."""
+    single, head, leg = (rows["kind"] == kind for kind in SlipKind)
+    settled = rows["state"] == SlipState.SETTLED
+    counted = _within(rows["legs"], 1, LEGS_MAX)
+    yield "slips: legs out of bounds", np.where(single, rows["legs"] == 0, counted)
+    bets = np.where(head, _within(rows["bets"], 1, BETS_OF_SLIP_MAX), rows["bets"] == 0)
+    yield "slips: bets out of bounds", bets & (head | (rows["bets_first"] == 0))
+    placed = (rows["event"] < LEGS_MAX) & (rows["position"] < LEGS_MAX)
+    nowhere = (rows["event"] == 0) & (rows["position"] == 0)
+    yield "slips: event or position out of bounds", np.where(leg, placed, nowhere)
+    unsold = (rows["market_no"] == 0) & (rows["outcome"] == 0) & (rows["odds_milli"] == 0)
+    yield "slips: a head with a selection", ~head | unsold
+    charged = _within(rows["charged_minor"], 0, np.where(leg, STAKE_MINOR_MAX, 0))
+    yield "slips: charge out of bounds", charged & (~single | (rows["charge_no"] == 0))
+    yield "slips: a fraction of no settled leg", (rows["back_den"] > 0) == (leg & settled)
+    back = rows["payout_minor"] * ODDS_MILLI_ONE <= rows["back_den"] * rows["odds_milli"].astype(
+        int
+    )
+    yield "slips: a leg gives back more than its odds", back | ~(leg & settled)
+    held = rows["held"] <= np.where(head, rows["legs"], 0)
+    yield "slips: more legs held than there are", held
 
 
 def _begins_range(ids: U64s) -> Any:
@@ -109,6 +157,8 @@ def _money_fault(tables: LedgerTables) -> str:
     """Recompute every balance and the net deposits from slips and transfers."""
     accounts, slips = tables.used_accounts(), tables.used_slips()
     transfers = tables.used_transfers()
+    # Legs carry no money: their head does.
+    slips = slips[slips["kind"] != SlipKind.LEG]
     state, stake = slips["state"], slips["stake_minor"]
     pending = _by_account(tables, slips, np.where(state == SlipState.PENDING, stake, 0))
     at_stake = _by_account(tables, slips, np.where(state == SlipState.ACCEPTED, stake, 0))
@@ -143,7 +193,7 @@ def _chain_fault(tables: LedgerTables) -> str:
     queue = tables.pending[: tables.pending_len]
     state = tables.used_slips()["state"]
     pending = queue[state[queue] == SlipState.PENDING]
-    if not np.array_equal(pending, np.flatnonzero(state == SlipState.PENDING)):
+    if not np.array_equal(pending, tables.waiting_slots()):
         return "slips: the queue of pending slots is not the PENDING slips in order"
     return ""
 
@@ -154,7 +204,7 @@ def _index_fault(tables: LedgerTables) -> str:
     for name, table, count in (
         ("accounts", tables.account_table, tables.accounts_len),
         ("transfers", tables.transfer_table, tables.transfers_len),
-        ("slips", tables.slip_table, tables.slips_len),
+        ("slips", tables.slip_table, _refs(tables)),
     ):
         entries = int(np.count_nonzero(table))
         if entries != count or 2 * count > len(table):
@@ -175,6 +225,23 @@ def _index_fault(tables: LedgerTables) -> str:
     return ""
 
 
+def _slips_fault(tables: LedgerTables) -> str:
+    """Check every head against its legs and bets: lines, stakes, states and what it is owed."""
+    tables.make_room_for_slip_bets(0)
+    found = slip_fault_nb(
+        tables.slips, tables.slips_len, tables.slip_bets, tables.slip_bets_len, tables.scratch
+    )
+    if found < 0:
+        return ""
+    slot, fault = divmod(found, len(FAULTS))
+    return f"slips: {FAULTS[fault]} (row {slot})"
+
+
+def _refs(tables: LedgerTables) -> int:
+    """Return how many slips have a ref: all but legs."""
+    return int(np.count_nonzero(tables.used_slips()["kind"] != SlipKind.LEG))
+
+
 def _by_account(tables: LedgerTables, rows: Rows, amounts_minor: I64s) -> I64s:
     """Add up amounts by account; each amount belongs to the row at its index."""
     sums = np.zeros(tables.accounts_len, np.int64)
@@ -182,9 +249,10 @@ def _by_account(tables: LedgerTables, rows: Rows, amounts_minor: I64s) -> I64s:
     return sums
 
 
-def _within(column: Any, low: int, high: int) -> Any:
+def _within(column: Any, low: int, high: Any) -> Any:
     return (column >= low) & (column <= high)
 
 
 def _is_open(rows: Rows) -> Any:
-    return (rows["state"] == SlipState.PENDING) | (rows["state"] == SlipState.ACCEPTED)
+    opened = (rows["state"] == SlipState.PENDING) | (rows["state"] == SlipState.ACCEPTED)
+    return opened & (rows["kind"] != SlipKind.LEG)

@@ -17,7 +17,7 @@ from engine.ledger.index_nb import (
     find_ref_nb,
     ref_hash_nb,
 )
-from engine.ledger.ledger_nb import ACCEPTED, PENDING
+from engine.ledger.ledger_nb import ACCEPTED, LEG, PENDING
 
 
 @kernel(types.int64(ACCOUNTS, SLIPS, types.int64))
@@ -46,7 +46,7 @@ def chain_fault_nb(accounts: Rows, slips: Rows, opened: int) -> int:
             count += 1
             if count > opened or slip.account != i or slip.open_prev != before or at <= before:
                 return -1 - i
-            if slip.state != PENDING and slip.state != ACCEPTED:
+            if (slip.state != PENDING and slip.state != ACCEPTED) or slip.kind == LEG:
                 return -1 - i
             before = at
             at = np.int64(slip.open_next)
@@ -71,9 +71,14 @@ def unfound_account_nb(table: U64s, accounts: Rows, count: int) -> int:
     ]
 )
 def unfound_ref_nb(table: U64s, seed: np.uint64, rows: Rows, count: int, accounts: Rows) -> int:
-    """Return the first slip or transfer that is not found by its account and ref, or -1."""
+    """Return the first slip or transfer that is not found by its account and ref, or -1.
+
+    Legs of slips have no ref.
+    """
     for slot in range(count):
         row = rows[slot]
+        if row.ref[0] == 0:
+            continue
         hashed = ref_hash_nb(seed, accounts[row.account].account_no, row.ref)
         if find_ref_nb(table, rows, row.account, row.ref, hashed) != slot:
             return slot

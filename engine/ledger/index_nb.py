@@ -12,7 +12,7 @@ from numba import from_dtype, types
 
 from engine.common.index_nb import home_nb, mix_nb, mix_on_nb, put_nb, row_at_nb, seek_nb
 from engine.common.jit import kernel
-from engine.common.rows import I64s, Rows, U64s
+from engine.common.rows import SLIP_BET, I64s, Rows, U64s
 from engine.ledger.rows import ACCOUNT, RANGE, SLIP, TRANSFER
 
 
@@ -26,6 +26,7 @@ SLIPS = array_of(SLIP)
 TRANSFERS = array_of(TRANSFER)
 REF_U64S = types.Array(types.uint64, 1, "C")
 SLOTS = types.Array(types.uint32, 1, "C")
+SLIP_BETS = array_of(SLIP_BET)
 RANGES = array_of(RANGE)
 RATES = types.Array(types.int32, 1, "C")
 SUMS = types.Array(types.int64, 1, "C")
@@ -146,9 +147,14 @@ def find_by_ref_nb(
 def index_refs_nb(
     table: U64s, seed: np.uint64, rows: Rows, begin: int, end: int, accounts: Rows
 ) -> int:
-    """Enter slips or transfers `begin` to `end`; return the first whose key is there, or -1."""
+    """Enter slips or transfers `begin` to `end`; return the first whose key is there, or -1.
+
+    Legs of slips have no ref and are not entered.
+    """
     for slot in range(begin, end):
         row = rows[slot]
+        if row.ref[0] == 0:
+            continue
         hashed = ref_hash_nb(seed, accounts[row.account].account_no, row.ref)
         found = find_ref_nb(table, rows, row.account, row.ref, hashed)
         if found >= 0:

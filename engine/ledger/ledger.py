@@ -24,49 +24,38 @@ from typing import Any, Final
 import numpy as np
 
 from engine.common.commands import LedgerCommand
-from engine.common.events import (
-    LedgerEvent,
-)
-from engine.common.ids import (
-    BET_EPOCH_MAX,
-    AccountNo,
-    BetId,
-    ShardNo,
-)
+from engine.common.events import LedgerEvent
+from engine.common.ids import BET_EPOCH_MAX, AccountNo, BetId, ShardNo
 from engine.common.reasons import Reason
-from engine.common.rows import BET, FLAG_UNMARKED, RESERVED, Rows, SlipState, U8s, U32s, U64s
+from engine.common.rows import (
+    BET,
+    FLAG_UNMARKED,
+    RESERVED,
+    SLIP_BET,
+    I64s,
+    Rows,
+    SlipKind,
+    SlipState,
+    U32s,
+    U64s,
+)
 from engine.common.rules import RULES, RULES_FIRST
 from engine.common.state_hash import state_hash
-from engine.common.units import (
-    BETS_MAX,
-    Minor,
-    Nanos,
-)
+from engine.common.units import BETS_MAX, Nanos
 from engine.common.views import Balance, LedgerTotals, Slip
 from engine.ledger import views
 from engine.ledger.accounts import apply_command, ref_u64s
-from engine.ledger.audit import first_fault, row_fault
+from engine.ledger.audit import due_fault, first_fault, row_fault
+from engine.ledger.charges import apply_charged, due_charges
+from engine.ledger.exchanging import make_room, reserve, resolve
 from engine.ledger.index_nb import slots_of_bets_nb
-from engine.ledger.ledger_nb import (
-    DISPUTED,
-    SKIPPED,
-    drop_resolved_nb,
-    in_force_nb,
-    open_slots_nb,
-    pending_bets_nb,
-    resolve_nb,
-    settle_nb,
-)
-from engine.ledger.reserve_nb import reserve_nb
-from engine.ledger.rows import (
-    ACCOUNTS_MAX,
-    DISPUTES_MAX,
-    LEDGER_LAYOUT,
-    SETTLEMENTS_MAX,
-    TRANSFERS_MAX,
-)
+from engine.ledger.ledger_nb import drop_resolved_nb, in_force_nb, pending_bets_nb
+from engine.ledger.open_slips_nb import open_slots_nb
+from engine.ledger.rows import ACCOUNTS_MAX, LEDGER_LAYOUT, SLIP_BETS_MAX, TRANSFERS_MAX
+from engine.ledger.settling import apply_settlements
 from engine.ledger.tables import LedgerTables
 
+NO_SLIP_BETS: Final[Rows] = np.zeros(0, SLIP_BET)
 _NO_BET: Final = BetId(0)
 """Below every bet id: a first page starts after it."""
 
@@ -150,8 +139,14 @@ class LedgerMachine:
 
     # --- rows ------------------------------------------------------------------------------------
 
-    def exchange(self, verdicts: Rows, reservations: Rows, at_ns: Nanos) -> Rows:
+    def exchange(
+        self, verdicts: Rows, reservations: Rows, at_ns: Nanos, slip_bets: Rows = NO_SLIP_BETS
+    ) -> Rows:
         """Post or void the slips that the verdicts name, then reserve stakes.
+
+        A slip of several legs is posted when the last of its legs is accepted, unless what it pays
+        at the accepted odds breaks its policy or a bet's bound; it is refused with the first leg
+        that is. Legs that markets hold for a refused slip become RELEASED.
 
         Parameters
         ----------
@@ -162,36 +157,44 @@ class LedgerMachine:
         reservations : RESERVATION rows
             A known ref with the same content is answered with its slip (FLAG_KNOWN), also within
             one batch; the answer tells what became of a verdict in the same call. A PENDING slip
-            that is handed out again becomes shared.
+            that is handed out again becomes shared. A head (FLAG_HEAD) is followed by its legs
+            (LEG_RESERVATION); a slip is reserved, or refused, with all of them.
         at_ns : Nanos
             Time of the reservations.
+        slip_bets : SLIP_BET rows
+            The bets of the heads, in the order of the heads; `lines` are not read.
 
         Returns
         -------
         Rows
             RESERVED rows, one for each reservation, in order. A refusal makes no slip, changes
-            nothing and is not recorded: the ref may be used again. A refusal for the stake or for
-            funds states the highest stake that would have passed.
+            nothing and is not recorded: the ref may be used again. A refusal for the stake, for
+            what a bet can pay or for funds states the highest stake that would have passed. The
+            answer to a leg that is PENDING states what its market must be charged.
         """
         tables = self._tables
-        resolve_nb(
-            verdicts, tables.slips, tables.slips_len, tables.accounts, tables.ranges, tables.rules
-        )
+        resolve(tables, verdicts)
         answers: Rows = np.empty(len(reservations), RESERVED)
         if len(reservations) == 0:
             return answers
-        self._make_room(len(reservations))
-        first = tables.next_bet_id()
-        slips_len = self._reserve(
-            reservations, answers, first=first, slips_max=tables.slips_max, at_ns=at_ns
+        make_room(tables, len(reservations))
+        first, before = tables.next_bet_id(), tables.slips_len
+        reserve(
+            tables,
+            reservations,
+            slip_bets,
+            answers,
+            first=first,
+            slips_max=tables.slips_max,
+            at_ns=at_ns,
         )
-        if slips_len > tables.slips_len:
-            tables.note_range(first, slot=tables.slips_len)
-        tables.pending_len += slips_len - tables.slips_len
-        tables.slips_len = slips_len
+        if tables.slips_len > before:
+            tables.note_range(first, slot=before)
         return answers
 
-    def recall(self, reservations: Rows, *, otherwise: Reason) -> Rows:
+    def recall(
+        self, reservations: Rows, *, otherwise: Reason, slip_bets: Rows = NO_SLIP_BETS
+    ) -> Rows:
         """Answer reservations from the recorded slips and change nothing.
 
         Returns
@@ -201,33 +204,12 @@ class LedgerMachine:
             is PENDING; a refusal with the reason `otherwise` for any other.
         """
         answers: Rows = np.empty(len(reservations), RESERVED)
-        self._reserve(reservations, answers, first=0, slips_max=0, at_ns=Nanos(0))
+        tables, never = self._tables, Nanos(0)
+        reserve(tables, reservations, slip_bets, answers, first=0, slips_max=0, at_ns=never)
         fresh = (answers["state"] == SlipState.NONE) & (answers["reason"] == Reason.CAPACITY)
         answers["reason"][fresh] = otherwise
         answers["flags"][answers["state"] == SlipState.PENDING] |= FLAG_UNMARKED
         return answers
-
-    def _reserve(
-        self, reservations: Rows, answers: Rows, *, first: int, slips_max: int, at_ns: Nanos
-    ) -> int:
-        """Reserve stakes; new slips have bet ids from `first` on. Return the number of slips."""
-        tables = self._tables
-        return reserve_nb(
-            reservations,
-            answers,
-            tables.slips,
-            tables.slips_len,
-            tables.accounts,
-            tables.account_table,
-            tables.slip_table,
-            tables.ref_seed,
-            tables.rates_micro,
-            tables.pending,
-            tables.pending_len,
-            first,
-            slips_max,
-            at_ns,
-        )
 
     def settle(self, rows: Rows, at_ns: Nanos) -> Rows:  # noqa: ARG002 - every step has its time
         """Pay out settled slips, each pair of bet and settlement number once.
@@ -243,6 +225,11 @@ class LedgerMachine:
         result) moves no money and is held as a dispute: market and account disagree, and a person
         must find out why. (Up to rules 1 such rows were skipped.)
 
+        A leg's row gives the fraction of the stake that the leg gives back. A slip is then owed the
+        sum of its lines, each its stake times the fractions of its legs, rounded down, and is paid
+        as soon as no open leg can change that; a later change is paid, or reversed, as a
+        difference. Settlements of RELEASED legs are skipped.
+
         Returns
         -------
         Rows
@@ -254,32 +241,32 @@ class LedgerMachine:
             When the batch is longer than SETTLEMENTS_MAX or DISPUTES_MAX disputes are held; nothing
             has changed.
         """
-        tables = self._tables
-        if len(rows) > SETTLEMENTS_MAX:
-            raise ValueError(f"{len(rows)} settlements in a batch, at most {SETTLEMENTS_MAX}")
-        if len(tables.disputes) >= DISPUTES_MAX:
-            raise ValueError(f"{len(tables.disputes)} settlements are in dispute, the bound")
-        state = (tables.slips, tables.slips_len, tables.accounts, tables.ranges)
-        effects = np.zeros(len(rows), np.uint8)
-        house_minor = np.zeros(len(tables.currencies), np.int64)
-        settle_nb(rows, effects, *state, house_minor)
-        for currency, change_minor in enumerate(house_minor.tolist()):
-            tables.house_minor[currency] = Minor(tables.house_minor[currency] + change_minor)
-        self._dispute(rows, effects)
-        taken: Rows = rows[effects != SKIPPED]
-        return taken
+        return apply_settlements(self._tables, rows)
 
-    def _dispute(self, rows: Rows, effects: U8s) -> None:
-        """Hold the disputed rows, the latest settlement of each bet; skip what is held already."""
-        tables = self._tables
-        for at in np.flatnonzero(effects == DISPUTED).tolist():
-            bet = int(rows["bet_id"][at])
-            held = tables.disputes.get(bet)
-            known = held is not None and held["settlement_no"][0] >= rows["settlement_no"][at]
-            if known or tables.rules == RULES_FIRST:
-                effects[at] = SKIPPED
-            else:
-                tables.disputes[bet] = rows[at : at + 1].copy()
+    def charges(self, *, after_bet_id: BetId = _NO_BET, limit: int) -> Rows:
+        """Return the charges that legs' markets must be told, after a bet, by rising bet id.
+
+        An open leg is charged what runs on it by its slip's lines: the stakes of those without a
+        lost leg, times what their settled legs give back. A leg that its market holds for a refused
+        slip is charged nothing (FLAG_RELEASED). A charge is returned until `charged` notes it.
+
+        Returns
+        -------
+        Rows
+            At most `limit` CHARGE rows.
+        """
+        return due_charges(self._tables, after_bet_id=after_bet_id, limit=limit)
+
+    def charged(self, rows: Rows) -> Rows:
+        """Note charges (CHARGE rows) that markets have applied.
+
+        Returns
+        -------
+        Rows
+            Those that changed something. A number that is not above the leg's last one, or that no
+            `charges` can have returned, changes nothing.
+        """
+        return apply_charged(self._tables, rows)
 
     @property
     def disputes_len(self) -> int:
@@ -294,13 +281,6 @@ class LedgerMachine:
     def disputes(self) -> Rows:
         """Return the settlements in dispute, by bet id: SETTLEMENT rows."""
         return self._tables.used_disputes()
-
-    def _make_room(self, count: int) -> None:
-        """Make room for slips; resolved slots leave the queue of pending slots before it grows."""
-        tables = self._tables
-        if tables.pending_len + count > len(tables.pending):
-            tables.pending_len = drop_resolved_nb(tables.pending, tables.pending_len, tables.slips)
-        tables.make_room_for_slips(count)
 
     # --- commands --------------------------------------------------------------------------------
 
@@ -403,13 +383,23 @@ class LedgerMachine:
         return self._tables.slips_len
 
     def never_given(self, bet_ids: U64s) -> U64s:
-        """Return those of some bet ids that this shard never gave, in their order."""
-        tables = self._tables
+        """Return those of some bets' ids that this shard never gave to a bet, in their order.
+
+        A head's id is none: no market has ever been sent it.
+        """
         bet_ids = np.ascontiguousarray(bet_ids, np.uint64)
+        slots = self._slots_of(bet_ids)
+        unknown = slots < 0
+        unknown[~unknown] = self._tables.slips["kind"][slots[~unknown]] == SlipKind.HEAD
+        found: U64s = bet_ids[unknown]
+        return found
+
+    def _slots_of(self, bet_ids: U64s) -> I64s:
+        """Return the slot of each bet id, -1 for one that this shard never gave."""
+        tables = self._tables
         slots = np.empty(len(bet_ids), np.int64)
         slots_of_bets_nb(bet_ids, tables.ranges, tables.slips, tables.slips_len, slots)
-        unknown: U64s = bet_ids[slots < 0]
-        return unknown
+        return slots
 
     def slip_currencies(self, start: int = 0, limit: int = BETS_MAX) -> U32s:
         """Return the currency slots of a page of slips' accounts, in the order of `totals`."""
@@ -417,6 +407,16 @@ class LedgerMachine:
         owners = tables.used_slips()["account"][start : start + limit]
         currencies: U32s = tables.accounts["currency"][owners]
         return currencies
+
+    def slips_of(self, bet_ids: U64s) -> Rows:
+        """Return a copy of the slips (SLIP rows) of those bet ids that this shard gave."""
+        slots = self._slots_of(np.ascontiguousarray(bet_ids, np.uint64))
+        found: Rows = self._tables.slips[slots[slots >= 0]]
+        return found
+
+    def slip_bets(self, start: int = 0, limit: int = SLIP_BETS_MAX) -> Rows:
+        """Return a copy of a page of slips' bets (SLIP_BET rows), in the order of their heads."""
+        return self._tables.used_slip_bets()[start : start + limit].copy()
 
     def slips(self, start: int = 0, limit: int = BETS_MAX) -> Rows:
         """Return a copy of a page of slips (SLIP rows of engine.ledger.rows), by rising bet id."""
@@ -452,6 +452,7 @@ class LedgerMachine:
         fault = row_fault(tables) or tables.rebuild() or first_fault(tables)
         if fault:
             raise ValueError(f"ledger.{fault}")
+        tables.rebuild_due()
         machine = cls(shard=tables.shard)
         machine._tables = tables
         return machine
@@ -461,6 +462,7 @@ class LedgerMachine:
         return state_hash(self.dump(layout=layout))
 
     def check(self) -> None:
-        """Assert every invariant: recomputed money, chains of open slips and hash tables."""
-        fault = row_fault(self._tables) or first_fault(self._tables)
+        """Assert every invariant: recomputed money, chains, hash tables, slips and charges."""
+        tables = self._tables
+        fault = row_fault(tables) or first_fault(tables) or due_fault(tables)
         assert not fault, fault

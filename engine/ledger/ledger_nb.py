@@ -1,7 +1,8 @@
-"""The ledger's kernels: post or void, settle, and list open bets, over fixed-width rows.
+"""The ledger's kernels for verdicts: post or void singles, and hold or refuse the legs of slips.
 
-Own the arithmetic of the account shard's ledger. Never allocate: the caller makes room in every
-array for the whole batch. Never refuse by exception: the answers are rows and counts.
+Own what a market's verdict does to a slip, and which bets wait for one. Never allocate: the caller
+makes room in every array for the whole batch. Never refuse by exception: the answers are rows and
+counts.
 """
 
 from typing import Any
@@ -15,112 +16,48 @@ from engine.common.rows import (
     BET,
     DECISION,
     FLAG_FENCE,
-    SETTLEMENT,
-    BetResult,
-    I64s,
+    FLAG_LEG,
     Rows,
+    SlipKind,
     SlipState,
-    U8s,
     U32s,
     U64s,
 )
 from engine.common.rules import RULES_FIRST
-from engine.common.units import ODDS_MILLI_MAX, ODDS_MILLI_MIN, PAYOUT_MINOR_MAX
+from engine.common.units import ODDS_MILLI_MAX, ODDS_MILLI_MIN
 from engine.ledger.index_nb import (
     ACCOUNTS,
     RANGES,
+    SLIP_BETS,
     SLIPS,
     SLOTS,
     SUMS,
     array_of,
     slot_of_bet_nb,
 )
-from engine.ledger.rows import HOLDING_MINOR_MAX
+from engine.ledger.open_slips_nb import close_slip_nb, shift_balance_nb
+from engine.ledger.slip_nb import (
+    COUNT,
+    DUE,
+    LEG_REFUSED,
+    SCRATCH,
+    hold_leg_nb,
+    refuse_slip_nb,
+    settle_head_nb,
+)
 
-NONE = int(SlipState.NONE)
 PENDING = int(SlipState.PENDING)
 ACCEPTED = int(SlipState.ACCEPTED)
 REFUSED = int(SlipState.REFUSED)
 SETTLED = int(SlipState.SETTLED)
 
-REOPENED = int(BetResult.NONE)
-RESULT_LAST = int(BetResult.CANCELLED)
+HEAD = int(SlipKind.HEAD)
+LEG = int(SlipKind.LEG)
 
 UNRECORDED_REASONS = tuple(sorted(int(reason) for reason in UNRECORDED))
 
-SKIPPED, APPLIED, DISPUTED = 0, 1, 2
-"""What a settlement row did: it was known, it changed its slip, or no slip can take it."""
 
-
-# --- money and open slips --------------------------------------------------------------------
-
-
-@kernel(inline=True)
-def shift_balance_nb(account: Any, change_minor: Any) -> None:
-    """Change an account's balance: a credit pays the debt first, a debit past zero is owed.
-
-    The balance is one signed figure kept as two, of which one is always zero: `available` is the
-    positive part and `owed` the negative part.
-    """
-    net_minor = account.available_minor - account.owed_minor + change_minor
-    account.available_minor = max(net_minor, 0)
-    account.owed_minor = max(-net_minor, 0)
-
-
-@kernel(types.void(ACCOUNTS, types.int64, types.int64))
-def transfer_nb(accounts: Rows, account: int, change_minor: int) -> None:
-    """Change one account's balance by a deposit (positive) or a withdrawal (negative)."""
-    shift_balance_nb(accounts[account], change_minor)
-
-
-@kernel()
-def close_slip_nb(slips: Any, account: Any, slip: Any) -> None:
-    """Remove a slip from its account's chain of open slips."""
-    if slip.open_prev:
-        slips[slip.open_prev - 1].open_next = slip.open_next
-    else:
-        account.open_first = slip.open_next
-    if slip.open_next:
-        slips[slip.open_next - 1].open_prev = slip.open_prev
-    else:
-        account.open_last = slip.open_prev
-    slip.open_prev = 0
-    slip.open_next = 0
-
-
-@kernel()
-def reopen_slip_nb(slips: Any, account: Any, slip: Any, slot: Any) -> None:
-    """Put a slip back into its account's chain of open slips, at its place by bet id.
-
-    Two searches for the place run in turns: back along the chain from its newest slip, and back
-    over all slips from this slip. The cost is that of the shorter search: an account with few open
-    slips has a short chain, and one with many has another open slip nearby.
-    """
-    before = np.int64(account.open_last)
-    near = np.int64(slot)
-    while before > slot:
-        if near == 0 or (
-            slips[near - 1].account == slip.account
-            and (slips[near - 1].state == PENDING or slips[near - 1].state == ACCEPTED)
-        ):
-            before = near
-            break
-        near -= 1
-        before = np.int64(slips[before - 1].open_prev)
-    slip.open_prev = before
-    if before:
-        slip.open_next = slips[before - 1].open_next
-        slips[before - 1].open_next = slot + 1
-    else:
-        slip.open_next = account.open_first
-        account.open_first = slot + 1
-    if slip.open_next:
-        slips[slip.open_next - 1].open_prev = slot + 1
-    else:
-        account.open_last = slot + 1
-
-
-# --- post, void, settle ------------------------------------------------------------------------
+# --- verdicts ----------------------------------------------------------------------------------
 
 
 @kernel(
@@ -129,24 +66,27 @@ def reopen_slip_nb(slips: Any, account: Any, slip: Any, slot: Any) -> None:
 def resolve_nb(
     verdicts: Rows, slips: Rows, slips_len: int, accounts: Rows, ranges: Rows, rules: int
 ) -> int:
-    """Post (reason 0) or void (any other reason) the PENDING slips that the verdicts name.
+    """Post (reason 0) or void (any other reason) the PENDING singles that the verdicts name.
 
-    A verdict on a slip that is no longer PENDING, or on a bet id that this shard never gave,
-    changes nothing. From rules 2 on, a refusal that no market recorded does not void a shared slip:
-    the other sender's bet may be in the market's record.
+    A verdict on a slip that is no longer PENDING, on a head, or on a bet id that this shard never
+    gave, changes nothing. From rules 2 on, a refusal that no market recorded does not void a shared
+    slip: the other sender's bet may be in the market's record.
 
     Returns
     -------
     int
-        How many slips were posted or voided.
+        How many verdicts name PENDING legs of slips: they are left to `resolve_legs_nb`.
     """
-    resolved = 0
+    legs = 0
     for i in range(len(verdicts)):
         verdict = verdicts[i]
         slot = slot_of_bet_nb(ranges, slips, slips_len, verdict.bet_id)
         if slot < 0 or slips[slot].state != PENDING:
             continue
         slip = slips[slot]
+        if slip.kind != 0:
+            legs += slip.kind == LEG
+            continue
         if rules > RULES_FIRST and slip.shared and verdict.reason in UNRECORDED_REASONS:
             continue
         account = accounts[slip.account]
@@ -161,100 +101,90 @@ def resolve_nb(
             slip.state = REFUSED
             shift_balance_nb(account, slip.stake_minor)
             close_slip_nb(slips, account, slip)
-        resolved += 1
-    return resolved
+    return legs
 
 
 @kernel()
-def is_impossible_nb(row: Any) -> Any:
-    """Return whether no market can have sent a settlement.
-
-    Impossible are a payout or odds outside their bounds (odds of 0: an old layout's row has none),
-    a result outside BetResult, and a payout of a bet that is opened again.
-    """
-    return (
-        row.payout_minor < 0
-        or row.payout_minor > PAYOUT_MINOR_MAX
-        or (row.odds_milli != 0 and row.odds_milli < ODDS_MILLI_MIN)
-        or row.odds_milli > ODDS_MILLI_MAX
-        or row.result > RESULT_LAST
-        or (row.result == REOPENED and row.payout_minor != 0)
-    )
+def settle_early_nb(
+    slips: Any,
+    head_slot: Any,
+    accounts: Any,
+    bets: Any,
+    scratch: Any,
+    house_minor: Any,
+    due: Any,
+    due_len: Any,
+) -> None:
+    """Settle a slip that was posted now by the legs whose settlements came before its post."""
+    for i in range(slips[head_slot].legs):
+        if slips[head_slot + 1 + i].state == SETTLED:
+            settle_head_nb(slips, head_slot, accounts, bets, scratch, house_minor, due, due_len)
+            return
 
 
 @kernel(
     types.void(
-        array_of(SETTLEMENT, frozen=True),
-        types.Array(types.uint8, 1, "C"),
+        array_of(DECISION, frozen=True),
         SLIPS,
         types.int64,
         ACCOUNTS,
         RANGES,
+        SLIP_BETS,
+        types.int64,
+        SCRATCH,
         SUMS,
+        DUE,
+        COUNT,
     )
 )
-def settle_nb(
-    rows: Rows,
-    effects: U8s,
+def resolve_legs_nb(
+    verdicts: Rows,
     slips: Rows,
     slips_len: int,
     accounts: Rows,
     ranges: Rows,
-    house_minor: I64s,
+    bets: Rows,
+    room: int,
+    scratch: Any,
+    house_minor: Any,
+    due: Any,
+    due_len: Any,
 ) -> None:
-    """Settle slips; a higher settlement number reverses the earlier payout and replaces it.
+    """Hold (reason 0) or refuse (any other reason) the PENDING legs that the verdicts name.
 
-    A row without a result opens the bet again: the payout is reversed, the house returns the stake,
-    and the stake is at stake as before the settlement; only the settlement number stays.
-
-    A settlement number not above the slip's is skipped. Disputed are a bet id that this shard never
-    gave and a refused slip (its stake was returned), because the market says that the bet was
-    accepted; a row that no market can have sent; and one for an account that holds or owes more
-    than HOLDING_MINOR_MAX, which no real account does. A PENDING slip is posted first, at the row's
-    odds: a market settles only bets that it accepted, so the settlement proves the acceptance whose
-    verdict has not arrived.
-
-    `effects` receives for each row SKIPPED, APPLIED or DISPUTED. The house's profit or loss is
-    added to `house_minor` by currency slot.
+    The last leg held posts its slip, which may be settled at once by the legs that were settled
+    before. The first leg refused refuses it: the legs held so far are released, and those that
+    still wait for their verdict keep waiting. A refusal that no market recorded changes nothing
+    where the slip was handed out twice. Odds that no market has accepted change nothing either.
     """
-    for i in range(len(rows)):
-        row = rows[i]
-        slot = slot_of_bet_nb(ranges, slips, slips_len, row.bet_id)
-        if slot < 0 or slips[slot].state == REFUSED or is_impossible_nb(row):
-            effects[i] = DISPUTED
+    for i in range(len(verdicts)):
+        verdict = verdicts[i]
+        slot = slot_of_bet_nb(ranges, slips, slips_len, verdict.bet_id)
+        if slot < 0 or slips[slot].kind != LEG or slips[slot].state != PENDING:
             continue
-        slip = slips[slot]
-        if row.settlement_no <= slip.settlement_no:
-            effects[i] = SKIPPED
+        leg = slips[slot]
+        head_slot = slot - leg.legs
+        head = slips[head_slot]
+        if verdict.reason == 0:
+            if not ODDS_MILLI_MIN <= verdict.odds_milli <= ODDS_MILLI_MAX:
+                continue
+            leg.odds_milli = verdict.odds_milli
+            leg.stake_max_minor = verdict.stake_max_minor
+            hold_leg_nb(slips, slot, accounts, bets, room, scratch, due, due_len)
+            if head.state == ACCEPTED:
+                settle_early_nb(
+                    slips, head_slot, accounts, bets, scratch, house_minor, due, due_len
+                )
             continue
-        account = accounts[slip.account]
-        if max(account.available_minor, account.owed_minor) > HOLDING_MINOR_MAX:
-            effects[i] = DISPUTED
+        if head.shared and verdict.reason in UNRECORDED_REASONS:
             continue
-        effects[i] = APPLIED
-        if slip.state == PENDING:
-            account.pending_minor -= slip.stake_minor
-            account.at_stake_minor += slip.stake_minor
-            slip.state = ACCEPTED
-            if row.odds_milli > 0:
-                slip.odds_milli = row.odds_milli
-        if row.result == REOPENED:
-            if slip.state == SETTLED:
-                account.at_stake_minor += slip.stake_minor
-                house_minor[account.currency] -= slip.stake_minor
-                reopen_slip_nb(slips, account, slip, slot)
-                slip.state = ACCEPTED
-        elif slip.state == ACCEPTED:
-            account.at_stake_minor -= slip.stake_minor
-            house_minor[account.currency] += slip.stake_minor
-            close_slip_nb(slips, account, slip)
-            slip.state = SETTLED
-        change_minor = row.payout_minor - slip.payout_minor
-        shift_balance_nb(account, change_minor)
-        house_minor[account.currency] -= change_minor
-        slip.payout_minor = row.payout_minor
-        slip.settlement_no = row.settlement_no
-        slip.result = row.result
+        leg.state = REFUSED
+        leg.reason = verdict.reason
+        leg.odds_milli = verdict.odds_milli
+        leg.stake_max_minor = verdict.stake_max_minor
+        if head.state == PENDING:
+            account = accounts[head.account]
+            refuse_slip_nb(slips, head_slot, account, LEG_REFUSED, due, due_len)
 
 
 # --- reading ---------------------------------------------------------------------------------
@@ -273,7 +203,10 @@ def drop_resolved_nb(pending: Any, pending_len: int, slips: Rows) -> int:
 
 @kernel(types.int64(SLOTS, types.int64, SLIPS, types.int64, array_of(BET)))
 def pending_bets_nb(pending: Any, pending_len: int, slips: Rows, at_ns: int, bets: Rows) -> int:
-    """Write fences for the oldest slips PENDING since before `at_ns`; return how many."""
+    """Write fences for the oldest slips PENDING since before `at_ns`; return how many.
+
+    They are singles and legs. A leg's stake is what its market is charged with the bet.
+    """
     count = 0
     for i in range(pending_len):
         if count == len(bets):
@@ -290,26 +223,9 @@ def pending_bets_nb(pending: Any, pending_len: int, slips: Rows, at_ns: int, bet
         bet.rate_micro = slip.rate_micro
         bet.outcome = slip.outcome
         bet.policy = slip.policy
-        bet.flags = FLAG_FENCE
+        bet.flags = FLAG_FENCE | FLAG_LEG if slip.kind == LEG else FLAG_FENCE
         bet.pad = 0
         count += 1
-    return count
-
-
-@kernel(types.int64(SLIPS, types.int64, types.uint64, SLOTS))
-def open_slots_nb(slips: Rows, first: int, after_bet_id: int, slots: Any) -> int:
-    """List the slots of an account's open slips after a bet id, oldest first; return how many.
-
-    `first` is the account's `open_first`. The loop follows the chain of open slips, so its cost
-    depends on the open slips and not on all slips of the account.
-    """
-    count = 0
-    at = first
-    while at and count < len(slots):
-        if slips[at - 1].bet_id > after_bet_id:
-            slots[count] = at - 1
-            count += 1
-        at = slips[at - 1].open_next
     return count
 
 
@@ -325,6 +241,7 @@ def open_slots_nb(slips: Rows, first: int, after_bet_id: int, slots: Any) -> int
 def in_force_nb(slips: Rows, begin: int, slips_len: int, market_nos: U32s, bet_ids: U64s) -> int:
     """Write the bet ids of ACCEPTED and SETTLED slips of some markets, rising; return how many.
 
+    They are singles and legs: a head is in no market.
     `market_nos` rise. The loop begins at a slot and ends when `bet_ids` is full, so that the pages
     of all slips together cost one pass.
     """
@@ -333,7 +250,7 @@ def in_force_nb(slips: Rows, begin: int, slips_len: int, market_nos: U32s, bet_i
         if count == len(bet_ids):
             break
         slip = slips[slot]
-        if slip.state != ACCEPTED and slip.state != SETTLED:
+        if slip.kind == HEAD or (slip.state != ACCEPTED and slip.state != SETTLED):
             continue
         at = np.searchsorted(market_nos, slip.market_no)
         if at < len(market_nos) and market_nos[at] == slip.market_no:

@@ -12,7 +12,17 @@ from numba import types
 from engine.common.index_nb import put_nb
 from engine.common.jit import kernel
 from engine.common.reasons import Reason
-from engine.common.rows import FLAG_KNOWN, RESERVATION, RESERVED, Rows, SlipState, U64s
+from engine.common.rows import (
+    FLAG_HEAD,
+    FLAG_KNOWN,
+    FLAG_LEG_OF_SLIP,
+    RESERVATION,
+    RESERVED,
+    Rows,
+    SlipKind,
+    SlipState,
+    U64s,
+)
 from engine.common.units import STAKE_MINOR_MAX
 from engine.ledger.index_nb import (
     ACCOUNTS,
@@ -25,9 +35,13 @@ from engine.ledger.index_nb import (
     find_ref_nb,
     ref_hash_nb,
 )
+from engine.ledger.open_slips_nb import chain_slip_nb
 
 NONE = int(SlipState.NONE)
 PENDING = int(SlipState.PENDING)
+
+SINGLE = int(SlipKind.SINGLE)
+OF_SLIP = FLAG_HEAD | FLAG_LEG_OF_SLIP
 
 MALFORMED = int(Reason.MALFORMED)
 STAKE_TOO_SMALL = int(Reason.STAKE_TOO_SMALL)
@@ -70,7 +84,8 @@ def answer_slip_nb(answer: Any, slip: Any, flags: Any) -> None:
 def same_bet_nb(slip: Any, reservation: Any) -> Any:
     """Return whether a reservation has the content of the one that made a slip."""
     return (
-        slip.stake_minor == reservation.stake_minor
+        slip.kind == SINGLE
+        and slip.stake_minor == reservation.stake_minor
         and slip.market_no == reservation.market_no
         and slip.outcome == reservation.outcome
         and slip.odds_seen_milli == reservation.odds_milli
@@ -91,9 +106,8 @@ def reservation_reason_nb(reservation: Any, available_minor: Any) -> Any:
 
 
 @kernel()
-def open_slip_nb(slips: Any, slot: Any, account: Any, account_slot: Any, reservation: Any) -> None:
-    """Write a PENDING slip, append it to its account's chain and move its stake to pending."""
-    slip = slips[slot]
+def write_slip_nb(slip: Any, account_slot: Any, reservation: Any) -> None:
+    """Write a PENDING single; what only slips of several legs use is 0 in a row never used."""
     slip.stake_minor = reservation.stake_minor
     slip.stake_max_minor = 0
     slip.payout_minor = 0
@@ -110,17 +124,61 @@ def open_slip_nb(slips: Any, slot: Any, account: Any, account_slot: Any, reserva
     slip.result = 0
     slip.shared = 0
     for i in range(4):
-        slip.pad[i] = 0
         slip.ref[i] = reservation.ref[i]
-    slip.open_next = 0
-    slip.open_prev = account.open_last
-    if account.open_last:
-        slips[account.open_last - 1].open_next = slot + 1
-    else:
-        account.open_first = slot + 1
-    account.open_last = slot + 1
-    account.available_minor -= reservation.stake_minor
-    account.pending_minor += reservation.stake_minor
+
+
+@kernel()
+def reserve_single_nb(
+    reservation: Any,
+    answer: Any,
+    slips: Any,
+    slips_len: Any,
+    accounts: Any,
+    account_table: Any,
+    ref_table: Any,
+    ref_seed: Any,
+    rates_micro: Any,
+    bet_id: Any,
+    slips_max: Any,
+    at_ns: Any,
+) -> Any:
+    """Answer the reservation of a single; return whether it made a slip, at slot `slips_len`."""
+    rate_micro = 0
+    place = 0
+    hashed = ref_hash_nb(ref_seed, reservation.account_no, reservation.ref)
+    account_slot = find_no_nb(account_table, accounts, reservation.account_no)
+    if account_slot >= 0:
+        rate_micro = rates_micro[accounts[account_slot].currency]
+        slot = find_ref_nb(ref_table, slips, account_slot, reservation.ref, hashed)
+        place = -1 - slot
+        if slot >= 0:
+            if same_bet_nb(slips[slot], reservation):
+                answer_slip_nb(answer, slips[slot], FLAG_KNOWN)
+                if slips[slot].state == PENDING and slips_max > 0:
+                    slips[slot].shared = 1
+            else:
+                answer_refusal_nb(answer, reservation, BET_REF_REUSED, rate_micro, 0)
+            return False
+    if slips_len >= slips_max or account_slot < 0:
+        reason = CAPACITY if slips_len >= slips_max else ACCOUNT_UNKNOWN
+        answer_refusal_nb(answer, reservation, reason, rate_micro, 0)
+        return False
+    account = accounts[account_slot]
+    reason = reservation_reason_nb(reservation, account.available_minor)
+    if reason != 0:
+        highest_minor = min(account.available_minor, STAKE_MINOR_MAX)
+        stake_max_minor = 0 if reason == MALFORMED else highest_minor
+        answer_refusal_nb(answer, reservation, reason, rate_micro, stake_max_minor)
+        return False
+    slip = slips[slips_len]
+    slip.bet_id = bet_id
+    slip.placed_at_ns = at_ns
+    slip.rate_micro = rate_micro
+    write_slip_nb(slip, account_slot, reservation)
+    chain_slip_nb(slips, slips_len, account, reservation.stake_minor)
+    put_nb(ref_table, hashed, place, slips_len)
+    answer_slip_nb(answer, slip, 0)
+    return True
 
 
 @kernel(
@@ -157,12 +215,13 @@ def reserve_nb(
     slips_max: int,
     at_ns: int,
 ) -> int:
-    """Reserve stakes: one answer for each reservation, in order; the first failed check refuses.
+    """Reserve stakes of singles: one answer for each reservation, in order.
 
-    Checks: known ref (with the same content the answer is its slip, with other content
-    BET_REF_REUSED), capacity, account, form of the ref, bounds of the stake, funds. A refusal
-    changes nothing and is not recorded. A PENDING slip that is handed out again is marked shared,
-    unless nothing may change (`slips_max` is 0).
+    Checks, of which the first that fails refuses: known ref (with the same content the answer is
+    its slip, with other content BET_REF_REUSED), capacity, account, form of the ref, bounds of the
+    stake, funds. A refusal changes nothing and is not recorded. A PENDING slip that is handed out
+    again is marked shared, unless nothing may change (`slips_max` is 0). A head or leg is refused
+    with MALFORMED: a batch with slips of several legs is `reserve_slips_nb`'s.
 
     Returns
     -------
@@ -170,44 +229,26 @@ def reserve_nb(
         How many slips there are now. The slots of the new slips are appended to `pending`.
     """
     for i in range(len(reservations)):
-        reservation = reservations[i]
-        answer = answers[i]
-        rate_micro = 0
-        place = 0
-        hashed = ref_hash_nb(ref_seed, reservation.account_no, reservation.ref)
-        account_slot = find_no_nb(account_table, accounts, reservation.account_no)
-        if account_slot >= 0:
-            rate_micro = rates_micro[accounts[account_slot].currency]
-            slot = find_ref_nb(ref_table, slips, account_slot, reservation.ref, hashed)
-            place = -1 - slot
-            if slot >= 0:
-                if same_bet_nb(slips[slot], reservation):
-                    answer_slip_nb(answer, slips[slot], FLAG_KNOWN)
-                    if slips[slot].state == PENDING and slips_max > 0:
-                        slips[slot].shared = 1
-                else:
-                    answer_refusal_nb(answer, reservation, BET_REF_REUSED, rate_micro, 0)
-                continue
-        if slips_len >= slips_max or account_slot < 0:
-            reason = CAPACITY if slips_len >= slips_max else ACCOUNT_UNKNOWN
-            answer_refusal_nb(answer, reservation, reason, rate_micro, 0)
+        if reservations[i].flags & OF_SLIP:
+            answer_refusal_nb(answers[i], reservations[i], MALFORMED, 0, 0)
             continue
-        account = accounts[account_slot]
-        reason = reservation_reason_nb(reservation, account.available_minor)
-        if reason != 0:
-            highest_minor = min(account.available_minor, STAKE_MINOR_MAX)
-            stake_max_minor = 0 if reason == MALFORMED else highest_minor
-            answer_refusal_nb(answer, reservation, reason, rate_micro, stake_max_minor)
-            continue
-        slip = slips[slips_len]
-        slip.bet_id = bet_id_next
-        slip.placed_at_ns = at_ns
-        slip.rate_micro = rate_micro
-        open_slip_nb(slips, slips_len, account, account_slot, reservation)
-        put_nb(ref_table, hashed, place, slips_len)
-        pending[pending_len] = slips_len
-        pending_len += 1
-        slips_len += 1
-        bet_id_next += np.uint64(1)
-        answer_slip_nb(answer, slip, 0)
+        opened = reserve_single_nb(
+            reservations[i],
+            answers[i],
+            slips,
+            slips_len,
+            accounts,
+            account_table,
+            ref_table,
+            ref_seed,
+            rates_micro,
+            bet_id_next,
+            slips_max,
+            at_ns,
+        )
+        if opened:
+            pending[pending_len] = slips_len
+            pending_len += 1
+            slips_len += 1
+            bet_id_next += np.uint64(1)
     return slips_len

@@ -7,12 +7,15 @@ snapshot and of its state hash: changing a layout is a new layout version. Never
 from enum import IntEnum
 from typing import Final
 
+import numpy as np
+
 from engine.common.row_layout import row_dtype
+from engine.common.rows import Rows
 from engine.common.units import BALANCE_MINOR_MAX, BETS_MAX, PAYOUT_MINOR_MAX
 
-LEDGER_LAYOUT: Final = 2
-"""Version of the dump; version 1 is loaded, a newer one is refused. Layout 1 had no rules, disputes
-or `shared`."""
+LEDGER_LAYOUT: Final = 3
+"""Version of the dump; older ones are loaded, a newer one is refused. Layout 1 had no rules, no
+disputes and no `shared`, layout 2 no slips of several legs."""
 
 ACCOUNTS_MAX: Final = 1 << 24
 """Accounts one shard may hold; past it OpenAccount is refused with CAPACITY."""
@@ -20,6 +23,10 @@ TRANSFERS_MAX: Final = 1 << 26
 """Deposits and withdrawals one shard may record; past it they are refused with CAPACITY."""
 CURRENCIES_MAX: Final = 256
 """Currencies one shard may have; past it SetRate is refused with CAPACITY."""
+BETS_OF_SLIP_MAX: Final = 50
+"""Bets of one slip."""
+SLIP_BETS_MAX: Final = 1 << 26
+"""Bets of slips one shard may hold; past it a slip of several legs is refused with CAPACITY."""
 SETTLEMENTS_MAX: Final = 1 << 18
 """Settlements in one batch; a longer batch is an error and changes nothing."""
 HOLDING_MINOR_MAX: Final = 1 << 62
@@ -55,8 +62,7 @@ more than the slots of the account's oldest and newest open slip, 0 for none."""
 HOLDINGS: Final = ("available_minor", "pending_minor", "at_stake_minor")
 """The figures of an account that add up, less `owed_minor`, to what the account holds."""
 
-SLIP: Final = row_dtype(
-    120,
+_SINGLE_FIELDS: Final = (
     ("bet_id", "<u8"),
     ("stake_minor", "<i8"),
     ("stake_max_minor", "<i8"),
@@ -77,17 +83,76 @@ SLIP: Final = row_dtype(
     ("state", "u1"),
     ("result", "u1"),
     ("shared", "u1"),
-    ("pad", "u1", (4,)),
-    ("ref", "<u8", (4,)),
+)
+_REF: Final = ("ref", "<u8", (4,))
+
+SLIP_2: Final = row_dtype(120, *_SINGLE_FIELDS, ("pad", "u1", (4,)), _REF)
+"""A slip of layouts 1 and 2: a single."""
+
+SLIP: Final = row_dtype(
+    144,
+    *_SINGLE_FIELDS,
+    ("kind", "u1"),
+    ("legs", "u1"),
+    ("event", "u1"),
+    ("position", "u1"),
+    _REF,
+    ("charged_minor", "<i8"),
+    ("back_den", "<u4"),
+    ("bets_first", "<u4"),
+    ("charge_no", "<u4"),
+    ("bets", "<u2"),
+    ("held", "<u2"),
 )
 """A bet slip; slips lie in the order of their bet ids. `odds_milli` are the odds of the verdict,
 and before the verdict those of the reservation. `odds_seen_milli` stay those of the reservation,
 which tells a repeated ref from a reused one. `open_next` and `open_prev` chain an account's open
-slips (PENDING, ACCEPTED) by rising bet id, as slots plus one; a slip that is not open has 0 in
-both. `settlement_no` is the last number applied: an ACCEPTED slip with a number was opened again,
-before or after the shard applied the settlement. `shared` is 1 when the slip was handed out again
-while it was PENDING: another sender may have sent the bet, so only a recorded verdict can void
-it."""
+slips (PENDING, ACCEPTED) by rising bet id, as slots plus one; a slip that is not open, and a leg,
+has 0 in both. `settlement_no` is the last number applied: an ACCEPTED slip with a number was opened
+again, before or after the shard applied the settlement. `shared` is 1 when the slip was handed out
+again while it was PENDING: another sender may have sent the bet, so only a recorded verdict can
+void it.
+
+`kind` is a SlipKind. A slip of several legs is a HEAD and, in the slots behind it, its LEGs.
+
+HEAD: the money. `stake_minor` is that of all lines, `legs` the number of legs, `bets_first` and
+`bets` its rows among the bets of slips. `held` counts the legs that their markets have accepted;
+`charge_no` rises with each change after which legs are charged otherwise; `settlement_no` rises
+with each change of state or payout. Market, outcome, odds, event and position are 0.
+
+LEG: no money, no ref, in no chain. `legs` is its place, 1 for the first: the head's slot is the
+leg's less `legs`. `stake_minor` is what its market was charged with the bet; `charged_minor` what
+that market is known to charge now, by the charge of the number `charge_no`. Once settled,
+`payout_minor / back_den` is the fraction of the stake that it gives back. A leg of a refused slip
+that its market accepted is RELEASED, whatever its market settles."""
+
+
+def slips_from_2(rows: Rows) -> Rows:
+    """Return slips of layouts 1 and 2 as SLIP rows: singles.
+
+    Raises
+    ------
+    ValueError
+        When a row's padding is in use: it now holds what a slip of several legs has.
+    """
+    if rows["pad"].any():
+        raise ValueError(
+            f"ledger.slips: padding in use (row {int(rows['pad'].any(axis=1).argmax())})"
+        )
+    return _single_fields(rows, SLIP)
+
+
+def slips_as_2(rows: Rows) -> Rows:
+    """Return singles as layouts 1 and 2 had them."""
+    return _single_fields(rows, SLIP_2)
+
+
+def _single_fields(rows: Rows, dtype: np.dtype[np.void]) -> Rows:
+    converted: Rows = np.zeros(len(rows), dtype)
+    for name, *_ in (*_SINGLE_FIELDS, _REF):
+        converted[name] = rows[name]
+    return converted
+
 
 RANGE: Final = row_dtype(16, ("bet_id", "<u8"), ("slot", "<i8"))
 """A run of slips whose bet ids rise by one: the first bet id and its slot."""

@@ -1,4 +1,4 @@
-"""The ledger's tables: arrays of accounts, transfers and slips, and the hash tables over them.
+"""The ledger's tables: arrays of accounts, transfers, slips and their bets, and the hash tables.
 
 Owns the memory: how the arrays grow, how a row is found by its key, and how the tables are dumped
 and loaded with checks. Never moves money and never refuses a bet: LedgerMachine does.
@@ -17,10 +17,11 @@ from engine.common.ids import (
     first_serial,
 )
 from engine.common.index import empty_table, grown_table
-from engine.common.rows import SETTLEMENT, Rows, SlipState, U64s
+from engine.common.rows import SETTLEMENT, SLIP_BET, Rows, SlipKind, SlipState, U32s, U64s
 from engine.common.rules import RULES, RULES_FIRST
 from engine.common.state_hash import Reader, pack_rows
 from engine.common.units import BETS_MAX, RATE_MICRO_MAX, Minor
+from engine.ledger.charges_nb import all_due_nb
 from engine.ledger.index_nb import (
     find_account_nb,
     find_by_ref_nb,
@@ -31,15 +32,21 @@ from engine.ledger.index_nb import (
 from engine.ledger.rows import (
     ACCOUNT,
     ACCOUNTS_MAX,
+    BETS_OF_SLIP_MAX,
     CURRENCIES_MAX,
     DISPUTES_MAX,
     LEDGER_LAYOUT,
     RANGE,
     SETTLEMENTS_MAX,
     SLIP,
+    SLIP_2,
+    SLIP_BETS_MAX,
     TRANSFER,
     TRANSFERS_MAX,
+    slips_as_2,
+    slips_from_2,
 )
+from engine.ledger.slip_nb import new_scratch
 
 ROWS_MIN: Final = 256
 """Rows of a new array, and the least by which an array grows."""
@@ -57,7 +64,8 @@ _FIELDS_1: Final = (
     "transfers",
     "slips",
 )
-FIELDS: Final = {1: _FIELDS_1, 2: (*_FIELDS_1, "rules", "disputes")}
+_FIELDS_2: Final = (*_FIELDS_1, "rules", "disputes")
+FIELDS: Final = {1: _FIELDS_1, 2: _FIELDS_2, 3: (*_FIELDS_2, "slip_bets")}
 """The fields of a dump by its layout."""
 
 
@@ -98,11 +106,21 @@ class LedgerTables:
         self.slips: Rows = np.zeros(ROWS_MIN, SLIP)
         self.slips_len = 0
         self.slip_table = empty_table()
+        self.slip_bets: Rows = np.zeros(0, SLIP_BET)
+        """The bets of slips of several legs, in the order of their heads."""
+        self.slip_bets_len = 0
         self.ranges: Rows = np.zeros(0, RANGE)
         self.disputes: dict[int, Rows] = {}
         """Settlements of refused or unknown bets, by bet id: one SETTLEMENT row each."""
         self.pending = np.zeros(ROWS_MIN, np.uint32)
         self.pending_len = 0
+        self.due = np.zeros(0, np.uint32)
+        """The queue of heads whose legs' markets may have to be told another charge."""
+        self.due_len = np.zeros(1, np.int64)
+        """Its length; an array, as kernels append to the queue."""
+        self.due_sorted = 0
+        """How many entries of the queue are known to rise without repetition."""
+        self.scratch = new_scratch()
 
     # --- finding ---------------------------------------------------------------------------------
 
@@ -162,6 +180,16 @@ class LedgerTables:
         """Return a view of the slips in use."""
         return self.slips[: self.slips_len]
 
+    def waiting_slots(self) -> "np.ndarray[Any, np.dtype[np.intp]]":
+        """Return the slots of singles and legs that wait for a market's verdict, rising."""
+        slips = self.used_slips()
+        waiting = (slips["state"] == SlipState.PENDING) & (slips["kind"] != SlipKind.HEAD)
+        return np.flatnonzero(waiting)
+
+    def used_slip_bets(self) -> Rows:
+        """Return a view of the bets of slips in use."""
+        return self.slip_bets[: self.slip_bets_len]
+
     # --- growing ---------------------------------------------------------------------------------
 
     # An array without views grows in place: the allocator then remaps pages instead of copying
@@ -184,6 +212,23 @@ class LedgerTables:
             self.pending = np.concatenate(
                 (self.pending, np.zeros(size - len(self.pending), np.uint32))
             )
+
+    def make_room_for_slip_bets(self, count: int) -> None:
+        """Make room for `count` more bets of slips, and for one slip's that are only tried."""
+        needed = self.slip_bets_len + count + BETS_OF_SLIP_MAX
+        if needed > len(self.slip_bets):
+            size = _grown_size(len(self.slip_bets), needed)
+            try:
+                self.slip_bets.resize(size)
+            except ValueError:
+                self.slip_bets = _copied(self.slip_bets, size)
+
+    def grow_due(self, count: int) -> None:
+        """Make room for `count` more entries of the queue of charges."""
+        needed = int(self.due_len[0]) + count
+        if needed > len(self.due):
+            size = _grown_size(len(self.due), needed)
+            self.due = np.concatenate((self.due, np.zeros(size - len(self.due), np.uint32)))
 
     def add_account(self) -> int:
         """Return the slot of a new, zeroed account; call `index_account` when it is filled."""
@@ -224,10 +269,18 @@ class LedgerTables:
         """Return the canonical document of plain values, in this layout or an older one.
 
         House and external amounts are decimal text: sums over a shard may need more than 64 bits.
+
+        Raises
+        ------
+        ValueError
+            When there are slips of several legs, which no older layout can hold.
         """
         slips = self.used_slips()
+        if layout < LEDGER_LAYOUT:
+            if self.slip_bets_len:
+                raise ValueError(f"layout {layout} has no slips of several legs")
+            slips = slips_as_2(slips)
         if layout == 1:
-            slips = slips.copy()
             slips["shared"] = 0
         document = {
             "layout": layout,
@@ -243,12 +296,12 @@ class LedgerTables:
             "transfers": pack_rows(self.used_transfers()),
             "slips": pack_rows(slips),
         }
-        if layout == 1:
-            return document
-        return document | {
+        later: dict[str, Any] = {
             "rules": self.rules,
             "disputes": pack_rows(self.used_disputes()),
+            "slip_bets": pack_rows(self.used_slip_bets()),
         }
+        return document | {name: later[name] for name in FIELDS[layout] if name in later}
 
     def used_disputes(self) -> Rows:
         """Return the settlements in dispute, by bet id."""
@@ -289,8 +342,13 @@ class LedgerTables:
         tables.accounts_len = len(tables.accounts)
         tables.transfers = reader.rows("transfers", TRANSFER, high=tables.transfers_max)
         tables.transfers_len = len(tables.transfers)
-        tables.slips = reader.rows("slips", SLIP, high=tables.slips_max)
+        if layout < LEDGER_LAYOUT:
+            tables.slips = slips_from_2(reader.rows("slips", SLIP_2, high=tables.slips_max))
+        else:
+            tables.slips = reader.rows("slips", SLIP, high=tables.slips_max)
+            tables.slip_bets = reader.rows("slip_bets", SLIP_BET, high=SLIP_BETS_MAX)
         tables.slips_len = len(tables.slips)
+        tables.slip_bets_len = len(tables.slip_bets)
         if layout > 1:
             tables.rules = reader.integer("rules", low=RULES_FIRST, high=RULES)
             disputes = reader.rows("disputes", SETTLEMENT, high=DISPUTES_MAX + SETTLEMENTS_MAX)
@@ -314,7 +372,7 @@ class LedgerTables:
         self.account_table = empty_table(self.accounts_len)
         self.transfer_table = empty_table(self.transfers_len)
         self.slip_table = empty_table(self.slips_len)
-        pending = np.flatnonzero(self.used_slips()["state"] == SlipState.PENDING)
+        pending = self.waiting_slots()
         self.pending = pending.astype(np.uint32)
         self.pending_len = len(pending)
         ids = self.used_slips()["bet_id"]
@@ -335,6 +393,18 @@ class LedgerTables:
         if repeated >= 0:
             return f"slips: row {repeated} repeats an account's ref"
         return ""
+
+    def rebuild_due(self) -> None:
+        """Build the queue of charges from slips that the audit passed."""
+        heads = self.due_heads()
+        self.due, self.due_sorted = heads, len(heads)
+        self.due_len[0] = len(heads)
+
+    def due_heads(self) -> U32s:
+        """Return the slots of the heads whose legs must be charged otherwise, rising."""
+        heads = np.empty(int(np.count_nonzero(self.used_slips()["charge_no"])), np.uint32)
+        count = all_due_nb(self.slips, self.slips_len, self.slip_bets, self.scratch, heads)
+        return heads[:count]
 
 
 def exact_sum(amounts_minor: Any) -> int:

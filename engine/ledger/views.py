@@ -4,9 +4,9 @@ Owns how rows become what bettors and the house see. Never changes a row.
 """
 
 from engine.common.ids import AccountNo, BetId, MarketNo
-from engine.common.rows import BetResult, SlipState
+from engine.common.rows import BetResult, SlipKind, SlipState
 from engine.common.units import Minor, Nanos, OddsMilli
-from engine.common.views import Balance, LedgerTotals, Slip
+from engine.common.views import Balance, LedgerTotals, Slip, SlipBetView, SlipLegView
 from engine.ledger.tables import LedgerTables, exact_sum
 
 
@@ -27,8 +27,12 @@ def balance(tables: LedgerTables, account_no: AccountNo) -> Balance | None:
 
 
 def slip_at(tables: LedgerTables, slot: int) -> Slip:
-    """Return the slip at a slot."""
+    """Return the slip at a slot, which may be the slot of one of its legs."""
     row = tables.slips[slot]
+    if row["kind"] == SlipKind.LEG:
+        slot -= int(row["legs"])
+        row = tables.slips[slot]
+    head = row["kind"] == SlipKind.HEAD
     return Slip(
         bet_id=BetId(int(row["bet_id"])),
         ref=row["ref"].tobytes().rstrip(b"\0").decode("ascii", "backslashreplace"),
@@ -44,7 +48,52 @@ def slip_at(tables: LedgerTables, slot: int) -> Slip:
         result=BetResult(int(row["result"])),
         payout_minor=Minor(int(row["payout_minor"])),
         settlement_no=int(row["settlement_no"]),
+        legs=_legs_of(tables, slot) if head else (),
+        bets=_bets_of(tables, slot) if head else (),
     )
+
+
+def _legs_of(tables: LedgerTables, slot: int) -> tuple[SlipLegView, ...]:
+    """Return the legs of the head at a slot."""
+    count = int(tables.slips["legs"][slot])
+    return tuple(
+        SlipLegView(
+            bet_id=BetId(int(leg["bet_id"])),
+            market_no=MarketNo(int(leg["market_no"])),
+            outcome=int(leg["outcome"]),
+            odds_milli=OddsMilli(int(leg["odds_milli"])),
+            state=SlipState(int(leg["state"])),
+            reason=int(leg["reason"]),
+            stake_max_minor=Minor(int(leg["stake_max_minor"])),
+            result=BetResult(int(leg["result"])),
+            back_num=int(leg["payout_minor"]),
+            back_den=int(leg["back_den"]),
+            event=int(leg["event"]),
+            position=int(leg["position"]),
+        )
+        for leg in tables.slips[slot + 1 : slot + 1 + count]
+    )
+
+
+def _bets_of(tables: LedgerTables, slot: int) -> tuple[SlipBetView, ...]:
+    """Return the bets of the head at a slot."""
+    first, count = int(tables.slips["bets_first"][slot]), int(tables.slips["bets"][slot])
+    return tuple(
+        SlipBetView(
+            stake_minor=Minor(int(bet["stake_minor"])),
+            sizes=_bits(int(bet["sizes"])),
+            positions=_bits(int(bet["positions"])),
+            bankers=_bits(int(bet["bankers"])),
+            lines=int(bet["lines"]),
+            payout_minor_max=Minor(int(bet["payout_minor_max"])),
+        )
+        for bet in tables.slip_bets[first : first + count]
+    )
+
+
+def _bits(mask: int) -> tuple[int, ...]:
+    """Return the numbers of the bits that a mask has."""
+    return tuple(bit for bit in range(mask.bit_length()) if mask >> bit & 1)
 
 
 def totals(tables: LedgerTables) -> list[LedgerTotals]:

@@ -77,7 +77,7 @@ def test_a_golden_journal_replays_to_its_golden_hash(
 def test_the_sequence_of_the_current_layout_writes_the_golden_bytes(
     name: str, tmp_path: Path
 ) -> None:
-    if name == "markets":
+    if name in ("markets", "ledger"):
         pytest.skip("its dumps have a layout newer than the journals': until those of layout 4")
     golden = FOLDERS[LAYOUT_VERSION] / name
     assert write_journal(name, tmp_path / name) == hashes(LAYOUT_VERSION)[name]

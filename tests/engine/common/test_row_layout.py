@@ -5,7 +5,7 @@ import pytest
 
 from engine.common import rows as shared_rows
 from engine.common.row_layout import row_dtype, row_struct
-from engine.ledger.rows import ACCOUNT, SLIP, TRANSFER
+from engine.ledger.rows import ACCOUNT, SLIP, SLIP_2, TRANSFER
 from engine.market.book import BET_RECORD, MARKET, OUTCOME
 
 LAYOUTS = {
@@ -19,6 +19,7 @@ LAYOUTS = {
     "bet record": BET_RECORD,
     "account": ACCOUNT,
     "slip": SLIP,
+    "slip of layout 2": SLIP_2,
     "transfer": TRANSFER,
 }
 

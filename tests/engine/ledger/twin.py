@@ -142,7 +142,7 @@ class LedgerTwin:
 
     def settle(self, rows: Iterable[tuple[int, ...]]) -> list[tuple[int, int]]:
         applied = []
-        for bet_id, payout_minor, _, settlement_no, odds_milli, result, _ in rows:
+        for bet_id, payout_minor, _, settlement_no, odds_milli, result, *_ in rows:
             slip = self.find(bet_id)
             if slip is None or slip.state == REFUSED:
                 if settlement_no > self.disputes.get(bet_id, -1):

@@ -1,0 +1,166 @@
+"""Kernels of what slips charge their legs' markets, and of what those markets are known to charge.
+
+Own which legs must be charged otherwise: the open legs of a posted slip, whose running stake
+follows from the legs that are settled, and released legs, which are charged nothing. A settled leg
+keeps its last charge. So does a leg that waits for its verdict: its market may not have it yet.
+Never move money.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import types
+
+from engine.common.jit import kernel
+from engine.common.rows import CHARGE, FLAG_RELEASED, Rows, SlipKind, SlipState, U8s, U32s
+from engine.common.units import STAKE_MINOR_MAX
+from engine.ledger.index_nb import RANGES, SLIP_BETS, SLIPS, SLOTS, array_of, slot_of_bet_nb
+from engine.ledger.slip_nb import SCRATCH, STANDING, gather_nb
+from engine.slips.owed_nb import running_nb
+
+ACCEPTED = int(SlipState.ACCEPTED)
+REFUSED = int(SlipState.REFUSED)
+SETTLED = int(SlipState.SETTLED)
+RELEASED = int(SlipState.RELEASED)
+
+THREE: Any = types.UniTuple(types.int64, 3)  # type: ignore[no-untyped-call]
+
+HEAD = int(SlipKind.HEAD)
+LEG = int(SlipKind.LEG)
+
+
+@kernel()
+def work_out_charges_nb(slips: Any, head_slot: Any, bets: Any, scratch: Any) -> None:
+    """Write what each leg of a slip must be charged into the scratch's charges."""
+    positions, events, nums, dens, _, charges, work = scratch
+    head = slips[head_slot]
+    legs = int(np.int64(head.legs))
+    for i in range(legs):
+        leg = slips[head_slot + 1 + i]
+        charges[i] = 0 if leg.state == RELEASED else leg.charged_minor
+    if (head.state == ACCEPTED or head.state == SETTLED) and gather_nb(
+        slips, head_slot, STANDING, scratch
+    ):
+        first, count = int(np.int64(head.bets_first)), int(np.int64(head.bets))
+        running_nb(positions, events, nums, dens, legs, bets, first, count, charges, work)
+
+
+@kernel(
+    THREE(
+        SLOTS,
+        types.int64,
+        types.int64,
+        types.uint64,
+        SLIPS,
+        SLIP_BETS,
+        SCRATCH,
+        array_of(CHARGE),
+    )
+)
+def due_charges_nb(
+    due: U32s,
+    begin: int,
+    due_len: int,
+    after_bet_id: int,
+    slips: Rows,
+    bets: Rows,
+    scratch: Any,
+    rows: Rows,
+) -> tuple[int, int, int]:
+    """Write the charges of queued heads, by rising bet id, and drop heads whose legs need none.
+
+    Parameters
+    ----------
+    due : Slots
+        The queue of heads, rising, from `begin` to `due_len`. Those looked at that stay are moved
+        to `begin` on.
+    after_bet_id : int
+        Only legs with higher bet ids are written.
+    rows : CHARGE rows
+        Room for the charges; the last head written may not fit and then stays for the next page.
+
+    Returns
+    -------
+    tuple of int
+        How many rows were written, how many heads of the queue were looked at, and how many of
+        these stay.
+    """
+    written = 0
+    kept = 0
+    at = begin
+    while at < due_len and written < len(rows):
+        head_slot = np.int64(due[at])
+        head = slips[head_slot]
+        work_out_charges_nb(slips, head_slot, bets, scratch)
+        stays = False
+        for i in range(head.legs):
+            leg = slips[head_slot + 1 + i]
+            charge_minor = scratch[5][i]
+            if charge_minor == leg.charged_minor:
+                continue
+            stays = True
+            if leg.bet_id > after_bet_id and written < len(rows):
+                row = rows[written]
+                row.bet_id = leg.bet_id
+                row.stake_minor = charge_minor
+                row.market_no = leg.market_no
+                row.charge_no = head.charge_no
+                row.flags = FLAG_RELEASED if leg.state == RELEASED else 0
+                for j in range(7):
+                    row.pad[j] = 0
+                written += 1
+        if stays:
+            due[begin + kept] = head_slot
+            kept += 1
+        at += 1
+    return written, at - begin, kept
+
+
+@kernel(
+    types.int64(
+        array_of(CHARGE, frozen=True), types.Array(types.uint8, 1, "C"), SLIPS, types.int64, RANGES
+    )
+)
+def charged_nb(rows: Rows, effects: U8s, slips: Rows, slips_len: int, ranges: Rows) -> int:
+    """Note charges that the legs' markets have applied; return how many are new.
+
+    A number not above the leg's, or above its head's, and a bet id of no leg change nothing.
+    `effects` receives 1 for each row that is new, else 0.
+    """
+    count = 0
+    for i in range(len(rows)):
+        row = rows[i]
+        effects[i] = 0
+        slot = slot_of_bet_nb(ranges, slips, slips_len, row.bet_id)
+        if slot < 0 or slips[slot].kind != LEG:
+            continue
+        leg = slips[slot]
+        if not leg.charge_no < row.charge_no <= slips[slot - leg.legs].charge_no:
+            continue
+        if not 0 <= row.stake_minor <= STAKE_MINOR_MAX:
+            continue
+        leg.charge_no = row.charge_no
+        leg.charged_minor = row.stake_minor
+        effects[i] = 1
+        count += 1
+    return count
+
+
+@kernel(types.int64(SLIPS, types.int64, SLIP_BETS, SCRATCH, SLOTS))
+def all_due_nb(slips: Rows, slips_len: int, bets: Rows, scratch: Any, due: U32s) -> int:
+    """Write the slots of all heads whose legs must be charged otherwise, rising; return how many.
+
+    A head that was never changed since its post, or refusal, has none.
+    """
+    count = 0
+    for slot in range(slips_len):
+        head = slips[slot]
+        if head.kind != HEAD or head.charge_no == 0:
+            continue
+        work_out_charges_nb(slips, slot, bets, scratch)
+        for i in range(head.legs):
+            if scratch[5][i] != slips[slot + 1 + i].charged_minor:
+                due[count] = slot
+                count += 1
+                break
+    return count

@@ -1,0 +1,268 @@
+"""The ledger's kernels that reserve the stakes of slips of several legs, among singles.
+
+Own the answers to a head and its legs, and the rows of a slip that is reserved. A slip is reserved
+as a whole or refused as a whole: all is checked before a row is written. Never allocate and never
+refuse by exception, as reserve_nb.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import types
+
+from engine.common.index_nb import put_nb
+from engine.common.jit import kernel
+from engine.common.rows import (
+    FLAG_KNOWN,
+    RESERVATION,
+    RESERVED,
+    SLIP_BET,
+    Rows,
+    SlipKind,
+    U64s,
+)
+from engine.ledger.index_nb import (
+    ACCOUNTS,
+    RATES,
+    REF_U64S,
+    SLIP_BETS,
+    SLIPS,
+    SLOTS,
+    array_of,
+    find_no_nb,
+    find_ref_nb,
+    ref_hash_nb,
+)
+from engine.ledger.open_slips_nb import chain_slip_nb
+from engine.ledger.reserve_nb import (
+    ACCOUNT_UNKNOWN,
+    BET_REF_REUSED,
+    CAPACITY,
+    MALFORMED,
+    OF_SLIP,
+    PENDING,
+    answer_refusal_nb,
+    answer_slip_nb,
+    reserve_single_nb,
+)
+from engine.ledger.rows import SLIP_BETS_MAX
+from engine.ledger.slip_checks_nb import (
+    event_nb,
+    is_whole_nb,
+    position_nb,
+    same_slip_nb,
+    slip_reason_nb,
+)
+from engine.ledger.slip_nb import COUNT, SCRATCH
+
+HEAD = int(SlipKind.HEAD)
+LEG = int(SlipKind.LEG)
+
+
+# --- answers --------------------------------------------------------------------------------------
+
+
+@kernel()
+def refuse_all_nb(
+    answers: Any, reservations: Any, at: Any, end: Any, reason: Any, rate: Any, stake_max: Any
+) -> None:
+    """Answer a head and its legs with one refusal; the head is given the stake that would pass."""
+    for i in range(at, end):
+        answer_refusal_nb(answers[i], reservations[i], reason, rate, stake_max if i == at else 0)
+
+
+@kernel()
+def answer_all_nb(answers: Any, at: Any, slips: Any, slot: Any, flags: Any) -> None:
+    """Answer a head and its legs with their slip; a PENDING leg is given what it is charged."""
+    for i in range(slips[slot].legs + 1):
+        answer_slip_nb(answers[at + i], slips[slot + i], flags)
+        if i > 0 and slips[slot + i].state == PENDING:
+            answers[at + i].stake_max_minor = slips[slot + i].stake_minor
+
+
+# --- reserving ------------------------------------------------------------------------------------
+
+
+@kernel()
+def write_legs_nb(slips: Any, slot: Any, reservations: Any, at: Any, charges: Any) -> None:
+    """Write the PENDING legs of the head at a slot."""
+    head = slips[slot]
+    for i in range(head.legs):
+        leg, asked = slips[slot + 1 + i], reservations[at + 1 + i]
+        leg.bet_id = head.bet_id + np.uint64(1 + i)
+        leg.stake_minor = charges[i]
+        leg.charged_minor = charges[i]
+        leg.placed_at_ns = head.placed_at_ns
+        leg.account = head.account
+        leg.account_no = head.account_no
+        leg.market_no = asked.market_no
+        leg.odds_milli = asked.odds_milli
+        leg.odds_seen_milli = asked.odds_milli
+        leg.rate_micro = head.rate_micro
+        leg.outcome = asked.outcome
+        leg.policy = asked.policy
+        leg.state = PENDING
+        leg.kind = LEG
+        leg.legs = 1 + i
+        leg.event = event_nb(asked)
+        leg.position = position_nb(asked)
+
+
+@kernel()
+def write_head_nb(
+    slips: Any, slot: Any, reservation: Any, bet_id: Any, first: Any, rate_micro: Any, at_ns: Any
+) -> None:
+    """Write a PENDING head; its account is written by the caller. Rows never used are zero."""
+    head = slips[slot]
+    head.bet_id = bet_id
+    head.stake_minor = reservation.stake_minor
+    head.placed_at_ns = at_ns
+    head.account_no = reservation.account_no
+    head.rate_micro = rate_micro
+    head.policy = reservation.policy
+    head.state = PENDING
+    head.kind = HEAD
+    head.legs = reservation.outcome
+    head.bets_first = first
+    head.bets = reservation.market_no
+    for i in range(4):
+        head.ref[i] = reservation.ref[i]
+
+
+@kernel()
+def reserve_slip_nb(
+    reservations: Any,
+    at: Any,
+    given: Any,
+    given_at: Any,
+    answers: Any,
+    store: Any,
+    bets: Any,
+    scratch: Any,
+    ends: Any,
+    bet_id: Any,
+) -> None:
+    """Answer the reservation of a slip; one that is made is written behind all others."""
+    slips, accounts, account_table, ref_table, ref_seed, rates_micro, slips_max, at_ns = store
+    head = reservations[at]
+    end = at + 1 + head.outcome
+    slot, first = ends[0], ends[2]
+    rate_micro = 0
+    place = 0
+    hashed = ref_hash_nb(ref_seed, head.account_no, head.ref)
+    account_slot = find_no_nb(account_table, accounts, head.account_no)
+    if account_slot >= 0:
+        rate_micro = rates_micro[accounts[account_slot].currency]
+        known = find_ref_nb(ref_table, slips, account_slot, head.ref, hashed)
+        place = -1 - known
+        if known >= 0:
+            if same_slip_nb(slips, known, reservations, at, given, given_at, bets):
+                answer_all_nb(answers, at, slips, known, FLAG_KNOWN)
+                if slips[known].state == PENDING and slips_max > 0:
+                    slips[known].shared = 1
+            else:
+                refuse_all_nb(answers, reservations, at, end, BET_REF_REUSED, rate_micro, 0)
+            return
+    full = slot + end - at > slips_max or first + head.market_no > SLIP_BETS_MAX
+    if full or account_slot < 0:
+        reason = CAPACITY if full else ACCOUNT_UNKNOWN
+        refuse_all_nb(answers, reservations, at, end, reason, rate_micro, 0)
+        return
+    account = accounts[account_slot]
+    reason, stake_max_minor = slip_reason_nb(
+        reservations, at, given, given_at, bets, first, scratch, account.available_minor
+    )
+    if reason != 0:
+        refuse_all_nb(answers, reservations, at, end, reason, rate_micro, stake_max_minor)
+        return
+    write_head_nb(slips, slot, head, bet_id, first, rate_micro, at_ns)
+    slips[slot].account = account_slot
+    write_legs_nb(slips, slot, reservations, at, scratch[5])
+    chain_slip_nb(slips, slot, account, head.stake_minor)
+    put_nb(ref_table, hashed, place, slot)
+    answer_all_nb(answers, at, slips, slot, 0)
+    ends[0] += end - at
+    ends[2] += head.market_no
+
+
+@kernel(
+    types.void(
+        array_of(RESERVATION, frozen=True),
+        array_of(SLIP_BET, frozen=True),
+        array_of(RESERVED),
+        SLIPS,
+        ACCOUNTS,
+        REF_U64S,
+        REF_U64S,
+        types.uint64,
+        RATES,
+        SLOTS,
+        SLIP_BETS,
+        SCRATCH,
+        COUNT,
+        types.uint64,
+        types.int64,
+        types.int64,
+    )
+)
+def reserve_slips_nb(
+    reservations: Rows,
+    given: Rows,
+    answers: Rows,
+    slips: Rows,
+    accounts: Rows,
+    account_table: U64s,
+    ref_table: U64s,
+    ref_seed: np.uint64,
+    rates_micro: Any,
+    pending: Any,
+    bets: Rows,
+    scratch: Any,
+    ends: Any,
+    bet_id_next: Any,
+    slips_max: int,
+    at_ns: int,
+) -> None:
+    """Reserve stakes of slips and singles: one answer for each row, in order.
+
+    A head is answered with its legs; `given` are the SLIP_BET rows of the heads in order. Where
+    they, or the legs, do not fit the heads, every head and leg of the batch is MALFORMED. `ends`
+    are the numbers of slips, of queued pending slots and of bets of slips, and become the new ones.
+    Singles and legs enter `pending`, heads do not. The rest is as in `reserve_nb`.
+    """
+    store = (slips, accounts, account_table, ref_table, ref_seed, rates_micro, slips_max, at_ns)
+    whole = is_whole_nb(reservations, given)
+    at = 0
+    given_at = 0
+    while at < len(reservations):
+        row = reservations[at]
+        made = ends[0]
+        if row.flags & OF_SLIP == 0:
+            ends[0] += reserve_single_nb(
+                row,
+                answers[at],
+                slips,
+                made,
+                accounts,
+                account_table,
+                ref_table,
+                ref_seed,
+                rates_micro,
+                bet_id_next,
+                slips_max,
+                at_ns,
+            )
+        elif whole:
+            reserve_slip_nb(
+                reservations, at, given, given_at, answers, store, bets, scratch, ends, bet_id_next
+            )
+            given_at += row.market_no
+            at += row.outcome
+        else:
+            answer_refusal_nb(answers[at], row, MALFORMED, 0, 0)
+        at += 1
+        for slot in range(made, ends[0]):
+            if slips[slot].kind != HEAD:
+                pending[ends[1]] = slot
+                ends[1] += 1
+        bet_id_next += np.uint64(ends[0] - made)

@@ -1,0 +1,82 @@
+"""Settlements on a ledger's tables: which take effect, what the house earns, and disputes.
+
+Owns the order of a batch: singles and legs row by row, then the heads of the legs. Never decides
+what a bet is paid: markets do for singles, and engine.slips for slips of several legs.
+"""
+
+import numpy as np
+
+from engine.common.rows import Rows, U8s
+from engine.common.rules import RULES_FIRST
+from engine.common.units import Minor
+from engine.ledger.charges import make_room_for_due
+from engine.ledger.rows import DISPUTES_MAX, SETTLEMENTS_MAX
+from engine.ledger.settle_nb import DISPUTED, SKIPPED, settle_heads_nb, settle_nb
+from engine.ledger.tables import LedgerTables
+
+
+def apply_settlements(tables: LedgerTables, rows: Rows) -> Rows:
+    """Apply a batch of settlements; return the rows that took effect, applied or disputed.
+
+    Raises
+    ------
+    ValueError
+        When the batch is too long or the disputes are at their bound; nothing has changed.
+    """
+    if len(rows) > SETTLEMENTS_MAX:
+        raise ValueError(f"{len(rows)} settlements in a batch, at most {SETTLEMENTS_MAX}")
+    if len(tables.disputes) >= DISPUTES_MAX:
+        raise ValueError(f"{len(tables.disputes)} settlements are in dispute, the bound")
+    make_room_for_due(tables, 2 * len(rows))
+    tables.make_room_for_slip_bets(0)
+    effects = np.zeros(len(rows), np.uint8)
+    heads = np.empty(len(rows), np.uint32)
+    house_minor = np.zeros(len(tables.currencies), np.int64)
+    touched = settle_nb(
+        rows,
+        effects,
+        tables.slips,
+        tables.slips_len,
+        tables.accounts,
+        tables.ranges,
+        house_minor,
+        tables.slip_bets,
+        tables.slip_bets_len,
+        tables.scratch,
+        tables.due,
+        tables.due_len,
+        heads,
+    )
+    if touched:
+        settle_heads_nb(
+            np.unique(heads[:touched]),
+            tables.slips,
+            tables.accounts,
+            tables.slip_bets,
+            tables.scratch,
+            house_minor,
+            tables.due,
+            tables.due_len,
+        )
+    add_to_house(tables, house_minor.tolist())
+    _dispute(tables, rows, effects)
+    taken: Rows = rows[effects != SKIPPED]
+    return taken
+
+
+def add_to_house(tables: LedgerTables, changes_minor: list[int]) -> None:
+    """Add what the house earned, or lost, by currency slot."""
+    for currency, change_minor in enumerate(changes_minor):
+        tables.house_minor[currency] = Minor(tables.house_minor[currency] + change_minor)
+
+
+def _dispute(tables: LedgerTables, rows: Rows, effects: U8s) -> None:
+    """Hold the disputed rows, the latest settlement of each bet; skip what is held already."""
+    for at in np.flatnonzero(effects == DISPUTED).tolist():
+        bet = int(rows["bet_id"][at])
+        held = tables.disputes.get(bet)
+        known = held is not None and held["settlement_no"][0] >= rows["settlement_no"][at]
+        if known or tables.rules == RULES_FIRST:
+            effects[at] = SKIPPED
+        else:
+            tables.disputes[bet] = rows[at : at + 1].copy()

@@ -1,0 +1,335 @@
+"""Kernels over one slip of several legs: what its legs give back, what it pays, and its end.
+
+Own how a head's state follows from its legs. A head and its legs are named by the head's slot: the
+legs are the rows behind it. Never look a bet id up and never read a message's rows.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import types
+
+from engine.common.jit import kernel
+from engine.common.reasons import Reason
+from engine.common.rows import BetResult, Policy, SlipState
+from engine.common.units import ODDS_MILLI_ONE, PAYOUT_MINOR_MAX
+from engine.ledger.open_slips_nb import close_slip_nb, reopen_slip_nb, shift_balance_nb
+from engine.slips.lines_nb import LEGS_MAX
+from engine.slips.owed_nb import PAYOUT_OVER, WORK_I64S, owed_nb
+
+PENDING = int(SlipState.PENDING)
+ACCEPTED = int(SlipState.ACCEPTED)
+REFUSED = int(SlipState.REFUSED)
+SETTLED = int(SlipState.SETTLED)
+RELEASED = int(SlipState.RELEASED)
+
+NO_RESULT = int(BetResult.NONE)
+WON = int(BetResult.WON)
+LOST = int(BetResult.LOST)
+REFUNDED = int(BetResult.REFUNDED)
+CANCELLED = int(BetResult.CANCELLED)
+
+COMBINED_NONE = int(Policy.COMBINED_NONE)
+COMBINED_HIGHER = int(Policy.COMBINED_HIGHER)
+
+LEG_REFUSED = int(Reason.LEG_REFUSED)
+ODDS_CHANGED = int(Reason.ODDS_CHANGED)
+ODDS_WORSE = int(Reason.ODDS_WORSE)
+PAYOUT_OVER_CAP = int(Reason.PAYOUT_OVER_CAP)
+AMOUNT_OUT_OF_BOUNDS = int(Reason.AMOUNT_OUT_OF_BOUNDS)
+
+STANDING, SEEN, TAKEN = 0, 1, 2
+"""Which fractions of the legs are read: those of their settlements, the odds that the bettor saw,
+the odds at which their markets accepted them."""
+
+LINES_TRIED_MAX = 1 << 17
+"""Lines that the search for the highest stake works out at most: a slip of very many lines is
+offered a stake that passes and is near the highest."""
+
+_U8S = types.Array(types.uint8, 1, "C")
+_I64S = types.Array(types.int64, 1, "C")
+SCRATCH: Any = types.Tuple((_U8S, _U8S, _I64S, _I64S, _I64S, _I64S, _I64S))  # type: ignore[no-untyped-call]
+"""Numba's type of the scratch: of each leg its position, event, numerator, denominator, lines and
+charge, and the room of engine.slips."""
+DUE = types.Array(types.uint32, 1, "C")
+COUNT = types.Array(types.int64, 1, "C")
+
+
+def new_scratch() -> tuple[Any, ...]:
+    """Return the arrays that these kernels write to and never read before."""
+    small = [np.zeros(LEGS_MAX, np.uint8) for _ in range(2)]
+    large = [np.zeros(LEGS_MAX, np.int64) for _ in range(4)]
+    return (*small, *large, np.zeros(WORK_I64S, np.int64))
+
+
+@kernel()
+def gather_nb(slips: Any, head_slot: Any, of: Any, scratch: Any) -> Any:
+    """Write position, event and fraction of each leg into the scratch; return how many are open."""
+    positions, events, nums, dens, _, _, _ = scratch
+    opened = 0
+    for i in range(slips[head_slot].legs):
+        leg = slips[head_slot + 1 + i]
+        positions[i] = leg.position
+        events[i] = leg.event
+        if of == STANDING:
+            settled = leg.state == SETTLED
+            nums[i] = leg.payout_minor if settled else 0
+            dens[i] = leg.back_den if settled else 0
+            opened += not settled
+        else:
+            nums[i] = leg.odds_seen_milli if of == SEEN else leg.odds_milli
+            dens[i] = ODDS_MILLI_ONE
+    return opened
+
+
+@kernel()
+def potential_nb(scratch: Any, legs: Any, bets: Any, first: Any, count: Any) -> Any:
+    """Return what bets pay with the fractions in the scratch, and why that is too much, or 0.
+
+    Too much are a bet over its own bound (PAYOUT_OVER_CAP) and a slip over PAYOUT_MINOR_MAX
+    (AMOUNT_OUT_OF_BOUNDS).
+    """
+    positions, events, nums, dens, _, _, work = scratch
+    total_minor = 0
+    for at in range(first, first + count):
+        paid_minor = owed_nb(positions, events, nums, dens, legs, bets, at, 1, work)
+        if 0 < bets[at].payout_minor_max < paid_minor:
+            return PAYOUT_OVER, PAYOUT_OVER_CAP
+        total_minor = min(total_minor + paid_minor, PAYOUT_OVER)
+    return total_minor, AMOUNT_OUT_OF_BOUNDS if total_minor > PAYOUT_MINOR_MAX else 0
+
+
+@kernel()
+def scale_nb(
+    bets: Any, first: Any, count: Any, room: Any, part_minor: Any, total_minor: Any
+) -> Any:
+    """Copy bets to `room` on with stakes of `part_minor / total_minor`; return what they stake."""
+    scaled_minor = 0
+    for i in range(count):
+        bets[room + i] = bets[first + i]
+        line_minor = bets[first + i].stake_minor * part_minor // total_minor
+        bets[room + i].stake_minor = line_minor
+        scaled_minor += line_minor * bets[room + i].lines
+    return scaled_minor
+
+
+@kernel()
+def stake_max_nb(
+    scratch: Any,
+    legs: Any,
+    bets: Any,
+    first: Any,
+    count: Any,
+    room: Any,
+    total_minor: Any,
+    limit_minor: Any,
+) -> Any:
+    """Return the highest total stake up to a limit with which no bet pays too much, or 0.
+
+    The stakes of the bets keep their proportions, each rounded down and none to 0. A payout never
+    falls when the stake rises, so the search halves the range between a stake that passes and one
+    that does not. The rows of `bets` from `room` on are overwritten.
+    """
+    lines = 0
+    low = np.int64(1)
+    for at in range(first, first + count):
+        lines += bets[at].lines
+        low = max(low, (total_minor - 1) // bets[at].stake_minor + 1)
+    high = min(total_minor, limit_minor)
+    if low > high:
+        return 0
+    passing_minor = scale_nb(bets, first, count, room, low, total_minor)
+    _, reason = potential_nb(scratch, legs, bets, room, count)
+    if reason != 0:
+        return 0
+    middle = high
+    tried = lines
+    while low < high and tried <= LINES_TRIED_MAX:
+        scaled_minor = scale_nb(bets, first, count, room, middle, total_minor)
+        _, reason = potential_nb(scratch, legs, bets, room, count)
+        tried += lines
+        if reason == 0:
+            low = middle
+            passing_minor = scaled_minor
+        else:
+            high = middle - 1
+        middle = low + (high - low + 1) // 2
+    return passing_minor
+
+
+# --- hold, release, refuse ----------------------------------------------------------------------
+
+
+@kernel()
+def note_due_nb(due: Any, due_len: Any, head_slot: Any) -> None:
+    """Append a head to the queue of those whose legs may be charged otherwise than told."""
+    due[due_len[0]] = head_slot
+    due_len[0] += 1
+
+
+@kernel()
+def release_leg_nb(leg: Any) -> None:
+    """Release a leg that its market holds: the slip is refused, whatever that market settles."""
+    leg.state = RELEASED
+    leg.settlement_no = 0
+    leg.payout_minor = 0
+    leg.back_den = 0
+    leg.result = NO_RESULT
+
+
+@kernel()
+def refuse_slip_nb(
+    slips: Any, head_slot: Any, account: Any, reason: Any, due: Any, due_len: Any
+) -> None:
+    """Refuse a PENDING slip: its stake goes back, and the legs that markets hold are released."""
+    head = slips[head_slot]
+    head.state = REFUSED
+    head.reason = reason
+    account.pending_minor -= head.stake_minor
+    shift_balance_nb(account, head.stake_minor)
+    close_slip_nb(slips, account, head)
+    if head.held == 0:
+        return
+    for i in range(head.legs):
+        leg = slips[head_slot + 1 + i]
+        if leg.state == ACCEPTED or leg.state == SETTLED:
+            release_leg_nb(leg)
+    head.charge_no += 1
+    note_due_nb(due, due_len, head_slot)
+
+
+@kernel()
+def post_reason_nb(slips: Any, head_slot: Any, bets: Any, room: Any, scratch: Any) -> Any:
+    """Return why a slip whose legs are all held is refused nevertheless, or 0.
+
+    With a policy over the combined odds, what the slip pays if all its legs win is compared with
+    what it would have paid at the odds that the bettor saw. At odds that rose, a bet may pay more
+    than its bound: then the head is given the highest stake that would have passed.
+    """
+    head = slips[head_slot]
+    legs = int(np.int64(head.legs))
+    first, count = int(np.int64(head.bets_first)), int(np.int64(head.bets))
+    moved = False
+    for i in range(legs):
+        leg = slips[head_slot + 1 + i]
+        moved |= leg.odds_milli != leg.odds_seen_milli
+    if not moved:
+        return 0
+    gather_nb(slips, head_slot, SEEN, scratch)
+    seen_minor, _ = potential_nb(scratch, legs, bets, first, count)
+    gather_nb(slips, head_slot, TAKEN, scratch)
+    taken_minor, over = potential_nb(scratch, legs, bets, first, count)
+    if head.policy == COMBINED_NONE and taken_minor != seen_minor:
+        return ODDS_CHANGED
+    if head.policy == COMBINED_HIGHER and taken_minor < seen_minor:
+        return ODDS_WORSE
+    if over == 0:
+        return 0
+    stake_minor = head.stake_minor
+    head.stake_max_minor = stake_max_nb(
+        scratch, legs, bets, first, count, room, stake_minor, stake_minor
+    )
+    return PAYOUT_OVER_CAP
+
+
+@kernel()
+def hold_leg_nb(
+    slips: Any,
+    slot: Any,
+    accounts: Any,
+    bets: Any,
+    room: Any,
+    scratch: Any,
+    due: Any,
+    due_len: Any,
+) -> None:
+    """Note that a PENDING leg's market accepted it; the last leg held posts the slip.
+
+    The leg of a slip that is refused already is released.
+    """
+    leg = slips[slot]
+    head_slot = slot - leg.legs
+    head = slips[head_slot]
+    leg.state = ACCEPTED
+    head.held += 1
+    if head.state == REFUSED:
+        release_leg_nb(leg)
+        head.charge_no += 1
+        note_due_nb(due, due_len, head_slot)
+        return
+    if head.held < head.legs:
+        return
+    account = accounts[head.account]
+    reason = post_reason_nb(slips, head_slot, bets, room, scratch)
+    if reason != 0:
+        refuse_slip_nb(slips, head_slot, account, reason, due, due_len)
+        return
+    head.state = ACCEPTED
+    account.pending_minor -= head.stake_minor
+    account.at_stake_minor += head.stake_minor
+
+
+# --- settle -------------------------------------------------------------------------------------
+
+
+@kernel()
+def result_nb(slips: Any, head_slot: Any, owed_minor: Any) -> Any:
+    """Return how a slip that is owed an amount ended: REFUNDED only if every leg was."""
+    if owed_minor == 0:
+        return LOST
+    for i in range(slips[head_slot].legs):
+        result = slips[head_slot + 1 + i].result
+        if result != REFUNDED and result != CANCELLED:
+            return WON
+    return REFUNDED
+
+
+@kernel()
+def settle_head_nb(
+    slips: Any,
+    head_slot: Any,
+    accounts: Any,
+    bets: Any,
+    scratch: Any,
+    house_minor: Any,
+    due: Any,
+    due_len: Any,
+) -> None:
+    """Pay a posted slip what it is owed for what stands for its legs, or open it again.
+
+    It is paid as soon as no open leg can change what it is owed. A payout that differs from the
+    one before moves the difference only.
+    """
+    positions, events, nums, dens, _, _, work = scratch
+    head = slips[head_slot]
+    account = accounts[head.account]
+    opened = gather_nb(slips, head_slot, STANDING, scratch)
+    if opened:
+        head.charge_no += 1
+        note_due_nb(due, due_len, head_slot)
+    owed_minor = owed_nb(
+        positions, events, nums, dens, head.legs, bets, head.bets_first, head.bets, work
+    )
+    paid_minor = 0
+    result = NO_RESULT
+    if owed_minor >= 0:
+        paid_minor = owed_minor
+        result = result_nb(slips, head_slot, owed_minor)
+    if result == head.result and paid_minor == head.payout_minor:
+        return
+    if head.state == ACCEPTED:
+        account.at_stake_minor -= head.stake_minor
+        house_minor[account.currency] += head.stake_minor
+        close_slip_nb(slips, account, head)
+        head.state = SETTLED
+    elif result == NO_RESULT:
+        account.at_stake_minor += head.stake_minor
+        house_minor[account.currency] -= head.stake_minor
+        reopen_slip_nb(slips, account, head, head_slot)
+        head.state = ACCEPTED
+    change_minor = paid_minor - head.payout_minor
+    shift_balance_nb(account, change_minor)
+    house_minor[account.currency] -= change_minor
+    head.payout_minor = paid_minor
+    head.result = result
+    head.settlement_no += 1
