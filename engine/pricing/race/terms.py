@@ -43,9 +43,11 @@ def _row(runners: int, places: int, odds_den: int) -> EachWayRow:
 
 STANDARD: Final[EachWayTable] = (EachWayRow(runners=1), _row(5, 2, 4), _row(8, 3, 5))
 """The terms of most bookmakers for horses: a quarter of the odds for two places from five runners,
-a fifth for three places from eight."""
+a fifth for three places from eight. Published at racing-systems.co.uk/betting-guide, and in the
+rules of a bet calculator at http2-desktop-akamai.gaming-assets.com/bet-calculator."""
 HANDICAP: Final[EachWayTable] = (*STANDARD, _row(12, 3, 4), _row(16, 4, 4))
-"""The same for handicaps: a quarter for three places from twelve runners, for four from sixteen."""
+"""The same for handicaps: a quarter for three places from twelve runners, for four from sixteen.
+From the same pages."""
 
 
 def each_way_terms(table: Sequence[EachWayRow], *, runners: int) -> EachWayTerms | None:
@@ -110,7 +112,9 @@ RULE_4: Final[DeductionTable] = tuple(
     )
 )  # fmt: skip
 """The usual scale of Tattersalls' Rule 4(c): 90p in the pound at 1/9 and shorter, down to 5p
-at 14/1, and no deduction at longer odds. Fractional odds are rounded up to thousandths."""
+at 14/1, and no deduction at longer odds. Fractional odds are rounded up to thousandths. Published
+at winnersodds.com/understanding-rule-4-deductions, and its short end (80p to 90p) in the rules for
+horse racing at unibet.co.uk/help."""
 
 
 def deduction_milli(table: Sequence[DeductionRow], *, odds_milli: int) -> int:
