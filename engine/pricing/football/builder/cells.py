@@ -32,6 +32,8 @@ Sets = npt.NDArray[np.uint64]
 LEG_SETS_MAX: Final = 1 << 14
 _NOBODY: Final = 1
 """The value of an axis of scorers (axes.py) where the goal does not fall."""
+_NOBODY_AND_RESULT: Final = 3
+"""The same of an axis of scorers and results: home's goal is below, away's above."""
 
 
 class LegCells(NamedTuple):
@@ -86,18 +88,21 @@ def leg_cells(leg: Leg) -> LegCells:
 
 
 def _scorer_cells(scope: Scope, rule: OutcomeRule) -> LegCells:
+    """Return where a leg on the scorer of a goal is won, and of one on scorer and result."""
     total = _by_cell(scope, Axis.TOTAL)
-    last = rule.axis is Axis.LAST_GOAL
-    number = 1 if last else rule.axis - Axis.GOAL_1 + 1
+    last, value, results = rule.axis is Axis.LAST_GOAL, rule.win.low, rule.axis > Axis.GOAL_12
+    number = 1 if last else rule.axis - (Axis.GOAL_1_RESULT if results else Axis.GOAL_1) + 1
     falls = _packed(total >= number)
-    if rule.win.low == _NOBODY:
+    if value == (_NOBODY_AND_RESULT if results else _NOBODY):
         return LegCells(~falls, -1, 0, falls)
-    home = rule.win.low < _NOBODY
-    scored = _by_cell(scope, Axis.HOME if home else Axis.AWAY) > 0
+    home = value == 0 or (results and value < _NOBODY_AND_RESULT)
+    won = (total >= number) & (_by_cell(scope, Axis.HOME if home else Axis.AWAY) > 0)
+    if results:
+        won &= (
+            1 - np.sign(_by_cell(scope, Axis.MARGIN) + AXIS_SPECS[Axis.MARGIN].first) == value % 4
+        )
     goal = LAST_AT + scope if last else GOAL_NUMBERS * scope + number - 1
-    return LegCells(
-        _packed((total >= number) & scored), goal, HOME_SCORES if home else AWAY_SCORES, falls
-    )
+    return LegCells(_packed(won), goal, HOME_SCORES if home else AWAY_SCORES, falls)
 
 
 class LegSets:

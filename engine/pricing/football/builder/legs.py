@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from engine.common.ids import MarketKey
-from engine.pricing.football.axes import Axis, Scope, needs_order
+from engine.pricing.football.axes import Scope
 from engine.pricing.football.market_types import (
     MARKET_TYPES,
     MarketType,
@@ -121,8 +121,7 @@ def checked_leg(market_type: str, specifiers: Specifiers, outcome: int) -> Leg:
         raise BuilderError(
             Refusal.REFUNDABLE, f"can be refunded in part or whole, take a half line: {leg}", (leg,)
         )
-    ordered = needs_order(rule.axis) and not Axis.LAST_GOAL <= rule.axis <= Axis.GOAL_12
-    if market_type not in _CODE_OF or ordered or len(specifiers) > 1:
+    if market_type not in _CODE_OF:
         raise BuilderError(Refusal.NOT_OFFERED, f"not offered in a builder: {leg}", (leg,))
     return Leg(market_type, _specifiers(market_type, _parameter(market_type, specifiers)), outcome)
 

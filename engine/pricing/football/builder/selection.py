@@ -91,7 +91,9 @@ def builder_legs(specifiers: Specifiers) -> tuple[Leg, ...]:
 def canonical_legs(legs: Iterable[Leg]) -> tuple[Leg, ...]:
     """Return some legs in order, without those that the others imply.
 
-    Of several legs that imply each other the last in order goes first.
+    First go those that one other implies (a result and both to score, beside the market that joins
+    the two), then those that only several imply together. Of legs that imply each other the last in
+    order goes.
 
     Raises
     ------
@@ -108,6 +110,10 @@ def canonical_legs(legs: Iterable[Leg]) -> tuple[Leg, ...]:
         raise BuilderError(
             Refusal.CONTRADICTION, f"cannot all be won: {'; '.join(map(str, clash))}", clash
         )
+    for leg in reversed(tuple(kept)):
+        others = [other for other in kept if other != leg]
+        if any(_implied(LEG_SETS.where(leg), [where]) for where in _wheres(others)):
+            kept = others
     for leg in reversed(tuple(kept)):
         others = [other for other in kept if other != leg]
         if others and _implied(LEG_SETS.where(leg), _wheres(others)):
@@ -135,6 +141,8 @@ def _implied(where: LegCells, others: list[LegCells]) -> bool:
         return not (cells & ~where.cells).any()
     if (cells & ~where.falls).any():
         return False
-    other_side = AWAY_SCORES if where.side == HOME_SCORES else HOME_SCORES
-    lost = where._replace(cells=where.falls, side=other_side)
-    return not common_cells([*others, lost]).any()
+    same = where._replace(cells=where.falls)
+    if (common_cells([*others, same]) & ~where.cells).any():
+        return False
+    other = same._replace(side=AWAY_SCORES if where.side == HOME_SCORES else HOME_SCORES)
+    return not common_cells([*others, other]).any()

@@ -134,7 +134,9 @@ def won(case: str, leg: Leg) -> frozenset[int]:
 
 
 ORDERED = [
-    leg for leg in EVERY if leg.type.endswith(("next_goal", "last_goal")) and leg.outcome != 1
+    leg
+    for leg in EVERY
+    if leg.type.endswith(("next_goal", "last_goal", "next_goal_1x2")) and leg.rule.name != "none"
 ]
 
 

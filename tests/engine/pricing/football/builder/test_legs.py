@@ -22,6 +22,7 @@ LEGS = every_leg()
         ("handicap?hcp=-1.5 away", "16b-1.5"), ("european_handicap?hcp=0:1 draw", "14b0:1"),
         ("both_teams_to_score no", "29b"), ("half_time_full_time away/home", "47g"),
         ("next_goal?goalnr=3 away", "8c3"), ("correct_score other", "45z"),
+        ("next_goal_1x2?goalnr=2 none", "184g2"),
         ("exact_goals?variant=sr:exact_goals:5+ 5+", "21f5"),
         ("goal_range?variant=sr:point_range:6+ 6+", "25d6"),
         ("second_half_odd_even odd", "94a"), ("second_half_winning_margin draw", "15.2d"),

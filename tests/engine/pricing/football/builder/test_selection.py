@@ -45,7 +45,13 @@ def refused(*texts: str) -> BuilderError:
         (["total?total=2.5 over", "total?total=3.5 over", "total?total=4.5 under"],
          ["total?total=3.5 over", "total?total=4.5 under"]),
         (["1x2 home", "1x2 home", "1x2 home"], ["1x2 home"]),
+        (["1x2 home", "both_teams_to_score yes", "1x2_both_teams_to_score home_and_yes"],
+         ["1x2_both_teams_to_score home_and_yes"]),
         (["1x2 home", "home_to_win yes", "handicap?hcp=-0.5 home"], ["1x2 home"]),
+        (["next_goal_1x2?goalnr=1 home_and_away", "1x2 away", "next_goal?goalnr=1 home"],
+         ["next_goal_1x2?goalnr=1 home_and_away"]),
+        (["next_goal_1x2?goalnr=1 away_and_home", "correct_score 2:1", "next_goal?goalnr=2 home"],
+         ["next_goal_1x2?goalnr=1 away_and_home", "correct_score 2:1"]),
         (["next_goal?goalnr=2 none", "total?total=1.5 under", "odd_even odd"],
          ["next_goal?goalnr=2 none", "odd_even odd"]),
     ],
@@ -168,6 +174,7 @@ POOL = legs_of(
     "highest_scoring_half second", "home_score_in_both_halves yes",
     *(f"{half}next_goal?goalnr={n} {side}" for half in ("", "first_half_", "second_half_")
       for n in ((1,) if half else (1, 2)) for side in ("home", "none", "away")),
+    *(f"next_goal_1x2?goalnr=2 {name}" for name in ("home_and_home", "away_and_draw", "none")),
     *(f"{half}last_goal {side}" for half in ("", "first_half_", "second_half_")
       for side in ("home", "away")),
 )  # fmt: skip
