@@ -96,6 +96,11 @@ class Resolutions:
         self._partial = PartialResults(book)
         self._deductions = Deductions(book)
 
+    @property
+    def rules(self) -> int:
+        """Version of the rules that count the figures."""
+        return self._rules
+
     def apply(self, command: ResolvingCommand, slot: int, at_ns: Nanos) -> FeedStepEvent:
         """Apply a command that resolves bets, or refuse it and change nothing."""
         if isinstance(command, SettleMarket):
@@ -371,13 +376,17 @@ class Resolutions:
             standing = self.standing(slot, bets_of(self._book, slot))
         return count(self._book, slot, standing, rules=self._rules)
 
-    def count_resolved(self) -> dict[int, Figures]:
-        """Count the figures of each market of which bets may be refunded or settled, by slot."""
+    def resolved(self) -> Bools:
+        """Return for each market by slot whether bets of it may be refunded or settled."""
         markets = self._book.markets[: self._book.markets_len]
         cancelled = markets["status"] == Status.CANCELLED
-        resolved = cancelled | (markets["flags"] & MARKET_RESULTS > 0)
+        resolved: Bools = cancelled | (markets["flags"] & MARKET_RESULTS > 0)
         resolved[[*self._windows.slots(), *self._partial.slots()]] = True
-        return {slot: self.count(slot) for slot in np.flatnonzero(resolved).tolist()}
+        return resolved
+
+    def count_resolved(self) -> dict[int, Figures]:
+        """Count the figures of each market of which bets may be refunded or settled, by slot."""
+        return {slot: self.count(slot) for slot in np.flatnonzero(self.resolved()).tolist()}
 
     def set_rules(self, rules: int) -> None:
         """Follow other rules from now on: every market's figures are counted again by them."""

@@ -21,13 +21,15 @@ from engine.common.ids import MarketNo
 from engine.common.index import empty_table
 from engine.common.index_nb import fill_nb, missing_nb
 from engine.common.reasons import Reason
-from engine.common.rows import CHARGE, FLAG_LEG, FLAG_RELEASED, Bools, I32s, Rows, U64s
+from engine.common.rows import CHARGE, FLAG_LEG, FLAG_RELEASED, Bools, I32s, I64s, Rows, U64s
 from engine.common.state_hash import Reader, pack_rows
 from engine.common.units import LIMIT_MINOR_MAX, PAYOUT_MINOR_MAX, STAKE_MINOR_MAX
 from engine.market.bet_resolution import Resolutions
 from engine.market.book import CHARGED, Book
-from engine.market.charges_nb import charge_nb, find_legs_nb
+from engine.market.charges_nb import charge_nb, find_legs_nb, present_stakes_nb
 from engine.market.figures import move_figures
+from engine.market.figures_nb import move_open_nb
+from engine.market.settlement import bets_of
 
 LEGS_AT_BOUND: Final = 900_000
 assert LEGS_AT_BOUND * (PAYOUT_MINOR_MAX + 1) + LIMIT_MINOR_MAX < 1 << 63
@@ -47,6 +49,9 @@ def apply(
 ) -> Charged:
     """Apply CHARGE rows in their order, and have the figures of their markets follow.
 
+    The cost is that of the legs that are charged, however many bets their markets have. Legs of
+    markets in which nothing is resolved take one pass; the others one for each of their markets.
+
     Parameters
     ----------
     rows : Rows
@@ -65,28 +70,55 @@ def apply(
         rows, book.records, book.bet_table, book.charges, book.charge_table, numbers
     )
     legs = np.unique(numbers[numbers >= 0])
-    book.make_room_for_charges(len(legs))
+    slots = _slots(book, legs, slot_of)
+    resolved = resolutions.resolved()[slots]
+    still_open = legs[~resolved]
+    stakes_minor = present_stakes_minor(book, still_open)
     standing = [
-        (slot, resolutions.standing(slot, each)) for slot, each in _by_market(book, legs, slot_of)
+        (slot, resolutions.standing(slot, legs[resolved & (slots == slot)]))
+        for slot in np.unique(slots[resolved]).tolist()
     ]
     before = [resolutions.count(slot, each) for slot, each in standing]
+    book.make_room_for_charges(len(legs))
     book.charges_len = charge_nb(
         rows, numbers, book.records, book.charges, book.charge_table, book.charges_len, applied
+    )
+    move_open_nb(
+        book.records,
+        still_open,
+        slots[~resolved],
+        stakes_minor,
+        present_stakes_minor(book, still_open),
+        book.markets,
+        book.outcomes,
+        resolutions.rules,
     )
     for (slot, each), figures in zip(standing, before, strict=True):
         move_figures(book, slot, before=figures, after=resolutions.count(slot, each))
     return Charged(rows[applied], unfit)
 
 
-def _by_market(book: Book, legs: I32s, slot_of: Mapping[MarketNo, int]) -> list[tuple[int, I32s]]:
-    """Return legs, given by the numbers of their records, under the slots of their markets."""
-    market_nos = book.records["market_no"][legs]
-    order = np.argsort(market_nos, kind="stable")
-    present, begins = np.unique(market_nos[order], return_index=True)
-    parts = np.split(legs[order], begins[1:])
-    return [
-        (slot_of[MarketNo(no)], part) for no, part in zip(present.tolist(), parts, strict=False)
-    ]
+def _slots(book: Book, legs: I32s, slot_of: Mapping[MarketNo, int]) -> I64s:
+    """Return the slots of the markets of legs, given by the numbers of their records."""
+    market_nos, places = np.unique(book.records["market_no"][legs], return_inverse=True)
+    slots = [slot_of[MarketNo(number)] for number in market_nos.tolist()]
+    return np.array(slots, np.int64)[places]
+
+
+def present_stakes_minor(book: Book, numbers: I32s) -> I64s:
+    """Return the stakes with which bets count, given by the numbers of their records."""
+    stakes = np.empty(len(numbers), np.int64)
+    present_stakes_nb(numbers, book.records, book.charges, book.charge_table, stakes)
+    return stakes
+
+
+def present_bets(book: Book, slot: int) -> Rows:
+    """Return a copy of a market's accepted bets (BET_RECORD rows), each with its present stake."""
+    numbers = bets_of(book, slot)
+    rows: Rows = book.records[numbers]
+    if book.charges_len:
+        rows["stake_minor"] = present_stakes_minor(book, numbers)
+    return rows
 
 
 # --- state as a document --------------------------------------------------------------------------

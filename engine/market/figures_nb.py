@@ -17,7 +17,7 @@ from engine.common.rows import FLAG_LEG, SETTLEMENT, BetResult, I32s, I64s, Rows
 from engine.common.rules import RULES_FIRST
 from engine.common.units import ODDS_MILLI_MAX, ODDS_MILLI_MIN, RATE_MICRO_MAX, STAKE_MINOR_MAX
 from engine.common.units_nb import base_minor_nb, base_minor_up_nb, payout_minor_nb
-from engine.market.book import BET_RECORD, CHARGED, MARKET, RETURNED
+from engine.market.book import BET_RECORD, CHARGED, MARKET, OUTCOME, RETURNED
 from engine.market.charges_nb import charged_minor_nb
 from engine.market.settle_nb import settled_minor_nb
 
@@ -191,3 +191,59 @@ def count_nb(
         if refunded[at] == 0 or rules == RULES_FIRST:
             stake_minor[bet.outcome] += base
             payout_minor[bet.outcome] += book_payout_nb(stake, rate_micro, odds_milli, base, rules)
+
+
+@kernel(
+    types.void(
+        rows_in_type(BET_RECORD),
+        types.Array(int32, 1, "C"),
+        types.Array(int64, 1, "C"),
+        types.Array(int64, 1, "C"),
+        types.Array(int64, 1, "C"),
+        rows_type(MARKET),
+        rows_type(OUTCOME),
+        int64,
+    )
+)
+def move_open_nb(
+    records: Rows,
+    numbers: I32s,
+    slots: I64s,
+    before_minor: I64s,
+    after_minor: I64s,
+    markets: Rows,
+    outcomes: Rows,
+    rules: int,
+) -> None:
+    """Replace in the figures the stakes of open bets, of any markets, by other stakes.
+
+    Parameters
+    ----------
+    records : BET_RECORD[:]
+        Every decision.
+    numbers, slots : int32[:], int64[:]
+        The bets' record numbers and the slots of their markets.
+    before_minor, after_minor : int64[:]
+        The stake with which each bet counts in the figures, and the one with which it is to count.
+    markets, outcomes : MARKET[:], OUTCOME[:]
+        Their figures are changed.
+    rules : int
+        Version of the rules.
+    """
+    for at in range(numbers.size):
+        bet, market = records[numbers[at]], markets[slots[at]]
+        outcome = outcomes[np.int64(market.first_outcome) + np.int64(bet.outcome)]
+        rate_micro, odds_milli = int(np.int64(bet.rate_micro)), int(np.int64(bet.odds_milli))
+        for sign, stake in ((-1, before_minor[at]), (1, after_minor[at])):
+            base = base_minor_nb(stake, rate_micro)
+            payout = book_payout_nb(stake, rate_micro, odds_milli, base, rules)
+            outcome.stake_minor += sign * base
+            outcome.payout_minor += sign * payout
+            market.stake_taken_minor += sign * base
+    for at in range(numbers.size):
+        market = markets[slots[at]]
+        first = np.int64(market.first_outcome)
+        worst = np.int64(0)
+        for place in range(first, first + np.int64(market.outcomes)):
+            worst = max(worst, outcomes[place].payout_minor)
+        market.payout_worst_minor = worst

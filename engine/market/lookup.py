@@ -9,10 +9,8 @@ from engine.common.ids import SHARD_BITS, BetId, ShardNo
 from engine.common.reasons import Reason
 from engine.common.rows import DECISION, Rows, U64s
 from engine.market.book import Book
-from engine.market.charges_nb import present_stakes_nb
 from engine.market.lookup_nb import highest_bet_ids_nb, recall_nb
 from engine.market.place_nb import repeat_nb
-from engine.market.settlement import bets_of
 
 
 def recall(book: Book, bet_ids: U64s) -> Rows:
@@ -45,17 +43,6 @@ def repeat(book: Book, rows: Rows, *, otherwise: Reason) -> Rows:
     decisions["reason"] = otherwise
     repeat_nb(np.ascontiguousarray(rows), book.records, book.bet_table, decisions)
     return decisions
-
-
-def present_bets(book: Book, slot: int) -> Rows:
-    """Return a copy of a market's accepted bets (BET_RECORD rows), each with its present stake."""
-    numbers = bets_of(book, slot)
-    rows: Rows = book.records[numbers]
-    if book.charges_len:
-        stakes = np.empty(len(numbers), np.int64)
-        present_stakes_nb(numbers, book.records, book.charges, book.charge_table, stakes)
-        rows["stake_minor"] = stakes
-    return rows
 
 
 def highest_bet_ids(book: Book) -> dict[ShardNo, BetId]:

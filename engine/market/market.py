@@ -216,7 +216,7 @@ class MarketMachine:
         A leg has its present charge for its stake: 0 when it is released. KeyError when there is no
         such market.
         """
-        return lookup.present_bets(self._book, self._slot_of[market_no])
+        return charges.present_bets(self._book, self._slot_of[market_no])
 
     # --- charges of legs --------------------------------------------------------------------------
 
