@@ -1,6 +1,7 @@
 """Bet resolution against its twin: settling, cancelling and rolling back in any order."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from hypothesis import example, given, settings
@@ -107,37 +108,39 @@ commands = st.one_of(
     ),
 )
 SINGLE, LEG = 0, FLAG_LEG
-batches = st.tuples(
-    st.integers(0, 11),
-    st.lists(
-        st.tuples(
-            st.integers(0, 2),
-            st.integers(200, 999),
-            st.sampled_from((1_000_000, 1_000_000, 6_000, 1_234_567)),
-            st.sampled_from((SINGLE, LEG, LEG)),
-        ),
-        max_size=4,
-    ),
+
+
+class Batch(NamedTuple):
+    """Bets of one time: the outcome, stake, rate and flags of each."""
+
+    at_ns: int
+    bets: list[tuple[int, int, int, int]]
+
+
+stakes = st.tuples(
+    st.integers(0, 2),
+    st.integers(200, 999),
+    st.sampled_from((1_000_000, 1_000_000, 6_000, 1_234_567)),
+    st.sampled_from((SINGLE, LEG, LEG)),
 )
-"""A time, and for each bet its outcome, stake, rate and flags; times may fall, as when a clock is
-set."""
+batches = st.builds(Batch, st.integers(0, 11), st.lists(stakes, max_size=4))
+"""Times may fall, as when a clock is set."""
+openings = st.builds(Batch, st.integers(0, 11), st.lists(stakes, min_size=3, max_size=6))
 charges = st.lists(
     st.tuples(
-        st.integers(1, 12),
+        st.integers(0, 7),
         st.sampled_from((0, 1, 250, 999, 4_321, 10**9)),
-        st.sampled_from((1, 1, 1, 1, 2)),
         st.integers(0, 5),
-        st.sampled_from((0, 0, 0, 0, 0, FLAG_RELEASED)),
+        st.sampled_from((*["leg"] * 8, *["release"] * 2, "single", "market")),
     ),
     min_size=1,
     max_size=6,
-)
-"""The bets' serials, and the stakes, markets, numbers and flags of their charges."""
-steps = st.one_of(batches, batches, charges, commands, commands, commands)
+).map(tuple)
+"""The places of legs among those accepted, their charges, the numbers, and what they are of."""
+steps = st.one_of(batches, batches, charges, charges, commands, commands, commands)
 
 
-Stake = tuple[int, int, int, int]
-"""A bet's outcome, stake, rate and flags."""
+Drawn = tuple[int, int, int, str]
 
 
 def rows_since(machine: MarketMachine, seq: int) -> list[Row]:
@@ -164,7 +167,7 @@ class Pair:
         self.serial = 0
         self.position = 0
 
-    def place(self, at_ns: int, stakes: Sequence[Stake]) -> None:
+    def place(self, at_ns: int, stakes: Sequence[tuple[int, int, int, int]]) -> None:
         bets = []
         for outcome, stake, rate, flags in stakes:
             self.serial += 1
@@ -174,7 +177,16 @@ class Pair:
             self.twin.place(Placed(self.serial, at_ns, outcome, stake, odds, rate, leg))
         self.machine.place(bet_rows(bets), at_ns)
 
-    def charge(self, charges: Sequence[Charge]) -> None:
+    def charge(self, drawn: Sequence[Drawn]) -> None:
+        bets = self.twin.bets
+        legs = [one.serial for one in bets if one.leg] or [99]
+        singles = [one.serial for one in bets if not one.leg] or [99]
+        charges: list[Charge] = []
+        for place, stake, number, kind in drawn:
+            serials = singles if kind == "single" else legs
+            charged, market = (0 if kind == "release" else stake), 1 + (kind == "market")
+            serial = serials[place % len(serials)]
+            charges.append((serial, charged, market, number, FLAG_RELEASED * (kind == "release")))
         rows = charge_rows(charges)
         applied = self.machine.charge(rows, 12)
         did = [self.twin.charge(one) for one in charges]
@@ -243,15 +255,17 @@ BASE = 1_000_000
 
 @settings(max_examples=300, deadline=None)
 @given(
+    opening=openings,
     stream=st.lists(st.tuples(steps, st.booleans()), min_size=1, max_size=20),
     first_steps=st.sampled_from((0, 0, 0, 3, 20)),
 )
 @example(
+    opening=Batch(0, []),
     stream=[
-        ((5, [(0, 100, BASE, SINGLE), (1, 50, BASE, SINGLE)]), True),
+        (Batch(5, [(0, 100, BASE, SINGLE), (1, 50, BASE, SINGLE)]), True),
         (CancelBets(market_no=1), True),
         (SetStatus(market_no=1, status=Status.ACTIVE), True),
-        ((5, [(0, 10, BASE, SINGLE)]), True),
+        (Batch(5, [(0, 10, BASE, SINGLE)]), True),
         (SettleMarket(market_no=1, results=LOST), True),
         (CancelMarket(market_no=1), True),
         (RollBackSettlement(market_no=1), False),
@@ -260,12 +274,13 @@ BASE = 1_000_000
     first_steps=0,
 )
 @example(
+    opening=Batch(0, []),
     stream=[
         (CancelBets(market_no=1), True),
-        ((5, [(0, 100, BASE, SINGLE), (1, 50, BASE, SINGLE)]), True),
+        (Batch(5, [(0, 100, BASE, SINGLE), (1, 50, BASE, SINGLE)]), True),
         (CancelBets(market_no=1), True),
         (CancelBets(market_no=1), True),
-        ((6, [(0, 10, BASE, SINGLE)]), True),
+        (Batch(6, [(0, 10, BASE, SINGLE)]), True),
         (CancelBets(market_no=1, outcomes=(0,)), True),
         (RollBackCancel(market_no=1, outcomes=(1,)), True),
         (RollBackCancel(market_no=1), True),
@@ -273,43 +288,47 @@ BASE = 1_000_000
     first_steps=0,
 )
 @example(
+    opening=Batch(0, []),
     stream=[
-        ((0, [(1, 200, BASE, SINGLE)]), False),
+        (Batch(0, [(1, 200, BASE, SINGLE)]), False),
         (SettleMarket(market_no=1, results=LOST[:1], outcomes=(0,)), False),
         (RollBackSettlement(market_no=1), False),
     ],
     first_steps=0,
 )
 @example(
+    opening=Batch(0, []),
     stream=[
-        ((5, [(0, 500, BASE, LEG), (1, 300, 6_000, LEG), (0, 400, BASE, SINGLE)]), False),
-        ([(1, 4_321, 1, 1, 0), (2, 999, 1, 2, 0), (2, 250, 1, 1, 0), (3, 1, 1, 1, 0)], False),
+        (Batch(5, [(0, 500, BASE, LEG), (1, 300, 6_000, LEG), (0, 400, BASE, SINGLE)]), False),
+        (((0, 4_321, 1, "leg"), (1, 999, 2, "leg"), (1, 250, 1, "leg"), (0, 1, 1, "single")), True),
         (SettleMarket(market_no=1, results=(OutcomeResult(won=True), *LOST[1:])), False),
-        ([(1, 250, 1, 2, 0), (2, 0, 1, 3, FLAG_RELEASED), (2, 999, 1, 4, 0)], False),
+        (((0, 250, 2, "leg"), (1, 0, 3, "release"), (1, 999, 4, "leg")), True),
         (CancelBets(market_no=1, until_ns=10), False),
-        ([(1, 999, 1, 5, 0)], False),
+        (((0, 999, 5, "leg"),), True),
         (RollBackCancel(market_no=1, until_ns=10), False),
         (CancelMarket(market_no=1), False),
-        ([(1, 10**9, 1, 6, 0)], False),
+        (((0, 10**9, 6, "leg"),), True),
         (RollBackCancel(market_no=1), False),
         (RollBackSettlement(market_no=1), False),
     ],
     first_steps=0,
 )
 def test_rows_are_sent_for_exactly_the_bets_whose_resolution_changes(
-    stream: Sequence[tuple[tuple[int, list[Stake]] | list[Charge] | FeedStep, bool]],
+    opening: Batch,
+    stream: Sequence[tuple[Batch | tuple[Drawn, ...] | FeedStep, bool]],
     first_steps: int,
 ) -> None:
     """The first steps are those of a writer of the first rules, the others of the present one."""
     pair = Pair(rules=1 if first_steps else 2)
+    pair.place(*opening)
     for number, (step, by_feed) in enumerate(stream):
         if number == first_steps > 0:
             pair.twin.rules = 2
             pair.machine.begin_epoch(epoch=2, rules=2)
             pair.check()
-        if isinstance(step, tuple):
+        if isinstance(step, Batch):
             pair.place(*step)
-        elif isinstance(step, list):
+        elif isinstance(step, tuple):
             pair.charge(step)
         else:
             pair.apply(step, by_feed=by_feed)
