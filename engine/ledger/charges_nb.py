@@ -1,9 +1,9 @@
 """Kernels of what slips charge their legs' markets, and of what those markets are known to charge.
 
-Own which legs must be charged otherwise: the open legs of a posted slip, whose running stake
-follows from the legs that are settled, and released legs, which are charged nothing. A settled leg
-keeps its last charge. So does a leg that waits for its verdict: its market may not have it yet.
-Never move money.
+Own which legs' markets must be told a charge: those of the open legs of a posted slip, whose
+running stake follows from the legs that are settled, and those of released legs, which are charged
+nothing. A settled leg keeps its last charge. So does a leg that waits for its verdict: its market
+may not have it yet. Never move money.
 """
 
 from typing import Any
@@ -43,6 +43,23 @@ def work_out_charges_nb(slips: Any, head_slot: Any, bets: Any, scratch: Any) -> 
     ):
         first, count = int(np.int64(head.bets_first)), int(np.int64(head.bets))
         running_nb(positions, events, nums, dens, legs, bets, first, count, charges, work)
+
+
+@kernel()
+def is_due_nb(head: Any, leg: Any, charge_minor: Any) -> Any:
+    """Return whether a leg's market must be told its charge.
+
+    A charge that was told may have been applied although its acknowledgement is still on the way or
+    lost. So an open leg is told again after each change of the slip, also a charge that is back at
+    what its market was last known to have, unless nothing can have been told in between. A released
+    leg has been told nothing else before.
+    """
+    if leg.state == RELEASED:
+        return leg.charged_minor != 0
+    if leg.state != ACCEPTED or (head.state != ACCEPTED and head.state != SETTLED):
+        return False
+    behind = head.charge_no - leg.charge_no
+    return behind > 1 or (behind == 1 and charge_minor != leg.charged_minor)
 
 
 @kernel(
@@ -96,7 +113,7 @@ def due_charges_nb(
         for i in range(head.legs):
             leg = slips[head_slot + 1 + i]
             charge_minor = scratch[5][i]
-            if charge_minor == leg.charged_minor:
+            if not is_due_nb(head, leg, charge_minor):
                 continue
             stays = True
             if leg.bet_id > after_bet_id and written < len(rows):
@@ -159,7 +176,7 @@ def all_due_nb(slips: Rows, slips_len: int, bets: Rows, scratch: Any, due: U32s)
             continue
         work_out_charges_nb(slips, slot, bets, scratch)
         for i in range(head.legs):
-            if scratch[5][i] != slips[slot + 1 + i].charged_minor:
+            if is_due_nb(head, slips[slot + 1 + i], scratch[5][i]):
                 due[count] = slot
                 count += 1
                 break

@@ -350,6 +350,31 @@ def test_an_acknowledgement_that_is_late_changes_nothing():
     assert ledger.slips()["charged_minor"].tolist() == [0, 300, 700, 100 * 12 + 300 + 400]
 
 
+@pytest.mark.parametrize("late", [True, False])
+def test_a_charge_that_is_taken_back_before_its_acknowledgement_is_told_again(late):
+    request = cover(3_000, 4_000, 5_000)
+    ledger = held(request)
+    settle(ledger, leg_settlement(request.leg(0), 3_000))
+    told = ledger.charges(limit=99)
+    settle(ledger, leg_reopened(request.leg(0)))
+    if late:
+        ledger.charged(told)
+    # Its market may charge what was told: what runs on the leg again is what it had at first.
+    first = ledger.slips()["stake_minor"].tolist()[1:]
+    assert charges(ledger, request) == dict(enumerate(first))
+    rows = ledger.charges(limit=99)
+    assert set(rows["charge_no"].tolist()) == {2}
+    assert len(ledger.charged(rows)) == len(rows)
+    assert charges(ledger, request) == {}
+
+
+def test_a_leg_whose_charge_stays_is_not_told_of_it():
+    request = accumulator(2_000, 3_000, 4_000)
+    ledger = held(request)
+    settle(ledger, leg_settlement(request.leg(0), 1_000, den=1_000))
+    assert charges(ledger, request) == {}
+
+
 @pytest.mark.parametrize(
     "fields",
     [
