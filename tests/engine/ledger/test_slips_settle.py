@@ -355,11 +355,11 @@ def test_a_charge_that_is_taken_back_before_its_acknowledgement_is_told_again(la
     request = cover(3_000, 4_000, 5_000)
     ledger = held(request)
     settle(ledger, leg_settlement(request.leg(0), 3_000))
-    told = ledger.charges(limit=99)
+    sent = ledger.charges(limit=99)
     settle(ledger, leg_reopened(request.leg(0)))
     if late:
-        ledger.charged(told)
-    # Its market may charge what was told: what runs on the leg again is what it had at first.
+        ledger.charged(sent)
+    # Its market may charge what was sent: what runs on the leg again is what it had at first.
     first = ledger.slips()["stake_minor"].tolist()[1:]
     assert charges(ledger, request) == dict(enumerate(first))
     rows = ledger.charges(limit=99)
