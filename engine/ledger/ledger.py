@@ -363,7 +363,7 @@ class LedgerMachine:
     def in_force(
         self, *, market_nos: Sequence[int], after_bet_id: BetId = _NO_BET, limit: int
     ) -> U64s:
-        """Return the ids of ACCEPTED and SETTLED slips of some markets, after a bet, rising."""
+        """Return the ids of bets that some markets have accepted, after a bet, rising."""
         tables = self._tables
         begin = tables.slots_up_to(after_bet_id)
         bet_ids: U64s = np.empty(max(0, min(limit, tables.slips_len - begin)), np.uint64)

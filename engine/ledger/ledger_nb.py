@@ -239,9 +239,9 @@ def pending_bets_nb(pending: Any, pending_len: int, slips: Rows, at_ns: int, bet
     )
 )
 def in_force_nb(slips: Rows, begin: int, slips_len: int, market_nos: U32s, bet_ids: U64s) -> int:
-    """Write the bet ids of ACCEPTED and SETTLED slips of some markets, rising; return how many.
+    """Write the ids of bets that some markets have accepted, rising; return how many.
 
-    They are singles and legs: a head is in no market.
+    They are singles and legs, ACCEPTED, SETTLED or RELEASED: a head is in no market.
     `market_nos` rise. The loop begins at a slot and ends when `bet_ids` is full, so that the pages
     of all slips together cost one pass.
     """
@@ -250,7 +250,7 @@ def in_force_nb(slips: Rows, begin: int, slips_len: int, market_nos: U32s, bet_i
         if count == len(bet_ids):
             break
         slip = slips[slot]
-        if slip.kind == HEAD or (slip.state != ACCEPTED and slip.state != SETTLED):
+        if slip.kind == HEAD or slip.state == PENDING or slip.state == REFUSED:
             continue
         at = np.searchsorted(market_nos, slip.market_no)
         if at < len(market_nos) and market_nos[at] == slip.market_no:

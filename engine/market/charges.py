@@ -26,7 +26,12 @@ from engine.common.state_hash import Reader, pack_rows
 from engine.common.units import LIMIT_MINOR_MAX, PAYOUT_MINOR_MAX, STAKE_MINOR_MAX
 from engine.market.bet_resolution import Resolutions
 from engine.market.book import CHARGED, Book
-from engine.market.charges_nb import charge_nb, find_legs_nb, present_stakes_nb
+from engine.market.charges_nb import (
+    charge_nb,
+    charges_of_nb,
+    find_legs_nb,
+    present_stakes_nb,
+)
 from engine.market.figures import move_figures
 from engine.market.figures_nb import move_open_nb
 from engine.market.settlement import bets_of
@@ -110,6 +115,23 @@ def present_stakes_minor(book: Book, numbers: I32s) -> I64s:
     stakes = np.empty(len(numbers), np.int64)
     present_stakes_nb(numbers, book.records, book.charges, book.charge_table, stakes)
     return stakes
+
+
+def charges_of(book: Book, bet_ids: U64s) -> Rows:
+    """Return the present charges of those of some bets that are charged otherwise than at first.
+
+    Returns
+    -------
+    Rows
+        CHARGE rows in the order of the ids. The stake is what counts in the book: no more than the
+        largest stake in base currency.
+    """
+    rows: Rows = np.zeros(len(bet_ids), CHARGE)
+    bet_ids = np.ascontiguousarray(bet_ids, np.uint64)
+    count = charges_of_nb(
+        bet_ids, book.records, book.bet_table, book.charges, book.charge_table, rows
+    )
+    return rows[:count]
 
 
 def present_bets(book: Book, slot: int) -> Rows:

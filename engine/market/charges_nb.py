@@ -90,6 +90,48 @@ def released_nb(
             released[at] = row >= 0 and charges[row].flags & FLAG_RELEASED != 0
 
 
+@kernel(
+    int64(
+        types.Array(uint64, 1, "C", readonly=True),
+        rows_in_type(BET_RECORD),
+        types.Array(uint64, 1, "C"),
+        rows_in_type(CHARGED),
+        types.Array(uint64, 1, "C"),
+        rows_type(CHARGE),
+    )
+)
+def charges_of_nb(
+    bet_ids: U64s, records: Rows, bet_table: U64s, charges: Rows, charge_table: U64s, rows: Rows
+) -> int:
+    """Write the present charges of those of some bets that have one; return how many.
+
+    Parameters
+    ----------
+    bet_ids : uint64[:]
+        Bets, whether legs or not, recorded or not.
+    records, bet_table, charges, charge_table
+        The book's.
+    rows : CHARGE[:]
+        Zeroed room for one row of each bet.
+    """
+    count = 0
+    for at in range(bet_ids.size):
+        number = find_record_nb(bet_table, records, bet_ids[at], mix_nb(bet_ids[at]))
+        if number < 0 or records[number].flags & FLAG_LEG == 0:
+            continue
+        found = find_charge_nb(charge_table, charges, number, mix_nb(np.uint64(number)))
+        if found < 0:
+            continue
+        row = rows[count]
+        row.bet_id = bet_ids[at]
+        row.market_no = records[number].market_no
+        row.stake_minor = charges[found].stake_minor
+        row.charge_no = charges[found].charge_no
+        row.flags = charges[found].flags
+        count += 1
+    return count
+
+
 @kernel()
 def fits_nb(row: Row, record: Row) -> bool:
     """Return whether a CHARGE row is one of the leg that a record accepted."""

@@ -221,26 +221,20 @@ class MarketMachine:
     # --- charges of legs --------------------------------------------------------------------------
 
     def charge(self, rows: Rows, at_ns: Nanos) -> Rows:  # noqa: ARG002 - every change has its time
-        """Charge legs from now on what their slips say (see `charges.apply`).
+        """Charge legs what CHARGE rows say; return those applied, in order (see `charges.apply`).
 
-        Parameters
-        ----------
-        rows : Rows
-            CHARGE rows. A number that a leg has seen, or a lower one, is skipped; so is a row that
-            names no leg accepted here, which `charges_unfit` counts.
-        at_ns : Nanos
-            Time of arrival.
-
-        Returns
-        -------
-        Rows
-            The CHARGE rows that were applied, in their order.
+        A number that a leg has seen, or a lower one, is skipped; so is a row that names no leg
+        accepted here, which `charges_unfit` counts.
         """
         applied, unfit = charges.apply(
             rows, book=self._book, resolutions=self._resolutions, slot_of=self._slot_of
         )
         self.charges_unfit += unfit
         return applied
+
+    def charges_of(self, bet_ids: U64s) -> Rows:
+        """Return the present charges of legs among some bets (see `charges.charges_of`)."""
+        return charges.charges_of(self._book, bet_ids)
 
     # --- commands ---------------------------------------------------------------------------------
 

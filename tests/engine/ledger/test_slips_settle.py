@@ -472,3 +472,11 @@ def test_markets_know_legs_as_bets_and_never_a_head():
     assert ledger.slips_of(asked)["bet_id"].tolist() == [bet(1), bet(2), bet(3)]
     assert ledger.slip_bets()["stake_minor"].tolist() == [100]
     assert len(ledger.slip_bets(1)) == 0
+
+
+def test_a_released_leg_is_a_bet_that_its_market_has_accepted():
+    ledger = funded()
+    request = accumulator(2_000, 3_000)
+    request.send(ledger)
+    resolve(ledger, verdict(request.leg(0)), verdict(request.leg(1), Reason.MARKET_SUSPENDED))
+    assert ledger.in_force(market_nos=[1, 2], limit=9).tolist() == [request.leg(0)]

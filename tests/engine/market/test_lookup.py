@@ -4,8 +4,8 @@ import numpy as np
 
 from engine.common.ids import bet_id
 from engine.common.reasons import Reason
-from engine.common.rows import FLAG_KNOWN
-from tests.engine.market.builders import bet, bet_rows, open_machine, place
+from engine.common.rows import CHARGE, FLAG_KNOWN, FLAG_LEG, FLAG_RELEASED
+from tests.engine.market.builders import bet, bet_rows, charge, open_machine, place
 
 
 def test_recalled_decisions_are_those_given_and_others_are_unknown() -> None:
@@ -40,3 +40,19 @@ def test_a_malformed_bet_id_is_the_highest_of_a_shard_that_no_system_has() -> No
         Reason.FIELD_OUT_OF_BOUNDS,
     ]
     assert machine.highest_bet_ids() == {0: bet_id(shard=0, serial=1), 2**16 - 1: 2**64 - 1}
+
+
+def test_the_present_charges_of_legs_are_looked_up_by_id_and_those_of_no_other_bet() -> None:
+    machine = open_machine(odds=(2_000, 2_000), markets=2)
+    legs = [bet(serial, odds=2_000, market=1 + serial % 2, flags=FLAG_LEG) for serial in (1, 2, 3)]
+    place(machine, *legs, bet(4, odds=2_000))
+    assert charge(machine, 1, 300, number=3, market=2)
+    assert charge(machine, 3, 0, number=1, market=2, flags=FLAG_RELEASED)
+    before = machine.state_hash()
+    ids = np.array([bet_id(shard=0, serial=serial) for serial in (9, 4, 3, 2, 1)], np.uint64)
+    found = machine.charges_of(ids)
+    assert found.dtype == CHARGE
+    names = ["bet_id", "stake_minor", "market_no", "charge_no", "flags"]
+    assert found[names].tolist() == [(ids[2], 0, 2, 1, FLAG_RELEASED), (ids[4], 300, 2, 3, 0)]
+    assert len(machine.charges_of(ids[::-2])) == 2, "also of ids with gaps in memory"
+    assert machine.state_hash() == before
