@@ -10,7 +10,7 @@ recovery; no answer to it was sent, and a bet of the same id gets it as the answ
 
 import time
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 
@@ -18,7 +18,17 @@ from engine.common.commands import LedgerCommand, MarketCommand
 from engine.common.events import LedgerEvent, MarketEvent
 from engine.common.ids import ShardNo
 from engine.common.reasons import MESSAGES, Reason
-from engine.common.rows import BET, DECISION, RESERVATION, RESERVED, SETTLEMENT, Rows, SlipState
+from engine.common.rows import (
+    BET,
+    CHARGE,
+    DECISION,
+    RESERVATION,
+    RESERVED,
+    SETTLEMENT,
+    SLIP_BET,
+    Rows,
+    SlipState,
+)
 from engine.common.units import Nanos
 from engine.ledger.ledger import LedgerMachine
 from engine.market.market import MarketMachine
@@ -31,13 +41,17 @@ from persistence.records import (
     decode_ledger_commands,
     decode_market_commands,
     encode_bets,
+    encode_charges,
     encode_exchange,
     encode_settlements,
     exchange_bytes,
+    exchange_kind,
 )
 from persistence.recovery import LedgerReplay, MarketReplay
 
 __all__ = ["DurableLedger", "DurableMarkets", "DurableState", "NotAppliedError"]
+
+_NO_SLIP_BETS: Final[Rows] = np.zeros(0, SLIP_BET)
 
 
 class NotAppliedError(RuntimeError):
@@ -134,6 +148,41 @@ class DurableMarkets(Durable[MarketMachine, MarketCommand, MarketEvent]):
             self._commit(Kind.BETS, at_ns=at_ns, parts=encode_bets(rows, decisions))
         return decisions
 
+    def charge(self, rows: Rows, at_ns: Nanos) -> Rows:
+        """Apply charges of legs, durably; rows that change nothing are not journaled.
+
+        Parameters
+        ----------
+        rows : CHARGE rows
+            What slips charge their legs from now on.
+        at_ns : Nanos
+            Time of the call, nanoseconds UTC.
+
+        Returns
+        -------
+        Rows
+            The CHARGE rows that this call applied, now journaled. The others were known, or belong
+            to no leg that was accepted here. So the caller may note all rows as applied.
+
+        Raises
+        ------
+        NotAppliedError
+            If the journal is quarantined or the disk full: no row may be noted as applied.
+        JournalBrokenError
+            If a write or sync failed, now or earlier; the process must end.
+        """
+        assert rows.dtype == CHARGE
+        if len(rows) == 0:
+            return rows
+        refusal = self._refusal(rows.nbytes, at_ns=at_ns)
+        if refusal is not None:
+            raise NotAppliedError(refusal)
+        with self._deciding() as machine:
+            applied = machine.charge(rows, Nanos(at_ns))
+            if len(applied):
+                self._commit(Kind.CHARGES, at_ns=at_ns, parts=encode_charges(applied))
+        return applied
+
 
 class DurableLedger(Durable[LedgerMachine, LedgerCommand, LedgerEvent]):
     """An account shard whose every transfer is on disk before its answer is returned."""
@@ -185,7 +234,13 @@ class DurableLedger(Durable[LedgerMachine, LedgerCommand, LedgerEvent]):
         )
         return durable
 
-    def exchange(self, verdicts: Rows, reservations: Rows, at_ns: Nanos) -> Rows:
+    def exchange(
+        self,
+        verdicts: Rows,
+        reservations: Rows,
+        at_ns: Nanos,
+        slip_bets: Rows = _NO_SLIP_BETS,
+    ) -> Rows:
         """Apply verdicts and reserve stakes, durably, as one record.
 
         Parameters
@@ -193,9 +248,11 @@ class DurableLedger(Durable[LedgerMachine, LedgerCommand, LedgerEvent]):
         verdicts : DECISION rows
             The markets' decisions on stakes reserved earlier.
         reservations : RESERVATION rows
-            Stakes to reserve.
+            Stakes to reserve: of singles, and of heads with their legs behind them.
         at_ns : Nanos
             Time of the call, nanoseconds UTC.
+        slip_bets : SLIP_BET rows
+            The bets of the slips among the reservations, in the order of their heads.
 
         Returns
         -------
@@ -214,24 +271,27 @@ class DurableLedger(Durable[LedgerMachine, LedgerCommand, LedgerEvent]):
         """
         assert verdicts.dtype == DECISION
         assert reservations.dtype == RESERVATION
+        assert slip_bets.dtype == SLIP_BET
         if len(verdicts) == 0 and len(reservations) == 0:
             return np.zeros(0, RESERVED)
-        room = exchange_bytes(verdicts=len(verdicts), reservations=len(reservations))
+        room = exchange_bytes(
+            verdicts=len(verdicts), reservations=len(reservations), slip_bets=len(slip_bets)
+        )
         refusal = self._refusal(room, at_ns=at_ns)
         if refusal is not None:
             if len(reservations) == 0:
                 raise NotAppliedError(refusal)
             if refusal is Reason.DISK_FULL and self.machine is not None:
-                return self.machine.recall(reservations, otherwise=refusal)
+                return self.machine.recall(reservations, otherwise=refusal, slip_bets=slip_bets)
             answers: Rows = np.zeros(len(reservations), RESERVED)
             answers["odds_milli"] = reservations["odds_milli"]
             answers["reason"] = refusal
             answers["state"] = SlipState.NONE
             return answers
         with self._deciding() as machine:
-            answers = machine.exchange(verdicts, reservations, Nanos(at_ns))
-            parts = encode_exchange(verdicts, reservations, answers)
-            self._commit(Kind.EXCHANGE, at_ns=at_ns, parts=parts)
+            answers = machine.exchange(verdicts, reservations, Nanos(at_ns), slip_bets)
+            parts = encode_exchange(verdicts, reservations, slip_bets, answers)
+            self._commit(exchange_kind(slip_bets), at_ns=at_ns, parts=parts)
         return answers
 
     def settle(self, rows: Rows, at_ns: Nanos) -> Rows:
@@ -271,3 +331,37 @@ class DurableLedger(Durable[LedgerMachine, LedgerCommand, LedgerEvent]):
             if len(applied):
                 self._commit(Kind.SETTLEMENTS, at_ns=at_ns, parts=encode_settlements(applied))
         return applied
+
+    def charged(self, rows: Rows, at_ns: Nanos) -> Rows:
+        """Note charges that markets have applied, durably; known ones are not journaled.
+
+        Parameters
+        ----------
+        rows : CHARGE rows
+            As `LedgerMachine.charges` gave them.
+        at_ns : Nanos
+            Time of the call, nanoseconds UTC.
+
+        Returns
+        -------
+        Rows
+            The CHARGE rows that were new here, now journaled.
+
+        Raises
+        ------
+        NotAppliedError
+            If the journal is quarantined or the disk full; the same charges will be carried again.
+        JournalBrokenError
+            If a write or sync failed, now or earlier; the process must end.
+        """
+        assert rows.dtype == CHARGE
+        if len(rows) == 0:
+            return rows
+        refusal = self._refusal(rows.nbytes, at_ns=at_ns)
+        if refusal is not None:
+            raise NotAppliedError(refusal)
+        with self._deciding() as machine:
+            noted = machine.charged(rows)
+            if len(noted):
+                self._commit(Kind.CHARGES, at_ns=at_ns, parts=encode_charges(noted))
+        return noted

@@ -29,10 +29,11 @@ from engine.common.units import Nanos
 from persistence.disk import Buffer, Bytes
 
 MAGIC: Final = b"OVRJ"
-LAYOUT_VERSION: Final = 3
+LAYOUT_VERSION: Final = 4
 """Layout that is written; layouts 1 to this one are read. Layout 2 added the commands and events
 of feeds. Layout 3 added the rules in epoch marks, settlements that carry odds, and closing marks.
-Every payload of an older layout keeps its meaning."""
+Layout 4 added slips of several legs: exchanges with their bets, and charges of legs. Every payload
+of an older layout keeps its meaning."""
 HEADER_BYTES: Final = 40
 ALIGN_BYTES: Final = 8
 RECORD_BYTES_MAX: Final = 1 << 24

@@ -5,6 +5,7 @@ writes. The only module of this package that imports rich.
 """
 
 import contextlib
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -13,11 +14,22 @@ from pathlib import Path
 from typing import Any, Final, TextIO
 
 import msgspec
+import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from engine.common.reasons import Reason
-from engine.common.rows import FLAG_FENCE, FLAG_KNOWN, BetResult, SlipState
+from engine.common.rows import (
+    FLAG_FENCE,
+    FLAG_HEAD,
+    FLAG_KNOWN,
+    FLAG_LEG,
+    FLAG_LEG_OF_SLIP,
+    FLAG_RELEASED,
+    LEG_RESERVATION,
+    BetResult,
+    SlipState,
+)
 from persistence.chain import (
     ChainReader,
     JournalDamagedError,
@@ -31,6 +43,7 @@ from persistence.records import (
     Kind,
     PayloadError,
     decode_bets,
+    decode_charges,
     decode_epoch,
     decode_exchange,
     decode_ledger_control,
@@ -243,9 +256,10 @@ def _bets(record: Record) -> tuple[str, list[str]]:
 
 def _bet(bet: Any, decision: Any) -> str:
     fence = "fence of " if bet["flags"] & FLAG_FENCE else ""
+    what, stake = ("leg", "charge") if bet["flags"] & FLAG_LEG else ("bet", "stake")
     return (
-        f"{fence}bet {bet['bet_id']}: account {bet['account_no']}, market {bet['market_no']}, "
-        f"outcome {bet['outcome']}, stake {bet['stake_minor']} at {_odds(bet['odds_milli'])}"
+        f"{fence}{what} {bet['bet_id']}: account {bet['account_no']}, market {bet['market_no']}, "
+        f"outcome {bet['outcome']}, {stake} {bet['stake_minor']} at {_odds(bet['odds_milli'])}"
         f" -> {_verdict(decision)}"
     )
 
@@ -259,29 +273,88 @@ def _verdict(decision: Any) -> str:
 
 
 def _exchange(record: Record) -> tuple[str, list[str]]:
-    verdicts, reservations, answers = decode_exchange(record.payload)
+    verdicts, reservations, slip_bets, answers = decode_exchange(record.payload, record.kind)
     lines = [f"verdict on bet {each['bet_id']}: {_verdict(each)}" for each in verdicts]
+    bets = iter(slip_bets)
+    of_head: list[str] = []
     for reservation, answer in zip(reservations, answers, strict=True):
-        ref = reservation["ref"].tobytes().rstrip(b"\0").decode("ascii", "replace")
-        known = ", known" if answer["flags"] & FLAG_KNOWN else ""
-        state = SlipState(answer["state"]).name if answer["bet_id"] else _reason(answer["reason"])
-        lines.append(
-            f"reservation {ref}: account {reservation['account_no']}, "
-            f"market {reservation['market_no']}, outcome {reservation['outcome']}, "
-            f"stake {reservation['stake_minor']} at {_odds(reservation['odds_milli'])} "
-            f"-> bet {answer['bet_id']} {state}{known}"
+        if not reservation["flags"] & FLAG_LEG_OF_SLIP:
+            lines += of_head  # behind the legs of the head before
+            of_head = []
+        lines.append(f"{_reservation(reservation)} -> {_reserved(reservation, answer)}")
+        if reservation["flags"] & FLAG_HEAD:
+            own = itertools.islice(bets, int(reservation["market_no"]))
+            of_head = [f"    {_slip_bet(bet)}" for bet in own]
+    lines += of_head
+    lines += [f"of no slip: {_slip_bet(bet)}" for bet in bets]
+    of_slips = f", {len(slip_bets)} bets of slips" if len(slip_bets) else ""
+    return f"{len(verdicts)} verdicts, {len(reservations)} reservations{of_slips}", lines
+
+
+def _reservation(row: Any) -> str:
+    if row["flags"] & FLAG_LEG_OF_SLIP:
+        leg = np.frombuffer(row.tobytes(), LEG_RESERVATION)[0]
+        return (
+            f"    leg: market {row['market_no']}, outcome {row['outcome']} at "
+            f"{_odds(row['odds_milli'])}, event {leg['event']}, position {leg['position']}"
         )
-    return f"{len(verdicts)} verdicts, {len(reservations)} reservations", lines
+    ref = row["ref"].tobytes().rstrip(b"\0").decode("ascii", "replace")
+    if row["flags"] & FLAG_HEAD:
+        return (
+            f"slip {ref}: account {row['account_no']}, {row['outcome']} legs, "
+            f"{row['market_no']} bets, stake {row['stake_minor']}"
+        )
+    return (
+        f"reservation {ref}: account {row['account_no']}, "
+        f"market {row['market_no']}, outcome {row['outcome']}, "
+        f"stake {row['stake_minor']} at {_odds(row['odds_milli'])}"
+    )
+
+
+def _reserved(reservation: Any, answer: Any) -> str:
+    known = ", known" if answer["flags"] & FLAG_KNOWN else ""
+    state = SlipState(answer["state"]).name if answer["bet_id"] else ""
+    reason = _reason(answer["reason"]) if answer["reason"] else ""
+    pending_leg = answer["state"] == SlipState.PENDING and reservation["flags"] & FLAG_LEG_OF_SLIP
+    charge = f", charge {answer['stake_max_minor']}" if pending_leg else ""
+    return " ".join(filter(None, (f"bet {answer['bet_id']}", state, reason))) + charge + known
+
+
+def _slip_bet(bet: Any) -> str:
+    bankers = f", bankers {_bits(bet['bankers'])}" if bet["bankers"] else ""
+    bound = f", payout at most {bet['payout_minor_max']}" if bet["payout_minor_max"] else ""
+    return (
+        f"bet: {bet['stake_minor']} a line of {_bits(bet['sizes'])} of positions "
+        f"{_bits(bet['positions'])}{bankers}{bound}"
+    )
+
+
+def _bits(mask: Any) -> str:
+    """Return the numbers of the bits that are set, as text."""
+    return "+".join(str(bit) for bit in range(64) if int(mask) >> bit & 1) or "none"
 
 
 def _settlements(record: Record) -> tuple[str, list[str]]:
     rows = decode_settlements(record.payload, record.kind)
+    return f"{len(rows)} settlements", list(map(_settlement, rows))
+
+
+def _settlement(row: Any) -> str:
+    end = f"settlement {row['settlement_no']} at {_odds(row['odds_milli'])}"
+    if row["back_den"]:
+        fraction = f"{row['payout_minor']}/{row['back_den']}"
+        return f"leg {row['bet_id']}: {_result(row['result'])}, gives back {fraction}, {end}"
+    return f"bet {row['bet_id']}: {_result(row['result'])}, payout {row['payout_minor']}, {end}"
+
+
+def _charges(record: Record) -> tuple[str, list[str]]:
+    rows = decode_charges(record.payload)
     lines = [
-        f"bet {row['bet_id']}: {_result(row['result'])}, payout {row['payout_minor']}, "
-        f"settlement {row['settlement_no']} at {_odds(row['odds_milli'])}"
+        f"leg {row['bet_id']}: market {row['market_no']}, charge {row['stake_minor']}, "
+        f"change {row['charge_no']}{', released' if row['flags'] & FLAG_RELEASED else ''}"
         for row in rows
     ]
-    return f"{len(rows)} settlements", lines
+    return f"{len(rows)} charges of legs", lines
 
 
 def _result(result: int) -> str:
@@ -319,6 +392,8 @@ _DESCRIBERS: Final[dict[int, Callable[[Record], tuple[str, list[str]]]]] = {
     Kind.BETS: _bets,
     Kind.CONTROL: _control,
     Kind.EXCHANGE: _exchange,
+    Kind.EXCHANGE_SLIPS: _exchange,
+    Kind.CHARGES: _charges,
     Kind.SETTLEMENTS: _settlements,
     Kind.SETTLEMENTS_2: _settlements,
     Kind.CLOSE: _close,

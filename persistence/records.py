@@ -18,11 +18,13 @@ from engine.common.events import LedgerEvent, MarketEvent
 from engine.common.ids import ShardNo
 from engine.common.rows import (
     BET,
+    CHARGE,
     DECISION,
     RESERVATION,
     RESERVED,
     SETTLEMENT,
     SETTLEMENT_2,
+    SLIP_BET,
     Rows,
     settlements_from_2,
 )
@@ -45,7 +47,8 @@ class Kind(IntEnum):
     CONTROL = 3
     """Commands, their sender, and their events."""
     EXCHANGE = 4
-    """Verdicts and reservations of an account shard, and the answers to the reservations."""
+    """Verdicts and reservations of an account shard, and the answers to the reservations; none of
+    the reservations is a slip of several legs."""
     SETTLEMENTS_2 = 5
     """Settlements that an account shard applied, in layouts 1 and 2: they carry no odds."""
     SNAPSHOT = 6
@@ -56,6 +59,11 @@ class Kind(IntEnum):
     """Settlements that an account shard applied or holds as disputes."""
     CLOSE = 9
     """An orderly end: the last record before a new epoch, without a payload."""
+    EXCHANGE_SLIPS = 10
+    """As EXCHANGE, with the bets of slips of several legs."""
+    CHARGES = 11
+    """Charges of legs: those that a market applied, or those that an account shard noted as
+    applied."""
 
 
 class PayloadError(ValueError):
@@ -89,14 +97,20 @@ class LedgerControlRecord(Struct, frozen=True, kw_only=True):
 
 
 class Exchange(NamedTuple):
-    """One call of an account shard: verdicts, reservations, and an answer to each reservation."""
+    """One call of an account shard: verdicts, reservations, and an answer to each reservation.
+
+    `slip_bets` are the bets of the slips among the reservations, in the order of their heads.
+    """
 
     verdicts: Rows
     reservations: Rows
+    slip_bets: Rows
     answers: Rows
 
 
 _COUNTS: Final = struct.Struct("<II")
+_SLIP_COUNTS: Final = struct.Struct("<III4x")
+"""Three counts, and zeros so that the rows behind them keep 8-byte alignment."""
 _BET_AND_DECISION: Final = BET.itemsize + DECISION.itemsize
 _RESERVATION_AND_ANSWER: Final = RESERVATION.itemsize + RESERVED.itemsize
 _MARK: Final = msgspec.msgpack.Decoder(EpochMark)
@@ -127,34 +141,90 @@ def decode_bets(payload: Bytes) -> tuple[Rows, Rows]:
     return np.frombuffer(payload[:split], BET), np.frombuffer(payload[split:], DECISION)
 
 
-def exchange_bytes(*, verdicts: int, reservations: int) -> int:
+def exchange_bytes(*, verdicts: int, reservations: int, slip_bets: int = 0) -> int:
     """Return the payload's length in bytes for an exchange of so many rows."""
-    return _COUNTS.size + verdicts * DECISION.itemsize + reservations * _RESERVATION_AND_ANSWER
+    counts = _SLIP_COUNTS if slip_bets else _COUNTS
+    return (
+        counts.size
+        + verdicts * DECISION.itemsize
+        + reservations * _RESERVATION_AND_ANSWER
+        + slip_bets * SLIP_BET.itemsize
+    )
 
 
-def encode_exchange(verdicts: Rows, reservations: Rows, answers: Rows) -> list[Buffer]:
-    """Encode an exchange: two counts, verdicts, reservations, answers."""
+def exchange_kind(slip_bets: Rows) -> Kind:
+    """Return the kind of an exchange's record: without bets of slips it is the one of old."""
+    return Kind.EXCHANGE_SLIPS if len(slip_bets) else Kind.EXCHANGE
+
+
+def encode_exchange(
+    verdicts: Rows, reservations: Rows, slip_bets: Rows, answers: Rows
+) -> list[Buffer]:
+    """Encode an exchange: the counts, verdicts, reservations, bets of slips, answers."""
     counts = _COUNTS.pack(len(verdicts), len(reservations))
-    return [counts, verdicts.tobytes(), reservations.tobytes(), answers.tobytes()]
+    if len(slip_bets):
+        counts = _SLIP_COUNTS.pack(len(verdicts), len(reservations), len(slip_bets))
+    rows = (verdicts, reservations, slip_bets, answers)
+    return [counts, *(each.tobytes() for each in rows)]
 
 
-def decode_exchange(payload: Bytes) -> Exchange:
-    """Return views of the verdicts, the reservations and the answers."""
-    if len(payload) < _COUNTS.size:
-        raise PayloadError("the exchange is shorter than its two counts")
-    verdicts, reservations = _COUNTS.unpack_from(payload)
-    if exchange_bytes(verdicts=verdicts, reservations=reservations) != len(payload):
+def decode_exchange(payload: Bytes, kind: int = Kind.EXCHANGE) -> Exchange:
+    """Return views of the verdicts, the reservations, the bets of slips and the answers.
+
+    Raises
+    ------
+    PayloadError
+        When the payload does not hold what its counts say, or has no bets in a record that is
+        written for them.
+    """
+    counts = _SLIP_COUNTS if kind == Kind.EXCHANGE_SLIPS else _COUNTS
+    if len(payload) < counts.size:
+        number = "three" if kind == Kind.EXCHANGE_SLIPS else "two"
+        raise PayloadError(f"the exchange is shorter than its {number} counts")
+    verdicts, reservations, slip_bets = (*counts.unpack_from(payload), 0)[:3]
+    if kind == Kind.EXCHANGE_SLIPS and (not slip_bets or any(payload[12 : counts.size])):
+        raise PayloadError(
+            "the exchange of slips has no bets of slips, or no zeros behind its counts"
+        )
+    size = exchange_bytes(verdicts=verdicts, reservations=reservations, slip_bets=slip_bets)
+    if size != len(payload):
+        bets = f", {slip_bets} bets of slips" if slip_bets else ""
         message = (
-            f"{len(payload)} bytes do not hold {verdicts} verdicts, {reservations} reservations"
+            f"{len(payload)} bytes do not hold {verdicts} verdicts, "
+            f"{reservations} reservations{bets}"
         )
         raise PayloadError(message)
-    first = _COUNTS.size + verdicts * DECISION.itemsize
-    second = first + reservations * RESERVATION.itemsize
-    return Exchange(
-        np.frombuffer(payload[_COUNTS.size : first], DECISION),
-        np.frombuffer(payload[first:second], RESERVATION),
-        np.frombuffer(payload[second:], RESERVED),
-    )
+    parts: list[Rows] = []
+    start = counts.size
+    for count, dtype in (
+        (verdicts, DECISION),
+        (reservations, RESERVATION),
+        (slip_bets, SLIP_BET),
+        (reservations, RESERVED),
+    ):
+        end = start + count * dtype.itemsize
+        parts.append(np.frombuffer(payload[start:end], dtype))
+        start = end
+    return Exchange(*parts)
+
+
+def encode_charges(rows: Rows) -> list[Buffer]:
+    """Encode charges of legs."""
+    return [rows.tobytes()]
+
+
+def decode_charges(payload: Bytes) -> Rows:
+    """Return a view of the charges.
+
+    Raises
+    ------
+    PayloadError
+        When the payload is not a whole number of them.
+    """
+    if len(payload) % CHARGE.itemsize:
+        raise PayloadError(f"{len(payload)} bytes are not a whole number of charges")
+    rows: Rows = np.frombuffer(payload, CHARGE)
+    return rows
 
 
 def encode_settlements(rows: Rows) -> list[Buffer]:

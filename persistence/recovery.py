@@ -40,6 +40,7 @@ from persistence.records import (
     Kind,
     PayloadError,
     decode_bets,
+    decode_charges,
     decode_epoch,
     decode_exchange,
     decode_ledger_control,
@@ -237,12 +238,16 @@ class MarketReplay(Replay[MarketMachine]):
         return MarketMachine.load(document)
 
     def apply(self, record: Record) -> None:
-        """Replay a batch of bets or a record of commands."""
+        """Replay a batch of bets, charges of legs or a record of commands."""
         if record.kind == Kind.BETS:
             rows, stored = decode_bets(record.payload)
             if not same_rows(self.machine.place(rows, record.at_ns), stored):
                 raise MismatchError("replaying its bets gives different decisions")
             self.bets += len(rows)
+        elif record.kind == Kind.CHARGES:
+            rows = decode_charges(record.payload)
+            if not same_rows(self.machine.charge(rows, record.at_ns), rows):
+                raise MismatchError("replaying its charges applies different rows")
         elif record.kind == Kind.CONTROL:
             control = decode_market_control(record.payload)
             events = [self.machine.apply(each, record.at_ns) for each in control.commands]
@@ -268,12 +273,17 @@ class LedgerReplay(Replay[LedgerMachine]):
         return LedgerMachine.load(document, ref_seed=secrets.randbits(64))
 
     def apply(self, record: Record) -> None:
-        """Replay an exchange, settlements or a record of commands."""
-        if record.kind == Kind.EXCHANGE:
-            verdicts, reservations, stored = decode_exchange(record.payload)
-            if not same_rows(self.machine.exchange(verdicts, reservations, record.at_ns), stored):
+        """Replay an exchange, settlements, charges or a record of commands."""
+        if record.kind in (Kind.EXCHANGE, Kind.EXCHANGE_SLIPS):
+            verdicts, reservations, slip_bets, stored = decode_exchange(record.payload, record.kind)
+            answers = self.machine.exchange(verdicts, reservations, record.at_ns, slip_bets)
+            if not same_rows(answers, stored):
                 raise MismatchError("replaying its reservations gives different answers")
             self.bets += len(reservations)
+        elif record.kind == Kind.CHARGES:
+            rows = decode_charges(record.payload)
+            if not same_rows(self.machine.charged(rows), rows):
+                raise MismatchError("replaying its charges notes different rows")
         elif record.kind in (Kind.SETTLEMENTS, Kind.SETTLEMENTS_2):
             rows = decode_settlements(record.payload, record.kind)
             if not same_rows(self.machine.settle(rows, record.at_ns), rows):

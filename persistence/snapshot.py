@@ -25,7 +25,7 @@ from persistence.disk import Buffer, Disk, DiskError, DiskFullError
 from persistence.frames import Unreadable, pack, parse
 from persistence.records import EpochMark, Kind
 
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 """One version for the dumps of all machines; a change of any dump raises it. Older versions are
 read: each dump holds its own layout number."""
 SNAPSHOTS_KEPT: Final = 2

@@ -13,6 +13,7 @@ from persistence.records import EpochMark, Kind
 from tests.faults.faulty_disk import FaultyDisk
 from tests.faults.recorded_run import RecordedRun
 from tests.persistence.command_sequences import FOLDER, SEQUENCES, hash_of
+from tests.persistence.slip_sequences import CRASHED
 
 SEEDS = 1_000
 
@@ -20,17 +21,17 @@ SEEDS = 1_000
 @functools.cache
 def recorded_run(name: str) -> RecordedRun:
     """Return a recorded run of a sequence with three snapshots."""
-    return RecordedRun(SEQUENCES[name], snapshots_after=(3, 7, 10))
+    return RecordedRun(CRASHED[name], snapshots_after=(3, 7, 10))
 
 
-@pytest.mark.parametrize("name", SEQUENCES)
+@pytest.mark.parametrize("name", CRASHED)
 def test_a_kill_at_every_call_of_the_disk_loses_and_doubles_nothing(name: str) -> None:
     recorded = recorded_run(name)
     for calls in range(len(recorded.disk.trace) + 1):
         recorded.check_recovery(recorded.disk.killed(calls=calls), calls=calls, go_on=True)
 
 
-@pytest.mark.parametrize("name", SEQUENCES)
+@pytest.mark.parametrize("name", CRASHED)
 def test_a_kill_inside_every_write_at_every_byte_loses_and_doubles_nothing(name: str) -> None:
     recorded = recorded_run(name)
     for calls, call in enumerate(recorded.disk.trace):
@@ -43,7 +44,7 @@ def test_a_kill_inside_every_write_at_every_byte_loses_and_doubles_nothing(name:
 
 
 @pytest.mark.parametrize("part", range(4))
-@pytest.mark.parametrize("name", SEQUENCES)
+@pytest.mark.parametrize("name", CRASHED)
 def test_a_power_loss_loses_no_answer(name: str, part: int) -> None:
     recorded = recorded_run(name)
     for seed in range(part, SEEDS // 2, 4):
@@ -52,7 +53,7 @@ def test_a_power_loss_loses_no_answer(name: str, part: int) -> None:
         recorded.check_recovery(disk, calls=calls, go_on=seed % 8 == 0)
 
 
-@pytest.mark.parametrize("name", SEQUENCES)
+@pytest.mark.parametrize("name", CRASHED)
 def test_a_power_loss_during_recovery_loses_no_answer(name: str) -> None:
     recorded = recorded_run(name)
     for seed in range(60):
@@ -68,10 +69,10 @@ def test_a_power_loss_during_recovery_loses_no_answer(name: str) -> None:
             assert found == steps or recovery_calls < len(disk.trace), (seed, recovery_calls)
 
 
-@pytest.mark.parametrize("name", SEQUENCES)
+@pytest.mark.parametrize("name", CRASHED)
 def test_a_torn_tail_of_every_length_is_cut_and_reported(name: str) -> None:
     recorded = RecordedRun(
-        SEQUENCES[name], options=JournalOptions(allocate_bytes=64, snapshot_aside=False)
+        CRASHED[name], options=JournalOptions(allocate_bytes=64, snapshot_aside=False)
     )
     last = max(n for n, call in enumerate(recorded.disk.trace) if call.kind == "write")
     record_bytes = recorded.disk.trace[last].data

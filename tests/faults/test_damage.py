@@ -20,7 +20,6 @@ from tests.persistence.command_sequences import (
     FOLDER,
     LEDGER,
     MARKETS,
-    SEQUENCES,
     bets,
     hash_of,
     market,
@@ -29,6 +28,7 @@ from tests.persistence.command_sequences import (
     settlements,
     verdicts,
 )
+from tests.persistence.slip_sequences import CRASHED
 
 ONE_SEGMENT = JournalOptions(allocate_bytes=256, snapshot_aside=False)
 
@@ -45,9 +45,9 @@ def assert_quarantined(
     return durable
 
 
-@pytest.mark.parametrize("name", SEQUENCES)
+@pytest.mark.parametrize("name", CRASHED)
 def test_each_flipped_bit_of_a_middle_record_is_named_with_file_and_offset(name: str) -> None:
-    recorded = RecordedRun(SEQUENCES[name], options=ONE_SEGMENT)
+    recorded = RecordedRun(CRASHED[name], options=ONE_SEGMENT)
     (path,) = segment_paths(recorded.disk, FOLDER)
     records = records_of(recorded.disk, path)
     middle = min(records[2:-1], key=lambda record: record.end - record.offset)
@@ -62,9 +62,9 @@ def test_each_flipped_bit_of_a_middle_record_is_named_with_file_and_offset(name:
         data[bit // 8] ^= 1 << bit % 8
 
 
-@pytest.mark.parametrize("name", SEQUENCES)
+@pytest.mark.parametrize("name", CRASHED)
 def test_a_changed_byte_anywhere_before_the_last_record_quarantines(name: str) -> None:
-    recorded = RecordedRun(SEQUENCES[name])
+    recorded = RecordedRun(CRASHED[name])
     files = recorded.disk.files()
     paths = segment_paths(recorded.disk, FOLDER)
     assert len(paths) > 2
@@ -147,6 +147,14 @@ def test_a_decision_that_replays_differently_is_damage_and_the_state_before_it_i
         ("ledger", 9, lambda p: p + p, "applies different rows"),
         ("ledger", 9, lambda p: p[:24] + bytes(4) + p[28:], "applies different rows"),
         ("ledger", 9, lambda p: p[:-8], "not a whole number of settlements"),
+        ("slips", 4, lambda p: p[:-8], "0 verdicts, 4 reservations, 1 bets of slips"),
+        ("slips", 4, lambda p: p[:12], "shorter than its three counts"),
+        ("slips", 4, lambda p: p[:12] + b"\1" + p[13:], "no zeros behind its counts"),
+        ("slips", 4, lambda p: p[:-16] + bytes(16), "gives different answers"),
+        ("slips", 9, lambda p: p + p, "replaying its charges notes different rows"),
+        ("slips", 9, lambda p: p[:-8], "not a whole number of charges"),
+        ("legs", 6, lambda p: p + p, "replaying its charges applies different rows"),
+        ("legs", 6, lambda p: p[:-8], "not a whole number of charges"),
         ("ledger", 1, lambda p: p.replace(b"ledger", b"legder"), "written by legder"),
         ("ledger", 1, lambda _: b"", "record 1: "),
     ],
@@ -154,16 +162,16 @@ def test_a_decision_that_replays_differently_is_damage_and_the_state_before_it_i
 def test_a_changed_payload_with_a_correct_checksum_is_damage(
     name: str, seq: int, change: Callable[[bytes], bytes], why: str
 ) -> None:
-    recorded = RecordedRun(SEQUENCES[name], options=ONE_SEGMENT)
+    recorded = RecordedRun(CRASHED[name], options=ONE_SEGMENT)
     disk = rewritten(recorded, with_payload(seq, change))
     assert_quarantined(recorded, disk, why=why)
     with pytest.raises(JournalDamagedError, match="journal at byte"):
         replayed(FOLDER, disk=disk)
 
 
-@pytest.mark.parametrize("name", SEQUENCES)
+@pytest.mark.parametrize("name", CRASHED)
 def test_a_kind_that_the_machine_never_writes_is_damage(name: str) -> None:
-    recorded = RecordedRun(SEQUENCES[name], options=ONE_SEGMENT)
+    recorded = RecordedRun(CRASHED[name], options=ONE_SEGMENT)
     disk = rewritten(recorded, lambda r: r._replace(kind=77) if r.seq == 4 else r)
     assert_quarantined(recorded, disk, why="records of kind 77", steps=2)
 
@@ -284,8 +292,8 @@ def test_sound_snapshots_in_each_others_place_leave_both_serving(steps: int) -> 
         assert hash_of(durable) == MARKETS.hashes[length]
 
 
-@pytest.mark.parametrize("name", SEQUENCES)
+@pytest.mark.parametrize("name", CRASHED)
 def test_repeated_replays_give_the_same_hash(name: str) -> None:
-    recorded = RecordedRun(SEQUENCES[name])
+    recorded = RecordedRun(CRASHED[name])
     found = {replayed(FOLDER, disk=recorded.disk) for _ in range(100)}
     assert found == {recorded.sequence.hashes[-1]}

@@ -14,6 +14,7 @@ from persistence.snapshot import snapshot_path, snapshot_paths
 from tests.faults.faulty_disk import FaultyDisk
 from tests.faults.recorded_run import RecordedRun
 from tests.persistence.command_sequences import FOLDER, MARKETS, SEQUENCES, hash_of, replayed
+from tests.persistence.slip_sequences import CRASHED
 
 
 def at_step(sequence: Any, disk: FaultyDisk, *, steps: int, snapshots: tuple[int, ...] = ()) -> Any:
@@ -25,10 +26,10 @@ def at_step(sequence: Any, disk: FaultyDisk, *, steps: int, snapshots: tuple[int
     return durable
 
 
-@pytest.mark.parametrize("name", SEQUENCES)
+@pytest.mark.parametrize("name", [*SEQUENCES, "slips"])
 def test_a_crash_at_each_step_of_a_snapshot_leaves_the_state_whole(name: str) -> None:
     """The third snapshot is taken: the first one and the segments before it are removed."""
-    sequence = SEQUENCES[name]
+    sequence = CRASHED[name]
     disk = FaultyDisk()
     durable = at_step(sequence, disk, steps=10, snapshots=(2, 5))
     before = len(disk.trace)
@@ -58,9 +59,9 @@ def test_a_crash_at_each_step_of_a_snapshot_leaves_the_state_whole(name: str) ->
             assert hash_of(reopened) == sequence.hashes[-1]
 
 
-@pytest.mark.parametrize("name", SEQUENCES)
+@pytest.mark.parametrize("name", CRASHED)
 def test_snapshot_and_later_records_give_the_state_of_the_whole_journal(name: str) -> None:
-    sequence = SEQUENCES[name]
+    sequence = CRASHED[name]
     complete = FaultyDisk()
     at_step(sequence, complete, steps=len(sequence.steps)).close()
     assert replayed(FOLDER, disk=complete) == sequence.hashes[-1]

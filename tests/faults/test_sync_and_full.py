@@ -21,7 +21,6 @@ from tests.persistence.command_sequences import (
     FOLDER,
     LEDGER,
     MARKETS,
-    SEQUENCES,
     SEQUENCES_2,
     TINY,
     CommandSequence,
@@ -33,6 +32,7 @@ from tests.persistence.command_sequences import (
     verdicts,
     with_given_ids,
 )
+from tests.persistence.slip_sequences import CRASHED
 
 BARE = JournalOptions(allocate_bytes=1, segment_bytes=1 << 20, snapshot_aside=False)
 
@@ -48,12 +48,12 @@ def opened_after(
 
 
 @pytest.mark.parametrize("kind", ["sync", "write"])
-@pytest.mark.parametrize("name", SEQUENCES)
+@pytest.mark.parametrize("name", CRASHED)
 def test_after_the_first_failure_nothing_is_answered_and_recovery_replays_exactly(
     name: str, kind: str
 ) -> None:
     """After a failed sync the kernel may report success for data that is not on the medium."""
-    sequence = SEQUENCES[name]
+    sequence = CRASHED[name]
     options = JournalOptions(allocate_bytes=1 << 14)  # the record is written into allocated room
     for step in range(len(sequence.steps)):
         disk = FaultyDisk()
@@ -162,9 +162,9 @@ def test_a_full_disk_refuses_reservations_and_settlements_until_it_is_freed() ->
     assert hash_of(LEDGER.open(disk)) == LEDGER.hashes[-1]
 
 
-@pytest.mark.parametrize("name", SEQUENCES)
+@pytest.mark.parametrize("name", CRASHED)
 def test_a_disk_that_fills_at_any_point_loses_no_answer(name: str) -> None:
-    sequence = SEQUENCES[name]
+    sequence = CRASHED[name]
     roomy = FaultyDisk()
     opened_after(sequence, roomy, steps=len(sequence.steps)).close()
     most = sum(map(len, roomy.files().values()))

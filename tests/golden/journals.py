@@ -14,14 +14,15 @@ from typing import Final
 from persistence.disk import LocalDisk
 from persistence.frames import LAYOUT_VERSION
 from persistence.journal import JournalOptions
-from tests.persistence.command_sequences import SEQUENCES_2
+from tests.persistence.slip_sequences import SEQUENCES_4
 
 FOLDERS: Final = {
     layout: Path(__file__).parent / f"journals_v{layout}" for layout in range(1, LAYOUT_VERSION + 1)
 }
 OPTIONS: Final = JournalOptions(segment_bytes=8_192, allocate_bytes=1, snapshot_aside=False)
-SNAPSHOT_AFTER: Final = {"markets": 27, "ledger": 6}
-"""The step after which the one snapshot is taken: it holds windows, deductions and positions."""
+SNAPSHOT_AFTER: Final = {"markets": 39, "ledger": 24}
+"""The step after which the one snapshot is taken: it holds windows, deductions and positions, legs
+and their charges, a slip that is settled and one that is refused."""
 
 
 def hashes(layout: int) -> dict[str, str]:
@@ -32,7 +33,7 @@ def hashes(layout: int) -> dict[str, str]:
 
 def write_journal(name: str, folder: Path) -> str:
     """Run a sequence in a folder, with one snapshot and one restart; return the state hash."""
-    sequence = SEQUENCES_2[name]
+    sequence = SEQUENCES_4[name]
     durable = sequence.open(LocalDisk(), folder=folder, options=OPTIONS)
     for number in range(len(sequence.steps)):
         sequence.run_step(durable, number)
@@ -49,7 +50,7 @@ def write_golden_journals() -> None:
     folder = FOLDERS[LAYOUT_VERSION]
     shutil.rmtree(folder, ignore_errors=True)
     golden = {}
-    for name in SEQUENCES_2:
+    for name in SEQUENCES_4:
         golden[name] = write_journal(name, folder / name)
         (folder / name / "lock").unlink()
     (folder / "hashes.json").write_text(json.dumps(golden, indent=2) + "\n")

@@ -70,10 +70,24 @@ TINY = JournalOptions(
 
 
 class Step(NamedTuple):
-    """One call of a machine: the method's name and its arguments, without the time."""
+    """One call of a machine: the method's name and its arguments, without the time.
+
+    An argument that is callable is called with the machine, and its result is the argument.
+    """
 
     call: str
     arguments: tuple[Any, ...]
+    slip_bets: Rows | None = None
+    """The bets of the slips among the reservations of an exchange."""
+
+    def arguments_for(self, machine: Any) -> list[Any]:
+        """Return the arguments for a machine."""
+        return [given(machine) if callable(given) else given for given in self.arguments]
+
+    @property
+    def named(self) -> dict[str, Any]:
+        """The arguments that follow the time."""
+        return {} if self.slip_bets is None else {"slip_bets": self.slip_bets}
 
 
 def at_ns(number: int) -> int:
@@ -332,10 +346,10 @@ class CommandSequence(Generic[D]):
     def run_step(self, durable: D, number: int) -> Any:
         """Run step `number` (from 0) and return its answer."""
         step = self.steps[number]
-        arguments = step.arguments
+        arguments = step.arguments_for(durable.machine)
         if self.kind is DurableLedger and step.call != "control":
-            arguments = tuple(with_given_ids(rows, durable.machine) for rows in arguments)
-        return getattr(durable, step.call)(*arguments, at_ns(number))
+            arguments = [with_given_ids(rows, durable.machine) for rows in arguments]
+        return getattr(durable, step.call)(*arguments, at_ns(number), **step.named)
 
     def run(self, durable: D, *, start: int = 0) -> None:
         """Run every step from `start` on."""
@@ -348,8 +362,10 @@ def apply(machine: Any, step: Step, *, at_ns: int) -> None:
     if step.call == "control":
         for command in step.arguments[1]:
             machine.apply(command, at_ns)
+    elif step.call == "charged":
+        machine.charged(*step.arguments_for(machine))
     else:
-        getattr(machine, step.call)(*step.arguments, at_ns)
+        getattr(machine, step.call)(*step.arguments_for(machine), at_ns, **step.named)
 
 
 MARKETS = CommandSequence(MARKET_STEPS, DurableMarkets)

@@ -30,13 +30,14 @@ from tests.persistence.command_sequences import (
     verdicts,
     with_given_ids,
 )
+from tests.persistence.slip_sequences import CRASHED
 
 
-@pytest.mark.parametrize("name", SEQUENCES)
+@pytest.mark.parametrize("name", CRASHED)
 def test_a_durable_machine_has_the_state_of_one_without_a_journal_also_after_a_restart(
     name: str, tmp_path: Path
 ) -> None:
-    sequence = SEQUENCES[name]
+    sequence = CRASHED[name]
     ticks = iter(range(0, 10_000_000, 1_500_000))
     durable = sequence.open(LocalDisk(), folder=tmp_path / "one")
     for number in range(len(sequence.steps)):

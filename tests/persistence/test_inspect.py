@@ -3,6 +3,7 @@
 import io
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from persistence.chain import segment_paths
@@ -12,7 +13,16 @@ from persistence.journal import Journal, JournalOptions
 from persistence.records import EpochMark, Kind
 from persistence.recovery import replay_hash
 from persistence.snapshot import read_snapshot, snapshot_paths, write_snapshot
-from tests.persistence.command_sequences import LEDGER, MARKETS, SEQUENCES, replayed, settlements
+from tests.persistence.command_sequences import (
+    LEDGER,
+    MARKETS,
+    SEQUENCES,
+    replayed,
+    reservations,
+    settlements,
+    verdicts,
+)
+from tests.persistence.slip_sequences import SLIP_SEQUENCES, slip_bet
 
 DISK = LocalDisk()
 
@@ -78,6 +88,64 @@ def test_reservations_verdicts_settlements_and_transfers_are_shown(tmp_path: Pat
         "bet 844425064349697: WON, payout 1250, settlement 1",
         "Deposit(account_no 7, amount_minor 5000, ref d-1) -> Deposited(",
     ):  # fmt: skip
+        assert line in text, line
+
+
+def test_slips_with_their_legs_and_bets_are_shown(tmp_path: Path) -> None:
+    durable = SLIP_SEQUENCES["slips"].open(DISK, folder=tmp_path)
+    SLIP_SEQUENCES["slips"].run(durable)
+    durable.close()
+    text = shown(tmp_path)
+    first = 844425064349697
+    for line in (
+        "EXCHANGE_SLIPS  0 verdicts, 4 reservations, 1 bets of slips",
+        f"    slip sd: account 7, 2 legs, 1 bets, stake 100 -> bet {first} PENDING\n",
+        f"        leg: market 1, outcome 0 at 2.500, event 0, position 0"
+        f" -> bet {first + 1} PENDING, charge 100\n",
+        f"        leg: market 2, outcome 0 at 2.500, event 1, position 1"
+        f" -> bet {first + 2} PENDING, charge 100\n"
+        "        bet: 100 a line of 2 of positions 0+1\n"
+        f"    reservation ss: account 7, market 1, outcome 0, stake 50 at 2.500"
+        f" -> bet {first + 3} PENDING\n",
+        "        bet: 10 a line of 2+3 of positions 0+1+2\n",
+        f"slip sd: account 7, 2 legs, 1 bets, stake 100 -> bet {first} ACCEPTED, known",
+        f"-> bet {first + 4} REFUSED 210 LEG_REFUSED, known",
+        f"-> bet {first + 6} REFUSED 302 STAKE_OVER_LIMIT, known",
+        "-> bet 0 211 STAKE_MISMATCH",
+        "CHARGES  1 charges of legs",
+        f"    leg {first + 5}: market 1, charge 0, change 1, released\n",
+        f"    leg {first + 2}: market 2, charge 250, change 1\n",
+        f"    leg {first + 1}: WON, gives back 2500/1000, settlement 1 at 2.500\n",
+    ):
+        assert line in text, line
+
+
+def test_bets_of_slips_without_a_head_and_every_field_of_a_bet_are_shown(tmp_path: Path) -> None:
+    bets = np.concatenate([slip_bet(5, sizes=[1], of=3), slip_bet(6, sizes=[0], of=1)])
+    bets["bankers"], bets["payout_minor_max"] = (0b101, 0), (900, 0)
+    durable = LEDGER.open(DISK, folder=tmp_path)
+    durable.exchange(verdicts(), reservations("single"), 5, bets)
+    durable.close()
+    text = shown(tmp_path)
+    assert (
+        "    of no slip: bet: 5 a line of 1 of positions 0+1+2, bankers 0+2, payout at most 900\n"
+    ) in text
+    assert "    of no slip: bet: 6 a line of 0 of positions 0\n" in text
+
+
+def test_legs_are_shown_at_their_markets(tmp_path: Path) -> None:
+    durable = SLIP_SEQUENCES["legs"].open(DISK, folder=tmp_path)
+    SLIP_SEQUENCES["legs"].run(durable)
+    durable.close()
+    text = shown(tmp_path)
+    for line in (
+        "leg 844424930131969: account 7, market 1, outcome 1, charge 101 at 2.500 -> accepted",
+        "bet 844424930131971: account 7, market 1, outcome 0, stake 103 at 2.500 -> accepted",
+        "fence of leg 844424930131973: ",
+        "CHARGES  1 charges of legs",
+        "leg 844424930131969: market 1, charge 0, change 1, released",
+        "leg 844424930131972: market 2, charge 250, change 3\n",
+    ):
         assert line in text, line
 
 

@@ -1,0 +1,165 @@
+"""Sequences of commands in which slips of several legs are placed, charged and settled.
+
+Owns these steps, those of the markets and those of the account shard, and the sequences that the
+golden journals of the current layout were written with.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from engine.common.commands import AckOutbox, Deposit, SettleMarket, Withdraw
+from engine.common.ids import bet_id
+from engine.common.rows import (
+    CHARGE,
+    FLAG_FENCE,
+    FLAG_HEAD,
+    FLAG_LEG,
+    FLAG_LEG_OF_SLIP,
+    FLAG_RELEASED,
+    LEG_RESERVATION,
+    RESERVATION,
+    SLIP_BET,
+    BetResult,
+    Rows,
+)
+from persistence.durable import DurableLedger, DurableMarkets
+from tests.persistence.command_sequences import (
+    LEDGER_STEPS,
+    LEDGER_STEPS_2,
+    MARKET_STEPS_2,
+    SEQUENCES,
+    SHARD,
+    CommandSequence,
+    Step,
+    bets,
+    by_trader,
+    market,
+    opened,
+    reservations,
+    results,
+    settlements,
+    verdicts,
+)
+
+
+def charges(*legs: tuple[int, int, int], market_no: int, flags: int = 0) -> Rows:
+    """Return charges of legs of shard 3: serial, charge and number of each."""
+    rows = np.zeros(len(legs), CHARGE)
+    rows["bet_id"] = [bet_id(shard=SHARD, serial=serial) for serial, _, _ in legs]
+    rows["stake_minor"] = [charge for _, charge, _ in legs]
+    rows["charge_no"] = [number for _, _, number in legs]
+    rows["market_no"] = market_no
+    rows["flags"] = flags
+    return rows
+
+
+def leg_steps(*, first: int, market_nos: tuple[int, int]) -> list[Step]:
+    """Return steps of legs and charges on two new markets; bets have serials from `first` on."""
+    one, two = market_nos
+    a, b, c, d, e = range(first, first + 5)
+    released = charges((a, 0, 1), market_no=one, flags=FLAG_RELEASED)
+    return [
+        by_trader(market(one), opened(one), market(two), opened(two)),
+        Step("place", (bets(a, b, market_no=one, flags=FLAG_LEG, stake_minor=100),)),
+        Step("place", (bets(c, market_no=one, stake_minor=100),)),
+        Step("place", (bets(d, market_no=two, flags=FLAG_LEG, stake_minor=100),)),
+        Step("charge", (released,)),
+        Step("charge", (np.concatenate([released, charges((d, 250, 3), market_no=two)]),)),
+        Step("place", (bets(e, market_no=two, flags=FLAG_LEG | FLAG_FENCE),)),
+        by_trader(SettleMarket(market_no=one, results=results(b % 3))),
+        Step("charge", (charges((b, 400, 2), market_no=one),)),
+        by_trader(SettleMarket(market_no=one, results=results((b + 1) % 3))),
+        Step("charge", (charges((d, 0, 4), market_no=two),)),
+        Step("control", ("reconciler", [AckOutbox(shard=SHARD, upto=2)])),
+    ]
+
+
+def slip(ref: str, *, market_nos: Sequence[int], stake_minor: int) -> Rows:
+    """Return a slip of account 7: a head and a leg in each market, each of an event of its own."""
+    head = reservations(ref, stake_minor=stake_minor)
+    head["flags"], head["outcome"], head["market_no"] = FLAG_HEAD, len(market_nos), 1
+    head["odds_milli"] = 0
+    legs = np.zeros(len(market_nos), LEG_RESERVATION)
+    legs["market_no"] = market_nos
+    legs["event"] = legs["position"] = np.arange(len(market_nos))
+    legs["account_no"] = 7
+    legs["odds_milli"] = 2_500
+    legs["flags"] = FLAG_LEG_OF_SLIP
+    return np.concatenate([head, legs.view(RESERVATION)])
+
+
+def slip_bet(stake_minor: int, *, sizes: Sequence[int], of: int) -> Rows:
+    """Return one bet over the first positions, `sizes` of them in a line."""
+    row = np.zeros(1, SLIP_BET)
+    row["stake_minor"] = stake_minor
+    row["sizes"] = sum(1 << size for size in sizes)
+    row["positions"] = (1 << of) - 1
+    return row
+
+
+def leg_settlements(*serials: int, num: int, number: int, result: BetResult) -> Rows:
+    """Return settlements of legs, which give back num/1000 of their stake."""
+    rows = settlements(*serials, payout_minor=num, settlement_no=number, result=result)
+    rows["back_den"] = 1_000
+    rows["odds_milli"] = 2_500
+    return rows
+
+
+def _due_charges(ledger: Any) -> Rows:
+    due: Rows = ledger.charges(after_bet_id=0, limit=100)
+    assert len(due), "the step before changed a charge"
+    return due
+
+
+def slip_steps(*, first: int) -> list[Step]:
+    """Return steps of slips of account 7, which is funded; slots from `first` on are new."""
+    x1, x2, single = range(first + 1, first + 4)  # behind the head of the double
+    y1, y2, y3 = range(single + 2, single + 5)  # behind that of the Trixie
+    two, three = slip_bet(100, sizes=[2], of=2), slip_bet(10, sizes=[2, 3], of=3)
+    the_double = slip("sd", market_nos=(1, 2), stake_minor=100)
+    the_trixie = slip("st", market_nos=(1, 2, 3), stake_minor=40)
+    mixed = np.concatenate([the_double, reservations("ss", stake_minor=50)])
+    none = reservations()
+    won, lost, open_again = BetResult.WON, BetResult.LOST, BetResult.NONE
+    return [
+        Step("exchange", (verdicts(), mixed), two),
+        Step("exchange", (verdicts(x1, single), the_trixie), three),
+        Step("exchange", (verdicts(x2), the_double), two),
+        Step("exchange", (verdicts(y1), none)),
+        Step("exchange", (verdicts(y2, reason=302), the_trixie), three),
+        Step("charged", (_due_charges,)),
+        Step("exchange", (verdicts(y3), slip("sx", market_nos=(1, 2), stake_minor=99)), two),
+        Step("settle", (leg_settlements(x1, num=2_500, number=1, result=won),)),
+        Step("charged", (_due_charges,)),
+        Step("settle", (leg_settlements(x2, num=2_500, number=1, result=won),)),
+        Step("settle", (leg_settlements(x2, num=0, number=2, result=lost),)),
+        Step("settle", (leg_settlements(x2, num=0, number=3, result=open_again),)),
+        Step("settle", (settlements(single),)),
+        Step("control", ("ops", [Withdraw(account_no=7, amount_minor=9, ref="w-s")])),
+    ]
+
+
+FUNDED = LEDGER_STEPS[:2]
+SLIP_SEQUENCES = {
+    "legs": CommandSequence(leg_steps(first=1, market_nos=(1, 2)), DurableMarkets),
+    "slips": CommandSequence([*FUNDED, *slip_steps(first=1)], DurableLedger),
+}
+"""Short sequences of slips of several legs: the legs at their markets, the slips at their shard."""
+CRASHED = {**SEQUENCES, **SLIP_SEQUENCES}
+"""Sequences that are killed at every call and byte."""
+SEQUENCES_4 = {
+    "markets": CommandSequence(
+        [*MARKET_STEPS_2, *leg_steps(first=30, market_nos=(4, 5))], DurableMarkets
+    ),
+    "ledger": CommandSequence(
+        [
+            *LEDGER_STEPS_2,
+            Step("control", ("ops", [Deposit(account_no=7, amount_minor=5_000, ref="d-2")])),
+            *slip_steps(first=7),
+        ],
+        DurableLedger,
+    ),
+}
+"""The sequences of layout 2, continued with slips of several legs, which layout 4 added."""
