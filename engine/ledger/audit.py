@@ -21,10 +21,11 @@ from engine.common.units import (
 )
 from engine.ledger.audit_nb import chain_fault_nb, unfound_account_nb, unfound_ref_nb
 from engine.ledger.audit_slips_nb import FAULTS, slip_fault_nb
-from engine.ledger.rows import BETS_OF_SLIP_MAX, HOLDINGS, TransferKind
+from engine.ledger.rows import HOLDINGS, TransferKind
 from engine.ledger.tables import LedgerTables, exact_sum
 from engine.slips.lines_nb import LEGS_MAX
 from engine.slips.owed_nb import BACK_NUM_MAX
+from engine.slips.structure import SLIP_BETS_MAX
 
 
 def row_fault(tables: LedgerTables) -> str:
@@ -119,7 +120,7 @@ def _kind_rules(rows: Rows) -> _Rules:
     settled = rows["state"] == SlipState.SETTLED
     counted = _within(rows["legs"], 1, LEGS_MAX)
     yield "slips: legs out of bounds", np.where(single, rows["legs"] == 0, counted)
-    bets = np.where(head, _within(rows["bets"], 1, BETS_OF_SLIP_MAX), rows["bets"] == 0)
+    bets = np.where(head, _within(rows["bets"], 1, SLIP_BETS_MAX), rows["bets"] == 0)
     yield "slips: bets out of bounds", bets & (head | (rows["bets_first"] == 0))
     placed = (rows["event"] < LEGS_MAX) & (rows["position"] < LEGS_MAX)
     nowhere = (rows["event"] == 0) & (rows["position"] == 0)

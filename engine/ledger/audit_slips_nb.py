@@ -13,7 +13,15 @@ from engine.common.jit import kernel
 from engine.common.rows import Rows, SlipKind, SlipState
 from engine.ledger.index_nb import SLIP_BETS, SLIPS
 from engine.ledger.slip_checks_nb import lines_reason_nb
-from engine.ledger.slip_nb import LEG_REFUSED, SCRATCH, STANDING, gather_nb, result_nb
+from engine.ledger.slip_nb import (
+    LEG_REFUSED,
+    SCRATCH,
+    STANDING,
+    charge_nb,
+    gather_nb,
+    parts_nb,
+    result_nb,
+)
 from engine.slips.owed_nb import owed_nb
 
 PENDING = int(SlipState.PENDING)
@@ -116,7 +124,7 @@ def lines_fault_nb(slips: Any, slot: Any, bets: Any, room: Any, scratch: Any) ->
     if stake_minor != head.stake_minor:
         return STAKE_WRONG
     for i in range(head.legs):
-        if slips[slot + 1 + i].stake_minor != scratch[5][i]:
+        if slips[slot + 1 + i].stake_minor != charge_nb(scratch, i):
             return CHARGE_WRONG
     return -1
 
@@ -124,7 +132,7 @@ def lines_fault_nb(slips: Any, slot: Any, bets: Any, room: Any, scratch: Any) ->
 @kernel()
 def payout_fault_nb(slips: Any, slot: Any, bets: Any, scratch: Any) -> Any:
     """Return the fault between a posted slip's payout and what its legs are owed, or -1."""
-    positions, events, nums, dens, _, _, work = scratch
+    positions, events, nums, dens, _, _, work = parts_nb(scratch)
     head = slips[slot]
     gather_nb(slips, slot, STANDING, scratch)
     first, count = int(np.int64(head.bets_first)), int(np.int64(head.bets))

@@ -15,7 +15,7 @@ from engine.common.jit import kernel
 from engine.common.rows import CHARGE, FLAG_RELEASED, Rows, SlipKind, SlipState, U8s, U32s
 from engine.common.units import STAKE_MINOR_MAX
 from engine.ledger.index_nb import RANGES, SLIP_BETS, SLIPS, SLOTS, array_of, slot_of_bet_nb
-from engine.ledger.slip_nb import SCRATCH, STANDING, gather_nb
+from engine.ledger.slip_nb import SCRATCH, STANDING, charge_nb, gather_nb, parts_nb
 from engine.slips.owed_nb import running_nb
 
 ACCEPTED = int(SlipState.ACCEPTED)
@@ -32,17 +32,23 @@ LEG = int(SlipKind.LEG)
 @kernel()
 def work_out_charges_nb(slips: Any, head_slot: Any, bets: Any, scratch: Any) -> None:
     """Write what each leg of a slip must be charged into the scratch's charges."""
-    positions, events, nums, dens, _, charges, work = scratch
+    positions, events, nums, dens, _, charges, work = parts_nb(scratch)
     head = slips[head_slot]
-    legs = int(np.int64(head.legs))
+    legs, first, count = int(head.legs), int(head.bets_first), int(head.bets)
     for i in range(legs):
         leg = slips[head_slot + 1 + i]
         charges[i] = 0 if leg.state == RELEASED else leg.charged_minor
-    if (head.state == ACCEPTED or head.state == SETTLED) and gather_nb(
-        slips, head_slot, STANDING, scratch
-    ):
-        first, count = int(np.int64(head.bets_first)), int(np.int64(head.bets))
-        running_nb(positions, events, nums, dens, legs, bets, first, count, charges, work)
+    if head.state != ACCEPTED and head.state != SETTLED:
+        return
+    opened, lost = gather_nb(slips, head_slot, STANDING, scratch)
+    if opened == 0:
+        return
+    if lost > 0 and count == 1 and bets[first].lines == 1:
+        for i in range(legs):
+            if dens[i] == 0:
+                charges[i] = 0
+        return
+    running_nb(positions, events, nums, dens, legs, bets, first, count, charges, work)
 
 
 @kernel()
@@ -112,7 +118,7 @@ def due_charges_nb(
         stays = False
         for i in range(head.legs):
             leg = slips[head_slot + 1 + i]
-            charge_minor = scratch[5][i]
+            charge_minor = charge_nb(scratch, i)
             if not is_due_nb(head, leg, charge_minor):
                 continue
             stays = True
@@ -176,7 +182,7 @@ def all_due_nb(slips: Rows, slips_len: int, bets: Rows, scratch: Any, due: U32s)
             continue
         work_out_charges_nb(slips, slot, bets, scratch)
         for i in range(head.legs):
-            if is_due_nb(head, slips[slot + 1 + i], scratch[5][i]):
+            if is_due_nb(head, slips[slot + 1 + i], charge_nb(scratch, i)):
                 due[count] = slot
                 count += 1
                 break

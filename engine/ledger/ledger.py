@@ -51,7 +51,7 @@ from engine.ledger.exchanging import make_room, reserve, resolve
 from engine.ledger.index_nb import slots_of_bets_nb
 from engine.ledger.ledger_nb import drop_resolved_nb, in_force_nb, pending_bets_nb
 from engine.ledger.open_slips_nb import open_slots_nb
-from engine.ledger.rows import ACCOUNTS_MAX, LEDGER_LAYOUT, SLIP_BETS_MAX, TRANSFERS_MAX
+from engine.ledger.rows import ACCOUNTS_MAX, ALL_SLIP_BETS_MAX, LEDGER_LAYOUT, TRANSFERS_MAX
 from engine.ledger.settling import apply_settlements
 from engine.ledger.tables import LedgerTables
 
@@ -414,7 +414,7 @@ class LedgerMachine:
         found: Rows = self._tables.slips[slots[slots >= 0]]
         return found
 
-    def slip_bets(self, start: int = 0, limit: int = SLIP_BETS_MAX) -> Rows:
+    def slip_bets(self, start: int = 0, limit: int = ALL_SLIP_BETS_MAX) -> Rows:
         """Return a copy of a page of slips' bets (SLIP_BET rows), in the order of their heads."""
         return self._tables.used_slip_bets()[start : start + limit].copy()
 

@@ -105,21 +105,12 @@ def resolve_nb(
 
 
 @kernel()
-def settle_early_nb(
-    slips: Any,
-    head_slot: Any,
-    accounts: Any,
-    bets: Any,
-    scratch: Any,
-    house_minor: Any,
-    due: Any,
-    due_len: Any,
-) -> None:
-    """Settle a slip that was posted now by the legs whose settlements came before its post."""
+def has_settled_leg_nb(slips: Any, head_slot: Any) -> Any:
+    """Return whether a leg of a slip was settled before the slip was posted."""
+    settled = 0
     for i in range(slips[head_slot].legs):
-        if slips[head_slot + 1 + i].state == SETTLED:
-            settle_head_nb(slips, head_slot, accounts, bets, scratch, house_minor, due, due_len)
-            return
+        settled += slips[head_slot + 1 + i].state == SETTLED
+    return settled > 0
 
 
 @kernel(
@@ -171,10 +162,8 @@ def resolve_legs_nb(
             leg.odds_milli = verdict.odds_milli
             leg.stake_max_minor = verdict.stake_max_minor
             hold_leg_nb(slips, slot, accounts, bets, room, scratch, due, due_len)
-            if head.state == ACCEPTED:
-                settle_early_nb(
-                    slips, head_slot, accounts, bets, scratch, house_minor, due, due_len
-                )
+            if head.state == ACCEPTED and has_settled_leg_nb(slips, head_slot):
+                settle_head_nb(slips, head_slot, accounts, bets, scratch, house_minor, due, due_len)
             continue
         if head.shared and verdict.reason in UNRECORDED_REASONS:
             continue

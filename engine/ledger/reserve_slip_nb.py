@@ -43,9 +43,9 @@ from engine.ledger.reserve_nb import (
     PENDING,
     answer_refusal_nb,
     answer_slip_nb,
-    reserve_single_nb,
+    reserve_run_nb,
 )
-from engine.ledger.rows import SLIP_BETS_MAX
+from engine.ledger.rows import ALL_SLIP_BETS_MAX
 from engine.ledger.slip_checks_nb import (
     event_nb,
     is_whole_nb,
@@ -53,7 +53,7 @@ from engine.ledger.slip_checks_nb import (
     same_slip_nb,
     slip_reason_nb,
 )
-from engine.ledger.slip_nb import COUNT, SCRATCH
+from engine.ledger.slip_nb import COUNT, SCRATCH, parts_nb
 
 HEAD = int(SlipKind.HEAD)
 LEG = int(SlipKind.LEG)
@@ -163,7 +163,7 @@ def reserve_slip_nb(
             else:
                 refuse_all_nb(answers, reservations, at, end, BET_REF_REUSED, rate_micro, 0)
             return
-    full = slot + end - at > slips_max or first + head.market_no > SLIP_BETS_MAX
+    full = slot + end - at > slips_max or first + head.market_no > ALL_SLIP_BETS_MAX
     if full or account_slot < 0:
         reason = CAPACITY if full else ACCOUNT_UNKNOWN
         refuse_all_nb(answers, reservations, at, end, reason, rate_micro, 0)
@@ -177,7 +177,7 @@ def reserve_slip_nb(
         return
     write_head_nb(slips, slot, head, bet_id, first, rate_micro, at_ns)
     slips[slot].account = account_slot
-    write_legs_nb(slips, slot, reservations, at, scratch[5])
+    write_legs_nb(slips, slot, reservations, at, parts_nb(scratch)[5])
     chain_slip_nb(slips, slot, account, head.stake_minor)
     put_nb(ref_table, hashed, place, slot)
     answer_all_nb(answers, at, slips, slot, 0)
@@ -238,9 +238,14 @@ def reserve_slips_nb(
         row = reservations[at]
         made = ends[0]
         if row.flags & OF_SLIP == 0:
-            ends[0] += reserve_single_nb(
-                row,
-                answers[at],
+            end = at + 1
+            while end < len(reservations) and reservations[end].flags & OF_SLIP == 0:
+                end += 1
+            ends[0] = reserve_run_nb(
+                reservations,
+                at,
+                end,
+                answers,
                 slips,
                 made,
                 accounts,
@@ -248,21 +253,24 @@ def reserve_slips_nb(
                 ref_table,
                 ref_seed,
                 rates_micro,
+                pending,
+                ends[1],
                 bet_id_next,
                 slips_max,
                 at_ns,
             )
+            ends[1] += ends[0] - made
+            at = end
         elif whole:
             reserve_slip_nb(
                 reservations, at, given, given_at, answers, store, bets, scratch, ends, bet_id_next
             )
-            given_at += row.market_no
-            at += row.outcome
-        else:
-            answer_refusal_nb(answers[at], row, MALFORMED, 0, 0)
-        at += 1
-        for slot in range(made, ends[0]):
-            if slips[slot].kind != HEAD:
+            for slot in range(made + 1, ends[0]):
                 pending[ends[1]] = slot
                 ends[1] += 1
+            given_at += row.market_no
+            at += 1 + row.outcome
+        else:
+            answer_refusal_nb(answers[at], row, MALFORMED, 0, 0)
+            at += 1
         bet_id_next += np.uint64(ends[0] - made)

@@ -23,9 +23,7 @@ TRANSFERS_MAX: Final = 1 << 26
 """Deposits and withdrawals one shard may record; past it they are refused with CAPACITY."""
 CURRENCIES_MAX: Final = 256
 """Currencies one shard may have; past it SetRate is refused with CAPACITY."""
-BETS_OF_SLIP_MAX: Final = 50
-"""Bets of one slip."""
-SLIP_BETS_MAX: Final = 1 << 26
+ALL_SLIP_BETS_MAX: Final = 1 << 26
 """Bets of slips one shard may hold; past it a slip of several legs is refused with CAPACITY."""
 SETTLEMENTS_MAX: Final = 1 << 18
 """Settlements in one batch; a longer batch is an error and changes nothing."""

@@ -10,14 +10,13 @@ import numpy as np
 from numba import types
 
 from engine.common.jit import kernel
-from engine.common.rows import SETTLEMENT, BetResult, I64s, Rows, SlipKind, SlipState, U8s, U32s
+from engine.common.rows import SETTLEMENT, BetResult, I64s, Rows, SlipKind, SlipState, U8s
 from engine.common.units import ODDS_MILLI_MAX, ODDS_MILLI_MIN, ODDS_MILLI_ONE, PAYOUT_MINOR_MAX
 from engine.ledger.index_nb import (
     ACCOUNTS,
     RANGES,
     SLIP_BETS,
     SLIPS,
-    SLOTS,
     SUMS,
     array_of,
     slot_of_bet_nb,
@@ -39,63 +38,58 @@ LEG = int(SlipKind.LEG)
 REOPENED = int(BetResult.NONE)
 RESULT_LAST = int(BetResult.CANCELLED)
 
-SKIPPED, APPLIED, DISPUTED = 0, 1, 2
-"""What a settlement row did: it was known, it changed its slip, or no slip can take it."""
+SKIPPED, APPLIED, DISPUTED, OF_LEG = 0, 1, 2, 3
+"""What a settlement row did: it was known, it changed its slip, or no slip can take it. OF_LEG is
+left to the kernel for legs."""
 
 
 @kernel()
-def is_impossible_nb(row: Any, slip: Any) -> Any:
-    """Return whether no market can have sent a settlement of this slip.
+def is_impossible_nb(row: Any) -> Any:
+    """Return whether no market can have sent a settlement.
 
     Impossible are a payout or odds outside their bounds (odds of 0: an old layout's row has none),
-    a result outside BetResult, and a payout of a bet that is opened again. A single is paid an
-    amount and a leg gives back a fraction, which is at most its odds; a head is in no market.
+    a result outside BetResult, and a payout of a bet that is opened again.
     """
-    if (
+    return (
         row.payout_minor < 0
+        or row.payout_minor > PAYOUT_MINOR_MAX
         or (row.odds_milli != 0 and row.odds_milli < ODDS_MILLI_MIN)
         or row.odds_milli > ODDS_MILLI_MAX
         or row.result > RESULT_LAST
         or (row.result == REOPENED and row.payout_minor != 0)
-        or slip.kind == HEAD
-    ):
-        return True
-    if slip.kind != LEG:
-        return row.payout_minor > PAYOUT_MINOR_MAX or row.back_den != 0
-    if row.result == REOPENED:
-        return False
-    odds_milli = slip.odds_milli
-    if slip.state == PENDING and row.odds_milli > 0:
+    )
+
+
+@kernel()
+def is_impossible_fraction_nb(row: Any, leg: Any) -> Any:
+    """Return whether no leg can give back the fraction of a settlement: more than its odds, say.
+
+    A leg that is opened again gives nothing back, over any denominator.
+    """
+    odds_milli = leg.odds_milli
+    if leg.state == PENDING and row.odds_milli > 0:
         odds_milli = row.odds_milli
     back_den = np.int64(row.back_den)
-    return (
+    return row.result != REOPENED and (
         back_den == 0
         or row.payout_minor > BACK_NUM_MAX
         or row.payout_minor * ODDS_MILLI_ONE > back_den * odds_milli
     )
 
 
-@kernel()
-def settle_single_nb(row: Any, slips: Any, slot: Any, account: Any, house_minor: Any) -> None:
-    """Settle a single, or open it again; a PENDING one is posted first, at the row's odds."""
-    slip = slips[slot]
-    if slip.state == PENDING:
-        account.pending_minor -= slip.stake_minor
-        account.at_stake_minor += slip.stake_minor
-        slip.state = ACCEPTED
-        if row.odds_milli > 0:
-            slip.odds_milli = row.odds_milli
-    if row.result == REOPENED:
-        if slip.state == SETTLED:
-            account.at_stake_minor += slip.stake_minor
-            house_minor[account.currency] -= slip.stake_minor
-            reopen_slip_nb(slips, account, slip, slot)
-            slip.state = ACCEPTED
-    elif slip.state == ACCEPTED:
-        account.at_stake_minor -= slip.stake_minor
-        house_minor[account.currency] += slip.stake_minor
-        close_slip_nb(slips, account, slip)
-        slip.state = SETTLED
+@kernel(inline=True)
+def post_single_nb(slip: Any, account: Any, odds_milli: Any) -> None:
+    """Post a PENDING single that a settlement proves accepted, at the odds of the settlement."""
+    account.pending_minor -= slip.stake_minor
+    account.at_stake_minor += slip.stake_minor
+    slip.state = ACCEPTED
+    if odds_milli > 0:
+        slip.odds_milli = odds_milli
+
+
+@kernel(inline=True)
+def pay_single_nb(slip: Any, account: Any, row: Any, house_minor: Any) -> None:
+    """Replace what a single was paid by what its settlement says."""
     change_minor = row.payout_minor - slip.payout_minor
     shift_balance_nb(account, change_minor)
     house_minor[account.currency] -= change_minor
@@ -104,40 +98,91 @@ def settle_single_nb(row: Any, slips: Any, slot: Any, account: Any, house_minor:
     slip.result = row.result
 
 
-@kernel()
-def settle_leg_nb(
-    row: Any,
-    slips: Any,
-    slot: Any,
-    accounts: Any,
-    bets: Any,
-    room: Any,
-    scratch: Any,
-    due: Any,
-    due_len: Any,
-) -> Any:
-    """Give a leg the fraction of its settlement, or open it again; return whether it took it.
+@kernel(
+    types.int64(
+        array_of(SETTLEMENT, frozen=True),
+        types.Array(types.uint8, 1, "C"),
+        SLIPS,
+        types.int64,
+        ACCOUNTS,
+        RANGES,
+        SUMS,
+    )
+)
+def settle_nb(
+    rows: Rows,
+    effects: U8s,
+    slips: Rows,
+    slips_len: int,
+    accounts: Rows,
+    ranges: Rows,
+    house_minor: I64s,
+) -> int:
+    """Settle singles; a higher settlement number reverses the earlier payout and replaces it.
 
-    A PENDING leg is held first, at the row's odds. When that releases it, because the slip is
-    refused, the settlement counts no more.
+    A row without a result opens the bet again: the payout is reversed, the house returns the stake,
+    and the stake is at stake as before the settlement; only the settlement number stays.
+
+    A settlement number not above the slip's is skipped. Disputed are a bet id that this shard never
+    gave, a head and a refused slip (its stake was returned), because the market says that the bet
+    was accepted; a row that no market can have sent; and one for an account that holds or owes more
+    than HOLDING_MINOR_MAX, which no real account does. A PENDING slip is posted first, at the row's
+    odds: a market settles only bets that it accepted, so the settlement proves the acceptance whose
+    verdict has not arrived.
+
+    `effects` receives for each row SKIPPED, APPLIED, DISPUTED or OF_LEG. The house's profit or loss
+    is added to `house_minor` by currency slot.
+
+    Returns
+    -------
+    int
+        How many rows are of legs: `settle_legs_nb` settles them.
     """
-    leg = slips[slot]
-    if leg.state == PENDING:
-        if row.odds_milli > 0:
-            leg.odds_milli = row.odds_milli
-        hold_leg_nb(slips, slot, accounts, bets, room, scratch, due, due_len)
-        if leg.state == RELEASED:
-            return False
-    leg.state = ACCEPTED if row.result == REOPENED else SETTLED
-    leg.payout_minor = row.payout_minor
-    leg.back_den = 0 if row.result == REOPENED else row.back_den
-    leg.settlement_no = row.settlement_no
-    leg.result = row.result
-    return True
+    legs = 0
+    for i in range(len(rows)):
+        row = rows[i]
+        slot = slot_of_bet_nb(ranges, slips, slips_len, row.bet_id)
+        if slot >= 0 and slips[slot].kind == LEG:
+            effects[i] = OF_LEG
+            legs += 1
+            continue
+        if (
+            slot < 0
+            or slips[slot].state == REFUSED
+            or slips[slot].kind == HEAD
+            or row.back_den != 0
+            or is_impossible_nb(row)
+        ):
+            effects[i] = DISPUTED
+            continue
+        slip = slips[slot]
+        if row.settlement_no <= slip.settlement_no:
+            effects[i] = SKIPPED
+            continue
+        account = accounts[slip.account]
+        if max(account.available_minor, account.owed_minor) > HOLDING_MINOR_MAX:
+            effects[i] = DISPUTED
+            continue
+        effects[i] = APPLIED
+        if slip.state == PENDING:
+            post_single_nb(slip, account, row.odds_milli)
+        if row.result == REOPENED:
+            if slip.state == SETTLED:
+                account.at_stake_minor += slip.stake_minor
+                house_minor[account.currency] -= slip.stake_minor
+                reopen_slip_nb(slips, account, slip, slot)
+                slip.state = ACCEPTED
+        elif slip.state == ACCEPTED:
+            account.at_stake_minor -= slip.stake_minor
+            house_minor[account.currency] += slip.stake_minor
+            close_slip_nb(slips, account, slip)
+            slip.state = SETTLED
+        pay_single_nb(slip, account, row, house_minor)
+    return legs
 
 
 @kernel(
-    types.int64(
+    types.void(
         array_of(SETTLEMENT, frozen=True),
         types.Array(types.uint8, 1, "C"),
         SLIPS,
@@ -150,10 +195,9 @@ def settle_leg_nb(
         SCRATCH,
         DUE,
         COUNT,
-        SLOTS,
     )
 )
-def settle_nb(
+def settle_legs_nb(
     rows: Rows,
     effects: U8s,
     slips: Rows,
@@ -166,70 +210,41 @@ def settle_nb(
     scratch: Any,
     due: Any,
     due_len: Any,
-    heads: U32s,
-) -> int:
-    """Settle singles and legs; a higher settlement number reverses the earlier one and replaces it.
+) -> None:
+    """Settle the legs whose rows `settle_nb` left, and after each row the slip of its leg.
 
-    A row without a result opens the bet again: the payout is reversed, the house returns the stake,
-    and the stake is at stake as before the settlement; only the settlement number stays.
-
-    A settlement number not above the slip's is skipped, and so is any of a RELEASED leg. Disputed
-    are a bet id that this shard never gave and a refused slip (its stake was returned), because the
-    market says that the bet was accepted; a row that no market can have sent; and one for an
-    account that holds or owes more than HOLDING_MINOR_MAX, which no real account does. A PENDING
-    slip is posted first, and a PENDING leg held: a market settles only bets that it accepted, so
-    the settlement proves the acceptance whose verdict has not arrived.
-
-    `effects` receives for each row SKIPPED, APPLIED or DISPUTED. The house's profit or loss on
-    singles is added to `house_minor` by currency slot.
-
-    Returns
-    -------
-    int
-        How many slots were written to `heads`: the heads of settled legs, in no order and perhaps
-        repeated, which `settle_heads_nb` has to settle.
+    A leg takes the fraction that its row gives, or is open again. Then its slip is paid what now
+    stands, unless it waits for a verdict on another leg: that one is settled when it is posted. A
+    PENDING leg is held first, at the row's odds. When that releases it, because its slip is
+    refused, the settlement counts no more, as any of a RELEASED leg. The rest is as in `settle_nb`.
     """
-    touched = 0
     for i in range(len(rows)):
+        if effects[i] != OF_LEG:
+            continue
         row = rows[i]
         slot = slot_of_bet_nb(ranges, slips, slips_len, row.bet_id)
-        if slot < 0 or slips[slot].state == REFUSED or is_impossible_nb(row, slips[slot]):
+        leg = slips[slot]
+        if leg.state == REFUSED or is_impossible_nb(row) or is_impossible_fraction_nb(row, leg):
             effects[i] = DISPUTED
             continue
-        slip = slips[slot]
-        if slip.state == RELEASED or row.settlement_no <= slip.settlement_no:
+        if leg.state == RELEASED or row.settlement_no <= leg.settlement_no:
             effects[i] = SKIPPED
             continue
-        account = accounts[slip.account]
+        account = accounts[leg.account]
         if max(account.available_minor, account.owed_minor) > HOLDING_MINOR_MAX:
             effects[i] = DISPUTED
             continue
         effects[i] = APPLIED
-        if slip.kind != LEG:
-            settle_single_nb(row, slips, slot, account, house_minor)
-        elif settle_leg_nb(row, slips, slot, accounts, bets, room, scratch, due, due_len):
-            heads[touched] = slot - slip.legs
-            touched += 1
-    return touched
-
-
-@kernel(types.void(SLOTS, SLIPS, ACCOUNTS, SLIP_BETS, SCRATCH, SUMS, DUE, COUNT))
-def settle_heads_nb(
-    heads: U32s,
-    slips: Rows,
-    accounts: Rows,
-    bets: Rows,
-    scratch: Any,
-    house_minor: I64s,
-    due: Any,
-    due_len: Any,
-) -> None:
-    """Settle the posted slips at these slots by what stands for their legs.
-
-    A slip that still waits for a leg's verdict is settled when it is posted.
-    """
-    for i in range(len(heads)):
-        state = slips[heads[i]].state
-        if state in (ACCEPTED, SETTLED):
-            head_slot = np.int64(heads[i])
-            settle_head_nb(slips, head_slot, accounts, bets, scratch, house_minor, due, due_len)
+        if leg.state == PENDING:
+            if row.odds_milli > 0:
+                leg.odds_milli = row.odds_milli
+            hold_leg_nb(slips, slot, accounts, bets, room, scratch, due, due_len)
+        if leg.state == RELEASED:
+            continue
+        leg.state = ACCEPTED if row.result == REOPENED else SETTLED
+        leg.payout_minor = row.payout_minor
+        leg.back_den = 0 if row.result == REOPENED else row.back_den
+        leg.settlement_no = row.settlement_no
+        leg.result = row.result
+        head_slot = slot - leg.legs
+        settle_head_nb(slips, head_slot, accounts, bets, scratch, house_minor, due, due_len)

@@ -1,7 +1,7 @@
 """Settlements on a ledger's tables: which take effect, what the house earns, and disputes.
 
-Owns the order of a batch: singles and legs row by row, then the heads of the legs. Never decides
-what a bet is paid: markets do for singles, and engine.slips for slips of several legs.
+Owns the bounds of a batch and the rows in dispute. Never decides what a bet is paid: markets do for
+singles, and engine.slips for slips of several legs.
 """
 
 import numpy as np
@@ -11,7 +11,7 @@ from engine.common.rules import RULES_FIRST
 from engine.common.units import Minor
 from engine.ledger.charges import make_room_for_due
 from engine.ledger.rows import DISPUTES_MAX, SETTLEMENTS_MAX
-from engine.ledger.settle_nb import DISPUTED, SKIPPED, settle_heads_nb, settle_nb
+from engine.ledger.settle_nb import DISPUTED, SKIPPED, settle_legs_nb, settle_nb
 from engine.ledger.tables import LedgerTables
 
 
@@ -27,34 +27,19 @@ def apply_settlements(tables: LedgerTables, rows: Rows) -> Rows:
         raise ValueError(f"{len(rows)} settlements in a batch, at most {SETTLEMENTS_MAX}")
     if len(tables.disputes) >= DISPUTES_MAX:
         raise ValueError(f"{len(tables.disputes)} settlements are in dispute, the bound")
-    make_room_for_due(tables, 2 * len(rows))
-    tables.make_room_for_slip_bets(0)
     effects = np.zeros(len(rows), np.uint8)
-    heads = np.empty(len(rows), np.uint32)
     house_minor = np.zeros(len(tables.currencies), np.int64)
-    touched = settle_nb(
-        rows,
-        effects,
-        tables.slips,
-        tables.slips_len,
-        tables.accounts,
-        tables.ranges,
-        house_minor,
-        tables.slip_bets,
-        tables.slip_bets_len,
-        tables.scratch,
-        tables.due,
-        tables.due_len,
-        heads,
-    )
-    if touched:
-        settle_heads_nb(
-            np.unique(heads[:touched]),
-            tables.slips,
-            tables.accounts,
+    state = (tables.slips, tables.slips_len, tables.accounts, tables.ranges, house_minor)
+    if settle_nb(rows, effects, *state):
+        make_room_for_due(tables, 2 * len(rows))
+        tables.make_room_for_slip_bets(0)
+        settle_legs_nb(
+            rows,
+            effects,
+            *state,
             tables.slip_bets,
+            tables.slip_bets_len,
             tables.scratch,
-            house_minor,
             tables.due,
             tables.due_len,
         )

@@ -19,9 +19,9 @@ from engine.ledger.reserve_nb import (
     OF_SLIP,
     STAKE_TOO_SMALL,
 )
-from engine.ledger.rows import BETS_OF_SLIP_MAX
-from engine.ledger.slip_nb import potential_nb, stake_max_nb
+from engine.ledger.slip_nb import parts_nb, potential_nb, stake_max_nb
 from engine.slips.lines_nb import LEGS_MAX, LINES_MAX, count_lines_nb
+from engine.slips.structure import SLIP_BETS_MAX
 
 HEAD = int(SlipKind.HEAD)
 
@@ -68,7 +68,7 @@ def is_whole_nb(reservations: Any, given: Any) -> Any:
         legs = legs_behind_nb(reservations, at - 1)
         if flags != FLAG_HEAD or legs != row.outcome or not 1 <= legs <= LEGS_MAX:
             return False
-        if not 1 <= row.market_no <= BETS_OF_SLIP_MAX:
+        if not 1 <= row.market_no <= SLIP_BETS_MAX:
             return False
         bets += row.market_no
         at += legs
@@ -96,7 +96,7 @@ def leg_policy_nb(policy: Any) -> Any:
 @kernel()
 def read_legs_nb(reservations: Any, at: Any, scratch: Any) -> Any:
     """Write the legs of the head at a row into the scratch; return whether they are well formed."""
-    positions, events, nums, dens, _, _, _ = scratch
+    positions, events, nums, dens, _, _, _ = parts_nb(scratch)
     head = reservations[at]
     for i in range(head.outcome):
         leg = reservations[at + 1 + i]
@@ -148,7 +148,7 @@ def lines_reason_nb(
     tuple of int
         The stake of all lines, and why the bets are refused, or 0.
     """
-    positions, events, _, _, with_leg, charges, work = scratch
+    positions, events, _, _, with_leg, charges, work = parts_nb(scratch)
     held = np.uint64(0)
     for i in range(legs):
         held |= _ONE << np.uint64(positions[i])

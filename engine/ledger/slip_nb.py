@@ -15,7 +15,7 @@ from engine.common.rows import BetResult, Policy, SlipState
 from engine.common.units import ODDS_MILLI_ONE, PAYOUT_MINOR_MAX
 from engine.ledger.open_slips_nb import close_slip_nb, reopen_slip_nb, shift_balance_nb
 from engine.slips.lines_nb import LEGS_MAX
-from engine.slips.owed_nb import PAYOUT_OVER, WORK_I64S, owed_nb
+from engine.slips.owed_nb import OPEN, PAYOUT_OVER, WORK_I64S, owed_nb
 
 PENDING = int(SlipState.PENDING)
 ACCEPTED = int(SlipState.ACCEPTED)
@@ -46,27 +46,61 @@ LINES_TRIED_MAX = 1 << 17
 """Lines that the search for the highest stake works out at most: a slip of very many lines is
 offered a stake that passes and is near the highest."""
 
-_U8S = types.Array(types.uint8, 1, "C")
-_I64S = types.Array(types.int64, 1, "C")
-SCRATCH: Any = types.Tuple((_U8S, _U8S, _I64S, _I64S, _I64S, _I64S, _I64S))  # type: ignore[no-untyped-call]
-"""Numba's type of the scratch: of each leg its position, event, numerator, denominator, lines and
-charge, and the room of engine.slips."""
+_PLACES = LEGS_MAX + 1
+_SMALL = types.Array(types.uint8, 1, "C")
+_LARGE = types.Array(types.int64, 1, "C")
+SCRATCH: Any = types.Tuple((_SMALL, _LARGE))  # type: ignore[no-untyped-call]
+"""Numba's type of the scratch. It is two arrays, which `parts_nb` cuts: to pass many to a kernel
+for each slip costs more than most of its work."""
 DUE = types.Array(types.uint32, 1, "C")
 COUNT = types.Array(types.int64, 1, "C")
 
 
-def new_scratch() -> tuple[Any, ...]:
+def new_scratch() -> tuple[Any, Any]:
     """Return the arrays that these kernels write to and never read before."""
-    small = [np.zeros(LEGS_MAX, np.uint8) for _ in range(2)]
-    large = [np.zeros(LEGS_MAX, np.int64) for _ in range(4)]
-    return (*small, *large, np.zeros(WORK_I64S, np.int64))
+    return np.zeros(2 * _PLACES, np.uint8), np.zeros(4 * _PLACES + WORK_I64S, np.int64)
+
+
+@kernel(inline=True)
+def parts_nb(scratch: Any) -> Any:
+    """Return the parts of the scratch.
+
+    Returns
+    -------
+    tuple of arrays
+        By leg its position, event, numerator, denominator, lines and charge; the room of
+        engine.slips.
+    """
+    small, large = scratch
+    return (
+        small[:_PLACES],
+        small[_PLACES:],
+        large[:_PLACES],
+        large[_PLACES : 2 * _PLACES],
+        large[2 * _PLACES : 3 * _PLACES],
+        large[3 * _PLACES : 4 * _PLACES],
+        large[4 * _PLACES :],
+    )
+
+
+@kernel(inline=True)
+def charge_nb(scratch: Any, leg: Any) -> Any:
+    """Return the charge of a leg that is in the scratch."""
+    return scratch[1][3 * _PLACES + leg]
 
 
 @kernel()
 def gather_nb(slips: Any, head_slot: Any, of: Any, scratch: Any) -> Any:
-    """Write position, event and fraction of each leg into the scratch; return how many are open."""
-    positions, events, nums, dens, _, _, _ = scratch
+    """Write position, event and fraction of each leg into the scratch.
+
+    Returns
+    -------
+    tuple of int
+        How many legs are open, and how many are lost.
+    """
+    positions, events, nums, dens, _, _, _ = parts_nb(scratch)
     opened = 0
+    lost = 0
     for i in range(slips[head_slot].legs):
         leg = slips[head_slot + 1 + i]
         positions[i] = leg.position
@@ -76,10 +110,27 @@ def gather_nb(slips: Any, head_slot: Any, of: Any, scratch: Any) -> Any:
             nums[i] = leg.payout_minor if settled else 0
             dens[i] = leg.back_den if settled else 0
             opened += not settled
+            lost += settled and leg.payout_minor == 0
         else:
             nums[i] = leg.odds_seen_milli if of == SEEN else leg.odds_milli
             dens[i] = ODDS_MILLI_ONE
-    return opened
+    return opened, lost
+
+
+@kernel()
+def owed_of_nb(head: Any, opened: Any, lost: Any, bets: Any, scratch: Any) -> Any:
+    """Return what a head is owed for the fractions in the scratch, as `owed_nb` does.
+
+    Most answers need no arithmetic: each leg is in some line, so that an open leg among none that
+    is lost can change the slip, and a lost one ends a slip of one line.
+    """
+    if opened > 0 and lost == 0:
+        return OPEN
+    if lost > 0 and head.bets == 1 and bets[head.bets_first].lines == 1:
+        return 0
+    positions, events, nums, dens, _, _, work = parts_nb(scratch)
+    legs, first, count = int(head.legs), int(head.bets_first), int(head.bets)
+    return owed_nb(positions, events, nums, dens, legs, bets, first, count, work)
 
 
 @kernel()
@@ -89,7 +140,7 @@ def potential_nb(scratch: Any, legs: Any, bets: Any, first: Any, count: Any) -> 
     Too much are a bet over its own bound (PAYOUT_OVER_CAP) and a slip over PAYOUT_MINOR_MAX
     (AMOUNT_OUT_OF_BOUNDS).
     """
-    positions, events, nums, dens, _, _, work = scratch
+    positions, events, nums, dens, _, _, work = parts_nb(scratch)
     total_minor = 0
     for at in range(first, first + count):
         paid_minor = owed_nb(positions, events, nums, dens, legs, bets, at, 1, work)
@@ -162,9 +213,10 @@ def stake_max_nb(
 
 @kernel()
 def note_due_nb(due: Any, due_len: Any, head_slot: Any) -> None:
-    """Append a head to the queue of those whose legs may be charged otherwise than told."""
-    due[due_len[0]] = head_slot
-    due_len[0] += 1
+    """Append a head to the queue of those whose legs may have to be charged otherwise."""
+    if due_len[0] == 0 or due[due_len[0] - 1] != head_slot:
+        due[due_len[0]] = head_slot
+        due_len[0] += 1
 
 
 @kernel()
@@ -297,19 +349,19 @@ def settle_head_nb(
 ) -> None:
     """Pay a posted slip what it is owed for what stands for its legs, or open it again.
 
-    It is paid as soon as no open leg can change what it is owed. A payout that differs from the
-    one before moves the difference only.
+    A slip that is not posted, because it waits for a leg or is refused, stays as it is. It is paid
+    as soon as no open leg can change what it is owed. A payout that differs from the one before
+    moves the difference only.
     """
-    positions, events, nums, dens, _, _, work = scratch
     head = slips[head_slot]
+    if head.state != ACCEPTED and head.state != SETTLED:
+        return
     account = accounts[head.account]
-    opened = gather_nb(slips, head_slot, STANDING, scratch)
+    opened, lost = gather_nb(slips, head_slot, STANDING, scratch)
     if opened:
         head.charge_no += 1
         note_due_nb(due, due_len, head_slot)
-    owed_minor = owed_nb(
-        positions, events, nums, dens, head.legs, bets, head.bets_first, head.bets, work
-    )
+    owed_minor = owed_of_nb(head, opened, lost, bets, scratch)
     paid_minor = 0
     result = NO_RESULT
     if owed_minor >= 0:

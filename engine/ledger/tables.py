@@ -32,7 +32,7 @@ from engine.ledger.index_nb import (
 from engine.ledger.rows import (
     ACCOUNT,
     ACCOUNTS_MAX,
-    BETS_OF_SLIP_MAX,
+    ALL_SLIP_BETS_MAX,
     CURRENCIES_MAX,
     DISPUTES_MAX,
     LEDGER_LAYOUT,
@@ -40,13 +40,13 @@ from engine.ledger.rows import (
     SETTLEMENTS_MAX,
     SLIP,
     SLIP_2,
-    SLIP_BETS_MAX,
     TRANSFER,
     TRANSFERS_MAX,
     slips_as_2,
     slips_from_2,
 )
 from engine.ledger.slip_nb import new_scratch
+from engine.slips.structure import SLIP_BETS_MAX
 
 ROWS_MIN: Final = 256
 """Rows of a new array, and the least by which an array grows."""
@@ -215,7 +215,7 @@ class LedgerTables:
 
     def make_room_for_slip_bets(self, count: int) -> None:
         """Make room for `count` more bets of slips, and for one slip's that are only tried."""
-        needed = self.slip_bets_len + count + BETS_OF_SLIP_MAX
+        needed = self.slip_bets_len + count + SLIP_BETS_MAX
         if needed > len(self.slip_bets):
             size = _grown_size(len(self.slip_bets), needed)
             try:
@@ -346,7 +346,7 @@ class LedgerTables:
             tables.slips = slips_from_2(reader.rows("slips", SLIP_2, high=tables.slips_max))
         else:
             tables.slips = reader.rows("slips", SLIP, high=tables.slips_max)
-            tables.slip_bets = reader.rows("slip_bets", SLIP_BET, high=SLIP_BETS_MAX)
+            tables.slip_bets = reader.rows("slip_bets", SLIP_BET, high=ALL_SLIP_BETS_MAX)
         tables.slips_len = len(tables.slips)
         tables.slip_bets_len = len(tables.slip_bets)
         if layout > 1:
