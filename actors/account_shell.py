@@ -30,7 +30,18 @@ from engine.common.commands import TIME_NS_MAX
 from engine.common.events import Deposited, LedgerEvent, Refused, Withdrawn
 from engine.common.ids import AccountNo, BetId, ShardNo
 from engine.common.reasons import MESSAGES, Reason
-from engine.common.rows import DECISION, RESERVATION, RESERVED, SETTLEMENT, Rows
+from engine.common.rows import (
+    CHARGE,
+    DECISION,
+    RESERVATION,
+    RESERVED,
+    SETTLEMENT,
+    SLIP_BET,
+    Rows,
+    SlipKind,
+    SlipState,
+    U64s,
+)
 from engine.common.units import Nanos
 from engine.common.views import Balance, Slip
 from engine.ledger.ledger import LedgerMachine
@@ -41,6 +52,8 @@ from persistence.journal import JournalOptions
 
 PENDING_MAX: Final = 1 << 16
 """Pending bets of a shard among which those of one account are looked for."""
+
+_DECIDED: Final = (SlipState.ACCEPTED, SlipState.REFUSED)
 
 logger = logging.getLogger("overround.accounts")
 
@@ -105,7 +118,7 @@ class AccountShell(Shell[DurableLedger]):
         )
 
     # --- bets ------------------------------------------------------------------------------------
-    def exchange(self, verdicts: bytes, reservations: bytes) -> bytes:
+    def exchange(self, verdicts: bytes, reservations: bytes, slip_bets: bytes = b"") -> bytes:
         """Post or void earlier bets, then reserve stakes; all is on disk before the return.
 
         Verdicts that a quarantined shell or a full disk does not take are not lost: their bets stay
@@ -113,8 +126,8 @@ class AccountShell(Shell[DurableLedger]):
 
         Parameters
         ----------
-        verdicts, reservations : bytes
-            DECISION rows and RESERVATION rows.
+        verdicts, reservations, slip_bets : bytes
+            DECISION rows, RESERVATION rows, and SLIP_BET rows of the heads among the reservations.
 
         Returns
         -------
@@ -122,12 +135,16 @@ class AccountShell(Shell[DurableLedger]):
             RESERVED rows, one for each reservation, in order.
         """
         try:
-            return self._exchange(rows_of(verdicts, DECISION), rows_of(reservations, RESERVATION))
+            return self._exchange(
+                rows_of(verdicts, DECISION),
+                rows_of(reservations, RESERVATION),
+                rows_of(slip_bets, SLIP_BET),
+            )
         except NotAppliedError:
             return b""
 
-    def recall(self, reservations: bytes) -> bytes:
-        """Answer reservations (RESERVATION rows) from the recorded slips, and book nothing.
+    def recall(self, reservations: bytes, slip_bets: bytes = b"") -> bytes:
+        """Answer reservations (as for `exchange`) from the recorded slips, and book nothing.
 
         Returns
         -------
@@ -137,8 +154,8 @@ class AccountShell(Shell[DurableLedger]):
             PENDING slip has FLAG_UNMARKED.
         """
         otherwise = Reason.BET_UNKNOWN if self._serving() else Reason.QUARANTINED
-        rows = rows_of(reservations, RESERVATION)
-        return self._machine().recall(rows, otherwise=otherwise).tobytes()
+        rows, bets = rows_of(reservations, RESERVATION), rows_of(slip_bets, SLIP_BET)
+        return self._machine().recall(rows, otherwise=otherwise, slip_bets=bets).tobytes()
 
     def resolve(self, verdicts: bytes) -> int:
         """Post or void bets whose verdict had been lost, and notify their owners; return how many.
@@ -150,11 +167,12 @@ class AccountShell(Shell[DurableLedger]):
         """
         rows = rows_of(verdicts, DECISION)
         self._healthy()
+        before = self._heads_before(rows["bet_id"])
         try:
-            self._exchange(rows, np.zeros(0, RESERVATION))
+            self._exchange(rows, np.zeros(0, RESERVATION), np.zeros(0, SLIP_BET))
         except NotAppliedError as error:
             raise PeerRefusedError(f"{self.name}: {error}") from error
-        self._push_slips(AccountEventKind.RESOLVED, rows["bet_id"].tolist())
+        self._push_changes(AccountEventKind.RESOLVED, rows["bet_id"], before)
         return len(rows)
 
     def settle(self, rows: bytes) -> int:
@@ -170,28 +188,53 @@ class AccountShell(Shell[DurableLedger]):
         """
         settlements = rows_of(rows, SETTLEMENT)
         durable = self._healthy()
+        before = self._heads_before(settlements["bet_id"])
         with self._fail_stop:
             try:
                 applied = durable.settle(settlements, self._clock())
             except NotAppliedError as error:
                 raise PeerRefusedError(f"{self.name}: {error}") from error
-        self._push_slips(AccountEventKind.SETTLED, self._without_disputed(applied))
+        self._push_changes(AccountEventKind.SETTLED, self._without_disputed(applied), before)
         return len(applied)
 
-    def _without_disputed(self, applied: Rows) -> list[int]:
+    def _without_disputed(self, applied: Rows) -> U64s:
         """Return the bet ids of settlements that were applied; log those held as disputes."""
         machine = self._machine()
-        bet_ids: list[int] = applied["bet_id"].tolist()
+        bet_ids: U64s = applied["bet_id"]
         if not machine.disputes_len:
             return bet_ids
-        settled: list[int] = []
-        for bet, number in zip(bet_ids, applied["settlement_no"].tolist(), strict=True):
-            if machine.is_disputed(bet, number):
-                text = "%s: settlement %d of bet %d is held in dispute, see `overround audit`"
-                logger.error(text, self.name, number, bet)
-            else:
-                settled.append(bet)
-        return settled
+        numbers = applied["settlement_no"].tolist()
+        disputed = np.array(list(map(machine.is_disputed, bet_ids.tolist(), numbers)), np.bool_)
+        for row in applied[disputed]:
+            text = "%s: settlement %d of bet %d is held in dispute, see `overround audit`"
+            logger.error(text, self.name, row["settlement_no"], row["bet_id"])
+        return bet_ids[~disputed]
+
+    def charges(self, after_bet_id: int, limit: int) -> bytes:
+        """Return what legs' markets must be told to charge, as CHARGE rows; none in quarantine.
+
+        Rows are sorted by bet id; the next page is requested with the last page's last id.
+        """
+        if self._serving() is None:
+            return b""
+        rows = self._machine().charges(after_bet_id=BetId(after_bet_id), limit=limit)
+        return rows.tobytes()
+
+    def charged(self, rows: bytes) -> int:
+        """Note charges (CHARGE rows) that their markets have applied; return how many were new.
+
+        Raises
+        ------
+        PeerRefusedError
+            When nothing was noted: quarantined, or the disk is full.
+        """
+        charges = rows_of(rows, CHARGE)
+        durable = self._healthy()
+        with self._fail_stop:
+            try:
+                return len(durable.charged(charges, self._clock()))
+            except NotAppliedError as error:
+                raise PeerRefusedError(f"{self.name}: {error}") from error
 
     def pending(self, upto_bet_id: int, limit: int, after_bet_id: int = 0) -> bytes:
         """Return pending bets with ids up to one, as BET rows that fence; none in quarantine.
@@ -232,6 +275,19 @@ class AccountShell(Shell[DurableLedger]):
         """Return the highest bet id given so far, 0 for none."""
         return self._machine().last_bet_id
 
+    def charged_legs(self, bet_ids: bytes) -> bytes:
+        """Return what the markets of legs among some bets (u64 ids) are known to have applied.
+
+        As CHARGE rows, one of each leg whose market was told of a charge.
+        """
+        legs = self._machine().slips_of(np.frombuffer(bet_ids, np.uint64))
+        legs = legs[legs["charge_no"] * (legs["kind"] == SlipKind.LEG) > 0]
+        rows: Rows = np.zeros(len(legs), CHARGE)
+        for name in ("bet_id", "market_no", "charge_no"):
+            rows[name] = legs[name]
+        rows["stake_minor"] = legs["charged_minor"]
+        return rows.tobytes()
+
     def slips(self, start: int = 0, limit: int = AUDIT_ROWS_MAX) -> bytes:
         """Return slips in order of creation, as SLIP rows, from the `start`-th on."""
         return self._machine().slips(start, limit).tobytes()
@@ -249,14 +305,19 @@ class AccountShell(Shell[DurableLedger]):
             self.totals(),
         )
 
-    def _exchange(self, verdicts: Rows, reservations: Rows) -> bytes:
+    def slip_bets(self, start: int = 0, limit: int = AUDIT_ROWS_MAX) -> bytes:
+        """Return bets of slips in order of creation, as SLIP_BET rows, from the `start`-th on."""
+        return self._machine().slip_bets(start, limit).tobytes()
+
+    def _exchange(self, verdicts: Rows, reservations: Rows, slip_bets: Rows) -> bytes:
         durable = self._serving()
         if durable is None:
             answers = np.zeros(len(reservations), RESERVED)
             answers["reason"] = Reason.QUARANTINED
             return answers.tobytes()
         with self._fail_stop:
-            return durable.exchange(verdicts, reservations, self._clock()).tobytes()
+            at_ns = self._clock()
+            return durable.exchange(verdicts, reservations, at_ns, slip_bets).tobytes()
 
     # --- accounts --------------------------------------------------------------------------------
     def control(self, payload: bytes) -> bytes:
@@ -314,12 +375,44 @@ class AccountShell(Shell[DurableLedger]):
         for account_no in account_nos:
             watched.pop(account_no, None)
 
-    def _push_slips(self, kind: AccountEventKind, bet_ids: Iterable[int]) -> None:
+    def _heads_before(self, bet_ids: U64s) -> Rows | None:
+        """Return the heads, as SLIP rows, that have legs among some bets; None if nobody watches.
+
+        They are read before a change, which then tells their owners what it changed.
+        """
         if not any(self._watched.values()):
+            return None
+        machine = self._machine()
+        slips = machine.slips_of(bet_ids)
+        legs = slips[slips["kind"] == SlipKind.LEG]
+        return machine.slips_of(np.unique(legs["bet_id"] - legs["legs"]))
+
+    def _push_changes(self, kind: AccountEventKind, bet_ids: U64s, heads: Rows | None) -> None:
+        """Notify gateways of what changed singles and heads: one event of a slip, none of its legs.
+
+        Parameters
+        ----------
+        kind : AccountEventKind
+            What happened to the bets.
+        bet_ids : U64s
+            The bets that it happened to, singles and legs.
+        heads : Rows, optional
+            The heads of the legs among them as they were before (see `_heads_before`).
+        """
+        if heads is None:
             return
         machine = self._machine()
-        slips = [slip for slip in map(machine.slip_by_id, map(BetId, bet_ids)) if slip is not None]
-        self._push(kind, slips)
+        now = machine.slips_of(heads["bet_id"])
+        resolved = (heads["state"] == SlipState.PENDING) & np.isin(now["state"], _DECIDED)
+        settled = (now["settlement_no"] != heads["settlement_no"]) & ~resolved
+        slips = machine.slips_of(bet_ids)
+        singles = slips["bet_id"][slips["kind"] == SlipKind.SINGLE].tolist()
+        events: dict[AccountEventKind, list[int]] = {kind: singles}
+        events.setdefault(AccountEventKind.RESOLVED, []).extend(now["bet_id"][resolved].tolist())
+        events.setdefault(AccountEventKind.SETTLED, []).extend(now["bet_id"][settled].tolist())
+        for each, ids in events.items():
+            found = map(machine.slip_by_id, map(BetId, ids))
+            self._push(each, [slip for slip in found if slip is not None])
 
     def _push_credits(self, events: Iterable[LedgerEvent]) -> None:
         moved = [e for e in events if isinstance(e, Deposited | Withdrawn) and not e.known]

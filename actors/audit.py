@@ -15,14 +15,16 @@ from actors.messages import ReconciliationReport
 from actors.reconciliation import (
     DIFFERENCES_SHOWN_MAX,
     ShardSlips,
+    charge_differences,
     compare_bets_and_slips,
     settlement_differences,
 )
 from actors.routes import account_shell_name
+from actors.slip_payouts import SlipCheck
 from actors.stated_results import machine_differences
 from actors.tail_check import missing_records
 from engine.common.ids import ShardNo
-from engine.common.rows import SETTLEMENT
+from engine.common.rows import CHARGE, SETTLEMENT, SlipKind
 from engine.ledger.ledger import LedgerMachine
 from engine.ledger.rows import SLIP
 from engine.market.book import BET_RECORD
@@ -190,7 +192,19 @@ def _compare(
 ) -> ReconciliationReport:
     bets = [np.zeros(0, BET_RECORD), *(machine.bets() for machine in markets.values())]
     shards = [
-        ShardSlips(shard, ledger.slips(), ledger.slip_currencies(), ledger.totals(), quiet=True)
+        ShardSlips(
+            shard,
+            ledger.slips(),
+            ledger.slip_bets(),
+            ledger.slip_currencies(),
+            ledger.totals(),
+            quiet=True,
+        )
         for shard, ledger in ledgers.items()
     ]
-    return compare_bets_and_slips(bets=np.concatenate(bets), shards=shards)
+    found = [line for shard in shards for line in SlipCheck(shard.slips, shard.bets).check()[0]]
+    slips = np.concatenate([np.zeros(0, SLIP), *(shard.slips for shard in shards)])
+    legs = slips[slips["kind"] == SlipKind.LEG]
+    charges = [np.zeros(0, CHARGE), *(each.charges_of(legs["bet_id"]) for each in markets.values())]
+    found += charge_differences(legs, np.concatenate(charges))
+    return compare_bets_and_slips(bets=np.concatenate(bets), shards=shards, further=found)

@@ -16,7 +16,7 @@ import numpy as np
 
 from actors.failstop import ExitProcess, exit_at_once
 from actors.messages import AUDIT_ROWS_MAX, KnownMarket, decode_market_control, encode
-from actors.peer import Peer
+from actors.peer import Peer, PeerRefusedError
 from actors.reference_odds import MODEL, ReferenceOdds
 from actors.settings import MarketShellSettings
 from actors.shell import Shell, rows_of
@@ -25,13 +25,13 @@ from engine.common.commands import CreateMarket, FeedUpdate, MarketCommand, Odds
 from engine.common.events import LimitsSet, MarketCreated, MarketEvent, OutboxAcked, Refused
 from engine.common.ids import BetId, MarketNo, ShardNo
 from engine.common.reasons import MESSAGES, Reason
-from engine.common.rows import BET, DECISION, FLAG_FENCE, Rows
+from engine.common.rows import BET, CHARGE, DECISION, FLAG_FENCE, Rows
 from engine.common.units import NS_PER_MS, Nanos
 from engine.kernels import SHELL_MODULES, load_kernels
 from engine.market.market import MarketMachine
 from persistence.commit import Progress
 from persistence.disk import Disk, LocalDisk
-from persistence.durable import DurableMarkets
+from persistence.durable import DurableMarkets, NotAppliedError
 from persistence.journal import JournalOptions
 
 if TYPE_CHECKING:
@@ -165,6 +165,30 @@ class MarketShell(Shell[DurableMarkets]):
             self._note_reused_ids(decisions)
         return decisions.tobytes()
 
+    def charge(self, rows: bytes) -> int:
+        """Charge legs what their slips ask now, given as CHARGE rows; return how many changed.
+
+        At the return all of them are on disk, so the account may note them as applied. A charge
+        that arrives again, or after a later one of the same leg, changes nothing.
+
+        Raises
+        ------
+        PeerRefusedError
+            When nothing was applied: quarantined, or the disk is full.
+        """
+        charges = rows_of(rows, CHARGE)
+        durable = self._healthy()
+        unfit = self._machine().charges_unfit
+        with self._fail_stop:
+            try:
+                applied = durable.charge(charges, self._clock())
+            except NotAppliedError as error:
+                raise PeerRefusedError(f"{self.name}: {error}") from error
+        unfit = self._machine().charges_unfit - unfit
+        if unfit:
+            logger.error("%s: %d charges of legs that it never accepted", self.name, unfit)
+        return len(applied)
+
     def _with_fences(self, bets: Rows) -> Rows:
         """Return bets of which those refused here without a record became fences.
 
@@ -207,6 +231,17 @@ class MarketShell(Shell[DurableMarkets]):
         if len(bet_ids) > 8 * AUDIT_ROWS_MAX:
             raise ValueError(f"{len(bet_ids) // 8} bets, at most {AUDIT_ROWS_MAX} in one call")
         return self._machine().recall(np.frombuffer(bet_ids, np.uint64)).tobytes()
+
+    def charges_of(self, bet_ids: bytes) -> bytes:
+        """Return the present charges of legs among some bets (u64 ids), as CHARGE rows.
+
+        A leg has one when it is charged otherwise than at first. In quarantine records may be
+        missing, so nothing is answered (PeerRefusedError).
+        """
+        self._healthy()
+        if len(bet_ids) > 8 * AUDIT_ROWS_MAX:
+            raise ValueError(f"{len(bet_ids) // 8} bets, at most {AUDIT_ROWS_MAX} in one call")
+        return self._machine().charges_of(np.frombuffer(bet_ids, np.uint64)).tobytes()
 
     def highest_bet_ids(self) -> dict[ShardNo, BetId]:
         """Return the highest bet id decided here, by account shard."""

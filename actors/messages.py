@@ -185,6 +185,8 @@ class ReconcilerStatus(Struct, frozen=True, kw_only=True):
 
     settled: int = 0
     resolved: int = 0
+    charged: int = 0
+    """Charges of legs of slips that were carried to the legs' markets."""
     postponed: int = 0
     compared: int = 0
     """Bets and slips compared with their counterparts since the reconciler started."""

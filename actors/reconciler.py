@@ -1,4 +1,4 @@
-"""Carry settlements to accounts, resolve orphaned stakes, and compare bets with slips.
+"""Carry settlements and charges, resolve orphaned stakes, and compare bets with slips.
 
 Owns nothing durable: each step reads from the shells what is left to do, so the reconciler may end
 at any instant and be started again. Whatever it delivers may be delivered twice; shells apply it
@@ -13,40 +13,39 @@ from functools import partial
 from typing import Any, Final
 
 import numpy as np
-from msgspec import Struct
+from msgspec import Struct, structs
 from msgspec.structs import replace
 
 from actors.back_off import BackOff
 from actors.bet_ages import BetAges
 from actors.messages import (
-    AUDIT_ROWS_MAX,
     MarketControl,
     MarketRoute,
     ReconcilerStatus,
     ShellRoute,
     ShellState,
     decode_market_events,
-    decode_totals,
     encode,
 )
 from actors.peer import Peer, PeerError, PeerRefusedError
-from actors.reconciliation import DIFFERENCES_SHOWN_MAX, ShardSlips, compare_bets_and_slips
+from actors.reconciliation import DIFFERENCES_SHOWN_MAX
 from actors.routes import Routes, account_shell_name
 from actors.running_comparison import RunningComparison
 from actors.settings import ReconcilerSettings
+from actors.whole_comparison import whole_comparison
 from engine.common.commands import AckOutbox
 from engine.common.events import OutboxAcked
 from engine.common.ids import ShardNo
 from engine.common.reasons import UNRECORDED
-from engine.common.rows import BET, DECISION, SETTLEMENT, Rows, U32s
-from engine.ledger.rows import SLIP
-from engine.market.book import BET_RECORD
+from engine.common.rows import BET, CHARGE, DECISION, SETTLEMENT, Rows
 
 logger = logging.getLogger("overround.reconciler")
 
 BY = "reconciler"
 STATUS_EVERY_S: Final = 5.0
 """Longest time between two notifications of the status."""
+CHARGE_PORTIONS_MAX: Final = 32
+"""Portions of one account's charges that one step reads."""
 _NOT_NOW = (PeerError, PeerRefusedError)
 """Errors that leave the work to the next step."""
 _UNRECORDED = np.array(sorted(UNRECORDED), np.uint16)
@@ -57,12 +56,13 @@ class StepReport(Struct, kw_only=True):
 
     settled: int = 0
     resolved: int = 0
+    charged: int = 0
     postponed: int = 0
     """Tasks that met a shell which was down, slow or refused; a later step repeats them."""
 
     def as_dict(self) -> dict[str, int]:
         """Return the counts by name."""
-        return {"settled": self.settled, "resolved": self.resolved, "postponed": self.postponed}
+        return structs.asdict(self)
 
 
 class _Work:
@@ -72,6 +72,15 @@ class _Work:
         self.back_off = back_off
         self.task: asyncio.Task[None] | None = None
         self.why = ""
+
+
+class _ChargeTurn:
+    """How far an account's charges have been carried in the present turn through all of them."""
+
+    def __init__(self) -> None:
+        self.after_bet_id = 0
+        self.begun: set[str] = set()
+        """Names of the tasks with market shells."""
 
 
 class Reconciler:
@@ -105,6 +114,7 @@ class Reconciler:
         self._running: asyncio.Task[None] | None = None
         self._works: dict[str, _Work] = {}
         self._ages: dict[str, BetAges] = {}
+        self._charge_turns: dict[str, _ChargeTurn] = {}
         self._comparison = RunningComparison(
             routes=self._routes, rows=settings.compare_rows, ask=self._ask
         )
@@ -203,8 +213,11 @@ class Reconciler:
     def _begin_due(self) -> None:
         """Begin the work with every shell that serves, unless it runs or must wait."""
         for name, kind in self._serving().items():
-            work = self._carry_settlements if kind == "market" else self._resolve_orphans
-            self._begin(name, partial(work, name))
+            if kind == "market":
+                self._begin(name, partial(self._carry_settlements, name))
+            else:
+                self._begin(name, partial(self._resolve_orphans, name))
+                self._begin(f"charges of {name}", partial(self._carry_charges, name))
 
     def _begin_slice(self) -> None:
         names = sorted(self._serving())
@@ -334,27 +347,48 @@ class Reconciler:
         while True:
             data = await self._ask(account, "pending", upto_bet_id, limit, after_bet_id)
             rows: Rows = np.frombuffer(data, BET)
-            by_shell: dict[str, list[int]] = {}
-            for i, market_no in enumerate(rows["market_no"].tolist()):
-                shell = self._routes.market_shell(market_no)
-                if shell is None:
-                    # No gateway sends a bet to a market it has no route to, but this copy of the
-                    # routes may be older than a gateway's: the stake waits.
-                    self._done.postponed += 1
-                else:
-                    by_shell.setdefault(shell, []).append(i)
-            tasks = []
-            for shell, indices in by_shell.items():
-                name = f"{account} from {shell}"
-                begun.add(name)
-                tasks.append(
-                    self._begin(name, partial(self._resolve_at, account, shell, rows[indices]))
-                )
-            if running := [task for task in tasks if task is not None]:
-                await asyncio.wait(running)
+            prefix = f"{account} from "
+            await self._each_market(rows, partial(self._resolve_at, account), prefix, begun)
             if len(rows) < limit:
                 return
             after_bet_id = int(rows["bet_id"][-1])
+
+    async def _each_market(
+        self,
+        rows: Rows,
+        work: Callable[[str, Rows], Awaitable[None]],
+        prefix: str,
+        begun: set[str],
+    ) -> None:
+        """Do work with each market shell's share of some rows; wait for it, a period at most.
+
+        A shell that takes longer, because it is frozen, holds up no other: while its task runs, no
+        other is begun with it, so its rows wait for a later step.
+
+        Parameters
+        ----------
+        rows : Rows
+            Rows with a `market_no`.
+        work : callable
+            Called with a market shell and its rows, as a task of its own with its own back-off.
+        prefix : str
+            Of the tasks' names, before the market shell's; names are added to `begun`.
+        """
+        by_shell: dict[str, list[int]] = {}
+        for i, market_no in enumerate(rows["market_no"].tolist()):
+            shell = self._routes.market_shell(market_no)
+            if shell is None:
+                # No gateway sends a bet to a market it has no route to, but this copy of the
+                # routes may be older than a gateway's: the row waits.
+                self._done.postponed += 1
+            else:
+                by_shell.setdefault(shell, []).append(i)
+        tasks = []
+        for shell, indices in by_shell.items():
+            begun.add(prefix + shell)
+            tasks.append(self._begin(prefix + shell, partial(work, shell, rows[indices])))
+        if running := [task for task in tasks if task is not None]:
+            await asyncio.wait(running, timeout=self._settings.period_ms / 1_000)
 
     async def _resolve_at(self, account: str, market: str, rows: Rows) -> None:
         """Fetch a market shell's verdicts on pending bets and deliver those it has recorded."""
@@ -366,53 +400,44 @@ class Reconciler:
             await self._ask(account, "resolve", verdicts[recorded].tobytes())
             self._done.resolved += int(recorded.sum())
 
+    # --- charges ---------------------------------------------------------------------------------
+    async def _carry_charges(self, account: str) -> None:
+        """Carry what an account's slips charge their legs to the legs' markets, portion by portion.
+
+        Each portion starts behind the last one, so charges whose market is down or quarantined do
+        not hold back others. However many of them wait, a step reads at most CHARGE_PORTIONS_MAX
+        portions; the next step goes on behind them.
+        """
+        turn = self._charge_turns.setdefault(account, _ChargeTurn())
+        prefix = f"charges of {account} to "
+        limit = self._settings.chunk_rows
+        for _ in range(CHARGE_PORTIONS_MAX):
+            data = await self._ask(account, "charges", turn.after_bet_id, limit)
+            rows: Rows = np.frombuffer(data, CHARGE)
+            await self._each_market(rows, partial(self._charge_at, account), prefix, turn.begun)
+            if len(rows) < limit:
+                self._forget(prefix, turn.begun)
+                del self._charge_turns[account]
+                return
+            turn.after_bet_id = int(rows["bet_id"][-1])
+
+    async def _charge_at(self, account: str, market: str, rows: Rows) -> None:
+        """Let a market apply charges, then let the account note that it has.
+
+        Where either call or its answer is lost, the account gives the charge again, or a later one
+        of the same leg; the market applies none twice and no earlier one after a later one.
+        """
+        await self._ask(market, "charge", rows.tobytes())
+        await self._ask(account, "charged", rows.tobytes())
+        self._done.charged += len(rows)
+
     # --- comparison ------------------------------------------------------------------------------
     async def compare(self) -> bytes:
         """Compare all bets with all slips; return ReconciliationReport in msgpack.
-
-        Slips are read before bets: every bet whose slip is in force is then in its market already,
-        and a bet that a market accepted later is recognised by its serial number.
 
         Raises
         ------
         PeerError, PeerRefusedError
             When a shell cannot be read.
         """
-        shells = self._routes.shells.values()
-        accounts = [shell for shell in shells if shell.kind == "account"]
-        shards = [await self._slips(shell.name, shell.shard) for shell in accounts]
-        pages = [np.zeros(0, BET_RECORD)]
-        for shell in shells:
-            if shell.kind == "market":
-                pages += await self._bets(shell.name)
-        return encode(compare_bets_and_slips(bets=np.concatenate(pages), shards=shards))
-
-    async def _slips(self, account: str, shard: ShardNo) -> ShardSlips:
-        pages: list[Rows] = []
-        currencies: list[U32s] = []
-        seqs = set()
-        while True:
-            start = sum(map(len, pages))
-            seq, data, of_slips, totals = await self._ask(
-                account, "slips_and_totals", start, AUDIT_ROWS_MAX
-            )
-            pages.append(np.frombuffer(data, SLIP))
-            currencies.append(np.frombuffer(of_slips, np.uint32))
-            seqs.add(seq)
-            if len(pages[-1]) < AUDIT_ROWS_MAX:
-                break
-        return ShardSlips(
-            shard,
-            np.concatenate(pages),
-            np.concatenate(currencies),
-            decode_totals(totals),
-            len(seqs) == 1,
-        )
-
-    async def _bets(self, market: str) -> list[Rows]:
-        pages: list[Rows] = []
-        while not pages or len(pages[-1]) == AUDIT_ROWS_MAX:
-            start = sum(map(len, pages))
-            data = await self._ask(market, "bets", start, AUDIT_ROWS_MAX)
-            pages.append(np.frombuffer(data, BET_RECORD))
-        return pages
+        return encode(await whole_comparison(self._routes, self._ask))

@@ -12,32 +12,42 @@ import numpy.typing as npt
 
 from actors.messages import ReconciliationReport
 from engine.common.ids import BetId, ShardNo, shard_of_bet
-from engine.common.rows import FLAG_KNOWN, BetResult, Rows, SlipState, U32s, U64s
+from engine.common.rows import FLAG_KNOWN, BetResult, Rows, SlipKind, SlipState, U32s, U64s
+from engine.common.units import STAKE_MINOR_MAX, base_amount_minor_max_up
 from engine.common.views import LedgerTotals
 from engine.ledger.rows import SLIP
 
 DIFFERENCES_SHOWN_MAX: Final = 20
 
 _Bools = npt.NDArray[np.bool_]
+_IN_MARKET: Final = (SlipState.ACCEPTED, SlipState.SETTLED, SlipState.RELEASED)
+"""States of slips that their markets have accepted."""
 _FIELDS: Final = ("stake_minor", "odds_milli", "outcome", "market_no", "account_no")
 
 
 class ShardSlips(NamedTuple):
     """One account shard's slips and ledger totals.
 
-    `slips` are SLIP rows, `currencies` for each of them the index of its currency in `totals`.
-    `quiet` says that the slips and the totals are of one instant.
+    `slips` are SLIP rows, `bets` the bets of those of several legs (SLIP_BET rows), `currencies`
+    for each slip the index of its currency in `totals`. `quiet` says that the slips and the totals
+    are of one instant.
     """
 
     shard: ShardNo
     slips: Rows
+    bets: Rows
     currencies: U32s
     totals: Sequence[LedgerTotals]
     quiet: bool
 
 
-def compare_bets_and_slips(*, bets: Rows, shards: Sequence[ShardSlips]) -> ReconciliationReport:
+def compare_bets_and_slips(
+    *, bets: Rows, shards: Sequence[ShardSlips], further: Sequence[str] = ()
+) -> ReconciliationReport:
     """Compare every accepted bet with its slip, and the slips with the ledger totals.
+
+    A leg is compared as a single is: its market holds it as a bet. A head has no bet; what it was
+    paid is compared elsewhere (see slip_payouts).
 
     Parameters
     ----------
@@ -45,8 +55,12 @@ def compare_bets_and_slips(*, bets: Rows, shards: Sequence[ShardSlips]) -> Recon
         BET_RECORD rows of all market shells, read after the slips were.
     shards : sequence of ShardSlips
         All account shards.
+    further : sequence of str
+        Differences that were found elsewhere, to be reported with these.
     """
     slips = _by_bet_id(np.concatenate([np.zeros(0, SLIP), *(shard.slips for shard in shards)]))
+    heads = slips["kind"] == SlipKind.HEAD
+    slips = slips[~heads]
     accepted = _by_bet_id(bets[bets["reason"] == 0])
     has_slip, slip_at = _match(accepted, slips)
     unknown, late = _without_slip(accepted["bet_id"][~has_slip].tolist(), shards)
@@ -63,12 +77,13 @@ def compare_bets_and_slips(*, bets: Rows, shards: Sequence[ShardSlips]) -> Recon
         *_field_differences(paired[in_force], twins[in_force]),
         *(_orphan(bet_id) for bet_id in orphans),
     ]
+    differences += further
     for shard in shards:
         differences += _money_differences(shard)
     totals = tuple(total for shard in shards for total in shard.totals)
     return ReconciliationReport(
         market_bets=len(bets),
-        slips=len(slips),
+        slips=int(heads.sum() + (slips["kind"] == SlipKind.SINGLE).sum()),
         accepted=len(accepted),
         in_flight=late + int((state == SlipState.PENDING).sum()),
         differences=tuple(differences[:DIFFERENCES_SHOWN_MAX]),
@@ -85,7 +100,7 @@ def slip_differences(slips: Rows, decisions: Rows) -> list[str]:
     Parameters
     ----------
     slips : Rows
-        SLIP rows, read before the decisions were.
+        SLIP rows of singles and legs, read before the decisions were.
     decisions : Rows
         DECISION rows in the same order; without FLAG_KNOWN the market has no record of the bet.
     """
@@ -104,6 +119,44 @@ def slip_differences(slips: Rows, decisions: Rows) -> list[str]:
     ]
 
 
+def charge_differences(legs: Rows, charges: Rows) -> list[str]:
+    """Compare what accounts know to be charged for legs with what the legs' markets charge.
+
+    A market may have applied a later charge, of which the account does not know yet.
+
+    Parameters
+    ----------
+    legs : Rows
+        SLIP rows of legs, read before the charges were.
+    charges : Rows
+        CHARGE rows of those of them whose market charges otherwise than at first, in any order.
+    """
+    legs = _by_bet_id(legs[legs["charge_no"] > 0])
+    charges = _by_bet_id(charges)
+    known, at = _match(legs, charges)
+    numbers = np.zeros(len(legs), np.int64)
+    numbers[known] = charges["charge_no"][at[known]]
+    stakes = np.zeros(len(legs), np.int64)
+    stakes[known] = charges["stake_minor"][at[known]]
+    lost = numbers < legs["charge_no"]
+    # A market counts no charge above the largest stake in base currency.
+    most = [base_amount_minor_max_up(STAKE_MINOR_MAX, rate) for rate in legs["rate_micro"].tolist()]
+    charged = np.minimum(legs["charged_minor"], np.array(most, np.int64))
+    unlike = (numbers == legs["charge_no"]) & (stakes != charged)
+    return [
+        *(
+            f"bet {legs['bet_id'][i]}: charge {legs['charge_no'][i]} was applied by its market, "
+            f"{numbers[i]} is its last one there"
+            for i in np.flatnonzero(lost).tolist()
+        ),
+        *(
+            f"bet {legs['bet_id'][i]}: its charge is {stakes[i]} in its market, "
+            f"{legs['charged_minor'][i]} in its account"
+            for i in np.flatnonzero(unlike).tolist()
+        ),
+    ]
+
+
 def settlement_differences(slips: Rows, standing: Rows, waiting: U64s) -> list[str]:
     """Compare what slips were settled with what stands in their markets.
 
@@ -116,12 +169,15 @@ def settlement_differences(slips: Rows, standing: Rows, waiting: U64s) -> list[s
     waiting : U64s
         Ids of bets whose settlements are still on the way to their accounts.
     """
-    slips = _by_bet_id(slips[np.isin(slips["state"], (SlipState.ACCEPTED, SlipState.SETTLED))])
+    in_force = np.isin(slips["state"], (SlipState.ACCEPTED, SlipState.SETTLED))
+    slips = _by_bet_id(slips[in_force & (slips["kind"] != SlipKind.HEAD)])
     standing = _by_bet_id(standing[~np.isin(standing["bet_id"], waiting)])
     has_slip, slip_at = _match(standing, slips)
     standing, slips = standing[has_slip], slips[slip_at[has_slip]]
-    wrong = (slips["result"] != standing["result"]) | (
-        slips["payout_minor"] != standing["payout_minor"]
+    wrong = (
+        (slips["result"] != standing["result"])
+        | (slips["payout_minor"] != standing["payout_minor"])
+        | (standing["result"] != BetResult.NONE) & (slips["back_den"] != standing["back_den"])
     )
     return [
         f"bet {standing['bet_id'][i]}: {_resolution(standing[i])} in its market, "
@@ -131,6 +187,8 @@ def settlement_differences(slips: Rows, standing: Rows, waiting: U64s) -> list[s
 
 
 def _resolution(row: Any) -> str:
+    if row["back_den"]:
+        return f"{BetResult(row['result']).name} with {row['payout_minor']}/{row['back_den']} back"
     return f"{BetResult(row['result']).name} with {row['payout_minor']} paid"
 
 
@@ -167,9 +225,7 @@ def _match(accepted: Rows, slips: Rows) -> tuple[_Bools, npt.NDArray[np.intp]]:
 
 
 def _in_force(slips: Rows) -> _Bools:
-    in_force: _Bools = (slips["state"] == SlipState.ACCEPTED) | (
-        slips["state"] == SlipState.SETTLED
-    )
+    in_force: _Bools = np.isin(slips["state"], _IN_MARKET)
     return in_force
 
 
@@ -203,14 +259,15 @@ def _field_differences(bets: Rows, slips: Rows) -> list[str]:
 def _money_differences(shard: ShardSlips) -> list[str]:
     """Compare a shard's totals with its slips, currency by currency.
 
-    The house's profit is what settled bets staked less what they were paid.
+    The house's profit is what settled bets staked less what they were paid. Legs have no money of
+    their own: their head has it.
     """
     if not shard.quiet:
         return []
     found = []
-    slips = shard.slips
+    has_money = shard.slips["kind"] != SlipKind.LEG
     for number, total in enumerate(shard.totals):
-        own = slips[shard.currencies == number]
+        own = shard.slips[has_money & (shard.currencies == number)]
         settled = own[own["state"] == SlipState.SETTLED]
         sums = {
             "at_stake_minor": _sum_of(own[own["state"] == SlipState.ACCEPTED], "stake_minor"),

@@ -11,14 +11,16 @@ from typing import Any, Final
 
 import numpy as np
 
-from actors.messages import ShellState, decode_book_images
-from actors.reconciliation import market_differences, slip_differences
+from actors.messages import AUDIT_ROWS_MAX, ShellState, decode_book_images
+from actors.reconciliation import charge_differences, market_differences, slip_differences
 from actors.routes import Routes, account_shell_name
+from actors.slip_payouts import SlipCheck, in_portions
 from actors.stated_results import stated_differences
 from engine.common.ids import SHARD_BITS, MarketNo, ShardNo
-from engine.common.rows import DECISION, SETTLEMENT, Rows
+from engine.common.rows import CHARGE, DECISION, SETTLEMENT, SLIP_BET, Rows, SlipKind
 from engine.ledger.rows import SLIP
 from engine.market.book import BET_RECORD
+from engine.slips.lines_nb import LEGS_MAX
 
 DIFFERENCES_HELD_MAX: Final = 1_000
 """Differences of one shell that are held and logged; further ones are left out."""
@@ -116,18 +118,42 @@ class RunningComparison:
         return self._hold(f"{market}, results", differences, whole=whole)
 
     async def _account_slice(self, account: str, start: int) -> tuple[int, list[str]]:
-        """Look an account's slips up in their markets, which have decided every bet in force."""
-        slips: Rows = np.frombuffer(await self._ask(account, "slips", start, self._rows), SLIP)
-        differences: list[str] = []
-        numbers, at = np.unique(slips["market_no"], return_inverse=True)
+        """Look an account's slips up in their markets, which have decided every bet in force.
+
+        Heads have no bet in a market; they are compared with their legs.
+        """
+        raw = await self._ask(account, "slips", start, self._rows + LEGS_MAX)
+        page: Rows = np.frombuffer(raw, SLIP)
+        slips = page[: self._rows]
+        differences = await self._slip_differences(account, page, len(slips))
+        bets = slips[slips["kind"] != SlipKind.HEAD]
+        numbers, at = np.unique(bets["market_no"], return_inverse=True)
         shells = np.array([self._routes.market_shell(no) or "" for no in numbers.tolist()])
         for shell in dict.fromkeys(shells.tolist()):
             if not self._serves(shell):
                 continue
-            own = slips[(shells == shell)[at]]
+            own = bets[(shells == shell)[at]]
             raw = await self._ask(shell, "recall", own["bet_id"].tobytes())
             differences += slip_differences(own, np.frombuffer(raw, DECISION))
+            legs = own[own["kind"] == SlipKind.LEG]
+            if len(legs):
+                raw = await self._ask(shell, "charges_of", legs["bet_id"].tobytes())
+                differences += charge_differences(legs, np.frombuffer(raw, CHARGE))
         return len(slips), differences
+
+    async def _slip_differences(self, account: str, page: Rows, rows: int) -> list[str]:
+        """Compare the heads among the first rows of a page with their legs and their bets."""
+        heads = page[:rows][page["kind"][:rows] == SlipKind.HEAD]
+        if not len(heads):
+            return []
+        first = int(heads["bets_first"][0])
+        count = int(heads["bets_first"][-1]) + int(heads["bets"][-1]) - first
+        raw = b""
+        for start in range(first, first + count, AUDIT_ROWS_MAX):
+            limit = min(AUDIT_ROWS_MAX, first + count - start)
+            raw += await self._ask(account, "slip_bets", start, limit)
+        check = SlipCheck(page, np.frombuffer(raw, SLIP_BET), bets_first=first)
+        return await in_portions(check, rows)
 
     async def _market_slice(self, market: str, start: int) -> tuple[int, list[str]]:
         """Look a market's accepted bets up in their accounts, which gave every bet id."""

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from engine.common.book_result import BookResult
-from engine.common.rows import BetResult, Rows
+from engine.common.rows import FLAG_LEG, BetResult, Rows
 from engine.common.units import Minor
 from engine.common.views import BookImage
 from engine.market.market import MarketMachine
@@ -27,6 +27,10 @@ def machine_differences(machine: MarketMachine) -> Iterator[str]:
     """Yield how the markets of a machine state another result than their bets have."""
     bets = machine.bets()
     accepted = bets[bets["reason"] == 0]
+    legs = np.flatnonzero(accepted["flags"] & FLAG_LEG)
+    charges = machine.charges_of(accepted["bet_id"][legs])
+    of_charge = np.isin(accepted["bet_id"][legs], charges["bet_id"])
+    accepted["stake_minor"][legs[of_charge]] = charges["stake_minor"]  # in the order of the legs
     accepted = accepted[np.argsort(accepted["market_no"], kind="stable")]
     for number in machine.market_nos():
         first, last = np.searchsorted(accepted["market_no"], (number, number + 1))
@@ -43,7 +47,7 @@ def stated_differences(image: BookImage, bets: Rows, standing: Rows) -> Iterator
     image : BookImage
         What the market states.
     bets : Rows
-        BET_RECORD rows of its accepted bets.
+        BET_RECORD rows of its accepted bets; a leg has its present charge for its stake.
     standing : Rows
         SETTLEMENT rows of what stands for each of them, in any order, of the same instant.
     """
@@ -81,14 +85,17 @@ def _results(bets: Rows, standing: Rows, *, outcomes: int, stand: bool) -> list[
     staked, refunded, paid = [0] * outcomes, [0] * outcomes, [0] * outcomes
     bets = bets[np.argsort(bets["bet_id"])]
     standing = standing[np.argsort(standing["bet_id"])]
-    for outcome, stake, rate, result, payout in zip(
+    for outcome, stake, rate, result, back, back_den in zip(
         bets["outcome"].tolist(),
         bets["stake_minor"].tolist(),
         bets["rate_micro"].tolist(),
         standing["result"].tolist(),
         standing["payout_minor"].tolist(),
+        standing["back_den"].tolist(),
         strict=True,
     ):
+        # The row of a leg has the fraction of its stake that it gives back.
+        payout = stake * back // back_den if back_den else back
         base = stake * rate // _RATE_ONE
         staked[outcome] += base
         if result in _STAKE_BACK:

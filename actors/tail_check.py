@@ -8,6 +8,7 @@ quarantines the one that lost records.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import numpy as np
 from msgspec.structs import replace
@@ -18,7 +19,10 @@ from actors.peer import Peer, PeerError, PeerRefusedError
 from actors.process_keeper import ShellProcess
 from actors.settings import SupervisorSettings
 from engine.common.ids import MarketNo, ShardNo
-from engine.common.rows import DECISION, FLAG_KNOWN, Rows
+from engine.common.rows import CHARGE, DECISION, FLAG_KNOWN, Rows, U64s
+
+_LEGS_IN_CALL: Final = 16_384
+"""Bets among which an account looks for legs in one call: bets wait for the call."""
 
 
 class TailCheck:
@@ -150,6 +154,7 @@ async def missing_at_market(
         When a shell cannot be read.
     """
     missing: list[int] = []
+    uncharged: list[int] = []
     compared = 0
     for account in accounts.values():
         after = 0
@@ -163,14 +168,42 @@ async def missing_at_market(
                 missing += rows["bet_id"][rows["flags"] & FLAG_KNOWN == 0].tolist()
                 compared += len(rows)
                 after = int(rows["bet_id"][-1])
+                uncharged += await _uncharged(account, market, rows["bet_id"], timeout_s=timeout_s)
             if len(page) < 8 * AUDIT_ROWS_MAX:
                 break
-    if not missing:
-        return ""
-    return (
-        f"the end of the journal is missing: {len(missing)} of {compared} bets that its accounts "
-        f"hold as accepted are not in it, the first is bet {min(missing)}"
-    )
+    if missing:
+        return (
+            f"the end of the journal is missing: {len(missing)} of {compared} bets that its "
+            f"accounts hold as accepted are not in it, the first is bet {min(missing)}"
+        )
+    if uncharged:
+        return (
+            f"the end of the journal is missing: {len(uncharged)} charges that its accounts hold "
+            f"as applied are not in it, the first is of bet {min(uncharged)}"
+        )
+    return ""
+
+
+async def _uncharged(account: Peer, market: Peer, bet_ids: U64s, *, timeout_s: float) -> list[int]:
+    """Return the legs among some bets of which a market has not the charge it once applied."""
+    lost: list[int] = []
+    for start in range(0, len(bet_ids), _LEGS_IN_CALL):
+        page = bet_ids[start : start + _LEGS_IN_CALL].tobytes()
+        raw = await account.ask("charged_legs", page, timeout_s=timeout_s)
+        applied: Rows = np.frombuffer(raw, CHARGE)
+        if not len(applied):
+            continue
+        raw = await market.ask("charges_of", applied["bet_id"].tobytes(), timeout_s=timeout_s)
+        present: Rows = np.frombuffer(raw, CHARGE)
+        numbers = dict(zip(present["bet_id"].tolist(), present["charge_no"].tolist(), strict=True))
+        lost += [
+            bet
+            for bet, number in zip(
+                applied["bet_id"].tolist(), applied["charge_no"].tolist(), strict=True
+            )
+            if numbers.get(bet, 0) < number
+        ]
+    return lost
 
 
 async def missing_at_account(

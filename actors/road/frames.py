@@ -50,6 +50,11 @@ METHODS: Final = (
     # of feed pipelines
     "accept",
     "applied",
+    # of account shells
+    "charges",
+    "charged",
+    # of market shells
+    "charge",
 )
 """What goes over the road, numbered by place; everything else is rare and goes with Ray."""
 METHOD_NUMBERS: Final = {name: number for number, name in enumerate(METHODS)}

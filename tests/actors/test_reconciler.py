@@ -60,7 +60,7 @@ def test_an_orphan_the_market_never_received_is_voided_and_refused_when_it_arriv
 def test_a_reservation_younger_than_the_bound_stays_pending(shells: ReconciledShells):
     shells.reserve("a")
     shells.advance(9)
-    assert shells.step() == {"settled": 0, "resolved": 0, "postponed": 0}
+    assert shells.step() == {"settled": 0, "resolved": 0, "charged": 0, "postponed": 0}
     assert shells.state("a") is SlipState.PENDING
 
 
@@ -151,7 +151,7 @@ def test_an_orphan_is_resolved_whichever_call_or_answer_is_lost(
 def test_a_stake_on_a_market_without_a_route_stays_pending(shells: ReconciledShells):
     shells.reserve("a", market_no=77)
     shells.advance(11)
-    assert shells.step() == {"settled": 0, "resolved": 0, "postponed": 1}
+    assert shells.step() == {"settled": 0, "resolved": 0, "charged": 0, "postponed": 1}
 
 
 # --- settlements ----------------------------------------------------------------------------

@@ -10,9 +10,18 @@ from hypothesis import strategies as st
 from actors.audit import _stated_faults
 from actors.stated_results import machine_differences
 from engine.common.commands import CancelBets, FeedStep, SettleMarket
-from engine.common.rows import Policy
+from engine.common.rows import FLAG_LEG, FLAG_RELEASED, Policy
 from engine.market.market import MarketMachine
-from tests.engine.market.builders import AT_NS, bet, bet_rows, do, open_machine, place, won
+from tests.engine.market.builders import (
+    AT_NS,
+    bet,
+    bet_rows,
+    charge,
+    do,
+    open_machine,
+    place,
+    won,
+)
 from tests.engine.market.test_resolution_twin import ODDS, commands
 
 bets = st.tuples(
@@ -22,16 +31,26 @@ bets = st.tuples(
 )
 
 
+running = st.none() | st.integers(0, 2_000)
+"""Of a leg, what it is charged after the step behind it; None: the bet is no leg."""
+
+
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(bets, commands), max_size=12))
+@given(st.lists(st.tuples(bets, running, commands), max_size=12))
 def test_a_market_states_the_result_of_its_bets_after_any_commands(
-    steps: Sequence[tuple[tuple[int, int, int], FeedStep]],
+    steps: Sequence[tuple[tuple[int, int, int], int | None, FeedStep]],
 ) -> None:
     machine = open_machine(odds=ODDS)
-    for at, ((stake, outcome, rate), command) in enumerate(steps):
-        one = bet(at + 1, stake=stake, outcome=outcome, rate=rate, policy=Policy.ANY)
+    for at, ((stake, outcome, rate), charged, command) in enumerate(steps):
+        flags = 0 if charged is None else FLAG_LEG
+        any_odds = {"policy": Policy.ANY, "flags": flags}
+        one = bet(at + 1, stake=stake, outcome=outcome, rate=rate, **any_odds)
         machine.place(bet_rows([one]), at)
         machine.apply(command, at)
+        for serial, (_, before, _) in enumerate(steps[:at]):
+            if before is not None and serial % 2 == at % 2:
+                released = FLAG_RELEASED if before == 0 else 0
+                charge(machine, serial + 1, before, number=at, flags=released)
         assert list(machine_differences(machine)) == []
 
 
