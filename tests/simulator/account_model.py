@@ -61,7 +61,7 @@ class ShardModel:
     # --- bets ------------------------------------------------------------------------------------
 
     def _read_exchange(self, record: Record) -> None:
-        verdicts, reservations, answers = decode_exchange(record.payload)
+        verdicts, reservations, _, answers = decode_exchange(record.payload, record.kind)
         for bet_id, reason in zip(
             verdicts["bet_id"].tolist(), verdicts["reason"].tolist(), strict=True
         ):
