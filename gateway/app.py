@@ -29,6 +29,7 @@ from actors.road.road import strangers
 from actors.routes import Routes
 from engine.common.ids import MarketNo
 from gateway.bets.path import BetPath
+from gateway.bets.slip_reader import SlipReader
 from gateway.counters import Counters
 from gateway.feeds.core.ingress import FeedIngress
 from gateway.market_limits import LimitRules, LimitsSettings
@@ -126,6 +127,7 @@ class Gateway:
             settings=settings,
             counters=self.counters,
             bets=bets,
+            slips=SlipReader(routes=self.routes, settings=settings, limits=self._limits),
             fanout=self.fanout,
             accounts=accounts,
             control=control,

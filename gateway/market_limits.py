@@ -1,7 +1,7 @@
-"""Limits of new markets by configuration: a table of rules, small defaults, and a house cap.
+"""Limits of new markets and of slips by configuration: rules, small defaults, and a house cap.
 
-Owns which limits a market gets, when it is new and when it is in play, and why. Never changes a
-market itself.
+Owns which limits a market gets, when it is new and when it is in play, and why; and the most that a
+slip may pay. Never changes a market itself.
 """
 
 from collections.abc import Iterable, Iterator
@@ -32,6 +32,10 @@ class LimitsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     `rules` change the defaults where they match, and no market gets more than the `cap_` figures.
     `tiers` say which fixtures are of which tier, as ``TIER=PATTERN``.
+
+    A slip that could pay more than `slip_payout_minor_max`, in the account's currency, is refused
+    with the stake that passes. `slip_payouts` give another figure for fixtures of a tier, as
+    ``TIER=MINOR``; the lowest one of a slip's fixtures holds.
     """
 
     stake_minor_max: StakeField = Minor(10_000)
@@ -44,6 +48,8 @@ class LimitsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     cap_market_liability_minor_max: LimitField = Minor(500_000_000)
     rules: Annotated[tuple[str, ...], Meta(max_length=RULES_MAX)] = ()
     tiers: Annotated[tuple[str, ...], Meta(max_length=RULES_MAX)] = ()
+    slip_payout_minor_max: Annotated[Minor, Meta(ge=1, le=LIMIT_MINOR_MAX)] = Minor(50_000_000)
+    slip_payouts: Annotated[tuple[str, ...], Meta(max_length=RULES_MAX)] = ()
 
 
 class LimitRuleError(ValueError):
@@ -79,6 +85,13 @@ class LimitRules:
         self._cap = {name: getattr(settings, f"cap_{name}") for name in _CAPPED}
         self._rules = [_read_rule(at, text) for at, text in enumerate(settings.rules, start=1)]
         self._tiers = [_read_tier(at, text) for at, text in enumerate(settings.tiers, start=1)]
+        self._slip_payout_minor_max = settings.slip_payout_minor_max
+        self._slip_payouts: dict[int, int] = {}
+        for at, text in enumerate(settings.slip_payouts, start=1):
+            tier, payout_minor = _read_slip_payout(at, text)
+            if tier in self._slip_payouts:
+                raise LimitRuleError(f"limits.slip_payouts[{at}]: tier {tier} is given twice")
+            self._slip_payouts[tier] = payout_minor
 
     def of(
         self,
@@ -111,9 +124,7 @@ class LimitRules:
             parsed = parse_market_key(key)
         except MalformedIdError:
             return self._defaults, "malformed key"  # the market machine refuses it
-        tier = next(
-            (tier for tier, each in self._tiers if fnmatchcase(parsed.fixture, each)), TIER_UNKNOWN
-        )
+        tier = self._tier(parsed.fixture)
         facts = {
             "sport": sport,
             "type": parsed.type,
@@ -136,6 +147,18 @@ class LimitRules:
         reasons = [*(reasons or ["defaults"]), *(f"cap {name}" for name in over if name in chosen)]
         why = f"{phase} tier {tier}: {', '.join(reasons)}"
         return limits, why if len(why) <= WHY_CHARS_MAX else f"{why[: WHY_CHARS_MAX - 1]}…"
+
+    def slip_payout_minor_max(self, fixtures: Iterable[str]) -> int:
+        """Return the most that a slip on some fixtures may pay, in the account's currency."""
+        other = self._slip_payout_minor_max
+        if not self._slip_payouts:
+            return other
+        return min(self._slip_payouts.get(self._tier(fixture), other) for fixture in fixtures)
+
+    def _tier(self, fixture: str) -> int:
+        return next(
+            (tier for tier, each in self._tiers if fnmatchcase(fixture, each)), TIER_UNKNOWN
+        )
 
     def over_cap(self, patch: LimitsPatch) -> str:
         """Return the first limit of a patch that is over the house cap and the cap, or nothing."""
@@ -175,6 +198,15 @@ def _read_rule(at: int, text: str) -> _Rule:
 def _read_tier(at: int, text: str) -> tuple[int, str]:
     ((tier, pattern),) = _pairs(f"limits.tiers[{at}]", [text])
     return _number(f"limits.tiers[{at}]", tier, low=1, high=99), pattern
+
+
+def _read_slip_payout(at: int, text: str) -> tuple[int, int]:
+    where = f"limits.slip_payouts[{at}]"
+    ((tier, payout),) = _pairs(where, [text])
+    return (
+        _number(where, tier, low=1, high=99),
+        _number(where, payout, low=1, high=LIMIT_MINOR_MAX),
+    )
 
 
 def _pairs(where: str, parts: Iterable[str]) -> Iterator[tuple[str, str]]:

@@ -17,6 +17,12 @@ Seconds = Annotated[int, Meta(ge=1, le=86_400)]
 
 PLACE_MANY_MAX: Final = 64
 """Bets one `place_many` may carry: part of its schema."""
+SLIP_LEGS_MAX: Final = 63
+"""Legs one `place_slip` may carry: part of its schema. Positions are bits of a row's 64."""
+SLIP_BETS_MAX: Final = 50
+"""Bets one `place_slip` may carry: part of its schema."""
+SLIP_LINES_MAX: Final = 20_000
+"""Lines that the bets of one slip may have together, by the rules of accounts."""
 COMMANDS_MAX: Final = 256
 """Commands one `control` may carry: part of its schema."""
 STOPS_IN_FLIGHT_MAX: Final = 1_024
@@ -38,6 +44,9 @@ PAGE_MAX: Final = 1_000
 """Rows of one page of markets."""
 OPEN_BETS_MAX: Final = 100
 """Rows of one page of open bets."""
+OPEN_LEGS_MAX: Final = 1_024
+"""Legs of the slips of one page of open bets, which ends before a slip that would pass it: its
+message must fit the buffer of a session's answers."""
 
 
 class CloseCode(IntEnum):
@@ -117,6 +126,9 @@ class GatewaySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     session_bets_in_flight_max: Count = 1_024
     account_bets_in_flight_max: Count = 1_024
     bets_in_flight_max: Count = 16_384
+    slip_legs_max: Annotated[int, Meta(ge=1, le=SLIP_LEGS_MAX)] = 20
+    slip_bets_max: Annotated[int, Meta(ge=1, le=SLIP_BETS_MAX)] = SLIP_BETS_MAX
+    slip_lines_max: Annotated[int, Meta(ge=1, le=SLIP_LINES_MAX)] = SLIP_LINES_MAX
     bet_deadline_ms: Millis = 4_000
     call_timeout_ms: Millis = 1_500
     control_timeout_ms: Millis = 5_000
@@ -148,7 +160,8 @@ LIMITS: Final[dict[str, str]] = {
     "control_frame_bytes_max": "close code 1009",
     "feed_frame_bytes_max": "close code 1009",
     "frames_a_second": "`bet` or `error` with code 907 (RATE_LIMITED); this sending was not "
-    "booked. A `place_many` counts once for each of its bets; frames_burst may come at once",
+    "booked. A `place_many` counts once for each of its bets, a `place_slip` for each of its legs; "
+    "frames_burst may come at once",
     "frames_burst": "as frames_a_second",
     "frames_over_max": "close code 4029 after so many RATE_LIMITED answers in a row",
     "refused_messages_max": "close code 1008 after so many messages outside the schemas or not "
@@ -172,13 +185,18 @@ LIMITS: Final[dict[str, str]] = {
     "queries_in_flight_max": "`error` with code 901 (BUSY)",
     "control_in_flight_max": "`error` with code 901 (BUSY); no command was run. "
     f"{STOPS_IN_FLIGHT_MAX} more requests that only stop betting may be in flight",
-    "session_bets_in_flight_max": "`bet` rejected with reason 901 (BUSY); this sending was not "
-    "booked",
-    "account_bets_in_flight_max": "`bet` rejected with reason 901 (BUSY); this sending was not "
-    "booked. The bets of all sessions of the account on this gateway count, also those of sessions "
-    "that are closed",
-    "bets_in_flight_max": "`bet` rejected with reason 901 (BUSY); this sending was not booked",
-    "bet_deadline_ms": "`bet` unknown with reason 903 (UNKNOWN); ask `status` for the ref",
+    "session_bets_in_flight_max": "`bet` or `slip_bet` rejected with reason 901 (BUSY); this "
+    "sending was not booked. A slip counts as a bet for each of its legs",
+    "account_bets_in_flight_max": "as session_bets_in_flight_max. The bets of all sessions of the "
+    "account on this gateway count, also those of sessions that are closed",
+    "bets_in_flight_max": "`bet` or `slip_bet` rejected with reason 901 (BUSY); this sending was "
+    "not booked. A slip counts as a bet for each of its legs",
+    "slip_legs_max": "`slip_bet` rejected with reason 202 (LEGS_OVER_BOUND); a slip of more than "
+    f"{SLIP_LEGS_MAX} legs is outside the schema",
+    "slip_bets_max": "`slip_bet` rejected with reason 203 (BETS_OVER_BOUND)",
+    "slip_lines_max": "`slip_bet` rejected with reason 204 (LINES_OVER_BOUND)",
+    "bet_deadline_ms": "`bet` or `slip_bet` unknown with reason 903 (UNKNOWN); ask `status` for "
+    "the ref",
     "call_timeout_ms": "`error` with code 909 (UNAVAILABLE) for queries; the gateway sends bets "
     "again",
     "feed_pushes_in_flight_max": "`error` with code 901 (BUSY) for this push and all later ones of "

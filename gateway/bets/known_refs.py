@@ -12,7 +12,9 @@ from typing import Any, Final
 from actors.back_off import BackOff
 from actors.peer import Peer, PeerError
 from actors.routes import Routes, account_shell_name
-from gateway.bets.ticket import Ticket, reservation_rows
+from gateway.bets.rows import reserve_arguments
+from gateway.bets.slip_ticket import SlipTicket
+from gateway.bets.ticket import Ticket
 from gateway.call_queue import CallQueue
 from gateway.settings import GatewaySettings
 
@@ -40,7 +42,7 @@ class KnownRefs:
         *,
         routes: Routes,
         settings: GatewaySettings,
-        on_answer: Callable[[list[Ticket], bytes], None],
+        on_answer: Callable[[list[Ticket | SlipTicket], bytes], None],
         suspect: Callable[[str], None],
     ) -> None:
         self._routes = routes
@@ -48,9 +50,9 @@ class KnownRefs:
         self._rows_max = settings.batch_rows_max
         self._on_answer = on_answer
         self._suspect = suspect
-        self._queues: dict[int, CallQueue[Ticket]] = {}
+        self._queues: dict[int, CallQueue[Ticket | SlipTicket]] = {}
 
-    def ask(self, ticket: Ticket) -> None:
+    def ask(self, ticket: Ticket | SlipTicket) -> None:
         """Queue the question for a ticket, whose `shard` is set."""
         queue = self._queues.get(ticket.shard)
         if queue is None:
@@ -62,11 +64,11 @@ class KnownRefs:
             )
         queue.add(ticket)
 
-    def queues(self) -> list[CallQueue[Ticket]]:
+    def queues(self) -> list[CallQueue[Ticket | SlipTicket]]:
         """Return the queues, for their owner to wake and to stop."""
         return list(self._queues.values())
 
-    def _start(self, queue: CallQueue[Ticket]) -> Coroutine[Any, Any, bool] | None:
+    def _start(self, queue: CallQueue[Ticket | SlipTicket]) -> Coroutine[Any, Any, bool] | None:
         waiting = queue.waiting
         while waiting and waiting[0].answered:
             waiting.popleft()
@@ -76,15 +78,19 @@ class KnownRefs:
         if peer is None:
             queue.wake_in(_RETRY_S)
             return None
-        batch: list[Ticket] = []
-        while waiting and len(batch) < self._rows_max:
+        batch: list[Ticket | SlipTicket] = []
+        rows = 0
+        while waiting and (not batch or rows + waiting[0].rows <= self._rows_max):
+            rows += waiting[0].rows
             batch.append(waiting.popleft())
         return self._recall(queue, peer, batch)
 
-    async def _recall(self, queue: CallQueue[Ticket], peer: Peer, batch: list[Ticket]) -> bool:
+    async def _recall(
+        self, queue: CallQueue[Ticket | SlipTicket], peer: Peer, batch: list[Ticket | SlipTicket]
+    ) -> bool:
         try:
-            rows = reservation_rows(batch)
-            self._on_answer(batch, await peer.ask("recall", rows, timeout_s=self._timeout_s))
+            rows = reserve_arguments(batch)
+            self._on_answer(batch, await peer.ask("recall", *rows, timeout_s=self._timeout_s))
         except Exception as error:  # the queue must go on whatever happens
             if not isinstance(error, PeerError):  # a process that is gone is not a defect
                 logger.error("%s met a defect", queue.name, exc_info=error)

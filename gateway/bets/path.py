@@ -1,5 +1,9 @@
 """The path of a bet through a gateway: reserve, decide, answer, and send the account the verdict.
 
+A slip of several legs takes the same path: its account reserves the stake of all lines once, each
+leg is decided by its market among that market's other bets, and the account says how the slip ends
+when it has the decisions on all legs (slip_gathering.py).
+
 Owns the progress of each bet between the two journals and nothing durable: what is lost here the
 reconciler resolves from the shells' own records. Only the account's journal says that a bet is
 dead: the path concludes it neither from a refusal that no market recorded nor from its own memory.
@@ -27,18 +31,22 @@ from actors.routes import Routes, account_shell_name
 from engine.common.ids import BetId, ShardNo, shard_of_account
 from engine.common.reasons import UNRECORDED, Reason
 from engine.common.rows import (
-    BET_ROW,
     DECISION_ROW,
     FLAG_KNOWN,
     FLAG_UNMARKED,
+    RESERVATION_ROW,
     RESERVED_ROW,
     SlipState,
 )
 from engine.common.units import Minor, OddsMilli
 from gateway.bets.known_refs import KnownRefs
+from gateway.bets.queues import AccountQueue, MarketQueue, T, drop_answered, take_batch
+from gateway.bets.rows import bet_rows, reserve_arguments
+from gateway.bets.slip_gathering import SlipGathering
+from gateway.bets.slip_ticket import LegTicket, SlipBetAnswer, SlipTicket
 from gateway.bets.stats import BetStats
-from gateway.bets.ticket import BetAnswer, Ticket, reservation_rows
-from gateway.call_queue import TIMER_EARLY_S, CallQueue
+from gateway.bets.ticket import BetAnswer, Ticket
+from gateway.call_queue import CallQueue
 from gateway.settings import GatewaySettings
 
 logger = logging.getLogger("overround.gateway")
@@ -59,32 +67,6 @@ _REASONS: Final = {int(reason): reason for reason in Reason}
 _NONE: Final = int(SlipState.NONE)
 _PENDING: Final = int(SlipState.PENDING)
 _BOOKED: Final = frozenset({int(SlipState.ACCEPTED), int(SlipState.SETTLED)})
-
-
-class _AccountQueue(CallQueue[Ticket]):
-    """Tickets for one account shard, and verdicts that the shard has not been sent."""
-
-    __slots__ = ("verdicts", "verdicts_due_s")
-
-    def __init__(
-        self,
-        name: str,
-        *,
-        start: Callable[["_AccountQueue"], Coroutine[Any, Any, bool] | None],
-        back_off: BackOff,
-        calls_max: int,
-        pace: Callable[["_AccountQueue"], float],
-    ) -> None:
-        super().__init__(name, start=start, back_off=back_off, calls_max=calls_max, pace=pace)
-        self.verdicts: list[bytes] = []
-        self.verdicts_due_s = 0.0
-        """When the verdicts travel even without a reservation."""
-
-    def due(self, now_s: float) -> bool:
-        """Say whether there is a ticket or a verdict that waits for no reservation any longer."""
-        return bool(self.waiting) or (
-            bool(self.verdicts) and self.verdicts_due_s <= now_s + TIMER_EARLY_S
-        )
 
 
 def _checked(answer: bytes, row: Struct, count: int) -> bytes:
@@ -122,6 +104,7 @@ class BetPath:
     ) -> None:
         self.stats = BetStats()
         self.in_flight = 0
+        """Bets and legs that are not answered."""
         self.suspect = suspect
         self._routes = routes
         self._settings = settings
@@ -129,14 +112,23 @@ class BetPath:
         self._call_timeout_s = settings.call_timeout_ms / 1_000
         self._linger_s = settings.verdict_linger_ms / 1_000
         self._pace_s = settings.batch_pace_ms / 1_000
-        self._accounts: dict[int, _AccountQueue] = {}
-        self._markets: dict[str, CallQueue[Ticket]] = {}
+        self._accounts: dict[int, AccountQueue] = {}
+        self._markets: dict[str, MarketQueue] = {}
+        self._slips_in_flight = 0
+        self._legs_in_flight = 0
         self._known_refs = KnownRefs(
             routes=routes, settings=settings, on_answer=self._recalled, suspect=self._report
         )
-        self._received: deque[Ticket] = deque()
+        self._received: deque[Ticket | SlipTicket] = deque()
         self._sweeper: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
+        self._slips = SlipGathering(
+            deadline_s=self._deadline_s,
+            clock_s=self._loop.time,
+            ask=self._ask_account,
+            keep=self._keep_verdict,
+            answer=self._answer_slip,
+        )
         self._closed = False
 
     # --- in ------------------------------------------------------------------------------------
@@ -156,20 +148,42 @@ class BetPath:
             self._refuse(ticket, Reason.MARKET_UNKNOWN)
             return
         self.in_flight += 1
-        ticket.received_s = self._loop.time()
         ticket.shell = shell
+        self._receive(ticket, quarantined=self._routes.is_quarantined(shell))
+
+    def place_slip(self, slip: SlipTicket) -> None:
+        """Take a slip, whose legs know their markets' shells; its session receives one answer.
+
+        It counts as a bet in flight for each leg, and as for bets the answer is BUSY past their
+        bound. With one leg on a market in quarantine none is booked.
+        """
+        legs = len(slip.legs)
+        if self.in_flight + legs > self._settings.bets_in_flight_max or self._closed:
+            self.stats.count("rejected", Reason.BUSY)
+            slip.answered = True
+            slip.session.on_slip_answer(slip, SlipBetAnswer(state="rejected", reason=Reason.BUSY))
+            return
+        self.in_flight += legs
+        self._legs_in_flight += legs
+        self._slips_in_flight += 1
+        quarantined = any(self._routes.is_quarantined(leg.shell) for leg in slip.legs)
+        self._receive(slip, quarantined=quarantined)
+
+    def _receive(self, ticket: Ticket | SlipTicket, *, quarantined: bool) -> None:
+        ticket.received_s = self._loop.time()
         ticket.shard = shard_of_account(ticket.account_no, shards=self._routes.shards)
         self._received.append(ticket)
         if self._sweeper is None:
             self._sweeper = self._loop.call_later(_SWEEP_S, self._sweep)
-        if self._routes.is_quarantined(shell):
+        if quarantined:
             self._known_refs.ask(ticket)
         else:
             self._account_queue(ticket.shard).add(ticket)
 
-    def _recalled(self, batch: list[Ticket], answer: bytes) -> None:
+    def _recalled(self, batch: list[Ticket | SlipTicket], answer: bytes) -> None:
         """Answer bets on markets in quarantine with what their accounts know of their refs."""
-        self._reserved(batch, _checked(answer, RESERVED_ROW, len(batch)))
+        rows = sum([ticket.rows for ticket in batch])
+        self._reserved(batch, _checked(answer, RESERVED_ROW, rows))
 
     def wake(self) -> None:
         """Let every queue call again at once; the gateway calls this when routes changed."""
@@ -191,17 +205,17 @@ class BetPath:
 
     # --- queues --------------------------------------------------------------------------------
 
-    def _queues(self) -> list[CallQueue[Ticket]]:
+    def _queues(self) -> list[CallQueue[Any]]:
         return [
             *self._accounts.values(),
             *self._markets.values(),
             *self._known_refs.queues(),
         ]
 
-    def _account_queue(self, shard: ShardNo) -> _AccountQueue:
+    def _account_queue(self, shard: ShardNo) -> AccountQueue:
         queue = self._accounts.get(shard)
         if queue is None:
-            queue = self._accounts[shard] = _AccountQueue(
+            queue = self._accounts[shard] = AccountQueue(
                 account_shell_name(shard),
                 start=self._start_exchange,
                 back_off=self._back_off(),
@@ -210,7 +224,7 @@ class BetPath:
             )
         return queue
 
-    def _market_queue(self, name: str) -> CallQueue[Ticket]:
+    def _market_queue(self, name: str) -> MarketQueue:
         queue = self._markets.get(name)
         if queue is None:
             queue = self._markets[name] = CallQueue(
@@ -224,36 +238,24 @@ class BetPath:
     def _back_off(self) -> BackOff:
         return BackOff(_RETRY_S, _RETRY_S, clock_s=self._loop.time)
 
-    def _take(self, queue: CallQueue[Ticket]) -> list[Ticket]:
+    def _take(self, queue: CallQueue[T]) -> list[T]:
         """Take up to one batch of tickets that are not answered yet."""
-        waiting, rows_max = queue.waiting, self._settings.batch_rows_max
-        if len(waiting) <= rows_max:
-            taken = list(waiting)
-            waiting.clear()
-        else:
-            taken = [waiting.popleft() for _ in range(rows_max)]
-        batch = [ticket for ticket in taken if not ticket.answered]
-        if len(batch) < len(taken):
-            for ticket in taken:
-                if ticket.answered:
-                    self._keep_void(ticket)
-        return batch
+        return take_batch(
+            queue,
+            rows_max=self._settings.batch_rows_max,
+            mixed=self._slips_in_flight > 0,
+            keep_verdict=self._keep_verdict,
+        )
 
-    def _drop_answered(self, queue: CallQueue[Ticket]) -> None:
-        """Drop answered tickets from the head of a queue, or it grows while its target is down."""
-        waiting = queue.waiting
-        while waiting and waiting[0].answered:
-            self._keep_void(waiting.popleft())
+    def _keep_verdict(self, shard: ShardNo, verdict: bytes) -> None:
+        """Let the next call to an account carry DECISION rows for which no ticket waits."""
+        queue = self._account_queue(shard)
+        due_s = self._loop.time() + self._linger_s
+        for at in range(0, len(verdict), DECISION_ROW.size):
+            queue.add_verdict(verdict[at : at + DECISION_ROW.size], due_s)
+        queue.wake()
 
-    def _keep_void(self, ticket: Ticket) -> None:
-        """Let verdicts carry the void of a ticket that was answered `unknown` before it was sent.
-
-        Without it the stake would wait until the reconciler fences the bet.
-        """
-        if ticket.void:
-            self._account_queue(ticket.shard).verdicts.append(ticket.void)
-
-    def _failed(self, queue: CallQueue[Ticket], batch: list[Ticket], error: Exception) -> None:
+    def _failed(self, queue: CallQueue[T], batch: list[T], error: Exception) -> None:
         """Put the tickets of a failed call back, and report the shell."""
         if not isinstance(error, PeerError):  # a process that is gone is not a defect
             logger.error("%s met a defect", queue.name, exc_info=error)
@@ -266,18 +268,19 @@ class BetPath:
 
     # --- step 1: reserve the stake (and send earlier verdicts) ------------------------------------
 
-    def _pace_of(self, queue: _AccountQueue) -> float:
+    def _pace_of(self, queue: AccountQueue) -> float:
         """Return the seconds by which the next call to an account shard follows its last one.
 
         A wave that is large enough leaves at once; a smaller one waits for more bets.
         """
-        wave = self.in_flight // (_WAVES * self._routes.shards)
+        tickets = self.in_flight - self._legs_in_flight + self._slips_in_flight
+        wave = tickets // (_WAVES * self._routes.shards)
         if wave <= _WAVE_FREE or len(queue.waiting) >= wave:
             return 0.0
         return self._pace_s if queue.due(self._loop.time()) else 0.0
 
-    def _start_exchange(self, queue: _AccountQueue) -> Coroutine[Any, Any, bool] | None:
-        self._drop_answered(queue)
+    def _start_exchange(self, queue: AccountQueue) -> Coroutine[Any, Any, bool] | None:
+        drop_answered(queue, keep_verdict=self._keep_verdict)
         now_s = self._loop.time()
         if not queue.due(now_s):
             if queue.verdicts:  # a reservation may still carry them
@@ -288,28 +291,28 @@ class BetPath:
             queue.wake_in(_RETRY_S)
             return None
         batch = self._take(queue)
-        voids = [ticket.void for ticket in batch if ticket.void]
-        room = max(0, self._settings.batch_rows_max - len(voids))
+        asked = b"".join([ticket.verdict for ticket in batch if ticket.verdict])
+        room = max(0, self._settings.batch_rows_max - len(asked) // DECISION_ROW.size)
         verdicts, queue.verdicts = queue.verdicts[:room], queue.verdicts[room:]
         queue.verdicts_due_s = now_s
+        rows = reserve_arguments(batch)
         answer = peer.ask(
-            "exchange",
-            b"".join([*verdicts, *voids]),
-            reservation_rows(batch),
-            timeout_s=self._call_timeout_s,
+            "exchange", b"".join([*verdicts, asked]), *rows, timeout_s=self._call_timeout_s
         )
         self.stats.calls += 1
-        return self._exchange(queue, batch, verdicts, answer)
+        count = len(rows[0]) // RESERVATION_ROW.size
+        return self._exchange(queue, batch, verdicts, answer, count)
 
     async def _exchange(
         self,
-        queue: _AccountQueue,
-        batch: list[Ticket],
+        queue: AccountQueue,
+        batch: list[Ticket | SlipTicket],
         verdicts: list[bytes],
         answer: Awaitable[bytes],
+        count: int,
     ) -> bool:
         try:
-            self._reserved(batch, _checked(await answer, RESERVED_ROW, len(batch)))
+            self._reserved(batch, _checked(await answer, RESERVED_ROW, count))
         except Exception as error:  # the queue must go on whatever happens
             # Both halves are safe to send again: a ref and a verdict each count once.
             self._failed(queue, batch, error)
@@ -319,12 +322,17 @@ class BetPath:
             return False
         return True
 
-    def _reserved(self, batch: list[Ticket], answer: bytes) -> None:
+    def _reserved(self, batch: list[Ticket | SlipTicket], answer: bytes) -> None:
         answered: list[tuple[Ticket, BetAnswer]] = []
-        queues: dict[str, CallQueue[Ticket]] = {}
-        for ticket, row in zip(batch, RESERVED_ROW.iter_unpack(answer), strict=True):
+        queues: dict[str, MarketQueue] = {}
+        rows = RESERVED_ROW.iter_unpack(answer)
+        for ticket, row in zip(batch, rows, strict=True):
+            if type(ticket) is SlipTicket:
+                for leg in self._slips.reserved(ticket, row, [next(rows) for _ in ticket.legs]):
+                    queues.setdefault(leg.shell, self._market_queue(leg.shell)).waiting.append(leg)
+                continue
             bet_id, stake_max_minor, odds_milli, rate_micro, reason, state, flags = row
-            if state == _PENDING and (ticket.void or flags & FLAG_UNMARKED):
+            if state == _PENDING and (ticket.verdict or flags & FLAG_UNMARKED):
                 # The account did not void it: another ticket may have been accepted. Or it cannot
                 # note that it hands the slip out again, and another gateway's void may take it.
                 answered.append((ticket, _without_figures("unknown", bet_id, Reason.UNKNOWN)))
@@ -355,8 +363,8 @@ class BetPath:
 
     # --- step 2: the market decides --------------------------------------------------------------
 
-    def _start_decide(self, queue: CallQueue[Ticket]) -> Coroutine[Any, Any, bool] | None:
-        self._drop_answered(queue)
+    def _start_decide(self, queue: MarketQueue) -> Coroutine[Any, Any, bool] | None:
+        drop_answered(queue, keep_verdict=self._keep_verdict)
         if not queue.waiting:
             return None
         peer = self._routes.peer(queue.name)
@@ -366,35 +374,13 @@ class BetPath:
         batch = self._take(queue)
         if not batch:
             return None
-        rows = self._bet_rows(batch)
-        answer = peer.ask("place", rows, timeout_s=self._call_timeout_s)
+        answer = peer.ask("place", bet_rows(batch), timeout_s=self._call_timeout_s)
         self.stats.calls += 1
         self.stats.rows += len(batch)
         return self._decide(queue, batch, answer)
 
-    @staticmethod
-    def _bet_rows(batch: list[Ticket]) -> bytes:
-        pack = BET_ROW.pack
-        rows = []
-        for t in batch:
-            t.sends += 1
-            rows.append(
-                pack(
-                    t.bet_id,
-                    t.stake_minor,
-                    t.account_no,
-                    t.market_no,
-                    t.odds_milli,
-                    t.rate_micro,
-                    t.outcome,
-                    t.policy,
-                    0,
-                )
-            )
-        return b"".join(rows)
-
     async def _decide(
-        self, queue: CallQueue[Ticket], batch: list[Ticket], answer: Awaitable[bytes]
+        self, queue: MarketQueue, batch: list[Ticket | LegTicket], answer: Awaitable[bytes]
     ) -> bool:
         try:
             self._decided(batch, _checked(await answer, DECISION_ROW, len(batch)))
@@ -403,7 +389,7 @@ class BetPath:
             return False
         return True
 
-    def _decided(self, batch: list[Ticket], answer: bytes) -> None:
+    def _decided(self, batch: list[Ticket | LegTicket], answer: bytes) -> None:
         """Answer what was accepted, and send every verdict to its account.
 
         The ticket of a refusal asks the account again, in the call that carries the void, and the
@@ -412,7 +398,7 @@ class BetPath:
         took it. Such a refusal is no verdict at all if the bet was sent twice.
         """
         answered: list[tuple[Ticket, BetAnswer]] = []
-        queues: dict[int, _AccountQueue] = {}
+        queues: dict[int, AccountQueue] = {}
         due_s = self._loop.time() + self._linger_s
         at = 0
         for ticket, row in zip(batch, DECISION_ROW.iter_unpack(answer), strict=True):
@@ -420,6 +406,9 @@ class BetPath:
             reason = _REASONS[code]
             verdict = answer[at : at + DECISION_ROW.size]
             at += DECISION_ROW.size
+            if type(ticket) is LegTicket:
+                self._slips.decided(ticket, reason, verdict)
+                continue
             if reason in UNRECORDED and ticket.sends > 1:
                 # Another sending may have been booked; this refusal does not know of it.
                 answered.append((ticket, _without_figures("unknown", bet_id, Reason.UNKNOWN)))
@@ -428,7 +417,7 @@ class BetPath:
             if queue is None:
                 queue = queues[ticket.shard] = self._account_queue(ticket.shard)
             if code:
-                ticket.void = verdict
+                ticket.verdict = verdict
                 queue.waiting.append(ticket)
                 continue
             if not queue.verdicts:
@@ -439,6 +428,12 @@ class BetPath:
         for queue in queues.values():
             queue.wake()
         self._answer(answered)
+
+    def _ask_account(self, slip: SlipTicket) -> None:
+        """Send an account the decisions on a slip's legs, and ask it how the slip ends."""
+        queue = self._account_queue(slip.shard)
+        queue.waiting.append(slip)
+        queue.wake()
 
     # --- out -----------------------------------------------------------------------------------
 
@@ -458,6 +453,18 @@ class BetPath:
                 counts[answer.reason] = counts.get(answer.reason, 0) + 1
             ticket.session.on_bet_answer(ticket, answer)
 
+    def _answer_slip(self, slip: SlipTicket, answer: SlipBetAnswer) -> None:
+        if slip.answered:
+            return
+        slip.answered = True
+        slip.leave_markets()
+        self.in_flight -= len(slip.legs)
+        self._legs_in_flight -= len(slip.legs)
+        self._slips_in_flight -= 1
+        self.stats.observe(self._loop.time() - slip.received_s)
+        self.stats.count(answer.state, answer.reason)
+        slip.session.on_slip_answer(slip, answer)
+
     def _refuse(self, ticket: Ticket, reason: Reason) -> None:
         self.stats.answers[reason] = self.stats.answers.get(reason, 0) + 1
         ticket.answered = True
@@ -466,11 +473,14 @@ class BetPath:
     def _sweep(self) -> None:
         """Answer `unknown` to bets past their deadline; `_received` is ordered by arrival."""
         horizon = self._loop.time() - self._deadline_s
+        self._slips.check()
         received = self._received
         while received and (received[0].answered or received[0].received_s < horizon):
             self._give_up(received.popleft())
         self._sweeper = self._loop.call_later(_SWEEP_S, self._sweep) if received else None
 
-    def _give_up(self, ticket: Ticket) -> None:
-        if not ticket.answered:
+    def _give_up(self, ticket: Ticket | SlipTicket) -> None:
+        if isinstance(ticket, SlipTicket):
+            self._slips.give_up(ticket)
+        elif not ticket.answered:
             self._answer([(ticket, _without_figures("unknown", ticket.bet_id, Reason.UNKNOWN))])

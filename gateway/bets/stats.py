@@ -37,6 +37,13 @@ class BetStats:
         """Count of bets that were answered, whatever the answer."""
         return sum(self.answers.values()) + self.unknown
 
+    def count(self, state: str, reason: Reason) -> None:
+        """Count an answer: by its reason, unless it is `unknown`."""
+        if state == "unknown":
+            self.unknown += 1
+        else:
+            self.answers[reason] = self.answers.get(reason, 0) + 1
+
     def observe(self, latency_s: float) -> None:
         """Count the acknowledgement latency of one bet, in seconds."""
         self._latencies_s.append(latency_s)

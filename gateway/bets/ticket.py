@@ -1,16 +1,15 @@
 """One bet on its way through a gateway: what its bettor asked for, its progress and its answer.
 
-Owns the fields; it makes no call and no decision, which are the path's and the shells'.
+Owns the fields; it makes no call and no decision, which are the path's and the shells'. Slips of
+several legs have tickets of their own (slip_ticket.py).
 """
 
-from collections.abc import Sequence
-from typing import Protocol
+from typing import ClassVar, Protocol, final
 
 from msgspec import Struct
 
 from engine.common.ids import AccountNo, BetId, MarketNo, ShardNo
 from engine.common.reasons import Reason
-from engine.common.rows import RESERVATION_ROW
 from engine.common.units import Minor, OddsMilli
 
 
@@ -32,8 +31,14 @@ class BetSession(Protocol):
         ...
 
 
+@final
 class Ticket(Struct, kw_only=True, eq=False):
     """One bet on its way: the bettor gave the fields up to `policy`, the path keeps the rest."""
+
+    rows: ClassVar[int] = 1
+    """RESERVATION rows that it takes."""
+    flags: ClassVar[int] = 0
+    """Of its BET row."""
 
     session: BetSession
     ref: str
@@ -52,26 +57,6 @@ class Ticket(Struct, kw_only=True, eq=False):
     rate_micro: int = 0
     sends: int = 0
     """How often the market may have received it; past 1, only a recorded verdict counts."""
-    void: bytes = b""
+    verdict: bytes = b""
     """The DECISION row of a refusal, which the account must confirm before it is an answer."""
     answered: bool = False
-
-
-def reservation_rows(tickets: Sequence[Ticket]) -> bytes:
-    """Return RESERVATION rows, one for each ticket, in order."""
-    pack = RESERVATION_ROW.pack
-    return b"".join(
-        [
-            pack(
-                t.ref_bytes,
-                t.stake_minor,
-                t.account_no,
-                t.market_no,
-                t.odds_milli,
-                t.outcome,
-                t.policy,
-                0,
-            )
-            for t in tickets
-        ]
-    )

@@ -50,6 +50,7 @@ from gateway.messages.feed import (
 )
 from gateway.messages.market import Market, Odds, Subscribe, Subscribed, Unsubscribe
 from gateway.messages.protocol import ClientMessage, ServerMessage
+from gateway.messages.slips import PlaceSlip, SlipBet
 from gateway.messages.trader import (
     AskBook,
     Book,
@@ -68,6 +69,7 @@ from gateway.settings import CLOSE_MEANINGS, LIMITS, CloseCode, GatewaySettings
 _ANSWERS: Final[dict[type, tuple[type, ...]]] = {
     Place: (Bet, Error),
     PlaceMany: (Bet, Error),
+    PlaceSlip: (SlipBet, Error),
     AskStatus: (SlipAnswer, Error),
     AskBalance: (BalanceAnswer, Error),
     AskOpenBets: (OpenBetsAnswer, Error),
@@ -124,6 +126,12 @@ be in quarantine, or 906 of the account's disk) is not remembered: sent again it
 whose answer is `unknown` (also from an account in quarantine), or was lost with its connection, is
 resolved by `status`. From the moment of an answer `status`, `balance` and the next bet agree with
 it at every gateway.
+
+A slip (`place_slip`) holds legs and bets on combinations of them. It is one stake and one answer,
+`slip_bet`: accepted when every leg's market has accepted its leg, else nothing is staked and the
+answer says of each leg why, at which odds it is offered now, and what stake its market would take.
+What is said above of refs, `final` and `unknown` holds for slips too, and a bet and a slip of one
+account never share a ref. `status`, `open_bets` and `bet_event` show slips with their legs.
 
 Prices: `market` is an image, `odds` a change. Both carry absolute values and the market's
 version, which only rises. A slow reader skips versions and always ends with the latest. After a

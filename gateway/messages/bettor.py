@@ -27,8 +27,29 @@ PolicyName = Literal["none", "higher", "any"]
 
 POLICY_NUMBERS: Final[dict[str, int]] = {"none": 0, "higher": 1, "any": 2}
 
+NamedBet = Literal[
+    "accumulator",
+    "singles",
+    "doubles",
+    "trebles",
+    "trixie",
+    "patent",
+    "yankee",
+    "lucky15",
+    "canadian",
+    "lucky31",
+    "heinz",
+    "lucky63",
+    "super_heinz",
+    "goliath",
+]
+"""Names of bets on combinations, which stand for the sizes of their lines."""
+
 BetWord = Annotated[str, enumerated(("accepted", "rejected", "unknown"))]
 SlipWord = Annotated[str, enumerated(("none", "pending", "accepted", "rejected", "settled"))]
+LegWord = Annotated[
+    str, enumerated(("none", "pending", "accepted", "rejected", "settled", "released"))
+]
 ResultWord = Annotated[
     str, enumerated(("none", "won", "lost", "refunded", "half_won", "half_lost", "cancelled"))
 ]
@@ -121,8 +142,49 @@ class Bet(FromGateway, frozen=True, kw_only=True, tag="bet"):
     stake_max_minor: Minor = Minor(0)
 
 
+class LegView(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """One leg of a slip as its account records it.
+
+    `released`: its market accepted it, and the slip was refused for another leg. A settled leg
+    gives `back_num / back_den` of a stake on it back: odds of 2.500 that won 2500/1000, refunded
+    1/1, lost 0/1. `event` numbers the events of the slip; legs of one event share no line.
+    """
+
+    bet_id: BetId
+    market: MarketNo
+    outcome: int
+    odds_milli: OddsMilli
+    state: LegWord
+    event: int = 0
+    reason: int = 0
+    message: str = ""
+    stake_max_minor: Minor = Minor(0)
+    result: ResultWord = "none"
+    back_num: int = 0
+    back_den: int = 0
+
+
+class BetLinesView(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """One bet of a slip: `stake_minor` on each of its `lines`; see `place_slip`.
+
+    `payout_minor_max` is the most that it may pay by the odds at which its legs were accepted; 0
+    is no bound.
+    """
+
+    stake_minor: Minor
+    lines: int
+    sizes: tuple[int, ...]
+    positions: tuple[int, ...]
+    bankers: tuple[int, ...] = ()
+    payout_minor_max: Minor = Minor(0)
+
+
 class SlipView(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One bet as its account records it: pending, accepted, rejected or settled.
+
+    A slip of several legs has `legs` and `bets`; its `stake_minor` is that of all lines, and its
+    `market`, `outcome` and `odds_milli` are 0. `positions` are those of the legs, in their order,
+    where a leg has another than its own number.
 
     `stale` when the account's journal is damaged: the bet may have gone further since.
     """
@@ -141,6 +203,9 @@ class SlipView(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     result: ResultWord = "none"
     payout_minor: Minor = Minor(0)
     settlement_no: int = 0
+    legs: tuple[LegView, ...] = ()
+    bets: tuple[BetLinesView, ...] = ()
+    positions: tuple[int, ...] = ()
     stale: Stale = ""
 
 
@@ -170,6 +235,8 @@ class BalanceAnswer(FromGateway, frozen=True, kw_only=True, tag="balance"):
 class OpenBetsAnswer(FromGateway, frozen=True, kw_only=True, tag="open_bets"):
     """A page of open bets; with `more`, ask for the next page after the last bet id.
 
+    A page holds 1,024 legs of slips at most, and ends before a slip that would pass that.
+
     `stale` when the account's journal is damaged: bets may be missing, or have gone further.
     """
 
@@ -193,6 +260,8 @@ class BetEvent(FromGateway, frozen=True, kw_only=True, tag="bet_event"):
     of a bet whose answer was lost. `settled`: won, lost or refunded; a `settlement_no` above 1
     replaces an earlier settlement. `reopened`: a settlement and its payout were rolled back, and
     the bet is accepted as before. Events can be lost with a process; `status` is authoritative.
+
+    A leg of a slip that is settled while the slip stays open is no event.
     """
 
     event: Literal["posted", "resolved", "settled", "reopened"]

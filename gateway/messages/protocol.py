@@ -34,6 +34,7 @@ from gateway.messages.feed import (
     FeedStats,
 )
 from gateway.messages.market import Market, Odds, Subscribe, Subscribed, Unsubscribe
+from gateway.messages.slips import PlaceSlip, SlipBet
 from gateway.messages.trader import (
     AskBook,
     Book,
@@ -51,6 +52,7 @@ from gateway.messages.trader import (
 ClientMessage = (
     Place
     | PlaceMany
+    | PlaceSlip
     | AskStatus
     | AskBalance
     | AskOpenBets
@@ -79,6 +81,7 @@ ServerMessage = (
     | Market
     | Odds
     | Bet
+    | SlipBet
     | SlipAnswer
     | BalanceAnswer
     | OpenBetsAnswer

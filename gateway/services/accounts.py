@@ -25,8 +25,9 @@ from actors.routes import Routes
 from engine.common.events import Deposited, Withdrawn
 from engine.common.ids import AccountNo
 from engine.common.reasons import MESSAGES, Reason
-from engine.common.rows import BET, DECISION, FLAG_KNOWN, BetResult, Rows, SlipState, U64s
+from engine.common.rows import BET, DECISION, FLAG_KNOWN, Rows, SlipState, U64s
 from engine.common.views import Balance, Slip
+from gateway.bets.slip_ticket import SlipBetAnswer, SlipTicket
 from gateway.bets.ticket import BetAnswer, Ticket
 from gateway.messages.base import Error, Stale
 from gateway.messages.bettor import (
@@ -41,16 +42,8 @@ from gateway.messages.bettor import (
     SlipView,
 )
 from gateway.messages.protocol import ServerMessage
+from gateway.services.slip_views import accepted_bet, accepted_slip, page_of, slip_view
 from gateway.settings import GatewaySettings
-
-_SLIP_STATE_NAMES: Final[dict[int, str]] = {
-    SlipState.NONE: "none",
-    SlipState.PENDING: "pending",
-    SlipState.ACCEPTED: "accepted",
-    SlipState.REFUSED: "rejected",
-    SlipState.SETTLED: "settled",
-}
-_RESULT_NAMES: Final[dict[int, str]] = {int(result): result.name.lower() for result in BetResult}
 
 CATCH_UP_BETS_MAX: Final = 1_024
 """Pending bets whose verdicts one question of an account brings; more stay pending."""
@@ -139,11 +132,11 @@ class Accounts:
             await self._catch_up(account_no)
             slips = _decode_slips(await self._query(account_no, query) or raw)
         stale = self._stale(account_no)
-        page = tuple(slip_view(slip, stale=stale) for slip in slips[: request.limit])
+        page = page_of(slips, limit=request.limit)
         return OpenBetsAnswer(
             id=request.id,
-            bets=page,
-            more=len(slips) > request.limit,
+            bets=tuple(slip_view(slip, stale=stale) for slip in page),
+            more=len(slips) > len(page),
             stale=stale,
         )
 
@@ -247,20 +240,21 @@ class Accounts:
 
     def posted(self, placer: Watcher, ticket: Ticket, answer: BetAnswer) -> None:
         """Send a bet just accepted to the account's other watching sessions on this gateway."""
-        watchers = self._watchers.get(ticket.account_no)
-        if watchers is None or (len(watchers) == 1 and placer in watchers):
-            return
-        slip = SlipView(
-            bet_id=answer.bet_id,
-            ref=ticket.ref,
-            market=ticket.market_no,
-            outcome=ticket.outcome,
-            stake_minor=ticket.stake_minor,
-            odds_milli=answer.odds_milli,
-            state="accepted",
-        )
+        if self._has_others(ticket.account_no, placer):
+            self._send_posted(ticket.account_no, placer, accepted_bet(ticket, answer))
+
+    def slip_posted(self, placer: Watcher, slip: SlipTicket, answer: SlipBetAnswer) -> None:
+        """Send a slip just accepted to the account's other watching sessions on this gateway."""
+        if self._has_others(slip.account_no, placer):
+            self._send_posted(slip.account_no, placer, accepted_slip(slip, answer))
+
+    def _has_others(self, account_no: AccountNo, placer: Watcher) -> bool:
+        watchers = self._watchers.get(account_no)
+        return watchers is not None and not (len(watchers) == 1 and placer in watchers)
+
+    def _send_posted(self, account_no: AccountNo, placer: Watcher, slip: SlipView) -> None:
         event = BetEvent(event="posted", slip=slip)
-        for watcher in watchers:
+        for watcher in self._watchers[account_no]:
             if watcher is not placer:
                 watcher.on_account_event(event)
 
@@ -286,28 +280,6 @@ def _money_event(event: Deposited | Withdrawn) -> MoneyEvent:
         amount_minor=event.amount_minor,
         available_minor=event.available_minor,
         ref=event.ref,
-    )
-
-
-def slip_view(slip: Slip, *, stale: Stale = "") -> SlipView:
-    """Return a slip as clients see it."""
-    reason = Reason(slip.reason)
-    return SlipView(
-        bet_id=slip.bet_id,
-        ref=slip.ref,
-        market=slip.market_no,
-        outcome=slip.outcome,
-        stake_minor=slip.stake_minor,
-        odds_milli=slip.odds_milli,
-        state=_SLIP_STATE_NAMES[slip.state],
-        placed_at_ns=slip.placed_at_ns,
-        reason=slip.reason,
-        message="" if reason is Reason.ACCEPTED else MESSAGES[reason],
-        stake_max_minor=slip.stake_max_minor,
-        result=_RESULT_NAMES[slip.result],
-        payout_minor=slip.payout_minor,
-        settlement_no=slip.settlement_no,
-        stale=stale,
     )
 
 

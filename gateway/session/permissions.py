@@ -31,6 +31,7 @@ from gateway.messages.bettor import (
 from gateway.messages.exposure import AskExposure
 from gateway.messages.feed import AskFeedFacts, AskFeedStats, FeedAttach, FeedPush, FeedRequestDone
 from gateway.messages.market import Subscribe, Unsubscribe
+from gateway.messages.slips import PlaceSlip
 from gateway.messages.trader import AskBook, Control, ListMarkets, Reprice, ResumeAll, SuspendAll
 from gateway.session.tokens import Role
 
@@ -62,7 +63,7 @@ _READ: Final = _FOLLOW | {ListMarkets, AskBook}
 _ASSESS: Final = _READ | {AskExposure, AskArbitrage}
 PERMISSIONS: Final[dict[tuple[str, Role], frozenset[type]]] = {
     ("bets", Role.BETTOR): _FOLLOW
-    | {Place, PlaceMany, AskStatus, AskBalance, AskOpenBets, WatchAccount},
+    | {Place, PlaceMany, PlaceSlip, AskStatus, AskBalance, AskOpenBets, WatchAccount},
     ("bets", Role.TRADER): _FOLLOW,
     ("bets", Role.FEED): _FOLLOW,
     ("bets", Role.QUANT): _FOLLOW,
@@ -80,3 +81,10 @@ ACCESS: Final = Access(
     feed_commands=FEED_COMMANDS,
 )
 """The same for the AsyncAPI document, with roles by name."""
+
+
+def only_stops(request: object) -> bool:
+    """Say whether a request only stops betting."""
+    if isinstance(request, Control):
+        return all(type(command) in STOPPING_COMMANDS for command in request.commands)
+    return isinstance(request, SuspendAll)

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from gateway.bets.path import BetPath
+from gateway.bets.slip_reader import SlipReader
 from gateway.counters import Counters
 from gateway.feeds.core.ingress import FeedIngress
 from gateway.services.accounts import Accounts
@@ -67,6 +68,8 @@ class Services:
         Counts of messages and denials.
     bets : BetPath
         Places bets.
+    slips : SlipReader
+        Checks slips.
     fanout : Fanout
         Prices and subscriptions.
     accounts : Accounts
@@ -83,6 +86,7 @@ class Services:
         settings: GatewaySettings,
         counters: Counters,
         bets: BetPath,
+        slips: SlipReader,
         fanout: Fanout,
         accounts: Accounts,
         control: ControlService,
@@ -91,6 +95,7 @@ class Services:
         self.settings = settings
         self.counters = counters
         self.bets = bets
+        self.slips = slips
         self.fanout = fanout
         self.accounts = accounts
         self.control = control

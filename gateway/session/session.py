@@ -14,8 +14,10 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from engine.common.ids import AccountNo
-from engine.common.reasons import MESSAGES, RETRYABLE, Reason
+from engine.common.reasons import MESSAGES, Reason
 from engine.market.status_transitions import as_feed_command
+from engine.slips.checks import SlipFault
+from gateway.bets.slip_ticket import SlipBetAnswer, SlipTicket
 from gateway.bets.ticket import BetAnswer, Ticket
 from gateway.feeds.core.ingress import FeedMessage
 from gateway.messages.arbitrage import AskArbitrage
@@ -25,7 +27,6 @@ from gateway.messages.bettor import (
     AskBalance,
     AskOpenBets,
     AskStatus,
-    Bet,
     BetEvent,
     MoneyEvent,
     Place,
@@ -38,30 +39,24 @@ from gateway.messages.exposure import AskExposure
 from gateway.messages.feed import AskFeedFacts, AskFeedStats, FeedAttach, FeedPush, FeedRequestDone
 from gateway.messages.market import Subscribe, Subscribed, Unsubscribe
 from gateway.messages.protocol import ServerMessage
+from gateway.messages.slips import PlaceSlip
 from gateway.messages.trader import AskBook, Control, ListMarkets, Reprice, ResumeAll, SuspendAll
 from gateway.net.codec import Codec
 from gateway.net.odd_stops import ODD_STOPS
 from gateway.net.output import Output
 from gateway.services.price_fanout import Follower
-from gateway.session.permissions import FEED_COMMANDS, PERMISSIONS, STOPPING_COMMANDS
+from gateway.session.bet_answers import bet_message, rejected_bet, rejected_slip, slip_message
+from gateway.session.permissions import FEED_COMMANDS, PERMISSIONS, only_stops
 from gateway.session.services import Services
 from gateway.session.tokens import Claims, Role
 from gateway.settings import STOPS_IN_FLIGHT_MAX, CloseCode
 
 logger = logging.getLogger("overround.gateway")
 
-_OF_REASON: Final = {
-    reason: (
-        int(reason),
-        "" if reason is Reason.ACCEPTED else MESSAGES[reason],
-        reason in RETRYABLE,
-    )
-    for reason in Reason
-}
-"""Number, text and retryability in a bet's answer, by its reason."""
-
 _BET_NS: Final = 10_000
 """Charged for a bet beside its turn: the calls to its shells, and its answer."""
+_LINE_NS: Final = 1_000
+"""Charged for a line of a slip: its account works out what each line pays, several times."""
 _QUERY_NS: Final = 150_000
 """Charged for a query beside its turn: its task, the call to its shell, and its answer."""
 
@@ -197,11 +192,13 @@ class ClientSession:
             self._refuse_payload(error, payload)
             return
         if isinstance(message, Place):
-            self._reject(message.ref, Reason.RATE_LIMITED)
+            self._send(rejected_bet(message.ref, Reason.RATE_LIMITED))
         elif isinstance(message, PlaceMany):
             for bet in message.bets:
-                self._reject(bet.ref, Reason.RATE_LIMITED)
-        elif type(message) in self._allowed and _only_stops(message):
+                self._send(rejected_bet(bet.ref, Reason.RATE_LIMITED))
+        elif isinstance(message, PlaceSlip):
+            self._send(rejected_slip(message.ref, Reason.RATE_LIMITED))
+        elif type(message) in self._allowed and only_stops(message):
             _HANDLERS[type(message)](self, message)
         else:
             self._error(Reason.RATE_LIMITED, message.id, getattr(message, "ref", ""))
@@ -229,7 +226,7 @@ class ClientSession:
             or use.bets_in_flight >= self._use_bets_in_flight_max
         ):
             self._services.counters.busy += 1
-            self._reject(bet.ref, Reason.BUSY)
+            self._send(rejected_bet(bet.ref, Reason.BUSY))
             return
         self._bets_in_flight += 1
         use.bets_in_flight += 1
@@ -255,36 +252,44 @@ class ClientSession:
 
     def on_bet_answer(self, ticket: Ticket, answer: BetAnswer) -> None:
         """Send a bet's answer."""
-        self._bets_in_flight -= 1
+        self._leave_flight(1)
+        if self._accounts.watched and answer.state == "accepted":
+            self._accounts.posted(self, ticket, answer)
+        self._connection.send(self._frame(bet_message(ticket.ref, answer)))
+
+    def _place_slip(self, request: PlaceSlip) -> None:
+        legs = len(request.legs)
+        self._connection.spend(max(0, legs - 1))
         use = self._use
-        use.bets_in_flight -= 1
+        if (
+            self._bets_in_flight + legs > self._bets_in_flight_max
+            or use.bets_in_flight + legs > self._use_bets_in_flight_max
+        ):
+            self._services.counters.busy += 1
+            self._send(rejected_slip(request.ref, Reason.BUSY))
+            return
+        slip = self._services.slips.read(request, session=self, account_no=self._account)
+        if isinstance(slip, SlipFault):
+            self._send(rejected_slip(request.ref, slip))
+            return
+        self._bets_in_flight += legs
+        use.bets_in_flight += legs
+        self._connection.charge(_BET_NS * (legs + 1) + _LINE_NS * slip.lines)
+        self._bets.place_slip(slip)
+
+    def on_slip_answer(self, slip: SlipTicket, answer: SlipBetAnswer) -> None:
+        """Send a slip's answer."""
+        self._leave_flight(len(slip.legs))
+        if self._accounts.watched and answer.state == "accepted":
+            self._accounts.slip_posted(self, slip, answer)
+        self._send(slip_message(slip, answer))
+
+    def _leave_flight(self, bets: int) -> None:
+        self._bets_in_flight -= bets
+        use = self._use
+        use.bets_in_flight -= bets
         if not use.sessions | use.bets_in_flight:
             self._services.forget_use(self.claims.account)
-        state, bet_id = answer.state, answer.bet_id
-        reason, message, retryable = _OF_REASON[answer.reason]
-        if self._accounts.watched and state == "accepted":
-            self._accounts.posted(self, ticket, answer)
-        self._connection.send(
-            self._frame(
-                Bet(
-                    ref=ticket.ref,
-                    state=state,
-                    final=bet_id != 0 and state != "unknown",
-                    bet_id=bet_id,
-                    odds_milli=answer.odds_milli,
-                    reason=reason,
-                    message=message,
-                    retryable=retryable,
-                    stake_max_minor=answer.stake_max_minor,
-                )
-            )
-        )
-
-    def _reject(self, ref: str, reason: Reason) -> None:
-        number, message, retryable = _OF_REASON[reason]
-        self._send(
-            Bet(ref=ref, state="rejected", reason=number, message=message, retryable=retryable)
-        )
 
     # --- queries and commands --------------------------------------------------------------------
 
@@ -298,7 +303,7 @@ class ClientSession:
         self._query(request.id, "", self._services.accounts.open_bets(self._account, request))
 
     def _control(self, request: Control) -> None:
-        stops = _only_stops(request)
+        stops = only_stops(request)
         if self.claims.role is Role.FEED:
             for command in request.commands:
                 if type(command) not in FEED_COMMANDS:
@@ -467,16 +472,10 @@ class ClientSession:
             self._connection.close(CloseCode.POLICY_VIOLATION, "too many refused messages")
 
 
-def _only_stops(request: object) -> bool:
-    """Say whether a request only stops betting."""
-    if isinstance(request, Control):
-        return all(type(command) in STOPPING_COMMANDS for command in request.commands)
-    return isinstance(request, SuspendAll)
-
-
 _HANDLERS: Final[dict[type, Callable[[ClientSession, Any], None]]] = {
     Place: ClientSession._place,
     PlaceMany: ClientSession._place_many,
+    PlaceSlip: ClientSession._place_slip,
     AskStatus: ClientSession._status,
     AskBalance: ClientSession._balance,
     AskOpenBets: ClientSession._open_bets,

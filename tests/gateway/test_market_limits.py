@@ -101,12 +101,30 @@ def test_a_long_reason_is_cut_to_what_a_command_holds() -> None:
         ({"rules": ("stake_minor_max=1 stake_minor_max=2",)}, "stake_minor_max is given twice"),
         ({"rules": ("phase=later stake_minor_max=2",)}, "limits.rules[1].phase: prematch or live"),
         ({"tiers": ("one=a*",)}, "limits.tiers[1]: 1 to 99, not one"),
+        ({"slip_payouts": ("1",)}, "limits.slip_payouts[1]: '1' is not NAME=VALUE"),
+        ({"slip_payouts": ("0=5",)}, "limits.slip_payouts[1]: 1 to 99, not 0"),
+        ({"slip_payouts": ("1=0",)}, "limits.slip_payouts[1]: 1 to 1000000000000000, not 0"),
+        ({"slip_payouts": ("1=5", "1=6")}, "limits.slip_payouts[2]: tier 1 is given twice"),
     ],
 )
 def test_a_malformed_rule_is_refused_with_its_place_and_bound(settings, fault) -> None:
     with pytest.raises(LimitRuleError) as error:
         LimitRules(LimitsSettings(**settings))
     assert fault in str(error.value)
+
+
+def test_a_slip_may_pay_what_the_lowest_of_its_fixtures_allows() -> None:
+    rules = LimitRules(
+        LimitsSettings(
+            tiers=("1=wc22-*", "2=sr:match:*"),
+            slip_payout_minor_max=700,
+            slip_payouts=("1=900", "2=500"),
+        )
+    )
+    assert rules.slip_payout_minor_max(["wc22-64"]) == 900
+    assert rules.slip_payout_minor_max(["wc22-64", "cup-1"]) == 700
+    assert rules.slip_payout_minor_max(["wc22-64", "cup-1", "sr:match:7"]) == 500
+    assert LimitRules(LimitsSettings()).slip_payout_minor_max(["wc22-64"]) == 50_000_000
 
 
 def test_a_malformed_rule_is_a_fault_of_the_configuration() -> None:

@@ -1,27 +1,36 @@
 """A bet path over real shells in this process, through peers that fail on purpose."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from actors.messages import MarketRoute, ShellRoute, ShellState
+from actors.messages import MarketControl, MarketRoute, ShellRoute, ShellState, encode
 from actors.peer import Peer, PeerDiedError, PeerRefusedError
 from actors.routes import Routes, account_shell_name
-from engine.common.ids import check_bet_ref
+from engine.common.commands import SuspendMarket
+from engine.common.ids import AccountNo, MarketNo, check_bet_ref
 from engine.common.reasons import Reason
 from engine.common.rows import BET, DECISION, SlipState
 from gateway.bets.path import BetPath
+from gateway.bets.slip_reader import SlipReader
+from gateway.bets.slip_ticket import SlipBetAnswer, SlipTicket
 from gateway.bets.ticket import BetAnswer, Ticket
+from gateway.market_limits import LimitRules, LimitsSettings
+from gateway.messages.slips import BetLines, Leg, PlaceSlip
 from gateway.settings import GatewaySettings
 from tests.faults.faulty_disk import FaultyDisk
-from tests.gateway.bookmaker import KEYS, SHARDS, SHELL_OF, Bookmaker, open_bookmaker
+from tests.gateway.bookmaker import SHARDS, Bookmaker, open_bookmaker
 from tests.gateway.price_gateway import until
 
 ACCOUNT = 7
+MARKETS = {4: ("market-b", "cup-2/1x2")}
+"""A market beside the bookmaker's, so that a slip can have legs of three events."""
+DOUBLE = ((1, 0, 2_500), (3, 0, 2_500))
+"""Market, outcome and odds seen of two legs of two events, at two shells."""
 
 
 class FaultyPeer:
@@ -52,7 +61,8 @@ class FaultyPeer:
         self.fault, self.faults = fault, times
 
     async def ask(self, method: str, /, *args: Any, timeout_s: float | None = None) -> Any:
-        self.calls.append((method, len(args[-1])))
+        rows = args[1] if method == "exchange" else args[0]
+        self.calls.append((method, len(rows)))
         if method == self.hold_method and not self.may_pass.is_set():
             self.hold_after -= 1
             if -self.hold_calls <= self.hold_after < 0:
@@ -91,20 +101,31 @@ class Bettor:
 
     def __init__(self) -> None:
         self.answers: dict[str, list[BetAnswer]] = {}
+        self.slip_answers: dict[str, list[SlipBetAnswer]] = {}
 
     def on_bet_answer(self, ticket: Ticket, answer: BetAnswer) -> None:
         self.answers.setdefault(ticket.ref, []).append(answer)
+
+    def on_slip_answer(self, slip: SlipTicket, answer: SlipBetAnswer) -> None:
+        self.slip_answers.setdefault(slip.ref, []).append(answer)
 
     async def answer(self, ref: str) -> BetAnswer:
         await until(lambda: ref in self.answers)
         (only,) = self.answers[ref]
         return only
 
+    async def slip_answer(self, ref: str) -> SlipBetAnswer:
+        await until(lambda: ref in self.slip_answers)
+        (only,) = self.slip_answers[ref]
+        return only
+
 
 class BetPathShells:
     """A bet path and the shells behind it, each through a peer that can fail."""
 
-    def __init__(self, bookmaker: Bookmaker, **changes: Any) -> None:
+    def __init__(
+        self, bookmaker: Bookmaker, *, limits: LimitsSettings | None = None, **changes: Any
+    ) -> None:
         self.bookmaker = bookmaker
         self.routes = Routes(shards=SHARDS)
         self.peers = {
@@ -118,6 +139,11 @@ class BetPathShells:
             settings=GatewaySettings(**{"bet_deadline_ms": 2_000, **changes}),
             suspect=self.suspected.append,
         )
+        self.slips = SlipReader(
+            routes=self.routes,
+            settings=GatewaySettings(),
+            limits=LimitRules(limits or LimitsSettings()),
+        )
         self.notify(dict.fromkeys(self.peers, ShellState.SERVING))
 
     def notify(self, states: dict[str, ShellState]) -> None:
@@ -128,7 +154,8 @@ class BetPathShells:
                 for name, state in states.items()
             ],
             markets=[
-                MarketRoute(market_no=no, key=key, shell=SHELL_OF[no]) for no, key in KEYS.items()
+                MarketRoute(market_no=no, key=key, shell=self.bookmaker.shell_of[no])
+                for no, key in self.bookmaker.keys.items()
             ],
             peers=self.peers,
         )
@@ -152,11 +179,44 @@ class BetPathShells:
             Ticket(session=self.bettor, ref=ref, ref_bytes=raw, **(bet | changes))
         )
 
+    def slip_ticket(
+        self,
+        ref: str,
+        legs: Sequence[tuple[int, int, int]] = DOUBLE,
+        *,
+        bets: Sequence[BetLines] = (BetLines(stake_minor=500),),
+        **changes: Any,
+    ) -> SlipTicket:
+        """Return the ticket of a slip, as a session makes it."""
+        request = PlaceSlip(
+            ref=ref,
+            legs=tuple(Leg(market=no, outcome=at, odds_milli=odds) for no, at, odds in legs),
+            bets=tuple(bets),
+            **changes,
+        )
+        slip = self.slips.read(request, session=self.bettor, account_no=AccountNo(ACCOUNT))
+        assert isinstance(slip, SlipTicket), slip
+        return slip
+
+    def place_slip(self, ref: str, *args: Any, path: BetPath | None = None, **changes: Any) -> None:
+        (path or self.path).place_slip(self.slip_ticket(ref, *args, **changes))
+
+    def available_minor(self) -> int:
+        shell = self.bookmaker.processes[self.account.name].target
+        available: int = shell._machine().balance(ACCOUNT).available_minor
+        return available
+
+    def suspend(self, market_no: int) -> None:
+        payload = encode(
+            MarketControl(by="t", commands=(SuspendMarket(market_no=MarketNo(market_no)),))
+        )
+        self.bookmaker.processes[self.bookmaker.shell_of[market_no]].target.control(payload)
+
     def waiting(self, shell: str) -> int:
         return sum(len(queue.waiting) for queue in self.path._queues() if queue.name == shell)
 
-    def market_bets(self) -> int:
-        machine: Any = self.bookmaker.processes["market-a"].target._machine()
+    def market_bets(self, shell: str = "market-a") -> int:
+        machine: Any = self.bookmaker.processes[shell].target._machine()
         return int(machine.bets_len)
 
     def slip(self, ref: str) -> Any:
@@ -181,7 +241,7 @@ def fill(disk: FaultyDisk, account: Any) -> None:
 async def open_shells(
     folder: Path, *, account_disk: FaultyDisk | None = None, **changes: Any
 ) -> AsyncIterator[BetPathShells]:
-    async with open_bookmaker(folder, account_disk=account_disk) as bookmaker:
+    async with open_bookmaker(folder, markets=MARKETS, account_disk=account_disk) as bookmaker:
         shells = BetPathShells(bookmaker, **changes)
         try:
             yield shells

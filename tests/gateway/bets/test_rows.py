@@ -10,11 +10,20 @@ from engine.common.rows import (
     BET_ROW,
     DECISION,
     DECISION_ROW,
+    FLAG_HEAD,
+    FLAG_LEG,
+    FLAG_LEG_OF_SLIP,
+    LEG_RESERVATION,
     RESERVATION,
     RESERVATION_ROW,
     RESERVED,
     RESERVED_ROW,
+    SLIP_BET,
+    Policy,
 )
+from gateway.bets.rows import bet_rows, reserve_arguments
+from gateway.bets.slip_ticket import LegTicket, SlipTicket
+from gateway.bets.ticket import Ticket
 
 REF = b"0123456789abcdefghijklmnopqrstuv"
 CASES = {
@@ -65,3 +74,87 @@ def test_struct_writes_the_bytes_that_the_dtype_reads(name: str) -> None:
     for field, value in zip(fields, values, strict=True):
         read = row[field].tobytes() if field == "ref" else int(row[field])
         assert read == value, field
+
+
+def slip_of(count: int) -> SlipTicket:
+    slip = SlipTicket(
+        session=None,  # type: ignore[arg-type]
+        ref="s",
+        ref_bytes=b"s",
+        account_no=7,
+        bets=np.zeros(count, SLIP_BET).tobytes(),
+        stake_minor=900,
+        lines=3,
+        policy=Policy.COMBINED_HIGHER,
+    )
+    slip.legs = tuple(
+        LegTicket(
+            slip=slip,
+            account_no=7,
+            market_no=40 + at,
+            outcome=at,
+            odds_milli=2_500 + at,
+            policy=Policy.ANY,
+            event=at // 2,
+            position=62 - at,
+            shell="market-a",
+            bet_id=100 + at,
+            stake_minor=300,
+            rate_micro=1_000_000,
+        )
+        for at in range(3)
+    )
+    return slip
+
+
+def single() -> Ticket:
+    return Ticket(
+        session=None,  # type: ignore[arg-type]
+        ref="a",
+        ref_bytes=b"a",
+        account_no=7,
+        market_no=1,
+        outcome=0,
+        stake_minor=5,
+        odds_milli=2_000,
+        policy=0,
+    )
+
+
+def test_a_slip_takes_a_row_for_its_head_and_one_for_each_leg_between_singles() -> None:
+    slip = slip_of(2)
+    data, bets = reserve_arguments([single(), slip, single()])
+    rows = np.frombuffer(data, RESERVATION)
+    assert rows["flags"].tolist() == [0, FLAG_HEAD, *[FLAG_LEG_OF_SLIP] * 3, 0]
+    assert slip.rows == 4
+    head = rows[1]
+    assert head["ref"].tobytes() == b"s".ljust(32, b"\0")
+    figures = [int(head[name]) for name in ("stake_minor", "outcome", "market_no", "odds_milli")]
+    assert figures == [900, 3, 2, 0]
+    assert (head["account_no"], head["policy"]) == (7, Policy.COMBINED_HIGHER)
+    legs = np.frombuffer(data, LEG_RESERVATION)[2:5]
+    assert legs["event"].tolist() == [0, 0, 1]
+    assert legs["position"].tolist() == [62, 61, 60]
+    assert not legs["pad"].any()
+    assert legs["stake_minor"].tolist() == [0, 0, 0]
+    assert legs["market_no"].tolist() == [40, 41, 42]
+    assert legs["outcome"].tolist() == [0, 1, 2]
+    assert legs["odds_milli"].tolist() == [2_500, 2_501, 2_502]
+    assert legs["policy"].tolist() == [Policy.ANY] * 3
+    assert legs["account_no"].tolist() == [7] * 3
+    assert len(bets) == 2 * SLIP_BET.itemsize
+
+
+def test_a_call_without_slips_has_no_third_argument() -> None:
+    assert len(reserve_arguments([single(), single()])) == 1
+
+
+def test_a_leg_is_a_bet_with_a_flag_at_its_market() -> None:
+    slip = slip_of(1)
+    rows = np.frombuffer(bet_rows([single(), slip.legs[1]]), BET)
+    assert rows["flags"].tolist() == [0, FLAG_LEG]
+    leg = rows[1]
+    names = ("bet_id", "stake_minor", "account_no", "market_no", "odds_milli", "rate_micro")
+    assert [int(leg[name]) for name in names] == [101, 300, 7, 41, 2_501, 1_000_000]
+    assert (leg["outcome"], leg["policy"]) == (1, Policy.ANY)
+    assert slip.legs[1].sends == 1

@@ -64,6 +64,8 @@ def values(one: Setting) -> st.SearchStrategy[Any]:
         return st.just(("accounts-0", "market-00000"))
     if (one.section, one.name) == ("limits", "tiers"):
         return st.just(("1=wc22-*",))
+    if (one.section, one.name) == ("limits", "slip_payouts"):
+        return st.just(("1=50_000_000",))
     kind = declared(one.section, one.name)
     if isinstance(kind, inspect.VarTupleType):
         assert isinstance(kind.item_type, inspect.StrType)

@@ -31,6 +31,8 @@ from gateway.messages.bettor import (
     BalanceAnswer,
     Bet,
     BetEvent,
+    BetLinesView,
+    LegView,
     MoneyEvent,
     OpenBetsAnswer,
     Place,
@@ -58,6 +60,7 @@ from gateway.messages.feed import (
 )
 from gateway.messages.market import Market, Odds, Seen, Subscribe, Subscribed, Unsubscribe
 from gateway.messages.protocol import ClientMessage, ServerMessage
+from gateway.messages.slips import BetLines, Leg, LegAnswer, PlaceSlip, SlipBet
 from gateway.messages.trader import (
     AskBook,
     Book,
@@ -100,6 +103,45 @@ REOPENED = SlipView(
     placed_at_ns=1_800_000_000_000_000_000,
     settlement_no=2,
 )
+OF_LEGS = SlipView(
+    bet_id=(1 << 48) + 10,
+    ref="s1",
+    market=0,
+    outcome=0,
+    stake_minor=300,
+    odds_milli=0,
+    state="accepted",
+    placed_at_ns=1_800_000_000_000_000_000,
+    legs=(
+        LegView(
+            bet_id=(1 << 48) + 11,
+            market=42,
+            outcome=2,
+            odds_milli=2_500,
+            state="settled",
+            result="won",
+            back_num=2_500,
+            back_den=1_000,
+        ),
+        LegView(
+            bet_id=(1 << 48) + 12, market=43, outcome=0, odds_milli=1_900, state="accepted", event=1
+        ),
+        LegView(
+            bet_id=(1 << 48) + 13, market=44, outcome=1, odds_milli=3_000, state="accepted", event=2
+        ),
+    ),
+    bets=(
+        BetLinesView(
+            stake_minor=150,
+            lines=2,
+            sizes=(1,),
+            positions=(0, 1),
+            bankers=(0,),
+            payout_minor_max=50_000_000,
+        ),
+    ),
+    positions=(0, 1, 1),
+)
 PRICES = {
     "market": 42,
     "key": "wc22-64/total?total=2.5",
@@ -115,6 +157,20 @@ FROM_CLIENT: list[ClientMessage] = [
     PlaceMany(
         id=1,
         bets=(Selection(ref="a2", market=42, outcome=0, stake_minor=1, odds_milli=1_001),),
+    ),
+    PlaceSlip(
+        ref="s1",
+        legs=(
+            Leg(market=42, outcome=2, odds_milli=2_500),
+            Leg(market=43, outcome=0, odds_milli=1_900, position=1),
+            Leg(market=44, outcome=1, odds_milli=3_000, position=1),
+        ),
+        bets=(
+            BetLines(stake_minor=150, sizes=(1,), positions=(0, 1), bankers=(0,)),
+            BetLines(stake_minor=10, name="doubles"),
+        ),
+        policy="higher",
+        policy_over="combined",
     ),
     AskStatus(id=2, ref="a1"),
     AskBalance(id=3),
@@ -197,12 +253,35 @@ FROM_GATEWAY: list[ServerMessage] = [
         retryable=True,
         stake_max_minor=10_000,
     ),
+    SlipBet(
+        ref="s1",
+        state="rejected",
+        final=True,
+        bet_id=(1 << 48) + 10,
+        reason=210,
+        message="a leg of the slip was refused",
+        retryable=True,
+        stake_minor=300,
+        lines=2,
+        legs=(
+            LegAnswer(odds_milli=2_500),
+            LegAnswer(
+                odds_milli=1_900,
+                reason=302,
+                message="the stake is over the limit for one bet",
+                stake_max_minor=100,
+            ),
+            LegAnswer(odds_milli=3_000),
+        ),
+    ),
     SlipAnswer(id=2, slip=SLIP),
+    SlipAnswer(id=3, slip=OF_LEGS),
     BalanceAnswer(id=3, account=7, currency="EUR", available_minor=9_500, at_stake_minor=500),
     OpenBetsAnswer(id=4, bets=(SLIP,), more=True),
     Watching(id=5, on=True),
     BetEvent(event="settled", slip=SLIP),
     BetEvent(event="reopened", slip=REOPENED),
+    BetEvent(event="posted", slip=OF_LEGS),
     MoneyEvent(event="deposited", amount_minor=100, available_minor=9_600, ref="d1"),
     Controlled(
         id=8,

@@ -10,7 +10,7 @@ from gateway.messages.base import TEXT_IN_JSON
 from gateway.messages.market import STATUS_NAMES
 from gateway.messages.protocol import ClientMessage, ServerMessage
 from gateway.net.codec import JSON
-from gateway.services.accounts import _RESULT_NAMES, _SLIP_STATE_NAMES
+from gateway.services.slip_views import RESULT_NAMES, STATE_NAMES
 from gateway.session.permissions import ACCESS
 from gateway.session.tokens import Role
 from gateway.settings import CLOSE_MEANINGS, LIMITS, CloseCode, GatewaySettings
@@ -158,7 +158,8 @@ def test_words_of_states_and_results_are_those_that_are_sent() -> None:
     )
     assert enumeration("Market", "status") == statuses
     assert enumeration("MarketLine", "status") == statuses | {""}
-    assert enumeration("SlipView", "state") == set(_SLIP_STATE_NAMES.values())
-    assert enumeration("SlipView", "result") == set(_RESULT_NAMES.values())
+    assert enumeration("LegView", "state") == set(STATE_NAMES.values())
+    assert enumeration("SlipView", "state") == set(STATE_NAMES.values()) - {"released"}
+    assert enumeration("SlipView", "result") == set(RESULT_NAMES.values())
     assert enumeration("Welcome", "role") == set(Role)
     assert enumeration("Bet", "state") == {"accepted", "rejected", "unknown"}

@@ -1,0 +1,113 @@
+"""Queue tickets for account shards and market shells, and cut them into batches.
+
+Owns when a call to an account shard is due, and how many tickets one call carries. It never makes a
+call; the bet path does.
+"""
+
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol, TypeVar
+
+from actors.back_off import BackOff
+from engine.common.ids import ShardNo
+from gateway.bets.slip_ticket import LegTicket, SlipTicket
+from gateway.bets.ticket import Ticket
+from gateway.call_queue import TIMER_EARLY_S, CallQueue
+
+MarketQueue = CallQueue[Ticket | LegTicket]
+
+
+class Waits(Protocol):
+    """What waits in a queue of an account or of a market."""
+
+    answered: bool
+
+    @property
+    def shard(self) -> ShardNo:
+        """Its account's shard."""
+        ...
+
+    @property
+    def rows(self) -> int:
+        """Rows that it takes in a call."""
+        ...
+
+    @property
+    def verdict(self) -> bytes:
+        """DECISION rows that its account is to take with it, or alone if it is answered."""
+        ...
+
+
+T = TypeVar("T", bound=Waits)
+KeepVerdict = Callable[[ShardNo, bytes], None]
+"""Called with an account shard and the verdict of a ticket that is answered already, which the
+account is to take none the less: else the stake would wait until the reconciler fences the bet."""
+
+
+class AccountQueue(CallQueue[Ticket | SlipTicket]):
+    """Tickets for one account shard, and verdicts that the shard has not been sent."""
+
+    __slots__ = ("verdicts", "verdicts_due_s")
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        start: Callable[["AccountQueue"], Coroutine[Any, Any, bool] | None],
+        back_off: BackOff,
+        calls_max: int,
+        pace: Callable[["AccountQueue"], float],
+    ) -> None:
+        super().__init__(name, start=start, back_off=back_off, calls_max=calls_max, pace=pace)
+        self.verdicts: list[bytes] = []
+        self.verdicts_due_s = 0.0
+        """When the verdicts travel even without a reservation."""
+
+    def due(self, now_s: float) -> bool:
+        """Say whether there is a ticket or a verdict that waits for no reservation any longer."""
+        return bool(self.waiting) or (
+            bool(self.verdicts) and self.verdicts_due_s <= now_s + TIMER_EARLY_S
+        )
+
+    def add_verdict(self, verdict: bytes, due_s: float) -> None:
+        """Keep a DECISION row for the next call, which starts for it at `due_s` at the latest."""
+        if not self.verdicts:
+            self.verdicts_due_s = due_s
+        self.verdicts.append(verdict)
+
+
+def take_batch(
+    queue: CallQueue[T], *, rows_max: int, mixed: bool, keep_verdict: KeepVerdict
+) -> list[T]:
+    """Take up to one batch of tickets that are not answered yet; a slip is never cut.
+
+    `mixed` says that the queue may hold tickets of several rows.
+    """
+    waiting = queue.waiting
+    if mixed:
+        rows = 0
+        taken: list[T] = []
+        while waiting:
+            rows += waiting[0].rows
+            if rows > rows_max and taken:
+                break
+            taken.append(waiting.popleft())
+    elif len(waiting) <= rows_max:
+        taken = list(waiting)
+        waiting.clear()
+    else:
+        taken = [waiting.popleft() for _ in range(rows_max)]
+    batch = [ticket for ticket in taken if not ticket.answered]
+    if len(batch) < len(taken):
+        for ticket in taken:
+            if ticket.answered and ticket.verdict:
+                keep_verdict(ticket.shard, ticket.verdict)
+    return batch
+
+
+def drop_answered(queue: CallQueue[T], *, keep_verdict: KeepVerdict) -> None:
+    """Drop answered tickets from the head of a queue, or it grows while its target is down."""
+    waiting = queue.waiting
+    while waiting and waiting[0].answered:
+        ticket = waiting.popleft()
+        if ticket.verdict:
+            keep_verdict(ticket.shard, ticket.verdict)

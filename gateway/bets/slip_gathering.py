@@ -1,0 +1,130 @@
+"""Gather the decisions on the legs of slips, until each slip's account can be asked for its end.
+
+Owns what is known of the slips whose legs are with their markets. It never says that a slip is
+accepted or dead: only its account does, which is sent every decision on its legs. It makes no call;
+the bet path does.
+
+A slip waits for the decisions on all its legs, so that its bettor is told of each. One that has a
+refused leg is dead whatever the others say, so it does not wait to its deadline for a market that
+does not answer.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from engine.common.ids import ShardNo
+from engine.common.reasons import UNRECORDED, Reason
+from gateway.bets.slip_ticket import (
+    LegTicket,
+    ReservedFields,
+    SlipBetAnswer,
+    SlipTicket,
+    answer_of,
+)
+
+_WAIT_SHARE: Final = 0.75
+"""Share of the deadline for which a slip with a refused leg waits for decisions on the others: the
+rest is for its account to answer."""
+
+
+class SlipGathering:
+    """Slips whose legs are with their markets.
+
+    Parameters
+    ----------
+    deadline_s : float
+        Seconds within which a slip is answered.
+    clock_s : callable
+        Seconds of the event loop.
+    ask : callable
+        Called with a slip whose `verdict` its account is to take, and then to say how it ends.
+    keep : callable
+        Called with an account shard and a DECISION row that it is to take at some time.
+    answer : callable
+        Called with a slip and its answer.
+    """
+
+    def __init__(
+        self,
+        *,
+        deadline_s: float,
+        clock_s: Callable[[], float],
+        ask: Callable[[SlipTicket], None],
+        keep: Callable[[ShardNo, bytes], None],
+        answer: Callable[[SlipTicket, SlipBetAnswer], None],
+    ) -> None:
+        self._wait_s = deadline_s * _WAIT_SHARE
+        self._clock_s = clock_s
+        self._ask = ask
+        self._keep = keep
+        self._answer = answer
+        self._gathering: deque[SlipTicket] = deque()
+
+    def reserved(
+        self, slip: SlipTicket, head: ReservedFields, legs: Sequence[ReservedFields]
+    ) -> list[LegTicket]:
+        """Take an account's answer; return the legs that go to their markets."""
+        answer = answer_of(slip, head, legs)
+        if answer is not None:
+            self._answer(slip, answer)
+            return []
+        self._gathering.append(slip)
+        return [leg for leg in slip.legs if not leg.answered]
+
+    def decided(self, leg: LegTicket, reason: Reason, verdict: bytes) -> None:
+        """Take a market's decision on a leg, a DECISION row."""
+        slip = leg.slip
+        counts = reason not in UNRECORDED or leg.sends <= 1
+        if slip.answered or slip.verdict:
+            if counts:  # too late for the answer, and true nevertheless
+                self._keep(slip.shard, verdict)
+            return
+        if leg.answered:
+            return
+        leg.answered = True
+        slip.undecided -= 1
+        if counts:
+            slip.decisions.append(verdict)
+            slip.refused |= reason is not Reason.ACCEPTED
+        else:
+            # Another sending may have been booked; this refusal does not know of it.
+            slip.undecidable = True
+        if slip.undecided == 0 or (slip.refused and self._is_late(slip)):
+            self._end(slip)
+
+    def check(self) -> None:
+        """Ask for the slips with a refused leg that have waited long enough for the others."""
+        gathering = self._gathering
+        while gathering and (_is_past(gathering[0]) or self._is_late(gathering[0])):
+            slip = gathering.popleft()
+            if slip.refused and not _is_past(slip):
+                self._end(slip)
+
+    def give_up(self, slip: SlipTicket) -> None:
+        """Answer a slip at its deadline, and let its account have what is known of its legs."""
+        if slip.answered:
+            return
+        if not slip.verdict:
+            for verdict in slip.decisions:
+                self._keep(slip.shard, verdict)
+        self._answer(
+            slip, SlipBetAnswer(state="unknown", bet_id=slip.bet_id, reason=Reason.UNKNOWN)
+        )
+
+    def _is_late(self, slip: SlipTicket) -> bool:
+        return self._clock_s() - slip.received_s > self._wait_s
+
+    def _end(self, slip: SlipTicket) -> None:
+        """Ask a slip's account, if what is known of the legs can decide the slip."""
+        if slip.refused or not slip.undecidable:
+            slip.verdict = b"".join(slip.decisions)
+            slip.leave_markets()
+            self._ask(slip)
+        else:
+            self.give_up(slip)
+
+
+def _is_past(slip: SlipTicket) -> bool:
+    """Return whether a slip's account is asked, or its bettor is answered."""
+    return slip.answered or bool(slip.verdict)

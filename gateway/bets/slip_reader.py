@@ -1,0 +1,213 @@
+"""Read slips as bettors place them: number their events, check their structure, bound their payout.
+
+Owns how a `place_slip` message becomes a ticket, and which slips are refused before an account is
+asked. It asks none, so that a ref that was sent before is answered by its account alone: the same
+message always makes the same rows, or is always refused.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from actors.messages import MarketRoute
+from actors.routes import Routes
+from engine.common.ids import AccountNo
+from engine.common.reasons import MESSAGES, Reason
+from engine.common.rows import Policy, Rows
+from engine.common.units import ODDS_MILLI_ONE, Minor
+from engine.slips.checks import CheckedSlip, SlipBounds, SlipFault, check_slip
+from engine.slips.owed_nb import WORK_I64S, owed_nb
+from engine.slips.structure import FULL_COVERS, Leg, SlipBet, event_numbers, named_sizes
+from gateway.bets.slip_ticket import LegTicket, SlipSession, SlipTicket
+from gateway.market_limits import LimitRules
+from gateway.messages.slips import SLIP_POLICY_NUMBERS, BetLines, PlaceSlip
+from gateway.settings import GatewaySettings
+
+_ANY: Final = int(Policy.ANY)
+_FOUND_MAX: Final = 256
+"""Structures whose checks are remembered; past it all of them are forgotten."""
+
+
+class _Structure(NamedTuple):
+    """What the lines of a slip depend on."""
+
+    events: tuple[int, ...]
+    positions: tuple[int, ...]
+    bets: tuple[BetLines, ...]
+
+
+class SlipReader:
+    """Make tickets of slips, or say why not.
+
+    Parameters
+    ----------
+    routes : Routes
+        Where markets are, and their keys, which name their fixtures.
+    settings : GatewaySettings
+        Bounds of legs, bets and lines.
+    limits : LimitRules
+        What a slip may pay.
+    """
+
+    def __init__(self, *, routes: Routes, settings: GatewaySettings, limits: LimitRules) -> None:
+        self._routes = routes
+        self._limits = limits
+        self._bounds = SlipBounds(
+            legs=settings.slip_legs_max, bets=settings.slip_bets_max, lines=settings.slip_lines_max
+        )
+        self._work = np.zeros(WORK_I64S, np.int64)
+        self._found: dict[_Structure, CheckedSlip] = {}
+        """Structures that were checked lately: most slips have one of few."""
+
+    def read(
+        self, request: PlaceSlip, *, session: SlipSession, account_no: AccountNo
+    ) -> SlipTicket | SlipFault:
+        """Return the ticket of a slip, or the first fault of its structure.
+
+        A leg's event is its market's fixture. A leg whose market no shell hosts is a fault too,
+        since nothing says of which event it is.
+        """
+        markets: list[MarketRoute] = []
+        for at, asked in enumerate(request.legs):
+            market = self._routes.markets.get(asked.market)
+            if market is None:
+                reason = Reason.MARKET_UNKNOWN
+                return SlipFault(reason, f"legs[{at}].market", MESSAGES[reason])
+            markets.append(market)
+        fixtures = [market.key.partition("/")[0] for market in markets]
+        structure = _Structure(
+            events=event_numbers(fixtures),
+            positions=tuple(
+                [
+                    at if asked.position is None else asked.position
+                    for at, asked in enumerate(request.legs)
+                ]
+            ),
+            bets=request.bets,
+        )
+        selections = {(asked.market, asked.outcome) for asked in request.legs}
+        checked: CheckedSlip | SlipFault | None = None
+        if len(selections) == len(markets):
+            checked = self._found.get(structure)
+        if checked is None:
+            checked = self._check(request, structure)
+        if isinstance(checked, SlipFault):
+            return checked
+        allowed_minor = self._limits.slip_payout_minor_max(dict.fromkeys(fixtures))
+        ticket = SlipTicket(
+            session=session,
+            ref=request.ref,
+            ref_bytes=request.ref.encode(),
+            account_no=account_no,
+            bets=self._bounded(request, structure, checked.rows, allowed_minor).tobytes(),
+            stake_minor=checked.stake_minor,
+            lines=sum(checked.lines),
+            policy=SLIP_POLICY_NUMBERS[request.policy, request.policy_over],
+        )
+        ticket.legs = _leg_tickets(ticket, request, structure, markets)
+        return ticket
+
+    def _check(self, request: PlaceSlip, structure: _Structure) -> CheckedSlip | SlipFault:
+        """Check a structure that was not seen lately, and keep it if it has no fault."""
+        legs = [
+            Leg(
+                market_no=asked.market,
+                outcome=asked.outcome,
+                odds_milli=asked.odds_milli,
+                event=event,
+                position=position,
+            )
+            for asked, event, position in zip(
+                request.legs, structure.events, structure.positions, strict=True
+            )
+        ]
+        bets = _bets_of(request.bets, positions=dict.fromkeys(structure.positions))
+        if isinstance(bets, SlipFault):
+            return bets
+        checked = check_slip(legs, bets, bounds=self._bounds)
+        if isinstance(checked, CheckedSlip):
+            checked.rows["lines"] = checked.lines
+            if len(self._found) >= _FOUND_MAX:
+                self._found.clear()
+            self._found[structure] = checked
+        return checked
+
+    def _bounded(
+        self, request: PlaceSlip, structure: _Structure, rows: Rows, allowed_minor: int
+    ) -> Rows:
+        """Share what the slip may pay among its bets, by what each can pay at the odds seen.
+
+        So all of them together never pay more, and a stake that passes for each bet passes for the
+        slip.
+        """
+        bets: Rows = rows.copy()
+        if len(bets) == 1:
+            bets["payout_minor_max"] = allowed_minor
+            return bets
+        legs = len(request.legs)
+        positions = np.array(structure.positions, np.uint8)
+        events = np.array(structure.events, np.uint8)
+        nums = np.array([leg.odds_milli for leg in request.legs], np.int64)
+        dens = np.full(legs, ODDS_MILLI_ONE, np.int64)
+        payouts_minor = [
+            owed_nb(positions, events, nums, dens, legs, bets, at, 1, self._work)
+            for at in range(len(bets))
+        ]
+        total_minor = sum(payouts_minor)
+        bets["payout_minor_max"] = [
+            max(1, allowed_minor * payout_minor // total_minor) for payout_minor in payouts_minor
+        ]
+        return bets
+
+
+def _leg_tickets(
+    ticket: SlipTicket,
+    request: PlaceSlip,
+    structure: _Structure,
+    markets: Sequence[MarketRoute],
+) -> tuple[LegTicket, ...]:
+    policy = min(ticket.policy, _ANY)
+    return tuple(
+        [
+            LegTicket(
+                slip=ticket,
+                account_no=ticket.account_no,
+                market_no=asked.market,
+                outcome=asked.outcome,
+                odds_milli=asked.odds_milli,
+                policy=policy,
+                event=structure.events[at],
+                position=structure.positions[at],
+                shell=market.shell,
+            )
+            for at, (asked, market) in enumerate(zip(request.legs, markets, strict=True))
+        ]
+    )
+
+
+def _bets_of(asked: Sequence[BetLines], *, positions: Iterable[int]) -> list[SlipBet] | SlipFault:
+    """Return bets with what they leave out: all positions, and the sizes that a name means."""
+    bets: list[SlipBet] = []
+    every = tuple(positions)
+    for at, bet in enumerate(asked):
+        over = bet.positions or every
+        free = len(over) - len(bet.bankers)
+        sizes = bet.sizes
+        if bet.name is not None:
+            if sizes:
+                return SlipFault(Reason.SIZE_OUT_OF_BOUNDS, f"bets[{at}].sizes", "none with a name")
+            sizes = named_sizes(bet.name, free)
+            if not sizes and every:
+                needs = FULL_COVERS[bet.name].positions if bet.name in FULL_COVERS else "more"
+                why = f"{bet.name} needs {needs} positions that are no bankers, not {free}"
+                return SlipFault(Reason.SIZE_OUT_OF_BOUNDS, f"bets[{at}].name", why)
+        bets.append(
+            SlipBet(
+                stake_minor=Minor(bet.stake_minor),
+                sizes=sizes or (free,),
+                positions=over,
+                bankers=bet.bankers,
+            )
+        )
+    return bets

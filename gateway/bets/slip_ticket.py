@@ -1,0 +1,186 @@
+"""One slip on its way through a gateway: its legs, what is known of them, and its answer.
+
+Owns the fields, and what an account's answer to a slip means. It makes no call and no decision,
+which are the path's and the shells'.
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar, Final, Protocol, final
+
+from msgspec import Struct
+
+from engine.common.ids import AccountNo, BetId, MarketNo, ShardNo
+from engine.common.reasons import Reason
+from engine.common.rows import FLAG_KNOWN, FLAG_LEG, FLAG_UNMARKED, SlipState
+from engine.common.units import Minor, OddsMilli
+
+ReservedFields = tuple[int, int, int, int, int, int, int]
+"""A RESERVED row, unpacked: bet id, stake_max, odds, rate, reason, state, flags."""
+
+_NONE: Final = int(SlipState.NONE)
+_PENDING: Final = int(SlipState.PENDING)
+_REFUSED: Final = int(SlipState.REFUSED)
+_BOOKED: Final = frozenset({int(SlipState.ACCEPTED), int(SlipState.SETTLED)})
+
+
+class LegResult(Struct, frozen=True, gc=False):
+    """What became of one leg; `stake_max_minor` is its market's highest stake after a refusal."""
+
+    odds_milli: OddsMilli = OddsMilli(0)
+    reason: Reason = Reason.ACCEPTED
+    stake_max_minor: Minor = Minor(0)
+
+
+class SlipBetAnswer(Struct, frozen=True, kw_only=True, gc=False):
+    """The answer to a slip: `state` is accepted, rejected or unknown.
+
+    `legs` is empty where nothing is known of them.
+    """
+
+    state: str
+    bet_id: BetId = BetId(0)
+    reason: Reason = Reason.ACCEPTED
+    stake_max_minor: Minor = Minor(0)
+    legs: tuple[LegResult, ...] = ()
+
+
+class SlipSession(Protocol):
+    """The session that placed a slip and receives its answer, exactly once."""
+
+    def on_slip_answer(self, slip: "SlipTicket", answer: SlipBetAnswer) -> None:
+        """Send the answer; must not block and must not raise."""
+        ...
+
+
+@final
+class LegTicket(Struct, kw_only=True, eq=False):
+    """One leg on its way to its market, whose queue takes it for a bet like any other."""
+
+    rows: ClassVar[int] = 1
+    flags: ClassVar[int] = FLAG_LEG
+    verdict: ClassVar[bytes] = b""
+    """None of its own: the slip asks its account for all legs together."""
+
+    slip: "SlipTicket"
+    account_no: AccountNo
+    market_no: MarketNo
+    outcome: int
+    odds_milli: OddsMilli
+    policy: int
+    event: int
+    position: int
+    shell: str
+    """The market's shell."""
+    bet_id: BetId = BetId(0)
+    stake_minor: Minor = Minor(0)
+    """What the slip charges to the market, by the account's word."""
+    rate_micro: int = 0
+    sends: int = 0
+    """How often the market may have received it; past 1, only a recorded verdict counts."""
+    answered: bool = False
+    """Whether it need not be sent (again): the slip is answered, or its account is asked."""
+
+    @property
+    def shard(self) -> ShardNo:
+        """Its account's shard."""
+        return self.slip.shard
+
+
+@final
+class SlipTicket(Struct, kw_only=True, eq=False):
+    """One slip on its way: the bettor gave the fields up to `policy`, the path keeps the rest."""
+
+    session: SlipSession
+    ref: str
+    ref_bytes: bytes
+    account_no: AccountNo
+    legs: tuple[LegTicket, ...] = ()
+    bets: bytes
+    """SLIP_BET rows."""
+    stake_minor: Minor
+    """The stake of all lines."""
+    lines: int
+    policy: int
+    shard: ShardNo = ShardNo(0)
+    received_s: float = 0.0
+    bet_id: BetId = BetId(0)
+    undecided: int = 0
+    """Legs that go to their markets and are not decided yet."""
+    decisions: list[bytes] = []
+    """DECISION rows of legs that the account has not been sent."""
+    refused: bool = False
+    """Whether `decisions` has a refusal."""
+    undecidable: bool = False
+    """Whether a refusal of a leg does not count, since no market recorded it and the leg was sent
+    more than once."""
+    verdict: bytes = b""
+    """The DECISION rows of its legs, which the account must take before it has the answer."""
+    answered: bool = False
+
+    @property
+    def rows(self) -> int:
+        """RESERVATION rows that it takes: its head and its legs."""
+        return 1 + len(self.legs)
+
+    def leave_markets(self) -> None:
+        """Let the queues of markets drop the legs that were not sent yet."""
+        for leg in self.legs:
+            leg.answered = True
+
+
+def answer_of(
+    slip: SlipTicket, head: ReservedFields, legs: Sequence[ReservedFields]
+) -> SlipBetAnswer | None:
+    """Return what an account's answer means to the bettor; None when legs go to their markets.
+
+    The legs then know their bet ids, charges and rates. Those that their account holds already are
+    not `undecided`.
+    """
+    bet_id, stake_max_minor, _, _, reason, state, flags = head
+    if state == _PENDING:
+        if slip.verdict or flags & FLAG_UNMARKED:
+            # The account did not take the verdicts for the end: a leg's does not count, or its
+            # market has not decided. Or it cannot note that it hands the slip out again.
+            return SlipBetAnswer(state="unknown", bet_id=BetId(bet_id), reason=Reason.UNKNOWN)
+        _take_ids(slip, head, legs)
+        if slip.undecided:
+            return None
+        return SlipBetAnswer(state="unknown", bet_id=BetId(bet_id), reason=Reason.UNKNOWN)
+    if state == _NONE and reason == Reason.QUARANTINED:
+        # The account cannot say whether an earlier sending of the ref was booked.
+        return SlipBetAnswer(state="unknown", reason=Reason.UNKNOWN)
+    if state == _NONE and reason == Reason.BET_UNKNOWN:
+        # A leg's market is in quarantine, and no earlier sending of the ref was booked.
+        return SlipBetAnswer(state="rejected", reason=Reason.QUARANTINED)
+    return SlipBetAnswer(
+        state="accepted" if state in _BOOKED else "rejected",
+        bet_id=BetId(bet_id),
+        reason=Reason(reason),
+        stake_max_minor=Minor(stake_max_minor) if reason else Minor(0),
+        legs=() if state == _NONE else tuple(map(_leg_result, legs)),
+    )
+
+
+def _take_ids(slip: SlipTicket, head: ReservedFields, legs: Sequence[ReservedFields]) -> None:
+    slip.bet_id = BetId(head[0])
+    slip.undecided = 0
+    for leg, row in zip(slip.legs, legs, strict=True):
+        bet_id, charge_minor, _, rate_micro, _, state, flags = row
+        leg.bet_id = BetId(bet_id)
+        leg.stake_minor = Minor(charge_minor)
+        leg.rate_micro = rate_micro
+        leg.answered = state != _PENDING
+        slip.undecided += state == _PENDING
+        if (flags | head[-1]) & FLAG_KNOWN:
+            # Another ticket, here or at another gateway, may have sent it or be about to.
+            leg.sends = max(leg.sends, 1)
+
+
+def _leg_result(row: ReservedFields) -> LegResult:
+    _, stake_max_minor, odds_milli, _, reason, state, _ = row
+    refused = state == _REFUSED
+    return LegResult(
+        odds_milli=OddsMilli(odds_milli),
+        reason=Reason(reason),
+        stake_max_minor=Minor(stake_max_minor) if refused else Minor(0),
+    )

@@ -1,0 +1,157 @@
+"""Show slips as clients see them: the account's record, and a slip that was accepted just now.
+
+Owns the mapping from the engine's views and the gateway's tickets to messages. It asks nobody.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import numpy as np
+
+from engine.common.ids import MarketNo
+from engine.common.reasons import MESSAGES, Reason
+from engine.common.rows import SLIP_BET, BetResult, SlipState
+from engine.common.units import Minor, OddsMilli
+from engine.common.views import Slip, SlipBetView, SlipLegView
+from gateway.bets.slip_ticket import SlipBetAnswer, SlipTicket
+from gateway.bets.ticket import BetAnswer, Ticket
+from gateway.messages.base import Stale
+from gateway.messages.bettor import BetLinesView, LegView, SlipView
+from gateway.settings import OPEN_LEGS_MAX
+
+STATE_NAMES: Final[dict[int, str]] = {
+    SlipState.NONE: "none",
+    SlipState.PENDING: "pending",
+    SlipState.ACCEPTED: "accepted",
+    SlipState.REFUSED: "rejected",
+    SlipState.SETTLED: "settled",
+    SlipState.RELEASED: "released",
+}
+RESULT_NAMES: Final[dict[int, str]] = {int(result): result.name.lower() for result in BetResult}
+
+
+def slip_view(slip: Slip, *, stale: Stale = "") -> SlipView:
+    """Return a slip as clients see it."""
+    return SlipView(
+        bet_id=slip.bet_id,
+        ref=slip.ref,
+        market=slip.market_no,
+        outcome=slip.outcome,
+        stake_minor=slip.stake_minor,
+        odds_milli=slip.odds_milli,
+        state=STATE_NAMES[slip.state],
+        placed_at_ns=slip.placed_at_ns,
+        reason=slip.reason,
+        message=_text(slip.reason),
+        stake_max_minor=slip.stake_max_minor,
+        result=RESULT_NAMES[slip.result],
+        payout_minor=slip.payout_minor,
+        settlement_no=slip.settlement_no,
+        legs=tuple(map(_leg_view, slip.legs)),
+        bets=tuple(map(_bet_view, slip.bets)),
+        positions=_positions([leg.position for leg in slip.legs]),
+        stale=stale,
+    )
+
+
+def page_of(slips: Iterable[Slip], *, limit: int) -> list[Slip]:
+    """Return the first slips: at most `limit`, and at most OPEN_LEGS_MAX legs of theirs."""
+    page: list[Slip] = []
+    legs = 0
+    for slip in slips:
+        legs += len(slip.legs)
+        if len(page) == limit or (page and legs > OPEN_LEGS_MAX):
+            break
+        page.append(slip)
+    return page
+
+
+def accepted_bet(ticket: Ticket, answer: BetAnswer) -> SlipView:
+    """Return a bet that was accepted just now."""
+    return SlipView(
+        bet_id=answer.bet_id,
+        ref=ticket.ref,
+        market=ticket.market_no,
+        outcome=ticket.outcome,
+        stake_minor=ticket.stake_minor,
+        odds_milli=answer.odds_milli,
+        state="accepted",
+    )
+
+
+def accepted_slip(slip: SlipTicket, answer: SlipBetAnswer) -> SlipView:
+    """Return a slip that was accepted just now."""
+    return SlipView(
+        bet_id=answer.bet_id,
+        ref=slip.ref,
+        market=MarketNo(0),
+        outcome=0,
+        stake_minor=slip.stake_minor,
+        odds_milli=OddsMilli(0),
+        state="accepted",
+        legs=tuple(
+            LegView(
+                bet_id=leg.bet_id,
+                market=leg.market_no,
+                outcome=leg.outcome,
+                odds_milli=result.odds_milli,
+                state="accepted",
+                event=leg.event,
+            )
+            for leg, result in zip(slip.legs, answer.legs, strict=True)
+        ),
+        bets=tuple(map(_bet_row_view, np.frombuffer(slip.bets, SLIP_BET))),
+        positions=_positions([leg.position for leg in slip.legs]),
+    )
+
+
+def _leg_view(leg: SlipLegView) -> LegView:
+    return LegView(
+        bet_id=leg.bet_id,
+        market=leg.market_no,
+        outcome=leg.outcome,
+        odds_milli=leg.odds_milli,
+        state=STATE_NAMES[leg.state],
+        event=leg.event,
+        reason=leg.reason,
+        message=_text(leg.reason),
+        stake_max_minor=leg.stake_max_minor,
+        result=RESULT_NAMES[leg.result],
+        back_num=leg.back_num,
+        back_den=leg.back_den,
+    )
+
+
+def _bet_view(bet: SlipBetView) -> BetLinesView:
+    return BetLinesView(
+        stake_minor=bet.stake_minor,
+        lines=bet.lines,
+        sizes=bet.sizes,
+        positions=bet.positions,
+        bankers=bet.bankers,
+        payout_minor_max=bet.payout_minor_max,
+    )
+
+
+def _bet_row_view(bet: Any) -> BetLinesView:
+    return BetLinesView(
+        stake_minor=Minor(int(bet["stake_minor"])),
+        lines=int(bet["lines"]),
+        sizes=_bits(int(bet["sizes"])),
+        positions=_bits(int(bet["positions"])),
+        bankers=_bits(int(bet["bankers"])),
+        payout_minor_max=Minor(int(bet["payout_minor_max"])),
+    )
+
+
+def _bits(mask: int) -> tuple[int, ...]:
+    return tuple(bit for bit in range(mask.bit_length()) if mask >> bit & 1)
+
+
+def _positions(positions: list[int]) -> tuple[int, ...]:
+    """Return the positions of legs, nothing if each is its leg's own number."""
+    return () if positions == list(range(len(positions))) else tuple(positions)
+
+
+def _text(reason: int) -> str:
+    return "" if reason == Reason.ACCEPTED else MESSAGES[Reason(reason)]

@@ -1,0 +1,87 @@
+"""Make the messages that answer bets and slips.
+
+Owns the mapping from the bet path's answers to messages. It never sends one.
+"""
+
+from typing import Final
+
+from engine.common.reasons import MESSAGES, RETRYABLE, Reason
+from engine.slips.checks import SlipFault
+from gateway.bets.slip_ticket import LegResult, SlipBetAnswer, SlipTicket
+from gateway.bets.ticket import BetAnswer
+from gateway.messages.bettor import Bet
+from gateway.messages.slips import LegAnswer, SlipBet
+
+_OF_REASON: Final = {
+    reason: (
+        int(reason),
+        "" if reason is Reason.ACCEPTED else MESSAGES[reason],
+        reason in RETRYABLE,
+    )
+    for reason in Reason
+}
+"""Number, text and retryability in an answer, by its reason."""
+
+
+def bet_message(ref: str, answer: BetAnswer) -> Bet:
+    """Return the answer to a bet."""
+    state, bet_id = answer.state, answer.bet_id
+    reason, message, retryable = _OF_REASON[answer.reason]
+    return Bet(
+        ref=ref,
+        state=state,
+        final=bet_id != 0 and state != "unknown",
+        bet_id=bet_id,
+        odds_milli=answer.odds_milli,
+        reason=reason,
+        message=message,
+        retryable=retryable,
+        stake_max_minor=answer.stake_max_minor,
+    )
+
+
+def rejected_bet(ref: str, reason: Reason) -> Bet:
+    """Return the answer to a bet that this gateway refuses by itself."""
+    number, message, retryable = _OF_REASON[reason]
+    return Bet(ref=ref, state="rejected", reason=number, message=message, retryable=retryable)
+
+
+def slip_message(slip: SlipTicket, answer: SlipBetAnswer) -> SlipBet:
+    """Return the answer to a slip."""
+    reason, message, retryable = _OF_REASON[answer.reason]
+    return SlipBet(
+        ref=slip.ref,
+        state=answer.state,
+        final=answer.bet_id != 0 and answer.state != "unknown",
+        bet_id=answer.bet_id,
+        reason=reason,
+        message=message,
+        retryable=retryable,
+        stake_minor=slip.stake_minor,
+        stake_max_minor=answer.stake_max_minor,
+        lines=slip.lines,
+        legs=tuple(map(_leg_message, answer.legs)),
+    )
+
+
+def rejected_slip(ref: str, why: Reason | SlipFault) -> SlipBet:
+    """Return the answer to a slip that this gateway refuses by itself.
+
+    For a fault of the slip's structure it names field and bound.
+    """
+    if isinstance(why, SlipFault):
+        number, _, retryable = _OF_REASON[why.reason]
+        message = f"{why.field}: {why.message}"
+    else:
+        number, message, retryable = _OF_REASON[why]
+    return SlipBet(ref=ref, state="rejected", reason=number, message=message, retryable=retryable)
+
+
+def _leg_message(leg: LegResult) -> LegAnswer:
+    reason, message, _ = _OF_REASON[leg.reason]
+    return LegAnswer(
+        odds_milli=leg.odds_milli,
+        reason=reason,
+        message=message,
+        stake_max_minor=leg.stake_max_minor,
+    )
