@@ -27,8 +27,10 @@ from gateway.client.errors import (
 from gateway.client.reconnecting import ConnectionState, ReconnectingClient, ReconnectSettings
 from gateway.client.reconnecting_bettor import ReconnectingBettor
 from gateway.client.roles import ControlSession, FeedSession
-from gateway.messages.bettor import Bet, Place, Selection, SlipView
+from gateway.client.slips import accumulator, each_way, named_bet, system
+from gateway.messages.bettor import Bet, BetLinesView, LegView, Place, Selection, SlipView
 from gateway.messages.market import Market, Seen
+from gateway.messages.slips import BetLines, Leg, LegAnswer, SlipBet
 
 __all__ = [
     "connect",
@@ -36,6 +38,10 @@ __all__ = [
     "connect_feed",
     "stay_connected",
     "stay_connected_control",
+    "accumulator",
+    "each_way",
+    "named_bet",
+    "system",
     "BettorSession",
     "ControlSession",
     "FeedSession",
@@ -50,6 +56,11 @@ __all__ = [
     "UnresolvedError",
     "BoundReachedError",
     "Bet",
+    "BetLines",
+    "BetLinesView",
+    "Leg",
+    "LegAnswer",
+    "LegView",
     "Limits",
     "LimitsPatch",
     "Market",
@@ -60,5 +71,6 @@ __all__ = [
     "Refused",
     "Seen",
     "Selection",
+    "SlipBet",
     "SlipView",
 ]

@@ -10,7 +10,6 @@ an answer or places them again with the same refs. reconnecting_bettor.py does t
 """
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
@@ -36,6 +35,7 @@ from gateway.messages.bettor import (
     WatchAccount,
     Watching,
 )
+from gateway.messages.slips import BetLines, Leg, PlaceSlip, PolicyOver, SlipBet
 
 _NO_BET: Final = BetId(0)
 
@@ -98,7 +98,50 @@ class BettorSession(Session):
                 policy=policy,
             )
         )
-        return self._expect(ref)
+        return self._bets.add(ref)
+
+    async def place_slip(
+        self,
+        *,
+        ref: str,
+        legs: Sequence[Leg],
+        bets: Sequence[BetLines],
+        policy: PolicyName = "none",
+        policy_over: PolicyOver = "legs",
+    ) -> SlipBet:
+        """Place a slip of several legs, and await its answer, as of `place`.
+
+        `accumulator`, `named_bet`, `system` and `each_way` make the bets of the usual kinds.
+
+        Raises
+        ------
+        RefusedError, ConnectionLostError, BoundReachedError
+            As of `place`.
+        """
+        future = self.place_slip_nowait(
+            ref=ref, legs=legs, bets=bets, policy=policy, policy_over=policy_over
+        )
+        if self._connection.paused:
+            await self.drain()
+        return await future
+
+    def place_slip_nowait(
+        self,
+        *,
+        ref: str,
+        legs: Sequence[Leg],
+        bets: Sequence[BetLines],
+        policy: PolicyName = "none",
+        policy_over: PolicyOver = "legs",
+    ) -> "asyncio.Future[SlipBet]":
+        """Place a slip, and return the future of its answer."""
+        self._check_room(1)
+        self.send(
+            PlaceSlip(
+                ref=ref, legs=tuple(legs), bets=tuple(bets), policy=policy, policy_over=policy_over
+            )
+        )
+        return self._slips.add(ref)
 
     def send_place(self, bet: Place) -> None:
         """Place a bet whose answer goes to `on_bet`; the cheapest way to generate load."""
@@ -111,24 +154,15 @@ class BettorSession(Session):
         refs = tuple(bet.ref for bet in bets)
         self.send(PlaceMany(id=number, bets=tuple(bets)))
         self._many[number] = refs
-        futures = [self._expect(ref) for ref in refs]
+        futures = [self._bets.add(ref) for ref in refs]
         try:
             return list(await asyncio.gather(*futures))
         finally:
             self._many.pop(number, None)
 
     def _check_room(self, bets: int) -> None:
-        if self._bets_open + bets > BETS_OPEN_MAX:
+        if self._bets.open + self._slips.open + bets > BETS_OPEN_MAX:
             raise BoundReachedError("bets without an answer", BETS_OPEN_MAX)
-
-    def _expect(self, ref: str) -> "asyncio.Future[Bet]":
-        future: asyncio.Future[Bet] = self._loop.create_future()
-        self._bets_open += 1
-        if ref in self._bets:
-            self._repeats.setdefault(ref, deque()).append(future)
-        else:
-            self._bets[ref] = future
-        return future
 
     async def status(self, ref: str) -> SlipView | None:
         """Return a bet's slip, or None when the account has no bet with this ref."""

@@ -11,8 +11,8 @@ the bet is `UnresolvedError`.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import Any, Final
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any, Final, Generic, TypeVar
 
 from actors.back_off import BackOff
 from engine.common.ids import BetId, MarketNo
@@ -35,6 +35,7 @@ from gateway.messages.bettor import (
     SlipView,
     Watching,
 )
+from gateway.messages.slips import BetLines, Leg, PolicyOver, SlipBet
 
 _NO_BET: Final = BetId(0)
 _RETRY_MIN_S: Final = 0.1
@@ -46,21 +47,30 @@ _PASSING: Final = frozenset(
 """Refusals of a message that say nothing about an earlier sending of the same bet."""
 
 
-class _Resolution:
-    """One bet on its way to a certain answer."""
+A = TypeVar("A", Bet, SlipBet)
 
-    def __init__(self, client: "ReconnectingBettor", ref: str, fields: dict[str, Any]) -> None:
+
+class _Resolution(Generic[A]):
+    """One bet or slip on its way to a certain answer."""
+
+    def __init__(
+        self,
+        client: "ReconnectingBettor",
+        ref: str,
+        send: Callable[[BettorSession], asyncio.Future[A]],
+    ) -> None:
         self.sent = False
         """Whether the bet may have reached a gateway, without a certain answer yet."""
         self.why = "no gateway was reached"
         """Why there is no certain answer yet."""
         self._client = client
         self._ref = ref
-        self._fields = fields
+        self._send: Callable[[BettorSession], asyncio.Future[A]] = send
         self._back_off = BackOff(_RETRY_MIN_S, _RETRY_MAX_S, jitter=_RETRY_JITTER)
 
-    async def run(self) -> Bet:
+    async def run(self) -> A:
         """Send the bet until its answer is certain."""
+        bet: A | None
         while True:
             session = await self._client.connected()
             try:
@@ -81,7 +91,7 @@ class _Resolution:
                 return bet
             await asyncio.sleep(self._back_off.failed())
 
-    async def _round(self, session: BettorSession) -> Bet | None:
+    async def _round(self, session: BettorSession) -> A | None:
         """Send the bet; return its answer when it is certain.
 
         The account repeats the answer of a bet that is decided, the gateway has a pending one
@@ -89,7 +99,7 @@ class _Resolution:
         account does not know is booked, once.
         """
         sent_before = self.sent
-        answer = session.place_nowait(ref=self._ref, **self._fields)  # nothing is sent if it raises
+        answer = self._send(session)  # nothing is sent if it raises
         self.sent = True
         try:
             bet = await self._client.answer(session, answer)
@@ -155,8 +165,47 @@ class ReconnectingBettor(ReconnectingClient[BettorSession]):
         }
         if not resolve:
             return await self.session.place(ref=ref, **fields)
+        return await self._resolve(
+            ref, lambda session: session.place_nowait(ref=ref, **fields), within_s=within_s
+        )
+
+    async def place_slip(
+        self,
+        *,
+        ref: str,
+        legs: Sequence[Leg],
+        bets: Sequence[BetLines],
+        policy: PolicyName = "none",
+        policy_over: PolicyOver = "legs",
+        resolve: bool = False,
+        within_s: float | None = None,
+    ) -> SlipBet:
+        """Place a slip of several legs, and await its answer; parameters and errors as of `place`.
+
+        `accumulator`, `named_bet`, `system` and `each_way` make the bets of the usual kinds.
+        """
+        fields: dict[str, Any] = {
+            "legs": legs,
+            "bets": bets,
+            "policy": policy,
+            "policy_over": policy_over,
+        }
+        if not resolve:
+            return await self.session.place_slip(ref=ref, **fields)
+        return await self._resolve(
+            ref, lambda session: session.place_slip_nowait(ref=ref, **fields), within_s=within_s
+        )
+
+    async def _resolve(
+        self,
+        ref: str,
+        send: Callable[[BettorSession], asyncio.Future[A]],
+        *,
+        within_s: float | None,
+    ) -> A:
+        """Send a bet or a slip until its answer is certain."""
         within_s = self.settings.within_s if within_s is None else within_s
-        resolution = _Resolution(self, ref, fields)
+        resolution = _Resolution(self, ref, send)
         with self._one_more_waits():
             try:
                 async with asyncio.timeout(within_s):

@@ -28,11 +28,13 @@ from gateway.client.errors import (
     HandshakeRefusedError,
     RefusedError,
 )
+from gateway.client.expected import Expected
 from gateway.client.received import AccountEvent, Received
 from gateway.messages.base import Error, Welcome
 from gateway.messages.bettor import Bet, BetEvent, MoneyEvent
 from gateway.messages.feed import AskFeedFacts, FeedFacts, FeedPushed, FeedRequest
 from gateway.messages.market import Market, Odds, Seen, Subscribe, Subscribed, Unsubscribe
+from gateway.messages.slips import SlipBet
 from gateway.net.codec import JSON, MSGPACK, OP_BINARY, ServerDecoder
 
 logger = logging.getLogger("overround.client")
@@ -108,9 +110,8 @@ class Session:
         self._connection: _Connection = cast(_Connection, None)
         self._next_id = 0
         self._requests: dict[int, asyncio.Future[Any]] = {}
-        self._bets: dict[str, asyncio.Future[Bet]] = {}
-        self._repeats: dict[str, deque[asyncio.Future[Bet]]] = {}
-        self._bets_open = 0
+        self._bets: Expected[Bet] = Expected()
+        self._slips: Expected[SlipBet] = Expected()
         self._many: dict[int, tuple[str, ...]] = {}
         self._welcomed: asyncio.Future[None] = self._loop.create_future()
         self._flushing = False
@@ -189,12 +190,9 @@ class Session:
         code = 1006 if protocol is None else protocol.close_code or 1006
         reason = "" if protocol is None else protocol.close_reason or ""
         self.lost = ConnectionLostError(code, reason)
-        waiting = [*self._requests.values(), *self._bets.values(), self._welcomed]
-        waiting += [future for queued in self._repeats.values() for future in queued]
+        waiting: list[asyncio.Future[Any]] = [*self._requests.values(), self._welcomed]
+        waiting += [*self._bets.take_all(), *self._slips.take_all()]
         self._requests.clear()
-        self._bets.clear()
-        self._repeats.clear()
-        self._bets_open = 0
         for future in waiting:
             if not future.done():
                 future.set_exception(self.lost)
@@ -275,6 +273,8 @@ class Session:
         kind = type(message)
         if kind is Bet:
             self._on_bet(cast(Bet, message))
+        elif kind is SlipBet:
+            self._on_slip(cast(SlipBet, message))
         elif kind is Odds:
             self._on_change(self.received.take_odds(cast(Odds, message)))
         elif kind is Market:
@@ -299,24 +299,17 @@ class Session:
                 future.set_result(message)
 
     def _on_bet(self, bet: Bet) -> None:
-        future = self._take_bet(bet.ref)
+        future = self._bets.take(bet.ref)
         if future is None:
             if self.on_bet is not None:
                 call_back(self.on_bet, bet)
         elif not future.done():
             future.set_result(bet)
 
-    def _take_bet(self, ref: str) -> "asyncio.Future[Bet] | None":
-        """Take out the future that the next answer of a ref belongs to."""
-        future = self._bets.pop(ref, None)
-        if future is not None:
-            self._bets_open -= 1
-            queued = self._repeats.get(ref)
-            if queued is not None:
-                self._bets[ref] = queued.popleft()
-                if not queued:
-                    del self._repeats[ref]
-        return future
+    def _on_slip(self, slip: SlipBet) -> None:
+        future = self._slips.take(slip.ref)
+        if future is not None and not future.done():
+            future.set_result(slip)
 
     def _on_change(self, market: Market | None) -> None:
         if market is not None and self.on_price is not None:
@@ -337,7 +330,8 @@ class Session:
             self.errors.append(error)
 
     def _fail_bet(self, ref: str, refused: RefusedError) -> bool:
-        future = self._take_bet(ref)
+        future: asyncio.Future[Any] | None
+        future = self._bets.take(ref) or self._slips.take(ref)
         if future is None:
             return False
         if not future.done():

@@ -45,9 +45,9 @@ async def test_room_for_bets_comes_back_with_their_answers() -> None:
             answers = [client.place_nowait(ref=f"a{n}", **BET) for n in range(100)]
             answers += [client.place_nowait(ref="a0", **BET) for _ in range(100)]
             await asyncio.gather(*answers)
-            assert client._bets_open == 0
-            assert not client._bets
-            assert not client._repeats
+            assert client._bets.open == 0
+            assert not client._bets._next
+            assert not client._bets._later
 
 
 async def test_a_gateway_that_does_not_read_is_sent_no_more_than_a_bound() -> None:

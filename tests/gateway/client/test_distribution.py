@@ -15,7 +15,7 @@ import pytest
 import gateway.client.commands
 from engine.common.commands import Quote, SetOdds
 from gateway.messages.trader import TraderCommand
-from tests.gateway.bookmaker import Bookmaker
+from tests.gateway.bookmaker import Bookmaker, open_bookmaker
 from tests.gateway.price_gateway import Role, token
 
 ROOT = Path(__file__).parents[3]
@@ -99,8 +99,8 @@ async def test_readme_s_bettor_bets_beside_packages_of_our_names(
     bookmaker.command(SetOdds(market_no=1, quotes=(Quote(outcome=0, odds_milli=2_700),)))
     program = readme_example("ws://localhost:8480", bookmaker.bets_url)
     first = await run_program(installed, program, token())
-    assert "state='accepted'" in first
-    assert "odds_milli=2700" in first
+    assert first.count("state='accepted'") == 2, "a single and a double"
+    assert first.count("odds_milli=2700") == 2
     assert await run_program(installed, program, token()) == first, "the same ref, the same bet"
 
 
@@ -132,6 +132,25 @@ asyncio.run(main(input()))
     assert "status='settled'" in book
     assert "stake_minor_max=20000" in book
     assert "odds_milli=(2450, 3300" in book
+
+
+async def test_the_guide_s_bettor_places_slips(installed: Installed, tmp_path: Path) -> None:
+    guide = (ROOT / "docs" / "client.md").read_text()
+    (block,) = re.findall(
+        r"```python\n(from overround_client[^`]*async def bet_on_four.*?)```", guide, re.DOTALL
+    )
+    markets = {4: ("market-b", "cup-2/1x2"), 5: ("market-b", "cup-3/1x2")}
+    async with open_bookmaker(tmp_path, markets=markets) as bookmaker:
+        program = f"""{block}
+import asyncio, overround_client
+async def main(token):
+    async with overround_client.stay_connected("{bookmaker.bets_url}", token=token) as bettor:
+        await bet_on_four(bettor)
+        print(len((await bettor.open_bets()).bets))
+asyncio.run(main(input()))
+"""
+        out = (await run_program(installed, program, token())).splitlines()
+    assert out == ["accepted 15 150", "2500 0 ", "2500 0 ", "3200 0 ", "3000 0 ", "3"]
 
 
 def test_every_command_of_a_trader_can_be_imported() -> None:

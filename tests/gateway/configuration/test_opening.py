@@ -59,7 +59,7 @@ async def money_minor(system: System) -> list[int]:
 
 async def test_opening_creates_opens_and_funds(system: System) -> None:
     assert await open_books(system, OPENING, limits=LimitsSettings()) == []
-    assert await statuses(system) == [Status.ACTIVE, Status.ACTIVE]
+    assert await statuses(system) == [Status.ACTIVE] * 3
     assert await money_minor(system) == [100_000]
 
 
@@ -106,7 +106,7 @@ async def test_opening_twice_changes_nothing(system: System) -> None:
     await open_books(system, OPENING, limits=LimitsSettings())
     await system.control([SuspendMarket(market_no=1), HandOverMarket(market_no=2)])
     assert await open_books(system, OPENING, limits=LimitsSettings()) == []
-    assert await statuses(system) == [Status.SUSPENDED, Status.HANDED_OVER]
+    assert await statuses(system) == [Status.SUSPENDED, Status.HANDED_OVER, Status.ACTIVE]
     assert await money_minor(system) == [100_000]
 
 
