@@ -229,7 +229,11 @@ def slip_reason_nb(
 def same_slip_nb(
     slips: Any, slot: Any, reservations: Any, at: Any, given: Any, given_at: Any, bets: Any
 ) -> Any:
-    """Return whether a reservation has the content that made a slip: head, legs and bets."""
+    """Return whether a reservation has the content that made a slip: head, legs and bets.
+
+    The bound of what a bet may pay is the house's and not the bettor's: a ref that is sent again
+    after the bound was changed is the same slip, under its first bound.
+    """
     slip, head = slips[slot], reservations[at]
     if (
         slip.kind != HEAD
@@ -253,7 +257,6 @@ def same_slip_nb(
         bet, asked_bet = bets[slip.bets_first + k], given[given_at + k]
         if (
             bet.stake_minor != asked_bet.stake_minor
-            or bet.payout_minor_max != asked_bet.payout_minor_max
             or bet.sizes != asked_bet.sizes
             or bet.positions != asked_bet.positions
             or bet.bankers != asked_bet.bankers

@@ -117,7 +117,6 @@ OTHERS = [
     {"legs": [Leg(market_no=1), Leg(market_no=2, position=5)]},
     {"bets": [LineBet(99, (2,))]},
     {"bets": [LineBet(100, (1,))]},
-    {"bets": [LineBet(100, (2,), payout_minor_max=5_000)]},
     {"bets": [LineBet(100, (1,), bankers=(0,))]},
     {"bets": [LineBet(100, (2,), positions=(0,))]},
     {"bets": [LineBet(100, (2,)), LineBet(100, (2,))]},
@@ -134,6 +133,18 @@ def test_the_same_ref_with_another_slip_is_refused_and_changes_nothing(other):
     assert set(answers["reason"].tolist()) == {Reason.BET_REF_REUSED}
     assert not answers["bet_id"].any()
     assert ledger.state_hash() == before
+
+
+def test_a_slip_sent_again_under_another_bound_of_the_house_is_the_same_slip():
+    ledger = funded(amount_minor=5_000)
+    request = replace(accumulator(2_000, 2_000), bets=[LineBet(100, (2,), payout_minor_max=5_000)])
+    first = request.send(ledger)
+    for payout_minor_max in (0, 399, 6_000):
+        bets = [LineBet(100, (2,), payout_minor_max=payout_minor_max)]
+        again = replace(request, bets=bets).send(ledger)
+        assert again["flags"].tolist() == [FLAG_KNOWN] * 3
+        assert again["bet_id"].tolist() == first["bet_id"].tolist()
+    assert ledger.slip_bets()["payout_minor_max"].tolist() == [5_000]
 
 
 def test_a_single_and_a_slip_never_have_one_ref():

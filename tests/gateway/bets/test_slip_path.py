@@ -9,9 +9,11 @@ import pytest
 from actors.messages import ShellState
 from engine.common.reasons import Reason
 from engine.common.rows import SlipState
+from gateway.bets.slip_reader import SlipReader
 from gateway.bets.slip_ticket import SlipBetAnswer
-from gateway.market_limits import LimitsSettings
+from gateway.market_limits import LimitRules, LimitsSettings
 from gateway.messages.slips import BetLines
+from gateway.settings import GatewaySettings
 from tests.faults.faulty_disk import FaultyDisk
 from tests.gateway.bets.path_shells import DOUBLE, BetPathShells, fill, open_shells
 from tests.gateway.bookmaker import BALANCE_MINOR
@@ -428,6 +430,22 @@ async def test_a_slip_that_could_pay_too_much_is_refused_with_the_stake_that_pas
             "other", ((1, 0, 2_500), (4, 0, 2_500)), bets=[BetLines(stake_minor=2_000)]
         )
         assert (await shells.bettor.slip_answer("other")).state == "accepted", "no leg of the tier"
+
+
+async def test_a_ref_sent_again_under_other_limits_of_the_house_is_answered_as_before(
+    shells: BetPathShells,
+) -> None:
+    shells.place_slip("d")
+    first = await shells.bettor.slip_answer("d")
+    for payout_minor_max in (1, 90_000_000):
+        limits = LimitsSettings(slip_payout_minor_max=payout_minor_max)
+        shells.slips = SlipReader(
+            routes=shells.routes, settings=GatewaySettings(), limits=LimitRules(limits)
+        )
+        shells.place_slip("d")
+        await until(lambda: len(shells.bettor.slip_answers["d"]) >= 2)
+        assert shells.bettor.slip_answers["d"].pop() == first
+    assert shells.available_minor() == BALANCE_MINOR - 500
 
 
 async def test_legs_at_higher_odds_that_pay_too_much_refuse_the_slip_at_its_end(
