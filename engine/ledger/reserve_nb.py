@@ -85,7 +85,6 @@ def same_bet_nb(slip: Any, reservation: Any) -> Any:
     """Return whether a reservation has the content of the one that made a slip."""
     return (
         slip.kind == SINGLE
-        and reservation.flags & OF_SLIP == 0
         and slip.stake_minor == reservation.stake_minor
         and slip.market_no == reservation.market_no
         and slip.outcome == reservation.outcome
@@ -97,7 +96,7 @@ def same_bet_nb(slip: Any, reservation: Any) -> Any:
 @kernel(inline=True)
 def reservation_reason_nb(reservation: Any, available_minor: Any) -> Any:
     """Return why an account refuses a reservation, or 0: the first check that fails."""
-    if reservation.ref[0] == 0 or reservation.flags & OF_SLIP:
+    if reservation.ref[0] == 0:
         return MALFORMED
     if reservation.stake_minor < 1:
         return STAKE_TOO_SMALL
@@ -156,6 +155,9 @@ def reserve_run_nb(
     for i in range(begin, end):
         reservation = reservations[i]
         answer = answers[i]
+        if reservation.flags & OF_SLIP:
+            answer_refusal_nb(answer, reservation, MALFORMED, 0, 0)
+            continue
         rate_micro = 0
         place = 0
         hashed = ref_hash_nb(ref_seed, reservation.account_no, reservation.ref)
