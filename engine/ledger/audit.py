@@ -129,6 +129,8 @@ def _kind_rules(rows: Rows) -> _Rules:
     yield "slips: a head with a selection", ~head | unsold
     charged = _within(rows["charged_minor"], 0, np.where(leg, STAKE_MINOR_MAX, 0))
     yield "slips: charge out of bounds", charged & (~single | (rows["charge_no"] == 0))
+    unsaid = (rows["charge_no"] > 0) | (rows["charged_minor"] == rows["stake_minor"])
+    yield "slips: a charge without its number", unsaid | ~leg
     yield "slips: a fraction of no settled leg", (rows["back_den"] > 0) == (leg & settled)
     back = rows["payout_minor"] * ODDS_MILLI_ONE <= rows["back_den"] * rows["odds_milli"].astype(
         int
@@ -159,11 +161,12 @@ def _money_fault(tables: LedgerTables) -> str:
     accounts, slips = tables.used_accounts(), tables.used_slips()
     transfers = tables.used_transfers()
     # Legs carry no money: their head does.
-    slips = slips[slips["kind"] != SlipKind.LEG]
-    state, stake = slips["state"], slips["stake_minor"]
+    leg = slips["kind"] == SlipKind.LEG
+    state = slips["state"]
+    stake, payout = (np.where(leg, 0, slips[name]) for name in ("stake_minor", "payout_minor"))
     pending = _by_account(tables, slips, np.where(state == SlipState.PENDING, stake, 0))
     at_stake = _by_account(tables, slips, np.where(state == SlipState.ACCEPTED, stake, 0))
-    spent = np.where(state == SlipState.REFUSED, 0, slips["payout_minor"] - stake)
+    spent = np.where(state == SlipState.REFUSED, 0, payout - stake)
     deposit = transfers["kind"] == TransferKind.DEPOSIT
     moved = np.where(deposit, transfers["amount_minor"], -transfers["amount_minor"])
     deposited = _by_account(tables, transfers, moved)

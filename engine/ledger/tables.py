@@ -224,8 +224,11 @@ class LedgerTables:
                 self.slip_bets = _copied(self.slip_bets, size)
 
     def grow_due(self, count: int) -> None:
-        """Make room for `count` more entries of the queue of charges."""
-        needed = int(self.due_len[0]) + count
+        """Make room for `count` more entries of the queue of charges, and for as many as it has.
+
+        So a queue whose entries stay is sorted for half of its entries, not for each batch.
+        """
+        needed = 2 * (int(self.due_len[0]) + count)
         if needed > len(self.due):
             size = _grown_size(len(self.due), needed)
             self.due = np.concatenate((self.due, np.zeros(size - len(self.due), np.uint32)))

@@ -1,5 +1,7 @@
 """Slips of several legs: what they are owed, when they are paid, what their legs are charged."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -417,6 +419,21 @@ def test_charges_come_in_pages_by_rising_bet_id():
     assert len(ledger.charged(first)) == 7
     assert ledger.charges(limit=99)["bet_id"].tolist() == due[7:]
     ledger.check()
+
+
+def test_the_queue_of_charges_stays_short_while_nobody_asks_for_them():
+    ledger = funded(amount_minor=100_000)
+    requests = [accumulator(*[2_000] * 3, ref=f"r{i}") for i in range(300)]
+    for request in requests:
+        request.hold_all(ledger)
+    for number in range(1, 30):
+        row = leg_reopened if number % 2 == 0 else partial(leg_settlement, num=2_000)
+        settle(ledger, *(row(request.leg(0), number=number) for request in requests))
+    ledger.check()
+    assert len(ledger._tables.due) < 8 * len(requests)
+    rows = ledger.charges(limit=1_000)
+    assert rows["bet_id"].tolist() == [r.leg(place) for r in requests for place in (1, 2)]
+    assert set(rows["stake_minor"].tolist()) == {200}
 
 
 def test_charges_are_due_again_after_a_restart():
