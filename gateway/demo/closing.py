@@ -26,7 +26,7 @@ from engine.common.rows import Rows
 from engine.ledger.rows import SLIP
 from engine.market.book import BET_RECORD
 from gateway.demo.bettors import ReceivedAnswer, reason_text
-from gateway.demo.view import money, pad
+from gateway.demo.figures import money, pad
 from persistence.chain import JournalDamagedError
 from persistence.disk import LocalDisk
 from persistence.recovery import MarketReplay, rebuild, replay_hash

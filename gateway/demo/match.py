@@ -40,10 +40,12 @@ from gateway.demo.environment import (
     end_before_start,
     own_config,
 )
+from gateway.demo.figures import money
 from gateway.demo.options import NEVER, PROCESSES, DemoOptions
 from gateway.demo.run_folder import Progress, RunFolder, choose_run
+from gateway.demo.scene import Scene
 from gateway.demo.trader import Trader
-from gateway.demo.view import Scene, make_view, money
+from gateway.demo.view import make_view
 from gateway.demo.view_model import SceneUpdater, exposure_of
 from gateway.market_limits import LimitsSettings, patch_of
 from gateway.session.tokens import Role

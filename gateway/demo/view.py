@@ -4,9 +4,7 @@ Owns how a `Scene` looks, in a terminal (rich) and as plain lines where there is
 anybody for anything: whoever runs the match fills the scene.
 """
 
-from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from rich.console import Console, Group, RenderableType
@@ -17,9 +15,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-RATES_KEPT: Final = 60
-"""Seconds of betting that the sparkline shows."""
-LOG_KEPT: Final = 200
+from gateway.demo.figures import money, odds_text
+from gateway.demo.scene import ExposureLine, LogLine, MarketLine, Scene, score_text
+
 MOVE_SHOWN_S: Final = 4.0
 """How long an arrow stays beside odds that moved."""
 TALL_LINES: Final = 36
@@ -43,107 +41,6 @@ _STATUS_STYLES: Final = {
 _LOG_STYLES: Final = {"goal": "bold yellow", "kill": "bold red", "back": "bold green"}
 
 
-@dataclass
-class OutcomeLine:
-    """One outcome of the 1x2 market."""
-
-    name: str
-    odds_milli: int = 0
-    active: bool = False
-    liability_minor: int = 0
-    move: int = 0
-    moved_at_s: float = -1e9
-
-    def quote(self, *, odds_milli: int, active: bool, now_s: float) -> None:
-        """Take new odds and keep the direction in which they moved."""
-        if self.odds_milli and odds_milli != self.odds_milli:
-            self.move = 1 if odds_milli > self.odds_milli else -1
-            self.moved_at_s = now_s
-        self.odds_milli, self.active = odds_milli, active
-
-
-@dataclass
-class MarketLine:
-    """One market: its state, its bets and its largest liability."""
-
-    name: str
-    status: str = "inactive"
-    bets: int = 0
-    stake_minor: int = 0
-    worst_minor: int = 0
-    pid: int = 0
-    processes: int = 1
-
-
-@dataclass
-class ExposureLine:
-    """Profit and loss of the fixture's open bets at the worst and the best final score."""
-
-    worst: tuple[int, int]
-    worst_minor: int
-    best: tuple[int, int]
-    best_minor: int
-    expected_minor: int | None = None
-    off_grid_minor: int = 0
-    """Largest further loss on markets that the score does not settle."""
-
-    def text(self) -> str:
-        """Return the figures in one line."""
-        parts = [
-            f"worst {money(self.worst_minor, cents=False)} at {_score(self.worst)}",
-            f"best {money(self.best_minor, cents=False)} at {_score(self.best)}",
-        ]
-        if self.expected_minor is not None:
-            parts.append(f"expected {money(self.expected_minor, cents=False)}")
-        if self.off_grid_minor:
-            parts.append(
-                f"markets off the score {money(self.off_grid_minor, cents=False)} at worst"
-            )
-        return ", ".join(parts)
-
-
-@dataclass
-class LogLine:
-    """An event, with the match clock at that time."""
-
-    clock: str
-    text: str
-    kind: str = ""
-
-
-@dataclass
-class Scene:
-    """Everything that is shown; money in minor units of the book's currency."""
-
-    fixture: str
-    home: str
-    away: str
-    currency: str
-    speed: float
-    score: tuple[int, int] = (0, 0)
-    clock: str = "00:00"
-    minute: int = 0
-    phase: str = "starting"
-    share: float = 0.0
-    now_s: float = 0.0
-    result: list[OutcomeLine] = field(default_factory=list)
-    result_limit_minor: int = 0
-    markets: list[MarketLine] = field(default_factory=list)
-    exposure: ExposureLine | None = None
-    bettors: int = 0
-    answered: int = 0
-    in_flight: int = 0
-    rates: deque[float] = field(default_factory=lambda: deque(maxlen=RATES_KEPT))
-    answers: dict[str, int] = field(default_factory=dict)
-    ack_p50_ms: float = 0.0
-    ack_p99_ms: float = 0.0
-    outage: str = ""
-    """Which market is down; empty when none is."""
-    recovery: str = ""
-    """Which market was down, and for how long."""
-    log: deque[LogLine] = field(default_factory=lambda: deque(maxlen=LOG_KEPT))
-
-
 class View(Protocol):
     """Where a scene is shown."""
 
@@ -158,23 +55,6 @@ class View(Protocol):
     def close(self) -> None:
         """Restore the terminal."""
         ...
-
-
-def money(amount_minor: int, *, cents: bool = True) -> str:
-    """Return an amount of minor units as people write it, 1234567 as ``12,345.67``."""
-    sign, whole = "-" if amount_minor < 0 else "", abs(amount_minor)
-    return f"{sign}{whole // 100:,}" + (f".{whole % 100:02d}" if cents else "")
-
-
-def odds_text(odds_milli: int) -> str:
-    """Return odds with the decimals that people write: 2.18, 11.5, 240."""
-    if odds_milli < 10_000:
-        return f"{odds_milli / 1_000:.2f}"
-    return f"{odds_milli / 1_000:.1f}" if odds_milli < 100_000 else f"{odds_milli // 1_000}"
-
-
-def _score(goals: tuple[int, int]) -> str:
-    return f"{goals[0]}:{goals[1]}"
 
 
 # --- the terminal --------------------------------------------------------------------------------
@@ -258,9 +138,9 @@ def _result(scene: Scene, *, wide: bool, exposed: bool) -> RenderableType:
 def _exposure_line(exposure: ExposureLine) -> Text:
     line = Text(" ", no_wrap=True, overflow="ellipsis")
     line.append(money(exposure.worst_minor, cents=False), _money_style(exposure.worst_minor))
-    line.append(f" at {_score(exposure.worst)} to ", "dim")
+    line.append(f" at {score_text(exposure.worst)} to ", "dim")
     line.append(money(exposure.best_minor, cents=False), _money_style(exposure.best_minor))
-    line.append(f" at {_score(exposure.best)}", "dim")
+    line.append(f" at {score_text(exposure.best)}", "dim")
     if exposure.expected_minor is not None:
         line.append(f", exp. {money(exposure.expected_minor, cents=False)}")
     return line
@@ -275,8 +155,8 @@ def _exposure(scene: Scene) -> RenderableType:
     exposure = scene.exposure
     if exposure is not None:
         for name, score, amount_minor in (
-            ("worst", f"if it ends {_score(exposure.worst)}", exposure.worst_minor),
-            ("best", f"if it ends {_score(exposure.best)}", exposure.best_minor),
+            ("worst", f"if it ends {score_text(exposure.worst)}", exposure.worst_minor),
+            ("best", f"if it ends {score_text(exposure.best)}", exposure.best_minor),
             ("expected", "", exposure.expected_minor),
             ("off the score", "at worst", exposure.off_grid_minor or None),
         ):
@@ -482,9 +362,3 @@ def _answers_line(scene: Scene) -> str:
 def make_view(console: Console, *, plain: bool) -> View:
     """Return the live view on a terminal, unless plain lines are asked for."""
     return PlainView(console) if plain or not console.is_terminal else TerminalView(console)
-
-
-def pad(columns: Sequence[tuple[str, str]]) -> list[str]:
-    """Return names and values as lines in two columns."""
-    width = max((len(name) for name, _ in columns), default=0)
-    return [f"{name:<{width}}  {value}" for name, value in columns]

@@ -18,8 +18,9 @@ from engine.common.ids import parse_market_key
 from engine.common.views import PriceImage
 from gateway.bets.stats import quantile_s
 from gateway.demo.bettors import Bettors
+from gateway.demo.scene import ExposureLine, LogLine, MarketLine, OutcomeLine, Scene
 from gateway.demo.trader import Trader
-from gateway.demo.view import ExposureLine, LogLine, MarketLine, OutcomeLine, Scene, View
+from gateway.demo.view import View
 from gateway.messages.exposure import Exposure
 from simulations.timeline import MatchTimeline
 

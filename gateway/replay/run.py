@@ -37,8 +37,8 @@ from gateway.demo.environment import (
     end_before_start,
     own_config,
 )
+from gateway.demo.figures import money, pad
 from gateway.demo.run_folder import next_run
-from gateway.demo.view import money, pad
 from gateway.feeds.bridge.recordings import (
     EXCHANGE,
     LSPORTS,

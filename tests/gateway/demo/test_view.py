@@ -5,20 +5,9 @@ import io
 import pytest
 from rich.console import Console
 
-from gateway.demo.view import (
-    ExposureLine,
-    LogLine,
-    MarketLine,
-    OutcomeLine,
-    PlainView,
-    Scene,
-    TerminalView,
-    make_view,
-    money,
-    odds_text,
-    render,
-    sparkline,
-)
+from gateway.demo.figures import money, odds_text
+from gateway.demo.scene import ExposureLine, LogLine, MarketLine, OutcomeLine, Scene
+from gateway.demo.view import PlainView, TerminalView, make_view, render, sparkline
 
 
 def scene() -> Scene:
