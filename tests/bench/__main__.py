@@ -21,6 +21,7 @@ from tests.bench.recording import whole_recording
 from tests.bench.recovery import kill_to_serving, replay
 from tests.bench.road import road_and_zmq
 from tests.bench.shares import more_parts
+from tests.bench.slip_path import legs_settled, slips_over_the_wire
 from tests.bench.slips import slips
 from tests.bench.table import Row, render, write_json
 from tests.bench.wire import over_the_wire
@@ -29,6 +30,8 @@ MEASURES: dict[str, Callable[[], list[Row]]] = {
     "wire": over_the_wire,
     "road": road_and_zmq,
     "shares": more_parts,
+    "slip-path": slips_over_the_wire,
+    "legs": legs_settled,
     "connections": many_connections,
     "fairness": fairness,
     "frames": parse_frames,

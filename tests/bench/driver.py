@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 
 import uvloop
 
-from gateway.client import BettorSession, connect
+from gateway.client import BettorSession, Leg, SlipBet, accumulator, connect
 from gateway.messages.bettor import Bet, Place
 from tests.bench.processor_time import seconds_by_kind
 
@@ -37,6 +37,9 @@ class Plan:
     run: str
     outcomes: int = 3
     seed: int = 7
+    legs: int = 1
+    """Legs of what is placed: 1 for bets on one selection, more for accumulators on as many
+    different markets."""
     pace_s: float = 0.0
     """Mean seconds between two bets of a connection, exponential; 0 keeps `in_flight` instead."""
     pids: dict[str, list[int]] = field(default_factory=dict)
@@ -101,6 +104,9 @@ class Bettor:
         ref = f"{self._prefix}{self._sent:0{REF_CHARS - len(self._prefix)}d}"
         self._open[ref] = time.perf_counter()
         rng = self._rng
+        if self._plan.legs > 1:
+            self._send_slip(ref)
+            return
         self._session.send_place(
             a_bet(
                 ref=ref,
@@ -109,7 +115,20 @@ class Bettor:
             )
         )
 
-    def _on_bet(self, bet: Bet) -> None:
+    def _send_slip(self, ref: str) -> None:
+        plan, rng = self._plan, self._rng
+        legs = [
+            Leg(market=market, outcome=int(rng.random() * plan.outcomes), odds_milli=2_500)
+            for market in rng.sample(plan.markets, plan.legs)
+        ]
+        answer = self._session.place_slip_nowait(ref=ref, legs=legs, bets=[accumulator(1_000)])
+        answer.add_done_callback(self._on_slip)
+
+    def _on_slip(self, answer: "asyncio.Future[SlipBet]") -> None:
+        if answer.exception() is None:  # else the session is lost, and the load ends with it
+            self._on_bet(answer.result())
+
+    def _on_bet(self, bet: Bet | SlipBet) -> None:
         self.latencies_s.append(time.perf_counter() - self._open.pop(bet.ref))
         key = bet.state if bet.reason == 0 else f"{bet.state} {bet.reason}"
         self.answers[key] = self.answers.get(key, 0) + 1
