@@ -89,7 +89,7 @@ fair_bets = st.builds(
     stake=st.integers(1, 400),
     market=st.sampled_from((*MARKETS, *MARKETS[:2], *MARKETS[:2])),
     outcome=st.integers(0, 2),
-    rate=st.sampled_from((1_000_000, 1_000_000, 333_333, 6_000)),
+    rate=st.sampled_from((1_000_000, 1_000_000, 333_333, 6_000, 7_000_001)),
     policy=st.just(Policy.ANY),
     flags=st.sampled_from((0, 2, 2)),
 )
