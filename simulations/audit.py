@@ -5,15 +5,18 @@ changes anything, and never stops at the first difference: it counts all of them
 """
 
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from engine.common.commands import OutcomeResult
-from engine.common.rows import Rows, SlipState
+from engine.common.ids import BetId, ShardNo, shard_of_bet
+from engine.common.rows import Rows, SlipKind, SlipState
 from engine.common.units import OUTCOMES_MAX, Minor
 from engine.common.views import LedgerTotals
+from simulations.expected_slips import Leg, bet_of_row, owed_minor
 
 Ints = npt.NDArray[np.int64]
 
@@ -26,8 +29,8 @@ UNKNOWN: Final = -1
 class Audit(NamedTuple):
     """The figures of all bets, money in minor units, and the differences found.
 
-    `turnover_minor` is the sum of the stakes of accepted bets, `payout_minor` the sum of all
-    payouts; `refusals` counts refused bets by reason number.
+    A slip of several legs is one bet. `turnover_minor` is the sum of the stakes of accepted bets,
+    `payout_minor` the sum of all payouts; `refusals` counts refused bets by reason number.
     """
 
     bets: int
@@ -53,6 +56,7 @@ def audit(
     slips: Rows,
     results: Mapping[int, Sequence[OutcomeResult]] | None = None,
     *,
+    slip_bets: Mapping[ShardNo, Rows] | None = None,
     expected_payouts_minor: Mapping[int, int] | None = None,
 ) -> Audit:
     """Compare the markets' decisions with the accounts' slips, bet by bet.
@@ -66,6 +70,9 @@ def audit(
     results : mapping, optional
         Results by market number. If given, every accepted bet must be settled with the payout
         computed from the result alone: without cancelled windows and deductions.
+    slip_bets : mapping, optional
+        With `results`, the SLIP_BET rows of each account shard (``LedgerMachine.slip_bets``), from
+        which the payouts of slips of several legs are computed.
     expected_payouts_minor : mapping, optional
         The payout of every accepted bet by bet id, in minor units, for markets with deductions or
         cancelled windows (see `simulations.expected_payouts`). If given, it replaces `results`.
@@ -73,36 +80,61 @@ def audit(
     Returns
     -------
     Audit
-        Turnover and refusals from the markets' records, payouts from the accounts' slips.
+        Turnover and refusals from the markets' records, those of slips of several legs and all
+        payouts from the accounts' slips.
     """
     records = records[np.argsort(records["bet_id"], kind="stable")]
     slips = slips[np.argsort(slips["bet_id"], kind="stable")]
-    accepted = records["reason"] == 0
+    heads = slips[slips["kind"] == SlipKind.HEAD]
+    own = slips[slips["kind"] != SlipKind.HEAD]
     found: list[str] = []
-    _compare_ids(found, records, slips)
-    _, at_record, at_slip = np.intersect1d(records["bet_id"], slips["bet_id"], return_indices=True)
-    decided, booked = records[at_record], slips[at_slip]
+    _compare_ids(found, records, own)
+    _add(found, "booked twice", _repeated(heads["bet_id"]))
+    _, at_record, at_slip = np.intersect1d(records["bet_id"], own["bet_id"], return_indices=True)
+    decided, booked = records[at_record], own[at_slip]
     _compare_bets(found, decided, booked)
-    expected = None
+    _compare_legs(found, heads, slips)
+    singles = booked["kind"] == SlipKind.SINGLE
+    paid = np.concatenate([booked[singles], heads])
+    expected: Ints | None = None
     if expected_payouts_minor is not None:
-        ids = decided["bet_id"].tolist()
+        ids = paid["bet_id"].tolist()
         expected = np.array([expected_payouts_minor.get(bet, UNKNOWN) for bet in ids], np.int64)
     elif results is not None:
-        expected = _payouts(decided, results)
+        expected = np.concatenate(
+            [
+                _payouts(decided[singles], results),
+                _head_payouts(heads, booked, results, slip_bets or {}),
+            ]
+        )
     if expected is not None:
-        settled = booked["state"] == SlipState.SETTLED
-        wrong = _stands(booked) & (~settled | (booked["payout_minor"] != expected))
-        _add(found, "unsettled or paid another amount than expected", booked["bet_id"][wrong])
+        settled = paid["state"] == SlipState.SETTLED
+        wrong = _stands(paid) & (~settled | (paid["payout_minor"] != expected))
+        _add(found, "unsettled or paid another amount than expected", paid["bet_id"][wrong])
+    return _audit_of(records[~np.isin(records["bet_id"], _legs(slips)["bet_id"])], slips, found)
 
-    reasons, counts = np.unique(records["reason"][~accepted], return_counts=True)
+
+def _audit_of(records: Rows, slips: Rows, found: Sequence[str]) -> Audit:
+    """Add up the figures; `records` are those of singles."""
+    heads = slips[slips["kind"] == SlipKind.HEAD]
+    accepted, stand = records["reason"] == 0, _stands(heads)
+    refused = np.concatenate([records["reason"][~accepted], heads["reason"][~stand]])
+    reasons, counts = np.unique(refused, return_counts=True)
+    money = slips[slips["kind"] != SlipKind.LEG]
+    turnover = _exact_sum(records["stake_minor"][accepted])
     return Audit(
-        bets=len(records),
-        accepted=int(accepted.sum()),
-        turnover_minor=Minor(_exact_sum(records["stake_minor"][accepted])),
-        payout_minor=Minor(_exact_sum(slips["payout_minor"])),
+        bets=len(records) + len(heads),
+        accepted=int(accepted.sum() + stand.sum()),
+        turnover_minor=Minor(turnover + _exact_sum(heads["stake_minor"][stand])),
+        payout_minor=Minor(_exact_sum(money["payout_minor"])),
         refusals=dict(zip(reasons.tolist(), counts.tolist(), strict=True)),
         differences=tuple(found),
     )
+
+
+def _legs(slips: Rows) -> Rows:
+    legs: Rows = slips[slips["kind"] == SlipKind.LEG]
+    return legs
 
 
 def _compare_ids(found: list[str], records: Rows, slips: Rows) -> None:
@@ -118,13 +150,66 @@ def _compare_bets(found: list[str], decided: Rows, booked: Rows) -> None:
     """Add bets whose record and slip differ, and slips paid although refused or open."""
     for field in ("account_no", "market_no", "outcome", "stake_minor", "odds_milli", "reason"):
         _add(found, f"{field} differs", decided["bet_id"][decided[field] != booked[field]])
-    stands = _stands(booked)
-    disputed = stands != (decided["reason"] == 0)
+    stands, is_leg = _stands(booked), booked["kind"] == SlipKind.LEG
+    in_market = stands | (is_leg & (booked["state"] == SlipState.RELEASED))
+    disputed = in_market != (decided["reason"] == 0)
     _add(found, "accepted by the market or by the account alone", decided["bet_id"][disputed])
     paid = booked["payout_minor"] != 0
     _add(found, "paid although refused", booked["bet_id"][~stands & paid])
     unsettled = booked["state"] == SlipState.ACCEPTED
     _add(found, "paid although unsettled", booked["bet_id"][unsettled & paid])
+
+
+def _compare_legs(found: list[str], heads: Rows, slips: Rows) -> None:
+    """Add slips of several legs whose legs do not stand as they do, and legs without a slip."""
+    legs = _legs(slips)
+    of = legs["bet_id"] - legs["legs"]
+    at = np.searchsorted(heads["bet_id"], of)
+    known = np.isin(of, heads["bet_id"])
+    _add(found, "a leg without a slip", legs["bet_id"][~known])
+    legs, at = legs[known], at[known]
+    apart = _stands(legs) != _stands(heads)[at]
+    _add(found, "stands or falls without its slip", legs["bet_id"][apart])
+    released = (legs["state"] == SlipState.RELEASED) & (legs["charged_minor"] != 0)
+    _add(found, "released and still charged", legs["bet_id"][released])
+    counts = np.bincount(at, minlength=len(heads))
+    _add(found, "has another number of legs", heads["bet_id"][counts != heads["legs"]])
+    _add(found, "still pending", heads["bet_id"][heads["state"] == SlipState.PENDING])
+    paid = heads["payout_minor"] != 0
+    _add(found, "paid although refused", heads["bet_id"][~_stands(heads) & paid])
+    unsettled = heads["state"] == SlipState.ACCEPTED
+    _add(found, "paid although unsettled", heads["bet_id"][unsettled & paid])
+
+
+def _head_payouts(
+    heads: Rows,
+    booked: Rows,
+    results: Mapping[int, Sequence[OutcomeResult]],
+    slip_bets: Mapping[ShardNo, Rows],
+) -> Ints:
+    """Return each slip's payout in minor units by the results; `UNKNOWN` without all of them."""
+    legs = {int(row["bet_id"]): row for row in _legs(booked)}
+    payouts = np.full(len(heads), UNKNOWN, np.int64)
+    for number, head in enumerate(heads):
+        bet_id, first = int(head["bet_id"]), int(head["bets_first"])
+        rows = [legs.get(bet_id + place) for place in range(1, int(head["legs"]) + 1)]
+        bets = slip_bets.get(shard_of_bet(BetId(bet_id)), ())[first : first + int(head["bets"])]
+        if None not in rows and len(bets):
+            owed = owed_minor([_leg(row, results) for row in rows], map(bet_of_row, bets))
+            payouts[number] = UNKNOWN if owed is None else owed
+    return payouts
+
+
+def _leg(row: Any, results: Mapping[int, Sequence[OutcomeResult]]) -> Leg:
+    """Return a leg with what it gives back by its market's results."""
+    each, back = results.get(int(row["market_no"]), ()), None
+    if int(row["outcome"]) < len(each):
+        result = each[int(row["outcome"])]
+        void = Fraction(result.void_halves, 2)
+        tie = Fraction(result.dead_heat_num, result.dead_heat_den)
+        odds = Fraction(int(row["odds_milli"]), 1_000)
+        back = void + (1 - void) * (odds * tie if result.won else 0)
+    return Leg(int(row["position"]), int(row["event"]), back)
 
 
 def _stands(booked: Rows) -> npt.NDArray[np.bool_]:

@@ -1,11 +1,12 @@
-"""Compute the payout of every accepted bet from the markets' journals alone.
+"""Compute the payout of every accepted bet from the journals alone.
 
 Owns its own arithmetic on purpose, as the audit does: it reads the accepted bets and the results,
-deductions, cancelled windows and rollbacks, and computes each payout independently. Shares no code
+deductions, cancelled windows and rollbacks of markets, and of accounts only what slips of several
+legs consist of, and computes each payout independently. Shares no code
 with the machine whose payouts are compared with these, and never changes anything.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -30,11 +31,13 @@ from engine.common.events import (
     SettlementRolledBack,
 )
 from engine.common.ids import BetId
+from engine.common.rows import FLAG_HEAD, FLAG_LEG, LEG_RESERVATION, SlipState
 from engine.common.units import Minor, Nanos, OddsMilli
 from persistence.disk import Disk
 from persistence.frames import Record
-from persistence.records import Kind, decode_bets, decode_market_control
+from persistence.records import Kind, decode_bets, decode_exchange, decode_market_control
 from persistence.recovery import replay_folder
+from simulations.expected_slips import Leg, bet_of_row, owed_minor
 
 OPEN: Final = -1
 """Payout of a bet that is neither settled nor cancelled."""
@@ -46,6 +49,8 @@ class _Bet(NamedTuple):
     outcome: int
     stake_minor: Minor
     odds_milli: OddsMilli
+    is_leg: bool
+    """Whether it is a leg of a slip, which has no payout of its own."""
 
 
 class _Window(NamedTuple):
@@ -139,20 +144,20 @@ class _Market:
             left.append(window)
         self.windows = left
 
-    def payout_minor(self, number: int) -> int:
-        """Return the payout of bet `number` (from 0), rounded down once; `OPEN` if undecided."""
+    def back(self, number: int) -> Fraction | None:
+        """Return what one unit of stake of bet `number` (from 0) gives back; None if undecided."""
         bet = self.bets[number]
         if self.cancelled or any(window.covers(bet, number) for window in self.windows):
-            return bet.stake_minor
+            return Fraction(1)
         result = self.results.get(bet.outcome)
         if result is None:
-            return OPEN
+            return None
         void = Fraction(result.void_halves, 2)
         returned = void
         if result.won:
             dead_heat = Fraction(result.dead_heat_num, result.dead_heat_den)
             returned += (1 - void) * dead_heat * self._odds(bet)
-        return int(bet.stake_minor * returned)
+        return returned
 
     def _odds(self, bet: _Bet) -> Fraction:
         """Return a bet's odds after the first deduction that applies to it."""
@@ -173,20 +178,28 @@ def _end(times: tuple[Nanos | None, Nanos | None]) -> tuple[int, int]:
     return (until, -1 if from_ns is None else from_ns)
 
 
-def expected_payouts_minor(folders: Iterable[Path], *, disk: Disk | None = None) -> dict[int, int]:
+def expected_payouts_minor(
+    folders: Iterable[Path], account_folders: Iterable[Path] = (), *, disk: Disk | None = None
+) -> dict[int, int]:
     """Return each accepted bet's payout by bet id, in minor units of the bet's currency.
+
+    A slip of several legs is one bet, by the bet id of its head, if markets hold all its legs; its
+    legs have no payouts of their own.
 
     Parameters
     ----------
     folders : iterable of Path
         The folders of the market shells' journals, which must begin with record 1.
+    account_folders : iterable of Path
+        Those of the account shards, which say what slips of several legs consist of.
     disk : Disk, optional
         Holds the journals; the local disk by default.
 
     Returns
     -------
     dict
-        Payout by bet id; `OPEN` for a bet that is neither settled nor cancelled.
+        Payout by bet id; `OPEN` for a bet that is neither settled nor cancelled, and for a slip
+        while an open leg can change what it is owed.
 
     Raises
     ------
@@ -196,19 +209,29 @@ def expected_payouts_minor(folders: Iterable[Path], *, disk: Disk | None = None)
         At the first record that is not as written.
     """
     payouts: dict[int, int] = {}
+    backs: dict[int, Fraction | None] = {}
     for folder in folders:
         markets: dict[int, _Market] = {}
 
         def visit(record: Record, _machine: Any, markets: dict[int, _Market] = markets) -> None:
             _apply(record, markets)
 
-        replayed = replay_folder(folder, disk=disk, visit=visit)
-        if replayed.snapshot_seq:
-            raise ValueError(f"{folder}: the journal's first segments have been removed")
+        _read(folder, visit, disk)
         for market in markets.values():
             for number, bet in enumerate(market.bets):
-                payouts[bet.bet_id] = market.payout_minor(number)
+                back = market.back(number)
+                if bet.is_leg:
+                    backs[bet.bet_id] = back
+                else:
+                    payouts[bet.bet_id] = OPEN if back is None else int(bet.stake_minor * back)
+    for folder in account_folders:
+        _read(folder, lambda record, _machine: _add_slips(record, backs, payouts), disk)
     return payouts
+
+
+def _read(folder: Path, visit: Callable[[Record, Any], None], disk: Disk | None) -> None:
+    if replay_folder(folder, disk=disk, visit=visit).snapshot_seq:
+        raise ValueError(f"{folder}: the journal's first segments have been removed")
 
 
 def _apply(record: Record, markets: dict[int, _Market]) -> None:
@@ -224,6 +247,7 @@ def _apply(record: Record, markets: dict[int, _Market]) -> None:
                     int(row["outcome"]),
                     Minor(int(row["stake_minor"])),
                     OddsMilli(int(decision["odds_milli"])),
+                    bool(row["flags"] & FLAG_LEG),
                 )
                 markets.setdefault(int(row["market_no"]), _Market()).bets.append(bet)
     elif record.kind == Kind.CONTROL:
@@ -235,3 +259,28 @@ def _apply(record: Record, markets: dict[int, _Market]) -> None:
             number = getattr(event, "market_no", None)
             if number is not None:
                 markets.setdefault(number, _Market()).apply(event)
+
+
+def _add_slips(
+    record: Record, backs: Mapping[int, Fraction | None], payouts: dict[int, int]
+) -> None:
+    """Add what the new slips of a record are owed, if markets hold all their legs."""
+    if record.kind != Kind.EXCHANGE_SLIPS:
+        return
+    exchange = decode_exchange(record.payload, record.kind)
+    shapes = exchange.reservations.view(LEG_RESERVATION)
+    first_bet = 0
+    for at, (asked, given) in enumerate(zip(exchange.reservations, exchange.answers, strict=True)):
+        if not asked["flags"] & FLAG_HEAD:
+            continue
+        bets = exchange.slip_bets[first_bet : first_bet + int(asked["market_no"])]
+        first_bet += len(bets)
+        head, count = int(given["bet_id"]), int(asked["outcome"])
+        held = [number for number in range(1, count + 1) if head + number in backs]
+        if given["state"] == SlipState.PENDING and head not in payouts and len(held) == count:
+            legs = [
+                Leg(int(row["position"]), int(row["event"]), backs[head + number])
+                for number, row in enumerate(shapes[at + 1 : at + 1 + count], start=1)
+            ]
+            owed = owed_minor(legs, map(bet_of_row, bets))
+            payouts[head] = OPEN if owed is None else owed

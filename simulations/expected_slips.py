@@ -23,6 +23,11 @@ class Leg(NamedTuple):
     """What one unit of stake on the leg gives back: its odds when it won, 0 when it lost, 1 when it
     is void. None while it is open."""
 
+    @classmethod
+    def of(cls, position: int, event: int, num: int, den: int) -> "Leg":
+        """Return a leg that gives back a fraction, or is open by a denominator of 0."""
+        return cls(position, event, Fraction(num, den) if den else None)
+
 
 class SlipBet(NamedTuple):
     """A stake on each line: all bankers, and so many of the other positions as `sizes` name."""

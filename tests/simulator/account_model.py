@@ -5,32 +5,36 @@ and rise, a stake never exceeds what is available, and the balances that the jou
 right. Shares no code with the ledger; it takes the records' layouts and events only.
 """
 
-from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
+
+import numpy as np
 
 from engine.common.events import Deposited, Withdrawn
 from engine.common.reasons import UNRECORDED
+from engine.common.rows import FLAG_HEAD, LEG_RESERVATION
 from persistence.frames import Record
-from persistence.records import Kind, decode_exchange, decode_ledger_control, decode_settlements
+from persistence.records import (
+    Kind,
+    decode_charges,
+    decode_exchange,
+    decode_ledger_control,
+    decode_settlements,
+)
+from simulations.expected_slips import bet_of_row, stake_minor
+from tests.simulator.slip_model import (
+    ACCEPTED,
+    PENDING,
+    REFUSED,
+    RELEASED,
+    SETTLED,
+    LegModel,
+    SlipModel,
+)
 
-PENDING, ACCEPTED, REFUSED, SETTLED = 1, 2, 3, 4
 _KNOWN = 1
 _OPEN_AGAIN = 0
 _UNRECORDED = {int(reason) for reason in UNRECORDED}
-
-
-@dataclass
-class SlipModel:
-    """One bet of the shard, by its journal."""
-
-    account: int
-    stake: int
-    seq: int
-    state: int = PENDING
-    shared: bool = False
-    """Whether it was handed out more than once: an unrecorded refusal is then no verdict."""
-    payout: int = 0
-    settlement_no: int = 0
 
 
 class ShardModel:
@@ -39,18 +43,27 @@ class ShardModel:
     def __init__(self, name: str) -> None:
         self.name = name
         self.slips: dict[int, SlipModel] = {}
+        """Singles and heads of slips, by bet id."""
+        self.legs: dict[int, tuple[SlipModel, LegModel]] = {}
+        """Legs and their slips, by the leg's bet id."""
         self.balance: dict[int, int] = {}
         """What is available less what is owed, by account."""
         self.faults: list[str] = []
         self._refs: dict[tuple[int, bytes], int] = {}
         self._highest = 0
+        self._seq = 0
 
     def read(self, record: Record) -> None:
-        if record.kind == Kind.EXCHANGE:
-            self._read_exchange(record)
+        self._seq = record.seq
+        if record.kind in (Kind.EXCHANGE, Kind.EXCHANGE_SLIPS):
+            self._read_exchange(*decode_exchange(record.payload, record.kind))
+        elif record.kind == Kind.CHARGES:
+            rows = decode_charges(record.payload)
+            for row in zip(*(rows[name].tolist() for name in _CHARGE_FIELDS), strict=True):
+                self._charge(*row)
         elif record.kind == Kind.SETTLEMENTS:
             rows = decode_settlements(record.payload)
-            names = ("bet_id", "payout_minor", "settlement_no", "result")
+            names = ("bet_id", "payout_minor", "settlement_no", "result", "odds_milli", "back_den")
             for row in zip(*(rows[name].tolist() for name in names), strict=True):
                 self._settle(*row)
         elif record.kind == Kind.CONTROL:
@@ -60,62 +73,119 @@ class ShardModel:
 
     # --- bets ------------------------------------------------------------------------------------
 
-    def _read_exchange(self, record: Record) -> None:
-        verdicts, reservations, _, answers = decode_exchange(record.payload, record.kind)
-        for bet_id, reason in zip(
-            verdicts["bet_id"].tolist(), verdicts["reason"].tolist(), strict=True
-        ):
-            self._resolve(bet_id, reason)
-        asked = [reservations[name].tolist() for name in ("account_no", "stake_minor")]
+    def _read_exchange(
+        self, verdicts: Any, reservations: Any, slip_bets: Any, answers: Any
+    ) -> None:
+        names = ("bet_id", "reason", "odds_milli")
+        for verdict in zip(*(verdicts[name].tolist() for name in names), strict=True):
+            self._resolve(*verdict)
+        asked = [reservations[name].tolist() for name in ("account_no", "stake_minor", "flags")]
         given = [answers[name].tolist() for name in ("bet_id", "state", "flags")]
         refs = [row.tobytes() for row in reservations["ref"]]
-        for each in zip(refs, *asked, *given, strict=True):
-            self._reserve(record.seq, *each)
+        at = first_bet = 0
+        while at < len(refs):
+            account, stake, flags = (column[at] for column in asked)
+            bet_id, state, known = (column[at] for column in given)
+            slip = SlipModel(account, stake, self._seq)
+            legs = 0
+            if flags & FLAG_HEAD:
+                legs = int(reservations[at]["outcome"])
+                bets = int(reservations[at]["market_no"])
+                rows = reservations[at + 1 : at + 1 + legs]
+                _add_legs(slip, bet_id, rows, slip_bets[first_bet : first_bet + bets])
+                slip.policy = int(reservations[at]["policy"])
+                first_bet += bets
+            if self._reserve(slip, refs[at], bet_id, state, known):
+                self._check_slip(slip, bet_id, answers[at + 1 : at + 1 + legs])
+            at += 1 + legs
 
-    def _resolve(self, bet_id: int, reason: int) -> None:
-        slip = self.slips.get(bet_id)
-        if slip is None or slip.state != PENDING:
+    def _resolve(self, bet_id: int, reason: int, odds: int) -> None:
+        slip, leg = self.legs.get(bet_id, (self.slips.get(bet_id), None))
+        if slip is None or (leg or slip).state != PENDING:
             return
-        if reason == 0:
+        if reason in _UNRECORDED and slip.shared:
+            return
+        if leg is not None:
+            change = slip.hold(leg, odds) if reason == 0 else slip.drop(leg, reason)
+            self._decided(slip, change)
+        elif reason == 0:
             slip.state = ACCEPTED
-        elif not (slip.shared and reason in _UNRECORDED):
+        else:
             slip.state = REFUSED
             self.balance[slip.account] += slip.stake
 
-    def _reserve(
-        self, seq: int, ref: bytes, account: int, stake: int, bet_id: int, state: int, flags: int
-    ) -> None:
+    def _reserve(self, slip: SlipModel, ref: bytes, bet_id: int, state: int, flags: int) -> bool:
+        """Book a reservation and return whether it is a new one."""
         if bet_id == 0 or state == 0:
-            return
+            return False
+        account, stake = slip.account, slip.stake
         first = self._refs.get((account, ref))
         if flags & _KNOWN:
             if first != bet_id:
                 self._fault(f"bet {bet_id} is the answer to a ref that is bet {first}")
             elif state == PENDING:
                 self.slips[bet_id].shared = True
-            return
+            return False
         if first is not None:
             self._fault(f"a ref that is bet {first} became bet {bet_id} too")
         if bet_id <= self._highest:
             self._fault(f"bet {bet_id} was given after bet {self._highest}")
         if stake > self.balance.get(account, 0):
             self._fault(f"bet {bet_id} took {stake} of {self.balance.get(account, 0)} available")
-        self._highest = max(self._highest, bet_id)
+        self._highest = bet_id + len(slip.legs)
         self._refs[account, ref] = bet_id
-        self.slips[bet_id] = SlipModel(account, stake, seq)
+        self.slips[bet_id] = slip
         self.balance[account] = self.balance.get(account, 0) - stake
+        return True
 
-    def _settle(self, bet_id: int, payout: int, settlement_no: int, result: int) -> None:
-        slip = self.slips.get(bet_id)
-        if slip is None or slip.state == REFUSED:
+    def _check_slip(self, slip: SlipModel, bet_id: int, answers: Any) -> None:
+        """Enter the legs of a new slip; check their ids and the stake of all lines."""
+        for leg in slip.legs:
+            self.legs[leg.bet_id] = (slip, leg)
+        if slip.legs:
+            due = stake_minor(slip.shape(), slip.bets)
+            if due != slip.stake:
+                self._fault(f"slip {bet_id} took {slip.stake}, its lines cost {due}")
+            if answers["bet_id"].tolist() != [leg.bet_id for leg in slip.legs]:
+                self._fault(f"slip {bet_id}: its legs are the bets {answers['bet_id'].tolist()}")
+
+    def _settle(
+        self, bet_id: int, payout: int, settlement_no: int, result: int, odds: int, den: int
+    ) -> None:
+        slip, leg = self.legs.get(bet_id, (self.slips.get(bet_id), None))
+        if slip is None or (leg or slip).state == REFUSED:
             self._fault(f"a settlement of bet {bet_id}, which is refused or unknown")
             return
-        if settlement_no <= slip.settlement_no:
+        one: Any = leg or slip
+        if settlement_no <= one.settlement_no:
             self._fault(f"settlement {settlement_no} of bet {bet_id} was booked again")
             return
-        self.balance[slip.account] += payout - slip.payout
-        slip.payout, slip.settlement_no = payout, settlement_no
-        slip.state = ACCEPTED if result == _OPEN_AGAIN else SETTLED
+        if leg is None:
+            self.balance[slip.account] += payout - slip.payout
+            slip.payout, slip.settlement_no = payout, settlement_no
+            slip.state = ACCEPTED if result == _OPEN_AGAIN else SETTLED
+            return
+        change = slip.hold(leg, odds) if leg.state == PENDING else 0
+        if leg.state != RELEASED:
+            back = None if result == _OPEN_AGAIN else Fraction(payout, den)
+            change += slip.settle(leg, back, result, settlement_no)
+        self._decided(slip, change)
+
+    def _decided(self, slip: SlipModel, change: int) -> None:
+        """Book what a slip gets back by a verdict or a settlement of one of its legs."""
+        self.balance[slip.account] += change
+        if slip.state != PENDING and not slip.decided_seq:
+            slip.decided_seq = self._seq
+
+    def _charge(self, bet_id: int, stake: int, charge_no: int) -> None:
+        """Note what a leg's market was last told to charge."""
+        if bet_id not in self.legs:
+            self._fault(f"a charge of bet {bet_id}, which is no leg")
+            return
+        _, leg = self.legs[bet_id]
+        if charge_no <= leg.charge_no:
+            self._fault(f"charge {charge_no} of bet {bet_id} was acknowledged again")
+        leg.charged, leg.charge_no = stake, charge_no
 
     def _transfer(self, event: Any) -> None:
         amount = event.amount_minor if isinstance(event, Deposited) else -event.amount_minor
@@ -128,3 +198,19 @@ class ShardModel:
 
     def _fault(self, what: str) -> None:
         self.faults.append(f"{self.name}: {what}")
+
+
+_CHARGE_FIELDS = ("bet_id", "stake_minor", "charge_no")
+
+
+def _add_legs(slip: SlipModel, bet_id: int, rows: Any, bets: Any) -> None:
+    """Give a slip its legs and bets from their rows."""
+    shapes = np.ascontiguousarray(rows).view(LEG_RESERVATION)
+    names = ("market_no", "outcome", "odds_milli", "event", "position")
+    columns = (shapes[name].tolist() for name in names)
+    slip.legs = [
+        LegModel(bet_id + number, *row)
+        for number, row in enumerate(zip(*columns, strict=True), start=1)
+    ]
+    slip.bets = tuple(map(bet_of_row, bets))
+    slip.payouts_max = tuple(bets["payout_minor_max"].tolist())

@@ -19,15 +19,18 @@ from actors.messages import (
     encode,
 )
 from engine.common.events import MarketSuspended
-from engine.common.rows import SlipState
+from engine.common.rows import SlipKind, SlipState
 from engine.ledger.rows import SLIP
 from persistence.recovery import replay_hash
 from tests.faults.faulty_disk import FaultyDisk
 from tests.simulator.account_model import ShardModel
 from tests.simulator.clients import Received
 from tests.simulator.journals import BrokenOrderError, all_files, records_of
-from tests.simulator.market_model import ShellModel
+from tests.simulator.market_model import AcceptedBet, MarketModel, ShellModel
 from tests.simulator.settings import FOLDER, currency_of
+from tests.simulator.slip_audit import SlipAudit, content_booked, content_sent
+from tests.simulator.slip_model import SlipModel
+from tests.simulator.story import PlaceSlip
 from tests.simulator.world import World
 
 _RESULT_CANCELLED = 6
@@ -45,6 +48,11 @@ class Audit:
         self._models: dict[str, ShellModel] = {}
         self._shards: dict[str, ShardModel] = {}
         self._slips: dict[int, Any] = {}
+        """Rows of singles and of heads of slips; legs are in `rows` alone."""
+        self.rows: dict[int, Any] = {}
+        """Rows of the accounts' slips of every kind, by bet id."""
+        self._sent: dict[tuple[int, str], set[Any]] = defaultdict(set)
+        """What clients sent under each ref."""
         self._by_ref: dict[tuple[int, str], Any] = {}
 
     def run(self) -> list[str]:
@@ -87,8 +95,11 @@ class Audit:
             for row, ref in zip(rows, refs, strict=True):
                 slip = {field: row[field].item() for field in _SLIP_FIELDS}
                 bet_id, key = slip["bet_id"], (slip["account_no"], ref)
-                if bet_id in self._slips:
+                if bet_id in self.rows:
                     self._fault(f"bet {bet_id} has two slips")
+                self.rows[bet_id] = slip
+                if slip["kind"] == SlipKind.LEG:
+                    continue
                 if key in self._by_ref:
                     self._fault(f"ref {ref} of account {key[0]} has two slips")
                 slip["ref"] = ref
@@ -98,25 +109,27 @@ class Audit:
 
     def _check_bets(self) -> None:
         """Compare every accepted bet with its slip, and its slip with the market's results."""
-        accepted = {}
-        for name, model in self._models.items():
+        accepted: dict[int, tuple[AcceptedBet, MarketModel]] = {}
+        for model in self._models.values():
             for bet_id, bet in model.accepted.items():
                 if bet_id in accepted:
                     self._fault(f"bet {bet_id} was accepted by two shells")
                 accepted[bet_id] = (bet, model.markets[bet.market])
-            del name
         for bet_id, (bet, market) in accepted.items():
-            slip = self._slips.get(bet_id)
+            slip = self.rows.get(bet_id)
             if slip is None:
                 self._fault(f"bet {bet_id}: accepted by its market, no slip in its account")
-                continue
-            self._check_slip(slip, bet, market)
+            elif slip["kind"] == SlipKind.SINGLE:
+                self._check_slip(slip, bet, market)
         for bet_id, slip in self._slips.items():
             state = slip["state"]
+            if slip["kind"] != SlipKind.SINGLE:
+                continue
             if state == SlipState.PENDING:
                 self._fault(f"bet {bet_id} ({slip['ref']}) is not resolved")
             elif state != SlipState.REFUSED and bet_id not in accepted:
                 self._fault(f"bet {bet_id} ({slip['ref']}) stands, and no market accepted it")
+        SlipAudit(self.rows, self._shards.values(), accepted, self._fault).run()
 
     def _check_slip(self, slip: Any, bet: Any, market: Any) -> None:
         what = f"bet {bet.bet_id} ({slip['ref']})"
@@ -204,14 +217,21 @@ class Audit:
 
     def _check_answers(self) -> None:
         """Compare what clients were told with the slips, and the answers with one another."""
-        sent = defaultdict(set)
+        sent = self._sent
         for each in self._world.clients.record.sent:
             bet = each.bet
-            content = (bet.market, bet.outcome, bet.stake, bet.odds)
+            if isinstance(bet, PlaceSlip):
+                content: Any = content_sent(bet, self._world.layout)
+            else:
+                content = (bet.market, bet.outcome, bet.stake, bet.odds)
             sent[bet.account, bet.ref].add(content)
         for key, slip in self._by_ref.items():
+            model = self._model_of(slip)
             fields = ("market_no", "outcome", "stake_minor", "odds_seen_milli")
-            if tuple(slip[field] for field in fields) not in sent[key]:
+            booked: Any = tuple(slip[field] for field in fields)
+            if model is not None and model.legs:
+                booked = content_booked(model)
+            if booked not in sent[key]:
                 self._fault(f"the slip of {key} is none of the bets that its client sent")
         accepted_s: dict[tuple[int, str], float] = {}
         for answer in self._world.clients.record.received:
@@ -220,10 +240,17 @@ class Audit:
             if answer.kind == "bet" and answer.state == "accepted":
                 accepted_s.setdefault(key, answer.at_s)
 
+    def _model_of(self, slip: Any) -> SlipModel | None:
+        shard = self._shards[self._world.account_shell(slip["account_no"])]
+        return shard.slips.get(slip["bet_id"])
+
     def _check_answer(self, answer: Received, slip: Any, accepted_s: float | None) -> None:
         what = f"account {answer.account} was told that {answer.ref} is {answer.state}"
         after = accepted_s is not None and answer.sent_s > accepted_s
-        if after and answer.state == "rejected" and answer.reason != 603:
+        # What else was sent under the ref is refused for the ref, or for the structure of a slip.
+        elsewise = len(self._sent[answer.account, answer.ref]) > 1 and not answer.final
+        other = {603, *range(201, 210)} if elsewise else {603}
+        if after and answer.state == "rejected" and answer.reason not in other:
             self._fault(f"{what} ({answer.reason}) after it was accepted")
         if after and answer.kind == "status" and answer.state == "none" and answer.reason == 606:
             self._fault(f"{what} after it was accepted")
@@ -244,6 +271,23 @@ class Audit:
             self._fault(f"{what} at {answer.odds}, and its slip says {slip['odds_milli']}")
         elif not stands and answer.reason != slip["reason"]:
             self._fault(f"{what} for {answer.reason}, and its slip says {slip['reason']}")
+        if answer.legs:
+            self._check_leg_answers(what, answer, slip["bet_id"], stands=stands)
+
+    def _check_leg_answers(self, what: str, answer: Received, head: int, *, stands: bool) -> None:
+        """Compare what a client was told of a slip's legs with the legs' rows.
+
+        A leg that was pending when the slip was refused is told without a reason.
+        """
+        for number, (odds, reason) in enumerate(answer.legs, start=1):
+            row = self.rows.get(head + number)
+            if row is None or row["kind"] != SlipKind.LEG:
+                self._fault(f"{what} with {len(answer.legs)} legs")
+                return
+            if stands and (odds != row["odds_milli"] or reason):
+                self._fault(f"{what}, leg {number} at {odds} ({reason}); it is {row}")
+            if reason and reason != row["reason"]:
+                self._fault(f"{what}, leg {number} for {reason}; it is {row}")
 
     # --- order -----------------------------------------------------------------------------------
 
@@ -263,15 +307,19 @@ class Audit:
         for key, slip in self._by_ref.items():
             if key not in answered:
                 continue
-            what = f"bet {slip['bet_id']}"
-            for name, model in self._models.items():
-                decision = model.decisions.get(slip["bet_id"])
-                if decision is not None:
-                    spans[name].append((begun[key], answered[key], decision[2], what))
-            for name, shard in self._shards.items():
-                reserved = shard.slips.get(slip["bet_id"])
-                if reserved is not None:
-                    spans[name].append((begun[key], answered[key], reserved.seq, what))
+            what, span = f"bet {slip['bet_id']}", (begun[key], answered[key])
+            reserved = self._model_of(slip)
+            if reserved is None:
+                continue
+            account = self._world.account_shell(slip["account_no"])
+            spans[account].append((*span, reserved.seq, what))
+            if reserved.legs:  # the account decides on a slip before its bettor is answered
+                spans[account].append((*span, reserved.decided_seq, f"the verdict on {what}"))
+            for bet_id in [leg.bet_id for leg in reserved.legs] or [slip["bet_id"]]:
+                for name, model in self._models.items():
+                    decision = model.decisions.get(bet_id)
+                    if decision is not None:
+                        spans[name].append((*span, decision[2], what))
         for done in self._world.clients.record.commanded:
             if isinstance(done.event, MarketSuspended):
                 name = self._world.shell_of[done.event.market_no]
@@ -328,6 +376,9 @@ _SLIP_FIELDS = (
     "reason",
     "state",
     "result",
+    "kind",
+    "charged_minor",
+    "charge_no",
 )
 
 

@@ -12,6 +12,8 @@ from actors.messages import encode
 from gateway.messages.base import Error
 from gateway.messages.bettor import AskBalance, AskStatus, BalanceAnswer, Bet, Place, SlipAnswer
 from gateway.messages.protocol import ServerMessage
+from gateway.messages.slips import BetLines, Leg, SlipBet
+from gateway.messages.slips import PlaceSlip as PlaceSlipMessage
 from gateway.messages.trader import Control, Controlled
 from gateway.session.tokens import Role, TokenKey
 from tests.simulator.event_loop import SimulatedLoop
@@ -22,7 +24,7 @@ from tests.simulator.sockets import (
     handshake,
     server_payloads,
 )
-from tests.simulator.story import Command, PlaceBet
+from tests.simulator.story import Command, PlaceBet, PlaceSlip
 
 SECRET = b"the secret of a simulated bookmaker, long enough"
 KEY = TokenKey(SECRET)
@@ -36,7 +38,7 @@ class Sent(NamedTuple):
     """A bet that a client sent."""
 
     at_s: float
-    bet: PlaceBet
+    bet: PlaceBet | PlaceSlip
 
 
 class Received(NamedTuple):
@@ -57,6 +59,8 @@ class Received(NamedTuple):
     reason: int
     final: bool = False
     """Whether no later answer may differ."""
+    legs: tuple[tuple[int, int], ...] = ()
+    """Of a slip: odds and reason of each leg, as far as they were told."""
 
 
 class Commanded(NamedTuple):
@@ -99,9 +103,12 @@ class Connection:
         self._transport.on_end = self._ended
         self._transport.send(handshake(token))
 
-    def place(self, bet: PlaceBet) -> None:
+    def place(self, bet: PlaceBet | PlaceSlip) -> None:
         self._record.sent.append(Sent(self._loop.time(), bet))
         self._bets.setdefault(bet.ref, []).append(self._loop.time())
+        if isinstance(bet, PlaceSlip):
+            self._send(_slip(bet))
+            return
         self._send(
             Place(
                 ref=bet.ref,
@@ -175,6 +182,24 @@ class Connection:
                     message.final or message.state == "accepted",
                 )
             )
+        elif isinstance(message, SlipBet):
+            sendings = self._bets[message.ref]
+            sent_s = sendings.pop(0) if len(sendings) > 1 else sendings[0]
+            record.received.append(
+                Received(
+                    now_s,
+                    sent_s,
+                    "bet",
+                    self.account,
+                    message.ref,
+                    message.state,
+                    message.bet_id,
+                    0,
+                    message.reason,
+                    message.final or message.state == "accepted",
+                    tuple((leg.odds_milli, leg.reason) for leg in message.legs),
+                )
+            )
         elif isinstance(message, SlipAnswer):
             sent_s, ref = self._asked.pop(message.id)
             slip = message.slip
@@ -191,6 +216,7 @@ class Connection:
                     slip.odds_milli,
                     slip.reason,
                     slip.state != "pending",
+                    tuple((leg.odds_milli, leg.reason) for leg in slip.legs),
                 )
             )
         elif isinstance(message, Controlled):
@@ -205,6 +231,28 @@ class Connection:
                 record.received.append(
                     Received(now_s, sent_s, "status", self.account, ref, "none", 0, 0, message.code)
                 )
+
+
+def _slip(step: PlaceSlip) -> PlaceSlipMessage:
+    """Return the message that places a slip."""
+    return PlaceSlipMessage(
+        ref=step.ref,
+        legs=tuple(
+            Leg(market=leg.market, outcome=leg.outcome, odds_milli=leg.odds, position=leg.position)
+            for leg in step.legs
+        ),
+        bets=tuple(
+            BetLines(
+                stake_minor=bet.stake,
+                sizes=bet.sizes,
+                positions=bet.positions,
+                bankers=bet.bankers,
+            )
+            for bet in step.bets
+        ),
+        policy=step.policy,
+        policy_over=step.over,
+    )
 
 
 class Clients:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from engine.common.commands import (
     CancelBets,
@@ -28,6 +29,7 @@ from engine.common.commands import (
 )
 from engine.common.lifecycle import Status
 from tests.simulator.processes import BASE_NS
+from tests.simulator.slip_steps import SlipSteps
 from tests.simulator.story import (
     AnyStep,
     AskMoney,
@@ -45,6 +47,7 @@ from tests.simulator.story import (
     MoveClock,
     MoveMoney,
     PlaceBet,
+    PlaceSlip,
     Story,
 )
 
@@ -69,12 +72,26 @@ _FAULT_KINDS = (
 _AGAIN_SHARES = (0.1, 0.3, 0.5)
 """How often a bet is sent once more."""
 _METHODS = {
-    "account": ("exchange", "exchange", "exchange", "settle", "resolve", "pending", "query"),
-    "market": ("place", "place", "place", "control", "outbox", "outbox_shards"),
+    "account": (
+        "exchange",
+        "exchange",
+        "exchange",
+        "settle",
+        "resolve",
+        "pending",
+        "query",
+        "charges",
+        "charged",
+    ),
+    "market": ("place", "place", "place", "control", "outbox", "outbox_shards", "charge"),
 }
 _DISK_CALLS = ("write", "sync", "allocate", "create", "sync folder", "rename", "remove")
 _ROAD_SHARE = 0.5
 """How many stories carry their calls over the road."""
+_SLIP_SHARES = (0.0, 0.1, 0.3, 0.6)
+"""How many of a story's bets are slips of several legs."""
+_ENDED_SHARE = 0.8
+"""How many stories end with results, and how many of their markets have one then."""
 _DELAYS_MS = (0.0, 0.2, 1.0, 3.0, 8.0, 40.0, 200.0, 1_500.0, 4_000.0)
 """After what time a bettor sends a bet again."""
 
@@ -91,6 +108,7 @@ class Generator:
         fault_kinds: Sequence[str] = (),
         fault_share: float | None = None,
         pace: float | None = None,
+        slip_share: float | None = None,
     ) -> None:
         self._rng = random.Random(seed)
         self._layout = layout
@@ -100,12 +118,14 @@ class Generator:
         self._windows: dict[int, list[Any]] = {no: [] for no in self._odds}
         self._position = 0
         self._numbers = 0
-        self._placed: list[PlaceBet] = []
+        self._placed: list[PlaceBet | PlaceSlip] = []
+        self._slips = SlipSteps(self._rng, layout, self._odds)
         rng = self._rng
         self._bets_a_ms = rng.choice(_BETS_A_MS if pace is None else (pace,))
         shares = _FAULT_SHARES if fault_share is None else (fault_share,)
         self._fault_share = rng.choice(shares)
         self._again_share = rng.choice(_AGAIN_SHARES)
+        self._slip_share = rng.choice(_SLIP_SHARES if slip_share is None else (slip_share,))
         some = rng.sample(_FAULT_KINDS, rng.randint(1, len(_FAULT_KINDS)))
         self._fault_kinds = list(fault_kinds) or some
         shells = -(-layout.markets // layout.markets_per_shell)
@@ -124,8 +144,17 @@ class Generator:
             before = len(self._steps)
             self._operation(round(at_ms, 1))
             operations += len(self._steps) - before
+        self._end(at_ms)
         steps = sorted(self._steps, key=lambda step: step.at_ms)
         return Story(layout=self._layout, steps=tuple(steps))
+
+    def _end(self, at_ms: float) -> None:
+        """Settle most markets, in most stories, so that the bets on them are paid in the end."""
+        for market in self._odds if self._rng.random() < _ENDED_SHARE else ():
+            if self._rng.random() < _ENDED_SHARE:
+                settle = SettleMarket(market_no=market, results=self._results())
+                later_ms = round(at_ms + self._rng.uniform(1, 200), 1)
+                self._add(Command(at_ms=later_ms, command=settle, gateway=self._any()))
 
     # --- operations ------------------------------------------------------------------------------
 
@@ -152,12 +181,27 @@ class Generator:
     def _bet(self, at_ms: float) -> None:
         rng = self._rng
         self._numbers += 1
+        slip = rng.random() < self._slip_share
+        bet = self._slip(at_ms) if slip else self._single(at_ms)
+        self._add(bet)
+        self._placed.append(bet)
+        while rng.random() < self._again_share:  # sent again, here or at another gateway
+            later_ms = rng.choice(_DELAYS_MS) * rng.uniform(0.5, 1.5)
+            sent = self._changed(bet) if rng.random() < 0.05 else bet
+            self._add(replace(sent, at_ms=round(at_ms + later_ms, 1), gateway=self._any()))
+        if rng.random() < 0.1:
+            asked_ms = round(at_ms + rng.uniform(0, 60), 1)
+            gateway = self._any()
+            self._add(AskSlip(at_ms=asked_ms, account=bet.account, ref=bet.ref, gateway=gateway))
+
+    def _single(self, at_ms: float) -> PlaceBet:
+        rng = self._rng
         market = rng.randint(1, self._layout.markets)
         outcome = rng.randrange(len(self._layout.odds))
         odds = self._odds[market][outcome]
         if rng.random() < 0.15:
             odds = max(1_001, odds + rng.choice((-200, -10, 10, 300)))
-        bet = PlaceBet(
+        return PlaceBet(
             at_ms=at_ms,
             account=self._account(),
             ref=f"b{self._numbers}",
@@ -168,27 +212,23 @@ class Generator:
             policy=rng.choice(("none", "higher", "higher", "any")),
             gateway=self._any(),
         )
-        self._add(bet)
-        self._placed.append(bet)
-        while rng.random() < self._again_share:  # sent again, here or at another gateway
-            later_ms = rng.choice(_DELAYS_MS) * rng.uniform(0.5, 1.5)
-            stake = bet.stake + (7 if rng.random() < 0.05 else 0)
-            again = PlaceBet(
-                at_ms=round(at_ms + later_ms, 1),
-                account=bet.account,
-                ref=bet.ref,
-                market=bet.market,
-                outcome=bet.outcome,
-                stake=stake,
-                odds=bet.odds,
-                policy=bet.policy,
-                gateway=self._any(),
-            )
-            self._add(again)
-        if rng.random() < 0.1:
-            asked_ms = round(at_ms + rng.uniform(0, 60), 1)
-            gateway = self._any()
-            self._add(AskSlip(at_ms=asked_ms, account=bet.account, ref=bet.ref, gateway=gateway))
+
+    def _slip(self, at_ms: float) -> PlaceSlip:
+        return self._slips.draw(
+            at_ms=at_ms,
+            account=self._account(),
+            ref=f"s{self._numbers}",
+            gateway=self._any(),
+        )
+
+    def _changed(self, bet: PlaceBet | PlaceSlip) -> PlaceBet | PlaceSlip:
+        """Return what a client sends that uses the ref for something else."""
+        if isinstance(bet, PlaceBet):
+            return replace(bet, stake=bet.stake + 7)
+        if self._rng.random() < 0.2:
+            return replace(self._single(bet.at_ms), account=bet.account, ref=bet.ref)
+        first = replace(bet.bets[0], stake=bet.bets[0].stake + 7)
+        return replace(bet, bets=(first, *bet.bets[1:]))
 
     def _control(self, at_ms: float) -> None:
         rng = self._rng
@@ -280,11 +320,13 @@ class Generator:
         return tuple(self._rng.sample(range(count), self._rng.randrange(1, count + 1)))
 
     def _results(self) -> tuple[OutcomeResult, ...]:
+        """Return results with one winner, or as of places with any number."""
         rng = self._rng
         winner = rng.randrange(len(self._layout.odds))
+        places = rng.random() < 0.4
         results = []
         for outcome in range(len(self._layout.odds)):
-            won = outcome == winner
+            won = rng.random() < 0.7 if places else outcome == winner
             void = rng.choice((0, 0, 0, 0, 1, 2)) if rng.random() < 0.3 else 0
             den = rng.choice((1, 1, 2, 3)) if won else 1
             results.append(OutcomeResult(won=won, void_halves=void, dead_heat_den=den))
@@ -383,6 +425,7 @@ def make_story(
     fault_kinds: Sequence[str] = (),
     fault_share: float | None = None,
     pace: float | None = None,
+    slip_share: float | None = None,
 ) -> Story:
     """Return the story of a seed.
 
@@ -400,13 +443,16 @@ def make_story(
         Faults in steps; without it the seed chooses.
     pace : float, optional
         Steps a millisecond; without it the seed chooses.
+    slip_share : float, optional
+        Slips of several legs in bets; without it the seed chooses.
     """
     if layout is None:
         rng = random.Random(seed ^ 0x1A70)
         layout = Layout(
             gateways=rng.choice((2, 2, 3)),
             shards=rng.choice((1, 2, 2)),
-            markets=rng.choice((1, 2, 4)),
+            markets=rng.choice((1, 2, 4, 6)),
+            markets_a_fixture=rng.choice((1, 1, 2)),
             market_liability_max=rng.choice((1_000, 4_000, 20_000)),
             road=rng.random() < _ROAD_SHARE,
         )
@@ -417,5 +463,6 @@ def make_story(
         fault_kinds=fault_kinds,
         fault_share=fault_share,
         pace=pace,
+        slip_share=slip_share,
     )
     return generator.make()

@@ -29,8 +29,9 @@ from engine.common.events import (
     SettlementRolledBack,
     StatusSet,
 )
+from engine.common.rows import FLAG_LEG, FLAG_RELEASED
 from persistence.frames import Record
-from persistence.records import Kind, decode_bets, decode_market_control
+from persistence.records import Kind, decode_bets, decode_charges, decode_market_control
 
 ACTIVE, INACTIVE, SUSPENDED, HANDED_OVER, SETTLED, CANCELLED, CLOSED = (1, 0, -1, -2, -3, -4, -5)
 _STATUS_AFTER = {
@@ -42,6 +43,7 @@ _STATUS_AFTER = {
     MarketSettled: SETTLED,
     MarketCancelled: CANCELLED,
 }
+_CHARGE_FIELDS = ("bet_id", "stake_minor", "charge_no", "flags")
 _FENCED = 904
 _ONE = 1_000_000
 
@@ -62,6 +64,9 @@ class AcceptedBet:
     odds_seen: int
     rate: int
     """Millionths of base currency for one unit of the stake's currency."""
+    is_leg: bool = False
+    """Whether it is a leg of a slip: its stake is then what the slip charges by now."""
+    charge_no: int = 0
 
 
 @dataclass
@@ -111,15 +116,20 @@ class MarketModel:
 
     def payback(self, bet: AcceptedBet) -> int | None:
         """Return what a bet gets back by now; None while it is open."""
+        back = self.back(bet)
+        return None if back is None else floor(bet.stake * back)
+
+    def back(self, bet: AcceptedBet) -> Fraction | None:
+        """Return what one unit of a bet's stake gets back by now; None while it is open."""
         if self.refunded(bet):
-            return bet.stake
+            return Fraction(1)
         result = self.results.get(bet.outcome)
         if result is None:
             return None
         void = Fraction(result.void_halves, 2)
         share = Fraction(result.dead_heat_num, result.dead_heat_den)
         won = int(result.won and result.void_halves < 2)
-        return floor(bet.stake * ((1 - void) * won * Fraction(bet.odds, 1_000) * share + void))
+        return (1 - void) * won * Fraction(bet.odds, 1_000) * share + void
 
     def liabilities(self) -> list[Fraction]:
         """Return what the house loses by each outcome in base currency.
@@ -153,6 +163,10 @@ class ShellModel:
     def read(self, record: Record) -> None:
         if record.kind == Kind.BETS:
             self._read_bets(record)
+        elif record.kind == Kind.CHARGES:
+            rows = decode_charges(record.payload)
+            for row in zip(*(rows[name].tolist() for name in _CHARGE_FIELDS), strict=True):
+                self._charge(*row)
         elif record.kind == Kind.CONTROL:
             control = decode_market_control(record.payload)
             for command, event in zip(control.commands, control.events, strict=True):
@@ -211,11 +225,24 @@ class ShellModel:
             odds,
             odds_seen,
             rate,
+            bool(flags & FLAG_LEG),
         )
         self._check_acceptance(market, bet, policy)
         market.bets.append(bet)
         self.accepted[bet_id] = bet
         self._check_limits(market, bet)
+
+    def _charge(self, bet_id: int, stake: int, charge_no: int, flags: int) -> None:
+        """Apply a charge: the stake that a slip lets run on its leg from now on."""
+        bet = self.accepted.get(bet_id)
+        if bet is None or not bet.is_leg:
+            self._fault(f"a charge of bet {bet_id}, which is no leg in force")
+            return
+        if charge_no <= bet.charge_no:
+            self._fault(f"charge {charge_no} of bet {bet_id} came after charge {bet.charge_no}")
+        if flags & FLAG_RELEASED and stake:
+            self._fault(f"bet {bet_id} was released and is charged {stake}")
+        bet.stake, bet.charge_no = stake, charge_no
 
     def _check_acceptance(self, market: MarketModel, bet: AcceptedBet, policy: int) -> None:
         what = f"bet {bet.bet_id} of record {bet.seq} was accepted"

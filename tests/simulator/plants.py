@@ -5,10 +5,9 @@ planted at the border of a part, so that it stays the same when the part's insid
 behaviours that were once found in this system are among them.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from msgspec.structs import replace
 
 from actors.messages import (
     MarketControl,
@@ -26,70 +25,26 @@ from engine.common.rows import (
     DECISION,
     FLAG_FENCE,
     FLAG_KNOWN,
+    FLAG_LEG_OF_SLIP,
     RESERVATION,
     RESERVED,
     SETTLEMENT,
-    Rows,
     SlipState,
 )
 from tests.simulator.disk import SimulatedDisk, _File
-from tests.simulator.generator import make_story
+from tests.simulator.hunt import Hunt, ShellPlant, Wrapped, rows
 from tests.simulator.plant import Plant
-from tests.simulator.story import Layout, Story
+from tests.simulator.story import Layout
 
 _UNRECORDED = [int(reason) for reason in UNRECORDED]
-
-
-class Wrapped:
-    """A shell behind a defect; whatever the defect does not touch is the shell's own."""
-
-    def __init__(self, shell: Any) -> None:
-        self.shell = shell
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.shell, name)
-
-    @property
-    def tables(self) -> Any:
-        """The rows of an account shell's ledger."""
-        return self.shell._durable.machine._tables
-
-    @property
-    def book(self) -> Any:
-        """The rows of a market shell's markets."""
-        return self.shell._durable.machine._book
-
-    def slot(self, bet_id: int) -> int:
-        """Return the slot of a slip, or -1."""
-        known = self.tables.slips["bet_id"][: self.tables.slips_len] == bet_id
-        return int(known.argmax()) if known.any() else -1
-
-    @property
-    def serves(self) -> bool:
-        return not self.shell.why
-
-
-class ShellPlant(Plant):
-    """A defect of every account shell or every market shell."""
-
-    kind = "account"
-    wrapper: type = Wrapped
-
-    def wrap(self, name: str, part: Any) -> Any:
-        return self.wrapper(part) if name.startswith(self.kind) else part
-
-
-def rows(data: bytes, dtype: Any) -> Rows:
-    """Return a copy of bytes as rows, which may be changed."""
-    return np.frombuffer(data, dtype).copy()
 
 
 # --- accounts ------------------------------------------------------------------------------------
 
 
 class _LosesVoids(Wrapped):
-    def exchange(self, verdicts: bytes, reservations: bytes) -> bytes:
-        return self.shell.exchange(self._posts(verdicts), reservations)
+    def exchange(self, verdicts: bytes, reservations: bytes, *bets: bytes) -> bytes:
+        return self.shell.exchange(self._posts(verdicts), reservations, *bets)
 
     def resolve(self, verdicts: bytes) -> int:
         return self.shell.resolve(self._posts(verdicts))
@@ -110,13 +65,13 @@ class _VoidsLate(Wrapped):
         super().__init__(shell)
         self._late: list[bytes] = []
 
-    def exchange(self, verdicts: bytes, reservations: bytes) -> bytes:
+    def exchange(self, verdicts: bytes, reservations: bytes, *bets: bytes) -> bytes:
         given = rows(verdicts, DECISION)
         void = np.isin(given["reason"], _UNRECORDED)
         late = self._late[:-8] if len(self._late) > 8 else []
         self._late = self._late[len(late) :] + [row.tobytes() for row in given[void]]
         now = given[~void].tobytes() + b"".join(late)
-        answers = rows(self.shell.exchange(now, reservations), RESERVED)
+        answers = rows(self.shell.exchange(now, reservations, *bets), RESERVED)
         dead = np.isin(answers["bet_id"], given["bet_id"][void]) & (answers["state"] == 1)
         answers["state"][dead] = SlipState.REFUSED
         answers["reason"][dead] = Reason.DISK_FULL
@@ -133,14 +88,14 @@ class VoidBeforeItsTime(ShellPlant):
 
 
 class _PostsTwice(Wrapped):
-    def exchange(self, verdicts: bytes, reservations: bytes) -> bytes:
+    def exchange(self, verdicts: bytes, reservations: bytes, *bets: bytes) -> bytes:
         posts = []
         if self.serves:
             for row in rows(verdicts, DECISION):
                 slot = self.slot(int(row["bet_id"]))
                 if row["reason"] == 0 and slot >= 0 and self.tables.slips[slot]["state"] == 1:
                     posts.append(slot)
-        answer = self.shell.exchange(verdicts, reservations)
+        answer = self.shell.exchange(verdicts, reservations, *bets)
         for slot in posts if self.serves else ():
             slip = self.tables.slips[slot]
             if slip["state"] == 2:
@@ -188,14 +143,14 @@ class LostSettlement(ShellPlant):
 
 
 class _LosesOdds(Wrapped):
-    def exchange(self, verdicts: bytes, reservations: bytes) -> bytes:
+    def exchange(self, verdicts: bytes, reservations: bytes, *bets: bytes) -> bytes:
         given = rows(verdicts, DECISION)
         if self.serves:
             for row in given:
                 slot = self.slot(int(row["bet_id"]))
                 if row["reason"] == 0 and slot >= 0:
                     row["odds_milli"] = self.tables.slips[slot]["odds_seen_milli"]
-        return self.shell.exchange(given.tobytes(), reservations)
+        return self.shell.exchange(given.tobytes(), reservations, *bets)
 
 
 class LostOdds(ShellPlant):
@@ -207,12 +162,13 @@ class LostOdds(ShellPlant):
 class _ForgetsRefs(Wrapped):
     calls = 0
 
-    def exchange(self, verdicts: bytes, reservations: bytes) -> bytes:
+    def exchange(self, verdicts: bytes, reservations: bytes, *bets: bytes) -> bytes:
         given = rows(reservations, RESERVATION)
         self.calls += 1
         if self.calls % 5 == 0 and len(given):
-            given["ref"][:, 3] = 0x7E  # the same ref is taken for another
-        return self.shell.exchange(verdicts, given.tobytes())
+            named = (given["flags"] & FLAG_LEG_OF_SLIP) == 0
+            given["ref"][named, 3] = 0x7E  # the same ref is taken for another
+        return self.shell.exchange(verdicts, given.tobytes(), *bets)
 
 
 class RefBookedTwice(ShellPlant):
@@ -439,31 +395,6 @@ class MixedAnswers(Plant):
             take(frame._replace(call=next(iter(connection._calls), frame.call)))
 
         connection._answered = mixed
-
-
-class Hunt(NamedTuple):
-    """How a defect is hunted: what the auditor must say of it, and the faults that bring it out."""
-
-    says: str
-    fault_kinds: tuple[str, ...]
-    pace: float | None = None
-    """Steps a millisecond of the stories."""
-    layout: Layout | None = None
-    """Their world; None: the seed chooses it."""
-    road: bool = False
-    """Whether their calls go over the road."""
-    seeds_max: int = 30
-
-    def story(self, seed: int) -> Story:
-        story = make_story(
-            seed,
-            operations=250,
-            layout=self.layout,
-            fault_kinds=self.fault_kinds,
-            fault_share=0.12,
-            pace=self.pace,
-        )
-        return replace(story, layout=replace(story.layout, road=self.road))
 
 
 _SMALL = Layout(markets=1, shards=1)

@@ -35,7 +35,7 @@ class Outcome:
 def run_story(story: Story, plant: Plant | None = None) -> Outcome:
     """Play a story, audit the world, and return the result."""
     began_s = time.process_time()
-    with _quiet():
+    with quiet():
         world, faults, virtual_s = run_simulated(lambda loop: _play(loop, story, plant))
     return Outcome(
         faults=faults,
@@ -57,7 +57,7 @@ async def _play(
 
 
 @contextlib.contextmanager
-def _quiet():
+def quiet():
     """Keep logs, output of ending processes and garbage collection out of a run."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)

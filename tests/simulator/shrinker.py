@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from tests.simulator.plant import Plant
 from tests.simulator.runner import run_story
-from tests.simulator.story import OPERATIONS, AnyStep, Layout, PlaceBet, Story
+from tests.simulator.story import OPERATIONS, AnyStep, Layout, PlaceBet, PlaceSlip, Story
 
 Fails = Callable[[Story], bool]
 
@@ -96,7 +96,8 @@ def _fits(story: Story) -> bool:
             return False
         command = getattr(step, "command", None) or getattr(step, "update", None)
         market = getattr(step, "market", getattr(command, "market_no", 1))
-        if market > layout.markets:
+        markets = [market, *(leg.market for leg in getattr(step, "legs", ()))]
+        if max(markets) > layout.markets:
             return False
         kind, _, number = getattr(step, "part", "none-0").partition("-")
         bound = {"market": shells, "account": layout.shards, "gateway": layout.gateways}
@@ -127,6 +128,10 @@ def _plainer(story: Story, fails: Fails, deadline_s: float) -> Story:
 def _plainer_steps(step: AnyStep) -> list[AnyStep]:
     if isinstance(step, PlaceBet) and step.stake != 100:
         return [replace(step, stake=100)]
+    if isinstance(step, PlaceSlip):
+        round_bets = tuple(replace(bet, stake=100) for bet in step.bets)
+        plainer = (replace(step, bets=round_bets), replace(step, bets=step.bets[:1]))
+        return [plain for plain in plainer if plain != step]
     if not isinstance(step, OPERATIONS) and getattr(step, "count", 1) > 1:
         return [replace(step, count=1)]
     return []

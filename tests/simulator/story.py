@@ -35,6 +35,39 @@ class PlaceBet(Step, frozen=True, tag=True):
     gateway: int = 0
 
 
+class SlipLeg(Struct, frozen=True):
+    """One selection of a slip; legs of one position are alternatives."""
+
+    market: int
+    outcome: int
+    odds: int
+    position: int
+
+
+class SlipStake(Struct, frozen=True):
+    """One bet of a slip: the stake on each line, and which lines there are."""
+
+    stake: int
+    positions: tuple[int, ...]
+    sizes: tuple[int, ...]
+    bankers: tuple[int, ...] = ()
+
+
+class PlaceSlip(Step, frozen=True, tag=True):
+    """A bettor sends a slip of several legs; the same ref again is a second sending.
+
+    `over` is what the policy is over: each leg's odds ("legs") or what the slip pays ("combined").
+    """
+
+    account: int
+    ref: str
+    legs: tuple[SlipLeg, ...]
+    bets: tuple[SlipStake, ...]
+    policy: str = "none"
+    over: str = "legs"
+    gateway: int = 0
+
+
 class AskSlip(Step, frozen=True, tag=True):
     """A bettor asks for the status of a ref."""
 
@@ -131,10 +164,11 @@ class MoveClock(Step, frozen=True, tag=True):
     by_ms: int
 
 
-OPERATIONS = (PlaceBet, AskSlip, AskMoney, DropClient, Command, FeedMessage, MoveMoney)
+OPERATIONS = (PlaceBet, PlaceSlip, AskSlip, AskMoney, DropClient, Command, FeedMessage, MoveMoney)
 """What clients, traders and feeds do; every other step is a fault."""
 AnyStep = (
     PlaceBet
+    | PlaceSlip
     | AskSlip
     | AskMoney
     | DropClient
@@ -158,6 +192,8 @@ class Layout(Struct, frozen=True, kw_only=True):
     shards: int = 2
     markets: int = 4
     markets_per_shell: int = 2
+    markets_a_fixture: int = 1
+    """Markets that share a fixture: two of them in one line exclude one another."""
     accounts: int = 8
     balance: int = 30_000
     stake_max: int = 2_000
@@ -168,6 +204,14 @@ class Layout(Struct, frozen=True, kw_only=True):
     jitter: bool = True
     road: bool = False
     """Whether calls of the road's methods go over its connections."""
+
+    def fixture_of(self, market: int) -> int:
+        return (market - 1) // self.markets_a_fixture
+
+    def key_of(self, market: int) -> str:
+        """Return a market's key; the markets of a fixture differ by a specifier."""
+        part = (market - 1) % self.markets_a_fixture
+        return f"cup-{self.fixture_of(market)}/1x2{f'?part={part}' if part else ''}"
 
 
 class Story(Struct, frozen=True, kw_only=True):
@@ -205,6 +249,8 @@ def sentence(step: AnyStep) -> str:
                 f"{step.market} at {step.odds / 1000:.3f} ({step.policy}), ref {step.ref}, "
                 f"through gateway-{step.gateway}"
             )
+        case PlaceSlip():
+            text = _slip(step)
         case AskSlip():
             text = f"account {step.account} asks gateway-{step.gateway} for {step.ref}"
         case AskMoney():
@@ -222,6 +268,22 @@ def sentence(step: AnyStep) -> str:
         case _:
             text = _fault(step)
     return text
+
+
+def _slip(step: PlaceSlip) -> str:
+    legs = ", ".join(
+        f"{leg.position}: outcome {leg.outcome} of market {leg.market} at {leg.odds / 1000:.3f}"
+        for leg in step.legs
+    )
+    bets = " and ".join(
+        f"{bet.stake} on each {'/'.join(map(str, bet.sizes))} of {bet.positions}"
+        + (f" with bankers {bet.bankers}" if bet.bankers else "")
+        for bet in step.bets
+    )
+    return (
+        f"account {step.account} bets {bets} over ({legs}) ({step.policy} over {step.over}), "
+        f"ref {step.ref}, through gateway-{step.gateway}"
+    )
 
 
 def _command(command: MarketCommand) -> str:

@@ -3,15 +3,19 @@
 import pytest
 from msgspec.structs import replace
 
-from engine.common.commands import OutcomeResult, SettleMarket
+from engine.common.commands import OutcomeResult, RollBackSettlement, SettleMarket
 from tests.simulator.runner import run_story
 from tests.simulator.story import (
     Command,
+    DisturbCalls,
     FillDisk,
     Freeze,
     Kill,
     Layout,
     PlaceBet,
+    PlaceSlip,
+    SlipLeg,
+    SlipStake,
     Story,
 )
 
@@ -87,3 +91,24 @@ def test_a_gateway_and_the_supervisor_are_killed_around_a_bet() -> None:
         )
         == []
     )
+
+
+@pytest.mark.parametrize("kind", ["lose answer", "delay"])
+def test_a_charge_is_taken_back_before_its_account_knows_that_it_was_applied(kind: str) -> None:
+    won = tuple(OutcomeResult(won=outcome == 0) for outcome in range(3))
+    faults = played(
+        PlaceSlip(
+            at_ms=1.0,
+            account=1,
+            ref="s1",
+            legs=(SlipLeg(1, 0, 2_000, 0), SlipLeg(2, 0, 2_000, 1)),
+            bets=(SlipStake(100, (0, 1), (2,)),),
+        ),
+        DisturbCalls(
+            at_ms=2.0, part="market-00001", method="charge", kind=kind, count=1, after_ms=4_000.0
+        ),
+        Command(at_ms=300.0, command=SettleMarket(market_no=1, results=won)),
+        Command(at_ms=900.0, command=RollBackSettlement(market_no=1)),
+        layout=Layout(markets=2, markets_per_shell=1, shards=1, jitter=False),
+    )
+    assert faults == []

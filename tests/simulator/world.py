@@ -44,6 +44,7 @@ from tests.simulator.feed import FEED, StoryAdapter, message_of
 from tests.simulator.network import CallFault, Network
 from tests.simulator.plant import Plant
 from tests.simulator.processes import Clock, SimulatedLauncher, SimulatedProcess
+from tests.simulator.rest import what_waits
 from tests.simulator.road import Wires
 from tests.simulator.settings import (
     CURRENCIES,
@@ -74,6 +75,7 @@ from tests.simulator.story import (
     MoveClock,
     MoveMoney,
     PlaceBet,
+    PlaceSlip,
     Story,
 )
 
@@ -105,7 +107,8 @@ class World:
         self._clock = Clock(loop)
         self._directory_disk = SimulatedDisk()
         self._keepers: list[asyncio.Task[None]] = []
-        self._tasks: list[asyncio.Task[None]] = []
+        self.tasks: list[asyncio.Task[None]] = []
+        """Messages of feeds and transfers, which are sent until they are answered."""
         self._thaws: dict[str, asyncio.TimerHandle] = {}
 
     # --- the run ---------------------------------------------------------------------------------
@@ -114,7 +117,7 @@ class World:
         """Start everything, play the story, heal the world, and bring it to rest."""
         await self._start()
         for step in self.story.steps:
-            wait_s = self._begun_s + step.at_ms / 1_000 - self.loop.time()
+            wait_s = self.begun_s + step.at_ms / 1_000 - self.loop.time()
             if wait_s > 0:
                 await asyncio.sleep(wait_s)
             self._do(step)
@@ -131,7 +134,7 @@ class World:
         markets = [
             CreateMarket(
                 market_no=0,
-                key=f"cup-{no}/1x2",
+                key=layout.key_of(no + 1),
                 outcomes=tuple(f"outcome {i}" for i in range(len(layout.odds))),
                 odds_milli=layout.odds,
                 limits=Limits(
@@ -166,7 +169,7 @@ class World:
             )
             assert not any(isinstance(e, Refused) for e in decode_ledger_events(raw))
             self.deposits.append((account, "first", layout.balance, True))
-        self._begun_s = self.loop.time()
+        self.begun_s = self.loop.time()
 
     # --- parts -----------------------------------------------------------------------------------
 
@@ -300,7 +303,7 @@ class World:
 
     def _do(self, step: AnyStep) -> None:
         match step:
-            case PlaceBet():
+            case PlaceBet() | PlaceSlip():
                 connection = self._bettor(step.account, step.gateway)
                 if connection is not None:
                     connection.place(step)
@@ -321,9 +324,9 @@ class World:
                 if trader is not None:
                     trader.command(step)
             case FeedMessage():
-                self._tasks.append(self.loop.create_task(self._feed(step)))
+                self.tasks.append(self.loop.create_task(self._feed(step)))
             case MoveMoney():
-                self._tasks.append(self.loop.create_task(self._move_money(step)))
+                self.tasks.append(self.loop.create_task(self._move_money(step)))
             case _:
                 self._disturb(step)
 
@@ -332,8 +335,7 @@ class World:
 
     async def _feed(self, step: FeedMessage) -> None:
         """Push a feed's message to the pipeline until it is obeyed, as a bridge does."""
-        key = f"cup-{step.update.market_no - 1}/1x2"
-        body = message_of(key, step.update)
+        body = message_of(self.layout.key_of(step.update.market_no), step.update)
         while True:
             try:
                 await self.parts["feed"].peer.ask("push", [body], timeout_s=2)
@@ -402,7 +404,7 @@ class World:
     async def _come_to_rest(self) -> None:
         """Let every fault end, heal everything, then wait until nothing is left to be done."""
         ends_ms = [step.at_ms + getattr(step, "for_ms", 0.0) for step in self.story.steps]
-        last_s = self._begun_s + max(ends_ms, default=0.0) / 1_000
+        last_s = self.begun_s + max(ends_ms, default=0.0) / 1_000
         await asyncio.sleep(max(0.0, last_s - self.loop.time()))
         self._heal()
         deadline_s = self.loop.time() + SETTLE_S
@@ -410,7 +412,7 @@ class World:
         while True:
             self._heal()
             await self._release_quarantined()
-            waits = self._waits()
+            waits = what_waits(self)
             if not waits:
                 break
             if self.loop.time() > deadline_s:
@@ -438,27 +440,6 @@ class World:
                     assert process.ended
         except PeerError:
             return
-
-    def _waits(self) -> str:
-        """Return what still has to happen, or an empty text."""
-        if any(not task.done() for task in self._tasks):
-            return "a feed's message or a transfer is not answered"
-        for name, process in self.parts.items():
-            if process.ended or process.callee.target is None:
-                return f"{name} is down"
-            if name in self.ports and self.ports[name]["bets"] not in self.loop.ports:
-                return f"{name} does not listen"
-        for name, process in self.launcher.processes.items():
-            if process.ended or process.callee.target is None:
-                return f"{name} is down"
-            part = process.callee.target
-            if part.why:
-                return f"{name} does not serve: {part.why}"
-            if name.startswith("account") and len(part.pending(1 << 62, 1)):
-                return f"{name} has pending bets"
-            if name.startswith("market") and part.outbox_shards():
-                return f"{name} has settlements to send"
-        return ""
 
     async def _ask_everything(self) -> None:
         """Have every account ask for each of its refs, once through each gateway."""
