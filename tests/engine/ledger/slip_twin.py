@@ -4,13 +4,13 @@ Enumerates every line of a slip and multiplies fractions. Takes nothing from the
 bounds are stated here and by the tests.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from itertools import combinations, product
 from math import floor
 
 from tests.engine.common.stated_rules import REASON_NUMBERS, SLIP_STATE_NUMBERS
+from tests.engine.ledger.line_twin import TwinBet, multiplied, stake_max, too_much
 from tests.engine.ledger.twin import (
     ACCEPTED,
     NONE,
@@ -25,56 +25,11 @@ from tests.engine.ledger.twin import (
 )
 
 RELEASED = SLIP_STATE_NUMBERS["RELEASED"]
-PAYOUT_MAX = 10**13
 LINES_MAX = 20_000
 ODDS = range(1_001, 10_000_001)
 HEAD, LEG = 1, 2
 WON, LOST, REFUNDED, CANCELLED = 1, 2, 3, 6
 POLICY_ANY, COMBINED_NONE, COMBINED_HIGHER = 2, 3, 4
-
-Line = tuple[int, ...]
-"""The places of the legs that a line has."""
-
-
-@dataclass(frozen=True)
-class TwinBet:
-    stake: int
-    payout_max: int
-    sizes: int
-    positions: int
-    bankers: int
-
-    def fault(self, held: int) -> str:
-        if self.stake < 1:
-            return "STAKE_TOO_SMALL"
-        if self.stake > STAKE_MAX or self.payout_max < 0:
-            return "AMOUNT_OUT_OF_BOUNDS"
-        if self.positions & ~held or self.bankers & ~self.positions:
-            return "POSITION_UNKNOWN"
-        free = bin(self.positions & ~self.bankers).count("1")
-        sizes = {size for size in range(64) if self.sizes >> size & 1}
-        allowed = set(range(0 if self.bankers else 1, free + 1))
-        return "" if sizes and sizes <= allowed else "SIZE_OUT_OF_BOUNDS"
-
-    def lines(self, legs: Sequence["TwinLeg"]) -> list[Line]:
-        """Return every line: the bankers and k others, one leg of each, no event twice."""
-        at = [p for p in range(64) if self.positions >> p & 1]
-        bankers = [p for p in at if self.bankers >> p & 1]
-        others = [p for p in at if p not in bankers]
-        found = []
-        for size in range(64):
-            if not self.sizes >> size & 1:
-                continue
-            for chosen in combinations(others, size):
-                ways = [
-                    [place for place, leg in enumerate(legs) if leg.position == p]
-                    for p in (*bankers, *chosen)
-                ]
-                for line in product(*ways):
-                    events = [legs[place].event for place in line]
-                    if len(set(events)) == len(events):
-                        found.append(line)
-        return found
 
 
 @dataclass
@@ -139,14 +94,6 @@ class TwinHead(TwinSlip):
         return min(total, STAKE_MAX)
 
 
-def multiplied(fractions: Iterable[Fraction | None]) -> Fraction:
-    total = Fraction(1)
-    for each in fractions:
-        assert each is not None
-        total *= each
-    return total
-
-
 class SlipLedgerTwin(LedgerTwin):
     """A ledger of singles and slips; `reserve` takes the rows of heads, legs and singles."""
 
@@ -163,18 +110,18 @@ class SlipLedgerTwin(LedgerTwin):
         rows = list(rows)
         of_legs = [row for row in rows if isinstance(self.find(row[0]), TwinLeg)]
         super().resolve(row for row in rows if type(self.find(row[0])) is TwinSlip)
-        for bet_id, stake_max, odds, reason, _ in of_legs:
+        for bet_id, highest, odds, reason, _ in of_legs:
             leg = self.find(bet_id)
             assert isinstance(leg, TwinLeg)
             if leg.state != PENDING:
                 continue
             if reason == 0 and odds in ODDS:
-                leg.odds_milli, leg.stake_max_minor = odds, stake_max
+                leg.odds_milli, leg.stake_max_minor = odds, highest
                 self._hold(leg)
                 if leg.head.posted and any(other.back is not None for other in leg.head.legs):
                     self._pay(leg.head)
             elif reason and not (leg.head.shared and reason in UNRECORDED):
-                leg.odds_milli, leg.stake_max_minor = odds, stake_max
+                leg.odds_milli, leg.stake_max_minor = odds, highest
                 leg.state, leg.reason = REFUSED, reason
                 if leg.head.state == PENDING:
                     self._refuse(leg.head, "LEG_REFUSED")
@@ -380,7 +327,9 @@ class SlipLedgerTwin(LedgerTwin):
                 for at, row in enumerate(rows)
             ]
 
-        content = (stake, policy, *((*leg.content, leg.event, leg.position) for leg in legs), *bets)
+        own_legs = ((*leg.content, leg.event, leg.position) for leg in legs)
+        own_bets = (replace(each, payout_max=0) for each in bets)
+        content = (stake, policy, *own_legs, *own_bets)
         known = self.by_ref.get((account_no, tuple(ref)))
         if known is not None:
             if known.content != content:
@@ -478,42 +427,3 @@ def slip_fault(
     if not reason and stake > available:
         reason = "INSUFFICIENT_FUNDS"
     return reason, stake_max(all_lines, odds, min(available, STAKE_MAX)) if reason else 0
-
-
-def payouts(
-    all_lines: Sequence[tuple[TwinBet, list[Line]]], odds: Sequence[Fraction]
-) -> list[tuple[TwinBet, Callable[[int], int]]]:
-    """Return for each bet what it pays at a line's stake if all legs win."""
-
-    def paying(products: list[Fraction]) -> Callable[[int], int]:
-        return lambda stake: sum(floor(stake * each) for each in products)
-
-    return [
-        (bet, paying([multiplied(odds[place] for place in line) for line in lines]))
-        for bet, lines in all_lines
-    ]
-
-
-def too_much(all_lines: Sequence[tuple[TwinBet, list[Line]]], odds: Sequence[Fraction]) -> str:
-    paid = [(bet, pays(bet.stake)) for bet, pays in payouts(all_lines, odds)]
-    if any(0 < bet.payout_max < amount for bet, amount in paid):
-        return "PAYOUT_OVER_CAP"
-    return "AMOUNT_OUT_OF_BOUNDS" if sum(amount for _, amount in paid) > PAYOUT_MAX else ""
-
-
-def stake_max(
-    all_lines: Sequence[tuple[TwinBet, list[Line]]], odds: Sequence[Fraction], limit: int
-) -> int:
-    """Return the highest total stake that passes, of all that keep the bets' proportions."""
-    total = sum(bet.stake * len(lines) for bet, lines in all_lines)
-    paying = payouts(all_lines, odds)
-    for part in range(min(total, limit), 0, -1):
-        stakes = [bet.stake * part // total for bet, _ in all_lines]
-        if 0 in stakes:
-            return 0
-        paid = [(bet, pays(stake)) for (bet, pays), stake in zip(paying, stakes, strict=True)]
-        within = all(not 0 < bet.payout_max < amount for bet, amount in paid)
-        if within and sum(amount for _, amount in paid) <= PAYOUT_MAX:
-            counts = [len(lines) for _, lines in all_lines]
-            return sum(stake * count for stake, count in zip(stakes, counts, strict=True))
-    return 0
