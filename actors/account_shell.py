@@ -160,6 +160,8 @@ class AccountShell(Shell[DurableLedger]):
     def resolve(self, verdicts: bytes) -> int:
         """Post or void bets whose verdict had been lost, and notify their owners; return how many.
 
+        They are the first ones of the rows; those behind the bound of one call stay pending.
+
         Raises
         ------
         PeerRefusedError
@@ -167,6 +169,7 @@ class AccountShell(Shell[DurableLedger]):
         """
         rows = rows_of(verdicts, DECISION)
         self._healthy()
+        rows = rows[: self._machine().resolved_at_once(rows)]
         before = self._heads_before(rows["bet_id"])
         try:
             self._exchange(rows, np.zeros(0, RESERVATION), np.zeros(0, SLIP_BET))
@@ -176,9 +179,10 @@ class AccountShell(Shell[DurableLedger]):
         return len(rows)
 
     def settle(self, rows: bytes) -> int:
-        """Apply settlements, each once, and notify the owners; return how many were new.
+        """Apply settlements, each once, and notify the owners; return how many were dealt with.
 
-        At the return all of them are on disk, so the sender may forget them. A settlement of a
+        They are the first ones of the rows: all of them, unless they are of slips with very many
+        lines. At the return they are on disk, so the sender may forget them. A settlement of a
         refused or unknown bet is held as a dispute, logged, and counted in the health.
 
         Raises
@@ -188,6 +192,7 @@ class AccountShell(Shell[DurableLedger]):
         """
         settlements = rows_of(rows, SETTLEMENT)
         durable = self._healthy()
+        settlements = settlements[: self._machine().settled_at_once(settlements)]
         before = self._heads_before(settlements["bet_id"])
         with self._fail_stop:
             try:
@@ -195,7 +200,7 @@ class AccountShell(Shell[DurableLedger]):
             except NotAppliedError as error:
                 raise PeerRefusedError(f"{self.name}: {error}") from error
         self._push_changes(AccountEventKind.SETTLED, self._without_disputed(applied), before)
-        return len(applied)
+        return len(settlements)
 
     def _without_disputed(self, applied: Rows) -> U64s:
         """Return the bet ids of settlements that were applied; log those held as disputes."""
@@ -210,15 +215,16 @@ class AccountShell(Shell[DurableLedger]):
             logger.error(text, self.name, row["settlement_no"], row["bet_id"])
         return bet_ids[~disputed]
 
-    def charges(self, after_bet_id: int, limit: int) -> bytes:
+    def charges(self, after_bet_id: int, limit: int) -> tuple[bytes, int]:
         """Return what legs' markets must be told to charge, as CHARGE rows; none in quarantine.
 
-        Rows are sorted by bet id; the next page is requested with the last page's last id.
+        Rows are sorted by bet id. The number is the bet id behind which the next page begins, 0
+        when there is none.
         """
         if self._serving() is None:
-            return b""
-        rows = self._machine().charges(after_bet_id=BetId(after_bet_id), limit=limit)
-        return rows.tobytes()
+            return b"", 0
+        page = self._machine().charges(after_bet_id=BetId(after_bet_id), limit=limit)
+        return page.rows.tobytes(), page.next_after
 
     def charged(self, rows: bytes) -> int:
         """Note charges (CHARGE rows) that their markets have applied; return how many were new.

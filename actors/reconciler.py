@@ -306,17 +306,17 @@ class Reconciler:
             rows: Rows = np.frombuffer(data, SETTLEMENT)
             if not len(rows):
                 return
-            await self._ask(account_shell_name(shard), "settle", data)
-            # The rows are on the account's disk, so the market may drop them. If this command is
+            taken = await self._ask(account_shell_name(shard), "settle", data)
+            # These rows are on the account's disk, so the market may drop them. If this command is
             # lost, the same rows are carried again, and the account applies none of them twice.
-            ack = AckOutbox(shard=ShardNo(shard), upto=int(rows["outbox_seq"][-1]))
+            ack = AckOutbox(shard=ShardNo(shard), upto=int(rows["outbox_seq"][taken - 1]))
             raw = await self._ask(market, "control", encode(MarketControl(by=BY, commands=(ack,))))
             (acked,) = decode_market_events(raw)
             if not isinstance(acked, OutboxAcked):
                 # The market kept the rows, for example on a full disk: it would give them for ever.
                 raise PeerRefusedError(f"{market}: {acked}")
-            self._done.settled += len(rows)
-            if len(rows) < limit:
+            self._done.settled += taken
+            if taken == len(rows) < limit:
                 return
 
     # --- orphans ---------------------------------------------------------------------------------
@@ -397,8 +397,8 @@ class Reconciler:
         if not recorded.all():
             self._done.postponed += 1
         if recorded.any():
-            await self._ask(account, "resolve", verdicts[recorded].tobytes())
-            self._done.resolved += int(recorded.sum())
+            raw = verdicts[recorded].tobytes()
+            self._done.resolved += await self._ask(account, "resolve", raw)
 
     # --- charges ---------------------------------------------------------------------------------
     async def _carry_charges(self, account: str) -> None:
@@ -412,14 +412,14 @@ class Reconciler:
         prefix = f"charges of {account} to "
         limit = self._settings.chunk_rows
         for _ in range(CHARGE_PORTIONS_MAX):
-            data = await self._ask(account, "charges", turn.after_bet_id, limit)
+            data, after = await self._ask(account, "charges", turn.after_bet_id, limit)
             rows: Rows = np.frombuffer(data, CHARGE)
             await self._each_market(rows, partial(self._charge_at, account), prefix, turn.begun)
-            if len(rows) < limit:
+            if not after:
                 self._forget(prefix, turn.begun)
                 del self._charge_turns[account]
                 return
-            turn.after_bet_id = int(rows["bet_id"][-1])
+            turn.after_bet_id = after
 
     async def _charge_at(self, account: str, market: str, rows: Rows) -> None:
         """Let a market apply charges, then let the account note that it has.

@@ -23,7 +23,7 @@ REFUSED = int(SlipState.REFUSED)
 SETTLED = int(SlipState.SETTLED)
 RELEASED = int(SlipState.RELEASED)
 
-THREE: Any = types.UniTuple(types.int64, 3)  # type: ignore[no-untyped-call]
+FOUR: Any = types.UniTuple(types.int64, 4)  # type: ignore[no-untyped-call]
 
 HEAD = int(SlipKind.HEAD)
 LEG = int(SlipKind.LEG)
@@ -52,6 +52,15 @@ def work_out_charges_nb(slips: Any, head_slot: Any, bets: Any, scratch: Any) -> 
 
 
 @kernel()
+def lines_nb(head: Any, bets: Any) -> Any:
+    """Return how many lines the bets of a head have."""
+    lines = 0
+    for at in range(head.bets_first, head.bets_first + head.bets):
+        lines += bets[at].lines
+    return lines
+
+
+@kernel()
 def is_due_nb(head: Any, leg: Any, charge_minor: Any) -> Any:
     """Return whether a leg's market must be told its charge.
 
@@ -68,12 +77,25 @@ def is_due_nb(head: Any, leg: Any, charge_minor: Any) -> Any:
     return behind > 1 or (behind == 1 and charge_minor != leg.charged_minor)
 
 
+@kernel()
+def write_charge_nb(row: Any, head: Any, leg: Any, charge_minor: Any) -> None:
+    """Write what a leg's market must be told."""
+    row.bet_id = leg.bet_id
+    row.stake_minor = charge_minor
+    row.market_no = leg.market_no
+    row.charge_no = head.charge_no
+    row.flags = FLAG_RELEASED if leg.state == RELEASED else 0
+    for i in range(7):
+        row.pad[i] = 0
+
+
 @kernel(
-    THREE(
+    FOUR(
         SLOTS,
         types.int64,
         types.int64,
         types.uint64,
+        types.int64,
         SLIPS,
         SLIP_BETS,
         SCRATCH,
@@ -85,11 +107,12 @@ def due_charges_nb(
     begin: int,
     due_len: int,
     after_bet_id: int,
+    lines_max: int,
     slips: Rows,
     bets: Rows,
     scratch: Any,
     rows: Rows,
-) -> tuple[int, int, int]:
+) -> tuple[int, int, int, int]:
     """Write the charges of queued heads, by rising bet id, and drop heads whose legs need none.
 
     Parameters
@@ -99,22 +122,35 @@ def due_charges_nb(
         to `begin` on.
     after_bet_id : int
         Only legs with higher bet ids are written.
+    lines_max : int
+        Lines of the heads worked out after which it ends, as it does when `rows` are full.
     rows : CHARGE rows
         Room for the charges; the last head written may not fit and then stays for the next page.
 
     Returns
     -------
     tuple of int
-        How many rows were written, how many heads of the queue were looked at, and how many of
-        these stay.
+        How many rows were written, how many heads of the queue were looked at, how many of these
+        stay, and the bet id behind which the next page begins: 0 when nothing is left.
     """
     written = 0
     kept = 0
+    lines = 0
     at = begin
-    while at < due_len and written < len(rows):
+    last_bet_id = after_bet_id
+    cut = False
+    while at < due_len and written < len(rows) and lines < lines_max:
         head_slot = np.int64(due[at])
         head = slips[head_slot]
+        last_leg_id = head.bet_id + np.uint64(head.legs)
+        if last_leg_id <= after_bet_id:
+            due[begin + kept] = head_slot
+            kept += 1
+            at += 1
+            continue
+        lines += lines_nb(head, bets)
         work_out_charges_nb(slips, head_slot, bets, scratch)
+        last_bet_id = last_leg_id
         stays = False
         for i in range(head.legs):
             leg = slips[head_slot + 1 + i]
@@ -122,21 +158,20 @@ def due_charges_nb(
             if not is_due_nb(head, leg, charge_minor):
                 continue
             stays = True
-            if leg.bet_id > after_bet_id and written < len(rows):
-                row = rows[written]
-                row.bet_id = leg.bet_id
-                row.stake_minor = charge_minor
-                row.market_no = leg.market_no
-                row.charge_no = head.charge_no
-                row.flags = FLAG_RELEASED if leg.state == RELEASED else 0
-                for j in range(7):
-                    row.pad[j] = 0
+            if leg.bet_id <= after_bet_id:
+                continue
+            if written < len(rows):
+                write_charge_nb(rows[written], head, leg, charge_minor)
                 written += 1
+            elif not cut:
+                cut = True
+                last_bet_id = rows[written - 1].bet_id
         if stays:
             due[begin + kept] = head_slot
             kept += 1
         at += 1
-    return written, at - begin, kept
+    more = cut or at < due_len
+    return written, at - begin, kept, int(np.int64(last_bet_id)) if more else 0
 
 
 @kernel(

@@ -46,11 +46,12 @@ from engine.common.views import Balance, LedgerTotals, Slip
 from engine.ledger import views
 from engine.ledger.accounts import apply_command, ref_u64s
 from engine.ledger.audit import due_fault, first_fault, row_fault
-from engine.ledger.charges import apply_charged, due_charges
+from engine.ledger.charges import ChargePage, apply_charged, due_charges
 from engine.ledger.exchanging import make_room, reserve, resolve
 from engine.ledger.index_nb import slots_of_bets_nb
 from engine.ledger.ledger_nb import drop_resolved_nb, in_force_nb, pending_bets_nb
 from engine.ledger.open_slips_nb import open_slots_nb
+from engine.ledger.portions import resolved_at_once, settled_at_once
 from engine.ledger.rows import ACCOUNTS_MAX, ALL_SLIP_BETS_MAX, LEDGER_LAYOUT, TRANSFERS_MAX
 from engine.ledger.settling import apply_settlements
 from engine.ledger.tables import LedgerTables
@@ -243,8 +244,23 @@ class LedgerMachine:
         """
         return apply_settlements(self._tables, rows)
 
-    def charges(self, *, after_bet_id: BetId = _NO_BET, limit: int) -> Rows:
-        """Return the charges that legs' markets must be told, after a bet, by rising bet id.
+    def settled_at_once(self, rows: Rows) -> int:
+        """Return how many of some settlements, from the first on, one call should apply.
+
+        At least one, and all of them unless slips of very many lines are among them: `settle`
+        takes any number, but what it takes at once holds the shard up.
+        """
+        return settled_at_once(self._tables, rows)
+
+    def resolved_at_once(self, verdicts: Rows) -> int:
+        """Return how many of some verdicts, from the first on, one call should apply.
+
+        As `settled_at_once`: the verdict that posts a slip may have to work out all its lines.
+        """
+        return resolved_at_once(self._tables, verdicts)
+
+    def charges(self, *, after_bet_id: BetId = _NO_BET, limit: int) -> ChargePage:
+        """Return a page of the charges that legs' markets must be told, of legs after a bet.
 
         An open leg is charged what runs on it by its slip's lines: the stakes of those without a
         lost leg, times what their settled legs give back. A leg that its market holds for a refused
@@ -252,8 +268,8 @@ class LedgerMachine:
 
         Returns
         -------
-        Rows
-            At most `limit` CHARGE rows.
+        ChargePage
+            At most `limit` CHARGE rows by rising bet id, fewer where slips have very many lines.
         """
         return due_charges(self._tables, after_bet_id=after_bet_id, limit=limit)
 

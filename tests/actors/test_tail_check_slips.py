@@ -37,7 +37,7 @@ def place(system: SupervisedShells, ref: str) -> SlipRequest:
 def carry_charges(system: SupervisedShells) -> int:
     """Carry every charge that is due to both markets; return how many there were."""
     account = system.local_process(ACCOUNT).target
-    data = account.charges(0, 100)
+    data = account.charges(0, 100)[0]
     for name in SHELLS.values():
         system.local_process(name).target.charge(data)
     noted: int = account.charged(data)

@@ -108,7 +108,7 @@ def leg_settlements(*serials: int, num: int, number: int, result: BetResult) -> 
 
 
 def _due_charges(ledger: Any) -> Rows:
-    due: Rows = ledger.charges(after_bet_id=0, limit=100)
+    due: Rows = ledger.charges(after_bet_id=0, limit=100).rows
     assert len(due), "the step before changed a charge"
     return due
 

@@ -37,4 +37,4 @@ def _shell_waits(name: str, shell: Any) -> str:
         return "has settlements to send" if shell.outbox_shards() else ""
     if len(shell.pending(*_ALL)):
         return "has pending bets"
-    return "has charges to carry" if len(shell.charges(0, 1)) else ""
+    return "has charges to carry" if len(shell.charges(0, 1)[0]) else ""

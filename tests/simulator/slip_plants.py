@@ -218,9 +218,10 @@ class LegNotReleased(ShellPlant):
 
 
 class _HidesReleases(_Slips):
-    def charges(self, after_bet_id: int, limit: int) -> bytes:
-        given = rows(self.shell.charges(after_bet_id, limit), CHARGE)
-        return given[(given["flags"] & FLAG_RELEASED) == 0].tobytes()
+    def charges(self, after_bet_id: int, limit: int) -> tuple[bytes, int]:
+        data, next_after = self.shell.charges(after_bet_id, limit)
+        given = rows(data, CHARGE)
+        return given[(given["flags"] & FLAG_RELEASED) == 0].tobytes(), next_after
 
 
 class ReleaseForgotten(SlipPlant):

@@ -245,7 +245,7 @@ def _settlements(random: Random, slips: Rows, count: int) -> Rows:
 def _charges(random: Random, ledger: LedgerMachine, known: list[Rows]) -> Rows:
     """Return charges to acknowledge: some that are due, and some of earlier, in any order."""
     if random.random() < 0.6:
-        known.append(ledger.charges(limit=random.choice((1, 4, 100))))
+        known.append(ledger.charges(limit=random.choice((1, 4, 100))).rows)
     del known[:-6]
     parts = [each for each in known if random.random() < 0.4]
     rows: Rows = np.concatenate([np.zeros(0, CHARGE), *parts])

@@ -76,7 +76,7 @@ def compare(ledger: LedgerMachine, twin: SlipLedgerTwin) -> None:
 def compare_charges(ledger: LedgerMachine, twin: SlipLedgerTwin) -> None:
     """Check that due charges are the present ones, and that all that differ are due."""
     present = twin.present_charges()
-    due = dict(ledger.charges(limit=1 << 20)[["bet_id", "stake_minor"]].tolist())
+    due = dict(ledger.charges(limit=1 << 20).rows[["bet_id", "stake_minor"]].tolist())
     assert due == {bet_id: present[bet_id] for bet_id in due}
     known = {slip.bet_id: slip.charged for slip in twin.slips if isinstance(slip, TwinLeg)}
     assert {no for no, charge in present.items() if known[no] != charge} <= set(due)
@@ -140,8 +140,8 @@ def test_a_machine_with_slips_loaded_at_any_step_gives_the_answers_of_the_dumped
         restarted.check()
         assert restarted.state_hash() == ledger.state_hash()
         # What is known to be due already may be left out of one queue only until it is asked for.
-        due = restarted.charges(limit=1 << 20)
-        assert due.tobytes() == ledger.charges(limit=1 << 20).tobytes()
+        due = restarted.charges(limit=1 << 20).rows
+        assert due.tobytes() == ledger.charges(limit=1 << 20).rows.tobytes()
         assert feed(restarted, turn) == feed(ledger, turn)
         assert restarted.dump() == ledger.dump()
 
@@ -210,7 +210,7 @@ def end_of(ledger: LedgerMachine) -> tuple[object, ...]:
 
 def all_charges(ledger: LedgerMachine) -> dict[int, int]:
     """Return what each leg's market charges once every due charge has been told."""
-    while len(rows := ledger.charges(limit=5)):
+    while len(rows := ledger.charges(limit=5).rows):
         assert len(ledger.charged(rows))
     slips = ledger.slips()
     opened = slips[(slips["kind"] == SlipKind.LEG) & np.isin(slips["state"], (2, 5))]
@@ -264,7 +264,7 @@ def test_markets_come_to_charge_what_runs_whatever_is_lost_or_late(seed):
         turn.charges = np.zeros(0, CHARGE)
         feed(ledger, turn)
         feed_twin(twin, turn)
-        sent = ledger.charges(limit=random.choice((2, 100)))
+        sent = ledger.charges(limit=random.choice((2, 100))).rows
         if random.random() < 0.7:
             market.apply(sent)
             late.append(sent)
@@ -274,7 +274,7 @@ def test_markets_come_to_charge_what_runs_whatever_is_lost_or_late(seed):
             if random.random() < 0.7:
                 ledger.charged(rows)
         ledger.check()
-    while len(rows := ledger.charges(limit=7)):
+    while len(rows := ledger.charges(limit=7).rows):
         market.apply(rows)
         assert len(ledger.charged(rows)) == len(rows)
     first = {slip.bet_id: slip.stake_minor for slip in twin.slips if isinstance(slip, TwinLeg)}

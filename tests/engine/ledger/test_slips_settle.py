@@ -267,7 +267,7 @@ def test_a_lower_or_equal_number_of_a_leg_is_skipped():
 def charges(ledger: LedgerMachine, request: SlipRequest) -> dict[int, int]:
     """Return what is to be charged by the place of the leg, after an audit."""
     ledger.check()
-    rows = ledger.charges(limit=99)
+    rows = ledger.charges(limit=99).rows
     assert (rows["market_no"] > 0).all()
     return {
         int(bet_id) - request.bet_id - 1: charge
@@ -289,7 +289,7 @@ def test_a_charge_that_is_noted_is_due_no_more_and_a_settled_leg_keeps_its_last(
     request = cover(3_000, 4_000, 5_000)
     ledger = held(request)
     settle(ledger, leg_settlement(request.leg(0), 3_000))
-    rows = ledger.charges(limit=99)
+    rows = ledger.charges(limit=99).rows
     assert ledger.charged(rows).tobytes() == rows.tobytes()
     assert len(ledger.charged(rows)) == 0, "a charge is noted once"
     assert charges(ledger, request) == {}
@@ -305,7 +305,7 @@ def test_a_lost_slip_runs_on_no_leg():
     ledger = held(request)
     settle(ledger, leg_lost(request.leg(0)))
     assert charges(ledger, request) == {1: 0, 2: 0}
-    assert not ledger.charges(limit=9)["flags"].any()
+    assert not ledger.charges(limit=9).rows["flags"].any()
 
 
 def test_a_refused_slip_releases_the_legs_that_are_held():
@@ -315,9 +315,9 @@ def test_a_refused_slip_releases_the_legs_that_are_held():
     resolve(ledger, verdict(request.leg(0), odds_milli=2_000))
     resolve(ledger, verdict(request.leg(1), Reason.MARKET_SUSPENDED))
     assert charges(ledger, request) == {0: 0}
-    (row,) = ledger.charges(limit=9)
+    (row,) = ledger.charges(limit=9).rows
     assert (row["flags"], row["charge_no"]) == (FLAG_RELEASED, 1)
-    assert len(ledger.charged(ledger.charges(limit=9))) == 1
+    assert len(ledger.charged(ledger.charges(limit=9).rows)) == 1
     resolve(ledger, verdict(request.leg(2), odds_milli=4_000))
     assert charges(ledger, request) == {2: 0}
 
@@ -343,9 +343,9 @@ def test_an_acknowledgement_that_is_late_changes_nothing():
     request = cover(3_000, 4_000, 5_000)
     ledger = held(request)
     settle(ledger, leg_settlement(request.leg(0), 3_000))
-    early = ledger.charges(limit=99)
+    early = ledger.charges(limit=99).rows
     settle(ledger, leg_settlement(request.leg(1), 4_000))
-    late = ledger.charges(limit=99)
+    late = ledger.charges(limit=99).rows
     assert late["charge_no"].tolist() == [2]
     assert len(ledger.charged(late)) == 1
     assert ledger.charged(early)["bet_id"].tolist() == [request.leg(1)]
@@ -357,14 +357,14 @@ def test_a_charge_that_is_taken_back_before_its_acknowledgement_is_told_again(la
     request = cover(3_000, 4_000, 5_000)
     ledger = held(request)
     settle(ledger, leg_settlement(request.leg(0), 3_000))
-    sent = ledger.charges(limit=99)
+    sent = ledger.charges(limit=99).rows
     settle(ledger, leg_reopened(request.leg(0)))
     if late:
         ledger.charged(sent)
     # Its market may charge what was sent: what runs on the leg again is what it had at first.
     first = ledger.slips()["stake_minor"].tolist()[1:]
     assert charges(ledger, request) == dict(enumerate(first))
-    rows = ledger.charges(limit=99)
+    rows = ledger.charges(limit=99).rows
     assert set(rows["charge_no"].tolist()) == {2}
     assert len(ledger.charged(rows)) == len(rows)
     assert charges(ledger, request) == {}
@@ -392,7 +392,7 @@ def test_an_acknowledgement_of_what_was_never_sent_changes_nothing(fields):
     request = cover(3_000, 4_000)
     ledger = held(request)
     settle(ledger, leg_settlement(request.leg(0), 3_000))
-    row = ledger.charges(limit=99)
+    row = ledger.charges(limit=99).rows
     for name, value in fields.items():
         row[name] = value
     before = ledger.state_hash()
@@ -410,14 +410,14 @@ def test_charges_come_in_pages_by_rising_bet_id():
     due = [request.leg(place) for request in requests for place in (0, 2, 3)]
     for limit in (1, 2, 5, 15, 99):
         found: list[int] = []
-        while len(page := ledger.charges(after_bet_id=found[-1] if found else 0, limit=limit)):
+        while len(page := ledger.charges(after_bet_id=found[-1] if found else 0, limit=limit).rows):
             assert len(page) <= limit
             found += page["bet_id"].tolist()
         assert found == due
-    assert len(ledger.charges(limit=0)) == 0
-    first = ledger.charges(limit=7)
+    assert len(ledger.charges(limit=0).rows) == 0
+    first = ledger.charges(limit=7).rows
     assert len(ledger.charged(first)) == 7
-    assert ledger.charges(limit=99)["bet_id"].tolist() == due[7:]
+    assert ledger.charges(limit=99).rows["bet_id"].tolist() == due[7:]
     ledger.check()
 
 
@@ -431,7 +431,7 @@ def test_the_queue_of_charges_stays_short_while_nobody_asks_for_them():
         settle(ledger, *(row(request.leg(0), number=number) for request in requests))
     ledger.check()
     assert len(ledger._tables.due) < 8 * len(requests)
-    rows = ledger.charges(limit=1_000)
+    rows = ledger.charges(limit=1_000).rows
     assert rows["bet_id"].tolist() == [r.leg(place) for r in requests for place in (1, 2)]
     assert set(rows["stake_minor"].tolist()) == {200}
 
@@ -440,17 +440,17 @@ def test_charges_are_due_again_after_a_restart():
     request = cover(3_000, 4_000, 5_000)
     ledger = held(request)
     settle(ledger, leg_settlement(request.leg(0), 3_000))
-    ledger.charged(ledger.charges(limit=1))
+    ledger.charged(ledger.charges(limit=1).rows)
     loaded = LedgerMachine.load(ledger.dump())
-    assert loaded.charges(limit=9).tobytes() == ledger.charges(limit=9).tobytes()
-    assert len(loaded.charges(limit=9)) == 1
+    assert loaded.charges(limit=9).rows.tobytes() == ledger.charges(limit=9).rows.tobytes()
+    assert len(loaded.charges(limit=9).rows) == 1
     assert loaded.state_hash() == ledger.state_hash()
 
 
 def test_an_empty_ledger_has_no_charges():
     ledger = funded()
     none: Rows = np.zeros(0, CHARGE)
-    assert len(ledger.charges(limit=9)) == len(ledger.charged(none)) == 0
+    assert len(ledger.charges(limit=9).rows) == len(ledger.charged(none)) == 0
 
 
 # --- reading -------------------------------------------------------------------------------------
