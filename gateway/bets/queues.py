@@ -27,8 +27,8 @@ class Waits(Protocol):
         ...
 
     @property
-    def rows(self) -> int:
-        """Rows that it takes in a call."""
+    def weight(self) -> int:
+        """Its share of a call's bound: its rows, and more if they cost its account more."""
         ...
 
     @property
@@ -80,15 +80,15 @@ def take_batch(
 ) -> list[T]:
     """Take up to one batch of tickets that are not answered yet; a slip is never cut.
 
-    `mixed` says that the queue may hold tickets of several rows.
+    `mixed` says that the queue may hold slips, which weigh more than a row.
     """
     waiting = queue.waiting
     if mixed:
-        rows = 0
+        weight = 0
         taken: list[T] = []
         while waiting:
-            rows += waiting[0].rows
-            if rows > rows_max and taken:
+            weight += waiting[0].weight
+            if weight > rows_max and taken:
                 break
             taken.append(waiting.popleft())
     elif len(waiting) <= rows_max:

@@ -64,7 +64,12 @@ class SlipGathering:
     def reserved(
         self, slip: SlipTicket, head: ReservedFields, legs: Sequence[ReservedFields]
     ) -> list[LegTicket]:
-        """Take an account's answer; return the legs that go to their markets."""
+        """Take an account's answer; return the legs that go to their markets.
+
+        None goes of a slip that is answered meanwhile: its bettor may have placed another instead.
+        """
+        if slip.answered:
+            return []
         answer = answer_of(slip, head, legs)
         if answer is not None:
             self._answer(slip, answer)

@@ -14,6 +14,10 @@ from engine.common.reasons import Reason
 from engine.common.rows import FLAG_KNOWN, FLAG_LEG, FLAG_UNMARKED, SlipState
 from engine.common.units import Minor, OddsMilli
 
+LINES_OF_A_ROW: Final = 64
+"""Lines of slips that count as a row of a call to an account: else one call with some sixty slips
+of thousands of lines would hold up all bets behind it for half a second."""
+
 ReservedFields = tuple[int, int, int, int, int, int, int]
 """A RESERVED row, unpacked: bet id, stake_max, odds, rate, reason, state, flags."""
 
@@ -24,8 +28,13 @@ _BOOKED: Final = frozenset({int(SlipState.ACCEPTED), int(SlipState.SETTLED)})
 
 
 class LegResult(Struct, frozen=True, gc=False):
-    """What became of one leg; `stake_max_minor` is its market's highest stake after a refusal."""
+    """What became of one leg; `stake_max_minor` is its market's highest stake after a refusal.
 
+    The reason is UNKNOWN where the market has not decided, which it need not for a slip that is
+    refused for another leg.
+    """
+
+    bet_id: BetId = BetId(0)
     odds_milli: OddsMilli = OddsMilli(0)
     reason: Reason = Reason.ACCEPTED
     stake_max_minor: Minor = Minor(0)
@@ -56,7 +65,7 @@ class SlipSession(Protocol):
 class LegTicket(Struct, kw_only=True, eq=False):
     """One leg on its way to its market, whose queue takes it for a bet like any other."""
 
-    rows: ClassVar[int] = 1
+    weight: ClassVar[int] = 1
     flags: ClassVar[int] = FLAG_LEG
     verdict: ClassVar[bytes] = b""
     """None of its own: the slip asks its account for all legs together."""
@@ -122,6 +131,11 @@ class SlipTicket(Struct, kw_only=True, eq=False):
         """RESERVATION rows that it takes: its head and its legs."""
         return 1 + len(self.legs)
 
+    @property
+    def weight(self) -> int:
+        """Rows that cost its account as much as it does: some of its lines cost as much as one."""
+        return self.rows + self.lines // LINES_OF_A_ROW
+
     def leave_markets(self) -> None:
         """Let the queues of markets drop the legs that were not sent yet."""
         for leg in self.legs:
@@ -177,10 +191,11 @@ def _take_ids(slip: SlipTicket, head: ReservedFields, legs: Sequence[ReservedFie
 
 
 def _leg_result(row: ReservedFields) -> LegResult:
-    _, stake_max_minor, odds_milli, _, reason, state, _ = row
+    bet_id, stake_max_minor, odds_milli, _, reason, state, _ = row
     refused = state == _REFUSED
     return LegResult(
+        bet_id=BetId(bet_id),
         odds_milli=OddsMilli(odds_milli),
-        reason=Reason(reason),
+        reason=Reason.UNKNOWN if state == _PENDING else Reason(reason),
         stake_max_minor=Minor(stake_max_minor) if refused else Minor(0),
     )

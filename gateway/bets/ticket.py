@@ -37,6 +37,7 @@ class Ticket(Struct, kw_only=True, eq=False):
 
     rows: ClassVar[int] = 1
     """RESERVATION rows that it takes."""
+    weight: ClassVar[int] = 1
     flags: ClassVar[int] = 0
     """Of its BET row."""
 

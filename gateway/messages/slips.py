@@ -84,6 +84,7 @@ class PlaceSlip(FromClient, frozen=True, kw_only=True, tag="place_slip"):
 class LegAnswer(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What became of one leg: the odds accepted, or those offered now and why it was refused.
 
+    Reason 903: its market has not decided, and the slip was refused for another leg.
     `stake_max_minor` of a refused leg is the highest stake that its market would have taken; a
     slip stakes on a leg what it stakes on all the lines that hold the leg.
     """

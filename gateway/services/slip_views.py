@@ -91,7 +91,7 @@ def accepted_slip(slip: SlipTicket, answer: SlipBetAnswer) -> SlipView:
         state="accepted",
         legs=tuple(
             LegView(
-                bet_id=leg.bet_id,
+                bet_id=result.bet_id,
                 market=leg.market_no,
                 outcome=leg.outcome,
                 odds_milli=result.odds_milli,

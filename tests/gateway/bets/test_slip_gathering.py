@@ -221,13 +221,30 @@ def single(ref: str, *, verdict: bytes = b"", answered: bool = False) -> Ticket:
     return ticket
 
 
-async def test_the_verdicts_of_answered_tickets_are_kept_wherever_they_wait() -> None:
-    kept: list[tuple[int, bytes]] = []
-    queue: CallQueue[Ticket | SlipTicket] = CallQueue(
+def account_queue() -> CallQueue[Ticket | SlipTicket]:
+    return CallQueue(
         "account-000",
         start=lambda _: None,
         back_off=BackOff(1.0, 1.0, clock_s=asyncio.get_running_loop().time),
     )
+
+
+async def test_slips_of_many_lines_share_a_call_with_few_others() -> None:
+    slips = [slip_of(2) for _ in range(9)]
+    for slip in slips:
+        slip.lines = 20 * 64
+    queue = account_queue()
+    queue.waiting.extend(slips)
+    taken = [
+        len(take_batch(queue, rows_max=70, mixed=True, keep_verdict=lambda *_: None))
+        for _ in range(4)
+    ]
+    assert taken == [3, 3, 3, 0], "each weighs as 23 rows"
+
+
+async def test_the_verdicts_of_answered_tickets_are_kept_wherever_they_wait() -> None:
+    kept: list[tuple[int, bytes]] = []
+    queue = account_queue()
     slip = slip_of()
     slip.verdict, slip.answered = b"slip", True
     waiting = single("b")

@@ -200,6 +200,10 @@ async def test_other_sessions_receive_the_events_of_a_slip(
         assert posted.bets == recorded.bets
         assert events[1].slip.payout_minor == 3_125
         assert client.received.events_waiting == 2, "its own slip is not posted to it"
+        await client.place_slip(ref="d", legs=DOUBLE, bets=[accumulator(500)])
+        await until(lambda: other.received.events_waiting == 1)
+        again = await anext(other.events())
+        assert again.slip.legs == posted.legs, "as it was posted, though it was sent again"
 
 
 async def test_status_brings_what_the_markets_have_decided_of_a_pending_slip(
