@@ -1,8 +1,8 @@
 """The path of a bet through a gateway: reserve, decide, answer, and send the account the verdict.
 
 A slip of several legs takes the same path: its account reserves the stake of all lines once, each
-leg is decided by its market among that market's other bets, and the account says how the slip ends
-when it has the decisions on all legs (slip_gathering.py).
+leg is decided by its market among that market's other bets, and the account decides the slip by the
+decisions on all legs (slip_gathering.py).
 
 Owns the progress of each bet between the two journals and nothing durable: what is lost here the
 reconciler resolves from the shells' own records. Only the account's journal says that a bet is
@@ -407,7 +407,7 @@ class BetPath:
             verdict = answer[at : at + DECISION_ROW.size]
             at += DECISION_ROW.size
             if type(ticket) is LegTicket:
-                self._slips.decided(ticket, reason, verdict)
+                self._slips.decided(ticket, reason, OddsMilli(odds_milli), verdict)
                 continue
             if reason in UNRECORDED and ticket.sends > 1:
                 # Another sending may have been booked; this refusal does not know of it.

@@ -1,8 +1,10 @@
 """Gather the decisions on the legs of slips, until each slip's account can be asked for its end.
 
-Owns what is known of the slips whose legs are with their markets. It never says that a slip is
-accepted or dead: only its account does, which is sent every decision on its legs. It makes no call;
-the bet path does.
+Owns what is known of the slips whose legs are with their markets. It makes no call; the bet path
+does. The account decides how a slip ends, and is sent every decision on its legs. A slip of which
+every market holds its leg at the odds that the bettor saw can only be posted, whoever tells the
+account: so it is answered as a single is, and the decisions travel with a later call. The end of
+any other slip is the account's to say.
 
 A slip waits for the decisions on all its legs, so that its bettor is told of each. One that has a
 refused leg is dead whatever the others say, so it does not wait to its deadline for a market that
@@ -15,11 +17,13 @@ from typing import Final
 
 from engine.common.ids import ShardNo
 from engine.common.reasons import UNRECORDED, Reason
+from engine.common.units import OddsMilli
 from gateway.bets.slip_ticket import (
     LegTicket,
     ReservedFields,
     SlipBetAnswer,
     SlipTicket,
+    accepted_as_seen,
     answer_of,
 )
 
@@ -40,7 +44,7 @@ class SlipGathering:
     ask : callable
         Called with a slip whose `verdict` its account is to take, and then to say how it ends.
     keep : callable
-        Called with an account shard and a DECISION row that it is to take at some time.
+        Called with an account shard and DECISION rows that it is to take at some time.
     answer : callable
         Called with a slip and its answer.
     """
@@ -77,8 +81,10 @@ class SlipGathering:
         self._gathering.append(slip)
         return [leg for leg in slip.legs if not leg.answered]
 
-    def decided(self, leg: LegTicket, reason: Reason, verdict: bytes) -> None:
-        """Take a market's decision on a leg, a DECISION row."""
+    def decided(
+        self, leg: LegTicket, reason: Reason, odds_milli: OddsMilli, verdict: bytes
+    ) -> None:
+        """Take a market's decision on a leg: its reason and odds, and the DECISION row."""
         slip = leg.slip
         counts = reason not in UNRECORDED or leg.sends <= 1
         if slip.answered or slip.verdict:
@@ -92,6 +98,7 @@ class SlipGathering:
         if counts:
             slip.decisions.append(verdict)
             slip.refused |= reason is not Reason.ACCEPTED
+            slip.held_as_seen += reason is Reason.ACCEPTED and odds_milli == leg.odds_milli
         else:
             # Another sending may have been booked; this refusal does not know of it.
             slip.undecidable = True
@@ -121,8 +128,11 @@ class SlipGathering:
         return self._clock_s() - slip.received_s > self._wait_s
 
     def _end(self, slip: SlipTicket) -> None:
-        """Ask a slip's account, if what is known of the legs can decide the slip."""
-        if slip.refused or not slip.undecidable:
+        """Answer a slip, or ask its account, if what is known of the legs can decide the slip."""
+        if slip.held_as_seen == len(slip.legs):
+            self._keep(slip.shard, b"".join(slip.decisions))
+            self._answer(slip, accepted_as_seen(slip))
+        elif slip.refused or not slip.undecidable:
             slip.verdict = b"".join(slip.decisions)
             slip.leave_markets()
             self._ask(slip)

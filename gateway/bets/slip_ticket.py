@@ -117,6 +117,8 @@ class SlipTicket(Struct, kw_only=True, eq=False):
     """Legs that go to their markets and are not decided yet."""
     decisions: list[bytes] = []
     """DECISION rows of legs that the account has not been sent."""
+    held_as_seen: int = 0
+    """Legs in `decisions` that were accepted at the odds that the bettor saw."""
     refused: bool = False
     """Whether `decisions` has a refusal."""
     undecidable: bool = False
@@ -140,6 +142,12 @@ class SlipTicket(Struct, kw_only=True, eq=False):
         """Let the queues of markets drop the legs that were not sent yet."""
         for leg in self.legs:
             leg.answered = True
+
+
+def accepted_as_seen(slip: SlipTicket) -> SlipBetAnswer:
+    """Return the answer to a slip of which every leg is held at the odds that the bettor saw."""
+    legs = tuple([LegResult(odds_milli=leg.odds_milli) for leg in slip.legs])
+    return SlipBetAnswer(state="accepted", bet_id=slip.bet_id, legs=legs)
 
 
 def answer_of(

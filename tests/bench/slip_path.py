@@ -79,9 +79,9 @@ async def _throughput(system: System) -> list[Row]:
             0.5,
             "ratio",
             f"{ACCOUNTS} connections, {IN_FLIGHT} in flight each, legs on {LEGS} of {MARKETS} "
-            f"market shells, 1 account shard, 1 gateway, wallet included; the reservation, every "
-            f"leg and the account's decision are synced before the answer; {SLIPS:,} slips and "
-            f"{BETS:,} singles per run, median of {RUNS}; latency under this load p50 "
+            f"market shells, 1 account shard, 1 gateway, wallet included; the reservation and "
+            f"every leg are synced before the answer; {SLIPS:,} slips and {BETS:,} singles per run, "
+            f"median of {RUNS}; latency under this load p50 "
             f"{slips.median_ms('p50_ms'):.1f} ms, p99 {slips.median_ms('p99_ms'):.1f} ms, of "
             f"singles {singles.median_ms('p50_ms'):.1f} and {singles.median_ms('p99_ms'):.1f}; "
             f"{cost_text(slips.us_a_bet(), a='slip')}; of singles: {cost_text(singles.us_a_bet())}",
@@ -114,8 +114,8 @@ async def _lone(system: System) -> list[Row]:
             1.6,
             "ratio",
             f"1 connection, legs on {LEGS} of {MARKETS} market shells, {LONE_BETS:,} per run, "
-            f"median of {RUNS}; a single is synced twice before its answer, a slip three times one "
-            f"after the other: its reservation, its legs at the same time, the account's decision",
+            f"median of {RUNS}; both are synced twice before the answer: the reservation, then the "
+            f"bet or at the same time the legs",
             ours,
             reference,
         )

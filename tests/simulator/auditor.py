@@ -313,7 +313,8 @@ class Audit:
                 continue
             account = self._world.account_shell(slip["account_no"])
             spans[account].append((*span, reserved.seq, what))
-            if reserved.legs:  # the account decides on a slip before its bettor is answered
+            if any(leg.odds != leg.odds_seen for leg in reserved.legs):
+                # Only its account can say whether it is accepted so.
                 spans[account].append((*span, reserved.decided_seq, f"the verdict on {what}"))
             for bet_id in [leg.bet_id for leg in reserved.legs] or [slip["bet_id"]]:
                 for name, model in self._models.items():

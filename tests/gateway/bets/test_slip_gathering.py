@@ -3,6 +3,7 @@
 import asyncio
 
 import numpy as np
+import pytest
 
 from actors.back_off import BackOff
 from engine.common.reasons import Reason
@@ -14,6 +15,7 @@ from engine.common.rows import (
     SLIP_BET,
     SlipState,
 )
+from engine.common.units import OddsMilli
 from gateway.bets.queues import drop_answered, take_batch
 from gateway.bets.slip_gathering import SlipGathering
 from gateway.bets.slip_ticket import LegTicket, ReservedFields, SlipBetAnswer, SlipTicket
@@ -21,6 +23,7 @@ from gateway.bets.ticket import Ticket
 from gateway.call_queue import CallQueue
 
 DEADLINE_S = 4.0
+SEEN_MILLI, MOVED_MILLI = 2_500, 2_600
 
 
 def slip_of(legs: int = 2) -> SlipTicket:
@@ -41,7 +44,7 @@ def slip_of(legs: int = 2) -> SlipTicket:
             account_no=7,
             market_no=at,
             outcome=0,
-            odds_milli=2_500,
+            odds_milli=SEEN_MILLI,
             policy=0,
             event=at,
             position=at,
@@ -55,7 +58,7 @@ def slip_of(legs: int = 2) -> SlipTicket:
 def reserved(
     bet_id: int, *, state: SlipState = SlipState.PENDING, flags: int = 0
 ) -> ReservedFields:
-    row = RESERVED_ROW.pack(bet_id, 500, 2_500, 1_000_000, 0, state, flags)
+    row = RESERVED_ROW.pack(bet_id, 500, SEEN_MILLI, 1_000_000, 0, state, flags)
     return RESERVED_ROW.unpack(row)
 
 
@@ -88,10 +91,39 @@ class House:
             leg.sends += 1
         return legs
 
-    def decide(self, leg: LegTicket, reason: Reason = Reason.ACCEPTED) -> bytes:
-        row = DECISION_ROW.pack(leg.bet_id, 0, 2_500, reason, 0)
-        self.gathering.decided(leg, reason, row)
+    def decide(
+        self, leg: LegTicket, reason: Reason = Reason.ACCEPTED, *, odds_milli: int = MOVED_MILLI
+    ) -> bytes:
+        row = DECISION_ROW.pack(leg.bet_id, 0, odds_milli, reason, 0)
+        self.gathering.decided(leg, reason, OddsMilli(odds_milli), row)
         return row
+
+
+def test_a_slip_held_at_the_odds_seen_is_answered_with_its_last_leg_and_asks_nobody() -> None:
+    house, slip = House(), slip_of(3)
+    rows = [house.decide(leg, odds_milli=SEEN_MILLI) for leg in house.reserve(slip)]
+    (answer,) = house.answers
+    assert (answer.state, answer.bet_id, answer.reason) == ("accepted", 100, Reason.ACCEPTED)
+    assert [leg.odds_milli for leg in answer.legs] == [SEEN_MILLI] * 3
+    assert not house.asked
+    assert house.kept == [(1, b"".join(rows))], "the account has them with a later call"
+
+
+@pytest.mark.parametrize("case", ["one at other odds", "one refused", "one held before"])
+def test_the_account_says_how_any_other_slip_ends(case: str) -> None:
+    house, slip = House(), slip_of(3)
+    first, *others = house.reserve(slip)
+    if case == "one held before":
+        slip.undecided -= 1
+        first.answered = True
+    elif case == "one refused":
+        house.decide(first, Reason.MARKET_SUSPENDED, odds_milli=SEEN_MILLI)
+    else:
+        house.decide(first)
+    for leg in others:
+        house.decide(leg, odds_milli=SEEN_MILLI)
+    assert house.asked == [slip]
+    assert not house.answers
 
 
 def test_the_account_is_asked_when_the_last_leg_is_decided_with_every_decision() -> None:
