@@ -128,8 +128,7 @@ class Generator:
         self._slip_share = rng.choice(_SLIP_SHARES if slip_share is None else (slip_share,))
         some = rng.sample(_FAULT_KINDS, rng.randint(1, len(_FAULT_KINDS)))
         self._fault_kinds = list(fault_kinds) or some
-        shells = -(-layout.markets // layout.markets_per_shell)
-        self._shells = [f"market-{no:05d}" for no in range(shells)]
+        self._shells = [f"market-{no:05d}" for no in range(layout.shells)]
         self._shells += [f"account-{no:03d}" for no in range(layout.shards)]
         self._gateways = [f"gateway-{no}" for no in range(layout.gateways)]
 

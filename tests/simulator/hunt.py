@@ -3,6 +3,7 @@
 Owns what all plants share: a shell behind a defect, and the stories that bring a defect out.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -62,18 +63,20 @@ class Hunt(NamedTuple):
     """How a defect is hunted: what the auditor must say of it, and the faults that bring it out."""
 
     says: str
-    fault_kinds: tuple[str, ...]
+    fault_kinds: tuple[str, ...] = ()
     pace: float | None = None
     """Steps a millisecond of the stories."""
     layout: Layout | None = None
     """Their world; None: the seed chooses it."""
-    road: bool = False
-    """Whether their calls go over the road."""
     seeds_max: int = 30
     slip_share: float = 0.0
     """Slips of several legs in bets."""
+    written: Callable[[int], Story] | None = None
+    """Makes the story of a seed instead of the generator."""
 
     def story(self, seed: int) -> Story:
+        if self.written is not None:
+            return self.written(seed)
         story = make_story(
             seed,
             operations=250,
@@ -83,4 +86,4 @@ class Hunt(NamedTuple):
             pace=self.pace,
             slip_share=self.slip_share,
         )
-        return replace(story, layout=replace(story.layout, road=self.road))
+        return replace(story, layout=replace(story.layout, road=False))

@@ -35,6 +35,10 @@ from tests.simulator.disk import SimulatedDisk, _File
 from tests.simulator.hunt import Hunt, ShellPlant, Wrapped, rows
 from tests.simulator.plant import Plant
 from tests.simulator.story import Layout
+from tests.simulator.written import (
+    answers_after_their_calls_were_given_up,
+    disk_full_beside_a_known_bet,
+)
 
 _UNRECORDED = [int(reason) for reason in UNRECORDED]
 
@@ -401,7 +405,9 @@ _SMALL = Layout(markets=1, shards=1)
 
 
 PLANTS: dict[type[Plant], Hunt] = {
-    UnrecordedRefusalVoids: Hunt(r"was told that|refused in its account", ("fill",)),
+    UnrecordedRefusalVoids: Hunt(
+        r"was told that|refused in its account", written=disk_full_beside_a_known_bet, seeds_max=3
+    ),
     VoidBeforeItsTime: Hunt(r"was told that|refused in its account", ("fill",)),
     LostOdds: Hunt(r"odds_milli|at \d+, and its slip says", ("disturb",)),
     DroppedSync: Hunt(r"is quarantined|no slip in its account", ("kill",)),
@@ -419,10 +425,9 @@ PLANTS: dict[type[Plant], Hunt] = {
     UnjournaledChange: Hunt(r"accepted at \d+ instead of", ("disturb",)),
     AckBeforeSettle: Hunt(r"and open in its", ("freeze", "fill"), pace=0.1, layout=_SMALL),
     MixedAnswers: Hunt(
-        r"\d+ in its account, \d+ in its market|was told that \w+ is \w+ as bet \d+, and it is bet",
-        ("freeze", "disturb"),
-        layout=_SMALL,
-        road=True,
+        r"was told that \S+ is \w+ as bet \d+, and it is bet",
+        written=answers_after_their_calls_were_given_up,
+        seeds_max=3,
     ),
     LostTail: Hunt(r"the end of the journal is missing|no slip in its account", ("kill",)),
 }

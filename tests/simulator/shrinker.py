@@ -90,7 +90,7 @@ def _fewer_parts(story: Story, fails: Fails) -> Story:
 def _fits(story: Story) -> bool:
     """Return whether every step names a part, a market and a gateway that the layout has."""
     layout = story.layout
-    shells = -(-layout.markets // layout.markets_per_shell)
+    shells = layout.shells
     for step in story.steps:
         if getattr(step, "gateway", 0) >= layout.gateways:
             return False

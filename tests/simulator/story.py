@@ -205,6 +205,11 @@ class Layout(Struct, frozen=True, kw_only=True):
     road: bool = False
     """Whether calls of the road's methods go over its connections."""
 
+    @property
+    def shells(self) -> int:
+        """Market shells."""
+        return -(-self.markets // self.markets_per_shell)
+
     def fixture_of(self, market: int) -> int:
         return (market - 1) // self.markets_a_fixture
 

@@ -1,0 +1,72 @@
+"""Stories written by hand, for defects that a random story brings out too seldom.
+
+Owns the steps that make each situation come about, several times in one story. A seed moves them a
+little: whatever order the world then finds, the situation stays.
+"""
+
+import random
+
+from tests.simulator.story import DisturbCalls, FillDisk, Freeze, Layout, PlaceBet, Story
+
+_TIMES = 10
+_EVERY_MS = 3_000.0
+"""So long that one situation is over when the next begins."""
+_FREEZE_MS = 450.0
+"""Longer than a gateway waits for a call, shorter than a shell may miss its heartbeat."""
+_GIVEN_UP_MS = 360.0
+_ONE_SHELL = Layout(markets=1, shards=1)
+_MARKET = "market-00000"
+
+
+def disk_full_beside_a_known_bet(seed: int) -> Story:
+    """Send a recorded bet again, in one batch with a new one, while its market's disk is full.
+
+    Its gateway never heard the answer, so that another gateway's sending decides what is booked.
+    """
+    rng = random.Random(seed)
+    steps: list[DisturbCalls | FillDisk | PlaceBet] = []
+    for number in range(_TIMES):
+        at_ms = number * _EVERY_MS
+        again_ms = at_ms + rng.choice((14.0, 16.0, 18.0))
+        steps += [
+            DisturbCalls(at_ms=at_ms, part=_MARKET, method="place", kind="lose answer"),
+            _bet(at_ms + 1.0, number, f"known{number}", gateway=0),
+            FillDisk(at_ms=at_ms + 12.0, part=_MARKET, for_ms=30.0),
+            _bet(again_ms, number, f"known{number}", gateway=1),
+            _bet(again_ms, number + 1, f"new{number}", gateway=1),
+        ]
+    return Story(layout=_ONE_SHELL, steps=tuple(steps))
+
+
+def answers_after_their_calls_were_given_up(seed: int) -> Story:
+    """Freeze a market until its gateway gives a call up and has further ones on the same road."""
+    rng = random.Random(seed)
+    steps: list[Freeze | PlaceBet] = []
+    for number in range(_TIMES):
+        at_ms = number * _EVERY_MS
+        steps += [
+            _bet(at_ms, number, f"a{number}", gateway=0),
+            Freeze(at_ms=at_ms + 0.5, part=_MARKET, for_ms=_FREEZE_MS),
+            _bet(at_ms + 1.0, number + 1, f"b{number}", gateway=0),
+        ]
+        later_ms = at_ms + _GIVEN_UP_MS + rng.uniform(0.0, 3.0)
+        steps += [
+            _bet(later_ms + 5.0 * each, number + each, f"c{number}.{each}", gateway=0)
+            for each in range(12)
+        ]
+    return Story(layout=Layout(markets=1, shards=1, road=True), steps=tuple(steps))
+
+
+def _bet(at_ms: float, number: int, ref: str, *, gateway: int) -> PlaceBet:
+    outcome = number % len(_ONE_SHELL.odds)
+    return PlaceBet(
+        at_ms=at_ms,
+        account=1 + number % _ONE_SHELL.accounts,
+        ref=ref,
+        market=1,
+        outcome=outcome,
+        stake=10,
+        odds=_ONE_SHELL.odds[outcome],
+        policy="any",
+        gateway=gateway,
+    )
