@@ -19,6 +19,7 @@ from actors.messages import (
     encode,
 )
 from engine.common.events import MarketSuspended
+from engine.common.reasons import Reason
 from engine.common.rows import SlipKind, SlipState
 from engine.ledger.rows import SLIP
 from persistence.recovery import replay_hash
@@ -277,7 +278,7 @@ class Audit:
     def _check_leg_answers(self, what: str, answer: Received, head: int, *, stands: bool) -> None:
         """Compare what a client was told of a slip's legs with the legs' rows.
 
-        A leg that was pending when the slip was refused is told without a reason.
+        A leg that was pending when the slip was refused may have ended otherwise since.
         """
         for number, (odds, reason) in enumerate(answer.legs, start=1):
             row = self.rows.get(head + number)
@@ -286,7 +287,8 @@ class Audit:
                 return
             if stands and (odds != row["odds_milli"] or reason):
                 self._fault(f"{what}, leg {number} at {odds} ({reason}); it is {row}")
-            if reason and reason != row["reason"]:
+            refused = answer.kind == "bet" and not reason and row["state"] == SlipState.REFUSED
+            if refused or reason not in (0, Reason.UNKNOWN, row["reason"]):
                 self._fault(f"{what}, leg {number} for {reason}; it is {row}")
 
     # --- order -----------------------------------------------------------------------------------
