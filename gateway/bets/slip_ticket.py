@@ -146,7 +146,7 @@ class SlipTicket(Struct, kw_only=True, eq=False):
 
 def accepted_as_seen(slip: SlipTicket) -> SlipBetAnswer:
     """Return the answer to a slip of which every leg is held at the odds that the bettor saw."""
-    legs = tuple([LegResult(odds_milli=leg.odds_milli) for leg in slip.legs])
+    legs = tuple([LegResult(bet_id=leg.bet_id, odds_milli=leg.odds_milli) for leg in slip.legs])
     return SlipBetAnswer(state="accepted", bet_id=slip.bet_id, legs=legs)
 
 
