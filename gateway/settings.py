@@ -9,6 +9,8 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
+from engine.common.units import SLIP_BETS_MAX, SLIP_LEGS_MAX, SLIP_LINE_LEGS_MAX, SLIP_LINES_MAX
+
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 Count = Annotated[int, Meta(ge=1, le=1 << 24)]
 Bytes = Annotated[int, Meta(ge=1_024, le=1 << 28)]
@@ -17,12 +19,6 @@ Seconds = Annotated[int, Meta(ge=1, le=86_400)]
 
 PLACE_MANY_MAX: Final = 64
 """Bets one `place_many` may carry: part of its schema."""
-SLIP_LEGS_MAX: Final = 63
-"""Legs one `place_slip` may carry: part of its schema. Positions are bits of a row's 64."""
-SLIP_BETS_MAX: Final = 50
-"""Bets one `place_slip` may carry: part of its schema."""
-SLIP_LINES_MAX: Final = 20_000
-"""Lines that the bets of one slip may have together, by the rules of accounts."""
 COMMANDS_MAX: Final = 256
 """Commands one `control` may carry: part of its schema."""
 STOPS_IN_FLIGHT_MAX: Final = 1_024
@@ -194,7 +190,8 @@ LIMITS: Final[dict[str, str]] = {
     "slip_legs_max": "`slip_bet` rejected with reason 202 (LEGS_OVER_BOUND); a slip of more than "
     f"{SLIP_LEGS_MAX} legs is outside the schema",
     "slip_bets_max": "`slip_bet` rejected with reason 203 (BETS_OVER_BOUND)",
-    "slip_lines_max": "`slip_bet` rejected with reason 204 (LINES_OVER_BOUND)",
+    "slip_lines_max": "`slip_bet` rejected with reason 204 (LINES_OVER_BOUND), as is a slip whose "
+    f"lines have more than {SLIP_LINE_LEGS_MAX} legs together",
     "bet_deadline_ms": "`bet` or `slip_bet` unknown with reason 903 (UNKNOWN); ask `status` for "
     "the ref",
     "call_timeout_ms": "`error` with code 909 (UNAVAILABLE) for queries; the gateway sends bets "

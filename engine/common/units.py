@@ -113,6 +113,14 @@ OUTCOMES_MAX: Final = 512
 """Outcomes that one market may have."""
 MARKETS_MAX: Final = 1 << 20
 """Markets that one shell may host."""
+SLIP_LEGS_MAX: Final = 63
+"""Legs of one slip: positions and events are bits of one word."""
+SLIP_BETS_MAX: Final = 50
+"""Bets of one slip."""
+SLIP_LINES_MAX: Final = 20_000
+"""Lines of one slip."""
+SLIP_LINE_LEGS_MAX: Final = 50_000
+"""Legs of all lines of one slip together: what its payout and its charges cost to work out."""
 
 _INT64: Final = (1 << 63) - 1
 assert STAKE_MINOR_MAX * ODDS_MILLI_MAX * 2 * DEAD_HEAT_DEN_MAX < _INT64

@@ -17,6 +17,7 @@ from engine.common.units import (
     ODDS_MILLI_ONE,
     PAYOUT_MINOR_MAX,
     RATE_MICRO_MAX,
+    SLIP_BETS_MAX,
     STAKE_MINOR_MAX,
 )
 from engine.ledger.audit_nb import chain_fault_nb, unfound_account_nb, unfound_ref_nb
@@ -25,7 +26,6 @@ from engine.ledger.rows import HOLDINGS, TransferKind
 from engine.ledger.tables import LedgerTables, exact_sum
 from engine.slips.lines_nb import LEGS_MAX
 from engine.slips.owed_nb import BACK_NUM_MAX
-from engine.slips.structure import SLIP_BETS_MAX
 
 
 def row_fault(tables: LedgerTables) -> str:

@@ -11,7 +11,14 @@ import numpy as np
 from engine.common.jit import kernel
 from engine.common.reasons import Reason
 from engine.common.rows import FLAG_HEAD, FLAG_LEG_OF_SLIP, Policy, SlipKind
-from engine.common.units import ODDS_MILLI_MAX, ODDS_MILLI_MIN, ODDS_MILLI_ONE, STAKE_MINOR_MAX
+from engine.common.units import (
+    ODDS_MILLI_MAX,
+    ODDS_MILLI_MIN,
+    ODDS_MILLI_ONE,
+    SLIP_BETS_MAX,
+    SLIP_LINE_LEGS_MAX,
+    STAKE_MINOR_MAX,
+)
 from engine.ledger.reserve_nb import (
     AMOUNT_OUT_OF_BOUNDS,
     INSUFFICIENT_FUNDS,
@@ -20,8 +27,7 @@ from engine.ledger.reserve_nb import (
     STAKE_TOO_SMALL,
 )
 from engine.ledger.slip_nb import parts_nb, potential_nb, stake_max_nb
-from engine.slips.lines_nb import LEGS_MAX, LINES_MAX, count_lines_nb
-from engine.slips.structure import SLIP_BETS_MAX
+from engine.slips.lines_nb import LEGS_MAX, LINES_MAX, STEPS, STEPS_MAX, count_lines_nb
 
 HEAD = int(SlipKind.HEAD)
 
@@ -155,6 +161,8 @@ def lines_reason_nb(
         charges[i] = 0
     stake_minor = np.int64(0)
     all_lines = np.int64(0)
+    line_legs = np.int64(0)
+    work[STEPS] = STEPS_MAX
     for k in range(count):
         bets[first + k] = given[at + k]
         bet = bets[first + k]
@@ -174,7 +182,10 @@ def lines_reason_nb(
         bet.lines = lines
         stake_minor += bet.stake_minor * lines
         for i in range(legs):
+            line_legs += with_leg[i]
             charges[i] += bet.stake_minor * with_leg[i]
+        if line_legs > SLIP_LINE_LEGS_MAX:
+            return stake_minor, LINES_OVER_BOUND
     for i in range(legs):
         if charges[i] == 0:
             return stake_minor, NO_LINE
@@ -213,7 +224,7 @@ def slip_reason_nb(
         return reason, 0
     if stake_minor != total_minor:
         return STAKE_MISMATCH, 0
-    _, reason = potential_nb(scratch, legs, bets, first, count)
+    _, reason, share = potential_nb(scratch, legs, bets, first, count)
     if total_minor > STAKE_MINOR_MAX:
         reason = AMOUNT_OUT_OF_BOUNDS
     elif reason == 0 and total_minor > available_minor:
@@ -221,7 +232,7 @@ def slip_reason_nb(
     if reason == 0:
         return 0, 0
     return reason, stake_max_nb(
-        scratch, legs, bets, first, count, first + count, total_minor, limit_minor
+        scratch, legs, bets, first, count, first + count, total_minor, limit_minor, share
     )
 
 

@@ -12,7 +12,7 @@ from numba import types
 from engine.common.jit import kernel
 from engine.common.reasons import Reason
 from engine.common.rows import BetResult, Policy, SlipState
-from engine.common.units import ODDS_MILLI_ONE, PAYOUT_MINOR_MAX
+from engine.common.units import ODDS_MILLI_ONE, PAYOUT_MINOR_MAX, STAKE_MINOR_MAX
 from engine.ledger.open_slips_nb import close_slip_nb, reopen_slip_nb, shift_balance_nb
 from engine.slips.lines_nb import LEGS_MAX
 from engine.slips.owed_nb import OPEN, PAYOUT_OVER, WORK_I64S, owed_nb
@@ -42,9 +42,11 @@ STANDING, SEEN, TAKEN = 0, 1, 2
 """Which fractions of the legs are read: those of their settlements, the odds that the bettor saw,
 the odds at which their markets accepted them."""
 
-LINES_TRIED_MAX = 1 << 17
-"""Lines that the search for the highest stake works out at most: a slip of very many lines is
-offered a stake that passes and is near the highest."""
+LINE_LEGS_TRIED_MAX = 1 << 17
+"""Lines times legs that the search for the highest stake works out before its last try: a slip of
+very many lines is offered a stake that passes and is near the highest."""
+_SHARE_BITS = 30
+"""Bits of a share of the stake: `STAKE_MINOR_MAX` times as many fit a word."""
 
 _PLACES = LEGS_MAX + 1
 _SMALL = types.Array(types.uint8, 1, "C")
@@ -134,20 +136,37 @@ def owed_of_nb(head: Any, opened: Any, lost: Any, bets: Any, scratch: Any) -> An
 
 
 @kernel()
+def share_nb(allowed_minor: Any, paid_minor: Any) -> Any:
+    """Return which share of a payout is allowed, rounded down to `_SHARE_BITS` binary places."""
+    while paid_minor >> (62 - _SHARE_BITS):
+        paid_minor = (paid_minor + 1) >> 1
+        allowed_minor >>= 1
+    return (allowed_minor << _SHARE_BITS) // paid_minor
+
+
+@kernel()
 def potential_nb(scratch: Any, legs: Any, bets: Any, first: Any, count: Any) -> Any:
     """Return what bets pay with the fractions in the scratch, and why that is too much, or 0.
 
     Too much are a bet over its own bound (PAYOUT_OVER_CAP) and a slip over PAYOUT_MINOR_MAX
     (AMOUNT_OUT_OF_BOUNDS).
+
+    Returns
+    -------
+    tuple of int
+        The payout (PAYOUT_OVER for too much), the reason, and about which share of the stake would
+        pass, in `_SHARE_BITS` binary places.
     """
     positions, events, nums, dens, _, _, work = parts_nb(scratch)
     total_minor = 0
     for at in range(first, first + count):
         paid_minor = owed_nb(positions, events, nums, dens, legs, bets, at, 1, work)
         if 0 < bets[at].payout_minor_max < paid_minor:
-            return PAYOUT_OVER, PAYOUT_OVER_CAP
+            return PAYOUT_OVER, PAYOUT_OVER_CAP, share_nb(bets[at].payout_minor_max, paid_minor)
         total_minor = min(total_minor + paid_minor, PAYOUT_OVER)
-    return total_minor, AMOUNT_OUT_OF_BOUNDS if total_minor > PAYOUT_MINOR_MAX else 0
+    if total_minor > PAYOUT_MINOR_MAX:
+        return PAYOUT_OVER, AMOUNT_OUT_OF_BOUNDS, 1 << (_SHARE_BITS - 1)
+    return total_minor, 0, 1 << _SHARE_BITS
 
 
 @kernel()
@@ -174,31 +193,36 @@ def stake_max_nb(
     room: Any,
     total_minor: Any,
     limit_minor: Any,
+    share: Any,
 ) -> Any:
     """Return the highest total stake up to a limit with which no bet pays too much, or 0.
 
     The stakes of the bets keep their proportions, each rounded down and none to 0. A payout never
     falls when the stake rises, so the search halves the range between a stake that passes and one
-    that does not. The rows of `bets` from `room` on are overwritten.
+    that does not. It begins at `share` of the stake (see `potential_nb`), which is nearly the
+    highest: a payout is nearly proportional to the stake. The rows of `bets` from `room` on are
+    overwritten.
     """
     lines = 0
-    low = np.int64(1)
+    lowest = np.int64(1)
     for at in range(first, first + count):
         lines += bets[at].lines
-        low = max(low, (total_minor - 1) // bets[at].stake_minor + 1)
+        lowest = max(lowest, (total_minor - 1) // bets[at].stake_minor + 1)
+    low = lowest - 1
     high = min(total_minor, limit_minor)
-    if low > high:
-        return 0
-    passing_minor = scale_nb(bets, first, count, room, low, total_minor)
-    _, reason = potential_nb(scratch, legs, bets, room, count)
-    if reason != 0:
-        return 0
+    passing_minor = np.int64(0)
     middle = high
-    tried = lines
-    while low < high and tried <= LINES_TRIED_MAX:
+    if total_minor <= STAKE_MINOR_MAX:
+        middle = min(max((total_minor * share) >> _SHARE_BITS, lowest), high)
+    tried = 0
+    while low < high:
+        if tried > LINE_LEGS_TRIED_MAX:
+            if passing_minor > 0:
+                break
+            middle = lowest
         scaled_minor = scale_nb(bets, first, count, room, middle, total_minor)
-        _, reason = potential_nb(scratch, legs, bets, room, count)
-        tried += lines
+        _, reason, _ = potential_nb(scratch, legs, bets, room, count)
+        tried += lines * legs
         if reason == 0:
             low = middle
             passing_minor = scaled_minor
@@ -268,9 +292,9 @@ def post_reason_nb(slips: Any, head_slot: Any, bets: Any, room: Any, scratch: An
     if not moved:
         return 0
     gather_nb(slips, head_slot, SEEN, scratch)
-    seen_minor, _ = potential_nb(scratch, legs, bets, first, count)
+    seen_minor, _, _ = potential_nb(scratch, legs, bets, first, count)
     gather_nb(slips, head_slot, TAKEN, scratch)
-    taken_minor, over = potential_nb(scratch, legs, bets, first, count)
+    taken_minor, over, share = potential_nb(scratch, legs, bets, first, count)
     if head.policy == COMBINED_NONE and taken_minor != seen_minor:
         return ODDS_CHANGED
     if head.policy == COMBINED_HIGHER and taken_minor < seen_minor:
@@ -279,7 +303,7 @@ def post_reason_nb(slips: Any, head_slot: Any, bets: Any, room: Any, scratch: An
         return 0
     stake_minor = head.stake_minor
     head.stake_max_minor = stake_max_nb(
-        scratch, legs, bets, first, count, room, stake_minor, stake_minor
+        scratch, legs, bets, first, count, room, stake_minor, stake_minor, share
     )
     return PAYOUT_OVER_CAP
 

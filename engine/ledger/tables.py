@@ -20,7 +20,7 @@ from engine.common.index import empty_table, grown_table
 from engine.common.rows import SETTLEMENT, SLIP_BET, Rows, SlipKind, SlipState, U32s, U64s
 from engine.common.rules import RULES, RULES_FIRST
 from engine.common.state_hash import Reader, pack_rows
-from engine.common.units import BETS_MAX, RATE_MICRO_MAX, Minor
+from engine.common.units import BETS_MAX, RATE_MICRO_MAX, SLIP_BETS_MAX, Minor
 from engine.ledger.charges_nb import all_due_nb
 from engine.ledger.index_nb import (
     find_account_nb,
@@ -46,7 +46,6 @@ from engine.ledger.rows import (
     slips_from_2,
 )
 from engine.ledger.slip_nb import new_scratch
-from engine.slips.structure import SLIP_BETS_MAX
 
 ROWS_MIN: Final = 256
 """Rows of a new array, and the least by which an array grows."""

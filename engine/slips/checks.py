@@ -11,9 +11,16 @@ import numpy as np
 
 from engine.common.reasons import Reason
 from engine.common.rows import Rows
-from engine.common.units import ODDS_MILLI_MAX, ODDS_MILLI_MIN, STAKE_MINOR_MAX, Minor
-from engine.slips.lines_nb import LEGS_MAX, LINES_MAX, WALK_I64S, count_lines_nb
-from engine.slips.structure import SLIP_BETS_MAX, Leg, SlipBet, bet_rows
+from engine.common.units import (
+    ODDS_MILLI_MAX,
+    ODDS_MILLI_MIN,
+    SLIP_BETS_MAX,
+    SLIP_LINE_LEGS_MAX,
+    STAKE_MINOR_MAX,
+    Minor,
+)
+from engine.slips.lines_nb import LEGS_MAX, LINES_MAX, STEPS, STEPS_MAX, WALK_I64S, count_lines_nb
+from engine.slips.structure import Leg, SlipBet, bet_rows
 
 LEGS_DEFAULT: Final = 20
 """Legs of one slip that are allowed unless a setting says otherwise."""
@@ -114,10 +121,11 @@ def _bet_fault(bet: SlipBet, where: str, held: dict[int, list[int]]) -> SlipFaul
     if not bet.positions:
         return SlipFault(Reason.POSITION_UNKNOWN, f"{where}.positions", "at least 1")
     for name, numbers in (("positions", bet.positions), ("bankers", bet.bankers)):
-        known = held if name == "positions" else bet.positions
+        known = held if name == "positions" else dict.fromkeys(bet.positions)
         among = "a leg's position" if name == "positions" else "among the bet's positions"
+        first_of: dict[int, int] = {}
         for at, number in enumerate(numbers):
-            if number not in known or number in numbers[:at]:
+            if number not in known or first_of.setdefault(number, at) != at:
                 why = "given twice" if number in known else f"{number} is not {among}"
                 return SlipFault(Reason.POSITION_UNKNOWN, f"{where}.{name}[{at}]", why)
     free = len(bet.positions) - len(bet.bankers)
@@ -162,8 +170,10 @@ def _counted(
     positions = np.array([leg.position for leg in legs], np.uint8)
     events = np.array([leg.event for leg in legs], np.uint8)
     work = np.empty(WALK_I64S, np.int64)
+    work[STEPS] = STEPS_MAX
     counts: list[int] = []
     total = stake_minor = 0
+    line_legs = 0
     charges_minor = [0] * len(legs)
     for number, bet in enumerate(bets):
         with_leg = np.zeros(len(legs), np.int64)
@@ -171,10 +181,16 @@ def _counted(
         total += lines
         if lines < 0 or total > bounds.lines:
             bound = f"at most {bounds.lines} in all"
+            if work[STEPS] == 0:
+                bound = f"{bound}, found in {STEPS_MAX} steps"
             return SlipFault(Reason.LINES_OVER_BOUND, f"bets[{number}]", bound)
         if lines == 0:
             why = "legs of one event leave it no line"
             return SlipFault(Reason.NO_LINE, f"bets[{number}]", why)
+        line_legs += int(with_leg.sum())
+        if line_legs > SLIP_LINE_LEGS_MAX:
+            bound = f"at most {SLIP_LINE_LEGS_MAX} legs in all lines together"
+            return SlipFault(Reason.LINES_OVER_BOUND, f"bets[{number}]", bound)
         counts.append(lines)
         stake_minor += lines * bet.stake_minor
         for at, count in enumerate(with_leg.tolist()):

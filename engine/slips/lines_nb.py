@@ -19,14 +19,14 @@ from numba import from_dtype, int64, types, uint8
 
 from engine.common.jit import Row, kernel
 from engine.common.rows import SLIP_BET, I64s, U8s
+from engine.common.units import SLIP_LEGS_MAX, SLIP_LINES_MAX
 
-LEGS_MAX: Final = 63
-"""Legs of one slip: positions and events are bits of one word."""
-LINES_MAX: Final = 20_000
-"""Lines of one slip."""
-STEPS_MAX: Final = 1 << 20
-"""Steps of one walk, so that a bet whose legs share many events cannot take long to find that it
-has few lines. The longest walk of a system whose legs share none takes 499,799 steps (47 of 50)."""
+LEGS_MAX: Final = SLIP_LEGS_MAX
+LINES_MAX: Final = SLIP_LINES_MAX
+STEPS_MAX: Final = 1 << 16
+"""Steps of the walks that count the lines of one slip, so that bets whose legs share many events
+cannot take long to find that they have few lines. No slip of bets whose legs share none takes more
+unless it passes SLIP_LINES_MAX or SLIP_LINE_LEGS_MAX."""
 
 _PLACES: Final = LEGS_MAX + 1
 LEG: Final = 0
@@ -47,7 +47,9 @@ SUM: Final = EVENTS + _PLACES
 """By depth: what the lines below that node sum up to."""
 WAYS: Final = SUM + _PLACES
 """By position: how many legs it has."""
-WALK_I64S: Final = WAYS + _PLACES
+STEPS: Final = WAYS + _PLACES
+"""How many steps the walks that count a slip's lines may still take."""
+WALK_I64S: Final = STEPS + 1
 """The size of this module's scratch."""
 
 _NEVER: Final = LEGS_MAX + 1
@@ -170,13 +172,14 @@ def count_lines_nb(
     with_leg : int64[legs]
         How many lines hold each leg is added to it.
     work : int64[WALK_I64S]
-        Scratch.
+        Scratch. At `STEPS` it has the steps that the walk may take, of the slip's `STEPS_MAX`; the
+        steps taken leave it.
 
     Returns
     -------
     int
         The number of lines, or -1 when there are more than `LINES_MAX` or the walk would take more
-        than `STEPS_MAX` steps: then `with_leg` means nothing.
+        steps than it may: then `with_leg` means nothing.
     """
     size, ends = begin_walk_nb(positions, events, legs, bet, 0, work)
     if ends == 0:
@@ -184,7 +187,8 @@ def count_lines_nb(
     lines = 0
     depth = 0
     place = 0
-    for _ in range(STEPS_MAX):
+    while work[STEPS] > 0:
+        work[STEPS] -= 1
         if place < size and work[LEFT + place] >= work[LEAST + depth + 1]:
             if work[EVENTS + depth] & work[EVENT + place]:
                 place += 1

@@ -14,9 +14,6 @@ from engine.common.ids import MarketNo
 from engine.common.rows import SLIP_BET, Rows
 from engine.common.units import Minor, OddsMilli
 
-SLIP_BETS_MAX: Final = 50
-"""Bets of one slip."""
-
 
 class Leg(Struct, frozen=True, kw_only=True, gc=False):
     """One selection of a slip, at the odds that the bettor saw.

@@ -11,10 +11,9 @@ from msgspec import Meta, Struct
 
 from engine.common.commands import MarketNoField, OddsField, RefField, StakeField
 from engine.common.ids import BetId
-from engine.common.units import Minor, OddsMilli
+from engine.common.units import SLIP_BETS_MAX, SLIP_LEGS_MAX, Minor, OddsMilli
 from gateway.messages.base import FromClient, FromGateway, OutcomeField
 from gateway.messages.bettor import BetWord, NamedBet, PolicyName
-from gateway.settings import SLIP_BETS_MAX, SLIP_LEGS_MAX
 
 PolicyOver = Literal["legs", "combined"]
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from engine.common.rows import SLIP_BET
 from engine.common.units import STAKE_MINOR_MAX
-from engine.slips.lines_nb import LEGS_MAX, count_lines_nb
+from engine.slips.lines_nb import LEGS_MAX, STEPS, STEPS_MAX, count_lines_nb
 from engine.slips.owed_nb import OPEN, PAYOUT_OVER, WORK_I64S, owed_nb, running_nb
 from simulations.expected_slips import Leg, SlipBet, charges_minor, lines_of, owed_minor
 
@@ -52,6 +52,7 @@ def test_kernels_and_oracle_agree_on_lines_payouts_and_charges(legs, bets) -> No
         for name in ("positions", "sizes", "bankers"):
             row[name] = sum(1 << bit for bit in getattr(bet, name))
         with_leg = np.zeros(LEGS_MAX, np.int64)
+        work[STEPS] = STEPS_MAX
         lines = list(lines_of(shape, bet))
         assert count_lines_nb(positions, events, count, row, with_leg, work) == len(lines)
         assert with_leg[:count].tolist() == [sum(at in one for one in lines) for at in range(count)]

@@ -25,7 +25,7 @@ from tests.engine.ledger.twin import (
 )
 
 RELEASED = SLIP_STATE_NUMBERS["RELEASED"]
-LINES_MAX = 20_000
+LINES_MAX, LINE_LEGS_MAX = 20_000, 50_000
 ODDS = range(1_001, 10_000_001)
 HEAD, LEG = 1, 2
 WON, LOST, REFUNDED, CANCELLED = 1, 2, 3, 6
@@ -416,6 +416,8 @@ def slip_fault(
         if not lines:
             return "NO_LINE", 0
         all_lines.append((bet, lines))
+        if sum(len(line) for _, each in all_lines for line in each) > LINE_LEGS_MAX:
+            return "LINES_OVER_BOUND", 0
     if {place for _, lines in all_lines for line in lines for place in line} != set(
         range(len(legs))
     ):

@@ -19,9 +19,9 @@ from tests.engine.ledger.slip_builders import (
     leg_settlement,
 )
 
-LEGS, SIZE = 16, 8
+LEGS, SIZE = 42, 3
 LINES = comb(LEGS, SIZE)
-"""12,870 lines: three such slips pass the bound, two do not."""
+"""11,480 lines: three such slips pass the bound, two do not."""
 COUNT = 7
 assert 2 * LINES < LINES_AT_ONCE_MAX == LINES_IN_PAGE_MAX < 3 * LINES
 
@@ -60,7 +60,7 @@ def test_settlements_of_slips_with_very_many_lines_are_taken_in_portions(held):
 def test_verdicts_count_a_slip_once_for_all_its_legs(held):
     ledger, requests = held
     by_slip = [verdict(each.leg(place)) for each in requests for place in range(LEGS)]
-    assert ledger.resolved_at_once(np.concatenate(by_slip)) == 2 * LEGS + 9
+    assert ledger.resolved_at_once(np.concatenate(by_slip)) == 2 * LEGS + 37
     last = [verdict(each.leg(LEGS - 1)) for each in requests]
     assert ledger.resolved_at_once(np.concatenate(last)) == COUNT
 

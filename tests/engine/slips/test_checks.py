@@ -98,6 +98,28 @@ def test_lines_of_all_bets_together_are_bounded() -> None:
     assert fault_of(legs_apart(20), [bet(20, 10)])[:2] == (Reason.LINES_OVER_BOUND, "bets[0]")
 
 
+def test_legs_of_all_lines_together_are_bounded() -> None:
+    """The 4,845 lines of 4 of 20 have 19,380 legs."""
+    legs, lines = legs_apart(20), bet(20, 4)
+    assert isinstance(check_slip(legs, [lines] * 2), CheckedSlip)
+    assert fault_of(legs, [lines] * 3) == (
+        Reason.LINES_OVER_BOUND,
+        "bets[2]",
+        "at most 50000 legs in all lines together",
+    )
+
+
+def test_bets_that_together_take_too_long_to_count_are_refused() -> None:
+    """The 2**8 lines of 8 of 16 on 8 events take 5,540 steps: some choices have no line left."""
+    legs = [leg(at, event=at // 2) for at in range(16)]
+    assert isinstance(check_slip(legs, [bet(16, 8)]), CheckedSlip)
+    assert fault_of(legs, [bet(16, 8)] * 50) == (
+        Reason.LINES_OVER_BOUND,
+        "bets[11]",
+        "at most 20000 in all, found in 65536 steps",
+    )
+
+
 def test_a_selection_stands_once() -> None:
     legs = [leg(0), leg(1), leg(2, market_no=MarketNo(100))]
     assert fault_of(legs, [bet(3)]) == (
